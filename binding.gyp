@@ -1,0 +1,14 @@
+{
+  "targets": [
+    {
+      "target_name": "rallymq",
+      "sources": ["native/addon.cpp"],
+      "defines": ["NAPI_VERSION=9"],
+      "cflags_cc!": ["-fno-rtti", "-fno-exceptions", "-std=gnu++17", "-std=c++17", "-std=gnu++20"],
+      "cflags_cc": [
+        "-std=c++20", "-O3", "-fno-exceptions", "-fno-rtti", "-fno-plt", "-fvisibility=hidden",
+        "-Wall", "-Wextra", "-Wconversion", "-Wshadow"
+      ]
+    }
+  ]
+}

@@ -1,0 +1,37 @@
+// The operating errors: what can go wrong with a broker that is set up, started and stopped. What a
+// client does wrong is not here: that is a reason code, a value, and ends one connection.
+
+/** Every code that a {@link BrokerError} can have, and what it says. */
+export const brokerErrorCodes = {
+  CONFIG_INVALID:
+    'an option, a limit or a variable of the environment is unknown or has a value that is not allowed',
+  CONFIG_FILE_UNREADABLE: 'the configuration file cannot be read',
+  FLAG_UNKNOWN: 'the command was given a flag or an argument that it does not have',
+  FLAG_VALUE_INVALID: 'a flag of the command lacks its value or has one that is not allowed',
+  OPEN_WITHOUT_AUTHENTICATION: 'others could reach the broker, and nothing checks who connects',
+  ADDRESS_IN_USE: 'something else listens on the host and port',
+  ADDRESS_NOT_AVAILABLE: 'the host is not an address of this machine',
+  ADDRESS_NOT_PERMITTED: 'this user may not listen on the host and port',
+  ADDON_MISSING: 'the native addon is not built, or not for this Node.js and machine',
+  WORKER_FAILED: 'a worker thread ended, or did not start',
+  ALREADY_STARTED: 'the broker was started before',
+  HOST_PUBLISH_INVALID: 'the host program publishes something that no client could',
+  HOST_SUBSCRIBE_INVALID: 'the host program subscribes to a filter that it cannot have',
+  NOT_RUNNING: 'the broker is not started, or already stopped',
+} as const;
+
+export type BrokerErrorCode = keyof typeof brokerErrorCodes;
+
+/**
+ * What RallyMQ throws when it cannot go on as told. The message is one sentence that says what to do;
+ * `cause` keeps the error below it, if there is one.
+ */
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError';
+  readonly code: BrokerErrorCode;
+
+  constructor(code: BrokerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The embedding API: a broker as an object of the host program. It owns the control plane (main thread);
+ * the data plane runs in worker threads.
+ */
+import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type CounterName, counterNames, loadAddon } from '../native/addon.ts';
+import { BrokerError } from './broker-error.ts';
+import type { BrokerConfig, BrokerOptions } from './config/options.ts';
+import { resolveConfig } from './config/resolve.ts';
+import { assertPortIsFree, numericAddress } from './control/free-port.ts';
+import { createLogger, type Logger } from './control/logger.ts';
+import type { CloseCause, ToMain } from './control/messages.ts';
+import { type Address, Supervisor } from './control/supervisor.ts';
+import { HostClient, type MessageListener, type PublishOptions } from './host/host-client.ts';
+import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
+import { systemClock } from './sessions/timers.ts';
+import type { QoS, Will } from './wire/packets.ts';
+import { ReasonCode } from './wire/reason-code.ts';
+
+export { BrokerError, type BrokerErrorCode } from './broker-error.ts';
+export type { Limits } from './config/limits.ts';
+export type { Authenticate, BrokerOptions, ConnectingClient } from './config/options.ts';
+export type { HostMessage, MessageListener, PublishOptions } from './host/host-client.ts';
+export type { ClientInfo } from './sessions/session-directory.ts';
+
+/** The version of this package. */
+export const version: string = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+).version;
+
+export interface BrokerEvents {
+  clientConnected: [client: ClientInfo];
+  /** `reasonCode`: the MQTT 5 reason code of the DISCONNECT, or of what broke the connection. */
+  clientDisconnected: [client: ClientInfo, reason: { cause: CloseCause; reasonCode: number }];
+  /** The broker cannot go on; it has stopped. Without a listener the error is thrown. */
+  error: [error: BrokerError];
+}
+
+export type Statistics = Readonly<Record<CounterName, number>>;
+
+type State = 'new' | 'starting' | 'running' | 'stopped';
+
+/** The worker that carries the host program's connection. */
+const hostWorker = 0;
+
+export class Broker extends EventEmitter<BrokerEvents> {
+  readonly #config: BrokerConfig;
+  readonly #logger: Logger;
+  readonly #host: HostClient;
+  readonly #directory: SessionDirectory;
+  readonly #hostSession: number;
+  #supervisor: Supervisor | undefined;
+  #address: Address | undefined;
+  #state: State = 'new';
+
+  /** Use {@link createBroker}. */
+  constructor(config: BrokerConfig, authenticate: BrokerOptions['authenticate']) {
+    super();
+    this.#config = config;
+    this.#logger = createLogger(config.logLevel);
+    this.#host = new HostClient(config.limits, (bytes) =>
+      this.#supervisor?.send(hostWorker, { type: 'hostBytes', bytes }),
+    );
+    this.#directory = new SessionDirectory({
+      link: {
+        send: (worker, message) => this.#supervisor?.send(worker, message),
+        request: (worker, message) => this.#running.request(worker, message),
+      },
+      clock: systemClock,
+      connectionsMax: config.limits.connectionsMax,
+      authenticate,
+      publishWill: (will) => this.#publishWill(will),
+      onConnected: (client) => this.#onConnected(client),
+      onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
+      onAuthenticateFailed: (err) =>
+        this.#logger.error({ err }, 'the authenticate hook failed; the client is refused'),
+    });
+    this.#hostSession = this.#directory.nextKey();
+  }
+
+  /**
+   * Listens, and resolves when clients can connect. Errors: ALREADY_STARTED, ADDRESS_IN_USE,
+   * ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, ADDON_MISSING, WORKER_FAILED.
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'new')
+      throw new BrokerError('ALREADY_STARTED', 'A broker starts once; make another one.');
+    this.#state = 'starting';
+    const { host, port, tcpPort } = this.#config;
+    const numericHost = await numericAddress(host);
+    if (port !== 0) await assertPortIsFree(numericHost, port, '--port');
+    if (tcpPort !== false && tcpPort !== 0) await assertPortIsFree(numericHost, tcpPort, '--tcp-port');
+    this.#supervisor = new Supervisor(loadAddon(), this.#config, version, this.#logger, {
+      onMessage: (worker, message) => this.#onMessage(worker, message),
+      onWorkerLost: (worker) => this.#directory.workerLost(worker),
+      onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
+      onFatal: (error) => void this.#onFatal(error),
+    });
+    this.#address = await this.#supervisor.start(numericHost);
+    this.#supervisor.send(hostWorker, { type: 'openHost', session: this.#hostSession });
+    this.#state = 'running';
+    this.#logger.info({ ...this.#address, workers: this.#config.workers, version }, 'ready');
+  }
+
+  /** Says goodbye to the clients (MQTT 5: DISCONNECT 0x8B) and stops. Resolves within stopMs. */
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return;
+    this.#state = 'stopped';
+    this.#directory.stop();
+    await this.#supervisor?.stop(ReasonCode.serverShuttingDown);
+    this.#logger.info('stopped');
+  }
+
+  /** Where it listens, with the ports that were chosen for 0. Errors: NOT_RUNNING. */
+  address(): Address & { readonly path: string } {
+    if (this.#address === undefined)
+      throw new BrokerError('NOT_RUNNING', 'The broker is not started; await start() first.');
+    return { ...this.#address, path: this.#config.path };
+  }
+
+  /**
+   * Publishes from the host program; no client is needed. Resolves when the broker has the message.
+   * Errors: NOT_RUNNING, HOST_PUBLISH_INVALID.
+   */
+  async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {
+    void this.#running;
+    await this.#host.publish(topic, payload, options);
+  }
+
+  /**
+   * Calls `listener` for each message that matches the topic filter, with at most `qos` (default 1).
+   * Resolves, when the broker has the subscription, to a function that ends it. Errors: NOT_RUNNING,
+   * HOST_SUBSCRIBE_INVALID.
+   */
+  async subscribe(filter: string, listener: MessageListener, qos: QoS = 1): Promise<() => Promise<void>> {
+    void this.#running;
+    return await this.#host.subscribe(filter, listener, qos);
+  }
+
+  /** What the data plane has counted since the start, over all workers. Errors: NOT_RUNNING. */
+  statistics(): Statistics {
+    const values = this.#running.counters;
+    const entries = counterNames.map((name, index) => [name, values[index] ?? 0] as const);
+    return Object.fromEntries(entries) as Statistics;
+  }
+
+  get #running(): Supervisor {
+    if (this.#supervisor !== undefined && this.#state === 'running') return this.#supervisor;
+    throw new BrokerError(
+      'NOT_RUNNING',
+      'The broker is not running; start() it first, and not after stop().',
+    );
+  }
+
+  #onMessage(worker: number, message: ToMain): void {
+    switch (message.type) {
+      case 'connect':
+        this.#directory.connect(worker, message.connection, message.connect);
+        break;
+      case 'closed':
+        this.#directory.closed(
+          message.session,
+          message.cause,
+          message.reasonCode,
+          message.sessionExpirySeconds,
+        );
+        break;
+      case 'hostBytes':
+        this.#host.receive(message.bytes);
+        break;
+    }
+  }
+
+  #onWorkerRestarted(worker: number): void {
+    if (worker !== hostWorker) return;
+    this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
+    this.#host.resume();
+  }
+
+  async #onFatal(error: BrokerError): Promise<void> {
+    this.#logger.fatal({ err: error }, 'the broker cannot go on');
+    await this.stop();
+    this.emit('error', error);
+  }
+
+  #publishWill({ topic, payload, qos, retain, properties }: Will): void {
+    const { willDelayInterval: _, ...others } = properties;
+    this.#host.publish(topic, payload, { qos, retain, properties: others }).catch((err: unknown) => {
+      this.#logger.warn({ err, topic }, 'a will could not be published');
+    });
+  }
+
+  #onConnected(client: ClientInfo): void {
+    this.#logger.debug(client, 'connected');
+    this.emit('clientConnected', client);
+  }
+
+  #onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void {
+    this.#logger.debug({ ...client, cause, reasonCode }, 'disconnected');
+    this.emit('clientDisconnected', client, { cause, reasonCode });
+  }
+}
+
+/**
+ * A broker for the host program; `await broker.start()` starts it.
+ *
+ *     const broker = createBroker({ port: 0, tcpPort: false });
+ *     await broker.start();
+ *     await broker.publish('scores/court/1', '40-30', { retain: true });
+ *
+ * Errors: CONFIG_INVALID, OPEN_WITHOUT_AUTHENTICATION.
+ */
+export function createBroker(options: BrokerOptions = {}): Broker {
+  return new Broker(resolveConfig(options), options.authenticate);
+}
+
+/** For the command, which has resolved its configuration already. */
+export function brokerOf(config: BrokerConfig): Broker {
+  return new Broker(config, undefined);
+}

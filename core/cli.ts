@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+import { type Broker, brokerOf, version } from './broker.ts';
+/**
+ * The command `rallymq`. Exit status: 0 after a stop in order, 1 if the broker could not go on, 2 if it was
+ * started in a wrong way.
+ */
+import { BrokerError } from './broker-error.ts';
+import { type CommandLine, readCommandLine } from './config/command-line.ts';
+import { usage } from './config/usage.ts';
+
+const exitFailed = 1;
+const exitWrongUse = 2;
+
+async function main(): Promise<void> {
+  const command = readCommandLine(process.argv.slice(2), process.env);
+  if (command.action === 'help') process.stdout.write(usage());
+  else if (command.action === 'version') process.stdout.write(`${version}\n`);
+  else await run(command);
+}
+
+async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promise<void> {
+  const broker = brokerOf(config);
+  broker.on('error', (error) => fail(error, exitFailed));
+  stopOnSignals(broker);
+  await broker.start();
+  process.stdout.write(greeting(broker, config.workers));
+}
+
+/** The first signal stops in order, the second at once. */
+function stopOnSignals(broker: Broker): void {
+  let isStopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(exitFailed);
+      isStopping = true;
+      broker.stop().then(
+        () => process.exit(0),
+        (error: unknown) => fail(error, exitFailed),
+      );
+    });
+  }
+}
+
+function greeting(broker: Broker, workers: number): string {
+  const { host, port, tcpPort, path } = broker.address();
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  const lines = [
+    `RallyMQ ${version} is ready (${workers} ${workers === 1 ? 'worker' : 'workers'})`,
+    `  MQTT over WebSocket  ws://${shownHost}:${port}${path}`,
+    tcpPort === false ? undefined : `  MQTT over TCP        mqtt://${shownHost}:${tcpPort}`,
+    `  Page                 http://${shownHost}:${port}/`,
+  ];
+  return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
+}
+
+function fail(error: unknown, status: number): never {
+  const text =
+    error instanceof BrokerError ? error.message : String(error instanceof Error ? error.stack : error);
+  process.stderr.write(`rallymq: ${text}\n`);
+  process.exit(status);
+}
+
+main().catch((error: unknown) => {
+  const isWrongUse =
+    error instanceof BrokerError && error.code !== 'WORKER_FAILED' && error.code !== 'ADDON_MISSING';
+  fail(error, isWrongUse ? exitWrongUse : exitFailed);
+});

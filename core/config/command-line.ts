@@ -1,0 +1,116 @@
+// The command line of `rallymq`: what it asks for, and the configuration that it adds up to. A flag
+// overrides the environment, that overrides the file, and that overrides the defaults.
+
+import { parseArgs } from 'node:util';
+import { BrokerError } from '../broker-error.ts';
+import { configFileOf, type Environment, readEnvironment } from './environment.ts';
+import { readConfigFile } from './file.ts';
+import { nearestName } from './nearest-name.ts';
+import type { OptionValues } from './option-rules.ts';
+import type { BrokerConfig } from './options.ts';
+import { optionFromText, resolveConfig } from './resolve.ts';
+import { type Setting, settings } from './settings.ts';
+
+/** What the command is asked to do. */
+export type CommandLine =
+  | { readonly action: 'help' }
+  | { readonly action: 'version' }
+  | {
+      readonly action: 'start';
+      readonly config: BrokerConfig;
+      /** The path as it was given, or undefined where no file was read. */
+      readonly configFile: string | undefined;
+    };
+
+/**
+ * Reads the arguments after `rallymq`, the environment and the file that they name. Throws a BrokerError:
+ * FLAG_UNKNOWN, FLAG_VALUE_INVALID, CONFIG_INVALID, CONFIG_FILE_UNREADABLE, OPEN_WITHOUT_AUTHENTICATION.
+ */
+export function readCommandLine(args: readonly string[], environment: Environment): CommandLine {
+  const flags = tokenize(args);
+  // Whoever asks for help gets it, whatever else is wrong.
+  const asked = flags.find(({ name }) => name === 'help' || name === 'version');
+  if (asked) return { action: asked.name === 'help' ? 'help' : 'version' };
+  const { options, configFile = configFileOf(environment) } = readFlags(flags);
+  const fromFile = configFile === undefined ? {} : readConfigFile(configFile);
+  const config = resolveConfig({ ...fromFile, ...readEnvironment(environment), ...options }, 'info');
+  return { action: 'start', config, configFile };
+}
+
+interface Flag {
+  /** Without dashes, and the long name where there is a short one. */
+  readonly name: string;
+  /** As it was typed. */
+  readonly shown: string;
+  readonly value: string | undefined;
+}
+
+const flagNames = [...settings.map(({ flag }) => flag), 'config', 'no-tcp', 'help', 'version'];
+
+const parsedOptions = {
+  ...Object.fromEntries(
+    settings.map(({ flag, placeholder }) => [flag, { type: placeholder ? 'string' : 'boolean' } as const]),
+  ),
+  config: { type: 'string' },
+  'no-tcp': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const;
+
+/** Not strict: the tokens tell all, and the errors can be ours. */
+function tokenize(args: readonly string[]): Flag[] {
+  const { tokens } = parseArgs({ args: [...args], options: parsedOptions, strict: false, tokens: true });
+  return tokens.flatMap((token) => {
+    if (token.kind === 'option-terminator') return [];
+    if (token.kind === 'positional') return [{ name: '', shown: token.value, value: undefined }];
+    // "--port --host x" leaves the port without its value.
+    const isFlag = token.inlineValue === false && token.value?.startsWith('-');
+    return [{ name: token.name, shown: token.rawName, value: isFlag ? undefined : token.value }];
+  });
+}
+
+function readFlags(flags: readonly Flag[]): { options: OptionValues; configFile?: string } {
+  const options: OptionValues = {};
+  let configFile: string | undefined;
+  for (const flag of flags) {
+    const setting = settings.find((candidate) => candidate.flag === flag.name);
+    if (setting) options[setting.option] = settingValue(setting, flag);
+    else if (flag.name === 'config') configFile = textOf(flag, 'FILE');
+    else if (flag.name === 'no-tcp') options.tcpPort = noTcp(flag, flags);
+    else throw unknownFlag(flag);
+  }
+  return configFile === undefined ? { options } : { options, configFile };
+}
+
+function settingValue(setting: Setting, flag: Flag): unknown {
+  if (setting.placeholder === undefined) return withoutValue(flag);
+  return optionFromText(setting.option, textOf(flag, setting.placeholder), flag.shown, 'FLAG_VALUE_INVALID');
+}
+
+function textOf({ shown, value }: Flag, placeholder: string): string {
+  if (value) return value;
+  throw new BrokerError('FLAG_VALUE_INVALID', `${shown} has no value: give ${shown} ${placeholder}.`);
+}
+
+function withoutValue({ shown, value }: Flag): true {
+  if (value === undefined) return true;
+  throw new BrokerError('FLAG_VALUE_INVALID', `${shown} takes no value: give it alone, or leave it out.`);
+}
+
+function noTcp(flag: Flag, flags: readonly Flag[]): false {
+  withoutValue(flag);
+  if (!flags.some(({ name }) => name === 'tcp-port')) return false;
+  throw new BrokerError(
+    'FLAG_VALUE_INVALID',
+    '--tcp-port and --no-tcp exclude each other: give one of them.',
+  );
+}
+
+function unknownFlag({ name, shown }: Flag): BrokerError {
+  if (name === '') {
+    return new BrokerError('FLAG_UNKNOWN', `'${shown}' is not a flag: give flags only, see rallymq --help.`);
+  }
+  const nearest = nearestName(name, flagNames);
+  const advice = nearest === undefined ? 'see rallymq --help.' : `did you mean --${nearest}?`;
+  return new BrokerError('FLAG_UNKNOWN', `${shown} is not a flag of rallymq: ${advice}`);
+}

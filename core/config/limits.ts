@@ -1,0 +1,131 @@
+// Every bound of the broker: its name with the unit last, its default, what it may be set to, and why.
+// Nothing else in the project holds a bound. Plain data: the workers are handed a copy.
+
+const KiB = 1_024;
+const MiB = 1_024 * KiB;
+const GiB = 1_024 * MiB;
+const TiB = 1_024 * GiB;
+
+/** What a limit may be set to; both ends are allowed. */
+export interface LimitRange {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly powerOfTwo?: boolean;
+}
+
+export const limitRanges = {
+  /**
+   * The largest MQTT packet taken from a client, in bytes with its header. A larger one ends the
+   * connection with 0x95. Default 1 * MiB: messages are small, and one packet must not hold up the rest.
+   */
+  maximumPacketSizeBytes: { default: 1 * MiB, min: 1 * KiB, max: 268_435_460 },
+  /**
+   * Milliseconds from accepting a connection to its complete CONNECT. Default 10_000: enough for a
+   * phone on a bad network, short enough that silent connections do not pile up.
+   */
+  connectTimeoutMs: { default: 10_000, min: 10, max: 600_000 },
+  /**
+   * Seconds of keep alive imposed on MQTT 5 clients as Server Keep Alive. Default 0: the client's choice
+   * stands, since it knows its network and its battery.
+   */
+  serverKeepAliveSeconds: { default: 0, min: 0, max: 65_535 },
+  /**
+   * QoS 1 and 2 messages taken from a client before the first is acknowledged, announced as Receive
+   * Maximum (MQTT 5, 3.2.2.3.3). Default 1_024: covers a fast client's round trip to the disk.
+   */
+  receiveMaximum: { default: 1_024, min: 1, max: 65_535 },
+  /**
+   * QoS 1 and 2 messages towards a client that it has not acknowledged; the client's own Receive Maximum
+   * counts where it is smaller. Default 1_024: fills a long link, and what is sent again stays small.
+   */
+  inflightMax: { default: 1_024, min: 1, max: 65_535 },
+  /**
+   * Topic aliases that a client may set per connection (MQTT 5, 3.2.2.3.8). Default 64: each costs the
+   * broker a topic name, and a client rarely has more topics that are hot.
+   */
+  topicAliasMaximum: { default: 64, min: 0, max: 65_535 },
+  /**
+   * Bytes of a connection that wait for a socket which takes nothing; QoS 0 beyond it is dropped and
+   * counted. Not below maximumPacketSizeBytes. Default 1 * MiB: a second of a slow link, not a minute.
+   */
+  outboxBytesMax: { default: 1 * MiB, min: 1 * KiB, max: 1 * GiB },
+  /**
+   * Messages of a connection that wait for a socket which takes nothing; QoS 0 beyond it is dropped and
+   * counted. Default 1_000: small messages cost more than their bytes, and old news helps nobody.
+   */
+  outboxMessagesMax: { default: 1_000, min: 1, max: 16_777_216 },
+  /**
+   * QoS 1 and 2 messages of a session that wait for its client; beyond it the newest is dropped and
+   * counted. Default 10_000: hours of a device that is away, at the pace of most devices.
+   */
+  sessionQueueMessagesMax: { default: 10_000, min: 1, max: 1_000_000_000 },
+  /**
+   * Bytes of the QoS 1 and 2 messages of a session that wait for its client; beyond it the newest is
+   * dropped and counted. Not below maximumPacketSizeBytes. Default 16 * MiB: large messages fill memory
+   * long before they reach the count.
+   */
+  sessionQueueBytesMax: { default: 16 * MiB, min: 1 * KiB, max: 1 * TiB },
+  /**
+   * Bytes beyond one packet that are kept of a connection which may not be read right now. Default
+   * 256 * KiB: what the kernel holds on the way when a WebSocket, which cannot be paused, is too fast.
+   */
+  inputBufferBytesMax: { default: 256 * KiB, min: 0, max: 1 * GiB },
+  /**
+   * Bytes of all outboxes of one worker together. Not below outboxBytesMax. Default 1 * GiB: a thousand
+   * full outboxes, so that many slow clients at once cannot exhaust the machine.
+   */
+  outboxTotalBytesMax: { default: 1 * GiB, min: 1 * MiB, max: 1 * TiB },
+  /**
+   * Seconds that a session may outlive its connection. Default 4_294_967_295, which means for ever: as
+   * the client asks, since the specification leaves it to the client.
+   */
+  sessionExpiryIntervalMax: { default: 4_294_967_295, min: 0, max: 4_294_967_295 },
+  /**
+   * Levels of a topic name or topic filter; more are refused. Default 128: far beyond any real tree,
+   * and a topic of 65,535 slashes must not cost 65,536 nodes.
+   */
+  topicLevelsMax: { default: 128, min: 1, max: 1_024 },
+  /**
+   * Subscriptions of one session; more are refused with 0x97. Default 1_000_000: for a bridge that
+   * subscribes to everything by name, while one client cannot exhaust the machine.
+   */
+  subscriptionsPerSessionMax: { default: 1_000_000, min: 1, max: 100_000_000 },
+  /**
+   * Retained messages of the broker; more are not retained, and counted. Default 1_000_000: every client
+   * may invent topics, so their number needs a ceiling. 0 retains nothing.
+   */
+  retainedMessagesMax: { default: 1_000_000, min: 0, max: 1_000_000_000 },
+  /**
+   * Bytes of the retained messages of the broker, topic names included; more are not retained, and
+   * counted. Default 1 * GiB: fits the memory of a small server. 0 retains nothing.
+   */
+  retainedBytesMax: { default: 1 * GiB, min: 0, max: 1 * TiB },
+  /**
+   * Connections of the broker; more are closed at once. Default 1_000_000: the memory of that many idle
+   * ones is still modest; the limit of open files (ulimit -n) ends it earlier.
+   */
+  connectionsMax: { default: 1_000_000, min: 1, max: 100_000_000 },
+  /**
+   * Records in each lane between two workers, a power of two. Default 16_384: some milliseconds at full
+   * speed, enough to ride out a garbage collection of the reader.
+   */
+  laneRecords: { default: 16_384, min: 1_024, max: 1_048_576, powerOfTwo: true },
+  /**
+   * Milliseconds that a stop may take to send what waits, before connections are cut. Default 5_000:
+   * below the 10 seconds after which container runtimes kill.
+   */
+  stopMs: { default: 5_000, min: 0, max: 600_000 },
+} as const satisfies Readonly<Record<string, LimitRange>>;
+
+/** Every bound of the broker, resolved. The unit stands last in the name; see each for its reason. */
+export type Limits = { readonly [Name in keyof typeof limitRanges]: number };
+
+export type LimitName = keyof Limits;
+
+export const limitNames = Object.keys(limitRanges) as readonly LimitName[];
+
+export const defaultLimits: Limits = Object.freeze(
+  // The keys are those of the table, which fromEntries cannot tell the compiler.
+  Object.fromEntries(limitNames.map((name) => [name, limitRanges[name].default])) as unknown as Limits,
+);

@@ -1,0 +1,98 @@
+// What each option may be: one row per option, for values (a program, a JSON file) and for text (a flag,
+// a variable of the environment) alike.
+
+import { isIP } from 'node:net';
+import { type BrokerOptions, logLevels, workersMax } from './options.ts';
+
+export type OptionName = keyof BrokerOptions;
+
+/** Values by option that are still to be resolved. */
+export type OptionValues = { [Name in OptionName]?: unknown };
+
+export interface OptionRule {
+  /** Ends the sentence "give ...". */
+  readonly allowed: string;
+  /** The same where the value is text, if it reads differently there. */
+  readonly allowedAsText?: string;
+  readonly accepts: (value: unknown) => boolean;
+  /** The value that a text stands for; a text that stands for none is returned as it is. */
+  readonly fromText: (text: string) => unknown;
+}
+
+// A label begins and ends with a letter or digit. The name of a host has at most 253 characters.
+const hostName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
+// Without ':' and '*', which are patterns to the router of uWebSockets.
+const urlPath = /^\/[\w.~/-]*$/;
+
+export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
+  host: {
+    allowed: 'an IP address or a host name',
+    accepts: (value) => typeof value === 'string' && (isIP(value) !== 0 || hostName.test(value)),
+    fromText: asText,
+  },
+  port: { allowed: 'a whole number from 0 to 65535', accepts: isPort, fromText: wholeNumber },
+  path: {
+    allowed: "a path that begins with '/' and has only letters, digits, '/', '-', '.', '_' and '~'",
+    accepts: (value) => typeof value === 'string' && value.length <= 255 && urlPath.test(value),
+    fromText: asText,
+  },
+  tcpPort: {
+    allowed: 'a whole number from 0 to 65535, or false to listen on no TCP port',
+    allowedAsText: "a whole number from 0 to 65535, or 'off' to listen on no TCP port",
+    accepts: (value) => value === false || isPort(value),
+    fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
+  },
+  workers: {
+    allowed: `'auto' or a whole number from 1 to ${workersMax}`,
+    accepts: (value) => value === 'auto' || isWholeNumber(value, 1, workersMax),
+    fromText: wholeNumber,
+  },
+  logLevel: {
+    allowed: `one of ${logLevels.join(', ')}`,
+    accepts: (value) => logLevels.some((level) => level === value),
+    fromText: asText,
+  },
+  allowAnonymous: {
+    allowed: 'true or false',
+    accepts: (value) => typeof value === 'boolean',
+    fromText: truth,
+  },
+  authenticate: {
+    allowed: 'a function, which only a program that calls createBroker() can do',
+    accepts: (value) => typeof value === 'function',
+    fromText: asText,
+  },
+  limits: {
+    allowed: 'an object with limits by name',
+    accepts: isRecord,
+    fromText: asText,
+  },
+};
+
+export const optionNames = Object.keys(optionRules) as readonly OptionName[];
+
+export function isWholeNumber(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isPort(value: unknown): boolean {
+  return isWholeNumber(value, 0, 65_535);
+}
+
+function asText(text: string): string {
+  return text;
+}
+
+function wholeNumber(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+function truth(text: string): boolean | string {
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  return text;
+}

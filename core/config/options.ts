@@ -1,0 +1,79 @@
+// What a program may tell the broker (BrokerOptions) and what the broker then works with (BrokerConfig).
+
+import type { Limits } from './limits.ts';
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+export type LogLevel = (typeof logLevels)[number];
+
+/** Who asks to be let in: what an {@link Authenticate} hook is told. */
+export interface ConnectingClient {
+  /** As the client sent it, or as the broker assigned it. */
+  readonly clientId: string;
+  readonly username?: string;
+  readonly password?: Uint8Array;
+  /** The IP address of the peer. */
+  readonly remoteAddress: string;
+  readonly transport: 'ws' | 'tcp';
+}
+
+/** Answers true to let the client in. False, an exception or a rejected promise refuses it. */
+export type Authenticate = (client: ConnectingClient) => boolean | Promise<boolean>;
+
+/**
+ * What `createBroker` takes; everything has a default. An unknown key or a value out of its range throws
+ * a BrokerError with the code CONFIG_INVALID.
+ */
+export interface BrokerOptions {
+  /**
+   * The IP address or host name to listen on, for all listeners. Default '127.0.0.1'. One that is not
+   * loopback needs `authenticate` or `allowAnonymous`, or it throws OPEN_WITHOUT_AUTHENTICATION.
+   */
+  readonly host?: string;
+  /** The port of HTTP and WebSocket, 0 to 65535; 0 takes any that is free. Default 8080. */
+  readonly port?: number;
+  /** The path at which WebSocket connections are taken. Default '/mqtt'. */
+  readonly path?: string;
+  /** The port of MQTT over TCP, 0 to 65535; 0 takes any that is free, false listens on none. Default 1883. */
+  readonly tcpPort?: number | false;
+  /** The number of worker threads, 1 to 64; 'auto', the default, is one less than the cores, at least 1. */
+  readonly workers?: 'auto' | number;
+  /** The least severe level that is logged. Default 'silent' when embedded, 'info' for the command. */
+  readonly logLevel?: LogLevel;
+  /**
+   * True lets everyone who reaches the broker connect, on any host. Default false. It changes nothing
+   * where `authenticate` is given, which is then always asked.
+   */
+  readonly allowAnonymous?: boolean;
+  /** Is asked about every client that connects. Default: none, and then only loopback is listened on. */
+  readonly authenticate?: Authenticate;
+  /** The bounds that differ from `defaultLimits`. */
+  readonly limits?: Partial<Limits>;
+}
+
+/** The resolved configuration. Plain data without functions, so that a worker can be handed a copy. */
+export interface BrokerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly tcpPort: number | false;
+  /** How many; 'auto' is resolved. */
+  readonly workers: number;
+  readonly logLevel: LogLevel;
+  readonly allowAnonymous: boolean;
+  /** True when an `authenticate` hook was given, which stays on the control plane. */
+  readonly authenticates: boolean;
+  readonly limits: Limits;
+}
+
+/** The defaults that depend on nothing; the log level depends on who starts the broker. */
+export const defaultOptions = {
+  host: '127.0.0.1',
+  port: 8_080,
+  path: '/mqtt',
+  tcpPort: 1_883,
+  workers: 'auto',
+  allowAnonymous: false,
+} as const satisfies BrokerOptions;
+
+export const workersMax = 64;

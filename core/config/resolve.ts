@@ -1,0 +1,163 @@
+// Turns what a program or a file gave into the configuration that the broker works with. All input is
+// unknown until it has passed here; every refusal names the key, what was given and what is allowed.
+
+import { BlockList, isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { inspect } from 'node:util';
+import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
+import {
+  defaultLimits,
+  type LimitName,
+  type LimitRange,
+  type Limits,
+  limitNames,
+  limitRanges,
+} from './limits.ts';
+import { nearestName } from './nearest-name.ts';
+import { isRecord, isWholeNumber, type OptionName, optionNames, optionRules } from './option-rules.ts';
+import {
+  type BrokerConfig,
+  type BrokerOptions,
+  defaultOptions,
+  type LogLevel,
+  workersMax,
+} from './options.ts';
+
+/**
+ * Resolves the options of `createBroker`, or those that the command put together. Throws a BrokerError:
+ * CONFIG_INVALID or OPEN_WITHOUT_AUTHENTICATION.
+ */
+export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel = 'silent'): BrokerConfig {
+  const given = checkOptions(options, 'the options');
+  const chosen = { ...defaultOptions, logLevel: logLevelDefault, ...given };
+  const limits = Object.freeze({ ...defaultLimits, ...given.limits });
+  const config: BrokerConfig = {
+    host: chosen.host,
+    port: chosen.port,
+    path: chosen.path,
+    tcpPort: chosen.tcpPort,
+    workers: chosen.workers === 'auto' ? workersOf(availableParallelism()) : chosen.workers,
+    logLevel: chosen.logLevel,
+    allowAnonymous: chosen.allowAnonymous,
+    authenticates: chosen.authenticate !== undefined,
+    limits,
+  };
+  checkLimitsTogether(limits);
+  checkPorts(config);
+  checkClosedByDefault(config);
+  return Object.freeze(config);
+}
+
+/** Checks each value by itself. `place` says where they stand, for the error. Absent and undefined are one. */
+export function checkOptions(input: unknown, place: string): BrokerOptions {
+  const options = presentValues(input, place);
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(optionRules, name)) throw unknownName(name, optionNames, place);
+    const rule = optionRules[name as OptionName];
+    if (!rule.accepts(value)) throw valueRefused(`${name} in ${place}`, value, rule.allowed);
+  }
+  const { limits } = options;
+  if (limits === undefined) return options as BrokerOptions;
+  return { ...options, limits: checkLimits(limits, place) } as BrokerOptions;
+}
+
+/** The value of an option that was given as text, by a flag or a variable of the environment. */
+export function optionFromText(
+  name: OptionName,
+  text: string,
+  shown: string,
+  code: BrokerErrorCode,
+): unknown {
+  const rule = optionRules[name];
+  const value = rule.fromText(text);
+  if (!rule.accepts(value)) throw valueRefused(shown, text, rule.allowedAsText ?? rule.allowed, code);
+  return value;
+}
+
+/** How many workers 'auto' is. */
+export function workersOf(cores: number): number {
+  return Math.min(workersMax, Math.max(1, cores - 1));
+}
+
+/** True for an address that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  const version = isIP(host);
+  if (version === 0) return host.toLowerCase() === 'localhost';
+  return loopback.check(host, version === 4 ? 'ipv4' : 'ipv6');
+}
+
+// It takes an IPv4 address that is written as an IPv6 one for what it is.
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+function presentValues(input: unknown, place: string): Record<string, unknown> {
+  if (!isRecord(input))
+    throw valueRefused(`what stands in ${place}`, input, 'an object with options by name');
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+}
+
+function checkLimits(input: unknown, place: string): Partial<Limits> {
+  const limits = presentValues(input, `limits in ${place}`);
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Object.hasOwn(limitRanges, name)) throw unknownName(name, limitNames, `limits in ${place}`);
+    checkLimit(limitRanges[name as LimitName], value, `limits.${name} in ${place}`);
+  }
+  return limits as Partial<Limits>;
+}
+
+function checkLimit(range: LimitRange, value: unknown, shown: string): void {
+  const { min, max, powerOfTwo = false } = range;
+  const accepted = isWholeNumber(value, min, max) && (!powerOfTwo || Number.isInteger(Math.log2(value)));
+  if (accepted) return;
+  throw valueRefused(shown, value, `a ${powerOfTwo ? 'power of two' : 'whole number'} from ${min} to ${max}`);
+}
+
+// A packet that is taken must fit where it may have to wait, or it could be taken and never delivered.
+const limitOrder: readonly (readonly [smaller: LimitName, larger: LimitName])[] = [
+  ['maximumPacketSizeBytes', 'outboxBytesMax'],
+  ['maximumPacketSizeBytes', 'sessionQueueBytesMax'],
+  ['outboxBytesMax', 'outboxTotalBytesMax'],
+];
+
+function checkLimitsTogether(limits: Limits): void {
+  for (const [smaller, larger] of limitOrder) {
+    if (limits[smaller] <= limits[larger]) continue;
+    const shown = `limits.${larger} is ${limits[larger]} and limits.${smaller} is ${limits[smaller]}`;
+    throw new BrokerError('CONFIG_INVALID', `${shown}: raise the first or lower the second.`);
+  }
+}
+
+function checkPorts({ port, tcpPort }: BrokerConfig): void {
+  if (port === 0 || port !== tcpPort) return;
+  throw new BrokerError('CONFIG_INVALID', `port and tcpPort are both ${port}: give each its own.`);
+}
+
+function checkClosedByDefault({ host, allowAnonymous, authenticates }: BrokerConfig): void {
+  if (allowAnonymous || authenticates || isLoopback(host)) return;
+  throw new BrokerError(
+    'OPEN_WITHOUT_AUTHENTICATION',
+    `host is ${inspect(host)}, which others can reach, and nothing checks who connects: listen on 127.0.0.1, ` +
+      'give createBroker() an authenticate function, or let everyone in with allowAnonymous (--allow-anonymous).',
+  );
+}
+
+function valueRefused(
+  shown: string,
+  value: unknown,
+  allowed: string,
+  code: BrokerErrorCode = 'CONFIG_INVALID',
+): BrokerError {
+  const given = inspect(value, { depth: 0, compact: true, breakLength: Infinity, maxStringLength: 60 });
+  return new BrokerError(code, `${shown} is ${given}: give ${allowed}.`);
+}
+
+function unknownName(name: string, known: readonly string[], place: string): BrokerError {
+  const nearest = nearestName(name, known);
+  const advice = nearest === undefined ? `use one of ${known.join(', ')}` : `did you mean '${nearest}'?`;
+  const given = inspect(name, { maxStringLength: 60 });
+  return new BrokerError(
+    'CONFIG_INVALID',
+    `${given} is not known in ${place}: ${advice}${nearest ? '' : '.'}`,
+  );
+}

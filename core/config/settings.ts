@@ -1,0 +1,67 @@
+// The options that the command takes: one row each with its flag, its variable of the environment and its
+// line of the help. What a value may be is said in option-rules.ts.
+
+import type { OptionName } from './option-rules.ts';
+import { defaultOptions, logLevels } from './options.ts';
+
+export interface Setting {
+  readonly option: OptionName;
+  /** Without the leading dashes. */
+  readonly flag: string;
+  /** What stands after the flag in the help; undefined for a flag that takes no value and means true. */
+  readonly placeholder?: string;
+  readonly variable?: string;
+  readonly help: string;
+}
+
+export const settings: readonly Setting[] = [
+  {
+    option: 'host',
+    flag: 'host',
+    placeholder: 'HOST',
+    variable: 'RALLYMQ_HOST',
+    help: `address to listen on (default ${defaultOptions.host})`,
+  },
+  {
+    option: 'port',
+    flag: 'port',
+    placeholder: 'PORT',
+    variable: 'RALLYMQ_PORT',
+    help: `port of HTTP and WebSocket, 0: any free (default ${defaultOptions.port})`,
+  },
+  {
+    option: 'tcpPort',
+    flag: 'tcp-port',
+    placeholder: 'PORT',
+    variable: 'RALLYMQ_TCP_PORT',
+    help: `port of MQTT over TCP, 0: any free, off: none (default ${defaultOptions.tcpPort})`,
+  },
+  {
+    option: 'path',
+    flag: 'path',
+    placeholder: 'PATH',
+    help: `path of WebSocket connections (default ${defaultOptions.path})`,
+  },
+  {
+    option: 'workers',
+    flag: 'workers',
+    placeholder: 'N',
+    variable: 'RALLYMQ_WORKERS',
+    help: 'worker threads, auto: the cores less one (default auto)',
+  },
+  {
+    option: 'logLevel',
+    flag: 'log-level',
+    placeholder: 'LEVEL',
+    variable: 'RALLYMQ_LOG_LEVEL',
+    help: `${logLevels.join(', ')} (default info)`,
+  },
+  {
+    option: 'allowAnonymous',
+    flag: 'allow-anonymous',
+    variable: 'RALLYMQ_ALLOW_ANONYMOUS',
+    help: 'let everyone connect, which a host other than loopback needs',
+  },
+];
+
+export const configFileVariable = 'RALLYMQ_CONFIG';

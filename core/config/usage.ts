@@ -1,0 +1,40 @@
+// The help text of the command `rallymq`.
+
+import { configFileVariable, settings } from './settings.ts';
+
+interface Line {
+  readonly flag: string;
+  readonly help: string;
+  readonly variable?: string | undefined;
+}
+
+const lines: readonly Line[] = [
+  { flag: '--config FILE', help: 'JSON file with options and limits', variable: configFileVariable },
+  ...settings.map(({ flag, placeholder, help, variable }) => ({
+    flag: placeholder === undefined ? `--${flag}` : `--${flag} ${placeholder}`,
+    help,
+    variable,
+  })),
+  { flag: '--no-tcp', help: 'listen on no TCP port', variable: 'RALLYMQ_TCP_PORT=off' },
+  { flag: '-h, --help', help: 'show this text' },
+  { flag: '-v, --version', help: 'show the version' },
+];
+
+/** What `rallymq --help` prints, with a line break at the end. */
+export function usage(): string {
+  const width = Math.max(...lines.map(({ flag }) => flag.length));
+  const shown = lines.flatMap(({ flag, help, variable }) => {
+    const first = `  ${flag.padEnd(width)}  ${help}`;
+    return variable === undefined ? [first] : [first, `  ${' '.repeat(width)}    or ${variable}`];
+  });
+  return [
+    'Usage: rallymq [flags]',
+    '',
+    'Starts RallyMQ, an MQTT broker for the web.',
+    '',
+    ...shown,
+    '',
+    'A flag overrides the environment, which overrides the file, which overrides the default.',
+    '',
+  ].join('\n');
+}

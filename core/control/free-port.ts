@@ -1,0 +1,42 @@
+/**
+ * Whether an address can be listened on. The workers share their ports (SO_REUSEPORT), so they would not
+ * notice another broker on the same port: this asks for it exclusively, once, before they start.
+ */
+import { lookup } from 'node:dns/promises';
+import { createServer } from 'node:net';
+import { BrokerError } from '../broker-error.ts';
+
+/** The numeric address of a host name. Errors: ADDRESS_NOT_AVAILABLE. */
+export async function numericAddress(host: string): Promise<string> {
+  try {
+    return (await lookup(host)).address;
+  } catch (cause) {
+    throw new BrokerError(
+      'ADDRESS_NOT_AVAILABLE',
+      `The host ${host} is not known here; give an address of this machine.`,
+      { cause },
+    );
+  }
+}
+
+/** Errors: ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED. `flag` is named in the sentence. */
+export function assertPortIsFree(host: string, port: number, flag: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port, flag)));
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
+  });
+}
+
+function portError(cause: NodeJS.ErrnoException, host: string, port: number, flag: string): BrokerError {
+  if (cause.code === 'EADDRINUSE') {
+    const message = `Port ${port} on ${host} is in use; stop the program that has it, or choose another with ${flag}.`;
+    return new BrokerError('ADDRESS_IN_USE', message, { cause });
+  }
+  if (cause.code === 'EACCES') {
+    const message = `Port ${port} on ${host} needs more rights; choose one above 1023 with ${flag}.`;
+    return new BrokerError('ADDRESS_NOT_PERMITTED', message, { cause });
+  }
+  const message = `Cannot listen on ${host}:${port} (${cause.code}); choose an address of this machine with --host.`;
+  return new BrokerError('ADDRESS_NOT_AVAILABLE', message, { cause });
+}

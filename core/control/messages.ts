@@ -1,0 +1,80 @@
+/**
+ * What the main thread and its workers tell each other: the control plane's only channel. Everything is
+ * plain data, posted in order. No application message passes here but those of the host program.
+ */
+
+import type { SubscriptionRow } from '../../native/addon.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import type { ProtocolVersion, Will } from '../wire/packets.ts';
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly broker: number;
+  readonly worker: number;
+  readonly version: string;
+  readonly config: BrokerConfig;
+}
+
+/** A CONNECT on its way to the session directory. */
+export interface ConnectRequest {
+  readonly clientId: string;
+  readonly protocolVersion: ProtocolVersion;
+  readonly cleanStart: boolean;
+  readonly sessionExpirySeconds: number;
+  readonly will: Will | undefined;
+  readonly username: string | undefined;
+  readonly password: Uint8Array | undefined;
+  readonly remoteAddress: string;
+  readonly transport: 'ws' | 'tcp';
+}
+
+/** How a session comes to the worker that accepts its client. */
+export type SessionOrigin =
+  | { readonly from: 'new' }
+  | { readonly from: 'here' }
+  | { readonly from: 'worker'; readonly worker: number; readonly subscriptions: readonly SubscriptionRow[] };
+
+/** Why a client's connection is over: with a normal DISCONNECT, or in a way that lets its will go out. */
+export type CloseCause = 'disconnected' | 'disconnectedWithWill' | 'lost';
+
+export type ToWorker =
+  | {
+      readonly type: 'listen';
+      readonly host: string;
+      readonly port: number;
+      readonly tcpPort: number | false;
+    }
+  | {
+      readonly type: 'accept';
+      readonly request: number;
+      readonly connection: number;
+      readonly session: number;
+      readonly origin: SessionOrigin;
+    }
+  | { readonly type: 'refuse'; readonly connection: number; readonly reasonCode: number }
+  | {
+      readonly type: 'evict';
+      readonly request: number;
+      readonly session: number;
+      readonly reasonCode: number;
+    }
+  | { readonly type: 'subscriptions'; readonly request: number; readonly session: number }
+  | { readonly type: 'destroySession'; readonly session: number }
+  | { readonly type: 'openHost'; readonly session: number }
+  | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
+  | { readonly type: 'stop'; readonly reasonCode: number };
+
+export type ToMain =
+  | { readonly type: 'listening'; readonly port: number; readonly tcpPort: number | false }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }
+  | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }
+  /** `value`: of accept, whether the client is connected; of evict, nothing; of subscriptions, the rows. */
+  | { readonly type: 'reply'; readonly request: number; readonly value: unknown }
+  | {
+      readonly type: 'closed';
+      readonly session: number;
+      readonly cause: CloseCause;
+      readonly reasonCode: number;
+      readonly sessionExpirySeconds: number | undefined;
+    }
+  | { readonly type: 'hostBytes'; readonly bytes: Uint8Array };

@@ -1,0 +1,194 @@
+/**
+ * Starts, restarts and stops the workers (main thread). A worker that has ended in order is started again
+ * and takes over its sessions, subscriptions and retained messages, which outlive it in the data plane.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Addon } from '../../native/addon.ts';
+import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import type { Logger } from './logger.ts';
+import type { ToMain, ToWorker, WorkerStart } from './messages.ts';
+
+/** What the supervisor hands on. */
+export interface WorkerEvents {
+  onMessage(worker: number, message: ToMain): void;
+  /** The worker has ended, and its clients' connections with it. */
+  onWorkerLost(worker: number): void;
+  /** The worker runs again. */
+  onWorkerRestarted(worker: number): void;
+  /** A worker cannot be kept running: the broker must end. */
+  onFatal(error: BrokerError): void;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly tcpPort: number | false;
+}
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+  readonly worker: number;
+}
+
+/** Restarts of one worker within a minute after which something is wrong that a restart does not mend. */
+const restartsPerMinuteMax = 5;
+
+export class Supervisor {
+  readonly #addon: Addon;
+  readonly #broker: number;
+  readonly #config: BrokerConfig;
+  readonly #version: string;
+  readonly #logger: Logger;
+  readonly #events: WorkerEvents;
+  readonly #workers: (Worker | undefined)[] = [];
+  readonly #restarts: number[][] = [];
+  readonly #backlog: { worker: number; message: ToWorker }[] = [];
+  readonly #pending = new Map<number, Pending>();
+  #requests = 0;
+  #isStopping = false;
+  #address: Address | undefined;
+
+  constructor(addon: Addon, config: BrokerConfig, version: string, logger: Logger, events: WorkerEvents) {
+    this.#addon = addon;
+    this.#config = config;
+    this.#version = version;
+    this.#logger = logger;
+    this.#events = events;
+    this.#broker = addon.createBroker(config.workers, config.limits);
+  }
+
+  get counters(): number[] {
+    return this.#addon.readCounters(this.#broker);
+  }
+
+  /** Starts all workers on `host`, a numeric address. Errors: as the workers report. */
+  async start(host: string): Promise<Address> {
+    const { port, tcpPort, workers } = this.#config;
+    try {
+      // The first one finds out the ports if they are free to choose.
+      const address = await this.#startWorker(0, { host, port, tcpPort });
+      this.#address = address;
+      const others = Array.from({ length: workers - 1 }, (_, index) => this.#startWorker(index + 1, address));
+      await Promise.all(others);
+      return address;
+    } catch (error) {
+      await this.stop(0);
+      throw error;
+    }
+  }
+
+  /** A worker that is being started again gets the message then. */
+  send(worker: number, message: ToWorker): void {
+    const running = this.#workers[worker];
+    if (running !== undefined) running.postMessage(message);
+    else if (!this.#isStopping) this.#backlog.push({ worker, message });
+  }
+
+  /** Resolves with the worker's reply; rejects if the worker ends before. */
+  request(worker: number, message: (request: number) => ToWorker): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const request = ++this.#requests;
+      if (this.#workers[worker] === undefined) {
+        reject(new BrokerError('WORKER_FAILED', `Worker ${worker} is not running.`));
+        return;
+      }
+      this.#pending.set(request, { resolve, reject, worker });
+      this.send(worker, message(request));
+    });
+  }
+
+  /** Stops all workers in order; those that take longer than stopMs are left to the end of the process. */
+  async stop(reasonCode: number): Promise<void> {
+    this.#isStopping = true;
+    const { stopMs } = this.#config.limits;
+    const running = this.#workers.filter((worker) => worker !== undefined);
+    const exits = running.map(
+      (worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())),
+    );
+    for (const worker of running) worker.postMessage({ type: 'stop', reasonCode } satisfies ToWorker);
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), stopMs);
+    });
+    const outcome = await Promise.race([Promise.all(exits), timeout]);
+    clearTimeout(timer);
+    if (outcome === 'late') this.#logger.warn({ stopMs }, 'a worker did not stop in time');
+    else this.#addon.destroyBroker(this.#broker);
+  }
+
+  #startWorker(index: number, address: Address): Promise<Address> {
+    const workerData: WorkerStart = {
+      broker: this.#broker,
+      worker: index,
+      version: this.#version,
+      config: this.#config,
+    };
+    const worker = new Worker(new URL('../../workers/data-plane.js', import.meta.url), {
+      workerData,
+      name: `rallymq-${index}`,
+    });
+    this.#workers[index] = worker;
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: ToMain) => {
+        if (message.type === 'listening')
+          resolve({ host: address.host, port: message.port, tcpPort: message.tcpPort });
+        if (message.type === 'failed') {
+          this.#logger.error({ worker: index, err: message.message }, 'a worker failed');
+          reject(new BrokerError(message.code as BrokerErrorCode, message.message));
+        }
+        this.#onMessage(index, message);
+      });
+      worker.once('error', reject);
+      worker.once('exit', () => {
+        reject(new BrokerError('WORKER_FAILED', `Worker ${index} ended while it started.`));
+        this.#onExit(index, worker);
+      });
+      worker.postMessage({ type: 'listen', ...address } satisfies ToWorker);
+      const waiting = this.#backlog.splice(0);
+      for (const each of waiting) this.send(each.worker, each.message);
+    });
+  }
+
+  #onMessage(worker: number, message: ToMain): void {
+    if (message.type !== 'reply') {
+      this.#events.onMessage(worker, message);
+      return;
+    }
+    this.#pending.get(message.request)?.resolve(message.value);
+    this.#pending.delete(message.request);
+  }
+
+  #onExit(index: number, worker: Worker): void {
+    if (this.#workers[index] !== worker) return;
+    this.#workers[index] = undefined;
+    for (const [request, pending] of this.#pending) {
+      if (pending.worker !== index) continue;
+      this.#pending.delete(request);
+      pending.reject(new BrokerError('WORKER_FAILED', `Worker ${index} has ended.`));
+    }
+    if (this.#isStopping || this.#address === undefined) return;
+    this.#events.onWorkerLost(index);
+    void this.#restart(index, this.#address);
+  }
+
+  async #restart(index: number, address: Address): Promise<void> {
+    const now = Date.now();
+    const recent = (this.#restarts[index] ?? []).filter((at) => now - at < 60_000);
+    this.#restarts[index] = [...recent, now];
+    if (recent.length >= restartsPerMinuteMax) {
+      this.#events.onFatal(
+        new BrokerError('WORKER_FAILED', `Worker ${index} keeps failing; see the log above.`),
+      );
+      return;
+    }
+    try {
+      await this.#startWorker(index, address);
+      this.#logger.warn({ worker: index }, 'a worker was started again');
+      this.#events.onWorkerRestarted(index);
+    } catch (cause) {
+      this.#logger.error({ worker: index, err: cause }, 'a worker could not be started again');
+    }
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * The control plane of one worker: it turns the data plane's events into calls on connections, carries
+ * out WebSocket writes, and speaks with the session directory on the main thread.
+ */
+import { type Addon, type Engine, type EngineHandlers, EventKind } from '../../native/addon.ts';
+import type { Limits } from '../config/limits.ts';
+import type { CloseCause, ConnectRequest, SessionOrigin, ToMain, WorkerStart } from '../control/messages.ts';
+import { ClientConnection, type ConnectionContext } from './client-connection.ts';
+
+/** The way to a client that JavaScript carries. */
+export interface OutgoingSocket {
+  /** `bytes` are valid during the call. Gives how many bytes the socket has not taken yet. */
+  send(bytes: Uint8Array): number;
+  /** Closes once everything sent is out. */
+  end(): void;
+  /** Closes now. */
+  abort(): void;
+}
+
+/** What a listener does with its sockets. */
+export interface SocketOwner {
+  /** Gives the slot that names the socket from now on. */
+  opened(socket: OutgoingSocket, remoteAddress: string): number;
+  received(slot: number, bytes: ArrayBuffer | Uint8Array): void;
+  drained(slot: number): void;
+  closed(slot: number): void;
+}
+
+/** An accepted CONNECT that waits for its session to come from another worker. */
+interface Arrival {
+  readonly connection: ClientConnection | undefined;
+  readonly request: number;
+}
+
+export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner {
+  readonly engine: Engine;
+  readonly limits: Limits;
+  readonly #post: (message: ToMain) => void;
+  // By slot.
+  readonly #sockets: (OutgoingSocket | undefined)[] = [];
+  readonly #connections: (ClientConnection | undefined)[] = [];
+  readonly #bySerial = new Map<number, ClientConnection>();
+  readonly #bySession = new Map<number, ClientConnection>();
+  // By token.
+  readonly #subscribes = new Map<number, () => void>();
+  // By session.
+  readonly #arrivals = new Map<number, Arrival>();
+  #serials = 0;
+  #tokens = 0;
+
+  constructor(addon: Addon, start: WorkerStart, post: (message: ToMain) => void) {
+    this.limits = start.config.limits;
+    this.#post = post;
+    this.engine = new addon.Engine(start.broker, start.worker, this);
+  }
+
+  // --- sockets that JavaScript carries -------------------------------------------------------------
+
+  opened(socket: OutgoingSocket, remoteAddress: string): number {
+    const slot = this.engine.open();
+    this.#sockets[slot] = socket;
+    this.#addConnection(slot, 'ws', remoteAddress);
+    return slot;
+  }
+
+  received(slot: number, bytes: ArrayBuffer | Uint8Array): void {
+    this.engine.receive(slot, bytes);
+  }
+
+  drained(slot: number): void {
+    this.engine.drained(slot);
+  }
+
+  closed(slot: number): void {
+    this.#sockets[slot] = undefined;
+    this.engine.gone(slot);
+  }
+
+  onWrites(count: number): void {
+    const { arena, writes } = this.engine;
+    for (let at = 0; at < count * 3; at += 3) {
+      const socket = this.#sockets[writes[at] as number];
+      const offset = writes[at + 1] as number;
+      const size = writes[at + 2] as number;
+      let untaken = 0;
+      if (socket !== undefined) {
+        if (size > 0) untaken = socket.send(new Uint8Array(arena, offset, size));
+        else if (offset === 0) socket.end();
+        else socket.abort();
+      }
+      writes[at] = untaken;
+    }
+  }
+
+  // --- events of the data plane ---------------------------------------------------------------------
+
+  onEvent(
+    kind: EventKind,
+    slot: number,
+    first: number,
+    reason: number,
+    value: number,
+    bytes: Uint8Array,
+  ): void {
+    switch (kind) {
+      case EventKind.opened:
+        this.#addConnection(slot, 'tcp', Buffer.from(bytes).toString('latin1'));
+        break;
+      case EventKind.packet:
+        this.#connections[slot]?.onPacket(first, bytes);
+        break;
+      case EventKind.ended:
+        this.#connections[slot]?.end(reason, 'lost');
+        break;
+      case EventKind.gone:
+        this.#removeConnection(slot);
+        break;
+      case EventKind.subscribed:
+        this.#subscribes.get(value)?.();
+        this.#subscribes.delete(value);
+        break;
+      case EventKind.sessionArrived:
+        this.#onSessionArrived(value);
+        break;
+      case EventKind.sessionDeparted:
+        break;
+    }
+  }
+
+  #addConnection(slot: number, transport: 'ws' | 'tcp', remoteAddress: string): ClientConnection {
+    const connection = new ClientConnection(this, slot, ++this.#serials, transport, remoteAddress);
+    this.#connections[slot] = connection;
+    this.#bySerial.set(connection.serial, connection);
+    return connection;
+  }
+
+  #removeConnection(slot: number): void {
+    const connection = this.#connections[slot];
+    this.#connections[slot] = undefined;
+    if (connection === undefined) return;
+    connection.onGone();
+    this.#bySerial.delete(connection.serial);
+  }
+
+  // --- what connections need ------------------------------------------------------------------------
+
+  requestConnect(connection: ClientConnection, connect: ConnectRequest): void {
+    this.#post({ type: 'connect', connection: connection.serial, connect });
+  }
+
+  reportClosed(session: number, cause: CloseCause, reasonCode: number, sessionExpirySeconds?: number): void {
+    this.#bySession.delete(session);
+    this.#post({ type: 'closed', session, cause, reasonCode, sessionExpirySeconds });
+  }
+
+  nextSubscribeToken(done: () => void): number {
+    const token = ++this.#tokens;
+    this.#subscribes.set(token, done);
+    return token;
+  }
+
+  // --- what the session directory says --------------------------------------------------------------
+
+  /** Answers the request with whether the client is still there and connected now. */
+  accept(request: number, serial: number, session: number, origin: SessionOrigin): void {
+    const connection = this.#bySerial.get(serial);
+    if (origin.from === 'new') this.engine.createSession(session);
+    if (origin.from !== 'worker') {
+      this.#finishAccept({ connection, request }, session, origin.from === 'here');
+      return;
+    }
+    this.engine.createSession(session);
+    for (const [filter, qos, noLocal, retainAsPublished, subscriptionId] of origin.subscriptions) {
+      const neverRetained = 2;
+      this.engine.subscribe(
+        session,
+        filter,
+        qos,
+        noLocal,
+        retainAsPublished,
+        neverRetained,
+        subscriptionId,
+        0,
+      );
+    }
+    this.#arrivals.set(session, { connection, request });
+    this.engine.moveSessionHere(session, origin.worker);
+  }
+
+  #onSessionArrived(session: number): void {
+    const arrival = this.#arrivals.get(session);
+    this.#arrivals.delete(session);
+    if (arrival !== undefined) this.#finishAccept(arrival, session, true);
+  }
+
+  #finishAccept({ connection, request }: Arrival, session: number, isSessionPresent: boolean): void {
+    const isConnected = connection?.accept(session, isSessionPresent) ?? false;
+    if (connection !== undefined && isConnected) this.#bySession.set(session, connection);
+    this.#post({ type: 'reply', request, value: isConnected });
+  }
+
+  refuse(serial: number, reasonCode: number): void {
+    this.#bySerial.get(serial)?.refuse(reasonCode);
+  }
+
+  /** Ends the connection that has the session, if one has it. */
+  evict(session: number, reasonCode: number): void {
+    this.#bySession.get(session)?.end(reasonCode);
+    this.#bySession.delete(session);
+  }
+
+  /** Opens the connection of the host program: its bytes come and go by `post`. */
+  openHost(session: number): number {
+    const slot = this.engine.open();
+    const post = this.#post;
+    this.#sockets[slot] = {
+      send(bytes) {
+        post({ type: 'hostBytes', bytes: bytes.slice() });
+        return 0;
+      },
+      end() {},
+      abort() {},
+    };
+    this.#addConnection(slot, 'ws', 'host').openAsHost(session);
+    return slot;
+  }
+
+  /** Says goodbye to all clients. */
+  endAll(reasonCode: number): void {
+    for (const connection of this.#bySerial.values()) connection.end(reasonCode, 'lost');
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * The session directory (main thread): which client has which session, on which worker. Whatever concerns
+ * one client identifier happens one after the other here, so no two workers can ever own the same session.
+ *
+ *   CONNECT -> authenticate -> evict the connection that has the client id [MQTT-3.1.4-3]
+ *           -> end, resume or move the session -> accept on the new worker
+ *
+ *   state of a record      connected   expiry timer   will timer
+ *   client is connected    yes         -              -
+ *   client is away         no          unless never   if its will is delayed
+ */
+
+import type { SubscriptionRow } from '../../native/addon.ts';
+import type { Authenticate } from '../config/options.ts';
+import type { CloseCause, ConnectRequest, SessionOrigin, ToWorker } from '../control/messages.ts';
+import type { Will } from '../wire/packets.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import type { Clock, Timer } from './timers.ts';
+
+/** How the directory reaches the workers. */
+export interface WorkerLink {
+  send(worker: number, message: ToWorker): void;
+  /** Rejects if the worker ends before it replies. */
+  request(worker: number, message: (request: number) => ToWorker): Promise<unknown>;
+}
+
+export interface ClientInfo {
+  readonly clientId: string;
+  readonly protocolVersion: 3 | 4 | 5;
+  readonly transport: 'ws' | 'tcp';
+  readonly remoteAddress: string;
+}
+
+export interface DirectoryOptions {
+  readonly link: WorkerLink;
+  readonly clock: Clock;
+  readonly connectionsMax: number;
+  readonly authenticate: Authenticate | undefined;
+  publishWill(will: Will): void;
+  onConnected(client: ClientInfo): void;
+  onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
+  onAuthenticateFailed(error: unknown): void;
+}
+
+interface SessionRecord {
+  readonly key: number;
+  readonly clientId: string;
+  worker: number;
+  client: ClientInfo;
+  isConnected: boolean;
+  expirySeconds: number;
+  will: Will | undefined;
+  expiryTimer: Timer | undefined;
+  willTimer: Timer | undefined;
+}
+
+const neverExpires = 4_294_967_295;
+
+export class SessionDirectory {
+  readonly #options: DirectoryOptions;
+  readonly #byClientId = new Map<string, SessionRecord>();
+  readonly #byKey = new Map<number, SessionRecord>();
+  /** The last step under way for a client identifier. */
+  readonly #steps = new Map<string, Promise<void>>();
+  #keys = 0;
+  #connections = 0;
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  /** A key for a session that is nobody else's. */
+  nextKey(): number {
+    return ++this.#keys;
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** A client has sent CONNECT on `connection` of `worker`. */
+  connect(worker: number, connection: number, request: ConnectRequest): void {
+    this.#inTurn(request.clientId, async () => {
+      const refusal = await this.#refusalOf(request);
+      if (refusal === undefined) await this.#accept(worker, connection, request);
+      else this.#options.link.send(worker, { type: 'refuse', connection, reasonCode: refusal });
+    });
+  }
+
+  /** A session's connection is over. */
+  closed(key: number, cause: CloseCause, reasonCode: number, expirySeconds: number | undefined): void {
+    const record = this.#byKey.get(key);
+    if (record === undefined || !record.isConnected) return;
+    if (expirySeconds !== undefined) record.expirySeconds = expirySeconds;
+    this.#disconnect(record, cause, reasonCode);
+  }
+
+  /** A worker has ended, and all its connections with it; its sessions live on. */
+  workerLost(worker: number): void {
+    for (const record of this.#byKey.values()) {
+      if (record.worker === worker && record.isConnected)
+        this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
+    }
+  }
+
+  /** Forgets all timers: no will is published and no session ended any more. */
+  stop(): void {
+    for (const record of this.#byKey.values()) {
+      record.expiryTimer?.cancel();
+      record.willTimer?.cancel();
+    }
+  }
+
+  /** Runs `step` after all earlier steps for the same client identifier. */
+  #inTurn(clientId: string, step: () => Promise<void>): void {
+    const before = this.#steps.get(clientId) ?? Promise.resolve();
+    const after = before.then(step).finally(() => {
+      if (this.#steps.get(clientId) === after) this.#steps.delete(clientId);
+    });
+    this.#steps.set(clientId, after);
+  }
+
+  async #refusalOf(request: ConnectRequest): Promise<number | undefined> {
+    if (this.#connections >= this.#options.connectionsMax) return ReasonCode.quotaExceeded;
+    const { authenticate } = this.#options;
+    if (authenticate === undefined) return undefined;
+    const { clientId, username, password, remoteAddress, transport } = request;
+    try {
+      const isAuthentic = await authenticate({
+        clientId,
+        remoteAddress,
+        transport,
+        ...(username === undefined ? {} : { username }),
+        ...(password === undefined ? {} : { password }),
+      });
+      return isAuthentic === true ? undefined : ReasonCode.badUserNameOrPassword;
+    } catch (error) {
+      this.#options.onAuthenticateFailed(error);
+      return ReasonCode.notAuthorized;
+    }
+  }
+
+  async #accept(worker: number, connection: number, request: ConnectRequest): Promise<void> {
+    const existing = this.#byClientId.get(request.clientId);
+    if (existing !== undefined) await this.#evict(existing);
+    const resumed = request.cleanStart ? undefined : this.#byClientId.get(request.clientId);
+    if (existing !== undefined && resumed === undefined) this.#endSession(existing);
+    resumed?.expiryTimer?.cancel();
+    resumed?.willTimer?.cancel(); // [MQTT-3.1.3-9]
+    const record = resumed ?? this.#createRecord(worker, request);
+    record.expirySeconds = request.sessionExpirySeconds;
+    record.client = clientOf(request);
+    record.will = request.will;
+    record.willTimer = undefined;
+    const isConnected = await this.#acceptOn(worker, connection, record, resumed !== undefined);
+    if (isConnected) {
+      record.isConnected = true;
+      this.#connections++;
+      this.#options.onConnected(record.client);
+    } else {
+      record.will = undefined; // its client never learned that it was connected
+      this.#leaveOrEnd(record);
+    }
+  }
+
+  /** Gives whether the client is connected; not if it has left meanwhile, or a worker has ended. */
+  async #acceptOn(
+    worker: number,
+    connection: number,
+    record: SessionRecord,
+    isResumed: boolean,
+  ): Promise<boolean> {
+    const { link } = this.#options;
+    const session = record.key;
+    try {
+      let origin: SessionOrigin = { from: isResumed ? 'here' : 'new' };
+      if (isResumed && record.worker !== worker) {
+        const rows = await link.request(record.worker, (request) => ({
+          type: 'subscriptions',
+          request,
+          session,
+        }));
+        origin = { from: 'worker', worker: record.worker, subscriptions: rows as SubscriptionRow[] };
+      }
+      record.worker = worker;
+      const reply = await link.request(worker, (request) => ({
+        type: 'accept',
+        request,
+        connection,
+        session,
+        origin,
+      }));
+      return reply === true;
+    } catch {
+      return false; // the log has why the worker ended
+    }
+  }
+
+  /** Ends the connection of a session, if it has one; the session stays. */
+  async #evict(record: SessionRecord): Promise<void> {
+    if (!record.isConnected) return;
+    const reasonCode = ReasonCode.sessionTakenOver;
+    try {
+      await this.#options.link.request(record.worker, (request) => ({
+        type: 'evict',
+        request,
+        session: record.key,
+        reasonCode,
+      }));
+    } catch {
+      return; // the worker has ended: workerLost() did the rest
+    }
+    if (record.isConnected) this.#disconnect(record, 'lost', reasonCode);
+  }
+
+  #createRecord(worker: number, request: ConnectRequest): SessionRecord {
+    const record: SessionRecord = {
+      key: this.nextKey(),
+      clientId: request.clientId,
+      worker,
+      client: clientOf(request),
+      isConnected: false,
+      expirySeconds: request.sessionExpirySeconds,
+      will: undefined,
+      expiryTimer: undefined,
+      willTimer: undefined,
+    };
+    this.#byClientId.set(record.clientId, record);
+    this.#byKey.set(record.key, record);
+    return record;
+  }
+
+  #disconnect(record: SessionRecord, cause: CloseCause, reasonCode: number): void {
+    record.isConnected = false;
+    this.#connections--;
+    if (cause === 'disconnected') record.will = undefined; // [MQTT-3.1.2-10]
+    this.#options.onDisconnected(record.client, cause, reasonCode);
+    this.#scheduleWill(record);
+    this.#leaveOrEnd(record);
+  }
+
+  /** The will goes out after its delay, or when the session ends if that is sooner (3.1.3.2.2). */
+  #scheduleWill(record: SessionRecord): void {
+    const { will } = record;
+    if (will === undefined) return;
+    const delaySeconds = Math.min(will.properties.willDelayInterval ?? 0, record.expirySeconds);
+    if (delaySeconds === 0) this.#publishWill(record);
+    else record.willTimer = this.#options.clock.after(delaySeconds * 1_000, () => this.#publishWill(record));
+  }
+
+  #publishWill(record: SessionRecord): void {
+    const { will } = record;
+    record.will = undefined;
+    record.willTimer?.cancel();
+    record.willTimer = undefined;
+    if (will !== undefined) this.#options.publishWill(will);
+  }
+
+  #leaveOrEnd(record: SessionRecord): void {
+    if (record.expirySeconds === 0) this.#endSession(record);
+    else if (record.expirySeconds !== neverExpires) {
+      record.expiryTimer = this.#options.clock.after(record.expirySeconds * 1_000, () =>
+        this.#endSession(record),
+      );
+    }
+  }
+
+  #endSession(record: SessionRecord): void {
+    if (!this.#byKey.delete(record.key)) return;
+    record.expiryTimer?.cancel();
+    this.#publishWill(record);
+    if (this.#byClientId.get(record.clientId) === record) this.#byClientId.delete(record.clientId);
+    this.#options.link.send(record.worker, { type: 'destroySession', session: record.key });
+  }
+}
+
+function clientOf({ clientId, protocolVersion, transport, remoteAddress }: ConnectRequest): ClientInfo {
+  return { clientId, protocolVersion, transport, remoteAddress };
+}

@@ -1,0 +1,25 @@
+/** Timers that may be longer than the 24.8 days that setTimeout can do, and never keep the process alive. */
+
+export interface Timer {
+  cancel(): void;
+}
+
+/** Where the session directory gets its timers from; tests bring their own. */
+export interface Clock {
+  after(ms: number, action: () => void): Timer;
+}
+
+const timeoutMsMax = 2_147_483_647;
+
+export const systemClock: Clock = {
+  after(ms, action) {
+    let timeout: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const stepMs = Math.min(leftMs, timeoutMsMax);
+      timeout = setTimeout(() => (leftMs > stepMs ? wait(leftMs - stepMs) : action()), stepMs);
+      timeout.unref();
+    };
+    wait(ms);
+    return { cancel: () => clearTimeout(timeout) };
+  },
+};

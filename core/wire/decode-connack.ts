@@ -1,0 +1,28 @@
+/** CONNACK as a client reads it (section 3.2). */
+import { decodeProperties } from './decode-properties.ts';
+import { PacketType } from './packet-type.ts';
+import type { ConnackPacket, ProtocolVersion } from './packets.ts';
+import { malformedPacket, type ProtocolError } from './protocol-error.ts';
+import { readBody } from './reader.ts';
+
+/** The reason codes for the return codes of 3.1 and 3.1.1, by their value. */
+const reasonCodeOf: readonly number[] = [0x00, 0x84, 0x85, 0x88, 0x86, 0x87];
+const unspecifiedError = 0x80;
+
+/** `header` is the first byte of the frame, `body` all behind its remaining length. */
+export function decodeConnack(
+  header: number,
+  body: Uint8Array,
+  version: ProtocolVersion,
+): ConnackPacket | ProtocolError {
+  const reader = readBody(header, PacketType.connack << 4, body, version);
+  const flags = reader.uint8();
+  // [MQTT-3.2.2-1]; 3.1 has no such flags.
+  if (version > 3 && flags > 1) reader.fail(malformedPacket('a reserved flag is set'));
+  const code = reader.uint8();
+  return reader.finish({
+    sessionPresent: version > 3 && flags === 1,
+    reasonCode: version === 5 ? code : (reasonCodeOf[code] ?? unspecifiedError),
+    properties: version === 5 ? decodeProperties(reader, PacketType.connack) : {},
+  });
+}

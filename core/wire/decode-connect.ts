@@ -1,0 +1,127 @@
+/** CONNECT as a server reads it (section 3.1), in all three versions. */
+import { decodeProperties } from './decode-properties.ts';
+import { PacketType } from './packet-type.ts';
+import type { ConnectPacket, ProtocolVersion, QoS, Will } from './packets.ts';
+import { willProperties } from './properties.ts';
+import { isProtocolError, malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
+import { checkHeader, Reader } from './reader.ts';
+import { ReasonCode } from './reason-code.ts';
+import { isValidTopicName } from './topic.ts';
+
+export interface ConnectError extends ProtocolError {
+  /**
+   * The version in which to answer. Absent if this is not MQTT as far as one can tell: then the connection
+   * is closed without an answer. With an MQTT version that does not exist it is the 3.x of that protocol
+   * name, because 3.1.1 demands an answer and version 5 leaves it open.
+   */
+  readonly protocolVersion?: ProtocolVersion;
+}
+
+const connectFlag = {
+  reserved: 0x01,
+  cleanStart: 0x02,
+  will: 0x04,
+  willQoS: 0x18,
+  willRetain: 0x20,
+  password: 0x40,
+  username: 0x80,
+} as const;
+
+/** `header` is the first byte of the frame, `body` all behind its remaining length. */
+export function decodeConnect(header: number, body: Uint8Array): ConnectPacket | ConnectError {
+  const reader = new Reader(body);
+  const version = decodeVersion(reader);
+  if (typeof version !== 'number') return version;
+  checkHeader(reader, header, PacketType.connect << 4, version);
+  const packet = decodeBehindVersion(reader, version);
+  return isProtocolError(packet) ? { ...packet, protocolVersion: version } : packet;
+}
+
+function decodeVersion(reader: Reader): ProtocolVersion | ConnectError {
+  const name = reader.string();
+  const level = reader.uint8();
+  if (reader.error) return reader.error;
+  if (name === 'MQTT' && (level === 4 || level === 5)) return level;
+  if (name === 'MQIsdp' && level === 3) return level;
+  const reasonCode = ReasonCode.unsupportedProtocolVersion;
+  if (name === 'MQTT' || name === 'MQIsdp') {
+    // [MQTT-3.1.2-2]
+    return { reasonCode, why: `${name} has no version ${level}`, protocolVersion: name === 'MQTT' ? 4 : 3 };
+  }
+  // [MQTT-3.1.2-1]
+  return { reasonCode, why: 'the protocol name is not MQTT' };
+}
+
+function decodeBehindVersion(reader: Reader, version: ProtocolVersion): ConnectPacket | ProtocolError {
+  const flags = reader.uint8();
+  const flagsError = connectFlagsError(flags, version);
+  if (flagsError) reader.fail(flagsError);
+  const packet: ConnectPacket = {
+    protocolVersion: version,
+    cleanStart: (flags & connectFlag.cleanStart) !== 0,
+    keepAliveSeconds: reader.uint16(),
+    properties: version === 5 ? decodeProperties(reader, PacketType.connect) : {},
+    // [MQTT-3.1.3-3] [MQTT-3.1.3-4]
+    clientId: reader.string(),
+  };
+  if (packet.clientId === '' && needsClientId(packet)) {
+    reader.fail({ reasonCode: ReasonCode.clientIdentifierNotValid, why: 'the client identifier is empty' });
+  }
+  // [MQTT-3.1.3-1]: the order of the fields.
+  if (flags & connectFlag.will) packet.will = decodeWill(reader, flags, version);
+  // [MQTT-3.1.2-17] [v3 MQTT-3.1.2-19] [MQTT-3.1.3-12] [v3 MQTT-3.1.3-11]
+  if (isPresent(reader, flags, connectFlag.username, version)) packet.username = reader.string();
+  // [MQTT-3.1.2-19] [v3 MQTT-3.1.2-21]
+  if (isPresent(reader, flags, connectFlag.password, version)) packet.password = reader.binary();
+  // [MQTT-3.1.2-16] [v3 MQTT-3.1.2-18] [MQTT-3.1.2-18] [v3 MQTT-3.1.2-20]: nothing may follow.
+  return reader.finish(packet);
+}
+
+/** MQTT 3.1 does not use the reserved flag, nor the flags of a will which is not there. */
+function connectFlagsError(flags: number, version: ProtocolVersion): ProtocolError | undefined {
+  // [MQTT-3.1.2-12] [v3 MQTT-3.1.2-14]
+  if ((flags & connectFlag.willQoS) === connectFlag.willQoS) return malformedPacket('the will QoS is 3');
+  if (version > 3) {
+    // [MQTT-3.1.2-3]
+    if (flags & connectFlag.reserved) return malformedPacket('the reserved connect flag is set');
+    if (!(flags & connectFlag.will)) {
+      // [MQTT-3.1.2-11] [v3 MQTT-3.1.2-11] [v3 MQTT-3.1.2-13]
+      if (flags & connectFlag.willQoS) return malformedPacket('a will QoS without a will');
+      // [MQTT-3.1.2-13] [v3 MQTT-3.1.2-15]
+      if (flags & connectFlag.willRetain) return malformedPacket('will retain without a will');
+    }
+  }
+  // [v3 MQTT-3.1.2-22]: version 5 allows it.
+  if (version < 5 && flags & connectFlag.password && !(flags & connectFlag.username)) {
+    return protocolViolation('a password without a user name');
+  }
+  return undefined;
+}
+
+/** Version 5 lets the server choose a client identifier, 3.1.1 only for a clean session, 3.1 never. */
+function needsClientId(packet: ConnectPacket): boolean {
+  // [v3 MQTT-3.1.3-8]
+  return packet.protocolVersion === 3 || (packet.protocolVersion === 4 && !packet.cleanStart);
+}
+
+// [MQTT-3.1.2-9]
+function decodeWill(reader: Reader, flags: number, version: ProtocolVersion): Will {
+  const properties = version === 5 ? decodeProperties(reader, willProperties) : {};
+  // [MQTT-3.1.3-11] [v3 MQTT-3.1.3-10]
+  const topic = reader.string();
+  if (!isValidTopicName(topic)) {
+    reader.fail({ reasonCode: ReasonCode.topicNameInvalid, why: 'the will topic is not a valid topic name' });
+  }
+  return {
+    topic,
+    payload: reader.binary(),
+    qos: ((flags & connectFlag.willQoS) >> 3) as QoS,
+    retain: (flags & connectFlag.willRetain) !== 0,
+    properties,
+  };
+}
+
+/** In MQTT 3.1 a packet that ends before a field overrules the flag of the field. */
+function isPresent(reader: Reader, flags: number, flag: number, version: ProtocolVersion): boolean {
+  return (flags & flag) !== 0 && !(version === 3 && reader.remaining === 0);
+}

@@ -1,0 +1,51 @@
+/** PUBLISH as a client reads it (section 3.3); the broker's is in native/. */
+import { decodeProperties } from './decode-properties.ts';
+import { PacketType } from './packet-type.ts';
+import type { ProtocolVersion, PublishPacket, QoS } from './packets.ts';
+import type { Properties } from './properties.ts';
+import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
+import { readBody } from './reader.ts';
+import type { ReasonCode } from './reason-code.ts';
+import { isValidTopicName } from './topic.ts';
+
+/** The payload is a view of `body`: what outlives the chunk must be copied. */
+export function decodePublish(
+  header: number,
+  body: Uint8Array,
+  version: ProtocolVersion,
+): PublishPacket | ProtocolError {
+  const reader = readBody(header, (PacketType.publish << 4) | (header & 0x0f), body, version);
+  const qos = (header >> 1) & 0x03;
+  const dup = (header & 0x08) !== 0;
+  // [MQTT-3.3.1-4]
+  if (qos === 3) reader.fail(malformedPacket('QoS 3'));
+  // [MQTT-3.3.1-2]; 3.1 says nothing of it.
+  if (version > 3 && dup && qos === 0) reader.fail(malformedPacket('DUP with QoS 0'));
+  // [MQTT-3.3.2-1]
+  const topic = reader.string();
+  const packetId = qos > 0 ? reader.packetId() : 0;
+  const properties = version === 5 ? decodeProperties(reader, PacketType.publish) : {};
+  const topicError = topicErrorOf(topic, version, properties);
+  if (topicError) reader.fail(topicError);
+  const payload = reader.bytes(reader.remaining);
+  const retain = (header & 0x01) !== 0;
+  const packet: PublishPacket = { topic, payload, qos: qos as QoS, retain, dup, properties };
+  if (packetId > 0) packet.packetId = packetId;
+  return reader.finish(packet);
+}
+
+function topicErrorOf(
+  topic: string,
+  version: ProtocolVersion,
+  properties: Properties,
+): ProtocolError | undefined {
+  if (topic === '' && version === 5) {
+    return properties.topicAlias === undefined
+      ? protocolViolation('neither topic name nor alias')
+      : undefined;
+  }
+  // [MQTT-3.3.2-2]
+  if (isValidTopicName(topic)) return undefined;
+  const reasonCode = 0x90 satisfies typeof ReasonCode.topicNameInvalid;
+  return { reasonCode, why: 'not a topic name' };
+}

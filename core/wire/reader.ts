@@ -1,0 +1,138 @@
+/**
+ * Reads the body of a frame. Every bound is checked here and nowhere else. The first error sticks: from
+ * then on nothing remains and every read gives an empty value, so a decoder reads straight through and
+ * asks once, at its end, with `finish`.
+ */
+import type { ProtocolVersion } from './packets.ts';
+import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
+
+// [MQTT-1.5.4-1] [v3 MQTT-1.5.3-1]: fatal refuses what is not well-formed, surrogates included.
+// [MQTT-1.5.4-3] [v3 MQTT-1.5.3-3]: ignoreBOM, despite its name, keeps U+FEFF in the text.
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export class Reader {
+  error: ProtocolError | undefined;
+  readonly #bytes: Uint8Array;
+  #offset = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#offset;
+  }
+
+  /** Notes an error unless there is one already. */
+  fail(error: ProtocolError): void {
+    this.error ??= error;
+    this.#offset = this.#bytes.length;
+  }
+
+  /** What a decoder returns: `packet` if all went well and every byte was read. */
+  finish<Packet>(packet: Packet): Packet | ProtocolError {
+    if (this.remaining > 0) this.fail(malformedPacket('bytes after the end'));
+    return this.error ?? packet;
+  }
+
+  /** The next bytes, not copied; none if there are not as many. */
+  bytes(byteCount: number): Uint8Array {
+    if (byteCount > this.remaining) {
+      this.fail(malformedPacket('it ends too early'));
+      return new Uint8Array();
+    }
+    this.#offset += byteCount;
+    return this.#bytes.subarray(this.#offset - byteCount, this.#offset);
+  }
+
+  uint8(): number {
+    return this.#uint(1);
+  }
+
+  uint16(): number {
+    return this.#uint(2);
+  }
+
+  uint32(): number {
+    return this.#uint(4);
+  }
+
+  variableByteInteger(): number {
+    let value = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.uint8();
+      value |= (byte & 0x7f) << shift;
+      // [MQTT-1.5.5-1]: a last byte of 0 is one too many.
+      if (byte === 0 && shift > 0) break;
+      if (byte < 0x80) return value;
+    }
+    this.fail(malformedPacket('an integer has too many bytes'));
+    return 0;
+  }
+
+  packetId(): number {
+    const packetId = this.uint16();
+    // [MQTT-2.2.1-3] [v3 MQTT-2.3.1-1]
+    if (packetId === 0) this.fail(protocolViolation('packet identifier 0'));
+    return packetId;
+  }
+
+  string(): string {
+    const bytes = this.bytes(this.uint16());
+    let text = '';
+    try {
+      text = utf8.decode(bytes);
+    } catch {
+      this.fail(malformedPacket('a string is not UTF-8'));
+    }
+    // [MQTT-1.5.4-2] [v3 MQTT-1.5.3-2]
+    if (text.includes('\0')) this.fail(malformedPacket('a string contains U+0000'));
+    return text;
+  }
+
+  // [MQTT-1.5.7-1]: both strings of a pair are read like any other.
+  stringPair(): [string, string] {
+    return [this.string(), this.string()];
+  }
+
+  /** Length-prefixed bytes, copied: what a packet carries outlives the chunk it came in. */
+  binary(): Uint8Array {
+    return new Uint8Array(this.bytes(this.uint16()));
+  }
+
+  #uint(byteCount: number): number {
+    return this.bytes(byteCount).reduce((value, byte) => value * 256 + byte, 0);
+  }
+}
+
+/** A reader of a frame's body, its first byte checked. */
+export function readBody(
+  header: number,
+  expected: number,
+  body: Uint8Array,
+  version: ProtocolVersion,
+): Reader {
+  const reader = new Reader(body);
+  checkHeader(reader, header, expected, version);
+  return reader;
+}
+
+/**
+ * Fails if the frame's first byte is not `expected`. In MQTT 3.1 the lower four bits of the packets read
+ * here are not used and therefore not looked at.
+ */
+export function checkHeader(
+  reader: Reader,
+  header: number,
+  expected: number,
+  version: ProtocolVersion,
+): void {
+  // [MQTT-2.1.3-1] [v3 MQTT-2.2.2-1] [v3 MQTT-2.2.2-2]
+  if ((header ^ expected) & (version === 3 ? 0xf0 : 0xff)) {
+    reader.fail(malformedPacket('wrong flags in the fixed header'));
+  }
+}

@@ -1,0 +1,77 @@
+/** The rules for topic names and topic filters (sections 4.7 and 4.8.2). */
+
+const topicBytesMax = 65_535;
+const sharePrefix = '$share/';
+
+export interface SharedFilter {
+  shareName: string;
+  topicFilter: string;
+}
+
+/** Whether messages can be published to `topic`. */
+export function isValidTopicName(topic: string): boolean {
+  // [MQTT-4.7.0-1] [v3 MQTT-4.7.1-1]
+  return isTopicText(topic) && !/[+#]/.test(topic);
+}
+
+/** Whether `filter` can be subscribed to; of a shared subscription both the share name and its filter. */
+export function isValidTopicFilter(filter: string): boolean {
+  if (isSharedFilter(filter)) return isTopicText(filter) && parseSharedFilter(filter) !== undefined;
+  return isTopicText(filter) && hasValidWildcards(filter);
+}
+
+export function isSharedFilter(filter: string): boolean {
+  return filter.startsWith(sharePrefix);
+}
+
+/** The parts of `$share/{shareName}/{topicFilter}`; undefined if it is not a valid shared filter. */
+export function parseSharedFilter(filter: string): SharedFilter | undefined {
+  if (!isSharedFilter(filter)) return undefined;
+  const nameEnd = filter.indexOf('/', sharePrefix.length);
+  // [MQTT-4.8.2-2]: a `/` follows the share name, and a topic filter that.
+  if (nameEnd < 0) return undefined;
+  const shareName = filter.slice(sharePrefix.length, nameEnd);
+  const topicFilter = filter.slice(nameEnd + 1);
+  // [MQTT-4.8.2-1]: the share name is at least one character long.
+  if (shareName === '' || /[+#]/.test(shareName)) return undefined;
+  return topicFilter !== '' && hasValidWildcards(topicFilter) ? { shareName, topicFilter } : undefined;
+}
+
+/**
+ * Whether a message published to `topic` belongs to a subscription to `filter`, both valid and the filter
+ * not a shared one. It goes level by level and remembers nothing: the oracle of the tries, and the matcher
+ * of a client with few subscriptions.
+ */
+export function topicMatchesFilter(topic: string, filter: string): boolean {
+  // [MQTT-4.7.2-1]
+  if (topic.startsWith('$') && /^[+#]/.test(filter)) return false;
+  const topicLevels = topic.split('/');
+  const filterLevels = filter.split('/');
+  for (const [index, level] of filterLevels.entries()) {
+    // `#` matches any number of levels, none included: `a/#` matches `a`.
+    if (level === '#') return true;
+    if (index >= topicLevels.length) return false;
+    // [MQTT-4.7.3-4]: compared as they are, nothing is normalised.
+    if (level !== '+' && level !== topicLevels[index]) return false;
+  }
+  return topicLevels.length === filterLevels.length;
+}
+
+function isTopicText(text: string): boolean {
+  // [MQTT-4.7.3-1]
+  if (text === '') return false;
+  // [MQTT-4.7.3-2]; a lone surrogate (Cs) has no encoding.
+  if (/[\0\p{Cs}]/u.test(text)) return false;
+  // [MQTT-4.7.3-3]: at most three bytes for each UTF-16 unit, so that short ones need no encoding.
+  return text.length * 3 <= topicBytesMax || new TextEncoder().encode(text).length <= topicBytesMax;
+}
+
+function hasValidWildcards(filter: string): boolean {
+  const levels = filter.split('/');
+  return levels.every((level, index) => {
+    // [MQTT-4.7.1-1] [v3 MQTT-4.7.1-2]
+    if (level === '#') return index === levels.length - 1;
+    // [MQTT-4.7.1-2] [v3 MQTT-4.7.1-3]
+    return level === '+' || !/[+#]/.test(level);
+  });
+}

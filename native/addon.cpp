@@ -1,0 +1,693 @@
+// The Node-API surface of the data plane: the only file that knows JavaScript.
+//
+// A worker thread makes one `Engine` object. It hooks the worker's event loop, so that nothing has to
+// be scheduled from JavaScript:
+//
+//   poll (sockets; receive() from uWebSockets, native reads from TCP)
+//   check    turn(): lanes -> events to JavaScript -> outboxes to sockets -> lanes handed over
+//   prepare  turn() again for what timers and promises did; then sleep, if nothing is left to do
+//
+// JavaScript is called with the control plane's events, and once a turn with a list of WebSocket
+// writes. Types and meanings of all functions: native/addon.ts.
+#include <node_api.h>
+#include <sys/random.h>
+#include <time.h>
+#include <uv.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "broker.h"
+#include "net/tcp.h"
+
+namespace rally {
+namespace {
+
+// The brokers of this process, by the number that JavaScript knows them by. The one thing that is
+// shared by all threads which load the addon.
+class Registry {
+ public:
+  uint32_t add(std::unique_ptr<Broker> broker) {
+    const std::lock_guard lock(mutex_);
+    brokers_[++last_] = std::move(broker);
+    return last_;
+  }
+  Broker* find(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = brokers_.find(id);
+    return found == brokers_.end() ? nullptr : found->second.get();
+  }
+  void remove(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    brokers_.erase(id);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<uint32_t, std::unique_ptr<Broker>> brokers_;
+  uint32_t last_ = 0;
+};
+
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+// --- values -----------------------------------------------------------------------------------------
+
+double numberOf(napi_env env, napi_value value) {
+  double number = 0;
+  napi_get_value_double(env, value, &number);
+  return number;
+}
+uint64_t integerOf(napi_env env, napi_value value) { return uint64_t(numberOf(env, value)); }
+
+bool truthOf(napi_env env, napi_value value) {
+  bool truth = false;
+  napi_get_value_bool(env, value, &truth);
+  return truth;
+}
+
+std::string textOf(napi_env env, napi_value value) {
+  size_t size = 0;
+  napi_get_value_string_utf8(env, value, nullptr, 0, &size);
+  std::string text(size, '\0');
+  napi_get_value_string_utf8(env, value, text.data(), size + 1, &size);
+  return text;
+}
+Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+
+// The bytes of a Uint8Array or an ArrayBuffer, valid during the call.
+Bytes bytesOf(napi_env env, napi_value value) {
+  void* data = nullptr;
+  size_t size = 0;
+  if (napi_get_arraybuffer_info(env, value, &data, &size) != napi_ok) {
+    napi_get_typedarray_info(env, value, nullptr, &size, &data, nullptr, nullptr);
+  }
+  return {static_cast<const uint8_t*>(data), size};
+}
+
+napi_value toNumber(napi_env env, double number) {
+  napi_value value = nullptr;
+  napi_create_double(env, number, &value);
+  return value;
+}
+napi_value toBoolean(napi_env env, bool truth) {
+  napi_value value = nullptr;
+  napi_get_boolean(env, truth, &value);
+  return value;
+}
+napi_value toText(napi_env env, Bytes bytes) {
+  napi_value value = nullptr;
+  napi_create_string_utf8(env, reinterpret_cast<const char*>(bytes.data()), bytes.size(), &value);
+  return value;
+}
+napi_value toBytes(napi_env env, Bytes bytes) {
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  napi_value array = nullptr;
+  napi_create_arraybuffer(env, bytes.size(), &data, &buffer);
+  if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
+  napi_create_typedarray(env, napi_uint8_array, bytes.size(), buffer, 0, &array);
+  return array;
+}
+
+double limitOf(napi_env env, napi_value limits, const char* name) {
+  napi_value value = nullptr;
+  napi_get_named_property(env, limits, name, &value);
+  return numberOf(env, value);
+}
+
+uint64_t monotonicMs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return uint64_t(now.tv_sec) * 1000 + uint64_t(now.tv_nsec) / 1'000'000;
+}
+
+// --- calls into JavaScript --------------------------------------------------------------------------
+
+// Calls the functions of the worker. From the event loop, where no JavaScript is running, the first
+// call opens the scopes that Node needs; they are closed at the end of the turn.
+class Script {
+ public:
+  Script(napi_env env, napi_value handlers) : env_(env) {
+    napi_create_reference(env, handlers, 1, &handlers_);
+    napi_value name = nullptr;
+    napi_create_string_utf8(env, "rallymq", NAPI_AUTO_LENGTH, &name);
+    napi_async_init(env, handlers, name, &context_);
+  }
+  ~Script() {
+    napi_async_destroy(env_, context_);
+    napi_delete_reference(env_, handlers_);
+  }
+
+  // While one lives, the event loop is in a turn of ours and no JavaScript is on the stack.
+  class Turn {
+   public:
+    explicit Turn(Script& script) : script_(script) { script_.isInTurn_ = true; }
+    ~Turn() { script_.endTurn(); }
+
+   private:
+    Script& script_;
+  };
+
+  template <size_t Count>
+  void call(const char* name, const std::array<double, Count>& numbers, const Bytes* bytes = nullptr) {
+    if (isInTurn_ && !handleScope_) openScopes();
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env_, &scope);
+    napi_value handlers = nullptr;
+    napi_value function = nullptr;
+    napi_get_reference_value(env_, handlers_, &handlers);
+    napi_get_named_property(env_, handlers, name, &function);
+    std::array<napi_value, Count + 1> arguments{};
+    for (size_t i = 0; i < Count; i++) arguments[i] = toNumber(env_, numbers[i]);
+    if (bytes) arguments[Count] = toBytes(env_, *bytes);
+    if (napi_call_function(env_, handlers, function, bytes ? Count + 1 : Count, arguments.data(), nullptr) == napi_pending_exception) {
+      napi_value error = nullptr;
+      napi_get_and_clear_last_exception(env_, &error);
+      napi_fatal_exception(env_, error);
+    }
+    napi_close_handle_scope(env_, scope);
+  }
+
+ private:
+  void openScopes() {
+    napi_open_handle_scope(env_, &handleScope_);
+    napi_value handlers = nullptr;
+    napi_get_reference_value(env_, handlers_, &handlers);
+    napi_open_callback_scope(env_, handlers, context_, &callbackScope_);
+  }
+  void endTurn() {
+    isInTurn_ = false;
+    if (!handleScope_) return;
+    napi_close_callback_scope(env_, std::exchange(callbackScope_, nullptr));
+    napi_close_handle_scope(env_, std::exchange(handleScope_, nullptr));
+  }
+
+  const napi_env env_;
+  napi_ref handlers_ = nullptr;
+  napi_async_context context_ = nullptr;
+  napi_handle_scope handleScope_ = nullptr;
+  napi_callback_scope callbackScope_ = nullptr;
+  bool isInTurn_ = false;
+};
+
+// Connections that JavaScript holds: WebSockets, and the host program. Writes are collected into a list
+// of triples that JavaScript carries out in one call:
+//
+//   [slot, offset in the arena, size]   write; size 0: close (offset 0) or abort (offset 1)
+//
+// JavaScript puts in place of the slot how many bytes the socket has not taken.
+class ScriptTransport : public Transport {
+ public:
+  static constexpr size_t entriesMax = 4'096;
+
+  ScriptTransport(Script& script, FrontEnd& frontEnd) : script_(script), frontEnd_(frontEnd) {}
+
+  void setList(uint32_t* list) { list_ = list; }
+
+  void write(Connection& connection) override { pending_.push_back({&connection, Action::write}); }
+  void close(Connection& connection) override { pending_.push_back({&connection, Action::close}); }
+  void abort(Connection& connection) override { pending_.push_back({&connection, Action::abort}); }
+  bool setReading(Connection&, bool) override { return false; }
+
+  void commit() override {
+    while (!pending_.empty()) {
+      std::vector<Pending> pending;
+      pending.swap(pending_);
+      for (const Pending& each : pending) {
+        if (each.connection->phase != Phase::gone) add(each);
+      }
+      carryOut();
+    }
+  }
+
+ private:
+  enum class Action : uint32_t { close = 0, abort = 1, write = 2 };
+  struct Pending {
+    Connection* connection;
+    Action action;
+  };
+
+  void add(const Pending& pending) {
+    Connection& connection = *pending.connection;
+    if (pending.action != Action::write) {
+      addEntry(connection, uint32_t(pending.action), 0);
+      return;
+    }
+    Arena& arena = frontEnd_.outbound.arena();
+    connection.outbox.eachChunk(arena, [&](const uint8_t* bytes, size_t size) {
+      addEntry(connection, uint32_t(bytes - arena.range()), uint32_t(size));
+    });
+    written_.push_back(&connection);
+  }
+
+  void addEntry(Connection& connection, uint32_t offset, uint32_t size) {
+    if (entries_.size() == entriesMax) call();
+    uint32_t* entry = list_ + entries_.size() * 3;
+    entry[0] = connection.slot;
+    entry[1] = offset;
+    entry[2] = size;
+    entries_.push_back(&connection);
+  }
+
+  void call() {
+    if (entries_.empty()) return;
+    script_.call<1>("onWrites", {double(entries_.size())});
+    for (size_t i = 0; i < entries_.size(); i++) {
+      const uint32_t untaken = list_[i * 3];
+      if (untaken == 0) continue;
+      entries_[i]->isBlocked = true;
+      entries_[i]->unsentBytes = untaken;
+      entries_[i]->unsentMessages = entries_[i]->outbox.messages();
+    }
+    entries_.clear();
+  }
+
+  void carryOut() {
+    call();
+    for (Connection* connection : written_) connection->outbox.clear(frontEnd_.outbound.arena());
+    written_.clear();
+  }
+
+  Script& script_;
+  FrontEnd& frontEnd_;
+  uint32_t* list_ = nullptr;
+  std::vector<Pending> pending_;
+  std::vector<Connection*> entries_;
+  std::vector<Connection*> written_;
+};
+
+// --- the engine of a worker -------------------------------------------------------------------------
+
+class EngineHost {
+ public:
+  EngineHost(napi_env env, Engine& ownEngine, napi_value handlers)
+      : engine(ownEngine),
+        script(env, handlers),
+        scriptTransport(script, engine.frontEnd),
+        tcp(loopOf(env), engine.frontEnd),
+        env_(env) {
+    engine.beginTurn(monotonicMs());
+    engine.frontEnd.outbound.addTransport(scriptTransport);
+    engine.frontEnd.outbound.addTransport(tcp);
+    uv_loop_t* loop = loopOf(env);
+    uv_prepare_init(loop, &prepare_);
+    uv_check_init(loop, &check_);
+    uv_idle_init(loop, &idle_);
+    uv_timer_init(loop, &timer_);
+    uv_poll_init(loop, &bell_, engine.doorbell().fd());
+    for (uv_handle_t* handle : handles()) {
+      handle->data = this;
+      uv_unref(handle);
+    }
+    uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<EngineHost*>(handle->data)->onPrepare(); });
+    uv_check_start(&check_, [](uv_check_t* handle) { static_cast<EngineHost*>(handle->data)->onCheck(); });
+    uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<EngineHost*>(handle->data)->engine.doorbell().answer(); });
+    uv_timer_start(&timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->engine.frontEnd.tick(); }, tickMs, tickMs);
+    napi_add_async_cleanup_hook(env, onCleanup, this, &cleanup_);
+  }
+
+  // From JavaScript: goes through a turn as soon as control returns to the event loop.
+  Engine& engine;
+  Script script;
+  ScriptTransport scriptTransport;
+  TcpTransport tcp;
+
+ private:
+  static constexpr uint64_t tickMs = 1'000;
+
+  static uv_loop_t* loopOf(napi_env env) {
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(env, &loop);
+    return loop;
+  }
+
+  std::array<uv_handle_t*, 5> handles() {
+    return {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_),
+            reinterpret_cast<uv_handle_t*>(&timer_), reinterpret_cast<uv_handle_t*>(&bell_)};
+  }
+
+  void turn() {
+    const Script::Turn scope(script);
+    engine.beginTurn(monotonicMs());
+    engine.drainLanes();
+    dispatchEvents();
+    engine.endTurn();
+  }
+
+  void onCheck() {
+    engine.doorbell().wake();
+    turn();
+  }
+
+  void onPrepare() {
+    turn();
+    engine.doorbell().sleep();
+    if (engine.hasWork()) {
+      engine.doorbell().wake();
+      uv_idle_start(&idle_, [](uv_idle_t*) {});
+    } else {
+      uv_idle_stop(&idle_);
+    }
+  }
+
+  // Events may bring about further events: all are handed over before the outboxes are written.
+  void dispatchEvents() {
+    std::vector<Event>& events = engine.frontEnd.events;
+    while (!events.empty()) {
+      std::vector<Event> batch;
+      batch.swap(events);
+      for (const Event& event : batch) {
+        const Bytes bytes(event.bytes);
+        script.call<5>("onEvent", {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)}, &bytes);
+        if (event.kind == EventKind::gone) engine.frontEnd.release(engine.frontEnd.connection(event.slot));
+      }
+    }
+  }
+
+  // The thread ends: sockets and hooks are closed, the engine stays for the thread that follows.
+  static void onCleanup(napi_async_cleanup_hook_handle, void* data) {
+    auto* host = static_cast<EngineHost*>(data);
+    host->tcp.stopListening();
+    host->engine.frontEnd.eachConnection([&](Connection& connection) {
+      if (connection.transport == &host->tcp) host->tcp.abort(connection);
+    });
+    host->engine.frontEnd.outbound.removeTransport(host->scriptTransport);
+    host->engine.frontEnd.outbound.removeTransport(host->tcp);
+    host->engine.abandonConnections();
+    for (uv_handle_t* handle : host->handles()) {
+      host->openHandles_++;
+      uv_close(handle, [](uv_handle_t* closed) {
+        auto* owner = static_cast<EngineHost*>(closed->data);
+        if (--owner->openHandles_ == 0) owner->finishCleanup();
+      });
+    }
+  }
+
+  void finishCleanup() {
+    if (tcp.openHandles() > 0) {  // its close callbacks come in this or the next turn of the loop
+      uv_loop_t* loop = loopOf(env_);
+      uv_idle_init(loop, &idle_);
+      idle_.data = this;
+      openHandles_ = 1;
+      uv_close(reinterpret_cast<uv_handle_t*>(&idle_), [](uv_handle_t* closed) {
+        auto* owner = static_cast<EngineHost*>(closed->data);
+        owner->openHandles_ = 0;
+        owner->finishCleanup();
+      });
+      return;
+    }
+    napi_async_cleanup_hook_handle cleanup = cleanup_;
+    delete this;
+    napi_remove_async_cleanup_hook(cleanup);
+  }
+
+  const napi_env env_;
+  uv_prepare_t prepare_{};
+  uv_check_t check_{};
+  uv_idle_t idle_{};
+  uv_timer_t timer_{};
+  uv_poll_t bell_{};
+  napi_async_cleanup_hook_handle cleanup_ = nullptr;
+  size_t openHandles_ = 0;
+};
+
+// --- functions --------------------------------------------------------------------------------------
+
+// The arguments of a call on an Engine object.
+template <size_t Count>
+struct Call {
+  napi_env env;
+  napi_value self = nullptr;
+  std::array<napi_value, Count> arguments{};
+  EngineHost* host = nullptr;
+
+  Call(napi_env environment, napi_callback_info info) : env(environment) {
+    size_t count = Count;
+    napi_get_cb_info(env, info, &count, arguments.data(), &self, nullptr);
+    void* wrapped = nullptr;
+    napi_unwrap(env, self, &wrapped);
+    host = static_cast<EngineHost*>(wrapped);
+  }
+  uint64_t integer(size_t index) const { return integerOf(env, arguments[index]); }
+  bool truth(size_t index) const { return truthOf(env, arguments[index]); }
+  std::string text(size_t index) const { return textOf(env, arguments[index]); }
+  Bytes bytes(size_t index) const { return bytesOf(env, arguments[index]); }
+  FrontEnd& frontEnd() const { return host->engine.frontEnd; }
+  Connection& connection(size_t index) const { return frontEnd().connection(uint32_t(integer(index))); }
+};
+
+napi_value open(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  return toNumber(env, call.frontEnd().open(call.host->scriptTransport).slot);
+}
+
+napi_value receive(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  call.frontEnd().receive(call.connection(0), call.bytes(1));
+  return nullptr;
+}
+
+napi_value resume(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.frontEnd().resume(call.connection(0));
+  return nullptr;
+}
+
+napi_value drained(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.frontEnd().outbound.unblocked(call.connection(0));
+  return nullptr;
+}
+
+napi_value gone(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.frontEnd().gone(call.connection(0));
+  return nullptr;
+}
+
+napi_value send(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  call.frontEnd().outbound.send(call.connection(0), call.bytes(1));
+  return nullptr;
+}
+
+napi_value closeConnection(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.frontEnd().close(call.connection(0));
+  return nullptr;
+}
+
+napi_value accept(napi_env env, napi_callback_info info) {
+  const Call<8> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(1));
+  if (!session) return toBoolean(env, false);
+  ConnectionTerms terms;
+  terms.version = uint8_t(call.integer(2));
+  terms.keepAliveMs = uint32_t(call.integer(3));
+  terms.receiveMaximum = uint16_t(call.integer(4));
+  terms.maximumPacketSize = uint32_t(call.integer(5));
+  terms.isPersistent = call.truth(6);
+  call.frontEnd().accept(call.connection(0), *session, terms, call.bytes(7));
+  return toBoolean(env, true);
+}
+
+napi_value createSession(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.host->engine.createSession(call.integer(0));
+  return nullptr;
+}
+
+napi_value destroySession(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  if (Session* session = call.host->engine.findSession(call.integer(0))) call.host->engine.destroySession(*session);
+  return nullptr;
+}
+
+napi_value moveSessionHere(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  if (Session* session = call.host->engine.findSession(call.integer(0))) {
+    call.host->engine.moveSessionHere(*session, unsigned(call.integer(1)));
+  }
+  return nullptr;
+}
+
+napi_value subscribe(napi_env env, napi_callback_info info) {
+  const Call<8> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  if (!session) return toBoolean(env, false);
+  const std::string filter = call.text(1);
+  const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)), uint32_t(call.integer(6))};
+  return toBoolean(env, call.host->engine.subscribe(*session, bytesOf(filter), options, call.integer(7)));
+}
+
+napi_value finishSubscribe(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  const Session* session = call.host->engine.findSession(call.integer(0));
+  if (session) call.host->engine.finishSubscribe(*session, call.integer(1));
+  return nullptr;
+}
+
+napi_value sendRetained(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.host->engine.sendRetained(call.integer(0));
+  return nullptr;
+}
+
+napi_value unsubscribe(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  const std::string filter = call.text(1);
+  return toBoolean(env, session && call.host->engine.unsubscribe(*session, bytesOf(filter)));
+}
+
+// [filter, QoS, No Local, Retain As Published, subscription identifier] for each subscription.
+napi_value subscriptions(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  const Session* session = call.host->engine.findSession(call.integer(0));
+  if (!session) return list;
+  uint32_t count = 0;
+  for (const SubscriptionRef& subscription : session->subscriptions) {
+    const Subscriber& subscriber = subscription.filter->subscribers[subscription.position];
+    const std::array<napi_value, 5> fields = {toText(env, subscription.filter->text()), toNumber(env, subscriber.qos), toBoolean(env, subscriber.noLocal),
+                                              toBoolean(env, subscriber.retainAsPublished), toNumber(env, subscriber.subscriptionId)};
+    napi_value row = nullptr;
+    napi_create_array_with_length(env, fields.size(), &row);
+    for (uint32_t i = 0; i < fields.size(); i++) napi_set_element(env, row, i, fields[i]);
+    napi_set_element(env, list, count++, row);
+  }
+  return list;
+}
+
+napi_value listenTcp(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  const int port = call.host->tcp.listen(call.text(0), int(call.integer(1)));
+  if (port >= 0) return toNumber(env, port);
+  napi_throw_error(env, uv_err_name(port), uv_strerror(port));
+  return nullptr;
+}
+
+napi_value stopTcp(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  call.host->tcp.stopListening();
+  return nullptr;
+}
+
+napi_value newEngine(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  std::array<napi_value, 3> arguments{};
+  napi_value self = nullptr;
+  napi_get_cb_info(env, info, &count, arguments.data(), &self, nullptr);
+  Broker* broker = registry().find(uint32_t(integerOf(env, arguments[0])));
+  const auto worker = unsigned(integerOf(env, arguments[1]));
+  if (!broker || worker >= broker->workers()) {
+    napi_throw_error(env, "ERR_RALLYMQ_NO_BROKER", "there is no such broker or worker in this process");
+    return nullptr;
+  }
+  auto* host = new EngineHost(env, broker->engine(worker), arguments[2]);
+  napi_wrap(env, self, host, nullptr, nullptr, nullptr);
+  Arena& arena = host->engine.frontEnd.outbound.arena();
+  napi_value buffer = nullptr;
+  napi_create_external_arraybuffer(env, arena.range(), arena.size(), nullptr, nullptr, &buffer);
+  napi_set_named_property(env, self, "arena", buffer);
+  void* list = nullptr;
+  const size_t words = ScriptTransport::entriesMax * 3;
+  napi_create_arraybuffer(env, words * sizeof(uint32_t), &list, &buffer);
+  napi_value array = nullptr;
+  napi_create_typedarray(env, napi_uint32_array, words, buffer, 0, &array);
+  napi_set_named_property(env, self, "writes", array);
+  host->scriptTransport.setList(static_cast<uint32_t*>(list));
+  return self;
+}
+
+napi_value createBroker(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  std::array<napi_value, 2> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  const auto limit = [&](const char* name) { return limitOf(env, arguments[1], name); };
+  Limits limits;
+  limits.maximumPacketSizeBytes = uint32_t(limit("maximumPacketSizeBytes"));
+  limits.connectTimeoutMs = uint32_t(limit("connectTimeoutMs"));
+  limits.receiveMaximum = uint16_t(limit("receiveMaximum"));
+  limits.inflightMax = uint16_t(limit("inflightMax"));
+  limits.topicAliasMaximum = uint16_t(limit("topicAliasMaximum"));
+  limits.topicLevelsMax = uint32_t(limit("topicLevelsMax"));
+  limits.outboxBytesMax = uint32_t(limit("outboxBytesMax"));
+  limits.outboxMessagesMax = uint32_t(limit("outboxMessagesMax"));
+  limits.sessionQueueMessagesMax = uint32_t(limit("sessionQueueMessagesMax"));
+  limits.sessionQueueBytesMax = uint32_t(limit("sessionQueueBytesMax"));
+  limits.inputBufferBytesMax = uint32_t(limit("inputBufferBytesMax"));
+  limits.outboxTotalBytesMax = size_t(limit("outboxTotalBytesMax"));
+  limits.retainedMessagesMax = size_t(limit("retainedMessagesMax"));
+  limits.retainedBytesMax = size_t(limit("retainedBytesMax"));
+  limits.laneRecords = uint32_t(limit("laneRecords"));
+  uint64_t seed = 0;
+  if (getrandom(&seed, sizeof seed, 0) != sizeof seed) std::abort();
+  return toNumber(env, registry().add(std::make_unique<Broker>(unsigned(integerOf(env, arguments[0])), limits, seed)));
+}
+
+napi_value destroyBroker(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  registry().remove(uint32_t(integerOf(env, argument)));
+  return nullptr;
+}
+
+// The sums over all workers, in the order of `Counter`.
+napi_value readCounters(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  const Broker* broker = registry().find(uint32_t(integerOf(env, argument)));
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  for (uint32_t i = 0; broker && i < uint32_t(Counter::count); i++) {
+    napi_set_element(env, list, i, toNumber(env, double(broker->total(Counter(i)))));
+  }
+  return list;
+}
+
+napi_value initialise(napi_env env, napi_value exports) {
+  const auto method = [](const char* name, napi_callback function) {
+    return napi_property_descriptor{name, nullptr, function, nullptr, nullptr, nullptr, napi_default_method, nullptr};
+  };
+  const std::array methods = {
+      method("open", open),
+      method("receive", receive),
+      method("resume", resume),
+      method("drained", drained),
+      method("gone", gone),
+      method("send", send),
+      method("close", closeConnection),
+      method("accept", accept),
+      method("createSession", createSession),
+      method("destroySession", destroySession),
+      method("moveSessionHere", moveSessionHere),
+      method("subscribe", subscribe),
+      method("finishSubscribe", finishSubscribe),
+      method("sendRetained", sendRetained),
+      method("unsubscribe", unsubscribe),
+      method("subscriptions", subscriptions),
+      method("listenTcp", listenTcp),
+      method("stopTcp", stopTcp),
+  };
+  napi_value engine = nullptr;
+  napi_define_class(env, "Engine", NAPI_AUTO_LENGTH, newEngine, nullptr, methods.size(), methods.data(), &engine);
+  napi_set_named_property(env, exports, "Engine", engine);
+  const std::array functions = {method("createBroker", createBroker), method("destroyBroker", destroyBroker), method("readCounters", readCounters)};
+  napi_define_properties(env, exports, functions.size(), functions.data());
+  return exports;
+}
+
+}  // namespace
+}  // namespace rally
+
+NAPI_MODULE_INIT() { return rally::initialise(env, exports); }

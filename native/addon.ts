@@ -1,0 +1,154 @@
+/**
+ * The C++ data plane as TypeScript sees it. Only addon.cpp implements this, and only workers (for
+ * `Engine`) and the supervisor (for the rest) use it.
+ *
+ * A slot names a connection of one worker until its `gone` event has been handled. A session is named by
+ * its key, a whole number that the session directory deals out and that stays with it on all workers.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { BrokerError } from '../core/broker-error.ts';
+import type { Limits } from '../core/config/limits.ts';
+
+/** Kept in the order of `EventKind` in native/events.h, where each is explained. */
+export const EventKind = {
+  opened: 0,
+  packet: 1,
+  ended: 2,
+  gone: 3,
+  subscribed: 4,
+  sessionArrived: 5,
+  sessionDeparted: 6,
+} as const;
+export type EventKind = (typeof EventKind)[keyof typeof EventKind];
+
+/** Kept in the order of `Counter` in native/counters.h, where each is explained. */
+export const counterNames = [
+  'connectionsOpened',
+  'connectionsClosed',
+  'bytesReceived',
+  'bytesSent',
+  'publishReceived',
+  'publishSent',
+  'droppedQos0',
+  'droppedQueueFull',
+  'droppedTooLarge',
+  'droppedExpired',
+  'droppedInput',
+  'retainedRefused',
+  'handedOver',
+  'doorbells',
+  'connections',
+  'sessions',
+  'subscriptions',
+  'retained',
+  'queued',
+] as const;
+export type CounterName = (typeof counterNames)[number];
+
+export interface EngineHandlers {
+  /** `first`: the first byte of a packet, or whether an ended connection was connected. */
+  onEvent(
+    kind: EventKind,
+    slot: number,
+    first: number,
+    reason: number,
+    value: number,
+    bytes: Uint8Array,
+  ): void;
+  /** Carries out the first `count` entries of `engine.writes`; see ScriptTransport in addon.cpp. */
+  onWrites(count: number): void;
+}
+
+export type SubscriptionRow = [
+  filter: string,
+  qos: 0 | 1 | 2,
+  noLocal: boolean,
+  retainAsPublished: boolean,
+  subscriptionId: number,
+];
+
+/** The data plane of one worker. It hooks the event loop of the thread that makes it, until that ends. */
+export interface Engine {
+  /** All outgoing bytes of this worker's outboxes. */
+  readonly arena: ArrayBuffer;
+  /** Triples [slot, offset in the arena, size in bytes]. */
+  readonly writes: Uint32Array;
+
+  /** A new connection that JavaScript carries. */
+  open(): number;
+  /** Bytes of the client's stream, in order; they are not kept. */
+  receive(slot: number, bytes: ArrayBuffer | Uint8Array): void;
+  /** Goes on with the frames behind a packet event. */
+  resume(slot: number): void;
+  /** The socket has taken all that it had not. */
+  drained(slot: number): void;
+  /** The socket is no more. */
+  gone(slot: number): void;
+  /** Queues one packet for the client. */
+  send(slot: number, packet: Uint8Array): void;
+  /** Closes the connection once everything queued is written. */
+  close(slot: number): void;
+  /** False if there is no such session here. `maximumPacketSize` 0 and `keepAliveMs` 0: none. */
+  accept(
+    slot: number,
+    session: number,
+    version: number,
+    keepAliveMs: number,
+    receiveMaximum: number,
+    maximumPacketSize: number,
+    isPersistent: boolean,
+    connack: Uint8Array,
+  ): boolean;
+
+  createSession(session: number): void;
+  /** No effect if there is no such session. */
+  destroySession(session: number): void;
+  /** The session has been created here with its subscriptions; what it holds on worker `from` follows. */
+  moveSessionHere(session: number, from: number): void;
+  subscriptions(session: number): SubscriptionRow[];
+
+  /** True if it replaced a subscription. `token` names the SUBSCRIBE it belongs to. */
+  subscribe(
+    session: number,
+    filter: string,
+    qos: number,
+    noLocal: boolean,
+    retainAsPublished: boolean,
+    retainHandling: number,
+    subscriptionId: number,
+    token: number,
+  ): boolean;
+  /** The `subscribed` event with this token follows when every shard knows the filters. */
+  finishSubscribe(session: number, token: number): void;
+  /** After the SUBACK: the retained messages of its subscriptions. */
+  sendRetained(token: number): void;
+  /** False if there was no such subscription. */
+  unsubscribe(session: number, filter: string): boolean;
+
+  /** Gives the port. Throws an Error with a `code` as Node's own. `host` is a numeric address. */
+  listenTcp(host: string, port: number): number;
+  stopTcp(): void;
+}
+
+export interface Addon {
+  Engine: new (broker: number, worker: number, handlers: EngineHandlers) => Engine;
+  createBroker(workers: number, limits: Limits): number;
+  destroyBroker(broker: number): void;
+  /** The sums over all workers, in the order of `counterNames`. */
+  readCounters(broker: number): number[];
+}
+
+/** Errors: ADDON_MISSING. */
+export function loadAddon(): Addon {
+  // From dist/native/addon.js.
+  const path = fileURLToPath(new URL('../../build/Release/rallymq.node', import.meta.url));
+  if (!existsSync(path)) {
+    throw new BrokerError(
+      'ADDON_MISSING',
+      'The native part of RallyMQ is not built; run `npm run build:native`.',
+    );
+  }
+  return createRequire(import.meta.url)(path) as Addon;
+}

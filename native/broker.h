@@ -1,0 +1,57 @@
+// What the workers of one broker have in common: the limits, the lanes and the engines. Made by the
+// main thread before the workers start, and ended after they have all stopped.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "engine.h"
+
+namespace rally {
+
+class Broker {
+ public:
+  Broker(unsigned workers, const Limits& limits, uint64_t hashSeed) : limits_(limits), lanes_(workers, limits.laneRecords) {
+    for (unsigned worker = 0; worker < workers; worker++) {
+      engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, hashSeed));
+    }
+  }
+  ~Broker() { lanes_.eachLane([](Lane& lane) { lane.clear(discard); }); }
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  unsigned workers() const { return lanes_.workers(); }
+  Engine& engine(unsigned worker) { return *engines_[worker]; }
+
+  uint64_t total(Counter counter) const {
+    uint64_t sum = 0;
+    for (const auto& engine : engines_) sum += engine->counters.get(counter);
+    return sum;
+  }
+
+ private:
+  static void discard(const Record& record) {
+    switch (record.kind) {
+      case RecordKind::publish:
+      case RecordKind::addRoute:
+      case RecordKind::removeRoute:
+      case RecordKind::deliver:
+      case RecordKind::retainedFound:
+        MessageRef(static_cast<Message*>(record.pointer));
+        break;
+      case RecordKind::retainedRequest:
+        delete static_cast<RetainedRequest*>(record.pointer);
+        break;
+      case RecordKind::parcel:
+        delete static_cast<SessionParcel*>(record.pointer);
+        break;
+      default:
+        break;
+    }
+  }
+
+  const Limits limits_;
+  Lanes lanes_;
+  std::vector<std::unique_ptr<Engine>> engines_;
+};
+
+}  // namespace rally

@@ -1,0 +1,67 @@
+// One client connection as the data plane sees it, whatever carries it.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "sessions/outbox.h"
+#include "wire/input.h"
+
+namespace rally {
+
+struct Session;
+struct Connection;
+
+// What carries connections: WebSocket, TCP, or the host program. Lives as long as its connections.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // Writes what is in the outbox and empties it, or says how much the socket has not taken yet by
+  // setting isBlocked; FrontEnd::unblocked() follows when it has. May put the write off until commit().
+  virtual void write(Connection& connection) = 0;
+  // Carries out the writes and closes that were put off.
+  virtual void commit() {}
+  // Ends the connection once all that was written is out. FrontEnd::gone() follows.
+  virtual void close(Connection& connection) = 0;
+  // Ends the connection now, whatever is still unsent. FrontEnd::gone() follows.
+  virtual void abort(Connection& connection) = 0;
+  // Stops and starts taking bytes, where the transport can. False: it cannot.
+  virtual bool setReading(Connection& connection, bool isReading) = 0;
+};
+
+enum class Phase : uint8_t {
+  awaitingConnect,  // nothing but CONNECT may come
+  connecting,       // the control plane has the CONNECT
+  connected,
+  ending,           // no more is read; what is written still goes out
+  closing,          // the transport was told to close
+  gone,             // the socket is no more; the slot waits to be freed
+};
+
+struct Connection {
+  uint32_t slot = 0;
+  uint32_t generation = 0;         // of the slot
+  Transport* transport = nullptr;
+  Phase phase = Phase::awaitingConnect;
+  uint8_t version = 0;             // of the protocol: 3, 4 or 5
+  bool isDirty = false;            // the outbox is to be written at the end of the turn
+  bool isBlocked = false;          // the socket takes nothing now
+  bool isStalled = false;          // its frames wait for room in the lanes
+  bool isReading = true;
+  Input input;
+  Outbox outbox;
+  size_t unsentBytes = 0;          // handed to the transport, not taken by the socket yet
+  uint32_t unsentMessages = 0;
+  Session* session = nullptr;
+  uint32_t maximumPacketSize = 0;  // of the client; 0: no limit
+  uint16_t inflightMax = 0;        // the client's Receive Maximum, or less
+  uint16_t unacknowledged = 0;     // QoS 1 and 2 from the client that await our PUBACK or PUBCOMP
+  uint16_t topicAliasMaximum = 0;  // what the client may use
+  uint32_t keepAliveMs = 0;        // silence that ends the connection; 0: none
+  uint64_t lastReceivedMs = 0;
+  uint64_t phaseSinceMs = 0;
+  // Topic aliases of the client: alias n stands at n - 1 (5.0, 3.3.2.3.4).
+  std::unique_ptr<std::vector<std::vector<uint8_t>>> aliases;
+  void* socket = nullptr;          // the transport's own
+};
+
+}  // namespace rally

@@ -1,0 +1,49 @@
+// What a worker has counted since it started. One thread writes; any thread may read.
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace rally {
+
+// Kept in the order of `counterNames` in native/addon.ts.
+enum class Counter : uint8_t {
+  connectionsOpened,
+  connectionsClosed,
+  bytesReceived,
+  bytesSent,
+  publishReceived,
+  publishSent,
+  droppedQos0,         // a subscriber's outbox was full, or it was away
+  droppedQueueFull,    // QoS 1 or 2, a session's queue was full
+  droppedTooLarge,     // larger than the subscriber's Maximum Packet Size
+  droppedExpired,      // its Message Expiry Interval had passed
+  droppedInput,        // QoS 0 from a connection whose frames could not be taken in time
+  retainedRefused,     // the store of retained messages was full
+  handedOver,          // messages that crossed a lane
+  doorbells,           // workers woken
+  gauges,              // from here on: what is there now
+  connections = gauges,
+  sessions,
+  subscriptions,
+  retained,
+  queued,
+  count,
+};
+
+class Counters {
+ public:
+  void add(Counter counter, uint64_t amount = 1) {
+    auto& value = values_[size_t(counter)];
+    value.store(value.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  void subtract(Counter counter, uint64_t amount = 1) { add(counter, uint64_t(0) - amount); }
+  void set(Counter counter, uint64_t amount) { values_[size_t(counter)].store(amount, std::memory_order_relaxed); }
+  uint64_t get(Counter counter) const { return values_[size_t(counter)].load(std::memory_order_relaxed); }
+
+ private:
+  std::array<std::atomic<uint64_t>, size_t(Counter::count)> values_{};
+};
+
+}  // namespace rally

@@ -1,0 +1,388 @@
+// The data plane of one worker: its front end, its shard, and the lanes to the other workers.
+//
+//   front end --publish--> who owns the topic? --this worker--> shard, at once, no lane
+//                                              --another------> inbound lane -> shard there
+//   shard --answers--> this worker's front end at once, or outbound lane -> front end there
+//
+// One thread uses an Engine. It outlives the thread: when a worker has ended in order and is started
+// again, the new thread takes over its sessions, subscriptions and retained messages as they are.
+#pragma once
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "front-end.h"
+#include "lanes/lanes.h"
+#include "matcher.h"
+#include "sessions/session-table.h"
+#include "shard.h"
+
+namespace rally {
+
+class Engine : private Router, private ShardOutlet {
+ public:
+  Engine(unsigned index, Lanes& lanes, const Limits& limits, uint64_t hashSeed)
+      : frontEnd(limits, counters, *this),
+        index_(index),
+        workers_(lanes.workers()),
+        lanes_(lanes),
+        filters_(hashSeed),
+        shard_(index, filters_, limits, hashSeed, counters, *this),
+        matcher_(frontEnd.outbound) {}
+
+  unsigned index() const { return index_; }
+  Doorbell& doorbell() { return lanes_.doorbell(index_); }
+
+  // --- one turn of the event loop -----------------------------------------------------------------
+
+  void beginTurn(uint64_t nowMs) { frontEnd.setNow(nowMs); }
+
+  // Takes what came over the lanes, and goes on with the connections that waited for room in them.
+  void drainLanes() {
+    eachOther([&](unsigned worker) {
+      Lane& lane = lanes_.outbound(worker, index_);
+      lane.drain(SIZE_MAX, [&](const Record& record) { take(record, worker); });
+      if (lane.takeProducerWaits()) ring(worker);
+    });
+    bool isProgressing = true;
+    while (isProgressing && !isCrowded(&Lanes::outbound)) {
+      isProgressing = false;
+      eachOther([&](unsigned worker) {
+        Lane& lane = lanes_.inbound(worker, index_);
+        isProgressing |= lane.drain(inboundBatch, [&](const Record& record) { takeInbound(record, worker); }) > 0;
+        if (lane.takeProducerWaits()) ring(worker);
+      });
+      commitLanes();
+    }
+    frontEnd.resumeStalled();
+  }
+
+  // Writes the outboxes and hands the lanes over. Afterwards the worker may sleep if !hasWork().
+  void endTurn() {
+    frontEnd.outbound.flush();
+    commitLanes();
+  }
+
+  bool hasWork() {
+    bool hasWork = frontEnd.outbound.isDirty() || !frontEnd.events.empty();
+    const bool takesInbound = !isCrowded(&Lanes::outbound);
+    eachOther([&](unsigned worker) {
+      hasWork |= !lanes_.outbound(worker, index_).isEmpty() || (takesInbound && !lanes_.inbound(worker, index_).isEmpty());
+    });
+    return hasWork;
+  }
+
+  // --- sessions -----------------------------------------------------------------------------------
+
+  Session* findSession(uint64_t key) { return sessions_.find(key); }
+
+  // A session outlives its connection until accept() says otherwise.
+  Session& createSession(uint64_t key) {
+    counters.add(Counter::sessions);
+    return sessions_.create(key);
+  }
+
+  void destroySession(Session& session) {
+    while (!session.subscriptions.empty()) removeSubscription(session, *session.subscriptions.back().filter);
+    if (session.connection) session.connection->session = nullptr;
+    counters.subtract(Counter::queued, session.queue.size());
+    counters.subtract(Counter::sessions);
+    sessions_.remove(session);
+  }
+
+  // The session comes here from worker `from`; it has just been created and given its subscriptions.
+  // Event sessionArrived follows when everything is here; there, sessionDeparted.
+  void moveSessionHere(Session& session, unsigned from) {
+    session.move = std::make_unique<SessionMove>();
+    session.move->isArriving = true;
+    const Record record{.kind = RecordKind::moveSession, .worker = uint8_t(from), .value = session.key};
+    shard_.take(record, index_);
+    eachOther([&](unsigned worker) { lanes_.inbound(index_, worker).push(record); });
+  }
+
+  // --- subscriptions ------------------------------------------------------------------------------
+
+  // Adds a subscription of the SUBSCRIBE that `token` names. True when it replaced one.
+  bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
+    Filter& filter = addFilter(text);
+    const Subscriber subscriber{nullptr, 0, options.subscriptionId, options.qos, options.noLocal, options.retainAsPublished};
+    const bool existed = SessionTable::subscribe(session, filter, subscriber);
+    if (!existed) counters.add(Counter::subscriptions);
+    if (options.retainHandling == 0 || (options.retainHandling == 1 && !existed)) {  // [MQTT-3.3.1-9..11]
+      pending_[token].requests.push_back({{text.begin(), text.end()}, options, session.key, 0});
+    }
+    return existed;
+  }
+
+  // All subscriptions of `token` are added: Event subscribed follows when every shard knows them.
+  void finishSubscribe(const Session& session, uint64_t token) {
+    PendingSubscribe& pending = pending_[token];
+    pending.session = session.key;
+    pending.barriersLeft = workers_ - 1;
+    pending.versions.assign(workers_, shard_.retainedVersion());
+    eachOther([&](unsigned worker) { lanes_.inbound(index_, worker).push({.kind = RecordKind::barrier, .value = token}); });
+    if (workers_ == 1) frontEnd.events.push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
+  }
+
+  // After the SUBACK: the retained messages of the subscriptions.
+  void sendRetained(uint64_t token) {
+    const auto found = pending_.find(token);
+    if (found == pending_.end()) return;
+    const PendingSubscribe pending = std::move(found->second);
+    pending_.erase(found);
+    for (const RetainedRequest& request : pending.requests) {
+      for (unsigned worker = 0; worker < workers_; worker++) {
+        if (!hasWildcard(request.filter) && worker != ownerOf(filters_.hashOf(request.filter))) continue;
+        auto* copy = new RetainedRequest(request);
+        copy->version = pending.versions[worker];
+        send(worker, {.kind = RecordKind::retainedRequest, .pointer = copy});
+      }
+    }
+    if (Session* session = sessions_.find(pending.session)) frontEnd.outbound.pump(*session);
+  }
+
+  // False when there was no such subscription.
+  bool unsubscribe(Session& session, Bytes text) {
+    Filter* filter = filters_.find(text);
+    return filter && removeSubscription(session, *filter);
+  }
+
+  // All connections are gone with the thread that had them; what the sessions hold stays.
+  void abandonConnections() {
+    frontEnd.eachConnection([&](Connection& connection) { frontEnd.gone(connection); });
+    frontEnd.eachConnection([&](Connection& connection) { frontEnd.release(connection); });
+    frontEnd.events.clear();
+    pending_.clear();
+  }
+
+  Counters counters;
+  FrontEnd frontEnd;
+
+ private:
+  struct PendingSubscribe {
+    uint64_t session = 0;
+    unsigned barriersLeft = 0;
+    std::vector<uint64_t> versions;  // of each shard's retained store, when it knew the filters
+    std::vector<RetainedRequest> requests;
+  };
+  static constexpr size_t inboundBatch = 256;
+
+  template <class Visit>
+  void eachOther(Visit&& visit) {
+    for (unsigned worker = 0; worker < workers_; worker++) {
+      if (worker != index_) visit(worker);
+    }
+  }
+
+  unsigned ownerOf(uint64_t hash) const { return unsigned((hash >> 32) * workers_ >> 32); }
+
+  // --- front end -> shards ------------------------------------------------------------------------
+
+  uint64_t topicHash(Bytes topic) override { return filters_.hashOf(topic); }
+  bool isCrowded() override { return isCrowded(&Lanes::inbound) || isCrowded(&Lanes::outbound); }
+
+  void publish(Publication& publication, const Source& source) override {
+    const unsigned owner = ownerOf(publication.topicHash);
+    if (owner == index_) {
+      shard_.publish(publication, source, index_);
+      return;
+    }
+    counters.add(Counter::handedOver);
+    lanes_.inbound(index_, owner)
+        .push({.kind = RecordKind::publish, .qos = source.qos, .packetId = source.packetId, .connection = source.connection,
+               .generation = source.generation, .pointer = MessageRef(publication.keep()).release(), .value = publication.topicHash});
+  }
+
+  void send(unsigned worker, const Record& record) {
+    if (worker == index_) shard_.take(record, index_);
+    else lanes_.inbound(index_, worker).push(record);
+  }
+
+  void takeInbound(const Record& record, unsigned from) {
+    if (record.kind == RecordKind::parcel) receiveParcel(std::unique_ptr<SessionParcel>(static_cast<SessionParcel*>(record.pointer)));
+    else shard_.take(record, from);
+  }
+
+  // --- shards -> front end ------------------------------------------------------------------------
+
+  void deliverHere(const std::vector<Filter*>& filters, Publication& publication) override {
+    matcher_.deliver(filters, publication, index_);
+  }
+
+  void acknowledge(unsigned worker, const Source& source, Reason reason) override {
+    if (worker == index_) frontEnd.acknowledge(source, reason);
+    else answer(worker, {.kind = RecordKind::acknowledge, .qos = source.qos, .packetId = source.packetId, .connection = source.connection,
+                         .generation = source.generation, .reason = uint8_t(reason)});
+  }
+
+  void answer(unsigned worker, const Record& record) override {
+    if (worker == index_) {
+      take(record, index_);
+      return;
+    }
+    if (record.kind == RecordKind::deliver) counters.add(Counter::handedOver);
+    lanes_.outbound(index_, worker).push(record);
+  }
+
+  void take(const Record& record, unsigned shard) {
+    switch (record.kind) {
+      case RecordKind::deliver: {
+        Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
+        matches_.clear();
+        filters_.match(publication.topic, publication.topicHash, matches_);
+        matcher_.deliver(matches_, publication, shard);
+        break;
+      }
+      case RecordKind::acknowledge:
+        frontEnd.acknowledge({record.connection, record.generation, record.packetId, record.qos}, Reason(record.reason));
+        break;
+      case RecordKind::barrierReturned:
+        onBarrierReturned(record.value, shard, record.version());
+        break;
+      case RecordKind::retainedFound:
+        onRetainedFound(MessageRef(static_cast<Message*>(record.pointer)), record);
+        break;
+      case RecordKind::departing:
+        onDeparting(record.value, shard, record.worker);
+        break;
+      case RecordKind::arriving:
+        onArriving(record.value, shard);
+        break;
+      default:
+        std::abort();
+    }
+  }
+
+  void onBarrierReturned(uint64_t token, unsigned shard, uint64_t version) {
+    const auto found = pending_.find(token);
+    if (found == pending_.end()) return;
+    found->second.versions[shard] = version;
+    if (--found->second.barriersLeft == 0) frontEnd.events.push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
+  }
+
+  void onRetainedFound(MessageRef message, const Record& record) {
+    Session* session = sessions_.find(record.value);
+    if (!session) return;
+    frontEnd.outbound.deliverRetained(*session, std::move(message), record.qos, record.connection);
+    frontEnd.outbound.pump(*session);
+  }
+
+  // --- routes -------------------------------------------------------------------------------------
+
+  Filter& addFilter(Bytes text) {
+    Filter& filter = filters_.acquire(text);
+    if (filter.subscribers.empty()) tellOwners(filter, RecordKind::addRoute);
+    filter.routes |= uint64_t(1) << index_;
+    return filter;
+  }
+
+  bool removeSubscription(Session& session, Filter& filter) {
+    if (!SessionTable::unsubscribe(session, filter)) return false;
+    counters.subtract(Counter::subscriptions);
+    if (!filter.subscribers.empty()) return true;
+    filter.routes &= ~(uint64_t(1) << index_);
+    tellOwners(filter, RecordKind::removeRoute);
+    filters_.releaseIfUnused(filter);
+    return true;
+  }
+
+  // The shards that may own a topic which this filter matches: one, or with wildcards all.
+  void tellOwners(const Filter& filter, RecordKind kind) {
+    eachOther([&](unsigned worker) {
+      if (!filter.hasWildcards() && worker != ownerOf(filters_.hashOf(filter.text()))) return;
+      Publication text;
+      text.topic = filter.text();
+      lanes_.inbound(index_, worker).push({.kind = kind, .pointer = MessageRef(text.keep()).release()});
+    });
+  }
+
+  // --- sessions that change workers ---------------------------------------------------------------
+  //
+  // Each shard tells the old worker "no more from me" and the new one "from now on from me", each in
+  // order with its deliveries. When all have, the old worker sends what the session still holds, and
+  // the new one puts that in front of what has come since: nothing lost, doubled or out of order.
+
+  void onDeparting(uint64_t key, unsigned shard, unsigned to) {
+    Session* session = sessions_.find(key);
+    if (!session) return;
+    if (!session->move) session->move = std::make_unique<SessionMove>();
+    if (!hasSwitched(*session->move, shard)) return;
+    auto parcel = std::make_unique<SessionParcel>();
+    parcel->key = key;
+    parcel->window = std::move(session->window);
+    parcel->queue = std::exchange(session->queue, {});
+    parcel->received = std::move(session->received);
+    counters.subtract(Counter::queued, parcel->queue.size());
+    lanes_.inbound(index_, to).push({.kind = RecordKind::parcel, .pointer = parcel.release()});
+    destroySession(*session);
+    frontEnd.events.push_back({EventKind::sessionDeparted, 0, Reason::success, 0, key, {}});
+  }
+
+  void onArriving(uint64_t key, unsigned shard) {
+    Session* session = sessions_.find(key);
+    if (!session || !session->move) return;
+    if (hasSwitched(*session->move, shard) && session->move->parcel) unpack(*session);
+  }
+
+  void receiveParcel(std::unique_ptr<SessionParcel> parcel) {
+    Session* session = sessions_.find(parcel->key);
+    if (!session || !session->move) return;
+    session->move->parcel = std::move(parcel);
+    if (unsigned(__builtin_popcountll(session->move->switchedShards)) == workers_) unpack(*session);
+  }
+
+  // Notes that `shard` has switched over. True when it was the last.
+  bool hasSwitched(SessionMove& move, unsigned shard) const {
+    move.switchedShards |= uint64_t(1) << shard;
+    return unsigned(__builtin_popcountll(move.switchedShards)) == workers_;
+  }
+
+  void unpack(Session& session) {
+    const std::unique_ptr<SessionParcel> parcel = std::move(session.move->parcel);
+    session.move.reset();
+    session.window = std::move(parcel->window);
+    session.received = std::move(parcel->received);
+    counters.add(Counter::queued, parcel->queue.size());
+    Fifo<Delivery> later = std::exchange(session.queue, std::move(parcel->queue));
+    for (; !later.empty(); later.pop()) session.queue.push(std::move(later.front()));
+    session.queuedMessages = session.queuedBytes = 0;
+    for (uint64_t at = session.queue.first(); at != session.queue.end(); at++) {
+      if (session.queue[at].isFromStore) continue;
+      session.queuedMessages++;
+      session.queuedBytes += session.queue[at].message->size();
+    }
+    frontEnd.events.push_back({EventKind::sessionArrived, 0, Reason::success, 0, session.key, {}});
+  }
+
+  // --- lanes --------------------------------------------------------------------------------------
+
+  void ring(unsigned worker) {
+    if (lanes_.doorbell(worker).ring()) counters.add(Counter::doorbells);
+  }
+
+  void commitLanes() {
+    eachOther([&](unsigned worker) {
+      const bool hasInbound = lanes_.inbound(index_, worker).commit();
+      const bool hasOutbound = lanes_.outbound(index_, worker).commit();
+      if (hasInbound || hasOutbound) ring(worker);
+    });
+  }
+
+  bool isCrowded(Lane& (Lanes::*direction)(unsigned, unsigned)) {
+    bool isCrowded = false;
+    eachOther([&](unsigned worker) { isCrowded |= (lanes_.*direction)(index_, worker).isCrowded(); });
+    return isCrowded;
+  }
+
+  const unsigned index_;
+  const unsigned workers_;
+  Lanes& lanes_;
+  FilterTable filters_;
+  Shard shard_;
+  SessionTable sessions_;
+  Matcher matcher_;
+  std::vector<Filter*> matches_;
+  std::unordered_map<uint64_t, PendingSubscribe> pending_;
+};
+
+}  // namespace rally

@@ -1,0 +1,31 @@
+// What the data plane tells the control plane of its worker: queued here, handed to JavaScript
+// between two frames or at the end of the turn, never in the middle of one.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "wire/packet.h"
+
+namespace rally {
+
+// Kept in the order of `EventKind` in native/addon.ts.
+enum class EventKind : uint8_t {
+  opened,           // TCP: a client connected (slot)
+  packet,           // a packet for the control plane (slot, first byte, body); frames wait until resume
+  ended,            // the connection broke a rule or a bound (slot, reason); to be closed
+  gone,             // the socket is no more (slot)
+  subscribed,       // all shards know the filters of a SUBSCRIBE (value: token)
+  sessionArrived,   // a session is complete here (value: session)
+  sessionDeparted,  // a session has left (value: session)
+};
+
+struct Event {
+  EventKind kind;
+  uint8_t first = 0;
+  Reason reason = Reason::success;
+  uint32_t slot = 0;
+  uint64_t value = 0;
+  std::vector<uint8_t> bytes;
+};
+
+}  // namespace rally

@@ -1,0 +1,378 @@
+// The front end of a worker: its connections, and what their clients send.
+//
+//   bytes -> Input -> frame -> PUBLISH          -> Router (the topic's owner)
+//                           -> acknowledgements -> the session's window -> Outbound
+//                           -> everything else  -> Event (the control plane), the input pauses
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "events.h"
+#include "outbound.h"
+#include "topics/slab.h"
+#include "wire/publish.h"
+
+namespace rally {
+
+// Who waits for the acknowledgement of a message.
+struct Source {
+  uint32_t connection = 0;
+  uint32_t generation = 0;
+  uint16_t packetId = 0;
+  uint8_t qos = 0;
+};
+
+// The way from a front end to the shards.
+class Router {
+ public:
+  virtual ~Router() = default;
+  virtual void publish(Publication& publication, const Source& source) = 0;
+  // True when shards cannot take more now. FrontEnd::resumeStalled() follows.
+  virtual bool isCrowded() = 0;
+  virtual uint64_t topicHash(Bytes topic) = 0;
+};
+
+// What CONNECT settled for a connection.
+struct ConnectionTerms {
+  uint8_t version = 4;
+  uint32_t keepAliveMs = 0;
+  uint16_t receiveMaximum = 65'535;
+  uint32_t maximumPacketSize = 0;  // 0: no limit
+  bool isPersistent = false;       // the session outlives the connection
+};
+
+class FrontEnd : public Outbound::Breaker {
+ public:
+  FrontEnd(const Limits& limits, Counters& counters, Router& router)
+      : outbound(limits, counters, *this), limits_(limits), counters_(counters), router_(router) {}
+
+  Connection& open(Transport& transport) {
+    const uint32_t slot = connections_.add();
+    Connection& connection = connections_[slot];
+    connection.slot = slot;
+    connection.generation = ++generations_;
+    connection.transport = &transport;
+    connection.lastReceivedMs = connection.phaseSinceMs = nowMs_;
+    counters_.add(Counter::connectionsOpened);
+    counters_.add(Counter::connections);
+    return connection;
+  }
+  Connection& connection(uint32_t slot) { return connections_[slot]; }
+
+  void setNow(uint64_t nowMs) {
+    nowMs_ = nowMs;
+    outbound.setNow(nowMs);
+  }
+
+  // Bytes of the stream, in order.
+  void receive(Connection& connection, Bytes chunk) {
+    if (connection.phase >= Phase::ending) return;
+    counters_.add(Counter::bytesReceived, chunk.size());
+    connection.lastReceivedMs = nowMs_;
+    const Reason reason = connection.input.feed(chunk, limits_.maximumPacketSizeBytes, FrameSink{*this, connection});
+    afterInput(connection, reason);
+  }
+
+  // Goes on with the frames after a packet that the control plane has dealt with.
+  void resume(Connection& connection) {
+    if (connection.phase >= Phase::ending || connection.isStalled) return;
+    const Reason reason = connection.input.resume(limits_.maximumPacketSizeBytes, FrameSink{*this, connection});
+    afterInput(connection, reason);
+  }
+
+  // Goes on with the connections whose frames did not fit into the lanes.
+  void resumeStalled() {
+    if (stalled_.empty() || router_.isCrowded()) return;
+    std::vector<Connection*> waiting;
+    waiting.swap(stalled_);
+    for (Connection* connection : waiting) {
+      connection->isStalled = false;
+      resume(*connection);
+    }
+  }
+
+  // CONNECT was accepted: `connack` goes out, the session is attached and what it holds follows.
+  void accept(Connection& connection, Session& session, const ConnectionTerms& terms, Bytes connack) {
+    setPhase(connection, Phase::connected);
+    connection.version = terms.version;
+    connection.keepAliveMs = terms.keepAliveMs;
+    connection.maximumPacketSize = terms.maximumPacketSize;
+    connection.inflightMax = terms.receiveMaximum < limits_.inflightMax ? terms.receiveMaximum : limits_.inflightMax;
+    connection.topicAliasMaximum = terms.version >= mqtt5 ? limits_.topicAliasMaximum : uint16_t(0);
+    connection.unacknowledged = uint16_t(session.received.size());
+    connection.session = &session;
+    session.connection = &connection;
+    session.isPersistent = terms.isPersistent;
+    session.window.restart();
+    outbound.send(connection, connack);
+    outbound.pump(session);
+  }
+
+  // Ends a connection that broke a rule or a bound; the control plane says goodbye and closes it.
+  void end(Connection& connection, Reason reason) override {
+    if (connection.phase >= Phase::ending) return;
+    const bool wasConnected = connection.phase == Phase::connected;
+    detach(connection);
+    setPhase(connection, Phase::ending);
+    events.push_back({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
+  }
+
+  // Closes a connection once its outbox is written.
+  void close(Connection& connection) {
+    if (connection.phase >= Phase::closing) return;
+    detach(connection);
+    if (connection.phase != Phase::ending) setPhase(connection, Phase::ending);
+    outbound.markDirty(connection);
+  }
+
+  // The socket is no more. release() follows when the control plane knows.
+  void gone(Connection& connection) {
+    if (connection.phase == Phase::gone) return;
+    detach(connection);
+    setPhase(connection, Phase::gone);
+    outbound.forget(connection);
+    if (connection.isStalled) std::erase(stalled_, &connection);
+    counters_.add(Counter::connectionsClosed);
+    counters_.subtract(Counter::connections);
+    events.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
+  }
+
+  void release(Connection& connection) {
+    outbound.forget(connection);
+    connections_.remove(connection.slot);
+  }
+
+  // The owner of the topic has the message (or refuses it): PUBACK or PUBREC.
+  void acknowledge(const Source& source, Reason reason) {
+    if (source.qos == 0) return;
+    Connection& connection = connections_[source.connection];
+    if (connection.generation != source.generation || connection.phase != Phase::connected) return;
+    if (source.qos == 1 || isError(reason)) connection.unacknowledged--;
+    if (source.qos == 2 && isError(reason)) connection.session->received.remove(source.packetId);
+    const PacketType type = source.qos == 1 ? PacketType::puback : PacketType::pubrec;
+    outbound.send(connection, writeAcknowledgement(type, source.packetId, reason, connection.version));
+  }
+
+  // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT, closes that hang.
+  void tick() {
+    for (uint32_t slot = 1; slot < connections_.end(); slot++) {
+      Connection& connection = connections_[slot];
+      if (!connection.transport) continue;
+      const uint64_t inPhaseMs = nowMs_ - connection.phaseSinceMs;
+      const bool isLate = connection.phase == Phase::awaitingConnect && inPhaseMs >= limits_.connectTimeoutMs;
+      const bool isSilent = connection.phase == Phase::connected && connection.keepAliveMs != 0 && connection.isReading &&
+                            nowMs_ - connection.lastReceivedMs >= connection.keepAliveMs;
+      const bool hangs = (connection.phase == Phase::ending || connection.phase == Phase::closing) && inPhaseMs >= limits_.closeTimeoutMs;
+      if (isLate || isSilent) end(connection, Reason::keepAliveTimeout);  // [MQTT-3.1.2-22]
+      else if (hangs) connection.transport->abort(connection);
+    }
+  }
+
+  template <class Visit>
+  void eachConnection(Visit&& visit) {
+    for (uint32_t slot = 1; slot < connections_.end(); slot++) {
+      if (connections_[slot].transport) visit(connections_[slot]);
+    }
+  }
+
+  Outbound outbound;
+  std::vector<Event> events;
+
+ private:
+  struct FrameSink {
+    FrontEnd& frontEnd;
+    Connection& connection;
+    Flow operator()(uint8_t first, Bytes body) { return frontEnd.onFrame(connection, first, body); }
+  };
+
+  void setPhase(Connection& connection, Phase phase) {
+    connection.phase = phase;
+    connection.phaseSinceMs = nowMs_;
+  }
+
+  void detach(Connection& connection) {
+    if (!connection.session) return;
+    connection.session->connection = nullptr;
+    connection.session = nullptr;
+  }
+
+  // After each chunk: errors of the stream, and the bound on what may wait.
+  void afterInput(Connection& connection, Reason reason) {
+    if (isError(reason)) {
+      end(connection, reason);
+      return;
+    }
+    if (connection.phase >= Phase::ending) return;
+    const bool isFull = connection.input.paused() && connection.input.heldBytes() > limits_.inputBufferBytesMax;
+    if (isFull && connection.isReading) {
+      if (connection.transport->setReading(connection, false)) connection.isReading = false;
+      else shed(connection);
+    } else if (!isFull && !connection.isReading) {
+      connection.isReading = true;
+      connection.transport->setReading(connection, true);
+    }
+  }
+
+  // A transport that cannot be paused brings more than may wait: QoS 0 is dropped and counted,
+  // anything else ends the connection.
+  void shed(Connection& connection) {
+    connection.input.resume(limits_.maximumPacketSizeBytes, [&](uint8_t first, Bytes) {
+      const bool isQos0 = PacketType(first >> 4) == PacketType::publish && (first & 6) == 0;
+      if (!isQos0) return Flow::end;
+      counters_.add(Counter::droppedInput);
+      return Flow::next;
+    });
+    if (connection.input.ended()) end(connection, Reason::quotaExceeded);
+    else connection.input.pause();
+  }
+
+  Flow fail(Connection& connection, Reason reason) {
+    end(connection, reason);
+    return Flow::end;
+  }
+
+  Flow onFrame(Connection& connection, uint8_t first, Bytes body) {
+    const auto type = PacketType(first >> 4);
+    if (connection.phase != Phase::connected) return onEarlyFrame(connection, type, first, body);
+    switch (type) {
+      case PacketType::publish:
+        return onPublish(connection, first, body);
+      case PacketType::puback:
+      case PacketType::pubrec:
+      case PacketType::pubrel:
+      case PacketType::pubcomp:
+        return onAcknowledgement(connection, type, first, body);
+      case PacketType::pingreq:
+        if ((first & 0x0f) != 0 || !body.empty()) return fail(connection, Reason::malformedPacket);
+        outbound.send(connection, pingresp);  // [MQTT-3.12.4-1]
+        return Flow::next;
+      case PacketType::subscribe:
+      case PacketType::unsubscribe:
+      case PacketType::disconnect:
+      case PacketType::auth:
+        return toControlPlane(connection, first, body);
+      default:  // a second CONNECT [MQTT-3.1.0-2], or a packet that only servers send
+        return fail(connection, type == PacketType::reserved ? Reason::malformedPacket : Reason::protocolError);
+    }
+  }
+
+  // Before the CONNACK: one CONNECT [MQTT-3.1.0-1], then AUTH for as long as the control plane asks.
+  Flow onEarlyFrame(Connection& connection, PacketType type, uint8_t first, Bytes body) {
+    const bool isExpected = connection.phase == Phase::awaitingConnect ? type == PacketType::connect : type == PacketType::auth;
+    if (!isExpected) return fail(connection, Reason::protocolError);
+    setPhase(connection, Phase::connecting);
+    return toControlPlane(connection, first, body);
+  }
+
+  Flow toControlPlane(Connection& connection, uint8_t first, Bytes body) {
+    events.push_back({EventKind::packet, first, Reason::success, connection.slot, 0, {body.begin(), body.end()}});
+    return Flow::pause;
+  }
+
+  Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
+    if (router_.isCrowded()) {
+      connection.isStalled = true;
+      stalled_.push_back(&connection);
+      return Flow::hold;
+    }
+    Publish publish;
+    Reason reason = readPublish(first, body, connection.version, publish);
+    if (!isError(reason)) reason = resolveTopic(connection, publish);
+    if (isError(reason)) return fail(connection, reason);
+    counters_.add(Counter::publishReceived);
+    if (publish.qos > 0) {
+      if (publish.qos == 2 && connection.session->received.contains(publish.packetId)) {
+        // Had already; only the PUBREC was lost [MQTT-4.3.3-10].
+        outbound.send(connection, writeAcknowledgement(PacketType::pubrec, publish.packetId, Reason::success, connection.version));
+        return Flow::next;
+      }
+      if (connection.version >= mqtt5 && connection.unacknowledged >= limits_.receiveMaximum) {
+        return fail(connection, Reason::receiveMaximumExceeded);  // [MQTT-3.3.4-9]
+      }
+      connection.unacknowledged++;
+      if (publish.qos == 2) connection.session->received.add(publish.packetId);
+    }
+    Publication publication{publish.topic, forwarded(publish), publish.payload, router_.topicHash(publish.topic),
+                            connection.session->key, publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
+                            publish.qos, publish.retain, {}};
+    router_.publish(publication, {connection.slot, connection.generation, publish.packetId, publish.qos});
+    return connection.phase == Phase::connected ? Flow::next : Flow::end;
+  }
+
+  Bytes forwarded(const Publish& publish) {
+    if (!publish.filtersProperties) return publish.properties;
+    properties_.clear();
+    copyForwardedProperties(publish.properties, properties_);
+    return properties_;
+  }
+
+  // Checks the topic name, or finds it by its alias (5.0, 3.3.2.3.4).
+  Reason resolveTopic(Connection& connection, Publish& publish) {
+    if (publish.topicAlias > connection.topicAliasMaximum) return Reason::topicAliasInvalid;  // [MQTT-3.3.2-9]
+    if (publish.topic.empty() && publish.topicAlias != 0) {
+      const size_t index = publish.topicAlias - size_t(1);
+      if (!connection.aliases || (*connection.aliases)[index].empty()) return Reason::protocolError;
+      publish.topic = (*connection.aliases)[index];
+      return Reason::success;
+    }
+    if (!isTopicName(publish.topic, limits_.topicLevelsMax)) {
+      if (publish.topic.empty() && connection.version >= mqtt5) return Reason::protocolError;
+      return isUtf8(publish.topic) ? Reason::topicNameInvalid : Reason::malformedPacket;
+    }
+    if (publish.topicAlias != 0) {
+      if (!connection.aliases) connection.aliases = std::make_unique<std::vector<std::vector<uint8_t>>>(connection.topicAliasMaximum);
+      (*connection.aliases)[publish.topicAlias - size_t(1)].assign(publish.topic.begin(), publish.topic.end());
+    }
+    return Reason::success;
+  }
+
+  Flow onAcknowledgement(Connection& connection, PacketType type, uint8_t first, Bytes body) {
+    Acknowledgement ack;
+    const Reason reason = readAcknowledgement(first, body, connection.version, ack);
+    if (isError(reason)) return fail(connection, reason);
+    Session& session = *connection.session;
+    if (type == PacketType::pubrel) {
+      const bool isKnown = session.received.remove(ack.packetId);
+      if (isKnown) connection.unacknowledged--;
+      // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
+      answer(connection, PacketType::pubcomp, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
+      return Flow::next;
+    }
+    Window::Entry* entry = session.window.find(ack.packetId, type == PacketType::pubcomp ? Window::State::released : Window::State::sent);
+    if (type == PacketType::pubrec) {
+      onPubrec(connection, entry, ack);
+    } else if (entry && (type == PacketType::pubcomp || entry->delivery.qos == 1)) {
+      session.window.finish(*entry);
+    }
+    outbound.pump(session);
+    return Flow::next;
+  }
+
+  void onPubrec(Connection& connection, Window::Entry* entry, const Acknowledgement& ack) {
+    Window& window = connection.session->window;
+    const bool isKnown = (entry && entry->delivery.qos == 2) || window.find(ack.packetId, Window::State::released);
+    if (isError(ack.reason)) {
+      if (isKnown && entry) window.finish(*entry);
+      return;
+    }
+    if (isKnown && entry) window.release(*entry);
+    answer(connection, PacketType::pubrel, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
+  }
+
+  void answer(Connection& connection, PacketType type, uint16_t packetId, Reason reason) {
+    outbound.send(connection, writeAcknowledgement(type, packetId, reason, connection.version));
+  }
+
+  static constexpr std::array<uint8_t, 2> pingresp = {0xd0, 0};
+
+  const Limits& limits_;
+  Counters& counters_;
+  Router& router_;
+  Slab<Connection> connections_;
+  std::vector<Connection*> stalled_;
+  std::vector<uint8_t> properties_;
+  uint32_t generations_ = 0;
+  uint64_t nowMs_ = 0;
+};
+
+}  // namespace rally

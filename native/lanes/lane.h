@@ -1,0 +1,104 @@
+// What workers tell each other, and the way it takes.
+//
+// From each worker to each other one there are two lanes, so that the stages form no circle:
+//
+//   front end a --inbound--> shard b        PUBLISH and requests; taken only while b's outbound
+//                                           lanes have room
+//   shard b --outbound--> front end c       deliveries and answers; always taken
+//
+// A push never fails: what finds the ring full waits on the producer's side (`spill_`), and
+// `isCrowded()` tells the producer to take no more work that would end here.
+#pragma once
+#include <deque>
+
+#include "message.h"
+#include "ring.h"
+
+namespace rally {
+
+enum class RecordKind : uint8_t {
+  // inbound: front end -> shard
+  publish,           // pointer: Message; connection, generation, packetId: whom to acknowledge
+  addRoute,          // pointer: Message whose topic is the filter
+  removeRoute,       // the same
+  barrier,           // value: token
+  retainedRequest,   // pointer: RetainedRequest
+  moveSession,       // value: session; worker: from; the sender is where it goes
+  parcel,            // pointer: SessionParcel; from front end to front end
+  // outbound: shard -> front end
+  deliver,           // pointer: Message
+  acknowledge,       // connection, generation, packetId, reason
+  barrierReturned,   // value: token; version: of the shard's retained store then
+  retainedFound,     // pointer: Message; value: session; connection: subscription identifier
+  departing,         // value: session; worker: where to. No more for it here from this shard
+  arriving,          // value: session. From now on for it here from this shard
+};
+
+struct Record {
+  RecordKind kind;
+  uint8_t qos = 0;
+  uint16_t packetId = 0;
+  uint32_t connection = 0;
+  uint32_t generation = 0;
+  uint8_t reason = 0;
+  uint8_t worker = 0;
+  void* pointer = nullptr;
+  uint64_t value = 0;
+
+  // A 64-bit version takes the place of connection and generation.
+  void setVersion(uint64_t version) {
+    connection = uint32_t(version);
+    generation = uint32_t(version >> 32);
+  }
+  uint64_t version() const { return uint64_t(generation) << 32 | connection; }
+};
+static_assert(sizeof(Record) == 32);
+
+class Lane {
+ public:
+  // `records`: capacity of the ring. A lane is crowded when less than a quarter of it is free.
+  explicit Lane(size_t records) : ring_(records), crowdedBelow_(records / 4) {}
+
+  // Producer.
+  void push(const Record& record) {
+    if (!spill_.empty() || !ring_.push(record)) spill_.push_back(record);
+  }
+  // Publishes what was pushed. True when the consumer has something new to look at.
+  bool commit() {
+    while (!spill_.empty() && ring_.push(spill_.front())) spill_.pop_front();
+    return ring_.commit();
+  }
+  // A crowded lane asks its consumer to ring back when it has made room.
+  bool isCrowded() {
+    if (hasSpace()) return false;
+    producerWaits_.store(true, std::memory_order_seq_cst);
+    return !hasSpace();
+  }
+
+  // Takes everything out, when neither side runs any more.
+  template <class Take>
+  void clear(Take&& take) {
+    for (commit(); !isEmpty(); commit()) drain(SIZE_MAX, take);
+  }
+
+  // Consumer.
+  template <class Take>
+  size_t drain(size_t most, Take&& take) {
+    return ring_.drain(most, take);
+  }
+  bool isEmpty() const { return ring_.isEmpty(); }
+  // True once after the producer has found the lane crowded.
+  bool takeProducerWaits() {
+    return producerWaits_.load(std::memory_order_seq_cst) && producerWaits_.exchange(false);
+  }
+
+ private:
+  bool hasSpace() { return spill_.empty() && ring_.hasRoom(crowdedBelow_); }
+
+  Ring<Record> ring_;
+  std::deque<Record> spill_;
+  const size_t crowdedBelow_;
+  std::atomic<bool> producerWaits_{false};
+};
+
+}  // namespace rally

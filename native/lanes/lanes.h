@@ -1,0 +1,40 @@
+// All lanes and doorbells of a broker. The only thing that its workers share.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "doorbell.h"
+#include "lane.h"
+
+namespace rally {
+
+class Lanes {
+ public:
+  Lanes(unsigned workers, size_t records) : workers_(workers), doorbells_(workers) {
+    if (workers == 1) return;
+    for (size_t i = 0; i < size_t(workers) * workers; i++) {
+      inbound_.push_back(std::make_unique<Lane>(records));
+      outbound_.push_back(std::make_unique<Lane>(records));
+    }
+  }
+
+  unsigned workers() const { return workers_; }
+  // Front end `from` to shard `to`.
+  Lane& inbound(unsigned from, unsigned to) { return *inbound_[size_t(from) * workers_ + to]; }
+  // Shard `from` to front end `to`.
+  Lane& outbound(unsigned from, unsigned to) { return *outbound_[size_t(from) * workers_ + to]; }
+  template <class Visit>
+  void eachLane(Visit&& visit) {
+    for (auto& lane : inbound_) visit(*lane);
+    for (auto& lane : outbound_) visit(*lane);
+  }
+  Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
+
+ private:
+  const unsigned workers_;
+  std::vector<std::unique_ptr<Lane>> inbound_;
+  std::vector<std::unique_ptr<Lane>> outbound_;
+  std::vector<Doorbell> doorbells_;
+};
+
+}  // namespace rally

@@ -1,0 +1,72 @@
+// A bounded single-producer single-consumer ring.
+//
+//   consumed_ <= written_ <= staged_ <= consumed_ + capacity      (free-running 64-bit counts)
+//
+// The producer stages records and publishes them together with commit(), one release store a batch.
+// Each side keeps a copy of the other's index on its own cache line and looks again only when the
+// copy says "full" or "empty".
+#pragma once
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace rally {
+
+template <class T>
+class Ring {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  explicit Ring(size_t capacity) : slots_(std::make_unique<T[]>(std::bit_ceil(capacity))), mask_(std::bit_ceil(capacity) - 1) {}
+
+  // Producer.
+  bool push(const T& value) {
+    if (staged_ - consumedSeen_ > mask_) {
+      consumedSeen_ = consumed_.load(std::memory_order_acquire);
+      if (staged_ - consumedSeen_ > mask_) return false;
+    }
+    slots_[staged_++ & mask_] = value;
+    return true;
+  }
+  // Makes all pushed records visible. True when there were any.
+  bool commit() {
+    if (written_.load(std::memory_order_relaxed) == staged_) return false;
+    written_.store(staged_, std::memory_order_release);
+    return true;
+  }
+  // True when `count` more records fit.
+  bool hasRoom(size_t count) {
+    if (mask_ + 1 - size_t(staged_ - consumedSeen_) >= count) return true;
+    consumedSeen_ = consumed_.load(std::memory_order_acquire);
+    return mask_ + 1 - size_t(staged_ - consumedSeen_) >= count;
+  }
+
+  // Consumer. Calls `take(record)` for at most `most` records; gives how many.
+  template <class Take>
+  size_t drain(size_t most, Take&& take) {
+    uint64_t at = consumed_.load(std::memory_order_relaxed);
+    if (at == writtenSeen_) writtenSeen_ = written_.load(std::memory_order_acquire);
+    const uint64_t end = writtenSeen_ - at > most ? at + most : writtenSeen_;
+    const size_t count = size_t(end - at);
+    for (; at != end; at++) take(slots_[at & mask_]);
+    if (count > 0) consumed_.store(at, std::memory_order_release);
+    return count;
+  }
+  bool isEmpty() const { return written_.load(std::memory_order_acquire) == consumed_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr size_t cacheLine = 64;
+
+  alignas(cacheLine) std::atomic<uint64_t> written_{0};
+  uint64_t staged_ = 0;
+  uint64_t consumedSeen_ = 0;
+  alignas(cacheLine) std::atomic<uint64_t> consumed_{0};
+  uint64_t writtenSeen_ = 0;
+  alignas(cacheLine) const std::unique_ptr<T[]> slots_;
+  const size_t mask_;
+};
+
+}  // namespace rally

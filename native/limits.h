@@ -1,0 +1,29 @@
+// The bounds of one worker's data plane. Defaults and reasons stand in core/config/limits.ts; the
+// values come from there when the broker is made.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace rally {
+
+struct Limits {
+  uint32_t maximumPacketSizeBytes = 1'048'576;
+  uint32_t connectTimeoutMs = 10'000;
+  uint16_t receiveMaximum = 1'024;
+  uint16_t inflightMax = 1'024;
+  uint16_t topicAliasMaximum = 64;
+  uint32_t topicLevelsMax = 128;
+  uint32_t outboxBytesMax = 1'048'576;
+  uint32_t outboxMessagesMax = 1'000;
+  uint32_t sessionQueueMessagesMax = 10'000;
+  uint32_t sessionQueueBytesMax = 16'777'216;
+  uint32_t inputBufferBytesMax = 262'144;
+  size_t outboxTotalBytesMax = size_t(1) << 30;
+  size_t retainedMessagesMax = 1'000'000;
+  size_t retainedBytesMax = size_t(1) << 30;
+  uint32_t laneRecords = 16'384;
+  // How long a connection that is being ended may take to say goodbye.
+  uint32_t closeTimeoutMs = 2'000;
+};
+
+}  // namespace rally

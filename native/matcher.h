@@ -1,0 +1,73 @@
+// From a publication to the sessions of this worker that subscribe to it: each once, whatever number
+// of its filters match, with the highest QoS of them and all their subscription identifiers
+// [MQTT-3.3.4-2], [MQTT-3.3.4-4].
+#pragma once
+#include <vector>
+
+#include "outbound.h"
+
+namespace rally {
+
+class Matcher {
+ public:
+  explicit Matcher(Outbound& outbound) : outbound_(outbound) {}
+
+  // `shard`: the worker that owns the topic.
+  void deliver(const std::vector<Filter*>& filters, Publication& publication, unsigned shard) {
+    outbound_.begin();
+    if (filters.size() == 1) {
+      for (const Subscriber& subscriber : filters[0]->subscribers) {
+        if (!isFor(subscriber, publication, shard)) continue;
+        outbound_.deliver(*subscriber.session, publication, subscriber.qos, subscriber.retainAsPublished && publication.retain,
+                          SubscriptionIds(subscriber.subscriptionId));
+      }
+      return;
+    }
+    collect(filters, publication, shard);
+    for (const Target& target : targets_) {
+      outbound_.deliver(*target.session, publication, target.qos, target.retain, target.ids);
+    }
+  }
+
+ private:
+  struct Target {
+    Session* session;
+    uint8_t qos;
+    bool retain;
+    SubscriptionIds ids;
+  };
+
+  static bool isFor(const Subscriber& subscriber, const Publication& publication, unsigned shard) {
+    const Session& session = *subscriber.session;
+    if (subscriber.noLocal && session.key == publication.originSession) return false;  // [MQTT-3.8.3-3]
+    return !session.move || session.move->accepts(shard);
+  }
+
+  void collect(const std::vector<Filter*>& filters, const Publication& publication, unsigned shard) {
+    targets_.clear();
+    epoch_++;
+    for (const Filter* filter : filters) {
+      for (const Subscriber& subscriber : filter->subscribers) {
+        if (!isFor(subscriber, publication, shard)) continue;
+        Session& session = *subscriber.session;
+        const bool retain = subscriber.retainAsPublished && publication.retain;
+        if (session.matchEpoch != epoch_) {
+          session.matchEpoch = epoch_;
+          session.matchIndex = uint32_t(targets_.size());
+          targets_.push_back({&session, subscriber.qos, retain, SubscriptionIds(subscriber.subscriptionId)});
+          continue;
+        }
+        Target& target = targets_[session.matchIndex];
+        if (subscriber.qos > target.qos) target.qos = subscriber.qos;
+        target.retain = target.retain || retain;
+        target.ids.add(subscriber.subscriptionId);
+      }
+    }
+  }
+
+  Outbound& outbound_;
+  std::vector<Target> targets_;
+  uint64_t epoch_ = 0;
+};
+
+}  // namespace rally

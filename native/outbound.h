@@ -1,0 +1,253 @@
+// The way out of a front end: deliveries into sessions, packets into outboxes, outboxes to sockets.
+//
+//   deliver(session) --caught up, window and outbox have room--> outbox --end of turn--> transport
+//          \--otherwise--> session.queue --pump(): acknowledgement, socket writable--> outbox
+//
+// Everything that goes to one session passes its queue in order, or finds it empty: there is no
+// overtaking. A connection that takes nothing holds back only its own outbox and queue.
+#pragma once
+#include <vector>
+
+#include "connection.h"
+#include "counters.h"
+#include "limits.h"
+#include "sessions/session.h"
+#include "wire/acknowledgement.h"
+#include "wire/publish-writer.h"
+
+namespace rally {
+
+class Outbound {
+ public:
+  // Ends a connection whose stream cannot go on.
+  class Breaker {
+   public:
+    virtual ~Breaker() = default;
+    virtual void end(Connection& connection, Reason reason) = 0;
+  };
+
+  Outbound(const Limits& limits, Counters& counters, Breaker& breaker)
+      : limits_(limits), counters_(counters), breaker_(breaker), arena_(limits.outboxTotalBytesMax) {}
+
+  Arena& arena() { return arena_; }
+  void addTransport(Transport& transport) { transports_.push_back(&transport); }
+  void removeTransport(Transport& transport) { std::erase(transports_, &transport); }
+  void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
+  bool isDirty() const { return !dirty_.empty(); }
+
+  // Any packet but PUBLISH.
+  void send(Connection& connection, Bytes packet) {
+    if (connection.phase >= Phase::closing) return;
+    // A client that sends and does not read fills its outbox with acknowledgements.
+    if (connection.outbox.bytes() + connection.unsentBytes > 2 * size_t(limits_.outboxBytesMax)) {
+      breaker_.end(connection, Reason::quotaExceeded);
+      return;
+    }
+    append(connection, packet);
+    markDirty(connection);
+  }
+
+  // Starts on a publication; deliver() and the rest of the turn refer to it.
+  void begin() { writer_.begin(nowMs_); }
+
+  void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids) {
+    const uint8_t qos = publication.qos < maximumQos ? publication.qos : maximumQos;
+    Connection* connection = session.connection;
+    if (connection && session.isCaughtUp() && (qos == 0 || session.window.hasRoom(connection->inflightMax)) && hasRoom(*connection)) {
+      sendPublish(*connection, session, publication, qos, retain, ids);
+      return;
+    }
+    if (qos == 0 && (!connection || !hasRoom(*connection))) {
+      counters_.add(Counter::droppedQos0);
+      return;
+    }
+    if (!connection && !session.isPersistent) return;
+    enqueue(session, publication, qos, retain, ids);
+  }
+
+  // A retained message for a new subscription. It waits in the session's queue, however long that is:
+  // what it holds is only a reference to what the store keeps anyway.
+  void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
+    if (!session.connection && !session.isPersistent) return;
+    const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
+    session.queue.push({std::move(message), SubscriptionIds(subscriptionId), qos, true, true});
+    counters_.add(Counter::queued);
+  }
+
+  // Sends what is waiting for as long as the window and the outbox have room.
+  void pump(Session& session) {
+    while (session.connection && session.connection->phase == Phase::connected && !session.isCaughtUp()) {
+      Connection& connection = *session.connection;
+      if (!hasRoom(connection)) return;
+      if (session.window.isResending()) {
+        resendOldest(connection, session);
+        continue;
+      }
+      Delivery& next = session.queue.front();
+      if (next.qos > 0 && !session.window.hasRoom(connection.inflightMax)) return;
+      const Delivery delivery = std::move(next);
+      unqueue(session, delivery);
+      if (isExpired(*delivery.message.get())) {
+        counters_.add(Counter::droppedExpired);
+        continue;
+      }
+      Publication publication = Publication::of(delivery.message, 0);
+      begin();
+      sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds);
+    }
+  }
+
+  // The socket has taken everything that was handed to it.
+  void unblocked(Connection& connection) {
+    connection.isBlocked = false;
+    connection.unsentBytes = 0;
+    connection.unsentMessages = 0;
+    if (!connection.outbox.isEmpty() || connection.phase == Phase::ending) markDirty(connection);
+    if (connection.session) pump(*connection.session);
+  }
+
+  void markDirty(Connection& connection) {
+    if (connection.isDirty) return;
+    connection.isDirty = true;
+    dirty_.push_back(&connection);
+  }
+
+  // Writes all outboxes that have something. A session that was waiting for room goes on, so a few
+  // rounds may be needed; what is left then is for the next turn.
+  void flush() {
+    for (int round = 0; round < roundsMax && !dirty_.empty(); round++) {
+      writing_.swap(dirty_);
+      for (Connection* connection : writing_) {
+        connection->isDirty = false;
+        if (!connection->isBlocked && !connection->outbox.isEmpty()) write(*connection);
+      }
+      commit();
+      for (Connection* connection : writing_) afterWrite(*connection);
+      writing_.clear();
+    }
+    commit();
+  }
+
+  void forget(Connection& connection) {
+    connection.outbox.clear(arena_);
+    if (connection.isDirty) std::erase(dirty_, &connection);
+    connection.isDirty = false;
+  }
+
+ private:
+  static constexpr int roundsMax = 16;
+
+  void write(Connection& connection) {
+    counters_.add(Counter::bytesSent, connection.outbox.bytes());
+    connection.transport->write(connection);
+  }
+
+  void commit() {
+    for (Transport* transport : transports_) transport->commit();
+  }
+
+  bool fits(const Connection& connection) const {
+    return connection.outbox.bytes() + connection.unsentBytes < limits_.outboxBytesMax &&
+           connection.outbox.messages() + connection.unsentMessages < limits_.outboxMessagesMax &&
+           arena_.hasRoom(0);
+  }
+
+  // True when the outbox takes one more message. A full one is written early, if the socket takes it.
+  bool hasRoom(Connection& connection) {
+    if (fits(connection)) return true;
+    if (connection.isBlocked || connection.outbox.isEmpty()) return false;
+    write(connection);
+    connection.transport->commit();
+    return fits(connection);
+  }
+
+  void append(Connection& connection, Bytes bytes) {
+    if (!connection.outbox.append(arena_, bytes)) breaker_.end(connection, Reason::quotaExceeded);
+  }
+
+  void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids) {
+    PublishWriter::Head& head = writer_.head(publication, connection.version, qos, ids);
+    const size_t size = head.bytes.size() + publication.payload.size();
+    if ((connection.maximumPacketSize != 0 && size > connection.maximumPacketSize) || !arena_.hasRoom(size)) {
+      counters_.add(Counter::droppedTooLarge);  // [MQTT-3.1.2-25]
+      return;
+    }
+    uint16_t packetId = 0;
+    if (qos > 0) packetId = session.window.add({session.isPersistent ? publication.keep() : MessageRef(), ids, qos, retain, false});
+    head.patch(qos, false, retain, packetId);
+    appendPublish(connection, head, publication.payload);
+  }
+
+  void appendPublish(Connection& connection, const PublishWriter::Head& head, Bytes payload) {
+    append(connection, head.bytes);
+    append(connection, payload);
+    connection.outbox.countMessage();
+    counters_.add(Counter::publishSent);
+    markDirty(connection);
+  }
+
+  void resendOldest(Connection& connection, Session& session) {
+    Window::Entry& entry = session.window.resent();
+    const uint16_t packetId = session.window.resentPacketId();
+    session.window.advance();
+    if (entry.state == Window::State::released) {
+      send(connection, writeAcknowledgement(PacketType::pubrel, packetId, Reason::success, connection.version));
+    } else if (entry.state == Window::State::sent) {
+      const Delivery& delivery = entry.delivery;
+      Publication publication = Publication::of(delivery.message, 0);
+      begin();
+      PublishWriter::Head& head = writer_.head(publication, connection.version, delivery.qos, delivery.subscriptionIds);
+      const size_t size = head.bytes.size() + publication.payload.size();
+      if (connection.maximumPacketSize != 0 && size > connection.maximumPacketSize) {
+        counters_.add(Counter::droppedTooLarge);
+        session.window.finish(entry);
+        return;
+      }
+      head.patch(delivery.qos, true, delivery.retain, packetId);  // [MQTT-3.3.1-1]
+      appendPublish(connection, head, publication.payload);
+    }
+  }
+
+  void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids) {
+    const MessageRef& message = publication.keep();
+    if (session.queuedMessages >= limits_.sessionQueueMessagesMax || session.queuedBytes + message->size() > limits_.sessionQueueBytesMax) {
+      counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+      return;
+    }
+    session.queuedMessages++;
+    session.queuedBytes += message->size();
+    session.queue.push({message, ids, qos, retain, false});
+    counters_.add(Counter::queued);
+  }
+
+  void unqueue(Session& session, const Delivery& delivery) {
+    session.queue.pop();
+    counters_.subtract(Counter::queued);
+    if (delivery.isFromStore) return;
+    session.queuedMessages--;
+    session.queuedBytes -= delivery.message->size();
+  }
+
+  bool isExpired(const Message& message) const { return message.expiresAtMs != 0 && message.expiresAtMs <= nowMs_; }
+
+  void afterWrite(Connection& connection) {
+    if (connection.isBlocked || connection.phase == Phase::gone) return;
+    if (connection.session) pump(*connection.session);
+    if (connection.phase == Phase::ending && connection.outbox.isEmpty()) {
+      connection.phase = Phase::closing;
+      connection.transport->close(connection);
+    }
+  }
+
+  const Limits& limits_;
+  Counters& counters_;
+  Breaker& breaker_;
+  Arena arena_;
+  PublishWriter writer_;
+  std::vector<Transport*> transports_;
+  std::vector<Connection*> dirty_;
+  std::vector<Connection*> writing_;
+  uint64_t nowMs_ = 0;
+};
+
+}  // namespace rally

@@ -1,0 +1,84 @@
+// The bytes that wait to be written to one connection: a chain of chunks in the worker's arena. It
+// starts with a small chunk and changes to large ones when that is full; an empty one owns nothing.
+#pragma once
+#include <algorithm>
+#include <cstring>
+
+#include "../wire/varint.h"
+#include "arena.h"
+
+namespace rally {
+
+class Outbox {
+ public:
+  bool isEmpty() const { return bytes_ == 0; }
+  size_t bytes() const { return bytes_; }
+  uint32_t messages() const { return messages_; }
+  uint32_t first() const { return first_; }
+
+  void countMessage() { messages_++; }
+
+  // False when the arena is full; what fitted stays, so the stream is broken and must be ended.
+  bool append(Arena& arena, Bytes bytes) {
+    bytes_ += bytes.size();
+    while (!bytes.empty()) {
+      uint32_t room = last_ == Arena::none ? 0 : arena.capacity(last_) - arena.chunk(last_).used;
+      if (room < bytes.size() && !(last_ != Arena::none && arena.chunk(last_).isLarge && room > 0)) {
+        if (!extend(arena, bytes.size())) return false;
+        room = arena.capacity(last_) - arena.chunk(last_).used;
+      }
+      Arena::Chunk& chunk = arena.chunk(last_);
+      const size_t count = std::min<size_t>(room, bytes.size());
+      std::memcpy(arena.bytes(last_) + chunk.used, bytes.data(), count);
+      chunk.used = uint16_t(chunk.used + count);
+      bytes = bytes.subspan(count);
+    }
+    return true;
+  }
+
+  // Calls `visit(address, size)` for each chunk, oldest first.
+  template <class Visit>
+  void eachChunk(Arena& arena, Visit&& visit) const {
+    for (uint32_t unit = first_; unit != Arena::none; unit = arena.chunk(unit).next) {
+      visit(arena.bytes(unit), arena.chunk(unit).used);
+    }
+  }
+
+  void clear(Arena& arena) {
+    while (first_ != Arena::none) {
+      const uint32_t next = arena.chunk(first_).next;
+      arena.giveBack(first_);
+      first_ = next;
+    }
+    last_ = Arena::none;
+    bytes_ = 0;
+    messages_ = 0;
+  }
+
+ private:
+  // Puts a chunk at the end that has room: a lone small chunk is replaced by a large one.
+  bool extend(Arena& arena, size_t bytes) {
+    const bool isFirst = first_ == Arena::none;
+    const uint32_t unit = arena.take(!isFirst || bytes > Arena::smallBytes);
+    if (unit == Arena::none) return false;
+    if (isFirst) {
+      first_ = unit;
+    } else if (!arena.chunk(last_).isLarge) {
+      std::memcpy(arena.bytes(unit), arena.bytes(last_), arena.chunk(last_).used);
+      arena.chunk(unit).used = arena.chunk(last_).used;
+      arena.giveBack(last_);
+      first_ = unit;
+    } else {
+      arena.chunk(last_).next = unit;
+    }
+    last_ = unit;
+    return true;
+  }
+
+  uint32_t first_ = Arena::none;
+  uint32_t last_ = Arena::none;
+  size_t bytes_ = 0;
+  uint32_t messages_ = 0;
+};
+
+}  // namespace rally

@@ -1,0 +1,80 @@
+// The sessions of a front end and their subscriptions.
+//
+//   session.subscriptions[i] = { filter, position }  <-->  filter.subscribers[position] = { session, i }
+//
+// Both sides know the other's place, so that either is removed in constant time.
+#pragma once
+#include <memory>
+#include <unordered_map>
+
+#include "session.h"
+
+namespace rally {
+
+class SessionTable {
+ public:
+  Session* find(uint64_t key) {
+    const auto found = sessions_.find(key);
+    return found == sessions_.end() ? nullptr : found->second.get();
+  }
+
+  Session& create(uint64_t key) {
+    std::unique_ptr<Session>& session = sessions_[key];
+    session = std::make_unique<Session>();
+    session->key = key;
+    return *session;
+  }
+
+  // Its subscriptions must have been removed.
+  void remove(Session& session) { sessions_.erase(session.key); }
+
+  // Adds or replaces the subscription. True when it was there before [MQTT-3.8.4-3].
+  static bool subscribe(Session& session, Filter& filter, Subscriber options) {
+    options.session = &session;
+    if (Subscriber* known = find(session, filter)) {
+      options.indexInSession = known->indexInSession;
+      *known = options;
+      return true;
+    }
+    options.indexInSession = uint32_t(session.subscriptions.size());
+    session.subscriptions.push_back({&filter, uint32_t(filter.subscribers.size())});
+    filter.subscribers.push_back(options);
+    return false;
+  }
+
+  // False when there was no such subscription.
+  static bool unsubscribe(Session& session, Filter& filter) {
+    Subscriber* known = find(session, filter);
+    if (!known) return false;
+    const uint32_t index = known->indexInSession;
+    const auto position = uint32_t(known - filter.subscribers.data());
+    Subscriber& lastSubscriber = filter.subscribers.back();
+    lastSubscriber.session->subscriptions[lastSubscriber.indexInSession].position = position;
+    filter.subscribers[position] = lastSubscriber;
+    filter.subscribers.pop_back();
+    const SubscriptionRef last = session.subscriptions.back();
+    session.subscriptions[index] = last;
+    session.subscriptions.pop_back();
+    if (index < session.subscriptions.size()) last.filter->subscribers[last.position].indexInSession = index;
+    return true;
+  }
+
+ private:
+  // Looks through whichever side is shorter.
+  static Subscriber* find(Session& session, Filter& filter) {
+    if (filter.subscribers.size() <= session.subscriptions.size()) {
+      for (Subscriber& subscriber : filter.subscribers) {
+        if (subscriber.session == &session) return &subscriber;
+      }
+      return nullptr;
+    }
+    for (const SubscriptionRef& subscription : session.subscriptions) {
+      if (subscription.filter == &filter) return &filter.subscribers[subscription.position];
+    }
+    return nullptr;
+  }
+
+  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+};
+
+}  // namespace rally

@@ -1,0 +1,56 @@
+// A client's session as the data plane keeps it, at the worker where the client is or last was
+// (5.0, 4.1): its subscriptions, what waits for it and what it has not acknowledged.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "../topics/filter-table.h"
+#include "packet-id-set.h"
+#include "window.h"
+
+namespace rally {
+
+struct Connection;
+
+// Where a subscription of a session is: `filter->subscribers[position]`.
+struct SubscriptionRef {
+  Filter* filter = nullptr;
+  uint32_t position = 0;
+};
+
+// The part of a session that goes along when its client comes back on another worker.
+struct SessionParcel {
+  uint64_t key = 0;
+  Window window;
+  Fifo<Delivery> queue;
+  PacketIdSet received;
+};
+
+// A session on its way to or from another worker: each shard says when it has switched over.
+struct SessionMove {
+  bool isArriving = false;
+  uint64_t switchedShards = 0;            // bit s: shard s has switched
+  std::unique_ptr<SessionParcel> parcel;  // arriving: what came from the other worker
+
+  // Does what `shard` sends still (departing) or already (arriving) belong here?
+  bool accepts(unsigned shard) const { return ((switchedShards >> shard & 1) != 0) == isArriving; }
+};
+
+struct Session {
+  uint64_t key = 0;
+  Connection* connection = nullptr;
+  bool isPersistent = true;         // outlives its connection
+  std::vector<SubscriptionRef> subscriptions;
+  Window window;
+  Fifo<Delivery> queue;             // waits for room in the window or the outbox, in order
+  size_t queuedBytes = 0;           // without retained messages, which the store bounds
+  size_t queuedMessages = 0;        // the same
+  PacketIdSet received;             // QoS 2, from the client
+  uint64_t matchEpoch = 0;          // the publication it was last matched for ...
+  uint32_t matchIndex = 0;          // ... and its place among the targets
+  std::unique_ptr<SessionMove> move;
+
+  bool isCaughtUp() const { return queue.empty() && !window.isResending(); }
+};
+
+}  // namespace rally

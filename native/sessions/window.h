@@ -1,0 +1,76 @@
+// QoS 1 and 2 messages that were sent to a client and are not yet acknowledged, in sending order
+// (5.0, 4.4 and 4.6). Packet identifiers are dealt out in that order, so that an acknowledgement
+// finds its entry by subtraction, and none is dealt again while it is in use.
+//
+//   packet identifier = sequence % 65,535 + 1
+//   [ done ][ sent ][ done ][ released ] | next           "done" entries leave when they are oldest
+//   first                     cursor...     end           from the cursor on: not yet (re)sent
+#pragma once
+#include "delivery.h"
+#include "fifo.h"
+
+namespace rally {
+
+class Window {
+ public:
+  enum class State : uint8_t {
+    done,
+    sent,      // PUBLISH went out; PUBACK (QoS 1) or PUBREC (QoS 2) is awaited
+    released,  // QoS 2: PUBREL went out; PUBCOMP is awaited
+  };
+  struct Entry {
+    Delivery delivery;
+    State state = State::done;
+  };
+
+  size_t inflight() const { return inflight_; }
+  bool hasRoom(size_t inflightMax) const { return inflight_ < inflightMax && entries_.size() < packetIdMax; }
+
+  // The packet identifier of a message that is being sent now. hasRoom() must hold.
+  uint16_t add(Delivery delivery) {
+    const uint64_t sequence = entries_.end();
+    entries_.push({std::move(delivery), State::sent});
+    cursor_ = entries_.end();
+    inflight_++;
+    return packetIdOf(sequence);
+  }
+
+  // The entry in `state` under this packet identifier, or nullptr.
+  Entry* find(uint16_t packetId, State state) {
+    const uint64_t first = entries_.first();
+    const uint64_t offset = (uint64_t(packetId) - 1 + packetIdMax - first % packetIdMax) % packetIdMax;
+    if (packetId == 0 || offset >= entries_.size()) return nullptr;
+    Entry& entry = entries_[first + offset];
+    return entry.state == state ? &entry : nullptr;
+  }
+
+  void release(Entry& entry) {
+    entry.delivery.message = MessageRef();
+    entry.state = State::released;
+  }
+  void finish(Entry& entry) {
+    entry.delivery = {};
+    entry.state = State::done;
+    inflight_--;
+    while (!entries_.empty() && entries_.front().state == State::done) entries_.pop();
+    if (cursor_ < entries_.first()) cursor_ = entries_.first();
+  }
+
+  // After a reconnect everything unacknowledged is sent again, oldest first [MQTT-4.4.0-1].
+  void restart() { cursor_ = entries_.first(); }
+  bool isResending() const { return cursor_ != entries_.end(); }
+  Entry& resent() { return entries_[cursor_]; }
+  uint16_t resentPacketId() const { return packetIdOf(cursor_); }
+  void advance() { cursor_++; }
+
+ private:
+  static constexpr uint64_t packetIdMax = 65'535;
+
+  static uint16_t packetIdOf(uint64_t sequence) { return uint16_t(sequence % packetIdMax + 1); }
+
+  Fifo<Entry> entries_;
+  uint64_t cursor_ = 0;
+  size_t inflight_ = 0;
+};
+
+}  // namespace rally

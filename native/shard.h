@@ -1,0 +1,137 @@
+// The shard of a worker: the owner of the topics whose hash falls on it. All messages of a topic pass
+// here, whoever publishes them, so all subscribers see them in one order; retained messages live here.
+//
+//   publish -> retained store -> filters that match -> own subscribers     (ShardOutlet::deliverHere)
+//                                                   -> workers with a route (ShardOutlet::answer)
+//                                                   -> acknowledgement to the front end that asked
+#pragma once
+#include <vector>
+
+#include "counters.h"
+#include "front-end.h"
+#include "lanes/lane.h"
+#include "topics/retained-store.h"
+
+namespace rally {
+
+// A subscription of one SUBSCRIBE packet (5.0, 3.8.3.1).
+struct SubscriptionOptions {
+  uint8_t qos = 0;
+  bool noLocal = false;
+  bool retainAsPublished = false;
+  uint8_t retainHandling = 0;
+  uint32_t subscriptionId = 0;
+};
+
+// Asks a shard for the retained messages of a new subscription.
+struct RetainedRequest {
+  std::vector<uint8_t> filter;
+  SubscriptionOptions options;
+  uint64_t session = 0;
+  uint64_t version = 0;  // nothing that was retained later: that came as a live message
+};
+
+// Where a shard's results go: to the front end of the same worker at once, to others over lanes.
+class ShardOutlet {
+ public:
+  virtual ~ShardOutlet() = default;
+  virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication) = 0;
+  virtual void acknowledge(unsigned worker, const Source& source, Reason reason) = 0;
+  virtual void answer(unsigned worker, const Record& record) = 0;
+};
+
+class Shard {
+ public:
+  Shard(unsigned index, FilterTable& filters, const Limits& limits, uint64_t hashSeed, Counters& counters, ShardOutlet& outlet)
+      : index_(index),
+        filters_(filters),
+        retained_(hashSeed, {limits.retainedMessagesMax, limits.retainedBytesMax}),
+        counters_(counters),
+        outlet_(outlet) {}
+
+  uint64_t retainedVersion() const { return retained_.version(); }
+
+  // `from`: the worker whose front end took the message.
+  void publish(Publication& publication, const Source& source, unsigned from) {
+    Reason reason = publication.retain ? retain(publication) : Reason::success;
+    matches_.clear();
+    filters_.match(publication.topic, publication.topicHash, matches_);
+    uint64_t routes = 0;
+    for (const Filter* filter : matches_) routes |= filter->routes;
+    const uint64_t ownBit = uint64_t(1) << index_;
+    if (routes & ownBit) outlet_.deliverHere(matches_, publication);
+    for (uint64_t others = routes & ~ownBit; others != 0; others &= others - 1) {
+      const auto worker = unsigned(__builtin_ctzll(others));
+      outlet_.answer(worker, {.kind = RecordKind::deliver, .pointer = MessageRef(publication.keep()).release(), .value = publication.topicHash});
+    }
+    if (source.qos == 0) return;
+    if (routes == 0 && reason == Reason::success) reason = Reason::noMatchingSubscribers;
+    outlet_.acknowledge(from, source, reason);
+  }
+
+  // A request from the front end of worker `from`.
+  void take(const Record& record, unsigned from) {
+    switch (record.kind) {
+      case RecordKind::publish: {
+        Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
+        publish(publication, {record.connection, record.generation, record.packetId, record.qos}, from);
+        break;
+      }
+      case RecordKind::addRoute: {
+        const MessageRef text(static_cast<Message*>(record.pointer));
+        filters_.acquire(text->topic()).routes |= uint64_t(1) << from;
+        break;
+      }
+      case RecordKind::removeRoute: {
+        const MessageRef text(static_cast<Message*>(record.pointer));
+        Filter& filter = filters_.acquire(text->topic());
+        filter.routes &= ~(uint64_t(1) << from);
+        filters_.releaseIfUnused(filter);
+        break;
+      }
+      case RecordKind::barrier: {
+        Record returned{.kind = RecordKind::barrierReturned, .value = record.value};
+        returned.setVersion(retained_.version());
+        outlet_.answer(from, returned);
+        break;
+      }
+      case RecordKind::retainedRequest:
+        findRetained(*std::unique_ptr<RetainedRequest>(static_cast<RetainedRequest*>(record.pointer)), from);
+        break;
+      case RecordKind::moveSession:
+        outlet_.answer(record.worker, {.kind = RecordKind::departing, .worker = uint8_t(from), .value = record.value});
+        outlet_.answer(from, {.kind = RecordKind::arriving, .value = record.value});
+        break;
+      default:
+        std::abort();
+    }
+  }
+
+ private:
+  Reason retain(Publication& publication) {
+    bool isKept = true;
+    if (publication.payload.empty()) retained_.remove(publication.topic);
+    else isKept = retained_.set(publication.keep());
+    counters_.set(Counter::retained, retained_.size());
+    if (!isKept) counters_.add(Counter::retainedRefused);
+    return isKept ? Reason::success : Reason::quotaExceeded;
+  }
+
+  void findRetained(const RetainedRequest& request, unsigned from) {
+    retained_.match(request.filter, [&](const MessageRef& message) {
+      if (message->retainedVersion > request.version) return;
+      if (request.options.noLocal && message->originSession == request.session) return;
+      outlet_.answer(from, {.kind = RecordKind::retainedFound, .qos = request.options.qos, .connection = request.options.subscriptionId,
+                            .pointer = MessageRef(message).release(), .value = request.session});
+    });
+  }
+
+  const unsigned index_;
+  FilterTable& filters_;
+  RetainedStore retained_;
+  Counters& counters_;
+  ShardOutlet& outlet_;
+  std::vector<Filter*> matches_;
+};
+
+}  // namespace rally

@@ -1,0 +1,165 @@
+// All topic filters that this worker knows: as a shard, which workers have subscribers of a filter
+// (the route table); as a front end, which of its own sessions subscribe (the subscriber table). One
+// look-up of a topic serves both.
+//
+//   no wildcard:  hash of the whole filter -> Filter          wildcards:  TopicTree, one level an edge
+//
+// A match walks the tree level by level with the set of nodes reached so far, so it neither recurses
+// nor goes deeper than the filters do, whatever the topic.
+#pragma once
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "topic-tree.h"
+#include "topic.h"
+
+namespace rally {
+
+struct Session;
+
+
+
+// One session's subscription to a filter, at the front end that has the session.
+struct Subscriber {
+  Session* session = nullptr;
+  uint32_t indexInSession = 0;   // where the session refers back to it
+  uint32_t subscriptionId = 0;   // 0: none (5.0, 3.8.2.1.2)
+  uint8_t qos = 0;               // maximum QoS
+  bool noLocal = false;
+  bool retainAsPublished = false;
+};
+
+struct Filter {
+  uint64_t routes = 0;           // bit w: worker w has a subscriber
+  std::vector<Subscriber> subscribers;
+  std::unique_ptr<uint8_t[]> bytes;
+  uint32_t node = 0;             // in the tree; 0: no wildcard
+  uint16_t size = 0;
+
+  Bytes text() const { return {bytes.get(), size}; }
+  bool hasWildcards() const { return node != 0; }
+};
+
+class FilterTable {
+ public:
+  explicit FilterTable(uint64_t seed) : seed_(seed), tree_(seed) {}
+
+  size_t size() const { return filters_.size(); }
+
+  // The filter with this text, made if it is not there.
+  Filter& acquire(Bytes text) {
+    if (Filter* known = find(text)) return *known;
+    const uint32_t id = filters_.add();
+    Filter& filter = filters_[id];
+    filter.size = uint16_t(text.size());
+    filter.bytes = std::make_unique<uint8_t[]>(text.size());
+    std::memcpy(filter.bytes.get(), text.data(), text.size());
+    all_.add(hashBytes(text, seed_), id);
+    if (hasWildcard(text)) {
+      filter.node = addPath(text);
+      tree_.value(filter.node).filter = &filter;
+      if (isMulti(filter.node)) tree_.value(tree_.parent(filter.node)).multi = &filter;
+    }
+    return filter;
+  }
+
+  Filter* find(Bytes text) {
+    const uint32_t id = findId(text, hashBytes(text, seed_));
+    return id != 0 ? &filters_[id] : nullptr;
+  }
+
+  // Forgets a filter that nobody needs any more.
+  void releaseIfUnused(Filter& filter) {
+    if (filter.routes != 0 || !filter.subscribers.empty()) return;
+    const uint64_t hash = hashBytes(filter.text(), seed_);
+    const uint32_t id = findId(filter.text(), hash);
+    if (filter.node != 0) removePath(filter.node);
+    all_.remove(hash, id);
+    filters_.remove(id);
+  }
+
+  uint64_t hashOf(Bytes topic) const { return hashBytes(topic, seed_); }
+
+  // Appends to `matches` every filter that matches the topic name (4.7), each once.
+  void match(Bytes topic, uint64_t hash, std::vector<Filter*>& matches) {
+    if (const uint32_t id = findId(topic, hash); id != 0) matches.push_back(&filters_[id]);
+    if (tree_.firstChild(TopicTree<Place>::root) != 0) matchWildcards(topic, matches);
+  }
+
+ private:
+  // What the tree knows at a node: the filter that ends here, the filter that ends with `#` below,
+  // and the child under `+`.
+  struct Place {
+    Filter* filter = nullptr;
+    Filter* multi = nullptr;
+    uint32_t single = 0;
+  };
+  static constexpr uint32_t root = TopicTree<Place>::root;
+
+  bool isMulti(uint32_t node) const { return isLevel(tree_.level(node), '#'); }
+
+  uint32_t findId(Bytes text, uint64_t hash) const {
+    return all_.find(hash, [&](uint32_t id) {
+      const Filter& filter = filters_[id];
+      return filter.size == text.size() && std::memcmp(filter.bytes.get(), text.data(), text.size()) == 0;
+    });
+  }
+
+  void matchWildcards(Bytes topic, std::vector<Filter*>& matches) {
+    reached_.assign(1, root);
+    bool isFirst = true;
+    eachLevel(topic, [&](Bytes level) {
+      // Wildcards of the first level do not match a name that begins with $ [MQTT-4.7.2-1].
+      const bool wildcardsMatch = !isFirst || level.empty() || level[0] != '$';
+      isFirst = false;
+      next_.clear();
+      for (const uint32_t node : reached_) {
+        const Place& place = tree_.value(node);
+        if (wildcardsMatch && place.multi) matches.push_back(place.multi);
+        if (wildcardsMatch && place.single != 0) next_.push_back(place.single);
+        if (const uint32_t literal = tree_.child(node, level); literal != 0) next_.push_back(literal);
+      }
+      reached_.swap(next_);
+      return !reached_.empty();
+    });
+    for (const uint32_t node : reached_) {
+      const Place& place = tree_.value(node);
+      if (place.filter) matches.push_back(place.filter);
+      if (place.multi) matches.push_back(place.multi);  // `#` includes the parent level (4.7.1.2)
+    }
+  }
+
+  uint32_t addPath(Bytes text) {
+    uint32_t node = root;
+    eachLevel(text, [&](Bytes level) {
+      uint32_t below = tree_.child(node, level);
+      if (below == 0) {
+        below = tree_.addChild(node, level);
+        if (isLevel(level, '+')) tree_.value(node).single = below;
+      }
+      node = below;
+      return true;
+    });
+    return node;
+  }
+
+  void removePath(uint32_t node) {
+    tree_.value(node).filter = nullptr;
+    if (isMulti(node)) tree_.value(tree_.parent(node)).multi = nullptr;
+    while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node).filter) {
+      const bool wasSingle = isLevel(tree_.level(node), '+');
+      node = tree_.remove(node);
+      if (wasSingle) tree_.value(node).single = 0;
+    }
+  }
+
+  const uint64_t seed_;
+  Slab<Filter> filters_;
+  HashIndex all_;
+  TopicTree<Place> tree_;
+  std::vector<uint32_t> reached_;
+  std::vector<uint32_t> next_;
+};
+
+}  // namespace rally

@@ -1,0 +1,31 @@
+// The hash of topics and levels: eight bytes a step, multiply and fold. Seeded at random once per
+// process, so that nobody outside can choose topics that collide.
+#pragma once
+#include <cstring>
+
+#include "../wire/varint.h"
+
+namespace rally {
+
+inline uint64_t foldedMultiply(uint64_t a, uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return uint64_t(product) ^ uint64_t(product >> 64);
+}
+
+inline uint64_t hashBytes(Bytes bytes, uint64_t seed) {
+  constexpr uint64_t k0 = 0x9e3779b97f4a7c15;
+  constexpr uint64_t k1 = 0xd6e8feb86659fd93;
+  uint64_t hash = seed ^ (k0 * (bytes.size() + 1));
+  const uint8_t* at = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 8; left -= 8, at += 8) {
+    uint64_t word;
+    std::memcpy(&word, at, 8);
+    hash = foldedMultiply(hash ^ word, k1);
+  }
+  uint64_t tail = 0;
+  if (left > 0) std::memcpy(&tail, at, left);
+  return foldedMultiply(hash ^ tail, k0 ^ seed);
+}
+
+}  // namespace rally

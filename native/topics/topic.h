@@ -1,0 +1,64 @@
+// What makes a topic name or topic filter valid (5.0, 4.7).
+#pragma once
+#include "../wire/utf8.h"
+
+namespace rally {
+
+namespace detail {
+
+inline constexpr uint64_t everyByte(uint8_t byte) { return 0x0101010101010101 * byte; }
+
+// The high bit of each byte of an all-ASCII word that equals `byte`.
+inline uint64_t bytesEqual(uint64_t asciiWord, uint8_t byte) {
+  return ~((asciiWord ^ everyByte(byte)) + everyByte(0x7f)) & everyByte(0x80);
+}
+
+}  // namespace detail
+
+// A topic name: not empty [MQTT-4.7.3-1], no wildcards [MQTT-3.3.2-2], UTF-8 without U+0000
+// [MQTT-4.7.3-2], at most `levelsMax` levels. Its length is below 65,536 as it came off the wire.
+inline bool isTopicName(Bytes topic, uint32_t levelsMax) {
+  if (topic.empty()) return false;
+  uint32_t levels = 1;
+  size_t at = 0;
+  while (at < topic.size()) {
+    if (topic.size() - at >= 8 && isPlainAscii8(topic.data() + at)) {
+      uint64_t word;
+      std::memcpy(&word, topic.data() + at, 8);
+      if ((detail::bytesEqual(word, '+') | detail::bytesEqual(word, '#')) != 0) return false;
+      levels += uint32_t(__builtin_popcountll(detail::bytesEqual(word, '/')));
+      at += 8;
+      continue;
+    }
+    const uint8_t byte = topic[at];
+    if (byte == '+' || byte == '#') return false;
+    if (byte == '/') levels++;
+    const size_t size = utf8SequenceSize(topic.subspan(at));
+    if (size == 0) return false;
+    at += size;
+  }
+  return levels <= levelsMax;
+}
+
+// Calls `visit(level)` for each level of a topic name or filter until it gives false.
+template <class Visit>
+void eachLevel(Bytes topic, Visit&& visit) {
+  size_t start = 0;
+  for (;;) {
+    const void* slash = start < topic.size() ? std::memchr(topic.data() + start, '/', topic.size() - start) : nullptr;
+    const size_t end = slash ? size_t(static_cast<const uint8_t*>(slash) - topic.data()) : topic.size();
+    if (!visit(topic.subspan(start, end - start)) || !slash) return;
+    start = end + 1;
+  }
+}
+
+inline bool hasWildcard(Bytes topic) {
+  for (const uint8_t byte : topic) {
+    if (byte == '+' || byte == '#') return true;
+  }
+  return false;
+}
+
+inline bool isLevel(Bytes level, char wildcard) { return level.size() == 1 && level[0] == uint8_t(wildcard); }
+
+}  // namespace rally

@@ -1,0 +1,125 @@
+// The incoming byte stream of one connection, cut into frames.
+//
+// Chunks are parsed where they lie. Only what cannot be handed on yet is kept: the beginning of one
+// incomplete frame, or, while the connection is paused, everything that has come since.
+//
+//   held_ = [ begin of a frame, or whole frames while paused ]      chunk = [frame][frame][fra
+#pragma once
+#include <vector>
+
+#include "packet.h"
+#include "varint.h"
+
+namespace rally {
+
+enum class Flow : uint8_t {
+  next,   // the frame was taken, go on
+  pause,  // the frame was taken, hand on no more until resume()
+  hold,   // the frame was not taken: offer it again at resume()
+  end,    // the connection is over, drop what is left
+};
+
+class Input {
+ public:
+  // A frame: its first byte (type and flags) and the bytes after the remaining length.
+  // `sink(first, body)` gives a Flow. Returns success, or why the stream is over.
+  template <class Sink>
+  Reason feed(Bytes chunk, uint32_t frameBytesMax, Sink&& sink) {
+    if (paused_) {
+      hold(chunk);
+      return Reason::success;
+    }
+    if (!held_.empty()) {
+      chunk = complete(chunk);
+      const size_t used = parse(held_, frameBytesMax, sink);
+      if (used == 0 && !paused_) return error_;  // still incomplete, or over
+      if (used != 0) held_.clear();
+      if (paused_ || ended_) {
+        hold(chunk);
+        return error_;
+      }
+    }
+    const size_t used = parse(chunk, frameBytesMax, sink);
+    if (!ended_) hold(chunk.subspan(used));
+    return error_;
+  }
+
+  // Hands on what was held back. A sink may pause again.
+  template <class Sink>
+  Reason resume(uint32_t frameBytesMax, Sink&& sink) {
+    paused_ = false;
+    std::vector<uint8_t> waiting;
+    waiting.swap(held_);
+    const size_t used = parse(waiting, frameBytesMax, sink);
+    if (!ended_) {
+      waiting.erase(waiting.begin(), waiting.begin() + std::ptrdiff_t(used));
+      waiting.swap(held_);
+      if (held_.empty()) held_.shrink_to_fit();
+    }
+    return error_;
+  }
+
+  void pause() { paused_ = true; }
+  bool paused() const { return paused_; }
+  bool ended() const { return ended_; }
+  size_t heldBytes() const { return held_.size(); }
+
+ private:
+  void hold(Bytes bytes) {
+    if (!bytes.empty()) held_.insert(held_.end(), bytes.begin(), bytes.end());
+    else if (held_.empty() && held_.capacity() > 0) held_ = {};
+  }
+
+  // Moves from `chunk` into held_ what the incomplete frame there still lacks; gives the rest.
+  Bytes complete(Bytes chunk) {
+    for (;;) {
+      const size_t lacking = lackingBytes();
+      if (lacking == 0 || chunk.empty()) return chunk;
+      const size_t count = lacking < chunk.size() ? lacking : chunk.size();
+      held_.insert(held_.end(), chunk.begin(), chunk.begin() + std::ptrdiff_t(count));
+      chunk = chunk.subspan(count);
+    }
+  }
+
+  size_t lackingBytes() const {
+    const Varint length = readVarint(Bytes(held_).subspan(1));
+    if (length.state == Varint::State::incomplete) return 1;
+    if (length.state == Varint::State::malformed) return 0;
+    const size_t total = size_t(1) + length.size + length.value;
+    return total > held_.size() ? total - held_.size() : 0;
+  }
+
+  // Gives the bytes that were used; sets paused_, ended_ and error_ as it goes.
+  template <class Sink>
+  size_t parse(Bytes bytes, uint32_t frameBytesMax, Sink& sink) {
+    size_t at = 0;
+    while (bytes.size() - at >= 2) {
+      const Varint length = readVarint(bytes.subspan(at + 1));
+      if (length.state == Varint::State::malformed) return fail(Reason::malformedPacket, at);
+      if (length.state == Varint::State::incomplete) break;
+      const size_t header = size_t(1) + length.size;
+      if (header + length.value > frameBytesMax) return fail(Reason::packetTooLarge, at);
+      if (bytes.size() - at < header + length.value) break;
+      const Flow flow = sink(bytes[at], bytes.subspan(at + header, length.value));
+      if (flow != Flow::hold) at += header + length.value;
+      if (flow == Flow::next) continue;
+      if (flow == Flow::end) ended_ = true;
+      else paused_ = true;
+      break;
+    }
+    return at;
+  }
+
+  size_t fail(Reason reason, size_t at) {
+    error_ = reason;
+    ended_ = true;
+    return at;
+  }
+
+  std::vector<uint8_t> held_;
+  bool paused_ = false;
+  bool ended_ = false;
+  Reason error_ = Reason::success;
+};
+
+}  // namespace rally

@@ -1,0 +1,91 @@
+// PUBLISH to the wire. One publication mostly goes to many connections as the same bytes, so what
+// stands before the payload is encoded once for each of four forms (with or without properties, with
+// or without packet identifier) and patched for each receiver.
+//
+//   [first byte][remaining length][topic][packet identifier?][properties?]   | payload
+//    patched: QoS, DUP, RETAIN            patched
+#pragma once
+#include <array>
+#include <vector>
+
+#include "../lanes/message.h"
+#include "../sessions/delivery.h"
+#include "packet.h"
+
+namespace rally {
+
+class PublishWriter {
+ public:
+  // The encoded beginning of a PUBLISH; the payload follows it. Valid until the next call.
+  struct Head {
+    std::vector<uint8_t> bytes;
+    size_t packetIdAt = 0;
+    bool isReady = false;
+
+    void patch(uint8_t qos, bool duplicate, bool retain, uint16_t packetId) {
+      bytes[0] = uint8_t(uint8_t(PacketType::publish) << 4 | (duplicate ? 8 : 0) | qos << 1 | (retain ? 1 : 0));
+      if (qos == 0) return;
+      bytes[packetIdAt] = uint8_t(packetId >> 8);
+      bytes[packetIdAt + 1] = uint8_t(packetId);
+    }
+  };
+
+  // Starts on another publication.
+  void begin(uint64_t nowMs) {
+    nowMs_ = nowMs;
+    for (Head& head : heads_) head.isReady = false;
+  }
+
+  Head& head(const Publication& publication, uint8_t version, uint8_t qos, const SubscriptionIds& ids) {
+    const bool hasProperties = version >= mqtt5;
+    if (hasProperties && !ids.empty()) {
+      encode(single_, publication, true, qos > 0, ids);
+      return single_;
+    }
+    Head& head = heads_[(hasProperties ? 2 : 0) + (qos > 0 ? 1 : 0)];
+    if (!head.isReady) encode(head, publication, hasProperties, qos > 0, {});
+    return head;
+  }
+
+ private:
+  static constexpr size_t expiryBytes = 5;
+
+  void encode(Head& head, const Publication& publication, bool hasProperties, bool hasPacketId, const SubscriptionIds& ids) {
+    size_t properties = publication.properties.size() + (publication.expiresAtMs != 0 ? expiryBytes : 0);
+    ids.each([&](uint32_t id) { properties += 1 + varintSize(id); });
+    const size_t remaining = 2 + publication.topic.size() + (hasPacketId ? 2 : 0) +
+                             (hasProperties ? varintSize(uint32_t(properties)) + properties : 0) + publication.payload.size();
+    std::vector<uint8_t>& out = head.bytes;
+    out.assign(1, 0);
+    writeVarint(out, uint32_t(remaining));
+    out.push_back(uint8_t(publication.topic.size() >> 8));
+    out.push_back(uint8_t(publication.topic.size()));
+    out.insert(out.end(), publication.topic.begin(), publication.topic.end());
+    head.packetIdAt = out.size();
+    if (hasPacketId) out.insert(out.end(), 2, 0);
+    if (hasProperties) encodeProperties(out, publication, uint32_t(properties), ids);
+    head.isReady = true;
+  }
+
+  void encodeProperties(std::vector<uint8_t>& out, const Publication& publication, uint32_t size, const SubscriptionIds& ids) {
+    writeVarint(out, size);
+    if (publication.expiresAtMs != 0) {
+      // What is left of the interval, rounded up, so that it never reads 0 early [MQTT-3.3.2-6].
+      const uint64_t leftMs = publication.expiresAtMs > nowMs_ ? publication.expiresAtMs - nowMs_ : 0;
+      const auto seconds = uint32_t((leftMs + 999) / 1000);
+      out.push_back(0x02);
+      for (int shift = 24; shift >= 0; shift -= 8) out.push_back(uint8_t(seconds >> shift));
+    }
+    ids.each([&](uint32_t id) {
+      out.push_back(0x0b);
+      writeVarint(out, id);
+    });
+    out.insert(out.end(), publication.properties.begin(), publication.properties.end());
+  }
+
+  std::array<Head, 4> heads_;
+  Head single_;
+  uint64_t nowMs_ = 0;
+};
+
+}  // namespace rally

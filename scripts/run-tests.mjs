@@ -1,0 +1,106 @@
+// Runs the compiled tests with node:test and prints what fails, in full, and a summary; what passes is
+// silent. `node scripts/run-tests.mjs` runs all, `node scripts/run-tests.mjs test/unit test/e2e/page` those
+// whose path begins so. The sources say which tests there are, so that no stale one in dist/ is run and
+// none that was not compiled is left out.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { inspect } from 'node:util';
+
+const root = resolve(import.meta.dirname, '..');
+const fileTimeoutMs = 300_000;
+// Those that start brokers, browsers and clients get the machine for themselves.
+const alone = ['test/e2e/', 'test/fault/'];
+
+const counts = { tests: 0, pass: 0, fail: 0, skipped: 0, todo: 0 };
+
+const sources = testSources(process.argv.slice(2));
+if (sources.length === 0) fail(`no test begins with ${process.argv.slice(2).join(' or ') || 'test/'}`);
+const uncompiled = sources.filter((source) => !existsSync(compiledFrom(source)));
+if (uncompiled.length > 0) fail(`not compiled, run npm run build first: ${uncompiled.join(' ')}`);
+
+// Each file is a process of its own, whose errors should show the lines of the sources.
+process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`.trim();
+const startMs = performance.now();
+await runFiles(
+  sources.filter((source) => !runsAlone(source)),
+  2,
+);
+await runFiles(sources.filter(runsAlone), 1);
+summarise();
+process.exitCode = counts.fail > 0 || counts.tests === 0 ? 1 : 0;
+
+function testSources(prefixes) {
+  return readdirSync(resolve(root, 'test'), { recursive: true })
+    .map((path) => `test/${path}`)
+    .filter((path) => path.endsWith('.test.ts'))
+    .filter((path) => prefixes.length === 0 || prefixes.some((prefix) => path.startsWith(prefix)))
+    .sort();
+}
+
+function compiledFrom(source) {
+  return resolve(root, 'dist', source.replace(/\.ts$/, '.js'));
+}
+
+function runsAlone(source) {
+  return alone.some((folder) => source.startsWith(folder));
+}
+
+async function runFiles(files, concurrency) {
+  if (files.length === 0) return;
+  const output = new Map();
+  const names = [];
+  const events = run({ files: files.map(compiledFrom), concurrency, timeout: fileTimeoutMs });
+  for await (const { type, data } of events) {
+    if (type === 'test:stdout' || type === 'test:stderr') {
+      output.set(data.file, (output.get(data.file) ?? '') + data.message);
+    } else if (type === 'test:start') {
+      names.splice(data.nesting, names.length, data.name);
+    } else if (type === 'test:pass' || type === 'test:fail') {
+      count(type, data, names, output);
+    }
+  }
+}
+
+function count(type, data, names, output) {
+  // A suite counts only where it fails by itself, not for the tests in it.
+  const isSuite = data.details.type === 'suite';
+  const failedBelow = data.details.error?.failureType === 'subtestsFailed';
+  if (isSuite && (type === 'test:pass' || failedBelow)) return;
+  counts.tests += 1;
+  // A file that passes under its own name has no test in it.
+  const isEmptyFile = type === 'test:pass' && data.nesting === 0 && data.name === data.file;
+  if (isEmptyFile) report(data, names, output);
+  else if (data.skip !== undefined) counts.skipped += 1;
+  else if (data.todo !== undefined) counts.todo += 1;
+  else if (type === 'test:pass') counts.pass += 1;
+  else report(data, names, output);
+}
+
+function report(data, names, output) {
+  counts.fail += 1;
+  const file = data.file ?? data.name;
+  const path = [...names.slice(0, data.nesting), data.name].join(' > ');
+  const error = data.details.error?.cause ?? data.details.error ?? 'has no test';
+  const printed = output.get(file);
+  output.delete(file);
+  console.log(`\nFAILED ${path}\n  in ${relative(root, file)}`);
+  console.log(indent(inspect(error, { depth: 8, maxArrayLength: 200, maxStringLength: 4_000 })));
+  if (printed) console.log(`  It printed:\n${indent(printed.trimEnd())}`);
+}
+
+function indent(text) {
+  return text.replace(/^/gm, '    ');
+}
+
+function summarise() {
+  const durationMs = Math.round(performance.now() - startMs);
+  const shown = { ...counts, duration_ms: durationMs };
+  for (const [name, value] of Object.entries(shown)) console.log(`# ${name} ${value}`);
+}
+
+function fail(message) {
+  console.error(`run-tests: ${message}`);
+  process.exit(1);
+}

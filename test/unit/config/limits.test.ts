@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { defaultLimits, limitNames, limitRanges } from '../../../core/config/limits.ts';
+import { resolveConfig } from '../../../core/config/resolve.ts';
+
+test('every default is within its range and passes the checks that relate limits', () => {
+  for (const name of limitNames) {
+    const { min, max } = limitRanges[name];
+    assert.ok(min <= defaultLimits[name] && defaultLimits[name] <= max, name);
+  }
+  assert.deepEqual(resolveConfig({ limits: defaultLimits }).limits, defaultLimits);
+});
+
+test('every limit has a comment with its default and the reason for it', () => {
+  // From dist/test/unit/config/ to the source.
+  const source = readFileSync(new URL('../../../../core/config/limits.ts', import.meta.url), 'utf8');
+  for (const name of limitNames) {
+    const row = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\s+${name}: \\{ default: ([^,]+),`).exec(source);
+    assert.ok(row, `${name} has no comment`);
+    const comment = row[1]?.replace(/\n\s+\* /g, ' ') ?? '';
+    assert.ok(comment.includes(`Default ${row[2]}`), `the comment of ${name} lacks "Default ${row[2]}"`);
+    assert.match(comment, /Default [^:,]+[:,] .{20,}/, `the comment of ${name} lacks a reason`);
+  }
+});
+
+test('the defaults cannot be changed', () => {
+  assert.ok(Object.isFrozen(defaultLimits));
+});

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nearestName } from '../../../core/config/nearest-name.ts';
+
+const known = ['host', 'port', 'tcpPort', 'logLevel', 'allowAnonymous'];
+
+const cases: readonly (readonly [given: string, nearest: string | undefined])[] = [
+  ['prot', 'port'],
+  ['Port', 'port'],
+  ['tcp-port', 'tcpPort'],
+  ['loglvl', 'logLevel'],
+  ['allowAnonimous', 'allowAnonymous'],
+  ['', undefined],
+  ['x', undefined],
+  ['bananas', undefined],
+  ['a'.repeat(1_000_000), undefined],
+];
+
+for (const [given, nearest] of cases) {
+  test(`the name nearest to '${given.slice(0, 20)}' is ${nearest}`, () => {
+    assert.equal(nearestName(given, known), nearest);
+  });
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BrokerErrorCode } from '../../../core/broker-error.ts';
+import { defaultLimits } from '../../../core/config/limits.ts';
+import { isLoopback, resolveConfig, workersOf } from '../../../core/config/resolve.ts';
+
+function refused(options: unknown, message: string | RegExp, code: BrokerErrorCode = 'CONFIG_INVALID'): void {
+  assert.throws(() => resolveConfig(options), { name: 'BrokerError', code, message });
+}
+
+test('no options give the defaults', () => {
+  const { workers, ...config } = resolveConfig();
+  assert.deepEqual(config, {
+    host: '127.0.0.1',
+    port: 8_080,
+    path: '/mqtt',
+    tcpPort: 1_883,
+    logLevel: 'silent',
+    allowAnonymous: false,
+    authenticates: false,
+    limits: defaultLimits,
+  });
+  assert.ok(workers >= 1 && workers <= 64);
+});
+
+test('an option overrides its default, and undefined does not', () => {
+  const config = resolveConfig({
+    host: '::1',
+    port: 0,
+    path: '/',
+    tcpPort: false,
+    workers: 3,
+    logLevel: undefined,
+    limits: { receiveMaximum: 7, stopMs: undefined },
+  });
+  assert.deepEqual(config, {
+    host: '::1',
+    port: 0,
+    path: '/',
+    tcpPort: false,
+    workers: 3,
+    logLevel: 'silent',
+    allowAnonymous: false,
+    authenticates: false,
+    limits: { ...defaultLimits, receiveMaximum: 7 },
+  });
+});
+
+test('the configuration is frozen and can be handed to a worker', () => {
+  const config = resolveConfig({ authenticate: () => true });
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.limits));
+  assert.deepEqual(structuredClone(config), config);
+  assert.equal(config.authenticates, true);
+});
+
+test('auto is one worker less than the cores, from 1 to 64', () => {
+  assert.deepEqual([1, 2, 3, 65, 200].map(workersOf), [1, 1, 2, 64, 64]);
+});
+
+const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
+  host: ['', ' ', 'a b', '-a', 'a..b', 'fe80::1::2', '[::1]', '127.0.0.1:80', 'x'.repeat(254), 1, null],
+  port: [-1, 65_536, 1.5, '80', NaN, Infinity, null, false, 80n],
+  path: ['', 'mqtt', '/a b', '/a?b', '/:id', '/*', '/\n', `/${'x'.repeat(255)}`, 1],
+  tcpPort: [-1, 65_536, true, 'off', null],
+  workers: [0, 65, 1.5, 'all', '2', null],
+  logLevel: ['', 'INFO', 'verbose', 1],
+  allowAnonymous: ['true', 1, 0, null],
+  authenticate: ['yes', {}, null],
+  limits: [1, [], null, 'x'],
+};
+
+for (const [name, values] of Object.entries(wrongValues)) {
+  for (const value of values) {
+    test(`${name} may not be ${typeof value === 'bigint' ? '80n' : JSON.stringify(value)}`, () => {
+      refused({ [name]: value }, new RegExp(`^${name} in the options is .*: give .+\\.$`));
+    });
+  }
+}
+
+test('a refusal names the key, what was given and what is allowed', () => {
+  refused({ port: 'abc' }, "port in the options is 'abc': give a whole number from 0 to 65535.");
+  refused({ workers: 0 }, "workers in the options is 0: give 'auto' or a whole number from 1 to 64.");
+  const receiveMaximum = 'limits.receiveMaximum in the options is 0: give a whole number from 1 to 65535.';
+  refused({ limits: { receiveMaximum: 0 } }, receiveMaximum);
+});
+
+test('a long value is cut in the refusal', () => {
+  refused({ host: ' '.repeat(100_000) }, /^.{1,200}$/);
+});
+
+test('an unknown key is refused with the nearest known one', () => {
+  refused({ prot: 1 }, "'prot' is not known in the options: did you mean 'port'?");
+  refused({ constructor: 1 }, /^'constructor' is not known in the options: use one of host, port, .+\.$/);
+  refused(JSON.parse('{"__proto__": {"port": 1}}'), /^'__proto__' is not known/);
+  const inflight = "'inFlightMax' is not known in limits in the options: did you mean 'inflightMax'?";
+  refused({ limits: { inFlightMax: 1 } }, inflight);
+});
+
+test('only an object is taken', () => {
+  for (const options of [null, 1, 'port', [], true]) {
+    refused(options, /^what stands in the options is .+: give an object with options by name\.$/);
+  }
+});
+
+const limitEdges: readonly (readonly [
+  name: string,
+  accepted: readonly number[],
+  refused: readonly number[],
+])[] = [
+  ['receiveMaximum', [1, 65_535], [0, 65_536, 1.5]],
+  ['inflightMax', [1, 65_535], [0, 65_536]],
+  ['topicAliasMaximum', [0, 65_535], [-1, 65_536]],
+  ['maximumPacketSizeBytes', [1_024, 1_048_576], [1_023, 268_435_461]],
+  ['laneRecords', [1_024, 16_384, 1_048_576], [512, 1_000, 16_385, 2_097_152]],
+];
+
+for (const [name, accepted, tooFar] of limitEdges) {
+  test(`limits.${name} is taken at the ends of its range and not beyond`, () => {
+    for (const value of accepted) assert.ok(resolveConfig({ limits: { [name]: value } }));
+    for (const value of tooFar)
+      refused({ limits: { [name]: value } }, new RegExp(`^limits\\.${name} in the options`));
+  });
+}
+
+test('a limit that must be a power of two says so', () => {
+  const message = 'limits.laneRecords in the options is 1000: give a power of two from 1024 to 1048576.';
+  refused({ limits: { laneRecords: 1_000 } }, message);
+});
+
+test('the largest packet must fit where it may have to wait', () => {
+  const message =
+    'limits.outboxBytesMax is 1048576 and limits.maximumPacketSizeBytes is 2097152: raise the first or lower the second.';
+  refused({ limits: { maximumPacketSizeBytes: 2_097_152 } }, message);
+  refused({ limits: { sessionQueueBytesMax: 1_024 } }, /^limits\.sessionQueueBytesMax is 1024/);
+  refused(
+    { limits: { outboxBytesMax: 2_097_152, outboxTotalBytesMax: 1_048_576 } },
+    /^limits\.outboxTotalBytesMax/,
+  );
+  const bytesMax = 268_435_460;
+  const limits = {
+    maximumPacketSizeBytes: bytesMax,
+    outboxBytesMax: bytesMax,
+    sessionQueueBytesMax: bytesMax,
+  };
+  assert.equal(resolveConfig({ limits }).limits.maximumPacketSizeBytes, bytesMax);
+});
+
+test('two listeners may share port 0 and no other', () => {
+  refused({ port: 1_883 }, 'port and tcpPort are both 1883: give each its own.');
+  assert.ok(resolveConfig({ port: 0, tcpPort: 0 }));
+});
+
+test('loopback is told from the rest', () => {
+  const loopback = [
+    '127.0.0.1',
+    '127.9.9.9',
+    '::1',
+    '0:0:0:0:0:0:0:1',
+    '::ffff:127.0.0.1',
+    'localhost',
+    'LocalHost',
+  ];
+  const open = [
+    '0.0.0.0',
+    '::',
+    '::ffff:0.0.0.0',
+    '10.0.0.1',
+    '128.0.0.1',
+    '126.255.255.255',
+    '::2',
+    '0',
+    '127.1',
+  ];
+  for (const host of loopback) assert.ok(isLoopback(host), host);
+  for (const host of [...open, 'example.org', 'localhost.example.org', '127.0.0.1.example.org']) {
+    assert.ok(!isLoopback(host), host);
+  }
+});
+
+test('closed by default: others are let in by a hook or by name only', () => {
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.org']) {
+    const message = new RegExp(
+      `^host is '${host}', .+: listen on 127\\.0\\.0\\.1, .+--allow-anonymous.+\\.$`,
+    );
+    refused({ host }, message, 'OPEN_WITHOUT_AUTHENTICATION');
+    assert.equal(resolveConfig({ host, allowAnonymous: true }).host, host);
+    assert.equal(resolveConfig({ host, authenticate: async () => false }).host, host);
+  }
+});
