@@ -419,27 +419,31 @@ class EngineHost {
 
 // --- functions --------------------------------------------------------------------------------------
 
-// The arguments of a call on an Engine object.
+// The arguments of a call on an Engine object. Its functions carry their EngineHost with them: unwrapping
+// an object at each call would cost more than taking in a small message.
 template <size_t Count>
 struct Call {
   napi_env env;
-  napi_value self = nullptr;
   std::array<napi_value, Count> arguments{};
   EngineHost* host = nullptr;
 
   Call(napi_env environment, napi_callback_info info) : env(environment) {
     size_t count = Count;
-    napi_get_cb_info(env, info, &count, arguments.data(), &self, nullptr);
-    void* wrapped = nullptr;
-    napi_unwrap(env, self, &wrapped);
-    host = static_cast<EngineHost*>(wrapped);
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, arguments.data(), nullptr, &data);
+    host = static_cast<EngineHost*>(data);
   }
   uint64_t integer(size_t index) const { return integerOf(env, arguments[index]); }
+  uint32_t slot(size_t index) const {
+    uint32_t slot = 0;
+    napi_get_value_uint32(env, arguments[index], &slot);
+    return slot;
+  }
   bool truth(size_t index) const { return truthOf(env, arguments[index]); }
   std::string text(size_t index) const { return textOf(env, arguments[index]); }
   Bytes bytes(size_t index) const { return bytesOf(env, arguments[index]); }
   FrontEnd& frontEnd() const { return host->engine.frontEnd; }
-  Connection& connection(size_t index) const { return frontEnd().connection(uint32_t(integer(index))); }
+  Connection& connection(size_t index) const { return frontEnd().connection(slot(index)); }
 };
 
 napi_value open(napi_env env, napi_callback_info info) {
@@ -580,11 +584,41 @@ napi_value stopTcp(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value newEngine(napi_env env, napi_callback_info info) {
+struct Method {
+  const char* name;
+  napi_callback function;
+};
+constexpr std::array engineMethods = {
+    Method{"open", open},
+    Method{"receive", receive},
+    Method{"resume", resume},
+    Method{"drained", drained},
+    Method{"gone", gone},
+    Method{"send", send},
+    Method{"close", closeConnection},
+    Method{"accept", accept},
+    Method{"createSession", createSession},
+    Method{"destroySession", destroySession},
+    Method{"moveSessionHere", moveSessionHere},
+    Method{"subscribe", subscribe},
+    Method{"finishSubscribe", finishSubscribe},
+    Method{"sendRetained", sendRetained},
+    Method{"unsubscribe", unsubscribe},
+    Method{"subscriptions", subscriptions},
+    Method{"listenTcp", listenTcp},
+    Method{"stopTcp", stopTcp},
+};
+
+void define(napi_env env, napi_value object, const Method& method, void* data) {
+  napi_value function = nullptr;
+  napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.function, data, &function);
+  napi_set_named_property(env, object, method.name, function);
+}
+
+napi_value createEngine(napi_env env, napi_callback_info info) {
   size_t count = 3;
   std::array<napi_value, 3> arguments{};
-  napi_value self = nullptr;
-  napi_get_cb_info(env, info, &count, arguments.data(), &self, nullptr);
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
   Broker* broker = registry().find(uint32_t(integerOf(env, arguments[0])));
   const auto worker = unsigned(integerOf(env, arguments[1]));
   if (!broker || worker >= broker->workers()) {
@@ -592,19 +626,21 @@ napi_value newEngine(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   auto* host = new EngineHost(env, broker->engine(worker), arguments[2]);
-  napi_wrap(env, self, host, nullptr, nullptr, nullptr);
-  Arena& arena = host->engine.frontEnd.outbound.arena();
+  napi_value engine = nullptr;
+  napi_create_object(env, &engine);
+  for (const Method& method : engineMethods) define(env, engine, method, host);
+  const Arena& arena = host->engine.frontEnd.outbound.arena();
   napi_value buffer = nullptr;
   napi_create_external_arraybuffer(env, arena.range(), arena.size(), nullptr, nullptr, &buffer);
-  napi_set_named_property(env, self, "arena", buffer);
+  napi_set_named_property(env, engine, "arena", buffer);
   void* list = nullptr;
   const size_t words = ScriptTransport::entriesMax * 3;
   napi_create_arraybuffer(env, words * sizeof(uint32_t), &list, &buffer);
   napi_value array = nullptr;
   napi_create_typedarray(env, napi_uint32_array, words, buffer, 0, &array);
-  napi_set_named_property(env, self, "writes", array);
+  napi_set_named_property(env, engine, "writes", array);
   host->scriptTransport.setList(static_cast<uint32_t*>(list));
-  return self;
+  return engine;
 }
 
 napi_value createBroker(napi_env env, napi_callback_info info) {
@@ -656,34 +692,10 @@ napi_value readCounters(napi_env env, napi_callback_info info) {
 }
 
 napi_value initialise(napi_env env, napi_value exports) {
-  const auto method = [](const char* name, napi_callback function) {
-    return napi_property_descriptor{name, nullptr, function, nullptr, nullptr, nullptr, napi_default_method, nullptr};
-  };
-  const std::array methods = {
-      method("open", open),
-      method("receive", receive),
-      method("resume", resume),
-      method("drained", drained),
-      method("gone", gone),
-      method("send", send),
-      method("close", closeConnection),
-      method("accept", accept),
-      method("createSession", createSession),
-      method("destroySession", destroySession),
-      method("moveSessionHere", moveSessionHere),
-      method("subscribe", subscribe),
-      method("finishSubscribe", finishSubscribe),
-      method("sendRetained", sendRetained),
-      method("unsubscribe", unsubscribe),
-      method("subscriptions", subscriptions),
-      method("listenTcp", listenTcp),
-      method("stopTcp", stopTcp),
-  };
-  napi_value engine = nullptr;
-  napi_define_class(env, "Engine", NAPI_AUTO_LENGTH, newEngine, nullptr, methods.size(), methods.data(), &engine);
-  napi_set_named_property(env, exports, "Engine", engine);
-  const std::array functions = {method("createBroker", createBroker), method("destroyBroker", destroyBroker), method("readCounters", readCounters)};
-  napi_define_properties(env, exports, functions.size(), functions.data());
+  for (const Method& method : {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
+                               Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters}}) {
+    define(env, exports, method, nullptr);
+  }
   return exports;
 }
 

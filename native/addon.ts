@@ -133,7 +133,7 @@ export interface Engine {
 }
 
 export interface Addon {
-  Engine: new (broker: number, worker: number, handlers: EngineHandlers) => Engine;
+  createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   createBroker(workers: number, limits: Limits): number;
   destroyBroker(broker: number): void;
   /** The sums over all workers, in the order of `counterNames`. */

@@ -51,7 +51,7 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
   constructor(addon: Addon, start: WorkerStart, post: (message: ToMain) => void) {
     this.limits = start.config.limits;
     this.#post = post;
-    this.engine = new addon.Engine(start.broker, start.worker, this);
+    this.engine = addon.createEngine(start.broker, start.worker, this);
   }
 
   // --- sockets that JavaScript carries -------------------------------------------------------------

@@ -45,7 +45,8 @@ test('[v3 MQTT-3.8.3-3] a SUBSCRIBE without a topic filter is a protocol error',
 
 test('[MQTT-3.8.3-4] no local on a shared subscription is a protocol error', () => {
   assertRefused(subscribe5(`0001 00 000a'$share/g/t' 04`), 0x82);
-  assertAccepted(subscribe5(`0001 00 000a'$share/g/t' 00`));
+  assertRefused(subscribe5(`0001 00 000a'$share/g/t' 2e`), 0x82);
+  for (const options of ['00', '01', '2a']) assertAccepted(subscribe5(`0001 00 000a'$share/g/t' ${options}`));
   assertAccepted(subscribe5(`0001 00 0007'$shared' 04`));
 });
 
@@ -65,11 +66,13 @@ test('[MQTT-3.8.3-5] a reserved bit of the subscription options is malformed', (
 });
 
 test('a subscription with QoS 3 is a protocol error (section 3.8.3.1)', () => {
-  assertRefused(subscribe5(`0001 00 0001'a' 03`), 0x82);
+  for (const options of ['03', '07', '2f']) assertRefused(subscribe5(`0001 00 0001'a' ${options}`), 0x82);
 });
 
 test('a subscription with retain handling 3 is a protocol error (section 3.8.3.1)', () => {
-  assertRefused(subscribe5(`0001 00 0001'a' 30`), 0x82);
+  for (const options of ['30', '31', '32', '3e']) {
+    assertRefused(subscribe5(`0001 00 0001'a' ${options}`), 0x82);
+  }
 });
 
 test('every allowed combination of subscription options is read', () => {

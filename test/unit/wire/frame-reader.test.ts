@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Frame, FrameReader } from '../../../core/wire/frame-reader.ts';
+import { type Frame, FrameReader, packetSizeMax } from '../../../core/wire/frame-reader.ts';
 import { isProtocolError } from '../../../core/wire/protocol-error.ts';
 import { Writer } from '../../../core/wire/writer.ts';
 import { assertRefused, bytes, hex } from './frames.ts';
@@ -106,6 +106,13 @@ test('[MQTT-1.5.5-1] a remaining length with more bytes than it needs is malform
     reader4.push(bytes(frame));
     assert.deepEqual(reader4.next(), { header: 0xc0, body: new Uint8Array() });
   }
+});
+
+test('the largest packet has a body of 268435455 bytes behind five of its fixed header (section 2.1.4)', () => {
+  assert.equal(packetSizeMax, 268435460);
+  const reader = new FrameReader(5);
+  reader.push(bytes('30 ffffff7f'));
+  assert.equal(reader.next(), undefined);
 });
 
 test('a packet larger than the maximum packet size is refused with 0x95 before it has arrived', () => {

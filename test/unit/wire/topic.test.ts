@@ -103,7 +103,15 @@ test('[MQTT-4.8.2-1] a shared filter starts with $share/ and has a share name', 
 });
 
 test('[MQTT-4.8.2-2] the share name has no wildcard and is followed by / and a topic filter', () => {
-  for (const filter of ['$share/g', '$share/g/', '$share/+/a', '$share/g#/a', '$share/#', '$share/g/a#']) {
+  for (const filter of [
+    '$share/g',
+    '$share/group',
+    '$share/g/',
+    '$share/+/a',
+    '$share/g#/a',
+    '$share/#',
+    '$share/g/a#',
+  ]) {
     assert.equal(parseSharedFilter(filter), undefined, filter);
     assert.equal(isValidTopicFilter(filter), false, filter);
   }
