@@ -69,14 +69,14 @@ class FrontEnd : public Outbound::Breaker {
     if (connection.phase >= Phase::ending) return;
     counters_.add(Counter::bytesReceived, chunk.size());
     connection.lastReceivedMs = nowMs_;
-    const Reason reason = connection.input.feed(chunk, limits_.maximumPacketSizeBytes, FrameSink{*this, connection});
+    const Reason reason = connection.input.feed(chunk, rulesOf(connection), FrameSink{*this, connection});
     afterInput(connection, reason);
   }
 
   // Goes on with the frames after a packet that the control plane has dealt with.
   void resume(Connection& connection) {
     if (connection.phase >= Phase::ending || connection.isStalled) return;
-    const Reason reason = connection.input.resume(limits_.maximumPacketSizeBytes, FrameSink{*this, connection});
+    const Reason reason = connection.input.resume(rulesOf(connection), FrameSink{*this, connection});
     afterInput(connection, reason);
   }
 
@@ -100,6 +100,7 @@ class FrontEnd : public Outbound::Breaker {
     connection.inflightMax = terms.receiveMaximum < limits_.inflightMax ? terms.receiveMaximum : limits_.inflightMax;
     connection.topicAliasMaximum = terms.version >= mqtt5 ? limits_.topicAliasMaximum : uint16_t(0);
     connection.unacknowledged = uint16_t(session.received.size());
+    if (session.connection) detach(*session.connection);
     connection.session = &session;
     session.connection = &connection;
     session.isPersistent = terms.isPersistent;
@@ -185,6 +186,10 @@ class FrontEnd : public Outbound::Breaker {
     Flow operator()(uint8_t first, Bytes body) { return frontEnd.onFrame(connection, first, body); }
   };
 
+  FrameRules rulesOf(const Connection& connection) const {
+    return {limits_.maximumPacketSizeBytes, connection.version >= mqtt5};
+  }
+
   void setPhase(Connection& connection, Phase phase) {
     connection.phase = phase;
     connection.phaseSinceMs = nowMs_;
@@ -216,7 +221,7 @@ class FrontEnd : public Outbound::Breaker {
   // A transport that cannot be paused brings more than may wait: QoS 0 is dropped and counted,
   // anything else ends the connection.
   void shed(Connection& connection) {
-    connection.input.resume(limits_.maximumPacketSizeBytes, [&](uint8_t first, Bytes) {
+    connection.input.resume(rulesOf(connection), [&](uint8_t first, Bytes) {
       const bool isQos0 = PacketType(first >> 4) == PacketType::publish && (first & 6) == 0;
       if (!isQos0) return Flow::end;
       counters_.add(Counter::droppedInput);

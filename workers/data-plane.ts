@@ -18,7 +18,6 @@ const post = (message: ToMain): void => port.postMessage(message);
 
 const frontEnd = new FrontEnd(loadAddon(), start, post);
 const webSockets = new WebSocketListener(start.config, start.version, frontEnd);
-let hostSlot = 0;
 
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
@@ -46,10 +45,10 @@ port.on('message', (message: ToWorker) => {
       frontEnd.engine.destroySession(message.session);
       break;
     case 'openHost':
-      hostSlot = frontEnd.openHost(message.session);
+      frontEnd.openHost(message.session);
       break;
     case 'hostBytes':
-      frontEnd.received(hostSlot, message.bytes);
+      frontEnd.receiveFromHost(message.bytes);
       break;
     case 'stop':
       stop(message.reasonCode);
@@ -75,13 +74,14 @@ function listen(host: string, httpPort: number, tcpPort: number | false): void {
   }
 }
 
-/** Takes no more connections, says goodbye to those there are, and leaves once that is written. */
+/**
+ * Takes no more connections, says goodbye to those there are, and leaves when the last one has closed. The
+ * data plane aborts those that hang; the supervisor has the last word with stopMs.
+ */
 function stop(reasonCode: number): void {
   webSockets.stopListening();
   frontEnd.engine.stopTcp();
-  frontEnd.endAll(reasonCode);
-  const goodbyeMs = 200;
-  setTimeout(() => leave(0), goodbyeMs);
+  frontEnd.endAll(reasonCode, () => leave(0));
 }
 
 function leave(status: number): void {

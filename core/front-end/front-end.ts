@@ -21,7 +21,7 @@ export interface OutgoingSocket {
 export interface SocketOwner {
   /** Gives the slot that names the socket from now on. */
   opened(socket: OutgoingSocket, remoteAddress: string): number;
-  received(slot: number, bytes: ArrayBuffer | Uint8Array): void;
+  received(slot: number, bytes: ArrayBuffer): void;
   drained(slot: number): void;
   closed(slot: number): void;
 }
@@ -45,6 +45,8 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
   readonly #subscribes = new Map<number, () => void>();
   // By session.
   readonly #arrivals = new Map<number, Arrival>();
+  #hostSlot = 0;
+  #onEmpty: (() => void) | undefined;
   #serials = 0;
   #tokens = 0;
 
@@ -63,7 +65,7 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
     return slot;
   }
 
-  received(slot: number, bytes: ArrayBuffer | Uint8Array): void {
+  received(slot: number, bytes: ArrayBuffer): void {
     this.engine.receive(slot, bytes);
   }
 
@@ -110,6 +112,8 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
         this.#connections[slot]?.onPacket(first, bytes);
         break;
       case EventKind.ended:
+        if (slot === this.#hostSlot)
+          throw new Error(`the host connection broke the protocol: 0x${reason.toString(16)}`);
         this.#connections[slot]?.end(reason, 'lost');
         break;
       case EventKind.gone:
@@ -140,6 +144,7 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
     if (connection === undefined) return;
     connection.onGone();
     this.#bySerial.delete(connection.serial);
+    if (this.#bySerial.size === 0) this.#onEmpty?.();
   }
 
   // --- what connections need ------------------------------------------------------------------------
@@ -209,10 +214,11 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
     this.#bySession.delete(session);
   }
 
-  /** Opens the connection of the host program: its bytes come and go by `post`. */
-  openHost(session: number): number {
+  /** Opens the connection of the host program: its bytes come by `receiveFromHost` and go by `post`. */
+  openHost(session: number): void {
     const slot = this.engine.open();
     const post = this.#post;
+    this.#hostSlot = slot;
     this.#sockets[slot] = {
       send(bytes) {
         post({ type: 'hostBytes', bytes: bytes.slice() });
@@ -221,12 +227,19 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
       end() {},
       abort() {},
     };
-    this.#addConnection(slot, 'ws', 'host').openAsHost(session);
-    return slot;
+    const connection = new ClientConnection(this, slot, 0, 'ws', 'host');
+    this.#connections[slot] = connection;
+    connection.openAsHost(session);
   }
 
-  /** Says goodbye to all clients. */
-  endAll(reasonCode: number): void {
+  receiveFromHost(bytes: Uint8Array): void {
+    this.engine.receive(this.#hostSlot, bytes);
+  }
+
+  /** Says goodbye to all clients, and calls back when the last one has gone. */
+  endAll(reasonCode: number, onEmpty: () => void): void {
+    this.#onEmpty = onEmpty;
     for (const connection of this.#bySerial.values()) connection.end(reasonCode, 'lost');
+    if (this.#bySerial.size === 0) onEmpty();
   }
 }

@@ -19,19 +19,24 @@ enum class Flow : uint8_t {
   end,    // the connection is over, drop what is left
 };
 
+struct FrameRules {
+  uint32_t bytesMax = varintMax;    // of a frame, with its header
+  bool needsMinimalLength = false;  // only MQTT 5 forbids lengths with more bytes than needed
+};
+
 class Input {
  public:
   // A frame: its first byte (type and flags) and the bytes after the remaining length.
   // `sink(first, body)` gives a Flow. Returns success, or why the stream is over.
   template <class Sink>
-  Reason feed(Bytes chunk, uint32_t frameBytesMax, Sink&& sink) {
+  Reason feed(Bytes chunk, const FrameRules& rules, Sink&& sink) {
     if (paused_) {
       hold(chunk);
       return Reason::success;
     }
     if (!held_.empty()) {
       chunk = complete(chunk);
-      const size_t used = parse(held_, frameBytesMax, sink);
+      const size_t used = parse(held_, rules, sink);
       if (used == 0 && !paused_) return error_;  // still incomplete, or over
       if (used != 0) held_.clear();
       if (paused_ || ended_) {
@@ -39,18 +44,18 @@ class Input {
         return error_;
       }
     }
-    const size_t used = parse(chunk, frameBytesMax, sink);
+    const size_t used = parse(chunk, rules, sink);
     if (!ended_) hold(chunk.subspan(used));
     return error_;
   }
 
   // Hands on what was held back. A sink may pause again.
   template <class Sink>
-  Reason resume(uint32_t frameBytesMax, Sink&& sink) {
+  Reason resume(const FrameRules& rules, Sink&& sink) {
     paused_ = false;
     std::vector<uint8_t> waiting;
     waiting.swap(held_);
-    const size_t used = parse(waiting, frameBytesMax, sink);
+    const size_t used = parse(waiting, rules, sink);
     if (!ended_) {
       waiting.erase(waiting.begin(), waiting.begin() + std::ptrdiff_t(used));
       waiting.swap(held_);
@@ -91,14 +96,15 @@ class Input {
 
   // Gives the bytes that were used; sets paused_, ended_ and error_ as it goes.
   template <class Sink>
-  size_t parse(Bytes bytes, uint32_t frameBytesMax, Sink& sink) {
+  size_t parse(Bytes bytes, const FrameRules& rules, Sink& sink) {
     size_t at = 0;
     while (bytes.size() - at >= 2) {
       const Varint length = readVarint(bytes.subspan(at + 1));
-      if (length.state == Varint::State::malformed) return fail(Reason::malformedPacket, at);
+      const bool isTooLong = rules.needsMinimalLength && !length.minimal;
+      if (length.state == Varint::State::malformed || isTooLong) return fail(Reason::malformedPacket, at);
       if (length.state == Varint::State::incomplete) break;
       const size_t header = size_t(1) + length.size;
-      if (header + length.value > frameBytesMax) return fail(Reason::packetTooLarge, at);
+      if (header + length.value > rules.bytesMax) return fail(Reason::packetTooLarge, at);
       if (bytes.size() - at < header + length.value) break;
       const Flow flow = sink(bytes[at], bytes.subspan(at + header, length.value));
       if (flow != Flow::hold) at += header + length.value;

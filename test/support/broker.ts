@@ -1,0 +1,18 @@
+/** A broker on free ports for one test, stopped when the test ends. */
+import type { TestContext } from 'node:test';
+import { type Broker, type BrokerOptions, createBroker } from '../../core/broker.ts';
+
+export interface RunningBroker {
+  readonly broker: Broker;
+  readonly port: number;
+  readonly tcpPort: number;
+  readonly wsUrl: string;
+}
+
+export async function startBroker(test: TestContext, options: BrokerOptions = {}): Promise<RunningBroker> {
+  const broker = createBroker({ port: 0, tcpPort: 0, workers: 1, ...options });
+  test.after(() => broker.stop());
+  await broker.start();
+  const { host, port, tcpPort, path } = broker.address();
+  return { broker, port, tcpPort: Number(tcpPort), wsUrl: `ws://${host}:${port}${path}` };
+}
