@@ -521,6 +521,11 @@ napi_value moveSessionHere(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value nextToken(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  return toNumber(env, double(call.host->engine.nextToken()));
+}
+
 napi_value subscribe(napi_env env, napi_callback_info info) {
   const Call<8> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
@@ -600,6 +605,7 @@ constexpr std::array engineMethods = {
     Method{"createSession", createSession},
     Method{"destroySession", destroySession},
     Method{"moveSessionHere", moveSessionHere},
+    Method{"nextToken", nextToken},
     Method{"subscribe", subscribe},
     Method{"finishSubscribe", finishSubscribe},
     Method{"sendRetained", sendRetained},
@@ -650,6 +656,7 @@ napi_value createBroker(napi_env env, napi_callback_info info) {
   const auto limit = [&](const char* name) { return limitOf(env, arguments[1], name); };
   Limits limits;
   limits.maximumPacketSizeBytes = uint32_t(limit("maximumPacketSizeBytes"));
+  limits.connectPacketSizeBytesMax = uint32_t(limit("connectPacketSizeBytesMax"));
   limits.connectTimeoutMs = uint32_t(limit("connectTimeoutMs"));
   limits.receiveMaximum = uint16_t(limit("receiveMaximum"));
   limits.inflightMax = uint16_t(limit("inflightMax"));

@@ -19,7 +19,6 @@ export const EventKind = {
   gone: 3,
   subscribed: 4,
   sessionArrived: 5,
-  sessionDeparted: 6,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -109,6 +108,8 @@ export interface Engine {
   moveSessionHere(session: number, from: number): void;
   subscriptions(session: number): SubscriptionRow[];
 
+  /** Names a SUBSCRIBE. */
+  nextToken(): number;
   /** True if it replaced a subscription. `token` names the SUBSCRIBE it belongs to. */
   subscribe(
     session: number,

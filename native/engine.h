@@ -91,7 +91,7 @@ class Engine : private Router, private ShardOutlet {
   }
 
   // The session comes here from worker `from`; it has just been created and given its subscriptions.
-  // Event sessionArrived follows when everything is here; there, sessionDeparted.
+  // Event sessionArrived follows when everything is here.
   void moveSessionHere(Session& session, unsigned from) {
     session.move = std::make_unique<SessionMove>();
     session.move->isArriving = true;
@@ -101,6 +101,9 @@ class Engine : private Router, private ShardOutlet {
   }
 
   // --- subscriptions ------------------------------------------------------------------------------
+
+  // Names a SUBSCRIBE; never used twice in the life of the engine.
+  uint64_t nextToken() { return ++tokens_; }
 
   // Adds a subscription of the SUBSCRIBE that `token` names. True when it replaced one.
   bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
@@ -315,7 +318,6 @@ class Engine : private Router, private ShardOutlet {
     counters.subtract(Counter::queued, parcel->queue.size());
     lanes_.inbound(index_, to).push({.kind = RecordKind::parcel, .pointer = parcel.release()});
     destroySession(*session);
-    frontEnd.events.push_back({EventKind::sessionDeparted, 0, Reason::success, 0, key, {}});
   }
 
   void onArriving(uint64_t key, unsigned shard) {
@@ -383,6 +385,7 @@ class Engine : private Router, private ShardOutlet {
   Matcher matcher_;
   std::vector<Filter*> matches_;
   std::unordered_map<uint64_t, PendingSubscribe> pending_;
+  uint64_t tokens_ = 0;
 };
 
 }  // namespace rally

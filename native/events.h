@@ -16,7 +16,6 @@ enum class EventKind : uint8_t {
   gone,             // the socket is no more (slot)
   subscribed,       // all shards know the filters of a SUBSCRIBE (value: token)
   sessionArrived,   // a session is complete here (value: session)
-  sessionDeparted,  // a session has left (value: session)
 };
 
 struct Event {

@@ -187,7 +187,8 @@ class FrontEnd : public Outbound::Breaker {
   };
 
   FrameRules rulesOf(const Connection& connection) const {
-    return {limits_.maximumPacketSizeBytes, connection.version >= mqtt5};
+    const bool isConnected = connection.phase == Phase::connected;
+    return {isConnected ? limits_.maximumPacketSizeBytes : limits_.connectPacketSizeBytesMax, connection.version >= mqtt5};
   }
 
   void setPhase(Connection& connection, Phase phase) {
@@ -208,6 +209,10 @@ class FrontEnd : public Outbound::Breaker {
       return;
     }
     if (connection.phase >= Phase::ending) return;
+    if (connection.phase == Phase::awaitingConnect && connection.input.beginsOtherThan(PacketType::connect)) {
+      end(connection, Reason::protocolError);  // [MQTT-3.1.0-1]: no need to wait for the rest of it
+      return;
+    }
     const bool isFull = connection.input.paused() && connection.input.heldBytes() > limits_.inputBufferBytesMax;
     if (isFull && connection.isReading) {
       if (connection.transport->setReading(connection, false)) connection.isReading = false;

@@ -8,6 +8,7 @@ namespace rally {
 
 struct Limits {
   uint32_t maximumPacketSizeBytes = 1'048'576;
+  uint32_t connectPacketSizeBytesMax = 131'072;
   uint32_t connectTimeoutMs = 10'000;
   uint16_t receiveMaximum = 1'024;
   uint16_t inflightMax = 1'024;

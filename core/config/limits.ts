@@ -21,6 +21,11 @@ export const limitRanges = {
    */
   maximumPacketSizeBytes: { default: 1 * MiB, min: 1 * KiB, max: 268_435_460 },
   /**
+   * The largest CONNECT in bytes with its header: the only packet that strangers may make the broker hold.
+   * Default 128 * KiB: a will with a payload of 64 KiB, and a token beside it.
+   */
+  connectPacketSizeBytesMax: { default: 128 * KiB, min: 1 * KiB, max: 1 * MiB },
+  /**
    * Milliseconds from accepting a connection to its complete CONNECT. Default 10_000: enough for a
    * phone on a bad network, short enough that silent connections do not pile up.
    */

@@ -140,7 +140,10 @@ export class Supervisor {
         }
         this.#onMessage(index, message);
       });
-      worker.once('error', reject);
+      worker.once('error', (err) => {
+        this.#logger.error({ worker: index, err }, 'a worker failed');
+        reject(err);
+      });
       worker.once('exit', () => {
         reject(new BrokerError('WORKER_FAILED', `Worker ${index} ended while it started.`));
         this.#onExit(index, worker);

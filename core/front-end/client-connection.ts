@@ -223,7 +223,10 @@ export class ClientConnection {
     let reasonCodes: number[] = [];
     const token = this.#context.nextSubscribeToken(() => {
       // The frames behind the SUBSCRIBE have waited, so that nothing they bring about overtakes the SUBACK.
-      if (this.session !== session) return;
+      if (this.session !== session) {
+        engine.sendRetained(token); // the client has left; its session may be there still
+        return;
+      }
       const suback = encodeSuback(
         { packetId: subscribe.packetId, reasonCodes, properties: {} },
         this.#version,

@@ -48,7 +48,6 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
   #hostSlot = 0;
   #onEmpty: (() => void) | undefined;
   #serials = 0;
-  #tokens = 0;
 
   constructor(addon: Addon, start: WorkerStart, post: (message: ToMain) => void) {
     this.limits = start.config.limits;
@@ -126,8 +125,6 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
       case EventKind.sessionArrived:
         this.#onSessionArrived(value);
         break;
-      case EventKind.sessionDeparted:
-        break;
     }
   }
 
@@ -159,7 +156,7 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
   }
 
   nextSubscribeToken(done: () => void): number {
-    const token = ++this.#tokens;
+    const token = this.engine.nextToken();
     this.#subscribes.set(token, done);
     return token;
   }
@@ -233,6 +230,7 @@ export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner 
   }
 
   receiveFromHost(bytes: Uint8Array): void {
+    if (this.#hostSlot === 0) return; // the host sends again what matters once its connection is open
     this.engine.receive(this.#hostSlot, bytes);
   }
 

@@ -64,6 +64,8 @@ class Input {
     return error_;
   }
 
+  // True when the first byte of a frame is there and its type is another.
+  bool beginsOtherThan(PacketType type) const { return !held_.empty() && PacketType(held_[0] >> 4) != type; }
   void pause() { paused_ = true; }
   bool paused() const { return paused_; }
   bool ended() const { return ended_; }
