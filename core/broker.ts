@@ -4,7 +4,6 @@
  */
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type CounterName, counterNames, loadAddon } from '../native/addon.ts';
 import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
@@ -12,6 +11,7 @@ import { assertPortIsFree, numericAddress } from './control/free-port.ts';
 import { createLogger, type Logger } from './control/logger.ts';
 import type { CloseCause, ToMain } from './control/messages.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
+import { type CounterName, counterNames, loadAddon } from './data-plane/addon.ts';
 import { HostClient, type MessageListener, type PublishOptions } from './host/host-client.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';

@@ -8,7 +8,7 @@
 //   prepare  turn() again for what timers and promises did; then sleep, if nothing is left to do
 //
 // JavaScript is called with the control plane's events, and once a turn with a list of WebSocket
-// writes. Types and meanings of all functions: native/addon.ts.
+// writes. Types and meanings of all functions: core/data-plane/addon.ts.
 #include <node_api.h>
 #include <sys/random.h>
 #include <time.h>

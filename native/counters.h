@@ -7,7 +7,7 @@
 
 namespace rally {
 
-// Kept in the order of `counterNames` in native/addon.ts.
+// Kept in the order of `counterNames` in core/data-plane/addon.ts.
 enum class Counter : uint8_t {
   connectionsOpened,
   connectionsClosed,

@@ -8,7 +8,7 @@
 
 namespace rally {
 
-// Kept in the order of `EventKind` in native/addon.ts.
+// Kept in the order of `EventKind` in core/data-plane/addon.ts.
 enum class EventKind : uint8_t {
   opened,           // TCP: a client connected (slot)
   packet,           // a packet for the control plane (slot, first byte, body); frames wait until resume

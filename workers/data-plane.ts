@@ -7,9 +7,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerError } from '../core/broker-error.ts';
 import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts';
+import { loadAddon } from '../core/data-plane/addon.ts';
 import { FrontEnd } from '../core/front-end/front-end.ts';
 import { WebSocketListener } from '../core/front-end/websocket-listener.ts';
-import { loadAddon } from '../native/addon.ts';
 
 const start = workerData as WorkerStart;
 const port = parentPort;

@@ -3,8 +3,8 @@
  * plain data, posted in order. No application message passes here but those of the host program.
  */
 
-import type { SubscriptionRow } from '../../native/addon.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import type { SubscriptionRow } from '../data-plane/addon.ts';
 import type { ProtocolVersion, Will } from '../wire/packets.ts';
 
 /** What a worker is started with. */

@@ -3,9 +3,9 @@
  * and takes over its sessions, subscriptions and retained messages, which outlive it in the data plane.
  */
 import { Worker } from 'node:worker_threads';
-import type { Addon } from '../../native/addon.ts';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import type { Addon } from '../data-plane/addon.ts';
 import type { Logger } from './logger.ts';
 import type { ToMain, ToWorker, WorkerStart } from './messages.ts';
 

@@ -4,9 +4,10 @@
  *
  *   packet event -> decode -> answer, or ask the session directory -> resume the frames behind it
  */
-import type { Engine } from '../../native/addon.ts';
+
 import type { Limits } from '../config/limits.ts';
 import type { CloseCause, ConnectRequest } from '../control/messages.ts';
+import type { Engine } from '../data-plane/addon.ts';
 import { returnCodeOf } from '../wire/connack-return-code.ts';
 import { decodeConnect } from '../wire/decode-connect.ts';
 import { decodeDisconnect } from '../wire/decode-disconnect.ts';

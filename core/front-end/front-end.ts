@@ -2,9 +2,10 @@
  * The control plane of one worker: it turns the data plane's events into calls on connections, carries
  * out WebSocket writes, and speaks with the session directory on the main thread.
  */
-import { type Addon, type Engine, type EngineHandlers, EventKind } from '../../native/addon.ts';
+
 import type { Limits } from '../config/limits.ts';
 import type { CloseCause, ConnectRequest, SessionOrigin, ToMain, WorkerStart } from '../control/messages.ts';
+import { type Addon, type Engine, type EngineHandlers, EventKind } from '../data-plane/addon.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 
 /** The way to a client that JavaScript carries. */

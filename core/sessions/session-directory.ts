@@ -10,9 +10,9 @@
  *   client is away         no          unless never   if its will is delayed
  */
 
-import type { SubscriptionRow } from '../../native/addon.ts';
 import type { Authenticate } from '../config/options.ts';
 import type { CloseCause, ConnectRequest, SessionOrigin, ToWorker } from '../control/messages.ts';
+import type { SubscriptionRow } from '../data-plane/addon.ts';
 import type { Will } from '../wire/packets.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import type { Clock, Timer } from './timers.ts';

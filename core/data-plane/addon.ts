@@ -8,8 +8,8 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { BrokerError } from '../core/broker-error.ts';
-import type { Limits } from '../core/config/limits.ts';
+import { BrokerError } from '../broker-error.ts';
+import type { Limits } from '../config/limits.ts';
 
 /** Kept in the order of `EventKind` in native/events.h, where each is explained. */
 export const EventKind = {
@@ -143,8 +143,8 @@ export interface Addon {
 
 /** Errors: ADDON_MISSING. */
 export function loadAddon(): Addon {
-  // From dist/native/addon.js.
-  const path = fileURLToPath(new URL('../../build/Release/rallymq.node', import.meta.url));
+  // From dist/core/data-plane/addon.js.
+  const path = fileURLToPath(new URL('../../../build/Release/rallymq.node', import.meta.url));
   if (!existsSync(path)) {
     throw new BrokerError(
       'ADDON_MISSING',
