@@ -45,7 +45,7 @@ class Engine : private Router, private ShardOutlet {
       if (lane.takeProducerWaits()) ring(worker);
     });
     bool isProgressing = true;
-    while (isProgressing && !isCrowded(&Lanes::outbound)) {
+    for (int round = 0; round < inboundRoundsMax && isProgressing && !isCrowded(&Lanes::outbound); round++) {
       isProgressing = false;
       eachOther([&](unsigned worker) {
         Lane& lane = lanes_.inbound(worker, index_);
@@ -168,7 +168,9 @@ class Engine : private Router, private ShardOutlet {
     std::vector<uint64_t> versions;  // of each shard's retained store, when it knew the filters
     std::vector<RetainedRequest> requests;
   };
+  // Records taken from each lane at once, and how often in a turn before the outboxes are written.
   static constexpr size_t inboundBatch = 256;
+  static constexpr int inboundRoundsMax = 16;
 
   template <class Visit>
   void eachOther(Visit&& visit) {
