@@ -16,6 +16,7 @@ export const brokerErrorCodes = {
   WORKER_FAILED: 'a worker thread ended, or did not start',
   ALREADY_STARTED: 'the broker was started before',
   HOST_PUBLISH_INVALID: 'the host program publishes something that no client could',
+  HOST_PUBLISH_REFUSED: 'the broker did not take a message of the host program',
   HOST_SUBSCRIBE_INVALID: 'the host program subscribes to a filter that it cannot have',
   NOT_RUNNING: 'the broker is not started, or already stopped',
 } as const;

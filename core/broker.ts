@@ -69,6 +69,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       },
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,
+      authenticateMs: config.limits.connectTimeoutMs,
       authenticate,
       publishWill: (will) => this.#publishWill(will),
       onConnected: (client) => this.#onConnected(client),
@@ -89,8 +90,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#state = 'starting';
     const { host, port, tcpPort } = this.#config;
     const numericHost = await numericAddress(host);
-    if (port !== 0) await assertPortIsFree(numericHost, port, '--port');
-    if (tcpPort !== false && tcpPort !== 0) await assertPortIsFree(numericHost, tcpPort, '--tcp-port');
+    await assertPortIsFree(numericHost, port, '--port');
+    if (tcpPort !== false) await assertPortIsFree(numericHost, tcpPort, '--tcp-port');
     this.#supervisor = new Supervisor(loadAddon(), this.#config, version, this.#logger, {
       onMessage: (worker, message) => this.#onMessage(worker, message),
       onWorkerLost: (worker) => this.#directory.workerLost(worker),
@@ -108,6 +109,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
     this.#directory.stop();
+    this.#host.close();
     await this.#supervisor?.stop(ReasonCode.serverShuttingDown);
     this.#logger.info('stopped');
   }
@@ -121,7 +123,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   /**
    * Publishes from the host program; no client is needed. Resolves when the broker has the message.
-   * Errors: NOT_RUNNING, HOST_PUBLISH_INVALID.
+   * Errors: NOT_RUNNING, HOST_PUBLISH_INVALID, HOST_PUBLISH_REFUSED.
    */
   async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {
     void this.#running;

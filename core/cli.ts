@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { type Broker, brokerOf, version } from './broker.ts';
 /**
  * The command `rallymq`. Exit status: 0 after a stop in order, 1 if the broker could not go on, 2 if it was
  * started in a wrong way.
  */
+
+import { type Broker, brokerOf, version } from './broker.ts';
 import { BrokerError } from './broker-error.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
 import { usage } from './config/usage.ts';

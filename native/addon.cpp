@@ -312,7 +312,6 @@ class EngineHost {
     napi_add_async_cleanup_hook(env, onCleanup, this, &cleanup_);
   }
 
-  // From JavaScript: goes through a turn as soon as control returns to the event loop.
   Engine& engine;
   Script script;
   ScriptTransport scriptTransport;
@@ -370,9 +369,22 @@ class EngineHost {
     }
   }
 
+  // A thread that was ended from outside (terminate(), process.exit(), out of memory) leaves the sockets of
+  // uWebSockets open, and Node aborts the process when a loop has open handles. They are all that polls
+  // descriptors on this loop beside the doorbell.
+  static void closeLeftSocket(uv_handle_t* handle, void* data) {
+    const auto* host = static_cast<EngineHost*>(data);
+    if (handle->type != UV_POLL || uv_is_closing(handle) || handle == reinterpret_cast<const uv_handle_t*>(&host->bell_)) return;
+    uv_os_fd_t descriptor = -1;
+    if (uv_fileno(handle, &descriptor) == 0) shutdown(descriptor, SHUT_RDWR);
+    uv_close(handle, nullptr);
+    if (descriptor >= 0) close(descriptor);
+  }
+
   // The thread ends: sockets and hooks are closed, the engine stays for the thread that follows.
   static void onCleanup(napi_async_cleanup_hook_handle, void* data) {
     auto* host = static_cast<EngineHost*>(data);
+    uv_walk(loopOf(host->env_), closeLeftSocket, host);
     host->tcp.stopListening();
     host->engine.frontEnd.eachConnection([&](Connection& connection) {
       if (connection.transport == &host->tcp) host->tcp.abort(connection);
@@ -684,6 +696,32 @@ napi_value destroyBroker(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// Binds a free port, so that nobody else gets it before the workers listen there: [descriptor, port].
+napi_value reservePort(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  int port = 0;
+  const int fd = bindShared(textOf(env, argument), port);
+  if (fd < 0) {
+    napi_throw_error(env, uv_err_name(fd), uv_strerror(fd));
+    return nullptr;
+  }
+  napi_value pair = nullptr;
+  napi_create_array_with_length(env, 2, &pair);
+  napi_set_element(env, pair, 0, toNumber(env, fd));
+  napi_set_element(env, pair, 1, toNumber(env, port));
+  return pair;
+}
+
+napi_value releasePort(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  close(int(numberOf(env, argument)));
+  return nullptr;
+}
+
 // The sums over all workers, in the order of `Counter`.
 napi_value readCounters(napi_env env, napi_callback_info info) {
   size_t count = 1;
@@ -700,7 +738,8 @@ napi_value readCounters(napi_env env, napi_callback_info info) {
 
 napi_value initialise(napi_env env, napi_value exports) {
   for (const Method& method : {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
-                               Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters}}) {
+                               Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters},
+                               Method{"reservePort", reservePort}, Method{"releasePort", releasePort}}) {
     define(env, exports, method, nullptr);
   }
   return exports;

@@ -27,7 +27,7 @@ class Engine : private Router, private ShardOutlet {
         workers_(lanes.workers()),
         lanes_(lanes),
         filters_(hashSeed),
-        shard_(index, filters_, limits, hashSeed, counters, *this),
+        shard_(index, lanes.workers(), filters_, limits, hashSeed, counters, *this),
         matcher_(frontEnd.outbound) {}
 
   unsigned index() const { return index_; }
@@ -41,7 +41,7 @@ class Engine : private Router, private ShardOutlet {
   void drainLanes() {
     eachOther([&](unsigned worker) {
       Lane& lane = lanes_.outbound(worker, index_);
-      lane.drain(SIZE_MAX, [&](const Record& record) { take(record, worker); });
+      lane.drain(SIZE_MAX, [&](const Record& record) { takeOutbound(record, worker); });
       if (lane.takeProducerWaits()) ring(worker);
     });
     bool isProgressing = true;
@@ -76,8 +76,9 @@ class Engine : private Router, private ShardOutlet {
 
   Session* findSession(uint64_t key) { return sessions_.find(key); }
 
-  // A session outlives its connection until accept() says otherwise.
+  // A session outlives its connection until accept() says otherwise. One that is there already stays.
   Session& createSession(uint64_t key) {
+    if (Session* known = sessions_.find(key)) return *known;
     counters.add(Counter::sessions);
     return sessions_.create(key);
   }
@@ -96,8 +97,7 @@ class Engine : private Router, private ShardOutlet {
     session.move = std::make_unique<SessionMove>();
     session.move->isArriving = true;
     const Record record{.kind = RecordKind::moveSession, .worker = uint8_t(from), .value = session.key};
-    shard_.take(record, index_);
-    eachOther([&](unsigned worker) { lanes_.inbound(index_, worker).push(record); });
+    for (unsigned worker = 0; worker < workers_; worker++) toShard(worker, record);
   }
 
   // --- subscriptions ------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Engine : private Router, private ShardOutlet {
         if (!hasWildcard(request.filter) && worker != ownerOf(filters_.hashOf(request.filter))) continue;
         auto* copy = new RetainedRequest(request);
         copy->version = pending.versions[worker];
-        send(worker, {.kind = RecordKind::retainedRequest, .pointer = copy});
+        toShard(worker, {.kind = RecordKind::retainedRequest, .pointer = copy});
       }
     }
     if (Session* session = sessions_.find(pending.session)) frontEnd.outbound.pump(*session);
@@ -198,7 +198,7 @@ class Engine : private Router, private ShardOutlet {
                .generation = source.generation, .pointer = MessageRef(publication.keep()).release(), .value = publication.topicHash});
   }
 
-  void send(unsigned worker, const Record& record) {
+  void toShard(unsigned worker, const Record& record) {
     if (worker == index_) shard_.take(record, index_);
     else lanes_.inbound(index_, worker).push(record);
   }
@@ -222,14 +222,14 @@ class Engine : private Router, private ShardOutlet {
 
   void answer(unsigned worker, const Record& record) override {
     if (worker == index_) {
-      take(record, index_);
+      takeOutbound(record, index_);
       return;
     }
     if (record.kind == RecordKind::deliver) counters.add(Counter::handedOver);
     lanes_.outbound(index_, worker).push(record);
   }
 
-  void take(const Record& record, unsigned shard) {
+  void takeOutbound(const Record& record, unsigned shard) {
     switch (record.kind) {
       case RecordKind::deliver: {
         Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
@@ -349,11 +349,15 @@ class Engine : private Router, private ShardOutlet {
     counters.add(Counter::queued, parcel->queue.size());
     Fifo<Delivery> later = std::exchange(session.queue, std::move(parcel->queue));
     for (; !later.empty(); later.pop()) session.queue.push(std::move(later.front()));
-    session.queuedMessages = session.queuedBytes = 0;
+    session.queuedMessages = session.queuedBytes = session.queuedRetained = 0;
     for (uint64_t at = session.queue.first(); at != session.queue.end(); at++) {
-      if (session.queue[at].isFromStore) continue;
-      session.queuedMessages++;
-      session.queuedBytes += session.queue[at].message->size();
+      const Delivery& delivery = session.queue[at];
+      if (delivery.isFromStore) {
+        session.queuedRetained++;
+      } else {
+        session.queuedMessages++;
+        session.queuedBytes += delivery.message->size();
+      }
     }
     frontEnd.events.push_back({EventKind::sessionArrived, 0, Reason::success, 0, session.key, {}});
   }

@@ -41,7 +41,7 @@ struct ConnectionTerms {
   bool isPersistent = false;       // the session outlives the connection
 };
 
-class FrontEnd : public Outbound::Breaker {
+class FrontEnd : public Outbound::ConnectionEnder {
  public:
   FrontEnd(const Limits& limits, Counters& counters, Router& router)
       : outbound(limits, counters, *this), limits_(limits), counters_(counters), router_(router) {}
@@ -213,7 +213,8 @@ class FrontEnd : public Outbound::Breaker {
       end(connection, Reason::protocolError);  // [MQTT-3.1.0-1]: no need to wait for the rest of it
       return;
     }
-    const bool isFull = connection.input.paused() && connection.input.heldBytes() > limits_.inputBufferBytesMax;
+    const size_t heldMax = size_t(limits_.inputBufferBytesMax) + limits_.maximumPacketSizeBytes;
+    const bool isFull = connection.input.paused() && connection.input.heldBytes() > heldMax;
     if (isFull && connection.isReading) {
       if (connection.transport->setReading(connection, false)) connection.isReading = false;
       else shed(connection);

@@ -20,14 +20,14 @@ namespace rally {
 class Outbound {
  public:
   // Ends a connection whose stream cannot go on.
-  class Breaker {
+  class ConnectionEnder {
    public:
-    virtual ~Breaker() = default;
+    virtual ~ConnectionEnder() = default;
     virtual void end(Connection& connection, Reason reason) = 0;
   };
 
-  Outbound(const Limits& limits, Counters& counters, Breaker& breaker)
-      : limits_(limits), counters_(counters), breaker_(breaker), arena_(limits.outboxTotalBytesMax) {}
+  Outbound(const Limits& limits, Counters& counters, ConnectionEnder& ender)
+      : limits_(limits), counters_(counters), ender_(ender), arena_(limits.outboxTotalBytesMax) {}
 
   Arena& arena() { return arena_; }
   void addTransport(Transport& transport) { transports_.push_back(&transport); }
@@ -40,7 +40,7 @@ class Outbound {
     if (connection.phase >= Phase::closing) return;
     // A client that sends and does not read fills its outbox with acknowledgements.
     if (connection.outbox.bytes() + connection.unsentBytes > 2 * size_t(limits_.outboxBytesMax)) {
-      breaker_.end(connection, Reason::quotaExceeded);
+      ender_.end(connection, Reason::quotaExceeded);
       return;
     }
     append(connection, packet);
@@ -53,11 +53,12 @@ class Outbound {
   void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids) {
     const uint8_t qos = publication.qos < maximumQos ? publication.qos : maximumQos;
     Connection* connection = session.connection;
-    if (connection && session.isCaughtUp() && (qos == 0 || session.window.hasRoom(connection->inflightMax)) && hasRoom(*connection)) {
+    const bool hasPlace = connection && hasRoom(*connection, publication.size());
+    if (hasPlace && session.isCaughtUp() && (qos == 0 || session.window.hasRoom(connection->inflightMax))) {
       sendPublish(*connection, session, publication, qos, retain, ids);
       return;
     }
-    if (qos == 0 && (!connection || !hasRoom(*connection))) {
+    if (qos == 0 && !hasPlace) {
       counters_.add(Counter::droppedQos0);
       return;
     }
@@ -69,6 +70,11 @@ class Outbound {
   // what it holds is only a reference to what the store keeps anyway.
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
     if (!session.connection && !session.isPersistent) return;
+    if (session.queuedRetained >= limits_.retainedMessagesMax) {  // it subscribes again and again without reading
+      counters_.add(Counter::droppedQueueFull);
+      return;
+    }
+    session.queuedRetained++;
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
     session.queue.push({std::move(message), SubscriptionIds(subscriptionId), qos, true, true});
     counters_.add(Counter::queued);
@@ -78,15 +84,15 @@ class Outbound {
   void pump(Session& session) {
     while (session.connection && session.connection->phase == Phase::connected && !session.isCaughtUp()) {
       Connection& connection = *session.connection;
-      if (!hasRoom(connection)) return;
-      if (session.window.isResending()) {
+      const bool isResending = session.window.isResending();
+      const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front();
+      if (!hasRoom(connection, next.message ? next.message->size() : 0)) return;
+      if (isResending) {
         resendOldest(connection, session);
         continue;
       }
-      Delivery& next = session.queue.front();
       if (next.qos > 0 && !session.window.hasRoom(connection.inflightMax)) return;
-      const Delivery delivery = std::move(next);
-      unqueue(session, delivery);
+      const Delivery delivery = takeQueued(session);
       if (isExpired(*delivery.message.get())) {
         counters_.add(Counter::droppedExpired);
         continue;
@@ -136,6 +142,8 @@ class Outbound {
 
  private:
   static constexpr int roundsMax = 16;
+  // More than the head of a PUBLISH has beside topic and properties, with many subscription identifiers.
+  static constexpr size_t headBytesMax = 1'024;
 
   void write(Connection& connection) {
     counters_.add(Counter::bytesSent, connection.outbox.bytes());
@@ -146,29 +154,30 @@ class Outbound {
     for (Transport* transport : transports_) transport->commit();
   }
 
-  bool fits(const Connection& connection) const {
+  bool fits(const Connection& connection, size_t bytes) const {
     return connection.outbox.bytes() + connection.unsentBytes < limits_.outboxBytesMax &&
            connection.outbox.messages() + connection.unsentMessages < limits_.outboxMessagesMax &&
-           arena_.hasRoom(0);
+           arena_.hasRoom(bytes);
   }
 
   // True when the outbox takes one more message. A full one is written early, if the socket takes it.
-  bool hasRoom(Connection& connection) {
-    if (fits(connection)) return true;
+  bool hasRoom(Connection& connection, size_t messageBytes) {
+    const size_t bytes = messageBytes + headBytesMax;
+    if (fits(connection, bytes)) return true;
     if (connection.isBlocked || connection.outbox.isEmpty()) return false;
     write(connection);
     connection.transport->commit();
-    return fits(connection);
+    return fits(connection, bytes);
   }
 
   void append(Connection& connection, Bytes bytes) {
-    if (!connection.outbox.append(arena_, bytes)) breaker_.end(connection, Reason::quotaExceeded);
+    if (!connection.outbox.append(arena_, bytes)) ender_.end(connection, Reason::quotaExceeded);
   }
 
   void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids) {
     PublishWriter::Head& head = writer_.head(publication, connection.version, qos, ids);
     const size_t size = head.bytes.size() + publication.payload.size();
-    if ((connection.maximumPacketSize != 0 && size > connection.maximumPacketSize) || !arena_.hasRoom(size)) {
+    if (connection.maximumPacketSize != 0 && size > connection.maximumPacketSize) {
       counters_.add(Counter::droppedTooLarge);  // [MQTT-3.1.2-25]
       return;
     }
@@ -220,12 +229,17 @@ class Outbound {
     counters_.add(Counter::queued);
   }
 
-  void unqueue(Session& session, const Delivery& delivery) {
+  Delivery takeQueued(Session& session) {
+    Delivery delivery = std::move(session.queue.front());
     session.queue.pop();
     counters_.subtract(Counter::queued);
-    if (delivery.isFromStore) return;
-    session.queuedMessages--;
-    session.queuedBytes -= delivery.message->size();
+    if (delivery.isFromStore) {
+      session.queuedRetained--;
+    } else {
+      session.queuedMessages--;
+      session.queuedBytes -= delivery.message->size();
+    }
+    return delivery;
   }
 
   bool isExpired(const Message& message) const { return message.expiresAtMs != 0 && message.expiresAtMs <= nowMs_; }
@@ -241,7 +255,7 @@ class Outbound {
 
   const Limits& limits_;
   Counters& counters_;
-  Breaker& breaker_;
+  ConnectionEnder& ender_;
   Arena arena_;
   PublishWriter writer_;
   std::vector<Transport*> transports_;

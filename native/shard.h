@@ -42,10 +42,11 @@ class ShardOutlet {
 
 class Shard {
  public:
-  Shard(unsigned index, FilterTable& filters, const Limits& limits, uint64_t hashSeed, Counters& counters, ShardOutlet& outlet)
+  // Of `workers` shards, each has its part of the broker's retained messages.
+  Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t hashSeed, Counters& counters, ShardOutlet& outlet)
       : index_(index),
         filters_(filters),
-        retained_(hashSeed, {limits.retainedMessagesMax, limits.retainedBytesMax}),
+        retained_(hashSeed, {limits.retainedMessagesMax / workers + 1, limits.retainedBytesMax / workers + 1}),
         counters_(counters),
         outlet_(outlet) {}
 
@@ -54,6 +55,10 @@ class Shard {
   // `from`: the worker whose front end took the message.
   void publish(Publication& publication, const Source& source, unsigned from) {
     Reason reason = publication.retain ? retain(publication) : Reason::success;
+    if (isError(reason) && source.qos > 0) {  // the client will know, and may publish it again
+      outlet_.acknowledge(from, source, reason);
+      return;
+    }
     matches_.clear();
     filters_.match(publication.topic, publication.topicHash, matches_);
     uint64_t routes = 0;

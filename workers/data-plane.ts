@@ -8,16 +8,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerError } from '../core/broker-error.ts';
 import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
-import { FrontEnd } from '../core/front-end/front-end.ts';
 import { WebSocketListener } from '../core/front-end/websocket-listener.ts';
+import { WorkerControl } from '../core/front-end/worker-control.ts';
 
 const start = workerData as WorkerStart;
 const port = parentPort;
 if (port === null) throw new Error('workers/data-plane is the entry of a worker thread');
 const post = (message: ToMain): void => port.postMessage(message);
 
-const frontEnd = new FrontEnd(loadAddon(), start, post);
-const webSockets = new WebSocketListener(start.config, start.version, frontEnd);
+const control = new WorkerControl(loadAddon(), start, post);
+const webSockets = new WebSocketListener(start.config, start.version, control);
 
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
@@ -25,30 +25,30 @@ port.on('message', (message: ToWorker) => {
       listen(message.host, message.port, message.tcpPort);
       break;
     case 'accept':
-      frontEnd.accept(message.request, message.connection, message.session, message.origin);
+      control.accept(message.request, message.connection, message.session, message.origin);
       break;
     case 'refuse':
-      frontEnd.refuse(message.connection, message.reasonCode);
+      control.refuse(message.connection, message.reasonCode);
       break;
     case 'evict':
-      frontEnd.evict(message.session, message.reasonCode);
+      control.evict(message.session, message.reasonCode);
       post({ type: 'reply', request: message.request, value: undefined });
       break;
     case 'subscriptions':
       post({
         type: 'reply',
         request: message.request,
-        value: frontEnd.engine.subscriptions(message.session),
+        value: control.engine.subscriptions(message.session),
       });
       break;
     case 'destroySession':
-      frontEnd.engine.destroySession(message.session);
+      control.engine.destroySession(message.session);
       break;
     case 'openHost':
-      frontEnd.openHost(message.session);
+      control.openHost(message.session);
       break;
     case 'hostBytes':
-      frontEnd.receiveFromHost(message.bytes);
+      control.receiveFromHost(message.bytes);
       break;
     case 'stop':
       stop(message.reasonCode);
@@ -63,10 +63,10 @@ process.on('uncaughtException', (error) => {
 
 function listen(host: string, httpPort: number, tcpPort: number | false): void {
   try {
-    const boundPort = webSockets.listen(host, httpPort);
-    const boundTcpPort = tcpPort === false ? tcpPort : frontEnd.engine.listenTcp(host, tcpPort);
-    webSockets.ports = { port: boundPort, tcpPort: boundTcpPort };
-    post({ type: 'listening', port: boundPort, tcpPort: boundTcpPort });
+    webSockets.listen(host, httpPort);
+    if (tcpPort !== false) control.engine.listenTcp(host, tcpPort);
+    webSockets.ports = { port: httpPort, tcpPort };
+    post({ type: 'listening' });
   } catch (error) {
     const code = error instanceof BrokerError ? error.code : 'ADDRESS_IN_USE';
     post({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) });
@@ -80,8 +80,8 @@ function listen(host: string, httpPort: number, tcpPort: number | false): void {
  */
 function stop(reasonCode: number): void {
   webSockets.stopListening();
-  frontEnd.engine.stopTcp();
-  frontEnd.endAll(reasonCode, () => leave(0));
+  control.engine.stopTcp();
+  control.endAll(reasonCode, () => leave(0));
 }
 
 function leave(status: number): void {

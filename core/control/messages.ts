@@ -65,7 +65,7 @@ export type ToWorker =
   | { readonly type: 'stop'; readonly reasonCode: number };
 
 export type ToMain =
-  | { readonly type: 'listening'; readonly port: number; readonly tcpPort: number | false }
+  | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }
   /** `value`: of accept, whether the client is connected; of evict, nothing; of subscriptions, the rows. */

@@ -65,17 +65,30 @@ export class Supervisor {
 
   /** Starts all workers on `host`, a numeric address. Errors: as the workers report. */
   async start(host: string): Promise<Address> {
-    const { port, tcpPort, workers } = this.#config;
+    const descriptors: number[] = [];
+    const chosen = <Port extends number | false>(port: Port): Port | number => {
+      if (port !== 0) return port;
+      const [descriptor, freePort] = this.#addon.reservePort(host);
+      descriptors.push(descriptor);
+      return freePort;
+    };
     try {
-      // The first one finds out the ports if they are free to choose.
-      const address = await this.#startWorker(0, { host, port, tcpPort });
+      const address: Address = {
+        host,
+        port: chosen(this.#config.port),
+        tcpPort: chosen(this.#config.tcpPort),
+      };
       this.#address = address;
-      const others = Array.from({ length: workers - 1 }, (_, index) => this.#startWorker(index + 1, address));
-      await Promise.all(others);
+      await Promise.all(
+        Array.from({ length: this.#config.workers }, (_, index) => this.#startWorker(index, address)),
+      );
       return address;
     } catch (error) {
+      this.#address = undefined;
       await this.stop(0);
       throw error;
+    } finally {
+      for (const descriptor of descriptors) this.#addon.releasePort(descriptor);
     }
   }
 
@@ -118,7 +131,7 @@ export class Supervisor {
     else this.#addon.destroyBroker(this.#broker);
   }
 
-  #startWorker(index: number, address: Address): Promise<Address> {
+  #startWorker(index: number, address: Address): Promise<void> {
     const workerData: WorkerStart = {
       broker: this.#broker,
       worker: index,
@@ -132,8 +145,7 @@ export class Supervisor {
     this.#workers[index] = worker;
     return new Promise((resolve, reject) => {
       worker.on('message', (message: ToMain) => {
-        if (message.type === 'listening')
-          resolve({ host: address.host, port: message.port, tcpPort: message.tcpPort });
+        if (message.type === 'listening') resolve();
         if (message.type === 'failed') {
           this.#logger.error({ worker: index, err: message.message }, 'a worker failed');
           reject(new BrokerError(message.code as BrokerErrorCode, message.message));

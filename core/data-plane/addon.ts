@@ -137,6 +137,9 @@ export interface Addon {
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   createBroker(workers: number, limits: Limits): number;
   destroyBroker(broker: number): void;
+  /** Binds a free port until it is released, for workers to share. Throws an Error with a `code` as Node's. */
+  reservePort(host: string): [descriptor: number, port: number];
+  releasePort(descriptor: number): void;
   /** The sums over all workers, in the order of `counterNames`. */
   readCounters(broker: number): number[];
 }

@@ -289,5 +289,5 @@ export class ClientConnection {
 }
 
 function levelCount(topicFilter: string): number {
-  return topicFilter.split('/', 1_025).length;
+  return topicFilter.split('/').length;
 }

@@ -12,8 +12,8 @@ import uWebSockets, {
 import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { type ListeningPorts, statusPage } from '../http/status-page.ts';
-import type { OutgoingSocket, SocketOwner } from './front-end.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
+import type { OutgoingSocket, SocketOwner } from './worker-control.ts';
 
 /** uWebSockets keeps these on the socket itself. */
 interface SocketData {
@@ -47,8 +47,8 @@ const sendStatusTaken = 1;
 const unsupportedData = 1003;
 
 /**
- * Seconds of silence after which uWebSockets pings, and 8 more after which it closes: below the 60 s at
- * which common proxies drop a silent connection.
+ * Seconds of silence after which uWebSockets closes a connection, give or take its 4 s steps; it pings
+ * before that, after about 32 s: well below the 60 s at which common proxies drop a silent connection.
  */
 const idleTimeoutSeconds = 45;
 
@@ -60,8 +60,8 @@ export class WebSocketListener {
   constructor(config: BrokerConfig, version: string, owner: SocketOwner) {
     this.#ports = config;
     this.#app.ws<SocketData>(config.path, {
-      // A message may hold many packets, or a part of one; the data plane knows the bound of a packet.
-      maxPayloadLength: Math.max(2 * config.limits.maximumPacketSizeBytes, 1_048_576),
+      // A message may hold many packets, or a part of one; this is what the data plane can hold back.
+      maxPayloadLength: config.limits.maximumPacketSizeBytes + config.limits.inputBufferBytesMax,
       maxBackpressure: 0, // none: the data plane holds back what the socket does not take
       idleTimeout: idleTimeoutSeconds,
       sendPingsAutomatically: true,
@@ -89,18 +89,14 @@ export class WebSocketListener {
     );
   }
 
-  /** Gives the port. Errors: ADDRESS_IN_USE. */
-  listen(host: string, port: number): number {
-    let boundPort = port;
+  /** `port` is not 0: uWebSockets shares a port between workers only if it is given. Errors: ADDRESS_IN_USE. */
+  listen(host: string, port: number): void {
     this.#app.listen(host, port, (listenSocket) => {
-      if (listenSocket === false) return;
-      this.#listenSocket = listenSocket;
-      boundPort = uWebSockets.us_socket_local_port(listenSocket);
+      if (listenSocket !== false) this.#listenSocket = listenSocket;
     });
     if (this.#listenSocket === undefined) {
       throw new BrokerError('ADDRESS_IN_USE', `Cannot listen on ${host}:${port} for HTTP and WebSocket.`);
     }
-    return boundPort;
   }
 
   /** The ports that clients can use, for the page that says so. */

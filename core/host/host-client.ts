@@ -17,6 +17,7 @@ import { PacketType } from '../wire/packet-type.ts';
 import type { AcknowledgementPacket, PublishPacket, QoS } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
+import { reasonCodeName } from '../wire/reason-code-name.ts';
 import { isSharedFilter, isValidTopicFilter, isValidTopicName } from '../wire/topic.ts';
 
 export interface PublishOptions {
@@ -39,10 +40,11 @@ export interface HostMessage {
 
 export type MessageListener = (message: HostMessage) => void;
 
-/** What was sent and awaits its answer. */
+/** What awaits its answer; `bytes` are sent again if need be. */
 interface Unanswered {
   bytes: Uint8Array;
   resolve(reasonCode: number): void;
+  reject(error: BrokerError): void;
 }
 
 interface HostSubscription {
@@ -57,7 +59,14 @@ export class HostClient {
   readonly #limits: Limits;
   readonly #send: (bytes: Uint8Array) => void;
   readonly #unanswered = new Map<number, Unanswered>();
-  readonly #waiting: ((packetId: number) => void)[] = [];
+  /** What the window has no room for yet. */
+  readonly #waiting: {
+    encode: (packetId: number) => Uint8Array;
+    resolve: Unanswered['resolve'];
+    reject: Unanswered['reject'];
+  }[] = [];
+  /** QoS 2 messages that were delivered and not yet released. */
+  readonly #received = new Set<number>();
   readonly #byFilter = new Map<string, HostSubscription>();
   readonly #byId = new Map<number, HostSubscription>();
   readonly #window: number;
@@ -91,11 +100,23 @@ export class HostClient {
         `The packet has ${frameBytes} bytes and maximumPacketSizeBytes is ${limit}.`,
       );
     }
-    if (qos === 0) this.#send(encodePublish(packet, 5));
-    else await this.#exchange((packetId) => encodePublish({ ...packet, packetId }, 5));
+    if (qos === 0) {
+      this.#send(encodePublish(packet, 5));
+      return;
+    }
+    const reasonCode = await this.#exchange((packetId) => encodePublish({ ...packet, packetId }, 5));
+    if (reasonCode >= 0x80) {
+      throw new BrokerError(
+        'HOST_PUBLISH_REFUSED',
+        `The broker refused the message: ${reasonCodeName(reasonCode)}.`,
+      );
+    }
   }
 
-  /** Resolves when every message from now on will come. Errors: HOST_SUBSCRIBE_INVALID. */
+  /**
+   * Resolves when every message from now on will come. Retained messages come to the first listener of a
+   * filter, whose QoS also counts for those that follow. Errors: HOST_SUBSCRIBE_INVALID.
+   */
   async subscribe(filter: string, listener: MessageListener, qos: QoS = 1): Promise<() => Promise<void>> {
     if (!isValidTopicFilter(filter) || isSharedFilter(filter)) {
       throw new BrokerError(
@@ -163,17 +184,31 @@ export class HostClient {
     this.#byId.delete(subscription.id);
   }
 
+  /** Nothing will be answered any more. */
+  close(): void {
+    const error = new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.');
+    for (const { reject } of [...this.#unanswered.values(), ...this.#waiting]) reject(error);
+    this.#unanswered.clear();
+    this.#waiting.length = 0;
+  }
+
   /** Sends a packet that will be answered, when the window has room. Resolves with the reason code. */
   #exchange(encode: (packetId: number) => Uint8Array): Promise<number> {
-    return new Promise((resolve) => {
-      const start = (packetId: number): void => {
-        const bytes = encode(packetId);
-        this.#unanswered.set(packetId, { bytes, resolve });
-        this.#send(bytes);
-      };
-      if (this.#unanswered.size < this.#window) start(this.#freePacketId());
-      else this.#waiting.push(start);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ encode, resolve, reject });
+      this.#sendWaiting();
     });
+  }
+
+  #sendWaiting(): void {
+    while (this.#unanswered.size < this.#window) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      const packetId = this.#freePacketId();
+      const bytes = next.encode(packetId);
+      this.#unanswered.set(packetId, { bytes, resolve: next.resolve, reject: next.reject });
+      this.#send(bytes);
+    }
   }
 
   #freePacketId(): number {
@@ -186,7 +221,7 @@ export class HostClient {
     const unanswered = this.#unanswered.get(packetId);
     this.#unanswered.delete(packetId);
     unanswered?.resolve(reasonCode);
-    if (this.#unanswered.size < this.#window) this.#waiting.shift()?.(this.#freePacketId());
+    this.#sendWaiting();
   }
 
   #onFrame({ header, body }: Frame): void {
@@ -203,6 +238,7 @@ export class HostClient {
       this.#onPubrec(orThrow(decodeAcknowledgement(header, body, 5)));
     } else if (type === PacketType.pubrel) {
       const { packetId } = orThrow(decodeAcknowledgement(header, body, 5));
+      this.#received.delete(packetId);
       this.#send(encodeAcknowledgement(PacketType.pubcomp, { packetId, reasonCode: 0, properties: {} }, 5));
     }
   }
@@ -227,7 +263,11 @@ export class HostClient {
     const message: HostMessage = { topic, payload, qos, retain, properties: others };
     const answer = { packetId, reasonCode: 0, properties: {} };
     if (qos === 1) this.#send(encodeAcknowledgement(PacketType.puback, answer, 5));
-    if (qos === 2) this.#send(encodeAcknowledgement(PacketType.pubrec, answer, 5));
+    if (qos === 2) {
+      this.#send(encodeAcknowledgement(PacketType.pubrec, answer, 5));
+      if (this.#received.has(packetId)) return;
+      this.#received.add(packetId);
+    }
     for (const id of subscriptionIdentifiers) {
       for (const listener of this.#byId.get(id)?.listeners ?? []) listener(message);
     }

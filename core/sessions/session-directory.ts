@@ -35,6 +35,8 @@ export interface DirectoryOptions {
   readonly link: WorkerLink;
   readonly clock: Clock;
   readonly connectionsMax: number;
+  /** How long `authenticate` may take. */
+  readonly authenticateMs: number;
   readonly authenticate: Authenticate | undefined;
   publishWill(will: Will): void;
   onConnected(client: ClientInfo): void;
@@ -64,6 +66,7 @@ export class SessionDirectory {
   readonly #steps = new Map<string, Promise<void>>();
   #keys = 0;
   #connections = 0;
+  #isStopped = false;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
@@ -103,8 +106,9 @@ export class SessionDirectory {
     }
   }
 
-  /** Forgets all timers: no will is published and no session ended any more. */
+  /** From now on no will is published and no session ended. */
   stop(): void {
+    this.#isStopped = true;
     for (const record of this.#byKey.values()) {
       record.expiryTimer?.cancel();
       record.willTimer?.cancel();
@@ -121,22 +125,36 @@ export class SessionDirectory {
   }
 
   async #refusalOf(request: ConnectRequest): Promise<number | undefined> {
-    if (this.#connections >= this.#options.connectionsMax) return ReasonCode.quotaExceeded;
-    const { authenticate } = this.#options;
-    if (authenticate === undefined) return undefined;
-    const { clientId, username, password, remoteAddress, transport } = request;
+    const takesOver = this.#byClientId.get(request.clientId)?.isConnected === true;
+    if (this.#connections >= this.#options.connectionsMax && !takesOver) return ReasonCode.quotaExceeded;
     try {
-      const isAuthentic = await authenticate({
-        clientId,
-        remoteAddress,
-        transport,
-        ...(username === undefined ? {} : { username }),
-        ...(password === undefined ? {} : { password }),
-      });
-      return isAuthentic === true ? undefined : ReasonCode.badUserNameOrPassword;
+      return (await this.#isAuthentic(request)) ? undefined : ReasonCode.badUserNameOrPassword;
     } catch (error) {
       this.#options.onAuthenticateFailed(error);
       return ReasonCode.notAuthorized;
+    }
+  }
+
+  /** Rejects if the hook fails or takes too long: one client must not hold up its client identifier. */
+  async #isAuthentic(request: ConnectRequest): Promise<boolean> {
+    const { authenticate, authenticateMs, clock } = this.#options;
+    if (authenticate === undefined) return true;
+    const { clientId, username, password, remoteAddress, transport } = request;
+    const answer = authenticate({
+      clientId,
+      remoteAddress,
+      transport,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+    });
+    let timer: Timer | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = clock.after(authenticateMs, () => reject(new Error(`no answer within ${authenticateMs} ms`)));
+    });
+    try {
+      return (await Promise.race([answer, timeout])) === true;
+    } finally {
+      timer?.cancel();
     }
   }
 
@@ -192,7 +210,9 @@ export class SessionDirectory {
       }));
       return reply === true;
     } catch {
-      return false; // the log has why the worker ended
+      // A worker has ended, and the log says why. If it is the session's old one, the client is still there.
+      link.send(worker, { type: 'refuse', connection, reasonCode: ReasonCode.serverUnavailable });
+      return false;
     }
   }
 
@@ -235,6 +255,7 @@ export class SessionDirectory {
     this.#connections--;
     if (cause === 'disconnected') record.will = undefined; // [MQTT-3.1.2-10]
     this.#options.onDisconnected(record.client, cause, reasonCode);
+    if (this.#isStopped) return;
     this.#scheduleWill(record);
     this.#leaveOrEnd(record);
   }

@@ -81,6 +81,9 @@ struct Publication {
             message->expiresAtMs, message->qos, message->retain, std::move(message)};
   }
 
+  // Bytes that it takes in a PUBLISH, without what the head adds.
+  size_t size() const { return topic.size() + properties.size() + payload.size(); }
+
   const MessageRef& keep() {
     if (!kept) {
       void* block = std::malloc(sizeof(Message) + topic.size() + properties.size() + payload.size());

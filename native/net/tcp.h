@@ -14,40 +14,47 @@
 
 namespace rally {
 
+// A TCP socket that is bound to a numeric address and shares it (SO_REUSEPORT). Gives its descriptor and
+// sets `port` to the one it has, or gives a negative error of libuv.
+inline int bindShared(const std::string& host, int& port) {
+  sockaddr_storage address{};
+  const bool isV6 = host.find(':') != std::string::npos;
+  const int error = isV6 ? uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(&address))
+                         : uv_ip4_addr(host.c_str(), port, reinterpret_cast<sockaddr_in*>(&address));
+  if (error) return error;
+  const int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return uv_translate_sys_error(errno);
+  const int one = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  socklen_t size = isV6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) {
+    const int bindError = uv_translate_sys_error(errno);
+    close(fd);
+    return bindError;
+  }
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  port = ntohs(isV6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+  return fd;
+}
+
 class TcpTransport : public Transport {
  public:
   TcpTransport(uv_loop_t* loop, FrontEnd& frontEnd) : loop_(loop), frontEnd_(frontEnd), input_(inputBytes) {}
 
   // Listens on a numeric address. Every worker may listen on the same port, the kernel spreads the
-  // connections (SO_REUSEPORT). Gives the port, or a negative error of libuv.
+  // connections. Gives the port, or a negative error of libuv.
   int listen(const std::string& host, int port) {
-    sockaddr_storage address{};
-    const bool isV6 = host.find(':') != std::string::npos;
-    int error = isV6 ? uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(&address))
-                     : uv_ip4_addr(host.c_str(), port, reinterpret_cast<sockaddr_in*>(&address));
-    if (error) return error;
-    const int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -errno;
-    const int one = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-    socklen_t size = isV6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-    if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(fd, backlog) != 0) {
-      error = -errno;
-      ::close(fd);
-      return error;
-    }
-    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    const int fd = bindShared(host, port);
+    if (fd < 0) return fd;
     uv_tcp_init(loop_, &listener_);
     listener_.data = this;
     isListening_ = true;
-    error = uv_tcp_open(&listener_, fd);
+    int error = uv_tcp_open(&listener_, fd);
     if (!error) error = uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), backlog, onConnection);
-    if (error) {
-      stopListening();
-      return error;
-    }
-    return ntohs(isV6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+    if (!error) return port;
+    stopListening();
+    return error;
   }
 
   void stopListening() {
@@ -64,6 +71,7 @@ class TcpTransport : public Transport {
     Socket& socket = socketOf(connection);
     Arena& arena = frontEnd_.outbound.arena();
     buffers_.clear();
+    if (connection.outbox.isEmpty()) return;
     connection.outbox.eachChunk(arena, [&](uint8_t* bytes, size_t size) {
       buffers_.push_back(uv_buf_init(reinterpret_cast<char*>(bytes), unsigned(size)));
     });

@@ -1,10 +1,11 @@
 // The memory of all outboxes of a worker: one reserved range of address space, cut into chunks of two
 // sizes, so that JavaScript can see any outgoing bytes through a single ArrayBuffer without a copy.
 //
-//   range: [block 0: 16 KiB][block 1: 16 x 1 KiB][block 2: 16 KiB] ...
+//   range: [block 0: one large chunk][block 1: 16 small chunks][block 2: free] ...     16 KiB each
 //
 // A chunk is named by its first KiB ("unit"). Pages cost nothing until they are written. Blocks are
-// taken in order of address and reused newest first, which keeps the hot ones in the cache.
+// taken in order of address and reused newest first, which keeps the hot ones in the cache. A block
+// whose small chunks are all back is free again for any use, so the arena never fragments.
 #pragma once
 #include <sys/mman.h>
 
@@ -22,28 +23,29 @@ class Arena {
   static constexpr uint32_t largeBytes = 16 * smallBytes;
 
   struct Chunk {
-    uint32_t next;      // of the same outbox, or none
-    uint16_t used;      // bytes
+    uint32_t next;  // of the same outbox, or none
+    uint16_t used;  // bytes
     bool isLarge;
   };
   static_assert(largeBytes <= UINT16_MAX);
 
-  explicit Arena(size_t bytes) : size_(bytes / largeBytes * largeBytes) {
-    range_ = static_cast<uint8_t*>(reserve(size_));
+  explicit Arena(size_t bytes) : blockCount_(uint32_t(bytes / largeBytes)) {
+    range_ = static_cast<uint8_t*>(reserve(size()));
     chunks_ = static_cast<Chunk*>(reserve(units() * sizeof(Chunk)));
+    splits_ = static_cast<Split*>(reserve(blockCount_ * sizeof(Split)));
   }
   ~Arena() {
-    munmap(range_, size_);
+    munmap(range_, size());
     munmap(chunks_, units() * sizeof(Chunk));
+    munmap(splits_, blockCount_ * sizeof(Split));
   }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
   uint8_t* range() const { return range_; }
-  size_t size() const { return size_; }
-  size_t usedBytes() const { return used_; }
-  // True when `bytes` more certainly fit, whichever chunks they take.
-  bool hasRoom(size_t bytes) const { return used_ + bytes + 2 * largeBytes <= size_; }
+  size_t size() const { return size_t(blockCount_) * largeBytes; }
+  // True when an outbox certainly takes `bytes` more.
+  bool hasRoom(size_t bytes) const { return bytes / largeBytes + 2 <= blockCount_ - usedBlocks_; }
 
   Chunk& chunk(uint32_t unit) { return chunks_[unit]; }
   uint8_t* bytes(uint32_t unit) const { return range_ + size_t(unit) * smallBytes; }
@@ -51,58 +53,92 @@ class Arena {
 
   // A chunk, or none when the arena is full.
   uint32_t take(bool isLarge) {
-    if (!isLarge && small_.empty() && !splitBlock()) return none;
-    std::vector<uint32_t>& free = isLarge ? large_ : small_;
-    uint32_t unit = none;
-    if (!free.empty()) {
-      unit = free.back();
-      free.pop_back();
-    } else {
-      unit = newBlock();
-      if (unit == none) return none;
-    }
-    chunks_[unit] = {none, 0, isLarge};
-    used_ += capacity(unit);
+    const uint32_t unit = isLarge ? takeBlock() : takeSmall();
+    if (unit != none) chunks_[unit] = {none, 0, isLarge};
     return unit;
   }
   void giveBack(uint32_t unit) {
-    used_ -= capacity(unit);
-    (chunks_[unit].isLarge ? large_ : small_).push_back(unit);
+    if (chunks_[unit].isLarge) giveBackBlock(unit);
+    else giveBackSmall(unit);
   }
 
  private:
+  static constexpr uint32_t unitsPerBlock = largeBytes / smallBytes;
+  static constexpr uint32_t allFree = (1U << unitsPerBlock) - 1;
+
+  // A block that is cut into small chunks. Those with a free chunk form a list, newest first.
+  struct Split {
+    uint32_t freeUnits;  // bit i: chunk i is free
+    uint32_t previous;
+    uint32_t next;
+  };
+
   static void* reserve(size_t bytes) {
     void* range = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) std::abort();
     return range;
   }
-  size_t units() const { return size_ / smallBytes; }
-  uint32_t newBlock() {
-    if (next_ >= units()) return none;
-    const uint32_t unit = next_;
-    next_ += largeBytes / smallBytes;
+  size_t units() const { return size_t(blockCount_) * unitsPerBlock; }
+
+  // Gives the first unit of a whole block, or none.
+  uint32_t takeBlock() {
+    if (usedBlocks_ == blockCount_) return none;
+    usedBlocks_++;
+    if (freeBlocks_.empty()) return nextBlock_++ * unitsPerBlock;
+    const uint32_t unit = freeBlocks_.back();
+    freeBlocks_.pop_back();
     return unit;
   }
-  bool splitBlock() {
-    uint32_t block = none;
-    if (!large_.empty()) {
-      block = large_.back();
-      large_.pop_back();
-    } else {
-      block = newBlock();
-    }
-    if (block == none) return false;
-    for (uint32_t i = largeBytes / smallBytes; i > 0; i--) small_.push_back(block + i - 1);
-    return true;
+  void giveBackBlock(uint32_t unit) {
+    usedBlocks_--;
+    freeBlocks_.push_back(unit);
   }
 
-  const size_t size_;
+  uint32_t takeSmall() {
+    if (firstSplit_ == none) {
+      const uint32_t unit = takeBlock();
+      if (unit == none) return none;
+      splits_[unit / unitsPerBlock].freeUnits = allFree;
+      link(unit / unitsPerBlock);
+    }
+    const uint32_t block = firstSplit_;
+    Split& split = splits_[block];
+    const auto index = uint32_t(__builtin_ctz(split.freeUnits));
+    split.freeUnits &= split.freeUnits - 1;
+    if (split.freeUnits == 0) unlink(block);
+    return block * unitsPerBlock + index;
+  }
+  void giveBackSmall(uint32_t unit) {
+    const uint32_t block = unit / unitsPerBlock;
+    Split& split = splits_[block];
+    if (split.freeUnits == 0) link(block);
+    split.freeUnits |= 1U << unit % unitsPerBlock;
+    if (split.freeUnits != allFree || (block == firstSplit_ && split.next == none)) return;  // keeps one at hand
+    unlink(block);
+    giveBackBlock(block * unitsPerBlock);
+  }
+
+  void link(uint32_t block) {
+    splits_[block].previous = none;
+    splits_[block].next = firstSplit_;
+    if (firstSplit_ != none) splits_[firstSplit_].previous = block;
+    firstSplit_ = block;
+  }
+  void unlink(uint32_t block) {
+    const Split& split = splits_[block];
+    if (split.previous != none) splits_[split.previous].next = split.next;
+    else firstSplit_ = split.next;
+    if (split.next != none) splits_[split.next].previous = split.previous;
+  }
+
+  const uint32_t blockCount_;
   uint8_t* range_;
   Chunk* chunks_;
-  size_t used_ = 0;
-  uint32_t next_ = 0;
-  std::vector<uint32_t> small_;
-  std::vector<uint32_t> large_;
+  Split* splits_;
+  uint32_t usedBlocks_ = 0;
+  uint32_t nextBlock_ = 0;
+  uint32_t firstSplit_ = none;
+  std::vector<uint32_t> freeBlocks_;
 };
 
 }  // namespace rally

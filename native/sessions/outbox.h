@@ -20,7 +20,6 @@ class Outbox {
 
   // False when the arena is full; what fitted stays, so the stream is broken and must be ended.
   bool append(Arena& arena, Bytes bytes) {
-    bytes_ += bytes.size();
     while (!bytes.empty()) {
       uint32_t room = last_ == Arena::none ? 0 : arena.capacity(last_) - arena.chunk(last_).used;
       if (room < bytes.size() && !(last_ != Arena::none && arena.chunk(last_).isLarge && room > 0)) {
@@ -31,6 +30,7 @@ class Outbox {
       const size_t count = std::min<size_t>(room, bytes.size());
       std::memcpy(arena.bytes(last_) + chunk.used, bytes.data(), count);
       chunk.used = uint16_t(chunk.used + count);
+      bytes_ += count;
       bytes = bytes.subspan(count);
     }
     return true;

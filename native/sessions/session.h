@@ -43,8 +43,9 @@ struct Session {
   std::vector<SubscriptionRef> subscriptions;
   Window window;
   Fifo<Delivery> queue;             // waits for room in the window or the outbox, in order
-  size_t queuedBytes = 0;           // without retained messages, which the store bounds
-  size_t queuedMessages = 0;        // the same
+  size_t queuedMessages = 0;        // of the queue, what was published since
+  size_t queuedBytes = 0;           // the bytes of those
+  size_t queuedRetained = 0;        // of the queue, retained messages for new subscriptions
   PacketIdSet received;             // QoS 2, from the client
   uint64_t matchEpoch = 0;          // the publication it was last matched for ...
   uint32_t matchIndex = 0;          // ... and its place among the targets

@@ -18,8 +18,6 @@ namespace rally {
 
 struct Session;
 
-
-
 // One session's subscription to a filter, at the front end that has the session.
 struct Subscriber {
   Session* session = nullptr;

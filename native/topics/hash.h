@@ -1,5 +1,5 @@
 // The hash of topics and levels: eight bytes a step, multiply and fold. Seeded at random once per
-// process, so that nobody outside can choose topics that collide.
+// broker, so that nobody outside can choose topics that collide.
 #pragma once
 #include <cstring>
 

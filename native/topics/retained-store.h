@@ -24,15 +24,14 @@ class RetainedStore {
 
   // Keeps `message` as its topic's retained message. False when the store is full.
   bool set(MessageRef message) {
-    if (bytes_ + message->size() > limits_.bytesMax) return false;
     uint32_t node = find(message->topic());
     const bool isNew = node == 0 || !tree_.value(node);
-    if (isNew && count_ >= limits_.messagesMax) return false;
+    const size_t otherBytes = isNew ? bytes_ : bytes_ - tree_.value(node)->size();
+    if (otherBytes + message->size() > limits_.bytesMax || (isNew && count_ >= limits_.messagesMax)) return false;
     if (node == 0) node = addPath(message->topic());
     MessageRef& kept = tree_.value(node);
-    if (kept) bytes_ -= kept->size();
-    else count_++;
-    bytes_ += message->size();
+    if (isNew) count_++;
+    bytes_ = otherBytes + message->size();
     message->retainedVersion = ++version_;
     kept = std::move(message);
     return true;

@@ -33,7 +33,7 @@ interface Arrival {
   readonly request: number;
 }
 
-export class FrontEnd implements EngineHandlers, ConnectionContext, SocketOwner {
+export class WorkerControl implements EngineHandlers, ConnectionContext, SocketOwner {
   readonly engine: Engine;
   readonly limits: Limits;
   readonly #post: (message: ToMain) => void;
