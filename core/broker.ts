@@ -175,6 +175,9 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   #onWorkerRestarted(worker: number): void {
+    const sessions = this.#directory.sessionsOf(worker);
+    if (worker === hostWorker) sessions.push(this.#hostSession);
+    this.#supervisor?.send(worker, { type: 'keepSessions', sessions });
     if (worker !== hostWorker) return;
     this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
     this.#host.resume();

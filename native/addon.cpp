@@ -525,6 +525,15 @@ napi_value destroySession(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value sessions(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  uint32_t count = 0;
+  call.host->engine.eachSession([&](const Session& session) { napi_set_element(env, list, count++, toNumber(env, double(session.key))); });
+  return list;
+}
+
 napi_value moveSessionHere(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   if (Session* session = call.host->engine.findSession(call.integer(0))) {
@@ -616,6 +625,7 @@ constexpr std::array engineMethods = {
     Method{"accept", accept},
     Method{"createSession", createSession},
     Method{"destroySession", destroySession},
+    Method{"sessions", sessions},
     Method{"moveSessionHere", moveSessionHere},
     Method{"nextToken", nextToken},
     Method{"subscribe", subscribe},

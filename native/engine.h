@@ -76,6 +76,11 @@ class Engine : private Router, private ShardOutlet {
 
   Session* findSession(uint64_t key) { return sessions_.find(key); }
 
+  template <class Visit>
+  void eachSession(Visit&& visit) const {
+    sessions_.each(visit);
+  }
+
   // A session outlives its connection until accept() says otherwise. One that is there already stays.
   Session& createSession(uint64_t key) {
     if (Session* known = sessions_.find(key)) return *known;

@@ -44,6 +44,9 @@ port.on('message', (message: ToWorker) => {
     case 'destroySession':
       control.engine.destroySession(message.session);
       break;
+    case 'keepSessions':
+      control.keepSessions(message.sessions);
+      break;
     case 'openHost':
       control.openHost(message.session);
       break;

@@ -60,6 +60,8 @@ export type ToWorker =
     }
   | { readonly type: 'subscriptions'; readonly request: number; readonly session: number }
   | { readonly type: 'destroySession'; readonly session: number }
+  /** After a restart: ends all sessions but these. */
+  | { readonly type: 'keepSessions'; readonly sessions: readonly number[] }
   | { readonly type: 'openHost'; readonly session: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   | { readonly type: 'stop'; readonly reasonCode: number };

@@ -44,7 +44,6 @@ export class Supervisor {
   readonly #events: WorkerEvents;
   readonly #workers: (Worker | undefined)[] = [];
   readonly #restarts: number[][] = [];
-  readonly #backlog: { worker: number; message: ToWorker }[] = [];
   readonly #pending = new Map<number, Pending>();
   #requests = 0;
   #isStopping = false;
@@ -92,11 +91,9 @@ export class Supervisor {
     }
   }
 
-  /** A worker that is being started again gets the message then. */
+  /** A message to a worker that does not run is lost; onWorkerRestarted() is the time to make up for it. */
   send(worker: number, message: ToWorker): void {
-    const running = this.#workers[worker];
-    if (running !== undefined) running.postMessage(message);
-    else if (!this.#isStopping) this.#backlog.push({ worker, message });
+    this.#workers[worker]?.postMessage(message);
   }
 
   /** Resolves with the worker's reply; rejects if the worker ends before. */
@@ -161,8 +158,6 @@ export class Supervisor {
         this.#onExit(index, worker);
       });
       worker.postMessage({ type: 'listen', ...address } satisfies ToWorker);
-      const waiting = this.#backlog.splice(0);
-      for (const each of waiting) this.send(each.worker, each.message);
     });
   }
 

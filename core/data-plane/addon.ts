@@ -102,6 +102,8 @@ export interface Engine {
   ): boolean;
 
   createSession(session: number): void;
+  /** All sessions of this worker. */
+  sessions(): number[];
   /** No effect if there is no such session. */
   destroySession(session: number): void;
   /** The session has been created here with its subscriptions; what it holds on worker `from` follows. */

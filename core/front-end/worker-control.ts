@@ -212,6 +212,14 @@ export class WorkerControl implements EngineHandlers, ConnectionContext, SocketO
     this.#bySession.delete(session);
   }
 
+  /** Ends all sessions but these, which are what the directory has here after a restart. */
+  keepSessions(sessions: readonly number[]): void {
+    const kept = new Set(sessions);
+    for (const session of this.engine.sessions()) {
+      if (!kept.has(session)) this.engine.destroySession(session);
+    }
+  }
+
   /** Opens the connection of the host program: its bytes come by `receiveFromHost` and go by `post`. */
   openHost(session: number): void {
     const slot = this.engine.open();

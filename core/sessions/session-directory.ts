@@ -48,6 +48,8 @@ interface SessionRecord {
   readonly key: number;
   readonly clientId: string;
   worker: number;
+  /** Where it comes from while it changes workers. */
+  movesFrom: number | undefined;
   client: ClientInfo;
   isConnected: boolean;
   expirySeconds: number;
@@ -104,6 +106,14 @@ export class SessionDirectory {
       if (record.worker === worker && record.isConnected)
         this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
     }
+  }
+
+  /** The sessions that `worker` has, or still has to hand over. */
+  sessionsOf(worker: number): number[] {
+    const records = [...this.#byKey.values()];
+    return records
+      .filter((record) => record.worker === worker || record.movesFrom === worker)
+      .map(({ key }) => key);
   }
 
   /** From now on no will is published and no session ended. */
@@ -200,6 +210,7 @@ export class SessionDirectory {
         }));
         origin = { from: 'worker', worker: record.worker, subscriptions: rows as SubscriptionRow[] };
       }
+      record.movesFrom = record.worker;
       record.worker = worker;
       const reply = await link.request(worker, (request) => ({
         type: 'accept',
@@ -213,6 +224,8 @@ export class SessionDirectory {
       // A worker has ended, and the log says why. If it is the session's old one, the client is still there.
       link.send(worker, { type: 'refuse', connection, reasonCode: ReasonCode.serverUnavailable });
       return false;
+    } finally {
+      record.movesFrom = undefined;
     }
   }
 
@@ -238,6 +251,7 @@ export class SessionDirectory {
       key: this.nextKey(),
       clientId: request.clientId,
       worker,
+      movesFrom: undefined,
       client: clientOf(request),
       isConnected: false,
       expirySeconds: request.sessionExpirySeconds,

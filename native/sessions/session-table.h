@@ -25,6 +25,11 @@ class SessionTable {
     return *session;
   }
 
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (const auto& entry : sessions_) visit(*entry.second);
+  }
+
   // Its subscriptions must have been removed.
   void remove(Session& session) { sessions_.erase(session.key); }
 
