@@ -65,7 +65,9 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#directory = new SessionDirectory({
       link: {
         send: (worker, message) => this.#supervisor?.send(worker, message),
-        request: (worker, message) => this.#running.request(worker, message),
+        request: (worker, message) =>
+          this.#supervisor?.request(worker, message) ??
+          Promise.reject(new BrokerError('NOT_RUNNING', 'The broker is not started.')),
       },
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,

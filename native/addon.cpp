@@ -558,14 +558,14 @@ napi_value subscribe(napi_env env, napi_callback_info info) {
 
 napi_value finishSubscribe(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
-  const Session* session = call.host->engine.findSession(call.integer(0));
+  Session* session = call.host->engine.findSession(call.integer(0));
   if (session) call.host->engine.finishSubscribe(*session, call.integer(1));
   return nullptr;
 }
 
-napi_value sendRetained(napi_env env, napi_callback_info info) {
+napi_value endSubscribe(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
-  call.host->engine.sendRetained(call.integer(0));
+  if (Session* session = call.host->engine.findSession(call.integer(0))) call.host->engine.endSubscribe(*session);
   return nullptr;
 }
 
@@ -630,7 +630,7 @@ constexpr std::array engineMethods = {
     Method{"nextToken", nextToken},
     Method{"subscribe", subscribe},
     Method{"finishSubscribe", finishSubscribe},
-    Method{"sendRetained", sendRetained},
+    Method{"endSubscribe", endSubscribe},
     Method{"unsubscribe", unsubscribe},
     Method{"subscriptions", subscriptions},
     Method{"listenTcp", listenTcp},

@@ -77,7 +77,7 @@ class Engine : private Router, private ShardOutlet {
   Session* findSession(uint64_t key) { return sessions_.find(key); }
 
   template <class Visit>
-  void eachSession(Visit&& visit) const {
+  void eachSession(Visit&& visit) {
     sessions_.each(visit);
   }
 
@@ -110,43 +110,44 @@ class Engine : private Router, private ShardOutlet {
   // Names a SUBSCRIBE; never used twice in the life of the engine.
   uint64_t nextToken() { return ++tokens_; }
 
-  // Adds a subscription of the SUBSCRIBE that `token` names. True when it replaced one.
+  // Adds a subscription of the SUBSCRIBE that `token` names, or with token 0 one of a session that moves
+  // here. True when it replaced one.
   bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
     Filter& filter = addFilter(text);
-    const Subscriber subscriber{nullptr, 0, options.subscriptionId, options.qos, options.noLocal, options.retainAsPublished};
+    const bool isNew = workers_ > 1 && token != 0;
+    const Subscriber subscriber{nullptr, 0, options.subscriptionId, options.qos, options.noLocal, options.retainAsPublished, isNew};
     const bool existed = SessionTable::subscribe(session, filter, subscriber);
     if (!existed) counters.add(Counter::subscriptions);
+    if (token == 0) return existed;
+    PendingSubscribe& pending = pending_[token];
+    pending.filters.push_back({text.begin(), text.end()});
     if (options.retainHandling == 0 || (options.retainHandling == 1 && !existed)) {  // [MQTT-3.3.1-9..11]
-      pending_[token].requests.push_back({{text.begin(), text.end()}, options, session.key, 0});
+      pending.requests.push_back({pending.filters.back(), options, session.key});
     }
     return existed;
   }
 
-  // All subscriptions of `token` are added: Event subscribed follows when every shard knows them.
-  void finishSubscribe(const Session& session, uint64_t token) {
+  // All subscriptions of `token` are added: Event subscribed follows when every shard knows them and has
+  // sent its retained messages. What comes for the session meanwhile waits in its queue.
+  void finishSubscribe(Session& session, uint64_t token) {
     PendingSubscribe& pending = pending_[token];
     pending.session = session.key;
-    pending.barriersLeft = workers_ - 1;
-    pending.versions.assign(workers_, shard_.retainedVersion());
-    eachOther([&](unsigned worker) { lanes_.inbound(index_, worker).push({.kind = RecordKind::barrier, .value = token}); });
-    if (workers_ == 1) frontEnd.events.push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
-  }
-
-  // After the SUBACK: the retained messages of the subscriptions.
-  void sendRetained(uint64_t token) {
-    const auto found = pending_.find(token);
-    if (found == pending_.end()) return;
-    const PendingSubscribe pending = std::move(found->second);
-    pending_.erase(found);
+    pending.barriersLeft = workers_;
+    session.isSubscribing = true;
+    session.knowingShards = 0;
     for (const RetainedRequest& request : pending.requests) {
       for (unsigned worker = 0; worker < workers_; worker++) {
         if (!hasWildcard(request.filter) && worker != ownerOf(filters_.hashOf(request.filter))) continue;
-        auto* copy = new RetainedRequest(request);
-        copy->version = pending.versions[worker];
-        toShard(worker, {.kind = RecordKind::retainedRequest, .pointer = copy});
+        toShard(worker, {.kind = RecordKind::retainedRequest, .pointer = new RetainedRequest(request)});
       }
     }
-    if (Session* session = sessions_.find(pending.session)) frontEnd.outbound.pump(*session);
+    for (unsigned worker = 0; worker < workers_; worker++) toShard(worker, {.kind = RecordKind::barrier, .value = token});
+  }
+
+  // The SUBACK is in the outbox: what has waited behind it follows (5.0, 3.8.4).
+  void endSubscribe(Session& session) {
+    session.isSubscribing = false;
+    frontEnd.outbound.pump(session);
   }
 
   // False when there was no such subscription.
@@ -160,7 +161,11 @@ class Engine : private Router, private ShardOutlet {
     frontEnd.eachConnection([&](Connection& connection) { frontEnd.gone(connection); });
     frontEnd.eachConnection([&](Connection& connection) { frontEnd.release(connection); });
     frontEnd.events.clear();
+    for (const auto& [token, pending] : pending_) {
+      if (Session* session = sessions_.find(pending.session)) settleSubscriptions(*session, pending.filters);
+    }
     pending_.clear();
+    sessions_.each([](Session& session) { session.isSubscribing = false; });
   }
 
   Counters counters;
@@ -170,7 +175,7 @@ class Engine : private Router, private ShardOutlet {
   struct PendingSubscribe {
     uint64_t session = 0;
     unsigned barriersLeft = 0;
-    std::vector<uint64_t> versions;  // of each shard's retained store, when it knew the filters
+    std::vector<std::vector<uint8_t>> filters;
     std::vector<RetainedRequest> requests;
   };
   // Records taken from each lane at once, and how often in a turn before the outboxes are written.
@@ -247,7 +252,7 @@ class Engine : private Router, private ShardOutlet {
         frontEnd.acknowledge({record.connection, record.generation, record.packetId, record.qos}, Reason(record.reason));
         break;
       case RecordKind::barrierReturned:
-        onBarrierReturned(record.value, shard, record.version());
+        onBarrierReturned(record.value, shard);
         break;
       case RecordKind::retainedFound:
         onRetainedFound(MessageRef(static_cast<Message*>(record.pointer)), record);
@@ -263,11 +268,23 @@ class Engine : private Router, private ShardOutlet {
     }
   }
 
-  void onBarrierReturned(uint64_t token, unsigned shard, uint64_t version) {
+  void onBarrierReturned(uint64_t token, unsigned shard) {
     const auto found = pending_.find(token);
     if (found == pending_.end()) return;
-    found->second.versions[shard] = version;
-    if (--found->second.barriersLeft == 0) frontEnd.events.push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
+    PendingSubscribe& pending = found->second;
+    Session* session = sessions_.find(pending.session);
+    if (session) session->knowingShards |= uint64_t(1) << shard;
+    if (--pending.barriersLeft > 0) return;
+    if (session) settleSubscriptions(*session, pending.filters);
+    pending_.erase(found);
+    frontEnd.events.push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
+  }
+
+  void settleSubscriptions(Session& session, const std::vector<std::vector<uint8_t>>& filters) {
+    for (const std::vector<uint8_t>& text : filters) {
+      Filter* filter = filters_.find(text);
+      if (Subscriber* subscriber = filter ? SessionTable::find(session, *filter) : nullptr) subscriber->isNew = false;
+    }
   }
 
   void onRetainedFound(MessageRef message, const Record& record) {

@@ -40,6 +40,7 @@ class Matcher {
   static bool isFor(const Subscriber& subscriber, const Publication& publication, unsigned shard) {
     const Session& session = *subscriber.session;
     if (subscriber.noLocal && session.key == publication.originSession) return false;  // [MQTT-3.8.3-3]
+    if (subscriber.isNew && (session.knowingShards >> shard & 1) == 0) return false;
     return !session.move || session.move->accepts(shard);
   }
 

@@ -82,12 +82,13 @@ class Outbound {
 
   // Sends what is waiting for as long as the window and the outbox have room.
   void pump(Session& session) {
-    while (session.connection && session.connection->phase == Phase::connected && !session.isCaughtUp()) {
+    while (session.connection && session.connection->phase == Phase::connected && !session.isSubscribing && !session.isCaughtUp()) {
       Connection& connection = *session.connection;
       const bool isResending = session.window.isResending();
       const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front();
       if (!hasRoom(connection, next.message ? next.message->size() : 0)) return;
       if (isResending) {
+        if (!session.window.mayResend(connection.inflightMax)) return;
         resendOldest(connection, session);
         continue;
       }

@@ -28,7 +28,6 @@ struct RetainedRequest {
   std::vector<uint8_t> filter;
   SubscriptionOptions options;
   uint64_t session = 0;
-  uint64_t version = 0;  // nothing that was retained later: that came as a live message
 };
 
 // Where a shard's results go: to the front end of the same worker at once, to others over lanes.
@@ -49,8 +48,6 @@ class Shard {
         retained_(hashSeed, {limits.retainedMessagesMax / workers + 1, limits.retainedBytesMax / workers + 1}),
         counters_(counters),
         outlet_(outlet) {}
-
-  uint64_t retainedVersion() const { return retained_.version(); }
 
   // `from`: the worker whose front end took the message.
   void publish(Publication& publication, const Source& source, unsigned from) {
@@ -94,12 +91,9 @@ class Shard {
         filters_.releaseIfUnused(filter);
         break;
       }
-      case RecordKind::barrier: {
-        Record returned{.kind = RecordKind::barrierReturned, .value = record.value};
-        returned.setVersion(retained_.version());
-        outlet_.answer(from, returned);
+      case RecordKind::barrier:
+        outlet_.answer(from, {.kind = RecordKind::barrierReturned, .value = record.value});
         break;
-      }
       case RecordKind::retainedRequest:
         findRetained(*std::unique_ptr<RetainedRequest>(static_cast<RetainedRequest*>(record.pointer)), from);
         break;
@@ -124,7 +118,6 @@ class Shard {
 
   void findRetained(const RetainedRequest& request, unsigned from) {
     retained_.match(request.filter, [&](const MessageRef& message) {
-      if (message->retainedVersion > request.version) return;
       if (request.options.noLocal && message->originSession == request.session) return;
       outlet_.answer(from, {.kind = RecordKind::retainedFound, .qos = request.options.qos, .connection = request.options.subscriptionId,
                             .pointer = MessageRef(message).release(), .value = request.session});

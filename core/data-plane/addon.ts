@@ -112,7 +112,7 @@ export interface Engine {
 
   /** Names a SUBSCRIBE. */
   nextToken(): number;
-  /** True if it replaced a subscription. `token` names the SUBSCRIBE it belongs to. */
+  /** True if it replaced a subscription. `token` names the SUBSCRIBE it belongs to; 0: of a moved session. */
   subscribe(
     session: number,
     filter: string,
@@ -125,8 +125,8 @@ export interface Engine {
   ): boolean;
   /** The `subscribed` event with this token follows when every shard knows the filters. */
   finishSubscribe(session: number, token: number): void;
-  /** After the SUBACK: the retained messages of its subscriptions. */
-  sendRetained(token: number): void;
+  /** After the SUBACK: what came for the session since finishSubscribe() follows it. */
+  endSubscribe(session: number): void;
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
 

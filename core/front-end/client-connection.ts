@@ -223,9 +223,8 @@ export class ClientConnection {
     const { session } = this;
     let reasonCodes: number[] = [];
     const token = this.#context.nextSubscribeToken(() => {
-      // The frames behind the SUBSCRIBE have waited, so that nothing they bring about overtakes the SUBACK.
       if (this.session !== session) {
-        engine.sendRetained(token); // the client has left; its session may be there still
+        engine.endSubscribe(session); // the client has left; its session may be there still
         return;
       }
       const suback = encodeSuback(
@@ -233,7 +232,7 @@ export class ClientConnection {
         this.#version,
       );
       engine.send(this.slot, suback);
-      engine.sendRetained(token);
+      engine.endSubscribe(session);
       engine.resume(this.slot);
     });
     const subscriptionId = subscribe.properties.subscriptionIdentifiers?.[0] ?? 0;

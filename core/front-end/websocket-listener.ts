@@ -117,7 +117,7 @@ export class WebSocketListener {
 }
 
 function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
-  const subprotocol = chooseSubprotocol(request.getHeader('sec-websocket-protocol'));
+  const subprotocol = chooseSubprotocol(offersOf(request));
   if (subprotocol === undefined) {
     const hint = 'This is an MQTT endpoint: offer the WebSocket sub-protocol "mqtt".\n';
     answer(response, '400 Bad Request', 'text/plain', hint); // [MQTT-6.0.0-3]
@@ -130,6 +130,15 @@ function upgrade(response: HttpResponse, request: HttpRequest, context: us_socke
     request.getHeader('sec-websocket-extensions'),
     context,
   );
+}
+
+/** All sub-protocols that the client offers: the header may come in several lines (RFC 6455, 11.3.4). */
+function offersOf(request: HttpRequest): string {
+  const lines: string[] = [];
+  request.forEach((name, value) => {
+    if (name === 'sec-websocket-protocol') lines.push(value);
+  });
+  return lines.join(',');
 }
 
 function answer(response: HttpResponse, status: string, contentType: string, body: string): void {

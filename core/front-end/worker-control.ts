@@ -174,17 +174,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext, SocketO
     }
     this.engine.createSession(session);
     for (const [filter, qos, noLocal, retainAsPublished, subscriptionId] of origin.subscriptions) {
-      const neverRetained = 2;
-      this.engine.subscribe(
-        session,
-        filter,
-        qos,
-        noLocal,
-        retainAsPublished,
-        neverRetained,
-        subscriptionId,
-        0,
-      );
+      this.engine.subscribe(session, filter, qos, noLocal, retainAsPublished, 0, subscriptionId, 0);
     }
     this.#arrivals.set(session, { connection, request });
     this.engine.moveSessionHere(session, origin.worker);

@@ -28,7 +28,7 @@ enum class RecordKind : uint8_t {
   // outbound: shard -> front end
   deliver,           // pointer: Message
   acknowledge,       // connection, generation, packetId, reason
-  barrierReturned,   // value: token; version: of the shard's retained store then
+  barrierReturned,   // value: token
   retainedFound,     // pointer: Message; value: session; connection: subscription identifier
   departing,         // value: session; worker: where to. No more for it here from this shard
   arriving,          // value: session. From now on for it here from this shard
@@ -44,13 +44,6 @@ struct Record {
   uint8_t worker = 0;
   void* pointer = nullptr;
   uint64_t value = 0;
-
-  // A 64-bit version takes the place of connection and generation.
-  void setVersion(uint64_t version) {
-    connection = uint32_t(version);
-    generation = uint32_t(version >> 32);
-  }
-  uint64_t version() const { return uint64_t(generation) << 32 | connection; }
 };
 static_assert(sizeof(Record) == 32);
 

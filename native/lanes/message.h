@@ -25,7 +25,6 @@ struct Message {
   bool retain = false;
   uint64_t originSession = 0;     // who published it, for No Local (5.0, 3.8.3.1); 0: nobody
   uint64_t expiresAtMs = 0;       // on the clock of the engine; 0: never
-  uint64_t retainedVersion = 0;   // counts the changes of a shard's retained messages
 
   const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(this + 1); }
   Bytes topic() const { return {bytes(), topicBytes}; }

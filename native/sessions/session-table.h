@@ -26,7 +26,7 @@ class SessionTable {
   }
 
   template <class Visit>
-  void each(Visit&& visit) const {
+  void each(Visit&& visit) {
     for (const auto& entry : sessions_) visit(*entry.second);
   }
 
@@ -64,8 +64,7 @@ class SessionTable {
     return true;
   }
 
- private:
-  // Looks through whichever side is shorter.
+  // The session's subscription to the filter, or nullptr. Looks through whichever side is shorter.
   static Subscriber* find(Session& session, Filter& filter) {
     if (filter.subscribers.size() <= session.subscriptions.size()) {
       for (Subscriber& subscriber : filter.subscribers) {
@@ -79,6 +78,7 @@ class SessionTable {
     return nullptr;
   }
 
+ private:
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
 };
 

@@ -49,9 +49,11 @@ struct Session {
   PacketIdSet received;             // QoS 2, from the client
   uint64_t matchEpoch = 0;          // the publication it was last matched for ...
   uint32_t matchIndex = 0;          // ... and its place among the targets
+  bool isSubscribing = false;       // no SUBACK yet: what comes waits in the queue, behind it
+  uint64_t knowingShards = 0;       // bit s: shard s knows the filters of that SUBSCRIBE
   std::unique_ptr<SessionMove> move;
 
-  bool isCaughtUp() const { return queue.empty() && !window.isResending(); }
+  bool isCaughtUp() const { return queue.empty() && !window.isResending() && !isSubscribing; }
 };
 
 }  // namespace rally

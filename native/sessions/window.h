@@ -21,15 +21,16 @@ class Window {
   struct Entry {
     Delivery delivery;
     State state = State::done;
+    bool isInflight = false;  // sent on this connection
   };
 
-  size_t inflight() const { return inflight_; }
+  // `inflightMax`: the client's Receive Maximum or our own bound, whichever is smaller.
   bool hasRoom(size_t inflightMax) const { return inflight_ < inflightMax && entries_.size() < packetIdMax; }
 
   // The packet identifier of a message that is being sent now. hasRoom() must hold.
   uint16_t add(Delivery delivery) {
     const uint64_t sequence = entries_.end();
-    entries_.push({std::move(delivery), State::sent});
+    entries_.push({std::move(delivery), State::sent, true});
     cursor_ = entries_.end();
     inflight_++;
     return packetIdOf(sequence);
@@ -51,17 +52,29 @@ class Window {
   void finish(Entry& entry) {
     entry.delivery = {};
     entry.state = State::done;
-    inflight_--;
+    if (entry.isInflight) inflight_--;
+    entry.isInflight = false;
     while (!entries_.empty() && entries_.front().state == State::done) entries_.pop();
     if (cursor_ < entries_.first()) cursor_ = entries_.first();
   }
 
   // After a reconnect everything unacknowledged is sent again, oldest first [MQTT-4.4.0-1].
-  void restart() { cursor_ = entries_.first(); }
+  void restart() {
+    cursor_ = entries_.first();
+    inflight_ = 0;
+    for (uint64_t at = entries_.first(); at != entries_.end(); at++) entries_[at].isInflight = false;
+  }
   bool isResending() const { return cursor_ != entries_.end(); }
+  // A PUBLISH counts against the Receive Maximum of this connection, a PUBREL does not [MQTT-3.3.4-9].
+  bool mayResend(size_t inflightMax) { return entries_[cursor_].state != State::sent || inflight_ < inflightMax; }
   Entry& resent() { return entries_[cursor_]; }
   uint16_t resentPacketId() const { return packetIdOf(cursor_); }
-  void advance() { cursor_++; }
+  void advance() {
+    Entry& entry = entries_[cursor_++];
+    if (entry.state != State::sent) return;
+    entry.isInflight = true;
+    inflight_++;
+  }
 
  private:
   static constexpr uint64_t packetIdMax = 65'535;

@@ -26,6 +26,9 @@ struct Subscriber {
   uint8_t qos = 0;               // maximum QoS
   bool noLocal = false;
   bool retainAsPublished = false;
+  // Takes messages only from shards that know it; what others send was published before it and came here
+  // for somebody else. Its retained messages come in between.
+  bool isNew = false;
 };
 
 struct Filter {

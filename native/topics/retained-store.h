@@ -19,8 +19,6 @@ class RetainedStore {
 
   size_t size() const { return count_; }
   size_t bytes() const { return bytes_; }
-  // How often the store has changed.
-  uint64_t version() const { return version_; }
 
   // Keeps `message` as its topic's retained message. False when the store is full.
   bool set(MessageRef message) {
@@ -32,7 +30,6 @@ class RetainedStore {
     MessageRef& kept = tree_.value(node);
     if (isNew) count_++;
     bytes_ = otherBytes + message->size();
-    message->retainedVersion = ++version_;
     kept = std::move(message);
     return true;
   }
@@ -41,7 +38,6 @@ class RetainedStore {
   void remove(Bytes topic) {
     uint32_t node = find(topic);
     if (node == 0 || !tree_.value(node)) return;
-    version_++;
     count_--;
     bytes_ -= tree_.value(node)->size();
     tree_.value(node) = MessageRef();
@@ -124,7 +120,6 @@ class RetainedStore {
   const RetainedLimits limits_;
   size_t count_ = 0;
   size_t bytes_ = 0;
-  uint64_t version_ = 0;
 };
 
 }  // namespace rally

@@ -25,3 +25,20 @@ export class Random {
     return Uint8Array.from({ length: byteCount }, () => this.below(256));
   }
 }
+
+const { RALLYMQ_TEST_SEED: seedGiven } = process.env;
+
+/**
+ * The seeds of a test: `count` new ones in each run, or the one of RALLYMQ_TEST_SEED. The first one is
+ * printed, which the runner shows when a test fails or its process dies.
+ */
+export function seeds(count: number): readonly number[] {
+  const first = seedGiven === undefined ? Date.now() % 1_000_000_007 : Number(seedGiven);
+  console.log(`seeds from ${first}`);
+  return Array.from({ length: seedGiven === undefined ? count : 1 }, (_, index) => first + index);
+}
+
+/** What to do to see a failure again. */
+export function replayOf(seed: number): string {
+  return `replay with RALLYMQ_TEST_SEED=${seed}`;
+}

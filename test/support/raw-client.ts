@@ -78,10 +78,13 @@ export class RawClient {
 
   static async overTcp(port: number): Promise<RawClient> {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true });
-    await within('a TCP connection', new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-    }));
+    await within(
+      'a TCP connection',
+      new Promise<void>((resolve, reject) => {
+        socket.once('connect', resolve);
+        socket.once('error', reject);
+      }),
+    );
     return new RawClient(socket, 'tcp', Buffer.alloc(0));
   }
 

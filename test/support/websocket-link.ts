@@ -80,7 +80,9 @@ function readHeader(socket: Socket): Promise<Pick<Handshake, 'status' | 'headers
 export function assertUpgraded({ status, headers, key }: Handshake, subprotocol: string): void {
   assert.equal(status, 101);
   const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-  const accept = createHash('sha1').update(key + guid).digest('base64');
+  const accept = createHash('sha1')
+    .update(key + guid)
+    .digest('base64');
   assert.equal(headers.get('sec-websocket-accept'), accept);
   assert.equal(headers.get('sec-websocket-protocol'), subprotocol);
 }
@@ -129,7 +131,11 @@ export class ServerFrames {
     const lengthBytes = short === 126 ? 2 : short === 127 ? 8 : 0;
     if (bytes.length < 2 + lengthBytes) return undefined;
     const size =
-      lengthBytes === 0 ? short : lengthBytes === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
+      lengthBytes === 0
+        ? short
+        : lengthBytes === 2
+          ? bytes.readUInt16BE(2)
+          : Number(bytes.readBigUInt64BE(2));
     const start = 2 + lengthBytes;
     if (bytes.length < start + size) return undefined;
     this.#bytes = bytes.subarray(start + size);

@@ -6,19 +6,21 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
-import { within } from './wait.ts';
+import { until, within } from './wait.ts';
 
 export class Workers {
   readonly all: Worker[] = [];
 
-  /** Makes a worker's thread throw; resolves when it has ended and the next one is there. */
+  /** Makes a worker's thread throw; resolves when it has ended and the next one listens. */
   async crash(index: number): Promise<void> {
     const worker = this.all[index] ?? assert.fail(`no worker ${index}`);
-    const next = once(process, 'worker');
+    const count = this.all.length;
     worker.postMessage(null); // it reads the type of the message
     await within(`the end of worker ${index}`, once(worker, 'exit'));
-    await within(`a new worker ${index}`, next);
-    this.all[index] = this.all.pop() ?? assert.fail('no new worker');
+    await until(`a new worker ${index}`, () => this.all.length > count);
+    const next = this.all.pop() ?? assert.fail('no new worker');
+    this.all[index] = next;
+    await within(`worker ${index} to listen`, once(next, 'message')); // the first thing it says
   }
 }
 

@@ -1,0 +1,45 @@
+/** A client that connects as soon as anyone listens, while other workers are still being started. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { test } from 'node:test';
+import { createBroker } from '../../../core/broker.ts';
+import { PacketType } from '../../../core/wire/packet-type.ts';
+import { connectFrame } from '../../support/frames.ts';
+import { RawClient } from '../../support/raw-client.ts';
+import { within } from '../../support/wait.ts';
+
+test('a CONNECT that comes while the workers start is answered', async (context) => {
+  for (let round = 0; round < 3; round++) {
+    const port = await freePort();
+    const broker = createBroker({ port: 0, tcpPort: port, workers: 4 });
+    context.after(() => broker.stop());
+    const started = broker.start();
+    const client = await within('a listener', connectAtLast(port));
+    context.after(() => client.destroy());
+    client.send(connectFrame());
+    const connack = await client.nextPacket();
+    assert.deepEqual([connack.type, connack.body[1]], [PacketType.connack, 0]);
+    await started;
+  }
+});
+
+/** Tries until someone listens. */
+async function connectAtLast(port: number): Promise<RawClient> {
+  for (;;) {
+    try {
+      return await RawClient.overTcp(port);
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,69 @@
+/** How the broker ends connections of clients that did nothing wrong, or nothing at all. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startBroker } from '../../support/broker.ts';
+import { pingreqFrame } from '../../support/frames.ts';
+import { openClient, type RawClient, transports } from '../../support/raw-client.ts';
+
+for (const transport of transports) {
+  test(`${transport}: silence for one and a half times the keep alive ends with 0x8D [MQTT-3.1.2-22]`, async (t) => {
+    const running = await startBroker(t);
+    const silent = await openClient(t, transport, running, { keepAliveSeconds: 1 });
+    const old = await openClient(t, transport, running, { keepAliveSeconds: 1, protocolVersion: 4 });
+    const without = await openClient(t, transport, running, { keepAliveSeconds: 0 });
+    const patient = await openClient(t, transport, running, { keepAliveSeconds: 60 });
+    const startMs = performance.now();
+    const chatty = await openClient(t, transport, running, { keepAliveSeconds: 1 });
+    const pings = setInterval(() => chatty.send(pingreqFrame), 300);
+    t.after(() => clearInterval(pings));
+    assert.equal(await silent.nextHex(), 'e0018d');
+    await silent.closed();
+    await old.closed();
+    assert.deepEqual(old.packets, []);
+    const silentMs = performance.now() - startMs;
+    assert.ok(silentMs > 1_000 && silentMs < 4_500, `${silentMs} ms`);
+    for (const client of [without, patient, chatty]) await assertAlive(client);
+  });
+
+  for (const workers of [1, 4]) {
+    test(`${transport}, ${workers} workers: who is taken over gets 0x8E [MQTT-3.1.4-3]`, async (t) => {
+      const running = await startBroker(t, { workers });
+      let owner = await openClient(t, transport, running, { clientId: 'same' });
+      for (let round = 0; round < 12; round++) {
+        const protocolVersion = round % 3 === 0 ? 4 : 5;
+        const next = await openClient(t, transport, running, { clientId: 'same', protocolVersion });
+        const wasVersion5 = (round + 2) % 3 !== 0 || round === 0;
+        if (wasVersion5) assert.equal(await owner.nextHex(), 'e0018e', `round ${round}`);
+        await owner.closed();
+        assert.deepEqual(owner.packets, []);
+        await assertAlive(next);
+        owner = next;
+      }
+      assert.equal(running.broker.statistics().connections, 2, 'the owner and the host');
+    });
+
+    test(`${transport}, ${workers} workers: a stop says 0x8B and closes everything`, async (t) => {
+      const running = await startBroker(t, { workers });
+      const clients: RawClient[] = [];
+      for (let index = 0; index < 12; index++) {
+        const protocolVersion = index % 4 === 0 ? 4 : 5;
+        clients.push(await openClient(t, transport, running, { protocolVersion }));
+      }
+      const startMs = performance.now();
+      await running.broker.stop();
+      for (const [index, client] of clients.entries()) {
+        if (index % 4 !== 0) assert.equal(await client.nextHex(), 'e0018b');
+        await client.closed();
+        assert.deepEqual(client.packets, []);
+      }
+      const stopMs = performance.now() - startMs;
+      assert.ok(stopMs < 5_000, `${stopMs} ms`);
+    });
+  }
+}
+
+async function assertAlive(client: RawClient): Promise<void> {
+  client.packets.length = 0;
+  client.send(pingreqFrame);
+  assert.equal(await client.nextHex(), 'd000');
+}

@@ -1,0 +1,163 @@
+/**
+ * The client side of one persistent session over many connections, as a correct client has it: it answers
+ * QoS 1 and 2, sends again what was not answered, and notes what it was handed and in which order.
+ */
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { decodeAcknowledgement } from '../../core/wire/decode-acknowledgement.ts';
+import { PacketType } from '../../core/wire/packet-type.ts';
+import type { ConnectPacket, QoS } from '../../core/wire/packets.ts';
+import { isProtocolError } from '../../core/wire/protocol-error.ts';
+import {
+  disconnectFrame,
+  pubackFrame,
+  pubcompFrame,
+  publishFrame,
+  publishOf,
+  pubrecFrame,
+  pubrelFrame,
+  subscribeFrame,
+  textOf,
+} from './frames.ts';
+import {
+  openConnected,
+  type Ports,
+  type RawClient,
+  type ReceivedPacket,
+  type TransportName,
+} from './raw-client.ts';
+import { until } from './wait.ts';
+
+export interface Handed {
+  readonly topic: string;
+  readonly text: string;
+  readonly qos: QoS;
+  readonly dup: boolean;
+}
+
+interface Unanswered {
+  readonly topic: string;
+  readonly text: string;
+  readonly qos: QoS;
+  /** QoS 2: the PUBREC came, the PUBREL is out. */
+  isReleased: boolean;
+}
+
+export class MqttSession {
+  readonly clientId: string;
+  /** What the application got: QoS 2 once by its packet identifier, QoS 1 as often as it came. */
+  readonly handed: Handed[] = [];
+  readonly unanswered = new Map<number, Unanswered>();
+  client: RawClient | undefined;
+  isSessionPresent = false;
+  readonly #test: TestContext;
+  readonly #ports: Ports;
+  readonly #packet: Partial<ConnectPacket>;
+  // QoS 2 of the broker between PUBREC and PUBREL.
+  readonly #received = new Set<number>();
+  #packetIds = 0;
+  #subacks = 0;
+
+  constructor(test: TestContext, ports: Ports, clientId: string, packet: Partial<ConnectPacket> = {}) {
+    this.#test = test;
+    this.#ports = ports;
+    this.clientId = clientId;
+    this.#packet = packet;
+  }
+
+  /** Connects, in place of the connection there is, and goes on where the session was. */
+  async connect(transport: TransportName): Promise<void> {
+    const { client, connack } = await openConnected(this.#test, transport, this.#ports, {
+      clientId: this.clientId,
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 3_600 },
+      ...this.#packet,
+    });
+    assert.equal(connack.reasonCode, 0, this.clientId);
+    this.client = client;
+    this.isSessionPresent = connack.sessionPresent;
+    if (!connack.sessionPresent) this.#received.clear();
+    client.onPacket((packet) => this.#onPacket(client, packet));
+    for (const [packetId, { topic, text, qos, isReleased }] of this.unanswered) {
+      const again = publishFrame(topic, text, { qos, packetId, dup: true });
+      client.send(isReleased ? pubrelFrame(packetId) : again);
+    }
+  }
+
+  async subscribe(filter: string, qos: QoS): Promise<void> {
+    const before = this.#subacks;
+    this.client?.send(subscribeFrame(filter, qos, { packetId: 65_535 }));
+    await until(`the SUBACK of ${this.clientId}`, () => this.#subacks > before);
+  }
+
+  publish(topic: string, text: string, qos: QoS): void {
+    if (qos === 0) {
+      this.client?.send(publishFrame(topic, text));
+      return;
+    }
+    do this.#packetIds = (this.#packetIds % 60_000) + 1;
+    while (this.unanswered.has(this.#packetIds));
+    const packetId = this.#packetIds;
+    this.unanswered.set(packetId, { topic, text, qos, isReleased: false });
+    this.client?.send(publishFrame(topic, text, { qos, packetId }));
+  }
+
+  disconnect(): void {
+    this.client?.send(disconnectFrame);
+  }
+
+  #onPacket(client: RawClient, packet: ReceivedPacket): void {
+    if (client !== this.client) return; // from a connection that was given up
+    if (packet.type === PacketType.publish) this.#onPublish(client, packet);
+    else if (packet.type === PacketType.suback) this.#subacks++;
+    else if (packet.type === PacketType.pubrel) this.#onPubrel(client, packet);
+    else if (packet.type === PacketType.puback || packet.type === PacketType.pubcomp) {
+      this.unanswered.delete(packetIdOf(packet));
+    } else if (packet.type === PacketType.pubrec) this.#onPubrec(client, packet);
+  }
+
+  #onPublish(client: RawClient, packet: ReceivedPacket): void {
+    const { topic, payload, qos, dup, packetId = 0 } = publishOf(packet);
+    const isKnown = qos === 2 && this.#received.has(packetId);
+    if (!isKnown) this.handed.push({ topic, text: textOf({ payload }), qos, dup });
+    if (qos === 2) this.#received.add(packetId);
+    if (qos > 0) client.send(qos === 1 ? pubackFrame(packetId) : pubrecFrame(packetId));
+  }
+
+  #onPubrel(client: RawClient, packet: ReceivedPacket): void {
+    this.#received.delete(packetIdOf(packet));
+    client.send(pubcompFrame(packetIdOf(packet)));
+  }
+
+  #onPubrec(client: RawClient, packet: ReceivedPacket): void {
+    const packetId = packetIdOf(packet);
+    const unanswered = this.unanswered.get(packetId);
+    if (unanswered !== undefined) unanswered.isReleased = true;
+    client.send(pubrelFrame(packetId));
+  }
+}
+
+function packetIdOf({ header, body }: ReceivedPacket): number {
+  const packet = decodeAcknowledgement(header, body, 5);
+  assert.ok(!isProtocolError(packet));
+  return packet.packetId;
+}
+
+/**
+ * Fails unless the texts are the numbers from 0 to below `count`, each first seen in order. Those that come
+ * again must be marked as such; with QoS 2 none may.
+ */
+export function assertAllInOrder(handed: readonly Handed[], count: number, what: string): void {
+  let expected = 0;
+  for (const { text, qos, dup } of handed) {
+    const number = Number(text);
+    if (number < expected) {
+      assert.ok(qos < 2, `${what}: ${number} twice, with QoS 2`);
+      assert.ok(dup, `${what}: ${number} again without DUP, after ${expected - 1}`);
+    } else {
+      assert.equal(number, expected, `${what}: ${number} where ${expected} was due`);
+      expected++;
+    }
+  }
+  assert.equal(expected, count, `${what}: ${expected} of ${count}`);
+}
