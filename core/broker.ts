@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
-import { assertPortIsFree, numericAddress } from './control/free-port.ts';
+import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
 import { createLogger, type Logger } from './control/logger.ts';
 import type { CloseCause, ToMain } from './control/messages.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
@@ -53,6 +53,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #supervisor: Supervisor | undefined;
   #address: Address | undefined;
   #state: State = 'new';
+  #stopped: Promise<void> | undefined;
+  readonly #claims: PortClaim[] = [];
 
   /** Use {@link createBroker}. */
   constructor(config: BrokerConfig, authenticate: BrokerOptions['authenticate']) {
@@ -90,29 +92,60 @@ export class Broker extends EventEmitter<BrokerEvents> {
     if (this.#state !== 'new')
       throw new BrokerError('ALREADY_STARTED', 'A broker starts once; make another one.');
     this.#state = 'starting';
+    try {
+      this.#address = await this.#startWorkers();
+      this.#assertNotStopped();
+    } catch (error) {
+      this.#release();
+      this.#assertNotStopped(); // whatever else failed, that is why
+      throw error;
+    }
+    this.#state = 'running';
+    this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
+    this.#logger.info({ ...this.#address, workers: this.#config.workers, version }, 'ready');
+  }
+
+  async #startWorkers(): Promise<Address> {
     const { host, port, tcpPort } = this.#config;
     const numericHost = await numericAddress(host);
-    await assertPortIsFree(numericHost, port, '--port');
-    if (tcpPort !== false) await assertPortIsFree(numericHost, tcpPort, '--tcp-port');
+    await this.#claim(numericHost, port, '--port');
+    if (tcpPort !== false) await this.#claim(numericHost, tcpPort, '--tcp-port');
+    this.#assertNotStopped();
     this.#supervisor = new Supervisor(loadAddon(), this.#config, version, this.#logger, {
       onMessage: (worker, message) => this.#onMessage(worker, message),
       onWorkerLost: (worker) => this.#directory.workerLost(worker),
       onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
       onFatal: (error) => void this.#onFatal(error),
     });
-    this.#address = await this.#supervisor.start(numericHost);
-    this.#supervisor.send(hostWorker, { type: 'openHost', session: this.#hostSession });
-    this.#state = 'running';
-    this.#logger.info({ ...this.#address, workers: this.#config.workers, version }, 'ready');
+    return await this.#supervisor.start(numericHost);
+  }
+
+  async #claim(host: string, port: number, flag: string): Promise<void> {
+    if (port !== 0) this.#claims.push(await claimPort(host, port, flag));
+    await assertPortIsFree(host, port, flag);
+  }
+
+  #assertNotStopped(): void {
+    if (this.#state === 'stopped')
+      throw new BrokerError('NOT_RUNNING', 'The broker was stopped while it started.');
+  }
+
+  #release(): void {
+    for (const claim of this.#claims.splice(0)) claim.release();
   }
 
   /** Says goodbye to the clients (MQTT 5: DISCONNECT 0x8B) and stops. Resolves within stopMs. */
-  async stop(): Promise<void> {
-    if (this.#state === 'stopped') return;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#state = 'stopped';
     this.#directory.stop();
     this.#host.close();
     await this.#supervisor?.stop(ReasonCode.serverShuttingDown);
+    this.#release();
     this.#logger.info('stopped');
   }
 

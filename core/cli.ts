@@ -23,7 +23,12 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
   const broker = brokerOf(config);
   broker.on('error', (error) => fail(error, exitFailed));
   stopOnSignals(broker);
-  await broker.start();
+  try {
+    await broker.start();
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'NOT_RUNNING') return; // a signal came, and ends it
+    throw error;
+  }
   process.stdout.write(greeting(broker, config.workers));
 }
 

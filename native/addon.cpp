@@ -11,7 +11,6 @@
 // writes. Types and meanings of all functions: core/data-plane/addon.ts.
 #include <node_api.h>
 #include <sys/random.h>
-#include <time.h>
 #include <uv.h>
 
 #include <map>
@@ -119,12 +118,6 @@ double limitOf(napi_env env, napi_value limits, const char* name) {
   napi_value value = nullptr;
   napi_get_named_property(env, limits, name, &value);
   return numberOf(env, value);
-}
-
-uint64_t monotonicMs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return uint64_t(now.tv_sec) * 1000 + uint64_t(now.tv_nsec) / 1'000'000;
 }
 
 // --- calls into JavaScript --------------------------------------------------------------------------
@@ -292,7 +285,7 @@ class EngineHost {
         scriptTransport(script, engine.frontEnd),
         tcp(loopOf(env), engine.frontEnd),
         env_(env) {
-    engine.beginTurn(monotonicMs());
+    updateNow();
     engine.frontEnd.outbound.addTransport(scriptTransport);
     engine.frontEnd.outbound.addTransport(tcp);
     uv_loop_t* loop = loopOf(env);
@@ -308,9 +301,12 @@ class EngineHost {
     uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<EngineHost*>(handle->data)->onPrepare(); });
     uv_check_start(&check_, [](uv_check_t* handle) { static_cast<EngineHost*>(handle->data)->onCheck(); });
     uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<EngineHost*>(handle->data)->engine.doorbell().answer(); });
-    uv_timer_start(&timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->engine.frontEnd.tick(); }, tickMs, tickMs);
+    uv_timer_start(&timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->onTick(); }, tickMs, tickMs);
     napi_add_async_cleanup_hook(env, onCleanup, this, &cleanup_);
   }
+
+  // The event loop reads the clock when it wakes; all times of the data plane are its (monotonic, ms).
+  void updateNow() { engine.beginTurn(uv_now(loopOf(env_))); }
 
   Engine& engine;
   Script script;
@@ -333,10 +329,15 @@ class EngineHost {
 
   void turn() {
     const Script::Turn scope(script);
-    engine.beginTurn(monotonicMs());
+    updateNow();
     engine.drainLanes();
     dispatchEvents();
     engine.endTurn();
+  }
+
+  void onTick() {
+    updateNow();
+    engine.frontEnd.tick();
   }
 
   void onCheck() {
@@ -465,6 +466,7 @@ napi_value open(napi_env env, napi_callback_info info) {
 
 napi_value receive(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
+  call.host->updateNow();
   call.frontEnd().receive(call.connection(0), call.bytes(1));
   return nullptr;
 }

@@ -99,7 +99,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.maximumPacketSize = terms.maximumPacketSize;
     connection.inflightMax = terms.receiveMaximum < limits_.inflightMax ? terms.receiveMaximum : limits_.inflightMax;
     connection.topicAliasMaximum = terms.version >= mqtt5 ? limits_.topicAliasMaximum : uint16_t(0);
-    connection.unacknowledged = uint16_t(session.received.size());
+    connection.unacknowledged = 0;  // Receive Maximum counts anew with each connection (5.0, 4.9)
     if (session.connection) detach(*session.connection);
     connection.session = &session;
     session.connection = &connection;
@@ -129,6 +129,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // The socket is no more. release() follows when the control plane knows.
   void gone(Connection& connection) {
     if (connection.phase == Phase::gone) return;
+    takeLast(connection);
     detach(connection);
     setPhase(connection, Phase::gone);
     outbound.forget(connection);
@@ -200,6 +201,19 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (!connection.session) return;
     connection.session->connection = nullptr;
     connection.session = nullptr;
+  }
+
+  // The client has closed while frames were waiting behind a packet for the control plane: what it
+  // published is still taken, and a DISCONNECT is still heard, so that its will stays [MQTT-3.14.4-3].
+  void takeLast(Connection& connection) {
+    if (connection.phase != Phase::connected || !connection.input.paused()) return;
+    connection.input.resume(rulesOf(connection), [&](uint8_t first, Bytes body) {
+      const auto type = PacketType(first >> 4);
+      if (type == PacketType::publish) return onFrame(connection, first, body);
+      if (type != PacketType::disconnect) return Flow::next;
+      toControlPlane(connection, first, body);
+      return Flow::end;
+    });
   }
 
   // After each chunk: errors of the stream, and the bound on what may wait.
@@ -344,7 +358,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     Session& session = *connection.session;
     if (type == PacketType::pubrel) {
       const bool isKnown = session.received.remove(ack.packetId);
-      if (isKnown) connection.unacknowledged--;
+      if (isKnown && connection.unacknowledged > 0) connection.unacknowledged--;
       // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
       answer(connection, PacketType::pubcomp, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
       return Flow::next;

@@ -45,7 +45,7 @@ class Shard {
   Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t hashSeed, Counters& counters, ShardOutlet& outlet)
       : index_(index),
         filters_(filters),
-        retained_(hashSeed, {limits.retainedMessagesMax / workers + 1, limits.retainedBytesMax / workers + 1}),
+        retained_(hashSeed, {(limits.retainedMessagesMax + workers - 1) / workers, (limits.retainedBytesMax + workers - 1) / workers}),
         counters_(counters),
         outlet_(outlet) {}
 

@@ -1,9 +1,10 @@
 /**
  * Whether an address can be listened on. The workers share their ports (SO_REUSEPORT), so they would not
- * notice another broker on the same port: this asks for it exclusively, once, before they start.
+ * notice another broker on the same port: this asks for it exclusively, once, before they start, and keeps
+ * other RallyMQs away for as long as the broker runs.
  */
 import { lookup } from 'node:dns/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { BrokerError } from '../broker-error.ts';
 
 /** The numeric address of a host name. Errors: ADDRESS_NOT_AVAILABLE. */
@@ -25,6 +26,26 @@ export function assertPortIsFree(host: string, port: number, flag: string): Prom
     const probe = createServer();
     probe.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port, flag)));
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
+  });
+}
+
+/** Held while a broker uses a port. */
+export interface PortClaim {
+  release(): void;
+}
+
+/**
+ * Claims a port among the RallyMQs of this machine, by a name in Linux's abstract socket space, which goes
+ * with the process. Errors: ADDRESS_IN_USE.
+ */
+export function claimPort(host: string, port: number, flag: string): Promise<PortClaim> {
+  return new Promise((resolve, reject) => {
+    const claim: Server = createServer((socket) => socket.destroy());
+    claim.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port, flag)));
+    claim.listen({ path: `\0rallymq/${host}/${port}` }, () => {
+      claim.unref();
+      resolve({ release: () => claim.close() });
+    });
   });
 }
 

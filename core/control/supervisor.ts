@@ -138,6 +138,8 @@ export class Supervisor {
     const worker = new Worker(new URL('../../workers/data-plane.js', import.meta.url), {
       workerData,
       name: `rallymq-${index}`,
+      // The worker is a file, whatever the program itself was started from.
+      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--input-type')),
     });
     this.#workers[index] = worker;
     return new Promise((resolve, reject) => {

@@ -176,6 +176,10 @@ export class ClientConnection {
       this.refuse(ReasonCode.badAuthenticationMethod);
       return;
     }
+    if (connect.will !== undefined && levelCount(connect.will.topic) > this.#context.limits.topicLevelsMax) {
+      this.refuse(ReasonCode.topicNameInvalid);
+      return;
+    }
     this.#isClientIdAssigned = connect.clientId === '';
     this.clientId = this.#isClientIdAssigned ? assignedClientId() : connect.clientId;
     this.#connect = connect;

@@ -166,8 +166,13 @@ class TcpTransport : public Transport {
   static void onRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
     auto* socket = static_cast<Socket*>(stream->data);
     if (!socket->connection || size == 0) return;
-    if (size < 0) socket->transport->abort(*socket->connection);
-    else socket->transport->frontEnd_.receive(*socket->connection, Bytes(reinterpret_cast<const uint8_t*>(buffer->base), size_t(size)));
+    TcpTransport& transport = *socket->transport;
+    if (size < 0) {
+      transport.abort(*socket->connection);
+      return;
+    }
+    transport.frontEnd_.setNow(uv_now(transport.loop_));
+    transport.frontEnd_.receive(*socket->connection, Bytes(reinterpret_cast<const uint8_t*>(buffer->base), size_t(size)));
   }
 
   // The socket is full: what is left waits in the arena until it has gone.

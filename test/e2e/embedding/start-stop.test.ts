@@ -1,0 +1,60 @@
+/** Starting and stopping that overlap, and bounds at their ends. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createBroker } from '../../../core/broker.ts';
+import { startBroker } from '../../support/broker.ts';
+import { Command, unusedPort } from '../../support/command.ts';
+import { openClient } from '../../support/raw-client.ts';
+
+test('retainedMessagesMax: 0 retains nothing', async (t) => {
+  for (const workers of [1, 4]) {
+    const { broker } = await startBroker(t, { workers, limits: { retainedMessagesMax: 0 } });
+    for (let index = 0; index < 50; index++)
+      await broker.publish(`t/${index}`, 'x', { retain: true, qos: 0 });
+    await broker.publish('last', '');
+    assert.equal(broker.statistics().retained, 0, `${workers} workers`);
+  }
+});
+
+test('stop() while start() is under way', async (t) => {
+  const broker = createBroker({ port: 0, tcpPort: 0, workers: 1 });
+  t.after(() => broker.stop());
+  const started = broker.start().then(
+    () => 'started',
+    (error) => error.code,
+  );
+  await broker.stop();
+  assert.equal(await started, 'NOT_RUNNING');
+  assert.throws(() => broker.statistics(), { code: 'NOT_RUNNING' });
+});
+
+test('every stop() resolves when it has stopped', async (t) => {
+  const running = await startBroker(t);
+  const client = await openClient(t, 'tcp', running);
+  client.pause(); // it does not see the end, so that the stop takes a while
+  let hasStopped = false;
+  const first = running.broker.stop().then(() => {
+    hasStopped = true;
+  });
+  await running.broker.stop();
+  assert.ok(hasStopped);
+  await first;
+});
+
+test('two RallyMQ that start at the same moment', async (t) => {
+  for (let round = 0; round < 4; round++) {
+    const port = `${await unusedPort()}`;
+    const both = [0, 1].map(() => new Command(['--port', port, '--no-tcp', '--workers', '1']));
+    for (const each of both) t.after(() => each.kill('SIGKILL'));
+    const outcomes = await Promise.all(
+      both.map((each) =>
+        each.ready().then(
+          () => 'ready',
+          () => 'refused',
+        ),
+      ),
+    );
+    for (const each of both) each.kill('SIGKILL');
+    assert.deepEqual(outcomes.sort(), ['ready', 'refused']);
+  }
+});
