@@ -122,44 +122,65 @@ double limitOf(napi_env env, napi_value limits, const char* name) {
 
 // --- calls into JavaScript --------------------------------------------------------------------------
 
-// Calls the functions of the worker. From the event loop, where no JavaScript is running, the first
-// call opens the scopes that Node needs; they are closed at the end of the turn.
+// Calls the two functions of the worker. Events may set off promises and timers, so they are called as
+// callbacks of the event loop, in scopes that the first event of a turn opens and the end of the turn
+// closes. Writes only hand bytes to sockets and are called plainly, also in the middle of other JavaScript.
 class Script {
  public:
   Script(napi_env env, napi_value handlers) : env_(env) {
     napi_create_reference(env, handlers, 1, &handlers_);
+    onEvent_ = functionOf(handlers, "onEvent");
+    onWrites_ = functionOf(handlers, "onWrites");
     napi_value name = nullptr;
     napi_create_string_utf8(env, "rallymq", NAPI_AUTO_LENGTH, &name);
     napi_async_init(env, handlers, name, &context_);
   }
   ~Script() {
     napi_async_destroy(env_, context_);
-    napi_delete_reference(env_, handlers_);
+    for (napi_ref reference : {handlers_, onEvent_, onWrites_}) napi_delete_reference(env_, reference);
   }
 
-  // While one lives, the event loop is in a turn of ours and no JavaScript is on the stack.
-  class Turn {
-   public:
-    explicit Turn(Script& script) : script_(script) { script_.isInTurn_ = true; }
-    ~Turn() { script_.endTurn(); }
+  void onEvent(const Event& event) {
+    if (!callbackScope_) openScopes();
+    const Bytes bytes(event.bytes);
+    call(onEvent_, {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)}, &bytes);
+  }
+  void onWrites(size_t count) { call(onWrites_, {double(count)}, nullptr); }
 
-   private:
-    Script& script_;
-  };
+  void endTurn() {
+    if (!callbackScope_) return;
+    napi_close_callback_scope(env_, std::exchange(callbackScope_, nullptr));
+    napi_close_handle_scope(env_, std::exchange(handleScope_, nullptr));
+  }
 
-  template <size_t Count>
-  void call(const char* name, const std::array<double, Count>& numbers, const Bytes* bytes = nullptr) {
-    if (isInTurn_ && !handleScope_) openScopes();
+ private:
+  napi_ref functionOf(napi_value handlers, const char* name) {
+    napi_value function = nullptr;
+    napi_ref reference = nullptr;
+    napi_get_named_property(env_, handlers, name, &function);
+    napi_create_reference(env_, function, 1, &reference);
+    return reference;
+  }
+
+  void openScopes() {
+    napi_open_handle_scope(env_, &handleScope_);
+    napi_value handlers = nullptr;
+    napi_get_reference_value(env_, handlers_, &handlers);
+    napi_open_callback_scope(env_, handlers, context_, &callbackScope_);
+  }
+
+  void call(napi_ref reference, std::initializer_list<double> numbers, const Bytes* bytes) {
     napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env_, &scope);
     napi_value handlers = nullptr;
     napi_value function = nullptr;
     napi_get_reference_value(env_, handlers_, &handlers);
-    napi_get_named_property(env_, handlers, name, &function);
-    std::array<napi_value, Count + 1> arguments{};
-    for (size_t i = 0; i < Count; i++) arguments[i] = toNumber(env_, numbers[i]);
-    if (bytes) arguments[Count] = toBytes(env_, *bytes);
-    if (napi_call_function(env_, handlers, function, bytes ? Count + 1 : Count, arguments.data(), nullptr) == napi_pending_exception) {
+    napi_get_reference_value(env_, reference, &function);
+    std::array<napi_value, 6> arguments{};
+    size_t count = 0;
+    for (const double number : numbers) arguments[count++] = toNumber(env_, number);
+    if (bytes) arguments[count++] = toBytes(env_, *bytes);
+    if (napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
       napi_value error = nullptr;
       napi_get_and_clear_last_exception(env_, &error);
       napi_fatal_exception(env_, error);
@@ -167,26 +188,13 @@ class Script {
     napi_close_handle_scope(env_, scope);
   }
 
- private:
-  void openScopes() {
-    napi_open_handle_scope(env_, &handleScope_);
-    napi_value handlers = nullptr;
-    napi_get_reference_value(env_, handlers_, &handlers);
-    napi_open_callback_scope(env_, handlers, context_, &callbackScope_);
-  }
-  void endTurn() {
-    isInTurn_ = false;
-    if (!handleScope_) return;
-    napi_close_callback_scope(env_, std::exchange(callbackScope_, nullptr));
-    napi_close_handle_scope(env_, std::exchange(handleScope_, nullptr));
-  }
-
   const napi_env env_;
   napi_ref handlers_ = nullptr;
+  napi_ref onEvent_ = nullptr;
+  napi_ref onWrites_ = nullptr;
   napi_async_context context_ = nullptr;
   napi_handle_scope handleScope_ = nullptr;
   napi_callback_scope callbackScope_ = nullptr;
-  bool isInTurn_ = false;
 };
 
 // Connections that JavaScript holds: WebSockets, and the host program. Writes are collected into a list
@@ -250,7 +258,7 @@ class ScriptTransport : public Transport {
 
   void call() {
     if (entries_.empty()) return;
-    script_.call<1>("onWrites", {double(entries_.size())});
+    script_.onWrites(entries_.size());
     for (size_t i = 0; i < entries_.size(); i++) {
       const uint32_t untaken = list_[i * 3];
       if (untaken == 0) continue;
@@ -328,11 +336,11 @@ class EngineHost {
   }
 
   void turn() {
-    const Script::Turn scope(script);
     updateNow();
     engine.drainLanes();
     dispatchEvents();
     engine.endTurn();
+    script.endTurn();
   }
 
   void onTick() {
@@ -363,8 +371,7 @@ class EngineHost {
       std::vector<Event> batch;
       batch.swap(events);
       for (const Event& event : batch) {
-        const Bytes bytes(event.bytes);
-        script.call<5>("onEvent", {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)}, &bytes);
+        script.onEvent(event);
         if (event.kind == EventKind::gone) engine.frontEnd.release(engine.frontEnd.connection(event.slot));
       }
     }
