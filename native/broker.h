@@ -38,8 +38,8 @@ class Broker {
       case RecordKind::retainedFound:
         MessageRef(static_cast<Message*>(record.pointer));
         break;
-      case RecordKind::retainedRequest:
-        delete static_cast<RetainedRequest*>(record.pointer);
+      case RecordKind::subscribe:
+        delete static_cast<SubscribeRequest*>(record.pointer);
         break;
       case RecordKind::parcel:
         delete static_cast<SessionParcel*>(record.pointer);

@@ -47,6 +47,8 @@ struct Connection {
   bool isBlocked = false;          // the socket takes nothing now
   bool isStalled = false;          // its frames wait for room in the lanes
   bool isReading = true;
+  bool hasLeft = false;            // the socket is no more; see FrontEnd::gone()
+  bool isStarved = false;          // waits for memory of the arena
   Input input;
   Outbox outbox;
   size_t unsentBytes = 0;          // handed to the transport, not taken by the socket yet

@@ -39,6 +39,7 @@ class Engine : private Router, private ShardOutlet {
 
   // Takes what came over the lanes, and goes on with the connections that waited for room in them.
   void drainLanes() {
+    frontEnd.takeLeave();
     eachOther([&](unsigned worker) {
       Lane& lane = lanes_.outbound(worker, index_);
       lane.drain(SIZE_MAX, [&](const Record& record) { takeOutbound(record, worker); });
@@ -64,10 +65,11 @@ class Engine : private Router, private ShardOutlet {
   }
 
   bool hasWork() {
-    bool hasWork = frontEnd.outbound.isDirty() || !frontEnd.events.empty();
+    bool hasWork = frontEnd.outbound.isDirty() || frontEnd.hasLeft() || !frontEnd.events.empty() || (frontEnd.hasStalled() && !isCrowded());
     const bool takesInbound = !isCrowded(&Lanes::outbound);
     eachOther([&](unsigned worker) {
-      hasWork |= !lanes_.outbound(worker, index_).isEmpty() || (takesInbound && !lanes_.inbound(worker, index_).isEmpty());
+      hasWork |= !lanes_.outbound(worker, index_).isEmpty() || (takesInbound && !lanes_.inbound(worker, index_).isEmpty()) ||
+                 lanes_.inbound(index_, worker).canCommit() || lanes_.outbound(index_, worker).canCommit();
     });
     return hasWork;
   }
@@ -90,7 +92,7 @@ class Engine : private Router, private ShardOutlet {
 
   void destroySession(Session& session) {
     while (!session.subscriptions.empty()) removeSubscription(session, *session.subscriptions.back().filter);
-    if (session.connection) session.connection->session = nullptr;
+    if (session.connection) frontEnd.end(*session.connection, Reason::unspecifiedError);
     counters.subtract(Counter::queued, session.queue.size());
     counters.subtract(Counter::sessions);
     sessions_.remove(session);
@@ -122,7 +124,7 @@ class Engine : private Router, private ShardOutlet {
     PendingSubscribe& pending = pending_[token];
     pending.filters.push_back({text.begin(), text.end()});
     if (options.retainHandling == 0 || (options.retainHandling == 1 && !existed)) {  // [MQTT-3.3.1-9..11]
-      pending.requests.push_back({pending.filters.back(), options, session.key});
+      pending.requests.push_back({pending.filters.back(), options});
     }
     return existed;
   }
@@ -132,16 +134,17 @@ class Engine : private Router, private ShardOutlet {
   void finishSubscribe(Session& session, uint64_t token) {
     PendingSubscribe& pending = pending_[token];
     pending.session = session.key;
-    pending.barriersLeft = workers_;
+    pending.shardsLeft = workers_;
     session.isSubscribing = true;
     session.knowingShards = 0;
-    for (const RetainedRequest& request : pending.requests) {
-      for (unsigned worker = 0; worker < workers_; worker++) {
-        if (!hasWildcard(request.filter) && worker != ownerOf(filters_.hashOf(request.filter))) continue;
-        toShard(worker, {.kind = RecordKind::retainedRequest, .pointer = new RetainedRequest(request)});
+    for (unsigned worker = 0; worker < workers_; worker++) {
+      auto request = std::make_unique<SubscribeRequest>(SubscribeRequest{session.key, token, {}});
+      for (const RetainedFilter& filter : pending.requests) {
+        const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filters_.hashOf(filter.text));
+        if (isAsked) request->retained.push_back(filter);
       }
+      toShard(worker, {.kind = RecordKind::subscribe, .pointer = request.release()});
     }
-    for (unsigned worker = 0; worker < workers_; worker++) toShard(worker, {.kind = RecordKind::barrier, .value = token});
   }
 
   // The SUBACK is in the outbox: what has waited behind it follows (5.0, 3.8.4).
@@ -159,6 +162,7 @@ class Engine : private Router, private ShardOutlet {
   // All connections are gone with the thread that had them; what the sessions hold stays.
   void abandonConnections() {
     frontEnd.eachConnection([&](Connection& connection) { frontEnd.gone(connection); });
+    frontEnd.takeLeave();
     frontEnd.eachConnection([&](Connection& connection) { frontEnd.release(connection); });
     frontEnd.events.clear();
     for (const auto& [token, pending] : pending_) {
@@ -174,9 +178,9 @@ class Engine : private Router, private ShardOutlet {
  private:
   struct PendingSubscribe {
     uint64_t session = 0;
-    unsigned barriersLeft = 0;
+    unsigned shardsLeft = 0;
     std::vector<std::vector<uint8_t>> filters;
-    std::vector<RetainedRequest> requests;
+    std::vector<RetainedFilter> requests;
   };
   // Records taken from each lane at once, and how often in a turn before the outboxes are written.
   static constexpr size_t inboundBatch = 256;
@@ -251,8 +255,8 @@ class Engine : private Router, private ShardOutlet {
       case RecordKind::acknowledge:
         frontEnd.acknowledge({record.connection, record.generation, record.packetId, record.qos}, Reason(record.reason));
         break;
-      case RecordKind::barrierReturned:
-        onBarrierReturned(record.value, shard);
+      case RecordKind::subscribed:
+        onSubscribed(record.value, shard);
         break;
       case RecordKind::retainedFound:
         onRetainedFound(MessageRef(static_cast<Message*>(record.pointer)), record);
@@ -268,13 +272,13 @@ class Engine : private Router, private ShardOutlet {
     }
   }
 
-  void onBarrierReturned(uint64_t token, unsigned shard) {
+  void onSubscribed(uint64_t token, unsigned shard) {
     const auto found = pending_.find(token);
     if (found == pending_.end()) return;
     PendingSubscribe& pending = found->second;
     Session* session = sessions_.find(pending.session);
     if (session) session->knowingShards |= uint64_t(1) << shard;
-    if (--pending.barriersLeft > 0) return;
+    if (--pending.shardsLeft > 0) return;
     if (session) settleSubscriptions(*session, pending.filters);
     pending_.erase(found);
     frontEnd.events.push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});

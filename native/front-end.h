@@ -80,6 +80,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     afterInput(connection, reason);
   }
 
+  bool hasStalled() const { return !stalled_.empty(); }
   // Goes on with the connections whose frames did not fit into the lanes.
   void resumeStalled() {
     if (stalled_.empty() || router_.isCrowded()) return;
@@ -93,6 +94,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // CONNECT was accepted: `connack` goes out, the session is attached and what it holds follows.
   void accept(Connection& connection, Session& session, const ConnectionTerms& terms, Bytes connack) {
+    if (connection.phase >= Phase::ending) return;  // its event ended or gone is on the way
     setPhase(connection, Phase::connected);
     connection.version = terms.version;
     connection.keepAliveMs = terms.keepAliveMs;
@@ -100,10 +102,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.inflightMax = terms.receiveMaximum < limits_.inflightMax ? terms.receiveMaximum : limits_.inflightMax;
     connection.topicAliasMaximum = terms.version >= mqtt5 ? limits_.topicAliasMaximum : uint16_t(0);
     connection.unacknowledged = 0;  // Receive Maximum counts anew with each connection (5.0, 4.9)
-    if (session.connection) detach(*session.connection);
+    if (session.connection) end(*session.connection, Reason::sessionTakenOver);
     connection.session = &session;
     session.connection = &connection;
     session.isPersistent = terms.isPersistent;
+    session.receivedBefore = session.received;
     session.window.restart();
     outbound.send(connection, connack);
     outbound.pump(session);
@@ -126,17 +129,30 @@ class FrontEnd : public Outbound::ConnectionEnder {
     outbound.markDirty(connection);
   }
 
-  // The socket is no more. release() follows when the control plane knows.
+  // The socket is no more. What follows from it waits for takeLeave(): a write that fails comes here in the
+  // middle of a delivery. Until then the connection takes nothing.
   void gone(Connection& connection) {
-    if (connection.phase == Phase::gone) return;
-    takeLast(connection);
-    detach(connection);
-    setPhase(connection, Phase::gone);
-    outbound.forget(connection);
-    if (connection.isStalled) std::erase(stalled_, &connection);
-    counters_.add(Counter::connectionsClosed);
-    counters_.subtract(Counter::connections);
-    events.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
+    if (connection.hasLeft) return;
+    connection.hasLeft = true;
+    connection.isBlocked = true;
+    left_.push_back(&connection);
+  }
+  bool hasLeft() const { return !left_.empty(); }
+
+  // Deals with the connections that are gone. Event gone and release() follow.
+  void takeLeave() {
+    while (!left_.empty()) {
+      Connection& connection = *left_.back();
+      left_.pop_back();
+      takeLast(connection);
+      detach(connection);
+      setPhase(connection, Phase::gone);
+      outbound.forget(connection);
+      if (connection.isStalled) std::erase(stalled_, &connection);
+      counters_.add(Counter::connectionsClosed);
+      counters_.subtract(Counter::connections);
+      events.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
+    }
   }
 
   void release(Connection& connection) {
@@ -257,6 +273,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   Flow onFrame(Connection& connection, uint8_t first, Bytes body) {
+    if (connection.phase >= Phase::ending) return Flow::end;
     const auto type = PacketType(first >> 4);
     if (connection.phase != Phase::connected) return onEarlyFrame(connection, type, first, body);
     switch (type) {
@@ -358,7 +375,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     Session& session = *connection.session;
     if (type == PacketType::pubrel) {
       const bool isKnown = session.received.remove(ack.packetId);
-      if (isKnown && connection.unacknowledged > 0) connection.unacknowledged--;
+      if (isKnown && !session.receivedBefore.remove(ack.packetId)) connection.unacknowledged--;
       // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
       answer(connection, PacketType::pubcomp, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
       return Flow::next;
@@ -395,6 +412,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Router& router_;
   Slab<Connection> connections_;
   std::vector<Connection*> stalled_;
+  std::vector<Connection*> left_;
   std::vector<uint8_t> properties_;
   uint32_t generations_ = 0;
   uint64_t nowMs_ = 0;

@@ -133,12 +133,15 @@ class Outbound {
       writing_.clear();
     }
     commit();
+    if (!starved_.empty()) feedStarved();
   }
 
   void forget(Connection& connection) {
     connection.outbox.clear(arena_);
     if (connection.isDirty) std::erase(dirty_, &connection);
     connection.isDirty = false;
+    if (connection.isStarved) std::erase(starved_, &connection);
+    connection.isStarved = false;
   }
 
  private:
@@ -163,12 +166,31 @@ class Outbound {
 
   // True when the outbox takes one more message. A full one is written early, if the socket takes it.
   bool hasRoom(Connection& connection, size_t messageBytes) {
+    if (connection.hasLeft) return false;
     const size_t bytes = messageBytes + headBytesMax;
     if (fits(connection, bytes)) return true;
-    if (connection.isBlocked || connection.outbox.isEmpty()) return false;
-    write(connection);
-    connection.transport->commit();
-    return fits(connection, bytes);
+    if (!connection.isBlocked && !connection.outbox.isEmpty()) {
+      write(connection);
+      connection.transport->commit();
+      if (!connection.hasLeft && fits(connection, bytes)) return true;
+    }
+    if (!arena_.hasRoom(bytes)) starve(connection);
+    return false;
+  }
+
+  // The memory of all outboxes is used up: the session goes on when others have been written.
+  void starve(Connection& connection) {
+    if (connection.isStarved) return;
+    connection.isStarved = true;
+    starved_.push_back(&connection);
+  }
+  void feedStarved() {
+    std::vector<Connection*> waiting;
+    waiting.swap(starved_);
+    for (Connection* connection : waiting) {
+      connection->isStarved = false;
+      if (connection->session) pump(*connection->session);
+    }
   }
 
   void append(Connection& connection, Bytes bytes) {
@@ -262,6 +284,7 @@ class Outbound {
   std::vector<Transport*> transports_;
   std::vector<Connection*> dirty_;
   std::vector<Connection*> writing_;
+  std::vector<Connection*> starved_;
   uint64_t nowMs_ = 0;
 };
 

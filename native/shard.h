@@ -23,11 +23,18 @@ struct SubscriptionOptions {
   uint32_t subscriptionId = 0;
 };
 
-// Asks a shard for the retained messages of a new subscription.
-struct RetainedRequest {
-  std::vector<uint8_t> filter;
+// A new subscription that wants the retained messages of its filter.
+struct RetainedFilter {
+  std::vector<uint8_t> text;
   SubscriptionOptions options;
+};
+
+// The filters of a SUBSCRIBE are routed: asks a shard for their retained messages, and to say when it has
+// sent them. One record, so that nothing is published between its parts.
+struct SubscribeRequest {
   uint64_t session = 0;
+  uint64_t token = 0;
+  std::vector<RetainedFilter> retained;
 };
 
 // Where a shard's results go: to the front end of the same worker at once, to others over lanes.
@@ -91,11 +98,8 @@ class Shard {
         filters_.releaseIfUnused(filter);
         break;
       }
-      case RecordKind::barrier:
-        outlet_.answer(from, {.kind = RecordKind::barrierReturned, .value = record.value});
-        break;
-      case RecordKind::retainedRequest:
-        findRetained(*std::unique_ptr<RetainedRequest>(static_cast<RetainedRequest*>(record.pointer)), from);
+      case RecordKind::subscribe:
+        subscribe(*std::unique_ptr<SubscribeRequest>(static_cast<SubscribeRequest*>(record.pointer)), from);
         break;
       case RecordKind::moveSession:
         outlet_.answer(record.worker, {.kind = RecordKind::departing, .worker = uint8_t(from), .value = record.value});
@@ -116,12 +120,16 @@ class Shard {
     return isKept ? Reason::success : Reason::quotaExceeded;
   }
 
-  void findRetained(const RetainedRequest& request, unsigned from) {
-    retained_.match(request.filter, [&](const MessageRef& message) {
-      if (request.options.noLocal && message->originSession == request.session) return;
-      outlet_.answer(from, {.kind = RecordKind::retainedFound, .qos = request.options.qos, .connection = request.options.subscriptionId,
-                            .pointer = MessageRef(message).release(), .value = request.session});
-    });
+  void subscribe(const SubscribeRequest& request, unsigned from) {
+    for (const RetainedFilter& filter : request.retained) {
+      const SubscriptionOptions& options = filter.options;
+      retained_.match(filter.text, [&](const MessageRef& message) {
+        if (options.noLocal && message->originSession == request.session) return;
+        outlet_.answer(from, {.kind = RecordKind::retainedFound, .qos = options.qos, .connection = options.subscriptionId,
+                              .pointer = MessageRef(message).release(), .value = request.session});
+      });
+    }
+    outlet_.answer(from, {.kind = RecordKind::subscribed, .value = request.token});
   }
 
   const unsigned index_;

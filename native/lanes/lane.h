@@ -21,14 +21,13 @@ enum class RecordKind : uint8_t {
   publish,           // pointer: Message; connection, generation, packetId: whom to acknowledge
   addRoute,          // pointer: Message whose topic is the filter
   removeRoute,       // the same
-  barrier,           // value: token
-  retainedRequest,   // pointer: RetainedRequest
+  subscribe,         // pointer: SubscribeRequest, behind its routes
   moveSession,       // value: session; worker: from; the sender is where it goes
   parcel,            // pointer: SessionParcel; from front end to front end
   // outbound: shard -> front end
   deliver,           // pointer: Message
   acknowledge,       // connection, generation, packetId, reason
-  barrierReturned,   // value: token
+  subscribed,        // value: token, behind the retained messages
   retainedFound,     // pointer: Message; value: session; connection: subscription identifier
   departing,         // value: session; worker: where to. No more for it here from this shard
   arriving,          // value: session. From now on for it here from this shard
@@ -58,10 +57,16 @@ class Lane {
   }
   // Publishes what was pushed. True when the consumer has something new to look at.
   bool commit() {
-    while (!spill_.empty() && ring_.push(spill_.front())) spill_.pop_front();
+    pushSpilled();
+    if (!spill_.empty()) {
+      producerWaits_.store(true, std::memory_order_seq_cst);
+      pushSpilled();  // the consumer may have made room before it could see that
+    }
     return ring_.commit();
   }
-  // A crowded lane asks its consumer to ring back when it has made room.
+  // True when commit() could hand over more than it did last time.
+  bool canCommit() { return !spill_.empty() && ring_.hasRoom(1); }
+  // A lane that is crowded or has spilled asks its consumer to ring back when it has made room.
   bool isCrowded() {
     if (hasSpace()) return false;
     producerWaits_.store(true, std::memory_order_seq_cst);
@@ -86,6 +91,9 @@ class Lane {
   }
 
  private:
+  void pushSpilled() {
+    while (!spill_.empty() && ring_.push(spill_.front())) spill_.pop_front();
+  }
   bool hasSpace() { return spill_.empty() && ring_.hasRoom(crowdedBelow_); }
 
   Ring<Record> ring_;

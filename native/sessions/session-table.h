@@ -38,6 +38,7 @@ class SessionTable {
     options.session = &session;
     if (Subscriber* known = find(session, filter)) {
       options.indexInSession = known->indexInSession;
+      options.isNew = known->isNew;
       *known = options;
       return true;
     }

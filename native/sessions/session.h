@@ -47,6 +47,7 @@ struct Session {
   size_t queuedBytes = 0;           // the bytes of those
   size_t queuedRetained = 0;        // of the queue, retained messages for new subscriptions
   PacketIdSet received;             // QoS 2, from the client
+  PacketIdSet receivedBefore;       // of those, the ones that came on earlier connections
   uint64_t matchEpoch = 0;          // the publication it was last matched for ...
   uint32_t matchIndex = 0;          // ... and its place among the targets
   bool isSubscribing = false;       // no SUBACK yet: what comes waits in the queue, behind it

@@ -6,7 +6,7 @@ namespace rally {
 
 namespace detail {
 
-inline constexpr uint64_t everyByte(uint8_t byte) { return 0x0101010101010101 * byte; }
+inline constexpr uint64_t everyByte(uint8_t byte) { return uint64_t(0x0101010101010101) * byte; }
 
 // The high bit of each byte of an all-ASCII word that equals `byte`.
 inline uint64_t bytesEqual(uint64_t asciiWord, uint8_t byte) {

@@ -30,6 +30,7 @@ enum class Reason : uint8_t {
   malformedPacket = 0x81,
   protocolError = 0x82,
   keepAliveTimeout = 0x8d,
+  sessionTakenOver = 0x8e,
   topicNameInvalid = 0x90,
   packetIdentifierNotFound = 0x92,
   receiveMaximumExceeded = 0x93,

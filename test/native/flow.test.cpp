@@ -1,0 +1,410 @@
+// What happens when somebody takes less than others send: outboxes, session queues, windows, lanes and
+// inputs keep their bounds, and nobody else pays.
+#include "hand-driven-broker.h"
+
+using namespace rally;
+
+namespace {
+
+using Texts = std::vector<std::string>;
+constexpr FakeTransport::Kind kinds[] = {FakeTransport::Kind::tcp, FakeTransport::Kind::webSocket};
+
+Texts numbered(const std::string& topic, int first, int end) {
+  Texts all;
+  for (int i = first; i < end; i++) all.push_back(topic + "=" + std::to_string(i));
+  return all;
+}
+
+}  // namespace
+
+TEST("flow: a blocked subscriber loses QoS 0 beyond its outbox, counted; others get everything") {
+  for (const FakeTransport::Kind kind : kinds) {
+    for (const unsigned workers : {1u, 2u}) {
+      Limits limits;
+      limits.outboxBytesMax = 10'000;
+      HandDrivenBroker broker(workers, limits, kind);
+      Client& publisher = broker.connected("p", 0);
+      Client& slow = broker.connected("slow", workers - 1);
+      Client& quick = broker.connected("quick", workers - 1);
+      for (Client* client : {&slow, &quick}) client->subscribe("#", 0);
+      broker.settle();
+      slow.stopReading();
+      const std::string payload(100, 'x');
+      for (int i = 0; i < 1'000; i++) {
+        publisher.publish("t", payload + std::to_string(i));
+        if (i % 10 == 0) broker.settle();
+      }
+      broker.settle();
+      CHECK_EQ(quick.received.size(), 1'000);
+      CHECK(slow.received.empty());
+      const size_t kept = slow.link->connection->unsentBytes + slow.link->connection->outbox.bytes();
+      CHECK(kept <= 10'000 + 110 && kept > 5'000);
+      slow.goOnReading();
+      broker.settle();
+      CHECK(slow.received.size() > 50 && slow.received.size() < 110);
+      CHECK_EQ(broker.total(Counter::droppedQos0), 1'000 - slow.received.size());
+      publisher.publish("t", "again");
+      broker.settle();
+      CHECK_EQ(slow.received.back().payload, std::string("again"));
+    }
+  }
+}
+
+TEST("flow: an outbox is also bounded in messages") {
+  Limits limits;
+  limits.outboxMessagesMax = 20;
+  HandDrivenBroker broker(1, limits);
+  Client& publisher = broker.connected("p", 0);
+  Client& slow = broker.connected("slow", 0);
+  slow.subscribe("#", 0);
+  broker.settle();
+  slow.stopReading();
+  for (int i = 0; i < 100; i++) publisher.publish("t", "x");
+  broker.settle();
+  slow.goOnReading();
+  broker.settle();
+  CHECK(slow.received.size() >= 20 && slow.received.size() <= 21);
+  CHECK_EQ(broker.total(Counter::droppedQos0), 100 - slow.received.size());
+}
+
+TEST("flow: a reader that keeps up gets any number of messages in one turn, whatever the outbox holds") {
+  for (const FakeTransport::Kind kind : kinds) {
+    Limits limits;
+    limits.outboxBytesMax = 5'000;
+    limits.outboxMessagesMax = 50;
+    HandDrivenBroker broker(1, limits, kind);
+    Client& publisher = broker.connected("p", 0);
+    Client& subscriber = broker.connected("s", 0);
+    subscriber.subscribe("#", 1);
+    broker.settle();
+    for (int i = 0; i < 1'000; i++) publisher.publish("t", std::to_string(i), i % 2);
+    broker.settle();
+    CHECK(subscriber.texts() == numbered("t", 0, 1'000));
+    CHECK_EQ(broker.total(Counter::droppedQos0), 0);
+  }
+}
+
+TEST("flow: QoS 1 waits in the session's queue within its bounds, then comes in order") {
+  for (const FakeTransport::Kind kind : kinds) {
+    for (const unsigned workers : {1u, 2u}) {
+      Limits limits;
+      limits.outboxMessagesMax = 10;
+      limits.sessionQueueMessagesMax = 50;
+      HandDrivenBroker broker(workers, limits, kind);
+      Client& publisher = broker.connected("p", 0);
+      Client& slow = broker.connected("slow", workers - 1);
+      slow.subscribe("#", 1);
+      broker.settle();
+      slow.stopReading();
+      for (int i = 0; i < 100; i++) {
+        publisher.publish("t", std::to_string(i), 1);
+        if (i % 7 == 0) broker.settle();
+      }
+      broker.settle();
+      CHECK(publisher.unacknowledged.empty());
+      const Session& session = *broker.sessionOf(slow);
+      CHECK_EQ(session.queuedMessages, 50);
+      CHECK_EQ(session.queue.size(), 50);
+      CHECK_EQ(broker.total(Counter::queued), 50);
+      const uint64_t dropped = broker.total(Counter::droppedQueueFull);
+      CHECK(dropped > 30 && dropped < 50);
+      slow.goOnReading();
+      broker.settle();
+      CHECK(slow.texts() == numbered("t", 0, int(100 - dropped)));
+      CHECK_EQ(broker.total(Counter::queued), 0);
+      CHECK_EQ(session.queuedMessages, 0);
+      CHECK_EQ(session.queuedBytes, 0);
+    }
+  }
+}
+
+TEST("flow: the session's queue is bounded in bytes; an absent session drops QoS 0") {
+  Limits limits;
+  limits.sessionQueueBytesMax = 20'000;
+  HandDrivenBroker broker(2, limits);
+  Client& publisher = broker.connected("p", 0);
+  Client& away = broker.connected("away", 1);
+  away.subscribe("#", 2);
+  broker.settle();
+  away.drop();
+  broker.settle();
+  const std::string payload(1'000, 'x');
+  for (int i = 0; i < 50; i++) publisher.publish("t", payload, i % 3);
+  broker.settle();
+  CHECK_EQ(broker.total(Counter::droppedQos0), 17);
+  const Session& session = *broker.sessionOf(away);
+  CHECK(session.queuedBytes <= 20'000 && session.queuedBytes > 18'000);
+  const size_t queued = session.queuedMessages;
+  CHECK_EQ(broker.total(Counter::droppedQueueFull), 33 - queued);
+  away.connect(1);
+  broker.settle();
+  CHECK_EQ(away.received.size(), queued);
+  CHECK_EQ(broker.sessionOf(away)->queuedBytes, 0);
+}
+
+TEST("flow: a session that ends with its connection queues nothing while it is away") {
+  HandDrivenBroker broker(1);
+  Client& publisher = broker.connected("p", 0);
+  Client& passing = broker.connected("passing", 0, {.isPersistent = false});
+  passing.subscribe("#", 1);
+  broker.settle();
+  passing.drop();
+  publisher.publish("t", "x", 1);
+  broker.settle();
+  CHECK(broker.sessionOf(passing) == nullptr);
+  CHECK_EQ(broker.total(Counter::sessions), 1);
+  CHECK_EQ(broker.total(Counter::queued), 0);
+}
+
+TEST("flow: never more unacknowledged than the client's Receive Maximum and our inflightMax") {
+  check::eachSeed(15, [](check::Random& random) {
+    Limits limits;
+    limits.inflightMax = uint16_t(random.between(1, 20));
+    const auto receiveMaximum = uint16_t(random.between(1, 20));
+    HandDrivenBroker broker(1 + unsigned(random.below(3)), limits);
+    Client& publisher = broker.connected("p", 0);
+    Client& subscriber = broker.connected("s", broker.workers() - 1, {.receiveMaximum = receiveMaximum});
+    subscriber.subscribe("#", 2);
+    broker.settle();
+    subscriber.answersAtOnce = false;
+    for (int i = 0; i < 60; i++) {
+      publisher.publish("t", std::to_string(i), 1 + int(random.below(2)));
+      if (random.chance(50)) broker.settle();
+      if (random.chance(30)) subscriber.answer(random.below(4));
+      if (random.chance(3)) subscriber.connect(subscriber.link->worker);
+    }
+    broker.settle();
+    CHECK(subscriber.outstandingMax <= std::min(limits.inflightMax, receiveMaximum));
+    CHECK_EQ(subscriber.outstanding.size(), std::min(limits.inflightMax, receiveMaximum));
+    while (!subscriber.answers.empty()) {
+      subscriber.answer(1 + random.below(5));
+      broker.settle();
+    }
+    std::map<std::string, int> seen;
+    for (const SentPublish& message : subscriber.received) seen[message.payload]++;
+    CHECK_EQ(seen.size(), 60);
+    CHECK(subscriber.outstandingMax <= std::min(limits.inflightMax, receiveMaximum));
+  });
+}
+
+TEST("flow: QoS 0 goes past a full window, not past what waits in the queue") {
+  HandDrivenBroker broker(1);
+  Client& publisher = broker.connected("p", 0);
+  Client& subscriber = broker.connected("s", 0, {.receiveMaximum = 1});
+  subscriber.subscribe("#", 1);
+  broker.settle();
+  subscriber.answersAtOnce = false;
+  publisher.publish("t", "1", 1);
+  publisher.publish("t", "2", 0);
+  publisher.publish("t", "3", 1);  // waits
+  publisher.publish("t", "4", 0);  // behind it
+  broker.settle();
+  CHECK(subscriber.texts() == (Texts{"t=1", "t=2"}));
+  subscriber.answersAtOnce = true;
+  subscriber.answer();
+  broker.settle();
+  CHECK(subscriber.texts() == numbered("t", 1, 5));
+}
+
+TEST("flow: a message over the client's Maximum Packet Size is left out and counted, and the rest comes") {
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers);
+    Client& publisher = broker.connected("p", 0);
+    Client& small = broker.connected("small", workers - 1, {.maximumPacketSize = 100});
+    small.subscribe("#", 1);
+    broker.settle();
+    // The packet of QoS 1: 2 header, 3 topic, 2 packet identifier, 1 properties, then the payload.
+    for (const size_t size : std::vector<size_t>{91, 92, 93, 500}) publisher.publish("t", std::string(size, 'x'), 1);
+    publisher.publish("t", "end", 0);
+    broker.settle();
+    if (!CHECK_EQ(small.received.size(), 3)) return;
+    CHECK_EQ(small.received[0].payload.size(), 91);
+    CHECK_EQ(small.received[1].payload.size(), 92);
+    CHECK_EQ(broker.total(Counter::droppedTooLarge), 2);
+    CHECK(publisher.unacknowledged.empty());
+
+    // Also from the queue, and when it comes again after the limit has become smaller.
+    small.answersAtOnce = false;
+    publisher.publish("t", std::string(50, 'y'), 2);
+    broker.settle();
+    small.drop();
+    broker.settle();
+    publisher.publish("t", std::string(60, 'z'), 1);
+    publisher.publish("t", "last", 1);
+    broker.settle();
+    small.options.maximumPacketSize = 30;
+    small.answersAtOnce = true;
+    small.received.clear();
+    small.connect(workers - 1);
+    broker.settle();
+    CHECK(small.texts() == (Texts{"t=last"}));
+    CHECK_EQ(broker.total(Counter::droppedTooLarge), 4);
+    CHECK(!broker.sessionOf(small)->window.isResending());
+  }
+}
+
+TEST("flow: a message is dropped from the queue when its expiry interval has passed, else it says what is left") {
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers);
+    Client& publisher = broker.connected("p", 0);
+    Client& away = broker.connected("away", workers - 1);
+    away.subscribe("#", 1);
+    broker.settle();
+    publisher.publish({.topic = "t", .payload = "now", .qos = 1, .expirySeconds = 100});
+    broker.settle();
+    away.drop();
+    broker.settle();
+    for (const uint32_t seconds : std::vector<uint32_t>{1, 10, 11, 4'294'967'295}) {
+      publisher.publish({.topic = "t", .payload = std::to_string(seconds), .qos = 1, .expirySeconds = seconds});
+    }
+    publisher.publish("t", "ever", 1);
+    broker.settle();
+    broker.advanceTime(10'000);
+    broker.settle();
+    away.connect(workers - 1);
+    broker.settle();
+    CHECK(away.texts() == (Texts{"t=now", "t=11", "t=4294967295", "t=ever"}));
+    CHECK_EQ(broker.total(Counter::droppedExpired), 2);
+    if (away.received.size() != 4) return;
+    CHECK(away.received[0].expirySeconds == 100);
+    CHECK(away.received[1].expirySeconds == 1);
+    CHECK(away.received[2].expirySeconds == 4'294'967'285);
+    CHECK(!away.received[3].expirySeconds);
+  }
+}
+
+TEST("flow: lanes that are full hold the publishers back; nothing is lost, nobody sleeps for good") {
+  check::eachSeed(8, [](check::Random& random) {
+    Limits limits;
+    limits.laneRecords = random.pick(std::vector<uint32_t>{8, 16, 64});
+    limits.inputBufferBytesMax = 1'000'000'000;
+    const unsigned workers = unsigned(random.between(2, 4));
+    HandDrivenBroker broker(workers, limits, kinds[random.below(2)]);
+    std::vector<Client*> publishers;
+    for (unsigned i = 0; i < workers; i++) {
+      publishers.push_back(&broker.connected("p" + std::to_string(i), i));
+      broker.connected("s" + std::to_string(i), i).subscribe("#", int(random.below(3)));
+    }
+    broker.settle();
+    size_t sent = 0;
+    for (int round = 0; round < 4; round++) {
+      for (Client* publisher : publishers) {
+        for (size_t i = random.below(200); i > 0; i--) {
+          publisher->publish(std::string(1, char('a' + random.below(8))), "x", int(random.below(3)));
+          sent++;
+        }
+      }
+      for (int i = 0; i < 200; i++) broker.step(random);
+    }
+    broker.settle();
+    CHECK_EQ(broker.total(Counter::publishReceived), sent);
+    CHECK_EQ(broker.total(Counter::publishSent), sent * workers);
+    for (const Client* publisher : publishers) CHECK(publisher->unacknowledged.empty());
+  });
+}
+
+TEST("flow: while its frames wait, TCP is not read; WebSocket drops QoS 0 beyond the buffer, and QoS 1 ends it") {
+  for (const FakeTransport::Kind kind : kinds) {
+    for (const int qos : {0, 1}) {
+      Limits limits;
+      limits.laneRecords = 8;
+      limits.inputBufferBytesMax = 2'000;
+      limits.maximumPacketSizeBytes = 1'000;
+      HandDrivenBroker broker(2, limits, kind);
+      Client& publisher = broker.connected("p", 0);
+      Client& subscriber = broker.connected("s", 1);
+      subscriber.subscribe("#", 0);
+      broker.settle();
+      // The other worker does not run: its lane fills up.
+      Connection& connection = *publisher.link->connection;
+      const std::string payload(100, 'x');
+      int sent = 0;
+      for (; sent < 500 && connection.isReading && connection.phase == Phase::connected; sent++) {
+        const auto id = uint16_t(sent + 1);
+        const Octets frame = encode({.topic = "topic" + std::to_string(sent), .payload = payload, .qos = uint8_t(qos), .packetId = qos > 0 ? id : uint16_t(0)}, 5);
+        if (qos > 0) publisher.unacknowledged.push_back({SentPublish{.packetId = id}, false});
+        broker.receive(publisher, frame);
+      }
+      CHECK(connection.input.heldBytes() <= 3'200);
+      if (kind == FakeTransport::Kind::tcp) {
+        CHECK(!connection.isReading && !publisher.link->isReading);
+        CHECK(sent < 60);
+        broker.settle();
+        CHECK(connection.isReading && publisher.link->isReading);
+        CHECK_EQ(subscriber.received.size(), sent);
+        CHECK(publisher.unacknowledged.empty());
+      } else if (qos == 0) {
+        broker.settle();
+        CHECK_EQ(sent, 500);
+        CHECK(broker.total(Counter::droppedInput) > 100);
+        CHECK_EQ(subscriber.received.size() + broker.total(Counter::droppedInput), 500);
+      } else {
+        CHECK_EQ(connection.phase, Phase::ending);
+        CHECK(sent < 60);
+        broker.settle();
+        CHECK_EQ(int(publisher.disconnectReason.value_or(0)), int(Reason::quotaExceeded));
+        CHECK(publisher.link->connection == nullptr);
+      }
+    }
+  }
+}
+
+TEST("flow: a client that asks without reading the answers is ended, at twice its outbox") {
+  for (const FakeTransport::Kind kind : kinds) {
+    Limits limits;
+    limits.outboxBytesMax = 1'000;
+    HandDrivenBroker broker(1, limits, kind);
+    Client& greedy = broker.connected("greedy", 0);
+    greedy.stopReading();
+    for (int i = 0; i < 2'000; i++) greedy.ping();
+    broker.settle();
+    const Connection& connection = *greedy.link->connection;
+    CHECK(connection.phase == Phase::ending);
+    CHECK(connection.unsentBytes + connection.outbox.bytes() <= 2'010);
+    broker.advanceTime(1'999);
+    broker.settle();
+    CHECK(greedy.link->connection != nullptr);
+    broker.advanceTime(1);
+    broker.settle();
+    CHECK(greedy.link->connection == nullptr);
+  }
+}
+
+TEST("flow: when the memory of all outboxes is used up, QoS 0 is dropped, QoS 1 waits and nothing breaks") {
+  check::eachSeed(8, [](check::Random& random) {
+    Limits limits;
+    limits.outboxTotalBytesMax = random.between(4, 8) * Arena::largeBytes;
+    HandDrivenBroker broker(1, limits, FakeTransport::Kind::tcp);  // keeps what is unsent in the arena
+    Client& publisher = broker.connected("p", 0, {.version = 4});
+    std::vector<Client*> subscribers;
+    for (int i = 0; i < 6; i++) {
+      subscribers.push_back(&broker.connected("s" + std::to_string(i), 0));
+      subscribers.back()->subscribe("#", 1);
+    }
+    broker.settle();
+    int sent = 0;
+    for (int round = 0; round < 60; round++) {
+      Client& some = *random.pick(subscribers);
+      if (random.chance(50)) some.stopReading(random.below(5'000));
+      else some.goOnReading(random.chance(50) ? SIZE_MAX : random.below(10'000));
+      for (size_t i = random.below(10); i > 0; i--) publisher.publish("t", std::to_string(sent++) + std::string(random.below(3'000), ' '), 1);
+      broker.settle();
+    }
+    CHECK(publisher.unacknowledged.empty());
+    CHECK(publisher.isConnected);
+    for (Client* subscriber : subscribers) {
+      CHECK(subscriber->isConnected && !subscriber->disconnectReason);
+      subscriber->goOnReading();
+    }
+    // An acknowledgement or any other packet of its own makes each session go on.
+    for (int i = 0; i < 3; i++) {
+      for (Client* subscriber : subscribers) subscriber->ping();
+      broker.settle();
+    }
+    for (const Client* subscriber : subscribers) {
+      int expected = 0;
+      CHECK_EQ(subscriber->received.size(), sent);
+      for (const SentPublish& message : subscriber->received) CHECK_EQ(std::stoi(message.payload), expected++);
+    }
+  });
+}

@@ -1,0 +1,345 @@
+// native/front-end.h: the life of a connection, and what ends it.
+#include "hand-driven-broker.h"
+
+using namespace rally;
+
+namespace {
+
+// The reason code of the DISCONNECT that these bytes from a connected client bring about, or 0.
+int endedBy(const Octets& bytes, uint8_t version = 5, const Limits& limits = {}, Client::Options options = {}) {
+  HandDrivenBroker broker(1, limits);
+  options.version = version;
+  Client& client = broker.connected("c", 0, options);
+  client.send(bytes);
+  broker.settle();
+  CHECK_EQ(client.link->connection == nullptr, client.disconnectReason.has_value() || version < 5);
+  return client.disconnectReason.value_or(0);
+}
+int endedBy(std::string_view hex, uint8_t version = 5, const Limits& limits = {}) { return endedBy(fromHex(hex), version, limits); }
+
+bool isOpen(const Client& client) { return client.link->connection != nullptr; }
+
+}  // namespace
+
+TEST("front end: bytes that break the protocol end the connection with the reason code of the specification") {
+  CHECK_EQ(endedBy("c000"), 0);                                      // PINGREQ: fine
+  CHECK_EQ(endedBy("c001 00"), int(Reason::malformedPacket));        // with a body
+  CHECK_EQ(endedBy("c100"), int(Reason::malformedPacket));           // with flags
+  CHECK_EQ(endedBy("0000"), int(Reason::malformedPacket));           // type 0
+  CHECK_EQ(endedBy("100c 00044d515454 05 00 0000 000000"), int(Reason::protocolError));  // a second CONNECT
+  CHECK_EQ(endedBy("2003 000000"), int(Reason::protocolError));      // packets that only servers send
+  CHECK_EQ(endedBy("9003 000100"), int(Reason::protocolError));
+  CHECK_EQ(endedBy("b003 000100"), int(Reason::protocolError));
+  CHECK_EQ(endedBy("d000"), int(Reason::protocolError));
+  CHECK_EQ(endedBy("c08000"), int(Reason::malformedPacket));         // a length of too many bytes
+  CHECK_EQ(endedBy("c0ffffffff01"), int(Reason::malformedPacket));   // a length of five bytes
+  CHECK_EQ(endedBy("3604 000174 0001"), int(Reason::malformedPacket));
+  CHECK_EQ(endedBy("3004 0001 74"), 0);                              // not complete yet
+  CHECK_EQ(endedBy("3006 0003 612f23 00"), int(Reason::topicNameInvalid));
+  CHECK_EQ(endedBy("3004 0001 2b 00"), int(Reason::topicNameInvalid));
+  CHECK_EQ(endedBy("3004 0001 ff 00"), int(Reason::malformedPacket));
+  CHECK_EQ(endedBy("3003 0000 00"), int(Reason::protocolError));     // no topic, no alias
+  CHECK_EQ(endedBy("4002 0000"), int(Reason::protocolError));
+  CHECK_EQ(endedBy("4002 0007"), 0);                                 // an acknowledgement of nothing
+  CHECK_EQ(endedBy("6002 0007"), int(Reason::malformedPacket));      // the flags of PUBREL
+  HandDrivenBroker broker(1);
+  Client& four = broker.connected("four", 0, {.version = 4});
+  four.send(fromHex("c08000"));  // MQTT 3.1.1 does not forbid it
+  four.ping();
+  broker.settle();
+  CHECK_EQ(four.pongs, 2);
+  four.send(fromHex("3002 0000"));  // no topic
+  broker.settle();
+  CHECK(!isOpen(four));
+}
+
+TEST("front end: a packet over the maximum is refused by its length alone") {
+  Limits limits;
+  limits.maximumPacketSizeBytes = 1'000;
+  CHECK_EQ(endedBy("30e507", 5, limits), 0);  // 3 + 997
+  CHECK_EQ(endedBy("30e607", 5, limits), int(Reason::packetTooLarge));
+  CHECK_EQ(endedBy("30ffffff7f", 5, limits), int(Reason::packetTooLarge));
+}
+
+TEST("front end: topics have at most so many levels") {
+  Limits limits;
+  limits.topicLevelsMax = 4;
+  CHECK_EQ(endedBy(encode({.topic = "a/b/c/d", .payload = ""}, 5), 5, limits), 0);
+  CHECK_EQ(endedBy(encode({.topic = "a/b/c/d/e", .payload = ""}, 5), 5, limits), int(Reason::topicNameInvalid));
+  CHECK_EQ(endedBy(encode({.topic = std::string(65'535, '/'), .payload = ""}, 5)), int(Reason::topicNameInvalid));
+}
+
+TEST("front end: nothing but CONNECT comes first, and it is small") {
+  for (const char* hex : {"c000", "3003 000174", "30", "e000", "f000", "00", "2000"}) {
+    HandDrivenBroker broker(1);
+    Client& client = broker.add("c");
+    client.connect(0);
+    client.link->toBroker.clear();
+    client.send(fromHex(hex));
+    broker.settle();
+    CHECK(!isOpen(client));
+  }
+  Limits limits;
+  limits.connectPacketSizeBytesMax = 500;
+  HandDrivenBroker broker(1, limits);
+  Client& client = broker.add("c");
+  client.connect(0);
+  client.link->toBroker.clear();
+  client.send(fromHex("10f203"));  // 3 + 498
+  broker.settle();
+  CHECK(!isOpen(client));
+}
+
+TEST("front end: frames behind a CONNECT wait for its answer, frames behind a SUBSCRIBE for its SUBACK") {
+  for (const unsigned workers : {1u, 4u}) {
+    HandDrivenBroker broker(workers);
+    Client& client = broker.add("c");
+    client.connect(workers - 1);
+    client.subscribe("+", 1);
+    for (int i = 0; i < 8; i++) client.send(encode({.topic = std::string(1, char('a' + i)), .payload = "x", .qos = 0}, 5));
+    client.subscribe("b/#", 1);
+    client.ping();
+    broker.settle();
+    CHECK(client.isConnected);
+    CHECK_EQ(client.subacks.size(), 2);
+    CHECK_EQ(client.received.size(), 8);
+    CHECK_EQ(client.pongs, 1);
+    if (client.receivedBeforeSuback.size() == 2) CHECK_EQ(client.receivedBeforeSuback[0], 0);
+  }
+}
+
+TEST("front end: a client that never sends CONNECT is ended") {
+  Limits limits;
+  limits.connectTimeoutMs = 5'000;
+  HandDrivenBroker broker(1, limits);
+  Client& silent = broker.add("c");
+  silent.connect(0);
+  silent.link->toBroker = "\x10";
+  broker.settle();
+  broker.advanceTime(4'999);
+  broker.settle();
+  CHECK(isOpen(silent));
+  broker.advanceTime(1);
+  broker.settle();
+  CHECK(!isOpen(silent));
+}
+
+TEST("front end: keep alive counts from the last byte; 0 means for ever") {
+  HandDrivenBroker broker(1);
+  Client& client = broker.connected("c", 0, {.keepAliveMs = 1'500});
+  Client& patient = broker.connected("patient", 0);
+  for (int i = 0; i < 5; i++) {
+    broker.advanceTime(1'400);
+    client.ping();
+    broker.settle();
+  }
+  CHECK(isOpen(client));
+  CHECK_EQ(client.pongs, 5);
+  broker.advanceTime(1'499);
+  broker.settle();
+  CHECK(isOpen(client));
+  broker.advanceTime(1);
+  broker.settle();
+  CHECK(!isOpen(client));
+  CHECK(client.disconnectReason == uint8_t(Reason::keepAliveTimeout));
+  broker.advanceTime(1'000'000'000);
+  broker.settle();
+  CHECK(isOpen(patient));
+}
+
+TEST("front end: keep alive does not end a client whose bytes we do not read") {
+  Limits limits;
+  limits.laneRecords = 8;
+  limits.inputBufferBytesMax = 100;
+  limits.maximumPacketSizeBytes = 100;
+  HandDrivenBroker broker(2, limits, FakeTransport::Kind::tcp);
+  Client& client = broker.connected("c", 0, {.keepAliveMs = 1'500});
+  Connection& connection = *client.link->connection;
+  for (int i = 0; i < 100 && connection.isReading; i++) {
+    broker.engine(0).frontEnd.receive(connection, encode({.topic = "topic" + std::to_string(i), .payload = "x"}, 5));
+  }
+  CHECK(!connection.isReading);
+  broker.engine(0).beginTurn(broker.nowMs + 10'000);
+  broker.engine(0).frontEnd.tick();
+  CHECK_EQ(connection.phase, Phase::connected);
+  broker.advanceTime(0);
+  broker.settle();
+  CHECK(isOpen(client) && connection.isReading);
+}
+
+TEST("front end: topic aliases are of one connection, within the maximum, and may be set anew") {
+  Limits limits;
+  limits.topicAliasMaximum = 3;
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers, limits);
+    Client& publisher = broker.connected("p", 0);
+    Client& subscriber = broker.connected("s", workers - 1);
+    subscriber.subscribe("#", 1);
+    broker.settle();
+    const auto publish = [&](const char* topic, uint16_t alias) {
+      publisher.publish({.topic = topic, .payload = "x", .qos = 0, .topicAlias = alias});
+      broker.settle();
+    };
+    publish("a/long/topic/name", 1);
+    publish("b", 3);
+    publish("", 1);
+    publish("", 3);
+    publish("c", 1);
+    publish("", 1);
+    CHECK(subscriber.texts() == (std::vector<std::string>{"a/long/topic/name=x", "b=x", "a/long/topic/name=x", "b=x", "c=x", "c=x"}));
+    CHECK(isOpen(publisher));
+    publish("", 2);  // was never set
+    CHECK(publisher.disconnectReason == uint8_t(Reason::protocolError));
+    publisher.connect(0);
+    broker.settle();
+    publish("", 1);  // of the connection before
+    CHECK(publisher.disconnectReason == uint8_t(Reason::protocolError));
+    publisher.connect(0);
+    broker.settle();
+    publish("d", 4);  // over the maximum
+    CHECK(publisher.disconnectReason == uint8_t(Reason::topicAliasInvalid));
+    CHECK_EQ(subscriber.received.size(), 6);
+  }
+}
+
+TEST("front end: more unacknowledged messages than our Receive Maximum end an MQTT 5 client") {
+  Limits limits;
+  limits.receiveMaximum = 5;
+  for (const uint8_t version : {uint8_t(4), uint8_t(5)}) {
+    HandDrivenBroker broker(1, limits);
+    Client& client = broker.connected("c", 0, {.version = version});
+    // By hand: no PUBREL follows the PUBRECs.
+    for (uint16_t id = 1; id <= 5; id++) {
+      client.unacknowledged.push_back({{.packetId = id}, true});
+      client.send(encode({.topic = "t", .payload = "x", .qos = 2, .packetId = id}, version));
+    }
+    client.send(encode({.topic = "t", .payload = "x", .qos = 2, .duplicate = true, .packetId = 5}, version));  // is not one more
+    client.link->isReading = false;
+    client.link->isReading = true;
+    Connection& connection = *client.link->connection;
+    broker.engine(0).frontEnd.receive(connection, bytesOf(std::exchange(client.link->toBroker, "")));
+    CHECK_EQ(connection.phase, Phase::connected);
+    broker.engine(0).frontEnd.receive(connection, encode({.topic = "t", .payload = "x", .qos = 2, .packetId = 6}, version));
+    CHECK_EQ(connection.phase, version == 5 ? Phase::ending : Phase::connected);
+    broker.advanceTime(0);
+    broker.settle();
+    if (version == 5) CHECK(client.disconnectReason == uint8_t(Reason::receiveMaximumExceeded));
+  }
+}
+
+TEST("front end: PUBREL is always answered; in MQTT 5 with the reason when it is not known") {
+  for (const uint8_t version : {uint8_t(4), uint8_t(5)}) {
+    HandDrivenBroker broker(1);
+    Client& client = broker.connected("c", 0, {.version = version});
+    client.send(fromHex("6202 0009"));
+    broker.engine(0).frontEnd.receive(*client.link->connection, bytesOf(std::exchange(client.link->toBroker, "")));
+    broker.engine(0).endTurn();
+    CHECK_EQ(toHex(bytesOf(client.link->toClient)), std::string(version == 5 ? "7003000992" : "70020009"));
+  }
+}
+
+TEST("front end: PUBREC of an unknown identifier, an error in a PUBREC, answers of the wrong kind") {
+  HandDrivenBroker broker(1);
+  Client& publisher = broker.connected("p", 0);
+  Client& client = broker.connected("c", 0);
+  client.subscribe("#", 2);
+  broker.settle();
+  client.answersAtOnce = false;
+  const auto answerOf = [&](const char* hex) {
+    broker.settle();
+    client.answers.clear();
+    client.link->toClient.clear();
+    broker.engine(0).frontEnd.receive(*client.link->connection, fromHex(hex));
+    broker.engine(0).endTurn();
+    return toHex(bytesOf(std::exchange(client.link->toClient, "")));
+  };
+  const Session& session = *broker.sessionOf(client);
+  CHECK_EQ(answerOf("5002 0007"), std::string("6203000792"));
+  publisher.publish("t", "1", 2);
+  CHECK_EQ(answerOf("4002 0001"), std::string());      // PUBACK for QoS 2: still awaited
+  CHECK(!session.window.hasRoom(1));
+  CHECK_EQ(answerOf("7002 0001"), std::string());      // PUBCOMP before PUBREC: the same
+  CHECK(!session.window.hasRoom(1));
+  CHECK_EQ(answerOf("5002 0001"), std::string("62020001"));
+  CHECK_EQ(answerOf("5002 0001"), std::string("62020001"));  // again: answered again
+  CHECK_EQ(answerOf("7002 0001"), std::string());
+  CHECK(session.window.hasRoom(1));
+  publisher.publish("t", "2", 2);
+  CHECK_EQ(answerOf("5003 0002 80"), std::string());   // the client refuses it: over
+  CHECK(session.window.hasRoom(1));
+  publisher.publish("t", "3", 1);
+  CHECK_EQ(answerOf("5002 0003"), std::string("6203000392"));  // PUBREC for QoS 1
+  CHECK(!session.window.hasRoom(1));
+  CHECK_EQ(answerOf("4002 0003"), std::string());
+  CHECK(session.window.hasRoom(1));
+}
+
+TEST("front end: a slot is used again, and an acknowledgement for the connection before goes nowhere") {
+  HandDrivenBroker broker(2);
+  Client& first = broker.connected("first", 0, {.version = 4});
+  // Its messages are on the way to the other worker when it leaves.
+  for (int i = 0; i < 8; i++) first.publish("topic" + std::to_string(i), "x", 1);
+  const uint32_t slot = first.link->connection->slot;
+  broker.engine(0).frontEnd.receive(*first.link->connection, bytesOf(std::exchange(first.link->toBroker, "")));
+  broker.engine(0).endTurn();
+  broker.transport(0).sever(*first.link->connection);
+  broker.engine(0).frontEnd.takeLeave();
+  broker.engine(0).frontEnd.release(broker.engine(0).frontEnd.connection(slot));
+  broker.engine(0).frontEnd.events.clear();
+  Client& second = broker.connected("second", 0, {.version = 4});
+  CHECK_EQ(second.link->connection->slot, slot);
+  CHECK(second.acknowledgements.empty());
+  CHECK_EQ(second.link->connection->unacknowledged, 0);
+}
+
+TEST("front end: what a client published before it closed the connection is taken, also behind a SUBSCRIBE") {
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers);
+    Client& subscriber = broker.connected("s", workers - 1);
+    subscriber.subscribe("#", 1);
+    Client& leaver = broker.connected("l", 0);
+    broker.settle();
+    leaver.subscribe("x", 0);
+    for (int i = 0; i < 3; i++) leaver.send(encode({.topic = "last", .payload = std::to_string(i)}, 5));
+    broker.receive(leaver, octetsOf(bytesOf(std::exchange(leaver.link->toBroker, ""))));
+    leaver.drop();
+    broker.settle();
+    CHECK(subscriber.texts() == (std::vector<std::string>{"last=0", "last=1", "last=2"}));
+  }
+}
+
+TEST("front end: any bytes whatever end at most their own connection") {
+  check::eachSeed(150, [](check::Random& random) {
+    HandDrivenBroker broker(1 + unsigned(random.below(2)), {}, random.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket);
+    Client& watcher = broker.connected("w", 0);
+    watcher.subscribe("t", 1);
+    Client& client = broker.connected("c", broker.workers() - 1, {.version = uint8_t(random.between(3, 5))});
+    client.subscribe("t", 2);
+    broker.settle();
+    client.answersAtOnce = false;
+    static const std::vector<std::string> frames = {"c000",         "3003000174",     "320700017400010061", "340700017400020061", "40020001", "50020001",
+                                                    "62020001",     "70020001",       "5003000180",         "300600017403230001", "d000",     "e000",
+                                                    "f000",         "8206000100000174", "a2050001000174",     "30ff7f"};
+    for (int i = 0; i < 15 && client.link->connection; i++) {
+      Octets bytes = random.chance(20) ? random.bytes(random.below(20)) : fromHex(random.pick(frames));
+      if (random.chance(20) && !bytes.empty()) bytes[random.below(bytes.size())] = random.byte();
+      if (random.chance(10)) bytes.resize(random.below(bytes.size() + 1));
+      for (size_t at = 0; at < bytes.size() && client.link->connection;) {
+        const size_t size = random.between(1, bytes.size() - at);
+        broker.receive(client, octetsOf(Bytes(bytes).subspan(at, size)));
+        at += size;
+        if (random.chance(50)) {
+          client.link->toClient.clear();
+          for (int j = 0; j < 4; j++) broker.step(random);
+        }
+      }
+    }
+    if (client.link->connection) client.link->toClient.clear();
+    client.drop();
+    broker.settle();
+    watcher.received.clear();
+    watcher.publish("t", "alive", 1);
+    broker.settle();
+    CHECK(watcher.texts() == std::vector<std::string>{"t=alive"});
+  });
+}

@@ -1,0 +1,637 @@
+#include "hand-driven-broker.h"
+
+#include <poll.h>
+
+namespace {
+
+bool isRung(rally::Doorbell& doorbell) {
+  pollfd wanted{doorbell.fd(), POLLIN, 0};
+  return poll(&wanted, 1, 0) == 1;
+}
+
+void take(std::map<uint64_t, std::function<void()>>& from, uint64_t key) {
+  const auto found = from.find(key);
+  if (!CHECK(found != from.end())) return;
+  const std::function<void()> done = std::move(found->second);
+  from.erase(found);
+  done();
+}
+
+// The core checks more; here no filter may be missing.
+bool isSubscribe(Bytes body, uint8_t version) {
+  rally::Reader reader(body);
+  reader.u16();
+  if (version >= 5) reader.take(reader.varint());
+  bool isSound = reader.remaining() > 0;
+  while (reader.remaining() > 0) {
+    isSound = isSound && !reader.prefixed().empty();
+    reader.u8();
+  }
+  return isSound && reader.ok();
+}
+
+}  // namespace
+
+struct HandDrivenBroker::Worker {
+  Worker(rally::Engine& own, FakeTransport::Kind kind) : engine(own), transport(own.frontEnd, kind) {}
+  rally::Engine& engine;
+  FakeTransport transport;
+  std::deque<std::function<void()>> tasks;
+  std::map<uint64_t, std::function<void()>> subscribes;
+  std::map<uint64_t, std::function<void()>> arrivals;
+  int stage = 0;
+  bool isAwake = true;
+  bool isPolled = false;
+};
+// What the session directory knows of a client identifier.
+struct HandDrivenBroker::Record {
+  uint64_t key = 0;  // 0: there is no session
+  unsigned worker = 0;
+  std::shared_ptr<Link> attached;
+  bool isBusy = false;
+  std::deque<std::shared_ptr<Link>> waiting;
+};
+
+HandDrivenBroker::HandDrivenBroker(unsigned workers, const rally::Limits& limits, FakeTransport::Kind kind) : broker(workers, limits, 42) {
+  for (unsigned i = 0; i < workers; i++) {
+    workers_.push_back(std::make_unique<Worker>(broker.engine(i), kind));
+    broker.engine(i).beginTurn(nowMs);
+  }
+}
+HandDrivenBroker::~HandDrivenBroker() = default;
+
+unsigned HandDrivenBroker::workers() const { return unsigned(workers_.size()); }
+uint64_t HandDrivenBroker::total(rally::Counter counter) const { return broker.total(counter); }
+FakeTransport& HandDrivenBroker::transport(unsigned worker) { return workers_[worker]->transport; }
+
+rally::Session* HandDrivenBroker::sessionOf(const Client& client) {
+  const Record& record = directory_[client.name()];
+  return record.key == 0 ? nullptr : engine(record.worker).findSession(record.key);
+}
+
+Client& HandDrivenBroker::add(const std::string& name, Client::Options options) {
+  clients_.push_back(std::make_unique<Client>(*this, name, options));
+  return *clients_.back();
+}
+
+Client& HandDrivenBroker::connected(const std::string& name, unsigned worker, Client::Options options) {
+  Client& client = add(name, options);
+  client.connect(worker);
+  settle();
+  CHECK(client.isConnected);
+  return client;
+}
+
+void HandDrivenBroker::open(const std::shared_ptr<Link>& link) {
+  links_.push_back(link);
+  post(link->worker, [this, link] {
+    if (link->isCut) return;
+    rally::Connection& connection = engine(link->worker).frontEnd.open(transport(link->worker));
+    connection.socket = link.get();
+    link->connection = &connection;
+    link->isOpened = true;
+  });
+}
+
+// One stage of one worker, or of one client, at random.
+void HandDrivenBroker::receive(Client& client, const Octets& bytes) {
+  Worker& worker = *workers_[client.link->worker];
+  finishTurn(worker);
+  worker.isPolled = true;
+  if (client.link->connection) worker.engine.frontEnd.receive(*client.link->connection, Exact(bytes));
+}
+
+void HandDrivenBroker::makeRoom(Link& link, size_t bytes) {
+  Worker& worker = *workers_[link.worker];
+  finishTurn(worker);
+  worker.transport.makeRoom(link, bytes);
+  worker.isPolled = true;
+}
+
+void HandDrivenBroker::step(check::Random& random) {
+  Worker& worker = *workers_[random.below(workers_.size())];
+  if (worker.stage > 0) {
+    advance(worker);
+    return;
+  }
+  if (random.chance(30)) {
+    for (size_t i = random.between(1, 3); i > 0; i--) pollSome(worker, random);
+    if (worker.isPolled) advance(worker);
+    return;
+  }
+  if (isRunnable(worker)) {
+    advance(worker);
+    return;
+  }
+  if (!clients_.empty()) clients_[random.below(clients_.size())]->read();
+}
+
+void HandDrivenBroker::turn(unsigned worker) {
+  finishTurn(*workers_[worker]);
+  pollAll(*workers_[worker]);
+  advance(*workers_[worker]);
+  finishTurn(*workers_[worker]);
+}
+
+bool HandDrivenBroker::settle() {
+  for (int round = 0; round < 20'000; round++) {
+    bool isQuiet = true;
+    for (const auto& worker : workers_) {
+      pollAll(*worker);
+      if (worker->stage == 0 && !isRunnable(*worker)) continue;
+      isQuiet = false;
+      advance(*worker);
+    }
+    for (const auto& client : clients_) client->read();
+    std::erase_if(links_, [](const auto& link) { return link->isOpened && !link->connection && link.use_count() == 1; });
+    if (isQuiet && std::all_of(workers_.begin(), workers_.end(), [&](const auto& worker) { return !hasInput(*worker); })) return true;
+  }
+  return FAIL("it does not come to rest");
+}
+
+void HandDrivenBroker::advanceTime(uint64_t ms) {
+  nowMs += ms;
+  for (const auto& worker : workers_) {
+    finishTurn(*worker);
+    worker->engine.beginTurn(nowMs);
+    worker->engine.frontEnd.tick();
+    worker->isPolled = true;
+  }
+}
+
+void HandDrivenBroker::post(unsigned worker, std::function<void()> task) { workers_[worker]->tasks.push_back(std::move(task)); }
+
+// --- the event loop -------------------------------------------------------------------------------
+
+bool HandDrivenBroker::isRunnable(Worker& worker) { return worker.isAwake || worker.isPolled || isRung(worker.engine.doorbell()); }
+
+void HandDrivenBroker::advance(Worker& worker) {
+  rally::Engine& engine = worker.engine;
+  switch (worker.stage++) {
+    case 0:
+      engine.doorbell().answer();
+      engine.doorbell().wake();
+      worker.isAwake = worker.isPolled = false;
+      [[fallthrough]];
+    case 2:
+      engine.beginTurn(nowMs);
+      engine.drainLanes();
+      dispatch(worker);
+      if (worker.stage == 1) break;
+      worker.stage = 3;
+      break;
+    case 1:
+    case 3:
+      engine.endTurn();
+      break;
+    default:
+      worker.stage = 0;
+      engine.doorbell().sleep();
+      worker.isAwake = engine.hasWork();
+      if (worker.isAwake) engine.doorbell().wake();
+  }
+}
+void HandDrivenBroker::finishTurn(Worker& worker) {
+  while (worker.stage > 0) advance(worker);
+}
+
+bool HandDrivenBroker::hasInput(const Worker& worker) const {
+  if (!worker.tasks.empty()) return true;
+  for (const auto& link : links_) {
+    if (&workers_[link->worker]->engine != &worker.engine || !link->connection) continue;
+    if (link->isCut || link->isClosing || (link->isReading && !link->toBroker.empty())) return true;
+  }
+  return false;
+}
+
+void HandDrivenBroker::pollAll(Worker& worker) {
+  if (worker.stage > 0) return;
+  while (!worker.tasks.empty()) runTask(worker);
+  for (size_t i = 0; i < links_.size(); i++) pollLink(worker, *links_[i], SIZE_MAX);
+}
+void HandDrivenBroker::pollSome(Worker& worker, check::Random& random) {
+  if (!worker.tasks.empty() && random.chance(50)) runTask(worker);
+  else if (!links_.empty()) pollLink(worker, *links_[random.below(links_.size())], random.chance(50) ? random.between(1, 10) : random.between(1, 400));
+}
+void HandDrivenBroker::runTask(Worker& worker) {
+  const std::function<void()> task = std::move(worker.tasks.front());
+  worker.tasks.pop_front();
+  task();
+  worker.isPolled = true;
+}
+void HandDrivenBroker::pollLink(Worker& worker, Link& link, size_t most) {
+  if (&workers_[link.worker]->engine != &worker.engine || !link.connection) return;
+  if (link.isCut || link.isClosing) {
+    worker.transport.sever(*link.connection);
+    worker.isPolled = true;
+    return;
+  }
+  if (!link.isReading || link.toBroker.empty()) return;
+  const size_t size = std::min(most, link.toBroker.size());
+  const Exact chunk(bytesOf(link.toBroker).first(size));
+  link.toBroker.erase(0, size);
+  worker.engine.frontEnd.receive(*link.connection, chunk);
+  worker.isPolled = true;
+}
+
+// --- the control plane ----------------------------------------------------------------------------
+
+void HandDrivenBroker::dispatch(Worker& worker) {
+  std::vector<rally::Event>& events = worker.engine.frontEnd.events;
+  while (!events.empty()) {
+    std::vector<rally::Event> batch;
+    batch.swap(events);
+    for (const rally::Event& event : batch) onEvent(worker, event);
+  }
+}
+
+void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
+  using rally::EventKind;
+  rally::FrontEnd& frontEnd = worker.engine.frontEnd;
+  switch (event.kind) {
+    case EventKind::packet:
+      if (const auto link = linkAt(worker, event.slot)) onPacket(worker, link, event.first, event.bytes);
+      break;
+    case EventKind::ended: {
+      rally::Connection& connection = frontEnd.connection(event.slot);
+      if (connection.version >= 5 && event.first != 0) frontEnd.outbound.send(connection, frameOf(0xe0, {uint8_t(event.reason), 0}));
+      frontEnd.close(connection);
+      if (const auto link = linkAt(worker, event.slot)) detach(link);
+      break;
+    }
+    case EventKind::gone:
+      for (const auto& link : links_) {
+        if (link->isOpened && !link->connection) detach(link);
+      }
+      frontEnd.release(frontEnd.connection(event.slot));
+      break;
+    case EventKind::subscribed:
+      take(worker.subscribes, event.value);
+      break;
+    case EventKind::sessionArrived:
+      take(worker.arrivals, event.value);
+      break;
+    default:
+      FAIL("an unknown event");
+  }
+}
+
+
+std::shared_ptr<Link> HandDrivenBroker::linkAt(const Worker& worker, uint32_t slot) {
+  for (const auto& link : links_) {
+    if (link->connection && link->connection->slot == slot && &workers_[link->worker]->engine == &worker.engine) return link;
+  }
+  return nullptr;
+}
+
+void HandDrivenBroker::onPacket(Worker& worker, const std::shared_ptr<Link>& link, uint8_t first, Bytes body) {
+  rally::FrontEnd& frontEnd = worker.engine.frontEnd;
+  const uint8_t version = link->client->options.version;
+  rally::Session* session = link->connection->session;
+  switch (first >> 4) {
+    case 1:
+      directory_[link->client->name()].waiting.push_back(link);
+      nextConnect(link->client->name());
+      break;
+    case 8:
+      if (session && isSubscribe(body, version)) onSubscribe(worker, link, *session, body, version);
+      else refuse(link);
+      break;
+    case 10: {
+      rally::Reader reader(body);
+      Octets answer;
+      appendU16(answer, reader.u16());
+      if (version >= 5) reader.take(reader.varint());
+      const Bytes filter = reader.prefixed();
+      if (!session || filter.empty()) {
+        refuse(link);
+        break;
+      }
+      const bool existed = worker.engine.unsubscribe(*session, filter);
+      if (version >= 5) appendOctets(answer, {0, uint8_t(existed ? 0 : 0x11)});
+      frontEnd.outbound.send(*link->connection, frameOf(0xb0, answer));
+      frontEnd.resume(*link->connection);
+      break;
+    }
+    default:  // DISCONNECT, AUTH
+      refuse(link);
+  }
+}
+
+void HandDrivenBroker::refuse(const std::shared_ptr<Link>& link) {
+  engine(link->worker).frontEnd.close(*link->connection);
+  detach(link);
+}
+
+void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session, Bytes body, uint8_t version) {
+  rally::Engine& engine = worker.engine;
+  const uint64_t token = engine.nextToken();
+  rally::Reader reader(body);
+  Octets suback;
+  appendU16(suback, reader.u16());
+  uint32_t id = 0;
+  if (version >= 5) {
+    suback.push_back(0);
+    rally::Reader properties(reader.take(reader.varint()));
+    if (properties.remaining() > 0 && properties.u8() == 0x0b) id = properties.varint();
+  }
+  while (reader.remaining() > 0) {
+    const Bytes filter = reader.prefixed();
+    const uint8_t bits = reader.u8();
+    const rally::SubscriptionOptions options{uint8_t(bits & 3), (bits & 4) != 0, (bits & 8) != 0, uint8_t(bits >> 4), id};
+    engine.subscribe(session, filter, options, token);
+    suback.push_back(bits & 3);
+  }
+  worker.subscribes[token] = [&engine, link, suback, key = session.key] {
+    rally::Session* subscribed = engine.findSession(key);
+    const bool isThere = subscribed && link->connection && link->connection->session == subscribed;
+    if (isThere) engine.frontEnd.outbound.send(*link->connection, frameOf(0x90, suback));
+    if (subscribed) engine.endSubscribe(*subscribed);
+    if (isThere) engine.frontEnd.resume(*link->connection);
+  };
+  engine.finishSubscribe(session, token);
+}
+
+// --- the session directory ------------------------------------------------------------------------
+
+void HandDrivenBroker::nextConnect(const std::string& name) {
+  Record& record = directory_[name];
+  if (record.isBusy || record.waiting.empty()) return;
+  record.isBusy = true;
+  const std::shared_ptr<Link> link = record.waiting.front();
+  record.waiting.pop_front();
+  const std::shared_ptr<Link> former = record.attached;
+  if (!former) {
+    place(name, link);
+    return;
+  }
+  post(former->worker, [this, name, link, former] {
+    if (former->connection) engine(former->worker).frontEnd.close(*former->connection);
+    detach(former);
+    place(name, link);
+  });
+}
+
+// Finds or makes the session, and brings it to where the client is.
+void HandDrivenBroker::place(const std::string& name, const std::shared_ptr<Link>& link) {
+  Record& record = directory_[name];
+  if (link->client->options.isCleanStart && record.key != 0) endSession(record);
+  const unsigned to = link->worker;
+  if (record.key == 0) {
+    const uint64_t key = record.key = ++lastKey_;
+    record.worker = to;
+    post(to, [this, name, link, key, to] {
+      engine(to).createSession(key);
+      finishAccept(name, link);
+    });
+  } else if (record.worker == to) {
+    post(to, [this, name, link] { finishAccept(name, link); });
+  } else {
+    const unsigned from = record.worker;
+    post(from, [this, name, link, from] { move(name, link, from); });
+  }
+}
+
+void HandDrivenBroker::move(const std::string& name, const std::shared_ptr<Link>& link, unsigned from) {
+  Record& record = directory_[name];
+  const uint64_t key = record.key;
+  std::vector<std::pair<std::string, rally::Subscriber>> rows;
+  rally::Session* session = engine(from).findSession(key);
+  if (!CHECK(session != nullptr)) return;
+  for (const rally::SubscriptionRef& each : session->subscriptions) {
+    rows.push_back({textOf(each.filter->text()), each.filter->subscribers[each.position]});
+  }
+  record.worker = link->worker;
+  post(link->worker, [this, name, link, from, key, rows] {
+    rally::Engine& engine = this->engine(link->worker);
+    rally::Session& created = engine.createSession(key);
+    for (const auto& [filter, old] : rows) {
+      constexpr uint8_t neverRetained = 2;
+      engine.subscribe(created, bytesOf(filter), {old.qos, old.noLocal, old.retainAsPublished, neverRetained, old.subscriptionId}, 0);
+    }
+    workers_[link->worker]->arrivals[key] = [this, name, link] { finishAccept(name, link); };
+    engine.moveSessionHere(created, from);
+  });
+}
+
+void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_ptr<Link>& link) {
+  Record& record = directory_[name];
+  const Client::Options& options = link->client->options;
+  rally::Engine& engine = this->engine(link->worker);
+  rally::Session* session = engine.findSession(record.key);
+  if (CHECK(session != nullptr) && link->connection && link->connection->phase == rally::Phase::connecting) {
+    record.attached = link;
+    const rally::ConnectionTerms terms{options.version, options.keepAliveMs, options.receiveMaximum, options.maximumPacketSize, options.isPersistent};
+    rally::Connection& connection = *link->connection;
+    engine.frontEnd.accept(connection, *session, terms, frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
+    engine.frontEnd.resume(connection);
+  } else if (!options.isPersistent) {
+    endSession(record);
+  }
+  record.isBusy = false;
+  nextConnect(name);
+}
+
+void HandDrivenBroker::detach(const std::shared_ptr<Link>& link) {
+  Record& record = directory_[link->client->name()];
+  if (record.attached != link) return;
+  record.attached = nullptr;
+  if (!link->client->options.isPersistent) endSession(record);
+}
+void HandDrivenBroker::endSession(Record& record) {
+  const uint64_t key = std::exchange(record.key, 0);
+  rally::Engine& engine = this->engine(record.worker);
+  post(record.worker, [&engine, key] {
+    if (rally::Session* session = engine.findSession(key)) engine.destroySession(*session);
+  });
+}
+
+// --- the client --------------------------------------------------------------------------------------
+
+Client::Client(HandDrivenBroker& broker, std::string name, Options chosen) : options(chosen), name_(std::move(name)), broker_(broker) {}
+Client::~Client() = default;
+
+void Client::connect(unsigned worker) {
+  drop();
+  link = std::make_shared<Link>();
+  link->client = this;
+  link->worker = worker;
+  isConnected = false;
+  outstanding.clear();
+  answers.clear();
+  disconnectReason.reset();
+  broker_.open(link);
+  send(frameOf(0x10, {0, 4, 'M', 'Q', 'T', 'T', options.version, 0, 0, 0, 0, 0}));
+}
+
+void Client::drop() {
+  if (!link) return;
+  link->isCut = true;
+  link = nullptr;
+  isConnected = false;
+}
+
+void Client::goOnReading(size_t bytes) { broker_.makeRoom(*link, bytes); }
+
+void Client::subscribe(const std::vector<Subscribe>& subscriptions) {
+  Octets body;
+  appendU16(body, nextPacketId());
+  if (options.version >= 5) {
+    Octets properties;
+    if (subscriptions[0].id != 0) {
+      properties.push_back(0x0b);
+      appendVarint(properties, subscriptions[0].id);
+    }
+    appendVarint(body, uint32_t(properties.size()));
+    appendOctets(body, properties);
+  }
+  for (const Subscribe& each : subscriptions) {
+    appendText(body, each.filter);
+    body.push_back(uint8_t(each.qos | (each.noLocal ? 4 : 0) | (each.retainAsPublished ? 8 : 0) | each.retainHandling << 4));
+  }
+  send(frameOf(0x82, body));
+}
+
+void Client::unsubscribe(const std::string& filter) {
+  Octets body;
+  appendU16(body, nextPacketId());
+  if (options.version >= 5) body.push_back(0);
+  appendText(body, filter);
+  send(frameOf(0xa2, body));
+}
+
+void Client::publish(SentPublish publish) {
+  if (publish.qos > 0) {
+    if (publish.packetId == 0) publish.packetId = nextPacketId();
+    unacknowledged.push_back({publish, false});
+    if (!isConnected) return;  // goes out after the CONNACK
+  }
+  send(encode(publish, options.version));
+}
+
+void Client::read() {
+  const std::shared_ptr<Link> from = link;
+  while (from && from == link && from->toClient.size() >= 2) {
+    const Octets all = octetsOf(bytesOf(from->toClient));
+    size_t length = 0;
+    size_t header = 1;
+    for (int shift = 0; header < all.size(); shift += 7) {
+      length |= size_t(all[header] & 0x7f) << shift;
+      if ((all[header++] & 0x80) == 0) break;
+    }
+    if (all.size() < header + length || (all[header - 1] & 0x80) != 0) return;
+    from->toClient.erase(0, header + length);
+    onFrame(all[0], Bytes(all).subspan(header, length));
+  }
+}
+
+void Client::onFrame(uint8_t first, Bytes body) {
+  const uint16_t packetId = body.size() >= 2 ? uint16_t(body[0] << 8 | body[1]) : uint16_t(0);
+  const auto reason = rally::Reason(body.size() >= 3 ? body[2] : 0);
+  const auto sent = std::find_if(unacknowledged.begin(), unacknowledged.end(), [&](const auto& each) { return each.first.packetId == packetId; });
+  switch (first >> 4) {
+    case 2: onConnack(); break;
+    case 3: onPublish(first, body); break;
+    case 4:
+      acknowledgements.push_back(reason);
+      if (CHECK(sent != unacknowledged.end())) unacknowledged.erase(sent);
+      break;
+    case 5:
+      acknowledgements.push_back(reason);
+      if (sent == unacknowledged.end()) break;  // to a PUBLISH that was sent again and had been released
+      if (rally::isError(reason)) {
+        unacknowledged.erase(sent);
+        break;
+      }
+      sent->second = true;
+      send(frameOf(0x62, octetsOf(body.first(2))));
+      break;
+    case 6:
+      std::erase(qos2Ids_, packetId);
+      reply(0x70, packetId);
+      break;
+    case 7:
+      if (sent != unacknowledged.end()) unacknowledged.erase(sent);
+      break;
+    case 9:
+      subacks.push_back(octetsOf(body));
+      receivedBeforeSuback.push_back(received.size());
+      break;
+    case 11: break;
+    case 13: pongs++; break;
+    case 14: disconnectReason = body[0]; break;
+    default: FAIL("a packet that no server sends");
+  }
+}
+
+void Client::onConnack() {
+  CHECK(!isConnected);
+  isConnected = true;
+  for (auto& [publish, isRecorded] : unacknowledged) {
+    if (isRecorded) {
+      Octets body;
+      appendU16(body, publish.packetId);
+      send(frameOf(0x62, body));
+    } else {
+      publish.duplicate = true;  // it may have been sent before
+      send(encode(publish, options.version));
+    }
+  }
+}
+
+void Client::onPublish(uint8_t first, Bytes body) {
+  CHECK(isConnected);
+  const auto publish = decodePublish(first, body, options.version);
+  if (!CHECK(publish.has_value())) return;
+  arrivals.push_back(*publish);
+  const bool isKnown = publish->qos == 2 && std::find(qos2Ids_.begin(), qos2Ids_.end(), publish->packetId) != qos2Ids_.end();
+  if (!isKnown) received.push_back(*publish);
+  if (publish->qos == 0) return;
+  outstanding.insert(publish->packetId);
+  outstandingMax = std::max(outstandingMax, outstanding.size());
+  if (publish->qos == 1) {
+    reply(0x40, publish->packetId);
+    return;
+  }
+  if (!isKnown) qos2Ids_.push_back(publish->packetId);
+  reply(0x50, publish->packetId);
+}
+
+void Client::disconnect() { send(frameOf(0xe0, options.version >= 5 ? Octets{0x00} : Octets{})); }
+void Client::ping() { send(frameOf(0xc0, {})); }
+void Client::send(const Octets& bytes) {
+  if (link) link->toBroker.append(bytes.begin(), bytes.end());
+}
+void Client::subscribe(const char* filter, int qos) { subscribe({{.filter = filter, .qos = uint8_t(qos)}}); }
+void Client::publish(const std::string& topic, const std::string& payload, int qos, bool retain) {
+  publish({.topic = topic, .payload = payload, .qos = uint8_t(qos), .retain = retain});
+}
+
+void Client::answer(size_t most) {
+  for (; most > 0 && !answers.empty(); most--) {
+    const Octets frame = std::move(answers.front());
+    answers.pop_front();
+    if (frame[0] != 0x50) outstanding.erase(uint16_t(frame[2] << 8 | frame[3]));  // after a PUBREC the PUBCOMP is still to come
+    send(frame);
+  }
+}
+
+std::vector<std::string> Client::texts() const {
+  std::vector<std::string> all;
+  for (const SentPublish& each : received) all.push_back(each.topic + "=" + each.payload);
+  return all;
+}
+
+void Client::reply(int first, uint16_t packetId) {
+  Octets body;
+  appendU16(body, packetId);
+  answers.push_back(frameOf(first, body));
+  if (answersAtOnce) answer();
+}
+
+uint16_t Client::nextPacketId() {
+  do {
+    if (++lastPacketId_ == 0) lastPacketId_ = 1;
+  } while (std::any_of(unacknowledged.begin(), unacknowledged.end(), [&](const auto& each) { return each.first.packetId == lastPacketId_; }));
+  return lastPacketId_;
+}

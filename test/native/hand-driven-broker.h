@@ -1,0 +1,167 @@
+// A broker whose workers are driven by hand in one thread, in any order that real threads could take, and
+// the control plane in a few lines: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT and the session directory.
+//
+// A worker goes through the stages of the event loop in native/addon.cpp, and never acts otherwise:
+//
+//   poll: bytes, tasks, timers  ->  drain, events  ->  end of turn  ->  drain, events  ->  end of turn
+//     ^-- when it is awake, has been rung or has something to poll --------------  may I sleep? <--'
+//
+// So a test that waits for something also sees that nobody sleeps while there is work.
+#pragma once
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "fake-transport.h"
+#include "sent-publish.h"
+
+#include "../../native/broker.h"
+
+struct Subscribe {
+  std::string filter;
+  uint8_t qos = 0;
+  bool noLocal = false;
+  bool retainAsPublished = false;
+  uint8_t retainHandling = 0;
+  uint32_t id = 0;
+};
+
+class HandDrivenBroker;
+
+// An MQTT client that keeps its own session as the specification asks. It answers at once unless told not
+// to, and retransmits after a reconnect.
+class Client {
+ public:
+  struct Options {
+    uint8_t version = 5;
+    bool isPersistent = true;
+    bool isCleanStart = false;
+    uint32_t keepAliveMs = 0;
+    uint16_t receiveMaximum = 65'535;
+    uint32_t maximumPacketSize = 0;
+  };
+
+  Client(HandDrivenBroker& broker, std::string name, Options chosen);
+  Client(const Client&) = delete;
+  ~Client();
+
+  void connect(unsigned worker);
+  void drop();  // without a DISCONNECT
+  void disconnect();
+  void subscribe(const char* filter, int qos = 0);
+  void subscribe(const std::vector<Subscribe>& subscriptions);
+  void unsubscribe(const std::string& filter);
+  void publish(const std::string& topic, const std::string& payload, int qos = 0, bool retain = false);
+  void publish(SentPublish publish);
+  void ping();
+  void send(const Octets& bytes);
+  void stopReading(size_t room = 0) { link->room = room; }
+  void goOnReading(size_t bytes = SIZE_MAX);
+  // Sends the answers that were held back, `most` of them.
+  void answer(size_t most = SIZE_MAX);
+  // Takes in what the broker has sent.
+  void read();
+
+  // What has come, as text: "topic=payload".
+  std::vector<std::string> texts() const;
+  const std::string& name() const { return name_; }
+
+  Options options;
+  std::shared_ptr<Link> link;
+  bool isConnected = false;
+  bool answersAtOnce = true;
+  std::deque<Octets> answers;             // held back: PUBACK, PUBREC, PUBCOMP
+  std::vector<SentPublish> arrivals;      // every PUBLISH packet, also retransmitted ones
+  std::vector<SentPublish> received;      // every message, QoS 2 exactly once
+  std::set<uint16_t> outstanding;         // came on this connection, without our PUBACK or PUBCOMP yet
+  size_t outstandingMax = 0;
+  std::deque<std::pair<SentPublish, bool>> unacknowledged;  // sent; true: PUBREC has come
+  std::vector<rally::Reason> acknowledgements;              // reason codes of PUBACK and PUBREC
+  std::vector<Octets> subacks;
+  std::vector<size_t> receivedBeforeSuback;                 // for each SUBACK
+  size_t pongs = 0;
+  std::optional<uint8_t> disconnectReason;
+
+ private:
+  void onFrame(uint8_t first, Bytes body);
+  void onPublish(uint8_t first, Bytes body);
+  void onConnack();
+  void reply(int first, uint16_t packetId);
+  uint16_t nextPacketId();
+
+  const std::string name_;
+  HandDrivenBroker& broker_;
+  uint16_t lastPacketId_ = 0;
+  std::vector<uint16_t> qos2Ids_;  // received, not yet released
+};
+
+class HandDrivenBroker {
+ public:
+  explicit HandDrivenBroker(unsigned workers, const rally::Limits& limits = {}, FakeTransport::Kind kind = FakeTransport::Kind::webSocket);
+  ~HandDrivenBroker();
+
+  unsigned workers() const;
+  rally::Engine& engine(unsigned worker) { return broker.engine(worker); }
+  rally::Session* sessionOf(const Client& client);
+  uint64_t total(rally::Counter counter) const;
+  FakeTransport& transport(unsigned worker);
+
+  Client& add(const std::string& name, Client::Options options = {});
+  // A client that is connected when this returns.
+  Client& connected(const std::string& name, unsigned worker, Client::Options options = {});
+  void open(const std::shared_ptr<Link>& link);
+  // Bytes that come at once, whatever the worker is doing; it then goes through its turn.
+  void receive(Client& client, const Octets& bytes);
+  // The socket takes `bytes` more.
+  void makeRoom(Link& link, size_t bytes);
+
+  // One stage of one worker, or of one client, at random.
+  void step(check::Random& random);
+  // Takes one worker from poll to poll.
+  void turn(unsigned worker);
+  // Lets everybody go on until nobody has anything to do. False when that does not end.
+  bool settle();
+  // Lets time pass; the workers look at their timers.
+  void advanceTime(uint64_t ms);
+
+  rally::Broker broker;
+  uint64_t nowMs = 1'000'000;
+
+ private:
+  struct Worker;
+  struct Record;
+
+  void post(unsigned worker, std::function<void()> task);
+
+  static bool isRunnable(Worker& worker);
+  void advance(Worker& worker);
+  void finishTurn(Worker& worker);
+  bool hasInput(const Worker& worker) const;
+  void pollAll(Worker& worker);
+  void pollSome(Worker& worker, check::Random& random);
+  void runTask(Worker& worker);
+  void pollLink(Worker& worker, Link& link, size_t most);
+
+  void dispatch(Worker& worker);
+  void onEvent(Worker& worker, const rally::Event& event);
+  std::shared_ptr<Link> linkAt(const Worker& worker, uint32_t slot);
+  void onPacket(Worker& worker, const std::shared_ptr<Link>& link, uint8_t first, Bytes body);
+  void refuse(const std::shared_ptr<Link>& link);
+  void onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session, Bytes body, uint8_t version);
+
+  void nextConnect(const std::string& name);
+  void place(const std::string& name, const std::shared_ptr<Link>& link);
+  void move(const std::string& name, const std::shared_ptr<Link>& link, unsigned from);
+  void finishAccept(const std::string& name, const std::shared_ptr<Link>& link);
+  void detach(const std::shared_ptr<Link>& link);
+  void endSession(Record& record);
+
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::shared_ptr<Link>> links_;
+  std::map<std::string, Record> directory_;
+  uint64_t lastKey_ = 0;
+};

@@ -1,0 +1,52 @@
+// The random numbers of the tests: the same for the same seed on any machine.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace check {
+
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15 + 1) {}
+
+  // splitmix64
+  uint64_t next() {
+    uint64_t z = (state_ += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+  // 0 <= n < end
+  size_t below(size_t end) { return size_t(next() % end); }
+  // first <= n <= last
+  size_t between(size_t first, size_t last) { return first + below(last - first + 1); }
+  bool chance(unsigned percent) { return below(100) < percent; }
+  uint8_t byte() { return uint8_t(next()); }
+
+  std::vector<uint8_t> bytes(size_t count) {
+    std::vector<uint8_t> all(count);
+    for (uint8_t& each : all) each = byte();
+    return all;
+  }
+  std::string text(size_t count, const std::string& alphabet) {
+    std::string all(count, ' ');
+    for (char& each : all) each = alphabet[below(alphabet.size())];
+    return all;
+  }
+  template <class T>
+  const T& pick(const std::vector<T>& from) {
+    return from[below(from.size())];
+  }
+  template <class T>
+  void shuffle(std::vector<T>& all) {
+    for (size_t i = all.size(); i > 1; i--) std::swap(all[i - 1], all[below(i)]);
+  }
+
+ private:
+  uint64_t state_;
+};
+
+}  // namespace check

@@ -1,0 +1,192 @@
+// Retained messages for new subscriptions, on one and four workers.
+#include "hand-driven-broker.h"
+
+using namespace rally;
+
+namespace {
+
+using Texts = std::vector<std::string>;
+
+Texts sorted(Texts texts) {
+  std::sort(texts.begin(), texts.end());
+  return texts;
+}
+Texts sortedTexts(const Client& client) { return sorted(client.texts()); }
+
+}  // namespace
+
+TEST("retained: a new subscription gets what matches, behind its SUBACK, with RETAIN, QoS and identifier") {
+  for (const unsigned workers : {1u, 4u}) {
+    HandDrivenBroker broker(workers);
+    Client& publisher = broker.connected("p", 0);
+    for (int i = 0; i < 12; i++) publisher.publish("a/" + std::to_string(i), std::to_string(i), i % 3, true);
+    publisher.publish("b", "other", 1, true);
+    publisher.publish("$SYS/x", "hidden", 1, true);
+    publisher.publish("a/3", "", 1, true);  // removes
+    publisher.publish("a/4", "new", 1, true);
+    publisher.publish("a/5", "live", 1, false);
+    broker.settle();
+    CHECK_EQ(broker.total(Counter::retained), 13);
+    Client& subscriber = broker.connected("s", workers - 1);
+    subscriber.subscribe({{.filter = "a/+", .qos = 1, .id = 5}});
+    broker.settle();
+    CHECK_EQ(subscriber.received.size(), 11);
+    CHECK(subscriber.receivedBeforeSuback == std::vector<size_t>{0});
+    for (const SentPublish& message : subscriber.received) {
+      CHECK(message.retain && !message.duplicate);
+      CHECK(message.subscriptionIds == std::vector<uint32_t>{5});
+      const int number = std::stoi(message.topic.substr(2));
+      CHECK_EQ(message.payload, number == 4 ? "new" : std::to_string(number));
+      CHECK_EQ(message.qos, std::min(number == 4 ? 1 : number % 3, 1));
+    }
+    Client& exact = broker.connected("e", workers - 1, {.version = 4});
+    exact.subscribe({{.filter = "b"}, {.filter = "$SYS/#", .qos = 2}, {.filter = "none"}});
+    broker.settle();
+    CHECK(sortedTexts(exact) == (Texts{"$SYS/x=hidden", "b=other"}));
+    Client& all = broker.connected("all", 0);
+    all.subscribe("#", 0);
+    broker.settle();
+    CHECK_EQ(all.received.size(), 12);
+  }
+}
+
+TEST("retained: retain handling 0 always, 1 for a new subscription, 2 never") {
+  for (const unsigned workers : {1u, 4u}) {
+    HandDrivenBroker broker(workers);
+    Client& publisher = broker.connected("p", 0);
+    publisher.publish("t", "x", 1, true);
+    broker.settle();
+    Client& subscriber = broker.connected("s", workers - 1);
+    const auto countAfter = [&](uint8_t handling) {
+      subscriber.received.clear();
+      subscriber.subscribe({{.filter = "t", .qos = 1, .retainHandling = handling}});
+      broker.settle();
+      return subscriber.received.size();
+    };
+    CHECK_EQ(countAfter(2), 0);
+    CHECK_EQ(countAfter(1), 0);  // is there already
+    CHECK_EQ(countAfter(0), 1);
+    CHECK_EQ(countAfter(0), 1);
+    subscriber.unsubscribe("t");
+    broker.settle();
+    CHECK_EQ(countAfter(1), 1);
+    CHECK_EQ(countAfter(1), 0);
+  }
+}
+
+TEST("retained: No Local holds for retained messages too; each overlapping subscription brings its own") {
+  for (const unsigned workers : {1u, 4u}) {
+    HandDrivenBroker broker(workers);
+    Client& client = broker.connected("c", 0);
+    Client& other = broker.connected("o", workers - 1);
+    client.publish("t/mine", "x", 1, true);
+    other.publish("t/other", "x", 1, true);
+    broker.settle();
+    client.subscribe({{.filter = "t/+", .qos = 1, .noLocal = true}});
+    broker.settle();
+    CHECK(client.texts() == Texts{"t/other=x"});
+    other.subscribe({{.filter = "t/mine", .qos = 1}, {.filter = "t/#", .qos = 1}});
+    broker.settle();
+    CHECK(sortedTexts(other) == (Texts{"t/mine=x", "t/mine=x", "t/other=x"}));
+  }
+}
+
+TEST("retained: an expired message is not sent, and what is left of the interval is said") {
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers);
+    Client& publisher = broker.connected("p", 0);
+    publisher.publish({.topic = "short", .payload = "x", .qos = 1, .retain = true, .expirySeconds = 5});
+    publisher.publish({.topic = "long", .payload = "x", .qos = 1, .retain = true, .expirySeconds = 60});
+    broker.settle();
+    broker.advanceTime(5'000);
+    Client& subscriber = broker.connected("s", workers - 1);
+    subscriber.subscribe("+", 1);
+    broker.settle();
+    CHECK(subscriber.texts() == Texts{"long=x"});
+    if (!subscriber.received.empty()) CHECK(subscriber.received[0].expirySeconds == 55);
+  }
+}
+
+TEST("retained: many retained messages wait for a slow reader, beyond the bound of its queue") {
+  Limits limits;
+  limits.sessionQueueMessagesMax = 10;
+  limits.outboxMessagesMax = 20;
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers, limits);
+    Client& publisher = broker.connected("p", 0);
+    Texts expected;
+    for (int i = 0; i < 300; i++) {
+      publisher.publish("t/" + std::to_string(i), "x", 1, true);
+      expected.push_back("t/" + std::to_string(i) + "=x");
+    }
+    broker.settle();
+    Client& slow = broker.connected("s", workers - 1, {.receiveMaximum = 5});
+    slow.stopReading(100);
+    slow.subscribe("t/#", 1);
+    broker.settle();
+    CHECK(slow.received.size() < 30);
+    slow.goOnReading();
+    broker.settle();
+    CHECK(sortedTexts(slow) == sorted(expected));
+    CHECK_EQ(broker.total(Counter::queued), 0);
+    CHECK_EQ(broker.sessionOf(slow)->queuedRetained, 0);
+  }
+}
+
+TEST("retained: a full store refuses with a reason code, and the message is not delivered") {
+  Limits limits;
+  limits.retainedMessagesMax = 2;
+  HandDrivenBroker broker(1, limits);
+  Client& publisher = broker.connected("p", 0);
+  Client& subscriber = broker.connected("s", 0);
+  subscriber.subscribe("#", 2);
+  broker.settle();
+  for (const int qos : {1, 2}) {
+    publisher.acknowledgements.clear();
+    publisher.publish("a", "x", 1, true);
+    publisher.publish("b", "x", 1, true);
+    publisher.publish("c", "x", qos, true);
+    broker.settle();
+    CHECK(publisher.acknowledgements == (std::vector<Reason>{Reason::success, Reason::success, Reason::quotaExceeded}));
+    CHECK(publisher.unacknowledged.empty());
+    CHECK(broker.sessionOf(publisher)->received.size() == 0);
+  }
+  CHECK_EQ(broker.total(Counter::retainedRefused), 2);
+  for (const SentPublish& message : subscriber.received) CHECK(message.topic != "c");
+}
+
+TEST("retained: whoever subscribes while others publish ends with the last value of every topic") {
+  check::eachSeed(60, [](check::Random& random) {
+    const unsigned workers = random.pick(std::vector<unsigned>{1, 2, 4});
+    HandDrivenBroker broker(workers);
+    std::vector<Client*> publishers;
+    std::vector<Client*> subscribers;
+    for (unsigned i = 0; i < 2; i++) publishers.push_back(&broker.connected("p" + std::to_string(i), i % workers));
+    for (unsigned i = 0; i < 4; i++) subscribers.push_back(&broker.add("s" + std::to_string(i)));
+    int sent = 0;
+    for (int step = 0; step < 600; step++) {
+      if (random.chance(15)) random.pick(publishers)->publish(std::string(1, char('a' + random.below(5))), std::to_string(++sent), int(random.below(3)), true);
+      Client& subscriber = *random.pick(subscribers);
+      if (random.chance(5) && !subscriber.link) {
+        subscriber.connect(unsigned(random.below(workers)));
+        subscriber.subscribe(random.chance(50) ? "#" : "+", 2);
+      }
+      broker.step(random);
+    }
+    broker.settle();
+    Client& last = broker.connected("last", 0);
+    last.subscribe("#", 0);
+    broker.settle();
+    for (const Client* subscriber : subscribers) {
+      if (!subscriber->link) continue;
+      CHECK(subscriber->receivedBeforeSuback == std::vector<size_t>{0});
+      std::map<std::string, std::string> values;
+      std::map<std::string, std::set<std::string>> seen;
+      for (const SentPublish& message : subscriber->received) {
+        values[message.topic] = message.payload;
+        CHECK(seen[message.topic].insert(message.payload).second);  // each once
+      }
+      for (const SentPublish& message : last.received) CHECK_EQ(values[message.topic], message.payload);
+    }
+  });
+}
