@@ -138,8 +138,9 @@ export class Supervisor {
     const worker = new Worker(new URL('../../workers/data-plane.js', import.meta.url), {
       workerData,
       name: `rallymq-${index}`,
-      // The worker is a file, whatever the program itself was started from.
-      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--input-type')),
+      // Workers inherit the flags of Node, but one: the worker is a file, whatever the program is. (A list of
+      // flags that is given here may not have those of V8 and of the process, so there is no filtering.)
+      ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
     });
     this.#workers[index] = worker;
     return new Promise((resolve, reject) => {

@@ -1,6 +1,9 @@
 /** Starting and stopping that overlap, and bounds at their ends. */
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { createBroker } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
 import { Command, unusedPort } from '../../support/command.ts';
@@ -14,6 +17,32 @@ test('retainedMessagesMax: 0 retains nothing', async (t) => {
     await broker.publish('last', '');
     assert.equal(broker.statistics().retained, 0, `${workers} workers`);
   }
+});
+
+test('programs that Node was given flags for, or as text', () => {
+  const module = JSON.stringify(new URL('../../../core/broker.js', import.meta.url).href);
+  const program = `const { createBroker } = await import(${module});
+    const broker = createBroker({ port: 0, tcpPort: 0, workers: 1 });
+    await broker.start();
+    await broker.stop();
+    console.log('ok');`;
+  for (const flags of [
+    [],
+    ['--max-old-space-size=200'],
+    ['--single-threaded-gc', '--use-largepages=silent'],
+  ]) {
+    const { stdout, stderr } = spawnSync(process.execPath, [...flags, '--input-type=module', '-e', program]);
+    assert.equal(`${stdout}`, 'ok\n', `${flags}: ${stderr}`);
+  }
+});
+
+test('flags of Node that a worker may not be given by itself', async (t) => {
+  const cli = fileURLToPath(new URL('../../../core/cli.js', import.meta.url));
+  const flags = ['--max-old-space-size=200', '--single-threaded-gc', cli, '--port', '0', '--no-tcp'];
+  const broker = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
+  t.after(() => broker.kill('SIGKILL'));
+  const [greeting] = await once(broker.stdout, 'data');
+  assert.match(`${greeting}`, /is ready/);
 });
 
 test('stop() while start() is under way', async (t) => {
