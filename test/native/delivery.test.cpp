@@ -297,3 +297,21 @@ TEST("delivery: routes go with the last subscriber of a worker; a session that e
     }
   });
 }
+
+TEST("delivery: no message is lost while a subscription is replaced [MQTT-3.8.4-4]") {
+  check::eachSeed(40, [](check::Random& random) {
+    HandDrivenBroker broker(4);
+    Client& publisher = broker.connected("p", 0);
+    Client& subscriber = broker.connected("s", 1);
+    subscriber.subscribe("#", 1);
+    broker.settle();
+    int sent = 0;
+    for (int step = 0; step < 400; step++) {
+      if (random.chance(20)) publisher.publish(std::string(1, char('a' + random.below(6))), std::to_string(sent++), 1);
+      if (random.chance(5)) subscriber.subscribe({{.filter = "#", .qos = 1, .retainHandling = 2}});
+      broker.step(random);
+    }
+    broker.settle();
+    CHECK_EQ(subscriber.received.size(), sent);
+  });
+}

@@ -303,6 +303,40 @@ TEST("flow: lanes that are full hold the publishers back; nothing is lost, nobod
   });
 }
 
+TEST("flow: what has spilled from a lane goes on although its consumer was quicker than the producer's sleep") {
+  Limits limits;
+  limits.laneRecords = 16;
+  HandDrivenBroker broker(2, limits);
+  Client& client = broker.connected("c", 0);
+  std::vector<Subscribe> many;
+  for (int i = 0; i < 100; i++) many.push_back({.filter = "f" + std::to_string(i) + "/#"});
+  client.subscribe(many);
+  broker.receive(client, client.takeSent());
+  do {
+    broker.advance(0, 4);
+    broker.turn(1);  // empties the lane before the producer asks whether it may rest
+    broker.advance(0, 1);
+  } while (broker.isRunnable(0));
+  broker.settle();
+  CHECK_EQ(client.subacks.size(), 1);
+}
+
+TEST("flow: a stalled connection goes on although room was made just before the worker slept") {
+  Limits limits;
+  limits.laneRecords = 8;
+  HandDrivenBroker broker(2, limits);
+  Client& publisher = broker.connected("p", 0);
+  for (int i = 0; i < 40; i++) publisher.publish("t" + std::to_string(i), "");
+  broker.receive(publisher, publisher.takeSent());
+  CHECK(publisher.link->connection->isStalled);
+  broker.advance(0, 3);
+  broker.turn(1);  // takes everything, and rings a worker that is awake
+  broker.advance(0, 2);
+  CHECK(broker.isRunnable(0));
+  broker.settle();
+  CHECK_EQ(broker.total(Counter::publishReceived), 40);
+}
+
 TEST("flow: while its frames wait, TCP is not read; WebSocket drops QoS 0 beyond the buffer, and QoS 1 ends it") {
   for (const FakeTransport::Kind kind : kinds) {
     for (const int qos : {0, 1}) {
@@ -407,4 +441,45 @@ TEST("flow: when the memory of all outboxes is used up, QoS 0 is dropped, QoS 1 
       for (const SentPublish& message : subscriber->received) CHECK_EQ(std::stoi(message.payload), expected++);
     }
   });
+}
+
+TEST("flow: a session that waited for the memory of others goes on when there is some") {
+  Limits limits;
+  limits.outboxTotalBytesMax = 5 * Arena::largeBytes;
+  HandDrivenBroker broker(1, limits, FakeTransport::Kind::tcp);
+  Client& publisher = broker.connected("p", 0);
+  Client& hog = broker.connected("hog", 0);
+  Client& other = broker.connected("other", 0);
+  hog.subscribe("big", 1);
+  other.subscribe("small", 1);
+  broker.settle();
+  hog.stopReading();
+  for (int i = 0; i < 10; i++) publisher.publish("big", std::string(10'000, 'x'), 1);
+  broker.settle();
+  publisher.publish("small", "x", 1);
+  broker.settle();
+  CHECK_EQ(broker.sessionOf(other)->queue.size(), 1);  // no memory for it now
+  hog.goOnReading();
+  broker.settle();
+  CHECK_EQ(hog.received.size(), 10);
+  CHECK(other.texts() == Texts{"small=x"});
+}
+
+TEST("flow: nothing is appended for a connection that the early write has ended") {
+  Limits limits;
+  limits.outboxMessagesMax = 5;
+  HandDrivenBroker broker(1, limits, FakeTransport::Kind::tcp);
+  Client& publisher = broker.connected("p", 0);
+  Client& reset = broker.connected("r", 0);
+  reset.subscribe("t", 1);
+  broker.settle();
+  reset.link->writesFail = true;
+  Connection& connection = *reset.link->connection;
+  for (int i = 0; i < 6; i++) publisher.publish("t", std::to_string(i), 1);
+  broker.receive(publisher, publisher.takeSent());
+  CHECK(connection.hasLeft);
+  broker.settle();
+  reset.connect(0);
+  broker.settle();
+  CHECK_EQ(reset.received.size(), 6);
 }

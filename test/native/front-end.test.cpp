@@ -17,6 +17,8 @@ int endedBy(const Octets& bytes, uint8_t version = 5, const Limits& limits = {},
 }
 int endedBy(std::string_view hex, uint8_t version = 5, const Limits& limits = {}) { return endedBy(fromHex(hex), version, limits); }
 
+Octets plain(const std::string& topic, const std::string& payload) { return encode({.topic = topic, .payload = payload}, 5); }
+
 bool isOpen(const Client& client) { return client.link->connection != nullptr; }
 
 }  // namespace
@@ -156,13 +158,11 @@ TEST("front end: keep alive does not end a client whose bytes we do not read") {
   Client& client = broker.connected("c", 0, {.keepAliveMs = 1'500});
   Connection& connection = *client.link->connection;
   for (int i = 0; i < 100 && connection.isReading; i++) {
-    broker.engine(0).frontEnd.receive(connection, encode({.topic = "topic" + std::to_string(i), .payload = "x"}, 5));
+    broker.receive(client, encode({.topic = "topic" + std::to_string(i), .payload = "x"}, 5));
   }
   CHECK(!connection.isReading);
-  broker.engine(0).beginTurn(broker.nowMs + 10'000);
-  broker.engine(0).frontEnd.tick();
+  broker.advanceTime(10'000);
   CHECK_EQ(connection.phase, Phase::connected);
-  broker.advanceTime(0);
   broker.settle();
   CHECK(isOpen(client) && connection.isReading);
 }
@@ -214,15 +214,12 @@ TEST("front end: more unacknowledged messages than our Receive Maximum end an MQ
       client.send(encode({.topic = "t", .payload = "x", .qos = 2, .packetId = id}, version));
     }
     client.send(encode({.topic = "t", .payload = "x", .qos = 2, .duplicate = true, .packetId = 5}, version));  // is not one more
-    client.link->isReading = false;
-    client.link->isReading = true;
     Connection& connection = *client.link->connection;
-    broker.engine(0).frontEnd.receive(connection, bytesOf(std::exchange(client.link->toBroker, "")));
+    broker.receive(client, client.takeSent());
     CHECK_EQ(connection.phase, Phase::connected);
-    broker.engine(0).frontEnd.receive(connection, encode({.topic = "t", .payload = "x", .qos = 2, .packetId = 6}, version));
+    broker.receive(client, encode({.topic = "t", .payload = "x", .qos = 2, .packetId = 6}, version));
     CHECK_EQ(connection.phase, version == 5 ? Phase::ending : Phase::connected);
-    broker.advanceTime(0);
-    broker.settle();
+      broker.settle();
     if (version == 5) CHECK(client.disconnectReason == uint8_t(Reason::receiveMaximumExceeded));
   }
 }
@@ -232,8 +229,8 @@ TEST("front end: PUBREL is always answered; in MQTT 5 with the reason when it is
     HandDrivenBroker broker(1);
     Client& client = broker.connected("c", 0, {.version = version});
     client.send(fromHex("6202 0009"));
-    broker.engine(0).frontEnd.receive(*client.link->connection, bytesOf(std::exchange(client.link->toBroker, "")));
-    broker.engine(0).endTurn();
+    broker.receive(client, client.takeSent());
+    broker.advance(0, 2);
     CHECK_EQ(toHex(bytesOf(client.link->toClient)), std::string(version == 5 ? "7003000992" : "70020009"));
   }
 }
@@ -249,8 +246,8 @@ TEST("front end: PUBREC of an unknown identifier, an error in a PUBREC, answers 
     broker.settle();
     client.answers.clear();
     client.link->toClient.clear();
-    broker.engine(0).frontEnd.receive(*client.link->connection, fromHex(hex));
-    broker.engine(0).endTurn();
+    broker.receive(client, fromHex(hex));
+    broker.advance(0, 2);
     return toHex(bytesOf(std::exchange(client.link->toClient, "")));
   };
   const Session& session = *broker.sessionOf(client);
@@ -280,12 +277,9 @@ TEST("front end: a slot is used again, and an acknowledgement for the connection
   // Its messages are on the way to the other worker when it leaves.
   for (int i = 0; i < 8; i++) first.publish("topic" + std::to_string(i), "x", 1);
   const uint32_t slot = first.link->connection->slot;
-  broker.engine(0).frontEnd.receive(*first.link->connection, bytesOf(std::exchange(first.link->toBroker, "")));
-  broker.engine(0).endTurn();
-  broker.transport(0).sever(*first.link->connection);
-  broker.engine(0).frontEnd.takeLeave();
-  broker.engine(0).frontEnd.release(broker.engine(0).frontEnd.connection(slot));
-  broker.engine(0).frontEnd.events.clear();
+  broker.receive(first, first.takeSent());
+  first.drop();
+  broker.turn(0);
   Client& second = broker.connected("second", 0, {.version = 4});
   CHECK_EQ(second.link->connection->slot, slot);
   CHECK(second.acknowledgements.empty());
@@ -301,11 +295,126 @@ TEST("front end: what a client published before it closed the connection is take
     broker.settle();
     leaver.subscribe("x", 0);
     for (int i = 0; i < 3; i++) leaver.send(encode({.topic = "last", .payload = std::to_string(i)}, 5));
-    broker.receive(leaver, octetsOf(bytesOf(std::exchange(leaver.link->toBroker, ""))));
+    broker.receive(leaver, leaver.takeSent());
     leaver.drop();
     broker.settle();
     CHECK(subscriber.texts() == (std::vector<std::string>{"last=0", "last=1", "last=2"}));
   }
+}
+
+TEST("front end: a client that publishes to itself and leaves is not written to any more") {
+  Limits limits;
+  limits.outboxMessagesMax = 20;
+  HandDrivenBroker broker(1, limits, FakeTransport::Kind::tcp);
+  Client& client = broker.connected("c", 0);
+  client.subscribe("t");
+  broker.settle();
+  client.subscribe("other");
+  for (int i = 0; i < 50; i++) client.send(plain("t", "x"));
+  broker.receive(client, client.takeSent());
+  client.drop();
+  broker.settle();
+}
+
+TEST("front end: a write that fails in the middle of a delivery does not start another") {
+  Limits limits;
+  limits.outboxMessagesMax = 5;
+  HandDrivenBroker broker(1, limits, FakeTransport::Kind::tcp);
+  Client& publisher = broker.connected("p", 0);
+  Client& leaver = broker.connected("l", 0);
+  Client& other = broker.connected("o", 0);
+  for (Client* client : {&leaver, &other}) {
+    client->subscribe("t");
+    broker.settle();
+    client->subscribe("+");
+    broker.settle();
+  }
+  leaver.subscribe("x");
+  for (int i = 0; i < 3; i++) leaver.send(plain("last", std::to_string(i)));
+  broker.receive(leaver, leaver.takeSent());
+  leaver.link->writesFail = true;
+  Octets all;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 8; i++) {
+    appendOctets(all, plain("t", std::to_string(i)));
+    expected.push_back("t=" + std::to_string(i));
+  }
+  broker.receive(publisher, all);
+  broker.settle();
+  std::vector<std::string> live;
+  for (const std::string& text : other.texts()) {
+    if (text.starts_with("t=")) live.push_back(text);
+  }
+  CHECK(live == expected);
+  CHECK_EQ(other.received.size(), 11);
+}
+
+TEST("front end: a PUBREL for an earlier connection does not end this one") {
+  HandDrivenBroker broker(2);
+  Client& client = broker.connected("c", 0);
+  client.drop();
+  broker.settle();
+  broker.sessionOf(client)->received.add(9);  // published and recorded before the connection broke
+  client.connect(0);
+  broker.settle();
+  Connection& connection = *client.link->connection;
+  // QoS 1 to a topic of the other worker, whose PUBACK is on its way when the PUBREL comes.
+  for (uint16_t id = 1; id <= 4; id++) {
+    client.unacknowledged.push_back({{.packetId = id}, false});
+    broker.receive(client, encode({.topic = "t" + std::to_string(id), .payload = "x", .qos = 1, .packetId = id}, 5));
+  }
+  broker.receive(client, fromHex("6202 0009"));
+  broker.settle();
+  CHECK_EQ(connection.unacknowledged, 0);
+  client.publish("t", "x", 1);
+  broker.settle();
+  CHECK(!client.disconnectReason);
+}
+
+TEST("front end: a connection that was ended in the middle of a chunk stays ended") {
+  Limits limits;
+  limits.outboxBytesMax = 100;
+  HandDrivenBroker broker(1, limits);
+  Client& client = broker.connected("c", 0);
+  Octets all;
+  for (int i = 0; i < 102; i++) appendOctets(all, fromHex("c000"));  // the last one finds more than twice 100 bytes
+  appendOctets(all, fromHex("f000"));
+  broker.receive(client, all);
+  CHECK_EQ(client.link->connection->phase, Phase::ending);
+}
+
+TEST("front end: a connection whose session was taken is ended, not left behind") {
+  HandDrivenBroker broker(1);
+  Client& former = broker.connected("f", 0);
+  Client& later = broker.add("l");
+  later.connect(0);
+  broker.settle();
+  Connection& connection = *former.link->connection;
+  broker.engine(0).frontEnd.accept(*later.link->connection, *connection.session, {.version = 5, .isPersistent = true}, {});
+  CHECK(connection.phase >= Phase::ending);
+  broker.receive(former, plain("t", "x"));
+  broker.settle();
+  CHECK(!isOpen(former));
+}
+
+TEST("front end: a connection that is ending is not accepted any more") {
+  HandDrivenBroker broker(1);
+  Client& client = broker.connected("c", 0);
+  Connection& connection = *client.link->connection;
+  Session& session = *connection.session;
+  broker.engine(0).frontEnd.end(connection, Reason::quotaExceeded);
+  broker.engine(0).frontEnd.accept(connection, session, {.version = 5, .isPersistent = true}, {});
+  CHECK_EQ(connection.phase, Phase::ending);
+  CHECK(session.connection == nullptr);
+}
+
+TEST("front end: a session that is destroyed ends its connection") {
+  HandDrivenBroker broker(1);
+  Client& client = broker.connected("c", 0);
+  Connection& connection = *client.link->connection;
+  broker.engine(0).destroySession(*connection.session);
+  CHECK(connection.phase >= Phase::ending);
+  broker.settle();
 }
 
 TEST("front end: any bytes whatever end at most their own connection") {

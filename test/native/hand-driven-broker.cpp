@@ -133,6 +133,12 @@ void HandDrivenBroker::turn(unsigned worker) {
   finishTurn(*workers_[worker]);
 }
 
+void HandDrivenBroker::advance(unsigned worker, int stages) {
+  while (stages-- > 0) advance(*workers_[worker]);
+}
+
+bool HandDrivenBroker::isRunnable(unsigned worker) { return isRunnable(*workers_[worker]); }
+
 bool HandDrivenBroker::settle() {
   for (int round = 0; round < 20'000; round++) {
     bool isQuiet = true;
@@ -602,6 +608,7 @@ void Client::ping() { send(frameOf(0xc0, {})); }
 void Client::send(const Octets& bytes) {
   if (link) link->toBroker.append(bytes.begin(), bytes.end());
 }
+Octets Client::takeSent() { return octetsOf(bytesOf(std::exchange(link->toBroker, ""))); }
 void Client::subscribe(const char* filter, int qos) { subscribe({{.filter = filter, .qos = uint8_t(qos)}}); }
 void Client::publish(const std::string& topic, const std::string& payload, int qos, bool retain) {
   publish({.topic = topic, .payload = payload, .qos = uint8_t(qos), .retain = retain});

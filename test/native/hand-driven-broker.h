@@ -58,6 +58,8 @@ class Client {
   void publish(SentPublish publish);
   void ping();
   void send(const Octets& bytes);
+  // What the client has sent and nobody has taken yet, for HandDrivenBroker::receive().
+  Octets takeSent();
   void stopReading(size_t room = 0) { link->room = room; }
   void goOnReading(size_t bytes = SIZE_MAX);
   // Sends the answers that were held back, `most` of them.
@@ -122,6 +124,10 @@ class HandDrivenBroker {
   void step(check::Random& random);
   // Takes one worker from poll to poll.
   void turn(unsigned worker);
+  // Takes one worker through the next stages only: drain, end of turn, drain, end of turn, rest.
+  void advance(unsigned worker, int stages);
+  // False when the worker sleeps and nobody has woken it.
+  bool isRunnable(unsigned worker);
   // Lets everybody go on until nobody has anything to do. False when that does not end.
   bool settle();
   // Lets time pass; the workers look at their timers.

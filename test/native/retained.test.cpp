@@ -155,6 +155,30 @@ TEST("retained: a full store refuses with a reason code, and the message is not 
   for (const SentPublish& message : subscriber.received) CHECK(message.topic != "c");
 }
 
+TEST("retained: what is retained while a shard answers a SUBSCRIBE of many filters is not lost") {
+  HandDrivenBroker broker(3);
+  // A topic of shard 1.
+  Client& probe = broker.connected("probe", 2);
+  Client& subscriber = broker.connected("s", 0);
+  std::string topic;
+  for (int i = 0; topic.empty(); i++) {
+    const uint64_t before = broker.engine(1).counters.get(Counter::retained);
+    probe.publish("topic" + std::to_string(i), "old", 1, true);
+    broker.settle();
+    if (broker.engine(1).counters.get(Counter::retained) > before) topic = "topic" + std::to_string(i);
+  }
+  std::vector<Subscribe> many = {{.filter = topic, .qos = 1}};
+  for (int i = 0; i < 200; i++) many.push_back({.filter = "none/" + std::to_string(i) + "/+", .qos = 1});
+  subscriber.subscribe(many);
+  broker.turn(0);
+  probe.publish(topic, "new", 1, true);
+  broker.turn(2);
+  broker.turn(1);  // takes the lane of 2 between two batches of the lane of 0
+  broker.settle();
+  if (!CHECK(!subscriber.received.empty())) return;
+  CHECK_EQ(subscriber.received.back().payload, std::string("new"));
+}
+
 TEST("retained: whoever subscribes while others publish ends with the last value of every topic") {
   check::eachSeed(60, [](check::Random& random) {
     const unsigned workers = random.pick(std::vector<unsigned>{1, 2, 4});
