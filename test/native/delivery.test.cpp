@@ -102,7 +102,7 @@ TEST("delivery: frames cut anywhere give the same") {
 }
 
 TEST("delivery: one order per topic, the same for all subscribers, however the workers take turns") {
-  check::eachSeed(60, [](check::Random& random) {
+  check::eachSeed(40, [](check::Random& random) {
     const unsigned workers = random.pick(std::vector<unsigned>{2, 3, 4});
     Limits limits;
     limits.laneRecords = random.pick(std::vector<uint32_t>{16, 64, 16'384});

@@ -390,7 +390,7 @@ TEST("front end: a connection whose session was taken is ended, not left behind"
   later.connect(0);
   broker.settle();
   Connection& connection = *former.link->connection;
-  broker.engine(0).frontEnd.accept(*later.link->connection, *connection.session, {.version = 5, .isPersistent = true}, {});
+  broker.accept(later, *connection.session);
   CHECK(connection.phase >= Phase::ending);
   broker.receive(former, plain("t", "x"));
   broker.settle();
@@ -402,8 +402,8 @@ TEST("front end: a connection that is ending is not accepted any more") {
   Client& client = broker.connected("c", 0);
   Connection& connection = *client.link->connection;
   Session& session = *connection.session;
-  broker.engine(0).frontEnd.end(connection, Reason::quotaExceeded);
-  broker.engine(0).frontEnd.accept(connection, session, {.version = 5, .isPersistent = true}, {});
+  broker.end(client, Reason::quotaExceeded);
+  broker.accept(client, session);
   CHECK_EQ(connection.phase, Phase::ending);
   CHECK(session.connection == nullptr);
 }
@@ -412,7 +412,7 @@ TEST("front end: a session that is destroyed ends its connection") {
   HandDrivenBroker broker(1);
   Client& client = broker.connected("c", 0);
   Connection& connection = *client.link->connection;
-  broker.engine(0).destroySession(*connection.session);
+  broker.destroy(*connection.session, 0);
   CHECK(connection.phase >= Phase::ending);
   broker.settle();
 }

@@ -133,6 +133,13 @@ void HandDrivenBroker::turn(unsigned worker) {
   finishTurn(*workers_[worker]);
 }
 
+void HandDrivenBroker::accept(Client& client, rally::Session& session) {
+  const rally::ConnectionTerms terms{.version = client.options.version, .isPersistent = true};
+  engine(client.link->worker).frontEnd.accept(*client.link->connection, session, terms, {});
+}
+void HandDrivenBroker::end(Client& client, rally::Reason reason) { engine(client.link->worker).frontEnd.end(*client.link->connection, reason); }
+void HandDrivenBroker::destroy(rally::Session& session, unsigned worker) { engine(worker).destroySession(session); }
+
 void HandDrivenBroker::advance(unsigned worker, int stages) {
   while (stages-- > 0) advance(*workers_[worker]);
 }
@@ -517,18 +524,21 @@ void Client::publish(SentPublish publish) {
 
 void Client::read() {
   const std::shared_ptr<Link> from = link;
-  while (from && from == link && from->toClient.size() >= 2) {
-    const Octets all = octetsOf(bytesOf(from->toClient));
+  if (!from || from->toClient.empty()) return;
+  const Octets all = octetsOf(bytesOf(std::exchange(from->toClient, "")));
+  size_t at = 0;
+  while (from == link && all.size() - at >= 2) {
     size_t length = 0;
-    size_t header = 1;
-    for (int shift = 0; header < all.size(); shift += 7) {
-      length |= size_t(all[header] & 0x7f) << shift;
-      if ((all[header++] & 0x80) == 0) break;
+    size_t body = at + 1;
+    for (int shift = 0; body < all.size(); shift += 7) {
+      length |= size_t(all[body] & 0x7f) << shift;
+      if ((all[body++] & 0x80) == 0) break;
     }
-    if (all.size() < header + length || (all[header - 1] & 0x80) != 0) return;
-    from->toClient.erase(0, header + length);
-    onFrame(all[0], Bytes(all).subspan(header, length));
+    if (all.size() < body + length || (all[body - 1] & 0x80) != 0) break;
+    onFrame(all[at], Bytes(all).subspan(body, length));
+    at = body + length;
   }
+  from->toClient.assign(all.begin() + std::ptrdiff_t(at), all.end());
 }
 
 void Client::onFrame(uint8_t first, Bytes body) {

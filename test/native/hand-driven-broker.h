@@ -21,7 +21,7 @@
 #include "../../native/broker.h"
 
 struct Subscribe {
-  std::string filter;
+  std::string filter = {};
   uint8_t qos = 0;
   bool noLocal = false;
   bool retainAsPublished = false;
@@ -119,6 +119,11 @@ class HandDrivenBroker {
   void receive(Client& client, const Octets& bytes);
   // The socket takes `bytes` more.
   void makeRoom(Link& link, size_t bytes);
+
+  // What no client can bring about.
+  void accept(Client& client, rally::Session& session);
+  void end(Client& client, rally::Reason reason);
+  void destroy(rally::Session& session, unsigned worker);
 
   // One stage of one worker, or of one client, at random.
   void step(check::Random& random);

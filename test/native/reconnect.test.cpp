@@ -203,7 +203,7 @@ TEST("reconnect: QoS 1 loses nothing while all links break again and again") {
 }
 
 TEST("reconnect: sessions move from worker to worker while all workers publish: no loss, no double, in order") {
-  check::eachSeed(60, [](check::Random& random) {
+  check::eachSeed(40, [](check::Random& random) {
     const unsigned workers = unsigned(random.between(2, 4));
     Limits limits;
     limits.laneRecords = random.pick(std::vector<uint32_t>{32, 128, 16'384});

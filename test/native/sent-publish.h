@@ -7,16 +7,16 @@
 #include "octets.h"
 
 struct SentPublish {
-  std::string topic;
-  std::string payload;
+  std::string topic = {};
+  std::string payload = {};
   uint8_t qos = 0;
   bool duplicate = false;
   bool retain = false;
   uint16_t packetId = 0;
-  std::vector<uint32_t> subscriptionIds;
-  std::optional<uint32_t> expirySeconds;
+  std::vector<uint32_t> subscriptionIds = {};
+  std::optional<uint32_t> expirySeconds = {};
   uint16_t topicAlias = 0;
-  Octets otherProperties;  // encoded, in order
+  Octets otherProperties = {};  // encoded, in order
 };
 
 inline void appendVarint(Octets& out, uint32_t value) {
