@@ -3,15 +3,21 @@
 // A worker thread makes one `Engine` object. It hooks the worker's event loop, so that nothing has to
 // be scheduled from JavaScript:
 //
-//   poll (sockets; receive() from uWebSockets, native reads from TCP)
+//   poll     sockets are read
 //   check    turn(): lanes -> events to JavaScript -> outboxes to sockets -> lanes handed over
 //   prepare  turn() again for what timers and promises did; then sleep, if nothing is left to do
 //
-// JavaScript is called with the control plane's events, and once a turn with a list of WebSocket
-// writes. Types and meanings of all functions: core/data-plane/addon.ts.
+// JavaScript is called with the control plane's events, never with a message, except the host program's.
+// Types and meanings of all functions: core/data-plane/addon.ts.
 #include <node_api.h>
+#include <node_version.h>
 #include <sys/random.h>
 #include <uv.h>
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wfloat-conversion"
+#include <v8.h>
+#pragma GCC diagnostic pop
 
 #include <map>
 #include <memory>
@@ -20,7 +26,8 @@
 #include <vector>
 
 #include "broker.h"
-#include "net/tcp.h"
+#include "net/sockets.h"
+#include "net/uwebsockets.h"
 
 namespace rally {
 namespace {
@@ -79,13 +86,11 @@ std::string textOf(napi_env env, napi_value value) {
 }
 Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
-// The bytes of a Uint8Array or an ArrayBuffer, valid during the call.
+// The bytes of a Uint8Array, valid during the call.
 Bytes bytesOf(napi_env env, napi_value value) {
   void* data = nullptr;
   size_t size = 0;
-  if (napi_get_arraybuffer_info(env, value, &data, &size) != napi_ok) {
-    napi_get_typedarray_info(env, value, nullptr, &size, &data, nullptr, nullptr);
-  }
+  napi_get_typedarray_info(env, value, nullptr, &size, &data, nullptr, nullptr);
   return {static_cast<const uint8_t*>(data), size};
 }
 
@@ -124,28 +129,28 @@ double limitOf(napi_env env, napi_value limits, const char* name) {
 
 // Calls the two functions of the worker. Events may set off promises and timers, so they are called as
 // callbacks of the event loop, in scopes that the first event of a turn opens and the end of the turn
-// closes. Writes only hand bytes to sockets and are called plainly, also in the middle of other JavaScript.
+// closes. The host program's bytes are only posted and handed over plainly, also in the middle of other
+// JavaScript.
 class Script {
  public:
   Script(napi_env env, napi_value handlers) : env_(env) {
     napi_create_reference(env, handlers, 1, &handlers_);
     onEvent_ = functionOf(handlers, "onEvent");
-    onWrites_ = functionOf(handlers, "onWrites");
+    onHostBytes_ = functionOf(handlers, "onHostBytes");
     napi_value name = nullptr;
     napi_create_string_utf8(env, "rallymq", NAPI_AUTO_LENGTH, &name);
     napi_async_init(env, handlers, name, &context_);
   }
   ~Script() {
     napi_async_destroy(env_, context_);
-    for (napi_ref reference : {handlers_, onEvent_, onWrites_}) napi_delete_reference(env_, reference);
+    for (napi_ref reference : {handlers_, onEvent_, onHostBytes_}) napi_delete_reference(env_, reference);
   }
 
   void onEvent(const Event& event) {
     if (!callbackScope_) openScopes();
-    const Bytes bytes(event.bytes);
-    call(onEvent_, {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)}, &bytes);
+    call(onEvent_, {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)}, event.bytes);
   }
-  void onWrites(size_t count) { call(onWrites_, {double(count)}, nullptr); }
+  void onHostBytes(Bytes bytes) { call(onHostBytes_, {}, bytes); }
 
   void endTurn() {
     if (!callbackScope_) return;
@@ -169,7 +174,7 @@ class Script {
     napi_open_callback_scope(env_, handlers, context_, &callbackScope_);
   }
 
-  void call(napi_ref reference, std::initializer_list<double> numbers, const Bytes* bytes) {
+  void call(napi_ref reference, std::initializer_list<double> numbers, Bytes bytes) {
     napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env_, &scope);
     napi_value handlers = nullptr;
@@ -179,7 +184,7 @@ class Script {
     std::array<napi_value, 6> arguments{};
     size_t count = 0;
     for (const double number : numbers) arguments[count++] = toNumber(env_, number);
-    if (bytes) arguments[count++] = toBytes(env_, *bytes);
+    arguments[count++] = toBytes(env_, bytes);
     if (napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
       napi_value error = nullptr;
       napi_get_and_clear_last_exception(env_, &error);
@@ -191,96 +196,35 @@ class Script {
   const napi_env env_;
   napi_ref handlers_ = nullptr;
   napi_ref onEvent_ = nullptr;
-  napi_ref onWrites_ = nullptr;
+  napi_ref onHostBytes_ = nullptr;
   napi_async_context context_ = nullptr;
   napi_handle_scope handleScope_ = nullptr;
   napi_callback_scope callbackScope_ = nullptr;
 };
 
-// Connections that JavaScript holds: WebSockets, and the host program. Writes are collected into a list
-// of triples that JavaScript carries out in one call:
-//
-//   [slot, offset in the arena, size]   write; size 0: close (offset 0) or abort (offset 1)
-//
-// JavaScript puts in place of the slot how many bytes the socket has not taken.
-class ScriptTransport : public Transport {
+// The connection of the host program, whose bytes JavaScript carries between threads.
+class HostTransport : public Transport {
  public:
-  static constexpr size_t entriesMax = 4'096;
+  HostTransport(Script& script, FrontEnd& frontEnd) : script_(script), frontEnd_(frontEnd) {}
 
-  ScriptTransport(Script& script, FrontEnd& frontEnd) : script_(script), frontEnd_(frontEnd) {}
-
-  void setList(uint32_t* list) { list_ = list; }
-
-  void write(Connection& connection) override { pending_.push_back({&connection, Action::write}); }
-  void close(Connection& connection) override { pending_.push_back({&connection, Action::close}); }
-  void abort(Connection& connection) override { pending_.push_back({&connection, Action::abort}); }
+  void write(Connection& connection) override {
+    Arena& arena = frontEnd_.outbound.arena();
+    connection.outbox.eachChunk(arena, [&](const uint8_t* bytes, size_t size) { bytes_.insert(bytes_.end(), bytes, bytes + size); });
+    connection.outbox.clear(arena);
+  }
+  void commit() override {
+    if (bytes_.empty()) return;
+    const std::vector<uint8_t> bytes = std::exchange(bytes_, {});
+    script_.onHostBytes(bytes);
+  }
+  void close(Connection&) override {}
+  void abort(Connection&) override {}
   bool setReading(Connection&, bool) override { return false; }
 
-  void commit() override {
-    while (!pending_.empty()) {
-      std::vector<Pending> pending;
-      pending.swap(pending_);
-      for (const Pending& each : pending) {
-        if (each.connection->phase != Phase::gone) add(each);
-      }
-      carryOut();
-    }
-  }
-
  private:
-  enum class Action : uint32_t { close = 0, abort = 1, write = 2 };
-  struct Pending {
-    Connection* connection;
-    Action action;
-  };
-
-  void add(const Pending& pending) {
-    Connection& connection = *pending.connection;
-    if (pending.action != Action::write) {
-      addEntry(connection, uint32_t(pending.action), 0);
-      return;
-    }
-    Arena& arena = frontEnd_.outbound.arena();
-    connection.outbox.eachChunk(arena, [&](const uint8_t* bytes, size_t size) {
-      addEntry(connection, uint32_t(bytes - arena.range()), uint32_t(size));
-    });
-    written_.push_back(&connection);
-  }
-
-  void addEntry(Connection& connection, uint32_t offset, uint32_t size) {
-    if (entries_.size() == entriesMax) call();
-    uint32_t* entry = list_ + entries_.size() * 3;
-    entry[0] = connection.slot;
-    entry[1] = offset;
-    entry[2] = size;
-    entries_.push_back(&connection);
-  }
-
-  void call() {
-    if (entries_.empty()) return;
-    script_.onWrites(entries_.size());
-    for (size_t i = 0; i < entries_.size(); i++) {
-      const uint32_t untaken = list_[i * 3];
-      if (untaken == 0) continue;
-      entries_[i]->isBlocked = true;
-      entries_[i]->unsentBytes = untaken;
-      entries_[i]->unsentMessages = entries_[i]->outbox.messages();
-    }
-    entries_.clear();
-  }
-
-  void carryOut() {
-    call();
-    for (Connection* connection : written_) connection->outbox.clear(frontEnd_.outbound.arena());
-    written_.clear();
-  }
-
   Script& script_;
   FrontEnd& frontEnd_;
-  uint32_t* list_ = nullptr;
-  std::vector<Pending> pending_;
-  std::vector<Connection*> entries_;
-  std::vector<Connection*> written_;
+  std::vector<uint8_t> bytes_;
 };
 
 // --- the engine of a worker -------------------------------------------------------------------------
@@ -290,12 +234,12 @@ class EngineHost {
   EngineHost(napi_env env, Engine& ownEngine, napi_value handlers)
       : engine(ownEngine),
         script(env, handlers),
-        scriptTransport(script, engine.frontEnd),
-        tcp(loopOf(env), engine.frontEnd),
+        hostTransport(script, engine.frontEnd),
+        sockets(loopOf(env), engine.frontEnd),
         env_(env) {
     updateNow();
-    engine.frontEnd.outbound.addTransport(scriptTransport);
-    engine.frontEnd.outbound.addTransport(tcp);
+    engine.frontEnd.outbound.addTransport(hostTransport);
+    engine.frontEnd.outbound.addTransport(sockets);
     uv_loop_t* loop = loopOf(env);
     uv_prepare_init(loop, &prepare_);
     uv_check_init(loop, &check_);
@@ -318,8 +262,8 @@ class EngineHost {
 
   Engine& engine;
   Script script;
-  ScriptTransport scriptTransport;
-  TcpTransport tcp;
+  HostTransport hostTransport;
+  SocketTransport sockets;
 
  private:
   static constexpr uint64_t tickMs = 1'000;
@@ -346,6 +290,7 @@ class EngineHost {
   void onTick() {
     updateNow();
     engine.frontEnd.tick();
+    sockets.tick();
   }
 
   void onCheck() {
@@ -393,12 +338,12 @@ class EngineHost {
   static void onCleanup(napi_async_cleanup_hook_handle, void* data) {
     auto* host = static_cast<EngineHost*>(data);
     uv_walk(loopOf(host->env_), closeLeftSocket, host);
-    host->tcp.stopListening();
+    host->sockets.stopListening();
     host->engine.frontEnd.eachConnection([&](Connection& connection) {
-      if (connection.transport == &host->tcp) host->tcp.abort(connection);
+      if (connection.transport == &host->sockets) host->sockets.abort(connection);
     });
-    host->engine.frontEnd.outbound.removeTransport(host->scriptTransport);
-    host->engine.frontEnd.outbound.removeTransport(host->tcp);
+    host->engine.frontEnd.outbound.removeTransport(host->hostTransport);
+    host->engine.frontEnd.outbound.removeTransport(host->sockets);
     host->engine.abandonConnections();
     for (uv_handle_t* handle : host->handles()) {
       host->openHandles_++;
@@ -410,7 +355,7 @@ class EngineHost {
   }
 
   void finishCleanup() {
-    if (tcp.openHandles() > 0) {  // its close callbacks come in this or the next turn of the loop
+    if (sockets.openHandles() > 0) {  // its close callbacks come in this or the next turn of the loop
       uv_loop_t* loop = loopOf(env_);
       uv_idle_init(loop, &idle_);
       idle_.data = this;
@@ -466,9 +411,21 @@ struct Call {
   Connection& connection(size_t index) const { return frontEnd().connection(slot(index)); }
 };
 
-napi_value open(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
-  return toNumber(env, call.frontEnd().open(call.host->scriptTransport).slot);
+// The connection that uWebSockets holds behind an HttpResponse becomes a WebSocket of the data plane.
+napi_value openWebSocket(napi_env env, napi_callback_info info) {
+  const Call<3> call(env, info);
+  v8::Local<v8::Value> response;  // Node-API has no access to the fields that an object has for C++
+  static_assert(sizeof response == sizeof(napi_value));
+  std::memcpy(static_cast<void*>(&response), call.arguments.data(), sizeof response);
+  if (!response->IsObject() || response.As<v8::Object>()->InternalFieldCount() == 0) return toBoolean(env, false);
+  const void* socket = response.As<v8::Object>()->GetAlignedPointerFromInternalField(0);
+  const int descriptor = socket ? duplicateDescriptor(socket, int(call.integer(1))) : -1;
+  return toBoolean(env, descriptor >= 0 && call.host->sockets.openWebSocket(descriptor, bytesOf(call.text(2))));
+}
+
+napi_value openHost(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  return toNumber(env, call.frontEnd().open(call.host->hostTransport).slot);
 }
 
 napi_value receive(napi_env env, napi_callback_info info) {
@@ -481,18 +438,6 @@ napi_value receive(napi_env env, napi_callback_info info) {
 napi_value resume(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
   call.frontEnd().resume(call.connection(0));
-  return nullptr;
-}
-
-napi_value drained(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
-  call.frontEnd().outbound.unblocked(call.connection(0));
-  return nullptr;
-}
-
-napi_value gone(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
-  call.frontEnd().gone(call.connection(0));
   return nullptr;
 }
 
@@ -607,7 +552,7 @@ napi_value subscriptions(napi_env env, napi_callback_info info) {
 
 napi_value listenTcp(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
-  const int port = call.host->tcp.listen(call.text(0), int(call.integer(1)));
+  const int port = call.host->sockets.listen(call.text(0), int(call.integer(1)));
   if (port >= 0) return toNumber(env, port);
   napi_throw_error(env, uv_err_name(port), uv_strerror(port));
   return nullptr;
@@ -615,7 +560,7 @@ napi_value listenTcp(napi_env env, napi_callback_info info) {
 
 napi_value stopTcp(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
-  call.host->tcp.stopListening();
+  call.host->sockets.stopListening();
   return nullptr;
 }
 
@@ -624,11 +569,10 @@ struct Method {
   napi_callback function;
 };
 constexpr std::array engineMethods = {
-    Method{"open", open},
+    Method{"openWebSocket", openWebSocket},
+    Method{"openHost", openHost},
     Method{"receive", receive},
     Method{"resume", resume},
-    Method{"drained", drained},
-    Method{"gone", gone},
     Method{"send", send},
     Method{"close", closeConnection},
     Method{"accept", accept},
@@ -666,17 +610,6 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   napi_value engine = nullptr;
   napi_create_object(env, &engine);
   for (const Method& method : engineMethods) define(env, engine, method, host);
-  const Arena& arena = host->engine.frontEnd.outbound.arena();
-  napi_value buffer = nullptr;
-  napi_create_external_arraybuffer(env, arena.range(), arena.size(), nullptr, nullptr, &buffer);
-  napi_set_named_property(env, engine, "arena", buffer);
-  void* list = nullptr;
-  const size_t words = ScriptTransport::entriesMax * 3;
-  napi_create_arraybuffer(env, words * sizeof(uint32_t), &list, &buffer);
-  napi_value array = nullptr;
-  napi_create_typedarray(env, napi_uint32_array, words, buffer, 0, &array);
-  napi_set_named_property(env, engine, "writes", array);
-  host->scriptTransport.setList(static_cast<uint32_t*>(list));
   return engine;
 }
 
@@ -761,6 +694,7 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"reservePort", reservePort}, Method{"releasePort", releasePort}}) {
     define(env, exports, method, nullptr);
   }
+  napi_set_named_property(env, exports, "nodeModuleVersion", toNumber(env, NODE_MODULE_VERSION));
   return exports;
 }
 

@@ -11,7 +11,7 @@ namespace rally {
 struct Session;
 struct Connection;
 
-// What carries connections: WebSocket, TCP, or the host program. Lives as long as its connections.
+// What carries connections: sockets, or the host program. Lives as long as its connections.
 class Transport {
  public:
   virtual ~Transport() = default;

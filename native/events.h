@@ -10,7 +10,7 @@ namespace rally {
 
 // Kept in the order of `EventKind` in core/data-plane/addon.ts.
 enum class EventKind : uint8_t {
-  opened,           // TCP: a client connected (slot)
+  opened,           // a client connected (slot; first: 1 by WebSocket, 0 by TCP; its address)
   packet,           // a packet for the control plane (slot, first byte, body); frames wait until resume
   ended,            // the connection broke a rule or a bound (slot, reason); to be closed
   gone,             // the socket is no more (slot)

@@ -254,8 +254,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
-  // A transport that cannot be paused brings more than may wait: QoS 0 is dropped and counted,
-  // anything else ends the connection.
+  // A transport that cannot be paused (the host program's) brings more than may wait: QoS 0 is dropped and
+  // counted, anything else ends the connection.
   void shed(Connection& connection) {
     connection.input.resume(rulesOf(connection), [&](uint8_t first, Bytes) {
       const bool isQos0 = PacketType(first >> 4) == PacketType::publish && (first & 6) == 0;

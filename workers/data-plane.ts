@@ -17,7 +17,7 @@ if (port === null) throw new Error('workers/data-plane is the entry of a worker 
 const post = (message: ToMain): void => port.postMessage(message);
 
 const control = new WorkerControl(loadAddon(), start, post);
-const webSockets = new WebSocketListener(start.config, start.version, control);
+const webSockets = new WebSocketListener(start.config, start.version, control.engine);
 
 port.on('message', (message: ToWorker) => {
   switch (message.type) {

@@ -47,7 +47,10 @@ export const counterNames = [
 export type CounterName = (typeof counterNames)[number];
 
 export interface EngineHandlers {
-  /** `first`: the first byte of a packet, or whether an ended connection was connected. */
+  /**
+   * `first`: the first byte of a packet, whether an ended connection was connected, or whether an opened one
+   * is a WebSocket.
+   */
   onEvent(
     kind: EventKind,
     slot: number,
@@ -56,8 +59,8 @@ export interface EngineHandlers {
     value: number,
     bytes: Uint8Array,
   ): void;
-  /** Carries out the first `count` entries of `engine.writes`; see ScriptTransport in addon.cpp. */
-  onWrites(count: number): void;
+  /** What the connection of the host program is sent. */
+  onHostBytes(bytes: Uint8Array): void;
 }
 
 export type SubscriptionRow = [
@@ -70,21 +73,18 @@ export type SubscriptionRow = [
 
 /** The data plane of one worker. It hooks the event loop of the thread that makes it, until that ends. */
 export interface Engine {
-  /** All outgoing bytes of this worker's outboxes. */
-  readonly arena: ArrayBuffer;
-  /** Triples [slot, offset in the arena, size in bytes]. */
-  readonly writes: Uint32Array;
-
-  /** A new connection that JavaScript carries. */
-  open(): number;
-  /** Bytes of the client's stream, in order; they are not kept. */
-  receive(slot: number, bytes: ArrayBuffer | Uint8Array): void;
+  /**
+   * Takes the connection behind a request to open a WebSocket out of uWebSockets: it is a connection of the
+   * data plane from now on (event `opened`) and gets `answer`, the response to its handshake, first. What is
+   * left for the caller is to close `response`. `port`: of the listener. False: the connection cannot be taken.
+   */
+  openWebSocket(response: object, port: number, answer: string): boolean;
+  /** The connection of the host program, whose bytes come by `receive` and go by `onHostBytes`. */
+  openHost(): number;
+  /** Bytes of the host program's stream, in order; they are not kept. */
+  receive(slot: number, bytes: Uint8Array): void;
   /** Goes on with the frames behind a packet event. */
   resume(slot: number): void;
-  /** The socket has taken all that it had not. */
-  drained(slot: number): void;
-  /** The socket is no more. */
-  gone(slot: number): void;
   /** Queues one packet for the client. */
   send(slot: number, packet: Uint8Array): void;
   /** Closes the connection once everything queued is written. */
@@ -136,6 +136,8 @@ export interface Engine {
 }
 
 export interface Addon {
+  /** Of the Node.js that it was built for: openWebSocket() looks into objects of V8. */
+  readonly nodeModuleVersion: number;
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   createBroker(workers: number, limits: Limits): number;
   destroyBroker(broker: number): void;
@@ -156,5 +158,12 @@ export function loadAddon(): Addon {
       'The native part of RallyMQ is not built; run `npm run build:native`.',
     );
   }
-  return createRequire(import.meta.url)(path) as Addon;
+  const addon = createRequire(import.meta.url)(path) as Addon;
+  if (`${addon.nodeModuleVersion}` !== process.versions.modules) {
+    throw new BrokerError(
+      'ADDON_MISSING',
+      'The native part of RallyMQ was built for another version of Node.js; run `npm run install`.',
+    );
+  }
+  return addon;
 }

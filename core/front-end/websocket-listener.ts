@@ -1,83 +1,27 @@
 /**
- * WebSocket and HTTP of one worker, by uWebSockets: the only file that imports it. Every worker listens on
- * the same port (SO_REUSEPORT) and the kernel spreads the connections.
+ * HTTP of one worker, and the handshakes of its WebSockets, by uWebSockets: the only file that imports it.
+ * Every worker listens on the same port (SO_REUSEPORT) and the kernel spreads the connections. With the
+ * handshake a connection goes over to the data plane, which speaks WebSocket itself: uWebSockets.js would
+ * call JavaScript for every message.
  */
-import uWebSockets, {
-  type HttpRequest,
-  type HttpResponse,
-  type us_listen_socket,
-  type us_socket_context_t,
-  type WebSocket,
-} from 'uWebSockets.js';
+import uWebSockets, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js';
 import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import type { Engine } from '../data-plane/addon.ts';
 import { type ListeningPorts, statusPage } from '../http/status-page.ts';
+import { switchingProtocols } from './handshake.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
-import type { OutgoingSocket, SocketOwner } from './worker-control.ts';
-
-/** uWebSockets keeps these on the socket itself. */
-interface SocketData {
-  slot: number;
-}
-
-class WebSocketClient implements OutgoingSocket {
-  readonly #socket: WebSocket<SocketData>;
-
-  constructor(socket: WebSocket<SocketData>) {
-    this.#socket = socket;
-  }
-
-  send(bytes: Uint8Array): number {
-    return this.#socket.send(bytes, true) === sendStatusTaken ? 0 : this.#socket.getBufferedAmount();
-  }
-
-  end(): void {
-    this.#socket.end(1000);
-  }
-
-  abort(): void {
-    this.#socket.close();
-  }
-}
-
-/** What uWebSockets' send() gives when the kernel took all of it. */
-const sendStatusTaken = 1;
-
-/** The frame of a WebSocket that carries something other than binary data [MQTT-6.0.0-1]. */
-const unsupportedData = 1003;
-
-/**
- * Seconds of silence after which uWebSockets closes a connection, give or take its 4 s steps; it pings
- * before that, after about 32 s: well below the 60 s at which common proxies drop a silent connection.
- */
-const idleTimeoutSeconds = 45;
 
 export class WebSocketListener {
   readonly #app = uWebSockets.App();
+  readonly #engine: Engine;
   #ports: ListeningPorts;
   #listenSocket: us_listen_socket | undefined;
 
-  constructor(config: BrokerConfig, version: string, owner: SocketOwner) {
+  constructor(config: BrokerConfig, version: string, engine: Engine) {
+    this.#engine = engine;
     this.#ports = config;
-    this.#app.ws<SocketData>(config.path, {
-      // A message may hold many packets, or a part of one; this is what the data plane can hold back.
-      maxPayloadLength: config.limits.maximumPacketSizeBytes + config.limits.inputBufferBytesMax,
-      maxBackpressure: 0, // none: the data plane holds back what the socket does not take
-      idleTimeout: idleTimeoutSeconds,
-      sendPingsAutomatically: true,
-      upgrade,
-      open: (socket) => {
-        socket.getUserData().slot = owner.opened(new WebSocketClient(socket), remoteAddress(socket));
-      },
-      message: (socket, message, isBinary) => {
-        if (isBinary) owner.received((socket as unknown as SocketData).slot, message);
-        else socket.end(unsupportedData);
-      },
-      drain: (socket) => {
-        if (socket.getBufferedAmount() === 0) owner.drained(socket.getUserData().slot);
-      },
-      close: (socket) => owner.closed(socket.getUserData().slot),
-    });
+    this.#app.ws(config.path, { upgrade: (response, request) => this.#open(response, request) });
     this.#app.get('/', (response) => {
       answer(response, '200 OK', 'text/html; charset=utf-8', statusPage(config, this.#ports, version));
     });
@@ -109,28 +53,36 @@ export class WebSocketListener {
     this.#listenSocket = undefined;
   }
 
-  /** Closes the listener and all sockets. */
+  /** Closes the listener and what is still HTTP. */
   close(): void {
     this.#app.close();
     this.#listenSocket = undefined;
   }
+
+  /** RFC 6455, 4.2. */
+  #open(response: HttpResponse, request: HttpRequest): void {
+    if (request.getHeader('sec-websocket-version') !== webSocketVersion) {
+      const hint = `This server speaks version ${webSocketVersion} of WebSocket.\n`;
+      answer(response, '426 Upgrade Required', 'text/plain', hint, [
+        'sec-websocket-version',
+        webSocketVersion,
+      ]);
+      return;
+    }
+    const subprotocol = chooseSubprotocol(offersOf(request));
+    if (subprotocol === undefined) {
+      const hint = 'This is an MQTT endpoint: offer the WebSocket sub-protocol "mqtt".\n';
+      answer(response, '400 Bad Request', 'text/plain', hint); // [MQTT-6.0.0-3]
+      return;
+    }
+    const accepted = switchingProtocols(request.getHeader('sec-websocket-key'), subprotocol);
+    if (this.#engine.openWebSocket(response, this.#ports.port, accepted)) response.close();
+    else
+      answer(response, '500 Internal Server Error', 'text/plain', 'This connection cannot be a WebSocket.\n');
+  }
 }
 
-function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
-  const subprotocol = chooseSubprotocol(offersOf(request));
-  if (subprotocol === undefined) {
-    const hint = 'This is an MQTT endpoint: offer the WebSocket sub-protocol "mqtt".\n';
-    answer(response, '400 Bad Request', 'text/plain', hint); // [MQTT-6.0.0-3]
-    return;
-  }
-  response.upgrade<SocketData>(
-    { slot: 0 },
-    request.getHeader('sec-websocket-key'),
-    subprotocol,
-    request.getHeader('sec-websocket-extensions'),
-    context,
-  );
-}
+const webSocketVersion = '13';
 
 /** All sub-protocols that the client offers: the header may come in several lines (RFC 6455, 11.3.4). */
 function offersOf(request: HttpRequest): string {
@@ -141,18 +93,21 @@ function offersOf(request: HttpRequest): string {
   return lines.join(',');
 }
 
-function answer(response: HttpResponse, status: string, contentType: string, body: string): void {
+function answer(
+  response: HttpResponse,
+  status: string,
+  contentType: string,
+  body: string,
+  header?: [name: string, value: string],
+): void {
   response.cork(() => {
+    response.writeStatus(status);
+    if (header !== undefined) response.writeHeader(...header);
     response
-      .writeStatus(status)
       .writeHeader('content-type', contentType)
       .writeHeader('x-content-type-options', 'nosniff')
       .writeHeader('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
       .writeHeader('cache-control', 'no-store')
       .end(body);
   });
-}
-
-function remoteAddress(socket: WebSocket<SocketData>): string {
-  return Buffer.from(socket.getRemoteAddressAsText()).toString('latin1');
 }

@@ -1,6 +1,6 @@
 /**
- * The control plane of one worker: it turns the data plane's events into calls on connections, carries
- * out WebSocket writes, and speaks with the session directory on the main thread.
+ * The control plane of one worker: it turns the data plane's events into calls on connections, and speaks
+ * with the session directory on the main thread.
  */
 
 import type { Limits } from '../config/limits.ts';
@@ -8,37 +8,17 @@ import type { CloseCause, ConnectRequest, SessionOrigin, ToMain, WorkerStart } f
 import { type Addon, type Engine, type EngineHandlers, EventKind } from '../data-plane/addon.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 
-/** The way to a client that JavaScript carries. */
-export interface OutgoingSocket {
-  /** `bytes` are valid during the call. Gives how many bytes the socket has not taken yet. */
-  send(bytes: Uint8Array): number;
-  /** Closes once everything sent is out. */
-  end(): void;
-  /** Closes now. */
-  abort(): void;
-}
-
-/** What a listener does with its sockets. */
-export interface SocketOwner {
-  /** Gives the slot that names the socket from now on. */
-  opened(socket: OutgoingSocket, remoteAddress: string): number;
-  received(slot: number, bytes: ArrayBuffer): void;
-  drained(slot: number): void;
-  closed(slot: number): void;
-}
-
 /** An accepted CONNECT that waits for its session to come from another worker. */
 interface Arrival {
   readonly connection: ClientConnection | undefined;
   readonly request: number;
 }
 
-export class WorkerControl implements EngineHandlers, ConnectionContext, SocketOwner {
+export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly engine: Engine;
   readonly limits: Limits;
   readonly #post: (message: ToMain) => void;
   // By slot.
-  readonly #sockets: (OutgoingSocket | undefined)[] = [];
   readonly #connections: (ClientConnection | undefined)[] = [];
   readonly #bySerial = new Map<number, ClientConnection>();
   readonly #bySession = new Map<number, ClientConnection>();
@@ -56,44 +36,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext, SocketO
     this.engine = addon.createEngine(start.broker, start.worker, this);
   }
 
-  // --- sockets that JavaScript carries -------------------------------------------------------------
-
-  opened(socket: OutgoingSocket, remoteAddress: string): number {
-    const slot = this.engine.open();
-    this.#sockets[slot] = socket;
-    this.#addConnection(slot, 'ws', remoteAddress);
-    return slot;
-  }
-
-  received(slot: number, bytes: ArrayBuffer): void {
-    this.engine.receive(slot, bytes);
-  }
-
-  drained(slot: number): void {
-    this.engine.drained(slot);
-  }
-
-  closed(slot: number): void {
-    this.#sockets[slot] = undefined;
-    this.engine.gone(slot);
-  }
-
-  onWrites(count: number): void {
-    const { arena, writes } = this.engine;
-    for (let at = 0; at < count * 3; at += 3) {
-      const socket = this.#sockets[writes[at] as number];
-      const offset = writes[at + 1] as number;
-      const size = writes[at + 2] as number;
-      let untaken = 0;
-      if (socket !== undefined) {
-        if (size > 0) untaken = socket.send(new Uint8Array(arena, offset, size));
-        else if (offset === 0) socket.end();
-        else socket.abort();
-      }
-      writes[at] = untaken;
-    }
-  }
-
   // --- events of the data plane ---------------------------------------------------------------------
 
   onEvent(
@@ -106,7 +48,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext, SocketO
   ): void {
     switch (kind) {
       case EventKind.opened:
-        this.#addConnection(slot, 'tcp', Buffer.from(bytes).toString('latin1'));
+        this.#addConnection(slot, first === 1 ? 'ws' : 'tcp', Buffer.from(bytes).toString('latin1'));
         break;
       case EventKind.packet:
         this.#connections[slot]?.onPacket(first, bytes);
@@ -129,11 +71,10 @@ export class WorkerControl implements EngineHandlers, ConnectionContext, SocketO
     }
   }
 
-  #addConnection(slot: number, transport: 'ws' | 'tcp', remoteAddress: string): ClientConnection {
+  #addConnection(slot: number, transport: 'ws' | 'tcp', remoteAddress: string): void {
     const connection = new ClientConnection(this, slot, ++this.#serials, transport, remoteAddress);
     this.#connections[slot] = connection;
     this.#bySerial.set(connection.serial, connection);
-    return connection;
   }
 
   #removeConnection(slot: number): void {
@@ -210,22 +151,17 @@ export class WorkerControl implements EngineHandlers, ConnectionContext, SocketO
     }
   }
 
-  /** Opens the connection of the host program: its bytes come by `receiveFromHost` and go by `post`. */
+  /** Opens the connection of the host program. */
   openHost(session: number): void {
-    const slot = this.engine.open();
-    const post = this.#post;
+    const slot = this.engine.openHost();
     this.#hostSlot = slot;
-    this.#sockets[slot] = {
-      send(bytes) {
-        post({ type: 'hostBytes', bytes: bytes.slice() });
-        return 0;
-      },
-      end() {},
-      abort() {},
-    };
     const connection = new ClientConnection(this, slot, 0, 'ws', 'host');
     this.#connections[slot] = connection;
     connection.openAsHost(session);
+  }
+
+  onHostBytes(bytes: Uint8Array): void {
+    this.#post({ type: 'hostBytes', bytes });
   }
 
   receiveFromHost(bytes: Uint8Array): void {

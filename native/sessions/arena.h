@@ -1,5 +1,5 @@
 // The memory of all outboxes of a worker: one reserved range of address space, cut into chunks of two
-// sizes, so that JavaScript can see any outgoing bytes through a single ArrayBuffer without a copy.
+// sizes.
 //
 //   range: [block 0: one large chunk][block 1: 16 small chunks][block 2: free] ...     16 KiB each
 //

@@ -50,6 +50,8 @@ export class RawClient {
   readonly packets: ReceivedPacket[] = [];
   /** Of WebSocket: the payload lengths of the binary messages from the broker. */
   readonly messageBytes: number[] = [];
+  /** Of WebSocket: the payloads of the Pong frames from the broker, as hexadecimal digits. */
+  readonly pongs: string[] = [];
   /** All packets that ever came. */
   packetCount = 0;
   readonly #socket: Socket;
@@ -196,6 +198,8 @@ export class RawClient {
       if (!this.#socket.writableEnded) this.#socket.end(encodeFrame(opcode.close, payload.subarray(0, 2)));
     } else if (code === opcode.ping) {
       this.#socket.write(encodeFrame(opcode.pong, payload));
+    } else if (code === opcode.pong) {
+      this.pongs.push(payload.toString('hex'));
     } else {
       assert.fail(`a WebSocket frame of type ${code} from the broker`);
     }

@@ -17,6 +17,8 @@ export interface HandshakeOptions {
   /** The Sec-WebSocket-Protocol header; null for none. Default `mqtt`. */
   readonly subprotocols?: string | null;
   readonly headers?: readonly string[];
+  /** Default 13. */
+  readonly version?: string;
 }
 
 /** What the server answered to the handshake. */
@@ -31,7 +33,7 @@ export interface Handshake {
 
 /** Asks for the upgrade; gives whatever the answer is. */
 export async function handshake(port: number, options: HandshakeOptions = {}): Promise<Handshake> {
-  const { path = '/mqtt', subprotocols = 'mqtt', headers = [] } = options;
+  const { path = '/mqtt', subprotocols = 'mqtt', headers = [], version = '13' } = options;
   const key = randomBytes(16).toString('base64');
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   const offer = subprotocols === null ? [] : [`Sec-WebSocket-Protocol: ${subprotocols}`];
@@ -40,7 +42,7 @@ export async function handshake(port: number, options: HandshakeOptions = {}): P
     `Host: 127.0.0.1:${port}`,
     'Connection: Upgrade',
     'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Version: ${version}`,
     `Sec-WebSocket-Key: ${key}`,
     ...offer,
     ...headers,

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';
-import { connectFrame } from '../../support/frames.ts';
+import { connectFrame, pingreqFrame, subscribeFrame } from '../../support/frames.ts';
 import { openClient, RawClient } from '../../support/raw-client.ts';
+import { until } from '../../support/wait.ts';
 import { assertUpgraded, encodeFrame, handshake, opcode } from '../../support/websocket-link.ts';
 
 const granted: readonly (readonly [offer: string, chosen: string])[] = [
@@ -99,46 +100,111 @@ test('a text frame before CONNECT closes with 1003', async (t) => {
   assert.equal((await client.closed()).code, 1003);
 });
 
-test('a close frame is answered with a close frame, and the session ends', async (t) => {
+test('a close frame is answered with its own code, and the session ends', async (t) => {
   const running = await startBroker(t);
-  const client = await openClient(t, 'ws', running);
-  client.end();
-  assert.equal((await client.closed()).code, 1000);
+  for (const code of [1000, 1001, 3000, 4999]) {
+    const client = await openClient(t, 'ws', running);
+    client.sendRaw(encodeFrame(opcode.close, Uint8Array.of(code >> 8, code & 0xff, ...Buffer.from('bye'))));
+    assert.equal((await client.closed()).code, code);
+  }
+  await until('the end of the connections', () => running.broker.statistics().connections === 1);
 });
 
-test('frames that WebSocket does not allow end that connection only', async (t) => {
+test('a close frame with a code that no client may send is answered with 1002', async (t) => {
+  const running = await startBroker(t);
+  for (const payload of ['00', '03ed', '03e7', '07d0', '1388']) {
+    const client = await openClient(t, 'ws', running);
+    client.sendRaw(encodeFrame(opcode.close, Buffer.from(payload, 'hex')));
+    assert.equal((await client.closed()).code, 1002, payload);
+  }
+});
+
+test('a Ping is answered with its payload, also inside a message and in pieces', async (t) => {
+  const running = await startBroker(t);
+  const client = await openClient(t, 'ws', running);
+  const long = new Uint8Array(125).fill(7);
+  client.sendRaw(encodeFrame(opcode.ping, new Uint8Array()));
+  client.sendRaw(encodeFrame(opcode.binary, Uint8Array.of(0xc0), false));
+  for (const byte of encodeFrame(opcode.ping, long)) client.sendRaw(Uint8Array.of(byte));
+  client.sendRaw(encodeFrame(opcode.pong, long));
+  client.sendRaw(encodeFrame(opcode.continuation, new Uint8Array(), false));
+  client.sendRaw(encodeFrame(opcode.continuation, Uint8Array.of(0)));
+  assert.equal(await client.nextHex(), 'd000');
+  assert.deepEqual(client.pongs, ['', '07'.repeat(125)]);
+});
+
+test('who pings without reading gets no more memory than a few Pongs', async (t) => {
+  const running = await startBroker(t);
+  const client = await openClient(t, 'ws', running);
+  client.pause();
+  const pings = Buffer.concat(
+    Array.from({ length: 1_000 }, () => encodeFrame(opcode.ping, new Uint8Array(125))),
+  );
+  for (let round = 0; round < 100; round++) {
+    client.sendRaw(pings);
+    await client.flushed();
+  }
+  client.resume();
+  client.send(pingreqFrame);
+  assert.equal(await client.nextHex(), 'd000');
+  assert.ok(client.pongs.length > 0 && client.pongs.length <= 100_000);
+});
+
+test('frames that WebSocket does not allow close with 1002, and end that connection only', async (t) => {
   const running = await startBroker(t);
   const other = await openClient(t, 'ws', running);
-  const ping = Uint8Array.of(0xc0, 0);
   const unmasked = Uint8Array.of(0x82, 2, 0xc0, 0);
-  const reservedBit = encodeFrame(opcode.binary, ping).map((byte, index) =>
+  const reservedBit = encodeFrame(opcode.binary, pingreqFrame).map((byte, index) =>
     index === 0 ? byte | 0x40 : byte,
   );
-  const reservedOpcode = encodeFrame(3, ping);
+  const reservedOpcode = encodeFrame(3, pingreqFrame);
   const longPing = encodeFrame(opcode.ping, new Uint8Array(126));
-  const continuation = encodeFrame(opcode.continuation, ping);
-  for (const bytes of [reservedBit, reservedOpcode, longPing, continuation]) {
+  const halfPing = encodeFrame(opcode.ping, new Uint8Array(), false);
+  const continuation = encodeFrame(opcode.continuation, pingreqFrame);
+  const begun = encodeFrame(opcode.binary, new Uint8Array(), false);
+  const twoMessages = Buffer.concat([begun, begun]);
+  const longLength = Buffer.from('82fe000100000000c0', 'hex');
+  const hugeLength = Buffer.from('82ffffffffffffffffff00000000c0', 'hex');
+  const faults = [unmasked, reservedBit, reservedOpcode, longPing, halfPing, continuation, twoMessages];
+  for (const bytes of [...faults, longLength, hugeLength]) {
     const client = await openClient(t, 'ws', running);
-    client.sendRaw(bytes);
-    await client.closed();
+    client.sendRaw(bytes, encodeFrame(opcode.binary, pingreqFrame));
+    assert.equal((await client.closed()).code, 1002, Buffer.from(bytes).toString('hex'));
     assert.deepEqual(client.packets, []);
   }
-  const client = await openClient(t, 'ws', running);
-  client.sendRaw(unmasked, unmasked);
-  other.send(ping);
+  other.send(pingreqFrame);
   assert.equal(await other.nextHex(), 'd000');
 });
 
-test('a WebSocket message that is too large ends that connection only', async (t) => {
+test('a message without an end is a stream like any other', async (t) => {
   const running = await startBroker(t);
-  const other = await openClient(t, 'ws', running);
   const client = await openClient(t, 'ws', running);
-  const header = Buffer.alloc(14);
+  const header = Buffer.alloc(14); // a mask of zeros
   header[0] = 0x82;
   header[1] = 0xff;
   header.writeBigUInt64BE(1n << 40n, 2);
   client.sendRaw(header);
-  await client.closed();
-  other.send(Uint8Array.of(0xc0, 0));
-  assert.equal(await other.nextHex(), 'd000');
+  for (let round = 0; round < 10; round++) {
+    client.sendRaw(pingreqFrame);
+    assert.equal(await client.nextHex(), 'd000');
+  }
+});
+
+test('what is delivered at once is one WebSocket message, however large', async (t) => {
+  const running = await startBroker(t);
+  const client = await openClient(t, 'ws', running);
+  client.send(subscribeFrame('large', 0));
+  await client.nextPacket();
+  client.messageBytes.length = 0;
+  await running.broker.publish('large', new Uint8Array(100_000));
+  assert.equal((await client.nextPacket()).body.length, 2 + 5 + 1 + 100_000);
+  assert.equal(client.messageBytes.length, 1);
+});
+
+test('another version of WebSocket is refused with the one that is spoken', async (t) => {
+  const { port } = await startBroker(t);
+  const { status, headers, socket } = await handshake(port, { version: '8' });
+  socket.destroy();
+  assert.equal(status, 426);
+  assert.equal(headers.get('sec-websocket-version'), '13');
 });
