@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=1
 /**
  * The command `rallymq`. Exit status: 0 after a stop in order, 1 if the broker could not go on, 2 if it was
  * started in a wrong way.

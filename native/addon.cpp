@@ -323,7 +323,7 @@ class EngineHost {
   }
 
   // A thread that was ended from outside (terminate(), process.exit(), out of memory) leaves the sockets of
-  // uWebSockets open, and Node aborts the process when a loop has open handles. They are all that polls
+  // uWebSockets open, and Node aborts the process when a loop has open handles. They are all that still polls
   // descriptors on this loop beside the doorbell.
   static void closeLeftSocket(uv_handle_t* handle, void* data) {
     const auto* host = static_cast<EngineHost*>(data);
@@ -337,11 +337,11 @@ class EngineHost {
   // The thread ends: sockets and hooks are closed, the engine stays for the thread that follows.
   static void onCleanup(napi_async_cleanup_hook_handle, void* data) {
     auto* host = static_cast<EngineHost*>(data);
-    uv_walk(loopOf(host->env_), closeLeftSocket, host);
     host->sockets.stopListening();
     host->engine.frontEnd.eachConnection([&](Connection& connection) {
       if (connection.transport == &host->sockets) host->sockets.abort(connection);
     });
+    uv_walk(loopOf(host->env_), closeLeftSocket, host);
     host->engine.frontEnd.outbound.removeTransport(host->hostTransport);
     host->engine.frontEnd.outbound.removeTransport(host->sockets);
     host->engine.abandonConnections();

@@ -35,6 +35,13 @@ interface Pending {
 /** Restarts of one worker within a minute after which something is wrong that a restart does not mend. */
 const restartsPerMinuteMax = 5;
 
+/**
+ * A worker's JavaScript makes little garbage, and all of it in storms of CONNECT: a nursery as large as V8
+ * would let it become is memory that no connection gives back. `npm start` and the command set the same for
+ * the main thread.
+ */
+const maxYoungGenerationSizeMb = 3;
+
 export class Supervisor {
   readonly #addon: Addon;
   readonly #broker: number;
@@ -137,6 +144,7 @@ export class Supervisor {
     };
     const worker = new Worker(new URL('../../workers/data-plane.js', import.meta.url), {
       workerData,
+      resourceLimits: { maxYoungGenerationSizeMb },
       name: `rallymq-${index}`,
       // Workers inherit the flags of Node, but one: the worker is a file, whatever the program is. (A list of
       // flags that is given here may not have those of V8 and of the process, so there is no filtering.)

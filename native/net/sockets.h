@@ -3,11 +3,15 @@
 #pragma once
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <array>
+#include <climits>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,40 +54,35 @@ class SocketTransport : public Transport {
   int listen(const std::string& host, int port) {
     const int fd = bindShared(host, port);
     if (fd < 0) return fd;
-    uv_tcp_init(loop_, &listener_);
+    if (::listen(fd, backlog) != 0) {
+      const int error = uv_translate_sys_error(errno);
+      ::close(fd);
+      return error;
+    }
+    listenerFd_ = fd;
+    uv_poll_init(loop_, &listener_, fd);
     listener_.data = this;
-    isListening_ = true;
-    int error = uv_tcp_open(&listener_, fd);
-    if (!error) error = uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), backlog, onConnection);
-    if (!error) return port;
-    stopListening();
-    return error;
+    watchListener();
+    return port;
   }
 
   void stopListening() {
-    if (!isListening_) return;
-    isListening_ = false;
+    if (listenerFd_ < 0) return;
     openHandles_++;
     uv_close(reinterpret_cast<uv_handle_t*>(&listener_), [](uv_handle_t* handle) { static_cast<SocketTransport*>(handle->data)->openHandles_--; });
+    ::close(std::exchange(listenerFd_, -1));
   }
 
   // A WebSocket on a connected socket, which is this object's from now on. `answer` is the end of the HTTP
   // handshake and goes out first. False: the socket is no more.
   bool openWebSocket(int fd, Bytes answer) {
-    auto* socket = newSocket();
-    socket->webSocket = std::make_unique<WebSocket>();
-    socket->webSocket->lastHeardMs = uv_now(loop_);
-    if (uv_tcp_open(&socket->handle, fd) != 0) {
+    if (::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT) != ssize_t(answer.size())) {  // it is the first, and small
       ::close(fd);
-      uv_close(socket->anyHandle(), onClosed);
       return false;
     }
-    const uv_buf_t buffer = bufferOf(answer);
-    if (uv_try_write(socket->stream(), &buffer, 1) != int(answer.size())) {  // it is the first and small
-      uv_close(socket->anyHandle(), onClosed);
-      return false;
-    }
-    open(*socket);
+    auto webSocket = std::make_unique<WebSocket>();
+    webSocket->lastHeardMs = uv_now(loop_);
+    open(fd, std::move(webSocket));
     return true;
   }
 
@@ -93,6 +92,7 @@ class SocketTransport : public Transport {
   // Once a second: a WebSocket that was silent is pinged, so that no proxy drops it, and one that does not
   // answer is no more.
   void tick() {
+    if (isOutOfDescriptors_) watchListener();
     const uint64_t nowMs = uv_now(loop_);
     frontEnd_.eachConnection([&](Connection& connection) {
       if (connection.transport != this || !connection.socket) return;
@@ -108,36 +108,24 @@ class SocketTransport : public Transport {
   void write(Connection& connection) override {
     if (connection.outbox.isEmpty()) return;
     Socket& socket = socketOf(connection);
-    Arena& arena = frontEnd_.outbound.arena();
-    buffers_.clear();
-    if (socket.webSocket) {
-      const size_t headBytes = writeWebSocketHead(head_, WebSocketOpcode::binary, connection.outbox.bytes());
-      buffers_.push_back(bufferOf(Bytes(head_).first(headBytes)));
-    }
-    size_t total = buffers_.empty() ? 0 : buffers_[0].len;
-    total += connection.outbox.bytes();
-    connection.outbox.eachChunk(arena, [&](const uint8_t* bytes, size_t size) { buffers_.push_back(bufferOf({bytes, size})); });
-    const int written = uv_try_write(socket.stream(), buffers_.data(), unsigned(buffers_.size()));
-    if (written < 0 && written != UV_EAGAIN) {
-      abort(connection);
-      return;
-    }
-    const size_t sent = written > 0 ? size_t(written) : 0;
-    if (sent == total) connection.outbox.clear(arena);
-    else writeLater(connection, socket, sent);
+    WebSocketHead head;
+    const size_t headBytes = socket.webSocket ? writeWebSocketHead(head, WebSocketOpcode::binary, connection.outbox.bytes()) : 0;
+    const Bytes before = Bytes(head).first(headBytes);
+    const ssize_t sent = socket.unsent ? 0 : send(socket, before, connection.outbox, 0);
+    if (sent < 0) abort(connection);
+    else if (size_t(sent) == headBytes + connection.outbox.bytes()) connection.outbox.clear(frontEnd_.outbound.arena());
+    else writeLater(connection, socket, before, size_t(sent));
   }
 
   void close(Connection& connection) override {
     Socket& socket = socketOf(connection);
     // What the client still sends is read and dropped, so that the kernel does not answer it with a
     // reset, which would take our last bytes with it; the client's own close ends the socket.
-    uv_read_start(socket.stream(), onAllocate, onRead);
+    socket.isReading = true;
+    watch(socket);
     if (socket.webSocket) sendClose(socket, socket.webSocket->close);
-    auto* request = new uv_shutdown_t{};
-    const int error = uv_shutdown(request, socket.stream(), [](uv_shutdown_t* done, int) { delete done; });
-    if (!error) return;
-    delete request;
-    abort(connection);
+    if (socket.unsent) socket.unsent->isLast = true;
+    else shutdown(socket.fd, SHUT_WR);
   }
 
   void abort(Connection& connection) override {
@@ -145,123 +133,143 @@ class SocketTransport : public Transport {
     Socket& socket = socketOf(connection);
     connection.socket = nullptr;
     socket.connection = nullptr;
-    uv_close(socket.anyHandle(), onClosed);
+    if (socket.unsent) socket.unsent->outbox.clear(frontEnd_.outbound.arena());
+    uv_close(reinterpret_cast<uv_handle_t*>(&socket.poll), [](uv_handle_t* handle) {
+      auto* closed = static_cast<Socket*>(handle->data);
+      closed->transport->openHandles_--;
+      delete closed;
+    });
+    ::close(socket.fd);
     frontEnd_.gone(connection);
   }
 
   bool setReading(Connection& connection, bool isReading) override {
     if (!connection.socket) return true;
-    Socket& socket = socketOf(connection);
-    if (isReading) uv_read_start(socket.stream(), onAllocate, onRead);
-    else uv_read_stop(socket.stream());
+    socketOf(connection).isReading = isReading;
+    watch(socketOf(connection));
     return true;
   }
 
  private:
   static constexpr size_t inputBytes = 262'144;
   static constexpr int backlog = 4'096;
+  static constexpr int acceptsMax = 64;  // in one turn, so that those who are here get theirs
+  // Up to this size a copy into one piece costs less than telling the kernel of several.
+  static constexpr size_t gatherBytesMax = 1'024;
   // Common proxies drop a connection that is silent for 60 s.
   static constexpr uint64_t webSocketPingMs = 30'000;
   static constexpr uint64_t webSocketSilenceMs = 45'000;
-  // Of one socket, that wait for it to take more: a client that pings and does not read gets no more of them.
-  static constexpr uint8_t waitingControlsMax = 8;
+  // A client that pings and does not read is answered no more.
+  static constexpr size_t waitingControlBytesMax = 1'024;
 
   struct WebSocket {
     WebSocketReader reader;
     WebSocketClose close = WebSocketClose::normal;  // what we close it with
     bool isPinged = false;
-    uint8_t waitingControls = 0;
     uint64_t lastHeardMs = 0;
   };
 
-  // What the socket has not taken yet.
+  // What the socket has not taken yet:  [before][outbox] | [after]
   struct Unsent {
-    uv_write_t request;
+    std::vector<uint8_t> before;  // WebSocket: control frames, the head of the message in the outbox
     Outbox outbox;
-    WebSocketHead head;
+    size_t sent = 0;              // of `before` and the outbox
+    std::vector<uint8_t> after;   // control frames that go out behind the message
+    bool isLast = false;          // the stream ends with it
   };
 
   struct Socket {
-    uv_tcp_t handle;
+    uv_poll_t poll;
     SocketTransport* transport;
     Connection* connection;
+    int fd;
+    int watched = 0;  // events of libuv
+    bool isReading = true;
     std::unique_ptr<WebSocket> webSocket;  // null: MQTT over TCP
     std::unique_ptr<Unsent> unsent;
-    uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(&handle); }
-    uv_handle_t* anyHandle() { return reinterpret_cast<uv_handle_t*>(&handle); }
-    void forgetUnsent(Arena& arena) {
-      if (unsent) unsent->outbox.clear(arena);
-      unsent = nullptr;
-    }
-  };
-
-  struct ControlFrame {
-    uv_write_t request;
-    std::array<uint8_t, 2 + webSocketControlBytesMax> bytes;
   };
 
   static Socket& socketOf(const Connection& connection) { return *static_cast<Socket*>(connection.socket); }
-  static uv_buf_t bufferOf(Bytes bytes) {
-    return uv_buf_init(const_cast<char*>(reinterpret_cast<const char*>(bytes.data())), unsigned(bytes.size()));
+
+  void watchListener() {
+    isOutOfDescriptors_ = false;
+    if (listenerFd_ < 0) return;
+    uv_poll_start(&listener_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<SocketTransport*>(handle->data)->acceptAll(); });
   }
 
-  static void onConnection(uv_stream_t* listener, int status) {
-    if (status == 0) static_cast<SocketTransport*>(listener->data)->accept(listener);
+  void acceptAll() {
+    for (int i = 0; i < acceptsMax; i++) {
+      const int fd = accept4(listenerFd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) {
+        open(fd, nullptr);
+        continue;
+      }
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        isOutOfDescriptors_ = true;  // until the next tick
+        uv_poll_stop(&listener_);
+      }
+      return;
+    }
   }
 
-  void accept(uv_stream_t* listener) {
-    auto* socket = newSocket();
-    if (uv_accept(listener, socket->stream()) == 0) open(*socket);
-    else uv_close(socket->anyHandle(), onClosed);
-  }
-
-  Socket* newSocket() {
+  void open(int fd, std::unique_ptr<WebSocket> webSocket) {
     auto* socket = new Socket{};
     socket->transport = this;
-    uv_tcp_init(loop_, &socket->handle);
-    socket->handle.data = socket;
+    socket->fd = fd;
+    socket->webSocket = std::move(webSocket);
+    uv_poll_init(loop_, &socket->poll, fd);
+    socket->poll.data = socket;
     openHandles_++;
-    return socket;
-  }
-
-  void open(Socket& socket) {
-    uv_tcp_nodelay(&socket.handle, 1);
+    const int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     Connection& connection = frontEnd_.open(*this);
-    socket.connection = &connection;
-    connection.socket = &socket;
-    const std::string address = remoteAddress(socket);
-    frontEnd_.events.push_back({EventKind::opened, socket.webSocket != nullptr, Reason::success, connection.slot, 0, {address.begin(), address.end()}});
-    uv_read_start(socket.stream(), onAllocate, onRead);
+    socket->connection = &connection;
+    connection.socket = socket;
+    const std::string address = remoteAddress(fd);
+    frontEnd_.events.push_back({EventKind::opened, socket->webSocket != nullptr, Reason::success, connection.slot, 0, {address.begin(), address.end()}});
+    watch(*socket);
   }
 
-  static std::string remoteAddress(const Socket& socket) {
+  static std::string remoteAddress(int fd) {
     sockaddr_storage address{};
-    int size = sizeof address;
+    socklen_t size = sizeof address;
     char text[64] = "";
-    if (uv_tcp_getpeername(&socket.handle, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
-      uv_ip_name(reinterpret_cast<sockaddr*>(&address), text, sizeof text);
-    }
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) uv_ip_name(reinterpret_cast<sockaddr*>(&address), text, sizeof text);
     return text;
   }
 
-  static void onAllocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
-    std::vector<char>& input = static_cast<Socket*>(handle->data)->transport->input_;
-    *buffer = uv_buf_init(input.data(), unsigned(input.size()));
+  // Tells libuv what the socket waits for.
+  void watch(Socket& socket) {
+    const int events = (socket.isReading ? UV_READABLE : 0) | (socket.unsent ? UV_WRITABLE : 0);
+    if (events == socket.watched) return;
+    socket.watched = events;
+    if (events == 0) uv_poll_stop(&socket.poll);
+    else uv_poll_start(&socket.poll, events, onReady);
   }
 
-  static void onRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
-    auto* socket = static_cast<Socket*>(stream->data);
-    if (!socket->connection || size == 0) return;
-    SocketTransport& transport = *socket->transport;
-    if (size < 0) {
-      transport.abort(*socket->connection);
+  static void onReady(uv_poll_t* handle, int status, int events) {
+    auto& socket = *static_cast<Socket*>(handle->data);
+    SocketTransport& transport = *socket.transport;
+    transport.frontEnd_.setNow(uv_now(transport.loop_));
+    if (status != 0) transport.abort(*socket.connection);
+    if (socket.connection && (events & UV_WRITABLE) != 0) transport.sendUnsent(socket);
+    if (socket.connection && (events & UV_READABLE) != 0) transport.receive(socket);
+  }
+
+  void receive(Socket& socket) {
+    const ssize_t size = recv(socket.fd, input_.data(), input_.size(), MSG_DONTWAIT);
+    if (size < 0 && isTemporary(errno)) return;
+    if (size <= 0) {
+      abort(*socket.connection);
       return;
     }
-    transport.frontEnd_.setNow(uv_now(transport.loop_));
-    const std::span chunk(reinterpret_cast<uint8_t*>(buffer->base), size_t(size));
-    if (socket->webSocket) transport.receiveFrames(*socket, chunk);
-    else transport.frontEnd_.receive(*socket->connection, chunk);
+    const std::span chunk(input_.data(), size_t(size));
+    if (socket.webSocket) receiveFrames(socket, chunk);
+    else frontEnd_.receive(*socket.connection, chunk);
   }
+
+  static bool isTemporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
   void receiveFrames(Socket& socket, std::span<uint8_t> chunk) {
     WebSocket& webSocket = *socket.webSocket;
@@ -290,69 +298,100 @@ class SocketTransport : public Transport {
     sendControl(socket, WebSocketOpcode::close, payload);
   }
 
-  // Goes out behind what waits already, between two messages.
+  // Goes out behind the message that is on its way. A socket that is no more is found out when it is read.
   void sendControl(Socket& socket, WebSocketOpcode opcode, Bytes payload) {
-    if (socket.webSocket->waitingControls == waitingControlsMax) return;
-    auto frame = std::make_unique<ControlFrame>();
     WebSocketHead head;
     const size_t headBytes = writeWebSocketHead(head, opcode, payload.size());
-    std::copy_n(head.begin(), headBytes, frame->bytes.begin());
-    std::copy(payload.begin(), payload.end(), frame->bytes.begin() + std::ptrdiff_t(headBytes));
-    const uv_buf_t buffer = bufferOf(Bytes(frame->bytes).first(headBytes + payload.size()));
-    frame->request.data = &socket;
-    const int error = uv_write(&frame->request, socket.stream(), &buffer, 1, [](uv_write_t* request, int) {
-      static_cast<Socket*>(request->data)->webSocket->waitingControls--;
-      delete reinterpret_cast<ControlFrame*>(request);
-    });
-    if (error) return;
-    socket.webSocket->waitingControls++;
-    static_cast<void>(frame.release());
+    std::vector<uint8_t> frame(head.begin(), head.begin() + std::ptrdiff_t(headBytes));
+    frame.insert(frame.end(), payload.begin(), payload.end());
+    if (socket.unsent) {
+      std::vector<uint8_t>& waiting = socket.unsent->after;
+      if (waiting.size() + frame.size() <= waitingControlBytesMax) waiting.insert(waiting.end(), frame.begin(), frame.end());
+      return;
+    }
+    const ssize_t sent = send(socket, frame, Outbox(), 0);
+    if (sent < 0 || size_t(sent) == frame.size()) return;
+    socket.unsent = std::make_unique<Unsent>();
+    socket.unsent->before = std::move(frame);
+    socket.unsent->sent = size_t(sent);
+    watch(socket);
+  }
+
+  // Gives how many bytes the socket has taken of `before` and the outbox, beyond `skipped`; -1: it is no more.
+  ssize_t send(const Socket& socket, Bytes before, const Outbox& outbox, size_t skipped) {
+    pieces_.clear();
+    const auto add = [&](const uint8_t* bytes, size_t size) {
+      const size_t left = size > skipped ? size - skipped : 0;
+      if (left > 0) pieces_.push_back({const_cast<uint8_t*>(bytes) + (size - left), left});
+      skipped -= size - left;
+    };
+    const size_t total = before.size() + outbox.bytes() - skipped;
+    add(before.data(), before.size());
+    outbox.eachChunk(frontEnd_.outbound.arena(), add);
+    if (pieces_.size() > 1 && total <= gatherBytesMax) gather();
+    msghdr message{};
+    message.msg_iov = pieces_.data();
+    message.msg_iovlen = std::min<size_t>(pieces_.size(), IOV_MAX);
+    const ssize_t sent = pieces_.size() == 1 ? ::send(socket.fd, pieces_[0].iov_base, pieces_[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                             : sendmsg(socket.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) return sent;
+    return isTemporary(errno) ? 0 : -1;
+  }
+
+  void gather() {
+    size_t size = 0;
+    for (const iovec& piece : pieces_) {
+      std::memcpy(gathered_.data() + size, piece.iov_base, piece.iov_len);
+      size += piece.iov_len;
+    }
+    pieces_.assign(1, {gathered_.data(), size});
   }
 
   // The socket is full: what is left waits in the arena until it has gone.
-  void writeLater(Connection& connection, Socket& socket, size_t sent) {
-    socket.unsent = std::make_unique<Unsent>();
+  void writeLater(Connection& connection, Socket& socket, Bytes before, size_t sent) {
+    if (!socket.unsent) socket.unsent = std::make_unique<Unsent>();
     Unsent& unsent = *socket.unsent;
-    if (socket.webSocket) {
-      unsent.head = head_;
-      buffers_[0].base = reinterpret_cast<char*>(unsent.head.data());
-    }
-    size_t skipped = 0;
-    while (sent >= buffers_[skipped].len) sent -= buffers_[skipped++].len;
-    buffers_[skipped].base += sent;
-    buffers_[skipped].len -= sent;
+    unsent.before.insert(unsent.before.end(), unsent.after.begin(), unsent.after.end());
+    unsent.after.clear();
+    unsent.before.insert(unsent.before.end(), before.begin(), before.end());
+    unsent.sent += sent;
     connection.isBlocked = true;
     connection.unsentMessages = connection.outbox.messages();
-    for (size_t i = skipped; i < buffers_.size(); i++) connection.unsentBytes += buffers_[i].len;
+    connection.unsentBytes = unsent.before.size() + connection.outbox.bytes() - unsent.sent;
     unsent.outbox = std::exchange(connection.outbox, Outbox());
-    unsent.request.data = &socket;
-    const int error = uv_write(&unsent.request, socket.stream(), buffers_.data() + skipped, unsigned(buffers_.size() - skipped), onWritten);
-    if (error) abort(connection);
+    watch(socket);
   }
 
-  static void onWritten(uv_write_t* request, int status) {
-    auto& socket = *static_cast<Socket*>(request->data);
-    SocketTransport& transport = *socket.transport;
-    socket.forgetUnsent(transport.frontEnd_.outbound.arena());
-    if (!socket.connection) return;
-    if (status != 0) transport.abort(*socket.connection);
-    else transport.frontEnd_.outbound.unblocked(*socket.connection);
-  }
-
-  static void onClosed(uv_handle_t* handle) {
-    auto* socket = static_cast<Socket*>(handle->data);
-    socket->forgetUnsent(socket->transport->frontEnd_.outbound.arena());
-    socket->transport->openHandles_--;
-    delete socket;
+  void sendUnsent(Socket& socket) {
+    Connection& connection = *socket.connection;
+    Unsent& unsent = *socket.unsent;
+    const ssize_t sent = send(socket, unsent.before, unsent.outbox, unsent.sent);
+    if (sent < 0) {
+      abort(connection);
+      return;
+    }
+    unsent.sent += size_t(sent);
+    if (unsent.sent < unsent.before.size() + unsent.outbox.bytes()) return;
+    unsent.outbox.clear(frontEnd_.outbound.arena());
+    if (!unsent.after.empty()) {
+      unsent.before = std::exchange(unsent.after, {});
+      unsent.sent = 0;
+      return;  // the socket is asked again
+    }
+    if (unsent.isLast) shutdown(socket.fd, SHUT_WR);
+    socket.unsent = nullptr;
+    watch(socket);
+    if (connection.isBlocked) frontEnd_.outbound.unblocked(connection);
   }
 
   uv_loop_t* const loop_;
   FrontEnd& frontEnd_;
-  std::vector<char> input_;
-  std::vector<uv_buf_t> buffers_;
-  WebSocketHead head_{};  // of the message that is being written
-  uv_tcp_t listener_{};
-  bool isListening_ = false;
+  std::vector<uint8_t> input_;
+  std::vector<iovec> pieces_;                      // of what is being sent
+  std::array<uint8_t, gatherBytesMax> gathered_{};
+  uv_poll_t listener_{};
+  int listenerFd_ = -1;
+  bool isOutOfDescriptors_ = false;  // nobody is accepted until there may be some again
   size_t openHandles_ = 0;
 };
 
