@@ -289,7 +289,7 @@ class EngineHost {
 
   void onTick() {
     updateNow();
-    engine.frontEnd.tick();
+    engine.tick();
     sockets.tick();
   }
 

@@ -35,7 +35,17 @@ class Engine : private Router, private ShardOutlet {
 
   // --- one turn of the event loop -----------------------------------------------------------------
 
-  void beginTurn(uint64_t nowMs) { frontEnd.setNow(nowMs); }
+  void beginTurn(uint64_t nowMs) {
+    nowMs_ = nowMs;
+    frontEnd.setNow(nowMs);
+    shard_.setNow(nowMs);
+  }
+
+  // Once a second.
+  void tick() {
+    frontEnd.tick();
+    shard_.tick();
+  }
 
   // Takes what came over the lanes, and goes on with the connections that waited for room in them.
   void drainLanes() {
@@ -193,7 +203,7 @@ class Engine : private Router, private ShardOutlet {
     }
   }
 
-  unsigned ownerOf(uint64_t hash) const { return unsigned((hash >> 32) * workers_ >> 32); }
+  unsigned ownerOf(uint64_t hash) const { return rally::ownerOf(hash, workers_); }
 
   // --- front end -> shards ------------------------------------------------------------------------
 
@@ -247,6 +257,10 @@ class Engine : private Router, private ShardOutlet {
     switch (record.kind) {
       case RecordKind::deliver: {
         Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
+        if (hasPassed(publication.expiresAtMs, nowMs_)) {  // in the lane
+          counters.add(Counter::droppedExpired);
+          break;
+        }
         matches_.clear();
         filters_.match(publication.topic, publication.topicHash, matches_);
         matcher_.deliver(matches_, publication, shard);
@@ -266,6 +280,9 @@ class Engine : private Router, private ShardOutlet {
         break;
       case RecordKind::arriving:
         onArriving(record.value, shard);
+        break;
+      case RecordKind::flushed:
+        onFlushed(record.value, record.worker);
         break;
       default:
         std::abort();
@@ -330,14 +347,24 @@ class Engine : private Router, private ShardOutlet {
   // --- sessions that change workers ---------------------------------------------------------------
   //
   // Each shard tells the old worker "no more from me" and the new one "from now on from me", each in
-  // order with its deliveries. When all have, the old worker sends what the session still holds, and
-  // the new one puts that in front of what has come since: nothing lost, doubled or out of order.
+  // order with its deliveries. When all have, the old worker asks each shard to say when it has taken what
+  // the client has sent there, so that a publisher does not overtake itself and the answers to a SUBSCRIBE
+  // still find the session. Then it sends what the session holds, and the new worker puts that in front
+  // of what has come since: nothing lost, doubled or out of order.
 
   void onDeparting(uint64_t key, unsigned shard, unsigned to) {
     Session* session = sessions_.find(key);
     if (!session) return;
     if (!session->move) session->move = std::make_unique<SessionMove>();
     if (!hasSwitched(*session->move, shard)) return;
+    session->move->flushesLeft = workers_;
+    const Record record{.kind = RecordKind::flush, .worker = uint8_t(to), .value = key};
+    for (unsigned worker = 0; worker < workers_; worker++) toShard(worker, record);
+  }
+
+  void onFlushed(uint64_t key, unsigned to) {
+    Session* session = sessions_.find(key);
+    if (!session || !session->move || --session->move->flushesLeft > 0) return;
     auto parcel = std::make_unique<SessionParcel>();
     parcel->key = key;
     parcel->window = std::move(session->window);
@@ -373,18 +400,8 @@ class Engine : private Router, private ShardOutlet {
     session.window = std::move(parcel->window);
     session.received = std::move(parcel->received);
     counters.add(Counter::queued, parcel->queue.size());
-    Fifo<Delivery> later = std::exchange(session.queue, std::move(parcel->queue));
-    for (; !later.empty(); later.pop()) session.queue.push(std::move(later.front()));
-    session.queuedMessages = session.queuedBytes = session.queuedRetained = 0;
-    for (uint64_t at = session.queue.first(); at != session.queue.end(); at++) {
-      const Delivery& delivery = session.queue[at];
-      if (delivery.isFromStore) {
-        session.queuedRetained++;
-      } else {
-        session.queuedMessages++;
-        session.queuedBytes += delivery.message->size();
-      }
-    }
+    DeliveryQueue later = std::exchange(session.queue, std::move(parcel->queue));
+    session.queue.append(std::move(later));
     frontEnd.events.push_back({EventKind::sessionArrived, 0, Reason::success, 0, session.key, {}});
   }
 
@@ -418,6 +435,7 @@ class Engine : private Router, private ShardOutlet {
   std::vector<Filter*> matches_;
   std::unordered_map<uint64_t, PendingSubscribe> pending_;
   uint64_t tokens_ = 0;
+  uint64_t nowMs_ = 0;
 };
 
 }  // namespace rally

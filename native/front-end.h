@@ -165,8 +165,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (source.qos == 0) return;
     Connection& connection = connections_[source.connection];
     if (connection.generation != source.generation || connection.phase != Phase::connected) return;
-    if (source.qos == 1 || isError(reason)) connection.unacknowledged--;
-    if (source.qos == 2 && isError(reason)) connection.session->received.remove(source.packetId);
+    // A client that has sent PUBREL already is not waiting for anything.
+    const bool isOver = source.qos == 1 || (isError(reason) && connection.session->received.remove(source.packetId));
+    if (isOver) connection.unacknowledged--;
     const PacketType type = source.qos == 1 ? PacketType::puback : PacketType::pubrec;
     outbound.send(connection, writeAcknowledgement(type, source.packetId, reason, connection.version));
   }

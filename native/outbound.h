@@ -70,11 +70,10 @@ class Outbound {
   // what it holds is only a reference to what the store keeps anyway.
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
     if (!session.connection && !session.isPersistent) return;
-    if (session.queuedRetained >= limits_.retainedMessagesMax) {  // it subscribes again and again without reading
+    if (session.queue.retained() >= limits_.retainedMessagesMax) {  // it subscribes again and again without reading
       counters_.add(Counter::droppedQueueFull);
       return;
     }
-    session.queuedRetained++;
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
     session.queue.push({std::move(message), SubscriptionIds(subscriptionId), qos, true, true});
     counters_.add(Counter::queued);
@@ -82,7 +81,8 @@ class Outbound {
 
   // Sends what is waiting for as long as the window and the outbox have room.
   void pump(Session& session) {
-    while (session.connection && session.connection->phase == Phase::connected && !session.isSubscribing && !session.isCaughtUp()) {
+    if (session.isSubscribing) return;
+    while (session.connection && session.connection->phase == Phase::connected && session.hasWaiting()) {
       Connection& connection = *session.connection;
       const bool isResending = session.window.isResending();
       const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front();
@@ -93,8 +93,9 @@ class Outbound {
         continue;
       }
       if (next.qos > 0 && !session.window.hasRoom(connection.inflightMax)) return;
-      const Delivery delivery = takeQueued(session);
-      if (isExpired(*delivery.message.get())) {
+      const Delivery delivery = session.queue.take();
+      counters_.subtract(Counter::queued);
+      if (hasPassed(delivery.message->expiresAtMs, nowMs_)) {
         counters_.add(Counter::droppedExpired);
         continue;
       }
@@ -226,6 +227,10 @@ class Outbound {
       send(connection, writeAcknowledgement(PacketType::pubrel, packetId, Reason::success, connection.version));
     } else if (entry.state == Window::State::sent) {
       const Delivery& delivery = entry.delivery;
+      if (!delivery.message) {  // it was sent by a session that was not to outlive its connection
+        session.window.finish(entry);
+        return;
+      }
       Publication publication = Publication::of(delivery.message, 0);
       begin();
       PublishWriter::Head& head = writer_.head(publication, connection.version, delivery.qos, delivery.subscriptionIds);
@@ -242,30 +247,13 @@ class Outbound {
 
   void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids) {
     const MessageRef& message = publication.keep();
-    if (session.queuedMessages >= limits_.sessionQueueMessagesMax || session.queuedBytes + message->size() > limits_.sessionQueueBytesMax) {
+    if (session.queue.messages() >= limits_.sessionQueueMessagesMax || session.queue.bytes() + message->size() > limits_.sessionQueueBytesMax) {
       counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
       return;
     }
-    session.queuedMessages++;
-    session.queuedBytes += message->size();
     session.queue.push({message, ids, qos, retain, false});
     counters_.add(Counter::queued);
   }
-
-  Delivery takeQueued(Session& session) {
-    Delivery delivery = std::move(session.queue.front());
-    session.queue.pop();
-    counters_.subtract(Counter::queued);
-    if (delivery.isFromStore) {
-      session.queuedRetained--;
-    } else {
-      session.queuedMessages--;
-      session.queuedBytes -= delivery.message->size();
-    }
-    return delivery;
-  }
-
-  bool isExpired(const Message& message) const { return message.expiresAtMs != 0 && message.expiresAtMs <= nowMs_; }
 
   void afterWrite(Connection& connection) {
     if (connection.isBlocked || connection.phase == Phase::gone) return;

@@ -56,8 +56,21 @@ class Shard {
         counters_(counters),
         outlet_(outlet) {}
 
+  void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
+
+  // Once a second.
+  void tick() {
+    retained_.sweep(nowMs_, sweepNodes);
+    counters_.set(Counter::retained, retained_.size());
+  }
+
   // `from`: the worker whose front end took the message.
   void publish(Publication& publication, const Source& source, unsigned from) {
+    if (hasPassed(publication.expiresAtMs, nowMs_)) {  // on its way here [MQTT-3.3.2-5]
+      expire(publication);
+      outlet_.acknowledge(from, source, Reason::success);
+      return;
+    }
     Reason reason = publication.retain ? retain(publication) : Reason::success;
     if (isError(reason) && source.qos > 0) {  // the client will know, and may publish it again
       outlet_.acknowledge(from, source, reason);
@@ -105,12 +118,18 @@ class Shard {
         outlet_.answer(record.worker, {.kind = RecordKind::departing, .worker = uint8_t(from), .value = record.value});
         outlet_.answer(from, {.kind = RecordKind::arriving, .value = record.value});
         break;
+      case RecordKind::flush:
+        outlet_.answer(from, {.kind = RecordKind::flushed, .worker = record.worker, .value = record.value});
+        break;
       default:
         std::abort();
     }
   }
 
  private:
+  // Of the tree of retained messages, looked at in a second: about a millisecond's work.
+  static constexpr size_t sweepNodes = 10'000;
+
   Reason retain(Publication& publication) {
     bool isKept = true;
     if (publication.payload.empty()) retained_.remove(publication.topic);
@@ -120,15 +139,24 @@ class Shard {
     return isKept ? Reason::success : Reason::quotaExceeded;
   }
 
+  // A message that nobody gets still takes the place of the one that its topic had retained.
+  void expire(const Publication& publication) {
+    counters_.add(Counter::droppedExpired);
+    if (!publication.retain) return;
+    retained_.remove(publication.topic);
+    counters_.set(Counter::retained, retained_.size());
+  }
+
   void subscribe(const SubscribeRequest& request, unsigned from) {
     for (const RetainedFilter& filter : request.retained) {
       const SubscriptionOptions& options = filter.options;
-      retained_.match(filter.text, [&](const MessageRef& message) {
+      retained_.match(filter.text, nowMs_, [&](const MessageRef& message) {
         if (options.noLocal && message->originSession == request.session) return;
         outlet_.answer(from, {.kind = RecordKind::retainedFound, .qos = options.qos, .connection = options.subscriptionId,
                               .pointer = MessageRef(message).release(), .value = request.session});
       });
     }
+    counters_.set(Counter::retained, retained_.size());
     outlet_.answer(from, {.kind = RecordKind::subscribed, .value = request.token});
   }
 
@@ -138,6 +166,7 @@ class Shard {
   Counters& counters_;
   ShardOutlet& outlet_;
   std::vector<Filter*> matches_;
+  uint64_t nowMs_ = 0;
 };
 
 }  // namespace rally

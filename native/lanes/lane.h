@@ -23,6 +23,7 @@ enum class RecordKind : uint8_t {
   removeRoute,       // the same
   subscribe,         // pointer: SubscribeRequest, behind its routes
   moveSession,       // value: session; worker: from; the sender is where it goes
+  flush,             // value: session that leaves the sender; behind all that its client has sent there
   parcel,            // pointer: SessionParcel; from front end to front end
   // outbound: shard -> front end
   deliver,           // pointer: Message
@@ -31,6 +32,7 @@ enum class RecordKind : uint8_t {
   retainedFound,     // pointer: Message; value: session; connection: subscription identifier
   departing,         // value: session; worker: where to. No more for it here from this shard
   arriving,          // value: session. From now on for it here from this shard
+  flushed,           // value: session, behind the answers to what its client has sent
 };
 
 struct Record {
@@ -58,9 +60,10 @@ class Lane {
   // Publishes what was pushed. True when the consumer has something new to look at.
   bool commit() {
     pushSpilled();
-    if (!spill_.empty()) {
-      producerWaits_.store(true, std::memory_order_seq_cst);
-      pushSpilled();  // the consumer may have made room before it could see that
+    // After each note that there is more, the consumer may have made room before it could see the note.
+    while (!spill_.empty()) {
+      noteWaiting();
+      if (!pushSpilled()) break;
     }
     return ring_.commit();
   }
@@ -69,7 +72,7 @@ class Lane {
   // A lane that is crowded or has spilled asks its consumer to ring back when it has made room.
   bool isCrowded() {
     if (hasSpace()) return false;
-    producerWaits_.store(true, std::memory_order_seq_cst);
+    noteWaiting();
     return !hasSpace();
   }
 
@@ -82,17 +85,32 @@ class Lane {
   // Consumer.
   template <class Take>
   size_t drain(size_t most, Take&& take) {
-    return ring_.drain(most, take);
+    const size_t count = ring_.drain(most, take);
+    hasMadeRoom_ |= count > 0;
+    return count;
   }
   bool isEmpty() const { return ring_.isEmpty(); }
-  // True once after the producer has found the lane crowded.
+  // True once after the producer has found the lane crowded and drain() has made room.
   bool takeProducerWaits() {
-    return producerWaits_.load(std::memory_order_seq_cst) && producerWaits_.exchange(false);
+    if (!std::exchange(hasMadeRoom_, false)) return false;
+    // Room made, then the note read: the other half of noteWaiting().
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return producerWaits_.load(std::memory_order_relaxed) && producerWaits_.exchange(false, std::memory_order_relaxed);
   }
 
  private:
-  void pushSpilled() {
+  // Note written, then the room looked at again. Without a full fence on both sides a processor may read
+  // before its own write is visible to others: the producer would find no room, the consumer no note, and
+  // the producer would sleep beside an empty lane.
+  void noteWaiting() {
+    producerWaits_.store(true, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+  // True when something has found room.
+  bool pushSpilled() {
+    const size_t before = spill_.size();
     while (!spill_.empty() && ring_.push(spill_.front())) spill_.pop_front();
+    return spill_.size() < before;
   }
   bool hasSpace() { return spill_.empty() && ring_.hasRoom(crowdedBelow_); }
 
@@ -100,6 +118,7 @@ class Lane {
   std::deque<Record> spill_;
   const size_t crowdedBelow_;
   std::atomic<bool> producerWaits_{false};
+  bool hasMadeRoom_ = false;  // the consumer's, since it last looked whether the producer waits
 };
 
 }  // namespace rally

@@ -16,6 +16,9 @@
 
 namespace rally {
 
+// Whether a message with this expiry (0: never) has nothing left of its interval (5.0, 3.3.2.3.3).
+inline bool hasPassed(uint64_t expiresAtMs, uint64_t nowMs) { return expiresAtMs != 0 && expiresAtMs <= nowMs; }
+
 struct Message {
   std::atomic<uint32_t> references{1};
   uint32_t payloadBytes = 0;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../topics/filter-table.h"
+#include "delivery-queue.h"
 #include "packet-id-set.h"
 #include "window.h"
 
@@ -22,13 +23,14 @@ struct SubscriptionRef {
 struct SessionParcel {
   uint64_t key = 0;
   Window window;
-  Fifo<Delivery> queue;
+  DeliveryQueue queue;
   PacketIdSet received;
 };
 
 // A session on its way to or from another worker: each shard says when it has switched over.
 struct SessionMove {
   bool isArriving = false;
+  unsigned flushesLeft = 0;               // departing: shards that may not have taken all its client sent
   uint64_t switchedShards = 0;            // bit s: shard s has switched
   std::unique_ptr<SessionParcel> parcel;  // arriving: what came from the other worker
 
@@ -42,10 +44,7 @@ struct Session {
   bool isPersistent = true;         // outlives its connection
   std::vector<SubscriptionRef> subscriptions;
   Window window;
-  Fifo<Delivery> queue;             // waits for room in the window or the outbox, in order
-  size_t queuedMessages = 0;        // of the queue, what was published since
-  size_t queuedBytes = 0;           // the bytes of those
-  size_t queuedRetained = 0;        // of the queue, retained messages for new subscriptions
+  DeliveryQueue queue;              // waits for room in the window or the outbox
   PacketIdSet received;             // QoS 2, from the client
   PacketIdSet receivedBefore;       // of those, the ones that came on earlier connections
   uint64_t matchEpoch = 0;          // the publication it was last matched for ...
@@ -54,7 +53,8 @@ struct Session {
   uint64_t knowingShards = 0;       // bit s: shard s knows the filters of that SUBSCRIBE
   std::unique_ptr<SessionMove> move;
 
-  bool isCaughtUp() const { return queue.empty() && !window.isResending() && !isSubscribing; }
+  bool hasWaiting() const { return !queue.empty() || window.isResending(); }
+  bool isCaughtUp() const { return !hasWaiting() && !isSubscribing; }
 };
 
 }  // namespace rally

@@ -55,7 +55,7 @@ class FilterTable {
     Filter& filter = filters_[id];
     filter.size = uint16_t(text.size());
     filter.bytes = std::make_unique<uint8_t[]>(text.size());
-    std::memcpy(filter.bytes.get(), text.data(), text.size());
+    if (!text.empty()) std::memcpy(filter.bytes.get(), text.data(), text.size());
     all_.add(hashBytes(text, seed_), id);
     if (hasWildcard(text)) {
       filter.node = addPath(text);
@@ -103,7 +103,7 @@ class FilterTable {
   uint32_t findId(Bytes text, uint64_t hash) const {
     return all_.find(hash, [&](uint32_t id) {
       const Filter& filter = filters_[id];
-      return filter.size == text.size() && std::memcmp(filter.bytes.get(), text.data(), text.size()) == 0;
+      return areEqual(filter.text(), text);
     });
   }
 

@@ -7,6 +7,11 @@
 
 namespace rally {
 
+inline bool areEqual(Bytes a, Bytes b) { return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0); }
+
+// Which of `workers` owns the topic with this hash.
+inline unsigned ownerOf(uint64_t hash, unsigned workers) { return unsigned((hash >> 32) * workers >> 32); }
+
 inline uint64_t foldedMultiply(uint64_t a, uint64_t b) {
   const auto product = static_cast<unsigned __int128>(a) * b;
   return uint64_t(product) ^ uint64_t(product >> 64);

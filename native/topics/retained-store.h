@@ -29,7 +29,9 @@ class RetainedStore {
     if (node == 0) node = addPath(message->topic());
     MessageRef& kept = tree_.value(node);
     if (isNew) count_++;
+    else expiring_ -= kept->expiresAtMs != 0;
     bytes_ = otherBytes + message->size();
+    expiring_ += message->expiresAtMs != 0;
     kept = std::move(message);
     return true;
   }
@@ -40,13 +42,39 @@ class RetainedStore {
     if (node == 0 || !tree_.value(node)) return;
     count_--;
     bytes_ -= tree_.value(node)->size();
+    expiring_ -= tree_.value(node)->expiresAtMs != 0;
     tree_.value(node) = MessageRef();
     while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node)) node = tree_.remove(node);
   }
 
-  // Calls `visit(message)` for each retained message whose topic matches the filter.
+  // Calls `visit(message)` for each retained message whose topic matches the filter, and forgets those
+  // that have expired.
   template <class Visit>
-  void match(Bytes filter, Visit&& visit) const {
+  void match(Bytes filter, uint64_t nowMs, Visit&& visit) {
+    std::vector<MessageRef> expired;
+    matchAll(filter, [&](const MessageRef& message) {
+      if (hasPassed(message->expiresAtMs, nowMs)) expired.push_back(message);
+      else visit(message);
+    });
+    for (const MessageRef& message : expired) remove(message->topic());
+  }
+
+  // Looks at the next `nodes` nodes of the tree and forgets what has expired there.
+  void sweep(uint64_t nowMs, size_t nodes) {
+    if (expiring_ == 0) return;
+    for (; nodes > 0; nodes--) {
+      if (++swept_ >= tree_.end()) {
+        swept_ = root;
+        return;
+      }
+      const MessageRef message = tree_.value(swept_);
+      if (message && hasPassed(message->expiresAtMs, nowMs)) remove(message->topic());
+    }
+  }
+
+ private:
+  template <class Visit>
+  void matchAll(Bytes filter, Visit&& visit) const {
     std::vector<uint32_t> reached{root};
     std::vector<uint32_t> next;
     bool hasMulti = false;
@@ -74,7 +102,6 @@ class RetainedStore {
     }
   }
 
- private:
   static constexpr uint32_t root = TopicTree<MessageRef>::root;
 
   // Under a wildcard of the first level, topics that begin with $ are left out [MQTT-4.7.2-1].
@@ -120,6 +147,8 @@ class RetainedStore {
   const RetainedLimits limits_;
   size_t count_ = 0;
   size_t bytes_ = 0;
+  size_t expiring_ = 0;    // messages that will expire
+  uint32_t swept_ = root;  // the node that sweep() last looked at
 };
 
 }  // namespace rally

@@ -28,13 +28,14 @@ class TopicTree {
   uint32_t nextSibling(uint32_t node) const { return nodes_[node].nextSibling; }
   Bytes level(uint32_t node) const { return {nodes_[node].text.get(), nodes_[node].textBytes}; }
   size_t size() const { return nodes_.size(); }
+  // One more than the largest node there has been; the value of a node that is no more is empty.
+  uint32_t end() const { return nodes_.end(); }
 
   // The child of `parent` under `level`, or 0.
   uint32_t child(uint32_t parent, Bytes level) const {
     return index_.find(hashOf(parent, level), [&](uint32_t id) {
       const Node& node = nodes_[id];
-      return node.parent == parent && node.textBytes == level.size() &&
-             std::memcmp(node.text.get(), level.data(), level.size()) == 0;
+      return node.parent == parent && areEqual({node.text.get(), node.textBytes}, level);
     });
   }
 

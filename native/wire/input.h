@@ -30,6 +30,7 @@ class Input {
   // `sink(first, body)` gives a Flow. Returns success, or why the stream is over.
   template <class Sink>
   Reason feed(Bytes chunk, const FrameRules& rules, Sink&& sink) {
+    if (ended_) return error_;
     if (paused_) {
       hold(chunk);
       return Reason::success;
@@ -39,7 +40,8 @@ class Input {
       const size_t used = parse(held_, rules, sink);
       if (used == 0 && !paused_) return error_;  // still incomplete, or over
       if (used != 0) held_.clear();
-      if (paused_ || ended_) {
+      if (ended_) return error_;
+      if (paused_) {
         hold(chunk);
         return error_;
       }
@@ -52,6 +54,7 @@ class Input {
   // Hands on what was held back. A sink may pause again.
   template <class Sink>
   Reason resume(const FrameRules& rules, Sink&& sink) {
+    if (ended_) return error_;
     paused_ = false;
     std::vector<uint8_t> waiting;
     waiting.swap(held_);

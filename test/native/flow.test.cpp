@@ -103,7 +103,7 @@ TEST("flow: QoS 1 waits in the session's queue within its bounds, then comes in 
       broker.settle();
       CHECK(publisher.unacknowledged.empty());
       const Session& session = *broker.sessionOf(slow);
-      CHECK_EQ(session.queuedMessages, 50);
+      CHECK_EQ(session.queue.messages(), 50);
       CHECK_EQ(session.queue.size(), 50);
       CHECK_EQ(broker.total(Counter::queued), 50);
       const uint64_t dropped = broker.total(Counter::droppedQueueFull);
@@ -112,8 +112,8 @@ TEST("flow: QoS 1 waits in the session's queue within its bounds, then comes in 
       broker.settle();
       CHECK(slow.texts() == numbered("t", 0, int(100 - dropped)));
       CHECK_EQ(broker.total(Counter::queued), 0);
-      CHECK_EQ(session.queuedMessages, 0);
-      CHECK_EQ(session.queuedBytes, 0);
+      CHECK_EQ(session.queue.messages(), 0);
+      CHECK_EQ(session.queue.bytes(), 0);
     }
   }
 }
@@ -133,13 +133,13 @@ TEST("flow: the session's queue is bounded in bytes; an absent session drops QoS
   broker.settle();
   CHECK_EQ(broker.total(Counter::droppedQos0), 17);
   const Session& session = *broker.sessionOf(away);
-  CHECK(session.queuedBytes <= 20'000 && session.queuedBytes > 18'000);
-  const size_t queued = session.queuedMessages;
+  CHECK(session.queue.bytes() <= 20'000 && session.queue.bytes() > 18'000);
+  const size_t queued = session.queue.messages();
   CHECK_EQ(broker.total(Counter::droppedQueueFull), 33 - queued);
   away.connect(1);
   broker.settle();
   CHECK_EQ(away.received.size(), queued);
-  CHECK_EQ(broker.sessionOf(away)->queuedBytes, 0);
+  CHECK_EQ(broker.sessionOf(away)->queue.bytes(), 0);
 }
 
 TEST("flow: a session that ends with its connection queues nothing while it is away") {
@@ -482,4 +482,43 @@ TEST("flow: nothing is appended for a connection that the early write has ended"
   reset.connect(0);
   broker.settle();
   CHECK_EQ(reset.received.size(), 6);
+}
+
+TEST("flow: a message whose time passes on its way is dropped and counted") {
+  for (const unsigned workers : {1u, 2u}) {
+    for (const uint8_t qos : {uint8_t(0), uint8_t(1), uint8_t(2)}) {
+      HandDrivenBroker broker(workers);
+      Client& publisher = broker.connected("p", 0);
+      Client& subscriber = broker.connected("s", workers - 1);
+      subscriber.subscribe("#", 2);
+      broker.settle();
+      for (int i = 0; i < 8; i++) {
+        publisher.publish({.topic = "t" + std::to_string(i), .payload = "x", .qos = qos, .retain = true, .expirySeconds = uint32_t(i % 2 == 0 ? 2 : 3)});
+      }
+      broker.receive(publisher, publisher.takeSent());  // all is in the lanes or with the owner
+      broker.advance(0, 2);
+      const uint64_t sentBefore = broker.total(Counter::publishSent);
+      broker.advanceTime(2'500);
+      broker.settle();
+      CHECK(publisher.unacknowledged.empty());
+      CHECK_EQ(subscriber.received.size() + broker.total(Counter::droppedExpired), 8);
+      for (size_t i = size_t(sentBefore); i < subscriber.received.size(); i++) CHECK(subscriber.received[i].expirySeconds == 1);
+      if (workers == 2) CHECK(broker.total(Counter::droppedExpired) > 0);
+      CHECK_EQ(broker.total(Counter::retained), 4);
+    }
+  }
+}
+
+TEST("flow: a message without any time to live goes to nobody") {
+  HandDrivenBroker broker(1);
+  Client& client = broker.connected("c", 0);
+  client.subscribe("#", 2);
+  broker.settle();
+  client.publish({.topic = "t", .payload = "before", .qos = 1, .retain = true});
+  client.publish({.topic = "t", .payload = "x", .qos = 1, .retain = true, .expirySeconds = 0});
+  broker.settle();
+  CHECK_EQ(client.received.size(), 1);
+  CHECK_EQ(broker.total(Counter::droppedExpired), 1);
+  CHECK_EQ(broker.total(Counter::retained), 0);
+  CHECK(client.unacknowledged.empty());
 }

@@ -371,6 +371,44 @@ TEST("front end: a PUBREL for an earlier connection does not end this one") {
   CHECK(!client.disconnectReason);
 }
 
+TEST("front end: a PUBREL before the PUBREC counts once, also when the PUBREC then refuses") {
+  Limits limits;
+  limits.retainedMessagesMax = 0;  // so that the owner of the topic refuses
+  for (const unsigned owner : {0u, 1u}) {
+    HandDrivenBroker broker(2, limits);
+    Client& client = broker.connected("c", owner);
+    Connection& connection = *client.link->connection;
+    for (uint16_t id = 1; id <= 4; id++) {
+      broker.receive(client, encode({.topic = "t" + std::to_string(id), .payload = "x", .qos = 2, .retain = true, .packetId = id}, 5));
+      broker.receive(client, fromHex("6202 000" + std::to_string(id)));
+    }
+    broker.settle();
+    CHECK_EQ(connection.unacknowledged, 0);
+    client.publish("t", "x", 1);
+    broker.settle();
+    CHECK(!client.disconnectReason);
+  }
+}
+
+TEST("front end: a session that was not to outlive its connection and is accepted again sends nothing again") {
+  HandDrivenBroker broker(1);
+  Client& former = broker.connected("f", 0, {.isPersistent = false});
+  Client& later = broker.add("l");
+  later.connect(0);
+  former.subscribe("#", 2);
+  broker.settle();
+  former.answersAtOnce = false;
+  for (int i = 0; i < 4; i++) former.publish("t", std::to_string(i), i % 2 + 1);
+  broker.settle();
+  CHECK_EQ(former.received.size(), 4);
+  Session& session = *former.link->connection->session;
+  broker.accept(later, session);
+  broker.receive(later, fromHex("c000"));
+  broker.advance(0, 4);
+  CHECK(session.window.hasRoom(1));
+  CHECK_EQ(toHex(bytesOf(later.link->toClient)), std::string("d000"));
+}
+
 TEST("front end: a connection that was ended in the middle of a chunk stays ended") {
   Limits limits;
   limits.outboxBytesMax = 100;

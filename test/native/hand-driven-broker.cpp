@@ -4,6 +4,8 @@
 
 namespace {
 
+constexpr uint64_t hashSeed = 42;
+
 bool isRung(rally::Doorbell& doorbell) {
   pollfd wanted{doorbell.fd(), POLLIN, 0};
   return poll(&wanted, 1, 0) == 1;
@@ -52,7 +54,7 @@ struct HandDrivenBroker::Record {
   std::deque<std::shared_ptr<Link>> waiting;
 };
 
-HandDrivenBroker::HandDrivenBroker(unsigned workers, const rally::Limits& limits, FakeTransport::Kind kind) : broker(workers, limits, 42) {
+HandDrivenBroker::HandDrivenBroker(unsigned workers, const rally::Limits& limits, FakeTransport::Kind kind) : broker(workers, limits, hashSeed) {
   for (unsigned i = 0; i < workers; i++) {
     workers_.push_back(std::make_unique<Worker>(broker.engine(i), kind));
     broker.engine(i).beginTurn(nowMs);
@@ -62,6 +64,7 @@ HandDrivenBroker::~HandDrivenBroker() = default;
 
 unsigned HandDrivenBroker::workers() const { return unsigned(workers_.size()); }
 uint64_t HandDrivenBroker::total(rally::Counter counter) const { return broker.total(counter); }
+unsigned HandDrivenBroker::ownerOf(const std::string& topic) const { return rally::ownerOf(rally::hashBytes(bytesOf(topic), hashSeed), workers()); }
 FakeTransport& HandDrivenBroker::transport(unsigned worker) { return workers_[worker]->transport; }
 
 rally::Session* HandDrivenBroker::sessionOf(const Client& client) {
@@ -167,7 +170,7 @@ void HandDrivenBroker::advanceTime(uint64_t ms) {
   for (const auto& worker : workers_) {
     finishTurn(*worker);
     worker->engine.beginTurn(nowMs);
-    worker->engine.frontEnd.tick();
+    worker->engine.tick();
     worker->isPolled = true;
   }
 }

@@ -109,6 +109,7 @@ class HandDrivenBroker {
   rally::Engine& engine(unsigned worker) { return broker.engine(worker); }
   rally::Session* sessionOf(const Client& client);
   uint64_t total(rally::Counter counter) const;
+  unsigned ownerOf(const std::string& topic) const;
   FakeTransport& transport(unsigned worker);
 
   Client& add(const std::string& name, Client::Options options = {});

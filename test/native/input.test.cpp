@@ -229,3 +229,24 @@ TEST("input: random streams, chunks, pauses and holds against parsing the whole 
     CHECK(taker.taken == expected.frames);
   });
 }
+
+TEST("input: nothing comes out any more once the stream has ended") {
+  const FrameRules rules{.bytesMax = 100};
+  for (const bool isError : {false, true}) {
+    Input input;
+    int frames = 0;
+    const auto sink = [&](uint8_t, Bytes) {
+      frames++;
+      return Flow::end;
+    };
+    const Octets first = isError ? Octets{0x30, 0xff, 0xff, 0xff, 0xff} : Octets{0xc0, 0};
+    const Reason reason = input.feed(Exact(first), rules, sink);
+    CHECK(input.ended());
+    const int before = frames;
+    const Octets more = {0xc0, 0, 0xc0, 0};
+    CHECK_EQ(input.feed(Exact(more), rules, sink), reason);
+    CHECK_EQ(input.resume(rules, sink), reason);
+    CHECK_EQ(frames, before);
+    CHECK_EQ(input.heldBytes(), 0);
+  }
+}

@@ -253,8 +253,8 @@ TEST("reconnect: a session that moves takes its counts along, and what is queued
     mover.connect(worker);
     broker.settle();
     const Session& session = *broker.sessionOf(mover);
-    CHECK_EQ(session.queuedMessages, 10);
-    CHECK(session.queuedBytes > 10 * sizeof(Message));
+    CHECK_EQ(session.queue.messages(), 10);
+    CHECK(session.queue.bytes() > 10 * sizeof(Message));
     CHECK_EQ(broker.total(Counter::queued), 10);
   }
   mover.received.clear();
@@ -262,6 +262,39 @@ TEST("reconnect: a session that moves takes its counts along, and what is queued
   mover.answer();
   broker.settle();
   CHECK_EQ(mover.received.size(), 10);
-  CHECK_EQ(broker.sessionOf(mover)->queuedBytes, 0);
+  CHECK_EQ(broker.sessionOf(mover)->queue.bytes(), 0);
   CHECK_EQ(broker.total(Counter::queued), 0);
+}
+
+TEST("reconnect: a publisher that comes back on another worker does not overtake itself") {
+  constexpr int count = 12'000;  // more than a shard takes in a turn
+  HandDrivenBroker broker(3);
+  Client& subscriber = broker.connected("s", 2);
+  Client& publisher = broker.connected("p", 0);
+  subscriber.subscribe("#", 0);
+  broker.settle();
+  std::string topic = "t";
+  while (broker.ownerOf(topic) != 2) topic += "t";
+  Octets all;
+  for (int i = 0; i < count; i++) appendOctets(all, encode({.topic = topic, .payload = std::to_string(i)}, 5));
+  Connection* connection = publisher.link->connection;
+  broker.engine(0).frontEnd.receive(*connection, all);
+  broker.advance(0, 5);
+  publisher.connect(1);
+  for (int i = 0; i < 40 && !publisher.isConnected; i++) {
+    broker.turn(0);
+    broker.turn(1);
+    if (i % 4 == 3) broker.turn(2);
+    publisher.read();
+  }
+  publisher.publish(topic, std::to_string(count), 0);
+  broker.turn(1);
+  broker.settle();
+  int last = -1;
+  for (const SentPublish& message : subscriber.received) {
+    const int number = std::stoi(message.payload);
+    CHECK(number > last);
+    last = number;
+  }
+  CHECK_EQ(last, count);
 }

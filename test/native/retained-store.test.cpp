@@ -3,6 +3,7 @@
 #include "octets.h"
 
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "../../native/topics/retained-store.h"
@@ -18,9 +19,9 @@ MessageRef messageOf(const std::string& topic, const std::string& payload) {
   return publication.keep();
 }
 
-std::multiset<std::string> matched(const RetainedStore& store, const std::string& filter) {
+std::multiset<std::string> matched(RetainedStore& store, const std::string& filter) {
   std::multiset<std::string> found;
-  store.match(Exact(bytesOf(filter)), [&](const MessageRef& message) { found.insert(textOf(message->topic()) + "=" + textOf(message->payload())); });
+  store.match(Exact(bytesOf(filter)), 0, [&](const MessageRef& message) { found.insert(textOf(message->topic()) + "=" + textOf(message->payload())); });
   return found;
 }
 
@@ -102,4 +103,38 @@ TEST("retained store: 65,535 slashes as topic and as filter") {
   CHECK(matched(store, "/").empty());
   store.remove(bytesOf(slashes));
   CHECK(matched(store, "#").empty());
+}
+
+TEST("retained store: expired messages leave it when they are found, and by the sweep") {
+  check::eachSeed(30, [](check::Random& random) {
+    RetainedStore store(random.next(), {});
+    std::map<std::string, uint64_t> oracle;  // topic -> expires at; 0: never
+    uint64_t nowMs = 1'000;
+    for (int step = 0; step < 200; step++) {
+      nowMs += random.below(20);
+      const std::string& topic = random.pick(topics);
+      const uint64_t expiresAtMs = random.chance(60) ? nowMs + random.between(1, 100) : 0;
+      Publication publication;
+      publication.topic = bytesOf(topic);
+      publication.payload = bytesOf("x");
+      publication.expiresAtMs = expiresAtMs;
+      CHECK(store.set(publication.keep()));
+      oracle[topic] = expiresAtMs;
+      if (random.chance(20)) {
+        const std::string& filter = random.pick(filters);
+        std::set<std::string> found;
+        store.match(Exact(bytesOf(filter)), nowMs, [&](const MessageRef& message) { found.insert(textOf(message->topic())); });
+        for (const auto& [name, at] : oracle) CHECK_EQ(found.contains(name), matchesByTheBook(filter, name) && (at == 0 || at > nowMs));
+        std::erase_if(oracle, [&](const auto& entry) { return entry.second != 0 && entry.second <= nowMs && matchesByTheBook(filter, entry.first); });
+        CHECK_EQ(store.size(), oracle.size());
+      }
+    }
+    nowMs += 50;
+    for (int round = 0; round < 100; round++) store.sweep(nowMs, 3);
+    std::erase_if(oracle, [&](const auto& entry) { return entry.second != 0 && entry.second <= nowMs; });
+    CHECK_EQ(store.size(), oracle.size());
+    CHECK_EQ(store.bytes(), std::accumulate(oracle.begin(), oracle.end(), size_t(0), [](size_t sum, const auto& entry) { return sum + sizeof(Message) + entry.first.size() + 1; }));
+    for (const std::string& topic : topics) store.remove(bytesOf(topic));
+    CHECK_EQ(store.size(), 0);
+  });
 }

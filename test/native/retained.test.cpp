@@ -129,7 +129,7 @@ TEST("retained: many retained messages wait for a slow reader, beyond the bound 
     broker.settle();
     CHECK(sortedTexts(slow) == sorted(expected));
     CHECK_EQ(broker.total(Counter::queued), 0);
-    CHECK_EQ(broker.sessionOf(slow)->queuedRetained, 0);
+    CHECK_EQ(broker.sessionOf(slow)->queue.retained(), 0);
   }
 }
 
@@ -213,4 +213,54 @@ TEST("retained: whoever subscribes while others publish ends with the last value
       for (const SentPublish& message : last.received) CHECK_EQ(values[message.topic], message.payload);
     }
   });
+}
+
+TEST("retained: an expired message leaves the store: when it is looked for, and by itself") {
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers);
+    Client& publisher = broker.connected("p", 0);
+    for (int i = 0; i < 40; i++) {
+      publisher.publish({.topic = "t/" + std::to_string(i), .payload = "x", .qos = 1, .retain = true, .expirySeconds = uint32_t(i < 20 ? 5 : 60)});
+    }
+    broker.settle();
+    CHECK_EQ(broker.total(Counter::retained), 40);
+    broker.advanceTime(5'000);
+    broker.settle();
+    CHECK_EQ(broker.total(Counter::retained), 20);
+    broker.nowMs += 55'000;
+    publisher.subscribe("t/3+", 1);  // matches nothing
+    publisher.subscribe("t/30", 1);
+    broker.settle();
+    CHECK_EQ(broker.total(Counter::retained), 19);
+    CHECK(publisher.received.empty());
+    CHECK_EQ(broker.total(Counter::droppedExpired), 0);
+  }
+}
+
+TEST("retained: what is found for a session that is moving reaches it") {
+  HandDrivenBroker broker(3);
+  Client& publisher = broker.connected("p", 0);
+  std::string topic = "t";
+  while (broker.ownerOf(topic) != 2) topic += "t";
+  std::string noise = topic + "n";
+  while (broker.ownerOf(noise) != 2) noise += "n";
+  publisher.publish(topic, "kept", 1, true);
+  broker.settle();
+  Client& mover = broker.connected("m", 0);
+  // Worker 0 has sent the SUBSCRIBE to the shards when its client comes back on worker 1, but the owner of the
+  // topic has more before it than it takes at once.
+  for (int i = 0; i < 300; i++) publisher.publish(noise, "x");
+  broker.receive(publisher, publisher.takeSent());
+  mover.subscribe(topic.c_str(), 1);
+  broker.turn(0);
+  mover.connect(1);
+  for (int i = 0; i < 6; i++) {
+    broker.turn(1);
+    broker.turn(0);
+  }
+  broker.turn(2);
+  broker.settle();
+  CHECK(mover.isConnected);
+  CHECK(mover.texts() == std::vector<std::string>{topic + "=kept"});
+  CHECK_EQ(broker.total(Counter::sessions), 2);
 }

@@ -1,0 +1,40 @@
+// The messages that wait for one session, in order, and what they come to.
+#pragma once
+#include "delivery.h"
+#include "fifo.h"
+
+namespace rally {
+
+class DeliveryQueue {
+ public:
+  bool empty() const { return all_.empty(); }
+  size_t size() const { return all_.size(); }
+  size_t messages() const { return all_.size() - retained_; }  // published since the session subscribed
+  size_t bytes() const { return bytes_; }                      // of those
+  size_t retained() const { return retained_; }                // retained messages for new subscriptions
+
+  const Delivery& front() { return all_.front(); }
+
+  void push(Delivery delivery) {
+    if (delivery.isFromStore) retained_++;
+    else bytes_ += delivery.message->size();
+    all_.push(std::move(delivery));
+  }
+  Delivery take() {
+    Delivery delivery = std::move(all_.front());
+    all_.pop();
+    if (delivery.isFromStore) retained_--;
+    else bytes_ -= delivery.message->size();
+    return delivery;
+  }
+  void append(DeliveryQueue later) {
+    while (!later.empty()) push(later.take());
+  }
+
+ private:
+  Fifo<Delivery> all_;
+  size_t bytes_ = 0;
+  size_t retained_ = 0;
+};
+
+}  // namespace rally
