@@ -425,7 +425,7 @@ napi_value openWebSocket(napi_env env, napi_callback_info info) {
 
 napi_value openHost(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
-  return toNumber(env, call.frontEnd().open(call.host->hostTransport).slot);
+  return toNumber(env, call.frontEnd().open(call.host->hostTransport, true).slot);
 }
 
 napi_value receive(napi_env env, napi_callback_info info) {
@@ -454,7 +454,7 @@ napi_value closeConnection(napi_env env, napi_callback_info info) {
 }
 
 napi_value accept(napi_env env, napi_callback_info info) {
-  const Call<8> call(env, info);
+  const Call<9> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(1));
   if (!session) return toBoolean(env, false);
   ConnectionTerms terms;
@@ -463,13 +463,14 @@ napi_value accept(napi_env env, napi_callback_info info) {
   terms.receiveMaximum = uint16_t(call.integer(4));
   terms.maximumPacketSize = uint32_t(call.integer(5));
   terms.isPersistent = call.truth(6);
+  terms.withholdsProblems = call.truth(8);
   call.frontEnd().accept(call.connection(0), *session, terms, call.bytes(7));
   return toBoolean(env, true);
 }
 
 napi_value createSession(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
-  call.host->engine.createSession(call.integer(0));
+  const Call<2> call(env, info);
+  call.host->engine.createSession(call.integer(0), call.truth(1));
   return nullptr;
 }
 
@@ -626,6 +627,9 @@ napi_value createBroker(napi_env env, napi_callback_info info) {
   limits.inflightMax = uint16_t(limit("inflightMax"));
   limits.topicAliasMaximum = uint16_t(limit("topicAliasMaximum"));
   limits.topicLevelsMax = uint32_t(limit("topicLevelsMax"));
+  limits.maximumQos = uint8_t(limit("maximumQoS"));
+  limits.retainAvailable = limit("retainAvailable") != 0;
+  limits.checksPayloadFormat = limit("checksPayloadFormat") != 0;
   limits.outboxBytesMax = uint32_t(limit("outboxBytesMax"));
   limits.outboxMessagesMax = uint32_t(limit("outboxMessagesMax"));
   limits.sessionQueueMessagesMax = uint32_t(limit("sessionQueueMessagesMax"));

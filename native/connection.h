@@ -47,6 +47,8 @@ struct Connection {
   bool isBlocked = false;          // the socket takes nothing now
   bool isStalled = false;          // its frames wait for room in the lanes
   bool isReading = true;
+  bool isHost = false;             // of the host program: may send everything, and is not counted
+  bool withholdsProblems = false;  // the client wants no reason strings
   bool hasLeft = false;            // the socket is no more; see FrontEnd::gone()
   bool isStarved = false;          // waits for memory of the arena
   Input input;

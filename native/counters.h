@@ -1,4 +1,5 @@
-// What a worker has counted since it started. One thread writes; any thread may read.
+// What a worker has counted since it started. One thread writes; any thread may read. The host program's
+// connection and session are not counted, nor what the broker publishes to $SYS.
 #pragma once
 #include <array>
 #include <atomic>
@@ -21,6 +22,9 @@ enum class Counter : uint8_t {
   droppedExpired,      // its Message Expiry Interval had passed
   droppedInput,        // QoS 0 from a connection whose frames could not be taken in time
   retainedRefused,     // the store of retained messages was full
+  publishRefused,      // a client may not publish it: to $SYS, or text that is not UTF-8
+  otherReceived,       // packets but PUBLISH
+  otherSent,           // likewise
   handedOver,          // messages that crossed a lane
   doorbells,           // workers woken
   gauges,              // from here on: what is there now

@@ -94,17 +94,19 @@ class Engine : private Router, private ShardOutlet {
   }
 
   // A session outlives its connection until accept() says otherwise. One that is there already stays.
-  Session& createSession(uint64_t key) {
+  Session& createSession(uint64_t key, bool isHost = false) {
     if (Session* known = sessions_.find(key)) return *known;
-    counters.add(Counter::sessions);
-    return sessions_.create(key);
+    if (!isHost) counters.add(Counter::sessions);
+    Session& session = sessions_.create(key);
+    session.isHost = isHost;
+    return session;
   }
 
   void destroySession(Session& session) {
     while (!session.subscriptions.empty()) removeSubscription(session, *session.subscriptions.back().filter);
     if (session.connection) frontEnd.end(*session.connection, Reason::unspecifiedError);
     counters.subtract(Counter::queued, session.queue.size());
-    counters.subtract(Counter::sessions);
+    if (!session.isHost) counters.subtract(Counter::sessions);
     sessions_.remove(session);
   }
 

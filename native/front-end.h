@@ -39,6 +39,7 @@ struct ConnectionTerms {
   uint16_t receiveMaximum = 65'535;
   uint32_t maximumPacketSize = 0;  // 0: no limit
   bool isPersistent = false;       // the session outlives the connection
+  bool withholdsProblems = false;  // Request Problem Information is 0 (5.0, 3.1.2.11.7)
 };
 
 class FrontEnd : public Outbound::ConnectionEnder {
@@ -46,13 +47,15 @@ class FrontEnd : public Outbound::ConnectionEnder {
   FrontEnd(const Limits& limits, Counters& counters, Router& router)
       : outbound(limits, counters, *this), limits_(limits), counters_(counters), router_(router) {}
 
-  Connection& open(Transport& transport) {
+  Connection& open(Transport& transport, bool isHost = false) {
     const uint32_t slot = connections_.add();
     Connection& connection = connections_[slot];
     connection.slot = slot;
     connection.generation = ++generations_;
     connection.transport = &transport;
     connection.lastReceivedMs = connection.phaseSinceMs = nowMs_;
+    connection.isHost = isHost;
+    if (isHost) return connection;
     counters_.add(Counter::connectionsOpened);
     counters_.add(Counter::connections);
     return connection;
@@ -67,7 +70,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // Bytes of the stream, in order.
   void receive(Connection& connection, Bytes chunk) {
     if (connection.phase >= Phase::ending) return;
-    counters_.add(Counter::bytesReceived, chunk.size());
+    if (!connection.isHost) counters_.add(Counter::bytesReceived, chunk.size());
     connection.lastReceivedMs = nowMs_;
     const Reason reason = connection.input.feed(chunk, rulesOf(connection), FrameSink{*this, connection});
     afterInput(connection, reason);
@@ -99,6 +102,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.version = terms.version;
     connection.keepAliveMs = terms.keepAliveMs;
     connection.maximumPacketSize = terms.maximumPacketSize;
+    connection.withholdsProblems = terms.withholdsProblems;
     connection.inflightMax = terms.receiveMaximum < limits_.inflightMax ? terms.receiveMaximum : limits_.inflightMax;
     connection.topicAliasMaximum = terms.version >= mqtt5 ? limits_.topicAliasMaximum : uint16_t(0);
     connection.unacknowledged = 0;  // Receive Maximum counts anew with each connection (5.0, 4.9)
@@ -149,8 +153,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
       setPhase(connection, Phase::gone);
       outbound.forget(connection);
       if (connection.isStalled) std::erase(stalled_, &connection);
-      counters_.add(Counter::connectionsClosed);
-      counters_.subtract(Counter::connections);
+      if (!connection.isHost) {
+        counters_.add(Counter::connectionsClosed);
+        counters_.subtract(Counter::connections);
+      }
       events.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
     }
   }
@@ -169,10 +175,12 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool isOver = source.qos == 1 || (isError(reason) && connection.session->received.remove(source.packetId));
     if (isOver) connection.unacknowledged--;
     const PacketType type = source.qos == 1 ? PacketType::puback : PacketType::pubrec;
-    outbound.send(connection, writeAcknowledgement(type, source.packetId, reason, connection.version));
+    if (isError(reason)) refuse(connection, type, source.packetId, reason);
+    else outbound.send(connection, writeAcknowledgement(type, source.packetId, reason, connection.version));
   }
 
-  // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT, closes that hang.
+  // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their
+  // CONNACK, closes that hang.
   void tick() {
     for (uint32_t slot = 1; slot < connections_.end(); slot++) {
       Connection& connection = connections_[slot];
@@ -183,6 +191,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
                             nowMs_ - connection.lastReceivedMs >= connection.keepAliveMs;
       const bool hangs = (connection.phase == Phase::ending || connection.phase == Phase::closing) && inPhaseMs >= limits_.closeTimeoutMs;
       if (isLate || isSilent) end(connection, Reason::keepAliveTimeout);  // [MQTT-3.1.2-22]
+      else if (connection.phase == Phase::connecting && inPhaseMs >= limits_.connectingTimeoutMs()) end(connection, Reason::serverUnavailable);
       else if (hangs) connection.transport->abort(connection);
     }
   }
@@ -276,10 +285,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Flow onFrame(Connection& connection, uint8_t first, Bytes body) {
     if (connection.phase >= Phase::ending) return Flow::end;
     const auto type = PacketType(first >> 4);
+    if (type == PacketType::publish && connection.phase == Phase::connected) return onPublish(connection, first, body);
+    if (!connection.isHost) counters_.add(Counter::otherReceived);
     if (connection.phase != Phase::connected) return onEarlyFrame(connection, type, first, body);
     switch (type) {
-      case PacketType::publish:
-        return onPublish(connection, first, body);
       case PacketType::puback:
       case PacketType::pubrec:
       case PacketType::pubrel:
@@ -299,11 +308,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
-  // Before the CONNACK: one CONNECT [MQTT-3.1.0-1], then AUTH for as long as the control plane asks.
+  // Before the CONNACK: one CONNECT [MQTT-3.1.0-1], then AUTH for as long as the control plane asks, or
+  // DISCONNECT [MQTT-3.1.2-30].
   Flow onEarlyFrame(Connection& connection, PacketType type, uint8_t first, Bytes body) {
-    const bool isExpected = connection.phase == Phase::awaitingConnect ? type == PacketType::connect : type == PacketType::auth;
+    const bool isFirst = connection.phase == Phase::awaitingConnect;
+    const bool isExpected = isFirst ? type == PacketType::connect : type == PacketType::auth || type == PacketType::disconnect;
     if (!isExpected) return fail(connection, Reason::protocolError);
-    setPhase(connection, Phase::connecting);
+    if (isFirst) setPhase(connection, Phase::connecting);
     return toControlPlane(connection, first, body);
   }
 
@@ -321,8 +332,14 @@ class FrontEnd : public Outbound::ConnectionEnder {
     Publish publish;
     Reason reason = readPublish(first, body, connection.version, publish);
     if (!isError(reason)) reason = resolveTopic(connection, publish);
+    if (!isError(reason) && !connection.isHost) reason = checkAvailable(publish);
     if (isError(reason)) return fail(connection, reason);
-    counters_.add(Counter::publishReceived);
+    const bool isReserved = isReservedTopic(publish.topic);
+    if (isReserved && !connection.isHost) return refusePublish(connection, publish, Reason::notAuthorized);
+    if (!isReserved) counters_.add(Counter::publishReceived);
+    if (limits_.checksPayloadFormat && publish.isText && !isUtf8Payload(publish.payload)) {
+      return refusePublish(connection, publish, Reason::payloadFormatInvalid);
+    }
     if (publish.qos > 0) {
       if (publish.qos == 2 && connection.session->received.contains(publish.packetId)) {
         // Had already; only the PUBREC was lost [MQTT-4.3.3-10].
@@ -340,6 +357,38 @@ class FrontEnd : public Outbound::ConnectionEnder {
                             publish.qos, publish.retain, {}};
     router_.publish(publication, {connection.slot, connection.generation, publish.packetId, publish.qos});
     return connection.phase == Phase::connected ? Flow::next : Flow::end;
+  }
+
+  // What the CONNACK said that clients may not send (5.0, 3.2.2.3.4 and 3.2.2.3.5).
+  Reason checkAvailable(const Publish& publish) const {
+    if (publish.qos > limits_.maximumQos) return Reason::qosNotSupported;                         // [MQTT-3.2.2-11]
+    if (publish.retain && !limits_.retainAvailable) return Reason::retainNotSupported;            // [MQTT-3.2.2-14]
+    return Reason::success;
+  }
+
+  // The message goes nowhere. Its client learns why in the acknowledgement; where there is none, or it has
+  // no reason code, the message is only counted, but wrong text with QoS 0 ends the connection (5.0, 4.13).
+  Flow refusePublish(Connection& connection, const Publish& publish, Reason reason) {
+    counters_.add(Counter::publishRefused);
+    if (publish.qos > 0) {
+      refuse(connection, publish.qos == 1 ? PacketType::puback : PacketType::pubrec, publish.packetId, reason);
+      return Flow::next;
+    }
+    return reason == Reason::payloadFormatInvalid ? fail(connection, reason) : Flow::next;
+  }
+
+  // PUBACK or PUBREC with an error, and a sentence if the client wants it [MQTT-3.1.2-29] and it fits
+  // [MQTT-3.4.2-2] [MQTT-3.5.2-2].
+  void refuse(Connection& connection, PacketType type, uint16_t packetId, Reason reason) {
+    const std::string_view sentence = refusalSentence(reason);
+    if (connection.version >= mqtt5 && !connection.withholdsProblems && !sentence.empty()) {
+      const std::vector<uint8_t> frame = writeRefusal(type, packetId, reason, sentence);
+      if (connection.maximumPacketSize == 0 || frame.size() <= connection.maximumPacketSize) {
+        outbound.send(connection, Bytes(frame));
+        return;
+      }
+    }
+    outbound.send(connection, writeAcknowledgement(type, packetId, reason, connection.version));
   }
 
   Bytes forwarded(const Publish& publish) {

@@ -14,6 +14,10 @@ struct Limits {
   uint16_t inflightMax = 1'024;
   uint16_t topicAliasMaximum = 64;
   uint32_t topicLevelsMax = 128;
+  // What clients may send in PUBLISH; the host program may send everything.
+  uint8_t maximumQos = 2;
+  bool retainAvailable = true;
+  bool checksPayloadFormat = false;
   uint32_t outboxBytesMax = 1'048'576;
   uint32_t outboxMessagesMax = 1'000;
   uint32_t sessionQueueMessagesMax = 10'000;
@@ -25,6 +29,9 @@ struct Limits {
   uint32_t laneRecords = 16'384;
   // How long a connection that is being ended may take to say goodbye.
   uint32_t closeTimeoutMs = 2'000;
+
+  // From CONNECT to CONNACK: what an authentication may take, and as much again for the session to come.
+  uint64_t connectingTimeoutMs() const { return 2 * uint64_t(connectTimeoutMs); }
 };
 
 }  // namespace rally

@@ -43,6 +43,7 @@ class Outbound {
       ender_.end(connection, Reason::quotaExceeded);
       return;
     }
+    if (!connection.isHost) counters_.add(Counter::otherSent);
     append(connection, packet);
     markDirty(connection);
   }
@@ -151,7 +152,7 @@ class Outbound {
   static constexpr size_t headBytesMax = 1'024;
 
   void write(Connection& connection) {
-    counters_.add(Counter::bytesSent, connection.outbox.bytes());
+    if (!connection.isHost) counters_.add(Counter::bytesSent, connection.outbox.bytes());
     connection.transport->write(connection);
   }
 

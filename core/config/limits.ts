@@ -26,8 +26,8 @@ export const limitRanges = {
    */
   connectPacketSizeBytesMax: { default: 128 * KiB, min: 1 * KiB, max: 1 * MiB },
   /**
-   * Milliseconds from accepting a connection to its complete CONNECT. Default 10_000: enough for a
-   * phone on a bad network, short enough that silent connections do not pile up.
+   * Milliseconds from accepting a connection to its complete CONNECT, and again for its authentication.
+   * Default 10_000: enough for a phone on a bad network, short enough that silent connections do not pile up.
    */
   connectTimeoutMs: { default: 10_000, min: 10, max: 600_000 },
   /**
@@ -50,6 +50,12 @@ export const limitRanges = {
    * broker a topic name, and a client rarely has more topics that are hot.
    */
   topicAliasMaximum: { default: 64, min: 0, max: 65_535 },
+  /**
+   * The highest QoS that clients may publish with and are granted (MQTT 5, 3.2.2.3.4): 0, 1 or 2. A will
+   * that asks for more is refused with 0x9B, a PUBLISH ends its connection with it. Default 2: nothing is
+   * kept from clients that need it.
+   */
+  maximumQoS: { default: 2, min: 0, max: 2 },
   /**
    * Bytes of a connection that wait for a socket which takes nothing; QoS 0 beyond it is dropped and
    * counted. Not below maximumPacketSizeBytes. Default 1 * MiB: a second of a slow link, not a minute.

@@ -2,7 +2,7 @@
 // a variable of the environment) alike.
 
 import { isIP } from 'node:net';
-import { type BrokerOptions, logLevels, workersMax } from './options.ts';
+import { type BrokerOptions, logLevels, reasonStringSettings, workersMax } from './options.ts';
 
 export type OptionName = keyof BrokerOptions;
 
@@ -23,6 +23,12 @@ export interface OptionRule {
 const hostName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 // Without ':' and '*', which are patterns to the router of uWebSockets.
 const urlPath = /^\/[\w.~/-]*$/;
+
+const truthRule: OptionRule = {
+  allowed: 'true or false',
+  accepts: (value) => typeof value === 'boolean',
+  fromText: truth,
+};
 
 export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   host: {
@@ -52,14 +58,19 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => logLevels.some((level) => level === value),
     fromText: asText,
   },
-  allowAnonymous: {
-    allowed: 'true or false',
-    accepts: (value) => typeof value === 'boolean',
-    fromText: truth,
-  },
+  allowAnonymous: truthRule,
   authenticate: {
     allowed: 'a function, which only a program that calls createBroker() can do',
     accepts: (value) => typeof value === 'function',
+    fromText: asText,
+  },
+  retainAvailable: truthRule,
+  wildcardSubscriptionAvailable: truthRule,
+  subscriptionIdentifiersAvailable: truthRule,
+  checksPayloadFormat: truthRule,
+  reasonStrings: {
+    allowed: `one of ${reasonStringSettings.join(', ')}`,
+    accepts: (value) => reasonStringSettings.some((setting) => setting === value),
     fromText: asText,
   },
   limits: {

@@ -6,6 +6,14 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] a
 
 export type LogLevel = (typeof logLevels)[number];
 
+/**
+ * Who gets reason strings: 'always' everyone, but in acknowledgements not those who set Request Problem
+ * Information to 0 (MQTT 5, 3.1.2.11.7); 'onRequest' only those who set it to 1; 'never' nobody.
+ */
+export const reasonStringSettings = ['always', 'onRequest', 'never'] as const;
+
+export type ReasonStrings = (typeof reasonStringSettings)[number];
+
 /** Who asks to be let in: what an {@link Authenticate} hook is told. */
 export interface ConnectingClient {
   /** As the client sent it, or as the broker assigned it. */
@@ -47,6 +55,26 @@ export interface BrokerOptions {
   readonly allowAnonymous?: boolean;
   /** Is asked about every client that connects. Default: none, and then only loopback is listened on. */
   readonly authenticate?: Authenticate;
+  /**
+   * False takes no retained message from clients: a PUBLISH or a will that asks for it is refused with 0x9A
+   * (MQTT 5, 3.2.2.3.5). Default true.
+   */
+  readonly retainAvailable?: boolean;
+  /** False refuses topic filters with wildcards, with 0xA2 (MQTT 5, 3.2.2.3.11). Default true. */
+  readonly wildcardSubscriptionAvailable?: boolean;
+  /** False refuses subscription identifiers, with 0xA1 (MQTT 5, 3.2.2.3.12). Default true. */
+  readonly subscriptionIdentifiersAvailable?: boolean;
+  /**
+   * True refuses payloads that are not UTF-8 though their Payload Format Indicator says so, with 0x99
+   * (MQTT 5, 3.3.2.3.2). Default false, since it reads every such payload once more.
+   */
+  readonly checksPayloadFormat?: boolean;
+  /**
+   * Whether the broker says in plain sentences (MQTT 5: Reason String) why it refuses or ends something:
+   * 'always', 'onRequest' (of clients that set Request Problem Information to 1) or 'never'. Default
+   * 'always'. A client that sets it to 0 gets them in CONNACK and DISCONNECT only.
+   */
+  readonly reasonStrings?: ReasonStrings;
   /** The bounds that differ from `defaultLimits`. */
   readonly limits?: Partial<Limits>;
 }
@@ -63,6 +91,11 @@ export interface BrokerConfig {
   readonly allowAnonymous: boolean;
   /** True when an `authenticate` hook was given, which stays on the control plane. */
   readonly authenticates: boolean;
+  readonly retainAvailable: boolean;
+  readonly wildcardSubscriptionAvailable: boolean;
+  readonly subscriptionIdentifiersAvailable: boolean;
+  readonly checksPayloadFormat: boolean;
+  readonly reasonStrings: ReasonStrings;
   readonly limits: Limits;
 }
 
@@ -74,6 +107,11 @@ export const defaultOptions = {
   tcpPort: 1_883,
   workers: 'auto',
   allowAnonymous: false,
+  retainAvailable: true,
+  wildcardSubscriptionAvailable: true,
+  subscriptionIdentifiersAvailable: true,
+  checksPayloadFormat: false,
+  reasonStrings: 'always',
 } as const satisfies BrokerOptions;
 
 export const workersMax = 64;

@@ -40,6 +40,11 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     logLevel: chosen.logLevel,
     allowAnonymous: chosen.allowAnonymous,
     authenticates: chosen.authenticate !== undefined,
+    retainAvailable: chosen.retainAvailable,
+    wildcardSubscriptionAvailable: chosen.wildcardSubscriptionAvailable,
+    subscriptionIdentifiersAvailable: chosen.subscriptionIdentifiersAvailable,
+    checksPayloadFormat: chosen.checksPayloadFormat,
+    reasonStrings: chosen.reasonStrings,
     limits,
   };
   checkLimitsTogether(limits);

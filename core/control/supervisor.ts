@@ -62,7 +62,11 @@ export class Supervisor {
     this.#version = version;
     this.#logger = logger;
     this.#events = events;
-    this.#broker = addon.createBroker(config.workers, config.limits);
+    this.#broker = addon.createBroker(config.workers, {
+      ...config.limits,
+      retainAvailable: config.retainAvailable ? 1 : 0,
+      checksPayloadFormat: config.checksPayloadFormat ? 1 : 0,
+    });
   }
 
   get counters(): number[] {

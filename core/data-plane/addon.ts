@@ -36,6 +36,9 @@ export const counterNames = [
   'droppedExpired',
   'droppedInput',
   'retainedRefused',
+  'publishRefused',
+  'otherReceived',
+  'otherSent',
   'handedOver',
   'doorbells',
   'connections',
@@ -45,6 +48,9 @@ export const counterNames = [
   'queued',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
+
+/** What the data plane keeps to: all limits, and of the options what clients may send. 0: no, 1: yes. */
+export type DataPlaneRules = Limits & Readonly<Record<'retainAvailable' | 'checksPayloadFormat', 0 | 1>>;
 
 export interface EngineHandlers {
   /**
@@ -79,7 +85,10 @@ export interface Engine {
    * left for the caller is to close `response`. `port`: of the listener. False: the connection cannot be taken.
    */
   openWebSocket(response: object, port: number, answer: string): boolean;
-  /** The connection of the host program, whose bytes come by `receive` and go by `onHostBytes`. */
+  /**
+   * The connection of the host program, which may send everything and is not counted. Its bytes come by
+   * `receive` and go by `onHostBytes`.
+   */
   openHost(): number;
   /** Bytes of the host program's stream, in order; they are not kept. */
   receive(slot: number, bytes: Uint8Array): void;
@@ -99,9 +108,11 @@ export interface Engine {
     maximumPacketSize: number,
     isPersistent: boolean,
     connack: Uint8Array,
+    withholdsProblems: boolean,
   ): boolean;
 
-  createSession(session: number): void;
+  /** `isHost`: of the host program, which is not counted. */
+  createSession(session: number, isHost: boolean): void;
   /** All sessions of this worker. */
   sessions(): number[];
   /** No effect if there is no such session. */
@@ -139,7 +150,7 @@ export interface Addon {
   /** Of the Node.js that it was built for: openWebSocket() looks into objects of V8. */
   readonly nodeModuleVersion: number;
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
-  createBroker(workers: number, limits: Limits): number;
+  createBroker(workers: number, rules: DataPlaneRules): number;
   destroyBroker(broker: number): void;
   /** Binds a free port until it is released, for workers to share. Throws an Error with a `code` as Node's. */
   reservePort(host: string): [descriptor: number, port: number];

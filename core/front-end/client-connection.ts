@@ -3,9 +3,12 @@
  * acknowledgements, which never leave the data plane.
  *
  *   packet event -> decode -> answer, or ask the session directory -> resume the frames behind it
+ *
+ *   awaitingConnect --CONNECT--> connecting --CONNACK--> connected --> over
+ *           \------------------------\--refused-----------------------/
  */
 
-import type { Limits } from '../config/limits.ts';
+import type { BrokerConfig } from '../config/options.ts';
 import type { CloseCause, ConnectRequest } from '../control/messages.ts';
 import type { Engine } from '../data-plane/addon.ts';
 import { returnCodeOf } from '../wire/connack-return-code.ts';
@@ -15,17 +18,32 @@ import { decodeSubscribe, decodeUnsubscribe } from '../wire/decode-subscribe.ts'
 import { encodeSuback, encodeUnsuback } from '../wire/encode-acknowledgement.ts';
 import { encodeConnack } from '../wire/encode-connack.ts';
 import { encodeDisconnect } from '../wire/encode-disconnect.ts';
+import { encodeWithin } from '../wire/encode-within.ts';
 import { PacketType } from '../wire/packet-type.ts';
-import type { ConnectPacket, ProtocolVersion, SubscriptionRequest } from '../wire/packets.ts';
-import { isProtocolError } from '../wire/protocol-error.ts';
+import type {
+  ConnectPacket,
+  ProtocolVersion,
+  SubackPacket,
+  SubscribePacket,
+  SubscriptionRequest,
+} from '../wire/packets.ts';
+import type { Properties } from '../wire/properties.ts';
+import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { isSharedFilter, isValidTopicFilter } from '../wire/topic.ts';
-import { assignedClientId, connackProperties, keepAliveMs, sessionExpirySeconds } from './connect-terms.ts';
+import { hasWildcards, isSharedFilter, isValidTopicFilter, levelCount } from '../wire/topic.ts';
+import {
+  assignedClientId,
+  connackProperties,
+  keepAliveMs,
+  sessionExpirySeconds,
+  willError,
+} from './connect-terms.ts';
+import { reasonSentence, reasonStringTerms, sentenceOf } from './reason-strings.ts';
 
 /** What a connection needs from its worker. */
 export interface ConnectionContext {
   readonly engine: Engine;
-  readonly limits: Limits;
+  readonly config: BrokerConfig;
   /** Asks the session directory. */
   requestConnect(connection: ClientConnection, connect: ConnectRequest): void;
   /** Tells the session directory that a session has no connection any more. */
@@ -33,6 +51,8 @@ export interface ConnectionContext {
   /** Calls back when every shard knows the filters that were added under the token. */
   nextSubscribeToken(done: () => void): number;
 }
+
+type State = 'awaitingConnect' | 'connecting' | 'connected' | 'over';
 
 /** The host program is in the same process: only the session's own bound counts. */
 const hostReceiveMaximum = 65_535;
@@ -46,12 +66,16 @@ export class ClientConnection {
   /** Of the session that is attached, else 0. */
   session = 0;
   version: ProtocolVersion | undefined;
-  isGone = false;
   readonly #context: ConnectionContext;
+  #state: State = 'awaitingConnect';
+  /** While connecting. */
   #connect: ConnectPacket | undefined;
   #isClientIdAssigned = false;
   #outlivesConnection = false;
   #subscriptions = 0;
+  /** What the client takes, in bytes. */
+  #maximumPacketSize: number | undefined;
+  #reasonStrings: { readonly atEnds: boolean; readonly elsewhere: boolean };
 
   constructor(
     context: ConnectionContext,
@@ -65,6 +89,7 @@ export class ClientConnection {
     this.serial = serial;
     this.transport = transport;
     this.remoteAddress = remoteAddress;
+    this.#reasonStrings = reasonStringTerms(context.config.reasonStrings, undefined);
   }
 
   /** The host program's connection needs no CONNECT: it is connected from the start. */
@@ -73,8 +98,9 @@ export class ClientConnection {
     this.clientId = 'host';
     this.version = 5;
     this.session = session;
-    engine.createSession(session);
-    engine.accept(this.slot, session, 5, 0, hostReceiveMaximum, 0, true, new Uint8Array());
+    this.#state = 'connected';
+    engine.createSession(session, true);
+    engine.accept(this.slot, session, 5, 0, hostReceiveMaximum, 0, true, new Uint8Array(), true);
   }
 
   onPacket(header: number, body: Uint8Array): void {
@@ -99,19 +125,18 @@ export class ClientConnection {
   /** The session directory accepts the CONNECT; its session is here. False if the client has left. */
   accept(session: number, isSessionPresent: boolean): boolean {
     const connect = this.#connect;
-    if (connect === undefined || this.isGone) return false;
-    const { engine, limits } = this.#context;
+    if (connect === undefined || this.#state !== 'connecting') return false;
+    const { engine, config } = this.#context;
     const version = connect.protocolVersion;
-    const properties =
-      version === 5
-        ? connackProperties(connect, limits, this.#isClientIdAssigned ? this.clientId : undefined)
-        : {};
+    const assigned = this.#isClientIdAssigned ? this.clientId : undefined;
+    const properties = version === 5 ? connackProperties(connect, config, assigned) : {};
     const connack = encodeConnack(
       { sessionPresent: isSessionPresent, reasonCode: ReasonCode.success, properties },
       version,
     );
-    const outlivesConnection = sessionExpirySeconds(connect, limits) > 0;
+    const outlivesConnection = sessionExpirySeconds(connect, config.limits) > 0;
     this.session = session;
+    this.#state = 'connected';
     this.#outlivesConnection = outlivesConnection;
     this.#subscriptions = isSessionPresent ? engine.subscriptions(session).length : 0;
     this.#connect = undefined;
@@ -119,21 +144,30 @@ export class ClientConnection {
       this.slot,
       session,
       version,
-      keepAliveMs(connect, limits),
+      keepAliveMs(connect, config.limits),
       connect.properties.receiveMaximum ?? 65_535,
       connect.properties.maximumPacketSize ?? 0,
       outlivesConnection,
       connack,
+      !this.#reasonStrings.elsewhere,
     );
     engine.resume(this.slot);
     return true;
   }
 
-  /** Refuses the CONNECT, with a CONNACK where the client's version has one for the reason [MQTT-3.1.4-2]. */
-  refuse(reasonCode: number): void {
-    if (this.isGone) return;
-    if (this.version === 5 || (this.version !== undefined && returnCodeOf(reasonCode) !== undefined)) {
-      const connack = encodeConnack({ sessionPresent: false, reasonCode, properties: {} }, this.version);
+  /**
+   * Refuses the CONNECT, with a CONNACK where the client's version has one for the reason [MQTT-3.1.4-2].
+   * `why` is for the client, in place of the reason's usual sentence.
+   */
+  refuse(reasonCode: number, why?: string): void {
+    if (this.#state !== 'connecting') return;
+    this.#state = 'over';
+    const { version } = this;
+    if (version === 5 || (version !== undefined && returnCodeOf(reasonCode) !== undefined)) {
+      const properties = this.#endProperties(reasonCode, why);
+      const connack = encodeWithin(this.#maximumPacketSize, properties, (sent) =>
+        encodeConnack({ sessionPresent: false, reasonCode, properties: sent }, version),
+      );
       this.#context.engine.send(this.slot, connack);
     }
     this.#context.engine.close(this.slot);
@@ -143,18 +177,29 @@ export class ClientConnection {
    * Ends the connection; MQTT 5 clients are told why [MQTT-4.13.2-1]. `cause` is for the session
    * directory, which is not told when it is the one that asked.
    */
-  end(reasonCode: number, cause?: CloseCause): void {
-    if (this.isGone) return;
-    if (this.version === 5 && this.session !== 0) {
-      this.#context.engine.send(this.slot, encodeDisconnect({ reasonCode, properties: {} }, 5));
+  end(reasonCode: number, cause?: CloseCause, why?: string): void {
+    if (this.#state === 'over') return;
+    if (this.#state === 'connecting') {
+      const { serverShuttingDown, serverUnavailable } = ReasonCode; // the first is not for a CONNACK
+      this.refuse(reasonCode === serverShuttingDown ? serverUnavailable : reasonCode, why);
+      return;
     }
+    if (this.#state === 'connected' && this.version === 5) {
+      const disconnect = encodeWithin(
+        this.#maximumPacketSize,
+        this.#endProperties(reasonCode, why),
+        (properties) => encodeDisconnect({ reasonCode, properties }, 5),
+      );
+      this.#context.engine.send(this.slot, disconnect);
+    }
+    this.#state = 'over';
     this.#context.engine.close(this.slot);
     if (cause === undefined) this.session = 0;
     else this.#leave(cause, reasonCode);
   }
 
   onGone(): void {
-    this.isGone = true;
+    this.#state = 'over';
     this.#leave('lost', ReasonCode.success);
   }
 
@@ -164,20 +209,35 @@ export class ClientConnection {
     this.session = 0;
   }
 
+  #fail({ reasonCode, why }: ProtocolError): void {
+    this.end(reasonCode, 'lost', sentenceOf(why));
+  }
+
+  /** Of a CONNACK or DISCONNECT that says why. */
+  #endProperties(reasonCode: number, why = reasonSentence(reasonCode)): Properties {
+    if (this.version !== 5 || !this.#reasonStrings.atEnds || why === undefined) return {};
+    return { reasonString: why };
+  }
+
   #onConnect(header: number, body: Uint8Array): void {
     const connect = decodeConnect(header, body);
+    this.#state = 'connecting';
+    this.version = connect.protocolVersion;
     if (isProtocolError(connect)) {
-      this.version = connect.protocolVersion;
-      this.refuse(connect.reasonCode);
+      this.refuse(connect.reasonCode, sentenceOf(connect.why));
       return;
     }
-    this.version = connect.protocolVersion;
-    if (connect.properties.authenticationMethod !== undefined) {
+    const { config } = this.#context;
+    const { properties } = connect;
+    this.#maximumPacketSize = properties.maximumPacketSize;
+    this.#reasonStrings = reasonStringTerms(config.reasonStrings, properties.requestProblemInformation);
+    if (properties.authenticationMethod !== undefined) {
       this.refuse(ReasonCode.badAuthenticationMethod);
       return;
     }
-    if (connect.will !== undefined && levelCount(connect.will.topic) > this.#context.limits.topicLevelsMax) {
-      this.refuse(ReasonCode.topicNameInvalid);
+    const error = willError(connect, config);
+    if (error !== undefined) {
+      this.refuse(error.reasonCode, error.why);
       return;
     }
     this.#isClientIdAssigned = connect.clientId === '';
@@ -187,7 +247,7 @@ export class ClientConnection {
       clientId: this.clientId,
       protocolVersion: connect.protocolVersion,
       cleanStart: connect.cleanStart,
-      sessionExpirySeconds: sessionExpirySeconds(connect, this.#context.limits),
+      sessionExpirySeconds: sessionExpirySeconds(connect, config.limits),
       will: connect.will,
       username: connect.username,
       password: connect.password,
@@ -199,28 +259,34 @@ export class ClientConnection {
   #onDisconnect(header: number, body: Uint8Array): void {
     const disconnect = decodeDisconnect(header, body, this.#version);
     if (isProtocolError(disconnect)) {
-      this.end(disconnect.reasonCode, 'lost');
+      this.#fail(disconnect);
       return;
     }
     const expiry = disconnect.properties.sessionExpiryInterval;
     if (expiry !== undefined && expiry > 0 && !this.#outlivesConnection) {
-      this.end(ReasonCode.protocolError, 'lost'); // 3.14.2.2.2
+      this.end(ReasonCode.protocolError, 'lost', 'The session was to end with the connection.'); // 3.14.2.2.2
       return;
     }
     const hasWill = disconnect.reasonCode !== ReasonCode.normalDisconnection; // [MQTT-3.14.4-3]
-    const { sessionExpiryIntervalMax } = this.#context.limits;
+    const { sessionExpiryIntervalMax } = this.#context.config.limits;
     this.#leave(
       hasWill ? 'disconnectedWithWill' : 'disconnected',
       disconnect.reasonCode,
       expiry === undefined ? undefined : Math.min(expiry, sessionExpiryIntervalMax),
     );
+    this.#state = 'over';
     this.#context.engine.close(this.slot);
   }
 
   #onSubscribe(header: number, body: Uint8Array): void {
     const subscribe = decodeSubscribe(header, body, this.#version);
     if (isProtocolError(subscribe)) {
-      this.end(subscribe.reasonCode, 'lost');
+      this.#fail(subscribe);
+      return;
+    }
+    const unavailable = this.#unavailableTo(subscribe);
+    if (unavailable !== undefined) {
+      this.end(unavailable, 'lost');
       return;
     }
     const { engine } = this.#context;
@@ -231,11 +297,7 @@ export class ClientConnection {
         engine.endSubscribe(session); // the client has left; its session may be there still
         return;
       }
-      const suback = encodeSuback(
-        { packetId: subscribe.packetId, reasonCodes, properties: {} },
-        this.#version,
-      );
-      engine.send(this.slot, suback);
+      this.#acknowledge(encodeSuback, subscribe.packetId, reasonCodes);
       engine.endSubscribe(session);
       engine.resume(this.slot);
     });
@@ -244,15 +306,33 @@ export class ClientConnection {
     engine.finishSubscribe(session, token);
   }
 
+  /** What the CONNACK said is not available: to ask for it ends the connection (3.2.2.3.11 and 3.2.2.3.12). */
+  #unavailableTo({ properties, subscriptions }: SubscribePacket): number | undefined {
+    if (this.#version !== 5) return undefined; // has no such CONNACK: the SUBACK says it for each filter
+    const { config } = this.#context;
+    if (!config.subscriptionIdentifiersAvailable && properties.subscriptionIdentifiers !== undefined) {
+      return ReasonCode.subscriptionIdentifiersNotSupported;
+    }
+    const asksForWildcards = subscriptions.some(({ topicFilter }) => hasWildcards(topicFilter));
+    return !config.wildcardSubscriptionAvailable && asksForWildcards
+      ? ReasonCode.wildcardSubscriptionsNotSupported
+      : undefined;
+  }
+
   /** Gives the reason code of one entry: the granted QoS, or why not. */
   #subscribe(request: SubscriptionRequest, subscriptionId: number, token: number): number {
-    const { engine, limits } = this.#context;
-    const { topicFilter, qos, noLocal, retainAsPublished, retainHandling } = request;
+    const { engine, config } = this.#context;
+    const { limits } = config;
+    const { topicFilter, noLocal, retainAsPublished, retainHandling } = request;
     if (isSharedFilter(topicFilter)) return ReasonCode.sharedSubscriptionsNotSupported;
     if (!isValidTopicFilter(topicFilter) || levelCount(topicFilter) > limits.topicLevelsMax) {
       return ReasonCode.topicFilterInvalid;
     }
+    if (!config.wildcardSubscriptionAvailable && hasWildcards(topicFilter)) {
+      return ReasonCode.wildcardSubscriptionsNotSupported;
+    }
     if (this.#subscriptions >= limits.subscriptionsPerSessionMax) return ReasonCode.quotaExceeded;
+    const qos = Math.min(request.qos, limits.maximumQoS); // [MQTT-3.2.2-10]
     const existed = engine.subscribe(
       this.session,
       topicFilter,
@@ -270,7 +350,7 @@ export class ClientConnection {
   #onUnsubscribe(header: number, body: Uint8Array): void {
     const unsubscribe = decodeUnsubscribe(header, body, this.#version);
     if (isProtocolError(unsubscribe)) {
-      this.end(unsubscribe.reasonCode, 'lost');
+      this.#fail(unsubscribe);
       return;
     }
     const { engine } = this.#context;
@@ -279,18 +359,26 @@ export class ClientConnection {
       this.#subscriptions--;
       return ReasonCode.success;
     });
-    engine.send(
-      this.slot,
-      encodeUnsuback({ packetId: unsubscribe.packetId, reasonCodes, properties: {} }, this.#version),
-    );
+    this.#acknowledge(encodeUnsuback, unsubscribe.packetId, reasonCodes);
     engine.resume(this.slot);
+  }
+
+  /** Sends SUBACK or UNSUBACK, with the sentences of the reason codes that are not plain success. */
+  #acknowledge(
+    encode: (packet: SubackPacket, version: ProtocolVersion) => Uint8Array<ArrayBuffer>,
+    packetId: number,
+    reasonCodes: number[],
+  ): void {
+    const sentences = new Set(this.#reasonStrings.elsewhere ? reasonCodes.map(reasonSentence) : []);
+    sentences.delete(undefined);
+    const properties = sentences.size > 0 ? { reasonString: [...sentences].join(' ') } : {};
+    const packet = encodeWithin(this.#maximumPacketSize, properties, (sent) =>
+      encode({ packetId, reasonCodes, properties: sent }, this.#version),
+    );
+    this.#context.engine.send(this.slot, packet);
   }
 
   get #version(): ProtocolVersion {
     return this.version ?? 4;
   }
-}
-
-function levelCount(topicFilter: string): number {
-  return topicFilter.split('/').length;
 }

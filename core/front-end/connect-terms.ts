@@ -1,8 +1,13 @@
 /** What a CONNECT asks for and what the broker makes of it (MQTT 5, 3.1 and 3.2; 3.1.1 likewise). */
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { Limits } from '../config/limits.ts';
+import type { BrokerConfig } from '../config/options.ts';
 import type { ConnectPacket } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
+import type { ProtocolError } from '../wire/protocol-error.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { isReservedTopic, levelCount } from '../wire/topic.ts';
 
 /** A client identifier for a client that has none [MQTT-3.1.3-6]. */
 export function assignedClientId(): string {
@@ -32,22 +37,53 @@ export function keepAliveMs(connect: ConnectPacket, limits: Limits): number {
   return keepAliveSeconds(connect, limits) * 1_500;
 }
 
+/** Why a CONNECT with this will is refused; undefined if it is not. */
+export function willError({ will }: ConnectPacket, config: BrokerConfig): ProtocolError | undefined {
+  if (will === undefined) return undefined;
+  const { limits } = config;
+  if (levelCount(will.topic) > limits.topicLevelsMax) {
+    const why = `The will topic has more than ${limits.topicLevelsMax} levels.`;
+    return { reasonCode: ReasonCode.topicNameInvalid, why };
+  }
+  if (isReservedTopic(will.topic)) {
+    return { reasonCode: ReasonCode.notAuthorized, why: 'Clients may not publish to $SYS or $share.' };
+  }
+  // [MQTT-3.2.2-12]
+  if (will.qos > limits.maximumQoS) {
+    return { reasonCode: ReasonCode.qosNotSupported, why: `QoS ${limits.maximumQoS} is the highest here.` };
+  }
+  // [MQTT-3.2.2-13]
+  if (will.retain && !config.retainAvailable) {
+    return { reasonCode: ReasonCode.retainNotSupported, why: 'Retained messages are not available here.' };
+  }
+  const isText = will.properties.payloadFormatIndicator === 1;
+  if (config.checksPayloadFormat && isText && !isUtf8(will.payload)) {
+    return { reasonCode: ReasonCode.payloadFormatInvalid, why: 'The will is not UTF-8, as it says.' };
+  }
+  return undefined;
+}
+
 /** The properties of a successful CONNACK: only what differs from the specification's defaults. */
 export function connackProperties(
   connect: ConnectPacket,
-  limits: Limits,
+  config: BrokerConfig,
   assigned: string | undefined,
 ): Properties {
+  const { limits } = config;
   const properties: Properties = {
-    receiveMaximum: limits.receiveMaximum,
     maximumPacketSize: limits.maximumPacketSizeBytes,
-    topicAliasMaximum: limits.topicAliasMaximum,
     sharedSubscriptionAvailable: 0,
   };
+  if (limits.receiveMaximum < 65_535) properties.receiveMaximum = limits.receiveMaximum;
+  if (limits.topicAliasMaximum > 0) properties.topicAliasMaximum = limits.topicAliasMaximum;
   const expiry = sessionExpirySeconds(connect, limits);
   if (expiry !== (connect.properties.sessionExpiryInterval ?? 0)) properties.sessionExpiryInterval = expiry;
   if (keepAliveSeconds(connect, limits) !== connect.keepAliveSeconds)
     properties.serverKeepAlive = limits.serverKeepAliveSeconds;
   if (assigned !== undefined) properties.assignedClientIdentifier = assigned;
+  if (limits.maximumQoS < 2) properties.maximumQoS = limits.maximumQoS; // [MQTT-3.2.2-9]
+  if (!config.retainAvailable) properties.retainAvailable = 0;
+  if (!config.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
+  if (!config.subscriptionIdentifiersAvailable) properties.subscriptionIdentifiersAvailable = 0;
   return properties;
 }

@@ -3,7 +3,7 @@
  * with the session directory on the main thread.
  */
 
-import type { Limits } from '../config/limits.ts';
+import type { BrokerConfig } from '../config/options.ts';
 import type { CloseCause, ConnectRequest, SessionOrigin, ToMain, WorkerStart } from '../control/messages.ts';
 import { type Addon, type Engine, type EngineHandlers, EventKind } from '../data-plane/addon.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
@@ -16,7 +16,7 @@ interface Arrival {
 
 export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly engine: Engine;
-  readonly limits: Limits;
+  readonly config: BrokerConfig;
   readonly #post: (message: ToMain) => void;
   // By slot.
   readonly #connections: (ClientConnection | undefined)[] = [];
@@ -31,7 +31,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   #serials = 0;
 
   constructor(addon: Addon, start: WorkerStart, post: (message: ToMain) => void) {
-    this.limits = start.config.limits;
+    this.config = start.config;
     this.#post = post;
     this.engine = addon.createEngine(start.broker, start.worker, this);
   }
@@ -108,12 +108,12 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   /** Answers the request with whether the client is still there and connected now. */
   accept(request: number, serial: number, session: number, origin: SessionOrigin): void {
     const connection = this.#bySerial.get(serial);
-    if (origin.from === 'new') this.engine.createSession(session);
+    if (origin.from === 'new') this.engine.createSession(session, false);
     if (origin.from !== 'worker') {
       this.#finishAccept({ connection, request }, session, origin.from === 'here');
       return;
     }
-    this.engine.createSession(session);
+    this.engine.createSession(session, false);
     for (const [filter, qos, noLocal, retainAsPublished, subscriptionId] of origin.subscriptions) {
       this.engine.subscribe(session, filter, qos, noLocal, retainAsPublished, 0, subscriptionId, 0);
     }

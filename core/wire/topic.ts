@@ -14,6 +14,21 @@ export function isValidTopicName(topic: string): boolean {
   return isTopicText(topic) && !/[+#]/.test(topic);
 }
 
+/** Whether only the broker publishes to `topic`: below $SYS, or below $share, which has no subscribers. */
+export function isReservedTopic(topic: string): boolean {
+  return /^\$(SYS|share)(\/|$)/.test(topic);
+}
+
+/** The levels of a topic name or topic filter. */
+export function levelCount(topic: string): number {
+  return topic.split('/').length;
+}
+
+/** Whether a topic filter, of a shared subscription too, has wildcards. */
+export function hasWildcards(filter: string): boolean {
+  return /[+#]/.test(filter);
+}
+
 /** Whether `filter` can be subscribed to; of a shared subscription both the share name and its filter. */
 export function isValidTopicFilter(filter: string): boolean {
   if (isSharedFilter(filter)) return isTopicText(filter) && parseSharedFilter(filter) !== undefined;

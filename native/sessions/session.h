@@ -42,6 +42,7 @@ struct Session {
   uint64_t key = 0;
   Connection* connection = nullptr;
   bool isPersistent = true;         // outlives its connection
+  bool isHost = false;              // of the host program: is not counted
   std::vector<SubscriptionRef> subscriptions;
   Window window;
   DeliveryQueue queue;              // waits for room in the window or the outbox

@@ -1,5 +1,7 @@
 // What makes a topic name or topic filter valid (5.0, 4.7).
 #pragma once
+#include <string_view>
+
 #include "../wire/utf8.h"
 
 namespace rally {
@@ -38,6 +40,16 @@ inline bool isTopicName(Bytes topic, uint32_t levelsMax) {
     at += size;
   }
   return levels <= levelsMax;
+}
+
+// True for topics below $SYS, which are the broker's own, and below $share, which nobody can subscribe to.
+inline bool isReservedTopic(Bytes topic) {
+  if (topic.empty() || topic[0] != '$') return false;
+  const auto startsWith = [&](std::string_view level) {
+    return topic.size() >= level.size() && std::memcmp(topic.data(), level.data(), level.size()) == 0 &&
+           (topic.size() == level.size() || topic[level.size()] == '/');
+  };
+  return startsWith("$SYS") || startsWith("$share");
 }
 
 // Calls `visit(level)` for each level of a topic name or filter until it gives false.

@@ -29,6 +29,8 @@ enum class Reason : uint8_t {
   unspecifiedError = 0x80,
   malformedPacket = 0x81,
   protocolError = 0x82,
+  notAuthorized = 0x87,
+  serverUnavailable = 0x88,
   keepAliveTimeout = 0x8d,
   sessionTakenOver = 0x8e,
   topicNameInvalid = 0x90,
@@ -37,6 +39,9 @@ enum class Reason : uint8_t {
   topicAliasInvalid = 0x94,
   packetTooLarge = 0x95,
   quotaExceeded = 0x97,
+  payloadFormatInvalid = 0x99,
+  retainNotSupported = 0x9a,
+  qosNotSupported = 0x9b,
 };
 
 inline constexpr bool isError(Reason reason) { return uint8_t(reason) >= 0x80; }

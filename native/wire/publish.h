@@ -29,6 +29,7 @@ struct Publish {
   uint16_t topicAlias = 0;  // 0: none
   bool expires = false;
   uint32_t expirySeconds = 0;
+  bool isText = false;      // by its Payload Format Indicator
   Bytes properties;         // as received, without the length
   // The properties that go on to subscribers unchanged [MQTT-3.3.2-4], [MQTT-3.3.2-15..20] are
   // `properties` less the topic alias and the expiry; true when there is something to take out.
@@ -45,9 +46,12 @@ inline Reason readPublishProperty(Reader& reader, uint64_t& seen, Publish& publi
   if ((seen & bit) != 0 && property != Property::userProperty) return Reason::protocolError;
   seen |= bit;
   switch (property) {
-    case Property::payloadFormatIndicator:
-      if (reader.u8() > 1) return Reason::protocolError;
+    case Property::payloadFormatIndicator: {
+      const uint8_t indicator = reader.u8();
+      if (indicator > 1) return Reason::protocolError;
+      publish.isText = indicator == 1;
       break;
+    }
     case Property::messageExpiryInterval:
       publish.expires = true;
       publish.expirySeconds = reader.u32();

@@ -47,4 +47,15 @@ inline bool isUtf8(Bytes bytes) {
   return true;
 }
 
+// UTF-8 as a payload may hold it (5.0, 3.3.2.3.2): U+0000 is allowed there.
+inline bool isUtf8Payload(Bytes bytes) {
+  for (size_t start = 0;;) {
+    const void* zero = start < bytes.size() ? std::memchr(bytes.data() + start, 0, bytes.size() - start) : nullptr;
+    const size_t end = zero ? size_t(static_cast<const uint8_t*>(zero) - bytes.data()) : bytes.size();
+    if (!isUtf8(bytes.subspan(start, end - start))) return false;
+    if (!zero) return true;
+    start = end + 1;
+  }
+}
+
 }  // namespace rally

@@ -71,7 +71,7 @@ for (const workers of [1, 4]) {
       await last.closed();
       await until(`no session left; ${replay}`, () => {
         const { sessions, connections } = running.broker.statistics();
-        return sessions === 1 && connections === 1;
+        return sessions === 0 && connections === 0;
       });
     }
   });
@@ -98,6 +98,6 @@ for (const workers of [1, 4]) {
       await referee.closed();
     }
     await all;
-    await until('only the host', () => running.broker.statistics().sessions === 1);
+    await until('no client', () => running.broker.statistics().sessions === 0);
   });
 }

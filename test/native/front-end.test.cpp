@@ -126,6 +126,39 @@ TEST("front end: a client that never sends CONNECT is ended") {
   CHECK(!isOpen(silent));
 }
 
+TEST("front end: a client whose CONNECT is never answered is ended, also when it sends AUTH meanwhile") {
+  struct NoRouter : Router {
+    void publish(Publication&, const Source&) override {}
+    bool isCrowded() override { return false; }
+    uint64_t topicHash(Bytes) override { return 0; }
+  } router;
+  struct NoTransport : Transport {
+    void write(Connection&) override {}
+    void close(Connection&) override {}
+    void abort(Connection&) override {}
+    bool setReading(Connection&, bool) override { return true; }
+  } transport;
+  Limits limits;
+  limits.connectTimeoutMs = 5'000;
+  Counters counters;
+  FrontEnd frontEnd(limits, counters, router);
+  frontEnd.setNow(1'000);
+  Connection& connection = frontEnd.open(transport);
+  frontEnd.receive(connection, Bytes(fromHex("100d 00044d515454 05 02 0000 00 0000")));
+  frontEnd.setNow(9'000);
+  frontEnd.resume(connection);
+  frontEnd.receive(connection, Bytes(fromHex("f003 180000")));
+  CHECK_EQ(frontEnd.events.size(), 2);
+  frontEnd.setNow(10'999);
+  frontEnd.tick();
+  CHECK(connection.phase == Phase::connecting);
+  frontEnd.setNow(11'000);
+  frontEnd.tick();
+  CHECK(connection.phase == Phase::ending);
+  CHECK(frontEnd.events.back().kind == EventKind::ended && frontEnd.events.back().reason == Reason::serverUnavailable);
+  CHECK_EQ(counters.get(Counter::otherReceived), 2);
+}
+
 TEST("front end: keep alive counts from the last byte; 0 means for ever") {
   HandDrivenBroker broker(1);
   Client& client = broker.connected("c", 0, {.keepAliveMs = 1'500});

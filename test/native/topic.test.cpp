@@ -85,3 +85,10 @@ TEST("topic: levels, wildcards") {
   });
   CHECK(isLevel(bytesOf("+"), '+') && !isLevel(bytesOf("#"), '+') && !isLevel(bytesOf("++"), '+') && !isLevel({}, '+'));
 }
+
+TEST("topic: reserved is what stands below $SYS and $share, and nothing that only begins alike") {
+  for (const char* topic : {"$SYS", "$SYS/", "$SYS/broker/uptime", "$share", "$share/group/topic"}) CHECK(isReservedTopic(Exact(bytesOf(topic))));
+  for (const char* topic : {"", "$", "$SY", "$SYSTEM", "$sys/a", "$shared/a", "$shar", "SYS/a", "a/$SYS", "/$SYS"}) {
+    CHECK(!isReservedTopic(Exact(bytesOf(topic))));
+  }
+}

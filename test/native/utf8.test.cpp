@@ -1,4 +1,6 @@
 // native/wire/utf8.h against a decoder that takes its time.
+#include <algorithm>
+
 #include "check.h"
 #include "octets.h"
 
@@ -93,5 +95,20 @@ TEST("utf8: whole strings, where the steps of eight and of one meet") {
     const size_t kinds = random.chance(60) ? 8 : pieces.size();
     for (size_t i = 0; i < count; i++) text += pieces[random.below(kinds)];
     CHECK_EQ(isUtf8(Exact(bytesOf(text))), isUtf8ByTheBook(bytesOf(text)));
+  });
+}
+
+TEST("utf8: a payload may hold U+0000, and nothing else that a string may not") {
+  CHECK(isUtf8Payload({}));
+  CHECK(isUtf8Payload(bytesOf(std::string("\0a\0\0\xc3\xa9\0", 7))));
+  CHECK(!isUtf8Payload(bytesOf(std::string("\xc3\0\xa9", 3))));
+  check::eachSeed(2'000, [](check::Random& random) {
+    static const std::vector<std::string> pieces = {"a", "abcdefgh", "\xc3\xa9", std::string(1, '\0'), "\xed\xa0\x80", "\x80"};
+    std::string text;
+    const size_t count = random.below(12);
+    for (size_t i = 0; i < count; i++) text += pieces[random.below(random.chance(60) ? 4 : pieces.size())];
+    std::string withoutZeros = text;
+    std::replace(withoutZeros.begin(), withoutZeros.end(), '\0', ' ');
+    CHECK_EQ(isUtf8Payload(Exact(bytesOf(text))), isUtf8ByTheBook(bytesOf(withoutZeros)));
   });
 }

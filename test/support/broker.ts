@@ -9,8 +9,11 @@ export interface RunningBroker {
   readonly wsUrl: string;
 }
 
+/** Reason strings would stand in the bytes that tests compare; those that are about them ask for them. */
+const testOptions = { port: 0, tcpPort: 0, workers: 1, reasonStrings: 'never' } as const;
+
 export async function startBroker(test: TestContext, options: BrokerOptions = {}): Promise<RunningBroker> {
-  const broker = createBroker({ port: 0, tcpPort: 0, workers: 1, ...options });
+  const broker = createBroker({ ...testOptions, ...options });
   test.after(() => broker.stop());
   await broker.start();
   const { host, port, tcpPort, path } = broker.address();

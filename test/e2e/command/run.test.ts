@@ -85,7 +85,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       const startMs = performance.now();
       command.kill(signal);
       for (const client of clients) {
-        assert.equal(await client.nextHex(), 'e0018b');
+        assert.match(await client.nextHex(), /^e0..8b/);
         await client.closed();
       }
       for (const client of old) {

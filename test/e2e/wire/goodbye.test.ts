@@ -39,7 +39,7 @@ for (const transport of transports) {
         await assertAlive(next);
         owner = next;
       }
-      assert.equal(running.broker.statistics().connections, 2, 'the owner and the host');
+      assert.equal(running.broker.statistics().connections, 1, 'the owner');
     });
 
     test(`${transport}, ${workers} workers: a stop says 0x8B and closes everything`, async (t) => {

@@ -18,6 +18,11 @@ test('no options give the defaults', () => {
     logLevel: 'silent',
     allowAnonymous: false,
     authenticates: false,
+    retainAvailable: true,
+    wildcardSubscriptionAvailable: true,
+    subscriptionIdentifiersAvailable: true,
+    checksPayloadFormat: false,
+    reasonStrings: 'always',
     limits: defaultLimits,
   });
   assert.ok(workers >= 1 && workers <= 64);
@@ -42,6 +47,11 @@ test('an option overrides its default, and undefined does not', () => {
     logLevel: 'silent',
     allowAnonymous: false,
     authenticates: false,
+    retainAvailable: true,
+    wildcardSubscriptionAvailable: true,
+    subscriptionIdentifiersAvailable: true,
+    checksPayloadFormat: false,
+    reasonStrings: 'always',
     limits: { ...defaultLimits, receiveMaximum: 7 },
   });
 });
@@ -65,6 +75,11 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   workers: [0, 65, 1.5, 'all', '2', null],
   logLevel: ['', 'INFO', 'verbose', 1],
   allowAnonymous: ['true', 1, 0, null],
+  retainAvailable: ['false', 0, null],
+  wildcardSubscriptionAvailable: ['false', 0, null],
+  subscriptionIdentifiersAvailable: ['false', 0, null],
+  checksPayloadFormat: ['false', 1, null],
+  reasonStrings: ['', 'sometimes', true, null],
   authenticate: ['yes', {}, null],
   limits: [1, [], null, 'x'],
 };
