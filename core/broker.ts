@@ -9,19 +9,33 @@ import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
 import { createLogger, type Logger } from './control/logger.ts';
-import type { CloseCause, ToMain } from './control/messages.ts';
+import type { CloseCause, ConnectRequest, RenewalRequest, ToMain } from './control/messages.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
 import { type CounterName, counterNames, loadAddon } from './data-plane/addon.ts';
 import { HostClient, type MessageListener, type PublishOptions } from './host/host-client.ts';
+import { type AuthenticationRequest, Authenticator } from './security/authenticator.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
 import type { QoS, Will } from './wire/packets.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 
 export { BrokerError, type BrokerErrorCode } from './broker-error.ts';
+export type {
+  Authenticate,
+  AuthenticationExchange,
+  AuthenticationMethod,
+  AuthenticationStep,
+  ConnectingClient,
+} from './config/authentication.ts';
 export type { Limits } from './config/limits.ts';
-export type { Authenticate, BrokerOptions, ConnectingClient } from './config/options.ts';
+export type { BrokerOptions } from './config/options.ts';
 export type { HostMessage, MessageListener, PublishOptions } from './host/host-client.ts';
+export {
+  type ScramCredentials,
+  type ScramOptions,
+  scramCredentials,
+  scramSha256,
+} from './security/scram-sha-256.ts';
 export type { ClientInfo } from './sessions/session-directory.ts';
 
 /** The version of this package. */
@@ -39,6 +53,9 @@ export interface BrokerEvents {
 
 export type Statistics = Readonly<Record<CounterName, number>>;
 
+/** The options that are functions: they are not part of the configuration. */
+type AuthenticationHooks = Pick<BrokerOptions, 'authenticate' | 'authenticationMethods'>;
+
 type State = 'new' | 'starting' | 'running' | 'stopped';
 
 /** The worker that carries the host program's connection. */
@@ -48,6 +65,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   readonly #config: BrokerConfig;
   readonly #logger: Logger;
   readonly #host: HostClient;
+  readonly #authenticator: Authenticator;
   readonly #directory: SessionDirectory;
   readonly #hostSession: number;
   #supervisor: Supervisor | undefined;
@@ -57,13 +75,23 @@ export class Broker extends EventEmitter<BrokerEvents> {
   readonly #claims: PortClaim[] = [];
 
   /** Use {@link createBroker}. */
-  constructor(config: BrokerConfig, authenticate: BrokerOptions['authenticate']) {
+  constructor(config: BrokerConfig, hooks: AuthenticationHooks) {
     super();
     this.#config = config;
     this.#logger = createLogger(config.logLevel);
     this.#host = new HostClient(config.limits, (bytes) =>
       this.#supervisor?.send(hostWorker, { type: 'hostBytes', bytes }),
     );
+    this.#authenticator = new Authenticator({
+      authenticate: hooks.authenticate,
+      methods: hooks.authenticationMethods ?? [],
+      allowsAnonymous: config.allowAnonymous,
+      timeoutMs: config.limits.connectTimeoutMs,
+      clock: systemClock,
+      sendChallenge: (worker, connection, data) =>
+        this.#supervisor?.send(worker, { type: 'challenge', connection, data }),
+      onFailed: (err) => this.#logger.error({ err }, 'authentication failed; the client is refused'),
+    });
     this.#directory = new SessionDirectory({
       link: {
         send: (worker, message) => this.#supervisor?.send(worker, message),
@@ -73,13 +101,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
       },
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,
-      authenticateMs: config.limits.connectTimeoutMs,
-      authenticate,
+      authenticate: (worker, connection, request) =>
+        this.#authenticator.decide(worker, connection, authenticationOf(request)),
       publishWill: (will) => this.#publishWill(will),
       onConnected: (client) => this.#onConnected(client),
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
-      onAuthenticateFailed: (err) =>
-        this.#logger.error({ err }, 'the authenticate hook failed; the client is refused'),
     });
     this.#hostSession = this.#directory.nextKey();
   }
@@ -113,7 +139,10 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#assertNotStopped();
     this.#supervisor = new Supervisor(loadAddon(), this.#config, version, this.#logger, {
       onMessage: (worker, message) => this.#onMessage(worker, message),
-      onWorkerLost: (worker) => this.#directory.workerLost(worker),
+      onWorkerLost: (worker) => {
+        this.#authenticator.workerLost(worker);
+        this.#directory.workerLost(worker);
+      },
       onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
       onFatal: (error) => void this.#onFatal(error),
     });
@@ -193,7 +222,16 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #onMessage(worker: number, message: ToMain): void {
     switch (message.type) {
       case 'connect':
-        this.#directory.connect(worker, message.connection, message.connect);
+        void this.#directory.connect(worker, message.connection, message.connect);
+        break;
+      case 'answered':
+        this.#authenticator.answered(worker, message.connection, message.data);
+        break;
+      case 'renew':
+        void this.#renew(worker, message.connection, message.renewal);
+        break;
+      case 'abandoned':
+        this.#authenticator.abandoned(worker, message.connection);
         break;
       case 'closed':
         this.#directory.closed(
@@ -207,6 +245,18 @@ export class Broker extends EventEmitter<BrokerEvents> {
         this.#host.receive(message.bytes);
         break;
     }
+  }
+
+  /** A connected client authenticates again: it stays, or is ended (MQTT 5, 4.12.1). */
+  async #renew(worker: number, connection: number, renewal: RenewalRequest): Promise<void> {
+    const verdict = await this.#authenticator.decide(worker, connection, renewal);
+    if (verdict === undefined) return;
+    const { reasonCode, data } = verdict;
+    const isRenewed = reasonCode === ReasonCode.success;
+    this.#supervisor?.send(
+      worker,
+      isRenewed ? { type: 'renewed', connection, data } : { type: 'refuse', connection, reasonCode },
+    );
   }
 
   #onWorkerRestarted(worker: number): void {
@@ -252,10 +302,23 @@ export class Broker extends EventEmitter<BrokerEvents> {
  * Errors: CONFIG_INVALID, OPEN_WITHOUT_AUTHENTICATION.
  */
 export function createBroker(options: BrokerOptions = {}): Broker {
-  return new Broker(resolveConfig(options), options.authenticate);
+  return new Broker(resolveConfig(options), options);
 }
 
 /** For the command, which has resolved its configuration already. */
 export function brokerOf(config: BrokerConfig): Broker {
-  return new Broker(config, undefined);
+  return new Broker(config, {});
+}
+
+function authenticationOf(request: ConnectRequest): AuthenticationRequest {
+  const { clientId, username, password, remoteAddress, transport } = request;
+  return {
+    clientId,
+    remoteAddress,
+    transport,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    method: request.authenticationMethod,
+    data: request.authenticationData,
+  };
 }

@@ -25,10 +25,16 @@ port.on('message', (message: ToWorker) => {
       listen(message.host, message.port, message.tcpPort);
       break;
     case 'accept':
-      control.accept(message.request, message.connection, message.session, message.origin);
+      control.accept(message);
       break;
     case 'refuse':
       control.refuse(message.connection, message.reasonCode);
+      break;
+    case 'challenge':
+      control.challenge(message.connection, message.data);
+      break;
+    case 'renewed':
+      control.renewed(message.connection, message.data);
       break;
     case 'evict':
       control.evict(message.session, message.reasonCode);

@@ -64,6 +64,12 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => typeof value === 'function',
     fromText: asText,
   },
+  authenticationMethods: {
+    allowed:
+      'an array of methods, each with its own name, which only a program that calls createBroker() can do',
+    accepts: areMethods,
+    fromText: asText,
+  },
   retainAvailable: truthRule,
   wildcardSubscriptionAvailable: truthRule,
   subscriptionIdentifiersAvailable: truthRule,
@@ -88,6 +94,16 @@ export function isWholeNumber(value: unknown, min: number, max: number): value i
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function areMethods(value: unknown): boolean {
+  if (!Array.isArray(value) || !value.every(isMethod)) return false;
+  return new Set(value.map(({ name }) => name)).size === value.length;
+}
+
+function isMethod(value: unknown): value is { name: string } {
+  const { name, begin } = isRecord(value) ? value : {};
+  return typeof name === 'string' && name !== '' && typeof begin === 'function';
 }
 
 function isPort(value: unknown): boolean {

@@ -1,5 +1,6 @@
 // What a program may tell the broker (BrokerOptions) and what the broker then works with (BrokerConfig).
 
+import type { Authenticate, AuthenticationMethod } from './authentication.ts';
 import type { Limits } from './limits.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -13,20 +14,6 @@ export type LogLevel = (typeof logLevels)[number];
 export const reasonStringSettings = ['always', 'onRequest', 'never'] as const;
 
 export type ReasonStrings = (typeof reasonStringSettings)[number];
-
-/** Who asks to be let in: what an {@link Authenticate} hook is told. */
-export interface ConnectingClient {
-  /** As the client sent it, or as the broker assigned it. */
-  readonly clientId: string;
-  readonly username?: string;
-  readonly password?: Uint8Array;
-  /** The IP address of the peer. */
-  readonly remoteAddress: string;
-  readonly transport: 'ws' | 'tcp';
-}
-
-/** Answers true to let the client in. False, an exception or a rejected promise refuses it. */
-export type Authenticate = (client: ConnectingClient) => boolean | Promise<boolean>;
 
 /**
  * What `createBroker` takes; everything has a default. An unknown key or a value out of its range throws
@@ -50,11 +37,18 @@ export interface BrokerOptions {
   readonly logLevel?: LogLevel;
   /**
    * True lets everyone who reaches the broker connect, on any host. Default false. It changes nothing
-   * where `authenticate` is given, which is then always asked.
+   * where `authenticate` is given, which is then always asked, and nothing for clients that name one of the
+   * `authenticationMethods`.
    */
   readonly allowAnonymous?: boolean;
   /** Is asked about every client that connects. Default: none, and then only loopback is listened on. */
   readonly authenticate?: Authenticate;
+  /**
+   * Methods of enhanced authentication (MQTT 5, 4.12), such as `scramSha256()`, that clients may name in
+   * their CONNECT; another one is refused with 0x8C. Where there are some and no `authenticate`, a client
+   * that names none is refused with 0x87, unless `allowAnonymous` lets it in. Default: none.
+   */
+  readonly authenticationMethods?: readonly AuthenticationMethod[];
   /**
    * False takes no retained message from clients: a PUBLISH or a will that asks for it is refused with 0x9A
    * (MQTT 5, 3.2.2.3.5). Default true.
@@ -89,7 +83,7 @@ export interface BrokerConfig {
   readonly workers: number;
   readonly logLevel: LogLevel;
   readonly allowAnonymous: boolean;
-  /** True when an `authenticate` hook was given, which stays on the control plane. */
+  /** True when an `authenticate` hook or a method was given; they stay on the control plane. */
   readonly authenticates: boolean;
   readonly retainAvailable: boolean;
   readonly wildcardSubscriptionAvailable: boolean;

@@ -39,7 +39,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     workers: chosen.workers === 'auto' ? workersOf(availableParallelism()) : chosen.workers,
     logLevel: chosen.logLevel,
     allowAnonymous: chosen.allowAnonymous,
-    authenticates: chosen.authenticate !== undefined,
+    authenticates: chosen.authenticate !== undefined || (chosen.authenticationMethods ?? []).length > 0,
     retainAvailable: chosen.retainAvailable,
     wildcardSubscriptionAvailable: chosen.wildcardSubscriptionAvailable,
     subscriptionIdentifiersAvailable: chosen.subscriptionIdentifiersAvailable,

@@ -24,8 +24,19 @@ export interface ConnectRequest {
   readonly will: Will | undefined;
   readonly username: string | undefined;
   readonly password: Uint8Array | undefined;
+  readonly authenticationMethod: string | undefined;
+  readonly authenticationData: Uint8Array | undefined;
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
+}
+
+/** A connected client that authenticates again (MQTT 5, 4.12.1). */
+export interface RenewalRequest {
+  readonly clientId: string;
+  readonly remoteAddress: string;
+  readonly transport: 'ws' | 'tcp';
+  readonly method: string;
+  readonly data: Uint8Array | undefined;
 }
 
 /** How a session comes to the worker that accepts its client. */
@@ -50,8 +61,14 @@ export type ToWorker =
       readonly connection: number;
       readonly session: number;
       readonly origin: SessionOrigin;
+      /** The last one of an enhanced authentication. */
+      readonly authenticationData: Uint8Array | undefined;
     }
+  /** Of a CONNECT, or of a client that authenticates again. */
   | { readonly type: 'refuse'; readonly connection: number; readonly reasonCode: number }
+  /** The client has to answer with AUTH. */
+  | { readonly type: 'challenge'; readonly connection: number; readonly data: Uint8Array }
+  | { readonly type: 'renewed'; readonly connection: number; readonly data: Uint8Array | undefined }
   | {
       readonly type: 'evict';
       readonly request: number;
@@ -70,6 +87,11 @@ export type ToMain =
   | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }
+  /** The client has answered a challenge. */
+  | { readonly type: 'answered'; readonly connection: number; readonly data: Uint8Array | undefined }
+  | { readonly type: 'renew'; readonly connection: number; readonly renewal: RenewalRequest }
+  /** The client has left while it may have been authenticating. */
+  | { readonly type: 'abandoned'; readonly connection: number }
   /** `value`: of accept, whether the client is connected; of evict, nothing; of subscriptions, the rows. */
   | { readonly type: 'reply'; readonly request: number; readonly value: unknown }
   | {

@@ -9,18 +9,19 @@
  */
 
 import type { BrokerConfig } from '../config/options.ts';
-import type { CloseCause, ConnectRequest } from '../control/messages.ts';
+import type { CloseCause, ConnectRequest, RenewalRequest } from '../control/messages.ts';
 import type { Engine } from '../data-plane/addon.ts';
 import { returnCodeOf } from '../wire/connack-return-code.ts';
 import { decodeConnect } from '../wire/decode-connect.ts';
-import { decodeDisconnect } from '../wire/decode-disconnect.ts';
+import { decodeAuth, decodeDisconnect } from '../wire/decode-disconnect.ts';
 import { decodeSubscribe, decodeUnsubscribe } from '../wire/decode-subscribe.ts';
 import { encodeSuback, encodeUnsuback } from '../wire/encode-acknowledgement.ts';
 import { encodeConnack } from '../wire/encode-connack.ts';
-import { encodeDisconnect } from '../wire/encode-disconnect.ts';
+import { encodeAuth, encodeDisconnect } from '../wire/encode-disconnect.ts';
 import { encodeWithin } from '../wire/encode-within.ts';
 import { PacketType } from '../wire/packet-type.ts';
 import type {
+  AuthPacket,
   ConnectPacket,
   ProtocolVersion,
   SubackPacket,
@@ -28,7 +29,7 @@ import type {
   SubscriptionRequest,
 } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
-import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
+import { isProtocolError, type ProtocolError, protocolViolation } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { hasWildcards, isSharedFilter, isValidTopicFilter, levelCount } from '../wire/topic.ts';
 import {
@@ -48,6 +49,12 @@ export interface ConnectionContext {
   requestConnect(connection: ClientConnection, connect: ConnectRequest): void;
   /** Tells the session directory that a session has no connection any more. */
   reportClosed(session: number, cause: CloseCause, reasonCode: number, sessionExpirySeconds?: number): void;
+  /** Asks the authenticator whether a connected client may stay. */
+  renewAuthentication(connection: ClientConnection, renewal: RenewalRequest): void;
+  /** Hands the authenticator what the client answers to its challenge. */
+  answerChallenge(connection: ClientConnection, data: Uint8Array | undefined): void;
+  /** Tells the authenticator that the client has left. */
+  abandonAuthentication(connection: ClientConnection): void;
   /** Calls back when every shard knows the filters that were added under the token. */
   nextSubscribeToken(done: () => void): number;
 }
@@ -71,6 +78,10 @@ export class ClientConnection {
   /** While connecting. */
   #connect: ConnectPacket | undefined;
   #isClientIdAssigned = false;
+  /** The authentication method of the CONNECT. */
+  #method: string | undefined;
+  /** The client is connected and authenticates again. */
+  #isRenewing = false;
   #outlivesConnection = false;
   #subscriptions = 0;
   /** What the client takes, in bytes. */
@@ -117,19 +128,23 @@ export class ClientConnection {
       case PacketType.disconnect:
         this.#onDisconnect(header, body);
         break;
-      default: // AUTH: no authentication method was agreed upon [MQTT-4.12.0-1]
-        this.end(ReasonCode.protocolError, 'lost');
+      case PacketType.auth:
+        this.#onAuth(header, body);
+        break;
     }
   }
 
   /** The session directory accepts the CONNECT; its session is here. False if the client has left. */
-  accept(session: number, isSessionPresent: boolean): boolean {
+  accept(session: number, isSessionPresent: boolean, authenticationData?: Uint8Array): boolean {
     const connect = this.#connect;
     if (connect === undefined || this.#state !== 'connecting') return false;
     const { engine, config } = this.#context;
     const version = connect.protocolVersion;
     const assigned = this.#isClientIdAssigned ? this.clientId : undefined;
-    const properties = version === 5 ? connackProperties(connect, config, assigned) : {};
+    const properties =
+      version === 5
+        ? { ...connackProperties(connect, config, assigned), ...this.#authentication(authenticationData) }
+        : {};
     const connack = encodeConnack(
       { sessionPresent: isSessionPresent, reasonCode: ReasonCode.success, properties },
       version,
@@ -155,13 +170,28 @@ export class ClientConnection {
     return true;
   }
 
+  /** The client has to answer (AUTH 0x18) before it is let in, or may stay. */
+  challenge(data: Uint8Array): void {
+    if (this.#state === 'over') return;
+    this.#sendAuth(ReasonCode.continueAuthentication, data);
+  }
+
+  /** The client has authenticated again. */
+  renewed(data: Uint8Array | undefined): void {
+    if (this.#state === 'over') return;
+    this.#isRenewing = false;
+    this.#sendAuth(ReasonCode.success, data);
+  }
+
   /**
    * Refuses the CONNECT, with a CONNACK where the client's version has one for the reason [MQTT-3.1.4-2].
-   * `why` is for the client, in place of the reason's usual sentence.
+   * `why` is for the client, in place of the reason's usual sentence. A client that is connected, and was to
+   * authenticate again, is ended.
    */
   refuse(reasonCode: number, why?: string): void {
+    if (this.#state === 'connected') this.end(reasonCode, 'lost', why);
     if (this.#state !== 'connecting') return;
-    this.#state = 'over';
+    this.#finish();
     const { version } = this;
     if (version === 5 || (version !== undefined && returnCodeOf(reasonCode) !== undefined)) {
       const properties = this.#endProperties(reasonCode, why);
@@ -192,14 +222,14 @@ export class ClientConnection {
       );
       this.#context.engine.send(this.slot, disconnect);
     }
-    this.#state = 'over';
+    this.#finish();
     this.#context.engine.close(this.slot);
     if (cause === undefined) this.session = 0;
     else this.#leave(cause, reasonCode);
   }
 
   onGone(): void {
-    this.#state = 'over';
+    this.#finish();
     this.#leave('lost', ReasonCode.success);
   }
 
@@ -231,10 +261,7 @@ export class ClientConnection {
     const { properties } = connect;
     this.#maximumPacketSize = properties.maximumPacketSize;
     this.#reasonStrings = reasonStringTerms(config.reasonStrings, properties.requestProblemInformation);
-    if (properties.authenticationMethod !== undefined) {
-      this.refuse(ReasonCode.badAuthenticationMethod);
-      return;
-    }
+    this.#method = properties.authenticationMethod;
     const error = willError(connect, config);
     if (error !== undefined) {
       this.refuse(error.reasonCode, error.why);
@@ -251,6 +278,8 @@ export class ClientConnection {
       will: connect.will,
       username: connect.username,
       password: connect.password,
+      authenticationMethod: this.#method,
+      authenticationData: properties.authenticationData,
       remoteAddress: this.remoteAddress,
       transport: this.transport,
     });
@@ -274,8 +303,68 @@ export class ClientConnection {
       disconnect.reasonCode,
       expiry === undefined ? undefined : Math.min(expiry, sessionExpiryIntervalMax),
     );
-    this.#state = 'over';
+    this.#finish();
     this.#context.engine.close(this.slot);
+  }
+
+  /** AUTH: the answer to a challenge, or of a connected client the wish to authenticate again. */
+  #onAuth(header: number, body: Uint8Array): void {
+    const auth = decodeAuth(header, body, this.#version);
+    const error = isProtocolError(auth) ? auth : this.#authError(auth);
+    if (error !== undefined) {
+      this.#fail(error);
+      return;
+    }
+    const { properties, reasonCode } = auth as AuthPacket;
+    const data = properties.authenticationData;
+    if (reasonCode === ReasonCode.continueAuthentication) {
+      this.#context.answerChallenge(this, data);
+      return;
+    }
+    this.#isRenewing = true;
+    this.#context.renewAuthentication(this, {
+      clientId: this.clientId,
+      remoteAddress: this.remoteAddress,
+      transport: this.transport,
+      method: this.#method ?? '',
+      data,
+    });
+  }
+
+  #authError({ reasonCode, properties }: AuthPacket): ProtocolError | undefined {
+    // [MQTT-4.12.0-1]
+    if (this.#method === undefined) return protocolViolation('the CONNECT named no authentication method');
+    // [MQTT-4.12.0-5] [MQTT-4.12.1-1]
+    if (properties.authenticationMethod !== this.#method) {
+      return protocolViolation('the authentication method is not that of the CONNECT');
+    }
+    const mayContinue = this.#state === 'connecting' || this.#isRenewing;
+    if (mayContinue === (reasonCode === ReasonCode.continueAuthentication)) return undefined;
+    return protocolViolation(
+      mayContinue ? 'an authentication is under way already' : 'no authentication is under way',
+    );
+  }
+
+  #sendAuth(reasonCode: number, data: Uint8Array | undefined): void {
+    const { engine } = this.#context;
+    engine.send(this.slot, encodeAuth({ reasonCode, properties: this.#authentication(data) }));
+    engine.resume(this.slot);
+  }
+
+  /** The properties of an authentication that goes on or has succeeded [MQTT-4.12.0-6]. */
+  #authentication(data: Uint8Array | undefined): Properties {
+    if (this.#method === undefined) return {};
+    const properties: Properties = { authenticationMethod: this.#method };
+    if (data !== undefined && data.length > 0) properties.authenticationData = data;
+    return properties;
+  }
+
+  /** Nothing more happens on this connection. */
+  #finish(): void {
+    const mayAuthenticate = this.#state === 'connecting' || this.#isRenewing;
+    this.#state = 'over';
+    this.#isRenewing = false;
+    if (mayAuthenticate && this.#context.config.authenticates) this.#context.abandonAuthentication(this);
   }
 
   #onSubscribe(header: number, body: Uint8Array): void {

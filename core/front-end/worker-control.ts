@@ -4,7 +4,14 @@
  */
 
 import type { BrokerConfig } from '../config/options.ts';
-import type { CloseCause, ConnectRequest, SessionOrigin, ToMain, WorkerStart } from '../control/messages.ts';
+import type {
+  CloseCause,
+  ConnectRequest,
+  RenewalRequest,
+  ToMain,
+  ToWorker,
+  WorkerStart,
+} from '../control/messages.ts';
 import { type Addon, type Engine, type EngineHandlers, EventKind } from '../data-plane/addon.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 
@@ -12,6 +19,7 @@ import { ClientConnection, type ConnectionContext } from './client-connection.ts
 interface Arrival {
   readonly connection: ClientConnection | undefined;
   readonly request: number;
+  readonly authenticationData: Uint8Array | undefined;
 }
 
 export class WorkerControl implements EngineHandlers, ConnectionContext {
@@ -92,6 +100,18 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'connect', connection: connection.serial, connect });
   }
 
+  renewAuthentication(connection: ClientConnection, renewal: RenewalRequest): void {
+    this.#post({ type: 'renew', connection: connection.serial, renewal });
+  }
+
+  answerChallenge(connection: ClientConnection, data: Uint8Array | undefined): void {
+    this.#post({ type: 'answered', connection: connection.serial, data });
+  }
+
+  abandonAuthentication(connection: ClientConnection): void {
+    this.#post({ type: 'abandoned', connection: connection.serial });
+  }
+
   reportClosed(session: number, cause: CloseCause, reasonCode: number, sessionExpirySeconds?: number): void {
     this.#bySession.delete(session);
     this.#post({ type: 'closed', session, cause, reasonCode, sessionExpirySeconds });
@@ -106,18 +126,19 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   // --- what the session directory says --------------------------------------------------------------
 
   /** Answers the request with whether the client is still there and connected now. */
-  accept(request: number, serial: number, session: number, origin: SessionOrigin): void {
-    const connection = this.#bySerial.get(serial);
+  accept(message: Extract<ToWorker, { type: 'accept' }>): void {
+    const { request, session, origin, authenticationData } = message;
+    const arrival = { connection: this.#bySerial.get(message.connection), request, authenticationData };
     if (origin.from === 'new') this.engine.createSession(session, false);
     if (origin.from !== 'worker') {
-      this.#finishAccept({ connection, request }, session, origin.from === 'here');
+      this.#finishAccept(arrival, session, origin.from === 'here');
       return;
     }
     this.engine.createSession(session, false);
     for (const [filter, qos, noLocal, retainAsPublished, subscriptionId] of origin.subscriptions) {
       this.engine.subscribe(session, filter, qos, noLocal, retainAsPublished, 0, subscriptionId, 0);
     }
-    this.#arrivals.set(session, { connection, request });
+    this.#arrivals.set(session, arrival);
     this.engine.moveSessionHere(session, origin.worker);
   }
 
@@ -127,14 +148,23 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     if (arrival !== undefined) this.#finishAccept(arrival, session, true);
   }
 
-  #finishAccept({ connection, request }: Arrival, session: number, isSessionPresent: boolean): void {
-    const isConnected = connection?.accept(session, isSessionPresent) ?? false;
+  #finishAccept(arrival: Arrival, session: number, isSessionPresent: boolean): void {
+    const { connection, request, authenticationData } = arrival;
+    const isConnected = connection?.accept(session, isSessionPresent, authenticationData) ?? false;
     if (connection !== undefined && isConnected) this.#bySession.set(session, connection);
     this.#post({ type: 'reply', request, value: isConnected });
   }
 
   refuse(serial: number, reasonCode: number): void {
     this.#bySerial.get(serial)?.refuse(reasonCode);
+  }
+
+  challenge(serial: number, data: Uint8Array): void {
+    this.#bySerial.get(serial)?.challenge(data);
+  }
+
+  renewed(serial: number, data: Uint8Array | undefined): void {
+    this.#bySerial.get(serial)?.renewed(data);
   }
 
   /** Ends the connection that has the session, if one has it. */

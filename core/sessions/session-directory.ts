@@ -2,7 +2,7 @@
  * The session directory (main thread): which client has which session, on which worker. Whatever concerns
  * one client identifier happens one after the other here, so no two workers can ever own the same session.
  *
- *   CONNECT -> authenticate -> evict the connection that has the client id [MQTT-3.1.4-3]
+ *   CONNECT -> room? -> authenticate -> in turn: evict the connection that has the client id [MQTT-3.1.4-3]
  *           -> end, resume or move the session -> accept on the new worker
  *
  *   state of a record      connected   expiry timer   will timer
@@ -10,7 +10,6 @@
  *   client is away         no          unless never   if its will is delayed
  */
 
-import type { Authenticate } from '../config/options.ts';
 import type { CloseCause, ConnectRequest, SessionOrigin, ToWorker } from '../control/messages.ts';
 import type { SubscriptionRow } from '../data-plane/addon.ts';
 import type { Will } from '../wire/packets.ts';
@@ -35,13 +34,17 @@ export interface DirectoryOptions {
   readonly link: WorkerLink;
   readonly clock: Clock;
   readonly connectionsMax: number;
-  /** How long `authenticate` may take. */
-  readonly authenticateMs: number;
-  readonly authenticate: Authenticate | undefined;
+  /** Decides whether a client is let in; undefined if it has left meanwhile. */
+  authenticate(worker: number, connection: number, request: ConnectRequest): Promise<Verdict | undefined>;
   publishWill(will: Will): void;
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
-  onAuthenticateFailed(error: unknown): void;
+}
+
+/** What became of an authentication: 0, or why not, and data for the client of MQTT 5. */
+export interface Verdict {
+  readonly reasonCode: number;
+  readonly data?: Uint8Array | undefined;
 }
 
 interface SessionRecord {
@@ -84,11 +87,23 @@ export class SessionDirectory {
   }
 
   /** A client has sent CONNECT on `connection` of `worker`. */
-  connect(worker: number, connection: number, request: ConnectRequest): void {
+  async connect(worker: number, connection: number, request: ConnectRequest): Promise<void> {
+    const refuse = (reasonCode: number) =>
+      this.#options.link.send(worker, { type: 'refuse', connection, reasonCode });
+    if (this.#isFull(request)) {
+      refuse(ReasonCode.quotaExceeded);
+      return;
+    }
+    // Not in turn: who does not know the password must not hold up the client identifier.
+    const verdict = await this.#options.authenticate(worker, connection, request);
+    if (verdict === undefined) return;
+    if (verdict.reasonCode !== ReasonCode.success) {
+      refuse(verdict.reasonCode);
+      return;
+    }
     this.#inTurn(request.clientId, async () => {
-      const refusal = await this.#refusalOf(request);
-      if (refusal === undefined) await this.#accept(worker, connection, request);
-      else this.#options.link.send(worker, { type: 'refuse', connection, reasonCode: refusal });
+      if (this.#isFull(request)) refuse(ReasonCode.quotaExceeded);
+      else await this.#accept(worker, connection, request, verdict.data);
     });
   }
 
@@ -134,41 +149,17 @@ export class SessionDirectory {
     this.#steps.set(clientId, after);
   }
 
-  async #refusalOf(request: ConnectRequest): Promise<number | undefined> {
-    const takesOver = this.#byClientId.get(request.clientId)?.isConnected === true;
-    if (this.#connections >= this.#options.connectionsMax && !takesOver) return ReasonCode.quotaExceeded;
-    try {
-      return (await this.#isAuthentic(request)) ? undefined : ReasonCode.badUserNameOrPassword;
-    } catch (error) {
-      this.#options.onAuthenticateFailed(error);
-      return ReasonCode.notAuthorized;
-    }
+  #isFull({ clientId }: ConnectRequest): boolean {
+    const takesOver = this.#byClientId.get(clientId)?.isConnected === true;
+    return this.#connections >= this.#options.connectionsMax && !takesOver;
   }
 
-  /** Rejects if the hook fails or takes too long: one client must not hold up its client identifier. */
-  async #isAuthentic(request: ConnectRequest): Promise<boolean> {
-    const { authenticate, authenticateMs, clock } = this.#options;
-    if (authenticate === undefined) return true;
-    const { clientId, username, password, remoteAddress, transport } = request;
-    const answer = authenticate({
-      clientId,
-      remoteAddress,
-      transport,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-    });
-    let timer: Timer | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = clock.after(authenticateMs, () => reject(new Error(`no answer within ${authenticateMs} ms`)));
-    });
-    try {
-      return (await Promise.race([answer, timeout])) === true;
-    } finally {
-      timer?.cancel();
-    }
-  }
-
-  async #accept(worker: number, connection: number, request: ConnectRequest): Promise<void> {
+  async #accept(
+    worker: number,
+    connection: number,
+    request: ConnectRequest,
+    authenticationData: Uint8Array | undefined,
+  ): Promise<void> {
     const existing = this.#byClientId.get(request.clientId);
     if (existing !== undefined) await this.#evict(existing);
     const resumed = request.cleanStart ? undefined : this.#byClientId.get(request.clientId);
@@ -180,7 +171,8 @@ export class SessionDirectory {
     record.client = clientOf(request);
     record.will = request.will;
     record.willTimer = undefined;
-    const isConnected = await this.#acceptOn(worker, connection, record, resumed !== undefined);
+    const client = { connection, isResumed: resumed !== undefined, authenticationData };
+    const isConnected = await this.#acceptOn(worker, client, record);
     if (isConnected) {
       record.isConnected = true;
       this.#connections++;
@@ -194,10 +186,10 @@ export class SessionDirectory {
   /** Gives whether the client is connected; not if it has left meanwhile, or a worker has ended. */
   async #acceptOn(
     worker: number,
-    connection: number,
+    client: { connection: number; isResumed: boolean; authenticationData: Uint8Array | undefined },
     record: SessionRecord,
-    isResumed: boolean,
   ): Promise<boolean> {
+    const { connection, isResumed, authenticationData } = client;
     const { link } = this.#options;
     const session = record.key;
     try {
@@ -218,6 +210,7 @@ export class SessionDirectory {
         connection,
         session,
         origin,
+        authenticationData,
       }));
       return reply === true;
     } catch {

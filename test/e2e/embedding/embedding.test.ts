@@ -35,7 +35,7 @@ test('beside an HTTP server of the program, and it goes on after the broker has 
   const client = await openClient(t, 'ws', portsOf(broker));
   assert.equal(await fetchMine(), 'mine');
   await broker.stop();
-  assert.equal(await client.nextHex(), 'e0018b');
+  assert.match(await client.nextHex(), /^e0..8b/);
   assert.equal(await fetchMine(), 'mine');
 });
 

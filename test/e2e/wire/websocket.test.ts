@@ -107,7 +107,7 @@ test('a close frame is answered with its own code, and the session ends', async 
     client.sendRaw(encodeFrame(opcode.close, Uint8Array.of(code >> 8, code & 0xff, ...Buffer.from('bye'))));
     assert.equal((await client.closed()).code, code);
   }
-  await until('the end of the connections', () => running.broker.statistics().connections === 1);
+  await until('the end of the connections', () => running.broker.statistics().connections === 0);
 });
 
 test('a close frame with a code that no client may send is answered with 1002', async (t) => {

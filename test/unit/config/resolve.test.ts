@@ -67,6 +67,9 @@ test('auto is one worker less than the cores, from 1 to 64', () => {
   assert.deepEqual([1, 2, 3, 65, 200].map(workersOf), [1, 1, 2, 64, 64]);
 });
 
+const begin = () => assert.fail('nobody authenticates here');
+const x = { name: 'X', begin };
+
 const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   host: ['', ' ', 'a b', '-a', 'a..b', 'fe80::1::2', '[::1]', '127.0.0.1:80', 'x'.repeat(254), 1, null],
   port: [-1, 65_536, 1.5, '80', NaN, Infinity, null, false, 80n],
@@ -75,6 +78,15 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   workers: [0, 65, 1.5, 'all', '2', null],
   logLevel: ['', 'INFO', 'verbose', 1],
   allowAnonymous: ['true', 1, 0, null],
+  authenticationMethods: [
+    {},
+    ['SCRAM-SHA-256'],
+    [{ name: 'X' }],
+    [{ name: '', begin }],
+    [{ begin }],
+    [x, x],
+    null,
+  ],
   retainAvailable: ['false', 0, null],
   wildcardSubscriptionAvailable: ['false', 0, null],
   subscriptionIdentifiersAvailable: ['false', 0, null],

@@ -1,0 +1,45 @@
+// What a program tells the broker about who may connect: the hook for user names and passwords, and methods
+// of enhanced authentication (MQTT 5, 4.12).
+
+/** Who asks to be let in: what an {@link Authenticate} hook and an {@link AuthenticationMethod} are told. */
+export interface ConnectingClient {
+  /** As the client sent it, or as the broker assigned it. */
+  readonly clientId: string;
+  readonly username?: string;
+  readonly password?: Uint8Array;
+  /** The IP address of the peer. */
+  readonly remoteAddress: string;
+  readonly transport: 'ws' | 'tcp';
+}
+
+/** Answers true to let the client in. False, an exception or a rejected promise refuses it. */
+export type Authenticate = (client: ConnectingClient) => boolean | Promise<boolean>;
+
+/**
+ * What the broker does next in an exchange: sends `data` to the client in an AUTH packet and awaits its
+ * answer, or lets the client in, with `data` in the CONNACK (or in the AUTH that ends a re-authentication),
+ * or refuses it with 0x87.
+ */
+export type AuthenticationStep =
+  | { readonly outcome: 'continue'; readonly data: Uint8Array }
+  | { readonly outcome: 'success'; readonly data?: Uint8Array }
+  | { readonly outcome: 'failure' };
+
+/** One client that authenticates, from its CONNECT or its request to do so again. */
+export interface AuthenticationExchange {
+  /**
+   * Takes the client's Authentication Data, undefined if it sent none. An exception or a rejected promise
+   * refuses the client with 0x87. All steps of an exchange together may take `connectTimeoutMs`.
+   */
+  next(data: Uint8Array | undefined): AuthenticationStep | Promise<AuthenticationStep>;
+}
+
+/**
+ * A method of enhanced authentication (MQTT 5, 4.12). A client names it in its CONNECT, and is asked to
+ * answer with AUTH packets until the method has decided. The `authenticate` hook is not asked about it.
+ */
+export interface AuthenticationMethod {
+  /** As clients name it, such as 'SCRAM-SHA-256'. */
+  readonly name: string;
+  begin(client: ConnectingClient): AuthenticationExchange;
+}

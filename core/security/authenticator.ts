@@ -1,0 +1,160 @@
+/**
+ * Decides who is let in (main thread): by the `authenticate` hook, or by a method of enhanced authentication,
+ * whose exchange with the client goes over AUTH packets. Each decision has `timeoutMs`, whoever is slow.
+ *
+ *   CONNECT or AUTH 0x19 -> next(data) -> continue -> AUTH 0x18 to the client, and its AUTH 0x18 -> next(data)
+ *                                      -> success, failure -> verdict
+ */
+import type {
+  Authenticate,
+  AuthenticationExchange,
+  AuthenticationMethod,
+  ConnectingClient,
+} from '../config/authentication.ts';
+import type { Clock, Timer } from '../sessions/timers.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+
+export interface AuthenticatorOptions {
+  readonly authenticate: Authenticate | undefined;
+  readonly methods: readonly AuthenticationMethod[];
+  /** Lets in who names no method where there are methods and no `authenticate`. */
+  readonly allowsAnonymous: boolean;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Sends AUTH 0x18 with `data`. */
+  sendChallenge(worker: number, connection: number, data: Uint8Array): void;
+  /** A hook or a method has failed or was too slow. */
+  onFailed(error: unknown): void;
+}
+
+/** Who authenticates, and how. */
+export interface AuthenticationRequest extends ConnectingClient {
+  readonly method: string | undefined;
+  readonly data: Uint8Array | undefined;
+}
+
+export interface Verdict {
+  /** 0 lets the client in. */
+  readonly reasonCode: number;
+  /** The last Authentication Data for the client. */
+  readonly data?: Uint8Array | undefined;
+}
+
+/** An authentication under way. */
+interface Pending {
+  /** Takes the client's next data while it is awaited. */
+  answer: ((data: Uint8Array | undefined) => void) | undefined;
+  abandon(): void;
+}
+
+const letIn: Verdict = { reasonCode: ReasonCode.success };
+const notAuthorized: Verdict = { reasonCode: ReasonCode.notAuthorized };
+
+export class Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #methods: ReadonlyMap<string, AuthenticationMethod>;
+  /** By worker and connection. */
+  readonly #pending = new Map<string, Pending>();
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    this.#methods = new Map(options.methods.map((method) => [method.name, method]));
+  }
+
+  /** Resolves with undefined if the client leaves meanwhile. */
+  async decide(
+    worker: number,
+    connection: number,
+    request: AuthenticationRequest,
+  ): Promise<Verdict | undefined> {
+    const { method: name, data, ...client } = request;
+    if (name === undefined) return await this.#decidePlain(worker, connection, client);
+    const method = this.#methods.get(name);
+    if (method === undefined) return { reasonCode: ReasonCode.badAuthenticationMethod };
+    return await this.#bounded(worker, connection, async (pending) => {
+      const challenge = (challengeData: Uint8Array) =>
+        this.#options.sendChallenge(worker, connection, challengeData);
+      return await runExchange(method.begin(client), data, pending, challenge);
+    });
+  }
+
+  /** The client has answered a challenge. */
+  answered(worker: number, connection: number, data: Uint8Array | undefined): void {
+    this.#pending.get(keyOf(worker, connection))?.answer?.(data);
+  }
+
+  /** The client has left. */
+  abandoned(worker: number, connection: number): void {
+    this.#pending.get(keyOf(worker, connection))?.abandon();
+  }
+
+  /** All clients of the worker have left. */
+  workerLost(worker: number): void {
+    for (const [key, pending] of this.#pending) if (key.startsWith(`${worker}/`)) pending.abandon();
+  }
+
+  async #decidePlain(
+    worker: number,
+    connection: number,
+    client: ConnectingClient,
+  ): Promise<Verdict | undefined> {
+    const { authenticate, allowsAnonymous } = this.#options;
+    if (authenticate === undefined) return this.#methods.size > 0 && !allowsAnonymous ? notAuthorized : letIn;
+    return await this.#bounded(worker, connection, async () =>
+      (await authenticate(client)) === true ? letIn : { reasonCode: ReasonCode.badUserNameOrPassword },
+    );
+  }
+
+  /** Gives up, with 0x87, on what fails or takes too long. */
+  async #bounded(
+    worker: number,
+    connection: number,
+    run: (pending: Pending) => Promise<Verdict>,
+  ): Promise<Verdict | undefined> {
+    const { clock, timeoutMs } = this.#options;
+    const key = keyOf(worker, connection);
+    const pending: Pending = { answer: undefined, abandon: () => {} };
+    let timer: Timer | undefined;
+    const over = new Promise<Verdict | undefined>((resolve, reject) => {
+      pending.abandon = () => resolve(undefined);
+      timer = clock.after(timeoutMs, () => {
+        if (pending.answer !== undefined)
+          resolve(notAuthorized); // it is the client that is slow
+        else reject(new Error(`no answer within ${timeoutMs} ms`));
+      });
+    });
+    this.#pending.set(key, pending);
+    try {
+      return await Promise.race([run(pending), over]);
+    } catch (error) {
+      this.#options.onFailed(error);
+      return notAuthorized;
+    } finally {
+      timer?.cancel();
+      this.#pending.delete(key);
+    }
+  }
+}
+
+async function runExchange(
+  exchange: AuthenticationExchange,
+  data: Uint8Array | undefined,
+  pending: Pending,
+  challenge: (data: Uint8Array) => void,
+): Promise<Verdict> {
+  let step = await exchange.next(data);
+  while (step.outcome === 'continue') {
+    const answered = new Promise<Uint8Array | undefined>((resolve) => {
+      pending.answer = resolve;
+    });
+    challenge(step.data);
+    const answer = await answered;
+    pending.answer = undefined;
+    step = await exchange.next(answer);
+  }
+  return step.outcome === 'success' ? { ...letIn, data: step.data } : notAuthorized;
+}
+
+function keyOf(worker: number, connection: number): string {
+  return `${worker}/${connection}`;
+}
