@@ -40,8 +40,12 @@ export interface Closing {
 
 /** Where a client connects to. */
 export interface Ports {
+  /** Default '127.0.0.1'. */
+  readonly host?: string;
   readonly port: number;
   readonly tcpPort: number;
+  /** Of the WebSocket. Default '/mqtt'. */
+  readonly path?: string;
 }
 
 export class RawClient {
@@ -78,8 +82,8 @@ export class RawClient {
     socket.resume();
   }
 
-  static async overTcp(port: number): Promise<RawClient> {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  static async overTcp(port: number, host = '127.0.0.1'): Promise<RawClient> {
+    const socket = connect({ host, port, noDelay: true });
     await within(
       'a TCP connection',
       new Promise<void>((resolve, reject) => {
@@ -96,8 +100,12 @@ export class RawClient {
     return new RawClient(answer.socket, 'ws', answer.rest);
   }
 
-  static open(transport: TransportName, ports: Ports): Promise<RawClient> {
-    return transport === 'tcp' ? RawClient.overTcp(ports.tcpPort) : RawClient.overWebSocket(ports.port);
+  static open(
+    transport: TransportName,
+    { host = '127.0.0.1', port, tcpPort, path = '/mqtt' }: Ports,
+  ): Promise<RawClient> {
+    if (transport === 'tcp') return RawClient.overTcp(tcpPort, host);
+    return RawClient.overWebSocket(port, { host, path });
   }
 
   /** Sends the bytes as one piece: one TCP write, or one WebSocket message. */

@@ -13,6 +13,8 @@ const fin = 0x80;
 const masked = 0x80;
 
 export interface HandshakeOptions {
+  /** Default '127.0.0.1'. */
+  readonly host?: string;
   readonly path?: string;
   /** The Sec-WebSocket-Protocol header; null for none. Default `mqtt`. */
   readonly subprotocols?: string | null;
@@ -33,13 +35,14 @@ export interface Handshake {
 
 /** Asks for the upgrade; gives whatever the answer is. */
 export async function handshake(port: number, options: HandshakeOptions = {}): Promise<Handshake> {
-  const { path = '/mqtt', subprotocols = 'mqtt', headers = [], version = '13' } = options;
+  const { host = '127.0.0.1', path = '/mqtt', version = '13' } = options;
+  const { subprotocols = 'mqtt', headers = [] } = options;
   const key = randomBytes(16).toString('base64');
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  const socket = connect({ host, port, noDelay: true });
   const offer = subprotocols === null ? [] : [`Sec-WebSocket-Protocol: ${subprotocols}`];
   const lines = [
     `GET ${path} HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
+    `Host: ${host}:${port}`,
     'Connection: Upgrade',
     'Upgrade: websocket',
     `Sec-WebSocket-Version: ${version}`,
