@@ -66,6 +66,16 @@ export class Client {
     return this.#kept.shift() ?? (await this.raw.nextPacket());
   }
 
+  /** The next packet; undefined when the connection ends instead. For where a server may choose. */
+  async nextUnlessClosed(): Promise<ReceivedPacket | undefined> {
+    try {
+      return await this.next();
+    } catch (error) {
+      if (this.raw.isClosed) return undefined;
+      throw error;
+    }
+  }
+
   /** The next packet must consist of exactly these bytes. */
   async expect(...parts: readonly Part[]): Promise<void> {
     assert.equal(hexOf(await this.next()), hex(octets(...parts)));

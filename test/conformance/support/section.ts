@@ -28,6 +28,8 @@ export interface Context {
 export interface TestOptions {
   /** Starts a broker of its own with these. Skipped where the broker is someone else's. */
   readonly broker?: BrokerOptions;
+  /** Runs over this one alone. Default: over each. */
+  readonly transport?: TransportName;
 }
 
 type Run = (context: Context) => Promise<void>;
@@ -69,6 +71,7 @@ function runSection(version: Version, name: string, tests: readonly Registered[]
     after(() => shared?.stop());
     for (const { title, run, options } of wanted) {
       for (const transport of transports) {
+        if (options.transport !== undefined && options.transport !== transport) continue;
         const skip = options.broker !== undefined && isForeign;
         it(`${title} (${transport})`, { skip }, async (test) => {
           const own = options.broker === undefined ? undefined : await startTarget(options.broker);
@@ -88,6 +91,7 @@ type Place = Pick<Context, 'version' | 'transport' | 'target'>;
 
 async function runTest(test: TestContext, run: Run, place: Place): Promise<void> {
   const clients: Client[] = [];
+  const persistent = new Set<string>();
   const prefix = randomBytes(4).toString('hex');
   let clientCount = 0;
   const add = async (clientId: string): Promise<Client> => {
@@ -99,6 +103,7 @@ async function runTest(test: TestContext, run: Run, place: Place): Promise<void>
   const tryConnect = async (fields: ConnectFields = {}): Promise<Client> => {
     const clientId = fields.clientId ?? `${prefix}c${++clientCount}`;
     const client = await add(clientId);
+    if (fields.clean === false && clientId !== '') persistent.add(clientId);
     client.send(connect(place.version, { ...fields, clientId }));
     await client.nextConnack();
     return client;
@@ -117,6 +122,8 @@ async function runTest(test: TestContext, run: Run, place: Place): Promise<void>
       },
     });
   } finally {
+    // A broker of someone else is left as it was found.
+    if (isForeign) for (const clientId of persistent) await (await tryConnect({ clientId })).disconnect();
     for (const client of clients) client.drop();
   }
 }
