@@ -2,7 +2,8 @@
 import { type Octets, octets, type Part, packet, properties, string, text, u8, u16 } from './octets.ts';
 
 /** 3.1 has no numbered statements; its few tests write their bytes themselves. */
-export type Version = '3.1.1' | '5.0';
+export const versions = ['3.1.1', '5.0'] as const;
+export type Version = (typeof versions)[number];
 
 export type QoS = 0 | 1 | 2;
 

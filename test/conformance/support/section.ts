@@ -41,8 +41,16 @@ interface Registered {
   readonly options: TestOptions;
 }
 
-/** The titles of all tests of the sections that were loaded, where they are only to be listed. */
-export const listedTitles: { version: Version; title: string }[] = [];
+const listed: { version: Version; title: string }[] = [];
+let isListing = false;
+
+/** The titles of the tests that these files of a version register; none of them is run. */
+export async function titlesIn(version: Version, files: readonly string[]): Promise<string[]> {
+  isListing = true;
+  for (const file of files) await import(file);
+  isListing = false;
+  return listed.filter((each) => each.version === version).map(({ title }) => title);
+}
 
 // Enough that waiting for one answer does not make the others wait; not so many that deadlines are at risk.
 const concurrency = 16;
@@ -54,9 +62,8 @@ const concurrency = 16;
 export function section(version: Version, name: string): SectionTest {
   const tests: Registered[] = [];
   queueMicrotask(() => {
-    const { RALLYMQ_CONFORMANCE_LIST: listOnly } = process.env;
-    if (listOnly === undefined) runSection(version, name, tests);
-    else listedTitles.push(...tests.map(({ title }) => ({ version, title })));
+    if (isListing) listed.push(...tests.map(({ title }) => ({ version, title })));
+    else runSection(version, name, tests);
   });
   return (title, run, options = {}) => void tests.push({ title, run, options });
 }

@@ -6,6 +6,9 @@ import { section } from '../support/section.ts';
 
 const test = section('3.1.1', '4.6 Message ordering');
 
+// What some servers take of QoS 2 before they want the first to be completed.
+const batch = 20;
+
 const identifiers = [7, 3, 65_535, 1, 20, 4, 5, 300, 2, 9];
 
 test('[MQTT-4.6.0-1] what is sent again keeps its order', async ({ connect, name }) => {
@@ -79,21 +82,18 @@ for (const qos of [0, 1, 2] as const) {
     const numbers = Array.from({ length: 200 }, (_, number) => `${number}`);
     // Others publish there at the same time.
     const other = await connect();
-    const noise = Array.from({ length: 50 }, () => publish('3.1.1', topic, 'noise'));
+    const noise = Array.from({ length: 3 }, () => publish('3.1.1', topic, 'noise'));
     const all = numbers.map((number, index) => publish('3.1.1', topic, number, { qos, id: index + 1 }));
-    for (let start = 0; start < all.length; start += 40) {
-      publisher.send(octets(...all.slice(start, start + 40)));
-      other.send(octets(...noise.slice(start / 4, start / 4 + 10)));
-      for (let index = start; index < start + 40; index++) {
-        const id = index + 1;
-        if (qos === 1) await publisher.expect(puback(id));
-        if (qos === 2) await publisher.expect(pubrec(id));
-      }
+    for (let start = 0; start < all.length; start += batch) {
+      const identifiers = Array.from({ length: batch }, (_, index) => start + index + 1);
+      publisher.send(octets(...all.slice(start, start + batch)));
+      other.send(octets(...noise));
       if (qos === 0) await publisher.ping();
+      if (qos === 1) for (const id of identifiers) await publisher.expect(puback(id));
       if (qos < 2) continue;
-      const releases = Array.from({ length: 40 }, (_, index) => start + index + 1);
-      publisher.send(octets(...releases.map(pubrel)));
-      for (const id of releases) await publisher.expect(pubcomp(id));
+      for (const id of identifiers) await publisher.expect(pubrec(id));
+      publisher.send(octets(...identifiers.map(pubrel)));
+      for (const id of identifiers) await publisher.expect(pubcomp(id));
     }
     for (const client of [exact, wildcard]) {
       const received: string[] = [];
