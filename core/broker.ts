@@ -94,7 +94,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     });
     this.#directory = new SessionDirectory({
       link: {
-        send: (worker, message) => this.#supervisor?.send(worker, message),
+        send: (worker, message) => this.#supervisor?.send(worker, message) ?? false,
         request: (worker, message) =>
           this.#supervisor?.request(worker, message) ??
           Promise.reject(new BrokerError('NOT_RUNNING', 'The broker is not started.')),
@@ -222,7 +222,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #onMessage(worker: number, message: ToMain): void {
     switch (message.type) {
       case 'connect':
-        void this.#directory.connect(worker, message.connection, message.connect);
+        this.#directory.connect(worker, message.connection, message.connect);
         break;
       case 'answered':
         this.#authenticator.answered(worker, message.connection, message.data);

@@ -7,6 +7,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerError } from '../core/broker-error.ts';
 import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts';
+import { Outgoing } from '../core/control/outgoing.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
 import { WebSocketListener } from '../core/front-end/websocket-listener.ts';
 import { WorkerControl } from '../core/front-end/worker-control.ts';
@@ -14,12 +15,17 @@ import { WorkerControl } from '../core/front-end/worker-control.ts';
 const start = workerData as WorkerStart;
 const port = parentPort;
 if (port === null) throw new Error('workers/data-plane is the entry of a worker thread');
-const post = (message: ToMain): void => port.postMessage(message);
+const outgoing = new Outgoing<ToMain>((messages) => port.postMessage(messages));
+const post = (message: ToMain): void => outgoing.send(message);
 
 const control = new WorkerControl(loadAddon(), start, post);
 const webSockets = new WebSocketListener(start.config, start.version, control.engine);
 
-port.on('message', (message: ToWorker) => {
+port.on('message', (messages: ToWorker[]) => {
+  for (const message of messages) take(message);
+});
+
+function take(message: ToWorker): void {
   switch (message.type) {
     case 'listen':
       listen(message.host, message.port, message.tcpPort);
@@ -63,7 +69,7 @@ port.on('message', (message: ToWorker) => {
       stop(message.reasonCode);
       break;
   }
-});
+}
 
 process.on('uncaughtException', (error) => {
   post({ type: 'failed', code: 'WORKER_FAILED', message: error.stack ?? String(error) });

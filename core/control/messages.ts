@@ -1,6 +1,6 @@
 /**
  * What the main thread and its workers tell each other: the control plane's only channel. Everything is
- * plain data, posted in order. No application message passes here but those of the host program.
+ * plain data, posted in order, an array for each turn (outgoing.ts). No application message passes here but those of the host program.
  */
 
 import type { BrokerConfig } from '../config/options.ts';
@@ -13,6 +13,8 @@ export interface WorkerStart {
   readonly worker: number;
   readonly version: string;
   readonly config: BrokerConfig;
+  /** How many workers were started before, so that no two connections ever have the same number. */
+  readonly startedBefore: number;
 }
 
 /** A CONNECT on its way to the session directory. */
@@ -57,7 +59,8 @@ export type ToWorker =
     }
   | {
       readonly type: 'accept';
-      readonly request: number;
+      /** Of a session that changes workers; all others need no reply. */
+      readonly request: number | undefined;
       readonly connection: number;
       readonly session: number;
       readonly origin: SessionOrigin;
@@ -92,7 +95,7 @@ export type ToMain =
   | { readonly type: 'renew'; readonly connection: number; readonly renewal: RenewalRequest }
   /** The client has left while it may have been authenticating. */
   | { readonly type: 'abandoned'; readonly connection: number }
-  /** `value`: of accept, whether the client is connected; of evict, nothing; of subscriptions, the rows. */
+  /** `value`: of accept, whether the client is connected now; of evict, nothing; of subscriptions, the rows. */
   | { readonly type: 'reply'; readonly request: number; readonly value: unknown }
   | {
       readonly type: 'closed';

@@ -8,6 +8,7 @@ import type { BrokerConfig } from '../config/options.ts';
 import type { Addon } from '../data-plane/addon.ts';
 import type { Logger } from './logger.ts';
 import type { ToMain, ToWorker, WorkerStart } from './messages.ts';
+import { Outgoing } from './outgoing.ts';
 
 /** What the supervisor hands on. */
 export interface WorkerEvents {
@@ -50,9 +51,11 @@ export class Supervisor {
   readonly #logger: Logger;
   readonly #events: WorkerEvents;
   readonly #workers: (Worker | undefined)[] = [];
+  readonly #outgoing: Outgoing<ToWorker>[] = [];
   readonly #restarts: number[][] = [];
   readonly #pending = new Map<number, Pending>();
   #requests = 0;
+  #starts = 0;
   #isStopping = false;
   #address: Address | undefined;
 
@@ -102,9 +105,14 @@ export class Supervisor {
     }
   }
 
-  /** A message to a worker that does not run is lost; onWorkerRestarted() is the time to make up for it. */
-  send(worker: number, message: ToWorker): void {
-    this.#workers[worker]?.postMessage(message);
+  /**
+   * False if the worker does not run. A message to one that ends is lost; onWorkerRestarted() is the time to
+   * make up for it.
+   */
+  send(worker: number, message: ToWorker): boolean {
+    if (this.#workers[worker] === undefined) return false;
+    this.#outgoing[worker]?.send(message);
+    return true;
   }
 
   /** Resolves with the worker's reply; rejects if the worker ends before. */
@@ -128,7 +136,7 @@ export class Supervisor {
     const exits = running.map(
       (worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())),
     );
-    for (const worker of running) worker.postMessage({ type: 'stop', reasonCode } satisfies ToWorker);
+    for (const index of this.#workers.keys()) this.send(index, { type: 'stop', reasonCode });
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<'late'>((resolve) => {
       timer = setTimeout(() => resolve('late'), stopMs);
@@ -145,6 +153,7 @@ export class Supervisor {
       worker: index,
       version: this.#version,
       config: this.#config,
+      startedBefore: this.#starts++,
     };
     const worker = new Worker(new URL('../../workers/data-plane.js', import.meta.url), {
       workerData,
@@ -155,14 +164,17 @@ export class Supervisor {
       ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
     });
     this.#workers[index] = worker;
+    this.#outgoing[index] = new Outgoing((messages) => worker.postMessage(messages));
     return new Promise((resolve, reject) => {
-      worker.on('message', (message: ToMain) => {
-        if (message.type === 'listening') resolve();
-        if (message.type === 'failed') {
-          this.#logger.error({ worker: index, err: message.message }, 'a worker failed');
-          reject(new BrokerError(message.code as BrokerErrorCode, message.message));
+      worker.on('message', (messages: ToMain[]) => {
+        for (const message of messages) {
+          if (message.type === 'listening') resolve();
+          if (message.type === 'failed') {
+            this.#logger.error({ worker: index, err: message.message }, 'a worker failed');
+            reject(new BrokerError(message.code as BrokerErrorCode, message.message));
+          }
+          this.#onMessage(index, message);
         }
-        this.#onMessage(index, message);
       });
       worker.once('error', (err) => {
         this.#logger.error({ worker: index, err }, 'a worker failed');
@@ -172,7 +184,7 @@ export class Supervisor {
         reject(new BrokerError('WORKER_FAILED', `Worker ${index} ended while it started.`));
         this.#onExit(index, worker);
       });
-      worker.postMessage({ type: 'listen', ...address } satisfies ToWorker);
+      this.send(index, { type: 'listen', ...address });
     });
   }
 

@@ -13,14 +13,18 @@ import type {
   WorkerStart,
 } from '../control/messages.ts';
 import { type Addon, type Engine, type EngineHandlers, EventKind } from '../data-plane/addon.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 
 /** An accepted CONNECT that waits for its session to come from another worker. */
 interface Arrival {
   readonly connection: ClientConnection | undefined;
-  readonly request: number;
+  readonly request: number | undefined;
   readonly authenticationData: Uint8Array | undefined;
 }
+
+/** More connections than a worker has in its life. */
+const serialsPerStart = 2 ** 32;
 
 export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly engine: Engine;
@@ -36,11 +40,12 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly #arrivals = new Map<number, Arrival>();
   #hostSlot = 0;
   #onEmpty: (() => void) | undefined;
-  #serials = 0;
+  #serials: number;
 
   constructor(addon: Addon, start: WorkerStart, post: (message: ToMain) => void) {
     this.config = start.config;
     this.#post = post;
+    this.#serials = start.startedBefore * serialsPerStart;
     this.engine = addon.createEngine(start.broker, start.worker, this);
   }
 
@@ -125,7 +130,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   // --- what the session directory says --------------------------------------------------------------
 
-  /** Answers the request with whether the client is still there and connected now. */
   accept(message: Extract<ToWorker, { type: 'accept' }>): void {
     const { request, session, origin, authenticationData } = message;
     const arrival = { connection: this.#bySerial.get(message.connection), request, authenticationData };
@@ -152,7 +156,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     const { connection, request, authenticationData } = arrival;
     const isConnected = connection?.accept(session, isSessionPresent, authenticationData) ?? false;
     if (connection !== undefined && isConnected) this.#bySession.set(session, connection);
-    this.#post({ type: 'reply', request, value: isConnected });
+    if (request !== undefined) this.#post({ type: 'reply', request, value: isConnected });
+    else if (!isConnected) this.reportClosed(session, 'lost', ReasonCode.success);
   }
 
   refuse(serial: number, reasonCode: number): void {

@@ -61,20 +61,20 @@ export class Authenticator {
     this.#methods = new Map(options.methods.map((method) => [method.name, method]));
   }
 
-  /** Resolves with undefined if the client leaves meanwhile. */
-  async decide(
+  /** At once if there is nothing to ask. Resolves with undefined if the client leaves meanwhile. */
+  decide(
     worker: number,
     connection: number,
     request: AuthenticationRequest,
-  ): Promise<Verdict | undefined> {
+  ): Verdict | Promise<Verdict | undefined> {
     const { method: name, data, ...client } = request;
-    if (name === undefined) return await this.#decidePlain(worker, connection, client);
+    if (name === undefined) return this.#decidePlain(worker, connection, client);
     const method = this.#methods.get(name);
     if (method === undefined) return { reasonCode: ReasonCode.badAuthenticationMethod };
-    return await this.#bounded(worker, connection, async (pending) => {
+    return this.#bounded(worker, connection, (pending) => {
       const challenge = (challengeData: Uint8Array) =>
         this.#options.sendChallenge(worker, connection, challengeData);
-      return await runExchange(method.begin(client), data, pending, challenge);
+      return runExchange(method.begin(client), data, pending, challenge);
     });
   }
 
@@ -93,14 +93,14 @@ export class Authenticator {
     for (const [key, pending] of this.#pending) if (key.startsWith(`${worker}/`)) pending.abandon();
   }
 
-  async #decidePlain(
+  #decidePlain(
     worker: number,
     connection: number,
     client: ConnectingClient,
-  ): Promise<Verdict | undefined> {
+  ): Verdict | Promise<Verdict | undefined> {
     const { authenticate, allowsAnonymous } = this.#options;
     if (authenticate === undefined) return this.#methods.size > 0 && !allowsAnonymous ? notAuthorized : letIn;
-    return await this.#bounded(worker, connection, async () =>
+    return this.#bounded(worker, connection, async () =>
       (await authenticate(client)) === true ? letIn : { reasonCode: ReasonCode.badUserNameOrPassword },
     );
   }

@@ -10,7 +10,7 @@
  *   client is away         no          unless never   if its will is delayed
  */
 
-import type { CloseCause, ConnectRequest, SessionOrigin, ToWorker } from '../control/messages.ts';
+import type { CloseCause, ConnectRequest, ToWorker } from '../control/messages.ts';
 import type { SubscriptionRow } from '../data-plane/addon.ts';
 import type { Will } from '../wire/packets.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -18,7 +18,8 @@ import type { Clock, Timer } from './timers.ts';
 
 /** How the directory reaches the workers. */
 export interface WorkerLink {
-  send(worker: number, message: ToWorker): void;
+  /** False if the worker does not run. */
+  send(worker: number, message: ToWorker): boolean;
   /** Rejects if the worker ends before it replies. */
   request(worker: number, message: (request: number) => ToWorker): Promise<unknown>;
 }
@@ -35,7 +36,12 @@ export interface DirectoryOptions {
   readonly clock: Clock;
   readonly connectionsMax: number;
   /** Decides whether a client is let in; undefined if it has left meanwhile. */
-  authenticate(worker: number, connection: number, request: ConnectRequest): Promise<Verdict | undefined>;
+  /** Undefined: the client has left meanwhile. */
+  authenticate(
+    worker: number,
+    connection: number,
+    request: ConnectRequest,
+  ): Verdict | Promise<Verdict | undefined>;
   publishWill(will: Will): void;
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
@@ -59,6 +65,14 @@ interface SessionRecord {
   will: Will | undefined;
   expiryTimer: Timer | undefined;
   willTimer: Timer | undefined;
+}
+
+/** A client that is let in and waits for its session. */
+interface Arrival {
+  readonly worker: number;
+  readonly connection: number;
+  readonly request: ConnectRequest;
+  readonly authenticationData: Uint8Array | undefined;
 }
 
 const neverExpires = 4_294_967_295;
@@ -87,24 +101,18 @@ export class SessionDirectory {
   }
 
   /** A client has sent CONNECT on `connection` of `worker`. */
-  async connect(worker: number, connection: number, request: ConnectRequest): Promise<void> {
-    const refuse = (reasonCode: number) =>
-      this.#options.link.send(worker, { type: 'refuse', connection, reasonCode });
+  connect(worker: number, connection: number, request: ConnectRequest): void {
     if (this.#isFull(request)) {
-      refuse(ReasonCode.quotaExceeded);
+      this.#refuse(worker, connection, ReasonCode.quotaExceeded);
       return;
     }
     // Not in turn: who does not know the password must not hold up the client identifier.
-    const verdict = await this.#options.authenticate(worker, connection, request);
-    if (verdict === undefined) return;
-    if (verdict.reasonCode !== ReasonCode.success) {
-      refuse(verdict.reasonCode);
-      return;
+    const verdict = this.#options.authenticate(worker, connection, request);
+    if (verdict instanceof Promise) {
+      void verdict.then((settled) => this.#admit(worker, connection, request, settled));
+    } else {
+      this.#admit(worker, connection, request, verdict);
     }
-    this.#inTurn(request.clientId, async () => {
-      if (this.#isFull(request)) refuse(ReasonCode.quotaExceeded);
-      else await this.#accept(worker, connection, request, verdict.data);
-    });
   }
 
   /** A session's connection is over. */
@@ -154,72 +162,103 @@ export class SessionDirectory {
     return this.#connections >= this.#options.connectionsMax && !takesOver;
   }
 
-  async #accept(
-    worker: number,
-    connection: number,
-    request: ConnectRequest,
-    authenticationData: Uint8Array | undefined,
-  ): Promise<void> {
+  #admit(worker: number, connection: number, request: ConnectRequest, verdict: Verdict | undefined): void {
+    if (verdict === undefined) return;
+    if (verdict.reasonCode !== ReasonCode.success) {
+      this.#refuse(worker, connection, verdict.reasonCode);
+      return;
+    }
+    const { clientId } = request;
+    const arrival: Arrival = { worker, connection, request, authenticationData: verdict.data };
+    // In a storm of new clients nobody waits for anything: no promise, and little garbage.
+    if (this.#steps.has(clientId) || this.#byClientId.has(clientId)) {
+      this.#inTurn(clientId, () => this.#accept(arrival));
+    } else if (this.#isFull(request)) {
+      this.#refuse(worker, connection, ReasonCode.quotaExceeded);
+    } else {
+      this.#acceptHere(arrival, undefined);
+    }
+  }
+
+  #refuse(worker: number, connection: number, reasonCode: number): void {
+    this.#options.link.send(worker, { type: 'refuse', connection, reasonCode });
+  }
+
+  async #accept(arrival: Arrival): Promise<void> {
+    const { worker, connection, request } = arrival;
+    if (this.#isFull(request)) {
+      this.#refuse(worker, connection, ReasonCode.quotaExceeded);
+      return;
+    }
     const existing = this.#byClientId.get(request.clientId);
     if (existing !== undefined) await this.#evict(existing);
     const resumed = request.cleanStart ? undefined : this.#byClientId.get(request.clientId);
     if (existing !== undefined && resumed === undefined) this.#endSession(existing);
     resumed?.expiryTimer?.cancel();
     resumed?.willTimer?.cancel(); // [MQTT-3.1.3-9]
-    const record = resumed ?? this.#createRecord(worker, request);
-    record.expirySeconds = request.sessionExpirySeconds;
-    record.client = clientOf(request);
-    record.will = request.will;
-    record.willTimer = undefined;
-    const client = { connection, isResumed: resumed !== undefined, authenticationData };
-    const isConnected = await this.#acceptOn(worker, client, record);
-    if (isConnected) {
-      record.isConnected = true;
-      this.#connections++;
-      this.#options.onConnected(record.client);
-    } else {
-      record.will = undefined; // its client never learned that it was connected
-      this.#leaveOrEnd(record);
-    }
+    if (resumed === undefined || resumed.worker === worker) this.#acceptHere(arrival, resumed);
+    else await this.#acceptFrom(resumed.worker, arrival, resumed);
   }
 
-  /** Gives whether the client is connected; not if it has left meanwhile, or a worker has ended. */
-  async #acceptOn(
-    worker: number,
-    client: { connection: number; isResumed: boolean; authenticationData: Uint8Array | undefined },
-    record: SessionRecord,
-  ): Promise<boolean> {
-    const { connection, isResumed, authenticationData } = client;
+  /** The session is new, or with the worker already. If the client has left, the worker says `closed`. */
+  #acceptHere(arrival: Arrival, resumed: SessionRecord | undefined): void {
+    const { worker, connection, request, authenticationData } = arrival;
+    const record = resumed ?? this.#createRecord(worker, request);
+    const isRunning = this.#options.link.send(worker, {
+      type: 'accept',
+      request: undefined,
+      connection,
+      session: record.key,
+      origin: { from: resumed === undefined ? 'new' : 'here' },
+      authenticationData,
+    });
+    if (isRunning) this.#connected(record, request);
+    else this.#leaveOrEnd(record);
+  }
+
+  /** The session is with worker `from` and comes along. */
+  async #acceptFrom(from: number, arrival: Arrival, record: SessionRecord): Promise<void> {
+    const { worker, connection, request: connect, authenticationData } = arrival;
     const { link } = this.#options;
     const session = record.key;
+    let isConnected = false;
     try {
-      let origin: SessionOrigin = { from: isResumed ? 'here' : 'new' };
-      if (isResumed && record.worker !== worker) {
-        const rows = await link.request(record.worker, (request) => ({
-          type: 'subscriptions',
-          request,
-          session,
-        }));
-        origin = { from: 'worker', worker: record.worker, subscriptions: rows as SubscriptionRow[] };
-      }
-      record.movesFrom = record.worker;
+      const rows = await link.request(from, (request) => ({ type: 'subscriptions', request, session }));
+      record.movesFrom = from;
       record.worker = worker;
+      const subscriptions = rows as SubscriptionRow[];
       const reply = await link.request(worker, (request) => ({
         type: 'accept',
         request,
         connection,
         session,
-        origin,
+        origin: { from: 'worker', worker: from, subscriptions },
         authenticationData,
       }));
-      return reply === true;
+      isConnected = reply === true;
     } catch {
       // A worker has ended, and the log says why. If it is the session's old one, the client is still there.
-      link.send(worker, { type: 'refuse', connection, reasonCode: ReasonCode.serverUnavailable });
-      return false;
+      this.#refuse(worker, connection, ReasonCode.serverUnavailable);
     } finally {
       record.movesFrom = undefined;
     }
+    if (isConnected) {
+      this.#connected(record, connect);
+    } else {
+      record.will = undefined; // its client never learned that it was connected
+      record.expirySeconds = connect.sessionExpirySeconds;
+      this.#leaveOrEnd(record);
+    }
+  }
+
+  #connected(record: SessionRecord, request: ConnectRequest): void {
+    record.expirySeconds = request.sessionExpirySeconds;
+    record.client = clientOf(request);
+    record.will = request.will;
+    record.willTimer = undefined;
+    record.isConnected = true;
+    this.#connections++;
+    this.#options.onConnected(record.client);
   }
 
   /** Ends the connection of a session, if it has one; the session stays. */
