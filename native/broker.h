@@ -35,6 +35,9 @@ class Broker {
       case RecordKind::addRoute:
       case RecordKind::removeRoute:
       case RecordKind::deliver:
+      case RecordKind::deliverShared:
+      case RecordKind::shareRoute:
+      case RecordKind::reshare:
       case RecordKind::retainedFound:
         MessageRef(static_cast<Message*>(record.pointer));
         break;

@@ -31,6 +31,7 @@ enum class Counter : uint8_t {
   connections = gauges,
   sessions,
   subscriptions,
+  sharedSubscriptions,  // of those
   retained,
   queued,
   count,

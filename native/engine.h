@@ -16,10 +16,11 @@
 #include "matcher.h"
 #include "sessions/session-table.h"
 #include "shard.h"
+#include "sharing.h"
 
 namespace rally {
 
-class Engine : private Router, private ShardOutlet {
+class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
  public:
   Engine(unsigned index, Lanes& lanes, const Limits& limits, uint64_t hashSeed)
       : frontEnd(limits, counters, *this),
@@ -28,7 +29,8 @@ class Engine : private Router, private ShardOutlet {
         lanes_(lanes),
         filters_(hashSeed),
         shard_(index, lanes.workers(), filters_, limits, hashSeed, counters, *this),
-        matcher_(frontEnd.outbound) {}
+        matcher_(frontEnd.outbound),
+        sharing_(lanes.workers(), filters_, sessions_, frontEnd.outbound, counters, *this) {}
 
   unsigned index() const { return index_; }
   Doorbell& doorbell() { return lanes_.doorbell(index_); }
@@ -71,6 +73,7 @@ class Engine : private Router, private ShardOutlet {
   // Writes the outboxes and hands the lanes over. Afterwards the worker may sleep if !hasWork().
   void endTurn() {
     frontEnd.outbound.flush();
+    sharing_.settle();
     commitLanes();
   }
 
@@ -103,11 +106,13 @@ class Engine : private Router, private ShardOutlet {
   }
 
   void destroySession(Session& session) {
+    const std::vector<Delivery> heritage = sharing_.takeAll(session);
     while (!session.subscriptions.empty()) removeSubscription(session, *session.subscriptions.back().filter);
     if (session.connection) frontEnd.end(*session.connection, Reason::unspecifiedError);
     counters.subtract(Counter::queued, session.queue.size());
     if (!session.isHost) counters.subtract(Counter::sessions);
     sessions_.remove(session);
+    sharing_.reshare(heritage);
   }
 
   // The session comes here from worker `from`; it has just been created and given its subscriptions.
@@ -128,11 +133,12 @@ class Engine : private Router, private ShardOutlet {
   // here. True when it replaced one.
   bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
     Filter& filter = addFilter(text);
-    const bool isNew = workers_ > 1 && token != 0;
+    const bool isNew = workers_ > 1 && token != 0 && !filter.isShared;
     const Subscriber subscriber{nullptr, 0, options.subscriptionId, options.qos, options.noLocal, options.retainAsPublished, isNew};
     const bool existed = SessionTable::subscribe(session, filter, subscriber);
     if (!existed) counters.add(Counter::subscriptions);
-    if (token == 0) return existed;
+    if (filter.isShared && !existed) sharing_.join(session, filter);
+    if (token == 0 || filter.isShared) return existed;  // no retained messages for a shared one (4.8.2)
     PendingSubscribe& pending = pending_[token];
     pending.filters.push_back({text.begin(), text.end()});
     if (options.retainHandling == 0 || (options.retainHandling == 1 && !existed)) {  // [MQTT-3.3.1-9..11]
@@ -168,7 +174,12 @@ class Engine : private Router, private ShardOutlet {
   // False when there was no such subscription.
   bool unsubscribe(Session& session, Bytes text) {
     Filter* filter = filters_.find(text);
-    return filter && removeSubscription(session, *filter);
+    if (!filter) return false;
+    const bool isMember = filter->isShared && SessionTable::find(session, *filter);
+    const std::vector<Delivery> heritage = isMember ? sharing_.takeQueued(session, *filter) : std::vector<Delivery>();
+    const bool existed = removeSubscription(session, *filter);
+    sharing_.reshare(heritage);
+    return existed;
   }
 
   // All connections are gone with the thread that had them; what the sessions hold stays.
@@ -210,6 +221,7 @@ class Engine : private Router, private ShardOutlet {
   // --- front end -> shards ------------------------------------------------------------------------
 
   uint64_t topicHash(Bytes topic) override { return filters_.hashOf(topic); }
+  void presenceChanged(const Session& session) override { sharing_.noteChange(session); }
   bool isCrowded() override { return isCrowded(&Lanes::inbound) || isCrowded(&Lanes::outbound); }
 
   void publish(Publication& publication, const Source& source) override {
@@ -224,7 +236,7 @@ class Engine : private Router, private ShardOutlet {
                .generation = source.generation, .pointer = MessageRef(publication.keep()).release(), .value = publication.topicHash});
   }
 
-  void toShard(unsigned worker, const Record& record) {
+  void toShard(unsigned worker, const Record& record) override {
     if (worker == index_) shard_.take(record, index_);
     else lanes_.inbound(index_, worker).push(record);
   }
@@ -240,6 +252,10 @@ class Engine : private Router, private ShardOutlet {
     matcher_.deliver(filters, publication, index_);
   }
 
+  void deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, bool isLast) override {
+    sharing_.deliver(publication, key, index_, shardKey, isLast);
+  }
+
   void acknowledge(unsigned worker, const Source& source, Reason reason) override {
     if (worker == index_) frontEnd.acknowledge(source, reason);
     else answer(worker, {.kind = RecordKind::acknowledge, .qos = source.qos, .packetId = source.packetId, .connection = source.connection,
@@ -251,7 +267,7 @@ class Engine : private Router, private ShardOutlet {
       takeOutbound(record, index_);
       return;
     }
-    if (record.kind == RecordKind::deliver) counters.add(Counter::handedOver);
+    if (record.kind == RecordKind::deliver || record.kind == RecordKind::deliverShared) counters.add(Counter::handedOver);
     lanes_.outbound(index_, worker).push(record);
   }
 
@@ -268,6 +284,15 @@ class Engine : private Router, private ShardOutlet {
         matcher_.deliver(matches_, publication, shard);
         break;
       }
+      case RecordKind::deliverShared: {
+        Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), 0);
+        if (hasPassed(publication.expiresAtMs, nowMs_)) counters.add(Counter::droppedExpired);
+        else sharing_.deliver(publication, record.connection, shard, record.generation, record.qos != 0);
+        break;
+      }
+      case RecordKind::handOver:
+        sharing_.handOver(record.value, shard, record.generation);
+        break;
       case RecordKind::acknowledge:
         frontEnd.acknowledge({record.connection, record.generation, record.packetId, record.qos}, Reason(record.reason));
         break;
@@ -321,6 +346,7 @@ class Engine : private Router, private ShardOutlet {
 
   Filter& addFilter(Bytes text) {
     Filter& filter = filters_.acquire(text);
+    if (filter.isShared) return filter;  // Sharing::join() tells them
     if (filter.subscribers.empty()) tellOwners(filter, RecordKind::addRoute);
     filter.routes |= uint64_t(1) << index_;
     return filter;
@@ -329,6 +355,11 @@ class Engine : private Router, private ShardOutlet {
   bool removeSubscription(Session& session, Filter& filter) {
     if (!SessionTable::unsubscribe(session, filter)) return false;
     counters.subtract(Counter::subscriptions);
+    if (filter.isShared) {
+      sharing_.leave(session, filter);
+      filters_.releaseIfUnused(filter);
+      return true;
+    }
     if (!filter.subscribers.empty()) return true;
     filter.routes &= ~(uint64_t(1) << index_);
     tellOwners(filter, RecordKind::removeRoute);
@@ -369,7 +400,7 @@ class Engine : private Router, private ShardOutlet {
     if (!session || !session->move || --session->move->flushesLeft > 0) return;
     auto parcel = std::make_unique<SessionParcel>();
     parcel->key = key;
-    parcel->window = std::move(session->window);
+    parcel->window = std::exchange(session->window, {});
     parcel->queue = std::exchange(session->queue, {});
     parcel->received = std::move(session->received);
     counters.subtract(Counter::queued, parcel->queue.size());
@@ -434,6 +465,7 @@ class Engine : private Router, private ShardOutlet {
   Shard shard_;
   SessionTable sessions_;
   Matcher matcher_;
+  Sharing sharing_;
   std::vector<Filter*> matches_;
   std::unordered_map<uint64_t, PendingSubscribe> pending_;
   uint64_t tokens_ = 0;

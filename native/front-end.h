@@ -30,6 +30,8 @@ class Router {
   // True when shards cannot take more now. FrontEnd::resumeStalled() follows.
   virtual bool isCrowded() = 0;
   virtual uint64_t topicHash(Bytes topic) = 0;
+  // The session has got or lost its connection.
+  virtual void presenceChanged(const Session& session) = 0;
 };
 
 // What CONNECT settled for a connection.
@@ -112,6 +114,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     session.isPersistent = terms.isPersistent;
     session.receivedBefore = session.received;
     session.window.restart();
+    router_.presenceChanged(session);
     outbound.send(connection, connack);
     outbound.pump(session);
   }
@@ -225,8 +228,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   void detach(Connection& connection) {
     if (!connection.session) return;
-    connection.session->connection = nullptr;
+    Session& session = *connection.session;
     connection.session = nullptr;
+    session.connection = nullptr;
+    router_.presenceChanged(session);
   }
 
   // The client has closed while frames were waiting behind a packet for the control plane: what it

@@ -51,12 +51,13 @@ class Outbound {
   // Starts on a publication; deliver() and the rest of the turn refer to it.
   void begin() { writer_.begin(nowMs_); }
 
-  void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids) {
+  // `share`: as Delivery says.
+  void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids, uint32_t share = 0) {
     const uint8_t qos = publication.qos < maximumQos ? publication.qos : maximumQos;
     Connection* connection = session.connection;
     const bool hasPlace = connection && hasRoom(*connection, publication.size());
     if (hasPlace && session.isCaughtUp() && (qos == 0 || session.window.hasRoom(connection->inflightMax))) {
-      sendPublish(*connection, session, publication, qos, retain, ids);
+      sendPublish(*connection, session, publication, qos, retain, ids, share);
       return;
     }
     if (qos == 0 && !hasPlace) {
@@ -64,7 +65,19 @@ class Outbound {
       return;
     }
     if (!connection && !session.isPersistent) return;
-    enqueue(session, publication, qos, retain, ids);
+    enqueue(session, publication, qos, retain, ids, share);
+  }
+
+  // True when deliver() would send a message of this size at once.
+  bool isReady(Session& session, size_t bytes, uint8_t qos) {
+    Connection* connection = session.connection;
+    return connection && connection->phase == Phase::connected && session.isCaughtUp() &&
+           (qos == 0 || session.window.hasRoom(connection->inflightMax)) && hasRoom(*connection, bytes);
+  }
+  // True when deliver() would not drop it.
+  bool mayTake(Session& session, const Publication& publication, uint8_t qos) {
+    if (qos == 0) return session.connection && hasRoom(*session.connection, publication.size());
+    return (session.connection || session.isPersistent) && fitsQueue(session, publication.size() + sizeof(Message));
   }
 
   // A retained message for a new subscription. It waits in the session's queue, however long that is:
@@ -76,7 +89,7 @@ class Outbound {
       return;
     }
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
-    session.queue.push({std::move(message), SubscriptionIds(subscriptionId), qos, true, true});
+    session.queue.push({std::move(message), SubscriptionIds(subscriptionId), qos, true, 0, true});
     counters_.add(Counter::queued);
   }
 
@@ -102,7 +115,7 @@ class Outbound {
       }
       Publication publication = Publication::of(delivery.message, 0);
       begin();
-      sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds);
+      sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds, delivery.share);
     }
   }
 
@@ -199,7 +212,8 @@ class Outbound {
     if (!connection.outbox.append(arena_, bytes)) ender_.end(connection, Reason::quotaExceeded);
   }
 
-  void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids) {
+  void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids,
+                   uint32_t share) {
     PublishWriter::Head& head = writer_.head(publication, connection.version, qos, ids);
     const size_t size = head.bytes.size() + publication.payload.size();
     if (connection.maximumPacketSize != 0 && size > connection.maximumPacketSize) {
@@ -207,7 +221,7 @@ class Outbound {
       return;
     }
     uint16_t packetId = 0;
-    if (qos > 0) packetId = session.window.add({session.isPersistent ? publication.keep() : MessageRef(), ids, qos, retain, false});
+    if (qos > 0) packetId = session.window.add({session.isPersistent || share != 0 ? publication.keep() : MessageRef(), ids, qos, retain, share});
     head.patch(qos, false, retain, packetId);
     appendPublish(connection, head, publication.payload);
   }
@@ -246,13 +260,17 @@ class Outbound {
     }
   }
 
-  void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids) {
+  bool fitsQueue(const Session& session, size_t bytes) const {
+    return session.queue.messages() < limits_.sessionQueueMessagesMax && session.queue.bytes() + bytes <= limits_.sessionQueueBytesMax;
+  }
+
+  void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids, uint32_t share) {
     const MessageRef& message = publication.keep();
-    if (session.queue.messages() >= limits_.sessionQueueMessagesMax || session.queue.bytes() + message->size() > limits_.sessionQueueBytesMax) {
+    if (!fitsQueue(session, message->size())) {
       counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
       return;
     }
-    session.queue.push({message, ids, qos, retain, false});
+    session.queue.push({message, ids, qos, retain, share});
     counters_.add(Counter::queued);
   }
 

@@ -3,8 +3,10 @@
 //
 //   publish -> retained store -> filters that match -> own subscribers     (ShardOutlet::deliverHere)
 //                                                   -> workers with a route (ShardOutlet::answer)
+//                                                   -> a member of each share  (Shard::send)
 //                                                   -> acknowledgement to the front end that asked
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "counters.h"
@@ -42,6 +44,8 @@ class ShardOutlet {
  public:
   virtual ~ShardOutlet() = default;
   virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication) = 0;
+  // To a member of the share with this key here; `shardKey` names it in the shard.
+  virtual void deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, bool isLast) = 0;
   virtual void acknowledge(unsigned worker, const Source& source, Reason reason) = 0;
   virtual void answer(unsigned worker, const Record& record) = 0;
 };
@@ -86,8 +90,12 @@ class Shard {
       const auto worker = unsigned(__builtin_ctzll(others));
       outlet_.answer(worker, {.kind = RecordKind::deliver, .pointer = MessageRef(publication.keep()).release(), .value = publication.topicHash});
     }
+    bool isTaken = routes != 0;
+    for (const Filter* filter : matches_) {
+      for (uint32_t id = filter->share; id != 0; id = filters_.share(id).next) isTaken |= send(filters_.share(id), publication);
+    }
     if (source.qos == 0) return;
-    if (routes == 0 && reason == Reason::success) reason = Reason::noMatchingSubscribers;
+    if (!isTaken && reason == Reason::success) reason = Reason::noMatchingSubscribers;
     outlet_.acknowledge(from, source, reason);
   }
 
@@ -118,6 +126,24 @@ class Shard {
         outlet_.answer(record.worker, {.kind = RecordKind::departing, .worker = uint8_t(from), .value = record.value});
         outlet_.answer(from, {.kind = RecordKind::arriving, .value = record.value});
         break;
+      case RecordKind::shareRoute:
+        setShareRoute(record, from);
+        break;
+      case RecordKind::reshare: {
+        Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), 0);
+        if (record.reason != 0) setFull(record.connection, from, true);
+        if (Share* share = filters_.findShare(record.connection)) send(*share, publication);
+        break;
+      }
+      case RecordKind::shareReady:
+        setFull(record.connection, from, false);
+        break;
+      case RecordKind::memberLeft: {
+        Share* share = filters_.findShare(record.connection);
+        const bool isOther = share && std::any_of(share->routes.begin(), share->routes.end(), [](const ShareRoute& route) { return route.connected > 0; });
+        if (isOther) outlet_.answer(from, {.kind = RecordKind::handOver, .generation = share->key, .value = record.value});
+        break;
+      }
       case RecordKind::flush:
         outlet_.answer(from, {.kind = RecordKind::flushed, .worker = record.worker, .value = record.value});
         break;
@@ -145,6 +171,41 @@ class Shard {
     if (!publication.retain) return;
     retained_.remove(publication.topic);
     counters_.set(Counter::retained, retained_.size());
+  }
+
+  // Sends a message to one member of the share. False when there is none.
+  bool send(Share& share, Publication& publication) {
+    bool isLast = false;
+    const ShareRoute* route = share.choose(isLast);
+    if (!route) return false;
+    if (route->worker == index_) {
+      outlet_.deliverSharedHere(publication, route->key, share.key, isLast);
+    } else {
+      outlet_.answer(route->worker, {.kind = RecordKind::deliverShared, .qos = isLast, .connection = route->key, .generation = share.key,
+                                     .pointer = MessageRef(publication.keep()).release()});
+    }
+    return true;
+  }
+
+  void setShareRoute(const Record& record, unsigned from) {
+    const MessageRef text(static_cast<Message*>(record.pointer));
+    Filter& filter = filters_.acquire(text->topic());
+    Share& share = filters_.share(filter.share);
+    std::erase_if(share.routes, [&](const ShareRoute& route) { return route.worker == from && (route.key != record.connection || record.reason != 0); });
+    if (record.reason != 0) {
+      if (from != index_) filters_.releaseIfUnused(filter);  // the front end here has not done with it
+      return;
+    }
+    ShareRoute* route = share.routeOf(from);
+    if (!route) route = &share.routes.emplace_back(ShareRoute{.key = record.connection, .worker = uint8_t(from)});
+    route->connected = record.generation;
+    route->able = uint32_t(record.value);
+  }
+
+  void setFull(uint32_t key, unsigned worker, bool isFull) {
+    Share* share = filters_.findShare(key);
+    ShareRoute* route = share ? share->routeOf(worker) : nullptr;
+    if (route) route->isFull = isFull;
   }
 
   void subscribe(const SubscribeRequest& request, unsigned from) {

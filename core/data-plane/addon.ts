@@ -44,6 +44,7 @@ export const counterNames = [
   'connections',
   'sessions',
   'subscriptions',
+  'sharedSubscriptions',
   'retained',
   'queued',
 ] as const;

@@ -31,7 +31,7 @@ import type {
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { hasWildcards, isSharedFilter, isValidTopicFilter, levelCount } from '../wire/topic.ts';
+import { hasWildcards, isValidTopicFilter, levelCount, unsharedFilter } from '../wire/topic.ts';
 import {
   assignedClientId,
   connackProperties,
@@ -413,8 +413,7 @@ export class ClientConnection {
     const { engine, config } = this.#context;
     const { limits } = config;
     const { topicFilter, noLocal, retainAsPublished, retainHandling } = request;
-    if (isSharedFilter(topicFilter)) return ReasonCode.sharedSubscriptionsNotSupported;
-    if (!isValidTopicFilter(topicFilter) || levelCount(topicFilter) > limits.topicLevelsMax) {
+    if (!isValidTopicFilter(topicFilter) || levelCount(unsharedFilter(topicFilter)) > limits.topicLevelsMax) {
       return ReasonCode.topicFilterInvalid;
     }
     if (!config.wildcardSubscriptionAvailable && hasWildcards(topicFilter)) {
@@ -444,6 +443,7 @@ export class ClientConnection {
     }
     const { engine } = this.#context;
     const reasonCodes = unsubscribe.topicFilters.map((topicFilter) => {
+      if (!isValidTopicFilter(topicFilter)) return ReasonCode.topicFilterInvalid;
       if (!engine.unsubscribe(this.session, topicFilter)) return ReasonCode.noSubscriptionExisted;
       this.#subscriptions--;
       return ReasonCode.success;

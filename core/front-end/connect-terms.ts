@@ -72,7 +72,6 @@ export function connackProperties(
   const { limits } = config;
   const properties: Properties = {
     maximumPacketSize: limits.maximumPacketSizeBytes,
-    sharedSubscriptionAvailable: 0,
   };
   if (limits.receiveMaximum < 65_535) properties.receiveMaximum = limits.receiveMaximum;
   if (limits.topicAliasMaximum > 0) properties.topicAliasMaximum = limits.topicAliasMaximum;

@@ -39,6 +39,11 @@ export function isSharedFilter(filter: string): boolean {
   return filter.startsWith(sharePrefix);
 }
 
+/** The topic filter that decides what matches: of a shared filter without `$share/{shareName}/`. */
+export function unsharedFilter(filter: string): string {
+  return parseSharedFilter(filter)?.topicFilter ?? filter;
+}
+
 /** The parts of `$share/{shareName}/{topicFilter}`; undefined if it is not a valid shared filter. */
 export function parseSharedFilter(filter: string): SharedFilter | undefined {
   if (!isSharedFilter(filter)) return undefined;

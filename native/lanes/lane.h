@@ -24,9 +24,17 @@ enum class RecordKind : uint8_t {
   subscribe,         // pointer: SubscribeRequest, behind its routes
   moveSession,       // value: session; worker: from; the sender is where it goes
   flush,             // value: session that leaves the sender; behind all that its client has sent there
+  shareRoute,        // pointer: Message whose topic is a shared filter; connection: key there; generation:
+                     // members connected; value: members able; reason: 1 when there are no more
+  reshare,           // pointer: Message; connection: key of the share here; reason: 1 when nobody there has room
+  shareReady,        // connection: key of the share here
+  memberLeft,        // connection: key of the share here; value: session
   parcel,            // pointer: SessionParcel; from front end to front end
   // outbound: shard -> front end
   deliver,           // pointer: Message
+  deliverShared,     // pointer: Message; connection: key of the share here; generation: its key at the shard;
+                     // qos: 1 when it has to be taken
+  handOver,          // value: session; generation: key of the share at the shard
   acknowledge,       // connection, generation, packetId, reason
   subscribed,        // value: token, behind the retained messages
   retainedFound,     // pointer: Message; value: session; connection: subscription identifier

@@ -27,6 +27,22 @@ class DeliveryQueue {
     else bytes_ -= delivery.message->size();
     return delivery;
   }
+  template <class Visit>
+  void each(Visit&& visit) {
+    for (uint64_t at = all_.first(); at != all_.end(); at++) visit(all_[at]);
+  }
+  // Moves those that `isMeant` to `taken`, in order.
+  template <class IsMeant>
+  void take(IsMeant&& isMeant, std::vector<Delivery>& taken) {
+    bool isAny = false;
+    each([&](const Delivery& delivery) { isAny = isAny || isMeant(delivery); });
+    if (!isAny) return;
+    for (DeliveryQueue before = std::exchange(*this, {}); !before.empty();) {
+      Delivery delivery = before.take();
+      if (isMeant(delivery)) taken.push_back(std::move(delivery));
+      else push(std::move(delivery));
+    }
+  }
   void append(DeliveryQueue later) {
     while (!later.empty()) push(later.take());
   }

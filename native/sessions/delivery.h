@@ -50,6 +50,7 @@ struct Delivery {
   SubscriptionIds subscriptionIds;
   uint8_t qos = 0;
   bool retain = false;
+  uint32_t share = 0;        // through a shared subscription: the key of the share at the topic's owner
   bool isFromStore = false;  // a retained message for a new subscription: not counted in the session
 };
 

@@ -38,12 +38,17 @@ struct SessionMove {
   bool accepts(unsigned shard) const { return ((switchedShards >> shard & 1) != 0) == isArriving; }
 };
 
+// What a session is to the shares of which it is a member.
+enum class Presence : uint8_t { none, away, connected };
+
 struct Session {
   uint64_t key = 0;
   Connection* connection = nullptr;
   bool isPersistent = true;         // outlives its connection
   bool isHost = false;              // of the host program: is not counted
   std::vector<SubscriptionRef> subscriptions;
+  uint32_t shares = 0;              // of those, shared ones ...
+  Presence presence = Presence::none;  // ... as which it counts there
   Window window;
   DeliveryQueue queue;              // waits for room in the window or the outbox
   PacketIdSet received;             // QoS 2, from the client

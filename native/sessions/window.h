@@ -58,6 +58,23 @@ class Window {
     if (cursor_ < entries_.first()) cursor_ = entries_.first();
   }
 
+  // What may go to another session instead: QoS 1 whose PUBACK has not come.
+  template <class Visit>
+  void eachUnreceived(Visit&& visit) {
+    for (uint64_t at = entries_.first(); at != entries_.end(); at++) {
+      if (isUnreceived(entries_[at])) visit(entries_[at].delivery);
+    }
+  }
+  template <class IsMeant>
+  void takeUnreceived(IsMeant&& isMeant, std::vector<Delivery>& taken) {
+    for (uint64_t at = entries_.first(); at != entries_.end(); at++) {
+      Entry& entry = entries_[at];
+      if (!isUnreceived(entry) || !isMeant(entry.delivery)) continue;
+      taken.push_back(std::move(entry.delivery));
+      finish(entry);
+    }
+  }
+
   // After a reconnect everything unacknowledged is sent again, oldest first [MQTT-4.4.0-1].
   void restart() {
     cursor_ = entries_.first();
@@ -79,6 +96,7 @@ class Window {
  private:
   static constexpr uint64_t packetIdMax = 65'535;
 
+  static bool isUnreceived(const Entry& entry) { return entry.state == State::sent && entry.delivery.qos == 1 && entry.delivery.message; }
   static uint16_t packetIdOf(uint64_t sequence) { return uint16_t(sequence % packetIdMax + 1); }
 
   Fifo<Entry> entries_;

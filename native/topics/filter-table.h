@@ -4,13 +4,18 @@
 //
 //   no wildcard:  hash of the whole filter -> Filter          wildcards:  TopicTree, one level an edge
 //
+// A shared filter has two entries: its own, under its whole text, whose subscribers are the members here,
+// and that of its filter proper, which a match finds and which leads to its shares (share.h).
+//
 // A match walks the tree level by level with the set of nodes reached so far, so it neither recurses
 // nor goes deeper than the filters do, whatever the topic.
 #pragma once
 #include <cstring>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
+#include "share.h"
 #include "topic-tree.h"
 #include "topic.h"
 
@@ -36,7 +41,9 @@ struct Filter {
   std::vector<Subscriber> subscribers;
   std::unique_ptr<uint8_t[]> bytes;
   uint32_t node = 0;             // in the tree; 0: no wildcard
+  uint32_t share = 0;            // the first of its shares, or of a shared filter its own; 0: none
   uint16_t size = 0;
+  bool isShared = false;         // the text is that of a shared filter
 
   Bytes text() const { return {bytes.get(), size}; }
   bool hasWildcards() const { return node != 0; }
@@ -57,7 +64,9 @@ class FilterTable {
     filter.bytes = std::make_unique<uint8_t[]>(text.size());
     if (!text.empty()) std::memcpy(filter.bytes.get(), text.data(), text.size());
     all_.add(hashBytes(text, seed_), id);
-    if (hasWildcard(text)) {
+    if (isSharedFilter(text)) {
+      addShare(filter);
+    } else if (hasWildcard(text)) {
       filter.node = addPath(text);
       tree_.value(filter.node).filter = &filter;
       if (isMulti(filter.node)) tree_.value(tree_.parent(filter.node)).multi = &filter;
@@ -73,18 +82,29 @@ class FilterTable {
   // Forgets a filter that nobody needs any more.
   void releaseIfUnused(Filter& filter) {
     if (filter.routes != 0 || !filter.subscribers.empty()) return;
+    if (filter.share != 0 && (!filter.isShared || !shares_[filter.share].routes.empty())) return;
+    Filter* base = filter.isShared ? shares_[filter.share].base : nullptr;
+    if (base) removeShare(filter.share);
     const uint64_t hash = hashBytes(filter.text(), seed_);
     const uint32_t id = findId(filter.text(), hash);
     if (filter.node != 0) removePath(filter.node);
     all_.remove(hash, id);
     filters_.remove(id);
+    if (base) releaseIfUnused(*base);
+  }
+
+  Share& share(uint32_t id) { return shares_[id]; }
+  // The share with this key, or nullptr.
+  Share* findShare(uint32_t key) {
+    const auto found = shareKeys_.find(key);
+    return found == shareKeys_.end() ? nullptr : &shares_[found->second];
   }
 
   uint64_t hashOf(Bytes topic) const { return hashBytes(topic, seed_); }
 
   // Appends to `matches` every filter that matches the topic name (4.7), each once.
   void match(Bytes topic, uint64_t hash, std::vector<Filter*>& matches) {
-    if (const uint32_t id = findId(topic, hash); id != 0) matches.push_back(&filters_[id]);
+    if (const uint32_t id = findId(topic, hash); id != 0 && !filters_[id].isShared) matches.push_back(&filters_[id]);
     if (tree_.firstChild(TopicTree<Place>::root) != 0) matchWildcards(topic, matches);
   }
 
@@ -131,6 +151,27 @@ class FilterTable {
     }
   }
 
+  void addShare(Filter& filter) {
+    Filter& base = acquire(unsharedFilter(filter.text()));
+    const uint32_t id = shares_.add();
+    Share& share = shares_[id];
+    do share.key = ++lastShareKey_;
+    while (share.key == 0 || !shareKeys_.try_emplace(share.key, id).second);
+    share.own = &filter;
+    share.base = &base;
+    share.next = base.share;
+    filter.isShared = true;
+    filter.share = base.share = id;
+  }
+
+  void removeShare(uint32_t id) {
+    uint32_t* link = &shares_[id].base->share;
+    while (*link != id) link = &shares_[*link].next;
+    *link = shares_[id].next;
+    shareKeys_.erase(shares_[id].key);
+    shares_.remove(id);
+  }
+
   uint32_t addPath(Bytes text) {
     uint32_t node = root;
     eachLevel(text, [&](Bytes level) {
@@ -159,6 +200,9 @@ class FilterTable {
   Slab<Filter> filters_;
   HashIndex all_;
   TopicTree<Place> tree_;
+  Slab<Share> shares_;
+  std::unordered_map<uint32_t, uint32_t> shareKeys_;
+  uint32_t lastShareKey_ = 0;
   std::vector<uint32_t> reached_;
   std::vector<uint32_t> next_;
 };

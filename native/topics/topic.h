@@ -71,6 +71,18 @@ inline bool hasWildcard(Bytes topic) {
   return false;
 }
 
+// `$share/{name}/{filter}` (5.0, 4.8.2).
+inline bool isSharedFilter(Bytes text) {
+  constexpr uint8_t prefix[] = {'$', 's', 'h', 'a', 'r', 'e', '/'};
+  return text.size() > sizeof prefix && std::memcmp(text.data(), prefix, sizeof prefix) == 0;
+}
+// The filter of a shared filter: what follows the name.
+inline Bytes unsharedFilter(Bytes text) {
+  size_t at = 7;
+  while (at < text.size() && text[at] != '/') at++;
+  return text.subspan(at < text.size() ? at + 1 : at);
+}
+
 inline bool isLevel(Bytes level, char wildcard) { return level.size() == 1 && level[0] == uint8_t(wildcard); }
 
 }  // namespace rally

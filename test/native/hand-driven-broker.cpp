@@ -141,7 +141,11 @@ void HandDrivenBroker::accept(Client& client, rally::Session& session) {
   engine(client.link->worker).frontEnd.accept(*client.link->connection, session, terms, {});
 }
 void HandDrivenBroker::end(Client& client, rally::Reason reason) { engine(client.link->worker).frontEnd.end(*client.link->connection, reason); }
-void HandDrivenBroker::destroy(rally::Session& session, unsigned worker) { engine(worker).destroySession(session); }
+void HandDrivenBroker::destroy(rally::Session& session, unsigned worker) {
+  finishTurn(*workers_[worker]);
+  engine(worker).destroySession(session);
+  workers_[worker]->isPolled = true;
+}
 
 void HandDrivenBroker::advance(unsigned worker, int stages) {
   while (stages-- > 0) advance(*workers_[worker]);

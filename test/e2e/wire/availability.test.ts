@@ -30,7 +30,6 @@ test('by default the CONNACK says of nothing but shared subscriptions that it is
     receiveMaximum: 1_024,
     topicAliasMaximum: 64,
     maximumPacketSize: 1_048_576,
-    sharedSubscriptionAvailable: 0,
   });
 });
 
@@ -57,7 +56,6 @@ test('what is not available stands in the CONNACK [MQTT-3.2.2-9]', async (t) => 
     retainAvailable: 0,
     wildcardSubscriptionAvailable: 0,
     subscriptionIdentifiersAvailable: 0,
-    sharedSubscriptionAvailable: 0,
     maximumPacketSize: 4_096,
     serverKeepAlive: 7,
     sessionExpiryInterval: 60,

@@ -13,9 +13,8 @@ interface Conversation {
   readonly exchanges: readonly Exchange[];
 }
 
-// The CONNACK of version 5: Receive Maximum 1024, Topic Alias Maximum 64, Maximum Packet Size 1 MiB, no
-// shared subscriptions.
-const limitsOfConnack = '21 0400 22 0040 27 00100000 2a 00';
+// The CONNACK of version 5: Receive Maximum 1024, Topic Alias Maximum 64, Maximum Packet Size 1 MiB.
+const limitsOfConnack = '21 0400 22 0040 27 00100000';
 
 const conversations: readonly Conversation[] = [
   {
@@ -52,6 +51,7 @@ const conversations: readonly Conversation[] = [
       ['62 0063', ['70 02 0063']],
       // A filter that is none among one that is; every failure is 0x80.
       ["82 0003 0002 'a#' 00 0001 'w' 01", ['90 04 0003 80 01']],
+      ["82 0005 000a '$share/g/x' 01 0008 '$share/g' 01", ['90 04 0005 01 80']],
       ["a2 0004 0004 'a/b4' 0001 'n'", ['b0 02 0004']],
       ['c0', ['d0 00']],
     ],
@@ -59,7 +59,7 @@ const conversations: readonly Conversation[] = [
   {
     name: '5.0',
     exchanges: [
-      ["10 0004 'MQTT' 05 02 0000 00 0002 'c5'", [`20 10 00 00 0d ${limitsOfConnack}`]],
+      ["10 0004 'MQTT' 05 02 0000 00 0002 'c5'", [`20 0e 00 00 0b ${limitsOfConnack}`]],
       ["82 0001 00 0004 'a/b5' 02", ['90 04 0001 00 02']],
       ["82 0002 00 0001 'x' 00 0001 'y' 01 0001 'z' 02", ['90 06 0002 00 00 01 02']],
       ["30 0004 'a/b5' 00 'm0'", ["30 09 0004 'a/b5' 00 'm0'"]],
@@ -76,9 +76,16 @@ const conversations: readonly Conversation[] = [
       ["32 0003 'out' 0009 00", ['40 03 0009 10']],
       ["34 0003 'out' 000a 00", ['50 03 000a 10']],
       ['62 000a', ['70 02 000a']],
-      // A filter that is none, and a shared one, which is not available.
+      // A filter that is none; shared ones, of which only the first is one [MQTT-4.8.2-1], [MQTT-4.8.2-2].
       ["82 0003 00 0002 'a#' 00", ['90 04 0003 00 8f']],
-      ["82 0004 00 000a '$share/g/x' 00", ['90 04 0004 00 9e']],
+      [
+        "82 0004 00 000a '$share/g/x' 01 0009 '$share//x' 00 0008 '$share/g' 00 0009 '$share/g/' 00 000a '$share/+/x' 00 000b '$share/g/x#' 00",
+        ['90 09 0004 00 01 8f 8f 8f 8f 8f'],
+      ],
+      [
+        "a2 0004 00 000a '$share/g/x' 000a '$share/h/x' 0008 '$share/g' 0002 'a#'",
+        ['b0 07 0004 00 00 11 8f 8f'],
+      ],
       // Success, and no subscription existed.
       ["a2 0005 00 0004 'a/b5' 0001 'n'", ['b0 05 0005 00 00 11']],
       // The subscription identifier and the expiry that is left come first; then the properties as they
@@ -109,7 +116,7 @@ for (const transport of transports) {
     client.send(frame(0x10, bytesOf("0004 'MQTT' 05 02 0000 05 11 00000e10 0000")));
     const hex = await client.nextHex();
     const [, idBytes = ''] = /12(00296175746f2d(?:[0-9a-f]{2}){36})/.exec(hex) ?? [];
-    const expected = `20 44 00 00 41 11 0000003c 21 0400 22 0040 27 00100000 12 ${idBytes} 13 001e 2a 00`;
+    const expected = `20 42 00 00 3f 11 0000003c 21 0400 22 0040 27 00100000 12 ${idBytes} 13 001e`;
     assert.deepEqual(propertyBytes(hex), propertyBytes(hexOf(expected)));
   });
 }
