@@ -454,7 +454,7 @@ napi_value closeConnection(napi_env env, napi_callback_info info) {
 }
 
 napi_value accept(napi_env env, napi_callback_info info) {
-  const Call<9> call(env, info);
+  const Call<10> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(1));
   if (!session) return toBoolean(env, false);
   ConnectionTerms terms;
@@ -464,6 +464,7 @@ napi_value accept(napi_env env, napi_callback_info info) {
   terms.maximumPacketSize = uint32_t(call.integer(5));
   terms.isPersistent = call.truth(6);
   terms.withholdsProblems = call.truth(8);
+  terms.topicAliasMaximum = uint16_t(call.integer(9));
   call.frontEnd().accept(call.connection(0), *session, terms, call.bytes(7));
   return toBoolean(env, true);
 }
@@ -626,6 +627,7 @@ napi_value createBroker(napi_env env, napi_callback_info info) {
   limits.receiveMaximum = uint16_t(limit("receiveMaximum"));
   limits.inflightMax = uint16_t(limit("inflightMax"));
   limits.topicAliasMaximum = uint16_t(limit("topicAliasMaximum"));
+  limits.outgoingTopicAliasesMax = uint16_t(limit("outgoingTopicAliasesMax"));
   limits.topicLevelsMax = uint32_t(limit("topicLevelsMax"));
   limits.maximumQos = uint8_t(limit("maximumQoS"));
   limits.retainAvailable = limit("retainAvailable") != 0;

@@ -5,6 +5,7 @@
 
 #include "sessions/outbox.h"
 #include "wire/input.h"
+#include "wire/outgoing-aliases.h"
 
 namespace rally {
 
@@ -65,6 +66,7 @@ struct Connection {
   uint64_t phaseSinceMs = 0;
   // Topic aliases of the client: alias n stands at n - 1 (5.0, 3.3.2.3.4).
   std::unique_ptr<std::vector<std::vector<uint8_t>>> aliases;
+  std::unique_ptr<OutgoingAliases> outgoingAliases;  // nullptr: the client takes none
   void* socket = nullptr;          // the transport's own
 };
 

@@ -40,6 +40,7 @@ struct ConnectionTerms {
   uint32_t keepAliveMs = 0;
   uint16_t receiveMaximum = 65'535;
   uint32_t maximumPacketSize = 0;  // 0: no limit
+  uint16_t topicAliasMaximum = 0;  // of the client: how many aliases it takes
   bool isPersistent = false;       // the session outlives the connection
   bool withholdsProblems = false;  // Request Problem Information is 0 (5.0, 3.1.2.11.7)
 };
@@ -107,6 +108,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.withholdsProblems = terms.withholdsProblems;
     connection.inflightMax = terms.receiveMaximum < limits_.inflightMax ? terms.receiveMaximum : limits_.inflightMax;
     connection.topicAliasMaximum = terms.version >= mqtt5 ? limits_.topicAliasMaximum : uint16_t(0);
+    const uint16_t aliases = std::min(terms.topicAliasMaximum, limits_.outgoingTopicAliasesMax);  // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
+    if (terms.version >= mqtt5 && aliases > 0) connection.outgoingAliases = std::make_unique<OutgoingAliases>(aliases);
     connection.unacknowledged = 0;  // Receive Maximum counts anew with each connection (5.0, 4.9)
     if (session.connection) end(*session.connection, Reason::sessionTakenOver);
     connection.session = &session;

@@ -13,6 +13,7 @@ struct Limits {
   uint16_t receiveMaximum = 1'024;
   uint16_t inflightMax = 1'024;
   uint16_t topicAliasMaximum = 64;
+  uint16_t outgoingTopicAliasesMax = 64;
   uint32_t topicLevelsMax = 128;
   // What clients may send in PUBLISH; the host program may send everything.
   uint8_t maximumQos = 2;

@@ -49,7 +49,10 @@ class Outbound {
   }
 
   // Starts on a publication; deliver() and the rest of the turn refer to it.
-  void begin() { writer_.begin(nowMs_); }
+  void begin() {
+    writer_.begin(nowMs_);
+    topicHash_ = 0;
+  }
 
   // `share`: as Delivery says.
   void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids, uint32_t share = 0) {
@@ -163,6 +166,7 @@ class Outbound {
   static constexpr int roundsMax = 16;
   // More than the head of a PUBLISH has beside topic and properties, with many subscription identifiers.
   static constexpr size_t headBytesMax = 1'024;
+  static constexpr uint64_t aliasSeed = 0x9ae16a3b2f90404f;
 
   void write(Connection& connection) {
     if (!connection.isHost) counters_.add(Counter::bytesSent, connection.outbox.bytes());
@@ -214,21 +218,38 @@ class Outbound {
 
   void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids,
                    uint32_t share) {
-    PublishWriter::Head& head = writer_.head(publication, connection.version, qos, ids);
-    const size_t size = head.bytes.size() + publication.payload.size();
-    if (connection.maximumPacketSize != 0 && size > connection.maximumPacketSize) {
-      counters_.add(Counter::droppedTooLarge);  // [MQTT-3.1.2-25]
-      return;
-    }
+    AliasUse use;
+    PublishWriter::Head* head = headFor(connection, publication, qos, ids, use);
+    if (!head) return;
     uint16_t packetId = 0;
     if (qos > 0) packetId = session.window.add({session.isPersistent || share != 0 ? publication.keep() : MessageRef(), ids, qos, retain, share});
-    head.patch(qos, false, retain, packetId);
-    appendPublish(connection, head, publication.payload);
+    head->patch(qos, false, retain, packetId, use.alias);
+    appendPublish(connection, *head, publication, use);
   }
 
-  void appendPublish(Connection& connection, const PublishWriter::Head& head, Bytes payload) {
+  // What stands before the payload for this connection; nullptr when the packet is too large for its client.
+  PublishWriter::Head* headFor(Connection& connection, const Publication& publication, uint8_t qos, const SubscriptionIds& ids, AliasUse& use) {
+    if (connection.outgoingAliases) {
+      if (topicHash_ == 0) topicHash_ = hashBytes(publication.topic, aliasSeed);
+      use = connection.outgoingAliases->find(publication.topic, topicHash_);
+    }
+    PublishWriter::Head* head = &writer_.head(publication, connection.version, qos, ids, use);
+    const auto isTooLarge = [&] {
+      return connection.maximumPacketSize != 0 && head->bytes.size() + publication.payload.size() > connection.maximumPacketSize;
+    };
+    if (use.isNew && isTooLarge()) {  // by the bytes of the alias?
+      use = {};
+      head = &writer_.head(publication, connection.version, qos, ids, use);
+    }
+    if (!isTooLarge()) return head;
+    counters_.add(Counter::droppedTooLarge);  // [MQTT-3.1.2-25]
+    return nullptr;
+  }
+
+  void appendPublish(Connection& connection, const PublishWriter::Head& head, const Publication& publication, AliasUse use) {
     append(connection, head.bytes);
-    append(connection, payload);
+    append(connection, publication.payload);
+    if (use.isNew) connection.outgoingAliases->set(use.alias, publication.topic, topicHash_);
     connection.outbox.countMessage();
     counters_.add(Counter::publishSent);
     markDirty(connection);
@@ -248,15 +269,14 @@ class Outbound {
       }
       Publication publication = Publication::of(delivery.message, 0);
       begin();
-      PublishWriter::Head& head = writer_.head(publication, connection.version, delivery.qos, delivery.subscriptionIds);
-      const size_t size = head.bytes.size() + publication.payload.size();
-      if (connection.maximumPacketSize != 0 && size > connection.maximumPacketSize) {
-        counters_.add(Counter::droppedTooLarge);
+      AliasUse use;
+      PublishWriter::Head* head = headFor(connection, publication, delivery.qos, delivery.subscriptionIds, use);
+      if (!head) {
         session.window.finish(entry);
         return;
       }
-      head.patch(delivery.qos, true, delivery.retain, packetId);  // [MQTT-3.3.1-1]
-      appendPublish(connection, head, publication.payload);
+      head->patch(delivery.qos, true, delivery.retain, packetId, use.alias);  // [MQTT-3.3.1-1]
+      appendPublish(connection, *head, publication, use);
     }
   }
 
@@ -293,6 +313,7 @@ class Outbound {
   std::vector<Connection*> writing_;
   std::vector<Connection*> starved_;
   uint64_t nowMs_ = 0;
+  uint64_t topicHash_ = 0;  // of the publication, for aliases; 0: not computed yet
 };
 
 }  // namespace rally

@@ -51,6 +51,11 @@ export const limitRanges = {
    */
   topicAliasMaximum: { default: 64, min: 0, max: 65_535 },
   /**
+   * Topic aliases that the broker sets towards a client that takes some (MQTT 5, 3.1.2.11.5), of topics of at
+   * most 1,024 bytes. Default 64: at worst 64 KiB of a connection, and most clients follow fewer topics. 0: none.
+   */
+  outgoingTopicAliasesMax: { default: 64, min: 0, max: 65_535 },
+  /**
    * The highest QoS that clients may publish with and are granted (MQTT 5, 3.2.2.3.4): 0, 1 or 2. A will
    * that asks for more is refused with 0x9B, a PUBLISH ends its connection with it. Default 2: nothing is
    * kept from clients that need it.

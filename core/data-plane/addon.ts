@@ -110,6 +110,7 @@ export interface Engine {
     isPersistent: boolean,
     connack: Uint8Array,
     withholdsProblems: boolean,
+    topicAliasMaximum: number,
   ): boolean;
 
   /** `isHost`: of the host program, which is not counted. */

@@ -111,7 +111,7 @@ export class ClientConnection {
     this.session = session;
     this.#state = 'connected';
     engine.createSession(session, true);
-    engine.accept(this.slot, session, 5, 0, hostReceiveMaximum, 0, true, new Uint8Array(), true);
+    engine.accept(this.slot, session, 5, 0, hostReceiveMaximum, 0, true, new Uint8Array(), true, 0);
   }
 
   onPacket(header: number, body: Uint8Array): void {
@@ -165,6 +165,7 @@ export class ClientConnection {
       outlivesConnection,
       connack,
       !this.#reasonStrings.elsewhere,
+      connect.properties.topicAliasMaximum ?? 0,
     );
     engine.resume(this.slot);
     return true;

@@ -1,15 +1,17 @@
 // PUBLISH to the wire. One publication mostly goes to many connections as the same bytes, so what
-// stands before the payload is encoded once for each of four forms (with or without properties, with
-// or without packet identifier) and patched for each receiver.
+// stands before the payload is encoded once for each of eight forms (without properties, with them, with a
+// topic and its new alias, with an alias alone; each with or without packet identifier) and patched for
+// each receiver.
 //
-//   [first byte][remaining length][topic][packet identifier?][properties?]   | payload
-//    patched: QoS, DUP, RETAIN            patched
+//   [first byte][remaining length][topic][packet identifier?][properties? alias?]   | payload
+//    patched: QoS, DUP, RETAIN            patched                         patched
 #pragma once
 #include <array>
 #include <vector>
 
 #include "../lanes/message.h"
 #include "../sessions/delivery.h"
+#include "outgoing-aliases.h"
 #include "packet.h"
 
 namespace rally {
@@ -20,13 +22,19 @@ class PublishWriter {
   struct Head {
     std::vector<uint8_t> bytes;
     size_t packetIdAt = 0;
+    size_t aliasAt = 0;
     bool isReady = false;
 
-    void patch(uint8_t qos, bool duplicate, bool retain, uint16_t packetId) {
+    void patch(uint8_t qos, bool duplicate, bool retain, uint16_t packetId, uint16_t alias) {
       bytes[0] = uint8_t(uint8_t(PacketType::publish) << 4 | (duplicate ? 8 : 0) | qos << 1 | (retain ? 1 : 0));
-      if (qos == 0) return;
-      bytes[packetIdAt] = uint8_t(packetId >> 8);
-      bytes[packetIdAt + 1] = uint8_t(packetId);
+      if (qos > 0) write(packetIdAt, packetId);
+      if (alias != 0) write(aliasAt, alias);
+    }
+
+   private:
+    void write(size_t at, uint16_t number) {
+      bytes[at] = uint8_t(number >> 8);
+      bytes[at + 1] = uint8_t(number);
     }
   };
 
@@ -36,39 +44,49 @@ class PublishWriter {
     for (Head& head : heads_) head.isReady = false;
   }
 
-  Head& head(const Publication& publication, uint8_t version, uint8_t qos, const SubscriptionIds& ids) {
-    const bool hasProperties = version >= mqtt5;
-    if (hasProperties && !ids.empty()) {
-      encode(single_, publication, true, qos > 0, ids);
+  // Only MQTT 5 has aliases.
+  Head& head(const Publication& publication, uint8_t version, uint8_t qos, const SubscriptionIds& ids, AliasUse use) {
+    const Form form = version < mqtt5 ? Form::plain : use.alias == 0 ? Form::properties : use.isNew ? Form::newAlias : Form::alias;
+    if (version >= mqtt5 && !ids.empty()) {
+      encode(single_, publication, form, qos > 0, ids);
       return single_;
     }
-    Head& head = heads_[(hasProperties ? 2 : 0) + (qos > 0 ? 1 : 0)];
-    if (!head.isReady) encode(head, publication, hasProperties, qos > 0, {});
+    Head& head = heads_[size_t(form) * 2 + (qos > 0 ? 1 : 0)];
+    if (!head.isReady) encode(head, publication, form, qos > 0, {});
     return head;
   }
 
  private:
+  enum class Form : uint8_t { plain, properties, newAlias, alias };
   static constexpr size_t expiryBytes = 5;
+  static constexpr size_t aliasBytes = 3;
 
-  void encode(Head& head, const Publication& publication, bool hasProperties, bool hasPacketId, const SubscriptionIds& ids) {
-    size_t properties = publication.properties.size() + (publication.expiresAtMs != 0 ? expiryBytes : 0);
+  void encode(Head& head, const Publication& publication, Form form, bool hasPacketId, const SubscriptionIds& ids) {
+    const bool hasProperties = form != Form::plain;
+    const bool hasAlias = form == Form::newAlias || form == Form::alias;
+    const Bytes topic = form == Form::alias ? Bytes() : publication.topic;
+    size_t properties = publication.properties.size() + (publication.expiresAtMs != 0 ? expiryBytes : 0) + (hasAlias ? aliasBytes : 0);
     ids.each([&](uint32_t id) { properties += 1 + varintSize(id); });
-    const size_t remaining = 2 + publication.topic.size() + (hasPacketId ? 2 : 0) +
+    const size_t remaining = 2 + topic.size() + (hasPacketId ? 2 : 0) +
                              (hasProperties ? varintSize(uint32_t(properties)) + properties : 0) + publication.payload.size();
     std::vector<uint8_t>& out = head.bytes;
     out.assign(1, 0);
     writeVarint(out, uint32_t(remaining));
-    out.push_back(uint8_t(publication.topic.size() >> 8));
-    out.push_back(uint8_t(publication.topic.size()));
-    out.insert(out.end(), publication.topic.begin(), publication.topic.end());
+    out.push_back(uint8_t(topic.size() >> 8));
+    out.push_back(uint8_t(topic.size()));
+    out.insert(out.end(), topic.begin(), topic.end());
     head.packetIdAt = out.size();
     if (hasPacketId) out.insert(out.end(), 2, 0);
-    if (hasProperties) encodeProperties(out, publication, uint32_t(properties), ids);
+    if (hasProperties) {
+      writeVarint(out, uint32_t(properties));
+      if (hasAlias) out.insert(out.end(), {0x23, 0, 0});
+      head.aliasAt = out.size() - 2;
+      encodeProperties(out, publication, ids);
+    }
     head.isReady = true;
   }
 
-  void encodeProperties(std::vector<uint8_t>& out, const Publication& publication, uint32_t size, const SubscriptionIds& ids) {
-    writeVarint(out, size);
+  void encodeProperties(std::vector<uint8_t>& out, const Publication& publication, const SubscriptionIds& ids) {
     if (publication.expiresAtMs != 0) {
       // What is left of the interval, rounded up, so that it never reads 0 early [MQTT-3.3.2-6].
       const uint64_t leftMs = publication.expiresAtMs > nowMs_ ? publication.expiresAtMs - nowMs_ : 0;
@@ -83,7 +101,7 @@ class PublishWriter {
     out.insert(out.end(), publication.properties.begin(), publication.properties.end());
   }
 
-  std::array<Head, 4> heads_;
+  std::array<Head, 8> heads_;
   Head single_;
   uint64_t nowMs_ = 0;
 };

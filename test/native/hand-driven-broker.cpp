@@ -441,7 +441,7 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
   rally::Session* session = engine.findSession(record.key);
   if (CHECK(session != nullptr) && link->connection && link->connection->phase == rally::Phase::connecting) {
     record.attached = link;
-    const rally::ConnectionTerms terms{options.version, options.keepAliveMs, options.receiveMaximum, options.maximumPacketSize, options.isPersistent};
+    const rally::ConnectionTerms terms{options.version, options.keepAliveMs, options.receiveMaximum, options.maximumPacketSize, options.topicAliasMaximum, options.isPersistent};
     rally::Connection& connection = *link->connection;
     engine.frontEnd.accept(connection, *session, terms, frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
     engine.frontEnd.resume(connection);
@@ -478,6 +478,7 @@ void Client::connect(unsigned worker) {
   link->worker = worker;
   isConnected = false;
   outstanding.clear();
+  aliases.clear();
   answers.clear();
   disconnectReason.reset();
   broker_.open(link);
@@ -604,8 +605,17 @@ void Client::onConnack() {
 
 void Client::onPublish(uint8_t first, Bytes body) {
   CHECK(isConnected);
-  const auto publish = decodePublish(first, body, options.version);
+  auto publish = decodePublish(first, body, options.version);
   if (!CHECK(publish.has_value())) return;
+  if (publish->topicAlias != 0) {
+    CHECK(publish->topicAlias <= options.topicAliasMaximum);
+    std::string& topic = aliases[publish->topicAlias];
+    if (!publish->topic.empty()) topic = publish->topic;
+    else savedTopics++;
+    publish->topic = topic;
+  }
+  CHECK(!publish->topic.empty());
+  if (options.maximumPacketSize != 0) CHECK(body.size() + (body.size() < 128 ? 2 : 3) <= options.maximumPacketSize);
   arrivals.push_back(*publish);
   const bool isKnown = publish->qos == 2 && std::find(qos2Ids_.begin(), qos2Ids_.end(), publish->packetId) != qos2Ids_.end();
   if (!isKnown) received.push_back(*publish);

@@ -42,6 +42,7 @@ class Client {
     uint32_t keepAliveMs = 0;
     uint16_t receiveMaximum = 65'535;
     uint32_t maximumPacketSize = 0;
+    uint16_t topicAliasMaximum = 0;
   };
 
   Client(HandDrivenBroker& broker, std::string name, Options chosen);
@@ -77,6 +78,8 @@ class Client {
   bool answersAtOnce = true;
   std::deque<Octets> answers;             // held back: PUBACK, PUBREC, PUBCOMP
   std::vector<SentPublish> arrivals;      // every PUBLISH packet, also retransmitted ones
+  std::map<uint16_t, std::string> aliases;  // that the broker has set on this connection
+  size_t savedTopics = 0;                 // PUBLISH packets that came with an alias alone
   std::vector<SentPublish> received;      // every message, QoS 2 exactly once
   std::set<uint16_t> outstanding;         // came on this connection, without our PUBACK or PUBCOMP yet
   size_t outstandingMax = 0;

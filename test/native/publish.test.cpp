@@ -35,8 +35,8 @@ SubscriptionIds idsOf(const std::vector<uint32_t>& from) {
 
 Octets written(PublishWriter& writer, const Publication& publication, uint8_t version, uint8_t qos, bool dup, bool retain, uint16_t packetId,
                const std::vector<uint32_t>& ids = {}) {
-  PublishWriter::Head& head = writer.head(publication, version, qos, idsOf(ids));
-  head.patch(qos, dup, retain, packetId);
+  PublishWriter::Head& head = writer.head(publication, version, qos, idsOf(ids), {});
+  head.patch(qos, dup, retain, packetId, 0);
   Octets all = head.bytes;
   all.insert(all.end(), publication.payload.begin(), publication.payload.end());
   return all;

@@ -111,6 +111,7 @@ inline std::optional<SentPublish> decodePublish(uint8_t first, Bytes body, uint8
       size_t used = 0;
       switch (number(properties, 1)) {
         case 0x01: used = 1; break;
+        case 0x23: publish.topicAlias = uint16_t(number(properties, 2)); continue;
         case 0x02: publish.expirySeconds = number(properties, 4); continue;
         case 0x0b: publish.subscriptionIds.push_back(varint(properties)); continue;
         case 0x03:

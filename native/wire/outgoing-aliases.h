@@ -1,0 +1,83 @@
+// The topic aliases that we have told one client, for one network connection (5.0, 3.3.2.3.4).
+//
+//   entries_[alias - 1] = { topic, hash, uses }      index_: hash -> alias      seen_: topics without an alias
+//
+// While aliases are left, each topic gets one. Then a topic that comes for the second time within a short while
+// takes the place of one that was not used lately (second chance), so that many topics in turn do not wear each other out.
+#pragma once
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "../topics/hash-index.h"
+#include "../topics/hash.h"
+
+namespace rally {
+
+// The alias that goes with a PUBLISH: 0 none; `isNew`: the topic goes along, and sets it.
+struct AliasUse {
+  uint16_t alias = 0;
+  bool isNew = false;
+};
+
+class OutgoingAliases {
+ public:
+  // A shorter topic would not be worth the three bytes of the property; a longer one not the memory.
+  static constexpr size_t topicBytesMin = 6;
+  static constexpr size_t topicBytesMax = 1'024;
+
+  explicit OutgoingAliases(uint16_t most) : most_(most) {}
+
+  AliasUse find(Bytes topic, uint64_t hash) {
+    if (topic.size() < topicBytesMin || topic.size() > topicBytesMax) return {};
+    if (const uint32_t alias = index_.find(hash, [&](uint32_t id) { return areEqual(entries_[id - 1].topic, topic); }); alias != 0) {
+      uint8_t& uses = entries_[alias - 1].uses;
+      if (uses < usesMax) uses++;
+      return {uint16_t(alias), false};
+    }
+    if (entries_.size() < most_) return {uint16_t(entries_.size() + 1), true};
+    const uint16_t alias = replaceable(hash);
+    return {alias, alias != 0};
+  }
+
+  // The PUBLISH that sets the alias is on its way.
+  void set(uint16_t alias, Bytes topic, uint64_t hash) {
+    if (alias > entries_.size()) entries_.emplace_back();
+    else index_.remove(entries_[alias - size_t(1)].hash, alias);
+    entries_[alias - size_t(1)] = {{topic.begin(), topic.end()}, hash, 0};
+    index_.add(hash, alias);
+  }
+
+ private:
+  struct Entry {
+    std::vector<uint8_t> topic;
+    uint64_t hash = 0;
+    uint8_t uses = 0;  // lately
+  };
+  static constexpr uint8_t usesMax = 3;
+  static constexpr size_t seenCount = 256;
+
+  // The alias that a topic without one may take, or 0.
+  uint16_t replaceable(uint64_t hash) {
+    if (!seen_) seen_ = std::make_unique<std::array<uint32_t, seenCount>>();
+    uint32_t& seen = (*seen_)[hash % seenCount];
+    const auto tag = uint32_t(hash >> 32 | 1);
+    if (seen != tag) {
+      seen = tag;
+      return 0;
+    }
+    hand_ = uint16_t(hand_ % entries_.size() + 1);
+    uint8_t& uses = entries_[hand_ - size_t(1)].uses;
+    if (uses == 0) return hand_;
+    uses--;
+    return 0;
+  }
+
+  const uint16_t most_;
+  uint16_t hand_ = 0;
+  std::vector<Entry> entries_;
+  HashIndex index_;
+  std::unique_ptr<std::array<uint32_t, seenCount>> seen_;
+};
+
+}  // namespace rally
