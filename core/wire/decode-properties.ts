@@ -22,12 +22,13 @@ const neverZero: readonly (keyof Properties)[] = [
 /** Reads the property length and the properties; errors are left with the reader (section 2.2.2). */
 export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Properties {
   const values: PropertyValues = {};
-  const end = reader.variableByteInteger() + reader.offset;
+  const propertyLength = reader.variableByteInteger();
+  if (propertyLength > reader.remaining) reader.fail(malformedPacket('the properties are cut off'));
+  const end = reader.offset + propertyLength;
   while (reader.offset < end && !reader.error) {
-    const error = decodeProperty(reader, carrier, values);
+    const error = decodeProperty(reader, end, carrier, values);
     if (error) reader.fail(error);
   }
-  if (reader.offset !== end) reader.fail(malformedPacket('wrong property length'));
   if (values.authenticationData !== undefined && values.authenticationMethod === undefined) {
     reader.fail(protocolViolation('authentication data without a method'));
   }
@@ -36,6 +37,7 @@ export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Prop
 
 function decodeProperty(
   reader: Reader,
+  end: number,
   carrier: PropertyCarrier,
   values: PropertyValues,
 ): ProtocolError | undefined {
@@ -48,6 +50,8 @@ function decodeProperty(
   const former = values[name];
   if (former !== undefined && !(repeatsIn & (1 << carrier))) return protocolViolation(`${name} occurs twice`);
   const value = reader[encoding]();
+  // What lies behind the properties is no part of a value.
+  if (reader.offset > end) return malformedPacket(`${name} is cut off`);
   if (!repeatsIn) values[name] = value;
   else if (Array.isArray(former)) former.push(value);
   else values[name] = [value];

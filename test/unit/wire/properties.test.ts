@@ -169,6 +169,20 @@ test('a property length that does not match the properties is malformed', () => 
   }
 });
 
+test('what lies behind the properties is no part of a value, so that a cut value is malformed, whatever it would be', () => {
+  // Receive Maximum with one byte; the next byte would make it 0, which is a protocol error.
+  assertRefused(readAll(connect, '02 21 00 00'), 0x81);
+  assertRefused(readAll(subscribe, '01 0b 00'), 0x81);
+  // A length beyond the packet, in which something occurs twice.
+  assertRefused(readAll(connect, '20 17 01 17 01'), 0x81);
+});
+
+/** `content` has its property length. */
+function readAll(carrier: PropertyCarrier, content: string): Properties | ProtocolError {
+  const reader = new Reader(bytes(content));
+  return reader.finish(decodeProperties(reader, carrier));
+}
+
 test('[MQTT-2.2.2-1] no properties are written as a property length of 0', () => {
   const writer = new Writer();
   encodeProperties(writer, connect, {});
