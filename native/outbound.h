@@ -35,9 +35,13 @@ class Outbound {
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
   bool isDirty() const { return !dirty_.empty(); }
 
-  // Any packet but PUBLISH.
+  // Any packet but PUBLISH. One that the client does not take ends its connection, since it waits for it.
   void send(Connection& connection, Bytes packet) {
     if (connection.phase >= Phase::closing) return;
+    if (connection.maximumPacketSize != 0 && packet.size() > connection.maximumPacketSize) {  // [MQTT-3.1.2-24]
+      ender_.end(connection, Reason::packetTooLarge);
+      return;
+    }
     // A client that sends and does not read fills its outbox with acknowledgements.
     if (connection.outbox.bytes() + connection.unsentBytes > 2 * size_t(limits_.outboxBytesMax)) {
       ender_.end(connection, Reason::quotaExceeded);

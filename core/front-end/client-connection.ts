@@ -139,16 +139,11 @@ export class ClientConnection {
     const connect = this.#connect;
     if (connect === undefined || this.#state !== 'connecting') return false;
     const { engine, config } = this.#context;
-    const version = connect.protocolVersion;
-    const assigned = this.#isClientIdAssigned ? this.clientId : undefined;
-    const properties =
-      version === 5
-        ? { ...connackProperties(connect, config, assigned), ...this.#authentication(authenticationData) }
-        : {};
-    const connack = encodeConnack(
-      { sessionPresent: isSessionPresent, reasonCode: ReasonCode.success, properties },
-      version,
-    );
+    const connack = this.#successOf(connect, isSessionPresent, authenticationData);
+    if (!this.#fits(connack)) {
+      this.refuse(ReasonCode.packetTooLarge);
+      return false;
+    }
     const outlivesConnection = sessionExpirySeconds(connect, config.limits) > 0;
     this.session = session;
     this.#state = 'connected';
@@ -158,7 +153,7 @@ export class ClientConnection {
     engine.accept(
       this.slot,
       session,
-      version,
+      connect.protocolVersion,
       keepAliveMs(connect, config.limits),
       connect.properties.receiveMaximum ?? 65_535,
       connect.properties.maximumPacketSize ?? 0,
@@ -199,7 +194,7 @@ export class ClientConnection {
       const connack = encodeWithin(this.#maximumPacketSize, properties, (sent) =>
         encodeConnack({ sessionPresent: false, reasonCode, properties: sent }, version),
       );
-      this.#context.engine.send(this.slot, connack);
+      if (this.#fits(connack)) this.#context.engine.send(this.slot, connack);
     }
     this.#context.engine.close(this.slot);
   }
@@ -270,6 +265,11 @@ export class ClientConnection {
     }
     this.#isClientIdAssigned = connect.clientId === '';
     this.clientId = this.#isClientIdAssigned ? assignedClientId() : connect.clientId;
+    // It could not be told that it is accepted. An authentication may have another reason to refuse it.
+    if (this.#method === undefined && !this.#fits(this.#successOf(connect, false))) {
+      this.refuse(ReasonCode.packetTooLarge);
+      return;
+    }
     this.#connect = connect;
     this.#context.requestConnect(this, {
       clientId: this.clientId,
@@ -284,6 +284,27 @@ export class ClientConnection {
       remoteAddress: this.remoteAddress,
       transport: this.transport,
     });
+  }
+
+  /** The CONNACK that accepts. */
+  #successOf(
+    connect: ConnectPacket,
+    sessionPresent: boolean,
+    authenticationData?: Uint8Array,
+  ): Uint8Array<ArrayBuffer> {
+    const { config } = this.#context;
+    const version = connect.protocolVersion;
+    const assigned = this.#isClientIdAssigned ? this.clientId : undefined;
+    const properties =
+      version === 5
+        ? { ...connackProperties(connect, config, assigned), ...this.#authentication(authenticationData) }
+        : {};
+    return encodeConnack({ sessionPresent, reasonCode: ReasonCode.success, properties }, version);
+  }
+
+  /** Whether the client takes a packet of this size [MQTT-3.1.2-24]; behind the CONNACK the data plane sees to it. */
+  #fits(packet: Uint8Array): boolean {
+    return packet.length <= (this.#maximumPacketSize ?? Number.POSITIVE_INFINITY);
   }
 
   #onDisconnect(header: number, body: Uint8Array): void {
@@ -348,7 +369,12 @@ export class ClientConnection {
 
   #sendAuth(reasonCode: number, data: Uint8Array | undefined): void {
     const { engine } = this.#context;
-    engine.send(this.slot, encodeAuth({ reasonCode, properties: this.#authentication(data) }));
+    const auth = encodeAuth({ reasonCode, properties: this.#authentication(data) });
+    if (!this.#fits(auth)) {
+      this.end(ReasonCode.packetTooLarge, 'lost');
+      return;
+    }
+    engine.send(this.slot, auth);
     engine.resume(this.slot);
   }
 
