@@ -63,7 +63,8 @@ inline Reason readPublishProperty(Reader& reader, uint64_t& seen, Publish& publi
     case Property::responseTopic: {
       const Bytes topic = reader.prefixed();
       if (!isUtf8(topic)) return Reason::malformedPacket;        // [MQTT-3.3.2-13]
-      if (hasWildcard(topic)) return Reason::topicNameInvalid;  // [MQTT-3.3.2-14]
+      // [MQTT-3.3.2-14]; no topic name is empty [MQTT-4.7.3-1].
+      if (reader.ok() && (topic.empty() || hasWildcard(topic))) return Reason::protocolError;
       break;
     }
     case Property::correlationData:
