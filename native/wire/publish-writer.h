@@ -88,9 +88,7 @@ class PublishWriter {
 
   void encodeProperties(std::vector<uint8_t>& out, const Publication& publication, const SubscriptionIds& ids) {
     if (publication.expiresAtMs != 0) {
-      // What is left of the interval, rounded up, so that it never reads 0 early [MQTT-3.3.2-6].
-      const uint64_t leftMs = publication.expiresAtMs > nowMs_ ? publication.expiresAtMs - nowMs_ : 0;
-      const auto seconds = uint32_t((leftMs + 999) / 1000);
+      const uint32_t seconds = secondsLeft(publication.expiresAtMs);
       out.push_back(0x02);
       for (int shift = 24; shift >= 0; shift -= 8) out.push_back(uint8_t(seconds >> shift));
     }
@@ -99,6 +97,15 @@ class PublishWriter {
       writeVarint(out, id);
     });
     out.insert(out.end(), publication.properties.begin(), publication.properties.end());
+  }
+
+  // What is left of a Message Expiry Interval [MQTT-3.3.2-6]; 0 only when nothing is. To the nearest second: the
+  // turn of the publisher's worker may have begun some milliseconds after this one, and that must not make more
+  // of the interval than came.
+  uint32_t secondsLeft(uint64_t expiresAtMs) const {
+    const uint64_t leftMs = expiresAtMs > nowMs_ ? expiresAtMs - nowMs_ : 0;
+    const uint64_t seconds = leftMs > 0 && leftMs < 500 ? 1 : (leftMs + 500) / 1000;
+    return uint32_t(seconds < UINT32_MAX ? seconds : UINT32_MAX);
   }
 
   std::array<Head, 8> heads_;

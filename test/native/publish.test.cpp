@@ -205,13 +205,28 @@ TEST("publish writer: golden vectors of 5.0") {
   publication.expiresAtMs = 61'000;
   writer.begin(1'000);
   CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 020000003c 0101 70")));
-  writer.begin(1'001);  // rounded up
-  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 020000003c 0101 70")));
+  for (const uint64_t nowMs : {501u, 1'500u}) {  // to the nearest second, also by a clock that is behind
+    writer.begin(nowMs);
+    CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 020000003c 0101 70")));
+  }
+  writer.begin(60'999);
+  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 0200000001 0101 70")));
   writer.begin(60'001);
   CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 0200000001 0101 70")));
   writer.begin(99'000);
   CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 0200000000 0101 70")));
   CHECK_EQ(toHex(written(writer, publication, 4, 0, false, false, 0)), toHex(fromHex("30 04 0001 74 70")));
+}
+
+TEST("publish writer: the longest expiry interval stays what it is, also by a clock that is behind") {
+  PublishWriter writer;
+  const SentPublish sent{.topic = "t", .payload = ""};
+  Publication publication = publicationOf(sent);
+  publication.expiresAtMs = 1'000 + 4'294'967'295'000;
+  for (const uint64_t nowMs : {1'000u, 999u, 100u}) {
+    writer.begin(nowMs);
+    CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 09 0001 74 05 02ffffffff")));
+  }
 }
 
 TEST("publish writer: random publications to random receivers read back, each with what is its own") {
@@ -247,7 +262,8 @@ TEST("publish writer: random publications to random receivers read back, each wi
         CHECK(read->otherProperties == sent.otherProperties);
         CHECK(read->subscriptionIds == ids);
         CHECK_EQ(read->expirySeconds.has_value(), publication.expiresAtMs != 0);
-        if (publication.expiresAtMs != 0) CHECK_EQ(*read->expirySeconds, (publication.expiresAtMs - nowMs + 999) / 1000);
+        const uint64_t leftMs = publication.expiresAtMs - nowMs;
+        if (publication.expiresAtMs != 0) CHECK_EQ(*read->expirySeconds, (leftMs > 0 && leftMs < 500 ? 1 : (leftMs + 500) / 1000));
       }
     }
   });
