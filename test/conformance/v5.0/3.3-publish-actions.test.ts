@@ -87,9 +87,11 @@ test('[MQTT-3.3.4-2] no copy has a higher QoS than its message', async ({ connec
   const client = await connect();
   await client.subscribe([name('/a/+'), name('/a/#'), name('/a/b')], 2);
   const publisher = await connect();
-  for (const qos of [0, 1] as const) {
-    await publisher.publish(name('/a/b'), 'x', { qos });
-    assert.equal((await client.receive()).qos, qos);
+  for (const text of ['x', 'end']) await publisher.publish(name('/a/b'), text, { qos: text === 'x' ? 1 : 0 });
+  for (;;) {
+    const message = await client.receive();
+    assert.equal(message.qos, message.text === 'x' ? 1 : 0);
+    if (message.text === 'end') break;
   }
 });
 
@@ -272,7 +274,6 @@ async function inFlightOf(context: Context, properties: Uint8Array, options: num
     if (received.type === packetType.pingresp) break;
     messages.push(readPublish('5.0', received));
   }
-  await client.ping();
   return messages;
 }
 

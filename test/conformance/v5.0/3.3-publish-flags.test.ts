@@ -308,7 +308,10 @@ test('[MQTT-3.3.1-13] RETAIN stays as it was sent while a message waits for its 
     await publisher.publish(topic, 'x', { retain: true, qos: 1 });
   }
   const second = await connect({ ...fields, clean: false, properties: sessionExpiryInterval(0) });
-  for (const retain of [true, false]) assert.equal((await second.receive()).retain, retain);
+  for (let count = 0; count < 2; count++) {
+    const message = await second.receive();
+    assert.equal(message.retain, message.topic === name('/kept'));
+  }
   await forget(publisher, name('/kept'), name('/not'));
 });
 

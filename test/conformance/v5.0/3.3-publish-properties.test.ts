@@ -81,7 +81,9 @@ test('[MQTT-3.3.2-3] the topic name of what comes matches a filter of the client
   const matching = ['/a/x', '/a/', '/b', '/b/x', '/b/x/y', '/c'];
   const others = ['/a', '/a/x/y', '/bb', '/c/', '/cc', '/d', '/A/x'];
   for (const suffix of [...others, ...matching, ...others]) await publisher.publish(name(suffix), suffix);
-  for (const suffix of matching) assert.equal((await client.nextPublish()).topic, name(suffix));
+  const topics: string[] = [];
+  while (topics.length < matching.length) topics.push((await client.nextPublish()).topic);
+  assert.deepEqual(topics.sort(), matching.map((suffix) => name(suffix)).sort());
   await client.nothingBefore(publisher, name('/c'));
 });
 

@@ -47,11 +47,13 @@ test('[MQTT-3.3.2-12] all aliases up to the Topic Alias Maximum are taken, each 
   const aliases = Array.from({ length: Math.min(maximum, 1_000) }, (_, index) => index + 1);
   if (maximum > 1_000) aliases.push(maximum);
   for (const alias of aliases) sendAliased(publisher, context.name(`/${alias}`), alias, 'sets');
-  for (const alias of aliases) sendAliased(publisher, '', alias, `${alias}`);
   for (let count = 0; count < aliases.length; count++) await subscriber.receive();
-  for (const alias of aliases) {
+  for (const alias of aliases) sendAliased(publisher, '', alias, `${alias}`);
+  const used = new Set<string>();
+  while (used.size < aliases.length) {
     const message = await subscriber.receive();
-    assert.deepEqual([message.topic, message.text], [context.name(`/${alias}`), `${alias}`]);
+    assert.equal(message.topic, context.name(`/${message.text}`));
+    used.add(message.text);
   }
 });
 
@@ -62,8 +64,6 @@ test('[MQTT-3.3.2-12] an alias may be set anew for another topic', async (contex
   for (const topic of topics) {
     sendAliased(publisher, topic, 1, 'sets');
     sendAliased(publisher, '', 1, 'uses');
-  }
-  for (const topic of topics) {
     for (const text of ['sets', 'uses']) {
       const message = await subscriber.receive();
       assert.deepEqual([message.topic, message.text], [topic, text]);
