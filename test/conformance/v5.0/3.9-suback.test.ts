@@ -1,0 +1,45 @@
+/** SUBACK: the answer to a SUBSCRIBE. */
+import assert from 'node:assert/strict';
+import { assertFits } from '../support/fitting.ts';
+import { subscribe } from '../support/packets.ts';
+import { packetType } from '../support/received.ts';
+import { section } from '../support/section.ts';
+
+const test = section('5.0', '3.9 SUBACK');
+
+/** Table 3-8. */
+const reasonCodes = [0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2];
+
+test('[MQTT-3.9.2-1] [MQTT-3.9.2-2] a SUBACK says no more than the client takes', async (context) => {
+  await assertFits(context, async (client) => {
+    client.send(subscribe('5.0', [[context.name('/#/b'), 0]], { id: 3 }));
+    const answer = await client.next().catch(() => undefined); // closed: a filter that is none may be malformed
+    return answer?.type === packetType.suback ? answer : undefined;
+  });
+});
+
+test('[MQTT-3.9.3-1] the reason codes are in the order of the filters', async ({ connect, name }) => {
+  const client = await connect();
+  const options = [0, 2, 1, 1, 0, 2, 2];
+  client.send(
+    subscribe(
+      '5.0',
+      options.map((qos, index) => [name(`/${index}`), qos] as const),
+      { id: 8 },
+    ),
+  );
+  assert.deepEqual((await client.nextAcknowledgement(packetType.suback)).codes, options);
+});
+
+test('[MQTT-3.9.3-2] every reason code is one of SUBACK', async ({ connect, name }) => {
+  const prefixes = ['', '$share/g/', '$share/g', '$SYS/', '+'];
+  for (const prefix of prefixes) {
+    const client = await connect();
+    client.send(subscribe('5.0', [[prefix + name('/+/#'), 2]], { id: 8, properties: '0b 01' }));
+    const answer = await client.next();
+    if (answer.type === packetType.disconnect) continue; // not a filter: may be malformed
+    assert.equal(answer.type, packetType.suback, prefix);
+    assert.equal(answer.body.length, 4, prefix);
+    assert.ok(reasonCodes.includes(answer.body[3] ?? -1), `reason code ${answer.body[3]} for ${prefix}`);
+  }
+});
