@@ -67,9 +67,22 @@ test('[MQTT-3.8.3-3] with No Local a client does not get what it publishes, and 
   await client.publish(name(), 'own', { qos: 1 });
   await client.publish(name(), 'own');
   await client.nothingBefore(other, name());
-  await client.subscribe(name(), 1);
-  await client.publish(name(), 'own now', { qos: 1 });
-  assert.equal((await client.receive()).text, 'own now');
+});
+
+test('[MQTT-3.8.4-3] a SUBSCRIBE with the same filter takes No Local away, and gives it back', async ({
+  connect,
+  name,
+}) => {
+  const other = await connect();
+  const client = await connect();
+  for (let round = 0; round < 2; round++) {
+    await client.subscribe(name(), noLocal | 1);
+    await client.publish(name(), 'own', { qos: 1 });
+    await client.nothingBefore(other, name());
+    await client.subscribe(name(), 1);
+    await client.publish(name(), 'own now', { qos: 1 });
+    assert.equal((await client.receive()).text, 'own now');
+  }
 });
 
 test('[MQTT-3.8.3-3] No Local is of the client identifier: it holds on the next connection of the session', async ({
