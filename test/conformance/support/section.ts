@@ -57,29 +57,34 @@ const concurrency = 16;
 
 /**
  * Begins a section; gives back what its tests are registered with. They are handed to node:test together when
- * the file has been read, in order to run at the same time.
+ * the file has been read, in order to run at the same time. With `options` the broker that they share is started.
  */
-export function section(version: Version, name: string): SectionTest {
+export function section(version: Version, name: string, options?: BrokerOptions): SectionTest {
   const tests: Registered[] = [];
   queueMicrotask(() => {
     if (isListing) listed.push(...tests.map(({ title }) => ({ version, title })));
-    else runSection(version, name, tests);
+    else runSection(version, name, tests, options);
   });
-  return (title, run, options = {}) => void tests.push({ title, run, options });
+  return (title, run, own = {}) => void tests.push({ title, run, options: own });
 }
 
-function runSection(version: Version, name: string, tests: readonly Registered[]): void {
+function runSection(
+  version: Version,
+  name: string,
+  tests: readonly Registered[],
+  sharedOptions: BrokerOptions | undefined,
+): void {
   const wanted = tests.filter(({ title }) => isWanted(title));
   describe(`MQTT ${version}, ${name}`, { concurrency }, () => {
     let shared: RunningTarget | undefined;
     before(async () => {
-      shared = await startTarget();
+      shared = await startTarget(sharedOptions);
     });
     after(() => shared?.stop());
     for (const { title, run, options } of wanted) {
       for (const transport of transports) {
         if (options.transport !== undefined && options.transport !== transport) continue;
-        const skip = options.broker !== undefined && isForeign;
+        const skip = (options.broker ?? sharedOptions) !== undefined && isForeign;
         it(`${title} (${transport})`, { skip }, async (test) => {
           const own = options.broker === undefined ? undefined : await startTarget(options.broker);
           const target = (own ?? shared)?.target ?? assert.fail('no broker');

@@ -9,9 +9,7 @@ const register = section('5.0', '6 Using WebSocket as a network transport');
 
 /** Over TCP there is nothing to ask. */
 function test(title: string, run: (context: Context) => Promise<void>): void {
-  register(title, async (context) => {
-    if (context.transport === 'ws') await run(context);
-  });
+  register(title, run, { transport: 'ws' });
 }
 
 for (const [what, payload] of [
