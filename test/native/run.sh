@@ -17,7 +17,7 @@ fi
 flags=(-std=c++20 -O1 -g -fno-exceptions -fno-rtti -Wall -Wextra -Wconversion -Wshadow -Werror)
 [[ $compiler == clang++ ]] || flags+=(-Wno-tsan) # it warns of fences, which its ThreadSanitizer does not follow
 
-newest=$(find native test/native -name '*.h' -printf '%T@\n' | sort -n | tail -1)
+newest=$(find native test/native bench -name '*.h' -printf '%T@\n' | sort -n | tail -1)
 
 # Compiles what is older than its source or than any header, and links: build NAME SANITIZERS SOURCE...
 build() {

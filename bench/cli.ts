@@ -1,0 +1,53 @@
+/**
+ * The command `npm run bench`. Exit status: 0 if it ran, 1 if a load found faults or the suite itself failed,
+ * 2 if it was started in a wrong way or something that it needs is not there.
+ */
+import { BenchError } from './bench-error.ts';
+import { type CommandLine, readCommandLine, type Subcommand, usage } from './command-line.ts';
+import { runHttp } from './http/run.ts';
+import { scenariosOf } from './load/scenarios.ts';
+import { runMicro } from './micro/run.ts';
+import { runPeers } from './peers/run.ts';
+import { runSoak } from './peers/soak.ts';
+import { publish, report } from './report/report.ts';
+
+/** Each gives whether all was well. */
+const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolean>>> = {
+  all: async (command) => {
+    const sound = [await runMicro(command), await runHttp(command), await runPeers(command)];
+    return !sound.includes(false);
+  },
+  micro: runMicro,
+  http: runHttp,
+  load: (command) => runPeers({ ...command, peers: ['rallymq'] }),
+  peers: runPeers,
+  soak: runSoak,
+  report,
+  publish,
+  scenarios: listScenarios,
+};
+
+async function main(): Promise<void> {
+  const command = readCommandLine(process.argv.slice(2));
+  if (command.help) process.stdout.write(usage);
+  else if (!(await runs[command.subcommand](command))) process.exitCode = 1;
+}
+
+async function listScenarios({ full }: CommandLine): Promise<boolean> {
+  for (const { name, title, isLong } of scenariosOf(full ? 'full' : 'quick')) {
+    process.stdout.write(
+      `  ${name.padEnd(18)} ${title}${isLong && !full ? ' (with --full or --only)' : ''}\n`,
+    );
+  }
+  return true;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => process.exit(1)); // what it has started ends with it
+}
+
+main().catch((error: unknown) => {
+  const isTheirs = error instanceof BenchError;
+  process.stderr.write(`bench: ${isTheirs ? error.message : ((error as Error).stack ?? String(error))}\n`);
+  process.exit(isTheirs ? 2 : 1);
+});

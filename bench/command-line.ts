@@ -1,0 +1,146 @@
+/** The command line of the suite: `npm run bench -- SUBCOMMAND [flags]`. */
+import { parseArgs } from 'node:util';
+import { BenchError } from './bench-error.ts';
+
+export const subcommands = {
+  all: 'micro, http and peers, one after the other; what runs without a subcommand',
+  micro: 'single functions against rivals from npm (benchmark)',
+  http: 'the HTTP endpoints (autocannon)',
+  load: 'the scenarios against this broker alone',
+  peers: 'the scenarios against this broker and others, interleaved',
+  soak: 'mixed load with churn for --minutes; checks memory, loss and order',
+  report: 'docs/benchmarks.md, docs/capacity.md and their plots, from bench/published/',
+  publish: 'takes the results of bench/results/ over into bench/published/, then report',
+  scenarios: 'lists the scenarios',
+} as const;
+export type Subcommand = keyof typeof subcommands;
+
+export interface CommandLine {
+  readonly subcommand: Subcommand;
+  readonly help: boolean;
+  readonly full: boolean;
+  readonly rounds: number | undefined;
+  /** Scenarios whose name is one of these. */
+  readonly only: readonly string[] | undefined;
+  readonly peers: readonly string[];
+  readonly external: readonly string[];
+  readonly workers: readonly number[];
+  readonly minutes: number;
+  readonly rate: number;
+  readonly threads: number | undefined;
+  readonly version: number | undefined;
+  readonly seconds: number | undefined;
+  /** What was typed, for the report. */
+  readonly typed: string;
+}
+
+export const usage = `Usage: npm run bench -- [SUBCOMMAND] [flags]
+
+Measures RallyMQ, and other brokers on the same work in the same run. A quick run takes a few minutes;
+--full is for figures to publish, on a machine that does nothing else.
+
+${Object.entries(subcommands)
+  .map(([name, what]) => `  ${name.padEnd(10)} ${what}`)
+  .join('\n')}
+
+  --full             larger scenarios, longer, in 5 rounds; adds those over TCP
+  --rounds N         how often each broker plays each scenario (default 1, with --full 5)
+  --only NAMES       only these scenarios, separated by commas (see scenarios)
+  --peers NAMES      of rallymq, mosquitto, aedes (default all)
+  --peer NAME=URL[,PID]
+                     a broker that runs already: ws://host:port/path or mqtt://host:port. With its process
+                     identifier its CPU and memory are known. Once for each transport, as often as you like
+  --workers LIST     worker threads of RallyMQ, such as 1,2,4: a broker each (default 1)
+  --seconds S        that a load is measured
+  --version 4|5      MQTT 3.1.1 or 5.0 (default 5)
+  --threads N        of the load generator (default 1)
+  --minutes M        of the soak (default 1, with --full 30)
+  --rate R           messages a second of the soak (default 2000)
+  -h, --help         show this text
+
+Results go to bench/results/. Debian's mosquitto must be installed, or left out with --peers.
+`;
+
+/** Errors: BenchError for what it does not know. */
+export function readCommandLine(args: readonly string[]): CommandLine {
+  const { values, positionals } = parse(args);
+  const [subcommand = 'all', ...rest] = positionals;
+  if (!isSubcommand(subcommand)) {
+    throw new BenchError(`There is no subcommand ${subcommand}; --help lists them.`);
+  }
+  if (rest.length > 0) throw new BenchError(`${rest.join(' ')} is one word too many; --help says more.`);
+  const full = values.full ?? false;
+  return {
+    subcommand,
+    help: values.help ?? false,
+    full,
+    rounds: whole('rounds', values.rounds),
+    only: list(values.only),
+    peers: list(values.peers) ?? ['rallymq', 'mosquitto', 'aedes'],
+    external: values.peer ?? [],
+    workers: (list(values.workers) ?? ['1']).map((text) => whole('workers', text) ?? 1),
+    minutes: positive('minutes', values.minutes) ?? (full ? 30 : 1),
+    rate: whole('rate', values.rate) ?? 2_000,
+    threads: whole('threads', values.threads),
+    version: versionOf(values.version),
+    seconds: positive('seconds', values.seconds),
+    typed: `npm run bench${args.length > 0 ? ` -- ${args.join(' ')}` : ''}`,
+  };
+}
+
+function parse(args: readonly string[]) {
+  const text = { type: 'string' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        full: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        rounds: text,
+        only: text,
+        peers: text,
+        peer: { type: 'string', multiple: true },
+        workers: text,
+        minutes: text,
+        rate: text,
+        threads: text,
+        version: text,
+        seconds: text,
+      },
+    });
+  } catch (error) {
+    throw new BenchError(`${(error as Error).message} --help lists the flags.`, { cause: error });
+  }
+}
+
+function isSubcommand(text: string): text is Subcommand {
+  return Object.hasOwn(subcommands, text);
+}
+
+function list(text: string | undefined): string[] | undefined {
+  return text?.split(',').filter((each) => each !== '');
+}
+
+function positive(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0) || !Number.isFinite(value)) {
+    throw new BenchError(`--${name} needs a number above 0, not "${text}".`);
+  }
+  return value;
+}
+
+function whole(name: string, text: string | undefined): number | undefined {
+  const value = positive(name, text);
+  if (value !== undefined && !Number.isInteger(value)) {
+    throw new BenchError(`--${name} needs a whole number, not "${text}".`);
+  }
+  return value;
+}
+
+function versionOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (text !== '4' && text !== '5') throw new BenchError(`--version is 4 (MQTT 3.1.1) or 5, not "${text}".`);
+  return Number(text);
+}

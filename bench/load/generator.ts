@@ -1,0 +1,128 @@
+/** Runs the load generator (bench/load/generator, in C++) and reads what it prints: lines of JSON. */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { BenchError } from '../bench-error.ts';
+import { compile } from './compile.ts';
+
+/** Quantiles of times in nanoseconds. */
+export interface Times {
+  readonly count: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** What the broker's process has used; missing where its process is not known. */
+export interface BrokerUsage {
+  /** While the stage was measured, and while its clients connected. */
+  readonly cpuSeconds: number;
+  readonly openCpuSeconds: number;
+  /** The share of a core that its busiest thread took. */
+  readonly busiestThread: number;
+  /** Resident memory: before the clients of the stage, when they were ready, at the end, at most. */
+  readonly bytesBefore: number;
+  readonly bytesReady: number;
+  readonly bytesAfter: number;
+  readonly bytesPeak: number;
+}
+
+export interface StageResult {
+  readonly name: string;
+  readonly clients: number;
+  /** Until all clients of the stage were ready. */
+  readonly openSeconds: number;
+  /** That were measured. */
+  readonly seconds: number;
+  readonly published: number;
+  readonly delivered: number;
+  /** Connections that got no CONNACK. */
+  readonly refused: number;
+  readonly reconnects: number;
+  readonly latencyNs?: Times;
+  readonly connectNs?: Times;
+  /** From SUBSCRIBE to the last of the retained messages. */
+  readonly answerNs?: Times;
+  /** Open loop: how late the generator itself was. */
+  readonly scheduleLagNs?: Times;
+  readonly generator: {
+    readonly cpuSeconds: number;
+    readonly busiestThread: number;
+    /** A thread of the generator had no time left, and none of the broker's was that busy. */
+    readonly wasTheLimit: boolean;
+  };
+  readonly broker?: BrokerUsage;
+}
+
+export interface Faults {
+  readonly lost: number;
+  readonly undelivered: number;
+  readonly duplicates: number;
+  readonly outOfOrder: number;
+  readonly corrupt: number;
+  readonly refused: number;
+  readonly disconnected: number;
+}
+
+export interface Ballast {
+  readonly count: number;
+  /** Of each tenth, in order. */
+  readonly subscribeNs: readonly number[];
+  readonly unsubscribeNs: readonly number[];
+}
+
+export interface LoadResult {
+  readonly scenario: string;
+  readonly stages: readonly StageResult[];
+  readonly faults: Faults;
+  readonly firstFault?: string;
+  /** How many messages were retained. */
+  readonly retained?: number;
+  readonly slow?: { readonly count: number; readonly received: number; readonly cutOff: number };
+  readonly ballast?: readonly Ballast[];
+}
+
+/** A look at the load while it runs; what grows is from its beginning. */
+export interface Sample {
+  readonly seconds: number;
+  readonly delivered: number;
+  readonly brokerBytes: number;
+  readonly brokerCpuSeconds: number;
+}
+
+export type Flags = Readonly<Record<string, string | number>>;
+
+export async function compileGenerator(): Promise<string> {
+  const folder = 'bench/load/generator';
+  return await compile({ name: 'generator', main: `${folder}/main.cpp`, includes: [folder] });
+}
+
+/**
+ * Plays one load; `flags` are those of bench/load/generator/options.h without their dashes. Errors:
+ * BenchError with what the generator says of a broker that it could not play to the end.
+ */
+export async function generate(
+  program: string,
+  flags: Flags,
+  onSample: (sample: Sample) => void = () => {},
+): Promise<LoadResult> {
+  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exit = new Promise<number | string>((resolve, reject) => {
+    process.once('error', reject);
+    process.once('close', (code, signal) => resolve(code ?? signal ?? 'nothing'));
+  });
+  let complaint = '';
+  process.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
+  let result: LoadResult | undefined;
+  for await (const line of createInterface({ input: process.stdout })) {
+    const said = JSON.parse(line) as { sample?: Sample; result?: LoadResult; error?: string };
+    if (said.sample) onSample(said.sample);
+    if (said.error !== undefined) complaint = said.error;
+    result = said.result ?? result;
+  }
+  const status = await exit;
+  if (result === undefined) throw new BenchError(complaint.trim() || `the generator ended with ${status}`);
+  return result;
+}

@@ -1,0 +1,48 @@
+// What one thread has counted in one stage of the load.
+#pragma once
+#include "histogram.h"
+
+namespace load {
+
+struct Tally {
+  uint64_t published = 0;
+  uint64_t delivered = 0;
+  Histogram latency;       // from publishing (open loop: from when it was due) to arrival
+  Histogram scheduleLag;   // open loop: how much later than due the generator itself got to publish
+  Histogram connect;       // from opening a socket to CONNACK
+  Histogram answer;        // from SUBSCRIBE to the last retained message that it asked for
+  uint64_t refused = 0;    // connections that got no CONNACK, or one with an error
+  uint64_t reconnects = 0; // of clients that come and go
+
+  void add(const Tally& other) {
+    published += other.published;
+    delivered += other.delivered;
+    latency.add(other.latency);
+    scheduleLag.add(other.scheduleLag);
+    connect.add(other.connect);
+    answer.add(other.answer);
+    refused += other.refused;
+    reconnects += other.reconnects;
+  }
+};
+
+// What went wrong with messages, over the whole load.
+struct Faults {
+  uint64_t lost = 0;         // later ones of the same topic came
+  uint64_t undelivered = 0;  // nothing later came either
+  uint64_t duplicates = 0;
+  uint64_t outOfOrder = 0;
+  uint64_t corrupt = 0;      // not what was published, or not for this subscriber
+  uint64_t refused = 0;      // PUBACK, PUBREC or PUBCOMP with an error
+
+  void add(const Faults& other) {
+    lost += other.lost;
+    undelivered += other.undelivered;
+    duplicates += other.duplicates;
+    outOfOrder += other.outOfOrder;
+    corrupt += other.corrupt;
+    refused += other.refused;
+  }
+};
+
+}  // namespace load

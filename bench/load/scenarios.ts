@@ -1,0 +1,229 @@
+/**
+ * The loads of the suite, named as in the Open MQTT Benchmark suite and scaled to the machine. What the flags
+ * mean stands in bench/load/generator/options.h.
+ */
+import type { Flags } from './generator.ts';
+
+/** `smoke` only shows that a scenario works: less than a second. */
+export type Profile = 'smoke' | 'quick' | 'full';
+
+/** What is of interest in the result; see metrics.ts. */
+export type Kind = 'messages' | 'connections' | 'upgrades' | 'subscriptions' | 'retained' | 'slow' | 'soak';
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  readonly kind: Kind;
+  readonly flags: Flags;
+  /** The rate is this share of what the peer reached in another scenario of the same run. */
+  readonly shareOf?: { readonly scenario: string; readonly share: number };
+  /** Left out of a quick run, unless asked for. */
+  readonly isLong?: boolean;
+}
+
+type Sizes = Readonly<Record<Profile, number>>;
+
+const warmup: Sizes = { smoke: 50, quick: 300, full: 1_000 };
+const duration: Sizes = { smoke: 150, quick: 1_000, full: 5_000 };
+
+/** All scenarios in the order in which they are played and reported. */
+export function scenariosOf(profile: Profile): readonly Scenario[] {
+  const common = { warmup: warmup[profile], duration: duration[profile] };
+  const sized = (smoke: number, quick: number, full: number): number => ({ smoke, quick, full })[profile];
+  const scenarios = [...messages(sized), ...connections(sized), ...state(sized)];
+  return scenarios.map((each) => ({ ...each, flags: { ...common, transport: 'ws', ...each.flags } }));
+}
+
+type Sized = (smoke: number, quick: number, full: number) => number;
+
+function messages(sized: Sized): Scenario[] {
+  const closed = closedLoops(sized);
+  return [
+    ...closed,
+    {
+      name: 'quiet',
+      title: '50 pairs, 10,000 messages a second, QoS 0',
+      kind: 'messages',
+      flags: { scenario: 'p2p', publishers: 50, rate: sized(1_000, 10_000, 10_000) },
+    },
+    {
+      name: 'steady',
+      title: '50 pairs, 40,000 messages a second, QoS 0',
+      kind: 'messages',
+      flags: { scenario: 'p2p', publishers: 50, rate: sized(2_000, 40_000, 40_000) },
+    },
+    {
+      name: 'half-load',
+      title: '10 pairs at half of the rate that the broker reached in p2p',
+      kind: 'messages',
+      flags: { scenario: 'p2p', publishers: 10, rate: 1_000 },
+      shareOf: { scenario: 'p2p', share: 0.5 },
+    },
+    ...closed.map((each) => ({
+      ...each,
+      name: `${each.name}-tcp`,
+      title: `${each.title}, over TCP`,
+      flags: { ...each.flags, transport: 'tcp' },
+      isLong: each.name !== 'p2p',
+    })),
+    {
+      name: 'p2p-v3',
+      title: '10 pairs, window 50, QoS 0, MQTT 3.1.1',
+      kind: 'messages',
+      flags: { scenario: 'p2p', publishers: 10, window: 50, version: 4 },
+      isLong: true,
+    },
+    {
+      name: 'shared',
+      title: '10 publishers to 10 members of a shared subscription, window 20, QoS 1',
+      kind: 'messages',
+      flags: { scenario: 'shared', publishers: 10, subscribers: 10, window: 20, qos: 1 },
+    },
+    {
+      name: 'many-topics',
+      title: `10 pairs, ${sized(20, 1_000, 10_000).toLocaleString('en')} topics each, window 50, QoS 0`,
+      kind: 'messages',
+      flags: { scenario: 'many-topics', publishers: 10, window: 50, topics: sized(20, 1_000, 10_000) },
+    },
+    {
+      name: 'mixed',
+      title: 'all QoS, wildcards, 1 % of the subscribers frozen',
+      kind: 'messages',
+      flags: {
+        scenario: 'mixed',
+        publishers: sized(10, 50, 100),
+        subscribers: sized(50, 200, 1_000),
+        frozen: sized(1, 2, 10),
+        window: 5,
+      },
+    },
+  ];
+}
+
+/** A publisher's next message waits until an earlier one has reached all its subscribers. */
+function closedLoops(sized: Sized): Scenario[] {
+  const fanOut = sized(20, 500, 500);
+  return [
+    {
+      name: 'p2p',
+      title: '10 pairs, window 50, QoS 0',
+      kind: 'messages',
+      flags: { scenario: 'p2p', publishers: 10, window: 50 },
+    },
+    {
+      name: 'p2p-1',
+      title: '50 pairs, window 1, QoS 0',
+      kind: 'messages',
+      flags: { scenario: 'p2p', publishers: 50, window: 1 },
+    },
+    {
+      name: 'fan-out',
+      title: `1 publisher to ${fanOut} subscribers, window 4, QoS 0`,
+      kind: 'messages',
+      flags: { scenario: 'fan-out', subscribers: fanOut, window: 4 },
+    },
+    {
+      name: 'fan-in',
+      title: '100 publishers to 1 subscriber through a wildcard, window 10, QoS 0',
+      kind: 'messages',
+      flags: { scenario: 'fan-in', publishers: 100, window: 10 },
+    },
+    {
+      name: 'p2p-qos1',
+      title: '50 pairs, window 4, QoS 1',
+      kind: 'messages',
+      flags: { scenario: 'p2p', publishers: 50, window: 4, qos: 1 },
+    },
+    {
+      name: 'p2p-qos2',
+      title: '10 pairs, window 10, QoS 2',
+      kind: 'messages',
+      flags: { scenario: 'p2p', publishers: 10, window: 10, qos: 2 },
+    },
+  ];
+}
+
+function connections(sized: Sized): Scenario[] {
+  const storm = sized(50, 2_000, 10_000);
+  const upgrades = sized(50, 2_000, 10_000);
+  const idle = sized(50, 5_000, 10_000);
+  return [
+    {
+      name: 'connection-storm',
+      title: `${storm.toLocaleString('en')} clients connect at once`,
+      kind: 'connections',
+      flags: { scenario: 'connections', connections: storm, concurrency: 500, duration: 50 },
+    },
+    {
+      name: 'upgrade-storm',
+      title: `${upgrades.toLocaleString('en')} WebSocket upgrades at once`,
+      kind: 'upgrades',
+      flags: { scenario: 'upgrades', connections: upgrades, concurrency: 500, duration: 50 },
+    },
+    {
+      name: 'idle-connections',
+      title: `${idle.toLocaleString('en')} idle connections with their sessions`,
+      kind: 'connections',
+      flags: { scenario: 'connections', connections: idle, concurrency: 100 },
+    },
+  ];
+}
+
+function state(sized: Sized): Scenario[] {
+  const exact = sized(1_000, 100_000, 1_000_000);
+  const wildcard = sized(1_000, 10_000, 100_000);
+  const retained = sized(1_000, 100_000, 1_000_000);
+  const patience = 240_000;
+  return [
+    {
+      name: 'subscriptions',
+      title: `10 pairs beside ${exact.toLocaleString('en')} exact and ${wildcard.toLocaleString('en')} wildcard subscriptions that do not match`,
+      kind: 'subscriptions',
+      flags: { scenario: 'subscriptions', publishers: 10, window: 50, exact, wildcard, patience },
+    },
+    {
+      name: 'retained',
+      title: `${retained.toLocaleString('en')} retained messages: 100 subscriptions to 10 of them each, then one to all`,
+      kind: 'retained',
+      flags: {
+        scenario: 'retained',
+        publishers: 1,
+        rate: 1_000,
+        retained,
+        slowbytes: sized(10_000, 100_000, 200_000),
+        patience,
+      },
+    },
+    {
+      name: 'slow-consumer',
+      title: '1 publisher to 50 subscribers, then beside 5 frozen and 5 slow ones, window 4, QoS 0',
+      kind: 'slow',
+      flags: { scenario: 'slow-consumer', subscribers: 50, frozen: 5, slow: 5, window: 4 },
+    },
+  ];
+}
+
+/** Mixed load at a fixed rate with clients that come, go, take over and read slowly. */
+export function soakOf(minutes: number, rate: number): Scenario {
+  return {
+    name: 'soak',
+    title: `mixed load with churn for ${minutes} minutes`,
+    kind: 'soak',
+    flags: {
+      scenario: 'soak',
+      transport: 'ws',
+      publishers: 50,
+      subscribers: 200,
+      frozen: 2,
+      slow: 4,
+      slowbytes: 20_000,
+      churn: 100,
+      window: 10,
+      rate,
+      warmup: 2_000,
+      duration: Math.round(minutes * 60_000),
+      drain: 10_000,
+      sample: 1_000,
+    },
+  };
+}

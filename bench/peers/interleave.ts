@@ -1,0 +1,104 @@
+/**
+ * Plays scenarios against several brokers, interleaved: in a round each plays the same scenario, one after
+ * the other, and the next round begins with another of them. So what happens on the machine happens to all.
+ *
+ * A broker of ours to start is started afresh for each scenario; only one runs a load at a time.
+ */
+import { BenchError } from '../bench-error.ts';
+import { type Flags, generate, type Sample } from '../load/generator.ts';
+import { metricsOf } from '../load/metrics.ts';
+import type { Scenario } from '../load/scenarios.ts';
+import type { Played } from '../results.ts';
+import { spreadOf } from '../statistics.ts';
+import type { Peer, RunningPeer } from './peer.ts';
+
+export interface Interleaving {
+  readonly generator: string;
+  readonly scenarios: readonly Scenario[];
+  readonly peers: readonly Peer[];
+  readonly rounds: number;
+  /** Go into every load. */
+  readonly flags: Flags;
+  readonly onStart?: (scenario: Scenario, peer: Peer, round: number) => void;
+  readonly onPlayed?: (played: Played, scenario: Scenario) => void;
+}
+
+export async function interleave(all: Interleaving): Promise<Played[]> {
+  const played: Played[] = [];
+  for (const scenario of all.scenarios) {
+    const running = new Map<Peer, RunningPeer>();
+    try {
+      for (const peer of all.peers) running.set(peer, await peer.start());
+      for (let round = 0; round < all.rounds; round++) {
+        for (const [peer, target] of rotated([...running], round)) {
+          all.onStart?.(scenario, peer, round);
+          const outcome = await playOnce(all, scenario, target, peer, played);
+          const entry = { scenario: scenario.name, peer: peer.name, round, ...outcome };
+          played.push(entry);
+          all.onPlayed?.(entry, scenario);
+        }
+      }
+    } finally {
+      await Promise.all([...running.values()].map((each) => each.stop()));
+    }
+  }
+  return played;
+}
+
+async function playOnce(
+  all: Interleaving,
+  scenario: Scenario,
+  target: RunningPeer,
+  peer: Peer,
+  played: readonly Played[],
+): Promise<Pick<Played, 'result' | 'error'>> {
+  try {
+    const rate = rateOf(scenario, peer, all.scenarios, played);
+    const version: Flags = peer.isVersion4 ? { version: 4 } : {};
+    return { result: await play(all.generator, scenario, target, { ...rate, ...all.flags, ...version }) };
+  } catch (error) {
+    // One broker that cannot do one thing does not end the run.
+    if (error instanceof BenchError) return { error: error.message };
+    throw error;
+  }
+}
+
+/** Errors: BenchError if the broker cannot play it to its end, or is not known over its transport. */
+export async function play(
+  generator: string,
+  scenario: Scenario,
+  target: RunningPeer,
+  flags: Flags = {},
+  onSample?: (sample: Sample) => void,
+): Promise<ReturnType<typeof generate>> {
+  const all = { ...scenario.flags, ...flags };
+  const transport = all.transport === 'tcp' ? 'tcp' : 'ws';
+  const endpoint = target[transport];
+  if (endpoint === undefined) throw new BenchError(`no URL for ${transport} was given`);
+  const { host, port, path = '/' } = endpoint;
+  const pid = target.pid === undefined ? {} : { pid: target.pid };
+  return await generate(generator, { ...all, host, port, path, ...pid }, onSample);
+}
+
+function rateOf(
+  { shareOf }: Scenario,
+  peer: Peer,
+  scenarios: readonly Scenario[],
+  played: readonly Played[],
+): Flags {
+  if (shareOf === undefined) return {};
+  const other = scenarios.find(({ name }) => name === shareOf.scenario);
+  const [metric] = metricsOf(other?.kind ?? 'messages');
+  const reached = spreadOf(
+    played
+      .filter((each) => each.peer === peer.name && each.scenario === shareOf.scenario)
+      .flatMap(({ result }) => (result && metric?.of(result)) ?? []),
+  );
+  if (!reached) throw new BenchError(`its rate in ${shareOf.scenario} is not known`);
+  return { rate: Math.max(1, Math.round(reached.median * shareOf.share)) };
+}
+
+function rotated<Item>(items: readonly Item[], by: number): Item[] {
+  const at = by % items.length;
+  return [...items.slice(at), ...items.slice(0, at)];
+}

@@ -1,0 +1,29 @@
+/** A broker that takes part, and where it listens once it runs. */
+
+export interface Endpoint {
+  /** A numeric IPv4 address. */
+  readonly host: string;
+  readonly port: number;
+  /** Of WebSocket connections. */
+  readonly path?: string;
+}
+
+export interface RunningPeer {
+  /** Of its process, to see its CPU and memory; missing where that is not known. */
+  readonly pid?: number;
+  readonly ws?: Endpoint;
+  readonly tcp?: Endpoint;
+  /** For plain HTTP. */
+  readonly http?: Endpoint;
+  stop(): Promise<void>;
+}
+
+export interface Peer {
+  readonly name: string;
+  /** What it is, in which version and with which settings, for the report. */
+  readonly description: string;
+  /** It speaks MQTT 3.1.1 and not 5.0, whatever was asked for. */
+  readonly isVersion4?: boolean;
+  /** Errors: BenchError if it does not come up. */
+  start(): Promise<RunningPeer>;
+}

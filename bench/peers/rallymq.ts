@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { version } from '../../core/broker.ts';
+import { root } from '../root.ts';
+import { readyChild, startChild } from './child.ts';
+import type { Peer, RunningPeer } from './peer.ts';
+
+const host = '127.0.0.1';
+
+/** This broker, as its command starts it. */
+export function rallymq(workers: number): Peer {
+  return {
+    name: workers === 1 ? 'rallymq' : `rallymq-${workers}`,
+    description: `RallyMQ ${version}, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+    start: () => start(workers),
+  };
+}
+
+async function start(workers: number): Promise<RunningPeer> {
+  const args = ['--port', '0', '--tcp-port', '0', '--workers', `${workers}`, '--log-level', 'error'];
+  const child = await startChild('RallyMQ', process.execPath, [join(root, 'dist/core/cli.js'), ...args]);
+  const [port, path, tcpPort] = await readyChild('RallyMQ', child, () => {
+    const ready = /ws:\/\/[^/]*:(\d+)(\S*)\n.*mqtt:\/\/[^/]*:(\d+)\n.*Page/s.exec(child.printed());
+    return ready ? ([Number(ready[1]), ready[2] ?? '', Number(ready[3])] as const) : undefined;
+  });
+  return {
+    pid: child.pid,
+    ws: { host, port, path },
+    tcp: { host, port: tcpPort },
+    http: { host, port },
+    stop: child.stop,
+  };
+}

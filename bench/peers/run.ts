@@ -1,0 +1,123 @@
+/** The subcommands `peers` and `load`: chooses brokers and scenarios, plays them and shows what came out. */
+import { BenchError } from '../bench-error.ts';
+import type { CommandLine } from '../command-line.ts';
+import { compileGenerator, type Flags } from '../load/generator.ts';
+import { faultsOf, generatorWasTheLimit, metricsOf } from '../load/metrics.ts';
+import { type Profile, type Scenario, scenariosOf } from '../load/scenarios.ts';
+import { clear, say, shortNumber, showStep, table } from '../progress.ts';
+import { headerOf, type Played, resultsFolder, writeResult } from '../results.ts';
+import { spreadOf } from '../statistics.ts';
+import { aedes } from './aedes.ts';
+import { externalPeers } from './external.ts';
+import { interleave } from './interleave.ts';
+import { mosquitto } from './mosquitto.ts';
+import type { Peer } from './peer.ts';
+import { rallymq } from './rallymq.ts';
+
+/** Gives whether this broker and those of others played without faults. */
+export async function runPeers(command: CommandLine): Promise<boolean> {
+  const profile: Profile = command.full ? 'full' : 'quick';
+  const rounds = command.rounds ?? (command.full ? 5 : 1);
+  const scenarios = chosenScenarios(command, profile);
+  const peers = await chosenPeers(command);
+  const generator = await compileGenerator();
+  const header = await headerOf(command.typed, profile);
+  say(`Loads: ${peers.map(({ name }) => name).join(', ')}; ${scenarios.length} scenarios, ${rounds} rounds`);
+  const played = await interleave({
+    generator,
+    scenarios,
+    peers,
+    rounds,
+    flags: flagsOf(command),
+    onStart: ({ name }, peer, round) => showStep(`${name}: ${peer.name}, round ${round + 1} of ${rounds}`),
+    onPlayed: (entry, scenario) => {
+      if (entry.error !== undefined) say(`${scenario.name}: ${entry.peer}: ${entry.error}`);
+      showFaults(entry);
+    },
+  });
+  clear();
+  for (const scenario of scenarios) say(`\n${scenarioTable(scenario, played)}`);
+  const path = await writeResult(resultsFolder, 'peers', {
+    ...header,
+    peers: peers.map(({ name, description }) => ({ name, description })),
+    scenarios,
+    rounds,
+    played,
+  });
+  say(`\nWritten to ${path}`);
+  return played.every(
+    ({ peer, result }) => !peer.startsWith('rallymq') || result === undefined || faultsOf(result) === '',
+  );
+}
+
+export function flagsOf({ threads, version, seconds }: CommandLine): Flags {
+  return {
+    ...(threads === undefined ? {} : { threads }),
+    ...(version === undefined ? {} : { version }),
+    ...(seconds === undefined ? {} : { duration: Math.round(seconds * 1_000) }),
+  };
+}
+
+/** Errors: BenchError for a name that is none. */
+export function chosenScenarios({ only, full }: CommandLine, profile: Profile): readonly Scenario[] {
+  const all = scenariosOf(profile);
+  if (only === undefined) return all.filter(({ isLong }) => full || !isLong);
+  const unknown = only.filter((name) => !all.some((scenario) => scenario.name === name));
+  if (unknown.length > 0) {
+    throw new BenchError(
+      `There is no scenario ${unknown.join(' or ')}; "npm run bench -- scenarios" lists them.`,
+    );
+  }
+  // What its rate depends on comes along.
+  const needed = all.flatMap(({ name, shareOf }) =>
+    only.includes(name) && shareOf ? [shareOf.scenario] : [],
+  );
+  return all.filter(({ name }) => only.includes(name) || needed.includes(name));
+}
+
+async function chosenPeers(command: CommandLine): Promise<Peer[]> {
+  const makers: Readonly<Record<string, () => Promise<Peer[]>>> = {
+    rallymq: async () => command.workers.map(rallymq),
+    mosquitto: async () => [await mosquitto()],
+    aedes: async () => [await aedes()],
+  };
+  const peers: Peer[] = [];
+  for (const name of command.peers) {
+    const make = makers[name];
+    if (!make)
+      throw new BenchError(`There is no peer ${name}; --peers knows ${Object.keys(makers).join(', ')}.`);
+    peers.push(...(await make()));
+  }
+  peers.push(...(await externalPeers(command.external)));
+  const names = peers.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new BenchError(`Two peers are called ${twice}.`);
+  if (peers.length === 0) throw new BenchError('No peer is left to play against.');
+  return peers;
+}
+
+function showFaults({ peer, scenario, result }: Played): void {
+  if (!result) return;
+  const faults = faultsOf(result);
+  if (faults !== '')
+    say(`${scenario}: ${peer}: ${faults}${result.firstFault ? ` (${result.firstFault})` : ''}`);
+  if (generatorWasTheLimit(result))
+    say(`${scenario}: ${peer}: the generator was the limit; the broker can do more`);
+}
+
+function scenarioTable(scenario: Scenario, played: readonly Played[]): string {
+  const metrics = metricsOf(scenario.kind);
+  const own = played.filter((each) => each.scenario === scenario.name);
+  const peers = [...new Set(own.map(({ peer }) => peer))];
+  const rows = metrics.map(({ title, unit, of }) => [
+    `  ${title}${unit === '' ? '' : ` (${unit})`}`,
+    ...peers.map((peer) => {
+      const values = own.flatMap((each) =>
+        each.peer === peer && each.result ? (of(each.result) ?? []) : [],
+      );
+      const spread = spreadOf(values);
+      return spread ? shortNumber(spread.median) : '-';
+    }),
+  ]);
+  return `${scenario.name}: ${scenario.title}\n${table([['', ...peers], ...rows])}`;
+}

@@ -1,0 +1,113 @@
+/**
+ * The results as files: bench/results/ has the last run of each kind and is not committed; bench/published/
+ * has those that docs/benchmarks.md is made from.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LoadResult, Sample } from './load/generator.ts';
+import type { Profile, Scenario } from './load/scenarios.ts';
+import { type Machine, thisMachine } from './machine.ts';
+import { root } from './root.ts';
+
+export interface Header {
+  /** What was typed. */
+  readonly command: string;
+  readonly startedAt: string;
+  readonly profile: Profile;
+  readonly machine: Machine;
+}
+
+/** One load of one peer: what came out, or why nothing did. */
+export interface Played {
+  readonly scenario: string;
+  readonly peer: string;
+  /** Counts from 0; in a round every peer plays the scenario. */
+  readonly round: number;
+  readonly result?: LoadResult;
+  readonly error?: string;
+}
+
+export interface PeersFile extends Header {
+  readonly peers: readonly { readonly name: string; readonly description: string }[];
+  readonly scenarios: readonly Scenario[];
+  readonly rounds: number;
+  readonly played: readonly Played[];
+}
+
+export interface MicroCase {
+  readonly group: string;
+  readonly name: string;
+  readonly perSecond: number;
+  /** Of the rate, plus or minus. */
+  readonly errorPercent?: number;
+  /** It is the group's own, not a rival. */
+  readonly isOurs: boolean;
+}
+
+export interface MicroFile extends Header {
+  readonly cases: readonly MicroCase[];
+}
+
+export interface HttpCase {
+  readonly path: string;
+  readonly connections: number;
+  readonly pipelining: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+  readonly not2xx: number;
+}
+
+export interface HttpFile extends Header {
+  readonly cases: readonly HttpCase[];
+}
+
+export interface SoakFile extends Header {
+  readonly peer: string;
+  readonly scenario: Scenario;
+  readonly result: LoadResult;
+  readonly samples: readonly Sample[];
+}
+
+export interface ResultFiles {
+  readonly micro: MicroFile;
+  readonly http: HttpFile;
+  readonly peers: PeersFile;
+  readonly soak: SoakFile;
+}
+
+export type ResultKind = keyof ResultFiles;
+export const resultKinds: readonly ResultKind[] = ['micro', 'http', 'peers', 'soak'];
+
+export const resultsFolder = join(root, 'bench', 'results');
+export const publishedFolder = join(root, 'bench', 'published');
+
+export async function headerOf(command: string, profile: Profile): Promise<Header> {
+  return { command, startedAt: new Date().toISOString(), profile, machine: await thisMachine() };
+}
+
+/** Gives the path of the file. */
+export async function writeResult<Kind extends ResultKind>(
+  folder: string,
+  kind: Kind,
+  content: ResultFiles[Kind],
+): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `${kind}.json`);
+  await writeFile(path, `${JSON.stringify(content, null, 1)}\n`);
+  return path;
+}
+
+/** Nothing if there was no such run. */
+export async function readResult<Kind extends ResultKind>(
+  folder: string,
+  kind: Kind,
+): Promise<ResultFiles[Kind] | undefined> {
+  try {
+    return JSON.parse(await readFile(join(folder, `${kind}.json`), 'utf8')) as ResultFiles[Kind];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

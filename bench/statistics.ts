@@ -1,0 +1,33 @@
+/** What several runs of the same thing say together. */
+
+export interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+/** Nothing of nothing. */
+export function spreadOf(values: readonly number[]): Spread | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [min, max] = [sorted[0], sorted.at(-1)];
+  if (min === undefined || max === undefined) return undefined;
+  const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? min;
+  const upper = sorted[Math.ceil((sorted.length - 1) / 2)] ?? max;
+  return { min, median: (lower + upper) / 2, max };
+}
+
+/**
+ * How often `of` is `to`, run by run, so that what slows the machine for a while slows both. A run that lacks
+ * one of the two does not count.
+ */
+export function ratios(
+  of: readonly (number | undefined)[],
+  to: readonly (number | undefined)[],
+): Spread | undefined {
+  const pairs = of.map((value, run) => [value, to[run]] as const);
+  return spreadOf(
+    pairs.flatMap(([value, base]) =>
+      value === undefined || base === undefined || base === 0 ? [] : [value / base],
+    ),
+  );
+}
