@@ -23,7 +23,7 @@ export interface Program {
 
 /** The path of the program. Errors: BenchError if there is no compiler, or it fails. */
 export async function compile({ name, main, includes }: Program): Promise<string> {
-  const compiler = process.env['CXX'] ?? 'g++';
+  const { CXX: compiler = 'g++' } = process.env;
   const hash = await hashOf([compiler, ...flags], [main, ...(await headersIn(includes))]);
   const path = join(folder, `${name}-${hash}`);
   if (await exists(path)) return path;

@@ -19,6 +19,8 @@ export interface BrokerUsage {
   /** While the stage was measured, and while its clients connected. */
   readonly cpuSeconds: number;
   readonly openCpuSeconds: number;
+  /** Of that, its first thread: with RallyMQ the control plane. */
+  readonly openMainCpuSeconds: number;
   /** The share of a core that its busiest thread took. */
   readonly busiestThread: number;
   /** Resident memory: before the clients of the stage, when they were ready, at the end, at most. */
@@ -31,6 +33,8 @@ export interface BrokerUsage {
 export interface StageResult {
   readonly name: string;
   readonly clients: number;
+  /** What the kernel's own memory grew by while they connected; both ends are on this machine. */
+  readonly kernelBytes: number;
   /** Until all clients of the stage were ready. */
   readonly openSeconds: number;
   /** That were measured. */

@@ -71,9 +71,9 @@ export async function play(
   flags: Flags = {},
   onSample?: (sample: Sample) => void,
 ): Promise<ReturnType<typeof generate>> {
-  const all = { ...scenario.flags, ...flags };
-  const transport = all.transport === 'tcp' ? 'tcp' : 'ws';
-  const endpoint = target[transport];
+  const all: Flags = { ...scenario.flags, ...flags };
+  const { transport } = all;
+  const endpoint = transport === 'tcp' ? target.tcp : target.ws;
   if (endpoint === undefined) throw new BenchError(`no URL for ${transport} was given`);
   const { host, port, path = '/' } = endpoint;
   const pid = target.pid === undefined ? {} : { pid: target.pid };

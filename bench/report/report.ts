@@ -1,7 +1,86 @@
+/** The subcommands `report` and `publish`: docs/benchmarks.md, docs/capacity.md and docs/plots/ from results. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BenchError } from '../bench-error.ts';
 import type { CommandLine } from '../command-line.ts';
-export async function report(_c: CommandLine): Promise<boolean> {
+import { say } from '../progress.ts';
+import {
+  publishedFolder,
+  type ResultFiles,
+  readResult,
+  resultKinds,
+  resultsFolder,
+  writeResult,
+} from '../results.ts';
+import { root } from '../root.ts';
+import { capacityPage } from './capacity.ts';
+import { peersSection, type Section } from './peers-section.ts';
+import { httpSection, microSection, soakSection } from './small-sections.ts';
+
+type Results = { readonly [Kind in keyof ResultFiles]: ResultFiles[Kind] | undefined };
+
+const introduction = `# Benchmarks
+
+This page is written by \`npm run bench -- report\` from the results in \`bench/published/\`; nothing in it is
+typed by hand. [docs/capacity.md](capacity.md) computes from the same results what a machine can carry.
+
+The load generator is \`bench/load/generator\`, in C++: its clients are raw sockets with packets that were encoded
+before, and it says so when it was itself the limit. It runs on the same machine as the broker, so both share the
+cores. In a *closed loop* a publisher has at most \`window\` messages that have not reached all their subscribers; in
+an *open loop* (at a fixed rate) latency counts from the moment at which a message was due. Every message carries
+a number: what was lost, came twice or out of order is counted, and stands below its table. Broker CPU is that of
+the whole process, from \`/proc\`.`;
+
+/** All files of the report by their path from the root. Errors: BenchError if there are no results. */
+export async function reportFiles(folder: string): Promise<ReadonlyMap<string, string>> {
+  const results: Results = {
+    micro: await readResult(folder, 'micro'),
+    http: await readResult(folder, 'http'),
+    peers: await readResult(folder, 'peers'),
+    soak: await readResult(folder, 'soak'),
+  };
+  const sections = sectionsOf(results);
+  if (sections.length === 0)
+    throw new BenchError(
+      `There are no results in ${folder}; "npm run bench -- --full" and then "npm run bench -- publish" make some.`,
+    );
+  const files = new Map<string, string>();
+  files.set(
+    'docs/benchmarks.md',
+    `${[introduction, ...sections.map(({ markdown }) => markdown)].join('\n\n')}\n`,
+  );
+  for (const { plots } of sections) {
+    for (const [name, svg] of Object.entries(plots)) files.set(`docs/plots/${name}`, svg);
+  }
+  if (results.peers) files.set('docs/capacity.md', capacityPage(results.peers));
+  return files;
+}
+
+export async function report(_: CommandLine): Promise<boolean> {
+  for (const [path, content] of await reportFiles(publishedFolder)) {
+    const target = join(root, path);
+    await mkdir(join(target, '..'), { recursive: true });
+    await writeFile(target, content);
+    say(`Written ${path}`);
+  }
   return true;
 }
-export async function publish(_c: CommandLine): Promise<boolean> {
-  return true;
+
+export async function publish(command: CommandLine): Promise<boolean> {
+  for (const kind of resultKinds) await copy(kind);
+  return await report(command);
+}
+
+async function copy<Kind extends keyof ResultFiles>(kind: Kind): Promise<void> {
+  const result = await readResult(resultsFolder, kind);
+  if (result) await writeResult(publishedFolder, kind, result);
+}
+
+function sectionsOf({ peers, soak, micro, http }: Results): Section[] {
+  return [
+    ...(peers ? [peersSection(peers)] : []),
+    ...(soak ? [soakSection(soak)] : []),
+    ...(http ? [httpSection(http)] : []),
+    ...(micro ? [microSection(micro)] : []),
+  ];
 }

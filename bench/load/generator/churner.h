@@ -21,13 +21,8 @@ class Churner final : public Role {
     changeNs_ = nowNs() + stay();
   }
   void onSubscribed(Client&) override {
-    if (hasBeenReady_) {
-      loop_.tally().reconnects++;
-      return;
-    }
-    hasBeenReady_ = true;
-    loop_.shared.readyClients++;
-    loop_.opening--;
+    if (hasBeenReady_) loop_.tally().reconnects++;
+    else becomeReady();
   }
   bool wantsTicks() const override { return true; }
   void onTick(Client& client, uint64_t now) override {
@@ -42,12 +37,18 @@ class Churner final : public Role {
   void onLost(Client&, const std::string& why) override {
     changeNs_ = nowNs() + stay();
     const bool isRefusal = why.find("refused") != std::string::npos || why.find("connect:") != std::string::npos;
-    if (hasBeenReady_ && !isRefusal) return;
+    if (!hasBeenReady_) becomeReady();
+    if (!isRefusal) return;
     loop_.tally().refused++;
     loop_.shared.note(why);
   }
 
  private:
+  void becomeReady() {
+    hasBeenReady_ = true;
+    loop_.shared.readyClients++;
+    loop_.opening--;
+  }
   uint32_t random() {
     random_ ^= random_ << 13;
     random_ ^= random_ >> 17;

@@ -176,6 +176,7 @@ class Run {
     const double generatorBusiest = busiestThread(watched.begun, watched.ended);
     const double brokerBusiest = busiestBrokerThread(watched.begun, watched.ended);
     json.open().text("name", stage.name).number("clients", double(stage.count()));
+    json.number("kernelBytes", double(watched.ready.kernelBytes) - double(watched.opened.kernelBytes));
     json.number("openSeconds", opening).number("seconds", measured);
     json.number("published", double(tally.published)).number("delivered", double(tally.delivered));
     json.number("refused", double(tally.refused)).number("reconnects", double(tally.reconnects));
@@ -188,6 +189,7 @@ class Run {
     if (watched.ended.broker.isKnown) {
       json.open("broker").number("cpuSeconds", seconds(watched.ended.broker.cpuNs - watched.begun.broker.cpuNs))
           .number("openCpuSeconds", seconds(watched.ready.broker.cpuNs - watched.opened.broker.cpuNs))
+          .number("openMainCpuSeconds", seconds(mainThreadNs(watched.ready.broker, options_.pid) - mainThreadNs(watched.opened.broker, options_.pid)))
           .number("busiestThread", brokerBusiest).number("bytesBefore", double(watched.opened.broker.residentBytes))
           .number("bytesReady", double(watched.ready.broker.residentBytes)).number("bytesAfter", double(watched.ended.broker.residentBytes))
           .number("bytesPeak", double(watched.peakBytes)).close();

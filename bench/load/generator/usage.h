@@ -10,6 +10,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct BrokerUsage {
 
 struct Usage {
   uint64_t atNs = 0;
+  uint64_t kernelBytes = 0;           // of the machine: what the kernel keeps for sockets is among it
   uint64_t cpuNs = 0;                 // of the generator
   std::vector<uint64_t> threads;      // of the generator, CPU in ns
   BrokerUsage broker;
@@ -75,10 +77,24 @@ inline BrokerUsage readBroker(uint64_t pid) {
   return usage;
 }
 
+// The kernel's own objects, sockets among them.
+inline uint64_t readKernelBytes() {
+  constexpr std::string_view name = "Slab:";
+  const std::string text = readFile("/proc/meminfo");
+  const size_t at = text.find(name);
+  return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + name.size(), nullptr, 10) * 1'024;
+}
+
 inline Usage readUsage(uint64_t brokerPid, std::vector<std::thread>& threads) {
-  Usage usage{.atNs = nowNs(), .cpuNs = processCpuNs(), .threads = {}, .broker = readBroker(brokerPid)};
+  Usage usage{.atNs = nowNs(), .kernelBytes = readKernelBytes(), .cpuNs = processCpuNs(), .threads = {}, .broker = readBroker(brokerPid)};
   for (std::thread& each : threads) usage.threads.push_back(threadCpuNs(each.native_handle()));
   return usage;
+}
+
+// What the broker's first thread took: that of a Node.js program is the one that accepts CONNECT.
+inline uint64_t mainThreadNs(const BrokerUsage& usage, uint64_t pid) {
+  const auto main = usage.threads.find(long(pid));
+  return main == usage.threads.end() ? 0 : main->second;
 }
 
 // Shares of one core.

@@ -1,0 +1,244 @@
+/**
+ * docs/capacity.md: what machines of 1, 8 and 64 cores can carry, and what ten million connections need,
+ * computed from the costs of one delivery and one connection that were measured. A plan on paper: no machine of
+ * those sizes was measured.
+ */
+import { limitRanges } from '../../core/config/limits.ts';
+import { workersMax } from '../../core/config/options.ts';
+import { metricsOf } from '../load/metrics.ts';
+import { shortNumber } from '../progress.ts';
+import type { PeersFile } from '../results.ts';
+import { spreadOf } from '../statistics.ts';
+import { markdownTable, provenance } from './markdown.ts';
+
+/** What one unit of work costs, as measured. */
+export interface Costs {
+  /** CPU seconds per delivery: in batches, one by one, and to many subscribers at once. */
+  readonly busyDelivery: number;
+  readonly quietDelivery: number;
+  readonly fanOutDelivery: number;
+  /** CPU seconds of a connection that is made: on the workers, and on the one control plane. */
+  readonly connectWorker: number;
+  readonly connectControl: number;
+  /** Bytes of an idle connection: in the process, and in the kernel. */
+  readonly connectionBytes: number;
+  readonly kernelBytes: number;
+  /** How many times a delivery costs what it costs with one worker, where there are two; 1 if not measured. */
+  readonly handOver: number;
+  readonly handOverIsMeasured: boolean;
+}
+
+/** What the plan takes for granted; everything else is measured. */
+export const assumptions = {
+  /** Of the CPU, so that bursts and reconnects find room. */
+  utilisation: 0.7,
+  /** As clouds sell them. */
+  gibPerCore: 4,
+  /** Of the memory, for connections; the rest is for queues, retained messages and the system. */
+  memoryShare: 0.5,
+  /** In which all clients must have come back after an outage. */
+  reconnectSeconds: 60,
+  /** What Linux lets a process open unless fs.nr_open is raised. */
+  descriptors: 1_048_576,
+  /** Between two messages that a connection gets. */
+  scoresSeconds: 5,
+  chatSeconds: 10,
+} as const;
+
+export interface Limit {
+  readonly name: string;
+  /** Connections at which it is reached. */
+  readonly connections: number;
+  readonly moves: string;
+}
+
+const gib = 2 ** 30;
+const bytesPerKb = 1_024;
+
+/** Nothing where a scenario that it needs was not measured. */
+export function costsOf(file: PeersFile): Costs | undefined {
+  const busy = metric(file, 'p2p', 'rallymq', 'cpuPerDelivery');
+  const quiet = metric(file, 'quiet', 'rallymq', 'cpuPerDelivery');
+  const fanOut = metric(file, 'fan-out', 'rallymq', 'cpuPerDelivery');
+  const connections = stageMedian(file, 'idle-connections', (stage) =>
+    stage.broker ? (stage.broker.bytesAfter - stage.broker.bytesBefore) / stage.clients : undefined,
+  );
+  const kernel = stageMedian(file, 'idle-connections', (stage) => stage.kernelBytes / stage.clients / 2);
+  const all = stageMedian(
+    file,
+    'connection-storm',
+    (stage) => stage.broker && stage.broker.openCpuSeconds / stage.clients,
+  );
+  const control = stageMedian(
+    file,
+    'connection-storm',
+    (stage) => stage.broker && stage.broker.openMainCpuSeconds / stage.clients,
+  );
+  if (busy === undefined || quiet === undefined || fanOut === undefined || connections === undefined)
+    return undefined;
+  if (kernel === undefined || all === undefined || control === undefined) return undefined;
+  const twoWorkers = metric(file, 'p2p', 'rallymq-2', 'cpuPerDelivery');
+  return {
+    busyDelivery: busy / 1e6,
+    quietDelivery: quiet / 1e6,
+    fanOutDelivery: fanOut / 1e6,
+    connectWorker: Math.max(0, all - control),
+    connectControl: control,
+    connectionBytes: connections,
+    kernelBytes: Math.max(0, kernel),
+    handOver: twoWorkers === undefined ? 1 : Math.max(1, twoWorkers / busy),
+    handOverIsMeasured: twoWorkers !== undefined,
+  };
+}
+
+/** All limits of one machine, the first one first. */
+export function limitsOf(costs: Costs, cores: number): readonly Limit[] {
+  const { utilisation, gibPerCore, memoryShare, reconnectSeconds, descriptors } = assumptions;
+  const workers = workersOf(cores);
+  const cpu = workers * utilisation;
+  const handOver = workers > 1 ? costs.handOver : 1;
+  const perConnection = costs.connectionBytes + costs.kernelBytes;
+  const perConnect = Math.max(
+    costs.connectControl / (cores > 1 ? utilisation : 1),
+    costs.connectWorker / cpu,
+    cores > 1 ? 0 : (costs.connectControl + costs.connectWorker) / utilisation,
+  );
+  const limits: Limit[] = [
+    {
+      name: `CPU: scores, a message to each every ${assumptions.scoresSeconds} s by fan-out`,
+      connections: (cpu * assumptions.scoresSeconds) / costs.fanOutDelivery,
+      moves: 'less CPU per subscriber, or more workers',
+    },
+    {
+      name: `CPU: chat, a message to each every ${assumptions.chatSeconds} s from another`,
+      connections: (cpu * assumptions.chatSeconds) / (costs.quietDelivery * handOver),
+      moves:
+        'fewer system calls per message, since here every message has its own; cheaper hand-over; more workers',
+    },
+    {
+      name: 'memory',
+      connections: (cores * gibPerCore * gib * memoryShare) / perConnection,
+      moves: `less than the ${shortNumber(costs.kernelBytes / bytesPerKb)} KB that the kernel keeps for a socket would need fewer sockets; the broker's own part is ${shortNumber(costs.connectionBytes / bytesPerKb)} KB`,
+    },
+    {
+      name: `all come back within ${reconnectSeconds} s`,
+      connections: reconnectSeconds / perConnect,
+      moves:
+        'a cheaper CONNECT on the control plane, which is one thread; jitter and backoff of the clients; more nodes',
+    },
+    {
+      name: 'open files of one process',
+      connections: descriptors,
+      moves: '`sysctl fs.nr_open` and `ulimit -n`',
+    },
+    {
+      name: '`connectionsMax` at its default',
+      connections: limitRanges.connectionsMax.default,
+      moves: `the limit itself, up to ${limitRanges.connectionsMax.max.toLocaleString('en')}`,
+    },
+  ];
+  return limits.sort((a, b) => a.connections - b.connections);
+}
+
+export function capacityPage(file: PeersFile): string {
+  const costs = costsOf(file);
+  const introduction = [
+    '# Capacity',
+    'A plan on paper, written by `npm run bench -- report` like [docs/benchmarks.md](benchmarks.md): what follows from the costs of a' +
+      ' delivery and of a connection that were measured there, not from machines of these sizes.',
+    provenance(file),
+  ];
+  if (!costs) {
+    const missing =
+      'The scenarios that it needs were not measured: p2p, quiet, fan-out, connection-storm and idle-connections.';
+    return `${[...introduction, missing].join('\n\n')}\n`;
+  }
+  const machines = [1, 8, 64].map((cores) => machinePart(costs, cores));
+  return `${[...introduction, costsPart(costs), assumptionsPart(), ...machines, tenMillionPart(costs)].join('\n\n')}\n`;
+}
+
+function costsPart(costs: Costs): string {
+  const us = (seconds: number): string => `${shortNumber(seconds * 1e6)} µs`;
+  const kb = (bytes: number): string => `${shortNumber(bytes / bytesPerKb)} KB`;
+  const rows = [
+    ['a delivery of many at once (p2p)', us(costs.busyDelivery)],
+    ['a delivery on its own (quiet)', us(costs.quietDelivery)],
+    ['a delivery to one of many subscribers (fan-out)', us(costs.fanOutDelivery)],
+    ['a connection that is made, on its worker', us(costs.connectWorker)],
+    ['a connection that is made, on the control plane', us(costs.connectControl)],
+    ['an idle connection, in the broker', kb(costs.connectionBytes)],
+    ['an idle connection, in the kernel', kb(costs.kernelBytes)],
+    [
+      'a delivery with two workers against one',
+      costs.handOverIsMeasured ? `${shortNumber(costs.handOver)}×` : 'not measured; 1× is assumed',
+    ],
+  ];
+  return `## What it costs\n\n${markdownTable(['', 'CPU or memory'], rows)}`;
+}
+
+function assumptionsPart(): string {
+  const { utilisation, gibPerCore, memoryShare, reconnectSeconds } = assumptions;
+  return [
+    '## What is assumed',
+    `${utilisation * 100} % of the CPU of the workers is used, and one core is left to the control plane where there is more than one;` +
+      ` at most ${workersMax} workers; ${gibPerCore} GiB of memory for each core, ${memoryShare * 100} % of it for connections; after an outage all` +
+      ` clients come back within ${reconnectSeconds} s; small messages, whose bytes are not what fills the network first.`,
+  ].join('\n\n');
+}
+
+function machinePart(costs: Costs, cores: number): string {
+  const limits = limitsOf(costs, cores);
+  const handOver = workersOf(cores) > 1 ? costs.handOver : 1;
+  const perSecond = (workersOf(cores) * assumptions.utilisation) / (costs.busyDelivery * handOver);
+  const rows = limits.map(({ name, connections, moves }) => [name, whole(connections), moves]);
+  return [
+    `## ${cores} ${cores === 1 ? 'core' : 'cores'}`,
+    `${workersOf(cores)} ${workersOf(cores) === 1 ? 'worker' : 'workers'}; at most ${whole(perSecond)} deliveries a second from busy` +
+      ` publishers. The first limit is **${limits[0]?.name}**, at ${whole(limits[0]?.connections ?? 0)} connections.`,
+    markdownTable(['limit', 'connections', 'what would move it'], rows),
+  ].join('\n\n');
+}
+
+function tenMillionPart(costs: Costs): string {
+  const wanted = 10_000_000;
+  const cores = 64;
+  const perNode = limitsOf(costs, cores).filter(({ name }) => !name.startsWith('`'));
+  const memoryGib = (wanted * (costs.connectionBytes + costs.kernelBytes)) / gib;
+  const rows = perNode.map(({ name, connections, moves }) => [
+    name,
+    `${Math.ceil(wanted / connections)}`,
+    moves,
+  ]);
+  return [
+    '## Ten million connections',
+    `They take ${whole(memoryGib)} GiB, and to come back within ${assumptions.reconnectSeconds} s they need ${whole(wanted / assumptions.reconnectSeconds)} CONNECTs a second.` +
+      ` That is so many nodes of ${cores} cores, by limit; the largest number counts, and there it is **${perNode[0]?.name}**.`,
+    markdownTable(['limit', 'nodes', 'what would move it'], rows),
+  ].join('\n\n');
+}
+
+function workersOf(cores: number): number {
+  return Math.min(workersMax, Math.max(1, cores - 1));
+}
+
+function metric(file: PeersFile, scenario: string, peer: string, name: string): number | undefined {
+  const found = file.scenarios.find((each) => each.name === scenario);
+  const wanted = found && metricsOf(found.kind).find((each) => each.name === name);
+  const own = file.played.filter((each) => each.scenario === scenario && each.peer === peer);
+  return spreadOf(own.flatMap(({ result }) => (result && wanted?.of(result)) ?? []))?.median;
+}
+
+type Stage = NonNullable<PeersFile['played'][number]['result']>['stages'][number];
+
+function stageMedian(
+  file: PeersFile,
+  scenario: string,
+  of: (stage: Stage) => number | undefined,
+): number | undefined {
+  const own = file.played.filter((each) => each.scenario === scenario && each.peer === 'rallymq');
+  return spreadOf(own.flatMap(({ result }) => (result?.stages[0] && of(result.stages[0])) ?? []))?.median;
+}
+
+function whole(value: number): string {
+  return Math.round(Number(value.toPrecision(2))).toLocaleString('en');
+}

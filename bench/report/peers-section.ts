@@ -1,0 +1,149 @@
+/** The part of docs/benchmarks.md about the loads: plots, and for each scenario a table of all brokers. */
+import { faultsOf, generatorWasTheLimit, type Metric, metricsOf } from '../load/metrics.ts';
+import type { Scenario } from '../load/scenarios.ts';
+import { shortNumber } from '../progress.ts';
+import type { PeersFile, Played } from '../results.ts';
+import { ratios, type Spread, spreadOf } from '../statistics.ts';
+import { barChart } from './bar-chart.ts';
+import { markdownTable, provenance } from './markdown.ts';
+
+export interface Section {
+  readonly markdown: string;
+  /** By the name of their file in docs/plots/. */
+  readonly plots: Readonly<Record<string, string>>;
+}
+
+/** The broker that others are compared with. */
+const ours = 'rallymq';
+
+const plotted = [
+  {
+    file: 'throughput.svg',
+    metric: 'perSecond',
+    kinds: ['messages', 'slow'],
+    title: 'Deliveries a second; longer is better',
+  },
+  {
+    file: 'cpu.svg',
+    metric: 'cpuPerDelivery',
+    kinds: ['messages', 'slow'],
+    title: 'Broker CPU per delivery; shorter is better',
+  },
+  {
+    file: 'latency.svg',
+    metric: 'latency_p99',
+    kinds: ['messages', 'slow'],
+    title: 'Latency, 99th percentile; shorter is better',
+  },
+  {
+    file: 'connections.svg',
+    metric: 'bytesPerConnection',
+    kinds: ['connections'],
+    title: 'Memory per connection; shorter is better',
+  },
+] as const;
+
+export function peersSection(file: PeersFile): Section {
+  const names = file.peers.map(({ name }) => name);
+  const plots: Record<string, string> = {};
+  const parts = [
+    '## Loads',
+    provenance(file),
+    `Each broker played each scenario ${file.rounds === 1 ? 'once' : `${file.rounds} times`}, in turns. A figure is the median` +
+      `${file.rounds === 1 ? '' : ', with the smallest and the largest in brackets'}. Below it stands how often RallyMQ's is the` +
+      ` other's, as the median of the ratios of each round. MQTT 5.0 unless a broker or a scenario says otherwise, 64 bytes of payload.`,
+    file.peers.map(({ name, description }) => `- **${name}**: ${description}`).join('\n'),
+  ];
+  for (const { file: plot, metric: name, kinds, title } of plotted) {
+    const scenarios = file.scenarios.filter(({ kind }) => (kinds as readonly string[]).includes(kind));
+    const metric = scenarios.flatMap(({ kind }) => metricsOf(kind)).find((each) => each.name === name);
+    if (!metric) continue;
+    const groups = scenarios.map((scenario) => ({
+      label: scenario.name,
+      values: names.map(
+        (peer) => spreadOf(valuesOf(file, scenario, peer, metric).flatMap((value) => value ?? []))?.median,
+      ),
+    }));
+    plots[plot] = barChart({ title, unit: metric.unit, series: names, groups });
+    parts.push(`![${title}](plots/${plot})`);
+  }
+  parts.push(...file.scenarios.map((scenario) => scenarioPart(file, scenario, names)));
+  return { markdown: parts.join('\n\n'), plots };
+}
+
+function scenarioPart(file: PeersFile, scenario: Scenario, names: readonly string[]): string {
+  const metrics = metricsOf(scenario.kind);
+  const rows = metrics.flatMap((metric) => metricRows(file, scenario, metric, names));
+  const notes = names.flatMap((name) => notesOf(file, scenario, name));
+  const table = markdownTable(['', ...names], rows);
+  return [
+    `### ${scenario.name}`,
+    `${capitalised(scenario.title)}.`,
+    table,
+    ...(notes.length > 0 ? [notes.join('\n')] : []),
+  ].join('\n\n');
+}
+
+function metricRows(
+  file: PeersFile,
+  scenario: Scenario,
+  metric: Metric,
+  names: readonly string[],
+): string[][] {
+  const own = names.map((name) => valuesOf(file, scenario, name, metric));
+  const spreads = own.map((values) => spreadOf(values.flatMap((value) => value ?? [])));
+  if (spreads.every((spread) => spread === undefined)) return [];
+  const title = `${metric.title}${metric.unit === '' ? '' : `, ${metric.unit}`}`;
+  const rows = [[title, ...spreads.map((spread) => shownSpread(spread))]];
+  const reference = names.indexOf(ours);
+  const referenceValues = own[reference];
+  if (metric.better === undefined || !referenceValues || names.length < 2) return rows;
+  const ratioCells = own.map((values, index) =>
+    index === reference ? '' : shownSpread(ratios(referenceValues, values), '×'),
+  );
+  if (ratioCells.some((cell) => cell !== '' && cell !== '-'))
+    rows.push([`RallyMQ against it (${metric.better} is better)`, ...ratioCells]);
+  return rows;
+}
+
+function valuesOf(file: PeersFile, scenario: Scenario, peer: string, metric: Metric): (number | undefined)[] {
+  return Array.from({ length: file.rounds }, (_, round) => {
+    const result = playedBy(file, scenario, peer).find((each) => each.round === round)?.result;
+    return result && metric.of(result);
+  });
+}
+
+function playedBy(file: PeersFile, scenario: Scenario, peer: string): readonly Played[] {
+  return file.played.filter((each) => each.scenario === scenario.name && each.peer === peer);
+}
+
+/** What went wrong, as it must not be lost in a median. */
+function notesOf(file: PeersFile, scenario: Scenario, peer: string): string[] {
+  const played = playedBy(file, scenario, peer);
+  const errors = new Set(played.flatMap(({ error }) => error ?? []));
+  const faults = new Set(played.flatMap(({ result }) => (result && faultsOf(result)) || []));
+  const limits = played.filter(({ result }) => result && generatorWasTheLimit(result)).length;
+  return [
+    ...[...errors].map((error) => `- ${peer} could not play it: ${withoutClient(error)}`),
+    ...[...faults].map((fault) => `- ${peer}: ${fault}`),
+    ...(limits > 0
+      ? [`- ${peer}: in ${limits} of ${played.length} runs the load generator was the limit, not the broker`]
+      : []),
+  ];
+}
+
+/** The name of a client differs from run to run and says nothing. */
+function withoutClient(error: string): string {
+  return error.replace(/^bench-\S+: /, '');
+}
+
+function shownSpread(spread: Spread | undefined, unit = ''): string {
+  if (!spread) return '-';
+  const { min, median, max } = spread;
+  const range = min === max ? '' : ` (${shortNumber(min)} – ${shortNumber(max)})`;
+  return `${shortNumber(median)}${unit}${range}`;
+}
+
+function capitalised(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
