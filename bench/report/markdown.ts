@@ -4,7 +4,8 @@ import type { Header } from '../results.ts';
 /** Columns of figures are aligned to the right. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.map(escapeCell).join(' | ')} |`;
-  const isFigures = (column: number): boolean => rows.every((row) => /^([-\d]|none$|$)/.test(row[column] ?? ''));
+  const isFigures = (column: number): boolean =>
+    rows.every((row) => /^([-\d]|none$|$)/.test(row[column] ?? ''));
   const rule = head.map((_, column) => (column > 0 && isFigures(column) ? '---:' : '---'));
   return [line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
 }

@@ -1,0 +1,122 @@
+/** Other brokers on the same work, and what the command says when something is not there. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+import { shoot } from '../../../bench/http/run.ts';
+import { compileGenerator } from '../../../bench/load/generator.ts';
+import { faultsOf } from '../../../bench/load/metrics.ts';
+import { scenariosOf } from '../../../bench/load/scenarios.ts';
+import { aedes } from '../../../bench/peers/aedes.ts';
+import { externalPeers } from '../../../bench/peers/external.ts';
+import { interleave } from '../../../bench/peers/interleave.ts';
+import { mosquitto } from '../../../bench/peers/mosquitto.ts';
+import { rallymq } from '../../../bench/peers/rallymq.ts';
+import { unusedPort } from '../../support/command.ts';
+
+const cli = resolve(import.meta.dirname, '../../../bench/cli.js');
+
+test('the same scenarios go to each broker in turns, and every round begins with another', async (t) => {
+  const running = await rallymq(1).start();
+  t.after(() => running.stop());
+  assert.ok(running.ws && running.tcp);
+  const external = await externalPeers([
+    `twin=ws://localhost:${running.ws.port}${running.ws.path},${running.pid}`,
+    `twin=mqtt://127.0.0.1:${running.tcp.port}`,
+  ]);
+  const played = await interleave({
+    generator: await compileGenerator(),
+    scenarios: scenariosOf('smoke').filter(({ name }) => ['p2p', 'half-load', 'p2p-qos1-tcp'].includes(name)),
+    peers: [...external, await mosquitto(), await aedes()],
+    rounds: 2,
+    flags: {},
+  });
+  assert.deepEqual(
+    played.map(({ scenario, peer, round }) => `${scenario} ${round} ${peer}`),
+    ['p2p', 'half-load', 'p2p-qos1-tcp'].flatMap((name) => [
+      ...['twin', 'mosquitto', 'aedes'].map((peer) => `${name} 0 ${peer}`),
+      ...['mosquitto', 'aedes', 'twin'].map((peer) => `${name} 1 ${peer}`),
+    ]),
+  );
+  for (const { peer, scenario, result, error } of played) {
+    assert.equal(error, undefined, `${scenario}, ${peer}`);
+    assert.ok(result);
+    assert.equal(faultsOf(result), '', `${scenario}, ${peer}`);
+    assert.ok((result.stages[0]?.delivered ?? 0) > 0, `${scenario}, ${peer}`);
+    assert.ok(result.stages[0]?.broker, 'its process is known');
+  }
+});
+
+test('a scenario over a transport for which a peer gave no URL is an error of that peer alone', async (t) => {
+  const running = await rallymq(1).start();
+  t.after(() => running.stop());
+  const [peer] = await externalPeers([`only-ws=ws://127.0.0.1:${running.ws?.port}/mqtt`]);
+  assert.ok(peer);
+  const played = await interleave({
+    generator: await compileGenerator(),
+    scenarios: scenariosOf('smoke').filter(({ name }) => ['p2p-tcp', 'p2p-v3'].includes(name)),
+    peers: [peer],
+    rounds: 1,
+    flags: {},
+  });
+  assert.deepEqual(
+    played.map(({ scenario, error }) => [scenario, error]),
+    [
+      ['p2p-tcp', 'no URL for tcp was given'],
+      ['p2p-v3', undefined],
+    ],
+  );
+  assert.equal(played[1]?.result?.stages[0]?.broker, undefined);
+});
+
+test('a peer that is not understood or not there is said in words', async () => {
+  await assert.rejects(externalPeers(['nothing']), /nothing is no peer/);
+  await assert.rejects(externalPeers(['a=ws:/']), /no peer|no URL|no port/);
+  await assert.rejects(externalPeers(['a=http://127.0.0.1:1']), /neither ws:\/\/ nor mqtt:\/\//);
+  await assert.rejects(externalPeers(['a=mqtt://127.0.0.1']), /no port/);
+  const port = await unusedPort();
+  const [peer] = await externalPeers([`gone=mqtt://127.0.0.1:${port}`]);
+  await assert.rejects(async () => await peer?.start(), new RegExp(`gone cannot be reached.*:${port}`));
+});
+
+test('the HTTP endpoints answer under load', async (t) => {
+  const running = await rallymq(1).start();
+  t.after(() => running.stop());
+  const result = await shoot(`http://127.0.0.1:${running.http?.port}`, '/healthz', {
+    connections: 5,
+    pipelining: 1,
+    seconds: 0.1,
+  });
+  assert.equal(result.errors + result.not2xx, 0);
+  assert.ok(result.perSecond > 0);
+});
+
+test('the command helps, and ends with 2 when it was started in a wrong way', async () => {
+  const help = await run('--help');
+  assert.equal(help.code, 0);
+  assert.match(help.text, /Usage: npm run bench/);
+  const list = await run('scenarios');
+  for (const { name } of scenariosOf('quick')) assert.ok(list.text.includes(`  ${name} `), name);
+  for (const [args, why] of [
+    [['speed'], /no subcommand speed/],
+    [['peers', '--fast'], /--fast/],
+    [['peers', '--only', 'p2p,p3p'], /no scenario p3p/],
+    [['peers', '--peers', 'emqx'], /no peer emqx/],
+    [['peers', '--rounds', 'two'], /--rounds needs a number above 0/],
+    [['peers', '--peers', '', '--peer', `a=mqtt://127.0.0.1:${await unusedPort()}`], /cannot be reached/],
+  ] as const) {
+    const { code, text } = await run(...args);
+    assert.equal(code, 2, args.join(' '));
+    assert.match(text, why);
+    assert.doesNotMatch(text, /\n\s+at /);
+  }
+});
+
+async function run(...args: readonly string[]): Promise<{ code: number; text: string }> {
+  const process = spawn(globalThis.process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [process.stdout, process.stderr]) stream.on('data', (chunk) => (text += chunk));
+  const [code] = await once(process, 'close');
+  return { code, text };
+}
