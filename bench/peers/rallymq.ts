@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { version } from '../../core/broker.ts';
 import { root } from '../root.ts';
@@ -6,7 +7,7 @@ import type { Peer, RunningPeer } from './peer.ts';
 
 const host = '127.0.0.1';
 
-/** This broker, as its command starts it. */
+/** This broker, as `npm start` starts it. */
 export function rallymq(workers: number): Peer {
   return {
     name: workers === 1 ? 'rallymq' : `rallymq-${workers}`,
@@ -17,7 +18,7 @@ export function rallymq(workers: number): Peer {
 
 async function start(workers: number): Promise<RunningPeer> {
   const args = ['--port', '0', '--tcp-port', '0', '--workers', `${workers}`, '--log-level', 'error'];
-  const child = await startChild('RallyMQ', process.execPath, [join(root, 'dist/core/cli.js'), ...args]);
+  const child = await startChild('RallyMQ', process.execPath, [...(await startWords()), ...args]);
   const [port, path, tcpPort] = await readyChild('RallyMQ', child, () => {
     const ready = /ws:\/\/[^/]*:(\d+)(\S*)\n.*mqtt:\/\/[^/]*:(\d+)\n.*Page/s.exec(child.printed());
     return ready ? ([Number(ready[1]), ready[2] ?? '', Number(ready[3])] as const) : undefined;
@@ -29,4 +30,14 @@ async function start(workers: number): Promise<RunningPeer> {
     http: { host, port },
     stop: child.stop,
   };
+}
+
+/** What `npm start` gives to node: its flags, and the command. */
+async function startWords(): Promise<string[]> {
+  const text = await readFile(join(root, 'package.json'), 'utf8');
+  const { scripts } = JSON.parse(text) as { scripts: { start: string } };
+  const words = scripts.start.split(' ');
+  return words
+    .slice(words.indexOf('node') + 1)
+    .map((word) => (word.startsWith('-') ? word : join(root, word)));
 }
