@@ -58,6 +58,9 @@ type AuthenticationHooks = Pick<BrokerOptions, 'authenticate' | 'authenticationM
 
 type State = 'new' | 'starting' | 'running' | 'stopped';
 
+/** Origins of refused pages that are logged; anybody can make up more. */
+const refusedOriginsMax = 100;
+
 /** The worker that carries the host program's connection. */
 const hostWorker = 0;
 
@@ -73,6 +76,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #state: State = 'new';
   #stopped: Promise<void> | undefined;
   readonly #claims: PortClaim[] = [];
+  readonly #refusedOrigins = new Set<string>();
 
   /** Use {@link createBroker}. */
   constructor(config: BrokerConfig, hooks: AuthenticationHooks) {
@@ -230,6 +234,9 @@ export class Broker extends EventEmitter<BrokerEvents> {
       case 'renew':
         void this.#renew(worker, message.connection, message.renewal);
         break;
+      case 'originRefused':
+        this.#onOriginRefused(message.origin);
+        break;
       case 'abandoned':
         this.#authenticator.abandoned(worker, message.connection);
         break;
@@ -266,6 +273,17 @@ export class Broker extends EventEmitter<BrokerEvents> {
     if (worker !== hostWorker) return;
     this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
     this.#host.resume();
+  }
+
+  /** Says so once for each origin: pages try again and again. */
+  #onOriginRefused(origin: string): void {
+    if (this.#refusedOrigins.has(origin) || this.#refusedOrigins.size >= refusedOriginsMax) return;
+    this.#refusedOrigins.add(origin);
+    const advice =
+      origin === 'null'
+        ? 'a page that was opened as a file may not connect: serve it over HTTP, or allow null'
+        : 'a page may not connect: allow its origin';
+    this.#logger.warn({ origin }, `${advice} (allowedOrigins, --allowed-origins)`);
   }
 
   async #onFatal(error: BrokerError): Promise<void> {

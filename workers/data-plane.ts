@@ -19,7 +19,9 @@ const outgoing = new Outgoing<ToMain>((messages) => port.postMessage(messages));
 const post = (message: ToMain): void => outgoing.send(message);
 
 const control = new WorkerControl(loadAddon(), start, post);
-const webSockets = new WebSocketListener(start.config, start.version, control.engine);
+const webSockets = new WebSocketListener(start.config, start.version, control.engine, (origin) =>
+  post({ type: 'originRefused', origin }),
+);
 
 port.on('message', (messages: ToWorker[]) => {
   for (const message of messages) take(message);

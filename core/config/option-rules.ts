@@ -74,6 +74,14 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   wildcardSubscriptionAvailable: truthRule,
   subscriptionIdentifiersAvailable: truthRule,
   checksPayloadFormat: truthRule,
+  allowedOrigins: {
+    allowed:
+      "a list of origins like 'https://scores.example' (scheme, host and port, no path), 'null' or '*'",
+    allowedAsText:
+      "origins like https://scores.example (scheme, host and port, no path), null or *, with ',' between",
+    accepts: (value) => Array.isArray(value) && value.every(isOrigin),
+    fromText: (text) => text.split(',').map((origin) => origin.trim()),
+  },
   reasonStrings: {
     allowed: `one of ${reasonStringSettings.join(', ')}`,
     accepts: (value) => reasonStringSettings.some((setting) => setting === value),
@@ -104,6 +112,11 @@ function areMethods(value: unknown): boolean {
 function isMethod(value: unknown): value is { name: string } {
   const { name, begin } = isRecord(value) ? value : {};
   return typeof name === 'string' && name !== '' && typeof begin === 'function';
+}
+
+function isOrigin(value: unknown): boolean {
+  if (value === '*' || value === 'null') return true;
+  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value;
 }
 
 function isPort(value: unknown): boolean {

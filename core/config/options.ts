@@ -64,6 +64,14 @@ export interface BrokerOptions {
    */
   readonly checksPayloadFormat?: boolean;
   /**
+   * The origins of web pages that may open a WebSocket beside those that may anyway, such as
+   * 'https://scores.example': scheme, host and port as browsers send them, compared whole. 'null' stands for
+   * pages that were opened as a file, and for sandboxed frames of all others; '*' allows every page. Without
+   * it pages of the broker's own host may connect, and where it listens on loopback only, pages from this
+   * machine. A request without `Origin`, as programs send it, is not refused. Default: none.
+   */
+  readonly allowedOrigins?: readonly string[];
+  /**
    * Whether the broker says in plain sentences (MQTT 5: Reason String) why it refuses or ends something:
    * 'always', 'onRequest' (of clients that set Request Problem Information to 1) or 'never'. Default
    * 'always'. A client that sets it to 0 gets them in CONNACK and DISCONNECT only.
@@ -89,6 +97,7 @@ export interface BrokerConfig {
   readonly wildcardSubscriptionAvailable: boolean;
   readonly subscriptionIdentifiersAvailable: boolean;
   readonly checksPayloadFormat: boolean;
+  readonly allowedOrigins: readonly string[];
   readonly reasonStrings: ReasonStrings;
   readonly limits: Limits;
 }
@@ -105,6 +114,7 @@ export const defaultOptions = {
   wildcardSubscriptionAvailable: true,
   subscriptionIdentifiersAvailable: true,
   checksPayloadFormat: false,
+  allowedOrigins: [],
   reasonStrings: 'always',
 } as const satisfies BrokerOptions;
 

@@ -44,6 +44,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     wildcardSubscriptionAvailable: chosen.wildcardSubscriptionAvailable,
     subscriptionIdentifiersAvailable: chosen.subscriptionIdentifiersAvailable,
     checksPayloadFormat: chosen.checksPayloadFormat,
+    allowedOrigins: [...chosen.allowedOrigins],
     reasonStrings: chosen.reasonStrings,
     limits,
   };

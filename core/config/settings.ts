@@ -62,6 +62,13 @@ export const settings: readonly Setting[] = [
     variable: 'RALLYMQ_ALLOW_ANONYMOUS',
     help: 'let everyone connect, which a host other than loopback needs',
   },
+  {
+    option: 'allowedOrigins',
+    flag: 'allowed-origins',
+    placeholder: 'LIST',
+    variable: 'RALLYMQ_ALLOWED_ORIGINS',
+    help: 'origins of more pages that may connect, null: files, *: all',
+  },
 ];
 
 export const configFileVariable = 'RALLYMQ_CONFIG';

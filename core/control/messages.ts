@@ -87,6 +87,8 @@ export type ToWorker =
   | { readonly type: 'stop'; readonly reasonCode: number };
 
 export type ToMain =
+  /** A web page of this origin may not open a WebSocket. */
+  | { readonly type: 'originRefused'; readonly origin: string }
   | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }

@@ -7,19 +7,31 @@
 import uWebSockets, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js';
 import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { isLoopback } from '../config/resolve.ts';
 import type { Engine } from '../data-plane/addon.ts';
 import { type ListeningPorts, statusPage } from '../http/status-page.ts';
 import { switchingProtocols } from './handshake.ts';
+import { isAllowedOrigin, type OriginRules } from './origin.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
 
 export class WebSocketListener {
   readonly #app = uWebSockets.App();
   readonly #engine: Engine;
+  readonly #originRules: OriginRules;
+  readonly #onOriginRefused: (origin: string) => void;
   #ports: ListeningPorts;
   #listenSocket: us_listen_socket | undefined;
 
-  constructor(config: BrokerConfig, version: string, engine: Engine) {
+  /** `onOriginRefused` is told which page may not connect. */
+  constructor(
+    config: BrokerConfig,
+    version: string,
+    engine: Engine,
+    onOriginRefused: (origin: string) => void,
+  ) {
     this.#engine = engine;
+    this.#originRules = { allowedOrigins: config.allowedOrigins, isLocal: isLoopback(config.host) };
+    this.#onOriginRefused = onOriginRefused;
     this.#ports = config;
     this.#app.ws(config.path, { upgrade: (response, request) => this.#open(response, request) });
     this.#app.get('/', (response) => {
@@ -69,6 +81,13 @@ export class WebSocketListener {
       ]);
       return;
     }
+    const origin = request.getHeader('origin');
+    if (!isAllowedOrigin(origin, request.getHeader('host'), this.#originRules)) {
+      const hint = `Pages of the origin ${origin.slice(0, originShownMax)} may not connect: see allowedOrigins.\n`;
+      answer(response, '403 Forbidden', 'text/plain', hint);
+      this.#onOriginRefused(origin.slice(0, originShownMax));
+      return;
+    }
     const subprotocol = chooseSubprotocol(offersOf(request));
     if (subprotocol === undefined) {
       const hint = 'This is an MQTT endpoint: offer the WebSocket sub-protocol "mqtt".\n';
@@ -83,6 +102,9 @@ export class WebSocketListener {
 }
 
 const webSocketVersion = '13';
+
+/** Of an origin that is refused, what is said about it, in characters: no more than a host name can have. */
+const originShownMax = 300;
 
 /** All sub-protocols that the client offers: the header may come in several lines (RFC 6455, 11.3.4). */
 function offersOf(request: HttpRequest): string {

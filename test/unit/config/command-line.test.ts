@@ -50,6 +50,7 @@ test('every flag is taken, with a space and with an equals sign', () => {
     path: '/x',
     workers: '3',
     'log-level': 'warn',
+    'allowed-origins': 'https://a.example, null',
   };
   const spaced = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
   const joined = Object.entries(given).map(([name, value]) => `--${name}=${value}`);
@@ -63,6 +64,7 @@ test('every flag is taken, with a space and with an equals sign', () => {
       tcpPort: 2,
       workers: 3,
       logLevel: 'warn',
+      allowedOrigins: ['https://a.example', 'null'],
       allowAnonymous: true,
     });
   }
@@ -232,7 +234,16 @@ test('the help has every flag, variable and default, in lines of a terminal', ()
   ]) {
     assert.ok(text.includes(word), word);
   }
-  for (const variable of ['CONFIG', 'HOST', 'PORT', 'TCP_PORT', 'WORKERS', 'LOG_LEVEL', 'ALLOW_ANONYMOUS']) {
+  for (const variable of [
+    'CONFIG',
+    'HOST',
+    'PORT',
+    'TCP_PORT',
+    'WORKERS',
+    'LOG_LEVEL',
+    'ALLOW_ANONYMOUS',
+    'ALLOWED_ORIGINS',
+  ]) {
     assert.ok(text.includes(`RALLYMQ_${variable}`), variable);
   }
   for (const line of text.split('\n')) assert.ok(line.length <= 100, line);

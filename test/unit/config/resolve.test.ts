@@ -22,6 +22,7 @@ test('no options give the defaults', () => {
     wildcardSubscriptionAvailable: true,
     subscriptionIdentifiersAvailable: true,
     checksPayloadFormat: false,
+    allowedOrigins: [],
     reasonStrings: 'always',
     limits: defaultLimits,
   });
@@ -51,6 +52,7 @@ test('an option overrides its default, and undefined does not', () => {
     wildcardSubscriptionAvailable: true,
     subscriptionIdentifiersAvailable: true,
     checksPayloadFormat: false,
+    allowedOrigins: [],
     reasonStrings: 'always',
     limits: { ...defaultLimits, receiveMaximum: 7 },
   });
@@ -91,6 +93,7 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   wildcardSubscriptionAvailable: ['false', 0, null],
   subscriptionIdentifiersAvailable: ['false', 0, null],
   checksPayloadFormat: ['false', 1, null],
+  allowedOrigins: ['*', ['https://a.example/'], ['https://A.example'], ['a.example'], ['file://'], [1], null],
   reasonStrings: ['', 'sometimes', true, null],
   authenticate: ['yes', {}, null],
   limits: [1, [], null, 'x'],
