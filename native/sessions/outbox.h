@@ -14,6 +14,7 @@ class Outbox {
   bool isEmpty() const { return bytes_ == 0; }
   size_t bytes() const { return bytes_; }
   uint32_t messages() const { return messages_; }
+  uint32_t first() const { return first_; }
 
   void countMessage() { messages_++; }
 
