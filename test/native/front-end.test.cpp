@@ -131,6 +131,7 @@ TEST("front end: a client whose CONNECT is never answered is ended, also when it
     void publish(Publication&, const Source&) override {}
     bool isCrowded() override { return false; }
     uint64_t topicHash(Bytes) override { return 0; }
+    void presenceChanged(const Session&) override {}
   } router;
   struct NoTransport : Transport {
     void write(Connection&) override {}
