@@ -21,7 +21,7 @@ TEST("retained: a new subscription gets what matches, behind its SUBACK, with RE
     Client& publisher = broker.connected("p", 0);
     for (int i = 0; i < 12; i++) publisher.publish("a/" + std::to_string(i), std::to_string(i), i % 3, true);
     publisher.publish("b", "other", 1, true);
-    publisher.publish("$SYS/x", "hidden", 1, true);
+    publisher.publish("$other/x", "hidden", 1, true);
     publisher.publish("a/3", "", 1, true);  // removes
     publisher.publish("a/4", "new", 1, true);
     publisher.publish("a/5", "live", 1, false);
@@ -40,9 +40,9 @@ TEST("retained: a new subscription gets what matches, behind its SUBACK, with RE
       CHECK_EQ(message.qos, std::min(number == 4 ? 1 : number % 3, 1));
     }
     Client& exact = broker.connected("e", workers - 1, {.version = 4});
-    exact.subscribe({{.filter = "b"}, {.filter = "$SYS/#", .qos = 2}, {.filter = "none"}});
+    exact.subscribe({{.filter = "b"}, {.filter = "$other/#", .qos = 2}, {.filter = "none"}});
     broker.settle();
-    CHECK(sortedTexts(exact) == (Texts{"$SYS/x=hidden", "b=other"}));
+    CHECK(sortedTexts(exact) == (Texts{"$other/x=hidden", "b=other"}));
     Client& all = broker.connected("all", 0);
     all.subscribe("#", 0);
     broker.settle();
