@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "sessions/answers.h"
 #include "sessions/outbox.h"
 #include "wire/input.h"
 #include "wire/outgoing-aliases.h"
@@ -60,6 +61,7 @@ struct Connection {
   uint32_t maximumPacketSize = 0;  // of the client; 0: no limit
   uint16_t inflightMax = 0;        // the client's Receive Maximum, or less
   uint16_t unacknowledged = 0;     // QoS 1 and 2 from the client that await our PUBACK or PUBCOMP
+  Answers answers;                 // PUBACKs and PUBRECs for the client, in order
   uint16_t topicAliasMaximum = 0;  // what the client may use
   uint32_t keepAliveMs = 0;        // silence that ends the connection; 0: none
   uint64_t lastReceivedMs = 0;

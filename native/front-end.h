@@ -176,13 +176,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void acknowledge(const Source& source, Reason reason) {
     if (source.qos == 0) return;
     Connection& connection = connections_[source.connection];
-    if (connection.generation != source.generation || connection.phase != Phase::connected) return;
-    // A client that has sent PUBREL already is not waiting for anything.
-    const bool isOver = source.qos == 1 || (isError(reason) && connection.session->received.remove(source.packetId));
-    if (isOver) connection.unacknowledged--;
-    const PacketType type = source.qos == 1 ? PacketType::puback : PacketType::pubrec;
-    if (isError(reason)) refuse(connection, type, source.packetId, reason);
-    else outbound.send(connection, writeAcknowledgement(type, source.packetId, reason, connection.version));
+    if (connection.generation != source.generation) return;
+    connection.answers.settle(source.packetId, source.qos, reason);
+    sendAnswers(connection);
   }
 
   // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their
@@ -351,13 +347,15 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (publish.qos > 0) {
       if (publish.qos == 2 && connection.session->received.contains(publish.packetId)) {
         // Had already; only the PUBREC was lost [MQTT-4.3.3-10].
-        outbound.send(connection, writeAcknowledgement(PacketType::pubrec, publish.packetId, Reason::success, connection.version));
+        connection.answers.add(publish.packetId, publish.qos, Reason::success);
+        sendAnswers(connection);
         return Flow::next;
       }
       if (connection.version >= mqtt5 && connection.unacknowledged >= limits_.receiveMaximum) {
         return fail(connection, Reason::receiveMaximumExceeded);  // [MQTT-3.3.4-9]
       }
       connection.unacknowledged++;
+      connection.answers.expect(publish.packetId, publish.qos);
       if (publish.qos == 2) connection.session->received.add(publish.packetId);
     }
     Publication publication{publish.topic, forwarded(publish), publish.payload, router_.topicHash(publish.topic),
@@ -379,7 +377,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Flow refusePublish(Connection& connection, const Publish& publish, Reason reason) {
     counters_.add(Counter::publishRefused);
     if (publish.qos > 0) {
-      refuse(connection, publish.qos == 1 ? PacketType::puback : PacketType::pubrec, publish.packetId, reason);
+      connection.answers.add(publish.packetId, publish.qos, reason);
+      sendAnswers(connection);
       return Flow::next;
     }
     return reason == Reason::payloadFormatInvalid ? fail(connection, reason) : Flow::next;
@@ -397,6 +396,20 @@ class FrontEnd : public Outbound::ConnectionEnder {
       }
     }
     outbound.send(connection, writeAcknowledgement(type, packetId, reason, connection.version));
+  }
+
+  // The answers that nothing earlier holds back.
+  void sendAnswers(Connection& connection) {
+    while (connection.phase == Phase::connected && connection.answers.hasReady()) {
+      const Answers::Answer answer = connection.answers.takeReady();
+      const bool isRefused = isError(answer.reason);
+      // A client that has sent PUBREL already is not waiting for anything.
+      const bool isOver = answer.isTaken && (answer.qos == 1 || (isRefused && connection.session->received.remove(answer.packetId)));
+      if (isOver) connection.unacknowledged--;
+      const PacketType type = answer.qos == 1 ? PacketType::puback : PacketType::pubrec;
+      if (isRefused) refuse(connection, type, answer.packetId, answer.reason);
+      else outbound.send(connection, writeAcknowledgement(type, answer.packetId, answer.reason, connection.version));
+    }
   }
 
   Bytes forwarded(const Publish& publish) {

@@ -553,6 +553,10 @@ void Client::onFrame(uint8_t first, Bytes body) {
   const uint16_t packetId = body.size() >= 2 ? uint16_t(body[0] << 8 | body[1]) : uint16_t(0);
   const auto reason = rally::Reason(body.size() >= 3 ? body[2] : 0);
   const auto sent = std::find_if(unacknowledged.begin(), unacknowledged.end(), [&](const auto& each) { return each.first.packetId == packetId; });
+  const bool isAnswer = (first >> 4 == 4 || first >> 4 == 5) && sent != unacknowledged.end() && !sent->second;
+  if (isAnswer) {  // in the order of the PUBLISH packets, whichever shards they went to
+    CHECK(std::all_of(unacknowledged.begin(), sent, [](const auto& each) { return each.second; }));
+  }
   switch (first >> 4) {
     case 2: onConnack(); break;
     case 3: onPublish(first, body); break;

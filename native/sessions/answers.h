@@ -1,0 +1,50 @@
+// The PUBACKs and PUBRECs that a connection is owed, in the order of its PUBLISH packets
+// [MQTT-4.6.0-2] [MQTT-4.6.0-3]. Each shard answers in order; between them there is none.
+//
+//   first                         end
+//     | ready | ready | waits | ready | waits |
+//       `-----+-----'  takeReady(), until the first that waits
+#pragma once
+#include "../wire/packet.h"
+#include "fifo.h"
+
+namespace rally {
+
+class Answers {
+ public:
+  struct Answer {
+    uint16_t packetId = 0;
+    uint8_t qos = 0;
+    bool isReady = false;
+    bool isTaken = false;  // the message counts against Receive Maximum
+    Reason reason = Reason::success;
+  };
+
+  // A PUBLISH has come; its answer is somewhere on the way.
+  void expect(uint16_t packetId, uint8_t qos) { answers_.push({.packetId = packetId, .qos = qos, .isTaken = true}); }
+  // A PUBLISH has come whose answer is known: it is refused, or was had before.
+  void add(uint16_t packetId, uint8_t qos, Reason reason) { answers_.push({.packetId = packetId, .qos = qos, .isReady = true, .reason = reason}); }
+
+  // The answer is here. The first that waits is the one, unless other shards are slower.
+  void settle(uint16_t packetId, uint8_t qos, Reason reason) {
+    for (uint64_t at = answers_.first(); at != answers_.end(); at++) {
+      Answer& answer = answers_[at];
+      if (answer.isReady || answer.packetId != packetId || answer.qos != qos) continue;
+      answer.isReady = true;
+      answer.reason = reason;
+      return;
+    }
+  }
+
+  bool hasReady() { return !answers_.empty() && answers_.front().isReady; }
+  Answer takeReady() {
+    const Answer answer = answers_.front();
+    answers_.pop();
+    return answer;
+  }
+
+ private:
+  Fifo<Answer> answers_;
+};
+
+}  // namespace rally
