@@ -25,7 +25,7 @@ export async function within<Value>(
 ): Promise<Value> {
   const timeout = new AbortController();
   const late = delay(deadlineMs, undefined, { signal: timeout.signal }).then(() =>
-    assert.fail(`waited ${deadlineMs} ms in vain: ${what}`),
+    assert.fail(`waited ${Math.round(deadlineMs)} ms in vain: ${what}`),
   );
   late.catch(() => {}); // aborted, or lost the race
   try {

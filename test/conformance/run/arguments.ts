@@ -50,12 +50,13 @@ export function parse(args: readonly string[]): Arguments {
   if (peer !== undefined && peer !== 'mosquitto') throw new Error(`no peer ${peer}: there is mosquitto`);
   if (peer !== undefined && url.length > 0)
     throw new Error('--peer starts a broker, --url asks one that runs');
+  const target = url.length === 0 ? undefined : targetOf(url);
   return {
     versions: versionsOf(version),
     transports: transportsOf(transport, url),
     workers: workersOf(workers),
     only,
-    target: url.length === 0 ? undefined : targetOf(url),
+    target,
     peer,
     help,
   };
