@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type PeerResult, readRecord, writeRecord } from '../peers/recorded.ts';
 import { gapsOf } from '../support/gaps.ts';
-import { ledgers, listTitles } from '../support/ledgers.ts';
+import { allTitles, ledgers } from '../support/ledgers.ts';
 import type { Version } from '../support/packets.ts';
 import { type Arguments, parse, usage } from './arguments.ts';
 import { startMosquitto } from './peer.ts';
@@ -41,7 +41,7 @@ async function main(): Promise<boolean> {
 async function hasNoGaps({ versions }: Arguments): Promise<boolean> {
   let isComplete = true;
   for (const version of versions) {
-    for (const gap of gapsOf(ledgers[version], await listTitles(version))) {
+    for (const gap of gapsOf(ledgers[version], await allTitles(version))) {
       isComplete = false;
       console.log(`MQTT ${version}: ${gap}`);
     }

@@ -40,7 +40,8 @@ export async function runTests(
   onSection: (name: string, tests: number, failed: number) => void,
 ): Promise<void> {
   Object.assign(process.env, environmentOf(variant));
-  const files = testFiles(variant.version);
+  const files = await testFiles(variant.version, variant.only);
+  if (files.length === 0) return;
   let [tests, failed] = [0, 0];
   for await (const { type, data } of run({ files, concurrency: filesAtOnce, timeout: fileTimeoutMs })) {
     if ((type !== 'test:pass' && type !== 'test:fail') || data.skip !== undefined) continue;

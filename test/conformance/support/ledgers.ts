@@ -12,15 +12,36 @@ export const ledgers: Readonly<Record<Version, Statements>> = { '3.1.1': ledger3
 const compiled = resolve(import.meta.dirname, '..');
 const sources = resolve(compiled, '../../../test/conformance');
 
-/** The compiled test files of a version. The sources say which there are, so that no stale one is run. */
-export function testFiles(version: Version): string[] {
+const listed = new Map<string, Promise<string[]>>();
+
+/** The compiled test files of a version that have a test whose title has the text, or all. */
+export async function testFiles(version: Version, only = ''): Promise<string[]> {
+  const files = allTestFiles(version);
+  const titles = await Promise.all(files.map((file) => listTitles(version, file)));
+  return files.filter((_, index) => titles[index]?.some((title) => title.includes(only)));
+}
+
+/** The titles of all tests of a version. */
+export async function allTitles(version: Version): Promise<string[]> {
+  return (await Promise.all(allTestFiles(version).map((file) => listTitles(version, file)))).flat();
+}
+
+/** The sources say which there are, so that no stale one is run. */
+function allTestFiles(version: Version): string[] {
   return readdirSync(resolve(sources, `v${version}`))
     .filter((name) => name.endsWith('.test.ts'))
     .sort()
     .map((name) => resolve(compiled, `v${version}`, name.replace(/ts$/, 'js')));
 }
 
-/** The titles of all tests of a version. */
-export function listTitles(version: Version): Promise<string[]> {
-  return titlesIn(version, testFiles(version));
+let last: Promise<unknown> = Promise.resolve();
+
+/** One file after the other: what a file registers is what comes while it is read. */
+function listTitles(version: Version, file: string): Promise<string[]> {
+  const known = listed.get(file);
+  if (known !== undefined) return known;
+  const titles = last.then(() => titlesIn(version, file));
+  last = titles;
+  listed.set(file, titles);
+  return titles;
 }

@@ -44,12 +44,14 @@ interface Registered {
 const listed: { version: Version; title: string }[] = [];
 let isListing = false;
 
-/** The titles of the tests that these files of a version register; none of them is run. */
-export async function titlesIn(version: Version, files: readonly string[]): Promise<string[]> {
+/** The titles of the tests that a file of this version registers; none is run. Works once for each file. */
+export async function titlesIn(version: Version, file: string): Promise<string[]> {
   isListing = true;
-  for (const file of files) await import(file);
+  await import(file);
   isListing = false;
-  return listed.filter((each) => each.version === version).map(({ title }) => title);
+  const tests = listed.splice(0);
+  for (const test of tests) assert.equal(test.version, version, `the version of "${test.title}" in ${file}`);
+  return tests.map(({ title }) => title);
 }
 
 // Enough that waiting for one answer does not make the others wait; not so many that deadlines are at risk.
