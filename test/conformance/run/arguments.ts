@@ -6,12 +6,12 @@ import type { Target } from '../support/target.ts';
 
 export const usage = `npm run conformance -- [options] [text]
 
-Runs the conformance tests of MQTT 3.1.1 and 5.0 against RallyMQ, and writes docs/conformance.md.
-With a text, only the tests whose title has it: a statement, or a part of one (MQTT-3.3.1). Then nothing
-is written.
+Runs the conformance tests of MQTT 3.1.1 and 5.0 against RallyMQ, and writes docs/conformance.md if both
+versions and both transports were run. With a text, only the tests whose title has it: a statement, or a
+part of one (MQTT-3.3.1); then nothing is written.
 
   --url URL           ask a broker that runs already, in place of RallyMQ: mqtt://host:port, or
-                      ws://host:port/path, or both options to test both; nothing is written
+                      ws://host:port/path; give it twice to test both; nothing is written
   --peer mosquitto    start Debian's mosquitto and ask it; its results go into docs/conformance.md
   --version VERSION   3.1.1 or 5.0; default both
   --transport NAME    tcp, ws or both; default both

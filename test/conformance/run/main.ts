@@ -95,11 +95,11 @@ function record(name: string, results: Map<Version, Results>): void {
   console.log('Recorded; the next `npm run conformance` writes it into docs/conformance.md');
 }
 
+/** One version, one transport or some tests are not a whole report. */
 function report({ transports, workers }: Arguments, results: Map<Version, Results>): void {
   const [mqtt311, mqtt5] = [results.get('3.1.1'), results.get('5.0')];
-  if (mqtt311 === undefined || mqtt5 === undefined) return; // one version is not a whole report
-  const over = transports.map((name) => (name === 'tcp' ? 'TCP' : 'WebSocket')).join(' and ');
-  const how = `over ${over}, with ${workers.join(' and with ')} workers`;
+  if (mqtt311 === undefined || mqtt5 === undefined || transports.length < 2) return;
+  const how = `over TCP and over WebSocket, with ${workers.join(' and with ')} worker${workers.at(-1) === 1 ? '' : 's'}`;
   writeFileSync(reportPath, render({ '3.1.1': mqtt311, '5.0': mqtt5 }, how, readRecord()));
   console.log('Wrote docs/conformance.md');
 }
