@@ -47,10 +47,8 @@ const connect: Statements = {
   'MQTT-3.1.2-28': 'With Request Response Information 0 the server sends no Response Information.',
   'MQTT-3.1.2-29':
     'With Request Problem Information 0 there is a reason string or user property at most in CONNACK, DISCONNECT and PUBLISH.',
-  'MQTT-3.1.2-30': {
-    text: 'A client that named an Authentication Method sends nothing but AUTH and DISCONNECT before its CONNACK.',
-    notTheServers: 'binds the client; what a server makes of other packets is not said before section 4.12',
-  },
+  'MQTT-3.1.2-30':
+    'A client that named an Authentication Method sends nothing but AUTH and DISCONNECT before its CONNACK.',
   'MQTT-3.1.3-1':
     'The fields of the payload come in the order client identifier, will properties, will topic, will payload, user name, password.',
   'MQTT-3.1.3-2': 'The client identifier tells whose state it is that client and server hold.',
