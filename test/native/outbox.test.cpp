@@ -22,14 +22,6 @@ size_t chunksOf(const Outbox& outbox, Arena& arena) {
   return count;
 }
 
-bool beginsLarge(const Outbox& outbox, Arena& arena) {
-  uint32_t first = Arena::none;
-  outbox.eachChunk(arena, [&](const uint8_t* bytes, size_t) {
-    if (first == Arena::none) first = uint32_t(size_t(bytes - arena.range()) / Arena::smallBytes);
-  });
-  return CHECK(first != Arena::none) && arena.chunk(first).isLarge;
-}
-
 constexpr size_t block = Arena::largeBytes;
 
 }  // namespace
@@ -75,13 +67,13 @@ TEST("outbox: a small chunk first, then large ones; an empty one owns nothing") 
   Arena arena(8 * block);
   Outbox outbox;
   CHECK(outbox.isEmpty());
-  CHECK_EQ(chunksOf(outbox, arena), 0);
+  CHECK_EQ(outbox.first(), Arena::none);
   const std::string kib(1'024, 'a');
   CHECK(outbox.append(arena, bytesOf(kib)));
-  CHECK(!beginsLarge(outbox, arena));
+  CHECK(!arena.chunk(outbox.first()).isLarge);
   CHECK_EQ(chunksOf(outbox, arena), 1);
   CHECK(outbox.append(arena, bytesOf("b")));
-  CHECK(beginsLarge(outbox, arena));
+  CHECK(arena.chunk(outbox.first()).isLarge);
   CHECK_EQ(chunksOf(outbox, arena), 1);
   CHECK_EQ(contentOf(outbox, arena), kib + "b");
   const std::string more(2 * block, 'c');
@@ -91,9 +83,9 @@ TEST("outbox: a small chunk first, then large ones; an empty one owns nothing") 
   outbox.countMessage();
   CHECK_EQ(outbox.messages(), 1);
   outbox.clear(arena);
-  CHECK(outbox.isEmpty() && outbox.messages() == 0 && chunksOf(outbox, arena) == 0);
+  CHECK(outbox.isEmpty() && outbox.messages() == 0 && outbox.first() == Arena::none);
   CHECK(outbox.append(arena, bytesOf(std::string(1'025, 'd'))));
-  CHECK(beginsLarge(outbox, arena));
+  CHECK(arena.chunk(outbox.first()).isLarge);
   CHECK(outbox.append(arena, {}));
   CHECK_EQ(outbox.bytes(), 1'025);
   outbox.clear(arena);
