@@ -94,18 +94,14 @@ const connack: Statements = {
   'MQTT-3.2.2-8': 'The reason code of a CONNACK is one of its table.',
   'MQTT-3.2.2-9': 'A server that does not support QoS 1 or QoS 2 says so by a Maximum QoS in its CONNACK.',
   'MQTT-3.2.2-10': 'Also such a server accepts SUBSCRIBE with each QoS.',
-  'MQTT-3.2.2-11': {
-    text: 'A client publishes with no QoS above the Maximum QoS of the server.',
-    notTheServers: 'binds the client; the server’s part, 0x9B, is tested where Maximum QoS is [MQTT-3.2.2-9]',
-  },
+  'MQTT-3.2.2-11':
+    'A client publishes with no QoS above the Maximum QoS of the server, which ends it with 0x9B.',
   'MQTT-3.2.2-12':
     'A will QoS above what the server supports makes it refuse the CONNECT, with 0x9B as it should.',
   'MQTT-3.2.2-13':
     'A server without retained messages refuses a will with will retain, with 0x9A as it should.',
-  'MQTT-3.2.2-14': {
-    text: 'A client that got Retain Available 0 publishes nothing with RETAIN.',
-    notTheServers: 'binds the client of a server without retained messages; this one has them',
-  },
+  'MQTT-3.2.2-14':
+    'A client that got Retain Available 0 publishes nothing with RETAIN; the server ends it with 0x9A.',
   'MQTT-3.2.2-15':
     'A client sends no packet above the Maximum Packet Size of the server, which ends it with 0x95.',
   'MQTT-3.2.2-16':
