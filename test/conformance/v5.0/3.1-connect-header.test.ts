@@ -78,7 +78,7 @@ async function isUnsupported(client: Client): Promise<void> {
   assert.match(received.join(), /^(20..0084.*|20020001)$/);
 }
 
-for (const name of ['MQTt', 'mqtt', 'MQTT5', 'MQT', 'HTTP', '', 'MQTT\u0000', '\ufeffMQTT']) {
+for (const name of ['MQTt', 'mqtt', 'MQIsdp', 'MQTT5', 'MQT', 'HTTP', '', 'MQTT\u0000', '\ufeffMQTT']) {
   test(`[MQTT-3.1.2-1] the protocol name is MQTT and not ${JSON.stringify(name)}`, async ({ open }) => {
     const client = await open();
     client.send(packet(0x10, string(name), '05 02 0000 00', string('')));

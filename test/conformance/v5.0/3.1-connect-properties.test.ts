@@ -4,6 +4,7 @@ import type { Client } from '../support/client.ts';
 import { type Octets, octets, packet, string, u16, userProperty } from '../support/octets.ts';
 import { connect as connectPacket, pingreq, publish, subscribe, unsubscribe } from '../support/packets.ts';
 import {
+  authenticationMethod,
   identifier,
   maximumPacketSize,
   receiveMaximum,
@@ -23,6 +24,8 @@ import {
 import { type Context, section } from '../support/section.ts';
 
 const test = section('5.0', '3.1.2.11 CONNECT, properties');
+
+const protocolError = 0x82;
 
 /** Room for any CONNACK, and for a PUBLISH of these tests. */
 const sizeMax = 120;
@@ -280,3 +283,46 @@ test('[MQTT-3.1.2-29] with Request Problem Information 0 the user properties of 
   const { properties } = await client.receive();
   assert.deepEqual(valuesOf(properties, identifier.userProperty), [['n', 'v']]);
 });
+
+/** Never satisfied: each answer is met with another question. */
+const endlessMethod = {
+  name: 'endless',
+  begin: () => ({ next: () => ({ outcome: 'continue', data: new Uint8Array(50) }) as const }),
+};
+const endless = { broker: { authenticationMethods: [endlessMethod] } };
+
+test(
+  '[MQTT-3.1.2-30] a client that authenticates sends nothing but AUTH and DISCONNECT before its CONNACK',
+  async ({ name, open }) => {
+    const others = [publish('5.0', name(), 'x'), subscribe('5.0', [[name(), 0]]), pingreq];
+    for (const bytes of others) {
+      const client = await open();
+      client.send(connectPacket('5.0', { clientId: name(), properties: authenticationMethod('endless') }));
+      assert.equal((await client.next()).type, packetType.auth);
+      client.send(octets('f0 0c 18 0a', authenticationMethod('endless')));
+      assert.equal((await client.next()).type, packetType.auth);
+      client.send(bytes);
+      await client.ended(protocolError);
+    }
+    const leaving = await open();
+    leaving.send(connectPacket('5.0', { clientId: name(), properties: authenticationMethod('endless') }));
+    assert.equal((await leaving.next()).type, packetType.auth);
+    leaving.send('e0 00');
+    await leaving.closed();
+  },
+  endless,
+);
+
+test(
+  '[MQTT-3.1.2-24] an AUTH that is larger than the Maximum Packet Size is not sent',
+  async ({ name, open }) => {
+    const client = await open();
+    const properties = octets(authenticationMethod('endless'), maximumPacketSize(50));
+    client.send(connectPacket('5.0', { clientId: name(), properties }));
+    const received = await client.next();
+    assert.ok(hexOf(received).length / 2 <= 50);
+    assert.deepEqual([received.header, received.body[1]], [0x20, 0x95]);
+    await client.closed();
+  },
+  endless,
+);
