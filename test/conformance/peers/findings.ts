@@ -20,6 +20,26 @@ const mqtt311: Findings = {
   'MQTT-6.0.0-1': 'Takes MQTT in text frames, and answers in binary ones.',
 };
 
-const mqtt5: Findings = {};
+const mqtt5: Findings = {
+  'MQTT-1.5.5-1': 'Takes a remaining length that has more bytes than it needs.',
+  'MQTT-2.1.3-1':
+    'Takes PUBACK, PUBREC, PUBCOMP and PINGREQ with flags that are reserved, longer than they may be, and packets that only servers send.',
+  'MQTT-2.2.2-1':
+    'Takes Authentication Data without a method; for Subscription Identifier 0 it says 0x81, where 3.8.2.1.2 names a Protocol Error.',
+  'MQTT-3.1.2-8':
+    'Publishes a delayed will when the session has ended only once the delay has passed too, none after a DISCONNECT with a reason code other than 0x04, and none in a takeover without a clean start.',
+  'MQTT-3.1.2-24':
+    'Sends a PUBLISH that is one byte larger than allowed, a SUBACK of any size, and a CONNACK of 5 bytes where 4 are allowed.',
+  'MQTT-3.1.2-25': 'A message that was too large keeps its place in the window, and nothing follows it.',
+  'MQTT-3.1.3-11': 'Takes a will whose response topic has wildcards [MQTT-3.3.2-14].',
+  'MQTT-3.3.1-2': 'Takes DUP with QoS 0; what the protocol does not allow is a Protocol Error (1.2).',
+  'MQTT-3.3.2-5':
+    'What waits behind a message that expired in the queue for the window is not sent when there is room.',
+  'MQTT-3.3.2-8': 'Says 0x81 to the topic alias 0, where 3.3.4 names 0x94.',
+  'MQTT-3.3.2-14': 'Takes a response topic with wildcards, and hands it on.',
+  'MQTT-3.3.4-6': 'Takes a PUBLISH with a subscription identifier, which 3.3.4 calls a Protocol Error.',
+  'MQTT-3.3.4-9':
+    'Sends more than the Receive Maximum: one too many after a PUBACK, and all that was in flight after a reconnect with a lower one.',
+};
 
 export const findings: Readonly<Record<Version, Findings>> = { '3.1.1': mqtt311, '5.0': mqtt5 };
