@@ -76,6 +76,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (!connection.isHost) counters_.add(Counter::bytesReceived, chunk.size());
     connection.lastReceivedMs = nowMs_;
     const Reason reason = connection.input.feed(chunk, rulesOf(connection), FrameSink{*this, connection});
+    if (reason == Reason::packetTooLarge && connection.phase == Phase::awaitingConnect && beginsConnectOf5(chunk)) {
+      outbound.send(connection, connectTooLarge);  // 5.0, 3.2.2.2
+    }
     afterInput(connection, reason);
   }
 
@@ -476,7 +479,18 @@ class FrontEnd : public Outbound::ConnectionEnder {
     outbound.send(connection, writeAcknowledgement(type, packetId, reason, connection.version));
   }
 
+  // The only CONNECT that never reaches the control plane is the one that is too large: its client learns why if
+  // its version came in the same piece.
+  static bool beginsConnectOf5(Bytes stream) {
+    Reader reader(stream);
+    const bool isConnect = reader.u8() == uint8_t(PacketType::connect) << 4;
+    reader.varint();
+    const Bytes name = reader.prefixed();
+    return isConnect && name.size() == 4 && std::memcmp(name.data(), "MQTT", 4) == 0 && reader.u8() == mqtt5;
+  }
+
   static constexpr std::array<uint8_t, 2> pingresp = {0xd0, 0};
+  static constexpr std::array<uint8_t, 5> connectTooLarge = {0x20, 3, 0, uint8_t(Reason::packetTooLarge), 0};
 
   const Limits& limits_;
   Counters& counters_;

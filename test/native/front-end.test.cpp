@@ -21,6 +21,20 @@ Octets plain(const std::string& topic, const std::string& payload) { return enco
 
 bool isOpen(const Client& client) { return client.link->connection != nullptr; }
 
+// A front end alone, without shards and sockets.
+struct NoRouter : Router {
+  void publish(Publication&, const Source&) override {}
+  bool isCrowded() override { return false; }
+  uint64_t topicHash(Bytes) override { return 0; }
+  void presenceChanged(const Session&) override {}
+};
+struct NoTransport : Transport {
+  void write(Connection&) override {}
+  void close(Connection&) override {}
+  void abort(Connection&) override {}
+  bool setReading(Connection&, bool) override { return true; }
+};
+
 }  // namespace
 
 TEST("front end: bytes that break the protocol end the connection with the reason code of the specification") {
@@ -92,6 +106,28 @@ TEST("front end: nothing but CONNECT comes first, and it is small") {
   CHECK(!isOpen(client));
 }
 
+TEST("front end: a CONNECT that is too large is answered if its version is 5 and came with its length") {
+  Limits limits;
+  limits.connectPacketSizeBytesMax = 500;
+  const std::pair<const char*, bool> starts[] = {
+      {"10f203 00044d515454 05", true},           {"10ffffff7f 00044d515454 05 02 0000 00", true},
+      {"10f203 00044d515454 04", false},          {"10f203 00044d515454", false},
+      {"10f203 00064d51497364 7005", false},      {"30f203 00044d515454 05", false},
+      {"10f203 00044d515458 05", false},          {"10ffffffff 00044d515454 05", false},
+  };
+  for (const auto& [hex, isAnswered] : starts) {
+    Counters counters;
+    NoRouter router;
+    NoTransport transport;
+    FrontEnd frontEnd(limits, counters, router);
+    Connection& connection = frontEnd.open(transport);
+    frontEnd.receive(connection, Bytes(fromHex(hex)));
+    CHECK(connection.phase == Phase::ending);
+    CHECK_EQ(connection.outbox.bytes(), isAnswered ? 5 : 0);
+    frontEnd.outbound.forget(connection);
+  }
+}
+
 TEST("front end: frames behind a CONNECT wait for its answer, frames behind a SUBSCRIBE for its SUBACK") {
   for (const unsigned workers : {1u, 4u}) {
     HandDrivenBroker broker(workers);
@@ -127,18 +163,8 @@ TEST("front end: a client that never sends CONNECT is ended") {
 }
 
 TEST("front end: a client whose CONNECT is never answered is ended, also when it sends AUTH meanwhile") {
-  struct NoRouter : Router {
-    void publish(Publication&, const Source&) override {}
-    bool isCrowded() override { return false; }
-    uint64_t topicHash(Bytes) override { return 0; }
-    void presenceChanged(const Session&) override {}
-  } router;
-  struct NoTransport : Transport {
-    void write(Connection&) override {}
-    void close(Connection&) override {}
-    void abort(Connection&) override {}
-    bool setReading(Connection&, bool) override { return true; }
-  } transport;
+  NoRouter router;
+  NoTransport transport;
   Limits limits;
   limits.connectTimeoutMs = 5'000;
   Counters counters;

@@ -14,6 +14,7 @@ const badUserNameOrPassword = 0x86;
 const notAuthorized = 0x87;
 const badAuthenticationMethod = 0x8c;
 const sessionTakenOver = 0x8e;
+const packetTooLarge = 0x95;
 
 const malformed: Readonly<Record<string, readonly Part[]>> = {
   'an empty body': [],
@@ -51,6 +52,25 @@ test('[MQTT-3.1.4-1] a CONNECT that cannot be read gets 0x81, one that is not al
     await client.ended(code);
   }
 });
+
+test(
+  '[MQTT-3.1.4-1] a CONNECT that is larger than the server takes is refused with 0x95',
+  async ({ name, open }) => {
+    const padding = (bytes: number) => octets('26', string('n'), string('v'.repeat(bytes)));
+    const headBytes = connectPacket('5.0', { clientId: name(), properties: padding(1_000) }).length - 1_000;
+    const fitting = await open();
+    fitting.send(connectPacket('5.0', { clientId: name(), properties: padding(2_048 - headBytes) }));
+    assert.equal((await fitting.nextConnack()).code, 0);
+    const tooLarge = await open();
+    tooLarge.send(connectPacket('5.0', { clientId: name(), properties: padding(2_049 - headBytes) }));
+    await tooLarge.ended(packetTooLarge);
+    // Where one cannot see the version there is no answer.
+    const unknown = await open();
+    unknown.send('10 ff ff 7f');
+    await unknown.closed();
+  },
+  { broker: { limits: { connectPacketSizeBytesMax: 2_048 } } },
+);
 
 test(
   '[MQTT-3.1.4-2] a client that is not authentic is refused, and the connection ends',
