@@ -10,6 +10,8 @@ import type { ConnectPacket, QoS } from '../../core/wire/packets.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import {
   disconnectFrame,
+  frame,
+  pingreqFrame,
   pubackFrame,
   pubcompFrame,
   publishFrame,
@@ -35,6 +37,19 @@ export interface Handed {
   readonly dup: boolean;
 }
 
+/** What the network makes of the packets of a session: none, one or several of each. */
+export interface Link {
+  outgoing(frame: Uint8Array): readonly Uint8Array[];
+  incoming(packet: ReceivedPacket): readonly ReceivedPacket[];
+}
+
+export interface SessionOptions {
+  /** Default: a perfect one. */
+  readonly link?: Link;
+  /** Packet identifiers go up to here before they are used again. Default 60,000. */
+  readonly packetIdMax?: number;
+}
+
 interface Unanswered {
   readonly topic: string;
   readonly text: string;
@@ -50,37 +65,53 @@ export class MqttSession {
   readonly unanswered = new Map<number, Unanswered>();
   client: RawClient | undefined;
   isSessionPresent = false;
+  /** How many PINGRESPs have come. */
+  pongs = 0;
   readonly #test: TestContext;
   readonly #ports: Ports;
   readonly #packet: Partial<ConnectPacket>;
+  readonly #link: Link | undefined;
+  readonly #packetIdMax: number;
   // QoS 2 of the broker between PUBREC and PUBREL.
   readonly #received = new Set<number>();
   #packetIds = 0;
   #subacks = 0;
+  #unsubacks = 0;
 
-  constructor(test: TestContext, ports: Ports, clientId: string, packet: Partial<ConnectPacket> = {}) {
+  constructor(
+    test: TestContext,
+    ports: Ports,
+    clientId: string,
+    packet: Partial<ConnectPacket> = {},
+    { link, packetIdMax = 60_000 }: SessionOptions = {},
+  ) {
     this.#test = test;
     this.#ports = ports;
     this.clientId = clientId;
     this.#packet = packet;
+    this.#link = link;
+    this.#packetIdMax = packetIdMax;
   }
 
   /** Connects, in place of the connection there is, and goes on where the session was. */
-  async connect(transport: TransportName): Promise<void> {
+  async connect(transport: TransportName, packet: Partial<ConnectPacket> = {}): Promise<void> {
     const { client, connack } = await openConnected(this.#test, transport, this.#ports, {
       clientId: this.clientId,
       cleanStart: false,
       properties: { sessionExpiryInterval: 3_600 },
       ...this.#packet,
+      ...packet,
     });
     assert.equal(connack.reasonCode, 0, this.clientId);
     this.client = client;
     this.isSessionPresent = connack.sessionPresent;
     if (!connack.sessionPresent) this.#received.clear();
-    client.onPacket((packet) => this.#onPacket(client, packet));
+    client.onPacket((packet) => {
+      for (const each of this.#link?.incoming(packet) ?? [packet]) this.#onPacket(client, each);
+    });
     for (const [packetId, { topic, text, qos, isReleased }] of this.unanswered) {
       const again = publishFrame(topic, text, { qos, packetId, dup: true });
-      client.send(isReleased ? pubrelFrame(packetId) : again);
+      this.#send(client, isReleased ? pubrelFrame(packetId) : again);
     }
   }
 
@@ -95,24 +126,51 @@ export class MqttSession {
       this.client?.send(publishFrame(topic, text));
       return;
     }
-    do this.#packetIds = (this.#packetIds % 60_000) + 1;
+    do this.#packetIds = (this.#packetIds % this.#packetIdMax) + 1;
     while (this.unanswered.has(this.#packetIds));
     const packetId = this.#packetIds;
     this.unanswered.set(packetId, { topic, text, qos, isReleased: false });
-    this.client?.send(publishFrame(topic, text, { qos, packetId }));
+    if (this.client !== undefined) this.#send(this.client, publishFrame(topic, text, { qos, packetId }));
+  }
+
+  async unsubscribe(filter: string): Promise<void> {
+    const before = this.#unsubacks;
+    const body = [
+      0xff,
+      0xff,
+      0,
+      filter.length >> 8,
+      filter.length & 0xff,
+      ...new TextEncoder().encode(filter),
+    ];
+    this.client?.send(frame(0xa2, Uint8Array.from(body)));
+    await until(`the UNSUBACK of ${this.clientId}`, () => this.#unsubacks > before);
+  }
+
+  /** Resolves when the broker has dealt with all that was sent, or the connection is over. Link or not. */
+  async roundTrip(): Promise<void> {
+    const { client, pongs } = this;
+    client?.send(pingreqFrame);
+    await until(`a PINGRESP for ${this.clientId}`, () => this.pongs > pongs || client?.isClosed !== false);
   }
 
   disconnect(): void {
     this.client?.send(disconnectFrame);
   }
 
+  #send(client: RawClient, frame: Uint8Array): void {
+    for (const each of this.#link?.outgoing(frame) ?? [frame]) client.send(each);
+  }
+
   #onPacket(client: RawClient, packet: ReceivedPacket): void {
     if (client !== this.client) return; // from a connection that was given up
     if (packet.type === PacketType.publish) this.#onPublish(client, packet);
     else if (packet.type === PacketType.suback) this.#subacks++;
+    else if (packet.type === PacketType.unsuback) this.#unsubacks++;
+    else if (packet.type === PacketType.pingresp) this.pongs++;
     else if (packet.type === PacketType.pubrel) this.#onPubrel(client, packet);
     else if (packet.type === PacketType.puback || packet.type === PacketType.pubcomp) {
-      this.unanswered.delete(packetIdOf(packet));
+      this.#onComplete(packet);
     } else if (packet.type === PacketType.pubrec) this.#onPubrec(client, packet);
   }
 
@@ -121,19 +179,28 @@ export class MqttSession {
     const isKnown = qos === 2 && this.#received.has(packetId);
     if (!isKnown) this.handed.push({ topic, text: textOf({ payload }), qos, dup });
     if (qos === 2) this.#received.add(packetId);
-    if (qos > 0) client.send(qos === 1 ? pubackFrame(packetId) : pubrecFrame(packetId));
+    if (qos > 0) this.#send(client, qos === 1 ? pubackFrame(packetId) : pubrecFrame(packetId));
   }
 
   #onPubrel(client: RawClient, packet: ReceivedPacket): void {
     this.#received.delete(packetIdOf(packet));
-    client.send(pubcompFrame(packetIdOf(packet)));
+    this.#send(client, pubcompFrame(packetIdOf(packet)));
+  }
+
+  #onComplete(packet: ReceivedPacket): void {
+    const packetId = packetIdOf(packet);
+    const unanswered = this.unanswered.get(packetId);
+    // A late PUBCOMP for a packet identifier that is in use again is not for its new message.
+    const isAwaited =
+      packet.type === PacketType.puback ? unanswered?.qos === 1 : unanswered?.isReleased === true;
+    if (isAwaited) this.unanswered.delete(packetId);
   }
 
   #onPubrec(client: RawClient, packet: ReceivedPacket): void {
     const packetId = packetIdOf(packet);
     const unanswered = this.unanswered.get(packetId);
     if (unanswered !== undefined) unanswered.isReleased = true;
-    client.send(pubrelFrame(packetId));
+    this.#send(client, pubrelFrame(packetId));
   }
 }
 
