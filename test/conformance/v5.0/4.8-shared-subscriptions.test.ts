@@ -272,6 +272,24 @@ test('[MQTT-4.8.2-5] a QoS 2 message under way ends with its session: no other o
   await other.ping();
 });
 
+test('[MQTT-4.8.2-5] a QoS 1 message under way goes to another member when its session ends', async ({
+  connect,
+  name,
+  target,
+}) => {
+  if (!target.isOurs) return; // the specification says SHOULD
+  const publisher = await connect();
+  const first = await connect();
+  await first.subscribe(`$share/g/${name()}`, 1);
+  await publisher.publish(name(), 'handed on', { qos: 1 });
+  assert.equal((await first.nextPublish()).text, 'handed on');
+  const other = await connect();
+  await other.subscribe(`$share/g/${name()}`, 1);
+  first.drop();
+  const message = await other.receive();
+  assert.deepEqual([message.text, message.dup], ['handed on', false]);
+});
+
 for (const [what, header, qos] of [
   ['PUBACK', 0x40, 1],
   ['PUBREC', 0x50, 2],
