@@ -22,14 +22,22 @@ import { until } from '../support/wait.ts';
 type Levels = readonly string[];
 
 interface Subscription {
+  readonly share: string | undefined;
   readonly filter: Levels;
   readonly id: number;
   readonly qos: QoS;
 }
 
+/** Of a shared subscription if there is a share. */
+interface Named {
+  readonly who: number;
+  readonly share: string | undefined;
+  readonly filter: Levels;
+}
+
 type Step =
-  | { readonly kind: 'subscribe'; readonly who: number; readonly filter: Levels; readonly qos: QoS }
-  | { readonly kind: 'unsubscribe'; readonly who: number; readonly filter: Levels }
+  | (Named & { readonly kind: 'subscribe'; readonly qos: QoS })
+  | (Named & { readonly kind: 'unsubscribe' })
   | { readonly kind: 'publish'; readonly topic: Levels; readonly qos: QoS; readonly retain: boolean };
 
 /** Level by level, and nothing remembered (4.7). */
@@ -53,10 +61,11 @@ const filter = fc
   .map(([levels, isMultiLevel]) => (isMultiLevel ? [...levels, '#'] : levels))
   .filter((levels) => levels.length > 0 && isOneLevelAtLeast(levels));
 const who = fc.nat(1);
+const share = fc.constantFrom(undefined, undefined, undefined, 'g', 'h');
 const qos = fc.constantFrom<QoS>(0, 1);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('subscribe' as const), who, filter, qos }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('unsubscribe' as const), who, filter }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('subscribe' as const), who, share, filter, qos }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('unsubscribe' as const), who, share, filter }) },
   {
     weight: 6,
     arbitrary: fc.record({ kind: fc.constant('publish' as const), topic, qos, retain: fc.boolean() }),
@@ -87,8 +96,8 @@ class Run {
 
   async do(step: Step): Promise<void> {
     this.#count++;
-    if (step.kind === 'subscribe') await this.#subscribe(step.who, step.filter, step.qos);
-    else if (step.kind === 'unsubscribe') await this.#unsubscribe(step.who, step.filter);
+    if (step.kind === 'subscribe') await this.#subscribe(step, step.qos);
+    else if (step.kind === 'unsubscribe') await this.#unsubscribe(step);
     else await this.#publish(step.topic, step.qos, step.retain);
   }
 
@@ -102,23 +111,25 @@ class Run {
     for (const client of [this.#publisher, ...this.#subscribers]) await client.closed();
   }
 
-  async #subscribe(who: number, filter: Levels, qos: QoS): Promise<void> {
-    const { client, subscriptions } = this.#subscriber(who);
+  async #subscribe(named: Named, qos: QoS): Promise<void> {
+    const { share, filter } = named;
+    const { client, subscriptions } = this.#subscriber(named.who);
     const id = this.#count;
-    const topicFilter = filter.join('/');
-    subscriptions.set(topicFilter, { filter, id, qos });
+    const topicFilter = textOfFilter(named);
+    subscriptions.set(topicFilter, { share, filter, id, qos });
     client.send(subscribeFrame(topicFilter, qos, { properties: { subscriptionIdentifiers: [id] } }));
     const { type } = await client.nextPacket();
     assert.equal(type, PacketType.suback, `SUBSCRIBE ${topicFilter}`);
-    const expected = [...this.#retained]
+    const retained = share === undefined ? [...this.#retained] : [];
+    const expected = retained
       .filter(([topic]) => isFor(filter, topic.split('/')))
       .map(([topic, message]) => seen(topic, message.text, min(qos, message.qos), true, [id]));
-    await this.#expect(client, expected, `retained for ${topicFilter}`);
+    await this.#expect([expected, []], [], named.who, `retained for ${topicFilter}`);
   }
 
-  async #unsubscribe(who: number, filter: Levels): Promise<void> {
-    const { client, subscriptions } = this.#subscriber(who);
-    const topicFilter = filter.join('/');
+  async #unsubscribe(named: Named): Promise<void> {
+    const { client, subscriptions } = this.#subscriber(named.who);
+    const topicFilter = textOfFilter(named);
     const existed = subscriptions.delete(topicFilter);
     const bytes = Buffer.from(topicFilter);
     client.send(frame(0xa2, Buffer.concat([Buffer.from([0, 1, 0, 0, bytes.length]), bytes])));
@@ -132,19 +143,27 @@ class Run {
     const text = `${this.#count}`;
     if (retain) this.#retained.set(topic, { text, qos });
     this.#publisher.send(publishFrame(topic, text, { qos, retain }));
-    let isWanted = false;
+    const copy = (granted: QoS, ids: readonly number[]) => seen(topic, text, min(granted, qos), false, ids);
+    const own: string[][] = [[], []];
+    const shares = new Map<string, Copy[]>();
     for (const index of [0, 1]) {
-      const { client, subscriptions } = this.#subscriber(index);
-      const matching = [...subscriptions.values()].filter(({ filter }) => isFor(filter, levels));
-      if (matching.length === 0) continue;
-      isWanted = true;
-      const granted = Math.max(...matching.map((subscription) => subscription.qos)) as QoS;
-      const ids = matching.map(({ id }) => id);
-      await this.#expect(client, [seen(topic, text, min(granted, qos), false, ids)], `PUBLISH ${topic}`);
+      const subscriptions = [...this.#subscriber(index).subscriptions];
+      const matching = subscriptions.filter(([, { filter }]) => isFor(filter, levels));
+      const plain = matching.map(([, each]) => each).filter((each) => each.share === undefined);
+      const granted = Math.max(...plain.map((subscription) => subscription.qos)) as QoS;
+      const ids = plain.map(({ id }) => id);
+      if (plain.length > 0) own[index]?.push(copy(granted, ids));
+      for (const [topicFilter, each] of matching) {
+        if (each.share === undefined) continue;
+        const members = shares.get(topicFilter) ?? [];
+        shares.set(topicFilter, [...members, { who: index, message: copy(each.qos, [each.id]) }]);
+      }
     }
+    await this.#expect(own, [...shares.values()], 0, `PUBLISH ${topic}`);
     if (qos === 0) return;
     const { header, body } = await this.#publisher.nextPacket();
     assert.equal(header, 0x40);
+    const isWanted = shares.size + own.flat().length > 0;
     assert.equal(body[2] ?? 0, isWanted ? 0x00 : 0x10, `the reason code for ${topic}`);
   }
 
@@ -153,16 +172,52 @@ class Run {
     return { client, subscriptions: this.#subscriptions[index] ?? assert.fail() };
   }
 
-  async #expect(client: RawClient, expected: readonly string[], what: string): Promise<void> {
-    const got: string[] = [];
-    while (got.length < expected.length) {
-      const publish = publishOf(await client.nextPacket());
-      const ids = publish.properties.subscriptionIdentifiers ?? [];
-      got.push(seen(publish.topic, textOf(publish), publish.qos, publish.retain, ids));
+  /**
+   * Subscriber `first` gets what `own` begins with, the other one the rest of it; and of each of `shares` one
+   * of the copies comes, no matter which. Nothing else does.
+   */
+  async #expect(
+    own: readonly (readonly string[])[],
+    shares: readonly (readonly Copy[])[],
+    first: number,
+    what: string,
+  ): Promise<void> {
+    const due = first === 0 ? own.map((each) => [...each]) : own.map((each) => [...each]).reverse();
+    const open = [...shares];
+    const count = open.length + due.flat().length;
+    const clients = [0, 1].map((index) => this.#subscriber(index).client);
+    const come = (): number => clients.reduce((sum, { packets }) => sum + packets.length, 0);
+    await until(`${count} messages after ${what}`, () => come() >= count);
+    for (const [index, client] of clients.entries()) {
+      for (const packet of client.packets.splice(0)) {
+        const publish = publishOf(packet);
+        const ids = publish.properties.subscriptionIdentifiers ?? [];
+        const message = seen(publish.topic, textOf(publish), publish.qos, publish.retain, ids);
+        const at = due[index]?.indexOf(message) ?? -1;
+        if (at >= 0) {
+          due[index]?.splice(at, 1);
+          continue;
+        }
+        const shared = open.findIndex((copies) =>
+          copies.some((copy) => copy.who === index && copy.message === message),
+        );
+        assert.ok(shared >= 0, `${what}: subscriber ${index} got ${message}`);
+        open.splice(shared, 1);
+      }
     }
-    assert.deepEqual(got.sort(), [...expected].sort(), what);
-    assert.deepEqual(client.packets, [], `${what}: more than was due`);
+    assert.deepEqual([due.flat(), open], [[], []], what);
   }
+}
+
+/** What one of those who share may get. */
+interface Copy {
+  readonly who: number;
+  readonly message: string;
+}
+
+function textOfFilter({ share, filter }: Named): string {
+  const topicFilter = filter.join('/');
+  return share === undefined ? topicFilter : `$share/${share}/${topicFilter}`;
 }
 
 function seen(topic: string, text: string, qos: QoS, retain: boolean, ids: readonly number[]): string {
@@ -174,7 +229,7 @@ function min(a: QoS, b: QoS): QoS {
 }
 
 for (const workers of [1, 4]) {
-  test(`${workers} workers: messages go to exactly the subscriptions whose filters match`, async (t) => {
+  test(`${workers} workers: messages go to exactly the subscriptions whose filters match, and once to each share`, async (t) => {
     const running = await startBroker(t, { workers });
     const steps = fc.array(step, { minLength: 1, maxLength: 40 });
     const property = fc.asyncProperty(fc.constantFrom(...transports), steps, async (transport, steps) => {
