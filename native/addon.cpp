@@ -525,6 +525,13 @@ napi_value endSubscribe(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value isSubscribed(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  const std::string filter = call.text(1);
+  return toBoolean(env, session && call.host->engine.isSubscribed(*session, bytesOf(filter)));
+}
+
 napi_value unsubscribe(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
@@ -586,6 +593,7 @@ constexpr std::array engineMethods = {
     Method{"subscribe", subscribe},
     Method{"finishSubscribe", finishSubscribe},
     Method{"endSubscribe", endSubscribe},
+    Method{"isSubscribed", isSubscribed},
     Method{"unsubscribe", unsubscribe},
     Method{"subscriptions", subscriptions},
     Method{"listenTcp", listenTcp},

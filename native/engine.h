@@ -171,6 +171,11 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
     frontEnd.outbound.pump(session);
   }
 
+  bool isSubscribed(Session& session, Bytes text) {
+    Filter* filter = filters_.find(text);
+    return filter && SessionTable::find(session, *filter);
+  }
+
   // False when there was no such subscription.
   bool unsubscribe(Session& session, Bytes text) {
     Filter* filter = filters_.find(text);

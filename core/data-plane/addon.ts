@@ -140,6 +140,7 @@ export interface Engine {
   finishSubscribe(session: number, token: number): void;
   /** After the SUBACK: what came for the session since finishSubscribe() follows it. */
   endSubscribe(session: number): void;
+  isSubscribed(session: number, filter: string): boolean;
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
 

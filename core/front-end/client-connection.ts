@@ -446,7 +446,8 @@ export class ClientConnection {
     if (!config.wildcardSubscriptionAvailable && hasWildcards(topicFilter)) {
       return ReasonCode.wildcardSubscriptionsNotSupported;
     }
-    if (this.#subscriptions >= limits.subscriptionsPerSessionMax) return ReasonCode.quotaExceeded;
+    const isFull = this.#subscriptions >= limits.subscriptionsPerSessionMax;
+    if (isFull && !engine.isSubscribed(this.session, topicFilter)) return ReasonCode.quotaExceeded;
     const qos = Math.min(request.qos, limits.maximumQoS); // [MQTT-3.2.2-10]
     const existed = engine.subscribe(
       this.session,

@@ -44,3 +44,15 @@ test('[MQTT-3.9.3-2] every reason code is one of SUBACK', async ({ connect, name
     assert.deepEqual(more, []);
   }
 });
+
+test(
+  '[MQTT-3.9.3-2] a subscription above a limit of the server gets Quota exceeded, and one that is replaced does not',
+  async ({ connect, name }) => {
+    const client = await connect();
+    const filters = ['/1', '/2', '/3', '/1', '/4', '/2'].map((suffix) => name(suffix));
+    assert.deepEqual(await client.subscribe(filters, 1), [1, 1, 0x97, 1, 0x97, 1]);
+    await client.unsubscribe(name('/1'));
+    assert.deepEqual(await client.subscribe(name('/5'), 0), [0]);
+  },
+  { broker: { limits: { subscriptionsPerSessionMax: 2 } } },
+);

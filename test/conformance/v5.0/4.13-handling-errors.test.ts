@@ -1,8 +1,8 @@
 /** What breaks a rule ends its own connection, with the reason code that the specification names. */
 import assert from 'node:assert/strict';
 import { packet } from '../support/octets.ts';
-import { publish, pubrel } from '../support/packets.ts';
-import { packetType } from '../support/received.ts';
+import { publish, pubrel, subscribe } from '../support/packets.ts';
+import { packetType, singleValueOf } from '../support/received.ts';
 import { malformed, protocolError, refused } from '../support/refused.ts';
 import { section } from '../support/section.ts';
 
@@ -70,6 +70,47 @@ test(
   },
   { broker: { limits: { maximumPacketSizeBytes: 2_048 } } },
 );
+
+/** What a server may lack: its options, what its CONNACK says of it, what it must not get, and how it answers. */
+const lacks = [
+  [{ retainAvailable: false }, [0x25, 0], publish('5.0', 't', 'm', { retain: true }), 0x9a],
+  [{ limits: { maximumQoS: 0 } }, [0x24, 0], publish('5.0', 't', 'm', { qos: 1 }), 0x9b],
+  [{ limits: { maximumQoS: 1 } }, [0x24, 1], publish('5.0', 't', 'm', { qos: 2 }), 0x9b],
+  [
+    { subscriptionIdentifiersAvailable: false },
+    [0x29, 0],
+    subscribe('5.0', [['t', 0]], { properties: '0b 01' }),
+    0xa1,
+  ],
+  [
+    { wildcardSubscriptionAvailable: false },
+    [0x28, 0],
+    subscribe('5.0', [
+      ['t', 0],
+      ['t/+', 0],
+    ]),
+    0xa2,
+  ],
+  [{ wildcardSubscriptionAvailable: false }, [0x28, 0], subscribe('5.0', [['#', 0]]), 0xa2],
+] as const;
+
+for (const [options, [property, value], offence, code] of lacks) {
+  test(
+    `[MQTT-4.13.1-1] what the CONNACK said the server lacks (${JSON.stringify(options)}) ends the connection with 0x${code.toString(16)}`,
+    async ({ connect, name }) => {
+      const bystander = await connect();
+      const client = await connect();
+      assert.equal(singleValueOf(client.connack.properties, property), value);
+      await client.subscribe(name(), 0);
+      client.send(publish('5.0', name(), 'without it'));
+      assert.equal((await client.receive()).text, 'without it');
+      client.send(offence);
+      await client.ended(code);
+      await bystander.ping();
+    },
+    { broker: options },
+  );
+}
 
 test('[MQTT-4.13.2-1] behind a CONNACK with 0x80 or more the connection is closed', async ({ open }) => {
   const client = await open();
