@@ -31,7 +31,8 @@ async function answers(
     authenticate: ({ clientId }) => clientId !== 'refused',
   });
   const { connack } = await openConnected(t, 'tcp', running, { clientId: 'refused', properties });
-  const client = await openClient(t, 'tcp', running, { properties });
+  // With an identifier of its own: one that the broker assigns makes the CONNACK larger than some of them take.
+  const client = await openClient(t, 'tcp', running, { clientId: 'reader', properties });
   client.send(subscribeFrame('a/#/b'));
   const suback = decoded(decodeSuback, await client.nextPacket());
   assert.deepEqual(suback.reasonCodes, [0x8f]);
@@ -107,7 +108,10 @@ test('a reason string comes if the packet is exactly as large as the client take
     [size - 1, undefined],
   ] as const) {
     const running = await startBroker(t, { reasonStrings: 'always' });
-    const client = await openClient(t, 'ws', running, { properties: { maximumPacketSize } });
+    const client = await openClient(t, 'ws', running, {
+      clientId: 'reader',
+      properties: { maximumPacketSize },
+    });
     client.send(Uint8Array.of(0xc0, 1, 0));
     const { properties } = decoded(decodeServerDisconnect, await client.nextPacket());
     assert.equal(properties.reasonString, expected);
