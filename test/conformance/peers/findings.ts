@@ -40,6 +40,24 @@ const mqtt5: Findings = {
   'MQTT-3.3.4-6': 'Takes a PUBLISH with a subscription identifier, which 3.3.4 calls a Protocol Error.',
   'MQTT-3.3.4-9':
     'Sends more than the Receive Maximum: one too many after a PUBACK, and all that was in flight after a reconnect with a lower one.',
+  'MQTT-3.8.3-4': 'Takes No Local on a shared subscription, which is a Protocol Error.',
+  'MQTT-3.8.4-3': 'A SUBSCRIBE with the same filter leaves No Local as it was.',
+  'MQTT-3.14.2-1': 'Over WebSocket a DISCONNECT with 0x04 is not followed by the close, nor by the will.',
+  'MQTT-3.14.4-1':
+    'Over WebSocket it answers what comes behind a DISCONNECT with another DISCONNECT, behind its own one too.',
+  'MQTT-3.14.4-2': 'As [MQTT-3.14.2-1].',
+  'MQTT-4.3.3-7': 'What was sent with QoS 2 and is not acknowledged still expires, and is not sent again.',
+  'MQTT-4.3.3-10':
+    'A PUBLISH of QoS 2 that comes a third time before its PUBREL ends the connection; a PUBREC is due each time.',
+  'MQTT-4.8.2-1': 'Takes a shared subscription with an empty share name.',
+  'MQTT-4.8.2-2':
+    'Takes a share name with wildcards, and sends retained messages to a new shared subscription, which 4.8.2 excludes.',
+  'MQTT-4.9.0-1': 'After a reconnect it sends more than the new Receive Maximum.',
+  'MQTT-4.9.0-2': 'A PUBREC already makes room for the next message; only the PUBCOMP may.',
+  'MQTT-4.13.1-1':
+    'Takes acknowledgements with flags, with reason codes that they do not have or with bytes behind their properties, PINGREQ with flags or a body, and SUBACK, UNSUBACK and PINGRESP from clients; for Subscription Identifier 0 it says 0x81, where 3.8.2.1.2 names a Protocol Error.',
+  'MQTT-6.0.0-1': 'Takes MQTT in text frames, and answers in binary ones.',
+  'MQTT-6.0.0-4': 'Of the offer "mqttv3.1, mqtt" it chooses mqttv3.1.',
 };
 
 export const findings: Readonly<Record<Version, Findings>> = { '3.1.1': mqtt311, '5.0': mqtt5 };
