@@ -95,7 +95,7 @@ export async function writeResult<Kind extends ResultKind>(
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, `${kind}.json`);
-  await writeFile(path, `${JSON.stringify(content, null, 1)}\n`);
+  await writeFile(path, `${JSON.stringify(content)}\n`);
   return path;
 }
 

@@ -32,7 +32,13 @@ export async function compile({ name, main, includes }: Program): Promise<string
   try {
     await promisify(execFile)(compiler, [...flags, '-o', unfinished, join(root, main)]);
   } catch (error) {
-    throw new BenchError(`${compiler} cannot compile ${main}; a C++20 compiler is needed.`, { cause: error });
+    const { stderr = '' } = error as { stderr?: string };
+    throw new BenchError(
+      `${compiler} cannot compile ${main}; a C++20 compiler is needed.\n${stderr}`.trim(),
+      {
+        cause: error,
+      },
+    );
   }
   for (const old of await readdir(folder)) {
     const isOld = old.startsWith(`${name}-`) && !old.includes('.');

@@ -86,6 +86,13 @@ const connectionMetrics: readonly Metric[] = [
       stage?.broker && (stage.broker.bytesAfter - stage.broker.bytesBefore) / stage.clients / 1_024,
   },
   {
+    name: 'idleCpu',
+    title: 'CPU once they are idle',
+    unit: '% of a core',
+    better: 'less',
+    of: ({ stages: [stage] }) => stage?.broker && (stage.broker.cpuSeconds * 100) / stage.seconds,
+  },
+  {
     name: 'connect_p99',
     title: 'connect p99',
     unit: 'ms',

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly flags: Flags;
   /** The rate is this share of what the peer reached in another scenario of the same run. */
   readonly shareOf?: { readonly scenario: string; readonly share: number };
+  /** It takes long, and few rounds say enough. */
+  readonly roundsMax?: number;
   /** Left out of a quick run, unless asked for. */
   readonly isLong?: boolean;
 }
@@ -173,18 +175,21 @@ function state(sized: Sized): Scenario[] {
   const exact = sized(1_000, 100_000, 1_000_000);
   const wildcard = sized(1_000, 10_000, 100_000);
   const retained = sized(1_000, 100_000, 1_000_000);
-  const patience = 240_000;
+  const patience = 600_000;
+  const roundsMax = 2;
   return [
     {
       name: 'subscriptions',
       title: `10 pairs beside ${exact.toLocaleString('en')} exact and ${wildcard.toLocaleString('en')} wildcard subscriptions that do not match`,
       kind: 'subscriptions',
+      roundsMax,
       flags: { scenario: 'subscriptions', publishers: 10, window: 50, exact, wildcard, patience },
     },
     {
       name: 'retained',
       title: `${retained.toLocaleString('en')} retained messages: 100 subscriptions to 10 of them each, then one to all`,
       kind: 'retained',
+      roundsMax,
       flags: {
         scenario: 'retained',
         publishers: 1,

@@ -137,8 +137,8 @@ int main(int count, char** arguments) {
       publication.payload = packet.payload;
       publication.qos = packet.qos;
       writer.begin(0);
-      PublishWriter::Head& head = writer.head(publication, version, packet.qos, {});
-      head.patch(packet.qos, false, false, packet.packetId);
+      PublishWriter::Head& head = writer.head(publication, version, packet.qos, {}, {});
+      head.patch(packet.qos, false, false, packet.packetId, 0);
       found += head.bytes.size() + packet.payload.size();
     }
     return found;

@@ -2,7 +2,8 @@
  * Plays scenarios against several brokers, interleaved: in a round each plays the same scenario, one after
  * the other, and the next round begins with another of them. So what happens on the machine happens to all.
  *
- * A broker of ours to start is started afresh for each scenario; only one runs a load at a time.
+ * A broker that is ours to start is started afresh for each scenario, and for each round of those that are about
+ * memory. Only one is under load at a time.
  */
 import { BenchError } from '../bench-error.ts';
 import { type Flags, generate, type Sample } from '../load/generator.ts';
@@ -26,11 +27,16 @@ export interface Interleaving {
 export async function interleave(all: Interleaving): Promise<Played[]> {
   const played: Played[] = [];
   for (const scenario of all.scenarios) {
-    const running = new Map<Peer, RunningPeer>();
+    const rounds = Math.min(all.rounds, scenario.roundsMax ?? all.rounds);
+    let running: Running = [];
     try {
-      for (const peer of all.peers) running.set(peer, await peer.start());
-      for (let round = 0; round < all.rounds; round++) {
-        for (const [peer, target] of rotated([...running], round)) {
+      for (let round = 0; round < rounds; round++) {
+        if (round === 0 || isAboutMemory(scenario)) {
+          await stopAll(running);
+          running = [];
+          for (const peer of all.peers) running.push([peer, await peer.start()]);
+        }
+        for (const [peer, target] of rotated(running, round)) {
           all.onStart?.(scenario, peer, round);
           const outcome = await playOnce(all, scenario, target, peer, played);
           const entry = { scenario: scenario.name, peer: peer.name, round, ...outcome };
@@ -39,10 +45,21 @@ export async function interleave(all: Interleaving): Promise<Played[]> {
         }
       }
     } finally {
-      await Promise.all([...running.values()].map((each) => each.stop()));
+      await stopAll(running);
     }
   }
   return played;
+}
+
+type Running = (readonly [Peer, RunningPeer])[];
+
+async function stopAll(running: Running): Promise<void> {
+  await Promise.all(running.map(([, target]) => target.stop()));
+}
+
+/** What a round before has used and freed would be used again, and look like nothing. */
+function isAboutMemory({ kind }: Scenario): boolean {
+  return kind === 'connections' || kind === 'upgrades' || kind === 'subscriptions' || kind === 'retained';
 }
 
 async function playOnce(

@@ -6,7 +6,6 @@ import { compileGenerator } from '../../../bench/load/generator.ts';
 import { faultsOf, metricsOf } from '../../../bench/load/metrics.ts';
 import { type Scenario, scenariosOf, soakOf } from '../../../bench/load/scenarios.ts';
 import { play } from '../../../bench/peers/interleave.ts';
-import { mosquitto } from '../../../bench/peers/mosquitto.ts';
 import type { RunningPeer } from '../../../bench/peers/peer.ts';
 import { rallymq } from '../../../bench/peers/rallymq.ts';
 
@@ -17,9 +16,6 @@ const scenarios: readonly Scenario[] = [
   { ...soak, flags: { ...soak.flags, warmup: 50 } },
 ];
 
-/** What this broker refuses, as its README says. */
-const notYet = /^shared$/;
-
 let generator: string;
 before(async () => {
   generator = await compileGenerator();
@@ -29,19 +25,9 @@ for (const workers of [1, 2]) {
   test(`with ${workers} workers`, async (t) => {
     const broker = await rallymq(workers).start();
     t.after(() => broker.stop());
-    for (const scenario of scenarios) {
-      await t.test(scenario.name, () =>
-        notYet.test(scenario.name) ? refused(broker, scenario) : check(broker, scenario),
-      );
-    }
+    for (const scenario of scenarios) await t.test(scenario.name, () => check(broker, scenario));
   });
 }
-
-test('shared subscriptions, with a broker that has them', async (t) => {
-  const broker = await (await mosquitto()).start();
-  t.after(() => broker.stop());
-  for (const scenario of scenarios) if (notYet.test(scenario.name)) await check(broker, scenario);
-});
 
 async function check(broker: RunningPeer, scenario: Scenario): Promise<void> {
   const result = await play(generator, scenario, broker);
@@ -58,8 +44,4 @@ async function check(broker: RunningPeer, scenario: Scenario): Promise<void> {
   const main = metricsOf(scenario.kind)[scenario.kind === 'subscriptions' ? 1 : 0];
   assert.ok(main);
   assert.notEqual(main.of(result), undefined, main.name);
-}
-
-async function refused(broker: RunningPeer, scenario: Scenario): Promise<void> {
-  await assert.rejects(play(generator, scenario, broker), { message: /SUBSCRIBE was refused with 158$/ });
 }
