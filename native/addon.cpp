@@ -559,6 +559,12 @@ napi_value subscriptions(napi_env env, napi_callback_info info) {
   return list;
 }
 
+napi_value subscriptionCount(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  const Session* session = call.host->engine.findSession(call.integer(0));
+  return toNumber(env, session ? double(session->subscriptions.size()) : 0);
+}
+
 napi_value listenTcp(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   const int port = call.host->sockets.listen(call.text(0), int(call.integer(1)));
@@ -596,6 +602,7 @@ constexpr std::array engineMethods = {
     Method{"isSubscribed", isSubscribed},
     Method{"unsubscribe", unsubscribe},
     Method{"subscriptions", subscriptions},
+    Method{"subscriptionCount", subscriptionCount},
     Method{"listenTcp", listenTcp},
     Method{"stopTcp", stopTcp},
 };

@@ -134,7 +134,12 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
   bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
     Filter& filter = addFilter(text);
     const bool isNew = workers_ > 1 && token != 0 && !filter.isShared;
-    const Subscriber subscriber{nullptr, 0, options.subscriptionId, options.qos, options.noLocal, options.retainAsPublished, isNew};
+    Subscriber subscriber;
+    subscriber.subscriptionId = options.subscriptionId & varintMax;
+    subscriber.qos = options.qos & 3;
+    subscriber.noLocal = options.noLocal;
+    subscriber.retainAsPublished = options.retainAsPublished;
+    subscriber.isNew = isNew;
     const bool existed = SessionTable::subscribe(session, filter, subscriber);
     if (!existed) counters.add(Counter::subscriptions);
     if (filter.isShared && !existed) sharing_.join(session, filter);

@@ -122,6 +122,7 @@ export interface Engine {
   /** The session has been created here with its subscriptions; what it holds on worker `from` follows. */
   moveSessionHere(session: number, from: number): void;
   subscriptions(session: number): SubscriptionRow[];
+  subscriptionCount(session: number): number;
 
   /** Names a SUBSCRIBE. */
   nextToken(): number;

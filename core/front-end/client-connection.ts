@@ -148,7 +148,7 @@ export class ClientConnection {
     this.session = session;
     this.#state = 'connected';
     this.#outlivesConnection = outlivesConnection;
-    this.#subscriptions = isSessionPresent ? engine.subscriptions(session).length : 0;
+    this.#subscriptions = isSessionPresent ? engine.subscriptionCount(session) : 0;
     this.#connect = undefined;
     engine.accept(
       this.slot,

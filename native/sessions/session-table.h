@@ -42,7 +42,7 @@ class SessionTable {
       *known = options;
       return true;
     }
-    options.indexInSession = uint32_t(session.subscriptions.size());
+    options.indexInSession = uint32_t(session.subscriptions.size()) & subscriptionsMax;
     session.subscriptions.push_back({&filter, uint32_t(filter.subscribers.size())});
     filter.subscribers.push_back(options);
     return false;
@@ -61,7 +61,7 @@ class SessionTable {
     const SubscriptionRef last = session.subscriptions.back();
     session.subscriptions[index] = last;
     session.subscriptions.pop_back();
-    if (index < session.subscriptions.size()) last.filter->subscribers[last.position].indexInSession = index;
+    if (index < session.subscriptions.size()) last.filter->subscribers[last.position].indexInSession = index & subscriptionsMax;
     return true;
   }
 
@@ -80,6 +80,8 @@ class SessionTable {
   }
 
  private:
+  static constexpr uint32_t subscriptionsMax = (uint32_t(1) << 31) - 1;  // far beyond what memory has room for
+
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
 };
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "share.h"
+#include "short-list.h"
 #include "topic-tree.h"
 #include "topic.h"
 
@@ -26,28 +27,29 @@ struct Session;
 // One session's subscription to a filter, at the front end that has the session.
 struct Subscriber {
   Session* session = nullptr;
-  uint32_t indexInSession = 0;   // where the session refers back to it
-  uint32_t subscriptionId = 0;   // 0: none (5.0, 3.8.2.1.2)
-  uint8_t qos = 0;               // maximum QoS
-  bool noLocal = false;
-  bool retainAsPublished = false;
+  uint32_t indexInSession : 31 = 0;    // where the session refers back to it
   // Takes messages only from shards that know it; what others send was published before it and came here
   // for somebody else. Its retained messages come in between.
-  bool isNew = false;
+  bool isNew : 1 = false;
+  uint32_t subscriptionId : 28 = 0;    // 0: none (5.0, 3.8.2.1.2); at most varintMax
+  uint8_t qos : 2 = 0;                 // maximum QoS
+  bool noLocal : 1 = false;
+  bool retainAsPublished : 1 = false;
 };
+static_assert(sizeof(Subscriber) == 16);
 
 struct Filter {
   uint64_t routes = 0;           // bit w: worker w has a subscriber
-  std::vector<Subscriber> subscribers;
-  std::unique_ptr<uint8_t[]> bytes;
+  ShortList<Subscriber> subscribers;
+  ShortText bytes;
+  bool isShared = false;         // the text is that of a shared filter
   uint32_t node = 0;             // in the tree; 0: no wildcard
   uint32_t share = 0;            // the first of its shares, or of a shared filter its own; 0: none
-  uint16_t size = 0;
-  bool isShared = false;         // the text is that of a shared filter
 
-  Bytes text() const { return {bytes.get(), size}; }
+  Bytes text() const { return bytes.bytes(); }
   bool hasWildcards() const { return node != 0; }
 };
+static_assert(sizeof(Filter) == 56);
 
 class FilterTable {
  public:
@@ -60,16 +62,14 @@ class FilterTable {
     if (Filter* known = find(text)) return *known;
     const uint32_t id = filters_.add();
     Filter& filter = filters_[id];
-    filter.size = uint16_t(text.size());
-    filter.bytes = std::make_unique<uint8_t[]>(text.size());
-    if (!text.empty()) std::memcpy(filter.bytes.get(), text.data(), text.size());
+    filter.bytes = ShortText(text);
     all_.add(hashBytes(text, seed_), id);
     if (isSharedFilter(text)) {
       addShare(filter);
     } else if (hasWildcard(text)) {
       filter.node = addPath(text);
-      tree_.value(filter.node).filter = &filter;
-      if (isMulti(filter.node)) tree_.value(tree_.parent(filter.node)).multi = &filter;
+      tree_.value(filter.node).filter = id;
+      if (isMulti(filter.node)) tree_.value(tree_.parent(filter.node)).multi = id;
     }
     return filter;
   }
@@ -112,8 +112,8 @@ class FilterTable {
   // What the tree knows at a node: the filter that ends here, the filter that ends with `#` below,
   // and the child under `+`.
   struct Place {
-    Filter* filter = nullptr;
-    Filter* multi = nullptr;
+    uint32_t filter = 0;
+    uint32_t multi = 0;
     uint32_t single = 0;
   };
   static constexpr uint32_t root = TopicTree<Place>::root;
@@ -137,7 +137,7 @@ class FilterTable {
       next_.clear();
       for (const uint32_t node : reached_) {
         const Place& place = tree_.value(node);
-        if (wildcardsMatch && place.multi) matches.push_back(place.multi);
+        if (wildcardsMatch && place.multi != 0) matches.push_back(&filters_[place.multi]);
         if (wildcardsMatch && place.single != 0) next_.push_back(place.single);
         if (const uint32_t literal = tree_.child(node, level); literal != 0) next_.push_back(literal);
       }
@@ -146,8 +146,8 @@ class FilterTable {
     });
     for (const uint32_t node : reached_) {
       const Place& place = tree_.value(node);
-      if (place.filter) matches.push_back(place.filter);
-      if (place.multi) matches.push_back(place.multi);  // `#` includes the parent level (4.7.1.2)
+      if (place.filter != 0) matches.push_back(&filters_[place.filter]);
+      if (place.multi != 0) matches.push_back(&filters_[place.multi]);  // `#` includes the parent level (4.7.1.2)
     }
   }
 
@@ -187,9 +187,9 @@ class FilterTable {
   }
 
   void removePath(uint32_t node) {
-    tree_.value(node).filter = nullptr;
-    if (isMulti(node)) tree_.value(tree_.parent(node)).multi = nullptr;
-    while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node).filter) {
+    tree_.value(node).filter = 0;
+    if (isMulti(node)) tree_.value(tree_.parent(node)).multi = 0;
+    while (node != root && tree_.firstChild(node) == 0 && tree_.value(node).filter == 0) {
       const bool wasSingle = isLevel(tree_.level(node), '+');
       node = tree_.remove(node);
       if (wasSingle) tree_.value(node).single = 0;

@@ -5,11 +5,9 @@
 // Edges are found through one hash index over (parent, level); siblings are chained so that all
 // children of a node can be visited.
 #pragma once
-#include <cstring>
-#include <memory>
-
 #include "hash-index.h"
 #include "hash.h"
+#include "short-text.h"
 #include "slab.h"
 
 namespace rally {
@@ -26,7 +24,7 @@ class TopicTree {
   uint32_t parent(uint32_t node) const { return nodes_[node].parent; }
   uint32_t firstChild(uint32_t node) const { return nodes_[node].firstChild; }
   uint32_t nextSibling(uint32_t node) const { return nodes_[node].nextSibling; }
-  Bytes level(uint32_t node) const { return {nodes_[node].text.get(), nodes_[node].textBytes}; }
+  Bytes level(uint32_t node) const { return nodes_[node].text.bytes(); }
   size_t size() const { return nodes_.size(); }
   // One more than the largest node there has been; the value of a node that is no more is empty.
   uint32_t end() const { return nodes_.end(); }
@@ -35,7 +33,7 @@ class TopicTree {
   uint32_t child(uint32_t parent, Bytes level) const {
     return index_.find(hashOf(parent, level), [&](uint32_t id) {
       const Node& node = nodes_[id];
-      return node.parent == parent && areEqual({node.text.get(), node.textBytes}, level);
+      return node.parent == parent && areEqual(node.text.bytes(), level);
     });
   }
 
@@ -43,9 +41,7 @@ class TopicTree {
     const uint32_t id = nodes_.add();
     Node& node = nodes_[id];
     node.parent = parent;
-    node.textBytes = uint16_t(level.size());
-    node.text = std::make_unique<uint8_t[]>(level.size());
-    if (!level.empty()) std::memcpy(node.text.get(), level.data(), level.size());
+    node.text = ShortText(level);
     node.nextSibling = nodes_[parent].firstChild;
     if (node.nextSibling != 0) nodes_[node.nextSibling].previousSibling = id;
     nodes_[parent].firstChild = id;
@@ -68,12 +64,11 @@ class TopicTree {
  private:
   struct Node {
     Value value{};
-    std::unique_ptr<uint8_t[]> text;
+    ShortText text;
     uint32_t parent = 0;
     uint32_t firstChild = 0;
     uint32_t nextSibling = 0;
     uint32_t previousSibling = 0;
-    uint16_t textBytes = 0;
   };
 
   uint64_t hashOf(uint32_t parent, Bytes level) const { return hashBytes(level, seed_ + parent * 0x9e3779b97f4a7c15); }

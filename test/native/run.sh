@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The C++ tests: every header of native/ but the Node-API and libuv ones, under AddressSanitizer and
-# UndefinedBehaviorSanitizer, and the lanes once more under ThreadSanitizer. Quiet about what passes.
+# UndefinedBehaviorSanitizer, the lanes once more under ThreadSanitizer, and what subscriptions cost without
+# any. Quiet about what passes.
 #
 #   run.sh              all
 #   run.sh TEXT         the cases whose title contains TEXT
@@ -19,9 +20,9 @@ flags=(-std=c++20 -O1 -g -fno-exceptions -fno-rtti -Wall -Wextra -Wconversion -W
 
 newest=$(find native test/native bench -name '*.h' -printf '%T@\n' | sort -n | tail -1)
 
-# Compiles what is older than its source or than any header, and links: build NAME SANITIZERS SOURCE...
+# Compiles what is older than its source or than any header, and links: build NAME FLAGS SOURCE...
 build() {
-  local name=$1 sanitizers=$2
+  local name=$1 own=$2
   shift 2
   local objects=() source object
   for source in "$@"; do
@@ -31,9 +32,10 @@ build() {
       echo "$object $source"
     fi
   done | xargs -r -n 2 -P 2 sh -c '"$0" "$@"' bash -c \
-    "$compiler ${flags[*]} -fsanitize=$sanitizers -fno-sanitize-recover=all -c -o \"\$0\" \"\$1\""
+    "$compiler ${flags[*]} $own -c -o \"\$0\" \"\$1\""
   for source in "$@"; do objects+=("$out/$name-$(basename "$source" .cpp).o"); done
-  "$compiler" -fsanitize="$sanitizers" -pthread -o "$out/$name" "${objects[@]}"
+  # shellcheck disable=SC2086
+  "$compiler" $own -pthread -o "$out/$name" "${objects[@]}"
 }
 
 passed=0
@@ -52,10 +54,13 @@ run() {
 }
 
 common=(test/native/main.cpp test/native/hand-driven-broker.cpp)
-build address address,undefined "${common[@]}" test/native/*.test.cpp
+build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" test/native/*.test.cpp
 run address "${1:-}"
-build thread thread test/native/main.cpp test/native/lanes.test.cpp
+build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp test/native/lanes.test.cpp
 run thread "${1:-}"
+build cost -O2 "${common[@]}" test/native/subscription-cost.cpp
+run cost "${1:-}"
+grep -s '^#' "$out/cost.log" || true
 
 echo "native: $passed passed, $failed failed"
 ((failed == 0 && passed > 0))

@@ -94,7 +94,7 @@ TEST("shared: a session gets a message for its shared and for its ordinary subsc
   publisher.publish("$share/g/t", "y", 1);
   broker.settle();
   CHECK(member.texts() == (Texts{"t=x", "t=x", "t=x"}));
-  CHECK(publisher.acknowledgements == (std::vector<Reason>{Reason::success, Reason::noMatchingSubscribers}));
+  CHECK(publisher.acknowledgements.size() == 2 && publisher.acknowledgements[0] == Reason::success && isError(publisher.acknowledgements[1]));
   member.unsubscribe("$share/g/t");
   member.unsubscribe("$share/h/+");
   member.unsubscribe("t");

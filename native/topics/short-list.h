@@ -1,0 +1,97 @@
+// A list that mostly has one element: that one lies in the place of the pointer to more.
+#pragma once
+#include <cstdint>
+#include <cstdlib>
+#include <type_traits>
+#include <utility>
+
+namespace rally {
+
+template <class T>
+class ShortList {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  ShortList() : one_() {}
+  ShortList(ShortList&& other) noexcept : ShortList() { swap(other); }
+  ShortList& operator=(ShortList other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~ShortList() {
+    if (isLong()) std::free(many_);
+  }
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  T* data() { return isLong() ? many_ : &one_; }
+  const T* data() const { return isLong() ? many_ : &one_; }
+  T* begin() { return data(); }
+  T* end() { return data() + size_; }
+  const T* begin() const { return data(); }
+  const T* end() const { return data() + size_; }
+  T& operator[](size_t index) { return data()[index]; }
+  const T& operator[](size_t index) const { return data()[index]; }
+  T& back() { return data()[size_ - 1]; }
+
+  void push_back(const T& value) {
+    const T copy = value;
+    if (size_ == capacity_) grow();
+    data()[size_++] = copy;
+  }
+  // Gives memory back when it is three quarters empty.
+  void pop_back() {
+    size_--;
+    if (!isLong() || size_ > capacity_ / 4) return;
+    if (size_ > 1) {
+      resize(capacity_ / 2);
+      return;
+    }
+    T* const many = many_;
+    const T left = many[0];
+    std::free(many);
+    one_ = left;
+    capacity_ = 1;
+  }
+  void clear() { *this = ShortList(); }
+
+ private:
+  bool isLong() const { return capacity_ > 1; }
+  void grow() {
+    if (isLong()) {
+      resize(capacity_ * 2);
+      return;
+    }
+    const T first = one_;
+    many_ = nullptr;
+    resize(4);
+    many_[0] = first;
+  }
+  void resize(uint32_t capacity) {
+    void* block = std::realloc(static_cast<void*>(many_), capacity * sizeof(T));
+    if (!block) std::abort();
+    many_ = static_cast<T*>(block);
+    capacity_ = capacity;
+  }
+  void swap(ShortList& other) noexcept {
+    const bool isLongHere = isLong();
+    const bool isLongThere = other.isLong();
+    T* const many = isLongHere ? many_ : nullptr;
+    const T one = isLongHere ? T() : one_;
+    if (isLongThere) many_ = other.many_;
+    else one_ = other.one_;
+    if (isLongHere) other.many_ = many;
+    else other.one_ = one;
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+  }
+
+  union {
+    T one_;
+    T* many_;
+  };
+  uint32_t size_ = 0;
+  uint32_t capacity_ = 1;
+};
+
+}  // namespace rally

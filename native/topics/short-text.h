@@ -1,0 +1,50 @@
+// A text that is mostly short: up to eight bytes lie in the place of the pointer to longer ones.
+#pragma once
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "../wire/varint.h"
+
+namespace rally {
+
+class ShortText {
+ public:
+  ShortText() = default;
+  explicit ShortText(Bytes text) : size_(uint16_t(text.size())) {
+    if (isLong()) {
+      void* block = std::malloc(size_);
+      if (!block) std::abort();
+      std::memcpy(raw_, &block, sizeof block);
+    }
+    if (size_ > 0) std::memcpy(isLong() ? block() : raw_, text.data(), size_);
+  }
+  ShortText(ShortText&& other) noexcept { swap(other); }
+  ShortText& operator=(ShortText other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~ShortText() {
+    if (isLong()) std::free(block());
+  }
+
+  Bytes bytes() const { return {isLong() ? block() : raw_, size_}; }
+
+ private:
+  bool isLong() const { return size_ > sizeof raw_; }
+  uint8_t* block() const {
+    uint8_t* block;
+    std::memcpy(&block, raw_, sizeof block);
+    return block;
+  }
+  void swap(ShortText& other) noexcept {
+    std::swap(raw_, other.raw_);
+    std::swap(size_, other.size_);
+  }
+
+  uint8_t raw_[8] = {};
+  uint16_t size_ = 0;
+};
+static_assert(sizeof(ShortText) == 10);
+
+}  // namespace rally
