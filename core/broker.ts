@@ -16,6 +16,8 @@ import { HostClient, type MessageListener, type PublishOptions } from './host/ho
 import { type AuthenticationRequest, Authenticator } from './security/authenticator.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
+import { SysPublisher } from './statistics/sys-publisher.ts';
+import type { BrokerSample } from './statistics/sys-topics.ts';
 import type { QoS, Will } from './wire/packets.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 
@@ -71,6 +73,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
   readonly #authenticator: Authenticator;
   readonly #directory: SessionDirectory;
   readonly #hostSession: number;
+  readonly #sys: SysPublisher;
+  #startedAtMs = 0;
   #supervisor: Supervisor | undefined;
   #address: Address | undefined;
   #state: State = 'new';
@@ -112,6 +116,12 @@ export class Broker extends EventEmitter<BrokerEvents> {
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
     });
     this.#hostSession = this.#directory.nextKey();
+    this.#sys = new SysPublisher({
+      intervalSeconds: config.sysIntervalSeconds,
+      clock: systemClock,
+      sample: () => this.#sample(),
+      publish: (topic, payload) => this.#publishSys(topic, payload),
+    });
   }
 
   /**
@@ -132,6 +142,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
     }
     this.#state = 'running';
     this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
+    this.#startedAtMs = performance.now();
+    if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
     this.#logger.info({ ...this.#address, workers: this.#config.workers, version }, 'ready');
   }
 
@@ -175,6 +187,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   async #stop(): Promise<void> {
     this.#state = 'stopped';
+    this.#sys.stop();
     this.#directory.stop();
     this.#host.close();
     await this.#supervisor?.stop(ReasonCode.serverShuttingDown);
@@ -213,6 +226,17 @@ export class Broker extends EventEmitter<BrokerEvents> {
     const values = this.#running.counters;
     const entries = counterNames.map((name, index) => [name, values[index] ?? 0] as const);
     return Object.fromEntries(entries) as Statistics;
+  }
+
+  #sample(): BrokerSample {
+    return {
+      version,
+      uptimeSeconds: (performance.now() - this.#startedAtMs) / 1_000,
+      counters: this.statistics(),
+      clients: this.#directory.counts,
+      memoryBytes: process.memoryUsage.rss(),
+      memoryBytesPeak: process.resourceUsage().maxRSS * 1_024,
+    };
   }
 
   get #running(): Supervisor {
@@ -273,6 +297,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     if (worker !== hostWorker) return;
     this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
     this.#host.resume();
+    this.#sys.forget();
   }
 
   /** Says so once for each origin: pages try again and again. */
@@ -296,6 +321,12 @@ export class Broker extends EventEmitter<BrokerEvents> {
     const { willDelayInterval: _, ...others } = properties;
     this.#host.publish(topic, payload, { qos, retain, properties: others }).catch((err: unknown) => {
       this.#logger.warn({ err, topic }, 'a will could not be published');
+    });
+  }
+
+  #publishSys(topic: string, payload: string): void {
+    this.#host.publish(topic, payload, { qos: 0, retain: true }).catch((err: unknown) => {
+      this.#logger.debug({ err, topic }, 'a $SYS topic is beyond the limits of the broker');
     });
   }
 

@@ -31,6 +31,9 @@ struct Limits {
   // How long a connection that is being ended may take to say goodbye.
   uint32_t closeTimeoutMs = 2'000;
 
+  // Retained messages that may wait in a session for its new subscriptions: all, and those of $SYS.
+  size_t queuedRetainedMax() const { return retainedMessagesMax + 64; }
+
   // From CONNECT to CONNACK: what an authentication may take, and as much again for the session to come.
   uint64_t connectingTimeoutMs() const { return 2 * uint64_t(connectTimeoutMs); }
 };

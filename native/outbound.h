@@ -91,7 +91,7 @@ class Outbound {
   // what it holds is only a reference to what the store keeps anyway.
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
     if (!session.connection && !session.isPersistent) return;
-    if (session.queue.retained() >= limits_.retainedMessagesMax) {  // it subscribes again and again without reading
+    if (session.queue.retained() >= limits_.queuedRetainedMax()) {  // it subscribes again and again without reading
       counters_.add(Counter::droppedQueueFull);
       return;
     }

@@ -82,6 +82,11 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => Array.isArray(value) && value.every(isOrigin),
     fromText: (text) => text.split(',').map((origin) => origin.trim()),
   },
+  sysIntervalSeconds: {
+    allowed: 'a whole number of seconds from 0 to 86400',
+    accepts: (value) => isWholeNumber(value, 0, 86_400),
+    fromText: wholeNumber,
+  },
   reasonStrings: {
     allowed: `one of ${reasonStringSettings.join(', ')}`,
     accepts: (value) => reasonStringSettings.some((setting) => setting === value),

@@ -72,6 +72,11 @@ export interface BrokerOptions {
    */
   readonly allowedOrigins?: readonly string[];
   /**
+   * Seconds between two publications of what has changed on the $SYS topics, 0 to 86400; 0 publishes none.
+   * Default 10, as mosquitto does.
+   */
+  readonly sysIntervalSeconds?: number;
+  /**
    * Whether the broker says in plain sentences (MQTT 5: Reason String) why it refuses or ends something:
    * 'always', 'onRequest' (of clients that set Request Problem Information to 1) or 'never'. Default
    * 'always'. A client that sets it to 0 gets them in CONNACK and DISCONNECT only.
@@ -98,6 +103,7 @@ export interface BrokerConfig {
   readonly subscriptionIdentifiersAvailable: boolean;
   readonly checksPayloadFormat: boolean;
   readonly allowedOrigins: readonly string[];
+  readonly sysIntervalSeconds: number;
   readonly reasonStrings: ReasonStrings;
   readonly limits: Limits;
 }
@@ -115,6 +121,7 @@ export const defaultOptions = {
   subscriptionIdentifiersAvailable: true,
   checksPayloadFormat: false,
   allowedOrigins: [],
+  sysIntervalSeconds: 10,
   reasonStrings: 'always',
 } as const satisfies BrokerOptions;
 

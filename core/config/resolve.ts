@@ -45,6 +45,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     subscriptionIdentifiersAvailable: chosen.subscriptionIdentifiersAvailable,
     checksPayloadFormat: chosen.checksPayloadFormat,
     allowedOrigins: [...chosen.allowedOrigins],
+    sysIntervalSeconds: chosen.sysIntervalSeconds,
     reasonStrings: chosen.reasonStrings,
     limits,
   };

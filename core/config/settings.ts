@@ -69,6 +69,13 @@ export const settings: readonly Setting[] = [
     variable: 'RALLYMQ_ALLOWED_ORIGINS',
     help: 'origins of more pages that may connect, null: files, *: all',
   },
+  {
+    option: 'sysIntervalSeconds',
+    flag: 'sys-interval',
+    placeholder: 'SECONDS',
+    variable: 'RALLYMQ_SYS_INTERVAL',
+    help: `how often $SYS topics are published, 0: never (default ${defaultOptions.sysIntervalSeconds})`,
+  },
 ];
 
 export const configFileVariable = 'RALLYMQ_CONFIG';

@@ -47,6 +47,19 @@ export interface DirectoryOptions {
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
 }
 
+/** How many clients there are and were. */
+export interface DirectoryCounts {
+  readonly connected: number;
+  /** With their session, whether they are connected or not. */
+  readonly total: number;
+  /** The most that were connected at once. */
+  readonly maximum: number;
+  /** Sessions that ended because their client stayed away. */
+  readonly expired: number;
+  /** CONNECTs that were accepted since the start. */
+  readonly accepted: number;
+}
+
 /** What became of an authentication: 0, or why not, and data for the client of MQTT 5. */
 export interface Verdict {
   readonly reasonCode: number;
@@ -85,6 +98,9 @@ export class SessionDirectory {
   readonly #steps = new Map<string, Promise<void>>();
   #keys = 0;
   #connections = 0;
+  #connectionsPeak = 0;
+  #accepted = 0;
+  #expired = 0;
   #isStopped = false;
 
   constructor(options: DirectoryOptions) {
@@ -96,8 +112,14 @@ export class SessionDirectory {
     return ++this.#keys;
   }
 
-  get connections(): number {
-    return this.#connections;
+  get counts(): DirectoryCounts {
+    return {
+      connected: this.#connections,
+      total: this.#byKey.size,
+      maximum: this.#connectionsPeak,
+      expired: this.#expired,
+      accepted: this.#accepted,
+    };
   }
 
   /** A client has sent CONNECT on `connection` of `worker`. */
@@ -258,6 +280,8 @@ export class SessionDirectory {
     record.willTimer = undefined;
     record.isConnected = true;
     this.#connections++;
+    this.#accepted++;
+    this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#connections);
     this.#options.onConnected(record.client);
   }
 
@@ -326,9 +350,10 @@ export class SessionDirectory {
   #leaveOrEnd(record: SessionRecord): void {
     if (record.expirySeconds === 0) this.#endSession(record);
     else if (record.expirySeconds !== neverExpires) {
-      record.expiryTimer = this.#options.clock.after(record.expirySeconds * 1_000, () =>
-        this.#endSession(record),
-      );
+      record.expiryTimer = this.#options.clock.after(record.expirySeconds * 1_000, () => {
+        this.#expired++;
+        this.#endSession(record);
+      });
     }
   }
 

@@ -20,17 +20,20 @@ class RetainedStore {
   size_t size() const { return count_; }
   size_t bytes() const { return bytes_; }
 
-  // Keeps `message` as its topic's retained message. False when the store is full.
+  // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS are the
+  // broker's own, a few dozen, and neither counted nor refused.
   bool set(MessageRef message) {
     uint32_t node = find(message->topic());
     const bool isNew = node == 0 || !tree_.value(node);
-    const size_t otherBytes = isNew ? bytes_ : bytes_ - tree_.value(node)->size();
-    if (otherBytes + message->size() > limits_.bytesMax || (isNew && count_ >= limits_.messagesMax)) return false;
+    if (!isReservedTopic(message->topic())) {
+      const size_t otherBytes = isNew ? bytes_ : bytes_ - tree_.value(node)->size();
+      if (otherBytes + message->size() > limits_.bytesMax || (isNew && count_ >= limits_.messagesMax)) return false;
+      if (isNew) count_++;
+      bytes_ = otherBytes + message->size();
+    }
     if (node == 0) node = addPath(message->topic());
     MessageRef& kept = tree_.value(node);
-    if (isNew) count_++;
-    else expiring_ -= kept->expiresAtMs != 0;
-    bytes_ = otherBytes + message->size();
+    if (!isNew) expiring_ -= kept->expiresAtMs != 0;
     expiring_ += message->expiresAtMs != 0;
     kept = std::move(message);
     return true;
@@ -40,8 +43,10 @@ class RetainedStore {
   void remove(Bytes topic) {
     uint32_t node = find(topic);
     if (node == 0 || !tree_.value(node)) return;
-    count_--;
-    bytes_ -= tree_.value(node)->size();
+    if (!isReservedTopic(topic)) {
+      count_--;
+      bytes_ -= tree_.value(node)->size();
+    }
     expiring_ -= tree_.value(node)->expiresAtMs != 0;
     tree_.value(node) = MessageRef();
     while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node)) node = tree_.remove(node);

@@ -25,10 +25,10 @@ std::multiset<std::string> matched(RetainedStore& store, const std::string& filt
   return found;
 }
 
-const std::vector<std::string> topics = {"a",   "b",    "/",    "//",     "/a",    "a/",   "a/b",      "a/b/c",   "a//c", "$SYS",
-                                         "$SYS/a", "b/$x", "a/$x/c", "sensor/1/temp", "sensor/2/temp", "sensor", "+x/y"};
+const std::vector<std::string> topics = {"a",   "b",    "/",    "//",     "/a",    "a/",   "a/b",      "a/b/c",   "a//c", "$sys",
+                                         "$sys/a", "b/$x", "a/$x/c", "sensor/1/temp", "sensor/2/temp", "sensor", "+x/y"};
 const std::vector<std::string> filters = {"#",   "+",   "+/+",      "/#",       "/+",          "a",   "a/#",    "a/+",  "a/+/c",  "+/b/#",
-                                          "$SYS", "$SYS/#", "$SYS/+", "sensor/+/temp", "sensor/#", "+/#", "+/+/#", "a//c", "none/#", "//", "a/b/c/#"};
+                                          "$sys", "$sys/#", "$sys/+", "sensor/+/temp", "sensor/#", "+/#", "+/+/#", "a//c", "none/#", "//", "a/b/c/#"};
 
 }  // namespace
 
@@ -137,4 +137,20 @@ TEST("retained store: expired messages leave it when they are found, and by the 
     for (const std::string& topic : topics) store.remove(bytesOf(topic));
     CHECK_EQ(store.size(), 0);
   });
+}
+
+TEST("retained store: what is below $SYS is neither counted nor refused") {
+  RetainedStore store(1, {1, 1'000'000});
+  CHECK(store.set(messageOf("a", "x")));
+  CHECK(!store.set(messageOf("b", "x")));
+  for (int i = 0; i < 3; i++) CHECK(store.set(messageOf("$SYS/" + std::to_string(i), "x")));
+  CHECK(store.set(messageOf("$SYS/0", "y")));
+  CHECK_EQ(store.size(), 1);
+  CHECK_EQ(matched(store, "$SYS/#").size(), 3);
+  store.remove(Exact(bytesOf("$SYS/1")));
+  CHECK_EQ(store.size(), 1);
+  store.remove(Exact(bytesOf("a")));
+  CHECK_EQ(store.size(), 0);
+  CHECK_EQ(store.bytes(), 0);
+  CHECK(store.set(messageOf("b", "x")));
 }

@@ -51,6 +51,7 @@ test('every flag is taken, with a space and with an equals sign', () => {
     workers: '3',
     'log-level': 'warn',
     'allowed-origins': 'https://a.example, null',
+    'sys-interval': '60',
   };
   const spaced = Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
   const joined = Object.entries(given).map(([name, value]) => `--${name}=${value}`);
@@ -65,6 +66,7 @@ test('every flag is taken, with a space and with an equals sign', () => {
       workers: 3,
       logLevel: 'warn',
       allowedOrigins: ['https://a.example', 'null'],
+      sysIntervalSeconds: 60,
       allowAnonymous: true,
     });
   }
@@ -243,6 +245,7 @@ test('the help has every flag, variable and default, in lines of a terminal', ()
     'LOG_LEVEL',
     'ALLOW_ANONYMOUS',
     'ALLOWED_ORIGINS',
+    'SYS_INTERVAL',
   ]) {
     assert.ok(text.includes(`RALLYMQ_${variable}`), variable);
   }

@@ -23,6 +23,7 @@ test('no options give the defaults', () => {
     subscriptionIdentifiersAvailable: true,
     checksPayloadFormat: false,
     allowedOrigins: [],
+    sysIntervalSeconds: 10,
     reasonStrings: 'always',
     limits: defaultLimits,
   });
@@ -53,6 +54,7 @@ test('an option overrides its default, and undefined does not', () => {
     subscriptionIdentifiersAvailable: true,
     checksPayloadFormat: false,
     allowedOrigins: [],
+    sysIntervalSeconds: 10,
     reasonStrings: 'always',
     limits: { ...defaultLimits, receiveMaximum: 7 },
   });
@@ -94,6 +96,7 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   subscriptionIdentifiersAvailable: ['false', 0, null],
   checksPayloadFormat: ['false', 1, null],
   allowedOrigins: ['*', ['https://a.example/'], ['https://A.example'], ['a.example'], ['file://'], [1], null],
+  sysIntervalSeconds: [-1, 86_401, 1.5, '10', null],
   reasonStrings: ['', 'sometimes', true, null],
   authenticate: ['yes', {}, null],
   limits: [1, [], null, 'x'],

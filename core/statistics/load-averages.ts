@@ -1,0 +1,30 @@
+/**
+ * How much of something happens in a minute, averaged over the last 1, 5 and 15 minutes as Unix does with
+ * its load: at each sample the old average fades by e^(-time/period) and what is new makes up for it.
+ */
+export const loadPeriods = [
+  ['1min', 60],
+  ['5min', 300],
+  ['15min', 900],
+] as const;
+
+export type LoadPeriod = (typeof loadPeriods)[number][0];
+
+export class LoadAverages {
+  #total = 0;
+  readonly #perMinute = new Map<LoadPeriod, number>();
+
+  /** `total`: how often it has happened since the start. */
+  sample(total: number, elapsedSeconds: number): void {
+    const current = ((total - this.#total) * 60) / elapsedSeconds;
+    this.#total = total;
+    for (const [period, seconds] of loadPeriods) {
+      const before = this.#perMinute.get(period) ?? 0;
+      this.#perMinute.set(period, current + Math.exp(-elapsedSeconds / seconds) * (before - current));
+    }
+  }
+
+  perMinute(period: LoadPeriod): number {
+    return this.#perMinute.get(period) ?? 0;
+  }
+}

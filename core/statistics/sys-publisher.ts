@@ -1,0 +1,68 @@
+/**
+ * Publishes the $SYS topics (main thread), retained: all of them at the start, and at each interval those
+ * whose value has changed.
+ */
+import type { Clock, Timer } from '../sessions/timers.ts';
+import { LoadAverages, loadPeriods } from './load-averages.ts';
+import { type BrokerSample, loadNames, type SysMessage, sysMessages, totalsOf } from './sys-topics.ts';
+
+export interface SysPublisherOptions {
+  readonly intervalSeconds: number;
+  readonly clock: Clock;
+  sample(): BrokerSample;
+  publish(topic: string, payload: string): void;
+}
+
+export class SysPublisher {
+  readonly #options: SysPublisherOptions;
+  readonly #loads = new Map(loadNames.map((name) => [name, new LoadAverages()]));
+  /** What was published last, by topic. */
+  readonly #published = new Map<string, string>();
+  #sampledAtSeconds = 0;
+  #timer: Timer | undefined;
+
+  constructor(options: SysPublisherOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#publish();
+    const { clock, intervalSeconds } = this.#options;
+    this.#timer = clock.after(intervalSeconds * 1_000, () => this.start());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** What was published may be lost: everything is published at the next interval. */
+  forget(): void {
+    this.#published.clear();
+  }
+
+  #publish(): void {
+    const sample = this.#options.sample();
+    this.#sampleLoads(sample);
+    for (const [topic, payload] of [...sysMessages(sample), ...this.#loadMessages()]) {
+      if (this.#published.get(topic) === payload) continue;
+      this.#published.set(topic, payload);
+      this.#options.publish(topic, payload);
+    }
+  }
+
+  #sampleLoads(sample: BrokerSample): void {
+    const elapsedSeconds = sample.uptimeSeconds - this.#sampledAtSeconds;
+    if (elapsedSeconds <= 0) return;
+    this.#sampledAtSeconds = sample.uptimeSeconds;
+    const totals = totalsOf(sample);
+    for (const [name, load] of this.#loads) load.sample(totals[name], elapsedSeconds);
+  }
+
+  #loadMessages(): SysMessage[] {
+    return [...this.#loads].flatMap(([name, load]) =>
+      loadPeriods.map(
+        ([period]): SysMessage => [`$SYS/broker/load/${name}/${period}`, load.perMinute(period).toFixed(2)],
+      ),
+    );
+  }
+}

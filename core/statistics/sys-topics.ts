@@ -1,0 +1,82 @@
+/**
+ * What the broker tells about itself on topics below $SYS/broker: the names are mosquitto's, so that what
+ * watches one broker can watch the other.
+ */
+import type { CounterName } from '../data-plane/addon.ts';
+import type { DirectoryCounts } from '../sessions/session-directory.ts';
+
+/** The broker at one moment. */
+export interface BrokerSample {
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly counters: Readonly<Record<CounterName, number>>;
+  readonly clients: DirectoryCounts;
+  /** Of the process, in bytes. */
+  readonly memoryBytes: number;
+  readonly memoryBytesPeak: number;
+}
+
+export type SysMessage = readonly [topic: string, payload: string];
+
+/** What is published at each interval, but for the load. */
+export function sysMessages(sample: BrokerSample): SysMessage[] {
+  const { counters, clients } = sample;
+  const totals = totalsOf(sample);
+  const disconnected = clients.total - clients.connected;
+  const values: Readonly<Record<string, number | string>> = {
+    version: `RallyMQ version ${sample.version}`,
+    uptime: `${Math.floor(sample.uptimeSeconds)} seconds`,
+    'clients/total': clients.total,
+    'clients/connected': clients.connected,
+    'clients/active': clients.connected,
+    'clients/disconnected': disconnected,
+    'clients/inactive': disconnected,
+    'clients/maximum': clients.maximum,
+    'clients/expired': clients.expired,
+    'messages/received': totals['messages/received'],
+    'messages/sent': totals['messages/sent'],
+    'messages/stored': counters.retained + counters.queued,
+    'store/messages/count': counters.retained + counters.queued,
+    'publish/messages/received': totals['publish/received'],
+    'publish/messages/sent': totals['publish/sent'],
+    'publish/messages/dropped': totals['publish/dropped'],
+    'bytes/received': totals['bytes/received'],
+    'bytes/sent': totals['bytes/sent'],
+    'subscriptions/count': counters.subscriptions,
+    'retained messages/count': counters.retained,
+    'heap/current': sample.memoryBytes,
+    'heap/maximum': sample.memoryBytesPeak,
+  };
+  return Object.entries(values).map(([name, value]) => [`$SYS/broker/${name}`, String(value)]);
+}
+
+/** Of what load averages are published, below $SYS/broker/load. */
+export const loadNames = [
+  'connections',
+  'sockets',
+  'messages/received',
+  'messages/sent',
+  'publish/received',
+  'publish/sent',
+  'publish/dropped',
+  'bytes/received',
+  'bytes/sent',
+] as const;
+
+export type LoadName = (typeof loadNames)[number];
+
+/** How often each has happened since the start. Messages are packets of all types. */
+export function totalsOf({ counters, clients }: BrokerSample): Readonly<Record<LoadName, number>> {
+  const { droppedQos0, droppedQueueFull, droppedTooLarge, droppedExpired, droppedInput } = counters;
+  return {
+    connections: clients.accepted,
+    sockets: counters.connectionsOpened,
+    'messages/received': counters.publishReceived + counters.otherReceived,
+    'messages/sent': counters.publishSent + counters.otherSent,
+    'publish/received': counters.publishReceived,
+    'publish/sent': counters.publishSent,
+    'publish/dropped': droppedQos0 + droppedQueueFull + droppedTooLarge + droppedExpired + droppedInput,
+    'bytes/received': counters.bytesReceived,
+    'bytes/sent': counters.bytesSent,
+  };
+}

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type CounterName, counterNames } from '../../../core/data-plane/addon.ts';
+import type { Clock } from '../../../core/sessions/timers.ts';
+import { LoadAverages } from '../../../core/statistics/load-averages.ts';
+import { SysPublisher } from '../../../core/statistics/sys-publisher.ts';
+
+/** Runs what is due when the test says so. */
+class FakeClock implements Clock {
+  nowSeconds = 0;
+  #due: { atSeconds: number; action: () => void } | undefined;
+
+  after(ms: number, action: () => void) {
+    const due = { atSeconds: this.nowSeconds + ms / 1_000, action };
+    this.#due = due;
+    return {
+      cancel: () => {
+        if (this.#due === due) this.#due = undefined;
+      },
+    };
+  }
+
+  advance(seconds: number): void {
+    const endSeconds = this.nowSeconds + seconds;
+    while (this.#due !== undefined && this.#due.atSeconds <= endSeconds) {
+      const { atSeconds, action } = this.#due;
+      this.#due = undefined;
+      this.nowSeconds = atSeconds;
+      action();
+    }
+    this.nowSeconds = endSeconds;
+  }
+}
+
+function publisherFor(intervalSeconds = 10) {
+  const clock = new FakeClock();
+  const counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>;
+  const clients = { connected: 0, total: 0, maximum: 0, expired: 0, accepted: 0 };
+  const published: (readonly [topic: string, payload: string])[] = [];
+  const publisher = new SysPublisher({
+    intervalSeconds,
+    clock,
+    sample: () => ({
+      version: '1.2.3',
+      uptimeSeconds: clock.nowSeconds,
+      counters,
+      clients,
+      memoryBytes: 1_000,
+      memoryBytesPeak: 2_000,
+    }),
+    publish: (topic, payload) => published.push([topic, payload]),
+  });
+  /** What was published since, by topic below $SYS/broker. */
+  const taken = (): Record<string, string> => {
+    const messages = published.splice(0);
+    const byName = Object.fromEntries(
+      messages.map(([topic, payload]) => [topic.replace(/^\$SYS\/broker\//, ''), payload]),
+    );
+    assert.equal(Object.keys(byName).length, messages.length, 'a topic was published twice');
+    return byName;
+  };
+  return { publisher, clock, counters, clients, taken };
+}
+
+test('at the start every topic is published, with the names of mosquitto', () => {
+  const { publisher, taken } = publisherFor();
+  publisher.start();
+  const load = ['connections', 'sockets', 'messages/received', 'messages/sent', 'publish/received'].concat([
+    'publish/sent',
+    'publish/dropped',
+    'bytes/received',
+    'bytes/sent',
+  ]);
+  assert.deepEqual(taken(), {
+    version: 'RallyMQ version 1.2.3',
+    uptime: '0 seconds',
+    'clients/total': '0',
+    'clients/connected': '0',
+    'clients/active': '0',
+    'clients/disconnected': '0',
+    'clients/inactive': '0',
+    'clients/maximum': '0',
+    'clients/expired': '0',
+    'messages/received': '0',
+    'messages/sent': '0',
+    'messages/stored': '0',
+    'store/messages/count': '0',
+    'publish/messages/received': '0',
+    'publish/messages/sent': '0',
+    'publish/messages/dropped': '0',
+    'bytes/received': '0',
+    'bytes/sent': '0',
+    'subscriptions/count': '0',
+    'retained messages/count': '0',
+    'heap/current': '1000',
+    'heap/maximum': '2000',
+    ...Object.fromEntries(
+      load.flatMap((name) => ['1min', '5min', '15min'].map((period) => [`load/${name}/${period}`, '0.00'])),
+    ),
+  });
+});
+
+test('at each interval what has changed is published', () => {
+  const { publisher, clock, counters, clients, taken } = publisherFor();
+  publisher.start();
+  taken();
+  clock.advance(9);
+  assert.deepEqual(taken(), {});
+  clock.advance(1);
+  assert.deepEqual(taken(), { uptime: '10 seconds' });
+  counters.retained = 3;
+  counters.queued = 4;
+  clients.connected = 2;
+  clients.total = 5;
+  clock.advance(10);
+  assert.deepEqual(taken(), {
+    uptime: '20 seconds',
+    'clients/total': '5',
+    'clients/connected': '2',
+    'clients/active': '2',
+    'clients/disconnected': '3',
+    'clients/inactive': '3',
+    'messages/stored': '7',
+    'store/messages/count': '7',
+    'retained messages/count': '3',
+  });
+});
+
+test('messages are packets of all types, and dropped is whatever was dropped', () => {
+  const { publisher, counters, taken } = publisherFor();
+  Object.assign(counters, { publishReceived: 10, otherReceived: 5, publishSent: 7, otherSent: 1 });
+  Object.assign(counters, { droppedQos0: 1, droppedQueueFull: 10, droppedTooLarge: 100 });
+  Object.assign(counters, { droppedExpired: 1_000, droppedInput: 10_000 });
+  publisher.start();
+  const values = taken();
+  assert.deepEqual(
+    ['messages/received', 'messages/sent', 'publish/messages/received', 'publish/messages/sent'].map(
+      (name) => values[name],
+    ),
+    ['15', '8', '10', '7'],
+  );
+  assert.equal(values['publish/messages/dropped'], '11111');
+});
+
+test('the load rises and falls with what happens', () => {
+  const { publisher, clock, counters, taken } = publisherFor();
+  publisher.start();
+  taken();
+  counters.publishReceived = 100; // in 10 s, which is 600 a minute
+  clock.advance(10);
+  const first = taken();
+  assert.equal(first['load/publish/received/1min'], (600 * (1 - Math.exp(-10 / 60))).toFixed(2));
+  assert.equal(first['load/publish/received/5min'], (600 * (1 - Math.exp(-10 / 300))).toFixed(2));
+  assert.equal(first['load/publish/received/15min'], (600 * (1 - Math.exp(-10 / 900))).toFixed(2));
+  clock.advance(10);
+  const faded = 600 * (1 - Math.exp(-10 / 60)) * Math.exp(-10 / 60);
+  assert.equal(taken()['load/publish/received/1min'], faded.toFixed(2));
+});
+
+test('a steady rate becomes the load', () => {
+  const load = new LoadAverages();
+  for (let minute = 1; minute <= 120; minute++) load.sample(minute * 60, 60);
+  for (const period of ['1min', '5min', '15min'] as const) {
+    assert.ok(Math.abs(load.perMinute(period) - 60) < 0.1, period);
+  }
+});
+
+test('after forget() everything is published again, and after stop() nothing', () => {
+  const { publisher, clock, taken } = publisherFor();
+  publisher.start();
+  const all = Object.keys(taken()).length;
+  publisher.forget();
+  clock.advance(10);
+  assert.equal(Object.keys(taken()).length, all);
+  publisher.stop();
+  clock.advance(1_000);
+  assert.deepEqual(taken(), {});
+});
