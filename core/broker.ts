@@ -109,6 +109,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
       },
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,
+      fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
+      closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
       authenticate: (worker, connection, request) =>
         this.#authenticator.decide(worker, connection, authenticationOf(request)),
       publishWill: (will) => this.#publishWill(will),
@@ -190,7 +192,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#sys.stop();
     this.#directory.stop();
     this.#host.close();
-    await this.#supervisor?.stop(ReasonCode.serverShuttingDown);
+    const isElsewhere = this.#config.serverReference !== undefined;
+    await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
     this.#release();
     this.#logger.info('stopped');
   }

@@ -2,6 +2,7 @@
 // a variable of the environment) alike.
 
 import { isIP } from 'node:net';
+import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
 import { type BrokerOptions, logLevels, reasonStringSettings, workersMax } from './options.ts';
 
 export type OptionName = keyof BrokerOptions;
@@ -87,6 +88,19 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => isWholeNumber(value, 0, 86_400),
     fromText: wholeNumber,
   },
+  responseTopicPrefix: {
+    allowed:
+      "a topic name that clients may publish to, of at most 1000 characters and without '/' at its end",
+    accepts: (value) =>
+      isShortText(value) && isValidTopicName(value) && !isReservedTopic(value) && !value.endsWith('/'),
+    fromText: asText,
+  },
+  serverReference: {
+    allowed: "servers like 'mqtt2.example:1883', with a space between, in at most 1000 characters",
+    accepts: (value) => isShortText(value) && /^[^\s\p{C}]+( [^\s\p{C}]+)*$/u.test(value),
+    fromText: asText,
+  },
+  serverMoved: truthRule,
   reasonStrings: {
     allowed: `one of ${reasonStringSettings.join(', ')}`,
     accepts: (value) => reasonStringSettings.some((setting) => setting === value),
@@ -117,6 +131,10 @@ function areMethods(value: unknown): boolean {
 function isMethod(value: unknown): value is { name: string } {
   const { name, begin } = isRecord(value) ? value : {};
   return typeof name === 'string' && name !== '' && typeof begin === 'function';
+}
+
+function isShortText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 1_000;
 }
 
 function isOrigin(value: unknown): boolean {

@@ -77,6 +77,22 @@ export interface BrokerOptions {
    */
   readonly sysIntervalSeconds?: number;
   /**
+   * Gives clients that ask for Response Information (MQTT 5, 3.1.2.11.6) a topic of their own for the answers
+   * to their requests: this prefix, '/' and their client identifier, percent-encoded. Default: none is given.
+   */
+  readonly responseTopicPrefix?: string;
+  /**
+   * Other servers for clients of this one (MQTT 5, 4.11), such as 'mqtt2.example:1883'. With it, clients that
+   * find no room, and those that are connected when the broker stops, are told 0x9C, use another server,
+   * instead of 0x97 and 0x8B. Default: none.
+   */
+  readonly serverReference?: string;
+  /**
+   * True says that `serverReference` is where to go for good: every CONNECT is refused with 0x9D, server moved.
+   * Default false.
+   */
+  readonly serverMoved?: boolean;
+  /**
    * Whether the broker says in plain sentences (MQTT 5: Reason String) why it refuses or ends something:
    * 'always', 'onRequest' (of clients that set Request Problem Information to 1) or 'never'. Default
    * 'always'. A client that sets it to 0 gets them in CONNACK and DISCONNECT only.
@@ -104,6 +120,9 @@ export interface BrokerConfig {
   readonly checksPayloadFormat: boolean;
   readonly allowedOrigins: readonly string[];
   readonly sysIntervalSeconds: number;
+  readonly responseTopicPrefix: string | undefined;
+  readonly serverReference: string | undefined;
+  readonly serverMoved: boolean;
   readonly reasonStrings: ReasonStrings;
   readonly limits: Limits;
 }
@@ -122,6 +141,7 @@ export const defaultOptions = {
   checksPayloadFormat: false,
   allowedOrigins: [],
   sysIntervalSeconds: 10,
+  serverMoved: false,
   reasonStrings: 'always',
 } as const satisfies BrokerOptions;
 

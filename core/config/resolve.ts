@@ -46,11 +46,15 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     checksPayloadFormat: chosen.checksPayloadFormat,
     allowedOrigins: [...chosen.allowedOrigins],
     sysIntervalSeconds: chosen.sysIntervalSeconds,
+    responseTopicPrefix: chosen.responseTopicPrefix,
+    serverReference: chosen.serverReference,
+    serverMoved: chosen.serverMoved,
     reasonStrings: chosen.reasonStrings,
     limits,
   };
   checkLimitsTogether(limits);
   checkPorts(config);
+  checkServerReference(config);
   checkClosedByDefault(config);
   return Object.freeze(config);
 }
@@ -138,6 +142,11 @@ function checkLimitsTogether(limits: Limits): void {
 function checkPorts({ port, tcpPort }: BrokerConfig): void {
   if (port === 0 || port !== tcpPort) return;
   throw new BrokerError('CONFIG_INVALID', `port and tcpPort are both ${port}: give each its own.`);
+}
+
+function checkServerReference({ serverMoved, serverReference }: BrokerConfig): void {
+  if (!serverMoved || serverReference !== undefined) return;
+  throw new BrokerError('CONFIG_INVALID', 'serverMoved is true: say with serverReference where to.');
 }
 
 function checkClosedByDefault({ host, allowAnonymous, authenticates }: BrokerConfig): void {

@@ -241,8 +241,13 @@ export class ClientConnection {
 
   /** Of a CONNACK or DISCONNECT that says why. */
   #endProperties(reasonCode: number, why = reasonSentence(reasonCode)): Properties {
-    if (this.version !== 5 || !this.#reasonStrings.atEnds || why === undefined) return {};
-    return { reasonString: why };
+    if (this.version !== 5) return {};
+    const properties: Properties = {};
+    const { serverReference } = this.#context.config;
+    const leadsAway = reasonCode === ReasonCode.useAnotherServer || reasonCode === ReasonCode.serverMoved;
+    if (leadsAway && serverReference !== undefined) properties.serverReference = serverReference;
+    if (this.#reasonStrings.atEnds && why !== undefined) properties.reasonString = why;
+    return properties;
   }
 
   #onConnect(header: number, body: Uint8Array): void {

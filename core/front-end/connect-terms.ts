@@ -80,6 +80,11 @@ export function connackProperties(
   if (keepAliveSeconds(connect, limits) !== connect.keepAliveSeconds)
     properties.serverKeepAlive = limits.serverKeepAliveSeconds;
   if (assigned !== undefined) properties.assignedClientIdentifier = assigned;
+  if (config.responseTopicPrefix !== undefined && connect.properties.requestResponseInformation === 1) {
+    // [MQTT-3.1.2-28]
+    const clientId = encodeURIComponent(assigned ?? connect.clientId); // which may have '/', '+' and '#'
+    properties.responseInformation = `${config.responseTopicPrefix}/${clientId}`;
+  }
   if (limits.maximumQoS < 2) properties.maximumQoS = limits.maximumQoS; // [MQTT-3.2.2-9]
   if (!config.retainAvailable) properties.retainAvailable = 0;
   if (!config.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;

@@ -35,6 +35,10 @@ export interface DirectoryOptions {
   readonly link: WorkerLink;
   readonly clock: Clock;
   readonly connectionsMax: number;
+  /** Why clients are refused for want of room. */
+  readonly fullReasonCode: number;
+  /** Why every client is refused; undefined if they are not. */
+  readonly closedReasonCode: number | undefined;
   /** Decides whether a client is let in; undefined if it has left meanwhile. */
   /** Undefined: the client has left meanwhile. */
   authenticate(
@@ -124,8 +128,9 @@ export class SessionDirectory {
 
   /** A client has sent CONNECT on `connection` of `worker`. */
   connect(worker: number, connection: number, request: ConnectRequest): void {
-    if (this.#isFull(request)) {
-      this.#refuse(worker, connection, ReasonCode.quotaExceeded);
+    const { closedReasonCode, fullReasonCode } = this.#options;
+    if (closedReasonCode !== undefined || this.#isFull(request)) {
+      this.#refuse(worker, connection, closedReasonCode ?? fullReasonCode);
       return;
     }
     // Not in turn: who does not know the password must not hold up the client identifier.
@@ -196,7 +201,7 @@ export class SessionDirectory {
     if (this.#steps.has(clientId) || this.#byClientId.has(clientId)) {
       this.#inTurn(clientId, () => this.#accept(arrival));
     } else if (this.#isFull(request)) {
-      this.#refuse(worker, connection, ReasonCode.quotaExceeded);
+      this.#refuse(worker, connection, this.#options.fullReasonCode);
     } else {
       this.#acceptHere(arrival, undefined);
     }
@@ -209,7 +214,7 @@ export class SessionDirectory {
   async #accept(arrival: Arrival): Promise<void> {
     const { worker, connection, request } = arrival;
     if (this.#isFull(request)) {
-      this.#refuse(worker, connection, ReasonCode.quotaExceeded);
+      this.#refuse(worker, connection, this.#options.fullReasonCode);
       return;
     }
     const existing = this.#byClientId.get(request.clientId);

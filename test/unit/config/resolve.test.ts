@@ -24,6 +24,9 @@ test('no options give the defaults', () => {
     checksPayloadFormat: false,
     allowedOrigins: [],
     sysIntervalSeconds: 10,
+    responseTopicPrefix: undefined,
+    serverReference: undefined,
+    serverMoved: false,
     reasonStrings: 'always',
     limits: defaultLimits,
   });
@@ -55,6 +58,9 @@ test('an option overrides its default, and undefined does not', () => {
     checksPayloadFormat: false,
     allowedOrigins: [],
     sysIntervalSeconds: 10,
+    responseTopicPrefix: undefined,
+    serverReference: undefined,
+    serverMoved: false,
     reasonStrings: 'always',
     limits: { ...defaultLimits, receiveMaximum: 7 },
   });
@@ -96,6 +102,9 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   subscriptionIdentifiersAvailable: ['false', 0, null],
   checksPayloadFormat: ['false', 1, null],
   allowedOrigins: ['*', ['https://a.example/'], ['https://A.example'], ['a.example'], ['file://'], [1], null],
+  responseTopicPrefix: ['', 'a/', 'a/#', '$SYS/a', 'x'.repeat(1_001), 1, null],
+  serverReference: ['', ' a', 'a  b', 'a\n', 'x'.repeat(1_001), 1, null],
+  serverMoved: ['true', 1, null],
   sysIntervalSeconds: [-1, 86_401, 1.5, '10', null],
   reasonStrings: ['', 'sometimes', true, null],
   authenticate: ['yes', {}, null],
@@ -220,4 +229,9 @@ test('closed by default: others are let in by a hook or by name only', () => {
     assert.equal(resolveConfig({ host, allowAnonymous: true }).host, host);
     assert.equal(resolveConfig({ host, authenticate: async () => false }).host, host);
   }
+});
+
+test('a server that has moved has moved somewhere', () => {
+  refused({ serverMoved: true }, 'serverMoved is true: say with serverReference where to.');
+  assert.equal(resolveConfig({ serverMoved: true, serverReference: 'a:1 b:2' }).serverMoved, true);
 });
