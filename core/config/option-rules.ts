@@ -74,6 +74,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   retainAvailable: truthRule,
   wildcardSubscriptionAvailable: truthRule,
   subscriptionIdentifiersAvailable: truthRule,
+  sharedSubscriptionAvailable: truthRule,
   checksPayloadFormat: truthRule,
   allowedOrigins: {
     allowed:

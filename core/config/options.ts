@@ -58,6 +58,8 @@ export interface BrokerOptions {
   readonly wildcardSubscriptionAvailable?: boolean;
   /** False refuses subscription identifiers, with 0xA1 (MQTT 5, 3.2.2.3.12). Default true. */
   readonly subscriptionIdentifiersAvailable?: boolean;
+  /** False refuses shared subscriptions, with 0x9E (MQTT 5, 3.2.2.3.13). Default true. */
+  readonly sharedSubscriptionAvailable?: boolean;
   /**
    * True refuses payloads that are not UTF-8 though their Payload Format Indicator says so, with 0x99
    * (MQTT 5, 3.3.2.3.2). Default false, since it reads every such payload once more.
@@ -117,6 +119,7 @@ export interface BrokerConfig {
   readonly retainAvailable: boolean;
   readonly wildcardSubscriptionAvailable: boolean;
   readonly subscriptionIdentifiersAvailable: boolean;
+  readonly sharedSubscriptionAvailable: boolean;
   readonly checksPayloadFormat: boolean;
   readonly allowedOrigins: readonly string[];
   readonly sysIntervalSeconds: number;
@@ -138,6 +141,7 @@ export const defaultOptions = {
   retainAvailable: true,
   wildcardSubscriptionAvailable: true,
   subscriptionIdentifiersAvailable: true,
+  sharedSubscriptionAvailable: true,
   checksPayloadFormat: false,
   allowedOrigins: [],
   sysIntervalSeconds: 10,

@@ -43,6 +43,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     retainAvailable: chosen.retainAvailable,
     wildcardSubscriptionAvailable: chosen.wildcardSubscriptionAvailable,
     subscriptionIdentifiersAvailable: chosen.subscriptionIdentifiersAvailable,
+    sharedSubscriptionAvailable: chosen.sharedSubscriptionAvailable,
     checksPayloadFormat: chosen.checksPayloadFormat,
     allowedOrigins: [...chosen.allowedOrigins],
     sysIntervalSeconds: chosen.sysIntervalSeconds,

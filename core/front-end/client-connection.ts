@@ -31,7 +31,13 @@ import type {
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { hasWildcards, isValidTopicFilter, levelCount, unsharedFilter } from '../wire/topic.ts';
+import {
+  hasWildcards,
+  isSharedFilter,
+  isValidTopicFilter,
+  levelCount,
+  unsharedFilter,
+} from '../wire/topic.ts';
 import {
   assignedClientId,
   connackProperties,
@@ -434,6 +440,8 @@ export class ClientConnection {
     if (!config.subscriptionIdentifiersAvailable && properties.subscriptionIdentifiers !== undefined) {
       return ReasonCode.subscriptionIdentifiersNotSupported;
     }
+    const asksToShare = subscriptions.some(({ topicFilter }) => isSharedFilter(topicFilter));
+    if (!config.sharedSubscriptionAvailable && asksToShare) return ReasonCode.sharedSubscriptionsNotSupported;
     const asksForWildcards = subscriptions.some(({ topicFilter }) => hasWildcards(topicFilter));
     return !config.wildcardSubscriptionAvailable && asksForWildcards
       ? ReasonCode.wildcardSubscriptionsNotSupported
@@ -447,6 +455,9 @@ export class ClientConnection {
     const { topicFilter, noLocal, retainAsPublished, retainHandling } = request;
     if (!isValidTopicFilter(topicFilter) || levelCount(unsharedFilter(topicFilter)) > limits.topicLevelsMax) {
       return ReasonCode.topicFilterInvalid;
+    }
+    if (!config.sharedSubscriptionAvailable && isSharedFilter(topicFilter)) {
+      return ReasonCode.sharedSubscriptionsNotSupported;
     }
     if (!config.wildcardSubscriptionAvailable && hasWildcards(topicFilter)) {
       return ReasonCode.wildcardSubscriptionsNotSupported;

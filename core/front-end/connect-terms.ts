@@ -88,6 +88,7 @@ export function connackProperties(
   if (limits.maximumQoS < 2) properties.maximumQoS = limits.maximumQoS; // [MQTT-3.2.2-9]
   if (!config.retainAvailable) properties.retainAvailable = 0;
   if (!config.wildcardSubscriptionAvailable) properties.wildcardSubscriptionAvailable = 0;
+  if (!config.sharedSubscriptionAvailable) properties.sharedSubscriptionAvailable = 0;
   if (!config.subscriptionIdentifiersAvailable) properties.subscriptionIdentifiersAvailable = 0;
   return properties;
 }

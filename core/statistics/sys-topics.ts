@@ -43,6 +43,7 @@ export function sysMessages(sample: BrokerSample): SysMessage[] {
     'bytes/received': totals['bytes/received'],
     'bytes/sent': totals['bytes/sent'],
     'subscriptions/count': counters.subscriptions,
+    'shared_subscriptions/count': counters.sharedSubscriptions,
     'retained messages/count': counters.retained,
     'heap/current': sample.memoryBytes,
     'heap/maximum': sample.memoryBytesPeak,

@@ -139,6 +139,18 @@ for (const transport of transports) {
     }
   });
 
+  test(`${transport}: without shared subscriptions one ends with 0x9E, and is 0x80 for older clients`, async (t) => {
+    const running = await startBroker(t, { sharedSubscriptionAvailable: false });
+    const { client, connack } = await openConnected(t, transport, running);
+    assert.equal(connack.properties.sharedSubscriptionAvailable, 0);
+    client.send(subscribeFrame('$share/g/a'));
+    assert.equal(await client.nextHex(), hexOf('e0 01 9e'));
+    await client.closed();
+    const older = await openClient(t, transport, running, { protocolVersion: 4 });
+    older.send(subscribeFrame('$share/g/a', 0, {}, 4));
+    assert.equal(await older.nextHex(), hexOf('90 03 0001 80'));
+  });
+
   test(`${transport}: without subscription identifiers a SUBSCRIBE with one ends with 0xA1`, async (t) => {
     const running = await startBroker(t, { subscriptionIdentifiersAvailable: false });
     const client = await openClient(t, transport, running);

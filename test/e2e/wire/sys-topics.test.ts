@@ -30,7 +30,7 @@ for (const workers of [1, 4]) {
     const running = await startBroker(t, { workers, sysIntervalSeconds: 1 });
     const values = new Map<string, string>();
     await watcher(t, running, values);
-    await until('all topics', () => values.size === 49);
+    await until('all topics', () => values.size === 50);
     assert.match(values.get('version') ?? '', /^RallyMQ version \d+\.\d+\.\d+$/);
     assert.match(values.get('uptime') ?? '', /^\d+ seconds$/);
     const client = await openClient(t, 'ws', running);
@@ -77,7 +77,7 @@ test('$SYS takes nothing from the room for retained messages, and is there witho
     const running = await startBroker(t, { limits: { retainedMessagesMax } });
     const values = new Map<string, string>();
     await watcher(t, running, values);
-    await until('all topics', () => values.size === 49);
+    await until('all topics', () => values.size === 50);
     const client = await openClient(t, 'tcp', running);
     for (let index = 0; index < 3; index++) {
       client.send(publishFrame(`kept/${index}`, 'x', { qos: 1, retain: true }));

@@ -91,6 +91,7 @@ test('at the start every topic is published, with the names of mosquitto', () =>
     'bytes/received': '0',
     'bytes/sent': '0',
     'subscriptions/count': '0',
+    'shared_subscriptions/count': '0',
     'retained messages/count': '0',
     'heap/current': '1000',
     'heap/maximum': '2000',
