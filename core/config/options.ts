@@ -97,7 +97,8 @@ export interface BrokerOptions {
   /**
    * Whether the broker says in plain sentences (MQTT 5: Reason String) why it refuses or ends something:
    * 'always', 'onRequest' (of clients that set Request Problem Information to 1) or 'never'. Default
-   * 'always'. A client that sets it to 0 gets them in CONNACK and DISCONNECT only.
+   * 'onRequest': reason codes say enough to programs, and a phone need not pay for sentences. With 'always' a
+   * client that sets it to 0 gets them in CONNACK and DISCONNECT only.
    */
   readonly reasonStrings?: ReasonStrings;
   /** The bounds that differ from `defaultLimits`. */
@@ -146,7 +147,7 @@ export const defaultOptions = {
   allowedOrigins: [],
   sysIntervalSeconds: 10,
   serverMoved: false,
-  reasonStrings: 'always',
+  reasonStrings: 'onRequest',
 } as const satisfies BrokerOptions;
 
 export const workersMax = 64;

@@ -9,8 +9,7 @@ export interface RunningBroker {
   readonly wsUrl: string;
 }
 
-/** Reason strings would stand in the bytes that tests compare; those that are about them ask for them. */
-const testOptions = { port: 0, tcpPort: 0, workers: 1, reasonStrings: 'never' } as const;
+const testOptions = { port: 0, tcpPort: 0, workers: 1 } as const;
 
 export async function startBroker(test: TestContext, options: BrokerOptions = {}): Promise<RunningBroker> {
   const broker = createBroker({ ...testOptions, ...options });

@@ -28,7 +28,7 @@ test('no options give the defaults', () => {
     responseTopicPrefix: undefined,
     serverReference: undefined,
     serverMoved: false,
-    reasonStrings: 'always',
+    reasonStrings: 'onRequest',
     limits: defaultLimits,
   });
   assert.ok(workers >= 1 && workers <= 64);
@@ -63,7 +63,7 @@ test('an option overrides its default, and undefined does not', () => {
     responseTopicPrefix: undefined,
     serverReference: undefined,
     serverMoved: false,
-    reasonStrings: 'always',
+    reasonStrings: 'onRequest',
     limits: { ...defaultLimits, receiveMaximum: 7 },
   });
 });
