@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { BenchError } from '../bench-error.ts';
+import { endWithUs } from '../children.ts';
 import { compile } from './compile.ts';
 
 /** Quantiles of times in nanoseconds. */
@@ -113,6 +114,7 @@ export async function generate(
 ): Promise<LoadResult> {
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  endWithUs(process);
   const exit = new Promise<number | string>((resolve, reject) => {
     process.once('error', reject);
     process.once('close', (code, signal) => resolve(code ?? signal ?? 'nothing'));

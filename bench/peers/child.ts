@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BenchError } from '../bench-error.ts';
+import { endWithUs } from '../children.ts';
 
 const startMs = 10_000;
 const stopMs = 5_000;
@@ -28,8 +29,8 @@ export async function startChild(name: string, command: string, args: readonly s
   } catch (error) {
     throw new BenchError(`${name} cannot be started: ${command} is not installed.`, { cause: error });
   }
-  killWithUs.add(process);
-  const ended = once(process, 'exit').then(() => killWithUs.delete(process));
+  endWithUs(process);
+  const ended = once(process, 'exit');
   return {
     pid: process.pid ?? 0,
     printed: () => printed,
@@ -78,11 +79,6 @@ export async function accepts(host: string, port: number, patienceMs = 1_000): P
     socket.destroy();
   }
 }
-
-const killWithUs = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of killWithUs) child.kill('SIGKILL');
-});
 
 async function stop(process: ChildProcess, ended: Promise<unknown>): Promise<void> {
   process.kill('SIGTERM');
