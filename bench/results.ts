@@ -74,11 +74,14 @@ export interface ResultFiles {
   readonly micro: MicroFile;
   readonly http: HttpFile;
   readonly peers: PeersFile;
+  /** This broker alone; it is not part of the report. */
+  readonly load: PeersFile;
   readonly soak: SoakFile;
 }
 
 export type ResultKind = keyof ResultFiles;
-export const resultKinds: readonly ResultKind[] = ['micro', 'http', 'peers', 'soak'];
+/** What the report is made from. */
+export const reportedKinds = ['micro', 'http', 'peers', 'soak'] as const satisfies readonly ResultKind[];
 
 export const resultsFolder = join(root, 'bench', 'results');
 export const publishedFolder = join(root, 'bench', 'published');

@@ -37,7 +37,7 @@ export async function runPeers(command: CommandLine): Promise<boolean> {
   });
   clear();
   for (const scenario of scenarios) say(`\n${scenarioTable(scenario, played)}`);
-  const path = await writeResult(resultsFolder, 'peers', {
+  const path = await writeResult(resultsFolder, command.subcommand === 'load' ? 'load' : 'peers', {
     ...header,
     peers: peers.map(({ name, description }) => ({ name, description })),
     scenarios,

@@ -8,7 +8,7 @@ import {
   publishedFolder,
   type ResultFiles,
   readResult,
-  resultKinds,
+  reportedKinds,
   resultsFolder,
   writeResult,
 } from '../results.ts';
@@ -17,7 +17,7 @@ import { capacityPage } from './capacity.ts';
 import { peersSection, type Section } from './peers-section.ts';
 import { httpSection, microSection, soakSection } from './small-sections.ts';
 
-type Results = { readonly [Kind in keyof ResultFiles]: ResultFiles[Kind] | undefined };
+type Results = { readonly [Kind in (typeof reportedKinds)[number]]: ResultFiles[Kind] | undefined };
 
 const introduction = `# Benchmarks
 
@@ -67,7 +67,7 @@ export async function report(_: CommandLine): Promise<boolean> {
 }
 
 export async function publish(command: CommandLine): Promise<boolean> {
-  for (const kind of resultKinds) await copy(kind);
+  for (const kind of reportedKinds) await copy(kind);
   return await report(command);
 }
 
