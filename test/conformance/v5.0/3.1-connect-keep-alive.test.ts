@@ -36,18 +36,18 @@ test('[MQTT-3.1.2-22] every packet of the client counts, and none of the server'
   connect,
   name,
 }) => {
-  const pinging = await connect({ keepAlive: 1 });
-  const publishing = await connect({ keepAlive: 1 });
-  const listening = await connect({ keepAlive: 1 });
+  const pinging = await connect({ keepAlive: 2 });
+  const publishing = await connect({ keepAlive: 2 });
+  const listening = await connect({ keepAlive: 2 });
   await listening.subscribe(name());
   const speaker = await connect();
-  for (let round = 0; round < 7; round++) {
-    await secondsPass(0.5);
+  for (let round = 0; round < 8; round++) {
+    await secondsPass(0.6);
     pinging.send(pingreq);
     publishing.send(publish('5.0', name('/other')));
     speaker.send(publish('5.0', name(), `${round}`));
   }
-  for (let round = 0; round < 7; round++) await pinging.expect(pingresp);
+  for (let round = 0; round < 8; round++) await pinging.expect(pingresp);
   await publishing.ping();
   await listening.raw.closed();
 });

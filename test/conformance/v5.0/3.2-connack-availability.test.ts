@@ -163,20 +163,25 @@ test(
   checking,
 );
 
-test(
-  '[MQTT-3.1.2-29] who does not ask to be spared is told what is wrong, and who does is not',
-  async ({ connect }) => {
-    for (const [properties, reasonStrings] of [
-      ['', 1],
-      [requestProblemInformation(1), 1],
-      [requestProblemInformation(0), 0],
-    ] as const) {
-      const client = await connect({ properties });
-      client.send(subscribe('5.0', [['a/#/b', 0]]));
-      const suback = await client.nextAcknowledgement(packetType.suback);
-      assert.deepEqual(suback.codes, [0x8f]);
-      assert.equal(valuesOf(suback.properties, identifier.reasonString).length, reasonStrings);
-    }
-  },
-  { broker: {} },
-);
+for (const [reasonStrings, unasked] of [
+  ['always', 1],
+  ['onRequest', 0],
+] as const) {
+  test(
+    `[MQTT-3.1.2-29] who asks is told what is wrong, and who wants to be spared is not (${reasonStrings})`,
+    async ({ connect }) => {
+      for (const [properties, expected] of [
+        ['', unasked],
+        [requestProblemInformation(1), 1],
+        [requestProblemInformation(0), 0],
+      ] as const) {
+        const client = await connect({ properties });
+        client.send(subscribe('5.0', [['a/#/b', 0]]));
+        const suback = await client.nextAcknowledgement(packetType.suback);
+        assert.deepEqual(suback.codes, [0x8f]);
+        assert.equal(valuesOf(suback.properties, identifier.reasonString).length, expected);
+      }
+    },
+    { broker: { reasonStrings } },
+  );
+}
