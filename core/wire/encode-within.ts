@@ -2,7 +2,8 @@ import type { Properties } from './properties.ts';
 
 /**
  * The frame that `encode` makes of `properties`, or of fewer if with all of them it would exceed what the
- * receiver takes: the user properties go first, then the reason string. The rest is sent as it is.
+ * receiver takes: the user properties go first, then the reason string, then the server reference, which a
+ * server need not send (section 4.11). The rest is sent as it is.
  * `maximumPacketSize` is in bytes; without one there is no limit.
  */
 export function encodeWithin(
@@ -19,5 +20,8 @@ export function encodeWithin(
   if (fits(shorter)) return shorter;
   // [MQTT-3.2.2-19] [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2]
   const { reasonString, ...withoutBoth } = withoutUserProperties;
-  return encode(withoutBoth);
+  const shortest = encode(withoutBoth);
+  if (fits(shortest) || withoutBoth.serverReference === undefined) return shortest;
+  const { serverReference, ...withoutAll } = withoutBoth;
+  return encode(withoutAll);
 }

@@ -76,6 +76,7 @@ const lacks = [
   [{ retainAvailable: false }, [0x25, 0], publish('5.0', 't', 'm', { retain: true }), 0x9a],
   [{ limits: { maximumQoS: 0 } }, [0x24, 0], publish('5.0', 't', 'm', { qos: 1 }), 0x9b],
   [{ limits: { maximumQoS: 1 } }, [0x24, 1], publish('5.0', 't', 'm', { qos: 2 }), 0x9b],
+  [{ sharedSubscriptionAvailable: false }, [0x2a, 0], subscribe('5.0', [['$share/g/t', 0]]), 0x9e],
   [
     { subscriptionIdentifiersAvailable: false },
     [0x29, 0],

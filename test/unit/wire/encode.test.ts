@@ -144,6 +144,16 @@ test('what fits the maximum packet size goes whole, and the other properties alw
   assert.deepEqual(encodeWithin(encode(two).length - 1, properties, encode), encode({ serverKeepAlive: 1 }));
 });
 
+test('the server reference goes last, where nothing else is left to leave out', () => {
+  const encode = (properties: Properties): Uint8Array<ArrayBuffer> =>
+    encodeConnack({ sessionPresent: false, reasonCode: 0x9d, properties }, 5);
+  const reference = { serverReference: 'other.example' };
+  const properties = { ...reference, reasonString: 'because' };
+  assert.deepEqual(encodeWithin(encode(properties).length - 1, properties, encode), encode(reference));
+  assert.deepEqual(encodeWithin(encode(reference).length, properties, encode), encode(reference));
+  assert.deepEqual(encodeWithin(encode(reference).length - 1, properties, encode), encode({}));
+});
+
 test('reason codes have the names of the specification', () => {
   assert.equal(reasonCodeName(0), 'success');
   assert.equal(reasonCodeName(0x9b), 'qosNotSupported');
