@@ -25,19 +25,13 @@ import type {
   ConnectPacket,
   ProtocolVersion,
   SubackPacket,
-  SubscribePacket,
   SubscriptionRequest,
 } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import {
-  hasWildcards,
-  isSharedFilter,
-  isValidTopicFilter,
-  levelCount,
-  unsharedFilter,
-} from '../wire/topic.ts';
+import { isValidTopicFilter } from '../wire/topic.ts';
+import { refusalOf, unavailableTo } from './availability.ts';
 import {
   assignedClientId,
   connackProperties,
@@ -411,7 +405,7 @@ export class ClientConnection {
       this.#fail(subscribe);
       return;
     }
-    const unavailable = this.#unavailableTo(subscribe);
+    const unavailable = unavailableTo(subscribe, this.#version, this.#context.config);
     if (unavailable !== undefined) {
       this.end(unavailable, 'lost');
       return;
@@ -433,35 +427,13 @@ export class ClientConnection {
     engine.finishSubscribe(session, token);
   }
 
-  /** What the CONNACK said is not available: to ask for it ends the connection (3.2.2.3.11 and 3.2.2.3.12). */
-  #unavailableTo({ properties, subscriptions }: SubscribePacket): number | undefined {
-    if (this.#version !== 5) return undefined; // has no such CONNACK: the SUBACK says it for each filter
-    const { config } = this.#context;
-    if (!config.subscriptionIdentifiersAvailable && properties.subscriptionIdentifiers !== undefined) {
-      return ReasonCode.subscriptionIdentifiersNotSupported;
-    }
-    const asksToShare = subscriptions.some(({ topicFilter }) => isSharedFilter(topicFilter));
-    if (!config.sharedSubscriptionAvailable && asksToShare) return ReasonCode.sharedSubscriptionsNotSupported;
-    const asksForWildcards = subscriptions.some(({ topicFilter }) => hasWildcards(topicFilter));
-    return !config.wildcardSubscriptionAvailable && asksForWildcards
-      ? ReasonCode.wildcardSubscriptionsNotSupported
-      : undefined;
-  }
-
   /** Gives the reason code of one entry: the granted QoS, or why not. */
   #subscribe(request: SubscriptionRequest, subscriptionId: number, token: number): number {
     const { engine, config } = this.#context;
     const { limits } = config;
     const { topicFilter, noLocal, retainAsPublished, retainHandling } = request;
-    if (!isValidTopicFilter(topicFilter) || levelCount(unsharedFilter(topicFilter)) > limits.topicLevelsMax) {
-      return ReasonCode.topicFilterInvalid;
-    }
-    if (!config.sharedSubscriptionAvailable && isSharedFilter(topicFilter)) {
-      return ReasonCode.sharedSubscriptionsNotSupported;
-    }
-    if (!config.wildcardSubscriptionAvailable && hasWildcards(topicFilter)) {
-      return ReasonCode.wildcardSubscriptionsNotSupported;
-    }
+    const refusal = refusalOf(topicFilter, config);
+    if (refusal !== undefined) return refusal;
     const isFull = this.#subscriptions >= limits.subscriptionsPerSessionMax;
     if (isFull && !engine.isSubscribed(this.session, topicFilter)) return ReasonCode.quotaExceeded;
     const qos = Math.min(request.qos, limits.maximumQoS); // [MQTT-3.2.2-10]
