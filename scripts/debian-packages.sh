@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes sure that the Debian packages are there which the tests need: real brokers and clients as peers,
-# and clang with its sanitizers. Installs what is missing where it may, and says what to do where
+# a browser, and clang with its sanitizers. Installs what is missing where it may, and says what to do where
 # it may not.
 set -euo pipefail
 
-packages=(mosquitto mosquitto-clients python3-paho-mqtt clang libclang-rt-14-dev)
+packages=(mosquitto mosquitto-clients python3-paho-mqtt chromium clang libclang-rt-14-dev)
 
 missing=()
 for package in "${packages[@]}"; do

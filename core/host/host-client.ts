@@ -7,7 +7,7 @@
  */
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
-import { decodeAcknowledgement, decodeSuback } from '../wire/decode-acknowledgement.ts';
+import { decodeAcknowledgement, decodeSubscriptionAnswer } from '../wire/decode-acknowledgement.ts';
 import { decodePublish } from '../wire/decode-publish.ts';
 import { encodeAcknowledgement } from '../wire/encode-acknowledgement.ts';
 import { encodePublish } from '../wire/encode-publish.ts';
@@ -229,7 +229,7 @@ export class HostClient {
     if (type === PacketType.publish) {
       this.#onPublish(orThrow(decodePublish(header, body, 5)));
     } else if (type === PacketType.suback || type === PacketType.unsuback) {
-      const { packetId, reasonCodes } = orThrow(decodeSuback(PacketType.suback << 4, body, 5));
+      const { packetId, reasonCodes } = orThrow(decodeSubscriptionAnswer(PacketType.suback << 4, body, 5));
       this.#answered(packetId, reasonCodes[0] ?? 0);
     } else if (type === PacketType.puback || type === PacketType.pubcomp) {
       const { packetId, reasonCode } = orThrow(decodeAcknowledgement(header, body, 5));

@@ -18,10 +18,10 @@ export function decodeConnack(
   const reader = readBody(header, PacketType.connack << 4, body, version);
   const flags = reader.uint8();
   // [MQTT-3.2.2-1]; 3.1 has no such flags.
-  if (version > 3 && flags > 1) reader.fail(malformedPacket('a reserved flag is set'));
+  strict: if (version > 3 && flags > 1) reader.fail(malformedPacket('a reserved flag is set'));
   const code = reader.uint8();
   return reader.finish({
-    sessionPresent: version > 3 && flags === 1,
+    sessionPresent: version > 3 && (flags & 1) === 1,
     reasonCode: version === 5 ? code : (reasonCodeOf[code] ?? unspecifiedError),
     properties: version === 5 ? decodeProperties(reader, PacketType.connack) : {},
   });

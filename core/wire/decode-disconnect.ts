@@ -1,5 +1,5 @@
 /** DISCONNECT and AUTH (sections 3.14 and 3.15), which both sides may send, with different rules. */
-import { decodeProperties } from './decode-properties.ts';
+import { decodeProperties, decodeReason } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { AuthPacket, DisconnectPacket, ProtocolVersion } from './packets.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from './protocol-error.ts';
@@ -33,7 +33,7 @@ export function decodeServerDisconnect(
   if (version < 5) return protocolViolation('not before version 5');
   const packet = decodeAnyDisconnect(header, body, version);
   // [MQTT-3.14.2-2]
-  if (!isProtocolError(packet) && packet.properties.sessionExpiryInterval !== undefined) {
+  strict: if (!isProtocolError(packet) && packet.properties.sessionExpiryInterval !== undefined) {
     return protocolViolation('sessionExpiryInterval from a server');
   }
   return packet;
@@ -77,9 +77,5 @@ function decodeAnyDisconnect(
 ): DisconnectPacket | ProtocolError {
   // [MQTT-3.14.1-1]
   const reader = readBody(header, PacketType.disconnect << 4, body, version);
-  if (version < 5) return reader.finish({ reasonCode: 0, properties: {} });
-  return reader.finish({
-    reasonCode: reader.remaining > 0 ? reader.uint8() : 0,
-    properties: reader.remaining > 0 ? decodeProperties(reader, PacketType.disconnect) : {},
-  });
+  return reader.finish(decodeReason(reader, PacketType.disconnect, version));
 }

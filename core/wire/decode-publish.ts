@@ -18,15 +18,14 @@ export function decodePublish(
   const qos = (header >> 1) & 0x03;
   const dup = (header & 0x08) !== 0;
   // [MQTT-3.3.1-4]
-  if (qos === 3) reader.fail(malformedPacket('QoS 3'));
+  strict: if (qos === 3) reader.fail(malformedPacket('QoS 3'));
   // [MQTT-3.3.1-2]; 3.1 says nothing of it.
-  if (version > 3 && dup && qos === 0) reader.fail(malformedPacket('DUP with QoS 0'));
+  strict: if (version > 3 && dup && qos === 0) reader.fail(malformedPacket('DUP with QoS 0'));
   // [MQTT-3.3.2-1]
   const topic = reader.string();
   const packetId = qos > 0 ? reader.packetId() : 0;
   const properties = version === 5 ? decodeProperties(reader, PacketType.publish) : {};
-  const topicError = topicErrorOf(topic, version, properties);
-  if (topicError) reader.fail(topicError);
+  strict: reader.fail(topicErrorOf(topic, version, properties));
   const payload = reader.bytes(reader.remaining);
   const retain = (header & 0x01) !== 0;
   const packet: PublishPacket = { topic, payload, qos: qos as QoS, retain, dup, properties };

@@ -1,8 +1,8 @@
 /** The packets that answer another (sections 3.4 to 3.7, 3.9 and 3.11). */
-import { encodeProperties, hasProperties } from './encode-properties.ts';
+import { encodeProperties, encodeReason } from './encode-properties.ts';
 import { type AcknowledgementType, PacketType } from './packet-type.ts';
 import type { AcknowledgementPacket, ProtocolVersion, SubackPacket, UnsubackPacket } from './packets.ts';
-import { Writer } from './writer.ts';
+import { frame, packetId } from './write.ts';
 
 /** PUBACK, PUBREC, PUBREL or PUBCOMP, in the shortest form that says it. */
 export function encodeAcknowledgement(
@@ -10,33 +10,25 @@ export function encodeAcknowledgement(
   packet: AcknowledgementPacket,
   version: ProtocolVersion,
 ): Uint8Array<ArrayBuffer> {
-  const { packetId, reasonCode, properties } = packet;
-  const writer = new Writer();
-  writer.packetId(packetId);
-  if (version === 5 && (reasonCode !== 0 || hasProperties(properties))) {
-    writer.uint8(reasonCode);
-    if (hasProperties(properties)) encodeProperties(writer, type, properties);
-  }
-  return writer.frame((type << 4) | (type === PacketType.pubrel ? 2 : 0));
+  const header = (type << 4) | (type === PacketType.pubrel ? 2 : 0);
+  return frame(header, [packetId(packet.packetId), ...(version === 5 ? encodeReason(type, packet) : [])]);
 }
 
 /** SUBACK. Before version 5 there is one code for every failure, 0x80. */
 export function encodeSuback(packet: SubackPacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
-  const writer = new Writer();
-  writer.packetId(packet.packetId);
-  if (version === 5) encodeProperties(writer, PacketType.suback, packet.properties);
-  // [v3 MQTT-3.9.3-2]
-  for (const code of packet.reasonCodes) writer.uint8(version === 5 ? code : Math.min(code, 0x80));
-  return writer.frame(PacketType.suback << 4);
+  return frame(PacketType.suback << 4, [
+    packetId(packet.packetId),
+    version === 5 ? encodeProperties(PacketType.suback, packet.properties) : [],
+    // [v3 MQTT-3.9.3-2]
+    packet.reasonCodes.map((code) => (version === 5 ? code : Math.min(code, 0x80))),
+  ]);
 }
 
 /** UNSUBACK. Before version 5 it has no reason codes. */
 export function encodeUnsuback(packet: UnsubackPacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
-  const writer = new Writer();
-  writer.packetId(packet.packetId);
-  if (version === 5) {
-    encodeProperties(writer, PacketType.unsuback, packet.properties);
-    for (const code of packet.reasonCodes) writer.uint8(code);
-  }
-  return writer.frame(PacketType.unsuback << 4);
+  return frame(PacketType.unsuback << 4, [
+    packetId(packet.packetId),
+    version === 5 ? encodeProperties(PacketType.unsuback, packet.properties) : [],
+    version === 5 ? packet.reasonCodes : [],
+  ]);
 }

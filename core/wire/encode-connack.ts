@@ -2,7 +2,7 @@ import { returnCodeOf } from './connack-return-code.ts';
 import { encodeProperties } from './encode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ConnackPacket, ProtocolVersion } from './packets.ts';
-import { Writer } from './writer.ts';
+import { frame } from './write.ts';
 
 /**
  * CONNACK (section 3.2). In 3.1 and 3.1.1 the reason code becomes a return code; where there is none for it
@@ -12,10 +12,10 @@ export function encodeConnack(packet: ConnackPacket, version: ProtocolVersion): 
   const code = version === 5 ? packet.reasonCode : returnCodeOf(packet.reasonCode);
   // [v3 MQTT-3.2.2-6]
   if (code === undefined) return new Uint8Array();
-  const writer = new Writer();
   // [MQTT-3.2.2-6] [v3 MQTT-3.2.2-4]; 3.1 has no session present.
-  writer.uint8(packet.sessionPresent && code === 0 && version > 3 ? 1 : 0);
-  writer.uint8(code);
-  if (version === 5) encodeProperties(writer, PacketType.connack, packet.properties);
-  return writer.frame(PacketType.connack << 4);
+  const flags = packet.sessionPresent && code === 0 && version > 3 ? 1 : 0;
+  return frame(PacketType.connack << 4, [
+    [flags, code],
+    version === 5 ? encodeProperties(PacketType.connack, packet.properties) : [],
+  ]);
 }

@@ -1,7 +1,7 @@
-import { encodeProperties, hasProperties } from './encode-properties.ts';
+import { encodeProperties, encodeReason } from './encode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { AuthPacket, DisconnectPacket, ProtocolVersion } from './packets.ts';
-import { Writer } from './writer.ts';
+import { frame } from './write.ts';
 
 /**
  * DISCONNECT (section 3.14), in the shortest form that says it. Before version 5 it has no content and only
@@ -11,21 +11,17 @@ export function encodeDisconnect(
   packet: DisconnectPacket,
   version: ProtocolVersion,
 ): Uint8Array<ArrayBuffer> {
-  const { reasonCode, properties } = packet;
-  const writer = new Writer();
-  if (version === 5 && (reasonCode !== 0 || hasProperties(properties))) {
-    writer.uint8(reasonCode);
-    if (hasProperties(properties)) encodeProperties(writer, PacketType.disconnect, properties);
-  }
-  return writer.frame(PacketType.disconnect << 4);
+  const type = PacketType.disconnect;
+  return frame(type << 4, version === 5 ? encodeReason(type, packet) : []);
 }
 
 /** AUTH (section 3.15), which only version 5 has. */
-export function encodeAuth({ reasonCode, properties }: AuthPacket): Uint8Array<ArrayBuffer> {
-  const writer = new Writer();
-  if (reasonCode !== 0 || hasProperties(properties)) {
-    writer.uint8(reasonCode);
-    encodeProperties(writer, PacketType.auth, properties);
-  }
-  return writer.frame(PacketType.auth << 4);
+export function encodeAuth(packet: AuthPacket): Uint8Array<ArrayBuffer> {
+  const { reasonCode, properties } = packet;
+  const type = PacketType.auth;
+  // Only AUTH cannot end behind its reason code.
+  return frame(
+    type << 4,
+    reasonCode ? [[reasonCode], encodeProperties(type, properties)] : encodeReason(type, packet),
+  );
 }

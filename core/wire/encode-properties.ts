@@ -1,26 +1,32 @@
 import { type Properties, type PropertyCarrier, propertyTable } from './properties.ts';
-import { Writer } from './writer.ts';
+import { isMisplaced } from './property-rules.ts';
+import { type Bytes, concat, write } from './write.ts';
 
 /**
- * Writes the property length and the properties (section 2.2.2); a single 0 if there are none.
+ * The property length and the properties (section 2.2.2); a single 0 if there are none.
  * Throws a RangeError for a property which this packet may not carry.
  */
-export function encodeProperties(writer: Writer, carrier: PropertyCarrier, properties: Properties): void {
-  const encoded = new Writer();
-  for (const [identifier, name, encoding, carriers, repeatsIn] of propertyTable) {
+export function encodeProperties(carrier: PropertyCarrier, properties: Properties): Bytes {
+  const parts = propertyTable.flatMap(([identifier, name, encoding, isList]): Bytes[] => {
     const value = properties[name];
-    if (value === undefined) continue;
-    if (!(carriers & (1 << carrier))) throw new RangeError(`${name} is not for this packet`);
-    for (const single of repeatsIn ? (value as readonly unknown[]) : [value]) {
-      encoded.variableByteInteger(identifier);
-      encoded[encoding](single as never);
-    }
-  }
+    if (value === undefined) return [];
+    strict: if (isMisplaced(carrier, name)) throw new RangeError(`${name} is not for this packet`);
+    const values = isList ? (value as readonly unknown[]) : [value];
+    return values.flatMap((single) => [[identifier], write[encoding](single as never)]);
+  });
   // [MQTT-2.2.2-1]
-  writer.variableByteInteger(encoded.body.length);
-  writer.bytes(encoded.body);
+  const encoded = concat(parts);
+  return concat([write.variableByteInteger(encoded.length), encoded]);
 }
 
-export function hasProperties(properties: Properties): boolean {
-  return Object.keys(properties).length > 0;
+/**
+ * A reason code and the properties behind it, in the shortest form that says it: success without properties
+ * needs none of both.
+ */
+export function encodeReason(
+  carrier: PropertyCarrier,
+  { reasonCode, properties }: { reasonCode: number; properties: Properties },
+): Bytes[] {
+  if (Object.keys(properties).length > 0) return [[reasonCode], encodeProperties(carrier, properties)];
+  return reasonCode ? [[reasonCode]] : [];
 }

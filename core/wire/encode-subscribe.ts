@@ -1,19 +1,18 @@
 import { encodeProperties } from './encode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ProtocolVersion, SubscribePacket, UnsubscribePacket } from './packets.ts';
-import { Writer } from './writer.ts';
+import { frame, packetId, write } from './write.ts';
 
 /** SUBSCRIBE (section 3.8). Before version 5 only the QoS of a subscription is sent. */
 export function encodeSubscribe(packet: SubscribePacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
-  const writer = new Writer();
-  writer.packetId(packet.packetId);
-  if (version === 5) encodeProperties(writer, PacketType.subscribe, packet.properties);
-  for (const { topicFilter, qos, noLocal, retainAsPublished, retainHandling } of packet.subscriptions) {
-    writer.string(topicFilter);
-    const options = (noLocal ? 0x04 : 0) | (retainAsPublished ? 0x08 : 0) | (retainHandling << 4);
-    writer.uint8(version === 5 ? qos | options : qos);
-  }
-  return writer.frame((PacketType.subscribe << 4) | 2);
+  return frame((PacketType.subscribe << 4) | 2, [
+    packetId(packet.packetId),
+    version === 5 ? encodeProperties(PacketType.subscribe, packet.properties) : [],
+    ...packet.subscriptions.flatMap(({ topicFilter, qos, noLocal, retainAsPublished, retainHandling }) => {
+      const options = (noLocal ? 0x04 : 0) | (retainAsPublished ? 0x08 : 0) | (retainHandling << 4);
+      return [write.string(topicFilter), [version === 5 ? qos | options : qos]];
+    }),
+  ]);
 }
 
 /** UNSUBSCRIBE (section 3.10). */
@@ -21,9 +20,9 @@ export function encodeUnsubscribe(
   packet: UnsubscribePacket,
   version: ProtocolVersion,
 ): Uint8Array<ArrayBuffer> {
-  const writer = new Writer();
-  writer.packetId(packet.packetId);
-  if (version === 5) encodeProperties(writer, PacketType.unsubscribe, packet.properties);
-  for (const topicFilter of packet.topicFilters) writer.string(topicFilter);
-  return writer.frame((PacketType.unsubscribe << 4) | 2);
+  return frame((PacketType.unsubscribe << 4) | 2, [
+    packetId(packet.packetId),
+    version === 5 ? encodeProperties(PacketType.unsubscribe, packet.properties) : [],
+    ...packet.topicFilters.map(write.string),
+  ]);
 }

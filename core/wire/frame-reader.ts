@@ -1,14 +1,14 @@
 /**
  * Splits a stream into frames. Chunks may cut it anywhere: a frame may span many and a chunk hold many.
  *
- *     #bytes: | frames already given out | #start: frames not yet complete | #end: free |
- *
- * Bytes before #start are never written again, so a frame's body stays a view and is not copied. A chunk
- * is copied only when an incomplete frame waits for it.
+ * Nothing is written into a chunk, so a frame's body stays a view of it. Chunks are joined, and thereby
+ * copied, only when all of a frame that spans them is there.
  */
+
 import type { ProtocolVersion } from './packets.ts';
 import { malformedPacket, type ProtocolError } from './protocol-error.ts';
 import type { ReasonCode } from './reason-code.ts';
+import { byteCountOf, concat } from './write.ts';
 
 export interface Frame {
   /** The first byte: packet type and flags. */
@@ -23,68 +23,50 @@ export const packetSizeMax = 5 + 0x0fff_ffff;
 export class FrameReader {
   readonly #maximumPacketSize: number;
   readonly #version: ProtocolVersion;
-  #bytes: Uint8Array = new Uint8Array();
-  #start = 0;
-  #end = 0;
-  #error: ProtocolError | undefined;
+  #chunks: Uint8Array[] = [];
+  /** How many bytes must be there before it is worth looking again. */
+  #neededBytes = 0;
 
   /** `maximumPacketSize` is in bytes and counts the fixed header, as the property of that name does. */
-  constructor(version: ProtocolVersion, maximumPacketSize: number = packetSizeMax) {
-    this.#version = version;
-    this.#maximumPacketSize = maximumPacketSize;
+  constructor(version: ProtocolVersion, maximumPacketSize?: number) {
+    strict: {
+      this.#version = version;
+      this.#maximumPacketSize = maximumPacketSize ?? packetSizeMax;
+    }
   }
 
   /** Takes over `chunk`: the caller must not change it afterwards. */
   push(chunk: Uint8Array): void {
-    const waitingBytes = this.#end - this.#start;
-    if (waitingBytes === 0) {
-      this.#bytes = chunk;
-      this.#start = 0;
-      this.#end = 0;
-    } else {
-      if (this.#end + chunk.length > this.#bytes.length) {
-        const grown = new Uint8Array(2 * waitingBytes + chunk.length);
-        grown.set(this.#bytes.subarray(this.#start, this.#end));
-        this.#bytes = grown;
-        this.#start = 0;
-        this.#end = waitingBytes;
-      }
-      this.#bytes.set(chunk, this.#end);
-    }
-    this.#end += chunk.length;
+    this.#chunks.push(chunk);
   }
 
   /** The next frame; undefined when more bytes are needed; after an error only that error. */
   next(): Frame | ProtocolError | undefined {
-    if (this.#error) return this.#error;
-    const header = this.#bytes[this.#start];
+    if (byteCountOf(this.#chunks) < this.#neededBytes) return undefined;
+    const [first, ...others] = this.#chunks;
+    const bytes = first && others.length === 0 ? first : concat(this.#chunks);
+    this.#chunks = [bytes];
+    const [header = 0] = bytes;
     let remainingLength = 0;
-    for (let index = 1; index <= 4; index++) {
-      const offset = this.#start + index;
-      const byte = this.#bytes[offset];
-      if (header === undefined || byte === undefined || offset >= this.#end) return undefined;
-      remainingLength |= (byte & 0x7f) << (7 * (index - 1));
+    for (let offset = 1; offset <= 4; offset++) {
+      const byte = bytes[offset];
+      if (byte === undefined) return undefined;
+      remainingLength |= (byte & 0x7f) << (7 * (offset - 1));
+      // Only version 5 forbids a length with more bytes than it needs.
+      strict: if (byte === 0 && offset > 1 && this.#version === 5) break;
       if (byte < 0x80) {
-        // Only version 5 forbids a length with more bytes than it needs.
-        if (byte === 0 && index > 1 && this.#version === 5) break;
-        return this.#frame(header, offset + 1, remainingLength);
+        const end = offset + 1 + remainingLength;
+        strict: if (end > this.#maximumPacketSize) {
+          const reasonCode = 0x95 satisfies typeof ReasonCode.packetTooLarge;
+          return { reasonCode, why: 'it exceeds the maximum packet size' };
+        }
+        this.#neededBytes = end;
+        if (end > bytes.length) return undefined;
+        this.#neededBytes = 0;
+        this.#chunks = end < bytes.length ? [bytes.subarray(end)] : [];
+        return { header, body: bytes.subarray(offset + 1, end) };
       }
     }
-    this.#error = malformedPacket('the remaining length has too many bytes');
-    return this.#error;
-  }
-
-  #frame(header: number, bodyStart: number, bodyBytes: number): Frame | ProtocolError | undefined {
-    const bodyEnd = bodyStart + bodyBytes;
-    if (bodyEnd - this.#start > this.#maximumPacketSize) {
-      this.#error = {
-        reasonCode: 0x95 satisfies typeof ReasonCode.packetTooLarge,
-        why: 'it exceeds the maximum packet size',
-      };
-      return this.#error;
-    }
-    if (bodyEnd > this.#end) return undefined;
-    this.#start = bodyEnd;
-    return { header, body: this.#bytes.subarray(bodyStart, bodyEnd) };
+    return malformedPacket('the remaining length has too many bytes');
   }
 }

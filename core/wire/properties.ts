@@ -1,7 +1,6 @@
 /**
- * The properties of MQTT 5 (section 2.2.2): one table says how each is written, which packets may carry it
- * and where it may repeat. The decoder and the encoder are driven by it and know no property by themselves
- * but the few with a rule of their own.
+ * The properties of MQTT 5 (section 2.2.2): one table says how each is written. The decoder and the encoder
+ * are driven by it and know no property by themselves; what is allowed stands in property-rules.ts.
  */
 import type { PacketType } from './packet-type.ts';
 
@@ -42,7 +41,7 @@ export interface Properties {
 export type PropertyCarrier = PacketType | typeof willProperties;
 export const willProperties = 0;
 
-/** How a value is written; each is also the name of a method of Reader and of Writer. */
+/** How a value is written; each is also the name of a method of Reader and of `write`. */
 export type PropertyEncoding =
   | 'uint8'
   | 'uint16'
@@ -56,50 +55,36 @@ export type PropertyRow = readonly [
   identifier: number,
   name: keyof Properties,
   encoding: PropertyEncoding,
-  /** Bit n is set if carrier n may have it. */
-  carriers: number,
-  /** Likewise for the carriers where it may repeat; if there are any, its value is an array. */
-  repeatsIn: number,
+  /** Whether it may occur more than once; its value is an array then. */
+  isList?: true,
 ];
 
-const will = 1 << 0;
-const connect = 1 << 1;
-const connack = 1 << 2;
-const publish = 1 << 3;
-const subscribe = 1 << 8;
-const disconnect = 1 << 14;
-const auth = 1 << 15;
-/** PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK. */
-const acknowledgements = 0b1010_1111_0000;
-/** All but PINGREQ and PINGRESP. */
-const all = 0b1100_1111_1111_1111;
-
 export const propertyTable: readonly PropertyRow[] = [
-  [0x01, 'payloadFormatIndicator', 'uint8', publish | will, 0],
-  [0x02, 'messageExpiryInterval', 'uint32', publish | will, 0],
-  [0x03, 'contentType', 'string', publish | will, 0],
-  [0x08, 'responseTopic', 'string', publish | will, 0],
-  [0x09, 'correlationData', 'binary', publish | will, 0],
-  [0x0b, 'subscriptionIdentifiers', 'variableByteInteger', publish | subscribe, publish],
-  [0x11, 'sessionExpiryInterval', 'uint32', connect | connack | disconnect, 0],
-  [0x12, 'assignedClientIdentifier', 'string', connack, 0],
-  [0x13, 'serverKeepAlive', 'uint16', connack, 0],
-  [0x15, 'authenticationMethod', 'string', connect | connack | auth, 0],
-  [0x16, 'authenticationData', 'binary', connect | connack | auth, 0],
-  [0x17, 'requestProblemInformation', 'uint8', connect, 0],
-  [0x18, 'willDelayInterval', 'uint32', will, 0],
-  [0x19, 'requestResponseInformation', 'uint8', connect, 0],
-  [0x1a, 'responseInformation', 'string', connack, 0],
-  [0x1c, 'serverReference', 'string', connack | disconnect, 0],
-  [0x1f, 'reasonString', 'string', connack | acknowledgements | disconnect | auth, 0],
-  [0x21, 'receiveMaximum', 'uint16', connect | connack, 0],
-  [0x22, 'topicAliasMaximum', 'uint16', connect | connack, 0],
-  [0x23, 'topicAlias', 'uint16', publish, 0],
-  [0x24, 'maximumQoS', 'uint8', connack, 0],
-  [0x25, 'retainAvailable', 'uint8', connack, 0],
-  [0x26, 'userProperties', 'stringPair', all, all],
-  [0x27, 'maximumPacketSize', 'uint32', connect | connack, 0],
-  [0x28, 'wildcardSubscriptionAvailable', 'uint8', connack, 0],
-  [0x29, 'subscriptionIdentifiersAvailable', 'uint8', connack, 0],
-  [0x2a, 'sharedSubscriptionAvailable', 'uint8', connack, 0],
+  [0x01, 'payloadFormatIndicator', 'uint8'],
+  [0x02, 'messageExpiryInterval', 'uint32'],
+  [0x03, 'contentType', 'string'],
+  [0x08, 'responseTopic', 'string'],
+  [0x09, 'correlationData', 'binary'],
+  [0x0b, 'subscriptionIdentifiers', 'variableByteInteger', true],
+  [0x11, 'sessionExpiryInterval', 'uint32'],
+  [0x12, 'assignedClientIdentifier', 'string'],
+  [0x13, 'serverKeepAlive', 'uint16'],
+  [0x15, 'authenticationMethod', 'string'],
+  [0x16, 'authenticationData', 'binary'],
+  [0x17, 'requestProblemInformation', 'uint8'],
+  [0x18, 'willDelayInterval', 'uint32'],
+  [0x19, 'requestResponseInformation', 'uint8'],
+  [0x1a, 'responseInformation', 'string'],
+  [0x1c, 'serverReference', 'string'],
+  [0x1f, 'reasonString', 'string'],
+  [0x21, 'receiveMaximum', 'uint16'],
+  [0x22, 'topicAliasMaximum', 'uint16'],
+  [0x23, 'topicAlias', 'uint16'],
+  [0x24, 'maximumQoS', 'uint8'],
+  [0x25, 'retainAvailable', 'uint8'],
+  [0x26, 'userProperties', 'stringPair', true],
+  [0x27, 'maximumPacketSize', 'uint32'],
+  [0x28, 'wildcardSubscriptionAvailable', 'uint8'],
+  [0x29, 'subscriptionIdentifiersAvailable', 'uint8'],
+  [0x2a, 'sharedSubscriptionAvailable', 'uint8'],
 ];

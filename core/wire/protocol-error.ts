@@ -23,5 +23,5 @@ export function protocolViolation(why: string): ProtocolError {
 
 /** Narrows what a decoder returned. */
 export function isProtocolError(value: object): value is ProtocolError {
-  return 'why' in value;
+  return (value as ProtocolError).why !== undefined;
 }

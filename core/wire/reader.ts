@@ -27,15 +27,16 @@ export class Reader {
     return this.#bytes.length - this.#offset;
   }
 
-  /** Notes an error unless there is one already. */
-  fail(error: ProtocolError): void {
+  /** Notes the error, if there is one and none before. */
+  fail(error: ProtocolError | undefined): void {
+    if (!error) return;
     this.error ??= error;
     this.#offset = this.#bytes.length;
   }
 
   /** What a decoder returns: `packet` if all went well and every byte was read. */
   finish<Packet>(packet: Packet): Packet | ProtocolError {
-    if (this.remaining > 0) this.fail(malformedPacket('bytes after the end'));
+    strict: if (this.remaining > 0) this.fail(malformedPacket('bytes after the end'));
     return this.error ?? packet;
   }
 
@@ -67,7 +68,7 @@ export class Reader {
       const byte = this.uint8();
       value |= (byte & 0x7f) << shift;
       // [MQTT-1.5.5-1]: a last byte of 0 is one too many.
-      if (byte === 0 && shift > 0) break;
+      strict: if (byte === 0 && shift > 0) break;
       if (byte < 0x80) return value;
     }
     this.fail(malformedPacket('an integer has too many bytes'));
@@ -77,7 +78,7 @@ export class Reader {
   packetId(): number {
     const packetId = this.uint16();
     // [MQTT-2.2.1-3] [v3 MQTT-2.3.1-1]
-    if (packetId === 0) this.fail(protocolViolation('packet identifier 0'));
+    strict: if (packetId === 0) this.fail(protocolViolation('packet identifier 0'));
     return packetId;
   }
 
@@ -90,7 +91,7 @@ export class Reader {
       this.fail(malformedPacket('a string is not UTF-8'));
     }
     // [MQTT-1.5.4-2] [v3 MQTT-1.5.3-2]
-    if (text.includes('\0')) this.fail(malformedPacket('a string contains U+0000'));
+    strict: if (text.includes('\0')) this.fail(malformedPacket('a string contains U+0000'));
     return text;
   }
 
@@ -117,7 +118,7 @@ export function readBody(
   version: ProtocolVersion,
 ): Reader {
   const reader = new Reader(body);
-  checkHeader(reader, header, expected, version);
+  strict: checkHeader(reader, header, expected, version);
   return reader;
 }
 

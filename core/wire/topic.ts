@@ -2,6 +2,12 @@
 
 const topicBytesMax = 65_535;
 const sharePrefix = '$share/';
+/**
+ * [MQTT-4.8.2-1] [MQTT-4.8.2-2]: behind `$share/`, a share name of at least one character, `/` and a filter.
+ * [MQTT-4.7.1-1] [v3 MQTT-4.7.1-2]: `#` is a level, the last.
+ * [MQTT-4.7.1-2] [v3 MQTT-4.7.1-3]: `+` is a level.
+ */
+const validFilter = /^(?:(?!\$share\/)|\$share\/[^/+#]+\/(?=.))(?:(?:\+|[^+#/]*)\/)*(?:[+#]|[^+#/]*)$/s;
 
 export interface SharedFilter {
   shareName: string;
@@ -31,8 +37,7 @@ export function hasWildcards(filter: string): boolean {
 
 /** Whether `filter` can be subscribed to; of a shared subscription both the share name and its filter. */
 export function isValidTopicFilter(filter: string): boolean {
-  if (isSharedFilter(filter)) return isTopicText(filter) && parseSharedFilter(filter) !== undefined;
-  return isTopicText(filter) && hasValidWildcards(filter);
+  return isTopicText(filter) && validFilter.test(filter);
 }
 
 export function isSharedFilter(filter: string): boolean {
@@ -41,20 +46,14 @@ export function isSharedFilter(filter: string): boolean {
 
 /** The topic filter that decides what matches: of a shared filter without `$share/{shareName}/`. */
 export function unsharedFilter(filter: string): string {
-  return parseSharedFilter(filter)?.topicFilter ?? filter;
+  return filter.replace(/^\$share\/[^/]*\//, '');
 }
 
 /** The parts of `$share/{shareName}/{topicFilter}`; undefined if it is not a valid shared filter. */
 export function parseSharedFilter(filter: string): SharedFilter | undefined {
-  if (!isSharedFilter(filter)) return undefined;
-  const nameEnd = filter.indexOf('/', sharePrefix.length);
-  // [MQTT-4.8.2-2]: a `/` follows the share name, and a topic filter that.
-  if (nameEnd < 0) return undefined;
-  const shareName = filter.slice(sharePrefix.length, nameEnd);
-  const topicFilter = filter.slice(nameEnd + 1);
-  // [MQTT-4.8.2-1]: the share name is at least one character long.
-  if (shareName === '' || /[+#]/.test(shareName)) return undefined;
-  return topicFilter !== '' && hasValidWildcards(topicFilter) ? { shareName, topicFilter } : undefined;
+  if (!isSharedFilter(filter) || !isValidTopicFilter(filter)) return undefined;
+  const topicFilter = unsharedFilter(filter);
+  return { shareName: filter.slice(sharePrefix.length, -topicFilter.length - 1), topicFilter };
 }
 
 /**
@@ -83,15 +82,6 @@ function isTopicText(text: string): boolean {
   // [MQTT-4.7.3-2]; a lone surrogate (Cs) has no encoding.
   if (/[\0\p{Cs}]/u.test(text)) return false;
   // [MQTT-4.7.3-3]: at most three bytes for each UTF-16 unit, so that short ones need no encoding.
-  return text.length * 3 <= topicBytesMax || new TextEncoder().encode(text).length <= topicBytesMax;
-}
-
-function hasValidWildcards(filter: string): boolean {
-  const levels = filter.split('/');
-  return levels.every((level, index) => {
-    // [MQTT-4.7.1-1] [v3 MQTT-4.7.1-2]
-    if (level === '#') return index === levels.length - 1;
-    // [MQTT-4.7.1-2] [v3 MQTT-4.7.1-3]
-    return level === '+' || !/[+#]/.test(level);
-  });
+  strict: if (text.length * 3 > topicBytesMax) return new TextEncoder().encode(text).length <= topicBytesMax;
+  return true;
 }

@@ -4,8 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { BrokerOptions } from '../../../core/broker.ts';
 import {
   decodeAcknowledgement,
-  decodeSuback,
-  decodeUnsuback,
+  decodeSubscriptionAnswer,
 } from '../../../core/wire/decode-acknowledgement.ts';
 import { decodeServerDisconnect } from '../../../core/wire/decode-disconnect.ts';
 import { encodeUnsubscribe } from '../../../core/wire/encode-subscribe.ts';
@@ -34,10 +33,10 @@ async function answers(
   // With an identifier of its own: one that the broker assigns makes the CONNACK larger than some of them take.
   const client = await openClient(t, 'tcp', running, { clientId: 'reader', properties });
   client.send(subscribeFrame('a/#/b'));
-  const suback = decoded(decodeSuback, await client.nextPacket());
+  const suback = decoded(decodeSubscriptionAnswer, await client.nextPacket());
   assert.deepEqual(suback.reasonCodes, [0x8f]);
   client.send(encodeUnsubscribe({ packetId: 1, topicFilters: ['a'], properties: {} }, 5));
-  const unsuback = decoded(decodeUnsuback, await client.nextPacket());
+  const unsuback = decoded(decodeSubscriptionAnswer, await client.nextPacket());
   assert.deepEqual(unsuback.reasonCodes, [0x11]);
   client.send(publishFrame('$SYS/mine', '', { qos: 1 }));
   const puback = decoded(decodeAcknowledgement, await client.nextPacket());

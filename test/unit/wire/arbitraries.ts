@@ -9,6 +9,7 @@ import {
   propertyTable,
   willProperties,
 } from '../../../core/wire/properties.ts';
+import { isMisplaced } from '../../../core/wire/property-rules.ts';
 
 const text = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 20 }),
@@ -57,8 +58,8 @@ export function properties(
   leftOut: readonly (keyof Properties)[] = [],
 ): fc.Arbitrary<Properties> {
   const model: Record<string, fc.Arbitrary<unknown>> = {};
-  for (const [, name, encoding, carriers] of propertyTable) {
-    if (carriers & (1 << carrier) && !leftOut.includes(name))
+  for (const [, name, encoding] of propertyTable) {
+    if (!isMisplaced(carrier, name) && !leftOut.includes(name))
       model[name] = arbitraryOf(name, encoding, carrier);
   }
   const some = fc.record(model, { requiredKeys: [] }) as fc.Arbitrary<Properties>;

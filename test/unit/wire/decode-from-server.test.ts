@@ -3,8 +3,7 @@ import { test } from 'node:test';
 import {
   checkPing,
   decodeAcknowledgement,
-  decodeSuback,
-  decodeUnsuback,
+  decodeSubscriptionAnswer,
 } from '../../../core/wire/decode-acknowledgement.ts';
 import { decodeConnack } from '../../../core/wire/decode-connack.ts';
 import { decodePublish } from '../../../core/wire/decode-publish.ts';
@@ -99,9 +98,9 @@ test('an acknowledgement with packet identifier 0, cut short or too long is refu
 });
 
 test('SUBACK and UNSUBACK with wrong flags, or content before version 5, are malformed', () => {
-  assertRefused(decodeFrame(decodeSuback, frame(0x92, '0001 00 00'), 5), 0x81);
-  assertRefused(decodeFrame(decodeUnsuback, frame(0xb2, '0001 00 00'), 5), 0x81);
-  assertRefused(decodeFrame(decodeUnsuback, frame(0xb0, '0001 00'), 4), 0x81);
+  assertRefused(decodeFrame(decodeSubscriptionAnswer, frame(0x92, '0001 00 00'), 5), 0x81);
+  assertRefused(decodeFrame(decodeSubscriptionAnswer, frame(0xb2, '0001 00 00'), 5), 0x81);
+  assertRefused(decodeFrame(decodeSubscriptionAnswer, frame(0xb0, '0001 00'), 4), 0x81);
 });
 
 test('PINGREQ and PINGRESP have neither flags nor content', () => {

@@ -3,13 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Frame, FrameReader, packetSizeMax } from '../../../core/wire/frame-reader.ts';
 import { isProtocolError } from '../../../core/wire/protocol-error.ts';
-import { Writer } from '../../../core/wire/writer.ts';
+import { frame } from '../../../core/wire/write.ts';
 import { assertRefused, bytes, hex } from './frames.ts';
 
 function frameOf(header: number, body: Uint8Array): Uint8Array {
-  const writer = new Writer(body.length);
-  writer.bytes(body);
-  return writer.frame(header);
+  return frame(header, [body]);
 }
 
 function drain(reader: FrameReader, frames: Frame[]): void {
@@ -85,7 +83,7 @@ test('a remaining length of more than four bytes is malformed, and the error sta
     const error = reader.next();
     assertRefused(error, 0x81);
     reader.push(bytes('01 c000'));
-    assert.equal(reader.next(), error);
+    assert.deepEqual(reader.next(), error);
   }
 });
 

@@ -4,8 +4,7 @@ import { test } from 'node:test';
 import {
   checkPing,
   decodeAcknowledgement,
-  decodeSuback,
-  decodeUnsuback,
+  decodeSubscriptionAnswer,
 } from '../../../core/wire/decode-acknowledgement.ts';
 import { decodeConnack } from '../../../core/wire/decode-connack.ts';
 import { decodeConnect } from '../../../core/wire/decode-connect.ts';
@@ -251,14 +250,14 @@ both(
   'SUBACK 5',
   `90 09 000a 04 1f 0001'r' 01 8f`,
   { packetId: 10, reasonCodes: [1, 0x8f], properties: { reasonString: 'r' } },
-  (header, body) => decodeSuback(header, body, 5),
+  (header, body) => decodeSubscriptionAnswer(header, body, 5),
   (packet) => encodeSuback(packet, 5),
 );
 both(
   'SUBACK 3.1.1',
   `90 05 000a 00 02 80`,
   { packetId: 10, reasonCodes: [0, 2, 0x80], properties: {} },
-  (header, body) => decodeSuback(header, body, 4),
+  (header, body) => decodeSubscriptionAnswer(header, body, 4),
   (packet) => encodeSuback(packet, 4),
 );
 both(
@@ -279,14 +278,14 @@ both(
   'UNSUBACK 5',
   `b0 05 000b 00 00 11`,
   { packetId: 11, reasonCodes: [0, 0x11], properties: {} },
-  (header, body) => decodeUnsuback(header, body, 5),
+  (header, body) => decodeSubscriptionAnswer(header, body, 5),
   (packet) => encodeUnsuback(packet, 5),
 );
 both(
   'UNSUBACK 3.1.1',
   `b0 02 000b`,
   { packetId: 11, reasonCodes: [], properties: {} },
-  (header, body) => decodeUnsuback(header, body, 4),
+  (header, body) => decodeSubscriptionAnswer(header, body, 4),
   (packet) => encodeUnsuback(packet, 4),
 );
 

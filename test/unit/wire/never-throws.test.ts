@@ -5,8 +5,7 @@ import fc from 'fast-check';
 import {
   checkPing,
   decodeAcknowledgement,
-  decodeSuback,
-  decodeUnsuback,
+  decodeSubscriptionAnswer,
 } from '../../../core/wire/decode-acknowledgement.ts';
 import { decodeConnack } from '../../../core/wire/decode-connack.ts';
 import { decodeConnect } from '../../../core/wire/decode-connect.ts';
@@ -40,9 +39,9 @@ const decoders: [string, number, Decoder, seeds: string[]][] = [
   ['decodePublish', 0x32, decodePublish, [`0001't' 0001 06 23 0001 26 0001'k' 0001'v' 'payload'`]],
   ['decodeAcknowledgement', 0x40, decodeAcknowledgement, [`0001 00 04 1f 0001'r'`]],
   ['decodeSubscribe', 0x82, decodeSubscribe, [`0001 02 0b 01 0003'a/#' 2d 0001'+' 00`]],
-  ['decodeSuback', 0x90, decodeSuback, [`0001 04 1f 0001'r' 00 80`]],
+  ['decodeSuback', 0x90, decodeSubscriptionAnswer, [`0001 04 1f 0001'r' 00 80`]],
   ['decodeUnsubscribe', 0xa2, decodeUnsubscribe, [`0001 00 0001'a' 0001'b'`]],
-  ['decodeUnsuback', 0xb0, decodeUnsuback, [`0001 00 00 11`]],
+  ['decodeUnsuback', 0xb0, decodeSubscriptionAnswer, [`0001 00 00 11`]],
   ['checkPing', 0xc0, checkPing, ['']],
   ['decodeDisconnect', 0xe0, decodeDisconnect, [`00 09 11 00000001 1f 0001'r'`]],
   ['decodeServerDisconnect', 0xe0, decodeServerDisconnect, [`8e 04 1c 0001's'`]],

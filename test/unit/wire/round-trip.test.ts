@@ -8,8 +8,7 @@ import fc from 'fast-check';
 import mqttPacket from 'mqtt-packet';
 import {
   decodeAcknowledgement,
-  decodeSuback,
-  decodeUnsuback,
+  decodeSubscriptionAnswer,
 } from '../../../core/wire/decode-acknowledgement.ts';
 import { decodeConnack } from '../../../core/wire/decode-connack.ts';
 import { decodeConnect } from '../../../core/wire/decode-connect.ts';
@@ -312,14 +311,14 @@ for (const version of [4, 5] as const) {
   roundTrip<packets.SubackPacket>(`SUBACK ${version}`, version, {
     packets: arbitrary.suback(version),
     encode: (packet) => encodeSuback(packet, version),
-    decode: (header, body) => decodeSuback(header, body, version),
+    decode: (header, body) => decodeSubscriptionAnswer(header, body, version),
     toTheirs: (packet) => ({ cmd: 'suback', ...granted(packet) }),
     fromTheirs: fromGranted,
   });
   roundTrip<packets.UnsubackPacket>(`UNSUBACK ${version}`, version, {
     packets: arbitrary.unsuback(version),
     encode: (packet) => encodeUnsuback(packet, version),
-    decode: (header, body) => decodeUnsuback(header, body, version),
+    decode: (header, body) => decodeSubscriptionAnswer(header, body, version),
     toTheirs: (packet) => ({ cmd: 'unsuback', ...granted(packet) }),
     fromTheirs: fromGranted,
   });

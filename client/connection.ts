@@ -1,0 +1,219 @@
+/**
+ * One attempt to reach the broker and the connection that comes of it: credentials, WebSocket, CONNECT and
+ * CONNACK, frames in and out, keep alive, goodbye. It ends once, and says why.
+ */
+import { decodeAcknowledgement, decodeSubscriptionAnswer } from '../core/wire/decode-acknowledgement.ts';
+import { decodeConnack } from '../core/wire/decode-connack.ts';
+import { decodeServerDisconnect } from '../core/wire/decode-disconnect.ts';
+import { decodePublish } from '../core/wire/decode-publish.ts';
+import { encodeConnect } from '../core/wire/encode-connect.ts';
+import { encodeDisconnect } from '../core/wire/encode-disconnect.ts';
+import { encodePingreq } from '../core/wire/encode-ping.ts';
+import { type Frame, FrameReader } from '../core/wire/frame-reader.ts';
+import { PacketType } from '../core/wire/packet-type.ts';
+import type {
+  AcknowledgementPacket,
+  ConnackPacket,
+  ConnectPacket,
+  DisconnectPacket,
+  PublishPacket,
+  SubackPacket,
+} from '../core/wire/packets.ts';
+import type { Properties } from '../core/wire/properties.ts';
+import { isProtocolError, type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
+import { toBytes } from './message.ts';
+import type { RallyOptions, WebSocketConstructor, WebSocketLike } from './options.ts';
+import { RallyError } from './rally-error.ts';
+
+/** A decoded packet, whose type tells which it is; a PINGRESP is empty. */
+export type ServerPacket =
+  | ConnackPacket
+  | PublishPacket
+  | AcknowledgementPacket
+  | SubackPacket
+  | DisconnectPacket
+  | Record<string, never>;
+
+/** What has a default is there. */
+export type ConnectionOptions = RallyOptions &
+  Required<Pick<RallyOptions, 'clientId' | 'cleanStart' | 'keepAliveSeconds' | 'connectTimeoutMs'>>;
+
+export interface ConnectionOwner {
+  accepted(connack: ConnackPacket): void;
+  /** A packet that is not the connection's own business; returns what is wrong with it. */
+  received(type: number, packet: ServerPacket): ProtocolError | undefined;
+  /** `isFinal`: another attempt would fail in the same way. */
+  ended(error: Error | undefined, isFinal: boolean, serverReference?: string): void;
+}
+
+/** How long the answer to a PINGREQ may take. */
+const pingTimeoutMs = 10_000;
+/**
+ * Refusals that may end by themselves: unspecified (0x80), implementation specific (0x83), unavailable (0x88),
+ * busy (0x89), quota (0x97), another server (0x9C, 0x9D), rate (0x9F). The next attempt would be told any other
+ * again: bad credentials, not authorized, banned, and what is wrong with the CONNECT or its will.
+ */
+const passingRefusals = [0x80, 0x83, 0x88, 0x89, 0x97, 0x9c, 0x9d, 0x9f];
+/** Banned; and taken over (0x8E), because two that take over from each other never end. */
+const finalGoodbyes = [0x8a, 0x8e];
+
+/** What a broker sends, by packet type. */
+const decoders: Record<
+  number,
+  (header: number, body: Uint8Array, version: 5) => ServerPacket | ProtocolError
+> = {
+  [PacketType.connack]: decodeConnack,
+  [PacketType.publish]: decodePublish,
+  [PacketType.puback]: decodeAcknowledgement,
+  [PacketType.pubrec]: decodeAcknowledgement,
+  [PacketType.pubrel]: decodeAcknowledgement,
+  [PacketType.pubcomp]: decodeAcknowledgement,
+  [PacketType.suback]: decodeSubscriptionAnswer,
+  [PacketType.unsuback]: decodeSubscriptionAnswer,
+  [PacketType.pingresp]: () => ({}),
+  [PacketType.disconnect]: decodeServerDisconnect,
+};
+
+export class Connection {
+  /** What the broker said of itself in the CONNACK; undefined before. */
+  server: Properties | undefined;
+  readonly #options: ConnectionOptions;
+  readonly #owner: ConnectionOwner;
+  readonly #frames = new FrameReader(5);
+  #socket: WebSocketLike | undefined;
+  #isEnded = false;
+  #pingEveryMs = 0;
+  #pingAtMs = 0;
+  #pingTimer: ReturnType<typeof setInterval> | undefined;
+  /** Runs while an answer is awaited. */
+  #answerTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: ConnectionOptions, owner: ConnectionOwner) {
+    this.#options = options;
+    this.#owner = owner;
+  }
+
+  /** Bytes that were sent and have not left yet. */
+  get bufferedAmount(): number {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  async open(url: string): Promise<void> {
+    const options = this.#options;
+    const { will, cleanStart, clientId, keepAliveSeconds } = options;
+    this.#awaitAnswer(options.connectTimeoutMs);
+    let isFinal = false;
+    try {
+      const { username, password } = { ...options, ...(await options.credentials?.(url)) };
+      if (this.#isEnded) return;
+      // What fails from here on fails because of how it was called.
+      isFinal = true;
+      const hello = encodeConnect({
+        protocolVersion: 5,
+        cleanStart,
+        keepAliveSeconds,
+        clientId,
+        properties: { sessionExpiryInterval: 300, topicAliasMaximum: 64, ...options.properties },
+        will: will && { qos: 0, retain: false, properties: {}, ...will, payload: toBytes(will.value) },
+        username,
+        password: password && toBytes(password),
+      } as ConnectPacket);
+      const Socket = options.WebSocket ?? (WebSocket as unknown as WebSocketConstructor);
+      const socket = new Socket(url, 'mqtt');
+      this.#socket = socket;
+      socket.binaryType = 'arraybuffer';
+      socket.onopen = () => socket.send(hello);
+      socket.onmessage = ({ data }: { data: ArrayBuffer }) => this.#receive(new Uint8Array(data));
+      socket.onclose = socket.onerror = () => this.end(new RallyError(0, 'connection lost'));
+    } catch (error) {
+      this.end(error as Error, isFinal);
+    }
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): void {
+    this.#socket?.send(frame);
+  }
+
+  /** Asks for a sign of life; without one the connection ends. */
+  ping(): void {
+    this.#pingAtMs = Date.now();
+    this.send(encodePingreq());
+    this.#awaitAnswer(pingTimeoutMs);
+  }
+
+  /** Says goodbye, where a broker listens, and ends. */
+  disconnect(packet: DisconnectPacket, error?: Error, isFinal = false): void {
+    if (this.server && !this.#isEnded) this.send(encodeDisconnect(packet, 5));
+    this.end(error, isFinal);
+  }
+
+  end(error?: Error, isFinal = false, serverReference?: string): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    clearInterval(this.#pingTimer);
+    this.#answered();
+    this.#socket?.close();
+    this.#owner.ended(error, isFinal, serverReference);
+  }
+
+  #awaitAnswer(timeoutMs: number): void {
+    this.#answerTimer ??= setTimeout(() => this.end(new RallyError(0, 'no answer')), timeoutMs);
+  }
+
+  #answered(): void {
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = undefined;
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.server) {
+      // Whatever comes is a sign of life. Where timers are throttled, as in hidden tabs, it is a clock as well.
+      this.#answered();
+      if (this.#pingEveryMs && Date.now() - this.#pingAtMs > this.#pingEveryMs) this.ping();
+    }
+    this.#frames.push(chunk);
+    while (!this.#isEnded) {
+      const frame = this.#frames.next();
+      if (!frame) return;
+      const error = isProtocolError(frame) ? frame : this.#take(frame);
+      if (error) {
+        const { reasonCode } = error;
+        this.disconnect({ reasonCode, properties: {} }, new RallyError(reasonCode, 'protocol error'));
+      }
+    }
+  }
+
+  #take({ header, body }: Frame): ProtocolError | undefined {
+    const type = header >> 4;
+    const packet = decoders[type]?.(header, body, 5) ?? protocolViolation('not from a broker');
+    if (isProtocolError(packet)) return packet;
+    const isGoodbye = type === PacketType.disconnect;
+    const isConnack = type === PacketType.connack;
+    // One CONNACK, and nothing before it but the refusal.
+    if (!isGoodbye && isConnack === !!this.server) return protocolViolation('out of turn');
+    if (isGoodbye || isConnack) {
+      const { reasonCode, properties } = packet as DisconnectPacket;
+      if (isConnack && !reasonCode) {
+        this.#accepted(packet as ConnackPacket);
+        return undefined;
+      }
+      const error = new RallyError(reasonCode, properties.reasonString ?? 'refused by the broker');
+      const isFinal = this.server
+        ? finalGoodbyes.includes(reasonCode)
+        : !passingRefusals.includes(reasonCode);
+      this.end(error, isFinal, properties.serverReference);
+    } else return this.#owner.received(type, packet);
+    return undefined;
+  }
+
+  #accepted(connack: ConnackPacket): void {
+    const { properties } = connack;
+    this.server = properties;
+    this.#answered();
+    const { serverKeepAlive = this.#options.keepAliveSeconds } = properties;
+    this.#pingEveryMs = serverKeepAlive * 500;
+    this.#pingAtMs = Date.now();
+    if (serverKeepAlive) this.#pingTimer = setInterval(() => this.ping(), this.#pingEveryMs);
+    this.#owner.accepted(connack);
+  }
+}

@@ -1,0 +1,46 @@
+/** What a message carries: values on their way to bytes, and bytes on their way to values. */
+import type { PublishPacket, QoS } from '../core/wire/packets.ts';
+import type { Properties } from '../core/wire/properties.ts';
+
+/**
+ * What can be published: text as it is, bytes as they are, nothing (undefined: an empty message, which
+ * clears a retained one), and anything else as JSON.
+ */
+export type Value = unknown;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function toBytes(value: Value): Uint8Array {
+  if (isBinary(value))
+    return new Uint8Array(value.buffer ?? value, value.byteOffset, value.byteLength).slice();
+  return encoder.encode(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+/** An ArrayBuffer, or any view of one. */
+function isBinary(value: Value): value is ArrayBuffer & Partial<ArrayBufferView<ArrayBuffer>> {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
+}
+
+/** An application message, as a listener gets it. */
+export interface Message {
+  readonly topic: string;
+  /** The payload. */
+  readonly bytes: Uint8Array;
+  readonly qos: QoS;
+  /** Whether the broker had kept it before the subscription was made. */
+  readonly retain: boolean;
+  /** Whether the broker may have sent it before. */
+  readonly dup: boolean;
+  /** Those of MQTT 5 (section 3.3.2.3): contentType, userProperties, responseTopic and so on. */
+  readonly properties: Properties;
+  /** The payload as text. */
+  text(): string;
+  /** The payload as JSON; throws a SyntaxError if it is none. */
+  json<Type = unknown>(): Type;
+}
+
+export function toMessage({ topic, payload, qos, retain, dup, properties }: PublishPacket): Message {
+  const text = (): string => decoder.decode(payload);
+  return { topic, bytes: payload, qos, retain, dup, properties, text, json: () => JSON.parse(text()) };
+}

@@ -1,0 +1,151 @@
+/**
+ * An add-on: brokers that speak only MQTT 3.1.1. `connect(url, { WebSocket: mqtt3() })` puts a translator
+ * between the client, which goes on speaking MQTT 5, and the broker. What 3.1.1 does not have is left out:
+ * properties, No Local, Retain As Published, Retain Handling, reason codes of acknowledgements. A session that
+ * expires at once becomes a clean session, any other one lasts as long as the broker keeps it.
+ */
+import { decodeAcknowledgement, decodeSubscriptionAnswer } from '../core/wire/decode-acknowledgement.ts';
+import { decodeConnack } from '../core/wire/decode-connack.ts';
+import { decodeConnect } from '../core/wire/decode-connect.ts';
+import { decodePublish } from '../core/wire/decode-publish.ts';
+import { decodeSubscribe, decodeUnsubscribe } from '../core/wire/decode-subscribe.ts';
+import { encodeAcknowledgement, encodeSuback, encodeUnsuback } from '../core/wire/encode-acknowledgement.ts';
+import { encodeConnack } from '../core/wire/encode-connack.ts';
+import { encodeConnect } from '../core/wire/encode-connect.ts';
+import { encodeDisconnect } from '../core/wire/encode-disconnect.ts';
+import { encodePingreq, encodePingresp } from '../core/wire/encode-ping.ts';
+import { encodePublish } from '../core/wire/encode-publish.ts';
+import { encodeSubscribe, encodeUnsubscribe } from '../core/wire/encode-subscribe.ts';
+import { type Frame, FrameReader } from '../core/wire/frame-reader.ts';
+import { type AcknowledgementType, PacketType } from '../core/wire/packet-type.ts';
+import type { ConnectPacket, ProtocolVersion } from '../core/wire/packets.ts';
+import { isProtocolError, type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
+import type { WebSocketConstructor, WebSocketLike } from './options.ts';
+
+/** In flight at once: 3.1.1 knows no bound, and brokers of its time have this one. */
+const receiveMaximum = 20;
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The WebSocket for `options.WebSocket`. `Original` is the one beneath; by default the global one. */
+export function mqtt3(Original?: WebSocketConstructor): WebSocketConstructor {
+  return class extends TranslatingWebSocket {
+    constructor(url: string, subprotocol: string) {
+      const Socket = Original ?? (WebSocket as unknown as WebSocketConstructor);
+      super(new Socket(url, subprotocol));
+    }
+  };
+}
+
+class TranslatingWebSocket implements WebSocketLike {
+  onopen: ((event: never) => void) | null = null;
+  onmessage: ((event: never) => void) | null = null;
+  onclose: ((event: never) => void) | null = null;
+  onerror: ((event: never) => void) | null = null;
+  binaryType = 'arraybuffer';
+  readonly #socket: WebSocketLike;
+  readonly #fromClient = new FrameReader(5);
+  readonly #fromBroker = new FrameReader(4);
+
+  constructor(socket: WebSocketLike) {
+    this.#socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = (event) => this.onopen?.(event);
+    socket.onclose = (event) => this.onclose?.(event);
+    socket.onerror = (event) => this.onerror?.(event);
+    socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
+      this.#translate(this.#fromBroker, new Uint8Array(data), 4, 5, (frame) => {
+        const tell = this.onmessage as ((event: { data: ArrayBuffer }) => void) | null;
+        tell?.({ data: frame.slice().buffer });
+      });
+    };
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(data: Bytes): void {
+    this.#translate(this.#fromClient, data, 5, 4, (frame) => this.#socket.send(frame));
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #translate(
+    reader: FrameReader,
+    chunk: Uint8Array,
+    from: ProtocolVersion,
+    to: ProtocolVersion,
+    give: (frame: Bytes) => void,
+  ): void {
+    reader.push(chunk);
+    for (let frame = reader.next(); frame; frame = reader.next()) {
+      const translated = isProtocolError(frame) ? frame : translate(frame, from, to);
+      if (isProtocolError(translated)) {
+        this.close();
+        return;
+      }
+      give(translated);
+    }
+  }
+}
+
+function translate(
+  { header, body }: Frame,
+  from: ProtocolVersion,
+  to: ProtocolVersion,
+): Bytes | ProtocolError {
+  const type = header >> 4;
+  const via = <Packet extends object>(
+    packet: Packet | ProtocolError,
+    encode: (packet: Packet) => Bytes,
+  ): Bytes | ProtocolError => (isProtocolError(packet) ? packet : encode(packet));
+  switch (type) {
+    case PacketType.connect:
+      return via<ConnectPacket>(decodeConnect(header, body), (packet) => encodeConnect(toVersion4(packet)));
+    case PacketType.connack:
+      return via(decodeConnack(header, body, from), (packet) =>
+        encodeConnack({ ...packet, properties: { receiveMaximum } }, to),
+      );
+    case PacketType.publish:
+      return via(decodePublish(header, body, from), (packet) => encodePublish(packet, to));
+    case PacketType.puback:
+    case PacketType.pubrec:
+    case PacketType.pubrel:
+    case PacketType.pubcomp: {
+      const encode = (packet: Parameters<typeof encodeAcknowledgement>[1]): Bytes =>
+        encodeAcknowledgement(type as AcknowledgementType, packet, to);
+      return via(decodeAcknowledgement(header, body, from), encode);
+    }
+    case PacketType.subscribe:
+      return via(decodeSubscribe(header, body, from), (packet) => encodeSubscribe(packet, to));
+    case PacketType.suback:
+      return via(decodeSubscriptionAnswer(header, body, from), (packet) => encodeSuback(packet, to));
+    case PacketType.unsubscribe:
+      return via(decodeUnsubscribe(header, body, from), (packet) => encodeUnsubscribe(packet, to));
+    case PacketType.unsuback:
+      return via(decodeSubscriptionAnswer(header, body, from), (packet) => encodeUnsuback(packet, to));
+    case PacketType.pingreq:
+      return encodePingreq();
+    case PacketType.pingresp:
+      return encodePingresp();
+    case PacketType.disconnect:
+      return encodeDisconnect({ reasonCode: 0, properties: {} }, to);
+    default:
+      return protocolViolation('not in MQTT 3.1.1');
+  }
+}
+
+/** Before version 5 an empty client identifier needs a clean session, and a password a user name. */
+function toVersion4(packet: ConnectPacket): ConnectPacket {
+  const { clientId, properties, password } = packet;
+  const cleanStart = clientId === '' || !properties.sessionExpiryInterval;
+  return {
+    ...packet,
+    protocolVersion: 4,
+    cleanStart,
+    ...(password && { username: packet.username ?? '' }),
+  };
+}

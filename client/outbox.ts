@@ -1,0 +1,116 @@
+/**
+ * An add-on: messages that survive a reload of the page. What is published through the outbox is in IndexedDB
+ * until the broker has it; the next page of the origin sends what is left, in order. A message that the broker
+ * got just before the page ended is sent once more: at least once, whatever the QoS.
+ *
+ * Each page has its own messages and holds a lock named after them, so that no page sends what another,
+ * which still lives, is sending.
+ */
+import type { PublishOptions, PublishResult, QoS, Rally, Value } from './rally.ts';
+
+interface StoredMessage {
+  readonly owner: string;
+  readonly topic: string;
+  readonly value: Value;
+  readonly options: { qos: QoS; retain: boolean; properties: NonNullable<PublishOptions['properties']> };
+}
+
+const storeName = 'messages';
+
+export class Outbox {
+  readonly #rally: Rally;
+  readonly #database: IDBDatabase;
+  readonly #owner: string;
+
+  private constructor(rally: Rally, database: IDBDatabase, owner: string) {
+    this.#rally = rally;
+    this.#database = database;
+    this.#owner = owner;
+  }
+
+  /**
+   * Opens the outbox `name` of this origin and begins to send what former pages have left in it. It lives as
+   * long as the page. `onError` is told what the broker refused of that; it is given up.
+   */
+  static async open(rally: Rally, onError: (error: unknown) => void, name = 'rally-outbox'): Promise<Outbox> {
+    const opening = indexedDB.open(name, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(storeName, { autoIncrement: true });
+    const database = await done(opening);
+    const owner = `${name}/${Date.now()}/${Math.random()}`;
+    await hold(owner);
+    const outbox = new Outbox(rally, database, owner);
+    await outbox.#adopt(onError);
+    return outbox;
+  }
+
+  /**
+   * Publishes when the message is stored, and resolves when the broker has it. `value` is anything that can
+   * be cloned. QoS 1 by default; with QoS 0 it is forgotten when it was sent.
+   */
+  async publish(
+    topic: string,
+    value?: Value,
+    options: Omit<PublishOptions, 'signal'> = {},
+  ): Promise<PublishResult | undefined> {
+    const { qos = 1, retain = false, properties = {} } = options;
+    const message = { owner: this.#owner, topic, value, options: { qos, retain, properties } };
+    const key = await done(this.#store('readwrite').add(message));
+    return this.#send(key, message);
+  }
+
+  /** What is stored: of this page, and of others that live. */
+  async count(): Promise<number> {
+    return done(this.#store('readonly').count());
+  }
+
+  async #send(
+    key: IDBValidKey,
+    { topic, value, options }: StoredMessage,
+  ): Promise<PublishResult | undefined> {
+    try {
+      const result = await this.#rally.publish(topic, value, options);
+      await done(this.#store('readwrite').delete(key));
+      return result;
+    } catch (error) {
+      // Closed (0) says nothing about the message: the next page may send it.
+      if ((error as { reasonCode?: number }).reasonCode !== 0)
+        await done(this.#store('readwrite').delete(key));
+      throw error;
+    }
+  }
+
+  /** Sends what belongs to pages that are gone. */
+  async #adopt(onError: (error: unknown) => void): Promise<void> {
+    const store = this.#store('readonly');
+    const [keys, messages] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+    const gone = new Map<string, boolean>();
+    for (const [index, message] of (messages as StoredMessage[]).entries()) {
+      const { owner } = message;
+      if (!gone.has(owner)) gone.set(owner, await hold(owner));
+      const key = keys[index];
+      if (key !== undefined && gone.get(owner)) this.#send(key, message).catch(onError);
+    }
+  }
+
+  #store(mode: IDBTransactionMode): IDBObjectStore {
+    return this.#database.transaction(storeName, mode).objectStore(storeName);
+  }
+}
+
+/** Takes the lock `name` for as long as the page lives; whether it was free. */
+function hold(name: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const holding = navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      return lock && new Promise(() => {}); // until the page ends
+    });
+    holding.catch(reject);
+  });
+}
+
+function done<Result>(request: IDBRequest<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

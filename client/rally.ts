@@ -1,0 +1,227 @@
+/** The client: what a page imports. `connect` is where to begin. */
+import type { Properties } from '../core/wire/properties.ts';
+import { isValidTopicFilter, isValidTopicName } from '../core/wire/topic.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import { type Message, toBytes, type Value } from './message.ts';
+import type { PublishOptions, PublishResult, RallyOptions, SubscribeOptions } from './options.ts';
+import { RallyError } from './rally-error.ts';
+import { Session } from './session.ts';
+import type { Listener, Subscription } from './subscription.ts';
+
+export type { QoS } from '../core/wire/packets.ts';
+export type { Properties } from '../core/wire/properties.ts';
+export type { Message, Value } from './message.ts';
+export type * from './options.ts';
+export { RallyError } from './rally-error.ts';
+export type { Listener, Subscription } from './subscription.ts';
+
+export type Status = 'connecting' | 'connected' | 'reconnecting' | 'closed';
+
+/** What `rally.on` tells, by the name of the event. */
+export interface RallyEvents {
+  /** The broker has accepted a CONNECT. Without its session, what it knew of this client is lost. */
+  connected: { sessionPresent: boolean; properties: Properties };
+  /** The connection is lost, or an attempt was in vain; the next attempt comes after `delayMs`. */
+  reconnecting: { error: Error | undefined; delayMs: number };
+  /** No attempt follows: closed, or refused for good, and then there is an error. */
+  closed: { error: Error | undefined };
+}
+
+/**
+ * Connects to a broker, and stays connected until `close`. Resolves when the broker has accepted the first
+ * connection; until then it goes on trying. Rejects with a RallyError if the broker refuses for good, and with
+ * the reason of `options.signal` if that aborts.
+ *
+ * `url` is the WebSocket of the broker: `wss://example.org/mqtt`, or `/mqtt` on the server of the page.
+ */
+export async function connect(url: string | URL, options: RallyOptions = {}): Promise<Rally> {
+  const rally = new Rally(url, options);
+  await rally.ready;
+  return rally;
+}
+
+/** A connection that has lasted as long was no failure: the backoff starts from its beginning. */
+const stableMs = 5_000;
+
+/** A client that connects by itself. Everything can be called at once; what needs the broker waits for it. */
+export class Rally {
+  /** Resolves with the first connection; rejects if there will be none. Nobody needs to look at it. */
+  readonly ready: Promise<void>;
+  /** To be read only, as the next. */
+  status: Status = 'connecting';
+  /** The client identifier: the given one, or what the broker has assigned; empty before that. */
+  clientId: string;
+  readonly #url: URL;
+  /** Those of the next attempt. */
+  readonly #options: ConnectionOptions;
+  readonly #keepsSession: boolean;
+  readonly #session: Session;
+  readonly #events = new EventTarget();
+  readonly #unlisten = new AbortController();
+  /** The connection, or the attempt; undefined while the next attempt is waited for. */
+  #connection: Connection | undefined;
+  /** Where the next attempt goes. */
+  #target: URL;
+  /** Attempts in a row that led to nothing. */
+  #failures = 0;
+  #connectedAtMs = 0;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** As `connect`, without waiting. */
+  constructor(url: string | URL, options: RallyOptions = {}) {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    this.#url = this.#target = new URL(url, globalThis.location?.href);
+    this.#url.protocol = this.#url.protocol.replace('http', 'ws');
+    this.#options = {
+      clientId: '',
+      cleanStart: true,
+      keepAliveSeconds: 60,
+      connectTimeoutMs: 10_000,
+      ...options,
+    };
+    this.#keepsSession = options.cleanStart === false;
+    this.clientId = this.#options.clientId;
+    this.#session = new Session(options.queue);
+    this.ready = new Promise((resolve, reject) => {
+      this.on('connected', () => resolve());
+      this.on('closed', ({ error }) => reject(signal?.aborted ? signal.reason : (error ?? new RallyError())));
+    });
+    this.ready.catch(() => {}); // the event `closed` tells it too
+    signal?.addEventListener('abort', () => this.close(), this.#unlisten);
+    const wake = (): void => this.#wake();
+    globalThis.addEventListener?.('online', wake, this.#unlisten);
+    globalThis.document?.addEventListener('visibilitychange', wake, this.#unlisten);
+    this.#open();
+  }
+
+  /** Calls `listener` when it happens; returns a function that ends that, as `options.signal` does. */
+  on<Name extends keyof RallyEvents>(
+    name: Name,
+    listener: (event: RallyEvents[Name]) => void,
+    options?: { signal?: AbortSignal; once?: boolean },
+  ): () => void {
+    const called = (event: Event): void => listener((event as CustomEvent).detail);
+    this.#events.addEventListener(name, called, options);
+    return () => this.#events.removeEventListener(name, called);
+  }
+
+  /**
+   * Publishes `value` to `topic`. With QoS 1 and 2 it resolves when the broker has it, across any number of
+   * connections, with what the broker answered; with QoS 0 when it was sent, without a value. Rejects with a
+   * RallyError: 0x90 not a topic name, 0x97 the queue is full, 0x95, 0x9A, 0x9B the broker takes no such
+   * message, or whatever reason the broker gave.
+   */
+  async publish(
+    topic: string,
+    value?: Value,
+    options: PublishOptions = {},
+  ): Promise<PublishResult | undefined> {
+    this.#assertOpen();
+    if (!isValidTopicName(topic)) throw new RallyError(0x90, `not a topic name: ${topic}`);
+    const { qos = 0, retain = false, properties = {}, signal } = options;
+    const packet = { topic, payload: toBytes(value), qos, retain, dup: false, properties };
+    return this.#session.publish(packet, signal);
+  }
+
+  /**
+   * Subscribes to `topicFilter`. With a listener it is called for each message; without one,
+   * `for await (const message of rally.subscribe(…))` gives them. Throws a RallyError with 0x8F if it is not a
+   * topic filter.
+   */
+  subscribe(topicFilter: string, options?: SubscribeOptions): Subscription;
+  subscribe(topicFilter: string, listener: Listener, options?: SubscribeOptions): Subscription;
+  subscribe(
+    topicFilter: string,
+    listener?: Listener | SubscribeOptions,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    this.#assertOpen();
+    if (!isValidTopicFilter(topicFilter)) throw new RallyError(0x8f, `not a topic filter: ${topicFilter}`);
+    return typeof listener === 'function'
+      ? this.#session.subscribe(topicFilter, listener, options)
+      : this.#session.subscribe(topicFilter, undefined, listener ?? options);
+  }
+
+  /**
+   * Publishes `value` with a response topic and resolves with the first answer to it (section 4.10). Bound it
+   * with `options.signal`, such as `AbortSignal.timeout(5_000)`: nobody may be there to answer.
+   */
+  async request(topic: string, value?: Value, options: PublishOptions = {}): Promise<Message> {
+    const id = Math.random().toString(36).slice(2);
+    const properties = { ...options.properties, responseTopic: `reply/${id}`, correlationData: toBytes(id) };
+    const { signal } = options;
+    const replies = this.subscribe(properties.responseTopic, signal ? { signal } : {});
+    try {
+      await this.publish(topic, value, { ...options, properties });
+      for await (const reply of replies) return reply;
+    } finally {
+      replies.unsubscribe();
+    }
+    throw signal?.reason ?? new RallyError();
+  }
+
+  /** Ends for good: says goodbye, ends all loops, and rejects what the broker does not have yet. */
+  close(): void {
+    // A session that nobody could come back to need not wait.
+    const properties = this.#keepsSession ? {} : { sessionExpiryInterval: 0 };
+    this.#connection?.disconnect({ reasonCode: 0, properties }, undefined, true);
+    this.#ended(undefined, true);
+  }
+
+  #assertOpen(): void {
+    if (this.status === 'closed') throw new RallyError();
+  }
+
+  #tell<Name extends keyof RallyEvents>(name: Name, detail: RallyEvents[Name]): void {
+    this.status = name;
+    this.#events.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  /** The network is back or the page is looked at: no time to wait for timers. */
+  #wake(): void {
+    if (globalThis.document?.hidden) return;
+    if (!this.#connection) this.#open();
+    else if (this.#connection.server) this.#connection.ping();
+  }
+
+  #open(): void {
+    clearTimeout(this.#retryTimer);
+    const options = this.#options;
+    const connection = new Connection(options, {
+      accepted: ({ sessionPresent, properties }) => {
+        options.cleanStart = false;
+        options.clientId = this.clientId = properties.assignedClientIdentifier ?? this.clientId;
+        this.#connectedAtMs = Date.now();
+        this.#session.connected(connection, sessionPresent);
+        this.#tell('connected', { sessionPresent, properties });
+      },
+      received: (type, packet) => this.#session.received(type, packet),
+      ended: (error, isFinal, serverReference) => this.#ended(error, isFinal, serverReference),
+    });
+    this.#connection = connection;
+    void connection.open(this.#target.href);
+  }
+
+  #ended(error: Error | undefined, isFinal: boolean, serverReference?: string): void {
+    const { reconnect } = this.#options;
+    if (this.status === 'connected' && Date.now() - this.#connectedAtMs > stableMs) this.#failures = 0;
+    this.#connection = undefined;
+    clearTimeout(this.#retryTimer);
+    if (isFinal || reconnect === false) {
+      if (this.status === 'closed') return;
+      this.#unlisten.abort();
+      this.#session.closed(error);
+      this.#tell('closed', { error });
+      return;
+    }
+    // One or more of host[:port], separated by spaces (section 4.11); the scheme and the path stay.
+    this.#target = new URL(this.#url);
+    if (serverReference) this.#target.host = serverReference.split(' ', 1)[0] ?? '';
+    const { minMs = 500, maxMs = 30_000 } = reconnect ?? {};
+    const delayMs = Math.random() * Math.min(maxMs, minMs * 2 ** this.#failures++);
+    this.#retryTimer = setTimeout(() => this.#open(), delayMs);
+    this.#session.lost();
+    this.#tell('reconnecting', { error, delayMs });
+  }
+}

@@ -1,0 +1,24 @@
+/** An add-on: the other side of `rally.request` (section 4.10). */
+import type { Message, Rally, SubscribeOptions, Subscription, Value } from './rally.ts';
+
+/**
+ * Answers requests: calls `answer` for each message of `topicFilter` and publishes what it returns, or what
+ * its promise resolves to, to the message's response topic. A message that wants no answer gets none. What
+ * `answer` throws goes to `onError`, and the one who asked waits in vain: bound requests by a signal.
+ */
+export function respond(
+  rally: Rally,
+  topicFilter: string,
+  answer: (request: Message) => Value | Promise<Value>,
+  onError: (error: unknown) => void,
+  options?: SubscribeOptions,
+): Subscription {
+  const respondTo = async (request: Message): Promise<void> => {
+    const value = await answer(request);
+    const { responseTopic, correlationData } = request.properties;
+    if (responseTopic === undefined) return;
+    const properties = correlationData ? { correlationData } : {};
+    await rally.publish(responseTopic, value, { qos: request.qos, properties });
+  };
+  return rally.subscribe(topicFilter, (request) => void respondTo(request).catch(onError), options);
+}

@@ -1,0 +1,292 @@
+/**
+ * What outlives a connection: requests on their way to the broker, subscriptions, and what was delivered.
+ * Section 4.1 calls it the session state.
+ *
+ * A request is a PUBLISH, SUBSCRIBE or UNSUBSCRIBE. It waits, then it is in flight until the broker has answered;
+ * with QoS 0 it is done when it was sent. What was in flight when the connection was lost waits again, in front
+ * of the rest and in the same order.
+ *
+ *     waiting -> in flight -> [QoS 2: PUBREC, released: in flight with PUBREL] -> resolved or rejected
+ *        ^--------- lost ---------/
+ */
+import { encodeAcknowledgement } from '../core/wire/encode-acknowledgement.ts';
+import { encodePublish } from '../core/wire/encode-publish.ts';
+import { encodeSubscribe, encodeUnsubscribe } from '../core/wire/encode-subscribe.ts';
+import { type AcknowledgementType, PacketType } from '../core/wire/packet-type.ts';
+import type { AcknowledgementPacket, PublishPacket, QoS, SubackPacket } from '../core/wire/packets.ts';
+import { type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
+import { topicMatchesFilter, unsharedFilter } from '../core/wire/topic.ts';
+import { abortable } from './abortable.ts';
+import type { Connection, ServerPacket } from './connection.ts';
+import { toMessage } from './message.ts';
+import type { PublishResult, QueueOptions, SubscribeOptions } from './options.ts';
+import { RallyError } from './rally-error.ts';
+import { createReceiver, type Listener, type Receiver, type Subscription } from './subscription.ts';
+
+interface Request {
+  /** Makes the frame; the packet identifier is 0 with QoS 0. */
+  frame(packetId: number, dup: boolean): Uint8Array<ArrayBuffer>;
+  resolve(result?: PublishResult): void;
+  reject(error: unknown): void;
+  /** Of a PUBLISH; others have none. */
+  qos?: QoS;
+  /** Since it was sent. */
+  packetId?: number;
+  /** QoS 2: the broker has it, and only the packet identifier is not free yet. */
+  isReleased?: boolean;
+}
+
+interface Filter {
+  readonly topicFilter: string;
+  readonly listeners: Set<Receiver>;
+  options: SubscribeOptions;
+}
+
+const idMax = 0xffff;
+/** What exceeds it in the WebSocket waits here, where it is counted. */
+const bufferedBytesMax = 0x10_0000;
+const bufferedPollMs = 50;
+
+export class Session {
+  readonly #queue: QueueOptions;
+  #connection: Connection | undefined;
+  #waiting: Request[] = [];
+  /** By packet identifier, in the order of sending. */
+  readonly #inFlight = new Map<number, Request>();
+  /** By subscription identifier. */
+  readonly #filters = new Map<number, Filter>();
+  /** Packet identifiers of QoS 2 messages that were delivered and not released. */
+  readonly #delivered = new Set<number>();
+  /** Topic names by their alias, for one connection. */
+  readonly #aliases = new Map<number, string>();
+  #lastId = 0;
+  #pollTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(queue: QueueOptions = {}) {
+    this.#queue = queue;
+  }
+
+  /** Resolves when the broker has it, and with QoS 0 when it was sent. */
+  publish(packet: PublishPacket, signal?: AbortSignal): Promise<PublishResult | undefined> {
+    const { qos, retain } = packet;
+    let request: Request;
+    return abortable<PublishResult | undefined>(signal, (resolve, reject) => {
+      const toFrame = (packetId: number, dup: boolean): Uint8Array<ArrayBuffer> => {
+        const {
+          maximumPacketSize = 2 ** 28,
+          maximumQoS = 2,
+          retainAvailable = 1,
+        } = this.#connection?.server ?? {};
+        const frame = encodePublish({ ...packet, packetId, dup }, 5);
+        const refusal =
+          (qos > maximumQoS && 0x9b) ||
+          (+retain > retainAvailable && 0x9a) ||
+          (frame.length > maximumPacketSize && 0x95);
+        if (refusal) throw new RallyError(refusal, 'not supported by the broker');
+        return frame;
+      };
+      request = { frame: toFrame, resolve, reject, qos };
+      const { max = 1_000, policy } = this.#queue;
+      if (this.#waiting.length + this.#inFlight.size >= max) {
+        const oldest = this.#waiting.findIndex((waiting) => waiting.qos !== undefined && !waiting.packetId);
+        const isDropped = policy === 'dropOldest' && oldest >= 0;
+        const [refused = request] = isDropped ? this.#waiting.splice(oldest, 1) : [];
+        refused.reject(new RallyError(0x97, 'the queue is full'));
+        if (!isDropped) return;
+      }
+      this.#add(request);
+    }).finally(() => {
+      // Aborted. What was sent once goes on, or the broker would keep its packet identifier.
+      const index = this.#waiting.indexOf(request);
+      if (index >= 0 && !request.packetId) this.#waiting.splice(index, 1);
+    });
+  }
+
+  subscribe(topicFilter: string, listener: Listener | undefined, options: SubscribeOptions): Subscription {
+    let [id = 0, filter] = [...this.#filters].find(([, known]) => known.topicFilter === topicFilter) ?? [];
+    if (!filter) {
+      id = this.#freeId(this.#filters);
+      filter = { topicFilter, options: { qos: 0 }, listeners: new Set() };
+      this.#filters.set(id, filter);
+    }
+    const { listeners } = filter;
+    const { signal, qos = 2 } = options;
+    const receiver = createReceiver(listener, options.bufferMax ?? 1_000, () => {
+      signal?.removeEventListener('abort', subscription.unsubscribe);
+      listeners.delete(receiver);
+      if (listeners.size || !this.#filters.delete(id)) return;
+      const packet = { properties: {}, topicFilters: [topicFilter] };
+      this.#add({
+        frame: (packetId) => encodeUnsubscribe({ ...packet, packetId }, 5),
+        resolve() {},
+        reject() {}, // the connection is closed, and the subscription with it
+      });
+    });
+    const { subscription } = receiver;
+    for (const former of listeners) former.isNew = false;
+    filter.options = { ...options, qos: Math.max(qos, filter.options.qos ?? 2) as QoS };
+    listeners.add(receiver);
+    // Asked for even if there is one, so that the new listener gets the retained messages as well.
+    this.#subscribe(id, filter);
+    signal?.addEventListener('abort', subscription.unsubscribe);
+    if (signal?.aborted) subscription.unsubscribe();
+    return subscription;
+  }
+
+  /** There is a connection, and the broker has the session or not. */
+  connected(connection: Connection, isSessionPresent: boolean): void {
+    this.#connection = connection;
+    this.#aliases.clear();
+    if (!isSessionPresent) {
+      this.#delivered.clear();
+      const requests = this.#waiting.splice(0);
+      for (const [id, filter] of this.#filters) {
+        for (const listener of filter.listeners) listener.isNew = true;
+        this.#subscribe(id, filter);
+      }
+      for (const request of requests) {
+        request.packetId = 0;
+        if (request.isReleased) request.resolve();
+        else if (request.qos !== undefined) this.#waiting.push(request);
+      }
+    }
+    this.#pump();
+  }
+
+  /** The connection is gone, and with it the answers. */
+  lost(): void {
+    this.#connection = undefined;
+    this.#waiting.unshift(...this.#inFlight.values());
+    this.#inFlight.clear();
+  }
+
+  /** It is over. */
+  closed(error?: Error): void {
+    this.lost();
+    for (const { listeners } of this.#filters.values()) {
+      for (const listener of listeners) listener.end(error);
+    }
+    for (const request of this.#waiting.splice(0)) request.reject(error ?? new RallyError());
+  }
+
+  /** Takes a packet; returns what is wrong with it. */
+  received(type: number, packet: ServerPacket): ProtocolError | undefined {
+    if (type === PacketType.publish) return this.#published(packet as PublishPacket);
+    const {
+      packetId,
+      reasonCode: ownCode,
+      reasonCodes,
+      properties,
+    } = packet as AcknowledgementPacket & Partial<SubackPacket>;
+    const [reasonCode = ownCode] = reasonCodes ?? [];
+    const request = this.#inFlight.get(packetId);
+    if (type === PacketType.pubrel) {
+      this.#connection?.send(encodeAnswer(PacketType.pubcomp, packetId, this.#delivered.delete(packetId)));
+    } else if (type === PacketType.pubrec && reasonCode < 0x80) {
+      const pubrel = encodeAnswer(PacketType.pubrel, packetId, request);
+      if (request) {
+        request.isReleased = true;
+        request.frame = () => pubrel;
+      }
+      this.#connection?.send(pubrel);
+    } else if (request) {
+      this.#inFlight.delete(packetId);
+      if (reasonCode < 0x80 || request.isReleased) request.resolve({ reasonCode, properties });
+      else request.reject(new RallyError(reasonCode, properties.reasonString ?? 'refused by the broker'));
+      this.#pump();
+    }
+    return undefined;
+  }
+
+  #published(packet: PublishPacket): ProtocolError | undefined {
+    const { qos, packetId = 0 } = packet;
+    const { topicAlias } = packet.properties;
+    if (topicAlias) {
+      packet.topic ||= this.#aliases.get(topicAlias) ?? '';
+      if (!packet.topic) return protocolViolation('unknown topic alias');
+      this.#aliases.set(topicAlias, packet.topic);
+    }
+    if (!this.#delivered.has(packetId)) this.#deliver(packet);
+    if (qos === 2) this.#delivered.add(packetId);
+    if (qos)
+      this.#connection?.send(encodeAnswer(qos === 2 ? PacketType.pubrec : PacketType.puback, packetId, true));
+    return undefined;
+  }
+
+  #deliver(packet: PublishPacket): void {
+    const message = toMessage(packet);
+    const { topic, retain, properties } = packet;
+    // A broker may send a message once for each filter it matches, and says then which one it is.
+    const ids = properties.subscriptionIdentifiers?.filter((id) => this.#filters.has(id)) ?? [];
+    for (const [id, { topicFilter, listeners, options }] of this.#filters) {
+      if (ids.length ? !ids.includes(id) : !topicMatchesFilter(topic, unsharedFilter(topicFilter))) continue;
+      for (const listener of listeners) {
+        if (!retain || listener.isNew || options.retainAsPublished) listener.deliver(message);
+      }
+    }
+  }
+
+  #subscribe(id: number, { topicFilter, options, listeners }: Filter): void {
+    const { qos = 2, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options;
+    const subscriptions = [{ topicFilter, qos, noLocal, retainAsPublished, retainHandling }];
+    this.#add({
+      frame: (packetId) => {
+        const hasIds = this.#connection?.server?.subscriptionIdentifiersAvailable !== 0;
+        const properties = hasIds ? { subscriptionIdentifiers: [id] } : {};
+        return encodeSubscribe({ packetId, properties, subscriptions }, 5);
+      },
+      resolve() {
+        for (const listener of listeners) listener.granted();
+      },
+      reject(error) {
+        for (const listener of listeners) listener.end(error);
+      },
+    });
+  }
+
+  #add(request: Request): void {
+    this.#waiting.push(request);
+    this.#pump();
+  }
+
+  /** Sends what waits, as far as the broker and the socket take it. */
+  #pump(): void {
+    for (;;) {
+      const [request] = this.#waiting;
+      const connection = this.#connection;
+      const { receiveMaximum = idMax } = connection?.server ?? {};
+      if (!connection || !request || (request.qos && this.#inFlight.size >= receiveMaximum)) return;
+      if (connection.bufferedAmount > bufferedBytesMax) {
+        clearTimeout(this.#pollTimer);
+        this.#pollTimer = setTimeout(() => this.#pump(), bufferedPollMs);
+        return;
+      }
+      this.#waiting.shift();
+      const dup = !!request.packetId;
+      const packetId = request.qos === 0 ? 0 : request.packetId || this.#freeId(this.#inFlight);
+      try {
+        connection.send(request.frame(packetId, dup));
+        request.packetId = packetId;
+        if (packetId) this.#inFlight.set(packetId, request);
+        else request.resolve();
+      } catch (error) {
+        request.reject(error);
+      }
+    }
+  }
+
+  #freeId(taken: ReadonlyMap<number, unknown>): number {
+    do this.#lastId = (this.#lastId % idMax) + 1;
+    while (taken.has(this.#lastId));
+    return this.#lastId;
+  }
+}
+
+function encodeAnswer(
+  type: AcknowledgementType,
+  packetId: number,
+  isKnown: unknown,
+): Uint8Array<ArrayBuffer> {
+  // 0x92: packet identifier not found.
+  return encodeAcknowledgement(type, { packetId, reasonCode: isKnown ? 0 : 0x92, properties: {} }, 5);
+}

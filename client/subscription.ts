@@ -1,0 +1,87 @@
+/** One listener of a topic filter: a callback, or what a `for await` loop takes from. */
+import type { Message } from './message.ts';
+
+export type Listener = (message: Message) => void;
+
+/** What `rally.subscribe` gives. `for await` over it ends with `unsubscribe`, and leaving the loop unsubscribes. */
+export interface Subscription extends AsyncIterable<Message> {
+  /** Resolves when the broker has granted it and rejects if it refuses; nobody needs to look at it. */
+  readonly ready: Promise<void>;
+  /** How many messages were dropped because the `for await` loop was too slow. */
+  dropped: number;
+  /** Ends it. The broker is told once no other listener has the same topic filter. */
+  unsubscribe(): void;
+}
+
+/** The side of a subscription that the session sees. */
+export interface Receiver {
+  readonly subscription: Subscription;
+  /** Whether retained messages are for this listener too, or only for one that came later. */
+  isNew: boolean;
+  granted(): void;
+  deliver(message: Message): void;
+  /** It is over, because of `error` if there is one. */
+  end(error?: unknown): void;
+}
+
+/** Without a listener, at most `bufferMax` messages wait for the loop. `onEnd` is called once. */
+export function createReceiver(
+  listener: Listener | undefined,
+  bufferMax: number,
+  onEnd: () => void,
+): Receiver {
+  const buffer: Message[] = [];
+  let isEnded = false;
+  let failure: unknown;
+  let wake = (): void => {};
+  let granted = (): void => {};
+  let refused = (_error: unknown): void => {};
+  const ready = new Promise<void>((resolve, reject) => {
+    granted = resolve;
+    refused = reject;
+  });
+  ready.catch(() => {}); // it is thrown in the loop as well
+
+  const end = (error?: unknown): void => {
+    if (isEnded) return;
+    isEnded = true;
+    failure = error;
+    if (error) refused(error);
+    else granted();
+    wake();
+    onEnd();
+  };
+
+  const deliver = (message: Message): void => {
+    try {
+      if (!listener && buffer.push(message) > bufferMax) {
+        buffer.shift();
+        subscription.dropped++;
+      }
+      wake();
+      listener?.(message);
+    } catch (error) {
+      // The listener's own error is the page's to see; the message goes on to the next.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
+
+  async function* messages(): AsyncGenerator<Message, void, undefined> {
+    try {
+      for (;;) {
+        const message = buffer.shift();
+        if (message) yield message;
+        else if (!isEnded) await new Promise<void>((resolve) => (wake = resolve));
+        else if (failure) throw failure;
+        else return;
+      }
+    } finally {
+      end();
+    }
+  }
+
+  const subscription = { ready, dropped: 0, unsubscribe: () => end(), [Symbol.asyncIterator]: messages };
+  return { subscription, isNew: true, granted, deliver, end };
+}

@@ -1,0 +1,76 @@
+// Bundles the client library from its sources into dist/client/, each entry as an ES module of its own and the
+// client itself as a classic script too. The declarations beside them are tsc's. esbuild bundles, terser makes
+// it small: it puts functions in the place of their only call, which esbuild does not.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { minify } from 'terser';
+import { specialiseWire } from './specialise-wire.mjs';
+
+const root = resolve(import.meta.dirname, '..');
+const outdir = 'dist/client';
+const addOns = ['respond', 'outbox', 'mqtt-3'];
+
+// Properties that only the client's own files know; none is a name of the language or of the page.
+const internalNames = `
+  accepted deliver disconnect end ended fail finish frame granted header isFinal isNew isReleased listeners lost
+  body options packet packetId payload ping protocolVersion reasonCodes received remaining server subscription
+  subscriptions topicFilter topicFilters why`;
+
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  sourcemap: true,
+  target: 'es2022',
+  outdir,
+  logLevel: 'warning',
+};
+
+/** The client itself, of MQTT 5 alone and as small as it gets. */
+async function buildClient(name, options) {
+  const { outputFiles } = await build({
+    ...shared,
+    ...options,
+    entryPoints: [{ in: 'client/rally.ts', out: name }],
+    minifySyntax: true,
+    // core/wire checks of what it can read whether the specification allows it; a client need not.
+    dropLabels: ['strict'],
+    plugins: [specialiseWire()],
+    write: false,
+  });
+  const [map, script] = outputFiles;
+  const { code, map: smallMap } = await minify(script.text.replace(/\n\/\/# sourceMappingURL=.*\n$/, ''), {
+    module: options.format === 'esm',
+    ecma: 2020,
+    compress: {
+      passes: 4,
+      unsafe: true,
+      unsafe_arrows: true,
+      unsafe_methods: true,
+      keep_fargs: false,
+      pure_getters: true,
+      inline: 2,
+      arrows: false,
+      sequences: false,
+    },
+    mangle: {
+      properties: {
+        regex: new RegExp(`^(?:${internalNames.trim().split(/\s+/).join('|')})$`),
+        keep_quoted: true,
+        builtins: true,
+      },
+    },
+    format: { ecma: 2020 },
+    sourceMap: { content: map.text, filename: basename(script.path), url: basename(map.path) },
+  });
+  await writeFile(script.path, `${code}\n`);
+  await writeFile(map.path, smallMap);
+}
+
+await mkdir(resolve(root, outdir), { recursive: true });
+await Promise.all([
+  build({ ...shared, format: 'esm', minify: true, entryPoints: addOns.map((name) => `client/${name}.ts`) }),
+  buildClient('rally', { format: 'esm' }),
+  buildClient('rally.global', { format: 'iife', globalName: 'Rally' }),
+]);

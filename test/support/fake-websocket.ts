@@ -1,0 +1,93 @@
+/** A WebSocket without a network: the test is the broker, and writes and reads its bytes in hex. */
+import assert from 'node:assert/strict';
+import { after } from 'node:test';
+import type { WebSocketLike } from '../../client/rally.ts';
+import { bytes, hex } from '../unit/wire/frames.ts';
+import { until } from './wait.ts';
+
+export class FakeWebSocket implements WebSocketLike {
+  binaryType = '';
+  bufferedAmount = 0;
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: ArrayBuffer }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  readonly url: string;
+  readonly subprotocol: string;
+  /** What the client sent and `expect` has not taken. */
+  readonly sent: string[] = [];
+  isClosed = false;
+
+  constructor(url: string, subprotocol: string) {
+    this.url = url;
+    this.subprotocol = subprotocol;
+  }
+
+  send(data: Uint8Array<ArrayBuffer>): void {
+    assert.ok(!this.isClosed, 'sent on a closed WebSocket');
+    this.sent.push(hex(data));
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  /** The broker sends `content`, in one message. */
+  receive(content: string): void {
+    this.onmessage?.({ data: bytes(content).slice().buffer });
+  }
+
+  /** The network is gone. */
+  cut(): void {
+    this.isClosed = true;
+    this.onclose?.();
+  }
+
+  /** The next frame that the client sends is `content`. */
+  async expect(content: string): Promise<void> {
+    await until(`the client sends ${content}`, () => this.sent.length > 0);
+    assert.equal(this.sent.shift(), hex(bytes(content)));
+  }
+}
+
+let isOver = false;
+after(() => {
+  isOver = true;
+});
+
+/** The WebSockets that a client opens, in order. A test that fails leaves none behind which tries for ever. */
+export class FakeNetwork {
+  readonly sockets: FakeWebSocket[] = [];
+  readonly WebSocket: new (
+    url: string,
+    subprotocol: string,
+  ) => FakeWebSocket;
+
+  constructor() {
+    const { sockets } = this;
+    this.WebSocket = class extends FakeWebSocket {
+      constructor(url: string, subprotocol: string) {
+        assert.ok(!isOver, 'the tests are over');
+        super(url, subprotocol);
+        sockets.push(this);
+      }
+    };
+  }
+
+  /** The WebSocket number `index`, from 0, opened and its CONNECT taken. */
+  async opened(index = 0): Promise<FakeWebSocket> {
+    await until(`the client opens WebSocket ${index}`, () => this.sockets.length > index);
+    const socket = this.sockets[index];
+    assert.ok(socket);
+    socket.onopen?.();
+    assert.match(socket.sent.shift() ?? '', /^10/, 'CONNECT comes first');
+    return socket;
+  }
+
+  /** As `opened`, accepted with CONNACK. */
+  async accepted(index = 0, connack = '20 03 00 00 00'): Promise<FakeWebSocket> {
+    const socket = await this.opened(index);
+    socket.receive(connack);
+    return socket;
+  }
+}

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connect, Rally, RallyError } from '../../../client/rally.ts';
+import { FakeNetwork } from '../../support/fake-websocket.ts';
+import { until, within } from '../../support/wait.ts';
+import { bytes, hex } from '../wire/frames.ts';
+
+const quick = { minMs: 1, maxMs: 2 };
+
+test('CONNECT says what the options say, and connect resolves with CONNACK', async () => {
+  const { WebSocket, sockets } = new FakeNetwork();
+  const connecting = connect('http://broker.example/mqtt', {
+    WebSocket,
+    clientId: 'c',
+    username: 'u',
+    password: 'p',
+    keepAliveSeconds: 7,
+    cleanStart: false,
+    properties: { sessionExpiryInterval: 9 },
+    will: { topic: 'w', value: { a: 1 }, qos: 1, retain: true, properties: { willDelayInterval: 5 } },
+  });
+  await until('a WebSocket', () => sockets.length === 1);
+  const [socket] = sockets;
+  assert.equal(socket?.url, 'ws://broker.example/mqtt');
+  assert.equal(socket?.subprotocol, 'mqtt');
+  assert.equal(socket?.binaryType, 'arraybuffer');
+  socket?.onopen?.();
+  await socket?.expect(
+    `10 2e 0004'MQTT' 05 ec 0007 08 11 00000009 22 0040 0001'c' 05 18 00000005 0001'w' 0007'{"a":1}' 0001'u' 0001'p'`,
+  );
+  socket?.receive('20 03 01 00 00');
+  const rally = await within('connect resolves', connecting);
+  assert.equal(rally.status, 'connected');
+  rally.close();
+  await socket?.expect('e0 00');
+  assert.equal(socket?.isClosed, true);
+});
+
+test('the broker assigns the client identifier, and the next connection resumes the session with it', async () => {
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: quick });
+  const first = await network.accepted(0, `20 07 00 00 04 12 0001'x'`);
+  assert.equal(rally.clientId, 'x');
+  first.cut();
+  assert.equal(rally.status, 'reconnecting');
+  await until('the next WebSocket', () => network.sockets.length === 2);
+  const second = network.sockets[1];
+  second?.onopen?.();
+  await second?.expect(`10 16 0004'MQTT' 05 00 003c 08 11 0000012c 22 0040 0001'x'`);
+  rally.close();
+});
+
+test('close ends a session that nobody could resume', async () => {
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket });
+  const socket = await network.accepted();
+  rally.close();
+  await socket.expect('e0 07 00 05 11 00000000');
+});
+
+for (const reasonCode of [0x81, 0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c]) {
+  test(`CONNACK 0x${reasonCode.toString(16)} is final: no further attempt, and a typed error`, async () => {
+    const network = new FakeNetwork();
+    const events: string[] = [];
+    const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: quick });
+    rally.on('reconnecting', () => events.push('reconnecting'));
+    rally.on('closed', ({ error }) => events.push(`closed ${error?.message}`));
+    const published = rally.publish('a', 'b', { qos: 1 });
+    const socket = await network.opened();
+    socket.receive(`20 07 00 ${reasonCode.toString(16)} 04 1f 0001'r'`);
+    const isExpected = (error: unknown): boolean =>
+      error instanceof RallyError && error.reasonCode === reasonCode && error.message === 'r';
+    await assert.rejects(rally.ready, isExpected);
+    await assert.rejects(published, isExpected);
+    assert.deepEqual(events, ['closed r']);
+    assert.equal(rally.status, 'closed');
+    await assert.rejects(rally.publish('a'), RallyError);
+    assert.throws(() => rally.subscribe('a'), RallyError);
+  });
+}
+
+for (const refusal of ['20 03 00 88 00', '20 03 00 97 00', '20 03 00 00 00 e0 01 8b']) {
+  test(`after ${refusal} it tries again`, async () => {
+    const network = new FakeNetwork();
+    const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: quick });
+    (await network.opened()).receive(refusal);
+    await network.accepted(1);
+    assert.equal(rally.status, 'connected');
+    rally.close();
+  });
+}
+
+test('who is taken over does not come back', async () => {
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: quick });
+  (await network.accepted()).receive('e0 01 8e');
+  assert.equal(rally.status, 'closed');
+});
+
+test('credentials are asked for before each attempt, and a failure of theirs is tried again', async () => {
+  const network = new FakeNetwork();
+  let asked = 0;
+  const rally = new Rally('ws://broker.example/', {
+    WebSocket: network.WebSocket,
+    reconnect: quick,
+    async credentials(url) {
+      assert.equal(url, 'ws://broker.example/');
+      asked++;
+      if (asked === 1) throw new Error('no token today');
+      return { username: 't', password: `${asked}` };
+    },
+  });
+  for (const index of [0, 1]) {
+    await until('a WebSocket', () => network.sockets.length > index);
+    const socket = network.sockets[index];
+    socket?.onopen?.();
+    assert.match(socket?.sent.shift() ?? '', new RegExp(`${hex(bytes(`0001't' 0001'${index + 2}'`))}$`));
+    socket?.cut();
+  }
+  rally.close();
+});
+
+test('a server reference is followed once, with the path and the scheme of the URL', async () => {
+  const network = new FakeNetwork();
+  const rally = new Rally('wss://one.example/mqtt', { WebSocket: network.WebSocket, reconnect: quick });
+  (await network.opened()).receive(`20 19 00 9c 16 1c 0013'two.example:99 three'`);
+  const second = await network.opened(1);
+  assert.equal(second.url, 'wss://two.example:99/mqtt');
+  second.cut();
+  assert.equal((await network.opened(2)).url, 'wss://one.example/mqtt');
+  rally.close();
+});
+
+test('without reconnect the first loss is the end', async () => {
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: false });
+  (await network.accepted()).cut();
+  assert.equal(rally.status, 'closed');
+});
+
+test('a signal that aborts ends connect and the client', async () => {
+  const network = new FakeNetwork();
+  const abort = new AbortController();
+  const connecting = connect('ws://broker.example/', { WebSocket: network.WebSocket, signal: abort.signal });
+  const socket = await network.opened();
+  abort.abort(new Error('enough'));
+  await assert.rejects(connecting, /enough/);
+  assert.equal(socket.isClosed, true);
+  await assert.rejects(connect('ws://broker.example/', { signal: abort.signal }), /enough/);
+});
+
+test('what is no MQTT ends the connection with a reason code, and is tried again', async () => {
+  for (const [garbage, goodbye] of [
+    ['f0 00', '82'],
+    ['20 03 00 00 00', '82'],
+    ['30 02 0001', '81'],
+    ['30 ff ff ff ff 01', '81'],
+    ['30 06 0000 03 23 0001', '82'],
+  ]) {
+    const network = new FakeNetwork();
+    const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: quick });
+    const socket = await network.accepted();
+    socket.receive(garbage ?? '');
+    await socket.expect(`e0 01 ${goodbye}`);
+    assert.equal(socket.isClosed, true);
+    await network.accepted(1);
+    rally.close();
+  }
+});
+
+test('a wrong URL is refused at once', async () => {
+  await assert.rejects(connect('not a url'), TypeError);
+});
+
+test('keep alive: silence is asked, and without an answer the next connection is made', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, keepAliveSeconds: 60 });
+  await Promise.resolve();
+  const [first] = network.sockets;
+  first?.onopen?.();
+  first?.sent.pop();
+  // Server Keep Alive: 40 seconds.
+  first?.receive('20 06 00 00 03 13 0028');
+  context.mock.timers.tick(20_000);
+  assert.deepEqual(first?.sent.splice(0), ['c000']);
+  first?.receive('d0 00');
+  context.mock.timers.tick(20_000);
+  assert.deepEqual(first?.sent.splice(0), ['c000']);
+  context.mock.timers.tick(9_999);
+  assert.equal(rally.status, 'connected');
+  context.mock.timers.tick(1);
+  assert.equal(rally.status, 'reconnecting');
+  assert.equal(first?.isClosed, true);
+  rally.close();
+});
+
+test('keep alive: what comes is a clock where timers are throttled', async (context) => {
+  context.mock.timers.enable({ apis: ['setInterval', 'Date'] });
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, keepAliveSeconds: 20 });
+  await Promise.resolve();
+  const [socket] = network.sockets;
+  socket?.onopen?.();
+  socket?.sent.pop();
+  socket?.receive('20 03 00 00 00');
+  context.mock.timers.setTime(10_000);
+  socket?.sent.splice(0);
+  context.mock.timers.setTime(10_001 + Date.now());
+  socket?.receive(`30 04 0001'a' 00`);
+  assert.ok(socket?.sent.includes('c000'));
+  rally.close();
+});
+
+test('an attempt that takes too long is given up', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, connectTimeoutMs: 50 });
+  await Promise.resolve();
+  context.mock.timers.tick(50);
+  assert.equal(network.sockets[0]?.isClosed, true);
+  assert.equal(rally.status, 'reconnecting');
+  rally.close();
+});
