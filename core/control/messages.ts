@@ -59,7 +59,7 @@ export type ToWorker =
     }
   | {
       readonly type: 'accept';
-      /** Of a session that changes workers; all others need no reply. */
+      /** Of a session that changes workers: the reply says that it is here. All others need none. */
       readonly request: number | undefined;
       readonly connection: number;
       readonly session: number;
@@ -97,7 +97,7 @@ export type ToMain =
   | { readonly type: 'renew'; readonly connection: number; readonly renewal: RenewalRequest }
   /** The client has left while it may have been authenticating. */
   | { readonly type: 'abandoned'; readonly connection: number }
-  /** `value`: of accept, whether the client is connected now; of evict, nothing; of subscriptions, the rows. */
+  /** `value`: of subscriptions, the rows. */
   | { readonly type: 'reply'; readonly request: number; readonly value: unknown }
   | {
       readonly type: 'closed';

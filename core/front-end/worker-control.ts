@@ -156,8 +156,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     const { connection, request, authenticationData } = arrival;
     const isConnected = connection?.accept(session, isSessionPresent, authenticationData) ?? false;
     if (connection !== undefined && isConnected) this.#bySession.set(session, connection);
-    if (request !== undefined) this.#post({ type: 'reply', request, value: isConnected });
-    else if (!isConnected) this.reportClosed(session, 'lost', ReasonCode.success);
+    if (request !== undefined) this.#post({ type: 'reply', request, value: undefined });
+    if (!isConnected) this.reportClosed(session, 'lost', ReasonCode.success);
   }
 
   refuse(serial: number, reasonCode: number): void {

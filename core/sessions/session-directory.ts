@@ -40,7 +40,6 @@ export interface DirectoryOptions {
   /** Why every client is refused; undefined if they are not. */
   readonly closedReasonCode: number | undefined;
   /** Decides whether a client is let in; undefined if it has left meanwhile. */
-  /** Undefined: the client has left meanwhile. */
   authenticate(
     worker: number,
     connection: number,
@@ -243,18 +242,18 @@ export class SessionDirectory {
     else this.#leaveOrEnd(record);
   }
 
-  /** The session is with worker `from` and comes along. */
+  /** The session is with worker `from` and comes along; whoever is next waits until it has. */
   async #acceptFrom(from: number, arrival: Arrival, record: SessionRecord): Promise<void> {
     const { worker, connection, request: connect, authenticationData } = arrival;
     const { link } = this.#options;
     const session = record.key;
-    let isConnected = false;
+    let wasConnected = false;
     try {
       const rows = await link.request(from, (request) => ({ type: 'subscriptions', request, session }));
+      const subscriptions = rows as SubscriptionRow[];
       record.movesFrom = from;
       record.worker = worker;
-      const subscriptions = rows as SubscriptionRow[];
-      const reply = await link.request(worker, (request) => ({
+      const arrived = link.request(worker, (request) => ({
         type: 'accept',
         request,
         connection,
@@ -262,19 +261,17 @@ export class SessionDirectory {
         origin: { from: 'worker', worker: from, subscriptions },
         authenticationData,
       }));
-      isConnected = reply === true;
+      // At once: `closed` may come in the same turn as the reply, which is heard later.
+      this.#connected(record, connect);
+      wasConnected = true;
+      await arrived;
     } catch {
       // A worker has ended, and the log says why. If it is the session's old one, the client is still there.
       this.#refuse(worker, connection, ReasonCode.serverUnavailable);
+      if (record.isConnected) this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
+      else if (!wasConnected) this.#leaveOrEnd(record); // else workerLost() has done it
     } finally {
       record.movesFrom = undefined;
-    }
-    if (isConnected) {
-      this.#connected(record, connect);
-    } else {
-      record.will = undefined; // its client never learned that it was connected
-      record.expirySeconds = connect.sessionExpirySeconds;
-      this.#leaveOrEnd(record);
     }
   }
 
