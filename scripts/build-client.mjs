@@ -10,7 +10,7 @@ import { specialiseWire } from './specialise-wire.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outdir = 'dist/client';
-const addOns = ['respond', 'outbox', 'mqtt-3'];
+const addOns = ['respond', 'state', 'outbox', 'mqtt-3'];
 
 // Properties that only the client's own files know; none is a name of the language or of the page.
 const internalNames = `

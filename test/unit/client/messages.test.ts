@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Message, Rally, RallyError, type RallyOptions } from '../../../client/rally.ts';
+import { followState } from '../../../client/state.ts';
 import { FakeNetwork } from '../../support/fake-websocket.ts';
 import { until, within } from '../../support/wait.ts';
 
@@ -279,5 +280,21 @@ test('request resolves with the answer and leaves no subscription behind', async
   assert.equal((await within('the answer', answer)).text(), 'yes');
   await until('UNSUBSCRIBE', () => socket.sent.some((frame) => frame.startsWith('a2')));
   await assert.rejects(rally.request('svc', 'q', { signal: AbortSignal.abort(new Error('late')) }), /late/);
+  rally.close();
+});
+
+test('state follows retained messages: the last of each topic, and an empty one clears it', async () => {
+  const { network, rally } = start();
+  const socket = await network.accepted();
+  const sizes: number[] = [];
+  const state = followState(rally, 's/+', (topics) => sizes.push(topics.size));
+  await socket.expect(`82 0b 0002 02 0b 01 0003's/+' 02`);
+  socket.receive(`31 07 0003's/a' 00 '1' 31 07 0003's/b' 00 '2' 30 07 0003's/a' 00 '3' 30 06 0003's/b' 00`);
+  assert.deepEqual(sizes, [1, 2, 2, 1]);
+  assert.equal(state.topics.get('s/a')?.text(), '3');
+  const set = state.set('s/a', { home: 1 });
+  await socket.expect(`33 12 0003's/a' 0003 00 '{"home":1}'`);
+  socket.receive('40 02 0003');
+  await within('PUBACK', set);
   rally.close();
 });

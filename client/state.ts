@@ -1,0 +1,36 @@
+/** An add-on: retained messages as a map that keeps itself up to date. */
+import type { Message, Rally, SubscribeOptions, Subscription, Value } from './rally.ts';
+
+export interface State {
+  /** The last message of each topic, by topic name. */
+  readonly topics: ReadonlyMap<string, Message>;
+  readonly subscription: Subscription;
+  /** Changes it for everyone: publishes with QoS 1 and retain. Without a value the topic is cleared. */
+  set(topic: string, value?: Value): Promise<void>;
+}
+
+/**
+ * Follows `topicFilter`. `onChange` is called with each message that comes, after the map has it; an empty
+ * message has cleared its topic. A late visitor gets the state at once, because the broker keeps it.
+ */
+export function followState(
+  rally: Rally,
+  topicFilter: string,
+  onChange?: (topics: ReadonlyMap<string, Message>, message: Message) => void,
+  options?: SubscribeOptions,
+): State {
+  const topics = new Map<string, Message>();
+  const subscription = rally.subscribe(
+    topicFilter,
+    (message) => {
+      if (message.bytes.length > 0) topics.set(message.topic, message);
+      else topics.delete(message.topic);
+      onChange?.(topics, message);
+    },
+    options,
+  );
+  const set = async (topic: string, value?: Value): Promise<void> => {
+    await rally.publish(topic, value, { qos: 1, retain: true });
+  };
+  return { topics, subscription, set };
+}
