@@ -9,7 +9,14 @@ import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
 import { createLogger, type Logger } from './control/logger.ts';
-import type { CloseCause, ConnectRequest, RenewalRequest, ToMain } from './control/messages.ts';
+import type {
+  CloseCause,
+  ConnectRequest,
+  HttpReply,
+  HttpRequest,
+  RenewalRequest,
+  ToMain,
+} from './control/messages.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
 import { type CounterName, counterNames, loadAddon } from './data-plane/addon.ts';
 import { HostClient, type MessageListener, type PublishOptions } from './host/host-client.ts';
@@ -77,6 +84,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #startedAtMs = 0;
   #supervisor: Supervisor | undefined;
   #address: Address | undefined;
+  #startedAtMs = 0;
   #state: State = 'new';
   #stopped: Promise<void> | undefined;
   readonly #claims: PortClaim[] = [];
@@ -143,6 +151,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       throw error;
     }
     this.#state = 'running';
+    this.#startedAtMs = performance.now();
     this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
     this.#startedAtMs = performance.now();
     if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
@@ -278,6 +287,9 @@ export class Broker extends EventEmitter<BrokerEvents> {
       case 'hostBytes':
         this.#host.receive(message.bytes);
         break;
+      case 'httpRequest':
+        void this.#answerHttp(worker, message.id, message.request);
+        break;
     }
   }
 
@@ -291,6 +303,28 @@ export class Broker extends EventEmitter<BrokerEvents> {
       worker,
       isRenewed ? { type: 'renewed', connection, data } : { type: 'refuse', connection, reasonCode },
     );
+  }
+
+  async #answerHttp(worker: number, id: number, request: HttpRequest): Promise<void> {
+    const reply = await this.#httpReply(request).catch((err: unknown): HttpReply => {
+      this.#logger.debug({ err }, 'a request over HTTP could not be answered');
+      return { type: 'unavailable' };
+    });
+    this.#supervisor?.send(worker, { type: 'httpReply', id, reply });
+  }
+
+  async #httpReply(request: HttpRequest): Promise<HttpReply> {
+    if (request.type === 'retained') {
+      const message = await this.#host.retained(request.topic);
+      return { type: 'retained', message: message?.payload };
+    }
+    const { user, system } = process.cpuUsage();
+    const statistics = {
+      ...this.statistics(),
+      uptimeMs: Math.round(performance.now() - this.#startedAtMs),
+      cpuUs: user + system,
+    };
+    return { type: 'statistics', statistics };
   }
 
   #onWorkerRestarted(worker: number): void {

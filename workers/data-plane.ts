@@ -11,6 +11,8 @@ import { Outgoing } from '../core/control/outgoing.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
 import { WebSocketListener } from '../core/front-end/websocket-listener.ts';
 import { WorkerControl } from '../core/front-end/worker-control.ts';
+import { MainThread } from '../core/http/main-thread.ts';
+import { Site } from '../core/http/site.ts';
 
 const start = workerData as WorkerStart;
 const port = parentPort;
@@ -19,7 +21,9 @@ const outgoing = new Outgoing<ToMain>((messages) => port.postMessage(messages));
 const post = (message: ToMain): void => outgoing.send(message);
 
 const control = new WorkerControl(loadAddon(), start, post);
-const webSockets = new WebSocketListener(start.config, start.version, control.engine, (origin) =>
+const main = new MainThread(post);
+const site = new Site(start.config, start.version, (request) => main.ask(request));
+const webSockets = new WebSocketListener(start.config, site, control.engine, (origin) =>
   post({ type: 'originRefused', origin }),
 );
 
@@ -66,6 +70,9 @@ function take(message: ToWorker): void {
       break;
     case 'hostBytes':
       control.receiveFromHost(message.bytes);
+      break;
+    case 'httpReply':
+      main.answered(message.id, message.reply);
       break;
     case 'stop':
       stop(message.reasonCode);

@@ -128,6 +128,11 @@ export const limitRanges = {
    */
   laneRecords: { default: 16_384, min: 1_024, max: 1_048_576, powerOfTwo: true },
   /**
+   * Requests over HTTP of one worker that wait for the main thread; more are answered with 503. Default
+   * 1_000: they are answered within milliseconds, and a flood of them must not grow a queue.
+   */
+  httpPendingMax: { default: 1_000, min: 1, max: 1_000_000 },
+  /**
    * Milliseconds that a stop may take to send what waits, before connections are cut. Default 5_000:
    * below the 10 seconds after which container runtimes kill.
    */

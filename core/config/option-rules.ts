@@ -60,6 +60,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     fromText: asText,
   },
   allowAnonymous: truthRule,
+  pages: truthRule,
   authenticate: {
     allowed: 'a function, which only a program that calls createBroker() can do',
     accepts: (value) => typeof value === 'function',

@@ -41,6 +41,10 @@ export interface BrokerOptions {
    * `authenticationMethods`.
    */
   readonly allowAnonymous?: boolean;
+  /**
+   * Whether the landing page, the demos and what they ask for below /api/ are served over HTTP. Default true.
+   */
+  readonly pages?: boolean;
   /** Is asked about every client that connects. Default: none, and then only loopback is listened on. */
   readonly authenticate?: Authenticate;
   /**
@@ -115,6 +119,7 @@ export interface BrokerConfig {
   readonly workers: number;
   readonly logLevel: LogLevel;
   readonly allowAnonymous: boolean;
+  readonly pages: boolean;
   /** True when an `authenticate` hook or a method was given; they stay on the control plane. */
   readonly authenticates: boolean;
   readonly retainAvailable: boolean;
@@ -148,6 +153,8 @@ export const defaultOptions = {
   sysIntervalSeconds: 10,
   serverMoved: false,
   reasonStrings: 'onRequest',
+  reasonStrings: 'always',
+  pages: true,
 } as const satisfies BrokerOptions;
 
 export const workersMax = 64;

@@ -51,6 +51,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     serverReference: chosen.serverReference,
     serverMoved: chosen.serverMoved,
     reasonStrings: chosen.reasonStrings,
+    pages: chosen.pages,
     limits,
   };
   checkLimitsTogether(limits);

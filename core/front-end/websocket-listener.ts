@@ -9,7 +9,8 @@ import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
 import type { Engine } from '../data-plane/addon.ts';
-import { type ListeningPorts, statusPage } from '../http/status-page.ts';
+import { type Header, type HttpAnswer, type HttpQuestion, textAnswer } from '../http/answer.ts';
+import type { ListeningPorts, Site } from '../http/site.ts';
 import { switchingProtocols } from './handshake.ts';
 import { isAllowedOrigin, type OriginRules } from './origin.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
@@ -17,32 +18,24 @@ import { chooseSubprotocol } from './subprotocol.ts';
 export class WebSocketListener {
   readonly #app = uWebSockets.App();
   readonly #engine: Engine;
+  readonly #site: Site;
   readonly #originRules: OriginRules;
   readonly #onOriginRefused: (origin: string) => void;
-  #ports: ListeningPorts;
   #listenSocket: us_listen_socket | undefined;
 
-  /** `onOriginRefused` is told which page may not connect. */
-  constructor(
-    config: BrokerConfig,
-    version: string,
-    engine: Engine,
-    onOriginRefused: (origin: string) => void,
-  ) {
+  /** WebSockets open at the path of `config`; everything else is the site's. `onOriginRefused`: which page may not. */
+  constructor(config: BrokerConfig, site: Site, engine: Engine, onOriginRefused: (origin: string) => void) {
     this.#engine = engine;
+    this.#site = site;
     this.#originRules = { allowedOrigins: config.allowedOrigins, isLocal: isLoopback(config.host) };
     this.#onOriginRefused = onOriginRefused;
-    this.#ports = config;
     this.#app.ws(config.path, { upgrade: (response, request) => this.#open(response, request) });
-    this.#app.get('/', (response) => {
-      answer(response, '200 OK', 'text/html; charset=utf-8', statusPage(config, this.#ports, version));
+    this.#app.any('/*', (response, request) => {
+      const question = questionOf(request);
+      const answer = site.answer(question);
+      if (answer instanceof Promise) void sendLater(response, question, answer);
+      else send(response, question, answer, false);
     });
-    this.#app.get('/healthz', (response) => {
-      answer(response, '200 OK', 'application/json', '{"status":"ok"}\n');
-    });
-    this.#app.any('/*', (response) =>
-      answer(response, '404 Not Found', 'text/plain', 'There is nothing here.\n'),
-    );
   }
 
   /** `port` is not 0: uWebSockets shares a port between workers only if it is given. Errors: ADDRESS_IN_USE. */
@@ -57,7 +50,7 @@ export class WebSocketListener {
 
   /** The ports that clients can use, for the page that says so. */
   set ports(ports: ListeningPorts) {
-    this.#ports = ports;
+    this.#site.ports = ports;
   }
 
   stopListening(): void {
@@ -75,29 +68,25 @@ export class WebSocketListener {
   #open(response: HttpResponse, request: HttpRequest): void {
     if (request.getHeader('sec-websocket-version') !== webSocketVersion) {
       const hint = `This server speaks version ${webSocketVersion} of WebSocket.\n`;
-      answer(response, '426 Upgrade Required', 'text/plain', hint, [
-        'sec-websocket-version',
-        webSocketVersion,
-      ]);
+      refuse(response, request, '426 Upgrade Required', hint, ['sec-websocket-version', webSocketVersion]);
       return;
     }
     const origin = request.getHeader('origin');
     if (!isAllowedOrigin(origin, request.getHeader('host'), this.#originRules)) {
       const hint = `Pages of the origin ${origin.slice(0, originShownMax)} may not connect: see allowedOrigins.\n`;
-      answer(response, '403 Forbidden', 'text/plain', hint);
+      refuse(response, request, '403 Forbidden', hint);
       this.#onOriginRefused(origin.slice(0, originShownMax));
       return;
     }
     const subprotocol = chooseSubprotocol(offersOf(request));
     if (subprotocol === undefined) {
       const hint = 'This is an MQTT endpoint: offer the WebSocket sub-protocol "mqtt".\n';
-      answer(response, '400 Bad Request', 'text/plain', hint); // [MQTT-6.0.0-3]
+      refuse(response, request, '400 Bad Request', hint); // [MQTT-6.0.0-3]
       return;
     }
     const accepted = switchingProtocols(request.getHeader('sec-websocket-key'), subprotocol);
-    if (this.#engine.openWebSocket(response, this.#ports.port, accepted)) response.close();
-    else
-      answer(response, '500 Internal Server Error', 'text/plain', 'This connection cannot be a WebSocket.\n');
+    if (this.#engine.openWebSocket(response, this.#site.ports.port, accepted)) response.close();
+    else refuse(response, request, '500 Internal Server Error', 'This connection cannot be a WebSocket.\n');
   }
 }
 
@@ -115,21 +104,66 @@ function offersOf(request: HttpRequest): string {
   return lines.join(',');
 }
 
-function answer(
+function questionOf(request: HttpRequest): HttpQuestion {
+  const path = request.getUrl();
+  // Method and path with the query, the version and two line ends; each header with ': ' and a line end.
+  let headBytes = request.getMethod().length + path.length + (request.getQuery()?.length ?? -1) + 16;
+  request.forEach((name, value) => {
+    headBytes += name.length + value.length + 4;
+  });
+  return {
+    method: request.getMethod(),
+    path,
+    host: request.getHeader('host'),
+    acceptEncoding: request.getHeader('accept-encoding'),
+    ifNoneMatch: request.getHeader('if-none-match'),
+    headBytes,
+  };
+}
+
+function refuse(
   response: HttpResponse,
+  request: HttpRequest,
   status: string,
-  contentType: string,
-  body: string,
-  header?: [name: string, value: string],
+  text: string,
+  ...headers: Header[]
+): void {
+  send(response, questionOf(request), textAnswer(status, text, ...headers), false);
+}
+
+/** An answer that takes a moment: until it is there, the client may have gone. */
+async function sendLater(
+  response: HttpResponse,
+  question: HttpQuestion,
+  pending: Promise<HttpAnswer>,
+): Promise<void> {
+  let isAborted = false;
+  response.onAborted(() => {
+    isAborted = true;
+  });
+  const answer = await pending;
+  if (!isAborted) send(response, question, answer, true);
+}
+
+/** `hearsAborts`: whether the response has a handler for it. A response that has ended must have none. */
+function send(
+  response: HttpResponse,
+  { method }: HttpQuestion,
+  { status, headers, body }: HttpAnswer,
+  hearsAborts: boolean,
 ): void {
   response.cork(() => {
     response.writeStatus(status);
-    if (header !== undefined) response.writeHeader(...header);
-    response
-      .writeHeader('content-type', contentType)
-      .writeHeader('x-content-type-options', 'nosniff')
-      .writeHeader('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'")
-      .writeHeader('cache-control', 'no-store')
-      .end(body);
+    for (const [name, value] of headers) response.writeHeader(name, value);
+    if (method === 'head' || status.startsWith('304')) {
+      if (method === 'head') response.writeHeader('content-length', `${body.length}`);
+      response.endWithoutBody(); // with a length, uWebSockets for Node.js 20 takes it for no answer, and aborts
+      return;
+    }
+    // Not `end`, which would buffer what the socket does not take at once.
+    const [, hasEnded] = response.tryEnd(body, body.length);
+    if (hasEnded) return;
+    if (!hearsAborts) response.onAborted(() => {});
+    response.onWritable((offset) => response.tryEnd(body.subarray(offset), body.length)[0]);
   });
 }

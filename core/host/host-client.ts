@@ -69,6 +69,10 @@ export class HostClient {
   readonly #received = new Set<number>();
   readonly #byFilter = new Map<string, HostSubscription>();
   readonly #byId = new Map<number, HostSubscription>();
+  /** Look-ups of retained messages that are under way, by topic. */
+  readonly #lookUps = new Map<string, Promise<HostMessage | undefined>>();
+  /** What they have found, by subscription. */
+  readonly #lookedUp = new Map<number, MessageListener>();
   readonly #window: number;
   #reader: FrameReader;
   #packetIds = 0;
@@ -124,6 +128,7 @@ export class HostClient {
         `"${filter.slice(0, 80)}" is not a topic filter that the host can use.`,
       );
     }
+    if (this.#lookUps.has(filter)) await this.#afterLookUp(filter);
     const subscription = this.#byFilter.get(filter) ?? this.#addSubscription(filter, qos);
     subscription.listeners.add(listener);
     const reasonCode = await subscription.ready;
@@ -136,12 +141,46 @@ export class HostClient {
     }
     return async () => {
       subscription.listeners.delete(listener);
+      if (this.#lookUps.has(filter)) await this.#afterLookUp(filter);
       if (subscription.listeners.size > 0 || this.#byFilter.get(filter) !== subscription) return;
       this.#forget(subscription);
-      await this.#exchange((packetId) =>
-        encodeUnsubscribe({ packetId, topicFilters: [filter], properties: {} }, 5),
-      );
+      await this.#unsubscribe(filter);
     };
+  }
+
+  /**
+   * The message that is retained on `topic`, if there is one. Look-ups of one topic at the same time share one.
+   */
+  retained(topic: string): Promise<HostMessage | undefined> {
+    const underWay = this.#lookUps.get(topic);
+    if (underWay !== undefined) return underWay;
+    const lookUp = this.#lookUp(topic).finally(() => this.#lookUps.delete(topic));
+    this.#lookUps.set(topic, lookUp);
+    return lookUp;
+  }
+
+  /** A subscription that ends at once: the retained message comes between SUBACK and UNSUBACK. */
+  async #lookUp(topic: string): Promise<HostMessage | undefined> {
+    const held = this.#byFilter.get(topic);
+    await held?.ready;
+    const id = held?.id ?? ++this.#subscriptionIds;
+    let found: HostMessage | undefined;
+    this.#lookedUp.set(id, (message) => {
+      found = message;
+    });
+    try {
+      await this.#subscribe(topic, held?.qos ?? 0, id);
+      // If the host program keeps the subscription, it is not ended: nobody has a filter of this name.
+      const ended = held === undefined ? topic : `${topic}/ ended look-up`;
+      await this.#unsubscribe(ended);
+    } finally {
+      this.#lookedUp.delete(id);
+    }
+    return found;
+  }
+
+  async #afterLookUp(topic: string): Promise<void> {
+    await this.#lookUps.get(topic)?.catch(() => undefined); // whoever asked is told
   }
 
   /** Bytes from the broker. */
@@ -160,23 +199,31 @@ export class HostClient {
 
   #addSubscription(filter: string, qos: QoS): HostSubscription {
     const id = ++this.#subscriptionIds;
-    const ready = this.#exchange((packetId) => {
-      const request = {
-        topicFilter: filter,
-        qos,
-        noLocal: false,
-        retainAsPublished: false,
-        retainHandling: 0,
-      } as const;
-      return encodeSubscribe(
-        { packetId, subscriptions: [request], properties: { subscriptionIdentifiers: [id] } },
-        5,
-      );
-    });
+    const ready = this.#subscribe(filter, qos, id);
     const subscription: HostSubscription = { id, filter, qos, listeners: new Set(), ready };
     this.#byFilter.set(filter, subscription);
     this.#byId.set(id, subscription);
     return subscription;
+  }
+
+  #subscribe(topicFilter: string, qos: QoS, id: number): Promise<number> {
+    const request = {
+      topicFilter,
+      qos,
+      noLocal: false,
+      retainAsPublished: false,
+      retainHandling: 0,
+    } as const;
+    const properties = { subscriptionIdentifiers: [id] };
+    return this.#exchange((packetId) =>
+      encodeSubscribe({ packetId, subscriptions: [request], properties }, 5),
+    );
+  }
+
+  #unsubscribe(filter: string): Promise<number> {
+    return this.#exchange((packetId) =>
+      encodeUnsubscribe({ packetId, topicFilters: [filter], properties: {} }, 5),
+    );
   }
 
   #forget(subscription: HostSubscription): void {
@@ -269,6 +316,11 @@ export class HostClient {
       this.#received.add(packetId);
     }
     for (const id of subscriptionIdentifiers) {
+      const lookedUp = retain ? this.#lookedUp.get(id) : undefined;
+      if (lookedUp !== undefined) {
+        lookedUp(message);
+        continue;
+      }
       for (const listener of this.#byId.get(id)?.listeners ?? []) listener(message);
     }
   }

@@ -1,0 +1,45 @@
+/** What HTTP asks and answers here, as plain data: the listener reads the one and writes the other. */
+
+export interface HttpQuestion {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  /** The headers `host`, `accept-encoding` and `if-none-match`; empty where there is none. */
+  readonly host: string;
+  readonly acceptEncoding: string;
+  readonly ifNoneMatch: string;
+  /** Bytes of the request line and the headers. */
+  readonly headBytes: number;
+}
+
+export type Header = readonly [name: string, value: string];
+
+export interface HttpAnswer {
+  /** '200 OK' and so on. */
+  readonly status: string;
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array;
+}
+
+export function textAnswer(status: string, text: string, ...headers: readonly Header[]): HttpAnswer {
+  return answer(status, 'text/plain; charset=utf-8', text, headers);
+}
+
+export function jsonAnswer(value: unknown, ...headers: readonly Header[]): HttpAnswer {
+  return answer('200 OK', 'application/json', `${JSON.stringify(value)}\n`, headers);
+}
+
+/** An answer of this moment: nothing keeps it. */
+function answer(status: string, contentType: string, text: string, headers: readonly Header[]): HttpAnswer {
+  return {
+    status,
+    headers: [
+      ['content-type', contentType],
+      ['x-content-type-options', 'nosniff'],
+      ['content-security-policy', "default-src 'none'"],
+      ['cache-control', 'no-store'],
+      ...headers,
+    ],
+    body: Buffer.from(text),
+  };
+}

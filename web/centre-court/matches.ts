@@ -1,0 +1,2 @@
+import { openRally } from '../shared/page.ts';
+openRally();

@@ -1,0 +1,42 @@
+/** The little that the pages need of the DOM: find, make, replace. Text is always text, never HTML. */
+
+type Child = Node | string | undefined;
+
+/** The element with this id; the page was written with it. */
+export function byId<Type extends HTMLElement = HTMLElement>(id: string): Type {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`there is no #${id} on this page`);
+  return element as Type;
+}
+
+/** Makes an element: attributes by name (false and undefined: absent, true: empty), then what is in it. */
+export function make<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  attributes: Readonly<Record<string, string | number | boolean | undefined>> = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[Name] {
+  const element = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) continue;
+    element.setAttribute(attribute, value === true ? '' : `${value}`);
+  }
+  for (const child of children) if (child !== undefined) element.append(child);
+  return element;
+}
+
+/** Sets the text if it is another one, and lets it flash where `flashes` is asked for. */
+export function setText(element: Element, text: string, flashes = false): void {
+  if (element.textContent === text) return;
+  const isFirst = element.textContent === '';
+  element.textContent = text;
+  if (flashes && !isFirst) flash(element);
+}
+
+export function flash(element: Element): void {
+  element.classList.remove('flash');
+  void (element as HTMLElement).offsetWidth; // the animation begins again
+  element.classList.add('flash');
+}
+
+export const timeFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+export const numberFormat = new Intl.NumberFormat();

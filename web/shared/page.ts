@@ -1,0 +1,65 @@
+/**
+ * The frame of every page: its connection to the broker, and what it says of it. While the broker cannot be
+ * reached the page says so, above its content, and it says so until the client is connected again.
+ */
+import { Rally, RallyError, type RallyOptions } from '../../client/rally.ts';
+import { byId, setText } from './dom.ts';
+
+/** The broker of this page. It connects by itself, again and again. */
+export function openRally(options: RallyOptions = {}): Rally {
+  const rally = new Rally(mqttPath(), { reconnect: { minMs: 250, maxMs: 5_000 }, ...options });
+  showState(rally);
+  return rally;
+}
+
+export function mqttPath(): string {
+  return document.documentElement.dataset['mqtt'] ?? '/mqtt';
+}
+
+/** A name for this tab: the same after a reload, another one in another tab. */
+export function tabId(key: string): string {
+  const kept = sessionStorage.getItem(key);
+  const id = kept ?? randomId();
+  sessionStorage.setItem(key, id);
+  return id;
+}
+
+export function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
+}
+
+const graceMs = 400;
+
+function showState(rally: Rally): void {
+  const state = byId('link-state');
+  const outage = byId('outage');
+  let grace: ReturnType<typeof setTimeout> | undefined;
+  const show = (status: Rally['status'], text: string, trouble = ''): void => {
+    clearTimeout(grace);
+    state.dataset['status'] = status;
+    setText(state, text);
+    // A blink of the network is not worth a banner.
+    grace = setTimeout(() => showOutage(outage, trouble), trouble === '' ? 0 : graceMs);
+  };
+  show('connecting', 'Connecting');
+  rally.on('connected', () => show('connected', 'Live'));
+  rally.on('reconnecting', ({ error }) => show('reconnecting', 'Offline', troubleOf(error)));
+  rally.on('closed', ({ error }) => {
+    if (error !== undefined) show('closed', 'Closed', `${sentence(error)} Reload the page to try again.`);
+  });
+}
+
+function showOutage(outage: HTMLElement, trouble: string): void {
+  outage.hidden = trouble === '';
+  setText(outage, trouble);
+}
+
+function troubleOf(error: Error): string {
+  const isRefusal = error instanceof RallyError && error.reasonCode >= 0x80 && error.reasonCode !== 0x8b;
+  const what = isRefusal ? sentence(error) : 'The broker cannot be reached.';
+  return `${what} This page goes on by itself as soon as it can.`;
+}
+
+function sentence(error: Error): string {
+  return `The broker says: ${error.message}.`;
+}
