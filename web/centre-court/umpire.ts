@@ -1,2 +1,203 @@
-import { openRally } from '../shared/page.ts';
-openRally();
+/**
+ * The umpire's page: it keeps the record of one match and publishes record and score after each point. What is
+ * scored while the broker is away waits here, in order, and goes out when it is back.
+ */
+import './centre-court.css';
+import type { Subscription } from '../../client/rally.ts';
+import { byId, make, setText } from '../shared/dom.ts';
+import { openRally, randomId } from '../shared/page.ts';
+import type { Side } from '../tennis/match.ts';
+import {
+  type MatchSheet,
+  type Point,
+  pointsFromText,
+  pointsToText,
+  possibleWays,
+  stateOf,
+  type Way,
+} from '../tennis/record.ts';
+import { Scoreboard } from './scoreboard.ts';
+import { type MatchRecord, matchIdOfPage, pointsTopic, readRecord, scoreTopic } from './topics.ts';
+
+/** A match that nobody scores any more leaves the broker after a day. */
+const expirySeconds = 86_400;
+
+const board = new Scoreboard();
+byId('board').replaceChildren(board.element);
+const rally = openRally();
+let subscription: Subscription | undefined;
+let sheet: MatchSheet | undefined;
+let points: readonly Point[] = [];
+/** Messages that the broker has not confirmed. */
+let waiting = 0;
+
+byId('new-match').addEventListener('submit', (event) => {
+  event.preventDefault();
+  begin();
+});
+byId('undo').addEventListener('click', undo);
+byId('remove').addEventListener('click', remove);
+addEventListener('keydown', onKey);
+addEventListener('hashchange', follow);
+addEventListener('beforeunload', (event) => {
+  if (waiting > 0) event.preventDefault();
+});
+follow();
+
+/** Takes up the match of the address, whoever has scored it so far. */
+function follow(): void {
+  const id = matchIdOfPage();
+  if (sheet?.id === id) return;
+  subscription?.unsubscribe();
+  sheet = undefined;
+  byId('panel').hidden = true;
+  byId('new').hidden = id !== '';
+  setText(byId('nothing'), id === '' ? '' : 'Nothing is known of this match yet.');
+  if (id === '') return;
+  subscribe(id);
+}
+
+function subscribe(id: string): void {
+  subscription = rally.subscribe(pointsTopic(id), (message) => takeUp(readRecord(message)), {
+    qos: 1,
+    noLocal: true,
+  });
+}
+
+function takeUp(record: MatchRecord | undefined): void {
+  if (record === undefined) return;
+  sheet = record.sheet;
+  points = pointsFromText(record.points) ?? [];
+  show(record.at);
+}
+
+function begin(): void {
+  const names = ['first', 'second'].map((id) => byId<HTMLInputElement>(id).value.trim());
+  sheet = {
+    id: randomId(),
+    court: byId<HTMLInputElement>('where').value.trim() || 'Court',
+    players: [names[0] || 'Player one', names[1] || 'Player two'],
+    umpire: 'person',
+    firstServer: byId<HTMLInputElement>('second-serves').checked ? 1 : 0,
+  };
+  points = [];
+  subscribe(sheet.id);
+  location.hash = sheet.id;
+  byId('new').hidden = true;
+  tell();
+}
+
+function score(point: Point): void {
+  if (sheet === undefined) return;
+  points = [...points, point];
+  tell();
+}
+
+function undo(): void {
+  if (sheet === undefined || points.length === 0) return;
+  points = points.slice(0, -1);
+  tell();
+}
+
+function remove(): void {
+  if (sheet === undefined || !confirm('Take this match away, for everyone?')) return;
+  const { id } = sheet;
+  sheet = undefined;
+  void publish(pointsTopic(id));
+  void publish(scoreTopic(id));
+  location.hash = '';
+}
+
+/** Tells everyone: first the record, then the score that follows from it. */
+function tell(): void {
+  if (sheet === undefined) return;
+  const at = Date.now();
+  const record: MatchRecord = { sheet, points: pointsToText(points), at };
+  void publish(pointsTopic(sheet.id), record);
+  void publish(scoreTopic(sheet.id), stateOf(sheet, points, at));
+  show(at);
+}
+
+async function publish(topic: string, value?: unknown): Promise<void> {
+  waiting += 1;
+  showWaiting();
+  try {
+    await rally.publish(topic, value, {
+      qos: 1,
+      retain: true,
+      properties: value === undefined ? {} : { messageExpiryInterval: expirySeconds },
+    });
+  } catch (error) {
+    setText(
+      byId('refused'),
+      `The broker has not taken it: ${error instanceof Error ? error.message : error}.`,
+    );
+  } finally {
+    waiting -= 1;
+    showWaiting();
+  }
+}
+
+function showWaiting(): void {
+  const isBehind = waiting > 0 && rally.status !== 'connected';
+  setText(
+    byId('waiting'),
+    isBehind ? 'Keep scoring: what you score now is sent when the broker is back.' : '',
+  );
+}
+rally.on('reconnecting', showWaiting);
+
+function show(at: number): void {
+  if (sheet === undefined) return;
+  const state = stateOf(sheet, points, at);
+  byId('panel').hidden = false;
+  setText(byId('nothing'), '');
+  board.show(state);
+  setText(byId('call'), state.last);
+  byId<HTMLAnchorElement>('viewers').href = `../match/#${sheet.id}`;
+  byId<HTMLButtonElement>('undo').disabled = points.length === 0;
+  for (const side of [0, 1] as const) showButtons(side, state.score.winner !== undefined);
+}
+
+function showButtons(side: Side, isOver: boolean): void {
+  if (sheet === undefined) return;
+  const { players } = sheet;
+  const group = byId(`side-${side}`);
+  const opponent = players[side === 0 ? 1 : 0];
+  const labels: Record<Way, string> = {
+    w: `Point ${players[side]}`,
+    a: 'Ace',
+    d: `Double fault ${opponent}`,
+    e: `Error ${opponent}`,
+  };
+  const ways = possibleWays(stateOf(sheet, points, 0).score, side);
+  const wanted = (['w', ...ways.filter((way) => way !== 'w')] as Way[]).map((way) => ({
+    way,
+    label: labels[way],
+  }));
+  // The buttons stay where they are, so that a finger or the focus on one is not lost.
+  wanted.forEach(({ way, label }, index) => {
+    const button = (group.children[index] as HTMLButtonElement | undefined) ?? addButton(group, side);
+    button.dataset['way'] = way;
+    button.classList.toggle('plain', way !== 'w');
+    button.disabled = isOver;
+    setText(button, label);
+  });
+}
+
+function addButton(group: HTMLElement, side: Side): HTMLButtonElement {
+  const button = make('button', { type: 'button' });
+  button.addEventListener('click', () => score({ side, way: button.dataset['way'] as Way }));
+  group.append(button);
+  return button;
+}
+
+function onKey(event: KeyboardEvent): void {
+  const isTyping = event.target instanceof HTMLInputElement;
+  if (sheet === undefined || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { score: now } = stateOf(sheet, points, 0);
+  if (event.key === 'u') undo();
+  else if ((event.key === '1' || event.key === '2') && now.winner === undefined) {
+    score({ side: event.key === '1' ? 0 : 1, way: 'w' });
+  }
+}

@@ -1,2 +1,3 @@
 import { openRally } from '../shared/page.ts';
+
 openRally();

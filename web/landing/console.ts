@@ -90,7 +90,7 @@ class Console {
     const qos = qosOf('publish-qos');
     setText(said, rally.status === 'connected' ? '…' : 'waits for the connection…');
     try {
-      const answer = await rally.publish(valueOf('topic'), byId<HTMLTextAreaElement>('payload').value, {
+      const answer = await rally.publish(textOf('topic'), byId<HTMLTextAreaElement>('payload').value, {
         qos,
         retain: byId<HTMLInputElement>('retain').checked,
         properties: publishProperties(),
@@ -112,15 +112,15 @@ function onSubmit(id: string, submitted: () => void): void {
 
 function connectOptions(): { clientId?: string; username?: string; password?: string } {
   const entries = [
-    ['clientId', valueOf('client-id')],
-    ['username', valueOf('username')],
+    ['clientId', textOf('client-id')],
+    ['username', textOf('username')],
     ['password', byId<HTMLInputElement>('password').value],
   ];
   return Object.fromEntries(entries.filter(([, value]) => value !== ''));
 }
 
 function publishProperties(): Properties {
-  const expiry = valueOf('expiry');
+  const expiry = textOf('expiry');
   const userProperties = byId<HTMLTextAreaElement>('user-properties')
     .value.split('\n')
     .filter((line) => line.includes(':'))
@@ -129,14 +129,14 @@ function publishProperties(): Properties {
       return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
     });
   return {
-    ...(valueOf('content-type') === '' ? {} : { contentType: valueOf('content-type') }),
+    ...(textOf('content-type') === '' ? {} : { contentType: textOf('content-type') }),
     ...(expiry === '' ? {} : { messageExpiryInterval: Number(expiry) }),
-    ...(valueOf('response-topic') === '' ? {} : { responseTopic: valueOf('response-topic') }),
+    ...(textOf('response-topic') === '' ? {} : { responseTopic: textOf('response-topic') }),
     ...(userProperties.length === 0 ? {} : { userProperties }),
   };
 }
 
-function valueOf(id: string): string {
+function textOf(id: string): string {
   return byId<HTMLInputElement>(id).value.trim();
 }
 

@@ -49,4 +49,3 @@ function overTcp(host: string, port: number): string {
 function overWebSocket(url: string): string {
   return `npx mqtt sub -u '${url}' -t 'scores/#' -v`;
 }
-

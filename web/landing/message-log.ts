@@ -91,7 +91,9 @@ function payloadOf({ bytes }: Message): string {
 
 function shownProperties({ userProperties = [], ...others }: Properties): string {
   const named = Object.entries(others)
-    .filter(([name, value]) => value !== undefined && name !== 'subscriptionIdentifiers' && name !== 'topicAlias')
+    .filter(
+      ([name, value]) => value !== undefined && name !== 'subscriptionIdentifiers' && name !== 'topicAlias',
+    )
     .map(([name, value]) => `${name}: ${value}`);
   return [...named, ...userProperties.map(([name, value]) => `${name} = ${value}`)].join(' · ');
 }

@@ -42,14 +42,26 @@ function show(now: Statistics, before: Statistics | undefined): void {
   setText(byId('uptime'), durationOf(now.uptimeMs));
   if (before === undefined) return;
   const seconds = (now.uptimeMs - before.uptimeMs) / 1_000;
-  if (seconds > 0) setText(byId('rate'), numberFormat.format(Math.round((now.publishSent - before.publishSent) / seconds)));
+  if (seconds > 0)
+    setText(byId('rate'), numberFormat.format(Math.round((now.publishSent - before.publishSent) / seconds)));
 }
 
 function durationOf(ms: number): string {
   const seconds = Math.floor(ms / 1_000);
-  const parts = [Math.floor(seconds / 86_400), Math.floor(seconds / 3_600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  const parts = [
+    Math.floor(seconds / 86_400),
+    Math.floor(seconds / 3_600) % 24,
+    Math.floor(seconds / 60) % 60,
+    seconds % 60,
+  ];
   const units = ['d', 'h', 'm', 's'];
-  const first = Math.max(0, parts.findIndex((part) => part > 0));
+  const first = Math.max(
+    0,
+    parts.findIndex((part) => part > 0),
+  );
   const start = parts.some((part) => part > 0) ? first : 3;
-  return parts.slice(start, start + 2).map((part, index) => `${part} ${units[start + index]}`).join(' ');
+  return parts
+    .slice(start, start + 2)
+    .map((part, index) => `${part} ${units[start + index]}`)
+    .join(' ');
 }

@@ -1,0 +1,82 @@
+/**
+ * Where matches are on the broker. Both messages of a match are retained:
+ *
+ *     demos/centre-court/<id>/score    MatchState, for everyone who watches
+ *     demos/centre-court/<id>/points   MatchRecord, for the umpire to go on from
+ */
+import type { Message } from '../../client/rally.ts';
+import { type MatchSheet, type MatchState, noStatistics, pointsFromText } from '../tennis/record.ts';
+
+export interface MatchRecord {
+  readonly sheet: MatchSheet;
+  /** As pointsToText() writes them. */
+  readonly points: string;
+  readonly at: number;
+}
+
+const root = 'demos/centre-court';
+
+export const allScores = `${root}/+/score`;
+
+export function scoreTopic(id: string): string {
+  return `${root}/${id}/score`;
+}
+
+export function pointsTopic(id: string): string {
+  return `${root}/${id}/points`;
+}
+
+/** The match that a topic is about. */
+export function matchIdOf(topic: string): string {
+  return topic.split('/')[2] ?? '';
+}
+
+/** The match that the address of this page names, behind the #. */
+export function matchIdOfPage(): string {
+  return location.hash.slice(1).replace(/[^\w-]/g, '');
+}
+
+/** Undefined: the match is gone (an empty message), or what came is no match: everyone may publish here. */
+export function readState(message: Message): MatchState | undefined {
+  const state = readJson(message);
+  return isMatchState(state) ? state : undefined;
+}
+
+export function readRecord(message: Message): MatchRecord | undefined {
+  const record = readJson(message) as MatchRecord | undefined;
+  const isSound =
+    typeof record?.points === 'string' &&
+    pointsFromText(record.points) !== undefined &&
+    isPairOf('string', record.sheet?.players) &&
+    typeof record.at === 'number';
+  return isSound ? record : undefined;
+}
+
+function readJson(message: Message): unknown {
+  try {
+    return message.json();
+  } catch {
+    return undefined; // empty, or not JSON
+  }
+}
+
+function isMatchState(value: unknown): value is MatchState {
+  const { id, court, players, score, statistics, last, version, at } = (value ?? {}) as Partial<MatchState>;
+  return (
+    typeof id === 'string' &&
+    typeof court === 'string' &&
+    typeof last === 'string' &&
+    typeof version === 'number' &&
+    typeof at === 'number' &&
+    isPairOf('string', players) &&
+    isPairOf('number', score?.games) &&
+    isPairOf('number', score?.points) &&
+    Array.isArray(score?.sets) &&
+    score.sets.every((set) => isPairOf('number', set?.games)) &&
+    Object.keys(noStatistics).every((name) => isPairOf('number', (statistics as never)?.[name]))
+  );
+}
+
+function isPairOf(type: 'string' | 'number', value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === type);
+}

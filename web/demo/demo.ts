@@ -1,0 +1,59 @@
+/**
+ * `npm run demo`: tennis matches on three courts and the meters of a house, published to a broker until Ctrl-C.
+ *
+ *     --url URL     the broker's WebSocket (default ws://127.0.0.1:8080/mqtt)
+ *     --speed N     how many times as fast as people play (default 1)
+ */
+import { parseArgs } from 'node:util';
+import { Rally, type RallyOptions, type WebSocketConstructor } from '../../client/rally.ts';
+import { playOnAllCourts } from './courts.ts';
+import { runHouse } from './house.ts';
+
+const { url, speed } = readArguments();
+const rally = new Rally(url, { clientId: `demo-${process.pid}`, ...(await withWebSocket()) });
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+rally.on('connected', () => say(`Playing at ${pageOf(url)} (Ctrl-C ends it)`));
+rally.on('reconnecting', ({ error }) =>
+  say(`No broker at ${url}: ${error.message}. Start one with npm start.`),
+);
+rally.on('closed', ({ error }) => {
+  if (error === undefined) return;
+  process.stderr.write(`demo: the broker refuses: ${error.message}\n`);
+  process.exit(1);
+});
+
+const ends = [playOnAllCourts(rally, speed), runHouse(rally)];
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    for (const end of ends) end();
+    rally.close();
+  });
+}
+
+function readArguments(): { url: string; speed: number } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        url: { type: 'string', default: 'ws://127.0.0.1:8080/mqtt' },
+        speed: { type: 'string', default: '1' },
+      },
+    });
+    const number = Number(values.speed);
+    if (!(number > 0 && number <= 1_000)) throw new Error('--speed takes a number up to 1000');
+    return { url: new URL(values.url).href, speed: number };
+  } catch (error) {
+    process.stderr.write(`demo: ${error instanceof Error ? error.message : error}\n`);
+    process.exit(2);
+  }
+}
+
+/** Node.js has a WebSocket since version 22. */
+async function withWebSocket(): Promise<RallyOptions> {
+  if ('WebSocket' in globalThis) return {};
+  const { WebSocket } = await import('ws');
+  return { WebSocket: WebSocket as unknown as WebSocketConstructor };
+}
+
+function pageOf(webSocketUrl: string): string {
+  return new URL('/demos/centre-court/', webSocketUrl.replace(/^ws/, 'http')).href;
+}
