@@ -35,11 +35,22 @@ function show(id: string, state: MatchState): void {
   const card = cards.get(id) ?? (cards.size < shownMax ? add(id) : undefined);
   if (card === undefined) return;
   card.board.show(state);
-  setText(card.court, state.court);
+  if (card.court.textContent !== state.court) {
+    setText(card.court, state.court);
+    sort();
+  }
   setText(card.last, state.last);
   const isOver = state.score.winner !== undefined;
   setText(card.tag, isOver ? 'over' : 'live');
   card.tag.classList.toggle('live', !isOver);
+}
+
+/** By the name of the court. */
+function sort(): void {
+  const sorted = [...cards.values()].sort((one, two) =>
+    (one.court.textContent ?? '').localeCompare(two.court.textContent ?? ''),
+  );
+  byId('matches').append(...sorted.map(({ element }) => element));
 }
 
 function remove(id: string): void {
@@ -62,8 +73,8 @@ function add(id: string): Card {
     last,
     link,
   );
-  byId('matches').append(element);
   const card = { element, board, court, last, tag };
   cards.set(id, card);
+  byId('matches').append(element);
   return card;
 }

@@ -21,7 +21,7 @@ export class Scoreboard {
 
   constructor(bestOf = 3) {
     this.#heads = Array.from({ length: bestOf }, (_, index) =>
-      make('th', { scope: 'col' }, `Set ${index + 1}`),
+      make('th', { scope: 'col' }, make('span', { class: 'unseen' }, 'Set '), `${index + 1}`),
     );
     const head = make(
       'tr',

@@ -49,7 +49,8 @@ function rowOf({ label, counts, shown }: RowSpec, statistics: Statistics): HTMLE
   const [first, second] = counts(statistics);
   const [one, two] = shown?.(statistics) ?? [`${first}`, `${second}`];
   const sum = first + second;
-  const bar = make('meter', { min: 0, max: sum || 1, value: sum === 0 ? 0.5 : first, 'aria-hidden': 'true' });
+  const bar = make('span', { class: 'bar' });
+  bar.style.setProperty('--share', `${sum === 0 ? 50 : (100 * first) / sum}%`);
   return make(
     'tr',
     {},

@@ -38,12 +38,16 @@ export function matchIdOfPage(): string {
 
 /** Undefined: the match is gone (an empty message), or what came is no match: everyone may publish here. */
 export function readState(message: Message): MatchState | undefined {
-  const state = readJson(message);
+  return parseState(message.text());
+}
+
+export function parseState(text: string): MatchState | undefined {
+  const state = parseJson(text);
   return isMatchState(state) ? state : undefined;
 }
 
 export function readRecord(message: Message): MatchRecord | undefined {
-  const record = readJson(message) as MatchRecord | undefined;
+  const record = parseJson(message.text()) as MatchRecord | undefined;
   const isSound =
     typeof record?.points === 'string' &&
     pointsFromText(record.points) !== undefined &&
@@ -52,9 +56,9 @@ export function readRecord(message: Message): MatchRecord | undefined {
   return isSound ? record : undefined;
 }
 
-function readJson(message: Message): unknown {
+function parseJson(text: string): unknown {
   try {
-    return message.json();
+    return JSON.parse(text);
   } catch {
     return undefined; // empty, or not JSON
   }

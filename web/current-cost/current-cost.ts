@@ -1,3 +1,131 @@
+/**
+ * The home energy monitor: what each meter reads now, the last minutes as a chart, the last day by hours, a threshold
+ * that alerts, and switches that send commands and show what the appliance answers.
+ */
+import 'uplot/dist/uPlot.min.css';
+import './current-cost.css';
+import type { Message } from '../../client/rally.ts';
+import { byId, numberFormat, setText } from '../shared/dom.ts';
 import { openRally } from '../shared/page.ts';
+import { ApplianceList } from './appliance-list.ts';
+import { History } from './history.ts';
+import { readAppliances, readHour, readRecent, readWatts, root } from './topics.ts';
 
-openRally();
+/** Pence, cents or øre: a price for a kilowatt-hour, in hundredths. */
+const pricePerKilowattHour = 28;
+
+const rally = openRally();
+const history = new History();
+const list = new ApplianceList((id, isOn) => void command(id, isOn));
+/** The charts come after the first paint. */
+const charts = import('./charts.ts').then(
+  ({ Charts }) => new Charts(byId('live-chart'), byId('hours-chart')),
+);
+let threshold: number | undefined;
+let lastMs = 0;
+
+subscribe('appliances', (message) => {
+  const appliances = readAppliances(message);
+  if (appliances === undefined) return;
+  list.show(appliances);
+  history.names = appliances;
+  void drawAll();
+});
+subscribe('+/watts', (message) => onWatts(message.topic.split('/')[2] ?? '', readWatts(message.text())), 0);
+subscribe('+/switch', (message) => list.showSwitch(message.topic.split('/')[2] ?? '', message.text()));
+subscribe('hours/+', (message) => {
+  const hour = readHour(message);
+  if (hour === undefined) return;
+  history.addHour(hour);
+  setText(byId('today'), kilowattHours(history.lastDay()));
+  setText(byId('money'), ((history.lastDay() * pricePerKilowattHour) / 100_000).toFixed(2));
+  void drawHours();
+});
+subscribe('recent', (message) => {
+  const recent = readRecent(message);
+  if (recent !== undefined && history.addRecent(recent)) void drawLive();
+});
+subscribe('threshold', (message) => {
+  const watts = readWatts(message.text());
+  threshold = message.bytes.length === 0 || watts === undefined ? undefined : watts;
+  const input = byId<HTMLInputElement>('threshold');
+  if (document.activeElement !== input) input.value = threshold === undefined ? '' : `${threshold}`;
+  showTotal();
+  void drawLive();
+});
+
+byId('threshold-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const text = byId<HTMLInputElement>('threshold').value.trim();
+  rally.publish(`${root}/threshold`, text, { qos: 1, retain: true }).then(
+    () => setText(byId('threshold-state'), text === '' ? 'No alert.' : 'Set, for everyone who watches.'),
+    (error: Error) => setText(byId('threshold-state'), `Not set: ${error.message}.`),
+  );
+});
+setInterval(showSilence, 1_000);
+
+function subscribe(topic: string, listener: (message: Message) => void, qos: 0 | 1 = 1): void {
+  rally.subscribe(`${root}/${topic}`, listener, { qos });
+}
+
+function onWatts(id: string, watts: number | undefined): void {
+  if (watts === undefined || !list.has(id)) return;
+  lastMs = Date.now();
+  list.showWatts(id, watts);
+  history.addReading(id, watts, lastMs);
+  showTotal();
+  scheduleLive();
+}
+
+function showTotal(): void {
+  const total = list.total();
+  setText(byId('total'), numberFormat.format(total));
+  const isOver = threshold !== undefined && total > threshold;
+  byId('now').classList.toggle('over', isOver);
+  const alert = byId('alert');
+  alert.hidden = !isOver;
+  // The text is one as long as it lasts, so that it is not read out again each second.
+  setText(alert, isOver ? `More than ${numberFormat.format(threshold ?? 0)} W. Switch something off?` : '');
+}
+
+function showSilence(): void {
+  const isSilent = lastMs !== 0 && Date.now() - lastMs > 5_000 && rally.status === 'connected';
+  setText(byId('silence'), isSilent ? 'The meters are silent. npm run demo runs them.' : '');
+  byId('no-meters').hidden = lastMs !== 0;
+}
+
+async function command(id: string, isOn: boolean): Promise<void> {
+  try {
+    await rally.publish(`${root}/${id}/switch/set`, isOn ? 'on' : 'off', { qos: 1 });
+  } catch (error) {
+    list.refused(id, error instanceof Error ? error.message : String(error));
+  }
+}
+
+let isScheduled = false;
+/** All meters of a second are drawn together. */
+function scheduleLive(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  setTimeout(() => {
+    isScheduled = false;
+    void drawLive();
+  }, 250);
+}
+
+async function drawLive(): Promise<void> {
+  (await charts).showLive(history, threshold);
+}
+
+async function drawHours(): Promise<void> {
+  (await charts).showHours(history);
+}
+
+async function drawAll(): Promise<void> {
+  await drawLive();
+  await drawHours();
+}
+
+function kilowattHours(wattHours: number): string {
+  return (wattHours / 1_000).toFixed(1);
+}

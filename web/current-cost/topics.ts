@@ -10,6 +10,8 @@
  *     demos/current-cost/threshold           watts beyond which pages alert, as text, retained
  */
 
+import type { Message } from '../../client/rally.ts';
+
 export interface Appliance {
   readonly id: string;
   readonly name: string;
@@ -31,3 +33,47 @@ export interface Recent {
 
 export const root = 'demos/current-cost';
 export const hourMs = 3_600_000;
+
+/** Appliances on a page; everyone may publish here. */
+const appliancesMax = 20;
+
+/** These give undefined for what is not what it should be. */
+export function readAppliances(message: Message): readonly Appliance[] | undefined {
+  const value = parse(message);
+  if (!Array.isArray(value)) return undefined;
+  const sound = value.filter(({ id, name } = {}) => typeof id === 'string' && typeof name === 'string');
+  return (sound as Appliance[]).slice(0, appliancesMax);
+}
+
+export function readWatts(text: string): number | undefined {
+  const watts = Number(text);
+  return text.trim() !== '' && watts >= 0 && watts < 1_000_000 ? watts : undefined;
+}
+
+export function readHour(message: Message): HourTotals | undefined {
+  const value = parse(message) as HourTotals | undefined;
+  return typeof value?.start === 'number' && isNumbers(value.wattHours) ? value : undefined;
+}
+
+export function readRecent(message: Message): Recent | undefined {
+  const value = parse(message) as Recent | undefined;
+  const isSound = typeof value?.end === 'number' && typeof value.stepMs === 'number' && value.stepMs > 0;
+  const rows = Object.values(value?.watts ?? {});
+  return isSound && rows.every((row) => Array.isArray(row) && row.length <= 1_000) ? value : undefined;
+}
+
+function isNumbers(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((part) => typeof part === 'number')
+  );
+}
+
+function parse(message: Message): unknown {
+  try {
+    return message.json();
+  } catch {
+    return undefined; // empty, or not JSON
+  }
+}

@@ -1,3 +1,223 @@
-import { openRally } from '../shared/page.ts';
+/**
+ * The same match pushed and polled, side by side. The pushed side is the truth: a polled score is behind for as
+ * long as a newer one has been pushed.
+ */
+import '../centre-court/centre-court.css';
+import './push-or-poll.css';
+import type { Message, Subscription } from '../../client/rally.ts';
+import { Scoreboard } from '../centre-court/scoreboard.ts';
+import { allScores, matchIdOf, parseState, readState, scoreTopic } from '../centre-court/topics.ts';
+import { byId, make, numberFormat, setText } from '../shared/dom.ts';
+import { openRally, tabId } from '../shared/page.ts';
+import type { MatchState } from '../tennis/record.ts';
+import { Behind } from './behind.ts';
+import { pollLoad, pushBytes, pushLoad, type StepCost, showBytes, showCores, showDuration } from './cost.ts';
+import { type Measured, measure, measuredViewers } from './measure.ts';
+import { poll } from './poll.ts';
 
-openRally();
+const viewerCounts = [1, measuredViewers, 10_000] as const;
+/** A change in this many seconds, until the match itself has told its pace. */
+const pacePrior = 4;
+const echoTopic = `demos/push-or-poll/${tabId('push-or-poll')}/echo`;
+
+const boards = { push: new Scoreboard(), poll: new Scoreboard() };
+byId('push-board').replaceChildren(boards.push.element);
+byId('poll-board').replaceChildren(boards.poll.element);
+
+const rally = openRally();
+const matches = new Map<string, MatchState>();
+const behind = new Behind();
+let match = '';
+let subscription: Subscription | undefined;
+let latest: MatchState | undefined;
+let echoMs: number | undefined;
+let measured: Measured | undefined;
+let pollTimer: ReturnType<typeof setTimeout> | undefined;
+let polling: AbortController | undefined;
+const counted = {
+  since: performance.now(),
+  changes: 0,
+  pushes: 0,
+  pushBytes: 0,
+  polls: 0,
+  pollBytes: 0,
+  pollMs: 0,
+};
+
+rally.subscribe(allScores, offer, { qos: 0 });
+rally.subscribe(echoTopic, (message) => {
+  echoMs = performance.now() - Number(message.text());
+});
+byId('choice').addEventListener('change', () => follow(byId<HTMLSelectElement>('choice').value));
+byId('period').addEventListener('change', restartPolling);
+byId('measure').addEventListener('click', () => void runMeasurement());
+setInterval(() => {
+  if (rally.status === 'connected') void rally.publish(echoTopic, `${performance.now()}`);
+}, 2_000);
+setInterval(showFigures, 250);
+
+function offer(message: Message): void {
+  const id = matchIdOf(message.topic);
+  const state = readState(message);
+  const isNew = !matches.has(id);
+  if (state === undefined) matches.delete(id);
+  else matches.set(id, state);
+  if (isNew || state === undefined) showChoice();
+  if (match === '' && state !== undefined && state.score.winner === undefined) follow(id);
+}
+
+function showChoice(): void {
+  const options = [...matches].map(([id, { court, players }]) =>
+    make('option', { value: id, selected: id === match }, `${court}: ${players[0]} – ${players[1]}`),
+  );
+  byId('choice').replaceChildren(...options);
+  byId('no-match').hidden = matches.size > 0;
+}
+
+function follow(id: string): void {
+  subscription?.unsubscribe();
+  match = id;
+  latest = undefined;
+  behind.reset();
+  Object.assign(counted, {
+    since: performance.now(),
+    changes: 0,
+    pushes: 0,
+    pushBytes: 0,
+    polls: 0,
+    pollBytes: 0,
+    pollMs: 0,
+  });
+  byId<HTMLSelectElement>('choice').value = id;
+  byId('race').hidden = false;
+  subscription = rally.subscribe(scoreTopic(id), pushed, { qos: 0 });
+  restartPolling();
+}
+
+function pushed(message: Message): void {
+  const state = readState(message);
+  if (state === undefined) return;
+  counted.pushes += 1;
+  counted.pushBytes += pushBytes(message.topic.length, message.bytes.length, message.qos);
+  if (latest !== undefined) counted.changes += 1;
+  latest = state;
+  boards.push.show(state);
+  behind.pushed(state.at, performance.now());
+}
+
+function restartPolling(): void {
+  clearTimeout(pollTimer);
+  polling?.abort();
+  polling = new AbortController();
+  void pollOnce(polling.signal);
+}
+
+async function pollOnce(signal: AbortSignal): Promise<void> {
+  const startMs = performance.now();
+  try {
+    const { text, bytes, durationMs } = await poll(scoreTopic(match), signal);
+    counted.polls += 1;
+    counted.pollBytes += bytes;
+    counted.pollMs += durationMs;
+    const state = text === undefined ? undefined : parseState(text);
+    if (state !== undefined) {
+      boards.poll.show(state);
+      behind.polled(state.at, performance.now());
+    }
+    setText(byId('poll-trouble'), '');
+  } catch (error) {
+    if (signal.aborted) return;
+    setText(
+      byId('poll-trouble'),
+      `No answer: ${error instanceof Error ? error.message : error}. Asking again.`,
+    );
+  }
+  if (signal.aborted) return;
+  const rest = Math.max(0, periodSeconds() * 1_000 - (performance.now() - startMs));
+  pollTimer = setTimeout(() => void pollOnce(signal), rest);
+}
+
+function periodSeconds(): number {
+  return Number(byId<HTMLSelectElement>('period').value);
+}
+
+/** How often the score changes, in a second. */
+function pace(): number {
+  const seconds = (performance.now() - counted.since) / 1_000;
+  return (counted.changes + 1) / (seconds + pacePrior);
+}
+
+function pushCost(): StepCost {
+  return {
+    bytes: counted.pushes === 0 ? 0 : counted.pushBytes / counted.pushes,
+    cpuUs: measured?.cpuUsPerDelivery,
+  };
+}
+
+function pollCost(): StepCost {
+  return {
+    bytes: counted.polls === 0 ? 0 : counted.pollBytes / counted.polls,
+    cpuUs: measured?.cpuUsPerPoll,
+  };
+}
+
+function showFigures(): void {
+  if (match === '') return;
+  const now = performance.now();
+  setText(byId('push-behind'), echoMs === undefined ? '–' : showDuration(echoMs));
+  const behindMs = behind.behindMs(now);
+  setText(byId('poll-behind'), behindMs === 0 ? 'up to date' : showDuration(behindMs));
+  byId('poll-side').classList.toggle('stale', behindMs > 0);
+  setText(byId('push-requests'), '0');
+  setText(byId('poll-requests'), numberFormat.format(counted.polls));
+  setText(byId('push-bytes'), showBytes(counted.pushBytes));
+  setText(byId('poll-bytes'), showBytes(counted.pollBytes));
+  for (const viewers of viewerCounts) showViewers(viewers);
+}
+
+function showViewers(viewers: number): void {
+  const push = pushLoad(viewers, pace(), pushCost());
+  const polls = pollLoad(viewers, periodSeconds(), pollCost());
+  const pollDelay = behind.meanMs() ?? (periodSeconds() * 1_000) / 2;
+  const pushDelay = viewers === 1 || measured === undefined ? echoMs : pushDelayMs(viewers, measured);
+  const cells: readonly (readonly [name: string, push: string, poll: string])[] = [
+    ['age', pushDelay === undefined ? '–' : showDuration(pushDelay), showDuration(pollDelay)],
+    ['requests', '0', rateOf(polls.requests)],
+    ['bytes', showBytes(push.bytes), showBytes(polls.bytes)],
+    ['cpu', showCores(push.cores), showCores(polls.cores)],
+  ];
+  for (const [name, pushText, pollText] of cells) {
+    setText(byId(`${name}-push-${viewers}`), pushText);
+    setText(byId(`${name}-poll-${viewers}`), pollText);
+  }
+}
+
+/** Until the last of the viewers has it: each further one waits for the deliveries before its own. */
+function pushDelayMs(viewers: number, { pushMs, cpuUsPerDelivery }: Measured): number {
+  return pushMs + ((viewers - measuredViewers) * cpuUsPerDelivery) / 1_000;
+}
+
+function rateOf(perSecond: number): string {
+  return perSecond >= 10 ? numberFormat.format(Math.round(perSecond)) : `${Number(perSecond.toPrecision(2))}`;
+}
+
+async function runMeasurement(): Promise<void> {
+  const button = byId<HTMLButtonElement>('measure');
+  const payload = JSON.stringify(latest ?? {});
+  button.disabled = true;
+  try {
+    measured = await measure(payload, (text) => setText(byId('measure-state'), `${text} …`));
+    const { cpuUsPerDelivery, cpuUsPerPoll } = measured;
+    const times =
+      cpuUsPerDelivery > 0 ? `, ${Math.round(cpuUsPerPoll / cpuUsPerDelivery)} times as much` : '';
+    setText(
+      byId('measure-state'),
+      `A delivery took ${cpuUsPerDelivery.toFixed(1)} µs of the broker's CPU, a poll ${cpuUsPerPoll.toFixed(0)} µs${times}.`,
+    );
+    showFigures();
+  } catch (error) {
+    setText(byId('measure-state'), `Not measured: ${error instanceof Error ? error.message : error}.`);
+  } finally {
+    button.disabled = false;
+  }
+}

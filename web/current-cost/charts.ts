@@ -1,0 +1,131 @@
+/** The two charts, by uPlot: loaded after the first paint. */
+import uPlot, { type AlignedData, type Axis, type Options } from 'uplot';
+import { colourOf } from './colours.ts';
+import type { History } from './history.ts';
+
+const height = 260;
+
+export class Charts {
+  readonly #livePlace: HTMLElement;
+  readonly #hoursPlace: HTMLElement;
+  #live: uPlot | undefined;
+  #liveKey = '';
+  #hours: uPlot | undefined;
+  #threshold: number | undefined;
+
+  constructor(livePlace: HTMLElement, hoursPlace: HTMLElement) {
+    this.#livePlace = livePlace;
+    this.#hoursPlace = hoursPlace;
+    new ResizeObserver(() => this.#fit()).observe(livePlace);
+    // Its colours are drawn, so the scheme needs another drawing.
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#restart());
+  }
+
+  showLive(history: History, threshold: number | undefined): void {
+    if (history.names.length === 0) return;
+    this.#threshold = threshold;
+    const data = withTotalFirst(history.stacked());
+    const key = history.names.map(({ name }) => name).join('\n');
+    if (this.#live === undefined || key !== this.#liveKey) {
+      this.#live?.destroy();
+      this.#liveKey = key;
+      this.#live = new uPlot(this.#liveOptions(history), data, this.#livePlace);
+    } else {
+      this.#live.setData(data);
+    }
+    this.#livePlace.dataset['points'] = `${data[0]?.length ?? 0}`;
+  }
+
+  showHours(history: History): void {
+    const data: AlignedData = history.hours();
+    if (this.#hours === undefined) this.#hours = new uPlot(this.#hoursOptions(), data, this.#hoursPlace);
+    else this.#hours.setData(data);
+    this.#hoursPlace.dataset['hours'] = `${data[0].length}`;
+  }
+
+  #fit(): void {
+    this.#live?.setSize({ width: this.#livePlace.clientWidth, height });
+    this.#hours?.setSize({ width: this.#hoursPlace.clientWidth, height: height * 0.75 });
+  }
+
+  #restart(): void {
+    this.#live?.destroy();
+    this.#hours?.destroy();
+    this.#live = this.#hours = undefined;
+  }
+
+  #liveOptions({ names }: History): Options {
+    // Drawn from the top of the stack down, so that each covers what is below it.
+    const series = names.map(({ name }, index) => ({
+      label: name,
+      stroke: colourOf(index),
+      fill: colourOf(index),
+      width: 1,
+      points: { show: false },
+    }));
+    return {
+      width: this.#livePlace.clientWidth,
+      height,
+      legend: { show: false },
+      cursor: { show: false },
+      scales: { y: { range: (_plot, _min, max) => [0, Math.max(500, max, this.#threshold ?? 0) * 1.1] } },
+      axes: [axis(), { ...axis(), size: 56, values: (_plot, ticks) => ticks.map((tick) => `${tick} W`) }],
+      series: [{}, ...series.reverse()],
+      hooks: { draw: [(plot) => this.#drawThreshold(plot)] },
+    };
+  }
+
+  #hoursOptions(): Options {
+    return {
+      width: this.#hoursPlace.clientWidth,
+      height: height * 0.75,
+      legend: { show: false },
+      cursor: { show: false },
+      scales: {
+        x: { range: (_plot, min, max) => [min - 2_400, max + 2_400] },
+        y: { range: (_plot, _min, max) => [0, max * 1.1] },
+      },
+      axes: [
+        axis(),
+        { ...axis(), size: 56, values: (_plot, ticks) => ticks.map((tick) => `${tick / 1_000} kWh`) },
+      ],
+      series: [
+        {},
+        {
+          label: 'Watt-hours',
+          stroke: colour('--tint'),
+          fill: colour('--tint'),
+          points: { show: false },
+          ...(uPlot.paths.bars === undefined ? {} : { paths: uPlot.paths.bars({ size: [0.7, 40] }) }),
+        },
+      ],
+    };
+  }
+
+  #drawThreshold({ ctx, bbox, valToPos }: uPlot): void {
+    if (this.#threshold === undefined) return;
+    const y = valToPos(this.#threshold, 'y', true);
+    ctx.save();
+    ctx.strokeStyle = colour('--bad');
+    ctx.lineWidth = 2 * devicePixelRatio;
+    ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.restore();
+  }
+}
+
+function withTotalFirst([seconds = [], ...columns]: number[][]): AlignedData {
+  return [seconds, ...columns.reverse()];
+}
+
+function axis(): Axis {
+  const grid = { stroke: colour('--line'), width: 1 };
+  return { stroke: colour('--quiet'), grid, ticks: grid, font: '12px system-ui, sans-serif' };
+}
+
+function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}

@@ -1,0 +1,40 @@
+/** How far a polled score is behind the pushed one. Scores are known by the time `at` which they were made. */
+
+export class Behind {
+  /** When the scores were pushed that the poll has not shown, oldest first. */
+  #missed: { at: number; pushedMs: number }[] = [];
+  #shownAt = 0;
+  #sumMs = 0;
+  #count = 0;
+
+  reset(): void {
+    this.#missed = [];
+    this.#shownAt = 0;
+    this.#sumMs = 0;
+    this.#count = 0;
+  }
+
+  pushed(at: number, nowMs: number): void {
+    if (at > this.#shownAt) this.#missed.push({ at, pushedMs: nowMs });
+  }
+
+  polled(at: number, nowMs: number): void {
+    this.#shownAt = at;
+    for (const { pushedMs } of this.#missed.filter((missed) => missed.at <= at)) {
+      this.#sumMs += nowMs - pushedMs;
+      this.#count += 1;
+    }
+    this.#missed = this.#missed.filter((missed) => missed.at > at);
+  }
+
+  /** How long there has been a newer score; 0 if there is none. */
+  behindMs(nowMs: number): number {
+    const [first] = this.#missed;
+    return first === undefined ? 0 : nowMs - first.pushedMs;
+  }
+
+  /** From being pushed to being shown, on average; undefined before the first. */
+  meanMs(): number | undefined {
+    return this.#count === 0 ? undefined : this.#sumMs / this.#count;
+  }
+}
