@@ -69,7 +69,10 @@ export class Charts {
       legend: { show: false },
       cursor: { show: false },
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(500, max, this.#threshold ?? 0) * 1.1] } },
-      axes: [axis(), { ...axis(), size: 56, values: (_plot, ticks) => ticks.map((tick) => `${tick} W`) }],
+      axes: [
+        axis(),
+        { ...axis(), size: 64, values: (_plot, ticks) => ticks.map((tick) => `${tick / 1_000} kW`) },
+      ],
       series: [{}, ...series.reverse()],
       hooks: { draw: [(plot) => this.#drawThreshold(plot)] },
     };
@@ -87,7 +90,7 @@ export class Charts {
       },
       axes: [
         axis(),
-        { ...axis(), size: 56, values: (_plot, ticks) => ticks.map((tick) => `${tick / 1_000} kWh`) },
+        { ...axis(), size: 64, values: (_plot, ticks) => ticks.map((tick) => `${tick / 1_000} kWh`) },
       ],
       series: [
         {},

@@ -1,3 +1,134 @@
-import { openRally } from '../shared/page.ts';
+/** The page of a room: who is there, what is said, who types, and how far the own messages have come. */
+import './rooms.css';
+import { byId, make, setText, timeFormat } from '../shared/dom.ts';
+import { openRally, tabId } from '../shared/page.ts';
+import { MessageList } from './message-list.ts';
+import { connectOptions, Room, type Visitor } from './room.ts';
+import { type Person, roomName } from './topics.ts';
 
-openRally();
+/** Without another sign, somebody has stopped typing. */
+const typingMs = 4_000;
+
+const nameKey = 'rooms-name';
+const client = `rooms-${tabId('rooms-client')}`;
+const people = new Map<string, Person>();
+const typing = new Map<string, { name: string; timer: ReturnType<typeof setTimeout> }>();
+const list = new MessageList(byId('messages'), client, () => people);
+let room: Room | undefined;
+
+byId<HTMLInputElement>('name').value = sessionStorage.getItem(nameKey) ?? localStorage.getItem(nameKey) ?? '';
+byId<HTMLInputElement>('room').value = roomOfPage();
+byId('join').addEventListener('submit', (event) => {
+  event.preventDefault();
+  join(
+    byId<HTMLInputElement>('name').value.trim(),
+    roomName(byId<HTMLInputElement>('room').value) || 'lobby',
+  );
+});
+byId('leave').addEventListener('click', () => void leave());
+byId('composer').addEventListener('submit', (event) => {
+  event.preventDefault();
+  send();
+});
+byId('text').addEventListener('input', () => {
+  if (byId<HTMLTextAreaElement>('text').value === '') room?.stopTyping();
+  else room?.typing();
+});
+byId('text').addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  send();
+});
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') room?.looked();
+});
+
+setText(byId('link-state'), 'Not in a room');
+// After a reload the visitor is where he was.
+const kept = sessionStorage.getItem(nameKey);
+if (kept !== null && sessionStorage.getItem('rooms-in') === roomOfPage()) join(kept, roomOfPage());
+
+function join(name: string, where: string): void {
+  if (name === '') return;
+  sessionStorage.setItem(nameKey, name);
+  sessionStorage.setItem('rooms-in', where);
+  localStorage.setItem(nameKey, name);
+  history.replaceState(null, '', `#${where}`);
+  const visitor: Visitor = { client, name };
+  room = new Room(openRally(connectOptions(where, visitor)), where, visitor, {
+    person: onPerson,
+    message: (id, message) => list.show(id, message),
+    receipt: (id, receipt) => list.receipt(id, receipt),
+    sent: (id, error) => list.sent(id, error),
+    typing: onTyping,
+  });
+  byId('lobby').hidden = true;
+  byId('inside').hidden = false;
+  setText(byId('room-title'), where);
+  byId('text').focus();
+}
+
+async function leave(): Promise<void> {
+  sessionStorage.removeItem('rooms-in');
+  await room?.leave();
+  location.reload(); // nothing of the room stays in this page
+}
+
+function send(): void {
+  const input = byId<HTMLTextAreaElement>('text');
+  const text = input.value.trim();
+  if (text === '' || room === undefined) return;
+  const { id, message } = room.write(text);
+  list.show(id, message, false);
+  input.value = '';
+  input.focus();
+}
+
+function onPerson(id: string, person: Person | undefined): void {
+  if (person === undefined) people.delete(id);
+  else people.set(id, person);
+  const sorted = [...people].sort(([, one], [, two]) => one.since - two.since);
+  byId('people').replaceChildren(
+    ...sorted.map(([who, { name, since }]) =>
+      make(
+        'li',
+        { title: `since ${timeFormat.format(since)}` },
+        make('span', { class: 'face', 'aria-hidden': 'true' }, initialsOf(name)),
+        who === client ? `${name} (you)` : name,
+      ),
+    ),
+  );
+  setText(byId('people-count'), `${people.size}`);
+  if (person === undefined) onTyping(id, '');
+}
+
+function onTyping(id: string, name: string): void {
+  clearTimeout(typing.get(id)?.timer);
+  if (name === '') typing.delete(id);
+  else typing.set(id, { name: name.slice(0, 40), timer: setTimeout(() => onTyping(id, ''), typingMs) });
+  const names = [...typing.values()].map((entry) => entry.name);
+  const text =
+    names.length === 0
+      ? ''
+      : names.length > 3
+        ? 'Several people are typing…'
+        : `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} typing…`;
+  setText(byId('typing'), text);
+}
+
+function initialsOf(name: string): string {
+  return name
+    .split(/\s+/)
+    .map((part) => part[0] ?? '')
+    .slice(0, 2)
+    .join('')
+    .toUpperCase();
+}
+
+function roomOfPage(): string {
+  try {
+    return roomName(decodeURIComponent(location.hash.slice(1))) || 'lobby';
+  } catch {
+    return 'lobby'; // not percent-encoded as it should be
+  }
+}

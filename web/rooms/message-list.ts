@@ -1,0 +1,96 @@
+/** The messages of a room in the order in which they were written, and how far the own ones have come. */
+import { make, setText, timeFormat } from '../shared/dom.ts';
+import type { ChatMessage, Person, Receipt } from './topics.ts';
+
+interface Entry {
+  readonly element: HTMLLIElement;
+  readonly ticks: HTMLElement;
+  readonly at: number;
+  isSent: boolean;
+  error?: Error | undefined;
+  /** What others have of it. */
+  readonly receipts: Map<string, Receipt['state']>;
+}
+
+export class MessageList {
+  readonly #place: HTMLElement;
+  readonly #client: string;
+  readonly #people: () => ReadonlyMap<string, Person>;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(place: HTMLElement, client: string, people: () => ReadonlyMap<string, Person>) {
+    this.#place = place;
+    this.#client = client;
+    this.#people = people;
+  }
+
+  /** `isSent`: the broker has it. */
+  show(id: string, message: ChatMessage | undefined, isSent = true): void {
+    const known = this.#entries.get(id);
+    if (message === undefined) {
+      known?.element.remove();
+      this.#entries.delete(id);
+      return;
+    }
+    if (known !== undefined) return;
+    const isOwn = message.from === this.#client;
+    const ticks = make('span', { class: 'ticks' });
+    const element = make(
+      'li',
+      { class: isOwn ? 'own' : '', 'data-id': id },
+      make(
+        'p',
+        { class: 'from small' },
+        make('strong', {}, isOwn ? 'You' : message.name),
+        ' ',
+        make('time', { class: 'number' }, timeFormat.format(message.at)),
+      ),
+      make('p', { class: 'text' }, message.text),
+      isOwn ? ticks : undefined,
+    );
+    const entry: Entry = { element, ticks, at: message.at, isSent, receipts: new Map() };
+    this.#entries.set(id, entry);
+    this.#insert(entry);
+    if (isOwn) this.#showTicks(entry);
+  }
+
+  sent(id: string, error: Error | undefined): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    entry.isSent = error === undefined;
+    entry.error = error;
+    this.#showTicks(entry);
+  }
+
+  receipt(id: string, { by, state }: Receipt): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || by === this.#client || entry.receipts.get(by) === 'read') return;
+    entry.isSent = true;
+    entry.receipts.set(by, state);
+    this.#showTicks(entry);
+  }
+
+  #insert(entry: Entry): void {
+    const isAtEnd = this.#place.scrollHeight - this.#place.scrollTop - this.#place.clientHeight < 80;
+    const later = [...this.#entries.values()].filter(
+      ({ at, element }) => at > entry.at && element.isConnected,
+    );
+    const next = later.sort((one, two) => one.at - two.at)[0];
+    this.#place.insertBefore(entry.element, next?.element ?? null);
+    if (isAtEnd) this.#place.scrollTop = this.#place.scrollHeight;
+  }
+
+  #showTicks({ ticks, isSent, error, receipts }: Entry): void {
+    const readers = [...receipts].filter(([, state]) => state === 'read').map(([by]) => by);
+    ticks.classList.toggle('read', readers.length > 0);
+    if (error !== undefined) setText(ticks, `not sent: ${error.message}`);
+    else if (readers.length > 0) setText(ticks, `✓✓ read by ${this.#namesOf(readers)}`);
+    else if (receipts.size > 0) setText(ticks, `✓✓ delivered to ${this.#namesOf([...receipts.keys()])}`);
+    else setText(ticks, isSent ? '✓ sent' : 'waits for the broker');
+  }
+
+  #namesOf(clients: readonly string[]): string {
+    if (clients.length > 2) return `${clients.length}`;
+    return clients.map((client) => this.#people().get(client)?.name ?? 'somebody').join(' and ');
+  }
+}

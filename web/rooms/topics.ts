@@ -1,0 +1,100 @@
+/**
+ * Where a room is on the broker:
+ *
+ *     demos/rooms/<room>/people/<client>      Person, retained; the will of each client takes it away
+ *     demos/rooms/<room>/messages/<id>        ChatMessage, retained: the history; QoS 1
+ *     demos/rooms/<room>/receipts/<client>    Receipt, to the author of messages; QoS 1
+ *     demos/rooms/<room>/typing/<client>      the name of who types, or nothing; QoS 0
+ */
+import type { Message } from '../../client/rally.ts';
+
+export interface Person {
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+export interface ChatMessage {
+  /** The client that has written it. */
+  readonly from: string;
+  readonly name: string;
+  readonly text: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** What somebody has of an author's messages. */
+export interface Receipt {
+  readonly by: string;
+  readonly ids: readonly string[];
+  readonly state: 'delivered' | 'read';
+}
+
+export const textMax = 2_000;
+
+export class RoomTopics {
+  readonly #root: string;
+
+  constructor(room: string) {
+    this.#root = `demos/rooms/${room}`;
+  }
+
+  person(client: string): string {
+    return `${this.#root}/people/${client}`;
+  }
+
+  message(id: string): string {
+    return `${this.#root}/messages/${id}`;
+  }
+
+  receipts(client: string): string {
+    return `${this.#root}/receipts/${client}`;
+  }
+
+  typing(client: string): string {
+    return `${this.#root}/typing/${client}`;
+  }
+}
+
+/** What stands behind the last slash. */
+export function lastLevel({ topic }: Message): string {
+  return topic.slice(topic.lastIndexOf('/') + 1);
+}
+
+/** A name of a room, as a level of a topic; empty if nothing of it is left. */
+export function roomName(text: string): string {
+  return text
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}-]+/gu, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40);
+}
+
+/** These give undefined for an empty message, and for what is not what it should be: everyone may publish. */
+export function readPerson(message: Message): Person | undefined {
+  const value = parse(message) as Person | undefined;
+  return typeof value?.name === 'string' && typeof value.since === 'number' ? value : undefined;
+}
+
+export function readChatMessage(message: Message): ChatMessage | undefined {
+  const value = parse(message) as ChatMessage | undefined;
+  const isSound = [value?.from, value?.name, value?.text].every((part) => typeof part === 'string');
+  return value !== undefined && isSound && typeof value.at === 'number' ? value : undefined;
+}
+
+export function readReceipt(message: Message): Receipt | undefined {
+  const value = parse(message) as Receipt | undefined;
+  const isSound = typeof value?.by === 'string' && Array.isArray(value.ids);
+  return value !== undefined && isSound && (value.state === 'delivered' || value.state === 'read')
+    ? value
+    : undefined;
+}
+
+function parse(message: Message): unknown {
+  try {
+    return message.json() ?? undefined;
+  } catch {
+    return undefined; // empty, or not JSON
+  }
+}
