@@ -47,6 +47,7 @@ export class Site {
       ]);
     }
     if (path === '/healthz') return jsonAnswer({ status: 'ok' });
+    if (!this.#config.pages) return notFound();
     if (path === '/api/broker') return this.#broker();
     if (path === '/api/statistics') return this.#asked({ type: 'statistics' }, question);
     if (path.startsWith(retainedPath)) return this.#retained(question);
@@ -54,10 +55,10 @@ export class Site {
   }
 
   #broker(): HttpAnswer {
-    const { host, path, workers, authenticates } = this.#config;
+    const { host, path, authenticates } = this.#config;
     const { port, tcpPort } = this.ports;
     const address = { host, port, path, tcpPort };
-    return jsonAnswer({ name: 'RallyMQ', version: this.#version, ...address, workers, authenticates });
+    return jsonAnswer({ name: 'RallyMQ', version: this.#version, ...address, authenticates });
   }
 
   #retained(question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
@@ -69,7 +70,6 @@ export class Site {
   }
 
   async #asked(request: HttpRequest, question: HttpQuestion): Promise<HttpAnswer> {
-    if (!this.#config.pages) return notFound();
     if (this.#config.authenticates) {
       return textAnswer('403 Forbidden', 'Only a broker that lets everyone connect says so over HTTP.\n');
     }

@@ -11,17 +11,49 @@ interface BrokerFacts {
   readonly port: number;
   readonly path: string;
   readonly tcpPort: number | false;
+  /** Whether it asks who connects. */
+  readonly authenticates: boolean;
 }
 
-const rally = openRally();
-rally.on('connected', () => void showAddresses());
-showPulse(rally);
-startConsole(mqttPath());
+/** Between two attempts to find out where the broker is. */
+const retryMs = 1_000;
 
-async function showAddresses(): Promise<void> {
-  const response = await fetch('api/broker');
-  if (!response.ok) return; // a proxy has not let it through; the rest of the page is as good
-  const { version, host, tcpPort } = (await response.json()) as BrokerFacts;
+startConsole(mqttPath());
+void start();
+
+async function start(): Promise<void> {
+  const facts = await brokerFacts();
+  showAddresses(facts);
+  if (facts === undefined) {
+    setTimeout(() => void start(), retryMs);
+  } else if (facts.authenticates) {
+    // This page has no credentials; who has some gives them to the console.
+    setText(byId('link-state'), 'Running');
+    byId('pulse-note').hidden = false;
+    setText(byId('pulse-note'), 'This broker asks who connects, and shows its figures to nobody else.');
+  } else {
+    const rally = openRally();
+    showPulse(rally);
+  }
+}
+
+/** Undefined: the broker cannot be reached now. */
+async function brokerFacts(): Promise<BrokerFacts | undefined> {
+  try {
+    const response = await fetch('api/broker');
+    return response.ok ? ((await response.json()) as BrokerFacts) : undefined;
+  } catch {
+    return undefined; // nobody answers
+  }
+}
+
+function showAddresses(facts: BrokerFacts | undefined): void {
+  byId('outage').hidden = facts !== undefined;
+  if (facts === undefined) {
+    setText(byId('outage'), 'The broker cannot be reached. This page goes on by itself as soon as it can.');
+    return;
+  }
+  const { version, host, tcpPort } = facts;
   const webSocket = new URL(mqttPath(), location.href).href.replace(/^http/, 'ws');
   setText(byId('version'), version);
   setText(byId('ws-url'), `${webSocket} (sub-protocol mqtt)`);

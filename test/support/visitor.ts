@@ -1,0 +1,95 @@
+/**
+ * A visitor: a page in Debian's Chromium, on a phone or at a desk. A page that throws, logs an error, breaks its
+ * Content-Security-Policy or asks another server for something fails the test.
+ */
+import assert from 'node:assert/strict';
+import { after, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
+import { deadlineMsDefault } from './wait.ts';
+
+export const viewports = {
+  phone: { width: 390, height: 844 },
+  desktop: { width: 1_280, height: 900 },
+} as const;
+export type ViewportName = keyof typeof viewports;
+
+let launched: Promise<Browser> | undefined;
+after(async () => (await launched)?.close());
+
+export interface VisitorOptions {
+  readonly viewport?: ViewportName;
+  readonly colorScheme?: 'light' | 'dark';
+}
+
+export async function visit(test: TestContext, url: string, options: VisitorOptions = {}): Promise<Page> {
+  const { viewport = 'desktop', colorScheme = 'light' } = options;
+  const context = await (await browser()).newContext(contextOptions(viewport, colorScheme));
+  const page = await context.newPage();
+  page.setDefaultTimeout(deadlineMsDefault);
+  const faults: string[] = [];
+  const { host } = new URL(url);
+  page.on('pageerror', (error) => faults.push(error.stack ?? error.message));
+  page.on('console', (message) => {
+    // What cannot be reached while a broker is away is told by the browser too.
+    const isOutage = /ERR_CONNECTION|WebSocket connection to/.test(message.text());
+    if (message.type() === 'error' && !isOutage) faults.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (new URL(request.url()).host !== host) faults.push(`asked for ${request.url()}`);
+  });
+  test.after(async () => {
+    await context.close();
+    assert.deepEqual(faults, []);
+  });
+  await page.goto(url);
+  return page;
+}
+
+function browser(): Promise<Browser> {
+  launched ??= chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  return launched;
+}
+
+function contextOptions(viewport: ViewportName, colorScheme: 'light' | 'dark'): BrowserContextOptions {
+  const isPhone = viewport === 'phone';
+  // Without motion, so that what is looked at has its final place and colour.
+  return {
+    viewport: viewports[viewport],
+    colorScheme,
+    isMobile: isPhone,
+    hasTouch: isPhone,
+    reducedMotion: 'reduce',
+    locale: 'en-GB',
+  };
+}
+
+/** Waits until the text of the element matches. */
+export async function reads(locator: Locator, expected: string | RegExp): Promise<void> {
+  let text = '';
+  const matches = async (): Promise<boolean> => {
+    text = (await locator.allTextContents()).join('\n').trim();
+    return typeof expected === 'string' ? text === expected : expected.test(text);
+  };
+  await untilAsync(() => `${locator} reads ${JSON.stringify(text)}, not ${expected}`, matches);
+}
+
+/** Waits until `condition` resolves to true; fails with what it was waiting for. */
+export async function untilAsync(
+  what: string | (() => string),
+  condition: () => Promise<boolean>,
+  deadlineMs: number = deadlineMsDefault,
+): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  while (!(await condition())) {
+    if (performance.now() > endMs) {
+      assert.fail(`waited ${deadlineMs} ms in vain: ${typeof what === 'string' ? what : what()}`);
+    }
+    await delay(20);
+  }
+}
+
+/** Waits until the page says that it is connected. */
+export async function isLive(page: Page): Promise<void> {
+  await reads(page.locator('#link-state'), 'Live');
+}
