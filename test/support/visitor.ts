@@ -15,7 +15,11 @@ export const viewports = {
 export type ViewportName = keyof typeof viewports;
 
 let launched: Promise<Browser> | undefined;
-after(async () => (await launched)?.close());
+const faults: string[] = [];
+after(async () => {
+  await (await launched)?.close();
+  assert.deepEqual(faults, []);
+});
 
 export interface VisitorOptions {
   readonly viewport?: ViewportName;
@@ -27,21 +31,19 @@ export async function visit(test: TestContext, url: string, options: VisitorOpti
   const context = await (await browser()).newContext(contextOptions(viewport, colorScheme));
   const page = await context.newPage();
   page.setDefaultTimeout(deadlineMsDefault);
-  const faults: string[] = [];
   const { host } = new URL(url);
-  page.on('pageerror', (error) => faults.push(error.stack ?? error.message));
+  page.on('pageerror', (error) => faults.push(`${test.name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // What cannot be reached while a broker is away is told by the browser too.
-    const isOutage = /ERR_CONNECTION|WebSocket connection to/.test(message.text());
-    if (message.type() === 'error' && !isOutage) faults.push(message.text());
+    // What cannot be reached while a broker is away is told by the browser too, and what is not retained.
+    const isExpected =
+      /ERR_CONNECTION|WebSocket connection to/.test(message.text()) ||
+      message.location().url.includes('/api/retained/');
+    if (message.type() === 'error' && !isExpected) faults.push(`${test.name}: ${message.text()}`);
   });
   page.on('request', (request) => {
-    if (new URL(request.url()).host !== host) faults.push(`asked for ${request.url()}`);
+    if (new URL(request.url()).host !== host) faults.push(`${test.name}: asked for ${request.url()}`);
   });
-  test.after(async () => {
-    await context.close();
-    assert.deepEqual(faults, []);
-  });
+  test.after(() => context.close());
   await page.goto(url);
   return page;
 }

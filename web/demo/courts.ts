@@ -85,9 +85,13 @@ export function playOnAllCourts(rally: Rally, speed: number): () => void {
   const all: Court[] = [];
   const busy = (): Set<string> => new Set(all.flatMap(({ players }) => players.map(({ name }) => name)));
   for (const index of courts.keys()) all.push(new Court(rally, index, speed, busy()));
-  // The broker may have lost what it retained.
+  const tellAll = (): void => {
+    for (const court of all) court.tell();
+  };
+  if (rally.status === 'connected') tellAll();
+  // A broker without the session may have lost what it retained as well.
   const unlisten = rally.on('connected', ({ sessionPresent }) => {
-    if (!sessionPresent) for (const court of all) court.tell();
+    if (!sessionPresent) tellAll();
   });
   for (const court of all) court.play(busy);
   return () => {

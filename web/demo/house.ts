@@ -142,6 +142,7 @@ class House {
 /** Runs until the returned function is called. */
 export function runHouse(rally: Rally): () => void {
   const house = new House(rally);
+  if (rally.status === 'connected') house.tellAll();
   const unlisten = rally.on('connected', ({ sessionPresent }) => {
     if (!sessionPresent) house.tellAll();
   });
