@@ -153,7 +153,6 @@ export const defaultOptions = {
   sysIntervalSeconds: 10,
   serverMoved: false,
   reasonStrings: 'onRequest',
-  reasonStrings: 'always',
   pages: true,
 } as const satisfies BrokerOptions;
 

@@ -13,12 +13,19 @@ interface Entry {
 }
 
 export class MessageList {
+  readonly #scroller: HTMLElement;
   readonly #place: HTMLElement;
   readonly #client: string;
   readonly #people: () => ReadonlyMap<string, Person>;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(place: HTMLElement, client: string, people: () => ReadonlyMap<string, Person>) {
+  constructor(
+    scroller: HTMLElement,
+    place: HTMLElement,
+    client: string,
+    people: () => ReadonlyMap<string, Person>,
+  ) {
+    this.#scroller = scroller;
     this.#place = place;
     this.#client = client;
     this.#people = people;
@@ -71,13 +78,13 @@ export class MessageList {
   }
 
   #insert(entry: Entry): void {
-    const isAtEnd = this.#place.scrollHeight - this.#place.scrollTop - this.#place.clientHeight < 80;
+    const isAtEnd = this.#scroller.scrollHeight - this.#scroller.scrollTop - this.#scroller.clientHeight < 80;
     const later = [...this.#entries.values()].filter(
       ({ at, element }) => at > entry.at && element.isConnected,
     );
     const next = later.sort((one, two) => one.at - two.at)[0];
     this.#place.insertBefore(entry.element, next?.element ?? null);
-    if (isAtEnd) this.#place.scrollTop = this.#place.scrollHeight;
+    if (isAtEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
   #showTicks({ ticks, isSent, error, receipts }: Entry): void {

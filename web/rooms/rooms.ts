@@ -13,7 +13,7 @@ const nameKey = 'rooms-name';
 const client = `rooms-${tabId('rooms-client')}`;
 const people = new Map<string, Person>();
 const typing = new Map<string, { name: string; timer: ReturnType<typeof setTimeout> }>();
-const list = new MessageList(byId('messages'), client, () => people);
+const list = new MessageList(byId('scroller'), byId('messages'), client, () => people);
 let room: Room | undefined;
 
 byId<HTMLInputElement>('name').value = sessionStorage.getItem(nameKey) ?? localStorage.getItem(nameKey) ?? '';
