@@ -84,7 +84,6 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #startedAtMs = 0;
   #supervisor: Supervisor | undefined;
   #address: Address | undefined;
-  #startedAtMs = 0;
   #state: State = 'new';
   #stopped: Promise<void> | undefined;
   readonly #claims: PortClaim[] = [];
@@ -153,7 +152,6 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#state = 'running';
     this.#startedAtMs = performance.now();
     this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
-    this.#startedAtMs = performance.now();
     if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
     this.#logger.info({ ...this.#address, workers: this.#config.workers, version }, 'ready');
   }

@@ -47,13 +47,15 @@ test('GET / and /healthz', async (t) => {
   assert.match(page.headers.get('content-type') ?? '', /^text\/html/);
   assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'none'/);
   const text = await page.text();
-  assert.match(text, /RallyMQ \d+\.\d+\.\d+ is running/);
-  assert.ok(text.includes(`ws://127.0.0.1:${port}/mqtt`));
+  assert.match(text, /Every browser tab is an MQTT client/);
+  const facts = await (await fetch(`http://127.0.0.1:${port}/api/broker`)).json();
+  assert.match(facts.version, /^\d+\.\d+\.\d+/);
+  assert.equal(facts.port, port);
   const health = await fetch(`http://127.0.0.1:${port}/healthz`);
   assert.equal(health.status, 200);
   assert.deepEqual(await health.json(), { status: 'ok' });
   assert.equal((await fetch(`http://127.0.0.1:${port}/nothing`)).status, 404);
-  assert.equal((await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'x' })).status, 404);
+  assert.equal((await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'x' })).status, 405);
 });
 
 test('a flag overrides the environment, which overrides the file', async (t) => {

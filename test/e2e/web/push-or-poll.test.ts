@@ -45,7 +45,7 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
 }
 
 test('the costs are measured with a hundred viewers', async (t) => {
-  const { broker, port } = await startBroker(t);
+  const { broker, port } = await startBroker(t, { sysIntervalSeconds: 0 });
   await broker.publish('demos/centre-court/m/score', stateAfter('0w', 1_000), { retain: true });
   const page = await visit(t, `http://127.0.0.1:${port}/demos/push-or-poll/`);
   await reads(page.locator('#push-board tbody .points'), '15\n0');
