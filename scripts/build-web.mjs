@@ -16,6 +16,14 @@ for (const name of ['rally.js', 'rally.global.js']) {
   cpSync(join(root, 'dist/client', name), join(publicFolder, name));
 }
 
+// The pages use the client library as others do: built, and as small as that makes it.
+const builtClient = {
+  name: 'built-client',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/client\/rally\.ts$/ }, () => ({ path: join(root, 'dist/client/rally.js') }));
+  },
+};
+
 const { metafile } = await build({
   absWorkingDir: root,
   bundle: true,
@@ -28,6 +36,7 @@ const { metafile } = await build({
   chunkNames: '[name]-[hash]',
   logLevel: 'warning',
   metafile: true,
+  plugins: [builtClient],
   entryPoints: {
     style: 'web/shared/style.css',
     landing: 'web/landing/landing.ts',
