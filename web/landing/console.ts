@@ -31,7 +31,7 @@ class Console {
     this.#say('connecting…');
     rally.on('connected', () => this.#say(`connected as ${rally.clientId}`));
     rally.on('reconnecting', ({ error, delayMs }) =>
-      this.#say(`${error.message}; next attempt in ${(delayMs / 1_000).toFixed(1)} s`),
+      this.#say(`${error?.message ?? 'connection lost'}; next attempt in ${(delayMs / 1_000).toFixed(1)} s`),
     );
     rally.on('closed', ({ error }) => {
       if (this.#rally !== rally) return;

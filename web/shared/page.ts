@@ -54,7 +54,7 @@ function showOutage(outage: HTMLElement, trouble: string): void {
   setText(outage, trouble);
 }
 
-function troubleOf(error: Error): string {
+function troubleOf(error: Error | undefined): string {
   const isRefusal = error instanceof RallyError && error.reasonCode >= 0x80 && error.reasonCode !== 0x8b;
   const what = isRefusal ? sentence(error) : 'The broker cannot be reached.';
   return `${what} This page goes on by itself as soon as it can.`;
