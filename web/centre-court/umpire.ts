@@ -5,7 +5,7 @@
 import './centre-court.css';
 import type { Subscription } from '../../client/rally.ts';
 import { byId, make, setText } from '../shared/dom.ts';
-import { openRally, randomId } from '../shared/page.ts';
+import { errorText, openRally, randomId } from '../shared/page.ts';
 import type { Side } from '../tennis/match.ts';
 import {
   type MatchSheet,
@@ -128,10 +128,7 @@ async function publish(topic: string, value?: unknown): Promise<void> {
       properties: value === undefined ? {} : { messageExpiryInterval: expirySeconds },
     });
   } catch (error) {
-    setText(
-      byId('refused'),
-      `The broker has not taken it: ${error instanceof Error ? error.message : error}.`,
-    );
+    setText(byId('refused'), `The broker has not taken it: ${errorText(error)}.`);
   } finally {
     waiting -= 1;
     showWaiting();

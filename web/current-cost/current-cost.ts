@@ -6,7 +6,7 @@ import 'uplot/dist/uPlot.min.css';
 import './current-cost.css';
 import type { Message } from '../../client/rally.ts';
 import { byId, numberFormat, setText } from '../shared/dom.ts';
-import { openRally } from '../shared/page.ts';
+import { errorText, openRally } from '../shared/page.ts';
 import { ApplianceList } from './appliance-list.ts';
 import { History } from './history.ts';
 import { readAppliances, readHour, readRecent, readWatts, root } from './topics.ts';
@@ -59,7 +59,7 @@ byId('threshold-form').addEventListener('submit', (event) => {
   const text = byId<HTMLInputElement>('threshold').value.trim();
   rally.publish(`${root}/threshold`, text, { qos: 1, retain: true }).then(
     () => setText(byId('threshold-state'), text === '' ? 'No alert.' : 'Set, for everyone who watches.'),
-    (error: Error) => setText(byId('threshold-state'), `Not set: ${error.message}.`),
+    (error: Error) => setText(byId('threshold-state'), `Not set: ${errorText(error)}.`),
   );
 });
 setInterval(showSilence, 1_000);
@@ -98,7 +98,7 @@ async function command(id: string, isOn: boolean): Promise<void> {
   try {
     await rally.publish(`${root}/${id}/switch/set`, isOn ? 'on' : 'off', { qos: 1 });
   } catch (error) {
-    list.refused(id, error instanceof Error ? error.message : String(error));
+    list.refused(id, errorText(error));
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { type Properties, type QoS, Rally, type Subscription } from '../../client/rally.ts';
 import { byId, make, setText } from '../shared/dom.ts';
+import { errorText } from '../shared/page.ts';
 import { MessageLog } from './message-log.ts';
 
 export function startConsole(path: string): void {
@@ -31,12 +32,14 @@ class Console {
     this.#say('connecting…');
     rally.on('connected', () => this.#say(`connected as ${rally.clientId}`));
     rally.on('reconnecting', ({ error, delayMs }) =>
-      this.#say(`${error?.message ?? 'connection lost'}; next attempt in ${(delayMs / 1_000).toFixed(1)} s`),
+      this.#say(
+        `${error === undefined ? 'the broker has said goodbye' : errorText(error)}; next attempt in ${(delayMs / 1_000).toFixed(1)} s`,
+      ),
     );
     rally.on('closed', ({ error }) => {
       if (this.#rally !== rally) return;
       this.#ended();
-      this.#say(error === undefined ? 'not connected' : `refused: ${error.message}`);
+      this.#say(error === undefined ? 'not connected' : `refused: ${errorText(error)}`);
     });
     return rally;
   }
@@ -65,7 +68,7 @@ class Console {
       this.#subscriptions.set(filter, subscription);
       this.#showSubscription(filter, qos, subscription);
     } catch (error) {
-      this.#say(messageOf(error));
+      this.#say(errorText(error));
     }
   }
 
@@ -80,7 +83,7 @@ class Console {
     });
     subscription.ready.catch((error: unknown) => {
       row.classList.add('refused');
-      row.children[1]?.replaceChildren(messageOf(error));
+      row.children[1]?.replaceChildren(errorText(error));
     });
   }
 
@@ -98,7 +101,7 @@ class Console {
       const noSubscriber = answer?.reasonCode === 0x10 ? '; nobody has subscribed to it' : '';
       setText(said, qos === 0 ? 'sent' : `the broker has it${noSubscriber}`);
     } catch (error) {
-      setText(said, messageOf(error));
+      setText(said, errorText(error));
     }
   }
 }
@@ -142,8 +145,4 @@ function textOf(id: string): string {
 
 function qosOf(id: string): QoS {
   return Number(byId<HTMLSelectElement>(id).value) as QoS;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

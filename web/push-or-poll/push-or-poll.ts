@@ -8,7 +8,7 @@ import type { Message, Subscription } from '../../client/rally.ts';
 import { Scoreboard } from '../centre-court/scoreboard.ts';
 import { allScores, matchIdOf, parseState, readState, scoreTopic } from '../centre-court/topics.ts';
 import { byId, make, numberFormat, setText } from '../shared/dom.ts';
-import { openRally, tabId } from '../shared/page.ts';
+import { errorText, openRally, tabId } from '../shared/page.ts';
 import type { MatchState } from '../tennis/record.ts';
 import { Behind } from './behind.ts';
 import { pollLoad, pushBytes, pushLoad, type StepCost, showBytes, showCores, showDuration } from './cost.ts';
@@ -127,10 +127,7 @@ async function pollOnce(signal: AbortSignal): Promise<void> {
     setText(byId('poll-trouble'), '');
   } catch (error) {
     if (signal.aborted) return;
-    setText(
-      byId('poll-trouble'),
-      `No answer: ${error instanceof Error ? error.message : error}. Asking again.`,
-    );
+    setText(byId('poll-trouble'), `No answer: ${errorText(error)}. Asking again.`);
   }
   if (signal.aborted) return;
   const rest = Math.max(0, periodSeconds() * 1_000 - (performance.now() - startMs));
@@ -216,7 +213,7 @@ async function runMeasurement(): Promise<void> {
     );
     showFigures();
   } catch (error) {
-    setText(byId('measure-state'), `Not measured: ${error instanceof Error ? error.message : error}.`);
+    setText(byId('measure-state'), `Not measured: ${errorText(error)}.`);
   } finally {
     button.disabled = false;
   }

@@ -1,5 +1,6 @@
 /** The messages of a room in the order in which they were written, and how far the own ones have come. */
 import { make, setText, timeFormat } from '../shared/dom.ts';
+import { errorText } from '../shared/page.ts';
 import type { ChatMessage, Person, Receipt } from './topics.ts';
 
 interface Entry {
@@ -90,7 +91,7 @@ export class MessageList {
   #showTicks({ ticks, isSent, error, receipts }: Entry): void {
     const readers = [...receipts].filter(([, state]) => state === 'read').map(([by]) => by);
     ticks.classList.toggle('read', readers.length > 0);
-    if (error !== undefined) setText(ticks, `not sent: ${error.message}`);
+    if (error !== undefined) setText(ticks, `not sent: ${errorText(error)}`);
     else if (readers.length > 0) setText(ticks, `✓✓ read by ${this.#namesOf(readers)}`);
     else if (receipts.size > 0) setText(ticks, `✓✓ delivered to ${this.#namesOf([...receipts.keys()])}`);
     else setText(ticks, isSent ? '✓ sent' : 'waits for the broker');

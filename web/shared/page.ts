@@ -28,6 +28,15 @@ export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
 }
 
+/** What went wrong, with the reason code of MQTT 5 if there is one. */
+export function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = error instanceof RallyError ? error.reasonCode : 0;
+  const shown = `0x${code.toString(16)}`;
+  return code === 0 || error.message.includes(shown) ? error.message : `${error.message} (${shown})`;
+}
+
+/** A shorter outage is not worth a banner. */
 const graceMs = 400;
 
 function showState(rally: Rally): void {
@@ -38,7 +47,6 @@ function showState(rally: Rally): void {
     clearTimeout(grace);
     state.dataset['status'] = status;
     setText(state, text);
-    // A blink of the network is not worth a banner.
     grace = setTimeout(() => showOutage(outage, trouble), trouble === '' ? 0 : graceMs);
   };
   show('connecting', 'Connecting');
@@ -61,5 +69,5 @@ function troubleOf(error: Error | undefined): string {
 }
 
 function sentence(error: Error): string {
-  return `The broker says: ${error.message}.`;
+  return `The broker says: ${errorText(error)}.`;
 }
