@@ -74,7 +74,7 @@ export interface BrokerOptions {
    * 'https://scores.example': scheme, host and port as browsers send them, compared whole. 'null' stands for
    * pages that were opened as a file, and for sandboxed frames of all others; '*' allows every page. Without
    * it pages of the broker's own host may connect, and where it listens on loopback only, pages from this
-   * machine. A request without `Origin`, as programs send it, is not refused. Default: none.
+   * machine and files. A request without `Origin`, as programs send it, is not refused. Default: none.
    */
   readonly allowedOrigins?: readonly string[];
   /**

@@ -3,8 +3,9 @@
  * one that listens on loopback only, and says in the header `Origin` whose page it is. Programs send none
  * and are not meant here: who is let in is decided by authentication.
  *
- * Of a file, and of a sandboxed frame of any page whatever, the origin is `null`. So `null` is refused
- * unless it is allowed by name: letting in files would let in everybody.
+ * Of a file, and of a sandboxed frame of any page whatever, the origin is `null`. To let in files lets in
+ * such frames. A broker on loopback does, for the page that somebody has just written and opened; one that
+ * others reach does not, unless `null` is allowed by name.
  */
 import { isLoopback } from '../config/resolve.ts';
 
@@ -19,6 +20,7 @@ export interface OriginRules {
 export function isAllowedOrigin(origin: string, host: string, rules: OriginRules): boolean {
   if (origin === '' || rules.allowedOrigins.includes('*') || rules.allowedOrigins.includes(origin))
     return true;
+  if (origin === 'null') return rules.isLocal;
   const url = URL.canParse(origin) ? new URL(origin) : undefined;
   if (url === undefined || url.origin !== origin || !/^https?:$/.test(url.protocol)) return false;
   // A page from this machine: a development server, or the broker's own. A name that is made to point here

@@ -30,8 +30,7 @@ const cases: readonly Case[] = [
   ['http://localhost@evil.example', 'localhost:8080', local, false],
   ['chrome-extension://abcdefgh', 'localhost:8080', local, false],
   ['file://', 'localhost:8080', local, false],
-  ['null', 'localhost:8080', local, false], // also of a sandboxed frame of any page
-  ['null', 'null', local, false],
+  ['null', 'localhost:8080', local, true], // a file; also a sandboxed frame of any page
   ['nonsense', 'nonsense', local, false],
   // A broker that others reach: only pages of its own host, whatever machine the browser is on.
   ['https://scores.example', 'scores.example', open, true],
