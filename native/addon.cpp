@@ -109,11 +109,12 @@ napi_value toText(napi_env env, Bytes bytes) {
   napi_create_string_utf8(env, reinterpret_cast<const char*>(bytes.data()), bytes.size(), &value);
   return value;
 }
+// Null while the thread is being ended: there is no JavaScript any more.
 napi_value toBytes(napi_env env, Bytes bytes) {
   void* data = nullptr;
   napi_value buffer = nullptr;
   napi_value array = nullptr;
-  napi_create_arraybuffer(env, bytes.size(), &data, &buffer);
+  if (napi_create_arraybuffer(env, bytes.size(), &data, &buffer) != napi_ok) return nullptr;
   if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
   napi_create_typedarray(env, napi_uint8_array, bytes.size(), buffer, 0, &array);
   return array;
@@ -185,7 +186,7 @@ class Script {
     size_t count = 0;
     for (const double number : numbers) arguments[count++] = toNumber(env_, number);
     arguments[count++] = toBytes(env_, bytes);
-    if (napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
+    if (arguments[count - 1] && napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
       napi_value error = nullptr;
       napi_get_and_clear_last_exception(env_, &error);
       napi_fatal_exception(env_, error);
