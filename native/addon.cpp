@@ -9,6 +9,7 @@
 //
 // JavaScript is called with the control plane's events, never with a message, except the host program's.
 // Types and meanings of all functions: core/data-plane/addon.ts.
+#include <malloc.h>
 #include <node_api.h>
 #include <node_version.h>
 #include <sys/random.h>
@@ -268,6 +269,7 @@ class EngineHost {
 
  private:
   static constexpr uint64_t tickMs = 1'000;
+  static constexpr uint64_t turnoverMin = 1'000;  // connections opened and closed that make a storm
 
   static uv_loop_t* loopOf(napi_env env) {
     uv_loop_t* loop = nullptr;
@@ -292,6 +294,18 @@ class EngineHost {
     updateNow();
     engine.tick();
     sockets.tick();
+    trimWhenQuiet();
+  }
+
+  // Gives back to the system what a storm of connections has left free, once it is over.
+  void trimWhenQuiet() {
+    const uint64_t turnover = engine.counters.get(Counter::connectionsOpened) + engine.counters.get(Counter::connectionsClosed);
+    const bool isQuiet = turnover == turnoverSeen_;
+    if (isQuiet && turnover - turnoverTrimmed_ > turnoverMin) {
+      malloc_trim(0);
+      turnoverTrimmed_ = turnover;
+    }
+    turnoverSeen_ = turnover;
   }
 
   void onCheck() {
@@ -381,6 +395,8 @@ class EngineHost {
   uv_poll_t bell_{};
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   size_t openHandles_ = 0;
+  uint64_t turnoverSeen_ = 0;     // connections opened and closed until the last tick
+  uint64_t turnoverTrimmed_ = 0;  // and until memory was last given back
 };
 
 // --- functions --------------------------------------------------------------------------------------
