@@ -18,7 +18,7 @@ import type { AcknowledgementPacket, PublishPacket, QoS } from '../wire/packets.
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
-import { isSharedFilter, isValidTopicFilter, isValidTopicName } from '../wire/topic.ts';
+import { isSharedFilter, isValidTopicFilter, isValidTopicName, levelCount } from '../wire/topic.ts';
 
 export interface PublishOptions {
   /** Default 1. */
@@ -88,7 +88,7 @@ export class HostClient {
   /** Resolves when the broker has the message. Errors: HOST_PUBLISH_INVALID. */
   async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {
     const { qos = 1, retain = false, properties = {} } = options;
-    if (!isValidTopicName(topic) || topic.split('/').length > this.#limits.topicLevelsMax) {
+    if (!isValidTopicName(topic) || levelCount(topic) > this.#limits.topicLevelsMax) {
       throw new BrokerError(
         'HOST_PUBLISH_INVALID',
         `"${topic.slice(0, 80)}" is not a topic name that can be published to.`,
@@ -96,16 +96,16 @@ export class HostClient {
     }
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     const packet: PublishPacket = { topic, payload: bytes, qos, retain, dup: false, properties };
-    const frameBytes = encodePublish({ ...packet, packetId: 1 }, 5).length;
-    if (frameBytes > this.#limits.maximumPacketSizeBytes) {
+    const frame = encodePublish({ ...packet, packetId: 1 }, 5);
+    if (frame.length > this.#limits.maximumPacketSizeBytes) {
       const limit = this.#limits.maximumPacketSizeBytes;
       throw new BrokerError(
         'HOST_PUBLISH_INVALID',
-        `The packet has ${frameBytes} bytes and maximumPacketSizeBytes is ${limit}.`,
+        `The packet has ${frame.length} bytes and maximumPacketSizeBytes is ${limit}.`,
       );
     }
     if (qos === 0) {
-      this.#send(encodePublish(packet, 5));
+      this.#send(frame);
       return;
     }
     const reasonCode = await this.#exchange((packetId) => encodePublish({ ...packet, packetId }, 5));

@@ -71,7 +71,6 @@ export interface Verdict {
 
 interface SessionRecord {
   readonly key: number;
-  readonly clientId: string;
   worker: number;
   /** Where it comes from while it changes workers. */
   movesFrom: number | undefined;
@@ -88,6 +87,7 @@ interface Arrival {
   readonly worker: number;
   readonly connection: number;
   readonly request: ConnectRequest;
+  readonly client: ClientInfo;
   readonly authenticationData: Uint8Array | undefined;
 }
 
@@ -195,7 +195,8 @@ export class SessionDirectory {
       return;
     }
     const { clientId } = request;
-    const arrival: Arrival = { worker, connection, request, authenticationData: verdict.data };
+    const client = clientOf(request);
+    const arrival: Arrival = { worker, connection, request, client, authenticationData: verdict.data };
     // In a storm of new clients nobody waits for anything: no promise, and little garbage.
     if (this.#steps.has(clientId) || this.#byClientId.has(clientId)) {
       this.#inTurn(clientId, () => this.#accept(arrival));
@@ -228,8 +229,8 @@ export class SessionDirectory {
 
   /** The session is new, or with the worker already. If the client has left, the worker says `closed`. */
   #acceptHere(arrival: Arrival, resumed: SessionRecord | undefined): void {
-    const { worker, connection, request, authenticationData } = arrival;
-    const record = resumed ?? this.#createRecord(worker, request);
+    const { worker, connection, authenticationData } = arrival;
+    const record = resumed ?? this.#createRecord(arrival);
     const isRunning = this.#options.link.send(worker, {
       type: 'accept',
       request: undefined,
@@ -238,13 +239,13 @@ export class SessionDirectory {
       origin: { from: resumed === undefined ? 'new' : 'here' },
       authenticationData,
     });
-    if (isRunning) this.#connected(record, request);
+    if (isRunning) this.#connected(record, arrival);
     else this.#leaveOrEnd(record);
   }
 
   /** The session is with worker `from` and comes along; whoever is next waits until it has. */
   async #acceptFrom(from: number, arrival: Arrival, record: SessionRecord): Promise<void> {
-    const { worker, connection, request: connect, authenticationData } = arrival;
+    const { worker, connection, authenticationData } = arrival;
     const { link } = this.#options;
     const session = record.key;
     let wasConnected = false;
@@ -262,7 +263,7 @@ export class SessionDirectory {
         authenticationData,
       }));
       // At once: `closed` may come in the same turn as the reply, which is heard later.
-      this.#connected(record, connect);
+      this.#connected(record, arrival);
       wasConnected = true;
       await arrived;
     } catch {
@@ -275,9 +276,9 @@ export class SessionDirectory {
     }
   }
 
-  #connected(record: SessionRecord, request: ConnectRequest): void {
+  #connected(record: SessionRecord, { request, client }: Arrival): void {
     record.expirySeconds = request.sessionExpirySeconds;
-    record.client = clientOf(request);
+    record.client = client;
     record.will = request.will;
     record.willTimer = undefined;
     record.isConnected = true;
@@ -304,20 +305,19 @@ export class SessionDirectory {
     if (record.isConnected) this.#disconnect(record, 'lost', reasonCode);
   }
 
-  #createRecord(worker: number, request: ConnectRequest): SessionRecord {
+  #createRecord({ worker, request, client }: Arrival): SessionRecord {
     const record: SessionRecord = {
       key: this.nextKey(),
-      clientId: request.clientId,
       worker,
       movesFrom: undefined,
-      client: clientOf(request),
+      client,
       isConnected: false,
       expirySeconds: request.sessionExpirySeconds,
       will: undefined,
       expiryTimer: undefined,
       willTimer: undefined,
     };
-    this.#byClientId.set(record.clientId, record);
+    this.#byClientId.set(client.clientId, record);
     this.#byKey.set(record.key, record);
     return record;
   }
@@ -363,7 +363,8 @@ export class SessionDirectory {
     if (!this.#byKey.delete(record.key)) return;
     record.expiryTimer?.cancel();
     this.#publishWill(record);
-    if (this.#byClientId.get(record.clientId) === record) this.#byClientId.delete(record.clientId);
+    const { clientId } = record.client;
+    if (this.#byClientId.get(clientId) === record) this.#byClientId.delete(clientId);
     this.#options.link.send(record.worker, { type: 'destroySession', session: record.key });
   }
 }

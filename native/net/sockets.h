@@ -121,8 +121,7 @@ class SocketTransport : public Transport {
     Socket& socket = socketOf(connection);
     // What the client still sends is read and dropped, so that the kernel does not answer it with a
     // reset, which would take our last bytes with it; the client's own close ends the socket.
-    socket.isReading = true;
-    watch(socket);
+    setReading(connection, true);
     if (socket.webSocket) sendClose(socket, socket.webSocket->close);
     if (socket.unsent) socket.unsent->isLast = true;
     else shutdown(socket.fd, SHUT_WR);
