@@ -39,6 +39,7 @@ class Broker {
       case RecordKind::shareRoute:
       case RecordKind::reshare:
       case RecordKind::retainedFound:
+      case RecordKind::retainedStop:
         MessageRef(static_cast<Message*>(record.pointer));
         break;
       case RecordKind::subscribe:

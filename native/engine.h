@@ -72,14 +72,18 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
 
   // Writes the outboxes and hands the lanes over. Afterwards the worker may sleep if !hasWork().
   void endTurn() {
+    if (!isCrowded(&Lanes::outbound)) shard_.proceed();
     frontEnd.outbound.flush();
+    askForRetained();
     sharing_.settle();
     commitLanes();
   }
 
   bool hasWork() {
-    bool hasWork = frontEnd.outbound.isDirty() || frontEnd.hasLeft() || !frontEnd.events.empty() || (frontEnd.hasStalled() && !isCrowded());
+    bool hasWork = frontEnd.outbound.isDirty() || frontEnd.outbound.hasAsking() || frontEnd.hasLeft() || !frontEnd.events.empty() ||
+                   (frontEnd.hasStalled() && !isCrowded());
     const bool takesInbound = !isCrowded(&Lanes::outbound);
+    hasWork |= takesInbound && shard_.hasWork();
     eachOther([&](unsigned worker) {
       hasWork |= !lanes_.outbound(worker, index_).isEmpty() || (takesInbound && !lanes_.inbound(worker, index_).isEmpty()) ||
                  lanes_.inbound(index_, worker).canCommit() || lanes_.outbound(index_, worker).canCommit();
@@ -107,6 +111,7 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
 
   void destroySession(Session& session) {
     const std::vector<Delivery> heritage = sharing_.takeAll(session);
+    stopRetained(session, {});
     while (!session.subscriptions.empty()) removeSubscription(session, *session.subscriptions.back().filter);
     if (session.connection) frontEnd.end(*session.connection, Reason::unspecifiedError);
     counters.subtract(Counter::queued, session.queue.size());
@@ -152,8 +157,8 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
     return existed;
   }
 
-  // All subscriptions of `token` are added: Event subscribed follows when every shard knows them and has
-  // sent its retained messages. What comes for the session meanwhile waits in its queue.
+  // All subscriptions of `token` are added: Event subscribed follows when every shard knows them and has begun to
+  // send its retained messages. What comes for the session meanwhile waits in its queue.
   void finishSubscribe(Session& session, uint64_t token) {
     PendingSubscribe& pending = pending_[token];
     pending.session = session.key;
@@ -161,7 +166,7 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
     session.isSubscribing = true;
     session.knowingShards = 0;
     for (unsigned worker = 0; worker < workers_; worker++) {
-      auto request = std::make_unique<SubscribeRequest>(SubscribeRequest{session.key, token, {}});
+      auto request = std::make_unique<SubscribeRequest>(SubscribeRequest{session.key, token, session.queue.retained() > 0, {}});
       for (const RetainedFilter& filter : pending.requests) {
         const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filters_.hashOf(filter.text));
         if (isAsked) request->retained.push_back(filter);
@@ -188,6 +193,7 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
     const bool isMember = filter->isShared && SessionTable::find(session, *filter);
     const std::vector<Delivery> heritage = isMember ? sharing_.takeQueued(session, *filter) : std::vector<Delivery>();
     const bool existed = removeSubscription(session, *filter);
+    if (existed) stopRetained(session, text);
     sharing_.reshare(heritage);
     return existed;
   }
@@ -224,6 +230,11 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
     for (unsigned worker = 0; worker < workers_; worker++) {
       if (worker != index_) visit(worker);
     }
+  }
+
+  template <class Visit>
+  static void eachBit(uint64_t bits, Visit&& visit) {
+    for (; bits != 0; bits &= bits - 1) visit(unsigned(__builtin_ctzll(bits)));
   }
 
   unsigned ownerOf(uint64_t hash) const { return rally::ownerOf(hash, workers_); }
@@ -312,6 +323,10 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
       case RecordKind::retainedFound:
         onRetainedFound(MessageRef(static_cast<Message*>(record.pointer)), record);
         break;
+      case RecordKind::retainedWaits:
+      case RecordKind::retainedDone:
+        onRetainedState(record.value, shard, record.kind == RecordKind::retainedWaits);
+        break;
       case RecordKind::departing:
         onDeparting(record.value, shard, record.worker);
         break;
@@ -350,6 +365,36 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
     if (!session) return;
     frontEnd.outbound.deliverRetained(*session, std::move(message), record.qos, record.connection);
     frontEnd.outbound.pump(*session);
+  }
+
+  void onRetainedState(uint64_t key, unsigned shard, bool hasMore) {
+    Session* session = sessions_.find(key);
+    if (!session) {
+      if (hasMore) toShard(shard, {.kind = RecordKind::retainedStop, .value = key});
+      return;
+    }
+    const uint64_t bit = uint64_t(1) << shard;
+    session->retainedShards = hasMore ? session->retainedShards | bit : session->retainedShards & ~bit;
+    session->askedShards &= ~bit;
+    frontEnd.outbound.pump(*session);
+  }
+
+  void askForRetained() {
+    for (const uint64_t key : frontEnd.outbound.takeAsking()) {
+      Session* session = sessions_.find(key);
+      if (!session || session->queue.retained() > 0) continue;
+      const uint64_t shards = session->retainedShards & ~std::exchange(session->askedShards, session->retainedShards);
+      eachBit(shards, [&](unsigned shard) { toShard(shard, {.kind = RecordKind::retainedMore, .value = key}); });
+    }
+  }
+
+  // The session has ended, or with `filter` has left that filter.
+  void stopRetained(const Session& session, Bytes filter) {
+    eachBit(session.retainedShards, [&](unsigned shard) {
+      Publication text;
+      text.topic = filter;
+      toShard(shard, {.kind = RecordKind::retainedStop, .pointer = filter.empty() ? nullptr : MessageRef(text.keep()).release(), .value = session.key});
+    });
   }
 
   // --- routes -------------------------------------------------------------------------------------
@@ -413,6 +458,7 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
     parcel->window = std::exchange(session->window, {});
     parcel->queue = std::exchange(session->queue, {});
     parcel->received = std::move(session->received);
+    parcel->retainedShards = std::exchange(session->retainedShards, 0);
     counters.subtract(Counter::queued, parcel->queue.size());
     lanes_.inbound(index_, to).push({.kind = RecordKind::parcel, .pointer = parcel.release()});
     destroySession(*session);
@@ -442,6 +488,7 @@ class Engine : private Router, private ShardOutlet, private Sharing::Outlet {
     session.move.reset();
     session.window = std::move(parcel->window);
     session.received = std::move(parcel->received);
+    session.retainedShards = parcel->retainedShards;
     counters.add(Counter::queued, parcel->queue.size());
     DeliveryQueue later = std::exchange(session.queue, std::move(parcel->queue));
     session.queue.append(std::move(later));

@@ -28,11 +28,13 @@ struct Limits {
   size_t retainedMessagesMax = 1'000'000;
   size_t retainedBytesMax = size_t(1) << 30;
   uint32_t laneRecords = 16'384;
+  // Nodes of the tree of retained messages that a SUBSCRIBE looks at, that a session which has asked for more does in
+  // a step, and that all of them do in a turn of a shard: 0.1 us each, and as much again for a message that is found.
+  size_t retainedNodesAtOnce = 256;
+  size_t retainedNodesPerStep = 512;
+  size_t retainedNodesPerTurn = 2'048;
   // How long a connection that is being ended may take to say goodbye.
   uint32_t closeTimeoutMs = 2'000;
-
-  // Retained messages that may wait in a session for its new subscriptions: all, and those of $SYS.
-  size_t queuedRetainedMax() const { return retainedMessagesMax + 64; }
 
   // From CONNECT to CONNACK: what an authentication may take, and as much again for the session to come.
   uint64_t connectingTimeoutMs() const { return 2 * uint64_t(connectTimeoutMs); }

@@ -87,14 +87,10 @@ class Outbound {
     return (session.connection || session.isPersistent) && fitsQueue(session, publication.size() + sizeof(Message));
   }
 
-  // A retained message for a new subscription. It waits in the session's queue, however long that is:
-  // what it holds is only a reference to what the store keeps anyway.
+  // A retained message for a new subscription. It waits in the session's queue, however long that is: the shards
+  // send no more than a step at a time (retained-walks.h).
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
     if (!session.connection && !session.isPersistent) return;
-    if (session.queue.retained() >= limits_.queuedRetainedMax()) {  // it subscribes again and again without reading
-      counters_.add(Counter::droppedQueueFull);
-      return;
-    }
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
     session.queue.push({std::move(message), SubscriptionIds(subscriptionId), qos, true, 0, true});
     counters_.add(Counter::queued);
@@ -103,28 +99,13 @@ class Outbound {
   // Sends what is waiting for as long as the window and the outbox have room.
   void pump(Session& session) {
     if (session.isSubscribing) return;
-    while (session.connection && session.connection->phase == Phase::connected && session.hasWaiting()) {
-      Connection& connection = *session.connection;
-      const bool isResending = session.window.isResending();
-      const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front();
-      if (!hasRoom(connection, next.message ? next.message->size() : 0)) return;
-      if (isResending) {
-        if (!session.window.mayResend(connection.inflightMax)) return;
-        resendOldest(connection, session);
-        continue;
-      }
-      if (next.qos > 0 && !session.window.hasRoom(connection.inflightMax)) return;
-      const Delivery delivery = session.queue.take();
-      counters_.subtract(Counter::queued);
-      if (hasPassed(delivery.message->expiresAtMs, nowMs_)) {
-        counters_.add(Counter::droppedExpired);
-        continue;
-      }
-      Publication publication = Publication::of(delivery.message, 0);
-      begin();
-      sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds, delivery.share);
-    }
+    sendWaiting(session);
+    const bool hasMore = (session.retainedShards & ~session.askedShards) != 0;
+    if (hasMore && session.queue.retained() == 0 && session.connection && hasRoom(*session.connection, 0, Part::half)) asking_.push_back(session.key);
   }
+  // The sessions that have sent their retained messages, if the shards have more for them.
+  bool hasAsking() const { return !asking_.empty(); }
+  std::vector<uint64_t> takeAsking() { return std::exchange(asking_, {}); }
 
   // The socket has taken everything that was handed to it.
   void unblocked(Connection& connection) {
@@ -170,7 +151,33 @@ class Outbound {
   static constexpr int roundsMax = 16;
   // More than the head of a PUBLISH has beside topic and properties, with many subscription identifiers.
   static constexpr size_t headBytesMax = 1'024;
+  // Retained messages fill half of an outbox, so that they leave room for what is published meanwhile.
+  enum class Part : uint8_t { half, whole };
   static constexpr uint64_t aliasSeed = 0x9ae16a3b2f90404f;
+
+  void sendWaiting(Session& session) {
+    while (session.connection && session.connection->phase == Phase::connected && session.hasWaiting()) {
+      Connection& connection = *session.connection;
+      const bool isResending = session.window.isResending();
+      const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front();
+      if (!hasRoom(connection, next.message ? next.message->size() : 0, next.isFromStore ? Part::half : Part::whole)) return;
+      if (isResending) {
+        if (!session.window.mayResend(connection.inflightMax)) return;
+        resendOldest(connection, session);
+        continue;
+      }
+      if (next.qos > 0 && !session.window.hasRoom(connection.inflightMax)) return;
+      const Delivery delivery = session.queue.take();
+      counters_.subtract(Counter::queued);
+      if (hasPassed(delivery.message->expiresAtMs, nowMs_)) {
+        counters_.add(Counter::droppedExpired);
+        continue;
+      }
+      Publication publication = Publication::of(delivery.message, 0);
+      begin();
+      sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds, delivery.share);
+    }
+  }
 
   void write(Connection& connection) {
     if (!connection.isHost) counters_.add(Counter::bytesSent, connection.outbox.bytes());
@@ -181,21 +188,21 @@ class Outbound {
     for (Transport* transport : transports_) transport->commit();
   }
 
-  bool fits(const Connection& connection, size_t bytes) const {
-    return connection.outbox.bytes() + connection.unsentBytes < limits_.outboxBytesMax &&
-           connection.outbox.messages() + connection.unsentMessages < limits_.outboxMessagesMax &&
-           arena_.hasRoom(bytes);
+  bool fits(const Connection& connection, size_t bytes, Part part) const {
+    const auto bounded = [&](uint32_t bound) { return part == Part::whole ? bound : (bound + 1) / 2; };
+    return connection.outbox.bytes() + connection.unsentBytes < bounded(limits_.outboxBytesMax) &&
+           connection.outbox.messages() + connection.unsentMessages < bounded(limits_.outboxMessagesMax) && arena_.hasRoom(bytes);
   }
 
-  // True when the outbox takes one more message. A full one is written early, if the socket takes it.
-  bool hasRoom(Connection& connection, size_t messageBytes) {
+  // True when this part of the outbox takes one more message. A full one is written early, if the socket takes it.
+  bool hasRoom(Connection& connection, size_t messageBytes, Part part = Part::whole) {
     if (connection.hasLeft) return false;
     const size_t bytes = messageBytes + headBytesMax;
-    if (fits(connection, bytes)) return true;
+    if (fits(connection, bytes, part)) return true;
     if (!connection.isBlocked && !connection.outbox.isEmpty()) {
       write(connection);
       connection.transport->commit();
-      if (!connection.hasLeft && fits(connection, bytes)) return true;
+      if (!connection.hasLeft && fits(connection, bytes, part)) return true;
     }
     if (!arena_.hasRoom(bytes)) starve(connection);
     return false;
@@ -316,6 +323,7 @@ class Outbound {
   std::vector<Connection*> dirty_;
   std::vector<Connection*> writing_;
   std::vector<Connection*> starved_;
+  std::vector<uint64_t> asking_;
   uint64_t nowMs_ = 0;
   uint64_t topicHash_ = 0;  // of the publication, for aliases; 0: not computed yet
 };

@@ -11,43 +11,17 @@
 
 #include "counters.h"
 #include "front-end.h"
-#include "lanes/lane.h"
-#include "topics/retained-store.h"
+#include "retained-walks.h"
 
 namespace rally {
 
-// A subscription of one SUBSCRIBE packet (5.0, 3.8.3.1).
-struct SubscriptionOptions {
-  uint8_t qos = 0;
-  bool noLocal = false;
-  bool retainAsPublished = false;
-  uint8_t retainHandling = 0;
-  uint32_t subscriptionId = 0;
-};
-
-// A new subscription that wants the retained messages of its filter.
-struct RetainedFilter {
-  std::vector<uint8_t> text;
-  SubscriptionOptions options;
-};
-
-// The filters of a SUBSCRIBE are routed: asks a shard for their retained messages, and to say when it has
-// sent them. One record, so that nothing is published between its parts.
-struct SubscribeRequest {
-  uint64_t session = 0;
-  uint64_t token = 0;
-  std::vector<RetainedFilter> retained;
-};
-
 // Where a shard's results go: to the front end of the same worker at once, to others over lanes.
-class ShardOutlet {
+class ShardOutlet : public RetainedWalks::Outlet {
  public:
-  virtual ~ShardOutlet() = default;
   virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication) = 0;
   // To a member of the share with this key here; `shardKey` names it in the shard.
   virtual void deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, bool isLast) = 0;
   virtual void acknowledge(unsigned worker, const Source& source, Reason reason) = 0;
-  virtual void answer(unsigned worker, const Record& record) = 0;
 };
 
 class Shard {
@@ -57,6 +31,7 @@ class Shard {
       : index_(index),
         filters_(filters),
         retained_(hashSeed, {(limits.retainedMessagesMax + workers - 1) / workers, (limits.retainedBytesMax + workers - 1) / workers}),
+        walks_(retained_, limits, outlet),
         counters_(counters),
         outlet_(outlet) {}
 
@@ -66,6 +41,15 @@ class Shard {
   void tick() {
     retained_.sweep(nowMs_, sweepNodes);
     counters_.set(Counter::retained, retained_.size());
+  }
+
+  // Whether somebody waits for proceed(): retained messages that were asked for.
+  bool hasWork() const { return walks_.hasReady(); }
+  // Once a turn.
+  void proceed() {
+    if (!walks_.hasReady()) return;
+    walks_.proceed(nowMs_);
+    counters_.set(Counter::retained, retained_.size());  // some may have expired
   }
 
   // `from`: the worker whose front end took the message.
@@ -122,6 +106,15 @@ class Shard {
       case RecordKind::subscribe:
         subscribe(*std::unique_ptr<SubscribeRequest>(static_cast<SubscribeRequest*>(record.pointer)), from);
         break;
+      case RecordKind::retainedMore:
+        walks_.ask(record.value, from);
+        break;
+      case RecordKind::retainedStop: {
+        const MessageRef text(static_cast<Message*>(record.pointer));
+        if (text) walks_.stop(record.value, text->topic(), from);
+        else walks_.stop(record.value);
+        break;
+      }
       case RecordKind::moveSession:
         outlet_.answer(record.worker, {.kind = RecordKind::departing, .worker = uint8_t(from), .value = record.value});
         outlet_.answer(from, {.kind = RecordKind::arriving, .value = record.value});
@@ -145,6 +138,7 @@ class Shard {
         break;
       }
       case RecordKind::flush:
+        walks_.suspend(record.value, from);
         outlet_.answer(from, {.kind = RecordKind::flushed, .worker = record.worker, .value = record.value});
         break;
       default:
@@ -208,15 +202,8 @@ class Shard {
     if (route) route->isFull = isFull;
   }
 
-  void subscribe(const SubscribeRequest& request, unsigned from) {
-    for (const RetainedFilter& filter : request.retained) {
-      const SubscriptionOptions& options = filter.options;
-      retained_.match(filter.text, nowMs_, [&](const MessageRef& message) {
-        if (options.noLocal && message->originSession == request.session) return;
-        outlet_.answer(from, {.kind = RecordKind::retainedFound, .qos = options.qos, .connection = options.subscriptionId,
-                              .pointer = MessageRef(message).release(), .value = request.session});
-      });
-    }
+  void subscribe(SubscribeRequest& request, unsigned from) {
+    walks_.begin(request, from, nowMs_);
     counters_.set(Counter::retained, retained_.size());
     outlet_.answer(from, {.kind = RecordKind::subscribed, .value = request.token});
   }
@@ -224,6 +211,7 @@ class Shard {
   const unsigned index_;
   FilterTable& filters_;
   RetainedStore retained_;
+  RetainedWalks walks_;
   Counters& counters_;
   ShardOutlet& outlet_;
   std::vector<Filter*> matches_;

@@ -22,6 +22,8 @@ enum class RecordKind : uint8_t {
   addRoute,          // pointer: Message whose topic is the filter
   removeRoute,       // the same
   subscribe,         // pointer: SubscribeRequest, behind its routes
+  retainedMore,      // value: session that has sent the retained messages it had got
+  retainedStop,      // value: session; pointer: Message whose topic is the filter it has left, or null for all
   moveSession,       // value: session; worker: from; the sender is where it goes
   flush,             // value: session that leaves the sender; behind all that its client has sent there
   shareRoute,        // pointer: Message whose topic is a shared filter; connection: key there; generation:
@@ -36,8 +38,10 @@ enum class RecordKind : uint8_t {
                      // qos: 1 when it has to be taken
   handOver,          // value: session; generation: key of the share at the shard
   acknowledge,       // connection, generation, packetId, reason
-  subscribed,        // value: token, behind the retained messages
+  subscribed,        // value: token, behind the first retained messages
   retainedFound,     // pointer: Message; value: session; connection: subscription identifier
+  retainedWaits,     // value: session for which the shard has more of them
+  retainedDone,      // value: session for which it has no more
   departing,         // value: session; worker: where to. No more for it here from this shard
   arriving,          // value: session. From now on for it here from this shard
   flushed,           // value: session, behind the answers to what its client has sent

@@ -25,6 +25,7 @@ struct SessionParcel {
   Window window;
   DeliveryQueue queue;
   PacketIdSet received;
+  uint64_t retainedShards = 0;
 };
 
 // A session on its way to or from another worker: each shard says when it has switched over.
@@ -57,6 +58,8 @@ struct Session {
   uint32_t matchIndex = 0;          // ... and its place among the targets
   bool isSubscribing = false;       // no SUBACK yet: what comes waits in the queue, behind it
   uint64_t knowingShards = 0;       // bit s: shard s knows the filters of that SUBSCRIBE
+  uint64_t retainedShards = 0;      // bit s: shard s has more retained messages for its subscriptions ...
+  uint64_t askedShards = 0;         // ... and has been asked for them
   std::unique_ptr<SessionMove> move;
 
   bool hasWaiting() const { return !queue.empty() || window.isResending(); }

@@ -1,10 +1,10 @@
 // The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree of levels.
 #pragma once
+#include <unordered_map>
 #include <vector>
 
 #include "../lanes/message.h"
-#include "topic-tree.h"
-#include "topic.h"
+#include "tree-cursor.h"
 
 namespace rally {
 
@@ -17,51 +17,42 @@ class RetainedStore {
  public:
   RetainedStore(uint64_t seed, RetainedLimits limits) : tree_(seed), limits_(limits) {}
 
+  class Walk;
+
   size_t size() const { return count_; }
   size_t bytes() const { return bytes_; }
+  size_t nodes() const { return tree_.size(); }  // of the tree
 
   // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS are the
   // broker's own, a few dozen, and neither counted nor refused.
   bool set(MessageRef message) {
     uint32_t node = find(message->topic());
-    const bool isNew = node == 0 || !tree_.value(node);
+    const bool isNew = node == 0 || !tree_.value(node).message;
     if (!isReservedTopic(message->topic())) {
-      const size_t otherBytes = isNew ? bytes_ : bytes_ - tree_.value(node)->size();
+      const size_t otherBytes = isNew ? bytes_ : bytes_ - tree_.value(node).message->size();
       if (otherBytes + message->size() > limits_.bytesMax || (isNew && count_ >= limits_.messagesMax)) return false;
       if (isNew) count_++;
       bytes_ = otherBytes + message->size();
     }
     if (node == 0) node = addPath(message->topic());
-    MessageRef& kept = tree_.value(node);
-    if (!isNew) expiring_ -= kept->expiresAtMs != 0;
+    Kept& kept = tree_.value(node);
+    if (!isNew) expiring_ -= kept.message->expiresAtMs != 0;
     expiring_ += message->expiresAtMs != 0;
-    kept = std::move(message);
+    kept = {std::move(message), ++changes_};
     return true;
   }
 
   // Forgets the topic's retained message, if there is one [MQTT-3.3.1-6].
   void remove(Bytes topic) {
-    uint32_t node = find(topic);
-    if (node == 0 || !tree_.value(node)) return;
+    const uint32_t node = find(topic);
+    if (node == 0 || !tree_.value(node).message) return;
+    const MessageRef message = std::exchange(tree_.value(node).message, {});
     if (!isReservedTopic(topic)) {
       count_--;
-      bytes_ -= tree_.value(node)->size();
+      bytes_ -= message->size();
     }
-    expiring_ -= tree_.value(node)->expiresAtMs != 0;
-    tree_.value(node) = MessageRef();
-    while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node)) node = tree_.remove(node);
-  }
-
-  // Calls `visit(message)` for each retained message whose topic matches the filter, and forgets those
-  // that have expired.
-  template <class Visit>
-  void match(Bytes filter, uint64_t nowMs, Visit&& visit) {
-    std::vector<MessageRef> expired;
-    matchAll(filter, [&](const MessageRef& message) {
-      if (hasPassed(message->expiresAtMs, nowMs)) expired.push_back(message);
-      else visit(message);
-    });
-    for (const MessageRef& message : expired) remove(message->topic());
+    expiring_ -= message->expiresAtMs != 0;
+    prune(node);
   }
 
   // Looks at the next `nodes` nodes of the tree and forgets what has expired there.
@@ -72,62 +63,17 @@ class RetainedStore {
         swept_ = root;
         return;
       }
-      const MessageRef message = tree_.value(swept_);
+      const MessageRef message = tree_.value(swept_).message;
       if (message && hasPassed(message->expiresAtMs, nowMs)) remove(message->topic());
     }
   }
 
  private:
-  template <class Visit>
-  void matchAll(Bytes filter, Visit&& visit) const {
-    std::vector<uint32_t> reached{root};
-    std::vector<uint32_t> next;
-    bool hasMulti = false;
-    bool isFirst = true;
-    eachLevel(filter, [&](Bytes level) {
-      next.clear();
-      hasMulti = isLevel(level, '#');
-      for (const uint32_t node : reached) {
-        if (hasMulti) {
-          if (node != root) next.push_back(node);  // the parent level itself
-          else eachChild(node, isFirst, [&](uint32_t child) { next.push_back(child); });
-        } else if (isLevel(level, '+')) {
-          eachChild(node, isFirst, [&](uint32_t child) { next.push_back(child); });
-        } else if (const uint32_t child = tree_.child(node, level); child != 0) {
-          next.push_back(child);
-        }
-      }
-      isFirst = false;
-      reached.swap(next);
-      return !reached.empty();
-    });
-    for (const uint32_t node : reached) {
-      if (hasMulti) visitSubtree(node, visit);
-      else if (tree_.value(node)) visit(tree_.value(node));
-    }
-  }
-
-  static constexpr uint32_t root = TopicTree<MessageRef>::root;
-
-  // Under a wildcard of the first level, topics that begin with $ are left out [MQTT-4.7.2-1].
-  template <class Visit>
-  void eachChild(uint32_t node, bool isFirstLevel, Visit&& visit) const {
-    for (uint32_t child = tree_.firstChild(node); child != 0; child = tree_.nextSibling(child)) {
-      const Bytes level = tree_.level(child);
-      if (!isFirstLevel || level.empty() || level[0] != '$') visit(child);
-    }
-  }
-
-  template <class Visit>
-  void visitSubtree(uint32_t top, Visit&& visit) const {
-    std::vector<uint32_t> open{top};
-    while (!open.empty()) {
-      const uint32_t node = open.back();
-      open.pop_back();
-      if (tree_.value(node)) visit(tree_.value(node));
-      eachChild(node, false, [&](uint32_t child) { open.push_back(child); });
-    }
-  }
+  struct Kept {
+    MessageRef message;
+    uint64_t change = 0;  // the number of the set() that brought it
+  };
+  static constexpr uint32_t root = TopicTree<Kept>::root;
 
   uint32_t find(Bytes topic) const {
     uint32_t node = root;
@@ -148,12 +94,74 @@ class RetainedStore {
     return node;
   }
 
-  TopicTree<MessageRef> tree_;
+  // A walk that has stopped at a node keeps it in the tree. The root stays anyway.
+  void pin(uint32_t node) {
+    if (node != root) pins_[node]++;
+  }
+  void unpin(uint32_t node) {
+    if (node == root) return;
+    const auto found = pins_.find(node);
+    if (--found->second > 0) return;
+    pins_.erase(found);
+    prune(node);
+  }
+  // Takes the node out of the tree, and those above it, as far as nothing needs them.
+  void prune(uint32_t node) {
+    while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node).message && !pins_.contains(node)) node = tree_.remove(node);
+  }
+
+  TopicTree<Kept> tree_;
   const RetainedLimits limits_;
   size_t count_ = 0;
   size_t bytes_ = 0;
   size_t expiring_ = 0;    // messages that will expire
   uint32_t swept_ = root;  // the node that sweep() last looked at
+  uint64_t changes_ = 0;
+  std::unordered_map<uint32_t, uint32_t> pins_;  // node -> walks that have stopped there
+};
+
+// The retained messages that match a filter, visited in steps of any size. Between them the store may change:
+// visited is what was there at the beginning and has not been replaced or removed since.
+class RetainedStore::Walk {
+ public:
+  Walk(RetainedStore& store, std::vector<uint8_t> filter) : store_(&store), cursor_(std::move(filter)), begun_(store.changes_) {}
+  Walk(Walk&& other) noexcept : store_(std::exchange(other.store_, nullptr)), cursor_(std::move(other.cursor_)), begun_(other.begun_) {}
+  Walk& operator=(Walk other) noexcept {
+    std::swap(store_, other.store_);
+    std::swap(cursor_, other.cursor_);
+    std::swap(begun_, other.begun_);
+    return *this;
+  }
+  ~Walk() {
+    if (store_) store_->unpin(cursor_.node());
+  }
+
+  Bytes filter() const { return cursor_.filter(); }
+
+  // Looks at up to `nodes` nodes of the tree, takes their number off it, and calls `visit(message)` for each
+  // message. Forgets those that have expired. True when the walk is at its end.
+  template <class Visit>
+  bool step(uint64_t nowMs, size_t& nodes, Visit&& visit) {
+    const uint32_t before = cursor_.node();
+    std::vector<MessageRef> expired;
+    bool isOver = false;
+    for (; nodes > 0 && !isOver; nodes--) {
+      isOver = !cursor_.next(store_->tree_);
+      const Kept& kept = store_->tree_.value(cursor_.node());
+      if (!kept.message || !cursor_.isMatch() || kept.change > begun_) continue;
+      if (hasPassed(kept.message->expiresAtMs, nowMs)) expired.push_back(kept.message);
+      else visit(kept.message);
+    }
+    store_->pin(cursor_.node());
+    store_->unpin(before);
+    for (const MessageRef& message : expired) store_->remove(message->topic());
+    return isOver;
+  }
+
+ private:
+  RetainedStore* store_;
+  TreeCursor<Kept> cursor_;
+  uint64_t begun_;
 };
 
 }  // namespace rally

@@ -3,6 +3,7 @@
 #include "octets.h"
 
 #include <map>
+#include <memory>
 #include <numeric>
 #include <set>
 
@@ -19,10 +20,32 @@ MessageRef messageOf(const std::string& topic, const std::string& payload) {
   return publication.keep();
 }
 
+std::string entryOf(const MessageRef& message) { return textOf(message->topic()) + "=" + textOf(message->payload()); }
+
+// Visits what the filter matches, in one step.
+template <class Visit>
+void match(RetainedStore& store, const std::string& filter, uint64_t nowMs, Visit&& visit) {
+  size_t nodes = SIZE_MAX;
+  CHECK(RetainedStore::Walk(store, octetsOf(bytesOf(filter))).step(nowMs, nodes, visit));
+}
+
 std::multiset<std::string> matched(RetainedStore& store, const std::string& filter) {
   std::multiset<std::string> found;
-  store.match(Exact(bytesOf(filter)), 0, [&](const MessageRef& message) { found.insert(textOf(message->topic()) + "=" + textOf(message->payload())); });
+  match(store, filter, 0, [&](const MessageRef& message) { found.insert(entryOf(message)); });
   return found;
+}
+
+// How many nodes a tree of these topics has.
+size_t nodesOf(const std::map<std::string, std::string>& topics) {
+  std::set<std::vector<std::string>> nodes{{}};
+  for (const auto& [topic, payload] : topics) {
+    std::vector<std::string> path;
+    for (const std::string& level : levelsOf(topic)) {
+      path.push_back(level);
+      nodes.insert(path);
+    }
+  }
+  return nodes.size();
 }
 
 const std::vector<std::string> topics = {"a",   "b",    "/",    "//",     "/a",    "a/",   "a/b",      "a/b/c",   "a//c", "$sys",
@@ -123,7 +146,7 @@ TEST("retained store: expired messages leave it when they are found, and by the 
       if (random.chance(20)) {
         const std::string& filter = random.pick(filters);
         std::set<std::string> found;
-        store.match(Exact(bytesOf(filter)), nowMs, [&](const MessageRef& message) { found.insert(textOf(message->topic())); });
+        match(store, filter, nowMs, [&](const MessageRef& message) { found.insert(textOf(message->topic())); });
         for (const auto& [name, at] : oracle) CHECK_EQ(found.contains(name), matchesByTheBook(filter, name) && (at == 0 || at > nowMs));
         std::erase_if(oracle, [&](const auto& entry) { return entry.second != 0 && entry.second <= nowMs && matchesByTheBook(filter, entry.first); });
         CHECK_EQ(store.size(), oracle.size());
@@ -153,4 +176,54 @@ TEST("retained store: what is below $SYS is neither counted nor refused") {
   CHECK_EQ(store.size(), 0);
   CHECK_EQ(store.bytes(), 0);
   CHECK(store.set(messageOf("b", "x")));
+}
+
+TEST("retained store: a walk in steps visits what was there at the beginning and has stayed, each once") {
+  check::eachSeed(200, [](check::Random& random) {
+    RetainedStore store(random.next(), {});
+    struct Walking {
+      RetainedStore::Walk walk;
+      std::map<std::string, std::string> expected;  // not visited yet
+    };
+    std::vector<std::unique_ptr<Walking>> walks;
+    std::map<std::string, std::string> oracle;
+    int payloads = 0;
+    for (int step = 0; step < 300; step++) {
+      const std::string& topic = random.pick(topics);
+      if (random.chance(30)) {
+        const std::string payload = std::to_string(++payloads);
+        CHECK(store.set(messageOf(topic, payload)));
+        oracle[topic] = payload;
+        for (const auto& each : walks) each->expected.erase(topic);
+      } else if (random.chance(30)) {
+        store.remove(bytesOf(topic));
+        oracle.erase(topic);
+        for (const auto& each : walks) each->expected.erase(topic);
+      } else if (random.chance(30)) {
+        const std::string& filter = random.pick(filters);
+        walks.push_back(std::make_unique<Walking>(Walking{.walk = {store, octetsOf(bytesOf(filter))}, .expected = {}}));
+        for (const auto& [name, payload] : oracle) {
+          if (matchesByTheBook(filter, name)) walks.back()->expected[name] = payload;
+        }
+      } else if (!walks.empty()) {
+        const size_t at = random.below(walks.size());
+        Walking& walking = *walks[at];
+        size_t nodes = random.between(1, 4);
+        const bool isOver = walking.walk.step(0, nodes, [&](const MessageRef& message) {
+          const auto found = walking.expected.find(textOf(message->topic()));
+          if (!CHECK(found != walking.expected.end())) return;
+          CHECK_EQ(found->second, textOf(message->payload()));
+          walking.expected.erase(found);
+        });
+        CHECK(isOver || nodes == 0);
+        if (isOver) CHECK(walking.expected.empty());
+        if (isOver || random.chance(5)) walks.erase(walks.begin() + long(at));
+      }
+    }
+    walks.clear();
+    CHECK_EQ(store.nodes(), nodesOf(oracle));
+    for (const std::string& topic : topics) store.remove(bytesOf(topic));
+    CHECK(matched(store, "#").empty());
+    CHECK_EQ(store.nodes(), 1);
+  });
 }

@@ -182,7 +182,9 @@ TEST("retained: what is retained while a shard answers a SUBSCRIBE of many filte
 TEST("retained: whoever subscribes while others publish ends with the last value of every topic") {
   check::eachSeed(60, [](check::Random& random) {
     const unsigned workers = random.pick(std::vector<unsigned>{1, 2, 4});
-    HandDrivenBroker broker(workers);
+    Limits limits;
+    if (random.chance(50)) limits.retainedNodesAtOnce = limits.retainedNodesPerStep = limits.retainedNodesPerTurn = 1;
+    HandDrivenBroker broker(workers, limits);
     std::vector<Client*> publishers;
     std::vector<Client*> subscribers;
     for (unsigned i = 0; i < 2; i++) publishers.push_back(&broker.connected("p" + std::to_string(i), i % workers));
@@ -263,4 +265,157 @@ TEST("retained: what is found for a session that is moving reaches it") {
   CHECK(mover.isConnected);
   CHECK(mover.texts() == std::vector<std::string>{topic + "=kept"});
   CHECK_EQ(broker.total(Counter::sessions), 2);
+}
+
+// --- more than a shard looks at in one step -------------------------------------------------------
+
+namespace {
+
+Limits smallSteps() {
+  Limits limits;
+  limits.retainedNodesAtOnce = 3;
+  limits.retainedNodesPerStep = 5;
+  limits.retainedNodesPerTurn = 12;
+  return limits;
+}
+
+Texts retain(HandDrivenBroker& broker, Client& publisher, int count, const std::string& payload) {
+  Texts texts;
+  for (int i = 0; i < count; i++) {
+    const std::string topic = "t/" + std::to_string(i % 7) + "/" + std::to_string(i);
+    publisher.publish(topic, payload, 1, true);
+    texts.push_back(topic + "=" + payload);
+  }
+  broker.settle();
+  return sorted(texts);
+}
+
+}  // namespace
+
+TEST("retained walk: many come in steps, each once, and no more wait in the session than a step of each shard") {
+  for (const unsigned workers : {1u, 2u, 4u}) {
+    HandDrivenBroker broker(workers, smallSteps());
+    Client& publisher = broker.connected("p", 0);
+    const Texts expected = retain(broker, publisher, 500, "x");
+    for (const int qos : {0, 1}) {
+      Client& reader = broker.connected("r" + std::to_string(qos), workers - 1, {.receiveMaximum = 2});
+      reader.answersAtOnce = false;
+      reader.subscribe("t/#", qos);
+      for (int round = 0; round < 300; round++) {
+        CHECK(broker.settle());
+        CHECK(broker.sessionOf(reader)->queue.retained() <= 5 * workers);
+        reader.answer();
+      }
+      CHECK(sortedTexts(reader) == expected);
+      CHECK_EQ(broker.sessionOf(reader)->retainedShards, 0);
+    }
+    CHECK_EQ(broker.total(Counter::queued), 0);
+  }
+}
+
+TEST("retained walk: a reader that stops holds it up, and nobody else") {
+  for (const unsigned workers : {1u, 3u}) {
+    Limits limits = smallSteps();
+    limits.outboxMessagesMax = 20;
+    HandDrivenBroker broker(workers, limits);
+    Client& publisher = broker.connected("p", 0);
+    const Texts expected = retain(broker, publisher, 300, "x");
+    Client& frozen = broker.connected("frozen", 0);
+    frozen.stopReading();
+    frozen.subscribe("#", 0);
+    CHECK(broker.settle());  // everybody sleeps
+    CHECK(frozen.received.empty());
+    CHECK(broker.sessionOf(frozen)->queue.retained() <= 5 * workers);
+    Client& other = broker.connected("other", workers - 1);
+    other.subscribe("#", 0);
+    CHECK(broker.settle());
+    CHECK(sortedTexts(other) == expected);
+    // Half of its outbox is left for what is published now.
+    publisher.publish("live", "now", 0);
+    broker.settle();
+    CHECK_EQ(broker.total(Counter::droppedQos0), 0);
+    frozen.goOnReading();
+    broker.settle();
+    Texts all = expected;
+    all.push_back("live=now");
+    CHECK(sortedTexts(frozen) == sorted(all));
+  }
+}
+
+TEST("retained walk: UNSUBSCRIBE ends it; so does the end of the session; a repeated SUBSCRIBE begins it anew") {
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers, smallSteps());
+    Client& publisher = broker.connected("p", 0);
+    const Texts expected = retain(broker, publisher, 200, "x");
+    Client& reader = broker.connected("r", workers - 1, {.receiveMaximum = 1});
+    reader.answersAtOnce = false;
+    const auto answerAll = [&] {
+      for (int round = 0; round < 2'000; round++) {
+        reader.answer();
+        broker.settle();
+      }
+    };
+    reader.subscribe("t/#", 1);
+    broker.settle();
+    reader.subscribe("t/#", 1);
+    broker.settle();
+    answerAll();
+    CHECK(reader.received.size() >= expected.size() && reader.received.size() <= expected.size() + 6 * workers);
+    reader.subscribe("t/#", 1);
+    broker.settle();
+    const size_t before = reader.received.size();
+    reader.unsubscribe("t/#");
+    broker.settle();
+    answerAll();
+    CHECK(reader.received.size() <= before + 6 * workers);
+    CHECK_EQ(broker.sessionOf(reader)->retainedShards, 0);
+    reader.subscribe("t/#", 1);
+    broker.settle();
+    broker.destroy(*broker.sessionOf(reader), workers - 1);
+    CHECK(broker.settle());
+    retain(broker, publisher, 200, "");
+    CHECK_EQ(broker.total(Counter::retained), 0);
+  }
+}
+
+TEST("retained walk: a session takes it along when it is away and comes back on another worker") {
+  check::eachSeed(40, [](check::Random& random) {
+    const unsigned workers = random.pick(std::vector<unsigned>{1, 2, 4});
+    HandDrivenBroker broker(workers, smallSteps());
+    Client& publisher = broker.connected("p", 0);
+    const Texts expected = retain(broker, publisher, 150, "x");
+    Client& roamer = broker.connected("r", 0, {.receiveMaximum = 3});
+    roamer.subscribe("t/#", 2);
+    for (int step = 0; step < 1'500; step++) {
+      if (roamer.link && random.chance(2)) roamer.drop();
+      if (!roamer.link && random.chance(10)) roamer.connect(unsigned(random.below(workers)));
+      broker.step(random);
+    }
+    if (!roamer.link) roamer.connect(0);
+    broker.settle();
+    if (roamer.subacks.empty()) {  // it was lost with the connection
+      roamer.subscribe("t/#", 2);
+      broker.settle();
+    }
+    const Texts texts = roamer.texts();
+    const std::set<std::string> seen(texts.begin(), texts.end());
+    CHECK(Texts(seen.begin(), seen.end()) == expected);
+    CHECK_EQ(broker.sessionOf(roamer)->retainedShards, 0);
+    CHECK_EQ(broker.total(Counter::queued), 0);
+  });
+}
+
+TEST("retained walk: expired messages on its way leave the store and are not sent") {
+  HandDrivenBroker broker(1, smallSteps());
+  Client& publisher = broker.connected("p", 0);
+  for (int i = 0; i < 60; i++) {
+    publisher.publish({.topic = "t/" + std::to_string(i), .payload = "x", .qos = 1, .retain = true, .expirySeconds = uint32_t(i % 2 ? 5 : 600)});
+  }
+  broker.settle();
+  broker.nowMs += 6'000;
+  Client& reader = broker.connected("r", 0);
+  reader.subscribe("#", 0);
+  broker.settle();
+  CHECK_EQ(reader.received.size(), 30);
+  CHECK_EQ(broker.total(Counter::retained), 30);
 }

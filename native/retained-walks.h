@@ -1,0 +1,153 @@
+// The retained messages that sessions still have to get for their new subscriptions, at the shard that keeps them.
+//
+//   front end                                      shard
+//   SUBSCRIBE           ------subscribe----->      a first step at once: a filter that matches little is done with
+//                       <---retainedFound---
+//                       <---retainedWaits---       there is more
+//   has sent all that   ----retainedMore---->      a step in one of the next turns
+//                       <---retainedFound---       ...
+//                       <---retainedDone----       that was all
+//
+// So a session never holds more of them than a step finds, whatever the store keeps and however slowly its client
+// reads, and no turn of the shard takes longer than retainedNodesPerTurn.
+#pragma once
+#include <algorithm>
+#include <deque>
+#include <unordered_map>
+
+#include "lanes/lane.h"
+#include "limits.h"
+#include "topics/retained-store.h"
+
+namespace rally {
+
+// A subscription of one SUBSCRIBE packet (5.0, 3.8.3.1).
+struct SubscriptionOptions {
+  uint8_t qos = 0;
+  bool noLocal = false;
+  bool retainAsPublished = false;
+  uint8_t retainHandling = 0;
+  uint32_t subscriptionId = 0;
+};
+
+// A new subscription that wants the retained messages of its filter.
+struct RetainedFilter {
+  std::vector<uint8_t> text;
+  SubscriptionOptions options;
+};
+
+// The filters of a SUBSCRIBE are routed: asks a shard for their retained messages, and to say when it has
+// begun to send them. One record, so that nothing is published between its parts.
+struct SubscribeRequest {
+  uint64_t session = 0;
+  uint64_t token = 0;
+  bool isBusy = false;  // retained messages wait there already: none at once
+  std::vector<RetainedFilter> retained;
+};
+
+class RetainedWalks {
+ public:
+  class Outlet {
+   public:
+    virtual ~Outlet() = default;
+    virtual void answer(unsigned worker, const Record& record) = 0;
+  };
+
+  RetainedWalks(RetainedStore& store, const Limits& limits, Outlet& outlet) : store_(store), limits_(limits), outlet_(outlet) {}
+
+  bool hasReady() const { return !ready_.empty(); }
+
+  // A SUBSCRIBE at the front end of `worker`.
+  void begin(SubscribeRequest& request, unsigned worker, uint64_t nowMs) {
+    const bool mayStep = !request.isBusy && !sessions_.contains(request.session);
+    size_t nodes = mayStep ? limits_.retainedNodesAtOnce : 0;
+    for (RetainedFilter& filter : request.retained) {
+      Walking walking{{store_, std::move(filter.text)}, filter.options};
+      if (nodes > 0 && step(walking, request.session, worker, nowMs, nodes)) continue;
+      std::deque<Walking>& walks = sessions_[request.session].walks;
+      std::erase_if(walks, [&](const Walking& other) { return areEqual(other.walk.filter(), walking.walk.filter()); });
+      walks.push_back(std::move(walking));
+    }
+    if (sessions_.contains(request.session)) outlet_.answer(worker, {.kind = RecordKind::retainedWaits, .value = request.session});
+  }
+
+  // The session, at `worker`, has sent what it had got.
+  void ask(uint64_t session, unsigned worker) {
+    const auto found = sessions_.find(session);
+    if (found == sessions_.end()) {
+      outlet_.answer(worker, {.kind = RecordKind::retainedDone, .value = session});
+      return;
+    }
+    found->second.worker = worker;
+    if (std::exchange(found->second.isReady, true)) return;
+    ready_.push_back(session);
+  }
+
+  // The session leaves `worker`, and will ask again from where it goes.
+  void suspend(uint64_t session, unsigned worker) {
+    const auto found = sessions_.find(session);
+    if (found == sessions_.end()) return;
+    found->second.isReady = false;
+    outlet_.answer(worker, {.kind = RecordKind::retainedWaits, .value = session});
+  }
+
+  // The session has ended, or at `worker` no longer subscribes to `filter` [MQTT-3.10.4-2].
+  void stop(uint64_t session) { sessions_.erase(session); }
+  void stop(uint64_t session, Bytes filter, unsigned worker) {
+    const auto found = sessions_.find(session);
+    if (found == sessions_.end()) return;
+    std::deque<Walking>& walks = found->second.walks;
+    std::erase_if(walks, [&](const Walking& walking) { return areEqual(walking.walk.filter(), filter); });
+    if (!walks.empty()) return;
+    sessions_.erase(found);
+    outlet_.answer(worker, {.kind = RecordKind::retainedDone, .value = session});
+  }
+
+  // Once a turn: goes on for those who have asked.
+  void proceed(uint64_t nowMs) {
+    for (size_t left = limits_.retainedNodesPerTurn; left > 0 && !ready_.empty();) {
+      const uint64_t session = ready_.front();
+      ready_.pop_front();
+      const auto found = sessions_.find(session);
+      if (found == sessions_.end() || !std::exchange(found->second.isReady, false)) continue;
+      size_t nodes = std::min(left, limits_.retainedNodesPerStep);
+      left -= nodes;
+      const unsigned worker = found->second.worker;
+      std::deque<Walking>& walks = found->second.walks;
+      while (!walks.empty() && nodes > 0) {
+        if (step(walks.front(), session, worker, nowMs, nodes)) walks.pop_front();
+      }
+      const bool isDone = walks.empty();
+      if (isDone) sessions_.erase(found);
+      outlet_.answer(worker, {.kind = isDone ? RecordKind::retainedDone : RecordKind::retainedWaits, .value = session});
+    }
+  }
+
+ private:
+  struct Walking {
+    RetainedStore::Walk walk;
+    SubscriptionOptions options;
+  };
+  struct Waiting {
+    std::deque<Walking> walks;
+    unsigned worker = 0;
+    bool isReady = false;
+  };
+
+  bool step(Walking& walking, uint64_t session, unsigned worker, uint64_t nowMs, size_t& nodes) {
+    const SubscriptionOptions& options = walking.options;
+    return walking.walk.step(nowMs, nodes, [&](const MessageRef& message) {
+      if (options.noLocal && message->originSession == session) return;
+      outlet_.answer(worker, {.kind = RecordKind::retainedFound, .qos = options.qos, .connection = options.subscriptionId,
+                              .pointer = MessageRef(message).release(), .value = session});
+    });
+  }
+
+  RetainedStore& store_;
+  const Limits& limits_;
+  Outlet& outlet_;
+  std::unordered_map<uint64_t, Waiting> sessions_;
+  std::deque<uint64_t> ready_;
+};
+
+}  // namespace rally
