@@ -510,14 +510,14 @@ napi_value sessions(napi_env env, napi_callback_info info) {
 napi_value moveSessionHere(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   if (Session* session = call.host->engine.findSession(call.integer(0))) {
-    call.host->engine.moveSessionHere(*session, unsigned(call.integer(1)));
+    call.host->engine.moves.begin(*session, unsigned(call.integer(1)));
   }
   return nullptr;
 }
 
 napi_value nextToken(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
-  return toNumber(env, double(call.host->engine.nextToken()));
+  return toNumber(env, double(call.host->engine.subscriptions.nextToken()));
 }
 
 napi_value subscribe(napi_env env, napi_callback_info info) {
@@ -526,19 +526,19 @@ napi_value subscribe(napi_env env, napi_callback_info info) {
   if (!session) return toBoolean(env, false);
   const std::string filter = call.text(1);
   const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)), uint32_t(call.integer(6))};
-  return toBoolean(env, call.host->engine.subscribe(*session, bytesOf(filter), options, call.integer(7)));
+  return toBoolean(env, call.host->engine.subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(7)));
 }
 
 napi_value finishSubscribe(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
-  if (session) call.host->engine.finishSubscribe(*session, call.integer(1));
+  if (session) call.host->engine.subscriptions.finishSubscribe(*session, call.integer(1));
   return nullptr;
 }
 
 napi_value endSubscribe(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
-  if (Session* session = call.host->engine.findSession(call.integer(0))) call.host->engine.endSubscribe(*session);
+  if (Session* session = call.host->engine.findSession(call.integer(0))) call.host->engine.subscriptions.endSubscribe(*session);
   return nullptr;
 }
 
@@ -546,14 +546,14 @@ napi_value isSubscribed(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
   const std::string filter = call.text(1);
-  return toBoolean(env, session && call.host->engine.isSubscribed(*session, bytesOf(filter)));
+  return toBoolean(env, session && call.host->engine.subscriptions.isSubscribed(*session, bytesOf(filter)));
 }
 
 napi_value unsubscribe(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
   const std::string filter = call.text(1);
-  return toBoolean(env, session && call.host->engine.unsubscribe(*session, bytesOf(filter)));
+  return toBoolean(env, session && call.host->engine.subscriptions.unsubscribe(*session, bytesOf(filter)));
 }
 
 // [filter, QoS, No Local, Retain As Published, subscription identifier] for each subscription.

@@ -47,7 +47,6 @@ class Shard {
   bool hasWork() const { return walks_.hasReady(); }
   // Once a turn.
   void proceed() {
-    if (!walks_.hasReady()) return;
     walks_.proceed(nowMs_);
     counters_.set(Counter::retained, retained_.size());  // some may have expired
   }

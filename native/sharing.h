@@ -13,22 +13,16 @@
 #include <algorithm>
 #include <vector>
 
-#include "lanes/lane.h"
 #include "outbound.h"
 #include "sessions/session-table.h"
+#include "shard-requests.h"
 
 namespace rally {
 
 class Sharing {
  public:
-  class Outlet {
-   public:
-    virtual ~Outlet() = default;
-    virtual void toShard(unsigned worker, const Record& record) = 0;
-  };
-
-  Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Counters& counters, Outlet& outlet)
-      : workers_(workers), filters_(filters), sessions_(sessions), outbound_(outbound), counters_(counters), outlet_(outlet) {}
+  Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Counters& counters, ShardRequests& requests)
+      : workers_(workers), filters_(filters), sessions_(sessions), outbound_(outbound), counters_(counters), requests_(requests) {}
 
   // --- members ------------------------------------------------------------------------------------
 
@@ -146,7 +140,7 @@ class Sharing {
     text.topic = share.own->text();
     for (unsigned worker = 0; worker < workers_; worker++) {
       if (!share.base->hasWildcards() && worker != owner) continue;
-      outlet_.toShard(worker, {.kind = RecordKind::shareRoute, .connection = share.key, .generation = share.connected,
+      requests_.toShard(worker, {.kind = RecordKind::shareRoute, .connection = share.key, .generation = share.connected,
                                .reason = share.own->subscribers.empty(), .pointer = MessageRef(text.keep()).release(), .value = share.able});
     }
   }
@@ -162,7 +156,7 @@ class Sharing {
     session.window.eachUnreceived(ask);
     session.queue.each(ask);
     for (const auto& [shard, key] : asked) {
-      outlet_.toShard(shard, {.kind = RecordKind::memberLeft, .connection = key, .value = session.key});
+      requests_.toShard(shard, {.kind = RecordKind::memberLeft, .connection = key, .value = session.key});
     }
   }
 
@@ -177,7 +171,7 @@ class Sharing {
   }
 
   void reshare(unsigned shard, uint32_t shardKey, const MessageRef& message, bool isFull) {
-    outlet_.toShard(shard, {.kind = RecordKind::reshare, .connection = shardKey, .reason = isFull, .pointer = MessageRef(message).release()});
+    requests_.toShard(shard, {.kind = RecordKind::reshare, .connection = shardKey, .reason = isFull, .pointer = MessageRef(message).release()});
   }
 
   // The next member that has room; `isLast`: or could let the message wait, rather one that is connected.
@@ -210,7 +204,7 @@ class Sharing {
       if (!next(*share, smallest, [&](Session& session, uint8_t qos) { return outbound_.isReady(session, 0, qos); })) return false;
       for (unsigned shard = 0; shard < workers_; shard++) {
         if ((share->toldFull >> shard & 1) == 0) continue;
-        outlet_.toShard(shard, {.kind = RecordKind::shareReady, .connection = share->keys[shard]});
+        requests_.toShard(shard, {.kind = RecordKind::shareReady, .connection = share->keys[shard]});
       }
       share->toldFull = 0;
       return true;
@@ -222,7 +216,7 @@ class Sharing {
   SessionTable& sessions_;
   Outbound& outbound_;
   Counters& counters_;
-  Outlet& outlet_;
+  ShardRequests& requests_;
   std::vector<uint64_t> changed_;  // sessions
   std::vector<uint32_t> full_;     // shares that shards have been told are full
 };

@@ -327,7 +327,7 @@ void HandDrivenBroker::onPacket(Worker& worker, const std::shared_ptr<Link>& lin
         refuse(link);
         break;
       }
-      const bool existed = worker.engine.unsubscribe(*session, filter);
+      const bool existed = worker.engine.subscriptions.unsubscribe(*session, filter);
       if (version >= 5) appendOctets(answer, {0, uint8_t(existed ? 0 : 0x11)});
       frontEnd.outbound.send(*link->connection, frameOf(0xb0, answer));
       frontEnd.resume(*link->connection);
@@ -345,7 +345,7 @@ void HandDrivenBroker::refuse(const std::shared_ptr<Link>& link) {
 
 void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session, Bytes body, uint8_t version) {
   rally::Engine& engine = worker.engine;
-  const uint64_t token = engine.nextToken();
+  const uint64_t token = engine.subscriptions.nextToken();
   rally::Reader reader(body);
   Octets suback;
   appendU16(suback, reader.u16());
@@ -359,17 +359,17 @@ void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& 
     const Bytes filter = reader.prefixed();
     const uint8_t bits = reader.u8();
     const rally::SubscriptionOptions options{uint8_t(bits & 3), (bits & 4) != 0, (bits & 8) != 0, uint8_t(bits >> 4), id};
-    engine.subscribe(session, filter, options, token);
+    engine.subscriptions.subscribe(session, filter, options, token);
     suback.push_back(bits & 3);
   }
   worker.subscribes[token] = [&engine, link, suback, key = session.key] {
     rally::Session* subscribed = engine.findSession(key);
     const bool isThere = subscribed && link->connection && link->connection->session == subscribed;
     if (isThere) engine.frontEnd.outbound.send(*link->connection, frameOf(0x90, suback));
-    if (subscribed) engine.endSubscribe(*subscribed);
+    if (subscribed) engine.subscriptions.endSubscribe(*subscribed);
     if (isThere) engine.frontEnd.resume(*link->connection);
   };
-  engine.finishSubscribe(session, token);
+  engine.subscriptions.finishSubscribe(session, token);
 }
 
 // --- the session directory ------------------------------------------------------------------------
@@ -427,10 +427,10 @@ void HandDrivenBroker::move(const std::string& name, const std::shared_ptr<Link>
     rally::Session& created = engine.createSession(key);
     for (const auto& [filter, old] : rows) {
       constexpr uint8_t neverRetained = 2;
-      engine.subscribe(created, bytesOf(filter), {old.qos, old.noLocal, old.retainAsPublished, neverRetained, old.subscriptionId}, 0);
+      engine.subscriptions.subscribe(created, bytesOf(filter), {old.qos, old.noLocal, old.retainAsPublished, neverRetained, old.subscriptionId}, 0);
     }
     workers_[link->worker]->arrivals[key] = [this, name, link] { finishAccept(name, link); };
-    engine.moveSessionHere(created, from);
+    engine.moves.begin(created, from);
   });
 }
 

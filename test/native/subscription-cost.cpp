@@ -62,7 +62,7 @@ TEST("subscription cost: bytes of exact and wildcard filters, and publishing bes
   const auto subscribeAll = [&](int count, std::string (*filterOf)(int)) {
     const size_t start = heapBytes();
     const double startNs = nowNs();
-    for (int i = 0; i < count; i++) engine.subscribe(session, bytesOf(filterOf(i)), {}, 0);
+    for (int i = 0; i < count; i++) engine.subscriptions.subscribe(session, bytesOf(filterOf(i)), {}, 0);
     const double ns = (nowNs() - startNs) / count;
     const double bytes = double(heapBytes() - start) / count;
     std::printf("# %d filters like %s: %.1f bytes and %.0f ns each\n", count, filterOf(count / 2).c_str(), bytes, ns);
@@ -79,8 +79,8 @@ TEST("subscription cost: bytes of exact and wildcard filters, and publishing bes
   const double unsubscribing = nanosecondsOf([&] {
     for (int i = 0; i < 1'000; i++) {
       const std::string filter = exactFilter(exactCount / 2 + i);
-      engine.unsubscribe(session, bytesOf(filter));
-      engine.subscribe(session, bytesOf(filter), {}, 0);
+      engine.subscriptions.unsubscribe(session, bytesOf(filter));
+      engine.subscriptions.subscribe(session, bytesOf(filter), {}, 0);
     }
   });
   std::printf("# unsubscribing and subscribing again among them: %.0f ns\n", unsubscribing / 1'000);
