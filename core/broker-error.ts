@@ -23,6 +23,10 @@ export const brokerErrorCodes = {
 
 export type BrokerErrorCode = keyof typeof brokerErrorCodes;
 
+export function isBrokerErrorCode(code: unknown): code is BrokerErrorCode {
+  return typeof code === 'string' && Object.hasOwn(brokerErrorCodes, code);
+}
+
 /**
  * What RallyMQ throws when it cannot go on as told. The message is one sentence that says what to do;
  * `cause` keeps the error below it, if there is one.

@@ -3,7 +3,7 @@
  * and takes over its sessions, subscriptions and retained messages, which outlive it in the data plane.
  */
 import { Worker } from 'node:worker_threads';
-import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
+import { BrokerError, type BrokerErrorCode, isBrokerErrorCode } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Addon } from '../data-plane/addon.ts';
 import type { Logger } from './logger.ts';
@@ -178,7 +178,7 @@ export class Supervisor {
       });
       worker.once('error', (err) => {
         this.#logger.error({ worker: index, err }, 'a worker failed');
-        reject(err);
+        reject(startError(index, err));
       });
       worker.once('exit', () => {
         reject(new BrokerError('WORKER_FAILED', `Worker ${index} ended while it started.`));
@@ -228,4 +228,10 @@ export class Supervisor {
       this.#logger.error({ worker: index, err: cause }, 'a worker could not be started again');
     }
   }
+}
+
+/** A BrokerError comes out of a thread as a plain Error that has its code. */
+function startError(worker: number, cause: Error & { code?: unknown }): BrokerError {
+  if (isBrokerErrorCode(cause.code)) return new BrokerError(cause.code, cause.message, { cause });
+  return new BrokerError('WORKER_FAILED', `Worker ${worker} did not start: ${cause.message}`, { cause });
 }

@@ -7,6 +7,7 @@
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
@@ -165,20 +166,27 @@ export interface Addon {
 
 /** Errors: ADDON_MISSING. */
 export function loadAddon(): Addon {
-  // From dist/core/data-plane/addon.js.
-  const path = fileURLToPath(new URL('../../../build/Release/rallymq.node', import.meta.url));
-  if (!existsSync(path)) {
-    throw new BrokerError(
-      'ADDON_MISSING',
-      'The native part of RallyMQ is not built; run `npm run build:native`.',
-    );
-  }
-  const addon = createRequire(import.meta.url)(path) as Addon;
-  if (`${addon.nodeModuleVersion}` !== process.versions.modules) {
-    throw new BrokerError(
-      'ADDON_MISSING',
-      'The native part of RallyMQ was built for another version of Node.js; run `npm run install`.',
-    );
-  }
+  const root = fileURLToPath(new URL('../../../', import.meta.url)); // from dist/core/data-plane/addon.js
+  const path = join(root, 'build/Release/rallymq.node');
+  if (!existsSync(path)) throw addonMissing('is not built', root);
+  const addon = load(path, root);
+  if (`${addon.nodeModuleVersion}` !== process.versions.modules) throw isForAnother(root);
   return addon;
+}
+
+function load(path: string, root: string): Addon {
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    throw isForAnother(root, cause);
+  }
+}
+
+function isForAnother(root: string, cause?: unknown): BrokerError {
+  return addonMissing('was built for another version of Node.js or another machine', root, cause);
+}
+
+function addonMissing(what: string, root: string, cause?: unknown): BrokerError {
+  const message = `The native part of RallyMQ ${what}; run \`npm run install\` in ${root}`;
+  return new BrokerError('ADDON_MISSING', message, { cause });
 }

@@ -4,7 +4,7 @@
  * handshake a connection goes over to the data plane, which speaks WebSocket itself: uWebSockets.js would
  * call JavaScript for every message.
  */
-import uWebSockets, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js';
 import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
@@ -14,6 +14,15 @@ import type { ListeningPorts, Site } from '../http/site.ts';
 import { switchingProtocols } from './handshake.ts';
 import { isAllowedOrigin, type OriginRules } from './origin.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
+
+// Its binaries are for some versions of Node.js and of glibc only.
+const { default: uWebSockets } = await import('uWebSockets.js').catch((cause: Error) => {
+  const reason = cause.message.split('\n\n').at(-1)?.split('\n')[0]; // behind what it supports, what failed
+  const advice = 'run `npm ci` with Node.js 20, or take another release of it as the README says';
+  throw new BrokerError('ADDON_MISSING', `uWebSockets.js cannot be loaded (${reason}): ${advice}.`, {
+    cause,
+  });
+});
 
 export class WebSocketListener {
   readonly #app = uWebSockets.App();
