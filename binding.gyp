@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "rallymq",
-      "sources": ["native/addon.cpp"],
+      "sources": ["native/node/addon.cpp"],
       "defines": ["NAPI_VERSION=9"],
       "cflags_cc!": ["-fno-rtti", "-fno-exceptions", "-std=gnu++17", "-std=c++17", "-std=gnu++20"],
       "cflags_cc": [

@@ -1,5 +1,5 @@
 /**
- * The C++ data plane as TypeScript sees it. Only addon.cpp implements this, and only workers (for
+ * The C++ data plane as TypeScript sees it. Only native/node implements this, and only workers (for
  * `Engine`) and the supervisor (for the rest) use it.
  *
  * A slot names a connection of one worker until its `gone` event has been handled. A session is named by

@@ -1,7 +1,7 @@
 // A broker whose workers are driven by hand in one thread, in any order that real threads could take, and
 // the control plane in a few lines: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT and the session directory.
 //
-// A worker goes through the stages of the event loop in native/addon.cpp, and never acts otherwise:
+// A worker goes through the stages of the event loop in native/node/engine-host.h, and never acts otherwise:
 //
 //   poll: bytes, tasks, timers  ->  drain, events  ->  end of turn  ->  drain, events  ->  end of turn
 //     ^-- when it is awake, has been rung or has something to poll --------------  may I sleep? <--'

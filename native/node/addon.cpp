@@ -1,0 +1,49 @@
+// The addon that Node.js loads. This folder is the only one that knows JavaScript: it gives the data plane's
+// objects to TypeScript, as core/data-plane/addon.ts describes them. JavaScript is called with the control
+// plane's events, never with a message, except the host program's.
+#include <node_api.h>
+#include <node_version.h>
+
+#include <array>
+
+#include "brokers.h"
+#include "engine-host.h"
+#include "engine-methods.h"
+#include "method.h"
+#include "ports.h"
+#include "values.h"
+
+namespace rally::node {
+namespace {
+
+napi_value createEngine(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  std::array<napi_value, 3> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  Broker* broker = registry().find(uint32_t(integerOf(env, arguments[0])));
+  const auto worker = unsigned(integerOf(env, arguments[1]));
+  if (!broker || worker >= broker->workers()) {
+    napi_throw_error(env, "ERR_RALLYMQ_NO_BROKER", "there is no such broker or worker in this process");
+    return nullptr;
+  }
+  auto* host = new EngineHost(env, broker->engine(worker), arguments[2]);
+  napi_value engine = nullptr;
+  napi_create_object(env, &engine);
+  for (const Method& method : engineMethods) define(env, engine, method, host);
+  return engine;
+}
+
+napi_value initialise(napi_env env, napi_value exports) {
+  for (const Method& method : {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
+                               Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters},
+                               Method{"reservePort", reservePort}, Method{"releasePort", releasePort}}) {
+    define(env, exports, method, nullptr);
+  }
+  napi_set_named_property(env, exports, "nodeModuleVersion", toNumber(env, NODE_MODULE_VERSION));
+  return exports;
+}
+
+}  // namespace
+}  // namespace rally::node
+
+NAPI_MODULE_INIT() { return rally::node::initialise(env, exports); }

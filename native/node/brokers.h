@@ -1,0 +1,101 @@
+// The brokers of this process, and what JavaScript does with one as a whole. Types and meanings:
+// core/data-plane/addon.ts.
+#pragma once
+#include <node_api.h>
+#include <sys/random.h>
+
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "../broker.h"
+#include "values.h"
+
+namespace rally::node {
+
+// The brokers of this process, by the number that JavaScript knows them by. The one thing that is
+// shared by all threads which load the addon.
+class Registry {
+ public:
+  uint32_t add(std::unique_ptr<Broker> broker) {
+    const std::lock_guard lock(mutex_);
+    brokers_[++last_] = std::move(broker);
+    return last_;
+  }
+  Broker* find(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = brokers_.find(id);
+    return found == brokers_.end() ? nullptr : found->second.get();
+  }
+  void remove(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    brokers_.erase(id);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<uint32_t, std::unique_ptr<Broker>> brokers_;
+  uint32_t last_ = 0;
+};
+
+inline Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+inline napi_value createBroker(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  std::array<napi_value, 2> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  const auto limit = [&](const char* name) { return limitOf(env, arguments[1], name); };
+  Limits limits;
+  limits.maximumPacketSizeBytes = uint32_t(limit("maximumPacketSizeBytes"));
+  limits.connectPacketSizeBytesMax = uint32_t(limit("connectPacketSizeBytesMax"));
+  limits.connectTimeoutMs = uint32_t(limit("connectTimeoutMs"));
+  limits.receiveMaximum = uint16_t(limit("receiveMaximum"));
+  limits.inflightMax = uint16_t(limit("inflightMax"));
+  limits.topicAliasMaximum = uint16_t(limit("topicAliasMaximum"));
+  limits.outgoingTopicAliasesMax = uint16_t(limit("outgoingTopicAliasesMax"));
+  limits.topicLevelsMax = uint32_t(limit("topicLevelsMax"));
+  limits.maximumQos = uint8_t(limit("maximumQoS"));
+  limits.retainAvailable = limit("retainAvailable") != 0;
+  limits.checksPayloadFormat = limit("checksPayloadFormat") != 0;
+  limits.outboxBytesMax = uint32_t(limit("outboxBytesMax"));
+  limits.outboxMessagesMax = uint32_t(limit("outboxMessagesMax"));
+  limits.sessionQueueMessagesMax = uint32_t(limit("sessionQueueMessagesMax"));
+  limits.sessionQueueBytesMax = uint32_t(limit("sessionQueueBytesMax"));
+  limits.inputBufferBytesMax = uint32_t(limit("inputBufferBytesMax"));
+  limits.outboxTotalBytesMax = size_t(limit("outboxTotalBytesMax"));
+  limits.retainedMessagesMax = size_t(limit("retainedMessagesMax"));
+  limits.retainedBytesMax = size_t(limit("retainedBytesMax"));
+  limits.laneRecords = uint32_t(limit("laneRecords"));
+  uint64_t seed = 0;
+  if (getrandom(&seed, sizeof seed, 0) != sizeof seed) std::abort();
+  return toNumber(env, registry().add(std::make_unique<Broker>(unsigned(integerOf(env, arguments[0])), limits, seed)));
+}
+
+inline napi_value destroyBroker(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  registry().remove(uint32_t(integerOf(env, argument)));
+  return nullptr;
+}
+
+// The sums over all workers, in the order of `Counter`.
+inline napi_value readCounters(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  const Broker* broker = registry().find(uint32_t(integerOf(env, argument)));
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  for (uint32_t i = 0; broker && i < uint32_t(Counter::count); i++) {
+    napi_set_element(env, list, i, toNumber(env, double(broker->total(Counter(i)))));
+  }
+  return list;
+}
+
+}  // namespace rally::node

@@ -1,0 +1,192 @@
+// An engine on the event loop of its worker. It hooks the loop, so that nothing has to be scheduled from
+// JavaScript:
+//
+//   poll     sockets are read
+//   check    turn(): lanes -> events to JavaScript -> outboxes to sockets -> lanes handed over
+//   prepare  turn() again for what timers and promises did; then sleep, if nothing is left to do
+#pragma once
+#include <malloc.h>
+#include <node_api.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <array>
+#include <vector>
+
+#include "../engine.h"
+#include "../net/sockets.h"
+#include "host-transport.h"
+#include "script.h"
+
+namespace rally::node {
+
+class EngineHost {
+ public:
+  EngineHost(napi_env env, Engine& ownEngine, napi_value handlers)
+      : engine(ownEngine),
+        script(env, handlers),
+        hostTransport(script, engine.frontEnd),
+        sockets(loopOf(env), engine.frontEnd),
+        env_(env) {
+    updateNow();
+    engine.frontEnd.outbound.addTransport(hostTransport);
+    engine.frontEnd.outbound.addTransport(sockets);
+    uv_loop_t* loop = loopOf(env);
+    uv_prepare_init(loop, &prepare_);
+    uv_check_init(loop, &check_);
+    uv_idle_init(loop, &idle_);
+    uv_timer_init(loop, &timer_);
+    uv_poll_init(loop, &bell_, engine.doorbell().fd());
+    for (uv_handle_t* handle : handles()) {
+      handle->data = this;
+      uv_unref(handle);
+    }
+    uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<EngineHost*>(handle->data)->onPrepare(); });
+    uv_check_start(&check_, [](uv_check_t* handle) { static_cast<EngineHost*>(handle->data)->onCheck(); });
+    uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<EngineHost*>(handle->data)->engine.doorbell().answer(); });
+    uv_timer_start(&timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->onTick(); }, tickMs, tickMs);
+    napi_add_async_cleanup_hook(env, onCleanup, this, &cleanup_);
+  }
+
+  // The event loop reads the clock when it wakes; all times of the data plane are its (monotonic, ms).
+  void updateNow() { engine.beginTurn(uv_now(loopOf(env_))); }
+
+  Engine& engine;
+  Script script;
+  HostTransport hostTransport;
+  SocketTransport sockets;
+
+ private:
+  static constexpr uint64_t tickMs = 1'000;
+  static constexpr uint64_t turnoverMin = 1'000;  // connections opened and closed that make a storm
+
+  static uv_loop_t* loopOf(napi_env env) {
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(env, &loop);
+    return loop;
+  }
+
+  std::array<uv_handle_t*, 5> handles() {
+    return {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_),
+            reinterpret_cast<uv_handle_t*>(&timer_), reinterpret_cast<uv_handle_t*>(&bell_)};
+  }
+
+  void turn() {
+    updateNow();
+    engine.drainLanes();
+    dispatchEvents();
+    engine.endTurn();
+    script.endTurn();
+  }
+
+  void onTick() {
+    updateNow();
+    engine.tick();
+    sockets.tick();
+    trimWhenQuiet();
+  }
+
+  // Gives back to the system what a storm of connections has left free, once it is over.
+  void trimWhenQuiet() {
+    const uint64_t turnover = engine.counters.get(Counter::connectionsOpened) + engine.counters.get(Counter::connectionsClosed);
+    const bool isQuiet = turnover == turnoverSeen_;
+    if (isQuiet && turnover - turnoverTrimmed_ > turnoverMin) {
+      malloc_trim(0);
+      turnoverTrimmed_ = turnover;
+    }
+    turnoverSeen_ = turnover;
+  }
+
+  void onCheck() {
+    engine.doorbell().wake();
+    turn();
+  }
+
+  void onPrepare() {
+    turn();
+    engine.doorbell().sleep();
+    if (engine.hasWork()) {
+      engine.doorbell().wake();
+      uv_idle_start(&idle_, [](uv_idle_t*) {});
+    } else {
+      uv_idle_stop(&idle_);
+    }
+  }
+
+  // Events may bring about further events: all are handed over before the outboxes are written.
+  void dispatchEvents() {
+    std::vector<Event>& events = engine.frontEnd.events;
+    while (!events.empty()) {
+      std::vector<Event> batch;
+      batch.swap(events);
+      for (const Event& event : batch) {
+        script.onEvent(event);
+        if (event.kind == EventKind::gone) engine.frontEnd.release(engine.frontEnd.connection(event.slot));
+      }
+    }
+  }
+
+  // A thread that was ended from outside (terminate(), process.exit(), out of memory) leaves the sockets of
+  // uWebSockets open, and Node aborts the process when a loop has open handles. They are all that still polls
+  // descriptors on this loop beside the doorbell.
+  static void closeLeftSocket(uv_handle_t* handle, void* data) {
+    const auto* host = static_cast<EngineHost*>(data);
+    if (handle->type != UV_POLL || uv_is_closing(handle) || handle == reinterpret_cast<const uv_handle_t*>(&host->bell_)) return;
+    uv_os_fd_t descriptor = -1;
+    if (uv_fileno(handle, &descriptor) == 0) shutdown(descriptor, SHUT_RDWR);
+    uv_close(handle, nullptr);
+    if (descriptor >= 0) close(descriptor);
+  }
+
+  // The thread ends: sockets and hooks are closed, the engine stays for the thread that follows.
+  static void onCleanup(napi_async_cleanup_hook_handle, void* data) {
+    auto* host = static_cast<EngineHost*>(data);
+    host->sockets.stopListening();
+    host->engine.frontEnd.eachConnection([&](Connection& connection) {
+      if (connection.transport == &host->sockets) host->sockets.abort(connection);
+    });
+    uv_walk(loopOf(host->env_), closeLeftSocket, host);
+    host->engine.frontEnd.outbound.removeTransport(host->hostTransport);
+    host->engine.frontEnd.outbound.removeTransport(host->sockets);
+    host->engine.abandonConnections();
+    for (uv_handle_t* handle : host->handles()) {
+      host->openHandles_++;
+      uv_close(handle, [](uv_handle_t* closed) {
+        auto* owner = static_cast<EngineHost*>(closed->data);
+        if (--owner->openHandles_ == 0) owner->finishCleanup();
+      });
+    }
+  }
+
+  void finishCleanup() {
+    if (sockets.openHandles() > 0) {  // its close callbacks come in this or the next turn of the loop
+      uv_loop_t* loop = loopOf(env_);
+      uv_idle_init(loop, &idle_);
+      idle_.data = this;
+      openHandles_ = 1;
+      uv_close(reinterpret_cast<uv_handle_t*>(&idle_), [](uv_handle_t* closed) {
+        auto* owner = static_cast<EngineHost*>(closed->data);
+        owner->openHandles_ = 0;
+        owner->finishCleanup();
+      });
+      return;
+    }
+    napi_async_cleanup_hook_handle cleanup = cleanup_;
+    delete this;
+    napi_remove_async_cleanup_hook(cleanup);
+  }
+
+  const napi_env env_;
+  uv_prepare_t prepare_{};
+  uv_check_t check_{};
+  uv_idle_t idle_{};
+  uv_timer_t timer_{};
+  uv_poll_t bell_{};
+  napi_async_cleanup_hook_handle cleanup_ = nullptr;
+  size_t openHandles_ = 0;
+  uint64_t turnoverSeen_ = 0;     // connections opened and closed until the last tick
+  uint64_t turnoverTrimmed_ = 0;  // and until memory was last given back
+};
+
+}  // namespace rally::node

@@ -1,0 +1,232 @@
+// The functions of an Engine object. Their types and meanings: core/data-plane/addon.ts.
+#pragma once
+#include <node_api.h>
+#include <uv.h>
+
+#include <array>
+#include <string>
+
+#include "../net/uwebsockets.h"
+#include "engine-host.h"
+#include "internal-field.h"
+#include "method.h"
+#include "values.h"
+
+namespace rally::node {
+
+// The arguments of a call on an Engine object. Its functions carry their EngineHost with them: unwrapping
+// an object at each call would cost more than taking in a small message.
+template <size_t Count>
+struct Call {
+  napi_env env;
+  std::array<napi_value, Count> arguments{};
+  EngineHost* host = nullptr;
+
+  Call(napi_env environment, napi_callback_info info) : env(environment) {
+    size_t count = Count;
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, arguments.data(), nullptr, &data);
+    host = static_cast<EngineHost*>(data);
+  }
+  uint64_t integer(size_t index) const { return integerOf(env, arguments[index]); }
+  uint32_t slot(size_t index) const {
+    uint32_t slot = 0;
+    napi_get_value_uint32(env, arguments[index], &slot);
+    return slot;
+  }
+  bool truth(size_t index) const { return truthOf(env, arguments[index]); }
+  std::string text(size_t index) const { return textOf(env, arguments[index]); }
+  Bytes bytes(size_t index) const { return bytesOf(env, arguments[index]); }
+  FrontEnd& frontEnd() const { return host->engine.frontEnd; }
+  Connection& connection(size_t index) const { return frontEnd().connection(slot(index)); }
+};
+
+// The connection that uWebSockets holds behind an HttpResponse becomes a WebSocket of the data plane.
+inline napi_value openWebSocket(napi_env env, napi_callback_info info) {
+  const Call<3> call(env, info);
+  const void* socket = firstInternalField(call.arguments[0]);
+  const int descriptor = socket ? duplicateDescriptor(socket, int(call.integer(1))) : -1;
+  return toBoolean(env, descriptor >= 0 && call.host->sockets.openWebSocket(descriptor, bytesOf(call.text(2))));
+}
+
+inline napi_value openHost(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  return toNumber(env, call.frontEnd().open(call.host->hostTransport, true).slot);
+}
+
+inline napi_value receive(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  call.host->updateNow();
+  call.frontEnd().receive(call.connection(0), call.bytes(1));
+  return nullptr;
+}
+
+inline napi_value resume(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.frontEnd().resume(call.connection(0));
+  return nullptr;
+}
+
+inline napi_value send(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  call.frontEnd().outbound.send(call.connection(0), call.bytes(1));
+  return nullptr;
+}
+
+inline napi_value closeConnection(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.frontEnd().close(call.connection(0));
+  return nullptr;
+}
+
+inline napi_value accept(napi_env env, napi_callback_info info) {
+  const Call<10> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(1));
+  if (!session) return toBoolean(env, false);
+  ConnectionTerms terms;
+  terms.version = uint8_t(call.integer(2));
+  terms.keepAliveMs = uint32_t(call.integer(3));
+  terms.receiveMaximum = uint16_t(call.integer(4));
+  terms.maximumPacketSize = uint32_t(call.integer(5));
+  terms.isPersistent = call.truth(6);
+  terms.withholdsProblems = call.truth(8);
+  terms.topicAliasMaximum = uint16_t(call.integer(9));
+  call.frontEnd().accept(call.connection(0), *session, terms, call.bytes(7));
+  return toBoolean(env, true);
+}
+
+inline napi_value createSession(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  call.host->engine.createSession(call.integer(0), call.truth(1));
+  return nullptr;
+}
+
+inline napi_value destroySession(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  if (Session* session = call.host->engine.findSession(call.integer(0))) call.host->engine.destroySession(*session);
+  return nullptr;
+}
+
+inline napi_value sessions(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  uint32_t count = 0;
+  call.host->engine.eachSession([&](const Session& session) { napi_set_element(env, list, count++, toNumber(env, double(session.key))); });
+  return list;
+}
+
+inline napi_value moveSessionHere(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  if (Session* session = call.host->engine.findSession(call.integer(0))) {
+    call.host->engine.moves.begin(*session, unsigned(call.integer(1)));
+  }
+  return nullptr;
+}
+
+inline napi_value nextToken(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  return toNumber(env, double(call.host->engine.subscriptions.nextToken()));
+}
+
+inline napi_value subscribe(napi_env env, napi_callback_info info) {
+  const Call<8> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  if (!session) return toBoolean(env, false);
+  const std::string filter = call.text(1);
+  const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)), uint32_t(call.integer(6))};
+  return toBoolean(env, call.host->engine.subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(7)));
+}
+
+inline napi_value finishSubscribe(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  if (session) call.host->engine.subscriptions.finishSubscribe(*session, call.integer(1));
+  return nullptr;
+}
+
+inline napi_value endSubscribe(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  if (Session* session = call.host->engine.findSession(call.integer(0))) call.host->engine.subscriptions.endSubscribe(*session);
+  return nullptr;
+}
+
+inline napi_value isSubscribed(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  const std::string filter = call.text(1);
+  return toBoolean(env, session && call.host->engine.subscriptions.isSubscribed(*session, bytesOf(filter)));
+}
+
+inline napi_value unsubscribe(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  const std::string filter = call.text(1);
+  return toBoolean(env, session && call.host->engine.subscriptions.unsubscribe(*session, bytesOf(filter)));
+}
+
+// [filter, QoS, No Local, Retain As Published, subscription identifier] for each subscription.
+inline napi_value subscriptions(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  const Session* session = call.host->engine.findSession(call.integer(0));
+  if (!session) return list;
+  uint32_t count = 0;
+  for (const SubscriptionRef& subscription : session->subscriptions) {
+    const Subscriber& subscriber = subscription.filter->subscribers[subscription.position];
+    const std::array<napi_value, 5> fields = {toText(env, subscription.filter->text()), toNumber(env, subscriber.qos), toBoolean(env, subscriber.noLocal),
+                                              toBoolean(env, subscriber.retainAsPublished), toNumber(env, subscriber.subscriptionId)};
+    napi_value row = nullptr;
+    napi_create_array_with_length(env, fields.size(), &row);
+    for (uint32_t i = 0; i < fields.size(); i++) napi_set_element(env, row, i, fields[i]);
+    napi_set_element(env, list, count++, row);
+  }
+  return list;
+}
+
+inline napi_value subscriptionCount(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  const Session* session = call.host->engine.findSession(call.integer(0));
+  return toNumber(env, session ? double(session->subscriptions.size()) : 0);
+}
+
+inline napi_value listenTcp(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  const int port = call.host->sockets.listen(call.text(0), int(call.integer(1)));
+  if (port >= 0) return toNumber(env, port);
+  napi_throw_error(env, uv_err_name(port), uv_strerror(port));
+  return nullptr;
+}
+
+inline napi_value stopTcp(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  call.host->sockets.stopListening();
+  return nullptr;
+}
+
+constexpr std::array engineMethods = {
+    Method{"openWebSocket", openWebSocket},
+    Method{"openHost", openHost},
+    Method{"receive", receive},
+    Method{"resume", resume},
+    Method{"send", send},
+    Method{"close", closeConnection},
+    Method{"accept", accept},
+    Method{"createSession", createSession},
+    Method{"destroySession", destroySession},
+    Method{"sessions", sessions},
+    Method{"moveSessionHere", moveSessionHere},
+    Method{"nextToken", nextToken},
+    Method{"subscribe", subscribe},
+    Method{"finishSubscribe", finishSubscribe},
+    Method{"endSubscribe", endSubscribe},
+    Method{"isSubscribed", isSubscribed},
+    Method{"unsubscribe", unsubscribe},
+    Method{"subscriptions", subscriptions},
+    Method{"subscriptionCount", subscriptionCount},
+    Method{"listenTcp", listenTcp},
+    Method{"stopTcp", stopTcp},
+};
+
+}  // namespace rally::node

@@ -1,0 +1,18 @@
+// A function that JavaScript gets on an object.
+#pragma once
+#include <node_api.h>
+
+namespace rally::node {
+
+struct Method {
+  const char* name;
+  napi_callback function;
+};
+
+inline void define(napi_env env, napi_value object, const Method& method, void* data) {
+  napi_value function = nullptr;
+  napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.function, data, &function);
+  napi_set_named_property(env, object, method.name, function);
+}
+
+}  // namespace rally::node

@@ -1,0 +1,38 @@
+// Free ports, for workers to share.
+#pragma once
+#include <node_api.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "../net/sockets.h"
+#include "values.h"
+
+namespace rally::node {
+
+// Binds a free port, so that nobody else gets it before the workers listen there: [descriptor, port].
+inline napi_value reservePort(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  int port = 0;
+  const int fd = bindShared(textOf(env, argument), port);
+  if (fd < 0) {
+    napi_throw_error(env, uv_err_name(fd), uv_strerror(fd));
+    return nullptr;
+  }
+  napi_value pair = nullptr;
+  napi_create_array_with_length(env, 2, &pair);
+  napi_set_element(env, pair, 0, toNumber(env, fd));
+  napi_set_element(env, pair, 1, toNumber(env, port));
+  return pair;
+}
+
+inline napi_value releasePort(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  close(int(numberOf(env, argument)));
+  return nullptr;
+}
+
+}  // namespace rally::node

@@ -1,0 +1,89 @@
+// Calls into the JavaScript of a worker.
+#pragma once
+#include <node_api.h>
+
+#include <array>
+#include <initializer_list>
+#include <utility>
+
+#include "../events.h"
+#include "values.h"
+
+namespace rally::node {
+
+// Calls the two functions of the worker. Events may set off promises and timers, so they are called as
+// callbacks of the event loop, in scopes that the first event of a turn opens and the end of the turn
+// closes. The host program's bytes are only posted and handed over plainly, also in the middle of other
+// JavaScript.
+class Script {
+ public:
+  Script(napi_env env, napi_value handlers) : env_(env) {
+    napi_create_reference(env, handlers, 1, &handlers_);
+    onEvent_ = functionOf(handlers, "onEvent");
+    onHostBytes_ = functionOf(handlers, "onHostBytes");
+    napi_value name = nullptr;
+    napi_create_string_utf8(env, "rallymq", NAPI_AUTO_LENGTH, &name);
+    napi_async_init(env, handlers, name, &context_);
+  }
+  ~Script() {
+    napi_async_destroy(env_, context_);
+    for (napi_ref reference : {handlers_, onEvent_, onHostBytes_}) napi_delete_reference(env_, reference);
+  }
+
+  void onEvent(const Event& event) {
+    if (!callbackScope_) openScopes();
+    call(onEvent_, {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)}, event.bytes);
+  }
+  void onHostBytes(Bytes bytes) { call(onHostBytes_, {}, bytes); }
+
+  void endTurn() {
+    if (!callbackScope_) return;
+    napi_close_callback_scope(env_, std::exchange(callbackScope_, nullptr));
+    napi_close_handle_scope(env_, std::exchange(handleScope_, nullptr));
+  }
+
+ private:
+  napi_ref functionOf(napi_value handlers, const char* name) {
+    napi_value function = nullptr;
+    napi_ref reference = nullptr;
+    napi_get_named_property(env_, handlers, name, &function);
+    napi_create_reference(env_, function, 1, &reference);
+    return reference;
+  }
+
+  void openScopes() {
+    napi_open_handle_scope(env_, &handleScope_);
+    napi_value handlers = nullptr;
+    napi_get_reference_value(env_, handlers_, &handlers);
+    napi_open_callback_scope(env_, handlers, context_, &callbackScope_);
+  }
+
+  void call(napi_ref reference, std::initializer_list<double> numbers, Bytes bytes) {
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env_, &scope);
+    napi_value handlers = nullptr;
+    napi_value function = nullptr;
+    napi_get_reference_value(env_, handlers_, &handlers);
+    napi_get_reference_value(env_, reference, &function);
+    std::array<napi_value, 6> arguments{};
+    size_t count = 0;
+    for (const double number : numbers) arguments[count++] = toNumber(env_, number);
+    arguments[count++] = toBytes(env_, bytes);
+    if (arguments[count - 1] && napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
+      napi_value error = nullptr;
+      napi_get_and_clear_last_exception(env_, &error);
+      napi_fatal_exception(env_, error);
+    }
+    napi_close_handle_scope(env_, scope);
+  }
+
+  const napi_env env_;
+  napi_ref handlers_ = nullptr;
+  napi_ref onEvent_ = nullptr;
+  napi_ref onHostBytes_ = nullptr;
+  napi_async_context context_ = nullptr;
+  napi_handle_scope handleScope_ = nullptr;
+  napi_callback_scope callbackScope_ = nullptr;
+};
+
+}  // namespace rally::node
