@@ -8,25 +8,12 @@ import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
-import { createLogger, type Logger } from './control/logger.ts';
-import type {
-  CloseCause,
-  ConnectRequest,
-  HttpReply,
-  HttpRequest,
-  RenewalRequest,
-  ToMain,
-} from './control/messages.ts';
-import { type Address, Supervisor } from './control/supervisor.ts';
-import { type CounterName, counterNames, loadAddon } from './data-plane/addon.ts';
-import { HostClient, type MessageListener, type PublishOptions } from './host/host-client.ts';
-import { type AuthenticationRequest, Authenticator } from './security/authenticator.ts';
-import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
-import { systemClock } from './sessions/timers.ts';
-import { SysPublisher } from './statistics/sys-publisher.ts';
-import type { BrokerSample } from './statistics/sys-topics.ts';
-import type { QoS, Will } from './wire/packets.ts';
-import { ReasonCode } from './wire/reason-code.ts';
+import type { CloseCause } from './control/messages.ts';
+import type { Address } from './control/supervisor.ts';
+import { type AuthenticationHooks, ControlPlane, type Statistics } from './control-plane.ts';
+import type { MessageListener, PublishOptions } from './host/host-client.ts';
+import type { ClientInfo } from './sessions/session-directory.ts';
+import type { QoS } from './wire/packets.ts';
 
 export { BrokerError, type BrokerErrorCode } from './broker-error.ts';
 export type {
@@ -37,7 +24,11 @@ export type {
   ConnectingClient,
 } from './config/authentication.ts';
 export type { Limits } from './config/limits.ts';
-export type { BrokerOptions } from './config/options.ts';
+export type { BrokerOptions, LogLevel, ReasonStrings } from './config/options.ts';
+export type { CloseCause } from './control/messages.ts';
+export type { Address } from './control/supervisor.ts';
+export type { Statistics } from './control-plane.ts';
+export type { CounterName } from './data-plane/addon.ts';
 export type { HostMessage, MessageListener, PublishOptions } from './host/host-client.ts';
 export {
   type ScramCredentials,
@@ -46,6 +37,8 @@ export {
   scramSha256,
 } from './security/scram-sha-256.ts';
 export type { ClientInfo } from './sessions/session-directory.ts';
+export type { QoS } from './wire/packets.ts';
+export type { Properties } from './wire/properties.ts';
 
 /** The version of this package. */
 export const version: string = JSON.parse(
@@ -60,76 +53,25 @@ export interface BrokerEvents {
   error: [error: BrokerError];
 }
 
-export type Statistics = Readonly<Record<CounterName, number>>;
-
-/** The options that are functions: they are not part of the configuration. */
-type AuthenticationHooks = Pick<BrokerOptions, 'authenticate' | 'authenticationMethods'>;
-
-type State = 'new' | 'starting' | 'running' | 'stopped';
-
-/** Origins of refused pages that are logged; anybody can make up more. */
-const refusedOriginsMax = 100;
-
-/** The worker that carries the host program's connection. */
-const hostWorker = 0;
+type State = 'new' | 'started' | 'stopped';
 
 export class Broker extends EventEmitter<BrokerEvents> {
   readonly #config: BrokerConfig;
-  readonly #logger: Logger;
-  readonly #host: HostClient;
-  readonly #authenticator: Authenticator;
-  readonly #directory: SessionDirectory;
-  readonly #hostSession: number;
-  readonly #sys: SysPublisher;
-  #startedAtMs = 0;
-  #supervisor: Supervisor | undefined;
+  readonly #control: ControlPlane;
+  readonly #claims: PortClaim[] = [];
   #address: Address | undefined;
   #state: State = 'new';
   #stopped: Promise<void> | undefined;
-  readonly #claims: PortClaim[] = [];
-  readonly #refusedOrigins = new Set<string>();
 
   /** Use {@link createBroker}. */
   constructor(config: BrokerConfig, hooks: AuthenticationHooks) {
     super();
     this.#config = config;
-    this.#logger = createLogger(config.logLevel);
-    this.#host = new HostClient(config.limits, (bytes) =>
-      this.#supervisor?.send(hostWorker, { type: 'hostBytes', bytes }),
-    );
-    this.#authenticator = new Authenticator({
-      authenticate: hooks.authenticate,
-      methods: hooks.authenticationMethods ?? [],
-      allowsAnonymous: config.allowAnonymous,
-      timeoutMs: config.limits.connectTimeoutMs,
-      clock: systemClock,
-      sendChallenge: (worker, connection, data) =>
-        this.#supervisor?.send(worker, { type: 'challenge', connection, data }),
-      onFailed: (err) => this.#logger.error({ err }, 'authentication failed; the client is refused'),
-    });
-    this.#directory = new SessionDirectory({
-      link: {
-        send: (worker, message) => this.#supervisor?.send(worker, message) ?? false,
-        request: (worker, message) =>
-          this.#supervisor?.request(worker, message) ??
-          Promise.reject(new BrokerError('NOT_RUNNING', 'The broker is not started.')),
-      },
-      clock: systemClock,
-      connectionsMax: config.limits.connectionsMax,
-      fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
-      closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
-      authenticate: (worker, connection, request) =>
-        this.#authenticator.decide(worker, connection, authenticationOf(request)),
-      publishWill: (will) => this.#publishWill(will),
-      onConnected: (client) => this.#onConnected(client),
-      onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
-    });
-    this.#hostSession = this.#directory.nextKey();
-    this.#sys = new SysPublisher({
-      intervalSeconds: config.sysIntervalSeconds,
-      clock: systemClock,
-      sample: () => this.#sample(),
-      publish: (topic, payload) => this.#publishSys(topic, payload),
+    this.#control = new ControlPlane(config, version, hooks, {
+      onConnected: (client) => this.emit('clientConnected', client),
+      onDisconnected: (client, cause, reasonCode) =>
+        this.emit('clientDisconnected', client, { cause, reasonCode }),
+      onFatal: (error) => void this.#onFatal(error),
     });
   }
 
@@ -140,38 +82,26 @@ export class Broker extends EventEmitter<BrokerEvents> {
   async start(): Promise<void> {
     if (this.#state !== 'new')
       throw new BrokerError('ALREADY_STARTED', 'A broker starts once; make another one.');
-    this.#state = 'starting';
+    this.#state = 'started';
     try {
-      this.#address = await this.#startWorkers();
+      this.#address = await this.#listen();
       this.#assertNotStopped();
     } catch (error) {
       this.#release();
       this.#assertNotStopped(); // whatever else failed, that is why
       throw error;
     }
-    this.#state = 'running';
-    this.#startedAtMs = performance.now();
-    this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
-    if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
-    this.#logger.info({ ...this.#address, workers: this.#config.workers, version }, 'ready');
+    this.#control.run();
+    this.#control.logger.info({ ...this.#address, workers: this.#config.workers, version }, 'ready');
   }
 
-  async #startWorkers(): Promise<Address> {
+  async #listen(): Promise<Address> {
     const { host, port, tcpPort } = this.#config;
     const numericHost = await numericAddress(host);
     await this.#claim(numericHost, port, '--port');
     if (tcpPort !== false) await this.#claim(numericHost, tcpPort, '--tcp-port');
     this.#assertNotStopped();
-    this.#supervisor = new Supervisor(loadAddon(), this.#config, version, this.#logger, {
-      onMessage: (worker, message) => this.#onMessage(worker, message),
-      onWorkerLost: (worker) => {
-        this.#authenticator.workerLost(worker);
-        this.#directory.workerLost(worker);
-      },
-      onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
-      onFatal: (error) => void this.#onFatal(error),
-    });
-    return await this.#supervisor.start(numericHost);
+    return await this.#control.start(numericHost);
   }
 
   async #claim(host: string, port: number, flag: string): Promise<void> {
@@ -196,13 +126,9 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   async #stop(): Promise<void> {
     this.#state = 'stopped';
-    this.#sys.stop();
-    this.#directory.stop();
-    this.#host.close();
-    const isElsewhere = this.#config.serverReference !== undefined;
-    await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
+    await this.#control.stop();
     this.#release();
-    this.#logger.info('stopped');
+    this.#control.logger.info('stopped');
   }
 
   /** Where it listens, with the ports that were chosen for 0. Errors: NOT_RUNNING. */
@@ -217,8 +143,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
    * Errors: NOT_RUNNING, HOST_PUBLISH_INVALID, HOST_PUBLISH_REFUSED.
    */
   async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {
-    void this.#running;
-    await this.#host.publish(topic, payload, options);
+    this.#control.assertRunning();
+    await this.#control.host.publish(topic, payload, options);
   }
 
   /**
@@ -227,152 +153,19 @@ export class Broker extends EventEmitter<BrokerEvents> {
    * HOST_SUBSCRIBE_INVALID.
    */
   async subscribe(filter: string, listener: MessageListener, qos: QoS = 1): Promise<() => Promise<void>> {
-    void this.#running;
-    return await this.#host.subscribe(filter, listener, qos);
+    this.#control.assertRunning();
+    return await this.#control.host.subscribe(filter, listener, qos);
   }
 
   /** What the data plane has counted since the start, over all workers. Errors: NOT_RUNNING. */
   statistics(): Statistics {
-    const values = this.#running.counters;
-    const entries = counterNames.map((name, index) => [name, values[index] ?? 0] as const);
-    return Object.fromEntries(entries) as Statistics;
-  }
-
-  #sample(): BrokerSample {
-    return {
-      version,
-      uptimeSeconds: (performance.now() - this.#startedAtMs) / 1_000,
-      counters: this.statistics(),
-      clients: this.#directory.counts,
-      memoryBytes: process.memoryUsage.rss(),
-      memoryBytesPeak: process.resourceUsage().maxRSS * 1_024,
-    };
-  }
-
-  get #running(): Supervisor {
-    if (this.#supervisor !== undefined && this.#state === 'running') return this.#supervisor;
-    throw new BrokerError(
-      'NOT_RUNNING',
-      'The broker is not running; start() it first, and not after stop().',
-    );
-  }
-
-  #onMessage(worker: number, message: ToMain): void {
-    switch (message.type) {
-      case 'connect':
-        this.#directory.connect(worker, message.connection, message.connect);
-        break;
-      case 'answered':
-        this.#authenticator.answered(worker, message.connection, message.data);
-        break;
-      case 'renew':
-        void this.#renew(worker, message.connection, message.renewal);
-        break;
-      case 'originRefused':
-        this.#onOriginRefused(message.origin);
-        break;
-      case 'abandoned':
-        this.#authenticator.abandoned(worker, message.connection);
-        break;
-      case 'closed':
-        this.#directory.closed(
-          message.session,
-          message.cause,
-          message.reasonCode,
-          message.sessionExpirySeconds,
-        );
-        break;
-      case 'hostBytes':
-        this.#host.receive(message.bytes);
-        break;
-      case 'httpRequest':
-        void this.#answerHttp(worker, message.id, message.request);
-        break;
-    }
-  }
-
-  /** A connected client authenticates again: it stays, or is ended (MQTT 5, 4.12.1). */
-  async #renew(worker: number, connection: number, renewal: RenewalRequest): Promise<void> {
-    const verdict = await this.#authenticator.decide(worker, connection, renewal);
-    if (verdict === undefined) return;
-    const { reasonCode, data } = verdict;
-    const isRenewed = reasonCode === ReasonCode.success;
-    this.#supervisor?.send(
-      worker,
-      isRenewed ? { type: 'renewed', connection, data } : { type: 'refuse', connection, reasonCode },
-    );
-  }
-
-  async #answerHttp(worker: number, id: number, request: HttpRequest): Promise<void> {
-    const reply = await this.#httpReply(request).catch((err: unknown): HttpReply => {
-      this.#logger.debug({ err }, 'a request over HTTP could not be answered');
-      return { type: 'unavailable' };
-    });
-    this.#supervisor?.send(worker, { type: 'httpReply', id, reply });
-  }
-
-  async #httpReply(request: HttpRequest): Promise<HttpReply> {
-    if (request.type === 'retained') {
-      const message = await this.#host.retained(request.topic);
-      return { type: 'retained', message: message?.payload };
-    }
-    const { user, system } = process.cpuUsage();
-    const statistics = {
-      ...this.statistics(),
-      uptimeMs: Math.round(performance.now() - this.#startedAtMs),
-      cpuUs: user + system,
-    };
-    return { type: 'statistics', statistics };
-  }
-
-  #onWorkerRestarted(worker: number): void {
-    const sessions = this.#directory.sessionsOf(worker);
-    if (worker === hostWorker) sessions.push(this.#hostSession);
-    this.#supervisor?.send(worker, { type: 'keepSessions', sessions });
-    if (worker !== hostWorker) return;
-    this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
-    this.#host.resume();
-    this.#sys.forget();
-  }
-
-  /** Says so once for each origin: pages try again and again. */
-  #onOriginRefused(origin: string): void {
-    if (this.#refusedOrigins.has(origin) || this.#refusedOrigins.size >= refusedOriginsMax) return;
-    this.#refusedOrigins.add(origin);
-    const advice =
-      origin === 'null'
-        ? 'a page that was opened as a file may not connect: serve it over HTTP, or allow null'
-        : 'a page may not connect: allow its origin';
-    this.#logger.warn({ origin }, `${advice} (allowedOrigins, --allowed-origins)`);
+    return this.#control.statistics();
   }
 
   async #onFatal(error: BrokerError): Promise<void> {
-    this.#logger.fatal({ err: error }, 'the broker cannot go on');
+    this.#control.logger.fatal({ err: error }, 'the broker cannot go on');
     await this.stop();
     this.emit('error', error);
-  }
-
-  #publishWill({ topic, payload, qos, retain, properties }: Will): void {
-    const { willDelayInterval: _, ...others } = properties;
-    this.#host.publish(topic, payload, { qos, retain, properties: others }).catch((err: unknown) => {
-      this.#logger.warn({ err, topic }, 'a will could not be published');
-    });
-  }
-
-  #publishSys(topic: string, payload: string): void {
-    this.#host.publish(topic, payload, { qos: 0, retain: true }).catch((err: unknown) => {
-      this.#logger.debug({ err, topic }, 'a $SYS topic is beyond the limits of the broker');
-    });
-  }
-
-  #onConnected(client: ClientInfo): void {
-    this.#logger.debug(client, 'connected');
-    this.emit('clientConnected', client);
-  }
-
-  #onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void {
-    this.#logger.debug({ ...client, cause, reasonCode }, 'disconnected');
-    this.emit('clientDisconnected', client, { cause, reasonCode });
   }
 }
 
@@ -392,17 +185,4 @@ export function createBroker(options: BrokerOptions = {}): Broker {
 /** For the command, which has resolved its configuration already. */
 export function brokerOf(config: BrokerConfig): Broker {
   return new Broker(config, {});
-}
-
-function authenticationOf(request: ConnectRequest): AuthenticationRequest {
-  const { clientId, username, password, remoteAddress, transport } = request;
-  return {
-    clientId,
-    remoteAddress,
-    transport,
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    method: request.authenticationMethod,
-    data: request.authenticationData,
-  };
 }

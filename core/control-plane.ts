@@ -1,0 +1,294 @@
+/**
+ * The control plane (main thread): its parts, who of them hears what the workers say, and what becomes of it
+ * all when a worker comes back or the broker stops.
+ */
+import { BrokerError } from './broker-error.ts';
+import type { BrokerConfig, BrokerOptions } from './config/options.ts';
+import { createLogger, type Logger } from './control/logger.ts';
+import type {
+  CloseCause,
+  ConnectRequest,
+  HttpReply,
+  HttpRequest,
+  RenewalRequest,
+  ToMain,
+} from './control/messages.ts';
+import { type Address, Supervisor } from './control/supervisor.ts';
+import { type CounterName, counterNames, loadAddon } from './data-plane/addon.ts';
+import { HostClient } from './host/host-client.ts';
+import { type AuthenticationRequest, Authenticator } from './security/authenticator.ts';
+import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
+import { systemClock } from './sessions/timers.ts';
+import { SysPublisher } from './statistics/sys-publisher.ts';
+import type { BrokerSample } from './statistics/sys-topics.ts';
+import type { Will } from './wire/packets.ts';
+import { ReasonCode } from './wire/reason-code.ts';
+
+/** What the data plane has counted since the start; each is explained in native/counters.h. */
+export type Statistics = Readonly<Record<CounterName, number>>;
+
+/** The options that are functions: they are not part of the configuration. */
+export type AuthenticationHooks = Pick<BrokerOptions, 'authenticate' | 'authenticationMethods'>;
+
+/** Whom the control plane tells what the host program should know. */
+export interface ControlPlaneEvents {
+  onConnected(client: ClientInfo): void;
+  onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
+  /** It cannot go on: the broker must stop. */
+  onFatal(error: BrokerError): void;
+}
+
+/** Origins of refused pages that are logged; anybody can make up more. */
+const refusedOriginsMax = 100;
+
+/** The worker that carries the host program's connection. */
+const hostWorker = 0;
+
+export class ControlPlane {
+  readonly logger: Logger;
+  /** The host program's MQTT client. */
+  readonly host: HostClient;
+  readonly #config: BrokerConfig;
+  readonly #version: string;
+  readonly #events: ControlPlaneEvents;
+  readonly #authenticator: Authenticator;
+  readonly #directory: SessionDirectory;
+  readonly #hostSession: number;
+  readonly #sys: SysPublisher;
+  readonly #refusedOrigins = new Set<string>();
+  #supervisor: Supervisor | undefined;
+  #startedAtMs = 0;
+  #isRunning = false;
+
+  constructor(config: BrokerConfig, version: string, hooks: AuthenticationHooks, events: ControlPlaneEvents) {
+    this.#config = config;
+    this.#version = version;
+    this.#events = events;
+    this.logger = createLogger(config.logLevel);
+    this.host = new HostClient(config.limits, (bytes) =>
+      this.#supervisor?.send(hostWorker, { type: 'hostBytes', bytes }),
+    );
+    this.#authenticator = new Authenticator({
+      authenticate: hooks.authenticate,
+      methods: hooks.authenticationMethods ?? [],
+      allowsAnonymous: config.allowAnonymous,
+      timeoutMs: config.limits.connectTimeoutMs,
+      clock: systemClock,
+      sendChallenge: (worker, connection, data) =>
+        this.#supervisor?.send(worker, { type: 'challenge', connection, data }),
+      onFailed: (err) => this.logger.error({ err }, 'authentication failed; the client is refused'),
+    });
+    this.#directory = new SessionDirectory({
+      link: {
+        send: (worker, message) => this.#supervisor?.send(worker, message) ?? false,
+        request: (worker, message) =>
+          this.#supervisor?.request(worker, message) ??
+          Promise.reject(new BrokerError('NOT_RUNNING', 'The broker is not started.')),
+      },
+      clock: systemClock,
+      connectionsMax: config.limits.connectionsMax,
+      fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
+      closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
+      authenticate: (worker, connection, request) =>
+        this.#authenticator.decide(worker, connection, authenticationOf(request)),
+      publishWill: (will) => this.#publishWill(will),
+      onConnected: (client) => this.#onConnected(client),
+      onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
+    });
+    this.#hostSession = this.#directory.nextKey();
+    this.#sys = new SysPublisher({
+      intervalSeconds: config.sysIntervalSeconds,
+      clock: systemClock,
+      sample: () => this.#sample(),
+      publish: (topic, payload) => this.#publishSys(topic, payload),
+    });
+  }
+
+  /** Starts the workers on `numericHost`; resolves when clients can connect. Errors: as Broker.start(). */
+  async start(numericHost: string): Promise<Address> {
+    this.#supervisor = new Supervisor(loadAddon(), this.#config, this.#version, this.logger, {
+      onMessage: (worker, message) => this.#onMessage(worker, message),
+      onWorkerLost: (worker) => {
+        this.#authenticator.workerLost(worker);
+        this.#directory.workerLost(worker);
+      },
+      onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
+      onFatal: (error) => this.#events.onFatal(error),
+    });
+    return await this.#supervisor.start(numericHost);
+  }
+
+  /** Opens the host program's connection, behind start(). */
+  run(): void {
+    this.#isRunning = true;
+    this.#startedAtMs = performance.now();
+    this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
+    if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
+  }
+
+  /** Says goodbye to the clients and stops the workers. Resolves within stopMs. */
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+    this.#sys.stop();
+    this.#directory.stop();
+    this.host.close();
+    const isElsewhere = this.#config.serverReference !== undefined;
+    await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
+  }
+
+  /** Errors: NOT_RUNNING. */
+  statistics(): Statistics {
+    const values = this.#running.counters;
+    const entries = counterNames.map((name, index) => [name, values[index] ?? 0] as const);
+    return Object.fromEntries(entries) as Statistics;
+  }
+
+  /** Errors: NOT_RUNNING. */
+  assertRunning(): void {
+    void this.#running;
+  }
+
+  get #running(): Supervisor {
+    if (this.#supervisor !== undefined && this.#isRunning) return this.#supervisor;
+    throw new BrokerError(
+      'NOT_RUNNING',
+      'The broker is not running; start() it first, and not after stop().',
+    );
+  }
+
+  #onMessage(worker: number, message: ToMain): void {
+    switch (message.type) {
+      case 'connect':
+        this.#directory.connect(worker, message.connection, message.connect);
+        break;
+      case 'answered':
+        this.#authenticator.answered(worker, message.connection, message.data);
+        break;
+      case 'renew':
+        void this.#renew(worker, message.connection, message.renewal);
+        break;
+      case 'originRefused':
+        this.#onOriginRefused(message.origin);
+        break;
+      case 'abandoned':
+        this.#authenticator.abandoned(worker, message.connection);
+        break;
+      case 'closed':
+        this.#directory.closed(
+          message.session,
+          message.cause,
+          message.reasonCode,
+          message.sessionExpirySeconds,
+        );
+        break;
+      case 'hostBytes':
+        this.host.receive(message.bytes);
+        break;
+      case 'httpRequest':
+        void this.#answerHttp(worker, message.id, message.request);
+        break;
+    }
+  }
+
+  /** A connected client authenticates again: it stays, or is ended (MQTT 5, 4.12.1). */
+  async #renew(worker: number, connection: number, renewal: RenewalRequest): Promise<void> {
+    const verdict = await this.#authenticator.decide(worker, connection, renewal);
+    if (verdict === undefined) return;
+    const { reasonCode, data } = verdict;
+    const isRenewed = reasonCode === ReasonCode.success;
+    this.#supervisor?.send(
+      worker,
+      isRenewed ? { type: 'renewed', connection, data } : { type: 'refuse', connection, reasonCode },
+    );
+  }
+
+  async #answerHttp(worker: number, id: number, request: HttpRequest): Promise<void> {
+    const reply = await this.#httpReply(request).catch((err: unknown): HttpReply => {
+      this.logger.debug({ err }, 'a request over HTTP could not be answered');
+      return { type: 'unavailable' };
+    });
+    this.#supervisor?.send(worker, { type: 'httpReply', id, reply });
+  }
+
+  async #httpReply(request: HttpRequest): Promise<HttpReply> {
+    if (request.type === 'retained') {
+      const message = await this.host.retained(request.topic);
+      return { type: 'retained', message: message?.payload };
+    }
+    const { user, system } = process.cpuUsage();
+    const statistics = {
+      ...this.statistics(),
+      uptimeMs: Math.round(performance.now() - this.#startedAtMs),
+      cpuUs: user + system,
+    };
+    return { type: 'statistics', statistics };
+  }
+
+  #onWorkerRestarted(worker: number): void {
+    const sessions = this.#directory.sessionsOf(worker);
+    if (worker === hostWorker) sessions.push(this.#hostSession);
+    this.#supervisor?.send(worker, { type: 'keepSessions', sessions });
+    if (worker !== hostWorker) return;
+    this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
+    this.host.resume();
+    this.#sys.forget();
+  }
+
+  /** Says so once for each origin: pages try again and again. */
+  #onOriginRefused(origin: string): void {
+    if (this.#refusedOrigins.has(origin) || this.#refusedOrigins.size >= refusedOriginsMax) return;
+    this.#refusedOrigins.add(origin);
+    const advice =
+      origin === 'null'
+        ? 'a page that was opened as a file may not connect: serve it over HTTP, or allow null'
+        : 'a page may not connect: allow its origin';
+    this.logger.warn({ origin }, `${advice} (allowedOrigins, --allowed-origins)`);
+  }
+
+  #publishWill({ topic, payload, qos, retain, properties }: Will): void {
+    const { willDelayInterval: _, ...others } = properties;
+    this.host.publish(topic, payload, { qos, retain, properties: others }).catch((err: unknown) => {
+      this.logger.warn({ err, topic }, 'a will could not be published');
+    });
+  }
+
+  #publishSys(topic: string, payload: string): void {
+    this.host.publish(topic, payload, { qos: 0, retain: true }).catch((err: unknown) => {
+      this.logger.debug({ err, topic }, 'a $SYS topic is beyond the limits of the broker');
+    });
+  }
+
+  #sample(): BrokerSample {
+    return {
+      version: this.#version,
+      uptimeSeconds: (performance.now() - this.#startedAtMs) / 1_000,
+      counters: this.statistics(),
+      clients: this.#directory.counts,
+      memoryBytes: process.memoryUsage.rss(),
+      memoryBytesPeak: process.resourceUsage().maxRSS * 1_024,
+    };
+  }
+
+  #onConnected(client: ClientInfo): void {
+    this.logger.debug(client, 'connected');
+    this.#events.onConnected(client);
+  }
+
+  #onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void {
+    this.logger.debug({ ...client, cause, reasonCode }, 'disconnected');
+    this.#events.onDisconnected(client, cause, reasonCode);
+  }
+}
+
+function authenticationOf(request: ConnectRequest): AuthenticationRequest {
+  const { clientId, username, password, remoteAddress, transport } = request;
+  return {
+    clientId,
+    remoteAddress,
+    transport,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    method: request.authenticationMethod,
+    data: request.authenticationData,
+  };
+}
