@@ -1,4 +1,4 @@
-// A tree whose edges are topic levels, for filters with wildcards and for retained messages.
+// A tree whose edges are topic levels, for retained messages.
 //
 //   root (1) --"site"--> 2 --"+"--> 3 --"temp"--> 4        node = { parent, level text, Value }
 //

@@ -52,15 +52,19 @@ inline bool isReservedTopic(Bytes topic) {
   return startsWith("$SYS") || startsWith("$share");
 }
 
+// A topic name or filter up to its first slash.
+inline Bytes firstLevel(Bytes topic) {
+  const void* slash = topic.empty() ? nullptr : std::memchr(topic.data(), '/', topic.size());
+  return slash ? topic.first(size_t(static_cast<const uint8_t*>(slash) - topic.data())) : topic;
+}
+
 // Calls `visit(level)` for each level of a topic name or filter until it gives false.
 template <class Visit>
 void eachLevel(Bytes topic, Visit&& visit) {
-  size_t start = 0;
   for (;;) {
-    const void* slash = start < topic.size() ? std::memchr(topic.data() + start, '/', topic.size() - start) : nullptr;
-    const size_t end = slash ? size_t(static_cast<const uint8_t*>(slash) - topic.data()) : topic.size();
-    if (!visit(topic.subspan(start, end - start)) || !slash) return;
-    start = end + 1;
+    const Bytes level = firstLevel(topic);
+    if (!visit(level) || level.size() == topic.size()) return;
+    topic = topic.subspan(level.size() + 1);
   }
 }
 
