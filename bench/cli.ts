@@ -4,6 +4,7 @@
  */
 import { BenchError } from './bench-error.ts';
 import { type CommandLine, readCommandLine, type Subcommand, usage } from './command-line.ts';
+import { runHandOver } from './hand-over/run.ts';
 import { runHttp } from './http/run.ts';
 import { scenariosOf } from './load/scenarios.ts';
 import { runMicro } from './micro/run.ts';
@@ -15,12 +16,14 @@ import { publish, report } from './report/report.ts';
 const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolean>>> = {
   all: async (command) => {
     const sound = [await runMicro(command), await runHttp(command), await runPeers(command)];
+    sound.push(await runHandOver({ ...command, only: undefined }));
     return !sound.includes(false);
   },
   micro: runMicro,
   http: runHttp,
   load: (command) => runPeers({ ...command, peers: ['rallymq'] }),
   peers: runPeers,
+  'hand-over': runHandOver,
   soak: runSoak,
   report,
   publish,

@@ -3,11 +3,12 @@ import { parseArgs } from 'node:util';
 import { BenchError } from './bench-error.ts';
 
 export const subcommands = {
-  all: 'micro, http and peers, one after the other; what runs without a subcommand',
+  all: 'micro, http, peers and hand-over, one after the other; what runs without a subcommand',
   micro: 'single functions against rivals from npm (benchmark)',
   http: 'the HTTP endpoints (autocannon)',
   load: 'the scenarios against this broker alone',
   peers: 'the scenarios against this broker and others, interleaved',
+  'hand-over': 'this broker with 1, 2 and 4 workers, and what its lanes count meanwhile',
   soak: 'mixed load with churn for --minutes; checks memory, loss and order',
   report: 'docs/benchmarks.md, docs/capacity.md and their plots, from bench/published/',
   publish: 'takes the results of bench/results/ over into bench/published/, then report',

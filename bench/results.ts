@@ -70,6 +70,30 @@ export interface SoakFile extends Header {
   readonly samples: readonly Sample[];
 }
 
+/** Counters of the broker (native/counters.h) that tell how its workers hand over to each other. */
+export const laneCounters = ['publishSent', 'handedOver', 'laneBatches', 'laneRecords', 'doorbells'] as const;
+export type LaneCounts = Readonly<Record<(typeof laneCounters)[number], number>>;
+
+/** One load of RallyMQ with a number of workers. */
+export interface HandOverPlayed {
+  readonly scenario: string;
+  readonly workers: number;
+  readonly round: number;
+  readonly result: LoadResult;
+  /** From before its first client came until after the last had left. */
+  readonly lanes: LaneCounts;
+  readonly cacheMisses?: number;
+}
+
+export interface HandOverFile extends Header {
+  readonly scenarios: readonly Scenario[];
+  readonly workers: readonly number[];
+  readonly rounds: number;
+  readonly played: readonly HandOverPlayed[];
+  /** Why cache misses were not counted, as the end of a sentence. */
+  readonly noMemoryTraffic?: string;
+}
+
 export interface ResultFiles {
   readonly micro: MicroFile;
   readonly http: HttpFile;
@@ -77,11 +101,18 @@ export interface ResultFiles {
   /** This broker alone; it is not part of the report. */
   readonly load: PeersFile;
   readonly soak: SoakFile;
+  readonly handOver: HandOverFile;
 }
 
 export type ResultKind = keyof ResultFiles;
 /** What the report is made from. */
-export const reportedKinds = ['micro', 'http', 'peers', 'soak'] as const satisfies readonly ResultKind[];
+export const reportedKinds = [
+  'micro',
+  'http',
+  'peers',
+  'handOver',
+  'soak',
+] as const satisfies readonly ResultKind[];
 
 export const resultsFolder = join(root, 'bench', 'results');
 export const publishedFolder = join(root, 'bench', 'published');
@@ -97,7 +128,7 @@ export async function writeResult<Kind extends ResultKind>(
   content: ResultFiles[Kind],
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
-  const path = join(folder, `${kind}.json`);
+  const path = pathOf(folder, kind);
   await writeFile(path, `${JSON.stringify(content)}\n`);
   return path;
 }
@@ -108,9 +139,13 @@ export async function readResult<Kind extends ResultKind>(
   kind: Kind,
 ): Promise<ResultFiles[Kind] | undefined> {
   try {
-    return JSON.parse(await readFile(join(folder, `${kind}.json`), 'utf8')) as ResultFiles[Kind];
+    return JSON.parse(await readFile(pathOf(folder, kind), 'utf8')) as ResultFiles[Kind];
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function pathOf(folder: string, kind: ResultKind): string {
+  return join(folder, `${kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.json`);
 }

@@ -1,4 +1,5 @@
 /** What several runs of the same thing say together. */
+import { shortNumber } from './progress.ts';
 
 export interface Spread {
   readonly min: number;
@@ -30,4 +31,12 @@ export function ratios(
       value === undefined || base === undefined || base === 0 ? [] : [value / base],
     ),
   );
+}
+
+/** The median, with the smallest and the largest where they differ; `-` for nothing. */
+export function shownSpread(spread: Spread | undefined, unit = ''): string {
+  if (!spread) return '-';
+  const { min, median, max } = spread;
+  const range = min === max ? '' : ` (${shortNumber(min)} – ${shortNumber(max)})`;
+  return `${shortNumber(median)}${unit}${range}`;
 }

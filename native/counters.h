@@ -26,7 +26,9 @@ enum class Counter : uint8_t {
   otherReceived,       // packets but PUBLISH
   otherSent,           // likewise
   handedOver,          // messages that crossed a lane
-  doorbells,           // workers woken
+  laneBatches,         // times that a worker was shown new records, in its inbound lane, its outbound lane or both
+  laneRecords,         // records taken from lanes
+  doorbells,           // workers that slept and were woken
   gauges,              // from here on: what is there now
   connections = gauges,
   sessions,

@@ -57,7 +57,7 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
     frontEnd.takeLeave();
     eachOther([&](unsigned worker) {
       Lane& lane = lanes_.outbound(worker, index_);
-      lane.drain(SIZE_MAX, [&](const Record& record) { takeOutbound(record, worker); });
+      noteTaken(lane.drain(SIZE_MAX, [&](const Record& record) { takeOutbound(record, worker); }));
       if (lane.takeProducerWaits()) ring(worker);
     });
     bool isProgressing = true;
@@ -65,7 +65,7 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
       isProgressing = false;
       eachOther([&](unsigned worker) {
         Lane& lane = lanes_.inbound(worker, index_);
-        isProgressing |= lane.drain(inboundBatch, [&](const Record& record) { takeInbound(record, worker); }) > 0;
+        isProgressing |= noteTaken(lane.drain(inboundBatch, [&](const Record& record) { takeInbound(record, worker); }));
         if (lane.takeProducerWaits()) ring(worker);
       });
       commitLanes();
@@ -263,8 +263,16 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
     eachOther([&](unsigned worker) {
       const bool hasInbound = lanes_.inbound(index_, worker).commit();
       const bool hasOutbound = lanes_.outbound(index_, worker).commit();
-      if (hasInbound || hasOutbound) ring(worker);
+      if (!hasInbound && !hasOutbound) return;
+      counters.add(Counter::laneBatches);
+      ring(worker);
     });
+  }
+
+  // True when there were any.
+  bool noteTaken(size_t records) {
+    if (records > 0) counters.add(Counter::laneRecords, records);
+    return records > 0;
   }
 
   bool isCrowded(Lane& (Lanes::*direction)(unsigned, unsigned)) {

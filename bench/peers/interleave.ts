@@ -115,7 +115,8 @@ function rateOf(
   return { rate: Math.max(1, Math.round(reached.median * shareOf.share)) };
 }
 
-function rotated<Item>(items: readonly Item[], by: number): Item[] {
+/** Begins with another one in each round. */
+export function rotated<Item>(items: readonly Item[], by: number): Item[] {
   const at = by % items.length;
   return [...items.slice(at), ...items.slice(0, at)];
 }

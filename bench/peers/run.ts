@@ -16,8 +16,8 @@ import { rallymq } from './rallymq.ts';
 
 /** Gives whether this broker and those of others played without faults. */
 export async function runPeers(command: CommandLine): Promise<boolean> {
-  const profile: Profile = command.full ? 'full' : 'quick';
-  const rounds = command.rounds ?? (command.full ? 5 : 1);
+  const profile = profileOf(command);
+  const rounds = roundsOf(command);
   const scenarios = chosenScenarios(command, profile);
   const peers = await chosenPeers(command);
   const generator = await compileGenerator();
@@ -48,6 +48,14 @@ export async function runPeers(command: CommandLine): Promise<boolean> {
   return played.every(
     ({ peer, result }) => !peer.startsWith('rallymq') || result === undefined || faultsOf(result) === '',
   );
+}
+
+export function profileOf({ full }: CommandLine): Profile {
+  return full ? 'full' : 'quick';
+}
+
+export function roundsOf({ rounds, full }: CommandLine): number {
+  return rounds ?? (full ? 5 : 1);
 }
 
 export function flagsOf({ threads, version, seconds }: CommandLine): Flags {

@@ -1,9 +1,8 @@
 /** The part of docs/benchmarks.md about the loads: plots, and for each scenario a table of all brokers. */
 import { faultsOf, generatorWasTheLimit, type Metric, metricsOf } from '../load/metrics.ts';
 import type { Scenario } from '../load/scenarios.ts';
-import { shortNumber } from '../progress.ts';
 import type { PeersFile, Played } from '../results.ts';
-import { ratios, type Spread, spreadOf } from '../statistics.ts';
+import { ratios, shownSpread, spreadOf } from '../statistics.ts';
 import { barChart } from './bar-chart.ts';
 import { markdownTable, provenance } from './markdown.ts';
 
@@ -135,13 +134,6 @@ function notesOf(file: PeersFile, scenario: Scenario, peer: string): string[] {
 /** The name of a client differs from run to run and says nothing. */
 function withoutClient(error: string): string {
   return error.replace(/^bench-\S+: /, '');
-}
-
-function shownSpread(spread: Spread | undefined, unit = ''): string {
-  if (!spread) return '-';
-  const { min, median, max } = spread;
-  const range = min === max ? '' : ` (${shortNumber(min)} – ${shortNumber(max)})`;
-  return `${shortNumber(median)}${unit}${range}`;
 }
 
 function capitalised(text: string): string {

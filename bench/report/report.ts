@@ -14,6 +14,7 @@ import {
 } from '../results.ts';
 import { root } from '../root.ts';
 import { capacityPage } from './capacity.ts';
+import { handOverSection } from './hand-over-section.ts';
 import { peersSection, type Section } from './peers-section.ts';
 import { httpSection, microSection, soakSection } from './small-sections.ts';
 
@@ -37,6 +38,7 @@ export async function reportFiles(folder: string): Promise<ReadonlyMap<string, s
     micro: await readResult(folder, 'micro'),
     http: await readResult(folder, 'http'),
     peers: await readResult(folder, 'peers'),
+    handOver: await readResult(folder, 'handOver'),
     soak: await readResult(folder, 'soak'),
   };
   const sections = sectionsOf(results);
@@ -76,9 +78,10 @@ async function copy<Kind extends keyof ResultFiles>(kind: Kind): Promise<void> {
   if (result) await writeResult(publishedFolder, kind, result);
 }
 
-function sectionsOf({ peers, soak, micro, http }: Results): Section[] {
+function sectionsOf({ peers, handOver, soak, micro, http }: Results): Section[] {
   return [
     ...(peers ? [peersSection(peers)] : []),
+    ...(handOver ? [handOverSection(handOver)] : []),
     ...(soak ? [soakSection(soak)] : []),
     ...(http ? [httpSection(http)] : []),
     ...(micro ? [microSection(micro)] : []),

@@ -41,6 +41,8 @@ export const counterNames = [
   'otherReceived',
   'otherSent',
   'handedOver',
+  'laneBatches',
+  'laneRecords',
   'doorbells',
   'connections',
   'sessions',
