@@ -55,6 +55,24 @@ const messages = [
   memory,
 ];
 
+/** At a fixed rate throughput is no merit: what was not delivered is a fault. */
+const paced: readonly Metric[] = [
+  {
+    name: 'duePerSecond',
+    title: 'messages due a second',
+    unit: '/s',
+    of: (result) => quotient(last(result)?.scheduleLagNs?.count, last(result)?.seconds),
+  },
+  { name: perSecond.name, title: perSecond.title, unit: perSecond.unit, of: perSecond.of },
+  ...messages.slice(1),
+  {
+    name: 'scheduleLag_p99',
+    title: 'of that the generator was late by, p99',
+    unit: 'ms',
+    of: (result) => scaled(last(result)?.scheduleLagNs?.p99, 1 / nsPerMs),
+  },
+];
+
 const connectionRate: Metric = {
   name: 'perSecond',
   title: 'connections a second',
@@ -195,6 +213,7 @@ const slow: readonly Metric[] = [
 
 const metrics: Readonly<Record<Kind, readonly Metric[]>> = {
   messages,
+  paced,
   connections: connectionMetrics,
   upgrades: connectionMetrics,
   subscriptions,

@@ -8,19 +8,34 @@ import type { Flags } from './generator.ts';
 export type Profile = 'smoke' | 'quick' | 'full';
 
 /** What is of interest in the result; see metrics.ts. */
-export type Kind = 'messages' | 'connections' | 'upgrades' | 'subscriptions' | 'retained' | 'slow' | 'soak';
+export type Kind =
+  | 'messages'
+  | 'paced'
+  | 'connections'
+  | 'upgrades'
+  | 'subscriptions'
+  | 'retained'
+  | 'slow'
+  | 'soak';
 
 export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly kind: Kind;
   readonly flags: Flags;
-  /** The rate is this share of what the peer reached in another scenario of the same run. */
-  readonly shareOf?: { readonly scenario: string; readonly share: number };
+  readonly shareOf?: ShareOf;
   /** It takes long, and few rounds say enough. */
   readonly roundsMax?: number;
   /** Left out of a quick run, unless asked for. */
   readonly isLong?: boolean;
+}
+
+/** The rate is this share of what was reached in another scenario of the same run, as the median of its rounds. */
+export interface ShareOf {
+  readonly scenario: string;
+  readonly share: number;
+  /** By whom: each peer itself, this broker, or the fastest of the others. */
+  readonly by: 'each' | 'ours' | 'others';
 }
 
 type Sizes = Readonly<Record<Profile, number>>;
@@ -45,22 +60,16 @@ function messages(sized: Sized): Scenario[] {
     {
       name: 'quiet',
       title: '50 pairs, 10,000 messages a second, QoS 0',
-      kind: 'messages',
+      kind: 'paced',
       flags: { scenario: 'p2p', publishers: 50, rate: sized(1_000, 10_000, 10_000) },
     },
     {
       name: 'steady',
       title: '50 pairs, 40,000 messages a second, QoS 0',
-      kind: 'messages',
+      kind: 'paced',
       flags: { scenario: 'p2p', publishers: 50, rate: sized(2_000, 40_000, 40_000) },
     },
-    {
-      name: 'half-load',
-      title: '10 pairs at half of the rate that the broker reached in p2p',
-      kind: 'messages',
-      flags: { scenario: 'p2p', publishers: 10, rate: 1_000 },
-      shareOf: { scenario: 'p2p', share: 0.5 },
-    },
+    ...halfLoads(),
     ...closed.map((each) => ({
       ...each,
       name: `${each.name}-tcp`,
@@ -100,6 +109,26 @@ function messages(sized: Sized): Scenario[] {
       },
     },
   ];
+}
+
+/**
+ * Latency at half of the maximum rate. Half of whose? The same load for all is the fair question, and one that another
+ * broker can carry the fair load; half of this broker's shows who can carry it at all; half of each one's own, how
+ * much room each keeps below its own limit, at loads that differ by what they carry.
+ */
+function halfLoads(): Scenario[] {
+  const whose = [
+    ['half-load', 'others', 'the fastest other broker'],
+    ['half-load-ours', 'ours', 'RallyMQ'],
+    ['half-load-each', 'each', 'each broker itself'],
+  ] as const;
+  return whose.map(([name, by, who]) => ({
+    name,
+    title: `10 pairs, QoS 0, at half of the rate that ${who} reached in p2p`,
+    kind: 'paced',
+    flags: { scenario: 'p2p', publishers: 10, rate: 1_000 },
+    shareOf: { scenario: 'p2p', share: 0.5, by },
+  }));
 }
 
 /** A publisher's next message waits until an earlier one has reached all its subscribers. */

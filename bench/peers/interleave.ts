@@ -11,7 +11,7 @@ import { metricsOf } from '../load/metrics.ts';
 import type { Scenario } from '../load/scenarios.ts';
 import type { Played } from '../results.ts';
 import { spreadOf } from '../statistics.ts';
-import type { Peer, RunningPeer } from './peer.ts';
+import { isOurs, ours, type Peer, type RunningPeer } from './peer.ts';
 
 export interface Interleaving {
   readonly generator: string;
@@ -97,6 +97,7 @@ export async function play(
   return await generate(generator, { ...all, host, port, path, ...pid }, onSample);
 }
 
+/** Errors: BenchError if the rate that it depends on is not known. */
 function rateOf(
   { shareOf }: Scenario,
   peer: Peer,
@@ -105,14 +106,22 @@ function rateOf(
 ): Flags {
   if (shareOf === undefined) return {};
   const other = scenarios.find(({ name }) => name === shareOf.scenario);
-  const [metric] = metricsOf(other?.kind ?? 'messages');
-  const reached = spreadOf(
-    played
-      .filter((each) => each.peer === peer.name && each.scenario === shareOf.scenario)
-      .flatMap(({ result }) => (result && metric?.of(result)) ?? []),
-  );
-  if (!reached) throw new BenchError(`its rate in ${shareOf.scenario} is not known`);
-  return { rate: Math.max(1, Math.round(reached.median * shareOf.share)) };
+  const metric = other && metricsOf(other.kind).find(({ name }) => name === 'perSecond');
+  const reachedBy = (name: string): number | undefined =>
+    spreadOf(
+      played
+        .filter((each) => each.peer === name && each.scenario === shareOf.scenario)
+        .flatMap(({ result }) => (result && metric?.of(result)) ?? []),
+    )?.median;
+  const names = {
+    each: [peer.name],
+    ours: [ours],
+    others: [...new Set(played.map((each) => each.peer))].filter((name) => !isOurs(name)),
+  }[shareOf.by];
+  const reached = Math.max(0, ...names.flatMap((name) => reachedBy(name) ?? []));
+  if (reached === 0)
+    throw new BenchError(`the rate of ${names.join(', ')} in ${shareOf.scenario} is not known`);
+  return { rate: Math.max(1, Math.round(reached * shareOf.share)) };
 }
 
 /** Begins with another one in each round. */

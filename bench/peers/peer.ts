@@ -1,3 +1,6 @@
+/** What this broker with one worker is called; with several its name begins so. */
+export const ours = 'rallymq';
+
 /** A broker that takes part, and where it listens once it runs. */
 
 export interface Endpoint {
@@ -26,4 +29,9 @@ export interface Peer {
   readonly isVersion4?: boolean;
   /** Errors: BenchError if it does not come up. */
   start(): Promise<RunningPeer>;
+}
+
+/** It is this broker, with any number of workers. */
+export function isOurs(name: string): boolean {
+  return name.startsWith(ours);
 }

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { version } from '../../core/broker.ts';
 import { root } from '../root.ts';
 import { readyChild, startChild } from './child.ts';
-import type { Peer, RunningPeer } from './peer.ts';
+import { ours, type Peer, type RunningPeer } from './peer.ts';
 
 const host = '127.0.0.1';
 
 /** This broker, as `npm start` starts it. */
 export function rallymq(workers: number): Peer {
   return {
-    name: workers === 1 ? 'rallymq' : `rallymq-${workers}`,
+    name: workers === 1 ? ours : `${ours}-${workers}`,
     description: `RallyMQ ${version}, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
     start: () => start(workers),
   };

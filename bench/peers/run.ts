@@ -11,15 +11,15 @@ import { aedes } from './aedes.ts';
 import { externalPeers } from './external.ts';
 import { interleave } from './interleave.ts';
 import { mosquitto } from './mosquitto.ts';
-import type { Peer } from './peer.ts';
+import { isOurs, ours, type Peer } from './peer.ts';
 import { rallymq } from './rallymq.ts';
 
 /** Gives whether this broker and those of others played without faults. */
 export async function runPeers(command: CommandLine): Promise<boolean> {
   const profile = profileOf(command);
   const rounds = roundsOf(command);
-  const scenarios = chosenScenarios(command, profile);
   const peers = await chosenPeers(command);
+  const scenarios = chosenScenarios(command, profile).filter((each) => isPossible(each, peers));
   const generator = await compileGenerator();
   const header = await headerOf(command.typed, profile);
   say(`Loads: ${peers.map(({ name }) => name).join(', ')}; ${scenarios.length} scenarios, ${rounds} rounds`);
@@ -45,9 +45,7 @@ export async function runPeers(command: CommandLine): Promise<boolean> {
     played,
   });
   say(`\nWritten to ${path}`);
-  return played.every(
-    ({ peer, result }) => !peer.startsWith('rallymq') || result === undefined || faultsOf(result) === '',
-  );
+  return played.every(({ peer, result }) => !isOurs(peer) || result === undefined || faultsOf(result) === '');
 }
 
 export function profileOf({ full }: CommandLine): Profile {
@@ -83,9 +81,15 @@ export function chosenScenarios({ only, full }: CommandLine, profile: Profile): 
   return all.filter(({ name }) => only.includes(name) || needed.includes(name));
 }
 
+/** False where its rate depends on a broker that does not take part. */
+function isPossible({ shareOf }: Scenario, peers: readonly Peer[]): boolean {
+  if (shareOf?.by === 'ours') return peers.some(({ name }) => name === ours);
+  return shareOf?.by !== 'others' || peers.some(({ name }) => !isOurs(name));
+}
+
 async function chosenPeers(command: CommandLine): Promise<Peer[]> {
   const makers: Readonly<Record<string, () => Promise<Peer[]>>> = {
-    rallymq: async () => command.workers.map(rallymq),
+    [ours]: async () => command.workers.map(rallymq),
     mosquitto: async () => [await mosquitto()],
     aedes: async () => [await aedes()],
   };

@@ -6,6 +6,7 @@
 import { limitRanges } from '../../core/config/limits.ts';
 import { workersMax } from '../../core/config/options.ts';
 import { metricsOf } from '../load/metrics.ts';
+import { ours } from '../peers/peer.ts';
 import { shortNumber } from '../progress.ts';
 import type { PeersFile } from '../results.ts';
 import { spreadOf } from '../statistics.ts';
@@ -235,7 +236,7 @@ function stageMedian(
   scenario: string,
   of: (stage: Stage) => number | undefined,
 ): number | undefined {
-  const own = file.played.filter((each) => each.scenario === scenario && each.peer === 'rallymq');
+  const own = file.played.filter((each) => each.scenario === scenario && each.peer === ours);
   return spreadOf(own.flatMap(({ result }) => (result?.stages[0] && of(result.stages[0])) ?? []))?.median;
 }
 

@@ -1,6 +1,7 @@
 /** The part of docs/benchmarks.md about the loads: plots, and for each scenario a table of all brokers. */
 import { faultsOf, generatorWasTheLimit, type Metric, metricsOf } from '../load/metrics.ts';
 import type { Scenario } from '../load/scenarios.ts';
+import { ours } from '../peers/peer.ts';
 import type { PeersFile, Played } from '../results.ts';
 import { ratios, shownSpread, spreadOf } from '../statistics.ts';
 import { barChart } from './bar-chart.ts';
@@ -12,9 +13,6 @@ export interface Section {
   readonly plots: Readonly<Record<string, string>>;
 }
 
-/** The broker that others are compared with. */
-const ours = 'rallymq';
-
 const plotted = [
   {
     file: 'throughput.svg',
@@ -25,13 +23,13 @@ const plotted = [
   {
     file: 'cpu.svg',
     metric: 'cpuPerDelivery',
-    kinds: ['messages', 'slow'],
+    kinds: ['messages', 'paced', 'slow'],
     title: 'Broker CPU per delivery; shorter is better',
   },
   {
     file: 'latency.svg',
     metric: 'latency_p99',
-    kinds: ['messages', 'slow'],
+    kinds: ['messages', 'paced', 'slow'],
     title: 'Latency, 99th percentile; shorter is better',
   },
   {
