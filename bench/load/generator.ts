@@ -44,7 +44,10 @@ export interface StageResult {
   readonly delivered: number;
   /** Connections that got no CONNACK. */
   readonly refused: number;
+  /** Of clients that come and go: connections again, takeovers that the broker spoke of, and UNSUBSCRIBEs. */
   readonly reconnects: number;
+  readonly takeovers: number;
+  readonly unsubscribes: number;
   readonly latencyNs?: Times;
   readonly connectNs?: Times;
   /** From SUBSCRIBE to the last of the retained messages. */

@@ -249,7 +249,7 @@ export function soakOf(minutes: number, rate: number): Scenario {
       publishers: 50,
       subscribers: 200,
       frozen: 2,
-      slow: 4,
+      slow: 8,
       slowbytes: 20_000,
       churn: 100,
       window: 10,

@@ -94,7 +94,8 @@ export async function play(
   if (endpoint === undefined) throw new BenchError(`no URL for ${transport} was given`);
   const { host, port, path = '/' } = endpoint;
   const pid = target.pid === undefined ? {} : { pid: target.pid };
-  return await generate(generator, { ...all, host, port, path, ...pid }, onSample);
+  const both = scenario.kind === 'soak' && target.tcp ? { tcpport: target.tcp.port } : {};
+  return await generate(generator, { ...all, host, port, path, ...pid, ...both }, onSample);
 }
 
 /** Errors: BenchError if the rate that it depends on is not known. */

@@ -4,17 +4,14 @@
  */
 import type { CommandLine } from '../command-line.ts';
 import { compileGenerator, type Sample } from '../load/generator.ts';
-import { faultsOf } from '../load/metrics.ts';
 import { soakOf } from '../load/scenarios.ts';
-import { clear, say, shortNumber, showStep } from '../progress.ts';
+import { clear, say, showStep, table } from '../progress.ts';
 import { headerOf, resultsFolder, writeResult } from '../results.ts';
-import { spreadOf } from '../statistics.ts';
 import { play } from './interleave.ts';
 import { rallymq } from './rallymq.ts';
 import { flagsOf } from './run.ts';
+import { soakFaults, soakRows } from './soak-verdict.ts';
 
-/** Its memory may grow by so much after the first quarter: what sessions of churning clients come to. */
-const growthBytesMax = 8 * 1_024 * 1_024;
 const bytesPerMb = 1_024 * 1_024;
 
 export async function runSoak(command: CommandLine): Promise<boolean> {
@@ -41,29 +38,12 @@ export async function runSoak(command: CommandLine): Promise<boolean> {
       result,
       samples,
     });
-    const [stage] = result.stages;
-    const growth = memoryGrowth(samples);
-    const faults = faultsOf(result);
-    say(`  delivered          ${(stage?.delivered ?? 0).toLocaleString('en')}`);
-    say(`  reconnects         ${(stage?.reconnects ?? 0).toLocaleString('en')}`);
-    say(`  latency p99        ${shortNumber((stage?.latencyNs?.p99 ?? 0) / 1e6)} ms`);
-    say(
-      `  memory grew by     ${growth === undefined ? '-' : shortNumber(growth / bytesPerMb)} MB after the first quarter`,
-    );
-    say(`  faults             ${faults || 'none'}${result.firstFault ? ` (${result.firstFault})` : ''}`);
+    const faults = soakFaults({ result, samples });
+    say(table(soakRows({ result, samples }).map(([title, figure]) => [`  ${title}`, figure])));
+    for (const fault of faults) say(`  not as it should be: ${fault}`);
     say(`Written to ${path}`);
-    return faults === '' && (growth ?? 0) <= growthBytesMax;
+    return faults.length === 0;
   } finally {
     await running.stop();
   }
-}
-
-/** By how many bytes the median of the last quarter is above that of the second; nothing of too few samples. */
-export function memoryGrowth(samples: readonly Sample[]): number | undefined {
-  const quarter = Math.floor(samples.length / 4);
-  const medianOf = (part: readonly Sample[]): number | undefined =>
-    spreadOf(part.map(({ brokerBytes }) => brokerBytes))?.median;
-  const early = medianOf(samples.slice(quarter, 2 * quarter));
-  const late = medianOf(samples.slice(samples.length - quarter));
-  return early === undefined || late === undefined ? undefined : late - early;
 }

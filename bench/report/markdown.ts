@@ -20,6 +20,10 @@ export function provenance({ command, startedAt, machine }: Header): string {
   ].join('\n');
 }
 
+export function capitalised(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 function escapeCell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }

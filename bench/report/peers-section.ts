@@ -5,7 +5,7 @@ import { ours } from '../peers/peer.ts';
 import type { PeersFile, Played } from '../results.ts';
 import { ratios, shownSpread, spreadOf } from '../statistics.ts';
 import { barChart } from './bar-chart.ts';
-import { markdownTable, provenance } from './markdown.ts';
+import { capitalised, markdownTable, provenance } from './markdown.ts';
 
 export interface Section {
   readonly markdown: string;
@@ -132,8 +132,4 @@ function notesOf(file: PeersFile, scenario: Scenario, peer: string): string[] {
 /** The name of a client differs from run to run and says nothing. */
 function withoutClient(error: string): string {
   return error.replace(/^bench-\S+: /, '');
-}
-
-function capitalised(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

@@ -1,11 +1,10 @@
 /** The parts of docs/benchmarks.md about single functions, HTTP and the soak. */
-import { faultsOf } from '../load/metrics.ts';
 import { laneGroup, microGroups } from '../micro/groups.ts';
-import { memoryGrowth } from '../peers/soak.ts';
+import { soakFaults, soakRows } from '../peers/soak-verdict.ts';
 import { shortNumber } from '../progress.ts';
 import type { HttpFile, MicroFile, SoakFile } from '../results.ts';
 import { lineChart } from './line-chart.ts';
-import { markdownTable, provenance } from './markdown.ts';
+import { capitalised, markdownTable, provenance } from './markdown.ts';
 import type { Section } from './peers-section.ts';
 
 const bytesPerMb = 1_024 * 1_024;
@@ -40,19 +39,15 @@ export function httpSection(file: HttpFile): Section {
   return { markdown: ['## HTTP', provenance(file), markdownTable(head, rows)].join('\n\n'), plots: {} };
 }
 
+const soakExplanation = [
+  'Publishers of QoS 0, 1 and 2 at a fixed rate, subscribers with and without wildcards, half of them over WebSocket and',
+  'half over TCP, some of which read slowly or not at all. Pairs of clients with one client identifier come and go, take',
+  'each other over, subscribe and unsubscribe; every other pair has a session that outlives its connections, and nothing of',
+  'QoS 1 and 2 may be missing in it, over whichever transport its client comes back.',
+].join('\n');
+
 export function soakSection(file: SoakFile): Section {
-  const [stage] = file.result.stages;
-  const growth = memoryGrowth(file.samples);
-  const rows = [
-    ['delivered', (stage?.delivered ?? 0).toLocaleString('en')],
-    ['clients that came back', (stage?.reconnects ?? 0).toLocaleString('en')],
-    ['latency p99, ms', shortNumber((stage?.latencyNs?.p99 ?? 0) / 1e6)],
-    [
-      'memory: last quarter against second, MB',
-      growth === undefined ? '-' : shortNumber(growth / bytesPerMb),
-    ],
-    ['lost, doubled, out of order', faultsOf(file.result) || 'none'],
-  ];
+  const faults = soakFaults(file);
   const plot = lineChart({
     title: 'Memory of the broker under mixed load with churn',
     xTitle: 's',
@@ -67,8 +62,11 @@ export function soakSection(file: SoakFile): Section {
   const parts = [
     '## Soak',
     provenance(file),
-    `${file.scenario.title}.`,
-    markdownTable(['', file.peer], rows),
+    `${capitalised(file.scenario.title)}. ${soakExplanation}`,
+    markdownTable(['', file.peer], soakRows(file)),
+    faults.length === 0
+      ? 'Nothing was wrong.'
+      : faults.map((fault) => `- Not as it should be: ${fault}`).join('\n'),
     '![Memory over time](plots/soak.svg)',
   ];
   return { markdown: parts.join('\n\n'), plots: { 'soak.svg': plot } };

@@ -8,6 +8,7 @@
 #include "../../bench/load/generator/json.h"
 #include "../../bench/load/generator/publish-template.h"
 #include "../../bench/load/generator/sequence.h"
+#include "../../bench/load/generator/session-record.h"
 #include "../../bench/load/generator/websocket.h"
 
 using namespace load;
@@ -98,6 +99,39 @@ TEST("sequence: finds gaps, late numbers and duplicates as a set does") {
       CHECK_EQ(sequence.missing(), *came.rbegin() - came.size());
     }
   });
+}
+
+TEST("session record: what is missing, late or came twice without DUP is a fault, from the first message on") {
+  const auto faultsOf = [](const std::vector<std::pair<uint32_t, bool>>& messages) {
+    SessionRecord record(stampBytes);
+    const uint32_t earlier = record.connect();
+    const uint32_t connection = record.connect();
+    for (const auto& [number, isDuplicate] : messages) {
+      const Buffer payload = payloadOf({0, 7, number}, stampBytes);
+      record.take(earlier, {1, false, 1, payload});  // still read by the connection before: does not count
+      record.take(connection, {1, isDuplicate, 1, payload});
+    }
+    return record.faults();
+  };
+  const Faults none = faultsOf({{5, false}, {6, false}, {5, true}, {6, true}, {7, false}, {4, true}});
+  CHECK_EQ(none.lost + none.duplicates + none.outOfOrder + none.corrupt, 0);
+  CHECK_EQ(faultsOf({{5, false}, {8, false}}).lost, 2);
+  CHECK_EQ(faultsOf({{5, false}, {8, false}, {6, false}}).outOfOrder, 1);
+  CHECK_EQ(faultsOf({{5, false}, {4, false}}).outOfOrder, 1);
+  CHECK_EQ(faultsOf({{5, false}, {6, false}, {6, false}}).duplicates, 1);
+}
+
+TEST("session record: a session that begins anew misses nothing of before, and keeps what was wrong") {
+  SessionRecord record(stampBytes);
+  const auto take = [&](uint32_t number) { record.take(record.connect(), {1, false, 1, payloadOf({0, 7, number}, stampBytes)}); };
+  take(1);
+  take(3);
+  record.forget();
+  take(9);
+  take(10);
+  CHECK_EQ(record.faults().lost, 1);
+  record.take(record.connect(), {1, false, 1, Buffer(stampBytes + 1, filling)});
+  CHECK_EQ(record.faults().corrupt, 1);
 }
 
 TEST("WebSocket: server frames cut anywhere give their payloads, pings and the close") {

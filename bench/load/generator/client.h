@@ -17,8 +17,8 @@ class Client {
  public:
   enum class State : uint8_t { closed, connecting, upgrading, greeting, connected };
 
-  Client(Loop& loop, Role& role, ConnectTerms terms, uint32_t number)
-      : loop_(loop), role_(role), terms_(std::move(terms)), number_(number) {}
+  Client(Loop& loop, Role& role, const Target& target, ConnectTerms terms, uint32_t number)
+      : loop_(loop), role_(role), target_(target), terms_(std::move(terms)), number_(number) {}
   ~Client() { drop(); }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -42,7 +42,7 @@ class Client {
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (receiveBufferBytes_ > 0) setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receiveBufferBytes_, sizeof receiveBufferBytes_);
     bindToSource();
-    const sockaddr_in& address = loop_.shared.target.address;
+    const sockaddr_in& address = target_.address;
     state_ = State::connecting;
     if (connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS) {
       return lose(std::string("connect: ") + strerror(errno));
@@ -55,7 +55,7 @@ class Client {
   // Queues one packet.
   void send(Bytes packet) {
     if (state_ == State::closed) return;
-    if (loop_.shared.target.isWebSocket) appendFrame(out_, Opcode::binary, packet);
+    if (target_.isWebSocket) appendFrame(out_, Opcode::binary, packet);
     else out_.insert(out_.end(), packet.begin(), packet.end());
     markUnflushed();
   }
@@ -115,7 +115,7 @@ class Client {
 
   // Says goodbye and closes.
   void leave() {
-    if (state_ == State::connected && !loop_.shared.target.upgradesOnly) {
+    if (state_ == State::connected && !target_.upgradesOnly) {
       send(disconnectPacket);
       flush();
     }
@@ -140,7 +140,7 @@ class Client {
   static constexpr uint32_t loopbackNet = 0x7f000000;
 
   void bindToSource() {
-    const uint32_t destination = ntohl(loop_.shared.target.address.sin_addr.s_addr);
+    const uint32_t destination = ntohl(target_.address.sin_addr.s_addr);
     if (number_ < connectionsPerSource || (destination & 0xff000000) != loopbackNet) return;
     const int one = 1;
     setsockopt(socket_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
@@ -155,10 +155,9 @@ class Client {
     socklen_t size = sizeof error;
     getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) return lose(std::string("connect: ") + strerror(error));
-    const Target& target = loop_.shared.target;
-    if (target.isWebSocket) {
+    if (target_.isWebSocket) {
       state_ = State::upgrading;
-      out_.insert(out_.end(), target.upgradeRequest.begin(), target.upgradeRequest.end());
+      out_.insert(out_.end(), target_.upgradeRequest.begin(), target_.upgradeRequest.end());
       markUnflushed();
     } else {
       greet();
@@ -191,7 +190,7 @@ class Client {
       bytes = bytes.subspan(end);
       fresh = 0;
     }
-    const size_t size = loop_.shared.target.isWebSocket ? fresh + unframer_.unframe(bytes.subspan(fresh)) : bytes.size();
+    const size_t size = target_.isWebSocket ? fresh + unframer_.unframe(bytes.subspan(fresh)) : bytes.size();
     const size_t used = takePackets(Bytes(bytes).first(size), now);
     if (state_ == State::closed) return;
     held_.assign(bytes.begin() + ptrdiff_t(used), bytes.begin() + ptrdiff_t(size));
@@ -214,7 +213,7 @@ class Client {
       lose("no WebSocket: " + std::string(text.substr(0, text.find('\r'))));
       return 0;
     }
-    if (loop_.shared.target.upgradesOnly) onReady();
+    if (target_.upgradesOnly) onReady();
     else greet();
     return end + 4;
   }
@@ -305,6 +304,7 @@ class Client {
 
   Loop& loop_;
   Role& role_;
+  const Target& target_;
   const ConnectTerms terms_;
   const uint32_t number_;
   int socket_ = -1;

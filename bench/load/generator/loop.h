@@ -46,6 +46,7 @@ struct Target {
 
 struct Shared {
   Target target;
+  Target tcp;  // another way to the same broker; the same one where there is none
   std::atomic<Moment> moment{Moment{}};
   std::atomic<uint64_t> readyClients{0};
   std::atomic<uint64_t> faultCount{0};

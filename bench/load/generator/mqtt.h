@@ -149,6 +149,7 @@ inline Frame firstFrame(Bytes bytes) {
 
 struct ReceivedPublish {
   uint8_t qos = 0;
+  bool isDuplicate = false;  // DUP: may have been sent before
   uint16_t packetId = 0;
   Bytes payload;
 };
@@ -157,6 +158,7 @@ struct ReceivedPublish {
 inline std::optional<ReceivedPublish> readPublish(const Frame& frame, uint8_t version) {
   ReceivedPublish publish;
   publish.qos = uint8_t(frame.first >> 1 & 3);
+  publish.isDuplicate = (frame.first & 8) != 0;
   const auto topicBytes = read16(frame.body);
   if (!topicBytes || frame.body.size() < 2u + *topicBytes) return std::nullopt;
   Bytes rest = frame.body.subspan(2u + *topicBytes);

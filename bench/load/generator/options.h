@@ -16,6 +16,7 @@ struct Options {
   std::string path = "/mqtt";
   std::string transport = "ws";    // or tcp
   uint64_t port = 0;
+  uint64_t tcpport = 0;            // of the same broker: a part of the clients of `soak` go there over TCP; 0: none
   uint64_t version = 5;            // or 4, which is MQTT 3.1.1
   uint64_t pid = 0;                // of its process, to see its CPU and memory; 0: do not look
   // The load.
@@ -58,7 +59,7 @@ inline Options readOptions(int count, char** arguments) {
   const Word words[] = {
       {"--scenario", &options.scenario}, {"--host", &options.host}, {"--path", &options.path}, {"--transport", &options.transport}};
   const Number numbers[] = {
-      {"--port", &options.port}, {"--version", &options.version}, {"--pid", &options.pid},
+      {"--port", &options.port}, {"--tcpport", &options.tcpport}, {"--version", &options.version}, {"--pid", &options.pid},
       {"--publishers", &options.publishers}, {"--subscribers", &options.subscribers}, {"--topics", &options.topics},
       {"--qos", &options.qos}, {"--payload", &options.payload}, {"--window", &options.window}, {"--rate", &options.rate},
       {"--connections", &options.connections}, {"--concurrency", &options.concurrency}, {"--frozen", &options.frozen},
@@ -88,6 +89,7 @@ inline Options readOptions(int count, char** arguments) {
   if (options.version != 4 && options.version != 5) refuse("--version is 4 or 5");
   if (options.qos > 2) refuse("--qos is 0, 1 or 2");
   if (options.port == 0 || options.port > 65'535) refuse("--port is needed");
+  if (options.tcpport > 65'535) refuse("--tcpport is no port");
   if (options.threads == 0 || options.publishers == 0 || options.topics == 0 || options.window == 0) refuse("a count is 0");
   return options;
 }

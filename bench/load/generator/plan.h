@@ -71,8 +71,9 @@ class Plan {
   }
 
   // After the threads have ended.
-  Faults faults() const {
+  Faults faults() {
     Faults sum;
+    for (SessionRecord& each : records_) sum.add(each.faults());
     const auto lastOf = [this](uint32_t stream) { return publishers_[stream / topics()]->streams()[stream % topics()].sequence; };
     for (const Subscriber* each : subscribers_) sum.add(each->faults(lastOf));
     for (const RetainedReader* each : retainedReaders_) sum.add(each->faults());
@@ -188,8 +189,9 @@ class Plan {
     openPublishers(stage);
   }
 
-  // Mixed, with clients that come and go and slow ones.
+  // Mixed, over both transports if there are two, with clients that come and go and slow ones.
   void soak() {
+    if (options_.publishers < qosCount) refuse("soak needs a publisher of each QoS");
     mixed();
     Stage& stage = stages_.back();
     for (uint32_t n = 0; n < options_.slow; n++) {
@@ -198,15 +200,7 @@ class Plan {
       terms.readsBytesPerSecond = options_.slowbytes;
       addSubscriber(stage, n, std::move(terms));
     }
-    for (uint32_t n = 0; n < options_.churn; n++) {
-      Loop& loop = *loops_[n % loops_.size()];
-      Churner& churner = make<Churner>(loop, Churner::Terms{
-          .filters = {prefix() + "/" + std::to_string(n % options_.publishers) + "/+", exactFilter(n)},
-          .qos = uint8_t(n % 3), .stayMsMax = 2'000, .seed = n + 1});
-      // Two share a client identifier, and half of the pairs have a session that stays.
-      const bool isClean = n / 2 % 2 == 0;
-      open(stage, loop, churner, ConnectTerms{shared_.target.version, "bench-" + run_ + "-churn-" + std::to_string(n / 2), isClean, isClean ? 0u : 30u});
-    }
+    for (uint32_t n = 0; n < options_.churn; n += 2) addPair(stage, n);
   }
 
   // Retains very many messages; then, beside a steady exchange that must not suffer, subscribes to a few of
@@ -237,6 +231,7 @@ class Plan {
 
   // --- parts of them ---
 
+  static constexpr uint32_t qosCount = 3;
   static constexpr uint64_t mixedPublishers = 4;  // that a subscriber of `mixed` listens to
   static constexpr uint64_t retainedPublishers = 4;
 
@@ -278,7 +273,7 @@ class Plan {
       Publisher& publisher = make<Publisher>(loop, Publisher::Terms{
           .qos = qos, .window = uint32_t(options_.window), .copies = copiesOf(n), .schedule = scheduleOf(n)});
       for (uint32_t topic = 0; topic < topics(); topic++) {
-        publisher.addStream({{shared_.target.version, qos, false, options_.payload, shared_.target.isWebSocket}, topicOf(n, topic), n * topics() + topic});
+        publisher.addStream({{shared_.target.version, qos, false, options_.payload, targetOf(n).isWebSocket}, topicOf(n, topic), n * topics() + topic});
       }
       publishers_.push_back(&publisher);
     }
@@ -294,7 +289,7 @@ class Plan {
   }
 
   void openPublishers(Stage& stage) {
-    for (Publisher* each : publishers_) open(stage, each->loop(), *each, "pub");
+    for (uint32_t n = 0; n < publishers_.size(); n++) open(stage, publishers_[n]->loop(), *publishers_[n], "pub", targetOf(n));
   }
 
   Subscriber::Terms termsOf(std::vector<std::string> filters, std::vector<uint32_t> publishers) const {
@@ -309,7 +304,7 @@ class Plan {
     const bool isSlow = terms.readsBytesPerSecond.has_value();
     Subscriber& role = make<Subscriber>(loop, std::move(terms));
     subscribers_.push_back(&role);
-    Client& client = open(stage, loop, role, "sub");
+    Client& client = open(stage, loop, role, "sub", targetOf(subscribers_.size()));
     if (isSlow) client.limitReceiveBuffer(slowReceiveBufferBytes);
   }
   // Subscribers to everything, by name.
@@ -323,6 +318,24 @@ class Plan {
       Subscriber::Terms terms = termsOf(std::move(filters), allPublishers());
       terms.readsBytesPerSecond = bytesPerSecond;
       addSubscriber(stage, n, std::move(terms));
+    }
+  }
+
+  // Two clients that share a client identifier and come and go. Every other pair has a session that outlives its
+  // connections and gets what was published while both were away; its client comes by both transports.
+  void addPair(Stage& stage, uint32_t n) {
+    const uint32_t pair = n / 2;
+    const bool isClean = pair % 2 == 0;
+    // Of QoS 1 or 2, as a session that outlives its connections gets nothing else while it is away.
+    const uint64_t publisher = isClean ? pair % options_.publishers : pair % (options_.publishers / qosCount) * qosCount + 1 + pair % 2;
+    Loop& loop = *loops_[pair % loops_.size()];
+    for (uint32_t member = 0; member < 2; member++) {
+      if (isClean || member == 0) records_.emplace_back(options_.payload);
+      Churner& churner = make<Churner>(loop, Churner::Terms{
+          .filters = {prefix() + "/" + std::to_string(publisher) + "/+"}, .changing = exactFilter(n + member),
+          .qos = uint8_t(isClean ? (pair + member) % qosCount : 1 + member), .isClean = isClean, .stayMsMax = 2'000, .seed = n + member + 1}, records_.back());
+      const ConnectTerms terms{shared_.target.version, "bench-" + run_ + "-churn-" + std::to_string(pair), isClean, isClean ? 0u : 30u};
+      open(stage, loop, churner, terms, member == 0 ? shared_.target : shared_.tcp);
     }
   }
 
@@ -353,11 +366,15 @@ class Plan {
     roles_.push_back(std::move(role));
     return made;
   }
-  Client& open(Stage& stage, Loop& loop, Role& role, const char* kind) {
-    return open(stage, loop, role, ConnectTerms{shared_.target.version, "bench-" + run_ + "-" + kind + "-" + std::to_string(clients_.size())});
+  // The two transports take turns, but not in step with QoS or with who has wildcards.
+  const Target& targetOf(uint64_t n) const { return n / 6 % 2 == 0 ? shared_.target : shared_.tcp; }
+
+  Client& open(Stage& stage, Loop& loop, Role& role, const char* kind) { return open(stage, loop, role, kind, shared_.target); }
+  Client& open(Stage& stage, Loop& loop, Role& role, const char* kind, const Target& target) {
+    return open(stage, loop, role, ConnectTerms{shared_.target.version, "bench-" + run_ + "-" + kind + "-" + std::to_string(clients_.size())}, target);
   }
-  Client& open(Stage& stage, Loop& loop, Role& role, ConnectTerms terms) {
-    Client& client = clients_.emplace_back(loop, role, std::move(terms), uint32_t(clients_.size()));
+  Client& open(Stage& stage, Loop& loop, Role& role, ConnectTerms terms, const Target& target) {
+    Client& client = clients_.emplace_back(loop, role, target, std::move(terms), uint32_t(clients_.size()));
     for (size_t thread = 0; thread < loops_.size(); thread++) {
       if (loops_[thread].get() != &loop) continue;
       stage.clients[thread].push_back(&client);
@@ -373,6 +390,7 @@ class Plan {
   RetainedSet retainedSet_;
   std::unique_ptr<Group> group_;
   std::vector<std::unique_ptr<Role>> roles_;
+  std::deque<SessionRecord> records_;
   std::deque<Client> clients_;
   std::vector<Stage> stages_;
   std::vector<std::vector<Client*>> clientsOfThreads_;

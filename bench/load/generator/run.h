@@ -57,6 +57,10 @@ class Run {
     target.upgradesOnly = options_.scenario == "upgrades";
     target.upgradeRequest = upgradeRequest(options_.host, uint16_t(options_.port), options_.path);
     target.version = uint8_t(options_.version);
+    shared_.tcp = target;
+    if (options_.tcpport == 0) return;
+    shared_.tcp.address.sin_port = htons(uint16_t(options_.tcpport));
+    shared_.tcp.isWebSocket = false;
   }
 
   // As many open files as the system lets us have.
@@ -180,6 +184,7 @@ class Run {
     json.number("openSeconds", opening).number("seconds", measured);
     json.number("published", double(tally.published)).number("delivered", double(tally.delivered));
     json.number("refused", double(tally.refused)).number("reconnects", double(tally.reconnects));
+    json.number("takeovers", double(tally.takeovers)).number("unsubscribes", double(tally.unsubscribes));
     addHistogram(json, "latencyNs", tally.latency);
     addHistogram(json, "connectNs", tally.connect);
     addHistogram(json, "answerNs", tally.answer);

@@ -12,7 +12,9 @@ struct Tally {
   Histogram connect;       // from opening a socket to CONNACK
   Histogram answer;        // from SUBSCRIBE to the last retained message that it asked for
   uint64_t refused = 0;    // connections that got no CONNACK, or one with an error
-  uint64_t reconnects = 0; // of clients that come and go
+  uint64_t reconnects = 0;    // of clients that come and go
+  uint64_t takeovers = 0;     // of those, as the broker said
+  uint64_t unsubscribes = 0;  // of those, acknowledged
 
   void add(const Tally& other) {
     published += other.published;
@@ -23,6 +25,8 @@ struct Tally {
     answer.add(other.answer);
     refused += other.refused;
     reconnects += other.reconnects;
+    takeovers += other.takeovers;
+    unsubscribes += other.unsubscribes;
   }
 };
 

@@ -37,6 +37,8 @@ function stageOf(delivered: number, cpuSeconds: number): StageResult {
     delivered,
     refused: 0,
     reconnects: 0,
+    takeovers: 0,
+    unsubscribes: 0,
     latencyNs: { count: delivered, p50: 1e6, p90: 2e6, p99: 3e6, p999: 4e6, max: 5e6 },
     generator: { cpuSeconds: 1, busiestThread: 0.5, wasTheLimit: delivered > 900_000 },
     broker: {

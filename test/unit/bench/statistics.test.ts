@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Sample } from '../../../bench/load/generator.ts';
-import { memoryGrowth } from '../../../bench/peers/soak.ts';
+import type { LoadResult, Sample } from '../../../bench/load/generator.ts';
+import { memoryGrowth, soakFaults } from '../../../bench/peers/soak-verdict.ts';
 import { shortNumber, table } from '../../../bench/progress.ts';
 import { ratios, spreadOf } from '../../../bench/statistics.ts';
 
@@ -54,4 +54,52 @@ test('memory that is flat once warm has not grown, one that climbs has', () => {
   assert.equal(memoryGrowth(samplesOf([1, 50, 100, 101, 99, 100, 100, 100])), -0.5);
   assert.equal(memoryGrowth(samplesOf([0, 10, 20, 30, 40, 50, 60, 70])), 40);
   assert.equal(memoryGrowth(samplesOf([1, 2])), undefined);
+});
+
+function soakResult(over: Partial<LoadResult['stages'][number]> = {}, lost = 0): LoadResult {
+  const generator = { cpuSeconds: 1, busiestThread: 0.1, wasTheLimit: false };
+  const counts = { published: 9, delivered: 9, refused: 0, reconnects: 9, takeovers: 9, unsubscribes: 9 };
+  const stage = {
+    name: 'load',
+    clients: 9,
+    kernelBytes: 0,
+    openSeconds: 1,
+    seconds: 1,
+    ...counts,
+    generator,
+  };
+  const others = { undelivered: 0, duplicates: 0, outOfOrder: 0, corrupt: 0, refused: 0, disconnected: 0 };
+  return {
+    scenario: 'soak',
+    stages: [{ ...stage, ...over }],
+    faults: { lost, ...others },
+    slow: { count: 1, received: 1, cutOff: 0 },
+  };
+}
+
+test('a soak fails by what was lost, by memory that grows, and by what did not happen in it', () => {
+  const samplesOf = (growthBytes: number): Sample[] =>
+    [0, 1, 2, 3].map((seconds) => ({
+      seconds,
+      delivered: 0,
+      brokerBytes: seconds * growthBytes,
+      brokerCpuSeconds: 0,
+    }));
+  const samples = samplesOf(0);
+  assert.deepEqual(soakFaults({ result: soakResult(), samples }), []);
+  for (const [fault, result] of [
+    [/3 lost/, soakResult({}, 3)],
+    [/2 connections .* refused/, soakResult({ refused: 2 })],
+    [/nothing was delivered/, soakResult({ delivered: 0 })],
+    [/no client came back/, soakResult({ reconnects: 0 })],
+    [/no client was taken over/, soakResult({ takeovers: 0 })],
+    [/no client unsubscribed/, soakResult({ unsubscribes: 0 })],
+    [/no slow client/, { ...soakResult(), slow: { count: 1, received: 0, cutOff: 0 } }],
+  ] as const) {
+    const faults = soakFaults({ result, samples });
+    assert.equal(faults.length, 1, `${fault}`);
+    assert.match(faults[0] ?? '', fault);
+  }
+  assert.match(soakFaults({ result: soakResult(), samples: [] })[0] ?? '', /too short/);
+  assert.match(soakFaults({ result: soakResult(), samples: samplesOf(8e6) })[0] ?? '', /grew by 15.3 MB/);
 });

@@ -1,0 +1,73 @@
+// What a session of clients that come and go has got of its streams, from the first message on: each later one must
+// come, in order. One may come again if the broker says so (DUP), as after a reconnect. Streams of QoS 0 are not
+// for a session that outlives its connections.
+#pragma once
+#include <unordered_map>
+
+#include "mqtt.h"
+#include "payload.h"
+#include "sequence.h"
+#include "tally.h"
+
+namespace load {
+
+class SessionRecord {
+ public:
+  explicit SessionRecord(size_t payloadBytes) : payloadBytes_(payloadBytes) {}
+
+  // Names the connection that the session is on from now on. What an earlier one still reads does not count, since
+  // the broker takes no acknowledgement from there any more and sends it again.
+  uint32_t connect() { return ++connection_; }
+  // The subscriptions begin anew: messages before that may be missing.
+  void forget() {
+    settle();
+    streams_.clear();
+  }
+
+  void take(uint32_t connection, const ReceivedPublish& publish) {
+    if (connection != connection_) return;
+    const auto stamp = stampOf(publish.payload, payloadBytes_);
+    if (!stamp || stamp->sequence == 0) {
+      faults_.corrupt++;
+      return;
+    }
+    Stream& stream = streams_.try_emplace(stamp->stream, Stream{stamp->sequence - 1, {}}).first->second;
+    if (stamp->sequence <= stream.before) {
+      if (!publish.isDuplicate) faults_.outOfOrder++;
+      return;
+    }
+    switch (stream.sequence.take(stamp->sequence - stream.before)) {
+      case Arrival::next:
+      case Arrival::gap: return;
+      case Arrival::late: faults_.outOfOrder++; return;
+      case Arrival::duplicate:
+        if (!publish.isDuplicate) faults_.duplicates++;
+        return;
+    }
+  }
+
+  // After the last message.
+  Faults faults() {
+    forget();
+    return faults_;
+  }
+
+ private:
+  static constexpr size_t window = 1'024;
+
+  struct Stream {
+    uint32_t before = 0;  // the number before its first one
+    Sequence<window> sequence;
+  };
+
+  void settle() {
+    for (const auto& [number, stream] : streams_) faults_.lost += stream.sequence.missing();
+  }
+
+  const size_t payloadBytes_;
+  uint32_t connection_ = 0;
+  std::unordered_map<uint32_t, Stream> streams_;
+  Faults faults_;
+};
+
+}  // namespace load
