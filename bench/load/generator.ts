@@ -50,8 +50,9 @@ export interface StageResult {
   readonly unsubscribes: number;
   readonly latencyNs?: Times;
   readonly connectNs?: Times;
-  /** From SUBSCRIBE to the last of the retained messages. */
+  /** From SUBSCRIBE to the last of a few retained messages, and to the last of all. */
   readonly answerNs?: Times;
+  readonly answerAllNs?: Times;
   /** Open loop: how late the generator itself was. */
   readonly scheduleLagNs?: Times;
   readonly generator: {

@@ -4,7 +4,7 @@
  */
 import type { Flags } from './generator.ts';
 
-/** `smoke` only shows that a scenario works: less than a second. */
+/** `smoke` only shows that a scenario works, in a second or two. */
 export type Profile = 'smoke' | 'quick' | 'full';
 
 /** What is of interest in the result; see metrics.ts. */
@@ -216,7 +216,7 @@ function state(sized: Sized): Scenario[] {
     },
     {
       name: 'retained',
-      title: `${retained.toLocaleString('en')} retained messages: 100 subscriptions to 10 of them each, then one to all`,
+      title: `${retained.toLocaleString('en')} retained messages: 100 subscriptions to 10 of them each, and again while another client reads all`,
       kind: 'retained',
       roundsMax,
       flags: {

@@ -56,16 +56,20 @@ class Churner final : public Role {
     }
   }
   // Taken over, which is what it is here for. A broker that refuses it or ends it for something else is another matter.
-  void onLost(Client&, const std::string& why) override {
+  void onLost(Client& client, const std::string& why) override {
+    const auto says = [&](const char* text) { return why.find(text) != std::string::npos; };
     changeNs_ = nowNs() + stay();
     if (!hasBeenReady_) becomeReady();
-    const bool isTakenOver = why.ends_with("DISCONNECT with 142");
-    if (isTakenOver) loop_.tally().takeovers++;
-    const bool isRefusal = why.find("refused") != std::string::npos || why.find("connect:") != std::string::npos;
-    if (isRefusal) loop_.tally().refused++;
-    else if (isTakenOver || why.find("DISCONNECT with") == std::string::npos) return;
-    else loop_.shared.disconnected++;
-    loop_.shared.note(why);
+    if (says("refused") || says("connect:")) {
+      loop_.tally().refused++;
+      return loop_.shared.note(why);
+    }
+    // Before MQTT 5 the broker does not say why. A reset connection may have lost what it said.
+    if (client.version() < version5 || says("DISCONNECT with 142")) loop_.tally().takeovers++;
+    else if (says("DISCONNECT with")) {
+      loop_.shared.disconnected++;
+      loop_.shared.note(why);
+    }
   }
 
  private:

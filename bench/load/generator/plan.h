@@ -204,7 +204,7 @@ class Plan {
   }
 
   // Retains very many messages; then, beside a steady exchange that must not suffer, subscribes to a few of
-  // them many times and to all of them at once.
+  // them many times, and again while another client reads all of them.
   void retained() {
     retainedSet_ = {prefix() + "/retained", options_.retained, options_.payload};
     Stage& retain = addStage("retain", Stage::Timing::open);
@@ -217,16 +217,15 @@ class Plan {
     }
     pointToPoint();
     stages_.back().name = "quiet";
-    const uint64_t groups = options_.retained / RetainedSet::perGroup;
     Stage& few = addStage("few", Stage::Timing::measureOpening);
     few.concurrency = 1;
-    for (uint64_t n = 0; n < std::min<uint64_t>(groups, 100); n++) {
-      const uint64_t first = (n * 7'919 % groups) * RetainedSet::perGroup;
-      addRetainedReader(few, n, {retainedSet_.groupOf(first) + "/+", first, RetainedSet::perGroup, 0, 0});
-    }
+    addFewReaders(few, 0);
+    // One reads all of them, slowly at first; beside it others ask for a few, one after the other.
     Stage& all = addStage("all", Stage::Timing::measureOpening);
+    all.concurrency = 2 * loops_.size();
     const uint64_t slowBytes = std::min<uint64_t>(options_.retained * options_.payload / 10, options_.slowbytes * 100);
-    addRetainedReader(all, 0, {retainedSet_.prefix + "/#", 0, options_.retained, slowBytes, slowBytes});
+    addRetainedReader(all, 0, {retainedSet_.prefix + "/#", 0, options_.retained, slowBytes, slowBytes / slowSeconds, 0});
+    addFewReaders(all, fewDelayMs);
   }
 
   // --- parts of them ---
@@ -234,6 +233,9 @@ class Plan {
   static constexpr uint32_t qosCount = 3;
   static constexpr uint64_t mixedPublishers = 4;  // that a subscriber of `mixed` listens to
   static constexpr uint64_t retainedPublishers = 4;
+  static constexpr uint64_t fewReadersMax = 100;
+  static constexpr uint64_t slowSeconds = 2;   // that all retained messages are read slowly for
+  static constexpr uint64_t fewDelayMs = 10;   // so that a hundred readers of a few come in about that time
 
   uint32_t topics() const { return uint32_t(options_.topics); }
   std::string prefix() const { return "bench/" + run_; }
@@ -348,6 +350,14 @@ class Plan {
       open(stage, loop, role, "ballast");
     }
     stage.concurrency = 1;
+  }
+
+  void addFewReaders(Stage& stage, uint64_t delayMs) {
+    const uint64_t groups = options_.retained / RetainedSet::perGroup;
+    for (uint64_t n = 0; n < std::min(groups, fewReadersMax); n++) {
+      const uint64_t first = (n * 7'919 % groups) * RetainedSet::perGroup;
+      addRetainedReader(stage, n, {retainedSet_.groupOf(first) + "/+", first, RetainedSet::perGroup, 0, 0, delayMs});
+    }
   }
 
   void addRetainedReader(Stage& stage, uint64_t thread, RetainedReader::Terms terms) {

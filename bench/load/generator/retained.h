@@ -89,6 +89,7 @@ class RetainedReader final : public Role {
     // Until it has read so many bytes at this pace it reads no faster; then as they come.
     uint64_t slowBytes = 0;
     uint64_t slowBytesPerSecond = 0;
+    uint64_t delayMs = 0;    // from its CONNACK to its SUBSCRIBE
   };
 
   RetainedReader(Loop& loop, const RetainedSet& set, Terms terms)
@@ -101,11 +102,8 @@ class RetainedReader final : public Role {
   }
 
   void onConnected(Client& client) override {
-    subscribedNs_ = nowNs();
-    lastReadNs_ = subscribedNs_;
-    const std::string filters[] = {terms_.filter};
-    client.send(subscribePacket(client.version(), 1, filters, 0));
-    if (slowLeft_ > 0) client.stopReading();
+    dueNs_ = nowNs() + terms_.delayMs * nsPerMs;
+    if (terms_.delayMs == 0) subscribe(client, dueNs_);
   }
   void onPublish(Client&, const ReceivedPublish& publish, uint64_t now) override {
     if (loop_.moment.phase == Phase::leaving) return;  // they are being taken away
@@ -121,12 +119,14 @@ class RetainedReader final : public Role {
     }
     seen_[at] = true;
     if (++received_ < terms_.count) return;
-    loop_.tally().answer.record(now - subscribedNs_);
+    auto& answers = terms_.count == set_.count ? loop_.tally().answerAll : loop_.tally().answer;
+    answers.record(now - subscribedNs_);
     loop_.shared.readyClients++;
     loop_.opening--;
   }
-  bool wantsTicks() const override { return terms_.slowBytes > 0; }
+  bool wantsTicks() const override { return terms_.slowBytes > 0 || terms_.delayMs > 0; }
   void onTick(Client& client, uint64_t now) override {
+    if (subscribedNs_ == 0 && dueNs_ > 0 && now >= dueNs_) subscribe(client, nowNs());
     if (slowLeft_ == 0 || subscribedNs_ == 0) return;
     const uint64_t bytes = std::min(slowLeft_, terms_.slowBytesPerSecond * (now - lastReadNs_) / nsPerSecond);
     lastReadNs_ = now;
@@ -140,12 +140,21 @@ class RetainedReader final : public Role {
   }
 
  private:
+  void subscribe(Client& client, uint64_t now) {
+    subscribedNs_ = now;
+    lastReadNs_ = now;
+    const std::string filters[] = {terms_.filter};
+    client.send(subscribePacket(client.version(), 1, filters, 0));
+    if (slowLeft_ > 0) client.stopReading();
+  }
+
   Loop& loop_;
   const RetainedSet& set_;
   const Terms terms_;
   std::vector<bool> seen_;
   Faults faults_;
   uint64_t received_ = 0;
+  uint64_t dueNs_ = 0;
   uint64_t subscribedNs_ = 0;
   uint64_t lastReadNs_ = 0;
   uint64_t slowLeft_ = 0;

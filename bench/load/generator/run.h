@@ -188,6 +188,7 @@ class Run {
     addHistogram(json, "latencyNs", tally.latency);
     addHistogram(json, "connectNs", tally.connect);
     addHistogram(json, "answerNs", tally.answer);
+    addHistogram(json, "answerAllNs", tally.answerAll);
     addHistogram(json, "scheduleLagNs", tally.scheduleLag);
     json.open("generator").number("cpuSeconds", seconds(watched.ended.cpuNs - watched.begun.cpuNs)).number("busiestThread", generatorBusiest)
         .flag("wasTheLimit", generatorBusiest >= busy && brokerBusiest < busy).close();

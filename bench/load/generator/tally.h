@@ -10,7 +10,8 @@ struct Tally {
   Histogram latency;       // from publishing (open loop: from when it was due) to arrival
   Histogram scheduleLag;   // open loop: how much later than due the generator itself got to publish
   Histogram connect;       // from opening a socket to CONNACK
-  Histogram answer;        // from SUBSCRIBE to the last retained message that it asked for
+  Histogram answer;        // from SUBSCRIBE to the last retained message that it asked for, of a few
+  Histogram answerAll;     // the same, of all
   uint64_t refused = 0;    // connections that got no CONNACK, or one with an error
   uint64_t reconnects = 0;    // of clients that come and go
   uint64_t takeovers = 0;     // of those, as the broker said
@@ -23,6 +24,7 @@ struct Tally {
     scheduleLag.add(other.scheduleLag);
     connect.add(other.connect);
     answer.add(other.answer);
+    answerAll.add(other.answerAll);
     refused += other.refused;
     reconnects += other.reconnects;
     takeovers += other.takeovers;
