@@ -190,9 +190,14 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
   }
 
   void acknowledge(unsigned worker, const Source& source, Reason reason) override {
-    if (worker == index_) frontEnd.acknowledge(source, reason);
+    if (worker == index_) acknowledge(source, reason);
     else answer(worker, {.kind = RecordKind::acknowledge, .qos = source.qos, .packetId = source.packetId, .connection = source.connection,
-                         .generation = source.generation, .reason = uint8_t(reason)});
+                         .generation = source.generation, .reason = uint8_t(reason), .value = source.session});
+  }
+
+  void acknowledge(const Source& source, Reason reason) {
+    if (frontEnd.acknowledge(source, reason) || source.qos != 2 || !isError(reason)) return;
+    if (Session* session = sessions_.find(source.session)) session->forgetRefused(source.packetId);
   }
 
   void answer(unsigned worker, const Record& record) override {
@@ -227,7 +232,7 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
         sharing_.handOver(record.value, shard, record.generation);
         break;
       case RecordKind::acknowledge:
-        frontEnd.acknowledge({record.connection, record.generation, record.packetId, record.qos}, Reason(record.reason));
+        acknowledge({record.connection, record.generation, record.packetId, record.qos, record.value}, Reason(record.reason));
         break;
       case RecordKind::subscribed:
         subscriptions.onSubscribed(record.value, shard);

@@ -20,6 +20,7 @@ struct Source {
   uint32_t generation = 0;
   uint16_t packetId = 0;
   uint8_t qos = 0;
+  uint64_t session = 0;
 };
 
 // The way from a front end to the shards.
@@ -175,13 +176,14 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connections_.remove(connection.slot);
   }
 
-  // The owner of the topic has the message (or refuses it): PUBACK or PUBREC.
-  void acknowledge(const Source& source, Reason reason) {
-    if (source.qos == 0) return;
+  // The owner of the topic has the message (or refuses it): PUBACK or PUBREC. False: the connection is over.
+  bool acknowledge(const Source& source, Reason reason) {
+    if (source.qos == 0) return true;
     Connection& connection = connections_[source.connection];
-    if (connection.generation != source.generation) return;
+    if (connection.generation != source.generation || connection.phase != Phase::connected) return false;
     connection.answers.settle(source.packetId, source.qos, reason);
     sendAnswers(connection);
+    return true;
   }
 
   // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their
@@ -231,6 +233,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void detach(Connection& connection) {
     if (!connection.session) return;
     Session& session = *connection.session;
+    connection.answers.eachRefused([&](uint16_t packetId) { session.received.remove(packetId); });
     connection.session = nullptr;
     session.connection = nullptr;
     router_.presenceChanged(session);
@@ -364,7 +367,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     Publication publication{publish.topic, forwarded(publish), publish.payload, router_.topicHash(publish.topic),
                             connection.session->key, publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
                             publish.qos, publish.retain, {}};
-    router_.publish(publication, {connection.slot, connection.generation, publish.packetId, publish.qos});
+    router_.publish(publication, {connection.slot, connection.generation, publish.packetId, publish.qos, publication.originSession});
     return connection.phase == Phase::connected ? Flow::next : Flow::end;
   }
 

@@ -87,7 +87,7 @@ class Shard {
     switch (record.kind) {
       case RecordKind::publish: {
         Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
-        publish(publication, {record.connection, record.generation, record.packetId, record.qos}, from);
+        publish(publication, {record.connection, record.generation, record.packetId, record.qos, publication.originSession}, from);
         break;
       }
       case RecordKind::addRoute: {

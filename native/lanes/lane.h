@@ -37,7 +37,7 @@ enum class RecordKind : uint8_t {
   deliverShared,     // pointer: Message; connection: key of the share here; generation: its key at the shard;
                      // qos: 1 when it has to be taken
   handOver,          // value: session; generation: key of the share at the shard
-  acknowledge,       // connection, generation, packetId, reason
+  acknowledge,       // connection, generation, packetId, reason; value: its session
   subscribed,        // value: token, behind the first retained messages
   retainedFound,     // pointer: Message; value: session; connection: subscription identifier
   retainedWaits,     // value: session for which the shard has more of them

@@ -36,6 +36,15 @@ class Answers {
     }
   }
 
+  // Calls `visit(packetId)` for each QoS 2 message that was taken and then refused, which nobody has been told.
+  template <class Visit>
+  void eachRefused(Visit&& visit) {
+    for (uint64_t at = answers_.first(); at != answers_.end(); at++) {
+      const Answer& answer = answers_[at];
+      if (answer.isTaken && answer.isReady && answer.qos == 2 && isError(answer.reason)) visit(answer.packetId);
+    }
+  }
+
   bool hasReady() { return !answers_.empty() && answers_.front().isReady; }
   Answer takeReady() {
     const Answer answer = answers_.front();

@@ -62,6 +62,12 @@ struct Session {
   uint64_t askedShards = 0;         // ... and has been asked for them
   std::unique_ptr<SessionMove> move;
 
+  // A QoS 2 message of an earlier connection was refused: when it comes again, it is another one. After PUBREL the
+  // identifier may stand for another one already.
+  void forgetRefused(uint16_t packetId) {
+    if (!connection || receivedBefore.remove(packetId)) received.remove(packetId);
+  }
+
   bool hasWaiting() const { return !queue.empty() || window.isResending(); }
   bool isCaughtUp() const { return !hasWaiting() && !isSubscribing; }
 };

@@ -180,6 +180,46 @@ TEST("reconnect: QoS 2 is exactly once in both directions while all links break 
   });
 }
 
+TEST("reconnect: a QoS 2 message that its shard refuses after the connection broke is taken anew when it comes again") {
+  enum class Break { beforeTheRefusal, whileTheRefusalWaits, afterTheReconnect };
+  for (const Break when : {Break::beforeTheRefusal, Break::whileTheRefusalWaits, Break::afterTheReconnect}) {
+    Limits limits;
+    limits.retainedMessagesMax = 3;  // one for each shard
+    HandDrivenBroker broker(3, limits);
+    const auto topicOf = [&](unsigned owner, std::string topic) {
+      while (broker.ownerOf(topic) != owner) topic += 'x';
+      return topic;
+    };
+    Client& publisher = broker.connected("p", 0);
+    Client& other = broker.connected("o", 0);
+    other.subscribe("refused/#", 2);
+    other.publish(topicOf(2, "first"), "it fills the store", 1, true);
+    broker.settle();
+    publisher.publish(topicOf(1, "slow"), "its answer is not here yet", 1);
+    publisher.publish(topicOf(2, "refused/"), "wanted", 2, true);
+    broker.turn(0);
+    if (when == Break::whileTheRefusalWaits) {
+      broker.turn(2);
+      broker.turn(0);
+    }
+    publisher.drop();
+    broker.turn(0);
+    if (when == Break::afterTheReconnect) {
+      publisher.connect(0);
+      for (int turns = 0; turns < 3; turns++) broker.turn(0);
+      CHECK(broker.sessionOf(publisher)->connection);  // and it has not sent anything again yet
+    }
+    other.publish(topicOf(2, "first"), "", 1, true);  // makes room, behind the refusal
+    for (const unsigned worker : {0u, 2u, 0u}) broker.turn(worker);
+    CHECK_EQ(broker.sessionOf(publisher)->received.size(), 0);
+    if (!publisher.link) publisher.connect(0);
+    broker.settle();
+    CHECK(other.texts() == Texts{topicOf(2, "refused/") + "=wanted"});
+    CHECK_EQ(broker.total(Counter::retained), 1);
+    CHECK(publisher.unacknowledged.empty());
+  }
+}
+
 TEST("reconnect: QoS 1 loses nothing while all links break again and again") {
   check::eachSeed(20, [](check::Random& random) {
     const unsigned workers = random.pick(std::vector<unsigned>{1, 2, 4});
