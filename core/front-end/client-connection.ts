@@ -20,18 +20,11 @@ import { encodeConnack } from '../wire/encode-connack.ts';
 import { encodeAuth, encodeDisconnect } from '../wire/encode-disconnect.ts';
 import { encodeWithin } from '../wire/encode-within.ts';
 import { PacketType } from '../wire/packet-type.ts';
-import type {
-  AuthPacket,
-  ConnectPacket,
-  ProtocolVersion,
-  SubackPacket,
-  SubscriptionRequest,
-} from '../wire/packets.ts';
+import type { AuthPacket, ConnectPacket, ProtocolVersion, SubackPacket } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
-import { isProtocolError, type ProtocolError, protocolViolation } from '../wire/protocol-error.ts';
+import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { isValidTopicFilter } from '../wire/topic.ts';
-import { refusalOf, unavailableTo } from './availability.ts';
+import { unavailableTo } from './availability.ts';
 import {
   assignedClientId,
   connackProperties,
@@ -39,7 +32,9 @@ import {
   sessionExpirySeconds,
   willError,
 } from './connect-terms.ts';
+import { authError, authenticationProperties } from './enhanced-authentication.ts';
 import { reasonSentence, reasonStringTerms, sentenceOf } from './reason-strings.ts';
+import { subscribe, unsubscribe } from './subscriptions.ts';
 
 /** What a connection needs from its worker. */
 export interface ConnectionContext {
@@ -83,7 +78,6 @@ export class ClientConnection {
   /** The client is connected and authenticates again. */
   #isRenewing = false;
   #outlivesConnection = false;
-  #subscriptions = 0;
   /** What the client takes, in bytes. */
   #maximumPacketSize: number | undefined;
   #reasonStrings: { readonly atEnds: boolean; readonly elsewhere: boolean };
@@ -148,7 +142,6 @@ export class ClientConnection {
     this.session = session;
     this.#state = 'connected';
     this.#outlivesConnection = outlivesConnection;
-    this.#subscriptions = isSessionPresent ? engine.subscriptionCount(session) : 0;
     this.#connect = undefined;
     engine.accept(
       this.slot,
@@ -302,7 +295,10 @@ export class ClientConnection {
     const assigned = this.#isClientIdAssigned ? this.clientId : undefined;
     const properties =
       version === 5
-        ? { ...connackProperties(connect, config, assigned), ...this.#authentication(authenticationData) }
+        ? {
+            ...connackProperties(connect, config, assigned),
+            ...authenticationProperties(this.#method, authenticationData),
+          }
         : {};
     return encodeConnack({ sessionPresent, reasonCode: ReasonCode.success, properties }, version);
   }
@@ -337,7 +333,7 @@ export class ClientConnection {
   /** AUTH: the answer to a challenge, or of a connected client the wish to authenticate again. */
   #onAuth(header: number, body: Uint8Array): void {
     const auth = decodeAuth(header, body, this.#version);
-    const error = isProtocolError(auth) ? auth : this.#authError(auth);
+    const error = isProtocolError(auth) ? auth : authError(auth, this.#method, this.#isAuthenticating);
     if (error !== undefined) {
       this.#fail(error);
       return;
@@ -358,23 +354,9 @@ export class ClientConnection {
     });
   }
 
-  #authError({ reasonCode, properties }: AuthPacket): ProtocolError | undefined {
-    // [MQTT-4.12.0-1]
-    if (this.#method === undefined) return protocolViolation('the CONNECT named no authentication method');
-    // [MQTT-4.12.0-5] [MQTT-4.12.1-1]
-    if (properties.authenticationMethod !== this.#method) {
-      return protocolViolation('the authentication method is not that of the CONNECT');
-    }
-    const mayContinue = this.#state === 'connecting' || this.#isRenewing;
-    if (mayContinue === (reasonCode === ReasonCode.continueAuthentication)) return undefined;
-    return protocolViolation(
-      mayContinue ? 'an authentication is under way already' : 'no authentication is under way',
-    );
-  }
-
   #sendAuth(reasonCode: number, data: Uint8Array | undefined): void {
     const { engine } = this.#context;
-    const auth = encodeAuth({ reasonCode, properties: this.#authentication(data) });
+    const auth = encodeAuth({ reasonCode, properties: authenticationProperties(this.#method, data) });
     if (!this.#fits(auth)) {
       this.end(ReasonCode.packetTooLarge, 'lost');
       return;
@@ -383,34 +365,30 @@ export class ClientConnection {
     engine.resume(this.slot);
   }
 
-  /** The properties of an authentication that goes on or has succeeded [MQTT-4.12.0-6]. */
-  #authentication(data: Uint8Array | undefined): Properties {
-    if (this.#method === undefined) return {};
-    const properties: Properties = { authenticationMethod: this.#method };
-    if (data !== undefined && data.length > 0) properties.authenticationData = data;
-    return properties;
+  get #isAuthenticating(): boolean {
+    return this.#state === 'connecting' || this.#isRenewing;
   }
 
   /** Nothing more happens on this connection. */
   #finish(): void {
-    const mayAuthenticate = this.#state === 'connecting' || this.#isRenewing;
+    const mayAuthenticate = this.#isAuthenticating;
     this.#state = 'over';
     this.#isRenewing = false;
     if (mayAuthenticate && this.#context.config.authenticates) this.#context.abandonAuthentication(this);
   }
 
   #onSubscribe(header: number, body: Uint8Array): void {
-    const subscribe = decodeSubscribe(header, body, this.#version);
-    if (isProtocolError(subscribe)) {
-      this.#fail(subscribe);
+    const packet = decodeSubscribe(header, body, this.#version);
+    if (isProtocolError(packet)) {
+      this.#fail(packet);
       return;
     }
-    const unavailable = unavailableTo(subscribe, this.#version, this.#context.config);
+    const { engine, config } = this.#context;
+    const unavailable = unavailableTo(packet, this.#version, config);
     if (unavailable !== undefined) {
       this.end(unavailable, 'lost');
       return;
     }
-    const { engine } = this.#context;
     const { session } = this;
     let reasonCodes: number[] = [];
     const token = this.#context.nextSubscribeToken(() => {
@@ -418,53 +396,26 @@ export class ClientConnection {
         engine.endSubscribe(session); // the client has left; its session may be there still
         return;
       }
-      this.#acknowledge(encodeSuback, subscribe.packetId, reasonCodes);
+      this.#acknowledge(encodeSuback, packet.packetId, reasonCodes);
       engine.endSubscribe(session);
       engine.resume(this.slot);
     });
-    const subscriptionId = subscribe.properties.subscriptionIdentifiers?.[0] ?? 0;
-    reasonCodes = subscribe.subscriptions.map((request) => this.#subscribe(request, subscriptionId, token));
+    reasonCodes = subscribe(engine, config, session, packet, token);
     engine.finishSubscribe(session, token);
   }
 
-  /** Gives the reason code of one entry: the granted QoS, or why not. */
-  #subscribe(request: SubscriptionRequest, subscriptionId: number, token: number): number {
-    const { engine, config } = this.#context;
-    const { limits } = config;
-    const { topicFilter, noLocal, retainAsPublished, retainHandling } = request;
-    const refusal = refusalOf(topicFilter, config);
-    if (refusal !== undefined) return refusal;
-    const isFull = this.#subscriptions >= limits.subscriptionsPerSessionMax;
-    if (isFull && !engine.isSubscribed(this.session, topicFilter)) return ReasonCode.quotaExceeded;
-    const qos = Math.min(request.qos, limits.maximumQoS); // [MQTT-3.2.2-10]
-    const existed = engine.subscribe(
-      this.session,
-      topicFilter,
-      qos,
-      noLocal,
-      retainAsPublished,
-      retainHandling,
-      subscriptionId,
-      token,
-    );
-    if (!existed) this.#subscriptions++;
-    return qos;
-  }
-
   #onUnsubscribe(header: number, body: Uint8Array): void {
-    const unsubscribe = decodeUnsubscribe(header, body, this.#version);
-    if (isProtocolError(unsubscribe)) {
-      this.#fail(unsubscribe);
+    const packet = decodeUnsubscribe(header, body, this.#version);
+    if (isProtocolError(packet)) {
+      this.#fail(packet);
       return;
     }
     const { engine } = this.#context;
-    const reasonCodes = unsubscribe.topicFilters.map((topicFilter) => {
-      if (!isValidTopicFilter(topicFilter)) return ReasonCode.topicFilterInvalid;
-      if (!engine.unsubscribe(this.session, topicFilter)) return ReasonCode.noSubscriptionExisted;
-      this.#subscriptions--;
-      return ReasonCode.success;
-    });
-    this.#acknowledge(encodeUnsuback, unsubscribe.packetId, reasonCodes);
+    this.#acknowledge(
+      encodeUnsuback,
+      packet.packetId,
+      unsubscribe(engine, this.session, packet.topicFilters),
+    );
     engine.resume(this.slot);
   }
 

@@ -1,0 +1,37 @@
+/** What a client's AUTH may say, and what the broker's own says (MQTT 5, 4.12). */
+import type { AuthPacket } from '../wire/packets.ts';
+import type { Properties } from '../wire/properties.ts';
+import { type ProtocolError, protocolViolation } from '../wire/protocol-error.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+
+/**
+ * What is wrong with an AUTH; undefined if nothing is. `method` is that of the CONNECT, and `isUnderWay` says
+ * whether the client is authenticating.
+ */
+export function authError(
+  { reasonCode, properties }: AuthPacket,
+  method: string | undefined,
+  isUnderWay: boolean,
+): ProtocolError | undefined {
+  // [MQTT-4.12.0-1]
+  if (method === undefined) return protocolViolation('the CONNECT named no authentication method');
+  // [MQTT-4.12.0-5] [MQTT-4.12.1-1]
+  if (properties.authenticationMethod !== method) {
+    return protocolViolation('the authentication method is not that of the CONNECT');
+  }
+  if (isUnderWay === (reasonCode === ReasonCode.continueAuthentication)) return undefined;
+  return protocolViolation(
+    isUnderWay ? 'an authentication is under way already' : 'no authentication is under way',
+  );
+}
+
+/** The properties of a packet with which an authentication goes on or has succeeded [MQTT-4.12.0-6]. */
+export function authenticationProperties(
+  method: string | undefined,
+  data: Uint8Array | undefined,
+): Properties {
+  if (method === undefined) return {};
+  const properties: Properties = { authenticationMethod: method };
+  if (data !== undefined && data.length > 0) properties.authenticationData = data;
+  return properties;
+}

@@ -1,0 +1,50 @@
+/** What becomes of each topic filter of a SUBSCRIBE or UNSUBSCRIBE: a reason code for its SUBACK or UNSUBACK. */
+import type { BrokerConfig } from '../config/options.ts';
+import type { Engine } from '../data-plane/addon.ts';
+import type { SubscribePacket } from '../wire/packets.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { isValidTopicFilter } from '../wire/topic.ts';
+import { refusalOf } from './availability.ts';
+
+/**
+ * Adds the subscriptions to the session: for each the granted QoS, or why it is refused. `token` names the
+ * SUBSCRIBE to the data plane.
+ */
+export function subscribe(
+  engine: Engine,
+  config: BrokerConfig,
+  session: number,
+  { subscriptions, properties }: SubscribePacket,
+  token: number,
+): number[] {
+  const { subscriptionsPerSessionMax, maximumQoS } = config.limits;
+  const subscriptionId = properties.subscriptionIdentifiers?.[0] ?? 0;
+  let count = engine.subscriptionCount(session);
+  return subscriptions.map(({ topicFilter, noLocal, retainAsPublished, retainHandling, ...asked }) => {
+    const refusal = refusalOf(topicFilter, config);
+    if (refusal !== undefined) return refusal;
+    const isFull = count >= subscriptionsPerSessionMax;
+    if (isFull && !engine.isSubscribed(session, topicFilter)) return ReasonCode.quotaExceeded;
+    const qos = Math.min(asked.qos, maximumQoS); // [MQTT-3.2.2-10]
+    const existed = engine.subscribe(
+      session,
+      topicFilter,
+      qos,
+      noLocal,
+      retainAsPublished,
+      retainHandling,
+      subscriptionId,
+      token,
+    );
+    if (!existed) count++;
+    return qos;
+  });
+}
+
+/** Takes the subscriptions from the session. */
+export function unsubscribe(engine: Engine, session: number, topicFilters: readonly string[]): number[] {
+  return topicFilters.map((topicFilter) => {
+    if (!isValidTopicFilter(topicFilter)) return ReasonCode.topicFilterInvalid;
+    return engine.unsubscribe(session, topicFilter) ? ReasonCode.success : ReasonCode.noSubscriptionExisted;
+  });
+}
