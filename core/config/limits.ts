@@ -118,7 +118,7 @@ export const limitRanges = {
    */
   retainedBytesMax: { default: 1 * GiB, min: 0, max: 1 * TiB },
   /**
-   * Connections of the broker; more are closed at once. Default 1_000_000: the memory of that many idle
+   * Clients that are connected; a CONNECT beyond it is refused with 0x97. Default 1_000_000: the memory of that many idle
    * ones is still modest; the limit of open files (ulimit -n) ends it earlier.
    */
   connectionsMax: { default: 1_000_000, min: 1, max: 100_000_000 },

@@ -2,13 +2,7 @@
 import type { BrokerConfig } from '../config/options.ts';
 import type { ProtocolVersion, SubscribePacket } from '../wire/packets.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import {
-  hasWildcards,
-  isSharedFilter,
-  isValidTopicFilter,
-  levelCount,
-  unsharedFilter,
-} from '../wire/topic.ts';
+import { hasWildcards, isSharedFilter, levelCount, unsharedFilter } from '../wire/topic.ts';
 
 /**
  * What the CONNACK said is not available: to ask for it ends the connection. Before MQTT 5 there is no such
@@ -32,10 +26,8 @@ export function unavailableTo(
 
 /** Why nobody may subscribe to this filter, if nobody may. */
 export function refusalOf(topicFilter: string, config: BrokerConfig): number | undefined {
-  const isValid = isValidTopicFilter(topicFilter);
-  if (!isValid || levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax) {
+  if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax)
     return ReasonCode.topicFilterInvalid;
-  }
   return kindRefusalOf(topicFilter, config);
 }
 

@@ -42,7 +42,7 @@ const sentences: ReadonlyMap<number, string> = new Map([
   [ReasonCode.badAuthenticationMethod, 'The broker does not know this authentication method.'],
   [ReasonCode.keepAliveTimeout, 'Nothing came for one and a half times the keep alive.'],
   [ReasonCode.sessionTakenOver, 'Another connection uses the same client identifier.'],
-  [ReasonCode.topicFilterInvalid, 'A topic filter is not valid.'],
+  [ReasonCode.topicFilterInvalid, 'A topic filter has too many levels.'],
   [ReasonCode.topicNameInvalid, 'A topic name is not valid.'],
   [ReasonCode.receiveMaximumExceeded, "More messages came than the broker's Receive Maximum allows."],
   [ReasonCode.topicAliasInvalid, "A topic alias was 0 or above the broker's Topic Alias Maximum."],

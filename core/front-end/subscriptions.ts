@@ -3,7 +3,6 @@ import type { BrokerConfig } from '../config/options.ts';
 import type { Engine } from '../data-plane/addon.ts';
 import type { SubscribePacket } from '../wire/packets.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { isValidTopicFilter } from '../wire/topic.ts';
 import { refusalOf } from './availability.ts';
 
 /**
@@ -43,8 +42,7 @@ export function subscribe(
 
 /** Takes the subscriptions from the session. */
 export function unsubscribe(engine: Engine, session: number, topicFilters: readonly string[]): number[] {
-  return topicFilters.map((topicFilter) => {
-    if (!isValidTopicFilter(topicFilter)) return ReasonCode.topicFilterInvalid;
-    return engine.unsubscribe(session, topicFilter) ? ReasonCode.success : ReasonCode.noSubscriptionExisted;
-  });
+  return topicFilters.map((topicFilter) =>
+    engine.unsubscribe(session, topicFilter) ? ReasonCode.success : ReasonCode.noSubscriptionExisted,
+  );
 }

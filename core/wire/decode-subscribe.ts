@@ -1,6 +1,6 @@
 /**
- * SUBSCRIBE and UNSUBSCRIBE as a server reads them (sections 3.8 and 3.10). Whether a topic filter is valid
- * is asked with topic.ts by the caller, who answers for each filter alone.
+ * SUBSCRIBE and UNSUBSCRIBE as a server reads them (sections 3.8 and 3.10). A topic filter that is not formed as
+ * it must be makes the packet a protocol error. Whether a filter is allowed is the caller's to say, for each alone.
  */
 import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
@@ -13,7 +13,8 @@ import type {
 } from './packets.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
 import { type Reader, readBody } from './reader.ts';
-import { isSharedFilter } from './topic.ts';
+import type { ReasonCode } from './reason-code.ts';
+import { isSharedFilter, isValidTopicFilter } from './topic.ts';
 
 /** `header` is the first byte of the frame, `body` all behind its remaining length. */
 export function decodeSubscribe(
@@ -50,13 +51,12 @@ export function decodeUnsubscribe(
   // [MQTT-3.10.3-2]
   if (reader.remaining === 0) reader.fail(protocolViolation('an UNSUBSCRIBE without a topic filter'));
   // [MQTT-3.10.3-1]
-  while (reader.remaining > 0) packet.topicFilters.push(reader.string());
+  while (reader.remaining > 0) packet.topicFilters.push(topicFilterOf(reader));
   return reader.finish(packet);
 }
 
 function decodeSubscription(reader: Reader, version: ProtocolVersion): SubscriptionRequest {
-  // [MQTT-3.8.3-1]
-  const topicFilter = reader.string();
+  const topicFilter = topicFilterOf(reader);
   const options = reader.uint8();
   const error = version === 5 ? optionsError(options, topicFilter) : requestedQoSError(options);
   if (error) reader.fail(error);
@@ -67,6 +67,16 @@ function decodeSubscription(reader: Reader, version: ProtocolVersion): Subscript
     retainAsPublished: (options & 0x08) !== 0,
     retainHandling: ((options >> 4) & 0x03) as 0 | 1 | 2,
   };
+}
+
+// [MQTT-3.8.3-1]
+function topicFilterOf(reader: Reader): string {
+  const topicFilter = reader.string();
+  if (!isValidTopicFilter(topicFilter)) {
+    const reasonCode = 0x8f satisfies typeof ReasonCode.topicFilterInvalid;
+    reader.fail({ reasonCode, why: 'a topic filter is not formed as it must be' });
+  }
+  return topicFilter;
 }
 
 function optionsError(options: number, topicFilter: string): ProtocolError | undefined {

@@ -1,5 +1,9 @@
 /** Packets that break a rule: each ends its connection, and no other. */
+import assert from 'node:assert/strict';
+import type { Client } from './client.ts';
 import type { Part } from './octets.ts';
+import { subscribe } from './packets.ts';
+import { packetType, readAcknowledgement, readGoodbye } from './received.ts';
 import type { SectionTest } from './section.ts';
 
 /** What it is, the packet, and the reason codes of which one must be given. */
@@ -7,6 +11,10 @@ export type Offence = readonly [what: string, packet: Part, ...reasonCodes: numb
 
 export const malformed = 0x81;
 export const protocolError = 0x82;
+export const topicFilterInvalid = 0x8f;
+
+/** Levels that make a topic filter which is well formed, and which a server need not allow. */
+export const tooManyLevels = '/'.repeat(150);
 
 /** Registers a test for each: sent by a client that was accepted, it ends this connection only (section 4.13). */
 export function refused(test: SectionTest, identifiers: string, offences: readonly Offence[]): void {
@@ -19,5 +27,17 @@ export function refused(test: SectionTest, identifiers: string, offences: readon
       await client.ended(...reasonCodes);
       await bystander.ping();
     });
+  }
+}
+
+/** MQTT 5: the filter is refused in the SUBACK, or ends the connection. */
+export async function assertFilterRefused(client: Client, filter: string): Promise<void> {
+  client.send(subscribe('5.0', [[filter, 0]], { id: 3 }));
+  const answer = await client.next().catch(() => undefined); // closed without a word
+  if (answer?.type === packetType.suback) {
+    const { codes } = readAcknowledgement('5.0', answer);
+    assert.ok((codes[0] ?? 0) >= 0x80, `${filter}: granted`);
+  } else if (answer !== undefined) {
+    assert.ok([malformed, protocolError, topicFilterInvalid].includes(readGoodbye(answer).code), filter);
   }
 }

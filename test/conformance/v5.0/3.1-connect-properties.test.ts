@@ -21,6 +21,7 @@ import {
   singleValueOf,
   valuesOf,
 } from '../support/received.ts';
+import { tooManyLevels } from '../support/refused.ts';
 import { type Context, section } from '../support/section.ts';
 
 const test = section('5.0', '3.1.2.11 CONNECT, properties');
@@ -268,7 +269,7 @@ test('[MQTT-3.1.2-29] with Request Problem Information 0 a SUBACK does not say w
   connect,
 }) => {
   const client = await connect({ properties: requestProblemInformation(0) });
-  client.send(subscribe('5.0', [['a/#/b', 0]], { id: 1 }));
+  client.send(subscribe('5.0', [[tooManyLevels, 0]], { id: 1 }));
   const answer = await client.next();
   // A server may also end the connection, and say in the DISCONNECT what is wrong.
   if (answer.type !== packetType.disconnect)

@@ -9,6 +9,7 @@ import {
   subscriptionIdentifier,
 } from '../support/properties.ts';
 import { packetType, singleValueOf, valuesOf } from '../support/received.ts';
+import { tooManyLevels } from '../support/refused.ts';
 import { section } from '../support/section.ts';
 
 const test = section('5.0', '3.2.2.3 CONNACK, availability');
@@ -176,7 +177,7 @@ for (const [reasonStrings, unasked] of [
         [requestProblemInformation(0), 0],
       ] as const) {
         const client = await connect({ properties });
-        client.send(subscribe('5.0', [['a/#/b', 0]]));
+        client.send(subscribe('5.0', [[tooManyLevels, 0]]));
         const suback = await client.nextAcknowledgement(packetType.suback);
         assert.deepEqual(suback.codes, [0x8f]);
         assert.equal(valuesOf(suback.properties, identifier.reasonString).length, expected);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { octets, packet, userProperty, varint } from '../support/octets.ts';
 import { publish, subscribe } from '../support/packets.ts';
 import { packetType, readAcknowledgement, singleValueOf, valuesOf } from '../support/received.ts';
-import { malformed, protocolError, refused } from '../support/refused.ts';
+import { malformed, protocolError, refused, tooManyLevels } from '../support/refused.ts';
 import { section } from '../support/section.ts';
 
 const test = section('5.0', '3.8 SUBSCRIBE');
@@ -315,7 +315,7 @@ test('[MQTT-3.8.4-7] a filter that is refused says so, and its neighbours are su
       '5.0',
       [
         [name('/a'), 1],
-        [name('/#/b'), 1],
+        [name(tooManyLevels), 1],
         [name('/c'), 0],
       ],
       { id: 4 },
@@ -323,13 +323,14 @@ test('[MQTT-3.8.4-7] a filter that is refused says so, and its neighbours are su
     'c0 00',
   );
   const answer = await client.next().catch(() => undefined);
-  // A filter that is none may count as a malformed packet.
+  // Another server may end the connection for it, or allow it.
   if (!target.isOurs && answer?.type !== packetType.suback) return;
   assert.ok(answer !== undefined);
   const { codes } = readAcknowledgement('5.0', answer);
+  if (!target.isOurs && codes[1] === 1) return;
   assert.deepEqual([codes[0], (codes[1] ?? 0) >= 0x80, codes[2]], [1, true, 0]);
   await client.expect('d0 00');
-  await client.publish(name('/x/b'), 'not for it');
+  await client.publish(name('/b'), 'not for it');
   await client.publish(name('/a'), 'for it');
   assert.equal((await client.receive()).text, 'for it');
 });

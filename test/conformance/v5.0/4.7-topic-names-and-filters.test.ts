@@ -1,28 +1,19 @@
 /** Topic names, topic filters, and which of them match. */
 import assert from 'node:assert/strict';
-import type { Client } from '../support/client.ts';
 import { packet, string } from '../support/octets.ts';
 import { publish, subscribe } from '../support/packets.ts';
-import { packetType, readAcknowledgement, readGoodbye } from '../support/received.ts';
-import { malformed, protocolError, refused } from '../support/refused.ts';
+import {
+  assertFilterRefused,
+  malformed,
+  protocolError,
+  refused,
+  topicFilterInvalid,
+} from '../support/refused.ts';
 import { section } from '../support/section.ts';
 
 const test = section('5.0', '4.7 Topic Names and Topic Filters');
 
-const topicFilterInvalid = 0x8f;
 const topicNameInvalid = 0x90;
-
-/** The filter is refused in the SUBACK, or as a malformed packet. */
-async function assertFilterRefused(client: Client, filter: string): Promise<void> {
-  client.send(subscribe('5.0', [[filter, 0]], { id: 3 }));
-  const answer = await client.next().catch(() => undefined); // closed without a word
-  if (answer?.type === packetType.suback) {
-    const { codes } = readAcknowledgement('5.0', answer);
-    assert.ok((codes[0] ?? 0) >= 0x80, `${filter}: granted`);
-  } else if (answer !== undefined) {
-    assert.ok([malformed, protocolError, topicFilterInvalid].includes(readGoodbye(answer).code), filter);
-  }
-}
 
 refused(
   test,

@@ -3,20 +3,13 @@ import assert from 'node:assert/strict';
 import { until } from '../../support/wait.ts';
 import type { Client } from '../support/client.ts';
 import { octets, packet, u16, u32 } from '../support/octets.ts';
-import { puback, pubcomp, publish, pubrec, subscribe } from '../support/packets.ts';
-import {
-  type Publish,
-  packetType,
-  readAcknowledgement,
-  readGoodbye,
-  readPublish,
-} from '../support/received.ts';
-import { malformed, protocolError } from '../support/refused.ts';
+import { puback, pubcomp, publish, pubrec } from '../support/packets.ts';
+import { type Publish, packetType, readAcknowledgement, readPublish } from '../support/received.ts';
+import { assertFilterRefused } from '../support/refused.ts';
 import { section } from '../support/section.ts';
 
 const test = section('5.0', '4.8 Subscriptions');
 
-const topicFilterInvalid = 0x8f;
 const sessionExpiry = octets('11', u32(60));
 
 /** All messages that come to the client from now on, acknowledged. */
@@ -32,18 +25,6 @@ function collected(client: Client): Publish[] {
     }
   });
   return messages;
-}
-
-/** The filter is refused in the SUBACK, or as a malformed packet. */
-async function assertFilterRefused(client: Client, filter: string): Promise<void> {
-  client.send(subscribe('5.0', [[filter, 0]], { id: 3 }));
-  const answer = await client.next().catch(() => undefined); // closed without a word
-  if (answer?.type === packetType.suback) {
-    const { codes } = readAcknowledgement('5.0', answer);
-    assert.ok((codes[0] ?? 0) >= 0x80, `${filter}: granted`);
-  } else if (answer !== undefined) {
-    assert.ok([malformed, protocolError, topicFilterInvalid].includes(readGoodbye(answer).code), filter);
-  }
 }
 
 test('[MQTT-4.8.2-1] a shared subscription needs a share name', async ({ connect, name }) => {

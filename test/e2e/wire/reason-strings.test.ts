@@ -19,6 +19,9 @@ type Answers = Readonly<
   Record<'connack' | 'suback' | 'unsuback' | 'puback' | 'pubrec' | 'disconnect', string | undefined>
 >;
 
+/** A filter with more levels than allowed. */
+const tooDeep = '/'.repeat(200);
+
 /** Has everything refused that can be, and gives the reason strings. */
 async function answers(
   t: TestContext,
@@ -32,7 +35,7 @@ async function answers(
   const { connack } = await openConnected(t, 'tcp', running, { clientId: 'refused', properties });
   // With an identifier of its own: one that the broker assigns makes the CONNACK larger than some of them take.
   const client = await openClient(t, 'tcp', running, { clientId: 'reader', properties });
-  client.send(subscribeFrame('a/#/b'));
+  client.send(subscribeFrame(tooDeep));
   const suback = decoded(decodeSubscriptionAnswer, await client.nextPacket());
   assert.deepEqual(suback.reasonCodes, [0x8f]);
   client.send(encodeUnsubscribe({ packetId: 1, topicFilters: ['a'], properties: {} }, 5));
@@ -60,7 +63,7 @@ async function answers(
 
 const sentences = {
   connack: 'The user name or password is wrong.',
-  suback: 'A topic filter is not valid.',
+  suback: 'A topic filter has too many levels.',
   unsuback: 'There was no subscription to a topic filter.',
   puback: 'Clients may not publish to $SYS or $share.',
   pubrec: 'Clients may not publish to $SYS or $share.',
@@ -130,7 +133,7 @@ test('what the decoder has found goes to the client as a sentence', async (t) =>
 test('clients of MQTT 3.1.1 get bare packets', async (t) => {
   const running = await startBroker(t, { reasonStrings: 'always' });
   const client = await openClient(t, 'tcp', running, { protocolVersion: 4 });
-  client.send(subscribeFrame('a/#/b', 0, {}, 4), publishFrame('$SYS/mine', '', { qos: 1 }, 4));
+  client.send(subscribeFrame(tooDeep, 0, {}, 4), publishFrame('$SYS/mine', '', { qos: 1 }, 4));
   assert.deepEqual(await client.nextHexes(2), ['9003000180', '40020001']);
 });
 

@@ -21,6 +21,7 @@ interface Offence {
 
 const malformedPacket = 0x81;
 const protocolError = 0x82;
+const topicFilterInvalid = 0x8f;
 const topicNameInvalid = 0x90;
 const topicAliasInvalid = 0x94;
 const packetTooLarge = 0x95;
@@ -92,6 +93,30 @@ const offences: readonly Offence[] = [
     packet: "82 0001 00 0001 't' 40",
     reasonCode: malformedPacket,
     v4: "82 0001 0001 't' 40",
+  },
+  {
+    name: 'SUBSCRIBE to a#',
+    packet: "82 0001 00 0002 'a#' 00",
+    reasonCode: topicFilterInvalid,
+    v4: "82 0001 0002 'a#' 00",
+  },
+  {
+    name: 'SUBSCRIBE to a filter and to none',
+    packet: "82 0001 00 0001 't' 00 0000 00",
+    reasonCode: topicFilterInvalid,
+    v4: "82 0001 0001 't' 00 0000 00",
+  },
+  {
+    name: 'SUBSCRIBE to a share without a name',
+    packet: "82 0001 00 0009 '$share//x' 00",
+    reasonCode: topicFilterInvalid,
+    v4: "82 0001 0009 '$share//x' 00",
+  },
+  {
+    name: 'UNSUBSCRIBE from +a',
+    packet: "a2 0001 00 0002 '+a'",
+    reasonCode: topicFilterInvalid,
+    v4: "a2 0001 0002 '+a'",
   },
   { name: 'UNSUBSCRIBE without a filter', packet: 'a2 0001 00', reasonCode: protocolError, v4: 'a2 0001' },
   { name: 'UNSUBSCRIBE without its flag', packet: "a0 0001 00 0001 't'", reasonCode: malformedPacket },
