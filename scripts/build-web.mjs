@@ -1,10 +1,10 @@
-// Builds the pages into dist/web/public/, the folder that the broker serves: HTML as it is, one script and one
-// style sheet for each page, minified, the client library for pages of others, and beside each file its gzip
-// variant.
+// Builds the pages into dist/web/public/, the folder that the broker serves: each page of web/html in the layout
+// of web/layout.html, one script and one style sheet for each page, minified, and the client library for pages of
+// others. Beside each file that gains from it are its gzip and Brotli variants, so that the broker only reads.
 
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { basename, join, relative, resolve } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
@@ -20,7 +20,9 @@ for (const name of ['rally.js', 'rally.global.js']) {
 const builtClient = {
   name: 'built-client',
   setup({ onResolve }) {
-    onResolve({ filter: /\/client\/rally\.ts$/ }, () => ({ path: join(root, 'dist/client/rally.js') }));
+    onResolve({ filter: /\/client\/(rally|mqtt-3)\.ts$/ }, ({ path }) => ({
+      path: join(root, 'dist/client', basename(path).replace('.ts', '.js')),
+    }));
   },
 };
 
@@ -49,20 +51,59 @@ const { metafile } = await build({
   },
 });
 
+const demos = {
+  'demos/centre-court/': 'Centre Court',
+  'demos/push-or-poll/': 'Push or poll',
+  'demos/current-cost/': 'Current Cost',
+  'demos/rooms/': 'Rooms',
+};
+const layout = readFileSync(join(root, 'web/layout.html'), 'utf8');
+
 for (const name of readdirSync(publicFolder, { recursive: true })) {
-  if (name.endsWith('.html')) preloadModules(join(publicFolder, name));
-  if (!/\.(css|js|svg)$/.test(name)) continue;
   const file = join(publicFolder, name);
-  writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));
+  if (name.endsWith('.html')) writeFileSync(file, pageOf(name, readFileSync(file, 'utf8')));
+  if (/\.(html|css|js|svg|webmanifest)$/.test(name)) compress(file);
+}
+
+// A page begins with its title, description and script as JSON in a comment; {{root}} is the root of the site.
+function pageOf(name, text) {
+  const [comment, facts] = /^<!-- (\{.*\}) -->\n/.exec(text);
+  const { title, description, script } = JSON.parse(facts);
+  const fromRoot = name.slice(0, -'index.html'.length);
+  const toRoot = relative(fromRoot, '') === '' ? './' : `${relative(fromRoot, '')}/`;
+  const parts = {
+    title,
+    description,
+    script,
+    nav: navigation(fromRoot, toRoot),
+    preloads: preloads(script, toRoot),
+    content: text.slice(comment.length).trim(),
+  };
+  return layout
+    .replace(/\{\{(\w+)\}\}/g, (whole, part) => parts[part] ?? whole)
+    .replaceAll('{{root}}', toRoot);
+}
+
+function navigation(fromRoot, toRoot) {
+  const links = Object.entries(demos).map(([path, title]) => {
+    const current = fromRoot.startsWith(path) ? ' aria-current="page"' : '';
+    return `<a href="${toRoot}${path}"${current}>${title}</a>`;
+  });
+  return links.join('\n');
 }
 
 // What the script of a page imports is asked for together with it, and not after it.
-function preloadModules(file) {
-  const html = readFileSync(file, 'utf8');
-  const [tag, folder, script] = /<script type="module" src="(.*)assets\/(.*)"><\/script>/.exec(html);
-  const { imports } = metafile.outputs[`dist/web/public/assets/${script}`];
-  const preloads = imports
+function preloads(script, toRoot) {
+  const { imports } = metafile.outputs[`dist/web/public/assets/${script}.js`];
+  return imports
     .filter(({ kind }) => kind === 'import-statement')
-    .map(({ path }) => `<link rel="modulepreload" href="${folder}assets/${basename(path)}">`);
-  writeFileSync(file, html.replace(tag, [tag, ...preloads].join('\n')));
+    .map(({ path }) => `<link rel="modulepreload" href="${toRoot}assets/${basename(path)}">`)
+    .join('\n');
+}
+
+function compress(file) {
+  const body = readFileSync(file);
+  writeFileSync(`${file}.gz`, gzipSync(body, { level: 9 }));
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11 };
+  writeFileSync(`${file}.br`, brotliCompressSync(body, { params }));
 }

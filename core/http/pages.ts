@@ -1,24 +1,32 @@
 /**
- * The pages: the files of dist/web/public, read into memory at start. Each has an ETag and, made by the build,
- * a gzip variant beside it. A page is `index.html` of the folder that its path names.
+ * The pages: the files of dist/web/public, read into memory at start, with the Brotli and gzip variants that the
+ * build has put beside them. Each has an ETag. A page is `index.html` of the folder that its path names.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { type Header, type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
 
 interface Variant {
+  /** Of Content-Encoding; empty: as it is. */
+  readonly coding: Coding | '';
   readonly etag: string;
   readonly body: Uint8Array;
 }
 
 interface Page {
   readonly contentType: string;
-  readonly plain: Variant;
-  readonly gzip: Variant | undefined;
+  /** The smallest first; the last is the file as it is. */
+  readonly variants: readonly Variant[];
 }
+
+type Coding = 'br' | 'gzip';
+const codings: readonly { readonly coding: Coding; readonly suffix: string }[] = [
+  { coding: 'br', suffix: '.br' },
+  { coding: 'gzip', suffix: '.gz' },
+];
 
 export type Pages = ReadonlyMap<string, Page>;
 
@@ -27,7 +35,8 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
-  '.map': 'application/json',
+  '.png': 'image/png',
+  '.webmanifest': 'application/manifest+json',
 };
 
 const builtPath = '/mqtt';
@@ -44,29 +53,31 @@ export function loadPages(mqttPath: string): Pages {
     if (contentType === undefined) continue;
     const file = join(publicFolder, name);
     const path = `/${name.replace(/(^|\/)index\.html$/, '$1')}`;
-    pages.set(path, name.endsWith('.html') ? htmlPage(file, mqttPath) : fileOf(file, contentType));
+    const isElsewhere = name.endsWith('.html') && mqttPath !== builtPath;
+    pages.set(path, { contentType, variants: isElsewhere ? variantsFor(file, mqttPath) : variantsOf(file) });
   }
   return pages;
 }
 
-function htmlPage(file: string, mqttPath: string): Page {
+function variantsOf(file: string): Variant[] {
+  return [
+    ...codings
+      .filter(({ suffix }) => existsSync(file + suffix))
+      .map(({ coding, suffix }) => variant(coding, readFileSync(file + suffix))),
+    variant('', readFileSync(file)),
+  ];
+}
+
+/** A page that finds the broker on another path than the build has written into it. */
+function variantsFor(file: string, mqttPath: string): Variant[] {
   const html = readFileSync(file, 'utf8').replace(`data-mqtt="${builtPath}"`, `data-mqtt="${mqttPath}"`);
   const body = Buffer.from(html);
-  return {
-    contentType: contentTypes['.html'] as string,
-    plain: variant(body),
-    gzip: variant(gzipSync(body)),
-  };
+  return [variant('br', brotliCompressSync(body)), variant('gzip', gzipSync(body)), variant('', body)];
 }
 
-function fileOf(file: string, contentType: string): Page {
-  const zipped = `${file}.gz`;
-  const gzip = existsSync(zipped) ? variant(readFileSync(zipped)) : undefined;
-  return { contentType, plain: variant(readFileSync(file)), gzip };
-}
-
-function variant(body: Uint8Array): Variant {
-  return { etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`, body };
+function variant(coding: Variant['coding'], body: Uint8Array): Variant {
+  const digest = createHash('sha256').update(body).digest('base64url');
+  return { coding, etag: `"${digest.slice(0, 22)}"`, body };
 }
 
 /** Undefined: there is no such page. */
@@ -74,19 +85,21 @@ export function pageAnswer(pages: Pages, question: HttpQuestion): HttpAnswer | u
   const { path } = question;
   const page = pages.get(path);
   if (page === undefined) return pages.has(`${path}/`) ? moved(path) : undefined;
-  const { etag, body } = (acceptsGzip(question.acceptEncoding) && page.gzip) || page.plain;
+  const { coding, etag, body } = page.variants.find(
+    ({ coding }) => coding === '' || accepts(question.acceptEncoding, coding),
+  ) as Variant;
   const headers: Header[] = [
     ['etag', etag],
     ['cache-control', 'no-cache'],
     ['vary', 'accept-encoding, host'],
-    ...security(question.host),
+    ...security(path, question.host),
   ];
   if (etagsOf(question.ifNoneMatch).includes(etag)) {
     return { status: '304 Not Modified', headers, body: new Uint8Array() };
   }
   headers.unshift(['content-type', page.contentType]);
   if (isLibrary(path)) headers.push(['access-control-allow-origin', '*']);
-  if (body === page.gzip?.body) headers.push(['content-encoding', 'gzip']);
+  if (coding !== '') headers.push(['content-encoding', coding]);
   return { status: '200 OK', headers, body };
 }
 
@@ -98,17 +111,20 @@ function moved(path: string): HttpAnswer {
 
 /**
  * Nothing from elsewhere, nothing inline. `ws:` and `wss:` to the own host are named, since not every browser
- * takes 'self' for them; the host is the one that the visitor has asked for, also behind a proxy.
+ * takes 'self' for them; the host is the one that the visitor has asked for, also behind a proxy. The landing page
+ * has the console, which connects to whatever broker its user names: by WebSocket only.
  */
-function security(host: string): Header[] {
+function security(path: string, host: string): Header[] {
   const isHost = /^[\w.-]+(:\d{1,5})?$|^\[[\da-f:.]+\](:\d{1,5})?$/i.test(host);
-  const sockets = isHost ? ` ws://${host} wss://${host}` : '';
+  const ownSockets = isHost ? ` ws://${host} wss://${host}` : '';
+  const sockets = path === '/' ? ' ws: wss:' : ownSockets;
   const policy = [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self' data:",
     `connect-src 'self'${sockets}`,
+    "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
@@ -125,11 +141,12 @@ function isLibrary(path: string): boolean {
   return path.startsWith('/rally.');
 }
 
-/** RFC 9110, 12.5.3, as far as it concerns gzip. */
-function acceptsGzip(header: string): boolean {
-  return header
-    .split(',')
-    .some((coding) => /^\s*(gzip|\*)\s*(;|$)/i.test(coding) && !/;\s*q=0(\.0*)?\s*$/i.test(coding));
+/** RFC 9110, 12.5.3, as far as it is about one coding. `*` is for those that are not named. */
+function accepts(header: string, coding: Coding): boolean {
+  const named = header.split(',').map((one) => /^\s*([\w*-]+)\s*(?:;\s*q=([\d.]+))?\s*$/i.exec(one));
+  const found =
+    named.find((match) => match?.[1]?.toLowerCase() === coding) ?? named.find((match) => match?.[1] === '*');
+  return found !== null && found !== undefined && Number(found[2] ?? 1) > 0;
 }
 
 function etagsOf(header: string): string[] {

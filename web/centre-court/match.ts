@@ -2,7 +2,7 @@
 import './centre-court.css';
 import type { Subscription } from '../../client/rally.ts';
 import { byId, make, setText } from '../shared/dom.ts';
-import { openRally } from '../shared/page.ts';
+import { noteWhenEmpty, openRally } from '../shared/page.ts';
 import { isDeuce, stakeOf } from '../tennis/match.ts';
 import type { MatchState } from '../tennis/record.ts';
 import { Scoreboard, standing } from './scoreboard.ts';
@@ -14,6 +14,7 @@ byId('board').replaceChildren(board.element);
 const rally = openRally();
 let subscription: Subscription | undefined;
 let shown: MatchState | undefined;
+const noteIfEmpty = noteWhenEmpty(rally, byId('nothing'), () => shown === undefined);
 
 follow();
 addEventListener('hashchange', follow);
@@ -25,7 +26,7 @@ function follow(): void {
   const id = matchIdOfPage();
   byId('match').hidden = true;
   setText(byId('nothing'), id === '' ? 'No match is chosen.' : 'Nothing is known of this match yet.');
-  byId('nothing').hidden = false;
+  noteIfEmpty();
   if (id === '') return;
   subscription = rally.subscribe(scoreTopic(id), (message) => show(readState(message)), { qos: 1 });
 }
@@ -33,7 +34,7 @@ function follow(): void {
 function show(state: MatchState | undefined): void {
   shown = state;
   byId('match').hidden = state === undefined;
-  byId('nothing').hidden = state !== undefined;
+  noteIfEmpty();
   if (state === undefined) {
     setText(byId('nothing'), 'This match has been taken away.');
     return;

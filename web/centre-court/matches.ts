@@ -1,7 +1,7 @@
 /** The list of matches: all scores by one subscription with a wildcard. */
 import './centre-court.css';
 import { byId, make, setText } from '../shared/dom.ts';
-import { openRally } from '../shared/page.ts';
+import { noteWhenEmpty, openRally } from '../shared/page.ts';
 import type { MatchState } from '../tennis/record.ts';
 import { Scoreboard } from './scoreboard.ts';
 import { allScores, matchIdOf, readState } from './topics.ts';
@@ -19,6 +19,7 @@ const shownMax = 60;
 
 const cards = new Map<string, Card>();
 const rally = openRally();
+const noteIfEmpty = noteWhenEmpty(rally, byId('no-match'), () => cards.size === 0);
 rally.subscribe(
   allScores,
   (message) => {
@@ -26,7 +27,7 @@ rally.subscribe(
     const state = readState(message);
     if (state === undefined) remove(id);
     else show(id, state);
-    byId('no-match').hidden = cards.size > 0;
+    noteIfEmpty();
   },
   { qos: 1 },
 );

@@ -25,7 +25,7 @@ export class Scoreboard {
     );
     const head = make(
       'tr',
-      { class: 'unseen-row' },
+      {},
       make('th', { scope: 'col' }, 'Player'),
       ...this.#heads,
       make('th', { scope: 'col' }, 'Points'),
@@ -42,6 +42,7 @@ export class Scoreboard {
 
   show({ players, score }: MatchState): void {
     setText(this.#caption, `${players[0]} against ${players[1]}`);
+    this.element.classList.toggle('over', score.winner !== undefined);
     for (const side of sides) this.#showSide(side, players[side], score);
   }
 
@@ -55,11 +56,7 @@ export class Scoreboard {
     sets.forEach((cell, index) => {
       showSet(cell, score, side, index);
     });
-    setText(
-      points,
-      score.winner === undefined ? pointsShown(score)[side] : score.winner === side ? '✓' : '',
-      true,
-    );
+    setText(points, score.winner === undefined ? pointsShown(score)[side] : '', true);
     points.classList.toggle('tie-break', isTieBreak(score));
   }
 }
@@ -85,7 +82,6 @@ function showSet(cell: HTMLTableCellElement, score: Score, side: Side, index: nu
   setText(cell, set !== undefined ? `${set.games[side]}` : isNow ? `${score.games[side]}` : '', true);
   cell.classList.toggle('now', isNow);
   cell.classList.toggle('taken', set !== undefined && set.games[side] > set.games[side === 0 ? 1 : 0]);
-  cell.classList.toggle('away', set === undefined && !isNow);
   if (set?.tieBreak !== undefined) cell.append(make('sup', {}, `${set.tieBreak[side]}`));
 }
 

@@ -48,9 +48,10 @@ export function showStatistics(table: HTMLElement, { players, statistics }: Matc
 function rowOf({ label, counts, shown }: RowSpec, statistics: Statistics): HTMLElement {
   const [first, second] = counts(statistics);
   const [one, two] = shown?.(statistics) ?? [`${first}`, `${second}`];
-  const sum = first + second;
-  const bar = make('span', { class: 'bar' });
-  bar.style.setProperty('--share', `${sum === 0 ? 50 : (100 * first) / sum}%`);
+  const isNone = first + second === 0;
+  const bar = make('span', { class: isNone ? 'bar none' : 'bar' });
+  bar.style.setProperty('--first', `${isNone ? 1 : first}`);
+  bar.style.setProperty('--second', `${isNone ? 1 : second}`);
   return make(
     'tr',
     {},

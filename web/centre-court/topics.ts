@@ -12,6 +12,8 @@ export interface MatchRecord {
   /** As pointsToText() writes them. */
   readonly points: string;
   readonly at: number;
+  /** Which umpire's page has made it, and which of its records it is. */
+  readonly by?: string;
 }
 
 const root = 'demos/centre-court';
@@ -47,7 +49,11 @@ export function parseState(text: string): MatchState | undefined {
 }
 
 export function readRecord(message: Message): MatchRecord | undefined {
-  const record = parseJson(message.text()) as MatchRecord | undefined;
+  return parseRecord(message.text());
+}
+
+export function parseRecord(text: string): MatchRecord | undefined {
+  const record = parseJson(text) as MatchRecord | undefined;
   const isSound =
     typeof record?.points === 'string' &&
     pointsFromText(record.points) !== undefined &&

@@ -1,11 +1,15 @@
 /**
  * The umpire's page: it keeps the record of one match and publishes record and score after each point. What is
- * scored while the broker is away waits here, in order, and goes out when it is back.
+ * scored while the broker is away waits here, in order, and goes out when it is back; it is also kept in the
+ * browser, so that it survives a reload.
+ *
+ * Several umpires may score one match. All of them end up with the record that the broker has got last: while an
+ * own record is on its way, what comes from others is older than it.
  */
 import './centre-court.css';
-import type { Subscription } from '../../client/rally.ts';
+import type { Message, Subscription } from '../../client/rally.ts';
 import { byId, make, setText } from '../shared/dom.ts';
-import { errorText, openRally, randomId } from '../shared/page.ts';
+import { errorText, noteWhenEmpty, openRally, randomId } from '../shared/page.ts';
 import type { Side } from '../tennis/match.ts';
 import {
   type MatchSheet,
@@ -17,10 +21,20 @@ import {
   type Way,
 } from '../tennis/record.ts';
 import { Scoreboard } from './scoreboard.ts';
-import { type MatchRecord, matchIdOfPage, pointsTopic, readRecord, scoreTopic } from './topics.ts';
+import {
+  type MatchRecord,
+  matchIdOf,
+  matchIdOfPage,
+  parseRecord,
+  pointsTopic,
+  readRecord,
+  scoreTopic,
+} from './topics.ts';
 
 /** A match that nobody scores any more leaves the broker after a day. */
 const expirySeconds = 86_400;
+/** What the broker has of a match has come by then, after a connection. */
+const patienceMs = 600;
 
 const board = new Scoreboard();
 byId('board').replaceChildren(board.element);
@@ -28,8 +42,23 @@ const rally = openRally();
 let subscription: Subscription | undefined;
 let sheet: MatchSheet | undefined;
 let points: readonly Point[] = [];
+/** When the last of them was won, in milliseconds since 1970. */
+let lastAt = 0;
 /** Messages that the broker has not confirmed. */
 let waiting = 0;
+/** The newest own record, until it has come back from the broker. */
+let awaited: string | undefined;
+/** What is shown was scored before a reload, and not told. */
+let isUntold = false;
+/** Whether the broker has said anything of the match on this connection. */
+let hasHeard = false;
+const pageId = randomId();
+let records = 0;
+const noteIfEmpty = noteWhenEmpty(
+  rally,
+  byId('nothing'),
+  () => sheet === undefined && matchIdOfPage() !== '',
+);
 
 byId('new-match').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -39,9 +68,6 @@ byId('undo').addEventListener('click', undo);
 byId('remove').addEventListener('click', remove);
 addEventListener('keydown', onKey);
 addEventListener('hashchange', follow);
-addEventListener('beforeunload', (event) => {
-  if (waiting > 0) event.preventDefault();
-});
 follow();
 
 /** Takes up the match of the address, whoever has scored it so far. */
@@ -52,24 +78,59 @@ function follow(): void {
   sheet = undefined;
   byId('panel').hidden = true;
   byId('new').hidden = id !== '';
-  setText(byId('nothing'), id === '' ? '' : 'Nothing is known of this match yet.');
+  setText(byId('nothing'), 'Nothing is known of this match yet.');
+  noteIfEmpty();
   if (id === '') return;
+  const kept = parseRecord(localStorage.getItem(keptKey(id)) ?? '');
+  if (kept !== undefined) takeUp(kept);
+  isUntold = kept !== undefined;
   subscribe(id);
 }
 
 function subscribe(id: string): void {
-  subscription = rally.subscribe(pointsTopic(id), (message) => takeUp(readRecord(message)), {
-    qos: 1,
-    noLocal: true,
-  });
+  subscription = rally.subscribe(pointsTopic(id), received, { qos: 1 });
 }
 
-function takeUp(record: MatchRecord | undefined): void {
-  if (record === undefined) return;
+/** In the browser: what the broker has not confirmed. */
+function keptKey(id: string): string {
+  return `umpire-${id}`;
+}
+
+function received(message: Message): void {
+  const record = readRecord(message);
+  hasHeard = true;
+  if (record?.by !== undefined && record.by === awaited) awaited = undefined;
+  else if (awaited !== undefined || (isUntold && (record?.at ?? 0) < lastAt)) return;
+  else if (record !== undefined) takeUp(record);
+  else if (message.bytes.length === 0) gone();
+}
+
+function takeUp(record: MatchRecord): void {
   sheet = record.sheet;
   points = pointsFromText(record.points) ?? [];
-  show(record.at);
+  lastAt = record.at;
+  isUntold = false;
+  show();
 }
+
+/** Somebody has taken the match away. */
+function gone(): void {
+  if (sheet === undefined) return;
+  sheet = undefined;
+  byId('panel').hidden = true;
+  setText(byId('nothing'), 'This match has been taken away.');
+  noteIfEmpty();
+}
+
+// A broker that has lost its memory is told what is known here.
+rally.on('connected', ({ sessionPresent }) => {
+  if (sessionPresent) return;
+  hasHeard = false;
+  if (waiting === 0) awaited = undefined;
+  setTimeout(() => {
+    if (sheet !== undefined && awaited === undefined && (!hasHeard || isUntold)) tell(lastAt);
+  }, patienceMs);
+});
 
 function begin(): void {
   const names = ['first', 'second'].map((id) => byId<HTMLInputElement>(id).value.trim());
@@ -103,19 +164,23 @@ function remove(): void {
   if (sheet === undefined || !confirm('Take this match away, for everyone?')) return;
   const { id } = sheet;
   sheet = undefined;
+  awaited = undefined;
   void publish(pointsTopic(id));
   void publish(scoreTopic(id));
   location.hash = '';
 }
 
 /** Tells everyone: first the record, then the score that follows from it. */
-function tell(): void {
+function tell(at = Date.now()): void {
   if (sheet === undefined) return;
-  const at = Date.now();
-  const record: MatchRecord = { sheet, points: pointsToText(points), at };
+  lastAt = at;
+  records += 1;
+  awaited = `${pageId}-${records}`;
+  const record: MatchRecord = { sheet, points: pointsToText(points), at, by: awaited };
+  localStorage.setItem(keptKey(sheet.id), JSON.stringify(record));
   void publish(pointsTopic(sheet.id), record);
   void publish(scoreTopic(sheet.id), stateOf(sheet, points, at));
-  show(at);
+  show();
 }
 
 async function publish(topic: string, value?: unknown): Promise<void> {
@@ -127,6 +192,8 @@ async function publish(topic: string, value?: unknown): Promise<void> {
       retain: true,
       properties: value === undefined ? {} : { messageExpiryInterval: expirySeconds },
     });
+    isUntold = false;
+    if (waiting === 1) localStorage.removeItem(keptKey(matchIdOf(topic)));
   } catch (error) {
     setText(byId('refused'), `The broker has not taken it: ${errorText(error)}.`);
   } finally {
@@ -144,11 +211,11 @@ function showWaiting(): void {
 }
 rally.on('reconnecting', showWaiting);
 
-function show(at: number): void {
+function show(): void {
   if (sheet === undefined) return;
-  const state = stateOf(sheet, points, at);
+  const state = stateOf(sheet, points, lastAt);
   byId('panel').hidden = false;
-  setText(byId('nothing'), '');
+  noteIfEmpty();
   board.show(state);
   setText(byId('call'), state.last);
   byId<HTMLAnchorElement>('viewers').href = `../match/#${sheet.id}`;

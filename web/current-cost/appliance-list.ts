@@ -4,6 +4,7 @@ import { colourOf } from './colours.ts';
 import type { Appliance } from './topics.ts';
 
 interface Row {
+  readonly element: HTMLElement;
   readonly watts: HTMLElement;
   readonly bar: HTMLElement;
   readonly button: HTMLButtonElement;
@@ -52,6 +53,7 @@ export class ApplianceList {
     row.isOn = state === 'on';
     row.button.disabled = false;
     row.button.setAttribute('aria-checked', `${row.isOn}`);
+    row.element.classList.toggle('off', !row.isOn);
     setText(row.state, state);
   }
 
@@ -65,7 +67,6 @@ export class ApplianceList {
   #add({ id, name }: Appliance, index: number): HTMLElement {
     const watts = make('span', { class: 'watts number' }, '–');
     const bar = make('span', { class: 'draw' });
-    bar.style.setProperty('--colour', colourOf(index));
     const state = make('span', { class: 'unseen' });
     const button = make('button', {
       type: 'button',
@@ -75,14 +76,7 @@ export class ApplianceList {
       class: 'switch',
       disabled: true,
     });
-    const row: Row = { watts, bar, button, state, now: 0, isOn: undefined };
-    button.addEventListener('click', () => {
-      button.disabled = true; // until the appliance answers
-      setText(state, '…');
-      this.#command(id, row.isOn !== true);
-    });
-    this.#rows.set(id, row);
-    return make(
+    const element = make(
       'li',
       { id: `appliance-${id}` },
       make('span', { class: 'name' }, name),
@@ -91,5 +85,14 @@ export class ApplianceList {
       button,
       state,
     );
+    element.style.setProperty('--colour', colourOf(index));
+    const row: Row = { element, watts, bar, button, state, now: 0, isOn: undefined };
+    button.addEventListener('click', () => {
+      button.disabled = true; // until the appliance answers
+      setText(state, '…');
+      this.#command(id, row.isOn !== true);
+    });
+    this.#rows.set(id, row);
+    return element;
   }
 }

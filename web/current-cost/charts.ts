@@ -1,9 +1,14 @@
 /** The two charts, by uPlot: loaded after the first paint. */
 import uPlot, { type AlignedData, type Axis, type Options } from 'uplot';
+import { timeFormat } from '../shared/dom.ts';
 import { colourOf } from './colours.ts';
 import type { History } from './history.ts';
 
-const height = 260;
+/** Steps of the time axes, in seconds. */
+const minuteSteps = [60, 120, 300];
+const hourSteps = [1, 2, 3, 6, 12].map((hours) => hours * 3_600);
+/** In CSS pixels, between two labels of a time axis. */
+const labelSpace = 64;
 
 export class Charts {
   readonly #livePlace: HTMLElement;
@@ -44,8 +49,8 @@ export class Charts {
   }
 
   #fit(): void {
-    this.#live?.setSize({ width: this.#livePlace.clientWidth, height });
-    this.#hours?.setSize({ width: this.#hoursPlace.clientWidth, height: height * 0.75 });
+    this.#live?.setSize(sizeOf(this.#livePlace));
+    this.#hours?.setSize(sizeOf(this.#hoursPlace));
   }
 
   #restart(): void {
@@ -64,14 +69,14 @@ export class Charts {
       points: { show: false },
     }));
     return {
-      width: this.#livePlace.clientWidth,
-      height,
+      ...sizeOf(this.#livePlace),
+      padding: [8, 8, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(500, max, this.#threshold ?? 0) * 1.1] } },
       axes: [
-        axis(),
-        { ...axis(), size: 64, values: (_plot, ticks) => ticks.map((tick) => `${tick / 1_000} kW`) },
+        timeAxis(minuteSteps),
+        { ...axis(), size: 58, values: (_plot, ticks) => ticks.map((tick) => `${tick / 1_000} kW`) },
       ],
       series: [{}, ...series.reverse()],
       hooks: { draw: [(plot) => this.#drawThreshold(plot)] },
@@ -80,8 +85,8 @@ export class Charts {
 
   #hoursOptions(): Options {
     return {
-      width: this.#hoursPlace.clientWidth,
-      height: height * 0.75,
+      ...sizeOf(this.#hoursPlace),
+      padding: [8, 8, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: {
@@ -89,7 +94,7 @@ export class Charts {
         y: { range: (_plot, _min, max) => [0, max * 1.1] },
       },
       axes: [
-        axis(),
+        timeAxis(hourSteps),
         { ...axis(), size: 64, values: (_plot, ticks) => ticks.map((tick) => `${tick / 1_000} kWh`) },
       ],
       series: [
@@ -122,6 +127,19 @@ export class Charts {
 
 function withTotalFirst([seconds = [], ...columns]: number[][]): AlignedData {
   return [seconds, ...columns.reverse()];
+}
+
+function sizeOf({ clientWidth: width, clientHeight: height }: HTMLElement): {
+  width: number;
+  height: number;
+} {
+  return { width, height };
+}
+
+function timeAxis(steps: number[]): Axis {
+  const values = (_plot: uPlot, seconds: number[]): string[] =>
+    seconds.map((second) => timeFormat.format(second * 1_000));
+  return { ...axis(), incrs: steps, space: labelSpace, size: 36, values };
 }
 
 function axis(): Axis {

@@ -6,7 +6,7 @@ import 'uplot/dist/uPlot.min.css';
 import './current-cost.css';
 import type { Message } from '../../client/rally.ts';
 import { byId, numberFormat, setText } from '../shared/dom.ts';
-import { errorText, openRally } from '../shared/page.ts';
+import { errorText, noteWhenEmpty, openRally } from '../shared/page.ts';
 import { ApplianceList } from './appliance-list.ts';
 import { History } from './history.ts';
 import { readAppliances, readHour, readRecent, readWatts, root } from './topics.ts';
@@ -23,12 +23,15 @@ const charts = import('./charts.ts').then(
 );
 let threshold: number | undefined;
 let lastMs = 0;
+const noteIfEmpty = noteWhenEmpty(rally, byId('no-meters'), () => history.names.length === 0);
 
 subscribe('appliances', (message) => {
   const appliances = readAppliances(message);
   if (appliances === undefined) return;
   list.show(appliances);
   history.names = appliances;
+  byId('house').hidden = appliances.length === 0;
+  noteIfEmpty();
   void drawAll();
 });
 subscribe('+/watts', (message) => onWatts(message.topic.split('/')[2] ?? '', readWatts(message.text())), 0);
@@ -82,16 +85,16 @@ function showTotal(): void {
   setText(byId('total'), numberFormat.format(total));
   const isOver = threshold !== undefined && total > threshold;
   byId('now').classList.toggle('over', isOver);
-  const alert = byId('alert');
-  alert.hidden = !isOver;
   // The text is one as long as it lasts, so that it is not read out again each second.
-  setText(alert, isOver ? `More than ${numberFormat.format(threshold ?? 0)} W. Switch something off?` : '');
+  setText(
+    byId('alert'),
+    isOver ? `More than ${numberFormat.format(threshold ?? 0)} W. Switch something off?` : '',
+  );
 }
 
 function showSilence(): void {
   const isSilent = lastMs !== 0 && Date.now() - lastMs > 5_000 && rally.status === 'connected';
   setText(byId('silence'), isSilent ? 'The meters are silent. npm run demo runs them.' : '');
-  byId('no-meters').hidden = lastMs !== 0;
 }
 
 async function command(id: string, isOn: boolean): Promise<void> {

@@ -1,74 +1,110 @@
 /**
- * The console: a client of its own, with its connection, its subscriptions, and the messages that come. The newest
- * message is on top, and the oldest leave beyond a bound.
+ * The console: a client of its own, with its connection, its subscriptions, and the messages that come. It connects
+ * to any broker that the browser can reach, with MQTT 5 or 3.1.1.
  */
-import { type Properties, type QoS, Rally, type Subscription } from '../../client/rally.ts';
-import { byId, make, setText } from '../shared/dom.ts';
+import {
+  type Message,
+  type Properties,
+  type QoS,
+  Rally,
+  type RallyOptions,
+  type Subscription,
+} from '../../client/rally.ts';
+import { byId, make, numberFormat, setText } from '../shared/dom.ts';
 import { errorText } from '../shared/page.ts';
 import { MessageLog } from './message-log.ts';
+import { bytesFromHex, hexOf, textOf } from './payload.ts';
+import { TopicTree } from './topic-tree.ts';
 
-export function startConsole(path: string): void {
-  new Console(path);
+/** Between two drawings: often enough to be live, rarely enough for a flood. */
+const drawPeriodMs = 125;
+
+export function startConsole(url: string): void {
+  byId<HTMLInputElement>('url').value ||= url;
+  new Console();
 }
 
 class Console {
-  readonly #path: string;
-  readonly #log = new MessageLog();
+  readonly #log = new MessageLog((message) => putIntoForm(message));
+  readonly #tree = new TopicTree((topic) => this.#choose(topic));
   /** By topic filter. */
   readonly #subscriptions = new Map<string, Subscription>();
-  #rally: Rally | undefined;
+  #rally: Promise<Rally> | undefined;
+  #isDrawing = false;
+  #second = { startMs: 0, count: 0 };
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor() {
     onSubmit('connect-form', () => (this.#rally === undefined ? this.#connect() : this.#disconnect()));
-    onSubmit('subscribe-form', () => this.#subscribe(byId<HTMLInputElement>('filter').value));
-    onSubmit('publish-form', () => void this.#publish());
-  }
-
-  #connect(): Rally {
-    const rally = new Rally(this.#path, connectOptions());
-    this.#rally = rally;
-    setText(byId('connect'), 'Disconnect');
-    this.#say('connecting…');
-    rally.on('connected', () => this.#say(`connected as ${rally.clientId}`));
-    rally.on('reconnecting', ({ error, delayMs }) =>
-      this.#say(
-        `${error === undefined ? 'the broker has said goodbye' : errorText(error)}; next attempt in ${(delayMs / 1_000).toFixed(1)} s`,
-      ),
-    );
-    rally.on('closed', ({ error }) => {
-      if (this.#rally !== rally) return;
-      this.#ended();
-      this.#say(error === undefined ? 'not connected' : `refused: ${errorText(error)}`);
+    onSubmit('subscribe-form', () => this.#subscribe(textIn('filter')));
+    onSubmit('publish-form', () => this.#publish());
+    byId('show-log').addEventListener('click', () => this.#show('log'));
+    byId('show-tree').addEventListener('click', () => this.#show('tree'));
+    byId('search').addEventListener('input', () => this.#log.search(textIn('search')));
+    byId('clear').addEventListener('click', () => {
+      this.#log.clear();
+      this.#tree.clear();
+      this.#draw();
     });
-    return rally;
+    setInterval(() => this.#showRate(), 1_000);
   }
 
-  #disconnect(): void {
-    this.#rally?.close();
+  /** A connection that is there or under way, or a new one. */
+  #connect(): Promise<Rally> {
+    this.#rally ??= this.#open();
+    return this.#rally;
   }
 
-  #ended(): void {
+  async #open(): Promise<Rally> {
+    this.#say('connecting', 'connecting…');
+    setText(byId('connect'), 'Disconnect');
+    try {
+      const rally = new Rally(textIn('url'), await connectOptions());
+      this.#follow(rally);
+      return rally;
+    } catch (error) {
+      this.#ended(errorText(error));
+      throw error;
+    }
+  }
+
+  #follow(rally: Rally): void {
+    rally.on('connected', () => this.#say('connected', `connected as ${rally.clientId}`));
+    rally.on('reconnecting', ({ error, delayMs }) => {
+      const why = error === undefined ? 'the broker has said goodbye' : errorText(error);
+      this.#say('reconnecting', `${why}; next attempt in ${(delayMs / 1_000).toFixed(1)} s`);
+    });
+    rally.on('closed', ({ error }) =>
+      this.#ended(error === undefined ? undefined : `refused: ${errorText(error)}`),
+    );
+  }
+
+  async #disconnect(): Promise<void> {
+    (await this.#rally)?.close();
+  }
+
+  #ended(why: string | undefined): void {
     this.#rally = undefined;
     this.#subscriptions.clear();
     byId('subscriptions').replaceChildren();
     setText(byId('connect'), 'Connect');
+    this.#say(why === undefined ? 'idle' : 'closed', why ?? 'not connected');
   }
 
-  #say(text: string): void {
+  #say(status: string, text: string): void {
+    byId('console-state').dataset['status'] = status;
     setText(byId('console-state'), text);
   }
 
-  #subscribe(filter: string): void {
-    const rally = this.#rally ?? this.#connect();
-    const qos = qosOf('subscribe-qos');
+  async #subscribe(filter: string): Promise<void> {
+    const rally = await this.#connect();
     if (this.#subscriptions.has(filter)) return;
+    const qos = qosOf('subscribe-qos');
     try {
-      const subscription = rally.subscribe(filter, (message) => this.#log.add(message), { qos });
+      const subscription = rally.subscribe(filter, (message) => this.#received(message), { qos });
       this.#subscriptions.set(filter, subscription);
       this.#showSubscription(filter, qos, subscription);
     } catch (error) {
-      this.#say(errorText(error));
+      this.#say('closed', errorText(error));
     }
   }
 
@@ -80,6 +116,7 @@ class Console {
       subscription.unsubscribe();
       this.#subscriptions.delete(filter);
       row.remove();
+      byId('filter').focus();
     });
     subscription.ready.catch((error: unknown) => {
       row.classList.add('refused');
@@ -87,13 +124,60 @@ class Console {
     });
   }
 
+  #received(message: Message): void {
+    this.#log.add(message);
+    this.#tree.add(message);
+    this.#second.count += 1;
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    setTimeout(() => {
+      this.#isDrawing = false;
+      this.#draw();
+    }, drawPeriodMs);
+  }
+
+  #draw(): void {
+    setText(byId('log-count'), numberFormat.format(this.#log.count));
+    setText(byId('topic-count'), numberFormat.format(this.#tree.count));
+    if (byId('tree').hidden) this.#log.draw();
+    else if (!byId<HTMLInputElement>('pause').checked) this.#tree.draw();
+  }
+
+  #showRate(): void {
+    const nowMs = performance.now();
+    const { startMs, count } = this.#second;
+    const perSecond = Math.round((1_000 * count) / (nowMs - startMs));
+    setText(byId('log-rate'), perSecond === 0 ? '' : `${numberFormat.format(perSecond)} a second`);
+    this.#second = { startMs: nowMs, count: 0 };
+  }
+
+  #show(what: 'log' | 'tree'): void {
+    for (const name of ['log', 'tree']) {
+      byId(name).hidden = name !== what;
+      byId(`show-${name}`).setAttribute('aria-pressed', `${name === what}`);
+    }
+    byId('newer').hidden = true;
+    this.#draw();
+  }
+
+  /** Of the tree: shows the messages of the topic, and takes it into the form. */
+  #choose(topic: string): void {
+    byId<HTMLInputElement>('search').value = topic;
+    byId<HTMLInputElement>('topic').value = topic;
+    this.#log.search(topic);
+    this.#show('log');
+    byId('log').focus();
+  }
+
   async #publish(): Promise<void> {
-    const rally = this.#rally ?? this.#connect();
     const said = byId('published');
-    const qos = qosOf('publish-qos');
-    setText(said, rally.status === 'connected' ? '…' : 'waits for the connection…');
+    said.classList.remove('failed');
     try {
-      const answer = await rally.publish(textOf('topic'), byId<HTMLTextAreaElement>('payload').value, {
+      const payload = payloadInForm();
+      const rally = await this.#connect();
+      const qos = qosOf('publish-qos');
+      setText(said, rally.status === 'connected' ? '…' : 'waits for the connection…');
+      const answer = await rally.publish(textIn('topic'), payload, {
         qos,
         retain: byId<HTMLInputElement>('retain').checked,
         properties: publishProperties(),
@@ -101,29 +185,50 @@ class Console {
       const noSubscriber = answer?.reasonCode === 0x10 ? '; nobody has subscribed to it' : '';
       setText(said, qos === 0 ? 'sent' : `the broker has it${noSubscriber}`);
     } catch (error) {
+      said.classList.add('failed');
       setText(said, errorText(error));
     }
   }
 }
 
-function onSubmit(id: string, submitted: () => void): void {
+function onSubmit(id: string, submitted: () => Promise<unknown>): void {
   byId(id).addEventListener('submit', (event) => {
     event.preventDefault();
-    submitted();
+    // What cannot be connected to is told beside the heading.
+    submitted().catch(() => undefined);
   });
 }
 
-function connectOptions(): { clientId?: string; username?: string; password?: string } {
+async function connectOptions(): Promise<RallyOptions> {
   const entries = [
-    ['clientId', textOf('client-id')],
-    ['username', textOf('username')],
+    ['clientId', textIn('client-id')],
+    ['username', textIn('username')],
     ['password', byId<HTMLInputElement>('password').value],
-  ];
-  return Object.fromEntries(entries.filter(([, value]) => value !== ''));
+  ].filter(([, value]) => value !== '');
+  const isOld = byId<HTMLSelectElement>('mqtt-version').value === '3';
+  const version = isOld ? { WebSocket: (await import('../../client/mqtt-3.ts')).mqtt3() } : {};
+  return { ...Object.fromEntries(entries), ...version };
+}
+
+function payloadInForm(): string | Uint8Array {
+  const text = byId<HTMLTextAreaElement>('payload').value;
+  if (byId<HTMLSelectElement>('payload-format').value === 'text') return text;
+  const bytes = bytesFromHex(text);
+  if (bytes === undefined) throw new Error('that is no hex: two digits a byte, such as 0a ff');
+  return bytes;
+}
+
+function putIntoForm({ topic, qos, retain, bytes }: Message): void {
+  const text = textOf(bytes);
+  byId<HTMLInputElement>('topic').value = topic;
+  byId<HTMLSelectElement>('publish-qos').value = `${qos}`;
+  byId<HTMLInputElement>('retain').checked = retain;
+  byId<HTMLTextAreaElement>('payload').value = text ?? hexOf(bytes, ' ');
+  byId<HTMLSelectElement>('payload-format').value = text === undefined ? 'hex' : 'text';
+  byId('payload').focus();
 }
 
 function publishProperties(): Properties {
-  const expiry = textOf('expiry');
   const userProperties = byId<HTMLTextAreaElement>('user-properties')
     .value.split('\n')
     .filter((line) => line.includes(':'))
@@ -131,15 +236,20 @@ function publishProperties(): Properties {
       const at = line.indexOf(':');
       return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
     });
-  return {
-    ...(textOf('content-type') === '' ? {} : { contentType: textOf('content-type') }),
-    ...(expiry === '' ? {} : { messageExpiryInterval: Number(expiry) }),
-    ...(textOf('response-topic') === '' ? {} : { responseTopic: textOf('response-topic') }),
-    ...(userProperties.length === 0 ? {} : { userProperties }),
+  const named = {
+    contentType: textIn('content-type') || undefined,
+    messageExpiryInterval: textIn('expiry') === '' ? undefined : Number(textIn('expiry')),
+    responseTopic: textIn('response-topic') || undefined,
+    correlationData: new TextEncoder().encode(textIn('correlation')),
+    userProperties,
   };
+  const given = Object.entries(named).filter(([, value]) =>
+    value instanceof Uint8Array || Array.isArray(value) ? value.length > 0 : value !== undefined,
+  );
+  return Object.fromEntries(given);
 }
 
-function textOf(id: string): string {
+function textIn(id: string): string {
   return byId<HTMLInputElement>(id).value.trim();
 }
 

@@ -2,8 +2,8 @@
 import './landing.css';
 import { byId, setText } from '../shared/dom.ts';
 import { mqttPath, openRally } from '../shared/page.ts';
-import { startConsole } from './console.ts';
 import { showPulse } from './pulse.ts';
+import { showTeasers } from './teasers.ts';
 
 interface BrokerFacts {
   readonly version: string;
@@ -18,7 +18,8 @@ interface BrokerFacts {
 /** Between two attempts to find out where the broker is. */
 const retryMs = 1_000;
 
-startConsole(mqttPath());
+// After the first paint.
+void import('./console.ts').then(({ startConsole }) => startConsole(webSocketUrl()));
 void start();
 
 async function start(): Promise<void> {
@@ -29,12 +30,16 @@ async function start(): Promise<void> {
   } else if (facts.authenticates) {
     // This page has no credentials; who has some gives them to the console.
     setText(byId('link-state'), 'Running');
-    byId('pulse-note').hidden = false;
     setText(byId('pulse-note'), 'This broker asks who connects, and shows its figures to nobody else.');
   } else {
     const rally = openRally();
     showPulse(rally);
+    showTeasers(rally);
   }
+}
+
+function webSocketUrl(): string {
+  return new URL(mqttPath(), location.href).href.replace(/^http/, 'ws');
 }
 
 /** Undefined: the broker cannot be reached now. */
@@ -54,7 +59,7 @@ function showAddresses(facts: BrokerFacts | undefined): void {
     return;
   }
   const { version, host, tcpPort } = facts;
-  const webSocket = new URL(mqttPath(), location.href).href.replace(/^http/, 'ws');
+  const webSocket = webSocketUrl();
   setText(byId('version'), version);
   setText(byId('ws-url'), `${webSocket} (sub-protocol mqtt)`);
   setText(byId('tcp-url'), tcpPort === false ? 'off' : `mqtt://${host}:${tcpPort}`);

@@ -1,92 +1,142 @@
-/** The messages of the console, the newest first. What comes faster than the screen is drawn is drawn together. */
+/**
+ * The messages of the console, the newest on top. Drawing is apart from receiving: a few times a second, and never
+ * more rows than are shown, so that a flood costs the page little. While the list is scrolled down or paused, what
+ * comes is kept and counted, and nothing moves.
+ */
 import type { Message, Properties } from '../../client/rally.ts';
 import { byId, make, numberFormat, setText } from '../shared/dom.ts';
+import { previewOf, showPayload, textOf } from './payload.ts';
 
-const shownMax = 300;
-const payloadShownMax = 4_000;
+const shownMax = 200;
+/** Kept to be searched. */
+const keptMax = 2_000;
 
 interface Entry {
   readonly message: Message;
-  readonly at: Date;
+  readonly atMs: number;
+  /** Counts all messages, from 1. */
+  readonly number: number;
+  /** Topic and payload in small letters, once they were searched. */
+  searched?: string;
 }
 
 export class MessageLog {
-  #waiting: Entry[] = [];
+  /** Oldest first. */
+  #kept: Entry[] = [];
   #count = 0;
-  #isDrawing = false;
+  #drawn = 0;
+  #search = '';
+  readonly #place = byId('log');
+  readonly #again: (message: Message) => void;
 
-  constructor() {
-    byId('clear').addEventListener('click', () => this.#clear());
-    byId('pause').addEventListener('change', () => this.#draw());
+  /** `again` is called with a message that is to be published again. */
+  constructor(again: (message: Message) => void) {
+    this.#again = again;
+    byId('pause').addEventListener('change', () => this.draw());
+    this.#place.addEventListener('scroll', () => this.draw());
+    byId('newer').addEventListener('click', () => {
+      this.#place.scrollTop = 0;
+      byId<HTMLInputElement>('pause').checked = false;
+      this.draw();
+    });
+  }
+
+  get count(): number {
+    return this.#count;
   }
 
   add(message: Message): void {
     this.#count += 1;
-    this.#waiting.push({ message, at: new Date() });
-    if (this.#waiting.length > shownMax) this.#waiting.shift();
-    if (this.#isDrawing) return;
-    this.#isDrawing = true;
-    requestAnimationFrame(() => {
-      this.#isDrawing = false;
-      this.#draw();
+    this.#kept.push({ message, atMs: Date.now(), number: this.#count });
+    if (this.#kept.length > 2 * keptMax) this.#kept.splice(0, keptMax);
+  }
+
+  /** Only messages whose topic or payload contains `text`; all of them if it is empty. */
+  search(text: string): void {
+    this.#search = text.toLowerCase();
+    this.#drawn = 0;
+    this.#rows().forEach((row) => {
+      row.remove();
     });
+    this.#drawFrom(0);
   }
 
-  #draw(): void {
-    setText(byId('log-count'), this.#count === 0 ? '' : numberFormat.format(this.#count));
-    if (byId<HTMLInputElement>('pause').checked) return;
-    const log = byId('log');
-    byId('log-empty').hidden = this.#count > 0;
-    log.prepend(...this.#waiting.reverse().map(rowOf));
-    this.#waiting = [];
-    while (log.children.length > shownMax + 1) log.children[shownMax - 1]?.remove();
-  }
-
-  #clear(): void {
-    this.#waiting = [];
+  clear(): void {
+    this.#kept = [];
     this.#count = 0;
-    byId('log')
-      .querySelectorAll('.message')
-      .forEach((row) => {
-        row.remove();
-      });
-    this.#draw();
+    this.search(this.#search);
+  }
+
+  draw(): void {
+    const fresh = this.#count - this.#drawn;
+    const isHeld = byId<HTMLInputElement>('pause').checked || this.#place.scrollTop > 4;
+    byId('newer').hidden = !isHeld || fresh === 0;
+    if (!isHeld) this.#drawFrom(this.#drawn);
+    else setText(byId('newer'), `↑ ${numberFormat.format(fresh)} newer`);
+  }
+
+  #drawFrom(drawn: number): void {
+    const fresh: Entry[] = [];
+    for (let index = this.#kept.length - 1; index >= 0 && fresh.length < shownMax; index -= 1) {
+      const entry = this.#kept[index] as Entry;
+      if (entry.number <= drawn) break;
+      if (this.#isWanted(entry)) fresh.push(entry);
+    }
+    this.#drawn = this.#count;
+    this.#place.prepend(...fresh.map((entry) => this.#rowOf(entry)));
+    for (const row of [...this.#rows()].slice(shownMax)) row.remove();
+    byId('log-empty').hidden = this.#count > 0;
+  }
+
+  #rows(): NodeListOf<Element> {
+    return this.#place.querySelectorAll('.message');
+  }
+
+  #isWanted(entry: Entry): boolean {
+    if (this.#search === '') return true;
+    const { topic, bytes } = entry.message;
+    entry.searched ??= `${topic} ${textOf(bytes) ?? ''}`.toLowerCase();
+    return entry.searched.includes(this.#search);
+  }
+
+  #rowOf({ message, atMs }: Entry): HTMLElement {
+    const { topic, qos, retain, dup, bytes, properties } = message;
+    const shown = shownProperties(properties);
+    const row = make(
+      'details',
+      { class: 'message' },
+      make(
+        'summary',
+        {},
+        make(
+          'span',
+          { class: 'about' },
+          make('code', { class: 'topic' }, topic),
+          make('span', { class: `qos q${qos}` }, `QoS ${qos}`),
+          retain ? make('span', { class: 'tag live' }, 'retained') : undefined,
+          dup ? make('span', { class: 'tag' }, 'again') : undefined,
+          make('span', { class: 'bytes' }, `${numberFormat.format(bytes.length)} B`),
+        ),
+        make('time', { datetime: new Date(atMs).toISOString() }, timeOf(atMs)),
+        make('code', { class: 'preview' }, previewOf(bytes)),
+        shown === '' ? undefined : make('span', { class: 'properties' }, shown),
+      ),
+    );
+    // What is inside is made when somebody looks.
+    row.addEventListener('toggle', () => this.#open(row, message), { once: true });
+    return row;
+  }
+
+  #open(row: HTMLElement, message: Message): void {
+    const { kind, text } = showPayload(message.bytes);
+    const again = make('button', { type: 'button', class: 'plain again' }, 'Put into the form');
+    again.addEventListener('click', () => this.#again(message));
+    row.append(make('pre', { class: kind, tabindex: 0 }, text), again);
   }
 }
 
-function rowOf({ message, at }: Entry): HTMLElement {
-  const { topic, qos, retain, dup, bytes, properties } = message;
-  const head = make(
-    'header',
-    {},
-    make('code', { class: 'topic' }, topic),
-    make('span', { class: 'tag' }, `QoS ${qos}`),
-    retain ? make('span', { class: 'tag live' }, 'retained') : undefined,
-    dup ? make('span', { class: 'tag' }, 'again') : undefined,
-    make('span', { class: 'quiet small' }, `${numberFormat.format(bytes.length)} bytes`),
-    make('time', { class: 'quiet small number', datetime: at.toISOString() }, at.toLocaleTimeString()),
-  );
-  const shown = shownProperties(properties);
-  return make(
-    'article',
-    { class: 'message' },
-    head,
-    make('pre', {}, payloadOf(message)),
-    shown === '' ? undefined : make('p', { class: 'small quiet properties' }, shown),
-  );
-}
-
-function payloadOf({ bytes }: Message): string {
-  if (bytes.length === 0) return '(empty)';
-  const part = bytes.subarray(0, payloadShownMax);
-  const more = bytes.length > payloadShownMax ? '…' : '';
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(part, { stream: true }) + more;
-  } catch {
-    // Not text.
-    const hex = Array.from(part.subarray(0, 512), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    return `${hex}${bytes.length > 512 ? '…' : ''}`;
-  }
+function timeOf(ms: number): string {
+  return `${new Date(ms).toLocaleTimeString('en-GB')}.${`${ms % 1_000}`.padStart(3, '0')}`;
 }
 
 function shownProperties({ userProperties = [], ...others }: Properties): string {
@@ -94,6 +144,6 @@ function shownProperties({ userProperties = [], ...others }: Properties): string
     .filter(
       ([name, value]) => value !== undefined && name !== 'subscriptionIdentifiers' && name !== 'topicAlias',
     )
-    .map(([name, value]) => `${name}: ${value}`);
+    .map(([name, value]) => `${name}: ${value instanceof Uint8Array ? previewOf(value) : value}`);
   return [...named, ...userProperties.map(([name, value]) => `${name} = ${value}`)].join(' · ');
 }

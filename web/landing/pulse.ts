@@ -7,6 +7,11 @@ import { byId, numberFormat, setText } from '../shared/dom.ts';
 import { isForbidden, readStatistics, type Statistics } from '../shared/statistics.ts';
 
 const periodMs = 1_000;
+/** Of the curve. */
+const samplesMax = 60;
+/** What it reaches at least, so that a few messages are no peak. */
+const peakMin = 10;
+const curveHeight = 20;
 
 export function showPulse(rally: Rally): void {
   let last: Statistics | undefined;
@@ -28,7 +33,6 @@ export function showPulse(rally: Rally): void {
   const timer = setInterval(ask, periodMs);
   const end = (): void => {
     clearInterval(timer);
-    byId('pulse-note').hidden = false;
     setText(byId('pulse-note'), 'Figures are shown only by a broker that lets everyone connect.');
   };
   rally.on('connected', ask);
@@ -39,11 +43,29 @@ function show(now: Statistics, before: Statistics | undefined): void {
   setText(byId('delivered'), numberFormat.format(now.publishSent));
   setText(byId('clients'), numberFormat.format(now.connections));
   setText(byId('retained'), numberFormat.format(now.retained));
-  setText(byId('uptime'), durationOf(now.uptimeMs));
+  setText(byId('uptime'), `up ${durationOf(now.uptimeMs)}`);
   if (before === undefined) return;
   const seconds = (now.uptimeMs - before.uptimeMs) / 1_000;
-  if (seconds > 0)
-    setText(byId('rate'), numberFormat.format(Math.round((now.publishSent - before.publishSent) / seconds)));
+  if (seconds <= 0) return;
+  const rate = Math.round((now.publishSent - before.publishSent) / seconds);
+  setText(byId('rate'), numberFormat.format(rate));
+  drawCurve(rate);
+}
+
+const rates: number[] = [];
+
+/** Deliveries a second, the newest at the right. */
+function drawCurve(rate: number): void {
+  rates.push(rate);
+  if (rates.length > samplesMax) rates.shift();
+  const peak = Math.max(peakMin, ...rates) * 1.1;
+  const points = rates.map((value, index) => {
+    const x = samplesMax - rates.length + index;
+    return `${x} ${(curveHeight * (1 - value / peak)).toFixed(2)}`;
+  });
+  const line = `M${points.join('L')}`;
+  byId('spark-line').setAttribute('d', line);
+  byId('spark-area').setAttribute('d', `${line}V${curveHeight}H${samplesMax - rates.length}Z`);
 }
 
 function durationOf(ms: number): string {

@@ -10,6 +10,10 @@ export class Behind {
   reset(): void {
     this.#missed = [];
     this.#shownAt = 0;
+    this.forgetMean();
+  }
+
+  forgetMean(): void {
     this.#sumMs = 0;
     this.#count = 0;
   }
@@ -18,13 +22,20 @@ export class Behind {
     if (at > this.#shownAt) this.#missed.push({ at, pushedMs: nowMs });
   }
 
-  polled(at: number, nowMs: number): void {
+  /** Gives whether it is another score than the last poll has shown. */
+  polled(at: number, nowMs: number): boolean {
+    const hasNews = this.#shownAt !== 0 && at !== this.#shownAt;
     this.#shownAt = at;
     for (const { pushedMs } of this.#missed.filter((missed) => missed.at <= at)) {
       this.#sumMs += nowMs - pushedMs;
       this.#count += 1;
     }
     this.#missed = this.#missed.filter((missed) => missed.at > at);
+    return hasNews;
+  }
+
+  get isBehind(): boolean {
+    return this.#missed.length > 0;
   }
 
   /** How long there has been a newer score; 0 if there is none. */
@@ -33,8 +44,8 @@ export class Behind {
     return first === undefined ? 0 : nowMs - first.pushedMs;
   }
 
-  /** From being pushed to being shown, on average; undefined before the first. */
-  meanMs(): number | undefined {
-    return this.#count === 0 ? undefined : this.#sumMs / this.#count;
+  /** From being pushed to being shown, on average; undefined before there were `countMin`. */
+  meanMs(countMin = 1): number | undefined {
+    return this.#count < countMin ? undefined : this.#sumMs / this.#count;
   }
 }

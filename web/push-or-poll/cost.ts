@@ -55,7 +55,7 @@ export function showBytes(bytes: number): string {
 }
 
 export function showCores(cores: number | undefined): string {
-  if (cores === undefined) return 'not measured yet';
+  if (cores === undefined) return '–';
   if (cores >= 1) return `${cores.toFixed(1)}\u00a0cores`;
   const percent = cores * 100;
   return percent < 0.01

@@ -8,16 +8,19 @@ import type { Message, Subscription } from '../../client/rally.ts';
 import { Scoreboard } from '../centre-court/scoreboard.ts';
 import { allScores, matchIdOf, parseState, readState, scoreTopic } from '../centre-court/topics.ts';
 import { byId, make, numberFormat, setText } from '../shared/dom.ts';
-import { errorText, openRally, tabId } from '../shared/page.ts';
+import { errorText, noteWhenEmpty, openRally, tabId } from '../shared/page.ts';
 import type { MatchState } from '../tennis/record.ts';
 import { Behind } from './behind.ts';
 import { pollLoad, pushBytes, pushLoad, type StepCost, showBytes, showCores, showDuration } from './cost.ts';
 import { type Measured, measure, measuredViewers } from './measure.ts';
 import { poll } from './poll.ts';
+import { Timeline } from './timeline.ts';
 
 const viewerCounts = [1, measuredViewers, 10_000] as const;
 /** A change in this many seconds, until the match itself has told its pace. */
 const pacePrior = 4;
+/** Points that a mean is made of at least. */
+const timedMin = 5;
 const echoTopic = `demos/push-or-poll/${tabId('push-or-poll')}/echo`;
 
 const boards = { push: new Scoreboard(), poll: new Scoreboard() };
@@ -27,6 +30,7 @@ byId('poll-board').replaceChildren(boards.poll.element);
 const rally = openRally();
 const matches = new Map<string, MatchState>();
 const behind = new Behind();
+const timeline = new Timeline(byId<HTMLCanvasElement>('timeline'));
 let match = '';
 let subscription: Subscription | undefined;
 let latest: MatchState | undefined;
@@ -40,16 +44,22 @@ const counted = {
   pushes: 0,
   pushBytes: 0,
   polls: 0,
+  /** Polls that have found a score that was not shown. */
+  news: 0,
   pollBytes: 0,
   pollMs: 0,
 };
+const noteIfEmpty = noteWhenEmpty(rally, byId('no-match'), () => matches.size === 0);
 
 rally.subscribe(allScores, offer, { qos: 0 });
 rally.subscribe(echoTopic, (message) => {
   echoMs = performance.now() - Number(message.text());
 });
 byId('choice').addEventListener('change', () => follow(byId<HTMLSelectElement>('choice').value));
-byId('period').addEventListener('change', restartPolling);
+byId('period').addEventListener('change', () => {
+  behind.forgetMean();
+  restartPolling();
+});
 byId('measure').addEventListener('click', () => void runMeasurement());
 setInterval(() => {
   if (rally.status === 'connected') void rally.publish(echoTopic, `${performance.now()}`);
@@ -71,7 +81,7 @@ function showChoice(): void {
     make('option', { value: id, selected: id === match }, `${court}: ${players[0]} – ${players[1]}`),
   );
   byId('choice').replaceChildren(...options);
-  byId('no-match').hidden = matches.size > 0;
+  noteIfEmpty();
 }
 
 function follow(id: string): void {
@@ -85,11 +95,14 @@ function follow(id: string): void {
     pushes: 0,
     pushBytes: 0,
     polls: 0,
+    news: 0,
     pollBytes: 0,
     pollMs: 0,
   });
+  timeline.reset();
   byId<HTMLSelectElement>('choice').value = id;
   byId('race').hidden = false;
+  byId('costs').hidden = false;
   subscription = rally.subscribe(scoreTopic(id), pushed, { qos: 0 });
   restartPolling();
 }
@@ -99,10 +112,15 @@ function pushed(message: Message): void {
   if (state === undefined) return;
   counted.pushes += 1;
   counted.pushBytes += pushBytes(message.topic.length, message.bytes.length, message.qos);
-  if (latest !== undefined) counted.changes += 1;
-  latest = state;
   boards.push.show(state);
-  behind.pushed(state.at, performance.now());
+  // The first one was there before this page came.
+  if (latest !== undefined) {
+    const now = performance.now();
+    counted.changes += 1;
+    behind.pushed(state.at, now);
+    timeline.pushed(now, behind.isBehind);
+  }
+  latest = state;
 }
 
 function restartPolling(): void {
@@ -120,10 +138,7 @@ async function pollOnce(signal: AbortSignal): Promise<void> {
     counted.pollBytes += bytes;
     counted.pollMs += durationMs;
     const state = text === undefined ? undefined : parseState(text);
-    if (state !== undefined) {
-      boards.poll.show(state);
-      behind.polled(state.at, performance.now());
-    }
+    if (state !== undefined) showPolled(state, performance.now());
     setText(byId('poll-trouble'), '');
   } catch (error) {
     if (signal.aborted) return;
@@ -132,6 +147,13 @@ async function pollOnce(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const rest = Math.max(0, periodSeconds() * 1_000 - (performance.now() - startMs));
   pollTimer = setTimeout(() => void pollOnce(signal), rest);
+}
+
+function showPolled(state: MatchState, nowMs: number): void {
+  const hasNews = behind.polled(state.at, nowMs);
+  if (hasNews) counted.news += 1;
+  timeline.polled(nowMs, hasNews, !behind.isBehind);
+  boards.poll.show(state);
 }
 
 function periodSeconds(): number {
@@ -163,8 +185,10 @@ function showFigures(): void {
   const now = performance.now();
   setText(byId('push-behind'), echoMs === undefined ? '–' : showDuration(echoMs));
   const behindMs = behind.behindMs(now);
-  setText(byId('poll-behind'), behindMs === 0 ? 'up to date' : showDuration(behindMs));
-  byId('poll-side').classList.toggle('stale', behindMs > 0);
+  setText(byId('poll-behind'), !behind.isBehind ? 'up to date' : `${showDuration(behindMs)} behind`);
+  setText(byId('poll-news'), numberFormat.format(counted.news));
+  timeline.draw(now);
+  byId('poll-side').classList.toggle('stale', behind.isBehind);
   setText(byId('push-requests'), '0');
   setText(byId('poll-requests'), numberFormat.format(counted.polls));
   setText(byId('push-bytes'), showBytes(counted.pushBytes));
@@ -175,7 +199,9 @@ function showFigures(): void {
 function showViewers(viewers: number): void {
   const push = pushLoad(viewers, pace(), pushCost());
   const polls = pollLoad(viewers, periodSeconds(), pollCost());
-  const pollDelay = behind.meanMs() ?? (periodSeconds() * 1_000) / 2;
+  // A score waits half a period for the next poll, which then takes its time.
+  const expected = (periodSeconds() * 1_000) / 2 + counted.pollMs / (counted.polls || 1);
+  const pollDelay = behind.meanMs(timedMin) ?? expected;
   const pushDelay = viewers === 1 || measured === undefined ? echoMs : pushDelayMs(viewers, measured);
   const cells: readonly (readonly [name: string, push: string, poll: string])[] = [
     ['age', pushDelay === undefined ? '–' : showDuration(pushDelay), showDuration(pollDelay)],

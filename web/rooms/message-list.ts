@@ -3,6 +3,9 @@ import { make, setText, timeFormat } from '../shared/dom.ts';
 import { errorText } from '../shared/page.ts';
 import type { ChatMessage, Person, Receipt } from './topics.ts';
 
+/** As many as the style sheet has. */
+const colours = 6;
+
 interface Entry {
   readonly element: HTMLLIElement;
   readonly ticks: HTMLElement;
@@ -11,6 +14,12 @@ interface Entry {
   error?: Error | undefined;
   /** What others have of it. */
   readonly receipts: Map<string, Receipt['state']>;
+}
+
+/** The colour of somebody's name, always the same. */
+export function colourClass(client: string): string {
+  const sum = [...client].reduce((total, character) => total + (character.codePointAt(0) ?? 0), 0);
+  return `who-${sum % colours}`;
 }
 
 export class MessageList {
@@ -45,7 +54,7 @@ export class MessageList {
     const ticks = make('span', { class: 'ticks' });
     const element = make(
       'li',
-      { class: isOwn ? 'own' : '', 'data-id': id },
+      { class: `${isOwn ? 'own ' : ''}${colourClass(message.from)}`, 'data-id': id },
       make(
         'p',
         { class: 'from small' },
@@ -91,6 +100,7 @@ export class MessageList {
   #showTicks({ ticks, isSent, error, receipts }: Entry): void {
     const readers = [...receipts].filter(([, state]) => state === 'read').map(([by]) => by);
     ticks.classList.toggle('read', readers.length > 0);
+    ticks.classList.toggle('failed', error !== undefined);
     if (error !== undefined) setText(ticks, `not sent: ${errorText(error)}`);
     else if (readers.length > 0) setText(ticks, `✓✓ read by ${this.#namesOf(readers)}`);
     else if (receipts.size > 0) setText(ticks, `✓✓ delivered to ${this.#namesOf([...receipts.keys()])}`);

@@ -1,8 +1,10 @@
 /** The page of a room: who is there, what is said, who types, and how far the own messages have come. */
 import './rooms.css';
+import type { Rally } from '../../client/rally.ts';
 import { byId, make, setText, timeFormat } from '../shared/dom.ts';
 import { openRally, tabId } from '../shared/page.ts';
-import { MessageList } from './message-list.ts';
+import { showRooms } from './lobby.ts';
+import { colourClass, MessageList } from './message-list.ts';
 import { connectOptions, Room, type Visitor } from './room.ts';
 import { type Person, roomName } from './topics.ts';
 
@@ -15,6 +17,8 @@ const people = new Map<string, Person>();
 const typing = new Map<string, { name: string; timer: ReturnType<typeof setTimeout> }>();
 const list = new MessageList(byId('scroller'), byId('messages'), client, () => people);
 let room: Room | undefined;
+/** The connection of the lobby, which has no session and no will. */
+let lobby: Rally | undefined;
 
 byId<HTMLInputElement>('name').value = sessionStorage.getItem(nameKey) ?? localStorage.getItem(nameKey) ?? '';
 byId<HTMLInputElement>('room').value = roomOfPage();
@@ -43,10 +47,21 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') room?.looked();
 });
 
-setText(byId('link-state'), 'Not in a room');
 // After a reload the visitor is where he was.
 const kept = sessionStorage.getItem(nameKey);
-if (kept !== null && sessionStorage.getItem('rooms-in') === roomOfPage()) join(kept, roomOfPage());
+if (kept !== null && sessionStorage.getItem('rooms-in') === roomOfPage()) {
+  join(kept, roomOfPage());
+} else {
+  lobby = openRally();
+  showRooms(lobby, choose);
+}
+
+function choose(where: string): void {
+  const name = byId<HTMLInputElement>('name');
+  byId<HTMLInputElement>('room').value = where;
+  if (name.value.trim() === '') name.focus();
+  else join(name.value.trim(), where);
+}
 
 function join(name: string, where: string): void {
   if (name === '') return;
@@ -55,6 +70,7 @@ function join(name: string, where: string): void {
   localStorage.setItem(nameKey, name);
   history.replaceState(null, '', `#${where}`);
   const visitor: Visitor = { client, name };
+  lobby?.close();
   room = new Room(openRally(connectOptions(where, visitor)), where, visitor, {
     person: onPerson,
     message: (id, message) => list.show(id, message),
@@ -64,6 +80,8 @@ function join(name: string, where: string): void {
   });
   byId('lobby').hidden = true;
   byId('inside').hidden = false;
+  document.documentElement.classList.add('in-room');
+  document.title = `${where} · Rooms · RallyMQ`;
   setText(byId('room-title'), where);
   byId('text').focus();
 }
@@ -92,9 +110,9 @@ function onPerson(id: string, person: Person | undefined): void {
     ...sorted.map(([who, { name, since }]) =>
       make(
         'li',
-        { title: `since ${timeFormat.format(since)}` },
+        { title: `since ${timeFormat.format(since)}`, class: colourClass(who) },
         make('span', { class: 'face', 'aria-hidden': 'true' }, initialsOf(name)),
-        who === client ? `${name} (you)` : name,
+        make('span', { class: 'name' }, who === client ? `${name} (you)` : name),
       ),
     ),
   );

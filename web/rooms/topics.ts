@@ -32,6 +32,9 @@ export interface Receipt {
 
 export const textMax = 2_000;
 
+/** Who is in any of the rooms. */
+export const allPeople = 'demos/rooms/+/people/+';
+
 export class RoomTopics {
   readonly #root: string;
 

@@ -16,6 +16,27 @@ export function mqttPath(): string {
   return document.documentElement.dataset['mqtt'] ?? '/mqtt';
 }
 
+/** Until then a page does not say that there is nothing. */
+const patienceMs = 600;
+
+/**
+ * Shows `note` while there is nothing to see: not before the broker has been there for a moment. The function it
+ * gives is to be called whenever that may have changed.
+ */
+export function noteWhenEmpty(rally: Rally, note: HTMLElement, isEmpty: () => boolean): () => void {
+  let mayShow = false;
+  const update = (): void => {
+    note.hidden = !mayShow || !isEmpty();
+  };
+  rally.on('connected', () => {
+    setTimeout(() => {
+      mayShow = true;
+      update();
+    }, patienceMs);
+  });
+  return update;
+}
+
 /** A name for this tab: the same after a reload, another one in another tab. */
 export function tabId(key: string): string {
   const kept = sessionStorage.getItem(key);

@@ -40,7 +40,7 @@ const pages: readonly Page360[] = [
 async function arriveAtConsole(page: Page): Promise<void> {
   await page.click('#subscribe');
   await reads(page.locator('.message .topic').first(), /^demos/);
-  await page.click('summary');
+  await page.click('summary:text("Properties")');
 }
 
 async function arriveInRoom(page: Page): Promise<void> {

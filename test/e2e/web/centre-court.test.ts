@@ -43,7 +43,7 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
     await umpire.getByRole('button', { name: 'Double fault Ada' }).click();
     await reads(points(viewer, 1), '15');
     await reads(viewer.locator('#call'), 'Double fault, Ada.');
-    await umpire.getByRole('button', { name: 'Take the last point back' }).click();
+    await umpire.getByRole('button', { name: 'Undo the last point' }).click();
     await reads(points(viewer, 1), '0');
 
     await score(umpire, 'Ada', 2);
@@ -71,7 +71,7 @@ test('a visitor who comes late sees the score at once, in the list and in the ma
   await umpire.context().close();
 
   const late = await visit(t, site, { viewport: 'phone' });
-  await reads(late.locator('.match .points'), '0\n40');
+  await reads(late.locator('.match td.points'), '0\n40');
   await late.getByRole('link', { name: 'Open the match' }).click();
   await reads(points(late, 1), '40');
   assert.equal(new URL(late.url()).hash, match);

@@ -29,6 +29,7 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
     await broker.publish('hello/kept', 'from before', { retain: true });
     const page = await visit(t, `http://127.0.0.1:${port}/`, { viewport });
 
+    await page.click('summary:text("Who connects")');
     await page.fill('#client-id', 'console');
     await page.click('#connect');
     await reads(page.locator('#console-state'), 'connected as console');
@@ -37,12 +38,12 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
     const newest = page.locator('.message').first();
     await reads(newest.locator('.topic'), 'hello/kept');
     await reads(newest.locator('.tag.live'), 'retained');
-    await reads(newest.locator('pre'), 'from before');
+    await reads(newest.locator('.preview'), 'from before');
 
     await page.fill('#topic', 'hello/world');
     await page.selectOption('#publish-qos', '2');
     await page.fill('#payload', '<b>40-30</b>');
-    await page.click('summary');
+    await page.click('summary:text("Properties")');
     await page.fill('#content-type', 'text/plain');
     await page.fill('#expiry', '60');
     await page.fill('#response-topic', 'hello/back');
@@ -50,8 +51,8 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
     await page.click('#publish');
     await reads(page.locator('#published'), 'the broker has it');
     await reads(newest.locator('.topic'), 'hello/world');
-    await reads(newest.locator('header'), /QoS 2/);
-    await reads(newest.locator('pre'), '<b>40-30</b>');
+    await reads(newest.locator('.about'), /QoS 2/);
+    await reads(newest.locator('.preview'), '<b>40-30</b>');
     await reads(
       newest.locator('.properties'),
       /^(?=.*contentType: text\/plain)(?=.*responseTopic: hello\/back)(?=.*court = 1)(?=.*second = with: colon).*$/,
@@ -77,6 +78,7 @@ test('the console says what is wrong', async (t) => {
   await reads(page.locator('#pulse-note'), /asks who connects/);
   await page.click('#connect');
   await reads(page.locator('#console-state'), /^refused: .*0x86/);
+  await page.click('summary:text("Who connects")');
   await page.fill('#username', 'umpire');
   await page.click('#connect');
   await reads(page.locator('#console-state'), /^connected as /);
@@ -92,9 +94,9 @@ test('the console keeps up with a flood, and shows the newest', async (t) => {
   await page.click('#subscribe');
   await reads(page.locator('#console-state'), /^connected/);
   await broker.publish('flood', 'ready', { retain: true });
-  await reads(page.locator('.message pre').first(), 'ready');
+  await reads(page.locator('.message .preview').first(), 'ready');
   await Promise.all(Array.from({ length: 2_000 }, (_, index) => broker.publish('flood', `${index}`)));
   await reads(page.locator('#log-count'), '2,001');
-  await reads(page.locator('.message pre').first(), '1999');
-  assert.equal(await page.locator('.message').count(), 300);
+  await reads(page.locator('.message .preview').first(), '1999');
+  assert.equal(await page.locator('.message').count(), 200);
 });

@@ -73,7 +73,7 @@ test('figures are short', () => {
     '250\u00a0MB',
   ]);
   assert.deepEqual([undefined, 0.00001, 0.0123, 0.65, 12.34].map(showCores), [
-    'not measured yet',
+    '–',
     '<\u00a00.01\u00a0%',
     '1.2\u00a0%',
     '65\u00a0%',

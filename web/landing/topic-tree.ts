@@ -1,0 +1,110 @@
+/** The topics that messages have come to, as a tree, with the last value of each and how many there were. */
+import type { Message } from '../../client/rally.ts';
+import { byId, make, numberFormat, setText } from '../shared/dom.ts';
+import { previewOf } from './payload.ts';
+
+/** Topics beyond these are counted and not shown. */
+const topicsMax = 2_000;
+/** Levels that are open from the start. */
+const openLevels = 2;
+
+interface Branch {
+  readonly list: HTMLUListElement;
+  readonly count: HTMLElement;
+  readonly branches: Map<string, Branch>;
+  messages: number;
+}
+
+interface Leaf {
+  readonly topic: string;
+  messages: number;
+  last: Message;
+  shown?: { readonly value: HTMLElement; readonly count: HTMLElement; readonly path: readonly Branch[] };
+}
+
+export class TopicTree {
+  readonly #leaves = new Map<string, Leaf>();
+  readonly #changed = new Set<Leaf>();
+  readonly #choose: (topic: string) => void;
+  #root = newBranch();
+
+  /** `choose` is called with the topic that somebody clicks. */
+  constructor(choose: (topic: string) => void) {
+    this.#choose = choose;
+    byId('tree').append(this.#root.list);
+  }
+
+  get count(): number {
+    return this.#leaves.size;
+  }
+
+  add(message: Message): void {
+    const { topic } = message;
+    const known = this.#leaves.get(topic);
+    if (known === undefined && this.#leaves.size >= topicsMax) return;
+    const leaf = known ?? { topic, messages: 0, last: message };
+    leaf.messages += 1;
+    leaf.last = message;
+    this.#leaves.set(topic, leaf);
+    this.#changed.add(leaf);
+  }
+
+  clear(): void {
+    this.#leaves.clear();
+    this.#changed.clear();
+    this.#root = newBranch();
+    byId('tree').replaceChildren(this.#root.list);
+  }
+
+  /** Shows what has changed since the last time. */
+  draw(): void {
+    const branches = new Set<Branch>();
+    for (const leaf of this.#changed) {
+      leaf.shown ??= this.#place(leaf);
+      const before = Number(leaf.shown.count.dataset['messages'] ?? 0);
+      leaf.shown.count.dataset['messages'] = `${leaf.messages}`;
+      for (const branch of leaf.shown.path) {
+        branch.messages += leaf.messages - before;
+        branches.add(branch);
+      }
+      setText(leaf.shown.value, previewOf(leaf.last.bytes));
+      setText(leaf.shown.count, numberFormat.format(leaf.messages));
+    }
+    for (const { count, messages } of branches) setText(count, numberFormat.format(messages));
+    this.#changed.clear();
+  }
+
+  #place({ topic }: Leaf): NonNullable<Leaf['shown']> {
+    const levels = topic.split('/');
+    const name = levels.pop() ?? '';
+    const path = [this.#root];
+    for (const level of levels) {
+      const parent = path.at(-1) as Branch;
+      const branch = parent.branches.get(level) ?? addBranch(parent, level, path.length <= openLevels);
+      parent.branches.set(level, branch);
+      path.push(branch);
+    }
+    const value = make('code', { class: 'value' });
+    const count = make('span', { class: 'count' });
+    const button = make('button', { type: 'button', class: 'leaf' }, levelName(name), value, count);
+    button.addEventListener('click', () => this.#choose(topic));
+    (path.at(-1) as Branch).list.append(make('li', {}, button));
+    return { value, count, path };
+  }
+}
+
+function newBranch(): Branch {
+  return { list: make('ul'), count: make('span', { class: 'count' }), branches: new Map(), messages: 0 };
+}
+
+function addBranch(parent: Branch, level: string, isOpen: boolean): Branch {
+  const branch = newBranch();
+  const summary = make('summary', {}, levelName(level), ' ', branch.count);
+  parent.list.append(make('li', {}, make('details', { open: isOpen }, summary, branch.list)));
+  return branch;
+}
+
+/** A level may be empty. */
+function levelName(level: string): HTMLElement {
+  return make('span', { class: 'level' }, level === '' ? '(empty)' : level);
+}

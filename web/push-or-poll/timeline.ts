@@ -1,0 +1,113 @@
+/** The last minute as two lanes: what was pushed, what was polled, and how long the polled side was behind. */
+
+const shownMs = 60_000;
+
+interface Poll {
+  readonly atMs: number;
+  readonly hasNews: boolean;
+}
+
+interface Late {
+  readonly fromMs: number;
+  /** Undefined: it still is. */
+  untilMs?: number;
+}
+
+export class Timeline {
+  readonly #canvas: HTMLCanvasElement;
+  #pushes: number[] = [];
+  #polls: Poll[] = [];
+  #late: Late[] = [];
+
+  constructor(canvas: HTMLCanvasElement) {
+    this.#canvas = canvas;
+  }
+
+  reset(): void {
+    this.#pushes = [];
+    this.#polls = [];
+    this.#late = [];
+  }
+
+  /** `isLate`: the polled side shows an older score. */
+  pushed(nowMs: number, isLate: boolean): void {
+    this.#pushes.push(nowMs);
+    const last = this.#late.at(-1);
+    if (isLate && (last === undefined || last.untilMs !== undefined)) this.#late.push({ fromMs: nowMs });
+  }
+
+  /** `isUpToDate`: there is no newer score than the one that it has found. */
+  polled(nowMs: number, hasNews: boolean, isUpToDate: boolean): void {
+    this.#polls.push({ atMs: nowMs, hasNews });
+    const last = this.#late.at(-1);
+    if (isUpToDate && last !== undefined) last.untilMs ??= nowMs;
+  }
+
+  draw(nowMs: number): void {
+    const startMs = nowMs - shownMs;
+    this.#pushes = this.#pushes.filter((atMs) => atMs > startMs);
+    this.#polls = this.#polls.filter(({ atMs }) => atMs > startMs);
+    this.#late = this.#late.filter(({ untilMs = nowMs }) => untilMs > startMs);
+    const canvas = this.#canvas;
+    const { clientWidth: width, clientHeight: height } = canvas;
+    const scale = devicePixelRatio;
+    canvas.width = width * scale;
+    canvas.height = height * scale;
+    const context = canvas.getContext('2d');
+    if (context === null) return;
+    context.scale(scale, scale);
+    this.#drawLanes(
+      context,
+      width,
+      height,
+      (atMs) => 52 + ((width - 60) * (atMs - startMs)) / shownMs,
+      nowMs,
+    );
+  }
+
+  #drawLanes(
+    context: CanvasRenderingContext2D,
+    width: number,
+    height: number,
+    x: (atMs: number) => number,
+    nowMs: number,
+  ): void {
+    const style = getComputedStyle(this.#canvas);
+    const colour = (name: string): string => style.getPropertyValue(name).trim();
+    const [push, poll] = [height * 0.27, height * 0.77];
+    context.font = `600 13px ${style.fontFamily}`;
+    context.textBaseline = 'middle';
+    context.fillStyle = style.color;
+    context.fillText('Push', 0, push);
+    context.fillText('Poll', 0, poll);
+    context.fillStyle = colour('--line');
+    for (const y of [push, poll]) context.fillRect(52, y - 1, width - 52, 2);
+    context.fillStyle = colour('--late');
+    for (const { fromMs, untilMs = nowMs } of this.#late) {
+      const from = Math.max(52, x(fromMs));
+      context.fillRect(from, poll - 4, Math.max(0, x(untilMs) - from), 8);
+    }
+    for (const atMs of this.#pushes) dot(context, x(atMs), push, colour('--push'), true);
+    for (const { atMs, hasNews } of this.#polls) {
+      dot(context, x(atMs), poll, colour(hasNews ? '--push' : '--quiet'), hasNews, colour('--card'));
+    }
+  }
+}
+
+function dot(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  colour: string,
+  isFull: boolean,
+  inside = '',
+): void {
+  context.beginPath();
+  context.arc(x, y, isFull ? 6 : 5, 0, 2 * Math.PI);
+  context.fillStyle = isFull ? colour : inside;
+  context.fill();
+  if (isFull) return;
+  context.lineWidth = 2;
+  context.strokeStyle = colour;
+  context.stroke();
+}
