@@ -30,7 +30,6 @@ subscribe('appliances', (message) => {
   if (appliances === undefined) return;
   list.show(appliances);
   history.names = appliances;
-  byId('house').hidden = appliances.length === 0;
   noteIfEmpty();
   void drawAll();
 });

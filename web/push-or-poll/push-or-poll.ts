@@ -101,8 +101,6 @@ function follow(id: string): void {
   });
   timeline.reset();
   byId<HTMLSelectElement>('choice').value = id;
-  byId('race').hidden = false;
-  byId('costs').hidden = false;
   subscription = rally.subscribe(scoreTopic(id), pushed, { qos: 0 });
   restartPolling();
 }

@@ -4,43 +4,65 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import type { Rally } from '../../../client/rally.ts';
+import { scoreTopic } from '../../../web/centre-court/topics.ts';
 import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { runHouse } from '../../../web/demo/house.ts';
+import { pointsFromText, stateOf } from '../../../web/tennis/record.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { reads, visit } from '../../support/visitor.ts';
 
-interface Page360 {
+interface Stop {
   readonly path: string;
   /** Brings the page to where it shows what it is for. */
   readonly arrive: (page: Page) => Promise<void>;
 }
 
-const pages: readonly Page360[] = [
+const stops: readonly Stop[] = [
   { path: '', arrive: arriveAtConsole },
+  { path: '#tree', arrive: arriveAtTree },
   { path: 'demos/centre-court/', arrive: (page) => reads(page.locator('.match .player').first(), /./) },
   {
     path: 'demos/centre-court/match/#court-0',
     arrive: (page) => reads(page.locator('#statistics tbody td').first(), /./),
   },
-  {
-    path: 'demos/centre-court/umpire/',
-    arrive: (page) => reads(page.locator('#new:visible h2'), 'A new match'),
-  },
+  { path: 'demos/centre-court/match/#over', arrive: (page) => reads(page.locator('#standing'), /has won/) },
+  { path: 'demos/centre-court/match/#unknown', arrive: (page) => page.locator('#nothing').waitFor() },
+  { path: 'demos/centre-court/umpire/', arrive: (page) => reads(page.locator('#new h1'), 'A new match') },
   {
     path: 'demos/centre-court/umpire/#court-0',
     arrive: (page) => reads(page.locator('#side-0 button').first(), /^Point/),
   },
   { path: 'demos/push-or-poll/', arrive: (page) => reads(page.locator('#push-board .player').first(), /./) },
-  { path: 'demos/current-cost/', arrive: (page) => reads(page.locator('#appliance-fridge .watts'), /\d/) },
-  { path: 'demos/rooms/', arrive: async () => {} },
+  { path: 'demos/current-cost/', arrive: arriveAtAlert },
+  { path: 'demos/rooms/', arrive: (page) => reads(page.locator('#open-rooms'), /elsewhere/) },
   { path: 'demos/rooms/#lobby', arrive: arriveInRoom },
 ];
 
 async function arriveAtConsole(page: Page): Promise<void> {
   await page.click('#subscribe');
   await reads(page.locator('.message .topic').first(), /^demos/);
-  await page.click('summary:text("Properties")');
+  for (const summary of ['Who connects', 'Properties']) await page.click(`summary:text("${summary}")`);
+  await page.check('#pause');
+  await page.locator('.message summary').first().click();
+  await page.locator('.message pre').first().waitFor();
+  await page.fill('#filter', 'a/#/b');
+  await page.click('#subscribe');
+  await reads(page.locator('#console-state'), /0x8f/);
+}
+
+async function arriveAtTree(page: Page): Promise<void> {
+  await page.click('#subscribe');
+  await page.click('#show-tree');
+  await reads(page.locator('.leaf .value').first(), /./);
+}
+
+async function arriveAtAlert(page: Page): Promise<void> {
+  await reads(page.locator('#appliance-fridge .watts'), /\d/);
+  await page.fill('#threshold', '1');
+  await page.getByRole('button', { name: 'Set' }).click();
+  await reads(page.locator('#alert'), /^More than 1 W/);
 }
 
 async function arriveInRoom(page: Page): Promise<void> {
@@ -49,6 +71,25 @@ async function arriveInRoom(page: Page): Promise<void> {
   await page.fill('#text', 'Hello');
   await page.press('#text', 'Enter');
   await reads(page.locator('.own .ticks').last(), '✓ sent');
+  await reads(page.locator('#messages .text').first(), 'from another');
+}
+
+/** What others have left: people and their words in a room, a match that is over. */
+async function leaveTraces(demo: Rally): Promise<void> {
+  const kept = { qos: 1, retain: true } as const;
+  const at = Date.now();
+  const words = { from: 'bea', name: 'Bea', text: 'from another', at: at - 1_000 };
+  await demo.publish('demos/rooms/lobby/messages/m1', words, kept);
+  await demo.publish('demos/rooms/lobby/people/bea', { name: 'Bea', since: at }, kept);
+  await demo.publish('demos/rooms/elsewhere/people/cleo', { name: 'Cleo', since: at }, kept);
+  const sheet = {
+    id: 'over',
+    court: 'Court 9',
+    players: ['Ada', 'Bea'],
+    umpire: 'test',
+    firstServer: 0,
+  } as const;
+  await demo.publish(scoreTopic('over'), stateOf(sheet, pointsFromText('0w'.repeat(48)) ?? [], at), kept);
 }
 
 // By the debugger's protocol, which the Content-Security-Policy does not bind.
@@ -77,16 +118,44 @@ for (const [viewport, colorScheme] of [
     const demo = await connectRally(t, wsUrl);
     t.after(playOnAllCourts(demo, 0.01));
     t.after(runHouse(demo));
-    for (const { path, arrive } of pages) {
-      const page = await visit(t, `http://127.0.0.1:${port}/${path}`, { viewport, colorScheme });
-      await arrive(page);
-      assert.deepEqual(await seriousFaults(page), [], path);
-      if (viewport === 'phone') {
-        await page.setViewportSize({ width: 360, height: 740 });
-        const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-        assert.ok(Number(overflow) <= 0, `${path} is ${overflow} pixels wider than a small phone`);
-      }
-      await page.context().close();
-    }
+    await leaveTraces(demo);
+    await Promise.all(
+      stops.map(async ({ path, arrive }) => {
+        const page = await visit(t, `http://127.0.0.1:${port}/${path}`, { viewport, colorScheme });
+        await arrive(page);
+        assert.deepEqual(await seriousFaults(page), [], path);
+        if (viewport === 'phone') await fitsSmallPhone(page, path);
+        await page.context().close();
+      }),
+    );
   });
 }
+
+async function fitsSmallPhone(page: Page, path: string): Promise<void> {
+  await page.setViewportSize({ width: 360, height: 740 });
+  const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+  assert.ok(Number(overflow) <= 0, `${path} is ${overflow} pixels wider than a small phone`);
+  // Fingers hit what is 44 pixels high; browsers zoom into an input with smaller letters than 16 pixels.
+  const small = await page.evaluate(`[...document.querySelectorAll('button, select, input, textarea')]
+    .filter((one) => one.checkVisibility() && one.type !== 'checkbox')
+    .filter((one) => one.getBoundingClientRect().height < 38 ||
+      (!one.matches('button') && parseFloat(getComputedStyle(one).fontSize) < 16))
+    .map((one) => one.outerHTML)`);
+  assert.deepEqual(small, [], path);
+}
+
+test('without anything to show every page says what to do, and axe finds nothing serious', async (t) => {
+  const { port } = await startBroker(t);
+  for (const [path, note] of [
+    ['demos/centre-court/', '#no-match'],
+    ['demos/push-or-poll/', '#no-match'],
+    ['demos/current-cost/', '#no-meters'],
+    ['demos/rooms/', '#no-rooms'],
+  ] as const) {
+    const page = await visit(t, `http://127.0.0.1:${port}/${path}`, { viewport: 'phone' });
+    await page.locator(note).waitFor();
+    await reads(page.locator(note), /npm run demo|Enter one/);
+    assert.deepEqual(await seriousFaults(page), [], path);
+    await page.context().close();
+  }
+});
