@@ -1,6 +1,7 @@
 /** The broker is killed under open pages: each says so, and recovers by itself when the broker is back. */
 import { test } from 'node:test';
 import { startCommand, unusedPort } from '../../support/command.ts';
+import { connectRally } from '../../support/rally.ts';
 import { isLive, reads, visit } from '../../support/visitor.ts';
 
 const pages = ['', 'demos/centre-court/', 'demos/push-or-poll/', 'demos/current-cost/', 'demos/rooms/'];
@@ -22,6 +23,10 @@ test('every page says that the broker is away, and goes on when it is back', asy
   const all = [umpire, viewer, ...others];
   for (const page of all) await isLive(page);
   await reads(viewer.locator('#title'), 'Ada – Bea');
+  const home = others[0] ?? viewer;
+  await home.fill('#filter', 'once/#');
+  await home.click('#subscribe');
+  await reads(home.locator('#console-state'), /^connected/);
 
   broker.kill('SIGKILL');
   await broker.exited();
@@ -40,4 +45,48 @@ test('every page says that the broker is away, and goes on when it is back', asy
   await reads(viewer.locator('tbody .points').first(), '40');
   await reads(umpire.locator('#waiting'), '');
   await reads(others.at(-1)?.locator('#people-count') ?? umpire.locator('none'), '1');
+  // The console's subscription is there again, once.
+  await reads(home.locator('#console-state'), /^connected/);
+  const rally = await connectRally(t, `ws://127.0.0.1:${port}/mqtt`);
+  for (const text of ['1', '2']) {
+    await rally.publish(`once/${text}`, text, { qos: 1 });
+    await reads(home.locator('#log-count'), text);
+  }
+});
+
+test('what an umpire scores while the broker is away survives a reload, and a broker that has forgotten', async (t) => {
+  const port = `${await unusedPort()}`;
+  const start = () => startCommand(t, ['--port', port, '--log-level', 'silent']);
+  const broker = start();
+  await broker.ready();
+  const site = `http://127.0.0.1:${port}/demos/centre-court/`;
+  const umpire = await visit(t, `${site}umpire/`);
+  await umpire.fill('#first', 'Ada');
+  await umpire.fill('#second', 'Bea');
+  await umpire.getByRole('button', { name: 'Begin' }).click();
+  await umpire.keyboard.press('1');
+  await reads(umpire.locator('tbody .points'), '15\n0');
+  const match = umpire.url();
+
+  broker.kill('SIGKILL');
+  await broker.exited();
+  await reads(umpire.locator('#outage'), /cannot be reached/);
+  await umpire.keyboard.press('1');
+  await umpire.keyboard.press('2');
+  // The tab is closed before the broker is back: only what the browser keeps is left.
+  await umpire.goto('about:blank');
+  const again = start();
+  await again.ready();
+  await umpire.goto(match);
+  await reads(umpire.locator('tbody .points'), '30\n15');
+  const viewer = await visit(t, `${site}match/${new URL(match).hash}`, { viewport: 'phone' });
+  await reads(viewer.locator('tbody .points'), '30\n15');
+
+  // Nothing is scored now, and the next broker knows nothing of the match until it is told.
+  again.kill('SIGKILL');
+  await again.exited();
+  await start().ready();
+  await isLive(umpire);
+  const late = await visit(t, `${site}match/${new URL(match).hash}`);
+  await reads(late.locator('tbody .points'), '30\n15');
 });
