@@ -67,6 +67,21 @@ function contextOptions(viewport: ViewportName, colorScheme: 'light' | 'dark'): 
   };
 }
 
+/** Pages that load at once: more than that wait for each other on a small machine. */
+const visitsMax = 3;
+
+/** Does `work` for each item, some of them at once. */
+export async function forEachVisit<Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const rest = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: visitsMax }, worker));
+}
+
 /** Waits until the text of the element matches. */
 export async function reads(locator: Locator, expected: string | RegExp): Promise<void> {
   let text = '';

@@ -110,7 +110,8 @@ class Console {
 
   #showSubscription(filter: string, qos: QoS, subscription: Subscription): void {
     const end = make('button', { type: 'button', 'aria-label': `Unsubscribe from ${filter}` }, '✕');
-    const row = make('li', {}, make('code', {}, filter), make('span', { class: 'quiet' }, `QoS ${qos}`), end);
+    const state = make('span', { class: 'quiet' }, '…');
+    const row = make('li', {}, make('code', {}, filter), state, end);
     byId('subscriptions').append(row);
     end.addEventListener('click', () => {
       subscription.unsubscribe();
@@ -118,10 +119,13 @@ class Console {
       row.remove();
       byId('filter').focus();
     });
-    subscription.ready.catch((error: unknown) => {
-      row.classList.add('refused');
-      row.children[1]?.replaceChildren(errorText(error));
-    });
+    subscription.ready.then(
+      () => setText(state, `QoS ${qos}`),
+      (error: unknown) => {
+        row.classList.add('refused');
+        setText(state, errorText(error));
+      },
+    );
   }
 
   #received(message: Message): void {

@@ -5,7 +5,7 @@ import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { runHouse } from '../../../web/demo/house.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
-import { isLive, untilAsync, visit } from '../../support/visitor.ts';
+import { forEachVisit, isLive, untilAsync, visit } from '../../support/visitor.ts';
 
 const bytesMax = 30_000;
 /** What counts as good: https://web.dev/articles/cls. */
@@ -52,25 +52,24 @@ test('the first paint of every page needs less than 30 KB, and nothing jumps whe
   const demo = await connectRally(t, wsUrl);
   t.after(playOnAllCourts(demo, 5));
   t.after(runHouse(demo));
-  await Promise.all(
-    pages.map(async (path) => {
-      const page = await visit(t, `http://127.0.0.1:${port}/${path}`, { viewport: 'phone' });
-      await isLive(page);
-      let found: Loaded | undefined;
-      await untilAsync('the first paint', async () => {
-        found = (await page.evaluate(loaded)) as Loaded | undefined;
-        return found !== undefined && found !== null;
-      });
-      const { names, bytes, hosts } = found as Loaded;
-      assert.ok(
-        names.some((name) => name.endsWith('style.css')),
-        names.join(' '),
-      );
-      assert.ok(bytes > 5_000 && bytes < bytesMax, `${path} needs ${bytes} bytes: ${names.join(' ')}`);
-      assert.deepEqual(hosts, [`127.0.0.1:${port}`]);
-      const shift = Number(await page.evaluate(shifted));
-      assert.ok(shift < shiftMax, `${path} shifts by ${shift}`);
-      t.diagnostic(`/${path}: ${bytes} bytes, shift ${shift.toFixed(3)}`);
-    }),
-  );
+  await forEachVisit(pages, async (path) => {
+    const page = await visit(t, `http://127.0.0.1:${port}/${path}`, { viewport: 'phone' });
+    await isLive(page);
+    let found: Loaded | undefined;
+    await untilAsync('the first paint', async () => {
+      found = (await page.evaluate(loaded)) as Loaded | undefined;
+      return found !== undefined && found !== null;
+    });
+    const { names, bytes, hosts } = found as Loaded;
+    assert.ok(
+      names.some((name) => name.endsWith('style.css')),
+      names.join(' '),
+    );
+    assert.ok(bytes > 5_000 && bytes < bytesMax, `${path} needs ${bytes} bytes: ${names.join(' ')}`);
+    assert.deepEqual(hosts, [`127.0.0.1:${port}`]);
+    const shift = Number(await page.evaluate(shifted));
+    assert.ok(shift < shiftMax, `${path} shifts by ${shift}`);
+    t.diagnostic(`/${path}: ${bytes} bytes, shift ${shift.toFixed(3)}`);
+    await page.context().close();
+  });
 });

@@ -68,6 +68,23 @@ test('every page is there, as HTML that runs nothing inline and nothing from els
   }
 });
 
+test('a phone can put the pages on its home screen', async (t) => {
+  const { port } = await startBroker(t);
+  for (const path of pages) {
+    const html = (await get(port, path)).body.toString();
+    const [, manifest = ''] = /<link rel="manifest" href="([^"]+)">/.exec(html) ?? [];
+    assert.equal(new URL(manifest, `http://localhost${path}`).pathname, '/manifest.webmanifest', path);
+  }
+  const { headers, body } = await get(port, '/manifest.webmanifest');
+  assert.equal(headers['content-type'], 'application/manifest+json');
+  const { icons, start_url } = JSON.parse(body.toString());
+  assert.equal((await get(port, new URL(start_url, 'http://localhost/').pathname)).status, 200);
+  for (const { src, type } of icons) {
+    const icon = await get(port, `/${src}`);
+    assert.deepEqual([icon.status, icon.headers['content-type']], [200, type], src);
+  }
+});
+
 test('behind a proxy the policy names the host that the visitor has asked for, if it is one', async (t) => {
   const { port } = await startBroker(t);
   const policyFor = async (host: string): Promise<string> =>

@@ -6,7 +6,7 @@ import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { runHouse } from '../../../web/demo/house.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
-import { isLive, reads, visit } from '../../support/visitor.ts';
+import { forEachVisit, isLive, reads, visit } from '../../support/visitor.ts';
 
 const pages: readonly (readonly [path: string, ready: string])[] = [
   ['', '#delivered'],
@@ -54,16 +54,15 @@ test('the Tab key reaches every control of every page, and the focus is seen', a
   const demo = await connectRally(t, wsUrl);
   t.after(playOnAllCourts(demo, 0.01));
   t.after(runHouse(demo));
-  await Promise.all(
-    pages.map(async ([path, ready]) => {
-      const page = await visit(t, `http://127.0.0.1:${port}/${path}`);
-      await isLive(page);
-      await reads(page.locator(ready).first(), /[^–]/);
-      const count = Number(await page.evaluate(number));
-      assert.ok(count > 5, path);
-      assert.equal((await stopsReached(page, count)).size, count, path);
-    }),
-  );
+  await forEachVisit(pages, async ([path, ready]) => {
+    const page = await visit(t, `http://127.0.0.1:${port}/${path}`);
+    await isLive(page);
+    await reads(page.locator(ready).first(), /[^–]/);
+    const count = Number(await page.evaluate(number));
+    assert.ok(count > 5, path);
+    assert.equal((await stopsReached(page, count)).size, count, path);
+    await page.context().close();
+  });
 });
 
 test('a match is begun, scored and taken back with the keyboard alone', async (t) => {

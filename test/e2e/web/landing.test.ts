@@ -125,7 +125,7 @@ test('the console shows JSON, text and bytes, filters, pauses, and gives a messa
   await page.fill('#filter', '#');
   await page.click('#subscribe');
   await reads(page.locator('#console-state'), /^connected/);
-  await reads(page.locator('#subscriptions code'), '#');
+  await reads(page.locator('#subscriptions li'), '#QoS 2✕');
   await broker.publish('a/json', '{"b":[1]}', { qos: 1 });
   await broker.publish('a/bytes', Uint8Array.of(0, 255, 65), { qos: 1 });
   await broker.publish('a/empty', '', { qos: 1 });

@@ -50,12 +50,14 @@ test('the costs are measured with a hundred viewers', async (t) => {
   const page = await visit(t, `http://127.0.0.1:${port}/demos/push-or-poll/`);
   await reads(page.locator('#push-board tbody .points'), '15\n0');
   await reads(page.locator('#cpu-push-10000'), '–');
+  await reads(page.locator('#tag-100'), 'Computed');
   await page.getByRole('button', { name: 'Measure with 100 viewers' }).click();
   await untilAsync(
     'the end of the measurement',
     async () => /^A delivery took [\d.]+ µs/.test((await page.locator('#measure-state').textContent()) ?? ''),
     30_000,
   );
+  await reads(page.locator('.viewers .tag'), 'Live\nMeasured\nComputed');
   for (const viewers of [1, 100, 10_000]) {
     for (const way of ['push', 'poll']) await reads(page.locator(`#cpu-${way}-${viewers}`), /\d.*(%|cores)$/);
   }

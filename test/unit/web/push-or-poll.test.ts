@@ -65,10 +65,11 @@ test('a poll is behind from the first score that it has not shown', () => {
 });
 
 test('figures are short', () => {
-  assert.deepEqual([0, 999, 1_000, 1_234_567, 250_000_000].map(showBytes), [
+  assert.deepEqual([0, 999, 1_000, 999_700, 1_234_567, 250_000_000].map(showBytes), [
     '0\u00a0B',
     '999\u00a0B',
     '1.0\u00a0KB',
+    '1.0\u00a0MB',
     '1.2\u00a0MB',
     '250\u00a0MB',
   ]);
