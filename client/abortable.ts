@@ -4,7 +4,7 @@ export async function abortable<Value>(
   start: (resolve: (value: Value) => void, reject: (error: unknown) => void) => void,
 ): Promise<Value> {
   signal?.throwIfAborted();
-  let abort = (): void => {};
+  let abort!: () => void;
   try {
     return await new Promise<Value>((resolve, reject) => {
       abort = () => reject(signal?.reason);

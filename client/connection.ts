@@ -23,7 +23,7 @@ import type { Properties } from '../core/wire/properties.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
 import { toBytes } from './message.ts';
 import type { RallyOptions, WebSocketConstructor, WebSocketLike } from './options.ts';
-import { RallyError } from './rally-error.ts';
+import { RallyError, refusal } from './rally-error.ts';
 
 /** A decoded packet, whose type tells which it is; a PINGRESP is empty. */
 export type ServerPacket =
@@ -50,10 +50,11 @@ export interface ConnectionOwner {
 const pingTimeoutMs = 10_000;
 /**
  * Refusals that may end by themselves: unspecified (0x80), implementation specific (0x83), unavailable (0x88),
- * busy (0x89), quota (0x97), another server (0x9C, 0x9D), rate (0x9F). The next attempt would be told any other
- * again: bad credentials, not authorized, banned, and what is wrong with the CONNECT or its will.
+ * busy (0x89), shutting down (0x8B), quota (0x97), another server (0x9C, 0x9D), rate (0x9F). The next attempt
+ * would be told any other again: bad credentials, not authorized, banned, and what is wrong with the CONNECT or
+ * its will.
  */
-const passingRefusals = [0x80, 0x83, 0x88, 0x89, 0x97, 0x9c, 0x9d, 0x9f];
+const passingRefusals = [0x80, 0x83, 0x88, 0x89, 0x8b, 0x97, 0x9c, 0x9d, 0x9f];
 /** Banned; and taken over (0x8E), because two that take over from each other never end. */
 const finalGoodbyes = [0x8a, 0x8e];
 
@@ -100,22 +101,19 @@ export class Connection {
 
   async open(url: string): Promise<void> {
     const options = this.#options;
-    const { will, cleanStart, clientId, keepAliveSeconds } = options;
     this.#awaitAnswer(options.connectTimeoutMs);
     let isFinal = false;
     try {
-      const { username, password } = { ...options, ...(await options.credentials?.(url)) };
+      const wanted = { ...options, ...(await options.credentials?.(url)) };
+      const { will, password } = wanted;
       if (this.#isEnded) return;
       // What fails from here on fails because of how it was called.
       isFinal = true;
       const hello = encodeConnect({
+        ...wanted,
         protocolVersion: 5,
-        cleanStart,
-        keepAliveSeconds,
-        clientId,
         properties: { sessionExpiryInterval: 300, topicAliasMaximum: 64, ...options.properties },
         will: will && { qos: 0, retain: false, properties: {}, ...will, payload: toBytes(will.value) },
-        username,
         password: password && toBytes(password),
       } as ConnectPacket);
       const Socket = options.WebSocket ?? (WebSocket as unknown as WebSocketConstructor);
@@ -123,7 +121,8 @@ export class Connection {
       this.#socket = socket;
       socket.binaryType = 'arraybuffer';
       socket.onopen = () => socket.send(hello);
-      socket.onmessage = ({ data }: { data: ArrayBuffer }) => this.#receive(new Uint8Array(data));
+      // Text is no MQTT: as an object it becomes a few small numbers, which are no packet.
+      socket.onmessage = ({ data }: { data: ArrayBuffer }) => this.#receive(new Uint8Array(Object(data)));
       socket.onclose = socket.onerror = () => this.end(new RallyError(0, 'connection lost'));
     } catch (error) {
       this.end(error as Error, isFinal);
@@ -166,6 +165,7 @@ export class Connection {
   }
 
   #receive(chunk: Uint8Array): void {
+    if (this.#isEnded) return;
     if (this.server) {
       // Whatever comes is a sign of life. Where timers are throttled, as in hidden tabs, it is a clock as well.
       this.#answered();
@@ -197,11 +197,10 @@ export class Connection {
         this.#accepted(packet as ConnackPacket);
         return undefined;
       }
-      const error = new RallyError(reasonCode, properties.reasonString ?? 'refused by the broker');
       const isFinal = this.server
         ? finalGoodbyes.includes(reasonCode)
         : !passingRefusals.includes(reasonCode);
-      this.end(error, isFinal, properties.serverReference);
+      this.end(refusal(reasonCode, properties), isFinal, properties.serverReference);
     } else return this.#owner.received(type, packet);
     return undefined;
   }

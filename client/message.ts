@@ -1,6 +1,7 @@
 /** What a message carries: values on their way to bytes, and bytes on their way to values. */
 import type { PublishPacket, QoS } from '../core/wire/packets.ts';
 import type { Properties } from '../core/wire/properties.ts';
+import { utf8 } from '../core/wire/write.ts';
 
 /**
  * What can be published: text as it is, bytes as they are, nothing (undefined: an empty message, which
@@ -8,13 +9,12 @@ import type { Properties } from '../core/wire/properties.ts';
  */
 export type Value = unknown;
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export function toBytes(value: Value): Uint8Array {
   if (isBinary(value))
     return new Uint8Array(value.buffer ?? value, value.byteOffset, value.byteLength).slice();
-  return encoder.encode(typeof value === 'string' ? value : JSON.stringify(value));
+  return utf8.encode(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 /** An ArrayBuffer, or any view of one. */

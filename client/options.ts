@@ -76,7 +76,7 @@ export interface RallyOptions extends Credentials {
   /** The bound of what waits for being sent. */
   queue?: QueueOptions;
   /** Closes the client when it aborts. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Instead of the global WebSocket, which Node.js has since version 22. */
   WebSocket?: WebSocketConstructor;
 }
@@ -89,7 +89,7 @@ export interface PublishOptions {
   /** Those of MQTT 5 (section 3.3.2.3). */
   properties?: Properties;
   /** Gives up waiting. A message that was not sent yet will not be. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What the broker answered to a message of QoS 1 or 2. */
@@ -111,5 +111,5 @@ export interface SubscribeOptions {
   /** Messages that wait for a slow `for await`; beyond it the oldest is dropped. Default 1,000. */
   bufferMax?: number;
   /** Unsubscribes when it aborts. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }

@@ -1,3 +1,5 @@
+import type { Properties } from '../core/wire/properties.ts';
+
 /** Every error that the client makes itself. What an AbortSignal ends rejects with the signal's reason. */
 export class RallyError extends Error {
   /**
@@ -6,10 +8,15 @@ export class RallyError extends Error {
    * connection was lost or closed without one.
    */
   readonly reasonCode: number;
+  override readonly name = 'RallyError';
 
   constructor(reasonCode = 0, message = 'closed') {
     super(message);
-    this.name = 'RallyError';
     this.reasonCode = reasonCode;
   }
+}
+
+/** What the broker refuses, or would: with its reason if it gives one. */
+export function refusal(reasonCode: number, { reasonString }: Properties = {}): RallyError {
+  return new RallyError(reasonCode, reasonString ?? 'refused by the broker');
 }

@@ -89,7 +89,12 @@ export class Rally {
     });
     this.ready.catch(() => {}); // the event `closed` tells it too
     signal?.addEventListener('abort', () => this.close(), this.#unlisten);
-    const wake = (): void => this.#wake();
+    // The network is back or the page is looked at: no time to wait for timers.
+    const wake = (): void => {
+      if (globalThis.document?.hidden) return;
+      if (!this.#connection) this.#open();
+      else if (this.#connection.server) this.#connection.ping();
+    };
     globalThis.addEventListener?.('online', wake, this.#unlisten);
     globalThis.document?.addEventListener('visibilitychange', wake, this.#unlisten);
     this.#open();
@@ -151,7 +156,7 @@ export class Rally {
     const id = Math.random().toString(36).slice(2);
     const properties = { ...options.properties, responseTopic: `reply/${id}`, correlationData: toBytes(id) };
     const { signal } = options;
-    const replies = this.subscribe(properties.responseTopic, signal ? { signal } : {});
+    const replies = this.subscribe(properties.responseTopic, { signal });
     try {
       await this.publish(topic, value, { ...options, properties });
       for await (const reply of replies) return reply;
@@ -176,13 +181,6 @@ export class Rally {
   #tell<Name extends keyof RallyEvents>(name: Name, detail: RallyEvents[Name]): void {
     this.status = name;
     this.#events.dispatchEvent(new CustomEvent(name, { detail }));
-  }
-
-  /** The network is back or the page is looked at: no time to wait for timers. */
-  #wake(): void {
-    if (globalThis.document?.hidden) return;
-    if (!this.#connection) this.#open();
-    else if (this.#connection.server) this.#connection.ping();
   }
 
   #open(): void {

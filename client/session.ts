@@ -13,14 +13,21 @@ import { encodeAcknowledgement } from '../core/wire/encode-acknowledgement.ts';
 import { encodePublish } from '../core/wire/encode-publish.ts';
 import { encodeSubscribe, encodeUnsubscribe } from '../core/wire/encode-subscribe.ts';
 import { type AcknowledgementType, PacketType } from '../core/wire/packet-type.ts';
-import type { AcknowledgementPacket, PublishPacket, QoS, SubackPacket } from '../core/wire/packets.ts';
+import type {
+  AcknowledgementPacket,
+  PublishPacket,
+  QoS,
+  SubackPacket,
+  SubscriptionRequest,
+} from '../core/wire/packets.ts';
+import type { Properties } from '../core/wire/properties.ts';
 import { type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
 import { topicMatchesFilter, unsharedFilter } from '../core/wire/topic.ts';
 import { abortable } from './abortable.ts';
 import type { Connection, ServerPacket } from './connection.ts';
 import { toMessage } from './message.ts';
 import type { PublishResult, QueueOptions, SubscribeOptions } from './options.ts';
-import { RallyError } from './rally-error.ts';
+import { RallyError, refusal } from './rally-error.ts';
 import { createReceiver, type Listener, type Receiver, type Subscription } from './subscription.ts';
 
 interface Request {
@@ -40,9 +47,11 @@ interface Filter {
   readonly topicFilter: string;
   readonly listeners: Set<Receiver>;
   options: SubscribeOptions;
+  /** Subscription identifiers under which messages may come: of the last SUBSCRIBE, and those on their way. */
+  readonly ids: number[];
 }
 
-const idMax = 0xffff;
+const packetIdMax = 0xffff;
 /** What exceeds it in the WebSocket waits here, where it is counted. */
 const bufferedBytesMax = 0x10_0000;
 const bufferedPollMs = 50;
@@ -53,13 +62,14 @@ export class Session {
   #waiting: Request[] = [];
   /** By packet identifier, in the order of sending. */
   readonly #inFlight = new Map<number, Request>();
-  /** By subscription identifier. */
-  readonly #filters = new Map<number, Filter>();
+  /** By topic filter. */
+  readonly #filters = new Map<string, Filter>();
   /** Packet identifiers of QoS 2 messages that were delivered and not released. */
   readonly #delivered = new Set<number>();
   /** Topic names by their alias, for one connection. */
   readonly #aliases = new Map<number, string>();
-  #lastId = 0;
+  #lastPacketId = 0;
+  #lastSubscriptionId = 0;
   #pollTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(queue: QueueOptions = {}) {
@@ -72,17 +82,15 @@ export class Session {
     let request: Request;
     return abortable<PublishResult | undefined>(signal, (resolve, reject) => {
       const toFrame = (packetId: number, dup: boolean): Uint8Array<ArrayBuffer> => {
-        const {
-          maximumPacketSize = 2 ** 28,
-          maximumQoS = 2,
-          retainAvailable = 1,
-        } = this.#connection?.server ?? {};
+        // Nothing is more than a bound that the broker has not named, which is undefined.
+        const { maximumPacketSize, maximumQoS, retainAvailable } = (this.#connection?.server ??
+          {}) as Required<Properties>;
         const frame = encodePublish({ ...packet, packetId, dup }, 5);
-        const refusal =
+        const reasonCode =
           (qos > maximumQoS && 0x9b) ||
           (+retain > retainAvailable && 0x9a) ||
           (frame.length > maximumPacketSize && 0x95);
-        if (refusal) throw new RallyError(refusal, 'not supported by the broker');
+        if (reasonCode) throw refusal(reasonCode);
         return frame;
       };
       request = { frame: toFrame, resolve, reject, qos };
@@ -103,18 +111,20 @@ export class Session {
   }
 
   subscribe(topicFilter: string, listener: Listener | undefined, options: SubscribeOptions): Subscription {
-    let [id = 0, filter] = [...this.#filters].find(([, known]) => known.topicFilter === topicFilter) ?? [];
-    if (!filter) {
-      id = this.#freeId(this.#filters);
-      filter = { topicFilter, options: { qos: 0 }, listeners: new Set() };
-      this.#filters.set(id, filter);
-    }
+    const filter = this.#filters.get(topicFilter) ?? {
+      topicFilter,
+      listeners: new Set(),
+      options: { qos: 0 },
+      ids: [],
+    };
+    this.#filters.set(topicFilter, filter);
     const { listeners } = filter;
     const { signal, qos = 2 } = options;
     const receiver = createReceiver(listener, options.bufferMax ?? 1_000, () => {
       signal?.removeEventListener('abort', subscription.unsubscribe);
       listeners.delete(receiver);
-      if (listeners.size || !this.#filters.delete(id)) return;
+      if (listeners.size) return;
+      this.#filters.delete(topicFilter);
       const packet = { properties: {}, topicFilters: [topicFilter] };
       this.#add({
         frame: (packetId) => encodeUnsubscribe({ ...packet, packetId }, 5),
@@ -123,11 +133,10 @@ export class Session {
       });
     });
     const { subscription } = receiver;
-    for (const former of listeners) former.isNew = false;
     filter.options = { ...options, qos: Math.max(qos, filter.options.qos ?? 2) as QoS };
     listeners.add(receiver);
     // Asked for even if there is one, so that the new listener gets the retained messages as well.
-    this.#subscribe(id, filter);
+    this.#subscribe(filter, [receiver]);
     signal?.addEventListener('abort', subscription.unsubscribe);
     if (signal?.aborted) subscription.unsubscribe();
     return subscription;
@@ -140,10 +149,7 @@ export class Session {
     if (!isSessionPresent) {
       this.#delivered.clear();
       const requests = this.#waiting.splice(0);
-      for (const [id, filter] of this.#filters) {
-        for (const listener of filter.listeners) listener.isNew = true;
-        this.#subscribe(id, filter);
-      }
+      for (const filter of this.#filters.values()) this.#subscribe(filter, filter.listeners);
       for (const request of requests) {
         request.packetId = 0;
         if (request.isReleased) request.resolve();
@@ -181,18 +187,17 @@ export class Session {
     const [reasonCode = ownCode] = reasonCodes ?? [];
     const request = this.#inFlight.get(packetId);
     if (type === PacketType.pubrel) {
-      this.#connection?.send(encodeAnswer(PacketType.pubcomp, packetId, this.#delivered.delete(packetId)));
+      this.#answer(PacketType.pubcomp, packetId, this.#delivered.delete(packetId));
     } else if (type === PacketType.pubrec && reasonCode < 0x80) {
-      const pubrel = encodeAnswer(PacketType.pubrel, packetId, request);
       if (request) {
         request.isReleased = true;
-        request.frame = () => pubrel;
+        request.frame = (id) => encodeAnswer(PacketType.pubrel, id, true);
       }
-      this.#connection?.send(pubrel);
+      this.#answer(PacketType.pubrel, packetId, request);
     } else if (request) {
       this.#inFlight.delete(packetId);
       if (reasonCode < 0x80 || request.isReleased) request.resolve({ reasonCode, properties });
-      else request.reject(new RallyError(reasonCode, properties.reasonString ?? 'refused by the broker'));
+      else request.reject(refusal(reasonCode, properties));
       this.#pump();
     }
     return undefined;
@@ -206,29 +211,42 @@ export class Session {
       if (!packet.topic) return protocolViolation('unknown topic alias');
       this.#aliases.set(topicAlias, packet.topic);
     }
-    if (!this.#delivered.has(packetId)) this.#deliver(packet);
-    if (qos === 2) this.#delivered.add(packetId);
-    if (qos)
-      this.#connection?.send(encodeAnswer(qos === 2 ? PacketType.pubrec : PacketType.puback, packetId, true));
+    if (qos < 2 || !this.#delivered.has(packetId)) this.#deliver(packet);
+    if (qos > 1) this.#delivered.add(packetId);
+    if (qos) this.#answer(qos > 1 ? PacketType.pubrec : PacketType.puback, packetId, true);
     return undefined;
+  }
+
+  #answer(type: AcknowledgementType, packetId: number, isKnown: unknown): void {
+    this.#connection?.send(encodeAnswer(type, packetId, isKnown));
   }
 
   #deliver(packet: PublishPacket): void {
     const message = toMessage(packet);
     const { topic, retain, properties } = packet;
+    const { subscriptionIdentifiers = [] } = properties;
+    const filters = [...this.#filters.values()];
     // A broker may send a message once for each filter it matches, and says then which one it is.
-    const ids = properties.subscriptionIdentifiers?.filter((id) => this.#filters.has(id)) ?? [];
-    for (const [id, { topicFilter, listeners, options }] of this.#filters) {
-      if (ids.length ? !ids.includes(id) : !topicMatchesFilter(topic, unsharedFilter(topicFilter))) continue;
+    const named = filters.filter(({ ids }) => ids.some((id) => subscriptionIdentifiers.includes(id)));
+    const matching = named[0]
+      ? named
+      : filters.filter(({ topicFilter }) => topicMatchesFilter(topic, unsharedFilter(topicFilter)));
+    for (const { listeners, options, ids } of matching) {
+      // Retained messages are for those who came with the SUBSCRIBE that is answered so.
+      const asked = named[0] ? subscriptionIdentifiers : ids.slice(-1);
       for (const listener of listeners) {
-        if (!retain || listener.isNew || options.retainAsPublished) listener.deliver(message);
+        if (!retain || options.retainAsPublished || asked.includes(listener.id)) listener.deliver(message);
       }
     }
   }
 
-  #subscribe(id: number, { topicFilter, options, listeners }: Filter): void {
-    const { qos = 2, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options;
-    const subscriptions = [{ topicFilter, qos, noLocal, retainAsPublished, retainHandling }];
+  /** Asks for messages, and for the retained ones on behalf of `newcomers`. */
+  #subscribe({ topicFilter, options, listeners, ids }: Filter, newcomers: Iterable<Receiver>): void {
+    // What the options leave out is false or 0, and the QoS is there.
+    const subscriptions = [{ ...options, topicFilter } as SubscriptionRequest];
+    const id = ++this.#lastSubscriptionId;
+    ids.push(id);
+    for (const listener of newcomers) listener.id = id;
     this.#add({
       frame: (packetId) => {
         const hasIds = this.#connection?.server?.subscriptionIdentifiersAvailable !== 0;
@@ -236,6 +254,7 @@ export class Session {
         return encodeSubscribe({ packetId, properties, subscriptions }, 5);
       },
       resolve() {
+        ids.splice(0, ids.indexOf(id));
         for (const listener of listeners) listener.granted();
       },
       reject(error) {
@@ -254,8 +273,9 @@ export class Session {
     for (;;) {
       const [request] = this.#waiting;
       const connection = this.#connection;
-      const { receiveMaximum = idMax } = connection?.server ?? {};
-      if (!connection || !request || (request.qos && this.#inFlight.size >= receiveMaximum)) return;
+      if (!connection || !request) return;
+      const inFlightMax = (request.qos && connection.server?.receiveMaximum) || packetIdMax;
+      if (this.#inFlight.size >= inFlightMax) return;
       if (connection.bufferedAmount > bufferedBytesMax) {
         clearTimeout(this.#pollTimer);
         this.#pollTimer = setTimeout(() => this.#pump(), bufferedPollMs);
@@ -263,7 +283,7 @@ export class Session {
       }
       this.#waiting.shift();
       const dup = !!request.packetId;
-      const packetId = request.qos === 0 ? 0 : request.packetId || this.#freeId(this.#inFlight);
+      const packetId = request.qos === 0 ? 0 : request.packetId || this.#freePacketId();
       try {
         connection.send(request.frame(packetId, dup));
         request.packetId = packetId;
@@ -275,10 +295,10 @@ export class Session {
     }
   }
 
-  #freeId(taken: ReadonlyMap<number, unknown>): number {
-    do this.#lastId = (this.#lastId % idMax) + 1;
-    while (taken.has(this.#lastId));
-    return this.#lastId;
+  #freePacketId(): number {
+    do this.#lastPacketId = (this.#lastPacketId % packetIdMax) + 1;
+    while (this.#inFlight.has(this.#lastPacketId));
+    return this.#lastPacketId;
   }
 }
 

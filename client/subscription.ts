@@ -16,8 +16,8 @@ export interface Subscription extends AsyncIterable<Message> {
 /** The side of a subscription that the session sees. */
 export interface Receiver {
   readonly subscription: Subscription;
-  /** Whether retained messages are for this listener too, or only for one that came later. */
-  isNew: boolean;
+  /** The subscription identifier of the SUBSCRIBE that it came with, which brings its retained messages. */
+  id: number;
   granted(): void;
   deliver(message: Message): void;
   /** It is over, because of `error` if there is one. */
@@ -34,8 +34,8 @@ export function createReceiver(
   let isEnded = false;
   let failure: unknown;
   let wake = (): void => {};
-  let granted = (): void => {};
-  let refused = (_error: unknown): void => {};
+  let granted!: () => void;
+  let refused!: (error: unknown) => void;
   const ready = new Promise<void>((resolve, reject) => {
     granted = resolve;
     refused = reject;
@@ -83,5 +83,5 @@ export function createReceiver(
   }
 
   const subscription = { ready, dropped: 0, unsubscribe: () => end(), [Symbol.asyncIterator]: messages };
-  return { subscription, isNew: true, granted, deliver, end };
+  return { subscription, id: 0, granted, deliver, end };
 }

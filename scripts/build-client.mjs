@@ -14,8 +14,8 @@ const addOns = ['respond', 'state', 'outbox', 'mqtt-3'];
 
 // Properties that only the client's own files know; none is a name of the language or of the page.
 const internalNames = `
-  accepted deliver disconnect end ended fail finish frame granted header isFinal isNew isReleased listeners lost
-  body options packet packetId payload ping protocolVersion reasonCodes received remaining server subscription
+  accepted closed connected deliver disconnect end ended fail finish frame granted header ids isFinal isReleased listeners lost
+  body offset open options packet packetId payload ping protocolVersion reasonCodes received remaining server subscription
   subscriptions topicFilter topicFilters why`;
 
 const shared = {
@@ -40,7 +40,8 @@ async function buildClient(name, options) {
     write: false,
   });
   const [map, script] = outputFiles;
-  const { code, map: smallMap } = await minify(script.text.replace(/\n\/\/# sourceMappingURL=.*\n$/, ''), {
+  const text = withoutUnusedFields(script.text.replace(/\n\/\/# sourceMappingURL=.*\n$/, ''));
+  const { code, map: smallMap } = await minify(text, {
     module: options.format === 'esm',
     ecma: 2020,
     compress: {
@@ -50,7 +51,8 @@ async function buildClient(name, options) {
       unsafe_methods: true,
       keep_fargs: false,
       pure_getters: true,
-      inline: 2,
+      inline: 1,
+      lhs_constants: false,
       arrows: false,
       sequences: false,
     },
@@ -66,6 +68,11 @@ async function buildClient(name, options) {
   });
   await writeFile(script.path, `${code}\n`);
   await writeFile(map.path, smallMap);
+}
+
+/** Leaves out, and leaves a blank line for, private fields which only the dropped checks would read. */
+function withoutUnusedFields(text) {
+  return text.replaceAll(/^ {2}(#\w+);$/gm, (line, name) => (text.split(name).length > 2 ? line : ''));
 }
 
 await mkdir(resolve(root, outdir), { recursive: true });

@@ -4,10 +4,10 @@
 // - the protocol version is 5, so that the minifier drops the branches for others,
 // - packet types are numbers, so that no table of names is carried,
 // - errors of the protocol have their reason code and not the sentence for a log,
-// - properties are unknown that a broker sends only to who has asked for them (0x15 to 0x17, 0x19, 0x1A),
+// - how a property is written has a name of one letter, where a table and two objects have it,
 // - what the specification allows of properties is not checked (property-rules.ts says why).
 //
-// It replaces expressions by constants, file by file, and nothing else.
+// It replaces expressions by constants and names, file by file, and nothing else.
 
 import { readFileSync } from 'node:fs';
 
@@ -17,6 +17,18 @@ const packetTypesFile = new URL('../core/wire/packet-type.ts', import.meta.url);
 const noRules = ['isMisplaced', 'propertyFault', 'propertiesFault']
   .map((name) => `export function ${name}() {}`)
   .join('\n');
+
+/** How properties are written: names of functions, and their names again in the table of the properties. */
+const encodings = {
+  uint8: 'B',
+  uint16: 'H',
+  uint32: 'I',
+  variableByteInteger: 'V',
+  string: 'S',
+  stringPair: 'P',
+  binary: 'Y',
+};
+const encodingName = new RegExp(`\\b(?:${Object.keys(encodings).join('|')})\\b`, 'g');
 
 export function specialiseWire() {
   const packetTypes = new Map(
@@ -32,7 +44,7 @@ export function specialiseWire() {
         const source = readFileSync(path, 'utf8')
           .replaceAll(/(?<!typeof )\bPacketType\.(\w+)/g, (_, name) => packetTypes.get(name))
           .replaceAll(/(?:\bthis\.#|\b)(?:protocolV|v)ersion(?= (?:===|<|>) \d)/g, '5')
-          .replaceAll(/^ {2}\[0x1[5679a], .*\],\n/gm, '')
+          .replaceAll(encodingName, (name) => (path.includes('/core/wire/') ? encodings[name] : name))
           .replaceAll(/\b(malformedPacket|protocolViolation)\((?:'[^']*'|`[^`]*`)\)/g, "$1('')");
         if (path.endsWith('/property-rules.ts')) return { contents: noRules };
         return { contents: source, loader: 'ts' };

@@ -3,7 +3,7 @@ import { decodeProperties, decodeReason } from './decode-properties.ts';
 import { type AcknowledgementType, PacketType } from './packet-type.ts';
 import type { AcknowledgementPacket, ProtocolVersion, SubackPacket, UnsubackPacket } from './packets.ts';
 import type { ProtocolError } from './protocol-error.ts';
-import { readBody } from './reader.ts';
+import { checkHeader, Reader } from './reader.ts';
 
 /** A PUBACK, PUBREC, PUBREL or PUBCOMP: the one whose type `header` has. */
 export function decodeAcknowledgement(
@@ -13,9 +13,9 @@ export function decodeAcknowledgement(
 ): AcknowledgementPacket | ProtocolError {
   const type = (header >> 4) as AcknowledgementType;
   // [MQTT-3.6.1-1]
-  const reader = readBody(header, (type << 4) | (type === PacketType.pubrel ? 2 : 0), body, version);
-  const packet = { packetId: reader.packetId() };
-  return reader.finish({ ...packet, ...decodeReason(reader, type, version) });
+  const reader = new Reader(body);
+  strict: checkHeader(reader, header, (type << 4) | (type === PacketType.pubrel ? 2 : 0), version);
+  return reader.finish({ packetId: reader.packetId(), ...decodeReason(reader, type, version) });
 }
 
 /**
@@ -28,7 +28,8 @@ export function decodeSubscriptionAnswer(
   version: ProtocolVersion,
 ): SubackPacket | UnsubackPacket | ProtocolError {
   const type = (header >> 4) as typeof PacketType.suback | typeof PacketType.unsuback;
-  const reader = readBody(header, type << 4, body, version);
+  const reader = new Reader(body);
+  strict: checkHeader(reader, header, type << 4, version);
   return reader.finish({
     packetId: reader.packetId(),
     properties: version === 5 ? decodeProperties(reader, type) : {},
@@ -42,5 +43,7 @@ export function checkPing(
   body: Uint8Array,
   version: ProtocolVersion,
 ): ProtocolError | undefined {
-  return readBody(header, header & 0xf0, body, version).finish(undefined);
+  const reader = new Reader(body);
+  checkHeader(reader, header, header & 0xf0, version);
+  return reader.finish(undefined);
 }

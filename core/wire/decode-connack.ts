@@ -3,7 +3,7 @@ import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ConnackPacket, ProtocolVersion } from './packets.ts';
 import { malformedPacket, type ProtocolError } from './protocol-error.ts';
-import { readBody } from './reader.ts';
+import { checkHeader, Reader } from './reader.ts';
 
 /** The reason codes for the return codes of 3.1 and 3.1.1, by their value. */
 const reasonCodeOf: readonly number[] = [0x00, 0x84, 0x85, 0x88, 0x86, 0x87];
@@ -15,7 +15,8 @@ export function decodeConnack(
   body: Uint8Array,
   version: ProtocolVersion,
 ): ConnackPacket | ProtocolError {
-  const reader = readBody(header, PacketType.connack << 4, body, version);
+  const reader = new Reader(body);
+  strict: checkHeader(reader, header, PacketType.connack << 4, version);
   const flags = reader.uint8();
   // [MQTT-3.2.2-1]; 3.1 has no such flags.
   strict: if (version > 3 && flags > 1) reader.fail(malformedPacket('a reserved flag is set'));

@@ -3,7 +3,7 @@ import { decodeProperties, decodeReason } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { AuthPacket, DisconnectPacket, ProtocolVersion } from './packets.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from './protocol-error.ts';
-import { readBody } from './reader.ts';
+import { checkHeader, Reader } from './reader.ts';
 
 /** The DISCONNECT reason codes that a client may send (section 3.14.2.1, the column "sent by"). */
 const clientDisconnectCodes: readonly number[] = [
@@ -61,7 +61,8 @@ export function decodeServerAuth(
 ): AuthPacket | ProtocolError {
   if (version < 5) return protocolViolation('not before version 5');
   // [MQTT-3.15.1-1]
-  const reader = readBody(header, PacketType.auth << 4, body, version);
+  const reader = new Reader(body);
+  strict: checkHeader(reader, header, PacketType.auth << 4, version);
   if (reader.remaining === 0) return reader.finish({ reasonCode: 0, properties: {} });
   const packet = { reasonCode: reader.uint8(), properties: decodeProperties(reader, PacketType.auth) };
   if (packet.properties.authenticationMethod === undefined) {
@@ -76,6 +77,7 @@ function decodeAnyDisconnect(
   version: ProtocolVersion,
 ): DisconnectPacket | ProtocolError {
   // [MQTT-3.14.1-1]
-  const reader = readBody(header, PacketType.disconnect << 4, body, version);
+  const reader = new Reader(body);
+  strict: checkHeader(reader, header, PacketType.disconnect << 4, version);
   return reader.finish(decodeReason(reader, PacketType.disconnect, version));
 }

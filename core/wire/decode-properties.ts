@@ -9,15 +9,15 @@ export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Prop
   const values: Partial<Record<keyof Properties, unknown>> = {};
   const propertyLength = reader.variableByteInteger();
   strict: if (propertyLength > reader.remaining) reader.fail(malformedPacket('the properties are cut off'));
-  const end = reader.offset + propertyLength;
-  while (reader.offset < end && !reader.error) {
+  const behind = reader.remaining - propertyLength;
+  while (reader.remaining > behind && !reader.error) {
     const identifier = reader.variableByteInteger();
     const row = propertyTable.find((candidate) => candidate[0] === identifier);
     if (row) {
       const [, name, encoding, isList] = row;
       const value = reader[encoding]();
       // What lies behind the properties is no part of a value.
-      if (reader.offset > end) reader.fail(malformedPacket(`${name} is cut off`));
+      if (reader.remaining < behind) reader.fail(malformedPacket(`${name} is cut off`));
       strict: reader.fail(propertyFault(carrier, row, value, values[name]));
       if (isList) values[name] ??= [];
       else values[name] = value;

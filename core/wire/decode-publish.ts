@@ -4,7 +4,7 @@ import { PacketType } from './packet-type.ts';
 import type { ProtocolVersion, PublishPacket, QoS } from './packets.ts';
 import type { Properties } from './properties.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
-import { readBody } from './reader.ts';
+import { checkHeader, Reader } from './reader.ts';
 import type { ReasonCode } from './reason-code.ts';
 import { isValidTopicName } from './topic.ts';
 
@@ -14,7 +14,8 @@ export function decodePublish(
   body: Uint8Array,
   version: ProtocolVersion,
 ): PublishPacket | ProtocolError {
-  const reader = readBody(header, (PacketType.publish << 4) | (header & 0x0f), body, version);
+  const reader = new Reader(body);
+  strict: checkHeader(reader, header, (PacketType.publish << 4) | (header & 0x0f), version);
   const qos = (header >> 1) & 0x03;
   const dup = (header & 0x08) !== 0;
   // [MQTT-3.3.1-4]

@@ -12,7 +12,7 @@ import type {
   UnsubscribePacket,
 } from './packets.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
-import { type Reader, readBody } from './reader.ts';
+import { checkHeader, Reader } from './reader.ts';
 import type { ReasonCode } from './reason-code.ts';
 import { isSharedFilter, isValidTopicFilter } from './topic.ts';
 
@@ -23,7 +23,8 @@ export function decodeSubscribe(
   version: ProtocolVersion,
 ): SubscribePacket | ProtocolError {
   // [MQTT-3.8.1-1]
-  const reader = readBody(header, (PacketType.subscribe << 4) | 2, body, version);
+  const reader = new Reader(body);
+  strict: checkHeader(reader, header, (PacketType.subscribe << 4) | 2, version);
   const packet: SubscribePacket = {
     packetId: reader.packetId(),
     properties: version === 5 ? decodeProperties(reader, PacketType.subscribe) : {},
@@ -42,7 +43,8 @@ export function decodeUnsubscribe(
   version: ProtocolVersion,
 ): UnsubscribePacket | ProtocolError {
   // [MQTT-3.10.1-1]
-  const reader = readBody(header, (PacketType.unsubscribe << 4) | 2, body, version);
+  const reader = new Reader(body);
+  strict: checkHeader(reader, header, (PacketType.unsubscribe << 4) | 2, version);
   const packet: UnsubscribePacket = {
     packetId: reader.packetId(),
     properties: version === 5 ? decodeProperties(reader, PacketType.unsubscribe) : {},

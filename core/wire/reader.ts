@@ -19,10 +19,6 @@ export class Reader {
     this.#bytes = bytes;
   }
 
-  get offset(): number {
-    return this.#offset;
-  }
-
   get remaining(): number {
     return this.#bytes.length - this.#offset;
   }
@@ -108,18 +104,6 @@ export class Reader {
   #uint(byteCount: number): number {
     return this.bytes(byteCount).reduce((value, byte) => value * 256 + byte, 0);
   }
-}
-
-/** A reader of a frame's body, its first byte checked. */
-export function readBody(
-  header: number,
-  expected: number,
-  body: Uint8Array,
-  version: ProtocolVersion,
-): Reader {
-  const reader = new Reader(body);
-  strict: checkHeader(reader, header, expected, version);
-  return reader;
 }
 
 /**

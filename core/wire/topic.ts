@@ -7,7 +7,7 @@ const sharePrefix = '$share/';
  * [MQTT-4.7.1-1] [v3 MQTT-4.7.1-2]: `#` is a level, the last.
  * [MQTT-4.7.1-2] [v3 MQTT-4.7.1-3]: `+` is a level.
  */
-const validFilter = /^(?:(?!\$share\/)|\$share\/[^/+#]+\/(?=.))(?:(?:\+|[^+#/]*)\/)*(?:[+#]|[^+#/]*)$/s;
+const validFilter = /^(?!\$share\/(?![^/+#]+\/.))(([^+#/]*|\+)\/)*([^+#/]*|[+#])$/s;
 
 export interface SharedFilter {
   shareName: string;

@@ -5,7 +5,7 @@
 export type Bytes = Uint8Array | readonly number[];
 
 const remainingLengthMax = 0x0fff_ffff;
-const utf8 = new TextEncoder();
+export const utf8 = new TextEncoder();
 
 /** How each encoding of a property is written; the names are those of the methods of Reader. */
 export const write = {

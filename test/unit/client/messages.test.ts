@@ -192,8 +192,8 @@ test('messages come with text, JSON and bytes, and are acknowledged', async () =
   const messages: Message[] = [];
   rally.subscribe('a', (message) => messages.push(message));
   const socket = await network.accepted();
-  await socket.expect(`82 09 0002 02 0b 01 0001'a' 02`);
-  socket.receive(`90 04 0002 00 02 3b 0f 0001'a' 0007 02 0b 01 '{"b":1}'`);
+  await socket.expect(`82 09 0001 02 0b 02 0001'a' 02`);
+  socket.receive(`90 04 0001 00 02 3b 0f 0001'a' 0007 02 0b 02 '{"b":1}'`);
   await socket.expect('40 02 0007');
   const [message] = messages;
   assert.equal(message?.topic, 'a');
@@ -210,7 +210,7 @@ test('QoS 2 is delivered once however often it is sent, also over connections', 
   rally.subscribe('a', (message) => texts.push(message.text()));
   const first = await network.accepted();
   first.sent.splice(0);
-  first.receive(`90 04 0002 00 02 34 07 0001'a' 0007 00 '1'`);
+  first.receive(`90 04 0001 00 02 34 07 0001'a' 0007 00 '1'`);
   await first.expect('50 02 0007');
   first.cut();
   const second = await network.accepted(1, '20 03 01 00 00');
@@ -232,7 +232,7 @@ test('topic aliases are understood, for one connection', async () => {
   rally.subscribe('#', ({ topic }) => topics.push(topic));
   const first = await network.accepted();
   first.sent.splice(0);
-  first.receive(`90 04 0002 00 02 30 09 0003'a/b' 03 23 0001 30 06 0000 03 23 0001`);
+  first.receive(`90 04 0001 00 02 30 09 0003'a/b' 03 23 0001 30 06 0000 03 23 0001`);
   assert.deepEqual(topics, ['a/b', 'a/b']);
   first.cut();
   const second = await network.accepted(1, '20 03 01 00 00');
@@ -243,7 +243,7 @@ test('topic aliases are understood, for one connection', async () => {
 });
 
 test('packets may be cut anywhere', async () => {
-  const stream = `90 04 0002 00 02 32 8501 0001'a' 0007 00 '${'x'.repeat(127)}' 30 05 0001'a' 00 'y'`;
+  const stream = `90 04 0001 00 02 32 8501 0001'a' 0007 00 '${'x'.repeat(127)}' 30 05 0001'a' 00 'y'`;
   for (let size = 1; size < 12; size++) {
     const { network, rally } = start();
     const lengths: number[] = [];
@@ -273,7 +273,7 @@ test('request resolves with the answer and leaves no subscription behind', async
   assert.ok(publish.includes(`08${subscribe.slice(14, 18)}${topicHex}`), 'response topic');
   const topicBytes = topicHex.length / 2;
   socket.receive(
-    `90 04 0002 00 02 40 02 0003 30 ${(topicBytes + 6).toString(16).padStart(2, '0')}`.concat(
+    `90 04 0001 00 02 40 02 0002 30 ${(topicBytes + 6).toString(16).padStart(2, '0')}`.concat(
       ` 00${topicBytes.toString(16).padStart(2, '0')} ${topicHex} 00 'yes'`,
     ),
   );
@@ -288,13 +288,13 @@ test('state follows retained messages: the last of each topic, and an empty one 
   const socket = await network.accepted();
   const sizes: number[] = [];
   const state = followState(rally, 's/+', (topics) => sizes.push(topics.size));
-  await socket.expect(`82 0b 0002 02 0b 01 0003's/+' 02`);
+  await socket.expect(`82 0b 0001 02 0b 01 0003's/+' 02`);
   socket.receive(`31 07 0003's/a' 00 '1' 31 07 0003's/b' 00 '2' 30 07 0003's/a' 00 '3' 30 06 0003's/b' 00`);
   assert.deepEqual(sizes, [1, 2, 2, 1]);
   assert.equal(state.topics.get('s/a')?.text(), '3');
   const set = state.set('s/a', { home: 1 });
-  await socket.expect(`33 12 0003's/a' 0003 00 '{"home":1}'`);
-  socket.receive('40 02 0003');
+  await socket.expect(`33 12 0003's/a' 0002 00 '{"home":1}'`);
+  socket.receive('40 02 0002');
   await within('PUBACK', set);
   rally.close();
 });

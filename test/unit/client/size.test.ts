@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 const root = new URL('../../../../', import.meta.url);
-const byteCountMax = 6 * 1024;
+const byteCountMax = 6_000;
 
 test('the client has at most 6.0 KB, and the documents say how many bytes it has', () => {
   const module = readFileSync(new URL('dist/client/rally.js', root));

@@ -25,11 +25,11 @@ test('a loop gets the messages, and leaving it unsubscribes', async () => {
       if (texts.length === 2) break;
     }
   })();
-  await socket.expect(`82 0b 0002 02 0b 01 0003'a/+' 01`);
-  socket.receive(`90 04 0002 00 01 30 09 0003'a/b' 02 0b 01 '1' 30 09 0003'a/c' 02 0b 01 '2'`);
+  await socket.expect(`82 0b 0001 02 0b 01 0003'a/+' 01`);
+  socket.receive(`90 04 0001 00 01 30 09 0003'a/b' 02 0b 01 '1' 30 09 0003'a/c' 02 0b 01 '2'`);
   socket.receive(`30 09 0003'a/d' 02 0b 01 '3'`);
   await within('the loop ends', loop);
-  await socket.expect(`a2 08 0003 00 0003'a/+'`);
+  await socket.expect(`a2 08 0002 00 0003'a/+'`);
   assert.deepEqual(texts, ['1', '2']);
   rally.close();
 });
@@ -37,7 +37,7 @@ test('a loop gets the messages, and leaving it unsubscribes', async () => {
 test('wildcards lead to the right listeners, whatever the broker says about identifiers', async () => {
   for (const [plain, both] of [
     ['00', '00'],
-    ['02 0b 01', '04 0b 01 0b 03'],
+    ['02 0b 01', '04 0b 01 0b 02'],
   ]) {
     const { network, rally } = start();
     const socket = await network.accepted();
@@ -65,7 +65,7 @@ test('where the broker sends one message for each filter, each listener gets one
   const got: string[] = [];
   rally.subscribe('a/#', () => got.push('a/#'));
   rally.subscribe('a/b', () => got.push('a/b'));
-  socket.receive(`30 08 0003'a/b' 02 0b 01 30 08 0003'a/b' 02 0b 03`);
+  socket.receive(`30 08 0003'a/b' 02 0b 01 30 08 0003'a/b' 02 0b 02`);
   assert.deepEqual(got, ['a/#', 'a/b']);
   rally.close();
 });
@@ -75,15 +75,34 @@ test('a second listener of a filter gets the retained message, the first not aga
   const socket = await network.accepted();
   const got: string[] = [];
   rally.subscribe('a', ({ text }) => got.push(`1 ${text()}`), { qos: 1 });
-  await socket.expect(`82 09 0002 02 0b 01 0001'a' 01`);
-  socket.receive(`90 04 0002 00 01 31 05 0001'a' 00 'r'`);
+  await socket.expect(`82 09 0001 02 0b 01 0001'a' 01`);
+  socket.receive(`90 04 0001 00 01 31 05 0001'a' 00 'r'`);
   const second = rally.subscribe('a', ({ text }) => got.push(`2 ${text()}`), { qos: 0 });
-  await socket.expect(`82 09 0003 02 0b 01 0001'a' 01`);
-  socket.receive(`90 04 0003 00 01 31 05 0001'a' 00 'r' 30 05 0001'a' 00 'n'`);
+  await socket.expect(`82 09 0002 02 0b 02 0001'a' 01`);
+  socket.receive(`90 04 0002 00 01 31 05 0001'a' 00 'r' 30 05 0001'a' 00 'n'`);
   assert.deepEqual(got, ['1 r', '2 r', '1 n', '2 n']);
   second.unsubscribe();
   assert.deepEqual(socket.sent, [], 'one still listens');
   rally.close();
+});
+
+test('two listeners that come before either is answered get each retained message once', async () => {
+  for (const says of [(id: number) => `02 0b 0${id}`, () => '00']) {
+    const { network, rally } = start();
+    const socket = await network.accepted();
+    const got: string[] = [];
+    for (const name of [1, 2]) rally.subscribe('a', ({ text }) => got.push(`${name} ${text()}`));
+    await socket.expect(`82 09 0001 02 0b 01 0001'a' 02`);
+    await socket.expect(`82 09 0002 02 0b 02 0001'a' 02`);
+    const hasIds = says(1) !== '00';
+    // The retained message comes once for each SUBSCRIBE, before or behind its SUBACK.
+    socket.receive(`31 0${hasIds ? 7 : 5} 0001'a' ${says(1)} 'r' 90 04 0001 00 02`);
+    socket.receive(`90 04 0002 00 02 31 0${hasIds ? 7 : 5} 0001'a' ${says(2)} 'r'`);
+    socket.receive(`30 0${hasIds ? 7 : 5} 0001'a' ${says(2)} 'n'`);
+    const retained = hasIds ? ['1 r', '2 r'] : ['2 r', '2 r'];
+    assert.deepEqual(got, [...retained, '1 n', '2 n']);
+    rally.close();
+  }
 });
 
 test('subscriptions are restored once: not if the broker has the session, once if not', async () => {
@@ -92,20 +111,20 @@ test('subscriptions are restored once: not if the broker has the session, once i
   const granted = rally.subscribe('a', () => {});
   granted.ready.then(() => states.push('granted'));
   const first = await network.accepted();
-  await first.expect(`82 09 0002 02 0b 01 0001'a' 02`);
-  first.receive('90 04 0002 00 02');
+  await first.expect(`82 09 0001 02 0b 02 0001'a' 02`);
+  first.receive('90 04 0001 00 02');
   await within('granted', granted.ready);
   rally.subscribe('b', () => {});
-  await first.expect(`82 09 0004 02 0b 03 0001'b' 02`);
+  await first.expect(`82 09 0002 02 0b 03 0001'b' 02`);
   first.cut();
   const second = await network.accepted(1, '20 03 01 00 00');
-  await second.expect(`82 09 0004 02 0b 03 0001'b' 02`);
+  await second.expect(`82 09 0002 02 0b 03 0001'b' 02`);
   assert.deepEqual(second.sent, [], 'a is known, b was not answered');
-  second.receive('90 04 0004 00 02');
+  second.receive('90 04 0002 00 02');
   second.cut();
   const third = await network.accepted(2);
-  await third.expect(`82 09 0005 02 0b 01 0001'a' 02`);
-  await third.expect(`82 09 0006 02 0b 03 0001'b' 02`);
+  await third.expect(`82 09 0003 02 0b 04 0001'a' 02`);
+  await third.expect(`82 09 0004 02 0b 05 0001'b' 02`);
   assert.deepEqual(third.sent, []);
   assert.deepEqual(states, ['granted']);
   rally.close();
@@ -115,12 +134,12 @@ test('what is unsubscribed while there is no connection is told later, or not at
   const { network, rally } = start();
   const subscription = rally.subscribe('a', () => {});
   const first = await network.accepted();
-  await first.expect(`82 09 0002 02 0b 01 0001'a' 02`);
-  first.receive('90 04 0002 00 02');
+  await first.expect(`82 09 0001 02 0b 02 0001'a' 02`);
+  first.receive('90 04 0001 00 02');
   first.cut();
   subscription.unsubscribe();
   const second = await network.accepted(1, '20 03 01 00 00');
-  await second.expect(`a2 06 0003 00 0001'a'`);
+  await second.expect(`a2 06 0002 00 0001'a'`);
   second.cut();
   const third = await network.accepted(2);
   assert.deepEqual(third.sent, []);
@@ -135,7 +154,7 @@ test('a refusal reaches ready and the loop, with its reason code', async () => {
     for await (const message of subscription) assert.fail(message.topic);
   })();
   await until('SUBSCRIBE', () => socket.sent.length === 1);
-  socket.receive('90 04 0002 00 87');
+  socket.receive('90 04 0001 00 87');
   const isExpected = (error: unknown): boolean => error instanceof RallyError && error.reasonCode === 0x87;
   await assert.rejects(subscription.ready, isExpected);
   await assert.rejects(loop, isExpected);
