@@ -6,7 +6,7 @@
  * Each page has its own messages and holds a lock named after them, so that no page sends what another,
  * which still lives, is sending.
  */
-import type { PublishOptions, PublishResult, QoS, Rally, Value } from './rally.ts';
+import type { PublishOptions, PublishResult, QoS, RallyClient, Value } from './rally.ts';
 
 interface StoredMessage {
   readonly owner: string;
@@ -18,11 +18,11 @@ interface StoredMessage {
 const storeName = 'messages';
 
 export class Outbox {
-  readonly #rally: Rally;
+  readonly #rally: RallyClient;
   readonly #database: IDBDatabase;
   readonly #owner: string;
 
-  private constructor(rally: Rally, database: IDBDatabase, owner: string) {
+  private constructor(rally: RallyClient, database: IDBDatabase, owner: string) {
     this.#rally = rally;
     this.#database = database;
     this.#owner = owner;
@@ -32,7 +32,11 @@ export class Outbox {
    * Opens the outbox `name` of this origin and begins to send what former pages have left in it. It lives as
    * long as the page. `onError` is told what the broker refused of that; it is given up.
    */
-  static async open(rally: Rally, onError: (error: unknown) => void, name = 'rally-outbox'): Promise<Outbox> {
+  static async open(
+    rally: RallyClient,
+    onError: (error: unknown) => void,
+    name = 'rally-outbox',
+  ): Promise<Outbox> {
     const opening = indexedDB.open(name, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(storeName, { autoIncrement: true });
     const database = await done(opening);

@@ -40,6 +40,9 @@ export async function connect(url: string | URL, options: RallyOptions = {}): Pr
   return rally;
 }
 
+/** What a Rally can do, wherever its connection is. */
+export type RallyClient = Pick<Rally, keyof Rally>;
+
 /** A connection that has lasted as long was no failure: the backoff starts from its beginning. */
 const stableMs = 5_000;
 

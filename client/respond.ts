@@ -1,5 +1,5 @@
 /** An add-on: the other side of `rally.request` (section 4.10). */
-import type { Message, Rally, SubscribeOptions, Subscription, Value } from './rally.ts';
+import type { Message, RallyClient, SubscribeOptions, Subscription, Value } from './rally.ts';
 
 /**
  * Answers requests: calls `answer` for each message of `topicFilter` and publishes what it returns, or what
@@ -7,7 +7,7 @@ import type { Message, Rally, SubscribeOptions, Subscription, Value } from './ra
  * `answer` throws goes to `onError`, and the one who asked waits in vain: bound requests by a signal.
  */
 export function respond(
-  rally: Rally,
+  rally: RallyClient,
   topicFilter: string,
   answer: (request: Message) => Value | Promise<Value>,
   onError: (error: unknown) => void,

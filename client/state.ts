@@ -1,5 +1,5 @@
 /** An add-on: retained messages as a map that keeps itself up to date. */
-import type { Message, Rally, SubscribeOptions, Subscription, Value } from './rally.ts';
+import type { Message, RallyClient, SubscribeOptions, Subscription, Value } from './rally.ts';
 
 export interface State {
   /** The last message of each topic, by topic name. */
@@ -14,7 +14,7 @@ export interface State {
  * message has cleared its topic. A late visitor gets the state at once, because the broker keeps it.
  */
 export function followState(
-  rally: Rally,
+  rally: RallyClient,
   topicFilter: string,
   onChange?: (topics: ReadonlyMap<string, Message>, message: Message) => void,
   options?: SubscribeOptions,

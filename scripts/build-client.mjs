@@ -10,7 +10,15 @@ import { specialiseWire } from './specialise-wire.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outdir = 'dist/client';
-const addOns = ['respond', 'state', 'outbox', 'mqtt-3'];
+const addOns = ['respond', 'state', 'outbox', 'mqtt-3', 'share', 'shared-worker'];
+
+// The client is not in the add-ons: those that use it import it from beside them.
+const clientBeside = {
+  name: 'client-beside',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/rally\.ts$/ }, () => ({ path: './rally.js', external: true }));
+  },
+};
 
 // Properties that only the client's own files know; none is a name of the language or of the page.
 const internalNames = `
@@ -77,7 +85,13 @@ function withoutUnusedFields(text) {
 
 await mkdir(resolve(root, outdir), { recursive: true });
 await Promise.all([
-  build({ ...shared, format: 'esm', minify: true, entryPoints: addOns.map((name) => `client/${name}.ts`) }),
+  build({
+    ...shared,
+    format: 'esm',
+    minify: true,
+    plugins: [clientBeside],
+    entryPoints: addOns.map((name) => `client/${name}.ts`),
+  }),
   buildClient('rally', { format: 'esm' }),
   buildClient('rally.global', { format: 'iife', globalName: 'Rally' }),
 ]);

@@ -1,0 +1,65 @@
+/** What a tab and the shared worker say to each other, over a MessagePort. */
+import type { Credentials, PublishOptions, RallyOptions, SubscribeOptions } from './options.ts';
+import type { Message, PublishResult, RallyEvents } from './rally.ts';
+
+/** What can be cloned: functions and signals stay in the tab. */
+export type SharedOptions = Omit<RallyOptions, 'signal' | 'WebSocket' | 'credentials'>;
+
+export type FromTab =
+  /** The first: which connection, and the name of the lock that the tab holds for as long as it lives. */
+  | {
+      type: 'open';
+      key: string;
+      url: string;
+      options: SharedOptions;
+      hasCredentials: boolean;
+      lock: string;
+    }
+  | {
+      type: 'publish';
+      id: number;
+      topic: string;
+      payload: Uint8Array;
+      options: Omit<PublishOptions, 'signal'>;
+    }
+  | {
+      type: 'subscribe';
+      id: number;
+      topicFilter: string;
+      options: Omit<SubscribeOptions, 'signal' | 'bufferMax'>;
+    }
+  /** Ends a subscription, or takes a message out of the queue. */
+  | { type: 'cancel'; id: number }
+  /** The tab has worked off so many messages of the subscription `id`. */
+  | { type: 'taken'; id: number; count: number }
+  | { type: 'credentials'; id: number; credentials?: Credentials; failure?: Failure }
+  /** The tab is looked at again, or the network is back. */
+  | { type: 'wake' }
+  | { type: 'close' };
+
+export type ToTab =
+  | { type: 'event'; name: 'connected'; detail: RallyEvents['connected']; clientId: string }
+  | { type: 'event'; name: 'reconnecting'; delayMs: number; failure: Failure | undefined }
+  | { type: 'event'; name: 'closed'; failure: Failure | undefined }
+  /** A message is published, or a subscription granted. */
+  | { type: 'done'; id: number; result?: PublishResult | undefined }
+  /** Whichever of them has failed. */
+  | { type: 'failed'; id: number; failure: Failure | undefined }
+  /** `dropped`: how many the tab has missed so far because it did not take them. */
+  | { type: 'message'; id: number; message: Omit<Message, 'text' | 'json'>; dropped: number }
+  | { type: 'credentials'; id: number; url: string }
+  /** The answer to `close`. */
+  | { type: 'released' };
+
+/** An error as it crosses: a RallyError would arrive as an Error without its reason code. */
+export interface Failure {
+  readonly error: unknown;
+  readonly reasonCode: number | undefined;
+}
+
+/** Messages of one subscription that may be on their way to a tab. */
+export const tabWindow = 128;
+
+export function toFailure(error: unknown): Failure {
+  return { error, reasonCode: (error as { reasonCode?: number } | undefined)?.reasonCode };
+}

@@ -1,0 +1,270 @@
+/**
+ * An add-on: one connection for all tabs of an origin. `shareConnection` gives what `new Rally` does, and the
+ * connection is in a SharedWorker (`shared-worker.ts`), which lives as long as one of the tabs.
+ */
+
+import { isValidTopicFilter } from '../core/wire/topic.ts';
+import { abortable } from './abortable.ts';
+import { toBytes, toMessage } from './message.ts';
+import {
+  type Listener,
+  type Message,
+  type PublishOptions,
+  type PublishResult,
+  Rally,
+  type RallyClient,
+  RallyError,
+  type RallyEvents,
+  type RallyOptions,
+  type Status,
+  type SubscribeOptions,
+  type Subscription,
+  type Value,
+} from './rally.ts';
+import { type Failure, type FromTab, type ToTab, tabWindow, toFailure } from './share-messages.ts';
+import { createReceiver, type Receiver } from './subscription.ts';
+
+export interface ShareOptions extends RallyOptions {
+  /** Where `shared-worker.js` is, on the origin of the page: `new URL('./shared-worker.js', import.meta.url)`. */
+  worker: string | URL;
+  /** Sets tabs apart that would share otherwise, such as the name of who is signed in. */
+  group?: string;
+}
+
+/**
+ * As `new Rally`, with a connection and a session that all tabs of the origin share which ask for the same: the
+ * URL, the options and `group` decide, and who asks for something else has a connection of its own. `credentials` is asked in all tabs, and
+ * the first answer counts. Where the browser has no SharedWorker, or the page is not from a secure origin and
+ * so has no locks, the tab gets a connection of its own. Throws a TypeError for `options.WebSocket`, which a
+ * worker could not be given.
+ */
+export function shareConnection(url: string | URL, options: ShareOptions): RallyClient {
+  const { worker, group = '', ...own } = options;
+  own.signal?.throwIfAborted();
+  if (typeof SharedWorker === 'undefined' || !globalThis.navigator?.locks) return new Rally(url, own);
+  if (own.WebSocket) throw new TypeError('a shared worker cannot be given options.WebSocket');
+  const shared = new SharedWorker(worker, { type: 'module', name: 'rally' });
+  return new SharedRally(shared, new URL(url, globalThis.location?.href).href, group, own);
+}
+
+/** A subscription of this tab. */
+interface Received {
+  readonly receiver: Receiver;
+  /** Messages of which the worker does not know yet that they are here. */
+  taken: number;
+  /** How many the worker has dropped. */
+  dropped: number;
+}
+
+interface Pending {
+  resolve(result: PublishResult | undefined): void;
+  reject(error: unknown): void;
+}
+
+/** The tab's side: everything goes through the port, and signals and loops stay here. */
+class SharedRally implements RallyClient {
+  readonly ready: Promise<void>;
+  status: Status = 'connecting';
+  clientId = '';
+  readonly #port: MessagePort;
+  readonly #credentials: RallyOptions['credentials'];
+  /** The lock is held, so that the worker may take its being free for the end of the tab. */
+  readonly #held: Promise<void>;
+  readonly #events = new EventTarget();
+  readonly #unlisten = new AbortController();
+  readonly #publishing = new Map<number, Pending>();
+  readonly #received = new Map<number, Received>();
+  #lastId = 0;
+  #releaseLock = (): void => {};
+
+  constructor(worker: SharedWorker, url: string, group: string, given: RallyOptions) {
+    const { signal, credentials, WebSocket, ...options } = given;
+    this.#port = worker.port;
+    this.#credentials = credentials;
+    const lock = `rally/${Date.now()}/${Math.random()}`;
+    this.#held = new Promise((resolve, reject) => {
+      const holding = navigator.locks.request(lock, () => {
+        resolve();
+        return new Promise<void>((release) => {
+          this.#releaseLock = release;
+        });
+      });
+      holding.catch(reject);
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.on('connected', () => resolve());
+      this.on('closed', ({ error }) => reject(signal?.aborted ? signal.reason : (error ?? new RallyError())));
+    });
+    this.ready.catch(() => {}); // the event `closed` tells it too
+    this.#port.onmessage = ({ data }: MessageEvent<ToTab>) => this.#take(data);
+    worker.onerror = () => this.#ended(new RallyError(0, 'the shared worker does not run'));
+    const hasCredentials = credentials !== undefined;
+    const key = JSON.stringify([url, group, hasCredentials, options]);
+    this.#tell({ type: 'open', key, url, options, hasCredentials, lock });
+    signal?.addEventListener('abort', () => this.close(), this.#unlisten);
+    const wake = (): void => {
+      if (!globalThis.document?.hidden) this.#tell({ type: 'wake' });
+    };
+    globalThis.addEventListener?.('online', wake, this.#unlisten);
+    globalThis.document?.addEventListener('visibilitychange', wake, this.#unlisten);
+  }
+
+  on<Name extends keyof RallyEvents>(
+    name: Name,
+    listener: (event: RallyEvents[Name]) => void,
+    options?: { signal?: AbortSignal; once?: boolean },
+  ): () => void {
+    const called = (event: Event): void => listener((event as CustomEvent).detail);
+    this.#events.addEventListener(name, called, options);
+    return () => this.#events.removeEventListener(name, called);
+  }
+
+  async publish(
+    topic: string,
+    value?: Value,
+    options: PublishOptions = {},
+  ): Promise<PublishResult | undefined> {
+    this.#assertOpen();
+    const { signal, ...rest } = options;
+    const payload = toBytes(value);
+    const id = ++this.#lastId;
+    try {
+      return await abortable<PublishResult | undefined>(signal, (resolve, reject) => {
+        this.#publishing.set(id, { resolve, reject });
+        this.#tell({ type: 'publish', id, topic, payload, options: rest }, reject);
+      });
+    } finally {
+      this.#publishing.delete(id);
+      if (signal?.aborted) this.#tell({ type: 'cancel', id });
+    }
+  }
+
+  subscribe(topicFilter: string, options?: SubscribeOptions): Subscription;
+  subscribe(topicFilter: string, listener: Listener, options?: SubscribeOptions): Subscription;
+  subscribe(
+    topicFilter: string,
+    listener?: Listener | SubscribeOptions,
+    given: SubscribeOptions = {},
+  ): Subscription {
+    this.#assertOpen();
+    const [callback, options] =
+      typeof listener === 'function' ? [listener, given] : [undefined, listener ?? given];
+    const { signal, bufferMax = 1_000, ...rest } = options;
+    if (!isValidTopicFilter(topicFilter)) throw new RallyError(0x8f, `not a topic filter: ${topicFilter}`);
+    const id = ++this.#lastId;
+    const receiver = createReceiver(callback, bufferMax, () => {
+      signal?.removeEventListener('abort', subscription.unsubscribe);
+      this.#received.delete(id);
+      if (this.status !== 'closed') this.#tell({ type: 'cancel', id });
+    });
+    const { subscription } = receiver;
+    this.#received.set(id, { receiver, taken: 0, dropped: 0 });
+    this.#tell({ type: 'subscribe', id, topicFilter, options: rest }, receiver.end);
+    signal?.addEventListener('abort', subscription.unsubscribe);
+    if (signal?.aborted) subscription.unsubscribe();
+    return subscription;
+  }
+
+  request(topic: string, value?: Value, options?: PublishOptions): Promise<Message> {
+    // It only publishes and subscribes.
+    return Rally.prototype.request.call(this as unknown as Rally, topic, value, options);
+  }
+
+  /** Leaves the connection, which ends with the last tab. */
+  close(): void {
+    this.#leave(undefined);
+  }
+
+  #assertOpen(): void {
+    if (this.status === 'closed') throw new RallyError();
+  }
+
+  /** `onError` is told if the browser cannot clone the message. */
+  #tell(message: FromTab, onError: (error: unknown) => void = (error) => this.#ended(error as Error)): void {
+    this.#held.then(() => this.#port.postMessage(message)).catch(onError);
+  }
+
+  #leave(error: Error | undefined): void {
+    if (this.status === 'closed') return;
+    this.#tell({ type: 'close' });
+    this.#ended(error);
+  }
+
+  #ended(error: Error | undefined): void {
+    if (this.status === 'closed') return;
+    this.#unlisten.abort();
+    this.status = 'closed';
+    for (const { receiver } of this.#received.values()) receiver.end(error);
+    for (const { reject } of this.#publishing.values()) reject(error ?? new RallyError());
+    this.#dispatch('closed', { error });
+  }
+
+  #dispatch<Name extends keyof RallyEvents>(name: Name, detail: RallyEvents[Name]): void {
+    this.status = name;
+    this.#events.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #take(message: ToTab): void {
+    switch (message.type) {
+      case 'event':
+        this.#happened(message);
+        break;
+      case 'done':
+        this.#publishing.get(message.id)?.resolve(message.result);
+        this.#received.get(message.id)?.receiver.granted();
+        break;
+      case 'failed': {
+        const error = message.failure && toError(message.failure);
+        this.#publishing.get(message.id)?.reject(error);
+        this.#received.get(message.id)?.receiver.end(error);
+        break;
+      }
+      case 'message':
+        this.#deliver(message);
+        break;
+      case 'credentials':
+        void this.#giveCredentials(message);
+        break;
+      case 'released':
+        this.#releaseLock();
+        break;
+    }
+  }
+
+  #happened(event: Extract<ToTab, { type: 'event' }>): void {
+    if (this.status === 'closed') return;
+    if (event.name === 'connected') {
+      this.clientId = event.clientId;
+      this.#dispatch('connected', event.detail);
+      return;
+    }
+    const error = event.failure && toError(event.failure);
+    if (event.name === 'reconnecting') this.#dispatch('reconnecting', { error, delayMs: event.delayMs });
+    else this.#leave(error);
+  }
+
+  #deliver({ id, message, dropped }: Extract<ToTab, { type: 'message' }>): void {
+    const received = this.#received.get(id);
+    if (!received) return;
+    const { receiver } = received;
+    receiver.subscription.dropped += dropped - received.dropped;
+    received.dropped = dropped;
+    receiver.deliver(toMessage({ ...message, payload: message.bytes }));
+    received.taken++;
+    if (received.taken < tabWindow / 2) return;
+    this.#tell({ type: 'taken', id, count: received.taken });
+    received.taken = 0;
+  }
+
+  async #giveCredentials({ id, url }: Extract<ToTab, { type: 'credentials' }>): Promise<void> {
+    try {
+      this.#tell({ type: 'credentials', id, credentials: (await this.#credentials?.(url)) ?? {} });
+    } catch (error) {
+      this.#tell({ type: 'credentials', id, failure: toFailure(error) });
+    }
+  }
+}
+
+function toError({ error, reasonCode }: Failure): Error {
+  return reasonCode === undefined ? (error as Error) : new RallyError(reasonCode, (error as Error).message);
+}

@@ -1,0 +1,80 @@
+/**
+ * What a browser gives to tabs and to a shared worker, inside of Node.js: a SharedWorker whose script runs
+ * here, and locks. The WebSocket of the worker is the one of a FakeNetwork.
+ */
+import { type TestContext, test } from 'node:test';
+import type { RallyClient } from '../../client/rally.ts';
+import { type ShareOptions, shareConnection } from '../../client/share.ts';
+import { adopt } from '../../client/shared-worker.ts';
+import { FakeNetwork } from './fake-websocket.ts';
+
+type Holder = () => unknown;
+type Port = InstanceType<typeof MessageChannel>['port1'];
+
+/** Locks as `navigator.locks` has them: each name is held by one, the others wait in order. */
+class FakeLocks {
+  readonly #tails = new Map<string, Promise<unknown>>();
+  /** Ends what the tab that holds the newest lock holds: the tab has crashed. */
+  readonly crashes: (() => void)[] = [];
+
+  request(name: string, holder: Holder): Promise<unknown> {
+    const isFirst = !this.#tails.has(name);
+    const crashed = new Promise<void>((resolve) => isFirst && this.crashes.push(resolve));
+    const held = (this.#tails.get(name) ?? Promise.resolve()).then(() => Promise.race([holder(), crashed]));
+    this.#tails.set(name, held);
+    return held;
+  }
+}
+
+export class FakeTabs {
+  readonly network = new FakeNetwork();
+  readonly #locks = new FakeLocks();
+  readonly #ports: Port[] = [];
+
+  /** Everything ends with the test. */
+  constructor(context: TestContext) {
+    const ports = this.#ports;
+    const given = {
+      WebSocket: this.network.WebSocket,
+      navigator: { locks: this.#locks },
+      SharedWorker: class {
+        readonly port: Port;
+        constructor() {
+          const { port1, port2 } = new MessageChannel();
+          this.port = port1;
+          ports.push(port1, port2);
+          adopt(port2);
+        }
+      },
+    };
+    const before = Object.keys(given).map((name) => [
+      name,
+      Object.getOwnPropertyDescriptor(globalThis, name),
+    ]);
+    for (const [name, value] of Object.entries(given))
+      Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    context.after(() => {
+      for (const crash of this.#locks.crashes) crash();
+      for (const port of ports) port.close();
+      for (const [name, descriptor] of before) {
+        if (descriptor) Object.defineProperty(globalThis, name as string, descriptor as PropertyDescriptor);
+        else delete (globalThis as Record<string, unknown>)[name as string];
+      }
+    });
+  }
+
+  open(options: Partial<ShareOptions> = {}, url = 'ws://broker.example/'): RallyClient {
+    const reconnect = { minMs: 1, maxMs: 2 };
+    return shareConnection(url, { worker: 'shared-worker.js', reconnect, ...options });
+  }
+
+  /** The tab that was opened as number `index` is gone, without a word. */
+  crash(index: number): void {
+    this.#locks.crashes[index]?.();
+  }
+}
+
+/** A test of tabs, which share the globals of the process. */
+export function testTabs(title: string, body: (tabs: FakeTabs) => Promise<void>): void {
+  void test(title, (context) => body(new FakeTabs(context)));
+}
