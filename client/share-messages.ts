@@ -48,6 +48,8 @@ export type ToTab =
   /** `dropped`: how many the tab has missed so far because it did not take them. */
   | { type: 'message'; id: number; message: Omit<Message, 'text' | 'json'>; dropped: number }
   | { type: 'credentials'; id: number; url: string }
+  /** The first: the name of the lock that the worker holds for as long as it lives. */
+  | { type: 'hello'; lock: string }
   /** The answer to `close`. */
   | { type: 'released' };
 
@@ -59,6 +61,30 @@ export interface Failure {
 
 /** Messages of one subscription that may be on their way to a tab. */
 export const tabWindow = 128;
+
+/** A lock that is held until this tab or worker ends, or `release` is called. */
+export interface HeldLock {
+  readonly name: string;
+  /** Resolves when it is held. */
+  readonly held: Promise<void>;
+  release(): void;
+}
+
+export function holdLock(kind: 'tab' | 'worker'): HeldLock {
+  const name = `rally/${kind}/${Date.now()}/${Math.random()}`;
+  let release = (): void => {};
+  const isOver = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const held = new Promise<void>((resolve, reject) => {
+    const holding = navigator.locks.request(name, () => {
+      resolve();
+      return isOver;
+    });
+    holding.catch(reject);
+  });
+  return { name, held, release };
+}
 
 export function toFailure(error: unknown): Failure {
   return { error, reasonCode: (error as { reasonCode?: number } | undefined)?.reasonCode };

@@ -21,7 +21,7 @@ import {
   type Subscription,
   type Value,
 } from './rally.ts';
-import { type Failure, type FromTab, type ToTab, tabWindow, toFailure } from './share-messages.ts';
+import { type Failure, type FromTab, holdLock, type ToTab, tabWindow, toFailure } from './share-messages.ts';
 import { createReceiver, type Receiver } from './subscription.ts';
 
 export interface ShareOptions extends RallyOptions {
@@ -43,20 +43,22 @@ export function shareConnection(url: string | URL, options: ShareOptions): Rally
   own.signal?.throwIfAborted();
   if (typeof SharedWorker === 'undefined' || !globalThis.navigator?.locks) return new Rally(url, own);
   if (own.WebSocket) throw new TypeError('a shared worker cannot be given options.WebSocket');
-  const shared = new SharedWorker(worker, { type: 'module', name: 'rally' });
-  return new SharedRally(shared, new URL(url, globalThis.location?.href).href, group, own);
+  const start = (): SharedWorker => new SharedWorker(worker, { type: 'module', name: 'rally' });
+  return new SharedRally(start, new URL(url, globalThis.location?.href).href, group, own);
 }
 
 /** A subscription of this tab. */
 interface Received {
   readonly receiver: Receiver;
+  readonly request: FromTab;
   /** Messages of which the worker does not know yet that they are here. */
   taken: number;
   /** How many the worker has dropped. */
   dropped: number;
 }
 
-interface Pending {
+interface Publishing {
+  readonly request: FromTab;
   resolve(result: PublishResult | undefined): void;
   reject(error: unknown): void;
 }
@@ -66,41 +68,31 @@ class SharedRally implements RallyClient {
   readonly ready: Promise<void>;
   status: Status = 'connecting';
   clientId = '';
-  readonly #port: MessagePort;
+  readonly #start: () => SharedWorker;
+  readonly #opening: FromTab;
   readonly #credentials: RallyOptions['credentials'];
-  /** The lock is held, so that the worker may take its being free for the end of the tab. */
-  readonly #held: Promise<void>;
+  /** While it is held the worker takes the tab for alive. */
+  readonly #lifetime = holdLock('tab');
   readonly #events = new EventTarget();
   readonly #unlisten = new AbortController();
-  readonly #publishing = new Map<number, Pending>();
+  readonly #publishing = new Map<number, Publishing>();
   readonly #received = new Map<number, Received>();
+  #port: MessagePort | undefined;
   #lastId = 0;
-  #releaseLock = (): void => {};
 
-  constructor(worker: SharedWorker, url: string, group: string, given: RallyOptions) {
+  constructor(start: () => SharedWorker, url: string, group: string, given: RallyOptions) {
     const { signal, credentials, WebSocket, ...options } = given;
-    this.#port = worker.port;
+    this.#start = start;
     this.#credentials = credentials;
-    const lock = `rally/${Date.now()}/${Math.random()}`;
-    this.#held = new Promise((resolve, reject) => {
-      const holding = navigator.locks.request(lock, () => {
-        resolve();
-        return new Promise<void>((release) => {
-          this.#releaseLock = release;
-        });
-      });
-      holding.catch(reject);
-    });
+    const hasCredentials = credentials !== undefined;
+    const key = JSON.stringify([url, group, hasCredentials, options]);
+    this.#opening = { type: 'open', key, url, options, hasCredentials, lock: this.#lifetime.name };
     this.ready = new Promise((resolve, reject) => {
       this.on('connected', () => resolve());
       this.on('closed', ({ error }) => reject(signal?.aborted ? signal.reason : (error ?? new RallyError())));
     });
     this.ready.catch(() => {}); // the event `closed` tells it too
-    this.#port.onmessage = ({ data }: MessageEvent<ToTab>) => this.#take(data);
-    worker.onerror = () => this.#ended(new RallyError(0, 'the shared worker does not run'));
-    const hasCredentials = credentials !== undefined;
-    const key = JSON.stringify([url, group, hasCredentials, options]);
-    this.#tell({ type: 'open', key, url, options, hasCredentials, lock });
+    this.#attach();
     signal?.addEventListener('abort', () => this.close(), this.#unlisten);
     const wake = (): void => {
       if (!globalThis.document?.hidden) this.#tell({ type: 'wake' });
@@ -130,8 +122,9 @@ class SharedRally implements RallyClient {
     const id = ++this.#lastId;
     try {
       return await abortable<PublishResult | undefined>(signal, (resolve, reject) => {
-        this.#publishing.set(id, { resolve, reject });
-        this.#tell({ type: 'publish', id, topic, payload, options: rest }, reject);
+        const request: FromTab = { type: 'publish', id, topic, payload, options: rest };
+        this.#publishing.set(id, { request, resolve, reject });
+        this.#tell(request, reject);
       });
     } finally {
       this.#publishing.delete(id);
@@ -158,8 +151,9 @@ class SharedRally implements RallyClient {
       if (this.status !== 'closed') this.#tell({ type: 'cancel', id });
     });
     const { subscription } = receiver;
-    this.#received.set(id, { receiver, taken: 0, dropped: 0 });
-    this.#tell({ type: 'subscribe', id, topicFilter, options: rest }, receiver.end);
+    const request: FromTab = { type: 'subscribe', id, topicFilter, options: rest };
+    this.#received.set(id, { receiver, request, taken: 0, dropped: 0 });
+    this.#tell(request, receiver.end);
     signal?.addEventListener('abort', subscription.unsubscribe);
     if (signal?.aborted) subscription.unsubscribe();
     return subscription;
@@ -179,9 +173,32 @@ class SharedRally implements RallyClient {
     if (this.status === 'closed') throw new RallyError();
   }
 
+  /** Goes to the worker, which may be a new one that knows nothing. */
+  #attach(): void {
+    const worker = this.#start();
+    worker.onerror = () => this.#ended(new RallyError(0, 'the shared worker does not run'));
+    this.#port = worker.port;
+    this.#port.onmessage = ({ data }: MessageEvent<ToTab>) => this.#take(data);
+    const requests = [...this.#received.values(), ...this.#publishing.values()];
+    for (const request of [this.#opening, ...requests.map((known) => known.request)]) this.#tell(request);
+  }
+
+  /** Waits for the end of the worker, whose process may crash, and goes on with the next one. */
+  async #watch(lock: string): Promise<void> {
+    try {
+      await navigator.locks.request(lock, this.#unlisten, () => {});
+    } catch {
+      return; // closed
+    }
+    if (this.status === 'closed') return;
+    for (const received of this.#received.values()) received.taken = received.dropped = 0;
+    this.#dispatch('reconnecting', { error: new RallyError(0, 'the shared worker is gone'), delayMs: 0 });
+    this.#attach();
+  }
+
   /** `onError` is told if the browser cannot clone the message. */
   #tell(message: FromTab, onError: (error: unknown) => void = (error) => this.#ended(error as Error)): void {
-    this.#held.then(() => this.#port.postMessage(message)).catch(onError);
+    this.#lifetime.held.then(() => this.#port?.postMessage(message)).catch(onError);
   }
 
   #leave(error: Error | undefined): void {
@@ -225,8 +242,11 @@ class SharedRally implements RallyClient {
       case 'credentials':
         void this.#giveCredentials(message);
         break;
+      case 'hello':
+        void this.#watch(message.lock);
+        break;
       case 'released':
-        this.#releaseLock();
+        this.#lifetime.release();
         break;
     }
   }

@@ -14,7 +14,7 @@ import {
   type RallyEvents,
   type Subscription,
 } from './rally.ts';
-import { type Failure, type FromTab, type ToTab, tabWindow, toFailure } from './share-messages.ts';
+import { type Failure, type FromTab, holdLock, type ToTab, tabWindow, toFailure } from './share-messages.ts';
 
 /** Messages of one subscription that wait for a tab which does not take them, such as a frozen one. */
 const tabBufferMax = 10_000;
@@ -64,7 +64,10 @@ class SharedConnection {
   }
 
   add(port: MessagePort, { lock }: OpenMessage): void {
+    // The tab notices by it that the worker has crashed, which may run in the process of another tab.
+    const lifetime = holdLock('worker');
     const tab = new Tab(port, this.#rally, () => {
+      lifetime.release();
       this.#tabs.delete(tab);
       if (this.#tabs.size > 0) return;
       this.#forget();
@@ -72,6 +75,7 @@ class SharedConnection {
     });
     this.#tabs.add(tab);
     if (this.#accepted) this.#tellAccepted(tab, this.#accepted);
+    void lifetime.held.then(() => tab.tell({ type: 'hello', lock: lifetime.name }));
     navigator.locks.request(lock, () => tab.release()).catch(() => tab.release());
   }
 

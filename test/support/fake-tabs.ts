@@ -14,12 +14,13 @@ type Port = InstanceType<typeof MessageChannel>['port1'];
 /** Locks as `navigator.locks` has them: each name is held by one, the others wait in order. */
 class FakeLocks {
   readonly #tails = new Map<string, Promise<unknown>>();
-  /** Ends what the tab that holds the newest lock holds: the tab has crashed. */
-  readonly crashes: (() => void)[] = [];
+  /** Frees the locks of who has crashed, by their names, in the order of coming. */
+  readonly crashes = new Map<string, () => void>();
 
-  request(name: string, holder: Holder): Promise<unknown> {
+  request(name: string, ...given: [Holder] | [unknown, Holder]): Promise<unknown> {
+    const holder = given.at(-1) as Holder;
     const isFirst = !this.#tails.has(name);
-    const crashed = new Promise<void>((resolve) => isFirst && this.crashes.push(resolve));
+    const crashed = new Promise<void>((resolve) => isFirst && this.crashes.set(name, resolve));
     const held = (this.#tails.get(name) ?? Promise.resolve()).then(() => Promise.race([holder(), crashed]));
     this.#tails.set(name, held);
     return held;
@@ -30,6 +31,7 @@ export class FakeTabs {
   readonly network = new FakeNetwork();
   readonly #locks = new FakeLocks();
   readonly #ports: Port[] = [];
+  readonly #opened: RallyClient[] = [];
 
   /** Everything ends with the test. */
   constructor(context: TestContext) {
@@ -54,7 +56,8 @@ export class FakeTabs {
     for (const [name, value] of Object.entries(given))
       Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
     context.after(() => {
-      for (const crash of this.#locks.crashes) crash();
+      for (const tab of this.#opened) tab.close();
+      for (const [name, crash] of this.#locks.crashes) if (name.startsWith('rally/tab/')) crash();
       for (const port of ports) port.close();
       for (const [name, descriptor] of before) {
         if (descriptor) Object.defineProperty(globalThis, name as string, descriptor as PropertyDescriptor);
@@ -65,12 +68,15 @@ export class FakeTabs {
 
   open(options: Partial<ShareOptions> = {}, url = 'ws://broker.example/'): RallyClient {
     const reconnect = { minMs: 1, maxMs: 2 };
-    return shareConnection(url, { worker: 'shared-worker.js', reconnect, ...options });
+    const tab = shareConnection(url, { worker: 'shared-worker.js', reconnect, ...options });
+    this.#opened.push(tab);
+    return tab;
   }
 
-  /** The tab that was opened as number `index` is gone, without a word. */
-  crash(index: number): void {
-    this.#locks.crashes[index]?.();
+  /** The tab or worker that came as number `index` of its kind is gone, without a word. */
+  crash(kind: 'tab' | 'worker', index: number): void {
+    const names = [...this.#locks.crashes.keys()].filter((name) => name.startsWith(`rally/${kind}/`));
+    this.#locks.crashes.get(names[index] ?? '')?.();
   }
 }
 

@@ -70,10 +70,10 @@ testTabs(
     follow(two, 'b');
     await socket.expect(`82 09 0002 02 0b 02 0001'b' 02`);
     socket.receive('90 04 0001 00 02 90 04 0002 00 02');
-    tabs.crash(1);
+    tabs.crash('tab', 1);
     await socket.expect(`a2 06 0003 00 0001'b'`);
     assert.equal(socket.isClosed, false);
-    tabs.crash(0);
+    tabs.crash('tab', 0);
     await socket.expect(`a2 06 0004 00 0001'a'`);
     await socket.expect('e0 07 00 05 11 00000000');
     assert.equal(socket.isClosed, true);
@@ -179,6 +179,26 @@ testTabs(
     await within('accepted', three.ready);
   },
 );
+
+testTabs('when the worker has crashed the tab goes on with the next one', async (tabs) => {
+  const tab = tabs.open({ group: 'crash' });
+  const first = await tabs.network.accepted();
+  await tab.ready;
+  const texts = follow(tab, 'a');
+  await first.expect(`82 09 0001 02 0b 01 0001'a' 02`);
+  const published = tab.publish('a', 'p', { qos: 1 });
+  await first.expect(`32 07 0001'a' 0002 00 'p'`);
+  const reconnecting = new Promise<void>((resolve) => tab.on('reconnecting', () => resolve()));
+  tabs.crash('worker', 0);
+  await within('the tab notices', reconnecting);
+  // The fake worker lives on, and is told everything once more.
+  await first.expect(`82 09 0003 02 0b 02 0001'a' 02`);
+  await first.expect(`32 07 0001'a' 0004 00 'p'`);
+  first.receive(`40 02 0004 30 07 0001'a' 02 0b 02 'n'`);
+  await within('PUBACK', published);
+  await until('a message', () => texts.length > 0);
+  assert.equal(tab.status, 'connected');
+});
 
 testTabs('the tabs are asked for credentials, and one that fails does not stop the others', async (tabs) => {
   const asked: string[] = [];
