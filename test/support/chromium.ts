@@ -23,8 +23,11 @@ export async function startChromium(test: TestContext): Promise<Browser> {
   return browser;
 }
 
-/** Serves an empty page and dist/client/ on a free port of loopback; returns the URL of the page. */
-export async function servePage(test: TestContext): Promise<string> {
+/**
+ * Serves an empty page, dist/client/ and `scripts`, by their names, on a free port of loopback; returns the URL
+ * of the page.
+ */
+export async function servePage(test: TestContext, scripts: Record<string, string> = {}): Promise<string> {
   const server = createServer(async ({ url = '/' }, response) => {
     const name = url.slice(1);
     if (name === '') {
@@ -32,7 +35,7 @@ export async function servePage(test: TestContext): Promise<string> {
       response.end('<!doctype html><meta charset="utf-8"><title>Rally</title>');
     } else if (/^[\w.-]+\.js$/.test(name)) {
       response.setHeader('content-type', 'text/javascript');
-      response.end(await readFile(new URL(name, clientFolder)));
+      response.end(scripts[name] ?? (await readFile(new URL(name, clientFolder))));
     } else {
       response.statusCode = 404;
       response.end();
