@@ -27,8 +27,15 @@ export interface Played {
   readonly error?: string;
 }
 
+export interface PeerEntry {
+  readonly name: string;
+  readonly description: string;
+  /** It ran already and was not started afresh. */
+  readonly isExternal?: true;
+}
+
 export interface PeersFile extends Header {
-  readonly peers: readonly { readonly name: string; readonly description: string }[];
+  readonly peers: readonly PeerEntry[];
   readonly scenarios: readonly Scenario[];
   readonly rounds: number;
   readonly played: readonly Played[];

@@ -17,6 +17,11 @@ export function spreadOf(values: readonly number[]): Spread | undefined {
   return { min, median: (lower + upper) / 2, max };
 }
 
+/** Of the values that are there. */
+export function medianOf(values: readonly (number | undefined)[]): number | undefined {
+  return spreadOf(values.flatMap((value) => value ?? []))?.median;
+}
+
 /**
  * How often `of` is `to`, run by run, so that what slows the machine for a while slows both. A run that lacks
  * one of the two does not count.

@@ -7,6 +7,8 @@ export interface Metric {
   readonly title: string;
   /** Times in µs or ms, memory in bytes, KB or MB. */
   readonly unit: string;
+  /** What the memory grows by, which only a process that was started for the scenario shows. */
+  readonly isGrowth?: true;
   /** Which brokers are compared by it; none: it is only shown. */
   readonly better?: 'more' | 'less';
   /** Nothing where the result does not say. */
@@ -97,6 +99,7 @@ const connectionMetrics: readonly Metric[] = [
   },
   {
     name: 'bytesPerConnection',
+    isGrowth: true,
     title: 'memory per connection',
     unit: 'KB',
     better: 'less',
@@ -155,6 +158,7 @@ const retained: readonly Metric[] = [
   },
   {
     name: 'bytesPerRetained',
+    isGrowth: true,
     title: 'memory per retained message',
     unit: 'B',
     better: 'less',
@@ -179,6 +183,7 @@ const retained: readonly Metric[] = [
   },
   {
     name: 'memory_all',
+    isGrowth: true,
     title: 'memory beyond that while all are read',
     unit: 'MB',
     better: 'less',
@@ -200,6 +205,7 @@ const slow: readonly Metric[] = [
   },
   {
     name: 'memoryGrowth',
+    isGrowth: true,
     title: 'memory that the slow ones take',
     unit: 'MB',
     better: 'less',
@@ -257,6 +263,7 @@ function cpuPerDelivery(stage: StageResult | undefined): number | undefined {
 function bytesPerSubscription(name: 'exact' | 'wildcard'): Metric {
   return {
     name: `bytesPer_${name}`,
+    isGrowth: true,
     title: `memory per ${name} subscription`,
     unit: 'B',
     better: 'less',
@@ -298,7 +305,11 @@ function answer(quantile: 'p50' | 'max', stage: 'few' | 'all', title: string): M
     title,
     unit: 'ms',
     better: 'less',
-    of: (result) => scaled(stageOf(result, stage)?.answerNs?.[quantile], 1 / nsPerMs),
+    of: (result) => {
+      const played = stageOf(result, stage);
+      if (stage === 'all' && !played?.answerAllNs) return undefined;
+      return scaled(played?.answerNs?.[quantile], 1 / nsPerMs);
+    },
   };
 }
 

@@ -29,7 +29,8 @@ export async function externalPeers(texts: readonly string[]): Promise<Peer[]> {
   }
   return [...byName].map(([name, reached]) => ({
     name,
-    description: `${reached.urls.join(' and ')}, as it ran`,
+    description: `${reached.urls.join(' and ')}, as it ran; not started afresh, so what its memory grows by is not shown`,
+    isExternal: true,
     start: () => reach(name, reached),
   }));
 }

@@ -25,6 +25,8 @@ export interface Peer {
   readonly name: string;
   /** What it is, in which version and with which settings, for the report. */
   readonly description: string;
+  /** It runs already: it is not started afresh, and its memory has seen earlier loads. */
+  readonly isExternal?: true;
   /** It speaks MQTT 3.1.1 and not 5.0, whatever was asked for. */
   readonly isVersion4?: boolean;
   /** Errors: BenchError if it does not come up. */

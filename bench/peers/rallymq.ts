@@ -11,7 +11,7 @@ const host = '127.0.0.1';
 export function rallymq(workers: number): Peer {
   return {
     name: workers === 1 ? ours : `${ours}-${workers}`,
-    description: `RallyMQ ${version}, ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
+    description: `RallyMQ ${version}, ${workers} ${workers === 1 ? 'worker' : 'workers'}, everything else at its default`,
     start: () => start(workers),
   };
 }

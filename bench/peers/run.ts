@@ -5,8 +5,9 @@ import { compileGenerator, type Flags } from '../load/generator.ts';
 import { faultsOf, generatorWasTheLimit, metricsOf } from '../load/metrics.ts';
 import { type Profile, type Scenario, scenariosOf } from '../load/scenarios.ts';
 import { clear, say, shortNumber, showStep, table } from '../progress.ts';
-import { headerOf, type Played, resultsFolder, writeResult } from '../results.ts';
-import { spreadOf } from '../statistics.ts';
+import { headerOf, type PeersFile, type Played, resultsFolder, writeResult } from '../results.ts';
+import { behindHead, behindRows, standingsOf, titleOf, valuesOf } from '../standings.ts';
+import { medianOf } from '../statistics.ts';
 import { aedes } from './aedes.ts';
 import { externalPeers } from './external.ts';
 import { interleave } from './interleave.ts';
@@ -36,14 +37,15 @@ export async function runPeers(command: CommandLine): Promise<boolean> {
     },
   });
   clear();
-  for (const scenario of scenarios) say(`\n${scenarioTable(scenario, played)}`);
-  const path = await writeResult(resultsFolder, command.subcommand === 'load' ? 'load' : 'peers', {
-    ...header,
-    peers: peers.map(({ name, description }) => ({ name, description })),
-    scenarios,
-    rounds,
-    played,
-  });
+  const entries = peers.map(({ name, description, isExternal }) => ({
+    name,
+    description,
+    ...(isExternal ? { isExternal } : {}),
+  }));
+  const file: PeersFile = { ...header, peers: entries, scenarios, rounds, played };
+  for (const scenario of scenarios) say(`\n${scenarioTable(file, scenario)}`);
+  showStandings(file);
+  const path = await writeResult(resultsFolder, command.subcommand === 'load' ? 'load' : 'peers', file);
   say(`\nWritten to ${path}`);
   return played.every(({ peer, result }) => !isOurs(peer) || result === undefined || faultsOf(result) === '');
 }
@@ -117,18 +119,21 @@ function showFaults({ peer, scenario, result }: Played): void {
     say(`${scenario}: ${peer}: the generator was the limit; the broker can do more`);
 }
 
-function scenarioTable(scenario: Scenario, played: readonly Played[]): string {
-  const metrics = metricsOf(scenario.kind);
-  const own = played.filter((each) => each.scenario === scenario.name);
-  const peers = [...new Set(own.map(({ peer }) => peer))];
-  const rows = metrics.map(({ title, unit, of }) => [
-    `  ${title}${unit === '' ? '' : ` (${unit})`}`,
+function showStandings(file: PeersFile): void {
+  const standings = standingsOf(file);
+  if (standings.lines === 0) return;
+  const { lines, behind } = standings;
+  say(`\nRallyMQ is first in ${lines - behind.length} of ${lines} lines.`);
+  if (behind.length > 0) say(table([[...behindHead], ...behindRows(standings)]));
+}
+
+function scenarioTable(file: PeersFile, scenario: Scenario): string {
+  const peers = file.peers.map(({ name }) => name);
+  const rows = metricsOf(scenario.kind).map((metric) => [
+    `  ${titleOf(metric)}`,
     ...peers.map((peer) => {
-      const values = own.flatMap((each) =>
-        each.peer === peer && each.result ? (of(each.result) ?? []) : [],
-      );
-      const spread = spreadOf(values);
-      return spread ? shortNumber(spread.median) : '-';
+      const median = medianOf(valuesOf(file, scenario, peer, metric));
+      return median === undefined ? '-' : shortNumber(median);
     }),
   ]);
   return `${scenario.name}: ${scenario.title}\n${table([['', ...peers], ...rows])}`;

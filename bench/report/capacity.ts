@@ -5,10 +5,11 @@
  */
 import { limitRanges } from '../../core/config/limits.ts';
 import { workersMax } from '../../core/config/options.ts';
+import { crossingCostUs } from '../hand-over/figures.ts';
 import { metricsOf } from '../load/metrics.ts';
 import { ours } from '../peers/peer.ts';
 import { shortNumber } from '../progress.ts';
-import type { PeersFile } from '../results.ts';
+import type { HandOverFile, PeersFile } from '../results.ts';
 import { spreadOf } from '../statistics.ts';
 import { markdownTable, provenance } from './markdown.ts';
 
@@ -24,9 +25,9 @@ export interface Costs {
   /** Bytes of an idle connection: in the process, and in the kernel. */
   readonly connectionBytes: number;
   readonly kernelBytes: number;
-  /** How many times a delivery costs what it costs with one worker, where there are two; 1 if not measured. */
-  readonly handOver: number;
-  readonly handOverIsMeasured: boolean;
+  /** CPU seconds of a lane that a message crosses, among many and on its own; nothing where that was not measured. */
+  readonly busyCrossing: number | undefined;
+  readonly quietCrossing: number | undefined;
 }
 
 /** What the plan takes for granted; everything else is measured. */
@@ -41,6 +42,12 @@ export const assumptions = {
   reconnectSeconds: 60,
   /** What Linux lets a process open unless fs.nr_open is raised. */
   descriptors: 1_048_576,
+  /** After which a silent WebSocket is pinged, as native/net/sockets.h has it. */
+  pingSeconds: 30,
+  /** What a network card gives for each core, as clouds sell them. */
+  gbitPerCore: 0.5,
+  /** On the wire, of a small message with all its headers and the segment that acknowledges it. */
+  wireBytes: 300,
   /** Between two messages that a connection gets. */
   scoresSeconds: 5,
   chatSeconds: 10,
@@ -51,13 +58,15 @@ export interface Limit {
   /** Connections at which it is reached. */
   readonly connections: number;
   readonly moves: string;
+  /** It is a number in a configuration, which whoever needs more raises first. */
+  readonly isSetting?: boolean;
 }
 
 const gib = 2 ** 30;
 const bytesPerKb = 1_024;
 
 /** Nothing where a scenario that it needs was not measured. */
-export function costsOf(file: PeersFile): Costs | undefined {
+export function costsOf(file: PeersFile, handOver?: HandOverFile): Costs | undefined {
   const busy = metric(file, 'p2p', 'rallymq', 'cpuPerDelivery');
   const quiet = metric(file, 'quiet', 'rallymq', 'cpuPerDelivery');
   const fanOut = metric(file, 'fan-out', 'rallymq', 'cpuPerDelivery');
@@ -78,7 +87,10 @@ export function costsOf(file: PeersFile): Costs | undefined {
   if (busy === undefined || quiet === undefined || fanOut === undefined || connections === undefined)
     return undefined;
   if (kernel === undefined || all === undefined || control === undefined) return undefined;
-  const twoWorkers = metric(file, 'p2p', 'rallymq-2', 'cpuPerDelivery');
+  const crossing = (scenario: string): number | undefined => {
+    const us = handOver && crossingCostUs(handOver, scenario, 2)?.median;
+    return us === undefined ? undefined : Math.max(0, us) / 1e6;
+  };
   return {
     busyDelivery: busy / 1e6,
     quietDelivery: quiet / 1e6,
@@ -87,17 +99,18 @@ export function costsOf(file: PeersFile): Costs | undefined {
     connectControl: control,
     connectionBytes: connections,
     kernelBytes: Math.max(0, kernel),
-    handOver: twoWorkers === undefined ? 1 : Math.max(1, twoWorkers / busy),
-    handOverIsMeasured: twoWorkers !== undefined,
+    busyCrossing: crossing('p2p'),
+    quietCrossing: crossing('quiet'),
   };
 }
 
 /** All limits of one machine, the first one first. */
 export function limitsOf(costs: Costs, cores: number): readonly Limit[] {
   const { utilisation, gibPerCore, memoryShare, reconnectSeconds, descriptors } = assumptions;
+  const { pingSeconds, gbitPerCore, wireBytes } = assumptions;
   const workers = workersOf(cores);
   const cpu = workers * utilisation;
-  const handOver = workers > 1 ? costs.handOver : 1;
+  const chat = costs.quietDelivery + crossingsOf(workers) * (costs.quietCrossing ?? 0);
   const perConnection = costs.connectionBytes + costs.kernelBytes;
   const perConnect = Math.max(
     costs.connectControl / (cores > 1 ? utilisation : 1),
@@ -112,9 +125,20 @@ export function limitsOf(costs: Costs, cores: number): readonly Limit[] {
     },
     {
       name: `CPU: chat, a message to each every ${assumptions.chatSeconds} s from another`,
-      connections: (cpu * assumptions.chatSeconds) / (costs.quietDelivery * handOver),
+      connections: (cpu * assumptions.chatSeconds) / chat,
       moves:
         'fewer system calls per message, since here every message has its own; cheaper hand-over; more workers',
+    },
+    {
+      name: `CPU: silent WebSockets, a ping and its answer every ${pingSeconds} s`,
+      connections: (cpu * pingSeconds) / costs.quietDelivery,
+      moves:
+        'a longer interval, as far as the proxies on the way allow; clients that send PINGREQ are not silent',
+    },
+    {
+      name: `network: scores, a message to each every ${assumptions.scoresSeconds} s`,
+      connections: (cores * gbitPerCore * 1e9 * assumptions.scoresSeconds) / (8 * wireBytes),
+      moves: 'a faster card; fewer, larger messages, since most of a small one is headers',
     },
     {
       name: 'memory',
@@ -131,23 +155,26 @@ export function limitsOf(costs: Costs, cores: number): readonly Limit[] {
       name: 'open files of one process',
       connections: descriptors,
       moves: '`sysctl fs.nr_open` and `ulimit -n`',
+      isSetting: true,
     },
     {
       name: '`connectionsMax` at its default',
       connections: limitRanges.connectionsMax.default,
       moves: `the limit itself, up to ${limitRanges.connectionsMax.max.toLocaleString('en')}`,
+      isSetting: true,
     },
   ];
   return limits.sort((a, b) => a.connections - b.connections);
 }
 
-export function capacityPage(file: PeersFile): string {
-  const costs = costsOf(file);
+export function capacityPage(file: PeersFile, handOver?: HandOverFile): string {
+  const costs = costsOf(file, handOver);
   const introduction = [
     '# Capacity',
     'A plan on paper, written by `npm run bench -- report` like [docs/benchmarks.md](benchmarks.md): what follows from the costs of a' +
       ' delivery and of a connection that were measured there, not from machines of these sizes.',
     provenance(file),
+    ...(handOver ? [provenance(handOver)] : []),
   ];
   if (!costs) {
     const missing =
@@ -161,6 +188,8 @@ export function capacityPage(file: PeersFile): string {
 function costsPart(costs: Costs): string {
   const us = (seconds: number): string => `${shortNumber(seconds * 1e6)} µs`;
   const kb = (bytes: number): string => `${shortNumber(bytes / bytesPerKb)} KB`;
+  const crossing = (seconds: number | undefined): string =>
+    seconds === undefined ? 'not measured; nothing is assumed' : us(seconds);
   const rows = [
     ['a delivery of many at once (p2p)', us(costs.busyDelivery)],
     ['a delivery on its own (quiet)', us(costs.quietDelivery)],
@@ -169,33 +198,37 @@ function costsPart(costs: Costs): string {
     ['a connection that is made, on the control plane', us(costs.connectControl)],
     ['an idle connection, in the broker', kb(costs.connectionBytes)],
     ['an idle connection, in the kernel', kb(costs.kernelBytes)],
-    [
-      'a delivery with two workers against one',
-      costs.handOverIsMeasured ? `${shortNumber(costs.handOver)}×` : 'not measured; 1× is assumed',
-    ],
+    ['a lane that a message crosses, among many', crossing(costs.busyCrossing)],
+    ['a lane that a message crosses, on its own', crossing(costs.quietCrossing)],
   ];
   return `## What it costs\n\n${markdownTable(['', 'CPU or memory'], rows)}`;
 }
 
 function assumptionsPart(): string {
-  const { utilisation, gibPerCore, memoryShare, reconnectSeconds } = assumptions;
+  const { utilisation, gibPerCore, memoryShare, reconnectSeconds, gbitPerCore, wireBytes } = assumptions;
   return [
     '## What is assumed',
     `${utilisation * 100} % of the CPU of the workers is used, and one core is left to the control plane where there is more than one;` +
-      ` at most ${workersMax} workers; ${gibPerCore} GiB of memory for each core, ${memoryShare * 100} % of it for connections; after an outage all` +
-      ` clients come back within ${reconnectSeconds} s; small messages, whose bytes are not what fills the network first.`,
+      ` at most ${workersMax} workers; a message crosses ${shortNumber(crossingsOf(2))} lane on average with two workers and nearly two with many, as its` +
+      ` publisher, its owner and its subscriber are on any of them; ${gibPerCore} GiB of memory for each core, ${memoryShare * 100} % of it for connections; after an outage all` +
+      ` clients come back within ${reconnectSeconds} s; messages of 64 bytes, which are ${wireBytes} on the wire; ${gbitPerCore} Gbit/s for each core. TLS ends in a proxy in front and is not counted.`,
   ].join('\n\n');
 }
 
 function machinePart(costs: Costs, cores: number): string {
   const limits = limitsOf(costs, cores);
-  const handOver = workersOf(cores) > 1 ? costs.handOver : 1;
-  const perSecond = (workersOf(cores) * assumptions.utilisation) / (costs.busyDelivery * handOver);
-  const rows = limits.map(({ name, connections, moves }) => [name, whole(connections), moves]);
+  const workers = workersOf(cores);
+  const delivery = costs.busyDelivery + crossingsOf(workers) * (costs.busyCrossing ?? 0);
+  const perSecond = (workers * assumptions.utilisation) / delivery;
+  const rows = limits.map((limit) => [nameOf(limit), whole(limit.connections), limit.moves]);
+  const first = limits.find(({ isSetting }) => !isSetting);
+  const before = limits.slice(0, first ? limits.indexOf(first) : 0);
+  const settings = before.map(({ name }) => name).join(' and ');
   return [
     `## ${cores} ${cores === 1 ? 'core' : 'cores'}`,
-    `${workersOf(cores)} ${workersOf(cores) === 1 ? 'worker' : 'workers'}; at most ${whole(perSecond)} deliveries a second from busy` +
-      ` publishers. The first limit is **${limits[0]?.name}**, at ${whole(limits[0]?.connections ?? 0)} connections.`,
+    `${workers} ${workers === 1 ? 'worker' : 'workers'}; at most ${whole(perSecond)} deliveries a second from busy` +
+      ` publishers. The first limit is **${first?.name}**, at ${whole(first?.connections ?? 0)} connections` +
+      `${settings === '' ? '' : `, once these settings are raised: ${settings}`}.`,
     markdownTable(['limit', 'connections', 'what would move it'], rows),
   ].join('\n\n');
 }
@@ -203,19 +236,30 @@ function machinePart(costs: Costs, cores: number): string {
 function tenMillionPart(costs: Costs): string {
   const wanted = 10_000_000;
   const cores = 64;
-  const perNode = limitsOf(costs, cores).filter(({ name }) => !name.startsWith('`'));
+  const perNode = limitsOf(costs, cores);
+  const first = perNode.find(({ isSetting }) => !isSetting);
   const memoryGib = (wanted * (costs.connectionBytes + costs.kernelBytes)) / gib;
-  const rows = perNode.map(({ name, connections, moves }) => [
-    name,
-    `${Math.ceil(wanted / connections)}`,
-    moves,
+  const rows = perNode.map((limit) => [
+    nameOf(limit),
+    `${Math.ceil(wanted / limit.connections)}`,
+    limit.moves,
   ]);
   return [
     '## Ten million connections',
     `They take ${whole(memoryGib)} GiB, and to come back within ${assumptions.reconnectSeconds} s they need ${whole(wanted / assumptions.reconnectSeconds)} CONNECTs a second.` +
-      ` That is so many nodes of ${cores} cores, by limit; the largest number counts, and there it is **${perNode[0]?.name}**.`,
+      ` That is so many nodes of ${cores} cores, by limit; the largest number counts. With the settings raised that is **${first?.name}**: ${Math.ceil(wanted / (first?.connections ?? wanted))}.` +
+      ' RallyMQ runs on one machine so far, so what nodes would tell each other is not in these numbers.',
     markdownTable(['limit', 'nodes', 'what would move it'], rows),
   ].join('\n\n');
+}
+
+function nameOf({ name, isSetting }: Limit): string {
+  return isSetting ? `${name} (a setting)` : name;
+}
+
+/** Lanes that a message to one subscriber crosses, on average: to its owner, and on to its subscriber. */
+function crossingsOf(workers: number): number {
+  return 2 * (1 - 1 / workers);
 }
 
 function workersOf(cores: number): number {

@@ -3,7 +3,8 @@ import { faultsOf, generatorWasTheLimit, type Metric, metricsOf } from '../load/
 import type { Scenario } from '../load/scenarios.ts';
 import { ours } from '../peers/peer.ts';
 import type { PeersFile, Played } from '../results.ts';
-import { ratios, shownSpread, spreadOf } from '../statistics.ts';
+import { behindHead, behindRows, standingsOf, titleOf, valuesOf } from '../standings.ts';
+import { medianOf, ratios, shownSpread, spreadOf } from '../statistics.ts';
 import { barChart } from './bar-chart.ts';
 import { capitalised, markdownTable, provenance } from './markdown.ts';
 
@@ -46,9 +47,7 @@ export function peersSection(file: PeersFile): Section {
   const parts = [
     '## Loads',
     provenance(file),
-    `Each broker played each scenario ${file.rounds === 1 ? 'once' : `${file.rounds} times`}, in turns. A figure is the median` +
-      `${file.rounds === 1 ? '' : ', with the smallest and the largest in brackets'}. Below it stands how often RallyMQ's is the` +
-      ` other's, as the median of the ratios of each round. MQTT 5.0 unless a broker or a scenario says otherwise, 64 bytes of payload.`,
+    roundsSentence(file),
     file.peers.map(({ name, description }) => `- **${name}**: ${description}`).join('\n'),
   ];
   for (const { file: plot, metric: name, kinds, title } of plotted) {
@@ -57,15 +56,39 @@ export function peersSection(file: PeersFile): Section {
     if (!metric) continue;
     const groups = scenarios.map((scenario) => ({
       label: scenario.name,
-      values: names.map(
-        (peer) => spreadOf(valuesOf(file, scenario, peer, metric).flatMap((value) => value ?? []))?.median,
-      ),
+      values: names.map((peer) => medianOf(valuesOf(file, scenario, peer, metric))),
     }));
     plots[plot] = barChart({ title, unit: metric.unit, series: names, groups });
     parts.push(`![${title}](plots/${plot})`);
   }
+  parts.push(...standingsPart(file));
   parts.push(...file.scenarios.map((scenario) => scenarioPart(file, scenario, names)));
   return { markdown: parts.join('\n\n'), plots };
+}
+
+function roundsSentence({ rounds, scenarios }: PeersFile): string {
+  const fewer = scenarios.filter(({ roundsMax }) => roundsMax !== undefined && roundsMax < rounds);
+  const times = rounds === 1 ? 'once' : `${rounds} times`;
+  const exceptions = fewer.map(({ name, roundsMax }) => `${name} ${roundsMax} times`).join(', ');
+  return [
+    `Each broker played each scenario ${times}${exceptions === '' ? '' : ` (${exceptions})`}, in turns. A figure is the median`,
+    `${rounds === 1 ? '' : ', with the smallest and the largest in brackets'}. Below it stands how often RallyMQ's is the`,
+    ` other's, as the median of the ratios of each round${rounds === 1 ? '' : ', with the smallest and the largest'}.`,
+    ' MQTT 5.0 unless a broker or a scenario says otherwise, 64 bytes of payload. A broker that this suite starts is',
+    ' started afresh for each scenario, all of them without TLS and without authentication.',
+  ].join('');
+}
+
+function standingsPart(file: PeersFile): string[] {
+  const standings = standingsOf(file);
+  const { lines, behind } = standings;
+  if (lines === 0) return [];
+  const head = '### Where RallyMQ is not first';
+  const count =
+    `There are ${lines} lines below in which brokers are compared, by medians of runs without lost, doubled or reordered` +
+    ` messages. RallyMQ is first in ${lines - behind.length} of them`;
+  if (behind.length === 0) return [head, `${count}.`];
+  return [head, `${count}, and not in these:`, markdownTable(behindHead, behindRows(standings))];
 }
 
 function scenarioPart(file: PeersFile, scenario: Scenario, names: readonly string[]): string {
@@ -90,8 +113,7 @@ function metricRows(
   const own = names.map((name) => valuesOf(file, scenario, name, metric));
   const spreads = own.map((values) => spreadOf(values.flatMap((value) => value ?? [])));
   if (spreads.every((spread) => spread === undefined)) return [];
-  const title = `${metric.title}${metric.unit === '' ? '' : `, ${metric.unit}`}`;
-  const rows = [[title, ...spreads.map((spread) => shownSpread(spread))]];
+  const rows = [[titleOf(metric), ...spreads.map((spread) => shownSpread(spread))]];
   const reference = names.indexOf(ours);
   const referenceValues = own[reference];
   if (metric.better === undefined || !referenceValues || names.length < 2) return rows;
@@ -101,13 +123,6 @@ function metricRows(
   if (ratioCells.some((cell) => cell !== '' && cell !== '-'))
     rows.push([`RallyMQ against it (${metric.better} is better)`, ...ratioCells]);
   return rows;
-}
-
-function valuesOf(file: PeersFile, scenario: Scenario, peer: string, metric: Metric): (number | undefined)[] {
-  return Array.from({ length: file.rounds }, (_, round) => {
-    const result = playedBy(file, scenario, peer).find((each) => each.round === round)?.result;
-    return result && metric.of(result);
-  });
 }
 
 function playedBy(file: PeersFile, scenario: Scenario, peer: string): readonly Played[] {

@@ -5,16 +5,26 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { crossingCostUs } from '../../../bench/hand-over/figures.ts';
+import { countOf } from '../../../bench/hand-over/memory-traffic.ts';
 import type { LoadResult, StageResult } from '../../../bench/load/generator.ts';
+import { metricsOf } from '../../../bench/load/metrics.ts';
 import { scenariosOf } from '../../../bench/load/scenarios.ts';
 import { barChart } from '../../../bench/report/bar-chart.ts';
-import { costsOf, limitsOf } from '../../../bench/report/capacity.ts';
+import { type Costs, capacityPage, costsOf, limitsOf } from '../../../bench/report/capacity.ts';
 import { lineChart } from '../../../bench/report/line-chart.ts';
 import { markdownTable } from '../../../bench/report/markdown.ts';
 import { reportFiles } from '../../../bench/report/report.ts';
 import { element } from '../../../bench/report/svg.ts';
-import { headerOf, type PeersFile, publishedFolder, writeResult } from '../../../bench/results.ts';
+import {
+  type HandOverFile,
+  headerOf,
+  type PeersFile,
+  publishedFolder,
+  writeResult,
+} from '../../../bench/results.ts';
 import { root } from '../../../bench/root.ts';
+import { standingsOf, valuesOf } from '../../../bench/standings.ts';
 
 const noFaults = {
   lost: 0,
@@ -95,6 +105,81 @@ test('the report has the medians, the ratios round by round, what could not be p
   assert.match(files.get('docs/capacity.md') ?? '', /Ten million connections/);
 });
 
+test('the report says where another broker is better, and counts no run in which messages were lost', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-report-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = await madeUp();
+  const better = file.played.map((each) =>
+    each.scenario === 'p2p' && each.peer === 'other'
+      ? { ...each, result: resultOf(4_000_000, 1, each.round === 0 ? 0 : 5) }
+      : each,
+  );
+  const { lines, behind } = standingsOf({ ...file, played: better });
+  assert.ok(lines > behind.length);
+  const throughput = behind.filter(({ metric }) => metric.name === 'perSecond');
+  assert.deepEqual(
+    throughput.map(({ scenario, ours, best, ratio }) => [scenario, ours, best.value, ratio]),
+    [['p2p', 400_000, 2_000_000, { min: 0.1, median: 0.1, max: 0.1 }]],
+  );
+  await writeResult(folder, 'peers', { ...file, played: better });
+  const page = (await reportFiles(folder)).get('docs/benchmarks.md') ?? '';
+  assert.ok(page.includes('| deliveries a second, /s | p2p | 400,000 | 2,000,000 (other) | 0.100× |'), page);
+  assert.equal(standingsOf({ ...file, peers: file.peers.slice(0, 1) }).lines, 0);
+});
+
+test('what the memory of a broker that ran already grows by is not compared', async () => {
+  const file = await madeUp();
+  const scenario = file.scenarios.find(({ kind }) => kind === 'connections') ?? assert.fail();
+  const metric = metricsOf('connections').find(({ isGrowth }) => isGrowth) ?? assert.fail();
+  const peers = file.peers.map((each) => ({ ...each, isExternal: true as const }));
+  assert.equal(valuesOf(file, scenario, 'other', metric)[0], 2);
+  assert.deepEqual(valuesOf({ ...file, peers }, scenario, 'other', metric), []);
+});
+
+/** With two workers a delivery costs 1 µs of CPU more in `quiet` and crosses two lanes. */
+async function handOverMadeUp(): Promise<HandOverFile> {
+  const scenarios = scenariosOf('quick').filter(({ name }) => name === 'quiet');
+  const played = [1, 2].map((workers) => ({
+    scenario: 'quiet',
+    workers,
+    round: 0,
+    result: resultOf(1_000_000, workers),
+    lanes: {
+      publishSent: 100,
+      handedOver: workers === 1 ? 0 : 200,
+      laneBatches: workers === 1 ? 0 : 50,
+      laneRecords: workers === 1 ? 0 : 400,
+      doorbells: workers === 1 ? 0 : 10,
+    },
+  }));
+  const header = await headerOf('npm run bench -- hand-over', 'quick');
+  return { ...header, scenarios, workers: [1, 2], rounds: 1, played, noMemoryTraffic: 'made up' };
+}
+
+test('what a hand-over costs is what a delivery costs more than with one worker, by the lanes it crosses', async (t) => {
+  const file = await handOverMadeUp();
+  assert.equal(crossingCostUs(file, 'quiet', 2)?.median, 0.5);
+  assert.equal(crossingCostUs(file, 'quiet', 1), undefined);
+  const folder = await mkdtemp(join(tmpdir(), 'bench-report-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeResult(folder, 'handOver', file);
+  const page = (await reportFiles(folder)).get('docs/benchmarks.md') ?? '';
+  for (const row of [
+    '| lanes crossed for each delivery | - | 2.00 |',
+    '| records in a batch | - | 8.00 |',
+    '| doorbells a second | - | 50,000 |',
+    '| batches that found their reader asleep, % | - | 20.0 |',
+    '| CPU of a crossing, µs | - | 0.500 |',
+    'The memory traffic was not counted on this machine: made up.',
+  ])
+    assert.ok(page.includes(row), `${row} in ${page}`);
+});
+
+test('what perf counted is read, and what it cannot count is not', () => {
+  assert.equal(countOf('started\n123456,,cache-misses,0,100.00,,\n'), 123_456);
+  assert.equal(countOf('<not supported>,,cache-misses,0,100.00,,\n'), undefined);
+});
+
 test('what stands in docs is what the report would write', async () => {
   if (!existsSync(publishedFolder)) {
     for (const page of ['benchmarks', 'capacity'])
@@ -128,6 +213,23 @@ test('the plan takes its costs from the scenarios, and its first limit is the sm
   const reconnectsOf = (cores: number): number =>
     limitsOf(costs, cores).find(({ name }) => name.startsWith('all come back'))?.connections ?? assert.fail();
   assert.equal(reconnectsOf(64), reconnectsOf(256));
+});
+
+test('the plan counts what it costs to cross lanes, and names settings apart from limits', async () => {
+  const [file, handOver] = [await madeUp(), await handOverMadeUp()];
+  const [without, withCost] = [costsOf(file), costsOf(file, handOver)].map((costs) => costs ?? assert.fail());
+  assert.ok(without && withCost);
+  assert.equal(without.quietCrossing, undefined);
+  assert.ok(Math.abs((withCost.quietCrossing ?? 0) - 0.5e-6) < 1e-12);
+  const chatOf = (costs: Costs, cores: number): number =>
+    limitsOf(costs, cores).find(({ name }) => name.startsWith('CPU: chat'))?.connections ?? assert.fail();
+  assert.equal(chatOf(without, 1), chatOf(withCost, 1));
+  assert.ok(chatOf(without, 8) > chatOf(withCost, 8));
+  const page = capacityPage(file, handOver);
+  assert.match(page, /a lane that a message crosses, on its own \| 0\.500 µs/);
+  assert.match(page, /a lane that a message crosses, among many \| not measured/);
+  assert.doesNotMatch(page, /The first limit is \*\*(open files|`connectionsMax)/);
+  assert.match(page, /once these settings are raised: /);
 });
 
 test('a plan without the scenarios that it needs says so', async () => {

@@ -1,0 +1,97 @@
+/** The part of docs/benchmarks.md about comparing with other brokers: how each is built and configured for it. */
+
+interface Example {
+  readonly name: string;
+  /** How to get and start it, and what of its settings matters. */
+  readonly text: string;
+  readonly configuration: string;
+  /** What the configuration makes it listen on. */
+  readonly flags: string;
+}
+
+const examples: readonly Example[] = [
+  {
+    name: 'FlashMQ',
+    text: `Built from its source (Debian: \`cmake g++ libssl-dev\`) and started with \`flashmq --config-file FILE\`. It has a thread for
+each core unless told otherwise; one is what \`--workers 1\` is compared with. The last three lines are bounds at which it
+would drop messages that the scenarios count.
+
+    cmake -B build -DCMAKE_BUILD_TYPE=Release && make -C build flashmq`,
+    configuration: `allow_anonymous true
+log_level warning
+thread_count 1
+listen {
+  protocol mqtt
+  port 1884
+  inet_protocol ip4
+  inet4_bind_address 127.0.0.1
+}
+listen {
+  protocol websockets
+  port 8084
+  inet_protocol ip4
+  inet4_bind_address 127.0.0.1
+}
+max_qos_msg_pending_per_client 65535
+client_max_write_buffer_size 67108864
+retained_messages_node_limit 10000000`,
+    flags: '--peer flashmq=ws://127.0.0.1:8084/mqtt,PID --peer flashmq=mqtt://127.0.0.1:1884',
+  },
+  {
+    name: 'mosquitto 2.1',
+    text: `From its source with its own WebSockets (Debian: \`cmake g++ libssl-dev libcjson-dev libsqlite3-dev\`), started with
+\`mosquitto -c FILE\`. Without \`set_tcp_nodelay\` it is Nagle's algorithm that is measured.
+
+    cmake -B build -DCMAKE_BUILD_TYPE=Release -DWITH_DOCS=OFF -DWITH_TESTS=OFF -DWITH_CLIENTS=OFF -DWITH_APPS=OFF \\
+      -DWITH_PLUGINS=OFF -DWITH_HTTP_API=OFF -DWITH_CTRL_SHELL=OFF && make -C build mosquitto`,
+    configuration: `allow_anonymous true
+persistence false
+set_tcp_nodelay true
+max_queued_messages 0
+max_inflight_messages 1000
+log_type error
+listener 8085 127.0.0.1
+protocol websockets
+listener 1885 127.0.0.1`,
+    flags: '--peer mosquitto-2.1=ws://127.0.0.1:8085/mqtt,PID --peer mosquitto-2.1=mqtt://127.0.0.1:1885',
+  },
+  {
+    name: 'NanoMQ',
+    text: `From its source with its submodule \`nng\`, started with \`nanomq start --conf FILE\`.
+
+    cmake -B build -DCMAKE_BUILD_TYPE=Release -DBUILD_CLIENT=OFF && make -C build nanomq`,
+    configuration: `system { num_taskq_thread = 2, max_taskq_thread = 2, parallel = 32 }
+mqtt { max_mqueue_len = 65535, max_inflight_window = 65535 }
+listeners.tcp { bind = "127.0.0.1:1886" }
+listeners.ws { enable = true, bind = "127.0.0.1:8086/mqtt" }
+auth { allow_anonymous = true, no_match = allow, deny_action = ignore }
+log { to = [console], level = error }`,
+    flags: '--peer nanomq=ws://127.0.0.1:8086/mqtt,PID --peer nanomq=mqtt://127.0.0.1:1886',
+  },
+  {
+    name: 'EMQX',
+    text: 'From its packages or container; not tried here. Its process is called `beam.smp`. These are environment variables.',
+    configuration: `EMQX_MQTT__MAX_MQUEUE_LEN=infinity
+EMQX_MQTT__MAX_INFLIGHT=1000
+EMQX_LOG__CONSOLE__LEVEL=error`,
+    flags: '--peer emqx=ws://127.0.0.1:8083/mqtt,PID --peer emqx=mqtt://127.0.0.1:1883',
+  },
+];
+
+export function compareSection(): string {
+  const introduction = `## Compare with any broker
+
+A broker that runs already takes part with \`--peer NAME=URL,PID\`, once for each transport; with the identifier of its
+process (on this machine) its CPU and memory are known, and it is not started afresh for each scenario as the others are.
+\`--version 4\` is for brokers without MQTT 5.0, such as the MQTT of NATS:
+
+    npm run bench -- peers --peers rallymq --rounds 3 --peer mine=ws://127.0.0.1:8083/mqtt,PID --peer mine=mqtt://127.0.0.1:1883
+
+To be fair, let it keep nothing on disk, log errors only, have as many threads as RallyMQ has workers (\`--workers\`), send
+without Nagle's algorithm, and have no bound that drops what a scenario expects to arrive.`;
+  const parts = examples.map(
+    ({ name, text, configuration, flags }) =>
+      `### ${name}\n\n${text}\n\n\`\`\`\n${configuration}\n\`\`\`\n\n    ${flags}`,
+  );
+  return [introduction, ...parts].join('\n\n');
+}
