@@ -112,11 +112,9 @@ export function limitsOf(costs: Costs, cores: number): readonly Limit[] {
   const cpu = workers * utilisation;
   const chat = costs.quietDelivery + crossingsOf(workers) * (costs.quietCrossing ?? 0);
   const perConnection = costs.connectionBytes + costs.kernelBytes;
-  const perConnect = Math.max(
-    costs.connectControl / (cores > 1 ? utilisation : 1),
-    costs.connectWorker / cpu,
-    cores > 1 ? 0 : (costs.connectControl + costs.connectWorker) / utilisation,
-  );
+  // On one core the control plane and the worker share it.
+  const onControl = cores > 1 ? costs.connectControl / utilisation : 0;
+  const onWorkers = (costs.connectWorker + (cores > 1 ? 0 : costs.connectControl)) / cpu;
   const limits: Limit[] = [
     {
       name: `CPU: scores, a message to each every ${assumptions.scoresSeconds} s by fan-out`,
@@ -147,9 +145,8 @@ export function limitsOf(costs: Costs, cores: number): readonly Limit[] {
     },
     {
       name: `all come back within ${reconnectSeconds} s`,
-      connections: reconnectSeconds / perConnect,
-      moves:
-        'a cheaper CONNECT on the control plane, which is one thread; jitter and backoff of the clients; more nodes',
+      connections: reconnectSeconds / Math.max(onControl, onWorkers),
+      moves: `a cheaper CONNECT on ${onControl > onWorkers ? 'the control plane, which is one thread' : 'the workers, or more of them'}; jitter and backoff of the clients; more nodes`,
     },
     {
       name: 'open files of one process',

@@ -27,14 +27,16 @@ test('the same scenarios go to each broker in turns, and every round begins with
   ]);
   const played = await interleave({
     generator: await compileGenerator(),
-    scenarios: scenariosOf('smoke').filter(({ name }) => ['p2p', 'half-load', 'p2p-qos1-tcp'].includes(name)),
+    scenarios: scenariosOf('smoke').filter(({ name }) =>
+      ['p2p', 'half-load-each', 'p2p-qos1-tcp'].includes(name),
+    ),
     peers: [...external, await mosquitto(), await aedes()],
     rounds: 2,
     flags: {},
   });
   assert.deepEqual(
     played.map(({ scenario, peer, round }) => `${scenario} ${round} ${peer}`),
-    ['p2p', 'half-load', 'p2p-qos1-tcp'].flatMap((name) => [
+    ['p2p', 'half-load-each', 'p2p-qos1-tcp'].flatMap((name) => [
       ...['twin', 'mosquitto', 'aedes'].map((peer) => `${name} 0 ${peer}`),
       ...['mosquitto', 'aedes', 'twin'].map((peer) => `${name} 1 ${peer}`),
     ]),
