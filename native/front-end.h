@@ -1,39 +1,15 @@
 // The front end of a worker: its connections, and what their clients send.
 //
-//   bytes -> Input -> frame -> PUBLISH          -> Router (the topic's owner)
-//                           -> acknowledgements -> the session's window -> Outbound
-//                           -> everything else  -> Event (the control plane), the input pauses
+//   bytes -> Input -> frame -> PUBLISH, acknowledgements -> Incoming
+//                           -> everything else           -> Event (the control plane), the input pauses
 #pragma once
-#include <string_view>
 #include <vector>
 
 #include "events.h"
-#include "outbound.h"
+#include "incoming.h"
 #include "topics/slab.h"
-#include "wire/publish.h"
 
 namespace rally {
-
-// Who waits for the acknowledgement of a message.
-struct Source {
-  uint32_t connection = 0;
-  uint32_t generation = 0;
-  uint16_t packetId = 0;
-  uint8_t qos = 0;
-  uint64_t session = 0;
-};
-
-// The way from a front end to the shards.
-class Router {
- public:
-  virtual ~Router() = default;
-  virtual void publish(Publication& publication, const Source& source) = 0;
-  // True when shards cannot take more now. FrontEnd::resumeStalled() follows.
-  virtual bool isCrowded() = 0;
-  virtual uint64_t topicHash(Bytes topic) = 0;
-  // The session has got or lost its connection.
-  virtual void presenceChanged(const Session& session) = 0;
-};
 
 // What CONNECT settled for a connection.
 struct ConnectionTerms {
@@ -49,7 +25,7 @@ struct ConnectionTerms {
 class FrontEnd : public Outbound::ConnectionEnder {
  public:
   FrontEnd(const Limits& limits, Counters& counters, Router& router)
-      : outbound(limits, counters, *this), limits_(limits), counters_(counters), router_(router) {}
+      : outbound(limits, counters, *this), limits_(limits), counters_(counters), router_(router), incoming_(limits, counters, router, outbound, *this) {}
 
   Connection& open(Transport& transport, bool isHost = false) {
     const uint32_t slot = connections_.add();
@@ -68,6 +44,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   void setNow(uint64_t nowMs) {
     nowMs_ = nowMs;
+    incoming_.setNow(nowMs);
     outbound.setNow(nowMs);
   }
 
@@ -182,7 +159,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     Connection& connection = connections_[source.connection];
     if (connection.generation != source.generation || connection.phase != Phase::connected) return false;
     connection.answers.settle(source.packetId, source.qos, reason);
-    sendAnswers(connection);
+    incoming_.sendAnswers(connection);
     return true;
   }
 
@@ -303,7 +280,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       case PacketType::pubrec:
       case PacketType::pubrel:
       case PacketType::pubcomp:
-        return onAcknowledgement(connection, type, first, body);
+        return incoming_.onAcknowledgement(connection, type, first, body);
       case PacketType::pingreq:
         if ((first & 0x0f) != 0 || !body.empty()) return fail(connection, Reason::malformedPacket);
         outbound.send(connection, pingresp);  // [MQTT-3.12.4-1]
@@ -339,147 +316,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       stalled_.push_back(&connection);
       return Flow::hold;
     }
-    Publish publish;
-    Reason reason = readPublish(first, body, connection.version, publish);
-    if (!isError(reason)) reason = resolveTopic(connection, publish);
-    if (!isError(reason) && !connection.isHost) reason = checkAvailable(publish);
-    if (isError(reason)) return fail(connection, reason);
-    const bool isReserved = isReservedTopic(publish.topic);
-    if (isReserved && !connection.isHost) return refusePublish(connection, publish, Reason::notAuthorized);
-    if (!isReserved) counters_.add(Counter::publishReceived);
-    if (limits_.checksPayloadFormat && publish.isText && !isUtf8Payload(publish.payload)) {
-      return refusePublish(connection, publish, Reason::payloadFormatInvalid);
-    }
-    if (publish.qos > 0) {
-      if (publish.qos == 2 && connection.session->received.contains(publish.packetId)) {
-        // Had already; only the PUBREC was lost [MQTT-4.3.3-10].
-        connection.answers.add(publish.packetId, publish.qos, Reason::success);
-        sendAnswers(connection);
-        return Flow::next;
-      }
-      if (connection.version >= mqtt5 && connection.unacknowledged >= limits_.receiveMaximum) {
-        return fail(connection, Reason::receiveMaximumExceeded);  // [MQTT-3.3.4-9]
-      }
-      connection.unacknowledged++;
-      connection.answers.expect(publish.packetId, publish.qos);
-      if (publish.qos == 2) connection.session->received.add(publish.packetId);
-    }
-    Publication publication{publish.topic, forwarded(publish), publish.payload, router_.topicHash(publish.topic),
-                            connection.session->key, publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
-                            publish.qos, publish.retain, {}};
-    router_.publish(publication, {connection.slot, connection.generation, publish.packetId, publish.qos, publication.originSession});
-    return connection.phase == Phase::connected ? Flow::next : Flow::end;
-  }
-
-  // What the CONNACK said that clients may not send (5.0, 3.2.2.3.4 and 3.2.2.3.5).
-  Reason checkAvailable(const Publish& publish) const {
-    if (publish.qos > limits_.maximumQos) return Reason::qosNotSupported;                         // [MQTT-3.2.2-11]
-    if (publish.retain && !limits_.retainAvailable) return Reason::retainNotSupported;            // [MQTT-3.2.2-14]
-    return Reason::success;
-  }
-
-  // The message goes nowhere. Its client learns why in the acknowledgement; where there is none, or it has
-  // no reason code, the message is only counted, but wrong text with QoS 0 ends the connection (5.0, 4.13).
-  Flow refusePublish(Connection& connection, const Publish& publish, Reason reason) {
-    counters_.add(Counter::publishRefused);
-    if (publish.qos > 0) {
-      connection.answers.add(publish.packetId, publish.qos, reason);
-      sendAnswers(connection);
-      return Flow::next;
-    }
-    return reason == Reason::payloadFormatInvalid ? fail(connection, reason) : Flow::next;
-  }
-
-  // PUBACK or PUBREC with an error, and a sentence if the client wants it [MQTT-3.1.2-29] and it fits
-  // [MQTT-3.4.2-2] [MQTT-3.5.2-2].
-  void refuse(Connection& connection, PacketType type, uint16_t packetId, Reason reason) {
-    const std::string_view sentence = refusalSentence(reason);
-    if (connection.version >= mqtt5 && !connection.withholdsProblems && !sentence.empty()) {
-      const std::vector<uint8_t> frame = writeRefusal(type, packetId, reason, sentence);
-      if (connection.maximumPacketSize == 0 || frame.size() <= connection.maximumPacketSize) {
-        outbound.send(connection, Bytes(frame));
-        return;
-      }
-    }
-    outbound.send(connection, writeAcknowledgement(type, packetId, reason, connection.version));
-  }
-
-  // The answers that nothing earlier holds back.
-  void sendAnswers(Connection& connection) {
-    while (connection.phase == Phase::connected && connection.answers.hasReady()) {
-      const Answers::Answer answer = connection.answers.takeReady();
-      const bool isRefused = isError(answer.reason);
-      // A client that has sent PUBREL already is not waiting for anything.
-      const bool isOver = answer.isTaken && (answer.qos == 1 || (isRefused && connection.session->received.remove(answer.packetId)));
-      if (isOver) connection.unacknowledged--;
-      const PacketType type = answer.qos == 1 ? PacketType::puback : PacketType::pubrec;
-      if (isRefused) refuse(connection, type, answer.packetId, answer.reason);
-      else outbound.send(connection, writeAcknowledgement(type, answer.packetId, answer.reason, connection.version));
-    }
-  }
-
-  Bytes forwarded(const Publish& publish) {
-    if (!publish.filtersProperties) return publish.properties;
-    properties_.clear();
-    copyForwardedProperties(publish.properties, properties_);
-    return properties_;
-  }
-
-  // Checks the topic name, or finds it by its alias (5.0, 3.3.2.3.4).
-  Reason resolveTopic(Connection& connection, Publish& publish) {
-    if (publish.topicAlias > connection.topicAliasMaximum) return Reason::topicAliasInvalid;  // [MQTT-3.3.2-9]
-    if (publish.topic.empty() && publish.topicAlias != 0) {
-      const size_t index = publish.topicAlias - size_t(1);
-      if (!connection.aliases || (*connection.aliases)[index].empty()) return Reason::protocolError;
-      publish.topic = (*connection.aliases)[index];
-      return Reason::success;
-    }
-    if (!isTopicName(publish.topic, limits_.topicLevelsMax)) {
-      if (publish.topic.empty() && connection.version >= mqtt5) return Reason::protocolError;
-      return isUtf8(publish.topic) ? Reason::topicNameInvalid : Reason::malformedPacket;
-    }
-    if (publish.topicAlias != 0) {
-      if (!connection.aliases) connection.aliases = std::make_unique<std::vector<std::vector<uint8_t>>>(connection.topicAliasMaximum);
-      (*connection.aliases)[publish.topicAlias - size_t(1)].assign(publish.topic.begin(), publish.topic.end());
-    }
-    return Reason::success;
-  }
-
-  Flow onAcknowledgement(Connection& connection, PacketType type, uint8_t first, Bytes body) {
-    Acknowledgement ack;
-    const Reason reason = readAcknowledgement(first, body, connection.version, ack);
-    if (isError(reason)) return fail(connection, reason);
-    Session& session = *connection.session;
-    if (type == PacketType::pubrel) {
-      const bool isKnown = session.received.remove(ack.packetId);
-      if (isKnown && !session.receivedBefore.remove(ack.packetId)) connection.unacknowledged--;
-      // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
-      answer(connection, PacketType::pubcomp, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
-      return Flow::next;
-    }
-    Window::Entry* entry = session.window.find(ack.packetId, type == PacketType::pubcomp ? Window::State::released : Window::State::sent);
-    if (type == PacketType::pubrec) {
-      onPubrec(connection, entry, ack);
-    } else if (entry && (type == PacketType::pubcomp || entry->delivery.qos == 1)) {
-      session.window.finish(*entry);
-    }
-    outbound.pump(session);
-    return Flow::next;
-  }
-
-  void onPubrec(Connection& connection, Window::Entry* entry, const Acknowledgement& ack) {
-    Window& window = connection.session->window;
-    const bool isKnown = (entry && entry->delivery.qos == 2) || window.find(ack.packetId, Window::State::released);
-    if (isError(ack.reason)) {
-      if (isKnown && entry) window.finish(*entry);
-      return;
-    }
-    if (isKnown && entry) window.release(*entry);
-    answer(connection, PacketType::pubrel, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
-  }
-
-  void answer(Connection& connection, PacketType type, uint16_t packetId, Reason reason) {
-    outbound.send(connection, writeAcknowledgement(type, packetId, reason, connection.version));
+    return incoming_.onPublish(connection, first, body);
   }
 
   // The only CONNECT that never reaches the control plane is the one that is too large: its client learns why if
@@ -498,10 +335,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
   const Limits& limits_;
   Counters& counters_;
   Router& router_;
+  Incoming incoming_;
   Slab<Connection> connections_;
   std::vector<Connection*> stalled_;
   std::vector<Connection*> left_;
-  std::vector<uint8_t> properties_;
   uint32_t generations_ = 0;
   uint64_t nowMs_ = 0;
 };
