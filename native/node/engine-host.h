@@ -59,7 +59,8 @@ class EngineHost {
 
  private:
   static constexpr uint64_t tickMs = 1'000;
-  static constexpr uint64_t turnoverMin = 1'000;  // connections opened and closed that make a storm
+  static constexpr uint64_t turnoverMin = 1'000;            // connections opened and closed that make a storm
+  static constexpr uint64_t subscriptionsLeftMin = 10'000;  // subscriptions ended whose memory is worth it
 
   static uv_loop_t* loopOf(napi_env env) {
     uv_loop_t* loop = nullptr;
@@ -87,15 +88,19 @@ class EngineHost {
     trimWhenQuiet();
   }
 
-  // Gives back to the system what a storm of connections has left free, once it is over.
+  // Gives back to the system what a storm of connections or many subscriptions have left free, once it is over.
   void trimWhenQuiet() {
     const uint64_t turnover = engine.counters.get(Counter::connectionsOpened) + engine.counters.get(Counter::connectionsClosed);
-    const bool isQuiet = turnover == turnoverSeen_;
-    if (isQuiet && turnover - turnoverTrimmed_ > turnoverMin) {
+    const uint64_t subscriptions = engine.counters.get(Counter::subscriptions);
+    const bool isQuiet = turnover == turnoverSeen_ && subscriptions == subscriptionsSeen_;
+    subscriptionsMost_ = std::max(subscriptionsMost_, subscriptions);
+    if (isQuiet && (turnover - turnoverTrimmed_ > turnoverMin || subscriptionsMost_ - subscriptions > subscriptionsLeftMin)) {
       malloc_trim(0);
       turnoverTrimmed_ = turnover;
+      subscriptionsMost_ = subscriptions;
     }
     turnoverSeen_ = turnover;
+    subscriptionsSeen_ = subscriptions;
   }
 
   void onCheck() {
@@ -187,6 +192,8 @@ class EngineHost {
   size_t openHandles_ = 0;
   uint64_t turnoverSeen_ = 0;     // connections opened and closed until the last tick
   uint64_t turnoverTrimmed_ = 0;  // and until memory was last given back
+  uint64_t subscriptionsSeen_ = 0;
+  uint64_t subscriptionsMost_ = 0;  // since then
 };
 
 }  // namespace rally::node

@@ -61,6 +61,7 @@ class SessionTable {
     const SubscriptionRef last = session.subscriptions.back();
     session.subscriptions[index] = last;
     session.subscriptions.pop_back();
+    shrink(session.subscriptions);
     if (index < session.subscriptions.size()) last.filter->subscribers[last.position].indexInSession = index & subscriptionsMax;
     return true;
   }
@@ -80,6 +81,15 @@ class SessionTable {
   }
 
  private:
+  // Gives memory back when three quarters of it are empty.
+  static void shrink(std::vector<SubscriptionRef>& subscriptions) {
+    if (subscriptions.capacity() < 64 || subscriptions.size() > subscriptions.capacity() / 4) return;
+    std::vector<SubscriptionRef> smaller;
+    smaller.reserve(subscriptions.capacity() / 2);
+    smaller.assign(subscriptions.begin(), subscriptions.end());
+    subscriptions.swap(smaller);
+  }
+
   static constexpr uint32_t subscriptionsMax = (uint32_t(1) << 31) - 1;  // far beyond what memory has room for
 
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;

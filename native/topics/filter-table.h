@@ -98,10 +98,10 @@ class FilterTable {
   }
 
   const uint64_t seed_;
-  Slab<Filter> filters_;
+  FilterTree::Filters filters_;
   HashIndex byText_;
   FilterTree tree_;
-  Slab<Share> shares_;
+  Slab<Share, true> shares_;
   std::unordered_map<uint32_t, uint32_t> shareKeys_;
   uint32_t lastShareKey_ = 0;
 };

@@ -21,7 +21,9 @@ namespace rally {
 
 class FilterTree {
  public:
-  FilterTree(uint64_t seed, Slab<Filter>& filters) : seed_(seed), filters_(filters) { nodes_.add(); }
+  using Filters = Slab<Filter, true>;
+
+  FilterTree(uint64_t seed, Filters& filters) : seed_(seed), filters_(filters) { nodes_.add(); }
 
   bool empty() const { return count_ == 0; }
   // Inner nodes, with the root.
@@ -202,9 +204,9 @@ class FilterTree {
   }
 
   const uint64_t seed_;
-  Slab<Filter>& filters_;
+  Filters& filters_;
   size_t count_ = 0;
-  Slab<Node> nodes_;
+  Slab<Node, true> nodes_;
   HashIndex index_;
   std::vector<uint32_t> reached_;
   std::vector<uint32_t> next_;

@@ -2,8 +2,10 @@
 // owner, who says at each look-up whether an identifier is the one meant.
 //
 //   slots_ = [tag, id][tag, id][-, 0]...    open addressing, linear probing, at most 3/4 full;
-//   tag = upper half of the hash, home slot = tag & mask; removal shifts the followers back.
+//   tag = upper half of the hash, home slot = tag & mask; removal shifts the followers back. Halved when it is less
+//   than 1/8 full.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -25,7 +27,7 @@ class HashIndex {
   }
 
   void add(uint64_t hash, uint32_t id) {
-    if ((count_ + 1) * 4 > slots_.size() * 3) grow();
+    if ((count_ + 1) * 4 > slots_.size() * 3) resize(std::max(slotsMin, slots_.size() * 2));
     place({tagOf(hash), id});
     count_++;
   }
@@ -41,6 +43,7 @@ class HashIndex {
     }
     slots_[at] = {};
     count_--;
+    if (count_ * 8 < slots_.size() && slots_.size() > slotsMin) resize(slots_.size() / 2);
   }
 
   size_t size() const { return count_; }
@@ -51,6 +54,8 @@ class HashIndex {
     uint32_t id = 0;
   };
 
+  static constexpr size_t slotsMin = 16;
+
   static uint32_t tagOf(uint64_t hash) { return uint32_t(hash >> 32); }
 
   void place(Slot slot) {
@@ -58,8 +63,8 @@ class HashIndex {
     while (slots_[at].id != 0) at = (at + 1) & mask_;
     slots_[at] = slot;
   }
-  void grow() {
-    std::vector<Slot> old(slots_.empty() ? 16 : slots_.size() * 2);
+  void resize(size_t slots) {
+    std::vector<Slot> old(slots);
     old.swap(slots_);
     mask_ = uint32_t(slots_.size() - 1);
     for (const Slot& slot : old) {

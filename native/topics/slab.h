@@ -1,43 +1,95 @@
-// Objects of one type under stable 32-bit identifiers and stable addresses: chunks that are never
-// moved, and a free list. Identifier 0 is never given out, so it can stand for "none".
+// Objects of one type under stable 32-bit identifiers and stable addresses, in chunks that are never moved.
+// Identifier 0 is never given out, so it can stand for "none".
 //
-//   chunks_ -> [1023 objects][1024 objects]...        free_ = identifiers to use again, newest last
+//   chunks_ -> [1024 objects][1024 objects][freed]...      roomy_ = chunks with room; the first is filled first
+//   uses_   -> [a bit each  ][a bit each  ][-    ]...      freed_ = places of chunks that are no more
+//
+// With `givesBack` a chunk is freed when its last object is removed and there is room elsewhere, and what is removed
+// must not be looked at again. Without, it is there still, as it was when it was new.
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
 namespace rally {
 
-template <class T>
+template <class T, bool givesBack = false>
 class Slab {
  public:
   uint32_t add() {
-    if (free_.empty()) {
-      if (next_ % chunkSize == 0 || chunks_.empty()) chunks_.push_back(std::make_unique<T[]>(chunkSize));
-      return next_++;
-    }
-    const uint32_t id = free_.back();
-    free_.pop_back();
+    if (roomy_.empty()) open();
+    const uint32_t chunk = *roomy_.begin();
+    const uint32_t id = chunk * chunkSize + uses_[chunk].take();
+    if (uses_[chunk].count == chunkSize) roomy_.erase(chunk);
+    end_ = std::max(end_, id + 1);
+    size_++;
     return id;
   }
   void remove(uint32_t id) {
+    const uint32_t chunk = id / chunkSize;
     (*this)[id] = T();
-    free_.push_back(id);
+    if (uses_[chunk].count == chunkSize) roomy_.insert(chunk);
+    uses_[chunk].leave(id % chunkSize);
+    size_--;
+    if (givesBack && uses_[chunk].count == 0 && roomy_.size() > 1) free(chunk);
   }
   T& operator[](uint32_t id) { return chunks_[id / chunkSize][id % chunkSize]; }
   const T& operator[](uint32_t id) const { return chunks_[id / chunkSize][id % chunkSize]; }
 
   // One more than the largest identifier ever given out.
-  uint32_t end() const { return next_; }
-  size_t size() const { return next_ - 1 - free_.size(); }
+  uint32_t end() const { return end_; }
+  size_t size() const { return size_; }
 
  private:
   static constexpr uint32_t chunkSize = 1024;
+
+  // Which objects of a chunk are in use.
+  struct Use {
+    std::array<uint64_t, chunkSize / 64> bits{};
+    uint32_t count = 0;
+
+    uint32_t take() {
+      uint32_t word = 0;
+      while (~bits[word] == 0) word++;
+      const auto bit = uint32_t(__builtin_ctzll(~bits[word]));
+      bits[word] |= uint64_t(1) << bit;
+      count++;
+      return word * 64 + bit;
+    }
+    void leave(uint32_t offset) {
+      bits[offset / 64] &= ~(uint64_t(1) << offset % 64);
+      count--;
+    }
+  };
+
+  void open() {
+    if (freed_.empty()) {
+      freed_.push_back(uint32_t(chunks_.size()));
+      chunks_.emplace_back();
+      uses_.emplace_back();
+    }
+    const uint32_t chunk = freed_.back();
+    freed_.pop_back();
+    chunks_[chunk] = std::make_unique<T[]>(chunkSize);
+    if (chunk == 0) uses_[chunk].take();  // identifier 0
+    roomy_.insert(chunk);
+  }
+  void free(uint32_t chunk) {
+    chunks_[chunk] = nullptr;
+    roomy_.erase(chunk);
+    freed_.push_back(chunk);
+  }
+
   std::vector<std::unique_ptr<T[]>> chunks_;
-  std::vector<uint32_t> free_;
-  uint32_t next_ = 1;
+  std::vector<Use> uses_;
+  std::set<uint32_t> roomy_;
+  std::vector<uint32_t> freed_;
+  uint32_t end_ = 1;
+  size_t size_ = 0;
 };
 
 }  // namespace rally

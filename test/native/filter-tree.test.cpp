@@ -14,7 +14,7 @@ namespace {
 
 // A tree, its filters by text, and the oracle's opinion of both.
 struct Grove {
-  Slab<Filter> filters;
+  FilterTree::Filters filters;
   FilterTree tree;
   std::map<std::string, uint32_t> ids;
 

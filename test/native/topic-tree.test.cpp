@@ -73,34 +73,52 @@ TEST("hash index: empty, and emptied, finds nothing") {
   CHECK_EQ(index.size(), 0);
 }
 
-TEST("slab: identifiers are unique while in use and never 0, addresses stay, removed objects are reset") {
-  check::eachSeed(10, [](check::Random& random) {
-    Slab<std::string> slab;
-    std::unordered_map<uint32_t, std::pair<std::string*, std::string>> oracle;
-    std::vector<uint32_t> present;
-    for (int step = 0; step < 4'000; step++) {
-      if (random.chance(40) && !present.empty()) {
-        const size_t at = random.below(present.size());
-        slab.remove(present[at]);
-        oracle.erase(present[at]);
-        present[at] = present.back();
-        present.pop_back();
-      } else {
-        const uint32_t id = slab.add();
-        CHECK(id != 0 && id < slab.end());
-        CHECK(!oracle.contains(id));
-        CHECK(slab[id].empty());
-        slab[id] = std::to_string(step);
-        oracle[id] = {&slab[id], slab[id]};
-        present.push_back(id);
-      }
-      CHECK_EQ(slab.size(), oracle.size());
+namespace {
+
+template <bool givesBack>
+void checkSlab(check::Random& random) {
+  Slab<std::string, givesBack> slab;
+  std::unordered_map<uint32_t, std::pair<std::string*, std::string>> oracle;
+  std::vector<uint32_t> present;
+  unsigned removals = 40;
+  for (int step = 0; step < 12'000; step++) {
+    if (step % 3'000 == 0) removals = 95 - removals;  // grows and shrinks over several chunks
+    if (random.chance(removals) && !present.empty()) {
+      const size_t at = random.below(present.size());
+      slab.remove(present[at]);
+      oracle.erase(present[at]);
+      present[at] = present.back();
+      present.pop_back();
+    } else {
+      const uint32_t id = slab.add();
+      CHECK(id != 0 && id < slab.end());
+      CHECK(!oracle.contains(id));
+      CHECK(slab[id].empty());
+      slab[id] = std::to_string(step);
+      oracle[id] = {&slab[id], slab[id]};
+      present.push_back(id);
     }
-    for (const auto& [id, expected] : oracle) {
-      CHECK(&slab[id] == expected.first);
-      CHECK_EQ(slab[id], expected.second);
-    }
-  });
+    CHECK_EQ(slab.size(), oracle.size());
+  }
+  for (const auto& [id, expected] : oracle) {
+    CHECK(&slab[id] == expected.first);
+    CHECK_EQ(slab[id], expected.second);
+  }
+  const uint32_t end = slab.end();
+  for (const uint32_t id : present) slab.remove(id);
+  CHECK_EQ(slab.size(), 0);
+  if (!givesBack) CHECK(slab[end - 1].empty());
+  std::set<uint32_t> again;
+  while (slab.size() < end - 1) again.insert(slab.add());
+  CHECK_EQ(again.size(), end - 1);
+  CHECK_EQ(slab.end(), end);  // no gap is left
+}
+
+}  // namespace
+
+TEST("slab: identifiers are unique while in use and never 0, addresses stay, removed objects are reset, chunks come back") {
+  check::eachSeed(10, checkSlab<false>);
+  check::eachSeed(10, checkSlab<true>);
 }
 
 TEST("topic tree: random growth and pruning against a map") {
