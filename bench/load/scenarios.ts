@@ -248,7 +248,7 @@ export function soakOf(minutes: number, rate: number): Scenario {
       transport: 'ws',
       publishers: 50,
       subscribers: 200,
-      frozen: 2,
+      frozen: 8, // those over WebSocket are cut off when they answer no ping, those over TCP stay
       slow: 8,
       slowbytes: 20_000,
       churn: 100,

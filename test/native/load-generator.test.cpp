@@ -103,7 +103,7 @@ TEST("sequence: finds gaps, late numbers and duplicates as a set does") {
 
 TEST("session record: what is missing, late or came twice without DUP is a fault, from the first message on") {
   const auto faultsOf = [](const std::vector<std::pair<uint32_t, bool>>& messages) {
-    SessionRecord record(stampBytes);
+    SessionRecord record("a session", stampBytes);
     const uint32_t earlier = record.connect();
     const uint32_t connection = record.connect();
     for (const auto& [number, isDuplicate] : messages) {
@@ -122,7 +122,7 @@ TEST("session record: what is missing, late or came twice without DUP is a fault
 }
 
 TEST("session record: a session that begins anew misses nothing of before, and keeps what was wrong") {
-  SessionRecord record(stampBytes);
+  SessionRecord record("a session", stampBytes);
   const auto take = [&](uint32_t number) { record.take(record.connect(), {1, false, 1, payloadOf({0, 7, number}, stampBytes)}); };
   take(1);
   take(3);

@@ -73,9 +73,17 @@ class Plan {
   // After the threads have ended.
   Faults faults() {
     Faults sum;
-    for (SessionRecord& each : records_) sum.add(each.faults());
+    for (SessionRecord& each : records_) {
+      const Faults own = each.faults();
+      if (own.any()) shared_.note(each.name() + ": " + own.text());
+      sum.add(own);
+    }
     const auto lastOf = [this](uint32_t stream) { return publishers_[stream / topics()]->streams()[stream % topics()].sequence; };
-    for (const Subscriber* each : subscribers_) sum.add(each->faults(lastOf));
+    for (size_t n = 0; n < subscribers_.size(); n++) {
+      const Faults own = subscribers_[n]->faults(lastOf);
+      if (own.any()) shared_.note("subscriber " + std::to_string(n) + ": " + own.text());
+      sum.add(own);
+    }
     for (const RetainedReader* each : retainedReaders_) sum.add(each->faults());
     for (const Publisher* each : publishers_) sum.refused += each->refusals();
     for (const RetainedPublisher* each : retainedPublishers_) sum.refused += each->refusals();
@@ -332,7 +340,9 @@ class Plan {
     const uint64_t publisher = isClean ? pair % options_.publishers : pair % (options_.publishers / qosCount) * qosCount + 1 + pair % 2;
     Loop& loop = *loops_[pair % loops_.size()];
     for (uint32_t member = 0; member < 2; member++) {
-      if (isClean || member == 0) records_.emplace_back(options_.payload);
+      if (isClean || member == 0) {
+        records_.emplace_back((isClean ? "client of pair " : "lasting session of pair ") + std::to_string(pair), options_.payload);
+      }
       Churner& churner = make<Churner>(loop, Churner::Terms{
           .filters = {prefix() + "/" + std::to_string(publisher) + "/+"}, .changing = exactFilter(n + member),
           .qos = uint8_t(isClean ? (pair + member) % qosCount : 1 + member), .isClean = isClean, .stayMsMax = 2'000, .seed = n + member + 1}, records_.back());

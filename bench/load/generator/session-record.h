@@ -13,7 +13,9 @@ namespace load {
 
 class SessionRecord {
  public:
-  explicit SessionRecord(size_t payloadBytes) : payloadBytes_(payloadBytes) {}
+  SessionRecord(std::string name, size_t payloadBytes) : name_(std::move(name)), payloadBytes_(payloadBytes) {}
+
+  const std::string& name() const { return name_; }
 
   // Names the connection that the session is on from now on. What an earlier one still reads does not count, since
   // the broker takes no acknowledgement from there any more and sends it again.
@@ -64,6 +66,7 @@ class SessionRecord {
     for (const auto& [number, stream] : streams_) faults_.lost += stream.sequence.missing();
   }
 
+  const std::string name_;
   const size_t payloadBytes_;
   uint32_t connection_ = 0;
   std::unordered_map<uint32_t, Stream> streams_;

@@ -1,5 +1,7 @@
 // What one thread has counted in one stage of the load.
 #pragma once
+#include <string>
+
 #include "histogram.h"
 
 namespace load {
@@ -41,6 +43,11 @@ struct Faults {
   uint64_t corrupt = 0;      // not what was published, or not for this subscriber
   uint64_t refused = 0;      // PUBACK, PUBREC or PUBCOMP with an error
 
+  bool any() const { return lost + undelivered + duplicates + outOfOrder + corrupt + refused > 0; }
+  std::string text() const {
+    return std::to_string(lost) + " lost, " + std::to_string(undelivered) + " undelivered, " + std::to_string(duplicates) +
+           " duplicates, " + std::to_string(outOfOrder) + " out of order, " + std::to_string(corrupt) + " corrupt";
+  }
   void add(const Faults& other) {
     lost += other.lost;
     undelivered += other.undelivered;
