@@ -24,18 +24,21 @@ export async function startChromium(test: TestContext): Promise<Browser> {
 }
 
 /**
- * Serves an empty page, dist/client/ and `scripts`, by their names, on a free port of loopback; returns the URL
+ * Serves an empty page, dist/client/ and `files`, HTML and JavaScript by their names, on a free port of loopback; returns the URL
  * of the page.
  */
-export async function servePage(test: TestContext, scripts: Record<string, string> = {}): Promise<string> {
+export async function servePage(test: TestContext, files: Record<string, string> = {}): Promise<string> {
   const server = createServer(async ({ url = '/' }, response) => {
     const name = url.slice(1);
     if (name === '') {
       response.setHeader('content-type', 'text/html');
       response.end('<!doctype html><meta charset="utf-8"><title>Rally</title>');
+    } else if (files[name] !== undefined) {
+      response.setHeader('content-type', name.endsWith('.js') ? 'text/javascript' : 'text/html');
+      response.end(files[name]);
     } else if (/^[\w.-]+\.js$/.test(name)) {
       response.setHeader('content-type', 'text/javascript');
-      response.end(scripts[name] ?? (await readFile(new URL(name, clientFolder))));
+      response.end(await readFile(new URL(name, clientFolder)));
     } else {
       response.statusCode = 404;
       response.end();

@@ -138,6 +138,45 @@ test('without reconnect the first loss is the end', async () => {
   assert.equal(rally.status, 'closed');
 });
 
+test('the backoff is a random part of a bound that doubles up to its cap', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const network = new FakeNetwork();
+  let part = 0.25;
+  context.mock.method(Math, 'random', () => part);
+  const rally = new Rally('ws://broker.example/', {
+    WebSocket: network.WebSocket,
+    reconnect: { minMs: 100, maxMs: 1_000 },
+  });
+  const delays: number[] = [];
+  rally.on('reconnecting', ({ delayMs }) => delays.push(delayMs));
+  for (let attempt = 0; attempt < 6; attempt++) {
+    await Promise.resolve();
+    assert.equal(network.sockets.length, attempt + 1, 'no sooner');
+    network.sockets[attempt]?.cut();
+    if (attempt === 4) part = 0;
+    context.mock.timers.tick(delays.at(-1) ?? 0);
+  }
+  assert.deepEqual(delays, [25, 50, 100, 200, 250, 0]);
+  rally.close();
+});
+
+test('a listener of events is called until its signal aborts, once, or until it is taken back', async () => {
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: quick });
+  const told: string[] = [];
+  const abort = new AbortController();
+  rally.on('connected', () => told.push('signal'), { signal: abort.signal });
+  rally.on('connected', () => told.push('once'), { once: true });
+  const off = rally.on('connected', () => told.push('off'));
+  const first = await network.accepted();
+  abort.abort();
+  off();
+  first.cut();
+  await network.accepted(1);
+  assert.deepEqual(told, ['signal', 'once', 'off']);
+  rally.close();
+});
+
 test('a signal that aborts ends connect and the client', async () => {
   const network = new FakeNetwork();
   const abort = new AbortController();
