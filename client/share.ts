@@ -33,10 +33,10 @@ export interface ShareOptions extends RallyOptions {
 
 /**
  * As `new Rally`, with a connection and a session that all tabs of the origin share which ask for the same: the
- * URL, the options and `group` decide, and who asks for something else has a connection of its own. `credentials` is asked in all tabs, and
- * the first answer counts. Where the browser has no SharedWorker, or the page is not from a secure origin and
- * so has no locks, the tab gets a connection of its own. Throws a TypeError for `options.WebSocket`, which a
- * worker could not be given.
+ * URL, the options and `group` decide, and who asks for something else has a connection of its own. `credentials`
+ * is asked in all tabs, and the first answer counts. Where the browser has no SharedWorker, or the page is not from
+ * a secure origin and so has no locks, the tab gets a connection of its own. Throws a TypeError for
+ * `options.WebSocket`, which a worker could not be given.
  */
 export function shareConnection(url: string | URL, options: ShareOptions): RallyClient {
   const { worker, group = '', ...own } = options;
