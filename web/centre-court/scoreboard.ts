@@ -47,16 +47,19 @@ export class Scoreboard {
   }
 
   #showSide(side: Side, player: string, score: Score): void {
-    const { name, serve, row, sets, points } = this.#rows[side];
+    const { name, serve, sets, points } = this.#rows[side];
     setText(name, player);
     const isServing = score.winner === undefined && servingSide(score) === side;
     serve.classList.toggle('serving', isServing);
     setText(serve, isServing ? 'serves' : '');
-    row.classList.toggle('won', score.winner === side);
     sets.forEach((cell, index) => {
       showSet(cell, score, side, index);
     });
-    setText(points, score.winner === undefined ? pointsShown(score)[side] : '', true);
+    setText(
+      points,
+      score.winner === undefined ? pointsShown(score)[side] : score.winner === side ? '✓' : '',
+      true,
+    );
     points.classList.toggle('tie-break', isTieBreak(score));
   }
 }

@@ -185,9 +185,14 @@ function pollCost(): StepCost {
 function showFigures(): void {
   if (match === '') return;
   const now = performance.now();
+  const isLive = rally.status === 'connected';
+  setText(byId('push-verdict'), isLive ? 'up to date' : 'not connected');
+  byId('push-side').classList.toggle('stale', !isLive);
   setText(byId('push-behind'), echoMs === undefined ? '–' : showDuration(echoMs));
   const behindMs = behind.behindMs(now);
-  setText(byId('poll-behind'), !behind.isBehind ? 'up to date' : `${showDuration(behindMs)} behind`);
+  // What is pushed is the measure: without it nobody knows how old the other side is.
+  const pollVerdict = behind.isBehind ? `${showDuration(behindMs)} behind` : 'up to date';
+  setText(byId('poll-behind'), isLive ? pollVerdict : 'not known');
   setText(byId('poll-news'), numberFormat.format(counted.news));
   timeline.draw(now);
   byId('poll-side').classList.toggle('stale', behind.isBehind);

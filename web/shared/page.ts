@@ -67,6 +67,7 @@ function showState(rally: Rally): void {
   const show = (status: Rally['status'], text: string, trouble = ''): void => {
     clearTimeout(grace);
     state.dataset['status'] = status;
+    document.documentElement.dataset['link'] = status;
     setText(state, text);
     grace = setTimeout(() => showOutage(outage, trouble), trouble === '' ? 0 : graceMs);
   };

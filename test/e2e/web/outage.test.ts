@@ -1,4 +1,5 @@
 /** The broker is killed under open pages: each says so, and recovers by itself when the broker is back. */
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startCommand, unusedPort } from '../../support/command.ts';
 import { connectRally } from '../../support/rally.ts';
@@ -32,6 +33,11 @@ test('every page says that the broker is away, and goes on when it is back', asy
   await broker.exited();
   for (const page of all)
     await reads(page.locator('#outage'), /^The broker cannot be reached\. This page goes on by itself/);
+  // No page says that what it shows is of this moment.
+  assert.equal(await viewer.evaluate('document.documentElement.dataset.link'), 'reconnecting');
+  const pushOrPoll = all.find((page) => page.url().includes('push-or-poll')) ?? viewer;
+  await reads(pushOrPoll.locator('#push-verdict'), 'not connected');
+  await reads(pushOrPoll.locator('#poll-behind'), 'not known');
   // The umpire goes on meanwhile.
   for (let count = 0; count < 3; count += 1) await umpire.getByRole('button', { name: 'Point Ada' }).click();
   await reads(umpire.locator('#waiting'), /Keep scoring/);

@@ -29,6 +29,7 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
     await reads(pushed, '15\n0');
     await reads(polled, '15\n0');
     await reads(page.locator('#poll-behind'), 'up to date');
+    await reads(page.locator('#push-verdict'), 'up to date');
     await broker.publish(topic, stateAfter('0w0w', 2_000), { retain: true });
     await reads(pushed, '30\n0');
     await reads(page.locator('#poll-behind'), /^\d.* behind$/);
