@@ -2,20 +2,17 @@
 import assert from 'node:assert/strict';
 import { packet, string, text } from '../support/octets.ts';
 import { puback, pubcomp, publish, pubrec, pubrel } from '../support/packets.ts';
+import { pair } from '../support/pair.ts';
 import { section } from '../support/section.ts';
 
 const test = section('3.1.1', '4.3 Quality of service');
 
-test('[MQTT-4.3.1-1] the server sends QoS 0 with neither QoS nor DUP, once', async ({ connect, name }) => {
-  const topic = name('/t');
-  const clientId = name('c');
-  const client = await connect({ clientId, clean: false });
-  await client.subscribe(topic, 0);
-  const publisher = await connect();
-  await publisher.publish(topic, 'x', { qos: 2 });
-  await client.expect(packet(0x30, string(topic), text('x')));
-  client.drop();
-  const again = await connect({ clientId, clean: false });
+test('[MQTT-4.3.1-1] the server sends QoS 0 with neither QoS nor DUP, once', async (context) => {
+  const { publisher, subscriber, reconnect } = await pair(context, 0);
+  await publisher.publish(context.name(), 'x', { qos: 2 });
+  await subscriber.expect(packet(0x30, string(context.name()), text('x')));
+  subscriber.drop();
+  const again = await reconnect();
   await again.ping();
 });
 
@@ -46,22 +43,22 @@ test('[MQTT-4.3.2-1] the server sends QoS 1 with a free packet identifier and wi
   }
 });
 
-test('[MQTT-4.3.2-1] the server holds QoS 1 until its PUBACK, and not longer', async ({ connect, name }) => {
-  const topic = name('/t');
-  const clientId = name('c');
-  const client = await connect({ clientId, clean: false });
-  await client.subscribe(topic, 1);
-  const publisher = await connect();
-  for (const payload of ['a', 'b', 'c']) await publisher.publish(topic, payload, { qos: 1 });
-  const messages = [await client.nextPublish(), await client.nextPublish(), await client.nextPublish()];
-  client.send(puback(messages[1]?.id ?? 0));
-  await client.ping();
-  client.drop();
-  const again = await connect({ clientId, clean: false });
+test('[MQTT-4.3.2-1] the server holds QoS 1 until its PUBACK, and not longer', async (context) => {
+  const { publisher, subscriber, reconnect } = await pair(context, 1);
+  for (const payload of ['a', 'b', 'c']) await publisher.publish(context.name(), payload, { qos: 1 });
+  const messages = [
+    await subscriber.nextPublish(),
+    await subscriber.nextPublish(),
+    await subscriber.nextPublish(),
+  ];
+  subscriber.send(puback(messages[1]?.id ?? 0));
+  await subscriber.ping();
+  subscriber.drop();
+  const again = await reconnect();
   assert.deepEqual(await again.receiveTexts(2), ['a', 'c']);
   await again.ping();
   await again.disconnect();
-  await (await connect({ clientId, clean: false })).ping();
+  await (await reconnect()).ping();
 });
 
 test('[MQTT-4.3.2-2] the server answers QoS 1 with a PUBACK', async ({ connect, name }) => {
@@ -110,27 +107,20 @@ test('[MQTT-4.3.3-1] the server sends QoS 2 in its four steps', async ({ connect
   await client.ping();
 });
 
-test('[MQTT-4.3.3-1] behind its PUBREL the server does not send the PUBLISH again', async ({
-  connect,
-  name,
-}) => {
-  const topic = name('/t');
-  const clientId = name('c');
-  const client = await connect({ clientId, clean: false });
-  await client.subscribe(topic, 2);
-  const publisher = await connect();
-  await publisher.publish(topic, 'x', { qos: 2 });
-  const { id } = await client.nextPublish();
-  client.send(pubrec(id));
-  await client.expect(pubrel(id));
-  client.drop();
-  const again = await connect({ clientId, clean: false });
+test('[MQTT-4.3.3-1] behind its PUBREL the server does not send the PUBLISH again', async (context) => {
+  const { publisher, subscriber, reconnect } = await pair(context, 2);
+  await publisher.publish(context.name(), 'x', { qos: 2 });
+  const { id } = await subscriber.nextPublish();
+  subscriber.send(pubrec(id));
+  await subscriber.expect(pubrel(id));
+  subscriber.drop();
+  const again = await reconnect();
   await again.expect(pubrel(id));
   await again.ping();
   again.send(pubcomp(id));
   await again.ping();
   await again.disconnect();
-  await (await connect({ clientId, clean: false })).ping();
+  await (await reconnect()).ping();
 });
 
 test('[MQTT-4.3.3-2] the server answers QoS 2 as often as it comes, and hands it on once', async ({

@@ -1,46 +1,40 @@
 /** Section 4.4: what is sent again, and when. */
 import assert from 'node:assert/strict';
 import { puback, pubcomp, publish, pubrec, pubrel } from '../support/packets.ts';
+import { pair } from '../support/pair.ts';
 import { section } from '../support/section.ts';
 
 const test = section('3.1.1', '4.4 Message delivery retry');
 
-test('[MQTT-4.4.0-1] PUBLISH packets without an answer come again as they were, with DUP', async ({
-  connect,
-  name,
-}) => {
-  const topic = name('/t');
-  const clientId = name('c');
-  const first = await connect({ clientId, clean: false });
-  await first.subscribe(topic, 2);
-  const publisher = await connect();
-  for (const qos of [1, 2] as const) await publisher.publish(topic, `QoS ${qos}`, { qos });
-  const messages = [await first.nextPublish(), await first.nextPublish()];
+test('[MQTT-4.4.0-1] PUBLISH packets without an answer come again as they were, with DUP', async (context) => {
+  const { publisher, subscriber, reconnect } = await pair(context, 2);
+  for (const qos of [1, 2] as const) await publisher.publish(context.name(), `QoS ${qos}`, { qos });
+  const messages = [await subscriber.nextPublish(), await subscriber.nextPublish()];
   for (let round = 0; round < 2; round++) {
-    const client = await connect({ clientId, clean: false });
+    const client = await reconnect();
     for (const { id, qos, text } of messages) {
-      await client.expect(publish('3.1.1', topic, text, { qos, id, dup: true }));
+      await client.expect(publish('3.1.1', context.name(), text, { qos, id, dup: true }));
     }
     await client.ping();
   }
 });
 
-test('[MQTT-4.4.0-1] PUBREL packets without an answer come again', async ({ connect, name }) => {
-  const topic = name('/t');
-  const clientId = name('c');
-  const first = await connect({ clientId, clean: false });
-  await first.subscribe(topic, 2);
-  const publisher = await connect();
-  for (const payload of ['one', 'two', 'three']) await publisher.publish(topic, payload, { qos: 2 });
-  const messages = [await first.nextPublish(), await first.nextPublish(), await first.nextPublish()];
+test('[MQTT-4.4.0-1] PUBREL packets without an answer come again', async (context) => {
+  const { publisher, subscriber, reconnect } = await pair(context, 2);
+  for (const payload of ['one', 'two', 'three']) await publisher.publish(context.name(), payload, { qos: 2 });
+  const messages = [
+    await subscriber.nextPublish(),
+    await subscriber.nextPublish(),
+    await subscriber.nextPublish(),
+  ];
   const [one, two, three] = messages.map(({ id }) => id);
   assert.ok(one !== undefined && two !== undefined && three !== undefined);
   for (const id of [one, two]) {
-    first.send(pubrec(id));
-    await first.expect(pubrel(id));
+    subscriber.send(pubrec(id));
+    await subscriber.expect(pubrel(id));
   }
-  first.drop();
-  const second = await connect({ clientId, clean: false });
+  subscriber.drop();
+  const second = await reconnect();
   const received = [await second.next(), await second.next(), await second.next()];
   assert.deepEqual(
     received.map(({ header }) => header).sort(),
@@ -52,7 +46,7 @@ test('[MQTT-4.4.0-1] PUBREL packets without an answer come again', async ({ conn
   await second.expect(pubrel(three));
   second.send(pubcomp(three));
   await second.disconnect();
-  await (await connect({ clientId, clean: false })).ping();
+  await (await reconnect()).ping();
 });
 
 test('[MQTT-4.4.0-1] what a client sends again after its PUBREC was lost is one message', async ({
@@ -79,20 +73,17 @@ test('[MQTT-4.4.0-1] what a client sends again after its PUBREC was lost is one 
   await watcher.nothingBefore(await connect(), topic);
 });
 
-test('[MQTT-4.4.0-1] what was acknowledged does not come again', async ({ connect, name }) => {
-  const topic = name('/t');
-  const clientId = name('c');
-  const first = await connect({ clientId, clean: false });
-  await first.subscribe(topic, 1);
-  const publisher = await connect();
-  for (let number = 0; number < 10; number++) await publisher.publish(topic, `${number}`, { qos: 1 });
+test('[MQTT-4.4.0-1] what was acknowledged does not come again', async (context) => {
+  const { publisher, subscriber, reconnect } = await pair(context, 1);
+  for (let number = 0; number < 10; number++)
+    await publisher.publish(context.name(), `${number}`, { qos: 1 });
   for (let number = 0; number < 10; number++) {
-    const { id, text } = await first.nextPublish();
-    if (Number(text) % 3 !== 0) first.send(puback(id));
+    const { id, text } = await subscriber.nextPublish();
+    if (Number(text) % 3 !== 0) subscriber.send(puback(id));
   }
-  await first.ping();
-  first.drop();
-  const second = await connect({ clientId, clean: false });
+  await subscriber.ping();
+  subscriber.drop();
+  const second = await reconnect();
   assert.deepEqual(await second.receiveTexts(4), ['0', '3', '6', '9']);
   await second.ping();
 });

@@ -1,25 +1,15 @@
 /** QoS 0, 1 and 2, with the server as sender and as receiver. */
 import assert from 'node:assert/strict';
 import { octets, u32 } from '../support/octets.ts';
-import { puback, pubcomp, publish, pubrec, pubrel, type QoS } from '../support/packets.ts';
+import { puback, pubcomp, publish, pubrec, pubrel } from '../support/packets.ts';
+import { pair, sessionExpiry } from '../support/pair.ts';
 import { packetType } from '../support/received.ts';
-import { type Context, section } from '../support/section.ts';
+import { section } from '../support/section.ts';
 import { secondsPass } from '../support/server-clock.ts';
 
 const test = section('5.0', '4.3 Quality of Service levels and protocol flows');
 
-const sessionExpiry = octets('11', u32(60));
 const messageExpiry = (seconds: number): Uint8Array => octets('02', u32(seconds));
-
-/** A subscriber with a session that stays, and a publisher. */
-async function pair({ connect, name }: Context, qos: QoS) {
-  const publisher = await connect();
-  const session = { clientId: name('s'), properties: sessionExpiry };
-  const subscriber = await connect(session);
-  await subscriber.subscribe(name(), qos);
-  const reconnect = () => connect({ ...session, clean: false });
-  return { publisher, subscriber, reconnect };
-}
 
 for (const publishedWith of [0, 1, 2] as const) {
   test(`[MQTT-4.3.1-1] what goes out with QoS 0 has DUP 0, published with QoS ${publishedWith}`, async (context) => {

@@ -1,26 +1,16 @@
 /** What is sent again when a client comes back, and what is not. */
 import assert from 'node:assert/strict';
-import { octets, packet, u16, u32 } from '../support/octets.ts';
+import { packet, u16 } from '../support/octets.ts';
 import { puback, pubcomp, publish, pubrec, pubrel } from '../support/packets.ts';
+import { pair, sessionExpiry } from '../support/pair.ts';
 import { packetType } from '../support/received.ts';
-import { type Context, section } from '../support/section.ts';
+import { section } from '../support/section.ts';
 import { secondsPass } from '../support/server-clock.ts';
 
 const test = section('5.0', '4.4 Message delivery retry');
 
-const sessionExpiry = octets('11', u32(60));
-
-async function pair({ connect, name }: Context) {
-  const publisher = await connect();
-  const session = { clientId: name('s'), properties: sessionExpiry };
-  const subscriber = await connect(session);
-  await subscriber.subscribe(name(), 2);
-  const reconnect = () => connect({ ...session, clean: false });
-  return { publisher, subscriber, reconnect };
-}
-
 test('[MQTT-4.4.0-1] after a reconnect PUBLISH and PUBREL come again, with their packet identifiers', async (context) => {
-  const { publisher, subscriber, reconnect } = await pair(context);
+  const { publisher, subscriber, reconnect } = await pair(context, 2);
   const ids = new Map<string, number>();
   for (const [text, qos] of [
     ['a', 1],
@@ -85,7 +75,7 @@ test('[MQTT-4.4.0-1] the server takes what a client sends again', async ({ conne
 });
 
 test('[MQTT-4.4.0-1] while the connection lasts nothing is sent again', async (context) => {
-  const { publisher, subscriber } = await pair(context);
+  const { publisher, subscriber } = await pair(context, 2);
   await publisher.publish(context.name(), 'one', { qos: 1 });
   await publisher.publish(context.name(), 'two', { qos: 2 });
   await subscriber.nextPublish();
@@ -97,7 +87,7 @@ test('[MQTT-4.4.0-1] while the connection lasts nothing is sent again', async (c
 });
 
 test('[MQTT-4.4.0-1] with a clean start nothing is sent again', async (context) => {
-  const { publisher, subscriber } = await pair(context);
+  const { publisher, subscriber } = await pair(context, 2);
   for (const qos of [1, 2] as const) await publisher.publish(context.name(), 'm', { qos });
   await subscriber.nextPublish();
   await subscriber.nextPublish();
@@ -112,7 +102,7 @@ for (const [what, header, qos] of [
   ['PUBREC', 0x50, 2],
 ] as const) {
   test(`[MQTT-4.4.0-2] a message that a ${what} with 0x80 or more answered does not come again`, async (context) => {
-    const { publisher, subscriber, reconnect } = await pair(context);
+    const { publisher, subscriber, reconnect } = await pair(context, 2);
     const codes = [0x80, 0x83, 0x87, 0x97];
     for (const code of codes) {
       await publisher.publish(context.name(), 'refused', { qos });
