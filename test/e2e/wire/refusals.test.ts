@@ -225,41 +225,6 @@ for (const transport of transports) {
   });
 }
 
-test('more QoS 2 messages than Receive Maximum end with 0x93 [MQTT-3.3.4-9]', async (t) => {
-  const running = await startBroker(t, { limits: { receiveMaximum: 3 } });
-  for (const transport of transports) {
-    const client = await openClient(t, transport, running);
-    for (const packetId of [1, 2, 3]) client.send(publishFrame('t', '', { qos: 2, packetId }));
-    assert.deepEqual(await client.nextHexes(3), ['5003000110', '5003000210', '5003000310']);
-    client.send(publishFrame('t', '', { qos: 2, packetId: 4 }));
-    assert.equal(await client.nextHex(), hexOf('e0 01 93'));
-    await assertClosed(client, 'receive maximum');
-  }
-});
-
-test('Receive Maximum counts what is not complete: PUBREL makes room, QoS 1 needs it only until its PUBACK', async (t) => {
-  const running = await startBroker(t, { limits: { receiveMaximum: 2 } });
-  const client = await openClient(t, 'tcp', running);
-  client.send(publishFrame('t', '', { qos: 2, packetId: 1 }));
-  await client.nextPacket();
-  for (let packetId = 2; packetId < 50; packetId++) {
-    client.send(publishFrame('t', '', { qos: 1, packetId }));
-    assert.equal((await client.nextPacket()).header, 0x40);
-  }
-  // Sent again it is not a message more.
-  for (let again = 0; again < 5; again++) {
-    client.send(publishFrame('t', '', { qos: 2, packetId: 1, dup: true }));
-    assert.equal((await client.nextPacket()).header, 0x50);
-  }
-  client.send(bytesOf('62 02 0001'));
-  assert.equal(await client.nextHex(), '70020001');
-  for (const packetId of [1, 2]) client.send(publishFrame('t', '', { qos: 2, packetId }));
-  assert.deepEqual(
-    (await client.nextHexes(2)).map((hex) => hex.slice(0, 2)),
-    ['50', '50'],
-  );
-});
-
 async function assertClosed(client: RawClient, name: string): Promise<void> {
   await client.closed();
   assert.deepEqual(client.packets, [], `${name}: something more came`);
