@@ -64,8 +64,9 @@ class Subscriptions {
     pending.shardsLeft = workers_;
     session.isSubscribing = true;
     session.knowingShards = 0;
+    const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
     for (unsigned worker = 0; worker < workers_; worker++) {
-      auto request = std::make_unique<SubscribeRequest>(SubscribeRequest{session.key, token, session.queue.retained() > 0, {}});
+      auto request = std::make_unique<SubscribeRequest>(SubscribeRequest{session.key, token, hasRetained, {}});
       for (const RetainedFilter& filter : pending.requests) {
         const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filter.text);
         if (isAsked) request->retained.push_back(filter);
