@@ -17,7 +17,7 @@ export function mqttPath(): string {
 }
 
 /** Until then a page does not say that there is nothing. */
-const patienceMs = 600;
+const patienceMs = 1_500;
 
 /**
  * Shows `note` while there is nothing to see: not before the broker has been there for a moment. The function it
