@@ -42,6 +42,7 @@ struct SubscribeRequest {
   uint64_t session = 0;
   uint64_t token = 0;
   bool isBusy = false;  // retained messages wait there already: none at once
+  size_t walksMax = 0;  // that may wait for the session
   std::vector<RetainedFilter> retained;
 };
 
@@ -53,7 +54,7 @@ class RetainedWalks {
     virtual void answer(unsigned worker, const Record& record) = 0;
   };
 
-  RetainedWalks(RetainedStore& store, const Limits& limits, Outlet& outlet) : store_(store), limits_(limits), outlet_(outlet) {}
+  RetainedWalks(RetainedStore& store, uint64_t seed, const Limits& limits, Outlet& outlet) : store_(store), seed_(seed), limits_(limits), outlet_(outlet) {}
 
   bool hasReady() const { return !ready_.empty(); }
 
@@ -62,11 +63,11 @@ class RetainedWalks {
     const bool mayStep = !request.isBusy && !sessions_.contains(request.session);
     size_t nodes = mayStep ? limits_.retainedNodesAtOnce : 0;
     for (RetainedFilter& filter : request.retained) {
-      Walking walking{{store_, std::move(filter.text)}, filter.options};
+      Walking walking{{store_, std::move(filter.text)}, filter.options, ++begun_};
       if (nodes > 0 && step(walking, request.session, worker, nowMs, nodes)) continue;
       std::deque<Walking>& walks = sessions_[request.session].walks;
-      std::erase_if(walks, [&](const Walking& other) { return areEqual(other.walk.filter(), walking.walk.filter()); });
       walks.push_back(std::move(walking));
+      if (walks.size() > request.walksMax) walks.pop_front();  // it subscribes again and again without reading
     }
     if (sessions_.contains(request.session)) outlet_.answer(worker, {.kind = RecordKind::retainedWaits, .value = request.session});
   }
@@ -96,9 +97,12 @@ class RetainedWalks {
   void stop(uint64_t session, Bytes filter, unsigned worker) {
     const auto found = sessions_.find(session);
     if (found == sessions_.end()) return;
-    std::deque<Walking>& walks = found->second.walks;
-    std::erase_if(walks, [&](const Walking& walking) { return areEqual(walking.walk.filter(), filter); });
-    if (!walks.empty()) return;
+    Waiting& waiting = found->second;
+    waiting.stopped[hashBytes(filter, seed_)] = begun_;
+    if (waiting.stopped.size() < waiting.walks.size()) return;
+    std::erase_if(waiting.walks, [&](const Walking& walking) { return isStopped(waiting, walking); });
+    waiting.stopped.clear();
+    if (!waiting.walks.empty()) return;
     sessions_.erase(found);
     outlet_.answer(worker, {.kind = RecordKind::retainedDone, .value = session});
   }
@@ -112,12 +116,13 @@ class RetainedWalks {
       if (found == sessions_.end() || !std::exchange(found->second.isReady, false)) continue;
       size_t nodes = std::min(left, limits_.retainedNodesPerStep);
       left -= nodes;
-      const unsigned worker = found->second.worker;
-      std::deque<Walking>& walks = found->second.walks;
-      while (!walks.empty() && nodes > 0) {
-        if (step(walks.front(), session, worker, nowMs, nodes)) walks.pop_front();
+      Waiting& waiting = found->second;
+      const unsigned worker = waiting.worker;
+      while (!waiting.walks.empty() && nodes > 0) {
+        Walking& first = waiting.walks.front();
+        if (isStopped(waiting, first) || step(first, session, worker, nowMs, nodes)) waiting.walks.pop_front();
       }
-      const bool isDone = walks.empty();
+      const bool isDone = waiting.walks.empty();
       if (isDone) sessions_.erase(found);
       outlet_.answer(worker, {.kind = isDone ? RecordKind::retainedDone : RecordKind::retainedWaits, .value = session});
     }
@@ -127,12 +132,22 @@ class RetainedWalks {
   struct Walking {
     RetainedStore::Walk walk;
     SubscriptionOptions options;
+    uint64_t number;
   };
   struct Waiting {
     std::deque<Walking> walks;
+    // Hash of a filter -> number of the last walk that was there when the session left it. Walks go when it is their
+    // turn, or all at once when there are as many of these: not one search for each UNSUBSCRIBE.
+    std::unordered_map<uint64_t, uint64_t> stopped;
     unsigned worker = 0;
     bool isReady = false;
   };
+
+  bool isStopped(const Waiting& waiting, const Walking& walking) const {
+    if (waiting.stopped.empty()) return false;
+    const auto found = waiting.stopped.find(hashBytes(walking.walk.filter(), seed_));
+    return found != waiting.stopped.end() && walking.number <= found->second;
+  }
 
   bool step(Walking& walking, uint64_t session, unsigned worker, uint64_t nowMs, size_t& nodes) {
     const SubscriptionOptions& options = walking.options;
@@ -144,10 +159,12 @@ class RetainedWalks {
   }
 
   RetainedStore& store_;
+  const uint64_t seed_;
   const Limits& limits_;
   Outlet& outlet_;
   std::unordered_map<uint64_t, Waiting> sessions_;
   std::deque<uint64_t> ready_;
+  uint64_t begun_ = 0;  // walks
 };
 
 }  // namespace rally

@@ -31,7 +31,7 @@ class Shard {
       : index_(index),
         filters_(filters),
         retained_(hashSeed, {(limits.retainedMessagesMax + workers - 1) / workers, (limits.retainedBytesMax + workers - 1) / workers}),
-        walks_(retained_, limits, outlet),
+        walks_(retained_, hashSeed, limits, outlet),
         counters_(counters),
         outlet_(outlet) {}
 

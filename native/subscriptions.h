@@ -66,7 +66,7 @@ class Subscriptions {
     session.knowingShards = 0;
     const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
     for (unsigned worker = 0; worker < workers_; worker++) {
-      auto request = std::make_unique<SubscribeRequest>(SubscribeRequest{session.key, token, hasRetained, {}});
+      auto request = std::make_unique<SubscribeRequest>(SubscribeRequest{session.key, token, hasRetained, session.subscriptions.size() + repeatsMax, {}});
       for (const RetainedFilter& filter : pending.requests) {
         const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filter.text);
         if (isAsked) request->retained.push_back(filter);
@@ -157,6 +157,9 @@ class Subscriptions {
   }
 
  private:
+  // Of filters that are subscribed to again while their retained messages still wait.
+  static constexpr size_t repeatsMax = 16;
+
   // A SUBSCRIBE that shards have not all answered.
   struct Pending {
     uint64_t session = 0;
