@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { TestContext } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { listen } from './listen.ts';
 
 const clientFolder = new URL('../../client/', import.meta.url);
 
@@ -44,13 +45,7 @@ export async function servePage(test: TestContext, files: Record<string, string>
       response.end();
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  test.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/`;
+  return await listen(test, server);
 }
 
 /** Runs `body`, the body of an async function with `argument`, in the page; returns what it returns. */

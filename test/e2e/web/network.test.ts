@@ -9,6 +9,7 @@ import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { pointsFromText, stateOf } from '../../../web/tennis/record.ts';
 import { startBroker } from '../../support/broker.ts';
 import { startCommand, unusedPort } from '../../support/command.ts';
+import { listen } from '../../support/listen.ts';
 import { connectRally } from '../../support/rally.ts';
 import { isLive, reads, visit } from '../../support/visitor.ts';
 
@@ -44,13 +45,7 @@ async function startProxy(test: TestContext, brokerPort: number): Promise<string
     socket.on('error', () => upstream.destroy());
     socket.on('close', () => upstream.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  test.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/`;
+  return await listen(test, server);
 }
 
 test('a page that is opened while the broker is away says so, and goes on when it is there', async (t) => {
