@@ -1,7 +1,7 @@
 /** A WebSocket without a network: the test is the broker, and writes and reads its bytes in hex. */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import type { WebSocketLike } from '../../client/rally.ts';
+import { Rally, type RallyOptions, type WebSocketLike } from '../../client/rally.ts';
 import { bytes, hex } from '../unit/wire/frames.ts';
 import { until } from './wait.ts';
 
@@ -90,4 +90,16 @@ export class FakeNetwork {
     socket.receive(connack);
     return socket;
   }
+}
+
+/** A client that connects by such WebSockets, and again at once. */
+export function startOnFake(options: RallyOptions = {}): { network: FakeNetwork; rally: Rally } {
+  const network = new FakeNetwork();
+  const { WebSocket } = network;
+  const rally = new Rally('ws://broker.example/', {
+    WebSocket,
+    reconnect: { minMs: 1, maxMs: 2 },
+    ...options,
+  });
+  return { network, rally };
 }

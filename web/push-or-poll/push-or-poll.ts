@@ -38,17 +38,7 @@ let echoMs: number | undefined;
 let measured: Measured | undefined;
 let pollTimer: ReturnType<typeof setTimeout> | undefined;
 let polling: AbortController | undefined;
-const counted = {
-  since: performance.now(),
-  changes: 0,
-  pushes: 0,
-  pushBytes: 0,
-  polls: 0,
-  /** Polls that have found a score that was not shown. */
-  news: 0,
-  pollBytes: 0,
-  pollMs: 0,
-};
+let counted = nothingCounted();
 const noteIfEmpty = noteWhenEmpty(rally, byId('no-match'), () => matches.size === 0);
 
 rally.subscribe(allScores, offer, { qos: 0 });
@@ -93,20 +83,25 @@ function follow(id: string): void {
   match = id;
   latest = undefined;
   behind.reset();
-  Object.assign(counted, {
+  counted = nothingCounted();
+  timeline.reset();
+  byId<HTMLSelectElement>('choice').value = id;
+  subscription = rally.subscribe(scoreTopic(id), pushed, { qos: 0 });
+  restartPolling();
+}
+
+function nothingCounted() {
+  return {
     since: performance.now(),
     changes: 0,
     pushes: 0,
     pushBytes: 0,
     polls: 0,
+    /** Polls that have found a score that was not shown. */
     news: 0,
     pollBytes: 0,
     pollMs: 0,
-  });
-  timeline.reset();
-  byId<HTMLSelectElement>('choice').value = id;
-  subscription = rally.subscribe(scoreTopic(id), pushed, { qos: 0 });
-  restartPolling();
+  };
 }
 
 function pushed(message: Message): void {

@@ -1,15 +1,9 @@
 /** A broker that is broken or means harm: the client as it is delivered never throws uncaught, and never hangs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Rally, RallyError } from '../../../client/rally.ts';
-import { FakeNetwork, type FakeWebSocket } from '../../support/fake-websocket.ts';
+import { RallyError } from '../../../client/rally.ts';
+import { type FakeWebSocket, startOnFake } from '../../support/fake-websocket.ts';
 import { Random, seeds } from '../../support/random.ts';
-
-function start(): { network: FakeNetwork; rally: Rally } {
-  const network = new FakeNetwork();
-  const options = { WebSocket: network.WebSocket, reconnect: { minMs: 1, maxMs: 2 }, queue: { max: 1e6 } };
-  return { network, rally: new Rally('ws://broker.example/', options) };
-}
 
 const rejectedWith = (reasonCode: number) => (error: unknown) =>
   error instanceof RallyError && error.reasonCode === reasonCode;
@@ -38,7 +32,7 @@ test('whatever bytes come, the client answers, or ends the connection and tries 
   const [seed = 0] = seeds(1);
   const random = new Random(seed);
   for (let round = 0; round < 300; round++) {
-    const { network, rally } = start();
+    const { network, rally } = startOnFake({ queue: { max: 1e6 } });
     const loop = (async () => {
       for await (const message of rally.subscribe('#')) message.text();
     })();
@@ -66,7 +60,7 @@ function receiveText(socket: FakeWebSocket, text: string): void {
 
 for (const text of ['hello', '99999999999', '3', '"', '{"a":1}']) {
   test(`the text ${text} ends the connection, and the next one is made`, async () => {
-    const { network, rally } = start();
+    const { network, rally } = startOnFake({ queue: { max: 1e6 } });
     const socket = await network.accepted();
     receiveText(socket, text.length > 1 ? text : `${text}0`);
     await socket.expect('e0 01 82');
@@ -76,7 +70,7 @@ for (const text of ['hello', '99999999999', '3', '"', '{"a":1}']) {
 }
 
 test('what comes after the connection has ended is nothing', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake({ queue: { max: 1e6 } });
   const texts: string[] = [];
   rally.subscribe('a', (message) => texts.push(message.text()));
   const socket = await network.accepted();
@@ -87,7 +81,7 @@ test('what comes after the connection has ended is nothing', async () => {
 });
 
 test('a Receive Maximum of 0 holds nothing back', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake({ queue: { max: 1e6 } });
   const socket = await network.accepted(0, '20 06 00 00 03 21 0000');
   void rally.publish('a', '', { qos: 1 }).catch(() => {});
   await socket.expect(`32 06 0001'a' 0001 00`);
@@ -95,7 +89,7 @@ test('a Receive Maximum of 0 holds nothing back', async () => {
 });
 
 test('a QoS 2 message without a packet identifier hides none of QoS 0', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake({ queue: { max: 1e6 } });
   const texts: string[] = [];
   rally.subscribe('a', (message) => texts.push(message.text()));
   const socket = await network.accepted();
@@ -105,7 +99,7 @@ test('a QoS 2 message without a packet identifier hides none of QoS 0', async ()
 });
 
 test('a broker that answers nothing gets no more than there are packet identifiers', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake({ queue: { max: 1e6 } });
   const socket = await network.accepted();
   let sentCount = 0;
   socket.send = () => sentCount++;
@@ -117,7 +111,7 @@ test('a broker that answers nothing gets no more than there are packet identifie
 });
 
 test('a DISCONNECT before the CONNACK because the broker shuts down is tried again', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake({ queue: { max: 1e6 } });
   (await network.opened()).receive('e0 01 8b');
   await network.accepted(1);
   rally.close();

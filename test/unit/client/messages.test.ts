@@ -1,26 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Message, Rally, RallyError, type RallyOptions } from '../../../client/rally.ts';
+import { type Message, RallyError } from '../../../client/rally.ts';
 import { followState } from '../../../client/state.ts';
-import { FakeNetwork } from '../../support/fake-websocket.ts';
+import { startOnFake } from '../../support/fake-websocket.ts';
 import { until, within } from '../../support/wait.ts';
-
-function start(options: RallyOptions = {}): { network: FakeNetwork; rally: Rally } {
-  const network = new FakeNetwork();
-  const { WebSocket } = network;
-  const rally = new Rally('ws://broker.example/', {
-    WebSocket,
-    reconnect: { minMs: 1, maxMs: 2 },
-    ...options,
-  });
-  return { network, rally };
-}
 
 const refusedWith = (reasonCode: number) => (error: unknown) =>
   error instanceof RallyError && error.reasonCode === reasonCode;
 
 test('a message of QoS 0 is resolved when it was sent, and values become bytes', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   assert.equal(await rally.publish('a', 'ä'), undefined);
   await socket.expect(`30 06 0001'a' 00 c3a4`);
@@ -36,7 +25,7 @@ test('a message of QoS 0 is resolved when it was sent, and values become bytes',
 });
 
 test('QoS 1 and 2 are resolved when the broker has them', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const one = rally.publish('a', '', { qos: 1 });
   await socket.expect(`32 06 0001'a' 0001 00`);
@@ -58,7 +47,7 @@ test('QoS 1 and 2 are resolved when the broker has them', async () => {
 });
 
 test('what is in flight is sent again in order with DUP, what is released with PUBREL, then the rest', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const first = await network.accepted(0, '20 06 00 00 03 21 0003');
   const results = ['1', '2', '3', '4'].map((value, index) =>
     rally.publish('a', value, { qos: index === 1 ? 2 : 1 }),
@@ -84,7 +73,7 @@ test('what is in flight is sent again in order with DUP, what is released with P
 });
 
 test('a broker without the session gets what it has not, as new', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const first = await network.accepted();
   const released = rally.publish('a', '1', { qos: 2 });
   const open = rally.publish('a', '2', { qos: 1 });
@@ -102,7 +91,7 @@ test('a broker without the session gets what it has not, as new', async () => {
 });
 
 test('what the broker does not take is refused before it is sent', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted(0, '20 0c 00 00 09 24 01 25 00 27 00000010');
   await assert.rejects(rally.publish('a', '', { qos: 2 }), refusedWith(0x9b));
   await assert.rejects(rally.publish('a', '', { retain: true }), refusedWith(0x9a));
@@ -117,7 +106,7 @@ test('what the broker does not take is refused before it is sent', async () => {
 });
 
 test('the queue is bounded: by default what comes too much is refused', async () => {
-  const { network, rally } = start({ queue: { max: 2 } });
+  const { network, rally } = startOnFake({ queue: { max: 2 } });
   const kept = [rally.publish('a', '1'), rally.publish('a', '2')];
   await assert.rejects(rally.publish('a', '3'), refusedWith(0x97));
   const socket = await network.accepted();
@@ -128,7 +117,7 @@ test('the queue is bounded: by default what comes too much is refused', async ()
 });
 
 test('the queue is bounded: dropOldest gives up what has waited longest', async () => {
-  const { network, rally } = start({ queue: { max: 2, policy: 'dropOldest' } });
+  const { network, rally } = startOnFake({ queue: { max: 2, policy: 'dropOldest' } });
   const oldest = assert.rejects(rally.publish('a', '1'), refusedWith(0x97));
   const kept = [rally.publish('a', '2'), rally.publish('a', '3')];
   await oldest;
@@ -141,7 +130,7 @@ test('the queue is bounded: dropOldest gives up what has waited longest', async 
 
 test('a WebSocket that does not get rid of its bytes gets no more', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] });
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   await Promise.resolve();
   const [socket] = network.sockets;
   socket?.onopen?.();
@@ -159,7 +148,7 @@ test('a WebSocket that does not get rid of its bytes gets no more', async (conte
 });
 
 test('a signal takes a message out of the queue, and not out of flight', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const abort = new AbortController();
   const { signal } = abort;
   const waiting = rally.publish('a', '1', { signal });
@@ -179,7 +168,7 @@ test('a signal takes a message out of the queue, and not out of flight', async (
 });
 
 test('close rejects what the broker does not have', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const published = rally.publish('a', '', { qos: 1 });
   await socket.expect(`32 06 0001'a' 0001 00`);
@@ -188,7 +177,7 @@ test('close rejects what the broker does not have', async () => {
 });
 
 test('messages come with text, JSON and bytes, and are acknowledged', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const messages: Message[] = [];
   rally.subscribe('a', (message) => messages.push(message));
   const socket = await network.accepted();
@@ -205,7 +194,7 @@ test('messages come with text, JSON and bytes, and are acknowledged', async () =
 });
 
 test('QoS 2 is delivered once however often it is sent, also over connections', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const texts: string[] = [];
   rally.subscribe('a', (message) => texts.push(message.text()));
   const first = await network.accepted();
@@ -227,7 +216,7 @@ test('QoS 2 is delivered once however often it is sent, also over connections', 
 });
 
 test('topic aliases are understood, for one connection', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const topics: string[] = [];
   rally.subscribe('#', ({ topic }) => topics.push(topic));
   const first = await network.accepted();
@@ -245,7 +234,7 @@ test('topic aliases are understood, for one connection', async () => {
 test('packets may be cut anywhere', async () => {
   const stream = `90 04 0001 00 02 32 8501 0001'a' 0007 00 '${'x'.repeat(127)}' 30 05 0001'a' 00 'y'`;
   for (let size = 1; size < 12; size++) {
-    const { network, rally } = start();
+    const { network, rally } = startOnFake();
     const lengths: number[] = [];
     rally.subscribe('a', ({ bytes }) => lengths.push(bytes.length));
     const socket = await network.accepted();
@@ -263,7 +252,7 @@ test('packets may be cut anywhere', async () => {
 });
 
 test('request resolves with the answer and leaves no subscription behind', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const answer = rally.request('svc', 'q', { qos: 1 });
   await until('SUBSCRIBE and PUBLISH', () => socket.sent.length === 2);
@@ -284,7 +273,7 @@ test('request resolves with the answer and leaves no subscription behind', async
 });
 
 test('state follows retained messages: the last of each topic, and an empty one clears it', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const sizes: number[] = [];
   const state = followState(rally, 's/+', (topics) => sizes.push(topics.size));

@@ -1,22 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Rally, RallyError, type RallyOptions } from '../../../client/rally.ts';
-import { FakeNetwork } from '../../support/fake-websocket.ts';
+import { RallyError } from '../../../client/rally.ts';
+import { startOnFake } from '../../support/fake-websocket.ts';
 import { until, within } from '../../support/wait.ts';
 
-function start(options: RallyOptions = {}): { network: FakeNetwork; rally: Rally } {
-  const network = new FakeNetwork();
-  const { WebSocket } = network;
-  const rally = new Rally('ws://broker.example/', {
-    WebSocket,
-    reconnect: { minMs: 1, maxMs: 2 },
-    ...options,
-  });
-  return { network, rally };
-}
-
 test('a loop gets the messages, and leaving it unsubscribes', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const texts: string[] = [];
   const loop = (async () => {
@@ -39,7 +28,7 @@ test('wildcards lead to the right listeners, whatever the broker says about iden
     ['00', '00'],
     ['02 0b 01', '04 0b 01 0b 02'],
   ]) {
-    const { network, rally } = start();
+    const { network, rally } = startOnFake();
     const socket = await network.accepted();
     const got: string[] = [];
     rally.subscribe('a/#', ({ topic }) => got.push(`a/# ${topic}`));
@@ -60,7 +49,7 @@ test('wildcards lead to the right listeners, whatever the broker says about iden
 });
 
 test('where the broker sends one message for each filter, each listener gets one', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const got: string[] = [];
   rally.subscribe('a/#', () => got.push('a/#'));
@@ -71,7 +60,7 @@ test('where the broker sends one message for each filter, each listener gets one
 });
 
 test('a second listener of a filter gets the retained message, the first not again', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const got: string[] = [];
   rally.subscribe('a', ({ text }) => got.push(`1 ${text()}`), { qos: 1 });
@@ -88,7 +77,7 @@ test('a second listener of a filter gets the retained message, the first not aga
 
 test('two listeners that come before either is answered get each retained message once', async () => {
   for (const says of [(id: number) => `02 0b 0${id}`, () => '00']) {
-    const { network, rally } = start();
+    const { network, rally } = startOnFake();
     const socket = await network.accepted();
     const got: string[] = [];
     for (const name of [1, 2]) rally.subscribe('a', ({ text }) => got.push(`${name} ${text()}`));
@@ -106,7 +95,7 @@ test('two listeners that come before either is answered get each retained messag
 });
 
 test('subscriptions are restored once: not if the broker has the session, once if not', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const states: string[] = [];
   const granted = rally.subscribe('a', () => {});
   granted.ready.then(() => states.push('granted'));
@@ -131,7 +120,7 @@ test('subscriptions are restored once: not if the broker has the session, once i
 });
 
 test('what is unsubscribed while there is no connection is told later, or not at all', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const subscription = rally.subscribe('a', () => {});
   const first = await network.accepted();
   await first.expect(`82 09 0001 02 0b 02 0001'a' 02`);
@@ -147,7 +136,7 @@ test('what is unsubscribed while there is no connection is told later, or not at
 });
 
 test('a refusal reaches ready and the loop, with its reason code', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const subscription = rally.subscribe('a');
   const loop = (async () => {
@@ -168,7 +157,7 @@ test('a refusal reaches ready and the loop, with its reason code', async () => {
 });
 
 test('a signal, unsubscribe and close end a loop without an error', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   await network.accepted();
   const abort = new AbortController();
   const loop = async (subscription: AsyncIterable<unknown>): Promise<void> => {
@@ -188,7 +177,7 @@ test('a signal, unsubscribe and close end a loop without an error', async () => 
 });
 
 test('a slow loop drops the oldest and counts', async () => {
-  const { network, rally } = start();
+  const { network, rally } = startOnFake();
   const socket = await network.accepted();
   const subscription = rally.subscribe('a', { bufferMax: 2 });
   for (const text of ['1', '2', '3']) socket.receive(`30 05 0001'a' 00 '${text}'`);

@@ -75,6 +75,16 @@ class Stage {
   }
 }
 
+/** A client has left worker 0 and comes back on worker 1, which is asked to take its session in. */
+async function moving(): Promise<{ stage: Stage; accept: Asked }> {
+  const stage = new Stage();
+  stage.connect(0, 1);
+  stage.directory.closed(1, 'lost', 0, undefined);
+  stage.connect(1, 2);
+  (await stage.nextAsked('subscriptions')).reply([]);
+  return { stage, accept: await stage.nextAsked('accept') };
+}
+
 test('a new client is accepted at once', () => {
   const stage = new Stage();
   stage.connect(1, 7);
@@ -95,12 +105,7 @@ test('a new client is accepted at once', () => {
 });
 
 test('a client that leaves in the turn in which its session arrives is not connected', async () => {
-  const stage = new Stage();
-  stage.connect(0, 1);
-  stage.directory.closed(1, 'lost', 0, undefined);
-  stage.connect(1, 2);
-  (await stage.nextAsked('subscriptions')).reply([]);
-  const accept = await stage.nextAsked('accept');
+  const { stage, accept } = await moving();
   accept.reply();
   stage.directory.closed(1, 'lost', 0, undefined); // in the same turn, before the reply is heard
   await setImmediate();
@@ -109,12 +114,7 @@ test('a client that leaves in the turn in which its session arrives is not conne
 });
 
 test('the next client with the same identifier waits until the session has arrived', async () => {
-  const stage = new Stage();
-  stage.connect(0, 1);
-  stage.directory.closed(1, 'lost', 0, undefined);
-  stage.connect(1, 2);
-  (await stage.nextAsked('subscriptions')).reply([]);
-  const accept = await stage.nextAsked('accept');
+  const { stage, accept } = await moving();
   stage.connect(0, 3);
   await setImmediate();
   assert.equal(stage.asked.length, 0);
@@ -123,12 +123,7 @@ test('the next client with the same identifier waits until the session has arriv
 });
 
 test('where a worker ends while a session moves nobody stays connected', async () => {
-  const stage = new Stage();
-  stage.connect(0, 1);
-  stage.directory.closed(1, 'lost', 0, undefined);
-  stage.connect(1, 2);
-  (await stage.nextAsked('subscriptions')).reply([]);
-  const accept = await stage.nextAsked('accept');
+  const { stage, accept } = await moving();
   stage.directory.workerLost(1);
   accept.fail();
   await setImmediate();
@@ -136,12 +131,8 @@ test('where a worker ends while a session moves nobody stays connected', async (
 });
 
 test('a session that was to move to a worker that does not run is connected nowhere', async () => {
-  const stage = new Stage();
-  stage.connect(0, 1);
-  stage.directory.closed(1, 'lost', 0, undefined);
-  stage.connect(1, 2);
-  (await stage.nextAsked('subscriptions')).reply([]);
-  (await stage.nextAsked('accept')).fail();
+  const { stage, accept } = await moving();
+  accept.fail();
   await setImmediate();
   assert.equal(stage.directory.counts.connected, 0);
 });
