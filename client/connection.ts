@@ -21,6 +21,7 @@ import type {
 } from '../core/wire/packets.ts';
 import type { Properties } from '../core/wire/properties.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
+import { concat } from '../core/wire/write.ts';
 import { toBytes } from './message.ts';
 import type { RallyOptions, WebSocketConstructor, WebSocketLike } from './options.ts';
 import { RallyError, refusal } from './rally-error.ts';
@@ -82,6 +83,9 @@ export class Connection {
   readonly #owner: ConnectionOwner;
   readonly #frames = new FrameReader(5);
   #socket: WebSocketLike | undefined;
+  /** Frames of this turn, for a WebSocket message costs far more than a frame. */
+  #unsent: Uint8Array[] = [];
+  #unsentBytes = 0;
   #isEnded = false;
   #pingEveryMs = 0;
   #pingAtMs = 0;
@@ -96,7 +100,7 @@ export class Connection {
 
   /** Bytes that were sent and have not left yet. */
   get bufferedAmount(): number {
-    return this.#socket?.bufferedAmount ?? 0;
+    return (this.#socket as WebSocketLike).bufferedAmount + this.#unsentBytes;
   }
 
   async open(url: string): Promise<void> {
@@ -129,8 +133,16 @@ export class Connection {
     }
   }
 
-  send(frame: Uint8Array<ArrayBuffer>): void {
-    this.#socket?.send(frame);
+  /** Sends it together with whatever else this turn brings. */
+  send(frame: Uint8Array): void {
+    if (!this.#unsentBytes) queueMicrotask(() => this.#flush());
+    this.#unsent.push(frame);
+    this.#unsentBytes += frame.length;
+  }
+
+  #flush(): void {
+    if (this.#unsentBytes) this.#socket?.send(concat(this.#unsent.splice(0)));
+    this.#unsentBytes = 0;
   }
 
   /** Asks for a sign of life; without one the connection ends. */
@@ -151,6 +163,7 @@ export class Connection {
     this.#isEnded = true;
     clearInterval(this.#pingTimer);
     this.#answered();
+    this.#flush();
     this.#socket?.close();
     this.#owner.ended(error, isFinal, serverReference);
   }

@@ -12,14 +12,11 @@ export type Value = unknown;
 const decoder = new TextDecoder();
 
 export function toBytes(value: Value): Uint8Array {
-  if (isBinary(value))
-    return new Uint8Array(value.buffer ?? value, value.byteOffset, value.byteLength).slice();
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+    const { buffer, byteOffset, byteLength } = value as Partial<ArrayBufferView<ArrayBuffer>>;
+    return new Uint8Array(buffer ?? (value as ArrayBuffer), byteOffset, byteLength).slice();
+  }
   return utf8.encode(typeof value === 'string' ? value : JSON.stringify(value));
-}
-
-/** An ArrayBuffer, or any view of one. */
-function isBinary(value: Value): value is ArrayBuffer & Partial<ArrayBufferView<ArrayBuffer>> {
-  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
 }
 
 /** An application message, as a listener gets it. */

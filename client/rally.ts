@@ -218,7 +218,7 @@ export class Rally {
     }
     // One or more of host[:port], separated by spaces (section 4.11); the scheme and the path stay.
     this.#target = new URL(this.#url);
-    if (serverReference) this.#target.host = serverReference.split(' ', 1)[0] ?? '';
+    if (serverReference) this.#target.host = serverReference.split(' ')[0] as string;
     const { minMs = 500, maxMs = 30_000 } = reconnect ?? {};
     const delayMs = Math.random() * Math.min(maxMs, minMs * 2 ** this.#failures++);
     this.#retryTimer = setTimeout(() => this.#open(), delayMs);

@@ -32,9 +32,9 @@ import { createReceiver, type Listener, type Receiver, type Subscription } from 
 
 interface Request {
   /** Makes the frame; the packet identifier is 0 with QoS 0. */
-  frame(packetId: number, dup: boolean): Uint8Array<ArrayBuffer>;
-  resolve(result?: PublishResult): void;
-  reject(error: unknown): void;
+  frame(packetId: number, dup: boolean, server: Properties): Uint8Array;
+  succeed(result?: PublishResult): void;
+  fail(error: unknown): void;
   /** Of a PUBLISH; others have none. */
   qos?: QoS;
   /** Since it was sent. */
@@ -81,10 +81,9 @@ export class Session {
     const { qos, retain } = packet;
     let request: Request;
     return abortable<PublishResult | undefined>(signal, (resolve, reject) => {
-      const toFrame = (packetId: number, dup: boolean): Uint8Array<ArrayBuffer> => {
+      const toFrame = (packetId: number, dup: boolean, server: Properties): Uint8Array => {
         // Nothing is more than a bound that the broker has not named, which is undefined.
-        const { maximumPacketSize, maximumQoS, retainAvailable } = (this.#connection?.server ??
-          {}) as Required<Properties>;
+        const { maximumPacketSize, maximumQoS, retainAvailable } = server as Required<Properties>;
         const frame = encodePublish({ ...packet, packetId, dup }, 5);
         const reasonCode =
           (qos > maximumQoS && 0x9b) ||
@@ -93,13 +92,13 @@ export class Session {
         if (reasonCode) throw refusal(reasonCode);
         return frame;
       };
-      request = { frame: toFrame, resolve, reject, qos };
+      request = { frame: toFrame, succeed: resolve, fail: reject, qos };
       const { max = 1_000, policy } = this.#queue;
       if (this.#waiting.length + this.#inFlight.size >= max) {
         const oldest = this.#waiting.findIndex((waiting) => waiting.qos !== undefined && !waiting.packetId);
         const isDropped = policy === 'dropOldest' && oldest >= 0;
         const [refused = request] = isDropped ? this.#waiting.splice(oldest, 1) : [];
-        refused.reject(new RallyError(0x97, 'the queue is full'));
+        refused.fail(new RallyError(0x97, 'the queue is full'));
         if (!isDropped) return;
       }
       this.#add(request);
@@ -128,8 +127,8 @@ export class Session {
       const packet = { properties: {}, topicFilters: [topicFilter] };
       this.#add({
         frame: (packetId) => encodeUnsubscribe({ ...packet, packetId }, 5),
-        resolve() {},
-        reject() {}, // the connection is closed, and the subscription with it
+        succeed() {},
+        fail() {}, // the connection is closed, and the subscription with it
       });
     });
     const { subscription } = receiver;
@@ -152,7 +151,7 @@ export class Session {
       for (const filter of this.#filters.values()) this.#subscribe(filter, filter.listeners);
       for (const request of requests) {
         request.packetId = 0;
-        if (request.isReleased) request.resolve();
+        if (request.isReleased) request.succeed();
         else if (request.qos !== undefined) this.#waiting.push(request);
       }
     }
@@ -172,7 +171,7 @@ export class Session {
     for (const { listeners } of this.#filters.values()) {
       for (const listener of listeners) listener.end(error);
     }
-    for (const request of this.#waiting.splice(0)) request.reject(error ?? new RallyError());
+    for (const request of this.#waiting.splice(0)) request.fail(error ?? new RallyError());
   }
 
   /** Takes a packet; returns what is wrong with it. */
@@ -196,18 +195,18 @@ export class Session {
       this.#answer(PacketType.pubrel, packetId, request);
     } else if (request) {
       this.#inFlight.delete(packetId);
-      if (reasonCode < 0x80 || request.isReleased) request.resolve({ reasonCode, properties });
-      else request.reject(refusal(reasonCode, properties));
+      if (reasonCode < 0x80 || request.isReleased) request.succeed({ reasonCode, properties });
+      else request.fail(refusal(reasonCode, properties));
       this.#pump();
     }
     return undefined;
   }
 
   #published(packet: PublishPacket): ProtocolError | undefined {
-    const { qos, packetId = 0 } = packet;
+    const { qos, packetId } = packet as Required<PublishPacket>;
     const { topicAlias } = packet.properties;
     if (topicAlias) {
-      packet.topic ||= this.#aliases.get(topicAlias) ?? '';
+      packet.topic ||= this.#aliases.get(topicAlias) as string;
       if (!packet.topic) return protocolViolation('unknown topic alias');
       this.#aliases.set(topicAlias, packet.topic);
     }
@@ -248,16 +247,15 @@ export class Session {
     ids.push(id);
     for (const listener of newcomers) listener.id = id;
     this.#add({
-      frame: (packetId) => {
-        const hasIds = this.#connection?.server?.subscriptionIdentifiersAvailable !== 0;
-        const properties = hasIds ? { subscriptionIdentifiers: [id] } : {};
+      frame: (packetId, _, { subscriptionIdentifiersAvailable }) => {
+        const properties = subscriptionIdentifiersAvailable === 0 ? {} : { subscriptionIdentifiers: [id] };
         return encodeSubscribe({ packetId, properties, subscriptions }, 5);
       },
-      resolve() {
+      succeed() {
         ids.splice(0, ids.indexOf(id));
         for (const listener of listeners) listener.granted();
       },
-      reject(error) {
+      fail(error) {
         for (const listener of listeners) listener.end(error);
       },
     });
@@ -274,7 +272,8 @@ export class Session {
       const [request] = this.#waiting;
       const connection = this.#connection;
       if (!connection || !request) return;
-      const inFlightMax = (request.qos && connection.server?.receiveMaximum) || packetIdMax;
+      const server = connection.server as Properties;
+      const inFlightMax = (request.qos && server.receiveMaximum) || packetIdMax;
       if (this.#inFlight.size >= inFlightMax) return;
       if (connection.bufferedAmount > bufferedBytesMax) {
         clearTimeout(this.#pollTimer);
@@ -285,12 +284,12 @@ export class Session {
       const dup = !!request.packetId;
       const packetId = request.qos === 0 ? 0 : request.packetId || this.#freePacketId();
       try {
-        connection.send(request.frame(packetId, dup));
+        connection.send(request.frame(packetId, dup, server));
         request.packetId = packetId;
         if (packetId) this.#inFlight.set(packetId, request);
-        else request.resolve();
+        else request.succeed();
       } catch (error) {
-        request.reject(error);
+        request.fail(error);
       }
     }
   }

@@ -22,9 +22,9 @@ const clientBeside = {
 
 // Properties that only the client's own files know; none is a name of the language or of the page.
 const internalNames = `
-  accepted closed connected deliver disconnect end ended fail finish frame granted header ids isFinal isReleased listeners lost
+  accepted closed connected deliver disconnect end ended fail fault finish frame granted header ids isFinal isReleased listeners lost
   body offset open options packet packetId payload ping protocolVersion reasonCodes received remaining server subscription
-  subscriptions topicFilter topicFilters why`;
+  subscriptions succeed topicFilter topicFilters why`;
 
 const shared = {
   absWorkingDir: root,
@@ -48,7 +48,7 @@ async function buildClient(name, options) {
     write: false,
   });
   const [map, script] = outputFiles;
-  const text = withoutUnusedFields(script.text.replace(/\n\/\/# sourceMappingURL=.*\n$/, ''));
+  const text = withoutEmptyMembers(script.text.replace(/\n\/\/# sourceMappingURL=.*\n$/, ''));
   const { code, map: smallMap } = await minify(text, {
     module: options.format === 'esm',
     ecma: 2020,
@@ -60,6 +60,7 @@ async function buildClient(name, options) {
       keep_fargs: false,
       pure_getters: true,
       inline: 1,
+      hoist_funs: true,
       lhs_constants: false,
       arrows: false,
       sequences: false,
@@ -78,9 +79,16 @@ async function buildClient(name, options) {
   await writeFile(map.path, smallMap);
 }
 
-/** Leaves out, and leaves a blank line for, private fields which only the dropped checks would read. */
-function withoutUnusedFields(text) {
-  return text.replaceAll(/^ {2}(#\w+);$/gm, (line, name) => (text.split(name).length > 2 ? line : ''));
+/**
+ * Leaves out, and leaves blank lines for, what the dropped checks leave behind: private fields that nothing reads
+ * and constructors that do nothing. Public fields without a value come to be when they are set.
+ */
+function withoutEmptyMembers(text) {
+  return text
+    .replaceAll(/^ {2}(#?\w+);$/gm, (line, name) =>
+      name.startsWith('#') && text.split(name).length > 2 ? line : '',
+    )
+    .replaceAll(/^ {2}constructor\([^)]*\) {\n {2}}$/gm, '\n');
 }
 
 await mkdir(resolve(root, outdir), { recursive: true });

@@ -40,7 +40,7 @@ export function decodeConnect(header: number, body: Uint8Array): ConnectPacket |
 function decodeVersion(reader: Reader): ProtocolVersion | ConnectError {
   const name = reader.string();
   const level = reader.uint8();
-  if (reader.error) return reader.error;
+  if (reader.fault) return reader.fault;
   if (name === 'MQTT' && (level === 4 || level === 5)) return level;
   if (name === 'MQIsdp' && level === 3) return level;
   const reasonCode = ReasonCode.unsupportedProtocolVersion;

@@ -10,7 +10,7 @@ export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Prop
   const propertyLength = reader.variableByteInteger();
   strict: if (propertyLength > reader.remaining) reader.fail(malformedPacket('the properties are cut off'));
   const behind = reader.remaining - propertyLength;
-  while (reader.remaining > behind && !reader.error) {
+  while (reader.remaining > behind && !reader.fault) {
     const identifier = reader.variableByteInteger();
     const row = propertyTable.find((candidate) => candidate[0] === identifier);
     if (row) {

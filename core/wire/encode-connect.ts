@@ -21,9 +21,13 @@ export function encodeConnect(packet: ConnectPacket): Uint8Array<ArrayBuffer> {
     write.uint16(packet.keepAliveSeconds),
     protocolVersion === 5 ? encodeProperties(PacketType.connect, packet.properties) : [],
     write.string(packet.clientId),
-    will && protocolVersion === 5 ? encodeProperties(willProperties, will.properties) : [],
-    will ? write.string(will.topic) : [],
-    will ? write.binary(will.payload) : [],
+    ...(will
+      ? [
+          protocolVersion === 5 ? encodeProperties(willProperties, will.properties) : [],
+          write.string(will.topic),
+          write.binary(will.payload),
+        ]
+      : []),
     username === undefined ? [] : write.string(username),
     password ? write.binary(password) : [],
   ]);

@@ -7,11 +7,13 @@ import { type Bytes, concat, write } from './write.ts';
  * Throws a RangeError for a property which this packet may not carry.
  */
 export function encodeProperties(carrier: PropertyCarrier, properties: Properties): Bytes {
-  const parts = propertyTable.flatMap(([identifier, name, encoding, isList]): Bytes[] => {
+  const parts = propertyTable.flatMap(([identifier, name, encoding]): Bytes[] => {
     const value = properties[name];
-    if (value === undefined) return [];
-    strict: if (isMisplaced(carrier, name)) throw new RangeError(`${name} is not for this packet`);
-    const values = isList ? (value as readonly unknown[]) : [value];
+    strict: if (value !== undefined && isMisplaced(carrier, name)) {
+      throw new RangeError(`${name} is not for this packet`);
+    }
+    // What may be there more than once is a list.
+    const values: unknown[] = [value ?? []].flat();
     return values.flatMap((single) => [[identifier], write[encoding](single as never)]);
   });
   // [MQTT-2.2.2-1]
@@ -27,6 +29,6 @@ export function encodeReason(
   carrier: PropertyCarrier,
   { reasonCode, properties }: { reasonCode: number; properties: Properties },
 ): Bytes[] {
-  if (Object.keys(properties).length > 0) return [[reasonCode], encodeProperties(carrier, properties)];
+  if (Object.keys(properties).length) return [[reasonCode], encodeProperties(carrier, properties)];
   return reasonCode ? [[reasonCode]] : [];
 }

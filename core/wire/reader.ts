@@ -11,7 +11,7 @@ import { malformedPacket, type ProtocolError, protocolViolation } from './protoc
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export class Reader {
-  error: ProtocolError | undefined;
+  fault: ProtocolError | undefined;
   readonly #bytes: Uint8Array;
   #offset = 0;
 
@@ -25,15 +25,15 @@ export class Reader {
 
   /** Notes the error, if there is one and none before. */
   fail(error: ProtocolError | undefined): void {
-    if (!error) return;
-    this.error ??= error;
+    strict: if (!error) return;
+    this.fault ??= error;
     this.#offset = this.#bytes.length;
   }
 
   /** What a decoder returns: `packet` if all went well and every byte was read. */
   finish<Packet>(packet: Packet): Packet | ProtocolError {
     strict: if (this.remaining > 0) this.fail(malformedPacket('bytes after the end'));
-    return this.error ?? packet;
+    return this.fault ?? packet;
   }
 
   /** The next bytes, not copied; none if there are not as many. */

@@ -55,7 +55,7 @@ function variableByteInteger(value: number): Bytes {
 }
 
 function string(text: string): Bytes {
-  if (text.includes('\0')) throw new RangeError('U+0000 in a string');
+  if (text.includes('\0')) throw new RangeError('U+0000 in text');
   return binary(utf8.encode(text));
 }
 

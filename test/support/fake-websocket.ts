@@ -1,8 +1,12 @@
 /** A WebSocket without a network: the test is the broker, and writes and reads its bytes in hex. */
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Rally, type RallyOptions, type WebSocketLike } from '../../client/rally.ts';
+import { FrameReader } from '../../core/wire/frame-reader.ts';
+import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import { bytes, hex } from '../unit/wire/frames.ts';
+import { toHex } from './frames.ts';
 import { until } from './wait.ts';
 
 export class FakeWebSocket implements WebSocketLike {
@@ -14,8 +18,10 @@ export class FakeWebSocket implements WebSocketLike {
   onerror: (() => void) | null = null;
   readonly url: string;
   readonly subprotocol: string;
-  /** What the client sent and `expect` has not taken. */
+  /** The frames that the client sent and `expect` has not taken. */
   readonly sent: string[] = [];
+  /** How many frames each WebSocket message of the client had. */
+  readonly frameCounts: number[] = [];
   isClosed = false;
 
   constructor(url: string, subprotocol: string) {
@@ -25,7 +31,15 @@ export class FakeWebSocket implements WebSocketLike {
 
   send(data: Uint8Array<ArrayBuffer>): void {
     assert.ok(!this.isClosed, 'sent on a closed WebSocket');
-    this.sent.push(hex(data));
+    const reader = new FrameReader(5);
+    reader.push(data.slice());
+    const frames: string[] = [];
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+      assert.ok(!isProtocolError(frame), 'no frame');
+      frames.push(toHex(frame));
+    }
+    this.sent.push(...frames);
+    this.frameCounts.push(frames.length);
   }
 
   close(): void {
@@ -47,6 +61,12 @@ export class FakeWebSocket implements WebSocketLike {
   async expect(content: string): Promise<void> {
     await until(`the client sends ${content}`, () => this.sent.length > 0);
     assert.equal(this.sent.shift(), hex(bytes(content)));
+  }
+
+  /** The client sends nothing more in this turn. */
+  async expectNothing(why?: string): Promise<void> {
+    await turn();
+    assert.deepEqual(this.sent, [], why);
   }
 }
 

@@ -222,9 +222,11 @@ test('keep alive: silence is asked, and without an answer the next connection is
   // Server Keep Alive: 40 seconds.
   first?.receive('20 06 00 00 03 13 0028');
   context.mock.timers.tick(20_000);
+  await Promise.resolve();
   assert.deepEqual(first?.sent.splice(0), ['c000']);
   first?.receive('d0 00');
   context.mock.timers.tick(20_000);
+  await Promise.resolve();
   assert.deepEqual(first?.sent.splice(0), ['c000']);
   context.mock.timers.tick(9_999);
   assert.equal(rally.status, 'connected');
@@ -247,6 +249,7 @@ test('keep alive: what comes is a clock where timers are throttled', async (cont
   socket?.sent.splice(0);
   context.mock.timers.setTime(10_001 + Date.now());
   socket?.receive(`30 04 0001'a' 00`);
+  await Promise.resolve();
   assert.ok(socket?.sent.includes('c000'));
   rally.close();
 });

@@ -55,14 +55,14 @@ test('what is in flight is sent again in order with DUP, what is released with P
   await first.expect(`32 07 0001'a' 0001 00 '1'`);
   await first.expect(`34 07 0001'a' 0002 00 '2'`);
   await first.expect(`32 07 0001'a' 0003 00 '3'`);
-  assert.deepEqual(first.sent, [], 'Receive Maximum is 3');
+  await first.expectNothing('Receive Maximum is 3');
   first.receive('50 02 0002');
   await first.expect('62 02 0002');
   first.cut();
   const second = await network.accepted(1, '20 06 01 00 03 21 0002');
   await second.expect(`3a 07 0001'a' 0001 00 '1'`);
   await second.expect('62 02 0002');
-  assert.deepEqual(second.sent, [], 'Receive Maximum is 2 now');
+  await second.expectNothing('Receive Maximum is 2 now');
   second.receive('40 02 0001');
   await second.expect(`3a 07 0001'a' 0003 00 '3'`);
   second.receive('70 02 0002 40 02 0003');
@@ -101,7 +101,7 @@ test('what the broker does not take is refused before it is sent', async () => {
   await assert.rejects(rally.publish('a/+', ''), refusedWith(0x90));
   await assert.rejects(rally.publish('', ''), refusedWith(0x90));
   await assert.rejects(rally.publish('a', '', { properties: { contentType: '\0' } }), RangeError);
-  assert.deepEqual(socket.sent, []);
+  await socket.expectNothing();
   rally.close();
 });
 
@@ -128,6 +128,37 @@ test('the queue is bounded: dropOldest gives up what has waited longest', async 
   rally.close();
 });
 
+test('what one turn brings leaves in one WebSocket message, a goodbye too', async () => {
+  const { network, rally } = startOnFake();
+  rally.subscribe('a', () => {});
+  const socket = await network.accepted();
+  socket.sent.splice(0);
+  socket.frameCounts.splice(0);
+  // Answers to a SUBACK and three messages that come at once.
+  socket.receive(`90 04 0001 00 02 32 06 0001'a' 0007 00 32 06 0001'a' 0008 00 34 06 0001'a' 0009 00`);
+  for (const answer of ['40 02 0007', '40 02 0008', '50 02 0009']) await socket.expect(answer);
+  assert.deepEqual(socket.frameCounts.splice(0), [3]);
+  await Promise.all(['1', '2'].map((text) => rally.publish('b', text)));
+  assert.deepEqual(socket.frameCounts.splice(0), [2], 'resolved when it was sent');
+  void rally.publish('b', '3');
+  rally.close();
+  for (const text of ['1', '2', '3']) await socket.expect(`30 05 0001'b' 00 '${text}'`);
+  await socket.expect('e0 07 00 05 11 00000000');
+  assert.deepEqual(socket.frameCounts, [2]);
+});
+
+test('one turn gives the WebSocket no more than it may hold', async () => {
+  const { network, rally } = startOnFake();
+  const socket = await network.accepted();
+  const half = new Uint8Array(2 ** 19);
+  const published = Array.from({ length: 4 }, () => rally.publish('a', half));
+  await until('some leave', () => socket.sent.length > 0);
+  assert.deepEqual(socket.frameCounts.slice(1), [2]);
+  await Promise.all(published);
+  assert.deepEqual(socket.frameCounts.slice(1), [2, 2]);
+  rally.close();
+});
+
 test('a WebSocket that does not get rid of its bytes gets no more', async (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] });
   const { network, rally } = startOnFake();
@@ -139,7 +170,7 @@ test('a WebSocket that does not get rid of its bytes gets no more', async (conte
   if (socket) socket.bufferedAmount = 2 ** 20 + 1;
   const published = rally.publish('a', '1');
   context.mock.timers.tick(50);
-  assert.deepEqual(socket?.sent, []);
+  await socket?.expectNothing();
   if (socket) socket.bufferedAmount = 0;
   context.mock.timers.tick(50);
   await published;

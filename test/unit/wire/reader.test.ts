@@ -9,7 +9,7 @@ function string(content: string): string | object {
   const encoded = bytes(content);
   const reader = new Reader(new Uint8Array([0, encoded.length, ...encoded]));
   const text = reader.string();
-  return reader.error ?? text;
+  return reader.fault ?? text;
 }
 
 const illFormed = [
@@ -58,7 +58,7 @@ test('[MQTT-1.5.5-1] a variable byte integer with more bytes than it needs is ma
   for (const encoded of ['8000', '808000', 'ff00', '80808000', 'ffffff00']) {
     const reader = new Reader(bytes(encoded));
     reader.variableByteInteger();
-    assertRefused(reader.error, 0x81);
+    assertRefused(reader.fault, 0x81);
   }
 });
 
@@ -66,7 +66,7 @@ test('a variable byte integer of five bytes, or cut short, is malformed (section
   for (const encoded of ['ffffffff01', '8080808000', '80', 'ffffff', '']) {
     const reader = new Reader(bytes(encoded));
     reader.variableByteInteger();
-    assertRefused(reader.error, 0x81);
+    assertRefused(reader.fault, 0x81);
   }
 });
 
@@ -92,14 +92,14 @@ test('[MQTT-1.5.7-1] both strings of a pair are checked', () => {
   for (const pair of [`0001 ff 0001'a'`, `0001'a' 0001 ff`, `0001 00 0001'a'`, `0001'a' 0001 00`]) {
     const reader = new Reader(bytes(pair));
     reader.stringPair();
-    assertRefused(reader.error, 0x81);
+    assertRefused(reader.fault, 0x81);
   }
 });
 
 test('the first error sticks and nothing remains', () => {
   const reader = new Reader(bytes('0000 01020304'));
   reader.packetId();
-  assert.equal(reader.error?.reasonCode, 0x82);
+  assert.equal(reader.fault?.reasonCode, 0x82);
   assert.equal(reader.remaining, 0);
   assert.deepEqual(
     [reader.uint8(), reader.uint16(), reader.uint32(), reader.string(), reader.binary().length],
