@@ -20,6 +20,7 @@ import { type Frame, FrameReader } from '../core/wire/frame-reader.ts';
 import { type AcknowledgementType, PacketType } from '../core/wire/packet-type.ts';
 import type { ConnectPacket, ProtocolVersion } from '../core/wire/packets.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
+import { concat } from '../core/wire/write.ts';
 import type { WebSocketConstructor, WebSocketLike } from './options.ts';
 
 /** In flight at once: 3.1.1 knows no bound, and brokers of its time have this one. */
@@ -54,9 +55,9 @@ class TranslatingWebSocket implements WebSocketLike {
     socket.onclose = (event) => this.onclose?.(event);
     socket.onerror = (event) => this.onerror?.(event);
     socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
-      this.#translate(this.#fromBroker, new Uint8Array(data), 4, 5, (frame) => {
+      this.#translate(this.#fromBroker, new Uint8Array(data), 4, 5, (frames) => {
         const tell = this.onmessage as ((event: { data: ArrayBuffer }) => void) | null;
-        tell?.({ data: frame.slice().buffer });
+        tell?.({ data: frames.buffer });
       });
     };
   }
@@ -66,29 +67,31 @@ class TranslatingWebSocket implements WebSocketLike {
   }
 
   send(data: Bytes): void {
-    this.#translate(this.#fromClient, data, 5, 4, (frame) => this.#socket.send(frame));
+    this.#translate(this.#fromClient, data, 5, 4, (frames) => this.#socket.send(frames));
   }
 
   close(): void {
     this.#socket.close();
   }
 
+  /** Gives the frames of the chunk in one piece, as they came. */
   #translate(
     reader: FrameReader,
     chunk: Uint8Array,
     from: ProtocolVersion,
     to: ProtocolVersion,
-    give: (frame: Bytes) => void,
+    give: (frames: Bytes) => void,
   ): void {
+    const frames: Bytes[] = [];
+    let error: ProtocolError | undefined;
     reader.push(chunk);
-    for (let frame = reader.next(); frame; frame = reader.next()) {
+    for (let frame = reader.next(); frame && !error; frame = reader.next()) {
       const translated = isProtocolError(frame) ? frame : translate(frame, from, to);
-      if (isProtocolError(translated)) {
-        this.close();
-        return;
-      }
-      give(translated);
+      if (isProtocolError(translated)) error = translated;
+      else frames.push(translated);
     }
+    if (frames.length > 0) give(concat(frames));
+    if (error) this.close();
   }
 }
 

@@ -1,5 +1,6 @@
 /** One connection for all tabs of an origin, in real Chromium. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import type { BrowserContext, Page } from 'playwright-core';
 import { connect } from '../../../client/rally.ts';
@@ -12,7 +13,7 @@ const startShared = `
   const { shareConnection } = await import('/share.js');
   globalThis.texts = [];
   globalThis.rally = shareConnection(argument, {
-    worker: '/shared-worker.js',
+    worker: globalThis.worker ?? '/shared-worker.js',
     reconnect: { minMs: 20, maxMs: 200 },
   });
   rally.subscribe('a', (message) => texts.push(message.text()));
@@ -104,4 +105,28 @@ test('the process of the worker crashes with the tab that began, and the others 
   await publisher.publish('a', 'once', { qos: 1 });
   await untilTexts(second, ['once']);
   await untilConnections(broker, 2);
+});
+
+test('a script around the worker, as docs/client.md has it, speaks MQTT 3.1.1', async (context) => {
+  const documents = readFileSync(new URL('../../../../docs/client.md', import.meta.url), 'utf8');
+  const [, script = ''] = /^ {2}```mjs\n(.*?)^ {2}```/ms.exec(documents) ?? [];
+  const [browser, pageUrl] = [
+    await startChromium(context),
+    await servePage(context, { 'worker-3.js': script }),
+  ];
+  const broker = await startAt(0);
+  context.after(() => broker.stop());
+  const url = `ws://127.0.0.1:${broker.address().port}/mqtt`;
+  const tab = await browser.newPage();
+  await tab.goto(pageUrl);
+  await inPage(tab, `globalThis.worker = '/worker-3.js'; ${startShared}`, url);
+  await inPage(
+    tab,
+    `await rally.subscribe('b', ({ properties }) => texts.push(Object.keys(properties).join())).ready`,
+  );
+  const publisher = await connect(url, { WebSocket });
+  context.after(() => publisher.close());
+  await publisher.publish('a', 'translated', { qos: 1 });
+  await publisher.publish('b', '', { qos: 1, properties: { contentType: 'none that 3.1.1 could have' } });
+  await untilTexts(tab, ['translated', '']);
 });
