@@ -44,7 +44,7 @@ export type MessageListener = (message: HostMessage) => void;
 interface Unanswered {
   bytes: Uint8Array;
   resolve(reasonCode: number): void;
-  reject(error: BrokerError): void;
+  reject(error: unknown): void;
 }
 
 interface HostSubscription {
@@ -59,12 +59,12 @@ export class HostClient {
   readonly #limits: Limits;
   readonly #send: (bytes: Uint8Array) => void;
   readonly #unanswered = new Map<number, Unanswered>();
-  /** What the window has no room for yet. */
-  readonly #waiting: {
+  /** What the window has no room for yet, in order. */
+  readonly #waiting = new Set<{
     encode: (packetId: number) => Uint8Array;
     resolve: Unanswered['resolve'];
     reject: Unanswered['reject'];
-  }[] = [];
+  }>();
   /** QoS 2 messages that were delivered and not yet released. */
   readonly #received = new Set<number>();
   readonly #byFilter = new Map<string, HostSubscription>();
@@ -96,19 +96,20 @@ export class HostClient {
     }
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     const packet: PublishPacket = { topic, payload: bytes, qos, retain, dup: false, properties };
-    const frame = encodePublish({ ...packet, packetId: 1 }, 5);
-    if (frame.length > this.#limits.maximumPacketSizeBytes) {
+    const encode = (packetId: number): Uint8Array => {
+      const frame = encodePublish({ ...packet, packetId }, 5);
       const limit = this.#limits.maximumPacketSizeBytes;
+      if (frame.length <= limit) return frame;
       throw new BrokerError(
         'HOST_PUBLISH_INVALID',
         `The packet has ${frame.length} bytes and maximumPacketSizeBytes is ${limit}.`,
       );
-    }
+    };
     if (qos === 0) {
-      this.#send(frame);
+      this.#send(encode(0));
       return;
     }
-    const reasonCode = await this.#exchange((packetId) => encodePublish({ ...packet, packetId }, 5));
+    const reasonCode = await this.#exchange(encode);
     if (reasonCode >= 0x80) {
       throw new BrokerError(
         'HOST_PUBLISH_REFUSED',
@@ -236,25 +237,30 @@ export class HostClient {
     const error = new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.');
     for (const { reject } of [...this.#unanswered.values(), ...this.#waiting]) reject(error);
     this.#unanswered.clear();
-    this.#waiting.length = 0;
+    this.#waiting.clear();
   }
 
   /** Sends a packet that will be answered, when the window has room. Resolves with the reason code. */
   #exchange(encode: (packetId: number) => Uint8Array): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ encode, resolve, reject });
+      this.#waiting.add({ encode, resolve, reject });
       this.#sendWaiting();
     });
   }
 
   #sendWaiting(): void {
-    while (this.#unanswered.size < this.#window) {
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
+    for (const next of this.#waiting) {
+      if (this.#unanswered.size >= this.#window) return;
+      this.#waiting.delete(next);
+      const { encode, resolve, reject } = next;
       const packetId = this.#freePacketId();
-      const bytes = next.encode(packetId);
-      this.#unanswered.set(packetId, { bytes, resolve: next.resolve, reject: next.reject });
-      this.#send(bytes);
+      try {
+        const bytes = encode(packetId);
+        this.#unanswered.set(packetId, { bytes, resolve, reject });
+        this.#send(bytes);
+      } catch (error) {
+        reject(error);
+      }
     }
   }
 

@@ -7,14 +7,12 @@ import { type Bytes, concat, write } from './write.ts';
  * Throws a RangeError for a property which this packet may not carry.
  */
 export function encodeProperties(carrier: PropertyCarrier, properties: Properties): Bytes {
-  const parts = propertyTable.flatMap(([identifier, name, encoding]): Bytes[] => {
-    const value = properties[name];
-    strict: if (value !== undefined && isMisplaced(carrier, name)) {
-      throw new RangeError(`${name} is not for this packet`);
-    }
+  const present = propertyTable.filter(([, name]) => properties[name] !== undefined);
+  const parts = present.flatMap(([identifier, name, encoding]): Bytes[] => {
+    strict: if (isMisplaced(carrier, name)) throw new RangeError(`${name} is not for this packet`);
     // What may be there more than once is a list.
-    const values: unknown[] = [value ?? []].flat();
-    return values.flatMap((single) => [[identifier], write[encoding](single as never)]);
+    const values: unknown[] = [properties[name]].flat();
+    return values.flatMap((value) => [[identifier], write[encoding](value as never)]);
   });
   // [MQTT-2.2.2-1]
   const encoded = concat(parts);

@@ -63,7 +63,7 @@ export function parseSharedFilter(filter: string): SharedFilter | undefined {
  */
 export function topicMatchesFilter(topic: string, filter: string): boolean {
   // [MQTT-4.7.2-1]
-  if (topic.startsWith('$') && /^[+#]/.test(filter)) return false;
+  if (topic[0] === '$' && /^[+#]/.test(filter)) return false;
   const topicLevels = topic.split('/');
   const filterLevels = filter.split('/');
   for (const [index, level] of filterLevels.entries()) {
