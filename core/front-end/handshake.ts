@@ -1,11 +1,11 @@
 /** The server's end of the opening handshake of a WebSocket (RFC 6455, 4.2.2). */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 const keySuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /** The whole HTTP response to a request with this `Sec-WebSocket-Key`. */
 export function switchingProtocols(key: string, subprotocol: string): string {
-  const accept = createHash('sha1').update(`${key}${keySuffix}`).digest('base64');
+  const accept = hash('sha1', `${key}${keySuffix}`, 'base64');
   return [
     'HTTP/1.1 101 Switching Protocols',
     'Upgrade: websocket',

@@ -87,7 +87,8 @@ export class WebSocketListener {
       this.#onOriginRefused(origin.slice(0, originShownMax));
       return;
     }
-    const subprotocol = chooseSubprotocol(offersOf(request));
+    const subprotocol =
+      chooseSubprotocol(request.getHeader('sec-websocket-protocol')) ?? chooseSubprotocol(offersOf(request));
     if (subprotocol === undefined) {
       const hint = 'This is an MQTT endpoint: offer the WebSocket sub-protocol "mqtt".\n';
       refuse(response, request, '400 Bad Request', hint); // [MQTT-6.0.0-3]
@@ -104,7 +105,10 @@ const webSocketVersion = '13';
 /** Of an origin that is refused, what is said about it, in characters: no more than a host name can have. */
 const originShownMax = 300;
 
-/** All sub-protocols that the client offers: the header may come in several lines (RFC 6455, 11.3.4). */
+/**
+ * All sub-protocols that the client offers: the header may come in several lines (RFC 6455, 11.3.4), of which
+ * `getHeader` gives the first.
+ */
 function offersOf(request: HttpRequest): string {
   const lines: string[] = [];
   request.forEach((name, value) => {
