@@ -49,7 +49,7 @@ function take(message: ToWorker): void {
       control.renewed(message.connection, message.data);
       break;
     case 'evict':
-      control.evict(message.session, message.reasonCode);
+      control.evict(message.connection, message.reasonCode);
       post({ type: 'reply', request: message.request, value: undefined });
       break;
     case 'subscriptions':

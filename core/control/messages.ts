@@ -92,7 +92,7 @@ export type ToWorker =
   | {
       readonly type: 'evict';
       readonly request: number;
-      readonly session: number;
+      readonly connection: number;
       readonly reasonCode: number;
     }
   | { readonly type: 'subscriptions'; readonly request: number; readonly session: number }

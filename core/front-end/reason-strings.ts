@@ -23,10 +23,14 @@ export interface ReasonStringTerms {
 
 /** `requested` is the Request Problem Information of the CONNECT, undefined where it has none. */
 export function reasonStringTerms(setting: ReasonStrings, requested: number | undefined): ReasonStringTerms {
-  if (setting === 'always') return { atEnds: true, elsewhere: requested !== 0 };
-  const wanted = setting === 'onRequest' && requested === 1;
-  return { atEnds: wanted, elsewhere: wanted };
+  if (setting === 'always') return requested === 0 ? atEndsOnly : everywhere;
+  return setting === 'onRequest' && requested === 1 ? everywhere : nowhere;
 }
+
+// One for all connections.
+const everywhere: ReasonStringTerms = { atEnds: true, elsewhere: true };
+const atEndsOnly: ReasonStringTerms = { atEnds: true, elsewhere: false };
+const nowhere: ReasonStringTerms = { atEnds: false, elsewhere: false };
 
 const sentences: ReadonlyMap<number, string> = new Map([
   [ReasonCode.noSubscriptionExisted, 'There was no subscription to a topic filter.'],

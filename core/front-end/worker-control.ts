@@ -33,7 +33,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   // By slot.
   readonly #connections: (ClientConnection | undefined)[] = [];
   readonly #bySerial = new Map<number, ClientConnection>();
-  readonly #bySession = new Map<number, ClientConnection>();
   // By token.
   readonly #subscribes = new Map<number, () => void>();
   // By session.
@@ -118,7 +117,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   }
 
   reportClosed(session: number, cause: CloseCause, reasonCode: number, sessionExpirySeconds?: number): void {
-    this.#bySession.delete(session);
     this.#post({ type: 'closed', session, cause, reasonCode, sessionExpirySeconds });
   }
 
@@ -155,7 +153,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   #finishAccept(arrival: Arrival, session: number, isSessionPresent: boolean): void {
     const { connection, request, authenticationData } = arrival;
     const isConnected = connection?.accept(session, isSessionPresent, authenticationData) ?? false;
-    if (connection !== undefined && isConnected) this.#bySession.set(session, connection);
     if (request !== undefined) this.#post({ type: 'reply', request, value: undefined });
     if (!isConnected) this.reportClosed(session, 'lost', ReasonCode.success);
   }
@@ -172,10 +169,9 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#bySerial.get(serial)?.renewed(data);
   }
 
-  /** Ends the connection that has the session, if one has it. */
-  evict(session: number, reasonCode: number): void {
-    this.#bySession.get(session)?.end(reasonCode);
-    this.#bySession.delete(session);
+  /** Ends the connection, if it is still there. */
+  evict(serial: number, reasonCode: number): void {
+    this.#bySerial.get(serial)?.end(reasonCode);
   }
 
   /** Ends all sessions but these, which are what the directory has here after a restart. */

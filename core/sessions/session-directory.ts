@@ -75,7 +75,8 @@ interface SessionRecord {
   /** Where it comes from while it changes workers. */
   movesFrom: number | undefined;
   client: ClientInfo;
-  isConnected: boolean;
+  /** While its client is connected: the connection, on `worker`. */
+  connection: number | undefined;
   expirySeconds: number;
   will: Will | undefined;
   expiryTimer: Timer | undefined;
@@ -144,7 +145,7 @@ export class SessionDirectory {
   /** A session's connection is over. */
   closed(key: number, cause: CloseCause, reasonCode: number, expirySeconds: number | undefined): void {
     const record = this.#byKey.get(key);
-    if (record === undefined || !record.isConnected) return;
+    if (record?.connection === undefined) return;
     if (expirySeconds !== undefined) record.expirySeconds = expirySeconds;
     this.#disconnect(record, cause, reasonCode);
   }
@@ -152,7 +153,7 @@ export class SessionDirectory {
   /** A worker has ended, and all its connections with it; its sessions live on. */
   workerLost(worker: number): void {
     for (const record of this.#byKey.values()) {
-      if (record.worker === worker && record.isConnected)
+      if (record.worker === worker && record.connection !== undefined)
         this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
     }
   }
@@ -184,7 +185,7 @@ export class SessionDirectory {
   }
 
   #isFull({ clientId }: ConnectRequest): boolean {
-    const takesOver = this.#byClientId.get(clientId)?.isConnected === true;
+    const takesOver = this.#byClientId.get(clientId)?.connection !== undefined;
     return this.#connections >= this.#options.connectionsMax && !takesOver;
   }
 
@@ -269,19 +270,19 @@ export class SessionDirectory {
     } catch {
       // A worker has ended, and the log says why. If it is the session's old one, the client is still there.
       this.#refuse(worker, connection, ReasonCode.serverUnavailable);
-      if (record.isConnected) this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
+      if (record.connection !== undefined) this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
       else if (!wasConnected) this.#leaveOrEnd(record); // else workerLost() has done it
     } finally {
       record.movesFrom = undefined;
     }
   }
 
-  #connected(record: SessionRecord, { request, client }: Arrival): void {
+  #connected(record: SessionRecord, { connection, request, client }: Arrival): void {
     record.expirySeconds = request.sessionExpirySeconds;
     record.client = client;
     record.will = request.will;
     record.willTimer = undefined;
-    record.isConnected = true;
+    record.connection = connection;
     this.#connections++;
     this.#accepted++;
     this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#connections);
@@ -290,19 +291,20 @@ export class SessionDirectory {
 
   /** Ends the connection of a session, if it has one; the session stays. */
   async #evict(record: SessionRecord): Promise<void> {
-    if (!record.isConnected) return;
+    const { connection } = record;
+    if (connection === undefined) return;
     const reasonCode = ReasonCode.sessionTakenOver;
     try {
       await this.#options.link.request(record.worker, (request) => ({
         type: 'evict',
         request,
-        session: record.key,
+        connection,
         reasonCode,
       }));
     } catch {
       return; // the worker has ended: workerLost() did the rest
     }
-    if (record.isConnected) this.#disconnect(record, 'lost', reasonCode);
+    if (record.connection !== undefined) this.#disconnect(record, 'lost', reasonCode);
   }
 
   #createRecord({ worker, request, client }: Arrival): SessionRecord {
@@ -311,7 +313,7 @@ export class SessionDirectory {
       worker,
       movesFrom: undefined,
       client,
-      isConnected: false,
+      connection: undefined,
       expirySeconds: request.sessionExpirySeconds,
       will: undefined,
       expiryTimer: undefined,
@@ -323,7 +325,7 @@ export class SessionDirectory {
   }
 
   #disconnect(record: SessionRecord, cause: CloseCause, reasonCode: number): void {
-    record.isConnected = false;
+    record.connection = undefined;
     this.#connections--;
     if (cause === 'disconnected') record.will = undefined; // [MQTT-3.1.2-10]
     this.#options.onDisconnected(record.client, cause, reasonCode);
