@@ -196,8 +196,8 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
   }
 
   void acknowledge(const Source& source, Reason reason) {
-    if (frontEnd.acknowledge(source, reason) || source.qos != 2 || !isError(reason)) return;
-    if (Session* session = sessions_.find(source.session)) session->forgetRefused(source.packetId);
+    if (frontEnd.acknowledge(source, reason) || source.qos != 2) return;
+    if (Session* session = sessions_.find(source.session)) frontEnd.acknowledgeLate(*session, source.packetId, reason);
   }
 
   void answer(unsigned worker, const Record& record) override {

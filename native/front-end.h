@@ -163,6 +163,19 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return true;
   }
 
+  // As above for QoS 2, when the connection is over. A refused message is another one when it comes again; if it has
+  // come again meanwhile, its new connection is told.
+  void acknowledgeLate(Session& session, uint16_t packetId, Reason reason) {
+    if (!session.unanswered.remove(packetId)) return;
+    if (isError(reason)) {
+      session.received.remove(packetId);
+      session.receivedBefore.remove(packetId);
+    }
+    if (!session.connection) return;
+    session.connection->answers.settle(packetId, 2, reason);
+    incoming_.sendAnswers(*session.connection);
+  }
+
   // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their
   // CONNACK, closes that hang.
   void tick() {
@@ -210,7 +223,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void detach(Connection& connection) {
     if (!connection.session) return;
     Session& session = *connection.session;
-    connection.answers.eachRefused([&](uint16_t packetId) { session.received.remove(packetId); });
+    connection.answers.eachTaken([&](const Answers::Answer& answer) {
+      if (!answer.isReady) session.unanswered.add(answer.packetId);
+      else if (isError(answer.reason)) session.received.remove(answer.packetId);
+    });
     connection.session = nullptr;
     session.connection = nullptr;
     router_.presenceChanged(session);

@@ -53,9 +53,7 @@ class Incoming {
     }
     if (publish.qos > 0) {
       if (publish.qos == 2 && connection.session->received.contains(publish.packetId)) {
-        // Had already; only the PUBREC was lost [MQTT-4.3.3-10].
-        connection.answers.add(publish.packetId, publish.qos, Reason::success);
-        sendAnswers(connection);
+        answerAgain(connection, publish.packetId);
         return Flow::next;
       }
       if (connection.version >= mqtt5 && connection.unacknowledged >= limits_.receiveMaximum) {
@@ -79,6 +77,7 @@ class Incoming {
     Session& session = *connection.session;
     if (type == PacketType::pubrel) {
       const bool isKnown = session.received.remove(ack.packetId);
+      session.unanswered.remove(ack.packetId);  // from now on it may stand for another message
       if (isKnown && !session.receivedBefore.remove(ack.packetId)) connection.unacknowledged--;
       // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
       answer(connection, PacketType::pubcomp, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
@@ -112,6 +111,15 @@ class Incoming {
   Flow fail(Connection& connection, Reason reason) {
     ender_.end(connection, reason);
     return Flow::end;
+  }
+
+  // A QoS 2 message that was had already [MQTT-4.3.3-10]: the PUBREC was lost, or is still on the way from the owner of
+  // the topic, who may refuse the message.
+  void answerAgain(Connection& connection, uint16_t packetId) {
+    if (connection.answers.expects(packetId, 2)) return;
+    if (connection.session->unanswered.contains(packetId)) connection.answers.expectAgain(packetId, 2);
+    else connection.answers.add(packetId, 2, Reason::success);
+    sendAnswers(connection);
   }
 
   // What the CONNACK said that clients may not send (5.0, 3.2.2.3.4 and 3.2.2.3.5).

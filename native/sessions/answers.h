@@ -22,6 +22,8 @@ class Answers {
 
   // A PUBLISH has come; its answer is somewhere on the way.
   void expect(uint16_t packetId, uint8_t qos) { answers_.push({.packetId = packetId, .qos = qos, .isTaken = true}); }
+  // One has come again whose answer is still on the way.
+  void expectAgain(uint16_t packetId, uint8_t qos) { answers_.push({.packetId = packetId, .qos = qos}); }
   // A PUBLISH has come whose answer is known: it is refused, or was had before.
   void add(uint16_t packetId, uint8_t qos, Reason reason) { answers_.push({.packetId = packetId, .qos = qos, .isReady = true, .reason = reason}); }
 
@@ -36,12 +38,19 @@ class Answers {
     }
   }
 
-  // Calls `visit(packetId)` for each QoS 2 message that was taken and then refused, which nobody has been told.
-  template <class Visit>
-  void eachRefused(Visit&& visit) {
+  bool expects(uint16_t packetId, uint8_t qos) {
     for (uint64_t at = answers_.first(); at != answers_.end(); at++) {
       const Answer& answer = answers_[at];
-      if (answer.isTaken && answer.isReady && answer.qos == 2 && isError(answer.reason)) visit(answer.packetId);
+      if (!answer.isReady && answer.packetId == packetId && answer.qos == qos) return true;
+    }
+    return false;
+  }
+
+  // Calls `visit(answer)` for each QoS 2 message that was taken and whose answer nobody has been told.
+  template <class Visit>
+  void eachTaken(Visit&& visit) {
+    for (uint64_t at = answers_.first(); at != answers_.end(); at++) {
+      if (answers_[at].isTaken && answers_[at].qos == 2) visit(answers_[at]);
     }
   }
 

@@ -53,7 +53,8 @@ struct Session {
   Window window;
   DeliveryQueue queue;              // waits for room in the window or the outbox
   PacketIdSet received;             // QoS 2, from the client
-  PacketIdSet receivedBefore;       // of those, the ones that came on earlier connections
+  PacketIdSet receivedBefore;       // of those, the ones that came on earlier connections ...
+  PacketIdSet unanswered;           // ... and for which the owner of the topic has not answered yet
   uint64_t matchEpoch = 0;          // the publication it was last matched for ...
   uint32_t matchIndex = 0;          // ... and its place among the targets
   bool isSubscribing = false;       // no SUBACK yet: what comes waits in the queue, behind it
@@ -61,12 +62,6 @@ struct Session {
   uint64_t retainedShards = 0;      // bit s: shard s has more retained messages for its subscriptions ...
   uint64_t askedShards = 0;         // ... and has been asked for them
   std::unique_ptr<SessionMove> move;
-
-  // A QoS 2 message of an earlier connection was refused: when it comes again, it is another one. After PUBREL the
-  // identifier may stand for another one already.
-  void forgetRefused(uint16_t packetId) {
-    if (!connection || receivedBefore.remove(packetId)) received.remove(packetId);
-  }
 
   bool hasWaiting() const { return !queue.empty() || window.isResending(); }
   bool isCaughtUp() const { return !hasWaiting() && !isSubscribing; }

@@ -220,6 +220,46 @@ TEST("reconnect: a QoS 2 message that its shard refuses after the connection bro
   }
 }
 
+TEST("reconnect: a QoS 2 message that comes again before its shard has answered gets the answer of its shard") {
+  for (const bool isRefused : {true, false}) {
+    Limits limits;
+    limits.retainedMessagesMax = 3;  // one for each shard
+    HandDrivenBroker broker(3, limits);
+    const auto topicOf = [&](unsigned owner, std::string topic) {
+      while (broker.ownerOf(topic) != owner) topic += 'x';
+      return topic;
+    };
+    Client& publisher = broker.connected("p", 0);
+    if (isRefused) publisher.publish(topicOf(2, "first"), "it fills the store", 1, true);
+    broker.settle();
+    publisher.acknowledgements.clear();
+    publisher.publish(topicOf(2, "wanted"), "", 2, true);
+    publisher.publish(topicOf(2, "wanted"), "1", 2, true);
+    broker.turn(0);
+    for (int reconnects = 0; reconnects < 2; reconnects++) {
+      publisher.drop();
+      broker.turn(0);
+      publisher.connect(0);
+      for (int turns = 0; turns < 5; turns++) {
+        broker.turn(0);
+        publisher.read();
+      }
+      CHECK(publisher.isConnected);
+      CHECK(publisher.acknowledgements.empty());  // both have come again
+    }
+    broker.settle();
+    const Reason reason = isRefused ? Reason::quotaExceeded : Reason::noMatchingSubscribers;
+    CHECK(publisher.acknowledgements == (std::vector<Reason>{Reason::noMatchingSubscribers, reason}));
+    CHECK(publisher.unacknowledged.empty());
+    CHECK_EQ(broker.sessionOf(publisher)->received.size(), 0);
+    CHECK_EQ(broker.sessionOf(publisher)->unanswered.size(), 0);
+    CHECK_EQ(broker.total(Counter::retained), 1);
+    publisher.publish(topicOf(1, "next"), "", 2);
+    broker.settle();
+    CHECK(publisher.unacknowledged.empty());
+  }
+}
+
 TEST("reconnect: QoS 1 loses nothing while all links break again and again") {
   check::eachSeed(20, [](check::Random& random) {
     const unsigned workers = random.pick(std::vector<unsigned>{1, 2, 4});
