@@ -84,7 +84,7 @@ export const limitRanges = {
   sessionQueueBytesMax: { default: 16 * MiB, min: 1 * KiB, max: 1 * TiB },
   /**
    * Bytes beyond one packet that are kept of a connection which may not be read right now. Default
-   * 256 * KiB: what the kernel holds on the way when a WebSocket, which cannot be paused, is too fast.
+   * 256 * KiB: what has been read when it is paused. The host program cannot be: its QoS 0 beyond it is dropped.
    */
   inputBufferBytesMax: { default: 256 * KiB, min: 0, max: 1 * GiB },
   /**
