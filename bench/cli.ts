@@ -3,6 +3,7 @@
  * 2 if it was started in a wrong way or something that it needs is not there.
  */
 import { BenchError } from './bench-error.ts';
+import { runBrowser } from './browser/run.ts';
 import { type CommandLine, readCommandLine, type Subcommand, usage } from './command-line.ts';
 import { runHandOver } from './hand-over/run.ts';
 import { runHttp } from './http/run.ts';
@@ -16,11 +17,12 @@ import { publish, report } from './report/report.ts';
 const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolean>>> = {
   all: async (command) => {
     const sound = [await runMicro(command), await runHttp(command), await runPeers(command)];
-    sound.push(await runHandOver({ ...command, only: undefined }));
+    sound.push(await runHandOver({ ...command, only: undefined }), await runBrowser(command));
     return !sound.includes(false);
   },
   micro: runMicro,
   http: runHttp,
+  browser: runBrowser,
   load: (command) => runPeers({ ...command, peers: ['rallymq'] }),
   peers: runPeers,
   'hand-over': runHandOver,

@@ -3,12 +3,13 @@ import { parseArgs } from 'node:util';
 import { BenchError } from './bench-error.ts';
 
 export const subcommands = {
-  all: 'micro, http, peers and hand-over, one after the other; what runs without a subcommand',
+  all: 'micro, http, peers, hand-over and browser, one after the other; what runs without a subcommand',
   micro: 'single functions against rivals from npm (benchmark)',
   http: 'the HTTP endpoints (autocannon)',
   load: 'the scenarios against this broker alone',
   peers: 'the scenarios against this broker and others, interleaved',
   'hand-over': 'this broker with 1, 2 and 4 workers, and what its lanes count meanwhile',
+  browser: 'a page of Chromium that gets its own messages back, with our client and with MQTT.js',
   soak: 'mixed load with churn for --minutes; checks memory, loss and order',
   report: 'docs/benchmarks.md, docs/capacity.md and their plots, from bench/published/',
   publish: 'takes the results of bench/results/ over into bench/published/, then report',
@@ -59,7 +60,7 @@ ${Object.entries(subcommands)
   --rate R           messages a second of the soak (default 2000)
   -h, --help         show this text
 
-Results go to bench/results/. Debian's mosquitto must be installed, or left out with --peers.
+Results go to bench/results/. Debian's mosquitto must be installed, or left out with --peers; Chromium for browser.
 `;
 
 /** Errors: BenchError for what it does not know. */

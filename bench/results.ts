@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { EchoOptions, EchoResult } from './browser/echo.ts';
 import type { LoadResult, Sample } from './load/generator.ts';
 import type { Profile, Scenario } from './load/scenarios.ts';
 import { type Machine, thisMachine } from './machine.ts';
@@ -70,6 +71,20 @@ export interface HttpFile extends Header {
   readonly cases: readonly HttpCase[];
 }
 
+/** One load of one page. */
+export interface BrowserCase extends Pick<EchoOptions, 'client' | 'qos' | 'window'> {
+  readonly peer: string;
+  readonly round: number;
+  readonly result: EchoResult;
+}
+
+export interface BrowserFile extends Header {
+  readonly rounds: number;
+  readonly versions: { readonly chromium: string; readonly mqttJs: string };
+  readonly peers: readonly string[];
+  readonly cases: readonly BrowserCase[];
+}
+
 export interface SoakFile extends Header {
   readonly peer: string;
   readonly scenario: Scenario;
@@ -104,6 +119,7 @@ export interface HandOverFile extends Header {
 export interface ResultFiles {
   readonly micro: MicroFile;
   readonly http: HttpFile;
+  readonly browser: BrowserFile;
   readonly peers: PeersFile;
   /** This broker alone; it is not part of the report. */
   readonly load: PeersFile;
@@ -116,6 +132,7 @@ export type ResultKind = keyof ResultFiles;
 export const reportedKinds = [
   'micro',
   'http',
+  'browser',
   'peers',
   'handOver',
   'soak',

@@ -89,7 +89,8 @@ function isPossible({ shareOf }: Scenario, peers: readonly Peer[]): boolean {
   return shareOf?.by !== 'others' || peers.some(({ name }) => !isOurs(name));
 }
 
-async function chosenPeers(command: CommandLine): Promise<Peer[]> {
+/** Errors: BenchError for a name that is none. */
+export async function chosenPeers(command: CommandLine): Promise<Peer[]> {
   const makers: Readonly<Record<string, () => Promise<Peer[]>>> = {
     [ours]: async () => command.workers.map(rallymq),
     mosquitto: async () => [await mosquitto()],

@@ -17,7 +17,7 @@ import { capacityPage } from './capacity.ts';
 import { compareSection } from './compare-section.ts';
 import { handOverSection } from './hand-over-section.ts';
 import { peersSection, type Section } from './peers-section.ts';
-import { httpSection, microSection, soakSection } from './small-sections.ts';
+import { browserSection, httpSection, microSection, soakSection } from './small-sections.ts';
 
 type Results = { readonly [Kind in (typeof reportedKinds)[number]]: ResultFiles[Kind] | undefined };
 
@@ -39,6 +39,7 @@ export async function reportFiles(folder: string): Promise<ReadonlyMap<string, s
   const results: Results = {
     micro: await readResult(folder, 'micro'),
     http: await readResult(folder, 'http'),
+    browser: await readResult(folder, 'browser'),
     peers: await readResult(folder, 'peers'),
     handOver: await readResult(folder, 'handOver'),
     soak: await readResult(folder, 'soak'),
@@ -80,9 +81,10 @@ async function copy<Kind extends keyof ResultFiles>(kind: Kind): Promise<void> {
   if (result) await writeResult(publishedFolder, kind, result);
 }
 
-function sectionsOf({ peers, handOver, soak, micro, http }: Results): Section[] {
+function sectionsOf({ peers, browser, handOver, soak, micro, http }: Results): Section[] {
   return [
     ...(peers ? [peersSection(peers)] : []),
+    ...(browser ? [browserSection(browser)] : []),
     ...(handOver ? [handOverSection(handOver)] : []),
     ...(soak ? [soakSection(soak)] : []),
     ...(http ? [httpSection(http)] : []),

@@ -1,8 +1,9 @@
-/** The parts of docs/benchmarks.md about single functions, HTTP and the soak. */
+/** The parts of docs/benchmarks.md about single functions, HTTP, the browser and the soak. */
+import { browserHead, browserRows } from '../browser/figures.ts';
 import { laneGroup, microGroups } from '../micro/groups.ts';
 import { soakFaults, soakRows } from '../peers/soak-verdict.ts';
 import { shortNumber } from '../progress.ts';
-import type { HttpFile, MicroFile, SoakFile } from '../results.ts';
+import type { BrowserFile, HttpFile, MicroFile, SoakFile } from '../results.ts';
 import { lineChart } from './line-chart.ts';
 import { capitalised, markdownTable, provenance } from './markdown.ts';
 import type { Section } from './peers-section.ts';
@@ -37,6 +38,22 @@ export function httpSection(file: HttpFile): Section {
   ]);
   const head = ['path', 'connections', 'pipelined', 'requests a second', 'p50, ms', 'p99, ms', 'errors'];
   return { markdown: ['## HTTP', provenance(file), markdownTable(head, rows)].join('\n\n'), plots: {} };
+}
+
+export function browserSection(file: BrowserFile): Section {
+  const { chromium, mqttJs } = file.versions;
+  const intro = [
+    `A page of Chromium ${chromium} publishes 64 bytes and gets its own message back: with 100 of them on the way, how many`,
+    'that makes a second, and with one, how long it takes from `publish` to the listener. The page, the browser and the',
+    `broker share the cores. \`rally\` is this project's client, \`mqtt.js\` is MQTT.js ${mqttJs}.`,
+  ].join('\n');
+  const lost = file.cases
+    .filter(({ result }) => result.lost > 0)
+    .map(
+      ({ peer, client, qos, result }) => `- ${peer}, ${client}, QoS ${qos}: ${result.lost} did not come back`,
+    );
+  const parts = ['## In a browser', provenance(file), intro, markdownTable(browserHead, browserRows(file))];
+  return { markdown: [...parts, ...(lost.length > 0 ? [lost.join('\n')] : [])].join('\n\n'), plots: {} };
 }
 
 const soakExplanation = [

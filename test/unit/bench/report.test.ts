@@ -175,6 +175,36 @@ test('what a hand-over costs is what a delivery costs more than with one worker,
     assert.ok(page.includes(row), `${row} in ${page}`);
 });
 
+test('the report has what a page can do with each client, and what it missed', async (t) => {
+  const cases = (['rally', 'mqtt.js'] as const).flatMap((client) =>
+    ([1, 100] as const).flatMap((window) =>
+      [0, 1].map((round) => ({
+        peer: 'rallymq',
+        client,
+        qos: 1 as const,
+        window,
+        round,
+        result: {
+          perSecond: (client === 'rally' ? 6_000 : 2_000) * (round + 1),
+          p50Us: 500,
+          p99Us: 2_000,
+          lost: client === 'mqtt.js' && window === 100 ? round : 0,
+        },
+      })),
+    ),
+  );
+  const header = await headerOf('npm run bench -- browser', 'quick');
+  const versions = { chromium: '150.0', mqttJs: '5.16.0' };
+  const folder = await mkdtemp(join(tmpdir(), 'bench-report-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeResult(folder, 'browser', { ...header, rounds: 2, versions, peers: ['rallymq'], cases });
+  const page = (await reportFiles(folder)).get('docs/benchmarks.md') ?? '';
+  const row =
+    '| rallymq | 1 | 9,000 (6,000 – 12,000) | 3,000 (2,000 – 4,000) | 3.00× | 0.500 and 2.00 | 0.500 and 2.00 |';
+  assert.ok(page.includes(row), page);
+  assert.ok(page.includes('- rallymq, mqtt.js, QoS 1: 1 did not come back'), page);
+});
+
 test('what perf counted is read, and what it cannot count is not', () => {
   assert.equal(countOf('started\n123456,,cache-misses,0,100.00,,\n'), 123_456);
   assert.equal(countOf('<not supported>,,cache-misses,0,100.00,,\n'), undefined);
