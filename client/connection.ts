@@ -83,7 +83,7 @@ export class Connection {
   readonly #owner: ConnectionOwner;
   readonly #frames = new FrameReader(5);
   #socket: WebSocketLike | undefined;
-  /** Frames of this turn, for a WebSocket message costs far more than a frame. */
+  /** Frames of this turn: a WebSocket message costs far more than a frame, and may hold many [MQTT-6.0.0-2]. */
   #unsent: Uint8Array[] = [];
   #unsentBytes = 0;
   #isEnded = false;

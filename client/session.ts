@@ -31,7 +31,7 @@ import { RallyError, refusal } from './rally-error.ts';
 import { createReceiver, type Listener, type Receiver, type Subscription } from './subscription.ts';
 
 interface Request {
-  /** Makes the frame; the packet identifier is 0 with QoS 0. */
+  /** Makes the frame for a broker that said this of itself; the packet identifier is 0 with QoS 0. */
   frame(packetId: number, dup: boolean, server: Properties): Uint8Array;
   succeed(result?: PublishResult): void;
   fail(error: unknown): void;
