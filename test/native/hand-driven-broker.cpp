@@ -65,6 +65,10 @@ HandDrivenBroker::~HandDrivenBroker() = default;
 unsigned HandDrivenBroker::workers() const { return unsigned(workers_.size()); }
 uint64_t HandDrivenBroker::total(rally::Counter counter) const { return broker.total(counter); }
 unsigned HandDrivenBroker::ownerOf(const std::string& topic) const { return rally::ownerOf(rally::hashBytes(bytesOf(topic), hashSeed), workers()); }
+std::string HandDrivenBroker::ownedBy(unsigned owner, std::string topic) const {
+  while (ownerOf(topic) != owner) topic += 'x';
+  return topic;
+}
 FakeTransport& HandDrivenBroker::transport(unsigned worker) { return workers_[worker]->transport; }
 
 rally::Session* HandDrivenBroker::sessionOf(const Client& client) {

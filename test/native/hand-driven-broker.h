@@ -113,6 +113,8 @@ class HandDrivenBroker {
   rally::Session* sessionOf(const Client& client);
   uint64_t total(rally::Counter counter) const;
   unsigned ownerOf(const std::string& topic) const;
+  // The topic, or one that begins so, which this worker owns.
+  std::string ownedBy(unsigned owner, std::string topic) const;
   FakeTransport& transport(unsigned worker);
 
   Client& add(const std::string& name, Client::Options options = {});

@@ -29,6 +29,12 @@ void checkComplete(const Client& subscriber, const Counts& counts, bool isExactl
   for (const auto& [from, sent] : counts) CHECK_EQ(seen[from], sent);
 }
 
+Limits oneRetainedEach(unsigned workers) {
+  Limits limits;
+  limits.retainedMessagesMax = workers;
+  return limits;
+}
+
 void connectAll(HandDrivenBroker& broker, const std::vector<Client*>& clients) {
   for (Client* client : clients) {
     if (!client->isConnected) client->connect(client->link ? client->link->worker : 0);
@@ -183,20 +189,14 @@ TEST("reconnect: QoS 2 is exactly once in both directions while all links break 
 TEST("reconnect: a QoS 2 message that its shard refuses after the connection broke is taken anew when it comes again") {
   enum class Break { beforeTheRefusal, whileTheRefusalWaits, afterTheReconnect };
   for (const Break when : {Break::beforeTheRefusal, Break::whileTheRefusalWaits, Break::afterTheReconnect}) {
-    Limits limits;
-    limits.retainedMessagesMax = 3;  // one for each shard
-    HandDrivenBroker broker(3, limits);
-    const auto topicOf = [&](unsigned owner, std::string topic) {
-      while (broker.ownerOf(topic) != owner) topic += 'x';
-      return topic;
-    };
+    HandDrivenBroker broker(3, oneRetainedEach(3));
     Client& publisher = broker.connected("p", 0);
     Client& other = broker.connected("o", 0);
     other.subscribe("refused/#", 2);
-    other.publish(topicOf(2, "first"), "it fills the store", 1, true);
+    other.publish(broker.ownedBy(2, "first"), "it fills the store", 1, true);
     broker.settle();
-    publisher.publish(topicOf(1, "slow"), "its answer is not here yet", 1);
-    publisher.publish(topicOf(2, "refused/"), "wanted", 2, true);
+    publisher.publish(broker.ownedBy(1, "slow"), "its answer is not here yet", 1);
+    publisher.publish(broker.ownedBy(2, "refused/"), "wanted", 2, true);
     broker.turn(0);
     if (when == Break::whileTheRefusalWaits) {
       broker.turn(2);
@@ -209,12 +209,12 @@ TEST("reconnect: a QoS 2 message that its shard refuses after the connection bro
       for (int turns = 0; turns < 3; turns++) broker.turn(0);
       CHECK(broker.sessionOf(publisher)->connection);  // and it has not sent anything again yet
     }
-    other.publish(topicOf(2, "first"), "", 1, true);  // makes room, behind the refusal
+    other.publish(broker.ownedBy(2, "first"), "", 1, true);  // makes room, behind the refusal
     for (const unsigned worker : {0u, 2u, 0u}) broker.turn(worker);
     CHECK_EQ(broker.sessionOf(publisher)->received.size(), 0);
     if (!publisher.link) publisher.connect(0);
     broker.settle();
-    CHECK(other.texts() == Texts{topicOf(2, "refused/") + "=wanted"});
+    CHECK(other.texts() == Texts{broker.ownedBy(2, "refused/") + "=wanted"});
     CHECK_EQ(broker.total(Counter::retained), 1);
     CHECK(publisher.unacknowledged.empty());
   }
@@ -222,19 +222,13 @@ TEST("reconnect: a QoS 2 message that its shard refuses after the connection bro
 
 TEST("reconnect: a QoS 2 message that comes again before its shard has answered gets the answer of its shard") {
   for (const bool isRefused : {true, false}) {
-    Limits limits;
-    limits.retainedMessagesMax = 3;  // one for each shard
-    HandDrivenBroker broker(3, limits);
-    const auto topicOf = [&](unsigned owner, std::string topic) {
-      while (broker.ownerOf(topic) != owner) topic += 'x';
-      return topic;
-    };
+    HandDrivenBroker broker(3, oneRetainedEach(3));
     Client& publisher = broker.connected("p", 0);
-    if (isRefused) publisher.publish(topicOf(2, "first"), "it fills the store", 1, true);
+    if (isRefused) publisher.publish(broker.ownedBy(2, "first"), "it fills the store", 1, true);
     broker.settle();
     publisher.acknowledgements.clear();
-    publisher.publish(topicOf(2, "wanted"), "", 2, true);
-    publisher.publish(topicOf(2, "wanted"), "1", 2, true);
+    publisher.publish(broker.ownedBy(2, "wanted"), "", 2, true);
+    publisher.publish(broker.ownedBy(2, "wanted"), "1", 2, true);
     broker.turn(0);
     for (int reconnects = 0; reconnects < 2; reconnects++) {
       publisher.drop();
@@ -254,7 +248,7 @@ TEST("reconnect: a QoS 2 message that comes again before its shard has answered 
     CHECK_EQ(broker.sessionOf(publisher)->received.size(), 0);
     CHECK_EQ(broker.sessionOf(publisher)->unanswered.size(), 0);
     CHECK_EQ(broker.total(Counter::retained), 1);
-    publisher.publish(topicOf(1, "next"), "", 2);
+    publisher.publish(broker.ownedBy(1, "next"), "", 2);
     broker.settle();
     CHECK(publisher.unacknowledged.empty());
   }
@@ -353,8 +347,7 @@ TEST("reconnect: a publisher that comes back on another worker does not overtake
   Client& publisher = broker.connected("p", 0);
   subscriber.subscribe("#", 0);
   broker.settle();
-  std::string topic = "t";
-  while (broker.ownerOf(topic) != 2) topic += "t";
+  const std::string topic = broker.ownedBy(2, "t");
   Octets all;
   for (int i = 0; i < count; i++) appendOctets(all, encode({.topic = topic, .payload = std::to_string(i)}, 5));
   Connection* connection = publisher.link->connection;

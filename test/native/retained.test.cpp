@@ -242,10 +242,8 @@ TEST("retained: an expired message leaves the store: when it is looked for, and 
 TEST("retained: what is found for a session that is moving reaches it") {
   HandDrivenBroker broker(3);
   Client& publisher = broker.connected("p", 0);
-  std::string topic = "t";
-  while (broker.ownerOf(topic) != 2) topic += "t";
-  std::string noise = topic + "n";
-  while (broker.ownerOf(noise) != 2) noise += "n";
+  const std::string topic = broker.ownedBy(2, "t");
+  const std::string noise = broker.ownedBy(2, topic + "n");
   publisher.publish(topic, "kept", 1, true);
   broker.settle();
   Client& mover = broker.connected("m", 0);
