@@ -84,7 +84,7 @@ export class Connection {
   readonly #frames = new FrameReader(5);
   #socket: WebSocketLike | undefined;
   /** Frames of this turn: a WebSocket message costs far more than a frame, and may hold many [MQTT-6.0.0-2]. */
-  #unsent: Uint8Array[] = [];
+  readonly #unsent: Uint8Array[] = [];
   #unsentBytes = 0;
   #isEnded = false;
   #pingEveryMs = 0;

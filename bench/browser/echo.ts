@@ -28,7 +28,7 @@ interface Echoing {
   close(): void;
 }
 
-const payloadBytes = 64;
+const payload = new Uint8Array(64);
 const warmMs = 300;
 const drainMs = 5_000;
 
@@ -86,7 +86,6 @@ async function openRally(
   const { connect } = await load('/rally.js');
   const rally = await connect(url, isVersion4 ? { WebSocket: (await load('/mqtt-3.js')).mqtt3() } : {});
   await rally.subscribe(topic, onMessage, { qos }).ready;
-  const payload = new Uint8Array(payloadBytes);
   return { publish: () => void rally.publish(topic, payload, { qos }), close: () => rally.close() };
 }
 
@@ -99,7 +98,6 @@ async function openMqttJs(
   const client = await mqtt.connectAsync(url, { protocolVersion: isVersion4 ? 4 : 5 });
   client.on('message', onMessage);
   await client.subscribeAsync(topic, { qos });
-  const payload = new Uint8Array(payloadBytes);
   return { publish: () => client.publish(topic, payload, { qos }), close: () => client.end(true) };
 }
 

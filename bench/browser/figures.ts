@@ -4,6 +4,11 @@ import type { BrowserFile } from '../results.ts';
 import { medianOf, ratios, shownSpread, spreadOf } from '../statistics.ts';
 import type { EchoOptions, EchoResult } from './echo.ts';
 
+export const clients = ['rally', 'mqtt.js'] as const;
+export const qualities = [0, 1, 2] as const;
+/** Messages on the way: one to see how long it takes, many to see how many there can be. */
+export const windows = { one: 1, many: 100 } as const;
+
 export const browserHead = [
   'broker',
   'QoS',
@@ -17,14 +22,14 @@ export const browserHead = [
 /** A row for each broker and QoS. */
 export function browserRows(file: BrowserFile): string[][] {
   return file.peers.flatMap((peer) =>
-    ([0, 1, 2] as const).flatMap((qos) => {
+    qualities.flatMap((qos) => {
       const found = (client: EchoOptions['client'], window: number): readonly EchoResult[] =>
         file.cases
           .filter((each) => each.peer === peer && each.qos === qos)
           .filter((each) => each.client === client && each.window === window)
           .map(({ result }) => result);
-      const [ours, theirs] = [found('rally', 100), found('mqtt.js', 100)].map((results) =>
-        results.map(({ perSecond }) => perSecond),
+      const [ours, theirs] = clients.map((client) =>
+        found(client, windows.many).map(({ perSecond }) => perSecond),
       );
       if (!ours?.length || !theirs) return [];
       return [
@@ -34,8 +39,7 @@ export function browserRows(file: BrowserFile): string[][] {
           shownSpread(spreadOf(ours)),
           shownSpread(spreadOf(theirs)),
           shownSpread(ratios(ours, theirs), '×'),
-          latencies(found('rally', 1)),
-          latencies(found('mqtt.js', 1)),
+          ...clients.map((client) => latencies(found(client, windows.one))),
         ],
       ];
     }),

@@ -11,18 +11,14 @@ import { BenchError } from '../bench-error.ts';
 import type { CommandLine } from '../command-line.ts';
 import { rotated } from '../peers/interleave.ts';
 import { isOurs, type Peer } from '../peers/peer.ts';
-import { chosenPeers, roundsOf } from '../peers/run.ts';
+import { chosenPeers, profileOf, roundsOf } from '../peers/run.ts';
 import { clear, say, showStep, table } from '../progress.ts';
 import { type BrowserCase, type BrowserFile, headerOf, resultsFolder, writeResult } from '../results.ts';
 import { root } from '../root.ts';
 import type { EchoOptions, EchoResult } from './echo.ts';
-import { browserHead, browserRows } from './figures.ts';
+import { browserHead, browserRows, clients, qualities, windows } from './figures.ts';
 
 const executablePath = '/usr/bin/chromium';
-const clients = ['rally', 'mqtt.js'] as const;
-const qualities = [0, 1, 2] as const;
-/** Messages on the way: one to see how long it takes, a hundred to see how many there can be. */
-const windows = [1, 100] as const;
 
 /** What the page loads, by path. */
 const scripts: Readonly<Record<string, string>> = {
@@ -37,7 +33,7 @@ export async function runBrowser(command: CommandLine): Promise<boolean> {
   const seconds = command.seconds ?? (command.full ? 5 : 1);
   const rounds = roundsOf(command);
   const peers = await chosenPeers(command);
-  const header = await headerOf(command.typed, command.full ? 'full' : 'quick');
+  const header = await headerOf(command.typed, profileOf(command));
   const page = await openPage();
   const cases: BrowserCase[] = [];
   say(`In a browser: ${peers.map(({ name }) => name).join(', ')}; ${rounds} rounds`);
@@ -64,7 +60,7 @@ async function playPeer(page: Page, peer: Peer, round: number, seconds: number):
     const { host, port, path = '' } = broker.ws;
     const url = `ws://${host}:${port}${path}`;
     for (const qos of qualities) {
-      for (const window of windows) {
+      for (const window of Object.values(windows)) {
         for (const client of rotated(clients, round)) {
           showStep(`${peer.name}: ${client}, QoS ${qos}, window ${window}, round ${round + 1}`);
           const isVersion4 = peer.isVersion4 ?? false;

@@ -3,6 +3,7 @@ import autocannon from 'autocannon';
 import { BenchError } from '../bench-error.ts';
 import type { CommandLine } from '../command-line.ts';
 import { rallymq } from '../peers/rallymq.ts';
+import { profileOf } from '../peers/run.ts';
 import { clear, say, shortNumber, showStep, table } from '../progress.ts';
 import { type HttpCase, headerOf, resultsFolder, writeResult } from '../results.ts';
 
@@ -17,7 +18,7 @@ const loads = [
 /** Gives whether every request was answered with 200. */
 export async function runHttp(command: CommandLine): Promise<boolean> {
   const seconds = command.seconds ?? (command.full ? 10 : 1);
-  const header = await headerOf(command.typed, command.full ? 'full' : 'quick');
+  const header = await headerOf(command.typed, profileOf(command));
   say(`HTTP, ${seconds} s each`);
   const broker = await rallymq(command.workers[0] ?? 1).start();
   const cases: HttpCase[] = [];

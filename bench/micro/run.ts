@@ -1,6 +1,7 @@
 /** The subcommand `micro`: each rival of each group with the package benchmark, one after the other. */
 import Benchmark from 'benchmark';
 import type { CommandLine } from '../command-line.ts';
+import { profileOf } from '../peers/run.ts';
 import { clear, say, shortNumber, showStep, table } from '../progress.ts';
 import { headerOf, type MicroCase, resultsFolder, writeResult } from '../results.ts';
 import { laneGroup, type MicroGroup, type MicroRival, microGroups } from './groups.ts';
@@ -9,7 +10,7 @@ import { runNative } from './native.ts';
 
 export async function runMicro(command: CommandLine): Promise<boolean> {
   const seconds = command.seconds ?? (command.full ? 3 : 0.5);
-  const header = await headerOf(command.typed, command.full ? 'full' : 'quick');
+  const header = await headerOf(command.typed, profileOf(command));
   say(`Micro benchmarks, ${seconds} s each`);
   const groups = microGroups();
   const cases: MicroCase[] = groups.flatMap((group) =>

@@ -9,7 +9,7 @@ import { clear, say, showStep, table } from '../progress.ts';
 import { headerOf, resultsFolder, writeResult } from '../results.ts';
 import { play } from './interleave.ts';
 import { rallymq } from './rallymq.ts';
-import { flagsOf } from './run.ts';
+import { flagsOf, profileOf } from './run.ts';
 import { soakFaults, soakRows } from './soak-verdict.ts';
 
 const bytesPerMb = 1_024 * 1_024;
@@ -18,7 +18,7 @@ export async function runSoak(command: CommandLine): Promise<boolean> {
   const scenario = soakOf(command.minutes, command.rate);
   const peer = rallymq(command.workers[0] ?? 1);
   const generator = await compileGenerator();
-  const header = await headerOf(command.typed, command.full ? 'full' : 'quick');
+  const header = await headerOf(command.typed, profileOf(command));
   say(`${scenario.title}, ${command.rate} messages a second`);
   const samples: Sample[] = [];
   const running = await peer.start();
