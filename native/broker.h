@@ -10,12 +10,15 @@ namespace rally {
 
 class Broker {
  public:
-  Broker(unsigned workers, const Limits& limits, uint64_t hashSeed) : limits_(limits), lanes_(workers, limits.laneRecords) {
+  Broker(unsigned workers, const Limits& limits, uint64_t hashSeed)
+      : limits_(limits), lanes_(workers, limits.laneRecords) {
     for (unsigned worker = 0; worker < workers; worker++) {
       engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, hashSeed));
     }
   }
-  ~Broker() { lanes_.eachLane([](Lane& lane) { lane.clear(discard); }); }
+  ~Broker() {
+    lanes_.eachLane([](Lane& lane) { lane.clear(discard); });
+  }
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
@@ -39,17 +42,10 @@ class Broker {
       case RecordKind::shareRoute:
       case RecordKind::reshare:
       case RecordKind::retainedFound:
-      case RecordKind::retainedStop:
-        MessageRef(static_cast<Message*>(record.pointer));
-        break;
-      case RecordKind::subscribe:
-        delete static_cast<SubscribeRequest*>(record.pointer);
-        break;
-      case RecordKind::parcel:
-        delete static_cast<SessionParcel*>(record.pointer);
-        break;
-      default:
-        break;
+      case RecordKind::retainedStop: MessageRef(static_cast<Message*>(record.pointer)); break;
+      case RecordKind::subscribe: delete static_cast<SubscribeRequest*>(record.pointer); break;
+      case RecordKind::parcel: delete static_cast<SessionParcel*>(record.pointer); break;
+      default: break;
     }
   }
 

@@ -16,20 +16,20 @@ enum class Counter : uint8_t {
   bytesSent,
   publishReceived,
   publishSent,
-  droppedQos0,         // a subscriber's outbox was full, or it was away
-  droppedQueueFull,    // QoS 1 or 2, a session's queue was full
-  droppedTooLarge,     // larger than the subscriber's Maximum Packet Size
-  droppedExpired,      // its Message Expiry Interval had passed
-  droppedInput,        // QoS 0 from a connection whose frames could not be taken in time
-  retainedRefused,     // the store of retained messages was full
-  publishRefused,      // a client may not publish it: to $SYS, or text that is not UTF-8
-  otherReceived,       // packets but PUBLISH
-  otherSent,           // likewise
-  handedOver,          // messages that crossed a lane
-  laneBatches,         // times that a worker was shown new records, in its inbound lane, its outbound lane or both
-  laneRecords,         // records taken from lanes
-  doorbells,           // workers that slept and were woken
-  gauges,              // from here on: what is there now
+  droppedQos0,       // a subscriber's outbox was full, or it was away
+  droppedQueueFull,  // QoS 1 or 2, a session's queue was full
+  droppedTooLarge,   // larger than the subscriber's Maximum Packet Size
+  droppedExpired,    // its Message Expiry Interval had passed
+  droppedInput,      // QoS 0 from a connection whose frames could not be taken in time
+  retainedRefused,   // the store of retained messages was full
+  publishRefused,    // a client may not publish it: to $SYS, or text that is not UTF-8
+  otherReceived,     // packets but PUBLISH
+  otherSent,         // likewise
+  handedOver,        // messages that crossed a lane
+  laneBatches,       // times that a worker was shown new records, in its inbound lane, its outbound lane or both
+  laneRecords,       // records taken from lanes
+  doorbells,         // workers that slept and were woken
+  gauges,            // from here on: what is there now
   connections = gauges,
   sessions,
   subscriptions,

@@ -10,18 +10,18 @@
 #include <memory>
 #include <vector>
 
-#include "front-end.h"
+#include "front-end/front-end.h"
+#include "front-end/matcher.h"
+#include "front-end/session-moves.h"
+#include "front-end/sharing.h"
+#include "front-end/subscriptions.h"
 #include "lanes/lanes.h"
-#include "matcher.h"
-#include "session-moves.h"
 #include "sessions/session-table.h"
-#include "shard.h"
-#include "sharing.h"
-#include "subscriptions.h"
+#include "shard/shard.h"
 
 namespace rally {
 
-class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet {
+class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Outlet {
  public:
   Engine(unsigned index, Lanes& lanes, const Limits& limits, uint64_t hashSeed)
       : frontEnd(limits, counters, *this),
@@ -56,16 +56,17 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
   void drainLanes() {
     frontEnd.takeLeave();
     eachOther([&](unsigned worker) {
-      Lane& lane = lanes_.outbound(worker, index_);
-      noteTaken(lane.drain(SIZE_MAX, [&](const Record& record) { takeOutbound(record, worker); }));
+      Lane& lane = lanes_.deliveries(worker, index_);
+      noteTaken(lane.drain(SIZE_MAX, [&](const Record& record) { takeDelivery(record, worker); }));
       if (lane.takeProducerWaits()) ring(worker);
     });
     bool isProgressing = true;
-    for (int round = 0; round < inboundRoundsMax && isProgressing && !isCrowded(&Lanes::outbound); round++) {
+    for (int round = 0; round < requestRoundsMax && isProgressing && !isCrowded(&Lanes::deliveries); round++) {
       isProgressing = false;
       eachOther([&](unsigned worker) {
-        Lane& lane = lanes_.inbound(worker, index_);
-        isProgressing |= noteTaken(lane.drain(inboundBatch, [&](const Record& record) { takeInbound(record, worker); }));
+        Lane& lane = lanes_.requests(worker, index_);
+        isProgressing |= noteTaken(
+            lane.drain(requestBatch, [&](const Record& record) { takeRequest(record, worker); }));
         if (lane.takeProducerWaits()) ring(worker);
       });
       commitLanes();
@@ -75,7 +76,7 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
 
   // Writes the outboxes and hands the lanes over. Afterwards the worker may sleep if !hasWork().
   void endTurn() {
-    if (shard_.hasWork() && !isCrowded(&Lanes::outbound)) shard_.proceed();
+    if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
     frontEnd.outbound.flush();
     subscriptions.askForRetained();
     sharing_.settle();
@@ -83,13 +84,14 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
   }
 
   bool hasWork() {
-    bool hasWork = frontEnd.outbound.isDirty() || frontEnd.outbound.hasAsking() || frontEnd.hasLeft() || !frontEnd.events.empty() ||
-                   (frontEnd.hasStalled() && !isCrowded());
-    const bool takesInbound = !isCrowded(&Lanes::outbound);
-    hasWork |= takesInbound && shard_.hasWork();
+    bool hasWork = frontEnd.outbound.isDirty() || frontEnd.outbound.hasAsking() || frontEnd.hasLeft() ||
+                   !frontEnd.events.empty() || (frontEnd.hasStalled() && !isCrowded());
+    const bool takesRequests = !isCrowded(&Lanes::deliveries);
+    hasWork |= takesRequests && shard_.hasWork();
     eachOther([&](unsigned worker) {
-      hasWork |= !lanes_.outbound(worker, index_).isEmpty() || (takesInbound && !lanes_.inbound(worker, index_).isEmpty()) ||
-                 lanes_.inbound(index_, worker).canCommit() || lanes_.outbound(index_, worker).canCommit();
+      hasWork |= !lanes_.deliveries(worker, index_).isEmpty() ||
+                 (takesRequests && !lanes_.requests(worker, index_).isEmpty()) ||
+                 lanes_.requests(index_, worker).canCommit() || lanes_.deliveries(index_, worker).canCommit();
     });
     return hasWork;
   }
@@ -138,8 +140,8 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
 
  private:
   // Records taken from each lane at once, and how often in a turn before the outboxes are written.
-  static constexpr size_t inboundBatch = 256;
-  static constexpr int inboundRoundsMax = 16;
+  static constexpr size_t requestBatch = 256;
+  static constexpr int requestRoundsMax = 16;
 
   template <class Visit>
   void eachOther(Visit&& visit) {
@@ -152,7 +154,7 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
 
   uint64_t topicHash(Bytes topic) override { return filters_.hashOf(topic); }
   void presenceChanged(const Session& session) override { sharing_.noteChange(session); }
-  bool isCrowded() override { return isCrowded(&Lanes::inbound) || isCrowded(&Lanes::outbound); }
+  bool isCrowded() override { return isCrowded(&Lanes::requests) || isCrowded(&Lanes::deliveries); }
 
   void publish(Publication& publication, const Source& source) override {
     const unsigned owner = ownerOf(publication.topicHash, workers_);
@@ -161,21 +163,27 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
       return;
     }
     counters.add(Counter::handedOver);
-    lanes_.inbound(index_, owner)
-        .push({.kind = RecordKind::publish, .qos = source.qos, .packetId = source.packetId, .connection = source.connection,
-               .generation = source.generation, .pointer = MessageRef(publication.keep()).release(), .value = publication.topicHash});
+    lanes_.requests(index_, owner)
+        .push({.kind = RecordKind::publish,
+               .qos = source.qos,
+               .packetId = source.packetId,
+               .connection = source.connection,
+               .generation = source.generation,
+               .pointer = MessageRef(publication.keep()).release(),
+               .value = publication.topicHash});
   }
 
   void toShard(unsigned worker, const Record& record) override {
     if (worker == index_) shard_.take(record, index_);
-    else lanes_.inbound(index_, worker).push(record);
+    else lanes_.requests(index_, worker).push(record);
   }
   void sendParcel(unsigned worker, std::unique_ptr<SessionParcel> parcel) override {
-    lanes_.inbound(index_, worker).push({.kind = RecordKind::parcel, .pointer = parcel.release()});
+    lanes_.requests(index_, worker).push({.kind = RecordKind::parcel, .pointer = parcel.release()});
   }
 
-  void takeInbound(const Record& record, unsigned from) {
-    if (record.kind == RecordKind::parcel) moves.onParcel(std::unique_ptr<SessionParcel>(static_cast<SessionParcel*>(record.pointer)));
+  void takeRequest(const Record& record, unsigned from) {
+    if (record.kind == RecordKind::parcel)
+      moves.onParcel(std::unique_ptr<SessionParcel>(static_cast<SessionParcel*>(record.pointer)));
     else shard_.take(record, from);
   }
 
@@ -191,8 +199,14 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
 
   void acknowledge(unsigned worker, const Source& source, Reason reason) override {
     if (worker == index_) acknowledge(source, reason);
-    else answer(worker, {.kind = RecordKind::acknowledge, .qos = source.qos, .packetId = source.packetId, .connection = source.connection,
-                         .generation = source.generation, .reason = uint8_t(reason), .value = source.session});
+    else
+      answer(worker, {.kind = RecordKind::acknowledge,
+                      .qos = source.qos,
+                      .packetId = source.packetId,
+                      .connection = source.connection,
+                      .generation = source.generation,
+                      .reason = uint8_t(reason),
+                      .value = source.session});
   }
 
   void acknowledge(const Source& source, Reason reason) {
@@ -202,14 +216,15 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
 
   void answer(unsigned worker, const Record& record) override {
     if (worker == index_) {
-      takeOutbound(record, index_);
+      takeDelivery(record, index_);
       return;
     }
-    if (record.kind == RecordKind::deliver || record.kind == RecordKind::deliverShared) counters.add(Counter::handedOver);
-    lanes_.outbound(index_, worker).push(record);
+    if (record.kind == RecordKind::deliver || record.kind == RecordKind::deliverShared)
+      counters.add(Counter::handedOver);
+    lanes_.deliveries(index_, worker).push(record);
   }
 
-  void takeOutbound(const Record& record, unsigned shard) {
+  void takeDelivery(const Record& record, unsigned shard) {
     switch (record.kind) {
       case RecordKind::deliver: {
         Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
@@ -228,15 +243,12 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
         else sharing_.deliver(publication, record.connection, shard, record.generation, record.qos != 0);
         break;
       }
-      case RecordKind::handOver:
-        sharing_.handOver(record.value, shard, record.generation);
-        break;
+      case RecordKind::handOver: sharing_.handOver(record.value, shard, record.generation); break;
       case RecordKind::acknowledge:
-        acknowledge({record.connection, record.generation, record.packetId, record.qos, record.value}, Reason(record.reason));
+        acknowledge({record.connection, record.generation, record.packetId, record.qos, record.value},
+                    Reason(record.reason));
         break;
-      case RecordKind::subscribed:
-        subscriptions.onSubscribed(record.value, shard);
-        break;
+      case RecordKind::subscribed: subscriptions.onSubscribed(record.value, shard); break;
       case RecordKind::retainedFound:
         subscriptions.onRetainedFound(MessageRef(static_cast<Message*>(record.pointer)), record);
         break;
@@ -244,17 +256,10 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
       case RecordKind::retainedDone:
         subscriptions.onRetainedState(record.value, shard, record.kind == RecordKind::retainedWaits);
         break;
-      case RecordKind::departing:
-        moves.onDeparting(record.value, shard, record.worker);
-        break;
-      case RecordKind::arriving:
-        moves.onArriving(record.value, shard);
-        break;
-      case RecordKind::flushed:
-        moves.onFlushed(record.value, record.worker);
-        break;
-      default:
-        std::abort();
+      case RecordKind::departing: moves.onDeparting(record.value, shard, record.worker); break;
+      case RecordKind::arriving: moves.onArriving(record.value, shard); break;
+      case RecordKind::flushed: moves.onFlushed(record.value, record.worker); break;
+      default: std::abort();
     }
   }
 
@@ -266,9 +271,9 @@ class Engine : private Router, private ShardOutlet, private SessionMoves::Outlet
 
   void commitLanes() {
     eachOther([&](unsigned worker) {
-      const bool hasInbound = lanes_.inbound(index_, worker).commit();
-      const bool hasOutbound = lanes_.outbound(index_, worker).commit();
-      if (!hasInbound && !hasOutbound) return;
+      const bool hasRequests = lanes_.requests(index_, worker).commit();
+      const bool hasDeliveries = lanes_.deliveries(index_, worker).commit();
+      if (!hasRequests && !hasDeliveries) return;
       counters.add(Counter::laneBatches);
       ring(worker);
     });

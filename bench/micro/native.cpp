@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "../../native/lanes/ring.h"
 #include "../../native/sessions/session.h"
+#include "../../native/structures/ring.h"
 #include "../../native/topics/filter-table.h"
 #include "../../native/wire/input.h"
 #include "../../native/wire/publish-writer.h"
@@ -70,7 +70,9 @@ void measure(const char* group, const char* name, size_t operations, int ms, Wor
 // The hand-over of a lane: what is pushed becomes visible a batch at a time. Both threads spin, as workers
 // under load do, but give way where they share a core.
 void measureRing(uint64_t records, uint64_t batch) {
-  struct Record { uint64_t words[4]; };
+  struct Record {
+    uint64_t words[4];
+  };
   Ring<Record> ring(16'384);
   const auto start = Clock::now();
   std::thread consumer([&] {
@@ -89,7 +91,8 @@ void measureRing(uint64_t records, uint64_t batch) {
     ring.commit();
   }
   consumer.join();
-  print("hand-over", batch == 1 ? "lane, one by one" : "lane, batches of 128", double(records) / seconds(Clock::now() - start), records);
+  print("hand-over", batch == 1 ? "lane, one by one" : "lane, batches of 128",
+        double(records) / seconds(Clock::now() - start), records);
 }
 
 }  // namespace
@@ -122,7 +125,8 @@ int main(int count, char** arguments) {
     uint64_t found = 0;
     Input().feed(stream, rules, [&](uint8_t first, Bytes body) {
       Publish publish;
-      if (readPublish(first, body, version, publish) == Reason::success && isTopicName(publish.topic, 128)) found += publish.payload.size();
+      if (readPublish(first, body, version, publish) == Reason::success && isTopicName(publish.topic, 128))
+        found += publish.payload.size();
       return Flow::next;
     });
     return found;

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
 
-/** Kept in the order of `EventKind` in native/events.h, where each is explained. */
+/** Kept in the order of `EventKind` in native/front-end/events.h, where each is explained. */
 export const EventKind = {
   opened: 0,
   packet: 1,

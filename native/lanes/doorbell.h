@@ -30,8 +30,7 @@ class Doorbell {
   // The sleeper: takes a ring that came.
   void answer() const {
     uint64_t rings;
-    while (read(fd_, &rings, sizeof rings) > 0) {
-    }
+    while (read(fd_, &rings, sizeof rings) > 0) {}
   }
 
   // Anybody, after committing to a lane. True when the sleeper had to be woken.

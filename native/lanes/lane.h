@@ -11,40 +11,40 @@
 #pragma once
 #include <deque>
 
-#include "message.h"
-#include "ring.h"
+#include "../messages/message.h"
+#include "../structures/ring.h"
 
 namespace rally {
 
 enum class RecordKind : uint8_t {
   // inbound: front end -> shard
-  publish,           // pointer: Message; connection, generation, packetId: whom to acknowledge
-  addRoute,          // pointer: Message whose topic is the filter
-  removeRoute,       // the same
-  subscribe,         // pointer: SubscribeRequest, behind its routes
-  retainedMore,      // value: session that has sent the retained messages it had got
-  retainedStop,      // value: session; pointer: Message whose topic is the filter it has left, or null for all
-  moveSession,       // value: session; worker: from; the sender is where it goes
-  flush,             // value: session that leaves the sender; behind all that its client has sent there
-  shareRoute,        // pointer: Message whose topic is a shared filter; connection: key there; generation:
-                     // members connected; value: members able; reason: 1 when there are no more
-  reshare,           // pointer: Message; connection: key of the share here; reason: 1 when nobody there has room
-  shareReady,        // connection: key of the share here
-  memberLeft,        // connection: key of the share here; value: session
-  parcel,            // pointer: SessionParcel; from front end to front end
+  publish,       // pointer: Message; connection, generation, packetId: whom to acknowledge
+  addRoute,      // pointer: Message whose topic is the filter
+  removeRoute,   // the same
+  subscribe,     // pointer: SubscribeRequest, behind its routes
+  retainedMore,  // value: session that has sent the retained messages it had got
+  retainedStop,  // value: session; pointer: Message whose topic is the filter it has left, or null for all
+  moveSession,   // value: session; worker: from; the sender is where it goes
+  flush,         // value: session that leaves the sender; behind all that its client has sent there
+  shareRoute,    // pointer: Message whose topic is a shared filter; connection: key there; generation:
+                 // members connected; value: members able; reason: 1 when there are no more
+  reshare,       // pointer: Message; connection: key of the share here; reason: 1 when nobody there has room
+  shareReady,    // connection: key of the share here
+  memberLeft,    // connection: key of the share here; value: session
+  parcel,        // pointer: SessionParcel; from front end to front end
   // outbound: shard -> front end
-  deliver,           // pointer: Message
-  deliverShared,     // pointer: Message; connection: key of the share here; generation: its key at the shard;
-                     // qos: 1 when it has to be taken
-  handOver,          // value: session; generation: key of the share at the shard
-  acknowledge,       // connection, generation, packetId, reason; value: its session
-  subscribed,        // value: token, behind the first retained messages
-  retainedFound,     // pointer: Message; value: session; connection: subscription identifier
-  retainedWaits,     // value: session for which the shard has more of them
-  retainedDone,      // value: session for which it has no more
-  departing,         // value: session; worker: where to. No more for it here from this shard
-  arriving,          // value: session. From now on for it here from this shard
-  flushed,           // value: session, behind the answers to what its client has sent
+  deliver,        // pointer: Message
+  deliverShared,  // pointer: Message; connection: key of the share here; generation: its key at the shard;
+                  // qos: 1 when it has to be taken
+  handOver,       // value: session; generation: key of the share at the shard
+  acknowledge,    // connection, generation, packetId, reason; value: its session
+  subscribed,     // value: token, behind the first retained messages
+  retainedFound,  // pointer: Message; value: session; connection: subscription identifier
+  retainedWaits,  // value: session for which the shard has more of them
+  retainedDone,   // value: session for which it has no more
+  departing,      // value: session; worker: where to. No more for it here from this shard
+  arriving,       // value: session. From now on for it here from this shard
+  flushed,        // value: session, behind the answers to what its client has sent
 };
 
 struct Record {

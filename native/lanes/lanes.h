@@ -13,27 +13,27 @@ class Lanes {
   Lanes(unsigned workers, size_t records) : workers_(workers), doorbells_(workers) {
     if (workers == 1) return;
     for (size_t i = 0; i < size_t(workers) * workers; i++) {
-      inbound_.push_back(std::make_unique<Lane>(records));
-      outbound_.push_back(std::make_unique<Lane>(records));
+      requests_.push_back(std::make_unique<Lane>(records));
+      deliveries_.push_back(std::make_unique<Lane>(records));
     }
   }
 
   unsigned workers() const { return workers_; }
   // Front end `from` to shard `to`.
-  Lane& inbound(unsigned from, unsigned to) { return *inbound_[size_t(from) * workers_ + to]; }
+  Lane& requests(unsigned from, unsigned to) { return *requests_[size_t(from) * workers_ + to]; }
   // Shard `from` to front end `to`.
-  Lane& outbound(unsigned from, unsigned to) { return *outbound_[size_t(from) * workers_ + to]; }
+  Lane& deliveries(unsigned from, unsigned to) { return *deliveries_[size_t(from) * workers_ + to]; }
   template <class Visit>
   void eachLane(Visit&& visit) {
-    for (auto& lane : inbound_) visit(*lane);
-    for (auto& lane : outbound_) visit(*lane);
+    for (auto& lane : requests_) visit(*lane);
+    for (auto& lane : deliveries_) visit(*lane);
   }
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
 
  private:
   const unsigned workers_;
-  std::vector<std::unique_ptr<Lane>> inbound_;
-  std::vector<std::unique_ptr<Lane>> outbound_;
+  std::vector<std::unique_ptr<Lane>> requests_;
+  std::vector<std::unique_ptr<Lane>> deliveries_;
   std::vector<Doorbell> doorbells_;
 };
 

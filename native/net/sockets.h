@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "../front-end.h"
+#include "../front-end/front-end.h"
 #include "websocket.h"
 
 namespace rally {
@@ -41,7 +41,8 @@ inline int bindShared(const std::string& host, int& port) {
     return bindError;
   }
   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  port = ntohs(isV6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+  port = ntohs(isV6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
+                    : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
   return fd;
 }
 
@@ -69,14 +70,16 @@ class SocketTransport : public Transport {
   void stopListening() {
     if (listenerFd_ < 0) return;
     openHandles_++;
-    uv_close(reinterpret_cast<uv_handle_t*>(&listener_), [](uv_handle_t* handle) { static_cast<SocketTransport*>(handle->data)->openHandles_--; });
+    uv_close(reinterpret_cast<uv_handle_t*>(&listener_),
+             [](uv_handle_t* handle) { static_cast<SocketTransport*>(handle->data)->openHandles_--; });
     ::close(std::exchange(listenerFd_, -1));
   }
 
   // A WebSocket on a connected socket, which is this object's from now on. `answer` is the end of the HTTP
   // handshake and goes out first. False: the socket is no more.
   bool openWebSocket(int fd, Bytes answer) {
-    if (::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT) != ssize_t(answer.size())) {  // it is the first, and small
+    if (::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+        ssize_t(answer.size())) {  // it is the first, and small
       ::close(fd);
       return false;
     }
@@ -109,7 +112,9 @@ class SocketTransport : public Transport {
     if (connection.outbox.isEmpty()) return;
     Socket& socket = socketOf(connection);
     WebSocketHead head;
-    const size_t headBytes = socket.webSocket ? writeWebSocketHead(head, WebSocketOpcode::binary, connection.outbox.bytes()) : 0;
+    const size_t headBytes = socket.webSocket
+                                 ? writeWebSocketHead(head, WebSocketOpcode::binary, connection.outbox.bytes())
+                                 : 0;
     const Bytes before = Bytes(head).first(headBytes);
     const ssize_t sent = socket.unsent ? 0 : send(socket, before, connection.outbox, 0);
     if (sent < 0) abort(connection);
@@ -172,9 +177,9 @@ class SocketTransport : public Transport {
   struct Unsent {
     std::vector<uint8_t> before;  // WebSocket: control frames, the head of the message in the outbox
     Outbox outbox;
-    size_t sent = 0;              // of `before` and the outbox
-    std::vector<uint8_t> after;   // control frames that go out behind the message
-    bool isLast = false;          // the stream ends with it
+    size_t sent = 0;             // of `before` and the outbox
+    std::vector<uint8_t> after;  // control frames that go out behind the message
+    bool isLast = false;         // the stream ends with it
   };
 
   struct Socket {
@@ -193,7 +198,8 @@ class SocketTransport : public Transport {
   void watchListener() {
     isOutOfDescriptors_ = false;
     if (listenerFd_ < 0) return;
-    uv_poll_start(&listener_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<SocketTransport*>(handle->data)->acceptAll(); });
+    uv_poll_start(&listener_, UV_READABLE,
+                  [](uv_poll_t* handle, int, int) { static_cast<SocketTransport*>(handle->data)->acceptAll(); });
   }
 
   void acceptAll() {
@@ -226,7 +232,12 @@ class SocketTransport : public Transport {
     socket->connection = &connection;
     connection.socket = socket;
     const std::string address = remoteAddress(fd);
-    frontEnd_.events.push_back({EventKind::opened, socket->webSocket != nullptr, Reason::success, connection.slot, 0, {address.begin(), address.end()}});
+    frontEnd_.events.push_back({EventKind::opened,
+                                socket->webSocket != nullptr,
+                                Reason::success,
+                                connection.slot,
+                                0,
+                                {address.begin(), address.end()}});
     watch(*socket);
   }
 
@@ -234,7 +245,8 @@ class SocketTransport : public Transport {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     char text[64] = "";
-    if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) uv_ip_name(reinterpret_cast<sockaddr*>(&address), text, sizeof text);
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0)
+      uv_ip_name(reinterpret_cast<sockaddr*>(&address), text, sizeof text);
     return text;
   }
 
@@ -305,7 +317,8 @@ class SocketTransport : public Transport {
     frame.insert(frame.end(), payload.begin(), payload.end());
     if (socket.unsent) {
       std::vector<uint8_t>& waiting = socket.unsent->after;
-      if (waiting.size() + frame.size() <= waitingControlBytesMax) waiting.insert(waiting.end(), frame.begin(), frame.end());
+      if (waiting.size() + frame.size() <= waitingControlBytesMax)
+        waiting.insert(waiting.end(), frame.begin(), frame.end());
       return;
     }
     const ssize_t sent = send(socket, frame, Outbox(), 0);
@@ -331,8 +344,9 @@ class SocketTransport : public Transport {
     msghdr message{};
     message.msg_iov = pieces_.data();
     message.msg_iovlen = std::min<size_t>(pieces_.size(), IOV_MAX);
-    const ssize_t sent = pieces_.size() == 1 ? ::send(socket.fd, pieces_[0].iov_base, pieces_[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
-                                             : sendmsg(socket.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = pieces_.size() == 1
+                             ? ::send(socket.fd, pieces_[0].iov_base, pieces_[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                             : sendmsg(socket.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) return sent;
     return isTemporary(errno) ? 0 : -1;
   }
@@ -386,7 +400,7 @@ class SocketTransport : public Transport {
   uv_loop_t* const loop_;
   FrontEnd& frontEnd_;
   std::vector<uint8_t> input_;
-  std::vector<iovec> pieces_;                      // of what is being sent
+  std::vector<iovec> pieces_;  // of what is being sent
   std::array<uint8_t, gatherBytesMax> gathered_{};
   uv_poll_t listener_{};
   int listenerFd_ = -1;

@@ -134,8 +134,7 @@ class WebSocketReader {
       case WebSocketOpcode::ping:
       case WebSocketOpcode::pong:
         return isFinal && remaining_ <= webSocketControlBytesMax ? WebSocketClose::none : WebSocketClose::protocolError;
-      default:
-        return WebSocketClose::protocolError;
+      default: return WebSocketClose::protocolError;
     }
     isInMessage_ = !isFinal;
     return WebSocketClose::none;
@@ -154,7 +153,8 @@ class WebSocketReader {
     if (payload.empty()) return WebSocketClose::normal;
     if (payload.size() == 1) return WebSocketClose::protocolError;
     const unsigned code = unsigned(payload[0]) << 8 | payload[1];
-    const bool isDefined = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
+    const bool isDefined = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+                           (code >= 3000 && code <= 4999);
     return isDefined ? WebSocketClose(code) : WebSocketClose::protocolError;
   }
 

@@ -45,8 +45,11 @@ class EngineHost {
     }
     uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<EngineHost*>(handle->data)->onPrepare(); });
     uv_check_start(&check_, [](uv_check_t* handle) { static_cast<EngineHost*>(handle->data)->onCheck(); });
-    uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<EngineHost*>(handle->data)->engine.doorbell().answer(); });
-    uv_timer_start(&timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->onTick(); }, tickMs, tickMs);
+    uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) {
+      static_cast<EngineHost*>(handle->data)->engine.doorbell().answer();
+    });
+    uv_timer_start(
+        &timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->onTick(); }, tickMs, tickMs);
     napi_add_async_cleanup_hook(env, onCleanup, this, &cleanup_);
   }
 
@@ -70,8 +73,9 @@ class EngineHost {
   }
 
   std::array<uv_handle_t*, 5> handles() {
-    return {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_),
-            reinterpret_cast<uv_handle_t*>(&timer_), reinterpret_cast<uv_handle_t*>(&bell_)};
+    return {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
+            reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&timer_),
+            reinterpret_cast<uv_handle_t*>(&bell_)};
   }
 
   void turn() {
@@ -91,11 +95,13 @@ class EngineHost {
 
   // Gives back to the system what a storm of connections or many subscriptions have left free, once it is over.
   void trimWhenQuiet() {
-    const uint64_t turnover = engine.counters.get(Counter::connectionsOpened) + engine.counters.get(Counter::connectionsClosed);
+    const uint64_t turnover = engine.counters.get(Counter::connectionsOpened) +
+                              engine.counters.get(Counter::connectionsClosed);
     const uint64_t subscriptions = engine.counters.get(Counter::subscriptions);
     const bool isQuiet = turnover == turnoverSeen_ && subscriptions == subscriptionsSeen_;
     subscriptionsMost_ = std::max(subscriptionsMost_, subscriptions);
-    if (isQuiet && (turnover - turnoverTrimmed_ > turnoverMin || subscriptionsMost_ - subscriptions > subscriptionsLeftMin)) {
+    if (isQuiet &&
+        (turnover - turnoverTrimmed_ > turnoverMin || subscriptionsMost_ - subscriptions > subscriptionsLeftMin)) {
       malloc_trim(0);
       turnoverTrimmed_ = turnover;
       subscriptionsMost_ = subscriptions;
@@ -138,7 +144,9 @@ class EngineHost {
   // descriptors on this loop beside the doorbell.
   static void closeLeftSocket(uv_handle_t* handle, void* data) {
     const auto* host = static_cast<EngineHost*>(data);
-    if (handle->type != UV_POLL || uv_is_closing(handle) || handle == reinterpret_cast<const uv_handle_t*>(&host->bell_)) return;
+    if (handle->type != UV_POLL || uv_is_closing(handle) ||
+        handle == reinterpret_cast<const uv_handle_t*>(&host->bell_))
+      return;
     uv_os_fd_t descriptor = -1;
     if (uv_fileno(handle, &descriptor) == 0) shutdown(descriptor, SHUT_RDWR);
     uv_close(handle, nullptr);

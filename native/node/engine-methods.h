@@ -112,7 +112,8 @@ inline napi_value sessions(napi_env env, napi_callback_info info) {
   napi_value list = nullptr;
   napi_create_array(env, &list);
   uint32_t count = 0;
-  call.host->engine.eachSession([&](const Session& session) { napi_set_element(env, list, count++, toNumber(env, double(session.key))); });
+  call.host->engine.eachSession(
+      [&](const Session& session) { napi_set_element(env, list, count++, toNumber(env, double(session.key))); });
   return list;
 }
 
@@ -134,7 +135,8 @@ inline napi_value subscribe(napi_env env, napi_callback_info info) {
   Session* session = call.host->engine.findSession(call.integer(0));
   if (!session) return toBoolean(env, false);
   const std::string filter = call.text(1);
-  const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)), uint32_t(call.integer(6))};
+  const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)),
+                                    uint32_t(call.integer(6))};
   return toBoolean(env, call.host->engine.subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(7)));
 }
 
@@ -147,7 +149,8 @@ inline napi_value finishSubscribe(napi_env env, napi_callback_info info) {
 
 inline napi_value endSubscribe(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
-  if (Session* session = call.host->engine.findSession(call.integer(0))) call.host->engine.subscriptions.endSubscribe(*session);
+  if (Session* session = call.host->engine.findSession(call.integer(0)))
+    call.host->engine.subscriptions.endSubscribe(*session);
   return nullptr;
 }
 
@@ -175,8 +178,9 @@ inline napi_value subscriptions(napi_env env, napi_callback_info info) {
   uint32_t count = 0;
   for (const SubscriptionRef& subscription : session->subscriptions) {
     const Subscriber& subscriber = subscription.filter->subscribers[subscription.position];
-    const std::array<napi_value, 5> fields = {toText(env, subscription.filter->text()), toNumber(env, subscriber.qos), toBoolean(env, subscriber.noLocal),
-                                              toBoolean(env, subscriber.retainAsPublished), toNumber(env, subscriber.subscriptionId)};
+    const std::array<napi_value, 5> fields = {
+        toText(env, subscription.filter->text()), toNumber(env, subscriber.qos), toBoolean(env, subscriber.noLocal),
+        toBoolean(env, subscriber.retainAsPublished), toNumber(env, subscriber.subscriptionId)};
     napi_value row = nullptr;
     napi_create_array_with_length(env, fields.size(), &row);
     for (uint32_t i = 0; i < fields.size(); i++) napi_set_element(env, row, i, fields[i]);

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "../front-end.h"
+#include "../front-end/front-end.h"
 #include "script.h"
 
 namespace rally::node {
@@ -15,7 +15,8 @@ class HostTransport : public Transport {
 
   void write(Connection& connection) override {
     Arena& arena = frontEnd_.outbound.arena();
-    connection.outbox.eachChunk(arena, [&](const uint8_t* bytes, size_t size) { bytes_.insert(bytes_.end(), bytes, bytes + size); });
+    connection.outbox.eachChunk(
+        arena, [&](const uint8_t* bytes, size_t size) { bytes_.insert(bytes_.end(), bytes, bytes + size); });
     connection.outbox.clear(arena);
   }
   void commit() override {

@@ -6,7 +6,7 @@
 #include <initializer_list>
 #include <utility>
 
-#include "../events.h"
+#include "../front-end/events.h"
 #include "values.h"
 
 namespace rally::node {
@@ -32,7 +32,9 @@ class Script {
 
   void onEvent(const Event& event) {
     if (!callbackScope_) openScopes();
-    call(onEvent_, {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)}, event.bytes);
+    call(onEvent_,
+         {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)},
+         event.bytes);
   }
   void onHostBytes(Bytes bytes) { call(onHostBytes_, {}, bytes); }
 
@@ -69,7 +71,8 @@ class Script {
     size_t count = 0;
     for (const double number : numbers) arguments[count++] = toNumber(env_, number);
     arguments[count++] = toBytes(env_, bytes);
-    if (arguments[count - 1] && napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
+    if (arguments[count - 1] &&
+        napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
       napi_value error = nullptr;
       napi_get_and_clear_last_exception(env_, &error);
       napi_fatal_exception(env_, error);

@@ -1,7 +1,7 @@
 // The messages that wait for one session, in order, and what they come to.
 #pragma once
-#include "delivery.h"
-#include "fifo.h"
+#include "../messages/delivery.h"
+#include "../structures/fifo.h"
 
 namespace rally {
 

@@ -62,7 +62,8 @@ class SessionTable {
     session.subscriptions[index] = last;
     session.subscriptions.pop_back();
     shrink(session.subscriptions);
-    if (index < session.subscriptions.size()) last.filter->subscribers[last.position].indexInSession = index & subscriptionsMax;
+    if (index < session.subscriptions.size())
+      last.filter->subscribers[last.position].indexInSession = index & subscriptionsMax;
     return true;
   }
 

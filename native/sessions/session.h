@@ -45,22 +45,22 @@ enum class Presence : uint8_t { none, away, connected };
 struct Session {
   uint64_t key = 0;
   Connection* connection = nullptr;
-  bool isPersistent = true;         // outlives its connection
-  bool isHost = false;              // of the host program: is not counted
+  bool isPersistent = true;  // outlives its connection
+  bool isHost = false;       // of the host program: is not counted
   std::vector<SubscriptionRef> subscriptions;
-  uint32_t shares = 0;              // of those, shared ones ...
+  uint32_t shares = 0;                 // of those, shared ones ...
   Presence presence = Presence::none;  // ... as which it counts there
   Window window;
-  DeliveryQueue queue;              // waits for room in the window or the outbox
-  PacketIdSet received;             // QoS 2, from the client
-  PacketIdSet receivedBefore;       // of those, the ones that came on earlier connections ...
-  PacketIdSet unanswered;           // ... and for which the owner of the topic has not answered yet
-  uint64_t matchEpoch = 0;          // the publication it was last matched for ...
-  uint32_t matchIndex = 0;          // ... and its place among the targets
-  bool isSubscribing = false;       // no SUBACK yet: what comes waits in the queue, behind it
-  uint64_t knowingShards = 0;       // bit s: shard s knows the filters of that SUBSCRIBE
-  uint64_t retainedShards = 0;      // bit s: shard s has more retained messages for its subscriptions ...
-  uint64_t askedShards = 0;         // ... and has been asked for them
+  DeliveryQueue queue;          // waits for room in the window or the outbox
+  PacketIdSet received;         // QoS 2, from the client
+  PacketIdSet receivedBefore;   // of those, the ones that came on earlier connections ...
+  PacketIdSet unanswered;       // ... and for which the owner of the topic has not answered yet
+  uint64_t matchEpoch = 0;      // the publication it was last matched for ...
+  uint32_t matchIndex = 0;      // ... and its place among the targets
+  bool isSubscribing = false;   // no SUBACK yet: what comes waits in the queue, behind it
+  uint64_t knowingShards = 0;   // bit s: shard s knows the filters of that SUBSCRIBE
+  uint64_t retainedShards = 0;  // bit s: shard s has more retained messages for its subscriptions ...
+  uint64_t askedShards = 0;     // ... and has been asked for them
   std::unique_ptr<SessionMove> move;
 
   bool hasWaiting() const { return !queue.empty() || window.isResending(); }

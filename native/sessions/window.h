@@ -6,8 +6,8 @@
 //   [ done ][ sent ][ done ][ released ] | next           "done" entries leave when they are oldest
 //   first                     cursor...     end           from the cursor on: not yet (re)sent
 #pragma once
-#include "delivery.h"
-#include "fifo.h"
+#include "../messages/delivery.h"
+#include "../structures/fifo.h"
 
 namespace rally {
 
@@ -96,7 +96,9 @@ class Window {
  private:
   static constexpr uint64_t packetIdMax = 65'535;
 
-  static bool isUnreceived(const Entry& entry) { return entry.state == State::sent && entry.delivery.qos == 1 && entry.delivery.message; }
+  static bool isUnreceived(const Entry& entry) {
+    return entry.state == State::sent && entry.delivery.qos == 1 && entry.delivery.message;
+  }
   static uint16_t packetIdOf(uint64_t sequence) { return uint16_t(sequence % packetIdMax + 1); }
 
   Fifo<Entry> entries_;

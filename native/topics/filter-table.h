@@ -62,7 +62,8 @@ class FilterTable {
 
   // Appends to `matches` every filter that matches the topic name (4.7), each once.
   void match(Bytes topic, uint64_t hash, std::vector<Filter*>& matches) {
-    if (const uint32_t id = findByText(topic, hash); id != 0 && !filters_[id].isShared) matches.push_back(&filters_[id]);
+    if (const uint32_t id = findByText(topic, hash); id != 0 && !filters_[id].isShared)
+      matches.push_back(&filters_[id]);
     if (!tree_.empty()) tree_.match(topic, [&](uint32_t id) { matches.push_back(&filters_[id]); });
   }
 

@@ -11,11 +11,11 @@
 #pragma once
 #include <vector>
 
+#include "../structures/hash-index.h"
+#include "../structures/hash.h"
+#include "../structures/slab.h"
+#include "../wire/topic.h"
 #include "filter.h"
-#include "hash-index.h"
-#include "hash.h"
-#include "slab.h"
-#include "topic.h"
 
 namespace rally {
 
@@ -82,7 +82,8 @@ class FilterTree {
       const auto follow = [&](const Node& node, uint32_t edge) {
         if (edge == 0) return;
         if (!isFilter(edge)) next_.push_back(edge);
-        else if (restMatches(filters_[filterOf(edge)].text().subspan(node.textStart), topic.subspan(start))) visit(filterOf(edge));
+        else if (restMatches(filters_[filterOf(edge)].text().subspan(node.textStart), topic.subspan(start)))
+          visit(filterOf(edge));
       };
       for (const uint32_t id : reached_) {
         const Node& node = nodes_[id];
@@ -104,10 +105,10 @@ class FilterTree {
  private:
   // An edge is 0, an inner node, or a filter with the upper bit set.
   struct Node {
-    uint32_t filter = 0;     // ends here
-    uint32_t multi = 0;      // ends with `#` below
-    uint32_t single = 0;     // the edge under `+`
-    uint32_t edges = 0;      // how many others there are
+    uint32_t filter = 0;  // ends here
+    uint32_t multi = 0;   // ends with `#` below
+    uint32_t single = 0;  // the edge under `+`
+    uint32_t edges = 0;   // how many others there are
     uint32_t parent = 0;
     ShortText level;         // of the edge that leads here
     uint16_t textStart = 0;  // where in the texts of the filters below the next level begins
@@ -130,7 +131,9 @@ class FilterTree {
   uint64_t hashOf(uint32_t node, Bytes level) const { return hashBytes(level, seed_ + node * 0x9e3779b97f4a7c15); }
 
   // The edge of the node under a level of a filter, or 0.
-  uint32_t below(uint32_t node, Bytes level) const { return isLevel(level, '+') ? nodes_[node].single : literal(node, level); }
+  uint32_t below(uint32_t node, Bytes level) const {
+    return isLevel(level, '+') ? nodes_[node].single : literal(node, level);
+  }
 
   uint32_t literal(uint32_t node, Bytes level) const {
     return index_.find(hashOf(node, level), [&](uint32_t edge) {

@@ -1,8 +1,8 @@
 // A topic filter that this worker knows: as a shard, which workers have subscribers of it; as a front end, which
 // of its own sessions subscribe.
 #pragma once
-#include "short-list.h"
-#include "short-text.h"
+#include "../structures/short-list.h"
+#include "../structures/short-text.h"
 
 namespace rally {
 
@@ -11,24 +11,24 @@ struct Session;
 // One session's subscription to a filter, at the front end that has the session.
 struct Subscriber {
   Session* session = nullptr;
-  uint32_t indexInSession : 31 = 0;    // where the session refers back to it
+  uint32_t indexInSession : 31 = 0;  // where the session refers back to it
   // Takes messages only from shards that know it; what others send was published before it and came here
   // for somebody else. Its retained messages come in between.
   bool isNew : 1 = false;
-  uint32_t subscriptionId : 28 = 0;    // 0: none (5.0, 3.8.2.1.2); at most varintMax
-  uint8_t qos : 2 = 0;                 // maximum QoS
+  uint32_t subscriptionId : 28 = 0;  // 0: none (5.0, 3.8.2.1.2); at most varintMax
+  uint8_t qos : 2 = 0;               // maximum QoS
   bool noLocal : 1 = false;
   bool retainAsPublished : 1 = false;
 };
 static_assert(sizeof(Subscriber) == 16);
 
 struct Filter {
-  uint64_t routes = 0;           // bit w: worker w has a subscriber
+  uint64_t routes = 0;  // bit w: worker w has a subscriber
   ShortList<Subscriber> subscribers;
   ShortText bytes;
-  bool isShared = false;         // the text is that of a shared filter
-  uint32_t node = 0;             // of the tree, where it hangs (filter-tree.h); 0: no wildcard
-  uint32_t share = 0;            // the first of its shares, or of a shared filter its own; 0: none
+  bool isShared = false;  // the text is that of a shared filter
+  uint32_t node = 0;      // of the tree, where it hangs (filter-tree.h); 0: no wildcard
+  uint32_t share = 0;     // the first of its shares, or of a shared filter its own; 0: none
 
   Bytes text() const { return bytes.bytes(); }
   bool hasWildcards() const { return node != 0; }

@@ -3,7 +3,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "../lanes/message.h"
+#include "../messages/message.h"
 #include "tree-cursor.h"
 
 namespace rally {
@@ -107,7 +107,8 @@ class RetainedStore {
   }
   // Takes the node out of the tree, and those above it, as far as nothing needs them.
   void prune(uint32_t node) {
-    while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node).message && !pins_.contains(node)) node = tree_.remove(node);
+    while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node).message && !pins_.contains(node))
+      node = tree_.remove(node);
   }
 
   TopicTree<Kept> tree_;
@@ -124,8 +125,10 @@ class RetainedStore {
 // visited is what was there at the beginning and has not been replaced or removed since.
 class RetainedStore::Walk {
  public:
-  Walk(RetainedStore& store, std::vector<uint8_t> filter) : store_(&store), cursor_(std::move(filter)), begun_(store.changes_) {}
-  Walk(Walk&& other) noexcept : store_(std::exchange(other.store_, nullptr)), cursor_(std::move(other.cursor_)), begun_(other.begun_) {}
+  Walk(RetainedStore& store, std::vector<uint8_t> filter)
+      : store_(&store), cursor_(std::move(filter)), begun_(store.changes_) {}
+  Walk(Walk&& other) noexcept
+      : store_(std::exchange(other.store_, nullptr)), cursor_(std::move(other.cursor_)), begun_(other.begun_) {}
   Walk& operator=(Walk other) noexcept {
     std::swap(store_, other.store_);
     std::swap(cursor_, other.cursor_);

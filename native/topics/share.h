@@ -14,8 +14,8 @@ struct ShareRoute {
   uint32_t connected = 0;  // members with a connection ...
   uint32_t able = 0;       // ... and those whose session waits for them
   uint8_t worker = 0;
-  bool isFull = false;     // it has sent a message back, and has not said since that a member has room
-  int64_t credit = 0;      // of its turns
+  bool isFull = false;  // it has sent a message back, and has not said since that a member has room
+  int64_t credit = 0;   // of its turns
 };
 
 struct Share {
@@ -26,7 +26,7 @@ struct Share {
 
   std::vector<ShareRoute> routes;  // what a shard asks
 
-  uint32_t connected = 0;      // of the members here, as ShareRoute says
+  uint32_t connected = 0;  // of the members here, as ShareRoute says
   uint32_t able = 0;
   uint32_t turn = 0;           // whose turn it is here
   std::vector<uint32_t> keys;  // by shard: the key of the share there; 0: not known yet
@@ -44,7 +44,8 @@ struct Share {
   // message, as the others cannot do better.
   ShareRoute* choose(bool& isLast) {
     isLast = false;
-    if (ShareRoute* route = nextBy([](const ShareRoute& each) { return each.isFull ? 0u : each.connected; })) return route;
+    if (ShareRoute* route = nextBy([](const ShareRoute& each) { return each.isFull ? 0u : each.connected; }))
+      return route;
     isLast = true;
     if (ShareRoute* route = nextBy([](const ShareRoute& each) { return each.connected; })) return route;
     return nextBy([](const ShareRoute& each) { return each.able; });

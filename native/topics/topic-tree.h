@@ -5,10 +5,10 @@
 // Edges are found through one hash index over (parent, level); siblings are chained so that all
 // children of a node can be visited.
 #pragma once
-#include "hash-index.h"
-#include "hash.h"
-#include "short-text.h"
-#include "slab.h"
+#include "../structures/hash-index.h"
+#include "../structures/hash.h"
+#include "../structures/short-text.h"
+#include "../structures/slab.h"
 
 namespace rally {
 

@@ -8,8 +8,8 @@
 #pragma once
 #include <vector>
 
+#include "../wire/topic.h"
 #include "topic-tree.h"
-#include "topic.h"
 
 namespace rally {
 
@@ -62,7 +62,8 @@ class TreeCursor {
   // Goes to the node, if there is one, or on to a sibling: under a wildcard of the first level, topics that begin
   // with $ are left out [MQTT-4.7.2-1].
   bool enter(const Tree& tree, uint32_t node, size_t depth) {
-    while (node != 0 && depth == 1 && isWildcard(0) && beginsWithDollar(tree.level(node))) node = tree.nextSibling(node);
+    while (node != 0 && depth == 1 && isWildcard(0) && beginsWithDollar(tree.level(node)))
+      node = tree.nextSibling(node);
     if (node == 0) return false;
     node_ = node;
     depth_ = depth;

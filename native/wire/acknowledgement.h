@@ -71,30 +71,33 @@ struct AcknowledgementFrame {
 inline AcknowledgementFrame writeAcknowledgement(PacketType type, uint16_t packetId, Reason reason, uint8_t version) {
   const bool hasReason = version >= mqtt5 && reason != Reason::success;
   const uint8_t flags = type == PacketType::pubrel ? 2 : 0;
-  return {{uint8_t(uint8_t(type) << 4 | flags), uint8_t(hasReason ? 3 : 2), uint8_t(packetId >> 8),
-           uint8_t(packetId), uint8_t(reason)},
+  return {{uint8_t(uint8_t(type) << 4 | flags), uint8_t(hasReason ? 3 : 2), uint8_t(packetId >> 8), uint8_t(packetId),
+           uint8_t(reason)},
           uint8_t(hasReason ? 5 : 4)};
 }
 
 // Why a message was refused, for people; empty where the reason code says it all.
 inline std::string_view refusalSentence(Reason reason) {
   switch (reason) {
-    case Reason::notAuthorized:
-      return "Clients may not publish to $SYS or $share.";
-    case Reason::quotaExceeded:
-      return "The broker has no room for more retained messages.";
-    case Reason::payloadFormatInvalid:
-      return "The payload is not UTF-8, as its Payload Format Indicator says.";
-    default:
-      return {};
+    case Reason::notAuthorized: return "Clients may not publish to $SYS or $share.";
+    case Reason::quotaExceeded: return "The broker has no room for more retained messages.";
+    case Reason::payloadFormatInvalid: return "The payload is not UTF-8, as its Payload Format Indicator says.";
+    default: return {};
   }
 }
 
 // A PUBACK or PUBREC of MQTT 5 with a Reason String of at most 100 bytes (5.0, 3.4.2.2).
 inline std::vector<uint8_t> writeRefusal(PacketType type, uint16_t packetId, Reason reason, std::string_view sentence) {
   const auto size = uint8_t(sentence.size());
-  std::vector<uint8_t> frame{uint8_t(uint8_t(type) << 4), uint8_t(size + 7), uint8_t(packetId >> 8), uint8_t(packetId), uint8_t(reason),
-                             uint8_t(size + 3), uint8_t(Property::reasonString), 0, size};
+  std::vector<uint8_t> frame{uint8_t(uint8_t(type) << 4),
+                             uint8_t(size + 7),
+                             uint8_t(packetId >> 8),
+                             uint8_t(packetId),
+                             uint8_t(reason),
+                             uint8_t(size + 3),
+                             uint8_t(Property::reasonString),
+                             0,
+                             size};
   frame.insert(frame.end(), sentence.begin(), sentence.end());
   return frame;
 }

@@ -9,9 +9,9 @@
 #include <array>
 #include <vector>
 
-#include "../lanes/message.h"
-#include "../sessions/delivery.h"
-#include "outgoing-aliases.h"
+#include "../messages/delivery.h"
+#include "../messages/message.h"
+#include "../sessions/outgoing-aliases.h"
 #include "packet.h"
 
 namespace rally {
@@ -46,7 +46,10 @@ class PublishWriter {
 
   // Only MQTT 5 has aliases.
   Head& head(const Publication& publication, uint8_t version, uint8_t qos, const SubscriptionIds& ids, AliasUse use) {
-    const Form form = version < mqtt5 ? Form::plain : use.alias == 0 ? Form::properties : use.isNew ? Form::newAlias : Form::alias;
+    const Form form = version < mqtt5  ? Form::plain
+                      : use.alias == 0 ? Form::properties
+                      : use.isNew      ? Form::newAlias
+                                       : Form::alias;
     if (version >= mqtt5 && !ids.empty()) {
       encode(single_, publication, form, qos > 0, ids);
       return single_;
@@ -65,10 +68,12 @@ class PublishWriter {
     const bool hasProperties = form != Form::plain;
     const bool hasAlias = form == Form::newAlias || form == Form::alias;
     const Bytes topic = form == Form::alias ? Bytes() : publication.topic;
-    size_t properties = publication.properties.size() + (publication.expiresAtMs != 0 ? expiryBytes : 0) + (hasAlias ? aliasBytes : 0);
+    size_t properties = publication.properties.size() + (publication.expiresAtMs != 0 ? expiryBytes : 0) +
+                        (hasAlias ? aliasBytes : 0);
     ids.each([&](uint32_t id) { properties += 1 + varintSize(id); });
     const size_t remaining = 2 + topic.size() + (hasPacketId ? 2 : 0) +
-                             (hasProperties ? varintSize(uint32_t(properties)) + properties : 0) + publication.payload.size();
+                             (hasProperties ? varintSize(uint32_t(properties)) + properties : 0) +
+                             publication.payload.size();
     std::vector<uint8_t>& out = head.bytes;
     out.assign(1, 0);
     writeVarint(out, uint32_t(remaining));

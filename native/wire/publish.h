@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "packet.h"
-#include "../topics/topic.h"
 #include "reader.h"
+#include "topic.h"
 
 namespace rally {
 
@@ -29,8 +29,8 @@ struct Publish {
   uint16_t topicAlias = 0;  // 0: none
   bool expires = false;
   uint32_t expirySeconds = 0;
-  bool isText = false;      // by its Payload Format Indicator
-  Bytes properties;         // as received, without the length
+  bool isText = false;  // by its Payload Format Indicator
+  Bytes properties;     // as received, without the length
   // The properties that go on to subscribers unchanged [MQTT-3.3.2-4], [MQTT-3.3.2-15..20] are
   // `properties` less the topic alias and the expiry; true when there is something to take out.
   bool filtersProperties = false;
@@ -62,14 +62,12 @@ inline Reason readPublishProperty(Reader& reader, uint64_t& seen, Publish& publi
       break;
     case Property::responseTopic: {
       const Bytes topic = reader.prefixed();
-      if (!isUtf8(topic)) return Reason::malformedPacket;        // [MQTT-3.3.2-13]
+      if (!isUtf8(topic)) return Reason::malformedPacket;  // [MQTT-3.3.2-13]
       // [MQTT-3.3.2-14]; no topic name is empty [MQTT-4.7.3-1].
       if (reader.ok() && (topic.empty() || hasWildcard(topic))) return Reason::protocolError;
       break;
     }
-    case Property::correlationData:
-      reader.prefixed();
-      break;
+    case Property::correlationData: reader.prefixed(); break;
     case Property::topicAlias:
       publish.topicAlias = reader.u16();
       if (reader.ok() && publish.topicAlias == 0) return Reason::topicAliasInvalid;  // [MQTT-3.3.2-8]
@@ -101,13 +99,13 @@ inline Reason readPublish(uint8_t first, Bytes body, uint8_t version, Publish& p
   publish.qos = (first >> 1) & 3;
   publish.duplicate = (first & 8) != 0;
   publish.retain = (first & 1) != 0;
-  if (publish.qos == 3) return Reason::malformedPacket;                           // [MQTT-3.3.1-4]
-  if (publish.qos == 0 && publish.duplicate) return Reason::malformedPacket;      // [MQTT-3.3.1-2]
+  if (publish.qos == 3) return Reason::malformedPacket;                       // [MQTT-3.3.1-4]
+  if (publish.qos == 0 && publish.duplicate) return Reason::malformedPacket;  // [MQTT-3.3.1-2]
   Reader reader(body);
   publish.topic = reader.prefixed();
   if (publish.qos > 0) {
     publish.packetId = reader.u16();
-    if (reader.ok() && publish.packetId == 0) return Reason::protocolError;       // [MQTT-2.2.1-3]
+    if (reader.ok() && publish.packetId == 0) return Reason::protocolError;  // [MQTT-2.2.1-3]
   }
   if (!reader.ok()) return Reason::malformedPacket;
   if (version >= mqtt5) {
@@ -130,7 +128,8 @@ inline void copyForwardedProperties(Bytes properties, std::vector<uint8_t>& out)
     const bool forwarded = Property(identifier) != Property::topicAlias &&
                            Property(identifier) != Property::messageExpiryInterval;
     const size_t end = properties.size() - reader.remaining();
-    if (forwarded) out.insert(out.end(), properties.begin() + std::ptrdiff_t(start), properties.begin() + std::ptrdiff_t(end));
+    if (forwarded)
+      out.insert(out.end(), properties.begin() + std::ptrdiff_t(start), properties.begin() + std::ptrdiff_t(end));
   }
 }
 

@@ -1,13 +1,9 @@
 // The variable byte integer of MQTT (5.0, 1.5.5; 3.1.1, 2.2.3): one to four bytes, seven bits each,
 // least significant first, the high bit says that another byte follows.
 #pragma once
-#include <cstddef>
-#include <cstdint>
-#include <span>
+#include "../structures/bytes.h"
 
 namespace rally {
-
-using Bytes = std::span<const uint8_t>;
 
 inline constexpr uint32_t varintMax = 268'435'455;
 inline constexpr size_t varintBytesMax = 4;
@@ -15,8 +11,8 @@ inline constexpr size_t varintBytesMax = 4;
 struct Varint {
   enum class State : uint8_t { complete, incomplete, malformed };
   State state = State::incomplete;
-  uint8_t size = 0;      // bytes that encode it
-  bool minimal = true;   // no shorter encoding exists [MQTT-1.5.5-1]
+  uint8_t size = 0;     // bytes that encode it
+  bool minimal = true;  // no shorter encoding exists [MQTT-1.5.5-1]
   uint32_t value = 0;
 };
 

@@ -52,12 +52,12 @@ TEST("acknowledgement: what is wrong has its reason code") {
   CHECK_EQ(read("40", 4).reason, Reason::malformedPacket);
   CHECK_EQ(read("40 00", 4).reason, Reason::malformedPacket);
   CHECK_EQ(read("40 0000", 4).reason, Reason::protocolError);
-  CHECK_EQ(read("40 000100", 4).reason, Reason::malformedPacket);        // nothing may follow in 3.1.1
-  CHECK_EQ(read("40 0001 01", 5).reason, Reason::protocolError);         // no such reason code
-  CHECK_EQ(read("62 0001 10", 5).reason, Reason::protocolError);         // not in a PUBREL
-  CHECK_EQ(read("40 0001 00 01", 5).reason, Reason::malformedPacket);    // properties missing
-  CHECK_EQ(read("40 0001 00 00 00", 5).reason, Reason::malformedPacket); // more than the packet holds
-  CHECK_EQ(read("40 0001 00 8000", 5).reason, Reason::malformedPacket);  // length of too many bytes
+  CHECK_EQ(read("40 000100", 4).reason, Reason::malformedPacket);         // nothing may follow in 3.1.1
+  CHECK_EQ(read("40 0001 01", 5).reason, Reason::protocolError);          // no such reason code
+  CHECK_EQ(read("62 0001 10", 5).reason, Reason::protocolError);          // not in a PUBREL
+  CHECK_EQ(read("40 0001 00 01", 5).reason, Reason::malformedPacket);     // properties missing
+  CHECK_EQ(read("40 0001 00 00 00", 5).reason, Reason::malformedPacket);  // more than the packet holds
+  CHECK_EQ(read("40 0001 00 8000", 5).reason, Reason::malformedPacket);   // length of too many bytes
   CHECK_EQ(read("40 0001 00 08 1f000161 1f000161", 5).reason, Reason::protocolError);
   CHECK_EQ(read("40 0001 00 05 1f0002c080", 5).reason, Reason::malformedPacket);
   CHECK_EQ(read("40 0001 00 02 0100", 5).reason, Reason::malformedPacket);  // a property of PUBLISH
@@ -94,7 +94,8 @@ TEST("acknowledgement: what is written reads back") {
     for (const uint8_t version : {uint8_t(4), uint8_t(5)}) {
       for (const uint32_t id : {1u, 255u, 256u, 65'535u}) {
         const bool isLast = type == PacketType::pubrel || type == PacketType::pubcomp;
-        for (const Reason reason : {Reason::success, isLast ? Reason::packetIdentifierNotFound : Reason::quotaExceeded}) {
+        for (const Reason reason :
+             {Reason::success, isLast ? Reason::packetIdentifierNotFound : Reason::quotaExceeded}) {
           const AcknowledgementFrame frame = writeAcknowledgement(type, uint16_t(id), reason, version);
           const Bytes bytes = frame;
           CHECK_EQ(bytes[1], bytes.size() - 2);
@@ -109,7 +110,8 @@ TEST("acknowledgement: what is written reads back") {
 }
 
 TEST("acknowledgement: any bytes, whole and cut, are never read past their end") {
-  const std::vector<std::string> vectors = {"0001", "000192", "00010006 1f0003616263", "0001000e26000161000162 1f0004616263 64"};
+  const std::vector<std::string> vectors = {"0001", "000192", "00010006 1f0003616263",
+                                            "0001000e26000161000162 1f0004616263 64"};
   check::eachSeed(5'000, [&](check::Random& random) {
     Octets body = random.chance(50) ? random.bytes(random.below(20)) : fromHex(random.pick(vectors));
     if (random.chance(50) && !body.empty()) body[random.below(body.size())] = random.byte();

@@ -3,7 +3,7 @@
 
 #include <deque>
 
-#include "../../native/sessions/answers.h"
+#include "../../native/front-end/answers.h"
 
 using namespace rally;
 
@@ -44,7 +44,7 @@ TEST("answers: a packet identifier that comes twice is settled twice, of its own
 TEST("answers: shards that answer at random, against a queue") {
   check::eachSeed(100, [](check::Random& random) {
     Answers answers;
-    std::deque<uint16_t> due;                  // as the packets came
+    std::deque<uint16_t> due;                     // as the packets came
     std::vector<std::deque<uint16_t>> shards(4);  // each answers in order
     uint16_t next = 0;
     size_t taken = 0;

@@ -40,9 +40,11 @@ bool reportUnequal(const char* file, int line, const char* what, std::string_vie
 
 template <class A, class B>
 bool equal(const A& a, const B& b, const char* what, const char* file, int line) {
-  constexpr bool areNumbers = (std::is_integral_v<A> || std::is_enum_v<A>) && (std::is_integral_v<B> || std::is_enum_v<B>);
+  constexpr bool areNumbers = (std::is_integral_v<A> || std::is_enum_v<A>)&&(std::is_integral_v<B> ||
+                                                                             std::is_enum_v<B>);
   if constexpr (areNumbers) {  // whatever their signs
-    return static_cast<__int128>(a) == static_cast<__int128>(b) || reportUnequal(file, line, what, static_cast<__int128>(a), static_cast<__int128>(b));
+    return static_cast<__int128>(a) == static_cast<__int128>(b) ||
+           reportUnequal(file, line, what, static_cast<__int128>(a), static_cast<__int128>(b));
   } else {
     return a == b || reportUnequal(file, line, what, std::string_view(a), std::string_view(b));
   }

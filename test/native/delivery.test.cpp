@@ -19,8 +19,10 @@ TEST("delivery: every QoS to every QoS, on the same and on another worker, in ev
         Client& publisher = broker.connected("p" + std::to_string(version), 0, {.version = version});
         std::vector<Client*> subscribers;
         for (unsigned i = 0; i < 3 * workers; i++) {
-          subscribers.push_back(&broker.connected("s" + std::to_string(version) + std::to_string(i), i % workers, {.version = version}));
-          subscribers.back()->subscribe({{.filter = "topic/" + std::to_string(version) + "/+", .qos = uint8_t(i / workers)}});
+          subscribers.push_back(
+              &broker.connected("s" + std::to_string(version) + std::to_string(i), i % workers, {.version = version}));
+          subscribers.back()->subscribe(
+              {{.filter = "topic/" + std::to_string(version) + "/+", .qos = uint8_t(i / workers)}});
         }
         broker.settle();
         // Different topics have different owners.
@@ -51,7 +53,8 @@ TEST("delivery: a PUBLISH that nobody wants is acknowledged so, in MQTT 5") {
   for (const unsigned workers : {1u, 4u}) {
     HandDrivenBroker broker(workers);
     Client& publisher = broker.connected("p", 0);
-    for (int i = 0; i < 8; i++) publisher.publish({.topic = "topic" + std::to_string(i), .payload = "x", .qos = uint8_t(1 + i % 2)});
+    for (int i = 0; i < 8; i++)
+      publisher.publish({.topic = "topic" + std::to_string(i), .payload = "x", .qos = uint8_t(1 + i % 2)});
     broker.settle();
     CHECK(publisher.acknowledgements == std::vector<Reason>(8, Reason::noMatchingSubscribers));
     CHECK(publisher.unacknowledged.empty());
@@ -69,7 +72,8 @@ TEST("delivery: payloads of every size around the limits of chunks arrive whole"
     broker.settle();
     Texts expected;
     check::Random random(1);
-    for (const size_t size : std::vector<size_t>{0, 1, 119, 120, 121, 122, 1'015, 1'024, 16'376, 16'384, 16'385, 50'000, 1'000'000}) {
+    for (const size_t size :
+         std::vector<size_t>{0, 1, 119, 120, 121, 122, 1'015, 1'024, 16'376, 16'384, 16'385, 50'000, 1'000'000}) {
       for (uint8_t qos = 0; qos < 3; qos++) {
         const std::string payload = textOf(random.bytes(size));
         publisher.publish({.topic = "t", .payload = payload, .qos = qos});
@@ -120,7 +124,9 @@ TEST("delivery: one order per topic, the same for all subscribers, however the w
       if (random.chance(25)) {
         Client& publisher = *random.pick(publishers);
         const std::string topic(1, char('a' + random.below(4)));
-        publisher.publish({.topic = topic, .payload = publisher.name() + ":" + std::to_string(sent++), .qos = uint8_t(random.below(3))});
+        publisher.publish({.topic = topic,
+                           .payload = publisher.name() + ":" + std::to_string(sent++),
+                           .qos = uint8_t(random.below(3))});
       }
       broker.step(random);
     }
@@ -189,8 +195,10 @@ TEST("delivery: No Local keeps a client's own messages from it, whichever worker
     for (Client* client : {&self, &other}) client->subscribe({{.filter = "+", .qos = 1, .noLocal = true}});
     self.subscribe({{.filter = "loud/#", .qos = 1}});
     broker.settle();
-    for (int i = 0; i < 6; i++) self.publish({.topic = std::string(1, char('a' + i)), .payload = "s", .qos = uint8_t(i % 3)});
-    for (int i = 0; i < 6; i++) other.publish({.topic = std::string(1, char('a' + i)), .payload = "o", .qos = uint8_t(i % 3)});
+    for (int i = 0; i < 6; i++)
+      self.publish({.topic = std::string(1, char('a' + i)), .payload = "s", .qos = uint8_t(i % 3)});
+    for (int i = 0; i < 6; i++)
+      other.publish({.topic = std::string(1, char('a' + i)), .payload = "o", .qos = uint8_t(i % 3)});
     self.publish({.topic = "loud/x", .payload = "s"});
     broker.settle();
     CHECK_EQ(self.received.size(), 7);
@@ -211,12 +219,15 @@ TEST("delivery: Retain As Published keeps the flag, other subscriptions clear it
     both.subscribe({{.filter = "+", .qos = 1}, {.filter = "#", .qos = 0, .retainAsPublished = true}});
     broker.settle();
     for (const bool retain : {false, true}) {
-      for (int i = 0; i < 4; i++) publisher.publish({.topic = std::string(1, char('a' + i)), .payload = retain ? "kept" : "", .qos = 1, .retain = retain});
+      for (int i = 0; i < 4; i++)
+        publisher.publish(
+            {.topic = std::string(1, char('a' + i)), .payload = retain ? "kept" : "", .qos = 1, .retain = retain});
     }
     broker.settle();
     for (const Client* client : {&keeps, &clears, &both}) {
       if (!CHECK_EQ(client->received.size(), 8)) return;
-      for (const SentPublish& message : client->received) CHECK_EQ(message.retain, message.payload == "kept" && client != &clears);
+      for (const SentPublish& message : client->received)
+        CHECK_EQ(message.retain, message.payload == "kept" && client != &clears);
     }
   }
 }
@@ -229,8 +240,10 @@ TEST("delivery: properties go through unchanged, in MQTT 5 only; a topic alias d
     Client& four = broker.connected("four", workers - 1, {.version = 4});
     for (Client* client : {&five, &four}) client->subscribe({{.filter = "#", .qos = 1}});
     broker.settle();
-    const std::string properties = textProperty(0x03, "text") + textProperty(0x26, "a") + textProperty(0, "b").substr(1) + textProperty(0x09, "\xff");
-    publisher.publish({.topic = "t", .payload = "x", .qos = 1, .topicAlias = 3, .otherProperties = octetsOf(bytesOf(properties))});
+    const std::string properties = textProperty(0x03, "text") + textProperty(0x26, "a") +
+                                   textProperty(0, "b").substr(1) + textProperty(0x09, "\xff");
+    publisher.publish(
+        {.topic = "t", .payload = "x", .qos = 1, .topicAlias = 3, .otherProperties = octetsOf(bytesOf(properties))});
     broker.settle();
     if (!CHECK(five.received.size() == 1 && four.received.size() == 1)) return;
     CHECK_EQ(textOf(five.received[0].otherProperties), properties);
@@ -261,7 +274,8 @@ TEST("delivery: routes go with the last subscriber of a worker; a session that e
     Client& publisher = broker.connected("p", 0);
     std::vector<Client*> clients;
     std::vector<std::map<std::string, int>> subscribed(4);
-    for (unsigned i = 0; i < 4; i++) clients.push_back(&broker.connected("c" + std::to_string(i), i % workers, {.isPersistent = false}));
+    for (unsigned i = 0; i < 4; i++)
+      clients.push_back(&broker.connected("c" + std::to_string(i), i % workers, {.isPersistent = false}));
     const Texts filters = {"a", "b", "+", "#", "a/#"};
     size_t expected = 0;
     for (int round = 0; round < 25; round++) {
@@ -292,7 +306,8 @@ TEST("delivery: routes go with the last subscriber of a worker; a session that e
         isWanted = isWanted || expected == 1;
         CHECK_EQ(clients[i]->received.size(), expected);
       }
-      CHECK(publisher.acknowledgements == std::vector<Reason>{isWanted ? Reason::success : Reason::noMatchingSubscribers});
+      CHECK(publisher.acknowledgements ==
+            std::vector<Reason>{isWanted ? Reason::success : Reason::noMatchingSubscribers});
       CHECK_EQ(broker.total(Counter::subscriptions), subscriptions);
     }
   });

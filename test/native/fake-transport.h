@@ -8,7 +8,7 @@
 #include "check.h"
 #include "octets.h"
 
-#include "../../native/front-end.h"
+#include "../../native/front-end/front-end.h"
 
 class Client;
 
@@ -24,8 +24,8 @@ struct Link {
   bool writesFail = false;  // the peer has reset the connection
   size_t room = SIZE_MAX;   // bytes that the socket takes before it blocks
   std::string toBroker;
-  std::string toClient;     // taken by the socket
-  std::string unsent;       // handed to the transport, not taken yet
+  std::string toClient;  // taken by the socket
+  std::string unsent;    // handed to the transport, not taken yet
   rally::Outbox unsentChunks;
   size_t writes = 0;
 };
@@ -36,7 +36,9 @@ class FakeTransport : public rally::Transport {
   // commit(), copies what is unsent and cannot stop reading, as WebSocket.
   enum class Kind : uint8_t { tcp, webSocket };
 
-  FakeTransport(rally::FrontEnd& frontEnd, Kind kind) : frontEnd_(frontEnd), kind_(kind) { frontEnd.outbound.addTransport(*this); }
+  FakeTransport(rally::FrontEnd& frontEnd, Kind kind) : frontEnd_(frontEnd), kind_(kind) {
+    frontEnd.outbound.addTransport(*this);
+  }
 
   void write(rally::Connection& connection) override {
     CHECK(connection.phase != rally::Phase::gone);

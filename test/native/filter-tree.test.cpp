@@ -54,7 +54,8 @@ std::string joined(const std::vector<std::string>& levels) {
 }
 
 const std::string& randomLevel(check::Random& random) {
-  static const std::vector<std::string> levels = {"", "a", "b", "a level that is longer than eight bytes", "$SYS", "$x"};
+  static const std::vector<std::string> levels = {"",     "a", "b", "a level that is longer than eight bytes",
+                                                  "$SYS", "$x"};
   return random.pick(levels);
 }
 
@@ -89,7 +90,8 @@ std::string topicLike(check::Random& random, const std::string& filter) {
 TEST("filter tree: filters that have much in common, coming and going, against the oracle; nothing is left of them") {
   check::eachSeed(150, [](check::Random& random) {
     Grove grove(random.next());
-    std::vector<std::string> texts = {"#", "+", "+/#", "+/+", "/#", "/+", "//+", "+/", "$SYS/#", "$SYS/+/a", "a/+/b/+/a/#", std::string(200, '/') + "+"};
+    std::vector<std::string> texts = {"#",   "+",  "+/#",    "+/+",      "/#",          "/+",
+                                      "//+", "+/", "$SYS/#", "$SYS/+/a", "a/+/b/+/a/#", std::string(200, '/') + "+"};
     const unsigned removals = random.pick(std::vector<unsigned>{10, 30, 48});
     for (int step = 0; step < 200; step++) {
       const std::string text = random.chance(70) ? variant(random, random.pick(texts)) : random.pick(texts);

@@ -355,7 +355,11 @@ TEST("flow: while its frames wait, TCP is not read; WebSocket drops QoS 0 beyond
       int sent = 0;
       for (; sent < 500 && connection.isReading && connection.phase == Phase::connected; sent++) {
         const auto id = uint16_t(sent + 1);
-        const Octets frame = encode({.topic = "topic" + std::to_string(sent), .payload = payload, .qos = uint8_t(qos), .packetId = qos > 0 ? id : uint16_t(0)}, 5);
+        const Octets frame = encode({.topic = "topic" + std::to_string(sent),
+                                     .payload = payload,
+                                     .qos = uint8_t(qos),
+                                     .packetId = qos > 0 ? id : uint16_t(0)},
+                                    5);
         if (qos > 0) publisher.unacknowledged.push_back({SentPublish{.packetId = id}, false});
         broker.receive(publisher, frame);
       }
@@ -421,7 +425,8 @@ TEST("flow: when the memory of all outboxes is used up, QoS 0 is dropped, QoS 1 
       Client& some = *random.pick(subscribers);
       if (random.chance(50)) some.stopReading(random.below(5'000));
       else some.goOnReading(random.chance(50) ? SIZE_MAX : random.below(10'000));
-      for (size_t i = random.below(10); i > 0; i--) publisher.publish("t", std::to_string(sent++) + std::string(random.below(3'000), ' '), 1);
+      for (size_t i = random.below(10); i > 0; i--)
+        publisher.publish("t", std::to_string(sent++) + std::string(random.below(3'000), ' '), 1);
       broker.settle();
     }
     CHECK(publisher.unacknowledged.empty());
@@ -493,7 +498,11 @@ TEST("flow: a message whose time passes on its way is dropped and counted") {
       subscriber.subscribe("#", 2);
       broker.settle();
       for (int i = 0; i < 8; i++) {
-        publisher.publish({.topic = "t" + std::to_string(i), .payload = "x", .qos = qos, .retain = true, .expirySeconds = uint32_t(i % 2 == 0 ? 2 : 3)});
+        publisher.publish({.topic = "t" + std::to_string(i),
+                           .payload = "x",
+                           .qos = qos,
+                           .retain = true,
+                           .expirySeconds = uint32_t(i % 2 == 0 ? 2 : 3)});
       }
       broker.receive(publisher, publisher.takeSent());  // all is in the lanes or with the owner
       broker.advance(0, 2);
@@ -502,7 +511,8 @@ TEST("flow: a message whose time passes on its way is dropped and counted") {
       broker.settle();
       CHECK(publisher.unacknowledged.empty());
       CHECK_EQ(subscriber.received.size() + broker.total(Counter::droppedExpired), 8);
-      for (size_t i = size_t(sentBefore); i < subscriber.received.size(); i++) CHECK(subscriber.received[i].expirySeconds == 1);
+      for (size_t i = size_t(sentBefore); i < subscriber.received.size(); i++)
+        CHECK(subscriber.received[i].expirySeconds == 1);
       if (workers == 2) CHECK(broker.total(Counter::droppedExpired) > 0);
       CHECK_EQ(broker.total(Counter::retained), 4);
     }

@@ -15,14 +15,18 @@ int endedBy(const Octets& bytes, uint8_t version = 5, const Limits& limits = {},
   CHECK_EQ(client.link->connection == nullptr, client.disconnectReason.has_value() || version < 5);
   return client.disconnectReason.value_or(0);
 }
-int endedBy(std::string_view hex, uint8_t version = 5, const Limits& limits = {}) { return endedBy(fromHex(hex), version, limits); }
+int endedBy(std::string_view hex, uint8_t version = 5, const Limits& limits = {}) {
+  return endedBy(fromHex(hex), version, limits);
+}
 
-Octets plain(const std::string& topic, const std::string& payload) { return encode({.topic = topic, .payload = payload}, 5); }
+Octets plain(const std::string& topic, const std::string& payload) {
+  return encode({.topic = topic, .payload = payload}, 5);
+}
 
 bool isOpen(const Client& client) { return client.link->connection != nullptr; }
 
 // A front end alone, without shards and sockets.
-struct NoRouter : Router {
+struct NoRouter : ShardPort {
   void publish(Publication&, const Source&) override {}
   bool isCrowded() override { return false; }
   uint64_t topicHash(Bytes) override { return 0; }
@@ -38,26 +42,26 @@ struct NoTransport : Transport {
 }  // namespace
 
 TEST("front end: bytes that break the protocol end the connection with the reason code of the specification") {
-  CHECK_EQ(endedBy("c000"), 0);                                      // PINGREQ: fine
-  CHECK_EQ(endedBy("c001 00"), int(Reason::malformedPacket));        // with a body
-  CHECK_EQ(endedBy("c100"), int(Reason::malformedPacket));           // with flags
-  CHECK_EQ(endedBy("0000"), int(Reason::malformedPacket));           // type 0
+  CHECK_EQ(endedBy("c000"), 0);                                                          // PINGREQ: fine
+  CHECK_EQ(endedBy("c001 00"), int(Reason::malformedPacket));                            // with a body
+  CHECK_EQ(endedBy("c100"), int(Reason::malformedPacket));                               // with flags
+  CHECK_EQ(endedBy("0000"), int(Reason::malformedPacket));                               // type 0
   CHECK_EQ(endedBy("100c 00044d515454 05 00 0000 000000"), int(Reason::protocolError));  // a second CONNECT
-  CHECK_EQ(endedBy("2003 000000"), int(Reason::protocolError));      // packets that only servers send
+  CHECK_EQ(endedBy("2003 000000"), int(Reason::protocolError));  // packets that only servers send
   CHECK_EQ(endedBy("9003 000100"), int(Reason::protocolError));
   CHECK_EQ(endedBy("b003 000100"), int(Reason::protocolError));
   CHECK_EQ(endedBy("d000"), int(Reason::protocolError));
-  CHECK_EQ(endedBy("c08000"), int(Reason::malformedPacket));         // a length of too many bytes
-  CHECK_EQ(endedBy("c0ffffffff01"), int(Reason::malformedPacket));   // a length of five bytes
+  CHECK_EQ(endedBy("c08000"), int(Reason::malformedPacket));        // a length of too many bytes
+  CHECK_EQ(endedBy("c0ffffffff01"), int(Reason::malformedPacket));  // a length of five bytes
   CHECK_EQ(endedBy("3604 000174 0001"), int(Reason::malformedPacket));
-  CHECK_EQ(endedBy("3004 0001 74"), 0);                              // not complete yet
+  CHECK_EQ(endedBy("3004 0001 74"), 0);  // not complete yet
   CHECK_EQ(endedBy("3006 0003 612f23 00"), int(Reason::topicNameInvalid));
   CHECK_EQ(endedBy("3004 0001 2b 00"), int(Reason::topicNameInvalid));
   CHECK_EQ(endedBy("3004 0001 ff 00"), int(Reason::malformedPacket));
-  CHECK_EQ(endedBy("3003 0000 00"), int(Reason::protocolError));     // no topic, no alias
+  CHECK_EQ(endedBy("3003 0000 00"), int(Reason::protocolError));  // no topic, no alias
   CHECK_EQ(endedBy("4002 0000"), int(Reason::protocolError));
-  CHECK_EQ(endedBy("4002 0007"), 0);                                 // an acknowledgement of nothing
-  CHECK_EQ(endedBy("6002 0007"), int(Reason::malformedPacket));      // the flags of PUBREL
+  CHECK_EQ(endedBy("4002 0007"), 0);                             // an acknowledgement of nothing
+  CHECK_EQ(endedBy("6002 0007"), int(Reason::malformedPacket));  // the flags of PUBREL
   HandDrivenBroker broker(1);
   Client& four = broker.connected("four", 0, {.version = 4});
   four.send(fromHex("c08000"));  // MQTT 3.1.1 does not forbid it
@@ -110,16 +114,16 @@ TEST("front end: a CONNECT that is too large is answered if its version is 5 and
   Limits limits;
   limits.connectPacketSizeBytesMax = 500;
   const std::pair<const char*, bool> starts[] = {
-      {"10f203 00044d515454 05", true},           {"10ffffff7f 00044d515454 05 02 0000 00", true},
-      {"10f203 00044d515454 04", false},          {"10f203 00044d515454", false},
-      {"10f203 00064d51497364 7005", false},      {"30f203 00044d515454 05", false},
-      {"10f203 00044d515458 05", false},          {"10ffffffff 00044d515454 05", false},
+      {"10f203 00044d515454 05", true},      {"10ffffff7f 00044d515454 05 02 0000 00", true},
+      {"10f203 00044d515454 04", false},     {"10f203 00044d515454", false},
+      {"10f203 00064d51497364 7005", false}, {"30f203 00044d515454 05", false},
+      {"10f203 00044d515458 05", false},     {"10ffffffff 00044d515454 05", false},
   };
   for (const auto& [hex, isAnswered] : starts) {
     Counters counters;
-    NoRouter router;
+    NoRouter shards;
     NoTransport transport;
-    FrontEnd frontEnd(limits, counters, router);
+    FrontEnd frontEnd(limits, counters, shards);
     Connection& connection = frontEnd.open(transport);
     frontEnd.receive(connection, Bytes(fromHex(hex)));
     CHECK(connection.phase == Phase::ending);
@@ -134,7 +138,8 @@ TEST("front end: frames behind a CONNECT wait for its answer, frames behind a SU
     Client& client = broker.add("c");
     client.connect(workers - 1);
     client.subscribe("+", 1);
-    for (int i = 0; i < 8; i++) client.send(encode({.topic = std::string(1, char('a' + i)), .payload = "x", .qos = 0}, 5));
+    for (int i = 0; i < 8; i++)
+      client.send(encode({.topic = std::string(1, char('a' + i)), .payload = "x", .qos = 0}, 5));
     client.subscribe("b/#", 1);
     client.ping();
     broker.settle();
@@ -163,12 +168,12 @@ TEST("front end: a client that never sends CONNECT is ended") {
 }
 
 TEST("front end: a client whose CONNECT is never answered is ended, also when it sends AUTH meanwhile") {
-  NoRouter router;
+  NoRouter shards;
   NoTransport transport;
   Limits limits;
   limits.connectTimeoutMs = 5'000;
   Counters counters;
-  FrontEnd frontEnd(limits, counters, router);
+  FrontEnd frontEnd(limits, counters, shards);
   frontEnd.setNow(1'000);
   Connection& connection = frontEnd.open(transport);
   frontEnd.receive(connection, Bytes(fromHex("100d 00044d515454 05 02 0000 00 0000")));
@@ -246,7 +251,8 @@ TEST("front end: topic aliases are of one connection, within the maximum, and ma
     publish("", 3);
     publish("c", 1);
     publish("", 1);
-    CHECK(subscriber.texts() == (std::vector<std::string>{"a/long/topic/name=x", "b=x", "a/long/topic/name=x", "b=x", "c=x", "c=x"}));
+    CHECK(subscriber.texts() ==
+          (std::vector<std::string>{"a/long/topic/name=x", "b=x", "a/long/topic/name=x", "b=x", "c=x", "c=x"}));
     CHECK(isOpen(publisher));
     publish("", 2);  // was never set
     CHECK(publisher.disconnectReason == uint8_t(Reason::protocolError));
@@ -273,13 +279,14 @@ TEST("front end: more unacknowledged messages than our Receive Maximum end an MQ
       client.unacknowledged.push_back({{.packetId = id}, true});
       client.send(encode({.topic = "t", .payload = "x", .qos = 2, .packetId = id}, version));
     }
-    client.send(encode({.topic = "t", .payload = "x", .qos = 2, .duplicate = true, .packetId = 5}, version));  // is not one more
+    client.send(encode({.topic = "t", .payload = "x", .qos = 2, .duplicate = true, .packetId = 5},
+                       version));  // is not one more
     Connection& connection = *client.link->connection;
     broker.receive(client, client.takeSent());
     CHECK_EQ(connection.phase, Phase::connected);
     broker.receive(client, encode({.topic = "t", .payload = "x", .qos = 2, .packetId = 6}, version));
     CHECK_EQ(connection.phase, version == 5 ? Phase::ending : Phase::connected);
-      broker.settle();
+    broker.settle();
     if (version == 5) CHECK(client.disconnectReason == uint8_t(Reason::receiveMaximumExceeded));
   }
 }
@@ -313,16 +320,16 @@ TEST("front end: PUBREC of an unknown identifier, an error in a PUBREC, answers 
   const Session& session = *broker.sessionOf(client);
   CHECK_EQ(answerOf("5002 0007"), std::string("6203000792"));
   publisher.publish("t", "1", 2);
-  CHECK_EQ(answerOf("4002 0001"), std::string());      // PUBACK for QoS 2: still awaited
+  CHECK_EQ(answerOf("4002 0001"), std::string());  // PUBACK for QoS 2: still awaited
   CHECK(!session.window.hasRoom(1));
-  CHECK_EQ(answerOf("7002 0001"), std::string());      // PUBCOMP before PUBREC: the same
+  CHECK_EQ(answerOf("7002 0001"), std::string());  // PUBCOMP before PUBREC: the same
   CHECK(!session.window.hasRoom(1));
   CHECK_EQ(answerOf("5002 0001"), std::string("62020001"));
   CHECK_EQ(answerOf("5002 0001"), std::string("62020001"));  // again: answered again
   CHECK_EQ(answerOf("7002 0001"), std::string());
   CHECK(session.window.hasRoom(1));
   publisher.publish("t", "2", 2);
-  CHECK_EQ(answerOf("5003 0002 80"), std::string());   // the client refuses it: over
+  CHECK_EQ(answerOf("5003 0002 80"), std::string());  // the client refuses it: over
   CHECK(session.window.hasRoom(1));
   publisher.publish("t", "3", 1);
   CHECK_EQ(answerOf("5002 0003"), std::string("6203000392"));  // PUBREC for QoS 1
@@ -439,7 +446,9 @@ TEST("front end: a PUBREL before the PUBREC counts once, also when the PUBREC th
     Client& client = broker.connected("c", owner);
     Connection& connection = *client.link->connection;
     for (uint16_t id = 1; id <= 4; id++) {
-      broker.receive(client, encode({.topic = "t" + std::to_string(id), .payload = "x", .qos = 2, .retain = true, .packetId = id}, 5));
+      broker.receive(
+          client,
+          encode({.topic = "t" + std::to_string(id), .payload = "x", .qos = 2, .retain = true, .packetId = id}, 5));
       broker.receive(client, fromHex("6202 000" + std::to_string(id)));
     }
     broker.settle();
@@ -517,16 +526,30 @@ TEST("front end: a session that is destroyed ends its connection") {
 
 TEST("front end: any bytes whatever end at most their own connection") {
   check::eachSeed(150, [](check::Random& random) {
-    HandDrivenBroker broker(1 + unsigned(random.below(2)), {}, random.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket);
+    HandDrivenBroker broker(1 + unsigned(random.below(2)), {},
+                            random.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket);
     Client& watcher = broker.connected("w", 0);
     watcher.subscribe("t", 1);
     Client& client = broker.connected("c", broker.workers() - 1, {.version = uint8_t(random.between(3, 5))});
     client.subscribe("t", 2);
     broker.settle();
     client.answersAtOnce = false;
-    static const std::vector<std::string> frames = {"c000",         "3003000174",     "320700017400010061", "340700017400020061", "40020001", "50020001",
-                                                    "62020001",     "70020001",       "5003000180",         "300600017403230001", "d000",     "e000",
-                                                    "f000",         "8206000100000174", "a2050001000174",     "30ff7f"};
+    static const std::vector<std::string> frames = {"c000",
+                                                    "3003000174",
+                                                    "320700017400010061",
+                                                    "340700017400020061",
+                                                    "40020001",
+                                                    "50020001",
+                                                    "62020001",
+                                                    "70020001",
+                                                    "5003000180",
+                                                    "300600017403230001",
+                                                    "d000",
+                                                    "e000",
+                                                    "f000",
+                                                    "8206000100000174",
+                                                    "a2050001000174",
+                                                    "30ff7f"};
     for (int i = 0; i < 15 && client.link->connection; i++) {
       Octets bytes = random.chance(20) ? random.bytes(random.below(20)) : fromHex(random.pick(frames));
       if (random.chance(20) && !bytes.empty()) bytes[random.below(bytes.size())] = random.byte();

@@ -54,7 +54,8 @@ struct HandDrivenBroker::Record {
   std::deque<std::shared_ptr<Link>> waiting;
 };
 
-HandDrivenBroker::HandDrivenBroker(unsigned workers, const rally::Limits& limits, FakeTransport::Kind kind) : broker(workers, limits, hashSeed) {
+HandDrivenBroker::HandDrivenBroker(unsigned workers, const rally::Limits& limits, FakeTransport::Kind kind)
+    : broker(workers, limits, hashSeed) {
   for (unsigned i = 0; i < workers; i++) {
     workers_.push_back(std::make_unique<Worker>(broker.engine(i), kind));
     broker.engine(i).beginTurn(nowMs);
@@ -64,7 +65,9 @@ HandDrivenBroker::~HandDrivenBroker() = default;
 
 unsigned HandDrivenBroker::workers() const { return unsigned(workers_.size()); }
 uint64_t HandDrivenBroker::total(rally::Counter counter) const { return broker.total(counter); }
-unsigned HandDrivenBroker::ownerOf(const std::string& topic) const { return rally::ownerOf(rally::hashBytes(bytesOf(topic), hashSeed), workers()); }
+unsigned HandDrivenBroker::ownerOf(const std::string& topic) const {
+  return rally::ownerOf(rally::hashBytes(bytesOf(topic), hashSeed), workers());
+}
 std::string HandDrivenBroker::ownedBy(unsigned owner, std::string topic) const {
   while (ownerOf(topic) != owner) topic += 'x';
   return topic;
@@ -144,7 +147,9 @@ void HandDrivenBroker::accept(Client& client, rally::Session& session) {
   const rally::ConnectionTerms terms{.version = client.options.version, .isPersistent = true};
   engine(client.link->worker).frontEnd.accept(*client.link->connection, session, terms, {});
 }
-void HandDrivenBroker::end(Client& client, rally::Reason reason) { engine(client.link->worker).frontEnd.end(*client.link->connection, reason); }
+void HandDrivenBroker::end(Client& client, rally::Reason reason) {
+  engine(client.link->worker).frontEnd.end(*client.link->connection, reason);
+}
 void HandDrivenBroker::destroy(rally::Session& session, unsigned worker) {
   finishTurn(*workers_[worker]);
   engine(worker).destroySession(session);
@@ -167,8 +172,11 @@ bool HandDrivenBroker::settle() {
       advance(*worker);
     }
     for (const auto& client : clients_) client->read();
-    std::erase_if(links_, [](const auto& link) { return link->isOpened && !link->connection && link.use_count() == 1; });
-    if (isQuiet && std::all_of(workers_.begin(), workers_.end(), [&](const auto& worker) { return !hasInput(*worker); })) return true;
+    std::erase_if(links_,
+                  [](const auto& link) { return link->isOpened && !link->connection && link.use_count() == 1; });
+    if (isQuiet &&
+        std::all_of(workers_.begin(), workers_.end(), [&](const auto& worker) { return !hasInput(*worker); }))
+      return true;
   }
   return FAIL("it does not come to rest");
 }
@@ -183,11 +191,15 @@ void HandDrivenBroker::advanceTime(uint64_t ms) {
   }
 }
 
-void HandDrivenBroker::post(unsigned worker, std::function<void()> task) { workers_[worker]->tasks.push_back(std::move(task)); }
+void HandDrivenBroker::post(unsigned worker, std::function<void()> task) {
+  workers_[worker]->tasks.push_back(std::move(task));
+}
 
 // --- the event loop -------------------------------------------------------------------------------
 
-bool HandDrivenBroker::isRunnable(Worker& worker) { return worker.isAwake || worker.isPolled || isRung(worker.engine.doorbell()); }
+bool HandDrivenBroker::isRunnable(Worker& worker) {
+  return worker.isAwake || worker.isPolled || isRung(worker.engine.doorbell());
+}
 
 void HandDrivenBroker::advance(Worker& worker) {
   rally::Engine& engine = worker.engine;
@@ -205,9 +217,7 @@ void HandDrivenBroker::advance(Worker& worker) {
       worker.stage = 3;
       break;
     case 1:
-    case 3:
-      engine.endTurn();
-      break;
+    case 3: engine.endTurn(); break;
     default:
       worker.stage = 0;
       engine.doorbell().sleep();
@@ -235,7 +245,9 @@ void HandDrivenBroker::pollAll(Worker& worker) {
 }
 void HandDrivenBroker::pollSome(Worker& worker, check::Random& random) {
   if (!worker.tasks.empty() && random.chance(50)) runTask(worker);
-  else if (!links_.empty()) pollLink(worker, *links_[random.below(links_.size())], random.chance(50) ? random.between(1, 10) : random.between(1, 400));
+  else if (!links_.empty())
+    pollLink(worker, *links_[random.below(links_.size())],
+             random.chance(50) ? random.between(1, 10) : random.between(1, 400));
 }
 void HandDrivenBroker::runTask(Worker& worker) {
   const std::function<void()> task = std::move(worker.tasks.front());
@@ -278,7 +290,8 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
       break;
     case EventKind::ended: {
       rally::Connection& connection = frontEnd.connection(event.slot);
-      if (connection.version >= 5 && event.first != 0) frontEnd.outbound.send(connection, frameOf(0xe0, {uint8_t(event.reason), 0}));
+      if (connection.version >= 5 && event.first != 0)
+        frontEnd.outbound.send(connection, frameOf(0xe0, {uint8_t(event.reason), 0}));
       frontEnd.close(connection);
       if (const auto link = linkAt(worker, event.slot)) detach(link);
       break;
@@ -289,21 +302,16 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
       }
       frontEnd.release(frontEnd.connection(event.slot));
       break;
-    case EventKind::subscribed:
-      take(worker.subscribes, event.value);
-      break;
-    case EventKind::sessionArrived:
-      take(worker.arrivals, event.value);
-      break;
-    default:
-      FAIL("an unknown event");
+    case EventKind::subscribed: take(worker.subscribes, event.value); break;
+    case EventKind::sessionArrived: take(worker.arrivals, event.value); break;
+    default: FAIL("an unknown event");
   }
 }
 
-
 std::shared_ptr<Link> HandDrivenBroker::linkAt(const Worker& worker, uint32_t slot) {
   for (const auto& link : links_) {
-    if (link->connection && link->connection->slot == slot && &workers_[link->worker]->engine == &worker.engine) return link;
+    if (link->connection && link->connection->slot == slot && &workers_[link->worker]->engine == &worker.engine)
+      return link;
   }
   return nullptr;
 }
@@ -347,7 +355,8 @@ void HandDrivenBroker::refuse(const std::shared_ptr<Link>& link) {
   detach(link);
 }
 
-void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session, Bytes body, uint8_t version) {
+void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session,
+                                   Bytes body, uint8_t version) {
   rally::Engine& engine = worker.engine;
   const uint64_t token = engine.subscriptions.nextToken();
   rally::Reader reader(body);
@@ -362,7 +371,8 @@ void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& 
   while (reader.remaining() > 0) {
     const Bytes filter = reader.prefixed();
     const uint8_t bits = reader.u8();
-    const rally::SubscriptionOptions options{uint8_t(bits & 3), (bits & 4) != 0, (bits & 8) != 0, uint8_t(bits >> 4), id};
+    const rally::SubscriptionOptions options{uint8_t(bits & 3), (bits & 4) != 0, (bits & 8) != 0, uint8_t(bits >> 4),
+                                             id};
     engine.subscriptions.subscribe(session, filter, options, token);
     suback.push_back(bits & 3);
   }
@@ -431,7 +441,9 @@ void HandDrivenBroker::move(const std::string& name, const std::shared_ptr<Link>
     rally::Session& created = engine.createSession(key);
     for (const auto& [filter, old] : rows) {
       constexpr uint8_t neverRetained = 2;
-      engine.subscriptions.subscribe(created, bytesOf(filter), {old.qos, old.noLocal, old.retainAsPublished, neverRetained, old.subscriptionId}, 0);
+      engine.subscriptions.subscribe(created, bytesOf(filter),
+                                     {old.qos, old.noLocal, old.retainAsPublished, neverRetained, old.subscriptionId},
+                                     0);
     }
     workers_[link->worker]->arrivals[key] = [this, name, link] { finishAccept(name, link); };
     engine.moves.begin(created, from);
@@ -445,9 +457,11 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
   rally::Session* session = engine.findSession(record.key);
   if (CHECK(session != nullptr) && link->connection && link->connection->phase == rally::Phase::connecting) {
     record.attached = link;
-    const rally::ConnectionTerms terms{options.version, options.keepAliveMs, options.receiveMaximum, options.maximumPacketSize, options.topicAliasMaximum, options.isPersistent};
+    const rally::ConnectionTerms terms{options.version,           options.keepAliveMs,       options.receiveMaximum,
+                                       options.maximumPacketSize, options.topicAliasMaximum, options.isPersistent};
     rally::Connection& connection = *link->connection;
-    engine.frontEnd.accept(connection, *session, terms, frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
+    engine.frontEnd.accept(connection, *session, terms,
+                           frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
     engine.frontEnd.resume(connection);
   } else if (!options.isPersistent) {
     endSession(record);
@@ -472,7 +486,8 @@ void HandDrivenBroker::endSession(Record& record) {
 
 // --- the client --------------------------------------------------------------------------------------
 
-Client::Client(HandDrivenBroker& broker, std::string name, Options chosen) : options(chosen), name_(std::move(name)), broker_(broker) {}
+Client::Client(HandDrivenBroker& broker, std::string name, Options chosen)
+    : options(chosen), name_(std::move(name)), broker_(broker) {}
 Client::~Client() = default;
 
 void Client::connect(unsigned worker) {
@@ -512,7 +527,8 @@ void Client::subscribe(const std::vector<Subscribe>& subscriptions) {
   }
   for (const Subscribe& each : subscriptions) {
     appendText(body, each.filter);
-    body.push_back(uint8_t(each.qos | (each.noLocal ? 4 : 0) | (each.retainAsPublished ? 8 : 0) | each.retainHandling << 4));
+    body.push_back(
+        uint8_t(each.qos | (each.noLocal ? 4 : 0) | (each.retainAsPublished ? 8 : 0) | each.retainHandling << 4));
   }
   send(frameOf(0x82, body));
 }
@@ -556,7 +572,8 @@ void Client::read() {
 void Client::onFrame(uint8_t first, Bytes body) {
   const uint16_t packetId = body.size() >= 2 ? uint16_t(body[0] << 8 | body[1]) : uint16_t(0);
   const auto reason = rally::Reason(body.size() >= 3 ? body[2] : 0);
-  const auto sent = std::find_if(unacknowledged.begin(), unacknowledged.end(), [&](const auto& each) { return each.first.packetId == packetId; });
+  const auto sent = std::find_if(unacknowledged.begin(), unacknowledged.end(),
+                                 [&](const auto& each) { return each.first.packetId == packetId; });
   const bool isAnswer = (first >> 4 == 4 || first >> 4 == 5) && sent != unacknowledged.end() && !sent->second;
   if (isAnswer) {  // in the order of the PUBLISH packets, whichever shards they went to
     CHECK(std::all_of(unacknowledged.begin(), sent, [](const auto& each) { return each.second; }));
@@ -625,7 +642,8 @@ void Client::onPublish(uint8_t first, Bytes body) {
   CHECK(!publish->topic.empty());
   if (options.maximumPacketSize != 0) CHECK(body.size() + (body.size() < 128 ? 2 : 3) <= options.maximumPacketSize);
   arrivals.push_back(*publish);
-  const bool isKnown = publish->qos == 2 && std::find(qos2Ids_.begin(), qos2Ids_.end(), publish->packetId) != qos2Ids_.end();
+  const bool isKnown = publish->qos == 2 &&
+                       std::find(qos2Ids_.begin(), qos2Ids_.end(), publish->packetId) != qos2Ids_.end();
   if (!isKnown) received.push_back(*publish);
   if (publish->qos == 0) return;
   outstanding.insert(publish->packetId);
@@ -653,7 +671,8 @@ void Client::answer(size_t most) {
   for (; most > 0 && !answers.empty(); most--) {
     const Octets frame = std::move(answers.front());
     answers.pop_front();
-    if (frame[0] != 0x50) outstanding.erase(uint16_t(frame[2] << 8 | frame[3]));  // after a PUBREC the PUBCOMP is still to come
+    if (frame[0] != 0x50)
+      outstanding.erase(uint16_t(frame[2] << 8 | frame[3]));  // after a PUBREC the PUBCOMP is still to come
     send(frame);
   }
 }
@@ -674,6 +693,7 @@ void Client::reply(int first, uint16_t packetId) {
 uint16_t Client::nextPacketId() {
   do {
     if (++lastPacketId_ == 0) lastPacketId_ = 1;
-  } while (std::any_of(unacknowledged.begin(), unacknowledged.end(), [&](const auto& each) { return each.first.packetId == lastPacketId_; }));
+  } while (std::any_of(unacknowledged.begin(), unacknowledged.end(),
+                       [&](const auto& each) { return each.first.packetId == lastPacketId_; }));
   return lastPacketId_;
 }

@@ -76,17 +76,17 @@ class Client {
   std::shared_ptr<Link> link;
   bool isConnected = false;
   bool answersAtOnce = true;
-  std::deque<Octets> answers;             // held back: PUBACK, PUBREC, PUBCOMP
-  std::vector<SentPublish> arrivals;      // every PUBLISH packet, also retransmitted ones
+  std::deque<Octets> answers;               // held back: PUBACK, PUBREC, PUBCOMP
+  std::vector<SentPublish> arrivals;        // every PUBLISH packet, also retransmitted ones
   std::map<uint16_t, std::string> aliases;  // that the broker has set on this connection
-  size_t savedTopics = 0;                 // PUBLISH packets that came with an alias alone
-  std::vector<SentPublish> received;      // every message, QoS 2 exactly once
-  std::set<uint16_t> outstanding;         // came on this connection, without our PUBACK or PUBCOMP yet
+  size_t savedTopics = 0;                   // PUBLISH packets that came with an alias alone
+  std::vector<SentPublish> received;        // every message, QoS 2 exactly once
+  std::set<uint16_t> outstanding;           // came on this connection, without our PUBACK or PUBCOMP yet
   size_t outstandingMax = 0;
   std::deque<std::pair<SentPublish, bool>> unacknowledged;  // sent; true: PUBREC has come
   std::vector<rally::Reason> acknowledgements;              // reason codes of PUBACK and PUBREC
   std::vector<Octets> subacks;
-  std::vector<size_t> receivedBeforeSuback;                 // for each SUBACK
+  std::vector<size_t> receivedBeforeSuback;  // for each SUBACK
   size_t pongs = 0;
   std::optional<uint8_t> disconnectReason;
 
@@ -105,7 +105,8 @@ class Client {
 
 class HandDrivenBroker {
  public:
-  explicit HandDrivenBroker(unsigned workers, const rally::Limits& limits = {}, FakeTransport::Kind kind = FakeTransport::Kind::webSocket);
+  explicit HandDrivenBroker(unsigned workers, const rally::Limits& limits = {},
+                            FakeTransport::Kind kind = FakeTransport::Kind::webSocket);
   ~HandDrivenBroker();
 
   unsigned workers() const;
@@ -167,7 +168,8 @@ class HandDrivenBroker {
   std::shared_ptr<Link> linkAt(const Worker& worker, uint32_t slot);
   void onPacket(Worker& worker, const std::shared_ptr<Link>& link, uint8_t first, Bytes body);
   void refuse(const std::shared_ptr<Link>& link);
-  void onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session, Bytes body, uint8_t version);
+  void onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session, Bytes body,
+                   uint8_t version);
 
   void nextConnect(const std::string& name);
   void place(const std::string& name, const std::shared_ptr<Link>& link);

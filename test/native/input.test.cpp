@@ -103,7 +103,8 @@ TEST("input: chunks of every size give the same frames") {
 
 TEST("input: a pause, hold or end at every frame, with chunks of many sizes") {
   std::vector<Frame> frames;
-  for (const size_t size : std::vector<size_t>{0, 5, 1, 130, 0, 2}) frames.push_back({uint8_t(0xc0 + frames.size()), Octets(size, 7)});
+  for (const size_t size : std::vector<size_t>{0, 5, 1, 130, 0, 2})
+    frames.push_back({uint8_t(0xc0 + frames.size()), Octets(size, 7)});
   Octets stream;
   for (const Frame& frame : frames) append(stream, encoded(frame));
   for (const Flow special : {Flow::pause, Flow::hold, Flow::end}) {
@@ -205,7 +206,8 @@ TEST("input: random streams, chunks, pauses and holds against parsing the whole 
     for (size_t i = 0; i < count; i++) {
       if (random.chance(4)) append(stream, random.bytes(random.below(10)));
       else if (random.chance(4)) append(stream, fromHex("d08000"));
-      else append(stream, encoded({random.byte(), random.bytes(random.chance(20) ? random.below(500) : random.below(6))}));
+      else
+        append(stream, encoded({random.byte(), random.bytes(random.chance(20) ? random.below(500) : random.below(6))}));
     }
     if (random.chance(30) && !stream.empty()) stream.resize(random.below(stream.size()));
     const Parsed expected = parseAtOnce(stream, rules);
@@ -217,7 +219,8 @@ TEST("input: random streams, chunks, pauses and holds against parsing the whole 
       if (input.paused() && !input.ended()) reason = input.resume(rules, taker);
     };
     for (size_t at = 0; at < stream.size() && !input.ended();) {
-      const size_t size = std::min(stream.size() - at, random.chance(50) ? random.between(1, 5) : random.between(1, 200));
+      const size_t size = std::min(stream.size() - at,
+                                   random.chance(50) ? random.between(1, 5) : random.between(1, 200));
       reason = input.feed(Exact(Bytes(stream).subspan(at, size)), rules, taker);
       at += size;
       if (random.chance(10) && !input.ended()) input.pause();

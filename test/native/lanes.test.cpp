@@ -135,8 +135,7 @@ TEST("lane: either the producer sees the room or the consumer sees that the prod
   bool isCrowded = false;
   const auto meet = [](std::atomic<int>& at, int count) {
     at.fetch_add(1);
-    while (at.load() < count) {
-    }
+    while (at.load() < count) {}
   };
   for (uint64_t i = 0; i < 4; i++) lane.push(recordOf(i));
   lane.commit();
@@ -234,7 +233,8 @@ TEST("lane and doorbells: two threads, everything arrives in order and nobody sl
     uint64_t expected = 0;
     bool isInOrder = true;
     while (expected < last) {
-      const size_t taken = lane.drain(drainMax, [&](const Record& record) { isInOrder = isInOrder && record.value == expected++; });
+      const size_t taken = lane.drain(
+          drainMax, [&](const Record& record) { isInOrder = isInOrder && record.value == expected++; });
       if (lane.takeProducerWaits()) producerBell.ring();
       if (taken > 0) continue;
       consumerBell.sleep();

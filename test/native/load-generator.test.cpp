@@ -88,10 +88,10 @@ TEST("sequence: finds gaps, late numbers and duplicates as a set does") {
       if (random.chance(20)) number += uint32_t(random.below(100));
       else if (random.chance(20)) number -= std::min(number - 1, uint32_t(random.below(60)));
       const uint32_t last = came.empty() ? 0 : *came.rbegin();
-      const Arrival expected = number == last + 1                       ? Arrival::next
-                               : number > last                          ? Arrival::gap
+      const Arrival expected = number == last + 1                          ? Arrival::next
+                               : number > last                             ? Arrival::gap
                                : last - number >= 64 || came.count(number) ? Arrival::duplicate
-                                                                        : Arrival::late;
+                                                                           : Arrival::late;
       CHECK_EQ(sequence.take(number), expected);
       if (expected != Arrival::duplicate) came.insert(number);
       next = std::max(last, number) + 1;
@@ -123,7 +123,9 @@ TEST("session record: what is missing, late or came twice without DUP is a fault
 
 TEST("session record: a session that begins anew misses nothing of before, and keeps what was wrong") {
   SessionRecord record("a session", stampBytes);
-  const auto take = [&](uint32_t number) { record.take(record.connect(), {1, false, 1, payloadOf({0, 7, number}, stampBytes)}); };
+  const auto take = [&](uint32_t number) {
+    record.take(record.connect(), {1, false, 1, payloadOf({0, 7, number}, stampBytes)});
+  };
   take(1);
   take(3);
   record.forget();

@@ -30,11 +30,15 @@ bool report(const char* file, int line, const char* what) {
 }
 
 bool reportUnequal(const char* file, int line, const char* what, __int128 a, __int128 b) {
-  return report(file, line, (std::string(what) + ": " + std::to_string(static_cast<long long>(a)) + " is not " + std::to_string(static_cast<long long>(b))).c_str());
+  return report(file, line,
+                (std::string(what) + ": " + std::to_string(static_cast<long long>(a)) + " is not " +
+                 std::to_string(static_cast<long long>(b)))
+                    .c_str());
 }
 
 bool reportUnequal(const char* file, int line, const char* what, std::string_view a, std::string_view b) {
-  return report(file, line, (std::string(what) + ": \"" + std::string(a) + "\" is not \"" + std::string(b) + "\"").c_str());
+  return report(file, line,
+                (std::string(what) + ": \"" + std::string(a) + "\" is not \"" + std::string(b) + "\"").c_str());
 }
 
 Seeds seedsOf(uint64_t count) {

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "../../native/sessions/outbox.h"
+#include "../../native/front-end/outbox.h"
 
 using namespace rally;
 
@@ -103,7 +103,9 @@ TEST("outbox: random appends and clears of several at once, against strings") {
         oracle[which].clear();
         continue;
       }
-      const size_t size = random.chance(5) ? random.below(3 * block) : random.chance(30) ? random.below(3'000) : random.below(60);
+      const size_t size = random.chance(5)    ? random.below(3 * block)
+                          : random.chance(30) ? random.below(3'000)
+                                              : random.below(60);
       if (!arena.hasRoom(size)) continue;
       const std::string more(size, char('a' + step % 26));
       CHECK(outboxes[which].append(arena, Exact(bytesOf(more))));

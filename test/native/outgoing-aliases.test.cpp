@@ -72,7 +72,9 @@ TEST("outgoing aliases: a topic that is sent often takes the place of one that i
   for (const auto& [alias, topic] : client.aliases) CHECK(topic.starts_with("topic/10"));
 }
 
-TEST("outgoing aliases: the bytes of the alias count against the Maximum Packet Size, and the topic that is saved does not") {
+TEST(
+    "outgoing aliases: the bytes of the alias count against the Maximum Packet Size, and the topic that is saved does "
+    "not") {
   const std::string topic(20, 't');
   // 2 of the fixed header, 2 and 20 of the topic, 1 of the properties' length: 25 with an empty payload.
   for (const uint32_t most : {27u, 28u, 40u}) {
@@ -95,13 +97,15 @@ TEST("outgoing aliases: random topics, sizes, reconnects, moves and readers that
     Limits limits;
     limits.outgoingTopicAliasesMax = uint16_t(random.between(1, 8));
     if (random.chance(50)) limits.outboxMessagesMax = 8;
-    HandDrivenBroker broker(workers, limits, random.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket);
+    HandDrivenBroker broker(workers, limits,
+                            random.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket);
     Client& publisher = broker.connected("p", 0);
     std::vector<Client*> clients;
     for (unsigned i = 0; i < 4; i++) {
       const uint32_t most = random.chance(30) ? uint32_t(random.between(30, 80)) : 0;
-      clients.push_back(&broker.connected("c" + std::to_string(i), unsigned(random.below(workers)),
-                                          {.maximumPacketSize = most, .topicAliasMaximum = uint16_t(random.below(10))}));
+      clients.push_back(
+          &broker.connected("c" + std::to_string(i), unsigned(random.below(workers)),
+                            {.maximumPacketSize = most, .topicAliasMaximum = uint16_t(random.below(10))}));
       clients.back()->subscribe({{.filter = "#", .qos = 2, .id = uint32_t(random.below(2))}});
     }
     broker.settle();
@@ -119,7 +123,8 @@ TEST("outgoing aliases: random topics, sizes, reconnects, moves and readers that
           const size_t number = random.chance(70) ? random.below(5) : random.below(30);
           // The payload says which topic it belongs to.
           const std::string topic = std::string(number % 7, 'l') + "/topic/" + std::to_string(number);
-          publisher.publish({.topic = topic, .payload = topic, .qos = uint8_t(random.below(3)), .retain = random.chance(10)});
+          publisher.publish(
+              {.topic = topic, .payload = topic, .qos = uint8_t(random.below(3)), .retain = random.chance(10)});
         }
       }
       for (size_t steps = random.below(6); steps > 0; steps--) broker.step(random);

@@ -33,8 +33,8 @@ SubscriptionIds idsOf(const std::vector<uint32_t>& from) {
   return ids;
 }
 
-Octets written(PublishWriter& writer, const Publication& publication, uint8_t version, uint8_t qos, bool dup, bool retain, uint16_t packetId,
-               const std::vector<uint32_t>& ids = {}) {
+Octets written(PublishWriter& writer, const Publication& publication, uint8_t version, uint8_t qos, bool dup,
+               bool retain, uint16_t packetId, const std::vector<uint32_t>& ids = {}) {
   PublishWriter::Head& head = writer.head(publication, version, qos, idsOf(ids), {});
   head.patch(qos, dup, retain, packetId, 0);
   Octets all = head.bytes;
@@ -55,7 +55,8 @@ SentPublish randomPublish(check::Random& random) {
   if (random.chance(30)) others += textProperty(0x03, "text/plain");
   if (random.chance(30)) others += textProperty(0x08, "answer/to");
   if (random.chance(30)) others += textProperty(0x09, textOf(random.bytes(random.below(300))));
-  for (size_t i = random.below(4); i > 0; i--) others += textProperty(0x26, "name") + textProperty(0, random.text(3, "xyz")).substr(1);
+  for (size_t i = random.below(4); i > 0; i--)
+    others += textProperty(0x26, "name") + textProperty(0, random.text(3, "xyz")).substr(1);
   publish.otherProperties = octetsOf(bytesOf(others));
   return publish;
 }
@@ -93,13 +94,15 @@ TEST("publish: golden vectors of 5.0, read") {
   CHECK_EQ(toHex(publish.payload), std::string("beef"));
   Octets forwarded;
   copyForwardedProperties(publish.properties, forwarded);
-  CHECK_EQ(toHex(forwarded), toHex(fromHex("01 01 03 0001 63 08 0001 72 09 0002 ff00 26 0001 6b 0001 76 26 0001 6b 0001 77 26 0000 0000")));
+  CHECK_EQ(
+      toHex(forwarded),
+      toHex(fromHex("01 01 03 0001 63 08 0001 72 09 0002 ff00 26 0001 6b 0001 76 26 0001 6b 0001 77 26 0000 0000")));
 }
 
 TEST("publish: what is wrong has its reason code") {
-  CHECK_EQ(reasonOf("36 0001 61 0001", 4), Reason::malformedPacket);   // QoS 3
-  CHECK_EQ(reasonOf("38 0001 61", 4), Reason::malformedPacket);        // DUP at QoS 0
-  CHECK_EQ(reasonOf("32 0001 61 0000", 4), Reason::protocolError);     // packet identifier 0
+  CHECK_EQ(reasonOf("36 0001 61 0001", 4), Reason::malformedPacket);  // QoS 3
+  CHECK_EQ(reasonOf("38 0001 61", 4), Reason::malformedPacket);       // DUP at QoS 0
+  CHECK_EQ(reasonOf("32 0001 61 0000", 4), Reason::protocolError);    // packet identifier 0
   CHECK_EQ(reasonOf("32 0001 61 00", 4), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30", 4), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30 00", 4), Reason::malformedPacket);
@@ -121,7 +124,8 @@ TEST("publish: what is wrong has its reason code") {
   CHECK_EQ(reasonOf("30 0001 61 05 080002c080", 5), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30 0001 61 04 030001ff", 5), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30 0001 61 07 26000161000100", 5), Reason::malformedPacket);
-  CHECK_EQ(reasonOf("30 0001 61 04 030002 61 6262", 5), Reason::malformedPacket);  // a string over the end of the properties
+  CHECK_EQ(reasonOf("30 0001 61 04 030002 61 6262", 5),
+           Reason::malformedPacket);  // a string over the end of the properties
 }
 
 TEST("publish: what clients send reads back, whichever properties it has") {
@@ -185,9 +189,11 @@ TEST("publish writer: golden vectors of 3.1.1") {
   const Publication publication = publicationOf(sent);
   CHECK_EQ(toHex(written(writer, publication, 4, 0, false, false, 0)), toHex(fromHex("30 07 0003 612f62 6869")));
   CHECK_EQ(toHex(written(writer, publication, 3, 0, false, true, 0)), toHex(fromHex("31 07 0003 612f62 6869")));
-  CHECK_EQ(toHex(written(writer, publication, 4, 1, false, false, 0x1234)), toHex(fromHex("32 09 0003 612f62 1234 6869")));
+  CHECK_EQ(toHex(written(writer, publication, 4, 1, false, false, 0x1234)),
+           toHex(fromHex("32 09 0003 612f62 1234 6869")));
   CHECK_EQ(toHex(written(writer, publication, 4, 2, true, true, 1)), toHex(fromHex("3d 09 0003 612f62 0001 6869")));
-  CHECK_EQ(toHex(written(writer, publication, 4, 1, false, false, 2, {9})), toHex(fromHex("32 09 0003 612f62 0002 6869")));
+  CHECK_EQ(toHex(written(writer, publication, 4, 1, false, false, 2, {9})),
+           toHex(fromHex("32 09 0003 612f62 0002 6869")));
 }
 
 TEST("publish writer: golden vectors of 5.0") {
@@ -198,23 +204,29 @@ TEST("publish writer: golden vectors of 5.0") {
   Publication publication = publicationOf(sent);
   CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 07 0001 74 02 0101 70")));
   CHECK_EQ(toHex(written(writer, publication, 5, 1, false, false, 7)), toHex(fromHex("32 09 0001 74 0007 02 0101 70")));
-  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0, {1, 300})), toHex(fromHex("30 0c 0001 74 07 0b01 0bac02 0101 70")));
+  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0, {1, 300})),
+           toHex(fromHex("30 0c 0001 74 07 0b01 0bac02 0101 70")));
   // The forms without identifiers are not touched by the one that had them.
   CHECK_EQ(toHex(written(writer, publication, 5, 2, true, true, 8)), toHex(fromHex("3d 09 0001 74 0008 02 0101 70")));
 
   publication.expiresAtMs = 61'000;
   writer.begin(1'000);
-  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 020000003c 0101 70")));
+  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)),
+           toHex(fromHex("30 0c 0001 74 07 020000003c 0101 70")));
   for (const uint64_t nowMs : {501u, 1'500u}) {  // to the nearest second, also by a clock that is behind
     writer.begin(nowMs);
-    CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 020000003c 0101 70")));
+    CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)),
+             toHex(fromHex("30 0c 0001 74 07 020000003c 0101 70")));
   }
   writer.begin(60'999);
-  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 0200000001 0101 70")));
+  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)),
+           toHex(fromHex("30 0c 0001 74 07 0200000001 0101 70")));
   writer.begin(60'001);
-  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 0200000001 0101 70")));
+  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)),
+           toHex(fromHex("30 0c 0001 74 07 0200000001 0101 70")));
   writer.begin(99'000);
-  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)), toHex(fromHex("30 0c 0001 74 07 0200000000 0101 70")));
+  CHECK_EQ(toHex(written(writer, publication, 5, 0, false, false, 0)),
+           toHex(fromHex("30 0c 0001 74 07 0200000000 0101 70")));
   CHECK_EQ(toHex(written(writer, publication, 4, 0, false, false, 0)), toHex(fromHex("30 04 0001 74 70")));
 }
 
@@ -263,7 +275,8 @@ TEST("publish writer: random publications to random receivers read back, each wi
         CHECK(read->subscriptionIds == ids);
         CHECK_EQ(read->expirySeconds.has_value(), publication.expiresAtMs != 0);
         const uint64_t leftMs = publication.expiresAtMs - nowMs;
-        if (publication.expiresAtMs != 0) CHECK_EQ(*read->expirySeconds, (leftMs > 0 && leftMs < 500 ? 1 : (leftMs + 500) / 1000));
+        if (publication.expiresAtMs != 0)
+          CHECK_EQ(*read->expirySeconds, (leftMs > 0 && leftMs < 500 ? 1 : (leftMs + 500) / 1000));
       }
     }
   });

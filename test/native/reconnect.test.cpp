@@ -56,7 +56,8 @@ TEST("reconnect: what was not acknowledged comes again with DUP, the same identi
     subscriber.subscribe({{.filter = "#", .qos = 2, .id = 9}});
     broker.settle();
     subscriber.answersAtOnce = false;
-    for (int i = 0; i < 6; i++) publisher.publish({.topic = "t", .payload = std::to_string(i), .qos = uint8_t(1 + i % 2), .expirySeconds = 100});
+    for (int i = 0; i < 6; i++)
+      publisher.publish({.topic = "t", .payload = std::to_string(i), .qos = uint8_t(1 + i % 2), .expirySeconds = 100});
     broker.settle();
     subscriber.answer(2);  // 0 is done, 1 is released
     broker.settle();
@@ -75,7 +76,8 @@ TEST("reconnect: what was not acknowledged comes again with DUP, the same identi
       CHECK(again.subscriptionIds == std::vector<uint32_t>{9});
       CHECK(again.expirySeconds == 90);
     }
-    CHECK_EQ(toHex(subscriber.answers.front()), "7002000" + std::to_string(first[1].packetId));  // to its PUBREL, which came first
+    CHECK_EQ(toHex(subscriber.answers.front()),
+             "7002000" + std::to_string(first[1].packetId));  // to its PUBREL, which came first
     subscriber.answersAtOnce = true;
     subscriber.answer();
     broker.settle();
@@ -169,14 +171,16 @@ TEST("reconnect: QoS 2 is exactly once in both directions while all links break 
       Client::Options options;
       options.version = uint8_t(random.between(4, 5));
       options.receiveMaximum = uint16_t(random.between(1, 30));
-      clients.push_back(&broker.connected((i < 2 ? "p" : "s") + std::to_string(i), unsigned(random.below(workers)), options));
+      clients.push_back(
+          &broker.connected((i < 2 ? "p" : "s") + std::to_string(i), unsigned(random.below(workers)), options));
       if (i >= 2) clients.back()->subscribe("#", 2);
     }
     broker.settle();
     Counts counts;
     for (int step = 0; step < 1'500; step++) {
       Client& client = *clients[random.below(4)];
-      if (random.chance(12)) publishNext(*clients[random.below(2)], std::string(1, char('a' + random.below(3))), 2, counts);
+      if (random.chance(12))
+        publishNext(*clients[random.below(2)], std::string(1, char('a' + random.below(3))), 2, counts);
       if (random.chance(2)) client.connect(client.link->worker);  // the old connection may still be there
       broker.step(random);
     }
@@ -260,14 +264,16 @@ TEST("reconnect: QoS 1 loses nothing while all links break again and again") {
     HandDrivenBroker broker(workers, {}, kinds[random.below(2)]);
     std::vector<Client*> clients;
     for (unsigned i = 0; i < 4; i++) {
-      clients.push_back(&broker.connected((i < 2 ? "p" : "s") + std::to_string(i), unsigned(random.below(workers)), {.version = 4}));
+      clients.push_back(
+          &broker.connected((i < 2 ? "p" : "s") + std::to_string(i), unsigned(random.below(workers)), {.version = 4}));
       if (i >= 2) clients.back()->subscribe("#", 1);
     }
     broker.settle();
     Counts counts;
     for (int step = 0; step < 1'500; step++) {
       Client& client = *clients[random.below(4)];
-      if (random.chance(12)) publishNext(*clients[random.below(2)], std::string(1, char('a' + random.below(3))), 1, counts);
+      if (random.chance(12))
+        publishNext(*clients[random.below(2)], std::string(1, char('a' + random.below(3))), 1, counts);
       if (random.chance(2)) client.connect(client.link->worker);
       broker.step(random);
     }
@@ -295,7 +301,8 @@ TEST("reconnect: sessions move from worker to worker while all workers publish: 
     broker.settle();
     Counts counts;
     for (int step = 0; step < 1'500; step++) {
-      if (random.chance(20)) publishNext(*random.pick(publishers), std::string(1, char('a' + random.below(4))), 2, counts);
+      if (random.chance(20))
+        publishNext(*random.pick(publishers), std::string(1, char('a' + random.below(4))), 2, counts);
       if (random.chance(2)) random.pick(movers)->connect(unsigned(random.below(workers)));
       if (random.chance(1)) random.pick(movers)->drop();
       broker.step(random);

@@ -48,10 +48,26 @@ size_t nodesOf(const std::map<std::string, std::string>& topics) {
   return nodes.size();
 }
 
-const std::vector<std::string> topics = {"a",   "b",    "/",    "//",     "/a",    "a/",   "a/b",      "a/b/c",   "a//c", "$sys",
-                                         "$sys/a", "b/$x", "a/$x/c", "sensor/1/temp", "sensor/2/temp", "sensor", "+x/y"};
-const std::vector<std::string> filters = {"#",   "+",   "+/+",      "/#",       "/+",          "a",   "a/#",    "a/+",  "a/+/c",  "+/b/#",
-                                          "$sys", "$sys/#", "$sys/+", "sensor/+/temp", "sensor/#", "+/#", "+/+/#", "a//c", "none/#", "//", "a/b/c/#"};
+const std::vector<std::string> topics = {"a",
+                                         "b",
+                                         "/",
+                                         "//",
+                                         "/a",
+                                         "a/",
+                                         "a/b",
+                                         "a/b/c",
+                                         "a//c",
+                                         "$sys",
+                                         "$sys/a",
+                                         "b/$x",
+                                         "a/$x/c",
+                                         "sensor/1/temp",
+                                         "sensor/2/temp",
+                                         "sensor",
+                                         "+x/y"};
+const std::vector<std::string> filters = {"#",        "+",     "+/+",   "/#",   "/+",     "a",      "a/#",
+                                          "a/+",      "a/+/c", "+/b/#", "$sys", "$sys/#", "$sys/+", "sensor/+/temp",
+                                          "sensor/#", "+/#",   "+/+/#", "a//c", "none/#", "//",     "a/b/c/#"};
 
 }  // namespace
 
@@ -147,8 +163,11 @@ TEST("retained store: expired messages leave it when they are found, and by the 
         const std::string& filter = random.pick(filters);
         std::set<std::string> found;
         match(store, filter, nowMs, [&](const MessageRef& message) { found.insert(textOf(message->topic())); });
-        for (const auto& [name, at] : oracle) CHECK_EQ(found.contains(name), matchesByTheBook(filter, name) && (at == 0 || at > nowMs));
-        std::erase_if(oracle, [&](const auto& entry) { return entry.second != 0 && entry.second <= nowMs && matchesByTheBook(filter, entry.first); });
+        for (const auto& [name, at] : oracle)
+          CHECK_EQ(found.contains(name), matchesByTheBook(filter, name) && (at == 0 || at > nowMs));
+        std::erase_if(oracle, [&](const auto& entry) {
+          return entry.second != 0 && entry.second <= nowMs && matchesByTheBook(filter, entry.first);
+        });
         CHECK_EQ(store.size(), oracle.size());
       }
     }
@@ -156,7 +175,9 @@ TEST("retained store: expired messages leave it when they are found, and by the 
     for (int round = 0; round < 100; round++) store.sweep(nowMs, 3);
     std::erase_if(oracle, [&](const auto& entry) { return entry.second != 0 && entry.second <= nowMs; });
     CHECK_EQ(store.size(), oracle.size());
-    CHECK_EQ(store.bytes(), std::accumulate(oracle.begin(), oracle.end(), size_t(0), [](size_t sum, const auto& entry) { return sum + sizeof(Message) + entry.first.size() + 1; }));
+    CHECK_EQ(store.bytes(), std::accumulate(oracle.begin(), oracle.end(), size_t(0), [](size_t sum, const auto& entry) {
+               return sum + sizeof(Message) + entry.first.size() + 1;
+             }));
     for (const std::string& topic : topics) store.remove(bytesOf(topic));
     CHECK_EQ(store.size(), 0);
   });

@@ -191,7 +191,9 @@ TEST("retained: whoever subscribes while others publish ends with the last value
     for (unsigned i = 0; i < 4; i++) subscribers.push_back(&broker.add("s" + std::to_string(i)));
     int sent = 0;
     for (int step = 0; step < 600; step++) {
-      if (random.chance(15)) random.pick(publishers)->publish(std::string(1, char('a' + random.below(5))), std::to_string(++sent), int(random.below(3)), true);
+      if (random.chance(15))
+        random.pick(publishers)
+            ->publish(std::string(1, char('a' + random.below(5))), std::to_string(++sent), int(random.below(3)), true);
       Client& subscriber = *random.pick(subscribers);
       if (random.chance(5) && !subscriber.link) {
         subscriber.connect(unsigned(random.below(workers)));
@@ -222,7 +224,11 @@ TEST("retained: an expired message leaves the store: when it is looked for, and 
     HandDrivenBroker broker(workers);
     Client& publisher = broker.connected("p", 0);
     for (int i = 0; i < 40; i++) {
-      publisher.publish({.topic = "t/" + std::to_string(i), .payload = "x", .qos = 1, .retain = true, .expirySeconds = uint32_t(i < 20 ? 5 : 60)});
+      publisher.publish({.topic = "t/" + std::to_string(i),
+                         .payload = "x",
+                         .qos = 1,
+                         .retain = true,
+                         .expirySeconds = uint32_t(i < 20 ? 5 : 60)});
     }
     broker.settle();
     CHECK_EQ(broker.total(Counter::retained), 40);
@@ -376,7 +382,9 @@ TEST("retained walk: UNSUBSCRIBE ends it; so does the end of the session; a repe
   }
 }
 
-TEST("retained walk: thousands of filters that wait are left in any order, and a client that only subscribes is bounded") {
+TEST(
+    "retained walk: thousands of filters that wait are left in any order, and a client that only subscribes is "
+    "bounded") {
   for (const unsigned workers : {1u, 2u}) {
     HandDrivenBroker broker(workers, smallSteps());
     Client& publisher = broker.connected("p", 0);
@@ -457,7 +465,11 @@ TEST("retained walk: expired messages on its way leave the store and are not sen
   HandDrivenBroker broker(1, smallSteps());
   Client& publisher = broker.connected("p", 0);
   for (int i = 0; i < 60; i++) {
-    publisher.publish({.topic = "t/" + std::to_string(i), .payload = "x", .qos = 1, .retain = true, .expirySeconds = uint32_t(i % 2 ? 5 : 600)});
+    publisher.publish({.topic = "t/" + std::to_string(i),
+                       .payload = "x",
+                       .qos = 1,
+                       .retain = true,
+                       .expirySeconds = uint32_t(i % 2 ? 5 : 600)});
   }
   broker.settle();
   broker.nowMs += 6'000;

@@ -79,8 +79,10 @@ TEST("shared: QoS, subscription identifier and Retain As Published are the membe
     broker.settle();
     CHECK_EQ(plain.received.size(), 2);
     CHECK_EQ(rich.received.size(), 2);
-    for (const SentPublish& message : plain.received) CHECK(message.qos == 0 && !message.retain && message.subscriptionIds.empty());
-    for (const SentPublish& message : rich.received) CHECK(message.qos == 2 && message.retain && message.subscriptionIds == std::vector<uint32_t>{7});
+    for (const SentPublish& message : plain.received)
+      CHECK(message.qos == 0 && !message.retain && message.subscriptionIds.empty());
+    for (const SentPublish& message : rich.received)
+      CHECK(message.qos == 2 && message.retain && message.subscriptionIds == std::vector<uint32_t>{7});
   }
 }
 
@@ -94,7 +96,8 @@ TEST("shared: a session gets a message for its shared and for its ordinary subsc
   publisher.publish("$share/g/t", "y", 1);
   broker.settle();
   CHECK(member.texts() == (Texts{"t=x", "t=x", "t=x"}));
-  CHECK(publisher.acknowledgements.size() == 2 && publisher.acknowledgements[0] == Reason::success && isError(publisher.acknowledgements[1]));
+  CHECK(publisher.acknowledgements.size() == 2 && publisher.acknowledgements[0] == Reason::success &&
+        isError(publisher.acknowledgements[1]));
   member.unsubscribe("$share/g/t");
   member.unsubscribe("$share/h/+");
   member.unsubscribe("t");
@@ -136,7 +139,9 @@ TEST("shared: members that are away or full are passed over") {
       publisher.publish("t" + std::to_string(i % 8), "later", 1);
       broker.settle();
     }
-    for (const Client* member : members) CHECK(std::count_if(member->received.begin(), member->received.end(), [](const auto& each) { return each.payload == "later"; }) >= 8);
+    for (const Client* member : members)
+      CHECK(std::count_if(member->received.begin(), member->received.end(),
+                          [](const auto& each) { return each.payload == "later"; }) >= 8);
   }
 }
 
@@ -190,7 +195,9 @@ TEST("shared: without a connected member messages wait for one whose session out
   }
 }
 
-TEST("shared: the session of a member ends: QoS 1 and what waits goes to another, QoS 2 that was sent to nobody [MQTT-4.8.2-5]") {
+TEST(
+    "shared: the session of a member ends: QoS 1 and what waits goes to another, QoS 2 that was sent to nobody "
+    "[MQTT-4.8.2-5]") {
   for (const unsigned workers : {1u, 2u, 4u}) {
     for (const bool isPersistent : {false, true}) {
       HandDrivenBroker broker(workers);
@@ -250,7 +257,9 @@ TEST("shared: a member that loses its connection hands over if another is connec
       CHECK_EQ(leaver.arrivals.size(), isAlone ? 20 : 5);  // QoS 2 that was sent stays [MQTT-4.8.2-4]
       for (const SentPublish& again : leaver.arrivals) {
         if (!again.duplicate) continue;
-        CHECK(std::any_of(first.begin(), first.end(), [&](const auto& each) { return each.packetId == again.packetId && each.payload == again.payload; }));
+        CHECK(std::any_of(first.begin(), first.end(), [&](const auto& each) {
+          return each.packetId == again.packetId && each.payload == again.payload;
+        }));
       }
       std::set<std::string> all;
       for (const std::string& text : allTexts({&leaver, &heir})) all.insert(text);
@@ -311,18 +320,21 @@ TEST("shared: one topic keeps its order at each member") {
   });
 }
 
-TEST("shared: members come, go, move, break and stop reading at random: QoS 1 loses nothing, QoS 2 comes at most once") {
+TEST(
+    "shared: members come, go, move, break and stop reading at random: QoS 1 loses nothing, QoS 2 comes at most once") {
   check::eachSeed(60, [](check::Random& random) {
     const unsigned workers = random.pick(std::vector<unsigned>{1, 2, 3, 4});
     Limits limits;
     if (random.chance(50)) limits.outboxMessagesMax = 10;
-    HandDrivenBroker broker(workers, limits, random.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket);
+    HandDrivenBroker broker(workers, limits,
+                            random.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket);
     const auto anywhere = [&] { return unsigned(random.below(workers)); };
     Client& publisher = broker.connected("p", anywhere());
     std::vector<Client*> members;
     const auto add = [&](bool isPersistent) {
-      members.push_back(&broker.connected("m" + std::to_string(members.size()), anywhere(),
-                                          {.isPersistent = isPersistent, .receiveMaximum = uint16_t(random.between(1, 20))}));
+      members.push_back(
+          &broker.connected("m" + std::to_string(members.size()), anywhere(),
+                            {.isPersistent = isPersistent, .receiveMaximum = uint16_t(random.between(1, 20))}));
       members.back()->subscribe({{.filter = "$share/g/#", .qos = 2}});
       broker.settle();
     };
@@ -350,7 +362,8 @@ TEST("shared: members come, go, move, break and stop reading at random: QoS 1 lo
           break;
         default: {
           const int qos = 1 + int(random.below(2));
-          publisher.publish("t/" + std::to_string(random.below(6)), std::to_string(qos) + ":" + std::to_string(sent[qos - 1]++), qos);
+          publisher.publish("t/" + std::to_string(random.below(6)),
+                            std::to_string(qos) + ":" + std::to_string(sent[qos - 1]++), qos);
         }
       }
       for (size_t steps = random.below(6); steps > 0; steps--) broker.step(random);

@@ -25,7 +25,9 @@ size_t heapBytes() {
   return info.uordblks + info.hblkhd;
 }
 
-std::string exactFilter(int i) { return "site/" + std::to_string(i % 1'000) + "/sensor/" + std::to_string(i) + "/value"; }
+std::string exactFilter(int i) {
+  return "site/" + std::to_string(i % 1'000) + "/sensor/" + std::to_string(i) + "/value";
+}
 std::string wildcardFilter(int i) { return "site/" + std::to_string(i) + "/+/value/#"; }
 
 double nowNs() { return double(std::clock()) * (1e9 / CLOCKS_PER_SEC); }
@@ -35,7 +37,8 @@ double nowNs() { return double(std::clock()) * (1e9 / CLOCKS_PER_SEC); }
 TEST("subscription cost: bytes of exact and wildcard filters, all of them given back, and publishing beside them") {
   const auto publishingTo = [](HandDrivenBroker& broker, Client& publisher, Client& reader) {
     Octets chunk;
-    for (int i = 0; i < publishesPerChunk; i++) appendOctets(chunk, encode({.topic = "room/1/temperature", .payload = std::string(64, 'x')}, 4));
+    for (int i = 0; i < publishesPerChunk; i++)
+      appendOctets(chunk, encode({.topic = "room/1/temperature", .payload = std::string(64, 'x')}, 4));
     const double start = nowNs();
     for (int i = 0; i < chunksPerRound; i++) {
       broker.engine(0).frontEnd.receive(*publisher.link->connection, chunk);
@@ -82,7 +85,8 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
     aloneNs = std::min(aloneNs, publishingTo(quiet, alone.publisher, alone.reader));
     besideNs = std::min(besideNs, publishingTo(full, beside.publisher, beside.reader));
   }
-  std::printf("# publishing to one subscriber: %.0f ns alone, %.0f ns beside them, %.2f times\n", aloneNs, besideNs, besideNs / aloneNs);
+  std::printf("# publishing to one subscriber: %.0f ns alone, %.0f ns beside them, %.2f times\n", aloneNs, besideNs,
+              besideNs / aloneNs);
   CHECK(besideNs <= 1.5 * aloneNs);
 
   const double startNs = nowNs();
@@ -93,6 +97,7 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
     engine.subscriptions.unsubscribe(sessionOf(some), bytesOf(exactFilter(some)));
   }
   const double left = double(heapBytes()) - double(empty);
-  std::printf("# unsubscribing: %.0f ns each; %.0f KB of all that memory are left\n", (nowNs() - startNs) / (exactCount + wildcardCount), left / 1'024);
+  std::printf("# unsubscribing: %.0f ns each; %.0f KB of all that memory are left\n",
+              (nowNs() - startNs) / (exactCount + wildcardCount), left / 1'024);
   CHECK(left <= 1'048'576);
 }

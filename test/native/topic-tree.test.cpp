@@ -116,7 +116,9 @@ void checkSlab(check::Random& random) {
 
 }  // namespace
 
-TEST("slab: identifiers are unique while in use and never 0, addresses stay, removed objects are reset, chunks come back") {
+TEST(
+    "slab: identifiers are unique while in use and never 0, addresses stay, removed objects are reset, chunks come "
+    "back") {
   check::eachSeed(10, checkSlab<false>);
   check::eachSeed(10, checkSlab<true>);
 }
@@ -126,7 +128,8 @@ TEST("topic tree: random growth and pruning against a map") {
     TopicTree<int> tree(random.next());
     std::map<std::pair<uint32_t, std::string>, uint32_t> oracle;
     std::vector<uint32_t> nodes = {TopicTree<int>::root};
-    const std::vector<std::string> levels = {"", "a", "b", "+", "#", "$SYS", "a longer level of a topic", std::string(300, 'x')};
+    const std::vector<std::string> levels = {
+        "", "a", "b", "+", "#", "$SYS", "a longer level of a topic", std::string(300, 'x')};
     for (int step = 0; step < 500; step++) {
       const uint32_t node = random.pick(nodes);
       if (random.chance(55)) {
@@ -152,7 +155,8 @@ TEST("topic tree: random growth and pruning against a map") {
     for (const auto& [place, node] : oracle) children[place.first].insert(node);
     for (const uint32_t node : nodes) {
       std::set<uint32_t> visited;
-      for (uint32_t child = tree.firstChild(node); child != 0; child = tree.nextSibling(child)) CHECK(visited.insert(child).second);
+      for (uint32_t child = tree.firstChild(node); child != 0; child = tree.nextSibling(child))
+        CHECK(visited.insert(child).second);
       CHECK(visited == children[node]);
     }
   });

@@ -2,14 +2,15 @@
 #include "check.h"
 #include "octets.h"
 
-#include "../../native/topics/topic.h"
+#include "../../native/wire/topic.h"
 
 using namespace rally;
 
 namespace {
 
 bool isTopicNameByTheBook(const std::string& topic, size_t levelsMax) {
-  if (topic.empty() || topic.find_first_of("+#") != std::string::npos || levelsOf(topic).size() > levelsMax) return false;
+  if (topic.empty() || topic.find_first_of("+#") != std::string::npos || levelsOf(topic).size() > levelsMax)
+    return false;
   for (Bytes rest = bytesOf(topic); !rest.empty();) {
     const size_t size = utf8SequenceSize(rest);  // has its own test
     if (size == 0) return false;
@@ -21,11 +22,13 @@ bool isTopicNameByTheBook(const std::string& topic, size_t levelsMax) {
 }  // namespace
 
 TEST("topic: names by example") {
-  for (const char* name : {"a", "/", "//", "$SYS/x", "a b", "\xc3\xa9/x", "/leading", "trailing/", "0123456/", "01234567/89"}) {
+  for (const char* name :
+       {"a", "/", "//", "$SYS/x", "a b", "\xc3\xa9/x", "/leading", "trailing/", "0123456/", "01234567/89"}) {
     CHECK(isTopicName(Exact(bytesOf(name)), 128));
   }
-  for (const std::string& name : {std::string(), std::string("a/+"), std::string("#"), std::string("1234567+"), std::string("12345678#"),
-                                  std::string("a\0b", 3), std::string("1234567\0", 8), std::string("\xff"), std::string("1234567\xc3")}) {
+  for (const std::string& name :
+       {std::string(), std::string("a/+"), std::string("#"), std::string("1234567+"), std::string("12345678#"),
+        std::string("a\0b", 3), std::string("1234567\0", 8), std::string("\xff"), std::string("1234567\xc3")}) {
     CHECK(!isTopicName(Exact(bytesOf(name)), 128));
   }
 }
@@ -58,8 +61,9 @@ TEST("topic: each byte at each place, against the slow way") {
 
 TEST("topic: random names, against the slow way") {
   check::eachSeed(30'000, [](check::Random& random) {
-    static const std::vector<std::string> pieces = {"a", "/", "abcdefgh", "sensor/", "\xc3\xa9", "\xe2\x82\xac", "$", " ", "\x7f", "\x01",
-                                                    "+", "#", std::string(1, '\0'), "\xff", "\xed\xa0\x80"};
+    static const std::vector<std::string> pieces = {
+        "a",    "/",    "abcdefgh", "sensor/", "\xc3\xa9",           "\xe2\x82\xac", "$",           " ",
+        "\x7f", "\x01", "+",        "#",       std::string(1, '\0'), "\xff",         "\xed\xa0\x80"};
     const size_t kinds = random.chance(70) ? 10 : pieces.size();
     std::string topic;
     for (size_t i = random.below(14); i > 0; i--) topic += pieces[random.below(kinds)];
@@ -87,7 +91,8 @@ TEST("topic: levels, wildcards") {
 }
 
 TEST("topic: reserved is what stands below $SYS and $share, and nothing that only begins alike") {
-  for (const char* topic : {"$SYS", "$SYS/", "$SYS/broker/uptime", "$share", "$share/group/topic"}) CHECK(isReservedTopic(Exact(bytesOf(topic))));
+  for (const char* topic : {"$SYS", "$SYS/", "$SYS/broker/uptime", "$share", "$share/group/topic"})
+    CHECK(isReservedTopic(Exact(bytesOf(topic))));
   for (const char* topic : {"", "$", "$SY", "$SYSTEM", "$sys/a", "$shared/a", "$shar", "SYS/a", "a/$SYS", "/$SYS"}) {
     CHECK(!isReservedTopic(Exact(bytesOf(topic))));
   }

@@ -48,8 +48,10 @@ TEST("utf8: all sequences of one to three bytes") {
       CHECK_EQ(toHex(three), std::string("taken as it should be"));
       return;
     }
-    if ((n & 0xff) == 0 && utf8SequenceSize(three.first(2)) != sizeByTheBook(three.first(2))) CHECK_EQ(toHex(three), std::string("2"));
-    if ((n & 0xffff) == 0 && utf8SequenceSize(three.first(1)) != sizeByTheBook(three.first(1))) CHECK_EQ(toHex(three), std::string("1"));
+    if ((n & 0xff) == 0 && utf8SequenceSize(three.first(2)) != sizeByTheBook(three.first(2)))
+      CHECK_EQ(toHex(three), std::string("2"));
+    if ((n & 0xffff) == 0 && utf8SequenceSize(three.first(1)) != sizeByTheBook(three.first(1)))
+      CHECK_EQ(toHex(three), std::string("1"));
   }
 }
 
@@ -87,9 +89,20 @@ TEST("utf8: eight plain bytes are recognised, each other value at each place is 
 TEST("utf8: whole strings, where the steps of eight and of one meet") {
   CHECK(isUtf8({}));
   check::eachSeed(20'000, [](check::Random& random) {
-    static const std::vector<std::string> pieces = {
-        "a", "abcdefgh", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\x01", "\x7f", "0123456789",
-        std::string(1, '\0'), "\xed\xa0\x80", "\xc0\xaf", "\x80", "\xf5\x80\x80\x80", "\xe2\x82"};
+    static const std::vector<std::string> pieces = {"a",
+                                                    "abcdefgh",
+                                                    "\xc3\xa9",
+                                                    "\xe2\x82\xac",
+                                                    "\xf0\x9f\x98\x80",
+                                                    "\x01",
+                                                    "\x7f",
+                                                    "0123456789",
+                                                    std::string(1, '\0'),
+                                                    "\xed\xa0\x80",
+                                                    "\xc0\xaf",
+                                                    "\x80",
+                                                    "\xf5\x80\x80\x80",
+                                                    "\xe2\x82"};
     std::string text;
     const size_t count = random.below(12);
     const size_t kinds = random.chance(60) ? 8 : pieces.size();
@@ -103,7 +116,8 @@ TEST("utf8: a payload may hold U+0000, and nothing else that a string may not") 
   CHECK(isUtf8Payload(bytesOf(std::string("\0a\0\0\xc3\xa9\0", 7))));
   CHECK(!isUtf8Payload(bytesOf(std::string("\xc3\0\xa9", 3))));
   check::eachSeed(2'000, [](check::Random& random) {
-    static const std::vector<std::string> pieces = {"a", "abcdefgh", "\xc3\xa9", std::string(1, '\0'), "\xed\xa0\x80", "\x80"};
+    static const std::vector<std::string> pieces = {"a",   "abcdefgh", "\xc3\xa9", std::string(1, '\0'), "\xed\xa0\x80",
+                                                    "\x80"};
     std::string text;
     const size_t count = random.below(12);
     for (size_t i = 0; i < count; i++) text += pieces[random.below(random.chance(60) ? 4 : pieces.size())];

@@ -129,9 +129,9 @@ TEST("websocket: what RFC 6455 forbids closes with 1002, text with 1003") {
   CHECK_EQ(closeAfter({frame(true, Opcode::ping, Octets(126))}), protocolError);
   CHECK_EQ(closeAfter({frame(true, Opcode(3))}), protocolError);
   CHECK_EQ(closeAfter({frame(true, Opcode(11))}), protocolError);
-  CHECK_EQ(closeAfter({{0xc2, 0x80, 0, 0, 0, 0}}), protocolError);                            // a reserved bit
-  CHECK_EQ(closeAfter({{0x82, 0x00, 0, 0, 0, 0}}), protocolError);                            // no mask
-  CHECK_EQ(closeAfter({{0x82, 0xfe, 0, 125, 0, 0, 0, 0}}), protocolError);                    // a length with more bytes than needed
+  CHECK_EQ(closeAfter({{0xc2, 0x80, 0, 0, 0, 0}}), protocolError);          // a reserved bit
+  CHECK_EQ(closeAfter({{0x82, 0x00, 0, 0, 0, 0}}), protocolError);          // no mask
+  CHECK_EQ(closeAfter({{0x82, 0xfe, 0, 125, 0, 0, 0, 0}}), protocolError);  // a length with more bytes than needed
   CHECK_EQ(closeAfter({{0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}}), protocolError);
   CHECK_EQ(closeAfter({{0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}), protocolError);  // the highest bit
   CHECK_EQ(closeAfter({frame(true, Opcode::close, {3})}), protocolError);

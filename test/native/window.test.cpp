@@ -107,7 +107,8 @@ TEST("window: identifiers are unique while in flight; found by identifier and st
         continue;
       }
       const auto stranger = uint16_t(random.next());
-      if (!oracle.contains(stranger)) CHECK(!window.find(stranger, Window::State::sent) && !window.find(stranger, Window::State::released));
+      if (!oracle.contains(stranger))
+        CHECK(!window.find(stranger, Window::State::sent) && !window.find(stranger, Window::State::released));
       if (oracle.empty()) continue;
       auto some = oracle.begin();
       std::advance(some, std::ptrdiff_t(random.below(oracle.size())));

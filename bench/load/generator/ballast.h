@@ -58,7 +58,8 @@ class Ballast final : public Role {
     std::vector<std::string> filters;
     batchFirst_ = next_;
     for (; next_ < end_ && filters.size() < filtersPerPacket; next_++) filters.push_back(filterAt_(next_));
-    client.send(subscribes ? subscribePacket(client.version(), 1, filters, 0) : unsubscribePacket(client.version(), 1, filters));
+    client.send(subscribes ? subscribePacket(client.version(), 1, filters, 0)
+                           : unsubscribePacket(client.version(), 1, filters));
     return true;
   }
 

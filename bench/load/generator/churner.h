@@ -12,7 +12,7 @@ class Churner final : public Role {
     std::vector<std::string> filters;  // subscribed to on every connection
     std::string changing;              // another one, subscribed to and given up now and then
     uint8_t qos = 0;
-    bool isClean = true;               // its session begins anew with each connection
+    bool isClean = true;  // its session begins anew with each connection
     uint64_t stayMsMax = 1;
     uint32_t seed = 1;
   };
@@ -100,8 +100,8 @@ class Churner final : public Role {
   uint32_t connection_ = 0;
   uint64_t changeNs_ = 0;
   bool hasBeenReady_ = false;
-  bool isWaiting_ = false;   // for SUBACK or UNSUBACK
-  bool hasChanging_ = false; // has asked for the changing one
+  bool isWaiting_ = false;    // for SUBACK or UNSUBACK
+  bool hasChanging_ = false;  // has asked for the changing one
 };
 
 }  // namespace load

@@ -40,7 +40,8 @@ class Client {
     if (socket_ < 0) return lose(std::string("socket: ") + strerror(errno));
     const int one = 1;
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (receiveBufferBytes_ > 0) setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receiveBufferBytes_, sizeof receiveBufferBytes_);
+    if (receiveBufferBytes_ > 0)
+      setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receiveBufferBytes_, sizeof receiveBufferBytes_);
     bindToSource();
     const sockaddr_in& address = target_.address;
     state_ = State::connecting;
@@ -241,9 +242,7 @@ class Client {
       case Packet::suback: return onSuback(frame);
       case Packet::unsuback: return role_.onUnsubscribed(*this);
       case Packet::connack: return onConnack(frame);
-      case Packet::disconnect:
-        goodbye_ = frame.body.empty() ? uint8_t(0) : frame.body[0];
-        return;
+      case Packet::disconnect: goodbye_ = frame.body.empty() ? uint8_t(0) : frame.body[0]; return;
       default: return;
     }
   }

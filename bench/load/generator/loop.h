@@ -21,11 +21,11 @@ class Client;
 class Publisher;
 
 enum class Phase : uint8_t {
-  opening,     // connections are made; nobody publishes
-  warming,     // published, not measured
+  opening,  // connections are made; nobody publishes
+  warming,  // published, not measured
   measuring,
-  draining,    // nobody publishes; what is under way arrives
-  leaving,     // unsubscribe, then disconnect
+  draining,  // nobody publishes; what is under way arrives
+  leaving,   // unsubscribe, then disconnect
 };
 
 // How far the load is: one value, so that a thread never sees half of a change.
@@ -39,7 +39,7 @@ struct Moment {
 struct Target {
   sockaddr_in address{};
   bool isWebSocket = false;
-  bool upgradesOnly = false;   // a connection is ready when it has become a WebSocket
+  bool upgradesOnly = false;  // a connection is ready when it has become a WebSocket
   std::string upgradeRequest;
   uint8_t version = version5;
 };
@@ -51,7 +51,7 @@ struct Shared {
   std::atomic<uint64_t> readyClients{0};
   std::atomic<uint64_t> faultCount{0};
   std::atomic<uint64_t> disconnected{0};
-  std::atomic<bool> isAborted{false};      // leave at once
+  std::atomic<bool> isAborted{false};  // leave at once
 
   // A connection ended that should not have; the first reason is kept.
   void note(const std::string& why) {
@@ -102,15 +102,15 @@ class Loop {
   Shared& shared;
   int epoll = -1;
   int doorbell = -1;
-  std::vector<uint8_t> scratch;     // for what is received
-  std::vector<Client*> unflushed;   // have something to send
+  std::vector<uint8_t> scratch;        // for what is received
+  std::vector<Client*> unflushed;      // have something to send
   std::vector<Publisher*> publishers;  // of all threads
   std::vector<uint32_t> arrivals;      // here in this turn, of each publisher
   std::vector<uint32_t> advanced;      // the publishers that have some
-  std::vector<Tally> tallies;       // one for each stage
-  Moment moment;                    // as this thread has seen it
-  size_t opening = 0;               // connections that are neither ready nor gone
-  std::atomic<uint64_t> arrived{0}; // deliveries so far, for progress
+  std::vector<Tally> tallies;          // one for each stage
+  Moment moment;                       // as this thread has seen it
+  size_t opening = 0;                  // connections that are neither ready nor gone
+  std::atomic<uint64_t> arrived{0};    // deliveries so far, for progress
 
   bool isMeasuring() const { return moment.phase == Phase::measuring; }
   bool mayPublish() const { return moment.phase == Phase::warming || moment.phase == Phase::measuring; }

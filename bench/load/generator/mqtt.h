@@ -16,8 +16,21 @@ using Bytes = std::span<const uint8_t>;
 using Buffer = std::vector<uint8_t>;
 
 enum class Packet : uint8_t {
-  connect = 1, connack, publish, puback, pubrec, pubrel, pubcomp,
-  subscribe, suback, unsubscribe, unsuback, pingreq, pingresp, disconnect, auth,
+  connect = 1,
+  connack,
+  publish,
+  puback,
+  pubrec,
+  pubrel,
+  pubcomp,
+  subscribe,
+  suback,
+  unsubscribe,
+  unsuback,
+  pingreq,
+  pingresp,
+  disconnect,
+  auth,
 };
 
 inline constexpr uint8_t version5 = 5;
@@ -189,9 +202,15 @@ inline uint16_t receiveMaximumOf(Bytes connackBody) {
     if (identifier == 0x21) return read16(rest, 1).value_or(byDefault);
     size_t size = 0;
     switch (identifier) {
-      case 0x24: case 0x25: case 0x28: case 0x29: case 0x2a: size = 2; break;
-      case 0x13: case 0x22: size = 3; break;
-      case 0x11: case 0x27: size = 5; break;
+      case 0x24:
+      case 0x25:
+      case 0x28:
+      case 0x29:
+      case 0x2a: size = 2; break;
+      case 0x13:
+      case 0x22: size = 3; break;
+      case 0x11:
+      case 0x27: size = 5; break;
       case 0x26: {
         const size_t name = read16(rest, 1).value_or(0);
         size = 5 + name + read16(rest, 3 + name).value_or(0);

@@ -19,14 +19,14 @@ namespace load {
 
 struct Stage {
   enum class Timing : uint8_t {
-    open,              // opens its clients, and that is all
-    openThenMeasure,   // then warms up and measures
-    measureOpening,    // measures while it opens them
+    open,             // opens its clients, and that is all
+    openThenMeasure,  // then warms up and measures
+    measureOpening,   // measures while it opens them
   };
   const char* name = "";
   Timing timing = Timing::openThenMeasure;
-  uint64_t concurrency = 1;                  // over all threads
-  std::vector<std::vector<Client*>> clients; // of each thread, in the order in which they are opened
+  uint64_t concurrency = 1;                   // over all threads
+  std::vector<std::vector<Client*>> clients;  // of each thread, in the order in which they are opened
 
   uint64_t count() const {
     uint64_t sum = 0;
@@ -78,7 +78,9 @@ class Plan {
       if (own.any()) shared_.note(each.name() + ": " + own.text());
       sum.add(own);
     }
-    const auto lastOf = [this](uint32_t stream) { return publishers_[stream / topics()]->streams()[stream % topics()].sequence; };
+    const auto lastOf = [this](uint32_t stream) {
+      return publishers_[stream / topics()]->streams()[stream % topics()].sequence;
+    };
     for (size_t n = 0; n < subscribers_.size(); n++) {
       const Faults own = subscribers_[n]->faults(lastOf);
       if (own.any()) shared_.note("subscriber " + std::to_string(n) + ": " + own.text());
@@ -153,7 +155,8 @@ class Plan {
     pointToPoint();
     stages_.back().name = "without";
     if (options_.exact > 0) addBallast("exact", options_.exact, [this](uint64_t n) { return exactFilter(n); });
-    if (options_.wildcard > 0) addBallast("wildcard", options_.wildcard, [this](uint64_t n) { return wildcardFilter(n); });
+    if (options_.wildcard > 0)
+      addBallast("wildcard", options_.wildcard, [this](uint64_t n) { return wildcardFilter(n); });
   }
 
   // Fan-out, without and then with subscribers of the same topic that read slowly or not at all.
@@ -186,7 +189,8 @@ class Plan {
     for (uint64_t n = 0; n < subscribers; n++) {
       std::vector<std::string> filters;
       for (const uint32_t publisher : publishersOf(n)) {
-        const auto own = n % 2 == 0 ? std::vector<std::string>{prefix() + "/" + std::to_string(publisher) + "/+"} : filtersOf(publisher);
+        const auto own = n % 2 == 0 ? std::vector<std::string>{prefix() + "/" + std::to_string(publisher) + "/+"}
+                                    : filtersOf(publisher);
         filters.insert(filters.end(), own.begin(), own.end());
       }
       Subscriber::Terms terms = termsOf(std::move(filters), publishersOf(n));
@@ -219,7 +223,8 @@ class Plan {
     for (uint64_t n = 0; n < retainedPublishers; n++) {
       Loop& loop = *loops_[n % loops_.size()];
       const uint64_t first = options_.retained * n / retainedPublishers;
-      RetainedPublisher& role = make<RetainedPublisher>(loop, retainedSet_, first, options_.retained * (n + 1) / retainedPublishers);
+      RetainedPublisher& role = make<RetainedPublisher>(loop, retainedSet_, first,
+                                                        options_.retained * (n + 1) / retainedPublishers);
       retainedPublishers_.push_back(&role);
       open(retain, loop, role, "retain");
     }
@@ -232,7 +237,8 @@ class Plan {
     Stage& all = addStage("all", Stage::Timing::measureOpening);
     all.concurrency = 2 * loops_.size();
     const uint64_t slowBytes = std::min<uint64_t>(options_.retained * options_.payload / 10, options_.slowbytes * 100);
-    addRetainedReader(all, 0, {retainedSet_.prefix + "/#", 0, options_.retained, slowBytes, slowBytes / slowSeconds, 0});
+    addRetainedReader(all, 0,
+                      {retainedSet_.prefix + "/#", 0, options_.retained, slowBytes, slowBytes / slowSeconds, 0});
     addFewReaders(all, fewDelayMs);
   }
 
@@ -242,8 +248,8 @@ class Plan {
   static constexpr uint64_t mixedPublishers = 4;  // that a subscriber of `mixed` listens to
   static constexpr uint64_t retainedPublishers = 4;
   static constexpr uint64_t fewReadersMax = 100;
-  static constexpr uint64_t slowSeconds = 2;   // that all retained messages are read slowly for
-  static constexpr uint64_t fewDelayMs = 10;   // so that a hundred readers of a few come in about that time
+  static constexpr uint64_t slowSeconds = 2;  // that all retained messages are read slowly for
+  static constexpr uint64_t fewDelayMs = 10;  // so that a hundred readers of a few come in about that time
 
   uint32_t topics() const { return uint32_t(options_.topics); }
   std::string prefix() const { return "bench/" + run_; }
@@ -280,10 +286,13 @@ class Plan {
     for (uint32_t n = 0; n < options_.publishers; n++) {
       Loop& loop = *loops_[n % loops_.size()];
       const auto qos = uint8_t(isMixed ? n % 3 : options_.qos);
-      Publisher& publisher = make<Publisher>(loop, Publisher::Terms{
-          .qos = qos, .window = uint32_t(options_.window), .copies = copiesOf(n), .schedule = scheduleOf(n)});
+      Publisher& publisher = make<Publisher>(
+          loop, Publisher::Terms{
+                    .qos = qos, .window = uint32_t(options_.window), .copies = copiesOf(n), .schedule = scheduleOf(n)});
       for (uint32_t topic = 0; topic < topics(); topic++) {
-        publisher.addStream({{shared_.target.version, qos, false, options_.payload, targetOf(n).isWebSocket}, topicOf(n, topic), n * topics() + topic});
+        publisher.addStream({{shared_.target.version, qos, false, options_.payload, targetOf(n).isWebSocket},
+                             topicOf(n, topic),
+                             n * topics() + topic});
       }
       publishers_.push_back(&publisher);
     }
@@ -299,14 +308,21 @@ class Plan {
   }
 
   void openPublishers(Stage& stage) {
-    for (uint32_t n = 0; n < publishers_.size(); n++) open(stage, publishers_[n]->loop(), *publishers_[n], "pub", targetOf(n));
+    for (uint32_t n = 0; n < publishers_.size(); n++)
+      open(stage, publishers_[n]->loop(), *publishers_[n], "pub", targetOf(n));
   }
 
   Subscriber::Terms termsOf(std::vector<std::string> filters, std::vector<uint32_t> publishers) const {
-    return {.filters = std::move(filters), .qos = uint8_t(options_.qos), .payloadBytes = options_.payload,
-            .topicsPerPublisher = topics(), .publishers = std::move(publishers), .group = nullptr, .readsBytesPerSecond = {}};
+    return {.filters = std::move(filters),
+            .qos = uint8_t(options_.qos),
+            .payloadBytes = options_.payload,
+            .topicsPerPublisher = topics(),
+            .publishers = std::move(publishers),
+            .group = nullptr,
+            .readsBytesPerSecond = {}};
   }
-  void addSubscriber(Stage& stage, uint32_t thread, std::vector<std::string> filters, std::vector<uint32_t> publishers) {
+  void addSubscriber(Stage& stage, uint32_t thread, std::vector<std::string> filters,
+                     std::vector<uint32_t> publishers) {
     addSubscriber(stage, thread, termsOf(std::move(filters), std::move(publishers)));
   }
   void addSubscriber(Stage& stage, uint32_t thread, Subscriber::Terms terms) {
@@ -337,16 +353,24 @@ class Plan {
     const uint32_t pair = n / 2;
     const bool isClean = pair % 2 == 0;
     // Of QoS 1 or 2, as a session that outlives its connections gets nothing else while it is away.
-    const uint64_t publisher = isClean ? pair % options_.publishers : pair % (options_.publishers / qosCount) * qosCount + 1 + pair % 2;
+    const uint64_t publisher = isClean ? pair % options_.publishers
+                                       : pair % (options_.publishers / qosCount) * qosCount + 1 + pair % 2;
     Loop& loop = *loops_[pair % loops_.size()];
     for (uint32_t member = 0; member < 2; member++) {
       if (isClean || member == 0) {
-        records_.emplace_back((isClean ? "client of pair " : "lasting session of pair ") + std::to_string(pair), options_.payload);
+        records_.emplace_back((isClean ? "client of pair " : "lasting session of pair ") + std::to_string(pair),
+                              options_.payload);
       }
-      Churner& churner = make<Churner>(loop, Churner::Terms{
-          .filters = {prefix() + "/" + std::to_string(publisher) + "/+"}, .changing = exactFilter(n + member),
-          .qos = uint8_t(isClean ? (pair + member) % qosCount : 1 + member), .isClean = isClean, .stayMsMax = 2'000, .seed = n + member + 1}, records_.back());
-      const ConnectTerms terms{shared_.target.version, "bench-" + run_ + "-churn-" + std::to_string(pair), isClean, isClean ? 0u : 30u};
+      Churner& churner = make<Churner>(loop,
+                                       Churner::Terms{.filters = {prefix() + "/" + std::to_string(publisher) + "/+"},
+                                                      .changing = exactFilter(n + member),
+                                                      .qos = uint8_t(isClean ? (pair + member) % qosCount : 1 + member),
+                                                      .isClean = isClean,
+                                                      .stayMsMax = 2'000,
+                                                      .seed = n + member + 1},
+                                       records_.back());
+      const ConnectTerms terms{shared_.target.version, "bench-" + run_ + "-churn-" + std::to_string(pair), isClean,
+                               isClean ? 0u : 30u};
       open(stage, loop, churner, terms, member == 0 ? shared_.target : shared_.tcp);
     }
   }
@@ -389,9 +413,14 @@ class Plan {
   // The two transports take turns, but not in step with QoS or with who has wildcards.
   const Target& targetOf(uint64_t n) const { return n / 6 % 2 == 0 ? shared_.target : shared_.tcp; }
 
-  Client& open(Stage& stage, Loop& loop, Role& role, const char* kind) { return open(stage, loop, role, kind, shared_.target); }
+  Client& open(Stage& stage, Loop& loop, Role& role, const char* kind) {
+    return open(stage, loop, role, kind, shared_.target);
+  }
   Client& open(Stage& stage, Loop& loop, Role& role, const char* kind, const Target& target) {
-    return open(stage, loop, role, ConnectTerms{shared_.target.version, "bench-" + run_ + "-" + kind + "-" + std::to_string(clients_.size())}, target);
+    return open(
+        stage, loop, role,
+        ConnectTerms{shared_.target.version, "bench-" + run_ + "-" + kind + "-" + std::to_string(clients_.size())},
+        target);
   }
   Client& open(Stage& stage, Loop& loop, Role& role, ConnectTerms terms, const Target& target) {
     Client& client = clients_.emplace_back(loop, role, target, std::move(terms), uint32_t(clients_.size()));

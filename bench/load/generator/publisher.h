@@ -20,8 +20,8 @@ class Publisher final : public Role {
   };
   struct Terms {
     uint8_t qos = 0;
-    uint32_t window = 1;        // messages that have not reached all their subscribers
-    uint32_t copies = 1;        // subscribers that each message has
+    uint32_t window = 1;  // messages that have not reached all their subscribers
+    uint32_t copies = 1;  // subscribers that each message has
     Schedule schedule;
   };
 
@@ -87,10 +87,13 @@ class Publisher final : public Role {
   static constexpr size_t unsentBytesMax = size_t(64) << 20;
 
   uint64_t reached() const {
-    return terms_.copies == 0 ? sent_.load(std::memory_order_relaxed) : passed_.load(std::memory_order_relaxed) / terms_.copies;
+    return terms_.copies == 0 ? sent_.load(std::memory_order_relaxed)
+                              : passed_.load(std::memory_order_relaxed) / terms_.copies;
   }
 
-  uint64_t dueNs(uint64_t message) const { return startNs_ + terms_.schedule.offsetNs + message * terms_.schedule.intervalNs; }
+  uint64_t dueNs(uint64_t message) const {
+    return startNs_ + terms_.schedule.offsetNs + message * terms_.schedule.intervalNs;
+  }
 
   bool mayPublish() const {
     const uint64_t sent = sent_.load(std::memory_order_relaxed);

@@ -9,7 +9,8 @@ namespace load {
 
 class Reactor {
  public:
-  Reactor(Loop& loop, const Plan& plan, size_t thread, size_t threads) : loop_(loop), plan_(plan), thread_(thread), threads_(threads) {
+  Reactor(Loop& loop, const Plan& plan, size_t thread, size_t threads)
+      : loop_(loop), plan_(plan), thread_(thread), threads_(threads) {
     for (Publisher* each : loop.publishers) {
       if (&each->loop() == &loop) publishers_.push_back(each);
     }

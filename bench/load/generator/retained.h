@@ -84,12 +84,12 @@ class RetainedReader final : public Role {
  public:
   struct Terms {
     std::string filter;
-    uint64_t first = 0;      // of the messages that match
+    uint64_t first = 0;  // of the messages that match
     uint64_t count = 0;
     // Until it has read so many bytes at this pace it reads no faster; then as they come.
     uint64_t slowBytes = 0;
     uint64_t slowBytesPerSecond = 0;
-    uint64_t delayMs = 0;    // from its CONNACK to its SUBSCRIBE
+    uint64_t delayMs = 0;  // from its CONNACK to its SUBSCRIBE
   };
 
   RetainedReader(Loop& loop, const RetainedSet& set, Terms terms)

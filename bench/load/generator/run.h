@@ -15,7 +15,8 @@ class Run {
   explicit Run(const Options& options) : options_(options) {
     setTarget();
     for (uint64_t i = 0; i < options.threads; i++) loops_.push_back(std::make_unique<Loop>(shared_, Plan::stagesMax));
-    plan_ = std::make_unique<Plan>(options, shared_, loops_, std::to_string(getpid()) + std::to_string(nowNs() % 1'000'000));
+    plan_ = std::make_unique<Plan>(options, shared_, loops_,
+                                   std::to_string(getpid()) + std::to_string(nowNs() % 1'000'000));
   }
 
   // Gives the exit status of the process.
@@ -41,10 +42,10 @@ class Run {
   static constexpr double busy = 0.9;
 
   struct Watched {
-    Usage opened;      // before the first connection of the stage
-    Usage ready;       // all are ready
-    Usage begun;       // measured from here
-    Usage ended;       // to here
+    Usage opened;            // before the first connection of the stage
+    Usage ready;             // all are ready
+    Usage begun;             // measured from here
+    Usage ended;             // to here
     uint64_t peakBytes = 0;  // of the broker's memory
   };
 
@@ -52,7 +53,8 @@ class Run {
     Target& target = shared_.target;
     target.address.sin_family = AF_INET;
     target.address.sin_port = htons(uint16_t(options_.port));
-    if (inet_pton(AF_INET, options_.host.c_str(), &target.address.sin_addr) != 1) refuse("--host is not an IPv4 address");
+    if (inet_pton(AF_INET, options_.host.c_str(), &target.address.sin_addr) != 1)
+      refuse("--host is not an IPv4 address");
     target.isWebSocket = options_.transport == "ws";
     target.upgradesOnly = options_.scenario == "upgrades";
     target.upgradeRequest = upgradeRequest(options_.host, uint16_t(options_.port), options_.path);
@@ -111,8 +113,9 @@ class Run {
         return false;
       }
       if (nowNs() > end) {
-        failure_ = "after " + std::to_string(options_.patience) + " ms " + std::to_string(readyWanted_ - shared_.readyClients) +
-                   " clients of the stage \"" + stage.name + "\" were not ready";
+        failure_ = "after " + std::to_string(options_.patience) + " ms " +
+                   std::to_string(readyWanted_ - shared_.readyClients) + " clients of the stage \"" + stage.name +
+                   "\" were not ready";
         return false;
       }
       sleepFor(nsPerMs);
@@ -139,8 +142,15 @@ class Run {
     nextSampleNs_ = now + options_.sample * nsPerMs;
     uint64_t arrived = 0;
     for (const auto& each : loops_) arrived += each->arrived.load(std::memory_order_relaxed);
-    print(Json().open().open("sample").number("seconds", seconds(now - startedNs_)).number("delivered", double(arrived))
-              .number("brokerBytes", double(broker.residentBytes)).number("brokerCpuSeconds", seconds(broker.cpuNs)).close().close());
+    print(Json()
+              .open()
+              .open("sample")
+              .number("seconds", seconds(now - startedNs_))
+              .number("delivered", double(arrived))
+              .number("brokerBytes", double(broker.residentBytes))
+              .number("brokerCpuSeconds", seconds(broker.cpuNs))
+              .close()
+              .close());
   }
 
   void drain() {
@@ -158,10 +168,15 @@ class Run {
     json.openList("stages");
     for (uint32_t stage = 0; stage < watched_.size(); stage++) addStage(json, stage);
     json.closeList();
-    json.open("faults").number("lost", double(faults.lost)).number("undelivered", double(faults.undelivered))
-        .number("duplicates", double(faults.duplicates)).number("outOfOrder", double(faults.outOfOrder))
-        .number("corrupt", double(faults.corrupt)).number("refused", double(faults.refused))
-        .number("disconnected", double(shared_.disconnected)).close();
+    json.open("faults")
+        .number("lost", double(faults.lost))
+        .number("undelivered", double(faults.undelivered))
+        .number("duplicates", double(faults.duplicates))
+        .number("outOfOrder", double(faults.outOfOrder))
+        .number("corrupt", double(faults.corrupt))
+        .number("refused", double(faults.refused))
+        .number("disconnected", double(shared_.disconnected))
+        .close();
     if (options_.retained > 0) json.number("retained", double(options_.retained));
     if (shared_.faultCount > 0) json.text("firstFault", shared_.firstFault());
     addSlow(json);
@@ -190,15 +205,23 @@ class Run {
     addHistogram(json, "answerNs", tally.answer);
     addHistogram(json, "answerAllNs", tally.answerAll);
     addHistogram(json, "scheduleLagNs", tally.scheduleLag);
-    json.open("generator").number("cpuSeconds", seconds(watched.ended.cpuNs - watched.begun.cpuNs)).number("busiestThread", generatorBusiest)
-        .flag("wasTheLimit", generatorBusiest >= busy && brokerBusiest < busy).close();
+    json.open("generator")
+        .number("cpuSeconds", seconds(watched.ended.cpuNs - watched.begun.cpuNs))
+        .number("busiestThread", generatorBusiest)
+        .flag("wasTheLimit", generatorBusiest >= busy && brokerBusiest < busy)
+        .close();
     if (watched.ended.broker.isKnown) {
-      json.open("broker").number("cpuSeconds", seconds(watched.ended.broker.cpuNs - watched.begun.broker.cpuNs))
+      json.open("broker")
+          .number("cpuSeconds", seconds(watched.ended.broker.cpuNs - watched.begun.broker.cpuNs))
           .number("openCpuSeconds", seconds(watched.ready.broker.cpuNs - watched.opened.broker.cpuNs))
-          .number("openMainCpuSeconds", seconds(mainThreadNs(watched.ready.broker, options_.pid) - mainThreadNs(watched.opened.broker, options_.pid)))
-          .number("busiestThread", brokerBusiest).number("bytesBefore", double(watched.opened.broker.residentBytes))
-          .number("bytesReady", double(watched.ready.broker.residentBytes)).number("bytesAfter", double(watched.ended.broker.residentBytes))
-          .number("bytesPeak", double(watched.peakBytes)).close();
+          .number("openMainCpuSeconds", seconds(mainThreadNs(watched.ready.broker, options_.pid) -
+                                                mainThreadNs(watched.opened.broker, options_.pid)))
+          .number("busiestThread", brokerBusiest)
+          .number("bytesBefore", double(watched.opened.broker.residentBytes))
+          .number("bytesReady", double(watched.ready.broker.residentBytes))
+          .number("bytesAfter", double(watched.ended.broker.residentBytes))
+          .number("bytesPeak", double(watched.peakBytes))
+          .close();
     }
     json.close();
   }
@@ -223,7 +246,11 @@ class Run {
       cutOff += each->wasCutOff() ? 1 : 0;
     }
     if (count == 0) return;
-    json.open("slow").number("count", double(count)).number("received", double(received)).number("cutOff", double(cutOff)).close();
+    json.open("slow")
+        .number("count", double(count))
+        .number("received", double(received))
+        .number("cutOff", double(cutOff))
+        .close();
   }
 
   // The first and last tenth tell whether it gets slower with their number.

@@ -52,7 +52,9 @@ class Subscriber final : public Role {
   bool isSlow() const { return terms_.readsBytesPerSecond.has_value(); }
   uint64_t received() const { return received_; }
 
-  void onConnected(Client& client) override { client.send(subscribePacket(client.version(), 1, terms_.filters, terms_.qos)); }
+  void onConnected(Client& client) override {
+    client.send(subscribePacket(client.version(), 1, terms_.filters, terms_.qos));
+  }
 
   void onSubscribed(Client& client) override {
     loop_.shared.readyClients++;

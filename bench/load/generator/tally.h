@@ -9,12 +9,12 @@ namespace load {
 struct Tally {
   uint64_t published = 0;
   uint64_t delivered = 0;
-  Histogram latency;       // from publishing (open loop: from when it was due) to arrival
-  Histogram scheduleLag;   // open loop: how much later than due the generator itself got to publish
-  Histogram connect;       // from opening a socket to CONNACK
-  Histogram answer;        // from SUBSCRIBE to the last retained message that it asked for, of a few
-  Histogram answerAll;     // the same, of all
-  uint64_t refused = 0;    // connections that got no CONNACK, or one with an error
+  Histogram latency;          // from publishing (open loop: from when it was due) to arrival
+  Histogram scheduleLag;      // open loop: how much later than due the generator itself got to publish
+  Histogram connect;          // from opening a socket to CONNACK
+  Histogram answer;           // from SUBSCRIBE to the last retained message that it asked for, of a few
+  Histogram answerAll;        // the same, of all
+  uint64_t refused = 0;       // connections that got no CONNACK, or one with an error
   uint64_t reconnects = 0;    // of clients that come and go
   uint64_t takeovers = 0;     // of those, as the broker said
   uint64_t unsubscribes = 0;  // of those, acknowledged
@@ -40,13 +40,14 @@ struct Faults {
   uint64_t undelivered = 0;  // nothing later came either
   uint64_t duplicates = 0;
   uint64_t outOfOrder = 0;
-  uint64_t corrupt = 0;      // not what was published, or not for this subscriber
-  uint64_t refused = 0;      // PUBACK, PUBREC or PUBCOMP with an error
+  uint64_t corrupt = 0;  // not what was published, or not for this subscriber
+  uint64_t refused = 0;  // PUBACK, PUBREC or PUBCOMP with an error
 
   bool any() const { return lost + undelivered + duplicates + outOfOrder + corrupt + refused > 0; }
   std::string text() const {
-    return std::to_string(lost) + " lost, " + std::to_string(undelivered) + " undelivered, " + std::to_string(duplicates) +
-           " duplicates, " + std::to_string(outOfOrder) + " out of order, " + std::to_string(corrupt) + " corrupt";
+    return std::to_string(lost) + " lost, " + std::to_string(undelivered) + " undelivered, " +
+           std::to_string(duplicates) + " duplicates, " + std::to_string(outOfOrder) + " out of order, " +
+           std::to_string(corrupt) + " corrupt";
   }
   void add(const Faults& other) {
     lost += other.lost;

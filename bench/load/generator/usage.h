@@ -27,9 +27,9 @@ struct BrokerUsage {
 
 struct Usage {
   uint64_t atNs = 0;
-  uint64_t kernelBytes = 0;           // of the machine: what the kernel keeps for sockets is among it
-  uint64_t cpuNs = 0;                 // of the generator
-  std::vector<uint64_t> threads;      // of the generator, CPU in ns
+  uint64_t kernelBytes = 0;       // of the machine: what the kernel keeps for sockets is among it
+  uint64_t cpuNs = 0;             // of the generator
+  std::vector<uint64_t> threads;  // of the generator, CPU in ns
   BrokerUsage broker;
 };
 
@@ -96,7 +96,11 @@ inline uint64_t readKernelBytes() {
 }
 
 inline Usage readUsage(uint64_t brokerPid, std::vector<std::thread>& threads) {
-  Usage usage{.atNs = nowNs(), .kernelBytes = readKernelBytes(), .cpuNs = processCpuNs(), .threads = {}, .broker = readBroker(brokerPid)};
+  Usage usage{.atNs = nowNs(),
+              .kernelBytes = readKernelBytes(),
+              .cpuNs = processCpuNs(),
+              .threads = {},
+              .broker = readBroker(brokerPid)};
   for (std::thread& each : threads) usage.threads.push_back(threadCpuNs(each.native_handle()));
   return usage;
 }

@@ -3,14 +3,15 @@
 //   entries_[alias - 1] = { topic, hash, uses }      index_: hash -> alias      seen_: topics without an alias
 //
 // While aliases are left, each topic gets one. Then a topic that comes for the second time within a short while
-// takes the place of one that was not used lately (second chance), so that many topics in turn do not wear each other out.
+// takes the place of one that was not used lately (second chance), so that many topics in turn do not wear each other
+// out.
 #pragma once
 #include <array>
 #include <memory>
 #include <vector>
 
-#include "../topics/hash-index.h"
-#include "../topics/hash.h"
+#include "../structures/hash-index.h"
+#include "../structures/hash.h"
 
 namespace rally {
 
@@ -30,7 +31,8 @@ class OutgoingAliases {
 
   AliasUse find(Bytes topic, uint64_t hash) {
     if (topic.size() < topicBytesMin || topic.size() > topicBytesMax) return {};
-    if (const uint32_t alias = index_.find(hash, [&](uint32_t id) { return areEqual(entries_[id - 1].topic, topic); }); alias != 0) {
+    if (const uint32_t alias = index_.find(hash, [&](uint32_t id) { return areEqual(entries_[id - 1].topic, topic); });
+        alias != 0) {
       uint8_t& uses = entries_[alias - 1].uses;
       if (uses < usesMax) uses++;
       return {uint16_t(alias), false};

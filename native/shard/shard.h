@@ -1,22 +1,23 @@
 // The shard of a worker: the owner of the topics whose hash falls on it. All messages of a topic pass
 // here, whoever publishes them, so all subscribers see them in one order; retained messages live here.
 //
-//   publish -> retained store -> filters that match -> own subscribers     (ShardOutlet::deliverHere)
-//                                                   -> workers with a route (ShardOutlet::answer)
+//   publish -> retained store -> filters that match -> own subscribers     (FrontEndPort::deliverHere)
+//                                                   -> workers with a route (FrontEndPort::answer)
 //                                                   -> a member of each share  (Shard::send)
 //                                                   -> acknowledgement to the front end that asked
 #pragma once
 #include <algorithm>
 #include <vector>
 
-#include "counters.h"
-#include "front-end.h"
+#include "../counters.h"
+#include "../messages/source.h"
+#include "../topics/filter-table.h"
 #include "retained-walks.h"
 
 namespace rally {
 
 // Where a shard's results go: to the front end of the same worker at once, to others over lanes.
-class ShardOutlet : public RetainedWalks::Outlet {
+class FrontEndPort : public RetainedWalks::Outlet {
  public:
   virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication) = 0;
   // To a member of the share with this key here; `shardKey` names it in the shard.
@@ -27,10 +28,12 @@ class ShardOutlet : public RetainedWalks::Outlet {
 class Shard {
  public:
   // Of `workers` shards, each has its part of the broker's retained messages.
-  Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t hashSeed, Counters& counters, ShardOutlet& outlet)
+  Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t hashSeed,
+        Counters& counters, FrontEndPort& outlet)
       : index_(index),
         filters_(filters),
-        retained_(hashSeed, {(limits.retainedMessagesMax + workers - 1) / workers, (limits.retainedBytesMax + workers - 1) / workers}),
+        retained_(hashSeed, {(limits.retainedMessagesMax + workers - 1) / workers,
+                             (limits.retainedBytesMax + workers - 1) / workers}),
         walks_(retained_, hashSeed, limits, outlet),
         counters_(counters),
         outlet_(outlet) {}
@@ -71,11 +74,14 @@ class Shard {
     if (routes & ownBit) outlet_.deliverHere(matches_, publication);
     for (uint64_t others = routes & ~ownBit; others != 0; others &= others - 1) {
       const auto worker = unsigned(__builtin_ctzll(others));
-      outlet_.answer(worker, {.kind = RecordKind::deliver, .pointer = MessageRef(publication.keep()).release(), .value = publication.topicHash});
+      outlet_.answer(worker, {.kind = RecordKind::deliver,
+                              .pointer = MessageRef(publication.keep()).release(),
+                              .value = publication.topicHash});
     }
     bool isTaken = routes != 0;
     for (const Filter* filter : matches_) {
-      for (uint32_t id = filter->share; id != 0; id = filters_.share(id).next) isTaken |= send(filters_.share(id), publication);
+      for (uint32_t id = filter->share; id != 0; id = filters_.share(id).next)
+        isTaken |= send(filters_.share(id), publication);
     }
     if (source.qos == 0) return;
     if (!isTaken && reason == Reason::success) reason = Reason::noMatchingSubscribers;
@@ -87,7 +93,8 @@ class Shard {
     switch (record.kind) {
       case RecordKind::publish: {
         Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
-        publish(publication, {record.connection, record.generation, record.packetId, record.qos, publication.originSession}, from);
+        publish(publication,
+                {record.connection, record.generation, record.packetId, record.qos, publication.originSession}, from);
         break;
       }
       case RecordKind::addRoute: {
@@ -105,9 +112,7 @@ class Shard {
       case RecordKind::subscribe:
         subscribe(*std::unique_ptr<SubscribeRequest>(static_cast<SubscribeRequest*>(record.pointer)), from);
         break;
-      case RecordKind::retainedMore:
-        walks_.ask(record.value, from);
-        break;
+      case RecordKind::retainedMore: walks_.ask(record.value, from); break;
       case RecordKind::retainedStop: {
         const MessageRef text(static_cast<Message*>(record.pointer));
         if (text) walks_.stop(record.value, text->topic(), from);
@@ -118,30 +123,27 @@ class Shard {
         outlet_.answer(record.worker, {.kind = RecordKind::departing, .worker = uint8_t(from), .value = record.value});
         outlet_.answer(from, {.kind = RecordKind::arriving, .value = record.value});
         break;
-      case RecordKind::shareRoute:
-        setShareRoute(record, from);
-        break;
+      case RecordKind::shareRoute: setShareRoute(record, from); break;
       case RecordKind::reshare: {
         Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), 0);
         if (record.reason != 0) setFull(record.connection, from, true);
         if (Share* share = filters_.findShare(record.connection)) send(*share, publication);
         break;
       }
-      case RecordKind::shareReady:
-        setFull(record.connection, from, false);
-        break;
+      case RecordKind::shareReady: setFull(record.connection, from, false); break;
       case RecordKind::memberLeft: {
         Share* share = filters_.findShare(record.connection);
-        const bool isOther = share && std::any_of(share->routes.begin(), share->routes.end(), [](const ShareRoute& route) { return route.connected > 0; });
-        if (isOther) outlet_.answer(from, {.kind = RecordKind::handOver, .generation = share->key, .value = record.value});
+        const bool isOther = share && std::any_of(share->routes.begin(), share->routes.end(),
+                                                  [](const ShareRoute& route) { return route.connected > 0; });
+        if (isOther)
+          outlet_.answer(from, {.kind = RecordKind::handOver, .generation = share->key, .value = record.value});
         break;
       }
       case RecordKind::flush:
         walks_.suspend(record.value, from);
         outlet_.answer(from, {.kind = RecordKind::flushed, .worker = record.worker, .value = record.value});
         break;
-      default:
-        std::abort();
+      default: std::abort();
     }
   }
 
@@ -174,7 +176,10 @@ class Shard {
     if (route->worker == index_) {
       outlet_.deliverSharedHere(publication, route->key, share.key, isLast);
     } else {
-      outlet_.answer(route->worker, {.kind = RecordKind::deliverShared, .qos = isLast, .connection = route->key, .generation = share.key,
+      outlet_.answer(route->worker, {.kind = RecordKind::deliverShared,
+                                     .qos = isLast,
+                                     .connection = route->key,
+                                     .generation = share.key,
                                      .pointer = MessageRef(publication.keep()).release()});
     }
     return true;
@@ -184,7 +189,9 @@ class Shard {
     const MessageRef text(static_cast<Message*>(record.pointer));
     Filter& filter = filters_.acquire(text->topic());
     Share& share = filters_.share(filter.share);
-    std::erase_if(share.routes, [&](const ShareRoute& route) { return route.worker == from && (route.key != record.connection || record.reason != 0); });
+    std::erase_if(share.routes, [&](const ShareRoute& route) {
+      return route.worker == from && (route.key != record.connection || record.reason != 0);
+    });
     if (record.reason != 0) {
       if (from != index_) filters_.releaseIfUnused(filter);  // the front end here has not done with it
       return;
@@ -212,7 +219,7 @@ class Shard {
   RetainedStore retained_;
   RetainedWalks walks_;
   Counters& counters_;
-  ShardOutlet& outlet_;
+  FrontEndPort& outlet_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;
 };

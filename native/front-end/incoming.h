@@ -1,41 +1,22 @@
 // What connected clients send on the hot path: PUBLISH in every QoS, and acknowledgements.
 //
-//   PUBLISH --checked, alias resolved--> Router (the topic's owner) --answer--> PUBACK, PUBREC, in order
+//   PUBLISH --checked, alias resolved--> ShardPort (the topic's owner) --answer--> PUBACK, PUBREC, in order
 //   PUBACK, PUBREC, PUBCOMP --> the session's window --> Outbound;  PUBREL --> PUBCOMP
 #pragma once
 #include <string_view>
 #include <vector>
 
+#include "../wire/publish.h"
 #include "outbound.h"
-#include "wire/publish.h"
+#include "shard-port.h"
 
 namespace rally {
 
-// Who waits for the acknowledgement of a message.
-struct Source {
-  uint32_t connection = 0;
-  uint32_t generation = 0;
-  uint16_t packetId = 0;
-  uint8_t qos = 0;
-  uint64_t session = 0;
-};
-
-// The way from a front end to the shards.
-class Router {
- public:
-  virtual ~Router() = default;
-  virtual void publish(Publication& publication, const Source& source) = 0;
-  // True when shards cannot take more now. FrontEnd::resumeStalled() follows.
-  virtual bool isCrowded() = 0;
-  virtual uint64_t topicHash(Bytes topic) = 0;
-  // The session has got or lost its connection.
-  virtual void presenceChanged(const Session& session) = 0;
-};
-
 class Incoming {
  public:
-  Incoming(const Limits& limits, Counters& counters, Router& router, Outbound& outbound, Outbound::ConnectionEnder& ender)
-      : limits_(limits), counters_(counters), router_(router), outbound_(outbound), ender_(ender) {}
+  Incoming(const Limits& limits, Counters& counters, ShardPort& shards, Outbound& outbound,
+           Outbound::ConnectionEnder& ender)
+      : limits_(limits), counters_(counters), shards_(shards), outbound_(outbound), ender_(ender) {}
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
 
@@ -63,10 +44,17 @@ class Incoming {
       connection.answers.expect(publish.packetId, publish.qos);
       if (publish.qos == 2) connection.session->received.add(publish.packetId);
     }
-    Publication publication{publish.topic, forwarded(publish), publish.payload, router_.topicHash(publish.topic),
-                            connection.session->key, publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
-                            publish.qos, publish.retain, {}};
-    router_.publish(publication, {connection.slot, connection.generation, publish.packetId, publish.qos, publication.originSession});
+    Publication publication{publish.topic,
+                            forwarded(publish),
+                            publish.payload,
+                            shards_.topicHash(publish.topic),
+                            connection.session->key,
+                            publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
+                            publish.qos,
+                            publish.retain,
+                            {}};
+    shards_.publish(publication,
+                    {connection.slot, connection.generation, publish.packetId, publish.qos, publication.originSession});
     return connection.phase == Phase::connected ? Flow::next : Flow::end;
   }
 
@@ -80,10 +68,12 @@ class Incoming {
       session.unanswered.remove(ack.packetId);  // from now on it may stand for another message
       if (isKnown && !session.receivedBefore.remove(ack.packetId)) connection.unacknowledged--;
       // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
-      answer(connection, PacketType::pubcomp, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
+      answer(connection, PacketType::pubcomp, ack.packetId,
+             isKnown ? Reason::success : Reason::packetIdentifierNotFound);
       return Flow::next;
     }
-    Window::Entry* entry = session.window.find(ack.packetId, type == PacketType::pubcomp ? Window::State::released : Window::State::sent);
+    Window::Entry* entry = session.window.find(
+        ack.packetId, type == PacketType::pubcomp ? Window::State::released : Window::State::sent);
     if (type == PacketType::pubrec) {
       onPubrec(connection, entry, ack);
     } else if (entry && (type == PacketType::pubcomp || entry->delivery.qos == 1)) {
@@ -99,7 +89,8 @@ class Incoming {
       const Answers::Answer answer = connection.answers.takeReady();
       const bool isRefused = isError(answer.reason);
       // A client that has sent PUBREL already is not waiting for anything.
-      const bool isOver = answer.isTaken && (answer.qos == 1 || (isRefused && connection.session->received.remove(answer.packetId)));
+      const bool isOver = answer.isTaken &&
+                          (answer.qos == 1 || (isRefused && connection.session->received.remove(answer.packetId)));
       if (isOver) connection.unacknowledged--;
       const PacketType type = answer.qos == 1 ? PacketType::puback : PacketType::pubrec;
       if (isRefused) refuse(connection, type, answer.packetId, answer.reason);
@@ -124,8 +115,8 @@ class Incoming {
 
   // What the CONNACK said that clients may not send (5.0, 3.2.2.3.4 and 3.2.2.3.5).
   Reason checkAvailable(const Publish& publish) const {
-    if (publish.qos > limits_.maximumQos) return Reason::qosNotSupported;                         // [MQTT-3.2.2-11]
-    if (publish.retain && !limits_.retainAvailable) return Reason::retainNotSupported;            // [MQTT-3.2.2-14]
+    if (publish.qos > limits_.maximumQos) return Reason::qosNotSupported;               // [MQTT-3.2.2-11]
+    if (publish.retain && !limits_.retainAvailable) return Reason::retainNotSupported;  // [MQTT-3.2.2-14]
     return Reason::success;
   }
 
@@ -143,7 +134,8 @@ class Incoming {
       return isUtf8(publish.topic) ? Reason::topicNameInvalid : Reason::malformedPacket;
     }
     if (publish.topicAlias != 0) {
-      if (!connection.aliases) connection.aliases = std::make_unique<std::vector<std::vector<uint8_t>>>(connection.topicAliasMaximum);
+      if (!connection.aliases)
+        connection.aliases = std::make_unique<std::vector<std::vector<uint8_t>>>(connection.topicAliasMaximum);
       (*connection.aliases)[publish.topicAlias - size_t(1)].assign(publish.topic.begin(), publish.topic.end());
     }
     return Reason::success;
@@ -199,7 +191,7 @@ class Incoming {
 
   const Limits& limits_;
   Counters& counters_;
-  Router& router_;
+  ShardPort& shards_;
   Outbound& outbound_;
   Outbound::ConnectionEnder& ender_;
   std::vector<uint8_t> properties_;

@@ -2,7 +2,7 @@
 #pragma once
 #include <string_view>
 
-#include "../wire/utf8.h"
+#include "utf8.h"
 
 namespace rally {
 

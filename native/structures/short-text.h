@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "../wire/varint.h"
+#include "bytes.h"
 
 namespace rally {
 

@@ -9,18 +9,18 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../messages/subscribe-request.h"
+#include "../sessions/session-table.h"
+#include "../shard/shard-requests.h"
 #include "front-end.h"
-#include "retained-walks.h"
-#include "sessions/session-table.h"
-#include "shard-requests.h"
 #include "sharing.h"
 
 namespace rally {
 
 class Subscriptions {
  public:
-  Subscriptions(unsigned index, unsigned workers, FilterTable& filters, SessionTable& sessions, Sharing& sharing, FrontEnd& frontEnd,
-                Counters& counters, ShardRequests& requests)
+  Subscriptions(unsigned index, unsigned workers, FilterTable& filters, SessionTable& sessions, Sharing& sharing,
+                FrontEnd& frontEnd, Counters& counters, ShardRequests& requests)
       : index_(index),
         workers_(workers),
         filters_(filters),
@@ -66,7 +66,8 @@ class Subscriptions {
     session.knowingShards = 0;
     const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
     for (unsigned worker = 0; worker < workers_; worker++) {
-      auto request = std::make_unique<SubscribeRequest>(SubscribeRequest{session.key, token, hasRetained, session.subscriptions.size() + repeatsMax, {}});
+      auto request = std::make_unique<SubscribeRequest>(
+          SubscribeRequest{session.key, token, hasRetained, session.subscriptions.size() + repeatsMax, {}});
       for (const RetainedFilter& filter : pending.requests) {
         const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filter.text);
         if (isAsked) request->retained.push_back(filter);
@@ -152,7 +153,8 @@ class Subscriptions {
       Session* session = sessions_.find(key);
       if (!session || session->queue.retained() > 0) continue;
       const uint64_t shards = session->retainedShards & ~std::exchange(session->askedShards, session->retainedShards);
-      eachShard(shards, [&](unsigned shard) { requests_.toShard(shard, {.kind = RecordKind::retainedMore, .value = key}); });
+      eachShard(shards,
+                [&](unsigned shard) { requests_.toShard(shard, {.kind = RecordKind::retainedMore, .value = key}); });
     }
   }
 
@@ -187,7 +189,9 @@ class Subscriptions {
     eachShard(session.retainedShards, [&](unsigned shard) {
       Publication text;
       text.topic = filter;
-      requests_.toShard(shard, {.kind = RecordKind::retainedStop, .pointer = filter.empty() ? nullptr : MessageRef(text.keep()).release(), .value = session.key});
+      requests_.toShard(shard, {.kind = RecordKind::retainedStop,
+                                .pointer = filter.empty() ? nullptr : MessageRef(text.keep()).release(),
+                                .value = session.key});
     });
   }
 

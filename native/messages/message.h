@@ -12,7 +12,7 @@
 #include <new>
 #include <utility>
 
-#include "../wire/varint.h"
+#include "../structures/bytes.h"
 
 namespace rally {
 
@@ -26,8 +26,8 @@ struct Message {
   uint16_t topicBytes = 0;
   uint8_t qos = 0;
   bool retain = false;
-  uint64_t originSession = 0;     // who published it, for No Local (5.0, 3.8.3.1); 0: nobody
-  uint64_t expiresAtMs = 0;       // on the clock of the engine; 0: never
+  uint64_t originSession = 0;  // who published it, for No Local (5.0, 3.8.3.1); 0: nobody
+  uint64_t expiresAtMs = 0;    // on the clock of the engine; 0: never
 
   const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(this + 1); }
   Bytes topic() const { return {bytes(), topicBytes}; }
@@ -79,8 +79,8 @@ struct Publication {
   MessageRef kept;  // made by keep()
 
   static Publication of(MessageRef message, uint64_t topicHash) {
-    return {message->topic(), message->properties(), message->payload(), topicHash, message->originSession,
-            message->expiresAtMs, message->qos, message->retain, std::move(message)};
+    return {message->topic(),     message->properties(), message->payload(), topicHash,         message->originSession,
+            message->expiresAtMs, message->qos,          message->retain,    std::move(message)};
   }
 
   // Bytes that it takes in a PUBLISH, without what the head adds.

@@ -15,36 +15,12 @@
 #include <deque>
 #include <unordered_map>
 
-#include "lanes/lane.h"
-#include "limits.h"
-#include "topics/retained-store.h"
+#include "../lanes/lane.h"
+#include "../limits.h"
+#include "../messages/subscribe-request.h"
+#include "../topics/retained-store.h"
 
 namespace rally {
-
-// A subscription of one SUBSCRIBE packet (5.0, 3.8.3.1).
-struct SubscriptionOptions {
-  uint8_t qos = 0;
-  bool noLocal = false;
-  bool retainAsPublished = false;
-  uint8_t retainHandling = 0;
-  uint32_t subscriptionId = 0;
-};
-
-// A new subscription that wants the retained messages of its filter.
-struct RetainedFilter {
-  std::vector<uint8_t> text;
-  SubscriptionOptions options;
-};
-
-// The filters of a SUBSCRIBE are routed: asks a shard for their retained messages, and to say when it has
-// begun to send them. One record, so that nothing is published between its parts.
-struct SubscribeRequest {
-  uint64_t session = 0;
-  uint64_t token = 0;
-  bool isBusy = false;  // retained messages wait there already: none at once
-  size_t walksMax = 0;  // that may wait for the session
-  std::vector<RetainedFilter> retained;
-};
 
 class RetainedWalks {
  public:
@@ -54,7 +30,8 @@ class RetainedWalks {
     virtual void answer(unsigned worker, const Record& record) = 0;
   };
 
-  RetainedWalks(RetainedStore& store, uint64_t seed, const Limits& limits, Outlet& outlet) : store_(store), seed_(seed), limits_(limits), outlet_(outlet) {}
+  RetainedWalks(RetainedStore& store, uint64_t seed, const Limits& limits, Outlet& outlet)
+      : store_(store), seed_(seed), limits_(limits), outlet_(outlet) {}
 
   bool hasReady() const { return !ready_.empty(); }
 
@@ -69,7 +46,8 @@ class RetainedWalks {
       walks.push_back(std::move(walking));
       if (walks.size() > request.walksMax) walks.pop_front();  // it subscribes again and again without reading
     }
-    if (sessions_.contains(request.session)) outlet_.answer(worker, {.kind = RecordKind::retainedWaits, .value = request.session});
+    if (sessions_.contains(request.session))
+      outlet_.answer(worker, {.kind = RecordKind::retainedWaits, .value = request.session});
   }
 
   // The session, at `worker`, has sent what it had got.
@@ -153,8 +131,11 @@ class RetainedWalks {
     const SubscriptionOptions& options = walking.options;
     return walking.walk.step(nowMs, nodes, [&](const MessageRef& message) {
       if (options.noLocal && message->originSession == session) return;
-      outlet_.answer(worker, {.kind = RecordKind::retainedFound, .qos = options.qos, .connection = options.subscriptionId,
-                              .pointer = MessageRef(message).release(), .value = session});
+      outlet_.answer(worker, {.kind = RecordKind::retainedFound,
+                              .qos = options.qos,
+                              .connection = options.subscriptionId,
+                              .pointer = MessageRef(message).release(),
+                              .value = session});
     });
   }
 

@@ -5,8 +5,8 @@
 //     | ready | ready | waits | ready | waits |
 //       `-----+-----'  takeReady(), until the first that waits
 #pragma once
+#include "../structures/fifo.h"
 #include "../wire/packet.h"
-#include "fifo.h"
 
 namespace rally {
 
@@ -25,7 +25,9 @@ class Answers {
   // One has come again whose answer is still on the way.
   void expectAgain(uint16_t packetId, uint8_t qos) { answers_.push({.packetId = packetId, .qos = qos}); }
   // A PUBLISH has come whose answer is known: it is refused, or was had before.
-  void add(uint16_t packetId, uint8_t qos, Reason reason) { answers_.push({.packetId = packetId, .qos = qos, .isReady = true, .reason = reason}); }
+  void add(uint16_t packetId, uint8_t qos, Reason reason) {
+    answers_.push({.packetId = packetId, .qos = qos, .isReady = true, .reason = reason});
+  }
 
   // The answer is here. The first that waits is the one, unless other shards are slower.
   void settle(uint16_t packetId, uint8_t qos, Reason reason) {

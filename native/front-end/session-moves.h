@@ -11,9 +11,9 @@
 #pragma once
 #include <memory>
 
+#include "../sessions/session-table.h"
+#include "../shard/shard-requests.h"
 #include "front-end.h"
-#include "sessions/session-table.h"
-#include "shard-requests.h"
 
 namespace rally {
 

@@ -3,11 +3,9 @@
 #pragma once
 #include <cstring>
 
-#include "../wire/varint.h"
+#include "bytes.h"
 
 namespace rally {
-
-inline bool areEqual(Bytes a, Bytes b) { return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0); }
 
 // Which of `workers` owns the topic with this hash.
 inline unsigned ownerOf(uint64_t hash, unsigned workers) { return unsigned((hash >> 32) * workers >> 32); }

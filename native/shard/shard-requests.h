@@ -1,6 +1,6 @@
 // The way from a front end to the shards: to the one of the same worker at once, to others over lanes.
 #pragma once
-#include "lanes/lane.h"
+#include "../lanes/lane.h"
 
 namespace rally {
 

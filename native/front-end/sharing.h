@@ -13,16 +13,22 @@
 #include <algorithm>
 #include <vector>
 
+#include "../sessions/session-table.h"
+#include "../shard/shard-requests.h"
 #include "outbound.h"
-#include "sessions/session-table.h"
-#include "shard-requests.h"
 
 namespace rally {
 
 class Sharing {
  public:
-  Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Counters& counters, ShardRequests& requests)
-      : workers_(workers), filters_(filters), sessions_(sessions), outbound_(outbound), counters_(counters), requests_(requests) {}
+  Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Counters& counters,
+          ShardRequests& requests)
+      : workers_(workers),
+        filters_(filters),
+        sessions_(sessions),
+        outbound_(outbound),
+        counters_(counters),
+        requests_(requests) {}
 
   // --- members ------------------------------------------------------------------------------------
 
@@ -66,7 +72,8 @@ class Sharing {
   // A message for a member here. `key`: of the share here, `shardKey`: there.
   void deliver(Publication& publication, uint32_t key, unsigned shard, uint32_t shardKey, bool isLast) {
     Share* share = filters_.findShare(key);
-    if (!share || share->own->subscribers.empty()) {  // the last member has left, which the shard knows when it gets this
+    if (!share ||
+        share->own->subscribers.empty()) {  // the last member has left, which the shard knows when it gets this
       reshare(shard, shardKey, publication.keep(), false);
       return;
     }
@@ -88,13 +95,16 @@ class Sharing {
   void handOver(uint64_t key, unsigned shard, uint32_t shardKey) {
     Session* session = sessions_.find(key);
     if (!session || session->connection) return;
-    reshare(take(*session, true, [&](const Delivery& delivery) { return delivery.share == shardKey && ownerOf(delivery) == shard; }));
+    reshare(take(*session, true,
+                 [&](const Delivery& delivery) { return delivery.share == shardKey && ownerOf(delivery) == shard; }));
   }
 
   // What waits for the session through this filter, which it is about to leave, for reshare() afterwards.
   std::vector<Delivery> takeQueued(Session& session, const Filter& filter) {
     const Share& share = filters_.share(filter.share);
-    return take(session, false, [&](const Delivery& delivery) { return delivery.share != 0 && delivery.share == share.keys[ownerOf(delivery)]; });
+    return take(session, false, [&](const Delivery& delivery) {
+      return delivery.share != 0 && delivery.share == share.keys[ownerOf(delivery)];
+    });
   }
   // What the session, which is about to end, has not got.
   std::vector<Delivery> takeAll(Session& session) {
@@ -108,7 +118,9 @@ class Sharing {
   // A large share is not searched to its end for each message.
   static constexpr size_t triesMax = 64;
 
-  unsigned ownerOf(const Delivery& delivery) const { return rally::ownerOf(filters_.hashOf(delivery.message->topic()), workers_); }
+  unsigned ownerOf(const Delivery& delivery) const {
+    return rally::ownerOf(filters_.hashOf(delivery.message->topic()), workers_);
+  }
 
   static Presence presenceOf(const Session& session) {
     if (session.connection) return Presence::connected;
@@ -140,8 +152,12 @@ class Sharing {
     text.topic = share.own->text();
     for (unsigned worker = 0; worker < workers_; worker++) {
       if (!share.base->hasWildcards() && worker != owner) continue;
-      requests_.toShard(worker, {.kind = RecordKind::shareRoute, .connection = share.key, .generation = share.connected,
-                               .reason = share.own->subscribers.empty(), .pointer = MessageRef(text.keep()).release(), .value = share.able});
+      requests_.toShard(worker, {.kind = RecordKind::shareRoute,
+                                 .connection = share.key,
+                                 .generation = share.connected,
+                                 .reason = share.own->subscribers.empty(),
+                                 .pointer = MessageRef(text.keep()).release(),
+                                 .value = share.able});
     }
   }
 
@@ -171,17 +187,25 @@ class Sharing {
   }
 
   void reshare(unsigned shard, uint32_t shardKey, const MessageRef& message, bool isFull) {
-    requests_.toShard(shard, {.kind = RecordKind::reshare, .connection = shardKey, .reason = isFull, .pointer = MessageRef(message).release()});
+    requests_.toShard(shard, {.kind = RecordKind::reshare,
+                              .connection = shardKey,
+                              .reason = isFull,
+                              .pointer = MessageRef(message).release()});
   }
 
   // The next member that has room; `isLast`: or could let the message wait, rather one that is connected.
   const Subscriber* choose(Share& share, const Publication& publication, bool isLast) {
-    const auto hasRoom = [&](Session& session, uint8_t qos) { return outbound_.isReady(session, publication.size(), qos); };
+    const auto hasRoom = [&](Session& session, uint8_t qos) {
+      return outbound_.isReady(session, publication.size(), qos);
+    };
     if (const Subscriber* member = next(share, publication, hasRoom)) return member;
     if (!isLast) return nullptr;
-    const auto mayWait = [&](Session& session, uint8_t qos) { return session.connection && outbound_.mayTake(session, publication, qos); };
+    const auto mayWait = [&](Session& session, uint8_t qos) {
+      return session.connection && outbound_.mayTake(session, publication, qos);
+    };
     if (const Subscriber* member = next(share, publication, mayWait)) return member;
-    return next(share, publication, [&](Session& session, uint8_t qos) { return outbound_.mayTake(session, publication, qos); });
+    return next(share, publication,
+                [&](Session& session, uint8_t qos) { return outbound_.mayTake(session, publication, qos); });
   }
 
   template <class IsFit>
@@ -201,7 +225,8 @@ class Sharing {
       if (!share) return true;
       Publication smallest;
       smallest.qos = 1;
-      if (!next(*share, smallest, [&](Session& session, uint8_t qos) { return outbound_.isReady(session, 0, qos); })) return false;
+      if (!next(*share, smallest, [&](Session& session, uint8_t qos) { return outbound_.isReady(session, 0, qos); }))
+        return false;
       for (unsigned shard = 0; shard < workers_; shard++) {
         if ((share->toldFull >> shard & 1) == 0) continue;
         requests_.toShard(shard, {.kind = RecordKind::shareReady, .connection = share->keys[shard]});

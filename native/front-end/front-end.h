@@ -5,9 +5,9 @@
 #pragma once
 #include <vector>
 
+#include "../structures/slab.h"
 #include "events.h"
 #include "incoming.h"
-#include "topics/slab.h"
 
 namespace rally {
 
@@ -24,8 +24,12 @@ struct ConnectionTerms {
 
 class FrontEnd : public Outbound::ConnectionEnder {
  public:
-  FrontEnd(const Limits& limits, Counters& counters, Router& router)
-      : outbound(limits, counters, *this), limits_(limits), counters_(counters), router_(router), incoming_(limits, counters, router, outbound, *this) {}
+  FrontEnd(const Limits& limits, Counters& counters, ShardPort& shards)
+      : outbound(limits, counters, *this),
+        limits_(limits),
+        counters_(counters),
+        shards_(shards),
+        incoming_(limits, counters, shards, outbound, *this) {}
 
   Connection& open(Transport& transport, bool isHost = false) {
     const uint32_t slot = connections_.add();
@@ -70,7 +74,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   bool hasStalled() const { return !stalled_.empty(); }
   // Goes on with the connections whose frames did not fit into the lanes.
   void resumeStalled() {
-    if (stalled_.empty() || router_.isCrowded()) return;
+    if (stalled_.empty() || shards_.isCrowded()) return;
     std::vector<Connection*> waiting;
     waiting.swap(stalled_);
     for (Connection* connection : waiting) {
@@ -89,7 +93,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.withholdsProblems = terms.withholdsProblems;
     connection.inflightMax = terms.receiveMaximum < limits_.inflightMax ? terms.receiveMaximum : limits_.inflightMax;
     connection.topicAliasMaximum = terms.version >= mqtt5 ? limits_.topicAliasMaximum : uint16_t(0);
-    const uint16_t aliases = std::min(terms.topicAliasMaximum, limits_.outgoingTopicAliasesMax);  // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
+    const uint16_t aliases = std::min(terms.topicAliasMaximum,
+                                      limits_.outgoingTopicAliasesMax);  // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
     if (terms.version >= mqtt5 && aliases > 0) connection.outgoingAliases = std::make_unique<OutgoingAliases>(aliases);
     connection.unacknowledged = 0;  // Receive Maximum counts anew with each connection (5.0, 4.9)
     if (session.connection) end(*session.connection, Reason::sessionTakenOver);
@@ -98,7 +103,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     session.isPersistent = terms.isPersistent;
     session.receivedBefore = session.received;
     session.window.restart();
-    router_.presenceChanged(session);
+    shards_.presenceChanged(session);
     outbound.send(connection, connack);
     outbound.pump(session);
   }
@@ -184,11 +189,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
       if (!connection.transport) continue;
       const uint64_t inPhaseMs = nowMs_ - connection.phaseSinceMs;
       const bool isLate = connection.phase == Phase::awaitingConnect && inPhaseMs >= limits_.connectTimeoutMs;
-      const bool isSilent = connection.phase == Phase::connected && connection.keepAliveMs != 0 && connection.isReading &&
-                            nowMs_ - connection.lastReceivedMs >= connection.keepAliveMs;
-      const bool hangs = (connection.phase == Phase::ending || connection.phase == Phase::closing) && inPhaseMs >= limits_.closeTimeoutMs;
+      const bool isSilent = connection.phase == Phase::connected && connection.keepAliveMs != 0 &&
+                            connection.isReading && nowMs_ - connection.lastReceivedMs >= connection.keepAliveMs;
+      const bool hangs = (connection.phase == Phase::ending || connection.phase == Phase::closing) &&
+                         inPhaseMs >= limits_.closeTimeoutMs;
       if (isLate || isSilent) end(connection, Reason::keepAliveTimeout);  // [MQTT-3.1.2-22]
-      else if (connection.phase == Phase::connecting && inPhaseMs >= limits_.connectingTimeoutMs()) end(connection, Reason::serverUnavailable);
+      else if (connection.phase == Phase::connecting && inPhaseMs >= limits_.connectingTimeoutMs())
+        end(connection, Reason::serverUnavailable);
       else if (hangs) connection.transport->abort(connection);
     }
   }
@@ -212,7 +219,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   FrameRules rulesOf(const Connection& connection) const {
     const bool isConnected = connection.phase == Phase::connected;
-    return {isConnected ? limits_.maximumPacketSizeBytes : limits_.connectPacketSizeBytesMax, connection.version >= mqtt5};
+    return {isConnected ? limits_.maximumPacketSizeBytes : limits_.connectPacketSizeBytesMax,
+            connection.version >= mqtt5};
   }
 
   void setPhase(Connection& connection, Phase phase) {
@@ -229,7 +237,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     });
     connection.session = nullptr;
     session.connection = nullptr;
-    router_.presenceChanged(session);
+    shards_.presenceChanged(session);
   }
 
   // The client has closed while frames were waiting behind a packet for the control plane: what it
@@ -295,8 +303,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       case PacketType::puback:
       case PacketType::pubrec:
       case PacketType::pubrel:
-      case PacketType::pubcomp:
-        return incoming_.onAcknowledgement(connection, type, first, body);
+      case PacketType::pubcomp: return incoming_.onAcknowledgement(connection, type, first, body);
       case PacketType::pingreq:
         if ((first & 0x0f) != 0 || !body.empty()) return fail(connection, Reason::malformedPacket);
         outbound.send(connection, pingresp);  // [MQTT-3.12.4-1]
@@ -304,8 +311,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       case PacketType::subscribe:
       case PacketType::unsubscribe:
       case PacketType::disconnect:
-      case PacketType::auth:
-        return toControlPlane(connection, first, body);
+      case PacketType::auth: return toControlPlane(connection, first, body);
       default:  // a second CONNECT [MQTT-3.1.0-2], or a packet that only servers send
         return fail(connection, type == PacketType::reserved ? Reason::malformedPacket : Reason::protocolError);
     }
@@ -315,7 +321,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // DISCONNECT [MQTT-3.1.2-30].
   Flow onEarlyFrame(Connection& connection, PacketType type, uint8_t first, Bytes body) {
     const bool isFirst = connection.phase == Phase::awaitingConnect;
-    const bool isExpected = isFirst ? type == PacketType::connect : type == PacketType::auth || type == PacketType::disconnect;
+    const bool isExpected = isFirst ? type == PacketType::connect
+                                    : type == PacketType::auth || type == PacketType::disconnect;
     if (!isExpected) return fail(connection, Reason::protocolError);
     if (isFirst) setPhase(connection, Phase::connecting);
     return toControlPlane(connection, first, body);
@@ -327,7 +334,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
-    if (router_.isCrowded()) {
+    if (shards_.isCrowded()) {
       connection.isStalled = true;
       stalled_.push_back(&connection);
       return Flow::hold;
@@ -350,7 +357,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   const Limits& limits_;
   Counters& counters_;
-  Router& router_;
+  ShardPort& shards_;
   Incoming incoming_;
   Slab<Connection> connections_;
   std::vector<Connection*> stalled_;

@@ -20,7 +20,8 @@ class Ring {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  explicit Ring(size_t capacity) : slots_(std::make_unique<T[]>(std::bit_ceil(capacity))), mask_(std::bit_ceil(capacity) - 1) {}
+  explicit Ring(size_t capacity)
+      : slots_(std::make_unique<T[]>(std::bit_ceil(capacity))), mask_(std::bit_ceil(capacity) - 1) {}
 
   // Producer.
   bool push(const T& value) {

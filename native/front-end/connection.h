@@ -3,10 +3,10 @@
 #include <memory>
 #include <vector>
 
-#include "sessions/answers.h"
-#include "sessions/outbox.h"
-#include "wire/input.h"
-#include "wire/outgoing-aliases.h"
+#include "../sessions/outgoing-aliases.h"
+#include "../wire/input.h"
+#include "answers.h"
+#include "outbox.h"
 
 namespace rally {
 
@@ -34,20 +34,20 @@ enum class Phase : uint8_t {
   awaitingConnect,  // nothing but CONNECT may come
   connecting,       // the control plane has the CONNECT
   connected,
-  ending,           // no more is read; what is written still goes out
-  closing,          // the transport was told to close
-  gone,             // the socket is no more; the slot waits to be freed
+  ending,   // no more is read; what is written still goes out
+  closing,  // the transport was told to close
+  gone,     // the socket is no more; the slot waits to be freed
 };
 
 struct Connection {
   uint32_t slot = 0;
-  uint32_t generation = 0;         // of the slot
+  uint32_t generation = 0;  // of the slot
   Transport* transport = nullptr;
   Phase phase = Phase::awaitingConnect;
-  uint8_t version = 0;             // of the protocol: 3, 4 or 5
-  bool isDirty = false;            // the outbox is to be written at the end of the turn
-  bool isBlocked = false;          // the socket takes nothing now
-  bool isStalled = false;          // its frames wait for room in the lanes
+  uint8_t version = 0;     // of the protocol: 3, 4 or 5
+  bool isDirty = false;    // the outbox is to be written at the end of the turn
+  bool isBlocked = false;  // the socket takes nothing now
+  bool isStalled = false;  // its frames wait for room in the lanes
   bool isReading = true;
   bool isHost = false;             // of the host program: may send everything, and is not counted
   bool withholdsProblems = false;  // the client wants no reason strings
@@ -55,7 +55,7 @@ struct Connection {
   bool isStarved = false;          // waits for memory of the arena
   Input input;
   Outbox outbox;
-  size_t unsentBytes = 0;          // handed to the transport, not taken by the socket yet
+  size_t unsentBytes = 0;  // handed to the transport, not taken by the socket yet
   uint32_t unsentMessages = 0;
   Session* session = nullptr;
   uint32_t maximumPacketSize = 0;  // of the client; 0: no limit
@@ -69,7 +69,7 @@ struct Connection {
   // Topic aliases of the client: alias n stands at n - 1 (5.0, 3.3.2.3.4).
   std::unique_ptr<std::vector<std::vector<uint8_t>>> aliases;
   std::unique_ptr<OutgoingAliases> outgoingAliases;  // nullptr: the client takes none
-  void* socket = nullptr;          // the transport's own
+  void* socket = nullptr;                            // the transport's own
 };
 
 }  // namespace rally

@@ -4,18 +4,18 @@
 #include <cstdint>
 #include <vector>
 
-#include "wire/packet.h"
+#include "../wire/packet.h"
 
 namespace rally {
 
 // Kept in the order of `EventKind` in core/data-plane/addon.ts.
 enum class EventKind : uint8_t {
-  opened,           // a client connected (slot; first: 1 by WebSocket, 0 by TCP; its address)
-  packet,           // a packet for the control plane (slot, first byte, body); frames wait until resume
-  ended,            // the connection broke a rule or a bound (slot, reason); to be closed
-  gone,             // the socket is no more (slot)
-  subscribed,       // all shards know the filters of a SUBSCRIBE (value: token)
-  sessionArrived,   // a session is complete here (value: session)
+  opened,          // a client connected (slot; first: 1 by WebSocket, 0 by TCP; its address)
+  packet,          // a packet for the control plane (slot, first byte, body); frames wait until resume
+  ended,           // the connection broke a rule or a bound (slot, reason); to be closed
+  gone,            // the socket is no more (slot)
+  subscribed,      // all shards know the filters of a SUBSCRIBE (value: token)
+  sessionArrived,  // a session is complete here (value: session)
 };
 
 struct Event {

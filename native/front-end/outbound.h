@@ -8,12 +8,12 @@
 #pragma once
 #include <vector>
 
+#include "../counters.h"
+#include "../limits.h"
+#include "../sessions/session.h"
+#include "../wire/acknowledgement.h"
+#include "../wire/publish-writer.h"
 #include "connection.h"
-#include "counters.h"
-#include "limits.h"
-#include "sessions/session.h"
-#include "wire/acknowledgement.h"
-#include "wire/publish-writer.h"
 
 namespace rally {
 
@@ -59,7 +59,8 @@ class Outbound {
   }
 
   // `share`: as Delivery says.
-  void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids, uint32_t share = 0) {
+  void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids,
+               uint32_t share = 0) {
     const uint8_t qos = publication.qos < maximumQos ? publication.qos : maximumQos;
     Connection* connection = session.connection;
     const bool hasPlace = connection && hasRoom(*connection, publication.size());
@@ -101,7 +102,8 @@ class Outbound {
     if (session.isSubscribing) return;
     sendWaiting(session);
     const bool hasMore = (session.retainedShards & ~session.askedShards) != 0;
-    if (hasMore && session.queue.retained() == 0 && session.connection && hasRoom(*session.connection, 0, Part::half)) asking_.push_back(session.key);
+    if (hasMore && session.queue.retained() == 0 && session.connection && hasRoom(*session.connection, 0, Part::half))
+      asking_.push_back(session.key);
   }
   // The sessions that have sent their retained messages, if the shards have more for them.
   bool hasAsking() const { return !asking_.empty(); }
@@ -160,7 +162,8 @@ class Outbound {
       Connection& connection = *session.connection;
       const bool isResending = session.window.isResending();
       const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front();
-      if (!hasRoom(connection, next.message ? next.message->size() : 0, next.isFromStore ? Part::half : Part::whole)) return;
+      if (!hasRoom(connection, next.message ? next.message->size() : 0, next.isFromStore ? Part::half : Part::whole))
+        return;
       if (isResending) {
         if (!session.window.mayResend(connection.inflightMax)) return;
         resendOldest(connection, session);
@@ -175,7 +178,8 @@ class Outbound {
       }
       Publication publication = Publication::of(delivery.message, 0);
       begin();
-      sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds, delivery.share);
+      sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds,
+                  delivery.share);
     }
   }
 
@@ -191,7 +195,8 @@ class Outbound {
   bool fits(const Connection& connection, size_t bytes, Part part) const {
     const auto bounded = [&](uint32_t bound) { return part == Part::whole ? bound : (bound + 1) / 2; };
     return connection.outbox.bytes() + connection.unsentBytes < bounded(limits_.outboxBytesMax) &&
-           connection.outbox.messages() + connection.unsentMessages < bounded(limits_.outboxMessagesMax) && arena_.hasRoom(bytes);
+           connection.outbox.messages() + connection.unsentMessages < bounded(limits_.outboxMessagesMax) &&
+           arena_.hasRoom(bytes);
   }
 
   // True when this part of the outbox takes one more message. A full one is written early, if the socket takes it.
@@ -227,26 +232,30 @@ class Outbound {
     if (!connection.outbox.append(arena_, bytes)) ender_.end(connection, Reason::quotaExceeded);
   }
 
-  void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids,
-                   uint32_t share) {
+  void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain,
+                   const SubscriptionIds& ids, uint32_t share) {
     AliasUse use;
     PublishWriter::Head* head = headFor(connection, publication, qos, ids, use);
     if (!head) return;
     uint16_t packetId = 0;
-    if (qos > 0) packetId = session.window.add({session.isPersistent || share != 0 ? publication.keep() : MessageRef(), ids, qos, retain, share});
+    if (qos > 0)
+      packetId = session.window.add(
+          {session.isPersistent || share != 0 ? publication.keep() : MessageRef(), ids, qos, retain, share});
     head->patch(qos, false, retain, packetId, use.alias);
     appendPublish(connection, *head, publication, use);
   }
 
   // What stands before the payload for this connection; nullptr when the packet is too large for its client.
-  PublishWriter::Head* headFor(Connection& connection, const Publication& publication, uint8_t qos, const SubscriptionIds& ids, AliasUse& use) {
+  PublishWriter::Head* headFor(Connection& connection, const Publication& publication, uint8_t qos,
+                               const SubscriptionIds& ids, AliasUse& use) {
     if (connection.outgoingAliases) {
       if (topicHash_ == 0) topicHash_ = hashBytes(publication.topic, aliasSeed);
       use = connection.outgoingAliases->find(publication.topic, topicHash_);
     }
     PublishWriter::Head* head = &writer_.head(publication, connection.version, qos, ids, use);
     const auto isTooLarge = [&] {
-      return connection.maximumPacketSize != 0 && head->bytes.size() + publication.payload.size() > connection.maximumPacketSize;
+      return connection.maximumPacketSize != 0 &&
+             head->bytes.size() + publication.payload.size() > connection.maximumPacketSize;
     };
     if (use.isNew && isTooLarge()) {  // by the bytes of the alias?
       use = {};
@@ -257,7 +266,8 @@ class Outbound {
     return nullptr;
   }
 
-  void appendPublish(Connection& connection, const PublishWriter::Head& head, const Publication& publication, AliasUse use) {
+  void appendPublish(Connection& connection, const PublishWriter::Head& head, const Publication& publication,
+                     AliasUse use) {
     append(connection, head.bytes);
     append(connection, publication.payload);
     if (use.isNew) connection.outgoingAliases->set(use.alias, publication.topic, topicHash_);
@@ -292,10 +302,12 @@ class Outbound {
   }
 
   bool fitsQueue(const Session& session, size_t bytes) const {
-    return session.queue.messages() < limits_.sessionQueueMessagesMax && session.queue.bytes() + bytes <= limits_.sessionQueueBytesMax;
+    return session.queue.messages() < limits_.sessionQueueMessagesMax &&
+           session.queue.bytes() + bytes <= limits_.sessionQueueBytesMax;
   }
 
-  void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids, uint32_t share) {
+  void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids,
+               uint32_t share) {
     const MessageRef& message = publication.keep();
     if (!fitsQueue(session, message->size())) {
       counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);

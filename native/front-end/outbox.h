@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "../wire/varint.h"
-#include "arena.h"
+#include "../structures/arena.h"
+#include "../structures/bytes.h"
 
 namespace rally {
 

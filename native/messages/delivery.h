@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "../lanes/message.h"
+#include "message.h"
 
 namespace rally {
 

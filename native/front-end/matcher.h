@@ -18,7 +18,8 @@ class Matcher {
     if (filters.size() == 1) {
       for (const Subscriber& subscriber : filters[0]->subscribers) {
         if (!isFor(subscriber, publication, shard)) continue;
-        outbound_.deliver(*subscriber.session, publication, subscriber.qos, subscriber.retainAsPublished && publication.retain,
+        outbound_.deliver(*subscriber.session, publication, subscriber.qos,
+                          subscriber.retainAsPublished && publication.retain,
                           SubscriptionIds(subscriber.subscriptionId));
       }
       return;

@@ -1,0 +1,20 @@
+// The way from a front end to the shards: to the one of the same worker at once, to others over lanes.
+#pragma once
+#include "../messages/message.h"
+#include "../messages/source.h"
+#include "../sessions/session.h"
+
+namespace rally {
+
+class ShardPort {
+ public:
+  virtual ~ShardPort() = default;
+  virtual void publish(Publication& publication, const Source& source) = 0;
+  // True when shards cannot take more now. FrontEnd::resumeStalled() follows.
+  virtual bool isCrowded() = 0;
+  virtual uint64_t topicHash(Bytes topic) = 0;
+  // The session has got or lost its connection.
+  virtual void presenceChanged(const Session& session) = 0;
+};
+
+}  // namespace rally

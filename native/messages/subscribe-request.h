@@ -1,0 +1,34 @@
+// What a front end asks the shards for when a client subscribes.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace rally {
+
+// A subscription of one SUBSCRIBE packet (5.0, 3.8.3.1).
+struct SubscriptionOptions {
+  uint8_t qos = 0;
+  bool noLocal = false;
+  bool retainAsPublished = false;
+  uint8_t retainHandling = 0;
+  uint32_t subscriptionId = 0;
+};
+
+// A new subscription that wants the retained messages of its filter.
+struct RetainedFilter {
+  std::vector<uint8_t> text;
+  SubscriptionOptions options;
+};
+
+// The filters of a SUBSCRIBE are routed: asks a shard for their retained messages, and to say when it has
+// begun to send them. One record, so that nothing is published between its parts.
+struct SubscribeRequest {
+  uint64_t session = 0;
+  uint64_t token = 0;
+  bool isBusy = false;  // retained messages wait there already: none at once
+  size_t walksMax = 0;  // that may wait for the session
+  std::vector<RetainedFilter> retained;
+};
+
+}  // namespace rally
