@@ -17,7 +17,7 @@ class Broker {
     }
   }
   ~Broker() {
-    lanes_.eachLane([](Lane& lane) { lane.clear(discard); });
+    lanes_.eachLane([](auto& lane) { lane.clear([](const auto& record) { discard(record); }); });
   }
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
@@ -32,23 +32,6 @@ class Broker {
   }
 
  private:
-  static void discard(const Record& record) {
-    switch (record.kind) {
-      case RecordKind::publish:
-      case RecordKind::addRoute:
-      case RecordKind::removeRoute:
-      case RecordKind::deliver:
-      case RecordKind::deliverShared:
-      case RecordKind::shareRoute:
-      case RecordKind::reshare:
-      case RecordKind::retainedFound:
-      case RecordKind::retainedStop: MessageRef(static_cast<Message*>(record.pointer)); break;
-      case RecordKind::subscribe: delete static_cast<SubscribeRequest*>(record.pointer); break;
-      case RecordKind::parcel: delete static_cast<SessionParcel*>(record.pointer); break;
-      default: break;
-    }
-  }
-
   const Limits limits_;
   Lanes lanes_;
   std::vector<std::unique_ptr<Engine>> engines_;

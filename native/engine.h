@@ -1,8 +1,8 @@
 // The data plane of one worker: its front end, its shard, and the lanes to the other workers.
 //
 //   front end --publish--> who owns the topic? --this worker--> shard, at once, no lane
-//                                              --another------> inbound lane -> shard there
-//   shard --answers--> this worker's front end at once, or outbound lane -> front end there
+//                                              --another------> lane of requests -> shard there
+//   shard --answers--> this worker's front end at once, or lane of deliveries -> front end there
 //
 // One thread uses an Engine. It outlives the thread: when a worker has ended in order and is started
 // again, the new thread takes over its sessions, subscriptions and retained messages as they are.
@@ -56,17 +56,17 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void drainLanes() {
     frontEnd.takeLeave();
     eachOther([&](unsigned worker) {
-      Lane& lane = lanes_.deliveries(worker, index_);
-      noteTaken(lane.drain(SIZE_MAX, [&](const Record& record) { takeDelivery(record, worker); }));
+      Lane<ShardRecord>& lane = lanes_.deliveries(worker, index_);
+      noteTaken(lane.drain(SIZE_MAX, [&](const ShardRecord& record) { takeDelivery(record, worker); }));
       if (lane.takeProducerWaits()) ring(worker);
     });
     bool isProgressing = true;
     for (int round = 0; round < requestRoundsMax && isProgressing && !isCrowded(&Lanes::deliveries); round++) {
       isProgressing = false;
       eachOther([&](unsigned worker) {
-        Lane& lane = lanes_.requests(worker, index_);
+        Lane<Request>& lane = lanes_.requests(worker, index_);
         isProgressing |= noteTaken(
-            lane.drain(requestBatch, [&](const Record& record) { takeRequest(record, worker); }));
+            lane.drain(requestBatch, [&](const Request& request) { takeRequest(request, worker); }));
         if (lane.takeProducerWaits()) ring(worker);
       });
       commitLanes();
@@ -164,27 +164,24 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     }
     counters.add(Counter::handedOver);
     lanes_.requests(index_, owner)
-        .push({.kind = RecordKind::publish,
-               .qos = source.qos,
-               .packetId = source.packetId,
-               .connection = source.connection,
-               .generation = source.generation,
-               .pointer = MessageRef(publication.keep()).release(),
-               .value = publication.topicHash});
+        .push(request::Publish{.qos = source.qos,
+                               .packetId = source.packetId,
+                               .connection = source.connection,
+                               .generation = source.generation,
+                               .carried = Carried(publication.keep()),
+                               .topicHash = publication.topicHash});
   }
 
-  void toShard(unsigned worker, const Record& record) override {
-    if (worker == index_) shard_.take(record, index_);
-    else lanes_.requests(index_, worker).push(record);
-  }
-  void sendParcel(unsigned worker, std::unique_ptr<SessionParcel> parcel) override {
-    lanes_.requests(index_, worker).push({.kind = RecordKind::parcel, .pointer = parcel.release()});
+  void toShard(unsigned worker, const Request& request) override {
+    if (worker == index_) takeRequest(request, index_);
+    else lanes_.requests(index_, worker).push(request);
   }
 
-  void takeRequest(const Record& record, unsigned from) {
-    if (record.kind == RecordKind::parcel)
-      moves.onParcel(std::unique_ptr<SessionParcel>(static_cast<SessionParcel*>(record.pointer)));
-    else shard_.take(record, from);
+  void takeRequest(const Request& request, unsigned from) {
+    request.visit([&](const auto& asked) {
+      if constexpr (std::is_same_v<decltype(asked), const request::Parcel&>) moves.onParcel(asked.carried.take());
+      else shard_.take(asked, from);
+    });
   }
 
   // --- shards -> front end ------------------------------------------------------------------------
@@ -200,13 +197,12 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void acknowledge(unsigned worker, const Source& source, Reason reason) override {
     if (worker == index_) acknowledge(source, reason);
     else
-      answer(worker, {.kind = RecordKind::acknowledge,
-                      .qos = source.qos,
-                      .packetId = source.packetId,
-                      .connection = source.connection,
-                      .generation = source.generation,
-                      .reason = uint8_t(reason),
-                      .value = source.session});
+      answer(worker, delivery::Acknowledge{.qos = source.qos,
+                                           .packetId = source.packetId,
+                                           .connection = source.connection,
+                                           .generation = source.generation,
+                                           .reason = reason,
+                                           .session = source.session});
   }
 
   void acknowledge(const Source& source, Reason reason) {
@@ -214,53 +210,49 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     if (Session* session = sessions_.find(source.session)) frontEnd.acknowledgeLate(*session, source.packetId, reason);
   }
 
-  void answer(unsigned worker, const Record& record) override {
-    if (worker == index_) {
-      takeDelivery(record, index_);
-      return;
-    }
-    if (record.kind == RecordKind::deliver || record.kind == RecordKind::deliverShared)
-      counters.add(Counter::handedOver);
-    lanes_.deliveries(index_, worker).push(record);
+  void answer(unsigned worker, const ShardRecord& record) override {
+    if (worker == index_) takeDelivery(record, index_);
+    else lanes_.deliveries(index_, worker).push(record);
   }
 
-  void takeDelivery(const Record& record, unsigned shard) {
-    switch (record.kind) {
-      case RecordKind::deliver: {
-        Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
-        if (hasPassed(publication.expiresAtMs, nowMs_)) {  // in the lane
-          counters.add(Counter::droppedExpired);
-          break;
-        }
-        matches_.clear();
-        filters_.match(publication.topic, publication.topicHash, matches_);
-        matcher_.deliver(matches_, publication, shard);
-        break;
-      }
-      case RecordKind::deliverShared: {
-        Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), 0);
-        if (hasPassed(publication.expiresAtMs, nowMs_)) counters.add(Counter::droppedExpired);
-        else sharing_.deliver(publication, record.connection, shard, record.generation, record.qos != 0);
-        break;
-      }
-      case RecordKind::handOver: sharing_.handOver(record.value, shard, record.generation); break;
-      case RecordKind::acknowledge:
-        acknowledge({record.connection, record.generation, record.packetId, record.qos, record.value},
-                    Reason(record.reason));
-        break;
-      case RecordKind::subscribed: subscriptions.onSubscribed(record.value, shard); break;
-      case RecordKind::retainedFound:
-        subscriptions.onRetainedFound(MessageRef(static_cast<Message*>(record.pointer)), record);
-        break;
-      case RecordKind::retainedWaits:
-      case RecordKind::retainedDone:
-        subscriptions.onRetainedState(record.value, shard, record.kind == RecordKind::retainedWaits);
-        break;
-      case RecordKind::departing: moves.onDeparting(record.value, shard, record.worker); break;
-      case RecordKind::arriving: moves.onArriving(record.value, shard); break;
-      case RecordKind::flushed: moves.onFlushed(record.value, record.worker); break;
-      default: std::abort();
-    }
+  void takeDelivery(const ShardRecord& record, unsigned shard) {
+    record.visit([&](const auto& each) { take(each, shard); });
+  }
+
+  void take(const delivery::Deliver& each, unsigned shard) {
+    Publication publication = Publication::of(each.carried.take(), each.topicHash);
+    if (isLate(publication)) return;
+    matches_.clear();
+    filters_.match(publication.topic, publication.topicHash, matches_);
+    matcher_.deliver(matches_, publication, shard);
+  }
+  void take(const delivery::DeliverShared& each, unsigned shard) {
+    Publication publication = Publication::of(each.carried.take(), 0);
+    if (!isLate(publication)) sharing_.deliver(publication, each.share, shard, each.senderShare, each.isLast);
+  }
+  void take(const delivery::HandOver& each, unsigned shard) {
+    sharing_.handOver(each.session, shard, each.senderShare);
+  }
+  void take(const delivery::Acknowledge& each, unsigned) {
+    acknowledge({each.connection, each.generation, each.packetId, each.qos, each.session}, each.reason);
+  }
+  void take(const delivery::Subscribed& each, unsigned shard) { subscriptions.onSubscribed(each.token, shard); }
+  void take(const delivery::RetainedFound& each, unsigned) { subscriptions.onRetainedFound(each); }
+  void take(const delivery::RetainedWaits& each, unsigned shard) {
+    subscriptions.onRetainedState(each.session, shard, true);
+  }
+  void take(const delivery::RetainedDone& each, unsigned shard) {
+    subscriptions.onRetainedState(each.session, shard, false);
+  }
+  void take(const delivery::Departing& each, unsigned shard) { moves.onDeparting(each.session, shard, each.to); }
+  void take(const delivery::Arriving& each, unsigned shard) { moves.onArriving(each.session, shard); }
+  void take(const delivery::Flushed& each, unsigned) { moves.onFlushed(each.session, each.to); }
+
+  // Whether the message has expired on its way here.
+  bool isLate(const Publication& publication) {
+    if (!hasPassed(publication.expiresAtMs, nowMs_)) return false;
+    counters.add(Counter::droppedExpired);
+    return true;
   }
 
   // --- lanes --------------------------------------------------------------------------------------
@@ -285,7 +277,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     return records > 0;
   }
 
-  bool isCrowded(Lane& (Lanes::*direction)(unsigned, unsigned)) {
+  template <class R>
+  bool isCrowded(Lane<R>& (Lanes::*direction)(unsigned, unsigned)) {
     bool isCrowded = false;
     eachOther([&](unsigned worker) { isCrowded |= (lanes_.*direction)(index_, worker).isCrowded(); });
     return isCrowded;

@@ -12,8 +12,8 @@
 #include <memory>
 
 #include "../sessions/session-table.h"
-#include "../shard/shard-requests.h"
 #include "front-end.h"
+#include "shard-requests.h"
 
 namespace rally {
 
@@ -21,7 +21,6 @@ class SessionMoves {
  public:
   class Outlet : public ShardRequests {
    public:
-    virtual void sendParcel(unsigned worker, std::unique_ptr<SessionParcel> parcel) = 0;
     virtual void destroySession(Session& session) = 0;
   };
 
@@ -33,7 +32,7 @@ class SessionMoves {
   void begin(Session& session, unsigned from) {
     session.move = std::make_unique<SessionMove>();
     session.move->isArriving = true;
-    toAllShards({.kind = RecordKind::moveSession, .worker = uint8_t(from), .value = session.key});
+    toAllShards(request::MoveSession{.from = uint8_t(from), .session = session.key});
   }
 
   // --- at the old worker --------------------------------------------------------------------------
@@ -44,7 +43,7 @@ class SessionMoves {
     if (!session->move) session->move = std::make_unique<SessionMove>();
     if (!hasSwitched(*session->move, shard)) return;
     session->move->flushesLeft = workers_;
-    toAllShards({.kind = RecordKind::flush, .worker = uint8_t(to), .value = key});
+    toAllShards(request::Flush{.to = uint8_t(to), .session = key});
   }
 
   void onFlushed(uint64_t key, unsigned to) {
@@ -57,7 +56,7 @@ class SessionMoves {
     parcel->received = std::move(session->received);
     parcel->retainedShards = std::exchange(session->retainedShards, 0);
     counters_.subtract(Counter::queued, parcel->queue.size());
-    outlet_.sendParcel(to, std::move(parcel));
+    outlet_.toShard(to, request::Parcel{.carried = Carried(std::move(parcel))});
     outlet_.destroySession(*session);
   }
 
@@ -77,8 +76,8 @@ class SessionMoves {
   }
 
  private:
-  void toAllShards(const Record& record) {
-    for (unsigned worker = 0; worker < workers_; worker++) outlet_.toShard(worker, record);
+  void toAllShards(const Request& request) {
+    for (unsigned worker = 0; worker < workers_; worker++) outlet_.toShard(worker, request);
   }
 
   // Notes that `shard` has switched over. True when it was the last.

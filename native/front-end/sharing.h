@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "../sessions/session-table.h"
-#include "../shard/shard-requests.h"
 #include "outbound.h"
+#include "shard-requests.h"
 
 namespace rally {
 
@@ -148,16 +148,13 @@ class Sharing {
 
   void tellOwners(const Share& share) {
     const unsigned owner = rally::ownerOf(filters_.hashOf(share.base->text()), workers_);
-    Publication text;
-    text.topic = share.own->text();
     for (unsigned worker = 0; worker < workers_; worker++) {
       if (!share.base->hasWildcards() && worker != owner) continue;
-      requests_.toShard(worker, {.kind = RecordKind::shareRoute,
-                                 .connection = share.key,
-                                 .generation = share.connected,
-                                 .reason = share.own->subscribers.empty(),
-                                 .pointer = MessageRef(text.keep()).release(),
-                                 .value = share.able});
+      requests_.toShard(worker, request::ShareRoute{.isOver = share.own->subscribers.empty(),
+                                                    .senderShare = share.key,
+                                                    .connected = share.connected,
+                                                    .able = share.able,
+                                                    .carried = Carried(toFilterText(share.own->text()))});
     }
   }
 
@@ -172,7 +169,7 @@ class Sharing {
     session.window.eachUnreceived(ask);
     session.queue.each(ask);
     for (const auto& [shard, key] : asked) {
-      requests_.toShard(shard, {.kind = RecordKind::memberLeft, .connection = key, .value = session.key});
+      requests_.toShard(shard, request::MemberLeft{.share = key, .session = session.key});
     }
   }
 
@@ -187,10 +184,7 @@ class Sharing {
   }
 
   void reshare(unsigned shard, uint32_t shardKey, const MessageRef& message, bool isFull) {
-    requests_.toShard(shard, {.kind = RecordKind::reshare,
-                              .connection = shardKey,
-                              .reason = isFull,
-                              .pointer = MessageRef(message).release()});
+    requests_.toShard(shard, request::Reshare{.isFull = isFull, .share = shardKey, .carried = Carried(message)});
   }
 
   // The next member that has room; `isLast`: or could let the message wait, rather one that is connected.
@@ -229,7 +223,7 @@ class Sharing {
         return false;
       for (unsigned shard = 0; shard < workers_; shard++) {
         if ((share->toldFull >> shard & 1) == 0) continue;
-        requests_.toShard(shard, {.kind = RecordKind::shareReady, .connection = share->keys[shard]});
+        requests_.toShard(shard, request::ShareReady{.share = share->keys[shard]});
       }
       share->toldFull = 0;
       return true;

@@ -9,10 +9,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "../messages/subscribe-request.h"
+#include "../lanes/deliveries.h"
 #include "../sessions/session-table.h"
-#include "../shard/shard-requests.h"
 #include "front-end.h"
+#include "shard-requests.h"
 #include "sharing.h"
 
 namespace rally {
@@ -66,13 +66,13 @@ class Subscriptions {
     session.knowingShards = 0;
     const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
     for (unsigned worker = 0; worker < workers_; worker++) {
-      auto request = std::make_unique<SubscribeRequest>(
+      auto asked = std::make_unique<SubscribeRequest>(
           SubscribeRequest{session.key, token, hasRetained, session.subscriptions.size() + repeatsMax, {}});
       for (const RetainedFilter& filter : pending.requests) {
         const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filter.text);
-        if (isAsked) request->retained.push_back(filter);
+        if (isAsked) asked->retained.push_back(filter);
       }
-      requests_.toShard(worker, {.kind = RecordKind::subscribe, .pointer = request.release()});
+      requests_.toShard(worker, request::Subscribe{.carried = Carried(std::move(asked))});
     }
   }
 
@@ -128,17 +128,18 @@ class Subscriptions {
     frontEnd_.events.push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
   }
 
-  void onRetainedFound(MessageRef message, const Record& record) {
-    Session* session = sessions_.find(record.value);
+  void onRetainedFound(const delivery::RetainedFound& found) {
+    MessageRef message = found.carried.take();
+    Session* session = sessions_.find(found.session);
     if (!session) return;
-    frontEnd_.outbound.deliverRetained(*session, std::move(message), record.qos, record.connection);
+    frontEnd_.outbound.deliverRetained(*session, std::move(message), found.qos, found.subscriptionId);
     frontEnd_.outbound.pump(*session);
   }
 
   void onRetainedState(uint64_t key, unsigned shard, bool hasMore) {
     Session* session = sessions_.find(key);
     if (!session) {
-      if (hasMore) requests_.toShard(shard, {.kind = RecordKind::retainedStop, .value = key});
+      if (hasMore) requests_.toShard(shard, request::RetainedStop{.session = key, .carried = {}});
       return;
     }
     const uint64_t bit = uint64_t(1) << shard;
@@ -153,8 +154,7 @@ class Subscriptions {
       Session* session = sessions_.find(key);
       if (!session || session->queue.retained() > 0) continue;
       const uint64_t shards = session->retainedShards & ~std::exchange(session->askedShards, session->retainedShards);
-      eachShard(shards,
-                [&](unsigned shard) { requests_.toShard(shard, {.kind = RecordKind::retainedMore, .value = key}); });
+      eachShard(shards, [&](unsigned shard) { requests_.toShard(shard, request::RetainedMore{.session = key}); });
     }
   }
 
@@ -187,18 +187,15 @@ class Subscriptions {
   // The session has ended, or with `filter` has left that filter.
   void stopRetained(const Session& session, Bytes filter) {
     eachShard(session.retainedShards, [&](unsigned shard) {
-      Publication text;
-      text.topic = filter;
-      requests_.toShard(shard, {.kind = RecordKind::retainedStop,
-                                .pointer = filter.empty() ? nullptr : MessageRef(text.keep()).release(),
-                                .value = session.key});
+      Carried<FilterText> text = filter.empty() ? Carried<FilterText>() : Carried(toFilterText(filter));
+      requests_.toShard(shard, request::RetainedStop{.session = session.key, .carried = text});
     });
   }
 
   Filter& addFilter(Bytes text) {
     Filter& filter = filters_.acquire(text);
     if (filter.isShared) return filter;  // Sharing::join() tells them
-    if (filter.subscribers.empty()) tellOwners(filter, RecordKind::addRoute);
+    if (filter.subscribers.empty()) tellOwners<request::AddRoute>(filter);
     filter.routes |= uint64_t(1) << index_;
     return filter;
   }
@@ -213,18 +210,17 @@ class Subscriptions {
     }
     if (!filter.subscribers.empty()) return true;
     filter.routes &= ~(uint64_t(1) << index_);
-    tellOwners(filter, RecordKind::removeRoute);
+    tellOwners<request::RemoveRoute>(filter);
     filters_.releaseIfUnused(filter);
     return true;
   }
 
   // The other shards that may own a topic which this filter matches: one, or with wildcards all.
-  void tellOwners(const Filter& filter, RecordKind kind) {
+  template <class Told>
+  void tellOwners(const Filter& filter) {
     for (unsigned worker = 0; worker < workers_; worker++) {
       if (worker == index_ || (!filter.hasWildcards() && worker != ownerOf(filter.text()))) continue;
-      Publication text;
-      text.topic = filter.text();
-      requests_.toShard(worker, {.kind = kind, .pointer = MessageRef(text.keep()).release()});
+      requests_.toShard(worker, Told{.carried = Carried(toFilterText(filter.text()))});
     }
   }
 

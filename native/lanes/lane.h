@@ -1,72 +1,28 @@
-// What workers tell each other, and the way it takes.
+// The way from one worker to another.
 //
 // From each worker to each other one there are two lanes, so that the stages form no circle:
 //
-//   front end a --inbound--> shard b        PUBLISH and requests; taken only while b's outbound
-//                                           lanes have room
-//   shard b --outbound--> front end c       deliveries and answers; always taken
+//   front end a --requests--> shard b         PUBLISH and requests (requests.h); taken only while the lanes for
+//                                             b's deliveries have room
+//   shard b --deliveries--> front end c       deliveries and answers (deliveries.h); always taken
 //
 // A push never fails: what finds the ring full waits on the producer's side (`spill_`), and
 // `isCrowded()` tells the producer to take no more work that would end here.
 #pragma once
 #include <deque>
 
-#include "../messages/message.h"
 #include "../structures/ring.h"
 
 namespace rally {
 
-enum class RecordKind : uint8_t {
-  // inbound: front end -> shard
-  publish,       // pointer: Message; connection, generation, packetId: whom to acknowledge
-  addRoute,      // pointer: Message whose topic is the filter
-  removeRoute,   // the same
-  subscribe,     // pointer: SubscribeRequest, behind its routes
-  retainedMore,  // value: session that has sent the retained messages it had got
-  retainedStop,  // value: session; pointer: Message whose topic is the filter it has left, or null for all
-  moveSession,   // value: session; worker: from; the sender is where it goes
-  flush,         // value: session that leaves the sender; behind all that its client has sent there
-  shareRoute,    // pointer: Message whose topic is a shared filter; connection: key there; generation:
-                 // members connected; value: members able; reason: 1 when there are no more
-  reshare,       // pointer: Message; connection: key of the share here; reason: 1 when nobody there has room
-  shareReady,    // connection: key of the share here
-  memberLeft,    // connection: key of the share here; value: session
-  parcel,        // pointer: SessionParcel; from front end to front end
-  // outbound: shard -> front end
-  deliver,        // pointer: Message
-  deliverShared,  // pointer: Message; connection: key of the share here; generation: its key at the shard;
-                  // qos: 1 when it has to be taken
-  handOver,       // value: session; generation: key of the share at the shard
-  acknowledge,    // connection, generation, packetId, reason; value: its session
-  subscribed,     // value: token, behind the first retained messages
-  retainedFound,  // pointer: Message; value: session; connection: subscription identifier
-  retainedWaits,  // value: session for which the shard has more of them
-  retainedDone,   // value: session for which it has no more
-  departing,      // value: session; worker: where to. No more for it here from this shard
-  arriving,       // value: session. From now on for it here from this shard
-  flushed,        // value: session, behind the answers to what its client has sent
-};
-
-struct Record {
-  RecordKind kind;
-  uint8_t qos = 0;
-  uint16_t packetId = 0;
-  uint32_t connection = 0;
-  uint32_t generation = 0;
-  uint8_t reason = 0;
-  uint8_t worker = 0;
-  void* pointer = nullptr;
-  uint64_t value = 0;
-};
-static_assert(sizeof(Record) == 32);
-
+template <class R>
 class Lane {
  public:
   // `records`: capacity of the ring. A lane is crowded when less than a quarter of it is free.
   explicit Lane(size_t records) : ring_(records), crowdedBelow_(records / 4) {}
 
   // Producer.
-  void push(const Record& record) {
+  void push(const R& record) {
     if (!spill_.empty() || !ring_.push(record)) spill_.push_back(record);
   }
   // Publishes what was pushed. True when the consumer has something new to look at.
@@ -126,8 +82,8 @@ class Lane {
   }
   bool hasSpace() { return spill_.empty() && ring_.hasRoom(crowdedBelow_); }
 
-  Ring<Record> ring_;
-  std::deque<Record> spill_;
+  Ring<R> ring_;
+  std::deque<R> spill_;
   const size_t crowdedBelow_;
   std::atomic<bool> producerWaits_{false};
   bool hasMadeRoom_ = false;  // the consumer's, since it last looked whether the producer waits

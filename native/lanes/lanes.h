@@ -3,8 +3,10 @@
 #include <memory>
 #include <vector>
 
+#include "deliveries.h"
 #include "doorbell.h"
 #include "lane.h"
+#include "requests.h"
 
 namespace rally {
 
@@ -13,16 +15,16 @@ class Lanes {
   Lanes(unsigned workers, size_t records) : workers_(workers), doorbells_(workers) {
     if (workers == 1) return;
     for (size_t i = 0; i < size_t(workers) * workers; i++) {
-      requests_.push_back(std::make_unique<Lane>(records));
-      deliveries_.push_back(std::make_unique<Lane>(records));
+      requests_.push_back(std::make_unique<Lane<Request>>(records));
+      deliveries_.push_back(std::make_unique<Lane<ShardRecord>>(records));
     }
   }
 
   unsigned workers() const { return workers_; }
   // Front end `from` to shard `to`.
-  Lane& requests(unsigned from, unsigned to) { return *requests_[size_t(from) * workers_ + to]; }
+  Lane<Request>& requests(unsigned from, unsigned to) { return *requests_[size_t(from) * workers_ + to]; }
   // Shard `from` to front end `to`.
-  Lane& deliveries(unsigned from, unsigned to) { return *deliveries_[size_t(from) * workers_ + to]; }
+  Lane<ShardRecord>& deliveries(unsigned from, unsigned to) { return *deliveries_[size_t(from) * workers_ + to]; }
   template <class Visit>
   void eachLane(Visit&& visit) {
     for (auto& lane : requests_) visit(*lane);
@@ -32,8 +34,8 @@ class Lanes {
 
  private:
   const unsigned workers_;
-  std::vector<std::unique_ptr<Lane>> requests_;
-  std::vector<std::unique_ptr<Lane>> deliveries_;
+  std::vector<std::unique_ptr<Lane<Request>>> requests_;
+  std::vector<std::unique_ptr<Lane<ShardRecord>>> deliveries_;
   std::vector<Doorbell> doorbells_;
 };
 

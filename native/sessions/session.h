@@ -5,9 +5,7 @@
 #include <vector>
 
 #include "../topics/filter-table.h"
-#include "delivery-queue.h"
-#include "packet-id-set.h"
-#include "window.h"
+#include "session-parcel.h"
 
 namespace rally {
 
@@ -17,15 +15,6 @@ struct Connection;
 struct SubscriptionRef {
   Filter* filter = nullptr;
   uint32_t position = 0;
-};
-
-// The part of a session that goes along when its client comes back on another worker.
-struct SessionParcel {
-  uint64_t key = 0;
-  Window window;
-  DeliveryQueue queue;
-  PacketIdSet received;
-  uint64_t retainedShards = 0;
 };
 
 // A session on its way to or from another worker: each shard says when it has switched over.

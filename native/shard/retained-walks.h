@@ -15,7 +15,7 @@
 #include <deque>
 #include <unordered_map>
 
-#include "../lanes/lane.h"
+#include "../lanes/deliveries.h"
 #include "../limits.h"
 #include "../messages/subscribe-request.h"
 #include "../topics/retained-store.h"
@@ -27,7 +27,7 @@ class RetainedWalks {
   class Outlet {
    public:
     virtual ~Outlet() = default;
-    virtual void answer(unsigned worker, const Record& record) = 0;
+    virtual void answer(unsigned worker, const ShardRecord& record) = 0;
   };
 
   RetainedWalks(RetainedStore& store, uint64_t seed, const Limits& limits, Outlet& outlet)
@@ -47,14 +47,14 @@ class RetainedWalks {
       if (walks.size() > request.walksMax) walks.pop_front();  // it subscribes again and again without reading
     }
     if (sessions_.contains(request.session))
-      outlet_.answer(worker, {.kind = RecordKind::retainedWaits, .value = request.session});
+      outlet_.answer(worker, delivery::RetainedWaits{.session = request.session});
   }
 
   // The session, at `worker`, has sent what it had got.
   void ask(uint64_t session, unsigned worker) {
     const auto found = sessions_.find(session);
     if (found == sessions_.end()) {
-      outlet_.answer(worker, {.kind = RecordKind::retainedDone, .value = session});
+      outlet_.answer(worker, delivery::RetainedDone{.session = session});
       return;
     }
     found->second.worker = worker;
@@ -67,7 +67,7 @@ class RetainedWalks {
     const auto found = sessions_.find(session);
     if (found == sessions_.end()) return;
     found->second.isReady = false;
-    outlet_.answer(worker, {.kind = RecordKind::retainedWaits, .value = session});
+    outlet_.answer(worker, delivery::RetainedWaits{.session = session});
   }
 
   // The session has ended, or at `worker` no longer subscribes to `filter` [MQTT-3.10.4-2].
@@ -82,7 +82,7 @@ class RetainedWalks {
     waiting.stopped.clear();
     if (!waiting.walks.empty()) return;
     sessions_.erase(found);
-    outlet_.answer(worker, {.kind = RecordKind::retainedDone, .value = session});
+    outlet_.answer(worker, delivery::RetainedDone{.session = session});
   }
 
   // Once a turn: goes on for those who have asked.
@@ -102,7 +102,8 @@ class RetainedWalks {
       }
       const bool isDone = waiting.walks.empty();
       if (isDone) sessions_.erase(found);
-      outlet_.answer(worker, {.kind = isDone ? RecordKind::retainedDone : RecordKind::retainedWaits, .value = session});
+      if (isDone) outlet_.answer(worker, delivery::RetainedDone{.session = session});
+      else outlet_.answer(worker, delivery::RetainedWaits{.session = session});
     }
   }
 
@@ -131,11 +132,10 @@ class RetainedWalks {
     const SubscriptionOptions& options = walking.options;
     return walking.walk.step(nowMs, nodes, [&](const MessageRef& message) {
       if (options.noLocal && message->originSession == session) return;
-      outlet_.answer(worker, {.kind = RecordKind::retainedFound,
-                              .qos = options.qos,
-                              .connection = options.subscriptionId,
-                              .pointer = MessageRef(message).release(),
-                              .value = session});
+      outlet_.answer(worker, delivery::RetainedFound{.qos = options.qos,
+                                                     .subscriptionId = options.subscriptionId,
+                                                     .session = session,
+                                                     .carried = Carried(message)});
     });
   }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../counters.h"
+#include "../lanes/requests.h"
 #include "../messages/source.h"
 #include "../topics/filter-table.h"
 #include "retained-walks.h"
@@ -29,14 +30,14 @@ class Shard {
  public:
   // Of `workers` shards, each has its part of the broker's retained messages.
   Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t hashSeed,
-        Counters& counters, FrontEndPort& outlet)
+        Counters& counters, FrontEndPort& frontEnds)
       : index_(index),
         filters_(filters),
         retained_(hashSeed, {(limits.retainedMessagesMax + workers - 1) / workers,
                              (limits.retainedBytesMax + workers - 1) / workers}),
-        walks_(retained_, hashSeed, limits, outlet),
+        walks_(retained_, hashSeed, limits, frontEnds),
         counters_(counters),
-        outlet_(outlet) {}
+        frontEnds_(frontEnds) {}
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
 
@@ -58,12 +59,12 @@ class Shard {
   void publish(Publication& publication, const Source& source, unsigned from) {
     if (hasPassed(publication.expiresAtMs, nowMs_)) {  // on its way here [MQTT-3.3.2-5]
       expire(publication);
-      outlet_.acknowledge(from, source, Reason::success);
+      frontEnds_.acknowledge(from, source, Reason::success);
       return;
     }
     Reason reason = publication.retain ? retain(publication) : Reason::success;
     if (isError(reason) && source.qos > 0) {  // the client will know, and may publish it again
-      outlet_.acknowledge(from, source, reason);
+      frontEnds_.acknowledge(from, source, reason);
       return;
     }
     matches_.clear();
@@ -71,12 +72,12 @@ class Shard {
     uint64_t routes = 0;
     for (const Filter* filter : matches_) routes |= filter->routes;
     const uint64_t ownBit = uint64_t(1) << index_;
-    if (routes & ownBit) outlet_.deliverHere(matches_, publication);
+    if (routes & ownBit) frontEnds_.deliverHere(matches_, publication);
     for (uint64_t others = routes & ~ownBit; others != 0; others &= others - 1) {
       const auto worker = unsigned(__builtin_ctzll(others));
-      outlet_.answer(worker, {.kind = RecordKind::deliver,
-                              .pointer = MessageRef(publication.keep()).release(),
-                              .value = publication.topicHash});
+      counters_.add(Counter::handedOver);
+      frontEnds_.answer(worker,
+                        delivery::Deliver{.carried = Carried(publication.keep()), .topicHash = publication.topicHash});
     }
     bool isTaken = routes != 0;
     for (const Filter* filter : matches_) {
@@ -85,66 +86,73 @@ class Shard {
     }
     if (source.qos == 0) return;
     if (!isTaken && reason == Reason::success) reason = Reason::noMatchingSubscribers;
-    outlet_.acknowledge(from, source, reason);
+    frontEnds_.acknowledge(from, source, reason);
   }
 
-  // A request from the front end of worker `from`.
-  void take(const Record& record, unsigned from) {
-    switch (record.kind) {
-      case RecordKind::publish: {
-        Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), record.value);
-        publish(publication,
-                {record.connection, record.generation, record.packetId, record.qos, publication.originSession}, from);
-        break;
-      }
-      case RecordKind::addRoute: {
-        const MessageRef text(static_cast<Message*>(record.pointer));
-        filters_.acquire(text->topic()).routes |= uint64_t(1) << from;
-        break;
-      }
-      case RecordKind::removeRoute: {
-        const MessageRef text(static_cast<Message*>(record.pointer));
-        Filter& filter = filters_.acquire(text->topic());
-        filter.routes &= ~(uint64_t(1) << from);
-        filters_.releaseIfUnused(filter);
-        break;
-      }
-      case RecordKind::subscribe:
-        subscribe(*std::unique_ptr<SubscribeRequest>(static_cast<SubscribeRequest*>(record.pointer)), from);
-        break;
-      case RecordKind::retainedMore: walks_.ask(record.value, from); break;
-      case RecordKind::retainedStop: {
-        const MessageRef text(static_cast<Message*>(record.pointer));
-        if (text) walks_.stop(record.value, text->topic(), from);
-        else walks_.stop(record.value);
-        break;
-      }
-      case RecordKind::moveSession:
-        outlet_.answer(record.worker, {.kind = RecordKind::departing, .worker = uint8_t(from), .value = record.value});
-        outlet_.answer(from, {.kind = RecordKind::arriving, .value = record.value});
-        break;
-      case RecordKind::shareRoute: setShareRoute(record, from); break;
-      case RecordKind::reshare: {
-        Publication publication = Publication::of(MessageRef(static_cast<Message*>(record.pointer)), 0);
-        if (record.reason != 0) setFull(record.connection, from, true);
-        if (Share* share = filters_.findShare(record.connection)) send(*share, publication);
-        break;
-      }
-      case RecordKind::shareReady: setFull(record.connection, from, false); break;
-      case RecordKind::memberLeft: {
-        Share* share = filters_.findShare(record.connection);
-        const bool isOther = share && std::any_of(share->routes.begin(), share->routes.end(),
-                                                  [](const ShareRoute& route) { return route.connected > 0; });
-        if (isOther)
-          outlet_.answer(from, {.kind = RecordKind::handOver, .generation = share->key, .value = record.value});
-        break;
-      }
-      case RecordKind::flush:
-        walks_.suspend(record.value, from);
-        outlet_.answer(from, {.kind = RecordKind::flushed, .worker = record.worker, .value = record.value});
-        break;
-      default: std::abort();
+  // Requests from the front end of worker `from`.
+
+  void take(const request::Publish& asked, unsigned from) {
+    Publication publication = Publication::of(asked.carried.take(), asked.topicHash);
+    publish(publication, {asked.connection, asked.generation, asked.packetId, asked.qos, publication.originSession},
+            from);
+  }
+
+  void take(const request::AddRoute& asked, unsigned from) {
+    filters_.acquire(*asked.carried.take()).routes |= uint64_t(1) << from;
+  }
+  void take(const request::RemoveRoute& asked, unsigned from) {
+    Filter& filter = filters_.acquire(*asked.carried.take());
+    filter.routes &= ~(uint64_t(1) << from);
+    filters_.releaseIfUnused(filter);
+  }
+
+  void take(const request::Subscribe& asked, unsigned from) {
+    const std::unique_ptr<SubscribeRequest> request = asked.carried.take();
+    walks_.begin(*request, from, nowMs_);
+    counters_.set(Counter::retained, retained_.size());
+    frontEnds_.answer(from, delivery::Subscribed{.token = request->token});
+  }
+  void take(const request::RetainedMore& asked, unsigned from) { walks_.ask(asked.session, from); }
+  void take(const request::RetainedStop& asked, unsigned from) {
+    if (const std::unique_ptr<FilterText> text = asked.carried.take()) walks_.stop(asked.session, *text, from);
+    else walks_.stop(asked.session);
+  }
+
+  void take(const request::MoveSession& asked, unsigned from) {
+    frontEnds_.answer(asked.from, delivery::Departing{.to = uint8_t(from), .session = asked.session});
+    frontEnds_.answer(from, delivery::Arriving{.session = asked.session});
+  }
+  void take(const request::Flush& asked, unsigned from) {
+    walks_.suspend(asked.session, from);
+    frontEnds_.answer(from, delivery::Flushed{.to = asked.to, .session = asked.session});
+  }
+
+  void take(const request::ShareRoute& asked, unsigned from) {
+    Filter& filter = filters_.acquire(*asked.carried.take());
+    Share& share = filters_.share(filter.share);
+    std::erase_if(share.routes, [&](const ShareRoute& route) {
+      return route.worker == from && (route.key != asked.senderShare || asked.isOver);
+    });
+    if (asked.isOver) {
+      if (from != index_) filters_.releaseIfUnused(filter);  // the front end here has not done with it
+      return;
     }
+    ShareRoute* route = share.routeOf(from);
+    if (!route) route = &share.routes.emplace_back(ShareRoute{.key = asked.senderShare, .worker = uint8_t(from)});
+    route->connected = asked.connected;
+    route->able = asked.able;
+  }
+  void take(const request::Reshare& asked, unsigned from) {
+    Publication publication = Publication::of(asked.carried.take(), 0);
+    if (asked.isFull) setFull(asked.share, from, true);
+    if (Share* share = filters_.findShare(asked.share)) send(*share, publication);
+  }
+  void take(const request::ShareReady& asked, unsigned from) { setFull(asked.share, from, false); }
+  void take(const request::MemberLeft& asked, unsigned from) {
+    const Share* share = filters_.findShare(asked.share);
+    const bool isOther = share && std::any_of(share->routes.begin(), share->routes.end(),
+                                              [](const ShareRoute& route) { return route.connected > 0; });
+    if (isOther) frontEnds_.answer(from, delivery::HandOver{.senderShare = share->key, .session = asked.session});
   }
 
  private:
@@ -174,32 +182,15 @@ class Shard {
     const ShareRoute* route = share.choose(isLast);
     if (!route) return false;
     if (route->worker == index_) {
-      outlet_.deliverSharedHere(publication, route->key, share.key, isLast);
+      frontEnds_.deliverSharedHere(publication, route->key, share.key, isLast);
     } else {
-      outlet_.answer(route->worker, {.kind = RecordKind::deliverShared,
-                                     .qos = isLast,
-                                     .connection = route->key,
-                                     .generation = share.key,
-                                     .pointer = MessageRef(publication.keep()).release()});
+      counters_.add(Counter::handedOver);
+      frontEnds_.answer(
+          route->worker,
+          delivery::DeliverShared{
+              .isLast = isLast, .share = route->key, .senderShare = share.key, .carried = Carried(publication.keep())});
     }
     return true;
-  }
-
-  void setShareRoute(const Record& record, unsigned from) {
-    const MessageRef text(static_cast<Message*>(record.pointer));
-    Filter& filter = filters_.acquire(text->topic());
-    Share& share = filters_.share(filter.share);
-    std::erase_if(share.routes, [&](const ShareRoute& route) {
-      return route.worker == from && (route.key != record.connection || record.reason != 0);
-    });
-    if (record.reason != 0) {
-      if (from != index_) filters_.releaseIfUnused(filter);  // the front end here has not done with it
-      return;
-    }
-    ShareRoute* route = share.routeOf(from);
-    if (!route) route = &share.routes.emplace_back(ShareRoute{.key = record.connection, .worker = uint8_t(from)});
-    route->connected = record.generation;
-    route->able = uint32_t(record.value);
   }
 
   void setFull(uint32_t key, unsigned worker, bool isFull) {
@@ -208,18 +199,12 @@ class Shard {
     if (route) route->isFull = isFull;
   }
 
-  void subscribe(SubscribeRequest& request, unsigned from) {
-    walks_.begin(request, from, nowMs_);
-    counters_.set(Counter::retained, retained_.size());
-    outlet_.answer(from, {.kind = RecordKind::subscribed, .value = request.token});
-  }
-
   const unsigned index_;
   FilterTable& filters_;
   RetainedStore retained_;
   RetainedWalks walks_;
   Counters& counters_;
-  FrontEndPort& outlet_;
+  FrontEndPort& frontEnds_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;
 };

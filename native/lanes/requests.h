@@ -1,0 +1,121 @@
+// What a front end asks the shards for, and the sessions that front ends hand each other.
+//
+// `key` of a session: session-table.h. `share`: the key of a share at the worker that gets the record; its key at the
+// sender is `senderShare` (topics/share.h).
+#pragma once
+#include <vector>
+
+#include "../messages/subscribe-request.h"
+#include "../sessions/session-parcel.h"
+#include "record.h"
+
+namespace rally {
+
+using FilterText = std::vector<uint8_t>;
+inline std::unique_ptr<FilterText> toFilterText(Bytes text) {
+  return std::make_unique<FilterText>(text.begin(), text.end());
+}
+
+namespace request {
+
+// A message for the owner of its topic, who acknowledges it if its QoS is not 0.
+struct Publish {
+  uint8_t kind = 0;
+  uint8_t qos = 0;
+  uint16_t packetId = 0;
+  uint32_t connection = 0;
+  uint32_t generation = 0;  // of the connection
+  Carried<Message> carried;
+  uint64_t topicHash = 0;
+};
+
+// The sender has its first subscriber of a filter.
+struct AddRoute {
+  uint8_t kind = 0;
+  Carried<FilterText> carried;
+};
+
+// The sender has no subscriber of a filter any more.
+struct RemoveRoute {
+  uint8_t kind = 0;
+  Carried<FilterText> carried;
+};
+
+// Behind the routes of a SUBSCRIBE.
+struct Subscribe {
+  uint8_t kind = 0;
+  Carried<SubscribeRequest> carried;
+};
+
+// The session has sent the retained messages that it had got.
+struct RetainedMore {
+  uint8_t kind = 0;
+  uint64_t session = 0;
+};
+
+// The session wants no more retained messages of a filter, or without one of any.
+struct RetainedStop {
+  uint8_t kind = 0;
+  uint64_t session = 0;
+  Carried<FilterText> carried;
+};
+
+// The session moves from worker `from` to the sender.
+struct MoveSession {
+  uint8_t kind = 0;
+  uint8_t from = 0;
+  uint64_t session = 0;
+};
+
+// Behind everything that the client of a session has sent, which leaves the sender for worker `to`.
+struct Flush {
+  uint8_t kind = 0;
+  uint8_t to = 0;
+  uint64_t session = 0;
+};
+
+// The members of a share at the sender.
+struct ShareRoute {
+  uint8_t kind = 0;
+  bool isOver = false;  // there are none
+  uint32_t senderShare = 0;
+  uint32_t connected = 0;  // members with a connection ...
+  uint32_t able = 0;       // ... and those whose session waits for them
+  Carried<FilterText> carried;
+};
+
+// The sender has given no member this message of a share.
+struct Reshare {
+  uint8_t kind = 0;
+  bool isFull = false;  // no member has room
+  uint32_t share = 0;
+  Carried<Message> carried;
+};
+
+// A member at the sender has room again.
+struct ShareReady {
+  uint8_t kind = 0;
+  uint32_t share = 0;
+};
+
+// A member at the sender has lost its connection: is another one connected?
+struct MemberLeft {
+  uint8_t kind = 0;
+  uint32_t share = 0;
+  uint64_t session = 0;
+};
+
+// What a session holds, from front end to front end.
+struct Parcel {
+  uint8_t kind = 0;
+  Carried<SessionParcel> carried;
+};
+
+}  // namespace request
+
+using Request =
+    RecordOf<request::Publish, request::AddRoute, request::RemoveRoute, request::Subscribe, request::RetainedMore,
+             request::RetainedStop, request::MoveSession, request::Flush, request::ShareRoute, request::Reshare,
+             request::ShareReady, request::MemberLeft, request::Parcel>;
+
+}  // namespace rally

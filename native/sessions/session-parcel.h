@@ -1,0 +1,17 @@
+// The part of a session that goes along when its client comes back on another worker.
+#pragma once
+#include "delivery-queue.h"
+#include "packet-id-set.h"
+#include "window.h"
+
+namespace rally {
+
+struct SessionParcel {
+  uint64_t key = 0;
+  Window window;
+  DeliveryQueue queue;
+  PacketIdSet received;
+  uint64_t retainedShards = 0;
+};
+
+}  // namespace rally
