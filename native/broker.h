@@ -27,7 +27,7 @@ class Broker {
 
   uint64_t total(Counter counter) const {
     uint64_t sum = 0;
-    for (const auto& engine : engines_) sum += engine->counters.get(counter);
+    for (const auto& engine : engines_) sum += engine->counters().get(counter);
     return sum;
   }
 

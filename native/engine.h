@@ -24,37 +24,41 @@ namespace rally {
 class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Outlet {
  public:
   Engine(unsigned index, Lanes& lanes, const Limits& limits, uint64_t hashSeed)
-      : frontEnd(limits, counters, *this),
-        subscriptions(index, lanes.workers(), filters_, sessions_, sharing_, frontEnd, counters, *this),
-        moves(lanes.workers(), sessions_, frontEnd.events, counters, *this),
-        index_(index),
+      : index_(index),
         workers_(lanes.workers()),
         lanes_(lanes),
         filters_(hashSeed),
-        shard_(index, lanes.workers(), filters_, limits, hashSeed, counters, *this),
-        matcher_(frontEnd.outbound),
-        sharing_(lanes.workers(), filters_, sessions_, frontEnd.outbound, counters, *this) {}
+        frontEnd_(limits, counters_, *this),
+        sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
+        subscriptions_(index, workers_, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
+        moves_(workers_, sessions_, frontEnd_.events(), counters_, *this),
+        matcher_(frontEnd_.outbound()),
+        shard_(index, workers_, filters_, limits, hashSeed, counters_, *this) {}
 
   unsigned index() const { return index_; }
   Doorbell& doorbell() { return lanes_.doorbell(index_); }
+  Counters& counters() { return counters_; }
+  FrontEnd& frontEnd() { return frontEnd_; }
+  Subscriptions& subscriptions() { return subscriptions_; }
+  SessionMoves& moves() { return moves_; }
 
   // --- one turn of the event loop -----------------------------------------------------------------
 
   void beginTurn(uint64_t nowMs) {
     nowMs_ = nowMs;
-    frontEnd.setNow(nowMs);
+    frontEnd_.setNow(nowMs);
     shard_.setNow(nowMs);
   }
 
   // Once a second.
   void tick() {
-    frontEnd.tick();
+    frontEnd_.tick();
     shard_.tick();
   }
 
   // Takes what came over the lanes, and goes on with the connections that waited for room in them.
   void drainLanes() {
-    frontEnd.takeLeave();
+    frontEnd_.takeLeave();
     eachOther([&](unsigned worker) {
       Lane<ShardRecord>& lane = lanes_.deliveries(worker, index_);
       noteTaken(lane.drain(SIZE_MAX, [&](const ShardRecord& record) { takeDelivery(record, worker); }));
@@ -71,21 +75,21 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
       });
       commitLanes();
     }
-    frontEnd.resumeStalled();
+    frontEnd_.resumeStalled();
   }
 
   // Writes the outboxes and hands the lanes over. Afterwards the worker may sleep if !hasWork().
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
-    frontEnd.outbound.flush();
-    subscriptions.askForRetained();
+    frontEnd_.outbound().flush();
+    subscriptions_.askForRetained();
     sharing_.settle();
     commitLanes();
   }
 
   bool hasWork() {
-    bool hasWork = frontEnd.outbound.isDirty() || frontEnd.outbound.hasAsking() || frontEnd.hasLeft() ||
-                   !frontEnd.events.empty() || (frontEnd.hasStalled() && !isCrowded());
+    bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||
+                   !frontEnd_.events().empty() || (frontEnd_.hasStalled() && !isCrowded());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     eachOther([&](unsigned worker) {
@@ -108,7 +112,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // A session outlives its connection until accept() says otherwise. One that is there already stays.
   Session& createSession(uint64_t key, bool isHost = false) {
     if (Session* known = sessions_.find(key)) return *known;
-    if (!isHost) counters.add(Counter::sessions);
+    if (!isHost) counters_.add(Counter::sessions);
     Session& session = sessions_.create(key);
     session.isHost = isHost;
     return session;
@@ -116,27 +120,22 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   void destroySession(Session& session) override {
     const std::vector<Delivery> heritage = sharing_.takeAll(session);
-    subscriptions.removeAll(session);
-    if (session.connection) frontEnd.end(*session.connection, Reason::unspecifiedError);
-    counters.subtract(Counter::queued, session.queue.size());
-    if (!session.isHost) counters.subtract(Counter::sessions);
+    subscriptions_.removeAll(session);
+    if (session.connection) frontEnd_.end(*session.connection, Reason::unspecifiedError);
+    counters_.subtract(Counter::queued, session.queue.size());
+    if (!session.isHost) counters_.subtract(Counter::sessions);
     sessions_.remove(session);
     sharing_.reshare(heritage);
   }
 
   // All connections are gone with the thread that had them; what the sessions hold stays.
   void abandonConnections() {
-    frontEnd.eachConnection([&](Connection& connection) { frontEnd.gone(connection); });
-    frontEnd.takeLeave();
-    frontEnd.eachConnection([&](Connection& connection) { frontEnd.release(connection); });
-    frontEnd.events.clear();
-    subscriptions.abandonPending();
+    frontEnd_.eachConnection([&](Connection& connection) { frontEnd_.gone(connection); });
+    frontEnd_.takeLeave();
+    frontEnd_.eachConnection([&](Connection& connection) { frontEnd_.release(connection); });
+    frontEnd_.events().clear();
+    subscriptions_.abandonPending();
   }
-
-  Counters counters;
-  FrontEnd frontEnd;
-  Subscriptions subscriptions;
-  SessionMoves moves;
 
  private:
   // Records taken from each lane at once, and how often in a turn before the outboxes are written.
@@ -162,7 +161,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
       shard_.publish(publication, source, index_);
       return;
     }
-    counters.add(Counter::handedOver);
+    counters_.add(Counter::handedOver);
     lanes_.requests(index_, owner)
         .push(request::Publish{.qos = source.qos,
                                .packetId = source.packetId,
@@ -179,7 +178,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   void takeRequest(const Request& request, unsigned from) {
     request.visit([&](const auto& asked) {
-      if constexpr (std::is_same_v<decltype(asked), const request::Parcel&>) moves.onParcel(asked.carried.take());
+      if constexpr (std::is_same_v<decltype(asked), const request::Parcel&>) moves_.onParcel(asked.carried.take());
       else shard_.take(asked, from);
     });
   }
@@ -206,8 +205,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   void acknowledge(const Source& source, Reason reason) {
-    if (frontEnd.acknowledge(source, reason) || source.qos != 2) return;
-    if (Session* session = sessions_.find(source.session)) frontEnd.acknowledgeLate(*session, source.packetId, reason);
+    if (frontEnd_.acknowledge(source, reason) || source.qos != 2) return;
+    if (Session* session = sessions_.find(source.session)) frontEnd_.acknowledgeLate(*session, source.packetId, reason);
   }
 
   void answer(unsigned worker, const ShardRecord& record) override {
@@ -236,29 +235,29 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void take(const delivery::Acknowledge& each, unsigned) {
     acknowledge({each.connection, each.generation, each.packetId, each.qos, each.session}, each.reason);
   }
-  void take(const delivery::Subscribed& each, unsigned shard) { subscriptions.onSubscribed(each.token, shard); }
-  void take(const delivery::RetainedFound& each, unsigned) { subscriptions.onRetainedFound(each); }
+  void take(const delivery::Subscribed& each, unsigned shard) { subscriptions_.onSubscribed(each.token, shard); }
+  void take(const delivery::RetainedFound& each, unsigned) { subscriptions_.onRetainedFound(each); }
   void take(const delivery::RetainedWaits& each, unsigned shard) {
-    subscriptions.onRetainedState(each.session, shard, true);
+    subscriptions_.onRetainedState(each.session, shard, true);
   }
   void take(const delivery::RetainedDone& each, unsigned shard) {
-    subscriptions.onRetainedState(each.session, shard, false);
+    subscriptions_.onRetainedState(each.session, shard, false);
   }
-  void take(const delivery::Departing& each, unsigned shard) { moves.onDeparting(each.session, shard, each.to); }
-  void take(const delivery::Arriving& each, unsigned shard) { moves.onArriving(each.session, shard); }
-  void take(const delivery::Flushed& each, unsigned) { moves.onFlushed(each.session, each.to); }
+  void take(const delivery::Departing& each, unsigned shard) { moves_.onDeparting(each.session, shard, each.to); }
+  void take(const delivery::Arriving& each, unsigned shard) { moves_.onArriving(each.session, shard); }
+  void take(const delivery::Flushed& each, unsigned) { moves_.onFlushed(each.session, each.to); }
 
   // Whether the message has expired on its way here.
   bool isLate(const Publication& publication) {
     if (!hasPassed(publication.expiresAtMs, nowMs_)) return false;
-    counters.add(Counter::droppedExpired);
+    counters_.add(Counter::droppedExpired);
     return true;
   }
 
   // --- lanes --------------------------------------------------------------------------------------
 
   void ring(unsigned worker) {
-    if (lanes_.doorbell(worker).ring()) counters.add(Counter::doorbells);
+    if (lanes_.doorbell(worker).ring()) counters_.add(Counter::doorbells);
   }
 
   void commitLanes() {
@@ -266,14 +265,14 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
       const bool hasRequests = lanes_.requests(index_, worker).commit();
       const bool hasDeliveries = lanes_.deliveries(index_, worker).commit();
       if (!hasRequests && !hasDeliveries) return;
-      counters.add(Counter::laneBatches);
+      counters_.add(Counter::laneBatches);
       ring(worker);
     });
   }
 
   // True when there were any.
   bool noteTaken(size_t records) {
-    if (records > 0) counters.add(Counter::laneRecords, records);
+    if (records > 0) counters_.add(Counter::laneRecords, records);
     return records > 0;
   }
 
@@ -284,14 +283,19 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     return isCrowded;
   }
 
+  // In the order in which they need each other.
   const unsigned index_;
   const unsigned workers_;
   Lanes& lanes_;
+  Counters counters_;
   FilterTable filters_;
-  Shard shard_;
   SessionTable sessions_;
-  Matcher matcher_;
+  FrontEnd frontEnd_;
   Sharing sharing_;
+  Subscriptions subscriptions_;
+  SessionMoves moves_;
+  Matcher matcher_;
+  Shard shard_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;
 };

@@ -25,11 +25,11 @@ struct ConnectionTerms {
 class FrontEnd : public Outbound::ConnectionEnder {
  public:
   FrontEnd(const Limits& limits, Counters& counters, ShardPort& shards)
-      : outbound(limits, counters, *this),
-        limits_(limits),
+      : limits_(limits),
         counters_(counters),
         shards_(shards),
-        incoming_(limits, counters, shards, outbound, *this) {}
+        outbound_(limits, counters, *this),
+        incoming_(limits, counters, shards, outbound_, *this) {}
 
   Connection& open(Transport& transport, bool isHost = false) {
     const uint32_t slot = connections_.add();
@@ -49,7 +49,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void setNow(uint64_t nowMs) {
     nowMs_ = nowMs;
     incoming_.setNow(nowMs);
-    outbound.setNow(nowMs);
+    outbound_.setNow(nowMs);
   }
 
   // Bytes of the stream, in order.
@@ -59,7 +59,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.lastReceivedMs = nowMs_;
     const Reason reason = connection.input.feed(chunk, rulesOf(connection), FrameSink{*this, connection});
     if (reason == Reason::packetTooLarge && connection.phase == Phase::awaitingConnect && beginsConnectOf5(chunk)) {
-      outbound.send(connection, connectTooLarge);  // 5.0, 3.2.2.2
+      outbound_.send(connection, connectTooLarge);  // 5.0, 3.2.2.2
     }
     afterInput(connection, reason);
   }
@@ -104,8 +104,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     session.receivedBefore = session.received;
     session.window.restart();
     shards_.presenceChanged(session);
-    outbound.send(connection, connack);
-    outbound.pump(session);
+    outbound_.send(connection, connack);
+    outbound_.pump(session);
   }
 
   // Ends a connection that broke a rule or a bound; the control plane says goodbye and closes it.
@@ -114,7 +114,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool wasConnected = connection.phase == Phase::connected;
     detach(connection);
     setPhase(connection, Phase::ending);
-    events.push_back({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
+    events_.push_back({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
   }
 
   // Closes a connection once its outbox is written.
@@ -122,7 +122,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (connection.phase >= Phase::closing) return;
     detach(connection);
     if (connection.phase != Phase::ending) setPhase(connection, Phase::ending);
-    outbound.markDirty(connection);
+    outbound_.markDirty(connection);
   }
 
   // The socket is no more. What follows from it waits for takeLeave(): a write that fails comes here in the
@@ -143,18 +143,18 @@ class FrontEnd : public Outbound::ConnectionEnder {
       takeLast(connection);
       detach(connection);
       setPhase(connection, Phase::gone);
-      outbound.forget(connection);
+      outbound_.forget(connection);
       if (connection.isStalled) std::erase(stalled_, &connection);
       if (!connection.isHost) {
         counters_.add(Counter::connectionsClosed);
         counters_.subtract(Counter::connections);
       }
-      events.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
+      events_.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
     }
   }
 
   void release(Connection& connection) {
-    outbound.forget(connection);
+    outbound_.forget(connection);
     connections_.remove(connection.slot);
   }
 
@@ -207,8 +207,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
-  Outbound outbound;
-  std::vector<Event> events;
+  Outbound& outbound() { return outbound_; }
+  // For the packet control of this worker, which takes them between two frames.
+  std::vector<Event>& events() { return events_; }
 
  private:
   struct FrameSink {
@@ -306,7 +307,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       case PacketType::pubcomp: return incoming_.onAcknowledgement(connection, type, first, body);
       case PacketType::pingreq:
         if ((first & 0x0f) != 0 || !body.empty()) return fail(connection, Reason::malformedPacket);
-        outbound.send(connection, pingresp);  // [MQTT-3.12.4-1]
+        outbound_.send(connection, pingresp);  // [MQTT-3.12.4-1]
         return Flow::next;
       case PacketType::subscribe:
       case PacketType::unsubscribe:
@@ -329,7 +330,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   Flow toControlPlane(Connection& connection, uint8_t first, Bytes body) {
-    events.push_back({EventKind::packet, first, Reason::success, connection.slot, 0, {body.begin(), body.end()}});
+    events_.push_back({EventKind::packet, first, Reason::success, connection.slot, 0, {body.begin(), body.end()}});
     return Flow::pause;
   }
 
@@ -358,8 +359,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
   const Limits& limits_;
   Counters& counters_;
   ShardPort& shards_;
+  Outbound outbound_;
   Incoming incoming_;
   Slab<Connection> connections_;
+  std::vector<Event> events_;
   std::vector<Connection*> stalled_;
   std::vector<Connection*> left_;
   uint32_t generations_ = 0;

@@ -79,7 +79,7 @@ class Subscriptions {
   // The SUBACK is in the outbox: what has waited behind it follows (5.0, 3.8.4).
   void endSubscribe(Session& session) {
     session.isSubscribing = false;
-    frontEnd_.outbound.pump(session);
+    frontEnd_.outbound().pump(session);
   }
 
   bool isSubscribed(Session& session, Bytes text) {
@@ -125,15 +125,15 @@ class Subscriptions {
     if (--pending.shardsLeft > 0) return;
     if (session) settle(*session, pending.filters);
     pending_.erase(found);
-    frontEnd_.events.push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
+    frontEnd_.events().push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
   }
 
   void onRetainedFound(const delivery::RetainedFound& found) {
     MessageRef message = found.carried.take();
     Session* session = sessions_.find(found.session);
     if (!session) return;
-    frontEnd_.outbound.deliverRetained(*session, std::move(message), found.qos, found.subscriptionId);
-    frontEnd_.outbound.pump(*session);
+    frontEnd_.outbound().deliverRetained(*session, std::move(message), found.qos, found.subscriptionId);
+    frontEnd_.outbound().pump(*session);
   }
 
   void onRetainedState(uint64_t key, unsigned shard, bool hasMore) {
@@ -145,12 +145,12 @@ class Subscriptions {
     const uint64_t bit = uint64_t(1) << shard;
     session->retainedShards = hasMore ? session->retainedShards | bit : session->retainedShards & ~bit;
     session->askedShards &= ~bit;
-    frontEnd_.outbound.pump(*session);
+    frontEnd_.outbound().pump(*session);
   }
 
   // At the end of a turn: for the sessions that have sent the retained messages they had got.
   void askForRetained() {
-    for (const uint64_t key : frontEnd_.outbound.takeAsking()) {
+    for (const uint64_t key : frontEnd_.outbound().takeAsking()) {
       Session* session = sessions_.find(key);
       if (!session || session->queue.retained() > 0) continue;
       const uint64_t shards = session->retainedShards & ~std::exchange(session->askedShards, session->retainedShards);

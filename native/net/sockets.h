@@ -118,7 +118,8 @@ class SocketTransport : public Transport {
     const Bytes before = Bytes(head).first(headBytes);
     const ssize_t sent = socket.unsent ? 0 : send(socket, before, connection.outbox, 0);
     if (sent < 0) abort(connection);
-    else if (size_t(sent) == headBytes + connection.outbox.bytes()) connection.outbox.clear(frontEnd_.outbound.arena());
+    else if (size_t(sent) == headBytes + connection.outbox.bytes())
+      connection.outbox.clear(frontEnd_.outbound().arena());
     else writeLater(connection, socket, before, size_t(sent));
   }
 
@@ -137,7 +138,7 @@ class SocketTransport : public Transport {
     Socket& socket = socketOf(connection);
     connection.socket = nullptr;
     socket.connection = nullptr;
-    if (socket.unsent) socket.unsent->outbox.clear(frontEnd_.outbound.arena());
+    if (socket.unsent) socket.unsent->outbox.clear(frontEnd_.outbound().arena());
     uv_close(reinterpret_cast<uv_handle_t*>(&socket.poll), [](uv_handle_t* handle) {
       auto* closed = static_cast<Socket*>(handle->data);
       closed->transport->openHandles_--;
@@ -232,12 +233,12 @@ class SocketTransport : public Transport {
     socket->connection = &connection;
     connection.socket = socket;
     const std::string address = remoteAddress(fd);
-    frontEnd_.events.push_back({EventKind::opened,
-                                socket->webSocket != nullptr,
-                                Reason::success,
-                                connection.slot,
-                                0,
-                                {address.begin(), address.end()}});
+    frontEnd_.events().push_back({EventKind::opened,
+                                  socket->webSocket != nullptr,
+                                  Reason::success,
+                                  connection.slot,
+                                  0,
+                                  {address.begin(), address.end()}});
     watch(*socket);
   }
 
@@ -339,7 +340,7 @@ class SocketTransport : public Transport {
     };
     const size_t total = before.size() + outbox.bytes() - skipped;
     add(before.data(), before.size());
-    outbox.eachChunk(frontEnd_.outbound.arena(), add);
+    outbox.eachChunk(frontEnd_.outbound().arena(), add);
     if (pieces_.size() > 1 && total <= gatherBytesMax) gather();
     msghdr message{};
     message.msg_iov = pieces_.data();
@@ -385,7 +386,7 @@ class SocketTransport : public Transport {
     }
     unsent.sent += size_t(sent);
     if (unsent.sent < unsent.before.size() + unsent.outbox.bytes()) return;
-    unsent.outbox.clear(frontEnd_.outbound.arena());
+    unsent.outbox.clear(frontEnd_.outbound().arena());
     if (!unsent.after.empty()) {
       unsent.before = std::exchange(unsent.after, {});
       unsent.sent = 0;
@@ -394,7 +395,7 @@ class SocketTransport : public Transport {
     if (unsent.isLast) shutdown(socket.fd, SHUT_WR);
     socket.unsent = nullptr;
     watch(socket);
-    if (connection.isBlocked) frontEnd_.outbound.unblocked(connection);
+    if (connection.isBlocked) frontEnd_.outbound().unblocked(connection);
   }
 
   uv_loop_t* const loop_;

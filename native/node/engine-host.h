@@ -27,12 +27,12 @@ class EngineHost {
   EngineHost(napi_env env, Engine& ownEngine, napi_value handlers)
       : engine(ownEngine),
         script(env, handlers),
-        hostTransport(script, engine.frontEnd),
-        sockets(loopOf(env), engine.frontEnd),
+        hostTransport(script, engine.frontEnd()),
+        sockets(loopOf(env), engine.frontEnd()),
         env_(env) {
     updateNow();
-    engine.frontEnd.outbound.addTransport(hostTransport);
-    engine.frontEnd.outbound.addTransport(sockets);
+    engine.frontEnd().outbound().addTransport(hostTransport);
+    engine.frontEnd().outbound().addTransport(sockets);
     uv_loop_t* loop = loopOf(env);
     uv_prepare_init(loop, &prepare_);
     uv_check_init(loop, &check_);
@@ -95,9 +95,9 @@ class EngineHost {
 
   // Gives back to the system what a storm of connections or many subscriptions have left free, once it is over.
   void trimWhenQuiet() {
-    const uint64_t turnover = engine.counters.get(Counter::connectionsOpened) +
-                              engine.counters.get(Counter::connectionsClosed);
-    const uint64_t subscriptions = engine.counters.get(Counter::subscriptions);
+    const uint64_t turnover = engine.counters().get(Counter::connectionsOpened) +
+                              engine.counters().get(Counter::connectionsClosed);
+    const uint64_t subscriptions = engine.counters().get(Counter::subscriptions);
     const bool isQuiet = turnover == turnoverSeen_ && subscriptions == subscriptionsSeen_;
     subscriptionsMost_ = std::max(subscriptionsMost_, subscriptions);
     if (isQuiet &&
@@ -128,13 +128,13 @@ class EngineHost {
 
   // Events may bring about further events: all are handed over before the outboxes are written.
   void dispatchEvents() {
-    std::vector<Event>& events = engine.frontEnd.events;
+    std::vector<Event>& events = engine.frontEnd().events();
     while (!events.empty()) {
       std::vector<Event> batch;
       batch.swap(events);
       for (const Event& event : batch) {
         script.onEvent(event);
-        if (event.kind == EventKind::gone) engine.frontEnd.release(engine.frontEnd.connection(event.slot));
+        if (event.kind == EventKind::gone) engine.frontEnd().release(engine.frontEnd().connection(event.slot));
       }
     }
   }
@@ -157,12 +157,12 @@ class EngineHost {
   static void onCleanup(napi_async_cleanup_hook_handle, void* data) {
     auto* host = static_cast<EngineHost*>(data);
     host->sockets.stopListening();
-    host->engine.frontEnd.eachConnection([&](Connection& connection) {
+    host->engine.frontEnd().eachConnection([&](Connection& connection) {
       if (connection.transport == &host->sockets) host->sockets.abort(connection);
     });
     uv_walk(loopOf(host->env_), closeLeftSocket, host);
-    host->engine.frontEnd.outbound.removeTransport(host->hostTransport);
-    host->engine.frontEnd.outbound.removeTransport(host->sockets);
+    host->engine.frontEnd().outbound().removeTransport(host->hostTransport);
+    host->engine.frontEnd().outbound().removeTransport(host->sockets);
     host->engine.abandonConnections();
     for (uv_handle_t* handle : host->handles()) {
       host->openHandles_++;

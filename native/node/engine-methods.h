@@ -37,7 +37,7 @@ struct Call {
   bool truth(size_t index) const { return truthOf(env, arguments[index]); }
   std::string text(size_t index) const { return textOf(env, arguments[index]); }
   Bytes bytes(size_t index) const { return bytesOf(env, arguments[index]); }
-  FrontEnd& frontEnd() const { return host->engine.frontEnd; }
+  FrontEnd& frontEnd() const { return host->engine.frontEnd(); }
   Connection& connection(size_t index) const { return frontEnd().connection(slot(index)); }
 };
 
@@ -69,7 +69,7 @@ inline napi_value resume(napi_env env, napi_callback_info info) {
 
 inline napi_value send(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
-  call.frontEnd().outbound.send(call.connection(0), call.bytes(1));
+  call.frontEnd().outbound().send(call.connection(0), call.bytes(1));
   return nullptr;
 }
 
@@ -120,14 +120,14 @@ inline napi_value sessions(napi_env env, napi_callback_info info) {
 inline napi_value moveSessionHere(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   if (Session* session = call.host->engine.findSession(call.integer(0))) {
-    call.host->engine.moves.begin(*session, unsigned(call.integer(1)));
+    call.host->engine.moves().begin(*session, unsigned(call.integer(1)));
   }
   return nullptr;
 }
 
 inline napi_value nextToken(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
-  return toNumber(env, double(call.host->engine.subscriptions.nextToken()));
+  return toNumber(env, double(call.host->engine.subscriptions().nextToken()));
 }
 
 inline napi_value subscribe(napi_env env, napi_callback_info info) {
@@ -137,20 +137,21 @@ inline napi_value subscribe(napi_env env, napi_callback_info info) {
   const std::string filter = call.text(1);
   const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)),
                                     uint32_t(call.integer(6))};
-  return toBoolean(env, call.host->engine.subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(7)));
+  return toBoolean(env,
+                   call.host->engine.subscriptions().subscribe(*session, bytesOf(filter), options, call.integer(7)));
 }
 
 inline napi_value finishSubscribe(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
-  if (session) call.host->engine.subscriptions.finishSubscribe(*session, call.integer(1));
+  if (session) call.host->engine.subscriptions().finishSubscribe(*session, call.integer(1));
   return nullptr;
 }
 
 inline napi_value endSubscribe(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
   if (Session* session = call.host->engine.findSession(call.integer(0)))
-    call.host->engine.subscriptions.endSubscribe(*session);
+    call.host->engine.subscriptions().endSubscribe(*session);
   return nullptr;
 }
 
@@ -158,14 +159,14 @@ inline napi_value isSubscribed(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
   const std::string filter = call.text(1);
-  return toBoolean(env, session && call.host->engine.subscriptions.isSubscribed(*session, bytesOf(filter)));
+  return toBoolean(env, session && call.host->engine.subscriptions().isSubscribed(*session, bytesOf(filter)));
 }
 
 inline napi_value unsubscribe(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
   const std::string filter = call.text(1);
-  return toBoolean(env, session && call.host->engine.subscriptions.unsubscribe(*session, bytesOf(filter)));
+  return toBoolean(env, session && call.host->engine.subscriptions().unsubscribe(*session, bytesOf(filter)));
 }
 
 // [filter, QoS, No Local, Retain As Published, subscription identifier] for each subscription.

@@ -14,7 +14,7 @@ class HostTransport : public Transport {
   HostTransport(Script& script, FrontEnd& frontEnd) : script_(script), frontEnd_(frontEnd) {}
 
   void write(Connection& connection) override {
-    Arena& arena = frontEnd_.outbound.arena();
+    Arena& arena = frontEnd_.outbound().arena();
     connection.outbox.eachChunk(
         arena, [&](const uint8_t* bytes, size_t size) { bytes_.insert(bytes_.end(), bytes, bytes + size); });
     connection.outbox.clear(arena);

@@ -37,7 +37,7 @@ class FakeTransport : public rally::Transport {
   enum class Kind : uint8_t { tcp, webSocket };
 
   FakeTransport(rally::FrontEnd& frontEnd, Kind kind) : frontEnd_(frontEnd), kind_(kind) {
-    frontEnd.outbound.addTransport(*this);
+    frontEnd.outbound().addTransport(*this);
   }
 
   void write(rally::Connection& connection) override {
@@ -80,7 +80,7 @@ class FakeTransport : public rally::Transport {
     if (!link) return;
     link->connection = nullptr;
     link->isClosing = false;
-    link->unsentChunks.clear(frontEnd_.outbound.arena());
+    link->unsentChunks.clear(frontEnd_.outbound().arena());
     link->unsent.clear();
     connection.socket = nullptr;
     frontEnd_.gone(connection);
@@ -95,8 +95,8 @@ class FakeTransport : public rally::Transport {
     link.unsent.erase(0, taken);
     if (link.room != SIZE_MAX) link.room -= taken;
     if (!link.unsent.empty() || !link.connection->isBlocked) return;
-    link.unsentChunks.clear(frontEnd_.outbound.arena());
-    frontEnd_.outbound.unblocked(*link.connection);
+    link.unsentChunks.clear(frontEnd_.outbound().arena());
+    frontEnd_.outbound().unblocked(*link.connection);
   }
 
  private:
@@ -110,7 +110,7 @@ class FakeTransport : public rally::Transport {
 
   void carryOut(rally::Connection& connection) {
     Link& link = *linkOf(connection);
-    rally::Arena& arena = frontEnd_.outbound.arena();
+    rally::Arena& arena = frontEnd_.outbound().arena();
     if (link.writesFail) {
       sever(connection);
       return;

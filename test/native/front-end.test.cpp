@@ -128,7 +128,7 @@ TEST("front end: a CONNECT that is too large is answered if its version is 5 and
     frontEnd.receive(connection, Bytes(fromHex(hex)));
     CHECK(connection.phase == Phase::ending);
     CHECK_EQ(connection.outbox.bytes(), isAnswered ? 5 : 0);
-    frontEnd.outbound.forget(connection);
+    frontEnd.outbound().forget(connection);
   }
 }
 
@@ -180,14 +180,15 @@ TEST("front end: a client whose CONNECT is never answered is ended, also when it
   frontEnd.setNow(9'000);
   frontEnd.resume(connection);
   frontEnd.receive(connection, Bytes(fromHex("f003 180000")));
-  CHECK_EQ(frontEnd.events.size(), 2);
+  CHECK_EQ(frontEnd.events().size(), 2);
   frontEnd.setNow(10'999);
   frontEnd.tick();
   CHECK(connection.phase == Phase::connecting);
   frontEnd.setNow(11'000);
   frontEnd.tick();
   CHECK(connection.phase == Phase::ending);
-  CHECK(frontEnd.events.back().kind == EventKind::ended && frontEnd.events.back().reason == Reason::serverUnavailable);
+  CHECK(frontEnd.events().back().kind == EventKind::ended &&
+        frontEnd.events().back().reason == Reason::serverUnavailable);
   CHECK_EQ(counters.get(Counter::otherReceived), 2);
 }
 

@@ -35,7 +35,7 @@ bool isSubscribe(Bytes body, uint8_t version) {
 }  // namespace
 
 struct HandDrivenBroker::Worker {
-  Worker(rally::Engine& own, FakeTransport::Kind kind) : engine(own), transport(own.frontEnd, kind) {}
+  Worker(rally::Engine& own, FakeTransport::Kind kind) : engine(own), transport(own.frontEnd(), kind) {}
   rally::Engine& engine;
   FakeTransport transport;
   std::deque<std::function<void()>> tasks;
@@ -96,7 +96,7 @@ void HandDrivenBroker::open(const std::shared_ptr<Link>& link) {
   links_.push_back(link);
   post(link->worker, [this, link] {
     if (link->isCut) return;
-    rally::Connection& connection = engine(link->worker).frontEnd.open(transport(link->worker));
+    rally::Connection& connection = engine(link->worker).frontEnd().open(transport(link->worker));
     connection.socket = link.get();
     link->connection = &connection;
     link->isOpened = true;
@@ -108,7 +108,7 @@ void HandDrivenBroker::receive(Client& client, const Octets& bytes) {
   Worker& worker = *workers_[client.link->worker];
   finishTurn(worker);
   worker.isPolled = true;
-  if (client.link->connection) worker.engine.frontEnd.receive(*client.link->connection, Exact(bytes));
+  if (client.link->connection) worker.engine.frontEnd().receive(*client.link->connection, Exact(bytes));
 }
 
 void HandDrivenBroker::makeRoom(Link& link, size_t bytes) {
@@ -145,10 +145,10 @@ void HandDrivenBroker::turn(unsigned worker) {
 
 void HandDrivenBroker::accept(Client& client, rally::Session& session) {
   const rally::ConnectionTerms terms{.version = client.options.version, .isPersistent = true};
-  engine(client.link->worker).frontEnd.accept(*client.link->connection, session, terms, {});
+  engine(client.link->worker).frontEnd().accept(*client.link->connection, session, terms, {});
 }
 void HandDrivenBroker::end(Client& client, rally::Reason reason) {
-  engine(client.link->worker).frontEnd.end(*client.link->connection, reason);
+  engine(client.link->worker).frontEnd().end(*client.link->connection, reason);
 }
 void HandDrivenBroker::destroy(rally::Session& session, unsigned worker) {
   finishTurn(*workers_[worker]);
@@ -266,14 +266,14 @@ void HandDrivenBroker::pollLink(Worker& worker, Link& link, size_t most) {
   const size_t size = std::min(most, link.toBroker.size());
   const Exact chunk(bytesOf(link.toBroker).first(size));
   link.toBroker.erase(0, size);
-  worker.engine.frontEnd.receive(*link.connection, chunk);
+  worker.engine.frontEnd().receive(*link.connection, chunk);
   worker.isPolled = true;
 }
 
 // --- the control plane ----------------------------------------------------------------------------
 
 void HandDrivenBroker::dispatch(Worker& worker) {
-  std::vector<rally::Event>& events = worker.engine.frontEnd.events;
+  std::vector<rally::Event>& events = worker.engine.frontEnd().events();
   while (!events.empty()) {
     std::vector<rally::Event> batch;
     batch.swap(events);
@@ -283,7 +283,7 @@ void HandDrivenBroker::dispatch(Worker& worker) {
 
 void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
   using rally::EventKind;
-  rally::FrontEnd& frontEnd = worker.engine.frontEnd;
+  rally::FrontEnd& frontEnd = worker.engine.frontEnd();
   switch (event.kind) {
     case EventKind::packet:
       if (const auto link = linkAt(worker, event.slot)) onPacket(worker, link, event.first, event.bytes);
@@ -291,7 +291,7 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
     case EventKind::ended: {
       rally::Connection& connection = frontEnd.connection(event.slot);
       if (connection.version >= 5 && event.first != 0)
-        frontEnd.outbound.send(connection, frameOf(0xe0, {uint8_t(event.reason), 0}));
+        frontEnd.outbound().send(connection, frameOf(0xe0, {uint8_t(event.reason), 0}));
       frontEnd.close(connection);
       if (const auto link = linkAt(worker, event.slot)) detach(link);
       break;
@@ -317,7 +317,7 @@ std::shared_ptr<Link> HandDrivenBroker::linkAt(const Worker& worker, uint32_t sl
 }
 
 void HandDrivenBroker::onPacket(Worker& worker, const std::shared_ptr<Link>& link, uint8_t first, Bytes body) {
-  rally::FrontEnd& frontEnd = worker.engine.frontEnd;
+  rally::FrontEnd& frontEnd = worker.engine.frontEnd();
   const uint8_t version = link->client->options.version;
   rally::Session* session = link->connection->session;
   switch (first >> 4) {
@@ -339,9 +339,9 @@ void HandDrivenBroker::onPacket(Worker& worker, const std::shared_ptr<Link>& lin
         refuse(link);
         break;
       }
-      const bool existed = worker.engine.subscriptions.unsubscribe(*session, filter);
+      const bool existed = worker.engine.subscriptions().unsubscribe(*session, filter);
       if (version >= 5) appendOctets(answer, {0, uint8_t(existed ? 0 : 0x11)});
-      frontEnd.outbound.send(*link->connection, frameOf(0xb0, answer));
+      frontEnd.outbound().send(*link->connection, frameOf(0xb0, answer));
       frontEnd.resume(*link->connection);
       break;
     }
@@ -351,14 +351,14 @@ void HandDrivenBroker::onPacket(Worker& worker, const std::shared_ptr<Link>& lin
 }
 
 void HandDrivenBroker::refuse(const std::shared_ptr<Link>& link) {
-  engine(link->worker).frontEnd.close(*link->connection);
+  engine(link->worker).frontEnd().close(*link->connection);
   detach(link);
 }
 
 void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session,
                                    Bytes body, uint8_t version) {
   rally::Engine& engine = worker.engine;
-  const uint64_t token = engine.subscriptions.nextToken();
+  const uint64_t token = engine.subscriptions().nextToken();
   rally::Reader reader(body);
   Octets suback;
   appendU16(suback, reader.u16());
@@ -373,17 +373,17 @@ void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& 
     const uint8_t bits = reader.u8();
     const rally::SubscriptionOptions options{uint8_t(bits & 3), (bits & 4) != 0, (bits & 8) != 0, uint8_t(bits >> 4),
                                              id};
-    engine.subscriptions.subscribe(session, filter, options, token);
+    engine.subscriptions().subscribe(session, filter, options, token);
     suback.push_back(bits & 3);
   }
   worker.subscribes[token] = [&engine, link, suback, key = session.key] {
     rally::Session* subscribed = engine.findSession(key);
     const bool isThere = subscribed && link->connection && link->connection->session == subscribed;
-    if (isThere) engine.frontEnd.outbound.send(*link->connection, frameOf(0x90, suback));
-    if (subscribed) engine.subscriptions.endSubscribe(*subscribed);
-    if (isThere) engine.frontEnd.resume(*link->connection);
+    if (isThere) engine.frontEnd().outbound().send(*link->connection, frameOf(0x90, suback));
+    if (subscribed) engine.subscriptions().endSubscribe(*subscribed);
+    if (isThere) engine.frontEnd().resume(*link->connection);
   };
-  engine.subscriptions.finishSubscribe(session, token);
+  engine.subscriptions().finishSubscribe(session, token);
 }
 
 // --- the session directory ------------------------------------------------------------------------
@@ -400,7 +400,7 @@ void HandDrivenBroker::nextConnect(const std::string& name) {
     return;
   }
   post(former->worker, [this, name, link, former] {
-    if (former->connection) engine(former->worker).frontEnd.close(*former->connection);
+    if (former->connection) engine(former->worker).frontEnd().close(*former->connection);
     detach(former);
     place(name, link);
   });
@@ -441,12 +441,12 @@ void HandDrivenBroker::move(const std::string& name, const std::shared_ptr<Link>
     rally::Session& created = engine.createSession(key);
     for (const auto& [filter, old] : rows) {
       constexpr uint8_t neverRetained = 2;
-      engine.subscriptions.subscribe(created, bytesOf(filter),
-                                     {old.qos, old.noLocal, old.retainAsPublished, neverRetained, old.subscriptionId},
-                                     0);
+      engine.subscriptions().subscribe(created, bytesOf(filter),
+                                       {old.qos, old.noLocal, old.retainAsPublished, neverRetained, old.subscriptionId},
+                                       0);
     }
     workers_[link->worker]->arrivals[key] = [this, name, link] { finishAccept(name, link); };
-    engine.moves.begin(created, from);
+    engine.moves().begin(created, from);
   });
 }
 
@@ -460,9 +460,9 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
     const rally::ConnectionTerms terms{options.version,           options.keepAliveMs,       options.receiveMaximum,
                                        options.maximumPacketSize, options.topicAliasMaximum, options.isPersistent};
     rally::Connection& connection = *link->connection;
-    engine.frontEnd.accept(connection, *session, terms,
-                           frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
-    engine.frontEnd.resume(connection);
+    engine.frontEnd().accept(connection, *session, terms,
+                             frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
+    engine.frontEnd().resume(connection);
   } else if (!options.isPersistent) {
     endSession(record);
   }

@@ -358,7 +358,7 @@ TEST("reconnect: a publisher that comes back on another worker does not overtake
   Octets all;
   for (int i = 0; i < count; i++) appendOctets(all, encode({.topic = topic, .payload = std::to_string(i)}, 5));
   Connection* connection = publisher.link->connection;
-  broker.engine(0).frontEnd.receive(*connection, all);
+  broker.engine(0).frontEnd().receive(*connection, all);
   broker.advance(0, 5);
   publisher.connect(1);
   for (int i = 0; i < 40 && !publisher.isConnected; i++) {

@@ -162,10 +162,10 @@ TEST("retained: what is retained while a shard answers a SUBSCRIBE of many filte
   Client& subscriber = broker.connected("s", 0);
   std::string topic;
   for (int i = 0; topic.empty(); i++) {
-    const uint64_t before = broker.engine(1).counters.get(Counter::retained);
+    const uint64_t before = broker.engine(1).counters().get(Counter::retained);
     probe.publish("topic" + std::to_string(i), "old", 1, true);
     broker.settle();
-    if (broker.engine(1).counters.get(Counter::retained) > before) topic = "topic" + std::to_string(i);
+    if (broker.engine(1).counters().get(Counter::retained) > before) topic = "topic" + std::to_string(i);
   }
   std::vector<Subscribe> many = {{.filter = topic, .qos = 1}};
   for (int i = 0; i < 200; i++) many.push_back({.filter = "none/" + std::to_string(i) + "/+", .qos = 1});

@@ -41,7 +41,7 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
       appendOctets(chunk, encode({.topic = "room/1/temperature", .payload = std::string(64, 'x')}, 4));
     const double start = nowNs();
     for (int i = 0; i < chunksPerRound; i++) {
-      broker.engine(0).frontEnd.receive(*publisher.link->connection, chunk);
+      broker.engine(0).frontEnd().receive(*publisher.link->connection, chunk);
       broker.engine(0).endTurn();
       reader.link->toClient.clear();
     }
@@ -68,7 +68,7 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
   const auto subscribeAll = [&](int count, std::string (*filterOf)(int)) {
     const size_t start = heapBytes();
     const double startNs = nowNs();
-    for (int i = 0; i < count; i++) engine.subscriptions.subscribe(sessionOf(i), bytesOf(filterOf(i)), {}, 0);
+    for (int i = 0; i < count; i++) engine.subscriptions().subscribe(sessionOf(i), bytesOf(filterOf(i)), {}, 0);
     const double ns = (nowNs() - startNs) / count;
     const double bytes = double(heapBytes() - start) / count;
     std::printf("# %d filters like %s: %.1f bytes and %.0f ns each\n", count, filterOf(count / 2).c_str(), bytes, ns);
@@ -76,7 +76,7 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
   };
   CHECK(subscribeAll(exactCount, exactFilter) <= 150);
   CHECK(subscribeAll(wildcardCount, wildcardFilter) <= 150);
-  CHECK_EQ(engine.counters.get(Counter::subscriptions), size_t(exactCount + wildcardCount + 1));
+  CHECK_EQ(engine.counters().get(Counter::subscriptions), size_t(exactCount + wildcardCount + 1));
 
   // In turns, so that what else the machine does is the same for both; of each the best round.
   double aloneNs = 1e18;
@@ -90,11 +90,11 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
   CHECK(besideNs <= 1.5 * aloneNs);
 
   const double startNs = nowNs();
-  for (int i = 0; i < wildcardCount; i++) engine.subscriptions.unsubscribe(sessionOf(i), bytesOf(wildcardFilter(i)));
+  for (int i = 0; i < wildcardCount; i++) engine.subscriptions().unsubscribe(sessionOf(i), bytesOf(wildcardFilter(i)));
   // In an order that has nothing to do with that of their coming.
   for (int i = 0; i < exactCount; i++) {
     const int some = int(uint64_t(i) * 7'919 % exactCount);
-    engine.subscriptions.unsubscribe(sessionOf(some), bytesOf(exactFilter(some)));
+    engine.subscriptions().unsubscribe(sessionOf(some), bytesOf(exactFilter(some)));
   }
   const double left = double(heapBytes()) - double(empty);
   std::printf("# unsubscribing: %.0f ns each; %.0f KB of all that memory are left\n",
