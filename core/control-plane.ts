@@ -139,8 +139,7 @@ export class ControlPlane {
   /** Errors: NOT_RUNNING. */
   statistics(): Statistics {
     const values = this.#running.counters;
-    const entries = counterNames.map((name, index) => [name, values[index] ?? 0] as const);
-    return Object.fromEntries(entries) as Statistics;
+    return Object.fromEntries(counterNames.map((name, index) => [name, values[index]])) as Statistics;
   }
 
   /** Errors: NOT_RUNNING. */

@@ -8,7 +8,7 @@
 
 namespace rally {
 
-// Kept in the order of `counterNames` in core/data-plane/addon.ts.
+// In the order of `counterNames` in core/data-plane/addon.ts, which compares the names when it loads the addon.
 enum class Counter : uint8_t {
   connectionsOpened,
   connectionsClosed,
@@ -29,14 +29,14 @@ enum class Counter : uint8_t {
   laneBatches,       // times that a worker was shown new records, in its inbound lane, its outbound lane or both
   laneRecords,       // records taken from lanes
   doorbells,         // workers that slept and were woken
-  gauges,            // from here on: what is there now
-  connections = gauges,
+  connections,       // from here on: what is there now
   sessions,
   subscriptions,
   sharedSubscriptions,  // of those
   retained,
   queued,
   count,
+  gauges = connections,
 };
 
 class Counters {

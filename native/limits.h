@@ -1,8 +1,11 @@
-// The bounds of one worker's data plane. Defaults and reasons stand in core/config/limits.ts; the
-// values come from there when the broker is made.
+// The bounds of one worker's data plane, and what clients may send. Defaults and reasons are in core/config/limits.ts
+// and options.ts; the values come from there by name when the broker is made (`limitFields`).
 #pragma once
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace rally {
 
@@ -22,7 +25,7 @@ struct Limits {
   uint32_t outboxBytesMax = 1'048'576;
   uint32_t outboxMessagesMax = 1'000;
   uint32_t sessionQueueMessagesMax = 10'000;
-  uint32_t sessionQueueBytesMax = 16'777'216;
+  size_t sessionQueueBytesMax = 16'777'216;
   uint32_t inputBufferBytesMax = 262'144;
   size_t outboxTotalBytesMax = size_t(1) << 30;
   size_t retainedMessagesMax = 1'000'000;
@@ -38,6 +41,47 @@ struct Limits {
 
   // From CONNECT to CONNACK: what an authentication may take, and as much again for the session to come.
   uint64_t connectingTimeoutMs() const { return 2 * uint64_t(connectTimeoutMs); }
+};
+
+// A field that TypeScript sets: by its name there.
+struct LimitField {
+  const char* name;
+  bool (*set)(Limits& limits, double value);  // false: the field cannot hold the value
+};
+
+template <auto Field>
+constexpr LimitField limitField(const char* name) {
+  return {name, [](Limits& limits, double value) {
+            auto& field = limits.*Field;
+            using Value = std::remove_reference_t<decltype(field)>;
+            if (!(value >= 0 && value <= double(std::numeric_limits<Value>::max())) || value != std::floor(value))
+              return false;
+            field = Value(value);
+            return true;
+          }};
+}
+
+inline constexpr std::array limitFields = {
+    limitField<&Limits::maximumPacketSizeBytes>("maximumPacketSizeBytes"),
+    limitField<&Limits::connectPacketSizeBytesMax>("connectPacketSizeBytesMax"),
+    limitField<&Limits::connectTimeoutMs>("connectTimeoutMs"),
+    limitField<&Limits::receiveMaximum>("receiveMaximum"),
+    limitField<&Limits::inflightMax>("inflightMax"),
+    limitField<&Limits::topicAliasMaximum>("topicAliasMaximum"),
+    limitField<&Limits::outgoingTopicAliasesMax>("outgoingTopicAliasesMax"),
+    limitField<&Limits::topicLevelsMax>("topicLevelsMax"),
+    limitField<&Limits::maximumQos>("maximumQoS"),
+    limitField<&Limits::retainAvailable>("retainAvailable"),
+    limitField<&Limits::checksPayloadFormat>("checksPayloadFormat"),
+    limitField<&Limits::outboxBytesMax>("outboxBytesMax"),
+    limitField<&Limits::outboxMessagesMax>("outboxMessagesMax"),
+    limitField<&Limits::sessionQueueMessagesMax>("sessionQueueMessagesMax"),
+    limitField<&Limits::sessionQueueBytesMax>("sessionQueueBytesMax"),
+    limitField<&Limits::inputBufferBytesMax>("inputBufferBytesMax"),
+    limitField<&Limits::outboxTotalBytesMax>("outboxTotalBytesMax"),
+    limitField<&Limits::retainedMessagesMax>("retainedMessagesMax"),
+    limitField<&Limits::retainedBytesMax>("retainedBytesMax"),
+    limitField<&Limits::laneRecords>("laneRecords"),
 };
 
 }  // namespace rally

@@ -109,33 +109,6 @@ export interface BrokerOptions {
   readonly limits?: Partial<Limits>;
 }
 
-/** The resolved configuration. Plain data without functions, so that a worker can be handed a copy. */
-export interface BrokerConfig {
-  readonly host: string;
-  readonly port: number;
-  readonly path: string;
-  readonly tcpPort: number | false;
-  /** How many; 'auto' is resolved. */
-  readonly workers: number;
-  readonly logLevel: LogLevel;
-  readonly allowAnonymous: boolean;
-  readonly pages: boolean;
-  /** True when an `authenticate` hook or a method was given; they stay on the control plane. */
-  readonly authenticates: boolean;
-  readonly retainAvailable: boolean;
-  readonly wildcardSubscriptionAvailable: boolean;
-  readonly subscriptionIdentifiersAvailable: boolean;
-  readonly sharedSubscriptionAvailable: boolean;
-  readonly checksPayloadFormat: boolean;
-  readonly allowedOrigins: readonly string[];
-  readonly sysIntervalSeconds: number;
-  readonly responseTopicPrefix: string | undefined;
-  readonly serverReference: string | undefined;
-  readonly serverMoved: boolean;
-  readonly reasonStrings: ReasonStrings;
-  readonly limits: Limits;
-}
-
 /** The defaults that depend on nothing; the log level depends on who starts the broker. */
 export const defaultOptions = {
   host: '127.0.0.1',
@@ -157,3 +130,22 @@ export const defaultOptions = {
 } as const satisfies BrokerOptions;
 
 export const workersMax = 64;
+
+/** The options that are functions: they stay on the main thread. */
+type Hooks = 'authenticate' | 'authenticationMethods';
+/** What becomes something else, or has a default that depends on who asks. */
+type Resolved = Hooks | 'workers' | 'logLevel' | 'limits';
+
+/** The resolved configuration: each option with its value. Plain data, so that a worker can be handed a copy. */
+export type BrokerConfig = {
+  readonly [Name in Exclude<keyof BrokerOptions, Resolved>]-?: Name extends keyof typeof defaultOptions
+    ? Exclude<BrokerOptions[Name], undefined>
+    : BrokerOptions[Name] | undefined;
+} & {
+  /** How many; 'auto' is resolved. */
+  readonly workers: number;
+  readonly logLevel: LogLevel;
+  /** True when an `authenticate` hook or a method was given. */
+  readonly authenticates: boolean;
+  readonly limits: Limits;
+};

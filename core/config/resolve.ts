@@ -29,37 +29,25 @@ import {
  */
 export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel = 'silent'): BrokerConfig {
   const given = checkOptions(options, 'the options');
-  const chosen = { ...defaultOptions, logLevel: logLevelDefault, ...given };
-  const limits = Object.freeze({ ...defaultLimits, ...given.limits });
+  const { authenticate, authenticationMethods = [], workers, limits, ...values } = given;
   const config: BrokerConfig = {
-    host: chosen.host,
-    port: chosen.port,
-    path: chosen.path,
-    tcpPort: chosen.tcpPort,
-    workers: chosen.workers === 'auto' ? workersOf(availableParallelism()) : chosen.workers,
-    logLevel: chosen.logLevel,
-    allowAnonymous: chosen.allowAnonymous,
-    authenticates: chosen.authenticate !== undefined || (chosen.authenticationMethods ?? []).length > 0,
-    retainAvailable: chosen.retainAvailable,
-    wildcardSubscriptionAvailable: chosen.wildcardSubscriptionAvailable,
-    subscriptionIdentifiersAvailable: chosen.subscriptionIdentifiersAvailable,
-    sharedSubscriptionAvailable: chosen.sharedSubscriptionAvailable,
-    checksPayloadFormat: chosen.checksPayloadFormat,
-    allowedOrigins: [...chosen.allowedOrigins],
-    sysIntervalSeconds: chosen.sysIntervalSeconds,
-    responseTopicPrefix: chosen.responseTopicPrefix,
-    serverReference: chosen.serverReference,
-    serverMoved: chosen.serverMoved,
-    reasonStrings: chosen.reasonStrings,
-    pages: chosen.pages,
-    limits,
+    ...optionalOptions,
+    ...defaultOptions,
+    logLevel: logLevelDefault,
+    ...values,
+    workers: workers === undefined || workers === 'auto' ? workersOf(availableParallelism()) : workers,
+    authenticates: authenticate !== undefined || authenticationMethods.length > 0,
+    limits: Object.freeze({ ...defaultLimits, ...limits }),
   };
-  checkLimitsTogether(limits);
+  checkLimitsTogether(config.limits);
   checkPorts(config);
   checkServerReference(config);
   checkClosedByDefault(config);
   return Object.freeze(config);
 }
+
+/** They have no default, and stand in the configuration all the same. */
+const optionalOptions = { responseTopicPrefix: undefined, serverReference: undefined };
 
 /** Checks each value by itself. `place` says where they stand, for the error. Absent and undefined are one. */
 export function checkOptions(input: unknown, place: string): BrokerOptions {

@@ -65,11 +65,7 @@ export class Supervisor {
     this.#version = version;
     this.#logger = logger;
     this.#events = events;
-    this.#broker = addon.createBroker(config.workers, {
-      ...config.limits,
-      retainAvailable: config.retainAvailable ? 1 : 0,
-      checksPayloadFormat: config.checksPayloadFormat ? 1 : 0,
-    });
+    this.#broker = addon.createBroker(config.workers, { ...config, ...config.limits });
   }
 
   get counters(): number[] {

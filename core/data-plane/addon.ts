@@ -9,10 +9,12 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
+import type { BrokerConfig } from '../config/options.ts';
 
-/** Kept in the order of `EventKind` in native/front-end/events.h, where each is explained. */
+/** In the order of `EventKind` in native/front-end/events.h, where each is explained; loadAddon() compares. */
 export const EventKind = {
   opened: 0,
   packet: 1,
@@ -23,7 +25,7 @@ export const EventKind = {
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
-/** Kept in the order of `Counter` in native/counters.h, where each is explained. */
+/** In the order of native/counters.h, where each is explained; loadAddon() compares. */
 export const counterNames = [
   'connectionsOpened',
   'connectionsClosed',
@@ -53,8 +55,8 @@ export const counterNames = [
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
-/** What the data plane keeps to: all limits, and of the options what clients may send. 0: no, 1: yes. */
-export type DataPlaneRules = Limits & Readonly<Record<'retainAvailable' | 'checksPayloadFormat', 0 | 1>>;
+/** What the data plane keeps to, by the names in native/limits.h: it takes what it knows of them. */
+export type DataPlaneRules = Limits & BrokerConfig;
 
 export interface EngineHandlers {
   /**
@@ -154,9 +156,13 @@ export interface Engine {
 }
 
 export interface Addon {
+  /** The names in its tables, for loadAddon() to compare with ours. */
+  readonly eventKindNames: readonly string[];
+  readonly counterNames: readonly string[];
   /** Of the Node.js that it was built for: openWebSocket() looks into objects of V8. */
   readonly nodeModuleVersion: number;
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
+  /** Throws a TypeError that names a rule which is missing or out of range. */
   createBroker(workers: number, rules: DataPlaneRules): number;
   destroyBroker(broker: number): void;
   /** Binds a free port until it is released, for workers to share. Throws an Error with a `code` as Node's. */
@@ -173,7 +179,13 @@ export function loadAddon(): Addon {
   if (!existsSync(path)) throw addonMissing('is not built', root);
   const addon = load(path, root);
   if (`${addon.nodeModuleVersion}` !== process.versions.modules) throw isForAnother(root);
+  if (!hasOurTables(addon)) throw addonMissing('was built from other sources than this', root);
   return addon;
+}
+
+/** Both languages number events and counters by their place in a table. */
+function hasOurTables({ eventKindNames, counterNames: names }: Addon): boolean {
+  return isDeepStrictEqual([eventKindNames, names], [Object.keys(EventKind), counterNames]);
 }
 
 function load(path: string, root: string): Addon {

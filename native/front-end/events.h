@@ -8,7 +8,7 @@
 
 namespace rally {
 
-// Kept in the order of `EventKind` in core/data-plane/addon.ts.
+// In the order of `EventKind` in core/data-plane/addon.ts, which compares the names when it loads the addon.
 enum class EventKind : uint8_t {
   opened,          // a client connected (slot; first: 1 by WebSocket, 0 by TCP; its address)
   packet,          // a packet for the control plane (slot, first byte, body); frames wait until resume
@@ -16,6 +16,7 @@ enum class EventKind : uint8_t {
   gone,            // the socket is no more (slot)
   subscribed,      // all shards know the filters of a SUBSCRIBE (value: token)
   sessionArrived,  // a session is complete here (value: session)
+  count,
 };
 
 struct Event {

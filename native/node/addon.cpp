@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "../structures/enum-names.h"
 #include "brokers.h"
 #include "engine-host.h"
 #include "engine-methods.h"
@@ -39,6 +40,8 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"reservePort", reservePort}, Method{"releasePort", releasePort}}) {
     define(env, exports, method, nullptr);
   }
+  napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));
+  napi_set_named_property(env, exports, "counterNames", toTexts(env, enumNames<Counter, Counter::count>()));
   napi_set_named_property(env, exports, "nodeModuleVersion", toNumber(env, NODE_MODULE_VERSION));
   return exports;
 }

@@ -49,28 +49,13 @@ inline napi_value createBroker(napi_env env, napi_callback_info info) {
   size_t count = 2;
   std::array<napi_value, 2> arguments{};
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
-  const auto limit = [&](const char* name) { return limitOf(env, arguments[1], name); };
   Limits limits;
-  limits.maximumPacketSizeBytes = uint32_t(limit("maximumPacketSizeBytes"));
-  limits.connectPacketSizeBytesMax = uint32_t(limit("connectPacketSizeBytesMax"));
-  limits.connectTimeoutMs = uint32_t(limit("connectTimeoutMs"));
-  limits.receiveMaximum = uint16_t(limit("receiveMaximum"));
-  limits.inflightMax = uint16_t(limit("inflightMax"));
-  limits.topicAliasMaximum = uint16_t(limit("topicAliasMaximum"));
-  limits.outgoingTopicAliasesMax = uint16_t(limit("outgoingTopicAliasesMax"));
-  limits.topicLevelsMax = uint32_t(limit("topicLevelsMax"));
-  limits.maximumQos = uint8_t(limit("maximumQoS"));
-  limits.retainAvailable = limit("retainAvailable") != 0;
-  limits.checksPayloadFormat = limit("checksPayloadFormat") != 0;
-  limits.outboxBytesMax = uint32_t(limit("outboxBytesMax"));
-  limits.outboxMessagesMax = uint32_t(limit("outboxMessagesMax"));
-  limits.sessionQueueMessagesMax = uint32_t(limit("sessionQueueMessagesMax"));
-  limits.sessionQueueBytesMax = uint32_t(limit("sessionQueueBytesMax"));
-  limits.inputBufferBytesMax = uint32_t(limit("inputBufferBytesMax"));
-  limits.outboxTotalBytesMax = size_t(limit("outboxTotalBytesMax"));
-  limits.retainedMessagesMax = size_t(limit("retainedMessagesMax"));
-  limits.retainedBytesMax = size_t(limit("retainedBytesMax"));
-  limits.laneRecords = uint32_t(limit("laneRecords"));
+  for (const LimitField& field : limitFields) {
+    if (field.set(limits, limitOf(env, arguments[1], field.name))) continue;
+    const std::string message = std::string("the data plane cannot keep to ") + field.name;
+    napi_throw_type_error(env, "ERR_RALLYMQ_RULE", message.c_str());
+    return nullptr;
+  }
   uint64_t seed = 0;
   if (getrandom(&seed, sizeof seed, 0) != sizeof seed) std::abort();
   return toNumber(env, registry().add(std::make_unique<Broker>(unsigned(integerOf(env, arguments[0])), limits, seed)));

@@ -2,8 +2,11 @@
 #pragma once
 #include <node_api.h>
 
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "../wire/reader.h"
 
@@ -65,10 +68,24 @@ inline napi_value toBytes(napi_env env, Bytes bytes) {
   return array;
 }
 
+// A number or a boolean by its name; not a number if it is neither.
 inline double limitOf(napi_env env, napi_value limits, const char* name) {
   napi_value value = nullptr;
+  napi_valuetype type = napi_undefined;
   napi_get_named_property(env, limits, name, &value);
-  return numberOf(env, value);
+  napi_typeof(env, value, &type);
+  if (type == napi_boolean) return truthOf(env, value) ? 1 : 0;
+  return type == napi_number ? numberOf(env, value) : std::nan("");
+}
+
+template <size_t Count>
+napi_value toTexts(napi_env env, const std::array<std::string_view, Count>& texts) {
+  napi_value list = nullptr;
+  napi_create_array_with_length(env, Count, &list);
+  for (uint32_t i = 0; i < Count; i++) {
+    napi_set_element(env, list, i, toText(env, {reinterpret_cast<const uint8_t*>(texts[i].data()), texts[i].size()}));
+  }
+  return list;
 }
 
 }  // namespace rally::node
