@@ -10,10 +10,10 @@ namespace rally {
 
 class Broker {
  public:
-  Broker(unsigned workers, const Limits& limits, uint64_t hashSeed)
+  Broker(unsigned workers, const Limits& limits, const HashKeys& keys)
       : limits_(limits), lanes_(workers, limits.laneRecords) {
     for (unsigned worker = 0; worker < workers; worker++) {
-      engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, hashSeed));
+      engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, keys));
     }
   }
   ~Broker() {

@@ -23,17 +23,17 @@ namespace rally {
 
 class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Outlet {
  public:
-  Engine(unsigned index, Lanes& lanes, const Limits& limits, uint64_t hashSeed)
+  Engine(unsigned index, Lanes& lanes, const Limits& limits, const HashKeys& keys)
       : index_(index),
         workers_(lanes.workers()),
         lanes_(lanes),
-        filters_(hashSeed),
+        filters_(keys),
         frontEnd_(limits, counters_, *this),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
         subscriptions_(index, workers_, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
         moves_(workers_, sessions_, frontEnd_.events(), counters_, *this),
         matcher_(frontEnd_.outbound()),
-        shard_(index, workers_, filters_, limits, hashSeed, counters_, *this) {}
+        shard_(index, workers_, filters_, limits, keys.tables, counters_, *this) {}
 
   unsigned index() const { return index_; }
   Doorbell& doorbell() { return lanes_.doorbell(index_); }

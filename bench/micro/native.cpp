@@ -148,7 +148,7 @@ int main(int count, char** arguments) {
     return found;
   });
 
-  FilterTable table(1);
+  FilterTable table({1, 2});
   for (const Text& filter : filters) table.acquire(filter).routes = 1;
   std::vector<Filter*> matches;
   measure("match", "native", topics.size(), ms, [&] {

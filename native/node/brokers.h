@@ -56,9 +56,9 @@ inline napi_value createBroker(napi_env env, napi_callback_info info) {
     napi_throw_type_error(env, "ERR_RALLYMQ_RULE", message.c_str());
     return nullptr;
   }
-  uint64_t seed = 0;
-  if (getrandom(&seed, sizeof seed, 0) != sizeof seed) std::abort();
-  return toNumber(env, registry().add(std::make_unique<Broker>(unsigned(integerOf(env, arguments[0])), limits, seed)));
+  HashKeys keys;
+  RALLY_ASSERT(getrandom(&keys, sizeof keys, 0) == sizeof keys);
+  return toNumber(env, registry().add(std::make_unique<Broker>(unsigned(integerOf(env, arguments[0])), limits, keys)));
 }
 
 inline napi_value destroyBroker(napi_env env, napi_callback_info info) {

@@ -29,13 +29,13 @@ class FrontEndPort : public RetainedWalks::Outlet {
 class Shard {
  public:
   // Of `workers` shards, each has its part of the broker's retained messages.
-  Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t hashSeed,
+  Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t tableKey,
         Counters& counters, FrontEndPort& frontEnds)
       : index_(index),
         filters_(filters),
-        retained_(hashSeed, {(limits.retainedMessagesMax + workers - 1) / workers,
+        retained_(tableKey, {(limits.retainedMessagesMax + workers - 1) / workers,
                              (limits.retainedBytesMax + workers - 1) / workers}),
-        walks_(retained_, hashSeed, limits, frontEnds),
+        walks_(retained_, tableKey, limits, frontEnds),
         counters_(counters),
         frontEnds_(frontEnds) {}
 

@@ -1,5 +1,5 @@
-// The hash of topics and levels: eight bytes a step, multiply and fold. Seeded at random once per
-// broker, so that nobody outside can choose topics that collide.
+// The hash of topics and levels: eight bytes a step, multiply and fold. Its keys are random, so that nobody outside
+// can choose topics that collide or that all fall to one worker.
 #pragma once
 #include <cstring>
 
@@ -7,8 +7,13 @@
 
 namespace rally {
 
-// Which of `workers` owns the topic with this hash.
-inline unsigned ownerOf(uint64_t hash, unsigned workers) { return unsigned((hash >> 32) * workers >> 32); }
+// Random numbers that nobody outside knows.
+struct HashKeys {
+  uint64_t topics = 0;  // of the slots of topics (topics/slot.h): the same for as long as what is stored by slot
+  uint64_t tables = 0;  // of tables in memory
+};
+
+inline constexpr uint64_t hashMultiplier = 0x9e3779b97f4a7c15;
 
 inline uint64_t foldedMultiply(uint64_t a, uint64_t b) {
   const auto product = static_cast<unsigned __int128>(a) * b;
@@ -16,9 +21,8 @@ inline uint64_t foldedMultiply(uint64_t a, uint64_t b) {
 }
 
 inline uint64_t hashBytes(Bytes bytes, uint64_t seed) {
-  constexpr uint64_t k0 = 0x9e3779b97f4a7c15;
   constexpr uint64_t k1 = 0xd6e8feb86659fd93;
-  uint64_t hash = seed ^ (k0 * (bytes.size() + 1));
+  uint64_t hash = seed ^ (hashMultiplier * (bytes.size() + 1));
   const uint8_t* at = bytes.data();
   size_t left = bytes.size();
   for (; left >= 8; left -= 8, at += 8) {
@@ -28,7 +32,7 @@ inline uint64_t hashBytes(Bytes bytes, uint64_t seed) {
   }
   uint64_t tail = 0;
   if (left > 0) std::memcpy(&tail, at, left);
-  return foldedMultiply(hash ^ tail, k0 ^ seed);
+  return foldedMultiply(hash ^ tail, hashMultiplier ^ seed);
 }
 
 }  // namespace rally

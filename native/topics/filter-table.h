@@ -12,12 +12,13 @@
 
 #include "filter-tree.h"
 #include "share.h"
+#include "slot.h"
 
 namespace rally {
 
 class FilterTable {
  public:
-  explicit FilterTable(uint64_t seed) : seed_(seed), tree_(seed, filters_) {}
+  explicit FilterTable(const HashKeys& keys) : keys_(keys), tree_(keys.tables, filters_) {}
 
   size_t size() const { return filters_.size(); }
 
@@ -28,7 +29,7 @@ class FilterTable {
     Filter& filter = filters_[id];
     filter.bytes = ShortText(text);
     if (isInTree(text)) tree_.add(id);
-    else byText_.add(hashOf(text), id);
+    else byText_.add(inTable(hashOf(text)), id);
     if (isSharedFilter(text)) addShare(filter);
     return filter;
   }
@@ -46,7 +47,7 @@ class FilterTable {
     if (base) removeShare(filter.share);
     const uint32_t id = findId(filter.text());
     if (filter.hasWildcards()) tree_.remove(id);
-    else byText_.remove(hashOf(filter.text()), id);
+    else byText_.remove(inTable(hashOf(filter.text())), id);
     filters_.remove(id);
     if (base) releaseIfUnused(*base);
   }
@@ -58,7 +59,8 @@ class FilterTable {
     return found == shareKeys_.end() ? nullptr : &shares_[found->second];
   }
 
-  uint64_t hashOf(Bytes topic) const { return hashBytes(topic, seed_); }
+  // Tells the slot of a topic (slot.h).
+  uint64_t hashOf(Bytes topic) const { return hashBytes(topic, keys_.topics); }
 
   // Appends to `matches` every filter that matches the topic name (4.7), each once.
   void match(Bytes topic, uint64_t hash, std::vector<Filter*>& matches) {
@@ -71,10 +73,13 @@ class FilterTable {
   // Nothing matches a shared filter itself.
   static bool isInTree(Bytes text) { return hasWildcard(text) && !isSharedFilter(text); }
 
+  // The key of topics outlives the process and is shared, that of tables is not.
+  uint64_t inTable(uint64_t topicHash) const { return foldedMultiply(topicHash ^ keys_.tables, hashMultiplier); }
+
   uint32_t findId(Bytes text) const { return isInTree(text) ? tree_.find(text) : findByText(text, hashOf(text)); }
 
   uint32_t findByText(Bytes text, uint64_t hash) const {
-    return byText_.find(hash, [&](uint32_t id) { return areEqual(filters_[id].text(), text); });
+    return byText_.find(inTable(hash), [&](uint32_t id) { return areEqual(filters_[id].text(), text); });
   }
 
   void addShare(Filter& filter) {
@@ -98,7 +103,7 @@ class FilterTable {
     shares_.remove(id);
   }
 
-  const uint64_t seed_;
+  const HashKeys keys_;
   FilterTree::Filters filters_;
   HashIndex byText_;
   FilterTree tree_;

@@ -128,7 +128,7 @@ class FilterTree {
   bool endsAt(uint32_t node, Bytes text) const { return text.size() + 1 == nodes_[node].textStart; }
   Bytes levelBelow(uint32_t node, Bytes text) const { return firstLevel(text.subspan(nodes_[node].textStart)); }
 
-  uint64_t hashOf(uint32_t node, Bytes level) const { return hashBytes(level, seed_ + node * 0x9e3779b97f4a7c15); }
+  uint64_t hashOf(uint32_t node, Bytes level) const { return hashBytes(level, seed_ + node * hashMultiplier); }
 
   // The edge of the node under a level of a filter, or 0.
   uint32_t below(uint32_t node, Bytes level) const {

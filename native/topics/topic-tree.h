@@ -71,7 +71,7 @@ class TopicTree {
     uint32_t previousSibling = 0;
   };
 
-  uint64_t hashOf(uint32_t parent, Bytes level) const { return hashBytes(level, seed_ + parent * 0x9e3779b97f4a7c15); }
+  uint64_t hashOf(uint32_t parent, Bytes level) const { return hashBytes(level, seed_ + parent * hashMultiplier); }
 
   const uint64_t seed_;
   Slab<Node> nodes_;

@@ -4,7 +4,7 @@
 
 namespace {
 
-constexpr uint64_t hashSeed = 42;
+constexpr rally::HashKeys hashKeys = {.topics = 42, .tables = 43};
 
 bool isRung(rally::Doorbell& doorbell) {
   pollfd wanted{doorbell.fd(), POLLIN, 0};
@@ -55,7 +55,7 @@ struct HandDrivenBroker::Record {
 };
 
 HandDrivenBroker::HandDrivenBroker(unsigned workers, const rally::Limits& limits, FakeTransport::Kind kind)
-    : broker(workers, limits, hashSeed) {
+    : broker(workers, limits, hashKeys) {
   for (unsigned i = 0; i < workers; i++) {
     workers_.push_back(std::make_unique<Worker>(broker.engine(i), kind));
     broker.engine(i).beginTurn(nowMs);
@@ -66,7 +66,7 @@ HandDrivenBroker::~HandDrivenBroker() = default;
 unsigned HandDrivenBroker::workers() const { return unsigned(workers_.size()); }
 uint64_t HandDrivenBroker::total(rally::Counter counter) const { return broker.total(counter); }
 unsigned HandDrivenBroker::ownerOf(const std::string& topic) const {
-  return rally::ownerOf(rally::hashBytes(bytesOf(topic), hashSeed), workers());
+  return rally::ownerOf(rally::hashBytes(bytesOf(topic), hashKeys.topics), workers());
 }
 std::string HandDrivenBroker::ownedBy(unsigned owner, std::string topic) const {
   while (ownerOf(topic) != owner) topic += 'x';

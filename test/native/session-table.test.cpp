@@ -23,7 +23,7 @@ TEST("session table: sessions by key") {
 TEST("session table: random subscriptions against a map") {
   check::eachSeed(120, [](check::Random& random) {
     SessionTable table;
-    FilterTable filters(random.next());
+    FilterTable filters({random.next(), random.next()});
     std::vector<Session*> sessions;
     const size_t sessionCount = random.between(1, 12);
     const size_t filterCount = random.between(1, 12);
