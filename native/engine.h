@@ -8,6 +8,7 @@
 // again, the new thread takes over its sessions, subscriptions and retained messages as they are.
 #pragma once
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "front-end/front-end.h"
@@ -44,7 +45,14 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   // --- one turn of the event loop -----------------------------------------------------------------
 
+  // The thread that calls this is the only one that uses the engine, until abandonConnections().
+  void attach() {
+    RALLY_ASSERT(thread_ == std::thread::id());
+    thread_ = std::this_thread::get_id();
+  }
+
   void beginTurn(uint64_t nowMs) {
+    RALLY_ASSERT(thread_ == std::this_thread::get_id());
     nowMs_ = nowMs;
     frontEnd_.setNow(nowMs);
     shard_.setNow(nowMs);
@@ -135,6 +143,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     frontEnd_.eachConnection([&](Connection& connection) { frontEnd_.release(connection); });
     frontEnd_.events().clear();
     subscriptions_.abandonPending();
+    thread_ = std::thread::id();
   }
 
  private:
@@ -284,6 +293,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   // In the order in which they need each other.
+  std::thread::id thread_;
   const unsigned index_;
   const unsigned workers_;
   Lanes& lanes_;

@@ -44,7 +44,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
     counters_.add(Counter::connections);
     return connection;
   }
-  Connection& connection(uint32_t slot) { return connections_[slot]; }
+  // By the slot that its events carry.
+  Connection& connection(uint32_t slot) {
+    RALLY_ASSERT(connections_.isUsed(slot));
+    return connections_[slot];
+  }
 
   void setNow(uint64_t nowMs) {
     nowMs_ = nowMs;
@@ -161,6 +165,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // The owner of the topic has the message (or refuses it): PUBACK or PUBREC. False: the connection is over.
   bool acknowledge(const Source& source, Reason reason) {
     if (source.qos == 0) return true;
+    RALLY_ASSERT(source.connection < connections_.end());
     Connection& connection = connections_[source.connection];
     if (connection.generation != source.generation || connection.phase != Phase::connected) return false;
     connection.answers.settle(source.packetId, source.qos, reason);

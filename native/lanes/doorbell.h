@@ -8,13 +8,13 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "../assert.h"
+
 namespace rally {
 
 class Doorbell {
  public:
-  Doorbell() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    if (fd_ < 0) std::abort();
-  }
+  Doorbell() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { RALLY_ASSERT(fd_ >= 0); }
   ~Doorbell() { close(fd_); }
   Doorbell(const Doorbell&) = delete;
   Doorbell& operator=(const Doorbell&) = delete;

@@ -12,6 +12,7 @@
 #include <new>
 #include <utility>
 
+#include "../assert.h"
 #include "../structures/bytes.h"
 
 namespace rally {
@@ -89,7 +90,7 @@ struct Publication {
   const MessageRef& keep() {
     if (!kept) {
       void* block = std::malloc(sizeof(Message) + topic.size() + properties.size() + payload.size());
-      if (!block) std::abort();
+      RALLY_ASSERT(block);
       auto* message = new (block) Message;
       message->topicBytes = uint16_t(topic.size());
       message->propertiesBytes = uint32_t(properties.size());

@@ -30,6 +30,7 @@ class EngineHost {
         hostTransport(script, engine.frontEnd()),
         sockets(loopOf(env), engine.frontEnd()),
         env_(env) {
+    engine.attach();
     updateNow();
     engine.frontEnd().outbound().addTransport(hostTransport);
     engine.frontEnd().outbound().addTransport(sockets);

@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "../assert.h"
+
 namespace rally {
 
 class Arena {
@@ -75,7 +77,7 @@ class Arena {
 
   static void* reserve(size_t bytes) {
     void* range = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (range == MAP_FAILED) std::abort();
+    RALLY_ASSERT(range != MAP_FAILED);
     return range;
   }
   size_t units() const { return size_t(blockCount_) * unitsPerBlock; }
@@ -90,6 +92,7 @@ class Arena {
     return unit;
   }
   void giveBackBlock(uint32_t unit) {
+    RALLY_ASSERT(usedBlocks_ > 0 && unit % unitsPerBlock == 0);
     usedBlocks_--;
     freeBlocks_.push_back(unit);
   }
@@ -111,6 +114,7 @@ class Arena {
   void giveBackSmall(uint32_t unit) {
     const uint32_t block = unit / unitsPerBlock;
     Split& split = splits_[block];
+    RALLY_ASSERT((split.freeUnits >> unit % unitsPerBlock & 1) == 0);
     if (split.freeUnits == 0) link(block);
     split.freeUnits |= 1U << unit % unitsPerBlock;
     if (split.freeUnits != allFree || (block == firstSplit_ && split.next == none)) return;  // keeps one at hand

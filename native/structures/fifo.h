@@ -6,6 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "../assert.h"
+
 namespace rally {
 
 template <class T>
@@ -15,12 +17,15 @@ class Fifo {
   uint64_t end() const { return end_; }
   size_t size() const { return size_t(end_ - first_); }
   bool empty() const { return end_ == first_; }
-  T& operator[](uint64_t sequence) { return slots_[sequence & (capacity_ - 1)]; }
+  T& operator[](uint64_t sequence) {
+    RALLY_ASSERT(sequence - first_ < size());
+    return slots_[sequence & (capacity_ - 1)];
+  }
   T& front() { return (*this)[first_]; }
 
   void push(T value) {
     if (size() == capacity_) resize(capacity_ == 0 ? 4 : capacity_ * 2);
-    (*this)[end_++] = std::move(value);
+    slots_[end_++ & (capacity_ - 1)] = std::move(value);
   }
   void pop() {
     front() = T();

@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "../assert.h"
+
 namespace rally {
 
 template <class T>
@@ -30,9 +32,15 @@ class ShortList {
   T* end() { return data() + size_; }
   const T* begin() const { return data(); }
   const T* end() const { return data() + size_; }
-  T& operator[](size_t index) { return data()[index]; }
-  const T& operator[](size_t index) const { return data()[index]; }
-  T& back() { return data()[size_ - 1]; }
+  T& operator[](size_t index) {
+    RALLY_ASSERT(index < size_);
+    return data()[index];
+  }
+  const T& operator[](size_t index) const {
+    RALLY_ASSERT(index < size_);
+    return data()[index];
+  }
+  T& back() { return (*this)[size_ - 1]; }
 
   void push_back(const T& value) {
     const T copy = value;
@@ -41,6 +49,7 @@ class ShortList {
   }
   // Gives memory back when it is three quarters empty.
   void pop_back() {
+    RALLY_ASSERT(size_ > 0);
     size_--;
     if (!isLong() || size_ > capacity_ / 4) return;
     if (size_ > 1) {
@@ -69,7 +78,7 @@ class ShortList {
   }
   void resize(uint32_t capacity) {
     void* block = std::realloc(static_cast<void*>(many_), capacity * sizeof(T));
-    if (!block) std::abort();
+    RALLY_ASSERT(block);
     many_ = static_cast<T*>(block);
     capacity_ = capacity;
   }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "../assert.h"
 #include "bytes.h"
 
 namespace rally {
@@ -14,7 +15,7 @@ class ShortText {
   explicit ShortText(Bytes text) : size_(uint16_t(text.size())) {
     if (isLong()) {
       void* block = std::malloc(size_);
-      if (!block) std::abort();
+      RALLY_ASSERT(block);
       std::memcpy(raw_, &block, sizeof block);
     }
     if (size_ > 0) std::memcpy(isLong() ? block() : raw_, text.data(), size_);

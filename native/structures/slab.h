@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "../assert.h"
+
 namespace rally {
 
 template <class T, bool givesBack = false>
@@ -30,6 +32,7 @@ class Slab {
     return id;
   }
   void remove(uint32_t id) {
+    RALLY_ASSERT(isUsed(id));
     const uint32_t chunk = id / chunkSize;
     (*this)[id] = T();
     if (uses_[chunk].count == chunkSize) roomy_.insert(chunk);
@@ -40,6 +43,7 @@ class Slab {
   T& operator[](uint32_t id) { return chunks_[id / chunkSize][id % chunkSize]; }
   const T& operator[](uint32_t id) const { return chunks_[id / chunkSize][id % chunkSize]; }
 
+  bool isUsed(uint32_t id) const { return id != 0 && id < end_ && uses_[id / chunkSize].has(id % chunkSize); }
   // One more than the largest identifier ever given out.
   uint32_t end() const { return end_; }
   size_t size() const { return size_; }
@@ -52,6 +56,7 @@ class Slab {
     std::array<uint64_t, chunkSize / 64> bits{};
     uint32_t count = 0;
 
+    bool has(uint32_t offset) const { return (bits[offset / 64] >> offset % 64 & 1) != 0; }
     uint32_t take() {
       uint32_t word = 0;
       while (~bits[word] == 0) word++;

@@ -35,7 +35,7 @@ bool isSubscribe(Bytes body, uint8_t version) {
 }  // namespace
 
 struct HandDrivenBroker::Worker {
-  Worker(rally::Engine& own, FakeTransport::Kind kind) : engine(own), transport(own.frontEnd(), kind) {}
+  Worker(rally::Engine& own, FakeTransport::Kind kind) : engine(own), transport(own.frontEnd(), kind) { own.attach(); }
   rally::Engine& engine;
   FakeTransport transport;
   std::deque<std::function<void()>> tasks;
