@@ -19,15 +19,33 @@ void take(std::map<uint64_t, std::function<void()>>& from, uint64_t key) {
   done();
 }
 
-// The core checks more; here no filter may be missing.
+// A topic filter as section 4.7 allows it, shared ones too.
+bool isFilter(Bytes text) {
+  if (text.empty() || !rally::isUtf8(text)) return false;
+  if (textOf(text).starts_with("$share/")) {
+    const Bytes proper = rally::unsharedFilter(text);
+    const Bytes name = rally::firstLevel(text.subspan(7));
+    return !name.empty() && !rally::hasWildcard(name) && !proper.empty() && isFilter(proper);
+  }
+  const std::vector<std::string> levels = levelsOf(textOf(text));
+  for (size_t i = 0; i < levels.size(); i++) {
+    const bool isLast = i + 1 == levels.size();
+    if (levels[i].size() > 1 && rally::hasWildcard(bytesOf(levels[i]))) return false;
+    if (levels[i] == "#" && !isLast) return false;
+  }
+  return true;
+}
+
+// What core/wire lets through.
 bool isSubscribe(Bytes body, uint8_t version) {
   rally::Reader reader(body);
   reader.u16();
   if (version >= 5) reader.take(reader.varint());
   bool isSound = reader.remaining() > 0;
   while (reader.remaining() > 0) {
-    isSound = isSound && !reader.prefixed().empty();
-    reader.u8();
+    isSound = isSound && isFilter(reader.prefixed());
+    const uint8_t options = reader.u8();
+    isSound = isSound && (options & 3) < 3 && options >> 4 < 3;
   }
   return isSound && reader.ok();
 }

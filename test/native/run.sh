@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The C++ tests: every header of native/ but the Node-API and libuv ones, under AddressSanitizer and
-# UndefinedBehaviorSanitizer, the lanes once more under ThreadSanitizer, and what subscriptions cost without
-# any. Quiet about what passes.
+# UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes once more under ThreadSanitizer, and
+# what subscriptions cost without any. Quiet about what passes.
 #
 #   run.sh              all
 #   run.sh TEXT         the cases whose title contains TEXT
@@ -18,7 +18,7 @@ fi
 flags=(-std=c++20 -O1 -g -fno-exceptions -fno-rtti -Wall -Wextra -Wconversion -Wshadow -Werror)
 [[ $compiler == clang++ ]] || flags+=(-Wno-tsan) # it warns of fences, which its ThreadSanitizer does not follow
 
-newest=$(find native test/native bench -name '*.h' -printf '%T@\n' | sort -n | tail -1)
+newest=$(find native test/native test/fuzz bench -name '*.h' -printf '%T@\n' | sort -n | tail -1)
 
 # Compiles what is older than its source or than any header, and links: build NAME FLAGS SOURCE...
 build() {
@@ -54,7 +54,8 @@ run() {
 }
 
 common=(test/native/main.cpp test/native/hand-driven-broker.cpp)
-build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" test/native/*.test.cpp
+build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" test/native/*.test.cpp \
+  test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp
 run address "${1:-}"
 build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp test/native/lanes.test.cpp
 run thread "${1:-}"

@@ -1,0 +1,89 @@
+// native/structures/fifo.h and native/sessions/delivery-queue.h against std::deque.
+#include "fuzz.h"
+
+#include <deque>
+
+#include "../../native/sessions/delivery-queue.h"
+
+using namespace rally;
+
+namespace {
+
+Delivery deliveryOf(uint32_t number, bool isFromStore) {
+  const std::string topic(number % 7 + 1, 't');
+  Publication publication;
+  publication.topic = bytesOf(topic);
+  Delivery delivery{publication.keep(), {}, 0, false, number};
+  delivery.isFromStore = isFromStore;
+  return delivery;
+}
+
+void checkSame(DeliveryQueue& queue, const std::deque<Delivery>& oracle) {
+  size_t at = 0;
+  size_t bytes = 0;
+  size_t retained = 0;
+  queue.each([&](const Delivery& each) {
+    if (CHECK(at < oracle.size())) CHECK_EQ(each.share, oracle[at++].share);
+    if (each.isFromStore) retained++;
+    else bytes += each.message->size();
+  });
+  CHECK_EQ(at, oracle.size());
+  CHECK(queue.size() == oracle.size() && queue.empty() == oracle.empty());
+  CHECK(queue.bytes() == bytes && queue.retained() == retained && queue.messages() == oracle.size() - retained);
+}
+
+}  // namespace
+
+FUZZ("fifo") {
+  Fifo<std::unique_ptr<uint64_t>> fifo;
+  std::deque<uint64_t> numbers;
+  DeliveryQueue queue;
+  std::deque<Delivery> oracle;
+  uint32_t count = 0;
+  while (!input.isSpent()) {
+    switch (input.below(6)) {
+      case 0:
+      case 1:
+        for (size_t more = input.between(1, 90); more > 0; more--, count++) {
+          fifo.push(std::make_unique<uint64_t>(count));
+          numbers.push_back(count);
+          queue.push(deliveryOf(count, count % 5 == 0));
+          oracle.push_back(deliveryOf(count, count % 5 == 0));
+        }
+        break;
+      case 2:
+      case 3:
+        for (size_t less = input.between(1, 90); less > 0 && !numbers.empty(); less--) {
+          CHECK_EQ(*fifo.front(), numbers.front());
+          fifo.pop();
+          numbers.pop_front();
+        }
+        for (size_t less = input.between(1, 90); less > 0 && !oracle.empty(); less--) {
+          CHECK_EQ(queue.front().share, oracle.front().share);
+          CHECK_EQ(queue.take().share, oracle.front().share);
+          oracle.pop_front();
+        }
+        break;
+      case 4: {
+        const size_t modulus = input.between(1, 9);
+        const auto isMeant = [&](const Delivery& each) { return each.share % modulus == 0; };
+        std::vector<Delivery> taken;
+        queue.take(isMeant, taken);
+        CHECK_EQ(taken.size(), std::count_if(oracle.begin(), oracle.end(), isMeant));
+        CHECK(std::is_sorted(taken.begin(), taken.end(), [](auto& a, auto& b) { return a.share < b.share; }));
+        std::erase_if(oracle, isMeant);
+        break;
+      }
+      default: {
+        DeliveryQueue later = std::exchange(queue, {});
+        queue.push(deliveryOf(count, false));
+        queue.append(std::move(later));
+        oracle.push_front(deliveryOf(count++, false));
+      }
+    }
+    CHECK(fifo.size() == numbers.size() && fifo.empty() == numbers.empty());
+    for (uint64_t at = fifo.first(); at != fifo.end(); at++) CHECK_EQ(*fifo[at], numbers[size_t(at - fifo.first())]);
+    checkSame(queue, oracle);
+    if (count > 2'000) return;
+  }
+}
