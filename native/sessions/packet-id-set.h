@@ -1,9 +1,12 @@
 // The packet identifiers of QoS 2 messages that a client has sent and not yet released: a small open
-// hash set of non-zero 16-bit numbers, at most half full.
+// hash set of non-zero 16-bit numbers, at most half full. A client chooses its identifiers, so where they go is
+// mixed with a number that it cannot know: no choice makes the others' look-ups long.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "../structures/hash.h"
 
 namespace rally {
 
@@ -30,7 +33,7 @@ class PacketIdSet {
     if (slots_[at] != id) return false;
     const size_t mask = slots_.size() - 1;
     for (size_t next = (at + 1) & mask; slots_[next] != 0; next = (next + 1) & mask) {
-      if (((next - slots_[next]) & mask) < ((next - at) & mask)) continue;
+      if (((next - home(slots_[next])) & mask) < ((next - at) & mask)) continue;  // at home between the gap and here
       slots_[at] = slots_[next];
       at = next;
     }
@@ -40,10 +43,12 @@ class PacketIdSet {
   }
 
  private:
-  // Where `id` is, or the free slot where it would go. Identifiers mostly count up: no mixing needed.
+  static size_t home(uint16_t id) { return size_t(foldedMultiply(id ^ seed, seed | 1)); }
+
+  // Where `id` is, or the free slot where it would go.
   size_t seek(uint16_t id) const {
     const size_t mask = slots_.size() - 1;
-    size_t at = id & mask;
+    size_t at = home(id) & mask;
     while (slots_[at] != 0 && slots_[at] != id) at = (at + 1) & mask;
     return at;
   }
@@ -54,6 +59,8 @@ class PacketIdSet {
       if (id != 0) slots_[seek(id)] = id;
     }
   }
+
+  static inline const uint64_t seed = randomSeed();
 
   std::vector<uint16_t> slots_;
   size_t count_ = 0;

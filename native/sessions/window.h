@@ -50,12 +50,8 @@ class Window {
     entry.state = State::released;
   }
   void finish(Entry& entry) {
-    entry.delivery = {};
-    entry.state = State::done;
-    if (entry.isInflight) inflight_--;
-    entry.isInflight = false;
-    while (!entries_.empty() && entries_.front().state == State::done) entries_.pop();
-    if (cursor_ < entries_.first()) cursor_ = entries_.first();
+    close(entry);
+    dropDone();
   }
 
   // What may go to another session instead: QoS 1 whose PUBACK has not come.
@@ -71,8 +67,9 @@ class Window {
       Entry& entry = entries_[at];
       if (!isUnreceived(entry) || !isMeant(entry.delivery)) continue;
       taken.push_back(std::move(entry.delivery));
-      finish(entry);
+      close(entry);
     }
+    dropDone();  // not before: the loop walks over them
   }
 
   // After a reconnect everything unacknowledged is sent again, oldest first [MQTT-4.4.0-1].
@@ -98,6 +95,16 @@ class Window {
 
   static bool isUnreceived(const Entry& entry) {
     return entry.state == State::sent && entry.delivery.qos == 1 && entry.delivery.message;
+  }
+  void close(Entry& entry) {
+    entry.delivery = {};
+    entry.state = State::done;
+    if (entry.isInflight) inflight_--;
+    entry.isInflight = false;
+  }
+  void dropDone() {
+    while (!entries_.empty() && entries_.front().state == State::done) entries_.pop();
+    if (cursor_ < entries_.first()) cursor_ = entries_.first();
   }
   static uint16_t packetIdOf(uint64_t sequence) { return uint16_t(sequence % packetIdMax + 1); }
 

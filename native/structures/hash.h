@@ -1,6 +1,9 @@
 // The hash of topics and levels: eight bytes a step, multiply and fold. Its keys are random, so that nobody outside
 // can choose topics that collide or that all fall to one worker.
 #pragma once
+#include <unistd.h>
+
+#include <cstdlib>
 #include <cstring>
 
 #include "bytes.h"
@@ -18,6 +21,13 @@ inline constexpr uint64_t hashMultiplier = 0x9e3779b97f4a7c15;
 inline uint64_t foldedMultiply(uint64_t a, uint64_t b) {
   const auto product = static_cast<unsigned __int128>(a) * b;
   return uint64_t(product) ^ uint64_t(product >> 64);
+}
+
+// For a table that lives in this process alone: nobody outside knows which of its keys collide.
+inline uint64_t randomSeed() {
+  uint64_t seed;
+  if (getentropy(&seed, sizeof seed) != 0) std::abort();
+  return seed;
 }
 
 inline uint64_t hashBytes(Bytes bytes, uint64_t seed) {

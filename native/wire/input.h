@@ -3,7 +3,11 @@
 // Chunks are parsed where they lie. Only what cannot be handed on yet is kept: the beginning of one
 // incomplete frame, or, while the connection is paused, everything that has come since.
 //
-//   held_ = [ begin of a frame, or whole frames while paused ]      chunk = [frame][frame][fra
+//   held_ = [ used | begin of a frame, or whole frames while paused ]      chunk = [frame][frame][fra
+//                  usedHeld_
+//
+// What resume() has used of held_ stays in front until it is the larger part, so that a connection which pauses
+// after every frame costs no more than its bytes.
 #pragma once
 #include <vector>
 
@@ -37,9 +41,9 @@ class Input {
     }
     if (!held_.empty()) {
       chunk = complete(chunk);
-      const size_t used = parse(held_, rules, sink);
+      const size_t used = parse(held(), rules, sink);
       if (used == 0 && !paused_) return error_;  // still incomplete, or over
-      if (used != 0) held_.clear();
+      use(used);
       if (ended_) return error_;
       if (paused_) {
         hold(chunk);
@@ -56,28 +60,35 @@ class Input {
   Reason resume(const FrameRules& rules, Sink&& sink) {
     if (ended_) return error_;
     paused_ = false;
-    std::vector<uint8_t> waiting;
-    waiting.swap(held_);
-    const size_t used = parse(waiting, rules, sink);
-    if (!ended_) {
-      waiting.erase(waiting.begin(), waiting.begin() + std::ptrdiff_t(used));
-      waiting.swap(held_);
-      if (held_.empty()) held_.shrink_to_fit();
-    }
+    use(parse(held(), rules, sink));
+    if (ended_ || heldBytes() == 0) release();
     return error_;
   }
 
   // True when the first byte of a frame is there and its type is another.
-  bool beginsOtherThan(PacketType type) const { return !held_.empty() && PacketType(held_[0] >> 4) != type; }
+  bool beginsOtherThan(PacketType type) const { return heldBytes() > 0 && PacketType(held()[0] >> 4) != type; }
   void pause() { paused_ = true; }
   bool paused() const { return paused_; }
   bool ended() const { return ended_; }
-  size_t heldBytes() const { return held_.size(); }
+  size_t heldBytes() const { return held_.size() - usedHeld_; }
 
  private:
+  Bytes held() const { return Bytes(held_).subspan(usedHeld_); }
   void hold(Bytes bytes) {
     if (!bytes.empty()) held_.insert(held_.end(), bytes.begin(), bytes.end());
-    else if (held_.empty() && held_.capacity() > 0) held_ = {};
+    else if (held_.empty() && held_.capacity() > 0) release();
+  }
+  // Moves at most as many bytes as were used, and gives their memory back.
+  void use(size_t bytes) {
+    usedHeld_ += bytes;
+    if (usedHeld_ == held_.size()) held_.clear();
+    else if (usedHeld_ > held_.size() / 2) held_ = std::vector<uint8_t>(held().begin(), held().end());
+    else return;
+    usedHeld_ = 0;
+  }
+  void release() {
+    held_ = {};
+    usedHeld_ = 0;
   }
 
   // Moves from `chunk` into held_ what the incomplete frame there still lacks; gives the rest.
@@ -92,11 +103,11 @@ class Input {
   }
 
   size_t lackingBytes() const {
-    const Varint length = readVarint(Bytes(held_).subspan(1));
+    const Varint length = readVarint(held().subspan(1));
     if (length.state == Varint::State::incomplete) return 1;
     if (length.state == Varint::State::malformed) return 0;
     const size_t total = size_t(1) + length.size + length.value;
-    return total > held_.size() ? total - held_.size() : 0;
+    return total > heldBytes() ? total - heldBytes() : 0;
   }
 
   // Gives the bytes that were used; sets paused_, ended_ and error_ as it goes.
@@ -128,6 +139,7 @@ class Input {
   }
 
   std::vector<uint8_t> held_;
+  size_t usedHeld_ = 0;
   bool paused_ = false;
   bool ended_ = false;
   Reason error_ = Reason::success;
