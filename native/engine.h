@@ -31,7 +31,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         filters_(keys),
         frontEnd_(limits, counters_, *this),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
-        subscriptions_(index, workers_, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
+        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
         moves_(workers_, sessions_, frontEnd_.events(), counters_, *this),
         matcher_(frontEnd_.outbound()),
         shard_(index, workers_, filters_, limits, keys.tables, counters_, *this) {}

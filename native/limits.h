@@ -22,6 +22,7 @@ struct Limits {
   uint8_t maximumQos = 2;
   bool retainAvailable = true;
   bool checksPayloadFormat = false;
+  size_t filterBranchesMax = 640;
   uint32_t outboxBytesMax = 1'048'576;
   uint32_t outboxMessagesMax = 1'000;
   uint32_t sessionQueueMessagesMax = 10'000;
@@ -73,6 +74,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::maximumQos>("maximumQoS"),
     limitField<&Limits::retainAvailable>("retainAvailable"),
     limitField<&Limits::checksPayloadFormat>("checksPayloadFormat"),
+    limitField<&Limits::filterBranchesMax>("filterBranchesMax"),
     limitField<&Limits::outboxBytesMax>("outboxBytesMax"),
     limitField<&Limits::outboxMessagesMax>("outboxMessagesMax"),
     limitField<&Limits::sessionQueueMessagesMax>("sessionQueueMessagesMax"),

@@ -108,6 +108,13 @@ export const limitRanges = {
    */
   subscriptionsPerSessionMax: { default: 1_000_000, min: 1, max: 100_000_000 },
   /**
+   * Branches of all topic filters with wildcards (native/topics/filter-shapes.h): the nodes that a topic can reach
+   * among them. A SUBSCRIBE for which there is no room is refused with 0x97; one session gets at most half of them, and
+   * the more sessions use them the less. Default 640: some 18 us of work for the worst topic, and hundreds of ways to mix
+   * wildcards and levels, of which most brokers see a dozen.
+   */
+  filterBranchesMax: { default: 640, min: 128, max: 16_777_216 },
+  /**
    * Retained messages of the broker; more are not retained, and counted. Default 1_000_000: every client
    * may invent topics, so their number needs a ceiling. 0 retains nothing.
    */

@@ -25,6 +25,10 @@ export const EventKind = {
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
+/** In the order of `Subscribed` in native/node/engine-methods.h; loadAddon() compares. */
+export const Subscribed = { added: 0, replaced: 1, refused: 2 } as const;
+export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
+
 /** In the order of native/counters.h, where each is explained; loadAddon() compares. */
 export const counterNames = [
   'connectionsOpened',
@@ -131,7 +135,10 @@ export interface Engine {
 
   /** Names a SUBSCRIBE. */
   nextToken(): number;
-  /** True if it replaced a subscription. `token` names the SUBSCRIBE it belongs to; 0: of a moved session. */
+  /**
+   * `refused`: there is no room for its branches (filterBranchesMax). `token` names the SUBSCRIBE it belongs to;
+   * 0: of a moved session.
+   */
   subscribe(
     session: number,
     filter: string,
@@ -141,7 +148,7 @@ export interface Engine {
     retainHandling: number,
     subscriptionId: number,
     token: number,
-  ): boolean;
+  ): Subscribed;
   /** The `subscribed` event with this token follows when every shard knows the filters. */
   finishSubscribe(session: number, token: number): void;
   /** After the SUBACK: what came for the session since finishSubscribe() follows it. */
@@ -159,6 +166,7 @@ export interface Addon {
   /** The names in its tables, for loadAddon() to compare with ours. */
   readonly eventKindNames: readonly string[];
   readonly counterNames: readonly string[];
+  readonly subscribedNames: readonly string[];
   /** Of the Node.js that it was built for: openWebSocket() looks into objects of V8. */
   readonly nodeModuleVersion: number;
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
@@ -184,8 +192,9 @@ export function loadAddon(): Addon {
 }
 
 /** Both languages number events and counters by their place in a table. */
-function hasOurTables({ eventKindNames, counterNames: names }: Addon): boolean {
-  return isDeepStrictEqual([eventKindNames, names], [Object.keys(EventKind), counterNames]);
+function hasOurTables({ eventKindNames, subscribedNames, counterNames: names }: Addon): boolean {
+  const ours = [Object.keys(EventKind), Object.keys(Subscribed), counterNames];
+  return isDeepStrictEqual([eventKindNames, subscribedNames, names], ours);
 }
 
 function load(path: string, root: string): Addon {

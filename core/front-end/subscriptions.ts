@@ -1,6 +1,6 @@
 /** What becomes of each topic filter of a SUBSCRIBE or UNSUBSCRIBE: a reason code for its SUBACK or UNSUBACK. */
 import type { BrokerConfig } from '../config/options.ts';
-import type { Engine } from '../data-plane/addon.ts';
+import { type Engine, Subscribed } from '../data-plane/addon.ts';
 import type { SubscribePacket } from '../wire/packets.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { refusalOf } from './availability.ts';
@@ -25,7 +25,7 @@ export function subscribe(
     const isFull = count >= subscriptionsPerSessionMax;
     if (isFull && !engine.isSubscribed(session, topicFilter)) return ReasonCode.quotaExceeded;
     const qos = Math.min(asked.qos, maximumQoS); // [MQTT-3.2.2-10]
-    const existed = engine.subscribe(
+    const outcome = engine.subscribe(
       session,
       topicFilter,
       qos,
@@ -35,7 +35,8 @@ export function subscribe(
       subscriptionId,
       token,
     );
-    if (!existed) count++;
+    if (outcome === Subscribed.refused) return ReasonCode.quotaExceeded;
+    if (outcome === Subscribed.added) count++;
     return qos;
   });
 }

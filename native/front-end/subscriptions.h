@@ -19,10 +19,11 @@ namespace rally {
 
 class Subscriptions {
  public:
-  Subscriptions(unsigned index, unsigned workers, FilterTable& filters, SessionTable& sessions, Sharing& sharing,
-                FrontEnd& frontEnd, Counters& counters, ShardRequests& requests)
+  Subscriptions(unsigned index, unsigned workers, const Limits& limits, FilterTable& filters, SessionTable& sessions,
+                Sharing& sharing, FrontEnd& frontEnd, Counters& counters, ShardRequests& requests)
       : index_(index),
         workers_(workers),
+        limits_(limits),
         filters_(filters),
         sessions_(sessions),
         sharing_(sharing),
@@ -33,10 +34,15 @@ class Subscriptions {
   // Names a SUBSCRIBE; never used twice in the life of the engine.
   uint64_t nextToken() { return ++tokens_; }
 
+  // Whether a filter may be added. What others subscribe to must not make every publication slow.
+  bool hasRoomFor(const Session& session, Bytes text) {
+    return filters_.shapes().hasRoom(session.key, filters_.branchesLacking(text), limits_.filterBranchesMax);
+  }
+
   // Adds a subscription of the SUBSCRIBE that `token` names, or with token 0 one of a session that moves
   // here. True when it replaced one.
   bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
-    Filter& filter = addFilter(text);
+    Filter& filter = addFilter(text, session.key);
     const bool isNew = workers_ > 1 && token != 0 && !filter.isShared;
     Subscriber subscriber;
     subscriber.subscriptionId = options.subscriptionId & varintMax;
@@ -101,6 +107,7 @@ class Subscriptions {
 
   // The session ends.
   void removeAll(Session& session) {
+    filters_.shapes().forget(session.key);
     stopRetained(session, {});
     while (!session.subscriptions.empty()) remove(session, *session.subscriptions.back().filter);
   }
@@ -192,8 +199,8 @@ class Subscriptions {
     });
   }
 
-  Filter& addFilter(Bytes text) {
-    Filter& filter = filters_.acquire(text);
+  Filter& addFilter(Bytes text, uint64_t session) {
+    Filter& filter = filters_.acquire(text, session);
     if (filter.isShared) return filter;  // Sharing::join() tells them
     if (filter.subscribers.empty()) tellOwners<request::AddRoute>(filter);
     filter.routes |= uint64_t(1) << index_;
@@ -226,6 +233,7 @@ class Subscriptions {
 
   const unsigned index_;
   const unsigned workers_;
+  const Limits& limits_;
   FilterTable& filters_;
   SessionTable& sessions_;
   Sharing& sharing_;

@@ -42,6 +42,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   }
   napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));
   napi_set_named_property(env, exports, "counterNames", toTexts(env, enumNames<Counter, Counter::count>()));
+  napi_set_named_property(env, exports, "subscribedNames", toTexts(env, enumNames<Subscribed, Subscribed::count>()));
   napi_set_named_property(env, exports, "nodeModuleVersion", toNumber(env, NODE_MODULE_VERSION));
   return exports;
 }

@@ -130,15 +130,20 @@ inline napi_value nextToken(napi_env env, napi_callback_info info) {
   return toNumber(env, double(call.host->engine.subscriptions().nextToken()));
 }
 
+// Of a subscription; as `Subscribed` in core/data-plane/addon.ts.
+enum class Subscribed : uint8_t { added, replaced, refused, count };
+
 inline napi_value subscribe(napi_env env, napi_callback_info info) {
   const Call<8> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
-  if (!session) return toBoolean(env, false);
+  if (!session) return toNumber(env, double(Subscribed::refused));
   const std::string filter = call.text(1);
   const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)),
                                     uint32_t(call.integer(6))};
-  return toBoolean(env,
-                   call.host->engine.subscriptions().subscribe(*session, bytesOf(filter), options, call.integer(7)));
+  Subscriptions& subscriptions = call.host->engine.subscriptions();
+  if (!subscriptions.hasRoomFor(*session, bytesOf(filter))) return toNumber(env, double(Subscribed::refused));
+  const bool isReplaced = subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(7));
+  return toNumber(env, double(isReplaced ? Subscribed::replaced : Subscribed::added));
 }
 
 inline napi_value finishSubscribe(napi_env env, napi_callback_info info) {

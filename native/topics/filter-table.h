@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "filter-shapes.h"
 #include "filter-tree.h"
 #include "share.h"
 #include "slot.h"
@@ -22,15 +23,28 @@ class FilterTable {
 
   size_t size() const { return filters_.size(); }
 
-  // The filter with this text, made if it is not there.
-  Filter& acquire(Bytes text) {
+  // How far the filters here branch.
+  FilterShapes& shapes() { return shapes_; }
+  // How many branches would be needed to acquire a filter that may not be there.
+  size_t branchesLacking(Bytes text) {
+    if (find(text)) return 0;
+    const Bytes base = isSharedFilter(text) ? unsharedFilter(text) : text;
+    return hasWildcard(base) ? shapes_.lacking(base) : 0;
+  }
+
+  // The filter with this text, made if it is not there. `session`: which one here wants it; 0: another worker.
+  Filter& acquire(Bytes text, uint64_t session = 0) {
     if (Filter* known = find(text)) return *known;
     const uint32_t id = filters_.add();
     Filter& filter = filters_[id];
     filter.bytes = ShortText(text);
-    if (isInTree(text)) tree_.add(id);
-    else byText_.add(inTable(hashOf(text)), id);
-    if (isSharedFilter(text)) addShare(filter);
+    if (isInTree(text)) {
+      tree_.add(id);
+      shapes_.add(text, session);
+    } else {
+      byText_.add(inTable(hashOf(text)), id);
+    }
+    if (isSharedFilter(text)) addShare(filter, session);
     return filter;
   }
 
@@ -46,8 +60,12 @@ class FilterTable {
     Filter* base = filter.isShared ? shares_[filter.share].base : nullptr;
     if (base) removeShare(filter.share);
     const uint32_t id = findId(filter.text());
-    if (filter.hasWildcards()) tree_.remove(id);
-    else byText_.remove(inTable(hashOf(filter.text())), id);
+    if (filter.hasWildcards()) {
+      shapes_.remove(filter.text());
+      tree_.remove(id);
+    } else {
+      byText_.remove(inTable(hashOf(filter.text())), id);
+    }
     filters_.remove(id);
     if (base) releaseIfUnused(*base);
   }
@@ -82,8 +100,8 @@ class FilterTable {
     return byText_.find(inTable(hash), [&](uint32_t id) { return areEqual(filters_[id].text(), text); });
   }
 
-  void addShare(Filter& filter) {
-    Filter& base = acquire(unsharedFilter(filter.text()));
+  void addShare(Filter& filter, uint64_t session) {
+    Filter& base = acquire(unsharedFilter(filter.text()), session);
     const uint32_t id = shares_.add();
     Share& share = shares_[id];
     do share.key = ++lastShareKey_;
@@ -107,6 +125,7 @@ class FilterTable {
   FilterTree::Filters filters_;
   HashIndex byText_;
   FilterTree tree_;
+  FilterShapes shapes_;
   Slab<Share, true> shares_;
   std::unordered_map<uint32_t, uint32_t> shareKeys_;
   uint32_t lastShareKey_ = 0;
