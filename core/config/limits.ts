@@ -31,8 +31,9 @@ export const limitRanges = {
    */
   connectTimeoutMs: { default: 10_000, min: 10, max: 600_000 },
   /**
-   * Seconds of keep alive imposed on MQTT 5 clients as Server Keep Alive. Default 0: the client's choice
-   * stands, since it knows its network and its battery.
+   * The most seconds of keep alive: MQTT 5 clients that ask for more, or for none, are told (Server Keep Alive). MQTT
+   * 3.1 and 3.1.1 cannot tell: there it counts for clients that ask for none, and a longer one stands. Default 0: no
+   * ceiling, the client's choice stands, since it knows its network and its battery.
    */
   serverKeepAliveSeconds: { default: 0, min: 0, max: 65_535 },
   /**

@@ -26,10 +26,17 @@ export function sessionExpirySeconds(connect: ConnectPacket, limits: Limits): nu
   return Math.min(asked, limits.sessionExpiryIntervalMax);
 }
 
-function keepAliveSeconds(connect: ConnectPacket, limits: Limits): number {
-  return connect.protocolVersion === 5 && limits.serverKeepAliveSeconds !== 0
-    ? limits.serverKeepAliveSeconds // [MQTT-3.1.2-21]
-    : connect.keepAliveSeconds;
+/**
+ * Seconds between two packets of the client; 0 for no limit. An older client cannot be told of the ceiling: what it
+ * has promised to keep to counts even if it is longer. One that has promised nothing may be ended at any time
+ * (3.1.1, 3.1.2.10), so the ceiling counts.
+ */
+export function keepAliveSeconds(connect: ConnectPacket, { serverKeepAliveSeconds }: Limits): number {
+  const asked = connect.keepAliveSeconds;
+  if (serverKeepAliveSeconds === 0) return asked;
+  if (asked === 0) return serverKeepAliveSeconds;
+  // [MQTT-3.1.2-21]
+  return connect.protocolVersion === 5 ? Math.min(asked, serverKeepAliveSeconds) : asked;
 }
 
 /** One and a half times the keep alive [MQTT-3.1.2-22]; 0 for none. */
@@ -77,8 +84,8 @@ export function connackProperties(
   if (limits.topicAliasMaximum > 0) properties.topicAliasMaximum = limits.topicAliasMaximum;
   const expiry = sessionExpirySeconds(connect, limits);
   if (expiry !== (connect.properties.sessionExpiryInterval ?? 0)) properties.sessionExpiryInterval = expiry;
-  if (keepAliveSeconds(connect, limits) !== connect.keepAliveSeconds)
-    properties.serverKeepAlive = limits.serverKeepAliveSeconds;
+  const keepAlive = keepAliveSeconds(connect, limits);
+  if (keepAlive !== connect.keepAliveSeconds) properties.serverKeepAlive = keepAlive; // [MQTT-3.2.2-21]
   if (assigned !== undefined) properties.assignedClientIdentifier = assigned;
   if (config.responseTopicPrefix !== undefined && connect.properties.requestResponseInformation === 1) {
     // [MQTT-3.1.2-28]

@@ -316,6 +316,21 @@ test(
   { broker: { limits: { serverKeepAliveSeconds: 1 } } },
 );
 
+test(
+  '[MQTT-3.2.2-22] a keep alive below the server’s own stands, and no Server Keep Alive is sent',
+  async ({ connect }) => {
+    const startMs = performance.now();
+    const client = await connect({ keepAlive: 1 });
+    assert.equal(singleValueOf(client.connack.properties, identifier.serverKeepAlive), undefined);
+    const told = await connect({ keepAlive: 61 });
+    assert.equal(singleValueOf(told.connack.properties, identifier.serverKeepAlive), 60);
+    await client.ended(0x8d);
+    const silentMs = performance.now() - startMs;
+    assert.ok(silentMs > 1_400 && silentMs < 10_000, `${silentMs} ms`);
+  },
+  { broker: { limits: { serverKeepAliveSeconds: 60 } } },
+);
+
 test('[MQTT-3.2.2-22] without a Server Keep Alive the client’s own counts', async ({ connect }) => {
   const { connack } = await connect({ keepAlive: 600 });
   const own = await connect({ keepAlive: 1 });

@@ -26,6 +26,26 @@ for (const transport of transports) {
     for (const client of [without, patient, chatty]) await assertAlive(client);
   });
 
+  test(`${transport}: serverKeepAliveSeconds is a ceiling, for older clients where it breaks no promise`, async (t) => {
+    const running = await startBroker(t, { limits: { serverKeepAliveSeconds: 2 } });
+    const startMs = performance.now();
+    const open = (protocolVersion: 3 | 4, keepAliveSeconds: number) =>
+      openClient(t, transport, running, {
+        clientId: `${protocolVersion}`,
+        protocolVersion,
+        keepAliveSeconds,
+      });
+    const promised = await open(4, 60); // it was never told that 60 is too long
+    const short = await open(3, 1);
+    await short.closed();
+    assert.ok(performance.now() - startMs > 1_400);
+    const without = await open(3, 0); // it has promised nothing, and 3.1.1 lets the server end it (3.1.2.10)
+    await without.closed();
+    assert.ok(performance.now() - startMs > 4_400);
+    assert.deepEqual([...short.packets, ...without.packets], []);
+    await assertAlive(promised);
+  });
+
   for (const workers of [1, 4]) {
     test(`${transport}, ${workers} workers: who is taken over gets 0x8E [MQTT-3.1.4-3]`, async (t) => {
       const running = await startBroker(t, { workers });
