@@ -47,7 +47,7 @@ const sentences: ReadonlyMap<number, string> = new Map([
   [ReasonCode.keepAliveTimeout, 'Nothing came for one and a half times the keep alive.'],
   [ReasonCode.sessionTakenOver, 'Another connection uses the same client identifier.'],
   [ReasonCode.topicFilterInvalid, 'A topic filter has too many levels.'],
-  [ReasonCode.topicNameInvalid, 'A topic name is not valid.'],
+  [ReasonCode.topicNameInvalid, 'A topic name has too many levels.'],
   [ReasonCode.receiveMaximumExceeded, "More messages came than the broker's Receive Maximum allows."],
   [ReasonCode.topicAliasInvalid, "A topic alias was 0 or above the broker's Topic Alias Maximum."],
   [ReasonCode.packetTooLarge, "A packet was larger than the broker's Maximum Packet Size."],

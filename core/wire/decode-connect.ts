@@ -109,9 +109,8 @@ function decodeWill(reader: Reader, flags: number, version: ProtocolVersion): Wi
   const properties = version === 5 ? decodeProperties(reader, willProperties) : {};
   // [MQTT-3.1.3-11] [v3 MQTT-3.1.3-10]
   const topic = reader.string();
-  if (!isValidTopicName(topic)) {
-    reader.fail({ reasonCode: ReasonCode.topicNameInvalid, why: 'the will topic is not a valid topic name' });
-  }
+  // 0x90 is for a will topic that is not malformed (3.2.2.2).
+  if (!isValidTopicName(topic)) reader.fail(malformedPacket('the will topic is not a topic name'));
   return {
     topic,
     payload: reader.binary(),

@@ -5,7 +5,6 @@ import type { ProtocolVersion, PublishPacket, QoS } from './packets.ts';
 import type { Properties } from './properties.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
 import { checkHeader, Reader } from './reader.ts';
-import type { ReasonCode } from './reason-code.ts';
 import { isValidTopicName } from './topic.ts';
 
 /** The payload is a view of `body`: what outlives the chunk must be copied. */
@@ -44,8 +43,6 @@ function topicErrorOf(
       ? protocolViolation('neither topic name nor alias')
       : undefined;
   }
-  // [MQTT-3.3.2-2]
-  if (isValidTopicName(topic)) return undefined;
-  const reasonCode = 0x90 satisfies typeof ReasonCode.topicNameInvalid;
-  return { reasonCode, why: 'not a topic name' };
+  // [MQTT-3.3.2-2]: 0x90 is for a topic name that is formed correctly (3.14.2.1).
+  return isValidTopicName(topic) ? undefined : malformedPacket('not a topic name');
 }

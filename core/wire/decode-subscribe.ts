@@ -1,6 +1,7 @@
 /**
- * SUBSCRIBE and UNSUBSCRIBE as a server reads them (sections 3.8 and 3.10). A topic filter that is not formed as
- * it must be makes the packet a protocol error. Whether a filter is allowed is the caller's to say, for each alone.
+ * SUBSCRIBE and UNSUBSCRIBE as a server reads them (sections 3.8 and 3.10). A topic filter that is not formed as it
+ * must be makes the packet malformed: 0x8F is for one that is formed correctly (3.14.2.1). Whether such a filter is
+ * allowed is the caller's to say, for each alone.
  */
 import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
@@ -13,7 +14,6 @@ import type {
 } from './packets.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
 import { checkHeader, Reader } from './reader.ts';
-import type { ReasonCode } from './reason-code.ts';
 import { isSharedFilter, isValidTopicFilter } from './topic.ts';
 
 /** `header` is the first byte of the frame, `body` all behind its remaining length. */
@@ -75,8 +75,7 @@ function decodeSubscription(reader: Reader, version: ProtocolVersion): Subscript
 function topicFilterOf(reader: Reader): string {
   const topicFilter = reader.string();
   if (!isValidTopicFilter(topicFilter)) {
-    const reasonCode = 0x8f satisfies typeof ReasonCode.topicFilterInvalid;
-    reader.fail({ reasonCode, why: 'a topic filter is not formed as it must be' });
+    reader.fail(malformedPacket('a topic filter is not formed as it must be'));
   }
   return topicFilter;
 }

@@ -84,7 +84,7 @@ export function propertyFault(
   if (value === 0 && neverZero.includes(name)) return protocolViolation(`${name} is 0`);
   // [MQTT-3.3.2-13] [MQTT-3.3.2-14]
   if (name === 'responseTopic' && !isValidTopicName(value as string)) {
-    return protocolViolation('responseTopic is not a topic name');
+    return malformedPacket('responseTopic is not a topic name');
   }
   return undefined;
 }

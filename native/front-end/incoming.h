@@ -131,7 +131,9 @@ class Incoming {
     }
     if (!isTopicName(publish.topic, limits_.topicLevelsMax)) {
       if (publish.topic.empty() && connection.version >= mqtt5) return Reason::protocolError;
-      return isUtf8(publish.topic) ? Reason::topicNameInvalid : Reason::malformedPacket;
+      // 0x90 is for a topic name that is formed correctly (5.0, 3.14.2.1): one with too many levels.
+      const bool isFormed = !publish.topic.empty() && !hasWildcard(publish.topic) && isUtf8(publish.topic);
+      return isFormed ? Reason::topicNameInvalid : Reason::malformedPacket;
     }
     if (publish.topicAlias != 0) {
       if (!connection.aliases)

@@ -64,7 +64,7 @@ inline Reason readPublishProperty(Reader& reader, uint64_t& seen, Publish& publi
       const Bytes topic = reader.prefixed();
       if (!isUtf8(topic)) return Reason::malformedPacket;  // [MQTT-3.3.2-13]
       // [MQTT-3.3.2-14]; no topic name is empty [MQTT-4.7.3-1].
-      if (reader.ok() && (topic.empty() || hasWildcard(topic))) return Reason::protocolError;
+      if (topic.empty() || hasWildcard(topic)) return Reason::malformedPacket;
       break;
     }
     case Property::correlationData: reader.prefixed(); break;

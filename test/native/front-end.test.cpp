@@ -55,8 +55,10 @@ TEST("front end: bytes that break the protocol end the connection with the reaso
   CHECK_EQ(endedBy("c0ffffffff01"), int(Reason::malformedPacket));  // a length of five bytes
   CHECK_EQ(endedBy("3604 000174 0001"), int(Reason::malformedPacket));
   CHECK_EQ(endedBy("3004 0001 74"), 0);  // not complete yet
-  CHECK_EQ(endedBy("3006 0003 612f23 00"), int(Reason::topicNameInvalid));
-  CHECK_EQ(endedBy("3004 0001 2b 00"), int(Reason::topicNameInvalid));
+  CHECK_EQ(endedBy("3006 0003 612f23 00"), int(Reason::malformedPacket));
+  CHECK_EQ(endedBy("3004 0001 2b 00"), int(Reason::malformedPacket));
+  CHECK_EQ(endedBy("3008 0001 74 04 08 0001 2b"), int(Reason::malformedPacket));  // a response topic with a wildcard
+  CHECK_EQ(endedBy("3007 0001 74 03 08 0000"), int(Reason::malformedPacket));     // and an empty one
   CHECK_EQ(endedBy("3004 0001 ff 00"), int(Reason::malformedPacket));
   CHECK_EQ(endedBy("3003 0000 00"), int(Reason::protocolError));  // no topic, no alias
   CHECK_EQ(endedBy("4002 0000"), int(Reason::protocolError));

@@ -19,7 +19,6 @@ const test = section('5.0', '3.3.2 PUBLISH, variable header');
 
 const malformedPacket = 0x81;
 const protocolError = 0x82;
-const topicNameInvalid = 0x90;
 
 test('[MQTT-3.3.2-1] a topic name that is not UTF-8 is a Malformed Packet', async ({ connect }) => {
   for (const bytes of ['c3 28', 'ed a0 80', 'ff', '61 00 62']) {
@@ -66,7 +65,7 @@ test('[MQTT-3.3.2-2] a topic name with wildcards ends the connection', async ({ 
     await watcher.subscribe(name('/a'));
     const client = await connect();
     client.send(publish('5.0', name(suffix), 'x', { qos: 1 }));
-    await client.ended(malformedPacket, protocolError, topicNameInvalid);
+    await client.ended(malformedPacket, protocolError);
     await watcher.nothingBefore(await connect(), name('/a'));
   }
 });
@@ -218,7 +217,7 @@ test('[MQTT-3.3.2-14] a response topic with wildcards ends the connection', asyn
   for (const topic of ['+', '#', 'a/+', 'a/#', 'a+']) {
     const client = await connect();
     client.send(publish('5.0', name(), 'x', { properties: responseTopic(topic) }));
-    await client.ended(malformedPacket, protocolError, topicNameInvalid);
+    await client.ended(malformedPacket, protocolError);
   }
 });
 

@@ -2,18 +2,10 @@
 import assert from 'node:assert/strict';
 import { packet, string } from '../support/octets.ts';
 import { publish, subscribe } from '../support/packets.ts';
-import {
-  assertFilterRefused,
-  malformed,
-  protocolError,
-  refused,
-  topicFilterInvalid,
-} from '../support/refused.ts';
+import { assertFilterRefused, malformed, protocolError, refused } from '../support/refused.ts';
 import { section } from '../support/section.ts';
 
 const test = section('5.0', '4.7 Topic Names and Topic Filters');
-
-const topicNameInvalid = 0x90;
 
 refused(
   test,
@@ -21,8 +13,7 @@ refused(
   ['+', '#', 't/+', 't/#', '+/t', 'a+b', 'a#', 't/+/u'].map((topic) => [
     `a PUBLISH to ${topic}`,
     publish('5.0', topic, 'm'),
-    topicNameInvalid,
-    malformed,
+    malformed, // 0x90 is for a topic name that is formed correctly (3.14.2.1)
     protocolError,
   ]),
 );
@@ -118,7 +109,7 @@ test('[MQTT-4.7.2-1] a filter that begins with $ as the topic does matches', asy
 });
 
 refused(test, '[MQTT-4.7.3-1]', [
-  ['a PUBLISH to an empty topic', publish('5.0', '', 'm'), protocolError, malformed, topicNameInvalid],
+  ['a PUBLISH to an empty topic', publish('5.0', '', 'm'), protocolError, malformed],
 ]);
 
 test('[MQTT-4.7.3-1] an empty filter is refused', async ({ connect }) => {
@@ -136,14 +127,9 @@ test('[MQTT-4.7.3-1] one character is enough', async ({ connect, name }) => {
 
 const nul = '\u0000';
 refused(test, '[MQTT-4.7.3-2]', [
-  ['a PUBLISH to a topic with U+0000', publish('5.0', `a${nul}b`, 'm'), malformed, topicNameInvalid],
-  ['a SUBSCRIBE to a filter with U+0000', subscribe('5.0', [[`a${nul}b`, 0]]), malformed, topicFilterInvalid],
-  [
-    'an UNSUBSCRIBE from a filter with U+0000',
-    packet(0xa2, '0001 00', string(`a${nul}`)),
-    malformed,
-    topicFilterInvalid,
-  ],
+  ['a PUBLISH to a topic with U+0000', publish('5.0', `a${nul}b`, 'm'), malformed],
+  ['a SUBSCRIBE to a filter with U+0000', subscribe('5.0', [[`a${nul}b`, 0]]), malformed],
+  ['an UNSUBSCRIBE from a filter with U+0000', packet(0xa2, '0001 00', string(`a${nul}`)), malformed],
 ]);
 
 test('[MQTT-4.7.3-3] topics and filters may have up to 65,535 bytes', async ({ connect, name }) => {

@@ -201,11 +201,11 @@ test('[v3 MQTT-3.1.3-10] a will topic that is not well-formed UTF-8 is malformed
   assertRefused(connect4('06', `0001'a' 0001 ff 0000`), 0x81);
 });
 
-test('[MQTT-4.7.0-1] a will topic with wildcards, or none at all, is refused with 0x90', () => {
+test('[MQTT-4.7.0-1] a will topic with wildcards, or none at all, is malformed: 0x90 is for one that is formed correctly', () => {
   for (const topic of [`0001'#'`, `0001'+'`, `0003'a+b'`, '0000']) {
-    assertRefused(connect5('06', `0001'a' 00 ${topic} 0000`), 0x90);
-    assertRefused(connect4('06', `0001'a' ${topic} 0000`), 0x90);
-    assertRefused(connect3('06', `0001'a' ${topic} 0000`), 0x90);
+    assertRefused(connect5('06', `0001'a' 00 ${topic} 0000`), 0x81);
+    assertRefused(connect4('06', `0001'a' ${topic} 0000`), 0x81);
+    assertRefused(connect3('06', `0001'a' ${topic} 0000`), 0x81);
   }
 });
 

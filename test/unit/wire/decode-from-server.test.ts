@@ -27,13 +27,13 @@ test('[MQTT-3.3.2-1] a topic name that is not well-formed UTF-8 is malformed', (
   assertRefused(decodeFrame(decodePublish, frame(0x30, ''), 4), 0x81);
 });
 
-test('[MQTT-3.3.2-2] a topic name with wildcards is refused with 0x90', () => {
-  assertRefused(decodeFrame(decodePublish, frame(0x30, `0003'a/#' 00`), 5), 0x90);
-  assertRefused(decodeFrame(decodePublish, frame(0x30, `0001'+'`), 4), 0x90);
+test('[MQTT-3.3.2-2] a topic name with wildcards is malformed', () => {
+  assertRefused(decodeFrame(decodePublish, frame(0x30, `0003'a/#' 00`), 5), 0x81);
+  assertRefused(decodeFrame(decodePublish, frame(0x30, `0001'+'`), 4), 0x81);
 });
 
-test('[MQTT-4.7.3-1] an empty topic name before version 5 is refused with 0x90', () => {
-  assertRefused(decodeFrame(decodePublish, frame(0x30, '0000'), 4), 0x90);
+test('[MQTT-4.7.3-1] an empty topic name before version 5 is malformed', () => {
+  assertRefused(decodeFrame(decodePublish, frame(0x30, '0000'), 4), 0x81);
 });
 
 test('an empty topic name without a topic alias is a protocol error (section 3.3.2.1)', () => {
