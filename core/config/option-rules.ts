@@ -94,7 +94,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     allowed:
       "a topic name that clients may publish to, of at most 1000 characters and without '/' at its end",
     accepts: (value) =>
-      isShortText(value) && isValidTopicName(value) && !isReservedTopic(value) && !value.endsWith('/'),
+      isShortText(value) && isValidTopicName(value) && !isReservedTopic(`${value}/x`) && !value.endsWith('/'),
     fromText: asText,
   },
   serverReference: {

@@ -34,7 +34,7 @@ import {
 } from './connect-terms.ts';
 import { authError, authenticationProperties } from './enhanced-authentication.ts';
 import { reasonSentence, reasonStringTerms, sentenceOf } from './reason-strings.ts';
-import { subscribe, unsubscribe } from './subscriptions.ts';
+import { asBridge, subscribe, unsubscribe } from './subscriptions.ts';
 
 /** What a connection needs from its worker. */
 export interface ConnectionContext {
@@ -73,6 +73,7 @@ export class ClientConnection {
   /** While connecting. */
   #connect: ConnectPacket | undefined;
   #isClientIdAssigned = false;
+  #isBridge = false;
   /** The authentication method of the CONNECT. */
   #method: string | undefined;
   /** The client is connected and authenticates again. */
@@ -262,6 +263,7 @@ export class ClientConnection {
       return;
     }
     this.#isClientIdAssigned = connect.clientId === '';
+    this.#isBridge = connect.isBridge === true;
     this.clientId = this.#isClientIdAssigned ? assignedClientId() : connect.clientId;
     // It could not be told that it is accepted. An authentication may have another reason to refuse it.
     if (this.#method === undefined && !this.#fits(this.#successOf(connect, false))) {
@@ -400,7 +402,7 @@ export class ClientConnection {
       engine.endSubscribe(session);
       engine.resume(this.slot);
     });
-    reasonCodes = subscribe(engine, config, session, packet, token);
+    reasonCodes = subscribe(engine, config, session, this.#isBridge ? asBridge(packet) : packet, token);
     engine.finishSubscribe(session, token);
   }
 

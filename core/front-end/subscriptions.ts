@@ -3,7 +3,21 @@ import type { BrokerConfig } from '../config/options.ts';
 import { type Engine, Subscribed } from '../data-plane/addon.ts';
 import type { SubscribePacket } from '../wire/packets.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
+import { isSharedFilter } from '../wire/topic.ts';
 import { refusalOf } from './availability.ts';
+
+/**
+ * A SUBSCRIBE of a bridge (see decode-connect.ts): nothing that it has published comes back to it, or two brokers
+ * would send a message to and fro for ever, and a message stays retained on its way to the other broker.
+ */
+export function asBridge(packet: SubscribePacket): SubscribePacket {
+  const subscriptions = packet.subscriptions.map((subscription) => ({
+    ...subscription,
+    noLocal: !isSharedFilter(subscription.topicFilter), // [MQTT-3.8.3-4]
+    retainAsPublished: true,
+  }));
+  return { ...packet, subscriptions };
+}
 
 /**
  * Adds the subscriptions to the session: for each the granted QoS, or why it is refused. `token` names the

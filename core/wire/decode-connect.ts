@@ -27,22 +27,32 @@ const connectFlag = {
   username: 0x80,
 } as const;
 
+/**
+ * Not of the specification: the bridge of mosquitto sets this bit of the level of MQTT 3.1 and 3.1.1 (its
+ * `try_private`), which have no other way to ask for what MQTT 5 calls No Local and Retain As Published.
+ */
+const bridgeBit = 0x80;
+
 /** `header` is the first byte of the frame, `body` all behind its remaining length. */
 export function decodeConnect(header: number, body: Uint8Array): ConnectPacket | ConnectError {
   const reader = new Reader(body);
-  const version = decodeVersion(reader);
-  if (typeof version !== 'number') return version;
+  const level = decodeLevel(reader);
+  if (typeof level !== 'number') return level;
+  const version = (level & ~bridgeBit) as ProtocolVersion;
   checkHeader(reader, header, PacketType.connect << 4, version);
   const packet = decodeBehindVersion(reader, version);
-  return isProtocolError(packet) ? { ...packet, protocolVersion: version } : packet;
+  if (isProtocolError(packet)) return { ...packet, protocolVersion: version };
+  if (level & bridgeBit) packet.isBridge = true;
+  return packet;
 }
 
-function decodeVersion(reader: Reader): ProtocolVersion | ConnectError {
+/** The level of a version that exists, with or without the bridge bit. */
+function decodeLevel(reader: Reader): number | ConnectError {
   const name = reader.string();
   const level = reader.uint8();
   if (reader.fault) return reader.fault;
-  if (name === 'MQTT' && (level === 4 || level === 5)) return level;
-  if (name === 'MQIsdp' && level === 3) return level;
+  if (name === 'MQTT' && (level === 4 || level === 5 || level === (4 | bridgeBit))) return level;
+  if (name === 'MQIsdp' && (level === 3 || level === (3 | bridgeBit))) return level;
   const reasonCode = ReasonCode.unsupportedProtocolVersion;
   if (name === 'MQTT' || name === 'MQIsdp') {
     // [MQTT-3.1.2-2]

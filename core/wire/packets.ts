@@ -21,6 +21,8 @@ export interface ConnectPacket {
   /** Clean session in 3.1 and 3.1.1. */
   cleanStart: boolean;
   keepAliveSeconds: number;
+  /** Of another broker, which says so by the highest bit of its protocol level. Only a server reads it. */
+  isBridge?: true;
   clientId: string;
   will?: Will;
   username?: string;

@@ -20,9 +20,12 @@ export function isValidTopicName(topic: string): boolean {
   return isTopicText(topic) && !/[+#]/.test(topic);
 }
 
-/** Whether only the broker publishes to `topic`: below $SYS, or below $share, which has no subscribers. */
+/**
+ * Whether clients may not publish to `topic`: below $SYS, which is the broker's own but for the topics on which bridges
+ * of mosquitto say whether they are connected, or below $share, which has no subscribers.
+ */
 export function isReservedTopic(topic: string): boolean {
-  return /^\$(SYS|share)(\/|$)/.test(topic);
+  return /^\$(SYS(?!\/broker\/connection\/[^/]*\/state$)|share)(\/|$)/.test(topic);
 }
 
 /** The levels of a topic name or topic filter. */

@@ -23,8 +23,8 @@ class RetainedStore {
   size_t bytes() const { return bytes_; }
   size_t nodes() const { return tree_.size(); }  // of the tree
 
-  // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS are the
-  // broker's own, a few dozen, and neither counted nor refused.
+  // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS that are the
+  // broker's own, a few dozen, are neither counted nor refused.
   bool set(MessageRef message) {
     uint32_t node = find(message->topic());
     const bool isNew = node == 0 || !tree_.value(node).message;

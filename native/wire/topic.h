@@ -42,16 +42,6 @@ inline bool isTopicName(Bytes topic, uint32_t levelsMax) {
   return levels <= levelsMax;
 }
 
-// True for topics below $SYS, which are the broker's own, and below $share, which nobody can subscribe to.
-inline bool isReservedTopic(Bytes topic) {
-  if (topic.empty() || topic[0] != '$') return false;
-  const auto startsWith = [&](std::string_view level) {
-    return topic.size() >= level.size() && std::memcmp(topic.data(), level.data(), level.size()) == 0 &&
-           (topic.size() == level.size() || topic[level.size()] == '/');
-  };
-  return startsWith("$SYS") || startsWith("$share");
-}
-
 // A topic name or filter up to its first slash.
 inline Bytes firstLevel(Bytes topic) {
   const void* slash = topic.empty() ? nullptr : std::memchr(topic.data(), '/', topic.size());
@@ -66,6 +56,28 @@ void eachLevel(Bytes topic, Visit&& visit) {
     if (!visit(level) || level.size() == topic.size()) return;
     topic = topic.subspan(level.size() + 1);
   }
+}
+
+// `$SYS/broker/connection/+/state`: on it a bridge of mosquitto says whether it is connected.
+inline bool isBridgeState(Bytes topic) {
+  constexpr std::string_view prefix = "$SYS/broker/connection/";
+  constexpr std::string_view suffix = "/state";
+  if (topic.size() < prefix.size() + suffix.size()) return false;
+  const Bytes name = topic.subspan(prefix.size(), topic.size() - prefix.size() - suffix.size());
+  return std::memcmp(topic.data(), prefix.data(), prefix.size()) == 0 &&
+         std::memcmp(topic.last(suffix.size()).data(), suffix.data(), suffix.size()) == 0 &&
+         firstLevel(name).size() == name.size();
+}
+
+// True for topics that clients may not publish to: below $SYS, which is the broker's own but for the state of bridges,
+// and below $share, which nobody can subscribe to.
+inline bool isReservedTopic(Bytes topic) {
+  if (topic.empty() || topic[0] != '$') return false;
+  const auto startsWith = [&](std::string_view level) {
+    return topic.size() >= level.size() && std::memcmp(topic.data(), level.data(), level.size()) == 0 &&
+           (topic.size() == level.size() || topic[level.size()] == '/');
+  };
+  return (startsWith("$SYS") && !isBridgeState(topic)) || startsWith("$share");
 }
 
 inline bool hasWildcard(Bytes topic) {

@@ -91,9 +91,15 @@ TEST("topic: levels, wildcards") {
 }
 
 TEST("topic: reserved is what stands below $SYS and $share, and nothing that only begins alike") {
-  for (const char* topic : {"$SYS", "$SYS/", "$SYS/broker/uptime", "$share", "$share/group/topic"})
+  for (const char* topic :
+       {"$SYS", "$SYS/", "$SYS/broker/uptime", "$share", "$share/group/topic", "$SYS/broker/connection/state",
+        "$SYS/broker/connection/a/b/state", "$SYS/broker/connection/a/states", "$SYS/broker/connection/a/state/",
+        "$SYS/broker/connection/a/State", "$SYS/broker/connections/a/state", "$SYS/broker/connection/a",
+        "$share/broker/connection/a/state"})
     CHECK(isReservedTopic(Exact(bytesOf(topic))));
-  for (const char* topic : {"", "$", "$SY", "$SYSTEM", "$sys/a", "$shared/a", "$shar", "SYS/a", "a/$SYS", "/$SYS"}) {
+  for (const char* topic :
+       {"", "$", "$SY", "$SYSTEM", "$sys/a", "$shared/a", "$shar", "SYS/a", "a/$SYS", "/$SYS",
+        "$SYS/broker/connection/a/state", "$SYS/broker/connection//state", "$SYS/broker/connection/state/state"}) {
     CHECK(!isReservedTopic(Exact(bytesOf(topic))));
   }
 }

@@ -1,11 +1,10 @@
 /** A client that connects as soon as anyone listens, while other workers are still being started. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { createBroker } from '../../../core/broker.ts';
 import { PacketType } from '../../../core/wire/packet-type.ts';
 import { connectFrame } from '../../support/frames.ts';
+import { freePort } from '../../support/listen.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { within } from '../../support/wait.ts';
 
@@ -33,13 +32,4 @@ async function connectAtLast(port: number): Promise<RawClient> {
       assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED');
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -35,16 +35,36 @@ test('[MQTT-3.1.2-1] another protocol name is refused with 0x84, and in no versi
 });
 
 test('[MQTT-3.1.2-2] a version we do not speak is refused with 0x84, to be said as 3.x', () => {
-  for (const level of ['00', '03', '06', '84', 'ff']) {
+  for (const level of ['00', '03', '06', '80', '83', '85', '86', 'ff']) {
     const error = connect(`0004'MQTT' ${level} 02 000a 0001'a'`);
     assertRefused(error, 0x84);
     assert.equal(error.protocolVersion, 4);
   }
-  for (const level of ['02', '04', '05', '83']) {
+  for (const level of ['02', '04', '05', '80', '84', '85']) {
     const error = connect(`0006'MQIsdp' ${level} 02 000a 0001'a'`);
     assertRefused(error, 0x84);
     assert.equal(error.protocolVersion, 3);
   }
+});
+
+test('the levels 0x83 and 0x84 are 3.1 and 3.1.1 of a bridge', () => {
+  for (const [version, bytes] of [
+    [3, `0006'MQIsdp' 83 02 000a 0001'a'`],
+    [4, `0004'MQTT' 84 02 000a 0001'a'`],
+  ] as const) {
+    const packet = assertAccepted(connect(bytes));
+    assert.deepEqual([packet.protocolVersion, packet.isBridge], [version, true]);
+  }
+  for (const packet of [connect3('02', `0001'a'`), connect4('02', `0001'a'`), connect5('02', `0001'a'`)]) {
+    assert.equal(assertAccepted(packet).isBridge, undefined);
+  }
+  // What is wrong is wrong with the bit too, and is answered in its version.
+  const reserved = connect(`0004'MQTT' 84 03 000a 0001'a'`);
+  assertRefused(reserved, 0x81);
+  assert.equal(reserved.protocolVersion, 4);
+  const nameless = connect(`0006'MQIsdp' 83 02 000a 0000`);
+  assertRefused(nameless, 0x85);
+  assert.equal(nameless.protocolVersion, 3);
 });
 
 test('[MQTT-3.1.2-3] the reserved connect flag is malformed', () => {

@@ -2,12 +2,25 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  isReservedTopic,
   isSharedFilter,
   isValidTopicFilter,
   isValidTopicName,
   parseSharedFilter,
   topicMatchesFilter,
 } from '../../../core/wire/topic.ts';
+
+test('reserved is what is below $SYS and $share, but for the state of a bridge', () => {
+  const below = '$SYS/broker/connection';
+  const reserved = ['$SYS', '$SYS/', '$SYS/broker/uptime', '$share', '$share/g/t', `${below}/state`];
+  const states = ['a/b/state', 'a/states', 'a/state/', 'a/State', 'a', 'a/state\n'].map(
+    (end) => `${below}/${end}`,
+  );
+  for (const topic of [...reserved, ...states]) assert.equal(isReservedTopic(topic), true, topic);
+  const free = ['', '$', '$SY', '$SYSTEM', '$sys/a', '$shared/a', 'a/$SYS', '/$SYS'];
+  const bridges = ['a/state', '/state', 'state/state', 'a b.c/state'].map((end) => `${below}/${end}`);
+  for (const topic of [...free, ...bridges]) assert.equal(isReservedTopic(topic), false, topic);
+});
 
 test('[MQTT-4.7.0-1] a topic name has no wildcards', () => {
   for (const topic of ['#', '+', 'a/#', 'a/+/b', 'a+', 'a#'])
