@@ -13,6 +13,7 @@ import type {
   RenewalRequest,
   ToMain,
 } from './control/messages.ts';
+import { Pace } from './control/pace.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
 import { type CounterName, counterNames, loadAddon } from './data-plane/addon.ts';
 import { HostClient } from './host/host-client.ts';
@@ -24,8 +25,11 @@ import type { BrokerSample } from './statistics/sys-topics.ts';
 import type { Will } from './wire/packets.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 
-/** What the data plane has counted since the start; each is explained in native/counters.h. */
-export type Statistics = Readonly<Record<CounterName, number>>;
+/**
+ * What the data plane has counted since the start; each is explained in native/counters.h. And how many CONNECTs were
+ * refused for `sessionsMax`.
+ */
+export type Statistics = Readonly<Record<CounterName | 'sessionsRefused', number>>;
 
 /** The options that are functions: they are not part of the configuration. */
 export type AuthenticationHooks = Pick<BrokerOptions, 'authenticate' | 'authenticationMethods'>;
@@ -40,6 +44,9 @@ export interface ControlPlaneEvents {
 
 /** Origins of refused pages that are logged; anybody can make up more. */
 const refusedOriginsMax = 100;
+
+/** Between two lines of the log about too many sessions: clients that are refused try again and again. */
+const sessionsFullNoticeMs = 60_000;
 
 /** The worker that carries the host program's connection. */
 const hostWorker = 0;
@@ -56,6 +63,7 @@ export class ControlPlane {
   readonly #hostSession: number;
   readonly #sys: SysPublisher;
   readonly #refusedOrigins = new Set<string>();
+  readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
   #supervisor: Supervisor | undefined;
   #startedAtMs = 0;
   #isRunning = false;
@@ -87,11 +95,13 @@ export class ControlPlane {
       },
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,
+      sessionsMax: config.limits.sessionsMax,
       fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
       closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
       authenticate: (worker, connection, request) =>
         this.#authenticator.decide(worker, connection, authenticationOf(request)),
       publishWill: (will) => this.#publishWill(will),
+      onSessionsFull: (refused) => this.#onSessionsFull(refused),
       onConnected: (client) => this.#onConnected(client),
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
     });
@@ -139,7 +149,9 @@ export class ControlPlane {
   /** Errors: NOT_RUNNING. */
   statistics(): Statistics {
     const values = this.#running.counters;
-    return Object.fromEntries(counterNames.map((name, index) => [name, values[index]])) as Statistics;
+    const { sessionsRefused } = this.#directory.counts;
+    const counted = Object.fromEntries(counterNames.map((name, index) => [name, values[index]]));
+    return { ...counted, sessionsRefused } as Statistics;
   }
 
   /** Errors: NOT_RUNNING. */
@@ -242,6 +254,14 @@ export class ControlPlane {
         ? 'a page that was opened as a file may not connect: serve it over HTTP, or allow null'
         : 'a page may not connect: allow its origin';
     this.logger.warn({ origin }, `${advice} (allowedOrigins, --allowed-origins)`);
+  }
+
+  #onSessionsFull(refused: number): void {
+    if (!this.#sessionsFullNotice.isDue(performance.now())) return;
+    const { sessionsMax } = this.#config.limits;
+    const advice =
+      'clients without a session are refused: raise sessionsMax, or lower sessionExpiryIntervalMax';
+    this.logger.warn({ sessionsMax, refused }, advice);
   }
 
   #publishWill({ topic, payload, qos, retain, properties }: Will): void {

@@ -131,6 +131,12 @@ export const limitRanges = {
    */
   connectionsMax: { default: 1_000_000, min: 1, max: 100_000_000 },
   /**
+   * Sessions, of clients that are connected or away; a CONNECT that would need one more is refused with 0x97, counted
+   * (`sessionsRefused`) and logged once a minute. Default 1_000_000: one with a subscription takes 1.9 KB, so 2 GB in
+   * all. Any client may ask for sessions that never expire, under ever new identifiers, so they need a ceiling.
+   */
+  sessionsMax: { default: 1_000_000, min: 1, max: 100_000_000 },
+  /**
    * Records in each lane between two workers, a power of two. Default 16_384: some milliseconds at full
    * speed, enough to ride out a garbage collection of the reader.
    */

@@ -35,6 +35,7 @@ export interface DirectoryOptions {
   readonly link: WorkerLink;
   readonly clock: Clock;
   readonly connectionsMax: number;
+  readonly sessionsMax: number;
   /** Why clients are refused for want of room. */
   readonly fullReasonCode: number;
   /** Why every client is refused; undefined if they are not. */
@@ -46,6 +47,8 @@ export interface DirectoryOptions {
     request: ConnectRequest,
   ): Verdict | Promise<Verdict | undefined>;
   publishWill(will: Will): void;
+  /** A client was refused since `sessionsMax` sessions exist; `refused` were so far. */
+  onSessionsFull(refused: number): void;
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
 }
@@ -61,6 +64,8 @@ export interface DirectoryCounts {
   readonly expired: number;
   /** CONNECTs that were accepted since the start. */
   readonly accepted: number;
+  /** CONNECTs that were refused since there were too many sessions. */
+  readonly sessionsRefused: number;
 }
 
 /** What became of an authentication: 0, or why not, and data for the client of MQTT 5. */
@@ -105,6 +110,7 @@ export class SessionDirectory {
   #connectionsPeak = 0;
   #accepted = 0;
   #expired = 0;
+  #sessionsRefused = 0;
   #isStopped = false;
 
   constructor(options: DirectoryOptions) {
@@ -123,14 +129,19 @@ export class SessionDirectory {
       maximum: this.#connectionsPeak,
       expired: this.#expired,
       accepted: this.#accepted,
+      sessionsRefused: this.#sessionsRefused,
     };
   }
 
   /** A client has sent CONNECT on `connection` of `worker`. */
   connect(worker: number, connection: number, request: ConnectRequest): void {
-    const { closedReasonCode, fullReasonCode } = this.#options;
-    if (closedReasonCode !== undefined || this.#isFull(request)) {
-      this.#refuse(worker, connection, closedReasonCode ?? fullReasonCode);
+    const { closedReasonCode } = this.#options;
+    if (closedReasonCode !== undefined) {
+      this.#refuse(worker, connection, closedReasonCode);
+      return;
+    }
+    if (this.#isFull(request)) {
+      this.#refuseForRoom(worker, connection, request);
       return;
     }
     // Not in turn: who does not know the password must not hold up the client identifier.
@@ -184,9 +195,20 @@ export class SessionDirectory {
     this.#steps.set(clientId, after);
   }
 
-  #isFull({ clientId }: ConnectRequest): boolean {
-    const takesOver = this.#byClientId.get(clientId)?.connection !== undefined;
-    return this.#connections >= this.#options.connectionsMax && !takesOver;
+  #isFull(request: ConnectRequest): boolean {
+    const takesOver = this.#byClientId.get(request.clientId)?.connection !== undefined;
+    const hasNoPlace = this.#connections >= this.#options.connectionsMax && !takesOver;
+    return hasNoPlace || this.#lacksSession(request);
+  }
+
+  /** Whether it would need a session more than there may be. */
+  #lacksSession({ clientId }: ConnectRequest): boolean {
+    return this.#byKey.size >= this.#options.sessionsMax && !this.#byClientId.has(clientId);
+  }
+
+  #refuseForRoom(worker: number, connection: number, request: ConnectRequest): void {
+    if (this.#lacksSession(request)) this.#options.onSessionsFull(++this.#sessionsRefused);
+    this.#refuse(worker, connection, this.#options.fullReasonCode);
   }
 
   #admit(worker: number, connection: number, request: ConnectRequest, verdict: Verdict | undefined): void {
@@ -202,7 +224,7 @@ export class SessionDirectory {
     if (this.#steps.has(clientId) || this.#byClientId.has(clientId)) {
       this.#inTurn(clientId, () => this.#accept(arrival));
     } else if (this.#isFull(request)) {
-      this.#refuse(worker, connection, this.#options.fullReasonCode);
+      this.#refuseForRoom(worker, connection, request);
     } else {
       this.#acceptHere(arrival, undefined);
     }
@@ -215,7 +237,7 @@ export class SessionDirectory {
   async #accept(arrival: Arrival): Promise<void> {
     const { worker, connection, request } = arrival;
     if (this.#isFull(request)) {
-      this.#refuse(worker, connection, this.#options.fullReasonCode);
+      this.#refuseForRoom(worker, connection, request);
       return;
     }
     const existing = this.#byClientId.get(request.clientId);

@@ -1,9 +1,9 @@
-/** Ports of loopback: for an HTTP server of a test, and for what a test starts later. */
+/** An HTTP server of a test, on loopback and any free port, that ends with the test. */
 import type { Server } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 
-/** Listens on any free port, until the test ends. Resolves to its URL. */
+/** Resolves to its URL. */
 export async function listen(test: TestContext, server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   test.after(() => {
@@ -11,13 +11,4 @@ export async function listen(test: TestContext, server: Server): Promise<string>
     server.close();
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

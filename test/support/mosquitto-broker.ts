@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { freePort } from './listen.ts';
+import { unusedPort } from './command.ts';
 import { until, within } from './wait.ts';
 
 export interface MosquittoBroker {
@@ -28,7 +28,7 @@ export async function runMosquitto(
   tcpPort?: number,
 ): Promise<MosquittoBroker> {
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-mosquitto-'));
-  const port = tcpPort ?? (await freePort());
+  const port = tcpPort ?? (await unusedPort());
   const lines = [
     `listener ${port} 127.0.0.1`,
     'allow_anonymous true',

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBroker } from '../../../core/broker.ts';
 import { PacketType } from '../../../core/wire/packet-type.ts';
+import { unusedPort } from '../../support/command.ts';
 import { connectFrame } from '../../support/frames.ts';
-import { freePort } from '../../support/listen.ts';
 import { RawClient } from '../../support/raw-client.ts';
 import { within } from '../../support/wait.ts';
 
 test('a CONNECT that comes while the workers start is answered', async (context) => {
   for (let round = 0; round < 3; round++) {
-    const port = await freePort();
+    const port = await unusedPort();
     const broker = createBroker({ port: 0, tcpPort: port, workers: 4 });
     context.after(() => broker.stop());
     const started = broker.start();

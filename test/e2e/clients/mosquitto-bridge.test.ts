@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
 import { Mosquitto, type MosquittoRun } from '../../support/clients/mosquitto.ts';
-import { freePort } from '../../support/listen.ts';
+import { unusedPort } from '../../support/command.ts';
 import { type MosquittoBroker, runMosquitto } from '../../support/mosquitto-broker.ts';
 import { until } from '../../support/wait.ts';
 
@@ -97,7 +97,7 @@ class Stage {
   }
 
   static async open(test: TestContext, lines: readonly string[], direction: 'both' | 'out'): Promise<Stage> {
-    const running = await startBroker(test, { tcpPort: await freePort() });
+    const running = await startBroker(test, { tcpPort: await unusedPort() });
     const configuration = [
       'connection house',
       `address 127.0.0.1:${running.tcpPort}`,

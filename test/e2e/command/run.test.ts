@@ -40,6 +40,27 @@ test('the log is JSON lines on standard error', async (t) => {
   assert.ok(lines.some((line) => JSON.parse(line).msg === 'ready'));
 });
 
+test('too many sessions are one line of the log, however many clients are refused', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'rallymq.json');
+  await writeFile(file, '{ "limits": { "sessionsMax": 2 } }');
+  const command = startCommand(t, ['--config', file]);
+  const ports = await command.ready();
+  const codes: number[] = [];
+  for (let index = 0; index < 20; index++) {
+    codes.push((await openConnected(t, 'tcp', ports)).connack.reasonCode);
+  }
+  assert.deepEqual(codes, [0, 0, ...Array(18).fill(0x97)]);
+  const lines = command.stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const full = lines.filter(({ sessionsMax }) => sessionsMax === 2);
+  assert.equal(full.length, 1);
+  assert.equal(full[0].refused, 1);
+});
+
 test('GET / and /healthz', async (t) => {
   const { port } = await startCommand(t).ready();
   const page = await fetch(`http://127.0.0.1:${port}/`);

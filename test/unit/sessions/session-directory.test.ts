@@ -37,10 +37,14 @@ class Stage {
     },
     clock: { after: () => ({ cancel: () => {} }) },
     connectionsMax: 2,
+    sessionsMax: 3,
     fullReasonCode: 0x97,
     closedReasonCode: undefined,
     authenticate: () => ({ reasonCode: 0 }),
     publishWill: () => {},
+    onSessionsFull: (refused) => {
+      this.events.push(`full ${refused}`);
+    },
     onConnected: ({ clientId }) => {
       this.events.push(`connected ${clientId}`);
     },
@@ -146,4 +150,30 @@ test('a worker that does not run gets no client, and a full broker no further on
   stage.connect(0, 2, 'b');
   stage.connect(0, 3, 'c');
   assert.deepEqual(stage.sent.at(-1)?.message, { type: 'refuse', connection: 3, reasonCode: 0x97 });
+});
+
+test('a client that would need one session too many is refused and counted; one that has its session is let in', async () => {
+  const stage = new Stage();
+  const leave = (session: number) => stage.directory.closed(session, 'lost', 0, undefined);
+  for (const [index, clientId] of ['a', 'b', 'c'].entries()) {
+    stage.connect(0, index, clientId);
+    leave(index + 1);
+  }
+  stage.connect(0, 10, 'd');
+  assert.deepEqual(stage.sent.at(-1)?.message, { type: 'refuse', connection: 10, reasonCode: 0x97 });
+  stage.connect(0, 11, 'e');
+  assert.deepEqual(stage.events.slice(-2), ['full 1', 'full 2']);
+  assert.equal(stage.directory.counts.sessionsRefused, 2);
+  stage.connect(0, 12, 'b');
+  await setImmediate();
+  assert.equal(stage.events.at(-1), 'connected b');
+  stage.connect(0, 13, 'b'); // takes over
+  (await stage.nextAsked('evict')).reply();
+  await setImmediate();
+  assert.equal(stage.events.at(-1), 'connected b');
+  assert.equal(stage.directory.counts.total, 3);
+  stage.directory.closed(2, 'disconnected', 0, 0); // its session ends
+  stage.connect(0, 14, 'd');
+  assert.equal(stage.events.at(-1), 'connected d');
+  assert.equal(stage.directory.counts.sessionsRefused, 2);
 });
