@@ -65,10 +65,15 @@ export interface StageResult {
 }
 
 export interface Faults {
+  /** Never came, though later ones of the same topic did. */
   readonly lost: number;
+  /** Nothing later of the same topic came either. */
   readonly undelivered: number;
   readonly duplicates: number;
+  /** Came late: behind later ones of the same topic. */
   readonly outOfOrder: number;
+  /** Came late or twice, behind more gaps in its topic than the generator remembers. */
+  readonly unclear: number;
   readonly corrupt: number;
   readonly refused: number;
   readonly disconnected: number;
@@ -85,6 +90,8 @@ export interface LoadResult {
   readonly scenario: string;
   readonly stages: readonly StageResult[];
   readonly faults: Faults;
+  /** What the broker counted as dropped meanwhile, by counter, for slow subscribers too; missing where it does not say. */
+  readonly dropped?: Readonly<Record<string, number>>;
   readonly firstFault?: string;
   /** How many messages were retained. */
   readonly retained?: number;

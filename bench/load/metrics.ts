@@ -234,7 +234,23 @@ export function metricsOf(kind: Kind): readonly Metric[] {
 
 /** What went wrong, in words; empty if nothing did. */
 export function faultsOf(result: LoadResult): string {
-  return Object.entries(result.faults)
+  const { lost, undelivered } = result.faults;
+  const faults = shownCounts(result.faults);
+  return lost + undelivered > 0 ? `${faults}${shownDrops(result)}` : faults;
+}
+
+/** Whether the broker knows of what did not arrive: what it has dropped is no secret, what it has lost is a bug. */
+function shownDrops({ faults, dropped }: LoadResult): string {
+  if (dropped === undefined) return ''; // it does not say
+  const droppedCount = sum(Object.values(dropped), (count) => count);
+  const uncounted = faults.lost + faults.undelivered - droppedCount;
+  if (droppedCount === 0) return '; the broker counted none of it as dropped';
+  const counted = `; the broker counted ${shownCounts(dropped)}`;
+  return uncounted > 0 ? `${counted}, and ${uncounted} nowhere` : counted;
+}
+
+function shownCounts(counts: object): string {
+  return Object.entries(counts)
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${name}`)
     .join(', ');

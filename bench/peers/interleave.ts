@@ -11,6 +11,7 @@ import { metricsOf } from '../load/metrics.ts';
 import type { Scenario } from '../load/scenarios.ts';
 import type { Played } from '../results.ts';
 import { spreadOf } from '../statistics.ts';
+import { dropsBetween, readDrops } from './drop-counts.ts';
 import { isOurs, ours, type Peer, type RunningPeer } from './peer.ts';
 
 export interface Interleaving {
@@ -95,7 +96,10 @@ export async function play(
   const { host, port, path = '/' } = endpoint;
   const pid = target.pid === undefined ? {} : { pid: target.pid };
   const both = scenario.kind === 'soak' && target.tcp ? { tcpport: target.tcp.port } : {};
-  return await generate(generator, { ...all, host, port, path, ...pid, ...both }, onSample);
+  const before = await readDrops(target.http);
+  const result = await generate(generator, { ...all, host, port, path, ...pid, ...both }, onSample);
+  const dropped = dropsBetween(before, await readDrops(target.http));
+  return dropped === undefined ? result : { ...result, dropped };
 }
 
 /** Errors: BenchError if the rate that it depends on is not known. */

@@ -80,18 +80,19 @@ TEST("histogram: an empty one has no values, and sums count both") {
 
 TEST("sequence: finds gaps, late numbers and duplicates as a set does") {
   check::eachSeed(300, [](check::Random& random) {
-    Sequence<64> sequence;
+    Sequence sequence;
     std::set<uint32_t> came;
     uint32_t next = 1;
     for (int step = 0; step < 400; step++) {
       uint32_t number = next;
       if (random.chance(20)) number += uint32_t(random.below(100));
-      else if (random.chance(20)) number -= std::min(number - 1, uint32_t(random.below(60)));
+      else if (random.chance(20))
+        number -= std::min(number - 1, uint32_t(random.below(random.chance(50) ? 60 : 10'000)));
       const uint32_t last = came.empty() ? 0 : *came.rbegin();
-      const Arrival expected = number == last + 1                          ? Arrival::next
-                               : number > last                             ? Arrival::gap
-                               : last - number >= 64 || came.count(number) ? Arrival::duplicate
-                                                                           : Arrival::late;
+      const Arrival expected = number == last + 1   ? Arrival::next
+                               : number > last      ? Arrival::gap
+                               : came.count(number) ? Arrival::duplicate
+                                                    : Arrival::late;
       CHECK_EQ(sequence.take(number), expected);
       if (expected != Arrival::duplicate) came.insert(number);
       next = std::max(last, number) + 1;
@@ -99,6 +100,52 @@ TEST("sequence: finds gaps, late numbers and duplicates as a set does") {
       CHECK_EQ(sequence.missing(), *came.rbegin() - came.size());
     }
   });
+}
+
+TEST("sequence: what comes very late is late and neither lost nor a duplicate, until it comes again") {
+  Sequence sequence;
+  sequence.take(2);
+  for (uint32_t number = 3; number <= 1'000'000; number++) CHECK_EQ(sequence.take(number), Arrival::next);
+  CHECK_EQ(sequence.missing(), 1);
+  CHECK_EQ(sequence.take(1), Arrival::late);
+  CHECK_EQ(sequence.missing(), 0);
+  CHECK_EQ(sequence.take(1), Arrival::duplicate);
+  CHECK_EQ(sequence.take(0), Arrival::duplicate);  // there is none
+}
+
+TEST("sequence: of more gaps than it remembers the oldest stay missing, and what comes from there is unclear") {
+  Sequence sequence(8);
+  for (uint32_t number = 2; number <= 18; number += 2) sequence.take(number);  // nine gaps: 1, 3, ... 17
+  CHECK_EQ(sequence.missing(), 9);
+  CHECK_EQ(sequence.take(1), Arrival::unclear);
+  CHECK_EQ(sequence.take(2), Arrival::unclear);
+  CHECK_EQ(sequence.take(5), Arrival::unclear);
+  CHECK_EQ(sequence.take(6), Arrival::duplicate);
+  CHECK_EQ(sequence.take(7), Arrival::late);
+  CHECK_EQ(sequence.missing(), 8);
+}
+
+TEST("sequence: what is skipped is for others, and not missing") {
+  Sequence sequence;
+  sequence.skipTo(5);
+  sequence.skipTo(3);
+  CHECK_EQ(sequence.last(), 5);
+  CHECK_EQ(sequence.missing(), 0);
+  CHECK_EQ(sequence.take(6), Arrival::next);
+}
+
+TEST("session record: what comes behind thousands of later ones is late, and neither lost nor double") {
+  SessionRecord record("a session", stampBytes);
+  const uint32_t connection = record.connect();
+  const auto take = [&](uint32_t number) {
+    record.take(connection, {1, false, 1, payloadOf({0, 7, number}, stampBytes)});
+  };
+  take(1);
+  for (uint32_t number = 3; number < 5'000; number++) take(number);
+  take(2);
+  const Faults faults = record.faults();
+  CHECK_EQ(faults.outOfOrder, 1);
+  CHECK_EQ(faults.lost + faults.duplicates + faults.unclear, 0);
 }
 
 TEST("session record: what is missing, late or came twice without DUP is a fault, from the first message on") {

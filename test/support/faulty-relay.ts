@@ -9,7 +9,10 @@ import type { TestContext } from 'node:test';
 import { FrameReader } from '../../core/wire/frame-reader.ts';
 import { PacketType } from '../../core/wire/packet-type.ts';
 
-export type Fault = 'drop' | 'double' | 'swap' | 'shorten' | 'stray';
+export type Fault = 'drop' | 'double' | 'swap' | 'delay' | 'shorten' | 'stray';
+
+/** Messages of the same topic that overtake a delayed one. */
+const delayMessages = 300;
 
 export interface RelayOptions {
   /** What it does to every hundredth message; nothing: it is a good relay. */
@@ -28,6 +31,8 @@ export interface RelayOptions {
 export class FaultyRelay {
   /** How often its fault has struck. */
   faults = 0;
+  /** Messages that it still holds back. */
+  readonly held = new Map<string, { readonly body: Buffer; left: number }>();
   readonly #options: RelayOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -102,7 +107,7 @@ export class FaultyRelay {
   }
 
   #receiversOf(body: Buffer): readonly Socket[] {
-    const topic = body.toString('latin1', 2, 2 + body.readUInt16BE(0));
+    const topic = topicOf(body);
     const member = this.#members[this.#messages % Math.max(1, this.#members.length)];
     return [...(this.#subscribers.get(topic) ?? []), ...(member ? [member] : [])];
   }
@@ -113,7 +118,9 @@ export class FaultyRelay {
       const body = bodies[index] ?? Buffer.alloc(0);
       const next = bodies[index + 1];
       this.#messages++;
-      if (this.#messages % 100 !== 0 || this.#options.fault === undefined) {
+      if (this.#options.fault === 'delay') {
+        out.push(...this.#delayed(body));
+      } else if (this.#messages % 100 !== 0 || this.#options.fault === undefined) {
         out.push(body);
       } else if (this.#options.fault !== 'swap') {
         this.faults++;
@@ -129,10 +136,24 @@ export class FaultyRelay {
     }
     return out;
   }
+
+  /** Of each topic one message at a time is held back until `delayMessages` others have passed. */
+  #delayed(body: Buffer): readonly Buffer[] {
+    const topic = topicOf(body);
+    const held = this.held.get(topic);
+    if (held === undefined) {
+      this.held.set(topic, { body, left: delayMessages });
+      return [];
+    }
+    if (--held.left > 0) return [body];
+    this.held.delete(topic);
+    this.faults++;
+    return [body, held.body];
+  }
 }
 
 /** The bodies that are delivered in place of one. */
-const wrong: Readonly<Record<Exclude<Fault, 'swap'>, (body: Buffer) => readonly Buffer[]>> = {
+const wrong: Readonly<Record<Exclude<Fault, 'swap' | 'delay'>, (body: Buffer) => readonly Buffer[]>> = {
   drop: () => [],
   double: (body) => [body, body],
   shorten: (body) => [body, body.subarray(0, -1)],
@@ -144,6 +165,10 @@ const wrong: Readonly<Record<Exclude<Fault, 'swap'>, (body: Buffer) => readonly 
     return [body, other];
   },
 };
+
+function topicOf(body: Buffer): string {
+  return body.toString('latin1', 2, 2 + body.readUInt16BE(0));
+}
 
 function publishFrame(body: Buffer): Buffer {
   const length: number[] = [];

@@ -173,6 +173,7 @@ class Run {
         .number("undelivered", double(faults.undelivered))
         .number("duplicates", double(faults.duplicates))
         .number("outOfOrder", double(faults.outOfOrder))
+        .number("unclear", double(faults.unclear))
         .number("corrupt", double(faults.corrupt))
         .number("refused", double(faults.refused))
         .number("disconnected", double(shared_.disconnected))

@@ -1,36 +1,43 @@
 // Finds what is missing, came twice or came late in a stream that is numbered 1, 2, 3, ...
 //
-//   last_ = 9    seen_: ... 5 . 7 8 9      6 is missing; if it comes now it is late, 7 would be a duplicate
+//   last_ = 9    gaps_: [3,3] [6,7]    3, 6 and 7 are missing: if one comes it is late, however late; 5 would be a
+//   duplicate
 //
-// It remembers the last `Window` numbers. One that is older counts as a duplicate.
+// It remembers the gaps and not what came, so a stream without any costs nothing. Of more than `gapsMax` it forgets the
+// oldest: a number from there that comes is late or a duplicate, and nobody can tell which.
 #pragma once
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace load {
 
-enum class Arrival : uint8_t { next, gap, late, duplicate };
+enum class Arrival : uint8_t { next, gap, late, duplicate, unclear };
 
-template <size_t Window>
 class Sequence {
-  static_assert(Window % 64 == 0);
-
  public:
+  Sequence() = default;
+  explicit Sequence(size_t gapsMax) : gapsMax_(gapsMax) {}
+
   Arrival take(uint32_t number) {
     if (number > last_) {
       const uint32_t skipped = number - last_ - 1;
-      for (uint32_t i = skipped < Window ? last_ + 1 : number - uint32_t(Window) + 1; i != number; i++) unmark(i);
-      mark(number);
+      if (skipped > 0) addGap({last_ + 1, number - 1});
       last_ = number;
-      missing_ += skipped;
       return skipped == 0 ? Arrival::next : Arrival::gap;
     }
-    if (last_ - number >= Window || isMarked(number)) return Arrival::duplicate;
-    mark(number);
-    missing_--;
+    if (number != 0 && number <= forgottenTo_) return Arrival::unclear;
+    // There is no number 0, so it is in no gap.
+    const auto gap = std::lower_bound(gaps_.begin(), gaps_.end(), number,
+                                      [](const Gap& each, uint32_t wanted) { return each.last < wanted; });
+    if (gap == gaps_.end() || number < gap->first) return Arrival::duplicate;
+    fill(gap, number);
     return Arrival::late;
   }
+
+  // What lies between is for others.
+  void skipTo(uint32_t number) { last_ = std::max(last_, number); }
 
   // The highest number that came.
   uint32_t last() const { return last_; }
@@ -38,16 +45,40 @@ class Sequence {
   uint64_t missing() const { return missing_; }
 
  private:
-  static uint64_t bitOf(uint32_t number) { return uint64_t(1) << (number % 64); }
-  uint64_t& wordOf(uint32_t number) { return seen_[number % Window / 64]; }
-  void mark(uint32_t number) { wordOf(number) |= bitOf(number); }
-  void unmark(uint32_t number) { wordOf(number) &= ~bitOf(number); }
-  bool isMarked(uint32_t number) { return (wordOf(number) & bitOf(number)) != 0; }
+  struct Gap {
+    uint32_t first;
+    uint32_t last;
+  };
 
+  void addGap(Gap gap) {
+    missing_ += gap.last - gap.first + 1;
+    gaps_.push_back(gap);
+    if (gaps_.size() <= gapsMax_) return;
+    const size_t forgotten = gapsMax_ / 4 + 1;  // several at once, since the others have to move up
+    forgottenTo_ = gaps_[forgotten - 1].last;
+    gaps_.erase(gaps_.begin(), gaps_.begin() + ptrdiff_t(forgotten));
+  }
+
+  void fill(std::vector<Gap>::iterator gap, uint32_t number) {
+    missing_--;
+    if (gap->first == gap->last) {
+      gaps_.erase(gap);
+    } else if (number == gap->first) {
+      gap->first++;
+    } else if (number == gap->last) {
+      gap->last--;
+    } else {
+      const uint32_t first = gap->first;
+      gap->first = number + 1;
+      gaps_.insert(gap, {first, number - 1});
+    }
+  }
+
+  size_t gapsMax_ = 4'096;
   uint32_t last_ = 0;
+  uint32_t forgottenTo_ = 0;
   uint64_t missing_ = 0;
-  // There is no number 0: if one comes it is not late.
-  std::array<uint64_t, Window / 64> seen_{1};
+  std::vector<Gap> gaps_;
 };
 
 }  // namespace load

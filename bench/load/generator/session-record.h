@@ -45,6 +45,9 @@ class SessionRecord {
       case Arrival::duplicate:
         if (!publish.isDuplicate) faults_.duplicates++;
         return;
+      case Arrival::unclear:
+        if (!publish.isDuplicate) faults_.unclear++;
+        return;
     }
   }
 
@@ -55,11 +58,9 @@ class SessionRecord {
   }
 
  private:
-  static constexpr size_t window = 1'024;
-
   struct Stream {
     uint32_t before = 0;  // the number before its first one
-    Sequence<window> sequence;
+    Sequence sequence;
   };
 
   void settle() {

@@ -7,12 +7,9 @@
 
 namespace load {
 
-inline constexpr size_t orderWindow = 256;
-inline constexpr size_t groupWindow = 65'536;
-
 // What the members of a shared subscription have got between them. They are all of one thread.
 struct Group {
-  std::vector<Sequence<groupWindow>> streams;
+  std::vector<Sequence> streams;
 };
 
 class Subscriber final : public Role {
@@ -42,7 +39,7 @@ class Subscriber final : public Role {
     if (terms_.readsBytesPerSecond || terms_.group) return faults;
     for (uint32_t i = 0; i < terms_.publishers.size(); i++) {
       for (uint32_t topic = 0; topic < terms_.topicsPerPublisher; topic++) {
-        const Sequence<orderWindow>& stream = streams_[i * terms_.topicsPerPublisher + topic];
+        const Sequence& stream = streams_[i * terms_.topicsPerPublisher + topic];
         faults.lost += stream.missing();
         faults.undelivered += lastOf(terms_.publishers[i] * terms_.topicsPerPublisher + topic) - stream.last();
       }
@@ -105,7 +102,7 @@ class Subscriber final : public Role {
   static constexpr uint32_t notMine = UINT32_MAX;
 
   // Gives for how many messages the publisher need not wait any more.
-  uint32_t check(Sequence<orderWindow>& own, const Stamp& stamp) {
+  uint32_t check(Sequence& own, const Stamp& stamp) {
     if (terms_.group) return checkInGroup(own, stamp);
     const uint32_t last = own.last();
     switch (own.take(stamp.sequence)) {
@@ -113,23 +110,26 @@ class Subscriber final : public Role {
       case Arrival::gap: return stamp.sequence - last;
       case Arrival::late: faults_.outOfOrder++; return 0;
       case Arrival::duplicate: faults_.duplicates++; return 0;
+      case Arrival::unclear: faults_.unclear++; return 0;
     }
     return 0;
   }
 
   // A member gets a part of the numbers, in order; all members together get each once.
-  uint32_t checkInGroup(Sequence<orderWindow>& own, const Stamp& stamp) {
-    if (stamp.sequence <= own.last()) faults_.outOfOrder++;
-    own.take(stamp.sequence);
-    if (terms_.group->streams[stamp.stream].take(stamp.sequence) != Arrival::duplicate) return 1;
-    faults_.duplicates++;
-    return 0;
+  uint32_t checkInGroup(Sequence& own, const Stamp& stamp) {
+    const bool isInOrder = stamp.sequence > own.last();
+    own.skipTo(stamp.sequence);
+    switch (terms_.group->streams[stamp.stream].take(stamp.sequence)) {
+      case Arrival::duplicate: faults_.duplicates++; return 0;
+      case Arrival::unclear: faults_.unclear++; return 0;
+      default: faults_.outOfOrder += isInOrder ? 0 : 1; return 1;
+    }
   }
 
   Loop& loop_;
   const Terms terms_;
   std::vector<uint32_t> publisherAt_;  // publisher -> its place in terms_.publishers
-  std::vector<Sequence<orderWindow>> streams_;
+  std::vector<Sequence> streams_;
   Faults faults_;
   uint64_t received_ = 0;
   uint64_t lastReadNs_ = 0;

@@ -36,24 +36,26 @@ struct Tally {
 
 // What went wrong with messages, over the whole load.
 struct Faults {
-  uint64_t lost = 0;         // later ones of the same topic came
+  uint64_t lost = 0;         // never came, but later ones of the same topic
   uint64_t undelivered = 0;  // nothing later came either
   uint64_t duplicates = 0;
-  uint64_t outOfOrder = 0;
-  uint64_t corrupt = 0;  // not what was published, or not for this subscriber
-  uint64_t refused = 0;  // PUBACK, PUBREC or PUBCOMP with an error
+  uint64_t outOfOrder = 0;  // came late: behind later ones of the same topic
+  uint64_t unclear = 0;     // came late or twice, behind more gaps than are remembered
+  uint64_t corrupt = 0;     // not what was published, or not for this subscriber
+  uint64_t refused = 0;     // PUBACK, PUBREC or PUBCOMP with an error
 
-  bool any() const { return lost + undelivered + duplicates + outOfOrder + corrupt + refused > 0; }
+  bool any() const { return lost + undelivered + duplicates + outOfOrder + unclear + corrupt + refused > 0; }
   std::string text() const {
     return std::to_string(lost) + " lost, " + std::to_string(undelivered) + " undelivered, " +
            std::to_string(duplicates) + " duplicates, " + std::to_string(outOfOrder) + " out of order, " +
-           std::to_string(corrupt) + " corrupt";
+           std::to_string(unclear) + " late or double, " + std::to_string(corrupt) + " corrupt";
   }
   void add(const Faults& other) {
     lost += other.lost;
     undelivered += other.undelivered;
     duplicates += other.duplicates;
     outOfOrder += other.outOfOrder;
+    unclear += other.unclear;
     corrupt += other.corrupt;
     refused += other.refused;
   }

@@ -11,6 +11,7 @@ const noFaults = {
   undelivered: 0,
   duplicates: 0,
   outOfOrder: 0,
+  unclear: 0,
   corrupt: 0,
   refused: 0,
   disconnected: 0,
@@ -59,6 +60,15 @@ for (const [fault, counts] of [
     assert.deepEqual({ ...faults, ...others }, noFaults);
   });
 }
+
+test('a message that hundreds have overtaken is late, and neither lost nor a duplicate', async (t) => {
+  const relay = await FaultyRelay.start(t, { fault: 'delay' });
+  const { faults } = await playAgainst(relay, { duration: 500 });
+  assert.ok(relay.faults > 2, `${relay.faults}`);
+  const { lost, undelivered, outOfOrder } = faults;
+  assert.deepEqual([outOfOrder, lost + undelivered], [relay.faults, relay.held.size]);
+  assert.deepEqual({ ...faults, lost: 0, undelivered: 0, outOfOrder: 0 }, noFaults);
+});
 
 test('in a shared subscription a message that two members get is a duplicate, one that none gets is lost', async (t) => {
   const shared: Flags = { scenario: 'shared', subscribers: 3 };

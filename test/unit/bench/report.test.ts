@@ -31,6 +31,7 @@ const noFaults = {
   undelivered: 0,
   duplicates: 0,
   outOfOrder: 0,
+  unclear: 0,
   corrupt: 0,
   refused: 0,
   disconnected: 0,

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { LoadResult, Sample } from '../../../bench/load/generator.ts';
+import { faultsOf } from '../../../bench/load/metrics.ts';
+import { dropsBetween, readDrops } from '../../../bench/peers/drop-counts.ts';
 import { memoryGrowth, soakFaults } from '../../../bench/peers/soak-verdict.ts';
 import { shortNumber, table } from '../../../bench/progress.ts';
 import { ratios, spreadOf } from '../../../bench/statistics.ts';
+import { unusedPort } from '../../support/command.ts';
+import { listen } from '../../support/listen.ts';
 
 test('the median of an odd and of an even number of runs', () => {
   assert.deepEqual(spreadOf([3, 1, 2]), { min: 1, median: 2, max: 3 });
@@ -68,7 +73,8 @@ function soakResult(over: Partial<LoadResult['stages'][number]> = {}, lost = 0):
     ...counts,
     generator,
   };
-  const others = { undelivered: 0, duplicates: 0, outOfOrder: 0, corrupt: 0, refused: 0, disconnected: 0 };
+  const ends = { undelivered: 0, duplicates: 0, outOfOrder: 0, unclear: 0 };
+  const others = { ...ends, corrupt: 0, refused: 0, disconnected: 0 };
   return {
     scenario: 'soak',
     stages: [{ ...stage, ...over }],
@@ -102,4 +108,54 @@ test('a soak fails by what was lost, by memory that grows, and by what did not h
   }
   assert.match(soakFaults({ result: soakResult(), samples: [] })[0] ?? '', /too short/);
   assert.match(soakFaults({ result: soakResult(), samples: samplesOf(16e6) })[0] ?? '', /grew by 30.5 MB/);
+});
+
+test('what is lost says whether the broker counted it as dropped', () => {
+  const said = (lost: number, dropped?: LoadResult['dropped']) =>
+    faultsOf({ ...soakResult({}, lost), ...(dropped === undefined ? {} : { dropped }) });
+  assert.equal(said(0, { droppedQos0: 9 }), ''); // towards slow subscribers, which is no fault
+  assert.equal(said(45), '45 lost');
+  assert.equal(said(45, {}), '45 lost; the broker counted none of it as dropped');
+  assert.equal(said(45, { droppedQueueFull: 45 }), '45 lost; the broker counted 45 droppedQueueFull');
+  assert.equal(
+    said(45, { droppedQos0: 20, droppedExpired: 3 }),
+    '45 lost; the broker counted 20 droppedQos0, 3 droppedExpired, and 22 nowhere',
+  );
+  const { faults, ...others } = soakResult();
+  const late = { ...others, faults: { ...faults, duplicates: 1, outOfOrder: 2 } };
+  assert.equal(faultsOf(late), '1 duplicates, 2 outOfOrder'); // nothing is missing
+});
+
+test('drops are those between two looks, of the counters that moved', () => {
+  assert.deepEqual(
+    dropsBetween({ droppedQos0: 5, droppedExpired: 1 }, { droppedQos0: 7, droppedExpired: 1 }),
+    {
+      droppedQos0: 2,
+    },
+  );
+  assert.deepEqual(dropsBetween({}, { droppedQos0: 7 }), { droppedQos0: 7 });
+  assert.equal(dropsBetween(undefined, { droppedQos0: 7 }), undefined);
+  assert.equal(dropsBetween({ droppedQos0: 7 }, undefined), undefined);
+});
+
+test('a broker that is not there, or gives no counters, does not say what it dropped', async (t) => {
+  assert.equal(await readDrops(undefined), undefined);
+  let answer = { status: 200, body: '{"droppedQos0":3,"queued":7,"droppedExpired":0}' };
+  const url = new URL(
+    await listen(
+      t,
+      createServer((_, response) => response.writeHead(answer.status).end(answer.body)),
+    ),
+  );
+  const http = { host: url.hostname, port: Number(url.port) };
+  assert.deepEqual(await readDrops(http), { droppedQos0: 3, droppedExpired: 0 });
+  for (const [status, body] of [
+    [403, '{}'],
+    [200, '{"queued":7}'],
+    [200, 'null'],
+  ] as const) {
+    answer = { status, body };
+    assert.equal(await readDrops(http), undefined, body);
+  }
+  assert.equal(await readDrops({ host: '127.0.0.1', port: await unusedPort() }), undefined);
 });
