@@ -12,7 +12,10 @@ const refusals: readonly (readonly [name: string, body: string, answer: string |
   ['3.1.1 with level 3', "0004 'MQTT' 03 02 0000 0001 'c'", '20 02 00 01'],
   ['3.1.1 with level 6', "0004 'MQTT' 06 02 0000 0001 'c'", '20 02 00 01'],
   ['3.1.1 with level 0', "0004 'MQTT' 00 02 0000 0001 'c'", '20 02 00 01'],
-  ['3.1.1 with level 0x84', "0004 'MQTT' 84 02 0000 0001 'c'", '20 02 00 01'],
+  // The bit 0x80 is for the levels 3 and 4 of the names that they belong to: bridge.test.ts.
+  ['3.1.1 with level 0x83', "0004 'MQTT' 83 02 0000 0001 'c'", '20 02 00 01'],
+  ['5.0 with level 0x85', "0004 'MQTT' 85 02 0000 00 0001 'c'", '20 02 00 01'],
+  ['3.1 with level 0x84', "0006 'MQIsdp' 84 02 0000 0001 'c'", '20 02 00 01'],
   ['3.1 with level 4', "0006 'MQIsdp' 04 02 0000 0001 'c'", '20 02 00 01'],
   ['3.1.1, no client identifier and no clean session', "0004 'MQTT' 04 00 0000 0000", '20 02 00 02'],
   ['3.1, no client identifier', "0006 'MQIsdp' 03 02 0000 0000", '20 02 00 02'],
@@ -30,7 +33,7 @@ const refusals: readonly (readonly [name: string, body: string, answer: string |
   [
     '5.0, a will topic with a wildcard',
     "0004 'MQTT' 05 06 0000 00 0001 'c' 00 0001 '#' 0000",
-    '20 03 00 90 00',
+    '20 03 00 81 00',
   ],
   ['5.0, cut off', "0004 'MQTT' 05 02", '20 03 00 81 00'],
   ['not MQTT', "0004 'HTTP' 05 02 0000 00 0001 'c'", undefined],
