@@ -168,6 +168,20 @@ TEST("session record: what is missing, late or came twice without DUP is a fault
   CHECK_EQ(faultsOf({{5, false}, {6, false}, {6, false}}).duplicates, 1);
 }
 
+TEST("session record: of the clients that share it one connects at a time") {
+  SessionRecord record("a session", stampBytes);
+  const int one = 1;
+  const int other = 2;
+  CHECK(record.mayConnect(&one));
+  record.beginConnect(&one);
+  CHECK(record.mayConnect(&one));
+  CHECK(!record.mayConnect(&other));
+  record.endConnect(&other);  // which is connected, and leaves
+  CHECK(!record.mayConnect(&other));
+  record.endConnect(&one);
+  CHECK(record.mayConnect(&other));
+}
+
 TEST("session record: a session that begins anew misses nothing of before, and keeps what was wrong") {
   SessionRecord record("a session", stampBytes);
   const auto take = [&](uint32_t number) {

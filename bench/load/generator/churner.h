@@ -21,7 +21,13 @@ class Churner final : public Role {
   Churner(Loop& loop, Terms terms, SessionRecord& record)
       : loop_(loop), terms_(std::move(terms)), record_(record), random_(terms_.seed * 2'654'435'761u + 1) {}
 
+  bool mayOpen() override {
+    if (!record_.mayConnect(this)) return false;
+    record_.beginConnect(this);
+    return true;
+  }
   void onConnected(Client& client) override {
+    record_.endConnect(this);
     if (terms_.isClean) record_.forget();
     connection_ = record_.connect();
     isWaiting_ = true;
@@ -43,21 +49,25 @@ class Churner final : public Role {
   void onPublish(Client&, const ReceivedPublish& publish, uint64_t) override { record_.take(connection_, publish); }
   bool wantsTicks() const override { return true; }
   void onTick(Client& client, uint64_t now) override {
-    if (!hasBeenReady_ || now < changeNs_) return;
+    if (now < changeNs_) return;
     if (loop_.moment.phase == Phase::draining || loop_.moment.phase == Phase::leaving) return;
+    const bool isClosed = client.state() == Client::State::closed;
+    if (isClosed ? !mayOpen() : !hasBeenReady_) return;
     changeNs_ = now + stay();
-    if (client.state() == Client::State::closed) return client.open();
+    if (isClosed) return client.open();
     const bool mayChange = client.state() == Client::State::connected && !isWaiting_;
     switch (random() % 4) {
-      case 0: return client.leave();
-      case 1: return client.drop();
+      case 0: client.leave(); break;
+      case 1: client.drop(); break;
       default:
         if (mayChange) change(client);
     }
+    if (client.state() == Client::State::closed) record_.endConnect(this);  // perhaps before its CONNACK
   }
   // Taken over, which is what it is here for. A broker that refuses it or ends it for something else is another matter.
   void onLost(Client& client, const std::string& why) override {
     const auto says = [&](const char* text) { return why.find(text) != std::string::npos; };
+    record_.endConnect(this);
     changeNs_ = nowNs() + stay();
     if (!hasBeenReady_) becomeReady();
     if (says("refused") || says("connect:")) {

@@ -57,7 +57,7 @@ class Reactor {
       loop_.opening++;
       opened_.push_back(&client);
       if (client.role().wantsTicks()) ticking_.push_back(&client);
-      client.open();
+      if (client.role().mayOpen()) client.open();
     }
   }
 

@@ -8,6 +8,8 @@ class Role {
  public:
   virtual ~Role() = default;
 
+  // Whether its first connection is made now; if not, the role makes it on a tick.
+  virtual bool mayOpen() { return true; }
   // After CONNACK, or after the upgrade where that is all that is wanted.
   virtual void onConnected(Client&) = 0;
   virtual void onSubscribed(Client&) {}

@@ -17,6 +17,15 @@ class SessionRecord {
 
   const std::string& name() const { return name_; }
 
+  // Of the clients that share it one connects at a time. The CONNACKs of two might be read in another order than the
+  // broker has sent them, and then the connection that was taken over would count, and not the one that the session is
+  // on. `client` only names it.
+  bool mayConnect(const void* client) const { return !connecting_ || connecting_ == client; }
+  void beginConnect(const void* client) { connecting_ = client; }
+  void endConnect(const void* client) {
+    if (connecting_ == client) connecting_ = nullptr;
+  }
+
   // Names the connection that the session is on from now on. What an earlier one still reads does not count, since
   // the broker takes no acknowledgement from there any more and sends it again.
   uint32_t connect() { return ++connection_; }
@@ -69,6 +78,7 @@ class SessionRecord {
 
   const std::string name_;
   const size_t payloadBytes_;
+  const void* connecting_ = nullptr;
   uint32_t connection_ = 0;
   std::unordered_map<uint32_t, Stream> streams_;
   Faults faults_;
