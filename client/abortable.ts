@@ -1,17 +1,22 @@
-/** A promise that also rejects, with the signal's reason, when `signal` aborts. */
+/**
+ * A promise that also rejects, with the signal's reason, when `signal` aborts. What `start` returns is called when it
+ * is settled, however.
+ */
 export async function abortable<Value>(
   signal: AbortSignal | undefined,
-  start: (resolve: (value: Value) => void, reject: (error: unknown) => void) => void,
+  start: (resolve: (value: Value) => void, reject: (error: unknown) => void) => (() => void) | undefined,
 ): Promise<Value> {
   signal?.throwIfAborted();
   let abort!: () => void;
+  let end: (() => void) | undefined;
   try {
     return await new Promise<Value>((resolve, reject) => {
       abort = () => reject(signal?.reason);
       signal?.addEventListener('abort', abort);
-      start(resolve, reject);
+      end = start(resolve, reject);
     });
   } finally {
     signal?.removeEventListener('abort', abort);
+    end?.();
   }
 }

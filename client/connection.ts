@@ -2,23 +2,15 @@
  * One attempt to reach the broker and the connection that comes of it: credentials, WebSocket, CONNECT and
  * CONNACK, frames in and out, keep alive, goodbye. It ends once, and says why.
  */
-import { decodeAcknowledgement, decodeSubscriptionAnswer } from '../core/wire/decode-acknowledgement.ts';
+import type { ClientEngine, Link } from '../core/protocol/client-engine.ts';
 import { decodeConnack } from '../core/wire/decode-connack.ts';
 import { decodeServerDisconnect } from '../core/wire/decode-disconnect.ts';
-import { decodePublish } from '../core/wire/decode-publish.ts';
 import { encodeConnect } from '../core/wire/encode-connect.ts';
 import { encodeDisconnect } from '../core/wire/encode-disconnect.ts';
 import { encodePingreq } from '../core/wire/encode-ping.ts';
 import { type Frame, FrameReader } from '../core/wire/frame-reader.ts';
 import { PacketType } from '../core/wire/packet-type.ts';
-import type {
-  AcknowledgementPacket,
-  ConnackPacket,
-  ConnectPacket,
-  DisconnectPacket,
-  PublishPacket,
-  SubackPacket,
-} from '../core/wire/packets.ts';
+import type { ConnackPacket, ConnectPacket, DisconnectPacket } from '../core/wire/packets.ts';
 import type { Properties } from '../core/wire/properties.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
 import { concat } from '../core/wire/write.ts';
@@ -26,27 +18,19 @@ import { toBytes } from './message.ts';
 import type { RallyOptions, WebSocketConstructor, WebSocketLike } from './options.ts';
 import { RallyError, refusal } from './rally-error.ts';
 
-/** A decoded packet, whose type tells which it is; a PINGRESP is empty. */
-export type ServerPacket =
-  | ConnackPacket
-  | PublishPacket
-  | AcknowledgementPacket
-  | SubackPacket
-  | DisconnectPacket
-  | Record<string, never>;
-
 /** What has a default is there. */
 export type ConnectionOptions = RallyOptions &
   Required<Pick<RallyOptions, 'clientId' | 'cleanStart' | 'keepAliveSeconds' | 'connectTimeoutMs'>>;
 
 export interface ConnectionOwner {
   accepted(connack: ConnackPacket): void;
-  /** A packet that is not the connection's own business; returns what is wrong with it. */
-  received(type: number, packet: ServerPacket): ProtocolError | undefined;
   /** `isFinal`: another attempt would fail in the same way. */
   ended(error: Error | undefined, isFinal: boolean, serverReference?: string): void;
 }
 
+/** What exceeds it in the WebSocket waits in the session, where it is counted. */
+const bufferedBytesMax = 0x10_0000;
+const bufferedPollMs = 50;
 /** How long the answer to a PINGREQ may take. */
 const pingTimeoutMs = 10_000;
 /**
@@ -59,27 +43,11 @@ const passingRefusals = [0x80, 0x83, 0x88, 0x89, 0x8b, 0x97, 0x9c, 0x9d, 0x9f];
 /** Banned; and taken over (0x8E), because two that take over from each other never end. */
 const finalGoodbyes = [0x8a, 0x8e];
 
-/** What a broker sends, by packet type. */
-const decoders: Record<
-  number,
-  (header: number, body: Uint8Array, version: 5) => ServerPacket | ProtocolError
-> = {
-  [PacketType.connack]: decodeConnack,
-  [PacketType.publish]: decodePublish,
-  [PacketType.puback]: decodeAcknowledgement,
-  [PacketType.pubrec]: decodeAcknowledgement,
-  [PacketType.pubrel]: decodeAcknowledgement,
-  [PacketType.pubcomp]: decodeAcknowledgement,
-  [PacketType.suback]: decodeSubscriptionAnswer,
-  [PacketType.unsuback]: decodeSubscriptionAnswer,
-  [PacketType.pingresp]: () => ({}),
-  [PacketType.disconnect]: decodeServerDisconnect,
-};
-
-export class Connection {
+export class Connection implements Link {
   /** What the broker said of itself in the CONNACK; undefined before. */
   server: Properties | undefined;
   readonly #options: ConnectionOptions;
+  readonly #engine: ClientEngine;
   readonly #owner: ConnectionOwner;
   readonly #frames = new FrameReader(5);
   #socket: WebSocketLike | undefined;
@@ -90,17 +58,23 @@ export class Connection {
   #pingEveryMs = 0;
   #pingAtMs = 0;
   #pingTimer: ReturnType<typeof setInterval> | undefined;
+  /** Runs while the socket has too much to send. */
+  #roomTimer: ReturnType<typeof setTimeout> | undefined;
   /** Runs while an answer is awaited. */
   #answerTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: ConnectionOptions, owner: ConnectionOwner) {
+  constructor(options: ConnectionOptions, engine: ClientEngine, owner: ConnectionOwner) {
     this.#options = options;
+    this.#engine = engine;
     this.#owner = owner;
   }
 
-  /** Bytes that were sent and have not left yet. */
-  get bufferedAmount(): number {
-    return (this.#socket as WebSocketLike).bufferedAmount + this.#unsentBytes;
+  /** If not, `resume` is called to ask again. */
+  hasRoom(resume: () => void): boolean {
+    clearTimeout(this.#roomTimer);
+    const bufferedBytes = (this.#socket as WebSocketLike).bufferedAmount + this.#unsentBytes;
+    if (bufferedBytes > bufferedBytesMax) this.#roomTimer = setTimeout(resume, bufferedPollMs);
+    return bufferedBytes <= bufferedBytesMax;
   }
 
   async open(url: string): Promise<void> {
@@ -196,36 +170,32 @@ export class Connection {
     }
   }
 
-  #take({ header, body }: Frame): ProtocolError | undefined {
+  #take(frame: Frame): ProtocolError | undefined {
+    const { header, body } = frame;
     const type = header >> 4;
-    const packet = decoders[type]?.(header, body, 5) ?? protocolViolation('not from a broker');
-    if (isProtocolError(packet)) return packet;
     const isGoodbye = type === PacketType.disconnect;
     const isConnack = type === PacketType.connack;
     // One CONNACK, and nothing before it but the refusal.
     if (!isGoodbye && isConnack === !!this.server) return protocolViolation('out of turn');
-    if (isGoodbye || isConnack) {
-      const { reasonCode, properties } = packet as DisconnectPacket;
-      if (isConnack && !reasonCode) {
-        this.#accepted(packet as ConnackPacket);
-        return undefined;
-      }
+    if (type === PacketType.pingresp) return undefined;
+    if (!isGoodbye && !isConnack) return this.#engine.received(frame);
+    const packet = isGoodbye ? decodeServerDisconnect(header, body, 5) : decodeConnack(header, body, 5);
+    if (isProtocolError(packet)) return packet;
+    const { reasonCode, properties } = packet;
+    if (isGoodbye || reasonCode) {
       const isFinal = this.server
         ? finalGoodbyes.includes(reasonCode)
         : !passingRefusals.includes(reasonCode);
       this.end(refusal(reasonCode, properties), isFinal, properties.serverReference);
-    } else return this.#owner.received(type, packet);
-    return undefined;
-  }
-
-  #accepted(connack: ConnackPacket): void {
-    const { properties } = connack;
+      return undefined;
+    }
     this.server = properties;
     this.#answered();
     const { serverKeepAlive = this.#options.keepAliveSeconds } = properties;
     this.#pingEveryMs = serverKeepAlive * 500;
     this.#pingAtMs = Date.now();
     if (serverKeepAlive) this.#pingTimer = setInterval(() => this.ping(), this.#pingEveryMs);
-    this.#owner.accepted(connack);
+    this.#owner.accepted(packet as ConnackPacket);
+    return undefined;
   }
 }

@@ -1,31 +1,23 @@
 /** The client: what a page imports. `connect` is where to begin. */
-import type { Properties } from '../core/wire/properties.ts';
 import { isValidTopicFilter, isValidTopicName } from '../core/wire/topic.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
+import { type ListenOptions, listen, listenForWaking, type RallyEvents, whenReady } from './events.ts';
 import { type Message, toBytes, type Value } from './message.ts';
 import type { PublishOptions, PublishResult, RallyOptions, SubscribeOptions } from './options.ts';
 import { RallyError } from './rally-error.ts';
+import { request } from './request.ts';
 import { Session } from './session.ts';
 import type { Listener, Subscription } from './subscription.ts';
 
 export type { QoS } from '../core/wire/packets.ts';
 export type { Properties } from '../core/wire/properties.ts';
+export type { RallyEvents } from './events.ts';
 export type { Message, Value } from './message.ts';
 export type * from './options.ts';
 export { RallyError } from './rally-error.ts';
 export type { Listener, Subscription } from './subscription.ts';
 
 export type Status = 'connecting' | 'connected' | 'reconnecting' | 'closed';
-
-/** What `rally.on` tells, by the name of the event. */
-export interface RallyEvents {
-  /** The broker has accepted a CONNECT. Without its session, what it knew of this client is lost. */
-  connected: { sessionPresent: boolean; properties: Properties };
-  /** The connection is lost, or an attempt was in vain; the next attempt comes after `delayMs`. */
-  reconnecting: { error: Error | undefined; delayMs: number };
-  /** No attempt follows: closed, or refused for good, and then there is an error. */
-  closed: { error: Error | undefined };
-}
 
 /**
  * Connects to a broker, and stays connected until `close`. Resolves when the broker has accepted the first
@@ -86,20 +78,12 @@ export class Rally {
     this.#keepsSession = options.cleanStart === false;
     this.clientId = this.#options.clientId;
     this.#session = new Session(options.queue);
-    this.ready = new Promise((resolve, reject) => {
-      this.on('connected', () => resolve());
-      this.on('closed', ({ error }) => reject(signal?.aborted ? signal.reason : (error ?? new RallyError())));
-    });
-    this.ready.catch(() => {}); // the event `closed` tells it too
+    this.ready = whenReady(this, signal);
     signal?.addEventListener('abort', () => this.close(), this.#unlisten);
-    // The network is back or the page is looked at: no time to wait for timers.
-    const wake = (): void => {
-      if (globalThis.document?.hidden) return;
+    listenForWaking(() => {
       if (!this.#connection) this.#open();
       else if (this.#connection.server) this.#connection.ping();
-    };
-    globalThis.addEventListener?.('online', wake, this.#unlisten);
-    globalThis.document?.addEventListener('visibilitychange', wake, this.#unlisten);
+    }, this.#unlisten);
     this.#open();
   }
 
@@ -107,11 +91,9 @@ export class Rally {
   on<Name extends keyof RallyEvents>(
     name: Name,
     listener: (event: RallyEvents[Name]) => void,
-    options?: { signal?: AbortSignal; once?: boolean },
+    options?: ListenOptions,
   ): () => void {
-    const called = (event: Event): void => listener((event as CustomEvent).detail);
-    this.#events.addEventListener(name, called, options);
-    return () => this.#events.removeEventListener(name, called);
+    return listen(this.#events, name, listener, options);
   }
 
   /**
@@ -146,27 +128,17 @@ export class Rally {
   ): Subscription {
     this.#assertOpen();
     if (!isValidTopicFilter(topicFilter)) throw new RallyError(0x8f, `not a topic filter: ${topicFilter}`);
-    return typeof listener === 'function'
-      ? this.#session.subscribe(topicFilter, listener, options)
-      : this.#session.subscribe(topicFilter, undefined, listener ?? options);
+    const [called, given] =
+      typeof listener === 'function' ? [listener, options] : [undefined, listener ?? options];
+    return this.#session.subscribe(topicFilter, called, given);
   }
 
   /**
    * Publishes `value` with a response topic and resolves with the first answer to it (section 4.10). Bound it
    * with `options.signal`, such as `AbortSignal.timeout(5_000)`: nobody may be there to answer.
    */
-  async request(topic: string, value?: Value, options: PublishOptions = {}): Promise<Message> {
-    const id = Math.random().toString(36).slice(2);
-    const properties = { ...options.properties, responseTopic: `reply/${id}`, correlationData: toBytes(id) };
-    const { signal } = options;
-    const replies = this.subscribe(properties.responseTopic, { signal });
-    try {
-      await this.publish(topic, value, { ...options, properties });
-      for await (const reply of replies) return reply;
-    } finally {
-      replies.unsubscribe();
-    }
-    throw signal?.reason ?? new RallyError();
+  request(topic: string, value?: Value, options: PublishOptions = {}): Promise<Message> {
+    return request(this, topic, value, options);
   }
 
   /** Ends for good: says goodbye, ends all loops, and rejects what the broker does not have yet. */
@@ -189,15 +161,15 @@ export class Rally {
   #open(): void {
     clearTimeout(this.#retryTimer);
     const options = this.#options;
-    const connection = new Connection(options, {
+    const { engine } = this.#session;
+    const connection = new Connection(options, engine, {
       accepted: ({ sessionPresent, properties }) => {
         options.cleanStart = false;
         options.clientId = this.clientId = properties.assignedClientIdentifier ?? this.clientId;
         this.#connectedAtMs = Date.now();
-        this.#session.connected(connection, sessionPresent);
+        engine.connected(connection, sessionPresent);
         this.#tell('connected', { sessionPresent, properties });
       },
-      received: (type, packet) => this.#session.received(type, packet),
       ended: (error, isFinal, serverReference) => this.#ended(error, isFinal, serverReference),
     });
     this.#connection = connection;
@@ -222,7 +194,7 @@ export class Rally {
     const { minMs = 500, maxMs = 30_000 } = reconnect ?? {};
     const delayMs = Math.random() * Math.min(maxMs, minMs * 2 ** this.#failures++);
     this.#retryTimer = setTimeout(() => this.#open(), delayMs);
-    this.#session.lost();
+    this.#session.engine.lost();
     this.#tell('reconnecting', { error, delayMs });
   }
 }

@@ -1,47 +1,15 @@
 /**
- * What outlives a connection: requests on their way to the broker, subscriptions, and what was delivered.
- * Section 4.1 calls it the session state.
- *
- * A request is a PUBLISH, SUBSCRIBE or UNSUBSCRIBE. It waits, then it is in flight until the broker has answered;
- * with QoS 0 it is done when it was sent. What was in flight when the connection was lost waits again, in front
- * of the rest and in the same order.
- *
- *     waiting -> in flight -> [QoS 2: PUBREC, released: in flight with PUBREL] -> resolved or rejected
- *        ^--------- lost ---------/
+ * What outlives a connection: the engine, which has the messages on their way, and who listens to what. Owns the
+ * bound of the queue.
  */
-import { encodeAcknowledgement } from '../core/wire/encode-acknowledgement.ts';
-import { encodePublish } from '../core/wire/encode-publish.ts';
-import { encodeSubscribe, encodeUnsubscribe } from '../core/wire/encode-subscribe.ts';
-import { type AcknowledgementType, PacketType } from '../core/wire/packet-type.ts';
-import type {
-  AcknowledgementPacket,
-  PublishPacket,
-  QoS,
-  SubackPacket,
-  SubscriptionRequest,
-} from '../core/wire/packets.ts';
-import type { Properties } from '../core/wire/properties.ts';
-import { type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
+import { ClientEngine, type EngineUser } from '../core/protocol/client-engine.ts';
+import type { PublishPacket, QoS, SubscriptionRequest } from '../core/wire/packets.ts';
 import { topicMatchesFilter, unsharedFilter } from '../core/wire/topic.ts';
 import { abortable } from './abortable.ts';
-import type { Connection, ServerPacket } from './connection.ts';
 import { toMessage } from './message.ts';
 import type { PublishResult, QueueOptions, SubscribeOptions } from './options.ts';
 import { RallyError, refusal } from './rally-error.ts';
 import { createReceiver, type Listener, type Receiver, type Subscription } from './subscription.ts';
-
-interface Request {
-  /** Makes the frame for a broker that said this of itself; the packet identifier is 0 with QoS 0. */
-  frame(packetId: number, dup: boolean, server: Properties): Uint8Array;
-  succeed(result?: PublishResult): void;
-  fail(error: unknown): void;
-  /** Of a PUBLISH; others have none. */
-  qos?: QoS;
-  /** Since it was sent. */
-  packetId?: number;
-  /** QoS 2: the broker has it, and only the packet identifier is not free yet. */
-  isReleased?: boolean;
-}
 
 interface Filter {
   readonly topicFilter: string;
@@ -51,26 +19,12 @@ interface Filter {
   readonly ids: number[];
 }
 
-const packetIdMax = 0xffff;
-/** What exceeds it in the WebSocket waits here, where it is counted. */
-const bufferedBytesMax = 0x10_0000;
-const bufferedPollMs = 50;
-
-export class Session {
+export class Session implements EngineUser {
   readonly #queue: QueueOptions;
-  #connection: Connection | undefined;
-  #waiting: Request[] = [];
-  /** By packet identifier, in the order of sending. */
-  readonly #inFlight = new Map<number, Request>();
+  readonly refusal = refusal;
+  readonly engine = new ClientEngine(5, this);
   /** By topic filter. */
   readonly #filters = new Map<string, Filter>();
-  /** Packet identifiers of QoS 2 messages that were delivered and not released. */
-  readonly #delivered = new Set<number>();
-  /** Topic names by their alias, for one connection. */
-  readonly #aliases = new Map<number, string>();
-  #lastPacketId = 0;
-  #lastSubscriptionId = 0;
-  #pollTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(queue: QueueOptions = {}) {
     this.#queue = queue;
@@ -78,34 +32,17 @@ export class Session {
 
   /** Resolves when the broker has it, and with QoS 0 when it was sent. */
   publish(packet: PublishPacket, signal?: AbortSignal): Promise<PublishResult | undefined> {
-    const { qos, retain } = packet;
-    let request: Request;
     return abortable<PublishResult | undefined>(signal, (resolve, reject) => {
-      const toFrame = (packetId: number, dup: boolean, server: Properties): Uint8Array => {
-        // Nothing is more than a bound that the broker has not named, which is undefined.
-        const { maximumPacketSize, maximumQoS, retainAvailable } = server as Required<Properties>;
-        const frame = encodePublish({ ...packet, packetId, dup }, 5);
-        const reasonCode =
-          (qos > maximumQoS && 0x9b) ||
-          (+retain > retainAvailable && 0x9a) ||
-          (frame.length > maximumPacketSize && 0x95);
-        if (reasonCode) throw refusal(reasonCode);
-        return frame;
-      };
-      request = { frame: toFrame, succeed: resolve, fail: reject, qos };
       const { max = 1_000, policy } = this.#queue;
-      if (this.#waiting.length + this.#inFlight.size >= max) {
-        const oldest = this.#waiting.findIndex((waiting) => waiting.qos !== undefined && !waiting.packetId);
-        const isDropped = policy === 'dropOldest' && oldest >= 0;
-        const [refused = request] = isDropped ? this.#waiting.splice(oldest, 1) : [];
-        refused.fail(new RallyError(0x97, 'the queue is full'));
-        if (!isDropped) return;
+      if (this.engine.requestCount >= max) {
+        const oldest = policy === 'dropOldest' && this.engine.withdraw();
+        const error = new RallyError(0x97, 'the queue is full');
+        if (!oldest) throw error;
+        oldest.fail(error);
       }
-      this.#add(request);
-    }).finally(() => {
-      // Aborted. What was sent once goes on, or the broker would keep its packet identifier.
-      const index = this.#waiting.indexOf(request);
-      if (index >= 0 && !request.packetId) this.#waiting.splice(index, 1);
+      const request = this.engine.publish(packet, { succeed: resolve, fail: reject });
+      // If it was aborted. What was sent once goes on.
+      return () => void this.engine.withdraw(request);
     });
   }
 
@@ -124,12 +61,7 @@ export class Session {
       listeners.delete(receiver);
       if (listeners.size) return;
       this.#filters.delete(topicFilter);
-      const packet = { properties: {}, topicFilters: [topicFilter] };
-      this.#add({
-        frame: (packetId) => encodeUnsubscribe({ ...packet, packetId }, 5),
-        succeed() {},
-        fail() {}, // the connection is closed, and the subscription with it
-      });
+      this.engine.unsubscribe(topicFilter, { succeed() {}, fail() {} });
     });
     const { subscription } = receiver;
     filter.options = { ...options, qos: Math.max(qos, filter.options.qos ?? 2) as QoS };
@@ -141,86 +73,22 @@ export class Session {
     return subscription;
   }
 
-  /** There is a connection, and the broker has the session or not. */
-  connected(connection: Connection, isSessionPresent: boolean): void {
-    this.#connection = connection;
-    this.#aliases.clear();
-    if (!isSessionPresent) {
-      this.#delivered.clear();
-      const requests = this.#waiting.splice(0);
-      for (const filter of this.#filters.values()) this.#subscribe(filter, filter.listeners);
-      for (const request of requests) {
-        request.packetId = 0;
-        if (request.isReleased) request.succeed();
-        else if (request.qos !== undefined) this.#waiting.push(request);
-      }
-    }
-    this.#pump();
-  }
-
-  /** The connection is gone, and with it the answers. */
-  lost(): void {
-    this.#connection = undefined;
-    this.#waiting.unshift(...this.#inFlight.values());
-    this.#inFlight.clear();
-  }
-
   /** It is over. */
   closed(error?: Error): void {
-    this.lost();
+    // Nobody is to be told that they unsubscribe.
+    this.engine.lost();
     for (const { listeners } of this.#filters.values()) {
       for (const listener of listeners) listener.end(error);
     }
-    for (const request of this.#waiting.splice(0)) request.fail(error ?? new RallyError());
+    this.engine.end(error ?? new RallyError());
   }
 
-  /** Takes a packet; returns what is wrong with it. */
-  received(type: number, packet: ServerPacket): ProtocolError | undefined {
-    if (type === PacketType.publish) return this.#published(packet as PublishPacket);
-    const {
-      packetId,
-      reasonCode: ownCode,
-      reasonCodes,
-      properties,
-    } = packet as AcknowledgementPacket & Partial<SubackPacket>;
-    const [reasonCode = ownCode] = reasonCodes ?? [];
-    const request = this.#inFlight.get(packetId);
-    if (type === PacketType.pubrel) {
-      this.#answer(PacketType.pubcomp, packetId, this.#delivered.delete(packetId));
-    } else if (type === PacketType.pubrec && reasonCode < 0x80) {
-      if (request) {
-        request.isReleased = true;
-        request.frame = (id) => encodeAnswer(PacketType.pubrel, id, true);
-      }
-      this.#answer(PacketType.pubrel, packetId, request);
-    } else if (request) {
-      this.#inFlight.delete(packetId);
-      if (reasonCode < 0x80 || request.isReleased) request.succeed({ reasonCode, properties });
-      else request.fail(refusal(reasonCode, properties));
-      this.#pump();
-    }
-    return undefined;
+  /** Subscribes again to all that has listeners. */
+  restore(): void {
+    for (const filter of this.#filters.values()) this.#subscribe(filter, filter.listeners);
   }
 
-  #published(packet: PublishPacket): ProtocolError | undefined {
-    const { qos, packetId } = packet as Required<PublishPacket>;
-    const { topicAlias } = packet.properties;
-    if (topicAlias) {
-      packet.topic ||= this.#aliases.get(topicAlias) as string;
-      if (!packet.topic) return protocolViolation('unknown topic alias');
-      this.#aliases.set(topicAlias, packet.topic);
-    }
-    if (qos < 2 || !this.#delivered.has(packetId)) this.#deliver(packet);
-    if (qos > 1) this.#delivered.add(packetId);
-    if (qos) this.#answer(qos > 1 ? PacketType.pubrec : PacketType.puback, packetId, true);
-    return undefined;
-  }
-
-  #answer(type: AcknowledgementType, packetId: number, isKnown: unknown): void {
-    this.#connection?.send(encodeAnswer(type, packetId, isKnown));
-  }
-
-  #deliver(packet: PublishPacket): void {
+  deliver(packet: PublishPacket, acknowledge: () => void): void {
     const message = toMessage(packet);
     const { topic, retain, properties } = packet;
     const { subscriptionIdentifiers = [] } = properties;
@@ -237,20 +105,17 @@ export class Session {
         if (!retain || options.retainAsPublished || asked.includes(listener.id)) listener.deliver(message);
       }
     }
+    acknowledge();
   }
 
   /** Asks for messages, and for the retained ones on behalf of `newcomers`. */
   #subscribe({ topicFilter, options, listeners, ids }: Filter, newcomers: Iterable<Receiver>): void {
     // What the options leave out is false or 0, and the QoS is there.
-    const subscriptions = [{ ...options, topicFilter } as SubscriptionRequest];
-    const id = ++this.#lastSubscriptionId;
+    const subscription = { ...options, topicFilter } as SubscriptionRequest;
+    const id = this.engine.newSubscriptionId();
     ids.push(id);
     for (const listener of newcomers) listener.id = id;
-    this.#add({
-      frame: (packetId, _, { subscriptionIdentifiersAvailable }) => {
-        const properties = subscriptionIdentifiersAvailable === 0 ? {} : { subscriptionIdentifiers: [id] };
-        return encodeSubscribe({ packetId, properties, subscriptions }, 5);
-      },
+    this.engine.subscribe(subscription, id, {
       succeed() {
         ids.splice(0, ids.indexOf(id));
         for (const listener of listeners) listener.granted();
@@ -260,52 +125,4 @@ export class Session {
       },
     });
   }
-
-  #add(request: Request): void {
-    this.#waiting.push(request);
-    this.#pump();
-  }
-
-  /** Sends what waits, as far as the broker and the socket take it. */
-  #pump(): void {
-    for (;;) {
-      const [request] = this.#waiting;
-      const connection = this.#connection;
-      if (!connection || !request) return;
-      const server = connection.server as Properties;
-      const inFlightMax = (request.qos && server.receiveMaximum) || packetIdMax;
-      if (this.#inFlight.size >= inFlightMax) return;
-      if (connection.bufferedAmount > bufferedBytesMax) {
-        clearTimeout(this.#pollTimer);
-        this.#pollTimer = setTimeout(() => this.#pump(), bufferedPollMs);
-        return;
-      }
-      this.#waiting.shift();
-      const dup = !!request.packetId;
-      const packetId = request.qos === 0 ? 0 : request.packetId || this.#freePacketId();
-      try {
-        connection.send(request.frame(packetId, dup, server));
-        request.packetId = packetId;
-        if (packetId) this.#inFlight.set(packetId, request);
-        else request.succeed();
-      } catch (error) {
-        request.fail(error);
-      }
-    }
-  }
-
-  #freePacketId(): number {
-    do this.#lastPacketId = (this.#lastPacketId % packetIdMax) + 1;
-    while (this.#inFlight.has(this.#lastPacketId));
-    return this.#lastPacketId;
-  }
-}
-
-function encodeAnswer(
-  type: AcknowledgementType,
-  packetId: number,
-  isKnown: unknown,
-): Uint8Array<ArrayBuffer> {
-  // 0x92: packet identifier not found.
-  return encodeAcknowledgement(type, { packetId, reasonCode: isKnown ? 0 : 0x92, properties: {} }, 5);
 }

@@ -5,6 +5,7 @@
 
 import { isValidTopicFilter } from '../core/wire/topic.ts';
 import { abortable } from './abortable.ts';
+import { type ListenOptions, listen, listenForWaking, whenReady } from './events.ts';
 import { toBytes, toMessage } from './message.ts';
 import {
   type Listener,
@@ -21,6 +22,7 @@ import {
   type Subscription,
   type Value,
 } from './rally.ts';
+import { request } from './request.ts';
 import { type Failure, type FromTab, holdLock, type ToTab, tabWindow, toFailure } from './share-messages.ts';
 import { createReceiver, type Receiver } from './subscription.ts';
 
@@ -87,28 +89,18 @@ class SharedRally implements RallyClient {
     const hasCredentials = credentials !== undefined;
     const key = JSON.stringify([url, group, hasCredentials, options]);
     this.#opening = { type: 'open', key, url, options, hasCredentials, lock: this.#lifetime.name };
-    this.ready = new Promise((resolve, reject) => {
-      this.on('connected', () => resolve());
-      this.on('closed', ({ error }) => reject(signal?.aborted ? signal.reason : (error ?? new RallyError())));
-    });
-    this.ready.catch(() => {}); // the event `closed` tells it too
+    this.ready = whenReady(this, signal);
     this.#attach();
     signal?.addEventListener('abort', () => this.close(), this.#unlisten);
-    const wake = (): void => {
-      if (!globalThis.document?.hidden) this.#tell({ type: 'wake' });
-    };
-    globalThis.addEventListener?.('online', wake, this.#unlisten);
-    globalThis.document?.addEventListener('visibilitychange', wake, this.#unlisten);
+    listenForWaking(() => this.#tell({ type: 'wake' }), this.#unlisten);
   }
 
   on<Name extends keyof RallyEvents>(
     name: Name,
     listener: (event: RallyEvents[Name]) => void,
-    options?: { signal?: AbortSignal; once?: boolean },
+    options?: ListenOptions,
   ): () => void {
-    const called = (event: Event): void => listener((event as CustomEvent).detail);
-    this.#events.addEventListener(name, called, options);
-    return () => this.#events.removeEventListener(name, called);
+    return listen(this.#events, name, listener, options);
   }
 
   async publish(
@@ -120,16 +112,15 @@ class SharedRally implements RallyClient {
     const { signal, ...rest } = options;
     const payload = toBytes(value);
     const id = ++this.#lastId;
-    try {
-      return await abortable<PublishResult | undefined>(signal, (resolve, reject) => {
-        const request: FromTab = { type: 'publish', id, topic, payload, options: rest };
-        this.#publishing.set(id, { request, resolve, reject });
-        this.#tell(request, reject);
-      });
-    } finally {
-      this.#publishing.delete(id);
-      if (signal?.aborted) this.#tell({ type: 'cancel', id });
-    }
+    return abortable<PublishResult | undefined>(signal, (resolve, reject) => {
+      const request: FromTab = { type: 'publish', id, topic, payload, options: rest };
+      this.#publishing.set(id, { request, resolve, reject });
+      this.#tell(request, reject);
+      return () => {
+        this.#publishing.delete(id);
+        if (signal?.aborted) this.#tell({ type: 'cancel', id });
+      };
+    });
   }
 
   subscribe(topicFilter: string, options?: SubscribeOptions): Subscription;
@@ -159,9 +150,8 @@ class SharedRally implements RallyClient {
     return subscription;
   }
 
-  request(topic: string, value?: Value, options?: PublishOptions): Promise<Message> {
-    // It only publishes and subscribes.
-    return Rally.prototype.request.call(this as unknown as Rally, topic, value, options);
+  request(topic: string, value?: Value, options: PublishOptions = {}): Promise<Message> {
+    return request(this, topic, value, options);
   }
 
   /** Leaves the connection, which ends with the last tab. */

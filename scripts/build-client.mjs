@@ -6,25 +6,37 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { minify } from 'terser';
-import { specialiseWire } from './specialise-wire.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outdir = 'dist/client';
 const addOns = ['respond', 'state', 'outbox', 'mqtt-3', 'share', 'shared-worker'];
 
-// The client is not in the add-ons: those that use it import it from beside them.
+// The client is not in the add-ons: those that use it, or its error, import it from beside them.
 const clientBeside = {
   name: 'client-beside',
   setup(build) {
-    build.onResolve({ filter: /^\.\/rally\.ts$/ }, () => ({ path: './rally.js', external: true }));
+    build.onResolve({ filter: /^\.\/rally(-error)?\.ts$/ }, () => ({ path: './rally.js', external: true }));
+  },
+};
+
+// core/wire/profile.ts says what this leaves out.
+const pageProfile = {
+  name: 'page-profile',
+  setup(build) {
+    const path = resolve(root, 'core/wire/profile-page.ts');
+    build.onResolve({ filter: /\/profile\.ts$/ }, () => ({ path }));
   },
 };
 
 // Properties that only the client's own files know; none is a name of the language or of the page.
 const internalNames = `
-  accepted closed connected deliver disconnect end ended fail fault finish frame granted header ids isFinal isReleased listeners lost
-  body offset open options packet packetId payload ping protocolVersion reasonCodes received remaining server subscription
-  subscriptions succeed topicFilter topicFilters why`;
+  accepted answer awaits binary body closed connected deliver disconnect end ended engine fail fault finish frame
+  granted hasRoom header ids isDone isFinal link listeners lost newSubscriptionId offset open options packet packetId
+  payload ping protocolVersion reasonCodes received refusal remaining requestCount restore resume server string stringPair
+  subscription subscriptions succeed succeed toFrame topicFilter topicFilters uint8 uint16 uint32 variableByteInteger why withdraw`;
+
+// Terser gives the names of other properties from the small letters on.
+const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 
 const shared = {
   absWorkingDir: root,
@@ -42,13 +54,11 @@ async function buildClient(name, options) {
     ...options,
     entryPoints: [{ in: 'client/rally.ts', out: name }],
     minifySyntax: true,
-    // core/wire checks of what it can read whether the specification allows it; a client need not.
-    dropLabels: ['strict'],
-    plugins: [specialiseWire()],
+    plugins: [pageProfile],
     write: false,
   });
   const [map, script] = outputFiles;
-  const text = withoutEmptyMembers(script.text.replace(/\n\/\/# sourceMappingURL=.*\n$/, ''));
+  const text = withoutPrivateNames(script.text.replace(/\n\/\/# sourceMappingURL=.*\n$/, ''));
   const { code, map: smallMap } = await minify(text, {
     module: options.format === 'esm',
     ecma: 2020,
@@ -61,17 +71,19 @@ async function buildClient(name, options) {
       pure_getters: true,
       inline: 1,
       hoist_funs: true,
+      hoist_props: false,
       lhs_constants: false,
       arrows: false,
       sequences: false,
     },
     mangle: {
       properties: {
-        regex: new RegExp(`^(?:${internalNames.trim().split(/\s+/).join('|')})$`),
+        regex: new RegExp(`^(?:${internalNames.trim().split(/\s+/).join('|')}|_\\w+)$`),
         keep_quoted: true,
         builtins: true,
       },
     },
+    nameCache: { props: { props: shortNames(text) } },
     format: { ecma: 2020 },
     sourceMap: { content: map.text, filename: basename(script.path), url: basename(map.path) },
   });
@@ -80,15 +92,32 @@ async function buildClient(name, options) {
 }
 
 /**
- * Leaves out, and leaves blank lines for, what the dropped checks leave behind: private fields that nothing reads
- * and constructors that do nothing. Public fields without a value come to be when they are set.
+ * Makes private members ordinary ones, `_name`, which the minifier can shorten: the compiler has seen to it that they
+ * are private. Members without a value come to be when they are set, and constructors that do nothing are not needed.
+ * Every line and column stays where it is, for the source map.
  */
-function withoutEmptyMembers(text) {
+function withoutPrivateNames(text) {
   return text
-    .replaceAll(/^ {2}(#?\w+);$/gm, (line, name) =>
-      name.startsWith('#') && text.split(name).length > 2 ? line : '',
-    )
-    .replaceAll(/^ {2}constructor\([^)]*\) {\n {2}}$/gm, '\n');
+    .replaceAll(/(?<=[.* ])#(?=\w)/g, '_')
+    .replaceAll(/^ {2}\w+;$/gm, '')
+    .replaceAll(/^ {2}constructor\([^)]*\) {\n(?: {4}!1;\n)? {2}}$/gm, (lines) =>
+      lines.replace(/[^\n]+/g, ''),
+    );
+}
+
+/** Names of one letter for them. Those of different classes share letters, which makes the code more alike. */
+function shortNames(text) {
+  const classes = text.split(/\bclass (?:extends \w+ )?\{$/m).slice(1);
+  const memberSets = classes.map((code) => new Set(code.match(/\b_[a-z]\w+/g)));
+  const counts = new Map();
+  for (const [name] of text.matchAll(/\b_[a-z]\w+/g)) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const names = {};
+  for (const name of [...counts.keys()].sort((one, other) => counts.get(other) - counts.get(one))) {
+    const besides = memberSets.filter((members) => members.has(name)).flatMap((members) => [...members]);
+    const taken = besides.map((other) => names[`$${other}`]);
+    names[`$${name}`] = letters.find((letter) => !taken.includes(letter));
+  }
+  return names;
 }
 
 await mkdir(resolve(root, outdir), { recursive: true });

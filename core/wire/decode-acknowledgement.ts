@@ -1,7 +1,9 @@
 /** What a client reads in answer to what it sent (sections 3.4 to 3.7, 3.9, 3.11 and 3.13). */
+
 import { decodeProperties, decodeReason } from './decode-properties.ts';
 import { type AcknowledgementType, PacketType } from './packet-type.ts';
 import type { AcknowledgementPacket, ProtocolVersion, SubackPacket, UnsubackPacket } from './packets.ts';
+import { isAtLeast, isStrict } from './profile.ts';
 import type { ProtocolError } from './protocol-error.ts';
 import { checkHeader, Reader } from './reader.ts';
 
@@ -14,7 +16,7 @@ export function decodeAcknowledgement(
   const type = (header >> 4) as AcknowledgementType;
   // [MQTT-3.6.1-1]
   const reader = new Reader(body);
-  strict: checkHeader(reader, header, (type << 4) | (type === PacketType.pubrel ? 2 : 0), version);
+  if (isStrict) checkHeader(reader, header, (type << 4) | (type === PacketType.pubrel ? 2 : 0), version);
   return reader.finish({ packetId: reader.packetId(), ...decodeReason(reader, type, version) });
 }
 
@@ -29,11 +31,12 @@ export function decodeSubscriptionAnswer(
 ): SubackPacket | UnsubackPacket | ProtocolError {
   const type = (header >> 4) as typeof PacketType.suback | typeof PacketType.unsuback;
   const reader = new Reader(body);
-  strict: checkHeader(reader, header, type << 4, version);
+  if (isStrict) checkHeader(reader, header, type << 4, version);
   return reader.finish({
     packetId: reader.packetId(),
-    properties: version === 5 ? decodeProperties(reader, type) : {},
-    reasonCodes: version === 5 || type === PacketType.suback ? [...reader.bytes(reader.remaining)] : [],
+    properties: isAtLeast(version, 5) ? decodeProperties(reader, type) : {},
+    reasonCodes:
+      isAtLeast(version, 5) || type === PacketType.suback ? [...reader.bytes(reader.remaining)] : [],
   });
 }
 

@@ -1,7 +1,9 @@
 /** CONNACK as a client reads it (section 3.2). */
+
 import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ConnackPacket, ProtocolVersion } from './packets.ts';
+import { isAtLeast, isStrict } from './profile.ts';
 import { malformedPacket, type ProtocolError } from './protocol-error.ts';
 import { checkHeader, Reader } from './reader.ts';
 
@@ -16,14 +18,14 @@ export function decodeConnack(
   version: ProtocolVersion,
 ): ConnackPacket | ProtocolError {
   const reader = new Reader(body);
-  strict: checkHeader(reader, header, PacketType.connack << 4, version);
+  if (isStrict) checkHeader(reader, header, PacketType.connack << 4, version);
   const flags = reader.uint8();
   // [MQTT-3.2.2-1]; 3.1 has no such flags.
-  strict: if (version > 3 && flags > 1) reader.fail(malformedPacket('a reserved flag is set'));
+  if (isStrict && isAtLeast(version, 4) && flags > 1) reader.fail(malformedPacket('a reserved flag is set'));
   const code = reader.uint8();
   return reader.finish({
-    sessionPresent: version > 3 && (flags & 1) === 1,
-    reasonCode: version === 5 ? code : (reasonCodeOf[code] ?? unspecifiedError),
-    properties: version === 5 ? decodeProperties(reader, PacketType.connack) : {},
+    sessionPresent: isAtLeast(version, 4) && (flags & 1) === 1,
+    reasonCode: isAtLeast(version, 5) ? code : (reasonCodeOf[code] ?? unspecifiedError),
+    properties: isAtLeast(version, 5) ? decodeProperties(reader, PacketType.connack) : {},
   });
 }

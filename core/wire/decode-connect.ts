@@ -1,7 +1,9 @@
 /** CONNECT as a server reads it (section 3.1), in all three versions. */
+
 import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ConnectPacket, ProtocolVersion, QoS, Will } from './packets.ts';
+import { isAtLeast } from './profile.ts';
 import { willProperties } from './properties.ts';
 import { isProtocolError, malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
 import { checkHeader, Reader } from './reader.ts';
@@ -70,7 +72,7 @@ function decodeBehindVersion(reader: Reader, version: ProtocolVersion): ConnectP
     protocolVersion: version,
     cleanStart: (flags & connectFlag.cleanStart) !== 0,
     keepAliveSeconds: reader.uint16(),
-    properties: version === 5 ? decodeProperties(reader, PacketType.connect) : {},
+    properties: isAtLeast(version, 5) ? decodeProperties(reader, PacketType.connect) : {},
     // [MQTT-3.1.3-3] [MQTT-3.1.3-4]
     clientId: reader.string(),
   };
@@ -91,7 +93,7 @@ function decodeBehindVersion(reader: Reader, version: ProtocolVersion): ConnectP
 function connectFlagsError(flags: number, version: ProtocolVersion): ProtocolError | undefined {
   // [MQTT-3.1.2-12] [v3 MQTT-3.1.2-14]
   if ((flags & connectFlag.willQoS) === connectFlag.willQoS) return malformedPacket('the will QoS is 3');
-  if (version > 3) {
+  if (isAtLeast(version, 4)) {
     // [MQTT-3.1.2-3]
     if (flags & connectFlag.reserved) return malformedPacket('the reserved connect flag is set');
     if (!(flags & connectFlag.will)) {
@@ -102,7 +104,7 @@ function connectFlagsError(flags: number, version: ProtocolVersion): ProtocolErr
     }
   }
   // [v3 MQTT-3.1.2-22]: version 5 allows it.
-  if (version < 5 && flags & connectFlag.password && !(flags & connectFlag.username)) {
+  if (!isAtLeast(version, 5) && flags & connectFlag.password && !(flags & connectFlag.username)) {
     return protocolViolation('a password without a user name');
   }
   return undefined;
@@ -116,7 +118,7 @@ function needsClientId(packet: ConnectPacket): boolean {
 
 // [MQTT-3.1.2-9]
 function decodeWill(reader: Reader, flags: number, version: ProtocolVersion): Will {
-  const properties = version === 5 ? decodeProperties(reader, willProperties) : {};
+  const properties = isAtLeast(version, 5) ? decodeProperties(reader, willProperties) : {};
   // [MQTT-3.1.3-11] [v3 MQTT-3.1.3-10]
   const topic = reader.string();
   // 0x90 is for a will topic that is not malformed (3.2.2.2).
@@ -132,5 +134,5 @@ function decodeWill(reader: Reader, flags: number, version: ProtocolVersion): Wi
 
 /** In MQTT 3.1 a packet that ends before a field overrules the flag of the field. */
 function isPresent(reader: Reader, flags: number, flag: number, version: ProtocolVersion): boolean {
-  return (flags & flag) !== 0 && !(version === 3 && reader.remaining === 0);
+  return (flags & flag) !== 0 && (isAtLeast(version, 4) || reader.remaining > 0);
 }

@@ -1,7 +1,9 @@
 /** DISCONNECT and AUTH (sections 3.14 and 3.15), which both sides may send, with different rules. */
+
 import { decodeProperties, decodeReason } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { AuthPacket, DisconnectPacket, ProtocolVersion } from './packets.ts';
+import { isAtLeast, isStrict } from './profile.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from './protocol-error.ts';
 import { checkHeader, Reader } from './reader.ts';
 
@@ -30,10 +32,10 @@ export function decodeServerDisconnect(
   body: Uint8Array,
   version: ProtocolVersion,
 ): DisconnectPacket | ProtocolError {
-  if (version < 5) return protocolViolation('not before version 5');
+  if (!isAtLeast(version, 5)) return protocolViolation('not before version 5');
   const packet = decodeAnyDisconnect(header, body, version);
   // [MQTT-3.14.2-2]
-  strict: if (!isProtocolError(packet) && packet.properties.sessionExpiryInterval !== undefined) {
+  if (isStrict && !isProtocolError(packet) && packet.properties.sessionExpiryInterval !== undefined) {
     return protocolViolation('sessionExpiryInterval from a server');
   }
   return packet;
@@ -59,10 +61,10 @@ export function decodeServerAuth(
   body: Uint8Array,
   version: ProtocolVersion,
 ): AuthPacket | ProtocolError {
-  if (version < 5) return protocolViolation('not before version 5');
+  if (!isAtLeast(version, 5)) return protocolViolation('not before version 5');
   // [MQTT-3.15.1-1]
   const reader = new Reader(body);
-  strict: checkHeader(reader, header, PacketType.auth << 4, version);
+  if (isStrict) checkHeader(reader, header, PacketType.auth << 4, version);
   if (reader.remaining === 0) return reader.finish({ reasonCode: 0, properties: {} });
   const packet = { reasonCode: reader.uint8(), properties: decodeProperties(reader, PacketType.auth) };
   if (packet.properties.authenticationMethod === undefined) {
@@ -78,6 +80,6 @@ function decodeAnyDisconnect(
 ): DisconnectPacket | ProtocolError {
   // [MQTT-3.14.1-1]
   const reader = new Reader(body);
-  strict: checkHeader(reader, header, PacketType.disconnect << 4, version);
+  if (isStrict) checkHeader(reader, header, PacketType.disconnect << 4, version);
   return reader.finish(decodeReason(reader, PacketType.disconnect, version));
 }

@@ -1,4 +1,5 @@
 import type { ProtocolVersion } from './packets.ts';
+import { isAtLeast, isStrict } from './profile.ts';
 import { type Properties, type PropertyCarrier, propertyTable } from './properties.ts';
 import { propertiesFault, propertyFault } from './property-rules.ts';
 import { malformedPacket } from './protocol-error.ts';
@@ -8,7 +9,8 @@ import type { Reader } from './reader.ts';
 export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Properties {
   const values: Partial<Record<keyof Properties, unknown>> = {};
   const propertyLength = reader.variableByteInteger();
-  strict: if (propertyLength > reader.remaining) reader.fail(malformedPacket('the properties are cut off'));
+  if (isStrict && propertyLength > reader.remaining)
+    reader.fail(malformedPacket('the properties are cut off'));
   const behind = reader.remaining - propertyLength;
   while (reader.remaining > behind && !reader.fault) {
     const identifier = reader.variableByteInteger();
@@ -18,13 +20,13 @@ export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Prop
       const value = reader[encoding]();
       // What lies behind the properties is no part of a value.
       if (reader.remaining < behind) reader.fail(malformedPacket(`${name} is cut off`));
-      strict: reader.fail(propertyFault(carrier, row, value, values[name]));
+      if (isStrict) reader.fail(propertyFault(carrier, row, value, values[name]));
       if (isList) values[name] ??= [];
       else values[name] = value;
       if (isList) (values[name] as unknown[]).push(value);
     } else reader.fail(malformedPacket(`there is no property ${identifier}`));
   }
-  strict: reader.fail(propertiesFault(values as Properties));
+  if (isStrict) reader.fail(propertiesFault(values as Properties));
   return values as Properties;
 }
 
@@ -35,7 +37,7 @@ export function decodeReason(
   version: ProtocolVersion,
 ): { reasonCode: number; properties: Properties } {
   return {
-    reasonCode: version === 5 && reader.remaining > 0 ? reader.uint8() : 0,
-    properties: version === 5 && reader.remaining > 0 ? decodeProperties(reader, carrier) : {},
+    reasonCode: isAtLeast(version, 5) && reader.remaining > 0 ? reader.uint8() : 0,
+    properties: isAtLeast(version, 5) && reader.remaining > 0 ? decodeProperties(reader, carrier) : {},
   };
 }

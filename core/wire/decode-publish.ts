@@ -1,7 +1,9 @@
 /** PUBLISH as a client reads it (section 3.3); the broker's is in native/. */
+
 import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ProtocolVersion, PublishPacket, QoS } from './packets.ts';
+import { isAtLeast, isStrict } from './profile.ts';
 import type { Properties } from './properties.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
 import { checkHeader, Reader } from './reader.ts';
@@ -14,23 +16,22 @@ export function decodePublish(
   version: ProtocolVersion,
 ): PublishPacket | ProtocolError {
   const reader = new Reader(body);
-  strict: checkHeader(reader, header, (PacketType.publish << 4) | (header & 0x0f), version);
+  if (isStrict) checkHeader(reader, header, (PacketType.publish << 4) | (header & 0x0f), version);
   const qos = (header >> 1) & 0x03;
   const dup = (header & 0x08) !== 0;
   // [MQTT-3.3.1-4]
-  strict: if (qos === 3) reader.fail(malformedPacket('QoS 3'));
+  if (isStrict && qos === 3) reader.fail(malformedPacket('QoS 3'));
   // [MQTT-3.3.1-2]; 3.1 says nothing of it.
-  strict: if (version > 3 && dup && qos === 0) reader.fail(malformedPacket('DUP with QoS 0'));
+  if (isStrict && isAtLeast(version, 4) && dup && qos === 0) reader.fail(malformedPacket('DUP with QoS 0'));
   // [MQTT-3.3.2-1]
   const topic = reader.string();
   const packetId = qos > 0 ? reader.packetId() : 0;
-  const properties = version === 5 ? decodeProperties(reader, PacketType.publish) : {};
-  strict: reader.fail(topicErrorOf(topic, version, properties));
+  const properties = isAtLeast(version, 5) ? decodeProperties(reader, PacketType.publish) : {};
+  if (isStrict) reader.fail(topicErrorOf(topic, version, properties));
   const payload = reader.bytes(reader.remaining);
   const retain = (header & 0x01) !== 0;
   const packet: PublishPacket = { topic, payload, qos: qos as QoS, retain, dup, properties };
-  if (packetId > 0) packet.packetId = packetId;
-  return reader.finish(packet);
+  return reader.finish(packetId > 0 ? { ...packet, packetId } : packet);
 }
 
 function topicErrorOf(
@@ -38,7 +39,7 @@ function topicErrorOf(
   version: ProtocolVersion,
   properties: Properties,
 ): ProtocolError | undefined {
-  if (topic === '' && version === 5) {
+  if (topic === '' && isAtLeast(version, 5)) {
     return properties.topicAlias === undefined
       ? protocolViolation('neither topic name nor alias')
       : undefined;

@@ -3,6 +3,7 @@
  * must be makes the packet malformed: 0x8F is for one that is formed correctly (3.14.2.1). Whether such a filter is
  * allowed is the caller's to say, for each alone.
  */
+
 import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   SubscriptionRequest,
   UnsubscribePacket,
 } from './packets.ts';
+import { isAtLeast, isStrict } from './profile.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
 import { checkHeader, Reader } from './reader.ts';
 import { isSharedFilter, isValidTopicFilter } from './topic.ts';
@@ -24,10 +26,10 @@ export function decodeSubscribe(
 ): SubscribePacket | ProtocolError {
   // [MQTT-3.8.1-1]
   const reader = new Reader(body);
-  strict: checkHeader(reader, header, (PacketType.subscribe << 4) | 2, version);
+  if (isStrict) checkHeader(reader, header, (PacketType.subscribe << 4) | 2, version);
   const packet: SubscribePacket = {
     packetId: reader.packetId(),
-    properties: version === 5 ? decodeProperties(reader, PacketType.subscribe) : {},
+    properties: isAtLeast(version, 5) ? decodeProperties(reader, PacketType.subscribe) : {},
     subscriptions: [],
   };
   // [MQTT-3.8.3-2] [v3 MQTT-3.8.3-3]
@@ -44,10 +46,10 @@ export function decodeUnsubscribe(
 ): UnsubscribePacket | ProtocolError {
   // [MQTT-3.10.1-1]
   const reader = new Reader(body);
-  strict: checkHeader(reader, header, (PacketType.unsubscribe << 4) | 2, version);
+  if (isStrict) checkHeader(reader, header, (PacketType.unsubscribe << 4) | 2, version);
   const packet: UnsubscribePacket = {
     packetId: reader.packetId(),
-    properties: version === 5 ? decodeProperties(reader, PacketType.unsubscribe) : {},
+    properties: isAtLeast(version, 5) ? decodeProperties(reader, PacketType.unsubscribe) : {},
     topicFilters: [],
   };
   // [MQTT-3.10.3-2]
@@ -60,7 +62,7 @@ export function decodeUnsubscribe(
 function decodeSubscription(reader: Reader, version: ProtocolVersion): SubscriptionRequest {
   const topicFilter = topicFilterOf(reader);
   const options = reader.uint8();
-  const error = version === 5 ? optionsError(options, topicFilter) : requestedQoSError(options);
+  const error = isAtLeast(version, 5) ? optionsError(options, topicFilter) : requestedQoSError(options);
   if (error) reader.fail(error);
   return {
     topicFilter,

@@ -1,13 +1,14 @@
 import { encodeProperties } from './encode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ConnectPacket } from './packets.ts';
+import { isAtLeast } from './profile.ts';
 import { willProperties } from './properties.ts';
 import { frame, write } from './write.ts';
 
 /** CONNECT (section 3.1), in the version the packet names. Before version 5 a password needs a user name. */
 export function encodeConnect(packet: ConnectPacket): Uint8Array<ArrayBuffer> {
   const { protocolVersion, cleanStart, will, username, password } = packet;
-  if (protocolVersion < 5 && password && username === undefined) {
+  if (!isAtLeast(protocolVersion, 5) && password && username === undefined) {
     throw new RangeError('a password without a user name');
   }
   const flags =
@@ -16,14 +17,14 @@ export function encodeConnect(packet: ConnectPacket): Uint8Array<ArrayBuffer> {
     (password ? 0x40 : 0) |
     (username === undefined ? 0 : 0x80);
   return frame(PacketType.connect << 4, [
-    write.string(protocolVersion === 3 ? 'MQIsdp' : 'MQTT'),
+    write.string(isAtLeast(protocolVersion, 4) ? 'MQTT' : 'MQIsdp'),
     [protocolVersion, flags],
     write.uint16(packet.keepAliveSeconds),
-    protocolVersion === 5 ? encodeProperties(PacketType.connect, packet.properties) : [],
+    isAtLeast(protocolVersion, 5) ? encodeProperties(PacketType.connect, packet.properties) : [],
     write.string(packet.clientId),
     ...(will
       ? [
-          protocolVersion === 5 ? encodeProperties(willProperties, will.properties) : [],
+          isAtLeast(protocolVersion, 5) ? encodeProperties(willProperties, will.properties) : [],
           write.string(will.topic),
           write.binary(will.payload),
         ]

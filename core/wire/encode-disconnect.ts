@@ -1,6 +1,7 @@
 import { encodeProperties, encodeReason } from './encode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { AuthPacket, DisconnectPacket, ProtocolVersion } from './packets.ts';
+import { isAtLeast } from './profile.ts';
 import { frame } from './write.ts';
 
 /**
@@ -12,7 +13,7 @@ export function encodeDisconnect(
   version: ProtocolVersion,
 ): Uint8Array<ArrayBuffer> {
   const type = PacketType.disconnect;
-  return frame(type << 4, version === 5 ? encodeReason(type, packet) : []);
+  return frame(type << 4, isAtLeast(version, 5) ? encodeReason(type, packet) : []);
 }
 
 /** AUTH (section 3.15), which only version 5 has. */

@@ -1,3 +1,4 @@
+import { isStrict } from './profile.ts';
 import { type Properties, type PropertyCarrier, propertyTable } from './properties.ts';
 import { isMisplaced } from './property-rules.ts';
 import { type Bytes, concat, write } from './write.ts';
@@ -9,7 +10,7 @@ import { type Bytes, concat, write } from './write.ts';
 export function encodeProperties(carrier: PropertyCarrier, properties: Properties): Bytes {
   const present = propertyTable.filter(([, name]) => properties[name] !== undefined);
   const parts = present.flatMap(([identifier, name, encoding]): Bytes[] => {
-    strict: if (isMisplaced(carrier, name)) throw new RangeError(`${name} is not for this packet`);
+    if (isStrict && isMisplaced(carrier, name)) throw new RangeError(`${name} is not for this packet`);
     // What may be there more than once is a list.
     const values: unknown[] = [properties[name]].flat();
     return values.flatMap((value) => [[identifier], write[encoding](value as never)]);

@@ -1,6 +1,7 @@
 import { encodeProperties } from './encode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ProtocolVersion, PublishPacket } from './packets.ts';
+import { isAtLeast } from './profile.ts';
 import { frame, packetId, write } from './write.ts';
 
 /** PUBLISH (section 3.3). With QoS 1 and 2 a packet identifier is needed. */
@@ -11,7 +12,7 @@ export function encodePublish(packet: PublishPacket, version: ProtocolVersion): 
     write.string(topic),
     // [MQTT-2.2.1-2] [v3 MQTT-2.3.1-5]
     qos > 0 ? packetId(packet.packetId) : [],
-    version === 5 ? encodeProperties(PacketType.publish, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(PacketType.publish, packet.properties) : [],
     payload,
   ]);
 }

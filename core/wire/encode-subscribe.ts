@@ -1,16 +1,17 @@
 import { encodeProperties } from './encode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ProtocolVersion, SubscribePacket, UnsubscribePacket } from './packets.ts';
+import { isAtLeast } from './profile.ts';
 import { frame, packetId, write } from './write.ts';
 
 /** SUBSCRIBE (section 3.8). Before version 5 only the QoS of a subscription is sent. */
 export function encodeSubscribe(packet: SubscribePacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
   return frame((PacketType.subscribe << 4) | 2, [
     packetId(packet.packetId),
-    version === 5 ? encodeProperties(PacketType.subscribe, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(PacketType.subscribe, packet.properties) : [],
     ...packet.subscriptions.flatMap(({ topicFilter, qos, noLocal, retainAsPublished, retainHandling }) => {
       const options = (noLocal ? 0x04 : 0) | (retainAsPublished ? 0x08 : 0) | (retainHandling << 4);
-      return [write.string(topicFilter), [version === 5 ? qos | options : qos]];
+      return [write.string(topicFilter), [isAtLeast(version, 5) ? qos | options : qos]];
     }),
   ]);
 }
@@ -22,7 +23,7 @@ export function encodeUnsubscribe(
 ): Uint8Array<ArrayBuffer> {
   return frame((PacketType.unsubscribe << 4) | 2, [
     packetId(packet.packetId),
-    version === 5 ? encodeProperties(PacketType.unsubscribe, packet.properties) : [],
+    isAtLeast(version, 5) ? encodeProperties(PacketType.unsubscribe, packet.properties) : [],
     ...packet.topicFilters.map(write.string),
   ]);
 }

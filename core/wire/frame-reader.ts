@@ -6,7 +6,9 @@
  */
 
 import type { ProtocolVersion } from './packets.ts';
-import { malformedPacket, type ProtocolError } from './protocol-error.ts';
+import { isAtLeast, isStrict } from './profile.ts';
+import type { ProtocolError } from './protocol-error.ts';
+import { Reader } from './reader.ts';
 import type { ReasonCode } from './reason-code.ts';
 import { byteCountOf, concat } from './write.ts';
 
@@ -21,18 +23,15 @@ export interface Frame {
 export const packetSizeMax = 5 + 0x0fff_ffff;
 
 export class FrameReader {
-  readonly #maximumPacketSize: number;
-  readonly #version: ProtocolVersion;
+  /** What only a strict reader looks at. */
+  readonly #rules: { version: ProtocolVersion; maximumPacketSize: number } | undefined;
   #chunks: Uint8Array[] = [];
   /** How many bytes must be there before it is worth looking again. */
   #neededBytes = 0;
 
   /** `maximumPacketSize` is in bytes and counts the fixed header, as the property of that name does. */
-  constructor(version: ProtocolVersion, maximumPacketSize?: number) {
-    strict: {
-      this.#version = version;
-      this.#maximumPacketSize = maximumPacketSize ?? packetSizeMax;
-    }
+  constructor(version: ProtocolVersion, maximumPacketSize = packetSizeMax) {
+    if (isStrict) this.#rules = { version, maximumPacketSize };
   }
 
   /** Takes over `chunk`: the caller must not change it afterwards. */
@@ -46,27 +45,28 @@ export class FrameReader {
     const [first, ...others] = this.#chunks;
     const bytes = first && others.length === 0 ? first : concat(this.#chunks);
     this.#chunks = [bytes];
-    const [header = 0] = bytes;
-    let remainingLength = 0;
-    for (let offset = 1; offset <= 4; offset++) {
-      const byte = bytes[offset];
-      if (byte === undefined) return undefined;
-      remainingLength |= (byte & 0x7f) << (7 * (offset - 1));
-      // Only version 5 forbids a length with more bytes than it needs.
-      strict: if (byte === 0 && offset > 1 && this.#version === 5) break;
-      if (byte < 0x80) {
-        const end = offset + 1 + remainingLength;
-        strict: if (end > this.#maximumPacketSize) {
-          const reasonCode = 0x95 satisfies typeof ReasonCode.packetTooLarge;
-          return { reasonCode, why: 'it exceeds the maximum packet size' };
-        }
-        this.#neededBytes = end;
-        if (end > bytes.length) return undefined;
-        this.#neededBytes = 0;
-        this.#chunks = end < bytes.length ? [bytes.subarray(end)] : [];
-        return { header, body: bytes.subarray(offset + 1, end) };
-      }
+    const reader = new Reader(bytes);
+    const rules = isStrict ? this.#rules : undefined;
+    // Only version 5 forbids a length with more bytes than it needs.
+    if (rules && !isAtLeast(rules.version, 5)) reader.takesLongIntegers = true;
+    const header = reader.uint8();
+    const bodyBytes = reader.variableByteInteger();
+    if (reader.fault) return isCutOff(bytes) ? undefined : reader.fault;
+    const start = bytes.length - reader.remaining;
+    const end = start + bodyBytes;
+    if (rules && end > rules.maximumPacketSize) {
+      const reasonCode = 0x95 satisfies typeof ReasonCode.packetTooLarge;
+      return { reasonCode, why: 'it exceeds the maximum packet size' };
     }
-    return malformedPacket('the remaining length has too many bytes');
+    this.#neededBytes = end;
+    if (end > bytes.length) return undefined;
+    this.#neededBytes = 0;
+    this.#chunks = end < bytes.length ? [bytes.subarray(end)] : [];
+    return { header, body: bytes.subarray(start, end) };
   }
+}
+
+/** Whether there is only the beginning of a fixed header: five bytes are enough for any. */
+function isCutOff(bytes: Uint8Array): boolean {
+  return bytes.length < 5 && (!isStrict || bytes.subarray(1).every((byte) => byte > 0x7f));
 }

@@ -41,15 +41,26 @@ export interface Properties {
 export type PropertyCarrier = PacketType | typeof willProperties;
 export const willProperties = 0;
 
-/** How a value is written; each is also the name of a method of Reader and of `write`. */
+/**
+ * How a value is written: the name of a method of Reader and of `write`. `@__KEY__` tells the minifier of the client
+ * for pages that it is one, so that it gets the short name that the methods get.
+ */
+const uint8 = /* @__KEY__ */ 'uint8';
+const uint16 = /* @__KEY__ */ 'uint16';
+const uint32 = /* @__KEY__ */ 'uint32';
+const variableByteInteger = /* @__KEY__ */ 'variableByteInteger';
+const string = /* @__KEY__ */ 'string';
+const stringPair = /* @__KEY__ */ 'stringPair';
+const binary = /* @__KEY__ */ 'binary';
+
 export type PropertyEncoding =
-  | 'uint8'
-  | 'uint16'
-  | 'uint32'
-  | 'variableByteInteger'
-  | 'string'
-  | 'stringPair'
-  | 'binary';
+  | typeof uint8
+  | typeof uint16
+  | typeof uint32
+  | typeof variableByteInteger
+  | typeof string
+  | typeof stringPair
+  | typeof binary;
 
 export type PropertyRow = readonly [
   identifier: number,
@@ -60,31 +71,31 @@ export type PropertyRow = readonly [
 ];
 
 export const propertyTable: readonly PropertyRow[] = [
-  [0x01, 'payloadFormatIndicator', 'uint8'],
-  [0x02, 'messageExpiryInterval', 'uint32'],
-  [0x03, 'contentType', 'string'],
-  [0x08, 'responseTopic', 'string'],
-  [0x09, 'correlationData', 'binary'],
-  [0x0b, 'subscriptionIdentifiers', 'variableByteInteger', true],
-  [0x11, 'sessionExpiryInterval', 'uint32'],
-  [0x12, 'assignedClientIdentifier', 'string'],
-  [0x13, 'serverKeepAlive', 'uint16'],
-  [0x15, 'authenticationMethod', 'string'],
-  [0x16, 'authenticationData', 'binary'],
-  [0x17, 'requestProblemInformation', 'uint8'],
-  [0x18, 'willDelayInterval', 'uint32'],
-  [0x19, 'requestResponseInformation', 'uint8'],
-  [0x1a, 'responseInformation', 'string'],
-  [0x1c, 'serverReference', 'string'],
-  [0x1f, 'reasonString', 'string'],
-  [0x21, 'receiveMaximum', 'uint16'],
-  [0x22, 'topicAliasMaximum', 'uint16'],
-  [0x23, 'topicAlias', 'uint16'],
-  [0x24, 'maximumQoS', 'uint8'],
-  [0x25, 'retainAvailable', 'uint8'],
-  [0x26, 'userProperties', 'stringPair', true],
-  [0x27, 'maximumPacketSize', 'uint32'],
-  [0x28, 'wildcardSubscriptionAvailable', 'uint8'],
-  [0x29, 'subscriptionIdentifiersAvailable', 'uint8'],
-  [0x2a, 'sharedSubscriptionAvailable', 'uint8'],
+  [0x01, 'payloadFormatIndicator', uint8],
+  [0x02, 'messageExpiryInterval', uint32],
+  [0x03, 'contentType', string],
+  [0x08, 'responseTopic', string],
+  [0x09, 'correlationData', binary],
+  [0x0b, 'subscriptionIdentifiers', variableByteInteger, true],
+  [0x11, 'sessionExpiryInterval', uint32],
+  [0x12, 'assignedClientIdentifier', string],
+  [0x13, 'serverKeepAlive', uint16],
+  [0x15, 'authenticationMethod', string],
+  [0x16, 'authenticationData', binary],
+  [0x17, 'requestProblemInformation', uint8],
+  [0x18, 'willDelayInterval', uint32],
+  [0x19, 'requestResponseInformation', uint8],
+  [0x1a, 'responseInformation', string],
+  [0x1c, 'serverReference', string],
+  [0x1f, 'reasonString', string],
+  [0x21, 'receiveMaximum', uint16],
+  [0x22, 'topicAliasMaximum', uint16],
+  [0x23, 'topicAlias', uint16],
+  [0x24, 'maximumQoS', uint8],
+  [0x25, 'retainAvailable', uint8],
+  [0x26, 'userProperties', stringPair, true],
+  [0x27, 'maximumPacketSize', uint32],
+  [0x28, 'wildcardSubscriptionAvailable', uint8],
+  [0x29, 'subscriptionIdentifiersAvailable', uint8],
+  [0x2a, 'sharedSubscriptionAvailable', uint8],
 ];

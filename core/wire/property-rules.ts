@@ -1,7 +1,6 @@
 /**
  * What the specification allows of properties: which packets may carry them (section 2.2.2.2), which may
- * repeat, and which values they may have. The client in a page, which has chosen its broker, is built without
- * these checks (scripts/specialise-wire.mjs): what it cannot read still ends the connection.
+ * repeat, and which values they may have. Only strict builds check it: profile.ts.
  */
 import { PacketType } from './packet-type.ts';
 import type { Properties, PropertyCarrier, PropertyRow } from './properties.ts';

@@ -2,6 +2,7 @@
  * A breach of the protocol by the other side. Such errors are values, never exceptions, and end one
  * connection; the reason code says how (section 4.13).
  */
+import { isStrict } from './profile.ts';
 import type { ReasonCode } from './reason-code.ts';
 
 export interface ProtocolError {
@@ -13,12 +14,12 @@ export interface ProtocolError {
 
 /** The bytes cannot be read according to the specification. */
 export function malformedPacket(why: string): ProtocolError {
-  return { reasonCode: 0x81 satisfies typeof ReasonCode.malformedPacket, why };
+  return { reasonCode: 0x81 satisfies typeof ReasonCode.malformedPacket, why: isStrict ? why : '' };
 }
 
 /** The bytes can be read, but the specification does not allow what they say. */
 export function protocolViolation(why: string): ProtocolError {
-  return { reasonCode: 0x82 satisfies typeof ReasonCode.protocolError, why };
+  return { reasonCode: 0x82 satisfies typeof ReasonCode.protocolError, why: isStrict ? why : '' };
 }
 
 /** Narrows what a decoder returned. */

@@ -1,9 +1,11 @@
 /**
  * Reads the body of a frame. Every bound is checked here and nowhere else. The first error sticks: from
  * then on nothing remains and every read gives an empty value, so a decoder reads straight through and
- * asks once, at its end, with `finish`.
+ * asks once, at its end, with `finish`. What stands behind `isStrict` is not in the client for pages: profile.ts.
  */
+
 import type { ProtocolVersion } from './packets.ts';
+import { isAtLeast, isStrict } from './profile.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
 
 // [MQTT-1.5.4-1] [v3 MQTT-1.5.3-1]: fatal refuses what is not well-formed, surrogates included.
@@ -12,6 +14,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export class Reader {
   fault: ProtocolError | undefined;
+  /** Integers may have more bytes than they need. */
+  takesLongIntegers?: boolean;
   readonly #bytes: Uint8Array;
   #offset = 0;
 
@@ -25,14 +29,14 @@ export class Reader {
 
   /** Notes the error, if there is one and none before. */
   fail(error: ProtocolError | undefined): void {
-    strict: if (!error) return;
+    if (isStrict && !error) return;
     this.fault ??= error;
     this.#offset = this.#bytes.length;
   }
 
   /** What a decoder returns: `packet` if all went well and every byte was read. */
   finish<Packet>(packet: Packet): Packet | ProtocolError {
-    strict: if (this.remaining > 0) this.fail(malformedPacket('bytes after the end'));
+    if (isStrict && this.remaining > 0) this.fail(malformedPacket('bytes after the end'));
     return this.fault ?? packet;
   }
 
@@ -64,7 +68,7 @@ export class Reader {
       const byte = this.uint8();
       value |= (byte & 0x7f) << shift;
       // [MQTT-1.5.5-1]: a last byte of 0 is one too many.
-      strict: if (byte === 0 && shift > 0) break;
+      if (isStrict && byte === 0 && shift > 0 && !this.takesLongIntegers) break;
       if (byte < 0x80) return value;
     }
     this.fail(malformedPacket('an integer has too many bytes'));
@@ -74,7 +78,7 @@ export class Reader {
   packetId(): number {
     const packetId = this.uint16();
     // [MQTT-2.2.1-3] [v3 MQTT-2.3.1-1]
-    strict: if (packetId === 0) this.fail(protocolViolation('packet identifier 0'));
+    if (isStrict && packetId === 0) this.fail(protocolViolation('packet identifier 0'));
     return packetId;
   }
 
@@ -87,7 +91,7 @@ export class Reader {
       this.fail(malformedPacket('a string is not UTF-8'));
     }
     // [MQTT-1.5.4-2] [v3 MQTT-1.5.3-2]
-    strict: if (text.includes('\0')) this.fail(malformedPacket('a string contains U+0000'));
+    if (isStrict && text.includes('\0')) this.fail(malformedPacket('a string contains U+0000'));
     return text;
   }
 
@@ -117,7 +121,7 @@ export function checkHeader(
   version: ProtocolVersion,
 ): void {
   // [MQTT-2.1.3-1] [v3 MQTT-2.2.2-1] [v3 MQTT-2.2.2-2]
-  if ((header ^ expected) & (version === 3 ? 0xf0 : 0xff)) {
+  if ((header ^ expected) & (isAtLeast(version, 4) ? 0xff : 0xf0)) {
     reader.fail(malformedPacket('wrong flags in the fixed header'));
   }
 }

@@ -1,3 +1,5 @@
+import { isStrict } from './profile.ts';
+
 /** The rules for topic names and topic filters (sections 4.7 and 4.8.2). */
 
 const topicBytesMax = 65_535;
@@ -85,6 +87,7 @@ function isTopicText(text: string): boolean {
   // [MQTT-4.7.3-2]; a lone surrogate (Cs) has no encoding.
   if (/[\0\p{Cs}]/u.test(text)) return false;
   // [MQTT-4.7.3-3]: at most three bytes for each UTF-16 unit, so that short ones need no encoding.
-  strict: if (text.length * 3 > topicBytesMax) return new TextEncoder().encode(text).length <= topicBytesMax;
+  if (isStrict && text.length * 3 > topicBytesMax)
+    return new TextEncoder().encode(text).length <= topicBytesMax;
   return true;
 }

@@ -1,3 +1,4 @@
+import { isStrict } from './profile.ts';
 /**
  * Writes values as the bytes that MQTT has for them (section 1.5), and puts bytes together to frames. Values
  * that do not fit their field are bugs of the caller and throw a RangeError.
@@ -7,7 +8,7 @@ export type Bytes = Uint8Array | readonly number[];
 const remainingLengthMax = 0x0fff_ffff;
 export const utf8 = new TextEncoder();
 
-/** How each encoding of a property is written; the names are those of the methods of Reader. */
+/** How each encoding of a property is written; Reader has methods of the same names. */
 export const write = {
   uint8: (value: number): Bytes => uint(value, 1),
   uint16: (value: number): Bytes => uint(value, 2),
@@ -35,27 +36,27 @@ export function frame(header: number, parts: readonly Bytes[]): Uint8Array<Array
 }
 
 export function packetId(value: number | undefined): Bytes {
-  strict: if (!value) throw new RangeError('no packet identifier');
+  if (isStrict && !value) throw new RangeError('no packet identifier');
   return uint(value ?? 0, 2);
 }
 
 function uint(value: number, byteCount: number): Bytes {
   if (!(value >= 0 && value < 2 ** (8 * byteCount)) || value % 1) {
-    throw new RangeError(`${value} does not fit`);
+    throw new RangeError(isStrict ? `${value} does not fit` : `${value}`);
   }
   // Uint8Array keeps the lower eight bits of each.
   return [value >>> 24, value >>> 16, value >>> 8, value].slice(-byteCount);
 }
 
 function variableByteInteger(value: number): Bytes {
-  strict: if (value > remainingLengthMax) throw new RangeError(`${value} does not fit`);
+  if (isStrict && value > remainingLengthMax) throw new RangeError(`${value} does not fit`);
   const bytes = [];
   for (; value > 0x7f; value >>= 7) bytes.push((value & 0x7f) | 0x80);
   return [...bytes, value];
 }
 
 function string(text: string): Bytes {
-  if (text.includes('\0')) throw new RangeError('U+0000 in text');
+  if (text.includes('\0')) throw new RangeError(isStrict ? 'U+0000 in text' : text);
   return binary(utf8.encode(text));
 }
 
