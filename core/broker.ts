@@ -139,7 +139,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   /**
-   * Publishes from the host program; no client is needed. Resolves when the broker has the message.
+   * Publishes from the host program; no client is needed. Resolves when the broker has the
+   * message; its payload must not change before that.
    * Errors: NOT_RUNNING, HOST_PUBLISH_INVALID, HOST_PUBLISH_REFUSED.
    */
   async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {

@@ -1,24 +1,27 @@
 /**
- * The host program's own MQTT client: the same protocol and the same data plane as any other client's, with
- * the message channel to worker 0 in place of a socket. Wills go out this way too.
+ * The host program's own MQTT client: the engine of core/protocol and the same data plane as any other client's, with
+ * the message channel to worker 0 in place of a socket. Wills go out this way too. Owns who listens to what, and what
+ * waits.
  *
- * A promise says when the broker has the message. Beyond the window, packets wait here; after a restart of
- * the worker, what was not acknowledged is sent again.
+ *     publish, subscribe --> waiting --> engine, as many as the window takes --> worker 0
+ *     listeners <----------------------- engine <------------------------------ worker 0
+ *
+ * A promise says when the broker has the message; its payload must not change before that. After a restart of the
+ * worker, what was not acknowledged is sent again.
  */
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
-import { decodeAcknowledgement, decodeSubscriptionAnswer } from '../wire/decode-acknowledgement.ts';
-import { decodePublish } from '../wire/decode-publish.ts';
-import { encodeAcknowledgement } from '../wire/encode-acknowledgement.ts';
-import { encodePublish } from '../wire/encode-publish.ts';
-import { encodeSubscribe, encodeUnsubscribe } from '../wire/encode-subscribe.ts';
-import { type Frame, FrameReader } from '../wire/frame-reader.ts';
+import { type Answer, type Asker, ClientEngine, type Link } from '../protocol/client-engine.ts';
+import { inOrder } from '../protocol/in-order.ts';
+import { FrameReader } from '../wire/frame-reader.ts';
 import { PacketType } from '../wire/packet-type.ts';
-import type { AcknowledgementPacket, PublishPacket, QoS } from '../wire/packets.ts';
+import type { PublishPacket, QoS } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
 import { isSharedFilter, isValidTopicFilter, isValidTopicName, levelCount } from '../wire/topic.ts';
+import { Queue } from './queue.ts';
 
 export interface PublishOptions {
   /** Default 1. */
@@ -40,11 +43,20 @@ export interface HostMessage {
 
 export type MessageListener = (message: HostMessage) => void;
 
-/** What awaits its answer; `bytes` are sent again if need be. */
-interface Unanswered {
-  bytes: Uint8Array;
-  resolve(reasonCode: number): void;
+/** What the engine has not got yet. */
+interface Waiting {
+  ask(): void;
   reject(error: unknown): void;
+}
+
+/** How a request fails that the broker refuses. */
+class Refusal extends Error {
+  readonly reasonCode: number;
+
+  constructor(reasonCode: number) {
+    super(`refused: ${reasonCodeName(reasonCode)}`);
+    this.reasonCode = reasonCode;
+  }
 }
 
 interface HostSubscription {
@@ -55,34 +67,41 @@ interface HostSubscription {
   readonly ready: Promise<number>;
 }
 
+/** Packets that may await an answer, if receiveMaximum is not smaller. */
+const windowMax = 1_000;
+
 export class HostClient {
   readonly #limits: Limits;
   readonly #send: (bytes: Uint8Array) => void;
-  readonly #unanswered = new Map<number, Unanswered>();
-  /** What the window has no room for yet, in order. */
-  readonly #waiting = new Set<{
-    encode: (packetId: number) => Uint8Array;
-    resolve: Unanswered['resolve'];
-    reject: Unanswered['reject'];
-  }>();
-  /** QoS 2 messages that were delivered and not yet released. */
-  readonly #received = new Set<number>();
+  readonly #engine = new ClientEngine(5, {
+    deliver: inOrder((message, acknowledge) => {
+      try {
+        this.#deliver(message);
+      } finally {
+        acknowledge();
+      }
+    }),
+    // The session is in the data plane for as long as the broker runs.
+    restore() {},
+    refusal: (reasonCode) => new Refusal(reasonCode),
+  });
+  readonly #waiting = new Queue<Waiting>();
+  /** Of requests that await an answer. */
+  readonly #window: number;
+  #isAsking = false;
   readonly #byFilter = new Map<string, HostSubscription>();
   readonly #byId = new Map<number, HostSubscription>();
   /** Look-ups of retained messages that are under way, by topic. */
   readonly #lookUps = new Map<string, Promise<HostMessage | undefined>>();
   /** What they have found, by subscription. */
   readonly #lookedUp = new Map<number, MessageListener>();
-  readonly #window: number;
-  #reader: FrameReader;
-  #packetIds = 0;
-  #subscriptionIds = 0;
+  #reader = new FrameReader(5);
 
   constructor(limits: Limits, send: (bytes: Uint8Array) => void) {
     this.#limits = limits;
+    this.#window = Math.min(limits.receiveMaximum, windowMax);
     this.#send = send;
-    this.#window = Math.min(limits.receiveMaximum, 1_000);
-    this.#reader = new FrameReader(5);
+    this.#engine.connected(this.#newLink(), true);
   }
 
   /** Resolves when the broker has the message. Errors: HOST_PUBLISH_INVALID. */
@@ -96,26 +115,23 @@ export class HostClient {
     }
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     const packet: PublishPacket = { topic, payload: bytes, qos, retain, dup: false, properties };
-    const encode = (packetId: number): Uint8Array => {
-      const frame = encodePublish({ ...packet, packetId }, 5);
-      const limit = this.#limits.maximumPacketSizeBytes;
-      if (frame.length <= limit) return frame;
-      throw new BrokerError(
-        'HOST_PUBLISH_INVALID',
-        `The packet has ${frame.length} bytes and maximumPacketSizeBytes is ${limit}.`,
-      );
-    };
-    if (qos === 0) {
-      this.#send(encode(0));
-      return;
+    try {
+      await this.#ask((asker) => void this.#engine.publish(packet, asker));
+    } catch (error) {
+      throw error instanceof Refusal ? this.#publishError(error) : error;
     }
-    const reasonCode = await this.#exchange(encode);
-    if (reasonCode >= 0x80) {
-      throw new BrokerError(
-        'HOST_PUBLISH_REFUSED',
-        `The broker refused the message: ${reasonCodeName(reasonCode)}.`,
-      );
-    }
+  }
+
+  #publishError({ reasonCode }: Refusal): BrokerError {
+    return reasonCode === ReasonCode.packetTooLarge
+      ? new BrokerError(
+          'HOST_PUBLISH_INVALID',
+          `The packet has more bytes than maximumPacketSizeBytes, which is ${this.#limits.maximumPacketSizeBytes}.`,
+        )
+      : new BrokerError(
+          'HOST_PUBLISH_REFUSED',
+          `The broker refused the message: ${reasonCodeName(reasonCode)}.`,
+        );
   }
 
   /**
@@ -164,7 +180,7 @@ export class HostClient {
   async #lookUp(topic: string): Promise<HostMessage | undefined> {
     const held = this.#byFilter.get(topic);
     await held?.ready;
-    const id = held?.id ?? ++this.#subscriptionIds;
+    const id = held?.id ?? this.#engine.newSubscriptionId();
     let found: HostMessage | undefined;
     this.#lookedUp.set(id, (message) => {
       found = message;
@@ -188,18 +204,29 @@ export class HostClient {
   receive(bytes: Uint8Array): void {
     this.#reader.push(bytes);
     for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
-      this.#onFrame(orThrow(frame));
+      // The supervisor says that the worker stops.
+      if (!isProtocolError(frame) && frame.header >> 4 === PacketType.disconnect) continue;
+      const error = isProtocolError(frame) ? frame : this.#engine.received(frame);
+      if (error !== undefined) throw badPacket(error);
     }
   }
 
   /** The worker runs again and has the session as it was: unanswered packets are sent once more. */
   resume(): void {
     this.#reader = new FrameReader(5);
-    for (const { bytes } of this.#unanswered.values()) this.#send(bytes);
+    this.#engine.lost();
+    this.#engine.connected(this.#newLink(), true);
+  }
+
+  /** One for each run of the worker, so that what belongs to the last one is not sent to the next. */
+  #newLink(): Link {
+    const { maximumPacketSizeBytes: maximumPacketSize } = this.#limits;
+    const server = { receiveMaximum: this.#window, maximumPacketSize };
+    return { server, send: this.#send, hasRoom: () => true };
   }
 
   #addSubscription(filter: string, qos: QoS): HostSubscription {
-    const id = ++this.#subscriptionIds;
+    const id = this.#engine.newSubscriptionId();
     const ready = this.#subscribe(filter, qos, id);
     const subscription: HostSubscription = { id, filter, qos, listeners: new Set(), ready };
     this.#byFilter.set(filter, subscription);
@@ -207,7 +234,8 @@ export class HostClient {
     return subscription;
   }
 
-  #subscribe(topicFilter: string, qos: QoS, id: number): Promise<number> {
+  /** Resolves with the reason code of the answer. */
+  async #subscribe(topicFilter: string, qos: QoS, id: number): Promise<number> {
     const request = {
       topicFilter,
       qos,
@@ -215,16 +243,20 @@ export class HostClient {
       retainAsPublished: false,
       retainHandling: 0,
     } as const;
-    const properties = { subscriptionIdentifiers: [id] };
-    return this.#exchange((packetId) =>
-      encodeSubscribe({ packetId, subscriptions: [request], properties }, 5),
-    );
+    return await this.#reasonCodeOf((asker) => this.#engine.subscribe(request, id, asker));
   }
 
-  #unsubscribe(filter: string): Promise<number> {
-    return this.#exchange((packetId) =>
-      encodeUnsubscribe({ packetId, topicFilters: [filter], properties: {} }, 5),
-    );
+  async #unsubscribe(filter: string): Promise<number> {
+    return await this.#reasonCodeOf((asker) => this.#engine.unsubscribe(filter, asker));
+  }
+
+  async #reasonCodeOf(ask: (asker: Asker) => void): Promise<number> {
+    try {
+      return (await this.#ask(ask))?.reasonCode ?? ReasonCode.success;
+    } catch (error) {
+      if (error instanceof Refusal) return error.reasonCode;
+      throw error;
+    }
   }
 
   #forget(subscription: HostSubscription): void {
@@ -235,92 +267,44 @@ export class HostClient {
   /** Nothing will be answered any more. */
   close(): void {
     const error = new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.');
-    for (const { reject } of [...this.#unanswered.values(), ...this.#waiting]) reject(error);
-    this.#unanswered.clear();
-    this.#waiting.clear();
+    const waiting = this.#waiting.takeAll();
+    this.#engine.end(error);
+    for (const { reject } of waiting) reject(error);
   }
 
-  /** Sends a packet that will be answered, when the window has room. Resolves with the reason code. */
-  #exchange(encode: (packetId: number) => Uint8Array): Promise<number> {
+  /** Asks the engine when the window has room, in order. */
+  #ask(ask: (asker: Asker) => void): Promise<Answer | undefined> {
     return new Promise((resolve, reject) => {
-      this.#waiting.add({ encode, resolve, reject });
-      this.#sendWaiting();
+      const asker: Asker = {
+        succeed: (answer) => {
+          resolve(answer);
+          this.#askWaiting();
+        },
+        fail: (error) => {
+          reject(error);
+          this.#askWaiting();
+        },
+      };
+      this.#waiting.add({ ask: () => ask(asker), reject });
+      this.#askWaiting();
     });
   }
 
-  #sendWaiting(): void {
-    for (const next of this.#waiting) {
-      if (this.#unanswered.size >= this.#window) return;
-      this.#waiting.delete(next);
-      const { encode, resolve, reject } = next;
-      const packetId = this.#freePacketId();
-      try {
-        const bytes = encode(packetId);
-        this.#unanswered.set(packetId, { bytes, resolve, reject });
-        this.#send(bytes);
-      } catch (error) {
-        reject(error);
-      }
+  #askWaiting(): void {
+    // What is answered at once, as QoS 0 is, leads back here.
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    while (this.#engine.requestCount < this.#window) {
+      const next = this.#waiting.take();
+      if (next === undefined) break;
+      next.ask();
     }
+    this.#isAsking = false;
   }
 
-  #freePacketId(): number {
-    do this.#packetIds = (this.#packetIds % 65_535) + 1;
-    while (this.#unanswered.has(this.#packetIds));
-    return this.#packetIds;
-  }
-
-  #answered(packetId: number, reasonCode: number): void {
-    const unanswered = this.#unanswered.get(packetId);
-    this.#unanswered.delete(packetId);
-    unanswered?.resolve(reasonCode);
-    this.#sendWaiting();
-  }
-
-  #onFrame({ header, body }: Frame): void {
-    const type = header >> 4;
-    if (type === PacketType.publish) {
-      this.#onPublish(orThrow(decodePublish(header, body, 5)));
-    } else if (type === PacketType.suback || type === PacketType.unsuback) {
-      const { packetId, reasonCodes } = orThrow(decodeSubscriptionAnswer(PacketType.suback << 4, body, 5));
-      this.#answered(packetId, reasonCodes[0] ?? 0);
-    } else if (type === PacketType.puback || type === PacketType.pubcomp) {
-      const { packetId, reasonCode } = orThrow(decodeAcknowledgement(header, body, 5));
-      this.#answered(packetId, reasonCode);
-    } else if (type === PacketType.pubrec) {
-      this.#onPubrec(orThrow(decodeAcknowledgement(header, body, 5)));
-    } else if (type === PacketType.pubrel) {
-      const { packetId } = orThrow(decodeAcknowledgement(header, body, 5));
-      this.#received.delete(packetId);
-      this.#send(encodeAcknowledgement(PacketType.pubcomp, { packetId, reasonCode: 0, properties: {} }, 5));
-    }
-  }
-
-  #onPubrec({ packetId, reasonCode }: AcknowledgementPacket): void {
-    const unanswered = this.#unanswered.get(packetId);
-    if (unanswered === undefined) return;
-    if (reasonCode >= 0x80) {
-      this.#answered(packetId, reasonCode);
-      return;
-    }
-    unanswered.bytes = encodeAcknowledgement(
-      PacketType.pubrel,
-      { packetId, reasonCode: 0, properties: {} },
-      5,
-    );
-    this.#send(unanswered.bytes);
-  }
-
-  #onPublish({ topic, payload, qos, retain, packetId = 0, properties }: PublishPacket): void {
+  #deliver({ topic, payload, qos, retain, properties }: PublishPacket): void {
     const { subscriptionIdentifiers = [], ...others } = properties;
     const message: HostMessage = { topic, payload, qos, retain, properties: others };
-    const answer = { packetId, reasonCode: 0, properties: {} };
-    if (qos === 1) this.#send(encodeAcknowledgement(PacketType.puback, answer, 5));
-    if (qos === 2) {
-      this.#send(encodeAcknowledgement(PacketType.pubrec, answer, 5));
-      if (this.#received.has(packetId)) return;
-      this.#received.add(packetId);
-    }
     for (const id of subscriptionIdentifiers) {
       const lookedUp = retain ? this.#lookedUp.get(id) : undefined;
       if (lookedUp !== undefined) {
@@ -333,7 +317,6 @@ export class HostClient {
 }
 
 /** What comes from our own data plane is well-formed, or there is a bug in it. */
-function orThrow<T extends object>(decoded: T | ProtocolError): T {
-  if (isProtocolError(decoded)) throw new Error(`the data plane sent a bad packet: ${decoded.why}`);
-  return decoded;
+function badPacket({ why }: ProtocolError): Error {
+  return new Error(`the data plane sent a bad packet: ${why}`);
 }
