@@ -99,8 +99,9 @@ inline Reason readPublish(uint8_t first, Bytes body, uint8_t version, Publish& p
   publish.qos = (first >> 1) & 3;
   publish.duplicate = (first & 8) != 0;
   publish.retain = (first & 1) != 0;
-  if (publish.qos == 3) return Reason::malformedPacket;                       // [MQTT-3.3.1-4]
-  if (publish.qos == 0 && publish.duplicate) return Reason::malformedPacket;  // [MQTT-3.3.1-2]
+  if (publish.qos == 3) return Reason::malformedPacket;  // [MQTT-3.3.1-4]
+  // MQTT 3.1 says nothing of DUP at QoS 0.
+  if (version >= 4 && publish.qos == 0 && publish.duplicate) return Reason::malformedPacket;  // [MQTT-3.3.1-2]
   Reader reader(body);
   publish.topic = reader.prefixed();
   if (publish.qos > 0) {

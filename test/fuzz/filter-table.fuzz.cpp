@@ -56,7 +56,7 @@ void checkSides(const FilterTable& table, SessionTable& sessions, const Oracle& 
 }  // namespace
 
 FUZZ("filter-table") {
-  FilterTable table(11);
+  FilterTable table({.topics = 11, .tables = 12});
   SessionTable sessions;
   for (uint64_t key = 1; key <= sessionCount; key++) sessions.create(key);
   Oracle oracle;

@@ -1,11 +1,12 @@
 // native/structures/hash-index.h against std::map, with hashes that collide in all ways, and
-// native/structures/hash.h.
+// native/structures/hash.h with the slots of native/topics/slot.h.
 #include "fuzz.h"
 
 #include <map>
 
 #include "../../native/structures/hash-index.h"
 #include "../../native/structures/hash.h"
+#include "../../native/topics/slot.h"
 
 using namespace rally;
 

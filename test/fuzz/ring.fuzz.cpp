@@ -13,7 +13,7 @@ FUZZ("ring") {
   Ring<uint64_t> ring(capacity);
   std::deque<uint64_t> visible;
   std::deque<uint64_t> staged;
-  Lane lane(capacity);
+  Lane<uint64_t> lane(capacity);
   std::deque<uint64_t> sent;
   uint64_t added = 0;
   while (!input.isSpent()) {
@@ -25,7 +25,7 @@ FUZZ("ring") {
           CHECK_EQ(ring.hasRoom(1), hasRoom);
           CHECK_EQ(ring.push(added), hasRoom);
           if (hasRoom) staged.push_back(added);
-          lane.push({.kind = RecordKind::flush, .value = added});
+          lane.push(added);
           sent.push_back(added++);
         }
         break;
@@ -42,8 +42,8 @@ FUZZ("ring") {
           visible.pop_front();
         });
         CHECK(taken <= count);
-        lane.drain(count, [&](const Record& record) {
-          if (CHECK(!sent.empty())) CHECK_EQ(record.value, sent.front());
+        lane.drain(count, [&](uint64_t value) {
+          if (CHECK(!sent.empty())) CHECK_EQ(value, sent.front());
           sent.pop_front();
         });
         break;
@@ -54,8 +54,8 @@ FUZZ("ring") {
     if (visible.empty()) CHECK(ring.isEmpty());
     if (sent.size() > 2'000) break;
   }
-  lane.clear([&](const Record& record) {
-    if (CHECK(!sent.empty())) CHECK_EQ(record.value, sent.front());
+  lane.clear([&](uint64_t value) {
+    if (CHECK(!sent.empty())) CHECK_EQ(value, sent.front());
     sent.pop_front();
   });
   CHECK(sent.empty());

@@ -101,7 +101,8 @@ TEST("publish: golden vectors of 5.0, read") {
 
 TEST("publish: what is wrong has its reason code") {
   CHECK_EQ(reasonOf("36 0001 61 0001", 4), Reason::malformedPacket);  // QoS 3
-  CHECK_EQ(reasonOf("38 0001 61", 4), Reason::malformedPacket);       // DUP at QoS 0
+  CHECK_EQ(reasonOf("38 0001 61", 4), Reason::malformedPacket);       // DUP at QoS 0 ...
+  CHECK_EQ(reasonOf("38 0001 61", 3), Reason::success);               // ... of which 3.1 says nothing
   CHECK_EQ(reasonOf("32 0001 61 0000", 4), Reason::protocolError);    // packet identifier 0
   CHECK_EQ(reasonOf("32 0001 61 00", 4), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30", 4), Reason::malformedPacket);
