@@ -181,6 +181,11 @@ function replay(file) {
   });
 }
 
+/** Parsers have seen everything when each line has been reached; schedules differ by how often. */
+function isOfWire(name) {
+  return readFileSync(join('test/fuzz', `${name}.fuzz.cpp`), 'utf8').startsWith('// native/wire/');
+}
+
 /** Makes each corpus anew from what is kept, what was found and the golden frames. */
 async function merge(names) {
   await inTurns(names, async (name) => {
@@ -190,7 +195,7 @@ async function merge(names) {
     const sources = [join(kept, name), join(found, name), seeds].filter((source) => existsSync(source));
     const { output, status } = await startFuzzer(name, [
       '-set_cover_merge=1',
-      '-use_counters=0',
+      `-use_counters=${isOfWire(name) ? 0 : 1}`,
       folder,
       ...sources,
     ]);
@@ -282,7 +287,12 @@ function printCoverage(files) {
 // --- processes ------------------------------------------------------------------------------------
 
 function startFuzzer(name, flags) {
-  const bounds = [`-timeout=${inputSecondsMax}`, `-max_len=${inputBytesMax}`, '-rss_limit_mb=1500'];
+  const bounds = [
+    '-len_control=0',
+    `-timeout=${inputSecondsMax}`,
+    `-max_len=${inputBytesMax}`,
+    '-rss_limit_mb=1500',
+  ];
   return start(`./${binary}`, [...bounds, ...flags], { FUZZER: name }, true);
 }
 
