@@ -2,6 +2,7 @@
 // way is kept in build/fuzz/corpus, and goes into the repository with --merge, as little of it as covers the same.
 
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -35,6 +36,7 @@ const kept = 'test/fuzz/corpus';
 const turnSecondsMax = 60;
 const inputSecondsMax = 10;
 const inputBytesMax = 1_500;
+const longSeeds = 60;
 const cores = availableParallelism();
 const warnings = [
   '-std=c++20',
@@ -181,7 +183,7 @@ function replay(file) {
   });
 }
 
-/** Parsers have seen everything when each line has been reached; schedules differ by how often. */
+/** Parsers begin with golden frames, schedules with long ones. */
 function isOfWire(name) {
   return readFileSync(join('test/fuzz', `${name}.fuzz.cpp`), 'utf8').startsWith('// native/wire/');
 }
@@ -195,7 +197,7 @@ async function merge(names) {
     const sources = [join(kept, name), join(found, name), seeds].filter((source) => existsSync(source));
     const { output, status } = await startFuzzer(name, [
       '-set_cover_merge=1',
-      `-use_counters=${isOfWire(name) ? 0 : 1}`,
+      '-use_counters=0',
       folder,
       ...sources,
     ]);
@@ -220,6 +222,10 @@ function writeSeeds(name, folder) {
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => Buffer.from(line.replaceAll(' ', ''), 'hex'));
   const inputs = frames.flatMap((frame) => seedsOf(name, frame));
+  // Long schedules, which libFuzzer comes to late by itself; the same each time.
+  for (let at = 0; !isOfWire(name) && at < longSeeds; at++) {
+    inputs.push(createHash('shake256', { outputLength: inputBytesMax }).update(`${name} ${at}`).digest());
+  }
   for (const [at, input] of inputs.entries()) writeFileSync(join(folder, `${at}`), input);
 }
 

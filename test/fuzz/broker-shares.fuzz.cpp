@@ -63,10 +63,8 @@ struct Scene {
         if (input.chance(20)) broker.settle();
         break;
       case 7:  // all but the first
-        for (; member.isConnected && member.answers.size() > 1; member.answers.pop_back()) {
+        for (; member.isConnected && member.answers.size() > 1; member.answers.pop_back())
           member.send(member.answers.back());
-          if (member.answers.back()[0] == 0x40) broker.settle();
-        }
         break;
       default:
         for (size_t count = input.between(1, input.chance(10) ? 80 : 3); count > 0; count--) {
