@@ -16,8 +16,8 @@ enum class Counter : uint8_t {
   bytesSent,
   publishReceived,
   publishSent,
-  droppedQos0,       // a subscriber's outbox was full, or it was away
-  droppedQueueFull,  // QoS 1 or 2, a session's queue was full
+  droppedQos0,       // a subscriber's outbox was full, or it was away; of a share: those of all members
+  droppedQueueFull,  // QoS 1 or 2, a session's queue was full; of a share: those of all members, or there are none left
   droppedTooLarge,   // larger than the subscriber's Maximum Packet Size
   droppedExpired,    // its Message Expiry Interval had passed
   droppedInput,      // QoS 0 from a connection whose frames could not be taken in time

@@ -198,8 +198,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     matcher_.deliver(filters, publication, index_);
   }
 
-  void deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, bool isLast) override {
-    sharing_.deliver(publication, key, index_, shardKey, isLast);
+  bool deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, ShareLevel worst) override {
+    return sharing_.deliver(publication, key, index_, shardKey, worst) == Sharing::Outcome::taken;
   }
 
   void acknowledge(unsigned worker, const Source& source, Reason reason) override {
@@ -236,7 +236,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
   void take(const delivery::DeliverShared& each, unsigned shard) {
     Publication publication = Publication::of(each.carried.take(), 0);
-    if (!isLate(publication)) sharing_.deliver(publication, each.share, shard, each.senderShare, each.isLast);
+    if (!isLate(publication)) sharing_.receive(publication, each, shard);
   }
   void take(const delivery::HandOver& each, unsigned shard) {
     sharing_.handOver(each.session, shard, each.senderShare);

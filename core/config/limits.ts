@@ -79,8 +79,8 @@ export const limitRanges = {
   sessionQueueMessagesMax: { default: 10_000, min: 1, max: 1_000_000_000 },
   /**
    * Bytes of the QoS 1 and 2 messages of a session that wait for its client; beyond it the newest is
-   * dropped and counted. Not below maximumPacketSizeBytes. Default 16 * MiB: large messages fill memory
-   * long before they reach the count.
+   * dropped and counted. Not below maximumPacketSizeBytes; a message of a shared subscription may go
+   * beyond it if there was room left. Default 16 * MiB: large messages fill memory long before they reach the count.
    */
   sessionQueueBytesMax: { default: 16 * MiB, min: 1 * KiB, max: 1 * TiB },
   /**

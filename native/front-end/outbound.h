@@ -76,17 +76,25 @@ class Outbound {
     enqueue(session, publication, qos, retain, ids, share);
   }
 
-  // True when deliver() would send a message of this size at once.
-  bool isReady(Session& session, size_t bytes, uint8_t qos) {
+  // What deliver() would do with a message of a share, as far as that does not depend on its size: when the memory of
+  // all outboxes is used up, no member could do better than another.
+  ShareLevel levelOf(Session& session, uint8_t qos) {
     Connection* connection = session.connection;
-    return connection && connection->phase == Phase::connected && session.isCaughtUp() &&
-           (qos == 0 || session.window.hasRoom(connection->inflightMax)) && hasRoom(*connection, bytes);
+    const bool hasPlace = connection && hasPlaceIn(*connection);
+    if (hasPlace && session.isCaughtUp() && (qos == 0 || session.window.hasRoom(connection->inflightMax)))
+      return ShareLevel::ready;
+    if (!mayQueueShared(session) || (qos == 0 && !hasPlace)) return ShareLevel::full;
+    if (connection && !connection->hasLeft) return ShareLevel::waiting;
+    return connection || session.isPersistent ? ShareLevel::away : ShareLevel::full;
   }
-  // True when deliver() would not drop it.
-  bool mayTake(Session& session, const Publication& publication, uint8_t qos) {
-    if (qos == 0) return session.connection && hasRoom(*session.connection, publication.size());
-    return (session.connection || session.isPersistent) && fitsQueue(session, publication.size() + sizeof(Message));
+  // The session may do better than when a share passed it over: takeImproved() tells.
+  void noteRoom(Session& session) {
+    if (session.isPassedOver) improved_.push_back(session.key);
+    session.isPassedOver = false;
   }
+  bool hasImproved() const { return !improved_.empty(); }
+  // Swaps the sessions that noteRoom() has been told of for an empty list.
+  void takeImproved(std::vector<uint64_t>& sessions) { improved_.swap(sessions); }
 
   // A retained message for a new subscription. It waits in the session's queue, however long that is: the shards
   // send no more than a step at a time (retained-walks.h).
@@ -99,8 +107,9 @@ class Outbound {
 
   // Sends what is waiting for as long as the window and the outbox have room.
   void pump(Session& session) {
+    if (!session.isSubscribing) sendWaiting(session);
+    noteRoom(session);
     if (session.isSubscribing) return;
-    sendWaiting(session);
     const bool hasMore = (session.retainedShards & ~session.askedShards) != 0;
     if (hasMore && session.queue.retained() == 0 && session.connection && hasRoom(*session.connection, 0, Part::half))
       asking_.push_back(session.key);
@@ -192,25 +201,32 @@ class Outbound {
     for (Transport* transport : transports_) transport->commit();
   }
 
-  bool fits(const Connection& connection, size_t bytes, Part part) const {
+  bool fits(const Connection& connection, Part part) const {
     const auto bounded = [&](uint32_t bound) { return part == Part::whole ? bound : (bound + 1) / 2; };
     return connection.outbox.bytes() + connection.unsentBytes < bounded(limits_.outboxBytesMax) &&
-           connection.outbox.messages() + connection.unsentMessages < bounded(limits_.outboxMessagesMax) &&
-           arena_.hasRoom(bytes);
+           connection.outbox.messages() + connection.unsentMessages < bounded(limits_.outboxMessagesMax);
   }
 
   // True when this part of the outbox takes one more message. A full one is written early, if the socket takes it.
   bool hasRoom(Connection& connection, size_t messageBytes, Part part = Part::whole) {
-    if (connection.hasLeft) return false;
     const size_t bytes = messageBytes + headBytesMax;
-    if (fits(connection, bytes, part)) return true;
-    if (!connection.isBlocked && !connection.outbox.isEmpty()) {
-      write(connection);
-      connection.transport->commit();
-      if (!connection.hasLeft && fits(connection, bytes, part)) return true;
-    }
-    if (!arena_.hasRoom(bytes)) starve(connection);
+    if (hasPlaceIn(connection, part) && arena_.hasRoom(bytes)) return true;
+    if (arena_.hasRoom(bytes)) return false;
+    if (writeEarly(connection) && fits(connection, part) && arena_.hasRoom(bytes)) return true;
+    if (!connection.hasLeft && !arena_.hasRoom(bytes)) starve(connection);
     return false;
+  }
+  // The same but for the memory of all outboxes.
+  bool hasPlaceIn(Connection& connection, Part part = Part::whole) {
+    if (connection.hasLeft) return false;
+    return fits(connection, part) || (writeEarly(connection) && fits(connection, part));
+  }
+  // False when there is nothing to write, or the socket is gone.
+  bool writeEarly(Connection& connection) {
+    if (connection.hasLeft || connection.isBlocked || connection.outbox.isEmpty()) return false;
+    write(connection);
+    connection.transport->commit();
+    return !connection.hasLeft;
   }
 
   // The memory of all outboxes is used up: the session goes on when others have been written.
@@ -301,15 +317,21 @@ class Outbound {
     }
   }
 
-  bool fitsQueue(const Session& session, size_t bytes) const {
+  bool mayQueue(const Session& session, size_t bytes) const {
     return session.queue.messages() < limits_.sessionQueueMessagesMax &&
            session.queue.bytes() + bytes <= limits_.sessionQueueBytesMax;
+  }
+  // A message of a share may go one beyond the bound in bytes, so that whether a member is full does not depend on the
+  // message: a share does not look through its members for each size.
+  bool mayQueueShared(const Session& session) const {
+    return session.queue.messages() < limits_.sessionQueueMessagesMax &&
+           session.queue.bytes() < limits_.sessionQueueBytesMax;
   }
 
   void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids,
                uint32_t share) {
     const MessageRef& message = publication.keep();
-    if (!fitsQueue(session, message->size())) {
+    if (share != 0 ? !mayQueueShared(session) : !mayQueue(session, message->size())) {
       counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
       return;
     }
@@ -336,6 +358,7 @@ class Outbound {
   std::vector<Connection*> writing_;
   std::vector<Connection*> starved_;
   std::vector<uint64_t> asking_;
+  std::vector<uint64_t> improved_;
   uint64_t nowMs_ = 0;
   uint64_t topicHash_ = 0;  // of the publication, for aliases; 0: not computed yet
 };

@@ -1,9 +1,8 @@
 // The members of shared subscriptions at a front end (5.0, 4.8.2).
 //
-//   shard --deliverShared--> the next member that is connected and has room
-//         <----reshare------ nobody has: the shard tries another worker, and this one takes no more until ...
-//         <---shareReady---- ... a member has room again
-//         --deliverShared, isLast--> nobody anywhere has room: waits in the queue of a member, or is dropped
+//   shard --deliverShared--> the next member that is good enough for the level that is asked
+//         <----reshare------ there is none: the shard asks the next worker, and in the end for less (topics/share.h)
+//         <---shareReady---- after it has refused: a member is ready again
 //
 // A member that leaves hands over what it has not got: when its session ends, all that waits and what is
 // unacknowledged with QoS 1; when it loses its connection, the same, if another member is connected (the shard
@@ -13,14 +12,22 @@
 #include <algorithm>
 #include <vector>
 
+#include "../lanes/deliveries.h"
 #include "../sessions/session-table.h"
 #include "outbound.h"
 #include "shard-requests.h"
+#include "share-members.h"
 
 namespace rally {
 
 class Sharing {
  public:
+  enum class Outcome : uint8_t {
+    taken,
+    refused,  // no member is good enough
+    over,     // the last member has left, which the shard knows before it gets the answer
+  };
+
   Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Counters& counters,
           ShardRequests& requests)
       : workers_(workers),
@@ -28,33 +35,48 @@ class Sharing {
         sessions_(sessions),
         outbound_(outbound),
         counters_(counters),
-        requests_(requests) {}
+        requests_(requests),
+        level_{outbound} {}
 
   // --- members ------------------------------------------------------------------------------------
 
-  // The session has a new subscription to this shared filter.
+  // The session has a new subscription to this shared filter, its last one.
   void join(Session& session, Filter& filter) {
-    if (session.shares++ == 0) session.presence = presenceOf(session);
+    SubscriptionRef& subscription = session.subscriptions.back();
+    RALLY_ASSERT(subscription.filter == &filter && filter.isShared);
+    if (session.shares == 0) session.presence = presenceOf(session);
     counters_.add(Counter::sharedSubscriptions);
     Share& share = filters_.share(filter.share);
     share.keys.resize(workers_);
+    subscription.member = members_.add(share, filter.subscribers[subscription.position], level_);
+    noteReady(share, ShareKind::qos0);
+    noteReady(share, ShareKind::acknowledged);
     count(share, session.presence, 1);
     tellOwners(share);
   }
 
-  // The session has no subscription to it any more. The filter may be released now.
-  void leave(Session& session, Filter& filter) {
-    session.shares--;
+  // Its subscription has other options.
+  void update(Session& session, Filter& filter) {
+    members_.update(SessionTable::memberOf(session, filter), *SessionTable::find(session, filter), level_);
+    noteReady(filters_.share(filter.share), ShareKind::qos0);
+    noteReady(filters_.share(filter.share), ShareKind::acknowledged);
+  }
+
+  // The session, which was this member, has no subscription to it any more. The filter may be released now.
+  void leave(Session& session, Filter& filter, uint32_t member) {
+    members_.remove(member);
     counters_.subtract(Counter::sharedSubscriptions);
     Share& share = filters_.share(filter.share);
     count(share, session.presence, -1);
     tellOwners(share);
   }
 
-  // The session of a member has got a connection, or lost it. What follows waits for settle(), since it may
-  // come in the middle of a delivery.
+  // The session of a member has got a connection, which the shards learn at once, or lost it: what follows from that
+  // waits for settle(), since it may come in the middle of a delivery.
   void noteChange(const Session& session) {
-    if (session.shares > 0) changed_.push_back(session.key);
+    if (session.shares == 0) return;
+    if (session.connection) updatePresence(*sessions_.find(session.key));
+    else changed_.push_back(session.key);
   }
 
   // At the end of a turn.
@@ -64,31 +86,39 @@ class Sharing {
     for (const uint64_t key : changed) {
       if (Session* session = sessions_.find(key)) updatePresence(*session);
     }
-    if (!full_.empty()) tellReady();
+    raiseImproved();
+    if (!readied_.empty()) tellReady();
   }
 
   // --- messages -----------------------------------------------------------------------------------
 
-  // A message for a member here. `key`: of the share here, `shardKey`: there.
-  void deliver(Publication& publication, uint32_t key, unsigned shard, uint32_t shardKey, bool isLast) {
+  // Gives a member here the message, none worse than `worst`. `key`: of the share here, `shardKey`: there.
+  Outcome deliver(Publication& publication, uint32_t key, unsigned shard, uint32_t shardKey, ShareLevel worst) {
     Share* share = filters_.findShare(key);
-    if (!share ||
-        share->own->subscribers.empty()) {  // the last member has left, which the shard knows when it gets this
-      reshare(shard, shardKey, publication.keep(), false);
-      return;
-    }
+    if (!share || share->own->subscribers.empty()) return Outcome::over;
     share->keys[shard] = shardKey;
-    if (const Subscriber* member = choose(*share, publication, isLast)) {
-      outbound_.begin();
-      outbound_.deliver(*member->session, publication, member->qos, member->retainAsPublished && publication.retain,
-                        SubscriptionIds(member->subscriptionId), shardKey);
-    } else if (isLast) {
-      counters_.add(publication.qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
-    } else {
-      if (share->toldFull == 0) full_.push_back(key);
-      share->toldFull |= uint64_t(1) << shard;
-      reshare(shard, shardKey, publication.keep(), true);
+    raiseImproved();
+    const ShareKind kind = shareKindOf(publication.qos);
+    const Subscriber* member = members_.choose(*share, kind, worst, level_);
+    if (!member) {
+      share->toldFull[size_t(kind)] |= uint64_t(1) << shard;
+      return Outcome::refused;
     }
+    outbound_.begin();
+    outbound_.deliver(*member->session, publication, member->qos, member->retainAsPublished && publication.retain,
+                      SubscriptionIds(member->subscriptionId), shardKey);
+    return Outcome::taken;
+  }
+
+  // The same for what another worker's shard sends, who gets it back if nobody takes it.
+  void receive(Publication& publication, const delivery::DeliverShared& sent, unsigned shard) {
+    const Outcome outcome = deliver(publication, sent.share, shard, sent.senderShare, sent.level);
+    if (outcome == Outcome::taken) return;
+    requests_.toShard(shard, request::Reshare{.isRefused = outcome == Outcome::refused,
+                                              .level = sent.level,
+                                              .share = sent.senderShare,
+                                              .carried = Carried(publication.keep()),
+                                              .refused = sent.refused});
   }
 
   // Another member of the share with this key at the shard is connected, and the session is not.
@@ -111,12 +141,17 @@ class Sharing {
     return take(session, true, [](const Delivery& delivery) { return delivery.share != 0; });
   }
   void reshare(const std::vector<Delivery>& deliveries) {
-    for (const Delivery& delivery : deliveries) reshare(ownerOf(delivery), delivery.share, delivery.message, false);
+    for (const Delivery& delivery : deliveries)
+      requests_.toShard(ownerOf(delivery),
+                        request::Reshare{.share = delivery.share, .carried = Carried(delivery.message)});
   }
 
  private:
-  // A large share is not searched to its end for each message.
-  static constexpr size_t triesMax = 64;
+  // What a session could do with a message that comes with this QoS.
+  struct LevelOf {
+    Outbound& outbound;
+    ShareLevel operator()(Session& session, uint8_t qos) const { return outbound.levelOf(session, qos); }
+  };
 
   unsigned ownerOf(const Delivery& delivery) const {
     return rally::ownerOf(filters_.hashOf(delivery.message->topic()), workers_);
@@ -180,54 +215,35 @@ class Sharing {
     const size_t before = session.queue.size();
     session.queue.take(isMeant, taken);
     counters_.subtract(Counter::queued, before - session.queue.size());
+    outbound_.noteRoom(session);
     return taken;
   }
 
-  void reshare(unsigned shard, uint32_t shardKey, const MessageRef& message, bool isFull) {
-    requests_.toShard(shard, request::Reshare{.isFull = isFull, .share = shardKey, .carried = Carried(message)});
-  }
-
-  // The next member that has room; `isLast`: or could let the message wait, rather one that is connected.
-  const Subscriber* choose(Share& share, const Publication& publication, bool isLast) {
-    const auto hasRoom = [&](Session& session, uint8_t qos) {
-      return outbound_.isReady(session, publication.size(), qos);
-    };
-    if (const Subscriber* member = next(share, publication, hasRoom)) return member;
-    if (!isLast) return nullptr;
-    const auto mayWait = [&](Session& session, uint8_t qos) {
-      return session.connection && outbound_.mayTake(session, publication, qos);
-    };
-    if (const Subscriber* member = next(share, publication, mayWait)) return member;
-    return next(share, publication,
-                [&](Session& session, uint8_t qos) { return outbound_.mayTake(session, publication, qos); });
-  }
-
-  template <class IsFit>
-  const Subscriber* next(Share& share, const Publication& publication, IsFit&& isFit) {
-    const auto& members = share.own->subscribers;
-    for (size_t tries = std::min<size_t>(members.size(), triesMax); tries > 0; tries--) {
-      if (++share.turn >= members.size()) share.turn = 0;
-      const Subscriber& member = members[share.turn];
-      if (isFit(*member.session, std::min<uint8_t>(publication.qos, member.qos))) return &member;
+  // Members that have been passed over and may do better now are asked again.
+  void raiseImproved() {
+    if (!outbound_.hasImproved()) return;
+    outbound_.takeImproved(improved_);
+    for (const uint64_t key : improved_) {
+      if (Session* session = sessions_.find(key))
+        members_.raise(*session, level_, [&](const Share& share, ShareKind kind) { noteReady(share, kind); });
     }
-    return nullptr;
+    improved_.clear();
   }
 
+  // A member may be ready now for messages of this kind.
+  void noteReady(const Share& share, ShareKind kind) {
+    if (share.toldFull[size_t(kind)] != 0) readied_.push_back({share.key, kind});
+  }
   void tellReady() {
-    std::erase_if(full_, [&](uint32_t key) {
+    for (const auto& [key, kind] : readied_) {
       Share* share = filters_.findShare(key);
-      if (!share) return true;
-      Publication smallest;
-      smallest.qos = 1;
-      if (!next(*share, smallest, [&](Session& session, uint8_t qos) { return outbound_.isReady(session, 0, qos); }))
-        return false;
-      for (unsigned shard = 0; shard < workers_; shard++) {
-        if ((share->toldFull >> shard & 1) == 0) continue;
-        requests_.toShard(shard, request::ShareReady{.share = share->keys[shard]});
+      if (!share || share->toldFull[size_t(kind)] == 0 || !members_.hasReady(*share, kind, level_)) continue;
+      for (uint64_t told = std::exchange(share->toldFull[size_t(kind)], 0); told != 0; told &= told - 1) {
+        const auto shard = unsigned(__builtin_ctzll(told));
+        requests_.toShard(shard, request::ShareReady{.messages = kind, .share = share->keys[shard]});
       }
-      share->toldFull = 0;
-      return true;
-    });
+    }
+    readied_.clear();
   }
 
   const unsigned workers_;
@@ -236,8 +252,12 @@ class Sharing {
   Outbound& outbound_;
   Counters& counters_;
   ShardRequests& requests_;
-  std::vector<uint64_t> changed_;  // sessions
-  std::vector<uint32_t> full_;     // shares that shards have been told are full
+  ShareMembers members_;
+  const LevelOf level_;
+  std::vector<uint64_t> changed_;   // sessions
+  std::vector<uint64_t> improved_;  // sessions, while they are raised
+  // Shares that shards have been told are full, and that may have a member again.
+  std::vector<std::pair<uint32_t, ShareKind>> readied_;
 };
 
 }  // namespace rally

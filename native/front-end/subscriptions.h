@@ -52,7 +52,10 @@ class Subscriptions {
     subscriber.isNew = isNew;
     const bool existed = SessionTable::subscribe(session, filter, subscriber);
     if (!existed) counters_.add(Counter::subscriptions);
-    if (filter.isShared && !existed) sharing_.join(session, filter);
+    if (filter.isShared) {
+      if (existed) sharing_.update(session, filter);
+      else sharing_.join(session, filter);
+    }
     if (token == 0 || filter.isShared) return existed;  // no retained messages for a shared one (4.8.2)
     Pending& pending = pending_[token];
     pending.filters.push_back({text.begin(), text.end()});
@@ -208,10 +211,11 @@ class Subscriptions {
   }
 
   bool remove(Session& session, Filter& filter) {
+    const uint32_t member = filter.isShared ? SessionTable::memberOf(session, filter) : 0;
     if (!SessionTable::unsubscribe(session, filter)) return false;
     counters_.subtract(Counter::subscriptions);
     if (filter.isShared) {
-      sharing_.leave(session, filter);
+      sharing_.leave(session, filter, member);
       filters_.releaseIfUnused(filter);
       return true;
     }

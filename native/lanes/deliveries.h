@@ -1,5 +1,6 @@
 // What a shard has for the front ends: messages, and answers to their requests. Names as in requests.h.
 #pragma once
+#include "../messages/share-search.h"
 #include "../wire/packet.h"
 #include "record.h"
 
@@ -17,10 +18,11 @@ struct Deliver {
 // A message for one member of a share there.
 struct DeliverShared {
   uint8_t kind = 0;
-  bool isLast = false;  // no other worker can do better
+  ShareLevel level = ShareLevel::ready;  // as ShareSearch says ...
   uint32_t share = 0;
   uint32_t senderShare = 0;
   Carried<Message> carried;
+  uint64_t refused = 0;  // ... and comes back with a Reshare
 };
 
 // Another member of the share is connected: what the session has not got may go to it.

@@ -5,6 +5,7 @@
 #pragma once
 #include <vector>
 
+#include "../messages/share-search.h"
 #include "../messages/subscribe-request.h"
 #include "../sessions/session-parcel.h"
 #include "record.h"
@@ -84,17 +85,20 @@ struct ShareRoute {
   Carried<FilterText> carried;
 };
 
-// The sender has given no member this message of a share.
+// The sender has given no member this message of a share, or a member hands it on.
 struct Reshare {
   uint8_t kind = 0;
-  bool isFull = false;  // no member has room
+  bool isRefused = false;  // there are members, and none of that level
+  ShareLevel level = ShareLevel::ready;
   uint32_t share = 0;
   Carried<Message> carried;
+  uint64_t refused = 0;
 };
 
-// A member at the sender has room again.
+// A member at the sender is ready again.
 struct ShareReady {
   uint8_t kind = 0;
+  ShareKind messages = ShareKind::qos0;
   uint32_t share = 0;
 };
 

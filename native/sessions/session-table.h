@@ -43,7 +43,7 @@ class SessionTable {
       return true;
     }
     options.indexInSession = uint32_t(session.subscriptions.size()) & subscriptionsMax;
-    session.subscriptions.push_back({&filter, uint32_t(filter.subscribers.size())});
+    session.subscriptions.push_back({&filter, uint32_t(filter.subscribers.size()), 0});
     filter.subscribers.push_back(options);
     return false;
   }
@@ -79,6 +79,12 @@ class SessionTable {
       if (subscription.filter == &filter) return &filter.subscribers[subscription.position];
     }
     return nullptr;
+  }
+
+  // Its place in the share of a shared filter, or 0.
+  static uint32_t memberOf(Session& session, Filter& filter) {
+    const Subscriber* subscriber = find(session, filter);
+    return subscriber ? session.subscriptions[subscriber->indexInSession].member : 0;
   }
 
  private:

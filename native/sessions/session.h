@@ -15,6 +15,7 @@ struct Connection;
 struct SubscriptionRef {
   Filter* filter = nullptr;
   uint32_t position = 0;
+  uint32_t member = 0;  // of a shared filter: the session's place in the share (front-end/share-members.h)
 };
 
 // A session on its way to or from another worker: each shard says when it has switched over.
@@ -38,7 +39,9 @@ struct Session {
   bool isHost = false;       // of the host program: is not counted
   std::vector<SubscriptionRef> subscriptions;
   uint32_t shares = 0;                 // of those, shared ones ...
+  uint32_t standing = 0;               // ... where they have passed it over (front-end/share-members.h) ...
   Presence presence = Presence::none;  // ... as which it counts there
+  bool isPassedOver = false;           // one of them could do with more than it had room for
   Window window;
   DeliveryQueue queue;          // waits for room in the window or the outbox
   PacketIdSet received;         // QoS 2, from the client

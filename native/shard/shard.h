@@ -21,8 +21,9 @@ namespace rally {
 class FrontEndPort : public RetainedWalks::Outlet {
  public:
   virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication) = 0;
-  // To a member of the share with this key here; `shardKey` names it in the shard.
-  virtual void deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, bool isLast) = 0;
+  // To a member of the share with this key here, none worse than `worst`; `shardKey` names the share in the shard.
+  // False: there is no such member.
+  virtual bool deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, ShareLevel worst) = 0;
   virtual void acknowledge(unsigned worker, const Source& source, Reason reason) = 0;
 };
 
@@ -81,8 +82,12 @@ class Shard {
     }
     bool isTaken = routes != 0;
     for (const Filter* filter : matches_) {
-      for (uint32_t id = filter->share; id != 0; id = filters_.share(id).next)
-        isTaken |= send(filters_.share(id), publication);
+      for (uint32_t id = filter->share; id != 0; id = filters_.share(id).next) {
+        Share& share = filters_.share(id);
+        if (!share.hasAbleMembers()) continue;
+        isTaken = true;  // also when all are full then: there are subscribers, and the message is counted
+        send(share, publication, {});
+      }
     }
     if (source.qos == 0) return;
     if (!isTaken && reason == Reason::success) reason = Reason::noMatchingSubscribers;
@@ -144,10 +149,19 @@ class Shard {
   }
   void take(const request::Reshare& asked, unsigned from) {
     Publication publication = Publication::of(asked.carried.take(), 0);
-    if (asked.isFull) setFull(asked.share, from, true);
-    if (Share* share = filters_.findShare(asked.share)) send(*share, publication);
+    if (hasPassed(publication.expiresAtMs, nowMs_)) {
+      counters_.add(Counter::droppedExpired);
+      return;
+    }
+    ShareSearch search{asked.level, asked.refused};
+    if (asked.isRefused) {
+      search.refused |= uint64_t(1) << from;
+      setFull(asked.share, shareKindOf(publication.qos), from, true);
+    }
+    if (Share* share = filters_.findShare(asked.share)) send(*share, publication, search);
+    else dropShared(publication);  // the share has ended
   }
-  void take(const request::ShareReady& asked, unsigned from) { setFull(asked.share, from, false); }
+  void take(const request::ShareReady& asked, unsigned from) { setFull(asked.share, asked.messages, from, false); }
   void take(const request::MemberLeft& asked, unsigned from) {
     const Share* share = filters_.findShare(asked.share);
     const bool isOther = share && std::any_of(share->routes.begin(), share->routes.end(),
@@ -176,27 +190,35 @@ class Shard {
     counters_.set(Counter::retained, retained_.size());
   }
 
-  // Sends a message to one member of the share. False when there is none.
-  bool send(Share& share, Publication& publication) {
-    bool isLast = false;
-    const ShareRoute* route = share.choose(isLast);
-    if (!route) return false;
-    if (route->worker == index_) {
-      frontEnds_.deliverSharedHere(publication, route->key, share.key, isLast);
-    } else {
-      counters_.add(Counter::handedOver);
-      frontEnds_.answer(
-          route->worker,
-          delivery::DeliverShared{
-              .isLast = isLast, .share = route->key, .senderShare = share.key, .carried = Carried(publication.keep())});
+  // Sends a message to the next worker that may have a member of the share who takes it.
+  void send(Share& share, Publication& publication, ShareSearch search) {
+    const ShareKind kind = shareKindOf(publication.qos);
+    while (const ShareRoute* route = share.choose(search, kind)) {
+      if (route->worker != index_) {
+        counters_.add(Counter::handedOver);
+        frontEnds_.answer(route->worker, delivery::DeliverShared{.level = search.level,
+                                                                 .share = route->key,
+                                                                 .senderShare = share.key,
+                                                                 .carried = Carried(publication.keep()),
+                                                                 .refused = search.refused});
+        return;
+      }
+      if (frontEnds_.deliverSharedHere(publication, route->key, share.key, search.level)) return;
+      search.refused |= uint64_t(1) << index_;
+      setFull(share.key, kind, index_, true);
     }
-    return true;
+    dropShared(publication);
   }
 
-  void setFull(uint32_t key, unsigned worker, bool isFull) {
+  // All members have refused the message, or the last has left.
+  void dropShared(const Publication& publication) {
+    counters_.add(publication.qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+  }
+
+  void setFull(uint32_t key, ShareKind kind, unsigned worker, bool isFull) {
     Share* share = filters_.findShare(key);
     ShareRoute* route = share ? share->routeOf(worker) : nullptr;
-    if (route) route->isFull = isFull;
+    if (route) route->isFull[size_t(kind)] = isFull;
   }
 
   const unsigned index_;

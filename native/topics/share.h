@@ -1,21 +1,25 @@
 // A share: the subscribers of `$share/{name}/{filter}`, of whom one gets each message (5.0, 4.8.2). The shard
 // that owns the topic chooses a worker, by how many members it has; that worker's front end chooses the member.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <vector>
+
+#include "../assert.h"
+#include "../messages/share-search.h"
 
 namespace rally {
 
 struct Filter;
 
-// A worker with members of a share, as a shard knows it.
+// A worker with members of a share, as a shard knows it. The members may be others by now.
 struct ShareRoute {
   uint32_t key = 0;        // of the share there
   uint32_t connected = 0;  // members with a connection ...
   uint32_t able = 0;       // ... and those whose session waits for them
   uint8_t worker = 0;
-  bool isFull = false;  // it has sent a message back, and has not said since that a member has room
-  int64_t credit = 0;   // of its turns
+  std::array<bool, shareKinds> isFull{};  // nobody there was ready, and it has not said since that a member is
+  int64_t credit = 0;                     // of its turns
 };
 
 struct Share {
@@ -28,9 +32,9 @@ struct Share {
 
   uint32_t connected = 0;  // of the members here, as ShareRoute says
   uint32_t able = 0;
-  uint32_t turn = 0;           // whose turn it is here
-  std::vector<uint32_t> keys;  // by shard: the key of the share there; 0: not known yet
-  uint64_t toldFull = 0;       // bit s: shard s has been told that nobody here has room
+  std::array<std::array<uint32_t, 3>, shareKinds> rings{};  // of the members here (front-end/share-members.h)
+  std::vector<uint32_t> keys;                               // by shard: the key of the share there; 0: not known yet
+  std::array<uint64_t, shareKinds> toldFull{};              // bit s: shard s has been told that nobody here is ready
 
   ShareRoute* routeOf(unsigned worker) {
     for (ShareRoute& route : routes) {
@@ -39,25 +43,52 @@ struct Share {
     return nullptr;
   }
 
-  // The worker whose turn it is (smooth weighted round robin): one with members that have room, else with
-  // members that are connected, else with sessions that wait. nullptr: there is none. `isLast`: it has to take the
-  // message, as the others cannot do better.
-  ShareRoute* choose(bool& isLast) {
-    isLast = false;
-    if (ShareRoute* route = nextBy([](const ShareRoute& each) { return each.isFull ? 0u : each.connected; }))
-      return route;
-    isLast = true;
-    if (ShareRoute* route = nextBy([](const ShareRoute& each) { return each.connected; })) return route;
-    return nextBy([](const ShareRoute& each) { return each.able; });
+  bool hasAbleMembers() const {
+    for (const ShareRoute& route : routes) {
+      if (route.able > 0) return true;
+    }
+    return false;
+  }
+
+  // The worker to ask next, and in `search` for what; nullptr: all have refused. Of those that it may ask, it takes the
+  // one whose turn it is (smooth weighted round robin).
+  //
+  // A message is never on its way for ever: each refusal sets one more bit, and when none is left to set, the level
+  // grows. So a worker refuses it at most three times, which makes 3 x workers hops. (A worker whose share has ended
+  // meanwhile does not refuse, but its route is gone by then, and a new one costs a new member.)
+  ShareRoute* choose(ShareSearch& search, ShareKind kind) {
+    if (routes.size() == 1) return only(search);
+    const ShareLevel last = kind == ShareKind::qos0 ? ShareLevel::waiting
+                                                    : ShareLevel::away;  // nobody keeps QoS 0 who is away
+    for (;;) {
+      if (ShareRoute* route = nextAt(search, kind)) return route;
+      if (search.level >= last) return nullptr;
+      search = {ShareLevel(uint8_t(search.level) + 1), 0};
+    }
   }
 
  private:
-  template <class Weight>
-  ShareRoute* nextBy(Weight&& weightOf) {
+  // Nobody else can do better: it is asked for any member at once, so that the messages of one topic stay in order.
+  ShareRoute* only(ShareSearch& search) {
+    ShareRoute& route = routes.front();
+    const bool hasRefused = search.level == ShareLevel::away && (search.refused >> route.worker & 1) != 0;
+    if (hasRefused || route.able == 0) return nullptr;
+    search = {ShareLevel::away, 0};
+    return &route;
+  }
+
+  // What a shard knows of a worker may be old. The last level asks all that have members, whatever is known of them.
+  static uint32_t weightOf(const ShareRoute& route, const ShareSearch& search, ShareKind kind) {
+    if ((search.refused >> route.worker & 1) != 0) return 0;
+    if (search.level == ShareLevel::ready) return route.isFull[size_t(kind)] ? 0 : route.connected;
+    return search.level == ShareLevel::waiting ? route.connected : route.able;
+  }
+
+  ShareRoute* nextAt(const ShareSearch& search, ShareKind kind) {
     ShareRoute* best = nullptr;
     int64_t total = 0;
     for (ShareRoute& route : routes) {
-      const int64_t weight = weightOf(route);
+      const int64_t weight = weightOf(route, search, kind);
       if (weight == 0) continue;
       total += weight;
       route.credit += weight;

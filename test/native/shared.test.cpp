@@ -291,6 +291,125 @@ TEST("shared: a member that unsubscribes hands over what waits and keeps what wa
   }
 }
 
+TEST("shared: what a member has not acknowledged goes on when it leaves, though everything behind that is done") {
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers);
+    Client& publisher = broker.connected("p", 0);
+    Client& leaver = broker.connected("l", workers - 1, {.isPersistent = false});
+    leaver.subscribe("$share/g/t", 1);
+    broker.settle();
+    leaver.answersAtOnce = false;
+    for (int i = 0; i < 70; i++) publisher.publish("t", std::to_string(i), 1);
+    broker.settle();
+    leaver.answers.pop_front();
+    leaver.answer();
+    Client& heir = broker.connected("h", 0);
+    heir.subscribe("$share/g/t", 1);
+    broker.settle();
+    leaver.drop();
+    broker.settle();
+    CHECK(heir.texts() == (Texts{"t=0"}));
+    CHECK_EQ(broker.total(Counter::droppedQueueFull), 0);
+  }
+}
+
+TEST("shared: a message that comes to a worker whose only member has just gone goes to another worker") {
+  HandDrivenBroker broker(2);
+  const std::string topic = broker.ownedBy(1, "t");
+  Client& leaver = broker.connected("l", 0, {.isPersistent = false, .receiveMaximum = 1});
+  Client& lasting = broker.connected("m", 1, {.receiveMaximum = 1});
+  leaver.subscribe(("$share/g/" + topic).c_str(), 1);
+  lasting.subscribe(("$share/g/" + topic).c_str(), 1);
+  broker.settle();
+  leaver.answersAtOnce = lasting.answersAtOnce = false;
+  Client& publisher = broker.connected("p", 1);
+  for (int i = 0; i < 6; i++) {
+    publisher.publish(topic, std::to_string(i), 1);
+    broker.settle();  // both are full, and the shard knows
+  }
+  for (int i = 6; i < 12; i++) publisher.publish(topic, std::to_string(i), 1);
+  broker.turn(1);  // half of them are in the lane to worker 0
+  leaver.drop();
+  broker.settle();
+  CHECK_EQ(broker.total(Counter::droppedQueueFull), 0);
+  lasting.answersAtOnce = true;
+  lasting.answer();
+  broker.settle();
+  CHECK(publisher.unacknowledged.empty());
+  CHECK(allTexts({&lasting}) == numbers(12));
+}
+
+TEST("shared: nothing is dropped while the queue of a member on another worker has room") {
+  Limits limits;
+  limits.sessionQueueMessagesMax = 5;
+  HandDrivenBroker broker(2, limits);
+  const std::string topic = broker.ownedBy(1, "t");
+  Client& full = broker.connected("f", 0, {.receiveMaximum = 1});
+  Client& roomy = broker.connected("r", 1, {.receiveMaximum = 1});
+  full.subscribe({{.filter = "own", .qos = 1}, {.filter = "$share/g/" + topic, .qos = 1}});
+  roomy.subscribe({{.filter = "$share/g/" + topic, .qos = 1}});
+  broker.settle();
+  full.answersAtOnce = roomy.answersAtOnce = false;
+  Client& publisher = broker.connected("p", 1);
+  for (int i = 0; i < 6; i++) publisher.publish("own", "own", 1);
+  broker.settle();
+  for (int i = 0; i < 6; i++) {
+    publisher.publish(topic, std::to_string(i), 1);
+    broker.settle();
+  }
+  CHECK_EQ(broker.total(Counter::droppedQueueFull), 0);  // one in its window, five in its queue
+  CHECK_EQ(broker.sessionOf(roomy)->queue.size(), 5);
+  publisher.publish(topic, "too much", 1);
+  broker.settle();
+  CHECK_EQ(broker.total(Counter::droppedQueueFull), 1);
+  CHECK(publisher.acknowledgements.back() == Reason::success);  // there are subscribers
+}
+
+TEST("shared: the one connected member of a large share gets what is published, in any QoS") {
+  for (const unsigned workers : {1u, 2u}) {
+    HandDrivenBroker broker(workers);
+    for (int i = 0; i < 300; i++) {
+      Client& away = broker.connected("a" + std::to_string(i), unsigned(i) % workers);
+      away.subscribe("$share/g/t", 1);
+      broker.settle();
+      away.drop();
+    }
+    Client& there = broker.connected("there", 0);
+    there.subscribe("$share/g/t", 1);
+    broker.settle();
+    Client& publisher = broker.connected("p", 0);
+    for (int i = 0; i < 50; i++) {
+      publisher.publish("t", "one", 1);
+      broker.settle();
+      publisher.publish("t", "zero", 0);
+      broker.settle();
+    }
+    CHECK_EQ(broker.total(Counter::droppedQos0), 0);
+    CHECK_EQ(broker.total(Counter::queued), 0);
+    CHECK_EQ(there.received.size(), 100);
+  }
+}
+
+TEST("shared: QoS 0 reaches the one connected member of a large share") {
+  HandDrivenBroker broker(1);
+  for (int i = 0; i < 600; i++) {
+    Client& away = broker.connected("a" + std::to_string(i), 0);
+    away.subscribe("$share/g/t", 1);
+    broker.settle();
+    away.drop();
+  }
+  Client& there = broker.connected("there", 0);
+  there.subscribe("$share/g/t", 1);
+  broker.settle();
+  Client& publisher = broker.connected("p", 0);
+  for (int i = 0; i < 60; i++) {
+    publisher.publish("t", "zero", 0);
+    broker.settle();
+  }
+  CHECK_EQ(broker.total(Counter::droppedQos0), 0);
+  CHECK_EQ(there.received.size(), 60);
+}
+
 TEST("shared: one topic keeps its order at each member") {
   check::eachSeed(20, [](check::Random& random) {
     HandDrivenBroker broker(4);
@@ -381,6 +500,7 @@ TEST(
     }
     for (int i = 0; i < sent[1]; i++) CHECK(all.count("2:" + std::to_string(i)) <= 1);
     CHECK_EQ(broker.total(Counter::queued), 0);
+    CHECK_EQ(broker.total(Counter::droppedQueueFull), 0);
     for (Client* member : members) {
       if (Session* session = broker.sessionOf(*member)) {
         CHECK(session->isCaughtUp() && session->window.hasRoom(1));

@@ -1,0 +1,220 @@
+// The members of all shares at a front end, by what each could do with the next message: the next one that can take it
+// is found at once, however many there are that cannot.
+//
+//   share.rings[kind]  ready:   place <-> place <-> place      for each kind of message;
+//                      waiting: place <-> place                the first place is next, then it goes to the end
+//                      away:    place
+//                      (full:   in no ring)
+//
+// A place is at the level that its member had when it was last looked at, or at a better one: whoever turns out to do
+// worse goes down, and is not looked at again there. Places below `ready` are also listed at their session:
+//
+//   standing.passedOver[q]  waiting, away, full: place <-> place         q: as which QoS its messages come
+//
+// When the session does better (Outbound::noteRoom() tells), these go up. So what choose() looks at beyond the one that
+// it finds has been paid for: a place goes down once for each time that it has gone up.
+#pragma once
+#include <algorithm>
+
+#include "../assert.h"
+#include "../sessions/session.h"
+#include "../structures/slab.h"
+
+namespace rally {
+
+class ShareMembers {
+ public:
+  // The place of the session in the share, for remove() and update(). `levelOf(session, qos)`, here and below: what it
+  // could do with a message that comes with this QoS, 0 or more.
+  template <class LevelOf>
+  uint32_t add(Share& share, const Subscriber& subscriber, LevelOf&& levelOf) {
+    const uint32_t id = members_.add();
+    Session& session = *subscriber.session;
+    if (session.shares++ == 0) session.standing = standings_.add();
+    members_[id].subscriber = subscriber;
+    members_[id].share = &share;
+    putBoth(id, levelOf);
+    return id;
+  }
+
+  // The subscription has other options.
+  template <class LevelOf>
+  void update(uint32_t id, const Subscriber& subscriber, LevelOf&& levelOf) {
+    takeBoth(id);
+    members_[id].subscriber = subscriber;
+    putBoth(id, levelOf);
+  }
+
+  void remove(uint32_t id) {
+    takeBoth(id);
+    Session& session = *members_[id].subscriber.session;
+    members_.remove(id);
+    RALLY_ASSERT(session.shares > 0);
+    if (--session.shares > 0) return;
+    standings_.remove(session.standing);
+    session.standing = 0;
+    session.isPassedOver = false;
+  }
+
+  // The member whose turn it is among the best that there are, none worse than `worst`; nullptr: there is none.
+  template <class LevelOf>
+  const Subscriber* choose(Share& share, ShareKind kind, ShareLevel worst, LevelOf&& levelOf) {
+    for (auto level = ShareLevel::ready; level <= worst && level != ShareLevel::full; level = below(level)) {
+      if (const uint32_t place = firstAt(share, kind, level, levelOf)) {
+        turn(place);
+        return &memberOf(place).subscriber;
+      }
+    }
+    return nullptr;
+  }
+
+  template <class LevelOf>
+  bool hasReady(Share& share, ShareKind kind, LevelOf&& levelOf) {
+    return firstAt(share, kind, ShareLevel::ready, levelOf) != 0;
+  }
+
+  // The session may do better: its places go up. `onReady(share, kind)`: for each that is ready now.
+  template <class LevelOf, class OnReady>
+  void raise(Session& session, LevelOf&& levelOf, OnReady&& onReady) {
+    if (session.standing == 0) return;
+    Standing& standing = standings_[session.standing];
+    bool isAnyLeft = false;
+    for (uint8_t qos = 0; qos < 2; qos++) {
+      auto& lists = standing.passedOver[qos];
+      if (std::all_of(lists.begin(), lists.end(), [](uint32_t first) { return first == 0; })) continue;
+      const ShareLevel now = levelOf(session, qos);
+      for (auto level = ShareLevel::full; level > now; level = above(level)) {
+        for (uint32_t place = lists[indexOf(level)]; place != 0; place = lists[indexOf(level)]) {
+          take(place);
+          put(place, now);
+          if (now == ShareLevel::ready) onReady(*memberOf(place).share, kindOf(place));
+        }
+      }
+      isAnyLeft |= now != ShareLevel::ready;
+    }
+    session.isPassedOver = isAnyLeft;
+  }
+
+ private:
+  struct Links {
+    uint32_t next = 0;
+    uint32_t previous = 0;
+  };
+  struct Place {
+    Links inRing;
+    Links inList;
+    ShareLevel level = ShareLevel::full;
+  };
+  struct Member {
+    Subscriber subscriber;
+    Share* share = nullptr;
+    std::array<Place, shareKinds> places;
+  };
+  struct Standing {
+    std::array<std::array<uint32_t, 3>, 2> passedOver{};
+  };
+
+  static ShareLevel below(ShareLevel level) { return ShareLevel(uint8_t(level) + 1); }
+  static ShareLevel above(ShareLevel level) { return ShareLevel(uint8_t(level) - 1); }
+  static size_t indexOf(ShareLevel passedOver) { return size_t(passedOver) - 1; }
+
+  // A place is named by its member and its kind; 0 is none.
+  static uint32_t placeOf(uint32_t member, ShareKind kind) { return member << 1 | uint32_t(kind); }
+  static ShareKind kindOf(uint32_t place) { return ShareKind(place & 1); }
+  Member& memberOf(uint32_t place) { return members_[place >> 1]; }
+  Place& at(uint32_t place) { return memberOf(place).places[size_t(kindOf(place))]; }
+  // As which QoS, 0 or more, messages of its kind come to the member.
+  static uint8_t qosOf(const Member& member, ShareKind kind) {
+    return kind == ShareKind::qos0 || member.subscriber.qos == 0 ? 0 : 1;
+  }
+
+  // The first place of a ring whose member is at its level still; those before it go down.
+  template <class LevelOf>
+  uint32_t firstAt(Share& share, ShareKind kind, ShareLevel level, LevelOf&& levelOf) {
+    const uint32_t& first = share.rings[size_t(kind)][size_t(level)];
+    while (first != 0) {
+      const uint32_t place = first;
+      const ShareLevel now = levelOf(*memberOf(place).subscriber.session, qosOf(memberOf(place), kind));
+      if (now == level) return place;
+      take(place);
+      put(place, now);
+      if (now < level) return place;
+    }
+    return 0;
+  }
+
+  // The member has had its turn, whichever kind of message it was.
+  void turn(uint32_t place) {
+    goLast(place);
+    goLast(place ^ 1);
+  }
+  void goLast(uint32_t place) {
+    const Place& own = at(place);
+    if (own.level == ShareLevel::full) return;
+    uint32_t& first = memberOf(place).share->rings[size_t(kindOf(place))][size_t(own.level)];
+    if (first == place) {
+      first = own.inRing.next;
+    } else if (own.inRing.next != first) {
+      remove<&Place::inRing>(first, place);
+      append<&Place::inRing>(first, place);
+    }
+  }
+
+  template <class LevelOf>
+  void putBoth(uint32_t id, LevelOf&& levelOf) {
+    const Member& member = members_[id];
+    for (const ShareKind kind : {ShareKind::qos0, ShareKind::acknowledged})
+      put(placeOf(id, kind), levelOf(*member.subscriber.session, qosOf(member, kind)));
+  }
+  void takeBoth(uint32_t id) {
+    for (const ShareKind kind : {ShareKind::qos0, ShareKind::acknowledged}) take(placeOf(id, kind));
+  }
+
+  void put(uint32_t place, ShareLevel level) {
+    Member& member = memberOf(place);
+    at(place).level = level;
+    if (level != ShareLevel::full)
+      append<&Place::inRing>(member.share->rings[size_t(kindOf(place))][size_t(level)], place);
+    if (level == ShareLevel::ready) return;
+    append<&Place::inList>(listOf(member, place), place);
+    member.subscriber.session->isPassedOver = true;
+  }
+  void take(uint32_t place) {
+    Member& member = memberOf(place);
+    const ShareLevel level = at(place).level;
+    if (level != ShareLevel::full)
+      remove<&Place::inRing>(member.share->rings[size_t(kindOf(place))][size_t(level)], place);
+    if (level != ShareLevel::ready) remove<&Place::inList>(listOf(member, place), place);
+  }
+  uint32_t& listOf(const Member& member, uint32_t place) {
+    Standing& standing = standings_[member.subscriber.session->standing];
+    return standing.passedOver[qosOf(member, kindOf(place))][indexOf(at(place).level)];
+  }
+
+  // A ring of places: `first` and the one before it are neighbours too.
+  template <auto links>
+  void append(uint32_t& first, uint32_t place) {
+    Links& own = at(place).*links;
+    if (first == 0) {
+      own = {place, place};
+      first = place;
+      return;
+    }
+    Links& next = at(first).*links;
+    own = {first, next.previous};
+    (at(next.previous).*links).next = place;
+    next.previous = place;
+  }
+  template <auto links>
+  void remove(uint32_t& first, uint32_t place) {
+    const Links own = at(place).*links;
+    (at(own.previous).*links).next = own.next;
+    (at(own.next).*links).previous = own.previous;
+    if (first == place) first = own.next == place ? 0 : own.next;
+  }
+
+  Slab<Member, true> members_;
+  Slab<Standing, true> standings_;
+};
+
+}  // namespace rally

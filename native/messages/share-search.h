@@ -1,0 +1,29 @@
+// How far a message of a share has come on its search for a member that takes it (topics/share.h).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace rally {
+
+// What a member could do with the next message, best first.
+enum class ShareLevel : uint8_t {
+  ready,    // sends it at once
+  waiting,  // is connected: keeps it until its window and outbox have room
+  away,     // keeps it for the next connection of its session
+  full,     // cannot take it
+};
+
+// What members can do with QoS 0 is another thing than what they can do with QoS 1 and 2, which count in their windows
+// and wait for those who are away.
+enum class ShareKind : uint8_t { qos0, acknowledged };
+inline constexpr size_t shareKinds = 2;
+inline ShareKind shareKindOf(uint8_t qos) { return qos == 0 ? ShareKind::qos0 : ShareKind::acknowledged; }
+
+// Who has been asked. Each refusal adds a worker to `refused`; when nobody is left to ask, `level` grows and all are
+// asked again.
+struct ShareSearch {
+  ShareLevel level = ShareLevel::ready;  // members no worse than this may take it
+  uint64_t refused = 0;                  // bit w: worker w has no such member
+};
+
+}  // namespace rally

@@ -1,0 +1,193 @@
+// native/front-end/share-members.h against members in a plain list, and by how many of them it looks at.
+#include "check.h"
+#include "octets.h"
+
+#include <map>
+#include <optional>
+
+#include "../../native/front-end/share-members.h"
+
+using namespace rally;
+
+namespace {
+
+// Some sessions and shares, and for each session what it could do with QoS 0 and with more.
+struct Scene {
+  struct Known {
+    Subscriber subscriber;
+    uint32_t id = 0;
+  };
+
+  explicit Scene(size_t sessionCount, size_t shareCount) : shares(shareCount) {
+    for (size_t i = 0; i < sessionCount; i++) {
+      sessions.push_back(std::make_unique<Session>());
+      sessions.back()->key = i;
+      levels.push_back({ShareLevel::ready, ShareLevel::ready});
+    }
+  }
+
+  auto levelOf() {
+    return [this](Session& session, uint8_t qos) {
+      looks++;
+      return levels[session.key][qos];
+    };
+  }
+  void add(size_t share, size_t session, uint8_t qos) {
+    Subscriber subscriber;
+    subscriber.session = sessions[session].get();
+    subscriber.qos = qos & 3;
+    known[share][session] = {subscriber, members.add(shares[share], subscriber, levelOf())};
+  }
+  void remove(size_t share, size_t session) {
+    members.remove(known[share][session].id);
+    known[share].erase(session);
+  }
+  void raise(size_t session) {
+    members.raise(*sessions[session], levelOf(), [&](Share& share, ShareKind) { readied.push_back(&share); });
+  }
+  const Subscriber* choose(size_t share, uint8_t qos, ShareLevel worst) {
+    return members.choose(shares[share], shareKindOf(qos), worst, levelOf());
+  }
+  ShareLevel levelFor(const Known& member, uint8_t qos) const {
+    return levels[member.subscriber.session->key][qos == 0 || member.subscriber.qos == 0 ? 0 : 1];
+  }
+
+  ShareMembers members;
+  std::vector<Share> shares;
+  std::vector<std::unique_ptr<Session>> sessions;
+  std::vector<std::array<ShareLevel, 2>> levels;
+  std::map<size_t, std::map<size_t, Known>> known;  // share -> session -> member
+  std::vector<Share*> readied;
+  size_t looks = 0;
+};
+
+ShareLevel anyLevel(check::Random& random) { return ShareLevel(random.below(4)); }
+
+}  // namespace
+
+TEST("share members: always one of the best that there are, against a list") {
+  check::eachSeed(150, [](check::Random& random) {
+    const size_t sessionCount = random.between(1, 8);
+    const size_t shareCount = random.between(1, 4);
+    Scene scene(sessionCount, shareCount);
+    for (int step = 0; step < 600; step++) {
+      const size_t share = random.below(shareCount);
+      const size_t session = random.below(sessionCount);
+      const uint8_t qos = uint8_t(random.below(3));
+      const bool isMember = scene.known[share].contains(session);
+      switch (random.below(8)) {
+        case 0:
+          if (!isMember) scene.add(share, session, qos);
+          break;
+        case 1:
+          if (isMember && random.chance(50)) scene.remove(share, session);
+          break;
+        case 2:
+          if (!isMember) break;
+          scene.known[share][session].subscriber.qos = qos & 3;
+          scene.members.update(scene.known[share][session].id, scene.known[share][session].subscriber, scene.levelOf());
+          break;
+        case 3:
+        case 4: {  // it does worse, which nobody tells, or better, which is told if somebody has passed it over
+          auto& levels = scene.levels[session];
+          const auto before = levels;
+          levels = {anyLevel(random), anyLevel(random)};
+          const bool isBetter = levels[0] < before[0] || levels[1] < before[1];
+          if (isBetter && scene.sessions[session]->isPassedOver) scene.raise(session);
+          break;
+        }
+        default: {
+          const ShareLevel worst = random.pick(std::vector{ShareLevel::ready, ShareLevel::waiting, ShareLevel::away});
+          std::optional<ShareLevel> best;
+          for (const auto& [key, member] : scene.known[share]) {
+            const ShareLevel level = scene.levelFor(member, qos);
+            if (level <= worst && (!best || level < *best)) best = level;
+          }
+          const Subscriber* chosen = scene.choose(share, qos, worst);
+          if (!CHECK_EQ(chosen != nullptr, best.has_value()) || !chosen) break;
+          const auto found = scene.known[share].find(chosen->session->key);
+          if (!CHECK(found != scene.known[share].end())) break;
+          CHECK(scene.levelFor(found->second, qos) == *best);
+          CHECK_EQ(chosen->qos, found->second.subscriber.qos);
+        }
+      }
+    }
+    for (size_t share = 0; share < shareCount; share++) {
+      while (!scene.known[share].empty()) scene.remove(share, scene.known[share].begin()->first);
+      for (const auto& rings : scene.shares[share].rings) {
+        for (const uint32_t first : rings) CHECK_EQ(first, 0);
+      }
+    }
+    for (const auto& session : scene.sessions)
+      CHECK(session->standing == 0 && session->shares == 0 && !session->isPassedOver);
+  });
+}
+
+TEST("share members: all of the best take turns, whichever QoS comes") {
+  check::eachSeed(50, [](check::Random& random) {
+    const size_t count = random.between(1, 20);
+    Scene scene(count, 1);
+    for (size_t i = 0; i < count; i++) scene.add(0, i, uint8_t(random.below(3)));
+    std::map<uint64_t, size_t> turns;
+    for (size_t i = 0; i < 10 * count; i++) {
+      const Subscriber* chosen = scene.choose(0, uint8_t(random.below(3)), ShareLevel::away);
+      if (CHECK(chosen != nullptr)) turns[chosen->session->key]++;
+    }
+    for (const auto& [session, times] : turns) CHECK_EQ(times, 10);
+    CHECK_EQ(turns.size(), count);
+  });
+}
+
+TEST("share members: of 10,000 the one that is ready is found with one look, each of the others looked at once") {
+  constexpr size_t count = 10'000;
+  constexpr size_t ready = 7'777;
+  for (const ShareLevel others : {ShareLevel::waiting, ShareLevel::away, ShareLevel::full}) {
+    Scene scene(count, 1);
+    for (size_t i = 0; i < count; i++) scene.add(0, i, 1);
+    for (size_t i = 0; i < count; i++) {
+      if (i != ready) scene.levels[i] = {others, others};
+    }
+    scene.looks = 0;
+    for (const uint8_t qos : {uint8_t(0), uint8_t(1)}) {
+      for (int i = 0; i < 1'000; i++) {
+        const Subscriber* chosen = scene.choose(0, qos, ShareLevel::ready);
+        CHECK(chosen && chosen->session->key == ready);
+      }
+    }
+    CHECK_EQ(scene.looks, 2 * (count - 1) + 2'000);
+    scene.looks = 0;
+    for (int i = 0; i < 1'000; i++) CHECK(scene.choose(0, 1, ShareLevel::away) != nullptr);
+    CHECK_EQ(scene.looks, 1'000);
+    // It goes as well; the others are asked for less, and whoever does better is found again.
+    scene.levels[ready] = {ShareLevel::full, ShareLevel::full};
+    scene.looks = 0;
+    for (int i = 0; i < 1'000; i++) {
+      CHECK(!scene.choose(0, 1, ShareLevel::ready));
+      CHECK((scene.choose(0, 1, ShareLevel::away) != nullptr) == (others != ShareLevel::full));
+    }
+    CHECK(scene.looks <= 1'001);
+    scene.levels[4] = {ShareLevel::ready, ShareLevel::ready};
+    CHECK(scene.sessions[4]->isPassedOver);
+    scene.raise(4);
+    CHECK(!scene.sessions[4]->isPassedOver);
+    const Subscriber* chosen = scene.choose(0, 1, ShareLevel::ready);
+    CHECK(chosen && chosen->session->key == 4);
+  }
+}
+
+TEST("share members: a session with 10,000 shares goes up in those that have passed it over, and in no other") {
+  constexpr size_t count = 10'000;
+  Scene scene(1, count);
+  for (size_t share = 0; share < count; share++) scene.add(share, 0, 1);
+  for (const size_t share : {size_t(3), size_t(5'000)}) {
+    scene.levels[0] = {ShareLevel::ready, ShareLevel::waiting};
+    CHECK(!scene.choose(share, 1, ShareLevel::ready));
+    scene.levels[0] = {ShareLevel::ready, ShareLevel::ready};
+    scene.looks = 0;
+    scene.readied.clear();
+    scene.raise(0);
+    CHECK_EQ(scene.looks, 1);
+    CHECK(scene.readied == std::vector<Share*>{&scene.shares[share]});
+    CHECK(scene.choose(share, 1, ShareLevel::ready) != nullptr);
+  }
+}
