@@ -205,6 +205,14 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
+  // The process stood still for so long, suspended or in one long turn: that is nobody's silence.
+  void forgive(uint64_t gapMs) {
+    eachConnection([&](Connection& connection) {
+      connection.lastReceivedMs = std::min(connection.lastReceivedMs + gapMs, nowMs_);
+      connection.phaseSinceMs = std::min(connection.phaseSinceMs + gapMs, nowMs_);
+    });
+  }
+
   template <class Visit>
   void eachConnection(Visit&& visit) {
     for (uint32_t slot = 1; slot < connections_.end(); slot++) {
@@ -226,7 +234,17 @@ class FrontEnd : public Outbound::ConnectionEnder {
   FrameRules rulesOf(const Connection& connection) const {
     const bool isConnected = connection.phase == Phase::connected;
     return {isConnected ? limits_.maximumPacketSizeBytes : limits_.connectPacketSizeBytesMax,
-            connection.version >= mqtt5};
+            connection.version >= mqtt5, isConnected ? typesOfClient(connection.version) : anyTypeButReserved};
+  }
+
+  // The types of packets that a client sends behind its CONNECT.
+  static constexpr uint16_t typesOfClient(uint8_t version) {
+    uint16_t types = version >= mqtt5 ? typeBit(PacketType::auth) : uint16_t(0);
+    for (const PacketType type :
+         {PacketType::publish, PacketType::puback, PacketType::pubrec, PacketType::pubrel, PacketType::pubcomp,
+          PacketType::subscribe, PacketType::unsubscribe, PacketType::pingreq, PacketType::disconnect})
+      types = uint16_t(types | typeBit(type));
+    return types;
   }
 
   void setPhase(Connection& connection, Phase phase) {
@@ -277,6 +295,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       else shed(connection);
     } else if (!isFull && !connection.isReading) {
       connection.isReading = true;
+      connection.lastReceivedMs = nowMs_;  // that we did not read was not its silence
       connection.transport->setReading(connection, true);
     }
   }

@@ -23,9 +23,13 @@ enum class Flow : uint8_t {
   end,    // the connection is over, drop what is left
 };
 
+constexpr uint16_t typeBit(PacketType type) { return uint16_t(1u << unsigned(type)); }
+constexpr uint16_t anyTypeButReserved = uint16_t(~typeBit(PacketType::reserved));
+
 struct FrameRules {
-  uint32_t bytesMax = varintMax;    // of a frame, with its header
-  bool needsMinimalLength = false;  // only MQTT 5 forbids lengths with more bytes than needed
+  uint32_t bytesMax = varintMax;        // of a frame, with its header
+  bool needsMinimalLength = false;      // only MQTT 5 forbids lengths with more bytes than needed
+  uint16_t types = anyTypeButReserved;  // which may come: a bit for each; another is refused at its first byte
 };
 
 class Input {
@@ -114,7 +118,11 @@ class Input {
   template <class Sink>
   size_t parse(Bytes bytes, const FrameRules& rules, Sink& sink) {
     size_t at = 0;
-    while (bytes.size() - at >= 2) {
+    while (at < bytes.size()) {
+      const auto type = PacketType(bytes[at] >> 4);
+      if ((rules.types & typeBit(type)) == 0)
+        return fail(type == PacketType::reserved ? Reason::malformedPacket : Reason::protocolError, at);
+      if (bytes.size() - at < 2) break;
       const Varint length = readVarint(bytes.subspan(at + 1));
       const bool isTooLong = rules.needsMinimalLength && !length.minimal;
       if (length.state == Varint::State::malformed || isTooLong) return fail(Reason::malformedPacket, at);

@@ -1,5 +1,6 @@
 // native/wire/input.h: the same frames come out however the stream is cut into chunks.
 #include <chrono>
+#include <tuple>
 
 #include "check.h"
 #include "octets.h"
@@ -32,7 +33,13 @@ struct Parsed {
 };
 Parsed parseAtOnce(Bytes stream, const FrameRules& rules) {
   Parsed parsed;
-  while (stream.size() >= 2) {
+  while (!stream.empty()) {
+    const auto type = PacketType(stream[0] >> 4);
+    if ((rules.types & typeBit(type)) == 0) {
+      parsed.reason = type == PacketType::reserved ? Reason::malformedPacket : Reason::protocolError;
+      return parsed;
+    }
+    if (stream.size() < 2) return parsed;
     uint64_t length = 0;
     size_t size = 0;
     bool isLast = false;
@@ -166,6 +173,26 @@ TEST("input: a length with more bytes than needed is malformed where the rules s
       }
       CHECK_EQ(reason, isStrict ? Reason::malformedPacket : Reason::success);
       CHECK_EQ(taker.taken.size(), isStrict ? 0 : 2);
+    }
+  }
+}
+
+TEST("input: a type of packet that may not come is refused at its first byte") {
+  const uint16_t pingsOnly = typeBit(PacketType::pingreq);
+  for (const auto& [hex, types, expected] : {std::tuple{"c000 0a", anyTypeButReserved, Reason::malformedPacket},
+                                             std::tuple{"c000 20", pingsOnly, Reason::protocolError},
+                                             std::tuple{"c000 0a", pingsOnly, Reason::malformedPacket}}) {
+    const Octets stream = fromHex(hex);
+    for (size_t size = 1; size <= stream.size(); size++) {
+      Input input;
+      Taker taker{[](size_t) { return Flow::next; }};
+      Reason reason = Reason::success;
+      for (size_t at = 0; at < stream.size() && !input.ended(); at += size) {
+        const Exact chunk(Bytes(stream).subspan(at, std::min(size, stream.size() - at)));
+        reason = input.feed(chunk, FrameRules{.types = types}, taker);
+      }
+      CHECK_EQ(reason, expected);
+      CHECK_EQ(taker.taken.size(), 1);
     }
   }
 }
