@@ -86,6 +86,7 @@ class WebSocketReader {
     if (headBytes_ == 0 && bytes.size() >= 2) {
       const size_t size = headBytesOf(bytes[1]);
       if (bytes.size() >= size) {
+        if (!mayBegin(bytes[0], bytes[1])) return 0;
         beginFrame(bytes.first(size));
         return size;
       }
@@ -93,6 +94,7 @@ class WebSocketReader {
     size_t used = 0;
     while (used < bytes.size()) {
       head_[headBytes_++] = bytes[used++];
+      if (headBytes_ == 2 && !mayBegin(head_[0], head_[1])) break;
       if (headBytes_ < 2 || headBytes_ < headBytesOf(head_[1])) continue;
       beginFrame(Bytes(head_).first(headBytes_));
       headBytes_ = 0;
@@ -101,11 +103,19 @@ class WebSocketReader {
     return used;
   }
 
+  // Whether a frame may begin with these two bytes, which say all but its length: a client that errs need not send
+  // more to learn it.
+  bool mayBegin(uint8_t first, uint8_t second) {
+    const bool isFinal = (first & 0x80) != 0;
+    const bool isMasked = (second & 0x80) != 0;
+    const uint8_t reserved = first & 0x70;
+    opcode_ = WebSocketOpcode(first & 0x0f);
+    remaining_ = second & 0x7f;
+    close_ = isMasked && reserved == 0 ? follow(isFinal) : WebSocketClose::protocolError;
+    return close_ == WebSocketClose::none;
+  }
+
   void beginFrame(Bytes head) {
-    const bool isFinal = (head[0] & 0x80) != 0;
-    const bool isMasked = (head[1] & 0x80) != 0;
-    const uint8_t reserved = head[0] & 0x70;
-    opcode_ = WebSocketOpcode(head[0] & 0x0f);
     const size_t maskAt = head.size() - 4;
     remaining_ = head[1] & 0x7f;
     if (maskAt > 2) {
@@ -113,8 +123,7 @@ class WebSocketReader {
       for (size_t i = 2; i < maskAt; i++) remaining_ = remaining_ << 8 | head[i];
     }
     const bool isMinimal = maskAt == 2 || remaining_ > (maskAt == 4 ? webSocketControlBytesMax : size_t(UINT16_MAX));
-    const bool isRight = isMasked && reserved == 0 && isMinimal && remaining_ >> 63 == 0;
-    close_ = isRight ? follow(isFinal) : WebSocketClose::protocolError;
+    if (!isMinimal || remaining_ >> 63 != 0) close_ = WebSocketClose::protocolError;
     std::memcpy(&mask_, head.data() + maskAt, sizeof mask_);
     isInFrame_ = close_ == WebSocketClose::none;
   }

@@ -138,6 +138,16 @@ TEST("websocket: what RFC 6455 forbids closes with 1002, text with 1003") {
   CHECK_EQ(closeAfter({frame(true, Opcode::close)}), WebSocketClose::normal);
 }
 
+TEST("websocket: a frame that may not begin so is refused at its first two bytes") {
+  for (const Octets& bytes :
+       std::vector<Octets>{{0x82, 2}, {0xc2, 0x82}, {0x83, 0x80}, {0x80, 0x80}, {0x89, 0xfe}, {0x09, 0x80}}) {
+    CHECK_EQ(closeAfter({bytes}), WebSocketClose::protocolError);
+    CHECK_EQ(closeAfter({{bytes[0]}, {bytes[1]}}), WebSocketClose::protocolError);
+  }
+  CHECK_EQ(closeAfter({{0x81, 0x80}}), WebSocketClose::unsupportedData);
+  CHECK_EQ(closeAfter({{0x02}, {0x80}, {0, 0, 0}, {0}}), WebSocketClose::none);  // and is looked at once
+}
+
 TEST("websocket: heads of all three sizes") {
   WebSocketHead head{};
   CHECK_EQ(writeWebSocketHead(head, WebSocketOpcode::binary, 125), 2);
