@@ -77,7 +77,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   /**
    * Listens, and resolves when clients can connect. Errors: ALREADY_STARTED, ADDRESS_IN_USE,
-   * ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, ADDON_MISSING, WORKER_FAILED.
+   * ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, ADDON_MISSING, HTTP_NOT_AVAILABLE, WORKER_FAILED.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new')
@@ -92,14 +92,16 @@ export class Broker extends EventEmitter<BrokerEvents> {
       throw error;
     }
     this.#control.run();
-    this.#control.logger.info({ ...this.#address, workers: this.#config.workers, version }, 'ready');
+    const { workers } = this.#config;
+    this.#control.logger.info({ ...this.#address, workers, version, ...this.#control.http }, 'ready');
   }
 
   async #listen(): Promise<Address> {
     const { host, port, tcpPort } = this.#config;
     const numericHost = await numericAddress(host);
     await this.#claim(numericHost, port, '--port');
-    if (tcpPort !== false) await this.#claim(numericHost, tcpPort, '--tcp-port');
+    if (tcpPort !== false && (tcpPort !== port || port === 0))
+      await this.#claim(numericHost, tcpPort, '--tcp-port');
     this.#assertNotStopped();
     return await this.#control.start(numericHost);
   }
@@ -129,6 +131,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
     await this.#control.stop();
     this.#release();
     this.#control.logger.info('stopped');
+  }
+
+  /** The package that serves HTTP: 'uWebSockets.js' where its binary loads, else 'node:http'. */
+  get http(): string {
+    return this.#control.http.http;
   }
 
   /** Where it listens, with the ports that were chosen for 0. Errors: NOT_RUNNING. */

@@ -51,7 +51,7 @@ function greeting(broker: Broker, workers: number): string {
   const { host, port, tcpPort, path } = broker.address();
   const shownHost = host.includes(':') ? `[${host}]` : host;
   const lines = [
-    `RallyMQ ${version} is ready (${workers} ${workers === 1 ? 'worker' : 'workers'})`,
+    `RallyMQ ${version} is ready (${workers} ${workers === 1 ? 'worker' : 'workers'}, HTTP by ${broker.http})`,
     `  MQTT over WebSocket  ws://${shownHost}:${port}${path}`,
     tcpPort === false ? undefined : `  MQTT over TCP        mqtt://${shownHost}:${tcpPort}`,
     `  Page                 http://${shownHost}:${port}/`,

@@ -5,18 +5,13 @@
 import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { createLogger, type Logger } from './control/logger.ts';
-import type {
-  CloseCause,
-  ConnectRequest,
-  HttpReply,
-  HttpRequest,
-  RenewalRequest,
-  ToMain,
-} from './control/messages.ts';
+import type { CloseCause, ConnectRequest, RenewalRequest, ToMain } from './control/messages.ts';
+import { noticeSentences } from './control/notices.ts';
 import { Pace } from './control/pace.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
-import { type CounterName, counterNames, loadAddon } from './data-plane/addon.ts';
+import { type CounterName, counterNames, loadAddon, type Notice } from './data-plane/addon.ts';
 import { HostClient } from './host/host-client.ts';
+import { HttpFrontEnd } from './http/http-front-end.ts';
 import { type AuthenticationRequest, Authenticator } from './security/authenticator.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
@@ -62,8 +57,10 @@ export class ControlPlane {
   readonly #directory: SessionDirectory;
   readonly #hostSession: number;
   readonly #sys: SysPublisher;
+  readonly #http: HttpFrontEnd;
   readonly #refusedOrigins = new Set<string>();
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
+  readonly #noticed = new Set<Notice>();
   #supervisor: Supervisor | undefined;
   #startedAtMs = 0;
   #isRunning = false;
@@ -106,6 +103,10 @@ export class ControlPlane {
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
     });
     this.#hostSession = this.#directory.nextKey();
+    this.#http = new HttpFrontEnd(config, version, {
+      statistics: () => this.#figures(),
+      retained: async (topic) => (await this.host.retained(topic))?.payload,
+    });
     this.#sys = new SysPublisher({
       intervalSeconds: config.sysIntervalSeconds,
       clock: systemClock,
@@ -125,7 +126,20 @@ export class ControlPlane {
       onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
       onFatal: (error) => this.#events.onFatal(error),
     });
-    return await this.#supervisor.start(numericHost);
+    const httpSocket = await this.#http.listen();
+    try {
+      const address = await this.#supervisor.start(numericHost, httpSocket);
+      this.#http.ports = address;
+      return address;
+    } catch (error) {
+      this.#http.close();
+      throw error;
+    }
+  }
+
+  /** Which package serves HTTP. */
+  get http(): HttpFrontEnd['description'] {
+    return this.#http.description;
   }
 
   /** Opens the host program's connection, behind start(). */
@@ -144,6 +158,7 @@ export class ControlPlane {
     this.host.close();
     const isElsewhere = this.#config.serverReference !== undefined;
     await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
+    this.#http.close();
   }
 
   /** Errors: NOT_RUNNING. */
@@ -195,8 +210,8 @@ export class ControlPlane {
       case 'hostBytes':
         this.host.receive(message.bytes);
         break;
-      case 'httpRequest':
-        void this.#answerHttp(worker, message.id, message.request);
+      case 'noticed':
+        this.#onNoticed(message.notice, message.remoteAddress);
         break;
     }
   }
@@ -213,26 +228,11 @@ export class ControlPlane {
     );
   }
 
-  async #answerHttp(worker: number, id: number, request: HttpRequest): Promise<void> {
-    const reply = await this.#httpReply(request).catch((err: unknown): HttpReply => {
-      this.logger.debug({ err }, 'a request over HTTP could not be answered');
-      return { type: 'unavailable' };
-    });
-    this.#supervisor?.send(worker, { type: 'httpReply', id, reply });
-  }
-
-  async #httpReply(request: HttpRequest): Promise<HttpReply> {
-    if (request.type === 'retained') {
-      const message = await this.host.retained(request.topic);
-      return { type: 'retained', message: message?.payload };
-    }
+  /** What `/api/statistics` says. */
+  #figures(): Record<string, number> {
     const { user, system } = process.cpuUsage();
-    const statistics = {
-      ...this.statistics(),
-      uptimeMs: Math.round(performance.now() - this.#startedAtMs),
-      cpuUs: user + system,
-    };
-    return { type: 'statistics', statistics };
+    const uptimeMs = Math.round(performance.now() - this.#startedAtMs);
+    return { ...this.statistics(), uptimeMs, cpuUs: user + system };
   }
 
   #onWorkerRestarted(worker: number): void {
@@ -262,6 +262,13 @@ export class ControlPlane {
     const advice =
       'clients without a session are refused: raise sessionsMax, or lower sessionExpiryIntervalMax';
     this.logger.warn({ sessionsMax, refused }, advice);
+  }
+
+  /** Says each thing once: whoever does it does it again. */
+  #onNoticed(notice: Notice, remoteAddress: string): void {
+    if (this.#noticed.has(notice)) return;
+    this.#noticed.add(notice);
+    this.logger.warn(remoteAddress === '' ? {} : { remoteAddress }, noticeSentences[notice]);
   }
 
   #publishWill({ topic, payload, qos, retain, properties }: Will): void {

@@ -28,6 +28,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
       : index_(index),
         workers_(lanes.workers()),
         lanes_(lanes),
+        limits_(limits),
         filters_(keys),
         frontEnd_(limits, counters_, *this),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
@@ -39,6 +40,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   unsigned index() const { return index_; }
   Doorbell& doorbell() { return lanes_.doorbell(index_); }
   Counters& counters() { return counters_; }
+  const Limits& limits() const { return limits_; }
   FrontEnd& frontEnd() { return frontEnd_; }
   Subscriptions& subscriptions() { return subscriptions_; }
   SessionMoves& moves() { return moves_; }
@@ -145,6 +147,9 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     subscriptions_.abandonPending();
     thread_ = std::thread::id();
   }
+
+  // The process stood still for so long: that is nobody's silence.
+  void forgive(uint64_t gapMs) { frontEnd_.forgive(gapMs); }
 
  private:
   // Records taken from each lane at once, and how often in a turn before the outboxes are written.
@@ -297,6 +302,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   const unsigned index_;
   const unsigned workers_;
   Lanes& lanes_;
+  const Limits& limits_;
   Counters counters_;
   FilterTable filters_;
   SessionTable sessions_;

@@ -32,6 +32,11 @@ struct Limits {
   size_t retainedMessagesMax = 1'000'000;
   size_t retainedBytesMax = size_t(1) << 30;
   uint32_t laneRecords = 16'384;
+  uint32_t httpHeadBytesMax = 16'384;
+  uint32_t httpBodyBytesMax = 1'048'576;
+  uint32_t httpIdleTimeoutMs = 60'000;
+  uint32_t webSocketPingMs = 30'000;
+  uint32_t webSocketSilenceMs = 45'000;
   // Nodes of the tree of retained messages that a SUBSCRIBE looks at, that a session which has asked for more does in
   // a step, and that all of them do in a turn of a shard: 0.1 us each, and as much again for a message that is found.
   size_t retainedNodesAtOnce = 256;
@@ -84,6 +89,11 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::retainedMessagesMax>("retainedMessagesMax"),
     limitField<&Limits::retainedBytesMax>("retainedBytesMax"),
     limitField<&Limits::laneRecords>("laneRecords"),
+    limitField<&Limits::httpHeadBytesMax>("httpHeadBytesMax"),
+    limitField<&Limits::httpBodyBytesMax>("httpBodyBytesMax"),
+    limitField<&Limits::httpIdleTimeoutMs>("httpIdleTimeoutMs"),
+    limitField<&Limits::webSocketPingMs>("webSocketPingMs"),
+    limitField<&Limits::webSocketSilenceMs>("webSocketSilenceMs"),
 };
 
 }  // namespace rally

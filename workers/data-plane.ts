@@ -1,18 +1,14 @@
 /**
- * The thread of one worker: a front end and a shard in the data plane, with the listeners that feed it.
+ * The thread of one worker: a front end and a shard in the data plane, with the door that feeds it.
  *
- * A thread that ends while it holds uWebSockets handles would take the process with it. So whatever
- * reaches the top here is reported, all sockets are closed, and the thread leaves in order.
+ * Whatever reaches the top here is reported, and the thread ends. All that it holds is the addon's, which lets go of
+ * it however the thread ends.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { BrokerError } from '../core/broker-error.ts';
 import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts';
 import { Outgoing } from '../core/control/outgoing.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
-import { WebSocketListener } from '../core/front-end/websocket-listener.ts';
 import { WorkerControl } from '../core/front-end/worker-control.ts';
-import { MainThread } from '../core/http/main-thread.ts';
-import { Site } from '../core/http/site.ts';
 
 const start = workerData as WorkerStart;
 const port = parentPort;
@@ -21,11 +17,6 @@ const outgoing = new Outgoing<ToMain>((messages) => port.postMessage(messages));
 const post = (message: ToMain): void => outgoing.send(message);
 
 const control = new WorkerControl(loadAddon(), start, post);
-const main = new MainThread(post);
-const site = new Site(start.config, start.version, (request) => main.ask(request));
-const webSockets = new WebSocketListener(start.config, site, control.engine, (origin) =>
-  post({ type: 'originRefused', origin }),
-);
 
 port.on('message', (messages: ToWorker[]) => {
   for (const message of messages) take(message);
@@ -34,7 +25,7 @@ port.on('message', (messages: ToWorker[]) => {
 function take(message: ToWorker): void {
   switch (message.type) {
     case 'listen':
-      listen(message.host, message.port, message.tcpPort);
+      listen(message);
       break;
     case 'accept':
       control.accept(message);
@@ -71,9 +62,6 @@ function take(message: ToWorker): void {
     case 'hostBytes':
       control.receiveFromHost(message.bytes);
       break;
-    case 'httpReply':
-      main.answered(message.id, message.reply);
-      break;
     case 'stop':
       stop(message.reasonCode);
       break;
@@ -85,17 +73,22 @@ process.on('uncaughtException', (error) => {
   leave(1);
 });
 
-function listen(host: string, httpPort: number, tcpPort: number | false): void {
+function listen({ host, port, tcpPort, httpSocket }: Extract<ToWorker, { type: 'listen' }>): void {
+  const { engine } = control;
   try {
-    webSockets.listen(host, httpPort);
-    if (tcpPort !== false) control.engine.listenTcp(host, tcpPort);
-    webSockets.ports = { port: httpPort, tcpPort };
+    engine.serveHttp(start.config.path, httpSocket);
+    engine.listen(host, port, true, port === tcpPort);
+    if (tcpPort !== false && tcpPort !== port) engine.listen(host, tcpPort, false, true);
     post({ type: 'listening' });
   } catch (error) {
-    const code = error instanceof BrokerError ? error.code : 'ADDRESS_IN_USE';
-    post({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) });
+    post({ type: 'failed', code: 'ADDRESS_IN_USE', message: cannotListen(host, port, tcpPort, error) });
     leave(1);
   }
+}
+
+function cannotListen(host: string, port: number, tcpPort: number | false, error: unknown): string {
+  const ports = tcpPort === false ? `${port}` : `${port} and ${tcpPort}`;
+  return `Cannot listen on the ports ${ports} of ${host}: ${error instanceof Error ? error.message : error}.`;
 }
 
 /**
@@ -103,13 +96,11 @@ function listen(host: string, httpPort: number, tcpPort: number | false): void {
  * data plane aborts those that hang; the supervisor has the last word with stopMs.
  */
 function stop(reasonCode: number): void {
-  webSockets.stopListening();
-  control.engine.stopTcp();
+  control.engine.stopDoor();
   control.endAll(reasonCode, () => leave(0));
 }
 
+/** What was posted in this turn goes out first. */
 function leave(status: number): void {
-  webSockets.close();
-  // uWebSockets frees its sockets in the turns that follow.
   setImmediate(() => setImmediate(() => process.exit(status)));
 }

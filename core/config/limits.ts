@@ -142,10 +142,35 @@ export const limitRanges = {
    */
   laneRecords: { default: 16_384, min: 1_024, max: 1_048_576, powerOfTwo: true },
   /**
-   * Requests over HTTP of one worker that wait for the main thread; more are answered with 503. Default
+   * Requests over HTTP that wait for an answer of the data plane; more are answered with 503. Default
    * 1_000: they are answered within milliseconds, and a flood of them must not grow a queue.
    */
   httpPendingMax: { default: 1_000, min: 1, max: 1_000_000 },
+  /**
+   * Bytes of the request line and the headers of a request over HTTP; more are answered with 431. Default
+   * 16 * KiB, as Node.js has it: cookies and tokens of a browser fit. It has to come within connectTimeoutMs.
+   */
+  httpHeadBytesMax: { default: 16 * KiB, min: 1 * KiB, max: 32 * KiB },
+  /**
+   * Bytes of the body of a request over HTTP; more are answered with 413. Default 1 * MiB: the size of the
+   * largest packet, since nothing larger could be published.
+   */
+  httpBodyBytesMax: { default: 1 * MiB, min: 0, max: 1 * GiB },
+  /**
+   * Milliseconds without a byte in either direction, after which a connection of HTTP ends, whether it waits for
+   * the next request or a client takes no more of an answer. Default 60_000: as common proxies have it.
+   */
+  httpIdleTimeoutMs: { default: 60_000, min: 1_000, max: 3_600_000 },
+  /**
+   * Milliseconds of a client's silence after which its WebSocket is pinged. Default 30_000: common proxies drop a
+   * connection that is silent for 60 s.
+   */
+  webSocketPingMs: { default: 30_000, min: 1_000, max: 3_600_000 },
+  /**
+   * Milliseconds of silence after which a WebSocket is no more, though it was pinged; whoever takes bytes that were
+   * sent before is not silent. Not below webSocketPingMs. Default 45_000: 15 s for an answer over a bad network.
+   */
+  webSocketSilenceMs: { default: 45_000, min: 1_000, max: 3_600_000 },
   /**
    * Milliseconds that a stop may take to send what waits, before connections are cut. Default 5_000:
    * below the 10 seconds after which container runtimes kill.

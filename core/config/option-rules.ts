@@ -4,6 +4,7 @@
 import { isIP } from 'node:net';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
 import { type BrokerOptions, logLevels, reasonStringSettings, workersMax } from './options.ts';
+import { serialisedOrigin } from './origin-text.ts';
 
 export type OptionName = keyof BrokerOptions;
 
@@ -22,7 +23,7 @@ export interface OptionRule {
 
 // A label begins and ends with a letter or digit. The name of a host has at most 253 characters.
 const hostName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
-// Without ':' and '*', which are patterns to the router of uWebSockets.
+// Characters that need no percent-encoding, so that a path has one spelling.
 const urlPath = /^\/[\w.~/-]*$/;
 
 const truthRule: OptionRule = {
@@ -141,7 +142,7 @@ function isShortText(value: unknown): value is string {
 
 function isOrigin(value: unknown): boolean {
   if (value === '*' || value === 'null') return true;
-  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value;
+  return typeof value === 'string' && serialisedOrigin(value) !== undefined;
 }
 
 function isPort(value: unknown): boolean {

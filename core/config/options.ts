@@ -29,7 +29,10 @@ export interface BrokerOptions {
   readonly port?: number;
   /** The path at which WebSocket connections are taken. Default '/mqtt'. */
   readonly path?: string;
-  /** The port of MQTT over TCP, 0 to 65535; 0 takes any that is free, false listens on none. Default 1883. */
+  /**
+   * The port of MQTT over TCP, 0 to 65535; 0 takes any that is free, false listens on none. The same as `port`
+   * takes MQTT, WebSocket and HTTP on one port. Default 1883.
+   */
   readonly tcpPort?: number | false;
   /** The number of worker threads, 1 to 64; 'auto', the default, is one less than the cores, at least 1. */
   readonly workers?: 'auto' | number;
@@ -71,7 +74,7 @@ export interface BrokerOptions {
   readonly checksPayloadFormat?: boolean;
   /**
    * The origins of web pages that may open a WebSocket beside those that may anyway, such as
-   * 'https://scores.example': scheme, host and port as browsers send them, compared whole. 'null' stands for
+   * 'https://scores.example': scheme, host and port, compared as browsers do (the default port may be left out). 'null' stands for
    * pages that were opened as a file, and for sandboxed frames of all others; '*' allows every page. Without
    * it pages of the broker's own host may connect, and where it listens on loopback only, pages from this
    * machine and files. A request without `Origin`, as programs send it, is not refused. Default: none.

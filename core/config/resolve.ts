@@ -22,6 +22,7 @@ import {
   type LogLevel,
   workersMax,
 } from './options.ts';
+import { serialisedOrigin } from './origin-text.ts';
 
 /**
  * Resolves the options of `createBroker`, or those that the command put together. Throws a BrokerError:
@@ -37,10 +38,10 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     ...values,
     workers: workers === undefined || workers === 'auto' ? workersOf(availableParallelism()) : workers,
     authenticates: authenticate !== undefined || authenticationMethods.length > 0,
+    allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     limits: Object.freeze({ ...defaultLimits, ...limits }),
   };
   checkLimitsTogether(config.limits);
-  checkPorts(config);
   checkServerReference(config);
   checkClosedByDefault(config);
   return Object.freeze(config);
@@ -114,11 +115,13 @@ function checkLimit(range: LimitRange, value: unknown, shown: string): void {
   throw valueRefused(shown, value, `a ${powerOfTwo ? 'power of two' : 'whole number'} from ${min} to ${max}`);
 }
 
-// A packet that is taken must fit where it may have to wait, or it could be taken and never delivered.
+// A packet that is taken must fit where it may have to wait, or it could be taken and never delivered; and nobody is
+// silent who was not asked.
 const limitOrder: readonly (readonly [smaller: LimitName, larger: LimitName])[] = [
   ['maximumPacketSizeBytes', 'outboxBytesMax'],
   ['maximumPacketSizeBytes', 'sessionQueueBytesMax'],
   ['outboxBytesMax', 'outboxTotalBytesMax'],
+  ['webSocketPingMs', 'webSocketSilenceMs'],
 ];
 
 function checkLimitsTogether(limits: Limits): void {
@@ -127,11 +130,6 @@ function checkLimitsTogether(limits: Limits): void {
     const shown = `limits.${larger} is ${limits[larger]} and limits.${smaller} is ${limits[smaller]}`;
     throw new BrokerError('CONFIG_INVALID', `${shown}: raise the first or lower the second.`);
   }
-}
-
-function checkPorts({ port, tcpPort }: BrokerConfig): void {
-  if (port === 0 || port !== tcpPort) return;
-  throw new BrokerError('CONFIG_INVALID', `port and tcpPort are both ${port}: give each its own.`);
 }
 
 function checkServerReference({ serverMoved, serverReference }: BrokerConfig): void {

@@ -4,7 +4,7 @@
  */
 
 import type { BrokerConfig } from '../config/options.ts';
-import type { SubscriptionRow } from '../data-plane/addon.ts';
+import type { Notice, SubscriptionRow } from '../data-plane/addon.ts';
 import type { ProtocolVersion, Will } from '../wire/packets.ts';
 
 /** What a worker is started with. */
@@ -50,29 +50,14 @@ export type SessionOrigin =
 /** Why a client's connection is over: with a normal DISCONNECT, or in a way that lets its will go out. */
 export type CloseCause = 'disconnected' | 'disconnectedWithWill' | 'lost';
 
-/** What HTTP asks the main thread for. */
-export type HttpRequest =
-  | { readonly type: 'statistics' }
-  | { readonly type: 'retained'; readonly topic: string };
-
-export interface RetainedReply {
-  readonly type: 'retained';
-  /** The payload; undefined if no message is retained on the topic. */
-  readonly message: Uint8Array | undefined;
-}
-
-export type HttpReply =
-  | RetainedReply
-  | { readonly type: 'statistics'; readonly statistics: Readonly<Record<string, number>> }
-  /** The broker stops, or cannot say now. */
-  | { readonly type: 'unavailable' };
-
 export type ToWorker =
   | {
       readonly type: 'listen';
       readonly host: string;
       readonly port: number;
       readonly tcpPort: number | false;
+      /** Where the HTTP server listens, in the file system. */
+      readonly httpSocket: string;
     }
   | {
       readonly type: 'accept';
@@ -101,13 +86,12 @@ export type ToWorker =
   | { readonly type: 'keepSessions'; readonly sessions: readonly number[] }
   | { readonly type: 'openHost'; readonly session: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
-  | { readonly type: 'httpReply'; readonly id: number; readonly reply: HttpReply }
   | { readonly type: 'stop'; readonly reasonCode: number };
 
 export type ToMain =
   /** A web page of this origin may not open a WebSocket. */
   | { readonly type: 'originRefused'; readonly origin: string }
-  | { readonly type: 'httpRequest'; readonly id: number; readonly request: HttpRequest }
+  | { readonly type: 'noticed'; readonly notice: Notice; readonly remoteAddress: string }
   | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }

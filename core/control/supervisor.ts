@@ -58,6 +58,7 @@ export class Supervisor {
   #starts = 0;
   #isStopping = false;
   #address: Address | undefined;
+  #httpSocket = '';
 
   constructor(addon: Addon, config: BrokerConfig, version: string, logger: Logger, events: WorkerEvents) {
     this.#addon = addon;
@@ -72,8 +73,12 @@ export class Supervisor {
     return this.#addon.readCounters(this.#broker);
   }
 
-  /** Starts all workers on `host`, a numeric address. Errors: as the workers report. */
-  async start(host: string): Promise<Address> {
+  /**
+   * Starts all workers on `host`, a numeric address, with the HTTP server behind them on `httpSocket`. Errors: as the
+   * workers report.
+   */
+  async start(host: string, httpSocket: string): Promise<Address> {
+    this.#httpSocket = httpSocket;
     const descriptors: number[] = [];
     const chosen = <Port extends number | false>(port: Port): Port | number => {
       if (port !== 0) return port;
@@ -180,7 +185,7 @@ export class Supervisor {
         reject(new BrokerError('WORKER_FAILED', `Worker ${index} ended while it started.`));
         this.#onExit(index, worker);
       });
-      this.send(index, { type: 'listen', ...address });
+      this.send(index, { type: 'listen', ...address, httpSocket: this.#httpSocket });
     });
   }
 

@@ -22,12 +22,23 @@ export const EventKind = {
   gone: 3,
   subscribed: 4,
   sessionArrived: 5,
+  opening: 6,
+  noticed: 7,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
 /** In the order of `Subscribed` in native/node/engine-methods.h; loadAddon() compares. */
 export const Subscribed = { added: 0, replaced: 1, refused: 2 } as const;
 export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
+
+/** What is worth a line in the log. In the order of `Notice` in native/net/visitor.h; loadAddon() compares. */
+export const noticeNames = [
+  'outOfDescriptors',
+  'tlsOnPlainPort',
+  'httpOnMqttPort',
+  'mqttOnHttpPort',
+] as const;
+export type Notice = (typeof noticeNames)[number];
 
 /** In the order of native/counters.h, where each is explained; loadAddon() compares. */
 export const counterNames = [
@@ -63,10 +74,7 @@ export type CounterName = (typeof counterNames)[number];
 export type DataPlaneRules = Limits & BrokerConfig;
 
 export interface EngineHandlers {
-  /**
-   * `first`: the first byte of a packet, whether an ended connection was connected, or whether an opened one
-   * is a WebSocket.
-   */
+  /** `first`: the first byte of a packet, whether an ended connection was connected, or the index of a notice. */
   onEvent(
     kind: EventKind,
     slot: number,
@@ -90,11 +98,10 @@ export type SubscriptionRow = [
 /** The data plane of one worker. It hooks the event loop of the thread that makes it, until that ends. */
 export interface Engine {
   /**
-   * Takes the connection behind a request to open a WebSocket out of uWebSockets: it is a connection of the
-   * data plane from now on (event `opened`) and gets `answer`, the response to its handshake, first. What is
-   * left for the caller is to close `response`. `port`: of the listener. False: the connection cannot be taken.
+   * Decides what an event `opening` asks, with the whole response. Gives the slot of the connection that it has
+   * become, without an event `opened`; 0: it was refused, or the client has gone.
    */
-  openWebSocket(response: object, port: number, answer: string): boolean;
+  answerOpening(opening: number, isAccepted: boolean, response: string): number;
   /**
    * The connection of the host program, which may send everything and is not counted. Its bytes come by
    * `receive` and go by `onHostBytes`.
@@ -157,9 +164,12 @@ export interface Engine {
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
 
+  /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
+  serveHttp(mqttPath: string, serverPath: string): void;
   /** Gives the port. Throws an Error with a `code` as Node's own. `host` is a numeric address. */
-  listenTcp(host: string, port: number): number;
-  stopTcp(): void;
+  listen(host: string, port: number, takesHttp: boolean, takesMqtt: boolean): number;
+  /** Takes no more connections, and ends those of HTTP that wait for no answer. */
+  stopDoor(): void;
 }
 
 export interface Addon {
@@ -167,8 +177,7 @@ export interface Addon {
   readonly eventKindNames: readonly string[];
   readonly counterNames: readonly string[];
   readonly subscribedNames: readonly string[];
-  /** Of the Node.js that it was built for: openWebSocket() looks into objects of V8. */
-  readonly nodeModuleVersion: number;
+  readonly noticeNames: readonly string[];
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   /** Throws a TypeError that names a rule which is missing or out of range. */
   createBroker(workers: number, rules: DataPlaneRules): number;
@@ -186,27 +195,23 @@ export function loadAddon(): Addon {
   const path = join(root, 'build/Release/rallymq.node');
   if (!existsSync(path)) throw addonMissing('is not built', root);
   const addon = load(path, root);
-  if (`${addon.nodeModuleVersion}` !== process.versions.modules) throw isForAnother(root);
   if (!hasOurTables(addon)) throw addonMissing('was built from other sources than this', root);
   return addon;
 }
 
-/** Both languages number events and counters by their place in a table. */
-function hasOurTables({ eventKindNames, subscribedNames, counterNames: names }: Addon): boolean {
-  const ours = [Object.keys(EventKind), Object.keys(Subscribed), counterNames];
-  return isDeepStrictEqual([eventKindNames, subscribedNames, names], ours);
+/** Both languages number events, counters and the like by their place in a table. */
+function hasOurTables(addon: Addon): boolean {
+  const { eventKindNames, subscribedNames } = addon;
+  const theirs = [eventKindNames, subscribedNames, addon.noticeNames, addon.counterNames];
+  return isDeepStrictEqual(theirs, [Object.keys(EventKind), Object.keys(Subscribed), noticeNames, counterNames]);
 }
 
 function load(path: string, root: string): Addon {
   try {
     return createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
-    throw isForAnother(root, cause);
+    throw addonMissing('was built for another machine', root, cause);
   }
-}
-
-function isForAnother(root: string, cause?: unknown): BrokerError {
-  return addonMissing('was built for another version of Node.js or another machine', root, cause);
 }
 
 function addonMissing(what: string, root: string, cause?: unknown): BrokerError {

@@ -7,10 +7,11 @@
  * such frames. A broker on loopback does, for the page that somebody has just written and opened; one that
  * others reach does not, unless `null` is allowed by name.
  */
+import { serialisedOrigin } from '../config/origin-text.ts';
 import { isLoopback } from '../config/resolve.ts';
 
 export interface OriginRules {
-  /** Compared whole; '*' allows all. */
+  /** As serialisedOrigin() gives them; '*' allows all. */
   readonly allowedOrigins: readonly string[];
   /** Only this machine reaches the broker. */
   readonly isLocal: boolean;
@@ -18,15 +19,18 @@ export interface OriginRules {
 
 /** `origin` and `host` are the headers of the request, empty where there are none. */
 export function isAllowedOrigin(origin: string, host: string, rules: OriginRules): boolean {
-  if (origin === '' || rules.allowedOrigins.includes('*') || rules.allowedOrigins.includes(origin))
-    return true;
-  if (origin === 'null') return rules.isLocal;
-  const url = URL.canParse(origin) ? new URL(origin) : undefined;
-  if (url === undefined || url.origin !== origin || !/^https?:$/.test(url.protocol)) return false;
+  if (origin === '' || rules.allowedOrigins.includes('*')) return true;
+  if (origin === 'null') return rules.isLocal || rules.allowedOrigins.includes('null');
+  const serialised = serialisedOrigin(origin);
+  if (serialised === undefined) return false;
+  if (rules.allowedOrigins.includes(serialised)) return true;
+  const url = new URL(serialised);
+  if (!/^https?:$/.test(url.protocol)) return false;
   // A page from this machine: a development server, or the broker's own. A name that is made to point here
   // (DNS rebinding) is none, though such a page has the same origin as the host that it asks for.
   if (rules.isLocal) return isLocalName(url.hostname);
-  return url.host === host; // with http: or https:, since a proxy may do TLS
+  // The page's own scheme says which port the host has by default: a proxy may do TLS.
+  return serialisedOrigin(`${url.protocol}//${host}`) === serialised;
 }
 
 function isLocalName(hostname: string): boolean {

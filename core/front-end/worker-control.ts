@@ -12,9 +12,10 @@ import type {
   ToWorker,
   WorkerStart,
 } from '../control/messages.ts';
-import { type Addon, type Engine, type EngineHandlers, EventKind } from '../data-plane/addon.ts';
+import { type Addon, type Engine, type EngineHandlers, EventKind, noticeNames } from '../data-plane/addon.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
+import { decideOpening, type OpeningRules, openingRulesOf, readOpening } from './opening.ts';
 
 /** An accepted CONNECT that waits for its session to come from another worker. */
 interface Arrival {
@@ -30,6 +31,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly engine: Engine;
   readonly config: BrokerConfig;
   readonly #post: (message: ToMain) => void;
+  readonly #openingRules: OpeningRules;
   // By slot.
   readonly #connections: (ClientConnection | undefined)[] = [];
   readonly #bySerial = new Map<number, ClientConnection>();
@@ -44,6 +46,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   constructor(addon: Addon, start: WorkerStart, post: (message: ToMain) => void) {
     this.config = start.config;
     this.#post = post;
+    this.#openingRules = openingRulesOf(start.config);
     this.#serials = start.startedBefore * serialsPerStart;
     this.engine = addon.createEngine(start.broker, start.worker, this);
   }
@@ -60,7 +63,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   ): void {
     switch (kind) {
       case EventKind.opened:
-        this.#addConnection(slot, first === 1 ? 'ws' : 'tcp', Buffer.from(bytes).toString('latin1'));
+        this.#addConnection(slot, 'tcp', Buffer.from(bytes).toString('latin1'));
         break;
       case EventKind.packet:
         this.#connections[slot]?.onPacket(first, bytes);
@@ -80,7 +83,27 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
       case EventKind.sessionArrived:
         this.#onSessionArrived(value);
         break;
+      case EventKind.opening:
+        this.#onOpening(slot, bytes);
+        break;
+      case EventKind.noticed:
+        this.#onNoticed(first, bytes);
+        break;
     }
+  }
+
+  #onOpening(opening: number, fields: Uint8Array): void {
+    const request = readOpening(fields);
+    const { isAccepted, response, refusedOrigin } = decideOpening(request, this.#openingRules);
+    if (refusedOrigin !== undefined) this.#post({ type: 'originRefused', origin: refusedOrigin });
+    const slot = this.engine.answerOpening(opening, isAccepted, response);
+    if (slot !== 0) this.#addConnection(slot, 'ws', request.remoteAddress);
+  }
+
+  #onNoticed(index: number, address: Uint8Array): void {
+    const notice = noticeNames[index];
+    if (notice === undefined) throw new Error(`the data plane notices what is unknown here: ${index}`);
+    this.#post({ type: 'noticed', notice, remoteAddress: Buffer.from(address).toString('latin1') });
   }
 
   #addConnection(slot: number, transport: 'ws' | 'tcp', remoteAddress: string): void {

@@ -1,6 +1,9 @@
-/** What HTTP asks and answers here, as plain data: the listener reads the one and writes the other. */
+/** What HTTP asks and answers here, as plain data: a server reads the one and writes the other. */
 
-export interface HttpQuestion {
+import type { ForwardedClient } from './forwarded-client.ts';
+
+export interface HttpQuestion extends ForwardedClient {
+  /** In lower case. */
   readonly method: string;
   /** Without the query. */
   readonly path: string;
@@ -8,8 +11,6 @@ export interface HttpQuestion {
   readonly host: string;
   readonly acceptEncoding: string;
   readonly ifNoneMatch: string;
-  /** Bytes of the request line and the headers. */
-  readonly headBytes: number;
 }
 
 export type Header = readonly [name: string, value: string];

@@ -1,5 +1,5 @@
 /**
- * All that HTTP has here, on a worker: the pages, and beside them
+ * All that HTTP has here: the pages, and beside them
  *
  *     /healthz                  {"status":"ok"}
  *     /api/broker               what runs here and where clients connect
@@ -10,7 +10,6 @@
  * where everyone may connect.
  */
 import type { BrokerConfig } from '../config/options.ts';
-import type { HttpReply, HttpRequest, RetainedReply } from '../control/messages.ts';
 import { isValidTopicName } from '../wire/topic.ts';
 import { type HttpAnswer, type HttpQuestion, jsonAnswer, textAnswer } from './answer.ts';
 import { loadPages, type Pages, pageAnswer } from './pages.ts';
@@ -20,26 +19,33 @@ export interface ListeningPorts {
   readonly tcpPort: number | false;
 }
 
+/** What the site asks the broker for. Both reject or throw while it does not run. */
+export interface SiteSource {
+  statistics(): Readonly<Record<string, number>>;
+  /** The payload; undefined if no message is retained on the topic. */
+  retained(topic: string): Promise<Uint8Array | undefined>;
+}
+
 export class Site {
   /** The ports that clients can use. */
   ports: ListeningPorts;
   readonly #config: BrokerConfig;
   readonly #version: string;
-  readonly #askMain: (request: HttpRequest) => Promise<HttpReply>;
+  readonly #source: SiteSource;
   readonly #pages: Pages;
   #pending = 0;
 
-  /** `askMain` asks the main thread, which has the host client and the counters of all workers. */
-  constructor(config: BrokerConfig, version: string, askMain: (request: HttpRequest) => Promise<HttpReply>) {
+  constructor(config: BrokerConfig, version: string, source: SiteSource) {
     this.#config = config;
     this.#version = version;
-    this.#askMain = askMain;
+    this.#source = source;
     this.#pages = config.pages ? loadPages(config.path) : new Map();
     this.ports = config;
   }
 
   answer(question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
     const { method, path } = question;
+    if (path === this.#config.path) return upgradeRequired();
     if (method !== 'get' && method !== 'head') {
       return textAnswer('405 Method Not Allowed', 'There is only GET and HEAD here.\n', [
         'allow',
@@ -49,7 +55,7 @@ export class Site {
     if (path === '/healthz') return jsonAnswer({ status: 'ok' });
     if (!this.#config.pages) return notFound();
     if (path === '/api/broker') return this.#broker();
-    if (path === '/api/statistics') return this.#asked({ type: 'statistics' }, question);
+    if (path === '/api/statistics') return this.#asked(async () => jsonAnswer(this.#source.statistics()));
     if (path.startsWith(retainedPath)) return this.#retained(question);
     return pageAnswer(this.#pages, question) ?? notFound();
   }
@@ -66,19 +72,19 @@ export class Site {
     if (topic === undefined || !isValidTopicName(topic)) {
       return textAnswer('400 Bad Request', 'Give a topic name, percent-encoded where a URL needs it.\n');
     }
-    return this.#asked({ type: 'retained', topic }, question);
+    return this.#asked(async () => retainedAnswer(await this.#source.retained(topic), question));
   }
 
-  async #asked(request: HttpRequest, question: HttpQuestion): Promise<HttpAnswer> {
+  async #asked(ask: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
     if (this.#config.authenticates) {
       return textAnswer('403 Forbidden', 'Only a broker that lets everyone connect says so over HTTP.\n');
     }
     if (this.#pending >= this.#config.limits.httpPendingMax) return busy();
     this.#pending += 1;
     try {
-      const reply = await this.#askMain(request);
-      if (reply.type === 'unavailable') return busy();
-      return reply.type === 'statistics' ? jsonAnswer(reply.statistics) : retainedAnswer(reply, question);
+      return await ask();
+    } catch {
+      return busy(); // the broker stops, or cannot say now
     } finally {
       this.#pending -= 1;
     }
@@ -87,7 +93,7 @@ export class Site {
 
 const retainedPath = '/api/retained/';
 
-function retainedAnswer({ message }: RetainedReply, { headBytes }: HttpQuestion): HttpAnswer {
+function retainedAnswer(message: Uint8Array | undefined, { headBytes }: HttpQuestion): HttpAnswer {
   if (message === undefined) return textAnswer('404 Not Found', 'No message is retained there.\n');
   const answered = textAnswer('200 OK', '', ['x-request-bytes', `${headBytes}`]);
   // Whatever a client has published is no page of ours: it is never given a type that a browser runs.
@@ -95,6 +101,12 @@ function retainedAnswer({ message }: RetainedReply, { headBytes }: HttpQuestion)
     name === 'content-type' ? ([name, 'application/octet-stream'] as const) : ([name, value] as const),
   );
   return { ...answered, headers, body: message };
+}
+
+/** The door adds what is of the connection alone. */
+function upgradeRequired(): HttpAnswer {
+  const hint = 'This is an MQTT endpoint: connect by WebSocket, with the sub-protocol "mqtt".\n';
+  return textAnswer('426 Upgrade Required', hint, ['sec-websocket-version', '13']);
 }
 
 function notFound(): HttpAnswer {

@@ -10,12 +10,14 @@ namespace rally {
 
 // In the order of `EventKind` in core/data-plane/addon.ts, which compares the names when it loads the addon.
 enum class EventKind : uint8_t {
-  opened,          // a client connected (slot; first: 1 by WebSocket, 0 by TCP; its address)
+  opened,          // a client connected over TCP (slot; its address)
   packet,          // a packet for the control plane (slot, first byte, body); frames wait until resume
   ended,           // the connection broke a rule or a bound (slot, reason); to be closed
   gone,            // the socket is no more (slot)
   subscribed,      // all shards know the filters of a SUBSCRIBE (value: token)
   sessionArrived,  // a session is complete here (value: session)
+  opening,         // a client asks for a WebSocket (slot: the opening; fields of its request, see native/net/door.h)
+  noticed,         // something for the log (first: Notice of native/net/visitor.h; the client's address)
   count,
 };
 

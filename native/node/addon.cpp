@@ -2,7 +2,6 @@
 // objects to TypeScript, as core/data-plane/addon.ts describes them. JavaScript is called with the control
 // plane's events, never with a message, except the host program's.
 #include <node_api.h>
-#include <node_version.h>
 
 #include <array>
 
@@ -43,7 +42,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));
   napi_set_named_property(env, exports, "counterNames", toTexts(env, enumNames<Counter, Counter::count>()));
   napi_set_named_property(env, exports, "subscribedNames", toTexts(env, enumNames<Subscribed, Subscribed::count>()));
-  napi_set_named_property(env, exports, "nodeModuleVersion", toNumber(env, NODE_MODULE_VERSION));
+  napi_set_named_property(env, exports, "noticeNames", toTexts(env, enumNames<Notice, Notice::count>()));
   return exports;
 }
 

@@ -3,12 +3,11 @@
 //
 //   poll     sockets are read
 //   check    turn(): lanes -> events to JavaScript -> outboxes to sockets -> lanes handed over
+//            once a second tick(), behind what has come: nobody is silent whose bytes lie in a socket
 //   prepare  turn() again for what timers and promises did; then sleep, if nothing is left to do
 #pragma once
 #include <malloc.h>
 #include <node_api.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include <algorithm>
@@ -16,7 +15,7 @@
 #include <vector>
 
 #include "../engine.h"
-#include "../net/sockets.h"
+#include "../net/door.h"
 #include "host-transport.h"
 #include "script.h"
 
@@ -28,7 +27,9 @@ class EngineHost {
       : engine(ownEngine),
         script(env, handlers),
         hostTransport(script, engine.frontEnd()),
-        sockets(loopOf(env), engine.frontEnd()),
+        streams{loopOf(env)},
+        sockets(streams, engine.limits(), engine.frontEnd()),
+        door(streams, engine.limits(), engine.frontEnd().events(), sockets),
         env_(env) {
     engine.attach();
     updateNow();
@@ -49,8 +50,9 @@ class EngineHost {
     uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) {
       static_cast<EngineHost*>(handle->data)->engine.doorbell().answer();
     });
+    tickedMs_ = uv_now(loop);
     uv_timer_start(
-        &timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->onTick(); }, tickMs, tickMs);
+        &timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->isTickDue_ = true; }, tickMs, tickMs);
     napi_add_async_cleanup_hook(env, onCleanup, this, &cleanup_);
   }
 
@@ -60,10 +62,14 @@ class EngineHost {
   Engine& engine;
   Script script;
   HostTransport hostTransport;
+  StreamLoop streams;
   SocketTransport sockets;
+  Door door;
 
  private:
   static constexpr uint64_t tickMs = 1'000;
+  // A tick that is later than this finds that the process stood still: suspended, or in one long turn.
+  static constexpr uint64_t tickLateMs = 2'000;
   static constexpr uint64_t turnoverMin = 1'000;            // connections opened and closed that make a storm
   static constexpr uint64_t subscriptionsLeftMin = 10'000;  // subscriptions ended whose memory is worth it
 
@@ -87,11 +93,22 @@ class EngineHost {
     script.endTurn();
   }
 
-  void onTick() {
+  void tick() {
+    isTickDue_ = false;
     updateNow();
+    const uint64_t nowMs = uv_now(loopOf(env_));
+    const uint64_t passedMs = nowMs - std::exchange(tickedMs_, nowMs);
+    if (passedMs > tickLateMs) forgive(passedMs - tickMs);
     engine.tick();
     sockets.tick();
+    door.tick();
     trimWhenQuiet();
+  }
+
+  void forgive(uint64_t gapMs) {
+    engine.forgive(gapMs);
+    sockets.forgive(gapMs);
+    door.forgive(gapMs);
   }
 
   // Gives back to the system what a storm of connections or many subscriptions have left free, once it is over.
@@ -114,12 +131,13 @@ class EngineHost {
   void onCheck() {
     engine.doorbell().wake();
     turn();
+    if (isTickDue_) tick();
   }
 
   void onPrepare() {
     turn();
     engine.doorbell().sleep();
-    if (engine.hasWork()) {
+    if (engine.hasWork() || isTickDue_) {
       engine.doorbell().wake();
       uv_idle_start(&idle_, [](uv_idle_t*) {});
     } else {
@@ -140,28 +158,13 @@ class EngineHost {
     }
   }
 
-  // A thread that was ended from outside (terminate(), process.exit(), out of memory) leaves the sockets of
-  // uWebSockets open, and Node aborts the process when a loop has open handles. They are all that still polls
-  // descriptors on this loop beside the doorbell.
-  static void closeLeftSocket(uv_handle_t* handle, void* data) {
-    const auto* host = static_cast<EngineHost*>(data);
-    if (handle->type != UV_POLL || uv_is_closing(handle) ||
-        handle == reinterpret_cast<const uv_handle_t*>(&host->bell_))
-      return;
-    uv_os_fd_t descriptor = -1;
-    if (uv_fileno(handle, &descriptor) == 0) shutdown(descriptor, SHUT_RDWR);
-    uv_close(handle, nullptr);
-    if (descriptor >= 0) close(descriptor);
-  }
-
   // The thread ends: sockets and hooks are closed, the engine stays for the thread that follows.
   static void onCleanup(napi_async_cleanup_hook_handle, void* data) {
     auto* host = static_cast<EngineHost*>(data);
-    host->sockets.stopListening();
+    host->door.close();
     host->engine.frontEnd().eachConnection([&](Connection& connection) {
       if (connection.transport == &host->sockets) host->sockets.abort(connection);
     });
-    uv_walk(loopOf(host->env_), closeLeftSocket, host);
     host->engine.frontEnd().outbound().removeTransport(host->hostTransport);
     host->engine.frontEnd().outbound().removeTransport(host->sockets);
     host->engine.abandonConnections();
@@ -175,7 +178,7 @@ class EngineHost {
   }
 
   void finishCleanup() {
-    if (sockets.openHandles() > 0) {  // its close callbacks come in this or the next turn of the loop
+    if (streams.openHandles > 0) {  // its close callbacks come in this or the next turn of the loop
       uv_loop_t* loop = loopOf(env_);
       uv_idle_init(loop, &idle_);
       idle_.data = this;
@@ -200,6 +203,8 @@ class EngineHost {
   uv_poll_t bell_{};
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   size_t openHandles_ = 0;
+  bool isTickDue_ = false;
+  uint64_t tickedMs_ = 0;
   uint64_t turnoverSeen_ = 0;     // connections opened and closed until the last tick
   uint64_t turnoverTrimmed_ = 0;  // and until memory was last given back
   uint64_t subscriptionsSeen_ = 0;

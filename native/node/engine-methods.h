@@ -6,9 +6,7 @@
 #include <array>
 #include <string>
 
-#include "../net/uwebsockets.h"
 #include "engine-host.h"
-#include "internal-field.h"
 #include "method.h"
 #include "values.h"
 
@@ -41,12 +39,10 @@ struct Call {
   Connection& connection(size_t index) const { return frontEnd().connection(slot(index)); }
 };
 
-// The connection that uWebSockets holds behind an HttpResponse becomes a WebSocket of the data plane.
-inline napi_value openWebSocket(napi_env env, napi_callback_info info) {
+inline napi_value answerOpening(napi_env env, napi_callback_info info) {
   const Call<3> call(env, info);
-  const void* socket = firstInternalField(call.arguments[0]);
-  const int descriptor = socket ? duplicateDescriptor(socket, int(call.integer(1))) : -1;
-  return toBoolean(env, descriptor >= 0 && call.host->sockets.openWebSocket(descriptor, bytesOf(call.text(2))));
+  call.host->updateNow();
+  return toNumber(env, call.host->door.answerOpening(call.slot(0), call.truth(1), call.text(2)));
 }
 
 inline napi_value openHost(napi_env env, napi_callback_info info) {
@@ -201,22 +197,29 @@ inline napi_value subscriptionCount(napi_env env, napi_callback_info info) {
   return toNumber(env, session ? double(session->subscriptions.size()) : 0);
 }
 
-inline napi_value listenTcp(napi_env env, napi_callback_info info) {
+inline napi_value serveHttp(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
-  const int port = call.host->sockets.listen(call.text(0), int(call.integer(1)));
+  call.host->door.serveHttp(call.text(0), call.text(1));
+  return nullptr;
+}
+
+inline napi_value listen(napi_env env, napi_callback_info info) {
+  const Call<4> call(env, info);
+  const Protocols protocols{.http = call.truth(2), .mqtt = call.truth(3)};
+  const int port = call.host->door.listen(call.text(0), int(call.integer(1)), protocols);
   if (port >= 0) return toNumber(env, port);
   napi_throw_error(env, uv_err_name(port), uv_strerror(port));
   return nullptr;
 }
 
-inline napi_value stopTcp(napi_env env, napi_callback_info info) {
+inline napi_value stopDoor(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
-  call.host->sockets.stopListening();
+  call.host->door.stop();
   return nullptr;
 }
 
 constexpr std::array engineMethods = {
-    Method{"openWebSocket", openWebSocket},
+    Method{"answerOpening", answerOpening},
     Method{"openHost", openHost},
     Method{"receive", receive},
     Method{"resume", resume},
@@ -235,8 +238,9 @@ constexpr std::array engineMethods = {
     Method{"unsubscribe", unsubscribe},
     Method{"subscriptions", subscriptions},
     Method{"subscriptionCount", subscriptionCount},
-    Method{"listenTcp", listenTcp},
-    Method{"stopTcp", stopTcp},
+    Method{"serveHttp", serveHttp},
+    Method{"listen", listen},
+    Method{"stopDoor", stopDoor},
 };
 
 }  // namespace rally::node

@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "../net/sockets.h"
+#include "../net/address.h"
 #include "values.h"
 
 namespace rally::node {

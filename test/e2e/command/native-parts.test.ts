@@ -1,13 +1,14 @@
-/** The two native parts where they cannot be loaded: one sentence says what to do, status 1. */
+/** The two native parts where they cannot be loaded: without ours there is no broker, without uWebSockets Node's HTTP. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Exit, runCommand } from '../../support/command.ts';
+import { type Exit, runCommand, startCommand } from '../../support/command.ts';
+import { openClient, transports } from '../../support/raw-client.ts';
 
-/** Runs the command under a Node.js that cannot load the binaries whose name has `name` in it. */
-async function runWithout(t: TestContext, name: string): Promise<Exit> {
+/** The environment of a Node.js that cannot load the binaries whose name has `name` in it. */
+async function without(t: TestContext, name: string): Promise<Record<string, string>> {
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-'));
   t.after(() => rm(folder, { recursive: true }));
   const preload = join(folder, 'no-binary.cjs');
@@ -19,8 +20,7 @@ async function runWithout(t: TestContext, name: string): Promise<Exit> {
        dlopen(module, path, ...flags);
      };`,
   );
-  const args = ['--port', '0', '--no-tcp', '--log-level', 'silent'];
-  return await runCommand(args, { NODE_OPTIONS: `--require ${preload}` });
+  return { NODE_OPTIONS: `--require ${preload}` };
 }
 
 function assertSentence({ code, stdout, stderr }: Exit, sentence: RegExp): void {
@@ -29,10 +29,21 @@ function assertSentence({ code, stdout, stderr }: Exit, sentence: RegExp): void 
   assert.deepEqual({ code, stdout }, { code: 1, stdout: '' });
 }
 
-test('the addon was built for another Node.js', async (t) => {
-  assertSentence(await runWithout(t, 'rallymq.node'), /another version of Node\.js.*npm run install/);
+test('the addon was built for another machine', async (t) => {
+  const args = ['--port', '0', '--no-tcp', '--log-level', 'silent'];
+  const exit = await runCommand(args, await without(t, 'rallymq.node'));
+  assertSentence(exit, /was built for another machine.*npm run install/);
 });
 
-test('uWebSockets.js has no binary for this Node.js or this machine', async (t) => {
-  assertSentence(await runWithout(t, 'uws_'), /uWebSockets\.js cannot be loaded \(.*GLIBC_9\.99.*\).*README/);
+test('where uWebSockets.js has no binary Node serves HTTP, and the command says so', async (t) => {
+  const command = startCommand(t, [], await without(t, 'uws_'));
+  const ports = await command.ready();
+  assert.match(command.stdout, /HTTP by node:http/);
+  assert.match(command.stderr, /"http":"node:http","reason":"[^"]*GLIBC_9\.99/);
+  for (const transport of transports) await openClient(t, transport, ports);
+  const health = `http://127.0.0.1:${ports.port}/healthz`;
+  assert.deepEqual(await (await fetch(health)).json(), { status: 'ok' });
+  const page = await fetch(`http://127.0.0.1:${ports.port}/`, { method: 'HEAD' });
+  assert.equal(page.status, 200);
+  assert.equal((await fetch(`http://127.0.0.1:${ports.port}/mqtt`)).status, 426);
 });

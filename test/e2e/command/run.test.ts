@@ -16,7 +16,9 @@ test('once the ready line is there, clients can connect', async (t) => {
     const ports = await command.ready();
     assert.match(
       command.stdout,
-      new RegExp(`^RallyMQ \\d+\\.\\d+\\.\\d+ is ready \\(${workers} workers?\\)\\n`),
+      new RegExp(
+        `^RallyMQ \\d+\\.\\d+\\.\\d+ is ready \\(${workers} workers?, HTTP by uWebSockets\\.js\\)\\n`,
+      ),
     );
     await Promise.all(transports.flatMap((of) => Array.from({ length: 8 }, () => openClient(t, of, ports))));
   }

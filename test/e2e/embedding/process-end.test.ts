@@ -83,6 +83,21 @@ test('process.exit() while the broker runs', async () => {
   assert.equal(code, 7, printed);
 });
 
+test('process.exit() while requests over HTTP wait for their answer, and WebSockets open', async () => {
+  const { code, printed } = await run(`
+    const { connect } = await import('node:net');
+    const broker = createBroker(options);
+    await broker.start();
+    const { port } = broker.address();
+    for (let index = 0; index < 100; index++) {
+      const socket = connect(port, '127.0.0.1');
+      socket.write('GET /api/retained/a HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'.repeat(20));
+      socket.once('data', () => process.exit(7));
+      openClient(test, 'ws', broker.address()).catch(() => {});
+    }`);
+  assert.equal(code, 7, printed);
+});
+
 test('an error of the program while the broker runs ends it as any error', async () => {
   const { code, printed } = await run(`
     const broker = createBroker(options);

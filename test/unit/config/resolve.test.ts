@@ -106,7 +106,16 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   subscriptionIdentifiersAvailable: ['false', 0, null],
   sharedSubscriptionAvailable: ['false', 0, null],
   checksPayloadFormat: ['false', 1, null],
-  allowedOrigins: ['*', ['https://a.example/'], ['https://A.example'], ['a.example'], ['file://'], [1], null],
+  allowedOrigins: [
+    '*',
+    ['https://a.example/'],
+    ['https://u@a.example'],
+    ['https://a.example:x'],
+    ['a.example'],
+    ['file://'],
+    [1],
+    null,
+  ],
   responseTopicPrefix: [
     '',
     'a/',
@@ -202,9 +211,15 @@ test('the largest packet must fit where it may have to wait', () => {
   assert.equal(resolveConfig({ limits }).limits.maximumPacketSizeBytes, bytesMax);
 });
 
-test('two listeners may share port 0 and no other', () => {
-  refused({ port: 1_883 }, 'port and tcpPort are both 1883: give each its own.');
-  assert.ok(resolveConfig({ port: 0, tcpPort: 0 }));
+test('one port may be for everything', () => {
+  const { port, tcpPort } = resolveConfig({ port: 1_883 });
+  assert.deepEqual([port, tcpPort], [1_883, 1_883]);
+});
+
+test('origins are kept as browsers send them', () => {
+  const given = ['https://A.Example:443', 'http://b:80', 'https://c:8443', 'null', '*'];
+  const kept = ['https://a.example', 'http://b', 'https://c:8443', 'null', '*'];
+  assert.deepEqual(resolveConfig({ allowedOrigins: given }).allowedOrigins, kept);
 });
 
 test('loopback is told from the rest', () => {

@@ -1,0 +1,14 @@
+/**
+ * Origins of web pages as text. Two are the same if scheme, host and port are (RFC 6454, 4 and 5): case does not
+ * matter, and neither does a port that is the scheme's own.
+ */
+
+// Scheme, host and port, and nothing else.
+const originForm = /^[a-z][a-z\d+.-]*:\/\/[^/?#@\\\s]+$/i;
+
+/** The one text that stands for an origin, as browsers send it; undefined if `text` is no origin. */
+export function serialisedOrigin(text: string): string | undefined {
+  if (!originForm.test(text) || !URL.canParse(text)) return undefined;
+  const { origin } = new URL(text);
+  return origin === 'null' ? undefined : origin; // a scheme whose pages have none
+}

@@ -1,0 +1,67 @@
+/** HTTP by Node.js itself, for where no binary of uWebSockets loads. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { HttpAnswer, HttpQuestion } from './answer.ts';
+import { forwardedClientHeader, forwardedClientOf } from './forwarded-client.ts';
+import type { Answerer, HttpServer } from './http-server.ts';
+
+/** Beyond httpHeadBytesMax, which the door keeps to. */
+const maxHeaderSize = 65_536;
+
+export class NodeHttpServer implements HttpServer {
+  readonly name = 'node:http';
+  readonly #server: Server;
+  readonly #answerer: Answerer;
+
+  constructor(answerer: Answerer) {
+    this.#answerer = answerer;
+    // The door has its own limits of time.
+    const options = { maxHeaderSize, keepAliveTimeout: 0, headersTimeout: 0, requestTimeout: 0 };
+    this.#server = createServer(options, (request, response) => void this.#onRequest(request, response));
+  }
+
+  listen(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(path, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    request.resume(); // nobody reads a body yet
+    const question = questionOf(request);
+    const answer = await this.#answerer(question);
+    if (!response.destroyed) send(response, question, answer);
+  }
+}
+
+function questionOf({ method = '', url = '', headers }: IncomingMessage): HttpQuestion {
+  const query = url.indexOf('?');
+  return {
+    method: method.toLowerCase(),
+    path: query < 0 ? url : url.slice(0, query),
+    host: headers.host ?? '',
+    acceptEncoding: `${headers['accept-encoding'] ?? ''}`,
+    ifNoneMatch: headers['if-none-match'] ?? '',
+    ...forwardedClientOf(`${headers[forwardedClientHeader] ?? ''}`),
+  };
+}
+
+function send(
+  response: ServerResponse,
+  { method }: HttpQuestion,
+  { status, headers, body }: HttpAnswer,
+): void {
+  const space = status.indexOf(' ');
+  for (const [name, value] of headers) response.setHeader(name, value);
+  if (!status.startsWith('304')) response.setHeader('content-length', body.length);
+  response.writeHead(Number(status.slice(0, space)), status.slice(space + 1));
+  response.end(method === 'head' ? undefined : body);
+}

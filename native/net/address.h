@@ -1,0 +1,46 @@
+// Addresses of sockets, as text and as the kernel has them.
+#pragma once
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cerrno>
+#include <string>
+
+namespace rally {
+
+// A TCP socket that is bound to a numeric address and shares it (SO_REUSEPORT). Gives its descriptor and
+// sets `port` to the one it has, or gives a negative error of libuv.
+inline int bindShared(const std::string& host, int& port) {
+  sockaddr_storage address{};
+  const bool isV6 = host.find(':') != std::string::npos;
+  const int error = isV6 ? uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(&address))
+                         : uv_ip4_addr(host.c_str(), port, reinterpret_cast<sockaddr_in*>(&address));
+  if (error) return error;
+  const int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return uv_translate_sys_error(errno);
+  const int one = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // its connections inherit it
+  socklen_t size = isV6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0) {
+    const int bindError = uv_translate_sys_error(errno);
+    close(fd);
+    return bindError;
+  }
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  port = ntohs(isV6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
+                    : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+  return fd;
+}
+
+inline std::string addressText(const sockaddr_storage& address) {
+  char text[64] = "";
+  uv_ip_name(reinterpret_cast<const sockaddr*>(&address), text, sizeof text);
+  return text;
+}
+
+}  // namespace rally

@@ -1,0 +1,184 @@
+// The door of a worker: every connection of a client comes through here, whatever it speaks and on whichever port.
+// It accepts, lets a Visitor find out what it has before it, and gives what is MQTT, bare or in a WebSocket, to the
+// data plane.
+//
+//   Listener --accepted--> Visitor --MQTT, opening accepted--> SocketTransport
+#pragma once
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "../front-end/events.h"
+#include "socket-transport.h"
+#include "visitor.h"
+
+namespace rally {
+
+class Door final : private ListenerOutlet, private VisitorPort {
+ public:
+  Door(StreamLoop& loop, const Limits& limits, std::vector<Event>& events, SocketTransport& sockets)
+      : loop_(loop), limits_(limits), events_(events), sockets_(sockets), input_(inputBytes) {}
+
+  // Where WebSockets open, and the socket of the HTTP server for everything else.
+  void serveHttp(const std::string& mqttPath, const std::string& serverPath) {
+    mqttPath_ = mqttPath;
+    serverPath_ = serverPath;
+  }
+
+  // Gives the port, or a negative error of libuv.
+  int listen(const std::string& host, int port, Protocols protocols) {
+    listeners_.push_back(std::make_unique<Listener>(loop_, protocols, static_cast<ListenerOutlet&>(*this)));
+    return listeners_.back()->listen(host, port);
+  }
+
+  // No more connections are taken, and visitors leave, but for those that wait for an answer.
+  void stop() {
+    for (const auto& listener : listeners_) listener->stop();
+    eachVisitor([](Visitor& visitor) {
+      if (!visitor.isAnswering()) visitor.leave();
+    });
+  }
+
+  void close() {
+    stop();
+    while (!visitors_.empty()) visitors_.back()->leave();
+  }
+
+  // Once a second, behind what has come.
+  void tick() {
+    for (const auto& listener : listeners_) listener->tick();
+    eachVisitor([](Visitor& visitor) { visitor.tick(); });
+  }
+
+  // The process stood still.
+  void forgive(uint64_t gapMs) {
+    eachVisitor([&](Visitor& visitor) { visitor.forgive(gapMs); });
+  }
+
+  // What the control plane says to an opening, with the whole response to it. Gives the slot of the connection that
+  // it has become; 0: it was refused, or the client has gone.
+  uint32_t answerOpening(uint32_t id, bool isAccepted, const std::string& response) {
+    const auto found = openings_.find(id);
+    if (found == openings_.end()) return 0;
+    Visitor& visitor = *found->second;
+    forgetOpening(visitor);
+    if (!isAccepted) {
+      visitor.refuse(asBytes(response));
+      return 0;
+    }
+    const std::vector<uint8_t> held = std::exchange(visitor.held, {});
+    const std::string before = visitor.takeUnsent() + response;
+    remove(visitor);
+    const SocketTransport::Taken taken = sockets_.take(visitor.stream, true);  // the visitor goes at the end of this
+    sockets_.sendBefore(taken.connection, before);
+    sockets_.receive(taken.connection, held);
+    return taken.connection.slot;
+  }
+
+ private:
+  static constexpr size_t inputBytes = 65'536;
+
+  template <class Visit>
+  void eachVisitor(Visit&& visit) {
+    for (size_t place = visitors_.size(); place > 0; place--) visit(*visitors_[place - 1]);  // some leave
+  }
+
+  // --- listeners ------------------------------------------------------------------------------------
+
+  void onAccepted(int fd, const sockaddr_storage& address, Protocols protocols) override {
+    auto* stream = new Stream(loop_, fd);
+    auto visitor = std::make_unique<Visitor>(static_cast<VisitorPort&>(*this), *stream, protocols,
+                                             addressText(address));
+    visitor->place = visitors_.size();
+    visitors_.push_back(visitor.get());
+    visitor->watch();
+    (void)stream->handOver(std::move(visitor));
+  }
+
+  void onOutOfDescriptors() override { push(Notice::outOfDescriptors, {}); }
+
+  // --- visitors -------------------------------------------------------------------------------------
+
+  uint64_t nowMs() const override { return uv_now(loop_.uv); }
+  const Limits& limits() const override { return limits_; }
+  std::span<uint8_t> input() override { return input_; }
+  HttpRequest& request() override { return request_; }
+  bool isMqttPath(std::string_view path) const override { return path == mqttPath_; }
+
+  HttpServerLink* openLink(HttpServerLinkOutlet& outlet) override {
+    return HttpServerLink::open(loop_, serverPath_, input_, outlet);
+  }
+
+  void note(Notice notice, const Visitor& visitor) override { push(notice, visitor.remoteAddress); }
+
+  void push(Notice notice, std::string_view text) {
+    events_.push_back({EventKind::noticed, uint8_t(notice), Reason::success, 0, 0, {text.begin(), text.end()}});
+  }
+
+  // The fields that matter, in the order of `OpeningRequest` in core/front-end/opening.ts, with line feeds between:
+  // no field has one.
+  void askToOpen(Visitor& visitor, const HttpRequest& request) override {
+    visitor.openingId = ++openingIds_;
+    openings_[visitor.openingId] = &visitor;
+    std::vector<uint8_t> fields;
+    const auto add = [&](std::string_view text) { fields.insert(fields.end(), text.begin(), text.end()); };
+    add(visitor.remoteAddress);
+    for (const std::string_view text :
+         {request.target, request.host, request.find("origin"), request.find("sec-websocket-version"),
+          request.find("sec-websocket-key"), request.find("cookie"), request.find("authorization")}) {
+      add("\n");
+      add(text);
+    }
+    std::string_view separator = "\n";  // the sub-protocols may come in several fields (RFC 6455, 11.3.4)
+    for (const HttpField& field : request.fields) {
+      if (!isName(field.name, "sec-websocket-protocol")) continue;
+      add(std::exchange(separator, ","));
+      add(field.value);
+    }
+    if (separator == "\n") add(separator);
+    events_.push_back({EventKind::opening, 0, Reason::success, visitor.openingId, 0, std::move(fields)});
+  }
+
+  void toDataPlane(Visitor& visitor, Bytes first) override {
+    remove(visitor);
+    const std::string address = visitor.remoteAddress;
+    const uint64_t sinceMs = visitor.sinceMs();
+    const SocketTransport::Taken taken = sockets_.take(visitor.stream, false);
+    taken.connection.phaseSinceMs = sinceMs;
+    events_.push_back(
+        {EventKind::opened, 0, Reason::success, taken.connection.slot, 0, {address.begin(), address.end()}});
+    sockets_.receive(taken.connection, first);
+  }
+
+  void onGone(Visitor& visitor) override {
+    forgetOpening(visitor);
+    remove(visitor);
+  }
+
+  void remove(const Visitor& visitor) {
+    visitors_[visitor.place] = visitors_.back();
+    visitors_[visitor.place]->place = visitor.place;
+    visitors_.pop_back();
+  }
+
+  void forgetOpening(Visitor& visitor) {
+    if (visitor.openingId != 0) openings_.erase(std::exchange(visitor.openingId, 0));
+  }
+
+  StreamLoop& loop_;
+  const Limits& limits_;
+  std::vector<Event>& events_;
+  SocketTransport& sockets_;
+  std::vector<uint8_t> input_;
+  HttpRequest request_;
+  std::string mqttPath_;
+  std::string serverPath_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<Visitor*> visitors_;  // in no order
+  std::unordered_map<uint32_t, Visitor*> openings_;
+  uint32_t openingIds_ = 0;
+};
+
+}  // namespace rally

@@ -1,0 +1,205 @@
+// What the head of an HTTP message says (RFC 9112). Whatever two readers could understand in two ways is refused:
+// that is how a request is smuggled past one of them.
+#pragma once
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "http-text.h"
+
+namespace rally {
+
+// More would not fit into the table of the HTTP server behind.
+constexpr size_t httpFieldsMax = 90;
+
+// Views into the bytes of the head.
+struct HttpRequest {
+  std::string_view method;
+  std::string_view target;  // in origin form: path and query; '*' of OPTIONS is '/'
+  std::string_view host;
+  bool isOlder = false;  // HTTP/1.0
+  std::vector<HttpField> fields;
+  uint64_t contentLength = 0;
+  bool isChunked = false;
+  bool keepsAlive = true;
+  bool asksForWebSocket = false;  // Upgrade: websocket, as a GET without a body
+  bool expectsContinue = false;
+
+  bool hasBody() const { return isChunked || contentLength > 0; }
+  std::string_view path() const { return target.substr(0, target.find('?')); }
+
+  // The value of a field; empty if there is none. `name` is in lower case.
+  std::string_view find(std::string_view name) const {
+    for (const HttpField& field : fields) {
+      if (isName(field.name, name)) return field.value;
+    }
+    return {};
+  }
+};
+
+struct HttpResponse {
+  uint16_t status = 0;
+  std::string_view statusLine;  // without its version: "200 OK"
+  std::vector<HttpField> fields;
+  bool hasLength = false;
+  uint64_t contentLength = 0;
+  bool isChunked = false;
+  bool keepsAlive = true;
+};
+
+class HttpHead {
+ public:
+  // `head` is what HttpHeadReader has read. Fills `request`, or says why it is refused.
+  static HttpRefusal parse(Bytes head, HttpRequest& request) {
+    std::vector<HttpField> fields = std::move(request.fields);
+    fields.clear();
+    request = HttpRequest();
+    request.fields = std::move(fields);
+    std::string_view text = asText(head);
+    if (const HttpRefusal refusal = readRequestLine(nextLine(text), request)) return refusal;
+    if (const HttpRefusal refusal = readFields(text, request.fields)) return refusal;
+    if (const HttpRefusal refusal = readHost(request)) return refusal;
+    return readFraming(request);
+  }
+
+  // Of the HTTP server behind, which is ours. False: it is none.
+  static bool parse(Bytes head, HttpResponse& response) {
+    std::vector<HttpField> fields = std::move(response.fields);
+    fields.clear();
+    response = HttpResponse();
+    response.fields = std::move(fields);
+    std::string_view text = asText(head);
+    const std::string_view line = nextLine(text);
+    uint64_t status = 0;
+    if (!line.starts_with("HTTP/1.1 ") || !readDecimal(line.substr(9, 3), status) || status < 100) return false;
+    response.status = uint16_t(status);
+    response.statusLine = line.substr(9);
+    if (readFields(text, response.fields)) return false;
+    for (const HttpField& field : response.fields) {
+      if (isName(field.name, "content-length")) {
+        if (!readDecimal(field.value, response.contentLength)) return false;
+        response.hasLength = true;
+      } else if (isName(field.name, "transfer-encoding")) {
+        response.isChunked = isName(field.value, "chunked");
+        if (!response.isChunked) return false;
+      } else if (isName(field.name, "connection") && hasMember(field.value, "close")) {
+        response.keepsAlive = false;
+      }
+    }
+    return !(response.hasLength && response.isChunked);
+  }
+
+ private:
+  static constexpr HttpRefusal bad(std::string_view sentence) { return {400, sentence}; }
+
+  // The reader has seen to it that lines end with both characters.
+  static std::string_view nextLine(std::string_view& text) {
+    const size_t end = text.find("\r\n");
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 2);
+    return line;
+  }
+
+  static HttpRefusal readRequestLine(std::string_view line, HttpRequest& request) {
+    const size_t first = line.find(' ');
+    const size_t last = line.rfind(' ');
+    if (first == std::string_view::npos || first == last) return bad("This is not a request of HTTP/1.1.\n");
+    request.method = line.substr(0, first);
+    request.target = line.substr(first + 1, last - first - 1);
+    const std::string_view version = line.substr(last + 1);
+    if (!isToken(request.method)) return bad("This request has no valid method.\n");
+    if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.' || !isDigit(version[5]) ||
+        !isDigit(version[7]))
+      return bad("This is not a request of HTTP/1.1.\n");
+    if (version[5] != '1') return {505, "This server speaks HTTP/1.1.\n"};
+    request.isOlder = version[7] == '0';
+    return readTarget(request);
+  }
+
+  static bool isDigit(char character) { return character >= '0' && character <= '9'; }
+
+  static HttpRefusal readTarget(HttpRequest& request) {
+    std::string_view& target = request.target;
+    for (const char character : target) {
+      if (character <= ' ' || character > '~' || character == '#')
+        return bad("The target has to be percent-encoded.\n");
+    }
+    if (request.method == "CONNECT") return {501, "This server is no proxy.\n"};
+    if (target == "*" && request.method == "OPTIONS") target = "/";
+    if (target.starts_with('/')) return {};
+    // The absolute form, which is for proxies and has to be understood (3.2.2): its host is the host.
+    const size_t scheme = beginsWithName(target, "http://") ? 7 : beginsWithName(target, "https://") ? 8 : 0;
+    if (scheme == 0) return bad("The target of a request begins with '/'.\n");
+    const size_t end = std::min(target.find_first_of("/?", scheme), target.size());
+    request.host = target.substr(scheme, end - scheme);
+    target.remove_prefix(end);
+    if (request.host.empty() || target.starts_with('?')) return bad("The target of a request begins with '/'.\n");
+    if (target.empty()) target = "/";
+    return {};
+  }
+
+  static HttpRefusal readFields(std::string_view text, std::vector<HttpField>& fields) {
+    for (std::string_view line = nextLine(text); !line.empty(); line = nextLine(text)) {
+      const size_t colon = line.find(':');
+      if (colon == std::string_view::npos || !isToken(line.substr(0, colon)))
+        return bad("A header is a name, a colon and a value.\n");
+      if (fields.size() == httpFieldsMax) return {431, "This request has too many headers.\n"};
+      fields.push_back({line.substr(0, colon), trimmed(line.substr(colon + 1))});
+    }
+    return {};
+  }
+
+  // One, and what a URL may have there (3.2).
+  static HttpRefusal readHost(HttpRequest& request) {
+    const std::string_view* host = nullptr;
+    for (const HttpField& field : request.fields) {
+      if (!isName(field.name, "host")) continue;
+      if (host) return bad("This request names two hosts.\n");
+      host = &field.value;
+    }
+    if (!host && !request.isOlder) return bad("A request of HTTP/1.1 names its host.\n");
+    if (host && request.host.empty()) request.host = *host;
+    for (const char character : request.host) {
+      const char small = lower(character);
+      const bool isPlain = (small >= 'a' && small <= 'z') || isDigit(small);
+      if (!isPlain && std::string_view("-._~%!$&'()*+;=:[]").find(small) == std::string_view::npos)
+        return bad("This is not the name of a host.\n");
+    }
+    return {};
+  }
+
+  // Where the body ends (6.3), and what becomes of the connection behind it (9.3, 9.6).
+  static HttpRefusal readFraming(HttpRequest& request) {
+    bool hasLength = false;
+    bool isUpgrade = false;
+    bool namesWebSocket = false;
+    request.keepsAlive = !request.isOlder;
+    for (const HttpField& field : request.fields) {
+      if (isName(field.name, "content-length")) {
+        if (hasLength || !readDecimal(field.value, request.contentLength))
+          return bad("The Content-Length of a request is one number.\n");
+        hasLength = true;
+      } else if (isName(field.name, "transfer-encoding")) {
+        if (request.isChunked || request.isOlder)
+          return bad("The Transfer-Encoding of a request is 'chunked', once.\n");
+        if (!isName(field.value, "chunked")) return {501, "The only Transfer-Encoding here is 'chunked'.\n"};
+        request.isChunked = true;
+      } else if (isName(field.name, "connection")) {
+        if (hasMember(field.value, "close")) request.keepsAlive = false;
+        isUpgrade |= hasMember(field.value, "upgrade");
+      } else if (isName(field.name, "upgrade")) {
+        namesWebSocket |= hasMember(field.value, "websocket");
+      } else if (isName(field.name, "expect")) {
+        if (!isName(field.value, "100-continue")) return {417, "The only expectation here is '100-continue'.\n"};
+        request.expectsContinue = !request.isOlder;
+      }
+    }
+    if (hasLength && request.isChunked)
+      return bad("A request has a Content-Length or a Transfer-Encoding, not both.\n");
+    request.asksForWebSocket = isUpgrade && namesWebSocket && request.method == "GET" && !request.isOlder &&
+                               !request.hasBody();
+    return {};
+  }
+};
+
+}  // namespace rally

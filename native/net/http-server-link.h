@@ -1,0 +1,219 @@
+// A connection of the door to the HTTP server on the main thread, for one client and one request at a time. What
+// comes back is read as far as it says where an answer ends, and handed on as it goes to the client.
+#pragma once
+#include <sys/un.h>
+
+#include <cstring>
+#include <string>
+
+#include "http-forward.h"
+#include "http-head-reader.h"
+#include "stream.h"
+
+namespace rally {
+
+class HttpServerLinkOutlet {
+ public:
+  // Bytes for the client.
+  virtual void onAnswer(Bytes bytes) = 0;
+  // The answer is complete. `keepsAlive`: the client need not see the end of its connection to know that.
+  // `isOver`: the link is no more.
+  virtual void onAnswered(bool keepsAlive, bool isOver) = 0;
+  // There is room again for what goes to the server.
+  virtual void onServerReady() = 0;
+  // The link is no more. `hasBegun`: a part of the answer has come.
+  virtual void onServerGone(bool hasBegun) = 0;
+
+ protected:
+  ~HttpServerLinkOutlet() = default;
+};
+
+class HttpServerLink final : public StreamOwner {
+ public:
+  // nullptr: the server takes no connection now.
+  static HttpServerLink* open(StreamLoop& loop, const std::string& path, std::span<uint8_t> input,
+                              HttpServerLinkOutlet& outlet) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof address.sun_path) return nullptr;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return nullptr;
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      ::close(fd);
+      return nullptr;
+    }
+    auto* stream = new Stream(loop, fd);
+    auto link = std::unique_ptr<HttpServerLink>(new HttpServerLink(*stream, input, outlet));
+    HttpServerLink* opened = link.get();
+    (void)stream->handOver(std::move(link));
+    opened->watch();
+    return opened;
+  }
+
+  // A request begins: its head, and how its answer goes to the client.
+  void begin(Bytes head, bool isHead, bool takesChunks, bool keepsAlive) {
+    isBusy_ = true;
+    isHead_ = isHead;
+    takesChunks_ = takesChunks;
+    keepsAlive_ = keepsAlive;
+    hasBegun_ = false;
+    answerHead_.clear();
+    isInBody_ = false;
+    send(head);
+  }
+
+  // More of the request.
+  void send(Bytes bytes) {
+    if (isGone_) return;
+    if (unsent_.empty()) {
+      const Transferred sent = stream_.send(bytes);
+      if (sent.state != StreamState::open) return;  // it is found out when it is read
+      bytes = bytes.subspan(sent.bytes);
+    }
+    unsent_.append(asText(bytes));
+    watch();
+  }
+  // False: what is sent now waits for the server.
+  bool hasRoom() const { return unsent_.empty(); }
+
+  // Whether the client has room for more of the answer.
+  void setReading(bool isReading) {
+    isReading_ = isReading;
+    watch();
+  }
+
+  // Nobody waits for it any more.
+  void leave() {
+    isGone_ = true;
+    stream_.close();  // and in one of the next turns this is no more
+  }
+
+  void onReadable() override {
+    const Transferred got = stream_.receive(input_);
+    if (got.state != StreamState::open) {
+      onEnd();
+      return;
+    }
+    if (got.bytes > 0) take(Bytes(input_).first(got.bytes));
+  }
+
+  void onWritable() override {
+    const Transferred sent = stream_.send(asBytes(unsent_));
+    if (sent.state != StreamState::open) {
+      fail();
+      return;
+    }
+    unsent_.erase(0, sent.bytes);
+    watch();
+    if (unsent_.empty()) outlet_.onServerReady();
+  }
+
+  void onBroken() override { fail(); }
+
+ private:
+  static constexpr size_t headBytesMax = 65'536;  // of an answer, which is ours
+
+  HttpServerLink(Stream& stream, std::span<uint8_t> input, HttpServerLinkOutlet& outlet)
+      : stream_(stream), input_(input), outlet_(outlet) {}
+
+  void watch() { stream_.watch(isReading_, !unsent_.empty()); }
+
+  void fail() {
+    if (isGone_) return;
+    leave();
+    outlet_.onServerGone(isBusy_ && hasBegun_);
+  }
+
+  // The server has closed, which ends an answer that has no other end.
+  void onEnd() {
+    if (!isBusy_ || !isInBody_ || !endsWithStream_) {
+      fail();
+      return;
+    }
+    leave();
+    outlet_.onAnswered(false, true);
+  }
+
+  void take(Bytes bytes) {
+    out_.clear();
+    bool isComplete = false;
+    while (!bytes.empty() && !isComplete) {
+      if (!isBusy_) {
+        fail();  // nobody has asked
+        return;
+      }
+      if (!isInBody_) {
+        const HttpHeadReader::Result result = answerHead_.read(bytes, headBytesMax);
+        bytes = bytes.subspan(result.used);
+        if (result.refusal || (result.isComplete && !beginBody())) {
+          fail();
+          return;
+        }
+        if (!isInBody_) continue;
+      }
+      const bool isChunked = body_.isChunked() && takesChunks_;
+      bytes = bytes.subspan(body_.read(bytes, [&](Bytes data) { HttpForward::appendData(out_, data, isChunked); }));
+      if (body_.isBroken()) {
+        fail();
+        return;
+      }
+      isComplete = body_.isComplete();
+      if (isComplete) HttpForward::appendEnd(out_, isChunked);
+    }
+    if (!bytes.empty()) serverKeepsAlive_ = false;
+    const std::string out = std::exchange(out_, {});
+    hasBegun_ |= !out.empty();
+    if (isComplete) endAnswer(out);
+    else if (!out.empty()) outlet_.onAnswer(asBytes(out));
+  }
+
+  void endAnswer(const std::string& out) {
+    isBusy_ = false;
+    isInBody_ = false;
+    outlet_.onAnswer(asBytes(out));
+    if (!serverKeepsAlive_) leave();
+    outlet_.onAnswered(keepsAlive_, isGone_);
+  }
+
+  // The head of an answer is complete. False: it is none that this understands.
+  bool beginBody() {
+    HttpResponse response;
+    if (!HttpHead::parse(answerHead_.bytes(), response)) return false;
+    const bool isPreliminary = response.status < 200;
+    if (!isPreliminary) {
+      const bool hasNoBody = isHead_ || response.status == 204 || response.status == 304;
+      endsWithStream_ = !hasNoBody && !response.isChunked && !response.hasLength;
+      body_ = hasNoBody            ? HttpBody::none()
+              : response.isChunked ? HttpBody::chunked()
+              : response.hasLength ? HttpBody::ofLength(response.contentLength)
+                                   : HttpBody::untilEnd();
+      serverKeepsAlive_ = response.keepsAlive && !endsWithStream_;
+      if (endsWithStream_ || (response.isChunked && !hasNoBody && !takesChunks_)) keepsAlive_ = false;
+      HttpForward::appendResponse(out_, response, response.isChunked && takesChunks_, keepsAlive_);
+      isInBody_ = true;
+    }
+    answerHead_.clear();
+    return true;
+  }
+
+  Stream& stream_;
+  const std::span<uint8_t> input_;  // of the thread: what is being read
+  HttpServerLinkOutlet& outlet_;
+  std::string unsent_;  // of the request
+  std::string out_;     // of the answer, for the client
+  HttpHeadReader answerHead_;
+  HttpBody body_;
+  bool isBusy_ = false;  // a request was sent and is not answered
+  bool isGone_ = false;
+  bool isReading_ = true;
+  bool isHead_ = false;
+  bool takesChunks_ = true;
+  bool keepsAlive_ = true;        // the client's connection, behind this answer
+  bool serverKeepsAlive_ = true;  // this one
+  bool hasBegun_ = false;
+  bool isInBody_ = false;
+  bool endsWithStream_ = false;
+};
+
+}  // namespace rally

@@ -1,0 +1,100 @@
+// One port: accepts connections and hands them on. Where the process has too few file descriptors it pauses, so that
+// the loop does not spin, and goes on when there may be some again.
+#pragma once
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "address.h"
+#include "stream.h"
+
+namespace rally {
+
+// What may be spoken on a port.
+struct Protocols {
+  bool http = false;  // and WebSocket
+  bool mqtt = false;
+};
+
+class ListenerOutlet {
+ public:
+  virtual void onAccepted(int fd, const sockaddr_storage& address, Protocols protocols) = 0;
+  virtual void onOutOfDescriptors() = 0;
+
+ protected:
+  ~ListenerOutlet() = default;
+};
+
+class Listener {
+ public:
+  Listener(StreamLoop& loop, Protocols protocols, ListenerOutlet& outlet)
+      : loop_(loop), protocols_(protocols), outlet_(outlet) {}
+
+  // Every worker may listen on the same port, the kernel spreads the connections. Gives the port, or a negative
+  // error of libuv.
+  int listen(const std::string& host, int port) {
+    const int fd = bindShared(host, port);
+    if (fd < 0) return fd;
+    if (::listen(fd, backlog) != 0) {
+      const int error = uv_translate_sys_error(errno);
+      ::close(fd);
+      return error;
+    }
+    fd_ = fd;
+    uv_poll_init(loop_.uv, &poll_, fd);
+    poll_.data = this;
+    loop_.openHandles++;
+    watch();
+    return port;
+  }
+
+  void stop() {
+    if (fd_ < 0) return;
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
+             [](uv_handle_t* handle) { static_cast<Listener*>(handle->data)->loop_.openHandles--; });
+    ::close(std::exchange(fd_, -1));
+  }
+
+  // Once a second: goes on if it had to pause.
+  void tick() {
+    if (std::exchange(isOutOfDescriptors_, false)) watch();
+  }
+
+ private:
+  static constexpr int backlog = 4'096;
+  static constexpr int acceptsMax = 64;  // in one turn, so that those who are here get theirs
+
+  void watch() {
+    if (fd_ < 0) return;
+    uv_poll_start(&poll_, UV_READABLE,
+                  [](uv_poll_t* handle, int, int) { static_cast<Listener*>(handle->data)->acceptAll(); });
+  }
+
+  void acceptAll() {
+    for (int i = 0; i < acceptsMax; i++) {
+      sockaddr_storage address{};
+      socklen_t size = sizeof address;
+      const int fd = accept4(fd_, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) {
+        outlet_.onAccepted(fd, address, protocols_);
+        continue;
+      }
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        isOutOfDescriptors_ = true;
+        uv_poll_stop(&poll_);
+        outlet_.onOutOfDescriptors();
+      }
+      return;
+    }
+  }
+
+  StreamLoop& loop_;
+  const Protocols protocols_;
+  ListenerOutlet& outlet_;
+  uv_poll_t poll_{};
+  int fd_ = -1;
+  bool isOutOfDescriptors_ = false;
+};
+
+}  // namespace rally

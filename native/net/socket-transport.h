@@ -1,0 +1,326 @@
+// The sockets of the data plane on the event loop of its worker, with no JavaScript on the way of the bytes: MQTT, bare
+// or in WebSocket. The door (door.h) has accepted them and knows what they speak.
+#pragma once
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "../front-end/front-end.h"
+#include "stream.h"
+#include "websocket.h"
+
+namespace rally {
+
+class SocketTransport : public Transport {
+ public:
+  SocketTransport(StreamLoop& loop, const Limits& limits, FrontEnd& frontEnd)
+      : loop_(loop), limits_(limits), frontEnd_(frontEnd), input_(inputBytes) {}
+
+  struct Taken {
+    Connection& connection;
+    std::unique_ptr<StreamOwner>
+        former;  // of the stream: whoever has called may be it, and lives until this is dropped
+  };
+
+  // The stream becomes a connection of the data plane.
+  Taken take(Stream& stream, bool isWebSocket) {
+    auto socket = std::make_unique<Socket>(*this, stream);
+    if (isWebSocket) {
+      socket->webSocket = std::make_unique<WebSocket>();
+      socket->webSocket->lifeMs = nowMs();
+    }
+    Connection& connection = frontEnd_.open(*this);
+    socket->connection = &connection;
+    connection.socket = socket.get();
+    watch(*socket);
+    return {connection, stream.handOver(std::move(socket))};
+  }
+
+  // What goes out before anything else: the end of HTTP.
+  void sendBefore(Connection& connection, std::string_view text) {
+    sendBehind(socketOf(connection), Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
+  }
+
+  // What has come already, before the data plane had the connection.
+  void receive(Connection& connection, Bytes bytes) {
+    if (bytes.empty() || !connection.socket) return;
+    std::vector<uint8_t> chunk(bytes.begin(), bytes.end());
+    receive(socketOf(connection), chunk);
+  }
+
+  // Once a second, behind what has come: a WebSocket that was silent is pinged, so that no proxy drops it, and one
+  // that does not answer is no more. Whoever takes bytes lives, since the ping may stand behind many; and whom we do
+  // not read cannot answer.
+  void tick() {
+    frontEnd_.eachConnection([&](Connection& connection) {
+      if (connection.transport != this || !connection.socket) return;
+      Socket& socket = socketOf(connection);
+      if (socket.webSocket) judge(connection, socket, *socket.webSocket);
+    });
+  }
+
+  // The process stood still.
+  void forgive(uint64_t gapMs) {
+    frontEnd_.eachConnection([&](Connection& connection) {
+      if (connection.transport != this || !connection.socket) return;
+      const Socket& socket = socketOf(connection);
+      if (socket.webSocket) socket.webSocket->lifeMs = std::min(socket.webSocket->lifeMs + gapMs, nowMs());
+    });
+  }
+
+  void write(Connection& connection) override {
+    if (connection.outbox.isEmpty()) return;
+    Socket& socket = socketOf(connection);
+    WebSocketHead head;
+    const size_t headBytes = socket.webSocket
+                                 ? writeWebSocketHead(head, WebSocketOpcode::binary, connection.outbox.bytes())
+                                 : 0;
+    const Bytes before = Bytes(head).first(headBytes);
+    const Transferred sent = socket.unsent ? Transferred() : send(socket, before, connection.outbox, 0);
+    if (sent.state != StreamState::open) abort(connection);
+    else if (sent.bytes == headBytes + connection.outbox.bytes()) connection.outbox.clear(frontEnd_.outbound().arena());
+    else writeLater(connection, socket, before, sent.bytes);
+  }
+
+  void close(Connection& connection) override {
+    Socket& socket = socketOf(connection);
+    // What the client still sends is read and dropped, so that the kernel does not answer it with a
+    // reset, which would take our last bytes with it; the client's own close ends the socket.
+    setReading(connection, true);
+    if (socket.webSocket) sendClose(socket, socket.webSocket->close);
+    if (socket.unsent) socket.unsent->isLast = true;
+    else socket.stream.endWriting();
+  }
+
+  void abort(Connection& connection) override {
+    if (!connection.socket) return;
+    Socket& socket = socketOf(connection);
+    connection.socket = nullptr;
+    socket.connection = nullptr;
+    if (socket.unsent) socket.unsent->outbox.clear(frontEnd_.outbound().arena());
+    socket.stream.close();  // and the socket goes with it, in one of the next turns
+    frontEnd_.gone(connection);
+  }
+
+  bool setReading(Connection& connection, bool isReading) override {
+    if (!connection.socket) return true;
+    Socket& socket = socketOf(connection);
+    if (isReading && !socket.isReading && socket.webSocket) socket.webSocket->lifeMs = nowMs();
+    socket.isReading = isReading;
+    watch(socket);
+    return true;
+  }
+
+ private:
+  static constexpr size_t inputBytes = 262'144;
+  // Up to this size a copy into one piece costs less than telling the kernel of several.
+  static constexpr size_t gatherBytesMax = 1'024;
+  static constexpr uint64_t pingBytes = 2;
+  // A client that pings and does not read is answered no more.
+  static constexpr size_t waitingControlBytesMax = 1'024;
+
+  struct WebSocket {
+    WebSocketReader reader;
+    WebSocketClose close = WebSocketClose::normal;  // what we close it with
+    bool isPinged = false;
+    uint64_t lifeMs = 0;             // when it last gave a sign of life
+    uint64_t acknowledgedBytes = 0;  // when it was pinged
+  };
+
+  // What the socket has not taken yet:  [before][outbox] | [after]
+  struct Unsent {
+    std::vector<uint8_t> before;  // WebSocket: control frames, the head of the message in the outbox
+    Outbox outbox;
+    size_t sent = 0;             // of `before` and the outbox
+    std::vector<uint8_t> after;  // control frames that go out behind the message
+    bool isLast = false;         // the stream ends with it
+  };
+
+  struct Socket final : StreamOwner {
+    Socket(SocketTransport& transportOf, Stream& streamOf) : transport(transportOf), stream(streamOf) {}
+
+    void onReadable() override { transport.onReadable(*this); }
+    void onWritable() override {
+      transport.updateNow();
+      if (connection) transport.sendUnsent(*this);
+    }
+    void onBroken() override {
+      transport.updateNow();
+      if (connection) transport.abort(*connection);
+    }
+
+    SocketTransport& transport;
+    Stream& stream;
+    Connection* connection = nullptr;
+    bool isReading = true;
+    std::unique_ptr<WebSocket> webSocket;  // null: bare MQTT
+    std::unique_ptr<Unsent> unsent;
+  };
+
+  uint64_t nowMs() const { return uv_now(loop_.uv); }
+  void updateNow() { frontEnd_.setNow(nowMs()); }
+
+  static Socket& socketOf(const Connection& connection) { return *static_cast<Socket*>(connection.socket); }
+
+  // Tells the loop what the socket waits for.
+  void watch(Socket& socket) { socket.stream.watch(socket.isReading, socket.unsent != nullptr); }
+
+  void judge(Connection& connection, Socket& socket, WebSocket& webSocket) {
+    if (!socket.isReading) webSocket.lifeMs = nowMs();
+    const uint64_t silentMs = nowMs() - webSocket.lifeMs;
+    if (silentMs < limits_.webSocketPingMs) {
+      webSocket.isPinged = false;
+      return;
+    }
+    if (!std::exchange(webSocket.isPinged, true)) {
+      webSocket.acknowledgedBytes = socket.stream.acknowledgedBytes();
+      sendControl(socket, WebSocketOpcode::ping, {});
+    } else if (socket.stream.acknowledgedBytes() > webSocket.acknowledgedBytes + pingBytes) {
+      webSocket.lifeMs = nowMs();
+    } else if (silentMs >= limits_.webSocketSilenceMs) {
+      abort(connection);
+    }
+  }
+
+  void onReadable(Socket& socket) {
+    updateNow();
+    if (!socket.connection) return;
+    const Transferred got = socket.stream.receive(input_);
+    if (got.state == StreamState::broken) abort(*socket.connection);
+    else if (got.state == StreamState::ended) onStreamEnd(socket);
+    else if (got.bytes > 0) receive(socket, std::span(input_.data(), got.bytes));
+  }
+
+  void receive(Socket& socket, std::span<uint8_t> chunk) {
+    if (socket.webSocket) receiveFrames(socket, chunk);
+    else frontEnd_.receive(*socket.connection, chunk);
+  }
+
+  // The one place where the client's stream ends: its socket sends no more, or its Close frame was answered.
+  void onStreamEnd(Socket& socket) { abort(*socket.connection); }
+
+  void receiveFrames(Socket& socket, std::span<uint8_t> chunk) {
+    WebSocket& webSocket = *socket.webSocket;
+    webSocket.lifeMs = nowMs();
+    const WebSocketReader::Result result = webSocket.reader.read(chunk, [&](WebSocketOpcode opcode, Bytes payload) {
+      if (opcode == WebSocketOpcode::ping) sendControl(socket, WebSocketOpcode::pong, payload);
+    });
+    if (result.payloadBytes > 0) frontEnd_.receive(*socket.connection, chunk.first(result.payloadBytes));
+    if (result.close != WebSocketClose::none && socket.connection) endWebSocket(socket, result);
+  }
+
+  // The client has closed, or broke the rules of WebSocket.
+  void endWebSocket(Socket& socket, const WebSocketReader::Result& result) {
+    Connection& connection = *socket.connection;
+    if (result.isFromClient) {
+      if (connection.phase < Phase::closing) sendClose(socket, result.close);
+      onStreamEnd(socket);
+    } else if (connection.phase < Phase::closing) {
+      socket.webSocket->close = result.close;
+      frontEnd_.close(connection);
+    }
+  }
+
+  void sendClose(Socket& socket, WebSocketClose code) {
+    const std::array payload{uint8_t(unsigned(code) >> 8), uint8_t(code)};
+    sendControl(socket, WebSocketOpcode::close, payload);
+  }
+
+  // Goes out behind the message that is on its way. A socket that is no more is found out when it is read.
+  void sendControl(Socket& socket, WebSocketOpcode opcode, Bytes payload) {
+    WebSocketHead head;
+    const size_t headBytes = writeWebSocketHead(head, opcode, payload.size());
+    std::vector<uint8_t> frame(head.begin(), head.begin() + std::ptrdiff_t(headBytes));
+    frame.insert(frame.end(), payload.begin(), payload.end());
+    if (socket.unsent && socket.unsent->after.size() + frame.size() > waitingControlBytesMax) return;
+    sendBehind(socket, frame);
+  }
+
+  // Bytes that are no part of a message, behind the one that is on its way.
+  void sendBehind(Socket& socket, Bytes bytes) {
+    if (socket.unsent) {
+      socket.unsent->after.insert(socket.unsent->after.end(), bytes.begin(), bytes.end());
+      return;
+    }
+    const Transferred sent = socket.stream.send(bytes);
+    if (sent.state != StreamState::open || sent.bytes == bytes.size()) return;
+    socket.unsent = std::make_unique<Unsent>();
+    socket.unsent->before.assign(bytes.begin(), bytes.end());
+    socket.unsent->sent = sent.bytes;
+    watch(socket);
+  }
+
+  // Sends `before` and the outbox, without the first `skipped` bytes of them.
+  Transferred send(const Socket& socket, Bytes before, const Outbox& outbox, size_t skipped) {
+    pieces_.clear();
+    const auto add = [&](const uint8_t* bytes, size_t size) {
+      const size_t left = size > skipped ? size - skipped : 0;
+      if (left > 0) pieces_.push_back({const_cast<uint8_t*>(bytes) + (size - left), left});
+      skipped -= size - left;
+    };
+    const size_t total = before.size() + outbox.bytes() - skipped;
+    add(before.data(), before.size());
+    outbox.eachChunk(frontEnd_.outbound().arena(), add);
+    if (pieces_.size() > 1 && total <= gatherBytesMax) gather();
+    if (pieces_.size() != 1) return socket.stream.send(pieces_);
+    return socket.stream.send(Bytes(static_cast<const uint8_t*>(pieces_[0].iov_base), pieces_[0].iov_len));
+  }
+
+  void gather() {
+    size_t size = 0;
+    for (const iovec& piece : pieces_) {
+      std::memcpy(gathered_.data() + size, piece.iov_base, piece.iov_len);
+      size += piece.iov_len;
+    }
+    pieces_.assign(1, {gathered_.data(), size});
+  }
+
+  // The socket is full: what is left waits in the arena until it has gone.
+  void writeLater(Connection& connection, Socket& socket, Bytes before, size_t sent) {
+    if (!socket.unsent) socket.unsent = std::make_unique<Unsent>();
+    Unsent& unsent = *socket.unsent;
+    unsent.before.insert(unsent.before.end(), unsent.after.begin(), unsent.after.end());
+    unsent.after.clear();
+    unsent.before.insert(unsent.before.end(), before.begin(), before.end());
+    unsent.sent += sent;
+    connection.isBlocked = true;
+    connection.unsentMessages = connection.outbox.messages();
+    connection.unsentBytes = unsent.before.size() + connection.outbox.bytes() - unsent.sent;
+    unsent.outbox = std::exchange(connection.outbox, Outbox());
+    watch(socket);
+  }
+
+  void sendUnsent(Socket& socket) {
+    Connection& connection = *socket.connection;
+    Unsent& unsent = *socket.unsent;
+    const Transferred sent = send(socket, unsent.before, unsent.outbox, unsent.sent);
+    if (sent.state != StreamState::open) {
+      abort(connection);
+      return;
+    }
+    unsent.sent += sent.bytes;
+    if (unsent.sent < unsent.before.size() + unsent.outbox.bytes()) return;
+    unsent.outbox.clear(frontEnd_.outbound().arena());
+    if (!unsent.after.empty()) {
+      unsent.before = std::exchange(unsent.after, {});
+      unsent.sent = 0;
+      return;  // the socket is asked again
+    }
+    if (unsent.isLast) socket.stream.endWriting();
+    socket.unsent = nullptr;
+    watch(socket);
+    if (connection.isBlocked) frontEnd_.outbound().unblocked(connection);
+  }
+
+  StreamLoop& loop_;
+  const Limits& limits_;
+  FrontEnd& frontEnd_;
+  std::vector<uint8_t> input_;
+  std::vector<iovec> pieces_;  // of what is being sent
+  std::array<uint8_t, gatherBytesMax> gathered_{};
+};
+
+}  // namespace rally

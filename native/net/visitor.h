@@ -1,0 +1,471 @@
+// A connection that is not the data plane's, or not yet: its first bytes say what it is. What speaks HTTP is read
+// head by head. The opening of a WebSocket is decided by the control plane; every other request goes to the HTTP
+// server, and its answer back, one at a time, so that answers come in the order of the requests.
+//
+//   greeting --MQTT--> the data plane
+//      \--HTTP--> head --opening--> opening --accepted--> the data plane
+//                 ^  \--other--> answering --answered--.        \--refused--> closing
+//                  `------------------------------------'
+//   Wherever something is wrong: a sentence, closing.
+//
+// What the client sends beyond the request that is being served waits here up to a bound, then in its socket. An
+// answer that the client does not take waits up to the size of one read, then in the server's socket.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../limits.h"
+#include "http-body.h"
+#include "http-head-reader.h"
+#include "http-head.h"
+#include "http-server-link.h"
+#include "listener.h"
+#include "stream.h"
+
+namespace rally {
+
+// What is worth a line in the log. In the order of `noticeNames` in core/data-plane/addon.ts, which
+// compares them when it loads the addon.
+enum class Notice : uint8_t {
+  outOfDescriptors,
+  tlsOnPlainPort,
+  httpOnMqttPort,
+  mqttOnHttpPort,
+  count,
+};
+
+class Visitor;
+
+// What a visitor needs of the door.
+class VisitorPort {
+ public:
+  virtual uint64_t nowMs() const = 0;
+  virtual const Limits& limits() const = 0;
+  virtual std::span<uint8_t> input() = 0;  // where bytes are read
+  virtual HttpRequest& request() = 0;      // of the head that is being read
+  virtual bool isMqttPath(std::string_view path) const = 0;
+  virtual HttpServerLink* openLink(HttpServerLinkOutlet& outlet) = 0;
+  virtual void note(Notice notice, const Visitor& visitor) = 0;
+  // Asks the control plane; answerOpening() follows.
+  virtual void askToOpen(Visitor& visitor, const HttpRequest& request) = 0;
+  // Takes the visitor for the data plane. It is no more afterwards.
+  virtual void toDataPlane(Visitor& visitor, Bytes first) = 0;
+  // It is closed.
+  virtual void onGone(Visitor& visitor) = 0;
+
+ protected:
+  ~VisitorPort() = default;
+};
+
+class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
+ public:
+  Visitor(VisitorPort& door, Stream& visitorStream, Protocols protocols, std::string address)
+      : stream(visitorStream),
+        remoteAddress(std::move(address)),
+        door_(door),
+        protocols_(protocols),
+        sinceMs_(door.nowMs()),
+        progressMs_(door.nowMs()) {}
+  ~Visitor() override { dropLink(); }
+
+  Stream& stream;
+  const std::string remoteAddress;
+  size_t place = 0;           // among the door's visitors
+  uint32_t openingId = 0;     // while the control plane is asked
+  std::vector<uint8_t> held;  // came behind the request that is being served
+
+  void onReadable() override {
+    const Transferred got = stream.receive(door_.input());
+    if (got.state == StreamState::broken) {
+      leave();
+    } else if (got.state == StreamState::ended) {
+      onEnd();
+    } else if (got.bytes > 0) {
+      progressMs_ = door_.nowMs();
+      take(Bytes(door_.input()).first(got.bytes));
+    }
+  }
+
+  void onWritable() override {
+    const Transferred sent = stream.send(asBytes(unsent_));
+    if (sent.state != StreamState::open) {
+      leave();
+      return;
+    }
+    if (sent.bytes > 0) progressMs_ = door_.nowMs();
+    unsent_.erase(0, sent.bytes);
+    if (unsent_.empty() && stage_ == Stage::closing) endWriting();
+    if (unsent_.empty() && link_) link_->setReading(true);
+    watch();
+  }
+
+  void onBroken() override { leave(); }
+
+  // Answers that the socket has not taken: they go out before whatever the next owner of the stream sends.
+  std::string takeUnsent() { return std::exchange(unsent_, {}); }
+
+  // The control plane refuses the opening, with the whole response.
+  void refuse(Bytes response) {
+    write(response);
+    finish();
+  }
+
+  // Since when it is what it is; while nothing has come, since it was accepted.
+  uint64_t sinceMs() const { return sinceMs_; }
+
+  bool isAnswering() const { return stage_ == Stage::answering || !unsent_.empty(); }
+
+  // Once a second, behind what has come: ends what takes too long.
+  void tick() {
+    const Limits& limits = door_.limits();
+    const uint64_t inStageMs = door_.nowMs() - sinceMs_;
+    const bool isIdle = door_.nowMs() - progressMs_ >= limits.httpIdleTimeoutMs;
+    switch (stage_) {
+      case Stage::greeting:
+      case Stage::opening:
+        if (inStageMs >= limits.connectTimeoutMs) leave();
+        break;
+      case Stage::head:
+        if (!unsent_.empty() || (hasServed_ && head_.isEmpty())) {
+          if (isIdle) leave();
+        } else if (inStageMs >= limits.connectTimeoutMs) {
+          if (head_.isEmpty()) leave();
+          else refuse({408, "The head of this request did not come in time.\n"});
+        }
+        break;
+      case Stage::answering:
+        if (isIdle) leave();
+        break;
+      case Stage::closing:
+        if (unsent_.empty() ? inStageMs >= limits.closeTimeoutMs : isIdle) leave();
+        break;
+      case Stage::gone: break;
+    }
+  }
+
+  // The process stood still: that is nobody's silence.
+  void forgive(uint64_t gapMs) {
+    sinceMs_ = std::min(sinceMs_ + gapMs, door_.nowMs());
+    progressMs_ = std::min(progressMs_ + gapMs, door_.nowMs());
+  }
+
+  void leave() {
+    if (stage_ == Stage::gone) return;
+    stage_ = Stage::gone;
+    dropLink();
+    stream.close();
+    door_.onGone(*this);
+  }
+
+  void watch() {
+    const bool isFed = stage_ == Stage::answering && !body_.isComplete() ? !link_ || link_->hasRoom()
+                                                                         : held.size() < heldBytesMax;
+    stream.watch(!hasEnded_ && stage_ != Stage::opening && isFed, !unsent_.empty());
+  }
+
+ private:
+  enum class Stage : uint8_t { greeting, head, opening, answering, closing, gone };
+
+  static constexpr size_t heldBytesMax = 16'384;
+  static constexpr uint8_t mqttConnect = 0x10;
+  static constexpr uint8_t tlsHandshake = 0x16;
+
+  void setStage(Stage stage) {
+    stage_ = stage;
+    sinceMs_ = door_.nowMs();
+  }
+
+  void take(Bytes bytes) {
+    if (stage_ == Stage::closing) return;  // it is read so that the kernel does not answer with a reset
+    if (held.empty()) {
+      proceed(bytes);
+      return;
+    }
+    held.insert(held.end(), bytes.begin(), bytes.end());
+    if (stage_ == Stage::answering && body_.isComplete()) watch();
+    else proceedWithHeld();
+  }
+
+  void proceedWithHeld() {
+    const std::vector<uint8_t> bytes = std::exchange(held, {});
+    proceed(bytes);
+  }
+
+  // Goes through what has come, as far as its stage allows. Afterwards this object may be no more.
+  void proceed(Bytes bytes) {
+    while (!bytes.empty()) {
+      switch (stage_) {
+        case Stage::greeting:
+          if (!greet(bytes)) return;
+          break;
+        case Stage::head: bytes = readHead(bytes); break;
+        case Stage::answering:
+          if (!body_.isComplete()) bytes = readBody(bytes);
+          if (stage_ == Stage::answering && body_.isComplete()) {
+            hold(bytes);
+            return;
+          }
+          break;
+        case Stage::opening: hold(bytes); return;
+        case Stage::closing:
+        case Stage::gone: return;
+      }
+    }
+    watch();
+  }
+
+  void hold(Bytes bytes) {
+    held.insert(held.end(), bytes.begin(), bytes.end());
+    watch();
+  }
+
+  // --- the first bytes ------------------------------------------------------------------------------
+
+  // True: it is HTTP, and is read as such.
+  bool greet(Bytes bytes) {
+    if (bytes[0] == tlsHandshake) {
+      door_.note(Notice::tlsOnPlainPort, *this);
+      leave();
+    } else if (!protocols_.mqtt && bytes[0] == mqttConnect) {
+      door_.note(Notice::mqttOnHttpPort, *this);
+      leave();
+    } else if (!protocols_.mqtt || (protocols_.http && bytes[0] != mqttConnect)) {
+      stage_ = Stage::head;  // its time runs since it was accepted
+      return true;
+    } else if (!mayBeHttp(bytes)) {
+      door_.toDataPlane(*this, bytes);  // which ends what is no MQTT
+    } else if (bytes.size() < methodBytes) {
+      hold(bytes);
+    } else {
+      door_.note(Notice::httpOnMqttPort, *this);
+      refuse({400, "This port speaks MQTT over TCP. HTTP and WebSocket have another port.\n"});
+    }
+    return false;
+  }
+
+  static constexpr size_t methodBytes = 4;
+
+  // Whether the bytes are the beginning of a request, or of the beginning.
+  static bool mayBeHttp(Bytes bytes) {
+    const std::string_view text = asText(bytes.first(std::min(bytes.size(), methodBytes)));
+    for (const std::string_view method :
+         {"GET ", "HEAD", "POST", "PUT ", "DELE", "OPTI", "PATC", "CONN", "TRAC", "PRI "}) {
+      if (method.starts_with(text)) return true;
+    }
+    return false;
+  }
+
+  // --- requests -------------------------------------------------------------------------------------
+
+  // Gives what lies behind the head.
+  Bytes readHead(Bytes bytes) {
+    if (hasServed_ && head_.isEmpty()) sinceMs_ = door_.nowMs();
+    const HttpHeadReader::Result result = head_.read(bytes, door_.limits().httpHeadBytesMax);
+    if (result.refusal) {
+      refuse(result.refusal);
+      return {};
+    }
+    if (result.isComplete) onHead();
+    return bytes.subspan(result.used);
+  }
+
+  void onHead() {
+    hasServed_ = true;
+    HttpRequest& request = door_.request();
+    const HttpRefusal refusal = HttpHead::parse(head_.bytes(), request);
+    if (refusal) {
+      refuse(refusal);
+    } else if (request.contentLength > door_.limits().httpBodyBytesMax) {
+      refuse(tooLarge);
+    } else if (request.asksForWebSocket && door_.isMqttPath(request.path())) {
+      setStage(Stage::opening);
+      door_.askToOpen(*this, request);
+      head_.clear();
+      watch();
+    } else {
+      forward(request);
+      head_.clear();
+    }
+  }
+
+  void forward(const HttpRequest& request) {
+    body_ = request.isChunked ? HttpBody::chunked() : HttpBody::ofLength(request.contentLength);
+    isAnswered_ = false;
+    mayKeepAlive_ = request.keepsAlive;
+    isHead_ = request.method == "HEAD";
+    takesChunks_ = !request.isOlder;
+    forwarded_.clear();
+    HttpForward::appendRequest(forwarded_, request, head_.bytes().size(), remoteAddress);
+    isRetry_ = !link_ || request.hasBody();
+    if (!link_ && !connectLink()) return;
+    setStage(Stage::answering);
+    if (request.expectsContinue && request.hasBody()) write(asBytes(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")));
+    sendForwarded();
+  }
+
+  bool connectLink() {
+    link_ = door_.openLink(*this);
+    if (!link_) refuse({503, "The broker is busy.\n"});
+    return link_ != nullptr;
+  }
+
+  void sendForwarded() {
+    if (link_) link_->begin(asBytes(forwarded_), isHead_, takesChunks_, mayKeepAlive_);
+  }
+
+  // Gives what lies behind the body. What comes of it behind its answer is dropped, or goes to the server if that
+  // still reads it.
+  Bytes readBody(Bytes bytes) {
+    forwarded_.clear();
+    const size_t used = body_.read(bytes,
+                                   [&](Bytes data) { HttpForward::appendData(forwarded_, data, body_.isChunked()); });
+    if (body_.isComplete()) HttpForward::appendEnd(forwarded_, body_.isChunked());
+    if (body_.isBroken() || body_.dataBytes() > door_.limits().httpBodyBytesMax) {
+      if (hasBegun_) leave();
+      else
+        refuse(body_.isBroken() ? HttpRefusal{400, "The chunks of this request are not formed as they must be.\n"}
+                                : tooLarge);
+      return {};
+    }
+    if (link_ && !forwarded_.empty()) link_->send(asBytes(forwarded_));
+    if (body_.isComplete() && isAnswered_) next();
+    return bytes.subspan(used);
+  }
+
+  // --- answers --------------------------------------------------------------------------------------
+
+  void onAnswer(Bytes bytes) override {
+    progressMs_ = door_.nowMs();
+    hasBegun_ = true;
+    write(bytes);
+    if (link_ && !unsent_.empty()) link_->setReading(false);
+  }
+
+  void onAnswered(bool keepsAlive, bool isOver) override {
+    if (isOver) link_ = nullptr;
+    if (stage_ != Stage::answering) return;
+    isAnswered_ = true;
+    mayKeepAlive_ &= keepsAlive;
+    if (!body_.isComplete()) {
+      watch();  // the rest of it is still to come
+      return;
+    }
+    next();
+    if (stage_ == Stage::head && !held.empty()) proceedWithHeld();
+    else watch();
+    if (hasEnded_ && stage_ == Stage::head) finish();
+  }
+
+  void onServerReady() override { watch(); }
+
+  void onServerGone(bool hasBegun) override {
+    link_ = nullptr;
+    if (stage_ != Stage::answering || isAnswered_) return;
+    if (hasBegun) {
+      leave();
+    } else if (!std::exchange(isRetry_, true)) {  // it had closed a link that was idle
+      if (connectLink()) sendForwarded();
+    } else {
+      refuse({502, "The broker has not answered this request.\n"});
+    }
+  }
+
+  void next() {
+    hasBegun_ = false;
+    if (mayKeepAlive_) setStage(Stage::head);
+    else finish();
+  }
+
+  // --- the end --------------------------------------------------------------------------------------
+
+  // The client sends no more. What it has sent is still answered.
+  void onEnd() {
+    hasEnded_ = true;
+    if (stage_ == Stage::answering && body_.isComplete()) watch();
+    else if (stage_ == Stage::closing && !unsent_.empty()) watch();
+    else if (stage_ == Stage::head && !unsent_.empty()) finish();
+    else leave();
+  }
+
+  void refuse(const HttpRefusal& refusal) {
+    std::string text = "HTTP/1.1 " + std::to_string(refusal.status) + " " + std::string(phraseOf(refusal.status)) +
+                       "\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: " +
+                       std::to_string(refusal.sentence.size()) + "\r\nconnection: close\r\n";
+    if (refusal.status == 503) text += "retry-after: 1\r\n";
+    text.append("\r\n").append(isHead_ && stage_ == Stage::answering ? std::string_view() : refusal.sentence);
+    refuse(asBytes(text));
+  }
+
+  static std::string_view phraseOf(uint16_t status) {
+    switch (status) {
+      case 408: return "Request Timeout";
+      case 413: return "Content Too Large";
+      case 417: return "Expectation Failed";
+      case 431: return "Request Header Fields Too Large";
+      case 501: return "Not Implemented";
+      case 502: return "Bad Gateway";
+      case 503: return "Service Unavailable";
+      case 505: return "HTTP Version Not Supported";
+      default: return "Bad Request";
+    }
+  }
+
+  // Everything was said. The client's own close ends the socket.
+  void finish() {
+    if (stage_ == Stage::gone) return;
+    dropLink();
+    held.clear();
+    setStage(Stage::closing);
+    if (unsent_.empty()) endWriting();
+    watch();
+  }
+
+  void endWriting() {
+    sinceMs_ = door_.nowMs();
+    if (hasEnded_) leave();
+    else stream.endWriting();
+  }
+
+  void dropLink() {
+    if (link_) std::exchange(link_, nullptr)->leave();
+  }
+
+  void write(Bytes bytes) {
+    if (stage_ == Stage::gone) return;
+    if (unsent_.empty()) {
+      const Transferred sent = stream.send(bytes);
+      if (sent.state != StreamState::open) {
+        leave();
+        return;
+      }
+      bytes = bytes.subspan(sent.bytes);
+    }
+    if (bytes.empty()) return;
+    unsent_.append(asText(bytes));
+    watch();
+  }
+
+  static constexpr HttpRefusal tooLarge = {413, "The body of this request is too large.\n"};
+
+  VisitorPort& door_;
+  const Protocols protocols_;
+  Stage stage_ = Stage::greeting;
+  bool hasEnded_ = false;     // the client sends no more
+  bool hasServed_ = false;    // a head was complete
+  bool isHead_ = false;       // of the request: HEAD
+  bool takesChunks_ = true;   // HTTP/1.1
+  bool mayKeepAlive_ = true;  // behind this answer
+  bool isAnswered_ = false;   // the body may still be on its way
+  bool hasBegun_ = false;     // a part of the answer went out
+  bool isRetry_ = false;      // if the link ends now it is not tried again
+  uint64_t sinceMs_;          // of the stage, or of the first byte of the head
+  uint64_t progressMs_;       // when bytes moved last
+  HttpHeadReader head_;
+  HttpBody body_;          // of the request
+  std::string forwarded_;  // what goes to the server at once
+  std::string unsent_;     // what the client's socket has not taken
+  HttpServerLink* link_ = nullptr;
+};
+
+}  // namespace rally

@@ -1,0 +1,33 @@
+/** The process stands still for a while, as on a machine that is suspended: that is nobody's silence. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startCommand } from '../support/command.ts';
+import { pingreqFrame } from '../support/frames.ts';
+import { openClient, type RawClient, transports } from '../support/raw-client.ts';
+import { until } from '../support/wait.ts';
+
+const keepAliveSeconds = 1;
+
+test('clients whose packets came in the meantime stay, and the silent one is given its time again', async (t) => {
+  const command = startCommand(t);
+  const ports = await command.ready();
+  const clients: RawClient[] = [];
+  for (let index = 0; index < 10; index++) {
+    for (const transport of transports)
+      clients.push(await openClient(t, transport, ports, { keepAliveSeconds }));
+  }
+  const pings = setInterval(() => {
+    for (const client of clients) client.send(pingreqFrame);
+  }, 300);
+  t.after(() => clearInterval(pings));
+  const silent = await openClient(t, 'tcp', ports, { keepAliveSeconds });
+  command.kill('SIGSTOP');
+  await delay(4_000);
+  command.kill('SIGCONT');
+  const wokenMs = performance.now();
+  const { atMs } = await silent.closed();
+  assert.ok(atMs - wokenMs > 300, `${atMs - wokenMs}`);
+  await until('answers', () => clients.every((client) => client.packetCount > 3));
+  assert.equal(clients.filter((client) => client.isClosed).length, 0);
+});
