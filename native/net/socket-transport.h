@@ -108,7 +108,7 @@ class SocketTransport : public Transport {
   bool setReading(Connection& connection, bool isReading) override {
     if (!connection.socket) return true;
     Socket& socket = socketOf(connection);
-    if (isReading && !socket.isReading && socket.webSocket) socket.webSocket->lifeMs = nowMs();
+    if (isReading && !socket.isReading && socket.webSocket) socket.webSocket->livesAt(nowMs());
     socket.isReading = isReading;
     watch(socket);
     return true;
@@ -128,6 +128,11 @@ class SocketTransport : public Transport {
     bool isPinged = false;
     uint64_t lifeMs = 0;             // when it last gave a sign of life
     uint64_t acknowledgedBytes = 0;  // when it was pinged
+
+    void livesAt(uint64_t nowMs) {
+      lifeMs = nowMs;
+      isPinged = false;
+    }
   };
 
   // What the socket has not taken yet:  [before][outbox] | [after]
@@ -169,17 +174,14 @@ class SocketTransport : public Transport {
   void watch(Socket& socket) { socket.stream.watch(socket.isReading, socket.unsent != nullptr); }
 
   void judge(Connection& connection, Socket& socket, WebSocket& webSocket) {
-    if (!socket.isReading) webSocket.lifeMs = nowMs();
+    if (!socket.isReading) webSocket.livesAt(nowMs());
     const uint64_t silentMs = nowMs() - webSocket.lifeMs;
-    if (silentMs < limits_.webSocketPingMs) {
-      webSocket.isPinged = false;
-      return;
-    }
+    if (silentMs < limits_.webSocketPingMs) return;
     if (!std::exchange(webSocket.isPinged, true)) {
       webSocket.acknowledgedBytes = socket.stream.acknowledgedBytes();
       sendControl(socket, WebSocketOpcode::ping, {});
     } else if (socket.stream.acknowledgedBytes() > webSocket.acknowledgedBytes + pingBytes) {
-      webSocket.lifeMs = nowMs();
+      webSocket.livesAt(nowMs());
     } else if (silentMs >= limits_.webSocketSilenceMs) {
       abort(connection);
     }
@@ -204,7 +206,7 @@ class SocketTransport : public Transport {
 
   void receiveFrames(Socket& socket, std::span<uint8_t> chunk) {
     WebSocket& webSocket = *socket.webSocket;
-    webSocket.lifeMs = nowMs();
+    webSocket.livesAt(nowMs());
     const WebSocketReader::Result result = webSocket.reader.read(chunk, [&](WebSocketOpcode opcode, Bytes payload) {
       if (opcode == WebSocketOpcode::ping) sendControl(socket, WebSocketOpcode::pong, payload);
     });
