@@ -22,6 +22,7 @@ export const EventKind = {
   gone: 3,
   subscribed: 4,
   sessionArrived: 5,
+  /** Comes by onOpening. */
   opening: 6,
   noticed: 7,
 } as const;
@@ -83,6 +84,8 @@ export interface EngineHandlers {
     value: number,
     bytes: Uint8Array,
   ): void;
+  /** A client asks for a WebSocket; the fields of its request as core/front-end/opening.ts reads them. */
+  onOpening(opening: number, fields: string): void;
   /** What the connection of the host program is sent. */
   onHostBytes(bytes: Uint8Array): void;
 }

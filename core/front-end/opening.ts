@@ -39,8 +39,7 @@ export function openingRulesOf({ allowedOrigins, host }: BrokerConfig): OpeningR
 }
 
 /** `fields`: in the order of the event, a line each. */
-export function readOpening(fields: Uint8Array): OpeningRequest {
-  const text = Buffer.from(fields.buffer, fields.byteOffset, fields.byteLength).toString('latin1');
+export function readOpening(fields: string): OpeningRequest {
   const [
     remoteAddress = '',
     target = '',
@@ -51,7 +50,7 @@ export function readOpening(fields: Uint8Array): OpeningRequest {
     cookie = '',
     authorization = '',
     subprotocols = '',
-  ] = text.split('\n');
+  ] = fields.split('\n');
   return { remoteAddress, target, host, origin, version, key, cookie, authorization, subprotocols };
 }
 

@@ -83,16 +83,13 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
       case EventKind.sessionArrived:
         this.#onSessionArrived(value);
         break;
-      case EventKind.opening:
-        this.#onOpening(slot, bytes);
-        break;
       case EventKind.noticed:
         this.#onNoticed(first, bytes);
         break;
     }
   }
 
-  #onOpening(opening: number, fields: Uint8Array): void {
+  onOpening(opening: number, fields: string): void {
     const request = readOpening(fields);
     const { isAccepted, response, refusedOrigin } = decideOpening(request, this.#openingRules);
     if (refusedOrigin !== undefined) this.#post({ type: 'originRefused', origin: refusedOrigin });

@@ -47,8 +47,13 @@ class SocketTransport : public Transport {
   // What has come already, before the data plane had the connection.
   void receive(Connection& connection, Bytes bytes) {
     if (bytes.empty() || !connection.socket) return;
-    std::vector<uint8_t> chunk(bytes.begin(), bytes.end());
-    receive(socketOf(connection), chunk);
+    Socket& socket = socketOf(connection);
+    if (!socket.webSocket) {
+      frontEnd_.receive(connection, bytes);
+      return;
+    }
+    std::vector<uint8_t> chunk(bytes.begin(), bytes.end());  // it is unmasked where it lies
+    receiveFrames(socket, chunk);
   }
 
   // Once a second, behind what has come: a WebSocket that was silent is pinged, so that no proxy drops it, and one

@@ -161,7 +161,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   void watch() {
     const bool isFed = stage_ == Stage::answering && !body_.isComplete() ? !link_ || link_->hasRoom()
                                                                          : held.size() < heldBytesMax;
-    stream.watch(!hasEnded_ && stage_ != Stage::opening && isFed, !unsent_.empty());
+    stream.watch(!hasEnded_ && isFed, !unsent_.empty());
   }
 
  private:

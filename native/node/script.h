@@ -11,7 +11,7 @@
 
 namespace rally::node {
 
-// Calls the two functions of the worker. Events may set off promises and timers, so they are called as
+// Calls the three functions of the worker. Events may set off promises and timers, so they are called as
 // callbacks of the event loop, in scopes that the first event of a turn opens and the end of the turn
 // closes. The host program's bytes are only posted and handed over plainly, also in the middle of other
 // JavaScript.
@@ -20,6 +20,7 @@ class Script {
   Script(napi_env env, napi_value handlers) : env_(env) {
     napi_create_reference(env, handlers, 1, &handlers_);
     onEvent_ = functionOf(handlers, "onEvent");
+    onOpening_ = functionOf(handlers, "onOpening");
     onHostBytes_ = functionOf(handlers, "onHostBytes");
     napi_value name = nullptr;
     napi_create_string_utf8(env, "rallymq", NAPI_AUTO_LENGTH, &name);
@@ -27,16 +28,21 @@ class Script {
   }
   ~Script() {
     napi_async_destroy(env_, context_);
-    for (napi_ref reference : {handlers_, onEvent_, onHostBytes_}) napi_delete_reference(env_, reference);
+    for (napi_ref reference : {handlers_, onEvent_, onOpening_, onHostBytes_}) napi_delete_reference(env_, reference);
   }
 
   void onEvent(const Event& event) {
     if (!callbackScope_) openScopes();
-    call(onEvent_,
-         {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)},
-         event.bytes);
+    if (event.kind == EventKind::opening)
+      call(onOpening_, {double(event.slot)}, [&] { return toLatin1(env_, event.bytes); });
+    else
+      call(onEvent_,
+           {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)},
+           [&] { return toBytes(env_, event.bytes); });
   }
-  void onHostBytes(Bytes bytes) { call(onHostBytes_, {}, bytes); }
+  void onHostBytes(Bytes bytes) {
+    call(onHostBytes_, {}, [&] { return toBytes(env_, bytes); });
+  }
 
   void endTurn() {
     if (!callbackScope_) return;
@@ -60,7 +66,9 @@ class Script {
     napi_open_callback_scope(env_, handlers, context_, &callbackScope_);
   }
 
-  void call(napi_ref reference, std::initializer_list<double> numbers, Bytes bytes) {
+  // `last()` makes the last argument.
+  template <class Last>
+  void call(napi_ref reference, std::initializer_list<double> numbers, Last&& last) {
     napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env_, &scope);
     napi_value handlers = nullptr;
@@ -70,7 +78,7 @@ class Script {
     std::array<napi_value, 6> arguments{};
     size_t count = 0;
     for (const double number : numbers) arguments[count++] = toNumber(env_, number);
-    arguments[count++] = toBytes(env_, bytes);
+    arguments[count++] = last();
     if (arguments[count - 1] &&
         napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
       napi_value error = nullptr;
@@ -83,6 +91,7 @@ class Script {
   const napi_env env_;
   napi_ref handlers_ = nullptr;
   napi_ref onEvent_ = nullptr;
+  napi_ref onOpening_ = nullptr;
   napi_ref onHostBytes_ = nullptr;
   napi_async_context context_ = nullptr;
   napi_handle_scope handleScope_ = nullptr;

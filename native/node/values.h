@@ -57,6 +57,12 @@ inline napi_value toText(napi_env env, Bytes bytes) {
   napi_create_string_utf8(env, reinterpret_cast<const char*>(bytes.data()), bytes.size(), &value);
   return value;
 }
+// Likewise null while the thread is being ended.
+inline napi_value toLatin1(napi_env env, Bytes bytes) {
+  napi_value value = nullptr;
+  napi_create_string_latin1(env, reinterpret_cast<const char*>(bytes.data()), bytes.size(), &value);
+  return value;
+}
 // Null while the thread is being ended: there is no JavaScript any more.
 inline napi_value toBytes(napi_env env, Bytes bytes) {
   void* data = nullptr;
