@@ -206,7 +206,12 @@ export function loadAddon(): Addon {
 function hasOurTables(addon: Addon): boolean {
   const { eventKindNames, subscribedNames } = addon;
   const theirs = [eventKindNames, subscribedNames, addon.noticeNames, addon.counterNames];
-  return isDeepStrictEqual(theirs, [Object.keys(EventKind), Object.keys(Subscribed), noticeNames, counterNames]);
+  return isDeepStrictEqual(theirs, [
+    Object.keys(EventKind),
+    Object.keys(Subscribed),
+    noticeNames,
+    counterNames,
+  ]);
 }
 
 function load(path: string, root: string): Addon {

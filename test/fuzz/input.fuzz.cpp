@@ -15,7 +15,11 @@ struct Parsed {
 Parsed parseWhole(Bytes stream, const FrameRules& rules) {
   Parsed parsed;
   for (;;) {
-    if (stream.size() < 2) return parsed;
+    if (stream.empty()) return parsed;
+    const auto type = PacketType(stream[0] >> 4);
+    const bool mayCome = (rules.types & typeBit(type)) != 0;
+    if (!mayCome) parsed.reason = type == PacketType::reserved ? Reason::malformedPacket : Reason::protocolError;
+    if (!mayCome || stream.size() < 2) return parsed;
     uint64_t length = 0;
     size_t size = 1;
     for (;; size++) {
@@ -36,7 +40,8 @@ Parsed parseWhole(Bytes stream, const FrameRules& rules) {
 
 FUZZ("input") {
   const FrameRules rules{.bytesMax = input.chance(50) ? uint32_t(input.between(2, 255)) : varintMax,
-                         .needsMinimalLength = input.chance(50)};
+                         .needsMinimalLength = input.chance(50),
+                         .types = input.chance(50) ? anyTypeButReserved : uint16_t(input.between(0, 65'535))};
   const Octets choices = input.bytes(input.below(40));
   const Octets stream = octetsOf(input.rest());
   const Parsed expected = parseWhole(stream, rules);

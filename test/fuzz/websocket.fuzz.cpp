@@ -22,21 +22,23 @@ bool isDefinedCode(unsigned code) {
 Seen readWhole(Bytes stream) {
   Seen seen;
   bool isInMessage = false;
-  while (stream.size() >= 6) {
+  while (stream.size() >= 2) {
     const bool isFinal = stream[0] >> 7 != 0;
     const unsigned opcode = stream[0] & 15;
-    const size_t lengthBytes = (stream[1] & 127) == 127 ? 8 : (stream[1] & 127) == 126 ? 2 : 0;
-    if (stream.size() < 6 + lengthBytes) break;
-    uint64_t length = lengthBytes == 0 ? stream[1] & 127 : 0;
-    for (size_t i = 0; i < lengthBytes; i++) length = length << 8 | stream[2 + i];
+    const unsigned shortLength = stream[1] & 127;
     const bool isControl = opcode >= 8;
-    const bool isShortest = lengthBytes == 0 || length > (lengthBytes == 2 ? 125u : 65'535u);
-    bool isRight = (stream[0] & 0x70) == 0 && stream[1] >> 7 != 0 && isShortest && length >> 63 == 0;
-    isRight = isRight && (opcode <= 2 || (opcode >= 8 && opcode <= 10));
-    if (isControl) isRight = isRight && isFinal && length <= 125;
-    else isRight = isRight && isInMessage == (opcode == 0);
-    if (!isRight) seen.close = WebSocketClose::protocolError;
+    const bool mayBegin = (stream[0] & 0x70) == 0 && stream[1] >> 7 != 0 &&
+                          (isControl ? opcode <= 10 && isFinal && shortLength <= 125
+                                     : opcode <= 2 && isInMessage == (opcode == 0));
+    if (!mayBegin) seen.close = WebSocketClose::protocolError;
     else if (opcode == 1) seen.close = WebSocketClose::unsupportedData;
+    if (seen.close != WebSocketClose::none) break;
+    const size_t lengthBytes = shortLength == 127 ? 8 : shortLength == 126 ? 2 : 0;
+    if (stream.size() < 6 + lengthBytes) break;
+    uint64_t length = lengthBytes == 0 ? shortLength : 0;
+    for (size_t i = 0; i < lengthBytes; i++) length = length << 8 | stream[2 + i];
+    const bool isShortest = lengthBytes == 0 || length > (lengthBytes == 2 ? 125u : 65'535u);
+    if (!isShortest || length >> 63 != 0) seen.close = WebSocketClose::protocolError;
     if (seen.close != WebSocketClose::none) break;
     if (!isControl) isInMessage = !isFinal;
     const Bytes mask = stream.subspan(2 + lengthBytes, 4);
