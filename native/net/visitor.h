@@ -382,7 +382,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   // The client sends no more. What it has sent is still answered.
   void onEnd() {
     hasEnded_ = true;
-    if (stage_ == Stage::answering && body_.isComplete()) watch();
+    if (stage_ == Stage::opening || (stage_ == Stage::answering && body_.isComplete())) watch();
     else if (stage_ == Stage::closing && !unsent_.empty()) watch();
     else if (stage_ == Stage::head && !unsent_.empty()) finish();
     else leave();

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Exit, runCommand, startCommand, unusedPort } from '../../support/command.ts';
+import { type Exit, runCommand, startCommand } from '../../support/command.ts';
 
 function assertWrongUse({ code, stdout, stderr }: Exit, sentence: RegExp): void {
   assert.match(stderr, sentence);
@@ -106,11 +106,6 @@ test('a port that another RallyMQ has, though the ports are shared among workers
     new RegExp(`${tcpPort}.*in use`),
   );
   assertWrongUse(await runCommand(['--port', `${tcpPort}`, '--no-tcp']), new RegExp(`${tcpPort}.*in use`));
-});
-
-test('the same port twice', async () => {
-  const port = `${await unusedPort()}`;
-  assertWrongUse(await runCommand(['--port', port, '--tcp-port', port]), new RegExp(port));
 });
 
 async function occupy(t: TestContext, host: string): Promise<{ server: Server; port: number }> {

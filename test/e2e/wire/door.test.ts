@@ -300,3 +300,13 @@ test('who speaks another protocol than the port is told, and the log says so onc
     assert.equal(linesWith(command, text), 1, text);
   }
 });
+
+test('an opening is answered though its client ends its side at once', async (t) => {
+  const { port } = await startBroker(t);
+  for (let round = 0; round < 20; round++) {
+    const line = new Line(t, port);
+    line.write(opening);
+    line.end();
+    assert.match(await line.ended(), /^HTTP\/1\.1 101 /);
+  }
+});
