@@ -1,5 +1,6 @@
 // The fuzzers as test cases: each runs the inputs of its corpus, whose names are shown when one fails.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -41,6 +42,7 @@ Registration::Registration(const char* name, Run, void (*replay)()) {
 
 void replay(const char* name, Run run) {
   if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(tellRunning);
+  std::signal(SIGABRT, [](int) { tellRunning(); });  // an assertion
   const std::filesystem::path folder = std::filesystem::path("test/fuzz/corpus") / name;
   std::vector<std::filesystem::path> files;
   std::error_code error;
