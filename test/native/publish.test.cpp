@@ -119,8 +119,8 @@ TEST("publish: what is wrong has its reason code") {
   CHECK_EQ(reasonOf("30 0001 61 04 1f000161", 5), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30 0001 61 02 0400", 5), Reason::malformedPacket);  // no such property
   CHECK_EQ(reasonOf("30 0001 61 02 7f00", 5), Reason::malformedPacket);
-  CHECK_EQ(reasonOf("30 0001 61 04 08000123", 5), Reason::protocolError);
-  CHECK_EQ(reasonOf("30 0001 61 03 080000", 5), Reason::protocolError);
+  CHECK_EQ(reasonOf("30 0001 61 04 08000123", 5), Reason::malformedPacket);
+  CHECK_EQ(reasonOf("30 0001 61 03 080000", 5), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30 0001 61 03 080009", 5), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30 0001 61 05 080002c080", 5), Reason::malformedPacket);
   CHECK_EQ(reasonOf("30 0001 61 04 030001ff", 5), Reason::malformedPacket);
