@@ -33,7 +33,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         frontEnd_(limits, counters_, *this),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
         subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
-        moves_(workers_, sessions_, frontEnd_.events(), counters_, *this),
+        moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, counters_, *this),
         matcher_(frontEnd_.outbound()),
         shard_(index, workers_, filters_, limits, keys.tables, counters_, *this) {}
 
@@ -91,6 +91,10 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // Writes the outboxes and hands the lanes over. Afterwards the worker may sleep if !hasWork().
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
+    if (!isCrowded(&Lanes::requests)) {
+      moves_.proceed();
+      subscriptions_.proceed();
+    }
     frontEnd_.outbound().flush();
     subscriptions_.askForRetained();
     sharing_.settle();
@@ -102,6 +106,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
                    !frontEnd_.events().empty() || (frontEnd_.hasStalled() && !isCrowded());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
+    hasWork |= (moves_.hasWork() || subscriptions_.hasWork()) && !isCrowded(&Lanes::requests);
     eachOther([&](unsigned worker) {
       hasWork |= !lanes_.deliveries(worker, index_).isEmpty() ||
                  (takesRequests && !lanes_.requests(worker, index_).isEmpty()) ||
@@ -120,7 +125,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   // A session outlives its connection until accept() says otherwise. One that is there already stays.
-  Session& createSession(uint64_t key, bool isHost = false) {
+  Session& createSession(uint64_t key) override { return createSession(key, false); }
+  Session& createSession(uint64_t key, bool isHost) {
     if (Session* known = sessions_.find(key)) return *known;
     if (!isHost) counters_.add(Counter::sessions);
     Session& session = sessions_.create(key);
@@ -128,14 +134,11 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     return session;
   }
 
+  // It is gone for everyone at once, also if it is on its way here or to another worker.
   void destroySession(Session& session) override {
-    const std::vector<Delivery> heritage = sharing_.takeAll(session);
-    subscriptions_.removeAll(session);
+    moves_.abandon(session);
     if (session.connection) frontEnd_.end(*session.connection, Reason::unspecifiedError);
-    counters_.subtract(Counter::queued, session.queue.size());
-    if (!session.isHost) counters_.subtract(Counter::sessions);
-    sessions_.remove(session);
-    sharing_.reshare(heritage);
+    retire(sessions_.take(session));
   }
 
   // All connections are gone with the thread that had them; what the sessions hold stays.
@@ -161,6 +164,16 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     for (unsigned worker = 0; worker < workers_; worker++) {
       if (worker != index_) visit(worker);
     }
+  }
+
+  // --- sessions -----------------------------------------------------------------------------------
+
+  uint64_t nextMove() override { return lanes_.nextMove(); }
+  void retire(std::unique_ptr<Session> session) override {
+    std::vector<Delivery> heritage = sharing_.takeAll(*session);
+    counters_.subtract(Counter::queued, session->queue.size());
+    if (!session->isHost) counters_.subtract(Counter::sessions);
+    subscriptions_.end(std::move(session), std::move(heritage));
   }
 
   // --- front end -> shards ------------------------------------------------------------------------
@@ -192,7 +205,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   void takeRequest(const Request& request, unsigned from) {
     request.visit([&](const auto& asked) {
-      if constexpr (std::is_same_v<decltype(asked), const request::Parcel&>) moves_.onParcel(asked.carried.take());
+      if constexpr (requires { moves_.take(asked, from); }) moves_.take(asked, from);
       else shard_.take(asked, from);
     });
   }
@@ -257,9 +270,9 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void take(const delivery::RetainedDone& each, unsigned shard) {
     subscriptions_.onRetainedState(each.session, shard, false);
   }
-  void take(const delivery::Departing& each, unsigned shard) { moves_.onDeparting(each.session, shard, each.to); }
-  void take(const delivery::Arriving& each, unsigned shard) { moves_.onArriving(each.session, shard); }
-  void take(const delivery::Flushed& each, unsigned) { moves_.onFlushed(each.session, each.to); }
+  void take(const delivery::Departing& each, unsigned shard) { moves_.onDeparting(each, shard); }
+  void take(const delivery::Arriving& each, unsigned shard) { moves_.onArriving(each, shard); }
+  void take(const delivery::Flushed& each, unsigned) { moves_.onFlushed(each); }
 
   // Whether the message has expired on its way here.
   bool isLate(const Publication& publication) {

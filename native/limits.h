@@ -42,6 +42,11 @@ struct Limits {
   size_t retainedNodesAtOnce = 256;
   size_t retainedNodesPerStep = 512;
   size_t retainedNodesPerTurn = 2'048;
+  // Of a session that changes workers: subscriptions in a slice. Of all that do, or have ended: those that are sent in
+  // a turn, added and taken apart. 1 us or 2 each, so that a turn takes no more than a millisecond of it, and beside
+  // 256 of them the way between two workers does not count.
+  size_t subscriptionsPerSlice = 256;
+  size_t subscriptionsPerTurn = 256;
   // How long a connection that is being ended may take to say goodbye.
   uint32_t closeTimeoutMs = 2'000;
 

@@ -87,7 +87,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
-  // CONNECT was accepted: `connack` goes out, the session is attached and what it holds follows.
+  // CONNECT was accepted: `connack` goes out, the session is attached and what it holds follows. While it is on its way
+  // here nothing more is sent and nothing taken; sessionArrived() follows.
   void accept(Connection& connection, Session& session, const ConnectionTerms& terms, Bytes connack) {
     if (connection.phase >= Phase::ending) return;  // its event ended or gone is on the way
     setPhase(connection, Phase::connected);
@@ -105,10 +106,20 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.session = &session;
     session.connection = &connection;
     session.isPersistent = terms.isPersistent;
-    session.receivedBefore = session.received;
-    session.window.restart();
+    restart(session);
     shards_.presenceChanged(session);
     outbound_.send(connection, connack);
+    outbound_.pump(session);
+    if (!session.move) return;
+    connection.isStalled = true;
+    connection.input.pause();
+  }
+
+  // The session is complete: a client that was accepted before goes on.
+  void sessionArrived(Session& session) {
+    if (!session.connection) return;
+    restart(session);
+    if (session.connection->isStalled) stalled_.push_back(session.connection);
     outbound_.pump(session);
   }
 
@@ -252,6 +263,12 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.phaseSinceMs = nowMs_;
   }
 
+  // What the session holds is sent, and counted, anew.
+  static void restart(Session& session) {
+    session.receivedBefore = session.received;
+    session.window.restart();
+  }
+
   void detach(Connection& connection) {
     if (!connection.session) return;
     Session& session = *connection.session;
@@ -270,7 +287,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (connection.phase != Phase::connected || !connection.input.paused()) return;
     connection.input.resume(rulesOf(connection), [&](uint8_t first, Bytes body) {
       const auto type = PacketType(first >> 4);
-      if (type == PacketType::publish) return onFrame(connection, first, body);
+      if (type == PacketType::publish && !connection.session->move) return onFrame(connection, first, body);
       if (type != PacketType::disconnect) return Flow::next;
       toControlPlane(connection, first, body);
       return Flow::end;

@@ -17,7 +17,7 @@ class Matcher {
     outbound_.begin();
     if (filters.size() == 1) {
       for (const Subscriber& subscriber : filters[0]->subscribers) {
-        if (!isFor(subscriber, publication, shard)) continue;
+        if (!isFor(subscriber, *filters[0], publication, shard)) continue;
         outbound_.deliver(*subscriber.session, publication, subscriber.qos,
                           subscriber.retainAsPublished && publication.retain,
                           SubscriptionIds(subscriber.subscriptionId));
@@ -38,19 +38,19 @@ class Matcher {
     SubscriptionIds ids;
   };
 
-  static bool isFor(const Subscriber& subscriber, const Publication& publication, unsigned shard) {
+  static bool isFor(const Subscriber& subscriber, Filter& filter, const Publication& publication, unsigned shard) {
     const Session& session = *subscriber.session;
     if (subscriber.noLocal && session.key == publication.originSession) return false;  // [MQTT-3.8.3-3]
-    if (subscriber.isNew && (session.knowingShards >> shard & 1) == 0) return false;
+    if (subscriber.isNew && !session.isKnown(filter, shard)) return false;
     return !session.move || session.move->accepts(shard);
   }
 
   void collect(const std::vector<Filter*>& filters, const Publication& publication, unsigned shard) {
     targets_.clear();
     epoch_++;
-    for (const Filter* filter : filters) {
+    for (Filter* filter : filters) {
       for (const Subscriber& subscriber : filter->subscribers) {
-        if (!isFor(subscriber, publication, shard)) continue;
+        if (!isFor(subscriber, *filter, publication, shard)) continue;
         Session& session = *subscriber.session;
         const bool retain = subscriber.retainAsPublished && publication.retain;
         if (session.matchEpoch != epoch_) {

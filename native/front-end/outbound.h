@@ -107,9 +107,9 @@ class Outbound {
 
   // Sends what is waiting for as long as the window and the outbox have room.
   void pump(Session& session) {
-    if (!session.isSubscribing) sendWaiting(session);
+    if (!session.isHeld()) sendWaiting(session);
     noteRoom(session);
-    if (session.isSubscribing) return;
+    if (session.isHeld()) return;
     const bool hasMore = (session.retainedShards & ~session.askedShards) != 0;
     if (hasMore && session.queue.retained() == 0 && session.connection && hasRoom(*session.connection, 0, Part::half))
       asking_.push_back(session.key);

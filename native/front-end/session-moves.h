@@ -1,108 +1,455 @@
 // Sessions that change workers, because their client has come back on another one.
 //
-//   new front end  --moveSession-->  each shard  --departing-->  old front end    no more from me
-//                                                --arriving-->   new front end    from now on from me
-//   old front end  --flush-->        each shard  --flushed-->    old front end    has taken all the client sent
-//   old front end  --parcel-->       new front end               what the session holds
+//   new front end  --fetchSession-->   old front end               the next of your subscriptions, please
+//   old front end  --subscriptions-->  new front end               a slice of them, until all are there
+//   new front end  --moveSession-->    each shard  --departing-->  old front end   no more from me
+//                                                  --arriving-->   new front end   from now on from me
+//   old front end  --flush-->          each shard  --flushed-->    old front end   has taken all the client sent
+//   old front end  --parcel-->         new front end               what the session holds
 //
 // Departing and arriving come in order with the deliveries of their shard. The flush is there so that a publisher
 // does not overtake itself, and the answers to a SUBSCRIBE still find the session. The new worker puts the parcel in
-// front of what has come since: nothing is lost, doubled or out of order.
+// front of what has come since: nothing is lost, doubled or out of order. All of it is in engines, which outlive their
+// threads: whichever thread ends, a move goes on when its worker runs again.
+//
+// The next move of a session may begin before this one is over. Moves are numbered in the order in which they begin,
+// all over the broker. For each worker a session is a row of stays, one after the other; move n takes it away from the
+// stay with the last arrival before n, which does not begin to send before it is complete itself (`settled`).
+//
+//               begin        fetch            slice           arriving   parcel     departing  flushed   abandon
+//   (none)      fetching (1) nothing          -               -          undone (7) -          -         -
+//   settled     later stay   sending (3)      - (4)           -          undone     -          -         -
+//   fetching    later stay   noted            fetching,       -          kept       -          -         ended (6)
+//                                             switching (2)
+//   switching   later stay   noted            -               counted    kept (5)   -          -         ended
+//   sending     later stay   the next slice,  -               -          undone     -          -         ended
+//                            or leaving
+//   leaving     later stay   nothing          -               -          undone     counted,   -         ended
+//                                                                                   flushing
+//   flushing    later stay   nothing          -               -          undone     -          counted,  ended
+//                                                                                              (none) (8)
+//
+//   -  A record of a move that is no longer on here: left alone.
+//   1  The session is made and worker `from` asked. At its own worker it is there: arrived at once, or when it arrives.
+//   2  Behind the last slice. If worker `from` has nothing: settled, as it is.
+//   3  If it is to leave. A client that is still connected is ended, unless a later stay has it.
+//   4  In a later stay: what is here under the key has ended where it came from, and is taken apart.
+//   5  With the last `arriving` too: settled, event sessionArrived; a departure that was noted begins.
+//   6  Of a departure: this stay ends, and what it holds. If it is the last one, the session is destroyed.
+//   7  What it holds goes where it goes when a session is destroyed.
+//   8  The parcel is out. The next stay begins to fetch, if there is one.
+//
+// A session that is destroyed (by the control plane) tells both sides: `abandon` goes to where it was to come from, an
+// empty parcel, or a slice that says `nothing`, to where it was to go. So whatever happens to a session no worker waits
+// for it for ever, and each begin() is followed by sessionArrived.
 #pragma once
+#include <deque>
 #include <memory>
 
 #include "../sessions/session-table.h"
 #include "front-end.h"
 #include "shard-requests.h"
+#include "subscriptions.h"
 
 namespace rally {
+
+// What the session directory has to know of a session after a restart of its worker's thread. Kept in the order of
+// `SessionState` in core/data-plane/addon.ts.
+enum class SessionState : uint8_t {
+  settled,    // here
+  arriving,   // it will be: event sessionArrived follows
+  departing,  // on its way to another worker, which has asked for it
+};
 
 class SessionMoves {
  public:
   class Outlet : public ShardRequests {
    public:
+    virtual uint64_t nextMove() = 0;
+    // One that the control plane has not made itself.
+    virtual Session& createSession(uint64_t key) = 0;
     virtual void destroySession(Session& session) = 0;
+    // The session is no more here; its connection and its move have been taken from it.
+    virtual void retire(std::unique_ptr<Session> session) = 0;
   };
 
-  SessionMoves(unsigned workers, SessionTable& sessions, std::vector<Event>& events, Counters& counters, Outlet& outlet)
-      : workers_(workers), sessions_(sessions), events_(events), counters_(counters), outlet_(outlet) {}
+  SessionMoves(unsigned index, unsigned workers, const Limits& limits, SessionTable& sessions,
+               Subscriptions& subscriptions, FrontEnd& frontEnd, Counters& counters, Outlet& outlet)
+      : index_(index),
+        workers_(workers),
+        limits_(limits),
+        sessions_(sessions),
+        subscriptions_(subscriptions),
+        frontEnd_(frontEnd),
+        counters_(counters),
+        outlet_(outlet) {}
 
-  // The session comes here from worker `from`; it has just been created and given its subscriptions.
-  // Event sessionArrived follows when everything is here.
-  void begin(Session& session, unsigned from) {
-    session.move = std::make_unique<SessionMove>();
-    session.move->isArriving = true;
-    toAllShards(request::MoveSession{.from = uint8_t(from), .session = session.key});
+  // The session comes here from worker `from`. Event sessionArrived follows when everything is here.
+  void begin(uint64_t key, unsigned from) {
+    RALLY_ASSERT(from < workers_);
+    Session* session = sessions_.find(key);
+    if (from == index_ && session && session->move && session->move->last().departure != 0)
+      from = session->move->last().to;  // it has left
+    if (from == index_) {
+      if (!session) session = &outlet_.createSession(key);
+      if (!session->move) announce(key);
+      return;
+    }
+    const Stay stay{.arrival = outlet_.nextMove(), .from = uint8_t(from)};
+    if (session) {
+      if (session->connection) frontEnd_.end(*session->connection, Reason::sessionTakenOver);
+      moveOf(*session).later.push_back(stay);
+    } else {
+      start(outlet_.createSession(key), stay);
+    }
+    outlet_.toShard(from, request::FetchSession{.session = key, .move = stay.arrival});
   }
 
-  // --- at the old worker --------------------------------------------------------------------------
-
-  void onDeparting(uint64_t key, unsigned shard, unsigned to) {
-    Session* session = sessions_.find(key);
-    if (!session) return;
-    if (!session->move) session->move = std::make_unique<SessionMove>();
-    if (!hasSwitched(*session->move, shard)) return;
-    session->move->flushesLeft = workers_;
-    toAllShards(request::Flush{.to = uint8_t(to), .session = key});
+  // The session is being destroyed: nobody has to wait for it.
+  void abandon(Session& session) {
+    if (!session.move) return;
+    const std::unique_ptr<SessionMove> move = std::move(session.move);
+    if (move->isArriving()) giveUpArrival(session.key, move->stay);
+    const bool isParcelAwaited = move->state == SessionMove::State::leaving ||
+                                 move->state == SessionMove::State::flushing;
+    if (move->stay.departure != 0 && isParcelAwaited) sendParcel(session.key, move->stay, {});
+    else giveUpDeparture(session.key, move->stay);
+    for (const Stay& stay : move->later) {
+      giveUpArrival(session.key, stay);
+      giveUpDeparture(session.key, stay);
+    }
   }
 
-  void onFlushed(uint64_t key, unsigned to) {
-    Session* session = sessions_.find(key);
-    if (!session || !session->move || --session->move->flushesLeft > 0) return;
-    auto parcel = std::make_unique<SessionParcel>();
-    parcel->key = key;
-    parcel->window = std::exchange(session->window, {});
-    parcel->queue = std::exchange(session->queue, {});
-    parcel->received = std::move(session->received);
-    parcel->retainedShards = std::exchange(session->retainedShards, 0);
-    counters_.subtract(Counter::queued, parcel->queue.size());
-    outlet_.toShard(to, request::Parcel{.carried = Carried(std::move(parcel))});
-    outlet_.destroySession(*session);
+  static SessionState stateOf(const Session& session) {
+    if (!session.move) return SessionState::settled;
+    if (session.move->last().departure != 0) return SessionState::departing;
+    const bool hasArrived = session.move->later.empty() && !session.move->isArriving();
+    return hasArrived ? SessionState::settled : SessionState::arriving;
   }
 
-  // --- at the new worker --------------------------------------------------------------------------
+  // --- what other front ends say --------------------------------------------------------------------
 
-  void onArriving(uint64_t key, unsigned shard) {
-    Session* session = sessions_.find(key);
+  void take(const request::FetchSession& asked, unsigned from) {
+    Session* session = sessions_.find(asked.session);
+    if (session && isIn(*session, SessionMove::State::sending) && session->move->stay.departure == asked.move) {
+      sending_.push_back({asked.session, asked.move});
+      return;
+    }
+    Stay* stay = session ? stayBefore(*session, asked.move) : nullptr;
+    if (!stay || stay->departure != 0) {
+      giveUpDeparture(asked.session, {.departure = asked.move, .to = uint8_t(from)});
+      return;
+    }
+    stay->departure = asked.move;
+    stay->to = uint8_t(from);
+    if (stay == &session->move->stay && session->move->state == SessionMove::State::settled) depart(*session);
+  }
+
+  void take(const request::SubscriptionsOfSession& asked, unsigned) { adding_.push_back(asked.carried.take()); }
+
+  void take(const request::AbandonMove& asked, unsigned) {
+    Session* session = sessions_.find(asked.session);
     if (!session || !session->move) return;
-    if (hasSwitched(*session->move, shard) && session->move->parcel) unpack(*session);
+    SessionMove& move = *session->move;
+    Stay* stay = move.stay.departure == asked.move ? &move.stay : nullptr;
+    for (Stay& each : move.later) {
+      if (each.departure == asked.move) stay = &each;
+    }
+    if (!stay) return;
+    stay->departure = 0;
+    if (stay == &move.last()) {
+      outlet_.destroySession(*session);
+      return;
+    }
+    stay->isAbandoned = true;
+    if (stay == &move.stay && !move.isArriving()) advance(*session);
   }
 
-  void onParcel(std::unique_ptr<SessionParcel> parcel) {
+  void take(const request::Parcel& asked, unsigned) {
+    std::unique_ptr<SessionParcel> parcel = asked.carried.take();
     Session* session = sessions_.find(parcel->key);
-    if (!session || !session->move) return;
-    session->move->parcel = std::move(parcel);
-    if (unsigned(__builtin_popcountll(session->move->switchedShards)) == workers_) unpack(*session);
+    const bool isAwaited = session && session->move && session->move->isArriving() &&
+                           session->move->stay.arrival == parcel->move;
+    if (!isAwaited) {
+      undo(*parcel);
+      return;
+    }
+    session->move->parcel = std::move(parcel);  // an empty one may be quicker than the last slice is added
+    if (session->move->acceptedShards == allShards()) unpack(*session);
+  }
+
+  // --- what shards say ------------------------------------------------------------------------------
+
+  void onDeparting(const delivery::Departing& from, unsigned shard) {
+    Session* session = sessions_.find(from.session);
+    if (!session || !isIn(*session, SessionMove::State::leaving) || session->move->stay.departure != from.move) return;
+    SessionMove& move = *session->move;
+    move.acceptedShards &= ~(uint64_t(1) << shard);
+    if (move.acceptedShards != 0) return;
+    move.state = SessionMove::State::flushing;
+    move.flushesLeft = workers_;
+    toAllShards(request::Flush{.session = from.session, .move = from.move});
+  }
+
+  void onFlushed(const delivery::Flushed& by) {
+    Session* session = sessions_.find(by.session);
+    if (!session || !isIn(*session, SessionMove::State::flushing) || session->move->stay.departure != by.move) return;
+    if (--session->move->flushesLeft > 0) return;
+    sendParcel(session->key, session->move->stay, contentOf(*session));
+    if (session->move->later.empty()) {
+      session->move.reset();
+      outlet_.destroySession(*session);
+    } else {
+      advance(*session);
+    }
+  }
+
+  void onArriving(const delivery::Arriving& at, unsigned shard) {
+    Session* session = sessions_.find(at.session);
+    if (!session || !isIn(*session, SessionMove::State::switching) || session->move->stay.arrival != at.move) return;
+    session->move->acceptedShards |= uint64_t(1) << shard;
+    if (session->move->acceptedShards == allShards() && session->move->parcel) unpack(*session);
+  }
+
+  // --- in slices ------------------------------------------------------------------------------------
+
+  bool hasWork() const { return !sending_.empty() || !adding_.empty(); }
+
+  // Once a turn: subscriptions come and go.
+  void proceed() {
+    for (size_t done = 0; done < limits_.subscriptionsPerTurn && !sending_.empty();) {
+      const auto [key, number] = sending_.front();
+      sending_.pop_front();
+      done += 1 + sendSlice(key, number);
+    }
+    for (size_t done = 0; done < limits_.subscriptionsPerTurn && !adding_.empty();) {
+      const std::unique_ptr<SubscriptionSlice> slice = std::move(adding_.front());
+      adding_.pop_front();
+      done += 1 + slice->rows.size();
+      if (Session* session = sessions_.find(slice->session); session && session->move) add(*session, *slice);
+    }
   }
 
  private:
+  struct Sending {
+    uint64_t session;
+    uint64_t move;
+  };
+
+  uint64_t allShards() const { return UINT64_MAX >> (64 - workers_); }
+
   void toAllShards(const Request& request) {
     for (unsigned worker = 0; worker < workers_; worker++) outlet_.toShard(worker, request);
   }
+  void announce(uint64_t key) {
+    frontEnd_.events().push_back({EventKind::sessionArrived, 0, Reason::success, 0, key, {}});
+  }
 
-  // Notes that `shard` has switched over. True when it was the last.
-  bool hasSwitched(SessionMove& move, unsigned shard) const {
-    move.switchedShards |= uint64_t(1) << shard;
-    return unsigned(__builtin_popcountll(move.switchedShards)) == workers_;
+  static bool isIn(const Session& session, SessionMove::State state) {
+    return session.move && session.move->state == state;
+  }
+  static SessionMove& moveOf(Session& session) {
+    if (!session.move) session.move = std::make_unique<SessionMove>();
+    return *session.move;
+  }
+  // The stay that the move with this number ends, or nullptr.
+  static Stay* stayBefore(Session& session, uint64_t number) {
+    SessionMove& move = moveOf(session);
+    for (size_t i = move.later.size(); i > 0; i--) {
+      if (move.later[i - 1].arrival < number) return &move.later[i - 1];
+    }
+    return move.stay.arrival < number ? &move.stay : nullptr;
+  }
+
+  // Where it was to come from, it has ended.
+  void giveUpArrival(uint64_t key, const Stay& stay) {
+    outlet_.toShard(stay.from, request::AbandonMove{.session = key, .move = stay.arrival});
+    announce(key);
+  }
+  // Where it was to go, nobody has to wait for it.
+  void giveUpDeparture(uint64_t key, const Stay& stay) {
+    if (stay.departure == 0) return;
+    auto slice = std::make_unique<SubscriptionSlice>();
+    slice->session = key;
+    slice->move = stay.departure;
+    slice->isNothing = true;
+    outlet_.toShard(stay.to, request::SubscriptionsOfSession{.carried = Carried(std::move(slice))});
+  }
+
+  // --- at the old worker ----------------------------------------------------------------------------
+
+  void depart(Session& session) {
+    SessionMove& move = *session.move;
+    if (move.later.empty() && session.connection) frontEnd_.end(*session.connection, Reason::sessionTakenOver);
+    move.state = SessionMove::State::sending;
+    move.acceptedShards = allShards();
+    move.sent = 0;
+    sending_.push_back({session.key, move.stay.departure});
+  }
+
+  // Gives how many subscriptions were sent.
+  size_t sendSlice(uint64_t key, uint64_t number) {
+    Session* session = sessions_.find(key);
+    if (!session || !isIn(*session, SessionMove::State::sending) || session->move->stay.departure != number) return 0;
+    SessionMove& move = *session->move;
+    auto slice = std::make_unique<SubscriptionSlice>();
+    slice->session = key;
+    slice->move = number;
+    slice->total = session->subscriptions.size();
+    const size_t end = std::min(slice->total, move.sent + limits_.subscriptionsPerSlice);
+    slice->rows.reserve(end - move.sent);
+    const size_t count = end - move.sent;
+    for (; move.sent < end; move.sent++) {
+      const SubscriptionRef& each = session->subscriptions[move.sent];
+      slice->add(each.filter->text(), optionsOf(each.filter->subscribers[each.position]));
+    }
+    slice->isLast = move.sent == slice->total;
+    if (slice->isLast) move.state = SessionMove::State::leaving;
+    outlet_.toShard(move.stay.to, request::SubscriptionsOfSession{.carried = Carried(std::move(slice))});
+    return count;
+  }
+
+  static SubscriptionOptions optionsOf(const Subscriber& subscriber) {
+    return {.qos = subscriber.qos,
+            .noLocal = subscriber.noLocal,
+            .retainAsPublished = subscriber.retainAsPublished,
+            .subscriptionId = subscriber.subscriptionId};
+  }
+
+  SessionParcel contentOf(Session& session) {
+    counters_.subtract(Counter::queued, session.queue.size());
+    return {.window = std::exchange(session.window, {}),
+            .queue = std::exchange(session.queue, {}),
+            .received = std::exchange(session.received, {}),
+            .retainedShards = std::exchange(session.retainedShards, 0)};
+  }
+  void sendParcel(uint64_t key, const Stay& stay, SessionParcel content) {
+    auto parcel = std::make_unique<SessionParcel>(std::move(content));
+    parcel->key = key;
+    parcel->move = stay.departure;
+    outlet_.toShard(stay.to, request::Parcel{.carried = Carried(std::move(parcel))});
+  }
+
+  // The stay is over, and what is left of it goes. The next one begins, with the client that waits for it.
+  Session& advance(Session& ended) {
+    RALLY_ASSERT(ended.move && !ended.move->later.empty());
+    const uint64_t key = ended.key;
+    std::unique_ptr<SessionMove> move = std::move(ended.move);
+    Connection* connection = std::exchange(ended.connection, nullptr);
+    const bool isPersistent = ended.isPersistent;
+    outlet_.retire(sessions_.take(ended));
+    Session& session = outlet_.createSession(key);
+    session.isPersistent = isPersistent;
+    session.connection = connection;
+    if (connection) connection->session = &session;
+    const Stay next = move->later.front();
+    start(session, next);
+    session.move->later.assign(move->later.begin() + 1, move->later.end());
+    if (next.isEmpty) settle(session);
+    return session;
+  }
+
+  // --- at the new worker ----------------------------------------------------------------------------
+
+  void start(Session& session, const Stay& stay) {
+    SessionMove& move = moveOf(session);
+    move.stay = stay;
+    move.state = SessionMove::State::fetching;
+    move.acceptedShards = 0;
+  }
+
+  void add(Session& session, const SubscriptionSlice& slice) {
+    if (slice.isNothing) {
+      onNothing(session, slice.move);
+      return;
+    }
+    const SessionMove& known = *session.move;
+    const bool isOfNext = !known.later.empty() && known.later.front().arrival == slice.move;
+    const bool isInPlace = known.state == SessionMove::State::settled && known.stay.departure == 0;
+    Session& arriving = isOfNext && isInPlace ? advance(session) : session;
+    SessionMove& move = *arriving.move;
+    if (move.state != SessionMove::State::fetching || move.stay.arrival != slice.move) return;
+    if (arriving.subscriptions.empty()) arriving.subscriptions.reserve(slice.total);
+    slice.each([&](Bytes text, const SubscriptionOptions& options) { subscriptions_.add(arriving, text, options); });
+    if (!slice.isLast) {
+      outlet_.toShard(move.stay.from, request::FetchSession{.session = arriving.key, .move = move.stay.arrival});
+      return;
+    }
+    move.state = SessionMove::State::switching;
+    toAllShards(request::MoveSession{.from = move.stay.from, .session = arriving.key, .move = move.stay.arrival});
+  }
+
+  // Where the session was to come from there is none.
+  void onNothing(Session& session, uint64_t number) {
+    SessionMove& move = *session.move;
+    if (move.stay.arrival == number && move.state == SessionMove::State::fetching) {
+      settle(session);
+      return;
+    }
+    for (size_t i = 0; i < move.later.size(); i++) {
+      if (move.later[i].arrival != number) continue;
+      Stay& before = i == 0 ? move.stay : move.later[i - 1];
+      if (before.departure != 0 || before.isAbandoned) {
+        move.later[i].isEmpty = true;
+        return;
+      }
+      before.departure = move.later[i].departure;  // what was here before is what there is
+      before.to = move.later[i].to;
+      move.later.erase(move.later.begin() + std::ptrdiff_t(i));
+      if (i == 0 && move.state == SessionMove::State::settled) settle(session);
+      return;
+    }
   }
 
   void unpack(Session& session) {
     const std::unique_ptr<SessionParcel> parcel = std::move(session.move->parcel);
-    session.move.reset();
     session.window = std::move(parcel->window);
     session.received = std::move(parcel->received);
     session.retainedShards = parcel->retainedShards;
     counters_.add(Counter::queued, parcel->queue.size());
     DeliveryQueue later = std::exchange(session.queue, std::move(parcel->queue));
     session.queue.append(std::move(later));
-    events_.push_back({EventKind::sessionArrived, 0, Reason::success, 0, session.key, {}});
+    settle(session);
   }
 
+  // Everything is here.
+  void settle(Session& session) {
+    SessionMove& move = *session.move;
+    move.state = SessionMove::State::settled;
+    move.acceptedShards = UINT64_MAX;
+    announce(session.key);
+    if (move.stay.isAbandoned) {
+      advance(session);
+    } else if (move.stay.departure != 0) {
+      depart(session);
+    } else if (move.later.empty()) {
+      session.move.reset();
+      frontEnd_.sessionArrived(session);
+    }
+  }
+
+  // A parcel that nobody waits for: its session has ended.
+  void undo(SessionParcel& parcel) {
+    auto session = std::make_unique<Session>();
+    session->key = parcel.key;
+    session->window = std::move(parcel.window);
+    session->queue = std::move(parcel.queue);
+    session->retainedShards = parcel.retainedShards;
+    counters_.add(Counter::queued, session->queue.size());
+    counters_.add(Counter::sessions);
+    outlet_.retire(std::move(session));
+  }
+
+  const unsigned index_;
   const unsigned workers_;
+  const Limits& limits_;
   SessionTable& sessions_;
-  std::vector<Event>& events_;
+  Subscriptions& subscriptions_;
+  FrontEnd& frontEnd_;
   Counters& counters_;
   Outlet& outlet_;
+  std::deque<Sending> sending_;                            // slices that were asked for
+  std::deque<std::unique_ptr<SubscriptionSlice>> adding_;  // and those that have come
 };
 
 }  // namespace rally

@@ -4,7 +4,11 @@
 //   subscribe() ... finishSubscribe() --routes, then one SubscribeRequest--> every shard
 //        event subscribed (SUBACK) <-- when all have answered: onSubscribed()
 //                    <--retained messages, step by step: onRetainedState(), askForRetained()
+//
+// When a session has ended its subscriptions take nothing any more; they are taken apart over the next turns, so that
+// nobody has to wait while a million of them are.
 #pragma once
+#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -39,45 +43,36 @@ class Subscriptions {
     return filters_.shapes().hasRoom(session.key, filters_.branchesLacking(text), limits_.filterBranchesMax);
   }
 
-  // Adds a subscription of the SUBSCRIBE that `token` names, or with token 0 one of a session that moves
-  // here. True when it replaced one.
+  // Adds a subscription of the SUBSCRIBE that `token` names. True when it replaced one. Of a session that is leaving
+  // nothing changes any more.
   bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
+    if (session.move) return false;
+    SubscribeProgress& progress = progressOf(session, token);
     Filter& filter = addFilter(text, session.key);
-    const bool isNew = workers_ > 1 && token != 0 && !filter.isShared;
-    Subscriber subscriber;
-    subscriber.subscriptionId = options.subscriptionId & varintMax;
-    subscriber.qos = options.qos & 3;
-    subscriber.noLocal = options.noLocal;
-    subscriber.retainAsPublished = options.retainAsPublished;
-    subscriber.isNew = isNew;
-    const bool existed = SessionTable::subscribe(session, filter, subscriber);
-    if (!existed) counters_.add(Counter::subscriptions);
-    if (filter.isShared) {
-      if (existed) sharing_.update(session, filter);
-      else sharing_.join(session, filter);
-    }
-    if (token == 0 || filter.isShared) return existed;  // no retained messages for a shared one (4.8.2)
-    Pending& pending = pending_[token];
-    pending.filters.push_back({text.begin(), text.end()});
+    const bool isNew = workers_ > 1 && !filter.isShared;
+    const bool existed = add(session, filter, options, isNew);
+    if (filter.isShared) return existed;  // no retained messages for a shared one (4.8.2)
+    if (isNew && !existed) progress.newFilters.insert(&filter);
     if (options.retainHandling == 0 || (options.retainHandling == 1 && !existed)) {  // [MQTT-3.3.1-9..11]
-      pending.requests.push_back({pending.filters.back(), options});
+      progress.requests.push_back({{text.begin(), text.end()}, options});
     }
     return existed;
+  }
+
+  // Adds a subscription that the session has had on another worker. True when it replaced one.
+  bool add(Session& session, Bytes text, const SubscriptionOptions& options) {
+    return add(session, addFilter(text, session.key), options, false);
   }
 
   // All subscriptions of `token` are added: Event subscribed follows when every shard knows them and has begun to
   // send its retained messages. What comes for the session meanwhile waits in its queue.
   void finishSubscribe(Session& session, uint64_t token) {
-    Pending& pending = pending_[token];
-    pending.session = session.key;
-    pending.shardsLeft = workers_;
-    session.isSubscribing = true;
-    session.knowingShards = 0;
+    const SubscribeProgress& progress = progressOf(session, token);
     const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
     for (unsigned worker = 0; worker < workers_; worker++) {
       auto asked = std::make_unique<SubscribeRequest>(
           SubscribeRequest{session.key, token, hasRetained, session.subscriptions.size() + repeatsMax, {}});
-      for (const RetainedFilter& filter : pending.requests) {
+      for (const RetainedFilter& filter : progress.requests) {
         const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filter.text);
         if (isAsked) asked->retained.push_back(filter);
       }
@@ -85,9 +80,13 @@ class Subscriptions {
     }
   }
 
-  // The SUBACK is in the outbox: what has waited behind it follows (5.0, 3.8.4).
-  void endSubscribe(Session& session) {
-    session.isSubscribing = false;
+  // Behind event subscribed, the SUBACK is in the outbox or has nobody to go to: what has waited behind it follows, if
+  // no other SUBSCRIBE holds it back (5.0, 3.8.4).
+  void endSubscribe(Session& session, uint64_t token) {
+    const auto found = progress_.find(token);
+    if (found == progress_.end() || found->second.session != &session || !isKnownToAll(found->second)) return;
+    std::erase(session.subscribing, &found->second);
+    progress_.erase(found);
     frontEnd_.outbound().pump(session);
   }
 
@@ -96,45 +95,72 @@ class Subscriptions {
     return filter && SessionTable::find(session, *filter);
   }
 
-  // False when there was no such subscription.
+  // False when there was no such subscription, or the session is leaving.
   bool unsubscribe(Session& session, Bytes text) {
     Filter* filter = filters_.find(text);
-    if (!filter) return false;
+    if (!filter || session.move) return false;
     const bool isMember = filter->isShared && SessionTable::find(session, *filter);
     const std::vector<Delivery> heritage = isMember ? sharing_.takeQueued(session, *filter) : std::vector<Delivery>();
-    const bool existed = remove(session, *filter);
-    if (existed) stopRetained(session, text);
+    const uint32_t member = isMember ? SessionTable::memberOf(session, *filter) : 0;
+    if (!SessionTable::unsubscribe(session, *filter)) return false;
+    stopRetained(session, text);
+    for (SubscribeProgress* progress : session.subscribing) progress->newFilters.erase(filter);
+    onRemoved(session, *filter, member);
     sharing_.reshare(heritage);
-    return existed;
+    return true;
   }
 
-  // The session ends.
-  void removeAll(Session& session) {
-    filters_.shapes().forget(session.key);
-    stopRetained(session, {});
-    while (!session.subscriptions.empty()) remove(session, *session.subscriptions.back().filter);
+  // The session has ended: from now on nothing is delivered to it. `heritage` goes to other members of shares once it
+  // is a member of none.
+  void end(std::unique_ptr<Session> session, std::vector<Delivery> heritage) {
+    RALLY_ASSERT(!session->connection && !session->move);
+    filters_.shapes().forget(session->key);
+    stopRetained(*session, {});
+    leaveProgress(*session);
+    session->isPersistent = false;
+    session->move = std::make_unique<SessionMove>();
+    session->move->acceptedShards = 0;
+    ending_.push_back({std::move(session), std::move(heritage)});
+    if (ending_.back().session->subscriptions.size() > limits_.subscriptionsPerSlice) return;
+    while (!ending_.back().session->subscriptions.empty()) removeLast(*ending_.back().session);
+    const Ending over = std::move(ending_.back());
+    ending_.pop_back();
+    sharing_.reshare(over.heritage);
+  }
+
+  bool hasWork() const { return !ending_.empty(); }
+  // Once a turn: takes subscriptions of sessions apart that have ended.
+  void proceed() {
+    for (size_t left = limits_.subscriptionsPerTurn; left > 0 && !ending_.empty();) {
+      Session& session = *ending_.front().session;
+      for (; left > 0 && !session.subscriptions.empty(); left--) removeLast(session);
+      if (!session.subscriptions.empty()) return;
+      const Ending over = std::move(ending_.front());
+      ending_.pop_front();
+      sharing_.reshare(over.heritage);
+    }
   }
 
   // The connections that have sent a SUBSCRIBE are gone with their thread.
   void abandonPending() {
-    for (const auto& [token, pending] : pending_) {
-      if (Session* session = sessions_.find(pending.session)) settle(*session, pending.filters);
+    for (auto& [token, progress] : progress_) {
+      if (!progress.session) continue;
+      settle(progress);
+      progress.session->subscribing.clear();
     }
-    pending_.clear();
-    sessions_.each([](Session& session) { session.isSubscribing = false; });
+    progress_.clear();
   }
 
   // --- what shards say ----------------------------------------------------------------------------
 
   void onSubscribed(uint64_t token, unsigned shard) {
-    const auto found = pending_.find(token);
-    if (found == pending_.end()) return;
-    Pending& pending = found->second;
-    Session* session = sessions_.find(pending.session);
-    if (session) session->knowingShards |= uint64_t(1) << shard;
-    if (--pending.shardsLeft > 0) return;
-    if (session) settle(*session, pending.filters);
-    pending_.erase(found);
+    const auto found = progress_.find(token);
+    if (found == progress_.end()) return;
+    SubscribeProgress& progress = found->second;
+    progress.knowingShards |= uint64_t(1) << shard;
+    if (!isKnownToAll(progress)) return;
+    if (progress.session) settle(progress);
+    else progress_.erase(found);
     frontEnd_.events().push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
   }
 
@@ -172,12 +198,10 @@ class Subscriptions {
   // Of filters that are subscribed to again while their retained messages still wait.
   static constexpr size_t repeatsMax = 16;
 
-  // A SUBSCRIBE that shards have not all answered.
-  struct Pending {
-    uint64_t session = 0;
-    unsigned shardsLeft = 0;
-    std::vector<std::vector<uint8_t>> filters;
-    std::vector<RetainedFilter> requests;
+  // What is left of a session that has ended.
+  struct Ending {
+    std::unique_ptr<Session> session;
+    std::vector<Delivery> heritage;
   };
 
   unsigned ownerOf(Bytes topic) const { return rally::ownerOf(filters_.hashOf(topic), workers_); }
@@ -187,11 +211,51 @@ class Subscriptions {
     for (; bits != 0; bits &= bits - 1) visit(unsigned(__builtin_ctzll(bits)));
   }
 
-  void settle(Session& session, const std::vector<std::vector<uint8_t>>& filters) {
-    for (const std::vector<uint8_t>& text : filters) {
-      Filter* filter = filters_.find(text);
-      if (Subscriber* subscriber = filter ? SessionTable::find(session, *filter) : nullptr) subscriber->isNew = false;
+  SubscribeProgress& progressOf(Session& session, uint64_t token) {
+    SubscribeProgress& progress = progress_[token];
+    if (progress.token == 0) {
+      progress.token = token;
+      progress.session = &session;
+      session.subscribing.push_back(&progress);
     }
+    RALLY_ASSERT(token != 0 && progress.session == &session);
+    return progress;
+  }
+  bool isKnownToAll(const SubscribeProgress& progress) const {
+    return unsigned(__builtin_popcountll(progress.knowingShards)) == workers_;
+  }
+  // All shards know the filters.
+  static void settle(SubscribeProgress& progress) {
+    for (Filter* filter : progress.newFilters) {
+      Subscriber* subscriber = SessionTable::find(*progress.session, *filter);
+      RALLY_ASSERT(subscriber);
+      subscriber->isNew = false;
+    }
+    progress.newFilters.clear();
+  }
+  // The session has ended: a SUBSCRIBE that shards have not all answered is still told to the control plane then.
+  void leaveProgress(Session& session) {
+    for (SubscribeProgress* progress : session.subscribing) {
+      progress->session = nullptr;
+      if (isKnownToAll(*progress)) progress_.erase(progress->token);
+    }
+    session.subscribing.clear();
+  }
+
+  bool add(Session& session, Filter& filter, const SubscriptionOptions& options, bool isNew) {
+    Subscriber subscriber;
+    subscriber.subscriptionId = options.subscriptionId & varintMax;
+    subscriber.qos = options.qos & 3;
+    subscriber.noLocal = options.noLocal;
+    subscriber.retainAsPublished = options.retainAsPublished;
+    subscriber.isNew = isNew;
+    const bool existed = SessionTable::subscribe(session, filter, subscriber);
+    if (!existed) counters_.add(Counter::subscriptions);
+    if (filter.isShared) {
+      if (existed) sharing_.update(session, filter);
+      else sharing_.join(session, filter);
+    }
+    return existed;
   }
 
   // The session has ended, or with `filter` has left that filter.
@@ -210,20 +274,24 @@ class Subscriptions {
     return filter;
   }
 
-  bool remove(Session& session, Filter& filter) {
-    const uint32_t member = filter.isShared ? SessionTable::memberOf(session, filter) : 0;
-    if (!SessionTable::unsubscribe(session, filter)) return false;
+  void removeLast(Session& session) {
+    RALLY_ASSERT(!session.subscriptions.empty());
+    const uint32_t member = session.subscriptions.back().member;
+    Filter& filter = SessionTable::unsubscribeLast(session);
+    onRemoved(session, filter, member);
+  }
+  // `member`: of a shared filter, the place that the session had in the share.
+  void onRemoved(Session& session, Filter& filter, uint32_t member) {
     counters_.subtract(Counter::subscriptions);
     if (filter.isShared) {
       sharing_.leave(session, filter, member);
       filters_.releaseIfUnused(filter);
-      return true;
+      return;
     }
-    if (!filter.subscribers.empty()) return true;
+    if (!filter.subscribers.empty()) return;
     filter.routes &= ~(uint64_t(1) << index_);
     tellOwners<request::RemoveRoute>(filter);
     filters_.releaseIfUnused(filter);
-    return true;
   }
 
   // The other shards that may own a topic which this filter matches: one, or with wildcards all.
@@ -244,7 +312,8 @@ class Subscriptions {
   FrontEnd& frontEnd_;
   Counters& counters_;
   ShardRequests& requests_;
-  std::unordered_map<uint64_t, Pending> pending_;
+  std::unordered_map<uint64_t, SubscribeProgress> progress_;  // by token
+  std::deque<Ending> ending_;
   uint64_t tokens_ = 0;
 };
 

@@ -70,24 +70,25 @@ struct RetainedDone {
   uint64_t session = 0;
 };
 
-// Nothing more comes for the session from this shard: it has switched over to worker `to`.
+// Nothing more comes for the session from this shard: it has switched over to the worker that it moves to.
 struct Departing {
   uint8_t kind = 0;
-  uint8_t to = 0;
   uint64_t session = 0;
+  uint64_t move = 0;
 };
 
 // From now on what this shard has for the session comes here.
 struct Arriving {
   uint8_t kind = 0;
   uint64_t session = 0;
+  uint64_t move = 0;
 };
 
 // The answer to a Flush, behind the answers to what the client has sent.
 struct Flushed {
   uint8_t kind = 0;
-  uint8_t to = 0;
   uint64_t session = 0;
+  uint64_t move = 0;
 };
 
 }  // namespace delivery

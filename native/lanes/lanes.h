@@ -1,5 +1,6 @@
 // All lanes and doorbells of a broker. The only thing that its workers share.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -31,12 +32,15 @@ class Lanes {
     for (auto& lane : deliveries_) visit(*lane);
   }
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
+  // Numbers a move of a session. One that begins later has a larger number, on whatever workers they begin.
+  uint64_t nextMove() { return moves_.fetch_add(1, std::memory_order_relaxed) + 1; }
 
  private:
   const unsigned workers_;
   std::vector<std::unique_ptr<Lane<Request>>> requests_;
   std::vector<std::unique_ptr<Lane<ShardRecord>>> deliveries_;
   std::vector<Doorbell> doorbells_;
+  std::atomic<uint64_t> moves_{0};
 };
 
 }  // namespace rally

@@ -1,4 +1,4 @@
-// What a front end asks the shards for, and the sessions that front ends hand each other.
+// What a front end asks the shards for, and how front ends hand each other sessions (front-end/session-moves.h).
 //
 // `key` of a session: session-table.h. `share`: the key of a share at the worker that gets the record; its key at the
 // sender is `senderShare` (topics/share.h).
@@ -7,6 +7,7 @@
 
 #include "../messages/share-search.h"
 #include "../messages/subscribe-request.h"
+#include "../messages/subscription-slice.h"
 #include "../sessions/session-parcel.h"
 #include "record.h"
 
@@ -61,18 +62,19 @@ struct RetainedStop {
   Carried<FilterText> carried;
 };
 
-// The session moves from worker `from` to the sender.
+// The session moves from worker `from` to the sender, whose routes stand before this.
 struct MoveSession {
   uint8_t kind = 0;
   uint8_t from = 0;
   uint64_t session = 0;
+  uint64_t move = 0;  // its number
 };
 
-// Behind everything that the client of a session has sent, which leaves the sender for worker `to`.
+// Behind everything that the client of a session has sent, which leaves the sender.
 struct Flush {
   uint8_t kind = 0;
-  uint8_t to = 0;
   uint64_t session = 0;
+  uint64_t move = 0;
 };
 
 // The members of a share at the sender.
@@ -109,6 +111,26 @@ struct MemberLeft {
   uint64_t session = 0;
 };
 
+// The session is to come to the sender: begins the move, and then asks for the next of its subscriptions.
+struct FetchSession {
+  uint8_t kind = 0;
+  uint64_t session = 0;
+  uint64_t move = 0;
+};
+
+// The answer to a FetchSession.
+struct SubscriptionsOfSession {
+  uint8_t kind = 0;
+  Carried<SubscriptionSlice> carried;
+};
+
+// The session has ended at the sender, before it was there.
+struct AbandonMove {
+  uint8_t kind = 0;
+  uint64_t session = 0;
+  uint64_t move = 0;
+};
+
 // What a session holds, from front end to front end.
 struct Parcel {
   uint8_t kind = 0;
@@ -117,9 +139,9 @@ struct Parcel {
 
 }  // namespace request
 
-using Request =
-    RecordOf<request::Publish, request::AddRoute, request::RemoveRoute, request::Subscribe, request::RetainedMore,
-             request::RetainedStop, request::MoveSession, request::Flush, request::ShareRoute, request::Reshare,
-             request::ShareReady, request::MemberLeft, request::Parcel>;
+using Request = RecordOf<request::Publish, request::AddRoute, request::RemoveRoute, request::Subscribe,
+                         request::RetainedMore, request::RetainedStop, request::MoveSession, request::Flush,
+                         request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft,
+                         request::FetchSession, request::SubscriptionsOfSession, request::AbandonMove, request::Parcel>;
 
 }  // namespace rally

@@ -78,7 +78,7 @@ inline napi_value closeConnection(napi_env env, napi_callback_info info) {
 inline napi_value accept(napi_env env, napi_callback_info info) {
   const Call<10> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(1));
-  if (!session) return toBoolean(env, false);
+  if (!session || SessionMoves::stateOf(*session) == SessionState::departing) return toBoolean(env, false);
   ConnectionTerms terms;
   terms.version = uint8_t(call.integer(2));
   terms.keepAliveMs = uint32_t(call.integer(3));
@@ -103,21 +103,25 @@ inline napi_value destroySession(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// [key, state] for each session.
 inline napi_value sessions(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   napi_value list = nullptr;
   napi_create_array(env, &list);
   uint32_t count = 0;
-  call.host->engine.eachSession(
-      [&](const Session& session) { napi_set_element(env, list, count++, toNumber(env, double(session.key))); });
+  call.host->engine.eachSession([&](const Session& session) {
+    napi_value row = nullptr;
+    napi_create_array_with_length(env, 2, &row);
+    napi_set_element(env, row, 0, toNumber(env, double(session.key)));
+    napi_set_element(env, row, 1, toNumber(env, double(SessionMoves::stateOf(session))));
+    napi_set_element(env, list, count++, row);
+  });
   return list;
 }
 
 inline napi_value moveSessionHere(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
-  if (Session* session = call.host->engine.findSession(call.integer(0))) {
-    call.host->engine.moves().begin(*session, unsigned(call.integer(1)));
-  }
+  call.host->engine.moves().begin(call.integer(0), unsigned(call.integer(1)));
   return nullptr;
 }
 
@@ -146,13 +150,13 @@ inline napi_value finishSubscribe(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
   if (session) call.host->engine.subscriptions().finishSubscribe(*session, call.integer(1));
-  return nullptr;
+  return toBoolean(env, session);
 }
 
 inline napi_value endSubscribe(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
+  const Call<2> call(env, info);
   if (Session* session = call.host->engine.findSession(call.integer(0)))
-    call.host->engine.subscriptions().endSubscribe(*session);
+    call.host->engine.subscriptions().endSubscribe(*session, call.integer(1));
   return nullptr;
 }
 
@@ -168,27 +172,6 @@ inline napi_value unsubscribe(napi_env env, napi_callback_info info) {
   Session* session = call.host->engine.findSession(call.integer(0));
   const std::string filter = call.text(1);
   return toBoolean(env, session && call.host->engine.subscriptions().unsubscribe(*session, bytesOf(filter)));
-}
-
-// [filter, QoS, No Local, Retain As Published, subscription identifier] for each subscription.
-inline napi_value subscriptions(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
-  napi_value list = nullptr;
-  napi_create_array(env, &list);
-  const Session* session = call.host->engine.findSession(call.integer(0));
-  if (!session) return list;
-  uint32_t count = 0;
-  for (const SubscriptionRef& subscription : session->subscriptions) {
-    const Subscriber& subscriber = subscription.filter->subscribers[subscription.position];
-    const std::array<napi_value, 5> fields = {
-        toText(env, subscription.filter->text()), toNumber(env, subscriber.qos), toBoolean(env, subscriber.noLocal),
-        toBoolean(env, subscriber.retainAsPublished), toNumber(env, subscriber.subscriptionId)};
-    napi_value row = nullptr;
-    napi_create_array_with_length(env, fields.size(), &row);
-    for (uint32_t i = 0; i < fields.size(); i++) napi_set_element(env, row, i, fields[i]);
-    napi_set_element(env, list, count++, row);
-  }
-  return list;
 }
 
 inline napi_value subscriptionCount(napi_env env, napi_callback_info info) {
@@ -236,7 +219,6 @@ constexpr std::array engineMethods = {
     Method{"endSubscribe", endSubscribe},
     Method{"isSubscribed", isSubscribed},
     Method{"unsubscribe", unsubscribe},
-    Method{"subscriptions", subscriptions},
     Method{"subscriptionCount", subscriptionCount},
     Method{"serveHttp", serveHttp},
     Method{"listen", listen},

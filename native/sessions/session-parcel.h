@@ -1,4 +1,4 @@
-// The part of a session that goes along when its client comes back on another worker.
+// The part of a session that goes along when its client comes back on another worker, behind its subscriptions.
 #pragma once
 #include "delivery-queue.h"
 #include "packet-id-set.h"
@@ -8,6 +8,7 @@ namespace rally {
 
 struct SessionParcel {
   uint64_t key = 0;
+  uint64_t move = 0;  // its number
   Window window;
   DeliveryQueue queue;
   PacketIdSet received;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "../assert.h"
 #include "session.h"
 
 namespace rally {
@@ -18,8 +19,10 @@ class SessionTable {
     return found == sessions_.end() ? nullptr : found->second.get();
   }
 
+  // There must be none with this key.
   Session& create(uint64_t key) {
     std::unique_ptr<Session>& session = sessions_[key];
+    RALLY_ASSERT(!session);
     session = std::make_unique<Session>();
     session->key = key;
     return *session;
@@ -30,8 +33,14 @@ class SessionTable {
     for (const auto& entry : sessions_) visit(*entry.second);
   }
 
-  // Its subscriptions must have been removed.
-  void remove(Session& session) { sessions_.erase(session.key); }
+  // Takes the session out, which must be there: its key is free. Its subscriptions must be removed before it is freed.
+  std::unique_ptr<Session> take(Session& session) {
+    const auto found = sessions_.find(session.key);
+    RALLY_ASSERT(found != sessions_.end() && found->second.get() == &session);
+    std::unique_ptr<Session> taken = std::move(found->second);
+    sessions_.erase(found);
+    return taken;
+  }
 
   // Adds or replaces the subscription. True when it was there before [MQTT-3.8.4-3].
   static bool subscribe(Session& session, Filter& filter, Subscriber options) {
@@ -42,6 +51,7 @@ class SessionTable {
       *known = options;
       return true;
     }
+    RALLY_ASSERT(session.subscriptions.size() < subscriptionsMax);
     options.indexInSession = uint32_t(session.subscriptions.size()) & subscriptionsMax;
     session.subscriptions.push_back({&filter, uint32_t(filter.subscribers.size()), 0});
     filter.subscribers.push_back(options);
@@ -50,21 +60,19 @@ class SessionTable {
 
   // False when there was no such subscription.
   static bool unsubscribe(Session& session, Filter& filter) {
-    Subscriber* known = find(session, filter);
+    const Subscriber* known = find(session, filter);
     if (!known) return false;
-    const uint32_t index = known->indexInSession;
-    const auto position = uint32_t(known - filter.subscribers.data());
-    Subscriber& lastSubscriber = filter.subscribers.back();
-    lastSubscriber.session->subscriptions[lastSubscriber.indexInSession].position = position;
-    filter.subscribers[position] = lastSubscriber;
-    filter.subscribers.pop_back();
-    const SubscriptionRef last = session.subscriptions.back();
-    session.subscriptions[index] = last;
-    session.subscriptions.pop_back();
+    removeAt(session, known->indexInSession);
     shrink(session.subscriptions);
-    if (index < session.subscriptions.size())
-      last.filter->subscribers[last.position].indexInSession = index & subscriptionsMax;
     return true;
+  }
+
+  // Removes the last of the session's subscriptions, of which there must be one; gives its filter.
+  static Filter& unsubscribeLast(Session& session) {
+    RALLY_ASSERT(!session.subscriptions.empty());
+    Filter& filter = *session.subscriptions.back().filter;
+    removeAt(session, uint32_t(session.subscriptions.size() - 1));
+    return filter;
   }
 
   // The session's subscription to the filter, or nullptr. Looks through whichever side is shorter.
@@ -88,6 +96,22 @@ class SessionTable {
   }
 
  private:
+  static void removeAt(Session& session, uint32_t index) {
+    Filter* const filter = session.subscriptions[index].filter;
+    const uint32_t position = session.subscriptions[index].position;
+    RALLY_ASSERT(position < filter->subscribers.size());
+    RALLY_ASSERT(filter->subscribers[position].session == &session);
+    const Subscriber lastSubscriber = filter->subscribers.back();
+    lastSubscriber.session->subscriptions[lastSubscriber.indexInSession].position = position;
+    filter->subscribers[position] = lastSubscriber;
+    filter->subscribers.pop_back();
+    const SubscriptionRef last = session.subscriptions.back();
+    session.subscriptions[index] = last;
+    session.subscriptions.pop_back();
+    if (index < session.subscriptions.size())
+      last.filter->subscribers[last.position].indexInSession = index & subscriptionsMax;
+  }
+
   // Gives memory back when three quarters of it are empty.
   static void shrink(std::vector<SubscriptionRef>& subscriptions) {
     if (subscriptions.capacity() < 64 || subscriptions.size() > subscriptions.capacity() / 4) return;

@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "../topics/filter-table.h"
-#include "session-parcel.h"
+#include "session-move.h"
+#include "subscribe-progress.h"
 
 namespace rally {
 
@@ -16,17 +17,6 @@ struct SubscriptionRef {
   Filter* filter = nullptr;
   uint32_t position = 0;
   uint32_t member = 0;  // of a shared filter: the session's place in the share (front-end/share-members.h)
-};
-
-// A session on its way to or from another worker: each shard says when it has switched over.
-struct SessionMove {
-  bool isArriving = false;
-  unsigned flushesLeft = 0;               // departing: shards that may not have taken all its client sent
-  uint64_t switchedShards = 0;            // bit s: shard s has switched
-  std::unique_ptr<SessionParcel> parcel;  // arriving: what came from the other worker
-
-  // Does what `shard` sends still (departing) or already (arriving) belong here?
-  bool accepts(unsigned shard) const { return ((switchedShards >> shard & 1) != 0) == isArriving; }
 };
 
 // What a session is to the shares of which it is a member.
@@ -43,20 +33,29 @@ struct Session {
   Presence presence = Presence::none;  // ... as which it counts there
   bool isPassedOver = false;           // one of them could do with more than it had room for
   Window window;
-  DeliveryQueue queue;          // waits for room in the window or the outbox
-  PacketIdSet received;         // QoS 2, from the client
-  PacketIdSet receivedBefore;   // of those, the ones that came on earlier connections ...
-  PacketIdSet unanswered;       // ... and for which the owner of the topic has not answered yet
-  uint64_t matchEpoch = 0;      // the publication it was last matched for ...
-  uint32_t matchIndex = 0;      // ... and its place among the targets
-  bool isSubscribing = false;   // no SUBACK yet: what comes waits in the queue, behind it
-  uint64_t knowingShards = 0;   // bit s: shard s knows the filters of that SUBSCRIBE
-  uint64_t retainedShards = 0;  // bit s: shard s has more retained messages for its subscriptions ...
-  uint64_t askedShards = 0;     // ... and has been asked for them
-  std::unique_ptr<SessionMove> move;
+  DeliveryQueue queue;                          // waits for room in the window or the outbox
+  PacketIdSet received;                         // QoS 2, from the client
+  PacketIdSet receivedBefore;                   // of those, the ones that came on earlier connections ...
+  PacketIdSet unanswered;                       // ... and for which the owner of the topic has not answered yet
+  uint64_t matchEpoch = 0;                      // the publication it was last matched for ...
+  uint32_t matchIndex = 0;                      // ... and its place among the targets
+  uint64_t retainedShards = 0;                  // bit s: shard s has more retained messages for its subscriptions ...
+  uint64_t askedShards = 0;                     // ... and has been asked for them
+  std::vector<SubscribeProgress*> subscribing;  // without a SUBACK yet
+  std::unique_ptr<SessionMove> move;            // nullptr: it is here, and nowhere else
 
+  // What comes waits in the queue: for what stands before it on another worker, or for a SUBACK.
+  bool isHeld() const { return move || !subscribing.empty(); }
   bool hasWaiting() const { return !queue.empty() || window.isResending(); }
-  bool isCaughtUp() const { return !hasWaiting() && !isSubscribing; }
+  bool isCaughtUp() const { return !hasWaiting() && !isHeld(); }
+
+  // Whether the shard knows of the session's new subscription to the filter.
+  bool isKnown(Filter& filter, unsigned shard) const {
+    for (const SubscribeProgress* progress : subscribing) {
+      if (progress->newFilters.contains(&filter)) return (progress->knowingShards >> shard & 1) != 0;
+    }
+    return true;
+  }
 };
 
 }  // namespace rally

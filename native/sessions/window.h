@@ -6,6 +6,7 @@
 //   [ done ][ sent ][ done ][ released ] | next           "done" entries leave when they are oldest
 //   first                     cursor...     end           from the cursor on: not yet (re)sent
 #pragma once
+#include "../assert.h"
 #include "../messages/delivery.h"
 #include "../structures/fifo.h"
 
@@ -29,6 +30,7 @@ class Window {
 
   // The packet identifier of a message that is being sent now. hasRoom() must hold.
   uint16_t add(Delivery delivery) {
+    RALLY_ASSERT(entries_.size() < packetIdMax && !isResending());
     const uint64_t sequence = entries_.end();
     entries_.push({std::move(delivery), State::sent, true});
     cursor_ = entries_.end();
@@ -45,10 +47,13 @@ class Window {
     return entry.state == state ? &entry : nullptr;
   }
 
+  // PUBREC has come, of an entry that find() has found as sent.
   void release(Entry& entry) {
+    RALLY_ASSERT(entry.state == State::sent);
     entry.delivery.message = MessageRef();
     entry.state = State::released;
   }
+  // Nothing more is awaited, of an entry that is not done yet.
   void finish(Entry& entry) {
     close(entry);
     dropDone();
@@ -79,11 +84,16 @@ class Window {
     for (uint64_t at = entries_.first(); at != entries_.end(); at++) entries_[at].isInflight = false;
   }
   bool isResending() const { return cursor_ != entries_.end(); }
+  // While isResending(): the next one.
   // A PUBLISH counts against the Receive Maximum of this connection, a PUBREL does not [MQTT-3.3.4-9].
   bool mayResend(size_t inflightMax) { return entries_[cursor_].state != State::sent || inflight_ < inflightMax; }
-  Entry& resent() { return entries_[cursor_]; }
+  Entry& resent() {
+    RALLY_ASSERT(isResending());
+    return entries_[cursor_];
+  }
   uint16_t resentPacketId() const { return packetIdOf(cursor_); }
   void advance() {
+    RALLY_ASSERT(isResending());
     Entry& entry = entries_[cursor_++];
     if (entry.state != State::sent) return;
     entry.isInflight = true;
@@ -97,6 +107,7 @@ class Window {
     return entry.state == State::sent && entry.delivery.qos == 1 && entry.delivery.message;
   }
   void close(Entry& entry) {
+    RALLY_ASSERT(entry.state != State::done);
     entry.delivery = {};
     entry.state = State::done;
     if (entry.isInflight) inflight_--;

@@ -124,12 +124,12 @@ class Shard {
   }
 
   void take(const request::MoveSession& asked, unsigned from) {
-    frontEnds_.answer(asked.from, delivery::Departing{.to = uint8_t(from), .session = asked.session});
-    frontEnds_.answer(from, delivery::Arriving{.session = asked.session});
+    frontEnds_.answer(asked.from, delivery::Departing{.session = asked.session, .move = asked.move});
+    frontEnds_.answer(from, delivery::Arriving{.session = asked.session, .move = asked.move});
   }
   void take(const request::Flush& asked, unsigned from) {
     walks_.suspend(asked.session, from);
-    frontEnds_.answer(from, delivery::Flushed{.to = asked.to, .session = asked.session});
+    frontEnds_.answer(from, delivery::Flushed{.session = asked.session, .move = asked.move});
   }
 
   void take(const request::ShareRoute& asked, unsigned from) {

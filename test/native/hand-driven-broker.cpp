@@ -162,8 +162,11 @@ void HandDrivenBroker::turn(unsigned worker) {
 }
 
 void HandDrivenBroker::accept(Client& client, rally::Session& session) {
-  const rally::ConnectionTerms terms{.version = client.options.version, .isPersistent = true};
+  const rally::ConnectionTerms terms{
+      .version = client.options.version, .receiveMaximum = client.options.receiveMaximum, .isPersistent = true};
+  finishTurn(*workers_[client.link->worker]);
   engine(client.link->worker).frontEnd().accept(*client.link->connection, session, terms, {});
+  workers_[client.link->worker]->isPolled = true;
 }
 void HandDrivenBroker::end(Client& client, rally::Reason reason) {
   engine(client.link->worker).frontEnd().end(*client.link->connection, reason);
@@ -172,6 +175,12 @@ void HandDrivenBroker::destroy(rally::Session& session, unsigned worker) {
   finishTurn(*workers_[worker]);
   engine(worker).destroySession(session);
   workers_[worker]->isPolled = true;
+}
+
+void HandDrivenBroker::beginMove(uint64_t key, unsigned from, unsigned to) {
+  finishTurn(*workers_[to]);
+  engine(to).moves().begin(key, from);
+  workers_[to]->isPolled = true;
 }
 
 void HandDrivenBroker::advance(unsigned worker, int stages) {
@@ -321,7 +330,7 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
       frontEnd.release(frontEnd.connection(event.slot));
       break;
     case EventKind::subscribed: take(worker.subscribes, event.value); break;
-    case EventKind::sessionArrived: take(worker.arrivals, event.value); break;
+    case EventKind::sessionArrived: onSessionArrived(worker, event.value); break;
     default: FAIL("an unknown event");
   }
 }
@@ -394,11 +403,11 @@ void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& 
     engine.subscriptions().subscribe(session, filter, options, token);
     suback.push_back(bits & 3);
   }
-  worker.subscribes[token] = [&engine, link, suback, key = session.key] {
+  worker.subscribes[token] = [&engine, link, suback, token, key = session.key] {
     rally::Session* subscribed = engine.findSession(key);
     const bool isThere = subscribed && link->connection && link->connection->session == subscribed;
     if (isThere) engine.frontEnd().outbound().send(*link->connection, frameOf(0x90, suback));
-    if (subscribed) engine.subscriptions().endSubscribe(*subscribed);
+    if (subscribed) engine.subscriptions().endSubscribe(*subscribed, token);
     if (isThere) engine.frontEnd().resume(*link->connection);
   };
   engine.subscriptions().finishSubscribe(session, token);
@@ -439,33 +448,20 @@ void HandDrivenBroker::place(const std::string& name, const std::shared_ptr<Link
   } else if (record.worker == to) {
     post(to, [this, name, link] { finishAccept(name, link); });
   } else {
-    const unsigned from = record.worker;
-    post(from, [this, name, link, from] { move(name, link, from); });
+    const unsigned from = std::exchange(record.worker, to);
+    post(to, [this, name, link, from, to, key = record.key] {
+      workers_[to]->arrivals[key] = [this, name, link] { finishAccept(name, link); };
+      engine(to).moves().begin(key, from);
+    });
   }
 }
 
-void HandDrivenBroker::move(const std::string& name, const std::shared_ptr<Link>& link, unsigned from) {
-  Record& record = directory_[name];
-  const uint64_t key = record.key;
-  std::vector<std::pair<std::string, rally::Subscriber>> rows;
-  rally::Session* session = engine(from).findSession(key);
-  if (!CHECK(session != nullptr)) return;
-  for (const rally::SubscriptionRef& each : session->subscriptions) {
-    rows.push_back({textOf(each.filter->text()), each.filter->subscribers[each.position]});
-  }
-  record.worker = link->worker;
-  post(link->worker, [this, name, link, from, key, rows] {
-    rally::Engine& engine = this->engine(link->worker);
-    rally::Session& created = engine.createSession(key);
-    for (const auto& [filter, old] : rows) {
-      constexpr uint8_t neverRetained = 2;
-      engine.subscriptions().subscribe(created, bytesOf(filter),
-                                       {old.qos, old.noLocal, old.retainAsPublished, neverRetained, old.subscriptionId},
-                                       0);
-    }
-    workers_[link->worker]->arrivals[key] = [this, name, link] { finishAccept(name, link); };
-    engine.moves().begin(created, from);
-  });
+void HandDrivenBroker::onSessionArrived(Worker& worker, uint64_t key) {
+  const auto found = worker.arrivals.find(key);
+  if (found == worker.arrivals.end()) return;  // by beginMove()
+  const std::function<void()> done = std::move(found->second);
+  worker.arrivals.erase(found);
+  done();
 }
 
 void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_ptr<Link>& link) {

@@ -131,6 +131,8 @@ class HandDrivenBroker {
   void accept(Client& client, rally::Session& session);
   void end(Client& client, rally::Reason reason);
   void destroy(rally::Session& session, unsigned worker);
+  // A move that the session directory knows nothing of.
+  void beginMove(uint64_t key, unsigned from, unsigned to);
 
   // One stage of one worker, or of one client, at random.
   void step(check::Random& random);
@@ -173,7 +175,7 @@ class HandDrivenBroker {
 
   void nextConnect(const std::string& name);
   void place(const std::string& name, const std::shared_ptr<Link>& link);
-  void move(const std::string& name, const std::shared_ptr<Link>& link, unsigned from);
+  void onSessionArrived(Worker& worker, uint64_t key);
   void finishAccept(const std::string& name, const std::shared_ptr<Link>& link);
   void detach(const std::shared_ptr<Link>& link);
   void endSession(Record& record);

@@ -378,3 +378,75 @@ TEST("reconnect: a publisher that comes back on another worker does not overtake
   }
   CHECK_EQ(last, count);
 }
+
+TEST("reconnect: a SUBSCRIBE of the last connection that is still pending does not mix with one of this connection") {
+  HandDrivenBroker broker(2);
+  const std::string topic = broker.ownedBy(1, "t");
+  Client& publisher = broker.connected("p", 1);
+  Client& other = broker.connected("o", 0);
+  other.subscribe(topic.c_str(), 1);  // what is published comes to this worker for somebody else
+  Client& client = broker.connected("c", 0);
+  broker.settle();
+  client.subscribe("first", 1);
+  broker.turn(0);
+  client.connect(0);
+  for (int turns = 0; turns < 5; turns++) {
+    broker.turn(0);
+    client.read();
+  }
+  CHECK(client.isConnected && client.subacks.empty());
+  client.subscribe(topic.c_str(), 1);
+  broker.receive(client, client.takeSent());
+  broker.advance(0, 1);  // subscribed, and not told to the other shard yet
+  broker.turn(1);        // it knows the first SUBSCRIBE only
+  publisher.publish(topic, "early", 1, true);
+  broker.turn(1);
+  broker.settle();
+  CHECK_EQ(other.received.size(), 1);
+  CHECK(client.texts() == Texts{topic + "=early"});  // as the retained message that it is
+  CHECK_EQ(client.subacks.size(), 1);
+  CHECK(client.receivedBeforeSuback == std::vector<size_t>{0});
+  publisher.publish(topic, "late", 1);
+  publisher.publish("first", "late", 1);
+  broker.settle();
+  CHECK_EQ(client.received.size(), 3);
+}
+
+TEST("reconnect: a filter that is left and taken anew while SUBSCRIBEs are pending is known from the last one on") {
+  check::eachSeed(60, [](check::Random& random) {
+    HandDrivenBroker broker(3);
+    Client& publisher = broker.connected("p", unsigned(random.below(3)));
+    Client& other = broker.connected("o", 0);
+    other.subscribe("#", 1);
+    Client& client = broker.connected("c", 0);
+    broker.settle();
+    std::map<std::string, int> sent;
+    for (int step = 0; step < 600; step++) {
+      if (random.chance(5)) client.subscribe({{.filter = std::string(1, char('a' + random.below(3))), .qos = 1}});
+      if (random.chance(3)) client.unsubscribe(std::string(1, char('a' + random.below(3))));
+      if (random.chance(3)) client.connect(0);
+      if (random.chance(10)) {
+        const std::string topic(1, char('a' + random.below(3)));
+        publisher.publish(topic, std::to_string(sent[topic]++), 1, true);
+      }
+      broker.step(random);
+    }
+    if (!client.isConnected) client.connect(0);
+    broker.settle();
+    const size_t before = client.received.size();
+    client.subscribe({{.filter = "a", .qos = 1, .retainHandling = 2}, {.filter = "b", .qos = 1, .retainHandling = 2}});
+    broker.settle();
+    publisher.publish("a", "last", 1);
+    publisher.publish("b", "last", 1);
+    broker.settle();
+    CHECK_EQ(client.received.size(), before + 2);
+    CHECK(broker.sessionOf(client)->isCaughtUp());
+    std::map<std::string, int> seen;  // what is new never comes before what was old, but again as a retained message
+    for (const SentPublish& message : client.received) {
+      if (message.payload == "last" || message.retain || message.duplicate) continue;
+      const int number = std::stoi(message.payload);
+      CHECK(number >= seen[message.topic]);
+      seen[message.topic] = number;
+    }
+  });
+}

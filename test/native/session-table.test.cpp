@@ -16,7 +16,7 @@ TEST("session table: sessions by key") {
   CHECK_EQ(session.key, 1);
   CHECK(table.find(1) == &session);
   CHECK(&table.create(2) != &session);
-  table.remove(session);
+  CHECK(table.take(session)->key == 1);
   CHECK(!table.find(1) && table.find(2));
 }
 

@@ -68,7 +68,7 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
   const auto subscribeAll = [&](int count, std::string (*filterOf)(int)) {
     const size_t start = heapBytes();
     const double startNs = nowNs();
-    for (int i = 0; i < count; i++) engine.subscriptions().subscribe(sessionOf(i), bytesOf(filterOf(i)), {}, 0);
+    for (int i = 0; i < count; i++) engine.subscriptions().add(sessionOf(i), bytesOf(filterOf(i)), {});
     const double ns = (nowNs() - startNs) / count;
     const double bytes = double(heapBytes() - start) / count;
     std::printf("# %d filters like %s: %.1f bytes and %.0f ns each\n", count, filterOf(count / 2).c_str(), bytes, ns);

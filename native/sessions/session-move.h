@@ -1,0 +1,37 @@
+// A session that changes workers, as one of them sees it. What happens when: front-end/session-moves.h.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "session-parcel.h"
+
+namespace rally {
+
+// The time that a session spends at a worker, from the move that brings it to the one that takes it away.
+struct Stay {
+  uint64_t arrival = 0;      // the move that brings it; 0: it was here before
+  uint64_t departure = 0;    // the move that takes it away; 0: none that is known
+  uint8_t from = 0;          // worker
+  uint8_t to = 0;            // worker
+  bool isEmpty = false;      // worker `from` has nothing for it
+  bool isAbandoned = false;  // nobody wants it where it was to go: it ends when it has arrived here
+};
+
+struct SessionMove {
+  enum class State : uint8_t { settled, fetching, switching, sending, leaving, flushing };
+
+  State state = State::settled;
+  uint64_t acceptedShards = UINT64_MAX;   // bit s: what shard s sends for the session belongs here
+  Stay stay;                              // the one that the state is about ...
+  std::vector<Stay> later;                // ... and those that follow, in order
+  size_t sent = 0;                        // sending: subscriptions that are on their way
+  unsigned flushesLeft = 0;               // flushing: shards that may not have taken all its client sent
+  std::unique_ptr<SessionParcel> parcel;  // switching: what came from the other worker
+
+  bool accepts(unsigned shard) const { return (acceptedShards >> shard & 1) != 0; }
+  bool isArriving() const { return state == State::fetching || state == State::switching; }
+  Stay& last() { return later.empty() ? stay : later.back(); }
+  const Stay& last() const { return later.empty() ? stay : later.back(); }
+};
+
+}  // namespace rally

@@ -1,0 +1,23 @@
+// A SUBSCRIBE from its first filter to its SUBACK. A session may have several: the client has come back before the one
+// of its last connection was answered.
+#pragma once
+#include <unordered_set>
+#include <vector>
+
+#include "../messages/subscribe-request.h"
+
+namespace rally {
+
+struct Filter;
+struct Session;
+
+struct SubscribeProgress {
+  uint64_t token = 0;          // names it
+  Session* session = nullptr;  // nullptr: it has ended
+  uint64_t knowingShards = 0;  // bit s: shard s knows the filters
+  // The filters that the session has not subscribed to before: it takes their messages only from shards that know them.
+  std::unordered_set<Filter*> newFilters;
+  std::vector<RetainedFilter> requests;
+};
+
+}  // namespace rally
