@@ -43,13 +43,6 @@ function take(message: ToWorker): void {
       control.evict(message.connection, message.reasonCode);
       post({ type: 'reply', request: message.request, value: undefined });
       break;
-    case 'subscriptions':
-      post({
-        type: 'reply',
-        request: message.request,
-        value: control.engine.subscriptions(message.session),
-      });
-      break;
     case 'destroySession':
       control.engine.destroySession(message.session);
       break;

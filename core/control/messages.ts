@@ -4,7 +4,7 @@
  */
 
 import type { BrokerConfig } from '../config/options.ts';
-import type { Notice, SubscriptionRow } from '../data-plane/addon.ts';
+import type { Notice } from '../data-plane/addon.ts';
 import type { ProtocolVersion, Will } from '../wire/packets.ts';
 
 /** What a worker is started with. */
@@ -45,7 +45,7 @@ export interface RenewalRequest {
 export type SessionOrigin =
   | { readonly from: 'new' }
   | { readonly from: 'here' }
-  | { readonly from: 'worker'; readonly worker: number; readonly subscriptions: readonly SubscriptionRow[] };
+  | { readonly from: 'worker'; readonly worker: number };
 
 /** Why a client's connection is over: with a normal DISCONNECT, or in a way that lets its will go out. */
 export type CloseCause = 'disconnected' | 'disconnectedWithWill' | 'lost';
@@ -80,7 +80,6 @@ export type ToWorker =
       readonly connection: number;
       readonly reasonCode: number;
     }
-  | { readonly type: 'subscriptions'; readonly request: number; readonly session: number }
   | { readonly type: 'destroySession'; readonly session: number }
   /** After a restart: ends all sessions but these. */
   | { readonly type: 'keepSessions'; readonly sessions: readonly number[] }
@@ -100,7 +99,6 @@ export type ToMain =
   | { readonly type: 'renew'; readonly connection: number; readonly renewal: RenewalRequest }
   /** The client has left while it may have been authenticating. */
   | { readonly type: 'abandoned'; readonly connection: number }
-  /** `value`: of subscriptions, the rows. */
   | { readonly type: 'reply'; readonly request: number; readonly value: unknown }
   | {
       readonly type: 'closed';

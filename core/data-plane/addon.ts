@@ -90,13 +90,9 @@ export interface EngineHandlers {
   onHostBytes(bytes: Uint8Array): void;
 }
 
-export type SubscriptionRow = [
-  filter: string,
-  qos: 0 | 1 | 2,
-  noLocal: boolean,
-  retainAsPublished: boolean,
-  subscriptionId: number,
-];
+/** Kept in the order of `SessionState` in native/front-end/session-moves.h, where each is explained. */
+export const SessionState = { settled: 0, arriving: 1, departing: 2 } as const;
+export type SessionState = (typeof SessionState)[keyof typeof SessionState];
 
 /** The data plane of one worker. It hooks the event loop of the thread that makes it, until that ends. */
 export interface Engine {
@@ -118,7 +114,10 @@ export interface Engine {
   send(slot: number, packet: Uint8Array): void;
   /** Closes the connection once everything queued is written. */
   close(slot: number): void;
-  /** False if there is no such session here. `maximumPacketSize` 0 and `keepAliveMs` 0: none. */
+  /**
+   * False if there is no such session here, or it is on its way to another worker. While it is on its way here
+   * the client gets `connack` and waits. `maximumPacketSize` 0 and `keepAliveMs` 0: none.
+   */
   accept(
     slot: number,
     session: number,
@@ -134,20 +133,23 @@ export interface Engine {
 
   /** `isHost`: of the host program, which is not counted. */
   createSession(session: number, isHost: boolean): void;
-  /** All sessions of this worker. */
-  sessions(): number[];
-  /** No effect if there is no such session. */
+  /** All sessions of this worker: also those that a thread which has ended has made or moved here. */
+  sessions(): [session: number, state: SessionState][];
+  /** No effect if there is no such session. One that is on its way ends everywhere. */
   destroySession(session: number): void;
-  /** The session has been created here with its subscriptions; what it holds on worker `from` follows. */
+  /**
+   * Brings the session here from worker `from`, with its subscriptions and all it holds. The event
+   * `sessionArrived` follows, whatever becomes of it: an empty session if there is none, none if it is
+   * destroyed. The next move of a session may begin before that, but not before this has returned.
+   */
   moveSessionHere(session: number, from: number): void;
-  subscriptions(session: number): SubscriptionRow[];
   subscriptionCount(session: number): number;
 
   /** Names a SUBSCRIBE. */
   nextToken(): number;
   /**
-   * `refused`: there is no room for its branches (filterBranchesMax). `token` names the SUBSCRIBE it belongs to;
-   * 0: of a moved session.
+   * `refused`: there is no room for its branches (filterBranchesMax), or no such session, or it is leaving. `token` names
+   * the SUBSCRIBE it belongs to.
    */
   subscribe(
     session: number,
@@ -159,10 +161,13 @@ export interface Engine {
     subscriptionId: number,
     token: number,
   ): Subscribed;
-  /** The `subscribed` event with this token follows when every shard knows the filters. */
-  finishSubscribe(session: number, token: number): void;
-  /** After the SUBACK: what came for the session since finishSubscribe() follows it. */
-  endSubscribe(session: number): void;
+  /**
+   * The `subscribed` event with this token follows when every shard knows the filters. False if there is no
+   * such session, and so no event.
+   */
+  finishSubscribe(session: number, token: number): boolean;
+  /** After the SUBACK, or in its place: what came for the session since finishSubscribe() follows it. */
+  endSubscribe(session: number, token: number): void;
   isSubscribed(session: number, filter: string): boolean;
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;

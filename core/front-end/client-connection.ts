@@ -395,11 +395,11 @@ export class ClientConnection {
     let reasonCodes: number[] = [];
     const token = this.#context.nextSubscribeToken(() => {
       if (this.session !== session) {
-        engine.endSubscribe(session); // the client has left; its session may be there still
+        engine.endSubscribe(session, token); // the client has left; its session may be there still
         return;
       }
       this.#acknowledge(encodeSuback, packet.packetId, reasonCodes);
-      engine.endSubscribe(session);
+      engine.endSubscribe(session, token);
       engine.resume(this.slot);
     });
     reasonCodes = subscribe(engine, config, session, this.#isBridge ? asBridge(packet) : packet, token);

@@ -12,7 +12,14 @@ import type {
   ToWorker,
   WorkerStart,
 } from '../control/messages.ts';
-import { type Addon, type Engine, type EngineHandlers, EventKind, noticeNames } from '../data-plane/addon.ts';
+import {
+  type Addon,
+  type Engine,
+  type EngineHandlers,
+  EventKind,
+  noticeNames,
+  SessionState,
+} from '../data-plane/addon.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { decideOpening, type OpeningRules, openingRulesOf, readOpening } from './opening.ts';
@@ -156,10 +163,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
       this.#finishAccept(arrival, session, origin.from === 'here');
       return;
     }
-    this.engine.createSession(session, false);
-    for (const [filter, qos, noLocal, retainAsPublished, subscriptionId] of origin.subscriptions) {
-      this.engine.subscribe(session, filter, qos, noLocal, retainAsPublished, 0, subscriptionId, 0);
-    }
     this.#arrivals.set(session, arrival);
     this.engine.moveSessionHere(session, origin.worker);
   }
@@ -194,11 +197,11 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#bySerial.get(serial)?.end(reasonCode);
   }
 
-  /** Ends all sessions but these, which are what the directory has here after a restart. */
+  /** Ends all sessions but these, which are what the directory has here after a restart, and those that leave. */
   keepSessions(sessions: readonly number[]): void {
     const kept = new Set(sessions);
-    for (const session of this.engine.sessions()) {
-      if (!kept.has(session)) this.engine.destroySession(session);
+    for (const [session, state] of this.engine.sessions()) {
+      if (!kept.has(session) && state !== SessionState.departing) this.engine.destroySession(session);
     }
   }
 

@@ -11,7 +11,6 @@
  */
 
 import type { CloseCause, ConnectRequest, ToWorker } from '../control/messages.ts';
-import type { SubscriptionRow } from '../data-plane/addon.ts';
 import type { Will } from '../wire/packets.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import type { Clock, Timer } from './timers.ts';
@@ -271,29 +270,24 @@ export class SessionDirectory {
     const { worker, connection, authenticationData } = arrival;
     const { link } = this.#options;
     const session = record.key;
-    let wasConnected = false;
+    record.movesFrom = from;
+    record.worker = worker;
     try {
-      const rows = await link.request(from, (request) => ({ type: 'subscriptions', request, session }));
-      const subscriptions = rows as SubscriptionRow[];
-      record.movesFrom = from;
-      record.worker = worker;
       const arrived = link.request(worker, (request) => ({
         type: 'accept',
         request,
         connection,
         session,
-        origin: { from: 'worker', worker: from, subscriptions },
+        origin: { from: 'worker', worker: from },
         authenticationData,
       }));
       // At once: `closed` may come in the same turn as the reply, which is heard later.
       this.#connected(record, arrival);
-      wasConnected = true;
       await arrived;
     } catch {
       // A worker has ended, and the log says why. If it is the session's old one, the client is still there.
       this.#refuse(worker, connection, ReasonCode.serverUnavailable);
       if (record.connection !== undefined) this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
-      else if (!wasConnected) this.#leaveOrEnd(record); // else workerLost() has done it
     } finally {
       record.movesFrom = undefined;
     }

@@ -85,7 +85,6 @@ async function moving(): Promise<{ stage: Stage; accept: Asked }> {
   stage.connect(0, 1);
   stage.directory.closed(1, 'lost', 0, undefined);
   stage.connect(1, 2);
-  (await stage.nextAsked('subscriptions')).reply([]);
   return { stage, accept: await stage.nextAsked('accept') };
 }
 
