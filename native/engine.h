@@ -91,7 +91,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // Writes the outboxes and hands the lanes over. Afterwards the worker may sleep if !hasWork().
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
-    if (!isCrowded(&Lanes::requests)) {
+    if (hasSlices() && !isLoaded()) {
       moves_.proceed();
       subscriptions_.proceed();
     }
@@ -106,7 +106,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
                    !frontEnd_.events().empty() || (frontEnd_.hasStalled() && !isCrowded());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
-    hasWork |= (moves_.hasWork() || subscriptions_.hasWork()) && !isCrowded(&Lanes::requests);
+    hasWork |= hasSlices() && !isLoaded();
     eachOther([&](unsigned worker) {
       hasWork |= !lanes_.deliveries(worker, index_).isEmpty() ||
                  (takesRequests && !lanes_.requests(worker, index_).isEmpty()) ||
@@ -308,6 +308,14 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     bool isCrowded = false;
     eachOther([&](unsigned worker) { isCrowded |= (lanes_.*direction)(index_, worker).isCrowded(); });
     return isCrowded;
+  }
+
+  // Subscriptions of sessions that move or have ended.
+  bool hasSlices() const { return moves_.hasWork() || subscriptions_.hasWork(); }
+  bool isLoaded() {
+    bool isLoaded = false;
+    eachOther([&](unsigned worker) { isLoaded |= lanes_.requests(index_, worker).isLoaded(); });
+    return isLoaded;
   }
 
   // In the order in which they need each other.

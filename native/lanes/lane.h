@@ -18,8 +18,9 @@ namespace rally {
 template <class R>
 class Lane {
  public:
-  // `records`: capacity of the ring. A lane is crowded when less than a quarter of it is free.
-  explicit Lane(size_t records) : ring_(records), crowdedBelow_(records / 4) {}
+  // `records`: capacity of the ring. A lane is crowded when less than a quarter of it is free, and loaded when more
+  // than a sixteenth is taken.
+  explicit Lane(size_t records) : ring_(records), crowdedBelow_(records / 4), loadedBelow_(records - records / 16) {}
 
   // Producer.
   void push(const R& record) {
@@ -42,6 +43,14 @@ class Lane {
     if (hasSpace()) return false;
     noteWaiting();
     return !hasSpace();
+  }
+
+  // True when there is enough in the lane already for what nobody waits for: more would delay what comes behind it. As
+  // above, its consumer rings back.
+  bool isLoaded() {
+    if (ring_.hasRoom(loadedBelow_)) return false;
+    noteWaiting();
+    return !ring_.hasRoom(loadedBelow_);
   }
 
   // Takes everything out, when neither side runs any more.
@@ -85,6 +94,7 @@ class Lane {
   Ring<R> ring_;
   std::deque<R> spill_;
   const size_t crowdedBelow_;
+  const size_t loadedBelow_;
   std::atomic<bool> producerWaits_{false};
   bool hasMadeRoom_ = false;  // the consumer's, since it last looked whether the producer waits
 };
