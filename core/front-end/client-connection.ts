@@ -52,6 +52,8 @@ export interface ConnectionContext {
   abandonAuthentication(connection: ClientConnection): void;
   /** Calls back when every shard knows the filters that were added under the token. */
   nextSubscribeToken(done: () => void): number;
+  /** There is nothing to call back for. */
+  forgetSubscribe(token: number): void;
 }
 
 type State = 'awaitingConnect' | 'connecting' | 'connected' | 'over';
@@ -110,6 +112,7 @@ export class ClientConnection {
   }
 
   onPacket(header: number, body: Uint8Array): void {
+    if (this.#state === 'over') return; // it was on its way when the connection was ended
     switch (header >> 4) {
       case PacketType.connect:
         this.#onConnect(header, body);
@@ -403,7 +406,7 @@ export class ClientConnection {
       engine.resume(this.slot);
     });
     reasonCodes = subscribe(engine, config, session, this.#isBridge ? asBridge(packet) : packet, token);
-    engine.finishSubscribe(session, token);
+    if (!engine.finishSubscribe(session, token)) this.#context.forgetSubscribe(token);
   }
 
   #onUnsubscribe(header: number, body: Uint8Array): void {

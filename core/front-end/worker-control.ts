@@ -153,6 +153,10 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     return token;
   }
 
+  forgetSubscribe(token: number): void {
+    this.#subscribes.delete(token);
+  }
+
   // --- what the session directory says --------------------------------------------------------------
 
   accept(message: Extract<ToWorker, { type: 'accept' }>): void {
