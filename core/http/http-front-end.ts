@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
-import { type ListeningPorts, Site, type SiteSource } from './site.ts';
+import type { ListeningPorts, SiteSource } from './route.ts';
+import { Site } from './site.ts';
 
 /** Longer ones do not fit into the address of a socket. */
 const socketPathBytesMax = 107;

@@ -1,0 +1,35 @@
+import { isValidTopicName } from '../../wire/topic.ts';
+import { type HttpAnswer, type HttpQuestion, textAnswer } from '../answer.ts';
+import type { Route } from '../route.ts';
+
+/** The payload of the message that is retained on a topic, for whoever polls. */
+export const retained: Route = {
+  method: 'get',
+  path: '/api/retained/*',
+  right: 'client',
+  handle: async (question, { source }, below) => {
+    const topic = decoded(below);
+    if (topic === undefined || !isValidTopicName(topic)) {
+      return textAnswer('400 Bad Request', 'Give a topic name, percent-encoded where a URL needs it.\n');
+    }
+    return answerOf(await source.retained(topic), question);
+  },
+};
+
+function answerOf(message: Uint8Array | undefined, { headBytes }: HttpQuestion): HttpAnswer {
+  if (message === undefined) return textAnswer('404 Not Found', 'No message is retained there.\n');
+  const answered = textAnswer('200 OK', '', ['x-request-bytes', `${headBytes}`]);
+  // Whatever a client has published is no page of ours: it is never given a type that a browser runs.
+  const headers = answered.headers.map(([name, value]) =>
+    name === 'content-type' ? ([name, 'application/octet-stream'] as const) : ([name, value] as const),
+  );
+  return { ...answered, headers, body: message };
+}
+
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined; // not UTF-8, percent-encoded
+  }
+}
