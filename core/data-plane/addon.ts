@@ -90,7 +90,7 @@ export interface EngineHandlers {
   onHostBytes(bytes: Uint8Array): void;
 }
 
-/** Kept in the order of `SessionState` in native/front-end/session-moves.h, where each is explained. */
+/** In the order of `SessionState` in native/front-end/session-moves.h, where each is explained; loadAddon() compares. */
 export const SessionState = { settled: 0, arriving: 1, departing: 2 } as const;
 export type SessionState = (typeof SessionState)[keyof typeof SessionState];
 
@@ -186,6 +186,7 @@ export interface Addon {
   readonly counterNames: readonly string[];
   readonly subscribedNames: readonly string[];
   readonly noticeNames: readonly string[];
+  readonly sessionStateNames: readonly string[];
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   /** Throws a TypeError that names a rule which is missing or out of range. */
   createBroker(workers: number, rules: DataPlaneRules): number;
@@ -209,14 +210,13 @@ export function loadAddon(): Addon {
 
 /** Both languages number events, counters and the like by their place in a table. */
 function hasOurTables(addon: Addon): boolean {
-  const { eventKindNames, subscribedNames } = addon;
-  const theirs = [eventKindNames, subscribedNames, addon.noticeNames, addon.counterNames];
-  return isDeepStrictEqual(theirs, [
-    Object.keys(EventKind),
-    Object.keys(Subscribed),
-    noticeNames,
-    counterNames,
-  ]);
+  const { eventKindNames, subscribedNames, sessionStateNames } = addon;
+  const ours = [EventKind, Subscribed, SessionState].map((table) => Object.keys(table));
+  const its = [eventKindNames, subscribedNames, sessionStateNames];
+  return isDeepStrictEqual(
+    [...its, addon.noticeNames, addon.counterNames],
+    [...ours, noticeNames, counterNames],
+  );
 }
 
 function load(path: string, root: string): Addon {

@@ -53,12 +53,12 @@
 
 namespace rally {
 
-// What the session directory has to know of a session after a restart of its worker's thread. Kept in the order of
-// `SessionState` in core/data-plane/addon.ts.
+// What the session directory has to know of a session after a restart of its worker's thread.
 enum class SessionState : uint8_t {
   settled,    // here
   arriving,   // it will be: event sessionArrived follows
   departing,  // on its way to another worker, which has asked for it
+  count,
 };
 
 class SessionMoves {

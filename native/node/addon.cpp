@@ -43,6 +43,8 @@ napi_value initialise(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "counterNames", toTexts(env, enumNames<Counter, Counter::count>()));
   napi_set_named_property(env, exports, "subscribedNames", toTexts(env, enumNames<Subscribed, Subscribed::count>()));
   napi_set_named_property(env, exports, "noticeNames", toTexts(env, enumNames<Notice, Notice::count>()));
+  napi_set_named_property(env, exports, "sessionStateNames",
+                          toTexts(env, enumNames<SessionState, SessionState::count>()));
   return exports;
 }
 

@@ -136,7 +136,7 @@ enum class Subscribed : uint8_t { added, replaced, refused, count };
 inline napi_value subscribe(napi_env env, napi_callback_info info) {
   const Call<8> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
-  if (!session) return toNumber(env, double(Subscribed::refused));
+  if (!session || session->move) return toNumber(env, double(Subscribed::refused));
   const std::string filter = call.text(1);
   const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)),
                                     uint32_t(call.integer(6))};

@@ -270,6 +270,7 @@ TEST("session moves: the thread that follows learns the state of each session, a
       return session ? int(SessionMoves::stateOf(*session)) : -1;
     };
     broker.engine(1).abandonConnections();
+    broker.engine(1).attach();  // the next one
     CHECK(stateAt(1) == int(SessionState::arriving) || stateAt(1) == int(SessionState::settled));
     CHECK(stateAt(0) != int(SessionState::arriving));
     if (stateAt(1) == int(SessionState::settled)) CHECK_EQ(stateAt(0), -1);
