@@ -8,9 +8,9 @@ import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
-import type { CloseCause } from './control/messages.ts';
 import type { Address } from './control/supervisor.ts';
 import { type AuthenticationHooks, ControlPlane, type Statistics } from './control-plane.ts';
+import type { CloseCause } from './data-plane/addon.ts';
 import type { MessageListener, PublishOptions } from './host/host-client.ts';
 import type { ClientInfo } from './sessions/session-directory.ts';
 import type { QoS } from './wire/packets.ts';
@@ -25,10 +25,9 @@ export type {
 } from './config/authentication.ts';
 export type { Limits } from './config/limits.ts';
 export type { BrokerOptions, LogLevel, ReasonStrings } from './config/options.ts';
-export type { CloseCause } from './control/messages.ts';
 export type { Address } from './control/supervisor.ts';
 export type { Statistics } from './control-plane.ts';
-export type { CounterName } from './data-plane/addon.ts';
+export type { CloseCause, CounterName } from './data-plane/addon.ts';
 export type { HostMessage, MessageListener, PublishOptions } from './host/host-client.ts';
 export {
   type ScramCredentials,

@@ -5,11 +5,18 @@
 import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { createLogger, type Logger } from './control/logger.ts';
-import type { CloseCause, ConnectRequest, RenewalRequest, ToMain } from './control/messages.ts';
+import type { ConnectRequest, RenewalRequest, ToMain } from './control/messages.ts';
 import { noticeSentences } from './control/notices.ts';
 import { Pace } from './control/pace.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
-import { type CounterName, counterNames, loadAddon, type Notice } from './data-plane/addon.ts';
+import {
+  type CloseCause,
+  type CounterName,
+  counterNames,
+  loadAddon,
+  type Notice,
+} from './data-plane/addon.ts';
+import { readSessionRows } from './data-plane/session-row.ts';
 import { HostClient } from './host/host-client.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
 import { type AuthenticationRequest, Authenticator } from './security/authenticator.ts';
@@ -17,7 +24,6 @@ import { type ClientInfo, SessionDirectory } from './sessions/session-directory.
 import { systemClock } from './sessions/timers.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
-import type { Will } from './wire/packets.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 
 /**
@@ -84,20 +90,15 @@ export class ControlPlane {
       onFailed: (err) => this.logger.error({ err }, 'authentication failed; the client is refused'),
     });
     this.#directory = new SessionDirectory({
-      link: {
-        send: (worker, message) => this.#supervisor?.send(worker, message) ?? false,
-        request: (worker, message) =>
-          this.#supervisor?.request(worker, message) ??
-          Promise.reject(new BrokerError('NOT_RUNNING', 'The broker is not started.')),
-      },
+      link: { send: (worker, message) => this.#supervisor?.send(worker, message) ?? false },
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,
       sessionsMax: config.limits.sessionsMax,
+      sessionWaitMs: config.limits.sessionWaitMs,
       fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
       closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
       authenticate: (worker, connection, request) =>
         this.#authenticator.decide(worker, connection, authenticationOf(request)),
-      publishWill: (will) => this.#publishWill(will),
       onSessionsFull: (refused) => this.#onSessionsFull(refused),
       onConnected: (client) => this.#onConnected(client),
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
@@ -198,14 +199,19 @@ export class ControlPlane {
         break;
       case 'abandoned':
         this.#authenticator.abandoned(worker, message.connection);
+        this.#directory.abandoned(worker, message.connection, message.clientId);
+        break;
+      case 'sessions':
+        this.#directory.workerStarted(worker, readSessionRows(message.rows));
         break;
       case 'closed':
-        this.#directory.closed(
-          message.session,
-          message.cause,
-          message.reasonCode,
-          message.sessionExpirySeconds,
-        );
+        this.#directory.closed(message.session, message.cause, message.reasonCode, message.row);
+        break;
+      case 'settled':
+        this.#directory.settled(message.session, message.row);
+        break;
+      case 'arrived':
+        this.#directory.arrived(worker, message.session, message.row);
         break;
       case 'hostBytes':
         this.host.receive(message.bytes);
@@ -236,9 +242,6 @@ export class ControlPlane {
   }
 
   #onWorkerRestarted(worker: number): void {
-    const sessions = this.#directory.sessionsOf(worker);
-    if (worker === hostWorker) sessions.push(this.#hostSession);
-    this.#supervisor?.send(worker, { type: 'keepSessions', sessions });
     if (worker !== hostWorker) return;
     this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
     this.host.resume();
@@ -269,13 +272,6 @@ export class ControlPlane {
     if (this.#noticed.has(notice)) return;
     this.#noticed.add(notice);
     this.logger.warn(remoteAddress === '' ? {} : { remoteAddress }, noticeSentences[notice]);
-  }
-
-  #publishWill({ topic, payload, qos, retain, properties }: Will): void {
-    const { willDelayInterval: _, ...others } = properties;
-    this.host.publish(topic, payload, { qos, retain, properties: others }).catch((err: unknown) => {
-      this.logger.warn({ err, topic }, 'a will could not be published');
-    });
   }
 
   #publishSys(topic: string, payload: string): void {

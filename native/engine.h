@@ -14,6 +14,7 @@
 #include "front-end/front-end.h"
 #include "front-end/matcher.h"
 #include "front-end/session-moves.h"
+#include "front-end/session-row.h"
 #include "front-end/sharing.h"
 #include "front-end/subscriptions.h"
 #include "lanes/lanes.h"
@@ -22,7 +23,7 @@
 
 namespace rally {
 
-class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Outlet {
+class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Outlet, private Departures::Outlet {
  public:
   Engine(unsigned index, Lanes& lanes, const Limits& limits, const HashKeys& keys)
       : index_(index),
@@ -30,7 +31,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         lanes_(lanes),
         limits_(limits),
         filters_(keys),
-        frontEnd_(limits, counters_, *this),
+        departures_(*this, *this, *this),
+        frontEnd_(limits, counters_, *this, departures_),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
         subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
         moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, counters_, *this),
@@ -88,13 +90,16 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     frontEnd_.resumeStalled();
   }
 
-  // Writes the outboxes and hands the lanes over. Afterwards the worker may sleep if !hasWork().
+  // The control plane has taken all events: writes the outboxes and hands the lanes over. Afterwards the worker may
+  // sleep if !hasWork().
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
     if (hasSlices() && !isLoaded()) {
       moves_.proceed();
       subscriptions_.proceed();
     }
+    frontEnd_.leaveDrained();
+    departures_.proceed(nowMs_);
     frontEnd_.outbound().flush();
     subscriptions_.askForRetained();
     sharing_.settle();
@@ -103,7 +108,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   bool hasWork() {
     bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||
-                   !frontEnd_.events().empty() || (frontEnd_.hasStalled() && !isCrowded());
+                   frontEnd_.hasDrained() || !frontEnd_.events().empty() || departures_.hasWork() ||
+                   (frontEnd_.hasStalled() && !isCrowded());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();
@@ -131,8 +137,21 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     if (!isHost) counters_.add(Counter::sessions);
     Session& session = sessions_.create(key);
     session.isHost = isHost;
+    session.leftAtMs = nowMs_;
     return session;
   }
+
+  // Ends a session whose client is not connected. Its will goes out first; event settled follows.
+  void endSession(Session& session) {
+    session.expirySeconds = 0;
+    sharing_.noteChange(session);
+    depart(Departure::Kind::session, session);
+  }
+
+  // The delay of its will has passed. Event settled follows.
+  void publishWill(Session& session) { depart(Departure::Kind::will, session); }
+
+  SessionRow sessionRow(uint64_t key) { return rowOf(key, sessions_.find(key), nowMs_); }
 
   // It is gone for everyone at once, also if it is on its way here or to another worker.
   void destroySession(Session& session) override {
@@ -143,10 +162,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   // All connections are gone with the thread that had them; what the sessions hold stays.
   void abandonConnections() {
-    frontEnd_.eachConnection([&](Connection& connection) { frontEnd_.gone(connection); });
-    frontEnd_.takeLeave();
-    frontEnd_.eachConnection([&](Connection& connection) { frontEnd_.release(connection); });
-    frontEnd_.events().clear();
+    frontEnd_.abandonAll();
     subscriptions_.abandonPending();
     thread_ = std::thread::id();
   }
@@ -182,11 +198,11 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void presenceChanged(const Session& session) override { sharing_.noteChange(session); }
   bool isCrowded() override { return isCrowded(&Lanes::requests) || isCrowded(&Lanes::deliveries); }
 
-  void publish(Publication& publication, const Source& source) override {
+  uint64_t publish(Publication& publication, const Source& source) override {
     const unsigned owner = ownerOf(publication.topicHash, workers_);
     if (owner == index_) {
       shard_.publish(publication, source, index_);
-      return;
+      return 0;
     }
     counters_.add(Counter::handedOver);
     lanes_.requests(index_, owner)
@@ -196,6 +212,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
                                .generation = source.generation,
                                .carried = Carried(publication.keep()),
                                .topicHash = publication.topicHash});
+    return uint64_t(1) << owner;
   }
 
   void toShard(unsigned worker, const Request& request) override {
@@ -273,6 +290,25 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void take(const delivery::Departing& each, unsigned shard) { moves_.onDeparting(each, shard); }
   void take(const delivery::Arriving& each, unsigned shard) { moves_.onArriving(each, shard); }
   void take(const delivery::Flushed& each, unsigned) { moves_.onFlushed(each); }
+  void take(const delivery::Passed& each, unsigned) { departures_.onPassed(each.token); }
+
+  void depart(Departure::Kind kind, Session& session) {
+    session.departures++;
+    departures_.add({.kind = kind, .session = session.key, .will = std::move(session.will)});
+  }
+
+  // What the client of a session sends from now on comes behind all that is over. A session that was not to outlive its
+  // connection ends here.
+  void departed(const Departure& departure) override {
+    Session* session = sessions_.find(departure.session);
+    if (session && session->departures > 0) session->departures--;
+    const bool isOver = session && !session->isPersistent() && !session->connection && session->departures == 0;
+    if (isOver) destroySession(*session);
+    const SessionRow row = sessionRow(departure.session);
+    const EventKind kind = departure.kind == Departure::Kind::connection ? EventKind::closed : EventKind::settled;
+    frontEnd_.events().push_back(
+        {kind, uint8_t(departure.cause), departure.reason, 0, departure.session, {row.begin(), row.end()}});
+  }
 
   // Whether the message has expired on its way here.
   bool isLate(const Publication& publication) {
@@ -327,6 +363,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Counters counters_;
   FilterTable filters_;
   SessionTable sessions_;
+  Departures departures_;
   FrontEnd frontEnd_;
   Sharing sharing_;
   Subscriptions subscriptions_;

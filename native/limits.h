@@ -47,6 +47,7 @@ struct Limits {
   // 256 of them the way between two workers does not count.
   size_t subscriptionsPerSlice = 256;
   size_t subscriptionsPerTurn = 256;
+  uint32_t lastFramesMs = 5'000;
   // How long a connection that is being ended may take to say goodbye.
   uint32_t closeTimeoutMs = 2'000;
 
@@ -93,6 +94,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::outboxTotalBytesMax>("outboxTotalBytesMax"),
     limitField<&Limits::retainedMessagesMax>("retainedMessagesMax"),
     limitField<&Limits::retainedBytesMax>("retainedBytesMax"),
+    limitField<&Limits::lastFramesMs>("lastFramesMs"),
     limitField<&Limits::laneRecords>("laneRecords"),
     limitField<&Limits::httpHeadBytesMax>("httpHeadBytesMax"),
     limitField<&Limits::httpBodyBytesMax>("httpBodyBytesMax"),

@@ -41,13 +41,15 @@ function take(message: ToWorker): void {
       break;
     case 'evict':
       control.evict(message.connection, message.reasonCode);
-      post({ type: 'reply', request: message.request, value: undefined });
       break;
-    case 'destroySession':
-      control.engine.destroySession(message.session);
+    case 'moveHere':
+      control.moveHere(message);
       break;
-    case 'keepSessions':
-      control.keepSessions(message.sessions);
+    case 'endSession':
+      control.endSession(message.session);
+      break;
+    case 'publishWill':
+      control.publishWill(message.session);
       break;
     case 'openHost':
       control.openHost(message.session);
@@ -72,6 +74,7 @@ function listen({ host, port, tcpPort, httpSocket }: Extract<ToWorker, { type: '
     engine.serveHttp(start.config.path, httpSocket);
     engine.listen(host, port, true, port === tcpPort);
     if (tcpPort !== false && tcpPort !== port) engine.listen(host, tcpPort, false, true);
+    control.tellSessions();
     post({ type: 'listening' });
   } catch (error) {
     post({ type: 'failed', code: 'ADDRESS_IN_USE', message: cannotListen(host, port, tcpPort, error) });

@@ -137,6 +137,19 @@ export const limitRanges = {
    */
   sessionsMax: { default: 1_000_000, min: 1, max: 100_000_000 },
   /**
+   * Milliseconds that the packets which a client sent before its connection ended may wait to be taken, behind a
+   * SUBSCRIBE or for room in the lanes; what is left then is dropped, and the will goes out. Default 5_000: only a
+   * broker that is overloaded needs more than some milliseconds.
+   */
+  lastFramesMs: { default: 5_000, min: 0, max: 600_000 },
+  /**
+   * Milliseconds that an accepted client may wait for its session: for the end of an older connection with the same
+   * client identifier and its will, for the session to come from another worker, or for a worker to be started
+   * again. Then it is refused with 0x88 and may try again. Default 10_000: more than lastFramesMs, less than
+   * clients wait for a CONNACK.
+   */
+  sessionWaitMs: { default: 10_000, min: 0, max: 600_000 },
+  /**
    * Records in each lane between two workers, a power of two. Default 16_384: some milliseconds at full
    * speed, enough to ride out a garbage collection of the reader.
    */

@@ -4,8 +4,9 @@
  */
 
 import type { BrokerConfig } from '../config/options.ts';
-import type { Notice } from '../data-plane/addon.ts';
-import type { ProtocolVersion, Will } from '../wire/packets.ts';
+import type { CloseCause, Notice } from '../data-plane/addon.ts';
+import type { SessionRow } from '../data-plane/session-row.ts';
+import type { ProtocolVersion } from '../wire/packets.ts';
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -17,13 +18,12 @@ export interface WorkerStart {
   readonly startedBefore: number;
 }
 
-/** A CONNECT on its way to the session directory. */
+/** A CONNECT on its way to the session directory; its will stays with the worker. */
 export interface ConnectRequest {
   readonly clientId: string;
   readonly protocolVersion: ProtocolVersion;
   readonly cleanStart: boolean;
   readonly sessionExpirySeconds: number;
-  readonly will: Will | undefined;
   readonly username: string | undefined;
   readonly password: Uint8Array | undefined;
   readonly authenticationMethod: string | undefined;
@@ -41,15 +41,6 @@ export interface RenewalRequest {
   readonly data: Uint8Array | undefined;
 }
 
-/** How a session comes to the worker that accepts its client. */
-export type SessionOrigin =
-  | { readonly from: 'new' }
-  | { readonly from: 'here' }
-  | { readonly from: 'worker'; readonly worker: number };
-
-/** Why a client's connection is over: with a normal DISCONNECT, or in a way that lets its will go out. */
-export type CloseCause = 'disconnected' | 'disconnectedWithWill' | 'lost';
-
 export type ToWorker =
   | {
       readonly type: 'listen';
@@ -59,13 +50,13 @@ export type ToWorker =
       /** Where the HTTP server listens, in the file system. */
       readonly httpSocket: string;
     }
+  /** `closed` follows in the end. */
   | {
       readonly type: 'accept';
-      /** Of a session that changes workers: the reply says that it is here. All others need none. */
-      readonly request: number | undefined;
       readonly connection: number;
       readonly session: number;
-      readonly origin: SessionOrigin;
+      /** The session is made now. Else it is here. */
+      readonly isNew: boolean;
       /** The last one of an enhanced authentication. */
       readonly authenticationData: Uint8Array | undefined;
     }
@@ -74,15 +65,14 @@ export type ToWorker =
   /** The client has to answer with AUTH. */
   | { readonly type: 'challenge'; readonly connection: number; readonly data: Uint8Array }
   | { readonly type: 'renewed'; readonly connection: number; readonly data: Uint8Array | undefined }
-  | {
-      readonly type: 'evict';
-      readonly request: number;
-      readonly connection: number;
-      readonly reasonCode: number;
-    }
-  | { readonly type: 'destroySession'; readonly session: number }
-  /** After a restart: ends all sessions but these. */
-  | { readonly type: 'keepSessions'; readonly sessions: readonly number[] }
+  /** The client has connected again: ends its connection, if it is there still. `closed` follows. */
+  | { readonly type: 'evict'; readonly connection: number; readonly reasonCode: number }
+  /** Takes the session over from another worker. `arrived` follows. */
+  | { readonly type: 'moveHere'; readonly session: number; readonly from: number }
+  /** Ends a session whose client is not connected. `settled` follows. */
+  | { readonly type: 'endSession'; readonly session: number }
+  /** The delay of its will has passed. `settled` follows. */
+  | { readonly type: 'publishWill'; readonly session: number }
   | { readonly type: 'openHost'; readonly session: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   | { readonly type: 'stop'; readonly reasonCode: number };
@@ -97,14 +87,22 @@ export type ToMain =
   /** The client has answered a challenge. */
   | { readonly type: 'answered'; readonly connection: number; readonly data: Uint8Array | undefined }
   | { readonly type: 'renew'; readonly connection: number; readonly renewal: RenewalRequest }
-  /** The client has left while it may have been authenticating. */
-  | { readonly type: 'abandoned'; readonly connection: number }
-  | { readonly type: 'reply'; readonly request: number; readonly value: unknown }
+  /** The client has left before it was let in, or while it authenticated again. */
+  | { readonly type: 'abandoned'; readonly connection: number; readonly clientId: string }
+  /** The sessions that the worker has when it starts, as bytes for readSessionRows(). */
+  | { readonly type: 'sessions'; readonly rows: Uint8Array }
+  /**
+   * A connection that was accepted is over, or was over before. What its client has published and its will are with
+   * their shards: whatever comes from it now comes behind.
+   */
   | {
       readonly type: 'closed';
       readonly session: number;
       readonly cause: CloseCause;
       readonly reasonCode: number;
-      readonly sessionExpirySeconds: number | undefined;
+      readonly row: SessionRow;
     }
+  /** What the directory has asked for has been done with the session, or it is not there. */
+  | { readonly type: 'settled'; readonly session: number; readonly row: SessionRow }
+  | { readonly type: 'arrived'; readonly session: number; readonly row: SessionRow }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array };

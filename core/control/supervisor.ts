@@ -27,12 +27,6 @@ export interface Address {
   readonly tcpPort: number | false;
 }
 
-interface Pending {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-  readonly worker: number;
-}
-
 /** Restarts of one worker within a minute after which something is wrong that a restart does not mend. */
 const restartsPerMinuteMax = 5;
 
@@ -53,8 +47,6 @@ export class Supervisor {
   readonly #workers: (Worker | undefined)[] = [];
   readonly #outgoing: Outgoing<ToWorker>[] = [];
   readonly #restarts: number[][] = [];
-  readonly #pending = new Map<number, Pending>();
-  #requests = 0;
   #starts = 0;
   #isStopping = false;
   #address: Address | undefined;
@@ -107,26 +99,13 @@ export class Supervisor {
   }
 
   /**
-   * False if the worker does not run. A message to one that ends is lost; onWorkerRestarted() is the time to
-   * make up for it.
+   * False if the worker does not run. A message to one that ends is lost; the one that follows says which sessions it
+   * has, which is the time to make up for it.
    */
   send(worker: number, message: ToWorker): boolean {
     if (this.#workers[worker] === undefined) return false;
     this.#outgoing[worker]?.send(message);
     return true;
-  }
-
-  /** Resolves with the worker's reply; rejects if the worker ends before. */
-  request(worker: number, message: (request: number) => ToWorker): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const request = ++this.#requests;
-      if (this.#workers[worker] === undefined) {
-        reject(new BrokerError('WORKER_FAILED', `Worker ${worker} is not running.`));
-        return;
-      }
-      this.#pending.set(request, { resolve, reject, worker });
-      this.send(worker, message(request));
-    });
   }
 
   /** Stops all workers in order; those that take longer than stopMs are left to the end of the process. */
@@ -174,7 +153,7 @@ export class Supervisor {
             this.#logger.error({ worker: index, err: message.message }, 'a worker failed');
             reject(new BrokerError(message.code as BrokerErrorCode, message.message));
           }
-          this.#onMessage(index, message);
+          this.#events.onMessage(index, message);
         }
       });
       worker.once('error', (err) => {
@@ -189,23 +168,9 @@ export class Supervisor {
     });
   }
 
-  #onMessage(worker: number, message: ToMain): void {
-    if (message.type !== 'reply') {
-      this.#events.onMessage(worker, message);
-      return;
-    }
-    this.#pending.get(message.request)?.resolve(message.value);
-    this.#pending.delete(message.request);
-  }
-
   #onExit(index: number, worker: Worker): void {
     if (this.#workers[index] !== worker) return;
     this.#workers[index] = undefined;
-    for (const [request, pending] of this.#pending) {
-      if (pending.worker !== index) continue;
-      this.#pending.delete(request);
-      pending.reject(new BrokerError('WORKER_FAILED', `Worker ${index} has ended.`));
-    }
     if (this.#isStopping || this.#address === undefined) return;
     this.#events.onWorkerLost(index);
     void this.#restart(index, this.#address);

@@ -25,6 +25,8 @@ export const EventKind = {
   /** Comes by onOpening. */
   opening: 6,
   noticed: 7,
+  closed: 8,
+  settled: 9,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -40,6 +42,13 @@ export const noticeNames = [
   'mqttOnHttpPort',
 ] as const;
 export type Notice = (typeof noticeNames)[number];
+
+/**
+ * Why a client's connection is over: with a normal DISCONNECT, or in a way that lets its will go out. In the order of
+ * `CloseCause` in native/front-end/departures.h; loadAddon() compares.
+ */
+export const closeCauses = ['lost', 'disconnected', 'disconnectedWithWill'] as const;
+export type CloseCause = (typeof closeCauses)[number];
 
 /** In the order of native/counters.h, where each is explained; loadAddon() compares. */
 export const counterNames = [
@@ -75,7 +84,10 @@ export type CounterName = (typeof counterNames)[number];
 export type DataPlaneRules = Limits & BrokerConfig;
 
 export interface EngineHandlers {
-  /** `first`: the first byte of a packet, whether an ended connection was connected, or the index of a notice. */
+  /**
+   * `first`: the first byte of a packet, whether an ended connection was connected, the CloseCause of a closed one,
+   * or the index of a notice.
+   */
   onEvent(
     kind: EventKind,
     slot: number,
@@ -91,8 +103,8 @@ export interface EngineHandlers {
 }
 
 /** In the order of `SessionState` in native/front-end/session-moves.h, where each is explained; loadAddon() compares. */
-export const SessionState = { settled: 0, arriving: 1, departing: 2 } as const;
-export type SessionState = (typeof SessionState)[keyof typeof SessionState];
+export const sessionStates = ['absent', 'settled', 'leaving', 'arriving', 'departing'] as const;
+export type SessionState = (typeof sessionStates)[number];
 
 /** The data plane of one worker. It hooks the event loop of the thread that makes it, until that ends. */
 export interface Engine {
@@ -112,31 +124,39 @@ export interface Engine {
   resume(slot: number): void;
   /** Queues one packet for the client. */
   send(slot: number, packet: Uint8Array): void;
-  /** Closes the connection once everything queued is written. */
-  close(slot: number): void;
+  /** Closes the connection once everything queued is written. `reason`: why, for the event `closed`. */
+  close(slot: number, reason: number): void;
   /**
-   * False if there is no such session here, or it is on its way to another worker. While it is on its way here
-   * the client gets `connack` and waits. `maximumPacketSize` 0 and `keepAliveMs` 0: none.
+   * The client has sent DISCONNECT; its session outlives the connection for `expirySeconds`. `cause`: an index of
+   * `closeCauses`.
    */
-  accept(
-    slot: number,
-    session: number,
-    version: number,
-    keepAliveMs: number,
-    receiveMaximum: number,
-    maximumPacketSize: number,
-    isPersistent: boolean,
-    connack: Uint8Array,
-    withholdsProblems: boolean,
-    topicAliasMaximum: number,
-  ): boolean;
+  disconnect(slot: number, cause: number, reason: number, expirySeconds: number): void;
+  /**
+   * Ends a connection whose client did nothing wrong: what it has sent until now is taken first, a DISCONNECT too.
+   * The event `ended` with this reason follows, unless the client ends it.
+   */
+  finish(slot: number, reason: number): void;
+  /** From now on no will is published: the broker stops. */
+  withholdWills(): void;
+  /**
+   * False if there is no such session here, or the connection is over; else the event `closed` follows in the end.
+   * `terms`: of encodeConnectionTerms().
+   */
+  accept(slot: number, session: number, terms: Uint8Array, connack: Uint8Array): boolean;
 
   /** `isHost`: of the host program, which is not counted. */
   createSession(session: number, isHost: boolean): void;
-  /** All sessions of this worker: also those that a thread which has ended has made or moved here. */
-  sessions(): [session: number, state: SessionState][];
-  /** No effect if there is no such session. One that is on its way ends everywhere. */
-  destroySession(session: number): void;
+  /** The rows of all sessions of this worker but the host program's, for readSessionRows(). */
+  sessions(): Uint8Array;
+  /** Of one session, for readSessionRow(). */
+  sessionRow(session: number): Uint8Array;
+  /**
+   * Ends a session whose client is not connected; its will goes out first. The event `settled` follows. False if
+   * there is none.
+   */
+  endSession(session: number): boolean;
+  /** Publishes a delayed will. The event `settled` follows. False if there is no such session. */
+  publishWill(session: number): boolean;
   /**
    * Brings the session here from worker `from`, with its subscriptions and all it holds. The event
    * `sessionArrived` follows, whatever becomes of it: an empty session if there is none, none if it is
@@ -187,6 +207,7 @@ export interface Addon {
   readonly subscribedNames: readonly string[];
   readonly noticeNames: readonly string[];
   readonly sessionStateNames: readonly string[];
+  readonly closeCauseNames: readonly string[];
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   /** Throws a TypeError that names a rule which is missing or out of range. */
   createBroker(workers: number, rules: DataPlaneRules): number;
@@ -210,12 +231,17 @@ export function loadAddon(): Addon {
 
 /** Both languages number events, counters and the like by their place in a table. */
 function hasOurTables(addon: Addon): boolean {
-  const { eventKindNames, subscribedNames, sessionStateNames } = addon;
-  const ours = [EventKind, Subscribed, SessionState].map((table) => Object.keys(table));
-  const its = [eventKindNames, subscribedNames, sessionStateNames];
+  const tables = [EventKind, Subscribed].map((table) => Object.keys(table));
   return isDeepStrictEqual(
-    [...its, addon.noticeNames, addon.counterNames],
-    [...ours, noticeNames, counterNames],
+    [
+      addon.eventKindNames,
+      addon.subscribedNames,
+      addon.sessionStateNames,
+      addon.closeCauseNames,
+      addon.noticeNames,
+      addon.counterNames,
+    ],
+    [...tables, sessionStates, closeCauses, noticeNames, counterNames],
   );
 }
 

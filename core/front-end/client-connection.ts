@@ -9,8 +9,9 @@
  */
 
 import type { BrokerConfig } from '../config/options.ts';
-import type { CloseCause, ConnectRequest, RenewalRequest } from '../control/messages.ts';
-import type { Engine } from '../data-plane/addon.ts';
+import type { ConnectRequest, RenewalRequest } from '../control/messages.ts';
+import { type CloseCause, closeCauses, type Engine } from '../data-plane/addon.ts';
+import { encodeConnectionTerms } from '../data-plane/connection-terms.ts';
 import { returnCodeOf } from '../wire/connack-return-code.ts';
 import { decodeConnect } from '../wire/decode-connect.ts';
 import { decodeAuth, decodeDisconnect } from '../wire/decode-disconnect.ts';
@@ -42,14 +43,12 @@ export interface ConnectionContext {
   readonly config: BrokerConfig;
   /** Asks the session directory. */
   requestConnect(connection: ClientConnection, connect: ConnectRequest): void;
-  /** Tells the session directory that a session has no connection any more. */
-  reportClosed(session: number, cause: CloseCause, reasonCode: number, sessionExpirySeconds?: number): void;
   /** Asks the authenticator whether a connected client may stay. */
   renewAuthentication(connection: ClientConnection, renewal: RenewalRequest): void;
   /** Hands the authenticator what the client answers to its challenge. */
   answerChallenge(connection: ClientConnection, data: Uint8Array | undefined): void;
-  /** Tells the authenticator that the client has left. */
-  abandonAuthentication(connection: ClientConnection): void;
+  /** Tells the session directory and the authenticator that the client has left before they have decided. */
+  abandon(connection: ClientConnection): void;
   /** Calls back when every shard knows the filters that were added under the token. */
   nextSubscribeToken(done: () => void): number;
   /** There is nothing to call back for. */
@@ -59,7 +58,16 @@ export interface ConnectionContext {
 type State = 'awaitingConnect' | 'connecting' | 'connected' | 'over';
 
 /** The host program is in the same process: only the session's own bound counts. */
-const hostReceiveMaximum = 65_535;
+const hostTerms = {
+  version: 5,
+  withholdsProblems: true,
+  keepAliveMs: 0,
+  receiveMaximum: 65_535,
+  maximumPacketSize: 0,
+  topicAliasMaximum: 0,
+  sessionExpirySeconds: 4_294_967_295,
+  will: undefined,
+} as const;
 
 export class ClientConnection {
   readonly slot: number;
@@ -80,7 +88,8 @@ export class ClientConnection {
   #method: string | undefined;
   /** The client is connected and authenticates again. */
   #isRenewing = false;
-  #outlivesConnection = false;
+  /** That the session outlives the connection. */
+  #expirySeconds = 0;
   /** What the client takes, in bytes. */
   #maximumPacketSize: number | undefined;
   #reasonStrings: { readonly atEnds: boolean; readonly elsewhere: boolean };
@@ -108,7 +117,7 @@ export class ClientConnection {
     this.session = session;
     this.#state = 'connected';
     engine.createSession(session, true);
-    engine.accept(this.slot, session, 5, 0, hostReceiveMaximum, 0, true, new Uint8Array(), true, 0);
+    engine.accept(this.slot, session, encodeConnectionTerms(hostTerms), new Uint8Array());
   }
 
   onPacket(header: number, body: Uint8Array): void {
@@ -132,35 +141,46 @@ export class ClientConnection {
     }
   }
 
-  /** The session directory accepts the CONNECT; its session is here. False if the client has left. */
+  /**
+   * The session directory accepts the CONNECT; its session is here. False if the client has left, or cannot be told;
+   * else the event `closed` follows in the end.
+   */
   accept(session: number, isSessionPresent: boolean, authenticationData?: Uint8Array): boolean {
     const connect = this.#connect;
     if (connect === undefined || this.#state !== 'connecting') return false;
+    this.#connect = undefined;
     const { engine, config } = this.#context;
     const connack = this.#successOf(connect, isSessionPresent, authenticationData);
     if (!this.#fits(connack)) {
       this.refuse(ReasonCode.packetTooLarge);
       return false;
     }
-    const outlivesConnection = sessionExpirySeconds(connect, config.limits) > 0;
+    const { properties } = connect;
+    this.#expirySeconds = sessionExpirySeconds(connect, config.limits);
+    const terms = encodeConnectionTerms({
+      version: connect.protocolVersion,
+      withholdsProblems: !this.#reasonStrings.elsewhere,
+      keepAliveMs: keepAliveMs(connect, config.limits),
+      receiveMaximum: properties.receiveMaximum ?? 65_535,
+      maximumPacketSize: properties.maximumPacketSize ?? 0,
+      topicAliasMaximum: properties.topicAliasMaximum ?? 0,
+      sessionExpirySeconds: this.#expirySeconds,
+      will: connect.will,
+    });
+    if (!engine.accept(this.slot, session, terms, connack)) {
+      this.refuse(ReasonCode.serverUnavailable);
+      return false;
+    }
     this.session = session;
     this.#state = 'connected';
-    this.#outlivesConnection = outlivesConnection;
-    this.#connect = undefined;
-    engine.accept(
-      this.slot,
-      session,
-      connect.protocolVersion,
-      keepAliveMs(connect, config.limits),
-      connect.properties.receiveMaximum ?? 65_535,
-      connect.properties.maximumPacketSize ?? 0,
-      outlivesConnection,
-      connack,
-      !this.#reasonStrings.elsewhere,
-      connect.properties.topicAliasMaximum ?? 0,
-    );
     engine.resume(this.slot);
     return true;
+  }
+
+  /** The session directory refuses the CONNECT, or does not let a connected client stay that authenticates again. */
+  refused(reasonCode: number): void {
+    this.#connect = undefined;
+    this.refuse(reasonCode);
   }
 
   /** The client has to answer (AUTH 0x18) before it is let in, or may stay. */
@@ -182,7 +202,7 @@ export class ClientConnection {
    * authenticate again, is ended.
    */
   refuse(reasonCode: number, why?: string): void {
-    if (this.#state === 'connected') this.end(reasonCode, 'lost', why);
+    if (this.#state === 'connected') this.end(reasonCode, why);
     if (this.#state !== 'connecting') return;
     this.#finish();
     const { version } = this;
@@ -193,14 +213,17 @@ export class ClientConnection {
       );
       if (this.#fits(connack)) this.#context.engine.send(this.slot, connack);
     }
-    this.#context.engine.close(this.slot);
+    this.#context.engine.close(this.slot, reasonCode);
   }
 
-  /**
-   * Ends the connection; MQTT 5 clients are told why [MQTT-4.13.2-1]. `cause` is for the session
-   * directory, which is not told when it is the one that asked.
-   */
-  end(reasonCode: number, cause?: CloseCause, why?: string): void {
+  /** Ends a connection whose client did nothing wrong: what it has sent until now still counts. */
+  finish(reasonCode: number): void {
+    if (this.#state === 'connected') this.#context.engine.finish(this.slot, reasonCode);
+    else this.end(reasonCode);
+  }
+
+  /** Ends the connection; MQTT 5 clients are told why [MQTT-4.13.2-1]. */
+  end(reasonCode: number, why?: string): void {
     if (this.#state === 'over') return;
     if (this.#state === 'connecting') {
       const { serverShuttingDown, serverUnavailable } = ReasonCode; // the first is not for a CONNACK
@@ -216,24 +239,15 @@ export class ClientConnection {
       this.#context.engine.send(this.slot, disconnect);
     }
     this.#finish();
-    this.#context.engine.close(this.slot);
-    if (cause === undefined) this.session = 0;
-    else this.#leave(cause, reasonCode);
+    this.#context.engine.close(this.slot, reasonCode);
   }
 
   onGone(): void {
     this.#finish();
-    this.#leave('lost', ReasonCode.success);
-  }
-
-  #leave(cause: CloseCause, reasonCode: number, sessionExpirySeconds?: number): void {
-    if (this.session === 0) return;
-    this.#context.reportClosed(this.session, cause, reasonCode, sessionExpirySeconds);
-    this.session = 0;
   }
 
   #fail({ reasonCode, why }: ProtocolError): void {
-    this.end(reasonCode, 'lost', sentenceOf(why));
+    this.end(reasonCode, sentenceOf(why));
   }
 
   /** Of a CONNACK or DISCONNECT that says why. */
@@ -279,7 +293,6 @@ export class ClientConnection {
       protocolVersion: connect.protocolVersion,
       cleanStart: connect.cleanStart,
       sessionExpirySeconds: sessionExpirySeconds(connect, config.limits),
-      will: connect.will,
       username: connect.username,
       password: connect.password,
       authenticationMethod: this.#method,
@@ -320,19 +333,20 @@ export class ClientConnection {
       return;
     }
     const expiry = disconnect.properties.sessionExpiryInterval;
-    if (expiry !== undefined && expiry > 0 && !this.#outlivesConnection) {
-      this.end(ReasonCode.protocolError, 'lost', 'The session was to end with the connection.'); // 3.14.2.2.2
+    if (expiry !== undefined && expiry > 0 && this.#expirySeconds === 0 && this.#state === 'connected') {
+      this.end(ReasonCode.protocolError, 'The session was to end with the connection.'); // 3.14.2.2.2
       return;
     }
-    const hasWill = disconnect.reasonCode !== ReasonCode.normalDisconnection; // [MQTT-3.14.4-3]
+    const isNormal = disconnect.reasonCode === ReasonCode.normalDisconnection; // [MQTT-3.14.4-3]
+    const cause: CloseCause = isNormal ? 'disconnected' : 'disconnectedWithWill';
     const { sessionExpiryIntervalMax } = this.#context.config.limits;
-    this.#leave(
-      hasWill ? 'disconnectedWithWill' : 'disconnected',
+    this.#context.engine.disconnect(
+      this.slot,
+      closeCauses.indexOf(cause),
       disconnect.reasonCode,
-      expiry === undefined ? undefined : Math.min(expiry, sessionExpiryIntervalMax),
+      Math.min(expiry ?? this.#expirySeconds, sessionExpiryIntervalMax),
     );
     this.#finish();
-    this.#context.engine.close(this.slot);
   }
 
   /** AUTH: the answer to a challenge, or of a connected client the wish to authenticate again. */
@@ -363,7 +377,7 @@ export class ClientConnection {
     const { engine } = this.#context;
     const auth = encodeAuth({ reasonCode, properties: authenticationProperties(this.#method, data) });
     if (!this.#fits(auth)) {
-      this.end(ReasonCode.packetTooLarge, 'lost');
+      this.end(ReasonCode.packetTooLarge);
       return;
     }
     engine.send(this.slot, auth);
@@ -376,10 +390,12 @@ export class ClientConnection {
 
   /** Nothing more happens on this connection. */
   #finish(): void {
-    const mayAuthenticate = this.#isAuthenticating;
+    const awaitsDecision = this.#connect !== undefined || (this.#isRenewing && this.#state !== 'over');
+    this.#connect = undefined;
     this.#state = 'over';
     this.#isRenewing = false;
-    if (mayAuthenticate && this.#context.config.authenticates) this.#context.abandonAuthentication(this);
+    this.session = 0;
+    if (awaitsDecision) this.#context.abandon(this);
   }
 
   #onSubscribe(header: number, body: Uint8Array): void {
@@ -391,7 +407,7 @@ export class ClientConnection {
     const { engine, config } = this.#context;
     const unavailable = unavailableTo(packet, this.#version, config);
     if (unavailable !== undefined) {
-      this.end(unavailable, 'lost');
+      this.end(unavailable);
       return;
     }
     const { session } = this;

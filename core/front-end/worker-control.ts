@@ -4,32 +4,19 @@
  */
 
 import type { BrokerConfig } from '../config/options.ts';
-import type {
-  CloseCause,
-  ConnectRequest,
-  RenewalRequest,
-  ToMain,
-  ToWorker,
-  WorkerStart,
-} from '../control/messages.ts';
+import type { ConnectRequest, RenewalRequest, ToMain, ToWorker, WorkerStart } from '../control/messages.ts';
 import {
   type Addon,
+  closeCauses,
   type Engine,
   type EngineHandlers,
   EventKind,
   noticeNames,
-  SessionState,
 } from '../data-plane/addon.ts';
+import { readSessionRow, type SessionRow } from '../data-plane/session-row.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { decideOpening, type OpeningRules, openingRulesOf, readOpening } from './opening.ts';
-
-/** An accepted CONNECT that waits for its session to come from another worker. */
-interface Arrival {
-  readonly connection: ClientConnection | undefined;
-  readonly request: number | undefined;
-  readonly authenticationData: Uint8Array | undefined;
-}
 
 /** More connections than a worker has in its life. */
 const serialsPerStart = 2 ** 32;
@@ -44,8 +31,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly #bySerial = new Map<number, ClientConnection>();
   // By token.
   readonly #subscribes = new Map<number, () => void>();
-  // By session.
-  readonly #arrivals = new Map<number, Arrival>();
   #hostSlot = 0;
   #onEmpty: (() => void) | undefined;
   #serials: number;
@@ -78,7 +63,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
       case EventKind.ended:
         if (slot === this.#hostSlot)
           throw new Error(`the host connection broke the protocol: 0x${reason.toString(16)}`);
-        this.#connections[slot]?.end(reason, 'lost');
+        this.#connections[slot]?.end(reason);
         break;
       case EventKind.gone:
         this.#removeConnection(slot);
@@ -88,7 +73,19 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         this.#subscribes.delete(value);
         break;
       case EventKind.sessionArrived:
-        this.#onSessionArrived(value);
+        this.#post({ type: 'arrived', session: value, row: this.#rowOf(value) });
+        break;
+      case EventKind.closed:
+        this.#post({
+          type: 'closed',
+          session: value,
+          cause: closeCauses[first] ?? 'lost',
+          reasonCode: reason,
+          row: readSessionRow(bytes),
+        });
+        break;
+      case EventKind.settled:
+        this.#post({ type: 'settled', session: value, row: readSessionRow(bytes) });
         break;
       case EventKind.noticed:
         this.#onNoticed(first, bytes);
@@ -139,12 +136,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'answered', connection: connection.serial, data });
   }
 
-  abandonAuthentication(connection: ClientConnection): void {
-    this.#post({ type: 'abandoned', connection: connection.serial });
-  }
-
-  reportClosed(session: number, cause: CloseCause, reasonCode: number, sessionExpirySeconds?: number): void {
-    this.#post({ type: 'closed', session, cause, reasonCode, sessionExpirySeconds });
+  abandon({ serial, clientId }: ClientConnection): void {
+    this.#post({ type: 'abandoned', connection: serial, clientId });
   }
 
   nextSubscribeToken(done: () => void): number {
@@ -159,33 +152,40 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   // --- what the session directory says --------------------------------------------------------------
 
-  accept(message: Extract<ToWorker, { type: 'accept' }>): void {
-    const { request, session, origin, authenticationData } = message;
-    const arrival = { connection: this.#bySerial.get(message.connection), request, authenticationData };
-    if (origin.from === 'new') this.engine.createSession(session, false);
-    if (origin.from !== 'worker') {
-      this.#finishAccept(arrival, session, origin.from === 'here');
-      return;
-    }
-    this.#arrivals.set(session, arrival);
-    this.engine.moveSessionHere(session, origin.worker);
+  accept({ connection, session, isNew, authenticationData }: Extract<ToWorker, { type: 'accept' }>): void {
+    const client = this.#bySerial.get(connection);
+    const isWaiting = client !== undefined;
+    if (isNew && isWaiting) this.engine.createSession(session, false);
+    if (client?.accept(session, !isNew, authenticationData)) return;
+    if (isNew && isWaiting) this.engine.endSession(session);
+    const row = this.#rowOf(session);
+    this.#post({ type: 'closed', session, cause: 'lost', reasonCode: ReasonCode.success, row });
   }
 
-  #onSessionArrived(session: number): void {
-    const arrival = this.#arrivals.get(session);
-    this.#arrivals.delete(session);
-    if (arrival !== undefined) this.#finishAccept(arrival, session, true);
+  moveHere({ session, from }: Extract<ToWorker, { type: 'moveHere' }>): void {
+    this.engine.moveSessionHere(session, from);
   }
 
-  #finishAccept(arrival: Arrival, session: number, isSessionPresent: boolean): void {
-    const { connection, request, authenticationData } = arrival;
-    const isConnected = connection?.accept(session, isSessionPresent, authenticationData) ?? false;
-    if (request !== undefined) this.#post({ type: 'reply', request, value: undefined });
-    if (!isConnected) this.reportClosed(session, 'lost', ReasonCode.success);
+  endSession(session: number): void {
+    if (!this.engine.endSession(session)) this.#post({ type: 'settled', session, row: this.#rowOf(session) });
+  }
+
+  publishWill(session: number): void {
+    if (!this.engine.publishWill(session))
+      this.#post({ type: 'settled', session, row: this.#rowOf(session) });
+  }
+
+  /** Tells the session directory which sessions are here, before anything else is said of them. */
+  tellSessions(): void {
+    this.#post({ type: 'sessions', rows: this.engine.sessions() });
+  }
+
+  #rowOf(session: number): SessionRow {
+    return readSessionRow(this.engine.sessionRow(session));
   }
 
   refuse(serial: number, reasonCode: number): void {
-    this.#bySerial.get(serial)?.refuse(reasonCode);
+    this.#bySerial.get(serial)?.refused(reasonCode);
   }
 
   challenge(serial: number, data: Uint8Array): void {
@@ -196,17 +196,9 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#bySerial.get(serial)?.renewed(data);
   }
 
-  /** Ends the connection, if it is still there. */
+  /** Its client has connected again: ends the connection, if it is still there. */
   evict(serial: number, reasonCode: number): void {
-    this.#bySerial.get(serial)?.end(reasonCode);
-  }
-
-  /** Ends all sessions but these, which are what the directory has here after a restart, and those that leave. */
-  keepSessions(sessions: readonly number[]): void {
-    const kept = new Set(sessions);
-    for (const [session, state] of this.engine.sessions()) {
-      if (!kept.has(session) && state !== SessionState.departing) this.engine.destroySession(session);
-    }
+    this.#bySerial.get(serial)?.finish(reasonCode);
   }
 
   /** Opens the connection of the host program. */
@@ -230,7 +222,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   /** Says goodbye to all clients, and calls back when the last one has gone. */
   endAll(reasonCode: number, onEmpty: () => void): void {
     this.#onEmpty = onEmpty;
-    for (const connection of this.#bySerial.values()) connection.end(reasonCode, 'lost');
+    this.engine.withholdWills();
+    for (const connection of this.#bySerial.values()) connection.finish(reasonCode);
     if (this.#bySerial.size === 0) onEmpty();
   }
 }

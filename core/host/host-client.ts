@@ -1,7 +1,6 @@
 /**
  * The host program's own MQTT client: the engine of core/protocol and the same data plane as any other client's, with
- * the message channel to worker 0 in place of a socket. Wills go out this way too. Owns who listens to what, and what
- * waits.
+ * the message channel to worker 0 in place of a socket. Owns who listens to what, and what waits.
  *
  *     publish, subscribe --> waiting --> engine, as many as the window takes --> worker 0
  *     listeners <----------------------- engine <------------------------------ worker 0

@@ -2,25 +2,24 @@
  * The session directory (main thread): which client has which session, on which worker. Whatever concerns
  * one client identifier happens one after the other here, so no two workers can ever own the same session.
  *
- *   CONNECT -> room? -> authenticate -> in turn: evict the connection that has the client id [MQTT-3.1.4-3]
+ *   CONNECT -> room? -> authenticate -> evict the connection that has the client id [MQTT-3.1.4-3]
  *           -> end, resume or move the session -> accept on the new worker
  *
- *   state of a record      connected   expiry timer   will timer
- *   client is connected    yes         -              -
- *   client is away         no          unless never   if its will is delayed
+ * A new client is accepted at once: nothing is waited for, and the worker is told one thing. Where a client has to
+ * wait for its session, the newest one does, for at most sessionWaitMs; session-states.ts has the table.
  */
 
-import type { CloseCause, ConnectRequest, ToWorker } from '../control/messages.ts';
-import type { Will } from '../wire/packets.ts';
+import type { ConnectRequest, ToWorker } from '../control/messages.ts';
+import type { CloseCause } from '../data-plane/addon.ts';
+import type { SessionRow } from '../data-plane/session-row.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
+import { type SessionEvent, type SessionStateName, stepOf } from './session-states.ts';
 import type { Clock, Timer } from './timers.ts';
 
 /** How the directory reaches the workers. */
 export interface WorkerLink {
   /** False if the worker does not run. */
   send(worker: number, message: ToWorker): boolean;
-  /** Rejects if the worker ends before it replies. */
-  request(worker: number, message: (request: number) => ToWorker): Promise<unknown>;
 }
 
 export interface ClientInfo {
@@ -35,6 +34,8 @@ export interface DirectoryOptions {
   readonly clock: Clock;
   readonly connectionsMax: number;
   readonly sessionsMax: number;
+  /** For how long an accepted client may wait for its session. */
+  readonly sessionWaitMs: number;
   /** Why clients are refused for want of room. */
   readonly fullReasonCode: number;
   /** Why every client is refused; undefined if they are not. */
@@ -45,7 +46,6 @@ export interface DirectoryOptions {
     connection: number,
     request: ConnectRequest,
   ): Verdict | Promise<Verdict | undefined>;
-  publishWill(will: Will): void;
   /** A client was refused since `sessionsMax` sessions exist; `refused` were so far. */
   onSessionsFull(refused: number): void;
   onConnected(client: ClientInfo): void;
@@ -75,25 +75,38 @@ export interface Verdict {
 
 interface SessionRecord {
   readonly key: number;
+  state: SessionStateName;
   worker: number;
   /** Where it comes from while it changes workers. */
   movesFrom: number | undefined;
   client: ClientInfo;
   /** While its client is connected: the connection, on `worker`. */
   connection: number | undefined;
-  expirySeconds: number;
-  will: Will | undefined;
-  expiryTimer: Timer | undefined;
-  willTimer: Timer | undefined;
+  /** Who waits for it. */
+  waiting: WaitingArrival | undefined;
+  /** When its delayed will is due, and when it ends, on the clock; undefined: never. */
+  willAtMs: number | undefined;
+  expiresAtMs: number | undefined;
+  /** While it is away: for the first of the two. */
+  timer: Timer | undefined;
 }
 
-/** A client that is let in and waits for its session. */
-interface Arrival {
+/** Where a client is. */
+interface Place {
   readonly worker: number;
   readonly connection: number;
+}
+
+/** A client that is let in. */
+interface Arrival extends Place {
   readonly request: ConnectRequest;
   readonly client: ClientInfo;
   readonly authenticationData: Uint8Array | undefined;
+}
+
+interface WaitingArrival {
+  readonly arrival: Arrival;
+  readonly timer: Timer;
 }
 
 const neverExpires = 4_294_967_295;
@@ -102,8 +115,8 @@ export class SessionDirectory {
   readonly #options: DirectoryOptions;
   readonly #byClientId = new Map<string, SessionRecord>();
   readonly #byKey = new Map<number, SessionRecord>();
-  /** The last step under way for a client identifier. */
-  readonly #steps = new Map<string, Promise<void>>();
+  /** Workers that have ended and have not said yet which sessions they have. */
+  readonly #lostWorkers = new Set<number>();
   #keys = 0;
   #connections = 0;
   #connectionsPeak = 0;
@@ -132,15 +145,17 @@ export class SessionDirectory {
     };
   }
 
+  // --- what clients want ------------------------------------------------------------------------------
+
   /** A client has sent CONNECT on `connection` of `worker`. */
   connect(worker: number, connection: number, request: ConnectRequest): void {
     const { closedReasonCode } = this.#options;
     if (closedReasonCode !== undefined) {
-      this.#refuse(worker, connection, closedReasonCode);
+      this.#refuse({ worker, connection }, closedReasonCode);
       return;
     }
     if (this.#isFull(request)) {
-      this.#refuseForRoom(worker, connection, request);
+      this.#refuseForRoom({ worker, connection }, request);
       return;
     }
     // Not in turn: who does not know the password must not hold up the client identifier.
@@ -152,47 +167,74 @@ export class SessionDirectory {
     }
   }
 
+  /** The client has left before it was accepted, and has sent nothing that counts. */
+  abandoned(worker: number, connection: number, clientId: string): void {
+    const record = this.#byClientId.get(clientId);
+    const arrival = record?.waiting?.arrival;
+    if (arrival?.worker === worker && arrival.connection === connection) takeWaiting(record);
+  }
+
+  // --- what workers say -------------------------------------------------------------------------------
+
   /** A session's connection is over. */
-  closed(key: number, cause: CloseCause, reasonCode: number, expirySeconds: number | undefined): void {
+  closed(key: number, cause: CloseCause, reasonCode: number, row: SessionRow): void {
     const record = this.#byKey.get(key);
-    if (record?.connection === undefined) return;
-    if (expirySeconds !== undefined) record.expirySeconds = expirySeconds;
-    this.#disconnect(record, cause, reasonCode);
+    if (record !== undefined) this.#step(record, 'closed', { cause, reasonCode, row });
+  }
+
+  /** A session's will has gone out, or the session has ended. */
+  settled(key: number, row: SessionRow): void {
+    const record = this.#byKey.get(key);
+    if (record !== undefined) this.#step(record, 'settled', { row });
+  }
+
+  arrived(worker: number, key: number, row: SessionRow): void {
+    const record = this.#byKey.get(key);
+    if (record === undefined) this.#options.link.send(worker, { type: 'endSession', session: key });
+    else this.#step(record, 'arrived', { row });
   }
 
   /** A worker has ended, and all its connections with it; its sessions live on. */
   workerLost(worker: number): void {
+    this.#lostWorkers.add(worker);
     for (const record of this.#byKey.values()) {
-      if (record.worker === worker && record.connection !== undefined)
-        this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
+      if (record.waiting?.arrival.worker === worker) takeWaiting(record);
+      if (record.worker === worker) this.#step(record, 'workerLost');
     }
   }
 
-  /** The sessions that `worker` has, or still has to hand over. */
-  sessionsOf(worker: number): number[] {
-    const records = [...this.#byKey.values()];
-    return records
-      .filter((record) => record.worker === worker || record.movesFrom === worker)
-      .map(({ key }) => key);
+  /** The worker has started, and has these sessions. */
+  workerStarted(worker: number, rows: readonly SessionRow[]): void {
+    this.#lostWorkers.delete(worker);
+    const there = new Set<number>();
+    for (const row of rows) {
+      const record = this.#byKey.get(row.session);
+      if (record === undefined) {
+        // One that goes to another worker ends there.
+        if (row.state !== 'departing')
+          this.#options.link.send(worker, { type: 'endSession', session: row.session });
+        continue;
+      }
+      if (record.worker !== worker || record.state !== 'lost') continue; // on its way to another one
+      there.add(row.session);
+      this.#step(record, eventOf(row), { row });
+    }
+    for (const record of this.#byKey.values()) {
+      const isMissing = record.worker === worker && record.state === 'lost' && !there.has(record.key);
+      if (isMissing) this.#step(record, 'missing');
+    }
   }
 
   /** From now on no will is published and no session ended. */
   stop(): void {
     this.#isStopped = true;
     for (const record of this.#byKey.values()) {
-      record.expiryTimer?.cancel();
-      record.willTimer?.cancel();
+      record.timer?.cancel();
+      takeWaiting(record);
     }
   }
 
-  /** Runs `step` after all earlier steps for the same client identifier. */
-  #inTurn(clientId: string, step: () => Promise<void>): void {
-    const before = this.#steps.get(clientId) ?? Promise.resolve();
-    const after = before.then(step).finally(() => {
-      if (this.#steps.get(clientId) === after) this.#steps.delete(clientId);
-    });
-    this.#steps.set(clientId, after);
-  }
+  // --- who is let in ----------------------------------------------------------------------------------
 
   #isFull(request: ConnectRequest): boolean {
     const takesOver = this.#byClientId.get(request.clientId)?.connection !== undefined;
@@ -205,186 +247,282 @@ export class SessionDirectory {
     return this.#byKey.size >= this.#options.sessionsMax && !this.#byClientId.has(clientId);
   }
 
-  #refuseForRoom(worker: number, connection: number, request: ConnectRequest): void {
+  #refuseForRoom(where: Place, request: ConnectRequest): void {
     if (this.#lacksSession(request)) this.#options.onSessionsFull(++this.#sessionsRefused);
-    this.#refuse(worker, connection, this.#options.fullReasonCode);
+    this.#refuse(where, this.#options.fullReasonCode);
   }
 
   #admit(worker: number, connection: number, request: ConnectRequest, verdict: Verdict | undefined): void {
     if (verdict === undefined) return;
     if (verdict.reasonCode !== ReasonCode.success) {
-      this.#refuse(worker, connection, verdict.reasonCode);
+      this.#refuse({ worker, connection }, verdict.reasonCode);
       return;
     }
-    const { clientId } = request;
+    if (this.#isFull(request)) {
+      this.#refuseForRoom({ worker, connection }, request);
+      return;
+    }
     const client = clientOf(request);
     const arrival: Arrival = { worker, connection, request, client, authenticationData: verdict.data };
-    // In a storm of new clients nobody waits for anything: no promise, and little garbage.
-    if (this.#steps.has(clientId) || this.#byClientId.has(clientId)) {
-      this.#inTurn(clientId, () => this.#accept(arrival));
-    } else if (this.#isFull(request)) {
-      this.#refuseForRoom(worker, connection, request);
-    } else {
-      this.#acceptHere(arrival, undefined);
-    }
+    const record = this.#byClientId.get(request.clientId);
+    // In a storm of new clients nobody waits for anything: no promise, no timer and little garbage.
+    if (record === undefined) this.#acceptNew(arrival);
+    else this.#want(record, arrival);
   }
 
-  #refuse(worker: number, connection: number, reasonCode: number): void {
+  #refuse({ worker, connection }: Place, reasonCode: number): void {
     this.#options.link.send(worker, { type: 'refuse', connection, reasonCode });
   }
 
-  async #accept(arrival: Arrival): Promise<void> {
-    const { worker, connection, request } = arrival;
-    if (this.#isFull(request)) {
-      this.#refuseForRoom(worker, connection, request);
+  /** The client waits for its session; an earlier one for the same session need not any more. */
+  #want(record: SessionRecord, arrival: Arrival): void {
+    const earlier = takeWaiting(record);
+    if (earlier !== undefined) this.#refuse(earlier, ReasonCode.serverBusy);
+    if (record.state === 'away') {
+      this.#serve(record, arrival);
       return;
     }
-    const existing = this.#byClientId.get(request.clientId);
-    if (existing !== undefined) await this.#evict(existing);
-    const resumed = request.cleanStart ? undefined : this.#byClientId.get(request.clientId);
-    if (existing !== undefined && resumed === undefined) this.#endSession(existing);
-    resumed?.expiryTimer?.cancel();
-    resumed?.willTimer?.cancel(); // [MQTT-3.1.3-9]
-    if (resumed === undefined || resumed.worker === worker) this.#acceptHere(arrival, resumed);
-    else await this.#acceptFrom(resumed.worker, arrival, resumed);
+    this.#wait(record, arrival);
+    this.#step(record, wantOf(record, arrival));
   }
 
-  /** The session is new, or with the worker already. If the client has left, the worker says `closed`. */
-  #acceptHere(arrival: Arrival, resumed: SessionRecord | undefined): void {
-    const { worker, connection, authenticationData } = arrival;
-    const record = resumed ?? this.#createRecord(arrival);
-    const isRunning = this.#options.link.send(worker, {
-      type: 'accept',
-      request: undefined,
-      connection,
-      session: record.key,
-      origin: { from: resumed === undefined ? 'new' : 'here' },
-      authenticationData,
+  #wait(record: SessionRecord, arrival: Arrival): void {
+    const timer = this.#options.clock.after(this.#options.sessionWaitMs, () => {
+      takeWaiting(record);
+      this.#refuse(arrival, ReasonCode.serverUnavailable);
     });
-    if (isRunning) this.#connected(record, arrival);
-    else this.#leaveOrEnd(record);
+    record.waiting = { arrival, timer };
   }
 
-  /** The session is with worker `from` and comes along; whoever is next waits until it has. */
-  async #acceptFrom(from: number, arrival: Arrival, record: SessionRecord): Promise<void> {
-    const { worker, connection, authenticationData } = arrival;
-    const { link } = this.#options;
-    const session = record.key;
-    record.movesFrom = from;
-    record.worker = worker;
-    try {
-      const arrived = link.request(worker, (request) => ({
-        type: 'accept',
-        request,
-        connection,
-        session,
-        origin: { from: 'worker', worker: from },
-        authenticationData,
-      }));
-      // At once: `closed` may come in the same turn as the reply, which is heard later.
-      this.#connected(record, arrival);
-      await arrived;
-    } catch {
-      // A worker has ended, and the log says why. If it is the session's old one, the client is still there.
-      this.#refuse(worker, connection, ReasonCode.serverUnavailable);
-      if (record.connection !== undefined) this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
-    } finally {
-      record.movesFrom = undefined;
-    }
+  /** The session is away, and the client gets it at once or after further steps. */
+  #serve(record: SessionRecord, arrival: Arrival): void {
+    record.timer?.cancel();
+    const event = wantOf(record, arrival);
+    if (event !== 'wantedHere') this.#wait(record, arrival);
+    this.#step(record, event, { arrival });
   }
 
-  #connected(record: SessionRecord, { connection, request, client }: Arrival): void {
-    record.expirySeconds = request.sessionExpirySeconds;
-    record.client = client;
-    record.will = request.will;
-    record.willTimer = undefined;
-    record.connection = connection;
-    this.#connections++;
-    this.#accepted++;
-    this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#connections);
-    this.#options.onConnected(record.client);
-  }
-
-  /** Ends the connection of a session, if it has one; the session stays. */
-  async #evict(record: SessionRecord): Promise<void> {
-    const { connection } = record;
-    if (connection === undefined) return;
-    const reasonCode = ReasonCode.sessionTakenOver;
-    try {
-      await this.#options.link.request(record.worker, (request) => ({
-        type: 'evict',
-        request,
-        connection,
-        reasonCode,
-      }));
-    } catch {
-      return; // the worker has ended: workerLost() did the rest
-    }
-    if (record.connection !== undefined) this.#disconnect(record, 'lost', reasonCode);
-  }
-
-  #createRecord({ worker, request, client }: Arrival): SessionRecord {
+  #acceptNew(arrival: Arrival): void {
+    const { client, worker } = arrival;
+    const key = this.nextKey();
+    if (this.#hasNoRoomFor(arrival)) return;
+    if (!this.#sendAccept(arrival, key, true)) return;
     const record: SessionRecord = {
-      key: this.nextKey(),
+      key,
+      state: 'connected',
       worker,
       movesFrom: undefined,
       client,
       connection: undefined,
-      expirySeconds: request.sessionExpirySeconds,
-      will: undefined,
-      expiryTimer: undefined,
-      willTimer: undefined,
+      waiting: undefined,
+      willAtMs: undefined,
+      expiresAtMs: undefined,
+      timer: undefined,
     };
     this.#byClientId.set(client.clientId, record);
-    this.#byKey.set(record.key, record);
-    return record;
+    this.#byKey.set(key, record);
+    this.#connected(record, arrival);
   }
 
-  #disconnect(record: SessionRecord, cause: CloseCause, reasonCode: number): void {
-    record.connection = undefined;
-    this.#connections--;
-    if (cause === 'disconnected') record.will = undefined; // [MQTT-3.1.2-10]
-    this.#options.onDisconnected(record.client, cause, reasonCode);
-    if (this.#isStopped) return;
-    this.#scheduleWill(record);
-    this.#leaveOrEnd(record);
+  /** Others may have come while it waited. */
+  #hasNoRoomFor(arrival: Arrival): boolean {
+    const isFull = this.#isFull(arrival.request);
+    if (isFull) this.#refuseForRoom(arrival, arrival.request);
+    return isFull;
   }
 
-  /** The will goes out after its delay, or when the session ends if that is sooner (3.1.3.2.2). */
-  #scheduleWill(record: SessionRecord): void {
-    const { will } = record;
-    if (will === undefined) return;
-    const delaySeconds = Math.min(will.properties.willDelayInterval ?? 0, record.expirySeconds);
-    if (delaySeconds === 0) this.#publishWill(record);
-    else record.willTimer = this.#options.clock.after(delaySeconds * 1_000, () => this.#publishWill(record));
+  /** False if the client has been lost with its worker. */
+  #sendAccept({ worker, connection, authenticationData }: Arrival, session: number, isNew: boolean): boolean {
+    return this.#options.link.send(worker, {
+      type: 'accept',
+      connection,
+      session,
+      isNew,
+      authenticationData,
+    });
   }
 
-  #publishWill(record: SessionRecord): void {
-    const { will } = record;
-    record.will = undefined;
-    record.willTimer?.cancel();
-    record.willTimer = undefined;
-    if (will !== undefined) this.#options.publishWill(will);
+  #connected(record: SessionRecord, { connection, client }: Arrival): void {
+    record.client = client;
+    record.connection = connection;
+    this.#connections++;
+    this.#accepted++;
+    this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#connections);
+    this.#options.onConnected(client);
   }
 
-  #leaveOrEnd(record: SessionRecord): void {
-    if (record.expirySeconds === 0) this.#endSession(record);
-    else if (record.expirySeconds !== neverExpires) {
-      record.expiryTimer = this.#options.clock.after(record.expirySeconds * 1_000, () => {
-        this.#expired++;
-        this.#endSession(record);
-      });
+  // --- the table --------------------------------------------------------------------------------------
+
+  #step(record: SessionRecord, event: SessionEvent, details: StepDetails = {}): void {
+    const step = stepOf(record.state, event);
+    if (step === undefined) return;
+    const [next, action] = step;
+    record.state = next;
+    if (next !== 'away') record.timer?.cancel();
+    const { key: session } = record;
+    switch (action) {
+      case 'none':
+        break;
+      case 'accept':
+        this.#acceptAgain(record, details.arrival);
+        break;
+      case 'evict':
+        if (record.connection === undefined) break;
+        this.#tell(record, {
+          type: 'evict',
+          connection: record.connection,
+          reasonCode: ReasonCode.sessionTakenOver,
+        });
+        break;
+      case 'publishWill':
+      case 'endSession':
+        this.#tell(record, { type: action, session });
+        break;
+      case 'moveHere':
+        this.#move(record);
+        break;
+      case 'disconnect':
+        this.#disconnect(record, details.cause ?? 'lost', details.reasonCode ?? ReasonCode.success);
+        this.#settle(record, details.row);
+        break;
+      case 'settle':
+        record.movesFrom = undefined;
+        this.#settle(record, details.row);
+        break;
+      case 'lose':
+        this.#disconnect(record, 'lost', ReasonCode.unspecifiedError);
+        break;
+      case 'lookBack':
+        this.#lookBack(record);
+        break;
+      case 'forget':
+        this.#forget(record);
+        break;
     }
   }
 
-  #endSession(record: SessionRecord): void {
-    if (!this.#byKey.delete(record.key)) return;
-    record.expiryTimer?.cancel();
-    this.#publishWill(record);
+  /** A worker that does not run has lost the session for the time being. */
+  #tell(record: SessionRecord, message: ToWorker): void {
+    if (!this.#options.link.send(record.worker, message)) this.#step(record, 'workerLost');
+  }
+
+  #acceptAgain(record: SessionRecord, arrival: Arrival | undefined): void {
+    const mayCome = arrival !== undefined && !this.#hasNoRoomFor(arrival);
+    if (mayCome && this.#sendAccept(arrival, record.key, false)) {
+      this.#connected(record, arrival);
+    } else {
+      record.state = 'away';
+      this.#rest(record);
+    }
+  }
+
+  /** The session goes to the worker of the client that waits for it, unless that was lost with its worker. */
+  #move(record: SessionRecord): void {
+    const to = record.waiting?.arrival.worker;
+    const from = record.worker;
+    if (to !== undefined && this.#options.link.send(to, { type: 'moveHere', session: record.key, from })) {
+      record.movesFrom = from;
+      record.worker = to;
+      return;
+    }
+    takeWaiting(record);
+    record.state = 'away';
+    this.#rest(record);
+  }
+
+  #disconnect(record: SessionRecord, cause: CloseCause, reasonCode: number): void {
+    if (record.connection === undefined) return;
+    record.connection = undefined;
+    this.#connections--;
+    this.#options.onDisconnected(record.client, cause, reasonCode);
+  }
+
+  /** The worker has said how the session is. */
+  #settle(record: SessionRecord, row: SessionRow | undefined): void {
+    if (row === undefined || row.state === 'absent') {
+      this.#forget(record);
+      return;
+    }
+    const { expirySeconds, willDelaySeconds } = row;
+    const leftAtMs = this.#options.clock.nowMs() - row.awayMs;
+    record.expiresAtMs = expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
+    // After its delay, or when the session ends if that is sooner (3.1.3.2.2).
+    record.willAtMs =
+      willDelaySeconds === undefined
+        ? undefined
+        : leftAtMs + Math.min(willDelaySeconds, expirySeconds) * 1_000;
+    if (row.state === 'leaving') record.state = 'settling';
+    else this.#rest(record);
+  }
+
+  /** Nothing is under way for the session: whoever waits gets it, or it waits for its time. */
+  #rest(record: SessionRecord): void {
+    const arrival = takeWaiting(record);
+    if (arrival !== undefined) {
+      this.#serve(record, arrival);
+      return;
+    }
+    const { willAtMs, expiresAtMs } = record;
+    const dueAtMs = Math.min(willAtMs ?? Number.POSITIVE_INFINITY, expiresAtMs ?? Number.POSITIVE_INFINITY);
+    if (this.#isStopped || dueAtMs === Number.POSITIVE_INFINITY) return;
+    const { clock } = this.#options;
+    record.timer = clock.after(Math.max(0, dueAtMs - clock.nowMs()), () => {
+      const isOver = expiresAtMs !== undefined && expiresAtMs <= dueAtMs;
+      if (isOver) this.#expired++;
+      this.#step(record, isOver ? 'expired' : 'willDue');
+    });
+  }
+
+  /** The session has not come to the worker that was to have it. */
+  #lookBack(record: SessionRecord): void {
+    const from = record.movesFrom;
+    if (from === undefined) {
+      this.#forget(record);
+      return;
+    }
+    record.movesFrom = undefined;
+    record.worker = from;
+    record.state = this.#lostWorkers.has(from) ? 'lost' : 'away';
+    if (record.state === 'away') this.#rest(record);
+  }
+
+  /** There is no such session any more: who waits gets a new one. */
+  #forget(record: SessionRecord): void {
+    record.state = 'gone';
+    record.timer?.cancel();
+    this.#byKey.delete(record.key);
     const { clientId } = record.client;
     if (this.#byClientId.get(clientId) === record) this.#byClientId.delete(clientId);
-    this.#options.link.send(record.worker, { type: 'destroySession', session: record.key });
+    const arrival = takeWaiting(record);
+    if (arrival !== undefined) this.#acceptNew(arrival);
   }
+}
+
+/** What goes with an event. */
+interface StepDetails {
+  readonly arrival?: Arrival;
+  readonly row?: SessionRow;
+  readonly cause?: CloseCause;
+  readonly reasonCode?: number;
+}
+
+function wantOf(record: SessionRecord, { request, worker }: Arrival): SessionEvent {
+  if (request.cleanStart) return 'wantedNew';
+  return record.worker === worker ? 'wantedHere' : 'wantedElsewhere';
+}
+
+function eventOf({ state }: SessionRow): SessionEvent {
+  if (state === 'settled') return 'here';
+  return state === 'absent' || state === 'departing' ? 'missing' : state;
+}
+
+/** The arrival that waits for the session, which need not any more. */
+function takeWaiting(record: SessionRecord | undefined): Arrival | undefined {
+  const waiting = record?.waiting;
+  if (record === undefined || waiting === undefined) return undefined;
+  record.waiting = undefined;
+  waiting.timer.cancel();
+  return waiting.arrival;
 }
 
 function clientOf({ clientId, protocolVersion, transport, remoteAddress }: ConnectRequest): ClientInfo {

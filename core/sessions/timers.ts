@@ -6,12 +6,15 @@ export interface Timer {
 
 /** Where the session directory gets its timers from; tests bring their own. */
 export interface Clock {
+  /** Since whenever, and never backwards. */
+  nowMs(): number;
   after(ms: number, action: () => void): Timer;
 }
 
 const timeoutMsMax = 2_147_483_647;
 
 export const systemClock: Clock = {
+  nowMs: () => performance.now(),
   after(ms, action) {
     let timeout: NodeJS.Timeout;
     const wait = (leftMs: number): void => {

@@ -6,7 +6,9 @@
 #include "../sessions/outgoing-aliases.h"
 #include "../wire/input.h"
 #include "answers.h"
+#include "connection-phase.h"
 #include "outbox.h"
+#include "pause-reasons.h"
 
 namespace rally {
 
@@ -28,15 +30,8 @@ class Transport {
   virtual void abort(Connection& connection) = 0;
   // Stops and starts taking bytes, where the transport can. False: it cannot.
   virtual bool setReading(Connection& connection, bool isReading) = 0;
-};
-
-enum class Phase : uint8_t {
-  awaitingConnect,  // nothing but CONNECT may come
-  connecting,       // the control plane has the CONNECT
-  connected,
-  ending,   // no more is read; what is written still goes out
-  closing,  // the transport was told to close
-  gone,     // the socket is no more; the slot waits to be freed
+  // Hands FrontEnd::receive() what has come already, a bounded piece of it.
+  virtual void readLast(Connection& connection) = 0;
 };
 
 struct Connection {
@@ -44,15 +39,15 @@ struct Connection {
   uint32_t generation = 0;  // of the slot
   Transport* transport = nullptr;
   Phase phase = Phase::awaitingConnect;
-  uint8_t version = 0;     // of the protocol: 3, 4 or 5
-  bool isDirty = false;    // the outbox is to be written at the end of the turn
-  bool isBlocked = false;  // the socket takes nothing now
-  bool isStalled = false;  // its frames wait for room in the lanes
-  bool isReading = true;
-  bool isHost = false;             // of the host program: may send everything, and is not counted
-  bool withholdsProblems = false;  // the client wants no reason strings
-  bool hasLeft = false;            // the socket is no more; see FrontEnd::gone()
-  bool isStarved = false;          // waits for memory of the arena
+  uint8_t version = 0;  // of the protocol: 3, 4 or 5
+  PauseReasons pausedBy;
+  bool isDirty = false;                 // the outbox is to be written at the end of the turn
+  bool isBlocked = false;               // the socket takes nothing now
+  bool isStarved = false;               // waits for memory of the arena
+  bool isSevered = false;               // the socket is no more; see FrontEnd::gone()
+  bool isHost = false;                  // of the host program: may send everything, and is not counted
+  bool withholdsProblems = false;       // the client wants no reason strings
+  Reason finishedBy = Reason::success;  // why the server ends it once its input is drained
   Input input;
   Outbox outbox;
   size_t unsentBytes = 0;  // handed to the transport, not taken by the socket yet
@@ -64,7 +59,8 @@ struct Connection {
   Answers answers;                 // PUBACKs and PUBRECs for the client, in order
   uint16_t topicAliasMaximum = 0;  // what the client may use
   uint32_t keepAliveMs = 0;        // silence that ends the connection; 0: none
-  uint64_t lastReceivedMs = 0;
+  uint64_t lastReceivedMs = 0;     // or since when nothing more is read
+  uint64_t shards = 0;             // bit s: shard s of another worker has got something from it
   uint64_t phaseSinceMs = 0;
   // Topic aliases of the client: alias n stands at n - 1 (5.0, 3.3.2.3.4).
   std::unique_ptr<std::vector<std::vector<uint8_t>>> aliases;

@@ -18,6 +18,9 @@ enum class EventKind : uint8_t {
   sessionArrived,  // a session is complete here (value: session)
   opening,         // a client asks for a WebSocket (slot: the opening; fields of its request, see native/net/door.h)
   noticed,         // something for the log (first: Notice of native/net/visitor.h; the client's address)
+  closed,          // a connection's session is over with it: its client's last messages and will are with their shards
+                   // (value: session; first: CloseCause, reason; its row: session-row.h)
+  settled,         // likewise for a session whose will was due, or that was to end
   count,
 };
 

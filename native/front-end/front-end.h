@@ -3,31 +3,25 @@
 //   bytes -> Input -> frame -> PUBLISH, acknowledgements -> Incoming
 //                           -> everything else           -> Event (the control plane), the input pauses
 #pragma once
+#include <utility>
 #include <vector>
 
+#include "../structures/fifo.h"
 #include "../structures/slab.h"
+#include "connection-terms.h"
+#include "departures.h"
 #include "events.h"
 #include "incoming.h"
 
 namespace rally {
 
-// What CONNECT settled for a connection.
-struct ConnectionTerms {
-  uint8_t version = 4;
-  uint32_t keepAliveMs = 0;
-  uint16_t receiveMaximum = 65'535;
-  uint32_t maximumPacketSize = 0;  // 0: no limit
-  uint16_t topicAliasMaximum = 0;  // of the client: how many aliases it takes
-  bool isPersistent = false;       // the session outlives the connection
-  bool withholdsProblems = false;  // Request Problem Information is 0 (5.0, 3.1.2.11.7)
-};
-
 class FrontEnd : public Outbound::ConnectionEnder {
  public:
-  FrontEnd(const Limits& limits, Counters& counters, ShardPort& shards)
+  FrontEnd(const Limits& limits, Counters& counters, ShardPort& shards, DepartureSink& departures)
       : limits_(limits),
         counters_(counters),
         shards_(shards),
+        departures_(departures),
         outbound_(limits, counters, *this),
         incoming_(limits, counters, shards, outbound_, *this) {}
 
@@ -58,7 +52,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // Bytes of the stream, in order.
   void receive(Connection& connection, Bytes chunk) {
-    if (connection.phase >= Phase::ending) return;
+    if (connection.phase >= Phase::ending || connection.pausedBy.isOver()) return;
     if (!connection.isHost) counters_.add(Counter::bytesReceived, chunk.size());
     connection.lastReceivedMs = nowMs_;
     const Reason reason = connection.input.feed(chunk, rulesOf(connection), FrameSink{*this, connection});
@@ -70,7 +64,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // Goes on with the frames after a packet that the control plane has dealt with.
   void resume(Connection& connection) {
-    if (connection.phase >= Phase::ending || connection.isStalled) return;
+    if (connection.phase >= Phase::ending || connection.pausedBy.has(PausedBy::stalled)) return;
     const Reason reason = connection.input.resume(rulesOf(connection), FrameSink{*this, connection});
     afterInput(connection, reason);
   }
@@ -82,16 +76,18 @@ class FrontEnd : public Outbound::ConnectionEnder {
     std::vector<Connection*> waiting;
     waiting.swap(stalled_);
     for (Connection* connection : waiting) {
-      connection->isStalled = false;
+      connection->pausedBy.remove(PausedBy::stalled);
       resume(*connection);
     }
   }
 
-  // CONNECT was accepted: `connack` goes out, the session is attached and what it holds follows. While it is on its way
-  // here nothing more is sent and nothing taken; sessionArrived() follows.
-  void accept(Connection& connection, Session& session, const ConnectionTerms& terms, Bytes connack) {
-    if (connection.phase >= Phase::ending) return;  // its event ended or gone is on the way
-    setPhase(connection, Phase::connected);
+  // CONNECT was accepted: `connack` goes out, the session is attached and what it holds follows. What its session had
+  // of a delayed will is no more [MQTT-3.1.3-9]. While the session is on its way here nothing more is sent and nothing
+  // taken; sessionArrived() follows. False when the connection is over: its event ended or gone is on the way.
+  bool accept(Connection& connection, Session& session, ConnectionTerms terms, Bytes connack) {
+    const PhaseStep step = stepOf(connection.phase, ConnectionEvent::accepted);
+    if (step.action != PhaseAction::attach) return false;
+    setPhase(connection, step.next);
     connection.version = terms.version;
     connection.keepAliveMs = terms.keepAliveMs;
     connection.maximumPacketSize = terms.maximumPacketSize;
@@ -105,68 +101,92 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (session.connection) end(*session.connection, Reason::sessionTakenOver);
     connection.session = &session;
     session.connection = &connection;
-    session.isPersistent = terms.isPersistent;
+    session.expirySeconds = terms.sessionExpirySeconds;
+    session.will = std::move(terms.will);
     restart(session);
     shards_.presenceChanged(session);
     outbound_.send(connection, connack);
     outbound_.pump(session);
-    if (!session.move) return;
-    connection.isStalled = true;
+    if (!session.move) return true;
+    connection.pausedBy.add(PausedBy::stalled);
     connection.input.pause();
+    return true;
   }
 
   // The session is complete: a client that was accepted before goes on.
   void sessionArrived(Session& session) {
     if (!session.connection) return;
     restart(session);
-    if (session.connection->isStalled) stalled_.push_back(session.connection);
+    if (session.connection->pausedBy.has(PausedBy::stalled)) stalled_.push_back(session.connection);
     outbound_.pump(session);
   }
 
   // Ends a connection that broke a rule or a bound; the control plane says goodbye and closes it.
-  void end(Connection& connection, Reason reason) override {
-    if (connection.phase >= Phase::ending) return;
-    const bool wasConnected = connection.phase == Phase::connected;
-    detach(connection);
-    setPhase(connection, Phase::ending);
-    events_.push_back({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
+  void end(Connection& connection, Reason reason) override { on(connection, ConnectionEvent::broken, reason); }
+
+  // Ends a connection whose client did nothing wrong: what it has sent until now still counts.
+  void finish(Connection& connection, Reason reason) { on(connection, ConnectionEvent::finishing, reason); }
+
+  // Closes a connection once its outbox is written. `reason`: for the session directory, if it has a session.
+  void close(Connection& connection, Reason reason = Reason::success) {
+    on(connection, ConnectionEvent::refused, reason);
   }
 
-  // Closes a connection once its outbox is written.
-  void close(Connection& connection) {
-    if (connection.phase >= Phase::closing) return;
-    detach(connection);
-    if (connection.phase != Phase::ending) setPhase(connection, Phase::ending);
-    outbound_.markDirty(connection);
+  // The client has sent DISCONNECT. `expirySeconds`: of its session from now on.
+  void disconnect(Connection& connection, CloseCause cause, Reason reason, uint32_t expirySeconds) {
+    if (connection.session) connection.session->expirySeconds = expirySeconds;
+    on(connection, ConnectionEvent::refused, reason, cause);
   }
+
+  // The client will send nothing more, though it may still read. What it has sent still counts.
+  void streamEnded(Connection& connection) { on(connection, ConnectionEvent::streamEnded); }
 
   // The socket is no more. What follows from it waits for takeLeave(): a write that fails comes here in the
   // middle of a delivery. Until then the connection takes nothing.
   void gone(Connection& connection) {
-    if (connection.hasLeft) return;
-    connection.hasLeft = true;
+    if (connection.isSevered) return;
+    connection.isSevered = true;
     connection.isBlocked = true;
-    left_.push_back(&connection);
+    severed_.push(&connection);
   }
-  bool hasLeft() const { return !left_.empty(); }
+  bool hasLeft() const { return !severed_.empty(); }
 
-  // Deals with the connections that are gone. Event gone and release() follow.
+  // Deals with the connections whose sockets are no more, a slice of them. What they have sent is taken first; event
+  // gone and release() follow.
   void takeLeave() {
-    while (!left_.empty()) {
-      Connection& connection = *left_.back();
-      left_.pop_back();
-      takeLast(connection);
-      detach(connection);
-      setPhase(connection, Phase::gone);
-      outbound_.forget(connection);
-      if (connection.isStalled) std::erase(stalled_, &connection);
-      if (!connection.isHost) {
-        counters_.add(Counter::connectionsClosed);
-        counters_.subtract(Counter::connections);
-      }
-      events_.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
+    for (size_t left = leavesPerTurn; left > 0 && !severed_.empty(); left--) {
+      Connection& connection = *severed_.front();
+      severed_.pop();
+      on(connection, ConnectionEvent::severed);
     }
   }
+
+  // Ends the connections that have nothing left to do, once the control plane has taken all events.
+  void leaveDrained() {
+    std::vector<std::pair<uint32_t, uint32_t>> drained;
+    drained.swap(drained_);
+    for (const auto& [slot, generation] : drained) {
+      Connection& connection = connections_[slot];
+      if (connection.generation == generation && isDrained(connection)) leaveNow(connection);
+    }
+  }
+  bool hasDrained() const { return !drained_.empty(); }
+
+  // All connections are gone with the thread that had them.
+  void abandonAll() {
+    eachConnection([&](Connection& connection) {
+      depart(connection, CloseCause::lost, Reason::success);
+      if (connection.phase != Phase::gone) countClosed(connection);
+      release(connection);
+    });
+    while (!severed_.empty()) severed_.pop();
+    stalled_.clear();
+    drained_.clear();
+    events_.clear();
+  }
+
+  // From now on no will is published: the broker stops.
+  void withholdWills() { withholdsWills_ = true; }
 
   void release(Connection& connection) {
     outbound_.forget(connection);
@@ -198,18 +218,22 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their
-  // CONNACK, closes that hang.
+  // CONNACK, what ended clients have sent and nobody can take, closes that hang.
   void tick() {
     for (uint32_t slot = 1; slot < connections_.end(); slot++) {
       Connection& connection = connections_[slot];
       if (!connection.transport) continue;
       const uint64_t inPhaseMs = nowMs_ - connection.phaseSinceMs;
+      const uint64_t silentMs = nowMs_ - connection.lastReceivedMs;
       const bool isLate = connection.phase == Phase::awaitingConnect && inPhaseMs >= limits_.connectTimeoutMs;
       const bool isSilent = connection.phase == Phase::connected && connection.keepAliveMs != 0 &&
-                            connection.isReading && nowMs_ - connection.lastReceivedMs >= connection.keepAliveMs;
+                            connection.pausedBy.allowReading() && silentMs >= connection.keepAliveMs;
+      const bool isStuck = connection.phase == Phase::connected && connection.pausedBy.isOver() &&
+                           silentMs >= limits_.lastFramesMs;
       const bool hangs = (connection.phase == Phase::ending || connection.phase == Phase::closing) &&
                          inPhaseMs >= limits_.closeTimeoutMs;
       if (isLate || isSilent) end(connection, Reason::keepAliveTimeout);  // [MQTT-3.1.2-22]
+      else if (isStuck) leaveNow(connection);
       else if (connection.phase == Phase::connecting && inPhaseMs >= limits_.connectingTimeoutMs())
         end(connection, Reason::serverUnavailable);
       else if (hangs) connection.transport->abort(connection);
@@ -230,6 +254,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
       if (connections_[slot].transport) visit(connections_[slot]);
     }
   }
+
+  // The outbox of an ending connection is empty.
+  void written(Connection& connection) override { on(connection, ConnectionEvent::written); }
 
   Outbound& outbound() { return outbound_; }
   // For the packet control of this worker, which takes them between two frames.
@@ -269,7 +296,42 @@ class FrontEnd : public Outbound::ConnectionEnder {
     session.window.restart();
   }
 
-  void detach(Connection& connection) {
+  // What an event does to a connection: connection-phase.h.
+  void on(Connection& connection, ConnectionEvent event, Reason reason = Reason::success,
+          CloseCause cause = CloseCause::lost) {
+    const PhaseStep step = stepOf(connection.phase, event);
+    const bool wasConnected = connection.phase == Phase::connected;
+    if (step.next != connection.phase) setPhase(connection, step.next);
+    switch (step.action) {
+      case PhaseAction::none:
+      case PhaseAction::attach: break;  // accept() does it
+      case PhaseAction::leave:
+        depart(connection, cause, reason);
+        if (connection.isSevered) severed_.push(&connection);
+        else outbound_.markDirty(connection);
+        break;
+      case PhaseAction::goodbye:
+        depart(connection, CloseCause::lost, reason);
+        events_.push_back({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
+        if (connection.isSevered) severed_.push(&connection);
+        break;
+      case PhaseAction::readLast: readLast(connection, reason); break;
+      case PhaseAction::drain:
+        readNoMore(connection, PausedBy::ended);
+        leaveIfDrained(connection);
+        break;
+      case PhaseAction::write: outbound_.markDirty(connection); break;
+      case PhaseAction::shut:
+        if (connection.pausedBy.has(PausedBy::ended)) connection.transport->abort(connection);
+        else connection.transport->close(connection);
+        break;
+      case PhaseAction::cut: connection.transport->abort(connection); break;
+      case PhaseAction::free: free(connection); break;
+    }
+  }
+
+  // The session goes its own way: what follows for it is a departure.
+  void depart(Connection& connection, CloseCause cause, Reason reason) {
     if (!connection.session) return;
     Session& session = *connection.session;
     connection.answers.eachTaken([&](const Answers::Answer& answer) {
@@ -278,20 +340,57 @@ class FrontEnd : public Outbound::ConnectionEnder {
     });
     connection.session = nullptr;
     session.connection = nullptr;
+    session.leftAtMs = nowMs_;
+    session.departures++;
+    Departure departure{Departure::Kind::connection, cause, reason, session.key, connection.shards, {}};
+    if (cause == CloseCause::disconnected || withholdsWills_) session.will = nullptr;  // [MQTT-3.1.2-10]
+    else if (session.will && (session.will->delaySeconds == 0 || session.expirySeconds == 0))
+      departure.will = std::move(session.will);
+    departures_.add(std::move(departure));
     shards_.presenceChanged(session);
   }
 
-  // The client has closed while frames were waiting behind a packet for the control plane: what it
-  // published is still taken, and a DISCONNECT is still heard, so that its will stays [MQTT-3.14.4-3].
-  void takeLast(Connection& connection) {
-    if (connection.phase != Phase::connected || !connection.input.paused()) return;
-    connection.input.resume(rulesOf(connection), [&](uint8_t first, Bytes body) {
-      const auto type = PacketType(first >> 4);
-      if (type == PacketType::publish && !connection.session->move) return onFrame(connection, first, body);
-      if (type != PacketType::disconnect) return Flow::next;
-      toControlPlane(connection, first, body);
-      return Flow::end;
-    });
+  void readLast(Connection& connection, Reason reason) {
+    if (!isError(connection.finishedBy)) connection.finishedBy = reason;
+    if (!connection.pausedBy.isOver()) connection.transport->readLast(connection);
+    if (connection.phase != Phase::connected) return;
+    readNoMore(connection, PausedBy::finished);
+    leaveIfDrained(connection);
+  }
+
+  void readNoMore(Connection& connection, PausedBy reason) {
+    const bool wasOver = connection.pausedBy.isOver();
+    connection.pausedBy.add(reason);
+    if (wasOver) return;
+    connection.lastReceivedMs = nowMs_;
+    if (!connection.isSevered) connection.transport->setReading(connection, false);
+  }
+
+  static bool isDrained(const Connection& connection) {
+    const bool isWaiting = connection.input.paused() && connection.input.hasFrame();
+    return connection.phase < Phase::ending && connection.pausedBy.isOver() && !isWaiting;
+  }
+  // Not before the control plane has seen the packets that it was given: the last may be a DISCONNECT.
+  void leaveIfDrained(const Connection& connection) {
+    if (isDrained(connection)) drained_.push_back({connection.slot, connection.generation});
+  }
+
+  void leaveNow(Connection& connection) {
+    if (isError(connection.finishedBy)) on(connection, ConnectionEvent::broken, connection.finishedBy);
+    else on(connection, ConnectionEvent::drained);
+  }
+
+  void free(Connection& connection) {
+    outbound_.forget(connection);
+    if (connection.pausedBy.has(PausedBy::stalled)) std::erase(stalled_, &connection);
+    countClosed(connection);
+    events_.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
+  }
+
+  void countClosed(const Connection& connection) {
+    if (connection.isHost) return;
+    counters_.add(Counter::connectionsClosed);
+    counters_.subtract(Counter::connections);
   }
 
   // After each chunk: errors of the stream, and the bound on what may wait.
@@ -305,13 +404,18 @@ class FrontEnd : public Outbound::ConnectionEnder {
       end(connection, Reason::protocolError);  // [MQTT-3.1.0-1]: no need to wait for the rest of it
       return;
     }
+    if (connection.pausedBy.isOver()) {
+      leaveIfDrained(connection);
+      return;
+    }
     const size_t heldMax = size_t(limits_.inputBufferBytesMax) + limits_.maximumPacketSizeBytes;
+    const bool wasFull = connection.pausedBy.has(PausedBy::full);
     const bool isFull = connection.input.paused() && connection.input.heldBytes() > heldMax;
-    if (isFull && connection.isReading) {
-      if (connection.transport->setReading(connection, false)) connection.isReading = false;
+    if (isFull && !wasFull) {
+      if (connection.transport->setReading(connection, false)) connection.pausedBy.add(PausedBy::full);
       else shed(connection);
-    } else if (!isFull && !connection.isReading) {
-      connection.isReading = true;
+    } else if (!isFull && wasFull) {
+      connection.pausedBy.remove(PausedBy::full);
       connection.lastReceivedMs = nowMs_;  // that we did not read was not its silence
       connection.transport->setReading(connection, true);
     }
@@ -377,7 +481,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
     if (shards_.isCrowded()) {
-      connection.isStalled = true;
+      connection.pausedBy.add(PausedBy::stalled);
       stalled_.push_back(&connection);
       return Flow::hold;
     }
@@ -394,18 +498,23 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return isConnect && name.size() == 4 && std::memcmp(name.data(), "MQTT", 4) == 0 && reader.u8() == mqtt5;
   }
 
+  // Connections whose sockets are no more that are dealt with in a turn.
+  static constexpr size_t leavesPerTurn = 1'024;
   static constexpr std::array<uint8_t, 2> pingresp = {0xd0, 0};
   static constexpr std::array<uint8_t, 5> connectTooLarge = {0x20, 3, 0, uint8_t(Reason::packetTooLarge), 0};
 
   const Limits& limits_;
   Counters& counters_;
   ShardPort& shards_;
+  DepartureSink& departures_;
   Outbound outbound_;
   Incoming incoming_;
   Slab<Connection> connections_;
   std::vector<Event> events_;
   std::vector<Connection*> stalled_;
-  std::vector<Connection*> left_;
+  std::vector<std::pair<uint32_t, uint32_t>> drained_;  // slot and generation of those that may leave
+  Fifo<Connection*> severed_;                           // and not dealt with
+  bool withholdsWills_ = false;
   uint32_t generations_ = 0;
   uint64_t nowMs_ = 0;
 };

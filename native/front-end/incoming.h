@@ -53,8 +53,8 @@ class Incoming {
                             publish.qos,
                             publish.retain,
                             {}};
-    shards_.publish(publication,
-                    {connection.slot, connection.generation, publish.packetId, publish.qos, publication.originSession});
+    connection.shards |= shards_.publish(publication, {connection.slot, connection.generation, publish.packetId,
+                                                       publish.qos, publication.originSession});
     return connection.phase == Phase::connected ? Flow::next : Flow::end;
   }
 

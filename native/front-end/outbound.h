@@ -19,11 +19,13 @@ namespace rally {
 
 class Outbound {
  public:
-  // Ends a connection whose stream cannot go on.
   class ConnectionEnder {
    public:
     virtual ~ConnectionEnder() = default;
+    // The stream cannot go on.
     virtual void end(Connection& connection, Reason reason) = 0;
+    // All that was to go out before the end has gone out.
+    virtual void written(Connection& connection) = 0;
   };
 
   Outbound(const Limits& limits, Counters& counters, ConnectionEnder& ender)
@@ -37,7 +39,7 @@ class Outbound {
 
   // Any packet but PUBLISH. One that the client does not take ends its connection, since it waits for it.
   void send(Connection& connection, Bytes packet) {
-    if (connection.phase >= Phase::closing) return;
+    if (connection.phase >= Phase::closing || connection.isSevered) return;
     if (connection.maximumPacketSize != 0 && packet.size() > connection.maximumPacketSize) {  // [MQTT-3.1.2-24]
       ender_.end(connection, Reason::packetTooLarge);
       return;
@@ -72,7 +74,7 @@ class Outbound {
       counters_.add(Counter::droppedQos0);
       return;
     }
-    if (!connection && !session.isPersistent) return;
+    if (!connection && !session.isPersistent()) return;
     enqueue(session, publication, qos, retain, ids, share);
   }
 
@@ -84,8 +86,8 @@ class Outbound {
     if (hasPlace && session.isCaughtUp() && (qos == 0 || session.window.hasRoom(connection->inflightMax)))
       return ShareLevel::ready;
     if (!mayQueueShared(session) || (qos == 0 && !hasPlace)) return ShareLevel::full;
-    if (connection && !connection->hasLeft) return ShareLevel::waiting;
-    return connection || session.isPersistent ? ShareLevel::away : ShareLevel::full;
+    if (connection && !connection->isSevered) return ShareLevel::waiting;
+    return connection || session.isPersistent() ? ShareLevel::away : ShareLevel::full;
   }
   // The session may do better than when a share passed it over: takeImproved() tells.
   void noteRoom(Session& session) {
@@ -99,7 +101,7 @@ class Outbound {
   // A retained message for a new subscription. It waits in the session's queue, however long that is: the shards
   // send no more than a step at a time (retained-walks.h).
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
-    if (!session.connection && !session.isPersistent) return;
+    if (!session.connection && !session.isPersistent()) return;
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
     session.queue.push({std::move(message), SubscriptionIds(subscriptionId), qos, true, 0, true});
     counters_.add(Counter::queued);
@@ -213,20 +215,20 @@ class Outbound {
     if (hasPlaceIn(connection, part) && arena_.hasRoom(bytes)) return true;
     if (arena_.hasRoom(bytes)) return false;
     if (writeEarly(connection) && fits(connection, part) && arena_.hasRoom(bytes)) return true;
-    if (!connection.hasLeft && !arena_.hasRoom(bytes)) starve(connection);
+    if (!connection.isSevered && !arena_.hasRoom(bytes)) starve(connection);
     return false;
   }
   // The same but for the memory of all outboxes.
   bool hasPlaceIn(Connection& connection, Part part = Part::whole) {
-    if (connection.hasLeft) return false;
+    if (connection.isSevered) return false;
     return fits(connection, part) || (writeEarly(connection) && fits(connection, part));
   }
   // False when there is nothing to write, or the socket is gone.
   bool writeEarly(Connection& connection) {
-    if (connection.hasLeft || connection.isBlocked || connection.outbox.isEmpty()) return false;
+    if (connection.isSevered || connection.isBlocked || connection.outbox.isEmpty()) return false;
     write(connection);
     connection.transport->commit();
-    return !connection.hasLeft;
+    return !connection.isSevered;
   }
 
   // The memory of all outboxes is used up: the session goes on when others have been written.
@@ -256,7 +258,7 @@ class Outbound {
     uint16_t packetId = 0;
     if (qos > 0)
       packetId = session.window.add(
-          {session.isPersistent || share != 0 ? publication.keep() : MessageRef(), ids, qos, retain, share});
+          {session.isPersistent() || share != 0 ? publication.keep() : MessageRef(), ids, qos, retain, share});
     head->patch(qos, false, retain, packetId, use.alias);
     appendPublish(connection, *head, publication, use);
   }
@@ -342,10 +344,7 @@ class Outbound {
   void afterWrite(Connection& connection) {
     if (connection.isBlocked || connection.phase == Phase::gone) return;
     if (connection.session) pump(*connection.session);
-    if (connection.phase == Phase::ending && connection.outbox.isEmpty()) {
-      connection.phase = Phase::closing;
-      connection.transport->close(connection);
-    }
+    if (connection.phase == Phase::ending && connection.outbox.isEmpty()) ender_.written(connection);
   }
 
   const Limits& limits_;

@@ -53,9 +53,11 @@
 
 namespace rally {
 
-// What the session directory has to know of a session after a restart of its worker's thread.
+// What the session directory has to know of a session.
 enum class SessionState : uint8_t {
+  absent,     // there is none
   settled,    // here
+  leaving,    // here; event closed or settled follows (departures.h)
   arriving,   // it will be: event sessionArrived follows
   departing,  // on its way to another worker, which has asked for it
   count,
@@ -121,7 +123,7 @@ class SessionMoves {
   }
 
   static SessionState stateOf(const Session& session) {
-    if (!session.move) return SessionState::settled;
+    if (!session.move) return session.departures > 0 ? SessionState::leaving : SessionState::settled;
     if (session.move->last().departure != 0) return SessionState::departing;
     const bool hasArrived = session.move->later.empty() && !session.move->isArriving();
     return hasArrived ? SessionState::settled : SessionState::arriving;
@@ -321,7 +323,10 @@ class SessionMoves {
     return {.window = std::exchange(session.window, {}),
             .queue = std::exchange(session.queue, {}),
             .received = std::exchange(session.received, {}),
-            .retainedShards = std::exchange(session.retainedShards, 0)};
+            .retainedShards = std::exchange(session.retainedShards, 0),
+            .expirySeconds = session.expirySeconds,
+            .leftAtMs = session.leftAtMs,
+            .will = session.connection ? nullptr : std::move(session.will)};
   }
   void sendParcel(uint64_t key, const Stay& stay, SessionParcel content) {
     auto parcel = std::make_unique<SessionParcel>(std::move(content));
@@ -336,10 +341,12 @@ class SessionMoves {
     const uint64_t key = ended.key;
     std::unique_ptr<SessionMove> move = std::move(ended.move);
     Connection* connection = std::exchange(ended.connection, nullptr);
-    const bool isPersistent = ended.isPersistent;
+    const uint32_t expirySeconds = ended.expirySeconds;
+    std::unique_ptr<Will> will = connection ? std::move(ended.will) : nullptr;
     outlet_.retire(sessions_.take(ended));
     Session& session = outlet_.createSession(key);
-    session.isPersistent = isPersistent;
+    session.expirySeconds = expirySeconds;
+    session.will = std::move(will);
     session.connection = connection;
     if (connection) connection->session = &session;
     const Stay next = move->later.front();
@@ -406,6 +413,11 @@ class SessionMoves {
     session.window = std::move(parcel->window);
     session.received = std::move(parcel->received);
     session.retainedShards = parcel->retainedShards;
+    if (!session.connection) {
+      session.expirySeconds = parcel->expirySeconds;
+      session.leftAtMs = parcel->leftAtMs;
+      session.will = std::move(parcel->will);
+    }
     counters_.add(Counter::queued, parcel->queue.size());
     DeliveryQueue later = std::exchange(session.queue, std::move(parcel->queue));
     session.queue.append(std::move(later));

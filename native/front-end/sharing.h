@@ -159,7 +159,7 @@ class Sharing {
 
   static Presence presenceOf(const Session& session) {
     if (session.connection) return Presence::connected;
-    return session.isPersistent ? Presence::away : Presence::none;
+    return session.isPersistent() ? Presence::away : Presence::none;
   }
   static void count(Share& share, Presence presence, int change) {
     if (presence == Presence::connected) share.connected += uint32_t(change);

@@ -117,7 +117,7 @@ class Subscriptions {
     filters_.shapes().forget(session->key);
     stopRetained(*session, {});
     leaveProgress(*session);
-    session->isPersistent = false;
+    session->expirySeconds = 0;
     session->move = std::make_unique<SessionMove>();
     session->move->acceptedShards = 0;
     ending_.push_back({std::move(session), std::move(heritage)});

@@ -91,10 +91,17 @@ struct Flushed {
   uint64_t move = 0;
 };
 
+// The answer to a Barrier: the shard has taken all that stood before it.
+struct Passed {
+  uint8_t kind = 0;
+  uint64_t token = 0;
+};
+
 }  // namespace delivery
 
-using ShardRecord = RecordOf<delivery::Deliver, delivery::Acknowledge, delivery::DeliverShared, delivery::HandOver,
-                             delivery::Subscribed, delivery::RetainedFound, delivery::RetainedWaits,
-                             delivery::RetainedDone, delivery::Departing, delivery::Arriving, delivery::Flushed>;
+using ShardRecord =
+    RecordOf<delivery::Deliver, delivery::Acknowledge, delivery::DeliverShared, delivery::HandOver,
+             delivery::Subscribed, delivery::RetainedFound, delivery::RetainedWaits, delivery::RetainedDone,
+             delivery::Departing, delivery::Arriving, delivery::Flushed, delivery::Passed>;
 
 }  // namespace rally

@@ -77,6 +77,12 @@ struct Flush {
   uint64_t move = 0;
 };
 
+// Behind everything of a departure (departures.h), which `token` names at the sender.
+struct Barrier {
+  uint8_t kind = 0;
+  uint64_t token = 0;
+};
+
 // The members of a share at the sender.
 struct ShareRoute {
   uint8_t kind = 0;
@@ -139,9 +145,10 @@ struct Parcel {
 
 }  // namespace request
 
-using Request = RecordOf<request::Publish, request::AddRoute, request::RemoveRoute, request::Subscribe,
-                         request::RetainedMore, request::RetainedStop, request::MoveSession, request::Flush,
-                         request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft,
-                         request::FetchSession, request::SubscriptionsOfSession, request::AbandonMove, request::Parcel>;
+using Request =
+    RecordOf<request::Publish, request::AddRoute, request::RemoveRoute, request::Subscribe, request::RetainedMore,
+             request::RetainedStop, request::MoveSession, request::Flush, request::Barrier, request::ShareRoute,
+             request::Reshare, request::ShareReady, request::MemberLeft, request::FetchSession,
+             request::SubscriptionsOfSession, request::AbandonMove, request::Parcel>;
 
 }  // namespace rally

@@ -110,6 +110,10 @@ class SocketTransport : public Transport {
     frontEnd_.gone(connection);
   }
 
+  void readLast(Connection& connection) override {
+    if (connection.socket) onReadable(socketOf(connection));
+  }
+
   bool setReading(Connection& connection, bool isReading) override {
     if (!connection.socket) return true;
     Socket& socket = socketOf(connection);
@@ -207,7 +211,7 @@ class SocketTransport : public Transport {
   }
 
   // The one place where the client's stream ends: its socket sends no more, or its Close frame was answered.
-  void onStreamEnd(Socket& socket) { abort(*socket.connection); }
+  void onStreamEnd(Socket& socket) { frontEnd_.streamEnded(*socket.connection); }
 
   void receiveFrames(Socket& socket, std::span<uint8_t> chunk) {
     WebSocket& webSocket = *socket.webSocket;

@@ -45,6 +45,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "noticeNames", toTexts(env, enumNames<Notice, Notice::count>()));
   napi_set_named_property(env, exports, "sessionStateNames",
                           toTexts(env, enumNames<SessionState, SessionState::count>()));
+  napi_set_named_property(env, exports, "closeCauseNames", toTexts(env, enumNames<CloseCause, CloseCause::count>()));
   return exports;
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "engine-host.h"
 #include "method.h"
@@ -70,25 +71,38 @@ inline napi_value send(napi_env env, napi_callback_info info) {
 }
 
 inline napi_value closeConnection(napi_env env, napi_callback_info info) {
-  const Call<1> call(env, info);
-  call.frontEnd().close(call.connection(0));
+  const Call<2> call(env, info);
+  call.frontEnd().close(call.connection(0), Reason(call.integer(1)));
+  return nullptr;
+}
+
+inline napi_value disconnect(napi_env env, napi_callback_info info) {
+  const Call<4> call(env, info);
+  call.frontEnd().disconnect(call.connection(0), CloseCause(call.integer(1)), Reason(call.integer(2)),
+                             uint32_t(call.integer(3)));
+  return nullptr;
+}
+
+inline napi_value finish(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  call.host->updateNow();
+  call.frontEnd().finish(call.connection(0), Reason(call.integer(1)));
+  return nullptr;
+}
+
+inline napi_value withholdWills(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  call.frontEnd().withholdWills();
   return nullptr;
 }
 
 inline napi_value accept(napi_env env, napi_callback_info info) {
-  const Call<10> call(env, info);
-  Session* session = call.host->engine.findSession(call.integer(1));
+  const Call<4> call(env, info);
+  const uint64_t key = call.integer(1);
+  Session* session = call.host->engine.findSession(key);
   if (!session || SessionMoves::stateOf(*session) == SessionState::departing) return toBoolean(env, false);
-  ConnectionTerms terms;
-  terms.version = uint8_t(call.integer(2));
-  terms.keepAliveMs = uint32_t(call.integer(3));
-  terms.receiveMaximum = uint16_t(call.integer(4));
-  terms.maximumPacketSize = uint32_t(call.integer(5));
-  terms.isPersistent = call.truth(6);
-  terms.withholdsProblems = call.truth(8);
-  terms.topicAliasMaximum = uint16_t(call.integer(9));
-  call.frontEnd().accept(call.connection(0), *session, terms, call.bytes(7));
-  return toBoolean(env, true);
+  ConnectionTerms terms = readTerms(call.bytes(2), key);
+  return toBoolean(env, call.frontEnd().accept(call.connection(0), *session, std::move(terms), call.bytes(3)));
 }
 
 inline napi_value createSession(napi_env env, napi_callback_info info) {
@@ -97,26 +111,35 @@ inline napi_value createSession(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-inline napi_value destroySession(napi_env env, napi_callback_info info) {
+inline napi_value endSession(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
-  if (Session* session = call.host->engine.findSession(call.integer(0))) call.host->engine.destroySession(*session);
-  return nullptr;
+  Session* session = call.host->engine.findSession(call.integer(0));
+  if (session) call.host->engine.endSession(*session);
+  return toBoolean(env, session != nullptr);
 }
 
-// [key, state] for each session.
+inline napi_value publishWill(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  if (session) call.host->engine.publishWill(*session);
+  return toBoolean(env, session != nullptr);
+}
+
+inline napi_value sessionRow(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  return toBytes(env, call.host->engine.sessionRow(call.integer(0)));
+}
+
+// The rows of all sessions, one behind the other.
 inline napi_value sessions(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
-  napi_value list = nullptr;
-  napi_create_array(env, &list);
-  uint32_t count = 0;
+  std::vector<uint8_t> rows;
   call.host->engine.eachSession([&](const Session& session) {
-    napi_value row = nullptr;
-    napi_create_array_with_length(env, 2, &row);
-    napi_set_element(env, row, 0, toNumber(env, double(session.key)));
-    napi_set_element(env, row, 1, toNumber(env, double(SessionMoves::stateOf(session))));
-    napi_set_element(env, list, count++, row);
+    if (session.isHost) return;
+    const SessionRow row = call.host->engine.sessionRow(session.key);
+    rows.insert(rows.end(), row.begin(), row.end());
   });
-  return list;
+  return toBytes(env, rows);
 }
 
 inline napi_value moveSessionHere(napi_env env, napi_callback_info info) {
@@ -208,9 +231,14 @@ constexpr std::array engineMethods = {
     Method{"resume", resume},
     Method{"send", send},
     Method{"close", closeConnection},
+    Method{"disconnect", disconnect},
+    Method{"finish", finish},
+    Method{"withholdWills", withholdWills},
     Method{"accept", accept},
     Method{"createSession", createSession},
-    Method{"destroySession", destroySession},
+    Method{"endSession", endSession},
+    Method{"publishWill", publishWill},
+    Method{"sessionRow", sessionRow},
     Method{"sessions", sessions},
     Method{"moveSessionHere", moveSessionHere},
     Method{"nextToken", nextToken},

@@ -27,6 +27,7 @@ class HostTransport : public Transport {
   void close(Connection&) override {}
   void abort(Connection&) override {}
   bool setReading(Connection&, bool) override { return false; }
+  void readLast(Connection&) override {}
 
  private:
   Script& script_;

@@ -2,6 +2,7 @@
 #pragma once
 #include "delivery-queue.h"
 #include "packet-id-set.h"
+#include "will.h"
 #include "window.h"
 
 namespace rally {
@@ -13,6 +14,9 @@ struct SessionParcel {
   DeliveryQueue queue;
   PacketIdSet received;
   uint64_t retainedShards = 0;
+  uint32_t expirySeconds = neverExpires;
+  uint64_t leftAtMs = 0;
+  std::unique_ptr<Will> will;  // delayed
 };
 
 }  // namespace rally

@@ -7,6 +7,7 @@
 #include "../topics/filter-table.h"
 #include "session-move.h"
 #include "subscribe-progress.h"
+#include "will.h"
 
 namespace rally {
 
@@ -25,8 +26,11 @@ enum class Presence : uint8_t { none, away, connected };
 struct Session {
   uint64_t key = 0;
   Connection* connection = nullptr;
-  bool isPersistent = true;  // outlives its connection
-  bool isHost = false;       // of the host program: is not counted
+  uint32_t expirySeconds = neverExpires;  // that it outlives its connection
+  uint32_t departures = 0;                // of its connections that are not over yet (front-end/departures.h)
+  uint64_t leftAtMs = 0;                  // when it last lost a connection
+  std::unique_ptr<Will> will;             // of the connection, or delayed since that is over
+  bool isHost = false;                    // of the host program: is not counted
   std::vector<SubscriptionRef> subscriptions;
   uint32_t shares = 0;                 // of those, shared ones ...
   uint32_t standing = 0;               // ... where they have passed it over (front-end/share-members.h) ...
@@ -44,6 +48,7 @@ struct Session {
   std::vector<SubscribeProgress*> subscribing;  // without a SUBACK yet
   std::unique_ptr<SessionMove> move;            // nullptr: it is here, and nowhere else
 
+  bool isPersistent() const { return expirySeconds > 0; }
   // What comes waits in the queue: for what stands before it on another worker, or for a SUBACK.
   bool isHeld() const { return move || !subscribing.empty(); }
   bool hasWaiting() const { return !queue.empty() || window.isResending(); }

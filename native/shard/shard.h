@@ -132,6 +132,10 @@ class Shard {
     frontEnds_.answer(from, delivery::Flushed{.session = asked.session, .move = asked.move});
   }
 
+  void take(const request::Barrier& asked, unsigned from) {
+    frontEnds_.answer(from, delivery::Passed{.token = asked.token});
+  }
+
   void take(const request::ShareRoute& asked, unsigned from) {
     Filter& filter = filters_.acquire(*asked.carried.take());
     Share& share = filters_.share(filter.share);

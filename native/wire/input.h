@@ -71,6 +71,12 @@ class Input {
 
   // True when the first byte of a frame is there and its type is another.
   bool beginsOtherThan(PacketType type) const { return heldBytes() > 0 && PacketType(held()[0] >> 4) != type; }
+  // True when a whole frame waits.
+  bool hasFrame() const {
+    if (heldBytes() < 2) return false;
+    const Varint length = readVarint(held().subspan(1));
+    return length.state == Varint::State::complete && heldBytes() >= size_t(1) + length.size + length.value;
+  }
   void pause() { paused_ = true; }
   bool paused() const { return paused_; }
   bool ended() const { return ended_; }

@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PacketType } from '../../core/wire/packet-type.ts';
+import { ReasonCode } from '../../core/wire/reason-code.ts';
 import { startBroker } from '../support/broker.ts';
 import { connectFrame, disconnectFrame, publishOf, subscribeFrame, textOf } from '../support/frames.ts';
 import { Random, replayOf, seeds } from '../support/random.ts';
-import { openClient, RawClient, transports } from '../support/raw-client.ts';
+import { openClient, openConnected, RawClient, transports } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
 
 const takeoverSeeds = seeds(25);
@@ -83,7 +84,10 @@ for (const workers of [1, 4]) {
     const packet = { clientId: 'war', cleanStart: false, properties: { sessionExpiryInterval: 60 } };
     const rival = async (index: number): Promise<void> => {
       while (connects++ < 200) {
-        const client = await openClient(t, transports[index % 2] ?? 'tcp', running, packet);
+        // It may be refused, where another one has come while it waited for the session.
+        const { client, connack } = await openConnected(t, transports[index % 2] ?? 'tcp', running, packet);
+        const { success, serverBusy } = ReasonCode;
+        assert.ok(connack.reasonCode === success || connack.reasonCode === serverBusy);
         await client.closed();
       }
       rivals--;
@@ -94,9 +98,9 @@ for (const workers of [1, 4]) {
     while (rivals > 0) {
       const before = connects;
       await until('enough', () => connects >= 200 || connects > before + 50);
-      const referee = await openClient(t, 'tcp', running, { clientId: 'war', cleanStart: true });
-      referee.send(disconnectFrame);
-      await referee.closed();
+      const { client } = await openConnected(t, 'tcp', running, { clientId: 'war', cleanStart: true });
+      client.send(disconnectFrame);
+      await client.closed();
     }
     await all;
     await until('no client', () => running.broker.statistics().sessions === 0);

@@ -16,10 +16,12 @@ class Client;
 struct Link {
   Client* client = nullptr;
   unsigned worker = 0;
-  rally::Connection* connection = nullptr;  // from open() to gone()
+  rally::Connection* connection = nullptr;  // from open() to event gone
   bool isOpened = false;
   bool isCut = false;       // the client has dropped the connection
+  bool isEnded = false;     // the client sends no more than `toBroker`, and may still read
   bool isClosing = false;   // the broker has closed it; the client has not seen it yet
+  bool isSevered = false;   // the socket is no more
   bool isReading = true;    // the broker takes bytes
   bool writesFail = false;  // the peer has reset the connection
   size_t room = SIZE_MAX;   // bytes that the socket takes before it blocks
@@ -62,6 +64,16 @@ class FakeTransport : public rally::Transport {
     if (Link* link = linkOf(connection)) link->isReading = isReading;
     return true;
   }
+  void readLast(rally::Connection& connection) override {
+    if (Link* link = linkOf(connection)) read(*link, SIZE_MAX);
+  }
+  // The broker takes up to `most` bytes of what the client has sent.
+  void read(Link& link, size_t most) {
+    const size_t size = std::min(most, link.toBroker.size());
+    const Exact chunk(bytesOf(link.toBroker).first(size));
+    link.toBroker.erase(0, size);
+    frontEnd_.receive(*link.connection, chunk);
+  }
   void commit() override {
     while (!pending_.empty()) {
       std::vector<Pending> pending;
@@ -78,7 +90,7 @@ class FakeTransport : public rally::Transport {
   void sever(rally::Connection& connection) {
     Link* link = linkOf(connection);
     if (!link) return;
-    link->connection = nullptr;
+    link->isSevered = true;
     link->isClosing = false;
     link->unsentChunks.clear(frontEnd_.outbound().arena());
     link->unsent.clear();
@@ -88,7 +100,7 @@ class FakeTransport : public rally::Transport {
 
   // The client reads, so the socket takes `bytes` more.
   void makeRoom(Link& link, size_t bytes) {
-    if (!link.connection) return;
+    if (!link.connection || link.isSevered) return;
     link.room = bytes > SIZE_MAX - link.room ? SIZE_MAX : link.room + bytes;
     const size_t taken = std::min(link.room, link.unsent.size());
     link.toClient += link.unsent.substr(0, taken);

@@ -328,7 +328,7 @@ TEST("flow: a stalled connection goes on although room was made just before the 
   Client& publisher = broker.connected("p", 0);
   for (int i = 0; i < 40; i++) publisher.publish("t" + std::to_string(i), "");
   broker.receive(publisher, publisher.takeSent());
-  CHECK(publisher.link->connection->isStalled);
+  CHECK(publisher.link->connection->pausedBy.has(PausedBy::stalled));
   broker.advance(0, 3);
   broker.turn(1);  // takes everything, and rings a worker that is awake
   broker.advance(0, 2);
@@ -353,7 +353,7 @@ TEST("flow: while its frames wait, TCP is not read; WebSocket drops QoS 0 beyond
       Connection& connection = *publisher.link->connection;
       const std::string payload(100, 'x');
       int sent = 0;
-      for (; sent < 500 && connection.isReading && connection.phase == Phase::connected; sent++) {
+      for (; sent < 500 && connection.pausedBy.allowReading() && connection.phase == Phase::connected; sent++) {
         const auto id = uint16_t(sent + 1);
         const Octets frame = encode({.topic = "topic" + std::to_string(sent),
                                      .payload = payload,
@@ -365,10 +365,10 @@ TEST("flow: while its frames wait, TCP is not read; WebSocket drops QoS 0 beyond
       }
       CHECK(connection.input.heldBytes() <= 3'200);
       if (kind == FakeTransport::Kind::tcp) {
-        CHECK(!connection.isReading && !publisher.link->isReading);
+        CHECK(!connection.pausedBy.allowReading() && !publisher.link->isReading);
         CHECK(sent < 60);
         broker.settle();
-        CHECK(connection.isReading && publisher.link->isReading);
+        CHECK(connection.pausedBy.allowReading() && publisher.link->isReading);
         CHECK_EQ(subscriber.received.size(), sent);
         CHECK(publisher.unacknowledged.empty());
       } else if (qos == 0) {
@@ -482,7 +482,7 @@ TEST("flow: nothing is appended for a connection that the early write has ended"
   Connection& connection = *reset.link->connection;
   for (int i = 0; i < 6; i++) publisher.publish("t", std::to_string(i), 1);
   broker.receive(publisher, publisher.takeSent());
-  CHECK(connection.hasLeft);
+  CHECK(connection.isSevered);
   broker.settle();
   reset.connect(0);
   broker.settle();

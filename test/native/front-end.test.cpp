@@ -23,11 +23,21 @@ Octets plain(const std::string& topic, const std::string& payload) {
   return encode({.topic = topic, .payload = payload}, 5);
 }
 
+// A client whose CONNECT the control plane has not decided on.
+Client& connecting(HandDrivenBroker& broker, const std::string& name) {
+  Client& client = broker.add(name);
+  client.connect(0);
+  const Octets connect = client.takeSent();
+  broker.settle();
+  broker.receive(client, connect);
+  return client;
+}
+
 bool isOpen(const Client& client) { return client.link->connection != nullptr; }
 
 // A front end alone, without shards and sockets.
 struct NoRouter : ShardPort {
-  void publish(Publication&, const Source&) override {}
+  uint64_t publish(Publication&, const Source&) override { return 0; }
   bool isCrowded() override { return false; }
   uint64_t topicHash(Bytes) override { return 0; }
   void presenceChanged(const Session&) override {}
@@ -37,6 +47,10 @@ struct NoTransport : Transport {
   void close(Connection&) override {}
   void abort(Connection&) override {}
   bool setReading(Connection&, bool) override { return true; }
+  void readLast(Connection&) override {}
+};
+struct NoDepartures : DepartureSink {
+  void add(Departure) override {}
 };
 
 }  // namespace
@@ -125,7 +139,8 @@ TEST("front end: a CONNECT that is too large is answered if its version is 5 and
     Counters counters;
     NoRouter shards;
     NoTransport transport;
-    FrontEnd frontEnd(limits, counters, shards);
+    NoDepartures departures;
+    FrontEnd frontEnd(limits, counters, shards, departures);
     Connection& connection = frontEnd.open(transport);
     frontEnd.receive(connection, Bytes(fromHex(hex)));
     CHECK(connection.phase == Phase::ending);
@@ -175,7 +190,8 @@ TEST("front end: a client whose CONNECT is never answered is ended, also when it
   Limits limits;
   limits.connectTimeoutMs = 5'000;
   Counters counters;
-  FrontEnd frontEnd(limits, counters, shards);
+  NoDepartures departures;
+  FrontEnd frontEnd(limits, counters, shards, departures);
   frontEnd.setNow(1'000);
   Connection& connection = frontEnd.open(transport);
   frontEnd.receive(connection, Bytes(fromHex("100d 00044d515454 05 02 0000 00 0000")));
@@ -225,14 +241,14 @@ TEST("front end: keep alive does not end a client whose bytes we do not read") {
   HandDrivenBroker broker(2, limits, FakeTransport::Kind::tcp);
   Client& client = broker.connected("c", 0, {.keepAliveMs = 1'500});
   Connection& connection = *client.link->connection;
-  for (int i = 0; i < 100 && connection.isReading; i++) {
+  for (int i = 0; i < 100 && connection.pausedBy.allowReading(); i++) {
     broker.receive(client, encode({.topic = "topic" + std::to_string(i), .payload = "x"}, 5));
   }
-  CHECK(!connection.isReading);
+  CHECK(!connection.pausedBy.allowReading());
   broker.advanceTime(10'000);
   CHECK_EQ(connection.phase, Phase::connected);
   broker.settle();
-  CHECK(isOpen(client) && connection.isReading);
+  CHECK(isOpen(client) && connection.pausedBy.allowReading());
 }
 
 TEST("front end: topic aliases are of one connection, within the maximum, and may be set anew") {
@@ -465,8 +481,6 @@ TEST("front end: a PUBREL before the PUBREC counts once, also when the PUBREC th
 TEST("front end: a session that was not to outlive its connection and is accepted again sends nothing again") {
   HandDrivenBroker broker(1);
   Client& former = broker.connected("f", 0, {.isPersistent = false});
-  Client& later = broker.add("l");
-  later.connect(0);
   former.subscribe("#", 2);
   broker.settle();
   former.answersAtOnce = false;
@@ -474,6 +488,7 @@ TEST("front end: a session that was not to outlive its connection and is accepte
   broker.settle();
   CHECK_EQ(former.received.size(), 4);
   Session& session = *former.link->connection->session;
+  Client& later = connecting(broker, "l");
   broker.accept(later, session);
   broker.receive(later, fromHex("c000"));
   broker.advance(0, 4);
@@ -496,9 +511,7 @@ TEST("front end: a connection that was ended in the middle of a chunk stays ende
 TEST("front end: a connection whose session was taken is ended, not left behind") {
   HandDrivenBroker broker(1);
   Client& former = broker.connected("f", 0);
-  Client& later = broker.add("l");
-  later.connect(0);
-  broker.settle();
+  Client& later = connecting(broker, "l");
   Connection& connection = *former.link->connection;
   broker.accept(later, *connection.session);
   CHECK(connection.phase >= Phase::ending);

@@ -68,7 +68,8 @@ struct HandDrivenBroker::Record {
   uint64_t key = 0;  // 0: there is no session
   unsigned worker = 0;
   std::shared_ptr<Link> attached;
-  bool isBusy = false;
+  std::shared_ptr<Link> next;  // is being let in
+  bool awaitsEnd = false;      // of the connection or session that is in its way
   std::deque<std::shared_ptr<Link>> waiting;
 };
 
@@ -162,10 +163,14 @@ void HandDrivenBroker::turn(unsigned worker) {
 }
 
 void HandDrivenBroker::accept(Client& client, rally::Session& session) {
-  const rally::ConnectionTerms terms{
-      .version = client.options.version, .receiveMaximum = client.options.receiveMaximum, .isPersistent = true};
+  rally::ConnectionTerms terms;
+  terms.version = client.options.version;
+  terms.receiveMaximum = client.options.receiveMaximum;
+  terms.sessionExpirySeconds = rally::neverExpires;
   finishTurn(*workers_[client.link->worker]);
-  engine(client.link->worker).frontEnd().accept(*client.link->connection, session, terms, {});
+  rally::FrontEnd& frontEnd = engine(client.link->worker).frontEnd();
+  frontEnd.accept(*client.link->connection, session, std::move(terms), {});
+  frontEnd.resume(*client.link->connection);
   workers_[client.link->worker]->isPolled = true;
 }
 void HandDrivenBroker::end(Client& client, rally::Reason reason) {
@@ -259,8 +264,8 @@ void HandDrivenBroker::finishTurn(Worker& worker) {
 bool HandDrivenBroker::hasInput(const Worker& worker) const {
   if (!worker.tasks.empty()) return true;
   for (const auto& link : links_) {
-    if (&workers_[link->worker]->engine != &worker.engine || !link->connection) continue;
-    if (link->isCut || link->isClosing || (link->isReading && !link->toBroker.empty())) return true;
+    if (&workers_[link->worker]->engine != &worker.engine || !link->connection || link->isSevered) continue;
+    if (link->isCut || link->isClosing || (link->isReading && (link->isEnded || !link->toBroker.empty()))) return true;
   }
   return false;
 }
@@ -283,17 +288,15 @@ void HandDrivenBroker::runTask(Worker& worker) {
   worker.isPolled = true;
 }
 void HandDrivenBroker::pollLink(Worker& worker, Link& link, size_t most) {
-  if (&workers_[link.worker]->engine != &worker.engine || !link.connection) return;
+  if (&workers_[link.worker]->engine != &worker.engine || !link.connection || link.isSevered) return;
   if (link.isCut || link.isClosing) {
     worker.transport.sever(*link.connection);
     worker.isPolled = true;
     return;
   }
-  if (!link.isReading || link.toBroker.empty()) return;
-  const size_t size = std::min(most, link.toBroker.size());
-  const Exact chunk(bytesOf(link.toBroker).first(size));
-  link.toBroker.erase(0, size);
-  worker.engine.frontEnd().receive(*link.connection, chunk);
+  if (!link.isReading || (link.toBroker.empty() && !link.isEnded)) return;
+  if (link.toBroker.empty()) worker.engine.frontEnd().streamEnded(*link.connection);
+  else worker.transport.read(link, most);
   worker.isPolled = true;
 }
 
@@ -320,15 +323,14 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
       if (connection.version >= 5 && event.first != 0)
         frontEnd.outbound().send(connection, frameOf(0xe0, {uint8_t(event.reason), 0}));
       frontEnd.close(connection);
-      if (const auto link = linkAt(worker, event.slot)) detach(link);
       break;
     }
     case EventKind::gone:
-      for (const auto& link : links_) {
-        if (link->isOpened && !link->connection) detach(link);
-      }
+      if (const auto link = linkAt(worker, event.slot)) link->connection = nullptr;
       frontEnd.release(frontEnd.connection(event.slot));
       break;
+    case EventKind::closed:
+    case EventKind::settled: onOver(event.value, rally::SessionState(event.bytes[8])); break;
     case EventKind::subscribed: take(worker.subscribes, event.value); break;
     case EventKind::sessionArrived: onSessionArrived(worker, event.value); break;
     default: FAIL("an unknown event");
@@ -372,14 +374,22 @@ void HandDrivenBroker::onPacket(Worker& worker, const std::shared_ptr<Link>& lin
       frontEnd.resume(*link->connection);
       break;
     }
-    default:  // DISCONNECT, AUTH
+    case 14:
+      if (session) {
+        using enum rally::CloseCause;
+        const bool hasWill = !body.empty() && body[0] != 0;
+        frontEnd.disconnect(*link->connection, hasWill ? disconnectedWithWill : disconnected, rally::Reason::success,
+                            session->expirySeconds);
+        break;
+      }
+      [[fallthrough]];
+    default:  // AUTH
       refuse(link);
   }
 }
 
 void HandDrivenBroker::refuse(const std::shared_ptr<Link>& link) {
   engine(link->worker).frontEnd().close(*link->connection);
-  detach(link);
 }
 
 void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session,
@@ -417,28 +427,30 @@ void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& 
 
 void HandDrivenBroker::nextConnect(const std::string& name) {
   Record& record = directory_[name];
-  if (record.isBusy || record.waiting.empty()) return;
-  record.isBusy = true;
-  const std::shared_ptr<Link> link = record.waiting.front();
+  if (record.next || record.waiting.empty()) return;
+  record.next = record.waiting.front();
   record.waiting.pop_front();
   const std::shared_ptr<Link> former = record.attached;
   if (!former) {
-    place(name, link);
+    place(name);
     return;
   }
-  post(former->worker, [this, name, link, former] {
-    if (former->connection) engine(former->worker).frontEnd().close(*former->connection);
-    detach(former);
-    place(name, link);
+  record.awaitsEnd = true;
+  post(former->worker, [this, former] {
+    if (former->connection)
+      engine(former->worker).frontEnd().finish(*former->connection, rally::Reason::sessionTakenOver);
   });
 }
 
 // Finds or makes the session, and brings it to where the client is.
-void HandDrivenBroker::place(const std::string& name, const std::shared_ptr<Link>& link) {
+void HandDrivenBroker::place(const std::string& name) {
   Record& record = directory_[name];
-  if (link->client->options.isCleanStart && record.key != 0) endSession(record);
+  const std::shared_ptr<Link> link = record.next;
   const unsigned to = link->worker;
-  if (record.key == 0) {
+  if (link->client->options.isCleanStart && record.key != 0) {
+    record.awaitsEnd = true;
+    endSession(record);
+  } else if (record.key == 0) {
     const uint64_t key = record.key = ++lastKey_;
     record.worker = to;
     post(to, [this, name, link, key, to] {
@@ -456,6 +468,17 @@ void HandDrivenBroker::place(const std::string& name, const std::shared_ptr<Link
   }
 }
 
+// A connection is over, or a session has ended, and all that was to come of it has come.
+void HandDrivenBroker::onOver(uint64_t key, rally::SessionState state) {
+  for (auto& [name, record] : directory_) {
+    if (record.key != key) continue;
+    record.attached = nullptr;
+    if (state == rally::SessionState::absent) record.key = 0;
+    if (std::exchange(record.awaitsEnd, false)) place(name);
+    return;
+  }
+}
+
 void HandDrivenBroker::onSessionArrived(Worker& worker, uint64_t key) {
   const auto found = worker.arrivals.find(key);
   if (found == worker.arrivals.end()) return;  // by beginMove()
@@ -469,32 +492,46 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
   const Client::Options& options = link->client->options;
   rally::Engine& engine = this->engine(link->worker);
   rally::Session* session = engine.findSession(record.key);
+  record.next = nullptr;
   if (CHECK(session != nullptr) && link->connection && link->connection->phase == rally::Phase::connecting) {
     record.attached = link;
-    const rally::ConnectionTerms terms{options.version,           options.keepAliveMs,       options.receiveMaximum,
-                                       options.maximumPacketSize, options.topicAliasMaximum, options.isPersistent};
     rally::Connection& connection = *link->connection;
-    engine.frontEnd().accept(connection, *session, terms,
+    engine.frontEnd().accept(connection, *session, termsOf(options, record.key),
                              frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
     engine.frontEnd().resume(connection);
   } else if (!options.isPersistent) {
     endSession(record);
   }
-  record.isBusy = false;
   nextConnect(name);
 }
 
-void HandDrivenBroker::detach(const std::shared_ptr<Link>& link) {
-  Record& record = directory_[link->client->name()];
-  if (record.attached != link) return;
-  record.attached = nullptr;
-  if (!link->client->options.isPersistent) endSession(record);
+rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options, uint64_t session) {
+  rally::ConnectionTerms terms;
+  terms.version = options.version;
+  terms.keepAliveMs = options.keepAliveMs;
+  terms.receiveMaximum = options.receiveMaximum;
+  terms.maximumPacketSize = options.maximumPacketSize;
+  terms.topicAliasMaximum = options.topicAliasMaximum;
+  terms.sessionExpirySeconds = options.isPersistent ? rally::neverExpires : 0;
+  if (!options.will) return terms;
+  rally::Publication publication;
+  publication.topic = bytesOf(options.will->topic);
+  publication.payload = bytesOf(options.will->payload);
+  publication.originSession = session;
+  publication.qos = options.will->qos;
+  publication.retain = options.will->retain;
+  terms.will = std::make_unique<rally::Will>();
+  terms.will->message = publication.keep();
+  terms.will->delaySeconds = options.willDelaySeconds;
+  terms.will->expires = options.will->expirySeconds.has_value();
+  terms.will->expirySeconds = options.will->expirySeconds.value_or(0);
+  return terms;
 }
+
 void HandDrivenBroker::endSession(Record& record) {
-  const uint64_t key = std::exchange(record.key, 0);
   rally::Engine& engine = this->engine(record.worker);
-  post(record.worker, [&engine, key] {
-    if (rally::Session* session = engine.findSession(key)) engine.destroySession(*session);
+  post(record.worker, [&engine, key = record.key] {
+    if (rally::Session* session = engine.findSession(key)) engine.endSession(*session);
   });
 }
 
@@ -522,6 +559,11 @@ void Client::drop() {
   if (!link) return;
   link->isCut = true;
   link = nullptr;
+  isConnected = false;
+}
+
+void Client::finish() {
+  link->isEnded = true;
   isConnected = false;
 }
 

@@ -43,6 +43,8 @@ class Client {
     uint16_t receiveMaximum = 65'535;
     uint32_t maximumPacketSize = 0;
     uint16_t topicAliasMaximum = 0;
+    std::optional<SentPublish> will = {};
+    uint32_t willDelaySeconds = 0;
   };
 
   Client(HandDrivenBroker& broker, std::string name, Options chosen);
@@ -50,7 +52,8 @@ class Client {
   ~Client();
 
   void connect(unsigned worker);
-  void drop();  // without a DISCONNECT
+  void drop();    // without a DISCONNECT
+  void finish();  // sends no more, and may still read
   void disconnect();
   void subscribe(const char* filter, int qos = 0);
   void subscribe(const std::vector<Subscribe>& subscriptions);
@@ -134,6 +137,9 @@ class HandDrivenBroker {
   // A move that the session directory knows nothing of.
   void beginMove(uint64_t key, unsigned from, unsigned to);
 
+  // What a worker does when it polls next.
+  void post(unsigned worker, std::function<void()> task);
+
   // One stage of one worker, or of one client, at random.
   void step(check::Random& random);
   // Takes one worker from poll to poll.
@@ -154,8 +160,6 @@ class HandDrivenBroker {
   struct Worker;
   struct Record;
 
-  void post(unsigned worker, std::function<void()> task);
-
   static bool isRunnable(Worker& worker);
   void advance(Worker& worker);
   void finishTurn(Worker& worker);
@@ -174,10 +178,11 @@ class HandDrivenBroker {
                    uint8_t version);
 
   void nextConnect(const std::string& name);
-  void place(const std::string& name, const std::shared_ptr<Link>& link);
+  void place(const std::string& name);
+  void onOver(uint64_t key, rally::SessionState state);
   void onSessionArrived(Worker& worker, uint64_t key);
   void finishAccept(const std::string& name, const std::shared_ptr<Link>& link);
-  void detach(const std::shared_ptr<Link>& link);
+  static rally::ConnectionTerms termsOf(const Client::Options& options, uint64_t session);
   void endSession(Record& record);
 
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -104,7 +104,7 @@ ShareLevel levelOf(const Session& session, uint8_t qos, const Limits& limits) {
   if (connection && !isOutboxFull && !isWindowFull && !hasQueued) return ShareLevel::ready;
   if (isQueueFull) return ShareLevel::full;
   if (connection) return ShareLevel::waiting;
-  return session.isPersistent ? ShareLevel::away : ShareLevel::full;
+  return session.isPersistent() ? ShareLevel::away : ShareLevel::full;
 }
 
 }  // namespace
@@ -119,7 +119,7 @@ TEST("shared bounds: a message goes to one of the best, and is dropped only when
       std::optional<ShareLevel> best;
       bool isAnyAble = false;
       scene.eachMember([&](const Session& session, uint8_t maximumQos) {
-        isAnyAble |= session.connection || session.isPersistent;
+        isAnyAble |= session.connection || session.isPersistent();
         const ShareLevel level = levelOf(session, std::min(uint8_t(qos), maximumQos), scene.limits);
         if (level != ShareLevel::full && (!best || level < *best)) best = level;
       });

@@ -29,10 +29,9 @@ function connected(finishSubscribe = true): { control: WorkerControl; calls: str
   control.onEvent(EventKind.packet, slot, 0x10, 0, 0, Buffer.from('00044d5154540502000000000161', 'hex'));
   control.accept({
     type: 'accept',
-    request: undefined,
     connection: 1,
     session,
-    origin: { from: 'new' },
+    isNew: true,
     authenticationData: undefined,
   });
   calls.length = 0;
@@ -49,9 +48,11 @@ test('a SUBSCRIBE is acknowledged when every shard knows its filters', () => {
   assert.deepEqual(calls.slice(-3), ['send', 'endSubscribe', 'resume']);
 });
 
-test('a packet that was behind the eviction of its connection does nothing', () => {
+test('a packet that was behind the end of its connection does nothing', () => {
   const { control, calls } = connected();
   control.evict(1, 0x8e);
+  assert.deepEqual(calls, ['finish']);
+  control.onEvent(EventKind.ended, slot, 1, 0x8e, 0, nothing);
   calls.length = 0;
   control.onEvent(EventKind.packet, slot, 0x82, 0, 0, subscribeToA);
   control.onEvent(EventKind.packet, slot, 0xa2, 0, 0, Buffer.from('000200000161', 'hex'));

@@ -1,65 +1,81 @@
-/** The session directory against workers that are played by hand. */
+/** The session directory against workers that are played by hand, on a clock that the test moves. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
+import type { SessionState } from '../../../core/data-plane/addon.ts';
+import type { SessionRow } from '../../../core/data-plane/session-row.ts';
 import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
 
-interface Asked {
-  readonly worker: number;
-  readonly message: ToWorker;
-  reply(value?: unknown): void;
-  fail(): void;
+class FakeClock {
+  #nowMs = 1_000;
+  #due: { atMs: number; action: () => void }[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+  after(ms: number, action: () => void): { cancel(): void } {
+    const due = { atMs: this.#nowMs + ms, action };
+    this.#due.push(due);
+    return { cancel: () => this.#remove(due) };
+  }
+  get timers(): number {
+    return this.#due.length;
+  }
+  advance(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      const next = this.#due.filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs)[0];
+      if (next === undefined) break;
+      this.#remove(next);
+      this.#nowMs = next.atMs;
+      next.action();
+    }
+    this.#nowMs = endMs;
+  }
+  #remove(due: { atMs: number; action: () => void }): void {
+    this.#due = this.#due.filter((each) => each !== due);
+  }
 }
 
-/** Keeps what the directory sends; a test replies when it wants to. */
+/** Keeps what the directory sends, as "worker type number", and what the host program hears. */
 class Stage {
-  readonly sent: { worker: number; message: ToWorker }[] = [];
-  readonly asked: Asked[] = [];
+  readonly clock = new FakeClock();
   readonly events: string[] = [];
   readonly stopped = new Set<number>();
   readonly directory = new SessionDirectory({
-    link: {
-      send: (worker, message) => {
-        if (this.stopped.has(worker)) return false;
-        this.sent.push({ worker, message });
-        return true;
-      },
-      request: (worker, message) =>
-        new Promise((resolve, reject) => {
-          this.asked.push({
-            worker,
-            message: message(this.asked.length),
-            reply: resolve,
-            fail: () => reject(new Error('the worker has ended')),
-          });
-        }),
-    },
-    clock: { after: () => ({ cancel: () => {} }) },
-    connectionsMax: 2,
-    sessionsMax: 3,
+    link: { send: (worker, message) => this.#send(worker, message) },
+    clock: this.clock,
+    connectionsMax: 3,
+    sessionsMax: 4,
+    sessionWaitMs: 5_000,
     fullReasonCode: 0x97,
     closedReasonCode: undefined,
     authenticate: () => ({ reasonCode: 0 }),
-    publishWill: () => {},
-    onSessionsFull: (refused) => {
-      this.events.push(`full ${refused}`);
-    },
-    onConnected: ({ clientId }) => {
-      this.events.push(`connected ${clientId}`);
-    },
-    onDisconnected: ({ clientId }, cause) => {
-      this.events.push(`disconnected ${clientId} ${cause}`);
-    },
+    onSessionsFull: (refused) => void this.events.push(`sessions full ${refused}`),
+    onConnected: ({ clientId }) => void this.events.push(`connected ${clientId}`),
+    onDisconnected: ({ clientId }, cause) => void this.events.push(`disconnected ${clientId} ${cause}`),
   });
+  #sent: string[] = [];
 
-  connect(worker: number, connection: number, clientId = 'a'): void {
+  #send(worker: number, message: ToWorker): boolean {
+    if (this.stopped.has(worker)) return false;
+    this.#sent.push(`${worker} ${describe(message)}`);
+    return true;
+  }
+
+  /** What has been sent since it was last looked at. */
+  sent(): string[] {
+    const sent = this.#sent;
+    this.#sent = [];
+    return sent;
+  }
+
+  connect(worker: number, connection: number, cleanStart = false, clientId = 'a'): void {
     const request: ConnectRequest = {
       clientId,
       protocolVersion: 5,
-      cleanStart: false,
+      cleanStart,
       sessionExpirySeconds: 100,
-      will: undefined,
       username: undefined,
       password: undefined,
       authenticationMethod: undefined,
@@ -69,110 +85,298 @@ class Stage {
     };
     this.directory.connect(worker, connection, request);
   }
-
-  /** The next request, once the directory has come to it. */
-  async nextAsked(type: ToWorker['type']): Promise<Asked> {
-    await setImmediate();
-    const asked = this.asked.shift();
-    assert.equal(asked?.message.type, type);
-    return asked as Asked;
+  closed(state: SessionState = 'settled', more: Partial<SessionRow> = {}, session = 1): void {
+    this.directory.closed(session, 'lost', 0, row(state, more, session));
+  }
+  settled(state: SessionState, more: Partial<SessionRow> = {}): void {
+    this.directory.settled(1, row(state, more));
+  }
+  /** The worker's thread ends, and the next one says which sessions there are. */
+  restart(worker: number, ...rows: SessionRow[]): void {
+    this.directory.workerLost(worker);
+    this.directory.workerStarted(worker, rows);
+  }
+  /** What the directory had sent until the state of the test was reached. */
+  before: string[] = [];
+  /** Does what a line of sent() asks for. */
+  answer(line: string): void {
+    const [worker, type, number] = line.split(' ');
+    const key = Number(number);
+    if (type === 'moveHere') this.directory.arrived(Number(worker), key, row('settled', {}, key));
+    if (type === 'endSession') this.directory.settled(key, row('absent', {}, key));
+    if (type === 'publishWill') this.directory.settled(key, row('settled', {}, key));
+    if (type === 'evict') for (const session of [1, 2]) this.closed('settled', {}, session);
+  }
+  get connected(): number {
+    return this.directory.counts.connected;
   }
 }
 
-/** A client has left worker 0 and comes back on worker 1, which is asked to take its session in. */
-async function moving(): Promise<{ stage: Stage; accept: Asked }> {
-  const stage = new Stage();
-  stage.connect(0, 1);
-  stage.directory.closed(1, 'lost', 0, undefined);
-  stage.connect(1, 2);
-  return { stage, accept: await stage.nextAsked('accept') };
+function describe(message: ToWorker): string {
+  switch (message.type) {
+    case 'accept':
+      return `accept ${message.connection} ${message.isNew ? 'new ' : ''}session ${message.session}`;
+    case 'refuse':
+      return `refuse ${message.connection} 0x${message.reasonCode.toString(16)}`;
+    case 'evict':
+      return `evict ${message.connection} 0x${message.reasonCode.toString(16)}`;
+    case 'moveHere':
+      return `moveHere ${message.session} from ${message.from}`;
+    default:
+      return `${message.type} ${'session' in message ? message.session : ''}`;
+  }
 }
 
-test('a new client is accepted at once', () => {
+function row(state: SessionState, more: Partial<SessionRow> = {}, session = 1): SessionRow {
+  return { session, state, expirySeconds: 100, willDelaySeconds: undefined, awayMs: 0, ...more };
+}
+
+/** Session 1 of client "a" in each state, on worker 0; connection 1 was its first. */
+const reach = {
+  connected: (stage: Stage) => stage.connect(0, 1),
+  away: (stage: Stage) => {
+    reach.connected(stage);
+    stage.closed('settled', { willDelaySeconds: 50 });
+  },
+  /** Connection 2 waits on worker 0. */
+  closing: (stage: Stage) => {
+    reach.connected(stage);
+    stage.connect(0, 2);
+  },
+  publishing: (stage: Stage) => {
+    reach.away(stage);
+    stage.clock.advance(50_000);
+  },
+  /** Connection 2 waits on worker 0 for a new session. */
+  ending: (stage: Stage) => {
+    reach.away(stage);
+    stage.connect(0, 2, true);
+  },
+  /** Connection 2 waits on worker 1. */
+  moving: (stage: Stage) => {
+    reach.away(stage);
+    stage.connect(1, 2);
+  },
+  lost: (stage: Stage) => {
+    reach.away(stage);
+    stage.directory.workerLost(0);
+  },
+} as const;
+type Reached = keyof typeof reach;
+
+function stageWith(state: Reached): Stage {
+  const stage = new Stage();
+  reach[state](stage);
+  stage.before = stage.sent().filter((line) => !line.includes('accept'));
+  return stage;
+}
+
+// --- every cell of session-states.ts ------------------------------------------------------------------
+
+const accepted = (connection: number) => [`0 accept ${connection} session 1`];
+const acceptedAnew = (connection: number) => [`0 accept ${connection} new session 2`];
+
+/** In each state: what happens, and what the directory sends. */
+const cells: readonly (readonly [Reached, string, (stage: Stage) => void, readonly string[]])[] = [
+  ['away', 'its client comes back', (s) => s.connect(0, 9), accepted(9)],
+  ['away', 'its client comes back elsewhere', (s) => s.connect(1, 9), ['1 moveHere 1 from 0']],
+  ['away', 'its client starts anew', (s) => s.connect(1, 9, true), ['0 endSession 1']],
+  ['away', 'its will is due', (s) => s.clock.advance(50_000), ['0 publishWill 1']],
+  ['away', 'a message of another time', (s) => s.settled('absent'), []],
+  ['away', 'its worker is lost', (s) => s.directory.workerLost(0), []],
+  ['connected', 'another connection', (s) => s.connect(1, 9), ['0 evict 1 0x8e']],
+  ['connected', 'closed', (s) => s.closed('settled'), []],
+  ['connected', 'closed, and its session with it', (s) => s.closed('absent'), []],
+  ['connected', 'a message of another time', (s) => s.settled('absent'), []],
+  ['closing', 'another connection', (s) => s.connect(1, 9), ['0 refuse 2 0x89']],
+  ['closing', 'closed', (s) => s.closed('settled'), accepted(2)],
+  ['closing', 'closed, and its session with it', (s) => s.closed('absent'), acceptedAnew(2)],
+  ['closing', 'who waits has left', (s) => s.directory.abandoned(0, 2, 'a'), []],
+  ['closing', 'it takes too long', (s) => s.clock.advance(5_000), ['0 refuse 2 0x88']],
+  ['publishing', 'published', (s) => s.settled('settled'), []],
+  ['publishing', 'its client comes back', (s) => s.connect(0, 9), []],
+  ['publishing', 'the session is not there', (s) => s.settled('absent'), []],
+  ['ending', 'ended', (s) => s.settled('absent'), acceptedAnew(2)],
+  ['ending', 'another connection', (s) => s.connect(1, 9), ['0 refuse 2 0x89']],
+  ['ending', 'it takes too long', (s) => s.clock.advance(5_000), ['0 refuse 2 0x88']],
+  ['moving', 'arrived', (s) => s.directory.arrived(1, 1, row('settled')), ['1 accept 2 session 1']],
+  ['moving', 'another connection', (s) => s.connect(0, 9), ['1 refuse 2 0x89']],
+  ['moving', 'it takes too long', (s) => s.clock.advance(5_000), ['1 refuse 2 0x88']],
+  ['moving', 'its old worker is lost', (s) => s.restart(0, row('departing')), []],
+  ['lost', 'its client comes back', (s) => s.connect(1, 9), []],
+  ['lost', 'its will would be due', (s) => s.clock.advance(60_000), []],
+  ['lost', 'its worker has it', (s) => s.directory.workerStarted(0, [row('settled')]), []],
+  ['lost', 'its worker does not have it', (s) => s.directory.workerStarted(0, []), []],
+];
+
+for (const [state, what, happens, expected] of cells) {
+  test(`${state}: ${what}`, () => {
+    const stage = stageWith(state);
+    happens(stage);
+    assert.deepEqual(stage.sent(), expected);
+  });
+}
+
+// --- the end of a worker at any step ------------------------------------------------------------------
+
+/** What the engine of worker 0 or 1 may say when its thread was started again, and who is served then. */
+const restarts: readonly (readonly [Reached, number, readonly SessionRow[], readonly string[]])[] = [
+  ['closing', 0, [row('settled')], []], // who waited was on the worker that ended
+  ['publishing', 0, [row('settled', { willDelaySeconds: 50, awayMs: 50_000 })], []],
+  ['ending', 0, [row('settled', { willDelaySeconds: 50 })], []],
+  ['moving', 0, [row('settled')], []],
+  ['moving', 1, [row('settled')], []],
+  ['moving', 1, [row('arriving')], []],
+  ['moving', 1, [], []],
+];
+for (const [state, worker, rows, expected] of restarts) {
+  const said = rows.map((each) => each.state).join() || 'nothing';
+  test(`${state}: worker ${worker} ends and its engine has ${said}; the client identifier is not locked out`, () => {
+    const stage = stageWith(state);
+    stage.restart(worker, ...rows);
+    const sent = stage.sent();
+    assert.deepEqual(sent, expected);
+    // Whatever is under way comes to its end, and then somebody connects.
+    const underWay = [...stage.before.filter((line) => !line.startsWith(`${worker} `)), ...sent];
+    if (rows[0]?.state === 'arriving') underWay.push('1 moveHere 1 from 0');
+    stage.connect(0, 77);
+    underWay.push(...stage.sent());
+    for (let line = underWay.shift(); line !== undefined; line = underWay.shift()) {
+      if (line.startsWith('0 accept 77 ')) return;
+      stage.answer(line);
+      underWay.push(...stage.sent());
+    }
+    assert.fail('77 was never accepted');
+  });
+}
+
+test('a will or an end that was posted to a worker that ended is posted again', () => {
+  const will = stageWith('publishing');
+  will.restart(0, row('settled', { willDelaySeconds: 50, awayMs: 50_000 }));
+  will.clock.advance(0);
+  assert.deepEqual(will.sent(), ['0 publishWill 1']);
+  const end = stageWith('away');
+  end.clock.advance(50_000);
+  end.settled('settled', { awayMs: 50_000 });
+  end.clock.advance(50_000);
+  assert.deepEqual(end.sent(), ['0 publishWill 1', '0 endSession 1']);
+  end.restart(0, row('settled', { awayMs: 100_000, expirySeconds: 100 }));
+  end.clock.advance(0);
+  assert.deepEqual(end.sent(), ['0 endSession 1']);
+});
+
+test('a session that was accepted on a worker that ended has the will and expiry that it had before', () => {
+  const stage = stageWith('away');
+  stage.clock.advance(30_000);
+  stage.connect(0, 2); // is lost on its way
+  stage.restart(0, row('settled', { willDelaySeconds: 50, awayMs: 30_000 }));
+  stage.sent();
+  stage.clock.advance(19_999);
+  assert.deepEqual(stage.sent(), []);
+  stage.clock.advance(1);
+  assert.deepEqual(stage.sent(), ['0 publishWill 1']);
+  assert.equal(stage.connected, 0);
+});
+
+test('a worker that has a session which nobody knows of ends it', () => {
+  const stage = stageWith('connected');
+  stage.directory.workerStarted(1, [row('settled', {}, 99)]);
+  stage.directory.arrived(1, 98, row('settled', {}, 98));
+  assert.deepEqual(stage.sent(), ['1 endSession 99', '1 endSession 98']);
+});
+
+test('what a worker still publishes for a session is waited for, also after a restart', () => {
+  const stage = stageWith('connected');
+  stage.restart(0, row('leaving', { expirySeconds: 0 }));
+  stage.connect(1, 2);
+  assert.deepEqual(stage.sent(), []);
+  stage.closed('absent');
+  assert.deepEqual(stage.sent(), ['1 accept 2 new session 2']);
+});
+
+// --- clients ------------------------------------------------------------------------------------------
+
+test('a new client costs one message, no timer and no promise', () => {
   const stage = new Stage();
   stage.connect(1, 7);
-  assert.deepEqual(stage.sent, [
-    {
-      worker: 1,
-      message: {
-        type: 'accept',
-        request: undefined,
-        connection: 7,
-        session: 1,
-        origin: { from: 'new' },
-        authenticationData: undefined,
-      },
-    },
-  ]);
+  assert.deepEqual(stage.sent(), ['1 accept 7 new session 1']);
   assert.deepEqual(stage.events, ['connected a']);
+  assert.equal(stage.clock.timers, 0);
+  stage.closed('absent');
+  assert.deepEqual(stage.sent(), []);
+  assert.equal(stage.directory.counts.total, 0);
 });
 
-test('a client that leaves in the turn in which its session arrives is not connected', async () => {
-  const { stage, accept } = await moving();
-  accept.reply();
-  stage.directory.closed(1, 'lost', 0, undefined); // in the same turn, before the reply is heard
-  await setImmediate();
-  assert.equal(stage.directory.counts.connected, 0);
-  assert.deepEqual(stage.events.slice(2), ['connected a', 'disconnected a lost']);
+test('of many that wait for one session the newest gets it', () => {
+  const stage = stageWith('connected');
+  for (const connection of [2, 3, 4]) stage.connect(0, connection);
+  assert.deepEqual(stage.sent(), ['0 evict 1 0x8e', '0 refuse 2 0x89', '0 refuse 3 0x89']);
+  stage.closed('settled');
+  assert.deepEqual(stage.sent(), ['0 accept 4 session 1']);
+  assert.deepEqual(stage.events, ['connected a', 'disconnected a lost', 'connected a']);
+  assert.equal(stage.clock.timers, 0);
 });
 
-test('the next client with the same identifier waits until the session has arrived', async () => {
-  const { stage, accept } = await moving();
-  stage.connect(0, 3);
-  await setImmediate();
-  assert.equal(stage.asked.length, 0);
-  accept.reply();
-  assert.equal((await stage.nextAsked('evict')).worker, 1);
+test('a session that came for a client which has left stays where it came to', () => {
+  const stage = stageWith('moving');
+  stage.directory.abandoned(1, 2, 'a');
+  stage.directory.arrived(1, 1, row('settled'));
+  assert.deepEqual(stage.sent(), []);
+  stage.connect(1, 3);
+  assert.deepEqual(stage.sent(), ['1 accept 3 session 1']);
 });
 
-test('where a worker ends while a session moves nobody stays connected', async () => {
-  const { stage, accept } = await moving();
-  stage.directory.workerLost(1);
-  accept.fail();
-  await setImmediate();
-  assert.equal(stage.directory.counts.connected, 0);
+test('a client that another one has abandoned is not taken for it', () => {
+  const stage = stageWith('closing');
+  stage.directory.abandoned(1, 2, 'a');
+  stage.directory.abandoned(0, 3, 'a');
+  stage.directory.abandoned(0, 2, 'b');
+  stage.closed('settled');
+  assert.deepEqual(stage.sent(), ['0 accept 2 session 1']);
 });
 
-test('a session that was to move to a worker that does not run is connected nowhere', async () => {
-  const { stage, accept } = await moving();
-  accept.fail();
-  await setImmediate();
-  assert.equal(stage.directory.counts.connected, 0);
+test('the will is due after its delay or with the end of the session, and what is resumed is not due', () => {
+  const stage = stageWith('connected');
+  stage.closed('settled', { willDelaySeconds: 500, expirySeconds: 100 });
+  stage.clock.advance(99_999);
+  assert.deepEqual(stage.sent(), []);
+  stage.clock.advance(1);
+  assert.deepEqual(stage.sent(), ['0 endSession 1']);
+  assert.equal(stage.directory.counts.expired, 1);
+  const resumed = stageWith('away');
+  resumed.connect(0, 2);
+  resumed.sent();
+  resumed.clock.advance(1_000_000);
+  assert.deepEqual(resumed.sent(), []);
+});
+
+test('a session that never expires has no timer', () => {
+  const stage = stageWith('connected');
+  stage.closed('settled', { expirySeconds: 4_294_967_295 });
+  assert.equal(stage.clock.timers, 0);
 });
 
 test('a worker that does not run gets no client, and a full broker no further one', () => {
   const stage = new Stage();
   stage.stopped.add(3);
-  stage.connect(3, 1, 'lost');
-  assert.equal(stage.directory.counts.connected, 0);
-  stage.connect(0, 1, 'a');
-  stage.connect(0, 2, 'b');
-  stage.connect(0, 3, 'c');
-  assert.deepEqual(stage.sent.at(-1)?.message, { type: 'refuse', connection: 3, reasonCode: 0x97 });
+  stage.connect(3, 1, false, 'lost');
+  assert.equal(stage.connected, 0);
+  for (const [index, clientId] of ['a', 'b', 'c', 'd'].entries()) stage.connect(0, index, false, clientId);
+  assert.deepEqual(stage.sent().at(-1), '0 refuse 3 0x97');
 });
 
-test('a client that would need one session too many is refused and counted; one that has its session is let in', async () => {
-  const stage = new Stage();
-  const leave = (session: number) => stage.directory.closed(session, 'lost', 0, undefined);
-  for (const [index, clientId] of ['a', 'b', 'c'].entries()) {
-    stage.connect(0, index, clientId);
-    leave(index + 1);
-  }
-  stage.connect(0, 10, 'd');
-  assert.deepEqual(stage.sent.at(-1)?.message, { type: 'refuse', connection: 10, reasonCode: 0x97 });
-  stage.connect(0, 11, 'e');
-  assert.deepEqual(stage.events.slice(-2), ['full 1', 'full 2']);
-  assert.equal(stage.directory.counts.sessionsRefused, 2);
-  stage.connect(0, 12, 'b');
-  await setImmediate();
-  assert.equal(stage.events.at(-1), 'connected b');
-  stage.connect(0, 13, 'b'); // takes over
-  (await stage.nextAsked('evict')).reply();
-  await setImmediate();
-  assert.equal(stage.events.at(-1), 'connected b');
-  assert.equal(stage.directory.counts.total, 3);
-  stage.directory.closed(2, 'disconnected', 0, 0); // its session ends
-  stage.connect(0, 14, 'd');
-  assert.equal(stage.events.at(-1), 'connected d');
-  assert.equal(stage.directory.counts.sessionsRefused, 2);
+test('a broker that has filled up while a client waited refuses it, and its session stays', () => {
+  const stage = stageWith('moving');
+  for (const clientId of ['b', 'c', 'd']) stage.connect(0, 5, false, clientId);
+  stage.sent();
+  stage.directory.arrived(1, 1, row('settled'));
+  assert.deepEqual(stage.sent(), ['1 refuse 2 0x97']);
+  assert.equal(stage.directory.counts.total, 4);
+});
+
+test('a broker that stops publishes no will and ends no session', () => {
+  const stage = stageWith('away');
+  stage.directory.stop();
+  stage.clock.advance(1_000_000);
+  assert.deepEqual(stage.sent(), []);
 });

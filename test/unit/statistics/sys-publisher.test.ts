@@ -10,6 +10,10 @@ class FakeClock implements Clock {
   nowSeconds = 0;
   #due: { atSeconds: number; action: () => void } | undefined;
 
+  nowMs(): number {
+    return this.nowSeconds * 1_000;
+  }
+
   after(ms: number, action: () => void) {
     const due = { atSeconds: this.nowSeconds + ms / 1_000, action };
     this.#due = due;

@@ -1,0 +1,55 @@
+/**
+ * What CONNECT settled, as bytes for Engine.accept(): native/front-end/connection-terms.h draws and reads them. The
+ * will crosses here, once, and stays in the data plane.
+ */
+import { encodeProperties } from '../wire/encode-properties.ts';
+import { PacketType } from '../wire/packet-type.ts';
+import type { ProtocolVersion, Will } from '../wire/packets.ts';
+import { concat, write } from '../wire/write.ts';
+
+export interface ConnectionTerms {
+  readonly version: ProtocolVersion;
+  /** Request Problem Information is 0. */
+  readonly withholdsProblems: boolean;
+  /** 0: none. */
+  readonly keepAliveMs: number;
+  readonly receiveMaximum: number;
+  /** Of a packet to the client, in bytes; 0: no limit. */
+  readonly maximumPacketSize: number;
+  readonly topicAliasMaximum: number;
+  /** That the session outlives the connection; 4,294,967,295: for ever. */
+  readonly sessionExpirySeconds: number;
+  readonly will: Will | undefined;
+}
+
+const fixedBytes = 18;
+const flags = { withholdsProblems: 1, hasWill: 2 } as const;
+
+/** Valid until the next call, where there is no will: the data plane reads them at once. */
+export function encodeConnectionTerms(terms: ConnectionTerms): Uint8Array {
+  const { will } = terms;
+  view.setUint8(0, terms.version);
+  view.setUint8(1, (terms.withholdsProblems ? flags.withholdsProblems : 0) | (will ? flags.hasWill : 0));
+  view.setUint32(2, terms.keepAliveMs);
+  view.setUint16(6, terms.receiveMaximum);
+  view.setUint32(8, terms.maximumPacketSize);
+  view.setUint16(12, terms.topicAliasMaximum);
+  view.setUint32(14, terms.sessionExpirySeconds);
+  return will === undefined ? fixed : concat([fixed, encodeWill(will)]);
+}
+
+const fixed = new Uint8Array(fixedBytes);
+const view = new DataView(fixed.buffer);
+
+function encodeWill({ topic, payload, qos, retain, properties }: Will): Uint8Array {
+  const { willDelayInterval = 0, messageExpiryInterval, ...forwarded } = properties;
+  return concat([
+    [qos | (retain ? 4 : 0)],
+    write.uint32(willDelayInterval),
+    [messageExpiryInterval === undefined ? 0 : 1],
+    write.uint32(messageExpiryInterval ?? 0),
+    write.string(topic),
+    encodeProperties(PacketType.publish, forwarded),
+    payload,
+  ]);
+}

@@ -1,0 +1,37 @@
+/** What a worker's engine says of a session: the rows of native/front-end/session-row.h. */
+
+import { type SessionState, sessionStates } from './addon.ts';
+
+export interface SessionRow {
+  readonly session: number;
+  readonly state: SessionState;
+  /** That it outlives its connection; 4,294,967,295: for ever. */
+  readonly expirySeconds: number;
+  /** Of a will that is not published yet; undefined if there is none. */
+  readonly willDelaySeconds: number | undefined;
+  /** For how long it has had no connection. */
+  readonly awayMs: number;
+}
+
+const rowBytes = 22;
+
+/** The rows that lie one behind the other in `bytes`. */
+export function readSessionRows(bytes: Uint8Array): SessionRow[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.length / rowBytes }, (_, index) => readRow(view, index * rowBytes));
+}
+
+export function readSessionRow(bytes: Uint8Array): SessionRow {
+  return readRow(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
+}
+
+function readRow(view: DataView, at: number): SessionRow {
+  const hasWill = view.getUint8(at + 13) !== 0;
+  return {
+    session: view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4),
+    state: sessionStates[view.getUint8(at + 8)] ?? 'absent',
+    expirySeconds: view.getUint32(at + 9),
+    willDelaySeconds: hasWill ? view.getUint32(at + 14) : undefined,
+    awayMs: view.getUint32(at + 18),
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * The states of a session's record in the directory, as one table. What a worker was told is believed only when the
+ * worker has said so: each state in the middle waits for one message, and when the worker ends instead, the next one
+ * on its engine says which sessions there are (`here`, `leaving`, `arriving`, or `missing`).
+ *
+ *   away -> wanted by a client -> moving -> away, on the client's worker -> connected
+ *                              \-> settling (Clean Start: it ends) -> gone: a new session is connected
+ *   connected -> wanted by another client -> closing -> away or gone
+ *
+ * A cell that is empty changes nothing: the message is of a time before a worker was started again.
+ */
+
+export type SessionStateName =
+  /** Its worker has it, and no client is connected. The timers of will and expiry run. */
+  | 'away'
+  /** The worker was told to accept its client. */
+  | 'connected'
+  /** The worker was told to end the client's connection. */
+  | 'closing'
+  /** The worker was told that its will is due, or that it ends. */
+  | 'settling'
+  /** The worker was told to take it from another one. */
+  | 'moving'
+  /** The worker has ended and is being started again. */
+  | 'lost'
+  /** There is no such session any more. */
+  | 'gone';
+
+export type SessionEvent =
+  /** A client waits for it that wants a new session. */
+  | 'wantedNew'
+  /** A client of its worker waits for it. */
+  | 'wantedHere'
+  /** A client of another worker waits for it. */
+  | 'wantedElsewhere'
+  | 'willDue'
+  | 'expired'
+  /** Its connection is over, and so is what came of it. */
+  | 'closed'
+  /** What the worker was told has been done. */
+  | 'settled'
+  /** It has come from the other worker. */
+  | 'arrived'
+  | 'workerLost'
+  /** Its worker runs again and has it, ... */
+  | 'here'
+  /** ... has still something to publish for it, `closed` or `settled` follows, ... */
+  | 'leaving'
+  /** ... gets it from another worker, `arrived` follows, ... */
+  | 'arriving'
+  /** ... or has no such session. */
+  | 'missing';
+
+export type SessionAction =
+  | 'none'
+  | 'accept'
+  | 'evict'
+  | 'endSession'
+  | 'publishWill'
+  | 'moveHere'
+  /** Counts the client as gone, and remembers when will and expiry are due. */
+  | 'disconnect'
+  /** Remembers when will and expiry are due, and serves who waits. */
+  | 'settle'
+  /** The client that was connected is counted as gone. */
+  | 'lose'
+  /** It never left the worker that it should have come from, or is gone. */
+  | 'lookBack'
+  | 'forget';
+
+export type SessionStep = readonly [next: SessionStateName, action: SessionAction];
+
+const wanted = {
+  wantedNew: ['settling', 'endSession'],
+  wantedHere: ['connected', 'accept'],
+  wantedElsewhere: ['moving', 'moveHere'],
+} as const;
+const evicted = ['closing', 'evict'] as const;
+
+const table: Readonly<Record<SessionStateName, Readonly<Partial<Record<SessionEvent, SessionStep>>>>> = {
+  away: {
+    ...wanted,
+    willDue: ['settling', 'publishWill'],
+    expired: ['settling', 'endSession'],
+    workerLost: ['lost', 'none'],
+  },
+  connected: {
+    wantedNew: evicted,
+    wantedHere: evicted,
+    wantedElsewhere: evicted,
+    closed: ['away', 'disconnect'],
+    workerLost: ['lost', 'lose'],
+  },
+  closing: {
+    closed: ['away', 'disconnect'],
+    workerLost: ['lost', 'lose'],
+  },
+  settling: {
+    closed: ['away', 'settle'], // of a connection that was lost with the worker's thread
+    settled: ['away', 'settle'],
+    workerLost: ['lost', 'none'],
+  },
+  moving: {
+    arrived: ['away', 'settle'],
+    workerLost: ['lost', 'none'],
+  },
+  lost: {
+    here: ['away', 'settle'],
+    leaving: ['settling', 'none'],
+    arriving: ['moving', 'none'],
+    missing: ['gone', 'lookBack'],
+  },
+  gone: {},
+};
+
+/** What `event` does to a record in `state`; undefined if nothing. */
+export function stepOf(state: SessionStateName, event: SessionEvent): SessionStep | undefined {
+  return table[state][event];
+}

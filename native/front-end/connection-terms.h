@@ -1,0 +1,61 @@
+// What CONNECT settled for a connection and its session, and how it comes from JavaScript.
+//
+//   [ version 1 | flags 1 | keep alive ms 4 | receive maximum 2 | maximum packet size 4 | topic alias maximum 2 |
+//     session expiry s 4 ]
+//   with a will:  [ QoS and retain 1 | delay s 4 | has expiry 1 | expiry s 4 | topic, as in PUBLISH | properties, as in
+//     PUBLISH | payload ]
+//
+// Written by core/data-plane/connection-terms.ts. All numbers are big endian, as in MQTT.
+#pragma once
+#include <memory>
+
+#include "../assert.h"
+#include "../sessions/will.h"
+#include "../wire/reader.h"
+
+namespace rally {
+
+struct ConnectionTerms {
+  uint8_t version = 4;
+  bool withholdsProblems = false;  // Request Problem Information is 0 (5.0, 3.1.2.11.7)
+  uint32_t keepAliveMs = 0;
+  uint16_t receiveMaximum = 65'535;
+  uint32_t maximumPacketSize = 0;     // 0: no limit
+  uint16_t topicAliasMaximum = 0;     // of the client: how many aliases it takes
+  uint32_t sessionExpirySeconds = 0;  // that the session outlives the connection
+  std::unique_ptr<Will> will;
+};
+
+// `session`: whose client wants the will published.
+inline ConnectionTerms readTerms(Bytes bytes, uint64_t session) {
+  constexpr uint8_t withholdsProblems = 1, hasWill = 2;
+  Reader reader(bytes);
+  ConnectionTerms terms;
+  terms.version = reader.u8();
+  const uint8_t flags = reader.u8();
+  terms.withholdsProblems = (flags & withholdsProblems) != 0;
+  terms.keepAliveMs = reader.u32();
+  terms.receiveMaximum = reader.u16();
+  terms.maximumPacketSize = reader.u32();
+  terms.topicAliasMaximum = reader.u16();
+  terms.sessionExpirySeconds = reader.u32();
+  if ((flags & hasWill) != 0) {
+    terms.will = std::make_unique<Will>();
+    const uint8_t first = reader.u8();
+    terms.will->delaySeconds = reader.u32();
+    terms.will->expires = reader.u8() != 0;
+    terms.will->expirySeconds = reader.u32();
+    Publication publication;
+    publication.topic = reader.prefixed();
+    publication.properties = reader.take(reader.varint());
+    publication.payload = reader.rest();
+    publication.originSession = session;
+    publication.qos = first & 3;
+    publication.retain = (first & 4) != 0;
+    terms.will->message = publication.keep();
+  }
+  RALLY_ASSERT(reader.ok());
+  return terms;
+}
+
+}  // namespace rally

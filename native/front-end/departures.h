@@ -1,0 +1,119 @@
+// What is left to do when a session has lost its connection, when its will is due, or when it ends.
+//
+//   the client's last PUBLISH --> its will --> barrier at every shard that got any of it --> departed()
+//                  (same lanes, in this order)     (Barrier, Passed)                        the directory is told
+//
+// So whoever is told that a connection is over may let the client in on any worker: what it sends now comes behind.
+// Nobody is kept waiting where everything stayed on this worker. Departures take their turn in bounded slices, and
+// those with a will wait while the lanes are crowded: none is lost.
+#pragma once
+#include <memory>
+#include <unordered_map>
+
+#include "../lanes/requests.h"
+#include "../sessions/will.h"
+#include "../structures/fifo.h"
+#include "../wire/packet.h"
+#include "shard-port.h"
+#include "shard-requests.h"
+
+namespace rally {
+
+// In the order of `closeCauses` in core/data-plane/addon.ts, which compares the names when it loads the addon.
+enum class CloseCause : uint8_t {
+  lost,                  // the will goes out
+  disconnected,          // by a normal DISCONNECT: no will [MQTT-3.1.2-10]
+  disconnectedWithWill,  // by a DISCONNECT that asks for it
+  count,
+};
+
+struct Departure {
+  enum class Kind : uint8_t { connection, will, session };
+  Kind kind = Kind::connection;
+  CloseCause cause = CloseCause::lost;
+  Reason reason = Reason::success;
+  uint64_t session = 0;
+  uint64_t shards = 0;  // bit s: shard s of another worker gets something of it
+  std::unique_ptr<Will> will;
+};
+
+// Hears of every session that has lost its connection, in the middle of whatever goes on.
+class DepartureSink {
+ public:
+  virtual ~DepartureSink() = default;
+  virtual void add(Departure departure) = 0;
+};
+
+class Departures : public DepartureSink {
+ public:
+  class Outlet {
+   public:
+    virtual ~Outlet() = default;
+    virtual void departed(const Departure& departure) = 0;
+  };
+
+  Departures(ShardPort& shards, ShardRequests& requests, Outlet& outlet)
+      : shards_(shards), requests_(requests), outlet_(outlet) {}
+
+  void add(Departure departure) override { waiting_.push(std::move(departure)); }
+
+  // Whether proceed() would get on.
+  bool hasWork() { return !waiting_.empty() && (!waiting_.front().will || !shards_.isCrowded()); }
+
+  // Once a turn, outside of any delivery.
+  void proceed(uint64_t nowMs) {
+    for (size_t left = perTurn; left > 0 && hasWork(); left--) {
+      Departure departure = std::move(waiting_.front());
+      waiting_.pop();
+      if (departure.will) publish(departure, nowMs);
+      raiseBarrier(std::move(departure));
+    }
+  }
+
+  // A shard has taken all that stood before the barrier.
+  void onPassed(uint64_t token) {
+    const auto found = barriers_.find(token);
+    RALLY_ASSERT(found != barriers_.end());
+    if (--found->second.shardsLeft > 0) return;
+    const Departure departure = std::move(found->second.departure);
+    barriers_.erase(found);
+    outlet_.departed(departure);
+  }
+
+ private:
+  static constexpr size_t perTurn = 256;
+
+  struct BarrierState {
+    int shardsLeft = 0;
+    Departure departure;
+  };
+
+  void publish(Departure& departure, uint64_t nowMs) {
+    const std::unique_ptr<Will> will = std::move(departure.will);
+    MessageRef message = will->take(nowMs);
+    const uint64_t topicHash = shards_.topicHash(message->topic());
+    Publication publication = Publication::of(std::move(message), topicHash);
+    departure.shards |= shards_.publish(publication, {});
+  }
+
+  void raiseBarrier(Departure departure) {
+    const uint64_t shards = departure.shards;
+    if (shards == 0) {
+      outlet_.departed(departure);
+      return;
+    }
+    const uint64_t token = ++tokens_;
+    barriers_.emplace(token, BarrierState{__builtin_popcountll(shards), std::move(departure)});
+    for (uint64_t bits = shards; bits != 0; bits &= bits - 1)
+      requests_.toShard(unsigned(__builtin_ctzll(bits)), request::Barrier{.token = token});
+  }
+
+  ShardPort& shards_;
+  ShardRequests& requests_;
+  Outlet& outlet_;
+  Fifo<Departure> waiting_;
+  std::unordered_map<uint64_t, BarrierState> barriers_;  // by token
+  uint64_t tokens_ = 0;
+};
+
+}  // namespace rally

@@ -1,0 +1,32 @@
+// What the session directory is told of a session, in the clear words of the one who has it.
+//
+//   [ key 8 | SessionState 1 | expiry s 4 | has will 1 | will delay s 4 | ms without a connection 4 ]   big endian
+//
+// Read by core/data-plane/session-row.ts.
+#pragma once
+#include <algorithm>
+#include <array>
+
+#include "session-moves.h"
+
+namespace rally {
+
+using SessionRow = std::array<uint8_t, 22>;
+
+inline SessionRow rowOf(uint64_t key, const Session* session, uint64_t nowMs) {
+  SessionRow row{};
+  size_t at = 0;
+  const auto put = [&](uint64_t value, size_t bytes) {
+    while (bytes-- > 0) row[at++] = uint8_t(value >> 8 * bytes);
+  };
+  put(key, 8);
+  put(uint8_t(session ? SessionMoves::stateOf(*session) : SessionState::absent), 1);
+  if (!session) return row;
+  put(session->expirySeconds, 4);
+  put(session->will != nullptr, 1);
+  put(session->will ? session->will->delaySeconds : 0, 4);
+  put(std::min<uint64_t>(session->connection ? 0 : nowMs - session->leftAtMs, UINT32_MAX), 4);
+  return row;
+}
+
+}  // namespace rally
