@@ -66,6 +66,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void tick() {
     frontEnd_.tick();
     shard_.tick();
+    noteFullStore();
   }
 
   // Takes what came over the lanes, and goes on with the connections that waited for room in them.
@@ -310,6 +311,13 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         {kind, uint8_t(departure.cause), departure.reason, 0, departure.session, {row.begin(), row.end()}});
   }
 
+  // A client may learn that its message was not retained; for a will, or with QoS 0, nobody does.
+  void noteFullStore() {
+    if (hasNotedFullStore_ || counters_.get(Counter::retainedRefused) == 0) return;
+    hasNotedFullStore_ = true;
+    frontEnd_.events().push_back({EventKind::noticed, uint8_t(Notice::retainedStoreFull), Reason::success, 0, 0, {}});
+  }
+
   // Whether the message has expired on its way here.
   bool isLate(const Publication& publication) {
     if (!hasPassed(publication.expiresAtMs, nowMs_)) return false;
@@ -372,6 +380,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Shard shard_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;
+  bool hasNotedFullStore_ = false;
 };
 
 }  // namespace rally

@@ -10,4 +10,6 @@ export const noticeSentences: Readonly<Record<Notice, string>> = {
     'a client speaks HTTP or WebSocket on the port of MQTT over TCP: it needs the other port (--port)',
   mqttOnHttpPort:
     'a client speaks MQTT over TCP on the port of HTTP and WebSocket: it needs the other port (--tcp-port)',
+  retainedStoreFull:
+    'a message of a client, or a will, is not retained, since the store is full: raise retainedMessagesMax or retainedBytesMax',
 };

@@ -34,12 +34,13 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 export const Subscribed = { added: 0, replaced: 1, refused: 2 } as const;
 export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
 
-/** What is worth a line in the log. In the order of `Notice` in native/net/visitor.h; loadAddon() compares. */
+/** What is worth a line in the log. In the order of `Notice` in native/front-end/events.h; loadAddon() compares. */
 export const noticeNames = [
   'outOfDescriptors',
   'tlsOnPlainPort',
   'httpOnMqttPort',
   'mqttOnHttpPort',
+  'retainedStoreFull',
 ] as const;
 export type Notice = (typeof noticeNames)[number];
 

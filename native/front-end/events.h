@@ -17,10 +17,21 @@ enum class EventKind : uint8_t {
   subscribed,      // all shards know the filters of a SUBSCRIBE (value: token)
   sessionArrived,  // a session is complete here (value: session)
   opening,         // a client asks for a WebSocket (slot: the opening; fields of its request, see native/net/door.h)
-  noticed,         // something for the log (first: Notice of native/net/visitor.h; the client's address)
+  noticed,         // something for the log (first: Notice; the client's address)
   closed,          // a connection's session is over with it: its client's last messages and will are with their shards
                    // (value: session; first: CloseCause, reason; its row: session-row.h)
   settled,         // likewise for a session whose will was due, or that was to end
+  count,
+};
+
+// What is worth a line in the log. In the order of `noticeNames` in core/data-plane/addon.ts, which
+// compares them when it loads the addon.
+enum class Notice : uint8_t {
+  outOfDescriptors,
+  tlsOnPlainPort,
+  httpOnMqttPort,
+  mqttOnHttpPort,
+  retainedStoreFull,
   count,
 };
 

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../front-end/events.h"
 #include "../limits.h"
 #include "http-body.h"
 #include "http-head-reader.h"
@@ -24,16 +25,6 @@
 #include "stream.h"
 
 namespace rally {
-
-// What is worth a line in the log. In the order of `noticeNames` in core/data-plane/addon.ts, which
-// compares them when it loads the addon.
-enum class Notice : uint8_t {
-  outOfDescriptors,
-  tlsOnPlainPort,
-  httpOnMqttPort,
-  mqttOnHttpPort,
-  count,
-};
 
 class Visitor;
 

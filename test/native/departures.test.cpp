@@ -236,6 +236,23 @@ TEST("departures: the wills of many that vanish at once all go out, however smal
   CHECK_EQ(broker.total(Counter::connections), 1);
 }
 
+TEST("departures: a will that a full store does not retain is delivered, and noticed once") {
+  Limits limits;
+  limits.retainedMessagesMax = 0;
+  HandDrivenBroker broker(1, limits);
+  Client& watcher = watching(broker);
+  for (int round = 0; round < 2; round++) {
+    Client::Options options = withWill("will", "lost");
+    options.will->retain = true;
+    broker.connected("c" + std::to_string(round), 0, options).drop();
+    broker.settle();
+    broker.advanceTime(1'000);
+    broker.settle();
+  }
+  CHECK_EQ(watcher.received.size(), 2);
+  CHECK(broker.notices == std::vector<Notice>{Notice::retainedStoreFull});
+}
+
 TEST("departures: no will once the broker stops") {
   HandDrivenBroker broker(1);
   Client& watcher = watching(broker);

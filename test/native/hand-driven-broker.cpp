@@ -333,6 +333,7 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
     case EventKind::settled: onOver(event.value, rally::SessionState(event.bytes[8])); break;
     case EventKind::subscribed: take(worker.subscribes, event.value); break;
     case EventKind::sessionArrived: onSessionArrived(worker, event.value); break;
+    case EventKind::noticed: notices.push_back(rally::Notice(event.first)); break;
     default: FAIL("an unknown event");
   }
 }

@@ -153,6 +153,7 @@ class HandDrivenBroker {
   // Lets time pass; the workers look at their timers.
   void advanceTime(uint64_t ms);
 
+  std::vector<rally::Notice> notices;
   rally::Broker broker;
   uint64_t nowMs = 1'000'000;
 
