@@ -348,7 +348,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   template <class R>
-  bool isCrowded(Lane<R>& (Lanes::*direction)(unsigned, unsigned)) {
+  bool isCrowded(WorkerLane<R>& (Lanes::*direction)(unsigned, unsigned)) {
     bool isCrowded = false;
     eachOther([&](unsigned worker) { isCrowded |= (lanes_.*direction)(index_, worker).isCrowded(); });
     return isCrowded;

@@ -14,6 +14,9 @@
 #include "../wire/acknowledgement.h"
 #include "../wire/publish-writer.h"
 #include "connection.h"
+#ifdef RALLYMQ_FAULTS
+#include "../faults/faulty-deliveries.h"
+#endif
 
 namespace rally {
 
@@ -63,6 +66,9 @@ class Outbound {
   // `share`: as Delivery says.
   void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids,
                uint32_t share = 0) {
+#ifdef RALLYMQ_FAULTS
+    if (faults_.takes(*this, session, publication, maximumQos, retain, ids, share)) return;
+#endif
     const uint8_t qos = publication.qos < maximumQos ? publication.qos : maximumQos;
     Connection* connection = session.connection;
     const bool hasPlace = connection && hasRoom(*connection, publication.size());
@@ -360,6 +366,9 @@ class Outbound {
   std::vector<uint64_t> improved_;
   uint64_t nowMs_ = 0;
   uint64_t topicHash_ = 0;  // of the publication, for aliases; 0: not computed yet
+#ifdef RALLYMQ_FAULTS
+  faults::FaultyDeliveries faults_;
+#endif
 };
 
 }  // namespace rally

@@ -8,24 +8,35 @@
 #include "doorbell.h"
 #include "lane.h"
 #include "requests.h"
+#ifdef RALLYMQ_FAULTS
+#include "../faults/faulty-lane.h"
+#endif
 
 namespace rally {
+
+#ifdef RALLYMQ_FAULTS
+template <class R>
+using WorkerLane = faults::FaultyLane<R>;
+#else
+template <class R>
+using WorkerLane = Lane<R>;
+#endif
 
 class Lanes {
  public:
   Lanes(unsigned workers, size_t records) : workers_(workers), doorbells_(workers) {
     if (workers == 1) return;
     for (size_t i = 0; i < size_t(workers) * workers; i++) {
-      requests_.push_back(std::make_unique<Lane<Request>>(records));
-      deliveries_.push_back(std::make_unique<Lane<ShardRecord>>(records));
+      requests_.push_back(std::make_unique<WorkerLane<Request>>(records));
+      deliveries_.push_back(std::make_unique<WorkerLane<ShardRecord>>(records));
     }
   }
 
   unsigned workers() const { return workers_; }
   // Front end `from` to shard `to`.
-  Lane<Request>& requests(unsigned from, unsigned to) { return *requests_[size_t(from) * workers_ + to]; }
+  WorkerLane<Request>& requests(unsigned from, unsigned to) { return *requests_[size_t(from) * workers_ + to]; }
   // Shard `from` to front end `to`.
-  Lane<ShardRecord>& deliveries(unsigned from, unsigned to) { return *deliveries_[size_t(from) * workers_ + to]; }
+  WorkerLane<ShardRecord>& deliveries(unsigned from, unsigned to) { return *deliveries_[size_t(from) * workers_ + to]; }
   template <class Visit>
   void eachLane(Visit&& visit) {
     for (auto& lane : requests_) visit(*lane);
@@ -37,8 +48,8 @@ class Lanes {
 
  private:
   const unsigned workers_;
-  std::vector<std::unique_ptr<Lane<Request>>> requests_;
-  std::vector<std::unique_ptr<Lane<ShardRecord>>> deliveries_;
+  std::vector<std::unique_ptr<WorkerLane<Request>>> requests_;
+  std::vector<std::unique_ptr<WorkerLane<ShardRecord>>> deliveries_;
   std::vector<Doorbell> doorbells_;
   std::atomic<uint64_t> moves_{0};
 };
