@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The C++ tests: every header of native/ but the Node-API and libuv ones, under AddressSanitizer and
-# UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes once more under ThreadSanitizer, and
-# what subscriptions cost without any. Quiet about what passes.
+# UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes and whole engines once more under
+# ThreadSanitizer, and what subscriptions cost without any. Quiet about what passes.
 #
 #   run.sh              all
 #   run.sh TEXT         the cases whose title contains TEXT
@@ -57,11 +57,12 @@ common=(test/native/main.cpp test/native/hand-driven-broker.cpp)
 build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" test/native/*.test.cpp \
   test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp
 run address "${1:-}"
-build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp test/native/lanes.test.cpp
+build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp \
+  test/native/lanes.test.cpp test/native/engines.test.cpp
 run thread "${1:-}"
 build cost -O2 "${common[@]}" test/native/subscription-cost.cpp
 run cost "${1:-}"
-grep -s '^#' "$out/cost.log" || true
+grep -sh '^#' "$out/thread.log" "$out/cost.log" || true
 
 echo "native: $passed passed, $failed failed"
 ((failed == 0 && passed > 0))
