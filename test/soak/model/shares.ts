@@ -1,0 +1,113 @@
+/**
+ * Shared subscriptions (5.0, 4.8.2): of each share, one member gets each message.
+ *
+ *   - two members get it only if the first has left without answering it, and with QoS 1;
+ *   - none gets it only if all queues were full, which is counted, or no member was there.
+ */
+import type { Statistics } from '../../../core/broker.ts';
+import { isSharedFilter } from '../../../core/wire/topic.ts';
+import { isShared, steadyGroup } from '../topics.ts';
+import type { AllMissing } from './completeness.ts';
+import { never } from './fault.ts';
+import type { Handed, Life } from './lives.ts';
+import { isOpen, type Model } from './model.ts';
+import { hasArrived, nameOf, type Publication } from './publications.ts';
+
+/** A delivery of a shared message to a member. */
+interface Share {
+  readonly life: Life;
+  readonly handed: Handed;
+}
+
+export function checkShares(
+  model: Model,
+  missing: AllMissing,
+  counters: Statistics,
+  findsLoss: boolean,
+): void {
+  for (const [name, group] of groupsOf(model)) {
+    for (const shares of group.values()) checkOnce(model, name, shares);
+  }
+  if (!findsLoss) return;
+  const lost = lostOf(model);
+  const counted = counters.droppedQueueFull - missing.reliable.length;
+  const [first] = lost;
+  if (first === undefined || lost.length <= counted) return;
+  const names = lost.slice(0, 5).map(nameOf).join('; ');
+  model.fault(
+    'share-loss',
+    `no member of ${steadyGroup} got ${lost.length} messages: ${names}`,
+    first,
+    'member-0',
+  );
+}
+
+/** Who was handed what, by group. A client is a member of one group only. */
+function groupsOf(model: Model): Map<string, Map<number, Share[]>> {
+  const groups = new Map<string, Map<number, Share[]>>();
+  for (const life of model.lives) {
+    const [name] = groupNamesOf(life);
+    if (name === undefined) continue;
+    const group = groups.get(name) ?? new Map<number, Share[]>();
+    groups.set(name, group);
+    for (const handed of life.handed) {
+      if (!isShared(handed.publication.topic)) continue;
+      const { number } = handed.publication;
+      const shares = group.get(number);
+      if (shares === undefined) group.set(number, [{ life, handed }]);
+      else shares.push({ life, handed });
+    }
+  }
+  return groups;
+}
+
+function groupNamesOf({ subscriptions }: Life): string[] {
+  const filters = [...subscriptions.keys()].filter(isSharedFilter);
+  return [...new Set(filters.map((filter) => filter.slice('$share/'.length).split('/')[0] ?? ''))];
+}
+
+function checkOnce(model: Model, group: string, shares: readonly Share[]): void {
+  for (const [index, { life, handed }] of shares.entries()) {
+    const former = shares[index - 1];
+    if (former === undefined) continue;
+    const isMoved = handed.qos === 1 && hasLeft(former, life);
+    if (isMoved) continue;
+    const { clientId } = life.terms;
+    const other = former.life.terms.clientId;
+    const { publication, qos } = handed;
+    const what = `${other} and ${clientId} of share ${group} both got ${nameOf(publication)}, with QoS ${qos}`;
+    model.fault('shared twice', what, clientId, other, publication);
+  }
+}
+
+/** Whether a member has lost its connection, or left the share, behind the delivery. */
+function hasLeft({ life, handed }: Share, next: Life): boolean {
+  if (life === next) return true;
+  const attachment = life.attachments.find(({ connection }) => connection === handed.connection);
+  const hasLostIt = attachment?.until !== never || life.endedAt !== never;
+  return (
+    hasLostIt ||
+    [...life.subscriptions.values()].some(({ periods }) => periods.some(({ leftAt }) => leftAt !== never))
+  );
+}
+
+/** Messages of QoS 1 and 2 that were published while the steady share had a member for sure, and that none got. */
+function lostOf(model: Model): Publication[] {
+  const steady = model.lives.filter((life) => groupNamesOf(life).includes(steadyGroup));
+  const sureFrom = Math.min(
+    ...steady.filter(isOpen).flatMap(({ subscriptions }) => {
+      return [...subscriptions.values()].flatMap(({ periods }) => {
+        return periods.filter(({ leftAt }) => leftAt === never).map(({ sureAt }) => sureAt);
+      });
+    }),
+  );
+  // A member that takes only small packets has the larger ones dropped, as 3.1.2.11.4 says.
+  const bytesMax = Math.min(...steady.map(({ terms }) => terms.maximumPacketSize || never));
+  const had = new Set(steady.flatMap(({ handed }) => handed.map(({ publication }) => publication.number)));
+  return model.publications.all.filter((publication) => {
+    const { topic, qos, sentAt, mayExpire, message, payloadBytes } = publication;
+    const isExempt = qos === 0 || mayExpire || payloadBytes > bytesMax;
+    if (!isShared(topic) || isExempt || sentAt <= sureFrom) return false;
+    return hasArrived(publication) && message.attempts.every(({ number }) => !had.has(number));
+  });
+}
