@@ -27,7 +27,7 @@ constexpr unsigned engineCount = 4;
 constexpr uint8_t version = 5;
 // The load goes on until there was enough of it, however much of the machine the test has.
 constexpr uint64_t deliveriesMin = 40'000;
-constexpr uint64_t movesMin = 300;
+constexpr uint64_t movesMin = 150;
 constexpr auto loadTimeMax = std::chrono::seconds(30);
 constexpr auto restTimeMax = std::chrono::seconds(30);
 constexpr size_t guestsPerEngine = 5;      // clean sessions that come and go
@@ -61,10 +61,11 @@ class Worker {
       : index_(index),
         engine_(broker.engine(index)),
         all_(all),
-        transport_(engine_.frontEnd, FakeTransport::Kind::tcp),
+        transport_(engine_.frontEnd(), FakeTransport::Kind::tcp),
         random_(index + 1) {}
 
   void run() {
+    engine_.attach();
     engine_.beginTurn(nowMs());
     for (size_t i = 0; i < guestsPerEngine; i++) addNew(false);
     for (size_t i = 0; i < travellersPerEngine; i++) addNew(true);
@@ -142,23 +143,23 @@ class Worker {
       }
       appendOctets(bytes, encode(publish, version));
     }
-    if (!bytes.empty()) engine_.frontEnd.receive(*visitor.link->connection, Exact(bytes));
+    if (!bytes.empty()) engine_.frontEnd().receive(*visitor.link->connection, Exact(bytes));
   }
 
   void subscribe(Visitor& visitor) {
     rally::Session& session = *engine_.findSession(visitor.key);
     if (session.isSubscribing) return;
-    const uint64_t token = engine_.subscriptions.nextToken();
+    const uint64_t token = engine_.subscriptions().nextToken();
     for (size_t i = random_.between(1, 3); i > 0; i--) {
       const rally::SubscriptionOptions options{.qos = uint8_t(random_.below(3))};
-      engine_.subscriptions.subscribe(session, bytesOf(random_.pick(filters)), options, token);
+      engine_.subscriptions().subscribe(session, bytesOf(random_.pick(filters)), options, token);
     }
     subscribing_[token] = visitor.key;
-    engine_.subscriptions.finishSubscribe(session, token);
+    engine_.subscriptions().finishSubscribe(session, token);
   }
 
   void unsubscribe(Visitor& visitor) {
-    engine_.subscriptions.unsubscribe(*engine_.findSession(visitor.key), bytesOf(random_.pick(filters)));
+    engine_.subscriptions().unsubscribe(*engine_.findSession(visitor.key), bytesOf(random_.pick(filters)));
   }
 
   // --- sessions and connections ---------------------------------------------------------------------
@@ -180,20 +181,20 @@ class Worker {
   }
 
   void connect(Visitor& visitor) {
-    rally::Connection& connection = engine_.frontEnd.open(transport_);
+    rally::Connection& connection = engine_.frontEnd().open(transport_);
     visitor.link = std::make_unique<Link>();
     visitor.link->connection = &connection;
     connection.socket = visitor.link.get();
     visitor.unanswered.clear();  // it publishes nothing again
     const rally::ConnectionTerms terms{
         .version = version, .receiveMaximum = uint16_t(random_.between(1, 20)), .isPersistent = visitor.isLasting};
-    engine_.frontEnd.accept(connection, *engine_.findSession(visitor.key), terms, {});
+    engine_.frontEnd().accept(connection, *engine_.findSession(visitor.key), terms, {});
   }
 
   // The socket is gone, and with a clean session all there was.
   void leave(Visitor& visitor) {
     if (visitor.link && visitor.link->connection) transport_.sever(*visitor.link->connection);
-    engine_.frontEnd.takeLeave();
+    engine_.frontEnd().takeLeave();
     links_.push_back(std::move(visitor.link));  // until the event `gone`
     if (visitor.isLasting) return;
     engine_.destroySession(*engine_.findSession(visitor.key));
@@ -242,9 +243,10 @@ class Worker {
     for (Move& moving : arrived) {
       const uint64_t key = moving.visitor->key;
       rally::Session& session = engine_.createSession(key);
-      for (const Row& row : moving.rows) engine_.subscriptions.subscribe(session, bytesOf(row.filter), row.options, 0);
+      for (const Row& row : moving.rows)
+        engine_.subscriptions().subscribe(session, bytesOf(row.filter), row.options, 0);
       arriving_[key] = std::move(moving.visitor);
-      engine_.moves.begin(session, moving.from);
+      engine_.moves().begin(session, moving.from);
     }
   }
 
@@ -253,9 +255,9 @@ class Worker {
   void turn() {
     engine_.beginTurn(nowMs());
     engine_.drainLanes();
-    while (!engine_.frontEnd.events.empty()) {
+    while (!engine_.frontEnd().events().empty()) {
       std::vector<rally::Event> events;
-      events.swap(engine_.frontEnd.events);
+      events.swap(engine_.frontEnd().events());
       for (const rally::Event& event : events) onEvent(event);
     }
     engine_.endTurn();
@@ -266,7 +268,7 @@ class Worker {
     switch (event.kind) {
       case rally::EventKind::subscribed:
         if (rally::Session* session = engine_.findSession(subscribing_[event.value]))
-          engine_.subscriptions.endSubscribe(*session);
+          engine_.subscriptions().endSubscribe(*session);
         subscribing_.erase(event.value);
         break;
       case rally::EventKind::sessionArrived: {
@@ -277,7 +279,7 @@ class Worker {
         break;
       }
       case rally::EventKind::ended: FAIL("a connection was ended"); break;
-      case rally::EventKind::gone: engine_.frontEnd.release(engine_.frontEnd.connection(event.slot)); break;
+      case rally::EventKind::gone: engine_.frontEnd().release(engine_.frontEnd().connection(event.slot)); break;
       default: FAIL("an event that nothing here brings about");
     }
   }
@@ -320,7 +322,7 @@ class Worker {
       at = next + length;
     }
     visitor.link->toBroker = bytes.substr(at);  // the beginning of a packet
-    if (!answers.empty()) engine_.frontEnd.receive(*visitor.link->connection, Exact(answers));
+    if (!answers.empty()) engine_.frontEnd().receive(*visitor.link->connection, Exact(answers));
   }
 
   void onPacket(Visitor& visitor, uint8_t first, Bytes body, Octets& answers) {
@@ -396,7 +398,8 @@ bool comeToRest() {
 }  // namespace
 
 TEST("engines on threads: a load of everything at once") {
-  rally::Broker broker(engineCount, {.inflightMax = 20, .outboxMessagesMax = 50, .laneRecords = 1'024}, 42);
+  rally::Broker broker(engineCount, {.inflightMax = 20, .outboxMessagesMax = 50, .laneRecords = 1'024},
+                       rally::HashKeys{.topics = 42, .tables = 43});
   std::vector<std::unique_ptr<Worker>> workers;
   for (unsigned i = 0; i < engineCount; i++) workers.push_back(std::make_unique<Worker>(broker, i, workers));
   std::vector<std::thread> threads;

@@ -211,6 +211,7 @@ export class Client {
     if (!isPresent || this.life === undefined) {
       this.life?.end(link.letInAt);
       this.life = model.begin(this.terms);
+      this.note('begins a session');
       this.unanswered.clear();
       this.reception.forget();
     }

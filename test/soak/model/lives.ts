@@ -104,6 +104,17 @@ export class Life {
   }
 }
 
+/** What a session was subscribed to that matches a topic, for a report. */
+export function subscriptionsText(life: Life, topic: string): string {
+  const all = life.subscriptionsTo(topic).map(({ filter, qos, periods }) => {
+    const times = periods.map(({ askedAt, sureAt, leftAt, goneAt }) =>
+      [askedAt, sureAt, leftAt, goneAt].join(' '),
+    );
+    return `${filter} QoS ${qos} asked, sure, left, gone at ${times.join(' and ')}`;
+  });
+  return `life from ${life.startedAt}: ${all.join('; ') || 'nothing'}`;
+}
+
 /** Whether a subscription may have been there for something that lasted from `from` to `to`. */
 export function mayCover({ periods }: Subscription, from: number, to: number): boolean {
   return periods.some(({ askedAt, goneAt }) => askedAt < to && from < goneAt);

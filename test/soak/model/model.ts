@@ -7,7 +7,7 @@ import { isSharedFilter } from '../../../core/wire/topic.ts';
 import { isShared } from '../topics.ts';
 import { type Fault, LogicalClock, never } from './fault.ts';
 import { History } from './history.ts';
-import { Life, type LifeTerms, mayCover } from './lives.ts';
+import { Life, type LifeTerms, mayCover, subscriptionsText } from './lives.ts';
 import { nameOf, type Publication, Publications, type PublicationTerms } from './publications.ts';
 
 /** The will of a connection, and how that connection ended. */
@@ -138,21 +138,11 @@ export class Model {
       const to = packet.retain || isSharedFilter(subscription.filter) ? at : Math.min(answeredAt, at);
       if (mayCover(subscription, from, to) && subscription.qos > mostQos) mostQos = subscription.qos;
     }
-    if (mostQos < 0) {
-      this.fault(
-        'not subscribed',
-        `${clientId} got ${nameOf(publication)} without a subscription`,
-        clientId,
-        publication,
-      );
-    } else if (packet.qos > Math.min(qos, mostQos)) {
-      this.fault(
-        'QoS',
-        `${clientId} got ${nameOf(publication)} with QoS ${packet.qos}`,
-        clientId,
-        publication,
-      );
-    }
+    if (packet.qos <= Math.min(qos, mostQos)) return;
+    const rule = mostQos < 0 ? 'not subscribed' : 'QoS';
+    const what = `${clientId} got ${nameOf(publication)} with QoS ${packet.qos} at ${at}`;
+    const why = `sent at ${sentAt}, answered at ${answeredAt}; ${subscriptionsText(life, topic)}`;
+    this.fault(rule, `${what}; ${why}`, clientId, publication);
   }
 
   /** Whether it came for the first time. What comes again must be marked, on a new connection, and not QoS 0. */
