@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "../structures/hash.h"
+
 namespace rally::faults {
 
 enum class Fault : uint8_t { none, drop, twice, reorder };
@@ -27,6 +29,8 @@ class FaultPlan {
   uint64_t oneIn() const { return oneIn_; }
   uint64_t laneDelayPercent() const { return laneDelayPercent_; }
   uint64_t seed() const { return seed_; }
+  // So that the same seed has the same worker own a topic.
+  HashKeys hashKeys() const { return {.topics = seed_, .tables = seed_}; }
   // Tells the places of a process apart. They are made by one thread, in the same order each time.
   uint64_t nextPlace() const { return ++places_; }
 

@@ -12,6 +12,9 @@
 
 #include "../broker.h"
 #include "values.h"
+#ifdef RALLYMQ_FAULTS
+#include "../faults/fault-plan.h"
+#endif
 
 namespace rally::node {
 
@@ -58,6 +61,9 @@ inline napi_value createBroker(napi_env env, napi_callback_info info) {
   }
   HashKeys keys;
   RALLY_ASSERT(getrandom(&keys, sizeof keys, 0) == sizeof keys);
+#ifdef RALLYMQ_FAULTS
+  keys = faults::FaultPlan::instance().hashKeys();
+#endif
   return toNumber(env, registry().add(std::make_unique<Broker>(unsigned(integerOf(env, arguments[0])), limits, keys)));
 }
 

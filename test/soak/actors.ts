@@ -15,8 +15,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { QoS } from '../../core/wire/packets.ts';
 import type { Random } from '../support/random.ts';
 import { transports } from '../support/raw-client.ts';
-import type { Client, ConnectTerms, WillTerms } from './clients/client.ts';
+import type { Client } from './clients/client.ts';
 import type { Death } from './clients/connection.ts';
+import type { ConnectTerms, WillTerms } from './clients/terms.ts';
 import { chance, type Pace, type Role, smallPacketBytes } from './plan.ts';
 import type { Switches } from './switches.ts';
 import {

@@ -5,8 +5,8 @@ import { encodeSubscribe } from '../../core/wire/encode-subscribe.ts';
 import { PacketType } from '../../core/wire/packet-type.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import type { TransportName } from '../support/raw-client.ts';
-import type { World } from './clients/client.ts';
 import { Link } from './clients/link.ts';
+import type { World } from './clients/terms.ts';
 import type { Publication } from './model/publications.ts';
 
 /** Behind the last retained message for so long nothing must have come. */

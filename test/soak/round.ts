@@ -9,14 +9,15 @@ import { Random } from '../support/random.ts';
 import { transports } from '../support/raw-client.ts';
 import { Actor, type Stage } from './actors.ts';
 import { BrokerProcess, type FaultyAddon } from './broker/broker-process.ts';
-import { Client, type ClientTerms, type World } from './clients/client.ts';
+import { Client } from './clients/client.ts';
+import type { ClientTerms, World } from './clients/terms.ts';
 import { playSensor } from './dash.ts';
 import { checkMissing, missingOf } from './model/completeness.ts';
 import { checkCaughtUp, checkEmpty } from './model/counters.ts';
 import { Model } from './model/model.ts';
 import { chainsOf, checkOrder } from './model/order.ts';
 import { checkRetained } from './model/retained.ts';
-import { checkShares } from './model/shares.ts';
+import { checkShares, unclaimedCount } from './model/shares.ts';
 import { checkWills } from './model/wills.ts';
 import type { CastMember, Plan } from './plan.ts';
 import { RetainedReader } from './retained-reader.ts';
@@ -151,7 +152,8 @@ class Round {
     // Where a worker has failed nobody may have been there for a will of QoS 0.
     checkMissing(model, missing, this.#world.hasCrashes ? 0 : wills.length, counters);
     if (switches.has('shares')) checkShares(model, missing, counters, switches.has('share-loss'));
-    checkCaughtUp(model, counters, isTight || (switches.has('shares') && !switches.has('share-loss')));
+    const knowsDrops = !isTight && (switches.has('share-loss') || !switches.has('shares'));
+    checkCaughtUp(model, counters, knowsDrops ? unclaimedCount(model) : Number.POSITIVE_INFINITY);
     for (const transport of transports) {
       const reader = new RetainedReader(`reader-${transport}`, this.#world);
       checkRetained(model, await reader.read(transport), reader.clientId);

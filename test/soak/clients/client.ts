@@ -7,34 +7,22 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { encodeDisconnect } from '../../../core/wire/encode-disconnect.ts';
 import { encodePublish } from '../../../core/wire/encode-publish.ts';
 import { encodeSubscribe, encodeUnsubscribe } from '../../../core/wire/encode-subscribe.ts';
-import type { ConnectPacket, ProtocolVersion, PublishPacket, QoS } from '../../../core/wire/packets.ts';
-import type { Ports, TransportName } from '../../support/raw-client.ts';
+import type { ProtocolVersion, PublishPacket, QoS } from '../../../core/wire/packets.ts';
 import { never } from '../model/fault.ts';
-import type { Life, LifeTerms } from '../model/lives.ts';
-import type { Model, WillStory } from '../model/model.ts';
+import type { Life } from '../model/lives.ts';
+import type { WillStory } from '../model/model.ts';
 import { numberProperty, type Publication, type PublicationTerms } from '../model/publications.ts';
 import type { Death } from './connection.ts';
 import { Link } from './link.ts';
 import { Reception } from './reception.ts';
-
-export interface ClientTerms extends LifeTerms {
-  readonly receiveMaximum: number;
-  readonly topicAliasMaximum: number;
-}
-
-export interface WillTerms {
-  readonly topic: string;
-  readonly qos: QoS;
-  readonly retain: boolean;
-  readonly delaySeconds: number;
-}
-
-export interface ConnectTerms {
-  readonly transport: TransportName;
-  /** Default: as the session is, clean or lasting. */
-  readonly cleanStart?: boolean;
-  readonly will?: WillTerms | undefined;
-}
+import {
+  type ClientTerms,
+  type ConnectTerms,
+  connectPacketOf,
+  patienceMs,
+  type WillTerms,
+  type World,
+} from './terms.ts';
 
 /** A message on its way to the broker. */
 export interface Outgoing {
@@ -42,17 +30,6 @@ export interface Outgoing {
   /** QoS 2: the PUBREC came. */
   isReleased: boolean;
 }
-
-/** What a client may expect of the broker in this round. */
-export interface World {
-  readonly model: Model;
-  readonly ports: Ports;
-  /** Workers were made to fail: connections may end, and a client may have to try again. */
-  readonly hasCrashes: boolean;
-}
-
-/** A broker that has not answered after this long does not answer. */
-export const patienceMs = 15_000;
 
 export class Client {
   readonly terms: ClientTerms;
@@ -110,7 +87,11 @@ export class Client {
     const number = this.world.model.nextConnection();
     if (this.link !== undefined) this.link.isGivenUp = true;
     const story = will === undefined ? undefined : this.#willOf(number, will);
-    const packet = this.#connectPacket(cleanStart, story, will);
+    const packet = connectPacketOf(
+      this.terms,
+      cleanStart,
+      story && will && { terms: will, payload: this.world.model.publications.payloadOf(story.publication) },
+    );
     this.note(`connects as connection ${number} over ${transport}${cleanStart ? ', clean start' : ''}`);
     const { ports } = this.world;
     const link = new Link(
@@ -123,38 +104,6 @@ export class Client {
     );
     this.#doubtful.add(link);
     return link;
-  }
-
-  #connectPacket(
-    cleanStart: boolean,
-    story: WillStory | undefined,
-    will: WillTerms | undefined,
-  ): ConnectPacket {
-    const { version, isLasting, receiveMaximum, maximumPacketSize, topicAliasMaximum } = this.terms;
-    const properties: ConnectPacket['properties'] = {};
-    if (version === 5) {
-      if (isLasting) properties.sessionExpiryInterval = 3_600;
-      if (receiveMaximum < 65_535) properties.receiveMaximum = receiveMaximum;
-      if (maximumPacketSize > 0) properties.maximumPacketSize = maximumPacketSize;
-      if (topicAliasMaximum > 0) properties.topicAliasMaximum = topicAliasMaximum;
-    }
-    const packet: ConnectPacket = {
-      protocolVersion: version,
-      cleanStart,
-      keepAliveSeconds: 0,
-      clientId: this.id,
-      properties,
-    };
-    if (story !== undefined && will !== undefined) {
-      packet.will = {
-        topic: will.topic,
-        payload: this.world.model.publications.payloadOf(story.publication),
-        qos: will.qos,
-        retain: will.retain,
-        properties: will.delaySeconds > 0 && version === 5 ? { willDelayInterval: will.delaySeconds } : {},
-      };
-    }
-    return packet;
   }
 
   #willOf(connection: number, { topic, qos, retain, delaySeconds }: WillTerms): WillStory {

@@ -2,8 +2,8 @@
 import type { Statistics } from '../../../core/broker.ts';
 import type { Model } from './model.ts';
 
-/** When everybody has caught up. `mayDrop`: messages may have been dropped because a queue was full. */
-export function checkCaughtUp(model: Model, counters: Statistics, mayDrop: boolean): void {
+/** When everybody has caught up. `dropsMax`: so many messages may have been dropped for want of a queue. */
+export function checkCaughtUp(model: Model, counters: Statistics, dropsMax: number): void {
   const { queued, publishReceived, publishSent, droppedQueueFull, droppedExpired, connections } = counters;
   if (queued !== 0) model.fault('counters', `${queued} messages are queued although all have caught up`);
   const { connectionsOpened, connectionsClosed } = counters;
@@ -24,8 +24,11 @@ export function checkCaughtUp(model: Model, counters: Statistics, mayDrop: boole
       `${publishReceived} PUBLISH received: ${arrived} are known of ${all.length} sent`,
     );
   }
-  if (!mayDrop && droppedQueueFull > 0) {
-    model.fault('counters', `${droppedQueueFull} messages were dropped as if a queue were full`);
+  if (droppedQueueFull > dropsMax) {
+    model.fault(
+      'counters',
+      `${droppedQueueFull} messages were dropped as if queues were full; ${dropsMax} may have been`,
+    );
   }
   const mayExpire = all.some((publication) => publication.mayExpire);
   if (droppedExpired > 0 && !mayExpire)

@@ -9,7 +9,7 @@ interface Note {
 /** Notes of a client that are kept, shown from the end, and shown before and behind one that a fault names. */
 const notesMax = 4_000;
 const lastShown = 12;
-const near = 4;
+const near = 8;
 
 export class History {
   readonly #clock: LogicalClock;

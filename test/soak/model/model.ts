@@ -52,14 +52,22 @@ export class Model {
     return ++this.#connections;
   }
 
-  /** `parties`: whose histories explain it, and the publications that it is about. */
-  fault(rule: string, what: string, ...parties: readonly (string | Publication)[]): void {
+  /** `parties`: whose histories explain it, the publications that it is about, and moments that matter. */
+  fault(rule: string, what: string, ...parties: readonly (string | Publication | number)[]): void {
     const count = (this.broken.get(rule) ?? 0) + 1;
     this.broken.set(rule, count);
     if (count > faultsPerRule) return;
-    const publications = parties.filter((party) => typeof party !== 'string');
-    const clients = new Set(parties.map((party) => (typeof party === 'string' ? party : party.client)));
-    const moments = publications.length > 0 ? publications.map(({ sentAt }) => sentAt) : [this.clock.now];
+    const clients = new Set<string>();
+    const moments: number[] = [];
+    for (const party of parties) {
+      if (typeof party === 'string') clients.add(party);
+      else if (typeof party === 'number') moments.push(party);
+      else {
+        clients.add(party.client);
+        moments.push(party.sentAt);
+      }
+    }
+    if (moments.length === 0) moments.push(this.clock.now);
     this.faults.push({ rule, what, clients: [...clients], moments });
   }
 
@@ -142,7 +150,8 @@ export class Model {
     const rule = mostQos < 0 ? 'not subscribed' : 'QoS';
     const what = `${clientId} got ${nameOf(publication)} with QoS ${packet.qos} at ${at}`;
     const why = `sent at ${sentAt}, answered at ${answeredAt}; ${subscriptionsText(life, topic)}`;
-    this.fault(rule, `${what}; ${why}`, clientId, publication);
+    const left = life.subscriptionsTo(topic).flatMap(({ periods }) => periods.map(({ leftAt }) => leftAt));
+    this.fault(rule, `${what}; ${why}`, clientId, publication, ...left);
   }
 
   /** Whether it came for the first time. What comes again must be marked, on a new connection, and not QoS 0. */

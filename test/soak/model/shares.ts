@@ -91,23 +91,38 @@ function hasLeft({ life, handed }: Share, next: Life): boolean {
   );
 }
 
-/** Messages of QoS 1 and 2 that were published while the steady share had a member for sure, and that none got. */
+/** Messages that were published while the steady share had a member for sure, and that none got. */
 function lostOf(model: Model): Publication[] {
-  const steady = model.lives.filter((life) => groupNamesOf(life).includes(steadyGroup));
-  const sureFrom = Math.min(
-    ...steady.filter(isOpen).flatMap(({ subscriptions }) => {
-      return [...subscriptions.values()].flatMap(({ periods }) => {
-        return periods.filter(({ leftAt }) => leftAt === never).map(({ sureAt }) => sureAt);
-      });
-    }),
-  );
+  const sureFrom = membersOf(model, steadyGroup)
+    .filter(isOpen)
+    .flatMap(({ subscriptions }) => {
+      const periods = [...subscriptions.values()].flatMap((subscription) => subscription.periods);
+      return periods.filter(({ leftAt }) => leftAt === never).map(({ sureAt }) => sureAt);
+    });
+  return unclaimedOf(model, steadyGroup).filter(({ sentAt }) => sentAt > Math.min(...sureFrom));
+}
+
+/** How many messages may have found no member of a share that is left to its members. */
+export function unclaimedCount(model: Model): number {
+  const names = new Set(model.lives.flatMap(groupNamesOf));
+  names.delete(steadyGroup);
+  return [...names].reduce((sum, name) => sum + unclaimedOf(model, name).length, 0);
+}
+
+/** Messages of QoS 1 and 2 that no member of a share got. */
+function unclaimedOf(model: Model, group: string): Publication[] {
+  const members = membersOf(model, group);
   // A member that takes only small packets has the larger ones dropped, as 3.1.2.11.4 says.
-  const bytesMax = Math.min(...steady.map(({ terms }) => terms.maximumPacketSize || never));
-  const had = new Set(steady.flatMap(({ handed }) => handed.map(({ publication }) => publication.number)));
+  const bytesMax = Math.min(...members.map(({ terms }) => terms.maximumPacketSize || never));
+  const had = new Set(members.flatMap(({ handed }) => handed.map(({ publication }) => publication.number)));
   return model.publications.all.filter((publication) => {
-    const { topic, qos, sentAt, mayExpire, message, payloadBytes } = publication;
+    const { topic, qos, mayExpire, message, payloadBytes } = publication;
     const isExempt = qos === 0 || mayExpire || payloadBytes > bytesMax;
-    if (!isShared(topic) || isExempt || sentAt <= sureFrom) return false;
-    return hasArrived(publication) && message.attempts.every(({ number }) => !had.has(number));
+    if (!isShared(topic) || isExempt || !hasArrived(publication)) return false;
+    return message.attempts.every(({ number }) => !had.has(number));
   });
+}
+
+function membersOf(model: Model, group: string): Life[] {
+  return model.lives.filter((life) => groupNamesOf(life).includes(group));
 }
