@@ -37,11 +37,6 @@ constexpr size_t unansweredMax = 30;
 const std::vector<std::string> filters = {"t/1", "t/2", "t/+", "t/#", "$share/g/s/#", "$share/h/s/1", "r/#"};
 const std::vector<std::string> topics = {"t/1", "t/2", "t/3", "s/1", "s/2", "r/1", "r/2"};
 
-struct Row {
-  std::string filter;
-  rally::SubscriptionOptions options;
-};
-
 struct Visitor {
   uint64_t key = 0;
   bool isLasting = false;
@@ -106,7 +101,6 @@ class Worker {
   struct Move {
     std::unique_ptr<Visitor> visitor;
     unsigned from;
-    std::vector<Row> rows;
   };
 
   // --- what clients do ------------------------------------------------------------------------------
@@ -148,7 +142,7 @@ class Worker {
 
   void subscribe(Visitor& visitor) {
     rally::Session& session = *engine_.findSession(visitor.key);
-    if (session.isSubscribing) return;
+    if (!session.subscribing.empty()) return;
     const uint64_t token = engine_.subscriptions().nextToken();
     for (size_t i = random_.between(1, 3); i > 0; i--) {
       const rally::SubscriptionOptions options{.qos = uint8_t(random_.below(3))};
@@ -185,7 +179,6 @@ class Worker {
     visitor.link = std::make_unique<Link>();
     visitor.link->connection = &connection;
     connection.socket = visitor.link.get();
-    visitor.unanswered.clear();  // it publishes nothing again
     const rally::ConnectionTerms terms{
         .version = version, .receiveMaximum = uint16_t(random_.between(1, 20)), .isPersistent = visitor.isLasting};
     engine_.frontEnd().accept(connection, *engine_.findSession(visitor.key), terms, {});
@@ -195,7 +188,8 @@ class Worker {
   void leave(Visitor& visitor) {
     if (visitor.link && visitor.link->connection) transport_.sever(*visitor.link->connection);
     engine_.frontEnd().takeLeave();
-    links_.push_back(std::move(visitor.link));  // until the event `gone`
+    visitor.link.reset();
+    visitor.unanswered.clear();  // it publishes nothing again
     if (visitor.isLasting) return;
     engine_.destroySession(*engine_.findSession(visitor.key));
     visitor.key = 0;
@@ -206,18 +200,12 @@ class Worker {
   void move(size_t index) {
     Visitor& visitor = *visitors_[index];
     const auto to = unsigned(random_.below(engineCount));
-    rally::Session& session = *engine_.findSession(visitor.key);
-    if (to == index_ || session.isSubscribing) {
+    if (to == index_) {
       if (!visitor.link) connect(visitor);
       return;
     }
     if (visitor.link) leave(visitor);
-    Move moving{std::move(visitors_[index]), index_, {}};
-    for (const rally::SubscriptionRef& each : session.subscriptions) {
-      const rally::Subscriber& old = each.filter->subscribers[each.position];
-      const rally::SubscriptionOptions options{old.qos, old.noLocal, old.retainAsPublished, 2, old.subscriptionId};
-      moving.rows.push_back({textOf(each.filter->text()), options});
-    }
+    Move moving{std::move(visitors_[index]), index_};
     visitors_.erase(visitors_.begin() + long(index));
     all_[to]->send(std::move(moving));
     moves++;
@@ -242,11 +230,8 @@ class Worker {
     }
     for (Move& moving : arrived) {
       const uint64_t key = moving.visitor->key;
-      rally::Session& session = engine_.createSession(key);
-      for (const Row& row : moving.rows)
-        engine_.subscriptions().subscribe(session, bytesOf(row.filter), row.options, 0);
       arriving_[key] = std::move(moving.visitor);
-      engine_.moves().begin(session, moving.from);
+      engine_.moves().begin(key, moving.from);
     }
   }
 
@@ -268,7 +253,7 @@ class Worker {
     switch (event.kind) {
       case rally::EventKind::subscribed:
         if (rally::Session* session = engine_.findSession(subscribing_[event.value]))
-          engine_.subscriptions().endSubscribe(*session);
+          engine_.subscriptions().endSubscribe(*session, event.value);
         subscribing_.erase(event.value);
         break;
       case rally::EventKind::sessionArrived: {
@@ -377,7 +362,6 @@ class Worker {
   std::vector<std::unique_ptr<Visitor>> visitors_;
   std::map<uint64_t, std::unique_ptr<Visitor>> arriving_;  // by session
   std::map<uint64_t, uint64_t> subscribing_;               // token -> session
-  std::vector<std::unique_ptr<Link>> links_;
   uint64_t turns_ = 0;
   std::mutex mutex_;
   std::vector<Move> box_;
