@@ -565,6 +565,11 @@ TEST("session moves: chains begun at any moment, broken links, all QoS: no loss,
         at = to;
       }
       if (random.chance(2)) random.pick(publishers)->connect(unsigned(random.below(workers)));
+      if (random.chance(4) && mover.link) {
+        const std::string filter = "extra/" + std::to_string(random.below(4));
+        if (random.chance(50)) mover.subscribe({{.filter = filter, .qos = 1}});
+        else mover.unsubscribe(filter);
+      }
       if (random.chance(2) && !mover.link) {
         mover.connect(at);
         mover.takeSent();
@@ -584,7 +589,9 @@ TEST("session moves: chains begun at any moment, broken links, all QoS: no loss,
     mover.drop();
     broker.settle();
     checkOnlyAt(broker, at, key);
-    CHECK_EQ(broker.engine(at).findSession(key)->subscriptions.size(), 9);
+    const size_t subscriptions = broker.engine(at).findSession(key)->subscriptions.size();
+    CHECK(subscriptions >= 9 && subscriptions <= 9 + 4);  // of the last packets some were lost with their connection
+    CHECK_EQ(broker.total(Counter::subscriptions), subscriptions);
     mover.connect(at);
     mover.takeSent();
     broker.turn(at);
@@ -612,7 +619,6 @@ TEST("session moves: chains begun at any moment, broken links, all QoS: no loss,
       }
     }
     CHECK_EQ(broker.total(Counter::sessions), workers + 1);
-    CHECK_EQ(broker.total(Counter::subscriptions), 9);
     CHECK_EQ(broker.total(Counter::queued), 0);
   });
 }
