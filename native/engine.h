@@ -95,6 +95,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // sleep if !hasWork().
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
+    filters_.proceed();
     if (hasSlices() && !isLoaded()) {
       moves_.proceed();
       subscriptions_.proceed();

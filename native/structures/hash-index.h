@@ -6,13 +6,16 @@
 //   than 1/8 full.
 //
 //   old_   = [moved][moved][tag, id]...     what was there before it was doubled or halved: each change moves some
-//   slots on, so that none takes longer than others, however large the index is.
+//   slots
+//                                           on, so that none takes long, however large the index is. proceed() does
+//                                           too, since a look-up in both costs more.
 #pragma once
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "../assert.h"
 
@@ -50,6 +53,9 @@ class HashIndex {
     if (count_ * 8 < slots_.size() && slots_.size() > slotsMin) resize(slots_.size() / 2);
   }
 
+  // Moves some of what is still in old_.
+  void proceed() { moveSome(slotsPerTurn); }
+
   size_t size() const { return count_; }
 
  private:
@@ -82,6 +88,7 @@ class HashIndex {
   static constexpr size_t slotsMin = 16;
   // Of old_, with each change: enough to be through long before the next doubling or halving.
   static constexpr size_t slotsPerChange = 32;
+  static constexpr size_t slotsPerTurn = 1'024;  // 10 us
   static constexpr uint32_t moved = UINT32_MAX;  // in old_: in slots_ now, or removed
 
   static uint32_t tagOf(uint64_t hash) { return uint32_t(hash >> 32); }
@@ -133,9 +140,9 @@ class HashIndex {
       while (old_.size() > 0) moveSome();
     }
   }
-  void moveSome() {
+  void moveSome(size_t slots = slotsPerChange) {
     if (old_.size() == 0) return;
-    const size_t end = std::min(old_.size(), movedSlots_ + slotsPerChange);
+    const size_t end = std::min(old_.size(), movedSlots_ + slots);
     for (; movedSlots_ < end; movedSlots_++) {
       Slot& slot = old_[uint32_t(movedSlots_)];
       if (slot.id == 0 || slot.id == moved) continue;

@@ -22,6 +22,11 @@ class FilterTable {
   explicit FilterTable(const HashKeys& keys) : keys_(keys), tree_(keys.tables, filters_) {}
 
   size_t size() const { return filters_.size(); }
+  // Once a turn: finishes what has grown or shrunk.
+  void proceed() {
+    byText_.proceed();
+    tree_.proceed();
+  }
 
   // How far the filters here branch.
   FilterShapes& shapes() { return shapes_; }
