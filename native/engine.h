@@ -72,6 +72,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // Takes what came over the lanes, and goes on with the connections that waited for room in them.
   void drainLanes() {
     frontEnd_.takeLeave();
+    frontEnd_.beginTurn();
     eachOther([&](unsigned worker) {
       Lane<ShardRecord>& lane = lanes_.deliveries(worker, index_);
       noteTaken(lane.drain(SIZE_MAX, [&](const ShardRecord& record) { takeDelivery(record, worker); }));
@@ -110,8 +111,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   bool hasWork() {
     bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||
-                   frontEnd_.hasDrained() || !frontEnd_.events().empty() || departures_.hasWork() ||
-                   (frontEnd_.hasStalled() && !isCrowded());
+                   frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().empty() ||
+                   departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();

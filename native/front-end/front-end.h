@@ -12,6 +12,7 @@
 #include "departures.h"
 #include "events.h"
 #include "incoming.h"
+#include "turn-budget.h"
 
 namespace rally {
 
@@ -64,10 +65,30 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // Goes on with the frames after a packet that the control plane has dealt with.
   void resume(Connection& connection) {
-    if (connection.phase >= Phase::ending || connection.pausedBy.has(PausedBy::stalled)) return;
+    const PauseReasons pausedBy = connection.pausedBy;
+    if (connection.phase >= Phase::ending || pausedBy.has(PausedBy::stalled) || pausedBy.has(PausedBy::spent)) return;
+    if (budget_.isSpent(connection)) {
+      connection.pausedBy.add(PausedBy::spent);
+      spent_.push_back({connection.slot, connection.generation});
+      return;
+    }
     const Reason reason = connection.input.resume(rulesOf(connection), FrameSink{*this, connection});
     afterInput(connection, reason);
   }
+
+  // Goes on with the connections that had spent their part of the last turn.
+  void beginTurn() {
+    budget_.beginTurn();
+    std::vector<ConnectionName> waiting;
+    waiting.swap(spent_);
+    for (const ConnectionName& name : waiting) {
+      Connection* connection = find(name);
+      if (!connection) continue;
+      connection->pausedBy.remove(PausedBy::spent);
+      resume(*connection);
+    }
+  }
+  bool hasSpent() const { return !spent_.empty(); }
 
   bool hasStalled() const { return !stalled_.empty(); }
   // Goes on with the connections whose frames did not fit into the lanes.
@@ -163,11 +184,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // Ends the connections that have nothing left to do, once the control plane has taken all events.
   void leaveDrained() {
-    std::vector<std::pair<uint32_t, uint32_t>> drained;
+    std::vector<ConnectionName> drained;
     drained.swap(drained_);
-    for (const auto& [slot, generation] : drained) {
-      Connection& connection = connections_[slot];
-      if (connection.generation == generation && isDrained(connection)) leaveNow(connection);
+    for (const ConnectionName& name : drained) {
+      Connection* connection = find(name);
+      if (connection && isDrained(*connection)) leaveNow(*connection);
     }
   }
   bool hasDrained() const { return !drained_.empty(); }
@@ -182,6 +203,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     while (!severed_.empty()) severed_.pop();
     stalled_.clear();
     drained_.clear();
+    spent_.clear();
     events_.clear();
   }
 
@@ -263,6 +285,16 @@ class FrontEnd : public Outbound::ConnectionEnder {
   std::vector<Event>& events() { return events_; }
 
  private:
+  // A connection that may be gone when it is its turn.
+  struct ConnectionName {
+    uint32_t slot;
+    uint32_t generation;
+  };
+  Connection* find(const ConnectionName& name) {
+    Connection& connection = connections_[name.slot];
+    return connection.generation == name.generation ? &connection : nullptr;
+  }
+
   struct FrameSink {
     FrontEnd& frontEnd;
     Connection& connection;
@@ -475,6 +507,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   Flow toControlPlane(Connection& connection, uint8_t first, Bytes body) {
+    budget_.spend(connection, body.size());
     events_.push_back({EventKind::packet, first, Reason::success, connection.slot, 0, {body.begin(), body.end()}});
     return Flow::pause;
   }
@@ -512,8 +545,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Slab<Connection> connections_;
   std::vector<Event> events_;
   std::vector<Connection*> stalled_;
-  std::vector<std::pair<uint32_t, uint32_t>> drained_;  // slot and generation of those that may leave
-  Fifo<Connection*> severed_;                           // and not dealt with
+  std::vector<ConnectionName> drained_;  // may leave
+  std::vector<ConnectionName> spent_;    // go on in the next turn
+  TurnBudget budget_;
+  Fifo<Connection*> severed_;  // and not dealt with
   bool withholdsWills_ = false;
   uint32_t generations_ = 0;
   uint64_t nowMs_ = 0;

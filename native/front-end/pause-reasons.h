@@ -9,6 +9,7 @@ enum class PausedBy : uint8_t {
   full = 2,      // more of its frames wait than may
   ended = 4,     // the client's stream has ended
   finished = 8,  // the server ends the connection
+  spent = 16,    // it has had its part of this turn
 };
 
 class PauseReasons {
