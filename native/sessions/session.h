@@ -27,9 +27,6 @@ struct Session {
   uint64_t key = 0;
   Connection* connection = nullptr;
   uint32_t expirySeconds = neverExpires;  // that it outlives its connection
-  uint32_t departures = 0;                // of its connections that are not over yet (front-end/departures.h)
-  uint64_t leftAtMs = 0;                  // when it last lost a connection
-  std::unique_ptr<Will> will;             // of the connection, or delayed since that is over
   bool isHost = false;                    // of the host program: is not counted
   std::vector<SubscriptionRef> subscriptions;
   uint32_t shares = 0;                 // of those, shared ones ...
@@ -47,6 +44,9 @@ struct Session {
   uint64_t askedShards = 0;                     // ... and has been asked for them
   std::vector<SubscribeProgress*> subscribing;  // without a SUBACK yet
   std::unique_ptr<SessionMove> move;            // nullptr: it is here, and nowhere else
+  uint32_t departures = 0;                      // of its connections that are not over yet (front-end/departures.h)
+  uint64_t leftAtMs = 0;                        // when it last lost a connection
+  std::unique_ptr<Will> will;                   // of the connection, or delayed since that is over
 
   bool isPersistent() const { return expirySeconds > 0; }
   // What comes waits in the queue: for what stands before it on another worker, or for a SUBACK.
