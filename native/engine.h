@@ -31,7 +31,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         lanes_(lanes),
         limits_(limits),
         filters_(keys),
-        departures_(*this, *this, *this),
+        departures_(workers_, limits, *this, *this, *this),
         frontEnd_(limits, counters_, *this, departures_),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
         subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
@@ -60,6 +60,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     nowMs_ = nowMs;
     frontEnd_.setNow(nowMs);
     shard_.setNow(nowMs);
+    departures_.setNow(nowMs);
   }
 
   // Once a second.
@@ -102,12 +103,15 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
       subscriptions_.proceed();
     }
     frontEnd_.leaveDrained();
-    departures_.proceed(nowMs_);
+    departures_.proceed();
     frontEnd_.outbound().flush();
     subscriptions_.askForRetained();
     sharing_.settle();
     commitLanes();
   }
+
+  // Whether a turn is due in some milliseconds, though nothing comes.
+  bool isPaced() { return departures_.isPaced(); }
 
   bool hasWork() {
     bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||

@@ -48,6 +48,7 @@ struct Limits {
   size_t subscriptionsPerSlice = 256;
   size_t subscriptionsPerTurn = 256;
   uint32_t lastFramesMs = 5'000;
+  uint32_t willsPerSecond = 16'000;
   // How long a connection that is being ended may take to say goodbye.
   uint32_t closeTimeoutMs = 2'000;
 
@@ -95,6 +96,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::retainedMessagesMax>("retainedMessagesMax"),
     limitField<&Limits::retainedBytesMax>("retainedBytesMax"),
     limitField<&Limits::lastFramesMs>("lastFramesMs"),
+    limitField<&Limits::willsPerSecond>("willsPerSecond"),
     limitField<&Limits::laneRecords>("laneRecords"),
     limitField<&Limits::httpHeadBytesMax>("httpHeadBytesMax"),
     limitField<&Limits::httpBodyBytesMax>("httpBodyBytesMax"),

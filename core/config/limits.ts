@@ -143,6 +143,11 @@ export const limitRanges = {
    */
   lastFramesMs: { default: 5_000, min: 0, max: 600_000 },
   /**
+   * Wills that go out in a second, once 1,000 have gone at once. Default 16_000: a subscriber takes that many, so that
+   * none is dropped in its queue when a network with 100,000 clients is lost; they have all gone out in 6 s then.
+   */
+  willsPerSecond: { default: 16_000, min: 1_000, max: 100_000_000 },
+  /**
    * Milliseconds that an accepted client may wait for its session: for the end of an older connection with the same
    * client identifier and its will, for the session to come from another worker, or for a worker to be started
    * again. Then it is refused with 0x88 and may try again. Default 10_000: more than lastFramesMs, less than

@@ -5,12 +5,15 @@
 //
 // So whoever is told that a connection is over may let the client in on any worker: what it sends now comes behind.
 // Nobody is kept waiting where everything stayed on this worker. Departures take their turn in bounded slices, and
-// those with a will wait while the lanes are crowded: none is lost.
+// those with a will wait while the lanes are crowded, and keep to a pace: when a network with 100,000 clients is lost,
+// whoever watches them can take what comes, and no will is dropped in its queue.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <unordered_map>
 
 #include "../lanes/requests.h"
+#include "../limits.h"
 #include "../sessions/will.h"
 #include "../structures/fifo.h"
 #include "../wire/packet.h"
@@ -52,20 +55,32 @@ class Departures : public DepartureSink {
     virtual void departed(const Departure& departure) = 0;
   };
 
-  Departures(ShardPort& shards, ShardRequests& requests, Outlet& outlet)
-      : shards_(shards), requests_(requests), outlet_(outlet) {}
+  Departures(unsigned workers, const Limits& limits, ShardPort& shards, ShardRequests& requests, Outlet& outlet)
+      : willsPerSecond_(std::max(1u, limits.willsPerSecond / workers)),
+        burstMilliwills_(std::max<uint64_t>(1, willsAtOnce / workers) * 1'000),
+        shards_(shards),
+        requests_(requests),
+        outlet_(outlet),
+        milliwills_(burstMilliwills_) {}
 
-  void add(Departure departure) override { waiting_.push(std::move(departure)); }
+  void setNow(uint64_t nowMs) {
+    if (nowMs > nowMs_) milliwills_ = std::min(milliwills_ + (nowMs - nowMs_) * willsPerSecond_, burstMilliwills_);
+    nowMs_ = nowMs;
+  }
 
-  // Whether proceed() would get on.
-  bool hasWork() { return !waiting_.empty() && (!waiting_.front().will || !shards_.isCrowded()); }
+  void add(Departure departure) override { (departure.will ? withWill_ : withoutWill_).push(std::move(departure)); }
+
+  // Whether proceed() would get on now, ...
+  bool hasWork() { return !withoutWill_.empty() || mayPublishNext(); }
+  // ... or in some milliseconds.
+  bool isPaced() const { return !withWill_.empty() && !hasPace(); }
 
   // Once a turn, outside of any delivery.
-  void proceed(uint64_t nowMs) {
-    for (size_t left = perTurn; left > 0 && hasWork(); left--) {
-      Departure departure = std::move(waiting_.front());
-      waiting_.pop();
-      if (departure.will) publish(departure, nowMs);
+  void proceed() {
+    for (size_t left = perTurn; left > 0 && !withoutWill_.empty(); left--) raiseBarrier(takeFrom(withoutWill_));
+    for (size_t left = perTurn; left > 0 && mayPublishNext(); left--) {
+      Departure departure = takeFrom(withWill_);
+      publish(departure);
       raiseBarrier(std::move(departure));
     }
   }
@@ -82,15 +97,26 @@ class Departures : public DepartureSink {
 
  private:
   static constexpr size_t perTurn = 256;
+  static constexpr uint64_t willsAtOnce = 1'000;  // of all workers, before they keep to the pace
 
   struct BarrierState {
     int shardsLeft = 0;
     Departure departure;
   };
 
-  void publish(Departure& departure, uint64_t nowMs) {
+  bool hasPace() const { return milliwills_ >= 1'000; }
+  bool mayPublishNext() { return !withWill_.empty() && hasPace() && !shards_.isCrowded(); }
+
+  static Departure takeFrom(Fifo<Departure>& waiting) {
+    Departure departure = std::move(waiting.front());
+    waiting.pop();
+    return departure;
+  }
+
+  void publish(Departure& departure) {
+    milliwills_ -= 1'000;
     const std::unique_ptr<Will> will = std::move(departure.will);
-    MessageRef message = will->take(nowMs);
+    MessageRef message = will->take(nowMs_);
     const uint64_t topicHash = shards_.topicHash(message->topic());
     Publication publication = Publication::of(std::move(message), topicHash);
     departure.shards |= shards_.publish(publication, {});
@@ -108,10 +134,15 @@ class Departures : public DepartureSink {
       requests_.toShard(unsigned(__builtin_ctzll(bits)), request::Barrier{.token = token});
   }
 
+  const uint64_t willsPerSecond_;  // of this worker
+  const uint64_t burstMilliwills_;
   ShardPort& shards_;
   ShardRequests& requests_;
   Outlet& outlet_;
-  Fifo<Departure> waiting_;
+  uint64_t milliwills_;  // that may go out now
+  uint64_t nowMs_ = 0;
+  Fifo<Departure> withWill_;
+  Fifo<Departure> withoutWill_;
   std::unordered_map<uint64_t, BarrierState> barriers_;  // by token
   uint64_t tokens_ = 0;
 };

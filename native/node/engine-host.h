@@ -40,6 +40,7 @@ class EngineHost {
     uv_check_init(loop, &check_);
     uv_idle_init(loop, &idle_);
     uv_timer_init(loop, &timer_);
+    uv_timer_init(loop, &pace_);
     uv_poll_init(loop, &bell_, engine.doorbell().fd());
     for (uv_handle_t* handle : handles()) {
       handle->data = this;
@@ -68,6 +69,7 @@ class EngineHost {
 
  private:
   static constexpr uint64_t tickMs = 1'000;
+  static constexpr uint64_t paceMs = 2;
   // A tick that is later than this finds that the process stood still: suspended, or in one long turn.
   static constexpr uint64_t tickLateMs = 2'000;
   static constexpr uint64_t turnoverMin = 1'000;            // connections opened and closed that make a storm
@@ -79,10 +81,10 @@ class EngineHost {
     return loop;
   }
 
-  std::array<uv_handle_t*, 5> handles() {
+  std::array<uv_handle_t*, 6> handles() {
     return {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
-            reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&timer_),
-            reinterpret_cast<uv_handle_t*>(&bell_)};
+            reinterpret_cast<uv_handle_t*>(&idle_),    reinterpret_cast<uv_handle_t*>(&timer_),
+            reinterpret_cast<uv_handle_t*>(&pace_),    reinterpret_cast<uv_handle_t*>(&bell_)};
   }
 
   void turn() {
@@ -142,6 +144,9 @@ class EngineHost {
       uv_idle_start(&idle_, [](uv_idle_t*) {});
     } else {
       uv_idle_stop(&idle_);
+      if (engine.isPaced())
+        uv_timer_start(
+            &pace_, [](uv_timer_t*) {}, paceMs, 0);
     }
   }
 
@@ -200,6 +205,7 @@ class EngineHost {
   uv_check_t check_{};
   uv_idle_t idle_{};
   uv_timer_t timer_{};
+  uv_timer_t pace_{};  // wakes the loop for what keeps to a pace
   uv_poll_t bell_{};
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   size_t openHandles_ = 0;

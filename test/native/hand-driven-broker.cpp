@@ -206,9 +206,12 @@ bool HandDrivenBroker::settle() {
     for (const auto& client : clients_) client->read();
     std::erase_if(links_,
                   [](const auto& link) { return link->isOpened && !link->connection && link.use_count() == 1; });
-    if (isQuiet &&
-        std::all_of(workers_.begin(), workers_.end(), [&](const auto& worker) { return !hasInput(*worker); }))
+    if (!isQuiet || std::any_of(workers_.begin(), workers_.end(), [&](const auto& each) { return hasInput(*each); }))
+      continue;
+    if (std::none_of(workers_.begin(), workers_.end(), [](const auto& each) { return each->engine.isPaced(); }))
       return true;
+    nowMs++;
+    for (const auto& worker : workers_) worker->isPolled |= worker->engine.isPaced();
   }
   return FAIL("it does not come to rest");
 }
