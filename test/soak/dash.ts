@@ -57,8 +57,11 @@ async function dash(
     { onPacket: () => {}, onLetIn: () => {}, onClosed: () => {} },
   );
   const published: Publication[] = [];
+  let room = world.receiveMaximum;
   for (let count = 1 + random.below(5); count > 0; count--) {
-    const qos = random.below(3) as QoS;
+    // More than the broker takes at once would end the connection.
+    const qos = room > 0 ? (random.below(3) as QoS) : 0;
+    if (qos > 0) room--;
     const publication = model.publish({
       topic: ownTopic(clientId),
       qos,

@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Statistics } from '../../core/broker.ts';
+import { defaultLimits } from '../../core/config/limits.ts';
 import { Random } from '../support/random.ts';
 import { transports } from '../support/raw-client.ts';
 import { Actor, type Stage } from './actors.ts';
@@ -63,7 +64,8 @@ class Round {
     this.#model = model;
     this.#broker = broker;
     this.#stage = { switches: plan.switches, pace: plan.pace, isOver: false, isBusy: false };
-    this.#world = { model, ports: broker, hasCrashes: plan.crashesMs.length > 0 };
+    const { receiveMaximum = defaultLimits.receiveMaximum } = plan.limits;
+    this.#world = { model, ports: broker, hasCrashes: plan.crashesMs.length > 0, receiveMaximum };
     for (const member of plan.cast) {
       if (member.role === 'stormer' || member.role === 'sensor') continue;
       const client = new Client(termsOf(member), this.#world);

@@ -24,11 +24,7 @@ export type Switch = keyof typeof switches;
 
 /** Left out unless asked for, and why. */
 export const knownBroken: Partial<Record<Switch, string>> = {
-  'will-order': 'with several workers a will may come behind what its client sends next',
-  'share-loss': 'shares drop messages although a member has room',
-  dashes: 'what lies behind a CONNECT that is being decided is thrown away when the stream ends',
-  crashes:
-    'a worker that fails during the opening of a WebSocket aborts the process; client identifiers lock up',
+  crashes: 'client identifiers may lock up, and messages be lost, when a worker fails at a bad moment',
   terminate: 'likewise',
 };
 

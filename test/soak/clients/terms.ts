@@ -29,6 +29,8 @@ export interface World {
   readonly ports: Ports;
   /** Workers were made to fail: connections may end, and a client may have to try again. */
   readonly hasCrashes: boolean;
+  /** Of the broker, for those who publish before they have read its CONNACK. */
+  readonly receiveMaximum: number;
 }
 
 /** A broker that has not answered after this long does not answer. */

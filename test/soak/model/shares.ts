@@ -99,7 +99,8 @@ function lostOf(model: Model): Publication[] {
       const periods = [...subscriptions.values()].flatMap((subscription) => subscription.periods);
       return periods.filter(({ leftAt }) => leftAt === never).map(({ sureAt }) => sureAt);
     });
-  return unclaimedOf(model, steadyGroup).filter(({ sentAt }) => sentAt > Math.min(...sureFrom));
+  const from = Math.min(...sureFrom);
+  return unclaimedOf(model, steadyGroup).filter((each) => hasArrived(each) && each.sentAt > from);
 }
 
 /** How many messages may have found no member of a share that is left to its members. */
@@ -109,7 +110,7 @@ export function unclaimedCount(model: Model): number {
   return [...names].reduce((sum, name) => sum + unclaimedOf(model, name).length, 0);
 }
 
-/** Messages of QoS 1 and 2 that no member of a share got. */
+/** Messages of QoS 1 and 2 that no member of a share got, whether the broker has them for sure or not. */
 function unclaimedOf(model: Model, group: string): Publication[] {
   const members = membersOf(model, group);
   // A member that takes only small packets has the larger ones dropped, as 3.1.2.11.4 says.
@@ -118,7 +119,7 @@ function unclaimedOf(model: Model, group: string): Publication[] {
   return model.publications.all.filter((publication) => {
     const { topic, qos, mayExpire, message, payloadBytes } = publication;
     const isExempt = qos === 0 || mayExpire || payloadBytes > bytesMax;
-    if (!isShared(topic) || isExempt || !hasArrived(publication)) return false;
+    if (!isShared(topic) || isExempt) return false;
     return message.attempts.every(({ number }) => !had.has(number));
   });
 }
