@@ -11,7 +11,8 @@ import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './c
 import type { Address } from './control/supervisor.ts';
 import { type AuthenticationHooks, ControlPlane, type Statistics } from './control-plane.ts';
 import type { CloseCause } from './data-plane/addon.ts';
-import type { MessageListener, PublishOptions } from './host/host-client.ts';
+import type { MessageListener } from './host/host-client.ts';
+import type { PublishOptions } from './host/host-message.ts';
 import type { ClientInfo } from './sessions/session-directory.ts';
 import type { QoS } from './wire/packets.ts';
 
@@ -28,7 +29,8 @@ export type { BrokerOptions, LogLevel, ReasonStrings } from './config/options.ts
 export type { Address } from './control/supervisor.ts';
 export type { Statistics } from './control-plane.ts';
 export type { CloseCause, CounterName } from './data-plane/addon.ts';
-export type { HostMessage, MessageListener, PublishOptions } from './host/host-client.ts';
+export type { MessageListener } from './host/host-client.ts';
+export type { HostMessage, PublishOptions } from './host/host-message.ts';
 export {
   type ScramCredentials,
   type ScramOptions,
@@ -146,7 +148,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   /**
    * Publishes from the host program; no client is needed. Resolves when the broker has the
-   * message; its payload must not change before that.
+   * message; its payload must not change before that. However much is published at once waits, in order, and takes
+   * no more memory than its payloads.
    * Errors: NOT_RUNNING, HOST_PUBLISH_INVALID, HOST_PUBLISH_REFUSED.
    */
   async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {
@@ -155,8 +158,10 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   /**
-   * Calls `listener` for each message that matches the topic filter, with at most `qos` (default 1).
-   * Resolves, when the broker has the subscription, to a function that ends it. Errors: NOT_RUNNING,
+   * Calls `listener` for each message that matches the topic filter, with at most `qos` (default 1). It may return a
+   * promise: a message is acknowledged when that has settled, in the order of the messages. While it is slower than
+   * what comes, QoS 1 and 2 wait in the session's queue, and QoS 0 beyond `outboxBytesMax` is dropped and counted
+   * (`droppedQos0`). An error of the listener is uncaught, and the message acknowledged all the same. Resolves, when the broker has the subscription, to a function that ends it. Errors: NOT_RUNNING,
    * HOST_SUBSCRIBE_INVALID.
    */
   async subscribe(filter: string, listener: MessageListener, qos: QoS = 1): Promise<() => Promise<void>> {

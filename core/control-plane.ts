@@ -18,6 +18,8 @@ import {
 } from './data-plane/addon.ts';
 import { readSessionRows } from './data-plane/session-row.ts';
 import { HostClient } from './host/host-client.ts';
+import type { HostMessage } from './host/host-message.ts';
+import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
 import { type AuthenticationRequest, Authenticator } from './security/authenticator.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
@@ -25,6 +27,7 @@ import { systemClock } from './sessions/timers.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
 import { ReasonCode } from './wire/reason-code.ts';
+import { reasonCodeName } from './wire/reason-code-name.ts';
 
 /**
  * What the data plane has counted since the start; each is explained in native/counters.h. And how many CONNECTs were
@@ -52,6 +55,9 @@ const sessionsFullNoticeMs = 60_000;
 /** The worker that carries the host program's connection. */
 const hostWorker = 0;
 
+/** Before a connection of the host program that has failed is opened again. */
+const hostPauseMs = 1_000;
+
 export class ControlPlane {
   readonly logger: Logger;
   /** The host program's MQTT client. */
@@ -62,12 +68,14 @@ export class ControlPlane {
   readonly #authenticator: Authenticator;
   readonly #directory: SessionDirectory;
   readonly #hostSession: number;
+  readonly #lookUps: RetainedLookUps;
   readonly #sys: SysPublisher;
   readonly #http: HttpFrontEnd;
   readonly #refusedOrigins = new Set<string>();
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
   readonly #noticed = new Set<Notice>();
   #supervisor: Supervisor | undefined;
+  #hostTimer: NodeJS.Timeout | undefined;
   #startedAtMs = 0;
   #isRunning = false;
 
@@ -76,8 +84,15 @@ export class ControlPlane {
     this.#version = version;
     this.#events = events;
     this.logger = createLogger(config.logLevel);
-    this.host = new HostClient(config.limits, (bytes) =>
-      this.#supervisor?.send(hostWorker, { type: 'hostBytes', bytes }),
+    this.host = new HostClient(config.limits, {
+      sendBytes: (bytes) => this.#supervisor?.send(hostWorker, { type: 'hostBytes', bytes }, bytes),
+      sendProcessed: (bytes, messages) =>
+        this.#supervisor?.send(hostWorker, { type: 'hostProcessed', bytes, messages }),
+    });
+    this.#lookUps = new RetainedLookUps(
+      config.workers,
+      (worker, request, topic) =>
+        this.#supervisor?.send(worker, { type: 'askRetained', request, topic }) ?? false,
     );
     this.#authenticator = new Authenticator({
       authenticate: hooks.authenticate,
@@ -106,7 +121,7 @@ export class ControlPlane {
     this.#hostSession = this.#directory.nextKey();
     this.#http = new HttpFrontEnd(config, version, {
       statistics: () => this.#figures(),
-      retained: async (topic) => (await this.host.retained(topic))?.payload,
+      retained: async (topic) => (await this.retained(topic))?.payload,
     });
     this.#sys = new SysPublisher({
       intervalSeconds: config.sysIntervalSeconds,
@@ -123,6 +138,10 @@ export class ControlPlane {
       onWorkerLost: (worker) => {
         this.#authenticator.workerLost(worker);
         this.#directory.workerLost(worker);
+        this.#lookUps.workerLost(worker);
+        if (worker !== hostWorker) return;
+        clearTimeout(this.#hostTimer); // it is opened when the worker runs again
+        this.host.lost();
       },
       onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
       onFatal: (error) => this.#events.onFatal(error),
@@ -147,7 +166,7 @@ export class ControlPlane {
   run(): void {
     this.#isRunning = true;
     this.#startedAtMs = performance.now();
-    this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
+    this.#openHost();
     if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
   }
 
@@ -156,7 +175,9 @@ export class ControlPlane {
     this.#isRunning = false;
     this.#sys.stop();
     this.#directory.stop();
+    clearTimeout(this.#hostTimer);
     this.host.close();
+    this.#lookUps.close(new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.'));
     const isElsewhere = this.#config.serverReference !== undefined;
     await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
     this.#http.close();
@@ -168,6 +189,12 @@ export class ControlPlane {
     const { sessionsRefused } = this.#directory.counts;
     const counted = Object.fromEntries(counterNames.map((name, index) => [name, values[index]]));
     return { ...counted, sessionsRefused } as Statistics;
+  }
+
+  /** The message that is retained on a topic, a valid topic name. Errors: NOT_RUNNING. */
+  async retained(topic: string): Promise<HostMessage | undefined> {
+    this.assertRunning();
+    return await this.#lookUps.lookUp(topic);
   }
 
   /** Errors: NOT_RUNNING. */
@@ -219,6 +246,15 @@ export class ControlPlane {
       case 'noticed':
         this.#onNoticed(message.notice, message.remoteAddress);
         break;
+      case 'hostTaken':
+        this.host.taken(message.bytes);
+        break;
+      case 'hostEnded':
+        this.#onHostEnded(message.reasonCode);
+        break;
+      case 'retained':
+        this.#lookUps.answered(message.request, message.packet);
+        break;
     }
   }
 
@@ -242,10 +278,24 @@ export class ControlPlane {
   }
 
   #onWorkerRestarted(worker: number): void {
+    this.#lookUps.workerStarted();
     if (worker !== hostWorker) return;
+    this.#openHost();
+    this.#sys.forget();
+  }
+
+  #openHost(): void {
     this.#supervisor?.send(hostWorker, { type: 'openHost', session: this.#hostSession });
     this.host.resume();
-    this.#sys.forget();
+  }
+
+  /** What it had not answered may be what it broke on. Clients do not notice. */
+  #onHostEnded(reasonCode: number): void {
+    if (!this.#isRunning) return;
+    const reason = reasonCodeName(reasonCode);
+    this.logger.error({ reason }, "the host program's connection has ended, and is opened again");
+    this.host.lost(new BrokerError('HOST_PUBLISH_REFUSED', `The broker could not take it: ${reason}.`));
+    this.#hostTimer = setTimeout(() => this.#openHost(), hostPauseMs);
   }
 
   /** Says so once for each origin: pages try again and again. */

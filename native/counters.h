@@ -20,7 +20,6 @@ enum class Counter : uint8_t {
   droppedQueueFull,  // QoS 1 or 2, a session's queue was full; of a share: those of all members, or there are none left
   droppedTooLarge,   // larger than the subscriber's Maximum Packet Size
   droppedExpired,    // its Message Expiry Interval had passed
-  droppedInput,      // QoS 0 from a connection whose frames could not be taken in time
   retainedRefused,   // the store of retained messages was full
   publishRefused,    // a client may not publish it: to $SYS, or text that is not UTF-8
   otherReceived,     // packets but PUBLISH

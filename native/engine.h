@@ -13,6 +13,7 @@
 
 #include "front-end/front-end.h"
 #include "front-end/matcher.h"
+#include "front-end/retained-look-ups.h"
 #include "front-end/session-moves.h"
 #include "front-end/session-row.h"
 #include "front-end/sharing.h"
@@ -36,6 +37,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
         subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
         moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, counters_, *this),
+        lookUps_(workers_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound()),
         shard_(index, workers_, filters_, limits, keys.tables, counters_, *this) {}
 
@@ -46,6 +48,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   FrontEnd& frontEnd() { return frontEnd_; }
   Subscriptions& subscriptions() { return subscriptions_; }
   SessionMoves& moves() { return moves_; }
+  RetainedLookUps& lookUps() { return lookUps_; }
 
   // --- one turn of the event loop -----------------------------------------------------------------
 
@@ -138,12 +141,12 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   // A session outlives its connection until accept() says otherwise. One that is there already stays.
-  Session& createSession(uint64_t key) override { return createSession(key, false); }
-  Session& createSession(uint64_t key, bool isHost) {
+  Session& createSession(uint64_t key) override { return createSession(key, ConnectionKind::client); }
+  Session& createSession(uint64_t key, ConnectionKind kind) {
     if (Session* known = sessions_.find(key)) return *known;
-    if (!isHost) counters_.add(Counter::sessions);
+    if (rightsOf(kind).isCounted) counters_.add(Counter::sessions);
     Session& session = sessions_.create(key);
-    session.isHost = isHost;
+    session.kind = kind;
     session.leftAtMs = nowMs_;
     return session;
   }
@@ -195,7 +198,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void retire(std::unique_ptr<Session> session) override {
     std::vector<Delivery> heritage = sharing_.takeAll(*session);
     counters_.subtract(Counter::queued, session->queue.size());
-    if (!session->isHost) counters_.subtract(Counter::sessions);
+    if (rightsOf(session->kind).isCounted) counters_.subtract(Counter::sessions);
     subscriptions_.end(std::move(session), std::move(heritage));
   }
 
@@ -298,6 +301,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void take(const delivery::Arriving& each, unsigned shard) { moves_.onArriving(each, shard); }
   void take(const delivery::Flushed& each, unsigned) { moves_.onFlushed(each); }
   void take(const delivery::Passed& each, unsigned) { departures_.onPassed(each.token); }
+  void take(const delivery::LookedUp& each, unsigned) { lookUps_.onLookedUp(each, nowMs_); }
 
   void depart(Departure::Kind kind, Session& session) {
     session.departures++;
@@ -382,6 +386,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Sharing sharing_;
   Subscriptions subscriptions_;
   SessionMoves moves_;
+  RetainedLookUps lookUps_;
   Matcher matcher_;
   Shard shard_;
   std::vector<Filter*> matches_;

@@ -31,6 +31,7 @@ struct Limits {
   size_t outboxTotalBytesMax = size_t(1) << 30;
   size_t retainedMessagesMax = 1'000'000;
   size_t retainedBytesMax = size_t(1) << 30;
+  size_t hostWindowBytes = 1'048'576;
   uint32_t laneRecords = 16'384;
   uint32_t httpHeadBytesMax = 16'384;
   uint32_t httpBodyBytesMax = 1'048'576;
@@ -97,6 +98,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::retainedBytesMax>("retainedBytesMax"),
     limitField<&Limits::lastFramesMs>("lastFramesMs"),
     limitField<&Limits::willsPerSecond>("willsPerSecond"),
+    limitField<&Limits::hostWindowBytes>("hostWindowBytes"),
     limitField<&Limits::laneRecords>("laneRecords"),
     limitField<&Limits::httpHeadBytesMax>("httpHeadBytesMax"),
     limitField<&Limits::httpBodyBytesMax>("httpBodyBytesMax"),

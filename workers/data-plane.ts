@@ -13,8 +13,8 @@ import { WorkerControl } from '../core/front-end/worker-control.ts';
 const start = workerData as WorkerStart;
 const port = parentPort;
 if (port === null) throw new Error('workers/data-plane is the entry of a worker thread');
-const outgoing = new Outgoing<ToMain>((messages) => port.postMessage(messages));
-const post = (message: ToMain): void => outgoing.send(message);
+const outgoing = new Outgoing<ToMain>((messages, moved) => port.postMessage(messages, moved));
+const post = (message: ToMain, moved?: Uint8Array<ArrayBuffer>): void => outgoing.send(message, moved);
 
 const control = new WorkerControl(loadAddon(), start, post);
 
@@ -56,6 +56,12 @@ function take(message: ToWorker): void {
       break;
     case 'hostBytes':
       control.receiveFromHost(message.bytes);
+      break;
+    case 'hostProcessed':
+      control.engine.hostProcessed(message.bytes, message.messages);
+      break;
+    case 'askRetained':
+      control.engine.lookUpRetained(message.topic, message.request);
       break;
     case 'stop':
       stop(message.reasonCode);

@@ -85,7 +85,7 @@ export const limitRanges = {
   sessionQueueBytesMax: { default: 16 * MiB, min: 1 * KiB, max: 1 * TiB },
   /**
    * Bytes beyond one packet that are kept of a connection which may not be read right now. Default
-   * 256 * KiB: what has been read when it is paused. The host program cannot be: its QoS 0 beyond it is dropped.
+   * 256 * KiB: what has been read when it is paused.
    */
   inputBufferBytesMax: { default: 256 * KiB, min: 0, max: 1 * GiB },
   /**
@@ -154,6 +154,12 @@ export const limitRanges = {
    * clients wait for a CONNACK.
    */
   sessionWaitMs: { default: 10_000, min: 0, max: 600_000 },
+  /**
+   * Bytes on the way between the host program and the worker that carries its messages, in either direction; what goes
+   * beyond it waits on its side: what the program publishes where it is, what it is sent as for a client that reads
+   * slowly. A larger packet goes alone. Default 1 * MiB: both threads are kept busy, and a turn of either stays short.
+   */
+  hostWindowBytes: { default: 1 * MiB, min: 1 * KiB, max: 1 * GiB },
   /**
    * Records in each lane between two workers, a power of two. Default 16_384: some milliseconds at full
    * speed, enough to ride out a garbage collection of the reader.

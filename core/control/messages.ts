@@ -75,6 +75,10 @@ export type ToWorker =
   | { readonly type: 'publishWill'; readonly session: number }
   | { readonly type: 'openHost'; readonly session: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
+  /** The host client has done with so much of what it was sent in PUBLISH packets. */
+  | { readonly type: 'hostProcessed'; readonly bytes: number; readonly messages: number }
+  /** `retained` follows. */
+  | { readonly type: 'askRetained'; readonly request: number; readonly topic: string }
   | { readonly type: 'stop'; readonly reasonCode: number };
 
 export type ToMain =
@@ -105,4 +109,10 @@ export type ToMain =
   /** What the directory has asked for has been done with the session, or it is not there. */
   | { readonly type: 'settled'; readonly session: number; readonly row: SessionRow }
   | { readonly type: 'arrived'; readonly session: number; readonly row: SessionRow }
-  | { readonly type: 'hostBytes'; readonly bytes: Uint8Array };
+  | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
+  /** So many bytes more of the host client's were taken. */
+  | { readonly type: 'hostTaken'; readonly bytes: number }
+  /** The host client's connection is over, which is a fault of ours: it is to be opened again. */
+  | { readonly type: 'hostEnded'; readonly reasonCode: number }
+  /** `packet`: the message as a PUBLISH, or nothing. */
+  | { readonly type: 'retained'; readonly request: number; readonly packet: Uint8Array };

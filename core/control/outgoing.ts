@@ -3,20 +3,25 @@
  * many times what a message in it does, and in a storm of CONNECT there are three for each client.
  */
 export class Outgoing<Message> {
-  readonly #post: (messages: Message[]) => void;
+  readonly #post: (messages: Message[], moved: ArrayBuffer[]) => void;
   #waiting: Message[] = [];
+  #moved: ArrayBuffer[] = [];
 
-  constructor(post: (messages: Message[]) => void) {
+  constructor(post: (messages: Message[], moved: ArrayBuffer[]) => void) {
     this.#post = post;
   }
 
-  send(message: Message): void {
+  /** `moved`: bytes of the message that it may take along instead of a copy; the sender has no use for them. */
+  send(message: Message, moved?: Uint8Array<ArrayBuffer>): void {
+    if (moved !== undefined) this.#moved.push(moved.buffer);
     if (this.#waiting.push(message) === 1) setImmediate(() => this.#flush());
   }
 
   #flush(): void {
     const messages = this.#waiting;
+    const moved = this.#moved;
     this.#waiting = [];
-    this.#post(messages);
+    this.#moved = [];
+    this.#post(messages, moved);
   }
 }

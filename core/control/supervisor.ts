@@ -100,11 +100,11 @@ export class Supervisor {
 
   /**
    * False if the worker does not run. A message to one that ends is lost; the one that follows says which sessions it
-   * has, which is the time to make up for it.
+   * has, which is the time to make up for it. `moved`: as for Outgoing.
    */
-  send(worker: number, message: ToWorker): boolean {
+  send(worker: number, message: ToWorker, moved?: Uint8Array<ArrayBuffer>): boolean {
     if (this.#workers[worker] === undefined) return false;
-    this.#outgoing[worker]?.send(message);
+    this.#outgoing[worker]?.send(message, moved);
     return true;
   }
 
@@ -144,7 +144,7 @@ export class Supervisor {
       ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
     });
     this.#workers[index] = worker;
-    this.#outgoing[index] = new Outgoing((messages) => worker.postMessage(messages));
+    this.#outgoing[index] = new Outgoing((messages, moved) => worker.postMessage(messages, moved));
     return new Promise((resolve, reject) => {
       worker.on('message', (messages: ToMain[]) => {
         for (const message of messages) {

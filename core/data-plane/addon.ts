@@ -27,6 +27,7 @@ export const EventKind = {
   noticed: 7,
   closed: 8,
   settled: 9,
+  lookedUp: 10,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -63,7 +64,6 @@ export const counterNames = [
   'droppedQueueFull',
   'droppedTooLarge',
   'droppedExpired',
-  'droppedInput',
   'retainedRefused',
   'publishRefused',
   'otherReceived',
@@ -99,8 +99,10 @@ export interface EngineHandlers {
   ): void;
   /** A client asks for a WebSocket; the fields of its request as core/front-end/opening.ts reads them. */
   onOpening(opening: number, fields: string): void;
-  /** What the connection of the host program is sent. */
-  onHostBytes(bytes: Uint8Array): void;
+  /** What the connection of the host program is sent: nobody else has these bytes. */
+  onHostBytes(bytes: Uint8Array<ArrayBuffer>): void;
+  /** So many bytes more of the host program's stream were taken, at the end of a turn. */
+  onHostTaken(bytes: number): void;
 }
 
 /** In the order of `SessionState` in native/front-end/session-moves.h, where each is explained; loadAddon() compares. */
@@ -115,12 +117,14 @@ export interface Engine {
    */
   answerOpening(opening: number, isAccepted: boolean, response: string): number;
   /**
-   * The connection of the host program, which may send everything and is not counted. Its bytes come by
-   * `receive` and go by `onHostBytes`.
+   * The connection and session of the host program: it needs no CONNECT, may send everything and is not counted. Its
+   * bytes come by `receiveFromHost` and go by `onHostBytes`. There is one at a time.
    */
-  openHost(): number;
-  /** Bytes of the host program's stream, in order; they are not kept. */
-  receive(slot: number, bytes: Uint8Array): void;
+  openHost(session: number): number;
+  /** Bytes of the host program's stream, in order. Their buffer is detached. */
+  receiveFromHost(bytes: Uint8Array): void;
+  /** The host program has done with so much of what it was sent in PUBLISH packets. */
+  hostProcessed(bytes: number, messages: number): void;
   /** Goes on with the frames behind a packet event. */
   resume(slot: number): void;
   /** Queues one packet for the client. */
@@ -145,8 +149,7 @@ export interface Engine {
    */
   accept(slot: number, session: number, terms: Uint8Array, connack: Uint8Array): boolean;
 
-  /** `isHost`: of the host program, which is not counted. */
-  createSession(session: number, isHost: boolean): void;
+  createSession(session: number): void;
   /** The rows of all sessions of this worker but the host program's, for readSessionRows(). */
   sessions(): Uint8Array;
   /** Of one session, for readSessionRow(). */
@@ -192,6 +195,9 @@ export interface Engine {
   isSubscribed(session: number, filter: string): boolean;
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
+
+  /** The `lookedUp` event with this token follows. */
+  lookUpRetained(topic: string, token: number): void;
 
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
   serveHttp(mqttPath: string, serverPath: string): void;

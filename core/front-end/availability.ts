@@ -24,6 +24,16 @@ export function unavailableTo(
   return undefined;
 }
 
+/** What clients are kept from is there for the host program. */
+export function availableToHost(config: BrokerConfig): BrokerConfig {
+  return {
+    ...config,
+    subscriptionIdentifiersAvailable: true,
+    wildcardSubscriptionAvailable: true,
+    limits: { ...config.limits, maximumQoS: 2 },
+  };
+}
+
 /** Why nobody may subscribe to this filter, if nobody may. */
 export function refusalOf(topicFilter: string, config: BrokerConfig): number | undefined {
   if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax)

@@ -25,7 +25,7 @@ import type { AuthPacket, ConnectPacket, ProtocolVersion, SubackPacket } from '.
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { unavailableTo } from './availability.ts';
+import { availableToHost, unavailableTo } from './availability.ts';
 import {
   assignedClientId,
   connackProperties,
@@ -57,18 +57,6 @@ export interface ConnectionContext {
 
 type State = 'awaitingConnect' | 'connecting' | 'connected' | 'over';
 
-/** The host program is in the same process: only the session's own bound counts. */
-const hostTerms = {
-  version: 5,
-  withholdsProblems: true,
-  keepAliveMs: 0,
-  receiveMaximum: 65_535,
-  maximumPacketSize: 0,
-  topicAliasMaximum: 0,
-  sessionExpirySeconds: 4_294_967_295,
-  will: undefined,
-} as const;
-
 export class ClientConnection {
   readonly slot: number;
   readonly serial: number;
@@ -79,6 +67,8 @@ export class ClientConnection {
   session = 0;
   version: ProtocolVersion | undefined;
   readonly #context: ConnectionContext;
+  /** What its client may subscribe to. */
+  #config: BrokerConfig;
   #state: State = 'awaitingConnect';
   /** While connecting. */
   #connect: ConnectPacket | undefined;
@@ -102,6 +92,7 @@ export class ClientConnection {
     remoteAddress: string,
   ) {
     this.#context = context;
+    this.#config = context.config;
     this.slot = slot;
     this.serial = serial;
     this.transport = transport;
@@ -109,15 +100,13 @@ export class ClientConnection {
     this.#reasonStrings = reasonStringTerms(context.config.reasonStrings, undefined);
   }
 
-  /** The host program's connection needs no CONNECT: it is connected from the start. */
+  /** The host program's connection needs no CONNECT: it is connected from the start, and may subscribe to everything. */
   openAsHost(session: number): void {
-    const { engine } = this.#context;
     this.clientId = 'host';
     this.version = 5;
     this.session = session;
     this.#state = 'connected';
-    engine.createSession(session, true);
-    engine.accept(this.slot, session, encodeConnectionTerms(hostTerms), new Uint8Array());
+    this.#config = availableToHost(this.#config);
   }
 
   onPacket(header: number, body: Uint8Array): void {
@@ -404,7 +393,8 @@ export class ClientConnection {
       this.#fail(packet);
       return;
     }
-    const { engine, config } = this.#context;
+    const { engine } = this.#context;
+    const config = this.#config;
     const unavailable = unavailableTo(packet, this.#version, config);
     if (unavailable !== undefined) {
       this.end(unavailable);

@@ -24,18 +24,24 @@ const serialsPerStart = 2 ** 32;
 export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly engine: Engine;
   readonly config: BrokerConfig;
-  readonly #post: (message: ToMain) => void;
+  readonly #post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void;
   readonly #openingRules: OpeningRules;
   // By slot.
   readonly #connections: (ClientConnection | undefined)[] = [];
   readonly #bySerial = new Map<number, ClientConnection>();
   // By token.
   readonly #subscribes = new Map<number, () => void>();
+  /** 0: it is not open. */
   #hostSlot = 0;
+  #hostEndedBy: number = ReasonCode.unspecifiedError;
   #onEmpty: (() => void) | undefined;
   #serials: number;
 
-  constructor(addon: Addon, start: WorkerStart, post: (message: ToMain) => void) {
+  constructor(
+    addon: Addon,
+    start: WorkerStart,
+    post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void,
+  ) {
     this.config = start.config;
     this.#post = post;
     this.#openingRules = openingRulesOf(start.config);
@@ -53,6 +59,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     value: number,
     bytes: Uint8Array,
   ): void {
+    if (slot !== 0 && slot === this.#hostSlot && this.#onHostEvent(kind, reason)) return;
     switch (kind) {
       case EventKind.opened:
         this.#addConnection(slot, 'tcp', Buffer.from(bytes).toString('latin1'));
@@ -61,8 +68,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         this.#connections[slot]?.onPacket(first, bytes);
         break;
       case EventKind.ended:
-        if (slot === this.#hostSlot)
-          throw new Error(`the host connection broke the protocol: 0x${reason.toString(16)}`);
         this.#connections[slot]?.end(reason);
         break;
       case EventKind.gone:
@@ -89,6 +94,9 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         break;
       case EventKind.noticed:
         this.#onNoticed(first, bytes);
+        break;
+      case EventKind.lookedUp:
+        this.#post({ type: 'retained', request: value, packet: bytes });
         break;
     }
   }
@@ -155,7 +163,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   accept({ connection, session, isNew, authenticationData }: Extract<ToWorker, { type: 'accept' }>): void {
     const client = this.#bySerial.get(connection);
     const isWaiting = client !== undefined;
-    if (isNew && isWaiting) this.engine.createSession(session, false);
+    if (isNew && isWaiting) this.engine.createSession(session);
     if (client?.accept(session, !isNew, authenticationData)) return;
     if (isNew && isWaiting) this.engine.endSession(session);
     const row = this.#rowOf(session);
@@ -203,20 +211,37 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   /** Opens the connection of the host program. */
   openHost(session: number): void {
-    const slot = this.engine.openHost();
+    const slot = this.engine.openHost(session);
     this.#hostSlot = slot;
     const connection = new ClientConnection(this, slot, 0, 'ws', 'host');
     this.#connections[slot] = connection;
     connection.openAsHost(session);
   }
 
-  onHostBytes(bytes: Uint8Array): void {
-    this.#post({ type: 'hostBytes', bytes });
+  onHostBytes(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#post({ type: 'hostBytes', bytes }, bytes);
+  }
+
+  onHostTaken(bytes: number): void {
+    this.#post({ type: 'hostTaken', bytes });
+  }
+
+  /** The end of its connection ends nobody else's. True if there is nothing left to do. */
+  #onHostEvent(kind: EventKind, reason: number): boolean {
+    if (kind === EventKind.ended) {
+      this.#hostEndedBy = reason;
+      this.engine.close(this.#hostSlot, reason);
+    } else if (kind === EventKind.gone) {
+      this.#connections[this.#hostSlot] = undefined;
+      this.#hostSlot = 0;
+      this.#post({ type: 'hostEnded', reasonCode: this.#hostEndedBy });
+    }
+    return kind === EventKind.ended || kind === EventKind.gone;
   }
 
   receiveFromHost(bytes: Uint8Array): void {
     if (this.#hostSlot === 0) return; // the host sends again what matters once its connection is open
-    this.engine.receive(this.#hostSlot, bytes);
+    this.engine.receiveFromHost(bytes);
   }
 
   /** Says goodbye to all clients, and calls back when the last one has gone. */

@@ -2,45 +2,45 @@
  * The host program's own MQTT client: the engine of core/protocol and the same data plane as any other client's, with
  * the message channel to worker 0 in place of a socket. Owns who listens to what, and what waits.
  *
- *     publish, subscribe --> waiting --> engine, as many as the window takes --> worker 0
- *     listeners <----------------------- engine <------------------------------ worker 0
+ *     publish, subscribe --> waiting --> engine, as many as the window takes --> link, while there is credit --> worker 0
+ *     listeners <----------------------- engine <--------------------------------------------------------------- worker 0
  *
- * A promise says when the broker has the message; its payload must not change before that. After a restart of the
- * worker, what was not acknowledged is sent again.
+ * What waits is what the host program gave, not encoded yet. A promise says when the broker has the message; its
+ * payload must not change before that. After a restart of the worker, what was not acknowledged is sent again.
+ *
+ * A message is acknowledged, and its bytes are given back to the worker as credit, when all its listeners are done
+ * with it. So a slow one costs the session's bounded queue, and QoS 0 beyond it is dropped and counted, as with a slow
+ * client.
  */
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
-import { type Answer, type Asker, ClientEngine, type Link } from '../protocol/client-engine.ts';
+import { type Answer, type Asker, ClientEngine } from '../protocol/client-engine.ts';
 import { inOrder } from '../protocol/in-order.ts';
-import { FrameReader } from '../wire/frame-reader.ts';
+import { type Frame, FrameReader } from '../wire/frame-reader.ts';
 import { PacketType } from '../wire/packet-type.ts';
 import type { PublishPacket, QoS } from '../wire/packets.ts';
-import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
-import { isSharedFilter, isValidTopicFilter, isValidTopicName, levelCount } from '../wire/topic.ts';
+import { isSharedFilter, isValidTopicFilter } from '../wire/topic.ts';
+import { type HostChannel, HostLink } from './host-link.ts';
+import {
+  assertQos,
+  type HostMessage,
+  hostMessageOf,
+  type PublishOptions,
+  publicationOf,
+} from './host-message.ts';
 import { Queue } from './queue.ts';
 
-export interface PublishOptions {
-  /** Default 1. */
-  readonly qos?: QoS;
-  /** Default false. */
-  readonly retain?: boolean;
-  /** MQTT 5 properties that go with the message. */
-  readonly properties?: Properties;
-}
+/** A promise says that the message is done with. */
+export type MessageListener = (message: HostMessage) => void | Promise<void>;
 
-export interface HostMessage {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly qos: QoS;
-  /** True for a retained message that was there before the subscription. */
-  readonly retain: boolean;
-  readonly properties: Properties;
+/** A message on its way to the listeners. */
+interface Arrival {
+  readonly link: HostLink;
+  readonly bytes: number;
 }
-
-export type MessageListener = (message: HostMessage) => void;
 
 /** What the engine has not got yet. */
 interface Waiting {
@@ -71,15 +71,9 @@ const windowMax = 1_000;
 
 export class HostClient {
   readonly #limits: Limits;
-  readonly #send: (bytes: Uint8Array) => void;
+  readonly #channel: HostChannel;
   readonly #engine = new ClientEngine(5, {
-    deliver: inOrder((message, acknowledge) => {
-      try {
-        this.#deliver(message);
-      } finally {
-        acknowledge();
-      }
-    }),
+    deliver: inOrder((message, acknowledge) => this.#deliver(message, acknowledge)),
     // The session is in the data plane for as long as the broker runs.
     restore() {},
     refusal: (reasonCode) => new Refusal(reasonCode),
@@ -90,30 +84,22 @@ export class HostClient {
   #isAsking = false;
   readonly #byFilter = new Map<string, HostSubscription>();
   readonly #byId = new Map<number, HostSubscription>();
-  /** Look-ups of retained messages that are under way, by topic. */
-  readonly #lookUps = new Map<string, Promise<HostMessage | undefined>>();
-  /** What they have found, by subscription. */
-  readonly #lookedUp = new Map<number, MessageListener>();
   #reader = new FrameReader(5);
+  /** Undefined while the worker does not run. */
+  #link: HostLink | undefined;
+  /** The message that the engine is about to deliver. */
+  #arriving: Arrival | undefined;
 
-  constructor(limits: Limits, send: (bytes: Uint8Array) => void) {
+  constructor(limits: Limits, channel: HostChannel) {
     this.#limits = limits;
     this.#window = Math.min(limits.receiveMaximum, windowMax);
-    this.#send = send;
-    this.#engine.connected(this.#newLink(), true);
+    this.#channel = channel;
+    this.resume();
   }
 
   /** Resolves when the broker has the message. Errors: HOST_PUBLISH_INVALID. */
   async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {
-    const { qos = 1, retain = false, properties = {} } = options;
-    if (!isValidTopicName(topic) || levelCount(topic) > this.#limits.topicLevelsMax) {
-      throw new BrokerError(
-        'HOST_PUBLISH_INVALID',
-        `"${topic.slice(0, 80)}" is not a topic name that can be published to.`,
-      );
-    }
-    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
-    const packet: PublishPacket = { topic, payload: bytes, qos, retain, dup: false, properties };
+    const packet = publicationOf(topic, payload, options, this.#limits);
     try {
       await this.#ask((asker) => void this.#engine.publish(packet, asker));
     } catch (error) {
@@ -138,16 +124,19 @@ export class HostClient {
    * filter, whose QoS also counts for those that follow. Errors: HOST_SUBSCRIBE_INVALID.
    */
   async subscribe(filter: string, listener: MessageListener, qos: QoS = 1): Promise<() => Promise<void>> {
-    if (!isValidTopicFilter(filter) || isSharedFilter(filter)) {
+    if (typeof filter !== 'string' || !isValidTopicFilter(filter) || isSharedFilter(filter)) {
       throw new BrokerError(
         'HOST_SUBSCRIBE_INVALID',
-        `"${filter.slice(0, 80)}" is not a topic filter that the host can use.`,
+        `"${`${filter}`.slice(0, 80)}" is not a topic filter that the host can use.`,
       );
     }
-    if (this.#lookUps.has(filter)) await this.#afterLookUp(filter);
+    assertQos(qos, 'HOST_SUBSCRIBE_INVALID');
     const subscription = this.#byFilter.get(filter) ?? this.#addSubscription(filter, qos);
     subscription.listeners.add(listener);
-    const reasonCode = await subscription.ready;
+    const reasonCode = await subscription.ready.catch((error: unknown) => {
+      this.#forget(subscription);
+      throw error;
+    });
     if (reasonCode >= 0x80) {
       this.#forget(subscription);
       throw new BrokerError(
@@ -157,71 +146,60 @@ export class HostClient {
     }
     return async () => {
       subscription.listeners.delete(listener);
-      if (this.#lookUps.has(filter)) await this.#afterLookUp(filter);
       if (subscription.listeners.size > 0 || this.#byFilter.get(filter) !== subscription) return;
       this.#forget(subscription);
       await this.#unsubscribe(filter);
     };
   }
 
-  /**
-   * The message that is retained on `topic`, if there is one. Look-ups of one topic at the same time share one.
-   */
-  retained(topic: string): Promise<HostMessage | undefined> {
-    const underWay = this.#lookUps.get(topic);
-    if (underWay !== undefined) return underWay;
-    const lookUp = this.#lookUp(topic).finally(() => this.#lookUps.delete(topic));
-    this.#lookUps.set(topic, lookUp);
-    return lookUp;
-  }
-
-  /** A subscription that ends at once: the retained message comes between SUBACK and UNSUBACK. */
-  async #lookUp(topic: string): Promise<HostMessage | undefined> {
-    const held = this.#byFilter.get(topic);
-    await held?.ready;
-    const id = held?.id ?? this.#engine.newSubscriptionId();
-    let found: HostMessage | undefined;
-    this.#lookedUp.set(id, (message) => {
-      found = message;
-    });
-    try {
-      await this.#subscribe(topic, held?.qos ?? 0, id);
-      // If the host program keeps the subscription, it is not ended: nobody has a filter of this name.
-      const ended = held === undefined ? topic : `${topic}/ ended look-up`;
-      await this.#unsubscribe(ended);
-    } finally {
-      this.#lookedUp.delete(id);
-    }
-    return found;
-  }
-
-  async #afterLookUp(topic: string): Promise<void> {
-    await this.#lookUps.get(topic)?.catch(() => undefined); // whoever asked is told
-  }
-
   /** Bytes from the broker. */
   receive(bytes: Uint8Array): void {
+    const link = this.#link;
+    if (link === undefined) return;
     this.#reader.push(bytes);
     for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
       // The supervisor says that the worker stops.
       if (!isProtocolError(frame) && frame.header >> 4 === PacketType.disconnect) continue;
-      const error = isProtocolError(frame) ? frame : this.#engine.received(frame);
+      const error = isProtocolError(frame) ? frame : this.#take(frame, link);
       if (error !== undefined) throw badPacket(error);
     }
   }
 
-  /** The worker runs again and has the session as it was: unanswered packets are sent once more. */
-  resume(): void {
-    this.#reader = new FrameReader(5);
-    this.#engine.lost();
-    this.#engine.connected(this.#newLink(), true);
+  /** The worker has taken so many bytes more of what it was sent. */
+  taken(bytes: number): void {
+    this.#link?.taken(bytes);
   }
 
-  /** One for each run of the worker, so that what belongs to the last one is not sent to the next. */
-  #newLink(): Link {
-    const { maximumPacketSizeBytes: maximumPacketSize } = this.#limits;
+  /** The worker does not run. With `error`, what it has not answered fails; else that is sent to the next one. */
+  lost(error?: BrokerError): void {
+    this.#link?.close();
+    this.#link = undefined;
+    if (error === undefined) this.#engine.lost();
+    else this.#engine.end(error);
+  }
+
+  /** The worker runs again and has the session as it was: unanswered packets are sent once more. */
+  resume(): void {
+    this.lost();
+    this.#reader = new FrameReader(5);
+    const { maximumPacketSizeBytes: maximumPacketSize, hostWindowBytes } = this.#limits;
     const server = { receiveMaximum: this.#window, maximumPacketSize };
-    return { server, send: this.#send, hasRoom: () => true };
+    this.#link = new HostLink(server, hostWindowBytes, this.#channel);
+    this.#engine.connected(this.#link, true);
+  }
+
+  #take(frame: Frame, link: HostLink): ProtocolError | undefined {
+    const isMessage = frame.header >> 4 === PacketType.publish;
+    if (isMessage) this.#arriving = { link, bytes: byteCountOf(frame) };
+    const error = this.#engine.received(frame);
+    this.#arrived(); // unless it was delivered: it had come before
+    return error;
+  }
+
+  /** The credit for the message that is arriving goes back to the worker now. */
+  #arrived(arrival = this.#arriving): void {
+    this.#arriving = undefined;
+    arrival?.link.processed(arrival.bytes);
   }
 
   #addSubscription(filter: string, qos: QoS): HostSubscription {
@@ -301,18 +279,45 @@ export class HostClient {
     this.#isAsking = false;
   }
 
-  #deliver({ topic, payload, qos, retain, properties }: PublishPacket): void {
-    const { subscriptionIdentifiers = [], ...others } = properties;
-    const message: HostMessage = { topic, payload, qos, retain, properties: others };
-    for (const id of subscriptionIdentifiers) {
-      const lookedUp = retain ? this.#lookedUp.get(id) : undefined;
-      if (lookedUp !== undefined) {
-        lookedUp(message);
-        continue;
+  #deliver(packet: PublishPacket, acknowledge: () => void): void {
+    const arrival = this.#arriving;
+    this.#arriving = undefined;
+    const message = hostMessageOf(packet);
+    let unsettled = 1;
+    const settle = (): void => {
+      unsettled -= 1;
+      if (unsettled > 0) return;
+      acknowledge();
+      this.#arrived(arrival);
+    };
+    for (const id of packet.properties.subscriptionIdentifiers ?? []) {
+      for (const listener of this.#byId.get(id)?.listeners ?? []) {
+        const settling = tell(listener, message);
+        if (settling === undefined) continue;
+        unsettled += 1;
+        void settling.finally(settle); // a rejection stays unhandled: it is the host program's
       }
-      for (const listener of this.#byId.get(id)?.listeners ?? []) listener(message);
     }
+    settle();
   }
+}
+
+/** Gives what there is to wait for. An error is the host program's, and uncaught; it must not end our own work. */
+function tell(listener: MessageListener, message: HostMessage): Promise<void> | undefined {
+  try {
+    const settling = listener(message);
+    return typeof settling?.then === 'function' ? Promise.resolve(settling) : undefined;
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+    return undefined;
+  }
+}
+
+/** Of the whole frame: a remaining length has seven bits in a byte, and in MQTT 5 no more bytes than it needs. */
+function byteCountOf({ body: { length } }: Frame): number {
+  return 1 + (length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4) + length;
 }
 
 /** What comes from our own data plane is well-formed, or there is a bug in it. */

@@ -13,6 +13,11 @@ export class Queue<Item> {
     return this.#items.length - this.#head;
   }
 
+  /** The one that take() would give. */
+  get first(): Item | undefined {
+    return this.#items[this.#head];
+  }
+
   add(item: Item): void {
     this.#items.push(item);
   }

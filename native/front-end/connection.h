@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "../sessions/connection-kind.h"
 #include "../sessions/outgoing-aliases.h"
 #include "../wire/input.h"
 #include "answers.h"
@@ -28,10 +29,12 @@ class Transport {
   virtual void close(Connection& connection) = 0;
   // Ends the connection now, whatever is still unsent. FrontEnd::gone() follows.
   virtual void abort(Connection& connection) = 0;
-  // Stops and starts taking bytes, where the transport can. False: it cannot.
-  virtual bool setReading(Connection& connection, bool isReading) = 0;
+  // Stops and starts taking bytes.
+  virtual void setReading(Connection& connection, bool isReading) = 0;
   // Hands FrontEnd::receive() what has come already, a bounded piece of it.
   virtual void readLast(Connection& connection) = 0;
+  // Takes a packet other than PUBLISH for itself, past the outbox and whatever it holds. False: it goes the usual way.
+  virtual bool sendAside(Connection&, Bytes) { return false; }
 };
 
 struct Connection {
@@ -41,11 +44,11 @@ struct Connection {
   Phase phase = Phase::awaitingConnect;
   uint8_t version = 0;  // of the protocol: 3, 4 or 5
   PauseReasons pausedBy;
-  bool isDirty = false;                 // the outbox is to be written at the end of the turn
-  bool isBlocked = false;               // the socket takes nothing now
-  bool isStarved = false;               // waits for memory of the arena
-  bool isSevered = false;               // the socket is no more; see FrontEnd::gone()
-  bool isHost = false;                  // of the host program: may send everything, and is not counted
+  bool isDirty = false;    // the outbox is to be written at the end of the turn
+  bool isBlocked = false;  // the socket takes nothing now
+  bool isStarved = false;  // waits for memory of the arena
+  bool isSevered = false;  // the socket is no more; see FrontEnd::gone()
+  ConnectionKind kind = ConnectionKind::client;
   bool withholdsProblems = false;       // the client wants no reason strings
   Reason finishedBy = Reason::success;  // why the server ends it once its input is drained
   Input input;

@@ -21,6 +21,7 @@ enum class EventKind : uint8_t {
   closed,          // a connection's session is over with it: its client's last messages and will are with their shards
                    // (value: session; first: CloseCause, reason; its row: session-row.h)
   settled,         // likewise for a session whose will was due, or that was to end
+  lookedUp,        // a retained message was looked up (value: token; a PUBLISH, or nothing)
   count,
 };
 

@@ -26,15 +26,15 @@ class FrontEnd : public Outbound::ConnectionEnder {
         outbound_(limits, counters, *this),
         incoming_(limits, counters, shards, outbound_, *this) {}
 
-  Connection& open(Transport& transport, bool isHost = false) {
+  Connection& open(Transport& transport, ConnectionKind kind = ConnectionKind::client) {
     const uint32_t slot = connections_.add();
     Connection& connection = connections_[slot];
     connection.slot = slot;
     connection.generation = ++generations_;
     connection.transport = &transport;
     connection.lastReceivedMs = connection.phaseSinceMs = nowMs_;
-    connection.isHost = isHost;
-    if (isHost) return connection;
+    connection.kind = kind;
+    if (!rightsOf(kind).isCounted) return connection;
     counters_.add(Counter::connectionsOpened);
     counters_.add(Counter::connections);
     return connection;
@@ -54,7 +54,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // Bytes of the stream, in order.
   void receive(Connection& connection, Bytes chunk) {
     if (connection.phase >= Phase::ending || connection.pausedBy.isOver()) return;
-    if (!connection.isHost) counters_.add(Counter::bytesReceived, chunk.size());
+    if (rightsOf(connection.kind).isCounted) counters_.add(Counter::bytesReceived, chunk.size());
     connection.lastReceivedMs = nowMs_;
     const Reason reason = connection.input.feed(chunk, rulesOf(connection), FrameSink{*this, connection});
     if (reason == Reason::packetTooLarge && connection.phase == Phase::awaitingConnect && beginsConnectOf5(chunk)) {
@@ -420,7 +420,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   void countClosed(const Connection& connection) {
-    if (connection.isHost) return;
+    if (!rightsOf(connection.kind).isCounted) return;
     counters_.add(Counter::connectionsClosed);
     counters_.subtract(Counter::connections);
   }
@@ -444,26 +444,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool wasFull = connection.pausedBy.has(PausedBy::full);
     const bool isFull = connection.input.paused() && connection.input.heldBytes() > heldMax;
     if (isFull && !wasFull) {
-      if (connection.transport->setReading(connection, false)) connection.pausedBy.add(PausedBy::full);
-      else shed(connection);
+      connection.pausedBy.add(PausedBy::full);
+      connection.transport->setReading(connection, false);
     } else if (!isFull && wasFull) {
       connection.pausedBy.remove(PausedBy::full);
       connection.lastReceivedMs = nowMs_;  // that we did not read was not its silence
       connection.transport->setReading(connection, true);
     }
-  }
-
-  // A transport that cannot be paused (the host program's) brings more than may wait: QoS 0 is dropped and
-  // counted, anything else ends the connection.
-  void shed(Connection& connection) {
-    connection.input.resume(rulesOf(connection), [&](uint8_t first, Bytes) {
-      const bool isQos0 = PacketType(first >> 4) == PacketType::publish && (first & 6) == 0;
-      if (!isQos0) return Flow::end;
-      counters_.add(Counter::droppedInput);
-      return Flow::next;
-    });
-    if (connection.input.ended()) end(connection, Reason::quotaExceeded);
-    else connection.input.pause();
   }
 
   Flow fail(Connection& connection, Reason reason) {
@@ -475,7 +462,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (connection.phase >= Phase::ending) return Flow::end;
     const auto type = PacketType(first >> 4);
     if (type == PacketType::publish && connection.phase == Phase::connected) return onPublish(connection, first, body);
-    if (!connection.isHost) counters_.add(Counter::otherReceived);
+    if (rightsOf(connection.kind).isCounted) counters_.add(Counter::otherReceived);
     if (connection.phase != Phase::connected) return onEarlyFrame(connection, type, first, body);
     switch (type) {
       case PacketType::puback:

@@ -24,10 +24,11 @@ class Incoming {
     Publish publish;
     Reason reason = readPublish(first, body, connection.version, publish);
     if (!isError(reason)) reason = resolveTopic(connection, publish);
-    if (!isError(reason) && !connection.isHost) reason = checkAvailable(publish);
+    const ConnectionRights rights = rightsOf(connection.kind);
+    if (!isError(reason) && rights.isHeldToAvailability) reason = checkAvailable(publish);
     if (isError(reason)) return fail(connection, reason);
     const bool isReserved = isReservedTopic(publish.topic);
-    if (isReserved && !connection.isHost) return refusePublish(connection, publish, Reason::notAuthorized);
+    if (isReserved && !rights.mayUseReservedTopics) return refusePublish(connection, publish, Reason::notAuthorized);
     if (!isReserved) counters_.add(Counter::publishReceived);
     if (limits_.checksPayloadFormat && publish.isText && !isUtf8Payload(publish.payload)) {
       return refusePublish(connection, publish, Reason::payloadFormatInvalid);
@@ -159,7 +160,8 @@ class Incoming {
       sendAnswers(connection);
       return Flow::next;
     }
-    return reason == Reason::payloadFormatInvalid ? fail(connection, reason) : Flow::next;
+    const bool isEnding = reason == Reason::payloadFormatInvalid && rightsOf(connection.kind).isEndedByWrongText;
+    return isEnding ? fail(connection, reason) : Flow::next;
   }
 
   // PUBACK or PUBREC with an error, and a sentence if the client wants it [MQTT-3.1.2-29] and it fits

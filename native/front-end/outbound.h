@@ -47,12 +47,13 @@ class Outbound {
       ender_.end(connection, Reason::packetTooLarge);
       return;
     }
+    if (connection.transport->sendAside(connection, packet)) return;
     // A client that sends and does not read fills its outbox with acknowledgements.
     if (connection.outbox.bytes() + connection.unsentBytes > 2 * size_t(limits_.outboxBytesMax)) {
       ender_.end(connection, Reason::quotaExceeded);
       return;
     }
-    if (!connection.isHost) counters_.add(Counter::otherSent);
+    if (rightsOf(connection.kind).isCounted) counters_.add(Counter::otherSent);
     append(connection, packet);
     markDirty(connection);
   }
@@ -201,7 +202,7 @@ class Outbound {
   }
 
   void write(Connection& connection) {
-    if (!connection.isHost) counters_.add(Counter::bytesSent, connection.outbox.bytes());
+    if (rightsOf(connection.kind).isCounted) counters_.add(Counter::bytesSent, connection.outbox.bytes());
     connection.transport->write(connection);
   }
 

@@ -97,11 +97,18 @@ struct Passed {
   uint64_t token = 0;
 };
 
+// The answer to a LookUp: the message, or none.
+struct LookedUp {
+  uint8_t kind = 0;
+  uint64_t token = 0;
+  Carried<Message> carried;
+};
+
 }  // namespace delivery
 
 using ShardRecord =
     RecordOf<delivery::Deliver, delivery::Acknowledge, delivery::DeliverShared, delivery::HandOver,
              delivery::Subscribed, delivery::RetainedFound, delivery::RetainedWaits, delivery::RetainedDone,
-             delivery::Departing, delivery::Arriving, delivery::Flushed, delivery::Passed>;
+             delivery::Departing, delivery::Arriving, delivery::Flushed, delivery::Passed, delivery::LookedUp>;
 
 }  // namespace rally

@@ -83,6 +83,13 @@ struct Barrier {
   uint64_t token = 0;
 };
 
+// What is retained on a topic? `token` names the look-up at the sender.
+struct LookUp {
+  uint8_t kind = 0;
+  uint64_t token = 0;
+  Carried<FilterText> carried;
+};
+
 // The members of a share at the sender.
 struct ShareRoute {
   uint8_t kind = 0;
@@ -147,8 +154,8 @@ struct Parcel {
 
 using Request =
     RecordOf<request::Publish, request::AddRoute, request::RemoveRoute, request::Subscribe, request::RetainedMore,
-             request::RetainedStop, request::MoveSession, request::Flush, request::Barrier, request::ShareRoute,
-             request::Reshare, request::ShareReady, request::MemberLeft, request::FetchSession,
+             request::RetainedStop, request::MoveSession, request::Flush, request::Barrier, request::LookUp,
+             request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft, request::FetchSession,
              request::SubscriptionsOfSession, request::AbandonMove, request::Parcel>;
 
 }  // namespace rally

@@ -114,13 +114,12 @@ class SocketTransport : public Transport {
     if (connection.socket) onReadable(socketOf(connection));
   }
 
-  bool setReading(Connection& connection, bool isReading) override {
-    if (!connection.socket) return true;
+  void setReading(Connection& connection, bool isReading) override {
+    if (!connection.socket) return;
     Socket& socket = socketOf(connection);
     if (isReading && !socket.isReading && socket.webSocket) socket.webSocket->livesAt(nowMs());
     socket.isReading = isReading;
     watch(socket);
-    return true;
   }
 
  private:

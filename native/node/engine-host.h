@@ -26,7 +26,7 @@ class EngineHost {
   EngineHost(napi_env env, Engine& ownEngine, napi_value handlers)
       : engine(ownEngine),
         script(env, handlers),
-        hostTransport(script, engine.frontEnd()),
+        hostTransport(script, engine.frontEnd(), engine.limits().hostWindowBytes),
         streams{loopOf(env)},
         sockets(streams, engine.limits(), engine.frontEnd()),
         door(streams, engine.limits(), engine.frontEnd().events(), sockets),
@@ -92,6 +92,7 @@ class EngineHost {
     engine.drainLanes();
     dispatchEvents();
     engine.endTurn();
+    hostTransport.endTurn();
     script.endTurn();
   }
 

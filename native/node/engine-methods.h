@@ -47,14 +47,31 @@ inline napi_value answerOpening(napi_env env, napi_callback_info info) {
 }
 
 inline napi_value openHost(napi_env env, napi_callback_info info) {
-  const Call<0> call(env, info);
-  return toNumber(env, call.frontEnd().open(call.host->hostTransport, true).slot);
+  const Call<1> call(env, info);
+  call.host->updateNow();
+  Session& session = call.host->engine.createSession(call.integer(0), ConnectionKind::host);
+  Connection& connection = call.host->hostTransport.open();
+  ConnectionTerms terms;  // it needs no CONNECT
+  terms.version = mqtt5;
+  terms.sessionExpirySeconds = neverExpires;
+  terms.withholdsProblems = true;
+  const bool isAccepted = call.frontEnd().accept(connection, session, std::move(terms), {});
+  RALLY_ASSERT(isAccepted);
+  return toNumber(env, connection.slot);
 }
 
-inline napi_value receive(napi_env env, napi_callback_info info) {
+inline napi_value receiveFromHost(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.host->updateNow();
+  call.host->hostTransport.receive(call.bytes(0));
+  discardBytes(env, call.arguments[0]);
+  return nullptr;
+}
+
+inline napi_value hostProcessed(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   call.host->updateNow();
-  call.frontEnd().receive(call.connection(0), call.bytes(1));
+  call.host->hostTransport.processed(size_t(call.integer(0)), size_t(call.integer(1)));
   return nullptr;
 }
 
@@ -106,8 +123,8 @@ inline napi_value accept(napi_env env, napi_callback_info info) {
 }
 
 inline napi_value createSession(napi_env env, napi_callback_info info) {
-  const Call<2> call(env, info);
-  call.host->engine.createSession(call.integer(0), call.truth(1));
+  const Call<1> call(env, info);
+  call.host->engine.createSession(call.integer(0));
   return nullptr;
 }
 
@@ -135,7 +152,7 @@ inline napi_value sessions(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   std::vector<uint8_t> rows;
   call.host->engine.eachSession([&](const Session& session) {
-    if (session.isHost) return;
+    if (session.kind == ConnectionKind::host) return;
     const SessionRow row = call.host->engine.sessionRow(session.key);
     rows.insert(rows.end(), row.begin(), row.end());
   });
@@ -203,6 +220,13 @@ inline napi_value subscriptionCount(napi_env env, napi_callback_info info) {
   return toNumber(env, session ? double(session->subscriptions.size()) : 0);
 }
 
+inline napi_value lookUpRetained(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  const std::string topic = call.text(0);
+  call.host->engine.lookUps().ask(bytesOf(topic), call.integer(1));
+  return nullptr;
+}
+
 inline napi_value serveHttp(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   call.host->door.serveHttp(call.text(0), call.text(1));
@@ -227,7 +251,8 @@ inline napi_value stopDoor(napi_env env, napi_callback_info info) {
 constexpr std::array engineMethods = {
     Method{"answerOpening", answerOpening},
     Method{"openHost", openHost},
-    Method{"receive", receive},
+    Method{"receiveFromHost", receiveFromHost},
+    Method{"hostProcessed", hostProcessed},
     Method{"resume", resume},
     Method{"send", send},
     Method{"close", closeConnection},
@@ -248,6 +273,7 @@ constexpr std::array engineMethods = {
     Method{"isSubscribed", isSubscribed},
     Method{"unsubscribe", unsubscribe},
     Method{"subscriptionCount", subscriptionCount},
+    Method{"lookUpRetained", lookUpRetained},
     Method{"serveHttp", serveHttp},
     Method{"listen", listen},
     Method{"stopDoor", stopDoor},

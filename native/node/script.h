@@ -11,7 +11,7 @@
 
 namespace rally::node {
 
-// Calls the three functions of the worker. Events may set off promises and timers, so they are called as
+// Calls the functions of the worker. Events may set off promises and timers, so they are called as
 // callbacks of the event loop, in scopes that the first event of a turn opens and the end of the turn
 // closes. The host program's bytes are only posted and handed over plainly, also in the middle of other
 // JavaScript.
@@ -22,13 +22,15 @@ class Script {
     onEvent_ = functionOf(handlers, "onEvent");
     onOpening_ = functionOf(handlers, "onOpening");
     onHostBytes_ = functionOf(handlers, "onHostBytes");
+    onHostTaken_ = functionOf(handlers, "onHostTaken");
     napi_value name = nullptr;
     napi_create_string_utf8(env, "rallymq", NAPI_AUTO_LENGTH, &name);
     napi_async_init(env, handlers, name, &context_);
   }
   ~Script() {
     napi_async_destroy(env_, context_);
-    for (napi_ref reference : {handlers_, onEvent_, onOpening_, onHostBytes_}) napi_delete_reference(env_, reference);
+    for (napi_ref reference : {handlers_, onEvent_, onOpening_, onHostBytes_, onHostTaken_})
+      napi_delete_reference(env_, reference);
   }
 
   void onEvent(const Event& event) {
@@ -42,6 +44,9 @@ class Script {
   }
   void onHostBytes(Bytes bytes) {
     call(onHostBytes_, {}, [&] { return toBytes(env_, bytes); });
+  }
+  void onHostTaken(double bytes) {
+    call(onHostTaken_, {bytes}, [&] { return toNumber(env_, 0); });
   }
 
   void endTurn() {
@@ -93,6 +98,7 @@ class Script {
   napi_ref onEvent_ = nullptr;
   napi_ref onOpening_ = nullptr;
   napi_ref onHostBytes_ = nullptr;
+  napi_ref onHostTaken_ = nullptr;
   napi_async_context context_ = nullptr;
   napi_handle_scope handleScope_ = nullptr;
   napi_callback_scope callbackScope_ = nullptr;

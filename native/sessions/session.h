@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../topics/filter-table.h"
+#include "connection-kind.h"
 #include "session-move.h"
 #include "subscribe-progress.h"
 #include "will.h"
@@ -27,7 +28,7 @@ struct Session {
   uint64_t key = 0;
   Connection* connection = nullptr;
   uint32_t expirySeconds = neverExpires;  // that it outlives its connection
-  bool isHost = false;                    // of the host program: is not counted
+  ConnectionKind kind = ConnectionKind::client;
   std::vector<SubscriptionRef> subscriptions;
   uint32_t shares = 0;                 // of those, shared ones ...
   uint32_t standing = 0;               // ... where they have passed it over (front-end/share-members.h) ...

@@ -136,6 +136,11 @@ class Shard {
     frontEnds_.answer(from, delivery::Passed{.token = asked.token});
   }
 
+  void take(const request::LookUp& asked, unsigned from) {
+    MessageRef found = retained_.find(*asked.carried.take(), nowMs_);
+    frontEnds_.answer(from, delivery::LookedUp{.token = asked.token, .carried = Carried(std::move(found))});
+  }
+
   void take(const request::ShareRoute& asked, unsigned from) {
     Filter& filter = filters_.acquire(*asked.carried.take());
     Share& share = filters_.share(filter.share);

@@ -26,7 +26,7 @@ class RetainedStore {
   // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS that are the
   // broker's own, a few dozen, are neither counted nor refused.
   bool set(MessageRef message) {
-    uint32_t node = find(message->topic());
+    uint32_t node = nodeOf(message->topic());
     const bool isNew = node == 0 || !tree_.value(node).message;
     if (!isReservedTopic(message->topic())) {
       const size_t otherBytes = isNew ? bytes_ : bytes_ - tree_.value(node).message->size();
@@ -42,9 +42,19 @@ class RetainedStore {
     return true;
   }
 
+  // The topic's retained message, or none. It is forgotten if it has expired.
+  MessageRef find(Bytes topic, uint64_t nowMs) {
+    const uint32_t node = nodeOf(topic);
+    if (node == 0 || !tree_.value(node).message) return {};
+    MessageRef message = tree_.value(node).message;
+    if (!hasPassed(message->expiresAtMs, nowMs)) return message;
+    remove(topic);
+    return {};
+  }
+
   // Forgets the topic's retained message, if there is one [MQTT-3.3.1-6].
   void remove(Bytes topic) {
-    const uint32_t node = find(topic);
+    const uint32_t node = nodeOf(topic);
     if (node == 0 || !tree_.value(node).message) return;
     const MessageRef message = std::exchange(tree_.value(node).message, {});
     if (!isReservedTopic(topic)) {
@@ -75,7 +85,7 @@ class RetainedStore {
   };
   static constexpr uint32_t root = TopicTree<Kept>::root;
 
-  uint32_t find(Bytes topic) const {
+  uint32_t nodeOf(Bytes topic) const {
     uint32_t node = root;
     eachLevel(topic, [&](Bytes level) {
       node = tree_.child(node, level);

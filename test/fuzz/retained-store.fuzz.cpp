@@ -65,7 +65,7 @@ FUZZ("retained-store") {
   };
   while (!input.isSpent()) {
     const std::string topic = fuzz::topicFrom(input);
-    switch (input.below(7)) {
+    switch (input.below(8)) {
       case 0:
       case 1: {
         Kept kept{std::to_string(++payloads), input.chance(20) ? nowMs + input.between(1, 5) : 0};
@@ -88,6 +88,13 @@ FUZZ("retained-store") {
         for (const auto& [name, kept] : oracle) {
           if (matchesByTheBook(filter, name)) walks.back()->expected[name] = kept.payload;
         }
+        break;
+      }
+      case 5: {
+        const MessageRef found = store.find(bytesOf(topic), nowMs);
+        const bool isThere = oracle.contains(topic) && !hasPassed(oracle[topic].expiresAtMs, nowMs);
+        CHECK_EQ(bool(found), isThere);
+        if (found && isThere) CHECK_EQ(textOf(found->payload()), oracle[topic].payload);
         break;
       }
       case 4:

@@ -34,8 +34,7 @@ struct Link {
 
 class FakeTransport : public rally::Transport {
  public:
-  // Writes at once, keeps what is unsent in the arena and can stop reading, as TCP; or puts writes off until
-  // commit(), copies what is unsent and cannot stop reading, as WebSocket.
+  // Writes at once and keeps what is unsent in the arena; or puts writes off until commit() and copies what is unsent.
   enum class Kind : uint8_t { tcp, webSocket };
 
   FakeTransport(rally::FrontEnd& frontEnd, Kind kind) : frontEnd_(frontEnd), kind_(kind) {
@@ -59,10 +58,8 @@ class FakeTransport : public rally::Transport {
     if (kind_ == Kind::tcp) sever(connection);
     else pending_.push_back({&connection, Action::abort});
   }
-  bool setReading(rally::Connection& connection, bool isReading) override {
-    if (kind_ == Kind::webSocket) return false;
+  void setReading(rally::Connection& connection, bool isReading) override {
     if (Link* link = linkOf(connection)) link->isReading = isReading;
-    return true;
   }
   void readLast(rally::Connection& connection) override {
     if (Link* link = linkOf(connection)) read(*link, SIZE_MAX);

@@ -46,7 +46,7 @@ struct NoTransport : Transport {
   void write(Connection&) override {}
   void close(Connection&) override {}
   void abort(Connection&) override {}
-  bool setReading(Connection&, bool) override { return true; }
+  void setReading(Connection&, bool) override {}
   void readLast(Connection&) override {}
 };
 struct NoDepartures : DepartureSink {

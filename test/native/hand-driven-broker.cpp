@@ -188,6 +188,15 @@ void HandDrivenBroker::beginMove(uint64_t key, unsigned from, unsigned to) {
   workers_[to]->isPolled = true;
 }
 
+std::optional<Octets> HandDrivenBroker::lookUp(const std::string& topic, unsigned worker) {
+  finishTurn(*workers_[worker]);
+  engine(worker).lookUps().ask(bytesOf(topic), ++lookUps_);
+  workers_[worker]->isPolled = true;
+  settle();
+  const auto found = lookedUp_.find(lookUps_);
+  return found == lookedUp_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void HandDrivenBroker::advance(unsigned worker, int stages) {
   while (stages-- > 0) advance(*workers_[worker]);
 }
@@ -337,6 +346,7 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
     case EventKind::subscribed: take(worker.subscribes, event.value); break;
     case EventKind::sessionArrived: onSessionArrived(worker, event.value); break;
     case EventKind::noticed: notices.push_back(rally::Notice(event.first)); break;
+    case EventKind::lookedUp: lookedUp_[event.value] = event.bytes; break;
     default: FAIL("an unknown event");
   }
 }

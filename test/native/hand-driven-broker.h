@@ -134,6 +134,8 @@ class HandDrivenBroker {
   void accept(Client& client, rally::Session& session);
   void end(Client& client, rally::Reason reason);
   void destroy(rally::Session& session, unsigned worker);
+  // What is retained on the topic, as the control plane of a worker is told; no value: it is not told.
+  std::optional<Octets> lookUp(const std::string& topic, unsigned worker);
   // A move that the session directory knows nothing of.
   void beginMove(uint64_t key, unsigned from, unsigned to);
 
@@ -158,6 +160,8 @@ class HandDrivenBroker {
   uint64_t nowMs = 1'000'000;
 
  private:
+  std::map<uint64_t, Octets> lookedUp_;  // by token
+  uint64_t lookUps_ = 0;
   struct Worker;
   struct Record;
 

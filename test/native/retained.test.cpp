@@ -50,6 +50,42 @@ TEST("retained: a new subscription gets what matches, behind its SUBACK, with RE
   }
 }
 
+TEST("retained: a message is looked up at its shard, from any worker, until it expires or is removed") {
+  for (const unsigned workers : {1u, 4u}) {
+    HandDrivenBroker broker(workers);
+    Client& publisher = broker.connected("p", 0);
+    for (int i = 0; i < 12; i++)
+      publisher.publish({.topic = "a/" + std::to_string(i),
+                         .payload = std::to_string(i),
+                         .qos = uint8_t(i % 3),
+                         .retain = true,
+                         .packetId = uint16_t(i % 3 > 0 ? i + 100 : 0),
+                         .expirySeconds = uint32_t(i % 2 ? 5 : 60)});
+    publisher.publish("a/2", "", 1, true);
+    broker.settle();
+    for (const uint64_t seconds : {4u, 1u}) {
+      broker.advanceTime(seconds * 1'000);
+      const bool isLate = seconds == 1;
+      for (int i = 0; i < 13; i++) {
+        for (unsigned worker = 0; worker < workers; worker++) {
+          const std::optional<Octets> packet = broker.lookUp("a/" + std::to_string(i), worker);
+          if (!CHECK(packet.has_value())) continue;
+          const bool isThere = i < 12 && i != 2 && !(isLate && i % 2);
+          CHECK_EQ(!packet->empty(), isThere);
+          if (packet->empty()) continue;
+          const auto message = decodePublish((*packet)[0], Bytes(*packet).subspan(2), 5);
+          if (!CHECK(message.has_value() && (*packet)[1] == packet->size() - 2)) continue;
+          CHECK_EQ(message->topic, "a/" + std::to_string(i));
+          CHECK_EQ(message->payload, std::to_string(i));
+          CHECK(message->qos == i % 3 && message->retain && !message->duplicate);
+          CHECK_EQ(message->expirySeconds.value_or(0), uint32_t((i % 2 ? 5 : 60) - (isLate ? 5 : 4)));
+        }
+      }
+    }
+    CHECK(!broker.lookUp("a", 0).value_or(Octets{1}).size());
+  }
+}
+
 TEST("retained: retain handling 0 always, 1 for a new subscription, 2 never") {
   for (const unsigned workers : {1u, 4u}) {
     HandDrivenBroker broker(workers);

@@ -100,6 +100,5 @@ for (const transport of transports) {
       const types = [(await client.nextPacket()).type, (await client.nextPacket()).type];
       assert.ok(types.includes(PacketType.publish), `QoS ${qos}: ${types}`);
     }
-    assert.equal(running.broker.statistics().droppedInput, 0);
   });
 }

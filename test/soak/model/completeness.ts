@@ -51,9 +51,9 @@ export function checkMissing(
   wills: number,
   counters: Statistics,
 ): void {
-  const { droppedQos0, droppedQueueFull, droppedInput } = counters;
+  const { droppedQos0, droppedQueueFull } = counters;
   tell(model, 'lost', reliable, 0, droppedQueueFull);
-  tell(model, 'lost with QoS 0', unreliable, wills, droppedQos0 + droppedInput);
+  tell(model, 'lost with QoS 0', unreliable, wills, droppedQos0);
 }
 
 function tell(model: Model, rule: string, missing: readonly Missing[], wills: number, counted: number): void {

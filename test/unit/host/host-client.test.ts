@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BrokerError } from '../../../core/broker-error.ts';
 import { defaultLimits, type Limits } from '../../../core/config/limits.ts';
-import { HostClient, type HostMessage } from '../../../core/host/host-client.ts';
+import { HostClient } from '../../../core/host/host-client.ts';
+import type { HostMessage } from '../../../core/host/host-message.ts';
 import { Queue } from '../../../core/host/queue.ts';
 import { FrameReader } from '../../../core/wire/frame-reader.ts';
 import { isProtocolError } from '../../../core/wire/protocol-error.ts';
@@ -14,21 +15,41 @@ import { bytes, hex } from '../wire/frames.ts';
 
 class FakeDataPlane {
   readonly host: HostClient;
+  /** What the client has sent and the plane has not taken. */
+  sentBytes = 0;
+  sentBytesMax = 0;
   readonly #sent: string[] = [];
+  readonly #processed: string[] = [];
 
   constructor(limits: Partial<Limits> = {}) {
-    this.host = new HostClient({ ...defaultLimits, ...limits }, (chunk) => {
-      const reader = new FrameReader(5);
-      reader.push(chunk.slice());
-      for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
-        assert.ok(!isProtocolError(frame));
-        this.#sent.push(toHex(frame));
-      }
-    });
+    this.host = new HostClient(
+      { ...defaultLimits, ...limits },
+      {
+        sendBytes: (chunk) => this.#receive(chunk),
+        sendProcessed: (bytes, messages) => void this.#processed.push(`${bytes} ${messages}`),
+      },
+    );
+  }
+
+  #receive(chunk: Uint8Array): void {
+    this.sentBytes += chunk.length;
+    this.sentBytesMax = Math.max(this.sentBytes, this.sentBytesMax);
+    const reader = new FrameReader(5);
+    reader.push(chunk.slice());
+    for (let frame = reader.next(); frame !== undefined; frame = reader.next()) {
+      assert.ok(!isProtocolError(frame));
+      this.#sent.push(toHex(frame));
+    }
   }
 
   receive(content: string): void {
     this.host.receive(bytes(content));
+  }
+
+  /** Takes what it was sent. */
+  take(count = this.sentBytes): void {
+    this.sentBytes -= count;
+    this.host.taken(count);
   }
 
   /** The client sends these frames and no other. */
@@ -38,6 +59,16 @@ class FakeDataPlane {
       this.#sent.splice(0),
       contents.map((content) => hex(bytes(content))),
     );
+  }
+
+  /** It tells that these bytes and messages are done with, and no others. */
+  async expectProcessed(...processed: string[]): Promise<void> {
+    await turn();
+    assert.deepEqual(this.#processed.splice(0), processed);
+  }
+
+  takeSent(): string[] {
+    return this.#sent.splice(0);
   }
 }
 
@@ -92,7 +123,7 @@ test('beyond the window messages wait, in order, QoS 0 too', async () => {
 });
 
 test('a hundred thousand that wait are sent at once when there is room', async () => {
-  const plane = new FakeDataPlane({ receiveMaximum: 1 });
+  const plane = new FakeDataPlane({ receiveMaximum: 1, hostWindowBytes: 2 ** 30 });
   const published = [plane.host.publish('a', 'first')];
   for (let number = 0; number < 100_000; number++) {
     published.push(plane.host.publish('a', `${number}`, { qos: 0 }));
@@ -153,18 +184,176 @@ test('a worker that runs again is sent what it has not answered', async () => {
   await within('all', Promise.all([...published, subscribed]));
 });
 
-test('a retained message is looked up, once for all who ask at the same time', async () => {
-  const plane = new FakeDataPlane();
-  const asked = Promise.all([plane.host.retained('a'), plane.host.retained('a')]);
-  await plane.expect(`82 09 0001 02 0b 01 0001'a' 00`);
-  plane.receive(`90 04 0001 00 00 31 07 0001'a' 02 0b 01 'r'`);
-  await plane.expect(`a2 06 0002 00 0001'a'`);
-  plane.receive('b0 04 0002 00 00');
-  const messages = await within('the answer', asked);
+test('no more than a window is under way, in order, and what waits is encoded when there is credit', async () => {
+  const plane = new FakeDataPlane({ hostWindowBytes: 1_024, maximumPacketSizeBytes: 10_000 });
+  const sizes = [300, 300, 500, 9_000, 1, 1_000, 300];
+  const made: number[] = [];
+  const published = sizes.map((size, index) => {
+    const payload = new Uint8Array(size);
+    // Whoever encodes it reads its length.
+    Object.defineProperty(payload, 'length', { get: () => (made.push(index), size) });
+    return plane.host.publish('a', payload, { qos: (index % 3) as 0 | 1 | 2 });
+  });
+  const arrived: number[] = [];
+  for (let round = 0; round < sizes.length && arrived.length < sizes.length; round++) {
+    await turn();
+    const frames = plane.takeSent().filter((frame) => /^3/.test(frame));
+    arrived.push(...frames.map((frame) => frame.length / 2));
+    // One waits encoded, those behind it are untouched.
+    assert.ok(Math.max(...made) <= arrived.length, `${made}`);
+    assert.ok(plane.sentBytes <= 1_024 || frames.length === 1, `${plane.sentBytes}`);
+    plane.take();
+  }
   assert.deepEqual(
-    messages.map((message) => message && Buffer.from(message.payload).toString()),
-    ['r', 'r'],
+    arrived.map((size, index) => size - (sizes[index] ?? 0) > 0 && size - (sizes[index] ?? 0) < 12),
+    sizes.map(() => true),
   );
+  await within('QoS 0', Promise.all(published.filter((_, index) => index % 3 === 0)));
+  plane.host.close();
+  await Promise.allSettled(published);
+});
+
+test('a QoS 0 message resolves when it is handed over, not before', async () => {
+  const plane = new FakeDataPlane({ hostWindowBytes: 1_024 });
+  let resolved = 0;
+  for (let number = 0; number < 3; number++) {
+    void plane.host.publish('a', new Uint8Array(1_024), { qos: 0 }).then(() => resolved++);
+  }
+  await turn();
+  assert.equal(resolved, 1);
+  plane.take();
+  await turn();
+  assert.equal(resolved, 2);
+  plane.take();
+  await turn();
+  assert.equal(resolved, 3);
+});
+
+test('after a restart the window starts anew, and what was under way goes through the same gate', async () => {
+  const plane = new FakeDataPlane({ hostWindowBytes: 1_024 });
+  const published = Array.from({ length: 10 }, () => plane.host.publish('a', new Uint8Array(400)));
+  await turn();
+  assert.equal(plane.takeSent().length, 2);
+  plane.host.lost();
+  published.push(plane.host.publish('a', new Uint8Array(400), { qos: 0 }));
+  await plane.expect();
+  plane.sentBytes = 0;
+  plane.host.resume();
+  await turn();
+  const sent = plane.takeSent();
+  assert.deepEqual(
+    sent.map((frame) => frame.slice(0, 2)),
+    ['3a', '3a'],
+  );
+  for (let id = 1; id <= 10; id++) {
+    plane.take();
+    plane.receive(`40 02 000${id.toString(16)}`);
+  }
+  plane.take();
+  await within('all', Promise.all(published));
+  assert.ok(plane.sentBytesMax <= 1_024);
+});
+
+test('a connection that has failed fails what it had not answered, and what waits goes on', async () => {
+  const plane = new FakeDataPlane({ receiveMaximum: 2 });
+  const published = ['1', '2', '3'].map((text) => plane.host.publish('a', text));
+  const subscribed = plane.host.subscribe('s', () => {});
+  plane.host.lost(new BrokerError('HOST_PUBLISH_REFUSED', 'no'));
+  plane.host.resume();
+  for (const promise of published.slice(0, 2)) await assert.rejects(promise, coded('HOST_PUBLISH_REFUSED'));
+  plane.takeSent();
+  plane.receive('40 02 0003 90 04 0004 00 01');
+  await within('the rest', Promise.all([published[2], subscribed]));
+});
+
+test('a message is acknowledged when its listeners are done, in order, and its bytes are given back', async () => {
+  const plane = new FakeDataPlane();
+  const open: (() => void)[] = [];
+  const got: string[] = [];
+  const subscribed = plane.host.subscribe('a', ({ payload }) => {
+    got.push(Buffer.from(payload).toString());
+    return new Promise((resolve) => open.push(resolve));
+  });
+  void plane.host.subscribe('a', () => {});
+  await plane.expect(`82 09 0001 02 0b 01 0001'a' 01`);
+  plane.receive('90 04 0001 00 01');
+  await within('SUBACK', subscribed);
+  plane.receive(`32 09 0001'a' 0005 02 0b 01 '1' 34 09 0001'a' 0006 02 0b 01 '2' 30 07 0001'a' 02 0b 01 '0'`);
+  // No listener: it is done with at once.
+  plane.receive(`30 06 0001'b' 02 0b 09`);
+  await plane.expect();
+  await plane.expectProcessed('8 1');
+  assert.deepEqual(got, ['1', '2', '0']);
+  open[1]?.();
+  open[2]?.();
+  await plane.expect();
+  await plane.expectProcessed('20 2');
+  open[0]?.();
+  await plane.expect('40 02 0005', '50 02 0006');
+  await plane.expectProcessed('11 1');
+  // It comes again: nothing new, but its bytes count.
+  plane.receive(`3c 09 0001'a' 0006 02 0b 01 '2'`);
+  await plane.expect('50 02 0006');
+  await plane.expectProcessed('11 1');
+  assert.equal(got.length, 3);
+});
+
+test('a listener that throws or rejects is uncaught, and its message is acknowledged', async () => {
+  const plane = new FakeDataPlane();
+  const errors: string[] = [];
+  const kinds = ['uncaughtException', 'unhandledRejection'] as const;
+  // In place of those of the test runner.
+  const others = kinds.map((kind) => process.listeners(kind as 'exit'));
+  for (const kind of kinds) {
+    process.removeAllListeners(kind).on(kind, (error: unknown) => void errors.push((error as Error).message));
+  }
+  try {
+    const subscribed = plane.host.subscribe('a', ({ payload }) => {
+      if (payload.length > 0) throw new Error('thrown');
+      return Promise.reject(new Error('rejected'));
+    });
+    plane.receive('90 04 0001 00 01');
+    await subscribed;
+    await plane.expect(`82 09 0001 02 0b 01 0001'a' 01`);
+    plane.receive(`32 09 0001'a' 0005 02 0b 01 '1' 32 08 0001'a' 0006 02 0b 01`);
+    await plane.expect('40 02 0005', '40 02 0006');
+    assert.deepEqual(errors, ['thrown', 'rejected']);
+  } finally {
+    for (const [index, kind] of kinds.entries()) {
+      process.removeAllListeners(kind);
+      for (const listener of others[index] ?? []) process.on(kind as 'exit', listener);
+    }
+  }
+});
+
+test('what no worker could take is refused where it is given', async () => {
+  const plane = new FakeDataPlane();
+  const wrong: [unknown, unknown, object?][] = [
+    [7, ''],
+    ['a', undefined],
+    ['a', [1, 2]],
+    ['a', '', { qos: 3 }],
+    ['a', '', { properties: { topicAlias: 1 } }],
+    ['a', '', { properties: { subscriptionIdentifiers: [1] } }],
+    ['a', '', { properties: { responseTopic: 'a/#' } }],
+    ['a', '', { properties: { contentType: 'a\0' } }],
+    ['a', '', { properties: { payloadFormatIndicator: 2 } }],
+    ['a', '', { properties: { messageExpiryInterval: -1 } }],
+    ['a', '', { properties: { correlationData: 'text' } }],
+    ['a', '', { properties: { serverReference: 'other' } }],
+  ];
+  for (const [topic, payload, options] of wrong) {
+    await assert.rejects(
+      plane.host.publish(topic as string, payload as string, options),
+      coded('HOST_PUBLISH_INVALID'),
+      JSON.stringify([topic, payload, options]),
+    );
+  }
+  await assert.rejects(
+    plane.host.subscribe('a', () => {}, 3 as 2),
+    coded('HOST_SUBSCRIBE_INVALID'),
+  );
+  await plane.expect();
 });
 
 test('the end rejects what waits and what is under way', async () => {

@@ -1,0 +1,86 @@
+/**
+ * The host client's connection to the worker that carries it, for one run of that worker. What is on the way has a
+ * window of bytes in either direction, since threads post to each other without bounds:
+ *
+ *     send() --> held, in order --> less than a window --> worker          taken() when its data plane has it
+ *     listeners <-- HostClient <-- less than a window <-- worker           processed() when the listeners have it
+ *
+ * A frame that is larger than the window goes alone. At most one request is held, since the engine asks hasRoom();
+ * acknowledgements may be held behind it.
+ */
+import type { Link } from '../protocol/client-engine.ts';
+import type { Properties } from '../wire/properties.ts';
+import { Queue } from './queue.ts';
+
+/** How the worker is told. */
+export interface HostChannel {
+  /** All of its buffer, which is the channel's then. */
+  sendBytes(bytes: Uint8Array<ArrayBuffer>): void;
+  /** So much of what came in PUBLISH packets is done with. */
+  sendProcessed(bytes: number, messages: number): void;
+}
+
+export class HostLink implements Link {
+  readonly server: Properties;
+  readonly #windowBytes: number;
+  readonly #channel: HostChannel;
+  readonly #held = new Queue<Uint8Array<ArrayBuffer>>();
+  #onTheWayBytes = 0;
+  #processedBytes = 0;
+  #processedMessages = 0;
+  #resume: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(server: Properties, windowBytes: number, channel: HostChannel) {
+    this.server = server;
+    this.#windowBytes = windowBytes;
+    this.#channel = channel;
+  }
+
+  send(frame: Uint8Array<ArrayBuffer>): void {
+    if (this.#isClosed) return;
+    this.#held.add(frame);
+    this.#post();
+  }
+
+  hasRoom(resume: () => void): boolean {
+    const hasRoom = this.#held.size === 0 && this.#onTheWayBytes < this.#windowBytes;
+    this.#resume = hasRoom ? undefined : resume;
+    return hasRoom;
+  }
+
+  /** The worker has so many bytes more. */
+  taken(bytes: number): void {
+    this.#onTheWayBytes -= bytes;
+    this.#post();
+    this.#resume?.();
+  }
+
+  /** A message of so many bytes is done with. The worker is told once in a turn of the event loop. */
+  processed(bytes: number): void {
+    this.#processedBytes += bytes;
+    if (++this.#processedMessages === 1) setImmediate(() => this.#sendProcessed());
+  }
+
+  /** The worker is gone: nothing more is sent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#held.takeAll();
+  }
+
+  #post(): void {
+    for (let next = this.#held.first; next !== undefined; next = this.#held.first) {
+      const onTheWayBytes = this.#onTheWayBytes + next.length;
+      if (this.#onTheWayBytes > 0 && onTheWayBytes > this.#windowBytes) return;
+      this.#onTheWayBytes = onTheWayBytes;
+      this.#held.take();
+      this.#channel.sendBytes(next);
+    }
+  }
+
+  #sendProcessed(): void {
+    if (!this.#isClosed) this.#channel.sendProcessed(this.#processedBytes, this.#processedMessages);
+    this.#processedBytes = 0;
+    this.#processedMessages = 0;
+  }
+}

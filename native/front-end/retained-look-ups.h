@@ -1,0 +1,55 @@
+// A retained message is looked up by its topic, without a subscription: asks the topic's shard, and tells the control
+// plane what it has found.
+//
+//   ask(topic, token) --request::LookUp--> the topic's shard
+//   event lookedUp <--delivery::LookedUp-- onLookedUp()
+#pragma once
+#include "../lanes/deliveries.h"
+#include "../topics/filter-table.h"
+#include "../wire/publish-writer.h"
+#include "events.h"
+#include "shard-requests.h"
+
+namespace rally {
+
+class RetainedLookUps {
+ public:
+  RetainedLookUps(unsigned workers, const FilterTable& filters, std::vector<Event>& events, ShardRequests& requests)
+      : workers_(workers), filters_(filters), events_(events), requests_(requests) {}
+
+  // `token` names the look-up in its event.
+  void ask(Bytes topic, uint64_t token) {
+    requests_.toShard(ownerOf(filters_.hashOf(topic), workers_),
+                      request::LookUp{.token = token, .carried = Carried(toFilterText(topic))});
+  }
+
+  // The event has the message as a PUBLISH of MQTT 5, or nothing.
+  void onLookedUp(const delivery::LookedUp& found, uint64_t nowMs) {
+    MessageRef message = found.carried.take();
+    std::vector<uint8_t> packet;
+    if (message) packet = encode(std::move(message), nowMs);
+    events_.push_back({EventKind::lookedUp, 0, Reason::success, 0, found.token, std::move(packet)});
+  }
+
+ private:
+  // Nobody answers it, but with QoS 1 and 2 a PUBLISH has a packet identifier.
+  static constexpr uint16_t anyPacketId = 1;
+
+  static std::vector<uint8_t> encode(MessageRef message, uint64_t nowMs) {
+    const Publication publication = Publication::of(std::move(message), 0);
+    PublishWriter writer;
+    writer.begin(nowMs);
+    PublishWriter::Head& head = writer.head(publication, mqtt5, publication.qos, {}, {});
+    head.patch(publication.qos, false, true, anyPacketId, 0);
+    std::vector<uint8_t> packet = std::move(head.bytes);
+    packet.insert(packet.end(), publication.payload.begin(), publication.payload.end());
+    return packet;
+  }
+
+  const unsigned workers_;
+  const FilterTable& filters_;
+  std::vector<Event>& events_;
+  ShardRequests& requests_;
+};
+
+}  // namespace rally
