@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "../assert.h"
+#include "block-bytes.h"
 #include "bytes.h"
 
 namespace rally {
@@ -30,6 +31,8 @@ class ShortText {
   }
 
   Bytes bytes() const { return {isLong() ? block() : raw_, size_}; }
+  // What a text of so many bytes costs beside the object.
+  static constexpr size_t costOf(size_t bytes) { return bytes > sizeof raw_ ? blockBytes(bytes) : 0; }
 
  private:
   bool isLong() const { return size_ > sizeof raw_; }

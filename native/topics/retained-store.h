@@ -1,5 +1,7 @@
-// The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree of levels.
+// The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree (topic-tree.h). All that
+// they take is counted: their blocks, and the nodes of the tree.
 #pragma once
+#include <algorithm>
 #include <unordered_map>
 #include <vector>
 
@@ -20,21 +22,29 @@ class RetainedStore {
   class Walk;
 
   size_t size() const { return count_; }
-  size_t bytes() const { return bytes_; }
+  size_t bytes() const { return messageBytes_ + tree_.bytes(); }
   size_t nodes() const { return tree_.size(); }  // of the tree
 
+  // What a message takes, beside the nodes of its topic.
+  static size_t bytesOf(const MessageRef& message) { return blockBytes(message->size()); }
+
   // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS that are the
-  // broker's own, a few dozen, are neither counted nor refused.
+  // broker's own, a few dozen, are not refused; of them only the nodes are counted.
   bool set(MessageRef message) {
-    uint32_t node = nodeOf(message->topic());
+    const bool isCounted = !isReservedTopic(message->topic());
+    uint32_t node = tree_.find(message->topic());
     const bool isNew = node == 0 || !tree_.value(node).message;
-    if (!isReservedTopic(message->topic())) {
-      const size_t otherBytes = isNew ? bytes_ : bytes_ - tree_.value(node).message->size();
-      if (otherBytes + message->size() > limits_.bytesMax || (isNew && count_ >= limits_.messagesMax)) return false;
-      if (isNew) count_++;
-      bytes_ = otherBytes + message->size();
+    if (isCounted && isNew && count_ >= limits_.messagesMax) return false;
+    node = tree_.add(message->topic());
+    const size_t before = isNew ? 0 : bytesOf(tree_.value(node).message);
+    if (isCounted && bytes() - before + bytesOf(message) > limits_.bytesMax) {
+      prune(node);
+      return false;
     }
-    if (node == 0) node = addPath(message->topic());
+    if (isCounted) {
+      count_ += isNew;
+      messageBytes_ += bytesOf(message) - before;
+    }
     Kept& kept = tree_.value(node);
     if (!isNew) expiring_ -= kept.message->expiresAtMs != 0;
     expiring_ += message->expiresAtMs != 0;
@@ -44,7 +54,7 @@ class RetainedStore {
 
   // The topic's retained message, or none. It is forgotten if it has expired.
   MessageRef find(Bytes topic, uint64_t nowMs) {
-    const uint32_t node = nodeOf(topic);
+    const uint32_t node = tree_.find(topic);
     if (node == 0 || !tree_.value(node).message) return {};
     MessageRef message = tree_.value(node).message;
     if (!hasPassed(message->expiresAtMs, nowMs)) return message;
@@ -54,12 +64,12 @@ class RetainedStore {
 
   // Forgets the topic's retained message, if there is one [MQTT-3.3.1-6].
   void remove(Bytes topic) {
-    const uint32_t node = nodeOf(topic);
+    const uint32_t node = tree_.find(topic);
     if (node == 0 || !tree_.value(node).message) return;
     const MessageRef message = std::exchange(tree_.value(node).message, {});
     if (!isReservedTopic(topic)) {
       count_--;
-      bytes_ -= message->size();
+      messageBytes_ -= bytesOf(message);
     }
     expiring_ -= message->expiresAtMs != 0;
     prune(node);
@@ -73,6 +83,7 @@ class RetainedStore {
         swept_ = root;
         return;
       }
+      if (!tree_.isUsed(swept_)) continue;
       const MessageRef message = tree_.value(swept_).message;
       if (message && hasPassed(message->expiresAtMs, nowMs)) remove(message->topic());
     }
@@ -84,25 +95,6 @@ class RetainedStore {
     uint64_t change = 0;  // the number of the set() that brought it
   };
   static constexpr uint32_t root = TopicTree<Kept>::root;
-
-  uint32_t nodeOf(Bytes topic) const {
-    uint32_t node = root;
-    eachLevel(topic, [&](Bytes level) {
-      node = tree_.child(node, level);
-      return node != 0;
-    });
-    return node;
-  }
-
-  uint32_t addPath(Bytes topic) {
-    uint32_t node = root;
-    eachLevel(topic, [&](Bytes level) {
-      const uint32_t below = tree_.child(node, level);
-      node = below != 0 ? below : tree_.addChild(node, level);
-      return true;
-    });
-    return node;
-  }
 
   // A walk that has stopped at a node keeps it in the tree. The root stays anyway.
   void pin(uint32_t node) {
@@ -117,14 +109,20 @@ class RetainedStore {
   }
   // Takes the node out of the tree, and those above it, as far as nothing needs them.
   void prune(uint32_t node) {
-    while (node != root && tree_.firstChild(node) == 0 && !tree_.value(node).message && !pins_.contains(node))
+    while (node != root && !tree_.value(node).message && !pins_.contains(node)) {
+      const uint32_t child = tree_.firstChild(node);
+      if (child != 0) {
+        if (tree_.nextSibling(child) == 0) tree_.join(node);
+        return;
+      }
       node = tree_.remove(node);
+    }
   }
 
   TopicTree<Kept> tree_;
   const RetainedLimits limits_;
   size_t count_ = 0;
-  size_t bytes_ = 0;
+  size_t messageBytes_ = 0;
   size_t expiring_ = 0;    // messages that will expire
   uint32_t swept_ = root;  // the node that sweep() last looked at
   uint64_t changes_ = 0;
@@ -151,15 +149,16 @@ class RetainedStore::Walk {
 
   Bytes filter() const { return cursor_.filter(); }
 
-  // Looks at up to `nodes` nodes of the tree, takes their number off it, and calls `visit(message)` for each
-  // message. Forgets those that have expired. True when the walk is at its end.
+  // Looks at up to `nodes` nodes of the tree, takes their number off it (one with many levels counts for more), and
+  // calls `visit(message)` for each message. Forgets those that have expired. True when the walk is at its end.
   template <class Visit>
   bool step(uint64_t nowMs, size_t& nodes, Visit&& visit) {
     const uint32_t before = cursor_.node();
     std::vector<MessageRef> expired;
     bool isOver = false;
-    for (; nodes > 0 && !isOver; nodes--) {
+    while (nodes > 0 && !isOver) {
       isOver = !cursor_.next(store_->tree_);
+      nodes -= std::min(nodes, cursor_.work());
       const Kept& kept = store_->tree_.value(cursor_.node());
       if (!kept.message || !cursor_.isMatch() || kept.change > begun_) continue;
       if (hasPassed(kept.message->expiresAtMs, nowMs)) expired.push_back(kept.message);

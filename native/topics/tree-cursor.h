@@ -3,8 +3,9 @@
 //   filter  site / + / #          next(): down by the filter's next level, else to the next sibling if the
 //   node    site / 7    depth 2   level was a wildcard, else up and on from there
 //
-// It knows no more than the node where it is. Between two calls the tree may change, as long as that node stays.
-// What is added meanwhile may be visited or not.
+// It also comes to nodes whose further levels turn out not to fit; below them it does not go. It knows no more than the
+// node where it is, and its depth in levels. Between two calls the tree may change, as long as that node stays. What is
+// added meanwhile may be visited or not.
 #pragma once
 #include <vector>
 
@@ -18,7 +19,41 @@ class TreeCursor {
   using Tree = TopicTree<Value>;
 
  public:
-  explicit TreeCursor(std::vector<uint8_t> filter) : filter_(std::move(filter)) {
+  explicit TreeCursor(std::vector<uint8_t> filter) : filter_(std::move(filter)) {}
+
+  Bytes filter() const { return filter_; }
+  uint32_t node() const { return node_; }
+
+  // Whether the filter matches the topic name of the node where the cursor is.
+  bool isMatch() const { return fits_ && (hasMulti_ ? depth_ + 1 >= levels_.size() : depth_ == levels_.size()); }
+
+  // Goes on to the next node, which need not match. False when there is none: it is then at the root.
+  bool next(const Tree& tree) {
+    if (levels_.empty()) cut();
+    work_ = 1;
+    if (fits_ && enter(tree, firstBelow(tree), depth_)) return true;
+    while (node_ != Tree::root) {
+      const size_t above = depth_ - tree.levels(node_);
+      if (enter(tree, isWildcard(above) ? tree.nextSibling(node_) : 0, above)) return true;
+      node_ = tree.parent(node_);
+      depth_ = above;
+    }
+    fits_ = true;
+    return false;
+  }
+  // What the last step took, in nodes of one level.
+  size_t work() const { return work_; }
+
+ private:
+  struct Level {
+    uint32_t start;
+    uint32_t bytes;
+  };
+  // Levels that are compared in the time that it takes to come to a node.
+  static constexpr size_t levelsPerWork = 8;
+
+  // Only once it begins: many walks wait.
+  void cut() {
     eachLevel(filter_, [&](Bytes level) {
       levels_.push_back({uint32_t(level.data() - filter_.data()), uint32_t(level.size())});
       return true;
@@ -26,32 +61,11 @@ class TreeCursor {
     hasMulti_ = isLevel(levelAt(levels_.size() - 1), '#');
   }
 
-  Bytes filter() const { return filter_; }
-  uint32_t node() const { return node_; }
-
-  // Whether the filter matches the topic name of the node where the cursor is.
-  bool isMatch() const { return hasMulti_ ? depth_ + 1 >= levels_.size() : depth_ == levels_.size(); }
-
-  // Goes on to the next node, which need not match. False when there is none: it is then at the root.
-  bool next(const Tree& tree) {
-    if (enter(tree, firstBelow(tree), depth_ + 1)) return true;
-    for (; depth_ > 0; depth_--) {
-      if (enter(tree, isWildcard(depth_ - 1) ? tree.nextSibling(node_) : 0, depth_)) return true;
-      node_ = tree.parent(node_);
-    }
-    return false;
-  }
-
- private:
-  struct Level {
-    uint32_t start;
-    uint32_t bytes;
-  };
-
   Bytes levelAt(size_t index) const { return Bytes(filter_).subspan(levels_[index].start, levels_[index].bytes); }
-  // The levels below `#` are all its own.
+  bool isInMulti(size_t index) const { return hasMulti_ && index + 1 >= levels_.size(); }
+  // The levels below `#` are all its own. Behind the last level nothing fits: a node may have come in between there.
   bool isWildcard(size_t index) const {
-    return index >= levels_.size() || isLevel(levelAt(index), '+') || (hasMulti_ && index + 1 == levels_.size());
+    return isInMulti(index) || (index < levels_.size() && isLevel(levelAt(index), '+'));
   }
 
   uint32_t firstBelow(const Tree& tree) const {
@@ -59,23 +73,39 @@ class TreeCursor {
     return isWildcard(depth_) ? tree.firstChild(node_) : tree.child(node_, levelAt(depth_));
   }
 
-  // Goes to the node, if there is one, or on to a sibling: under a wildcard of the first level, topics that begin
-  // with $ are left out [MQTT-4.7.2-1].
-  bool enter(const Tree& tree, uint32_t node, size_t depth) {
-    while (node != 0 && depth == 1 && isWildcard(0) && beginsWithDollar(tree.level(node)))
-      node = tree.nextSibling(node);
+  // Goes to the node below `above` levels, if there is one.
+  bool enter(const Tree& tree, uint32_t node, size_t above) {
     if (node == 0) return false;
     node_ = node;
-    depth_ = depth;
+    depth_ = above + tree.levels(node);
+    fits_ = fit(tree.text(node), above);
     return true;
   }
-  static bool beginsWithDollar(Bytes level) { return !level.empty() && level[0] == '$'; }
+
+  // Whether the levels of the node where the cursor is are what the filter has behind `above` of them.
+  bool fit(Bytes text, size_t above) {
+    // Under a wildcard of the first level, topics that begin with $ are left out [MQTT-4.7.2-1].
+    if (above == 0 && isWildcard(0) && !text.empty() && text[0] == '$') return false;
+    if (depth_ > levels_.size() && !hasMulti_) return false;
+    size_t index = above;
+    bool fits = true;
+    if (!isInMulti(index)) {
+      eachLevel(text, [&](Bytes level) {
+        fits = isInMulti(index) || isLevel(levelAt(index), '+') || areEqual(level, levelAt(index));
+        return fits && !isInMulti(index++);
+      });
+    }
+    work_ += (index - above) / levelsPerWork;
+    return fits;
+  }
 
   std::vector<uint8_t> filter_;
   std::vector<Level> levels_;
   bool hasMulti_ = false;
+  bool fits_ = true;  // the levels of the node where it is, and all above it
   uint32_t node_ = Tree::root;
   size_t depth_ = 0;
+  size_t work_ = 0;
 };
 
 }  // namespace rally

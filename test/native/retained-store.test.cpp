@@ -2,9 +2,9 @@
 #include "check.h"
 #include "octets.h"
 
+#include <array>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <set>
 
 #include "../../native/topics/retained-store.h"
@@ -35,17 +35,41 @@ std::multiset<std::string> matched(RetainedStore& store, const std::string& filt
   return found;
 }
 
-// How many nodes a tree of these topics has.
-size_t nodesOf(const std::map<std::string, std::string>& topics) {
-  std::set<std::vector<std::string>> nodes{{}};
+using Topics = std::map<std::string, std::string>;  // with their payloads
+using Tree = TopicTree<std::array<uint64_t, 2>>;    // nodes as large as those of the store
+
+// All nodes that a tree of these topics needs: their paths, and how many levels of them are the node's own.
+std::map<std::vector<std::string>, size_t> nodesOf(const Topics& topics) {
+  std::map<std::vector<std::string>, std::set<std::string>> below;
   for (const auto& [topic, payload] : topics) {
-    std::vector<std::string> path;
-    for (const std::string& level : levelsOf(topic)) {
-      path.push_back(level);
-      nodes.insert(path);
-    }
+    const std::vector<std::string> path = levelsOf(topic);
+    for (size_t i = 0; i < path.size(); i++) below[{path.begin(), path.begin() + long(i)}].insert(path[i]);
   }
-  return nodes.size();
+  std::set<std::vector<std::string>> needed;
+  for (const auto& [path, levels] : below) {
+    if (!path.empty() && levels.size() > 1) needed.insert(path);
+  }
+  for (const auto& [topic, payload] : topics) needed.insert(levelsOf(topic));
+  std::map<std::vector<std::string>, size_t> nodes;
+  for (const std::vector<std::string>& path : needed) {
+    size_t own = 1;
+    while (own < path.size() && !needed.contains({path.begin(), path.end() - long(own)})) own++;
+    nodes[path] = own;
+  }
+  return nodes;
+}
+
+// What the store should count for them.
+size_t countedBytes(const Topics& topics) {
+  size_t bytes = 0;
+  for (const auto& [topic, payload] : topics)
+    bytes += isReservedTopic(bytesOf(topic)) ? 0 : blockBytes(sizeof(Message) + topic.size() + payload.size());
+  for (const auto& [path, own] : nodesOf(topics)) {
+    size_t textBytes = own - 1;
+    for (size_t i = path.size() - own; i < path.size(); i++) textBytes += path[i].size();
+    bytes += Tree::nodeBytesOf(textBytes);
+  }
+  return bytes;
 }
 
 const std::vector<std::string> topics = {"a",
@@ -86,9 +110,7 @@ TEST("retained store: random changes, every filter against the oracle") {
         oracle.erase(topic);
       }
       CHECK_EQ(store.size(), oracle.size());
-      size_t bytes = 0;
-      for (const auto& [name, payload] : oracle) bytes += sizeof(Message) + name.size() + payload.size();
-      CHECK_EQ(store.bytes(), bytes);
+      CHECK_EQ(store.bytes(), countedBytes(oracle));
       const std::string& filter = random.pick(filters);
       std::multiset<std::string> expected;
       for (const auto& [name, payload] : oracle) {
@@ -116,20 +138,39 @@ TEST("retained store: a full store refuses new topics and takes replacements") {
   CHECK(!store.set(messageOf("b", "1")));
 }
 
-TEST("retained store: a bound in bytes") {
-  const size_t each = sizeof(Message) + 1 + 100;
-  RetainedStore store(1, {.bytesMax = 2 * each});
+TEST("retained store: a bound in bytes, of messages and nodes; what is refused leaves nothing behind") {
   const std::string payload(100, 'x');
+  const size_t two = countedBytes(Topics{{"a", payload}, {"b", payload}});
+  RetainedStore store(1, {.bytesMax = two});
   CHECK(store.set(messageOf("a", payload)));
   CHECK(store.set(messageOf("b", payload)));
+  CHECK_EQ(store.bytes(), two);
   CHECK(!store.set(messageOf("c", "1")));
+  CHECK(!store.set(messageOf("a/b/c", "1")));
+  CHECK_EQ(store.nodes(), 3);
   store.remove(bytesOf("a"));
-  CHECK_EQ(store.bytes(), each);
+  CHECK_EQ(store.bytes(), two / 2);
   CHECK(store.set(messageOf("c", payload)));
   CHECK(!store.set(messageOf("d", "")));
   CHECK(store.set(messageOf("c", payload)));  // in its own place
-  CHECK(!store.set(messageOf("c", payload + "x")));
-  CHECK_EQ(store.bytes(), 2 * each);
+  CHECK(!store.set(messageOf("c", payload + std::string(16, 'x'))));
+  CHECK_EQ(store.bytes(), two);
+}
+
+TEST("retained store: topics of 128 levels that share nothing, or all but the last, take no more than is counted") {
+  for (const bool isShared : {false, true}) {
+    RetainedStore store(1, {.bytesMax = 1'000'000});
+    std::string rest;
+    for (int i = 0; i < 126; i++) rest += "/a";
+    int kept = 0;
+    for (int i = 0;
+         i < 100'000 &&
+         store.set(messageOf(isShared ? "r" + rest + "/" + std::to_string(i) : "r/" + std::to_string(i) + rest, "x"));
+         i++)
+      kept++;
+    CHECK(store.nodes() <= size_t(kept) + 2);
+    CHECK(kept > (isShared ? 2'000 : 1'000));
+  }
 }
 
 TEST("retained store: 65,535 slashes as topic and as filter") {
@@ -175,9 +216,9 @@ TEST("retained store: expired messages leave it when they are found, and by the 
     for (int round = 0; round < 100; round++) store.sweep(nowMs, 3);
     std::erase_if(oracle, [&](const auto& entry) { return entry.second != 0 && entry.second <= nowMs; });
     CHECK_EQ(store.size(), oracle.size());
-    CHECK_EQ(store.bytes(), std::accumulate(oracle.begin(), oracle.end(), size_t(0), [](size_t sum, const auto& entry) {
-               return sum + sizeof(Message) + entry.first.size() + 1;
-             }));
+    Topics left;
+    for (const auto& [topic, expiresAtMs] : oracle) left[topic] = "x";
+    CHECK_EQ(store.bytes(), countedBytes(left));
     for (const std::string& topic : topics) store.remove(bytesOf(topic));
     CHECK_EQ(store.size(), 0);
   });
@@ -196,7 +237,7 @@ TEST("retained store: what is below $SYS is neither counted nor refused") {
   CHECK_EQ(store.size(), 1);
   store.remove(Exact(bytesOf("a")));
   CHECK_EQ(store.size(), 0);
-  CHECK_EQ(store.bytes(), 0);
+  CHECK_EQ(store.bytes(), countedBytes({{"$SYS/0", ""}, {"$SYS/2", ""}}));  // their nodes
   CHECK(store.set(messageOf("b", "x")));
 }
 
@@ -243,7 +284,7 @@ TEST("retained store: a walk in steps visits what was there at the beginning and
       }
     }
     walks.clear();
-    CHECK_EQ(store.nodes(), nodesOf(oracle));
+    CHECK_EQ(store.nodes(), 1 + nodesOf(oracle).size());
     for (const std::string& topic : topics) store.remove(bytesOf(topic));
     CHECK(matched(store, "#").empty());
     CHECK_EQ(store.nodes(), 1);

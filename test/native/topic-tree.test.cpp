@@ -1,4 +1,4 @@
-// native/topics/hash-index.h, native/topics/slab.h and native/topics/topic-tree.h, each against the
+// native/structures/hash-index.h, native/structures/slab.h and native/topics/topic-tree.h, each against the
 // standard library, with as much taken out as put in.
 #include "check.h"
 #include "octets.h"
@@ -123,41 +123,78 @@ TEST(
   check::eachSeed(10, checkSlab<true>);
 }
 
-TEST("topic tree: random growth and pruning against a map") {
-  check::eachSeed(40, [](check::Random& random) {
-    TopicTree<int> tree(random.next());
-    std::map<std::pair<uint32_t, std::string>, uint32_t> oracle;
-    std::vector<uint32_t> nodes = {TopicTree<int>::root};
-    const std::vector<std::string> levels = {
-        "", "a", "b", "+", "#", "$SYS", "a longer level of a topic", std::string(300, 'x')};
-    for (int step = 0; step < 500; step++) {
-      const uint32_t node = random.pick(nodes);
-      if (random.chance(55)) {
-        const std::string& level = random.pick(levels);
-        const auto known = oracle.find({node, level});
-        CHECK_EQ(tree.child(node, bytesOf(level)), known == oracle.end() ? 0 : known->second);
-        if (known != oracle.end()) continue;
-        const uint32_t added = tree.addChild(node, Exact(bytesOf(level)));
-        tree.value(added) = step;
-        oracle[{node, level}] = added;
-        nodes.push_back(added);
-        CHECK_EQ(tree.parent(added), node);
-        CHECK_EQ(textOf(tree.level(added)), level);
-      } else if (node != TopicTree<int>::root && tree.firstChild(node) == 0) {
-        const uint32_t parent = tree.parent(node);
-        oracle.erase({parent, textOf(tree.level(node))});
-        CHECK_EQ(tree.remove(node), parent);
-        std::erase(nodes, node);
+namespace {
+
+using Tree = TopicTree<int>;
+
+void prune(Tree& tree, uint32_t node) {
+  while (node != Tree::root && tree.value(node) == 0) {
+    const uint32_t child = tree.firstChild(node);
+    if (child != 0) {
+      if (tree.nextSibling(child) == 0) tree.join(node);
+      return;
+    }
+    node = tree.remove(node);
+  }
+}
+
+// Walks below a node; gives the topics it finds, and what they cost.
+size_t collect(const Tree& tree, uint32_t node, const std::string& path, std::map<std::string, int>& found) {
+  size_t bytes = 0;
+  std::set<std::string> firsts;
+  for (uint32_t child = tree.firstChild(node); child != 0; child = tree.nextSibling(child)) {
+    CHECK_EQ(tree.parent(child), node);
+    const std::string text = textOf(tree.text(child));
+    CHECK_EQ(tree.levels(child), levelsOf(text).size());
+    CHECK(firsts.insert(levelsOf(text).front()).second);
+    CHECK_EQ(tree.child(node, bytesOf(levelsOf(text).front())), child);
+    bytes += Tree::nodeBytesOf(text.size());
+    const std::string name = node == Tree::root ? text : path + "/" + text;
+    if (tree.value(child) != 0) found[name] = tree.value(child);
+    else CHECK(tree.firstChild(child) != 0 && tree.nextSibling(tree.firstChild(child)) != 0);
+    bytes += collect(tree, child, name, found);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+TEST("topic tree: topics come and go, against a map; a node for each and for each place where they part") {
+  check::eachSeed(60, [](check::Random& random) {
+    Tree tree(random.next());
+    std::map<std::string, int> oracle;
+    const std::vector<std::string> levels = {"", "a", "b", "bb", "$SYS", "a longer level of a topic"};
+    for (int step = 1; step < 300; step++) {
+      std::string topic = random.pick(levels);
+      for (uint64_t more = random.below(6); more > 0; more--) topic += "/" + random.pick(levels);
+      if (random.chance(60)) {
+        const uint32_t node = tree.add(Exact(bytesOf(topic)));
+        CHECK(oracle.contains(topic) ? tree.value(node) == oracle[topic] : tree.value(node) == 0);
+        tree.value(node) = oracle[topic] = step;
+        CHECK_EQ(tree.find(Exact(bytesOf(topic))), node);
+      } else {
+        if (!oracle.empty() && random.chance(70))
+          topic = oracle.lower_bound(topic) == oracle.end() ? oracle.begin()->first : oracle.lower_bound(topic)->first;
+        const uint32_t node = tree.find(Exact(bytesOf(topic)));
+        CHECK(!oracle.contains(topic) || (node != 0 && tree.value(node) == oracle[topic]));
+        if (node == 0) continue;
+        CHECK(oracle.contains(topic) || tree.value(node) == 0);
+        tree.value(node) = 0;
+        oracle.erase(topic);
+        prune(tree, node);
       }
-      CHECK_EQ(tree.size(), oracle.size() + 1);
+      if (step % 20 != 0) continue;
+      std::map<std::string, int> found;
+      CHECK_EQ(collect(tree, Tree::root, "", found), tree.bytes());
+      CHECK(found == oracle);
+      CHECK(tree.size() <= 1 + 2 * oracle.size());
     }
-    std::map<uint32_t, std::set<uint32_t>> children;
-    for (const auto& [place, node] : oracle) children[place.first].insert(node);
-    for (const uint32_t node : nodes) {
-      std::set<uint32_t> visited;
-      for (uint32_t child = tree.firstChild(node); child != 0; child = tree.nextSibling(child))
-        CHECK(visited.insert(child).second);
-      CHECK(visited == children[node]);
+    for (const auto& [topic, value] : oracle) {
+      const uint32_t node = tree.find(bytesOf(topic));
+      tree.value(node) = 0;
+      prune(tree, node);
     }
+    CHECK_EQ(tree.size(), 1);
+    CHECK_EQ(tree.bytes(), 0);
   });
 }
