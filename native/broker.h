@@ -25,6 +25,9 @@ class Broker {
   unsigned workers() const { return lanes_.workers(); }
   Engine& engine(unsigned worker) { return *engines_[worker]; }
 
+  // What the subscriptions and filters of all workers take, as they have said at the end of their turns.
+  size_t subscriptionBytes() { return lanes_.subscriptionBytes(); }
+
   uint64_t total(Counter counter) const {
     uint64_t sum = 0;
     for (const auto& engine : engines_) sum += engine->counters().get(counter);

@@ -35,7 +35,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         departures_(workers_, limits, *this, *this, *this),
         frontEnd_(limits, counters_, *this, departures_),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
-        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this),
+        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this,
+                       lanes.subscriptionBytes()),
         moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, counters_, *this),
         lookUps_(workers_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound()),
@@ -47,6 +48,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   const Limits& limits() const { return limits_; }
   FrontEnd& frontEnd() { return frontEnd_; }
   Subscriptions& subscriptions() { return subscriptions_; }
+  const FilterTable& filters() const { return filters_; }
   SessionMoves& moves() { return moves_; }
   RetainedLookUps& lookUps() { return lookUps_; }
 
@@ -110,6 +112,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     frontEnd_.outbound().flush();
     subscriptions_.askForRetained();
     sharing_.settle();
+    subscriptions_.settleAccount();
     commitLanes();
   }
 

@@ -17,12 +17,20 @@ struct Limits {
   uint16_t inflightMax = 1'024;
   uint16_t topicAliasMaximum = 64;
   uint16_t outgoingTopicAliasesMax = 64;
+  size_t topicAliasBytesMax = 16'384;
+  size_t topicAliasesTotalBytesMax = size_t(64) << 20;
+  uint32_t userPropertiesPerPacketMax = 64;
   uint32_t topicLevelsMax = 128;
   // What clients may send in PUBLISH; the host program may send everything.
   uint8_t maximumQos = 2;
   bool retainAvailable = true;
   bool checksPayloadFormat = false;
   size_t filterBranchesMax = 640;
+  uint32_t sessionsMax = 250'000;
+  size_t subscriptionsPerSessionMax = 10'000;
+  uint32_t sharedSubscriptionsPerSessionMax = 64;
+  size_t subscriptionBytesPerSessionMax = size_t(8) << 20;
+  size_t subscriptionsTotalBytesMax = size_t(1) << 30;
   uint32_t outboxBytesMax = 1'048'576;
   uint32_t outboxMessagesMax = 1'000;
   uint32_t sessionQueueMessagesMax = 10'000;
@@ -83,11 +91,19 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::inflightMax>("inflightMax"),
     limitField<&Limits::topicAliasMaximum>("topicAliasMaximum"),
     limitField<&Limits::outgoingTopicAliasesMax>("outgoingTopicAliasesMax"),
+    limitField<&Limits::topicAliasBytesMax>("topicAliasBytesMax"),
+    limitField<&Limits::topicAliasesTotalBytesMax>("topicAliasesTotalBytesMax"),
+    limitField<&Limits::userPropertiesPerPacketMax>("userPropertiesPerPacketMax"),
     limitField<&Limits::topicLevelsMax>("topicLevelsMax"),
     limitField<&Limits::maximumQos>("maximumQoS"),
     limitField<&Limits::retainAvailable>("retainAvailable"),
     limitField<&Limits::checksPayloadFormat>("checksPayloadFormat"),
     limitField<&Limits::filterBranchesMax>("filterBranchesMax"),
+    limitField<&Limits::sessionsMax>("sessionsMax"),
+    limitField<&Limits::subscriptionsPerSessionMax>("subscriptionsPerSessionMax"),
+    limitField<&Limits::sharedSubscriptionsPerSessionMax>("sharedSubscriptionsPerSessionMax"),
+    limitField<&Limits::subscriptionBytesPerSessionMax>("subscriptionBytesPerSessionMax"),
+    limitField<&Limits::subscriptionsTotalBytesMax>("subscriptionsTotalBytesMax"),
     limitField<&Limits::outboxBytesMax>("outboxBytesMax"),
     limitField<&Limits::outboxMessagesMax>("outboxMessagesMax"),
     limitField<&Limits::sessionQueueMessagesMax>("sessionQueueMessagesMax"),

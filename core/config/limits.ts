@@ -21,10 +21,38 @@ export const limitRanges = {
    */
   maximumPacketSizeBytes: { default: 1 * MiB, min: 1 * KiB, max: 268_435_460 },
   /**
-   * The largest CONNECT in bytes with its header: the only packet that strangers may make the broker hold.
-   * Default 128 * KiB: a will with a payload of 64 KiB, and a token beside it.
+   * The largest CONNECT in bytes with its header: the only packet that strangers may make the broker hold, ten
+   * thousand of them at once. Default 32 * KiB: a token, a will of some KiB, and names. Not below what usernameBytesMax
+   * and passwordBytesMax let in, or these are never reached.
    */
-  connectPacketSizeBytesMax: { default: 128 * KiB, min: 1 * KiB, max: 1 * MiB },
+  connectPacketSizeBytesMax: { default: 32 * KiB, min: 1 * KiB, max: 1 * MiB },
+  /**
+   * Bytes of a client identifier; a longer one is refused with 0x85 (3.1.1: 2). Default 256: MQTT guarantees 23, and a
+   * UUID with a prefix, a host name or an e-mail address has fewer than 256. The main thread keeps it for as long as
+   * there is a session, also of a client that has left.
+   */
+  clientIdBytesMax: { default: 256, min: 23, max: 65_535 },
+  /**
+   * Bytes of a user name; a longer one is refused with 0x86 (3.1.1: 4). Default 1 * KiB: addresses, and the names with
+   * parameters that some clouds ask for.
+   */
+  usernameBytesMax: { default: 1 * KiB, min: 12, max: 65_535 },
+  /**
+   * Bytes of a password; a longer one is refused with 0x86 (3.1.1: 4). Default 16 * KiB: a token with many claims, and
+   * not what takes an `authenticate` function long to look at.
+   */
+  passwordBytesMax: { default: 16 * KiB, min: 12, max: 65_535 },
+  /**
+   * User properties of one packet, with those of its will; a CONNECT with more is refused with 0x97, a PUBLISH likewise
+   * and counted (`publishRefused`), any other packet ends its connection with it. Default 64: tracing and routing take a
+   * dozen, while the largest packet has room for 200,000, each of which becomes an object somewhere.
+   */
+  userPropertiesPerPacketMax: { default: 64, min: 0, max: 1_000_000 },
+  /**
+   * Topic filters of one SUBSCRIBE or UNSUBSCRIBE; more end the connection with 0x97. Default 10_000: as many as a
+   * session may have, since clients subscribe to all of them at once when they come back; 3 us each.
+   */
+  filtersPerPacketMax: { default: 10_000, min: 1, max: 1_000_000 },
   /**
    * Milliseconds from accepting a connection to its complete CONNECT, and again for its authentication.
    * Default 10_000: enough for a phone on a bad network, short enough that silent connections do not pile up.
@@ -52,8 +80,20 @@ export const limitRanges = {
    */
   topicAliasMaximum: { default: 64, min: 0, max: 65_535 },
   /**
+   * Bytes that the topic aliases of a client may take; an alias beyond it ends the connection with 0x97, since the
+   * client would count on it. Default 16 * KiB: 64 topics of 200 bytes.
+   */
+  topicAliasBytesMax: { default: 16 * KiB, min: 1 * KiB, max: 1 * GiB },
+  /**
+   * Bytes of the topic aliases of all connections of one worker, those of clients and those towards them, which may
+   * have half of it. Not below topicAliasBytesMax. Beyond it the connection whose client has set the most ends with
+   * 0x97, and no more are set towards clients. Default 64 * MiB: 64,000 clients with ten hot topics each.
+   */
+  topicAliasesTotalBytesMax: { default: 64 * MiB, min: 1 * KiB, max: 1 * TiB },
+  /**
    * Topic aliases that the broker sets towards a client that takes some (MQTT 5, 3.1.2.11.5), of topics of at
-   * most 1,024 bytes. Default 64: at worst 64 KiB of a connection, and most clients follow fewer topics. 0: none.
+   * most 1,024 bytes, as long as topicAliasesTotalBytesMax has room. Default 64: most clients follow fewer topics. 0:
+   * none.
    */
   outgoingTopicAliasesMax: { default: 64, min: 0, max: 65_535 },
   /**
@@ -104,10 +144,29 @@ export const limitRanges = {
    */
   topicLevelsMax: { default: 128, min: 1, max: 1_024 },
   /**
-   * Subscriptions of one session; more are refused with 0x97. Default 1_000_000: for a bridge that
-   * subscribes to everything by name, while one client cannot exhaust the machine.
+   * Subscriptions of one session; more are refused with 0x97. Default 10_000: a page follows dozens, a back end or a
+   * bridge uses wildcards or some thousands of names. One that needs more is known by name and can have a broker with
+   * a higher limit.
    */
-  subscriptionsPerSessionMax: { default: 1_000_000, min: 1, max: 100_000_000 },
+  subscriptionsPerSessionMax: { default: 10_000, min: 1, max: 100_000_000 },
+  /**
+   * Of those, the ones to shared filters; more are refused with 0x97. Default 64: in as many shares of one topic a
+   * session gets each message 64 times, some 20 us of the publisher's worker.
+   */
+  sharedSubscriptionsPerSessionMax: { default: 64, min: 1, max: 1_000_000 },
+  /**
+   * Bytes that the subscriptions of one session may take if nobody else has the same ones; more are refused with 0x97.
+   * Default 8 * MiB: 10,000 filters with wildcards of half a dozen levels (480 bytes each, exact ones 170), or 120 of
+   * 65 KB.
+   */
+  subscriptionBytesPerSessionMax: { default: 8 * MiB, min: 1 * KiB, max: 1 * TiB },
+  /**
+   * Bytes that the subscriptions and filters of all sessions may take, on all workers; more are refused with 0x97. Half
+   * of it is set apart for all sessions in equal parts (`sessionsMax`): by default each has 2 KiB for sure, which is a
+   * dozen filters, whatever others do. Of the other half one session gets at most as much as is left then. Not below
+   * subscriptionBytesPerSessionMax. Default 1 * GiB: 3,500,000 exact filters of 27 bytes beside those parts.
+   */
+  subscriptionsTotalBytesMax: { default: 1 * GiB, min: 64 * KiB, max: 1 * TiB },
   /**
    * Branches of all topic filters with wildcards (native/topics/filter-shapes.h): the nodes that a topic can reach
    * among them. A SUBSCRIBE for which there is no room is refused with 0x97; one session gets at most half of them, and
@@ -117,14 +176,15 @@ export const limitRanges = {
   filterBranchesMax: { default: 640, min: 128, max: 16_777_216 },
   /**
    * Retained messages of the broker; more are not retained, and counted. Default 1_000_000: every client
-   * may invent topics, so their number needs a ceiling. 0 retains nothing.
+   * may invent topics, so their number needs a ceiling: what a subscriber to # gets at once. 0 retains nothing.
    */
   retainedMessagesMax: { default: 1_000_000, min: 0, max: 1_000_000_000 },
   /**
-   * Bytes of the retained messages of the broker, topic names included; more are not retained, and
-   * counted. Default 1 * GiB: fits the memory of a small server. 0 retains nothing.
+   * Bytes of the retained messages of the broker with all that they take: topic names, properties, nodes of the tree of
+   * topics and entries of its index; more are not retained, and counted. Default 256 * MiB: a million states of 100
+   * bytes under short topics, in the memory of a small server. 0 retains nothing.
    */
-  retainedBytesMax: { default: 1 * GiB, min: 0, max: 1 * TiB },
+  retainedBytesMax: { default: 256 * MiB, min: 0, max: 1 * TiB },
   /**
    * Clients that are connected; a CONNECT beyond it is refused with 0x97. Default 1_000_000: the memory of that many idle
    * ones is still modest; the limit of open files (ulimit -n) ends it earlier.

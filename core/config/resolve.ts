@@ -121,6 +121,8 @@ const limitOrder: readonly (readonly [smaller: LimitName, larger: LimitName])[] 
   ['maximumPacketSizeBytes', 'outboxBytesMax'],
   ['maximumPacketSizeBytes', 'sessionQueueBytesMax'],
   ['outboxBytesMax', 'outboxTotalBytesMax'],
+  ['topicAliasBytesMax', 'topicAliasesTotalBytesMax'],
+  ['subscriptionBytesPerSessionMax', 'subscriptionsTotalBytesMax'],
   ['webSocketPingMs', 'webSocketSilenceMs'],
 ];
 

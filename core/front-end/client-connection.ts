@@ -251,7 +251,7 @@ export class ClientConnection {
   }
 
   #onConnect(header: number, body: Uint8Array): void {
-    const connect = decodeConnect(header, body);
+    const connect = decodeConnect(header, body, this.#context.config.limits);
     this.#state = 'connecting';
     this.version = connect.protocolVersion;
     if (isProtocolError(connect)) {
@@ -316,7 +316,7 @@ export class ClientConnection {
   }
 
   #onDisconnect(header: number, body: Uint8Array): void {
-    const disconnect = decodeDisconnect(header, body, this.#version);
+    const disconnect = decodeDisconnect(header, body, this.#version, this.#context.config.limits);
     if (isProtocolError(disconnect)) {
       this.#fail(disconnect);
       return;
@@ -340,7 +340,7 @@ export class ClientConnection {
 
   /** AUTH: the answer to a challenge, or of a connected client the wish to authenticate again. */
   #onAuth(header: number, body: Uint8Array): void {
-    const auth = decodeAuth(header, body, this.#version);
+    const auth = decodeAuth(header, body, this.#version, this.#context.config.limits);
     const error = isProtocolError(auth) ? auth : authError(auth, this.#method, this.#isAuthenticating);
     if (error !== undefined) {
       this.#fail(error);
@@ -388,7 +388,7 @@ export class ClientConnection {
   }
 
   #onSubscribe(header: number, body: Uint8Array): void {
-    const packet = decodeSubscribe(header, body, this.#version);
+    const packet = decodeSubscribe(header, body, this.#version, this.#context.config.limits);
     if (isProtocolError(packet)) {
       this.#fail(packet);
       return;
@@ -416,7 +416,7 @@ export class ClientConnection {
   }
 
   #onUnsubscribe(header: number, body: Uint8Array): void {
-    const packet = decodeUnsubscribe(header, body, this.#version);
+    const packet = decodeUnsubscribe(header, body, this.#version, this.#context.config.limits);
     if (isProtocolError(packet)) {
       this.#fail(packet);
       return;

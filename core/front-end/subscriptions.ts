@@ -30,14 +30,11 @@ export function subscribe(
   { subscriptions, properties }: SubscribePacket,
   token: number,
 ): number[] {
-  const { subscriptionsPerSessionMax, maximumQoS } = config.limits;
+  const { maximumQoS } = config.limits;
   const subscriptionId = properties.subscriptionIdentifiers?.[0] ?? 0;
-  let count = engine.subscriptionCount(session);
   return subscriptions.map(({ topicFilter, noLocal, retainAsPublished, retainHandling, ...asked }) => {
     const refusal = refusalOf(topicFilter, config);
     if (refusal !== undefined) return refusal;
-    const isFull = count >= subscriptionsPerSessionMax;
-    if (isFull && !engine.isSubscribed(session, topicFilter)) return ReasonCode.quotaExceeded;
     const qos = Math.min(asked.qos, maximumQoS); // [MQTT-3.2.2-10]
     const outcome = engine.subscribe(
       session,
@@ -49,9 +46,7 @@ export function subscribe(
       subscriptionId,
       token,
     );
-    if (outcome === Subscribed.refused) return ReasonCode.quotaExceeded;
-    if (outcome === Subscribed.added) count++;
-    return qos;
+    return outcome === Subscribed.refused ? ReasonCode.quotaExceeded : qos;
   });
 }
 

@@ -1,5 +1,6 @@
 /** CONNECT as a server reads it (section 3.1), in all three versions. */
 
+import { type DecodeBounds, fieldFault } from './decode-bounds.ts';
 import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { ConnectPacket, ProtocolVersion, QoS, Will } from './packets.ts';
@@ -36,13 +37,18 @@ const connectFlag = {
 const bridgeBit = 0x80;
 
 /** `header` is the first byte of the frame, `body` all behind its remaining length. */
-export function decodeConnect(header: number, body: Uint8Array): ConnectPacket | ConnectError {
+export function decodeConnect(
+  header: number,
+  body: Uint8Array,
+  bounds?: DecodeBounds,
+): ConnectPacket | ConnectError {
   const reader = new Reader(body);
+  reader.bounds = bounds;
   const level = decodeLevel(reader);
   if (typeof level !== 'number') return level;
   const version = (level & ~bridgeBit) as ProtocolVersion;
   checkHeader(reader, header, PacketType.connect << 4, version);
-  const packet = decodeBehindVersion(reader, version);
+  const packet = decodeBehindVersion(reader, body, version);
   if (isProtocolError(packet)) return { ...packet, protocolVersion: version };
   if (level & bridgeBit) packet.isBridge = true;
   return packet;
@@ -64,7 +70,11 @@ function decodeLevel(reader: Reader): number | ConnectError {
   return { reasonCode, why: 'the protocol name is not MQTT' };
 }
 
-function decodeBehindVersion(reader: Reader, version: ProtocolVersion): ConnectPacket | ProtocolError {
+function decodeBehindVersion(
+  reader: Reader,
+  body: Uint8Array,
+  version: ProtocolVersion,
+): ConnectPacket | ProtocolError {
   const flags = reader.uint8();
   const flagsError = connectFlagsError(flags, version);
   if (flagsError) reader.fail(flagsError);
@@ -73,18 +83,25 @@ function decodeBehindVersion(reader: Reader, version: ProtocolVersion): ConnectP
     cleanStart: (flags & connectFlag.cleanStart) !== 0,
     keepAliveSeconds: reader.uint16(),
     properties: isAtLeast(version, 5) ? decodeProperties(reader, PacketType.connect) : {},
-    // [MQTT-3.1.3-3] [MQTT-3.1.3-4]
-    clientId: reader.string(),
+    clientId: '',
   };
+  reader.fail(fieldFault(reader, body, 'clientId'));
+  packet.clientId = reader.string(); // [MQTT-3.1.3-3] [MQTT-3.1.3-4]
   if (packet.clientId === '' && needsClientId(packet)) {
     reader.fail({ reasonCode: ReasonCode.clientIdentifierNotValid, why: 'the client identifier is empty' });
   }
   // [MQTT-3.1.3-1]: the order of the fields.
   if (flags & connectFlag.will) packet.will = decodeWill(reader, flags, version);
   // [MQTT-3.1.2-17] [v3 MQTT-3.1.2-19] [MQTT-3.1.3-12] [v3 MQTT-3.1.3-11]
-  if (isPresent(reader, flags, connectFlag.username, version)) packet.username = reader.string();
+  if (isPresent(reader, flags, connectFlag.username, version)) {
+    reader.fail(fieldFault(reader, body, 'username'));
+    packet.username = reader.string();
+  }
   // [MQTT-3.1.2-19] [v3 MQTT-3.1.2-21]
-  if (isPresent(reader, flags, connectFlag.password, version)) packet.password = reader.binary();
+  if (isPresent(reader, flags, connectFlag.password, version)) {
+    reader.fail(fieldFault(reader, body, 'password'));
+    packet.password = reader.binary();
+  }
   // [MQTT-3.1.2-16] [v3 MQTT-3.1.2-18] [MQTT-3.1.2-18] [v3 MQTT-3.1.2-20]: nothing may follow.
   return reader.finish(packet);
 }

@@ -1,5 +1,6 @@
 /** DISCONNECT and AUTH (sections 3.14 and 3.15), which both sides may send, with different rules. */
 
+import type { DecodeBounds } from './decode-bounds.ts';
 import { decodeProperties, decodeReason } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type { AuthPacket, DisconnectPacket, ProtocolVersion } from './packets.ts';
@@ -17,8 +18,9 @@ export function decodeDisconnect(
   header: number,
   body: Uint8Array,
   version: ProtocolVersion,
+  bounds?: DecodeBounds,
 ): DisconnectPacket | ProtocolError {
-  const packet = decodeAnyDisconnect(header, body, version);
+  const packet = decodeAnyDisconnect(header, body, version, bounds);
   // [MQTT-3.14.2-1]
   if (!isProtocolError(packet) && !clientDisconnectCodes.includes(packet.reasonCode)) {
     return protocolViolation('a reason code that a client does not send with DISCONNECT');
@@ -46,8 +48,9 @@ export function decodeAuth(
   header: number,
   body: Uint8Array,
   version: ProtocolVersion,
+  bounds?: DecodeBounds,
 ): AuthPacket | ProtocolError {
-  const packet = decodeServerAuth(header, body, version);
+  const packet = decodeServerAuth(header, body, version, bounds);
   // [MQTT-3.15.2-1]: continue or start again; success is the server's to say.
   if (!isProtocolError(packet) && packet.reasonCode !== 0x18 && packet.reasonCode !== 0x19) {
     return protocolViolation('a reason code that a client does not send with AUTH');
@@ -60,10 +63,12 @@ export function decodeServerAuth(
   header: number,
   body: Uint8Array,
   version: ProtocolVersion,
+  bounds?: DecodeBounds,
 ): AuthPacket | ProtocolError {
   if (!isAtLeast(version, 5)) return protocolViolation('not before version 5');
   // [MQTT-3.15.1-1]
   const reader = new Reader(body);
+  if (isStrict) reader.bounds = bounds;
   if (isStrict) checkHeader(reader, header, PacketType.auth << 4, version);
   if (reader.remaining === 0) return reader.finish({ reasonCode: 0, properties: {} });
   const packet = { reasonCode: reader.uint8(), properties: decodeProperties(reader, PacketType.auth) };
@@ -77,9 +82,11 @@ function decodeAnyDisconnect(
   header: number,
   body: Uint8Array,
   version: ProtocolVersion,
+  bounds?: DecodeBounds,
 ): DisconnectPacket | ProtocolError {
   // [MQTT-3.14.1-1]
   const reader = new Reader(body);
+  if (isStrict) reader.bounds = bounds;
   if (isStrict) checkHeader(reader, header, PacketType.disconnect << 4, version);
   return reader.finish(decodeReason(reader, PacketType.disconnect, version));
 }

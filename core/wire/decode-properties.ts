@@ -1,3 +1,4 @@
+import { userPropertiesFault } from './decode-bounds.ts';
 import type { ProtocolVersion } from './packets.ts';
 import { isAtLeast, isStrict } from './profile.ts';
 import { type Properties, type PropertyCarrier, propertyTable } from './properties.ts';
@@ -17,6 +18,7 @@ export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Prop
     const row = propertyTable.find((candidate) => candidate[0] === identifier);
     if (row) {
       const [, name, encoding, isList] = row;
+      if (isStrict && name === 'userProperties') reader.fail(userPropertiesFault(reader));
       const value = reader[encoding]();
       // What lies behind the properties is no part of a value.
       if (reader.remaining < behind) reader.fail(malformedPacket(`${name} is cut off`));

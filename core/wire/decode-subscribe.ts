@@ -4,6 +4,7 @@
  * allowed is the caller's to say, for each alone.
  */
 
+import { type DecodeBounds, filtersFault } from './decode-bounds.ts';
 import { decodeProperties } from './decode-properties.ts';
 import { PacketType } from './packet-type.ts';
 import type {
@@ -23,9 +24,11 @@ export function decodeSubscribe(
   header: number,
   body: Uint8Array,
   version: ProtocolVersion,
+  bounds?: DecodeBounds,
 ): SubscribePacket | ProtocolError {
   // [MQTT-3.8.1-1]
   const reader = new Reader(body);
+  reader.bounds = bounds;
   if (isStrict) checkHeader(reader, header, (PacketType.subscribe << 4) | 2, version);
   const packet: SubscribePacket = {
     packetId: reader.packetId(),
@@ -34,6 +37,7 @@ export function decodeSubscribe(
   };
   // [MQTT-3.8.3-2] [v3 MQTT-3.8.3-3]
   if (reader.remaining === 0) reader.fail(protocolViolation('a SUBSCRIBE without a topic filter'));
+  reader.fail(filtersFault(reader, body, 1));
   while (reader.remaining > 0) packet.subscriptions.push(decodeSubscription(reader, version));
   return reader.finish(packet);
 }
@@ -43,9 +47,11 @@ export function decodeUnsubscribe(
   header: number,
   body: Uint8Array,
   version: ProtocolVersion,
+  bounds?: DecodeBounds,
 ): UnsubscribePacket | ProtocolError {
   // [MQTT-3.10.1-1]
   const reader = new Reader(body);
+  reader.bounds = bounds;
   if (isStrict) checkHeader(reader, header, (PacketType.unsubscribe << 4) | 2, version);
   const packet: UnsubscribePacket = {
     packetId: reader.packetId(),
@@ -54,6 +60,7 @@ export function decodeUnsubscribe(
   };
   // [MQTT-3.10.3-2]
   if (reader.remaining === 0) reader.fail(protocolViolation('an UNSUBSCRIBE without a topic filter'));
+  reader.fail(filtersFault(reader, body, 0));
   // [MQTT-3.10.3-1]
   while (reader.remaining > 0) packet.topicFilters.push(topicFilterOf(reader));
   return reader.finish(packet);

@@ -4,6 +4,7 @@
  * asks once, at its end, with `finish`. What stands behind `isStrict` is not in the client for pages: profile.ts.
  */
 
+import type { DecodeBounds } from './decode-bounds.ts';
 import type { ProtocolVersion } from './packets.ts';
 import { isAtLeast, isStrict } from './profile.ts';
 import { malformedPacket, type ProtocolError, protocolViolation } from './protocol-error.ts';
@@ -16,6 +17,10 @@ export class Reader {
   fault: ProtocolError | undefined;
   /** Integers may have more bytes than they need. */
   takesLongIntegers?: boolean;
+  /** What a server takes; undefined: everything that MQTT allows. */
+  bounds?: DecodeBounds | undefined;
+  /** How many there were until now. */
+  userProperties?: number;
   readonly #bytes: Uint8Array;
   #offset = 0;
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../sessions/connection-kind.h"
+#include "../sessions/incoming-aliases.h"
 #include "../sessions/outgoing-aliases.h"
 #include "../wire/input.h"
 #include "answers.h"
@@ -65,10 +66,9 @@ struct Connection {
   uint64_t lastReceivedMs = 0;     // or since when nothing more is read
   uint64_t shards = 0;             // bit s: shard s of another worker has got something from it
   uint64_t phaseSinceMs = 0;
-  uint64_t spentInTurn = 0;  // the turn in which it has last spent something of ...
-  size_t spent = 0;          // ... turn-budget.h
-  // Topic aliases of the client: alias n stands at n - 1 (5.0, 3.3.2.3.4).
-  std::unique_ptr<std::vector<std::vector<uint8_t>>> aliases;
+  uint64_t spentInTurn = 0;                          // the turn in which it has last spent something of ...
+  size_t spent = 0;                                  // ... turn-budget.h
+  std::unique_ptr<IncomingAliases> aliases;          // nullptr: the client has set none (alias-account.h)
   std::unique_ptr<OutgoingAliases> outgoingAliases;  // nullptr: the client takes none
   void* socket = nullptr;                            // the transport's own
 };

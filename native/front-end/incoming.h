@@ -30,6 +30,8 @@ class Incoming {
     const bool isReserved = isReservedTopic(publish.topic);
     if (isReserved && !rights.mayUseReservedTopics) return refusePublish(connection, publish, Reason::notAuthorized);
     if (!isReserved) counters_.add(Counter::publishReceived);
+    if (publish.userProperties > limits_.userPropertiesPerPacketMax && !connection.isHost)
+      return refusePublish(connection, publish, Reason::quotaExceeded);
     if (limits_.checksPayloadFormat && publish.isText && !isUtf8Payload(publish.payload)) {
       return refusePublish(connection, publish, Reason::payloadFormatInvalid);
     }
@@ -125,10 +127,8 @@ class Incoming {
   Reason resolveTopic(Connection& connection, Publish& publish) {
     if (publish.topicAlias > connection.topicAliasMaximum) return Reason::topicAliasInvalid;  // [MQTT-3.3.2-9]
     if (publish.topic.empty() && publish.topicAlias != 0) {
-      const size_t index = publish.topicAlias - size_t(1);
-      if (!connection.aliases || (*connection.aliases)[index].empty()) return Reason::protocolError;
-      publish.topic = (*connection.aliases)[index];
-      return Reason::success;
+      if (connection.aliases) publish.topic = connection.aliases->find(publish.topicAlias);
+      return publish.topic.empty() ? Reason::protocolError : Reason::success;
     }
     if (!isTopicName(publish.topic, limits_.topicLevelsMax)) {
       if (publish.topic.empty() && connection.version >= mqtt5) return Reason::protocolError;
@@ -136,10 +136,20 @@ class Incoming {
       const bool isFormed = !publish.topic.empty() && !hasWildcard(publish.topic) && isUtf8(publish.topic);
       return isFormed ? Reason::topicNameInvalid : Reason::malformedPacket;
     }
-    if (publish.topicAlias != 0) {
-      if (!connection.aliases)
-        connection.aliases = std::make_unique<std::vector<std::vector<uint8_t>>>(connection.topicAliasMaximum);
-      (*connection.aliases)[publish.topicAlias - size_t(1)].assign(publish.topic.begin(), publish.topic.end());
+    return publish.topicAlias == 0 ? Reason::success : setAlias(connection, publish.topicAlias, publish.topic);
+  }
+
+  // Aliases that take too much are no mistake in the sense of 0x94, which is for a number that is too large: a limit of
+  // ours is exceeded. An alias cannot be left out, since the client counts on it.
+  Reason setAlias(Connection& connection, uint16_t alias, Bytes topic) {
+    const size_t bytes = connection.aliases ? connection.aliases->bytesWith(alias, topic)
+                                            : IncomingAliases().bytesWith(alias, topic);
+    if (!connection.isHost && bytes > limits_.topicAliasBytesMax) return Reason::quotaExceeded;
+    AliasAccount& account = outbound_.aliases();
+    while (Connection* largest = account.set(connection, alias, topic)) {
+      account.release(*largest);
+      if (largest == &connection) return Reason::quotaExceeded;
+      ender_.end(*largest, Reason::quotaExceeded);
     }
     return Reason::success;
   }

@@ -13,6 +13,7 @@
 #include "../sessions/session.h"
 #include "../wire/acknowledgement.h"
 #include "../wire/publish-writer.h"
+#include "alias-account.h"
 #include "connection.h"
 #ifdef RALLYMQ_FAULTS
 #include "../faults/faulty-deliveries.h"
@@ -32,9 +33,14 @@ class Outbound {
   };
 
   Outbound(const Limits& limits, Counters& counters, ConnectionEnder& ender)
-      : limits_(limits), counters_(counters), ender_(ender), arena_(limits.outboxTotalBytesMax) {}
+      : limits_(limits),
+        counters_(counters),
+        ender_(ender),
+        arena_(limits.outboxTotalBytesMax),
+        aliases_(limits.topicAliasesTotalBytesMax) {}
 
   Arena& arena() { return arena_; }
+  AliasAccount& aliases() { return aliases_; }
   void addTransport(Transport& transport) { transports_.push_back(&transport); }
   void removeTransport(Transport& transport) { std::erase(transports_, &transport); }
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
@@ -165,6 +171,7 @@ class Outbound {
     connection.isDirty = false;
     if (connection.isStarved) std::erase(starved_, &connection);
     connection.isStarved = false;
+    aliases_.release(connection);
   }
 
  private:
@@ -276,6 +283,7 @@ class Outbound {
     if (connection.outgoingAliases) {
       if (topicHash_ == 0) topicHash_ = hashBytes(publication.topic, aliasSeed);
       use = connection.outgoingAliases->find(publication.topic, topicHash_);
+      if (use.isNew && !aliases_.hasRoomForOurs(publication.topic)) use = {};
     }
     PublishWriter::Head* head = &writer_.head(publication, connection.version, qos, ids, use);
     const auto isTooLarge = [&] {
@@ -295,7 +303,7 @@ class Outbound {
                      AliasUse use) {
     append(connection, head.bytes);
     append(connection, publication.payload);
-    if (use.isNew) connection.outgoingAliases->set(use.alias, publication.topic, topicHash_);
+    if (use.isNew) aliases_.setOurs(connection, use.alias, publication.topic, topicHash_);
     connection.outbox.countMessage();
     counters_.add(Counter::publishSent);
     markDirty(connection);
@@ -358,6 +366,7 @@ class Outbound {
   Counters& counters_;
   ConnectionEnder& ender_;
   Arena arena_;
+  AliasAccount aliases_;
   PublishWriter writer_;
   std::vector<Transport*> transports_;
   std::vector<Connection*> dirty_;

@@ -24,6 +24,8 @@ namespace rally {
 
 class ShareMembers {
  public:
+  static constexpr size_t memberBytes = 128;  // what a member takes, and its session as one
+
   // The place of the session in the share, for remove() and update(). `levelOf(session, qos)`, here and below: what it
   // could do with a message that comes with this QoS, 0 or more.
   template <class LevelOf>
@@ -113,6 +115,7 @@ class ShareMembers {
   struct Standing {
     std::array<std::array<uint32_t, 3>, 2> passedOver{};
   };
+  static_assert(sizeof(Member) + sizeof(Standing) <= memberBytes);
 
   static ShareLevel below(ShareLevel level) { return ShareLevel(uint8_t(level) + 1); }
   static ShareLevel above(ShareLevel level) { return ShareLevel(uint8_t(level) - 1); }

@@ -8,6 +8,7 @@
 // When a session has ended its subscriptions take nothing any more; they are taken apart over the next turns, so that
 // nobody has to wait while a million of them are.
 #pragma once
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <unordered_map>
@@ -24,7 +25,8 @@ namespace rally {
 class Subscriptions {
  public:
   Subscriptions(unsigned index, unsigned workers, const Limits& limits, FilterTable& filters, SessionTable& sessions,
-                Sharing& sharing, FrontEnd& frontEnd, Counters& counters, ShardRequests& requests)
+                Sharing& sharing, FrontEnd& frontEnd, Counters& counters, ShardRequests& requests,
+                std::atomic<size_t>& totalBytes)
       : index_(index),
         workers_(workers),
         limits_(limits),
@@ -33,14 +35,34 @@ class Subscriptions {
         sharing_(sharing),
         frontEnd_(frontEnd),
         counters_(counters),
-        requests_(requests) {}
+        requests_(requests),
+        totalBytes_(totalBytes) {}
 
   // Names a SUBSCRIBE; never used twice in the life of the engine.
   uint64_t nextToken() { return ++tokens_; }
 
-  // Whether a filter may be added. What others subscribe to must not make every publication slow.
-  bool hasRoomFor(const Session& session, Bytes text) {
-    return filters_.shapes().hasRoom(session.key, filters_.branchesLacking(text), limits_.filterBranchesMax);
+  // Whether the session may subscribe to the filter. What others subscribe to must neither use up the memory nor make
+  // every publication slow. What it subscribes to already it may subscribe to again.
+  bool hasRoomFor(Session& session, Bytes text) {
+    const bool hasBranches = filters_.shapes().hasRoom(session.key, filters_.branchesLacking(text),
+                                                       limits_.filterBranchesMax);
+    return hasBranches && (session.isHost || hasQuota(session, text) || isSubscribed(session, text));
+  }
+
+  // What the subscriptions here take, and all filters that this worker knows.
+  size_t bytes() const {
+    return filters_.bytes() + counters_.get(Counter::subscriptions) * subscriptionBytes +
+           counters_.get(Counter::sharedSubscriptions) * memberBytes;
+  }
+  // Once a turn, and before it is asked: the account of all workers.
+  void settleAccount() {
+    const size_t now = bytes();
+    if (now == toldBytes_) return;
+    totalBytes_.fetch_add(now - std::exchange(toldBytes_, now), std::memory_order_relaxed);
+  }
+  // What a session is charged for a filter: as if nobody else had it.
+  static size_t bytesOf(Bytes text) {
+    return subscriptionBytes + FilterTable::bytesOf(text) + (isSharedFilter(text) ? memberBytes : 0);
   }
 
   // Adds a subscription of the SUBSCRIBE that `token` names. True when it replaced one. Of a session that is leaving
@@ -195,6 +217,10 @@ class Subscriptions {
   }
 
  private:
+  // In the session and in the filter, each in a list that is twice as long at most when it has grown.
+  static constexpr size_t subscriptionBytes = sizeof(SubscriptionRef) + 2 * sizeof(Subscriber);
+  static constexpr size_t memberBytes = ShareMembers::memberBytes;
+
   // Of filters that are subscribed to again while their retained messages still wait.
   static constexpr size_t repeatsMax = 16;
 
@@ -203,6 +229,19 @@ class Subscriptions {
     std::unique_ptr<Session> session;
     std::vector<Delivery> heritage;
   };
+
+  bool hasQuota(const Session& session, Bytes text) {
+    if (session.subscriptions.size() >= limits_.subscriptionsPerSessionMax) return false;
+    if (isSharedFilter(text) && session.shares >= limits_.sharedSubscriptionsPerSessionMax) return false;
+    const size_t bytes = bytesOf(text);
+    const size_t own = session.subscriptionBytes;
+    if (own + bytes > limits_.subscriptionBytesPerSessionMax) return false;
+    // Half of the room is set apart: of it every session that there may be has the same part, whatever others do.
+    const size_t half = limits_.subscriptionsTotalBytesMax / 2;
+    if (own + bytes <= half / limits_.sessionsMax) return true;
+    settleAccount();
+    return leavesAsMuch(own, totalBytes_.load(std::memory_order_relaxed), bytes, half);
+  }
 
   unsigned ownerOf(Bytes topic) const { return rally::ownerOf(filters_.hashOf(topic), workers_); }
 
@@ -250,7 +289,10 @@ class Subscriptions {
     subscriber.retainAsPublished = options.retainAsPublished;
     subscriber.isNew = isNew;
     const bool existed = SessionTable::subscribe(session, filter, subscriber);
-    if (!existed) counters_.add(Counter::subscriptions);
+    if (!existed) {
+      counters_.add(Counter::subscriptions);
+      session.subscriptionBytes += bytesOf(filter.text());
+    }
     if (filter.isShared) {
       if (existed) sharing_.update(session, filter);
       else sharing_.join(session, filter);
@@ -283,6 +325,7 @@ class Subscriptions {
   // `member`: of a shared filter, the place that the session had in the share.
   void onRemoved(Session& session, Filter& filter, uint32_t member) {
     counters_.subtract(Counter::subscriptions);
+    session.subscriptionBytes -= bytesOf(filter.text());
     if (filter.isShared) {
       sharing_.leave(session, filter, member);
       filters_.releaseIfUnused(filter);
@@ -312,6 +355,8 @@ class Subscriptions {
   FrontEnd& frontEnd_;
   Counters& counters_;
   ShardRequests& requests_;
+  std::atomic<size_t>& totalBytes_;                           // of all workers
+  size_t toldBytes_ = 0;                                      // of those, ours
   std::unordered_map<uint64_t, SubscribeProgress> progress_;  // by token
   std::deque<Ending> ending_;
   uint64_t tokens_ = 0;

@@ -1,4 +1,5 @@
-// All lanes and doorbells of a broker. The only thing that its workers share.
+// All lanes and doorbells of a broker, and the accounts of what its workers hold together. The only thing that they
+// share.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -45,6 +46,9 @@ class Lanes {
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
   // Numbers a move of a session. One that begins later has a larger number, on whatever workers they begin.
   uint64_t nextMove() { return moves_.fetch_add(1, std::memory_order_relaxed) + 1; }
+  // What subscriptions and filters take on all workers: of the broker and not of each worker, or sessions that move
+  // from one to another could fill it up again and again.
+  std::atomic<size_t>& subscriptionBytes() { return subscriptionBytes_; }
 
  private:
   const unsigned workers_;
@@ -52,6 +56,7 @@ class Lanes {
   std::vector<std::unique_ptr<WorkerLane<ShardRecord>>> deliveries_;
   std::vector<Doorbell> doorbells_;
   std::atomic<uint64_t> moves_{0};
+  std::atomic<size_t> subscriptionBytes_{0};
 };
 
 }  // namespace rally

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "../structures/block-bytes.h"
 #include "../structures/hash-index.h"
 #include "../structures/hash.h"
 
@@ -46,9 +47,16 @@ class OutgoingAliases {
   void set(uint16_t alias, Bytes topic, uint64_t hash) {
     if (alias > entries_.size()) entries_.emplace_back();
     else index_.remove(entries_[alias - size_t(1)].hash, alias);
-    entries_[alias - size_t(1)] = {{topic.begin(), topic.end()}, hash, 0};
+    Entry& entry = entries_[alias - size_t(1)];
+    textBytes_ += blockBytes(topic.size());
+    if (!entry.topic.empty()) textBytes_ -= blockBytes(entry.topic.size());
+    entry = {{topic.begin(), topic.end()}, hash, 0};
     index_.add(hash, alias);
   }
+
+  // What all of them take; the table of those without an alias is small.
+  size_t bytes() const { return entries_.size() * entryBytes + textBytes_; }
+  static size_t bytesOf(Bytes topic) { return entryBytes + blockBytes(topic.size()); }
 
  private:
   struct Entry {
@@ -56,6 +64,7 @@ class OutgoingAliases {
     uint64_t hash = 0;
     uint8_t uses = 0;  // lately
   };
+  static constexpr size_t entryBytes = sizeof(Entry) + indexEntryBytes;
   static constexpr uint8_t usesMax = 3;
   static constexpr size_t seenCount = 256;
 
@@ -78,6 +87,7 @@ class OutgoingAliases {
   const uint16_t most_;
   uint16_t hand_ = 0;
   std::vector<Entry> entries_;
+  size_t textBytes_ = 0;
   HashIndex index_;
   std::unique_ptr<std::array<uint32_t, seenCount>> seen_;
 };

@@ -30,6 +30,7 @@ struct Session {
   uint32_t expirySeconds = neverExpires;  // that it outlives its connection
   ConnectionKind kind = ConnectionKind::client;
   std::vector<SubscriptionRef> subscriptions;
+  size_t subscriptionBytes = 0;        // what they take at most (front-end/subscriptions.h)
   uint32_t shares = 0;                 // of those, shared ones ...
   uint32_t standing = 0;               // ... where they have passed it over (front-end/share-members.h) ...
   Presence presence = Presence::none;  // ... as which it counts there

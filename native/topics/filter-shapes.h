@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "../assert.h"
+#include "../structures/fair-share.h"
 #include "../structures/slab.h"
 #include "../wire/topic.h"
 
@@ -73,11 +74,9 @@ class FilterShapes {
     const auto found = charges_.find(session);
     return found == charges_.end() ? 0 : found->second;
   }
-  // Whether the session may be charged for `lacking` more, of `branchesMax` in all: for as many as are left for others
-  // then. So one session never has more than half of them, a hundred have a hundredth each, and there are always some
-  // left.
+  // Whether the session may be charged for `lacking` more, of `branchesMax` in all (fair-share.h).
   bool hasRoom(uint64_t session, size_t lacking, size_t branchesMax) const {
-    return lacking == 0 || chargeOf(session) + branches() + 2 * lacking <= branchesMax;
+    return leavesAsMuch(chargeOf(session), branches(), lacking, branchesMax);
   }
   // The session is no more here. What others use of its branches is nobody's.
   void forget(uint64_t session) { charges_.erase(session); }

@@ -28,6 +28,32 @@ class FilterTable {
     tree_.proceed();
   }
 
+  // What all filters take: they, their entries of the index, the inner nodes of the tree, and shares.
+  size_t bytes() const {
+    return filters_.size() * filterBytes + textBytes_ + tree_.bytes() + shares_.size() * shareBytes;
+  }
+  // What a filter takes at most, if it has nothing in common with others but the nodes that lead to it.
+  static size_t bytesOf(Bytes text) {
+    size_t bytes = filterBytes + ShortText::costOf(text.size());
+    if (isSharedFilter(text)) return bytes + shareBytes + bytesOf(unsharedFilter(text));
+    if (!hasWildcard(text)) return bytes;
+    eachLevel(text, [&](Bytes level) {
+      bytes += FilterTree::bytesOf(level);
+      return true;
+    });
+    return bytes;
+  }
+  // The same as bytes(), counted one by one.
+  size_t countBytes() const {
+    size_t bytes = 0;
+    for (uint32_t id = 1; id < filters_.end(); id++) {
+      if (filters_.isUsed(id)) bytes += filterBytes + ShortText::costOf(filters_[id].text().size());
+    }
+    tree_.eachNode([&](Bytes level) { bytes += FilterTree::bytesOf(level); });
+    for (uint32_t id = 1; id < shares_.end(); id++) bytes += shares_.isUsed(id) ? shareBytes : 0;
+    return bytes;
+  }
+
   // How far the filters here branch.
   FilterShapes& shapes() { return shapes_; }
   // How many branches would be needed to acquire a filter that may not be there.
@@ -43,6 +69,7 @@ class FilterTable {
     const uint32_t id = filters_.add();
     Filter& filter = filters_[id];
     filter.bytes = ShortText(text);
+    textBytes_ += ShortText::costOf(text.size());
     if (isInTree(text)) {
       tree_.add(id);
       shapes_.add(text, session);
@@ -71,6 +98,7 @@ class FilterTable {
     } else {
       byText_.remove(inTable(hashOf(filter.text())), id);
     }
+    textBytes_ -= ShortText::costOf(filter.text().size());
     filters_.remove(id);
     if (base) releaseIfUnused(*base);
   }
@@ -93,6 +121,10 @@ class FilterTable {
   }
 
  private:
+  static constexpr size_t filterBytes = sizeof(Filter) + indexEntryBytes;
+  // With its entry among the keys, a route and a key of another worker.
+  static constexpr size_t shareBytes = sizeof(Share) + 3 * blockBytes(24);
+
   // Nothing matches a shared filter itself.
   static bool isInTree(Bytes text) { return hasWildcard(text) && !isSharedFilter(text); }
 
@@ -134,6 +166,7 @@ class FilterTable {
   Slab<Share, true> shares_;
   std::unordered_map<uint32_t, uint32_t> shareKeys_;
   uint32_t lastShareKey_ = 0;
+  size_t textBytes_ = 0;
 };
 
 }  // namespace rally

@@ -30,6 +30,17 @@ class FilterTree {
   void proceed() { index_.proceed(); }
   // Inner nodes, with the root.
   size_t nodes() const { return nodes_.size(); }
+  // What the inner nodes take, with their entries of the index.
+  size_t bytes() const { return (nodes_.size() - 1) * nodeBytes + levelBytes_; }
+  // What the node behind a level takes.
+  static size_t bytesOf(Bytes level) { return nodeBytes + ShortText::costOf(level.size()); }
+  // Calls `visit(level)` for each inner node but the root, with the level of the edge that leads there.
+  template <class Visit>
+  void eachNode(Visit&& visit) const {
+    for (uint32_t id = root + 1; id < nodes_.end(); id++) {
+      if (nodes_.isUsed(id)) visit(nodes_[id].level.bytes());
+    }
+  }
 
   // The filter with this text, or 0.
   uint32_t find(Bytes text) const {
@@ -66,6 +77,7 @@ class FilterTree {
     while (node != root && nodes_[node].isBare()) {
       const uint32_t parent = nodes_[node].parent;
       unlink(parent, nodes_[node].level.bytes(), node);
+      levelBytes_ -= ShortText::costOf(nodes_[node].level.bytes().size());
       nodes_.remove(node);
       node = parent;
     }
@@ -119,6 +131,7 @@ class FilterTree {
   };
   static_assert(sizeof(Node) == 32);
 
+  static constexpr size_t nodeBytes = sizeof(Node) + indexEntryBytes;
   static constexpr uint32_t root = 1;
   static constexpr uint32_t filterBit = uint32_t(1) << 31;
 
@@ -169,6 +182,7 @@ class FilterTree {
     Node& node = nodes_[added];
     node.parent = parent;
     node.level = ShortText(level);
+    levelBytes_ += ShortText::costOf(level.size());
     node.textStart = uint16_t(nodes_[parent].textStart + level.size() + 1);
     link(parent, level, added);
     hang(added, id);
@@ -211,6 +225,7 @@ class FilterTree {
   const uint64_t seed_;
   Filters& filters_;
   size_t count_ = 0;
+  size_t levelBytes_ = 0;
   Slab<Node, true> nodes_;
   HashIndex index_;
   std::vector<uint32_t> reached_;

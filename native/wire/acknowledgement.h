@@ -80,7 +80,8 @@ inline AcknowledgementFrame writeAcknowledgement(PacketType type, uint16_t packe
 inline std::string_view refusalSentence(Reason reason) {
   switch (reason) {
     case Reason::notAuthorized: return "Clients may not publish to $SYS or $share.";
-    case Reason::quotaExceeded: return "The broker has no room for more retained messages.";
+    case Reason::quotaExceeded:
+      return "No room for more retained messages, or more user properties than the broker takes.";
     case Reason::payloadFormatInvalid: return "The payload is not UTF-8, as its Payload Format Indicator says.";
     default: return {};
   }

@@ -30,7 +30,8 @@ struct Publish {
   bool expires = false;
   uint32_t expirySeconds = 0;
   bool isText = false;  // by its Payload Format Indicator
-  Bytes properties;     // as received, without the length
+  uint32_t userProperties = 0;
+  Bytes properties;  // as received, without the length
   // The properties that go on to subscribers unchanged [MQTT-3.3.2-4], [MQTT-3.3.2-15..20] are
   // `properties` less the topic alias and the expiry; true when there is something to take out.
   bool filtersProperties = false;
@@ -74,6 +75,7 @@ inline Reason readPublishProperty(Reader& reader, uint64_t& seen, Publish& publi
       publish.filtersProperties = true;
       break;
     case Property::userProperty:
+      publish.userProperties++;
       if (!isUtf8(reader.prefixed()) || !isUtf8(reader.prefixed())) return Reason::malformedPacket;
       break;
     default:  // a subscription identifier may not come from a client [MQTT-3.3.4-6]

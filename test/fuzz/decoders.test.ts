@@ -31,7 +31,7 @@ type Decoder = (header: number, body: Uint8Array, version: ProtocolVersion) => o
 
 /** By packet type; a client and a server read some of them differently. */
 const decoders: Record<number, Decoder[]> = {
-  1: [decodeConnect],
+  1: [(header, body) => decodeConnect(header, body)],
   2: [decodeConnack],
   3: [decodePublish],
   4: [decodeAcknowledgement],

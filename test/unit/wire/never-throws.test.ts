@@ -28,7 +28,7 @@ const decoders: [string, number, Decoder, seeds: string[]][] = [
   [
     'decodeConnect',
     0x10,
-    decodeConnect,
+    (header, body) => decodeConnect(header, body),
     [
       `0004'MQTT' 05 ee 000a 08 21 0001 11 00000001 0001'a' 02 01 01 0001't' 0001'w' 0001'u' 0001'p'`,
       `0004'MQTT' 04 c6 000a 0001'a' 0001't' 0001'w' 0001'u' 0001'p'`,
