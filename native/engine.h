@@ -52,6 +52,12 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   SessionMoves& moves() { return moves_; }
   RetainedLookUps& lookUps() { return lookUps_; }
 
+  // About what it holds of all that clients bring and take away again.
+  size_t heldBytes() const {
+    return subscriptions_.bytes() + frontEnd_.outbound().aliases().bytes() + shard_.retainedBytes() +
+           counters_.get(Counter::sessions) * sizeof(Session) + counters_.get(Counter::queued) * sizeof(Delivery);
+  }
+
   // --- one turn of the event loop -----------------------------------------------------------------
 
   // The thread that calls this is the only one that uses the engine, until abandonConnections().

@@ -186,16 +186,19 @@ export const limitRanges = {
    */
   retainedBytesMax: { default: 256 * MiB, min: 0, max: 1 * TiB },
   /**
-   * Clients that are connected; a CONNECT beyond it is refused with 0x97. Default 1_000_000: the memory of that many idle
-   * ones is still modest; the limit of open files (ulimit -n) ends it earlier.
+   * Clients that are connected; a CONNECT beyond it is refused with 0x97. Each has a session, so sessionsMax counts too.
+   * Default 1_000_000: the memory of that many idle ones is still modest; the limit of open files (ulimit -n) ends it
+   * earlier.
    */
   connectionsMax: { default: 1_000_000, min: 1, max: 100_000_000 },
   /**
    * Sessions, of clients that are connected or away; a CONNECT that would need one more is refused with 0x97, counted
-   * (`sessionsRefused`) and logged once a minute. Default 1_000_000: one with a subscription takes 1.9 KB, so 2 GB in
-   * all. Any client may ask for sessions that never expire, under ever new identifiers, so they need a ceiling.
+   * (`sessionsRefused`) and logged once a minute. Any client may ask for sessions that never expire, under ever new
+   * identifiers, so they need a ceiling. Default 250_000: each takes 330 bytes of the main thread's heap and 240 more
+   * with the longest identifier (clientIdBytesMax), 145 MB in all, which fits the heap that Node.js has by default on a
+   * machine with 1 GB; and 0.7 KB of the data plane. With more, give Node.js more (--max-old-space-size).
    */
-  sessionsMax: { default: 1_000_000, min: 1, max: 100_000_000 },
+  sessionsMax: { default: 250_000, min: 1, max: 100_000_000 },
   /**
    * Milliseconds that the packets which a client sent before its connection ended may wait to be taken, behind a
    * SUBSCRIBE or for room in the lanes; what is left then is dropped, and the will goes out. Default 5_000: only a

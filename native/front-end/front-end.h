@@ -281,6 +281,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void written(Connection& connection) override { on(connection, ConnectionEvent::written); }
 
   Outbound& outbound() { return outbound_; }
+  const Outbound& outbound() const { return outbound_; }
   // For the packet control of this worker, which takes them between two frames.
   std::vector<Event>& events() { return events_; }
 

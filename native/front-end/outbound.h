@@ -41,6 +41,7 @@ class Outbound {
 
   Arena& arena() { return arena_; }
   AliasAccount& aliases() { return aliases_; }
+  const AliasAccount& aliases() const { return aliases_; }
   void addTransport(Transport& transport) { transports_.push_back(&transport); }
   void removeTransport(Transport& transport) { std::erase(transports_, &transport); }
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }

@@ -10,12 +10,12 @@
 #include <node_api.h>
 #include <uv.h>
 
-#include <algorithm>
 #include <array>
 #include <vector>
 
 #include "../engine.h"
 #include "../net/door.h"
+#include "../trim-watch.h"
 #include "host-transport.h"
 #include "script.h"
 
@@ -72,8 +72,6 @@ class EngineHost {
   static constexpr uint64_t paceMs = 2;
   // A tick that is later than this finds that the process stood still: suspended, or in one long turn.
   static constexpr uint64_t tickLateMs = 2'000;
-  static constexpr uint64_t turnoverMin = 1'000;            // connections opened and closed that make a storm
-  static constexpr uint64_t subscriptionsLeftMin = 10'000;  // subscriptions ended whose memory is worth it
 
   static uv_loop_t* loopOf(napi_env env) {
     uv_loop_t* loop = nullptr;
@@ -105,7 +103,7 @@ class EngineHost {
     engine.tick();
     sockets.tick();
     door.tick();
-    trimWhenQuiet();
+    trimWhenDue();
   }
 
   void forgive(uint64_t gapMs) {
@@ -114,21 +112,11 @@ class EngineHost {
     door.forgive(gapMs);
   }
 
-  // Gives back to the system what a storm of connections or many subscriptions have left free, once it is over.
-  void trimWhenQuiet() {
+  // Gives back to the system what a storm of connections, sessions or subscriptions has left free.
+  void trimWhenDue() {
     const uint64_t turnover = engine.counters().get(Counter::connectionsOpened) +
                               engine.counters().get(Counter::connectionsClosed);
-    const uint64_t subscriptions = engine.counters().get(Counter::subscriptions);
-    const bool isQuiet = turnover == turnoverSeen_ && subscriptions == subscriptionsSeen_;
-    subscriptionsMost_ = std::max(subscriptionsMost_, subscriptions);
-    if (isQuiet &&
-        (turnover - turnoverTrimmed_ > turnoverMin || subscriptionsMost_ - subscriptions > subscriptionsLeftMin)) {
-      malloc_trim(0);
-      turnoverTrimmed_ = turnover;
-      subscriptionsMost_ = subscriptions;
-    }
-    turnoverSeen_ = turnover;
-    subscriptionsSeen_ = subscriptions;
+    if (trimWatch_.isDue(engine.heldBytes(), turnover)) malloc_trim(0);
   }
 
   void onCheck() {
@@ -212,10 +200,7 @@ class EngineHost {
   size_t openHandles_ = 0;
   bool isTickDue_ = false;
   uint64_t tickedMs_ = 0;
-  uint64_t turnoverSeen_ = 0;     // connections opened and closed until the last tick
-  uint64_t turnoverTrimmed_ = 0;  // and until memory was last given back
-  uint64_t subscriptionsSeen_ = 0;
-  uint64_t subscriptionsMost_ = 0;  // since then
+  TrimWatch trimWatch_;
 };
 
 }  // namespace rally::node

@@ -2,6 +2,8 @@
 #include "check.h"
 #include "hand-driven-broker.h"
 
+#include "../../native/trim-watch.h"
+
 using namespace rally;
 
 namespace {
@@ -205,4 +207,22 @@ TEST("names: a PUBLISH with too many user properties is refused, and goes nowher
   CHECK_EQ(broker.total(Counter::publishRefused), 3);
   CHECK(client.acknowledgements ==
         (std::vector<Reason>{Reason::success, Reason::quotaExceeded, Reason::success, Reason::quotaExceeded}));
+}
+
+TEST("trim watch: memory is given back when a storm is over, and each ten seconds where it is never quiet") {
+  constexpr uint64_t MiB = 1 << 20;
+  TrimWatch watch;
+  CHECK(!watch.isDue(0, 0));
+  for (uint64_t second = 1; second <= 20; second++) CHECK(!watch.isDue(second * MiB, second));  // it grows
+  CHECK(watch.isDue(2 * MiB, 40));  // much is free, and more than ten seconds have passed
+  CHECK(!watch.isDue(20 * MiB, 41));
+  CHECK(!watch.isDue(19 * MiB, 42));
+  CHECK(watch.isDue(19 * MiB, 42));
+  CHECK(!watch.isDue(19 * MiB, 42));
+  CHECK(!watch.isDue(19 * MiB - 1'000, 42));
+  CHECK(!watch.isDue(19 * MiB - 1'000, 42));  // too little
+  int times = 0;
+  for (uint64_t second = 0; second < 30; second++) times += watch.isDue(19 * MiB, 50 + second * 3'000);
+  CHECK_EQ(times, 3);
+  CHECK(watch.isDue(0, 50 + 29 * 3'000) || watch.isDue(0, 50 + 29 * 3'000));
 }

@@ -212,7 +212,7 @@ for (const transport of transports) {
 
   test(`${transport}: a CONNECT as large as allowed passes, one byte more does not`, async (t) => {
     const connectPacketSizeBytesMax = 2_048;
-    const running = await startBroker(t, { limits: { connectPacketSizeBytesMax } });
+    const running = await startBroker(t, { limits: { connectPacketSizeBytesMax, clientIdBytesMax: 65_535 } });
     const otherBytes = connectFrame({ clientId: 'x'.repeat(1_000) }).length - 1_000;
     const idBytes = connectPacketSizeBytesMax - otherBytes;
     await openClient(t, transport, running, { clientId: 'x'.repeat(idBytes) });
