@@ -30,7 +30,7 @@ class Incoming {
     const bool isReserved = isReservedTopic(publish.topic);
     if (isReserved && !rights.mayUseReservedTopics) return refusePublish(connection, publish, Reason::notAuthorized);
     if (!isReserved) counters_.add(Counter::publishReceived);
-    if (publish.userProperties > limits_.userPropertiesPerPacketMax && !connection.isHost)
+    if (rights.isHeldToBounds && publish.userProperties > limits_.userPropertiesPerPacketMax)
       return refusePublish(connection, publish, Reason::quotaExceeded);
     if (limits_.checksPayloadFormat && publish.isText && !isUtf8Payload(publish.payload)) {
       return refusePublish(connection, publish, Reason::payloadFormatInvalid);
@@ -144,7 +144,7 @@ class Incoming {
   Reason setAlias(Connection& connection, uint16_t alias, Bytes topic) {
     const size_t bytes = connection.aliases ? connection.aliases->bytesWith(alias, topic)
                                             : IncomingAliases().bytesWith(alias, topic);
-    if (!connection.isHost && bytes > limits_.topicAliasBytesMax) return Reason::quotaExceeded;
+    if (rightsOf(connection.kind).isHeldToBounds && bytes > limits_.topicAliasBytesMax) return Reason::quotaExceeded;
     AliasAccount& account = outbound_.aliases();
     while (Connection* largest = account.set(connection, alias, topic)) {
       account.release(*largest);

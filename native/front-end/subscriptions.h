@@ -46,7 +46,8 @@ class Subscriptions {
   bool hasRoomFor(Session& session, Bytes text) {
     const bool hasBranches = filters_.shapes().hasRoom(session.key, filters_.branchesLacking(text),
                                                        limits_.filterBranchesMax);
-    return hasBranches && (session.isHost || hasQuota(session, text) || isSubscribed(session, text));
+    return hasBranches &&
+           (!rightsOf(session.kind).isHeldToBounds || hasQuota(session, text) || isSubscribed(session, text));
   }
 
   // What the subscriptions here take, and all filters that this worker knows.

@@ -4,6 +4,7 @@
 //   isCounted                  yes     -     in the counters of connections, sessions, bytes and packets
 //   mayUseReservedTopics       -       yes   publishes where only the broker itself may
 //   isHeldToAvailability       yes     -     to what the CONNACK said is not available
+//   isHeldToBounds             yes     -     of what names, aliases, properties and subscriptions of a client may take
 //   isEndedByWrongText         yes     -     by a payload that is not the text it says it is (5.0, 4.13)
 //
 // The host is the program that the broker runs in, and the broker itself ($SYS): whatever it does, its connection
@@ -21,13 +22,22 @@ struct ConnectionRights {
   bool isCounted;
   bool mayUseReservedTopics;
   bool isHeldToAvailability;
+  bool isHeldToBounds;
   bool isEndedByWrongText;
 };
 
 inline constexpr ConnectionRights rightsOf(ConnectionKind kind) {
   constexpr std::array<ConnectionRights, 2> rights = {{
-      {.isCounted = true, .mayUseReservedTopics = false, .isHeldToAvailability = true, .isEndedByWrongText = true},
-      {.isCounted = false, .mayUseReservedTopics = true, .isHeldToAvailability = false, .isEndedByWrongText = false},
+      {.isCounted = true,
+       .mayUseReservedTopics = false,
+       .isHeldToAvailability = true,
+       .isHeldToBounds = true,
+       .isEndedByWrongText = true},
+      {.isCounted = false,
+       .mayUseReservedTopics = true,
+       .isHeldToAvailability = false,
+       .isHeldToBounds = false,
+       .isEndedByWrongText = false},
   }};
   return rights[size_t(kind)];
 }

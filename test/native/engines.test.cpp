@@ -179,9 +179,11 @@ class Worker {
     visitor.link = std::make_unique<Link>();
     visitor.link->connection = &connection;
     connection.socket = visitor.link.get();
-    const rally::ConnectionTerms terms{
-        .version = version, .receiveMaximum = uint16_t(random_.between(1, 20)), .isPersistent = visitor.isLasting};
-    engine_.frontEnd().accept(connection, *engine_.findSession(visitor.key), terms, {});
+    rally::ConnectionTerms terms;
+    terms.version = version;
+    terms.receiveMaximum = uint16_t(random_.between(1, 20));
+    terms.sessionExpirySeconds = visitor.isLasting ? 3'600 : 0;
+    engine_.frontEnd().accept(connection, *engine_.findSession(visitor.key), std::move(terms), {});
   }
 
   // The socket is gone, and with a clean session all there was.
