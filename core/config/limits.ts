@@ -1,5 +1,13 @@
 // Every bound of the broker: its name with the unit last, its default, what it may be set to, and why.
 // Nothing else in the project holds a bound. Plain data: the workers are handed a copy.
+//
+// What names and what is kept by name may take in all, with the defaults:
+//
+//   sessions     main thread's heap  sessionsMax x (330 bytes + clientIdBytesMax)                              147 MB
+//                data plane          sessionsMax x 0.7 KB, without what waits in them                          175 MB
+//   subscriptions, filters           subscriptionsTotalBytesMax                                              1,074 MB
+//   topic aliases                    workers x topicAliasesTotalBytesMax                                      67 MB each
+//   retained messages                retainedBytesMax                                                          268 MB
 
 const KiB = 1_024;
 const MiB = 1_024 * KiB;

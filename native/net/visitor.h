@@ -161,6 +161,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   static constexpr size_t heldBytesMax = 16'384;
   static constexpr uint8_t mqttConnect = 0x10;
   static constexpr uint8_t tlsHandshake = 0x16;
+  static constexpr uint8_t tlsMajorVersion = 3;
 
   void setStage(Stage stage) {
     stage_ = stage;
@@ -215,7 +216,9 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // True: it is HTTP, and is read as such.
   bool greet(Bytes bytes) {
-    if (bytes[0] == tlsHandshake) {
+    if (bytes[0] == tlsHandshake && bytes.size() < 2) {
+      hold(bytes);
+    } else if (bytes[0] == tlsHandshake && bytes[1] == tlsMajorVersion) {  // and not a CONNECT with wrong flags
       door_.note(Notice::tlsOnPlainPort, *this);
       leave();
     } else if (!protocols_.mqtt && bytes[0] == mqttConnect) {
