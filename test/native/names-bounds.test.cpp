@@ -111,7 +111,8 @@ TEST("names: the subscriptions of a session are bounded by their number, their b
   Session& large = engine.createSession(1'003);
   CHECK_EQ(subscribeAll(engine, large, 50, wide), 16);
   CHECK(large.subscriptionBytes <= limits.subscriptionBytesPerSessionMax);
-  CHECK_EQ(subscribeAll(engine, engine.createSession(1'004, true), 200, exact), 200);  // the host program
+  CHECK_EQ(subscribeAll(engine, engine.createSession(1'004, ConnectionKind::host), 200, exact),
+           200);  // the host program
 }
 
 TEST("names: a few sessions cannot use up the bytes of all: each has its part for sure") {

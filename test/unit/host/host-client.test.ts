@@ -191,7 +191,12 @@ test('no more than a window is under way, in order, and what waits is encoded wh
   const published = sizes.map((size, index) => {
     const payload = new Uint8Array(size);
     // Whoever encodes it reads its length.
-    Object.defineProperty(payload, 'length', { get: () => (made.push(index), size) });
+    Object.defineProperty(payload, 'length', {
+      get: () => {
+        made.push(index);
+        return size;
+      },
+    });
     return plane.host.publish('a', payload, { qos: (index % 3) as 0 | 1 | 2 });
   });
   const arrived: number[] = [];
