@@ -116,6 +116,7 @@ class Worker {
     if (drawn < 10) publishSome(visitor);
     else if (drawn < 14) subscribe(visitor);
     else if (drawn < 18) unsubscribe(visitor);
+    else if (drawn < 24 && visitor.link->connection->input.paused()) return;  // what it has sent is taken first
     else if (drawn < 20) leave(visitor);
     else if (drawn < 24 && visitor.isLasting) move(index);
     else if (drawn < 26) visitor.link->room = random_.below(200);  // it stops reading ...
@@ -190,6 +191,7 @@ class Worker {
   void leave(Visitor& visitor) {
     if (visitor.link && visitor.link->connection) transport_.sever(*visitor.link->connection);
     engine_.frontEnd().takeLeave();
+    engine_.frontEnd().leaveDrained();
     visitor.link.reset();
     visitor.unanswered.clear();  // it publishes nothing again
     if (visitor.isLasting) return;
@@ -267,6 +269,7 @@ class Worker {
       }
       case rally::EventKind::ended: FAIL("a connection was ended"); break;
       case rally::EventKind::gone: engine_.frontEnd().release(engine_.frontEnd().connection(event.slot)); break;
+      case rally::EventKind::closed: break;  // nobody waits for it
       default: FAIL("an event that nothing here brings about");
     }
   }
