@@ -7,11 +7,11 @@ export const deadlineMsDefault = 10_000;
 /** Resolves when `condition` holds; fails with what it was waiting for. */
 export async function until(
   what: string,
-  condition: () => boolean,
+  condition: () => boolean | Promise<boolean>,
   deadlineMs: number = deadlineMsDefault,
 ): Promise<void> {
   const endMs = performance.now() + deadlineMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > endMs) assert.fail(`waited ${deadlineMs} ms in vain: ${what}`);
     await delay(2);
   }
