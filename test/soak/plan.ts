@@ -5,6 +5,7 @@
 import type { Limits } from '../../core/config/limits.ts';
 import type { ProtocolVersion } from '../../core/wire/packets.ts';
 import { Random } from '../support/random.ts';
+import type { Failure } from './broker/broker-process.ts';
 import type { Switches } from './switches.ts';
 
 /** What a client is there for; each is explained in actors.ts. */
@@ -30,8 +31,7 @@ export interface Plan {
   readonly isTight: boolean;
   readonly limits: Partial<Limits>;
   readonly cast: readonly CastMember[];
-  /** Times at which a worker fails, in milliseconds from the start. */
-  readonly crashesMs: readonly number[];
+  readonly crashes: readonly Crash[];
   /** Of 100 commits of a lane how many are put off; 0: none. */
   readonly delayPercent: number;
   readonly pace: Pace;
@@ -41,6 +41,15 @@ export interface Plan {
 
 /** `brisk`: default bounds, no crashes, and publishers that publish much more, so that a short round sees many messages. */
 export type Pace = 'even' | 'brisk';
+
+/** A worker's thread ends: by an error of its own, or from outside. */
+export interface Crash {
+  readonly how: Failure;
+  /** Any number: the worker that is left when it is divided by how many there are. */
+  readonly worker: number;
+  /** From the start. */
+  readonly atMs: number;
+}
 
 export interface PlanTerms {
   readonly seed: number;
@@ -80,11 +89,10 @@ export function planOf({
   if (pace === 'brisk') {
     const cast = castOf(random, switches);
     const base = { seed, workers, seconds, switches, cast, pace, restMsMax };
-    return { ...base, isTight: false, limits: queueLimits, crashesMs: [], delayPercent: 0 };
+    return { ...base, isTight: false, limits: queueLimits, crashes: [], delayPercent: 0 };
   }
   const isTight = chance(random, 25) && switches.has('tight');
-  const crashCount = chance(random, 40) ? 1 + random.below(3) : 0;
-  const mayCrash = switches.has('crashes') || switches.has('terminate');
+  const crashes = crashesOf(random, seconds, switches);
   const isDelayed = chance(random, 50);
   return {
     seed,
@@ -94,11 +102,26 @@ export function planOf({
     isTight,
     limits: isTight ? tightLimits(random) : roomyLimits(random),
     cast: castOf(random, switches),
-    crashesMs: mayCrash ? Array.from({ length: crashCount }, () => random.below(seconds * 1_000)) : [],
+    crashes,
     delayPercent: isDelayed && switches.has('delays') ? 1 + random.below(60) : 0,
     pace,
     restMsMax,
   };
+}
+
+function crashesOf(random: Random, seconds: number, switches: Switches): Crash[] {
+  const ways: Failure[] = [];
+  if (switches.has('crashes')) ways.push('crash');
+  if (switches.has('terminate')) ways.push('terminate');
+  const count = chance(random, 40) ? 1 + random.below(3) : 0;
+  // Drawn whatever is switched on, so that the rest of the plan stays the same.
+  const drawn = Array.from({ length: count }, () => {
+    return { atMs: random.below(seconds * 1_000), worker: random.below(64), way: random.below(64) };
+  });
+  return drawn.flatMap(({ atMs, worker, way }) => {
+    const how = ways[way % ways.length];
+    return how === undefined ? [] : [{ how, worker, atMs }];
+  });
 }
 
 export function chance(random: Random, percent: number): boolean {

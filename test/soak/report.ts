@@ -2,11 +2,11 @@
 import type { RoundResult } from './round.ts';
 
 export function lineOf({ plan, model, counters }: RoundResult): string {
-  const { seed, workers, isTight, crashesMs, delayPercent } = plan;
+  const { seed, workers, isTight, crashes, delayPercent } = plan;
   const takeovers = model.lives.reduce((sum, { attachments }) => sum + attachments.length, 0);
   const marks = [
     isTight ? 'tight' : '',
-    crashesMs.length > 0 ? `${crashesMs.length} crashes` : '',
+    ...crashes.map(({ how, atMs }) => `${how} at ${atMs} ms`),
     delayPercent > 0 ? `lanes late ${delayPercent} %` : '',
   ].filter((mark) => mark !== '');
   const dropped = counters === undefined ? 0 : counters.droppedQos0 + counters.droppedQueueFull;

@@ -65,7 +65,7 @@ class Round {
     this.#broker = broker;
     this.#stage = { switches: plan.switches, pace: plan.pace, isOver: false, isBusy: false };
     const { receiveMaximum = defaultLimits.receiveMaximum } = plan.limits;
-    this.#world = { model, ports: broker, hasCrashes: plan.crashesMs.length > 0, receiveMaximum };
+    this.#world = { model, ports: broker, hasCrashes: plan.crashes.length > 0, receiveMaximum };
     for (const member of plan.cast) {
       if (member.role === 'stormer' || member.role === 'sensor') continue;
       const client = new Client(termsOf(member), this.#world);
@@ -85,12 +85,9 @@ class Round {
   }
 
   async #act(): Promise<void> {
-    const { seconds, cast, crashesMs, switches } = this.#plan;
-    const timers = crashesMs.map((ms, index) => {
-      return setTimeout(
-        () => this.#broker.fail(switches.has('terminate') ? 'terminate' : 'crash', index),
-        ms,
-      );
+    const { seconds, cast, crashes } = this.#plan;
+    const timers = crashes.map(({ how, worker, atMs }) => {
+      return setTimeout(() => this.#broker.fail(how, worker), atMs);
     });
     const steps: Promise<void>[] = this.#actors.map((actor) => actor.play());
     for (const member of cast) {

@@ -66,29 +66,25 @@ function groupNamesOf({ subscriptions }: Life): string[] {
   return [...new Set(filters.map((filter) => filter.slice('$share/'.length).split('/')[0] ?? ''))];
 }
 
+/** All who got a message but one must have left behind it, in whatever order it was read. */
 function checkOnce(model: Model, group: string, shares: readonly Share[]): void {
-  for (const [index, { life, handed }] of shares.entries()) {
-    const former = shares[index - 1];
-    if (former === undefined) continue;
-    const isMoved = handed.qos === 1 && hasLeft(former, life);
-    if (isMoved) continue;
-    const { clientId } = life.terms;
-    const other = former.life.terms.clientId;
-    const { publication, qos } = handed;
-    const what = `${other} and ${clientId} of share ${group} both got ${nameOf(publication)}, with QoS ${qos}`;
-    model.fault('shared twice', what, clientId, other, publication);
-  }
+  const lives = new Set(shares.map(({ life }) => life));
+  const [first] = shares;
+  if (first === undefined || lives.size === 1) return;
+  const remaining = shares.filter((share) => !hasLeft(share));
+  if (remaining.length <= 1 && shares.every(({ handed }) => handed.qos === 1)) return;
+  const clients = [...lives].map(({ terms }) => terms.clientId);
+  const { publication, qos } = first.handed;
+  const what = `${clients.join(' and ')} of share ${group} all got ${nameOf(publication)}, with QoS ${qos}`;
+  model.fault('shared twice', what, ...clients, publication, ...shares.map(({ handed }) => handed.at));
 }
 
 /** Whether a member has lost its connection, or left the share, behind the delivery. */
-function hasLeft({ life, handed }: Share, next: Life): boolean {
-  if (life === next) return true;
+function hasLeft({ life, handed }: Share): boolean {
   const attachment = life.attachments.find(({ connection }) => connection === handed.connection);
-  const hasLostIt = attachment?.until !== never || life.endedAt !== never;
-  return (
-    hasLostIt ||
-    [...life.subscriptions.values()].some(({ periods }) => periods.some(({ leftAt }) => leftAt !== never))
-  );
+  if (attachment?.until !== never || life.endedAt !== never) return true;
+  const periods = [...life.subscriptions.values()].flatMap((subscription) => subscription.periods);
+  return periods.some(({ leftAt }) => leftAt !== never && leftAt > handed.at);
 }
 
 /** Messages that were published while the steady share had a member for sure, and that none got. */
