@@ -9,6 +9,7 @@ import type { ConnectRequest, RenewalRequest, ToMain } from './control/messages.
 import { noticeSentences } from './control/notices.ts';
 import { Pace } from './control/pace.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
+import { TotalsWatch } from './control/totals-watch.ts';
 import {
   type CloseCause,
   type CounterName,
@@ -70,6 +71,7 @@ export class ControlPlane {
   readonly #hostSession: number;
   readonly #lookUps: RetainedLookUps;
   readonly #sys: SysPublisher;
+  readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
   readonly #refusedOrigins = new Set<string>();
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
@@ -129,6 +131,11 @@ export class ControlPlane {
       sample: () => this.#sample(),
       publish: (topic, payload) => this.#publishSys(topic, payload),
     });
+    this.#totals = new TotalsWatch({
+      clock: systemClock,
+      counters: () => this.statistics(),
+      warn: (figures, sentence) => this.logger.warn(figures, sentence),
+    });
   }
 
   /** Starts the workers on `numericHost`; resolves when clients can connect. Errors: as Broker.start(). */
@@ -168,12 +175,14 @@ export class ControlPlane {
     this.#startedAtMs = performance.now();
     this.#openHost();
     if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
+    this.#totals.start();
   }
 
   /** Says goodbye to the clients and stops the workers. Resolves within stopMs. */
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#sys.stop();
+    this.#totals.stop();
     this.#directory.stop();
     clearTimeout(this.#hostTimer);
     this.host.close();

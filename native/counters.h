@@ -18,10 +18,12 @@ enum class Counter : uint8_t {
   publishSent,
   droppedQos0,       // a subscriber's outbox was full, or it was away; of a share: those of all members
   droppedQueueFull,  // QoS 1 or 2, a session's queue was full; of a share: those of all members, or there are none left
+  droppedTotalFull,  // all sessions of a worker held too much: the newest of the one that holds most, or of this one
   droppedTooLarge,   // larger than the subscriber's Maximum Packet Size
   droppedExpired,    // its Message Expiry Interval had passed
   retainedRefused,   // the store of retained messages was full
   publishRefused,    // a client may not publish it: to $SYS, or text that is not UTF-8
+  connectionsCut,    // that made a worker keep more than all connections together may
   otherReceived,     // packets but PUBLISH
   otherSent,         // likewise
   handedOver,        // messages that crossed a lane

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "accounts.h"
 #include "front-end/front-end.h"
 #include "front-end/matcher.h"
 #include "front-end/retained-look-ups.h"
@@ -33,19 +34,22 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         limits_(limits),
         filters_(keys),
         departures_(workers_, limits, *this, *this, *this),
-        frontEnd_(limits, counters_, *this, departures_),
+        accounts_(index, limits, counters_),
+        frontEnd_(limits, counters_, accounts_, *this, departures_),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
         subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this,
                        lanes.subscriptionBytes()),
-        moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, counters_, *this),
+        moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
         lookUps_(workers_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound()),
         shard_(index, workers_, filters_, limits, keys.tables, counters_, *this) {}
 
   unsigned index() const { return index_; }
+  unsigned workers() const override { return workers_; }
   Doorbell& doorbell() { return lanes_.doorbell(index_); }
   Counters& counters() { return counters_; }
   const Limits& limits() const { return limits_; }
+  Accounts& accounts() { return accounts_; }
   FrontEnd& frontEnd() { return frontEnd_; }
   Subscriptions& subscriptions() { return subscriptions_; }
   const FilterTable& filters() const { return filters_; }
@@ -55,7 +59,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // About what it holds of all that clients bring and take away again.
   size_t heldBytes() const {
     return subscriptions_.bytes() + frontEnd_.outbound().aliases().bytes() + shard_.retainedBytes() +
-           counters_.get(Counter::sessions) * sizeof(Session) + counters_.get(Counter::queued) * sizeof(Delivery);
+           counters_.get(Counter::sessions) * sizeof(Session) + accounts_.sessions.bytes() + accounts_.inputs.bytes();
   }
 
   // --- one turn of the event loop -----------------------------------------------------------------
@@ -77,6 +81,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // Once a second.
   void tick() {
     frontEnd_.tick();
+    frontEnd_.outbound().arena().tick();
     shard_.tick();
     noteFullStore();
   }
@@ -119,6 +124,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     subscriptions_.askForRetained();
     sharing_.settle();
     subscriptions_.settleAccount();
+    frontEnd_.outbound().arena().giveBackSome();
     commitLanes();
   }
 
@@ -128,7 +134,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   bool hasWork() {
     bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||
                    frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().empty() ||
-                   departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded());
+                   departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded()) ||
+                   frontEnd_.outbound().arena().hasToGiveBack();
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();
@@ -208,6 +215,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     std::vector<Delivery> heritage = sharing_.takeAll(*session);
     counters_.subtract(Counter::queued, session->queue.size());
     if (rightsOf(session->kind).isCounted) counters_.subtract(Counter::sessions);
+    accounts_.sessions.clear(*session);
     subscriptions_.end(std::move(session), std::move(heritage));
   }
 
@@ -391,6 +399,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   FilterTable filters_;
   SessionTable sessions_;
   Departures departures_;
+  Accounts accounts_;
   FrontEnd frontEnd_;
   Sharing sharing_;
   Subscriptions subscriptions_;

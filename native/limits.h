@@ -36,6 +36,8 @@ struct Limits {
   uint32_t sessionQueueMessagesMax = 10'000;
   size_t sessionQueueBytesMax = 16'777'216;
   uint32_t inputBufferBytesMax = 262'144;
+  size_t sessionsTotalBytesMax = size_t(256) << 20;
+  size_t inputTotalBytesMax = size_t(256) << 20;
   size_t outboxTotalBytesMax = size_t(1) << 30;
   size_t retainedMessagesMax = 1'000'000;
   size_t retainedBytesMax = size_t(1) << 30;
@@ -108,7 +110,9 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::outboxMessagesMax>("outboxMessagesMax"),
     limitField<&Limits::sessionQueueMessagesMax>("sessionQueueMessagesMax"),
     limitField<&Limits::sessionQueueBytesMax>("sessionQueueBytesMax"),
+    limitField<&Limits::sessionsTotalBytesMax>("sessionsTotalBytesMax"),
     limitField<&Limits::inputBufferBytesMax>("inputBufferBytesMax"),
+    limitField<&Limits::inputTotalBytesMax>("inputTotalBytesMax"),
     limitField<&Limits::outboxTotalBytesMax>("outboxTotalBytesMax"),
     limitField<&Limits::retainedMessagesMax>("retainedMessagesMax"),
     limitField<&Limits::retainedBytesMax>("retainedBytesMax"),

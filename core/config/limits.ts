@@ -1,13 +1,19 @@
 // Every bound of the broker: its name with the unit last, its default, what it may be set to, and why.
 // Nothing else in the project holds a bound. Plain data: the workers are handed a copy.
 //
-// What names and what is kept by name may take in all, with the defaults:
+// What clients can make the broker keep is counted in accounts, each with a total (`totalLimits`). With the defaults:
 //
 //   sessions     main thread's heap  sessionsMax x (330 bytes + clientIdBytesMax)                              147 MB
 //                data plane          sessionsMax x 0.7 KB, without what waits in them                          175 MB
+//   windows and queues               workers x sessionsTotalBytesMax                                          268 MB each
+//   outboxes                         workers x outboxTotalBytesMax                                          1,074 MB each
+//   packets that are not complete    workers x inputTotalBytesMax                                             268 MB each
 //   subscriptions, filters           subscriptionsTotalBytesMax                                              1,074 MB
 //   topic aliases                    workers x topicAliasesTotalBytesMax                                      67 MB each
 //   retained messages                retainedBytesMax                                                          268 MB
+//
+// Together 1.7 GB, and 1.7 GB more for each worker, which accountsBytesMax() says and the log at the start. Connections
+// have no account but their number: an idle one takes 3 KB.
 
 const KiB = 1_024;
 const MiB = 1_024 * KiB;
@@ -121,24 +127,40 @@ export const limitRanges = {
    */
   outboxMessagesMax: { default: 1_000, min: 1, max: 16_777_216 },
   /**
-   * QoS 1 and 2 messages of a session that wait for its client; beyond it the newest is dropped and
+   * Messages of a session that wait for its client; beyond it the newest is dropped and
    * counted. Default 10_000: hours of a device that is away, at the pace of most devices.
    */
   sessionQueueMessagesMax: { default: 10_000, min: 1, max: 1_000_000_000 },
   /**
-   * Bytes of the QoS 1 and 2 messages of a session that wait for its client; beyond it the newest is
-   * dropped and counted. Not below maximumPacketSizeBytes; a message of a shared subscription may go
-   * beyond it if there was room left. Default 16 * MiB: large messages fill memory long before they reach the count.
+   * Bytes of the messages of a session that wait for its client or for its acknowledgement: the blocks of the messages,
+   * however many sessions share them, subscription identifiers and entries. Beyond it the newest is dropped and counted.
+   * Not below maximumPacketSizeBytes; a message of a shared subscription may go beyond it if there was room left. Default
+   * 16 * MiB: large messages fill memory long before they reach the count.
    */
   sessionQueueBytesMax: { default: 16 * MiB, min: 1 * KiB, max: 1 * TiB },
+  /**
+   * Bytes of the queues and windows of all sessions of one worker, a message that several hold counted once. Where the
+   * last eighth of it begins the session that holds most loses its newest messages, counted (`droppedTotalFull`), and
+   * takes no more (native/sessions/session-account.h). Not below sessionQueueBytesMax. Default 256 * MiB: sixteen full
+   * sessions or five million entries, which is hours for all devices of a site, on a machine of 1 GiB.
+   */
+  sessionsTotalBytesMax: { default: 256 * MiB, min: 64 * KiB, max: 1 * TiB },
   /**
    * Bytes beyond one packet that are kept of a connection which may not be read right now. Default
    * 256 * KiB: what has been read when it is paused.
    */
   inputBufferBytesMax: { default: 256 * KiB, min: 0, max: 1 * GiB },
   /**
-   * Bytes of all outboxes of one worker together. Not below outboxBytesMax. Default 1 * GiB: a thousand
-   * full outboxes, so that many slow clients at once cannot exhaust the machine.
+   * Bytes of the packets of all connections of one worker that are not complete or wait. Beyond half of it whoever has to
+   * wait is not read any more; beyond it the connection that has held most for longest ends with 0x97, counted
+   * (`connectionsCut`). Not below maximumPacketSizeBytes. Default 256 * MiB: two hundred of the largest packets under way.
+   */
+  inputTotalBytesMax: { default: 256 * MiB, min: 64 * KiB, max: 1 * TiB },
+  /**
+   * Bytes of all outboxes of one worker together. Beyond three quarters of it the connection that has taken nothing
+   * and held most for longest ends with 0x97, counted (`connectionsCut`), so that there is always room for clients that
+   * read. Not below outboxBytesMax. Default 1 * GiB: 750 full outboxes, so that many slow clients at once cannot
+   * exhaust the machine.
    */
   outboxTotalBytesMax: { default: 1 * GiB, min: 1 * MiB, max: 1 * TiB },
   /**
@@ -272,6 +294,29 @@ export const limitRanges = {
    */
   stopMs: { default: 5_000, min: 0, max: 600_000 },
 } as const satisfies Readonly<Record<string, LimitRange>>;
+
+/** The limits that are totals of accounts, and whose. */
+export const totalLimits = {
+  outboxTotalBytesMax: 'worker',
+  sessionsTotalBytesMax: 'worker',
+  inputTotalBytesMax: 'worker',
+  topicAliasesTotalBytesMax: 'worker',
+  subscriptionsTotalBytesMax: 'broker',
+  retainedBytesMax: 'broker',
+} as const satisfies Readonly<Partial<Record<keyof typeof limitRanges, 'worker' | 'broker'>>>;
+
+/** What a session takes beside its client identifier, what it subscribes to and what waits in it. */
+const sessionBytes = 1_030;
+
+/** The sum of all accounts when they are full: what clients can make a broker with so many workers keep. */
+export function accountsBytesMax(limits: Limits, workers: number): number {
+  const sessions = limits.sessionsMax * (sessionBytes + limits.clientIdBytesMax);
+  return Object.entries(totalLimits).reduce(
+    (sum, [name, owner]) =>
+      sum + limits[name as keyof typeof totalLimits] * (owner === 'worker' ? workers : 1),
+    sessions,
+  );
+}
 
 /** Every bound of the broker, resolved. The unit stands last in the name; see each for its reason. */
 export type Limits = { readonly [Name in keyof typeof limitRanges]: number };

@@ -123,6 +123,8 @@ const limitOrder: readonly (readonly [smaller: LimitName, larger: LimitName])[] 
   ['outboxBytesMax', 'outboxTotalBytesMax'],
   ['topicAliasBytesMax', 'topicAliasesTotalBytesMax'],
   ['subscriptionBytesPerSessionMax', 'subscriptionsTotalBytesMax'],
+  ['sessionQueueBytesMax', 'sessionsTotalBytesMax'],
+  ['maximumPacketSizeBytes', 'inputTotalBytesMax'],
   ['webSocketPingMs', 'webSocketSilenceMs'],
 ];
 

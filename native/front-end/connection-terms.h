@@ -26,8 +26,8 @@ struct ConnectionTerms {
   std::unique_ptr<Will> will;
 };
 
-// `session`: whose client wants the will published.
-inline ConnectionTerms readTerms(Bytes bytes, uint64_t session) {
+// `session`: whose client wants the will published. `workers`: of the broker.
+inline ConnectionTerms readTerms(Bytes bytes, uint64_t session, unsigned workers) {
   constexpr uint8_t withholdsProblems = 1, hasWill = 2;
   Reader reader(bytes);
   ConnectionTerms terms;
@@ -50,6 +50,7 @@ inline ConnectionTerms readTerms(Bytes bytes, uint64_t session) {
     publication.properties = reader.take(reader.varint());
     publication.payload = reader.rest();
     publication.originSession = session;
+    publication.workers = uint8_t(workers);
     publication.qos = first & 3;
     publication.retain = (first & 4) != 0;
     terms.will->message = publication.keep();

@@ -6,6 +6,7 @@
 #include "../sessions/connection-kind.h"
 #include "../sessions/incoming-aliases.h"
 #include "../sessions/outgoing-aliases.h"
+#include "../structures/ranking.h"
 #include "../wire/input.h"
 #include "answers.h"
 #include "connection-phase.h"
@@ -54,7 +55,9 @@ struct Connection {
   Reason finishedBy = Reason::success;  // why the server ends it once its input is drained
   Input input;
   Outbox outbox;
-  size_t unsentBytes = 0;  // handed to the transport, not taken by the socket yet
+  Ranking<Connection>::Place inputPlace;   // among those that make us keep much (accounts.h) ...
+  Ranking<Connection>::Place outboxPlace;  // ... of either
+  size_t unsentBytes = 0;                  // handed to the transport, not taken by the socket yet
   uint32_t unsentMessages = 0;
   Session* session = nullptr;
   uint32_t maximumPacketSize = 0;  // of the client; 0: no limit

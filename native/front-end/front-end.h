@@ -18,12 +18,13 @@ namespace rally {
 
 class FrontEnd : public Outbound::ConnectionEnder {
  public:
-  FrontEnd(const Limits& limits, Counters& counters, ShardPort& shards, DepartureSink& departures)
+  FrontEnd(const Limits& limits, Counters& counters, Accounts& accounts, ShardPort& shards, DepartureSink& departures)
       : limits_(limits),
         counters_(counters),
+        inputs_(accounts.inputs),
         shards_(shards),
         departures_(departures),
-        outbound_(limits, counters, *this),
+        outbound_(limits, counters, accounts, *this),
         incoming_(limits, counters, shards, outbound_, *this) {}
 
   Connection& open(Transport& transport, ConnectionKind kind = ConnectionKind::client) {
@@ -212,6 +213,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   void release(Connection& connection) {
     outbound_.forget(connection);
+    inputs_.set(connection, connection.inputPlace, 0, nowMs_);
     connections_.remove(connection.slot);
   }
 
@@ -373,6 +375,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     });
     connection.session = nullptr;
     session.connection = nullptr;
+    session.window.trim();
+    session.queue.trim();
     session.leftAtMs = nowMs_;
     session.departures++;
     Departure departure{Departure::Kind::connection, cause, reason, session.key, connection.shards, {}};
@@ -426,8 +430,24 @@ class FrontEnd : public Outbound::ConnectionEnder {
     counters_.subtract(Counter::connections);
   }
 
-  // After each chunk: errors of the stream, and the bound on what may wait.
+  // After each chunk: errors of the stream, and the bounds on what may wait.
   void afterInput(Connection& connection, Reason reason) {
+    judgeInput(connection, reason);
+    countInput(connection);
+    while (inputs_.bytes() > limits_.inputTotalBytesMax) {
+      Connection* const worst = inputs_.worst(nowMs_);
+      if (!worst) return;
+      if (worst->phase < Phase::ending) outbound_.cut(*worst);
+      worst->input.drop();
+      countInput(*worst);
+    }
+  }
+  void countInput(Connection& connection) {
+    if (rightsOf(connection.kind).isHeldToBounds)
+      inputs_.set(connection, connection.inputPlace, connection.input.memoryBytes(), nowMs_);
+  }
+
+  void judgeInput(Connection& connection, Reason reason) {
     if (isError(reason)) {
       end(connection, reason);
       return;
@@ -441,7 +461,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
       leaveIfDrained(connection);
       return;
     }
-    const size_t heldMax = size_t(limits_.inputBufferBytesMax) + limits_.maximumPacketSizeBytes;
+    // When all of them together hold much, whoever has to wait is not read any more.
+    const bool areMany = inputs_.bytes() > limits_.inputTotalBytesMax / 2 && rightsOf(connection.kind).isHeldToBounds;
+    const size_t heldMax = areMany ? 0 : size_t(limits_.inputBufferBytesMax) + limits_.maximumPacketSizeBytes;
     const bool wasFull = connection.pausedBy.has(PausedBy::full);
     const bool isFull = connection.input.paused() && connection.input.heldBytes() > heldMax;
     if (isFull && !wasFull) {
@@ -526,6 +548,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   const Limits& limits_;
   Counters& counters_;
+  Ranking<Connection>& inputs_;
   ShardPort& shards_;
   DepartureSink& departures_;
   Outbound outbound_;

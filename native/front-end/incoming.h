@@ -16,7 +16,12 @@ class Incoming {
  public:
   Incoming(const Limits& limits, Counters& counters, ShardPort& shards, Outbound& outbound,
            Outbound::ConnectionEnder& ender)
-      : limits_(limits), counters_(counters), shards_(shards), outbound_(outbound), ender_(ender) {}
+      : limits_(limits),
+        counters_(counters),
+        shards_(shards),
+        workers_(uint8_t(shards.workers())),
+        outbound_(outbound),
+        ender_(ender) {}
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
 
@@ -55,6 +60,7 @@ class Incoming {
                             publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
                             publish.qos,
                             publish.retain,
+                            workers_,
                             {}};
     connection.shards |= shards_.publish(publication, {connection.slot, connection.generation, publish.packetId,
                                                        publish.qos, publication.originSession});
@@ -80,7 +86,7 @@ class Incoming {
     if (type == PacketType::pubrec) {
       onPubrec(connection, entry, ack);
     } else if (entry && (type == PacketType::pubcomp || entry->delivery.qos == 1)) {
-      session.window.finish(*entry);
+      session.window.finish(*entry, outbound_.held());
     }
     outbound_.pump(session);
     return Flow::next;
@@ -192,10 +198,10 @@ class Incoming {
     Window& window = connection.session->window;
     const bool isKnown = (entry && entry->delivery.qos == 2) || window.find(ack.packetId, Window::State::released);
     if (isError(ack.reason)) {
-      if (isKnown && entry) window.finish(*entry);
+      if (isKnown && entry) window.finish(*entry, outbound_.held());
       return;
     }
-    if (isKnown && entry) window.release(*entry);
+    if (isKnown && entry) window.release(*entry, outbound_.held());
     answer(connection, PacketType::pubrel, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
   }
 
@@ -206,6 +212,7 @@ class Incoming {
   const Limits& limits_;
   Counters& counters_;
   ShardPort& shards_;
+  const uint8_t workers_;
   Outbound& outbound_;
   Outbound::ConnectionEnder& ender_;
   std::vector<uint8_t> properties_;

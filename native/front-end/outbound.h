@@ -8,9 +8,9 @@
 #pragma once
 #include <vector>
 
+#include "../accounts.h"
 #include "../counters.h"
 #include "../limits.h"
-#include "../sessions/session.h"
 #include "../wire/acknowledgement.h"
 #include "../wire/publish-writer.h"
 #include "alias-account.h"
@@ -32,14 +32,17 @@ class Outbound {
     virtual void written(Connection& connection) = 0;
   };
 
-  Outbound(const Limits& limits, Counters& counters, ConnectionEnder& ender)
+  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, ConnectionEnder& ender)
       : limits_(limits),
         counters_(counters),
+        accounts_(accounts),
+        sessions_(accounts.sessions),
         ender_(ender),
         arena_(limits.outboxTotalBytesMax),
         aliases_(limits.topicAliasesTotalBytesMax) {}
 
   Arena& arena() { return arena_; }
+  HeldMessages& held() { return sessions_.held(); }
   AliasAccount& aliases() { return aliases_; }
   const AliasAccount& aliases() const { return aliases_; }
   void addTransport(Transport& transport) { transports_.push_back(&transport); }
@@ -80,7 +83,9 @@ class Outbound {
     const uint8_t qos = publication.qos < maximumQos ? publication.qos : maximumQos;
     Connection* connection = session.connection;
     const bool hasPlace = connection && hasRoom(*connection, publication.size());
-    if (hasPlace && session.isCaughtUp() && (qos == 0 || session.window.hasRoom(connection->inflightMax))) {
+    const bool isReady = hasPlace && session.isCaughtUp() &&
+                         (qos == 0 || session.window.hasRoom(connection->inflightMax));
+    if (qos == 0 && isReady) {
       sendPublish(*connection, session, publication, qos, retain, ids, share);
       return;
     }
@@ -89,22 +94,30 @@ class Outbound {
       return;
     }
     if (!connection && !session.isPersistent()) return;
-    enqueue(session, publication, qos, retain, ids, share);
+    const bool isKept = !isReady || keepsSent(session, share);
+    const size_t bytes = sizeof(Window::Entry) + ids.bytes() + (isKept ? publication.blockBytes() : 0);
+    if (!mayKeep(session, bytes, isReady ? session.window.growthBytes() : session.queue.growthBytes(), qos, share))
+      return;
+    if (isReady) sendPublish(*connection, session, publication, qos, retain, ids, share);
+    else enqueue(session, publication, qos, retain, ids, share);
   }
 
   // What deliver() would do with a message of a share, as far as that does not depend on its size: when the memory of
-  // all outboxes is used up, no member could do better than another.
+  // all outboxes or sessions is used up, no member could do better than another.
   ShareLevel levelOf(Session& session, uint8_t qos) {
     Connection* connection = session.connection;
     const bool hasPlace = connection && hasPlaceIn(*connection);
-    if (hasPlace && session.isCaughtUp() && (qos == 0 || session.window.hasRoom(connection->inflightMax)))
-      return ShareLevel::ready;
+    const auto mayAdd = [&] {
+      return session.window.hasRoom(connection->inflightMax) && sessions_.fits(session, 0, true);
+    };
+    if (hasPlace && session.isCaughtUp() && (qos == 0 || mayAdd())) return ShareLevel::ready;
     if (!mayQueueShared(session) || (qos == 0 && !hasPlace)) return ShareLevel::full;
     if (connection && !connection->isSevered) return ShareLevel::waiting;
     return connection || session.isPersistent() ? ShareLevel::away : ShareLevel::full;
   }
-  // The session may do better than when a share passed it over: takeImproved() tells.
+  // The session holds less. It may do better than when a share passed it over: takeImproved() tells.
   void noteRoom(Session& session) {
+    sessions_.settle(session);
     if (session.isPassedOver) improved_.push_back(session.key);
     session.isPassedOver = false;
   }
@@ -116,9 +129,9 @@ class Outbound {
   // send no more than a step at a time (retained-walks.h).
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
     if (!session.connection && !session.isPersistent()) return;
+    if (!hasRoomInAll(session, session.queue.growthBytes() + message->blockBytes())) return;
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
-    session.queue.push({std::move(message), SubscriptionIds(subscriptionId), qos, true, 0, true});
-    counters_.add(Counter::queued);
+    push(session, {std::move(message), SubscriptionIds(subscriptionId), qos, true, 0, true});
   }
 
   // Sends what is waiting for as long as the window and the outbox have room.
@@ -139,8 +152,16 @@ class Outbound {
     connection.isBlocked = false;
     connection.unsentBytes = 0;
     connection.unsentMessages = 0;
+    rank(connection);
     if (!connection.outbox.isEmpty() || connection.phase == Phase::ending) markDirty(connection);
     if (connection.session) pump(*connection.session);
+  }
+
+  // The socket has taken some of it.
+  void progressed(Connection& connection, size_t unsentBytes) {
+    connection.unsentBytes = unsentBytes;
+    rank(connection);
+    accounts_.outboxes.touch(connection.outboxPlace, nowMs_);
   }
 
   void markDirty(Connection& connection) {
@@ -163,11 +184,19 @@ class Outbound {
       writing_.clear();
     }
     commit();
+    relieve();
     if (!starved_.empty()) feedStarved();
+  }
+
+  // Ends a connection that has made the worker keep most for longest.
+  void cut(Connection& connection) {
+    counters_.add(Counter::connectionsCut);
+    ender_.end(connection, Reason::quotaExceeded);
   }
 
   void forget(Connection& connection) {
     connection.outbox.clear(arena_);
+    accounts_.outboxes.set(connection, connection.outboxPlace, 0, nowMs_);
     if (connection.isDirty) std::erase(dirty_, &connection);
     connection.isDirty = false;
     if (connection.isStarved) std::erase(starved_, &connection);
@@ -195,8 +224,8 @@ class Outbound {
         resendOldest(connection, session);
         continue;
       }
-      if (next.qos > 0 && !session.window.hasRoom(connection.inflightMax)) return;
-      const Delivery delivery = session.queue.take();
+      if (next.qos > 0 && !hasRoomInWindow(session, next)) return;
+      const Delivery delivery = session.queue.take(sessions_.held());
       counters_.subtract(Counter::queued);
       if (hasPassed(delivery.message->expiresAtMs, nowMs_)) {
         counters_.add(Counter::droppedExpired);
@@ -227,11 +256,18 @@ class Outbound {
   // True when this part of the outbox takes one more message. A full one is written early, if the socket takes it.
   bool hasRoom(Connection& connection, size_t messageBytes, Part part = Part::whole) {
     const size_t bytes = messageBytes + headBytesMax;
-    if (hasPlaceIn(connection, part) && arena_.hasRoom(bytes)) return true;
-    if (arena_.hasRoom(bytes)) return false;
-    if (writeEarly(connection) && fits(connection, part) && arena_.hasRoom(bytes)) return true;
-    if (!connection.isSevered && !arena_.hasRoom(bytes)) starve(connection);
+    if (hasPlaceIn(connection, part) && hasMemory(connection, bytes)) return true;
+    if (hasMemory(connection, bytes)) return false;
+    if (writeEarly(connection) && fits(connection, part) && hasMemory(connection, bytes)) return true;
+    if (!connection.isSevered && !hasMemory(connection, bytes)) starve(connection);
     return false;
+  }
+  // When the memory of all outboxes runs short, what is left of it is for those whose sockets take something.
+  bool hasMemory(const Connection& connection, size_t bytes) const {
+    if (!arena_.hasRoom(bytes)) return false;
+    const size_t waitingMax = arena_.size() / 16'384;  // of 4,096 at once in the last quarter
+    return !connection.isBlocked || !arena_.isCrowded() ||
+           connection.outbox.bytes() + connection.unsentBytes < waitingMax;
   }
   // The same but for the memory of all outboxes.
   bool hasPlaceIn(Connection& connection, Part part = Part::whole) {
@@ -251,6 +287,31 @@ class Outbound {
     if (connection.isStarved) return;
     connection.isStarved = true;
     starved_.push_back(&connection);
+  }
+  void rank(Connection& connection) {
+    const size_t bytes = connection.isBlocked && !connection.isSevered
+                             ? connection.outbox.bytes() + connection.unsentBytes
+                             : 0;
+    if (rightsOf(connection.kind).isHeldToBounds)
+      accounts_.outboxes.set(connection, connection.outboxPlace, bytes, nowMs_);
+  }
+  // While the outboxes together are crowded, the one that has held most for longest ends.
+  void relieve() {
+    if (!arena_.isCrowded()) return;
+    while (arena_.isCrowded()) {
+      Connection* const worst = accounts_.outboxes.worst(nowMs_);
+      if (!worst) break;
+      const bool wasEnding = worst->phase >= Phase::ending;
+      if (!wasEnding) cut(*worst);
+      const size_t before = arena_.usedBytes();
+      worst->outbox.clear(
+          arena_);  // whole packets, so that the goodbye may follow what the socket has begun to take ...
+      const size_t freed = before - arena_.usedBytes();
+      const bool keepsMuch = 4 * (worst->unsentBytes + Arena::largeBytes) > freed;
+      if (wasEnding || keepsMuch) worst->transport->abort(*worst);  // ... if that is the lesser part
+      accounts_.outboxes.set(*worst, worst->outboxPlace, 0, nowMs_);
+    }
+    commit();
   }
   void feedStarved() {
     std::vector<Connection*> waiting;
@@ -272,8 +333,7 @@ class Outbound {
     if (!head) return;
     uint16_t packetId = 0;
     if (qos > 0)
-      packetId = session.window.add(
-          {session.isPersistent() || share != 0 ? publication.keep() : MessageRef(), ids, qos, retain, share});
+      packetId = add(session, {keepsSent(session, share) ? publication.keep() : MessageRef(), ids, qos, retain, share});
     head->patch(qos, false, retain, packetId, use.alias);
     appendPublish(connection, *head, publication, use);
   }
@@ -318,8 +378,8 @@ class Outbound {
       send(connection, writeAcknowledgement(PacketType::pubrel, packetId, Reason::success, connection.version));
     } else if (entry.state == Window::State::sent) {
       const Delivery& delivery = entry.delivery;
-      if (!delivery.message) {  // it was sent by a session that was not to outlive its connection
-        session.window.finish(entry);
+      if (!delivery.message) {  // the session was not to outlive its connection, or has held too much
+        session.window.finish(entry, sessions_.held());
         return;
       }
       Publication publication = Publication::of(delivery.message, 0);
@@ -327,7 +387,7 @@ class Outbound {
       AliasUse use;
       PublishWriter::Head* head = headFor(connection, publication, delivery.qos, delivery.subscriptionIds, use);
       if (!head) {
-        session.window.finish(entry);
+        session.window.finish(entry, sessions_.held());
         return;
       }
       head->patch(delivery.qos, true, delivery.retain, packetId, use.alias);  // [MQTT-3.3.1-1]
@@ -335,29 +395,60 @@ class Outbound {
     }
   }
 
-  bool mayQueue(const Session& session, size_t bytes) const {
-    return session.queue.messages() < limits_.sessionQueueMessagesMax &&
-           session.queue.bytes() + bytes <= limits_.sessionQueueBytesMax;
-  }
-  // A message of a share may go one beyond the bound in bytes, so that whether a member is full does not depend on the
-  // message: a share does not look through its members for each size.
   bool mayQueueShared(const Session& session) const {
-    return session.queue.messages() < limits_.sessionQueueMessagesMax &&
-           session.queue.bytes() < limits_.sessionQueueBytesMax;
+    return session.queue.messages() < limits_.sessionQueueMessagesMax && sessions_.fits(session, 0, true);
+  }
+
+  // Whether a message that is sent with QoS 1 or 2 is kept until it is acknowledged.
+  static bool keepsSent(const Session& session, uint32_t share) { return session.isPersistent() || share != 0; }
+
+  // Whether window and queue take so many bytes more, for which they grow; counts the message as dropped if they do
+  // not.
+  bool mayKeep(Session& session, size_t bytes, size_t growthBytes, uint8_t qos, uint32_t share) {
+    if (sessions_.fits(session, bytes, share != 0)) return hasRoomInAll(session, bytes + growthBytes);
+    counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+    return false;
+  }
+  bool hasRoomInAll(Session& session, size_t bytes) {
+    return sessions_.hasRoom(bytes) || findRoomInAll(session, bytes);
+  }
+  // The sessions of the worker hold too much together: the one that holds most pays, if that is another.
+  bool findRoomInAll(Session& session, size_t bytes) {
+    Session* const payer = sessions_.payerFor(session, bytes);
+    if (payer) {
+      sessions_.charge(*payer, bytes);
+      noteRoom(*payer);
+    }
+    if ((payer || sessions_.isSmall(session, bytes)) && sessions_.hasReserve(bytes)) return true;
+    counters_.add(Counter::droppedTotalFull);
+    return false;
+  }
+  // A retained message was not counted in the session while it waited. One at a time goes into the window all the same.
+  bool hasRoomInWindow(const Session& session, const Delivery& next) const {
+    if (!session.window.hasRoom(session.connection->inflightMax)) return false;
+    return !next.isFromStore || !session.isPersistent() || session.window.empty() ||
+           sessions_.fits(session, next.bytes() + sizeof(Window::Entry), false);
   }
 
   void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids,
                uint32_t share) {
-    const MessageRef& message = publication.keep();
-    if (share != 0 ? !mayQueueShared(session) : !mayQueue(session, message->size())) {
-      counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
-      return;
-    }
-    session.queue.push({message, ids, qos, retain, share});
+    if (session.queue.messages() < limits_.sessionQueueMessagesMax)
+      push(session, {publication.keep(), ids, qos, retain, share});
+    else counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+  }
+  void push(Session& session, Delivery delivery) {
+    session.queue.push(std::move(delivery), sessions_.held());
+    sessions_.settle(session);
     counters_.add(Counter::queued);
+  }
+  uint16_t add(Session& session, Delivery delivery) {
+    const uint16_t packetId = session.window.add(std::move(delivery), sessions_.held());
+    sessions_.settle(session);
+    return packetId;
   }
 
   void afterWrite(Connection& connection) {
+    if (connection.isBlocked) rank(connection);
     if (connection.isBlocked || connection.phase == Phase::gone) return;
     if (connection.session) pump(*connection.session);
     if (connection.phase == Phase::ending && connection.outbox.isEmpty()) ender_.written(connection);
@@ -365,6 +456,8 @@ class Outbound {
 
   const Limits& limits_;
   Counters& counters_;
+  Accounts& accounts_;
+  SessionAccount& sessions_;
   ConnectionEnder& ender_;
   Arena arena_;
   AliasAccount aliases_;

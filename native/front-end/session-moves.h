@@ -76,13 +76,15 @@ class SessionMoves {
   };
 
   SessionMoves(unsigned index, unsigned workers, const Limits& limits, SessionTable& sessions,
-               Subscriptions& subscriptions, FrontEnd& frontEnd, Counters& counters, Outlet& outlet)
+               Subscriptions& subscriptions, FrontEnd& frontEnd, SessionAccount& account, Counters& counters,
+               Outlet& outlet)
       : index_(index),
         workers_(workers),
         limits_(limits),
         sessions_(sessions),
         subscriptions_(subscriptions),
         frontEnd_(frontEnd),
+        account_(account),
         counters_(counters),
         outlet_(outlet) {}
 
@@ -320,6 +322,7 @@ class SessionMoves {
 
   SessionParcel contentOf(Session& session) {
     counters_.subtract(Counter::queued, session.queue.size());
+    account_.depart(session);
     return {.window = std::exchange(session.window, {}),
             .queue = std::exchange(session.queue, {}),
             .received = std::exchange(session.received, {}),
@@ -410,6 +413,8 @@ class SessionMoves {
 
   void unpack(Session& session) {
     const std::unique_ptr<SessionParcel> parcel = std::move(session.move->parcel);
+    parcel->window.arrive(account_.held());
+    parcel->queue.arrive(account_.held());
     session.window = std::move(parcel->window);
     session.received = std::move(parcel->received);
     session.retainedShards = parcel->retainedShards;
@@ -420,7 +425,8 @@ class SessionMoves {
     }
     counters_.add(Counter::queued, parcel->queue.size());
     DeliveryQueue later = std::exchange(session.queue, std::move(parcel->queue));
-    session.queue.append(std::move(later));
+    session.queue.append(std::move(later), account_.held());
+    account_.settle(session);
     settle(session);
   }
 
@@ -446,6 +452,8 @@ class SessionMoves {
     session->key = parcel.key;
     session->window = std::move(parcel.window);
     session->queue = std::move(parcel.queue);
+    session->window.arrive(account_.held());
+    session->queue.arrive(account_.held());
     session->retainedShards = parcel.retainedShards;
     counters_.add(Counter::queued, session->queue.size());
     counters_.add(Counter::sessions);
@@ -458,6 +466,7 @@ class SessionMoves {
   SessionTable& sessions_;
   Subscriptions& subscriptions_;
   FrontEnd& frontEnd_;
+  SessionAccount& account_;
   Counters& counters_;
   Outlet& outlet_;
   std::deque<Sending> sending_;                            // slices that were asked for

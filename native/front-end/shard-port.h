@@ -9,6 +9,8 @@ namespace rally {
 class ShardPort {
  public:
   virtual ~ShardPort() = default;
+  // How many there are.
+  virtual unsigned workers() const = 0;
   // Gives a bit set of the shards of other workers that get it (bit s: shard s); 0 when it was taken here.
   virtual uint64_t publish(Publication& publication, const Source& source) = 0;
   // True when shards cannot take more now. FrontEnd::resumeStalled() follows.

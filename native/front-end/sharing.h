@@ -211,9 +211,9 @@ class Sharing {
   template <class IsMeant>
   std::vector<Delivery> take(Session& session, bool alsoSent, IsMeant&& isMeant) {
     std::vector<Delivery> taken;
-    if (alsoSent) session.window.takeUnreceived(isMeant, taken);
+    if (alsoSent) session.window.takeUnreceived(isMeant, taken, outbound_.held());
     const size_t before = session.queue.size();
-    session.queue.take(isMeant, taken);
+    session.queue.take(isMeant, taken, outbound_.held());
     counters_.subtract(Counter::queued, before - session.queue.size());
     outbound_.noteRoom(session);
     return taken;

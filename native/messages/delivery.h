@@ -23,6 +23,8 @@ class SubscriptionIds {
   }
 
   bool empty() const { return first_ == 0; }
+  // Beyond the object itself, as a copy takes them: it has no room to grow.
+  size_t bytes() const { return more_ ? heapBytes(sizeof(*more_)) + heapBytes(more_->size() * sizeof(uint32_t)) : 0; }
   void add(uint32_t id) {
     if (id == 0) return;
     if (first_ == 0) {
@@ -52,6 +54,9 @@ struct Delivery {
   bool retain = false;
   uint32_t share = 0;        // through a shared subscription: the key of the share at the topic's owner
   bool isFromStore = false;  // a retained message for a new subscription: not counted in the session
+
+  // Of what it holds, beyond itself.
+  size_t bytes() const { return (message ? message->blockBytes() : 0) + subscriptionIds.bytes(); }
 };
 
 }  // namespace rally

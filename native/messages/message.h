@@ -1,7 +1,10 @@
 // An application message that outlives the chunk it came in: one block, counted references, shared
 // by the sessions, lanes and stores of all workers and never changed once it is shared.
 //
-//   [ Message | topic | properties | payload ]
+//   [ Message | holders: a number for each worker | topic | properties | payload ]
+//
+// How many entries of windows and queues of a worker hold it is that worker's own number (sessions/held-messages.h), so
+// that each worker counts the block once in what its sessions hold and nobody needs an atomic for it.
 //
 // `MessageRef` owns one reference. `Publication` is what is being routed: views into the received
 // bytes, or into a Message; the Message is made only when somebody has to keep it.
@@ -25,17 +28,29 @@ struct Message {
   uint32_t payloadBytes = 0;
   uint32_t propertiesBytes = 0;
   uint16_t topicBytes = 0;
-  uint8_t qos = 0;
-  bool retain = false;
+  uint8_t workers = 1;
+  uint8_t qos : 2 = 0;
+  bool retain : 1 = false;
   uint64_t originSession = 0;  // who published it, for No Local (5.0, 3.8.3.1); 0: nobody
   uint64_t expiresAtMs = 0;    // on the clock of the engine; 0: never
 
-  const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(this + 1); }
+  // Only this worker may look at it.
+  uint32_t& holders(unsigned worker) {
+    RALLY_ASSERT(worker < workers);
+    return reinterpret_cast<uint32_t*>(this + 1)[worker];
+  }
+  const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(this + 1) + workers * sizeof(uint32_t); }
   Bytes topic() const { return {bytes(), topicBytes}; }
   Bytes properties() const { return {bytes() + topicBytes, propertiesBytes}; }
   Bytes payload() const { return {bytes() + topicBytes + propertiesBytes, payloadBytes}; }
   size_t size() const { return sizeof(Message) + topicBytes + propertiesBytes + payloadBytes; }
+  // With all that it takes of the heap.
+  size_t blockBytes() const { return blockBytes(workers, size_t(topicBytes) + propertiesBytes + payloadBytes); }
+  static size_t blockBytes(unsigned workers, size_t contentBytes) {
+    return heapBytes(sizeof(Message) + workers * sizeof(uint32_t) + contentBytes);
+  }
 };
+static_assert(sizeof(Message) == 32);
 
 class MessageRef {
  public:
@@ -77,29 +92,35 @@ struct Publication {
   uint64_t expiresAtMs = 0;
   uint8_t qos = 0;
   bool retain = false;
-  MessageRef kept;  // made by keep()
+  uint8_t workers = 0;  // of the broker: keep() needs it
+  MessageRef kept;      // made by keep()
 
   static Publication of(MessageRef message, uint64_t topicHash) {
-    return {message->topic(),     message->properties(), message->payload(), topicHash,         message->originSession,
-            message->expiresAtMs, message->qos,          message->retain,    std::move(message)};
+    return {message->topic(),     message->properties(), message->payload(), topicHash,        message->originSession,
+            message->expiresAtMs, message->qos,          message->retain,    message->workers, std::move(message)};
   }
 
   // Bytes that it takes in a PUBLISH, without what the head adds.
   size_t size() const { return topic.size() + properties.size() + payload.size(); }
+  // Of its Message, whether there is one yet or not.
+  size_t blockBytes() const { return Message::blockBytes(workers, size()); }
 
   const MessageRef& keep() {
     if (!kept) {
-      void* block = std::malloc(sizeof(Message) + topic.size() + properties.size() + payload.size());
+      RALLY_ASSERT(workers > 0);
+      void* block = std::malloc(sizeof(Message) + workers * sizeof(uint32_t) + size());
       RALLY_ASSERT(block);
       auto* message = new (block) Message;
+      message->workers = workers;
+      for (unsigned worker = 0; worker < workers; worker++) message->holders(worker) = 0;
       message->topicBytes = uint16_t(topic.size());
       message->propertiesBytes = uint32_t(properties.size());
       message->payloadBytes = uint32_t(payload.size());
-      message->qos = qos;
+      message->qos = qos & 3;
       message->retain = retain;
       message->originSession = originSession;
       message->expiresAtMs = expiresAtMs;
-      auto* at = reinterpret_cast<uint8_t*>(message + 1);
+      uint8_t* at = const_cast<uint8_t*>(message->bytes());
       for (const Bytes part : {topic, properties, payload}) {
         if (!part.empty()) std::memcpy(at, part.data(), part.size());
         at += part.size();

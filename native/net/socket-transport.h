@@ -312,7 +312,11 @@ class SocketTransport : public Transport {
       return;
     }
     unsent.sent += sent.bytes;
-    if (unsent.sent < unsent.before.size() + unsent.outbox.bytes()) return;
+    const size_t left = unsent.before.size() + unsent.outbox.bytes() - unsent.sent;
+    if (left > 0) {
+      if (sent.bytes > 0) frontEnd_.outbound().progressed(connection, left);
+      return;
+    }
     unsent.outbox.clear(frontEnd_.outbound().arena());
     if (!unsent.after.empty()) {
       unsent.before = std::exchange(unsent.after, {});

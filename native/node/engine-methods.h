@@ -118,7 +118,7 @@ inline napi_value accept(napi_env env, napi_callback_info info) {
   const uint64_t key = call.integer(1);
   Session* session = call.host->engine.findSession(key);
   if (!session || SessionMoves::stateOf(*session) == SessionState::departing) return toBoolean(env, false);
-  ConnectionTerms terms = readTerms(call.bytes(2), key);
+  ConnectionTerms terms = readTerms(call.bytes(2), key, call.host->engine.workers());
   return toBoolean(env, call.frontEnd().accept(call.connection(0), *session, std::move(terms), call.bytes(3)));
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "../structures/ranking.h"
 #include "../topics/filter-table.h"
 #include "connection-kind.h"
 #include "session-move.h"
@@ -37,6 +38,7 @@ struct Session {
   bool isPassedOver = false;           // one of them could do with more than it had room for
   Window window;
   DeliveryQueue queue;                          // waits for room in the window or the outbox
+  Ranking<Session>::Place place;                // among those that hold much (session-account.h)
   PacketIdSet received;                         // QoS 2, from the client
   PacketIdSet receivedBefore;                   // of those, the ones that came on earlier connections ...
   PacketIdSet unanswered;                       // ... and for which the owner of the topic has not answered yet
@@ -51,6 +53,9 @@ struct Session {
   std::unique_ptr<Will> will;                   // of the connection, or delayed since that is over
 
   bool isPersistent() const { return expirySeconds > 0; }
+  // Of what was published: the window and the queue together, as sessionQueueBytesMax counts.
+  size_t heldBytes() const { return window.bytes() + queue.bytes(); }
+
   // What comes waits in the queue: for what stands before it on another worker, or for a SUBACK.
   bool isHeld() const { return move || !subscribing.empty(); }
   bool hasWaiting() const { return !queue.empty() || window.isResending(); }

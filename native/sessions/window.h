@@ -5,10 +5,12 @@
 //   packet identifier = sequence % 65,535 + 1
 //   [ done ][ sent ][ done ][ released ] | next           "done" entries leave when they are oldest
 //   first                     cursor...     end           from the cursor on: not yet (re)sent
+//
+// What the entries hold is told to the account of the worker (held-messages.h), which every change is given.
 #pragma once
 #include "../assert.h"
-#include "../messages/delivery.h"
 #include "../structures/fifo.h"
+#include "held-messages.h"
 
 namespace rally {
 
@@ -28,11 +30,20 @@ class Window {
   // `inflightMax`: the client's Receive Maximum or our own bound, whichever is smaller.
   bool hasRoom(size_t inflightMax) const { return inflight_ < inflightMax && entries_.size() < packetIdMax; }
 
+  bool empty() const { return entries_.empty(); }
+  // The entries and what they hold.
+  size_t bytes() const { return contentBytes_ + entries_.size() * sizeof(Entry); }
+
   // The packet identifier of a message that is being sent now. hasRoom() must hold.
-  uint16_t add(Delivery delivery) {
+  uint16_t add(Delivery delivery, HeldMessages& held) {
     RALLY_ASSERT(entries_.size() < packetIdMax && !isResending());
     const uint64_t sequence = entries_.end();
+    const size_t before = entries_.bytes();
+    held.take(delivery);
+    contentBytes_ += delivery.bytes();
+    if (delivery.message) keptEnd_ = sequence + 1;
     entries_.push({std::move(delivery), State::sent, true});
+    held.resize(before, entries_.bytes());
     cursor_ = entries_.end();
     inflight_++;
     return packetIdOf(sequence);
@@ -48,40 +59,77 @@ class Window {
   }
 
   // PUBREC has come, of an entry that find() has found as sent.
-  void release(Entry& entry) {
+  void release(Entry& entry, HeldMessages& held) {
     RALLY_ASSERT(entry.state == State::sent);
+    leave(entry, held);
     entry.delivery.message = MessageRef();
+    entry.delivery.subscriptionIds = {};
     entry.state = State::released;
   }
   // Nothing more is awaited, of an entry that is not done yet.
-  void finish(Entry& entry) {
-    close(entry);
-    dropDone();
+  void finish(Entry& entry, HeldMessages& held) {
+    close(entry, held);
+    dropDone(held);
   }
+  // Gives up the newest message that would be sent again after a reconnect. False: there is none left. What its
+  // client has got of it is acknowledged as ever.
+  bool forgetNewest(HeldMessages& held) {
+    for (; keptEnd_ > entries_.first(); keptEnd_--) {
+      Entry& entry = entries_[keptEnd_ - 1];
+      if (!entry.delivery.message) continue;
+      leave(entry, held);
+      entry.delivery.message = MessageRef();
+      entry.delivery.subscriptionIds = {};
+      return true;
+    }
+    return false;
+  }
+  void clear(HeldMessages& held) {
+    depart(held);
+    *this = {};
+  }
+  // Gives back what it keeps while it is empty.
+  void trim() { entries_.trim(); }
+
+  // It goes to another worker as it is, or has come from one.
+  void depart(HeldMessages& held) {
+    each([&](const Entry& entry) { held.giveBack(entry.delivery); });
+    held.resize(entries_.bytes(), 0);
+  }
+  void arrive(HeldMessages& held) {
+    each([&](const Entry& entry) { held.take(entry.delivery); });
+    held.resize(0, entries_.bytes());
+  }
+  template <class Visit>
+  void each(Visit&& visit) {
+    for (uint64_t at = entries_.first(); at != entries_.end(); at++) visit(entries_[at]);
+  }
+  // The memory of the entries, and what one more may add.
+  size_t entryBytes() const { return entries_.bytes(); }
+  size_t growthBytes() const { return entries_.growthBytes(); }
 
   // What may go to another session instead: QoS 1 whose PUBACK has not come.
   template <class Visit>
   void eachUnreceived(Visit&& visit) {
-    for (uint64_t at = entries_.first(); at != entries_.end(); at++) {
-      if (isUnreceived(entries_[at])) visit(entries_[at].delivery);
-    }
+    each([&](Entry& entry) {
+      if (isUnreceived(entry)) visit(entry.delivery);
+    });
   }
   template <class IsMeant>
-  void takeUnreceived(IsMeant&& isMeant, std::vector<Delivery>& taken) {
-    for (uint64_t at = entries_.first(); at != entries_.end(); at++) {
-      Entry& entry = entries_[at];
-      if (!isUnreceived(entry) || !isMeant(entry.delivery)) continue;
-      taken.push_back(std::move(entry.delivery));
-      close(entry);
-    }
-    dropDone();  // not before: the loop walks over them
+  void takeUnreceived(IsMeant&& isMeant, std::vector<Delivery>& taken, HeldMessages& held) {
+    each([&](Entry& entry) {
+      if (!isUnreceived(entry) || !isMeant(entry.delivery)) return;
+      taken.push_back(entry.delivery);
+      close(entry, held);
+    });
+    dropDone(held);  // not before: the loop walks over them
   }
 
   // After a reconnect everything unacknowledged is sent again, oldest first [MQTT-4.4.0-1].
   void restart() {
     cursor_ = entries_.first();
     inflight_ = 0;
-    for (uint64_t at = entries_.first(); at != entries_.end(); at++) entries_[at].isInflight = false;
+    each([](Entry& entry) { entry.isInflight = false; });
   }
   bool isResending() const { return cursor_ != entries_.end(); }
   // While isResending(): the next one.
@@ -106,22 +154,32 @@ class Window {
   static bool isUnreceived(const Entry& entry) {
     return entry.state == State::sent && entry.delivery.qos == 1 && entry.delivery.message;
   }
-  void close(Entry& entry) {
+  // The entry holds no more what it holds now.
+  void leave(const Entry& entry, HeldMessages& held) {
+    held.giveBack(entry.delivery);
+    contentBytes_ -= entry.delivery.bytes();
+  }
+  void close(Entry& entry, HeldMessages& held) {
     RALLY_ASSERT(entry.state != State::done);
+    leave(entry, held);
     entry.delivery = {};
     entry.state = State::done;
     if (entry.isInflight) inflight_--;
     entry.isInflight = false;
   }
-  void dropDone() {
+  void dropDone(HeldMessages& held) {
+    const size_t before = entries_.bytes();
     while (!entries_.empty() && entries_.front().state == State::done) entries_.pop();
+    held.resize(before, entries_.bytes());
     if (cursor_ < entries_.first()) cursor_ = entries_.first();
   }
   static uint16_t packetIdOf(uint64_t sequence) { return uint16_t(sequence % packetIdMax + 1); }
 
   Fifo<Entry> entries_;
   uint64_t cursor_ = 0;
+  uint64_t keptEnd_ = 0;  // from here on no entry has a message
   size_t inflight_ = 0;
+  size_t contentBytes_ = 0;  // blocks, each fully, and subscription identifiers
 };
 
 }  // namespace rally

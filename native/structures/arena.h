@@ -6,6 +6,11 @@
 // A chunk is named by its first KiB ("unit"). Pages cost nothing until they are written. Blocks are
 // taken in order of address and reused newest first, which keeps the hot ones in the cache. A block
 // whose small chunks are all back is free again for any use, so the arena never fragments.
+//
+//   freeBlocks_  [ given back to the system | not used for a second | used lately ]      taken from the right
+//                                 givenBack_                 settled_
+//
+// What was free for a whole second goes back to the system, in slices, but for what a busy worker needs at once.
 #pragma once
 #include <sys/mman.h>
 
@@ -46,8 +51,15 @@ class Arena {
 
   uint8_t* range() const { return range_; }
   size_t size() const { return size_t(blockCount_) * largeBytes; }
-  // True when an outbox certainly takes `bytes` more.
-  bool hasRoom(size_t bytes) const { return bytes / largeBytes + 2 <= blockCount_ - usedBlocks_; }
+  // True when an outbox certainly takes `bytes` more. A part of 16 is left for those who cannot wait.
+  bool hasRoom(size_t bytes) const {
+    return bytes / largeBytes + 2 + blockCount_ / 16 <= size_t(blockCount_) - usedBlocks_;
+  }
+  // More than three quarters are used.
+  bool isCrowded() const { return usedBlocks_ > blockCount_ - blockCount_ / 4; }
+  size_t usedBytes() const { return size_t(usedBlocks_) * largeBytes; }
+  // Of memory that the system has given us, as far as blocks that were used once are known to hold it.
+  size_t residentBytes() const { return (size_t(nextBlock_) - givenBack_) * largeBytes; }
 
   Chunk& chunk(uint32_t unit) { return chunks_[unit]; }
   uint8_t* bytes(uint32_t unit) const { return range_ + size_t(unit) * smallBytes; }
@@ -64,7 +76,22 @@ class Arena {
     else giveBackSmall(unit);
   }
 
+  // Once a second.
+  void tick() {
+    settled_ = fewestFree_;
+    fewestFree_ = freeBlocks_.size();
+  }
+  bool hasToGiveBack() const { return givenBack_ + keptBlocks < settled_; }
+  // Gives some of it back; not more at once, since a page costs 0.1 us.
+  void giveBackSome() {
+    for (size_t left = blocksPerSlice; left > 0 && hasToGiveBack(); left--) {
+      madvise(bytes(freeBlocks_[givenBack_++]), largeBytes, MADV_DONTNEED);
+    }
+  }
+
  private:
+  static constexpr size_t keptBlocks = 64;
+  static constexpr size_t blocksPerSlice = 128;
   static constexpr uint32_t unitsPerBlock = largeBytes / smallBytes;
   static constexpr uint32_t allFree = (1U << unitsPerBlock) - 1;
 
@@ -89,6 +116,10 @@ class Arena {
     if (freeBlocks_.empty()) return nextBlock_++ * unitsPerBlock;
     const uint32_t unit = freeBlocks_.back();
     freeBlocks_.pop_back();
+    const size_t left = freeBlocks_.size();
+    if (left < fewestFree_) fewestFree_ = left;
+    if (left < settled_) settled_ = left;
+    if (left < givenBack_) givenBack_ = left;
     return unit;
   }
   void giveBackBlock(uint32_t unit) {
@@ -143,6 +174,9 @@ class Arena {
   uint32_t nextBlock_ = 0;
   uint32_t firstSplit_ = none;
   std::vector<uint32_t> freeBlocks_;
+  size_t fewestFree_ = 0;  // since the last tick
+  size_t settled_ = 0;
+  size_t givenBack_ = 0;
 };
 
 }  // namespace rally

@@ -81,6 +81,13 @@ class Input {
   bool paused() const { return paused_; }
   bool ended() const { return ended_; }
   size_t heldBytes() const { return held_.size() - usedHeld_; }
+  // Of the heap.
+  size_t memoryBytes() const { return held_.capacity(); }
+  // The connection is over: nothing more is taken, and what is held is of no use. Not from within a sink.
+  void drop() {
+    ended_ = true;
+    release();
+  }
 
  private:
   Bytes held() const { return Bytes(held_).subspan(usedHeld_); }
@@ -97,7 +104,7 @@ class Input {
     usedHeld_ = 0;
   }
   void release() {
-    held_ = {};
+    std::vector<uint8_t>().swap(held_);  // an assignment of {} would keep the memory
     usedHeld_ = 0;
   }
 

@@ -12,6 +12,7 @@ namespace {
 Delivery deliveryOf(uint32_t number, bool isFromStore) {
   const std::string topic(number % 7 + 1, 't');
   Publication publication;
+  publication.workers = 1;
   publication.topic = bytesOf(topic);
   Delivery delivery{publication.keep(), {}, 0, false, number};
   delivery.isFromStore = isFromStore;
@@ -21,15 +22,17 @@ Delivery deliveryOf(uint32_t number, bool isFromStore) {
 void checkSame(DeliveryQueue& queue, const std::deque<Delivery>& oracle) {
   size_t at = 0;
   size_t bytes = 0;
+  size_t retainedBytes = 0;
   size_t retained = 0;
   queue.each([&](const Delivery& each) {
     if (CHECK(at < oracle.size())) CHECK_EQ(each.share, oracle[at++].share);
     if (each.isFromStore) retained++;
-    else bytes += each.message->size();
+    (each.isFromStore ? retainedBytes : bytes) += sizeof(Delivery) + each.message->blockBytes();
   });
   CHECK_EQ(at, oracle.size());
   CHECK(queue.size() == oracle.size() && queue.empty() == oracle.empty());
-  CHECK(queue.bytes() == bytes && queue.retained() == retained && queue.messages() == oracle.size() - retained);
+  CHECK(queue.bytes() == bytes && queue.retainedBytes() == retainedBytes);
+  CHECK(queue.retained() == retained && queue.messages() == oracle.size() - retained);
 }
 
 }  // namespace
@@ -37,17 +40,18 @@ void checkSame(DeliveryQueue& queue, const std::deque<Delivery>& oracle) {
 FUZZ("fifo") {
   Fifo<std::unique_ptr<uint64_t>> fifo;
   std::deque<uint64_t> numbers;
+  HeldMessages held(0);
   DeliveryQueue queue;
   std::deque<Delivery> oracle;
   uint32_t count = 0;
   while (!input.isSpent()) {
-    switch (input.below(6)) {
+    switch (input.below(7)) {
       case 0:
       case 1:
         for (size_t more = input.between(1, 90); more > 0; more--, count++) {
           fifo.push(std::make_unique<uint64_t>(count));
           numbers.push_back(count);
-          queue.push(deliveryOf(count, count % 5 == 0));
+          queue.push(deliveryOf(count, count % 5 == 0), held);
           oracle.push_back(deliveryOf(count, count % 5 == 0));
         }
         break;
@@ -60,15 +64,26 @@ FUZZ("fifo") {
         }
         for (size_t less = input.between(1, 90); less > 0 && !oracle.empty(); less--) {
           CHECK_EQ(queue.front().share, oracle.front().share);
-          CHECK_EQ(queue.take().share, oracle.front().share);
+          CHECK_EQ(queue.take(held).share, oracle.front().share);
           oracle.pop_front();
         }
         break;
-      case 4: {
+      case 4:
+        for (size_t less = input.between(1, 90); less > 0 && !oracle.empty(); less--) {
+          CHECK_EQ(queue.takeNewest(held).share, oracle.back().share);
+          oracle.pop_back();
+        }
+        for (size_t less = input.between(1, 90); less > 0 && !numbers.empty(); less--) {
+          CHECK_EQ(*fifo.back(), numbers.back());
+          fifo.popBack();
+          numbers.pop_back();
+        }
+        break;
+      case 5: {
         const size_t modulus = input.between(1, 9);
         const auto isMeant = [&](const Delivery& each) { return each.share % modulus == 0; };
         std::vector<Delivery> taken;
-        queue.take(isMeant, taken);
+        queue.take(isMeant, taken, held);
         size_t at = 0;
         for (const Delivery& each : oracle) {
           if (isMeant(each) && CHECK(at < taken.size())) CHECK_EQ(taken[at++].share, each.share);
@@ -79,14 +94,18 @@ FUZZ("fifo") {
       }
       default: {
         DeliveryQueue later = std::exchange(queue, {});
-        queue.push(deliveryOf(count, false));
-        queue.append(std::move(later));
+        queue.push(deliveryOf(count, false), held);
+        queue.append(std::move(later), held);
         oracle.push_front(deliveryOf(count++, false));
       }
     }
     CHECK(fifo.size() == numbers.size() && fifo.empty() == numbers.empty());
     for (uint64_t at = fifo.first(); at != fifo.end(); at++) CHECK_EQ(*fifo[at], numbers[size_t(at - fifo.first())]);
+    CHECK(fifo.bytes() <= (numbers.size() + 2 * 64) * 2 * sizeof(uint64_t));  // it gives back
     checkSame(queue, oracle);
+    size_t blocks = 0;
+    for (const Delivery& each : oracle) blocks += each.message->blockBytes();
+    CHECK_EQ(held.bytes(), blocks + queue.entryBytes());
     if (count > 2'000) return;
   }
 }

@@ -23,6 +23,7 @@ struct Walking {
 
 MessageRef messageOf(const std::string& topic, const Kept& kept) {
   Publication publication;
+  publication.workers = 1;
   publication.topic = bytesOf(topic);
   publication.payload = bytesOf(kept.payload);
   publication.expiresAtMs = kept.expiresAtMs;

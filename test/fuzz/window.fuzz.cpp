@@ -19,6 +19,7 @@ struct Flight {
 
 Delivery deliveryOf(const Flight& flight) {
   Publication publication;
+  publication.workers = 1;
   publication.topic = bytesOf("t");
   publication.payload = bytesOf(flight.payload);
   return {publication.keep(), {}, flight.qos, false, 0};
@@ -28,13 +29,14 @@ Delivery deliveryOf(const Flight& flight) {
 
 FUZZ("window") {
   const size_t inflightMax = input.between(1, 200);
+  HeldMessages held(0);
   Window window;
   std::list<Flight> oracle;
   size_t resending = 0;  // how many at the end of the oracle are still to come again
   uint64_t added = 0;
   // To where the circle of packet identifiers closes.
   for (size_t skipped = input.chance(5) ? 65'450 : 0; skipped > 0; skipped--, added++)
-    window.finish(*window.find(window.add({}), Window::State::sent));
+    window.finish(*window.find(window.add({}, held), Window::State::sent), held);
   const auto inflight = [&] {
     return size_t(std::count_if(oracle.begin(), oracle.end(), [](const Flight& each) { return each.isInflight; }));
   };
@@ -56,7 +58,7 @@ FUZZ("window") {
         for (size_t count = input.between(1, 80); count > 0 && resending == 0 && window.hasRoom(inflightMax); count--) {
           while (window.isResending()) window.advance();  // what is done
           Flight flight{uint16_t(added % 65'535 + 1), std::to_string(added), uint8_t(input.between(1, 2))};
-          CHECK_EQ(window.add(deliveryOf(flight)), flight.id);
+          CHECK_EQ(window.add(deliveryOf(flight), held), flight.id);
           added++;
           oracle.push_back(flight);
         }
@@ -68,10 +70,10 @@ FUZZ("window") {
         Window::Entry* entry = window.find(flight->id, stateOf(*flight));
         if (!CHECK(entry != nullptr)) return;
         if (flight->qos == 2 && !flight->isReleased && input.chance(50)) {
-          window.release(*entry);
+          window.release(*entry, held);
           flight->isReleased = true;
         } else {
-          window.finish(*entry);
+          window.finish(*entry, held);
           remove(flight);
         }
         break;
@@ -82,7 +84,7 @@ FUZZ("window") {
             ++flight;
             continue;
           }
-          window.finish(*window.find(flight->id, stateOf(*flight)));
+          window.finish(*window.find(flight->id, stateOf(*flight)), held);
           flight = remove(flight);
         }
         break;
@@ -92,7 +94,7 @@ FUZZ("window") {
         std::vector<Delivery> taken;
         window.takeUnreceived(
             [&](const Delivery& delivery) { return isAll || textOf(delivery.message->payload()).back() == last; },
-            taken);
+            taken, held);
         size_t at = 0;
         for (auto flight = oracle.begin(); flight != oracle.end();) {
           if (flight->qos != 1 || (!isAll && flight->payload.back() != last)) {

@@ -37,6 +37,7 @@ bool isOpen(const Client& client) { return client.link->connection != nullptr; }
 
 // A front end alone, without shards and sockets.
 struct NoRouter : ShardPort {
+  unsigned workers() const override { return 1; }
   uint64_t publish(Publication&, const Source&) override { return 0; }
   bool isCrowded() override { return false; }
   uint64_t topicHash(Bytes) override { return 0; }
@@ -137,10 +138,11 @@ TEST("front end: a CONNECT that is too large is answered if its version is 5 and
   };
   for (const auto& [hex, isAnswered] : starts) {
     Counters counters;
+    Accounts accounts(0, limits, counters);
     NoRouter shards;
     NoTransport transport;
     NoDepartures departures;
-    FrontEnd frontEnd(limits, counters, shards, departures);
+    FrontEnd frontEnd(limits, counters, accounts, shards, departures);
     Connection& connection = frontEnd.open(transport);
     frontEnd.receive(connection, Bytes(fromHex(hex)));
     CHECK(connection.phase == Phase::ending);
@@ -191,7 +193,8 @@ TEST("front end: a client whose CONNECT is never answered is ended, also when it
   limits.connectTimeoutMs = 5'000;
   Counters counters;
   NoDepartures departures;
-  FrontEnd frontEnd(limits, counters, shards, departures);
+  Accounts accounts(0, limits, counters);
+  FrontEnd frontEnd(limits, counters, accounts, shards, departures);
   frontEnd.setNow(1'000);
   Connection& connection = frontEnd.open(transport);
   frontEnd.receive(connection, Bytes(fromHex("100d 00044d515454 05 02 0000 00 0000")));

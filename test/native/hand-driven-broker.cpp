@@ -519,7 +519,7 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
   nextConnect(name);
 }
 
-rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options, uint64_t session) {
+rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options, uint64_t session) const {
   rally::ConnectionTerms terms;
   terms.version = options.version;
   terms.keepAliveMs = options.keepAliveMs;
@@ -532,6 +532,7 @@ rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options,
   publication.topic = bytesOf(options.will->topic);
   publication.payload = bytesOf(options.will->payload);
   publication.originSession = session;
+  publication.workers = uint8_t(workers());
   publication.qos = options.will->qos;
   publication.retain = options.will->retain;
   terms.will = std::make_unique<rally::Will>();

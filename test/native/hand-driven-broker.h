@@ -187,7 +187,7 @@ class HandDrivenBroker {
   void onOver(uint64_t key, rally::SessionState state);
   void onSessionArrived(Worker& worker, uint64_t key);
   void finishAccept(const std::string& name, const std::shared_ptr<Link>& link);
-  static rally::ConnectionTerms termsOf(const Client::Options& options, uint64_t session);
+  rally::ConnectionTerms termsOf(const Client::Options& options, uint64_t session) const;
   void endSession(Record& record);
 
   std::vector<std::unique_ptr<Worker>> workers_;

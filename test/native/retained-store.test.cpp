@@ -15,6 +15,7 @@ namespace {
 
 MessageRef messageOf(const std::string& topic, const std::string& payload) {
   Publication publication;
+  publication.workers = 1;
   publication.topic = bytesOf(topic);
   publication.payload = bytesOf(payload);
   return publication.keep();
@@ -195,6 +196,7 @@ TEST("retained store: expired messages leave it when they are found, and by the 
       const std::string& topic = random.pick(topics);
       const uint64_t expiresAtMs = random.chance(60) ? nowMs + random.between(1, 100) : 0;
       Publication publication;
+      publication.workers = 1;
       publication.topic = bytesOf(topic);
       publication.payload = bytesOf("x");
       publication.expiresAtMs = expiresAtMs;

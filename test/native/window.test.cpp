@@ -19,6 +19,7 @@ constexpr uint32_t packetIdMax = 65'535;
 
 Delivery deliveryOf(uint8_t qos, const std::string& payload) {
   Publication publication;
+  publication.workers = 1;
   publication.topic = bytesOf("t");
   publication.payload = bytesOf(payload);
   return {publication.keep(), SubscriptionIds(7), qos, false, false};
@@ -105,6 +106,7 @@ TEST("packet id set: identifiers that a client has chosen to collide cost no mor
 
 TEST("window: identifiers are unique while in flight; found by identifier and state; finished in any order") {
   check::eachSeed(60, [](check::Random& random) {
+    HeldMessages held(0);
     Window window;
     struct Flight {
       std::string payload;
@@ -119,7 +121,7 @@ TEST("window: identifiers are unique while in flight; found by identifier and st
       if (window.hasRoom(inflightMax) && random.chance(50)) {
         const std::string payload = std::to_string(sent++);
         const auto qos = uint8_t(random.between(1, 2));
-        const uint16_t id = window.add(deliveryOf(qos, payload));
+        const uint16_t id = window.add(deliveryOf(qos, payload), held);
         CHECK(id != 0);
         CHECK(!oracle.contains(id));
         oracle[id] = {payload, qos, false};
@@ -140,10 +142,10 @@ TEST("window: identifiers are unique while in flight; found by identifier and st
         CHECK_EQ(entry->delivery.qos, flight.qos);
       }
       if (flight.qos == 2 && !flight.isReleased && random.chance(80)) {
-        window.release(*entry);
+        window.release(*entry, held);
         some->second.isReleased = true;
       } else {
-        window.finish(*entry);
+        window.finish(*entry, held);
         oracle.erase(some);
       }
       CHECK(!window.isResending());
@@ -152,29 +154,31 @@ TEST("window: identifiers are unique while in flight; found by identifier and st
 }
 
 TEST("window: packet identifiers go around past 65,535, and never over one that is in flight") {
+  HeldMessages held(0);
   Window window;
-  const uint16_t stuck = window.add(deliveryOf(1, "stuck"));
+  const uint16_t stuck = window.add(deliveryOf(1, "stuck"), held);
   CHECK_EQ(stuck, 1);
   uint32_t given = 1;
   while (window.hasRoom(100)) {
-    const uint16_t id = window.add(deliveryOf(1, "x"));
+    const uint16_t id = window.add(deliveryOf(1, "x"), held);
     if (!CHECK(id != stuck)) return;
     given++;
-    window.finish(*window.find(id, Window::State::sent));
+    window.finish(*window.find(id, Window::State::sent), held);
   }
   CHECK_EQ(given, packetIdMax);  // the whole circle but the one that is stuck
   CHECK(!window.hasRoom(1) && !window.isResending());
-  window.finish(*window.find(stuck, Window::State::sent));
+  window.finish(*window.find(stuck, Window::State::sent), held);
   for (uint32_t i = 0; i < 3 * packetIdMax; i++) {
-    const uint16_t id = window.add(deliveryOf(1, "y"));
+    const uint16_t id = window.add(deliveryOf(1, "y"), held);
     if (!CHECK_EQ(id, i % packetIdMax + 1)) return;
-    if (i >= 5) window.finish(*window.find(uint16_t((i - 5) % packetIdMax + 1), Window::State::sent));
+    if (i >= 5) window.finish(*window.find(uint16_t((i - 5) % packetIdMax + 1), Window::State::sent), held);
   }
   CHECK(window.hasRoom(6) && !window.hasRoom(5));
 }
 
 TEST("window: after restart everything unacknowledged comes again, oldest first, as it was") {
   check::eachSeed(100, [](check::Random& random) {
+    HeldMessages held(0);
     Window window;
     std::vector<uint16_t> order;
     std::map<uint16_t, std::string> sent;
@@ -185,22 +189,23 @@ TEST("window: after restart everything unacknowledged comes again, oldest first,
         Window::Entry* entry = window.find(id, released.contains(id) ? Window::State::released : Window::State::sent);
         if (!CHECK(entry != nullptr)) return;
         if (!released.contains(id) && random.chance(50)) {
-          window.release(*entry);
+          window.release(*entry, held);
           released.insert(id);
         } else {
-          window.finish(*entry);
+          window.finish(*entry, held);
           released.erase(id);
           std::erase(order, id);
         }
       }
     };
     for (size_t i = random.below(70'000); i > 0 && random.chance(100); i -= std::min<size_t>(i, 1'000)) {
-      for (int j = 0; j < 100; j++) window.finish(*window.find(window.add(deliveryOf(1, "")), Window::State::sent));
+      for (int j = 0; j < 100; j++)
+        window.finish(*window.find(window.add(deliveryOf(1, ""), held), Window::State::sent), held);
     }
     for (int round = 0; round < 5; round++) {
       for (size_t i = random.below(30); i > 0; i--) {
         const std::string payload = std::to_string(random.next());
-        const uint16_t id = window.add(deliveryOf(2, payload));
+        const uint16_t id = window.add(deliveryOf(2, payload), held);
         order.push_back(id);
         sent[id] = payload;
       }
@@ -235,18 +240,19 @@ TEST("window: after restart everything unacknowledged comes again, oldest first,
 TEST("window: taking what was not received may empty it, however many have gone through it") {
   for (const size_t count : {size_t(1), size_t(64), size_t(65), size_t(200)}) {
     for (const bool isResending : {false, true}) {
+      HeldMessages held(0);
       Window window;
       std::vector<uint16_t> ids;
-      for (size_t i = 0; i < count; i++) ids.push_back(window.add(deliveryOf(1, std::to_string(i))));
-      for (size_t i = 1; i < count; i++) window.finish(*window.find(ids[i], Window::State::sent));
+      for (size_t i = 0; i < count; i++) ids.push_back(window.add(deliveryOf(1, std::to_string(i)), held));
+      for (size_t i = 1; i < count; i++) window.finish(*window.find(ids[i], Window::State::sent), held);
       if (isResending) window.restart();
       std::vector<Delivery> taken;
-      window.takeUnreceived([](const Delivery&) { return true; }, taken);
+      window.takeUnreceived([](const Delivery&) { return true; }, taken, held);
       if (!CHECK_EQ(taken.size(), 1)) return;
       CHECK_EQ(payloadOf(taken[0]), std::string("0"));
       CHECK(!window.isResending() && window.hasRoom(1));
       CHECK(!window.find(ids[0], Window::State::sent));
-      const uint16_t next = window.add(deliveryOf(1, "next"));
+      const uint16_t next = window.add(deliveryOf(1, "next"), held);
       CHECK_EQ(payloadOf(window.find(next, Window::State::sent)->delivery), std::string("next"));
     }
   }
@@ -254,23 +260,24 @@ TEST("window: taking what was not received may empty it, however many have gone 
 
 TEST("window: what is taken is what was meant, unreceived and of QoS 1, in order; the rest stays as it was") {
   check::eachSeed(200, [](check::Random& random) {
+    HeldMessages held(0);
     Window window;
     std::map<uint16_t, std::pair<std::string, Window::State>> oracle;
     std::vector<uint16_t> order;
     for (size_t i = random.below(150); i > 0; i--) {
       const auto qos = uint8_t(random.between(1, 2));
       const std::string payload = std::to_string(qos) + std::to_string(random.below(3));
-      const uint16_t id = window.add(deliveryOf(qos, payload));
+      const uint16_t id = window.add(deliveryOf(qos, payload), held);
       oracle[id] = {payload, Window::State::sent};
       order.push_back(id);
     }
     const unsigned finished = random.pick(std::vector<unsigned>{20, 90, 99});
     for (const uint16_t id : order) {
       if (random.chance(finished)) {
-        window.finish(*window.find(id, Window::State::sent));
+        window.finish(*window.find(id, Window::State::sent), held);
         oracle.erase(id);
       } else if (oracle[id].first[0] == '2' && random.chance(50)) {
-        window.release(*window.find(id, Window::State::sent));
+        window.release(*window.find(id, Window::State::sent), held);
         oracle[id].second = Window::State::released;
       }
     }
@@ -281,7 +288,7 @@ TEST("window: what is taken is what was meant, unreceived and of QoS 1, in order
       oracle.erase(id);
     }
     std::vector<Delivery> taken;
-    window.takeUnreceived([](const Delivery& delivery) { return payloadOf(delivery) == "10"; }, taken);
+    window.takeUnreceived([](const Delivery& delivery) { return payloadOf(delivery) == "10"; }, taken, held);
     CHECK_EQ(taken.size(), expected.size());
     for (const uint16_t id : order) {
       for (const Window::State state : {Window::State::sent, Window::State::released}) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { defaultLimits, limitNames, limitRanges } from '../../../core/config/limits.ts';
+import { accountsBytesMax, defaultLimits, limitNames, limitRanges } from '../../../core/config/limits.ts';
 import { resolveConfig } from '../../../core/config/resolve.ts';
 
 test('every default is within its range and passes the checks that relate limits', () => {
@@ -22,6 +22,16 @@ test('every limit has a comment with its default and the reason for it', () => {
     assert.ok(comment.includes(`Default ${row[2]}`), `the comment of ${name} lacks "Default ${row[2]}"`);
     assert.match(comment, /Default [^:,]+[:,] .{20,}/, `the comment of ${name} lacks a reason`);
   }
+});
+
+test('the accounts add up: those of each worker, those of the broker, and sessions with their identifiers', () => {
+  const [one, two] = [1, 2].map((workers) => accountsBytesMax(defaultLimits, workers)) as [number, number];
+  assert.equal(two - one, (1_024 + 256 + 256 + 64) * 1_024 * 1_024);
+  const { sessionsMax, clientIdBytesMax, subscriptionsTotalBytesMax, retainedBytesMax } = defaultLimits;
+  assert.equal(
+    one - (two - one),
+    sessionsMax * (1_030 + clientIdBytesMax) + subscriptionsTotalBytesMax + retainedBytesMax,
+  );
 });
 
 test('the defaults cannot be changed', () => {

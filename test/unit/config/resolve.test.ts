@@ -207,6 +207,8 @@ test('the largest packet must fit where it may have to wait', () => {
     maximumPacketSizeBytes: bytesMax,
     outboxBytesMax: bytesMax,
     sessionQueueBytesMax: bytesMax,
+    sessionsTotalBytesMax: bytesMax,
+    inputTotalBytesMax: bytesMax,
   };
   assert.equal(resolveConfig({ limits }).limits.maximumPacketSizeBytes, bytesMax);
 });

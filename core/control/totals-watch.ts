@@ -1,0 +1,56 @@
+/**
+ * Says in the log that clients have reached a total of the data plane and who has paid, once a minute for each kind
+ * (main thread). What is counted: native/counters.h.
+ */
+import type { CounterName } from '../data-plane/addon.ts';
+import type { Clock, Timer } from '../sessions/timers.ts';
+import { Pace } from './pace.ts';
+
+export interface TotalsWatchOptions {
+  readonly clock: Clock;
+  counters(): Readonly<Record<CounterName, number>>;
+  warn(figures: Readonly<Record<string, number>>, sentence: string): void;
+}
+
+const lookMs = 1_000;
+const saidAgainMs = 60_000;
+
+const sentences = {
+  connectionsCut:
+    'connections that took nothing, or sent no packet to its end, held most of what all may hold, and are cut: raise outboxTotalBytesMax or inputTotalBytesMax if these clients are welcome',
+  droppedTotalFull:
+    'all sessions hold as much as they may, and those that hold most lose messages: raise sessionsTotalBytesMax, or lower sessionQueueBytesMax or sessionExpiryIntervalMax',
+} as const satisfies Readonly<Partial<Record<CounterName, string>>>;
+
+export class TotalsWatch {
+  readonly #options: TotalsWatchOptions;
+  readonly #kinds = (Object.keys(sentences) as (keyof typeof sentences)[]).map((name) => ({
+    name,
+    pace: new Pace(saidAgainMs),
+    said: 0,
+  }));
+  #timer: Timer | undefined;
+
+  constructor(options: TotalsWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#look();
+    this.#timer = this.#options.clock.after(lookMs, () => this.start());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    const counters = this.#options.counters();
+    for (const kind of this.#kinds) {
+      const count = counters[kind.name];
+      if (count === kind.said || !kind.pace.isDue(this.#options.clock.nowMs())) continue;
+      kind.said = count;
+      this.#options.warn({ [kind.name]: count }, sentences[kind.name]);
+    }
+  }
+}

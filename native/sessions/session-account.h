@@ -1,0 +1,92 @@
+// What all windows and queues of a worker hold, and who pays when that is too much.
+//
+//   0 ............... a part of eight is left ........ sessionsTotalBytesMax
+//   everybody takes   small ones take, the largest      nobody takes
+//                     pays: it loses its newest
+//
+// Small is a session that holds less than half of what the largest does, within a factor of two, or next to nothing.
+// So those that hold most stop growing first, and what others need is taken from them: a session that is away for good
+// goes down to what is its share. In the last eighth there is room for many small messages while the largest, whose
+// blocks others may hold as well, gives way.
+#pragma once
+#include "../counters.h"
+#include "../limits.h"
+#include "session.h"
+
+namespace rally {
+
+class SessionAccount {
+ public:
+  SessionAccount(unsigned worker, const Limits& limits, Counters& counters)
+      : limits_(limits), counters_(counters), held_(worker), ranking_(smallBytes) {}
+
+  HeldMessages& held() { return held_; }
+  size_t bytes() const { return held_.bytes(); }
+
+  // The session holds more or less than before.
+  void settle(Session& session) {
+    ranking_.set(session, session.place, session.heldBytes() + session.queue.retainedBytes(), 0);
+  }
+  // What it holds goes to another worker with it, or has come from one.
+  void depart(Session& session) {
+    session.window.depart(held_);
+    session.queue.depart(held_);
+    ranking_.set(session, session.place, 0, 0);
+  }
+  // It holds nothing any more, and may be freed.
+  void clear(Session& session) {
+    session.window.clear(held_);
+    session.queue.clear(held_);
+    settle(session);
+  }
+
+  // Whether the session takes so many bytes more in its bound. A message of a share may go one beyond it, so that
+  // whether a member is full does not depend on the message: a share does not look through its members for each size.
+  bool fits(const Session& session, size_t bytes, bool isOfShare) const {
+    return session.heldBytes() + (isOfShare ? 1 : bytes) <= limits_.sessionQueueBytesMax;
+  }
+  // Whether all of them together take so many more.
+  bool hasRoom(size_t bytes) const { return held_.bytes() + bytes <= easyBytesMax(); }
+  // Where they do not: who is to pay for the session, or nullptr.
+  Session* payerFor(const Session& session, size_t bytes) const {
+    const uint8_t bucket = ranking_.bucketOf(session.place.bytes + bytes);
+    Session* const largest = ranking_.largest();
+    return largest && (bucket == 0 || bucket + 1 < largest->place.bucket) ? largest : nullptr;
+  }
+  // The payer loses what it got last, until all together take so many bytes or some entries are gone.
+  void charge(Session& payer, size_t bytes) {
+    for (int i = 0; i < chargedMax && !hasRoom(bytes); i++) {
+      if (!dropNewest(payer)) break;
+      counters_.add(Counter::droppedTotalFull);
+    }
+    settle(payer);
+  }
+  // Whether it would still hold next to nothing.
+  bool isSmall(const Session& session, size_t bytes) const {
+    return ranking_.bucketOf(session.place.bytes + bytes) == 0;
+  }
+  // Whether all of them together take so many more for a small session.
+  bool hasReserve(size_t bytes) const { return held_.bytes() + bytes <= limits_.sessionsTotalBytesMax; }
+
+ private:
+  // Whoever holds less than this is never asked to pay: 4 KiB are some tens of short messages.
+  static constexpr size_t smallBytes = 4'096;
+  // Entries that one message takes from the largest: some 5 us.
+  static constexpr int chargedMax = 64;
+
+  size_t easyBytesMax() const { return limits_.sessionsTotalBytesMax - limits_.sessionsTotalBytesMax / 8; }
+
+  bool dropNewest(Session& session) {
+    if (session.queue.empty()) return session.window.forgetNewest(held_);
+    session.queue.takeNewest(held_);
+    counters_.subtract(Counter::queued);
+    return true;
+  }
+
+  const Limits& limits_;
+  Counters& counters_;
+  HeldMessages held_;
+  Ranking<Session> ranking_;
+};
+
+}  // namespace rally

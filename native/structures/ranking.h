@@ -1,0 +1,108 @@
+// Who holds how much of something that is bounded in all, so that the one that holds most is found at once.
+//
+//   buckets_[b]  first <-> place <-> place <-> last      those with 2^(b-1) <= bytes < 2^b, oldest first
+//
+// A place lies in its owner. As long as its bytes stay within a power of two a change is a comparison; beyond, it goes
+// to the end of another list. Whoever holds less than `bytesMin` is in no list.
+#pragma once
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "../assert.h"
+
+namespace rally {
+
+template <class Owner>
+class Ranking {
+ public:
+  struct Place {
+    Owner* owner = nullptr;
+    Place* previous = nullptr;
+    Place* next = nullptr;
+    size_t bytes = 0;
+    uint64_t sinceMs = 0;  // in its list, without a touch()
+    uint8_t bucket = 0;    // 0: in none
+  };
+
+  explicit Ranking(size_t bytesMin) : bytesMin_(bytesMin) {}
+  Ranking(const Ranking&) = delete;
+  Ranking& operator=(const Ranking&) = delete;
+
+  // What all of them hold.
+  size_t bytes() const { return bytes_; }
+
+  // The owner, of which the place is a part, holds so much now. With 0 bytes it may be freed.
+  void set(Owner& owner, Place& place, size_t bytes, uint64_t nowMs) {
+    bytes_ += bytes - place.bytes;
+    place.bytes = bytes;
+    const uint8_t bucket = bucketOf(bytes);
+    if (bucket == place.bucket) return;
+    place.owner = &owner;
+    place.sinceMs = nowMs;
+    if (place.bucket != 0) unlink(place);
+    place.bucket = bucket;
+    if (bucket != 0) link(place);
+  }
+  // Counts as if it had only now come to hold so much.
+  void touch(Place& place, uint64_t nowMs) {
+    if (place.bucket == 0) return;
+    place.sinceMs = nowMs;
+    unlink(place);
+    link(place);
+  }
+
+  // The power of two below which it holds; 0: it is in no list.
+  uint8_t bucketOf(size_t bytes) const { return bytes < bytesMin_ ? uint8_t(0) : uint8_t(std::bit_width(bytes)); }
+
+  // One of those that hold most, within a factor of two: the one that has for longest. nullptr: nobody is in a list.
+  Owner* largest() const { return used_ == 0 ? nullptr : buckets_[highest(used_)].first->owner; }
+  // The one that has held most for longest: bytes times milliseconds, compared among the oldest of each list.
+  Owner* worst(uint64_t nowMs) const {
+    const Place* worst = nullptr;
+    double most = -1;
+    for (uint64_t left = used_; left != 0; left &= left - 1) {
+      const Place* place = buckets_[size_t(std::countr_zero(left))].first;
+      const double burden = double(place->bytes) * double(nowMs - place->sinceMs + 1);
+      if (burden < most) continue;
+      worst = place;
+      most = burden;
+    }
+    return worst ? worst->owner : nullptr;
+  }
+
+ private:
+  struct List {
+    Place* first = nullptr;
+    Place* last = nullptr;
+  };
+
+  static size_t highest(uint64_t bits) { return size_t(63 - std::countl_zero(bits)); }
+
+  void link(Place& place) {
+    List& list = buckets_[place.bucket];
+    place.previous = list.last;
+    place.next = nullptr;
+    if (list.last) list.last->next = &place;
+    else list.first = &place;
+    list.last = &place;
+    used_ |= uint64_t(1) << place.bucket;
+  }
+  void unlink(Place& place) {
+    List& list = buckets_[place.bucket];
+    RALLY_ASSERT(place.previous ? place.previous->next == &place : list.first == &place);
+    if (place.previous) place.previous->next = place.next;
+    else list.first = place.next;
+    if (place.next) place.next->previous = place.previous;
+    else list.last = place.previous;
+    if (!list.first) used_ &= ~(uint64_t(1) << place.bucket);
+  }
+
+  const size_t bytesMin_;
+  size_t bytes_ = 0;
+  uint64_t used_ = 0;  // bit b: buckets_[b] has somebody
+  std::array<List, 64> buckets_;
+};
+
+}  // namespace rally
