@@ -18,9 +18,16 @@ fi
 flags=(-std=c++20 -O1 -g -fno-exceptions -fno-rtti -Wall -Wextra -Wconversion -Wshadow -Werror)
 [[ $compiler == clang++ ]] || flags+=(-Wno-tsan) # it warns of fences, which its ThreadSanitizer does not follow
 
-newest=$(find native test/native test/fuzz bench -name '*.h' -printf '%T@\n' | sort -n | tail -1)
+# Whether an object is there and newer than all that it was made of, as the compiler has noted.
+is_current() {
+  [[ -f $1 && -f ${1%.o}.d ]] || return 1
+  local made_of
+  made_of=$(sed -e 's/^[^:]*://' -e 's/\\$//' "${1%.o}.d")
+  # shellcheck disable=SC2086
+  [[ -z $(find $made_of -maxdepth 0 -newer "$1" -print -quit 2>&1) ]] # a header that is gone is printed too
+}
 
-# Compiles what is older than its source or than any header, and links: build NAME FLAGS SOURCE...
+# Compiles what is older than what it is made of, and links: build NAME FLAGS SOURCE...
 build() {
   local name=$1 own=$2
   shift 2
@@ -28,11 +35,9 @@ build() {
   for source in "$@"; do
     object=$out/$name-$(basename "$source" .cpp).o
     objects+=("$object")
-    if [[ ! -f $object || $source -nt $object || $(stat -c %Y "$object") < ${newest%.*} ]]; then
-      echo "$object $source"
-    fi
+    is_current "$object" || echo "$object $source"
   done | xargs -r -n 2 -P 2 sh -c '"$0" "$@"' bash -c \
-    "$compiler ${flags[*]} $own -c -o \"\$0\" \"\$1\""
+    "$compiler ${flags[*]} $own -MMD -c -o \"\$0\" \"\$1\""
   for source in "$@"; do objects+=("$out/$name-$(basename "$source" .cpp).o"); done
   # shellcheck disable=SC2086
   "$compiler" $own -pthread -o "$out/$name" "${objects[@]}"
@@ -50,19 +55,31 @@ run() {
   if ((status != 0 && bad == 0)); then bad=1; fi # it crashed
   passed=$((passed + ok))
   failed=$((failed + bad))
-  ((bad == 0)) || grep -v '^ok ' "$log"
+  if ((bad > 0)); then grep -v '^ok ' "$log"; elif [[ $1 != address ]]; then grep '^#' "$log" || true; fi
+}
+
+# Of some sources, those that hold the text that was asked for.
+text=${1:-}
+having() {
+  if [[ -z $text ]]; then printf '%s\n' "$@"; else grep -lF -- "$text" "$@" || true; fi
 }
 
 common=(test/native/main.cpp test/native/hand-driven-broker.cpp)
-build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" test/native/*.test.cpp \
-  test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp
-run address "${1:-}"
-build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp \
-  test/native/lanes.test.cpp test/native/engines.test.cpp
-run thread "${1:-}"
-build cost -O2 "${common[@]}" test/native/subscription-cost.cpp
-run cost "${1:-}"
-grep -sh '^#' "$out/thread.log" "$out/cost.log" || true
-
+mapfile -t tests < <(having test/native/*.test.cpp)
+mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
+((${#fuzzers[@]} == 0)) || fuzzers=(test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
+if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
+  build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" "${tests[@]}" "${fuzzers[@]}"
+  run address "$text"
+fi
+mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp)
+if ((${#tests[@]} > 0)); then
+  build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}"
+  run thread "$text"
+fi
+if [[ -n $(having test/native/subscription-cost.cpp) ]]; then
+  build cost -O2 "${common[@]}" test/native/subscription-cost.cpp
+  run cost "$text"
+fi
 echo "native: $passed passed, $failed failed"
 ((failed == 0 && passed > 0))
