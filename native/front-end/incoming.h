@@ -8,6 +8,7 @@
 
 #include "../wire/publish.h"
 #include "outbound.h"
+#include "recent-topics.h"
 #include "shard-port.h"
 
 namespace rally {
@@ -28,7 +29,8 @@ class Incoming {
   Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
     Publish publish;
     Reason reason = readPublish(first, body, connection.version, publish);
-    if (!isError(reason)) reason = resolveTopic(connection, publish);
+    uint64_t topicHash = 0;
+    if (!isError(reason)) reason = resolveTopic(connection, publish, topicHash);
     const ConnectionRights rights = rightsOf(connection.kind);
     if (!isError(reason) && rights.isHeldToAvailability) reason = checkAvailable(publish);
     if (isError(reason)) return fail(connection, reason);
@@ -55,7 +57,7 @@ class Incoming {
     Publication publication{publish.topic,
                             forwarded(publish),
                             publish.payload,
-                            shards_.topicHash(publish.topic),
+                            topicHash,
                             connection.session->key,
                             publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
                             publish.qos,
@@ -129,20 +131,28 @@ class Incoming {
     return Reason::success;
   }
 
-  // Checks the topic name, or finds it by its alias (5.0, 3.3.2.3.4).
-  Reason resolveTopic(Connection& connection, Publish& publish) {
+  // Checks the topic name, or finds it by its alias (5.0, 3.3.2.3.4), and hashes it.
+  Reason resolveTopic(Connection& connection, Publish& publish, uint64_t& topicHash) {
     if (publish.topicAlias > connection.topicAliasMaximum) return Reason::topicAliasInvalid;  // [MQTT-3.3.2-9]
-    if (publish.topic.empty() && publish.topicAlias != 0) {
-      if (connection.aliases) publish.topic = connection.aliases->find(publish.topicAlias);
-      return publish.topic.empty() ? Reason::protocolError : Reason::success;
+    const bool isAlias = publish.topic.empty() && publish.topicAlias != 0;
+    if (isAlias && connection.aliases) publish.topic = connection.aliases->find(publish.topicAlias);
+    if (isAlias && publish.topic.empty()) return Reason::protocolError;
+    RecentTopics::Topic& recent = recent_.of(connection.slot);
+    if (!recent.is(publish.topic)) {
+      if (!isTopicName(publish.topic, limits_.topicLevelsMax)) return faultOf(connection, publish.topic);
+      recent.set(publish.topic, shards_.topicHash(publish.topic));
     }
-    if (!isTopicName(publish.topic, limits_.topicLevelsMax)) {
-      if (publish.topic.empty() && connection.version >= mqtt5) return Reason::protocolError;
-      // 0x90 is for a topic name that is formed correctly (5.0, 3.14.2.1): one with too many levels.
-      const bool isFormed = !publish.topic.empty() && !hasWildcard(publish.topic) && isUtf8(publish.topic);
-      return isFormed ? Reason::topicNameInvalid : Reason::malformedPacket;
-    }
+    topicHash = recent.hash();
+    if (isAlias) return Reason::success;
     return publish.topicAlias == 0 ? Reason::success : setAlias(connection, publish.topicAlias, publish.topic);
+  }
+
+  // What is wrong with a topic name.
+  static Reason faultOf(const Connection& connection, Bytes topic) {
+    if (topic.empty() && connection.version >= mqtt5) return Reason::protocolError;
+    // 0x90 is for a topic name that is formed correctly (5.0, 3.14.2.1): one with too many levels.
+    const bool isFormed = !topic.empty() && !hasWildcard(topic) && isUtf8(topic);
+    return isFormed ? Reason::topicNameInvalid : Reason::malformedPacket;
   }
 
   // Aliases that take too much are no mistake in the sense of 0x94, which is for a number that is too large: a limit of
@@ -216,6 +226,7 @@ class Incoming {
   Outbound& outbound_;
   Outbound::ConnectionEnder& ender_;
   std::vector<uint8_t> properties_;
+  RecentTopics recent_;
   uint64_t nowMs_ = 0;
 };
 

@@ -131,7 +131,11 @@ class Outbound {
     if (!session.connection && !session.isPersistent()) return;
     if (!hasRoomInAll(session, session.queue.growthBytes() + message->blockBytes())) return;
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
-    push(session, {std::move(message), SubscriptionIds(subscriptionId), qos, true, 0, true});
+    push(session, {.message = std::move(message),
+                   .subscriptionIds = SubscriptionIds(subscriptionId),
+                   .qos = qos,
+                   .retain = true,
+                   .isFromStore = true});
   }
 
   // Sends what is waiting for as long as the window and the outbox have room.
@@ -333,7 +337,11 @@ class Outbound {
     if (!head) return;
     uint16_t packetId = 0;
     if (qos > 0)
-      packetId = add(session, {keepsSent(session, share) ? publication.keep() : MessageRef(), ids, qos, retain, share});
+      packetId = add(session, {.message = keepsSent(session, share) ? publication.keep() : MessageRef(),
+                               .subscriptionIds = ids,
+                               .qos = qos,
+                               .retain = retain,
+                               .share = share});
     head->patch(qos, false, retain, packetId, use.alias);
     appendPublish(connection, *head, publication, use);
   }
@@ -433,15 +441,16 @@ class Outbound {
   void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids,
                uint32_t share) {
     if (session.queue.messages() < limits_.sessionQueueMessagesMax)
-      push(session, {publication.keep(), ids, qos, retain, share});
+      push(session,
+           {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = share});
     else counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
   }
-  void push(Session& session, Delivery delivery) {
+  void push(Session& session, Delivery&& delivery) {
     session.queue.push(std::move(delivery), sessions_.held());
     sessions_.settle(session);
     counters_.add(Counter::queued);
   }
-  uint16_t add(Session& session, Delivery delivery) {
+  uint16_t add(Session& session, Delivery&& delivery) {
     const uint16_t packetId = session.window.add(std::move(delivery), sessions_.held());
     sessions_.settle(session);
     return packetId;

@@ -1,50 +1,62 @@
 // A message on its way to one session.
 #pragma once
-#include <memory>
+#include <utility>
 #include <vector>
 
 #include "message.h"
 
 namespace rally {
 
-// The subscription identifiers that go with a delivery (5.0, 3.3.2.3.8): mostly none or one.
+// The subscription identifiers that go with a delivery (5.0, 3.3.2.3.8): mostly none or one, so they take a word.
+//
+//   0: none    odd: one identifier, shifted    even: where the list of several is
 class SubscriptionIds {
  public:
   SubscriptionIds() = default;
-  explicit SubscriptionIds(uint32_t id) : first_(id) {}
-  SubscriptionIds(const SubscriptionIds& other) : first_(other.first_) {
-    if (other.more_) more_ = std::make_unique<std::vector<uint32_t>>(*other.more_);
+  explicit SubscriptionIds(uint32_t id) : word_(id == 0 ? 0 : one(id)) {}
+  SubscriptionIds(const SubscriptionIds& other) : word_(other.word_) {
+    if (isList()) word_ = reinterpret_cast<uintptr_t>(new List(*list()));
   }
-  SubscriptionIds(SubscriptionIds&&) noexcept = default;
-  SubscriptionIds& operator=(SubscriptionIds other) noexcept {
-    first_ = other.first_;
-    more_ = std::move(other.more_);
+  SubscriptionIds(SubscriptionIds&& other) noexcept : word_(std::exchange(other.word_, 0)) {}
+  SubscriptionIds& operator=(SubscriptionIds&& other) noexcept {
+    std::swap(word_, other.word_);
     return *this;
   }
+  SubscriptionIds& operator=(const SubscriptionIds& other) { return *this = SubscriptionIds(other); }
+  ~SubscriptionIds() {
+    if (isList()) delete list();
+  }
 
-  bool empty() const { return first_ == 0; }
+  bool empty() const { return word_ == 0; }
   // Beyond the object itself, as a copy takes them: it has no room to grow.
-  size_t bytes() const { return more_ ? heapBytes(sizeof(*more_)) + heapBytes(more_->size() * sizeof(uint32_t)) : 0; }
+  size_t bytes() const { return isList() ? heapBytes(sizeof(List)) + heapBytes(list()->size() * sizeof(uint32_t)) : 0; }
   void add(uint32_t id) {
     if (id == 0) return;
-    if (first_ == 0) {
-      first_ = id;
-      return;
+    if (word_ == 0) {
+      word_ = one(id);
+    } else if (isList()) {
+      list()->push_back(id);
+    } else {
+      word_ = reinterpret_cast<uintptr_t>(new List{uint32_t(word_ >> 1), id});
     }
-    if (!more_) more_ = std::make_unique<std::vector<uint32_t>>();
-    more_->push_back(id);
   }
   template <class Visit>
   void each(Visit&& visit) const {
-    if (first_ != 0) visit(first_);
-    if (more_) {
-      for (const uint32_t id : *more_) visit(id);
+    if (isList()) {
+      for (const uint32_t id : *list()) visit(id);
+    } else if (word_ != 0) {
+      visit(uint32_t(word_ >> 1));
     }
   }
 
  private:
-  uint32_t first_ = 0;
-  std::unique_ptr<std::vector<uint32_t>> more_;
+  using List = std::vector<uint32_t>;
+
+  static uintptr_t one(uint32_t id) { return uintptr_t(id) << 1 | 1; }
+  bool isList() const { return word_ != 0 && (word_ & 1) == 0; }
+  List* list() const { return reinterpret_cast<List*>(word_); }
+
+  uintptr_t word_ = 0;
 };
 
 struct Delivery {
@@ -52,11 +64,12 @@ struct Delivery {
   SubscriptionIds subscriptionIds;
   uint8_t qos = 0;
   bool retain = false;
-  uint32_t share = 0;        // through a shared subscription: the key of the share at the topic's owner
   bool isFromStore = false;  // a retained message for a new subscription: not counted in the session
+  uint32_t share = 0;        // through a shared subscription: the key of the share at the topic's owner
 
   // Of what it holds, beyond itself.
   size_t bytes() const { return (message ? message->blockBytes() : 0) + subscriptionIds.bytes(); }
 };
+static_assert(sizeof(Delivery) == 24, "windows and queues hold very many");
 
 }  // namespace rally

@@ -18,7 +18,7 @@ class DeliveryQueue {
 
   const Delivery& front() { return all_.front(); }
 
-  void push(Delivery delivery, HeldMessages& held) {
+  void push(Delivery&& delivery, HeldMessages& held) {
     const size_t before = all_.bytes();
     held.take(delivery);
     (delivery.isFromStore ? retainedContentBytes_ : contentBytes_) += delivery.bytes();

@@ -35,7 +35,7 @@ class Window {
   size_t bytes() const { return contentBytes_ + entries_.size() * sizeof(Entry); }
 
   // The packet identifier of a message that is being sent now. hasRoom() must hold.
-  uint16_t add(Delivery delivery, HeldMessages& held) {
+  uint16_t add(Delivery&& delivery, HeldMessages& held) {
     RALLY_ASSERT(entries_.size() < packetIdMax && !isResending());
     const uint64_t sequence = entries_.end();
     const size_t before = entries_.bytes();

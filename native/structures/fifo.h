@@ -47,7 +47,7 @@ class Fifo {
   T& front() { return (*this)[first_]; }
   T& back() { return (*this)[end_ - 1]; }
 
-  void push(T value) {
+  void push(T&& value) {
     if (isFull()) grow();
     at(end_++) = std::move(value);
   }

@@ -14,7 +14,7 @@ Delivery deliveryOf(uint32_t number, bool isFromStore) {
   Publication publication;
   publication.workers = 1;
   publication.topic = bytesOf(topic);
-  Delivery delivery{publication.keep(), {}, 0, false, number};
+  Delivery delivery{.message = publication.keep(), .share = number};
   delivery.isFromStore = isFromStore;
   return delivery;
 }

@@ -1,0 +1,38 @@
+// The topic names that were published to last: a client that goes on with the same one, as most do, has it checked and
+// hashed once. What was found is a property of the name alone, so it does not matter whose entry it is: connections
+// share the entries, and one whose entry another has overwritten only checks and hashes again.
+#pragma once
+#include <array>
+
+#include "../structures/bytes.h"
+
+namespace rally {
+
+class RecentTopics {
+ public:
+  // A cache line.
+  class alignas(64) Topic {
+   public:
+    uint64_t hash() const { return hash_; }
+    // Whether it is this topic name.
+    bool is(Bytes topic) const { return size_ != 0 && areEqual(topic, {text_.data(), size_}); }
+    void set(Bytes topic, uint64_t hash) {
+      size_ = topic.size() <= text_.size() ? uint8_t(topic.size()) : 0;  // one that is longer is not remembered
+      std::memcpy(text_.data(), topic.data(), size_);
+      hash_ = hash;
+    }
+
+   private:
+    uint64_t hash_ = 0;
+    uint8_t size_ = 0;
+    std::array<uint8_t, 55> text_;
+  };
+  static_assert(sizeof(Topic) == 64);
+
+  Topic& of(uint32_t connectionSlot) { return topics_[connectionSlot % topics_.size()]; }
+
+ private:
+  std::array<Topic, 512> topics_;  // 32 KiB
+};
+
+}  // namespace rally
