@@ -1,12 +1,12 @@
 /** Brokers as processes of their own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BenchError } from '../bench-error.ts';
 import { endWithUs } from '../children.ts';
 
-const startMs = 10_000;
+const startMs = 30_000;
 const stopMs = 5_000;
 
 export interface Child {
@@ -55,17 +55,6 @@ export async function readyChild<Value>(
     }
     await delay(20);
   }
-}
-
-/** Two calls give two ports. */
-export async function freePort(host: string): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new TypeError('no address');
-  return address.port;
 }
 
 export async function accepts(host: string, port: number, patienceMs = 1_000): Promise<boolean> {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { BenchError } from '../bench-error.ts';
-import { accepts, freePort, readyChild, startChild } from './child.ts';
+import { freePort } from '../free-port.ts';
+import { accepts, readyChild, startChild } from './child.ts';
 import type { Peer, RunningPeer } from './peer.ts';
 
 const host = '127.0.0.1';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import type { TestContext } from 'node:test';
+import { freePort } from '../../bench/free-port.ts';
 import { until, within } from './wait.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -76,15 +76,9 @@ export function startCommand(
   return command;
 }
 
-/** A port on which nothing listens. */
-export async function unusedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  server.close();
-  await once(server, 'close');
-  return address.port;
+/** A port on which nothing listens, and that nobody takes before the test does. */
+export function unusedPort(): Promise<number> {
+  return freePort('127.0.0.1');
 }
 
 /** Variables of the tests' own environment must not reach the command. */

@@ -1,6 +1,7 @@
 /** A broker that is stopped and started again, on the same port, whenever `runtimes/restart` is published. */
 import type { TestContext } from 'node:test';
 import { type Broker, createBroker } from '../../core/broker.ts';
+import { unusedPort } from './command.ts';
 
 /** Returns the URL of its WebSocket. */
 export async function startRestartingBroker(context: TestContext): Promise<string> {
@@ -18,7 +19,7 @@ export async function startRestartingBroker(context: TestContext): Promise<strin
     await broker.stop();
     broker = await start(port);
   };
-  let broker = await start(0);
+  let broker = await start(await unusedPort());
   context.after(async () => {
     await restarting;
     await broker.stop();
