@@ -25,7 +25,11 @@ export const mutants: readonly Mutant[] = [
 
 const oneIn = 10_000;
 const secondsPerRound = 3;
-const roundsMax = 4;
+/** So many rounds, and on a machine that gets little done as many as it takes to see a fault in many. */
+const roundsMin = 4;
+const roundsMax = 30;
+const deliveriesMin = 400_000;
+/** A message that is lost keeps a round from coming to rest. */
 const restMsMax = 4_000;
 
 /** What tells the mutants from the broker: anything that is wrong here may be wrong for another reason. */
@@ -43,12 +47,15 @@ export interface Finding {
 
 /** Plays rounds until the mutant is found, with one seed after the other. */
 export async function hunt(mutant: Mutant, seed: number, say: (line: string) => void): Promise<Finding> {
-  for (let round = 0; round < roundsMax; round++) {
-    const result = await playMutant(mutant, seed + round);
+  let rounds = 0;
+  let delivered = 0;
+  while (rounds < roundsMin || (rounds < roundsMax && delivered < deliveriesMin)) {
+    const result = await playMutant(mutant, seed + rounds++, restMsMax);
     say(`${mutant.name}: ${lineOf(result)}`);
-    if (result.model.broken.size > 0) return { mutant, result, rounds: round + 1 };
+    if (result.model.broken.size > 0) return { mutant, result, rounds };
+    delivered += result.model.publishPackets;
   }
-  return { mutant, result: undefined, rounds: roundsMax };
+  return { mutant, result: undefined, rounds };
 }
 
 /** The same round with the same addon and no fault: nothing may be found. */
@@ -56,14 +63,14 @@ export async function playSound(workers: number, seed: number): Promise<RoundRes
   return await playMutant({ name: '', workers }, seed);
 }
 
-async function playMutant({ name, workers }: Mutant, seed: number): Promise<RoundResult> {
+async function playMutant({ name, workers }: Mutant, seed: number, restMsMax?: number): Promise<RoundResult> {
   const plan = planOf({
     seed,
     workers,
     seconds: secondsPerRound,
     switches: switchesOfMutants,
     pace: 'brisk',
-    restMsMax,
+    ...(restMsMax === undefined ? {} : { restMsMax }),
   });
   const addon = await faultyAddon({
     ...(name === '' ? {} : { RALLYMQ_FAULT: name }),

@@ -58,7 +58,7 @@ export interface PlanTerms {
   readonly switches: Switches;
   /** Default `even`. */
   readonly pace?: Pace;
-  /** Default 30,000. */
+  /** Default 60,000. */
   readonly restMsMax?: number;
 }
 
@@ -83,7 +83,7 @@ export function planOf({
   seconds,
   switches,
   pace = 'even',
-  restMsMax = 30_000,
+  restMsMax = 60_000,
 }: PlanTerms): Plan {
   const random = new Random(seed);
   if (pace === 'brisk') {
@@ -137,7 +137,11 @@ function roomyLimits(random: Random): Partial<Limits> {
 }
 
 /** More than a round has. */
-const queueLimits = { sessionQueueMessagesMax: 10_000_000, sessionQueueBytesMax: 2 ** 31 };
+const queueLimits = {
+  sessionQueueMessagesMax: 10_000_000,
+  sessionQueueBytesMax: 2 ** 31,
+  sessionsTotalBytesMax: 2 ** 34,
+};
 
 function tightLimits(random: Random): Partial<Limits> {
   return {

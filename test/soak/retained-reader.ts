@@ -6,10 +6,11 @@ import { PacketType } from '../../core/wire/packet-type.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import type { TransportName } from '../support/raw-client.ts';
 import { Link } from './clients/link.ts';
-import type { World } from './clients/terms.ts';
+import { patienceMs, type World } from './clients/terms.ts';
 import type { Publication } from './model/publications.ts';
+import { type Found, wrongOf } from './model/retained.ts';
 
-/** Behind the last retained message for so long nothing must have come. */
+/** For so long nothing more must have come. */
 const quietMs = 150;
 
 export class RetainedReader {
@@ -23,7 +24,8 @@ export class RetainedReader {
     this.#world = world;
   }
 
-  async read(transport: TransportName): Promise<ReadonlyMap<string, Publication>> {
+  /** Reads until nothing more comes and nothing is missing; what is missing is waited for in patience. */
+  async read(transport: TransportName): Promise<Found> {
     const { model, ports } = this.#world;
     const packet = {
       protocolVersion: 5,
@@ -46,7 +48,9 @@ export class RetainedReader {
     });
     link.send(encodeSubscribe({ packetId: 1, subscriptions, properties: {} }, 5));
     this.#lastMs = performance.now();
-    while (performance.now() - this.#lastMs < quietMs) await delay(20);
+    const endMs = this.#lastMs + patienceMs;
+    const isMissing = (): boolean => wrongOf(model, this.#found).length > 0 && performance.now() < endMs;
+    while (performance.now() - this.#lastMs < quietMs || isMissing()) await delay(20);
     link.connection.die('fin');
     return this.#found;
   }

@@ -11,7 +11,7 @@ import { transports } from '../support/raw-client.ts';
 import { Actor, type Stage } from './actors.ts';
 import { BrokerProcess, type FaultyAddon } from './broker/broker-process.ts';
 import { Client } from './clients/client.ts';
-import type { ClientTerms, World } from './clients/terms.ts';
+import { type ClientTerms, patienceMs, type World } from './clients/terms.ts';
 import { playSensor } from './dash.ts';
 import { checkMissing, missingOf } from './model/completeness.ts';
 import { checkCaughtUp, checkEmpty } from './model/counters.ts';
@@ -128,14 +128,18 @@ class Round {
       await delay(250);
       const counters = await this.#broker.statistics();
       if (counters === undefined) return undefined;
+      // The broker has heard of the end of every connection that is over, and has nothing left to send.
       const isQuiet =
-        this.#model.clock.now === seen && counters.publishSent === before && counters.queued === 0;
+        this.#model.clock.now === seen &&
+        counters.publishSent === before &&
+        counters.queued === 0 &&
+        counters.connections === this.#actors.length;
       before = counters.publishSent;
       const busy = this.#actors.filter(({ client }) => !client.isConnected || client.unanswered.size > 0);
       if (isQuiet && busy.length === 0 && performance.now() > wakeMs) return counters;
       if (performance.now() < endMs) continue;
       const who = busy.map(({ client }) => `${client.id} waits for ${client.unanswered.size} answers`);
-      const what = `no rest after ${restMsMax} ms: ${counters.queued} queued; ${who.join(', ')}`;
+      const what = `no rest after ${restMsMax} ms: ${counters.queued} queued, ${counters.connections} connected; ${who.join(', ')}`;
       this.#model.fault('unfinished', what, ...busy.map(({ client }) => client.id));
       return counters;
     }
@@ -166,7 +170,7 @@ class Round {
       const client = new Client({ ...cleanTerms, clientId }, this.#world);
       await client.endWhatever();
     }
-    const endMs = performance.now() + 5_000;
+    const endMs = performance.now() + patienceMs;
     for (;;) {
       const counters = await this.#broker.statistics();
       if (counters === undefined) return;

@@ -23,10 +23,7 @@ export const switches = {
 export type Switch = keyof typeof switches;
 
 /** Left out unless asked for, and why. */
-export const knownBroken: Partial<Record<Switch, string>> = {
-  crashes: 'client identifiers may lock up, and messages be lost, when a worker fails at a bad moment',
-  terminate: 'likewise',
-};
+export const knownBroken: Partial<Record<Switch, string>> = {};
 
 export type Switches = ReadonlySet<Switch>;
 

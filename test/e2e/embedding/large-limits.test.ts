@@ -9,7 +9,9 @@ import { until } from '../../support/wait.ts';
 
 for (const bytesMax of [2 ** 32, limitRanges.sessionQueueBytesMax.max]) {
   test(`a session's queue of ${bytesMax} bytes has room for a message`, async (t) => {
-    const running = await startBroker(t, { limits: { sessionQueueBytesMax: bytesMax } });
+    // Its total is not below what one session may have.
+    const limits = { sessionQueueBytesMax: bytesMax, sessionsTotalBytesMax: bytesMax };
+    const running = await startBroker(t, { limits });
     const packet = { clientId: 'away', cleanStart: false, properties: { sessionExpiryInterval: 60 } };
     const first = await openClient(t, 'tcp', running, packet);
     first.send(subscribeFrame('news', 1));

@@ -20,6 +20,7 @@ import {
   type ConnectTerms,
   connectPacketOf,
   patienceMs,
+  strayMs,
   type WillTerms,
   type World,
 } from './terms.ts';
@@ -204,7 +205,7 @@ export class Client {
   }
 
   #mayBeStray(): boolean {
-    return performance.now() - this.#strayMs < patienceMs;
+    return performance.now() - this.#strayMs < strayMs;
   }
 
   /** Gives up a connection before its CONNACK: the broker may find the client gone, or in the way of the next one. */

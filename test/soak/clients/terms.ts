@@ -34,7 +34,10 @@ export interface World {
 }
 
 /** A broker that has not answered after this long does not answer. */
-export const patienceMs = 15_000;
+export const patienceMs = 60_000;
+
+/** A CONNECT that was given up may come through for so long. */
+export const strayMs = 15_000;
 
 export function connectPacketOf(
   terms: ClientTerms,

@@ -9,6 +9,18 @@ import { hasArrived, isOtherAttempt, nameOf, type Publication } from './publicat
 export type Found = ReadonlyMap<string, Publication>;
 
 export function checkRetained(model: Model, found: Found, readBy: string): void {
+  for (const { what, publication } of wrongOf(model, found)) {
+    model.fault('retained', `${readBy} found ${what}`, readBy, publication);
+  }
+}
+
+export interface Wrong {
+  readonly what: string;
+  readonly publication: Publication;
+}
+
+export function wrongOf(model: Model, found: Found): readonly Wrong[] {
+  const wrong: Wrong[] = [];
   const topics = new Map<string, Publication[]>();
   for (const publication of model.publications.all) {
     if (!publication.retain || !hasArrived(publication) || isOtherAttempt(publication)) continue;
@@ -23,10 +35,11 @@ export function checkRetained(model: Model, found: Found, readBy: string): void 
     if (actual === expected) continue;
     const what = actual === undefined ? 'nothing' : nameOf(actual);
     const due = expected === undefined ? `nothing, ${nameOf(last)} has cleared it` : nameOf(expected);
-    model.fault('retained', `${readBy} found ${what} retained on ${topic}; due is ${due}`, last);
+    wrong.push({ what: `${what} retained on ${topic}; due is ${due}`, publication: last });
   }
   for (const [topic, publication] of found) {
     if (!topics.has(topic) && publication.position >= 0)
-      model.fault('retained', `${readBy} found ${nameOf(publication)} retained`, readBy, publication);
+      wrong.push({ what: `${nameOf(publication)} retained`, publication });
   }
+  return wrong;
 }

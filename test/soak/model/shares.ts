@@ -99,11 +99,22 @@ function lostOf(model: Model): Publication[] {
   return unclaimedOf(model, steadyGroup).filter((each) => hasArrived(each) && each.sentAt > from);
 }
 
-/** How many messages may have found no member of a share that is left to its members. */
+/**
+ * How many messages may have found no member of a share that is left to its members: those that nobody got, and those
+ * that were taken back from a member which had got them and left before the broker had read its PUBACK.
+ */
 export function unclaimedCount(model: Model): number {
   const names = new Set(model.lives.flatMap(groupNamesOf));
   names.delete(steadyGroup);
-  return [...names].reduce((sum, name) => sum + unclaimedOf(model, name).length, 0);
+  const countOf = (name: string): number => unclaimedOf(model, name).length + takenBackOf(model, name).length;
+  return [...names].reduce((sum, name) => sum + countOf(name), 0);
+}
+
+function takenBackOf(model: Model, group: string): Share[] {
+  const shares = membersOf(model, group).flatMap((life) => life.handed.map((handed) => ({ life, handed })));
+  return shares.filter(
+    (share) => isShared(share.handed.publication.topic) && share.handed.qos === 1 && hasLeft(share),
+  );
 }
 
 /** Messages of QoS 1 and 2 that no member of a share got, whether the broker has them for sure or not. */
