@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The C++ tests: every header of native/ but the Node-API and libuv ones, under AddressSanitizer and
 # UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes and whole engines once more under
-# ThreadSanitizer, and what subscriptions cost without any. Quiet about what passes.
+# ThreadSanitizer, and without any what subscriptions cost and 100,000 wills at once. Quiet about what passes.
 #
 #   run.sh              all
 #   run.sh TEXT         the cases whose title contains TEXT
@@ -48,7 +48,7 @@ failed=0
 # Runs a test binary and counts its cases; shows what is not "ok".
 run() {
   local log=$out/$1.log status=0
-  timeout 300 "$out/$1" "${@:2}" >"$log" 2>&1 || status=$?
+  timeout 900 "$out/$1" "${@:2}" >"$log" 2>&1 || status=$?
   local ok bad
   ok=$(grep -c '^ok ' "$log" || true)
   bad=$(grep -c '^failed ' "$log" || true)
@@ -77,8 +77,9 @@ if ((${#tests[@]} > 0)); then
   build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}"
   run thread "$text"
 fi
-if [[ -n $(having test/native/subscription-cost.cpp) ]]; then
-  build cost -O2 "${common[@]}" test/native/subscription-cost.cpp
+mapfile -t costs < <(having test/native/subscription-cost.cpp test/native/mass-wills.cpp)
+if ((${#costs[@]} > 0)); then
+  build cost -O2 "${common[@]}" "${costs[@]}"
   run cost "$text"
 fi
 echo "native: $passed passed, $failed failed"

@@ -1,5 +1,6 @@
 /** The command `npm run soak`. */
 import { parseArgs } from 'node:util';
+import { faultsOf, loseNetwork } from './lost.ts';
 import { hunt, mutants, playSound } from './mutants.ts';
 import { lineOf } from './report.ts';
 import { soak } from './soak.ts';
@@ -17,6 +18,7 @@ Drives brokers with clients that do all that clients may do, and checks what com
   --without NAMES   leaves these out, separated by commas
   --with NAMES      takes these in, which are left out because they are known to be broken
   --mutants         shows that faults which are built in on purpose are found
+  --lost N          instead: N clients with wills, or as many as there can be, are lost at once
   -h, --help        show this text
 
 What can be left out:
@@ -37,12 +39,14 @@ const { values } = parseArgs({
     without: { type: 'string', default: '' },
     with: { type: 'string', default: '' },
     mutants: { type: 'boolean', default: false },
+    lost: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
 if (values.help) console.log(usage);
 else if (values.mutants) await runMutants();
+else if (values.lost !== undefined) await runLoss(number(values.lost, 'lost'));
 else await run();
 
 function seedOf(): number {
@@ -65,12 +69,29 @@ async function runMutants(): Promise<void> {
   process.exitCode = isSound ? 0 : 1;
 }
 
+async function runLoss(clients: number): Promise<void> {
+  for (const workers of workerCounts()) {
+    const loss = await loseNetwork({ clients, workers });
+    const faults = faultsOf(loss);
+    const few = loss.clients < clients ? `, as many as a process may have open here, of ${clients}` : '';
+    console.log(
+      `${loss.clients} clients are lost at once${few}, workers ${workers}: ` +
+        `${loss.topics.length} wills in ${Math.round(loss.tookMs)} ms, ${faults.join(', ') || 'ok'}`,
+    );
+    if (faults.length > 0) process.exitCode = 1;
+  }
+}
+
+function workerCounts(): number[] {
+  return values.workers.split(',').map((count) => number(count, 'workers'));
+}
+
 async function run(): Promise<void> {
   const result = await soak({
     seed: seedOf(),
     minutes: number(values.minutes, 'minutes'),
     rounds: values.rounds === undefined ? Number.POSITIVE_INFINITY : number(values.rounds, 'rounds'),
-    workers: values.workers.split(',').map((count) => number(count, 'workers')),
+    workers: workerCounts(),
     secondsPerRound: number(values.seconds, 'seconds'),
     switches: switchesOf(names(values.with), names(values.without)),
     say: (line) => console.log(line),
