@@ -3,6 +3,7 @@
  * does not get is counted. And a publisher that never reads its acknowledgements fills only its own.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { PacketType } from '../../core/wire/packet-type.ts';
 import { startBroker } from '../support/broker.ts';
@@ -20,8 +21,12 @@ import { until } from '../support/wait.ts';
 const payloadBytes = 10_000;
 const batch = 20;
 
-/** What the kernel may hold of one connection, on both sides, generously. */
-const kernelBytes = 16 * 1_024 * 1_024;
+/** What the kernel may hold of one connection, on both sides, with what it adds to the bytes. */
+const kernelBytes = 2 * (kernelBytesMax('tcp_rmem') + kernelBytesMax('tcp_wmem'));
+
+function kernelBytesMax(name: 'tcp_rmem' | 'tcp_wmem'): number {
+  return Number(readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8').trim().split(/\s+/)[2]);
+}
 
 /** A number, filled up to the size of a payload. */
 function numbered(number: number): Uint8Array {

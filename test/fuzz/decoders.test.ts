@@ -102,9 +102,9 @@ for (const seed of seeds(3)) {
       const version = random.pick(versions);
       const before = hex(body);
       for (const decode of decoders[header >> 4] ?? []) {
-        const startMs = performance.now();
+        const startUs = process.cpuUsage().user;
         const result = decode(header, body, version);
-        const takenMs = performance.now() - startMs;
+        const takenMs = (process.cpuUsage().user - startUs) / 1_000;
         assert.ok(takenMs < frameMsMax, `${version} ${header} ${before} took ${takenMs} ms`);
         assert.equal(hex(body), before);
         if (result && isProtocolError(result)) assert.ok(result.reasonCode >= 0x80 && result.why !== '');

@@ -7,6 +7,7 @@
 // A client and its socket belong to the worker that it is connected to. What it got must be in order.
 #include <poll.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -28,8 +29,8 @@ constexpr uint8_t version = 5;
 // The load goes on until there was enough of it, however much of the machine the test has.
 constexpr uint64_t deliveriesMin = 40'000;
 constexpr uint64_t movesMin = 150;
-constexpr auto loadTimeMax = std::chrono::seconds(30);
-constexpr auto restTimeMax = std::chrono::seconds(30);
+constexpr auto loadTimeMax = std::chrono::seconds(120);
+constexpr auto restTimeMax = std::chrono::seconds(60);
 constexpr size_t guestsPerEngine = 5;      // clean sessions that come and go
 constexpr size_t travellersPerEngine = 4;  // lasting sessions that move from worker to worker
 constexpr size_t unansweredMax = 30;
@@ -89,6 +90,8 @@ class Worker {
   static inline std::atomic<uint64_t> keys{0};
   // Turns in which a worker had something to do.
   static inline std::atomic<uint64_t> busyTurns{0};
+  // Turns of each worker in which it had looked at everything and found nothing.
+  static inline std::array<std::atomic<uint64_t>, engineCount> idleTurns{};
 
   size_t unanswered() const {
     size_t count = arriving_.size();
@@ -284,6 +287,7 @@ class Worker {
     if (isBusy) {
       busyTurns++;
     } else {
+      idleTurns[index_]++;
       pollfd wanted{doorbell.fd(), POLLIN, 0};
       poll(&wanted, 1, 5);
     }
@@ -373,13 +377,23 @@ class Worker {
   std::atomic<bool> isBoxFull_{false};
 };
 
-// Until no worker has had anything to do for a while.
+// Until every worker has looked a few times, however long it takes to get its turn, and none had anything to do
+// meanwhile: nothing is on its way between them then.
 bool comeToRest() {
   const auto end = Clock::now() + restTimeMax;
   while (Clock::now() < end) {
-    const uint64_t before = Worker::busyTurns;
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    if (Worker::busyTurns == before) return true;
+    const uint64_t busyBefore = Worker::busyTurns;
+    std::array<uint64_t, engineCount> idleBefore{};
+    for (unsigned i = 0; i < engineCount; i++) idleBefore[i] = Worker::idleTurns[i];
+    const auto haveLooked = [&] {
+      for (unsigned i = 0; i < engineCount; i++) {
+        if (Worker::idleTurns[i] < idleBefore[i] + 3) return false;
+      }
+      return true;
+    };
+    while (!haveLooked() && Worker::busyTurns == busyBefore && Clock::now() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (haveLooked() && Worker::busyTurns == busyBefore) return true;
   }
   return false;
 }

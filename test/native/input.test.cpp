@@ -1,5 +1,5 @@
 // native/wire/input.h: the same frames come out however the stream is cut into chunks.
-#include <chrono>
+#include <ctime>
 #include <tuple>
 
 #include "check.h"
@@ -288,7 +288,7 @@ TEST("input: a pause after each of many small frames costs as much as the frames
   Octets stream;
   for (size_t i = 0; i < 1 << 19; i++) append(stream, Octets{0xc0, 0});
   const auto timeOf = [&](Flow flow) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // of the processor: whoever else it works for does not count
     Input input;
     size_t frames = 0;
     const auto sink = [&](uint8_t, Bytes) {
@@ -303,7 +303,7 @@ TEST("input: a pause after each of many small frames costs as much as the frames
       left = input.heldBytes();
     }
     CHECK_EQ(frames, stream.size() / 2);
-    return std::chrono::steady_clock::now() - start;
+    return std::clock() - start;
   };
   CHECK(timeOf(Flow::pause) < 50 * timeOf(Flow::next));
 }

@@ -34,7 +34,7 @@ bool isRung(const Doorbell& doorbell, int timeoutMs) {
 }
 
 // Long enough that it only passes when a wake-up was lost.
-constexpr int lostMs = 5'000;
+constexpr int lostMs = 60'000;
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 #include "check.h"
 #include "octets.h"
 
-#include <chrono>
+#include <ctime>
 #include <deque>
 #include <map>
 #include <set>
@@ -89,12 +89,12 @@ TEST("packet id set: all 65,535 at once") {
 TEST("packet id set: identifiers that a client has chosen to collide cost no more than others") {
   constexpr uint32_t count = 16'382;
   const auto timeOf = [](auto&& idAt) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // of the processor: whoever else it works for does not count
     PacketIdSet ids;
     for (uint32_t i = 0; i < count; i++) CHECK(ids.add(idAt(i)));
     for (uint32_t i = 0; i < count; i++) CHECK(ids.contains(idAt(i)));
     for (uint32_t i = 0; i < count; i++) CHECK(ids.remove(idAt(i)));
-    return std::chrono::steady_clock::now() - start;
+    return std::clock() - start;
   };
   // Without mixing each of the spread ones has its place, and the second half of the chosen ones wants those of the
   // first: 16,382 steps against 200 million.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 
-export const deadlineMsDefault = 10_000;
+export const deadlineMsDefault = 30_000;
 
 /** Resolves when `condition` holds; fails with what it was waiting for. */
 export async function until(

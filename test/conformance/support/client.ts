@@ -171,9 +171,13 @@ export class Client {
     await this.raw.closed();
   }
 
-  /** Leaves without a word: in MQTT's terms the network failed. */
-  drop(): void {
-    this.raw.destroy();
+  /**
+   * Leaves without a DISCONNECT, and waits until the server has closed too: from then on the client is away. (A socket
+   * that is destroyed is still there for a server that has not looked.)
+   */
+  async drop(): Promise<void> {
+    this.raw.end();
+    await this.raw.closed();
   }
 
   /** The connection must end, with no packet before its end. */

@@ -138,6 +138,6 @@ async function runTest(test: TestContext, run: Run, place: Place): Promise<void>
   } finally {
     // A broker of someone else is left as it was found.
     if (isForeign) for (const clientId of persistent) await (await tryConnect({ clientId })).disconnect();
-    for (const client of clients) client.drop();
+    for (const { raw } of clients) raw.destroy();
   }
 }

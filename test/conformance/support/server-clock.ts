@@ -13,6 +13,6 @@ export async function secondsPass(context: Context, seconds: number): Promise<vo
   await watcher.subscribe(topic);
   const will = { topic, properties: octets('18', u32(seconds)) };
   const clock = await context.connect({ will, properties: octets('11', u32(seconds + 60)) });
-  clock.drop();
+  await clock.drop();
   await watcher.receive();
 }

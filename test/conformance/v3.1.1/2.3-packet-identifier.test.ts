@@ -71,7 +71,7 @@ test('[MQTT-2.3.1-4] a server sends a message again with the packet identifier i
     const message = await before.nextPublish();
     identifiers.set(message.text, message.id);
   }
-  before.drop();
+  await before.drop();
   const again = await connect({ clientId, clean: false });
   for (let count = 0; count < 3; count++) {
     const message = await again.nextPublish();

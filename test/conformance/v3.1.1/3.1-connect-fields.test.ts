@@ -168,7 +168,7 @@ test('[MQTT-3.1.3-1] the fields of the payload are read in their order', async (
   await watcher.subscribe(will.topic);
   const client = await tryConnect({ ...fields, will });
   assert.equal(client.connack.code, 0);
-  client.drop();
+  await client.drop();
   const { topic, text } = await watcher.receive();
   assert.deepEqual({ topic, payload: text }, will);
 });

@@ -11,7 +11,7 @@ test('[MQTT-3.1.2-8] the will is published when the network fails', async ({ con
   await watcher.subscribe(topic, 2);
   for (const qos of [0, 1, 2] as const) {
     const client = await connect({ will: { topic, payload: `QoS ${qos}`, qos } });
-    client.drop();
+    client.raw.destroy();
     const message = await watcher.receive();
     assert.deepEqual([message.text, message.qos, message.topic], [`QoS ${qos}`, qos, topic]);
   }
@@ -58,7 +58,7 @@ test('[MQTT-3.1.2-8] the will may be empty, and may be of any bytes', async ({ c
   await watcher.subscribe(topic);
   for (const payload of [new Uint8Array(), Uint8Array.of(0, 0xff, 0xc3, 0x28, 0)]) {
     const client = await connect({ will: { topic, payload } });
-    client.drop();
+    await client.drop();
     assert.deepEqual((await watcher.receive()).payload, payload);
   }
 });
@@ -69,11 +69,11 @@ test('[MQTT-3.1.2-10] a will is published once', async ({ connect, name }) => {
   await watcher.subscribe(topic);
   const clientId = name('c');
   const client = await connect({ clientId, clean: false, will: { topic, payload: 'first' } });
-  client.drop();
+  await client.drop();
   assert.equal((await watcher.receive()).text, 'first');
   // The session goes on, the will does not.
   const again = await connect({ clientId, clean: false });
-  again.drop();
+  await again.drop();
   const last = await connect({ clientId, clean: false });
   await watcher.nothingBefore(last, topic);
 });
@@ -89,7 +89,7 @@ test('[MQTT-3.1.2-10] a will that DISCONNECT took away is not there in the next 
   const client = await connect({ clientId, clean: false, will: { topic, payload: 'never' } });
   await client.disconnect();
   const again = await connect({ clientId, clean: false });
-  again.drop();
+  await again.drop();
   const last = await connect({ clientId, clean: false });
   await watcher.nothingBefore(last, topic);
 });
@@ -99,7 +99,7 @@ test('[MQTT-3.1.2-12] without the will flag no will is published', async ({ conn
   const watcher = await connect();
   await watcher.subscribe(topic);
   const client = await connect({ clientId: name('c') });
-  client.drop();
+  await client.drop();
   const last = await connect({ clientId: name('c') });
   await watcher.nothingBefore(last, name('/marker'));
 });
@@ -109,7 +109,7 @@ test('[MQTT-3.1.2-16] a will without will retain is not retained', async ({ conn
   const watcher = await connect();
   await watcher.subscribe(topic);
   const client = await connect({ will: { topic, payload: 'not retained' } });
-  client.drop();
+  await client.drop();
   assert.equal((await watcher.receive()).text, 'not retained');
   const late = await connect();
   await late.subscribe(topic);
@@ -122,7 +122,7 @@ test('[MQTT-3.1.2-17] a will with will retain is retained', async ({ connect, na
   const watcher = await connect();
   await watcher.subscribe(topic, 1);
   const client = await connect({ will: { topic, payload: 'retained', retain: true, qos: 1 } });
-  client.drop();
+  await client.drop();
   const message = await watcher.receive();
   assert.deepEqual([message.text, message.retain], ['retained', false]);
   const late = await connect();

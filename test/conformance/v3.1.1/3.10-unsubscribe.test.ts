@@ -89,7 +89,7 @@ test('[MQTT-3.10.4-3] a message that was begun comes again in the next connectio
   await client.nextPublish();
   await client.nextPublish();
   await client.unsubscribe(topic);
-  client.drop();
+  await client.drop();
   const again = await connect({ clientId, clean: false });
   assert.deepEqual((await again.receiveTexts(2)).sort(), ['begun 1', 'begun 2']);
   await again.ping();

@@ -39,7 +39,7 @@ test('[MQTT-3.2.2-2] with clean session 0 a session that there is is present', a
   await first.disconnect();
   const second = await connect({ clientId, clean: false });
   assert.equal(second.connack.sessionPresent, true, 'after DISCONNECT');
-  second.drop();
+  await second.drop();
   const third = await connect({ clientId, clean: false });
   assert.equal(third.connack.sessionPresent, true, 'after a failure of the network');
   const fourth = await connect({ clientId, clean: false });

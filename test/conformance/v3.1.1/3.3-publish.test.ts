@@ -19,7 +19,7 @@ test('[MQTT-3.3.1-1] what was not acknowledged comes again with DUP', async ({ c
     const { dup } = await first.nextPublish();
     assert.equal(dup, false, 'sent for the first time');
   }
-  first.drop();
+  await first.drop();
   const second = await connect({ clientId, clean: false });
   for (let count = 0; count < 2; count++) {
     const { dup } = await second.receive();

@@ -17,14 +17,14 @@ test('[MQTT-4.1.0-1] subscriptions, waiting messages and half of a QoS 2 are kep
   const half = await first.nextPublish();
   first.send(pubrec(half.id));
   await first.expect(pubrel(half.id));
-  first.drop();
+  await first.drop();
   await publisher.publish(name('/t'), 'waiting', { qos: 2 });
   for (let count = 0; count < 3; count++) {
     const between = await connect({ clientId, clean: false });
     assert.equal(between.connack.sessionPresent, true);
     await between.expect(pubrel(half.id));
     assert.equal((await between.nextPublish()).text, 'waiting');
-    between.drop();
+    await between.drop();
   }
   const last = await connect({ clientId, clean: false });
   await last.expect(pubrel(half.id));

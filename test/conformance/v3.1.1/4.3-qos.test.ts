@@ -11,7 +11,7 @@ test('[MQTT-4.3.1-1] the server sends QoS 0 with neither QoS nor DUP, once', asy
   const { publisher, subscriber, reconnect } = await pair(context, 0);
   await publisher.publish(context.name(), 'x', { qos: 2 });
   await subscriber.expect(packet(0x30, string(context.name()), text('x')));
-  subscriber.drop();
+  await subscriber.drop();
   const again = await reconnect();
   await again.ping();
 });
@@ -53,7 +53,7 @@ test('[MQTT-4.3.2-1] the server holds QoS 1 until its PUBACK, and not longer', a
   ];
   subscriber.send(puback(messages[1]?.id ?? 0));
   await subscriber.ping();
-  subscriber.drop();
+  await subscriber.drop();
   const again = await reconnect();
   assert.deepEqual(await again.receiveTexts(2), ['a', 'c']);
   await again.ping();
@@ -113,7 +113,7 @@ test('[MQTT-4.3.3-1] behind its PUBREL the server does not send the PUBLISH agai
   const { id } = await subscriber.nextPublish();
   subscriber.send(pubrec(id));
   await subscriber.expect(pubrel(id));
-  subscriber.drop();
+  await subscriber.drop();
   const again = await reconnect();
   await again.expect(pubrel(id));
   await again.ping();

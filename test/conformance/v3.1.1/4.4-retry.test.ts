@@ -33,7 +33,7 @@ test('[MQTT-4.4.0-1] PUBREL packets without an answer come again', async (contex
     subscriber.send(pubrec(id));
     await subscriber.expect(pubrel(id));
   }
-  subscriber.drop();
+  await subscriber.drop();
   const second = await reconnect();
   const received = [await second.next(), await second.next(), await second.next()];
   assert.deepEqual(
@@ -61,13 +61,13 @@ test('[MQTT-4.4.0-1] what a client sends again after its PUBREC was lost is one 
     const client = await connect({ clientId, clean: false });
     client.send(publish('3.1.1', topic, 'once', { qos: 2, id: 9, dup: round > 0 }));
     await client.expect(pubrec(9));
-    client.drop();
+    await client.drop();
   }
   for (let round = 0; round < 2; round++) {
     const client = await connect({ clientId, clean: false });
     client.send(pubrel(9));
     await client.expect(pubcomp(9));
-    client.drop();
+    await client.drop();
   }
   assert.equal((await watcher.receive()).text, 'once');
   await watcher.nothingBefore(await connect(), topic);
@@ -82,7 +82,7 @@ test('[MQTT-4.4.0-1] what was acknowledged does not come again', async (context)
     if (Number(text) % 3 !== 0) subscriber.send(puback(id));
   }
   await subscriber.ping();
-  subscriber.drop();
+  await subscriber.drop();
   const second = await reconnect();
   assert.deepEqual(await second.receiveTexts(4), ['0', '3', '6', '9']);
   await second.ping();

@@ -22,13 +22,13 @@ test('[MQTT-4.6.0-1] what is sent again keeps its order', async ({ connect, name
     await publisher.publish(topic, `${number}`, { qos: number % 3 === 0 ? 2 : 1 });
     sent.push((await first.nextPublish()).text);
   }
-  first.drop();
+  await first.drop();
   for (let round = 0; round < 2; round++) {
     const again = await connect({ clientId, clean: false });
     const received: string[] = [];
     while (received.length < sent.length) received.push((await again.nextPublish()).text);
     assert.deepEqual(received, sent);
-    again.drop();
+    await again.drop();
   }
 });
 

@@ -52,7 +52,7 @@ test(
       await client.expect('20 02 00 00');
       const answers = [await client.next(), await client.next(), await client.next()].map(hexOf);
       assert.deepEqual(answers.sort(), ['40020001', '40020002', 'd000']);
-      client.drop();
+      await client.drop();
     }
   },
   overWebSocket,

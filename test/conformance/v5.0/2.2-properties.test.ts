@@ -186,7 +186,7 @@ test('[MQTT-2.2.2-1] properties may come in any order', async ({ open, name }) =
     const given = octets(...ordered.map((each) => exampleOf[each]));
     client.send(connect('5.0', { clientId: name(), properties: given }));
     assert.equal((await client.nextConnack()).code, 0);
-    client.drop();
+    await client.drop();
   }
 });
 
@@ -238,7 +238,7 @@ test('[MQTT-2.2.2-1] each property that CONNECT may have is taken alone', async 
     client.send(connect('5.0', { clientId: name(), properties: exampleOf[each] }));
     assert.equal((await client.nextConnack()).code, 0, each);
     await client.ping();
-    client.drop();
+    await client.drop();
   }
   const client = await open();
   client.send(connect('5.0', { clientId: name(), properties: sessionExpiryInterval(0xffff_ffff) }));

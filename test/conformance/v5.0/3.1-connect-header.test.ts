@@ -202,7 +202,7 @@ test('[MQTT-3.1.2-4] a clean start forgets messages in flight, in both direction
   assert.equal((await first.nextPublish()).qos, 2);
   first.send(publish('5.0', name('/up'), '', { qos: 2, id: 5 }));
   assert.equal((await first.nextAcknowledgement(5)).id, 5);
-  first.drop();
+  await first.drop();
   const second = await connectClient({ clientId: name(), properties: sessionExpiryInterval(0) });
   await second.ping();
   // The exchange of the identifier 5 is no longer known: this is another message.

@@ -28,7 +28,7 @@ test(
     client.send(connectWith('c6', string(name('id')), ...will, ...credentials));
     assert.equal((await client.nextConnack()).code, 0);
     assert.deepEqual(asked.get(name('user')), [name('id'), octets('00 ff')]);
-    client.drop();
+    await client.drop();
     assert.equal((await watcher.receive()).text, 'the will');
   },
   {
@@ -179,7 +179,7 @@ test(
       assert.ok(code === 0 || code === clientIdentifierNotValid, `${code}`);
       if (code === 0) await client.ping();
       else await client.closed();
-      client.drop();
+      await client.drop();
     }
   },
   { broker: { limits: { connectPacketSizeBytesMax: 131_072 } } },

@@ -94,7 +94,7 @@ test('[MQTT-3.1.2-24] no CONNACK is larger than the Maximum Packet Size', async 
     const isAccepted = await answeredWithin(client, bytes);
     // What cannot be told what it has to know cannot be accepted.
     if (isAccepted) await client.ping();
-    client.drop();
+    await client.drop();
   }
 });
 
@@ -143,7 +143,7 @@ test('[MQTT-3.1.2-24] no SUBACK or UNSUBACK is larger than the Maximum Packet Si
       received =
         received.type === packetType.pingresp ? undefined : await client.next().catch(() => undefined);
     }
-    client.drop();
+    await client.drop();
   }
 });
 

@@ -117,7 +117,7 @@ for (const qos of [1, 2] as const) {
       client.send(pubcomp(one.id));
     }
     await client.ping();
-    client.drop();
+    await client.drop();
     // What is not acknowledged comes again, as it would with the subscription.
     const again = await connect({ ...session, clean: false });
     const repeated = await again.receive();

@@ -87,7 +87,7 @@ test('[MQTT-3.2.2-1] the flags of a CONNACK are 0 but for Session Present', asyn
     const client = await open();
     client.send(bytes);
     const [flags] = (await client.next()).body;
-    client.drop();
+    await client.drop();
     return flags;
   };
   await (await connect({ clientId: name(), properties })).disconnect();
@@ -311,7 +311,7 @@ test(
       await client.ended(0x8d);
     }
     const silentMs = performance.now() - startMs;
-    assert.ok(silentMs > 2_900 && silentMs < 10_000, `${silentMs} ms`);
+    assert.ok(silentMs > 2_900, `${silentMs} ms`);
   },
   { broker: { limits: { serverKeepAliveSeconds: 1 } } },
 );
@@ -326,7 +326,8 @@ test(
     assert.equal(singleValueOf(told.connack.properties, identifier.serverKeepAlive), 60);
     await client.ended(0x8d);
     const silentMs = performance.now() - startMs;
-    assert.ok(silentMs > 1_400 && silentMs < 10_000, `${silentMs} ms`);
+    assert.ok(silentMs > 1_400, `${silentMs} ms`);
+    assert.equal(told.raw.isClosed, false);
   },
   { broker: { limits: { serverKeepAliveSeconds: 60 } } },
 );

@@ -79,7 +79,7 @@ test('[MQTT-3.3.4-2] overlapping subscriptions deliver with the highest QoS that
     await client.subscribe(name('/a/#'), second);
     const qos = (await copiesOf(context, client)).map((copy) => copy.qos);
     assert.equal(Math.max(...qos), Math.max(first, second));
-    client.drop();
+    await client.drop();
   }
 });
 
@@ -341,7 +341,7 @@ test('[MQTT-3.3.4-9] each connection of a session has its own Receive Maximum', 
   const publisher = await connect();
   for (let count = 0; count < 8; count++) await publisher.publish(name(), `${count}`, { qos: 1 });
   for (let count = 0; count < 5; count++) assert.equal((await first.nextPublish()).text, `${count}`);
-  first.drop();
+  await first.drop();
   const second = await connect({
     clientId: name(),
     clean: false,

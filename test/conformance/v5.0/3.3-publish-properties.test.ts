@@ -13,7 +13,7 @@ import {
 } from '../support/properties.ts';
 import { type Properties, type PropertyValue, singleValueOf, valuesOf } from '../support/received.ts';
 import { type Context, section } from '../support/section.ts';
-import { secondsPass } from '../support/time.ts';
+import { assertSecondsLeft, secondsPass } from '../support/time.ts';
 
 const test = section('5.0', '3.3.2 PUBLISH, variable header');
 
@@ -169,10 +169,11 @@ test('[MQTT-3.3.2-5] what is delivered at once need not live long', async ({ con
 });
 
 test('[MQTT-3.3.2-6] what was delivered at once has its whole Message Expiry Interval', async (context) => {
-  for (const seconds of [5, 65_536, 0xffff_ffff]) {
+  for (const seconds of [300, 65_536, 0xffff_ffff]) {
+    const startMs = performance.now();
     const [live] = await waysOf(context, messageExpiryInterval(seconds));
     const left = Number(singleValueOf(live ?? [], identifier.messageExpiryInterval));
-    assert.ok(left === seconds || left === seconds - 1, `${left} of ${seconds}`);
+    assertSecondsLeft(left, seconds, startMs);
   }
 });
 
@@ -183,6 +184,7 @@ test('[MQTT-3.3.2-6] the time that a message has waited is taken from its Messag
   await first.subscribe(name(), 1);
   await first.disconnect();
   const publisher = await connect();
+  const startMs = performance.now();
   const expiring = { qos: 1, properties: messageExpiryInterval(100) } as const;
   await publisher.publish(name(), 'x', expiring);
   await publisher.publish(name('/retained'), 'x', { ...expiring, retain: true });
@@ -193,7 +195,7 @@ test('[MQTT-3.3.2-6] the time that a message has waited is taken from its Messag
   const retained = await second.receive();
   for (const { properties: received } of [waited, retained]) {
     const left = Number(singleValueOf(received, identifier.messageExpiryInterval));
-    assert.ok(left >= 95 && left <= 98, `${left} of 100`);
+    assertSecondsLeft(left, 100, startMs, 2);
   }
   await publisher.publish(name('/retained'), '', { retain: true });
 });

@@ -141,7 +141,7 @@ test('[MQTT-3.3.2-7] a new connection of the session has none of the aliases of 
   if (maximum === 0) return;
   sendAliased(publisher, context.name('/a'), 1, 'sets');
   await subscriber.receive();
-  publisher.drop();
+  await publisher.drop();
   const again = await context.connect({
     clientId: publisher.clientId,
     clean: false,
@@ -184,7 +184,7 @@ test('[MQTT-3.3.2-11] the aliases of the server keep within the Topic Alias Maxi
         assert.ok(Number(alias) >= 1 && Number(alias) <= maximum, `${alias} of ${maximum}`);
       }
     }
-    client.drop();
+    await client.drop();
   }
 });
 
@@ -196,7 +196,7 @@ test('[MQTT-3.3.2-7] the aliases of the server end with the connection', async (
   const publisher = await connect();
   for (let count = 0; count < 10; count++) await publisher.publish(name('/a'), `${count}`, { qos: 1 });
   for (let count = 0; count < 10; count++) await first.nextPublish();
-  first.drop();
+  await first.drop();
   const second = await connect({ clientId: name(), clean: false, properties });
   // What comes first names its topic, though it is sent again.
   for (let count = 0; count < 10; count++) {

@@ -77,7 +77,7 @@ for (const qos of [1, 2] as const) {
       subscriber.send(pubcomp(two.id));
     }
     await subscriber.ping();
-    subscriber.drop();
+    await subscriber.drop();
     const again = await reconnect();
     const repeated = await again.receive();
     assert.deepEqual([repeated.text, repeated.id, repeated.dup], ['one', one.id, true]);
@@ -133,14 +133,14 @@ test('[MQTT-4.3.3-5] [MQTT-4.3.3-6] PUBREL is unacknowledged until PUBCOMP, and 
   const { id } = await subscriber.nextPublish();
   subscriber.send(pubrec(id));
   await subscriber.nextAcknowledgement(packetType.pubrel);
-  subscriber.drop();
+  await subscriber.drop();
   for (let round = 0; round < 3; round++) {
     const again = await reconnect();
     assert.equal((await again.nextAcknowledgement(packetType.pubrel)).id, id);
     await again.ping();
     if (round === 2) again.send(pubcomp(id));
     await again.ping();
-    again.drop();
+    await again.drop();
   }
   const last = await reconnect();
   await last.ping();
@@ -155,7 +155,7 @@ test('[MQTT-4.3.3-7] once a QoS 2 message was sent it does not expire', async (c
   const received = await subscriber.nextPublish();
   subscriber.send(pubrec(received.id));
   await subscriber.nextAcknowledgement(packetType.pubrel);
-  subscriber.drop();
+  await subscriber.drop();
   await secondsPass(context, 2);
   const again = await reconnect();
   const repeated = await again.nextPublish();
@@ -200,7 +200,7 @@ test('[MQTT-4.3.3-10] the packet identifier is remembered across connections of 
     publisher.send(publish('5.0', name(), 'once', { qos: 2, id: 6, dup: round > 0 }));
     assert.equal((await publisher.nextAcknowledgement(packetType.pubrec)).id, 6);
     if (round < 2) {
-      publisher.drop();
+      await publisher.drop();
       continue;
     }
     publisher.send(pubrel(6));
@@ -238,7 +238,7 @@ test('[MQTT-4.3.3-12] behind its PUBCOMP the same packet identifier is a new mes
 
 test('[MQTT-4.3.3-13] the QoS 2 exchange goes on although the message has expired', async (context) => {
   const { publisher, subscriber, reconnect } = await pair(context, 2);
-  subscriber.drop();
+  await subscriber.drop();
   publisher.send(publish('5.0', context.name(), 'brief', { qos: 2, id: 6, properties: messageExpiry(1) }));
   await publisher.nextAcknowledgement(packetType.pubrec);
   await secondsPass(context, 2);

@@ -29,7 +29,7 @@ test('[MQTT-4.4.0-1] after a reconnect PUBLISH and PUBREL come again, with their
   }
   subscriber.send(pubcomp(idOf('b')));
   await subscriber.ping();
-  subscriber.drop();
+  await subscriber.drop();
   for (let round = 0; round < 3; round++) {
     const again = await reconnect();
     const seen: string[] = [];
@@ -47,7 +47,7 @@ test('[MQTT-4.4.0-1] after a reconnect PUBLISH and PUBREL come again, with their
     // PUBLISH with DUP and QoS 1, with DUP and QoS 2, and PUBREL.
     assert.deepEqual(seen.sort(), ['3a', '3c', '62']);
     await again.ping();
-    again.drop();
+    await again.drop();
   }
 });
 
@@ -63,7 +63,7 @@ test('[MQTT-4.4.0-1] the server takes what a client sends again', async ({ conne
   for (const id of [1, 2]) assert.equal((await first.nextAcknowledgement(packetType.pubrec)).id, id);
   first.send(pubrel(1));
   await first.nextAcknowledgement(packetType.pubcomp);
-  first.drop();
+  await first.drop();
   const again = await connect({ ...session, clean: false });
   again.send(pubrel(1), publish('5.0', name(), 'two', { qos: 2, id: 2, dup: true }));
   assert.equal((await again.nextAcknowledgement(packetType.pubcomp)).id, 1);
@@ -91,7 +91,7 @@ test('[MQTT-4.4.0-1] with a clean start nothing is sent again', async (context) 
   for (const qos of [1, 2] as const) await publisher.publish(context.name(), 'm', { qos });
   await subscriber.nextPublish();
   await subscriber.nextPublish();
-  subscriber.drop();
+  await subscriber.drop();
   const fresh = await context.connect({ clientId: context.name('s'), properties: sessionExpiry });
   assert.equal(fresh.connack.sessionPresent, false);
   await fresh.ping();
@@ -110,7 +110,7 @@ for (const [what, header, qos] of [
       subscriber.send(packet(header, u16(id), Uint8Array.of(code)));
     }
     await subscriber.ping();
-    subscriber.drop();
+    await subscriber.drop();
     const again = await reconnect();
     await again.ping();
     await again.nothingBefore(publisher, context.name());

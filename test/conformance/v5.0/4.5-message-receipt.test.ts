@@ -41,6 +41,6 @@ test('[MQTT-4.5.0-1] a message that its publisher sent before it failed reaches 
   await client.subscribe(name(), 1);
   const publisher = await connect();
   await publisher.publish(name(), 'm', { qos: 1 });
-  publisher.drop();
+  await publisher.drop();
   assert.equal((await client.receive()).text, 'm');
 });

@@ -56,7 +56,7 @@ test('[MQTT-4.6.0-5] messages that waited for their client come before later one
   const session = { clientId: name('s'), properties: octets('11', u32(60), '21', '0005') };
   const client = await connect(session);
   await client.subscribe(name(), 1);
-  client.drop();
+  await client.drop();
   for (const text of all.slice(0, 200)) await publisher.publish(name(), text, { qos: 1 });
   const back = await connect({ ...session, clean: false });
   const texts = back.receiveTexts(count);

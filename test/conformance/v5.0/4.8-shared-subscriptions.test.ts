@@ -220,7 +220,7 @@ test('[MQTT-4.8.2-4] a QoS 2 message under way stays with its session, which get
   const other = await connect();
   await other.subscribe(`$share/g/${name()}`, 2);
   await other.subscribe(name('/fence'));
-  first.drop();
+  await first.drop();
   const back = await connect({ ...session, clean: false });
   const again = await back.nextPublish();
   assert.deepEqual([again.text, again.id, again.dup], ['sent', sent.id, true]);
@@ -244,7 +244,7 @@ test('[MQTT-4.8.2-5] a QoS 2 message under way ends with its session: no other o
   assert.equal((await first.nextPublish()).text, 'gone');
   const other = await connect();
   await other.subscribe(`$share/g/${name()}`, 2);
-  first.drop();
+  await first.drop();
   const back = await connect({ ...session, clean: false });
   assert.equal(back.connack.sessionPresent, false);
   await back.ping();
@@ -266,7 +266,7 @@ test('[MQTT-4.8.2-5] a QoS 1 message under way goes to another member when its s
   assert.equal((await first.nextPublish()).text, 'handed on');
   const other = await connect();
   await other.subscribe(`$share/g/${name()}`, 1);
-  first.drop();
+  await first.drop();
   const message = await other.receive();
   assert.deepEqual([message.text, message.dup], ['handed on', false]);
 });

@@ -90,12 +90,12 @@ test('[MQTT-4.9.0-1] the quota begins anew with each connection', async ({ conne
   await first.subscribe(name(), 1);
   for (const text of ['a', 'b', 'c', 'd']) await publisher.publish(name(), text, { qos: 1 });
   for (const text of ['a', 'b']) assert.equal((await first.nextPublish()).text, text);
-  first.drop();
+  await first.drop();
   const three = { clientId: name('s'), properties: octets('11', u32(60), receiveMaximum(3)), clean: false };
   const second = await connect(three);
   for (const text of ['a', 'b', 'c']) assert.equal((await second.nextPublish()).text, text);
   await second.ping();
-  second.drop();
+  await second.drop();
   const third = await connect({ ...three, properties: octets('11', u32(60), receiveMaximum(1)) });
   assert.equal((await third.nextPublish()).text, 'a');
   await third.ping();

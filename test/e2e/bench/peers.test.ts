@@ -32,7 +32,7 @@ test('the same scenarios go to each broker in turns, and every round begins with
     ),
     peers: [...external, await mosquitto(), await aedes()],
     rounds: 2,
-    flags: {},
+    flags: { drain: 60_000 },
   });
   assert.deepEqual(
     played.map(({ scenario, peer, round }) => `${scenario} ${round} ${peer}`),

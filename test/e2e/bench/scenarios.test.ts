@@ -30,7 +30,7 @@ for (const workers of [1, 2]) {
 }
 
 async function check(broker: RunningPeer, scenario: Scenario): Promise<void> {
-  const result = await play(generator, scenario, broker);
+  const result = await play(generator, scenario, broker, { drain: 60_000 });
   assert.equal(faultsOf(result), '', result.firstFault);
   for (const stage of result.stages) {
     assert.ok(stage.seconds > 0);

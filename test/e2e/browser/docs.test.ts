@@ -40,7 +40,7 @@ for (const document of ['docs/client.md', 'README.md']) {
     const [html] = snippets(document, 'html');
     const { page, pageUrl } = await setUp(context, html);
     await page.goto(`${pageUrl}try.html`);
-    await within('a score', page.waitForFunction(`document.body?.textContent.includes('scores/1')`), 20_000);
+    await within('a score', page.waitForFunction(`document.body?.textContent.includes('scores/1')`));
   });
 }
 
@@ -65,6 +65,6 @@ test('docs/client.md: each snippet shows something, and none fails', async (cont
        });`,
       url,
     );
-    await within(code, running, 20_000);
+    await within(code, running);
   }
 });

@@ -6,6 +6,7 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { connect } from '../../../client/rally.ts';
 import { type Broker, type BrokerOptions, createBroker } from '../../../core/broker.ts';
 import { inPage, servePage, startChromium } from '../../support/chromium.ts';
+import { unusedPort } from '../../support/command.ts';
 import { WebSocket } from '../../support/node-websocket.ts';
 import { until, within } from '../../support/wait.ts';
 
@@ -35,7 +36,7 @@ async function openTab(context: BrowserContext, pageUrl: string, url: string): P
 
 async function untilTexts(page: Page, expected: string[]): Promise<void> {
   const expression = `texts.length >= ${expected.length}`;
-  await within(expression, page.waitForFunction(expression, undefined, { polling: 20 }), 20_000);
+  await within(expression, page.waitForFunction(expression, undefined, { polling: 20 }));
   assert.deepEqual(await inPage(page, 'return texts'), expected);
 }
 
@@ -56,8 +57,8 @@ async function setUp(context: TestContext): Promise<{ tabs: BrowserContext; page
 
 test('three tabs, one connection: retained for the late one, one is killed, the broker restarted', async (context) => {
   const { tabs, pageUrl } = await setUp(context);
-  const first = await startAt(0);
-  const { port } = first.address();
+  const port = await unusedPort();
+  const first = await startAt(port);
   const url = `ws://127.0.0.1:${port}/mqtt`;
   const one = await openTab(tabs, pageUrl, url);
   const two = await openTab(tabs, pageUrl, url);
@@ -78,7 +79,7 @@ test('three tabs, one connection: retained for the late one, one is killed, the 
   const second = await startAt(port);
   context.after(() => second.stop());
   const published = inPage(one, `await rally.publish('a', 'after the restart', { qos: 1 })`);
-  await within('published', published, 20_000);
+  await within('published', published);
   for (const page of [one, two]) await untilTexts(page, ['kept', 'after the crash', 'after the restart']);
   assert.equal(await connections(second), 1);
 
@@ -100,8 +101,8 @@ test('the process of the worker crashes with the tab that began, and the others 
   await within('the crash', first.waitForEvent('crash'));
   const publisher = await connect(url, { WebSocket });
   context.after(() => publisher.close());
-  await within('the tab publishes', inPage(second, `await rally.publish('b', '', { qos: 1 })`), 20_000);
-  await within('its subscription', inPage(second, `await rally.subscribe('b').ready`), 20_000);
+  await within('the tab publishes', inPage(second, `await rally.publish('b', '', { qos: 1 })`));
+  await within('its subscription', inPage(second, `await rally.subscribe('b').ready`));
   await publisher.publish('a', 'once', { qos: 1 });
   await untilTexts(second, ['once']);
   await untilConnections(broker, 2);

@@ -46,6 +46,6 @@ for (const [name, body] of Object.entries(players)) {
     const [browser, pageUrl] = [await startChromium(context), await servePage(context, scripts)];
     const page = await browser.newPage();
     await page.goto(pageUrl);
-    assert.equal(await within('the scenario', inPage(page, body, url), 30_000), 'played');
+    assert.equal(await within('the scenario', inPage(page, body, url), 60_000), 'played');
   });
 }

@@ -139,7 +139,7 @@ class Stage {
 
 /** The bridge may still be about to subscribe. */
 async function untilOneComes(run: MosquittoRun, publish: () => Promise<void>): Promise<void> {
-  for (let round = 0; round < 20 && run.lines.length === 0; round++) {
+  for (let round = 0; round < 100 && run.lines.length === 0; round++) {
     await publish();
     await until('a message', () => run.lines.length > 0, 500).catch(() => {}); // it is published again
   }
@@ -149,7 +149,7 @@ async function untilOneComes(run: MosquittoRun, publish: () => Promise<void>): P
 async function untilRetained(side: Mosquitto, topic: string, payload: string): Promise<void> {
   const run = await side.subscribe('-t', topic, '-q', '1', '-F', '%r %p');
   // A later one comes to the same subscription as a live message, by which the retained one was replaced.
-  await until(`${topic} is ${payload}`, () => run.lines.at(-1)?.slice(2) === payload, 30_000);
+  await until(`${topic} is ${payload}`, () => run.lines.at(-1)?.slice(2) === payload);
   await run.leave();
   const again = await side.subscribe('-t', topic, '-q', '1', '-F', '%r %p');
   await again.untilLines(1);

@@ -320,6 +320,6 @@ test('stop() while clients are connected and publish', async (t) => {
   );
   for (const client of clients)
     client.send(subscribeFrame('#'), ...Array.from({ length: 50 }, () => publishFrame('t')));
-  await within('the stop', running.broker.stop(), 5_000);
+  await within('the stop', running.broker.stop());
   await Promise.all(clients.map((client) => client.closed()));
 });

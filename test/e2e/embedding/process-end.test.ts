@@ -26,7 +26,7 @@ async function run(program: string): Promise<{ code: number | null; printed: str
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text) => (printed += text));
   try {
-    const [code] = await within('the end of the program', once(child, 'close'), 15_000);
+    const [code] = await within('the end of the program', once(child, 'close'));
     return { code, printed };
   } finally {
     child.kill('SIGKILL');

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
-import { reads, type VisitorOptions, visit } from '../../support/visitor.ts';
+import { reads, untilAsync, type VisitorOptions, visit } from '../../support/visitor.ts';
 
 type Test = Parameters<typeof visit>[0];
 
@@ -47,8 +47,12 @@ test('two people talk, see each other, type, and know what was read', async (t) 
   await reads(lastText(bea), 'Anybody here?');
   await reads(lastTicks(ada), '✓✓ read by Bea');
 
-  await bea.locator('#text').pressSequentially('Yes');
-  await reads(ada.locator('#typing'), 'Bea is typing…');
+  // It is shown for some seconds: whoever looks late has to see her go on.
+  await untilAsync('that Bea is typing', async () => {
+    await bea.locator('#text').press('x');
+    return (await ada.locator('#typing').textContent()) === 'Bea is typing…';
+  });
+  await bea.fill('#text', 'Yes');
   await bea.press('#text', 'Enter');
   await reads(lastText(ada), 'Yes');
   await reads(ada.locator('#typing'), '');

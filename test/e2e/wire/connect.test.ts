@@ -111,7 +111,7 @@ for (const transport of transports) {
   });
 
   test(`${transport}: nothing, or half a CONNECT, until the connect timeout`, async (t) => {
-    const running = await startBroker(t, { limits: { connectTimeoutMs: 200 } });
+    const running = await startBroker(t, { limits: { connectTimeoutMs: 3_000 } });
     const late: RawClient[] = [];
     for (const bytes of [new Uint8Array(), connectFrame().subarray(0, 1), connectFrame().subarray(0, 9)]) {
       const client = await RawClient.open(transport, running);

@@ -226,7 +226,7 @@ test('a key that is none is refused', async (t) => {
 
 test('a head that does not come ends with 408, silence without a word, and an idle connection in its own time', async (t) => {
   const { port, tcpPort } = await startBroker(t, {
-    limits: { connectTimeoutMs: 500, httpIdleTimeoutMs: 3_000 },
+    limits: { connectTimeoutMs: 2_000, httpIdleTimeoutMs: 4_000 },
   });
   const silent = [new Line(t, port), new Line(t, tcpPort)];
   const half = new Line(t, port);
@@ -237,14 +237,14 @@ test('a head that does not come ends with 408, silence without a word, and an id
   for (const line of silent) assert.equal(await line.ended(), '');
   assert.match(await half.ended(), /^HTTP\/1\.1 408 /);
   assert.match(await idle.ended(), /^HTTP\/1\.1 200 /);
-  assert.ok(performance.now() - idleSinceMs >= 2_900);
+  assert.ok(performance.now() - idleSinceMs >= 3_900);
 });
 
 test('an unmasked frame and a reserved packet type are refused at their first bytes', async (t) => {
   const running = await startBroker(t);
   const webSocket = await openClient(t, 'ws', running);
   webSocket.sendRaw(Uint8Array.of(0x82, 2));
-  assert.equal((await webSocket.closed(3_000)).code, 1002);
+  assert.equal((await webSocket.closed()).code, 1002);
   for (const transport of transports) {
     for (const [first, reasonCode] of [
       [0x0a, 0x81],
@@ -253,8 +253,8 @@ test('an unmasked frame and a reserved packet type are refused at their first by
     ] as const) {
       const client = await openClient(t, transport, running);
       client.send(Uint8Array.of(first, 0xc0));
-      assert.equal(toHex(await client.nextPacket(3_000)).slice(0, 6), `e0${'01'}${reasonCode.toString(16)}`);
-      await client.closed(3_000);
+      assert.equal(toHex(await client.nextPacket()).slice(0, 6), `e0${'01'}${reasonCode.toString(16)}`);
+      await client.closed();
     }
   }
 });

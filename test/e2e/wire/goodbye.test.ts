@@ -4,26 +4,23 @@ import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';
 import { pingreqFrame } from '../../support/frames.ts';
 import { openClient, type RawClient, transports } from '../../support/raw-client.ts';
-import { until } from '../../support/wait.ts';
+import { until, within } from '../../support/wait.ts';
 
 for (const transport of transports) {
   test(`${transport}: silence for one and a half times the keep alive ends with 0x8D [MQTT-3.1.2-22]`, async (t) => {
     const running = await startBroker(t);
+    const startMs = performance.now();
     const silent = await openClient(t, transport, running, { keepAliveSeconds: 1 });
     const old = await openClient(t, transport, running, { keepAliveSeconds: 1, protocolVersion: 4 });
     const without = await openClient(t, transport, running, { keepAliveSeconds: 0 });
     const patient = await openClient(t, transport, running, { keepAliveSeconds: 60 });
-    const startMs = performance.now();
-    const chatty = await openClient(t, transport, running, { keepAliveSeconds: 1 });
-    const pings = setInterval(() => chatty.send(pingreqFrame), 300);
-    t.after(() => clearInterval(pings));
     assert.equal(await silent.nextHex(), 'e0018d');
     await silent.closed();
     await old.closed();
     assert.deepEqual(old.packets, []);
     const silentMs = performance.now() - startMs;
-    assert.ok(silentMs > 1_000 && silentMs < 4_500, `${silentMs} ms`);
-    for (const client of [without, patient, chatty]) await assertAlive(client);
+    assert.ok(silentMs > 1_400, `${silentMs} ms`);
+    for (const client of [without, patient]) await assertAlive(client);
   });
 
   test(`${transport}: serverKeepAliveSeconds is a ceiling, for older clients where it breaks no promise`, async (t) => {
@@ -65,21 +62,18 @@ for (const transport of transports) {
     });
 
     test(`${transport}, ${workers} workers: a stop says 0x8B and closes everything`, async (t) => {
-      const running = await startBroker(t, { workers });
+      const running = await startBroker(t, { workers, limits: { stopMs: 600_000 } });
       const clients: RawClient[] = [];
       for (let index = 0; index < 12; index++) {
         const protocolVersion = index % 4 === 0 ? 4 : 5;
         clients.push(await openClient(t, transport, running, { protocolVersion }));
       }
-      const startMs = performance.now();
-      await running.broker.stop();
+      await within('the stop, long before stopMs', running.broker.stop());
       for (const [index, client] of clients.entries()) {
         if (index % 4 !== 0) assert.equal(await client.nextHex(), 'e0018b');
         await client.closed();
         assert.deepEqual(client.packets, []);
       }
-      const stopMs = performance.now() - startMs;
-      assert.ok(stopMs < 5_000, `${stopMs} ms`);
     });
   }
 }
