@@ -23,14 +23,14 @@ enum class Counter : uint8_t {
   droppedExpired,    // its Message Expiry Interval had passed
   retainedRefused,   // the store of retained messages was full
   publishRefused,    // a client may not publish it: to $SYS, or text that is not UTF-8
-  connectionsCut,    // that made a worker keep more than all connections together may
-  otherReceived,     // packets but PUBLISH
-  otherSent,         // likewise
-  handedOver,        // messages that crossed a lane
-  laneBatches,       // times that a worker was shown new records, in its inbound lane, its outbound lane or both
-  laneRecords,       // records taken from lanes
-  doorbells,         // workers that slept and were woken
-  connections,       // from here on: what is there now
+  connectionsCut,  // that made a worker keep more than all connections together may, or set most aliases when these did
+  otherReceived,   // packets but PUBLISH
+  otherSent,       // likewise
+  handedOver,      // messages that crossed a lane
+  laneBatches,     // times that a worker was shown new records, in its inbound lane, its outbound lane or both
+  laneRecords,     // records taken from lanes
+  doorbells,       // workers that slept and were woken
+  connections,     // from here on: what is there now
   sessions,
   subscriptions,
   sharedSubscriptions,  // of those

@@ -55,10 +55,11 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   const FilterTable& filters() const { return filters_; }
   SessionMoves& moves() { return moves_; }
   RetainedLookUps& lookUps() { return lookUps_; }
+  const Shard& shard() const { return shard_; }
 
   // About what it holds of all that clients bring and take away again.
   size_t heldBytes() const {
-    return subscriptions_.bytes() + frontEnd_.outbound().aliases().bytes() + shard_.retainedBytes() +
+    return subscriptions_.bytes() + frontEnd_.outbound().aliases().bytes() + shard_.retained().bytes() +
            counters_.get(Counter::sessions) * sizeof(Session) + accounts_.sessions.bytes() + accounts_.inputs.bytes();
   }
 

@@ -17,7 +17,7 @@ const saidAgainMs = 60_000;
 
 const sentences = {
   connectionsCut:
-    'connections that took nothing, or sent no packet to its end, held most of what all may hold, and are cut: raise outboxTotalBytesMax or inputTotalBytesMax if these clients are welcome',
+    'connections that took nothing, sent no packet to its end or set many topic aliases held most of what all may hold, and are cut: raise outboxTotalBytesMax, inputTotalBytesMax or topicAliasesTotalBytesMax if these clients are welcome',
   droppedTotalFull:
     'all sessions hold as much as they may, and those that hold most lose messages: raise sessionsTotalBytesMax, or lower sessionQueueBytesMax or sessionExpiryIntervalMax',
 } as const satisfies Readonly<Partial<Record<CounterName, string>>>;

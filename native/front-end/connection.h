@@ -6,6 +6,7 @@
 #include "../sessions/connection-kind.h"
 #include "../sessions/incoming-aliases.h"
 #include "../sessions/outgoing-aliases.h"
+#include "../structures/marks.h"
 #include "../structures/ranking.h"
 #include "../wire/input.h"
 #include "answers.h"
@@ -46,10 +47,10 @@ struct Connection {
   Phase phase = Phase::awaitingConnect;
   uint8_t version = 0;  // of the protocol: 3, 4 or 5
   PauseReasons pausedBy;
-  bool isDirty = false;    // the outbox is to be written at the end of the turn
-  bool isBlocked = false;  // the socket takes nothing now
-  bool isStarved = false;  // waits for memory of the arena
-  bool isSevered = false;  // the socket is no more; see FrontEnd::gone()
+  bool isBlocked = false;                 // the socket takes nothing now
+  bool isSevered = false;                 // the socket is no more; see FrontEnd::gone()
+  Marks<Connection>::Place dirtyPlace;    // the outbox is to be written at the end of the turn
+  Marks<Connection>::Place starvedPlace;  // waits for memory of the arena
   ConnectionKind kind = ConnectionKind::client;
   bool withholdsProblems = false;       // the client wants no reason strings
   Reason finishedBy = Reason::success;  // why the server ends it once its input is drained

@@ -70,7 +70,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (connection.phase >= Phase::ending || pausedBy.has(PausedBy::stalled) || pausedBy.has(PausedBy::spent)) return;
     if (budget_.isSpent(connection)) {
       connection.pausedBy.add(PausedBy::spent);
-      spent_.push_back({connection.slot, connection.generation});
+      spent_.push_back(nameOf(connection));
       return;
     }
     const Reason reason = connection.input.resume(rulesOf(connection), FrameSink{*this, connection});
@@ -95,9 +95,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // Goes on with the connections whose frames did not fit into the lanes.
   void resumeStalled() {
     if (stalled_.empty() || shards_.isCrowded()) return;
-    std::vector<Connection*> waiting;
+    std::vector<ConnectionName> waiting;
     waiting.swap(stalled_);
-    for (Connection* connection : waiting) {
+    for (const ConnectionName& name : waiting) {
+      Connection* connection = find(name);
+      if (!connection || connection->phase == Phase::gone) continue;
       connection->pausedBy.remove(PausedBy::stalled);
       resume(*connection);
     }
@@ -139,7 +141,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void sessionArrived(Session& session) {
     if (!session.connection) return;
     restart(session);
-    if (session.connection->pausedBy.has(PausedBy::stalled)) stalled_.push_back(session.connection);
+    if (session.connection->pausedBy.has(PausedBy::stalled)) stalled_.push_back(nameOf(*session.connection));
     outbound_.pump(session);
   }
 
@@ -169,7 +171,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (connection.isSevered) return;
     connection.isSevered = true;
     connection.isBlocked = true;
-    severed_.push(&connection);
+    severed_.push(nameOf(connection));
   }
   bool hasLeft() const { return !severed_.empty(); }
 
@@ -177,9 +179,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // gone and release() follow.
   void takeLeave() {
     for (size_t left = leavesPerTurn; left > 0 && !severed_.empty(); left--) {
-      Connection& connection = *severed_.front();
+      Connection* connection = find(severed_.front());
       severed_.pop();
-      on(connection, ConnectionEvent::severed);
+      if (connection) on(*connection, ConnectionEvent::severed);
     }
   }
 
@@ -220,11 +222,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // The owner of the topic has the message (or refuses it): PUBACK or PUBREC. False: the connection is over.
   bool acknowledge(const Source& source, Reason reason) {
     if (source.qos == 0) return true;
-    RALLY_ASSERT(source.connection < connections_.end());
-    Connection& connection = connections_[source.connection];
-    if (connection.generation != source.generation || connection.phase != Phase::connected) return false;
-    connection.answers.settle(source.packetId, source.qos, reason);
-    incoming_.sendAnswers(connection);
+    Connection* connection = find({source.connection, source.generation});
+    if (!connection || connection->phase != Phase::connected) return false;
+    connection->answers.settle(source.packetId, source.qos, reason);
+    incoming_.sendAnswers(*connection);
     return true;
   }
 
@@ -244,9 +245,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their
   // CONNACK, what ended clients have sent and nobody can take, closes that hang.
   void tick() {
-    for (uint32_t slot = 1; slot < connections_.end(); slot++) {
-      Connection& connection = connections_[slot];
-      if (!connection.transport) continue;
+    connections_.each([&](Connection& connection) {
       const uint64_t inPhaseMs = nowMs_ - connection.phaseSinceMs;
       const uint64_t silentMs = nowMs_ - connection.lastReceivedMs;
       const bool isLate = connection.phase == Phase::awaitingConnect && inPhaseMs >= limits_.connectTimeoutMs;
@@ -261,7 +260,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       else if (connection.phase == Phase::connecting && inPhaseMs >= limits_.connectingTimeoutMs())
         end(connection, Reason::serverUnavailable);
       else if (hangs) connection.transport->abort(connection);
-    }
+    });
   }
 
   // The process stood still for so long, suspended or in one long turn: that is nobody's silence.
@@ -274,9 +273,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   template <class Visit>
   void eachConnection(Visit&& visit) {
-    for (uint32_t slot = 1; slot < connections_.end(); slot++) {
-      if (connections_[slot].transport) visit(connections_[slot]);
-    }
+    connections_.each(visit);
   }
 
   // The outbox of an ending connection is empty.
@@ -293,7 +290,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
     uint32_t slot;
     uint32_t generation;
   };
+  static ConnectionName nameOf(const Connection& connection) { return {connection.slot, connection.generation}; }
   Connection* find(const ConnectionName& name) {
+    if (!connections_.isUsed(name.slot)) return nullptr;
     Connection& connection = connections_[name.slot];
     return connection.generation == name.generation ? &connection : nullptr;
   }
@@ -342,13 +341,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
       case PhaseAction::attach: break;  // accept() does it
       case PhaseAction::leave:
         depart(connection, cause, reason);
-        if (connection.isSevered) severed_.push(&connection);
+        if (connection.isSevered) severed_.push(nameOf(connection));
         else outbound_.markDirty(connection);
         break;
       case PhaseAction::goodbye:
         depart(connection, CloseCause::lost, reason);
         events_.push_back({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
-        if (connection.isSevered) severed_.push(&connection);
+        if (connection.isSevered) severed_.push(nameOf(connection));
         break;
       case PhaseAction::readLast: readLast(connection, reason); break;
       case PhaseAction::drain:
@@ -409,7 +408,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
   // Not before the control plane has seen the packets that it was given: the last may be a DISCONNECT.
   void leaveIfDrained(const Connection& connection) {
-    if (isDrained(connection)) drained_.push_back({connection.slot, connection.generation});
+    if (isDrained(connection)) drained_.push_back(nameOf(connection));
   }
 
   void leaveNow(Connection& connection) {
@@ -419,7 +418,6 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   void free(Connection& connection) {
     outbound_.forget(connection);
-    if (connection.pausedBy.has(PausedBy::stalled)) std::erase(stalled_, &connection);
     countClosed(connection);
     events_.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
   }
@@ -525,7 +523,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
     if (shards_.isCrowded()) {
       connection.pausedBy.add(PausedBy::stalled);
-      stalled_.push_back(&connection);
+      stalled_.push_back(nameOf(connection));
       return Flow::hold;
     }
     return incoming_.onPublish(connection, first, body);
@@ -555,11 +553,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Incoming incoming_;
   Slab<Connection> connections_;
   std::vector<Event> events_;
-  std::vector<Connection*> stalled_;
+  std::vector<ConnectionName> stalled_;
   std::vector<ConnectionName> drained_;  // may leave
   std::vector<ConnectionName> spent_;    // go on in the next turn
   TurnBudget budget_;
-  Fifo<Connection*> severed_;  // and not dealt with
+  Fifo<ConnectionName> severed_;  // and not dealt with
   bool withholdsWills_ = false;
   uint32_t generations_ = 0;
   uint64_t nowMs_ = 0;

@@ -164,8 +164,8 @@ class Incoming {
     AliasAccount& account = outbound_.aliases();
     while (Connection* largest = account.set(connection, alias, topic)) {
       account.release(*largest);
+      outbound_.cut(*largest);
       if (largest == &connection) return Reason::quotaExceeded;
-      ender_.end(*largest, Reason::quotaExceeded);
     }
     return Reason::success;
   }

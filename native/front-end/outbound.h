@@ -48,7 +48,7 @@ class Outbound {
   void addTransport(Transport& transport) { transports_.push_back(&transport); }
   void removeTransport(Transport& transport) { std::erase(transports_, &transport); }
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
-  bool isDirty() const { return !dirty_.empty(); }
+  bool isDirty() const { return dirty_.hasAny(); }
 
   // Any packet but PUBLISH. One that the client does not take ends its connection, since it waits for it.
   void send(Connection& connection, Bytes packet) {
@@ -168,28 +168,21 @@ class Outbound {
     accounts_.outboxes.touch(connection.outboxPlace, nowMs_);
   }
 
-  void markDirty(Connection& connection) {
-    if (connection.isDirty) return;
-    connection.isDirty = true;
-    dirty_.push_back(&connection);
-  }
+  void markDirty(Connection& connection) { dirty_.add(connection, connection.dirtyPlace); }
 
   // Writes all outboxes that have something. A session that was waiting for room goes on, so a few
   // rounds may be needed; what is left then is for the next turn.
   void flush() {
-    for (int round = 0; round < roundsMax && !dirty_.empty(); round++) {
-      writing_.swap(dirty_);
-      for (Connection* connection : writing_) {
-        connection->isDirty = false;
-        if (!connection->isBlocked && !connection->outbox.isEmpty()) write(*connection);
-      }
+    for (int round = 0; round < roundsMax && dirty_.hasAny(); round++) {
+      const auto& written = dirty_.drain(&Connection::dirtyPlace, [&](Connection& connection) {
+        if (!connection.isBlocked && !connection.outbox.isEmpty()) write(connection);
+      });
       commit();
-      for (Connection* connection : writing_) afterWrite(*connection);
-      writing_.clear();
+      for (Connection* connection : written) afterWrite(*connection);
     }
     commit();
     relieve();
-    if (!starved_.empty()) feedStarved();
+    if (starved_.hasAny()) feedStarved();
   }
 
   // Ends a connection that has made the worker keep most for longest.
@@ -201,10 +194,8 @@ class Outbound {
   void forget(Connection& connection) {
     connection.outbox.clear(arena_);
     accounts_.outboxes.set(connection, connection.outboxPlace, 0, nowMs_);
-    if (connection.isDirty) std::erase(dirty_, &connection);
-    connection.isDirty = false;
-    if (connection.isStarved) std::erase(starved_, &connection);
-    connection.isStarved = false;
+    dirty_.remove(connection, connection.dirtyPlace);
+    starved_.remove(connection, connection.starvedPlace);
     aliases_.release(connection);
   }
 
@@ -287,11 +278,7 @@ class Outbound {
   }
 
   // The memory of all outboxes is used up: the session goes on when others have been written.
-  void starve(Connection& connection) {
-    if (connection.isStarved) return;
-    connection.isStarved = true;
-    starved_.push_back(&connection);
-  }
+  void starve(Connection& connection) { starved_.add(connection, connection.starvedPlace); }
   void rank(Connection& connection) {
     const size_t bytes = connection.isBlocked && !connection.isSevered
                              ? connection.outbox.bytes() + connection.unsentBytes
@@ -318,12 +305,9 @@ class Outbound {
     commit();
   }
   void feedStarved() {
-    std::vector<Connection*> waiting;
-    waiting.swap(starved_);
-    for (Connection* connection : waiting) {
-      connection->isStarved = false;
-      if (connection->session) pump(*connection->session);
-    }
+    starved_.drain(&Connection::starvedPlace, [&](Connection& connection) {
+      if (connection.session) pump(*connection.session);
+    });
   }
 
   void append(Connection& connection, Bytes bytes) {
@@ -472,9 +456,8 @@ class Outbound {
   AliasAccount aliases_;
   PublishWriter writer_;
   std::vector<Transport*> transports_;
-  std::vector<Connection*> dirty_;
-  std::vector<Connection*> writing_;
-  std::vector<Connection*> starved_;
+  Marks<Connection> dirty_;
+  Marks<Connection> starved_;
   std::vector<uint64_t> asking_;
   std::vector<uint64_t> improved_;
   uint64_t nowMs_ = 0;

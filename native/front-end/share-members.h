@@ -216,8 +216,8 @@ class ShareMembers {
     if (first == place) first = own.next == place ? 0 : own.next;
   }
 
-  Slab<Member, true> members_;
-  Slab<Standing, true> standings_;
+  Slab<Member> members_;
+  Slab<Standing> standings_;
 };
 
 }  // namespace rally

@@ -14,6 +14,12 @@ class IncomingAliases {
   Bytes find(uint16_t alias) const { return alias <= topics_.size() ? topics_[alias - size_t(1)].bytes() : Bytes(); }
 
   size_t bytes() const { return topics_.size() * sizeof(ShortText) + textBytes_; }
+  // The same as bytes(), counted one by one.
+  size_t countBytes() const {
+    size_t bytes = topics_.size() * sizeof(ShortText);
+    for (const ShortText& topic : topics_) bytes += ShortText::costOf(topic.bytes().size());
+    return bytes;
+  }
   // What all would take if this alias stood for this topic.
   size_t bytesWith(uint16_t alias, Bytes topic) const {
     const size_t count = std::max(topics_.size(), size_t(alias));

@@ -52,10 +52,17 @@ class OutgoingAliases {
     if (!entry.topic.empty()) textBytes_ -= blockBytes(entry.topic.size());
     entry = {{topic.begin(), topic.end()}, hash, 0};
     index_.add(hash, alias);
+    if (entries_.size() == most_ && !seen_) seen_ = std::make_unique<Seen>();
   }
 
-  // What all of them take; the table of those without an alias is small.
-  size_t bytes() const { return entries_.size() * entryBytes + textBytes_; }
+  // What all of them take, with the table of topics without one.
+  size_t bytes() const { return entries_.size() * entryBytes + textBytes_ + (seen_ ? sizeof(Seen) : 0); }
+  // The same as bytes(), counted one by one.
+  size_t countBytes() const {
+    size_t bytes = seen_ ? sizeof(Seen) : 0;
+    for (const Entry& entry : entries_) bytes += bytesOf(entry.topic);
+    return bytes;
+  }
   static size_t bytesOf(Bytes topic) { return entryBytes + blockBytes(topic.size()); }
 
  private:
@@ -67,10 +74,10 @@ class OutgoingAliases {
   static constexpr size_t entryBytes = sizeof(Entry) + indexEntryBytes;
   static constexpr uint8_t usesMax = 3;
   static constexpr size_t seenCount = 256;
+  using Seen = std::array<uint32_t, seenCount>;
 
   // The alias that a topic without one may take, or 0.
   uint16_t replaceable(uint64_t hash) {
-    if (!seen_) seen_ = std::make_unique<std::array<uint32_t, seenCount>>();
     uint32_t& seen = (*seen_)[hash % seenCount];
     const auto tag = uint32_t(hash >> 32 | 1);
     if (seen != tag) {
@@ -89,7 +96,7 @@ class OutgoingAliases {
   std::vector<Entry> entries_;
   size_t textBytes_ = 0;
   HashIndex index_;
-  std::unique_ptr<std::array<uint32_t, seenCount>> seen_;
+  std::unique_ptr<Seen> seen_;  // from the last alias on
 };
 
 }  // namespace rally

@@ -41,7 +41,7 @@ class Shard {
         frontEnds_(frontEnds) {}
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
-  size_t retainedBytes() const { return retained_.bytes(); }
+  const RetainedStore& retained() const { return retained_; }
 
   // Once a second.
   void tick() {

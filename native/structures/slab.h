@@ -4,8 +4,8 @@
 //   chunks_ -> [1024 objects][1024 objects][freed]...      roomy_ = chunks with room; the first is filled first
 //   uses_   -> [a bit each  ][a bit each  ][-    ]...      freed_ = places of chunks that are no more
 //
-// With `givesBack` a chunk is freed when its last object is removed and there is room elsewhere, and what is removed
-// must not be looked at again. Without, it is there still, as it was when it was new.
+// A chunk is freed when its last object is removed and there is room elsewhere, so what is removed must not be looked
+// at again: isUsed() tells.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -19,7 +19,7 @@
 
 namespace rally {
 
-template <class T, bool givesBack = false>
+template <class T>
 class Slab {
  public:
   uint32_t add() {
@@ -38,7 +38,7 @@ class Slab {
     if (uses_[chunk].count == chunkSize) roomy_.insert(chunk);
     uses_[chunk].leave(id % chunkSize);
     size_--;
-    if (givesBack && uses_[chunk].count == 0 && roomy_.size() > 1) free(chunk);
+    if (uses_[chunk].count == 0 && roomy_.size() > 1) free(chunk);
   }
   T& operator[](uint32_t id) { return chunks_[id / chunkSize][id % chunkSize]; }
   const T& operator[](uint32_t id) const { return chunks_[id / chunkSize][id % chunkSize]; }
@@ -47,6 +47,19 @@ class Slab {
   // One more than the largest identifier ever given out.
   uint32_t end() const { return end_; }
   size_t size() const { return size_; }
+
+  // Calls `visit(object)` for each that is in use, and may remove it or others meanwhile; of those added since some.
+  template <class Visit>
+  void each(Visit&& visit) {
+    for (uint32_t chunk = 0; chunk < uses_.size(); chunk++) {
+      for (uint32_t word = 0; word < uses_[chunk].bits.size(); word++) {
+        for (uint64_t left = uses_[chunk].bits[word]; left != 0; left &= left - 1) {
+          const uint32_t id = chunk * chunkSize + word * 64 + uint32_t(__builtin_ctzll(left));
+          if (isUsed(id)) visit((*this)[id]);
+        }
+      }
+    }
+  }
 
  private:
   static constexpr uint32_t chunkSize = 1024;

@@ -7,8 +7,13 @@
 //             (s)-(l)-(l)        filter tree. So it never reaches more nodes than there are branches here: 6.
 //
 // Filters in the ten thousands mostly have a handful of shapes. 17 levels of "a or +" have 131,072, and without a bound
-// every topic of that depth would pay for them. A branch is charged to the session that needed it first.
+// every topic of that depth would pay for them.
+//
+// The shapes that nearly everybody uses are few: any with 4 levels, two `+` in 8, one `+` in 16 have 242 branches in
+// all. There is always room for these, whoever else is there. Any other branch is rare: it is charged to the session
+// that needed it first, and each session may have a small part of what there may be.
 #pragma once
+#include <algorithm>
 #include <unordered_map>
 
 #include "../assert.h"
@@ -22,29 +27,43 @@ class FilterShapes {
  public:
   FilterShapes() { branches_.add(); }
 
-  size_t branches() const { return branches_.size() - 1; }
+  // Branches that need no room: as many as there are at most.
+  static constexpr size_t commonMax() {
+    size_t count = 0;
+    for (size_t levels = 1; levels <= levelsWithOne; levels++) {
+      if (levels <= levelsWithAny) count += size_t(1) << levels;
+      else if (levels <= levelsWithTwo) count += 1 + levels + levels * (levels - 1) / 2;
+      else count += 1 + levels;
+    }
+    return count;
+  }
 
-  // How many branches the filter would add.
+  size_t branches() const { return branches_.size() - 1; }
+  // Of those, the rare ones.
+  size_t rare() const { return rare_; }
+
+  // How many rare branches the filter would add.
   size_t lacking(Bytes filter) const {
     uint32_t at = root;
     size_t count = 0;
-    eachStep(filter, [&](unsigned step) {
+    eachStep(filter, [&](unsigned step, bool isRare) {
       if (at != 0) at = branches_[at].next[step];
-      if (at == 0) count++;
+      if (at == 0 && isRare) count++;
     });
     return count;
   }
 
-  // `session`: whom new branches are charged to; 0: nobody here.
+  // `session`: whom new branches are charged to, if they are rare; 0: nobody here.
   void add(Bytes filter, uint64_t session) {
     uint32_t at = root;
-    eachStep(filter, [&](unsigned step) {
+    eachStep(filter, [&](unsigned step, bool isRare) {
       uint32_t next = branches_[at].next[step];
       if (next == 0) {
         next = branches_.add();
         branches_[at].next[step] = next;
-        branches_[next] = {.parent = at, .step = uint8_t(step), .session = session};
-        if (session != 0) charges_[session]++;
+        branches_[next] = {.parent = at, .step = uint8_t(step), .isRare = isRare, .session = session};
+        rare_ += isRare;
+        if (isRare && session != 0) charges_[session]++;
       }
       at = next;
       branches_[at].filters++;
@@ -53,7 +72,7 @@ class FilterShapes {
 
   void remove(Bytes filter) {
     uint32_t at = root;
-    eachStep(filter, [&](unsigned step) {
+    eachStep(filter, [&](unsigned step, bool) {
       at = branches_[at].next[step];
       RALLY_ASSERT(at != 0);
     });
@@ -61,7 +80,8 @@ class FilterShapes {
       Branch& branch = branches_[at];
       const uint32_t parent = branch.parent;
       if (--branch.filters == 0) {
-        discharge(branch.session);
+        rare_ -= branch.isRare;
+        if (branch.isRare) discharge(branch.session);
         branches_[parent].next[branch.step] = 0;
         branches_.remove(at);
       }
@@ -69,14 +89,18 @@ class FilterShapes {
     }
   }
 
-  // Branches that are charged to the session.
+  // Rare branches that are charged to the session.
   size_t chargeOf(uint64_t session) const {
     const auto found = charges_.find(session);
     return found == charges_.end() ? 0 : found->second;
   }
-  // Whether the session may be charged for `lacking` more, of `branchesMax` in all (fair-share.h).
+  // Whether the session may be charged for `lacking` rare ones more, of `branchesMax` in all: it gets one part of eight
+  // at most, and no more than it leaves for others (fair-share.h).
   bool hasRoom(uint64_t session, size_t lacking, size_t branchesMax) const {
-    return leavesAsMuch(chargeOf(session), branches(), lacking, branchesMax);
+    if (lacking == 0) return true;
+    const size_t rareMax = branchesMax - std::min(branchesMax, commonMax());
+    const size_t own = chargeOf(session);
+    return own + lacking <= rareMax / 8 && leavesAsMuch(own, rare_, lacking, rareMax);
   }
   // The session is no more here. What others use of its branches is nobody's.
   void forget(uint64_t session) { charges_.erase(session); }
@@ -87,16 +111,32 @@ class FilterShapes {
     uint32_t parent = 0;
     uint32_t filters = 0;  // whose shapes begin so
     uint8_t step = 0;
+    bool isRare = false;
     uint64_t session = 0;
   };
 
   static constexpr uint32_t root = 1;
+  // Levels that a common shape may have: with any number of `+`, with two, with one.
+  static constexpr uint32_t levelsWithAny = 4;
+  static constexpr uint32_t levelsWithTwo = 8;
+  static constexpr uint32_t levelsWithOne = 16;
 
+  static constexpr bool isCommon(uint32_t levels, uint32_t singles) {
+    const uint32_t levelsMax = singles <= 1 ? levelsWithOne : singles == 2 ? levelsWithTwo : levelsWithAny;
+    return levels <= levelsMax;
+  }
+
+  // Calls `visit(step, isRare)` for each branch of the filter's shape.
   template <class Visit>
   static void eachStep(Bytes filter, Visit&& visit) {
+    uint32_t levels = 0;
+    uint32_t singles = 0;
     eachLevel(filter, [&](Bytes level) {
       if (isLevel(level, '#')) return false;
-      visit(isLevel(level, '+') ? 1u : 0u);
+      const bool isSingle = isLevel(level, '+');
+      levels++;
+      singles += isSingle;
+      visit(isSingle ? 1u : 0u, !isCommon(levels, singles));
       return true;
     });
   }
@@ -106,7 +146,8 @@ class FilterShapes {
     if (found != charges_.end() && --found->second == 0) charges_.erase(found);
   }
 
-  Slab<Branch, true> branches_;
+  Slab<Branch> branches_;
+  size_t rare_ = 0;
   std::unordered_map<uint64_t, size_t> charges_;
 };
 

@@ -163,7 +163,7 @@ class FilterTable {
   HashIndex byText_;
   FilterTree tree_;
   FilterShapes shapes_;
-  Slab<Share, true> shares_;
+  Slab<Share> shares_;
   std::unordered_map<uint32_t, uint32_t> shareKeys_;
   uint32_t lastShareKey_ = 0;
   size_t textBytes_ = 0;

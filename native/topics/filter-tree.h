@@ -21,7 +21,7 @@ namespace rally {
 
 class FilterTree {
  public:
-  using Filters = Slab<Filter, true>;
+  using Filters = Slab<Filter>;
 
   FilterTree(uint64_t seed, Filters& filters) : seed_(seed), filters_(filters) { nodes_.add(); }
 
@@ -226,7 +226,7 @@ class FilterTree {
   Filters& filters_;
   size_t count_ = 0;
   size_t levelBytes_ = 0;
-  Slab<Node, true> nodes_;
+  Slab<Node> nodes_;
   HashIndex index_;
   std::vector<uint32_t> reached_;
   std::vector<uint32_t> next_;

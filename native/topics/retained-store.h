@@ -24,6 +24,17 @@ class RetainedStore {
   size_t size() const { return count_; }
   size_t bytes() const { return messageBytes_ + tree_.bytes(); }
   size_t nodes() const { return tree_.size(); }  // of the tree
+  // The same as bytes(), counted one by one.
+  size_t countBytes() const {
+    size_t bytes = 0;
+    for (uint32_t node = root + 1; node < tree_.end(); node++) {
+      if (!tree_.isUsed(node)) continue;
+      const MessageRef& message = tree_.value(node).message;
+      bytes += TopicTree<Kept>::nodeBytesOf(tree_.text(node).size());
+      if (message && !isReservedTopic(message->topic())) bytes += bytesOf(message);
+    }
+    return bytes;
+  }
 
   // What a message takes, beside the nodes of its topic.
   static size_t bytesOf(const MessageRef& message) { return blockBytes(message->size()); }

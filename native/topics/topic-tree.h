@@ -194,7 +194,7 @@ class TopicTree {
   }
 
   const uint64_t seed_;
-  Slab<Node, true> nodes_;
+  Slab<Node> nodes_;
   HashIndex index_;
   size_t textBytes_ = 0;
 };

@@ -1,76 +1,12 @@
 // native/accounts.h: what clients make a worker keep is what an independent count of the live structures finds, and
 // when there is too much of it the one that holds most pays.
-#include "hand-driven-broker.h"
+#include "census.h"
 
 using namespace rally;
 
 namespace {
 
 constexpr FakeTransport::Kind tcp = FakeTransport::Kind::tcp;  // keeps what is unsent in the arena
-
-// What the sessions of a worker hold, counted entry by entry.
-struct Census {
-  std::map<Message*, uint32_t> holders;
-  size_t bytes = 0;
-  size_t largest = 0;
-
-  void add(const Delivery& delivery) {
-    size_t ids = 0;
-    delivery.subscriptionIds.each([&](uint32_t) { ids++; });
-    if (ids > 1) bytes += heapBytes(sizeof(std::vector<uint32_t>)) + heapBytes(ids * sizeof(uint32_t));
-    if (Message* message = delivery.message.get(); message && holders[message]++ == 0)
-      bytes += heapBytes(sizeof(Message) + message->workers * sizeof(uint32_t) + message->topic().size() +
-                         message->properties().size() + message->payload().size());
-  }
-};
-
-bool checkSessions(HandDrivenBroker& broker, unsigned worker) {
-  Census census;
-  bool isSame = true;
-  broker.engine(worker).eachSession([&](Session& session) {
-    size_t held = 0;
-    const auto note = [&](const Delivery& delivery, size_t entryBytes) {
-      census.add(delivery);
-      held += entryBytes + delivery.bytes();
-    };
-    session.window.each([&](Window::Entry& entry) { note(entry.delivery, sizeof(Window::Entry)); });
-    session.queue.each([&](Delivery& delivery) { note(delivery, sizeof(Delivery)); });
-    census.bytes += session.window.entryBytes() + session.queue.entryBytes();
-    census.largest = std::max(census.largest, held);
-    isSame = CHECK_EQ(session.heldBytes() + session.queue.retainedBytes(), held) && isSame;
-    isSame = CHECK_EQ(session.place.bytes, held) && isSame;
-  });
-  for (const auto& [message, count] : census.holders) isSame = CHECK_EQ(message->holders(worker), count) && isSame;
-  return CHECK_EQ(broker.engine(worker).accounts().sessions.bytes(), census.bytes) && isSame;
-}
-
-bool checkInputs(HandDrivenBroker& broker, unsigned worker) {
-  size_t bytes = 0;
-  broker.engine(worker).frontEnd().eachConnection(
-      [&](Connection& connection) { bytes += connection.input.memoryBytes(); });
-  return CHECK_EQ(broker.engine(worker).accounts().inputs.bytes(), bytes);
-}
-
-bool checkOutboxes(HandDrivenBroker& broker, unsigned worker, const std::vector<std::weak_ptr<Link>>& links) {
-  FrontEnd& frontEnd = broker.engine(worker).frontEnd();
-  Arena& arena = frontEnd.outbound().arena();
-  std::set<size_t> blocks;
-  const auto add = [&](const Outbox& outbox) {
-    size_t bytes = 0;
-    for (uint32_t unit = outbox.first(); unit != Arena::none; unit = arena.chunk(unit).next) {
-      blocks.insert(unit / (Arena::largeBytes / Arena::smallBytes));
-      bytes += arena.chunk(unit).used;
-    }
-    CHECK_EQ(bytes, outbox.bytes());
-  };
-  frontEnd.eachConnection([&](Connection& connection) { add(connection.outbox); });
-  for (const auto& each : links) {
-    const std::shared_ptr<Link> link = each.lock();
-    if (link && link->worker == worker) add(link->unsentChunks);
-  }
-  const size_t used = arena.usedBytes() / Arena::largeBytes;
-  return CHECK(used == blocks.size() || used == blocks.size() + 1);  // one cut into small chunks is kept at hand
-}
 
 // A client that does anything, also what takes long or never ends.
 struct Restless {
@@ -91,7 +27,8 @@ class Crowd {
   Crowd(HandDrivenBroker& broker, check::Random& random) : broker_(broker), random_(random) {
     for (int i = 0; i < 9; i++) {
       Client& client = broker.add("c" + std::to_string(i), {.isPersistent = random.chance(80),
-                                                            .receiveMaximum = uint16_t(random.chance(30) ? 3 : 200)});
+                                                            .receiveMaximum = uint16_t(random.chance(30) ? 3 : 200),
+                                                            .topicAliasMaximum = uint16_t(random.below(6))});
       all_.push_back({client});
     }
   }
@@ -99,7 +36,7 @@ class Crowd {
   void act() {
     Restless& restless = all_[random_.below(all_.size())];
     Client& client = restless.client;
-    const size_t choice = random_.below(20);
+    const size_t choice = random_.below(22);
     const bool isOver = !client.link || client.disconnectReason || (client.link->isOpened && !client.link->connection);
     if (isOver || choice == 0) {
       connect(restless);
@@ -123,6 +60,10 @@ class Crowd {
       restless.begin(random_, topic());
     } else if (choice == 9) {
       broker_.advanceTime(random_.below(50));
+    } else if (choice == 10) {
+      client.publish({.topic = longTopic(), .topicAlias = uint16_t(random_.between(1, 12))});
+    } else if (choice == 11) {
+      client.publish(longTopic(), random_.chance(70) ? "retained" : "", int(random_.below(3)), true);
     } else {
       const size_t bytes = random_.chance(90) ? random_.below(300) : random_.below(8'000);
       for (size_t i = random_.between(1, 20); i > 0; i--)
@@ -145,7 +86,8 @@ class Crowd {
     links_.push_back(restless.client.link);
   }
   std::string topic() { return random_.pick(topics_); }
-  std::string filter() { return random_.pick(filters_); }
+  std::string longTopic() { return "a/" + std::string(random_.between(5, 300), char('a' + random_.below(20))); }
+  std::string filter() { return random_.chance(20) ? longTopic() + "/+" : random_.pick(filters_); }
 
   HandDrivenBroker& broker_;
   check::Random& random_;
@@ -164,6 +106,9 @@ Limits tightLimits() {
   limits.inputTotalBytesMax = 40'000;
   limits.outboxBytesMax = 60'000;
   limits.outboxTotalBytesMax = 20 * Arena::largeBytes;
+  limits.topicAliasBytesMax = 1'500;
+  limits.topicAliasesTotalBytesMax = 5'000;
+  limits.retainedBytesMax = 20'000;
   limits.retainedNodesPerStep = 2;
   return limits;
 }
@@ -186,9 +131,9 @@ Client& awaySession(HandDrivenBroker& broker, const std::string& name) {
 }  // namespace
 
 TEST("accounts: whatever clients do, each is what an independent count finds") {
-  uint64_t reached[5] = {};
-  constexpr Counter bounds[] = {Counter::publishSent, Counter::droppedQos0, Counter::droppedQueueFull,
-                                Counter::droppedTotalFull, Counter::connectionsCut};
+  uint64_t reached[6] = {};
+  constexpr Counter bounds[] = {Counter::publishSent,      Counter::droppedQos0,    Counter::droppedQueueFull,
+                                Counter::droppedTotalFull, Counter::connectionsCut, Counter::retainedRefused};
   check::eachSeed(3, [&](check::Random& random) {
     const auto workers = unsigned(random.between(1, 3));
     HandDrivenBroker broker(workers, tightLimits(), random.chance(80) ? tcp : FakeTransport::Kind::webSocket);
@@ -196,11 +141,12 @@ TEST("accounts: whatever clients do, each is what an independent count finds") {
     for (int step = 0; step < 10'000; step++) {
       crowd.act();
       for (size_t i = random.below(6); i > 0; i--) broker.step(random);
-      if (random.chance(5)) broker.settle();
+      if (random.chance(5) && broker.settle() && !checkNames(broker)) return;
       if (step % 10 != 0) continue;
       for (unsigned worker = 0; worker < workers; worker++) {
         if (!checkSessions(broker, worker) || !checkInputs(broker, worker) ||
-            !checkOutboxes(broker, worker, crowd.links()))
+            !checkOutboxes(broker, worker, crowd.links()) || !checkAliases(broker, worker) ||
+            !checkRetained(broker, worker))
           return;
       }
     }
@@ -214,7 +160,9 @@ TEST("accounts: whatever clients do, each is what an independent count finds") {
       for (Session* session : left) broker.destroy(*session, worker);
     }
     broker.settle();
+    CHECK_EQ(broker.broker.subscriptionBytes(), 0);
     for (unsigned worker = 0; worker < workers; worker++) {
+      CHECK_EQ(broker.engine(worker).frontEnd().outbound().aliases().bytes(), 0);
       CHECK_EQ(broker.engine(worker).accounts().sessions.bytes(), 0);
       CHECK_EQ(broker.engine(worker).accounts().inputs.bytes(), 0);
       CHECK(broker.engine(worker).frontEnd().outbound().arena().usedBytes() <= Arena::largeBytes);

@@ -1,6 +1,5 @@
 // The bytes of names that clients give: what subscriptions, filters and topic aliases take is counted, and bounded.
-#include "check.h"
-#include "hand-driven-broker.h"
+#include "census.h"
 
 #include "../../native/trim-watch.h"
 
@@ -14,31 +13,6 @@ std::string randomFilter(check::Random& random) {
   filter += random.pick(levels);
   for (uint64_t more = random.below(5); more > 0; more--) filter += "/" + random.pick(levels);
   return random.chance(10) ? filter + "/#" : filter;
-}
-
-// The account of the broker against what is there, counted one by one.
-void checkAccounts(HandDrivenBroker& broker) {
-  size_t total = 0;
-  for (unsigned worker = 0; worker < broker.workers(); worker++) {
-    Engine& engine = broker.engine(worker);
-    CHECK_EQ(engine.filters().bytes(), engine.filters().countBytes());
-    size_t subscriptions = 0;
-    size_t members = 0;
-    engine.eachSession([&](const Session& session) {
-      size_t own = 0;
-      for (const SubscriptionRef& each : session.subscriptions) {
-        own += Subscriptions::bytesOf(each.filter->text());
-        members += each.filter->isShared;
-      }
-      subscriptions += session.subscriptions.size();
-      CHECK_EQ(session.subscriptionBytes, own);
-    });
-    const size_t each = Subscriptions::bytesOf(bytesOf("a")) - FilterTable::bytesOf(bytesOf("a"));
-    const size_t expected = engine.filters().countBytes() + subscriptions * each + members * ShareMembers::memberBytes;
-    CHECK_EQ(engine.subscriptions().bytes(), expected);
-    total += expected;
-  }
-  CHECK_EQ(broker.broker.subscriptionBytes(), total);
 }
 
 // How many of the filters a session may have, when it asks for one after the other.
@@ -79,7 +53,7 @@ TEST("names: what subscriptions take is counted, whatever clients do, and nothin
       for (uint64_t i = random.below(20); i > 0; i--) broker.step(random);
       if (step % 10 != 0) continue;
       CHECK(broker.settle());
-      checkAccounts(broker);
+      checkNames(broker);
     }
     for (Client* client : clients) {
       CHECK(broker.settle());
@@ -92,7 +66,7 @@ TEST("names: what subscriptions take is counted, whatever clients do, and nothin
       client->disconnect();
     }
     CHECK(broker.settle());
-    checkAccounts(broker);
+    checkNames(broker);
     CHECK_EQ(broker.broker.subscriptionBytes(), 0);
   });
 }
