@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { BrokerError } from './broker-error.ts';
-import { accountsBytesMax } from './config/limits.ts';
+import { accountsBytesMax, accountsOf } from './config/limits.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
@@ -96,7 +96,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#control.run();
     const { workers, limits } = this.#config;
     this.#control.logger.info(
-      { workers, bytesMax: accountsBytesMax(limits, workers) },
+      { workers, bytesMax: accountsBytesMax(limits, workers), accounts: accountsOf(limits, workers) },
       'what clients can make the broker keep, when every account is full (docs/architecture.md, Bounds)',
     );
     this.#control.logger.info({ ...this.#address, workers, version, ...this.#control.http }, 'ready');

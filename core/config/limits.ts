@@ -1,19 +1,9 @@
 // Every bound of the broker: its name with the unit last, its default, what it may be set to, and why.
 // Nothing else in the project holds a bound. Plain data: the workers are handed a copy.
 //
-// What clients can make the broker keep is counted in accounts, each with a total (`totalLimits`). With the defaults:
-//
-//   sessions     main thread's heap  sessionsMax x (330 bytes + clientIdBytesMax)                              147 MB
-//                data plane          sessionsMax x 0.7 KB, without what waits in them                          175 MB
-//   windows and queues               workers x sessionsTotalBytesMax                                          268 MB each
-//   outboxes                         workers x outboxTotalBytesMax                                          1,074 MB each
-//   packets that are not complete    workers x inputTotalBytesMax                                             268 MB each
-//   subscriptions, filters           subscriptionsTotalBytesMax                                              1,074 MB
-//   topic aliases                    workers x topicAliasesTotalBytesMax                                      67 MB each
-//   retained messages                retainedBytesMax                                                          268 MB
-//
-// Together 1.7 GB, and 1.7 GB more for each worker, which accountsBytesMax() says and the log at the start. Connections
-// have no account but their number: an idle one takes 3 KB.
+// What clients can make the broker keep is counted in accounts, each with a total. accountsOf() has the arithmetic, which
+// the log says at the start and docs/architecture.md shows for the defaults. Connections have no account but their
+// number: an idle one takes 3 KB.
 
 const KiB = 1_024;
 const MiB = 1_024 * KiB;
@@ -199,11 +189,12 @@ export const limitRanges = {
   subscriptionsTotalBytesMax: { default: 1 * GiB, min: 64 * KiB, max: 1 * TiB },
   /**
    * Branches of all topic filters with wildcards (native/topics/filter-shapes.h): the nodes that a topic can reach
-   * among them. A SUBSCRIBE for which there is no room is refused with 0x97; one session gets at most half of them, and
-   * the more sessions use them the less. Default 640: some 18 us of work for the worst topic, and hundreds of ways to mix
-   * wildcards and levels, of which most brokers see a dozen.
+   * among them. Of these 242 are set apart for the ways to mix wildcards and levels that nearly everybody uses (any with
+   * 4 levels, two `+` in 8, one in 16), which are never refused. Of the others a session gets at most one part of eight,
+   * and not more than it leaves; beyond it a SUBSCRIBE is refused with 0x97. Default 640: some 18 us of work for the worst
+   * topic, and 398 branches for rare ways, of which most brokers see a handful.
    */
-  filterBranchesMax: { default: 640, min: 128, max: 16_777_216 },
+  filterBranchesMax: { default: 640, min: 256, max: 16_777_216 },
   /**
    * Retained messages of the broker; more are not retained, and counted. Default 1_000_000: every client
    * may invent topics, so their number needs a ceiling: what a subscriber to # gets at once. 0 retains nothing.
@@ -274,6 +265,12 @@ export const limitRanges = {
    */
   httpBodyBytesMax: { default: 1 * MiB, min: 0, max: 1 * GiB },
   /**
+   * Bytes of answers over HTTP that were made for one client, which has not taken them yet; more are answered with 503,
+   * but one goes alone. Pages are there once for all. Default 32 * MiB: statistics and retained messages are short, and
+   * whoever reads takes them at once.
+   */
+  httpAnswersBytesMax: { default: 32 * MiB, min: 1 * KiB, max: 1 * TiB },
+  /**
    * Milliseconds without a byte in either direction, after which a connection of HTTP ends, whether it waits for
    * the next request or a client takes no more of an answer. Default 60_000: as common proxies have it.
    */
@@ -295,27 +292,43 @@ export const limitRanges = {
   stopMs: { default: 5_000, min: 0, max: 600_000 },
 } as const satisfies Readonly<Record<string, LimitRange>>;
 
-/** The limits that are totals of accounts, and whose. */
-export const totalLimits = {
-  outboxTotalBytesMax: 'worker',
-  sessionsTotalBytesMax: 'worker',
-  inputTotalBytesMax: 'worker',
-  topicAliasesTotalBytesMax: 'worker',
-  subscriptionsTotalBytesMax: 'broker',
-  retainedBytesMax: 'broker',
-} as const satisfies Readonly<Partial<Record<keyof typeof limitRanges, 'worker' | 'broker'>>>;
-
-/** What a session takes beside its client identifier, what it subscribes to and what waits in it. */
+/**
+ * What a session takes beside its client identifier, what it subscribes to and what waits in it: 330 bytes of the main
+ * thread's heap and 0.7 KB of the data plane.
+ */
 const sessionBytes = 1_030;
 
-/** The sum of all accounts when they are full: what clients can make a broker with so many workers keep. */
+/** What clients can make the broker keep, in bytes by kind, when every account is full. */
+export interface Accounts {
+  readonly sessions: number;
+  readonly windowsAndQueues: number;
+  readonly outboxes: number;
+  /** That are not complete, or wait. */
+  readonly packets: number;
+  readonly topicAliases: number;
+  /** With their filters. */
+  readonly subscriptions: number;
+  readonly retainedMessages: number;
+  /** Over HTTP. */
+  readonly answers: number;
+}
+
+export function accountsOf(limits: Limits, workers: number): Accounts {
+  return {
+    sessions: limits.sessionsMax * (sessionBytes + limits.clientIdBytesMax),
+    windowsAndQueues: workers * limits.sessionsTotalBytesMax,
+    outboxes: workers * limits.outboxTotalBytesMax,
+    packets: workers * limits.inputTotalBytesMax,
+    topicAliases: workers * limits.topicAliasesTotalBytesMax,
+    subscriptions: limits.subscriptionsTotalBytesMax,
+    retainedMessages: limits.retainedBytesMax,
+    answers: limits.httpAnswersBytesMax,
+  };
+}
+
+/** Their sum: what clients can make a broker with so many workers keep. */
 export function accountsBytesMax(limits: Limits, workers: number): number {
-  const sessions = limits.sessionsMax * (sessionBytes + limits.clientIdBytesMax);
-  return Object.entries(totalLimits).reduce(
-    (sum, [name, owner]) =>
-      sum + limits[name as keyof typeof totalLimits] * (owner === 'worker' ? workers : 1),
-    sessions,
-  );
+  return Object.values(accountsOf(limits, workers)).reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** Every bound of the broker, resolved. The unit stands last in the name; see each for its reason. */

@@ -89,7 +89,7 @@ export type DataPlaneRules = Limits & BrokerConfig;
 export interface EngineHandlers {
   /**
    * `first`: the first byte of a packet, whether an ended connection was connected, the CloseCause of a closed one,
-   * or the index of a notice.
+   * or the index of a notice. Nobody else has `bytes`.
    */
   onEvent(
     kind: EventKind,
@@ -97,7 +97,7 @@ export interface EngineHandlers {
     first: number,
     reason: number,
     value: number,
-    bytes: Uint8Array,
+    bytes: Uint8Array<ArrayBuffer>,
   ): void;
   /** A client asks for a WebSocket; the fields of its request as core/front-end/opening.ts reads them. */
   onOpening(opening: number, fields: string): void;

@@ -57,7 +57,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     first: number,
     reason: number,
     value: number,
-    bytes: Uint8Array,
+    bytes: Uint8Array<ArrayBuffer>,
   ): void {
     if (slot !== 0 && slot === this.#hostSlot && this.#onHostEvent(kind, reason)) return;
     switch (kind) {
@@ -96,7 +96,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         this.#onNoticed(first, bytes);
         break;
       case EventKind.lookedUp:
-        this.#post({ type: 'retained', request: value, packet: bytes });
+        this.#post({ type: 'retained', request: value, packet: bytes }, bytes);
         break;
     }
   }

@@ -20,6 +20,8 @@ export interface HttpAnswer {
   readonly status: string;
   readonly headers: readonly Header[];
   readonly body: Uint8Array;
+  /** Called once: the client has taken it all, or has gone. */
+  readonly onOver?: () => void;
 }
 
 export function textAnswer(status: string, text: string, ...headers: readonly Header[]): HttpAnswer {

@@ -38,7 +38,12 @@ export class NodeHttpServer implements HttpServer {
     request.resume(); // nobody reads a body yet
     const question = questionOf(request);
     const answer = await this.#answerer(question);
-    if (!response.destroyed) send(response, question, answer);
+    if (response.destroyed) {
+      answer.onOver?.();
+      return;
+    }
+    response.once('close', () => answer.onOver?.());
+    send(response, question, answer);
   }
 }
 

@@ -7,6 +7,10 @@ import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
 import { loadPages, type Pages, pageAnswer } from './pages.ts';
 import type { ListeningPorts, Route, SiteSource } from './route.ts';
 import { type Found, findRoute, operatingRoutes, pageRoutes } from './routes.ts';
+import { Turns } from './turns.ts';
+
+/** Each may take as much as a packet, and when others have got it there may be no room for it. */
+const lookUpsAtOnce = 16;
 
 export class Site {
   /** The ports that clients can use. */
@@ -16,12 +20,18 @@ export class Site {
   readonly #source: SiteSource;
   readonly #routes: readonly Route[];
   readonly #pages: Pages;
+  readonly #lookUps = new Turns(lookUpsAtOnce);
   #pending = 0;
+  /** Of answers of this moment that clients have not taken. */
+  #heldBytes = 0;
 
   constructor(config: BrokerConfig, version: string, source: SiteSource) {
     this.#config = config;
     this.#version = version;
-    this.#source = source;
+    this.#source = {
+      statistics: () => source.statistics(),
+      retained: (topic) => this.#lookUps.take(() => this.#lookUp(source, topic)),
+    };
     this.#routes = config.pages ? [...operatingRoutes, ...pageRoutes] : operatingRoutes;
     this.#pages = config.pages ? loadPages(config.path) : new Map();
     this.ports = config;
@@ -42,26 +52,45 @@ export class Site {
     if (route.right === 'client' && this.#config.authenticates) {
       return textAnswer('403 Forbidden', 'Only a broker that lets everyone connect says so over HTTP.\n');
     }
-    if (this.#pending >= this.#config.limits.httpPendingMax) return busy();
+    const { httpPendingMax, httpAnswersBytesMax } = this.#config.limits;
+    if (this.#pending >= httpPendingMax || this.#heldBytes >= httpAnswersBytesMax) return busy();
     const { ports } = this;
     const context = { config: this.#config, version: this.#version, ports, source: this.#source };
     try {
       const answer = route.handle(question, context, below);
-      return answer instanceof Promise ? this.#settle(answer) : answer;
+      return answer instanceof Promise ? this.#settle(answer) : this.#hold(answer);
     } catch {
       return busy(); // the broker stops, or cannot say now
     }
   }
 
+  async #lookUp(source: SiteSource, topic: string): Promise<Uint8Array | undefined> {
+    if (this.#heldBytes >= this.#config.limits.httpAnswersBytesMax)
+      throw new Error('there is no room for more');
+    return await source.retained(topic);
+  }
+
   async #settle(answer: Promise<HttpAnswer>): Promise<HttpAnswer> {
     this.#pending += 1;
     try {
-      return await answer;
+      return this.#hold(await answer);
     } catch {
       return busy();
     } finally {
       this.#pending -= 1;
     }
+  }
+
+  /** Counts the answer for as long as it is there for one client. One that is larger than all may be goes alone. */
+  #hold(answer: HttpAnswer): HttpAnswer {
+    const { length } = answer.body;
+    if (this.#heldBytes > 0 && this.#heldBytes + length > this.#config.limits.httpAnswersBytesMax)
+      return busy();
+    this.#heldBytes += length;
+    const onOver = (): void => {
+      this.#heldBytes -= length;
+    };
+    return { ...answer, onOver };
   }
 }
 

@@ -67,18 +67,22 @@ async function sendLater(
   pending: Promise<HttpAnswer>,
 ): Promise<void> {
   let isAborted = false;
+  let onOver: (() => void) | undefined;
   response.onAborted(() => {
     isAborted = true;
+    onOver?.();
   });
   const answer = await pending;
-  if (!isAborted) send(response, question, answer, true);
+  ({ onOver } = answer);
+  if (isAborted) onOver?.();
+  else send(response, question, answer, true);
 }
 
 /** `hearsAborts`: whether the response has a handler for it. A response that has ended must have none. */
 function send(
   response: HttpResponse,
   { method }: HttpQuestion,
-  { status, headers, body }: HttpAnswer,
+  { status, headers, body, onOver }: HttpAnswer,
   hearsAborts: boolean,
 ): void {
   response.cork(() => {
@@ -87,12 +91,20 @@ function send(
     if (method === 'head' || status.startsWith('304')) {
       if (method === 'head') response.writeHeader('content-length', `${body.length}`);
       response.endWithoutBody(); // with a length, uWebSockets for Node.js 20 takes it for no answer, and aborts
+      onOver?.();
       return;
     }
     // Not `end`, which would buffer what the socket does not take at once.
     const [, hasEnded] = response.tryEnd(body, body.length);
-    if (hasEnded) return;
-    if (!hearsAborts) response.onAborted(() => {});
-    response.onWritable((offset) => response.tryEnd(body.subarray(offset), body.length)[0]);
+    if (hasEnded) {
+      onOver?.();
+      return;
+    }
+    if (!hearsAborts) response.onAborted(() => onOver?.());
+    response.onWritable((offset) => {
+      const [isTaken, isOver] = response.tryEnd(body.subarray(offset), body.length);
+      if (isOver) onOver?.();
+      return isTaken;
+    });
   });
 }

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { accountsBytesMax, defaultLimits, limitNames, limitRanges } from '../../../core/config/limits.ts';
+import {
+  accountsBytesMax,
+  accountsOf,
+  defaultLimits,
+  limitNames,
+  limitRanges,
+} from '../../../core/config/limits.ts';
 import { resolveConfig } from '../../../core/config/resolve.ts';
 
 test('every default is within its range and passes the checks that relate limits', () => {
@@ -32,6 +38,14 @@ test('the accounts add up: those of each worker, those of the broker, and sessio
     one - (two - one),
     sessionsMax * (1_030 + clientIdBytesMax) + subscriptionsTotalBytesMax + retainedBytesMax,
   );
+});
+
+test('the documentation has the arithmetic of the defaults', () => {
+  const text = readFileSync(new URL('../../../../docs/architecture.md', import.meta.url), 'utf8');
+  const inMB = (bytes: number): string => Math.round(bytes / 1e6).toLocaleString('en-GB');
+  for (const [name, bytes] of Object.entries(accountsOf(defaultLimits, 1)))
+    assert.match(text, new RegExp(`\\n\\| ${name} \\| .* \\| ${inMB(bytes)} \\|\\n`));
+  assert.ok(text.includes(`| together | | ${inMB(accountsBytesMax(defaultLimits, 1))} |`));
 });
 
 test('the defaults cannot be changed', () => {

@@ -100,6 +100,26 @@ test('a broker that cannot say is busy, and one that is asked too much at once',
   assert.equal(await statusOf(slow, '/api/retained/a'), 404);
 });
 
+test('answers that clients do not take have a bound in bytes, and one goes alone', async () => {
+  const payload = new Uint8Array(3_000);
+  const site = siteWith(
+    { limits: { httpAnswersBytesMax: 5_000 } },
+    { retained: () => Promise.resolve(payload) },
+  );
+  const first = await ask(site, '/api/retained/a');
+  assert.equal(first.status, '200 OK');
+  assert.equal(await statusOf(site, '/api/retained/a'), 503);
+  first.onOver?.();
+  assert.equal(await statusOf(site, '/api/retained/a'), 200);
+  const small = siteWith(
+    { limits: { httpAnswersBytesMax: 1_024 } },
+    { retained: () => Promise.resolve(payload) },
+  );
+  assert.equal(await statusOf(small, '/api/retained/a'), 200);
+  assert.equal(await statusOf(small, '/api/retained/a'), 503);
+  assert.equal(await statusOf(small, '/'), 200);
+});
+
 test('a path has the routes of its methods', () => {
   const handle = (): HttpAnswer => ({ status: '200 OK', headers: [], body: new Uint8Array() });
   const get: Route = { method: 'get', path: '/a/*', right: 'everyone', handle };
