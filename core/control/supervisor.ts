@@ -27,6 +27,14 @@ export interface Address {
   readonly tcpPort: number | false;
 }
 
+/** A worker's thread, as far as the supervisor knows it. */
+export interface WorkerThread {
+  postMessage(messages: ToWorker[], moved: ArrayBuffer[]): void;
+  on(event: 'message', listener: (messages: ToMain[]) => void): this;
+  once(event: 'error', listener: (error: Error) => void): this;
+  once(event: 'exit', listener: () => void): this;
+}
+
 /** Restarts of one worker within a minute after which something is wrong that a restart does not mend. */
 const restartsPerMinuteMax = 5;
 
@@ -44,7 +52,8 @@ export class Supervisor {
   readonly #version: string;
   readonly #logger: Logger;
   readonly #events: WorkerEvents;
-  readonly #workers: (Worker | undefined)[] = [];
+  readonly #makeThread: (start: WorkerStart) => WorkerThread;
+  readonly #workers: (WorkerThread | undefined)[] = [];
   readonly #outgoing: Outgoing<ToWorker>[] = [];
   readonly #restarts: number[][] = [];
   #starts = 0;
@@ -52,12 +61,20 @@ export class Supervisor {
   #address: Address | undefined;
   #httpSocket = '';
 
-  constructor(addon: Addon, config: BrokerConfig, version: string, logger: Logger, events: WorkerEvents) {
+  constructor(
+    addon: Addon,
+    config: BrokerConfig,
+    version: string,
+    logger: Logger,
+    events: WorkerEvents,
+    makeThread: (start: WorkerStart) => WorkerThread = startThread,
+  ) {
     this.#addon = addon;
     this.#config = config;
     this.#version = version;
     this.#logger = logger;
     this.#events = events;
+    this.#makeThread = makeThread;
     this.#broker = addon.createBroker(config.workers, { ...config, ...config.limits });
   }
 
@@ -84,13 +101,14 @@ export class Supervisor {
         port: chosen(this.#config.port),
         tcpPort: chosen(this.#config.tcpPort),
       };
-      this.#address = address;
       await Promise.all(
         Array.from({ length: this.#config.workers }, (_, index) => this.#startWorker(index, address)),
       );
+      this.#address = address;
+      for (const [index, worker] of this.#workers.entries())
+        if (worker === undefined) this.#lose(index, address);
       return address;
     } catch (error) {
-      this.#address = undefined;
       await this.stop(0);
       throw error;
     } finally {
@@ -128,20 +146,12 @@ export class Supervisor {
   }
 
   #startWorker(index: number, address: Address): Promise<void> {
-    const workerData: WorkerStart = {
+    const worker = this.#makeThread({
       broker: this.#broker,
       worker: index,
       version: this.#version,
       config: this.#config,
       startedBefore: this.#starts++,
-    };
-    const worker = new Worker(new URL('../../workers/data-plane.js', import.meta.url), {
-      workerData,
-      resourceLimits: { maxYoungGenerationSizeMb },
-      name: `rallymq-${index}`,
-      // Workers inherit the flags of Node, but one: the worker is a file, whatever the program is. (A list of
-      // flags that is given here may not have those of V8 and of the process, so there is no filtering.)
-      ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
     });
     this.#workers[index] = worker;
     this.#outgoing[index] = new Outgoing((messages, moved) => worker.postMessage(messages, moved));
@@ -168,12 +178,16 @@ export class Supervisor {
     });
   }
 
-  #onExit(index: number, worker: Worker): void {
+  #onExit(index: number, worker: WorkerThread): void {
     if (this.#workers[index] !== worker) return;
     this.#workers[index] = undefined;
-    if (this.#isStopping || this.#address === undefined) return;
+    if (this.#isStopping || this.#address === undefined) return; // while it starts, start() sees to it
+    this.#lose(index, this.#address);
+  }
+
+  #lose(index: number, address: Address): void {
     this.#events.onWorkerLost(index);
-    void this.#restart(index, this.#address);
+    void this.#restart(index, address);
   }
 
   async #restart(index: number, address: Address): Promise<void> {
@@ -194,6 +208,17 @@ export class Supervisor {
       this.#logger.error({ worker: index, err: cause }, 'a worker could not be started again');
     }
   }
+}
+
+function startThread(start: WorkerStart): WorkerThread {
+  return new Worker(new URL('../../workers/data-plane.js', import.meta.url), {
+    workerData: start,
+    resourceLimits: { maxYoungGenerationSizeMb },
+    name: `rallymq-${start.worker}`,
+    // Workers inherit the flags of Node, but one: the worker is a file, whatever the program is. (A list of
+    // flags that is given here may not have those of V8 and of the process, so there is no filtering.)
+    ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
+  });
 }
 
 /** A BrokerError comes out of a thread as a plain Error that has its code. */

@@ -5,37 +5,7 @@ import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts
 import type { SessionState } from '../../../core/data-plane/addon.ts';
 import type { SessionRow } from '../../../core/data-plane/session-row.ts';
 import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
-
-class FakeClock {
-  #nowMs = 1_000;
-  #due: { atMs: number; action: () => void }[] = [];
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-  after(ms: number, action: () => void): { cancel(): void } {
-    const due = { atMs: this.#nowMs + ms, action };
-    this.#due.push(due);
-    return { cancel: () => this.#remove(due) };
-  }
-  get timers(): number {
-    return this.#due.length;
-  }
-  advance(ms: number): void {
-    const endMs = this.#nowMs + ms;
-    for (;;) {
-      const next = this.#due.filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs)[0];
-      if (next === undefined) break;
-      this.#remove(next);
-      this.#nowMs = next.atMs;
-      next.action();
-    }
-    this.#nowMs = endMs;
-  }
-  #remove(due: { atMs: number; action: () => void }): void {
-    this.#due = this.#due.filter((each) => each !== due);
-  }
-}
+import { FakeClock } from '../../support/fake-clock.ts';
 
 /** Keeps what the directory sends, as "worker type number", and what the host program hears. */
 class Stage {

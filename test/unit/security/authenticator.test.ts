@@ -1,0 +1,169 @@
+/** Who is let in, by a hook or by a method, on a clock that the test moves. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { AuthenticationMethod, AuthenticationStep } from '../../../core/config/authentication.ts';
+import { type AuthenticationRequest, Authenticator } from '../../../core/security/authenticator.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+const timeoutMs = 1_000;
+const letIn = { reasonCode: 0 };
+const notAuthorized = { reasonCode: 0x87 };
+const data = Uint8Array.of(1, 2);
+
+type Options = Partial<ConstructorParameters<typeof Authenticator>[0]>;
+
+class Stage {
+  readonly clock = new FakeClock();
+  readonly challenges: string[] = [];
+  readonly failures: unknown[] = [];
+  readonly authenticator: Authenticator;
+
+  constructor(options: Options = {}) {
+    this.authenticator = new Authenticator({
+      authenticate: undefined,
+      methods: [],
+      allowsAnonymous: false,
+      timeoutMs,
+      clock: this.clock,
+      sendChallenge: (worker, connection, bytes) => this.challenges.push(`${worker}/${connection} ${bytes}`),
+      onFailed: (error) => this.failures.push(error),
+      ...options,
+    });
+  }
+
+  decide(request: Partial<AuthenticationRequest> = {}, connection = 1) {
+    return this.authenticator.decide(0, connection, {
+      clientId: 'c',
+      remoteAddress: '::1',
+      transport: 'ws',
+      method: undefined,
+      data: undefined,
+      ...request,
+    });
+  }
+}
+
+/** Answers with these steps in turn. */
+function methodOf(
+  ...steps: readonly AuthenticationStep[]
+): AuthenticationMethod & { readonly taken: unknown[] } {
+  const taken: unknown[] = [];
+  return {
+    name: 'STEPS',
+    taken,
+    begin: () => ({
+      next: (bytes) => steps[taken.push(bytes) - 1] ?? assert.fail('no step is left'),
+    }),
+  };
+}
+
+test('without a hook or a method everybody is let in, at once', () => {
+  assert.deepEqual(new Stage().decide(), letIn);
+});
+
+test('where there are only methods, a client that names none is refused unless anybody may connect', () => {
+  const methods = [methodOf()];
+  assert.deepEqual(new Stage({ methods }).decide(), notAuthorized);
+  assert.deepEqual(new Stage({ methods, allowsAnonymous: true }).decide(), letIn);
+});
+
+test('the hook is told who connects, and nothing but true lets in', async () => {
+  const asked: unknown[] = [];
+  for (const [answer, expected] of [
+    [true, 0],
+    [false, 0x86],
+    ['yes', 0x86],
+    [1, 0x86],
+  ] as const) {
+    const authenticate = (client: unknown): never => {
+      asked.push(client);
+      return answer as never;
+    };
+    const verdict = await new Stage({ authenticate }).decide({ username: 'u', password: data });
+    assert.deepEqual(verdict, { reasonCode: expected });
+  }
+  assert.deepEqual(asked[0], {
+    clientId: 'c',
+    remoteAddress: '::1',
+    transport: 'ws',
+    username: 'u',
+    password: data,
+  });
+});
+
+test('a hook that throws or rejects refuses, and the error is told', async () => {
+  for (const authenticate of [
+    () => {
+      throw new Error('broken');
+    },
+    () => Promise.reject(new Error('broken')),
+  ]) {
+    const stage = new Stage({ authenticate });
+    assert.deepEqual(await stage.decide(), notAuthorized);
+    assert.match(String(stage.failures), /broken/);
+    assert.equal(stage.clock.timers, 0);
+  }
+});
+
+test('a hook that takes too long refuses, and that is told', async () => {
+  const stage = new Stage({ authenticate: () => new Promise(() => {}) });
+  const verdict = stage.decide();
+  stage.clock.advance(timeoutMs);
+  assert.deepEqual(await verdict, notAuthorized);
+  assert.match(String(stage.failures), /no answer within 1000 ms/);
+});
+
+test('a client that leaves meanwhile gets no verdict, whoever asks, and others do', async () => {
+  let decide: (isIn: boolean) => void = () => {};
+  const stage = new Stage({ authenticate: () => new Promise((resolve) => (decide = resolve)) });
+  const [first, second, third] = [1, 2, 3].map((connection) => stage.decide({}, connection));
+  stage.authenticator.abandoned(0, 1);
+  stage.authenticator.abandoned(1, 2); // of another worker
+  assert.equal(await first, undefined);
+  decide(true); // the third one's
+  assert.deepEqual(await third, letIn);
+  stage.authenticator.workerLost(0);
+  assert.equal(await second, undefined);
+  assert.equal(stage.clock.timers, 0);
+  assert.deepEqual(stage.failures, []);
+});
+
+test('a method that nobody has is refused with 0x8C', () => {
+  assert.deepEqual(new Stage({ methods: [methodOf()] }).decide({ method: 'OTHER' }), { reasonCode: 0x8c });
+});
+
+test('a method is asked step by step, with what the client answers, and its last data goes along', async () => {
+  const method = methodOf(
+    { outcome: 'continue', data: Uint8Array.of(7) },
+    { outcome: 'continue', data: Uint8Array.of(8) },
+    { outcome: 'success', data: Uint8Array.of(9) },
+  );
+  const stage = new Stage({ methods: [method], authenticate: () => assert.fail('it is not asked') });
+  const verdict = stage.decide({ method: 'STEPS', data });
+  await turn();
+  assert.deepEqual(stage.challenges, ['0/1 7']);
+  stage.authenticator.answered(0, 2, data); // somebody else
+  stage.authenticator.answered(0, 1, Uint8Array.of(3));
+  stage.authenticator.answered(0, 1, Uint8Array.of(4)); // nobody has asked for it
+  await turn();
+  assert.deepEqual(stage.challenges, ['0/1 7', '0/1 8']);
+  stage.authenticator.answered(0, 1, undefined);
+  assert.deepEqual(await verdict, { reasonCode: 0, data: Uint8Array.of(9) });
+  assert.deepEqual(method.taken, [data, Uint8Array.of(3), undefined]);
+  assert.equal(stage.clock.timers, 0);
+});
+
+test('a method that refuses refuses with 0x87', async () => {
+  const stage = new Stage({ methods: [methodOf({ outcome: 'failure' })] });
+  assert.deepEqual(await stage.decide({ method: 'STEPS' }), notAuthorized);
+});
+
+test('a client that does not answer a challenge in time is refused, which is no failure of the method', async () => {
+  const stage = new Stage({ methods: [methodOf({ outcome: 'continue', data })] });
+  const verdict = stage.decide({ method: 'STEPS' });
+  await turn();
+  stage.clock.advance(timeoutMs);
+  assert.deepEqual(await verdict, notAuthorized);
+  assert.deepEqual(stage.failures, []);
+});
