@@ -24,9 +24,16 @@ export type {
   AuthenticationMethod,
   AuthenticationStep,
   ConnectingClient,
+  Grant,
 } from './config/authentication.ts';
 export type { Limits } from './config/limits.ts';
-export type { BrokerOptions, LogLevel, ReasonStrings } from './config/options.ts';
+export type {
+  BroadFilters,
+  BrokerOptions,
+  DeniedPublish,
+  LogLevel,
+  ReasonStrings,
+} from './config/options.ts';
 export type { Address } from './control/supervisor.ts';
 export type { Statistics } from './control-plane.ts';
 export type { CloseCause, CounterName } from './data-plane/addon.ts';
@@ -79,7 +86,8 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   /**
    * Listens, and resolves when clients can connect. Errors: ALREADY_STARTED, ADDRESS_IN_USE,
-   * ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, ADDON_MISSING, HTTP_NOT_AVAILABLE, WORKER_FAILED.
+   * ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, ADDON_MISSING,
+   * HTTP_NOT_AVAILABLE, WORKER_FAILED.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new')
@@ -172,6 +180,15 @@ export class Broker extends EventEmitter<BrokerEvents> {
   async subscribe(filter: string, listener: MessageListener, qos: QoS = 1): Promise<() => Promise<void>> {
     this.#control.assertRunning();
     return await this.#control.host.subscribe(filter, listener, qos);
+  }
+
+  /**
+   * Reads the files of `passwordFile`, `rulesFile` and `aclFile` again. Resolves when they are in force on all workers;
+   * clients whose user is gone or has another password are ended then, and live subscriptions are judged again. Where a
+   * file is wrong nothing changes. Errors: NOT_RUNNING, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID.
+   */
+  async reload(): Promise<void> {
+    await this.#control.reload();
   }
 
   /** What the data plane has counted since the start, over all workers. Errors: NOT_RUNNING. */

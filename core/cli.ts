@@ -6,6 +6,7 @@
 
 import { type Broker, brokerOf, version } from './broker.ts';
 import { BrokerError } from './broker-error.ts';
+import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
 import { usage } from './config/usage.ts';
 
@@ -13,6 +14,17 @@ const exitFailed = 1;
 const exitWrongUse = 2;
 
 async function main(): Promise<void> {
+  const [first, ...rest] = process.argv.slice(2);
+  if (first === 'passwd') await runPasswd(rest);
+  else await runBroker();
+}
+
+async function runPasswd(args: readonly string[]): Promise<void> {
+  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
+  process.stdout.write(asksForHelp ? passwdUsage : await passwd(readPasswdRequest(args)));
+}
+
+async function runBroker(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2), process.env);
   if (command.action === 'help') process.stdout.write(usage());
   else if (command.action === 'version') process.stdout.write(`${version}\n`);
@@ -29,6 +41,7 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
     if (error instanceof BrokerError && error.code === 'NOT_RUNNING') return; // a signal came, and ends it
     throw error;
   }
+  process.on('SIGHUP', () => broker.reload().catch(() => {})); // the log says what is wrong
   process.stdout.write(greeting(broker, config.workers));
 }
 

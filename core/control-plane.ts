@@ -22,8 +22,13 @@ import { HostClient } from './host/host-client.ts';
 import type { HostMessage } from './host/host-message.ts';
 import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
-import { type AuthenticationRequest, Authenticator } from './security/authenticator.ts';
-import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
+import { AccessControl } from './security/access-control.ts';
+import { type AuthenticationRequest, Authenticator, type Verdict } from './security/authenticator.ts';
+import {
+  type Verdict as Admission,
+  type ClientInfo,
+  SessionDirectory,
+} from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
@@ -66,6 +71,7 @@ export class ControlPlane {
   readonly #config: BrokerConfig;
   readonly #version: string;
   readonly #events: ControlPlaneEvents;
+  readonly #access: AccessControl;
   readonly #authenticator: Authenticator;
   readonly #directory: SessionDirectory;
   readonly #hostSession: number;
@@ -96,8 +102,18 @@ export class ControlPlane {
       (worker, request, topic) =>
         this.#supervisor?.send(worker, { type: 'askRetained', request, topic }) ?? false,
     );
-    this.#authenticator = new Authenticator({
+    this.#access = new AccessControl({
+      config,
       authenticate: hooks.authenticate,
+      clock: systemClock,
+      tellWorkers: (revision) =>
+        Array.from({ length: config.workers }, (_, worker) => worker).filter((worker) =>
+          this.#supervisor?.send(worker, { type: 'adoptRules', revision }),
+        ),
+      endUsers: (usernames) => this.#directory.endUsers(usernames, ReasonCode.notAuthorized),
+    });
+    this.#authenticator = new Authenticator({
+      providers: this.#access.providers,
       methods: hooks.authenticationMethods ?? [],
       allowsAnonymous: config.allowAnonymous,
       timeoutMs: config.limits.connectTimeoutMs,
@@ -114,8 +130,7 @@ export class ControlPlane {
       sessionWaitMs: config.limits.sessionWaitMs,
       fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
       closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
-      authenticate: (worker, connection, request) =>
-        this.#authenticator.decide(worker, connection, authenticationOf(request)),
+      authenticate: (worker, connection, request) => this.#authenticate(worker, connection, request),
       onSessionsFull: (refused) => this.#onSessionsFull(refused),
       onConnected: (client) => this.#onConnected(client),
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
@@ -124,6 +139,7 @@ export class ControlPlane {
     this.#http = new HttpFrontEnd(config, version, {
       statistics: () => this.#figures(),
       retained: async (topic) => (await this.retained(topic))?.payload,
+      mayAnyoneReceive: (topic) => this.#access.mayAnyoneReceive(topic),
     });
     this.#sys = new SysPublisher({
       intervalSeconds: config.sysIntervalSeconds,
@@ -143,6 +159,7 @@ export class ControlPlane {
     this.#supervisor = new Supervisor(loadAddon(), this.#config, this.#version, this.logger, {
       onMessage: (worker, message) => this.#onMessage(worker, message),
       onWorkerLost: (worker) => {
+        this.#access.workerLost(worker);
         this.#authenticator.workerLost(worker);
         this.#directory.workerLost(worker);
         this.#lookUps.workerLost(worker);
@@ -153,6 +170,7 @@ export class ControlPlane {
       onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
       onFatal: (error) => this.#events.onFatal(error),
     });
+    this.#access.open(this.#supervisor);
     const httpSocket = await this.#http.listen();
     try {
       const address = await this.#supervisor.start(numericHost, httpSocket);
@@ -189,6 +207,7 @@ export class ControlPlane {
     this.#lookUps.close(new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.'));
     const isElsewhere = this.#config.serverReference !== undefined;
     await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
+    await this.#access.close();
     this.#http.close();
   }
 
@@ -204,6 +223,18 @@ export class ControlPlane {
   async retained(topic: string): Promise<HostMessage | undefined> {
     this.assertRunning();
     return await this.#lookUps.lookUp(topic);
+  }
+
+  /** Reads the files of users and rules again. Errors: NOT_RUNNING, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+  async reload(): Promise<void> {
+    this.assertRunning();
+    try {
+      await this.#access.reload();
+      this.logger.info('the files of users and rules were read again, and are in force');
+    } catch (err) {
+      this.logger.error({ err }, 'nothing was reloaded: everything stays as it was');
+      throw err;
+    }
   }
 
   /** Errors: NOT_RUNNING. */
@@ -249,6 +280,9 @@ export class ControlPlane {
       case 'arrived':
         this.#directory.arrived(worker, message.session, message.row);
         break;
+      case 'rulesAdopted':
+        this.#access.adopted(worker, message.revision);
+        break;
       case 'hostBytes':
         this.host.receive(message.bytes);
         break;
@@ -271,12 +305,32 @@ export class ControlPlane {
   async #renew(worker: number, connection: number, renewal: RenewalRequest): Promise<void> {
     const verdict = await this.#authenticator.decide(worker, connection, renewal);
     if (verdict === undefined) return;
-    const { reasonCode, data } = verdict;
+    const { reasonCode, data, access } = this.#admissionOf(verdict, renewal.clientId);
     const isRenewed = reasonCode === ReasonCode.success;
     this.#supervisor?.send(
       worker,
-      isRenewed ? { type: 'renewed', connection, data } : { type: 'refuse', connection, reasonCode },
+      isRenewed ? { type: 'renewed', connection, data, access } : { type: 'refuse', connection, reasonCode },
     );
+  }
+
+  #authenticate(
+    worker: number,
+    connection: number,
+    request: ConnectRequest,
+  ): Admission | Promise<Admission | undefined> {
+    const verdict = this.#authenticator.decide(worker, connection, authenticationOf(request));
+    const { clientId, willTopic } = request;
+    if (!(verdict instanceof Promise)) return this.#admissionOf(verdict, clientId, willTopic);
+    return verdict.then((settled) => settled && this.#admissionOf(settled, clientId, willTopic));
+  }
+
+  /** What a client that is let in may do; none that brings a will which it may not publish. */
+  #admissionOf({ access = {}, ...verdict }: Verdict, clientId: string, willTopic?: string): Admission {
+    if (verdict.reasonCode !== ReasonCode.success) return verdict;
+    const described = this.#access.describe(access, clientId);
+    const refusal = this.#access.willRefusal(described, willTopic);
+    if (refusal !== undefined) return { reasonCode: refusal };
+    return { ...verdict, username: access.username, access: described };
   }
 
   /** What `/api/statistics` says. */

@@ -13,7 +13,7 @@ class Broker {
   Broker(unsigned workers, const Limits& limits, const HashKeys& keys)
       : limits_(limits), lanes_(workers, limits.laneRecords) {
     for (unsigned worker = 0; worker < workers; worker++) {
-      engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, keys));
+      engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, keys, rules_));
     }
   }
   ~Broker() {
@@ -24,6 +24,9 @@ class Broker {
 
   unsigned workers() const { return lanes_.workers(); }
   Engine& engine(unsigned worker) { return *engines_[worker]; }
+
+  // What clients may do; the workers are told when it is another one.
+  RuleShelf& rules() { return rules_; }
 
   // What the subscriptions and filters of all workers take, as they have said at the end of their turns.
   size_t subscriptionBytes() { return lanes_.subscriptionBytes(); }
@@ -36,6 +39,7 @@ class Broker {
 
  private:
   const Limits limits_;
+  RuleShelf rules_;
   Lanes lanes_;
   std::vector<std::unique_ptr<Engine>> engines_;
 };

@@ -22,7 +22,8 @@ enum class Counter : uint8_t {
   droppedTooLarge,   // larger than the subscriber's Maximum Packet Size
   droppedExpired,    // its Message Expiry Interval had passed
   retainedRefused,   // the store of retained messages was full
-  publishRefused,    // a client may not publish it: to $SYS, or text that is not UTF-8
+  publishRefused,    // a client may not publish it: by the rules, to $SYS, or text that is not UTF-8
+  withheld,          // a subscriber may not have it, by the rules: as often as one of its filters matched
   connectionsCut,  // that made a worker keep more than all connections together may, or set most aliases when these did
   otherReceived,   // packets but PUBLISH
   otherSent,       // likewise

@@ -15,11 +15,13 @@
 #include "front-end/front-end.h"
 #include "front-end/matcher.h"
 #include "front-end/retained-look-ups.h"
+#include "front-end/reviews.h"
 #include "front-end/session-moves.h"
 #include "front-end/session-row.h"
 #include "front-end/sharing.h"
 #include "front-end/subscriptions.h"
 #include "lanes/lanes.h"
+#include "security/rule-gate.h"
 #include "sessions/session-table.h"
 #include "shard/shard.h"
 
@@ -27,21 +29,24 @@ namespace rally {
 
 class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Outlet, private Departures::Outlet {
  public:
-  Engine(unsigned index, Lanes& lanes, const Limits& limits, const HashKeys& keys)
+  Engine(unsigned index, Lanes& lanes, const Limits& limits, const HashKeys& keys, const RuleShelf& rules)
       : index_(index),
         workers_(lanes.workers()),
         lanes_(lanes),
         limits_(limits),
+        rules_(rules),
+        gate_(limits.grantsBroadFilters),
         filters_(keys),
-        departures_(workers_, limits, *this, *this, *this),
+        departures_(workers_, limits, counters_, gate_, *this, *this, *this),
         accounts_(index, limits, counters_),
-        frontEnd_(limits, counters_, accounts_, *this, departures_),
-        sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), counters_, *this),
-        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, counters_, *this,
+        frontEnd_(limits, counters_, accounts_, *this, departures_, gate_),
+        sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
+        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, *this,
                        lanes.subscriptionBytes()),
+        reviews_(limits, gate_, sessions_, subscriptions_),
         moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
         lookUps_(workers_, filters_, frontEnd_.events(), *this),
-        matcher_(frontEnd_.outbound()),
+        matcher_(frontEnd_.outbound(), gate_, counters_),
         shard_(index, workers_, filters_, limits, keys.tables, counters_, *this) {}
 
   unsigned index() const { return index_; }
@@ -118,6 +123,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     if (hasSlices() && !isLoaded()) {
       moves_.proceed();
       subscriptions_.proceed();
+      reviews_.proceed();
     }
     frontEnd_.leaveDrained();
     departures_.proceed();
@@ -185,6 +191,14 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     moves_.abandon(session);
     if (session.connection) frontEnd_.end(*session.connection, Reason::unspecifiedError);
     retire(sessions_.take(session));
+  }
+
+  // The rules that the main thread has made known are in force from now on.
+  void adoptRules() {
+    std::shared_ptr<const RuleBook> book = rules_.take();
+    if (!book) return;
+    gate_.adopt(std::move(book));
+    reviews_.beginAll();
   }
 
   // All connections are gone with the thread that had them; what the sessions hold stays.
@@ -323,7 +337,9 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   void depart(Departure::Kind kind, Session& session) {
     session.departures++;
-    departures_.add({.kind = kind, .session = session.key, .will = std::move(session.will)});
+    Departure departure{.kind = kind, .session = session.key, .will = {}, .access = {}};
+    departure.giveWill(session);
+    departures_.add(std::move(departure));
   }
 
   // What the client of a session sends from now on comes behind all that is over. A session that was not to outlive its
@@ -382,8 +398,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     return isCrowded;
   }
 
-  // Subscriptions of sessions that move or have ended.
-  bool hasSlices() const { return moves_.hasWork() || subscriptions_.hasWork(); }
+  // Subscriptions of sessions that move or have ended, or that are judged again.
+  bool hasSlices() const { return moves_.hasWork() || subscriptions_.hasWork() || reviews_.hasWork(); }
   bool isLoaded() {
     bool isLoaded = false;
     eachOther([&](unsigned worker) { isLoaded |= lanes_.requests(index_, worker).isLoaded(); });
@@ -397,6 +413,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Lanes& lanes_;
   const Limits& limits_;
   Counters counters_;
+  const RuleShelf& rules_;
+  RuleGate gate_;
   FilterTable filters_;
   SessionTable sessions_;
   Departures departures_;
@@ -404,6 +422,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   FrontEnd frontEnd_;
   Sharing sharing_;
   Subscriptions subscriptions_;
+  Reviews reviews_;
   SessionMoves moves_;
   RetainedLookUps lookUps_;
   Matcher matcher_;

@@ -25,6 +25,9 @@ struct Limits {
   uint8_t maximumQos = 2;
   bool retainAvailable = true;
   bool checksPayloadFormat = false;
+  // What becomes of a filter of which only a part is allowed, and of who publishes what is not (security/gate.h).
+  bool grantsBroadFilters = false;
+  bool endsDeniedPublishers = false;
   size_t filterBranchesMax = 640;
   uint32_t sessionsMax = 250'000;
   size_t subscriptionsPerSessionMax = 10'000;
@@ -100,6 +103,8 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::maximumQos>("maximumQoS"),
     limitField<&Limits::retainAvailable>("retainAvailable"),
     limitField<&Limits::checksPayloadFormat>("checksPayloadFormat"),
+    limitField<&Limits::grantsBroadFilters>("grantsBroadFilters"),
+    limitField<&Limits::endsDeniedPublishers>("endsDeniedPublishers"),
     limitField<&Limits::filterBranchesMax>("filterBranchesMax"),
     limitField<&Limits::sessionsMax>("sessionsMax"),
     limitField<&Limits::subscriptionsPerSessionMax>("subscriptionsPerSessionMax"),

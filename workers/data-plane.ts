@@ -37,7 +37,7 @@ function take(message: ToWorker): void {
       control.challenge(message.connection, message.data);
       break;
     case 'renewed':
-      control.renewed(message.connection, message.data);
+      control.renewed(message);
       break;
     case 'evict':
       control.evict(message.connection, message.reasonCode);
@@ -50,6 +50,10 @@ function take(message: ToWorker): void {
       break;
     case 'publishWill':
       control.publishWill(message.session);
+      break;
+    case 'adoptRules':
+      control.engine.adoptRules();
+      post({ type: 'rulesAdopted', revision: message.revision });
       break;
     case 'openHost':
       control.openHost(message.session);

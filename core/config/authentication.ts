@@ -12,8 +12,20 @@ export interface ConnectingClient {
   readonly transport: 'ws' | 'tcp';
 }
 
-/** Answers true to let the client in. False, an exception or a rejected promise refuses it. */
-export type Authenticate = (client: ConnectingClient) => boolean | Promise<boolean>;
+/** Who a client is that is let in. */
+export interface Grant {
+  /** To the rules, and in events. Default: the one that the client has given, which is so taken for verified. */
+  readonly username?: string;
+  /** Roles of the rules by name, beside those that the rules give the user. */
+  readonly roles?: readonly string[];
+  /** What `%{name}` stands for in the rules. */
+  readonly claims?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Answers true, or with a grant, to let the client in. All else, an exception or a rejected promise refuses it.
+ */
+export type Authenticate = (client: ConnectingClient) => boolean | Grant | Promise<boolean | Grant>;
 
 /**
  * What the broker does next in an exchange: sends `data` to the client in an AUTH packet and awaits its
@@ -22,7 +34,12 @@ export type Authenticate = (client: ConnectingClient) => boolean | Promise<boole
  */
 export type AuthenticationStep =
   | { readonly outcome: 'continue'; readonly data: Uint8Array }
-  | { readonly outcome: 'success'; readonly data?: Uint8Array }
+  | {
+      readonly outcome: 'success';
+      readonly data?: Uint8Array;
+      /** Who the client has proven to be: to the rules it is anonymous without. */
+      readonly username?: string;
+    }
   | { readonly outcome: 'failure' };
 
 /** One client that authenticates, from its CONNECT or its request to do so again. */

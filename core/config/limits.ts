@@ -286,6 +286,23 @@ export const limitRanges = {
    */
   webSocketSilenceMs: { default: 45_000, min: 1_000, max: 3_600_000 },
   /**
+   * Passwords that wait to be verified; a CONNECT beyond it is refused with 0x89 (3.1.1: 3), so that its client comes
+   * again later. Default 64: a thread verifies some six a second with Argon2id, and who waits longer than
+   * connectTimeoutMs is refused anyway.
+   */
+  passwordChecksPendingMax: { default: 64, min: 1, max: 100_000 },
+  /**
+   * Milliseconds for which a password that was right is known to be (core/security/remembered-passwords.ts). Default
+   * 60_000: clients that lose their connection come back within a minute, and must not cost a tenth of a second each.
+   * 0 remembers none.
+   */
+  passwordMemoryMs: { default: 60_000, min: 0, max: 86_400_000 },
+  /**
+   * Passwords that are remembered at once, with some 150 bytes each; then the oldest is forgotten. Default 100_000: all
+   * clients of a site that come back at once.
+   */
+  passwordMemoryMax: { default: 100_000, min: 0, max: 10_000_000 },
+  /**
    * Milliseconds that a stop may take to send what waits, before connections are cut. Default 5_000:
    * below the 10 seconds after which container runtimes kill.
    */

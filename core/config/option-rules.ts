@@ -3,7 +3,14 @@
 
 import { isIP } from 'node:net';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
-import { type BrokerOptions, logLevels, reasonStringSettings, workersMax } from './options.ts';
+import {
+  type BrokerOptions,
+  broadFilterSettings,
+  deniedPublishSettings,
+  logLevels,
+  reasonStringSettings,
+  workersMax,
+} from './options.ts';
 import { serialisedOrigin } from './origin-text.ts';
 
 export type OptionName = keyof BrokerOptions;
@@ -32,6 +39,12 @@ const truthRule: OptionRule = {
   fromText: truth,
 };
 
+const fileRule: OptionRule = {
+  allowed: 'the path of a file',
+  accepts: (value) => typeof value === 'string' && value !== '',
+  fromText: asText,
+};
+
 export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   host: {
     allowed: 'an IP address or a host name',
@@ -55,11 +68,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => value === 'auto' || isWholeNumber(value, 1, workersMax),
     fromText: wholeNumber,
   },
-  logLevel: {
-    allowed: `one of ${logLevels.join(', ')}`,
-    accepts: (value) => logLevels.some((level) => level === value),
-    fromText: asText,
-  },
+  logLevel: oneOf(logLevels),
   allowAnonymous: truthRule,
   pages: truthRule,
   authenticate: {
@@ -73,6 +82,11 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: areMethods,
     fromText: asText,
   },
+  passwordFile: fileRule,
+  rulesFile: fileRule,
+  aclFile: fileRule,
+  broadFilters: oneOf(broadFilterSettings),
+  deniedPublish: oneOf(deniedPublishSettings),
   retainAvailable: truthRule,
   wildcardSubscriptionAvailable: truthRule,
   subscriptionIdentifiersAvailable: truthRule,
@@ -104,11 +118,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     fromText: asText,
   },
   serverMoved: truthRule,
-  reasonStrings: {
-    allowed: `one of ${reasonStringSettings.join(', ')}`,
-    accepts: (value) => reasonStringSettings.some((setting) => setting === value),
-    fromText: asText,
-  },
+  reasonStrings: oneOf(reasonStringSettings),
   limits: {
     allowed: 'an object with limits by name',
     accepts: isRecord,
@@ -124,6 +134,14 @@ export function isWholeNumber(value: unknown, min: number, max: number): value i
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function oneOf(settings: readonly string[]): OptionRule {
+  return {
+    allowed: `one of ${settings.join(', ')}`,
+    accepts: (value) => settings.some((setting) => setting === value),
+    fromText: asText,
+  };
 }
 
 function areMethods(value: unknown): boolean {

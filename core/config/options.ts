@@ -15,6 +15,12 @@ export const reasonStringSettings = ['always', 'onRequest', 'never'] as const;
 
 export type ReasonStrings = (typeof reasonStringSettings)[number];
 
+export const broadFilterSettings = ['refuse', 'deliverAllowed'] as const;
+export type BroadFilters = (typeof broadFilterSettings)[number];
+
+export const deniedPublishSettings = ['refuse', 'disconnect'] as const;
+export type DeniedPublish = (typeof deniedPublishSettings)[number];
+
 /**
  * What `createBroker` takes; everything has a default. An unknown key or a value out of its range throws
  * a BrokerError with the code CONFIG_INVALID.
@@ -56,6 +62,30 @@ export interface BrokerOptions {
    * that names none is refused with 0x87, unless `allowAnonymous` lets it in. Default: none.
    */
   readonly authenticationMethods?: readonly AuthenticationMethod[];
+  /**
+   * The path of a password file as mosquitto has it; `rallymq passwd` writes it. Its users may connect, and `reload()`
+   * reads it again. Where there is an `authenticate` too, it is asked about users that the file does not have. Clients
+   * without a user name are refused unless `allowAnonymous` lets them in. Default: none.
+   */
+  readonly passwordFile?: string;
+  /**
+   * The path of a file with roles and what they may publish and subscribe to: docs/security.md. What no rule allows is
+   * denied. Default: none, and everyone who is let in may do everything.
+   */
+  readonly rulesFile?: string;
+  /** The path of an acl_file of mosquitto, in place of `rulesFile`. Default: none. */
+  readonly aclFile?: string;
+  /**
+   * What becomes of a topic filter that matches more than one rule allows: 'refuse' answers 0x87 in the SUBACK;
+   * 'deliverAllowed' grants it, as mosquitto does, and delivers what is allowed. Default 'refuse', with `aclFile`
+   * 'deliverAllowed'.
+   */
+  readonly broadFilters?: BroadFilters;
+  /**
+   * What becomes of a PUBLISH that no rule allows: 'refuse' acknowledges it, for MQTT 5 with 0x87, and counts it
+   * (`publishRefused`); 'disconnect' ends the connection with 0x87. Default 'refuse'.
+   */
+  readonly deniedPublish?: DeniedPublish;
   /**
    * False takes no retained message from clients: a PUBLISH or a will that asks for it is refused with 0x9A
    * (MQTT 5, 3.2.2.3.5). Default true.
@@ -129,6 +159,7 @@ export const defaultOptions = {
   sysIntervalSeconds: 10,
   serverMoved: false,
   reasonStrings: 'onRequest',
+  deniedPublish: 'refuse',
   pages: true,
 } as const satisfies BrokerOptions;
 
@@ -137,7 +168,7 @@ export const workersMax = 64;
 /** The options that are functions: they stay on the main thread. */
 type Hooks = 'authenticate' | 'authenticationMethods';
 /** What becomes something else, or has a default that depends on who asks. */
-type Resolved = Hooks | 'workers' | 'logLevel' | 'limits';
+type Resolved = Hooks | 'workers' | 'logLevel' | 'limits' | 'broadFilters';
 
 /** The resolved configuration: each option with its value. Plain data, so that a worker can be handed a copy. */
 export type BrokerConfig = {
@@ -148,7 +179,13 @@ export type BrokerConfig = {
   /** How many; 'auto' is resolved. */
   readonly workers: number;
   readonly logLevel: LogLevel;
-  /** True when an `authenticate` hook or a method was given. */
+  readonly broadFilters: BroadFilters;
+  /** True when a password file, an `authenticate` hook or a method was given. */
   readonly authenticates: boolean;
+  /** True when rules were given. */
+  readonly hasRules: boolean;
+  /** `broadFilters` and `deniedPublish`, for the data plane. */
+  readonly grantsBroadFilters: boolean;
+  readonly endsDeniedPublishers: boolean;
   readonly limits: Limits;
 };

@@ -37,18 +37,43 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     logLevel: logLevelDefault,
     ...values,
     workers: workers === undefined || workers === 'auto' ? workersOf(availableParallelism()) : workers,
-    authenticates: authenticate !== undefined || authenticationMethods.length > 0,
+    authenticates:
+      authenticate !== undefined || authenticationMethods.length > 0 || values.passwordFile !== undefined,
+    ...rulesOf(values),
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     limits: Object.freeze({ ...defaultLimits, ...limits }),
   };
   checkLimitsTogether(config.limits);
   checkServerReference(config);
+  checkRuleFiles(config);
   checkClosedByDefault(config);
   return Object.freeze(config);
 }
 
 /** They have no default, and stand in the configuration all the same. */
-const optionalOptions = { responseTopicPrefix: undefined, serverReference: undefined };
+const optionalOptions = {
+  responseTopicPrefix: undefined,
+  serverReference: undefined,
+  passwordFile: undefined,
+  rulesFile: undefined,
+  aclFile: undefined,
+};
+
+type ResolvedRules = Pick<
+  BrokerConfig,
+  'hasRules' | 'broadFilters' | 'grantsBroadFilters' | 'endsDeniedPublishers'
+>;
+
+/** mosquitto grants filters that are too broad, so whoever brings its file has clients that count on it. */
+function rulesOf({ rulesFile, aclFile, ...options }: BrokerOptions): ResolvedRules {
+  const broadFilters = options.broadFilters ?? (aclFile === undefined ? 'refuse' : 'deliverAllowed');
+  return {
+    hasRules: rulesFile !== undefined || aclFile !== undefined,
+    broadFilters,
+    grantsBroadFilters: broadFilters === 'deliverAllowed',
+    endsDeniedPublishers: options.deniedPublish === 'disconnect',
+  };
+}
 
 /** Checks each value by itself. `place` says where they stand, for the error. Absent and undefined are one. */
 export function checkOptions(input: unknown, place: string): BrokerOptions {
@@ -141,12 +166,18 @@ function checkServerReference({ serverMoved, serverReference }: BrokerConfig): v
   throw new BrokerError('CONFIG_INVALID', 'serverMoved is true: say with serverReference where to.');
 }
 
+function checkRuleFiles({ rulesFile, aclFile }: BrokerConfig): void {
+  if (rulesFile === undefined || aclFile === undefined) return;
+  throw new BrokerError('CONFIG_INVALID', 'rulesFile and aclFile exclude each other: give one of them.');
+}
+
 function checkClosedByDefault({ host, allowAnonymous, authenticates }: BrokerConfig): void {
   if (allowAnonymous || authenticates || isLoopback(host)) return;
   throw new BrokerError(
     'OPEN_WITHOUT_AUTHENTICATION',
     `host is ${inspect(host)}, which others can reach, and nothing checks who connects: listen on 127.0.0.1, ` +
-      'give createBroker() an authenticate function, or let everyone in with allowAnonymous (--allow-anonymous).',
+      'give a passwordFile (--password-file), give createBroker() an authenticate function, or let everyone in with ' +
+      'allowAnonymous (--allow-anonymous).',
   );
 }
 

@@ -29,8 +29,9 @@ export function usage(): string {
   });
   return [
     'Usage: rallymq [flags]',
+    '       rallymq passwd FILE USER [--delete] [--batch]',
     '',
-    'Starts RallyMQ, an MQTT broker for the web.',
+    'Starts RallyMQ, an MQTT broker for the web; `rallymq passwd` writes its password file.',
     '',
     ...shown,
     '',

@@ -30,6 +30,8 @@ export interface ConnectRequest {
   readonly authenticationData: Uint8Array | undefined;
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
+  /** The topic of its will. */
+  readonly willTopic: string | undefined;
 }
 
 /** A connected client that authenticates again (MQTT 5, 4.12.1). */
@@ -59,12 +61,19 @@ export type ToWorker =
       readonly isNew: boolean;
       /** The last one of an enhanced authentication. */
       readonly authenticationData: Uint8Array | undefined;
+      /** Who the client is to the rules: of encodeAccess(). Undefined where there are none. */
+      readonly access: Uint8Array | undefined;
     }
-  /** Of a CONNECT, or of a client that authenticates again. */
+  /** Of a CONNECT, or of a connected client that may not stay. */
   | { readonly type: 'refuse'; readonly connection: number; readonly reasonCode: number }
   /** The client has to answer with AUTH. */
   | { readonly type: 'challenge'; readonly connection: number; readonly data: Uint8Array }
-  | { readonly type: 'renewed'; readonly connection: number; readonly data: Uint8Array | undefined }
+  | {
+      readonly type: 'renewed';
+      readonly connection: number;
+      readonly data: Uint8Array | undefined;
+      readonly access: Uint8Array | undefined;
+    }
   /** The client has connected again: ends its connection, if it is there still. `closed` follows. */
   | { readonly type: 'evict'; readonly connection: number; readonly reasonCode: number }
   /** Takes the session over from another worker. `arrived` follows. */
@@ -73,6 +82,8 @@ export type ToWorker =
   | { readonly type: 'endSession'; readonly session: number }
   /** The delay of its will has passed. `settled` follows. */
   | { readonly type: 'publishWill'; readonly session: number }
+  /** There are other rules. `rulesAdopted` follows. */
+  | { readonly type: 'adoptRules'; readonly revision: number }
   | { readonly type: 'openHost'; readonly session: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** The host client has done with so much of what it was sent in PUBLISH packets. */
@@ -109,6 +120,7 @@ export type ToMain =
   /** What the directory has asked for has been done with the session, or it is not there. */
   | { readonly type: 'settled'; readonly session: number; readonly row: SessionRow }
   | { readonly type: 'arrived'; readonly session: number; readonly row: SessionRow }
+  | { readonly type: 'rulesAdopted'; readonly revision: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** So many bytes more of the host client's were taken. */
   | { readonly type: 'hostTaken'; readonly bytes: number }

@@ -78,6 +78,18 @@ export class Supervisor {
     this.#broker = addon.createBroker(config.workers, { ...config, ...config.limits });
   }
 
+  /** Of encodeRuleBook(). In force once the workers have adopted them. */
+  setRules(rules: Uint8Array): void {
+    this.#addon.setRules(this.#broker, rules);
+  }
+  /** Whether a client, of encodeAccess(), may by the last rules that were set. */
+  mayPublish(access: Uint8Array, topic: string): boolean {
+    return this.#addon.mayPublish(this.#broker, access, topic);
+  }
+  mayReceive(access: Uint8Array, topic: string): boolean {
+    return this.#addon.mayReceive(this.#broker, access, topic);
+  }
+
   get counters(): number[] {
     return this.#addon.readCounters(this.#broker);
   }

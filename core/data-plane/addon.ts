@@ -32,7 +32,7 @@ export const EventKind = {
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
 /** In the order of `Subscribed` in native/node/engine-methods.h; loadAddon() compares. */
-export const Subscribed = { added: 0, replaced: 1, refused: 2 } as const;
+export const Subscribed = { added: 0, replaced: 1, refused: 2, denied: 3 } as const;
 export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
 
 /** What is worth a line in the log. In the order of `Notice` in native/front-end/events.h; loadAddon() compares. */
@@ -67,6 +67,7 @@ export const counterNames = [
   'droppedExpired',
   'retainedRefused',
   'publishRefused',
+  'withheld',
   'connectionsCut',
   'otherReceived',
   'otherSent',
@@ -174,8 +175,8 @@ export interface Engine {
   /** Names a SUBSCRIBE. */
   nextToken(): number;
   /**
-   * `refused`: there is no room for its branches (filterBranchesMax), or no such session, or it is leaving. `token` names
-   * the SUBSCRIBE it belongs to.
+   * `refused`: there is no room for its branches (filterBranchesMax), or no such session, or it is leaving; `denied`: by
+   * the rules. `token` names the SUBSCRIBE it belongs to.
    */
   subscribe(
     session: number,
@@ -201,6 +202,11 @@ export interface Engine {
   /** The `lookedUp` event with this token follows. */
   lookUpRetained(topic: string, token: number): void;
 
+  /** The rules of setRules() are in force here from now on. */
+  adoptRules(): void;
+  /** The client of a connection is somebody else to the rules: of encodeAccess(). Nothing if it is not connected. */
+  setAccess(slot: number, access: Uint8Array): void;
+
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
   serveHttp(mqttPath: string, serverPath: string): void;
   /** Gives the port. Throws an Error with a `code` as Node's own. `host` is a numeric address. */
@@ -221,6 +227,11 @@ export interface Addon {
   /** Throws a TypeError that names a rule which is missing or out of range. */
   createBroker(workers: number, rules: DataPlaneRules): number;
   destroyBroker(broker: number): void;
+  /** Rules for the workers to adopt: of encodeRuleBook(). */
+  setRules(broker: number, rules: Uint8Array): void;
+  /** Whether a client, of encodeAccess(), may publish to the topic by these rules. True if there are none. */
+  mayPublish(broker: number, access: Uint8Array, topic: string): boolean;
+  mayReceive(broker: number, access: Uint8Array, topic: string): boolean;
   /** Binds a free port until it is released, for workers to share. Throws an Error with a `code` as Node's. */
   reservePort(host: string): [descriptor: number, port: number];
   releasePort(descriptor: number): void;

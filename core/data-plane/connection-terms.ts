@@ -20,22 +20,30 @@ export interface ConnectionTerms {
   /** That the session outlives the connection; 4,294,967,295: for ever. */
   readonly sessionExpirySeconds: number;
   readonly will: Will | undefined;
+  /** Who the client is to the rules: of encodeAccess(). Undefined where there are none. */
+  readonly access: Uint8Array | undefined;
 }
 
 const fixedBytes = 18;
-const flags = { withholdsProblems: 1, hasWill: 2 } as const;
+const flags = { withholdsProblems: 1, hasWill: 2, hasAccess: 4 } as const;
 
-/** Valid until the next call, where there is no will: the data plane reads them at once. */
+/** Valid until the next call, where there is neither will nor access: the data plane reads them at once. */
 export function encodeConnectionTerms(terms: ConnectionTerms): Uint8Array {
-  const { will } = terms;
+  const { will, access } = terms;
   view.setUint8(0, terms.version);
-  view.setUint8(1, (terms.withholdsProblems ? flags.withholdsProblems : 0) | (will ? flags.hasWill : 0));
+  view.setUint8(
+    1,
+    (terms.withholdsProblems ? flags.withholdsProblems : 0) |
+      (will ? flags.hasWill : 0) |
+      (access ? flags.hasAccess : 0),
+  );
   view.setUint32(2, terms.keepAliveMs);
   view.setUint16(6, terms.receiveMaximum);
   view.setUint32(8, terms.maximumPacketSize);
   view.setUint16(12, terms.topicAliasMaximum);
   view.setUint32(14, terms.sessionExpirySeconds);
-  return will === undefined ? fixed : concat([fixed, encodeWill(will)]);
+  if (will === undefined && access === undefined) return fixed;
+  return concat([fixed, access ?? [], will === undefined ? [] : encodeWill(will)]);
 }
 
 const fixed = new Uint8Array(fixedBytes);

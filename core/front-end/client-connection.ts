@@ -134,7 +134,12 @@ export class ClientConnection {
    * The session directory accepts the CONNECT; its session is here. False if the client has left, or cannot be told;
    * else the event `closed` follows in the end.
    */
-  accept(session: number, isSessionPresent: boolean, authenticationData?: Uint8Array): boolean {
+  accept(
+    session: number,
+    isSessionPresent: boolean,
+    authenticationData?: Uint8Array,
+    access?: Uint8Array,
+  ): boolean {
     const connect = this.#connect;
     if (connect === undefined || this.#state !== 'connecting') return false;
     this.#connect = undefined;
@@ -155,6 +160,7 @@ export class ClientConnection {
       topicAliasMaximum: properties.topicAliasMaximum ?? 0,
       sessionExpirySeconds: this.#expirySeconds,
       will: connect.will,
+      access,
     });
     if (!engine.accept(this.slot, session, terms, connack)) {
       this.refuse(ReasonCode.serverUnavailable);
@@ -178,9 +184,10 @@ export class ClientConnection {
     this.#sendAuth(ReasonCode.continueAuthentication, data);
   }
 
-  /** The client has authenticated again. */
-  renewed(data: Uint8Array | undefined): void {
+  /** The client has authenticated again. `access`: who it is to the rules now. */
+  renewed(data: Uint8Array | undefined, access: Uint8Array | undefined): void {
     if (this.#state === 'over') return;
+    if (access !== undefined) this.#context.engine.setAccess(this.slot, access);
     this.#isRenewing = false;
     this.#sendAuth(ReasonCode.success, data);
   }
@@ -288,6 +295,7 @@ export class ClientConnection {
       authenticationData: properties.authenticationData,
       remoteAddress: this.remoteAddress,
       transport: this.transport,
+      willTopic: connect.will?.topic,
     });
   }
 

@@ -46,6 +46,7 @@ export function subscribe(
       subscriptionId,
       token,
     );
+    if (outcome === Subscribed.denied) return ReasonCode.notAuthorized;
     return outcome === Subscribed.refused ? ReasonCode.quotaExceeded : qos;
   });
 }

@@ -47,6 +47,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#openingRules = openingRulesOf(start.config);
     this.#serials = start.startedBefore * serialsPerStart;
     this.engine = addon.createEngine(start.broker, start.worker, this);
+    this.engine.adoptRules(); // a worker that has ended may not have heard of them
   }
 
   // --- events of the data plane ---------------------------------------------------------------------
@@ -160,11 +161,12 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   // --- what the session directory says --------------------------------------------------------------
 
-  accept({ connection, session, isNew, authenticationData }: Extract<ToWorker, { type: 'accept' }>): void {
+  accept(message: Extract<ToWorker, { type: 'accept' }>): void {
+    const { connection, session, isNew, authenticationData, access } = message;
     const client = this.#bySerial.get(connection);
     const isWaiting = client !== undefined;
     if (isNew && isWaiting) this.engine.createSession(session);
-    if (client?.accept(session, !isNew, authenticationData)) return;
+    if (client?.accept(session, !isNew, authenticationData, access)) return;
     if (isNew && isWaiting) this.engine.endSession(session);
     const row = this.#rowOf(session);
     this.#post({ type: 'closed', session, cause: 'lost', reasonCode: ReasonCode.success, row });
@@ -200,8 +202,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#bySerial.get(serial)?.challenge(data);
   }
 
-  renewed(serial: number, data: Uint8Array | undefined): void {
-    this.#bySerial.get(serial)?.renewed(data);
+  renewed({ connection, data, access }: Extract<ToWorker, { type: 'renewed' }>): void {
+    this.#bySerial.get(connection)?.renewed(data, access);
   }
 
   /** Its client has connected again: ends the connection, if it is still there. */

@@ -12,6 +12,8 @@ export interface SiteSource {
   statistics(): Readonly<Record<string, number>>;
   /** The payload; undefined if no message is retained on the topic. */
   retained(topic: string): Promise<Uint8Array | undefined>;
+  /** Whether the rules let everybody have the messages of a topic; true where there are none. */
+  mayAnyoneReceive(topic: string): boolean;
 }
 
 /** What a handler has to work with. */

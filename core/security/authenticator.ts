@@ -1,23 +1,26 @@
 /**
- * Decides who is let in (main thread): by the `authenticate` hook, or by a method of enhanced authentication,
- * whose exchange with the client goes over AUTH packets. Each decision has `timeoutMs`, whoever is slow.
+ * Decides who is let in (main thread): by those who know users, the first that knows this one, or by a method of
+ * enhanced authentication, whose exchange with the client goes over AUTH packets. Each decision has `timeoutMs`,
+ * whoever is slow.
  *
  *   CONNECT or AUTH 0x19 -> next(data) -> continue -> AUTH 0x18 to the client, and its AUTH 0x18 -> next(data)
  *                                      -> success, failure -> verdict
  */
 import type {
-  Authenticate,
   AuthenticationExchange,
   AuthenticationMethod,
   ConnectingClient,
 } from '../config/authentication.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
+import type { Access } from './access.ts';
+import type { Provider } from './provider.ts';
 
 export interface AuthenticatorOptions {
-  readonly authenticate: Authenticate | undefined;
+  /** In the order in which they are asked. */
+  readonly providers: readonly Provider[];
   readonly methods: readonly AuthenticationMethod[];
-  /** Lets in who names no method where there are methods and no `authenticate`. */
+  /** Lets in who names neither a method nor a user, if nobody knows better. */
   readonly allowsAnonymous: boolean;
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -38,6 +41,8 @@ export interface Verdict {
   readonly reasonCode: number;
   /** The last Authentication Data for the client. */
   readonly data?: Uint8Array | undefined;
+  /** Who the client is that is let in. */
+  readonly access?: Access;
 }
 
 /** An authentication under way. */
@@ -47,7 +52,7 @@ interface Pending {
   abandon(): void;
 }
 
-const letIn: Verdict = { reasonCode: ReasonCode.success };
+const letIn: Verdict = { reasonCode: ReasonCode.success, access: {} };
 const notAuthorized: Verdict = { reasonCode: ReasonCode.notAuthorized };
 
 export class Authenticator {
@@ -98,11 +103,20 @@ export class Authenticator {
     connection: number,
     client: ConnectingClient,
   ): Verdict | Promise<Verdict | undefined> {
-    const { authenticate, allowsAnonymous } = this.#options;
-    if (authenticate === undefined) return this.#methods.size > 0 && !allowsAnonymous ? notAuthorized : letIn;
-    return this.#bounded(worker, connection, async () =>
-      (await authenticate(client)) === true ? letIn : { reasonCode: ReasonCode.badUserNameOrPassword },
-    );
+    const { providers, allowsAnonymous } = this.#options;
+    if (providers.length === 0) return this.#methods.size > 0 && !allowsAnonymous ? notAuthorized : letIn;
+    return this.#bounded(worker, connection, () => this.#ask(client));
+  }
+
+  async #ask(client: ConnectingClient): Promise<Verdict> {
+    const { providers, allowsAnonymous } = this.#options;
+    for (const provider of providers) {
+      const decision = await provider.decide(client);
+      if (decision === 'unknown') continue;
+      return 'reasonCode' in decision ? decision : { reasonCode: ReasonCode.success, access: decision };
+    }
+    if (client.username !== undefined) return { reasonCode: ReasonCode.badUserNameOrPassword };
+    return allowsAnonymous ? letIn : notAuthorized;
   }
 
   /** Gives up, with 0x87, on what fails or takes too long. */
@@ -152,7 +166,8 @@ async function runExchange(
     pending.answer = undefined;
     step = await exchange.next(answer);
   }
-  return step.outcome === 'success' ? { ...letIn, data: step.data } : notAuthorized;
+  if (step.outcome !== 'success') return notAuthorized;
+  return { reasonCode: ReasonCode.success, data: step.data, access: { username: step.username } };
 }
 
 function keyOf(worker: number, connection: number): string {

@@ -81,6 +81,7 @@ interface Challenge {
   readonly messages: string;
   readonly nonce: string;
   readonly channelBinding: string;
+  readonly username: string;
   readonly credentials: ScramCredentials;
   readonly isKnown: boolean;
 }
@@ -113,6 +114,7 @@ class ScramExchange implements AuthenticationExchange {
       messages: `${first.bare},${serverFirst}`,
       nonce,
       channelBinding: Buffer.from(first.header).toString('base64'),
+      username: first.username,
       credentials,
       isKnown: known !== undefined,
     };
@@ -133,7 +135,7 @@ function verify(challenge: Challenge, text: string): AuthenticationStep {
   const match = /^(c=([A-Za-z0-9+/]+=*),r=([^,]+)(?:,[^,]+)*?),p=([A-Za-z0-9+/]+=*)$/.exec(text);
   if (match === null) return failure;
   const [, withoutProof = '', channelBinding, nonce, proofText = ''] = match;
-  const { credentials, messages, isKnown } = challenge;
+  const { username, credentials, messages, isKnown } = challenge;
   const proof = Buffer.from(proofText, 'base64');
   if (proof.length !== 32 || channelBinding !== challenge.channelBinding || nonce !== challenge.nonce) {
     return failure;
@@ -144,7 +146,7 @@ function verify(challenge: Challenge, text: string): AuthenticationStep {
   const isProven = timingSafeEqual(sha256(clientKey), credentials.storedKey);
   if (!isProven || !isKnown) return failure;
   const serverSignature = hmac(credentials.serverKey, authMessage).toString('base64');
-  return { outcome: 'success', data: Buffer.from(`v=${serverSignature}`) };
+  return { outcome: 'success', data: Buffer.from(`v=${serverSignature}`), username };
 }
 
 interface ClientFirst {

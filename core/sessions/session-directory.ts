@@ -27,6 +27,8 @@ export interface ClientInfo {
   readonly protocolVersion: 3 | 4 | 5;
   readonly transport: 'ws' | 'tcp';
   readonly remoteAddress: string;
+  /** As it was verified; absent of a client whose user name nobody has verified. */
+  readonly username?: string;
 }
 
 export interface DirectoryOptions {
@@ -71,6 +73,9 @@ export interface DirectoryCounts {
 export interface Verdict {
   readonly reasonCode: number;
   readonly data?: Uint8Array | undefined;
+  readonly username?: string | undefined;
+  /** Who the client is to the rules: of encodeAccess(). */
+  readonly access?: Uint8Array | undefined;
 }
 
 interface SessionRecord {
@@ -102,6 +107,7 @@ interface Arrival extends Place {
   readonly request: ConnectRequest;
   readonly client: ClientInfo;
   readonly authenticationData: Uint8Array | undefined;
+  readonly access: Uint8Array | undefined;
 }
 
 interface WaitingArrival {
@@ -225,6 +231,15 @@ export class SessionDirectory {
     }
   }
 
+  /** Ends the connections of these users; their sessions stay as long as they would have. */
+  endUsers(usernames: ReadonlySet<string>, reasonCode: number): void {
+    for (const { client, worker, connection } of this.#byKey.values()) {
+      if (connection === undefined || client.username === undefined || !usernames.has(client.username))
+        continue;
+      this.#refuse({ worker, connection }, reasonCode);
+    }
+  }
+
   /** From now on no will is published and no session ended. */
   stop(): void {
     this.#isStopped = true;
@@ -262,8 +277,9 @@ export class SessionDirectory {
       this.#refuseForRoom({ worker, connection }, request);
       return;
     }
-    const client = clientOf(request);
-    const arrival: Arrival = { worker, connection, request, client, authenticationData: verdict.data };
+    const client = clientOf(request, verdict.username);
+    const { data: authenticationData, access } = verdict;
+    const arrival: Arrival = { worker, connection, request, client, authenticationData, access };
     const record = this.#byClientId.get(request.clientId);
     // In a storm of new clients nobody waits for anything: no promise, no timer and little garbage.
     if (record === undefined) this.#acceptNew(arrival);
@@ -332,13 +348,15 @@ export class SessionDirectory {
   }
 
   /** False if the client has been lost with its worker. */
-  #sendAccept({ worker, connection, authenticationData }: Arrival, session: number, isNew: boolean): boolean {
+  #sendAccept(arrival: Arrival, session: number, isNew: boolean): boolean {
+    const { worker, connection, authenticationData, access } = arrival;
     return this.#options.link.send(worker, {
       type: 'accept',
       connection,
       session,
       isNew,
       authenticationData,
+      access,
     });
   }
 
@@ -525,6 +543,8 @@ function takeWaiting(record: SessionRecord | undefined): Arrival | undefined {
   return waiting.arrival;
 }
 
-function clientOf({ clientId, protocolVersion, transport, remoteAddress }: ConnectRequest): ClientInfo {
-  return { clientId, protocolVersion, transport, remoteAddress };
+function clientOf(request: ConnectRequest, username: string | undefined): ClientInfo {
+  const { clientId, protocolVersion, transport, remoteAddress } = request;
+  const client = { clientId, protocolVersion, transport, remoteAddress };
+  return username === undefined ? client : { ...client, username };
 }

@@ -2,6 +2,7 @@
 //
 //   [ version 1 | flags 1 | keep alive ms 4 | receive maximum 2 | maximum packet size 4 | topic alias maximum 2 |
 //     session expiry s 4 ]
+//   with rules:   [ who the client is to them, as security/access.h has it ]
 //   with a will:  [ QoS and retain 1 | delay s 4 | has expiry 1 | expiry s 4 | topic, as in PUBLISH | properties, as in
 //     PUBLISH | payload ]
 //
@@ -10,6 +11,7 @@
 #include <memory>
 
 #include "../assert.h"
+#include "../security/access.h"
 #include "../sessions/will.h"
 #include "../wire/reader.h"
 
@@ -24,11 +26,12 @@ struct ConnectionTerms {
   uint16_t topicAliasMaximum = 0;     // of the client: how many aliases it takes
   uint32_t sessionExpirySeconds = 0;  // that the session outlives the connection
   std::unique_ptr<Will> will;
+  std::shared_ptr<const Access> access;  // nullptr: there are no rules for it
 };
 
 // `session`: whose client wants the will published. `workers`: of the broker.
 inline ConnectionTerms readTerms(Bytes bytes, uint64_t session, unsigned workers) {
-  constexpr uint8_t withholdsProblems = 1, hasWill = 2;
+  constexpr uint8_t withholdsProblems = 1, hasWill = 2, hasAccess = 4;
   Reader reader(bytes);
   ConnectionTerms terms;
   terms.version = reader.u8();
@@ -39,6 +42,7 @@ inline ConnectionTerms readTerms(Bytes bytes, uint64_t session, unsigned workers
   terms.maximumPacketSize = reader.u32();
   terms.topicAliasMaximum = reader.u16();
   terms.sessionExpirySeconds = reader.u32();
+  if ((flags & hasAccess) != 0) terms.access = readAccess(reader);
   if ((flags & hasWill) != 0) {
     terms.will = std::make_unique<Will>();
     const uint8_t first = reader.u8();

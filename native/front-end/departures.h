@@ -12,9 +12,11 @@
 #include <memory>
 #include <unordered_map>
 
+#include "../counters.h"
 #include "../lanes/requests.h"
 #include "../limits.h"
-#include "../sessions/will.h"
+#include "../security/gate.h"
+#include "../sessions/session.h"
 #include "../structures/fifo.h"
 #include "../wire/packet.h"
 #include "shard-port.h"
@@ -38,6 +40,12 @@ struct Departure {
   uint64_t session = 0;
   uint64_t shards = 0;  // bit s: shard s of another worker gets something of it
   std::unique_ptr<Will> will;
+  std::shared_ptr<const Access> access;  // by which the will is judged: the last one of its client
+
+  void giveWill(Session& from) {
+    will = std::move(from.will);
+    if (from.rights) access = from.rights->access;
+  }
 };
 
 // Hears of every session that has lost its connection, in the middle of whatever goes on.
@@ -55,9 +63,12 @@ class Departures : public DepartureSink {
     virtual void departed(const Departure& departure) = 0;
   };
 
-  Departures(unsigned workers, const Limits& limits, ShardPort& shards, ShardRequests& requests, Outlet& outlet)
+  Departures(unsigned workers, const Limits& limits, Counters& counters, Gate& gate, ShardPort& shards,
+             ShardRequests& requests, Outlet& outlet)
       : willsPerSecond_(std::max(1u, limits.willsPerSecond / workers)),
         burstMilliwills_(std::max<uint64_t>(1, willsAtOnce / workers) * 1'000),
+        counters_(counters),
+        gate_(gate),
         shards_(shards),
         requests_(requests),
         outlet_(outlet),
@@ -117,6 +128,10 @@ class Departures : public DepartureSink {
     milliwills_ -= 1'000;
     const std::unique_ptr<Will> will = std::move(departure.will);
     MessageRef message = will->take(nowMs_);
+    if (!gate_.mayPublishWill(departure.access.get(), message->topic())) {
+      counters_.add(Counter::publishRefused);
+      return;
+    }
     const uint64_t topicHash = shards_.topicHash(message->topic());
     Publication publication = Publication::of(std::move(message), topicHash);
     departure.shards |= shards_.publish(publication, {});
@@ -136,6 +151,8 @@ class Departures : public DepartureSink {
 
   const uint64_t willsPerSecond_;  // of this worker
   const uint64_t burstMilliwills_;
+  Counters& counters_;
+  Gate& gate_;
   ShardPort& shards_;
   ShardRequests& requests_;
   Outlet& outlet_;

@@ -18,14 +18,16 @@ namespace rally {
 
 class FrontEnd : public Outbound::ConnectionEnder {
  public:
-  FrontEnd(const Limits& limits, Counters& counters, Accounts& accounts, ShardPort& shards, DepartureSink& departures)
+  FrontEnd(const Limits& limits, Counters& counters, Accounts& accounts, ShardPort& shards, DepartureSink& departures,
+           Gate& gate)
       : limits_(limits),
         counters_(counters),
         inputs_(accounts.inputs),
         shards_(shards),
         departures_(departures),
-        outbound_(limits, counters, accounts, *this),
-        incoming_(limits, counters, shards, outbound_, *this) {}
+        gate_(gate),
+        outbound_(limits, counters, accounts, gate, *this),
+        incoming_(limits, counters, shards, gate, outbound_, *this) {}
 
   Connection& open(Transport& transport, ConnectionKind kind = ConnectionKind::client) {
     const uint32_t slot = connections_.add();
@@ -127,6 +129,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     session.connection = &connection;
     session.expirySeconds = terms.sessionExpirySeconds;
     session.will = std::move(terms.will);
+    setRights(session, std::move(terms.access));
     restart(session);
     shards_.presenceChanged(session);
     outbound_.send(connection, connack);
@@ -137,8 +140,19 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return true;
   }
 
+  // Whose session it is to the rules, from now on: also of what waits in it.
+  void setRights(Session& session, std::shared_ptr<const Access> access) {
+    const bool isSame = session.rights ? access && *session.rights->access == *access : !access;
+    if (isSame) return;
+    session.rights = access ? std::make_unique<Rights>(std::move(access)) : nullptr;
+    const bool hasNothing = session.subscriptions.empty() && !session.hasWaiting() && !session.move;
+    session.subscriptionsEpoch = session.queueEpoch = hasNothing ? gate_.epoch() : 0;
+    if (!hasNothing) gate_.noteUnjudged(session.key);
+  }
+
   // The session is complete: a client that was accepted before goes on.
   void sessionArrived(Session& session) {
+    if (session.subscriptionsEpoch != gate_.epoch()) gate_.noteUnjudged(session.key);
     if (!session.connection) return;
     restart(session);
     if (session.connection->pausedBy.has(PausedBy::stalled)) stalled_.push_back(nameOf(*session.connection));
@@ -378,10 +392,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
     session.queue.trim();
     session.leftAtMs = nowMs_;
     session.departures++;
-    Departure departure{Departure::Kind::connection, cause, reason, session.key, connection.shards, {}};
+    Departure departure{Departure::Kind::connection, cause, reason, session.key, connection.shards, {}, {}};
     if (cause == CloseCause::disconnected || withholdsWills_) session.will = nullptr;  // [MQTT-3.1.2-10]
     else if (session.will && (session.will->delaySeconds == 0 || session.expirySeconds == 0))
-      departure.will = std::move(session.will);
+      departure.giveWill(session);
     departures_.add(std::move(departure));
     shards_.presenceChanged(session);
   }
@@ -549,6 +563,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Ranking<Connection>& inputs_;
   ShardPort& shards_;
   DepartureSink& departures_;
+  Gate& gate_;
   Outbound outbound_;
   Incoming incoming_;
   Slab<Connection> connections_;

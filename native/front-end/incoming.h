@@ -1,6 +1,6 @@
 // What connected clients send on the hot path: PUBLISH in every QoS, and acknowledgements.
 //
-//   PUBLISH --checked, alias resolved--> ShardPort (the topic's owner) --answer--> PUBACK, PUBREC, in order
+//   PUBLISH --checked, allowed, alias resolved--> ShardPort (the topic's owner) --answer--> PUBACK, PUBREC, in order
 //   PUBACK, PUBREC, PUBCOMP --> the session's window --> Outbound;  PUBREL --> PUBCOMP
 #pragma once
 #include <string_view>
@@ -15,12 +15,13 @@ namespace rally {
 
 class Incoming {
  public:
-  Incoming(const Limits& limits, Counters& counters, ShardPort& shards, Outbound& outbound,
+  Incoming(const Limits& limits, Counters& counters, ShardPort& shards, Gate& gate, Outbound& outbound,
            Outbound::ConnectionEnder& ender)
       : limits_(limits),
         counters_(counters),
         shards_(shards),
         workers_(uint8_t(shards.workers())),
+        gate_(gate),
         outbound_(outbound),
         ender_(ender) {}
 
@@ -29,13 +30,21 @@ class Incoming {
   Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
     Publish publish;
     Reason reason = readPublish(first, body, connection.version, publish);
+    const bool isByAlias = publish.topic.empty();
     uint64_t topicHash = 0;
     if (!isError(reason)) reason = resolveTopic(connection, publish, topicHash);
     const ConnectionRights rights = rightsOf(connection.kind);
     if (!isError(reason) && rights.isHeldToAvailability) reason = checkAvailable(publish);
     if (isError(reason)) return fail(connection, reason);
+    // One that was had already goes nowhere, whatever its topic is now.
+    const bool isAgain = publish.qos == 2 && connection.session->received.contains(publish.packetId);
     const bool isReserved = isReservedTopic(publish.topic);
+    const bool isDenied = !isAgain && !gate_.mayPublish(connection.session->rights.get(), publish.topic, topicHash);
+    // Also of one that is refused: its client counts on the alias, and each message is asked about.
+    if (publish.topicAlias != 0 && !isByAlias) reason = setAlias(connection, publish.topicAlias, publish.topic);
+    if (isError(reason)) return fail(connection, reason);
     if (isReserved && !rights.mayUseReservedTopics) return refusePublish(connection, publish, Reason::notAuthorized);
+    if (isDenied) return refuseDenied(connection, publish);
     if (!isReserved) counters_.add(Counter::publishReceived);
     if (rights.isHeldToBounds && publish.userProperties > limits_.userPropertiesPerPacketMax)
       return refusePublish(connection, publish, Reason::quotaExceeded);
@@ -43,7 +52,7 @@ class Incoming {
       return refusePublish(connection, publish, Reason::payloadFormatInvalid);
     }
     if (publish.qos > 0) {
-      if (publish.qos == 2 && connection.session->received.contains(publish.packetId)) {
+      if (isAgain) {
         answerAgain(connection, publish.packetId);
         return Flow::next;
       }
@@ -143,8 +152,7 @@ class Incoming {
       recent.set(publish.topic, shards_.topicHash(publish.topic));
     }
     topicHash = recent.hash();
-    if (isAlias) return Reason::success;
-    return publish.topicAlias == 0 ? Reason::success : setAlias(connection, publish.topicAlias, publish.topic);
+    return Reason::success;
   }
 
   // What is wrong with a topic name.
@@ -190,6 +198,13 @@ class Incoming {
     return isEnding ? fail(connection, reason) : Flow::next;
   }
 
+  // By the rules: it goes nowhere either, or its client is told to go.
+  Flow refuseDenied(Connection& connection, const Publish& publish) {
+    if (!limits_.endsDeniedPublishers) return refusePublish(connection, publish, Reason::notAuthorized);
+    counters_.add(Counter::publishRefused);
+    return fail(connection, Reason::notAuthorized);
+  }
+
   // PUBACK or PUBREC with an error, and a sentence if the client wants it [MQTT-3.1.2-29] and it fits
   // [MQTT-3.4.2-2] [MQTT-3.5.2-2].
   void refuse(Connection& connection, PacketType type, uint16_t packetId, Reason reason) {
@@ -223,6 +238,7 @@ class Incoming {
   Counters& counters_;
   ShardPort& shards_;
   const uint8_t workers_;
+  Gate& gate_;
   Outbound& outbound_;
   Outbound::ConnectionEnder& ender_;
   std::vector<uint8_t> properties_;

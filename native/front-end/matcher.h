@@ -4,13 +4,14 @@
 #pragma once
 #include <vector>
 
+#include "../security/gate.h"
 #include "outbound.h"
 
 namespace rally {
 
 class Matcher {
  public:
-  explicit Matcher(Outbound& outbound) : outbound_(outbound) {}
+  Matcher(Outbound& outbound, Gate& gate, Counters& counters) : outbound_(outbound), gate_(gate), counters_(counters) {}
 
   // `shard`: the worker that owns the topic.
   void deliver(const std::vector<Filter*>& filters, Publication& publication, unsigned shard) {
@@ -38,11 +39,19 @@ class Matcher {
     SubscriptionIds ids;
   };
 
-  static bool isFor(const Subscriber& subscriber, Filter& filter, const Publication& publication, unsigned shard) {
+  bool isFor(const Subscriber& subscriber, Filter& filter, const Publication& publication, unsigned shard) {
     const Session& session = *subscriber.session;
     if (subscriber.noLocal && session.key == publication.originSession) return false;  // [MQTT-3.8.3-3]
     if (subscriber.isNew && !session.isKnown(filter, shard)) return false;
-    return !session.move || session.move->accepts(shard);
+    if (session.move && !session.move->accepts(shard)) return false;
+    const bool isAsked = subscriber.isPartial || session.subscriptionsEpoch != gate_.epoch();
+    return !isAsked || mayReceive(session, publication.topic);
+  }
+
+  bool mayReceive(const Session& session, Bytes topic) {
+    const bool isAllowed = gate_.mayReceive(session.rights.get(), topic);
+    if (!isAllowed) counters_.add(Counter::withheld);
+    return isAllowed;
   }
 
   void collect(const std::vector<Filter*>& filters, const Publication& publication, unsigned shard) {
@@ -68,6 +77,8 @@ class Matcher {
   }
 
   Outbound& outbound_;
+  Gate& gate_;
+  Counters& counters_;
   std::vector<Target> targets_;
   uint64_t epoch_ = 0;
 };

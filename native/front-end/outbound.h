@@ -11,6 +11,7 @@
 #include "../accounts.h"
 #include "../counters.h"
 #include "../limits.h"
+#include "../security/gate.h"
 #include "../wire/acknowledgement.h"
 #include "../wire/publish-writer.h"
 #include "alias-account.h"
@@ -32,11 +33,12 @@ class Outbound {
     virtual void written(Connection& connection) = 0;
   };
 
-  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, ConnectionEnder& ender)
+  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, Gate& gate, ConnectionEnder& ender)
       : limits_(limits),
         counters_(counters),
         accounts_(accounts),
         sessions_(accounts.sessions),
+        gate_(gate),
         ender_(ender),
         arena_(limits.outboxTotalBytesMax),
         aliases_(limits.topicAliasesTotalBytesMax) {}
@@ -226,6 +228,7 @@ class Outbound {
         counters_.add(Counter::droppedExpired);
         continue;
       }
+      if (isWithheld(session, delivery)) continue;
       Publication publication = Publication::of(delivery.message, 0);
       begin();
       sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds,
@@ -370,7 +373,8 @@ class Outbound {
       send(connection, writeAcknowledgement(PacketType::pubrel, packetId, Reason::success, connection.version));
     } else if (entry.state == Window::State::sent) {
       const Delivery& delivery = entry.delivery;
-      if (!delivery.message) {  // the session was not to outlive its connection, or has held too much
+      // The session was not to outlive its connection, or has held too much; or it may not have it any more.
+      if (!delivery.message || isWithheld(session, delivery)) {
         session.window.finish(entry, sessions_.held());
         return;
       }
@@ -429,12 +433,25 @@ class Outbound {
            {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = share});
     else counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
   }
+  // Whether the rules have changed since the message came, and do not let the session have it any more.
+  bool isWithheld(const Session& session, const Delivery& delivery) {
+    if (session.queueEpoch == gate_.epoch()) return false;
+    if (gate_.mayReceive(session.rights.get(), delivery.message->topic())) return false;
+    counters_.add(Counter::withheld);
+    return true;
+  }
+  // Before something is added that the rules of now have let through.
+  void noteJudged(Session& session) const {
+    if (session.queue.empty() && session.window.empty()) session.queueEpoch = gate_.epoch();
+  }
   void push(Session& session, Delivery&& delivery) {
+    noteJudged(session);
     session.queue.push(std::move(delivery), sessions_.held());
     sessions_.settle(session);
     counters_.add(Counter::queued);
   }
   uint16_t add(Session& session, Delivery&& delivery) {
+    noteJudged(session);
     const uint16_t packetId = session.window.add(std::move(delivery), sessions_.held());
     sessions_.settle(session);
     return packetId;
@@ -451,6 +468,7 @@ class Outbound {
   Counters& counters_;
   Accounts& accounts_;
   SessionAccount& sessions_;
+  Gate& gate_;
   ConnectionEnder& ender_;
   Arena arena_;
   AliasAccount aliases_;

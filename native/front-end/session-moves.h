@@ -329,7 +329,8 @@ class SessionMoves {
             .retainedShards = std::exchange(session.retainedShards, 0),
             .expirySeconds = session.expirySeconds,
             .leftAtMs = session.leftAtMs,
-            .will = session.connection ? nullptr : std::move(session.will)};
+            .will = session.connection ? nullptr : std::move(session.will),
+            .rights = std::move(session.rights)};
   }
   void sendParcel(uint64_t key, const Stay& stay, SessionParcel content) {
     auto parcel = std::make_unique<SessionParcel>(std::move(content));
@@ -422,7 +423,10 @@ class SessionMoves {
       session.expirySeconds = parcel->expirySeconds;
       session.leftAtMs = parcel->leftAtMs;
       session.will = std::move(parcel->will);
+      session.rights = std::move(parcel->rights);
+      if (session.rights) session.rights->epoch = 0;  // it is of the other worker's gate
     }
+    session.subscriptionsEpoch = session.queueEpoch = session.rights ? 0 : Gate::firstEpoch;
     counters_.add(Counter::queued, parcel->queue.size());
     DeliveryQueue later = std::exchange(session.queue, std::move(parcel->queue));
     session.queue.append(std::move(later), account_.held());

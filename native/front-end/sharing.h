@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../lanes/deliveries.h"
+#include "../security/gate.h"
 #include "../sessions/session-table.h"
 #include "outbound.h"
 #include "shard-requests.h"
@@ -28,12 +29,13 @@ class Sharing {
     over,     // the last member has left, which the shard knows before it gets the answer
   };
 
-  Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Counters& counters,
-          ShardRequests& requests)
+  Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Gate& gate,
+          Counters& counters, ShardRequests& requests)
       : workers_(workers),
         filters_(filters),
         sessions_(sessions),
         outbound_(outbound),
+        gate_(gate),
         counters_(counters),
         requests_(requests),
         level_{outbound} {}
@@ -100,6 +102,14 @@ class Sharing {
     raiseImproved();
     const ShareKind kind = shareKindOf(publication.qos);
     const Subscriber* member = members_.choose(*share, kind, worst, level_);
+    for (size_t others = share->own->subscribers.size(); member && isWithheld(*member->session, publication.topic);
+         others--) {
+      if (others == 0) {  // nobody here may have it
+        counters_.add(Counter::withheld);
+        return Outcome::taken;
+      }
+      member = members_.choose(*share, kind, worst, level_);
+    }
     if (!member) {
       share->toldFull[size_t(kind)] |= uint64_t(1) << shard;
       return Outcome::refused;
@@ -155,6 +165,11 @@ class Sharing {
 
   unsigned ownerOf(const Delivery& delivery) const {
     return rally::ownerOf(filters_.hashOf(delivery.message->topic()), workers_);
+  }
+
+  // A shared subscription is allowed as a whole, or there is none. The rules may have changed since it was judged.
+  bool isWithheld(const Session& session, Bytes topic) {
+    return session.subscriptionsEpoch != gate_.epoch() && !gate_.mayReceive(session.rights.get(), topic);
   }
 
   static Presence presenceOf(const Session& session) {
@@ -250,6 +265,7 @@ class Sharing {
   FilterTable& filters_;
   SessionTable& sessions_;
   Outbound& outbound_;
+  Gate& gate_;
   Counters& counters_;
   ShardRequests& requests_;
   ShareMembers members_;

@@ -25,7 +25,7 @@ namespace rally {
 class Subscriptions {
  public:
   Subscriptions(unsigned index, unsigned workers, const Limits& limits, FilterTable& filters, SessionTable& sessions,
-                Sharing& sharing, FrontEnd& frontEnd, Counters& counters, ShardRequests& requests,
+                Sharing& sharing, FrontEnd& frontEnd, Gate& gate, Counters& counters, ShardRequests& requests,
                 std::atomic<size_t>& totalBytes)
       : index_(index),
         workers_(workers),
@@ -34,6 +34,7 @@ class Subscriptions {
         sessions_(sessions),
         sharing_(sharing),
         frontEnd_(frontEnd),
+        gate_(gate),
         counters_(counters),
         requests_(requests),
         totalBytes_(totalBytes) {}
@@ -48,6 +49,23 @@ class Subscriptions {
                                                        limits_.filterBranchesMax);
     return hasBranches &&
            (!rightsOf(session.kind).isHeldToBounds || hasQuota(session, text) || isSubscribed(session, text));
+  }
+
+  // What the rules say of a filter for the session. A shared one is allowed as a whole or not at all: what one member
+  // may not have would have to look for another.
+  FilterVerdict judge(Session& session, Bytes text) {
+    if (!isSharedFilter(text)) return gate_.judge(session.rights.get(), text);
+    const FilterVerdict verdict = gate_.judge(session.rights.get(), unsharedFilter(text));
+    return verdict == FilterVerdict::covered ? verdict : FilterVerdict::refused;
+  }
+  // Its subscription with this index is judged again: it stays, in whole or in part, or goes.
+  void review(Session& session, size_t index) {
+    Filter& filter = *session.subscriptions[index].filter;
+    const FilterVerdict verdict = judge(session, filter.text());
+    filter.subscribers[session.subscriptions[index].position].isPartial = verdict == FilterVerdict::partly;
+    if (verdict != FilterVerdict::refused) return;
+    const std::vector<uint8_t> text(filter.text().begin(), filter.text().end());
+    unsubscribe(session, text);
   }
 
   // What the subscriptions here take, and all filters that this worker knows.
@@ -191,6 +209,10 @@ class Subscriptions {
     MessageRef message = found.carried.take();
     Session* session = sessions_.find(found.session);
     if (!session) return;
+    if (!gate_.mayReceive(session->rights.get(), message->topic())) {
+      counters_.add(Counter::withheld);
+      return;
+    }
     frontEnd_.outbound().deliverRetained(*session, std::move(message), found.qos, found.subscriptionId);
     frontEnd_.outbound().pump(*session);
   }
@@ -289,6 +311,7 @@ class Subscriptions {
     subscriber.noLocal = options.noLocal;
     subscriber.retainAsPublished = options.retainAsPublished;
     subscriber.isNew = isNew;
+    subscriber.isPartial = options.isPartial;
     const bool existed = SessionTable::subscribe(session, filter, subscriber);
     if (!existed) {
       counters_.add(Counter::subscriptions);
@@ -354,6 +377,7 @@ class Subscriptions {
   SessionTable& sessions_;
   Sharing& sharing_;
   FrontEnd& frontEnd_;
+  Gate& gate_;
   Counters& counters_;
   ShardRequests& requests_;
   std::atomic<size_t>& totalBytes_;                           // of all workers

@@ -13,6 +13,7 @@ struct SubscriptionOptions {
   bool retainAsPublished = false;
   uint8_t retainHandling = 0;
   uint32_t subscriptionId = 0;
+  bool isPartial = false;  // as Subscriber says; judged again where the session goes
 };
 
 // A new subscription that wants the retained messages of its filter.

@@ -34,9 +34,11 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
 }
 
 napi_value initialise(napi_env env, napi_value exports) {
-  for (const Method& method : {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
-                               Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters},
-                               Method{"reservePort", reservePort}, Method{"releasePort", releasePort}}) {
+  for (const Method& method :
+       {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
+        Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters}, Method{"setRules", setRules},
+        Method{"mayPublish", askRules<&RuleBook::mayPublish>}, Method{"mayReceive", askRules<&RuleBook::mayReceive>},
+        Method{"reservePort", reservePort}, Method{"releasePort", releasePort}}) {
     define(env, exports, method, nullptr);
   }
   napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));

@@ -75,6 +75,31 @@ inline napi_value destroyBroker(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// The rules that are in force once each worker has adopted them.
+inline napi_value setRules(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  std::array<napi_value, 2> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  Broker* broker = registry().find(uint32_t(integerOf(env, arguments[0])));
+  if (broker) broker->rules().put(RuleBook::read(bytesOf(env, arguments[1])));
+  return nullptr;
+}
+
+// What a client may do, whose session need not be there. With no rules nobody is kept from anything.
+template <bool (RuleBook::*Question)(const Access&, Bytes) const>
+napi_value askRules(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  std::array<napi_value, 3> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  Broker* broker = registry().find(uint32_t(integerOf(env, arguments[0])));
+  const std::shared_ptr<const RuleBook> book = broker ? broker->rules().take() : nullptr;
+  if (!book) return toBoolean(env, broker != nullptr);
+  Reader reader(bytesOf(env, arguments[1]));
+  const std::shared_ptr<const Access> access = readAccess(reader);
+  const std::string topic = textOf(env, arguments[2]);
+  return toBoolean(env, (book.get()->*Question)(*access, bytesOf(topic)));
+}
+
 // The sums over all workers, in the order of `Counter`.
 inline napi_value readCounters(napi_env env, napi_callback_info info) {
   size_t count = 1;

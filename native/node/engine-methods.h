@@ -171,16 +171,22 @@ inline napi_value nextToken(napi_env env, napi_callback_info info) {
 }
 
 // Of a subscription; as `Subscribed` in core/data-plane/addon.ts.
-enum class Subscribed : uint8_t { added, replaced, refused, count };
+enum class Subscribed : uint8_t { added, replaced, refused, denied, count };
 
 inline napi_value subscribe(napi_env env, napi_callback_info info) {
   const Call<8> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
   if (!session || session->move) return toNumber(env, double(Subscribed::refused));
   const std::string filter = call.text(1);
-  const SubscriptionOptions options{uint8_t(call.integer(2)), call.truth(3), call.truth(4), uint8_t(call.integer(5)),
-                                    uint32_t(call.integer(6))};
   Subscriptions& subscriptions = call.host->engine.subscriptions();
+  const FilterVerdict verdict = subscriptions.judge(*session, bytesOf(filter));
+  if (verdict == FilterVerdict::refused) return toNumber(env, double(Subscribed::denied));
+  const SubscriptionOptions options{uint8_t(call.integer(2)),
+                                    call.truth(3),
+                                    call.truth(4),
+                                    uint8_t(call.integer(5)),
+                                    uint32_t(call.integer(6)),
+                                    verdict == FilterVerdict::partly};
   if (!subscriptions.hasRoomFor(*session, bytesOf(filter))) return toNumber(env, double(Subscribed::refused));
   const bool isReplaced = subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(7));
   return toNumber(env, double(isReplaced ? Subscribed::replaced : Subscribed::added));
@@ -224,6 +230,19 @@ inline napi_value lookUpRetained(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   const std::string topic = call.text(0);
   call.host->engine.lookUps().ask(bytesOf(topic), call.integer(1));
+  return nullptr;
+}
+
+inline napi_value setAccess(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Reader reader(call.bytes(1));
+  if (Session* session = call.connection(0).session) call.frontEnd().setRights(*session, readAccess(reader));
+  return nullptr;
+}
+
+inline napi_value adoptRules(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  call.host->engine.adoptRules();
   return nullptr;
 }
 
@@ -274,6 +293,8 @@ constexpr std::array engineMethods = {
     Method{"unsubscribe", unsubscribe},
     Method{"subscriptionCount", subscriptionCount},
     Method{"lookUpRetained", lookUpRetained},
+    Method{"adoptRules", adoptRules},
+    Method{"setAccess", setAccess},
     Method{"serveHttp", serveHttp},
     Method{"listen", listen},
     Method{"stopDoor", stopDoor},

@@ -1,5 +1,6 @@
 // The part of a session that goes along when its client comes back on another worker, behind its subscriptions.
 #pragma once
+#include "../security/rights.h"
 #include "delivery-queue.h"
 #include "packet-id-set.h"
 #include "will.h"
@@ -17,6 +18,7 @@ struct SessionParcel {
   uint32_t expirySeconds = neverExpires;
   uint64_t leftAtMs = 0;
   std::unique_ptr<Will> will;  // delayed
+  std::unique_ptr<Rights> rights;
 };
 
 }  // namespace rally

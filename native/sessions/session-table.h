@@ -121,7 +121,7 @@ class SessionTable {
     subscriptions.swap(smaller);
   }
 
-  static constexpr uint32_t subscriptionsMax = (uint32_t(1) << 31) - 1;  // far beyond what memory has room for
+  static constexpr uint32_t subscriptionsMax = (uint32_t(1) << 30) - 1;  // far beyond what memory has room for
 
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
 };

@@ -11,7 +11,8 @@ struct Session;
 // One session's subscription to a filter, at the front end that has the session.
 struct Subscriber {
   Session* session = nullptr;
-  uint32_t indexInSession : 31 = 0;  // where the session refers back to it
+  uint32_t indexInSession : 30 = 0;  // where the session refers back to it
+  bool isPartial : 1 = false;        // not all that the filter matches is allowed: each delivery is asked about
   // Takes messages only from shards that know it; what others send was published before it and came here
   // for somebody else. Its retained messages come in between.
   bool isNew : 1 = false;

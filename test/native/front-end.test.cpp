@@ -142,7 +142,8 @@ TEST("front end: a CONNECT that is too large is answered if its version is 5 and
     NoRouter shards;
     NoTransport transport;
     NoDepartures departures;
-    FrontEnd frontEnd(limits, counters, accounts, shards, departures);
+    RuleGate gate(false);
+    FrontEnd frontEnd(limits, counters, accounts, shards, departures, gate);
     Connection& connection = frontEnd.open(transport);
     frontEnd.receive(connection, Bytes(fromHex(hex)));
     CHECK(connection.phase == Phase::ending);
@@ -194,7 +195,8 @@ TEST("front end: a client whose CONNECT is never answered is ended, also when it
   Counters counters;
   NoDepartures departures;
   Accounts accounts(0, limits, counters);
-  FrontEnd frontEnd(limits, counters, accounts, shards, departures);
+  RuleGate gate(false);
+  FrontEnd frontEnd(limits, counters, accounts, shards, departures, gate);
   frontEnd.setNow(1'000);
   Connection& connection = frontEnd.open(transport);
   frontEnd.receive(connection, Bytes(fromHex("100d 00044d515454 05 02 0000 00 0000")));

@@ -239,6 +239,15 @@ void HandDrivenBroker::post(unsigned worker, std::function<void()> task) {
   workers_[worker]->tasks.push_back(std::move(task));
 }
 
+void HandDrivenBroker::setRules(std::shared_ptr<const rally::RuleBook> book) {
+  broker.rules().put(std::move(book));
+  for (const auto& worker : workers_) {
+    finishTurn(*worker);
+    worker->engine.adoptRules();
+    worker->isPolled = true;
+  }
+}
+
 // --- the event loop -------------------------------------------------------------------------------
 
 bool HandDrivenBroker::isRunnable(Worker& worker) {
@@ -422,8 +431,14 @@ void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& 
   while (reader.remaining() > 0) {
     const Bytes filter = reader.prefixed();
     const uint8_t bits = reader.u8();
-    const rally::SubscriptionOptions options{uint8_t(bits & 3), (bits & 4) != 0, (bits & 8) != 0, uint8_t(bits >> 4),
-                                             id};
+    const rally::FilterVerdict verdict = engine.subscriptions().judge(session, filter);
+    if (verdict == rally::FilterVerdict::refused) {
+      suback.push_back(uint8_t(version >= 5 ? rally::Reason::notAuthorized : rally::Reason::unspecifiedError));
+      continue;
+    }
+    const bool isPartial = verdict == rally::FilterVerdict::partly;
+    const rally::SubscriptionOptions options{
+        uint8_t(bits & 3), (bits & 4) != 0, (bits & 8) != 0, uint8_t(bits >> 4), id, isPartial};
     engine.subscriptions().subscribe(session, filter, options, token);
     suback.push_back(bits & 3);
   }
@@ -527,6 +542,7 @@ rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options,
   terms.maximumPacketSize = options.maximumPacketSize;
   terms.topicAliasMaximum = options.topicAliasMaximum;
   terms.sessionExpirySeconds = options.isPersistent ? rally::neverExpires : 0;
+  terms.access = options.access;
   if (!options.will) return terms;
   rally::Publication publication;
   publication.topic = bytesOf(options.will->topic);

@@ -45,6 +45,7 @@ class Client {
     uint16_t topicAliasMaximum = 0;
     std::optional<SentPublish> will = {};
     uint32_t willDelaySeconds = 0;
+    std::shared_ptr<const rally::Access> access = {};
   };
 
   Client(HandDrivenBroker& broker, std::string name, Options chosen);
@@ -129,6 +130,9 @@ class HandDrivenBroker {
   void receive(Client& client, const Octets& bytes);
   // The socket takes `bytes` more.
   void makeRoom(Link& link, size_t bytes);
+
+  // From now on these rules are in force.
+  void setRules(std::shared_ptr<const rally::RuleBook> book);
 
   // What no client can bring about.
   void accept(Client& client, rally::Session& session);

@@ -1,10 +1,18 @@
-import { jsonAnswer } from '../answer.ts';
+import { jsonAnswer, textAnswer } from '../answer.ts';
 import type { Route } from '../route.ts';
 
-/** What the data plane has counted (native/counters.h), and the CPU time of the process. */
+/**
+ * What the data plane has counted (native/counters.h), and the CPU time of the process: for whoever may read as much
+ * from $SYS.
+ */
 export const statistics: Route = {
   method: 'get',
   path: '/api/statistics',
   right: 'client',
-  handle: (_, { source }) => jsonAnswer(source.statistics()),
+  handle: (_, { source }) =>
+    source.mayAnyoneReceive(sysTopic)
+      ? jsonAnswer(source.statistics())
+      : textAnswer('403 Forbidden', 'The rules do not let everybody have $SYS.\n'),
 };
+
+const sysTopic = '$SYS/broker/uptime';

@@ -19,6 +19,14 @@ test('no options give the defaults', () => {
     allowAnonymous: false,
     pages: true,
     authenticates: false,
+    hasRules: false,
+    passwordFile: undefined,
+    rulesFile: undefined,
+    aclFile: undefined,
+    broadFilters: 'refuse',
+    deniedPublish: 'refuse',
+    grantsBroadFilters: false,
+    endsDeniedPublishers: false,
     retainAvailable: true,
     wildcardSubscriptionAvailable: true,
     subscriptionIdentifiersAvailable: true,
@@ -55,6 +63,14 @@ test('an option overrides its default, and undefined does not', () => {
     allowAnonymous: false,
     pages: true,
     authenticates: false,
+    hasRules: false,
+    passwordFile: undefined,
+    rulesFile: undefined,
+    aclFile: undefined,
+    broadFilters: 'refuse',
+    deniedPublish: 'refuse',
+    grantsBroadFilters: false,
+    endsDeniedPublishers: false,
     retainAvailable: true,
     wildcardSubscriptionAvailable: true,
     subscriptionIdentifiersAvailable: true,
@@ -265,4 +281,25 @@ test('closed by default: others are let in by a hook or by name only', () => {
 test('a server that has moved has moved somewhere', () => {
   refused({ serverMoved: true }, 'serverMoved is true: say with serverReference where to.');
   assert.equal(resolveConfig({ serverMoved: true, serverReference: 'a:1 b:2' }).serverMoved, true);
+});
+
+test('a password file is authentication, and an acl_file brings how mosquitto treats broad filters', () => {
+  assert.equal(resolveConfig({ host: '0.0.0.0', passwordFile: 'users' }).authenticates, true);
+  const settings = ({ hasRules, broadFilters, grantsBroadFilters }: ReturnType<typeof resolveConfig>) => [
+    hasRules,
+    broadFilters,
+    grantsBroadFilters,
+  ];
+  assert.deepEqual(settings(resolveConfig({ rulesFile: 'rules' })), [true, 'refuse', false]);
+  assert.deepEqual(settings(resolveConfig({ aclFile: 'acl' })), [true, 'deliverAllowed', true]);
+  assert.deepEqual(settings(resolveConfig({ aclFile: 'acl', broadFilters: 'refuse' })), [
+    true,
+    'refuse',
+    false,
+  ]);
+  assert.equal(resolveConfig({ deniedPublish: 'disconnect' }).endsDeniedPublishers, true);
+  assert.throws(() => resolveConfig({ rulesFile: 'a', aclFile: 'b' }), {
+    code: 'CONFIG_INVALID',
+    message: 'rulesFile and aclFile exclude each other: give one of them.',
+  });
 });

@@ -11,6 +11,7 @@ const message = new TextEncoder().encode('40-30');
 const source: SiteSource = {
   statistics: () => ({ connections: 3 }),
   retained: (topic) => Promise.resolve(topic === 'a/b ä' ? message : undefined),
+  mayAnyoneReceive: () => true,
 };
 
 const question: HttpQuestion = {
@@ -128,4 +129,13 @@ test('a path has the routes of its methods', () => {
   assert.deepEqual(findRoute([get], 'put', '/a/b'), { methods: ['get', 'head'] });
   assert.equal(findRoute([get], 'get', '/a'), undefined);
   assert.equal(findRoute([get], 'get', '/ab'), undefined);
+});
+
+test('what the rules do not let everybody have is answered with 403', async () => {
+  const site = siteWith({}, { mayAnyoneReceive: (topic) => topic === 'a/b ä' });
+  assert.equal(await statusOf(site, '/api/retained/a/b%20%C3%A4'), 200);
+  assert.equal(await statusOf(site, '/api/retained/a/b'), 403);
+  assert.equal(await statusOf(site, '/api/statistics'), 403);
+  const withSys = siteWith({}, { mayAnyoneReceive: (topic) => topic.startsWith('$SYS/') });
+  assert.equal(await statusOf(withSys, '/api/statistics'), 200);
 });

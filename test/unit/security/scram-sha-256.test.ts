@@ -32,7 +32,7 @@ test('the exchange of RFC 7677 goes as printed there', async () => {
   const challenge = await server.next(bytes(vector.clientFirst));
   assert.deepEqual(challenge, { outcome: 'continue', data: bytes(vector.serverFirst) });
   const last = await server.next(bytes(vector.clientFinal));
-  assert.deepEqual(last, { outcome: 'success', data: bytes(vector.serverFinal) });
+  assert.deepEqual(last, { outcome: 'success', data: bytes(vector.serverFinal), username: 'user' });
 });
 
 const wrongFirst: readonly (string | Uint8Array | undefined)[] = [

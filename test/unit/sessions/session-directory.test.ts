@@ -52,6 +52,7 @@ class Stage {
       authenticationData: undefined,
       remoteAddress: '127.0.0.1',
       transport: 'ws',
+      willTopic: undefined,
     };
     this.directory.connect(worker, connection, request);
   }

@@ -1,0 +1,99 @@
+/**
+ * `rallymq passwd FILE USER [--delete] [--batch]`: adds a user to a password file, changes the password or takes the user
+ * out. The file is replaced whole, so that a broker which reads it meanwhile sees the one or the other.
+ */
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { BrokerError } from '../broker-error.ts';
+import { readAccessFile } from '../security/access-file.ts';
+import { parsePasswordFile } from '../security/password-file.ts';
+import { hashPassword } from '../security/password-hash.ts';
+import { readPassword } from './read-password.ts';
+
+export const passwdUsage = [
+  'Usage: rallymq passwd FILE USER [--delete] [--batch]',
+  '',
+  'Sets the password of a user in a password file, which is made if it is not there.',
+  '',
+  '  --delete  take the user out',
+  '  --batch   read the password from the first line of standard input, and ask nothing',
+  '',
+  'A broker that runs reads the file again when it gets SIGHUP.',
+  '',
+].join('\n');
+
+export interface PasswdRequest {
+  readonly path: string;
+  readonly username: string;
+  readonly deletes: boolean;
+  readonly isBatch: boolean;
+}
+
+/** Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID. */
+export function readPasswdRequest(args: readonly string[]): PasswdRequest {
+  const flags = args.filter((each) => each.startsWith('-'));
+  const unknown = flags.find((each) => each !== '--delete' && each !== '--batch');
+  if (unknown !== undefined)
+    throw new BrokerError(
+      'FLAG_UNKNOWN',
+      `${unknown} is not a flag of rallymq passwd: there are --delete and --batch.`,
+    );
+  const [path, username, ...more] = args.filter((each) => !each.startsWith('-'));
+  if (path === undefined || username === undefined || more.length > 0)
+    throw new BrokerError('FLAG_VALUE_INVALID', 'Give a file and a user name: rallymq passwd FILE USER.');
+  if (!/^[^:\0\r\n#\s][^:\0\r\n]*$/.test(username) || username !== username.trimEnd())
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      "A user name of a password file has no ':' and no line break in it, and begins and ends with neither space nor '#'.",
+    );
+  return { path, username, deletes: flags.includes('--delete'), isBatch: flags.includes('--batch') };
+}
+
+/** Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, FLAG_VALUE_INVALID. */
+export async function passwd({ path, username, deletes, isBatch }: PasswdRequest): Promise<string> {
+  const before = existsSync(path) ? readAccessFile(path) : '';
+  const isKnown = parsePasswordFile(before, path).has(username);
+  if (deletes && !isKnown)
+    throw new BrokerError('FLAG_VALUE_INVALID', `${path} has no user '${username}': nothing was changed.`);
+  const line = deletes ? undefined : `${username}:${hashPassword(await readPassword(isBatch, username))}`;
+  replaceFile(path, withLine(before, username, line));
+  return `${username} ${deletes ? 'was taken out' : isKnown ? 'has a new password' : 'was added'}.\n`;
+}
+
+/** All other lines, comments too, stay as they are. */
+function withLine(before: string, username: string, line: string | undefined): string {
+  const lines = before === '' ? [] : before.replace(/\n$/, '').split('\n');
+  const index = lines.findIndex((each) => each.startsWith(`${username}:`));
+  if (index < 0) lines.push(...(line === undefined ? [] : [line]));
+  else lines.splice(index, 1, ...(line === undefined ? [] : [line]));
+  return lines.map((each) => `${each}\n`).join('');
+}
+
+/** Only its owner may read a new one; one that is there keeps its rights. */
+function replaceFile(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    const descriptor = openSync(temporary, 'wx', 0o600);
+    try {
+      writeSync(descriptor, text);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    if (existsSync(path)) chmodSync(temporary, statSync(path).mode & 0o777);
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BrokerError('ACCESS_FILE_UNREADABLE', `${path} cannot be written: ${reason}.`, { cause });
+  }
+}

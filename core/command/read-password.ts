@@ -1,0 +1,66 @@
+/** Asks for a password at the terminal without showing it, or takes it from a pipe. */
+import { createInterface } from 'node:readline';
+import type { ReadStream } from 'node:tty';
+import { BrokerError } from '../broker-error.ts';
+
+/** MQTT has two bytes for the length of a password. */
+const bytesMax = 65_535;
+
+export async function readPassword(isBatch: boolean, username: string): Promise<Uint8Array> {
+  const { stdin } = process;
+  if (!isBatch && !stdin.isTTY)
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      'There is no terminal to ask for the password: give --batch, and the password on standard input.',
+    );
+  const password = isBatch ? await firstLine() : await askTwice(stdin, username);
+  const bytes = Buffer.from(password);
+  if (bytes.length === 0 || bytes.length > bytesMax)
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      `A password has from 1 to ${bytesMax} bytes: nothing was changed.`,
+    );
+  return bytes;
+}
+
+async function firstLine(): Promise<string> {
+  for await (const line of createInterface({ input: process.stdin })) return line;
+  return '';
+}
+
+async function askTwice(terminal: ReadStream, username: string): Promise<string> {
+  const password = await ask(terminal, `Password of ${username}: `);
+  if (password === (await ask(terminal, 'Once more: '))) return password;
+  throw new BrokerError('FLAG_VALUE_INVALID', 'The two passwords differ: nothing was changed.');
+}
+
+/** Nothing that is typed is shown: the terminal is raw, so what edits and ends a line is ours to do. */
+function ask(terminal: ReadStream, question: string): Promise<string> {
+  process.stderr.write(question);
+  terminal.setRawMode(true);
+  return new Promise((resolve, reject) => {
+    let typed = '';
+    const onData = (chunk: Buffer): void => {
+      for (const key of chunk.toString('utf8')) {
+        if (key === '\r' || key === '\n') {
+          finish(() => resolve(typed));
+          return;
+        }
+        if (key === '\u0003' || key === '\u0004') {
+          finish(() => reject(new BrokerError('FLAG_VALUE_INVALID', 'Nothing was changed.')));
+          return;
+        }
+        typed = key === '\u007f' || key === '\b' ? [...typed].slice(0, -1).join('') : typed + key;
+      }
+    };
+    const finish = (settle: () => void): void => {
+      terminal.off('data', onData);
+      terminal.setRawMode(false);
+      terminal.pause();
+      process.stderr.write('\n');
+      settle();
+    };
+    terminal.on('data', onData);
+    terminal.resume();
+  });
+}

@@ -1,0 +1,145 @@
+/**
+ * Who may come in and what they may do, as configured (main thread): the files of users and rules, those who say who a
+ * client is, and the rules that the data plane keeps to.
+ *
+ *   reload(): files read whole -> rules set -> workers told -> all have adopted them -> users that changed are ended
+ */
+import type { Authenticate } from '../config/authentication.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import type { Clock } from '../sessions/timers.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { type Access, encodeAccess } from './access.ts';
+import { type AccessFiles, readAccessFiles } from './access-files.ts';
+import { encodeRuleBook } from './encode-rules.ts';
+import { HookProvider } from './hook-provider.ts';
+import { changedUsers } from './password-file.ts';
+import { PasswordPool } from './password-pool.ts';
+import { PasswordProvider } from './password-provider.ts';
+import type { Provider } from './provider.ts';
+import { RememberedPasswords } from './remembered-passwords.ts';
+
+/** The data plane's side of the rules. */
+export interface RulesInForce {
+  setRules(rules: Uint8Array): void;
+  mayPublish(access: Uint8Array, topic: string): boolean;
+  mayReceive(access: Uint8Array, topic: string): boolean;
+}
+
+export interface AccessControlOptions {
+  readonly config: BrokerConfig;
+  readonly authenticate: Authenticate | undefined;
+  readonly clock: Clock;
+  /** Tells the workers that run to adopt the rules, and gives which these are; adopted() follows for each. */
+  tellWorkers(revision: number): readonly number[];
+  /** Ends the connections of these users with 0x87. */
+  endUsers(usernames: ReadonlySet<string>): void;
+}
+
+interface Adoption {
+  readonly revision: number;
+  readonly workers: Set<number>;
+  readonly resolve: () => void;
+}
+
+export class AccessControl {
+  readonly #options: AccessControlOptions;
+  readonly #pool: PasswordPool;
+  readonly providers: readonly Provider[];
+  #files: AccessFiles = { users: undefined, rules: undefined };
+  #rules: RulesInForce | undefined;
+  #revision = 0;
+  #adoptions: Adoption[] = [];
+
+  constructor(options: AccessControlOptions) {
+    this.#options = options;
+    const { config, authenticate, clock } = options;
+    this.#pool = new PasswordPool(config.limits.passwordChecksPendingMax);
+    const passwords = new PasswordProvider({
+      users: () => this.#files.users ?? new Map(),
+      remembered: new RememberedPasswords({
+        clock,
+        keptMs: config.limits.passwordMemoryMs,
+        entriesMax: config.limits.passwordMemoryMax,
+      }),
+      pool: this.#pool,
+      isLast: authenticate === undefined,
+    });
+    this.providers = [
+      ...(config.passwordFile === undefined ? [] : [passwords]),
+      ...(authenticate === undefined ? [] : [new HookProvider(authenticate)]),
+    ];
+  }
+
+  /** Before the workers start. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+  open(rules: RulesInForce): void {
+    this.#rules = rules;
+    this.#take(readAccessFiles(this.#options.config));
+  }
+
+  async close(): Promise<void> {
+    for (const { resolve } of this.#adoptions.splice(0)) resolve();
+    await this.#pool.close();
+  }
+
+  /** Resolves when what the files say is in force on all workers. Errors as open(): then nothing has changed. */
+  async reload(): Promise<void> {
+    const before = this.#files.users;
+    const files = readAccessFiles(this.#options.config);
+    this.#take(files);
+    if (files.rules !== undefined) await this.#adopt();
+    if (before === undefined || files.users === undefined) return;
+    const changed = changedUsers(before, files.users);
+    if (changed.size > 0) this.#options.endUsers(changed);
+  }
+
+  /** A worker has adopted the rules. */
+  adopted(worker: number, revision: number): void {
+    for (const adoption of this.#adoptions) {
+      if (adoption.revision <= revision) adoption.workers.delete(worker);
+    }
+    this.#settle();
+  }
+
+  /** A worker has ended: it adopts the rules when it starts again. */
+  workerLost(worker: number): void {
+    for (const { workers } of this.#adoptions) workers.delete(worker);
+    this.#settle();
+  }
+
+  /** What the data plane is told of a client; undefined where there are no rules. */
+  describe(access: Access, clientId: string): Uint8Array | undefined {
+    return this.#files.rules === undefined ? undefined : encodeAccess(access, clientId);
+  }
+
+  /** Why a client may not come with this will; undefined if it may. */
+  willRefusal(access: Uint8Array | undefined, willTopic: string | undefined): number | undefined {
+    if (access === undefined || willTopic === undefined || this.#rules === undefined) return undefined;
+    return this.#rules.mayPublish(access, willTopic) ? undefined : ReasonCode.notAuthorized;
+  }
+
+  /** Whether somebody without a user name, and without a connection, may have the messages of a topic. */
+  mayAnyoneReceive(topic: string): boolean {
+    const access = this.describe({}, '');
+    return access === undefined || this.#rules === undefined || this.#rules.mayReceive(access, topic);
+  }
+
+  #take(files: AccessFiles): void {
+    if (files.rules !== undefined) this.#rules?.setRules(encodeRuleBook(files.rules));
+    this.#files = files;
+  }
+
+  #adopt(): Promise<void> {
+    const revision = ++this.#revision;
+    return new Promise((resolve) => {
+      const workers = new Set(this.#options.tellWorkers(revision));
+      this.#adoptions.push({ revision, workers, resolve });
+      this.#settle();
+    });
+  }
+
+  #settle(): void {
+    const done = this.#adoptions.filter(({ workers }) => workers.size === 0);
+    this.#adoptions = this.#adoptions.filter(({ workers }) => workers.size > 0);
+    for (const { resolve } of done) resolve();
+  }
+}

@@ -1,0 +1,35 @@
+/** Who a client is to the rules: what has been verified of it. */
+import { concat, write } from '../wire/write.ts';
+import { encodeRules, text } from './encode-rules.ts';
+import type { Rule } from './rules.ts';
+
+export interface Access {
+  /** Undefined of a client whose user name nobody has verified: to the rules it is anonymous. */
+  readonly username?: string | undefined;
+  /** By name, beside those that the rules give the user. One that the rules do not have gives nothing. */
+  readonly roles?: readonly string[] | undefined;
+  /** What `%{name}` stands for. */
+  readonly claims?: Readonly<Record<string, string>> | undefined;
+  /** That the client brings itself. */
+  readonly rules?: readonly Rule[] | undefined;
+}
+
+const flags = { hasUserName: 1, hasOwnRules: 2 } as const;
+
+/** For the data plane: native/security/access.h draws and reads it. */
+export function encodeAccess(
+  { username, roles = [], claims = {}, rules }: Access,
+  clientId: string,
+): Uint8Array {
+  const pairs = Object.entries(claims);
+  return concat([
+    [(username === undefined ? 0 : flags.hasUserName) | (rules === undefined ? 0 : flags.hasOwnRules)],
+    text(username ?? ''),
+    text(clientId),
+    write.uint16(roles.length),
+    ...roles.map(text),
+    write.uint16(pairs.length),
+    ...pairs.flatMap(([name, value]) => [text(name), text(value)]),
+    ...(rules === undefined ? [] : [encodeRules(rules)]),
+  ]);
+}

@@ -1,0 +1,30 @@
+/** mosquitto's password file as it is: `name:hash` in each line. */
+import { accessFileFault, linesOf } from './access-file.ts';
+import { hashFault } from './password-hash.ts';
+
+/** The hash of each user. */
+export type PasswordFile = ReadonlyMap<string, string>;
+
+/** `path` is for errors, which never show a hash. Errors: ACCESS_FILE_INVALID. */
+export function parsePasswordFile(text: string, path: string): PasswordFile {
+  const users = new Map<string, string>();
+  for (const { number, text: line } of linesOf(text)) {
+    const colon = line.indexOf(':');
+    if (colon <= 0)
+      throw accessFileFault(path, number, 1, "give a user name, ':' and the hash of the password.");
+    const username = line.slice(0, colon);
+    const hash = line.slice(colon + 1).trim();
+    if (users.has(username))
+      throw accessFileFault(path, number, 1, `the user '${username}' stands here for the second time.`);
+    const fault = hashFault(hash);
+    if (fault !== undefined)
+      throw accessFileFault(path, number, colon + 2, `what stands behind '${username}:' ${fault}.`);
+    users.set(username, hash);
+  }
+  return users;
+}
+
+/** The users of `before` who are gone or have another password. */
+export function changedUsers(before: PasswordFile, after: PasswordFile): Set<string> {
+  return new Set([...before.keys()].filter((username) => after.get(username) !== before.get(username)));
+}

@@ -1,0 +1,54 @@
+/**
+ * The threads that verify passwords (main thread). They come when there is something to do, go when there is nothing,
+ * and have a lower priority than all others, so that a storm of logins takes what nobody else needs.
+ */
+import { availableParallelism } from 'node:os';
+import { Piscina } from 'piscina';
+
+/** Below the data plane and the control plane, which have 0. */
+const niceIncrement = 10;
+const idleTimeoutMs = 10_000;
+/** Each has 46 MiB of its own while it hashes. */
+const threadsMax = 4;
+
+export class PasswordPool {
+  readonly #pendingMax: number;
+  #pool: Piscina | undefined;
+  #pending = 0;
+
+  constructor(pendingMax: number) {
+    this.#pendingMax = pendingMax;
+  }
+
+  /** Whether as many wait as may. */
+  get isFull(): boolean {
+    return this.#pending >= this.#pendingMax;
+  }
+
+  async verify(hash: string, password: Uint8Array): Promise<boolean> {
+    this.#pending++;
+    try {
+      return (await this.#threads.run({ kind: 'verify', hash, password })) === true;
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool?.destroy();
+  }
+
+  get #threads(): Piscina {
+    this.#pool ??= new Piscina({
+      filename: new URL('../../workers/passwords.js', import.meta.url).href,
+      name: 'runPasswordTask',
+      minThreads: 0,
+      maxThreads: Math.max(1, Math.min(threadsMax, availableParallelism() >> 1)),
+      idleTimeout: idleTimeoutMs,
+      niceIncrement,
+      // As for the data plane's threads (supervisor.ts): this is a file, whatever the program is.
+      ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
+    });
+    return this.#pool;
+  }
+}

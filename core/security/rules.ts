@@ -1,0 +1,58 @@
+/** What clients may do, as files and programs say it; native/security/ keeps to it. */
+import { isSharedFilter, isValidTopicFilter } from '../wire/topic.ts';
+
+export interface Rule {
+  readonly effect: 'allow' | 'deny';
+  readonly action: 'publish' | 'subscribe';
+  /** A compiled filter: of compileFilter(), or one without placeholders. */
+  readonly filter: string;
+  /** Is asked only if no rule without it matches: a `pattern` line of an acl_file. */
+  readonly isLater: boolean;
+}
+
+/** Roles by name, and whom they are for. Of those that are for a client a rule that denies decides, then one that allows. */
+export interface RuleBook {
+  readonly roles: ReadonlyMap<string, readonly Rule[]>;
+  readonly everyone: readonly string[];
+  /** Of clients without a user name. */
+  readonly anonymous: readonly string[];
+  readonly users: ReadonlyMap<string, readonly string[]>;
+}
+
+/** What is wrong with a rule's filter, as the end of a sentence; undefined if nothing is. */
+export function filterFault(filter: string): string | undefined {
+  if (isSharedFilter(filter))
+    return "begins with '$share/': give the filter alone, which shares are judged by";
+  if (!isValidTopicFilter(filter))
+    return "is no topic filter: '+' and '#' stand alone in their level, '#' last";
+  return undefined;
+}
+
+/** Which placeholders a filter may have: an acl_file knows no claims. */
+export type Placeholders = 'names' | 'namesAndClaims';
+
+/** What is wrong with the placeholders of a rule's filter. */
+export function placeholderFault(filter: string, known: Placeholders): string | undefined {
+  const { alone, within, shown } = placeholders[known];
+  const level = filter.split('/').find((each) => within.test(each) && !alone.test(each));
+  return level === undefined
+    ? undefined
+    : `has '${level}': a placeholder (${shown}) stands alone in its level`;
+}
+
+/** With placeholders as native/security/placeholders.h has them: levels that begin with U+0000. */
+export function compileFilter(filter: string, known: Placeholders): string {
+  const { alone } = placeholders[known];
+  return filter
+    .split('/')
+    .map((level) => {
+      if (!alone.test(level)) return level;
+      return level[1] === '{' ? `\0:${level.slice(2, -1)}` : `\0${level[1]}`;
+    })
+    .join('/');
+}
+
+const placeholders = {
+  names: { alone: /^%[uc]$/, within: /%[uc]/, shown: '%u or %c' },
+  namesAndClaims: { alone: /^%(?:[uc]|\{[^{}]+\})$/, within: /%[uc{]/, shown: '%u, %c or %{claim}' },
+} as const;

@@ -1,0 +1,68 @@
+// The gate that keeps to a book of rules. Each worker has its own.
+#pragma once
+#include "gate.h"
+
+namespace rally {
+
+class RuleGate : public Gate {
+ public:
+  // `grantsBroadFilters`: a subscription gets what is allowed of it; else all that its filter matches has to be, but
+  // for what a rule denies.
+  explicit RuleGate(bool grantsBroadFilters) : grantsBroadFilters_(grantsBroadFilters) {}
+
+  // From now on these rules are in force. The subscriptions of all sessions are to be judged again.
+  void adopt(std::shared_ptr<const RuleBook> book) {
+    book_ = std::move(book);
+    renew();
+  }
+
+ private:
+  bool decidesPublish(Rights& rights, Bytes topic, uint64_t topicHash) override {
+    resolve(rights);
+    if (!rights.decisions) rights.decisions = std::make_unique<Decisions>();
+    if (const bool* known = rights.decisions->find(topic, topicHash)) return *known;
+    const bool isGranted = isAllowed(matchingPublish(rights.sets, *rights.access, topic));
+    rights.decisions->set(topic, topicHash, isGranted);
+    return isGranted;
+  }
+
+  bool decidesReceive(Rights& rights, Bytes topic) override {
+    resolve(rights);
+    return isAllowed(matchingReceive(rights.sets, *rights.access, topic));
+  }
+
+  bool decidesWill(const Access& access, Bytes topic) override { return book_ && book_->mayPublish(access, topic); }
+
+  FilterVerdict decidesFilter(Rights& rights, Bytes filter) override {
+    resolve(rights);
+    RuleBits covering = 0;
+    RuleBits meeting = 0;
+    for (const RuleSet* set : rights.sets) {
+      covering |= set->receive.covering(filter, rights.access->values());
+      meeting |= set->receive.meeting(filter, rights.access->values());
+    }
+    return verdictOf(covering, meeting);
+  }
+
+  FilterVerdict verdictOf(RuleBits covering, RuleBits meeting) const {
+    const RuleBits deciding = decidingBit(covering);
+    const auto before = RuleBits(deciding - 1);  // all, if nothing covers it
+    if ((deciding & allowBits) != 0)
+      return (meeting & before & denyBits) == 0 ? FilterVerdict::covered : FilterVerdict::partly;
+    const bool isSomeAllowed = (meeting & before & allowBits) != 0;
+    return grantsBroadFilters_ && isSomeAllowed ? FilterVerdict::partly : FilterVerdict::refused;
+  }
+
+  // Finds the rules that are about the client, if they are not known.
+  void resolve(Rights& rights) const {
+    if (rights.epoch == epoch()) return;
+    rights.sets = book_ ? book_->setsOf(*rights.access) : RuleSets();
+    rights.decisions = nullptr;
+    rights.epoch = epoch();
+  }
+
+  const bool grantsBroadFilters_;
+  std::shared_ptr<const RuleBook> book_;
+};
+
+}  // namespace rally

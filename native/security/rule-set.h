@@ -1,0 +1,29 @@
+// The rules of one role, or those that a client brings itself: what it may publish to, and what it may receive.
+//
+//   [ count 4 | rule, rule ... ]     rule: [ bit 1 (RuleBits) | 0: publish, 1: subscribe 1 | filter, in two bytes its
+//   length ]
+//
+// Written by core/security/encode-rules.ts. Filters are those of MQTT, with placeholders as placeholders.h has them.
+#pragma once
+#include "../assert.h"
+#include "../wire/reader.h"
+#include "rule-tree.h"
+
+namespace rally {
+
+struct RuleSet {
+  RuleTree publish{randomSeed()};
+  RuleTree receive{randomSeed()};
+
+  void read(Reader& reader) {
+    for (uint32_t left = reader.u32(); left > 0 && reader.ok(); left--) {
+      const RuleBits bit = reader.u8();
+      const bool isPublish = reader.u8() == 0;
+      const Bytes filter = reader.prefixed();
+      RALLY_ASSERT(reader.ok() && !filter.empty() && decidingBit(bit) == bit && (bit & (denyBits | allowBits)) == bit);
+      (isPublish ? publish : receive).add(filter, bit);
+    }
+  }
+};
+
+}  // namespace rally
