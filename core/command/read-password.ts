@@ -28,18 +28,29 @@ async function firstLine(): Promise<string> {
   return '';
 }
 
+/** Nothing that is typed is shown: the terminal is raw from before the first question until the last answer. */
 async function askTwice(terminal: ReadStream, username: string): Promise<string> {
-  const password = await ask(terminal, `Password of ${username}: `);
-  if (password === (await ask(terminal, 'Once more: '))) return password;
-  throw new BrokerError('FLAG_VALUE_INVALID', 'The two passwords differ: nothing was changed.');
+  terminal.setRawMode(true);
+  try {
+    const password = await ask(terminal, `Password of ${username}: `);
+    if (password === (await ask(terminal, 'Once more: '))) return password;
+    throw new BrokerError('FLAG_VALUE_INVALID', 'The two passwords differ: nothing was changed.');
+  } finally {
+    terminal.setRawMode(false);
+    terminal.pause();
+  }
 }
 
-/** Nothing that is typed is shown: the terminal is raw, so what edits and ends a line is ours to do. */
+/** What edits and ends a line is ours to do. */
 function ask(terminal: ReadStream, question: string): Promise<string> {
   process.stderr.write(question);
-  terminal.setRawMode(true);
   return new Promise((resolve, reject) => {
     let typed = '';
+    const finish = (settle: () => void): void => {
+      terminal.off('data', onData);
+      process.stderr.write('\n');
+      settle();
+    };
     const onData = (chunk: Buffer): void => {
       for (const key of chunk.toString('utf8')) {
         if (key === '\r' || key === '\n') {
@@ -53,14 +64,6 @@ function ask(terminal: ReadStream, question: string): Promise<string> {
         typed = key === '\u007f' || key === '\b' ? [...typed].slice(0, -1).join('') : typed + key;
       }
     };
-    const finish = (settle: () => void): void => {
-      terminal.off('data', onData);
-      terminal.setRawMode(false);
-      terminal.pause();
-      process.stderr.write('\n');
-      settle();
-    };
     terminal.on('data', onData);
-    terminal.resume();
   });
 }
