@@ -31,6 +31,7 @@ export class Site {
     this.#source = {
       statistics: () => source.statistics(),
       retained: (topic) => this.#lookUps.take(() => this.#lookUp(source, topic)),
+      mayAnyoneReceive: (topic) => source.mayAnyoneReceive(topic),
     };
     this.#routes = config.pages ? [...operatingRoutes, ...pageRoutes] : operatingRoutes;
     this.#pages = config.pages ? loadPages(config.path) : new Map();

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { AuthenticationMethod, AuthenticationStep } from '../../../core/config/authentication.ts';
-import { type AuthenticationRequest, Authenticator } from '../../../core/security/authenticator.ts';
+import {
+  type AuthenticationRequest,
+  Authenticator,
+  type Verdict,
+} from '../../../core/security/authenticator.ts';
+import { HookProvider } from '../../../core/security/hook-provider.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const timeoutMs = 1_000;
@@ -11,7 +16,9 @@ const letIn = { reasonCode: 0 };
 const notAuthorized = { reasonCode: 0x87 };
 const data = Uint8Array.of(1, 2);
 
-type Options = Partial<ConstructorParameters<typeof Authenticator>[0]>;
+type Options = Partial<ConstructorParameters<typeof Authenticator>[0]> & {
+  readonly authenticate?: ConstructorParameters<typeof HookProvider>[0];
+};
 
 class Stage {
   readonly clock = new FakeClock();
@@ -19,9 +26,9 @@ class Stage {
   readonly failures: unknown[] = [];
   readonly authenticator: Authenticator;
 
-  constructor(options: Options = {}) {
+  constructor({ authenticate, ...options }: Options = {}) {
     this.authenticator = new Authenticator({
-      authenticate: undefined,
+      providers: authenticate === undefined ? [] : [new HookProvider(authenticate)],
       methods: [],
       allowsAnonymous: false,
       timeoutMs,
@@ -32,8 +39,9 @@ class Stage {
     });
   }
 
+  /** Without who the client then is to the rules. */
   decide(request: Partial<AuthenticationRequest> = {}, connection = 1) {
-    return this.authenticator.decide(0, connection, {
+    const verdict = this.authenticator.decide(0, connection, {
       clientId: 'c',
       remoteAddress: '::1',
       transport: 'ws',
@@ -41,7 +49,14 @@ class Stage {
       data: undefined,
       ...request,
     });
+    return verdict instanceof Promise ? verdict.then(withoutAccess) : withoutAccess(verdict);
   }
+}
+
+function withoutAccess(verdict: Verdict | undefined): Omit<Verdict, 'access'> | undefined {
+  if (verdict === undefined) return undefined;
+  const { access: _, ...rest } = verdict;
+  return rest;
 }
 
 /** Answers with these steps in turn. */
@@ -68,13 +83,13 @@ test('where there are only methods, a client that names none is refused unless a
   assert.deepEqual(new Stage({ methods, allowsAnonymous: true }).decide(), letIn);
 });
 
-test('the hook is told who connects, and nothing but true lets in', async () => {
+test('the hook is told who connects, and nothing but true or a grant lets in', async () => {
   const asked: unknown[] = [];
   for (const [answer, expected] of [
     [true, 0],
     [false, 0x86],
-    ['yes', 0x86],
-    [1, 0x86],
+    ['yes', 0x87], // neither an answer nor a grant: the hook is at fault
+    [1, 0x87],
   ] as const) {
     const authenticate = (client: unknown): never => {
       asked.push(client);
