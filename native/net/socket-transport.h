@@ -134,8 +134,8 @@ class SocketTransport : public Transport {
     WebSocketReader reader;
     WebSocketClose close = WebSocketClose::normal;  // what we close it with
     bool isPinged = false;
-    uint64_t lifeMs = 0;             // when it last gave a sign of life
-    uint64_t acknowledgedBytes = 0;  // when it was pinged
+    uint64_t lifeMs = 0;      // when it last gave a sign of life
+    uint64_t takenBytes = 0;  // of what was sent, with a ping that stands behind it
 
     void livesAt(uint64_t nowMs) {
       lifeMs = nowMs;
@@ -184,12 +184,18 @@ class SocketTransport : public Transport {
   void judge(Connection& connection, Socket& socket, WebSocket& webSocket) {
     if (!socket.isReading) webSocket.livesAt(nowMs());
     const uint64_t silentMs = nowMs() - webSocket.lifeMs;
-    if (silentMs < limits_.webSocketPingMs) return;
-    if (!std::exchange(webSocket.isPinged, true)) {
-      webSocket.acknowledgedBytes = socket.stream.acknowledgedBytes();
-      sendControl(socket, WebSocketOpcode::ping, {});
-    } else if (socket.stream.acknowledgedBytes() > webSocket.acknowledgedBytes + pingBytes) {
+    // Who is behind and takes bytes now and then is seen doing so all the time, not only once it was pinged; of those who
+    // speak, or have taken all, nothing is asked.
+    if (silentMs < limits_.webSocketPingMs / 2) return;
+    const uint64_t takenBytes = socket.stream.acknowledgedBytes();
+    const bool isBehind = socket.unsent || takenBytes < socket.stream.sentBytes();
+    const bool isTaking = takenBytes > webSocket.takenBytes && (isBehind || webSocket.isPinged);
+    webSocket.takenBytes = std::max(webSocket.takenBytes, takenBytes);
+    if (isTaking) {
       webSocket.livesAt(nowMs());
+    } else if (silentMs >= limits_.webSocketPingMs && !std::exchange(webSocket.isPinged, true)) {
+      webSocket.takenBytes = takenBytes + pingBytes;
+      sendControl(socket, WebSocketOpcode::ping, {});
     } else if (silentMs >= limits_.webSocketSilenceMs) {
       abort(connection);
     }

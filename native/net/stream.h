@@ -81,6 +81,7 @@ class Stream {
 
   // Of all that was sent, what the peer's machine has not acknowledged stands against it: a peer that reads lets it
   // grow.
+  uint64_t sentBytes() const { return sentBytes_; }
   uint64_t acknowledgedBytes() const {
     int queued = 0;
     return ioctl(fd_, SIOCOUTQ, &queued) == 0 ? sentBytes_ - uint64_t(queued) : sentBytes_;

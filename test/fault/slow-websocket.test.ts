@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type RunningBroker, startBroker } from '../support/broker.ts';
 import { connectFrame, publishFrame, subscribeFrame } from '../support/frames.ts';
 import { openClient } from '../support/raw-client.ts';
+import { withTimeEnough } from '../support/time-enough.ts';
 import { until } from '../support/wait.ts';
 import { encodeFrame, handshake, opcode } from '../support/websocket-link.ts';
 
@@ -47,6 +48,27 @@ test('who takes bytes all the time lives, and who takes none is cut', async (t) 
   await until('much more is read', () => slow.bytesRead > bytesRead + longReadBytes, 120_000);
   assert.equal(running.broker.statistics().connections, 2);
   assert.ok(!frozen.destroyed);
+});
+
+test('who takes bytes in bursts lives, though none is taken between the ping and the end of the silence', async (t) => {
+  await withTimeEnough(async (seconds, inTime) => {
+    const bounds = { webSocketPingMs: 2_000 * seconds, webSocketSilenceMs: 2_500 * seconds };
+    const running = await startBroker(t, { limits: bounds });
+    const bursty = await muteClient(t, running);
+    await until('it', () => running.broker.statistics().subscriptions === 1);
+    await feed(t, running);
+    bursty.on('data', () => {});
+    for (let burst = 0; burst < 4; burst++) {
+      await inTime(2, async () => {
+        bursty.pause();
+        await delay(1_500 * seconds);
+        const { bytesRead } = bursty;
+        bursty.resume();
+        await until('a burst', () => bursty.bytesRead > bytesRead + 1_000_000);
+      });
+      assert.equal(running.broker.statistics().connections, 2, `behind burst ${burst}`);
+    }
+  });
 });
 
 test('who is idle and does not answer a ping is cut', async (t) => {
