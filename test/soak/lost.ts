@@ -85,10 +85,10 @@ export function faultsOf({ clients, topics, counters }: Loss): readonly string[]
   if (distinct !== clients) faults.push(`${clients - distinct} wills have not come`);
   if (topics.length !== distinct) faults.push(`${topics.length - distinct} wills came again`);
   if (counters === undefined) return [...faults, 'the broker has ended'];
-  const { connections, sessions, droppedQos0, droppedQueueFull } = counters;
+  const { connections, sessions, droppedQos0, droppedQueueFull, droppedTotalFull } = counters;
   if (connections !== 1 || sessions !== 1)
     faults.push(`${connections} connections and ${sessions} sessions are left`);
-  const dropped = droppedQos0 + droppedQueueFull;
+  const dropped = droppedQos0 + droppedQueueFull + droppedTotalFull;
   if (dropped > 0) faults.push(`${dropped} messages were dropped`);
   return faults;
 }

@@ -152,8 +152,6 @@ test('one turn gives the WebSocket no more than it may hold', async () => {
   const socket = await network.accepted();
   const half = new Uint8Array(2 ** 19);
   const published = Array.from({ length: 4 }, () => rally.publish('a', half));
-  await until('some leave', () => socket.sent.length > 0);
-  assert.deepEqual(socket.frameCounts.slice(1), [2]);
   await Promise.all(published);
   assert.deepEqual(socket.frameCounts.slice(1), [2, 2]);
   rally.close();
