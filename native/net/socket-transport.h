@@ -184,8 +184,8 @@ class SocketTransport : public Transport {
   void judge(Connection& connection, Socket& socket, WebSocket& webSocket) {
     if (!socket.isReading) webSocket.livesAt(nowMs());
     const uint64_t silentMs = nowMs() - webSocket.lifeMs;
-    // Who is behind and takes bytes now and then is seen doing so all the time, not only once it was pinged; of those who
-    // speak, or have taken all, nothing is asked.
+    // Who is behind and takes bytes now and then is seen doing so all the time, not only once it was pinged; of those
+    // who speak, or have taken all, nothing is asked.
     if (silentMs < limits_.webSocketPingMs / 2) return;
     const uint64_t takenBytes = socket.stream.acknowledgedBytes();
     const bool isBehind = socket.unsent || takenBytes < socket.stream.sentBytes();
