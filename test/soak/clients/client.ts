@@ -201,7 +201,9 @@ export class Client {
     if (!isExplained) {
       this.fault('cut off', `was cut off on connection ${link.number}${reason}`);
     }
-    this.#lose(link);
+    // When it ended is not known to one who did not read: the delay of its will may have passed since.
+    const isDelayed = (link.will?.delayMs ?? 0) > 0;
+    this.#lose(link, isDelayed ? 'unknown' : 'silent');
   }
 
   #mayBeStray(): boolean {
@@ -221,10 +223,10 @@ export class Client {
   }
 
   /** The connection is over, whoever ended it. */
-  #lose(link: Link): void {
+  #lose(link: Link, will: WillStory['end'] = 'silent'): void {
     link.isDead = true;
     const at = this.world.model.clock.next();
-    this.#endWill(link.will, 'silent');
+    this.#endWill(link.will, will);
     if (link.attachment !== undefined) link.attachment.until = at;
     if (this.link !== link) return;
     this.link = undefined;
