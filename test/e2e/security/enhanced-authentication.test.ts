@@ -213,7 +213,7 @@ for (const transport of transports) {
   test(`${transport}: a client that does not answer is refused with 0x87 in time`, async (t) => {
     const running = await startBroker(t, {
       authenticationMethods: [polite],
-      limits: { connectTimeoutMs: 50 },
+      limits: { connectTimeoutMs: 2_000 },
     });
     const client = await open(t, transport, running, 'polite');
     await nextAuth(client);
@@ -306,7 +306,7 @@ test('a method that throws, rejects or never decides refuses its client with 0x8
     methodOf('rejects', () => Promise.reject(new Error('on purpose'))),
     methodOf('never', () => new Promise(() => {})),
   ];
-  const running = await startBroker(t, { authenticationMethods, limits: { connectTimeoutMs: 50 } });
+  const running = await startBroker(t, { authenticationMethods, limits: { connectTimeoutMs: 2_000 } });
   for (const { name } of authenticationMethods) {
     const client = await open(t, 'tcp', running, name);
     assert.equal(await client.nextHex(), hexOf('20 03 00 87 00'), name);

@@ -43,7 +43,7 @@ async function askAndAnswer(one, two, prefix) {
     void one.publish(responseTopic, `${request.text()}!`, { properties: { correlationData } });
   });
   await answering.ready;
-  const answer = await two.request(`${prefix}/ask`, 'well', { signal: AbortSignal.timeout(10_000) });
+  const answer = await two.request(`${prefix}/ask`, 'well', { signal: AbortSignal.timeout(30_000) });
   equal(answer.text(), 'well!', 'an answer');
   answering.unsubscribe();
 }
