@@ -86,6 +86,8 @@ export class ControlPlane {
   #hostTimer: NodeJS.Timeout | undefined;
   #startedAtMs = 0;
   #isRunning = false;
+  /** What clients ask for while other workers start; undefined once the broker has started. */
+  #early: (readonly [worker: number, message: ToMain])[] | undefined = [];
 
   constructor(config: BrokerConfig, version: string, hooks: AuthenticationHooks, events: ControlPlaneEvents) {
     this.#config = config;
@@ -194,6 +196,15 @@ export class ControlPlane {
     this.#openHost();
     if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
     this.#totals.start();
+    // Behind whatever the program does as soon as start() has resolved, such as to listen to events.
+    setImmediate(() => this.#letEarlyIn());
+  }
+
+  #letEarlyIn(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    if (!this.#isRunning) return;
+    for (const [worker, message] of early) this.#onMessage(worker, message);
   }
 
   /** Says goodbye to the clients and stops the workers. Resolves within stopMs. */
@@ -251,6 +262,10 @@ export class ControlPlane {
   }
 
   #onMessage(worker: number, message: ToMain): void {
+    if (this.#early !== undefined && (message.type === 'connect' || message.type === 'abandoned')) {
+      this.#early.push([worker, message]);
+      return;
+    }
     switch (message.type) {
       case 'connect':
         this.#directory.connect(worker, message.connection, message.connect);
