@@ -4,6 +4,7 @@
  */
 import type { BrokerConfig } from '../config/options.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
+import { giveBack } from './give-back.ts';
 import { loadPages, type Pages, pageAnswer } from './pages.ts';
 import type { ListeningPorts, Route, SiteSource } from './route.ts';
 import { type Found, findRoute, operatingRoutes, pageRoutes } from './routes.ts';
@@ -84,12 +85,16 @@ export class Site {
 
   /** Counts the answer for as long as it is there for one client. One that is larger than all may be goes alone. */
   #hold(answer: HttpAnswer): HttpAnswer {
-    const { length } = answer.body;
-    if (this.#heldBytes > 0 && this.#heldBytes + length > this.#config.limits.httpAnswersBytesMax)
+    const { body } = answer;
+    const { length } = body;
+    if (this.#heldBytes > 0 && this.#heldBytes + length > this.#config.limits.httpAnswersBytesMax) {
+      giveBack(body);
       return busy();
+    }
     this.#heldBytes += length;
     const onOver = (): void => {
       this.#heldBytes -= length;
+      giveBack(body);
     };
     return { ...answer, onOver };
   }
