@@ -24,14 +24,15 @@ enum class Counter : uint8_t {
   retainedRefused,   // the store of retained messages was full
   publishRefused,    // a client may not publish it: by the rules, to $SYS, or text that is not UTF-8
   withheld,          // a subscriber may not have it, by the rules: as often as one of its filters matched
-  connectionsCut,  // that made a worker keep more than all connections together may, or set most aliases when these did
-  otherReceived,   // packets but PUBLISH
-  otherSent,       // likewise
-  handedOver,      // messages that crossed a lane
-  laneBatches,     // times that a worker was shown new records, in its inbound lane, its outbound lane or both
-  laneRecords,     // records taken from lanes
-  doorbells,       // workers that slept and were woken
-  connections,     // from here on: what is there now
+  connectionsCut,    // that held most when all connections of a worker held too much, or had set most aliases
+  sessionsCut,       // that held most when clients of a worker held too many packet identifiers: they have ended
+  otherReceived,     // packets but PUBLISH
+  otherSent,         // likewise
+  handedOver,        // messages that crossed a lane
+  laneBatches,       // times that a worker was shown new records, in its inbound lane, its outbound lane or both
+  laneRecords,       // records taken from lanes
+  doorbells,         // workers that slept and were woken
+  connections,       // from here on: what is there now
   sessions,
   subscriptions,
   sharedSubscriptions,  // of those

@@ -115,7 +115,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     frontEnd_.resumeStalled();
   }
 
-  // The control plane has taken all events: writes the outboxes and hands the lanes over. Afterwards the worker may
+  // Packet control has taken all events: writes the outboxes and hands the lanes over. Afterwards the worker may
   // sleep if !hasWork().
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
@@ -131,6 +131,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     subscriptions_.askForRetained();
     sharing_.settle();
     subscriptions_.settleAccount();
+    endForPacketIds();
     frontEnd_.outbound().arena().giveBackSome();
     commitLanes();
   }
@@ -232,6 +233,19 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     if (rightsOf(session->kind).isCounted) counters_.subtract(Counter::sessions);
     accounts_.sessions.clear(*session);
     subscriptions_.end(std::move(session), std::move(heritage));
+  }
+
+  // Clients have too many packet identifiers that they do not release: the session that holds most ends. One that is
+  // leaving ends when it has left.
+  void endForPacketIds() {
+    for (Session* payer = accounts_.sessions.packetIdsPayer(); payer; payer = accounts_.sessions.packetIdsPayer()) {
+      if (payer->move) return;  // they go along
+      counters_.add(Counter::sessionsCut);
+      accounts_.sessions.clearPacketIds(*payer);
+      payer->expirySeconds = 0;
+      if (payer->connection) frontEnd_.end(*payer->connection, Reason::quotaExceeded);
+      else if (payer->departures == 0) endSession(*payer);
+    }
   }
 
   // --- front end -> shards ------------------------------------------------------------------------

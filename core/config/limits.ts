@@ -136,6 +136,12 @@ export const limitRanges = {
    */
   sessionsTotalBytesMax: { default: 256 * MiB, min: 64 * KiB, max: 1 * TiB },
   /**
+   * Bytes of the packet identifiers of QoS 2 messages that the clients of one worker have sent and not released. None can
+   * be given up, and those of sessions that are away stay: beyond it the session that holds most ends, its client with
+   * 0x97, counted (`sessionsCut`). Default 32 * MiB: three million identifiers, of which clients hold a few dozen each.
+   */
+  packetIdsTotalBytesMax: { default: 32 * MiB, min: 4 * KiB, max: 1 * TiB },
+  /**
    * Bytes beyond one packet that are kept of a connection which may not be read right now. Default
    * 256 * KiB: what has been read when it is paused.
    */
@@ -311,9 +317,9 @@ export const limitRanges = {
 
 /**
  * What a session takes beside its client identifier, what it subscribes to and what waits in it: 330 bytes of the main
- * thread's heap and 0.7 KB of the data plane.
+ * thread's heap, 0.7 KB of the data plane, and some tens of packet identifiers.
  */
-const sessionBytes = 1_030;
+const sessionBytes = 1_290;
 
 /** What clients can make the broker keep, in bytes by kind, when every account is full. */
 export interface Accounts {
@@ -322,6 +328,8 @@ export interface Accounts {
   readonly outboxes: number;
   /** That are not complete, or wait. */
   readonly packets: number;
+  /** Of QoS 2 messages that clients do not release. */
+  readonly packetIdentifiers: number;
   readonly topicAliases: number;
   /** With their filters. */
   readonly subscriptions: number;
@@ -336,6 +344,7 @@ export function accountsOf(limits: Limits, workers: number): Accounts {
     windowsAndQueues: workers * limits.sessionsTotalBytesMax,
     outboxes: workers * limits.outboxTotalBytesMax,
     packets: workers * limits.inputTotalBytesMax,
+    packetIdentifiers: workers * limits.packetIdsTotalBytesMax,
     topicAliases: workers * limits.topicAliasesTotalBytesMax,
     subscriptions: limits.subscriptionsTotalBytesMax,
     retainedMessages: limits.retainedBytesMax,

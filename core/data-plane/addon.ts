@@ -69,6 +69,7 @@ export const counterNames = [
   'publishRefused',
   'withheld',
   'connectionsCut',
+  'sessionsCut',
   'otherReceived',
   'otherSent',
   'handedOver',

@@ -1,5 +1,5 @@
 /**
- * One client connection as the control plane of a worker sees it: everything but PUBLISH and its
+ * One client connection as packet control sees it: everything but PUBLISH and its
  * acknowledgements, which never leave the data plane.
  *
  *   packet event -> decode -> answer, or ask the session directory -> resume the frames behind it

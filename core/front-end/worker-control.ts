@@ -1,5 +1,5 @@
 /**
- * The control plane of one worker: it turns the data plane's events into calls on connections, and speaks
+ * Packet control, the TypeScript half of a worker: it turns the data plane's events into calls on connections, and speaks
  * with the session directory on the main thread.
  */
 

@@ -82,6 +82,7 @@ const table: Readonly<Record<SessionStateName, Readonly<Partial<Record<SessionEv
     ...wanted,
     willDue: ['settling', 'publishWill'],
     expired: ['settling', 'endSession'],
+    settled: ['away', 'settle'], // it has ended by itself, since it held too much
     workerLost: ['lost', 'none'],
   },
   connected: {

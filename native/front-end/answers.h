@@ -56,7 +56,7 @@ class Answers {
     }
   }
 
-  bool hasReady() { return !answers_.empty() && answers_.front().isReady; }
+  bool hasReady() { return !answers_.isEmpty() && answers_.front().isReady; }
   Answer takeReady() {
     const Answer answer = answers_.front();
     answers_.pop();

@@ -21,7 +21,7 @@ namespace rally {
 
 enum class Phase : uint8_t {
   awaitingConnect,  // nothing but CONNECT may come
-  connecting,       // the control plane has the CONNECT
+  connecting,       // packet control has the CONNECT
   connected,
   ending,   // no frame is taken any more; what is written still goes out
   closing,  // the transport was told to close
@@ -29,8 +29,8 @@ enum class Phase : uint8_t {
 };
 
 enum class ConnectionEvent : uint8_t {
-  accepted,     // the control plane lets it in
-  refused,      // the control plane wants it closed: a CONNECT, or behind a DISCONNECT from either side
+  accepted,     // packet control lets it in
+  refused,      // packet control wants it closed: a CONNECT, or behind a DISCONNECT from either side
   broken,       // it broke a rule or a bound
   finishing,    // the server ends it, and what it has sent still counts
   streamEnded,  // nothing more will come
@@ -43,7 +43,7 @@ enum class PhaseAction : uint8_t {
   none,
   attach,    // to its session
   leave,     // without a word; what is in the outbox goes out
-  goodbye,   // the control plane says why
+  goodbye,   // packet control says why
   readLast,  // reads what the socket has, then drains
   drain,     // reads no more, and leaves once nothing complete is left
   write,     // what is in the outbox

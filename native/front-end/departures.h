@@ -82,13 +82,13 @@ class Departures : public DepartureSink {
   void add(Departure departure) override { (departure.will ? withWill_ : withoutWill_).push(std::move(departure)); }
 
   // Whether proceed() would get on now, ...
-  bool hasWork() { return !withoutWill_.empty() || mayPublishNext(); }
+  bool hasWork() { return !withoutWill_.isEmpty() || mayPublishNext(); }
   // ... or in some milliseconds.
-  bool isPaced() const { return !withWill_.empty() && !hasPace(); }
+  bool isPaced() const { return !withWill_.isEmpty() && !hasPace(); }
 
   // Once a turn, outside of any delivery.
   void proceed() {
-    for (size_t left = perTurn; left > 0 && !withoutWill_.empty(); left--) raiseBarrier(takeFrom(withoutWill_));
+    for (size_t left = perTurn; left > 0 && !withoutWill_.isEmpty(); left--) raiseBarrier(takeFrom(withoutWill_));
     for (size_t left = perTurn; left > 0 && mayPublishNext(); left--) {
       Departure departure = takeFrom(withWill_);
       publish(departure);
@@ -116,7 +116,7 @@ class Departures : public DepartureSink {
   };
 
   bool hasPace() const { return milliwills_ >= 1'000; }
-  bool mayPublishNext() { return !withWill_.empty() && hasPace() && !shards_.isCrowded(); }
+  bool mayPublishNext() { return !withWill_.isEmpty() && hasPace() && !shards_.isCrowded(); }
 
   static Departure takeFrom(Fifo<Departure>& waiting) {
     Departure departure = std::move(waiting.front());

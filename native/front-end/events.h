@@ -1,4 +1,4 @@
-// What the data plane tells the control plane of its worker: queued here, handed to JavaScript
+// What the data plane tells packet control: queued here, handed to JavaScript
 // between two frames or at the end of the turn, never in the middle of one.
 #pragma once
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace rally {
 // In the order of `EventKind` in core/data-plane/addon.ts, which compares the names when it loads the addon.
 enum class EventKind : uint8_t {
   opened,          // a client connected over TCP (slot; its address)
-  packet,          // a packet for the control plane (slot, first byte, body); frames wait until resume
+  packet,          // a packet for packet control (slot, first byte, body); frames wait until resume
   ended,           // the connection broke a rule or a bound (slot, reason); to be closed
   gone,            // the socket is no more (slot)
   subscribed,      // all shards know the filters of a SUBSCRIBE (value: token)

@@ -1,7 +1,7 @@
 // The front end of a worker: its connections, and what their clients send.
 //
 //   bytes -> Input -> frame -> PUBLISH, acknowledgements -> Incoming
-//                           -> everything else           -> Event (the control plane), the input pauses
+//                           -> everything else           -> Event (packet control), the input pauses
 #pragma once
 #include <utility>
 #include <vector>
@@ -66,7 +66,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     afterInput(connection, reason);
   }
 
-  // Goes on with the frames after a packet that the control plane has dealt with.
+  // Goes on with the frames after a packet that packet control has dealt with.
   void resume(Connection& connection) {
     const PauseReasons pausedBy = connection.pausedBy;
     if (connection.phase >= Phase::ending || pausedBy.has(PausedBy::stalled) || pausedBy.has(PausedBy::spent)) return;
@@ -159,7 +159,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     outbound_.pump(session);
   }
 
-  // Ends a connection that broke a rule or a bound; the control plane says goodbye and closes it.
+  // Ends a connection that broke a rule or a bound; packet control says goodbye and closes it.
   void end(Connection& connection, Reason reason) override { on(connection, ConnectionEvent::broken, reason); }
 
   // Ends a connection whose client did nothing wrong: what it has sent until now still counts.
@@ -187,19 +187,19 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.isBlocked = true;
     severed_.push(nameOf(connection));
   }
-  bool hasLeft() const { return !severed_.empty(); }
+  bool hasLeft() const { return !severed_.isEmpty(); }
 
   // Deals with the connections whose sockets are no more, a slice of them. What they have sent is taken first; event
   // gone and release() follow.
   void takeLeave() {
-    for (size_t left = leavesPerTurn; left > 0 && !severed_.empty(); left--) {
+    for (size_t left = leavesPerTurn; left > 0 && !severed_.isEmpty(); left--) {
       Connection* connection = find(severed_.front());
       severed_.pop();
       if (connection) on(*connection, ConnectionEvent::severed);
     }
   }
 
-  // Ends the connections that have nothing left to do, once the control plane has taken all events.
+  // Ends the connections that have nothing left to do, once packet control has taken all events.
   void leaveDrained() {
     std::vector<ConnectionName> drained;
     drained.swap(drained_);
@@ -217,7 +217,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       if (connection.phase != Phase::gone) countClosed(connection);
       release(connection);
     });
-    while (!severed_.empty()) severed_.pop();
+    while (!severed_.isEmpty()) severed_.pop();
     stalled_.clear();
     drained_.clear();
     spent_.clear();
@@ -251,6 +251,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       session.received.remove(packetId);
       session.receivedBefore.remove(packetId);
     }
+    outbound_.settlePacketIds(session);
     if (!session.connection) return;
     session.connection->answers.settle(packetId, 2, reason);
     incoming_.sendAnswers(*session.connection);
@@ -295,7 +296,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   Outbound& outbound() { return outbound_; }
   const Outbound& outbound() const { return outbound_; }
-  // For the packet control of this worker, which takes them between two frames.
+  // For packet control, which takes them between two frames.
   std::vector<Event>& events() { return events_; }
 
  private:
@@ -339,8 +340,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   // What the session holds is sent, and counted, anew.
-  static void restart(Session& session) {
+  void restart(Session& session) {
     session.receivedBefore = session.received;
+    outbound_.settlePacketIds(session);
     session.window.restart();
   }
 
@@ -386,6 +388,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       if (!answer.isReady) session.unanswered.add(answer.packetId);
       else if (isError(answer.reason)) session.received.remove(answer.packetId);
     });
+    outbound_.settlePacketIds(session);
     connection.session = nullptr;
     session.connection = nullptr;
     session.window.trim();
@@ -420,7 +423,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool isWaiting = connection.input.paused() && connection.input.hasFrame();
     return connection.phase < Phase::ending && connection.pausedBy.isOver() && !isWaiting;
   }
-  // Not before the control plane has seen the packets that it was given: the last may be a DISCONNECT.
+  // Not before packet control has seen the packets that it was given: the last may be a DISCONNECT.
   void leaveIfDrained(const Connection& connection) {
     if (isDrained(connection)) drained_.push_back(nameOf(connection));
   }
@@ -517,7 +520,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
-  // Before the CONNACK: one CONNECT [MQTT-3.1.0-1], then AUTH for as long as the control plane asks, or
+  // Before the CONNACK: one CONNECT [MQTT-3.1.0-1], then AUTH for as long as packet control asks, or
   // DISCONNECT [MQTT-3.1.2-30].
   Flow onEarlyFrame(Connection& connection, PacketType type, uint8_t first, Bytes body) {
     const bool isFirst = connection.phase == Phase::awaitingConnect;
@@ -543,7 +546,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return incoming_.onPublish(connection, first, body);
   }
 
-  // The only CONNECT that never reaches the control plane is the one that is too large: its client learns why if
+  // The only CONNECT that never reaches packet control is the one that is too large: its client learns why if
   // its version came in the same piece.
   static bool beginsConnectOf5(Bytes stream) {
     Reader reader(stream);

@@ -61,7 +61,10 @@ class Incoming {
       }
       connection.unacknowledged++;
       connection.answers.expect(publish.packetId, publish.qos);
-      if (publish.qos == 2) connection.session->received.add(publish.packetId);
+      if (publish.qos == 2) {
+        connection.session->received.add(publish.packetId);
+        outbound_.settlePacketIds(*connection.session);
+      }
     }
     Publication publication{publish.topic,
                             forwarded(publish),
@@ -87,6 +90,7 @@ class Incoming {
       const bool isKnown = session.received.remove(ack.packetId);
       session.unanswered.remove(ack.packetId);  // from now on it may stand for another message
       if (isKnown && !session.receivedBefore.remove(ack.packetId)) connection.unacknowledged--;
+      outbound_.settlePacketIds(session);
       // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
       answer(connection, PacketType::pubcomp, ack.packetId,
              isKnown ? Reason::success : Reason::packetIdentifierNotFound);
@@ -112,6 +116,7 @@ class Incoming {
       const bool isOver = answer.isTaken &&
                           (answer.qos == 1 || (isRefused && connection.session->received.remove(answer.packetId)));
       if (isOver) connection.unacknowledged--;
+      if (isOver && answer.qos == 2) outbound_.settlePacketIds(*connection.session);
       const PacketType type = answer.qos == 1 ? PacketType::puback : PacketType::pubrec;
       if (isRefused) refuse(connection, type, answer.packetId, answer.reason);
       else outbound_.send(connection, writeAcknowledgement(type, answer.packetId, answer.reason, connection.version));

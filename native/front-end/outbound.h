@@ -45,6 +45,7 @@ class Outbound {
 
   Arena& arena() { return arena_; }
   HeldMessages& held() { return sessions_.held(); }
+  void settlePacketIds(Session& session) { sessions_.settlePacketIds(session); }
   AliasAccount& aliases() { return aliases_; }
   const AliasAccount& aliases() const { return aliases_; }
   void addTransport(Transport& transport) { transports_.push_back(&transport); }
@@ -422,7 +423,7 @@ class Outbound {
   // A retained message was not counted in the session while it waited. One at a time goes into the window all the same.
   bool hasRoomInWindow(const Session& session, const Delivery& next) const {
     if (!session.window.hasRoom(session.connection->inflightMax)) return false;
-    return !next.isFromStore || !session.isPersistent() || session.window.empty() ||
+    return !next.isFromStore || !session.isPersistent() || session.window.isEmpty() ||
            sessions_.fits(session, next.bytes() + sizeof(Window::Entry), false);
   }
 

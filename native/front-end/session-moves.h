@@ -39,9 +39,9 @@
 //   7  What it holds goes where it goes when a session is destroyed.
 //   8  The parcel is out. The next stay begins to fetch, if there is one.
 //
-// A session that is destroyed (by the control plane) tells both sides: `abandon` goes to where it was to come from, an
-// empty parcel, or a slice that says `nothing`, to where it was to go. So whatever happens to a session no worker waits
-// for it for ever, and each begin() is followed by sessionArrived.
+// A session that is destroyed (by the session directory) tells both sides: `abandon` goes to where it was to come from,
+// an empty parcel, or a slice that says `nothing`, to where it was to go. So whatever happens to a session no worker
+// waits for it for ever, and each begin() is followed by sessionArrived.
 #pragma once
 #include <deque>
 #include <memory>
@@ -68,7 +68,7 @@ class SessionMoves {
   class Outlet : public ShardRequests {
    public:
     virtual uint64_t nextMove() = 0;
-    // One that the control plane has not made itself.
+    // One that packet control has not made itself.
     virtual Session& createSession(uint64_t key) = 0;
     virtual void destroySession(Session& session) = 0;
     // The session is no more here; its connection and its move have been taken from it.
@@ -418,6 +418,7 @@ class SessionMoves {
     parcel->queue.arrive(account_.held());
     session.window = std::move(parcel->window);
     session.received = std::move(parcel->received);
+    account_.settlePacketIds(session);
     session.retainedShards = parcel->retainedShards;
     if (!session.connection) {
       session.expirySeconds = parcel->expirySeconds;

@@ -97,7 +97,7 @@ class Sharing {
   // Gives a member here the message, none worse than `worst`. `key`: of the share here, `shardKey`: there.
   Outcome deliver(Publication& publication, uint32_t key, unsigned shard, uint32_t shardKey, ShareLevel worst) {
     Share* share = filters_.findShare(key);
-    if (!share || share->own->subscribers.empty()) return Outcome::over;
+    if (!share || share->own->subscribers.isEmpty()) return Outcome::over;
     share->keys[shard] = shardKey;
     raiseImproved();
     const ShareKind kind = shareKindOf(publication.qos);
@@ -200,7 +200,7 @@ class Sharing {
     const unsigned owner = rally::ownerOf(filters_.hashOf(share.base->text()), workers_);
     for (unsigned worker = 0; worker < workers_; worker++) {
       if (!share.base->hasWildcards() && worker != owner) continue;
-      requests_.toShard(worker, request::ShareRoute{.isOver = share.own->subscribers.empty(),
+      requests_.toShard(worker, request::ShareRoute{.isOver = share.own->subscribers.isEmpty(),
                                                     .senderShare = share.key,
                                                     .connected = share.connected,
                                                     .able = share.able,

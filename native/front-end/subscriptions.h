@@ -295,7 +295,7 @@ class Subscriptions {
     }
     progress.newFilters.clear();
   }
-  // The session has ended: a SUBSCRIBE that shards have not all answered is still told to the control plane then.
+  // The session has ended: a SUBSCRIBE that shards have not all answered is still told to packet control then.
   void leaveProgress(Session& session) {
     for (SubscribeProgress* progress : session.subscribing) {
       progress->session = nullptr;
@@ -335,7 +335,7 @@ class Subscriptions {
   Filter& addFilter(Bytes text, uint64_t session) {
     Filter& filter = filters_.acquire(text, session);
     if (filter.isShared) return filter;  // Sharing::join() tells them
-    if (filter.subscribers.empty()) tellOwners<request::AddRoute>(filter);
+    if (filter.subscribers.isEmpty()) tellOwners<request::AddRoute>(filter);
     filter.routes |= uint64_t(1) << index_;
     return filter;
   }
@@ -355,7 +355,7 @@ class Subscriptions {
       filters_.releaseIfUnused(filter);
       return;
     }
-    if (!filter.subscribers.empty()) return;
+    if (!filter.subscribers.isEmpty()) return;
     filter.routes &= ~(uint64_t(1) << index_);
     tellOwners<request::RemoveRoute>(filter);
     filters_.releaseIfUnused(filter);

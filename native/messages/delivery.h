@@ -27,7 +27,7 @@ class SubscriptionIds {
     if (isList()) delete list();
   }
 
-  bool empty() const { return word_ == 0; }
+  bool isEmpty() const { return word_ == 0; }
   // Beyond the object itself, as a copy takes them: it has no room to grow.
   size_t bytes() const { return isList() ? heapBytes(sizeof(List)) + heapBytes(list()->size() * sizeof(uint32_t)) : 0; }
   void add(uint32_t id) {

@@ -8,7 +8,7 @@ namespace rally {
 
 class DeliveryQueue {
  public:
-  bool empty() const { return all_.empty(); }
+  bool isEmpty() const { return all_.isEmpty(); }
   size_t size() const { return all_.size(); }
   size_t messages() const { return all_.size() - retained_; }  // published since the session subscribed
   size_t retained() const { return retained_; }                // retained messages for new subscriptions
@@ -42,7 +42,7 @@ class DeliveryQueue {
     return delivery;
   }
   void clear(HeldMessages& held) {
-    while (!empty()) take(held);
+    while (!isEmpty()) take(held);
     trim();
   }
   // Gives back what it keeps while it is empty.
@@ -58,14 +58,14 @@ class DeliveryQueue {
     bool isAny = false;
     each([&](const Delivery& delivery) { isAny = isAny || isMeant(delivery); });
     if (!isAny) return;
-    for (DeliveryQueue before = std::exchange(*this, {}); !before.empty();) {
+    for (DeliveryQueue before = std::exchange(*this, {}); !before.isEmpty();) {
       Delivery delivery = before.take(held);
       if (isMeant(delivery)) taken.push_back(std::move(delivery));
       else push(std::move(delivery), held);
     }
   }
   void append(DeliveryQueue later, HeldMessages& held) {
-    while (!later.empty()) push(later.take(held), held);
+    while (!later.isEmpty()) push(later.take(held), held);
   }
 
   // It goes to another worker as it is, or has come from one.

@@ -1,11 +1,17 @@
-// The packet identifiers of QoS 2 messages that a client has sent and not yet released: a small open
-// hash set of non-zero 16-bit numbers, at most half full. A client chooses its identifiers, so where they go is
-// mixed with a number that it cannot know: no choice makes the others' look-ups long.
+// The packet identifiers of QoS 2 messages that a client has sent and not yet released: non-zero 16-bit numbers. A
+// client chooses its identifiers, so where they go is mixed with a number that it cannot know: no choice makes the
+// others' look-ups long.
+//
+//   few    slots_ = [id][ ][id][ ]...    an open hash set, at most half full
+//   many   bits_  = 65,536 bits          8 KiB, from as many on as would take that in slots
+//
+// With the last identifier goes the memory, unless it is next to nothing.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "../structures/bytes.h"
 #include "../structures/hash.h"
 
 namespace rally {
@@ -13,36 +19,41 @@ namespace rally {
 class PacketIdSet {
  public:
   size_t size() const { return count_; }
+  // Of the heap.
+  size_t bytes() const { return bytesOf(slots_) + bytesOf(bits_); }
 
-  bool contains(uint16_t id) const { return count_ > 0 && slots_[seek(id)] == id; }
+  bool contains(uint16_t id) const {
+    if (count_ == 0) return false;
+    return bits_.empty() ? slots_[seek(id)] == id : (bits_[id / 64] >> id % 64 & 1) != 0;
+  }
 
   // False when it was there already.
   bool add(uint16_t id) {
-    if ((count_ + 1) * 2 > slots_.size()) grow();
-    uint16_t& slot = slots_[seek(id)];
-    if (slot == id) return false;
-    slot = id;
+    if (bits_.empty() && (count_ + 1) * 2 > slots_.size()) grow();
+    if (contains(id)) return false;
+    if (bits_.empty()) slots_[seek(id)] = id;
+    else bits_[id / 64] |= uint64_t(1) << id % 64;
     count_++;
     return true;
   }
 
   // False when it was not there.
   bool remove(uint16_t id) {
-    if (count_ == 0) return false;
-    size_t at = seek(id);
-    if (slots_[at] != id) return false;
-    const size_t mask = slots_.size() - 1;
-    for (size_t next = (at + 1) & mask; slots_[next] != 0; next = (next + 1) & mask) {
-      if (((next - home(slots_[next])) & mask) < ((next - at) & mask)) continue;  // at home between the gap and here
-      slots_[at] = slots_[next];
-      at = next;
-    }
-    slots_[at] = 0;
-    count_--;
+    if (!contains(id)) return false;
+    if (bits_.empty()) vacate(seek(id));
+    else bits_[id / 64] &= ~(uint64_t(1) << id % 64);
+    if (--count_ == 0 && bytes() > keptBytes) *this = {};
     return true;
   }
 
  private:
+  static constexpr size_t slotsMax = 4'096;
+  static constexpr size_t keptBytes = 256;
+
+  template <class T>
+  static size_t bytesOf(const std::vector<T>& all) {
+    return all.capacity() == 0 ? 0 : heapBytes(all.capacity() * sizeof(T));
+  }
   static size_t home(uint16_t id) { return size_t(foldedMultiply(id ^ seed, seed | 1)); }
 
   // Where `id` is, or the free slot where it would go.
@@ -52,17 +63,34 @@ class PacketIdSet {
     while (slots_[at] != 0 && slots_[at] != id) at = (at + 1) & mask;
     return at;
   }
+  void vacate(size_t at) {
+    const size_t mask = slots_.size() - 1;
+    for (size_t next = (at + 1) & mask; slots_[next] != 0; next = (next + 1) & mask) {
+      if (((next - home(slots_[next])) & mask) < ((next - at) & mask)) continue;  // at home between the gap and here
+      slots_[at] = slots_[next];
+      at = next;
+    }
+    slots_[at] = 0;
+  }
   void grow() {
     std::vector<uint16_t> old(slots_.empty() ? 16 : slots_.size() * 2);
+    if (old.size() > slotsMax) {
+      bits_.resize(65'536 / 64);
+      old.clear();
+    }
     old.swap(slots_);
     for (const uint16_t id : old) {
-      if (id != 0) slots_[seek(id)] = id;
+      if (id == 0) continue;
+      if (bits_.empty()) slots_[seek(id)] = id;
+      else bits_[id / 64] |= uint64_t(1) << id % 64;
     }
+    if (!bits_.empty()) std::vector<uint16_t>().swap(slots_);
   }
 
   static inline const uint64_t seed = randomSeed();
 
   std::vector<uint16_t> slots_;
+  std::vector<uint64_t> bits_;
   size_t count_ = 0;
 };
 

@@ -8,6 +8,9 @@
 // So those that hold most stop growing first, and what others need is taken from them: a session that is away for good
 // goes down to what is its share. In the last eighth there is room for many small messages while the largest, whose
 // blocks others may hold as well, gives way.
+//
+// The packet identifiers that clients have not released are an account of their own, since none of them can be given
+// up: where there are too many the session that holds most ends.
 #pragma once
 #include "../counters.h"
 #include "../limits.h"
@@ -18,7 +21,7 @@ namespace rally {
 class SessionAccount {
  public:
   SessionAccount(unsigned worker, const Limits& limits, Counters& counters)
-      : limits_(limits), counters_(counters), held_(worker), ranking_(smallBytes) {}
+      : limits_(limits), counters_(counters), held_(worker), ranking_(smallBytes), packetIds_(fewPacketIdBytes) {}
 
   HeldMessages& held() { return held_; }
   size_t bytes() const { return held_.bytes(); }
@@ -27,6 +30,22 @@ class SessionAccount {
   void settle(Session& session) {
     ranking_.set(session, session.place, session.heldBytes() + session.queue.retainedBytes(), 0);
   }
+  // Its packet identifiers are more or fewer than before.
+  void settlePacketIds(Session& session) {
+    packetIds_.set(session, session.packetIdsPlace, session.packetIdBytes(), 0);
+  }
+  size_t packetIdBytes() const { return packetIds_.bytes(); }
+  // Who has to end for them, or nullptr.
+  Session* packetIdsPayer() const {
+    return packetIds_.bytes() > limits_.packetIdsTotalBytesMax ? packetIds_.largest() : nullptr;
+  }
+  void clearPacketIds(Session& session) {
+    session.received = {};
+    session.receivedBefore = {};
+    session.unanswered = {};
+    settlePacketIds(session);
+  }
+
   // What it holds goes to another worker with it, or has come from one.
   void depart(Session& session) {
     session.window.depart(held_);
@@ -38,6 +57,7 @@ class SessionAccount {
     session.window.clear(held_);
     session.queue.clear(held_);
     settle(session);
+    clearPacketIds(session);
   }
 
   // Whether the session takes so many bytes more in its bound. A message of a share may go one beyond it, so that
@@ -71,13 +91,15 @@ class SessionAccount {
  private:
   // Whoever holds less than this is never asked to pay: 4 KiB are some tens of short messages.
   static constexpr size_t smallBytes = 4'096;
+  // Some tens of identifiers, which are part of what a session takes (core/config/limits.ts).
+  static constexpr size_t fewPacketIdBytes = 256;
   // Entries that one message takes from the largest: some 5 us.
   static constexpr int chargedMax = 64;
 
   size_t easyBytesMax() const { return limits_.sessionsTotalBytesMax - limits_.sessionsTotalBytesMax / 8; }
 
   bool dropNewest(Session& session) {
-    if (session.queue.empty()) return session.window.forgetNewest(held_);
+    if (session.queue.isEmpty()) return session.window.forgetNewest(held_);
     session.queue.takeNewest(held_);
     counters_.subtract(Counter::queued);
     return true;
@@ -87,6 +109,7 @@ class SessionAccount {
   Counters& counters_;
   HeldMessages held_;
   Ranking<Session> ranking_;
+  Ranking<Session> packetIds_;
 };
 
 }  // namespace rally

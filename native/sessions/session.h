@@ -40,6 +40,7 @@ struct Session {
   Window window;
   DeliveryQueue queue;                          // waits for room in the window or the outbox
   Ranking<Session>::Place place;                // among those that hold much (session-account.h)
+  Ranking<Session>::Place packetIdsPlace;       // likewise: those that hold many of ...
   PacketIdSet received;                         // QoS 2, from the client
   PacketIdSet receivedBefore;                   // of those, the ones that came on earlier connections ...
   PacketIdSet unanswered;                       // ... and for which the owner of the topic has not answered yet
@@ -59,10 +60,11 @@ struct Session {
   bool isPersistent() const { return expirySeconds > 0; }
   // Of what was published: the window and the queue together, as sessionQueueBytesMax counts.
   size_t heldBytes() const { return window.bytes() + queue.bytes(); }
+  size_t packetIdBytes() const { return received.bytes() + receivedBefore.bytes() + unanswered.bytes(); }
 
   // What comes waits in the queue: for what stands before it on another worker, or for a SUBACK.
   bool isHeld() const { return move || !subscribing.empty(); }
-  bool hasWaiting() const { return !queue.empty() || window.isResending(); }
+  bool hasWaiting() const { return !queue.isEmpty() || window.isResending(); }
   bool isCaughtUp() const { return !hasWaiting() && !isHeld(); }
 
   // Whether the shard knows of the session's new subscription to the filter.

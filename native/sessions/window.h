@@ -30,7 +30,7 @@ class Window {
   // `inflightMax`: the client's Receive Maximum or our own bound, whichever is smaller.
   bool hasRoom(size_t inflightMax) const { return inflight_ < inflightMax && entries_.size() < packetIdMax; }
 
-  bool empty() const { return entries_.empty(); }
+  bool isEmpty() const { return entries_.isEmpty(); }
   // The entries and what they hold.
   size_t bytes() const { return contentBytes_ + entries_.size() * sizeof(Entry); }
 
@@ -169,7 +169,7 @@ class Window {
   }
   void dropDone(HeldMessages& held) {
     const size_t before = entries_.bytes();
-    while (!entries_.empty() && entries_.front().state == State::done) entries_.pop();
+    while (!entries_.isEmpty() && entries_.front().state == State::done) entries_.pop();
     held.resize(before, entries_.bytes());
     if (cursor_ < entries_.first()) cursor_ = entries_.first();
   }

@@ -28,10 +28,10 @@ class Fifo {
   uint64_t first() const { return first_; }
   uint64_t end() const { return end_; }
   size_t size() const { return size_t(end_ - first_); }
-  bool empty() const { return end_ == first_; }
+  bool isEmpty() const { return end_ == first_; }
   // Of the heap; one that is empty counts nothing.
   size_t bytes() const {
-    if (empty()) return 0;
+    if (isEmpty()) return 0;
     return places_ == 0 ? heapBytes(capacity_ * sizeof(T))
                         : chunkCount_ * chunkBytes + heapBytes(places_ * sizeof(Chunk));
   }
@@ -66,7 +66,7 @@ class Fifo {
     shrink();
   }
   void trim() {
-    if (!empty()) return;
+    if (!isEmpty()) return;
     slots_.reset();
     capacity_ = 0;
   }

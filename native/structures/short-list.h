@@ -25,7 +25,7 @@ class ShortList {
   }
 
   size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
+  bool isEmpty() const { return size_ == 0; }
   T* data() { return isLong() ? many_ : &one_; }
   const T* data() const { return isLong() ? many_ : &one_; }
   T* begin() { return data(); }

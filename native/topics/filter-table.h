@@ -87,7 +87,7 @@ class FilterTable {
 
   // Forgets a filter that nobody needs any more.
   void releaseIfUnused(Filter& filter) {
-    if (filter.routes != 0 || !filter.subscribers.empty()) return;
+    if (filter.routes != 0 || !filter.subscribers.isEmpty()) return;
     if (filter.share != 0 && (!filter.isShared || !shares_[filter.share].routes.empty())) return;
     Filter* base = filter.isShared ? shares_[filter.share].base : nullptr;
     if (base) removeShare(filter.share);
@@ -117,7 +117,7 @@ class FilterTable {
   void match(Bytes topic, uint64_t hash, std::vector<Filter*>& matches) {
     if (const uint32_t id = findByText(topic, hash); id != 0 && !filters_[id].isShared)
       matches.push_back(&filters_[id]);
-    if (!tree_.empty()) tree_.match(topic, [&](uint32_t id) { matches.push_back(&filters_[id]); });
+    if (!tree_.isEmpty()) tree_.match(topic, [&](uint32_t id) { matches.push_back(&filters_[id]); });
   }
 
  private:

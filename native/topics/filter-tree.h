@@ -25,7 +25,7 @@ class FilterTree {
 
   FilterTree(uint64_t seed, Filters& filters) : seed_(seed), filters_(filters) { nodes_.add(); }
 
-  bool empty() const { return count_ == 0; }
+  bool isEmpty() const { return count_ == 0; }
   // Once a turn.
   void proceed() { index_.proceed(); }
   // Inner nodes, with the root.

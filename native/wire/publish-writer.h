@@ -50,7 +50,7 @@ class PublishWriter {
                       : use.alias == 0 ? Form::properties
                       : use.isNew      ? Form::newAlias
                                        : Form::alias;
-    if (version >= mqtt5 && !ids.empty()) {
+    if (version >= mqtt5 && !ids.isEmpty()) {
       encode(single_, publication, form, qos > 0, ids);
       return single_;
     }

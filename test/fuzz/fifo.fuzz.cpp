@@ -30,7 +30,7 @@ void checkSame(DeliveryQueue& queue, const std::deque<Delivery>& oracle) {
     (each.isFromStore ? retainedBytes : bytes) += sizeof(Delivery) + each.message->blockBytes();
   });
   CHECK_EQ(at, oracle.size());
-  CHECK(queue.size() == oracle.size() && queue.empty() == oracle.empty());
+  CHECK(queue.size() == oracle.size() && queue.isEmpty() == oracle.empty());
   CHECK(queue.bytes() == bytes && queue.retainedBytes() == retainedBytes);
   CHECK(queue.retained() == retained && queue.messages() == oracle.size() - retained);
 }
@@ -99,7 +99,7 @@ FUZZ("fifo") {
         oracle.push_front(deliveryOf(count++, false));
       }
     }
-    CHECK(fifo.size() == numbers.size() && fifo.empty() == numbers.empty());
+    CHECK(fifo.size() == numbers.size() && fifo.isEmpty() == numbers.empty());
     for (uint64_t at = fifo.first(); at != fifo.end(); at++) CHECK_EQ(*fifo[at], numbers[size_t(at - fifo.first())]);
     CHECK(fifo.bytes() <= (numbers.size() + 2 * 64) * 2 * sizeof(uint64_t));  // it gives back
     checkSame(queue, oracle);

@@ -23,7 +23,7 @@ std::multiset<std::string> matched(FilterTable& table, const std::string& topic)
   std::multiset<std::string> texts;
   for (const Filter* filter : matches) {
     CHECK(!filter->isShared);
-    if (!filter->subscribers.empty()) texts.insert(textOf(filter->text()));
+    if (!filter->subscribers.isEmpty()) texts.insert(textOf(filter->text()));
     for (uint32_t id = filter->share; id != 0; id = table.share(id).next) {
       CHECK(table.findShare(table.share(id).key) == &table.share(id));
       texts.insert(textOf(table.share(id).own->text()));

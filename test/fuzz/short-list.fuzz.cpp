@@ -54,7 +54,7 @@ FUZZ("short-list") {
       default: std::swap(texts[0], texts[1]); std::swap(oracleTexts[0], oracleTexts[1]);
     }
     for (size_t i = 0; i < 2; i++) {
-      CHECK(lists[i].size() == oracle[i].size() && lists[i].empty() == oracle[i].empty());
+      CHECK(lists[i].size() == oracle[i].size() && lists[i].isEmpty() == oracle[i].empty());
       CHECK(std::equal(lists[i].begin(), lists[i].end(), oracle[i].begin(), oracle[i].end()));
       CHECK_EQ(textOf(texts[i].bytes()), oracleTexts[i]);
     }

@@ -109,6 +109,7 @@ Limits tightLimits() {
   limits.topicAliasBytesMax = 1'500;
   limits.topicAliasesTotalBytesMax = 5'000;
   limits.retainedBytesMax = 20'000;
+  limits.packetIdsTotalBytesMax = 2'000;
   limits.retainedNodesPerStep = 2;
   return limits;
 }
@@ -198,7 +199,7 @@ TEST("accounts: window and queue of a session have one bound in bytes") {
   const Session& session = *broker.sessionOf(silent);
   CHECK_EQ(silent.received.size(), 18);
   CHECK(session.window.bytes() > 18'000 && session.window.bytes() <= 20'000);
-  CHECK(session.queue.empty());
+  CHECK(session.queue.isEmpty());
   CHECK_EQ(broker.total(Counter::droppedQueueFull), 22);
   silent.drop();
   publish(publisher, "t", 5);
@@ -314,7 +315,7 @@ TEST("accounts: a session that holds all in its window gives that up, and what i
   silent.answersAtOnce = true;
   silent.answer();
   broker.settle();
-  CHECK(broker.sessionOf(silent)->window.empty() && !silent.disconnectReason);
+  CHECK(broker.sessionOf(silent)->window.isEmpty() && !silent.disconnectReason);
   publish(publisher, "silent", 1);
   broker.settle();
   CHECK_EQ(silent.received.size(), 111);
@@ -406,6 +407,40 @@ TEST("accounts: of packets that are not complete, the connection that has held m
   broker.settle();
   CHECK_EQ(broker.total(Counter::publishReceived), 1);
   CHECK(broker.engine(0).accounts().inputs.bytes() <= limits.inputTotalBytesMax);
+}
+
+TEST("accounts: of packet identifiers that are not released, the session that holds most ends, connected or away") {
+  Limits limits;
+  limits.packetIdsTotalBytesMax = 12'000;
+  HandDrivenBroker broker(1, limits);
+  const auto holding = [&](const std::string& name, int count) -> Client& {
+    Client& client = broker.connected(name, 0, {.version = 4});
+    client.stopReading();  // so that it releases none
+    for (int i = 0; i < count; i++) client.publish("t", "x", 2);
+    broker.settle();
+    return client;
+  };
+  Client& away = holding("away", 1'000);
+  away.drop();
+  broker.settle();
+  Client& most = holding("most", 2'500);
+  CHECK_EQ(broker.total(Counter::sessionsCut), 1);
+  broker.advanceTime(3'000);
+  broker.settle();
+  CHECK(!most.link->connection && !broker.sessionOf(most) && broker.sessionOf(away));
+  Client& next = holding("next", 1'000);
+  CHECK_EQ(broker.total(Counter::sessionsCut), 1);
+  Client& last = holding("last", 1'000);
+  CHECK_EQ(broker.total(Counter::sessionsCut), 2);
+  broker.settle();
+  CHECK(!broker.sessionOf(away) && broker.sessionOf(next) && broker.sessionOf(last));
+  next.goOnReading();
+  broker.settle();
+  CHECK_EQ(broker.sessionOf(next)->received.size(), 0);
+  CHECK(broker.engine(0).accounts().sessions.packetIdBytes() < 3 * 4'200);
+  away.connect(0);
+  broker.settle();
+  CHECK(away.isConnected);
 }
 
 TEST("accounts: an arena gives back what nobody has used for a second, but for some of it") {

@@ -23,7 +23,9 @@ struct Census {
 inline bool checkSessions(HandDrivenBroker& broker, unsigned worker) {
   Census census;
   bool isSame = true;
+  size_t packetIds = 0;
   broker.engine(worker).eachSession([&](Session& session) {
+    packetIds += session.packetIdBytes();
     size_t held = 0;
     const auto note = [&](const Delivery& delivery, size_t entryBytes) {
       census.add(delivery);
@@ -37,7 +39,9 @@ inline bool checkSessions(HandDrivenBroker& broker, unsigned worker) {
     isSame = CHECK_EQ(session.place.bytes, held) && isSame;
   });
   for (const auto& [message, count] : census.holders) isSame = CHECK_EQ(message->holders(worker), count) && isSame;
-  return CHECK_EQ(broker.engine(worker).accounts().sessions.bytes(), census.bytes) && isSame;
+  const SessionAccount& account = broker.engine(worker).accounts().sessions;
+  isSame = CHECK_EQ(account.packetIdBytes(), packetIds) && isSame;
+  return CHECK_EQ(account.bytes(), census.bytes) && isSame;
 }
 
 inline bool checkInputs(HandDrivenBroker& broker, unsigned worker) {

@@ -105,7 +105,7 @@ TEST("filter tree: filters that have much in common, coming and going, against t
         grove.add(text);
         texts.push_back(text);
       }
-      CHECK_EQ(grove.tree.empty(), grove.ids.empty());
+      CHECK_EQ(grove.tree.isEmpty(), grove.ids.empty());
       const std::string topic = topicLike(random, random.pick(texts));
       CHECK(grove.matched(topic) == grove.expected(topic));
     }

@@ -23,7 +23,7 @@ Octets plain(const std::string& topic, const std::string& payload) {
   return encode({.topic = topic, .payload = payload}, 5);
 }
 
-// A client whose CONNECT the control plane has not decided on.
+// A client whose CONNECT packet control has not decided on.
 Client& connecting(HandDrivenBroker& broker, const std::string& name) {
   Client& client = broker.add(name);
   client.connect(0);

@@ -321,7 +321,7 @@ void HandDrivenBroker::pollLink(Worker& worker, Link& link, size_t most) {
   worker.isPolled = true;
 }
 
-// --- the control plane ----------------------------------------------------------------------------
+// --- packet control ------------------------------------------------------------------------------
 
 void HandDrivenBroker::dispatch(Worker& worker) {
   std::vector<rally::Event>& events = worker.engine.frontEnd().events();
@@ -522,7 +522,10 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
   rally::Engine& engine = this->engine(link->worker);
   rally::Session* session = engine.findSession(record.key);
   record.next = nullptr;
-  if (CHECK(session != nullptr) && link->connection && link->connection->phase == rally::Phase::connecting) {
+  CHECK(session || total(rally::Counter::sessionsCut) > 0);
+  if (!session) {  // it has ended for its packet identifiers
+    if (link->connection) refuse(link);
+  } else if (link->connection && link->connection->phase == rally::Phase::connecting) {
     record.attached = link;
     rally::Connection& connection = *link->connection;
     engine.frontEnd().accept(connection, *session, termsOf(options, record.key),

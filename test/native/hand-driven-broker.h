@@ -1,5 +1,5 @@
 // A broker whose workers are driven by hand in one thread, in any order that real threads could take, and
-// the control plane in a few lines: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT and the session directory.
+// packet control and the session directory in a few lines: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT.
 //
 // A worker goes through the stages of the event loop in native/node/engine-host.h, and never acts otherwise:
 //
@@ -138,7 +138,7 @@ class HandDrivenBroker {
   void accept(Client& client, rally::Session& session);
   void end(Client& client, rally::Reason reason);
   void destroy(rally::Session& session, unsigned worker);
-  // What is retained on the topic, as the control plane of a worker is told; no value: it is not told.
+  // What is retained on the topic, as packet control is told; no value: it is not told.
   std::optional<Octets> lookUp(const std::string& topic, unsigned worker);
   // A move that the session directory knows nothing of.
   void beginMove(uint64_t key, unsigned from, unsigned to);

@@ -253,7 +253,7 @@ TEST("session moves: at its own worker a session is there, or will be") {
   broker.beginMove(key, 1, 0);
   broker.turn(0);
   broker.turn(1);
-  broker.beginMove(key, 1, 1);  // the control plane does not know that it has left
+  broker.beginMove(key, 1, 1);  // the session directory does not know that it has left
   broker.settle();
   checkOnlyAt(broker, 1, key);
   CHECK_EQ(broker.engine(1).findSession(key)->queue.size(), 4);

@@ -95,7 +95,7 @@ ShareLevel levelOf(const Session& session, uint8_t qos, const Limits& limits) {
                             (connection->outbox.messages() + connection->unsentMessages >= limits.outboxMessagesMax);
   const bool isWindowFull = connection && !session.window.hasRoom(connection->inflightMax);
   const bool isQueueFull = session.queue.size() >= limits.sessionQueueMessagesMax;
-  const bool hasQueued = !session.queue.empty() || session.window.isResending();
+  const bool hasQueued = !session.queue.isEmpty() || session.window.isResending();
   if (qos == 0) {
     if (!connection || isOutboxFull) return ShareLevel::full;
     if (!hasQueued) return ShareLevel::ready;
@@ -276,7 +276,7 @@ TEST("shared bounds: a member whose window is full takes QoS 0, one whose socket
     }
     const size_t before = busy.received.size();
     CHECK_EQ(before, 1);
-    while (!broker.sessionOf(busy)->queue.empty()) {
+    while (!broker.sessionOf(busy)->queue.isEmpty()) {
       busy.answer();
       broker.settle();
     }

@@ -49,7 +49,7 @@ TEST("fifo: random use against a deque; removed elements are let go at once") {
         oracle.pop_front();
       }
       CHECK_EQ(fifo.size(), oracle.size());
-      CHECK_EQ(fifo.empty(), oracle.empty());
+      CHECK_EQ(fifo.isEmpty(), oracle.empty());
       CHECK_EQ(fifo.end(), added);
       CHECK_EQ(fifo.first(), added - oracle.size());
       if (oracle.empty()) continue;

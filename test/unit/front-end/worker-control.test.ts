@@ -1,4 +1,4 @@
-/** The control plane of a worker, on a data plane that is played by hand. */
+/** Packet control, on a data plane that is played by hand. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resolveConfig } from '../../../core/config/resolve.ts';
