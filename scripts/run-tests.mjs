@@ -11,7 +11,7 @@ import { inspect } from 'node:util';
 const root = resolve(import.meta.dirname, '..');
 const fileTimeoutMs = 300_000;
 // Those that start brokers, browsers and clients get the machine for themselves.
-const alone = ['test/e2e/', 'test/fault/', 'test/property/', 'test/soak/'];
+const alone = ['test/attack/', 'test/e2e/', 'test/fault/', 'test/property/', 'test/soak/'];
 
 const counts = { tests: 0, pass: 0, fail: 0, skipped: 0, todo: 0 };
 

@@ -1,0 +1,24 @@
+/** All attacks, in the order of the table of bounds, and those that no row is about behind them. */
+import type { Attack } from './attack.ts';
+import { connectionAttacks } from './attacks/connections.ts';
+import { furtherAttacks } from './attacks/further.ts';
+import { httpAttacks } from './attacks/http.ts';
+import { outgoingAttacks } from './attacks/outgoing.ts';
+import { packetAttacks } from './attacks/packets.ts';
+import { subscriptionAttacks } from './attacks/subscriptions.ts';
+
+export const attacks: readonly Attack[] = [
+  ...connectionAttacks,
+  ...httpAttacks,
+  ...packetAttacks,
+  ...subscriptionAttacks,
+  ...outgoingAttacks,
+  ...furtherAttacks,
+];
+
+/** Rows of the table that no client can reach, and why. */
+export const unreachable: Readonly<Record<string, string>> = {
+  'restarts of a worker': 'no client can end one',
+  'time in which the last packets of a client are taken':
+    'only an overloaded broker needs more than milliseconds',
+};

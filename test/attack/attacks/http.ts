@@ -1,0 +1,152 @@
+/** What a port of HTTP may be asked, and how slowly. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '../../support/wait.ts';
+import type { Attack } from '../attack.ts';
+import type { Target } from '../target.ts';
+
+const get = (path: string, ...headers: string[]): string =>
+  `${[`GET ${path} HTTP/1.1`, 'Host: localhost', ...headers].join('\r\n')}\r\n\r\n`;
+
+export const httpAttacks: readonly Attack[] = [
+  {
+    name: 'http-pending',
+    bounds: ['requests over HTTP that wait for the data plane'],
+    options: { limits: { httpPendingMax: 1 } },
+    run: async (target) => {
+      let refused = 0;
+      for (let round = 0; round < 50 && refused === 0; round++) {
+        const answers = await Promise.all(
+          Array.from({ length: 100 }, () => ask(target, get('/api/retained/x'))),
+        );
+        refused += answers.filter((status) => status === 503).length;
+      }
+      assert.ok(refused > 0);
+      return `${refused} of 100 at once answered with 503`;
+    },
+  },
+  {
+    name: 'http-head',
+    bounds: ['the head of a request over HTTP'],
+    run: async (target) => {
+      assert.equal(await ask(target, get('/', `Cookie: ${'x'.repeat(17_000)}`)), 431);
+      const many = Array.from({ length: 91 }, (_, index) => `X-${index}: x`);
+      assert.equal(await ask(target, get('/', ...many)), 431);
+      return '17 KB, and 92 fields: 431';
+    },
+  },
+  {
+    name: 'http-slow-head',
+    bounds: ['time until the first byte, or until a head is complete'],
+    options: { limits: { connectTimeoutMs: 1_000 } },
+    run: async (target) => {
+      const silent = await Promise.all(Array.from({ length: 50 }, () => target.socket()));
+      const slow = await Promise.all(Array.from({ length: 50 }, () => target.socket()));
+      const texts = slow.map(textOf);
+      for (const socket of silent) socket.resume();
+      const request = get('/', `Cookie: ${'x'.repeat(10_000)}`);
+      const drip = async (): Promise<void> => {
+        for (let sent = 0; slow.some((socket) => !socket.readableEnded) && sent < request.length; sent++) {
+          for (const socket of slow) if (!socket.readableEnded) socket.write(request[sent] ?? '');
+          await delay(20);
+        }
+      };
+      await Promise.all([drip(), ...[...silent, ...slow].map(ended)]);
+      for (const text of await Promise.all(texts)) assert.match(text, /^HTTP\/1\.1 408 /);
+      return '50 silent ones ended, 50 that send a byte at a time with 408';
+    },
+  },
+  {
+    name: 'http-body',
+    bounds: ['the body of a request over HTTP'],
+    options: { limits: { httpBodyBytesMax: 1_000 } },
+    run: async (target) => {
+      const head = 'POST / HTTP/1.1\r\nHost: localhost\r\n';
+      assert.equal(await ask(target, `${head}Content-Length: 1001\r\n\r\n`), 413);
+      const chunk = `3e8\r\n${'x'.repeat(1_000)}\r\n`;
+      assert.equal(
+        await ask(target, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk}${chunk}0\r\n\r\n`),
+        413,
+      );
+      return '1,001 bytes, said or in chunks: 413';
+    },
+  },
+  {
+    name: 'http-pipeline',
+    bounds: ['what comes behind a request that is being served'],
+    accountBytes: 10 * 160 * 1_024,
+    run: async (target) => {
+      const sockets = await Promise.all(Array.from({ length: 10 }, () => target.socket()));
+      const requests = get('/api/statistics').repeat(1_000_000 / 50);
+      for (const socket of sockets) for (let more = 0; more < 16; more++) socket.write(requests);
+      await stalled(sockets);
+      return '10 pipelines of 16 MB without a reader are not read any more';
+    },
+  },
+  {
+    name: 'http-answers',
+    bounds: [
+      'what a client has not taken of an answer, or the HTTP server of a request',
+      'answers over HTTP made for one client that clients have not taken',
+    ],
+    options: { limits: { httpAnswersBytesMax: 10_000_000 } },
+    accountBytes: 10_000_000 + 2 * 16 * 1_000_000 + 50 * 160 * 1_024, // 16 look-ups at once, each there twice for a moment
+    run: async (target) => {
+      const publisher = await target.connect();
+      await publisher.publishAll(['page'], new Uint8Array(1_000_000), true);
+      const sockets = await Promise.all(Array.from({ length: 50 }, () => target.socket()));
+      for (const socket of sockets) socket.write(get('/api/retained/page').repeat(20));
+      await until('a refusal', async () => (await ask(target, get('/api/retained/page'))) === 503, 30_000);
+      for (const socket of sockets) socket.destroy();
+      await until('an answer', async () => (await ask(target, get('/api/retained/page'))) === 200, 30_000);
+      await publisher.publishAll(['page'], '', true);
+      return '50 clients take nothing of 20 MB each: 503 until they have gone';
+    },
+  },
+  {
+    name: 'http-idle',
+    bounds: ['time in which nothing moves on a connection of HTTP'],
+    options: { limits: { httpIdleTimeoutMs: 1_000 } },
+    run: async (target) => {
+      const sockets = await Promise.all(Array.from({ length: 50 }, () => target.socket()));
+      for (const socket of sockets) socket.resume().write(get('/api/statistics'));
+      await Promise.all(sockets.map(ended));
+      return '50 connections that are kept and not used ended';
+    },
+  },
+];
+
+async function ended(socket: Socket): Promise<void> {
+  if (!socket.readableEnded && !socket.destroyed)
+    await Promise.race([once(socket, 'end'), once(socket, 'close')]);
+}
+
+async function textOf(socket: Socket): Promise<string> {
+  let text = '';
+  socket.setEncoding('latin1').on('data', (more: string) => (text += more));
+  await ended(socket);
+  return text;
+}
+
+/** The status of the answer. */
+async function ask(target: Target, request: string): Promise<number> {
+  const socket = await target.socket();
+  let text = '';
+  socket.setEncoding('latin1').on('data', (more: string) => (text += more));
+  socket.write(request);
+  await until('an answer', () => text.includes('\r\n') || socket.readableEnded || socket.destroyed, 30_000);
+  socket.destroy();
+  return Number(text.split(' ')[1]);
+}
+
+/** Waits until the broker takes nothing more from any of them. */
+async function stalled(sockets: readonly Socket[]): Promise<void> {
+  const waiting = (): number => sockets.reduce((sum, socket) => sum + socket.writableLength, 0);
+  for (let before = -1; before !== waiting(); ) {
+    before = waiting();
+    await delay(1_000);
+  }
+  for (const socket of sockets) assert.ok(socket.writableLength > 0, 'it takes everything');
+}

@@ -1,0 +1,48 @@
+/**
+ * A broker in a process of its own, so that its memory is nobody else's. It is told by IPC what to be, and what to say.
+ */
+import { type Broker, type BrokerOptions, createBroker } from '../../core/broker.ts';
+import type { Host } from './attack.ts';
+
+export interface Start {
+  readonly options: BrokerOptions;
+  readonly host: Host | undefined;
+}
+
+export type Question = 'statistics' | 'heard' | 'goOn' | 'stop';
+
+let broker: Broker | undefined;
+let heard = 0;
+let goOn = (): void => {};
+const mayGoOn = new Promise<void>((resolve) => {
+  goOn = resolve;
+});
+
+process.on('message', (message: Start | Question) => {
+  if (typeof message === 'object') void start(message);
+  else if (message === 'statistics') process.send?.(broker?.statistics());
+  else if (message === 'heard') process.send?.(heard);
+  else if (message === 'goOn') goOn();
+  else void broker?.stop().then(() => process.exit());
+});
+process.on('disconnect', () => process.exit());
+
+async function start({ options, host }: Start): Promise<void> {
+  const authenticate = ({ clientId }: { clientId: string }): Promise<boolean> =>
+    clientId.startsWith('unknown') ? new Promise(() => {}) : Promise.resolve(true);
+  broker = createBroker({
+    ...options,
+    port: 0,
+    tcpPort: 0,
+    logLevel: 'warn',
+    ...(host === 'neverAuthenticates' ? { authenticate } : {}),
+  });
+  await broker.start();
+  if (host === 'listensSlowly') {
+    await broker.subscribe('host/#', ({ payload }) => {
+      heard += payload.length;
+      return mayGoOn;
+    });
+  }
+  process.send?.(broker.address());
+}

@@ -1,0 +1,55 @@
+/** What attacks have shown, as a table for people. */
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { AttackResult } from './attack.ts';
+
+const documentPath = resolve(import.meta.dirname, '../../../docs/attacks.md');
+
+export function lineOf(result: AttackResult): string {
+  const { name, seen, canaryP99Ms, faults } = result;
+  const canary = canaryP99Ms === undefined ? '' : `, canary ${canaryP99Ms.toFixed(1)} ms`;
+  const line = `${name.padEnd(21)} ${memoryOf(result).padStart(13)} MB${canary}  ${seen}`;
+  return [line, ...faults.map((fault) => `  FAILED: ${fault}`)].join('\n');
+}
+
+/** Writes docs/attacks.md. */
+export function writeDocument(results: readonly AttackResult[]): void {
+  writeFileSync(documentPath, documentOf(results));
+}
+
+function documentOf(results: readonly AttackResult[]): string {
+  const rows = results.map((result) => {
+    const { name, bounds, seen, canaryP99Ms, faults } = result;
+    const bound = bounds.length === 0 ? '(none in particular)' : bounds.join('; ');
+    const outcome = faults.length === 0 ? 'held' : faults.join('; ');
+    return `| ${[name, bound, seen, memoryOf(result), canaryP99Ms?.toFixed(1) ?? '', outcome].join(' | ')} |`;
+  });
+  return `${introduction()}
+| attack | bound | what the broker does | grown by, of at most (MB) | canary p99 (ms) | |
+| --- | --- | --- | ---: | ---: | --- |
+${rows.join('\n')}
+`;
+}
+
+function introduction(): string {
+  return `# Attacks
+
+Written by \`npm run attack -- --docs\`, on a machine with ${availableParallelism()} cores that broker, attackers and canary share. Each
+attack has a broker of its own on loopback, with limits that it can reach in a second or two, and reaches one line of the
+[table of bounds](architecture.md#bounds), or does as much as it may of what no single bound is about.
+
+It fails if the broker does anything else than the table says; if the process grows by more than the account of the
+attack, 10 % of it, and 40 MB that a busy process takes anyway; if the canary, a client that pings and publishes to
+itself each 10 ms, waits for 50 ms or longer for one answer of a hundred, or is cut; or if within 20 s of the attackers'
+leave connections, sessions, subscriptions, messages and memory are not what they were, and a new client gets in.
+`;
+}
+
+function memoryOf({ grownBytes, grownBytesMax }: AttackResult): string {
+  return `${inMB(grownBytes)} of ${inMB(grownBytesMax)}`;
+}
+
+function inMB(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}
