@@ -15,6 +15,7 @@ import type { CloseCause } from './data-plane/addon.ts';
 import type { MessageListener } from './host/host-client.ts';
 import type { PublishOptions } from './host/host-message.ts';
 import type { ClientInfo } from './sessions/session-directory.ts';
+import type { ReloadOutcome } from './tls/tls-keeper.ts';
 import type { QoS } from './wire/packets.ts';
 
 export { BrokerError, type BrokerErrorCode } from './broker-error.ts';
@@ -23,6 +24,7 @@ export type {
   AuthenticationExchange,
   AuthenticationMethod,
   AuthenticationStep,
+  ClientTls,
   ConnectingClient,
   Grant,
 } from './config/authentication.ts';
@@ -30,6 +32,9 @@ export type { Limits } from './config/limits.ts';
 export type {
   BroadFilters,
   BrokerOptions,
+  CertificateFiles,
+  ClientCertificates,
+  ClientIdentity,
   DeniedPublish,
   LogLevel,
   ReasonStrings,
@@ -46,6 +51,7 @@ export {
   scramSha256,
 } from './security/scram-sha-256.ts';
 export type { ClientInfo } from './sessions/session-directory.ts';
+export type { ReloadOutcome } from './tls/tls-keeper.ts';
 export type { QoS } from './wire/packets.ts';
 export type { Properties } from './wire/properties.ts';
 
@@ -87,7 +93,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   /**
    * Listens, and resolves when clients can connect. Errors: ALREADY_STARTED, ADDRESS_IN_USE,
    * ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, ADDON_MISSING,
-   * HTTP_NOT_AVAILABLE, WORKER_FAILED.
+   * CERTIFICATE_INVALID, HTTP_NOT_AVAILABLE, WORKER_FAILED.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new')
@@ -111,11 +117,13 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   async #listen(): Promise<Address> {
-    const { host, port, tcpPort } = this.#config;
+    const { host, port, tcpPort, tlsPort, mqttsPort } = this.#config;
     const numericHost = await numericAddress(host);
     await this.#claim(numericHost, port, '--port');
     if (tcpPort !== false && (tcpPort !== port || port === 0))
       await this.#claim(numericHost, tcpPort, '--tcp-port');
+    if (tlsPort !== false) await this.#claim(numericHost, tlsPort, '--tls-port');
+    if (mqttsPort !== false) await this.#claim(numericHost, mqttsPort, '--mqtts-port');
     this.#assertNotStopped();
     return await this.#control.start(numericHost);
   }
@@ -189,6 +197,15 @@ export class Broker extends EventEmitter<BrokerEvents> {
    */
   async reload(): Promise<void> {
     await this.#control.reload();
+  }
+
+  /**
+   * Reads the files of the certificates now, as happens by itself when they change. New ones are checked first, and hold
+   * for handshakes from then on: no connection ends. Where they are no good the old ones stay ('refused'), and the log
+   * says why. Errors: NOT_RUNNING, TLS_NOT_CONFIGURED.
+   */
+  reloadCertificates(): Promise<ReloadOutcome> {
+    return this.#control.reloadCertificates();
   }
 
   /** What the data plane has counted since the start, over all workers. Errors: NOT_RUNNING. */

@@ -9,6 +9,7 @@ import { BrokerError } from './broker-error.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
 import { usage } from './config/usage.ts';
+import { devCert } from './tls/dev-cert.ts';
 
 const exitFailed = 1;
 const exitWrongUse = 2;
@@ -16,6 +17,7 @@ const exitWrongUse = 2;
 async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
   if (first === 'passwd') await runPasswd(rest);
+  else if (first === 'dev-cert') process.stdout.write(devCert(rest));
   else await runBroker();
 }
 
@@ -41,7 +43,7 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
     if (error instanceof BrokerError && error.code === 'NOT_RUNNING') return; // a signal came, and ends it
     throw error;
   }
-  process.on('SIGHUP', () => broker.reload().catch(() => {})); // the log says what is wrong
+  process.on('SIGHUP', () => reload(broker, config.tlsCertificates.length > 0));
   process.stdout.write(greeting(broker, config.workers));
 }
 
@@ -60,14 +62,28 @@ function stopOnSignals(broker: Broker): void {
   }
 }
 
+/** What comes of it is in the log. */
+function reload(broker: Broker, hasCertificates: boolean): void {
+  broker.reload().catch(() => {});
+  if (hasCertificates) broker.reloadCertificates().catch(() => {});
+}
+
 function greeting(broker: Broker, workers: number): string {
-  const { host, port, tcpPort, path } = broker.address();
+  const { host, port, tcpPort, tlsPort, mqttsPort, path } = broker.address();
   const shownHost = host.includes(':') ? `[${host}]` : host;
   const lines = [
     `RallyMQ ${version} is ready (${workers} ${workers === 1 ? 'worker' : 'workers'}, HTTP by ${broker.http})`,
     `  MQTT over WebSocket  ws://${shownHost}:${port}${path}`,
     tcpPort === false ? undefined : `  MQTT over TCP        mqtt://${shownHost}:${tcpPort}`,
     `  Page                 http://${shownHost}:${port}/`,
+    ...(tlsPort === false
+      ? []
+      : [
+          `  over TLS             wss://${shownHost}:${tlsPort}${path}`,
+          `                       mqtts://${shownHost}:${tlsPort}`,
+          `                       https://${shownHost}:${tlsPort}/`,
+        ]),
+    mqttsPort === false ? undefined : `  MQTT over TLS        mqtts://${shownHost}:${mqttsPort}`,
   ];
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
 }

@@ -32,6 +32,7 @@ import {
 import { systemClock } from './sessions/timers.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
+import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 import { reasonCodeName } from './wire/reason-code-name.ts';
 
@@ -39,7 +40,19 @@ import { reasonCodeName } from './wire/reason-code-name.ts';
  * What the data plane has counted since the start; each is explained in native/counters.h. And how many CONNECTs were
  * refused for `sessionsMax`.
  */
-export type Statistics = Readonly<Record<CounterName | 'sessionsRefused', number>>;
+export type Statistics = Readonly<Record<CounterName | 'sessionsRefused' | CertificateFigure, number>>;
+
+/**
+ * How often certificates were renewed while the broker runs, and how often new ones were no good. The days that are left
+ * until the first one expires, negative when it has; 0 without TLS.
+ */
+type CertificateFigure = 'certificateReloads' | 'certificateReloadsRefused' | 'certificateDaysLeft';
+
+const withoutTls: Readonly<Record<CertificateFigure, number>> = {
+  certificateReloads: 0,
+  certificateReloadsRefused: 0,
+  certificateDaysLeft: 0,
+};
 
 /** The options that are functions: they are not part of the configuration. */
 export type AuthenticationHooks = Pick<BrokerOptions, 'authenticate' | 'authenticationMethods'>;
@@ -54,6 +67,9 @@ export interface ControlPlaneEvents {
 
 /** Origins of refused pages that are logged; anybody can make up more. */
 const refusedOriginsMax = 100;
+
+/** Notices with their reasons that are logged; the reasons are OpenSSL's, some dozens in practice. */
+const noticesMax = 200;
 
 /** Between two lines of the log about too many sessions: clients that are refused try again and again. */
 const sessionsFullNoticeMs = 60_000;
@@ -81,7 +97,8 @@ export class ControlPlane {
   readonly #http: HttpFrontEnd;
   readonly #refusedOrigins = new Set<string>();
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
-  readonly #noticed = new Set<Notice>();
+  readonly #noticed = new Set<string>();
+  readonly #tls: TlsKeeper | undefined;
   #supervisor: Supervisor | undefined;
   #hostTimer: NodeJS.Timeout | undefined;
   #startedAtMs = 0;
@@ -149,6 +166,7 @@ export class ControlPlane {
       sample: () => this.#sample(),
       publish: (topic, payload) => this.#publishSys(topic, payload),
     });
+    this.#tls = config.tlsCertificates.length > 0 ? this.#newTlsKeeper() : undefined;
     this.#totals = new TotalsWatch({
       clock: systemClock,
       counters: () => this.statistics(),
@@ -158,7 +176,9 @@ export class ControlPlane {
 
   /** Starts the workers on `numericHost`; resolves when clients can connect. Errors: as Broker.start(). */
   async start(numericHost: string): Promise<Address> {
-    this.#supervisor = new Supervisor(loadAddon(), this.#config, this.#version, this.logger, {
+    await this.#tls?.load();
+    const tls = this.#tls ?? { material: undefined, ticketKeys: new Uint8Array() };
+    this.#supervisor = new Supervisor(loadAddon(), this.#config, this.#version, this.logger, tls, {
       onMessage: (worker, message) => this.#onMessage(worker, message),
       onWorkerLost: (worker) => {
         this.#access.workerLost(worker);
@@ -196,6 +216,7 @@ export class ControlPlane {
     this.#openHost();
     if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
     this.#totals.start();
+    this.#tls?.start();
     // Behind whatever the program does as soon as start() has resolved, such as to listen to events.
     setImmediate(() => this.#letEarlyIn());
   }
@@ -207,11 +228,30 @@ export class ControlPlane {
     for (const [worker, message] of early) this.#onMessage(worker, message);
   }
 
+  /** Reads the certificates again. Errors: NOT_RUNNING, and TLS_NOT_CONFIGURED where there are none. */
+  async reloadCertificates(): Promise<ReloadOutcome> {
+    this.assertRunning();
+    if (this.#tls !== undefined) return await this.#tls.reload();
+    throw new BrokerError('TLS_NOT_CONFIGURED', 'The broker has no certificates: give tlsCert and tlsKey.');
+  }
+
+  #newTlsKeeper(): TlsKeeper {
+    return new TlsKeeper({
+      config: this.#config,
+      clock: systemClock,
+      now: () => Date.now(),
+      log: (level, fields, sentence) => this.logger[level](fields, sentence),
+      onMaterial: (tls) => this.#supervisor?.broadcast({ type: 'certificates', tls }),
+      onTicketKeys: (keys) => this.#supervisor?.broadcast({ type: 'ticketKeys', keys }),
+    });
+  }
+
   /** Says goodbye to the clients and stops the workers. Resolves within stopMs. */
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#sys.stop();
     this.#totals.stop();
+    this.#tls?.stop();
     this.#directory.stop();
     clearTimeout(this.#hostTimer);
     this.host.close();
@@ -227,7 +267,7 @@ export class ControlPlane {
     const values = this.#running.counters;
     const { sessionsRefused } = this.#directory.counts;
     const counted = Object.fromEntries(counterNames.map((name, index) => [name, values[index]]));
-    return { ...counted, sessionsRefused } as Statistics;
+    return { ...counted, sessionsRefused, ...(this.#tls?.counts ?? withoutTls) } as Statistics;
   }
 
   /** The message that is retained on a topic, a valid topic name. Errors: NOT_RUNNING. */
@@ -302,7 +342,10 @@ export class ControlPlane {
         this.host.receive(message.bytes);
         break;
       case 'noticed':
-        this.#onNoticed(message.notice, message.remoteAddress);
+        this.#onNoticed(message.notice, message.remoteAddress, message.reason);
+        break;
+      case 'certificatesRefused':
+        this.logger.error({ worker, reason: message.reason }, 'a worker keeps its old certificates');
         break;
       case 'hostTaken':
         this.host.taken(message.bytes);
@@ -318,7 +361,11 @@ export class ControlPlane {
 
   /** A connected client authenticates again: it stays, or is ended (MQTT 5, 4.12.1). */
   async #renew(worker: number, connection: number, renewal: RenewalRequest): Promise<void> {
-    const verdict = await this.#authenticator.decide(worker, connection, renewal);
+    const { tls, ...request } = renewal;
+    const verdict = await this.#authenticator.decide(worker, connection, {
+      ...request,
+      ...(tls === undefined ? {} : { tls }),
+    });
     if (verdict === undefined) return;
     const { reasonCode, data, access } = this.#admissionOf(verdict, renewal.clientId);
     const isRenewed = reasonCode === ReasonCode.success;
@@ -395,11 +442,16 @@ export class ControlPlane {
     this.logger.warn({ sessionsMax, refused }, advice);
   }
 
-  /** Says each thing once: whoever does it does it again. */
-  #onNoticed(notice: Notice, remoteAddress: string): void {
-    if (this.#noticed.has(notice)) return;
-    this.#noticed.add(notice);
-    this.logger.warn(remoteAddress === '' ? {} : { remoteAddress }, noticeSentences[notice]);
+  /** Says each thing once: whoever does it does it again. Where it has a reason, each reason. */
+  #onNoticed(notice: Notice, remoteAddress: string, reason: string): void {
+    const said = `${notice} ${reason}`;
+    if (this.#noticed.has(said) || this.#noticed.size >= noticesMax) return;
+    this.#noticed.add(said);
+    const fields = {
+      ...(remoteAddress === '' ? {} : { remoteAddress }),
+      ...(reason === '' ? {} : { reason }),
+    };
+    this.logger.warn(fields, noticeSentences[notice]);
   }
 
   #publishSys(topic: string, payload: string): void {
@@ -431,11 +483,12 @@ export class ControlPlane {
 }
 
 function authenticationOf(request: ConnectRequest): AuthenticationRequest {
-  const { clientId, username, password, remoteAddress, transport } = request;
+  const { clientId, username, password, remoteAddress, transport, tls } = request;
   return {
     clientId,
     remoteAddress,
     transport,
+    ...(tls === undefined ? {} : { tls }),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     method: request.authenticationMethod,

@@ -32,6 +32,9 @@ enum class Counter : uint8_t {
   laneBatches,       // times that a worker was shown new records, in its inbound lane, its outbound lane or both
   laneRecords,       // records taken from lanes
   doorbells,         // workers that slept and were woken
+  tlsHandshakes,     // that came to their end
+  tlsResumed,        // of those, by a ticket
+  tlsFailed,         // handshakes that ended with an alert, ours or the client's
   connections,       // from here on: what is there now
   sessions,
   subscriptions,

@@ -52,6 +52,7 @@ struct Limits {
   uint32_t httpIdleTimeoutMs = 60'000;
   uint32_t webSocketPingMs = 30'000;
   uint32_t webSocketSilenceMs = 45'000;
+  uint32_t tlsHandshakesPerTurnMax = 16;
   // Nodes of the tree of retained messages that a SUBSCRIBE looks at, that a session which has asked for more does in
   // a step, and that all of them do in a turn of a shard: 0.1 us each, and as much again for a message that is found.
   size_t retainedNodesAtOnce = 256;
@@ -132,6 +133,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::httpIdleTimeoutMs>("httpIdleTimeoutMs"),
     limitField<&Limits::webSocketPingMs>("webSocketPingMs"),
     limitField<&Limits::webSocketSilenceMs>("webSocketSilenceMs"),
+    limitField<&Limits::tlsHandshakesPerTurnMax>("tlsHandshakesPerTurnMax"),
 };
 
 }  // namespace rally

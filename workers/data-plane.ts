@@ -7,7 +7,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts';
 import { Outgoing } from '../core/control/outgoing.ts';
-import { loadAddon } from '../core/data-plane/addon.ts';
+import { loadAddon, type TlsMaterial } from '../core/data-plane/addon.ts';
 import { WorkerControl } from '../core/front-end/worker-control.ts';
 
 const start = workerData as WorkerStart;
@@ -26,6 +26,12 @@ function take(message: ToWorker): void {
   switch (message.type) {
     case 'listen':
       listen(message);
+      break;
+    case 'certificates':
+      renewCertificates(message.tls);
+      break;
+    case 'ticketKeys':
+      control.engine.setTicketKeys(message.keys);
       break;
     case 'accept':
       control.accept(message);
@@ -78,23 +84,54 @@ process.on('uncaughtException', (error) => {
   leave(1);
 });
 
-function listen({ host, port, tcpPort, httpSocket }: Extract<ToWorker, { type: 'listen' }>): void {
+type Listen = Extract<ToWorker, { type: 'listen' }>;
+
+function listen(message: Listen): void {
+  const { host, port, tcpPort, tlsPort, mqttsPort, tls, ticketKeys, httpSocket } = message;
   const { engine } = control;
   try {
     engine.serveHttp(start.config.path, httpSocket);
-    engine.listen(host, port, true, port === tcpPort);
-    if (tcpPort !== false && tcpPort !== port) engine.listen(host, tcpPort, false, true);
+    engine.trustProxies(start.config.trustedProxies);
+    engine.setTicketKeys(ticketKeys);
+    if (tls !== undefined) secureWith(tls);
+    engine.listen(host, port, true, port === tcpPort, false);
+    if (tcpPort !== false && tcpPort !== port) engine.listen(host, tcpPort, false, true, false);
+    if (tlsPort !== false) engine.listen(host, tlsPort, true, true, true);
+    if (mqttsPort !== false) engine.listen(host, mqttsPort, false, true, true);
     control.tellSessions();
     post({ type: 'listening' });
   } catch (error) {
-    post({ type: 'failed', code: 'ADDRESS_IN_USE', message: cannotListen(host, port, tcpPort, error) });
+    post({ type: 'failed', ...startFault(message, error) });
     leave(1);
   }
 }
 
-function cannotListen(host: string, port: number, tcpPort: number | false, error: unknown): string {
-  const ports = tcpPort === false ? `${port}` : `${port} and ${tcpPort}`;
-  return `Cannot listen on the ports ${ports} of ${host}: ${error instanceof Error ? error.message : error}.`;
+function secureWith({ certificates, clients, clientCas, clientCrls }: TlsMaterial): void {
+  control.engine.secureWith(certificates, clients, clientCas, clientCrls);
+}
+
+function renewCertificates(tls: TlsMaterial): void {
+  try {
+    secureWith(tls);
+  } catch (error) {
+    post({ type: 'certificatesRefused', reason: reasonOf(error) });
+  }
+}
+
+function startFault(message: Listen, error: unknown): { code: string; message: string } {
+  if (error instanceof Error && 'code' in error && error.code === 'ERR_RALLYMQ_CERTIFICATE') {
+    return { code: 'CERTIFICATE_INVALID', message: `TLS cannot begin: ${error.message}.` };
+  }
+  const { host, port, tcpPort, tlsPort, mqttsPort } = message;
+  const ports = [port, tcpPort, tlsPort, mqttsPort].filter((one) => one !== false).join(', ');
+  return {
+    code: 'ADDRESS_IN_USE',
+    message: `Cannot listen on the ports ${ports} of ${host}: ${reasonOf(error)}.`,
+  };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /**

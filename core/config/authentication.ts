@@ -10,6 +10,18 @@ export interface ConnectingClient {
   /** The IP address of the peer. */
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
+  /** Of a connection over TLS. */
+  readonly tls?: ClientTls;
+}
+
+export interface ClientTls {
+  readonly version: 'TLSv1.2' | 'TLSv1.3';
+  /** The host that the client wants to speak with (SNI), as it has sent it. */
+  readonly serverName?: string;
+  /** The name in the client's certificate that `clientIdentity` says, exactly as it stands there. */
+  readonly identity?: string;
+  /** SHA-256 of the client's certificate, as hexadecimal digits; undefined if it has shown none. */
+  readonly fingerprint256?: string;
 }
 
 /** Who a client is that is let in. */

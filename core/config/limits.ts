@@ -309,6 +309,16 @@ export const limitRanges = {
    */
   passwordMemoryMax: { default: 100_000, min: 0, max: 10_000_000 },
   /**
+   * Handshakes of TLS that a worker begins in one turn of its event loop; more wait for the next. Default 16: 5 to 10 ms
+   * of work, so that those who are connected are served all the while when everybody comes at once.
+   */
+  tlsHandshakesPerTurnMax: { default: 16, min: 1, max: 65_536 },
+  /**
+   * Milliseconds between two looks whether the files of certificates have changed. Default 10_000: a new one is there
+   * soon, and a look reads a few small files.
+   */
+  certificateCheckMs: { default: 10_000, min: 100, max: 86_400_000 },
+  /**
    * Milliseconds that a stop may take to send what waits, before connections are cut. Default 5_000:
    * below the 10 seconds after which container runtimes kill.
    */

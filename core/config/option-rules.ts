@@ -3,9 +3,12 @@
 
 import { isIP } from 'node:net';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
+import { isNetwork } from './network.ts';
 import {
   type BrokerOptions,
   broadFilterSettings,
+  clientCertificateSettings,
+  clientIdentities,
   deniedPublishSettings,
   logLevels,
   reasonStringSettings,
@@ -41,8 +44,15 @@ const truthRule: OptionRule = {
 
 const fileRule: OptionRule = {
   allowed: 'the path of a file',
-  accepts: (value) => typeof value === 'string' && value !== '',
+  accepts: (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
   fromText: asText,
+};
+
+const offOrPortRule: OptionRule = {
+  allowed: 'a whole number from 0 to 65535, or false to listen on no such port',
+  allowedAsText: "a whole number from 0 to 65535, or 'off' to listen on no such port",
+  accepts: (value) => value === false || isPort(value),
+  fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
 };
 
 export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
@@ -62,6 +72,33 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     allowedAsText: "a whole number from 0 to 65535, or 'off' to listen on no TCP port",
     accepts: (value) => value === false || isPort(value),
     fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
+  },
+  tlsPort: offOrPortRule,
+  mqttsPort: offOrPortRule,
+  tlsCert: fileRule,
+  tlsKey: fileRule,
+  tlsCertificates: {
+    allowed: "a list of certificates, each with the paths of two files: { cert: '…', key: '…' }",
+    accepts: (value) => Array.isArray(value) && value.every(areCertificateFiles),
+    fromText: asText,
+  },
+  clientCertificates: {
+    allowed: `one of ${clientCertificateSettings.join(', ')}`,
+    accepts: (value) => clientCertificateSettings.some((setting) => setting === value),
+    fromText: asText,
+  },
+  clientCa: fileRule,
+  clientCrl: fileRule,
+  clientIdentity: {
+    allowed: `one of ${clientIdentities.join(', ')}`,
+    accepts: (value) => clientIdentities.some((identity) => identity === value),
+    fromText: asText,
+  },
+  trustedProxies: {
+    allowed: "a list of IP addresses and networks like '10.0.0.0/8'",
+    allowedAsText: "IP addresses and networks like 10.0.0.0/8, with ',' between",
+    accepts: (value) => Array.isArray(value) && value.every(isNetwork),
+    fromText: (text) => text.split(',').map((network) => network.trim()),
   },
   workers: {
     allowed: `'auto' or a whole number from 1 to ${workersMax}`,
@@ -152,6 +189,12 @@ function areMethods(value: unknown): boolean {
 function isMethod(value: unknown): value is { name: string } {
   const { name, begin } = isRecord(value) ? value : {};
   return typeof name === 'string' && name !== '' && typeof begin === 'function';
+}
+
+function areCertificateFiles(value: unknown): boolean {
+  if (!isRecord(value) || Object.keys(value).length !== 2) return false;
+  const { cert, key } = value;
+  return fileRule.accepts(cert) && fileRule.accepts(key);
 }
 
 function isShortText(value: unknown): value is string {

@@ -20,6 +20,21 @@ export type BroadFilters = (typeof broadFilterSettings)[number];
 
 export const deniedPublishSettings = ['refuse', 'disconnect'] as const;
 export type DeniedPublish = (typeof deniedPublishSettings)[number];
+/** Files in PEM. */
+export interface CertificateFiles {
+  /** The certificate, with the intermediate ones behind it. */
+  readonly cert: string;
+  /** Its private key. */
+  readonly key: string;
+}
+
+export const clientCertificateSettings = ['off', 'asked', 'required'] as const;
+
+export type ClientCertificates = (typeof clientCertificateSettings)[number];
+
+export const clientIdentities = ['commonName', 'dnsName', 'emailAddress', 'uri'] as const;
+
+export type ClientIdentity = (typeof clientIdentities)[number];
 
 /**
  * What `createBroker` takes; everything has a default. An unknown key or a value out of its range throws
@@ -40,6 +55,42 @@ export interface BrokerOptions {
    * takes MQTT, WebSocket and HTTP on one port. Default 1883.
    */
   readonly tcpPort?: number | false;
+  /**
+   * The port of wss, https and mqtts, 0 to 65535: one for all three; 0 takes any that is free, false listens on none.
+   * Default 8443 where there are certificates, else false.
+   */
+  readonly tlsPort?: number | false;
+  /** The port of MQTT over TLS alone, commonly 8883; 0 takes any that is free. Default false: none. */
+  readonly mqttsPort?: number | false;
+  /** The file of the certificate, in PEM, with the intermediate ones behind it (fullchain.pem). Needs `tlsKey`. */
+  readonly tlsCert?: string;
+  /** The file of its private key, in PEM, without a password. */
+  readonly tlsKey?: string;
+  /**
+   * More certificates, each for the host names that it holds for. Clients that name no host, or none of these, are
+   * shown the first: `tlsCert`, or the first of this list. The files are read again when they change. Default: none.
+   */
+  readonly tlsCertificates?: readonly CertificateFiles[];
+  /**
+   * Whether clients on the ports with TLS have to show a certificate: 'required'; may: 'asked', and one that does not
+   * hold is refused; or are not asked for any: 'off'. Default 'off'.
+   */
+  readonly clientCertificates?: ClientCertificates;
+  /** The file of the authorities, in PEM, that sign the certificates of clients. Needed unless `clientCertificates` is 'off'. */
+  readonly clientCa?: string;
+  /** The file of the certificates that these have revoked (CRL), in PEM. Default: none is looked at. */
+  readonly clientCrl?: string;
+  /**
+   * Which name in a client's certificate is its identity: `tls.identity` of what `authenticate` is told. It has one
+   * only if the certificate has exactly one name of the kind. Default 'commonName'.
+   */
+  readonly clientIdentity?: ClientIdentity;
+  /**
+   * Networks of the proxies in front, such as '10.0.0.0/8' or '::1': from their addresses, and no others, the PROXY
+   * protocol (1 and 2, on every port, before TLS too) and X-Forwarded-For or Forwarded say whose a connection is.
+   * Default: none.
+   */
+  readonly trustedProxies?: readonly string[];
   /** The number of worker threads, 1 to 64; 'auto', the default, is one less than the cores, at least 1. */
   readonly workers?: 'auto' | number;
   /** The least severe level that is logged. Default 'silent' when embedded, 'info' for the command. */
@@ -148,6 +199,10 @@ export const defaultOptions = {
   port: 8_080,
   path: '/mqtt',
   tcpPort: 1_883,
+  mqttsPort: false,
+  clientCertificates: 'off',
+  clientIdentity: 'commonName',
+  trustedProxies: [],
   workers: 'auto',
   allowAnonymous: false,
   retainAvailable: true,
@@ -163,12 +218,24 @@ export const defaultOptions = {
   pages: true,
 } as const satisfies BrokerOptions;
 
+/** Where there are certificates. */
+export const tlsPortDefault = 8_443;
+
 export const workersMax = 64;
 
 /** The options that are functions: they stay on the main thread. */
 type Hooks = 'authenticate' | 'authenticationMethods';
 /** What becomes something else, or has a default that depends on who asks. */
-type Resolved = Hooks | 'workers' | 'logLevel' | 'limits' | 'broadFilters';
+type Resolved =
+  | Hooks
+  | 'workers'
+  | 'logLevel'
+  | 'limits'
+  | 'broadFilters'
+  | 'tlsPort'
+  | 'tlsCert'
+  | 'tlsKey'
+  | 'tlsCertificates';
 
 /** The resolved configuration: each option with its value. Plain data, so that a worker can be handed a copy. */
 export type BrokerConfig = {
@@ -188,4 +255,7 @@ export type BrokerConfig = {
   readonly grantsBroadFilters: boolean;
   readonly endsDeniedPublishers: boolean;
   readonly limits: Limits;
+  readonly tlsPort: number | false;
+  /** All, the standard one first. */
+  readonly tlsCertificates: readonly CertificateFiles[];
 };

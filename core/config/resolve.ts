@@ -18,8 +18,10 @@ import { isRecord, isWholeNumber, type OptionName, optionNames, optionRules } fr
 import {
   type BrokerConfig,
   type BrokerOptions,
+  type CertificateFiles,
   defaultOptions,
   type LogLevel,
+  tlsPortDefault,
   workersMax,
 } from './options.ts';
 import { serialisedOrigin } from './origin-text.ts';
@@ -30,7 +32,7 @@ import { serialisedOrigin } from './origin-text.ts';
  */
 export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel = 'silent'): BrokerConfig {
   const given = checkOptions(options, 'the options');
-  const { authenticate, authenticationMethods = [], workers, limits, ...values } = given;
+  const { authenticate, authenticationMethods = [], workers, limits, tlsCert, tlsKey, ...values } = given;
   const config: BrokerConfig = {
     ...optionalOptions,
     ...defaultOptions,
@@ -41,9 +43,11 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
       authenticate !== undefined || authenticationMethods.length > 0 || values.passwordFile !== undefined,
     ...rulesOf(values),
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
+    ...tlsOf(given),
     limits: Object.freeze({ ...defaultLimits, ...limits }),
   };
   checkLimitsTogether(config.limits);
+  checkTls(config);
   checkServerReference(config);
   checkRuleFiles(config);
   checkClosedByDefault(config);
@@ -57,6 +61,8 @@ const optionalOptions = {
   passwordFile: undefined,
   rulesFile: undefined,
   aclFile: undefined,
+  clientCa: undefined,
+  clientCrl: undefined,
 };
 
 type ResolvedRules = Pick<
@@ -158,6 +164,49 @@ function checkLimitsTogether(limits: Limits): void {
     if (limits[smaller] <= limits[larger]) continue;
     const shown = `limits.${larger} is ${limits[larger]} and limits.${smaller} is ${limits[smaller]}`;
     throw new BrokerError('CONFIG_INVALID', `${shown}: raise the first or lower the second.`);
+  }
+}
+
+function tlsOf({ tlsPort, tlsCert, tlsKey, tlsCertificates = [] }: BrokerOptions): {
+  tlsPort: number | false;
+  tlsCertificates: readonly CertificateFiles[];
+} {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    const [given, missing] = tlsKey === undefined ? ['tlsCert', 'tlsKey'] : ['tlsKey', 'tlsCert'];
+    throw new BrokerError('CONFIG_INVALID', `${given} is given alone: give ${missing} too.`);
+  }
+  const first = tlsCert !== undefined && tlsKey !== undefined ? [{ cert: tlsCert, key: tlsKey }] : [];
+  const all = [...first, ...tlsCertificates];
+  return { tlsPort: tlsPort ?? (all.length > 0 ? tlsPortDefault : false), tlsCertificates: all };
+}
+
+function checkTls(config: BrokerConfig): void {
+  const { port, tcpPort, tlsPort, mqttsPort, tlsCertificates, clientCertificates, clientCa } = config;
+  const isSecure = tlsPort !== false || mqttsPort !== false;
+  if (isSecure && tlsCertificates.length === 0) {
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      'A port with TLS needs a certificate: give tlsCert and tlsKey (--tls-cert, --tls-key); `rallymq dev-cert` makes one to try it with.',
+    );
+  }
+  const secure = [tlsPort, mqttsPort].filter((one) => one !== false && one !== 0);
+  if (secure.some((one) => one === port || one === tcpPort) || (tlsPort === mqttsPort && secure.length > 0)) {
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      'A port with TLS is also another port: give tlsPort and mqttsPort numbers of their own.',
+    );
+  }
+  if (clientCertificates !== 'off' && clientCa === undefined) {
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      `clientCertificates is '${clientCertificates}': say with clientCa (--client-ca) who signs them.`,
+    );
+  }
+  if (clientCertificates === 'off' && (clientCa !== undefined || config.clientCrl !== undefined)) {
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      "clientCa and clientCrl are for clientCertificates 'asked' or 'required': give it (--client-certificates), or leave them out.",
+    );
   }
 }
 

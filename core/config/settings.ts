@@ -2,7 +2,13 @@
 // line of the help. What a value may be is said in option-rules.ts.
 
 import type { OptionName } from './option-rules.ts';
-import { defaultOptions, logLevels } from './options.ts';
+import {
+  clientCertificateSettings,
+  clientIdentities,
+  defaultOptions,
+  logLevels,
+  tlsPortDefault,
+} from './options.ts';
 
 export interface Setting {
   readonly option: OptionName;
@@ -35,6 +41,68 @@ export const settings: readonly Setting[] = [
     placeholder: 'PORT',
     variable: 'RALLYMQ_TCP_PORT',
     help: `port of MQTT over TCP, 0: any free, off: none (default ${defaultOptions.tcpPort})`,
+  },
+  {
+    option: 'tlsPort',
+    flag: 'tls-port',
+    placeholder: 'PORT',
+    variable: 'RALLYMQ_TLS_PORT',
+    help: `port of wss, https and mqtts (default ${tlsPortDefault} with --tls-cert)`,
+  },
+  {
+    option: 'mqttsPort',
+    flag: 'mqtts-port',
+    placeholder: 'PORT',
+    variable: 'RALLYMQ_MQTTS_PORT',
+    help: 'port of MQTT over TLS alone, such as 8883 (default: none)',
+  },
+  {
+    option: 'tlsCert',
+    flag: 'tls-cert',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_TLS_CERT',
+    help: 'certificate, and the intermediate ones, in PEM',
+  },
+  {
+    option: 'tlsKey',
+    flag: 'tls-key',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_TLS_KEY',
+    help: 'its private key, in PEM',
+  },
+  {
+    option: 'clientCertificates',
+    flag: 'client-certificates',
+    placeholder: 'WHEN',
+    variable: 'RALLYMQ_CLIENT_CERTIFICATES',
+    help: `${clientCertificateSettings.join(', ')} (default ${defaultOptions.clientCertificates})`,
+  },
+  {
+    option: 'clientCa',
+    flag: 'client-ca',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_CLIENT_CA',
+    help: 'who signs the certificates of clients, in PEM',
+  },
+  {
+    option: 'clientCrl',
+    flag: 'client-crl',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_CLIENT_CRL',
+    help: 'those that are revoked, in PEM',
+  },
+  {
+    option: 'clientIdentity',
+    flag: 'client-identity',
+    placeholder: 'NAME',
+    help: `${clientIdentities.join(', ')} (default ${defaultOptions.clientIdentity})`,
+  },
+  {
+    option: 'trustedProxies',
+    flag: 'trusted-proxies',
+    placeholder: 'LIST',
+    variable: 'RALLYMQ_TRUSTED_PROXIES',
+    help: 'networks whose proxies say whose a connection is',
   },
   {
     option: 'path',

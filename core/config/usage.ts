@@ -30,8 +30,10 @@ export function usage(): string {
   return [
     'Usage: rallymq [flags]',
     '       rallymq passwd FILE USER [--delete] [--batch]',
+    '       rallymq dev-cert [--out FOLDER] [NAME...]',
     '',
-    'Starts RallyMQ, an MQTT broker for the web; `rallymq passwd` writes its password file.',
+    'Starts RallyMQ, an MQTT broker for the web; `rallymq passwd` writes its password file,',
+    '`rallymq dev-cert` makes a certificate to try TLS with.',
     '',
     ...shown,
     '',

@@ -3,8 +3,9 @@
  * plain data, posted in order, an array for each turn (outgoing.ts). No application message passes here but those of the host program.
  */
 
+import type { ClientTls } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import type { CloseCause, Notice } from '../data-plane/addon.ts';
+import type { CloseCause, Notice, TlsMaterial } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { ProtocolVersion } from '../wire/packets.ts';
 
@@ -32,6 +33,8 @@ export interface ConnectRequest {
   readonly transport: 'ws' | 'tcp';
   /** The topic of its will. */
   readonly willTopic: string | undefined;
+  /** Undefined if it is plain. */
+  readonly tls: ClientTls | undefined;
 }
 
 /** A connected client that authenticates again (MQTT 5, 4.12.1). */
@@ -39,6 +42,7 @@ export interface RenewalRequest {
   readonly clientId: string;
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
+  readonly tls: ClientTls | undefined;
   readonly method: string;
   readonly data: Uint8Array | undefined;
 }
@@ -49,9 +53,17 @@ export type ToWorker =
       readonly host: string;
       readonly port: number;
       readonly tcpPort: number | false;
+      readonly tlsPort: number | false;
+      readonly mqttsPort: number | false;
+      /** For the ports with TLS. */
+      readonly tls: TlsMaterial | undefined;
+      readonly ticketKeys: Uint8Array;
       /** Where the HTTP server listens, in the file system. */
       readonly httpSocket: string;
     }
+  /** For handshakes from now on. */
+  | { readonly type: 'certificates'; readonly tls: TlsMaterial }
+  | { readonly type: 'ticketKeys'; readonly keys: Uint8Array }
   /** `closed` follows in the end. */
   | {
       readonly type: 'accept';
@@ -95,7 +107,15 @@ export type ToWorker =
 export type ToMain =
   /** A web page of this origin may not open a WebSocket. */
   | { readonly type: 'originRefused'; readonly origin: string }
-  | { readonly type: 'noticed'; readonly notice: Notice; readonly remoteAddress: string }
+  /** `reason`: more than the notice says; may be empty. */
+  | {
+      readonly type: 'noticed';
+      readonly notice: Notice;
+      readonly remoteAddress: string;
+      readonly reason: string;
+    }
+  /** The data plane refuses certificates that have been checked: the old ones stay. */
+  | { readonly type: 'certificatesRefused'; readonly reason: string }
   | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }

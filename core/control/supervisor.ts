@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { BrokerError, type BrokerErrorCode, isBrokerErrorCode } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import type { Addon } from '../data-plane/addon.ts';
+import type { Addon, TlsMaterial } from '../data-plane/addon.ts';
 import type { Logger } from './logger.ts';
 import type { ToMain, ToWorker, WorkerStart } from './messages.ts';
 import { Outgoing } from './outgoing.ts';
@@ -25,6 +25,16 @@ export interface Address {
   readonly host: string;
   readonly port: number;
   readonly tcpPort: number | false;
+  /** Of wss, https and mqtts. */
+  readonly tlsPort: number | false;
+  /** Of mqtts alone. */
+  readonly mqttsPort: number | false;
+}
+
+/** What workers need for TLS, as it is now. */
+export interface TlsSource {
+  readonly material: TlsMaterial | undefined;
+  readonly ticketKeys: Uint8Array;
 }
 
 /** A worker's thread, as far as the supervisor knows it. */
@@ -52,6 +62,7 @@ export class Supervisor {
   readonly #version: string;
   readonly #logger: Logger;
   readonly #events: WorkerEvents;
+  readonly #tls: TlsSource;
   readonly #makeThread: (start: WorkerStart) => WorkerThread;
   readonly #workers: (WorkerThread | undefined)[] = [];
   readonly #outgoing: Outgoing<ToWorker>[] = [];
@@ -66,9 +77,11 @@ export class Supervisor {
     config: BrokerConfig,
     version: string,
     logger: Logger,
+    tls: TlsSource,
     events: WorkerEvents,
     makeThread: (start: WorkerStart) => WorkerThread = startThread,
   ) {
+    this.#tls = tls;
     this.#addon = addon;
     this.#config = config;
     this.#version = version;
@@ -112,6 +125,8 @@ export class Supervisor {
         host,
         port: chosen(this.#config.port),
         tcpPort: chosen(this.#config.tcpPort),
+        tlsPort: chosen(this.#config.tlsPort),
+        mqttsPort: chosen(this.#config.mqttsPort),
       };
       await Promise.all(
         Array.from({ length: this.#config.workers }, (_, index) => this.#startWorker(index, address)),
@@ -138,6 +153,11 @@ export class Supervisor {
     return true;
   }
 
+  /** To all workers that run. */
+  broadcast(message: ToWorker): void {
+    for (const worker of this.#workers.keys()) this.send(worker, message);
+  }
+
   /** Stops all workers in order; those that take longer than stopMs are left to the end of the process. */
   async stop(reasonCode: number): Promise<void> {
     this.#isStopping = true;
@@ -146,7 +166,7 @@ export class Supervisor {
     const exits = running.map(
       (worker) => new Promise<void>((resolve) => worker.once('exit', () => resolve())),
     );
-    for (const index of this.#workers.keys()) this.send(index, { type: 'stop', reasonCode });
+    this.broadcast({ type: 'stop', reasonCode });
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<'late'>((resolve) => {
       timer = setTimeout(() => resolve('late'), stopMs);
@@ -186,7 +206,8 @@ export class Supervisor {
         reject(new BrokerError('WORKER_FAILED', `Worker ${index} ended while it started.`));
         this.#onExit(index, worker);
       });
-      this.send(index, { type: 'listen', ...address, httpSocket: this.#httpSocket });
+      const { material: tls, ticketKeys } = this.#tls;
+      this.send(index, { type: 'listen', ...address, tls, ticketKeys, httpSocket: this.#httpSocket });
     });
   }
 

@@ -42,6 +42,10 @@ export const noticeNames = [
   'httpOnMqttPort',
   'mqttOnHttpPort',
   'retainedStoreFull',
+  'plainOnTlsPort',
+  'tlsFailed',
+  'proxyNotTrusted',
+  'proxyHeaderMalformed',
 ] as const;
 export type Notice = (typeof noticeNames)[number];
 
@@ -76,6 +80,9 @@ export const counterNames = [
   'laneBatches',
   'laneRecords',
   'doorbells',
+  'tlsHandshakes',
+  'tlsResumed',
+  'tlsFailed',
   'connections',
   'sessions',
   'subscriptions',
@@ -87,6 +94,43 @@ export type CounterName = (typeof counterNames)[number];
 
 /** What the data plane keeps to, by the names in native/limits.h: it takes what it knows of them. */
 export type DataPlaneRules = Limits & BrokerConfig;
+
+/** All texts are PEM. */
+export interface TlsMaterial {
+  /** The first is shown to clients that name no host, or none of these. */
+  readonly certificates: readonly {
+    /** Its own first. */
+    readonly chain: string;
+    readonly key: string;
+    /** Of hosts, in lower case; `*.` stands for one label. */
+    readonly names: readonly string[];
+  }[];
+  /** Whether clients show a certificate: an index of clientCertificateSettings. */
+  readonly clients: number;
+  /** Who signs them, and what they have revoked; empty: there are none. */
+  readonly clientCas: string;
+  readonly clientCrls: string;
+}
+
+export interface CertifiedKey {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** What a certificate is to say that is made here. */
+export interface CertificateWish {
+  readonly commonName: string;
+  /** Of hosts, and IP addresses. */
+  readonly names: readonly string[];
+  readonly isAuthority: boolean;
+  /** Else it is a server's. */
+  readonly isForClients: boolean;
+  /** From when to when it holds, counted from now. */
+  readonly fromSeconds: number;
+  readonly untilSeconds: number;
+  /** Undefined: it signs itself. */
+  readonly issuer: CertifiedKey | undefined;
+}
 
 export interface EngineHandlers {
   /**
@@ -210,8 +254,22 @@ export interface Engine {
 
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
   serveHttp(mqttPath: string, serverPath: string): void;
-  /** Gives the port. Throws an Error with a `code` as Node's own. `host` is a numeric address. */
-  listen(host: string, port: number, takesHttp: boolean, takesMqtt: boolean): number;
+  /** The proxies that are believed whom they speak for: addresses and networks. */
+  trustProxies(networks: readonly string[]): void;
+  /** For the handshakes from now on. Throws an Error that says why it cannot be done; then all is as before. */
+  secureWith(
+    certificates: TlsMaterial['certificates'],
+    clients: number,
+    clientCas: string,
+    clientCrls: string,
+  ): void;
+  /** The newest first, each of the 80 bytes that native/tls/ticket-keys.h says. */
+  setTicketKeys(keys: Uint8Array): void;
+  /**
+   * Gives the port. Throws an Error with a `code` as Node's own. `host` is a numeric address. With TLS, secureWith() comes
+   * before.
+   */
+  listen(host: string, port: number, takesHttp: boolean, takesMqtt: boolean, hasTls: boolean): number;
   /** Takes no more connections, and ends those of HTTP that wait for no answer. */
   stopDoor(): void;
 }
@@ -236,6 +294,8 @@ export interface Addon {
   /** Binds a free port until it is released, for workers to share. Throws an Error with a `code` as Node's. */
   reservePort(host: string): [descriptor: number, port: number];
   releasePort(descriptor: number): void;
+  /** Throws an Error that says why OpenSSL refuses. */
+  makeCertificate(wish: CertificateWish): CertifiedKey;
   /** The sums over all workers, in the order of `counterNames`. */
   readCounters(broker: number): number[];
 }

@@ -8,6 +8,7 @@
  *           \------------------------\--refused-----------------------/
  */
 
+import type { ClientTls } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { ConnectRequest, RenewalRequest } from '../control/messages.ts';
 import { type CloseCause, closeCauses, type Engine } from '../data-plane/addon.ts';
@@ -55,13 +56,20 @@ export interface ConnectionContext {
   forgetSubscribe(token: number): void;
 }
 
+/** Who is at the other end, and how it is reached. */
+export interface Peer {
+  readonly transport: 'ws' | 'tcp';
+  readonly remoteAddress: string;
+  /** Undefined if it is plain. */
+  readonly tls: ClientTls | undefined;
+}
+
 type State = 'awaitingConnect' | 'connecting' | 'connected' | 'over';
 
 export class ClientConnection {
   readonly slot: number;
   readonly serial: number;
-  readonly transport: 'ws' | 'tcp';
-  readonly remoteAddress: string;
+  readonly peer: Peer;
   clientId = '';
   /** Of the session that is attached, else 0. */
   session = 0;
@@ -84,19 +92,12 @@ export class ClientConnection {
   #maximumPacketSize: number | undefined;
   #reasonStrings: { readonly atEnds: boolean; readonly elsewhere: boolean };
 
-  constructor(
-    context: ConnectionContext,
-    slot: number,
-    serial: number,
-    transport: 'ws' | 'tcp',
-    remoteAddress: string,
-  ) {
+  constructor(context: ConnectionContext, slot: number, serial: number, peer: Peer) {
     this.#context = context;
     this.#config = context.config;
     this.slot = slot;
     this.serial = serial;
-    this.transport = transport;
-    this.remoteAddress = remoteAddress;
+    this.peer = peer;
     this.#reasonStrings = reasonStringTerms(context.config.reasonStrings, undefined);
   }
 
@@ -293,8 +294,7 @@ export class ClientConnection {
       password: connect.password,
       authenticationMethod: this.#method,
       authenticationData: properties.authenticationData,
-      remoteAddress: this.remoteAddress,
-      transport: this.transport,
+      ...this.peer,
       willTopic: connect.will?.topic,
     });
   }
@@ -363,8 +363,7 @@ export class ClientConnection {
     this.#isRenewing = true;
     this.#context.renewAuthentication(this, {
       clientId: this.clientId,
-      remoteAddress: this.remoteAddress,
-      transport: this.transport,
+      ...this.peer,
       method: this.#method ?? '',
       data,
     });

@@ -22,6 +22,8 @@ export interface OpeningRequest {
   readonly authorization: string;
   /** All that are offered, with ',' between. */
   readonly subprotocols: string;
+  /** For clientTlsOf(). */
+  readonly tlsLines: readonly string[];
 }
 
 export type OpeningRules = OriginRules;
@@ -50,8 +52,10 @@ export function readOpening(fields: string): OpeningRequest {
     cookie = '',
     authorization = '',
     subprotocols = '',
+    ...tlsLines
   ] = fields.split('\n');
-  return { remoteAddress, target, host, origin, version, key, cookie, authorization, subprotocols };
+  const fieldsBefore = { remoteAddress, target, host, origin, version, key, cookie, authorization };
+  return { ...fieldsBefore, subprotocols, tlsLines };
 }
 
 export function decideOpening(request: OpeningRequest, rules: OpeningRules): OpeningVerdict {

@@ -16,6 +16,7 @@ import {
 import { readSessionRow, type SessionRow } from '../data-plane/session-row.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
+import { clientTlsOf } from './client-tls.ts';
 import { decideOpening, type OpeningRules, openingRulesOf, readOpening } from './opening.ts';
 
 /** More connections than a worker has in its life. */
@@ -63,7 +64,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     if (slot !== 0 && slot === this.#hostSlot && this.#onHostEvent(kind, reason)) return;
     switch (kind) {
       case EventKind.opened:
-        this.#addConnection(slot, 'tcp', Buffer.from(bytes).toString('latin1'));
+        this.#onOpened(slot, bytes);
         break;
       case EventKind.packet:
         this.#connections[slot]?.onPacket(first, bytes);
@@ -102,22 +103,34 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     }
   }
 
+  #onOpened(slot: number, bytes: Uint8Array): void {
+    const [remoteAddress = '', ...tlsLines] = Buffer.from(bytes).toString('latin1').split('\n');
+    this.#addConnection(slot, 'tcp', remoteAddress, tlsLines);
+  }
+
   onOpening(opening: number, fields: string): void {
     const request = readOpening(fields);
     const { isAccepted, response, refusedOrigin } = decideOpening(request, this.#openingRules);
     if (refusedOrigin !== undefined) this.#post({ type: 'originRefused', origin: refusedOrigin });
     const slot = this.engine.answerOpening(opening, isAccepted, response);
-    if (slot !== 0) this.#addConnection(slot, 'ws', request.remoteAddress);
+    if (slot !== 0) this.#addConnection(slot, 'ws', request.remoteAddress, request.tlsLines);
   }
 
-  #onNoticed(index: number, address: Uint8Array): void {
+  #onNoticed(index: number, bytes: Uint8Array): void {
     const notice = noticeNames[index];
     if (notice === undefined) throw new Error(`the data plane notices what is unknown here: ${index}`);
-    this.#post({ type: 'noticed', notice, remoteAddress: Buffer.from(address).toString('latin1') });
+    const [remoteAddress = '', reason = ''] = Buffer.from(bytes).toString('latin1').split('\n');
+    this.#post({ type: 'noticed', notice, remoteAddress, reason });
   }
 
-  #addConnection(slot: number, transport: 'ws' | 'tcp', remoteAddress: string): void {
-    const connection = new ClientConnection(this, slot, ++this.#serials, transport, remoteAddress);
+  #addConnection(
+    slot: number,
+    transport: 'ws' | 'tcp',
+    remoteAddress: string,
+    tlsLines: readonly string[],
+  ): void {
+    const peer = { transport, remoteAddress, tls: clientTlsOf(tlsLines, this.config.clientIdentity) };
+    const connection = new ClientConnection(this, slot, ++this.#serials, peer);
     this.#connections[slot] = connection;
     this.#bySerial.set(connection.serial, connection);
   }
@@ -215,7 +228,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   openHost(session: number): void {
     const slot = this.engine.openHost(session);
     this.#hostSlot = slot;
-    const connection = new ClientConnection(this, slot, 0, 'ws', 'host');
+    const peer = { transport: 'ws', remoteAddress: 'host', tls: undefined } as const;
+    const connection = new ClientConnection(this, slot, 0, peer);
     this.#connections[slot] = connection;
     connection.openAsHost(session);
   }

@@ -5,6 +5,8 @@ import type { HttpAnswer, HttpQuestion } from './answer.ts';
 export interface ListeningPorts {
   readonly port: number;
   readonly tcpPort: number | false;
+  readonly tlsPort: number | false;
+  readonly mqttsPort: number | false;
 }
 
 /** What routes ask the broker for. All throw or reject while it does not run, which is answered with 503. */

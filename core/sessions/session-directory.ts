@@ -9,6 +9,7 @@
  * wait for its session, the newest one does, for at most sessionWaitMs; session-states.ts has the table.
  */
 
+import type { ClientTls } from '../config/authentication.ts';
 import type { ConnectRequest, ToWorker } from '../control/messages.ts';
 import type { CloseCause } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
@@ -29,6 +30,8 @@ export interface ClientInfo {
   readonly remoteAddress: string;
   /** As it was verified; absent of a client whose user name nobody has verified. */
   readonly username?: string;
+  /** Of a connection over TLS. */
+  readonly tls?: ClientTls;
 }
 
 export interface DirectoryOptions {
@@ -544,7 +547,13 @@ function takeWaiting(record: SessionRecord | undefined): Arrival | undefined {
 }
 
 function clientOf(request: ConnectRequest, username: string | undefined): ClientInfo {
-  const { clientId, protocolVersion, transport, remoteAddress } = request;
-  const client = { clientId, protocolVersion, transport, remoteAddress };
-  return username === undefined ? client : { ...client, username };
+  const { clientId, protocolVersion, transport, remoteAddress, tls } = request;
+  return {
+    clientId,
+    protocolVersion,
+    transport,
+    remoteAddress,
+    ...(username === undefined ? {} : { username }),
+    ...(tls === undefined ? {} : { tls }),
+  };
 }

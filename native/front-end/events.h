@@ -10,14 +10,14 @@ namespace rally {
 
 // In the order of `EventKind` in core/data-plane/addon.ts, which compares the names when it loads the addon.
 enum class EventKind : uint8_t {
-  opened,          // a client connected over TCP (slot; its address)
+  opened,          // a client connected over TCP (slot; its address, and the facts of TLS: native/tls/tls-channel.h)
   packet,          // a packet for packet control (slot, first byte, body); frames wait until resume
   ended,           // the connection broke a rule or a bound (slot, reason); to be closed
   gone,            // the socket is no more (slot)
   subscribed,      // all shards know the filters of a SUBSCRIBE (value: token)
   sessionArrived,  // a session is complete here (value: session)
   opening,         // a client asks for a WebSocket (slot: the opening; fields of its request, see native/net/door.h)
-  noticed,         // something for the log (first: Notice; the client's address)
+  noticed,         // something for the log (first: Notice; the client's address, and a line with the reason)
   closed,          // a connection's session is over with it: its client's last messages and will are with their shards
                    // (value: session; first: CloseCause, reason; its row: session-row.h)
   settled,         // likewise for a session whose will was due, or that was to end
@@ -33,6 +33,10 @@ enum class Notice : uint8_t {
   httpOnMqttPort,
   mqttOnHttpPort,
   retainedStoreFull,
+  plainOnTlsPort,
+  tlsFailed,
+  proxyNotTrusted,
+  proxyHeaderMalformed,
   count,
 };
 

@@ -18,8 +18,8 @@ namespace rally {
 
 class Door final : private ListenerOutlet, private VisitorPort {
  public:
-  Door(StreamLoop& loop, const Limits& limits, std::vector<Event>& events, SocketTransport& sockets)
-      : loop_(loop), limits_(limits), events_(events), sockets_(sockets), input_(inputBytes) {}
+  Door(StreamLoop& loop, const Limits& limits, Counters& counters, std::vector<Event>& events, SocketTransport& sockets)
+      : loop_(loop), limits_(limits), events_(events), sockets_(sockets), input_(inputBytes), tls_(counters) {}
 
   // Where WebSockets open, and the socket of the HTTP server for everything else.
   void serveHttp(const std::string& mqttPath, const std::string& serverPath) {
@@ -27,8 +27,24 @@ class Door final : private ListenerOutlet, private VisitorPort {
     serverPath_ = serverPath;
   }
 
-  // Gives the port, or a negative error of libuv.
+  // The proxies that are believed whom they speak for. False: it is no network.
+  bool trust(std::string_view network) { return trustedProxies_.add(network); }
+
+  // For the ports with TLS, from now on: what is secure already stays as it is. Gives why it cannot be done, or
+  // nothing.
+  std::string secureWith(const TlsSettings& settings) {
+    std::string error;
+    if (auto context = TlsContext::make(settings, tls_.ticketKeys, error)) tlsContext_ = std::move(context);
+    return error;
+  }
+  void setTicketKeys(Bytes keys) { tls_.ticketKeys.set(keys); }
+
+  // Once in each turn of the loop.
+  void beginTurn() { tls_.handshakesLeft = limits_.tlsHandshakesPerTurnMax; }
+
+  // Gives the port, or a negative error of libuv. With TLS: secureWith() was called.
   int listen(const std::string& host, int port, Protocols protocols) {
+    RALLY_ASSERT(!protocols.tls || tlsContext_);
     listeners_.push_back(std::make_unique<Listener>(loop_, protocols, static_cast<ListenerOutlet&>(*this)));
     return listeners_.back()->listen(host, port);
   }
@@ -111,20 +127,29 @@ class Door final : private ListenerOutlet, private VisitorPort {
     return HttpServerLink::open(loop_, serverPath_, input_, outlet);
   }
 
-  void note(Notice notice, const Visitor& visitor) override { push(notice, visitor.remoteAddress); }
+  const Networks& trustedProxies() const override { return trustedProxies_; }
+  bool mayShakeHands() const override { return tls_.handshakesLeft > 0; }
+  void secure(Visitor& visitor, std::vector<uint8_t> before) override {
+    visitor.stream.secure(tls_, tlsContext_, visitor.protocols(), std::move(before));
+  }
+
+  // The address, and the reason in a line of its own.
+  void note(Notice notice, const Visitor& visitor, std::string_view reason) override {
+    push(notice, reason.empty() ? visitor.remoteAddress : visitor.remoteAddress + "\n" + std::string(reason));
+  }
 
   void push(Notice notice, std::string_view text) {
     events_.push_back({EventKind::noticed, uint8_t(notice), Reason::success, 0, 0, {text.begin(), text.end()}});
   }
 
   // The fields that matter, in the order of `OpeningRequest` in core/front-end/opening.ts, with line feeds between:
-  // no field has one.
-  void askToOpen(Visitor& visitor, const HttpRequest& request) override {
+  // no field has one. Over TLS its facts follow.
+  void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) override {
     visitor.openingId = ++openingIds_;
     openings_[visitor.openingId] = &visitor;
     std::vector<uint8_t> fields;
     const auto add = [&](std::string_view text) { fields.insert(fields.end(), text.begin(), text.end()); };
-    add(visitor.remoteAddress);
+    add(client);
     for (const std::string_view text :
          {request.target, request.host, request.find("origin"), request.find("sec-websocket-version"),
           request.find("sec-websocket-key"), request.find("cookie"), request.find("authorization")}) {
@@ -138,17 +163,23 @@ class Door final : private ListenerOutlet, private VisitorPort {
       add(field.value);
     }
     if (separator == "\n") add(separator);
+    if (visitor.stream.tls()) add(factsLine(visitor));
     events_.push_back({EventKind::opening, 0, Reason::success, visitor.openingId, 0, std::move(fields)});
+  }
+
+  static std::string factsLine(const Visitor& visitor) {
+    std::string line(1, '\n');
+    return line += visitor.stream.tls()->facts();
   }
 
   void toDataPlane(Visitor& visitor, Bytes first) override {
     remove(visitor);
-    const std::string address = visitor.remoteAddress;
+    std::string whose = visitor.remoteAddress;
+    if (visitor.stream.tls()) whose += factsLine(visitor);
     const uint64_t sinceMs = visitor.sinceMs();
     const SocketTransport::Taken taken = sockets_.take(visitor.stream, false);
     taken.connection.phaseSinceMs = sinceMs;
-    events_.push_back(
-        {EventKind::opened, 0, Reason::success, taken.connection.slot, 0, {address.begin(), address.end()}});
+    events_.push_back({EventKind::opened, 0, Reason::success, taken.connection.slot, 0, {whose.begin(), whose.end()}});
     sockets_.receive(taken.connection, first);
   }
 
@@ -172,6 +203,9 @@ class Door final : private ListenerOutlet, private VisitorPort {
   std::vector<Event>& events_;
   SocketTransport& sockets_;
   std::vector<uint8_t> input_;
+  TlsThread tls_;
+  std::shared_ptr<const TlsContext> tlsContext_;
+  Networks trustedProxies_;
   HttpRequest request_;
   std::string mqttPath_;
   std::string serverPath_;

@@ -6,15 +6,10 @@
 #include <utility>
 
 #include "address.h"
+#include "protocols.h"
 #include "stream.h"
 
 namespace rally {
-
-// What may be spoken on a port.
-struct Protocols {
-  bool http = false;  // and WebSocket
-  bool mqtt = false;
-};
 
 class ListenerOutlet {
  public:

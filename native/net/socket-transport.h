@@ -194,7 +194,7 @@ class SocketTransport : public Transport {
     if (isTaking) {
       webSocket.livesAt(nowMs());
     } else if (silentMs >= limits_.webSocketPingMs && !std::exchange(webSocket.isPinged, true)) {
-      webSocket.takenBytes = takenBytes + pingBytes;
+      webSocket.takenBytes = takenBytes + socket.stream.bytesOnSocket(pingBytes);
       sendControl(socket, WebSocketOpcode::ping, {});
     } else if (silentMs >= limits_.webSocketSilenceMs) {
       abort(connection);
@@ -205,8 +205,8 @@ class SocketTransport : public Transport {
     updateNow();
     if (!socket.connection) return;
     const Transferred got = socket.stream.receive(input_);
-    if (got.state == StreamState::broken) abort(*socket.connection);
-    else if (got.state == StreamState::ended) onStreamEnd(socket);
+    if (got.state == StreamState::ended) onStreamEnd(socket);
+    else if (got.state != StreamState::open) abort(*socket.connection);
     else if (got.bytes > 0) receive(socket, std::span(input_.data(), got.bytes));
   }
 

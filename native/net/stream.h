@@ -1,5 +1,5 @@
-// The bytes of one connection on the event loop: a plain socket. TLS has its place here, below receive() and send(),
-// and nobody above need know of it.
+// The bytes of one connection on the event loop: a socket, and TLS on it where the port has it (secure()). Nobody above
+// need know of it: a plain connection asks once in each call whether there is TLS.
 //
 //   Stream -> its owner: who reads and writes it now (a Visitor, then a Socket of the data plane; a link to the HTTP
 //             server). The stream owns its owner, and both go when libuv has let go of the handle.
@@ -17,8 +17,11 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "../structures/bytes.h"
+#include "../tls/tls-channel.h"
+#include "transferred.h"
 
 namespace rally {
 
@@ -27,17 +30,6 @@ namespace rally {
 struct StreamLoop {
   uv_loop_t* uv;
   size_t openHandles = 0;
-};
-
-enum class StreamState : uint8_t {
-  open,
-  ended,   // the peer sends no more
-  broken,  // it is no more
-};
-
-struct Transferred {
-  StreamState state = StreamState::open;
-  size_t bytes = 0;  // 0 while it is open: not now
 };
 
 class StreamOwner {
@@ -64,15 +56,35 @@ class Stream {
     return std::exchange(owner_, std::move(owner));
   }
 
+  // What comes now is TLS. `before`: the bytes of it that were received already; the owner receives at once.
+  void secure(TlsThread& thread, std::shared_ptr<const TlsContext> context, Protocols protocols,
+              std::vector<uint8_t> before) {
+    RALLY_ASSERT(!tls_ && sentBytes_ == 0);
+    tls_ = std::make_unique<TlsChannel>(thread, std::move(context), fd_, protocols, std::move(before));
+  }
+  // nullptr: it is plain.
+  const TlsChannel* tls() const { return tls_.get(); }
+
   Transferred receive(std::span<uint8_t> into) {
+    if (tls_) [[unlikely]]
+      return settled(tls_->receive(into));
     const ssize_t size = recv(fd_, into.data(), into.size(), MSG_DONTWAIT);
     if (size > 0) return {StreamState::open, size_t(size)};
     if (size == 0) return {StreamState::ended};
     return {isTemporary(errno) ? StreamState::open : StreamState::broken};
   }
 
-  Transferred send(Bytes bytes) { return sent(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT)); }
+  // What is taken is on its way.
+  Transferred send(Bytes bytes) {
+    if (tls_) [[unlikely]] {
+      iovec piece{const_cast<uint8_t*>(bytes.data()), bytes.size()};
+      return settled(tls_->send({&piece, 1}));
+    }
+    return sent(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  }
   Transferred send(std::span<iovec> pieces) {
+    if (tls_) [[unlikely]]
+      return settled(tls_->send(pieces));
     msghdr message{};
     message.msg_iov = pieces.data();
     message.msg_iovlen = std::min<size_t>(pieces.size(), IOV_MAX);
@@ -83,25 +95,36 @@ class Stream {
   // grow.
   uint64_t sentBytes() const { return sentBytes_; }
   uint64_t acknowledgedBytes() const {
+    const uint64_t sent = tls_ ? tls_->sentBytes() : sentBytes_;
     int queued = 0;
-    return ioctl(fd_, SIOCOUTQ, &queued) == 0 ? sentBytes_ - uint64_t(queued) : sentBytes_;
+    return ioctl(fd_, SIOCOUTQ, &queued) == 0 ? sent - uint64_t(queued) : sent;
   }
+  // What `bytes` that are sent at once are at most, as acknowledgedBytes() counts.
+  uint64_t bytesOnSocket(uint64_t bytes) const { return tls_ ? bytes + TlsChannel::overheadBytesMax : bytes; }
 
   // What is waited for: bytes from the peer, and room for bytes to it.
   void watch(bool reads, bool writes) {
-    const int events = (reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0);
-    if (events == watched_ || isClosed_) return;
-    watched_ = events;
-    if (events == 0) uv_poll_stop(&poll_);
-    else uv_poll_start(&poll_, events, onReady);
+    reads_ = reads;
+    writes_ = writes;
+    update();
   }
 
   // The peer is told that nothing follows.
-  void endWriting() { shutdown(fd_, SHUT_WR); }
+  void endWriting() {
+    if (tls_) {
+      tls_->endWriting();
+      isEnding_ = true;
+      update();
+      if (tls_->hasUnsent()) return;
+    }
+    shutdown(fd_, SHUT_WR);
+  }
 
   // The end: this object and its owner are deleted in one of the next turns of the loop.
   void close() {
-    if (std::exchange(isClosed_, true)) return;
+    if (isClosed_) return;
+    if (tls_ && !isEnding_) tls_->endWriting();
+    isClosed_ = true;
     uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
       auto* stream = static_cast<Stream*>(handle->data);
       stream->loop_.openHandles--;
@@ -122,22 +145,54 @@ class Stream {
     return {StreamState::open, size_t(size)};
   }
 
+  Transferred settled(Transferred transferred) {
+    update();
+    return transferred;
+  }
+
+  // What TLS has left is sent whether or not the owner waits for room.
+  void update() {
+    const bool writes = writes_ || (tls_ && tls_->hasUnsent());
+    const int events = (reads_ ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0);
+    if (events == watched_ || isClosed_) return;
+    watched_ = events;
+    if (events == 0) uv_poll_stop(&poll_);
+    else uv_poll_start(&poll_, events, onReady);
+  }
+
   static void onReady(uv_poll_t* handle, int status, int events) {
     auto& stream = *static_cast<Stream*>(handle->data);
     if (status != 0) {
       stream.owner_->onBroken();
       return;
     }
-    if ((events & UV_WRITABLE) != 0) stream.owner_->onWritable();
-    if ((events & UV_READABLE) != 0 && !stream.isClosed_) stream.owner_->onReadable();
+    if ((events & UV_WRITABLE) != 0) stream.onWritable();
+    if ((events & UV_READABLE) != 0 && !stream.isClosed_ && stream.reads_) stream.owner_->onReadable();
+  }
+
+  void onWritable() {
+    if (tls_ && tls_->hasUnsent()) {
+      if (!tls_->flush()) {
+        owner_->onBroken();
+        return;
+      }
+      update();
+      if (tls_->hasUnsent()) return;
+      if (isEnding_) shutdown(fd_, SHUT_WR);
+    }
+    if (writes_) owner_->onWritable();
   }
 
   StreamLoop& loop_;
   uv_poll_t poll_{};
   const int fd_;
   int watched_ = 0;  // events of libuv
+  bool reads_ = false;
+  bool writes_ = false;
+  bool isEnding_ = false;  // TLS has said that nothing follows
   bool isClosed_ = false;
-  uint64_t sentBytes_ = 0;
+  uint64_t sentBytes_ = 0;  // of a plain connection
+  std::unique_ptr<TlsChannel> tls_;
   std::unique_ptr<StreamOwner> owner_;
 };
 

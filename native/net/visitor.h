@@ -2,26 +2,36 @@
 // head by head. The opening of a WebSocket is decided by the control plane; every other request goes to the HTTP
 // server, and its answer back, one at a time, so that answers come in the order of the requests.
 //
+//   before --header of a proxy, TLS--> greeting
+//
 //   greeting --MQTT--> the data plane
 //      \--HTTP--> head --opening--> opening --accepted--> the data plane
 //                 ^  \--other--> answering --answered--.        \--refused--> closing
 //                  `------------------------------------'
 //   Wherever something is wrong: a sentence, closing.
 //
+// A visitor begins with `before` where a proxy is trusted, or the port has TLS: its stream is secure behind it, and the
+// handshake passes below `greeting`. Whatever it sends until it is known what it speaks has to come within
+// connectTimeoutMs.
+//
 // What the client sends beyond the request that is being served waits here up to a bound, then in its socket. An
 // answer that the client does not take waits up to the size of one read, then in the server's socket.
 #pragma once
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "../front-end/events.h"
 #include "../limits.h"
+#include "forwarded.h"
 #include "http-body.h"
 #include "http-head-reader.h"
 #include "http-head.h"
 #include "http-server-link.h"
 #include "listener.h"
+#include "networks.h"
+#include "proxy-header.h"
 #include "stream.h"
 
 namespace rally {
@@ -36,10 +46,16 @@ class VisitorPort {
   virtual std::span<uint8_t> input() = 0;  // where bytes are read
   virtual HttpRequest& request() = 0;      // of the head that is being read
   virtual bool isMqttPath(std::string_view path) const = 0;
+  virtual const Networks& trustedProxies() const = 0;
+  // Whether one more handshake of TLS may begin in this turn of the loop.
+  virtual bool mayShakeHands() const = 0;
+  // `before`: the beginning of the handshake.
+  virtual void secure(Visitor& visitor, std::vector<uint8_t> before) = 0;
   virtual HttpServerLink* openLink(HttpServerLinkOutlet& outlet) = 0;
-  virtual void note(Notice notice, const Visitor& visitor) = 0;
-  // Asks the control plane; answerOpening() follows.
-  virtual void askToOpen(Visitor& visitor, const HttpRequest& request) = 0;
+  // `reason`: more of it than the notice says.
+  virtual void note(Notice notice, const Visitor& visitor, std::string_view reason = {}) = 0;
+  // Asks the control plane; answerOpening() follows. `client`: its address.
+  virtual void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) = 0;
   // Takes the visitor for the data plane. It is no more afterwards.
   virtual void toDataPlane(Visitor& visitor, Bytes first) = 0;
   // It is closed.
@@ -56,20 +72,27 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
         remoteAddress(std::move(address)),
         door_(door),
         protocols_(protocols),
+        stage_(protocols.tls || !door.trustedProxies().isEmpty() ? Stage::before : Stage::greeting),
         sinceMs_(door.nowMs()),
         progressMs_(door.nowMs()) {}
   ~Visitor() override { dropLink(); }
 
   Stream& stream;
-  const std::string remoteAddress;
+  std::string remoteAddress;  // or of whom a trusted proxy speaks for
   size_t place = 0;           // among the door's visitors
   uint32_t openingId = 0;     // while the control plane is asked
   std::vector<uint8_t> held;  // came behind the request that is being served
 
   void onReadable() override {
+    if (stage_ == Stage::before) {
+      readBefore();
+      return;
+    }
     const Transferred got = stream.receive(door_.input());
     if (got.state == StreamState::broken) {
       leave();
+    } else if (got.state == StreamState::refused) {
+      onTlsFailed();
     } else if (got.state == StreamState::ended) {
       onEnd();
     } else if (got.bytes > 0) {
@@ -102,6 +125,9 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     finish();
   }
 
+  // Of its port.
+  Protocols protocols() const { return protocols_; }
+
   // Since when it is what it is; while nothing has come, since it was accepted.
   uint64_t sinceMs() const { return sinceMs_; }
 
@@ -113,6 +139,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     const uint64_t inStageMs = door_.nowMs() - sinceMs_;
     const bool isIdle = door_.nowMs() - progressMs_ >= limits.httpIdleTimeoutMs;
     switch (stage_) {
+      case Stage::before:
       case Stage::greeting:
       case Stage::opening:
         if (inStageMs >= limits.connectTimeoutMs) leave();
@@ -156,12 +183,15 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   }
 
  private:
-  enum class Stage : uint8_t { greeting, head, opening, answering, closing, gone };
+  enum class Stage : uint8_t { before, greeting, head, opening, answering, closing, gone };
 
   static constexpr size_t heldBytesMax = 16'384;
+  static constexpr size_t beforeBytesMax = ProxyHeader::bytesMax + 256;
   static constexpr uint8_t mqttConnect = 0x10;
   static constexpr uint8_t tlsHandshake = 0x16;
   static constexpr uint8_t tlsMajorVersion = 3;
+  // A fatal one, handshake_failure (RFC 8446, 6): the client need not wonder why the connection has ended.
+  static constexpr std::array<uint8_t, 7> tlsAlert = {0x15, tlsMajorVersion, 1, 0, 2, 2, 40};
 
   void setStage(Stage stage) {
     stage_ = stage;
@@ -188,6 +218,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   void proceed(Bytes bytes) {
     while (!bytes.empty()) {
       switch (stage_) {
+        case Stage::before: hold(bytes); return;
         case Stage::greeting:
           if (!greet(bytes)) return;
           break;
@@ -212,19 +243,81 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     watch();
   }
 
+  // --- before what is spoken ------------------------------------------------------------------------
+
+  // Not the handshake itself, which OpenSSL reads: of it, the first byte says enough.
+  void readBefore() {
+    if (protocols_.tls && !door_.mayShakeHands()) return;  // the socket says again that there is something
+    const Transferred got = stream.receive(door_.input().first(beforeBytesMax - held.size()));
+    if (got.state != StreamState::open) {
+      leave();
+      return;
+    }
+    held.insert(held.end(), door_.input().begin(), door_.input().begin() + std::ptrdiff_t(got.bytes));
+    if (hasProxyHeader_ || takeProxyHeader()) proceedBefore();
+  }
+
+  // False: there is nothing more to look at, or the visitor has left.
+  bool takeProxyHeader() {
+    const ProxyHeader header = ProxyHeader::read(held);
+    switch (header.state) {
+      case ProxyHeader::State::none: break;
+      case ProxyHeader::State::incomplete: return false;
+      case ProxyHeader::State::malformed: return leaveFor(Notice::proxyHeaderMalformed);
+      case ProxyHeader::State::complete:
+        if (!door_.trustedProxies().contains(remoteAddress)) return leaveFor(Notice::proxyNotTrusted);
+        if (header.client) remoteAddress = header.client->text();
+        held.erase(held.begin(), held.begin() + std::ptrdiff_t(header.bytes));
+    }
+    hasProxyHeader_ = true;  // or never will have one
+    return !held.empty();
+  }
+
+  bool leaveFor(Notice notice) {
+    door_.note(notice, *this);
+    leave();
+    return false;
+  }
+
+  void proceedBefore() {
+    if (!protocols_.tls) {
+      stage_ = Stage::greeting;
+      proceedWithHeld();
+    } else if (held[0] == tlsHandshake) {
+      stage_ = Stage::greeting;
+      door_.secure(*this, std::exchange(held, {}));
+      onReadable();
+    } else if (!mayBeHttp(held)) {
+      leaveFor(Notice::plainOnTlsPort);
+    } else if (held.size() >= methodBytes) {
+      door_.note(Notice::plainOnTlsPort, *this);
+      refuse({400, protocols_.http ? "This port speaks TLS: ask for https:// or wss:// here.\n"
+                                   : "This port speaks MQTT over TLS: connect to it by mqtts://.\n"});
+    }
+  }
+
+  // The client is told by an alert, which its own end must not overtake.
+  void onTlsFailed() {
+    door_.note(Notice::tlsFailed, *this, stream.tls()->failure());
+    unsent_.clear();
+    finish();
+  }
+
   // --- the first bytes ------------------------------------------------------------------------------
 
   // True: it is HTTP, and is read as such.
   bool greet(Bytes bytes) {
-    if (bytes[0] == tlsHandshake && bytes.size() < 2) {
+    const Protocols spoken = stream.tls() ? stream.tls()->protocols() : protocols_;
+    const bool mayBeTls = !stream.tls() && bytes[0] == tlsHandshake;
+    if (mayBeTls && bytes.size() < 2) {
       hold(bytes);
-    } else if (bytes[0] == tlsHandshake && bytes[1] == tlsMajorVersion) {  // and not a CONNECT with wrong flags
+    } else if (mayBeTls && bytes[1] == tlsMajorVersion) {  // and not a CONNECT with wrong flags
       door_.note(Notice::tlsOnPlainPort, *this);
-      leave();
-    } else if (!protocols_.mqtt && bytes[0] == mqttConnect) {
+      refuse(Bytes(tlsAlert));
+    } else if (!spoken.mqtt && bytes[0] == mqttConnect) {
       door_.note(Notice::mqttOnHttpPort, *this);
       leave();
-    } else if (!protocols_.mqtt || (protocols_.http && bytes[0] != mqttConnect)) {
+    } else if (!spoken.mqtt || (spoken.http && bytes[0] != mqttConnect)) {
       stage_ = Stage::head;  // its time runs since it was accepted
       return true;
     } else if (!mayBeHttp(bytes)) {
@@ -274,13 +367,19 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
       refuse(tooLarge);
     } else if (request.asksForWebSocket && door_.isMqttPath(request.path())) {
       setStage(Stage::opening);
-      door_.askToOpen(*this, request);
+      door_.askToOpen(*this, request, clientOf(request));
       head_.clear();
       watch();
     } else {
       forward(request);
       head_.clear();
     }
+  }
+
+  // The address that a request is from.
+  std::string clientOf(const HttpRequest& request) const {
+    const Networks& trusted = door_.trustedProxies();
+    return trusted.contains(remoteAddress) ? Forwarded::clientOf(request, remoteAddress, trusted) : remoteAddress;
   }
 
   void forward(const HttpRequest& request) {
@@ -290,7 +389,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     isHead_ = request.method == "HEAD";
     takesChunks_ = !request.isOlder;
     forwarded_.clear();
-    HttpForward::appendRequest(forwarded_, request, head_.bytes().size(), remoteAddress);
+    HttpForward::appendRequest(forwarded_, request, head_.bytes().size(), clientOf(request));
     isRetry_ = !link_ || request.hasBody();
     if (!link_ && !connectLink()) return;
     setStage(Stage::answering);
@@ -444,17 +543,18 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   VisitorPort& door_;
   const Protocols protocols_;
-  Stage stage_ = Stage::greeting;
-  bool hasEnded_ = false;     // the client sends no more
-  bool hasServed_ = false;    // a head was complete
-  bool isHead_ = false;       // of the request: HEAD
-  bool takesChunks_ = true;   // HTTP/1.1
-  bool mayKeepAlive_ = true;  // behind this answer
-  bool isAnswered_ = false;   // the body may still be on its way
-  bool hasBegun_ = false;     // a part of the answer went out
-  bool isRetry_ = false;      // if the link ends now it is not tried again
-  uint64_t sinceMs_;          // of the stage, or of the first byte of the head
-  uint64_t progressMs_;       // when bytes moved last
+  Stage stage_;
+  bool hasProxyHeader_ = false;  // was looked for, and taken if there was one
+  bool hasEnded_ = false;        // the client sends no more
+  bool hasServed_ = false;       // a head was complete
+  bool isHead_ = false;          // of the request: HEAD
+  bool takesChunks_ = true;      // HTTP/1.1
+  bool mayKeepAlive_ = true;     // behind this answer
+  bool isAnswered_ = false;      // the body may still be on its way
+  bool hasBegun_ = false;        // a part of the answer went out
+  bool isRetry_ = false;         // if the link ends now it is not tried again
+  uint64_t sinceMs_;             // of the stage, or of the first byte of the head
+  uint64_t progressMs_;          // when bytes moved last
   HttpHeadReader head_;
   HttpBody body_;          // of the request
   std::string forwarded_;  // what goes to the server at once

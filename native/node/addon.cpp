@@ -11,6 +11,7 @@
 #include "engine-methods.h"
 #include "method.h"
 #include "ports.h"
+#include "tls-methods.h"
 #include "values.h"
 
 namespace rally::node {
@@ -30,6 +31,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   napi_value engine = nullptr;
   napi_create_object(env, &engine);
   for (const Method& method : engineMethods) define(env, engine, method, host);
+  for (const Method& method : tlsMethods) define(env, engine, method, host);
   return engine;
 }
 
@@ -38,7 +40,8 @@ napi_value initialise(napi_env env, napi_value exports) {
        {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
         Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters}, Method{"setRules", setRules},
         Method{"mayPublish", askRules<&RuleBook::mayPublish>}, Method{"mayReceive", askRules<&RuleBook::mayReceive>},
-        Method{"reservePort", reservePort}, Method{"releasePort", releasePort}}) {
+        Method{"reservePort", reservePort}, Method{"releasePort", releasePort},
+        Method{"makeCertificate", makeCertificate}}) {
     define(env, exports, method, nullptr);
   }
   napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));

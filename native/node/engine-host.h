@@ -29,7 +29,7 @@ class EngineHost {
         hostTransport(script, engine.frontEnd(), engine.limits().hostWindowBytes),
         streams{loopOf(env)},
         sockets(streams, engine.limits(), engine.frontEnd()),
-        door(streams, engine.limits(), engine.frontEnd().events(), sockets),
+        door(streams, engine.limits(), engine.counters(), engine.frontEnd().events(), sockets),
         env_(env) {
     engine.attach();
     updateNow();
@@ -51,6 +51,7 @@ class EngineHost {
     uv_poll_start(&bell_, UV_READABLE, [](uv_poll_t* handle, int, int) {
       static_cast<EngineHost*>(handle->data)->engine.doorbell().answer();
     });
+    door.beginTurn();
     tickedMs_ = uv_now(loop);
     uv_timer_start(
         &timer_, [](uv_timer_t* handle) { static_cast<EngineHost*>(handle->data)->isTickDue_ = true; }, tickMs, tickMs);
@@ -122,6 +123,7 @@ class EngineHost {
   void onCheck() {
     engine.doorbell().wake();
     turn();
+    door.beginTurn();
     if (isTickDue_) tick();
   }
 

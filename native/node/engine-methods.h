@@ -253,8 +253,8 @@ inline napi_value serveHttp(napi_env env, napi_callback_info info) {
 }
 
 inline napi_value listen(napi_env env, napi_callback_info info) {
-  const Call<4> call(env, info);
-  const Protocols protocols{.http = call.truth(2), .mqtt = call.truth(3)};
+  const Call<5> call(env, info);
+  const Protocols protocols{.http = call.truth(2), .mqtt = call.truth(3), .tls = call.truth(4)};
   const int port = call.host->door.listen(call.text(0), int(call.integer(1)), protocols);
   if (port >= 0) return toNumber(env, port);
   napi_throw_error(env, uv_err_name(port), uv_strerror(port));

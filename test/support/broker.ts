@@ -1,6 +1,7 @@
 /** A broker on free ports for one test, stopped when the test ends. */
 import type { TestContext } from 'node:test';
 import { type Broker, type BrokerOptions, createBroker } from '../../core/broker.ts';
+import { isOverTls, standardTls } from './secure.ts';
 
 export interface RunningBroker {
   readonly broker: Broker;
@@ -9,12 +10,16 @@ export interface RunningBroker {
   readonly wsUrl: string;
 }
 
-const testOptions = { port: 0, tcpPort: 0, workers: 1 } as const;
+const testOptions = { port: 0, tcpPort: 0, workers: 1, ...(isOverTls ? standardTls() : {}) } as const;
 
 export async function startBroker(test: TestContext, options: BrokerOptions = {}): Promise<RunningBroker> {
   const broker = createBroker({ ...testOptions, ...options });
   test.after(() => broker.stop());
   await broker.start();
-  const { host, port, tcpPort, path } = broker.address();
+  const { host, port, tcpPort, tlsPort, path } = broker.address();
+  if (isOverTls) {
+    const secure = Number(tlsPort);
+    return { broker, port: secure, tcpPort: secure, wsUrl: `wss://${host}:${secure}${path}` };
+  }
   return { broker, port, tcpPort: Number(tcpPort), wsUrl: `ws://${host}:${port}${path}` };
 }

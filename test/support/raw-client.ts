@@ -3,13 +3,14 @@
  * told, answers nothing by itself (but the close handshake of WebSocket), and keeps what comes back.
  */
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { decodeConnack } from '../../core/wire/decode-connack.ts';
 import { FrameReader } from '../../core/wire/frame-reader.ts';
 import type { ConnackPacket, ConnectPacket, ProtocolVersion } from '../../core/wire/packets.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import { connectFrame, toHex } from './frames.ts';
+import { openSocket, socketConnected } from './secure.ts';
 import { deadlineMsDefault, until, within } from './wait.ts';
 import {
   assertUpgraded,
@@ -83,14 +84,8 @@ export class RawClient {
   }
 
   static async overTcp(port: number, host = '127.0.0.1'): Promise<RawClient> {
-    const socket = connect({ host, port, noDelay: true });
-    await within(
-      'a TCP connection',
-      new Promise<void>((resolve, reject) => {
-        socket.once('connect', resolve);
-        socket.once('error', reject);
-      }),
-    );
+    const socket = openSocket({ host, port, noDelay: true });
+    await socketConnected(socket);
     return new RawClient(socket, 'tcp', Buffer.alloc(0));
   }
 

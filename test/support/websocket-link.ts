@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { openSocket } from './secure.ts';
 import { within } from './wait.ts';
 
 export const opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
@@ -38,7 +39,7 @@ export async function handshake(port: number, options: HandshakeOptions = {}): P
   const { host = '127.0.0.1', path = '/mqtt', version = '13' } = options;
   const { subprotocols = 'mqtt', headers = [] } = options;
   const key = randomBytes(16).toString('base64');
-  const socket = connect({ host, port, noDelay: true });
+  const socket = openSocket({ host, port, noDelay: true });
   const offer = subprotocols === null ? [] : [`Sec-WebSocket-Protocol: ${subprotocols}`];
   const lines = [
     `GET ${path} HTTP/1.1`,

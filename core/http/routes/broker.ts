@@ -8,7 +8,8 @@ export const broker: Route = {
   right: 'everyone',
   handle: (_, { config, version, ports }) => {
     const { host, path, authenticates } = config;
-    const { port, tcpPort } = ports;
-    return jsonAnswer({ name: 'RallyMQ', version, host, port, path, tcpPort, authenticates });
+    const { port, tcpPort, tlsPort, mqttsPort } = ports;
+    const listens = { host, port, path, tcpPort, tlsPort, mqttsPort };
+    return jsonAnswer({ name: 'RallyMQ', version, ...listens, authenticates });
   },
 };

@@ -8,6 +8,17 @@ function refused(options: unknown, message: string | RegExp, code: BrokerErrorCo
   assert.throws(() => resolveConfig(options), { name: 'BrokerError', code, message });
 }
 
+const withoutTls = {
+  tlsPort: false,
+  mqttsPort: false,
+  tlsCertificates: [],
+  clientCertificates: 'off',
+  clientCa: undefined,
+  clientCrl: undefined,
+  clientIdentity: 'commonName',
+  trustedProxies: [],
+};
+
 test('no options give the defaults', () => {
   const { workers, ...config } = resolveConfig();
   assert.deepEqual(config, {
@@ -15,6 +26,7 @@ test('no options give the defaults', () => {
     port: 8_080,
     path: '/mqtt',
     tcpPort: 1_883,
+    ...withoutTls,
     logLevel: 'silent',
     allowAnonymous: false,
     pages: true,
@@ -58,6 +70,7 @@ test('an option overrides its default, and undefined does not', () => {
     port: 0,
     path: '/',
     tcpPort: false,
+    ...withoutTls,
     workers: 3,
     logLevel: 'silent',
     allowAnonymous: false,
@@ -105,6 +118,27 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   port: [-1, 65_536, 1.5, '80', NaN, Infinity, null, false, 80n],
   path: ['', 'mqtt', '/a b', '/a?b', '/:id', '/*', '/\n', `/${'x'.repeat(255)}`, 1],
   tcpPort: [-1, 65_536, true, 'off', null],
+  tlsPort: [-1, 65_536, true, 'off', null],
+  mqttsPort: [-1, 65_536, true, '8883', null],
+  tlsCert: ['', 1, null, 'a\0b'],
+  tlsKey: ['', {}],
+  tlsCertificates: ['a', [{ cert: 'a' }], [{ cert: 'a', key: '' }], [{ cert: 'a', key: 'b', more: 1 }], null],
+  clientCertificates: ['on', true, null],
+  clientCa: ['', 1],
+  clientCrl: ['', 1],
+  clientIdentity: ['cn', '', null],
+  trustedProxies: [
+    '127.0.0.1',
+    ['localhost'],
+    ['10.0.0.0/33'],
+    ['10.0.0.0/'],
+    ['10.0.0.0/08'],
+    ['::/129'],
+    ['fe80::1%eth0'],
+    ['1.2.3.4/8/8'],
+    [1],
+    null,
+  ],
   workers: [0, 65, 1.5, 'all', '2', null],
   logLevel: ['', 'INFO', 'verbose', 1],
   allowAnonymous: ['true', 1, 0, null],
@@ -302,4 +336,32 @@ test('a password file is authentication, and an acl_file brings how mosquitto tr
     code: 'CONFIG_INVALID',
     message: 'rulesFile and aclFile exclude each other: give one of them.',
   });
+});
+
+const certificate = { tlsCert: 'cert.pem', tlsKey: 'key.pem' };
+
+test('certificates bring the port of TLS with them, and the one that is given alone comes first', () => {
+  const files = { cert: 'cert.pem', key: 'key.pem' };
+  const more = { cert: 'more.pem', key: 'more-key.pem' };
+  const { tlsPort, tlsCertificates } = resolveConfig({ ...certificate, tlsCertificates: [more] });
+  assert.deepEqual([tlsPort, tlsCertificates], [8_443, [files, more]]);
+  assert.equal(resolveConfig({ ...certificate, tlsPort: false, mqttsPort: 8_883 }).tlsPort, false);
+  assert.equal(resolveConfig({ tlsCertificates: [more], tlsPort: 0 }).tlsPort, 0);
+});
+
+test('networks are addresses, or have a prefix', () => {
+  const trustedProxies = ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/7', '::ffff:10.0.0.0/104', '0.0.0.0/0'];
+  assert.deepEqual(resolveConfig({ trustedProxies }).trustedProxies, trustedProxies);
+});
+
+test('options of TLS that do not go together are refused, with what is missing', () => {
+  refused({ tlsCert: 'a' }, /tlsCert is given alone: give tlsKey too/);
+  refused({ tlsKey: 'a' }, /tlsKey is given alone: give tlsCert too/);
+  refused({ tlsPort: 8_443 }, /needs a certificate: give tlsCert and tlsKey .*dev-cert/);
+  refused({ mqttsPort: 8_883 }, /needs a certificate/);
+  refused({ ...certificate, tlsPort: 8_080 }, /is also another port/);
+  refused({ ...certificate, tlsPort: 1_883 }, /is also another port/);
+  refused({ ...certificate, mqttsPort: 8_443 }, /is also another port/);
+  refused({ ...certificate, clientCertificates: 'asked' }, /say with clientCa/);
+  refused({ ...certificate, clientCa: 'ca.pem' }, /are for clientCertificates/);
 });

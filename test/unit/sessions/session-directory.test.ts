@@ -53,6 +53,7 @@ class Stage {
       remoteAddress: '127.0.0.1',
       transport: 'ws',
       willTopic: undefined,
+      tls: undefined,
     };
     this.directory.connect(worker, connection, request);
   }

@@ -1,0 +1,136 @@
+/**
+ * Certificates as they stand in files: what the data plane gets of them, checked before it does. What is wrong is
+ * said in a sentence that names the file.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import type { TlsMaterial } from '../data-plane/addon.ts';
+
+/** What a file has: its path, for what is said about it, and its text. */
+export interface NamedText {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface CertificateTexts {
+  readonly cert: NamedText;
+  readonly key: NamedText;
+}
+
+/** Of one certificate, for what is said about it later. */
+export interface CertificateFacts {
+  /** Where it is from. */
+  readonly path: string;
+  readonly names: readonly string[];
+  readonly serialNumber: string;
+  readonly expiresAtMs: number;
+}
+
+export class CertificateFault extends Error {}
+
+export interface Checked {
+  readonly facts: CertificateFacts;
+  readonly material: TlsMaterial['certificates'][number];
+}
+
+const pemForm = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+// Of a host, or of all hosts one level below.
+const hostForm = /^(\*\.)?[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])?)*$/;
+
+/** Throws a CertificateFault: the pair cannot be used at `nowMs`. */
+export function checkCertificate({ cert, key }: CertificateTexts, nowMs: number): Checked {
+  const chain = certificatesOf(cert);
+  const [own] = chain;
+  if (own === undefined) throw new CertificateFault(`${cert.path} has no certificate in PEM`);
+  if (!own.checkPrivateKey(privateKeyOf(key))) {
+    throw new CertificateFault(`the key in ${key.path} is not that of the certificate in ${cert.path}`);
+  }
+  checkTimes(own, cert.path, nowMs);
+  checkOrder(chain, cert.path);
+  checkWithOpenssl({ cert: cert.text, key: key.text }, cert.path);
+  const names = hostNamesOf(own);
+  return {
+    facts: {
+      path: cert.path,
+      names,
+      serialNumber: own.serialNumber,
+      expiresAtMs: Date.parse(own.validTo),
+    },
+    material: { chain: cert.text, key: key.text, names },
+  };
+}
+
+/** Throws a CertificateFault: with these no client could be checked. */
+export function checkAuthorities(ca: NamedText, crl: NamedText | undefined): void {
+  if (certificatesOf(ca).length === 0) throw new CertificateFault(`${ca.path} has no certificate in PEM`);
+  checkWithOpenssl({ ca: ca.text }, ca.path);
+  if (crl === undefined) return;
+  if (!crl.text.includes('-----BEGIN X509 CRL-----')) {
+    throw new CertificateFault(`${crl.path} has no list of revoked certificates in PEM`);
+  }
+  checkWithOpenssl({ crl: crl.text }, crl.path);
+}
+
+function certificatesOf({ path, text }: NamedText): X509Certificate[] {
+  try {
+    return (text.match(pemForm) ?? []).map((pem) => new X509Certificate(pem));
+  } catch (cause) {
+    throw new CertificateFault(`a certificate in ${path} is damaged (${reasonOf(cause)})`, { cause });
+  }
+}
+
+function privateKeyOf({ path, text }: NamedText): KeyObject {
+  try {
+    return createPrivateKey(text);
+  } catch (cause) {
+    const isEncrypted = /ENCRYPTED/.test(text);
+    const what = isEncrypted
+      ? 'needs a password: give one without'
+      : `is no private key in PEM (${reasonOf(cause)})`;
+    throw new CertificateFault(`the key in ${path} ${what}`, { cause });
+  }
+}
+
+function checkTimes(own: X509Certificate, path: string, nowMs: number): void {
+  if (nowMs > Date.parse(own.validTo)) {
+    throw new CertificateFault(`the certificate in ${path} has expired (${own.validTo})`);
+  }
+  if (nowMs < Date.parse(own.validFrom)) {
+    throw new CertificateFault(
+      `the certificate in ${path} does not hold before ${own.validFrom}: is the clock right?`,
+    );
+  }
+}
+
+/** Each certificate is signed by the next one. Only the last one's issuer need not be there: clients have it. */
+function checkOrder(chain: readonly X509Certificate[], path: string): void {
+  for (const [index, certificate] of chain.entries()) {
+    const issuer = chain[index + 1];
+    if (issuer === undefined) return;
+    if (certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)) continue;
+    throw new CertificateFault(
+      `in ${path} certificate ${index + 2} has not signed the one before it: its own comes first, then each issuer's`,
+    );
+  }
+}
+
+/** What remains is for OpenSSL to say: a key that is too short, for one. */
+function checkWithOpenssl(options: Parameters<typeof createSecureContext>[0], path: string): void {
+  try {
+    createSecureContext(options);
+  } catch (cause) {
+    throw new CertificateFault(`what is in ${path} cannot be used (${reasonOf(cause)})`, { cause });
+  }
+}
+
+function hostNamesOf(certificate: X509Certificate): string[] {
+  return (certificate.subjectAltName ?? '')
+    .split(', ')
+    .filter((name) => name.startsWith('DNS:'))
+    .map((name) => name.slice('DNS:'.length).toLowerCase())
+    .filter((name) => hostForm.test(name));
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,123 @@
+/**
+ * `rallymq dev-cert`: makes an authority of one's own and a certificate of it, so that wss can be tried on this machine and
+ * in its network. The authority is made once and kept: what trusts it trusts the next certificate too.
+ */
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { BrokerError } from '../broker-error.ts';
+import { type CertifiedKey, loadAddon } from '../data-plane/addon.ts';
+
+const files = {
+  ca: 'dev-ca.pem',
+  caKey: 'dev-ca-key.pem',
+  cert: 'dev-cert.pem',
+  key: 'dev-key.pem',
+} as const;
+const daySeconds = 86_400;
+const authorityDays = 3_650;
+/** Browsers take no server's certificate for longer. */
+const certificateDays = 397;
+/** Clocks of a network differ. */
+const skewSeconds = -3_600;
+
+/** Gives what the command prints. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ADDON_MISSING, DEV_CERT_FAILED. */
+export function devCert(args: readonly string[]): string {
+  const { folder, names } = readArguments(args);
+  const path = (name: string): string => join(folder, name);
+  try {
+    mkdirSync(folder, { recursive: true });
+    const authority = authorityOf(path(files.ca), path(files.caKey));
+    const made = loadAddon().makeCertificate({
+      commonName: (names[0] ?? 'localhost').slice(0, 64),
+      names,
+      isAuthority: false,
+      isForClients: false,
+      fromSeconds: skewSeconds,
+      untilSeconds: certificateDays * daySeconds,
+      issuer: authority.key,
+    });
+    writeFileSync(path(files.cert), made.certificate);
+    writePrivate(path(files.key), made.key);
+    return report(folder, names, authority.isNew);
+  } catch (cause) {
+    if (cause instanceof BrokerError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `No certificate can be made in ${folder} (${reason}): name another folder with --out.`;
+    throw new BrokerError('DEV_CERT_FAILED', message, { cause });
+  }
+}
+
+function readArguments(args: readonly string[]): { folder: string; names: string[] } {
+  const options = { out: { type: 'string' } } as const;
+  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (cause) {
+    const message = 'rallymq dev-cert takes --out FOLDER and the names of hosts: see rallymq --help.';
+    throw new BrokerError('FLAG_UNKNOWN', message, { cause });
+  }
+  const own = ['localhost', hostname().toLowerCase(), '127.0.0.1', '::1'];
+  for (const name of parsed.positionals) {
+    if (isName(name)) continue;
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      `'${name}' is no name of a host: give names and IP addresses, such as broker.example or 192.168.1.5.`,
+    );
+  }
+  const given = parsed.positionals.map((name) => name.toLowerCase());
+  return { folder: parsed.values.out ?? '.', names: [...new Set([...given, ...own.filter(isName)])] };
+}
+
+function isName(name: string): boolean {
+  if (isIP(name) !== 0) return !name.includes('%');
+  return (
+    name.length <= 253 && /^(\*\.)?[a-z\d_]([a-z\d_-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])?)*$/i.test(name)
+  );
+}
+
+/** The one in the folder, or a new one. */
+function authorityOf(certPath: string, keyPath: string): { key: CertifiedKey; isNew: boolean } {
+  if (existsSync(certPath) && existsSync(keyPath)) {
+    const key = { certificate: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') };
+    return { key, isNew: false };
+  }
+  const key = loadAddon().makeCertificate({
+    commonName: `RallyMQ development authority of ${hostname()}`.slice(0, 64),
+    names: [],
+    isAuthority: true,
+    isForClients: false,
+    fromSeconds: skewSeconds,
+    untilSeconds: authorityDays * daySeconds,
+    issuer: undefined,
+  });
+  writeFileSync(certPath, key.certificate);
+  writePrivate(keyPath, key.key);
+  return { key, isNew: true };
+}
+
+/** Nobody else may read it, whether or not it was there before. */
+function writePrivate(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600 });
+  chmodSync(path, 0o600);
+}
+
+function report(folder: string, names: readonly string[], isNew: boolean): string {
+  const [cert, key, ca] = [files.cert, files.key, files.ca].map((name) => join(folder, name));
+  return [
+    `A certificate for ${names.join(', ')}, which holds for ${certificateDays} days:`,
+    `  ${cert}`,
+    `  ${key}`,
+    isNew ? 'It is signed by a new authority:' : 'It is signed by the authority that was there:',
+    `  ${ca}`,
+    'Let your browser and your clients trust the authority, for example',
+    `  mosquitto_sub --cafile ${ca} -p 8443 -t '#' -v`,
+    `  NODE_EXTRA_CA_CERTS=${ca} node program.mjs`,
+    'and start the broker with',
+    `  rallymq --tls-cert ${cert} --tls-key ${key}`,
+    `It is for trying things out. Whoever has ${join(folder, files.caKey)} can pretend to be any host to whom trusts the authority.`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,233 @@
+/**
+ * Keeps the certificates and the ticket keys of the broker (main thread): reads the files, looks now and then whether
+ * they have changed, and hands what is new to the workers once it has been checked. Until then, and where a new one
+ * is no good, the old one stays. Connections are not touched.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { BrokerError } from '../broker-error.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import { clientCertificateSettings } from '../config/options.ts';
+import type { TlsMaterial } from '../data-plane/addon.ts';
+import type { Clock, Timer } from '../sessions/timers.ts';
+import {
+  type CertificateFacts,
+  CertificateFault,
+  checkAuthorities,
+  checkCertificate,
+  type NamedText,
+} from './certificates.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
+
+export type TlsFiles = Pick<
+  BrokerConfig,
+  'tlsCertificates' | 'clientCertificates' | 'clientCa' | 'clientCrl' | 'limits'
+>;
+
+export interface TlsKeeperOptions {
+  readonly config: TlsFiles;
+  readonly clock: Clock;
+  /** Of the calendar. */
+  now(): number;
+  log(level: 'info' | 'warn' | 'error', fields: Readonly<Record<string, unknown>>, sentence: string): void;
+  /** To all workers, and to those that start later. */
+  onMaterial(material: TlsMaterial): void;
+  onTicketKeys(keys: Uint8Array): void;
+  /** Of the tests. */
+  read?(path: string): Promise<string>;
+}
+
+/** How `reload` has ended: an unchanged certificate is kept, and so is the old one where the new one is no good. */
+export type ReloadOutcome = 'reloaded' | 'unchanged' | 'refused';
+
+/** A key seals tickets for this long, and opens them twice as long as well: beyond the two hours that a ticket lasts. */
+const ticketKeyMs = 3_600_000;
+const ticketKeysKept = 4;
+/** As native/tls/ticket-keys.h has it. */
+const ticketKeyBytes = 80;
+const expiryLookMs = 3_600_000;
+
+export class TlsKeeper {
+  readonly #options: TlsKeeperOptions;
+  readonly #read: (path: string) => Promise<string>;
+  readonly #expiry: ExpiryWatch;
+  #facts: readonly CertificateFacts[] = [];
+  #material: TlsMaterial | undefined;
+  /** All that was read last, to see whether it has changed. */
+  #texts = '';
+  /** What was read and refused; a file that is being written is given until the next look. */
+  #refusedTexts = '';
+  #reported = '';
+  #ticketKeys: Uint8Array[] = [];
+  #timers: Timer[] = [];
+  #last: Promise<unknown> = Promise.resolve();
+  #counts = { certificateReloads: 0, certificateReloadsRefused: 0 };
+
+  constructor(options: TlsKeeperOptions) {
+    this.#options = options;
+    this.#read = options.read ?? ((path) => readFile(path, 'utf8'));
+    this.#expiry = new ExpiryWatch((level, fields, sentence) => options.log(level, fields, sentence));
+  }
+
+  /** Reads everything for the first time. Errors: CERTIFICATE_INVALID. */
+  async load(): Promise<void> {
+    try {
+      this.#take(await this.#readAll());
+    } catch (cause) {
+      throw new BrokerError('CERTIFICATE_INVALID', `TLS cannot begin: ${sentenceOf(cause)}.`, { cause });
+    }
+    this.#turnTicketKeys();
+  }
+
+  /** Behind load(). */
+  start(): void {
+    this.#every(ticketKeyMs, () => this.#turnTicketKeys());
+    this.#every(expiryLookMs, () => this.#expiry.look(this.#facts, this.#options.now()));
+    this.#every(this.#options.config.limits.certificateCheckMs, () => void this.#look(false));
+    this.#expiry.look(this.#facts, this.#options.now());
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+  }
+
+  /** Reads the files now, and says in the log what has come of it. */
+  reload(): Promise<ReloadOutcome> {
+    return this.#look(true);
+  }
+
+  /** Behind load(). */
+  get material(): TlsMaterial | undefined {
+    return this.#material;
+  }
+
+  get ticketKeys(): Uint8Array {
+    return Buffer.concat(this.#ticketKeys);
+  }
+
+  get counts(): Readonly<{
+    certificateReloads: number;
+    certificateReloadsRefused: number;
+    certificateDaysLeft: number;
+  }> {
+    const firstMs = Math.min(...this.#facts.map(({ expiresAtMs }) => expiresAtMs));
+    const daysLeft = this.#facts.length === 0 ? 0 : Math.floor((firstMs - this.#options.now()) / 86_400_000);
+    return { ...this.#counts, certificateDaysLeft: daysLeft };
+  }
+
+  #every(ms: number, action: () => void): void {
+    const place = this.#timers.length;
+    const wait = (): void => {
+      this.#timers[place] = this.#options.clock.after(ms, () => {
+        wait();
+        action();
+      });
+    };
+    wait();
+  }
+
+  #turnTicketKeys(): void {
+    this.#ticketKeys = [randomBytes(ticketKeyBytes), ...this.#ticketKeys.slice(0, ticketKeysKept - 1)];
+    this.#options.onTicketKeys(this.ticketKeys);
+  }
+
+  /** One after the other. */
+  #look(isAsked: boolean): Promise<ReloadOutcome> {
+    const next = this.#last.then(() => this.#lookNow(isAsked));
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  async #lookNow(isAsked: boolean): Promise<ReloadOutcome> {
+    let texts = '';
+    try {
+      const read = await this.#readAll();
+      texts = joined(read);
+      if (texts === this.#texts) {
+        this.#refusedTexts = '';
+        if (isAsked) this.#options.log('info', {}, 'the certificates have not changed');
+        return 'unchanged';
+      }
+      this.#take(read);
+    } catch (cause) {
+      this.#onRefused(texts, sentenceOf(cause), isAsked);
+      return 'refused';
+    }
+    this.#counts.certificateReloads += 1;
+    this.#options.log('info', { certificates: this.#facts.map(shownFacts) }, 'new certificates are in use');
+    this.#expiry.look(this.#facts, this.#options.now());
+    return 'reloaded';
+  }
+
+  /** A certificate and its key are two files: what was found between the writing of the two is not worth a word. */
+  #onRefused(texts: string, reason: string, isAsked: boolean): void {
+    const attempt = `${reason}\n${texts}`;
+    const isSettled = attempt === this.#refusedTexts;
+    this.#refusedTexts = attempt;
+    if (!isAsked && (!isSettled || attempt === this.#reported)) return;
+    this.#reported = attempt;
+    this.#counts.certificateReloadsRefused += 1;
+    this.#options.log('error', { reason }, 'the new certificates are no good: the old ones stay in use');
+  }
+
+  async #readAll(): Promise<TlsTexts> {
+    const { tlsCertificates, clientCa, clientCrl } = this.#options.config;
+    const [certificates, ca, crl] = await Promise.all([
+      Promise.all(
+        tlsCertificates.map(async ({ cert, key }) => ({
+          cert: await this.#readOne(cert),
+          key: await this.#readOne(key),
+        })),
+      ),
+      clientCa === undefined ? undefined : this.#readOne(clientCa),
+      clientCrl === undefined ? undefined : this.#readOne(clientCrl),
+    ]);
+    return { certificates, ca, crl };
+  }
+
+  async #readOne(path: string): Promise<NamedText> {
+    try {
+      return { path, text: await this.#read(path) };
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new CertificateFault(`${path} cannot be read (${reason})`, { cause });
+    }
+  }
+
+  /** Checks what was read, and puts it in use. */
+  #take(read: TlsTexts): void {
+    const { clientCertificates } = this.#options.config;
+    const checked = read.certificates.map((texts) => checkCertificate(texts, this.#options.now()));
+    if (read.ca !== undefined) checkAuthorities(read.ca, read.crl);
+    this.#facts = checked.map(({ facts }) => facts);
+    this.#texts = joined(read);
+    this.#refusedTexts = '';
+    this.#reported = '';
+    this.#material = {
+      certificates: checked.map(({ material }) => material),
+      clients: clientCertificateSettings.indexOf(clientCertificates),
+      clientCas: read.ca?.text ?? '',
+      clientCrls: read.crl?.text ?? '',
+    };
+    this.#options.onMaterial(this.#material);
+  }
+}
+
+interface TlsTexts {
+  readonly certificates: readonly { readonly cert: NamedText; readonly key: NamedText }[];
+  readonly ca: NamedText | undefined;
+  readonly crl: NamedText | undefined;
+}
+
+function joined({ certificates, ca, crl }: TlsTexts): string {
+  return JSON.stringify([certificates.map(({ cert, key }) => [cert.text, key.text]), ca?.text, crl?.text]);
+}
+
+function shownFacts({ path, names, expiresAtMs }: CertificateFacts): Readonly<Record<string, unknown>> {
+  return { path, names, expires: new Date(expiresAtMs).toISOString() };
+}
+
+function sentenceOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

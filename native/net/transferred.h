@@ -1,0 +1,20 @@
+// What became of a call that reads or writes the bytes of a connection.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace rally {
+
+enum class StreamState : uint8_t {
+  open,
+  ended,    // the peer sends no more
+  broken,   // it is no more
+  refused,  // TLS has failed: the peer is told by an alert, and may close by itself
+};
+
+struct Transferred {
+  StreamState state = StreamState::open;
+  size_t bytes = 0;  // 0 while it is open: not now
+};
+
+}  // namespace rally

@@ -1,0 +1,104 @@
+#include "tls-callbacks.h"
+
+#include <openssl/core_names.h>
+#include <openssl/rand.h>
+
+#include <array>
+
+namespace rally {
+namespace {
+
+constexpr std::string_view mqttName = "mqtt";
+constexpr std::string_view httpName = "http/1.1";
+
+}  // namespace
+
+int TlsCallbacks::onServerName(SSL* ssl, int*, void*) {
+  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (!name) return SSL_TLSEXT_ERR_NOACK;
+  SSL_CTX* context = channelOf(ssl).context_->forHost(name);
+  if (context != SSL_get_SSL_CTX(ssl)) SSL_set_SSL_CTX(ssl, context);
+  return SSL_TLSEXT_ERR_OK;
+}
+
+// The first of what the client offers that this port speaks. None: that is an error by RFC 7301, 3.2.
+int TlsCallbacks::onProtocols(SSL* ssl, const unsigned char** chosen, unsigned char* chosenBytes,
+                              const unsigned char* offered, unsigned int offeredBytes, void*) {
+  const Protocols spoken = channelOf(ssl).offered_;
+  for (unsigned int at = 0; at < offeredBytes; at += 1u + offered[at]) {
+    const unsigned int size = offered[at];
+    if (size > offeredBytes - at - 1) break;
+    const std::string_view name(reinterpret_cast<const char*>(offered + at + 1), size);
+    if (!((spoken.mqtt && name == mqttName) || (spoken.http && name == httpName))) continue;
+    *chosen = offered + at + 1;
+    *chosenBytes = static_cast<unsigned char>(size);
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+int TlsCallbacks::onTicketKey(SSL* ssl, unsigned char* name, unsigned char* vector, EVP_CIPHER_CTX* cipher,
+                              EVP_MAC_CTX* mac, int isSealing) {
+  constexpr int failed = -1;
+  constexpr int none = 0;
+  constexpr int usable = 1;
+  constexpr int usableAndOld = 2;
+  const TicketKeys& keys = channelOf(ssl).context_->ticketKeys();
+  const TicketKey* key = isSealing ? keys.newest() : keys.find(name);
+  if (!key) return none;
+  std::string digest = "SHA256";
+  std::array<uint8_t, 32> macKey = key->macKey;
+  const std::array parameters = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, macKey.data(), macKey.size()),
+                                 OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+                                 OSSL_PARAM_construct_end()};
+  if (EVP_MAC_CTX_set_params(mac, parameters.data()) != 1) return failed;
+  if (isSealing) {
+    std::copy(key->name.begin(), key->name.end(), name);
+    if (RAND_bytes(vector, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return failed;
+    return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->cipherKey.data(), vector) == 1 ? usable : failed;
+  }
+  if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->cipherKey.data(), vector) != 1) return failed;
+  return key == keys.newest() ? usable : usableAndOld;
+}
+
+BIO* TlsCallbacks::newBio(TlsChannel& channel) {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "rallymq");
+    RALLY_ASSERT(made && BIO_meth_set_read(made, onRead) == 1 && BIO_meth_set_write(made, onWrite) == 1 &&
+                 BIO_meth_set_ctrl(made, onControl) == 1);
+    return made;
+  }();
+  BIO* bio = BIO_new(method);
+  RALLY_ASSERT(bio);
+  BIO_set_data(bio, &channel);
+  BIO_set_init(bio, 1);
+  return bio;
+}
+
+int TlsCallbacks::onRead(BIO* bio, char* into, int size) {
+  auto& channel = *static_cast<TlsChannel*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  const ptrdiff_t got = channel.readRaw({reinterpret_cast<uint8_t*>(into), size_t(size)});
+  if (got == 0 && !channel.hasRawEnd_) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  return int(got);
+}
+
+int TlsCallbacks::onWrite(BIO* bio, const char* bytes, int size) {
+  auto& channel = *static_cast<TlsChannel*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  return channel.writeRaw({reinterpret_cast<const uint8_t*>(bytes), size_t(size)}) ? size : -1;
+}
+
+long TlsCallbacks::onControl(BIO* bio, int command, long, void*) {
+  const auto& channel = *static_cast<TlsChannel*>(BIO_get_data(bio));
+  switch (command) {
+    case BIO_CTRL_FLUSH: return 1;
+    case BIO_CTRL_EOF: return channel.hasRawEnd_ ? 1 : 0;
+    default: return 0;
+  }
+}
+
+}  // namespace rally

@@ -1,0 +1,25 @@
+// What OpenSSL asks of a channel during its handshake.
+#pragma once
+#include "openssl.h"
+#include "tls-channel.h"
+
+namespace rally {
+
+struct TlsCallbacks {
+  static TlsChannel& channelOf(const SSL* ssl) { return *static_cast<TlsChannel*>(SSL_get_app_data(ssl)); }
+
+  static int onServerName(SSL* ssl, int* alert, void* context);
+  static int onProtocols(SSL* ssl, const unsigned char** chosen, unsigned char* chosenBytes,
+                         const unsigned char* offered, unsigned int offeredBytes, void* context);
+  static int onTicketKey(SSL* ssl, unsigned char* name, unsigned char* vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+                         int isSealing);
+
+  static BIO* newBio(TlsChannel& channel);
+
+ private:
+  static int onRead(BIO* bio, char* into, int size);
+  static int onWrite(BIO* bio, const char* bytes, int size);
+  static long onControl(BIO* bio, int command, long number, void* pointer);
+};
+
+}  // namespace rally

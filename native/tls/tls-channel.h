@@ -1,0 +1,115 @@
+// TLS of one connection, on the thread of its worker. OpenSSL reads from the socket through a BIO of ours, ahead as
+// far as there is room, and what it writes is collected and leaves in one piece:
+//
+//   socket --recv--> OpenSSL --SSL_read--> the caller's buffer
+//   the caller's pieces --SSL_write, one record for up to 16 KiB--> thread.out --send--> socket
+//                                                                        \--what it does not take--> unsent
+//
+// Behind receive() OpenSSL never holds a complete record, and what it has to say is with the socket: so the socket
+// alone says when there is more. What was taken by send() is on its way, though a part of it may be in `unsent`, and
+// nothing more is taken before that has gone.
+#pragma once
+#include <sys/uio.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../counters.h"
+#include "../net/protocols.h"
+#include "../net/transferred.h"
+#include "tls-context.h"
+
+struct bio_st;
+struct ssl_st;
+
+namespace rally {
+
+// What the TLS connections of a worker share.
+struct TlsThread {
+  explicit TlsThread(Counters& countersOf) : counters(countersOf) {}
+
+  Counters& counters;
+  TicketKeys ticketKeys;
+  size_t handshakesLeft = 0;   // that may begin in this turn of the loop
+  std::vector<uint8_t> plain;  // pieces that go into one record
+  std::vector<uint8_t> out;    // records that go out together; empty between two calls
+};
+
+class TlsChannel {
+ public:
+  // Up to so many bytes of a caller become one record.
+  static constexpr size_t recordPayloadMax = 16'384;
+  // The largest record as it is sent: 5 bytes of header and at most 256 that encryption adds.
+  static constexpr size_t recordBytesMax = 16'384 + 5 + 256;
+  // A caller's buffer has room for what is read ahead and for the rest of a record.
+  static constexpr size_t inputBytesMin = 2 * recordBytesMax;
+  // More than so much is not encrypted for a socket that may not take it.
+  static constexpr size_t outBytes = 32'768;
+  // Most that a record of these ciphers is longer than what is in it.
+  static constexpr size_t overheadBytesMax = 64;
+
+  // `before`: of the client's bytes, what was read before it was known to be TLS.
+  TlsChannel(TlsThread& thread, std::shared_ptr<const TlsContext> context, int fd, Protocols protocols,
+             std::vector<uint8_t> before);
+  ~TlsChannel();
+  TlsChannel(const TlsChannel&) = delete;
+  TlsChannel& operator=(const TlsChannel&) = delete;
+
+  // As of a socket. While the handshake is under way nothing comes.
+  Transferred receive(std::span<uint8_t> into);
+  Transferred send(std::span<const iovec> pieces);
+  // What was left. False: the socket is broken.
+  bool flush();
+  bool hasUnsent() const { return !unsent_.empty(); }
+  // The peer is told that nothing follows (close_notify).
+  void endWriting();
+
+  bool isEstablished() const { return state_ == State::established; }
+  // Bytes of the socket.
+  uint64_t sentBytes() const { return sentBytes_; }
+  // What the client has agreed to speak; everything if it has named nothing.
+  Protocols protocols() const;
+  // For the control plane, a line each: version, name of the host, common names, host names, mail addresses and
+  // URIs of the client's certificate (with tabs between), its SHA-256 in hexadecimal digits.
+  std::string facts() const;
+  // Why it has failed; empty if it has not.
+  const std::string& failure() const { return failure_; }
+
+ private:
+  enum class State : uint8_t { handshake, established, ended, failed, broken };
+  friend struct TlsCallbacks;
+
+  bool shakeHands();
+  // SSL_read or SSL_do_handshake has given `result`: why. Sets the state.
+  void onResult(int result);
+  void fail();
+  Transferred discard(std::span<uint8_t> into);
+  bool writeRecord(std::span<const iovec>& pieces, size_t& skipped, size_t& taken);
+  StreamState streamState() const;
+
+  // Of the BIO. 0: not now, or the end; -1: it is broken.
+  ptrdiff_t readRaw(std::span<uint8_t> into);
+  bool writeRaw(Bytes bytes);
+
+  TlsThread& thread_;
+  const std::shared_ptr<const TlsContext> context_;
+  ssl_st* ssl_ = nullptr;
+  const int fd_;
+  const Protocols offered_;
+  State state_ = State::handshake;
+  bool hasAnswered_ = false;  // the first flight of ours, which costs most, is made
+  bool hasDrained_ = false;   // the socket has nothing more for this call
+  bool hasRawEnd_ = false;    // the socket sends no more
+  bool isCutShort_ = false;   // an error of the socket
+  size_t readLeft_ = 0;       // of the socket, in this call
+  std::vector<uint8_t> before_;
+  std::vector<uint8_t> unsent_;  // what the socket has not taken
+  size_t unsentAt_ = 0;
+  uint64_t sentBytes_ = 0;
+  std::string failure_;
+};
+
+}  // namespace rally
