@@ -38,6 +38,7 @@ const inputSecondsMax = 10;
 const inputBytesMax = 1_500;
 const longSeeds = 60;
 const cores = availableParallelism();
+const openssl = ['-lssl', '-lcrypto'];
 const warnings = [
   '-std=c++20',
   '-g',
@@ -81,11 +82,22 @@ function fuzzers() {
     .map((file) => join('test/fuzz', file));
 }
 
+function tlsSources() {
+  return readdirSync('native/tls')
+    .filter((file) => file.endsWith('.cpp'))
+    .map((file) => join('native/tls', file));
+}
+
 async function compile() {
-  const sources = [...fuzzers(), 'test/fuzz/libfuzzer.cpp', 'test/native/hand-driven-broker.cpp'];
+  const sources = [
+    ...fuzzers(),
+    ...tlsSources(),
+    'test/fuzz/libfuzzer.cpp',
+    'test/native/hand-driven-broker.cpp',
+  ];
   const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
   const objects = await compileAll(sources, build, ['-O1', '-fsanitize=fuzzer-no-link', ...sanitizers]);
-  run('clang++', ['-fsanitize=fuzzer', ...sanitizers, '-o', binary, ...objects]);
+  run('clang++', ['-fsanitize=fuzzer', ...sanitizers, '-o', binary, ...objects, ...openssl]);
 }
 
 /** Compiles what is older than its source or than any header; gives the objects. */
@@ -254,6 +266,7 @@ async function coverage() {
   const folder = join(build, 'coverage');
   const sources = [
     ...fuzzers(),
+    ...tlsSources(),
     'test/fuzz/replay.cpp',
     'test/native/main.cpp',
     'test/native/hand-driven-broker.cpp',
@@ -261,7 +274,7 @@ async function coverage() {
   const flags = ['-fprofile-instr-generate', '-fcoverage-mapping'];
   const objects = await compileAll(sources, folder, ['-O0', ...flags]);
   const program = join(folder, 'replay');
-  run('clang++', [...flags, '-o', program, ...objects]);
+  run('clang++', [...flags, '-o', program, ...objects, ...openssl]);
   const raw = join(folder, 'raw');
   const profile = join(folder, 'profile');
   run(`./${program}`, ['fuzz: '], { LLVM_PROFILE_FILE: raw });

@@ -69,10 +69,13 @@ export class TlsKeeper {
     this.#expiry = new ExpiryWatch((level, fields, sentence) => options.log(level, fields, sentence));
   }
 
-  /** Reads everything for the first time. Errors: CERTIFICATE_INVALID. */
+  /**
+   * Reads everything for the first time. One that has expired is better than no broker: start() says so. Errors:
+   * CERTIFICATE_INVALID.
+   */
   async load(): Promise<void> {
     try {
-      this.#take(await this.#readAll());
+      this.#take(await this.#readAll(), undefined);
     } catch (cause) {
       throw new BrokerError('CERTIFICATE_INVALID', `TLS cannot begin: ${sentenceOf(cause)}.`, { cause });
     }
@@ -149,7 +152,7 @@ export class TlsKeeper {
         if (isAsked) this.#options.log('info', {}, 'the certificates have not changed');
         return 'unchanged';
       }
-      this.#take(read);
+      this.#take(read, this.#options.now());
     } catch (cause) {
       this.#onRefused(texts, sentenceOf(cause), isAsked);
       return 'refused';
@@ -196,9 +199,9 @@ export class TlsKeeper {
   }
 
   /** Checks what was read, and puts it in use. */
-  #take(read: TlsTexts): void {
+  #take(read: TlsTexts, nowMs: number | undefined): void {
     const { clientCertificates } = this.#options.config;
-    const checked = read.certificates.map((texts) => checkCertificate(texts, this.#options.now()));
+    const checked = read.certificates.map((texts) => checkCertificate(texts, nowMs));
     if (read.ca !== undefined) checkAuthorities(read.ca, read.crl);
     this.#facts = checked.map(({ facts }) => facts);
     this.#texts = joined(read);

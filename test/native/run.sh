@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The C++ tests: every header of native/ but the Node-API and libuv ones, under AddressSanitizer and
-# UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes and whole engines once more under
-# ThreadSanitizer, and without any what subscriptions cost and 100,000 wills at once. Quiet about what passes.
+# The C++ tests: every header of native/ but the Node-API and libuv ones, and TLS with the OpenSSL of the machine, under
+# AddressSanitizer and UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes and whole engines
+# once more under ThreadSanitizer, and without any what subscriptions cost and 100,000 wills at once. Quiet about what passes.
 #
 #   run.sh              all
 #   run.sh TEXT         the cases whose title contains TEXT
@@ -40,7 +40,7 @@ build() {
     "$compiler ${flags[*]} $own -MMD -c -o \"\$0\" \"\$1\""
   for source in "$@"; do objects+=("$out/$name-$(basename "$source" .cpp).o"); done
   # shellcheck disable=SC2086
-  "$compiler" $own -pthread -o "$out/$name" "${objects[@]}"
+  "$compiler" $own -pthread -o "$out/$name" "${objects[@]}" -Wl,--as-needed -lssl -lcrypto
 }
 
 passed=0
@@ -69,7 +69,8 @@ mapfile -t tests < <(having test/native/*.test.cpp)
 mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 ((${#fuzzers[@]} == 0)) || fuzzers=(test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
-  build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" "${tests[@]}" "${fuzzers[@]}"
+  build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" "${tests[@]}" "${fuzzers[@]}" \
+    native/tls/*.cpp
   run address "$text"
 fi
 mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp)
@@ -82,5 +83,6 @@ if ((${#costs[@]} > 0)); then
   build cost -O2 "${common[@]}" "${costs[@]}"
   run cost "$text"
 fi
+
 echo "native: $passed passed, $failed failed"
 ((failed == 0 && passed > 0))

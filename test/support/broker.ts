@@ -16,10 +16,14 @@ export async function startBroker(test: TestContext, options: BrokerOptions = {}
   const broker = createBroker({ ...testOptions, ...options });
   test.after(() => broker.stop());
   await broker.start();
-  const { host, port, tcpPort, tlsPort, path } = broker.address();
+  const { host, port, tcpPort, tlsPort, mqttsPort, path } = broker.address();
   if (isOverTls) {
-    const secure = Number(tlsPort);
-    return { broker, port: secure, tcpPort: secure, wsUrl: `wss://${host}:${secure}${path}` };
+    return {
+      broker,
+      port: Number(tlsPort),
+      tcpPort: Number(mqttsPort),
+      wsUrl: `wss://${host}:${tlsPort}${path}`,
+    };
   }
   return { broker, port, tcpPort: Number(tcpPort), wsUrl: `ws://${host}:${port}${path}` };
 }

@@ -1,5 +1,5 @@
 /**
- * The switch that plays tests over TLS: with RALLYMQ_TEST_TLS=1 brokers of startBroker() are reached on their port of TLS
+ * The switch that plays tests over TLS: with RALLYMQ_TEST_TLS=1 brokers of startBroker() are reached on their ports of TLS
  * only, and the clients by hand speak TLS. And the certificates for it, and for the tests of TLS itself.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -82,9 +82,9 @@ export function standardCertificate(): { readonly authority: Authority; readonly
 }
 
 /** The options of a broker with the standard certificate. */
-export function standardTls(): { tlsPort: number; tlsCert: string; tlsKey: string } {
+export function standardTls(): { tlsPort: number; mqttsPort: number; tlsCert: string; tlsKey: string } {
   const { certFile, keyFile } = standardCertificate().server;
-  return { tlsPort: 0, tlsCert: certFile, tlsKey: keyFile };
+  return { tlsPort: 0, mqttsPort: 0, tlsCert: certFile, tlsKey: keyFile };
 }
 
 /** A connection, over TLS if the switch is on. Whoever writes at once need not wait for it. */

@@ -1,11 +1,12 @@
 /** What comes to a port: what each protocol is told where it does not belong, and what is HTTP and what is MQTT. */
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';
 import { type Command, startCommand, unusedPort } from '../../support/command.ts';
 import { connectFrame, pingreqFrame, toHex } from '../../support/frames.ts';
 import { openClient, RawClient, transports } from '../../support/raw-client.ts';
+import { openSocket, plainOnly } from '../../support/secure.ts';
 import { until, within } from '../../support/wait.ts';
 import { encodeFrame, opcode } from '../../support/websocket-link.ts';
 
@@ -16,7 +17,7 @@ class Line {
   readonly #socket: Socket;
 
   constructor(t: TestContext, port: number) {
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+    this.#socket = openSocket({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     this.#socket.on('data', (chunk) => (this.text += chunk.toString('latin1')));
     this.#socket.on('error', () => {});
     this.#socket.on('end', () => (this.hasEnded = true));
@@ -108,7 +109,7 @@ test('what a client sends behind its opening, not waiting for the answer, is its
 test('a large answer that is read late comes whole before the next one and before the opening', async (t) => {
   const { port, broker } = await startBroker(t);
   await broker.publish('large', 'x'.repeat(900_000), { retain: true });
-  const socket = connect({ port, host: '127.0.0.1' });
+  const socket = openSocket({ port, host: '127.0.0.1' });
   t.after(() => socket.destroy());
   socket.write(get('/api/retained/large') + get('/api/retained/large') + opening);
   await within('the first bytes', new Promise((resolve) => socket.once('readable', resolve)));
@@ -259,7 +260,7 @@ test('an unmasked frame and a reserved packet type are refused at their first by
   }
 });
 
-test('one port may take everything', async (t) => {
+test('one port may take everything', plainOnly, async (t) => {
   const port = await unusedPort();
   const running = await startBroker(t, { port, tcpPort: port, workers: 2 });
   assert.equal(running.port, running.tcpPort);
@@ -273,7 +274,7 @@ test('one port may take everything', async (t) => {
 
 const linesWith = (command: Command, text: string): number => command.stderr.split(text).length - 1;
 
-test('who speaks another protocol than the port is told, and the log says so once', async (t) => {
+test('who speaks another protocol than the port is told, and the log says so once', plainOnly, async (t) => {
   const command = startCommand(t);
   const { port, tcpPort } = await command.ready();
   for (let round = 0; round < 3; round++) {
@@ -285,7 +286,7 @@ test('who speaks another protocol than the port is told, and the log says so onc
     for (const where of [port, tcpPort]) {
       const tls = new Line(t, where);
       tls.write(Buffer.from('16030100c4010000c00303', 'hex'));
-      assert.equal(await tls.ended(), '');
+      assert.equal(await tls.ended(), '\x15\x03\x01\x00\x02\x02\x28'); // a fatal alert
     }
     const mqtt = await RawClient.overTcp(port);
     mqtt.send(connectFrame());

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';
 import { Command } from '../../support/command.ts';
+import { plainOnly } from '../../support/secure.ts';
 import { until } from '../../support/wait.ts';
 import { handshake } from '../../support/websocket-link.ts';
 
@@ -58,14 +59,18 @@ test('a broker that others reach lets in pages of its own host only', async (t) 
   assert.equal(await statusFor(port, 'null'), 403);
 });
 
-test('the command says once in its log which page it has refused, and takes --allowed-origins', async (t) => {
-  const args = ['--port', '0', '--no-tcp', '--allowed-origins', 'https://a.example,https://b.example'];
-  const command = new Command(args);
-  t.after(() => command.kill('SIGKILL'));
-  const { port } = await command.ready();
-  assert.equal(await statusFor(port, 'https://b.example'), 101);
-  for (let again = 0; again < 3; again++) assert.equal(await statusFor(port, 'https://d.example'), 403);
-  assert.equal(await statusFor(port, 'https://c.example'), 403);
-  await until('the second line', () => command.stderr.includes('"origin":"https://c.example"'));
-  assert.equal(command.stderr.split('"origin":"https://d.example"').length, 2, command.stderr);
-});
+test(
+  'the command says once in its log which page it has refused, and takes --allowed-origins',
+  plainOnly,
+  async (t) => {
+    const args = ['--port', '0', '--no-tcp', '--allowed-origins', 'https://a.example,https://b.example'];
+    const command = new Command(args);
+    t.after(() => command.kill('SIGKILL'));
+    const { port } = await command.ready();
+    assert.equal(await statusFor(port, 'https://b.example'), 101);
+    for (let again = 0; again < 3; again++) assert.equal(await statusFor(port, 'https://d.example'), 403);
+    assert.equal(await statusFor(port, 'https://c.example'), 403);
+    await until('the second line', () => command.stderr.includes('"origin":"https://c.example"'));
+    assert.equal(command.stderr.split('"origin":"https://d.example"').length, 2, command.stderr);
+  },
+);

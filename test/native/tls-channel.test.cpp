@@ -1,0 +1,367 @@
+// native/tls: handshakes and records that come in any pieces, sockets that take little, ends of every kind, tickets,
+// certificates by name and of clients.
+#include "check.h"
+#include "tls-wire.h"
+
+using namespace tlsTest;
+
+namespace {
+
+constexpr std::array versions = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+Octets someBytes(size_t size) {
+  Octets bytes(size);
+  for (size_t i = 0; i < size; i++) bytes[i] = uint8_t(i * 31 + i / 256);
+  return bytes;
+}
+
+}  // namespace
+
+TEST("tls: a handshake and what follows may come in pieces of any size") {
+  for (const int version : versions) {
+    for (const size_t pieceBytes : {size_t(1), size_t(2), size_t(5), size_t(6), size_t(100), SIZE_MAX}) {
+      Worker worker;
+      Client client(version);
+      Wire wire(worker, client);
+      CHECK(wire.shakeHands(pieceBytes) == StreamState::open);
+      CHECK(wire.channel->isEstablished());
+      client.write(bytesOf("hello"));
+      client.write(bytesOf(", channel"));
+      CHECK(wire.toChannel(pieceBytes) == StreamState::open);
+      CHECK_EQ(textOf(wire.read), "hello, channel");
+      CHECK_EQ(sendText(*wire.channel, "hello, client").bytes, 13);
+      wire.toClient(pieceBytes);
+      CHECK_EQ(textOf(client.read), "hello, client");
+      CHECK_EQ(worker.counters.get(Counter::tlsHandshakes), 1);
+      CHECK_EQ(worker.thread.handshakesLeft, 99);
+    }
+  }
+}
+
+TEST("tls: what was read before it was known to be TLS belongs to it") {
+  for (size_t cut = 1; cut < 6; cut++) {
+    Worker worker;
+    Client client;
+    client.step();
+    const Octets hello = client.take();
+    Wire wire(worker, client, {.mqtt = true, .tls = true}, octetsOf(Bytes(hello).first(cut)));
+    Octets input(65'536);
+    CHECK_EQ(wire.channel->receive(input).bytes, 0);
+    CHECK(wire.toChannel(Bytes(hello).subspan(cut)) == StreamState::open);
+    wire.toClient();
+    CHECK(wire.shakeHands() == StreamState::open);
+    CHECK(wire.channel->isEstablished());
+  }
+}
+
+TEST("tls: all that a socket has is read, whatever the records are") {
+  check::eachSeed(10, [](check::Random& random) {
+    Worker worker;
+    Client client(random.chance(50) ? TLS1_2_VERSION : TLS1_3_VERSION);
+    Wire wire(worker, client);
+    wire.shakeHands();
+    const Octets all = someBytes(300'000);
+    for (size_t at = 0; at < all.size();) {
+      const size_t size = std::min<size_t>(all.size() - at, random.between(1, random.chance(20) ? 40'000 : 400));
+      client.write(Bytes(all).subspan(at, size));
+      at += size;
+      if (random.chance(30)) wire.toChannel(random.between(1, 30'000));
+    }
+    wire.toChannel(random.between(1, 100'000));
+    CHECK(isSame(wire.read, all));
+  });
+}
+
+TEST("tls: a turn's bytes are one record, and a socket that takes little gets all in the end") {
+  Worker worker;
+  Client client;
+  Wire wire(worker, client);
+  wire.shakeHands();
+  const Octets all = someBytes(3'000'000);
+  const uint64_t before = wire.channel->sentBytes();
+  std::array<iovec, 3> pieces{};
+  for (size_t i = 0; i < pieces.size(); i++) pieces[i] = {const_cast<uint8_t*>(all.data()) + 1'000 * i, 1'000};
+  CHECK_EQ(wire.channel->send(pieces).bytes, 3'000);
+  CHECK_EQ(wire.channel->sentBytes() - before, 3'022);  // 5 of header, 16 of tag, 1 of type
+  size_t taken = 3'000;
+  size_t blocked = 0;
+  while (taken < all.size() || wire.channel->hasUnsent()) {
+    const iovec rest{const_cast<uint8_t*>(all.data()) + taken, all.size() - taken};
+    const bool hadUnsent = wire.channel->hasUnsent();
+    const Transferred sent = rest.iov_len > 0 ? wire.channel->send({&rest, 1}) : Transferred{};
+    CHECK(sent.state == StreamState::open);
+    CHECK(!hadUnsent || sent.bytes == 0);
+    taken += sent.bytes;
+    blocked += wire.channel->hasUnsent();
+    if (wire.channel->hasUnsent()) wire.toClient();
+    CHECK(wire.channel->flush());
+  }
+  wire.toClient();
+  CHECK(blocked > 1);
+  CHECK(isSame(client.read, all));
+}
+
+TEST("tls: handshakes beyond the turn's wait, and begin in the next") {
+  Worker worker;
+  worker.thread.handshakesLeft = 0;
+  Client client;
+  Wire wire(worker, client);
+  client.step();
+  wire.give(client.take());
+  Octets input(65'536);
+  CHECK(wire.channel->receive(input).state == StreamState::open);
+  CHECK(wire.isReadable());  // it was left where it was
+  worker.thread.handshakesLeft = 1;
+  CHECK(wire.receive() == StreamState::open);
+  CHECK_EQ(worker.thread.handshakesLeft, 0);
+  wire.toClient();
+  CHECK(wire.toChannel() == StreamState::open);  // the rest of a handshake that has begun goes on
+  CHECK(wire.channel->isEstablished());
+}
+
+TEST("tls: close_notify behind data is heard of, and so is the end of a socket without it") {
+  for (const int version : versions) {
+    Worker worker;
+    Client client(version);
+    Wire wire(worker, client);
+    wire.shakeHands();
+    client.write(bytesOf("last"));
+    SSL_shutdown(client.ssl());
+    CHECK(wire.toChannel() == StreamState::ended);
+    CHECK_EQ(textOf(wire.read), "last");
+    CHECK_EQ(sendText(*wire.channel, "answer").bytes, 6);
+    wire.channel->endWriting();
+    wire.toClient();
+    CHECK(client.hasEnd);
+
+    Client other(version);
+    Wire cut(worker, other);
+    cut.shakeHands();
+    other.write(bytesOf("last"));
+    cut.toChannel();
+    cut.endClient();
+    CHECK(cut.receive() == StreamState::ended);
+    CHECK_EQ(textOf(cut.read), "last");
+    CHECK(cut.channel->failure().empty());
+  }
+}
+
+TEST("tls: a client that leaves in the middle of the handshake has ended, and did nothing wrong") {
+  for (const size_t cut : {size_t(1), size_t(5), size_t(50)}) {
+    Worker worker;
+    Client client;
+    Wire wire(worker, client);
+    client.step();
+    const Octets hello = client.take();
+    wire.toChannel(Bytes(hello).first(cut));
+    wire.endClient();
+    CHECK(wire.receive() == StreamState::ended);
+    CHECK_EQ(worker.counters.get(Counter::tlsFailed), 0);
+  }
+}
+
+TEST("tls: what is wrong is answered with an alert, before and behind the handshake") {
+  Worker worker;
+  Client client;
+  Wire wire(worker, client);
+  client.step();
+  Octets hello = client.take();
+  hello[9] = 0x77;  // the version of the hello
+  hello[10] = 0x77;
+  hello[5] = 0x0b;  // and it is none
+  CHECK(wire.toChannel(hello) == StreamState::refused);
+  CHECK(!wire.channel->failure().empty());
+  CHECK_EQ(worker.counters.get(Counter::tlsFailed), 1);
+  wire.toClient();
+  CHECK(client.failure.find("alert") != std::string::npos);
+  CHECK(wire.toChannel(bytesOf("more of it")) == StreamState::open);  // is read, and dropped
+  CHECK(wire.read.empty());
+
+  Client second;
+  Wire broken(worker, second);
+  broken.shakeHands();
+  second.write(bytesOf("good"));
+  Octets record = second.take();
+  second.write(bytesOf("bad"));
+  const Octets bad = second.take();
+  record.insert(record.end(), bad.begin(), bad.end());
+  record.back() ^= 1;
+  CHECK(broken.toChannel(record) == StreamState::refused);
+  CHECK_EQ(textOf(broken.read), "good");  // what came whole before it counts
+  broken.toClient();
+  CHECK(second.failure.find("bad record mac") != std::string::npos);
+}
+
+TEST("tls: a client may not renegotiate, nor send early data") {
+  Worker worker;
+  Client client(TLS1_2_VERSION);
+  Wire wire(worker, client);
+  wire.shakeHands();
+  SSL_renegotiate(client.ssl());
+  SSL_do_handshake(client.ssl());
+  wire.toChannel();
+  wire.toClient();
+  CHECK_EQ(worker.counters.get(Counter::tlsHandshakes), 1);
+  CHECK_EQ(SSL_CTX_get_max_early_data(worker.context->standard()), 0);
+}
+
+namespace {
+
+SSL_SESSION* sessionOf(Worker& worker, int version) {
+  Client client(version);
+  static SSL_SESSION* kept;
+  kept = nullptr;
+  SSL_CTX_sess_set_new_cb(client.context(), [](SSL*, SSL_SESSION* session) {
+    if (kept) SSL_SESSION_free(kept);
+    kept = session;
+    return 1;
+  });
+  Wire wire(worker, client);
+  wire.shakeHands();
+  return kept;
+}
+
+bool resumes(Worker& worker, SSL_SESSION* session, int version) {
+  Client client(version);
+  SSL_set_session(client.ssl(), session);
+  Wire wire(worker, client);
+  CHECK(wire.shakeHands() == StreamState::open);
+  CHECK(wire.channel->isEstablished());
+  return SSL_session_reused(client.ssl()) == 1;
+}
+
+}  // namespace
+
+TEST("tls: a ticket is good on every worker with its key, and as long as the key is kept") {
+  for (const int version : versions) {
+    Worker first(1);
+    Worker second(1);
+    Worker third(9);
+    SSL_SESSION* session = sessionOf(first, version);
+    CHECK(session != nullptr);
+    CHECK(resumes(second, session, version));
+    CHECK_EQ(second.counters.get(Counter::tlsResumed), 1);
+    CHECK(!resumes(third, session, version));
+    second.setTicketKeys({2, 1});
+    SSL_SESSION* again = sessionOf(first, version);
+    CHECK(resumes(second, again, version));
+    second.setTicketKeys({3, 2});
+    SSL_SESSION* old = sessionOf(first, version);
+    CHECK(!resumes(second, old, version));
+    for (SSL_SESSION* each : {session, again, old}) SSL_SESSION_free(each);
+  }
+}
+
+namespace {
+
+// The first common name of the certificate that a client is shown that asks for `host`.
+std::string shownFor(Worker& worker, const char* host) {
+  Client client;
+  if (host) SSL_set_tlsext_host_name(client.ssl(), host);
+  Wire wire(worker, client);
+  wire.shakeHands();
+  const CertificatePointer shown(SSL_get1_peer_certificate(client.ssl()));
+  if (!CHECK(shown != nullptr)) return "";
+  std::array<char, 100> name{};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(shown.get()), NID_commonName, name.data(), int(name.size()));
+  return name.data();
+}
+
+}  // namespace
+
+TEST("tls: the certificate is that of the host which the client names, else the first") {
+  const CertifiedKey one = authority().issue("one", {"one.example"});
+  const CertifiedKey all = authority().issue("all", {"*.all.example"});
+  TlsSettings settings;
+  settings.certificates = {{one.certificate, one.key, {"one.example"}}, {all.certificate, all.key, {"*.all.example"}}};
+  Worker worker(1, settings);
+  CHECK_EQ(shownFor(worker, "one.example"), "one");
+  CHECK_EQ(shownFor(worker, "ONE.Example"), "one");
+  CHECK_EQ(shownFor(worker, "one.example."), "one");
+  CHECK_EQ(shownFor(worker, "a.all.example"), "all");
+  CHECK_EQ(shownFor(worker, "b.a.all.example"), "localhost");
+  CHECK_EQ(shownFor(worker, "all.example"), "localhost");
+  CHECK_EQ(shownFor(worker, nullptr), "localhost");
+}
+
+TEST("tls: a client agrees on a protocol of the port, or is told that there is none") {
+  const auto offers = [](Protocols spoken, std::string_view names, Protocols& agreed) {
+    Worker worker;
+    Client client;
+    SSL_set_alpn_protos(client.ssl(), reinterpret_cast<const unsigned char*>(names.data()), unsigned(names.size()));
+    Wire wire(worker, client, spoken);
+    wire.shakeHands();
+    agreed = wire.channel->protocols();
+    return client.failure;
+  };
+  const Protocols both{.http = true, .mqtt = true, .tls = true};
+  const Protocols mqttAlone{.mqtt = true, .tls = true};
+  Protocols agreed;
+  CHECK_EQ(offers(both, "\x04mqtt", agreed), "");
+  CHECK(agreed.mqtt && !agreed.http);
+  CHECK_EQ(offers(both, "\x02h2\x08http/1.1", agreed), "");
+  CHECK(agreed.http && !agreed.mqtt);
+  CHECK(offers(both, "\x02h2", agreed).find("no application protocol") != std::string::npos);
+  CHECK(offers(mqttAlone, "\x08http/1.1", agreed).find("no application protocol") != std::string::npos);
+}
+
+namespace {
+
+std::string failureWith(const TlsSettings& settings, const CertifiedKey* own, std::string* facts = nullptr) {
+  Worker worker(1, settings);
+  Client client;
+  if (own) {
+    const BioPointer text(BIO_new_mem_buf(own->certificate.data(), int(own->certificate.size())));
+    const BioPointer keyText(BIO_new_mem_buf(own->key.data(), int(own->key.size())));
+    const CertificatePointer certificate(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+    const KeyPointer key(PEM_read_bio_PrivateKey(keyText.get(), nullptr, nullptr, nullptr));
+    SSL_use_certificate(client.ssl(), certificate.get());
+    SSL_use_PrivateKey(client.ssl(), key.get());
+  }
+  Wire wire(worker, client);
+  wire.shakeHands();
+  if (facts && wire.channel->isEstablished()) *facts = wire.channel->facts();
+  return wire.channel->failure();
+}
+
+}  // namespace
+
+TEST("tls: a client's certificate is asked for, checked, and its names are told exactly") {
+  const CertifiedKey device = authority().issue("device 7 \xc3\xa4", {"device.example", "seven.example"}, true);
+  const CertifiedKey control = authority().issue("a\nb", {}, true);
+  const CertifiedKey server = authority().issue("server", {"server.example"});
+  static const Authority others;
+  const CertifiedKey stranger = others.issue("stranger", {}, true);
+  TlsSettings asked;
+  asked.clients = ClientCertificates::asked;
+  asked.clientCas = authority().certificate();
+  TlsSettings required = asked;
+  required.clients = ClientCertificates::required;
+  std::string facts;
+  CHECK_EQ(failureWith(asked, nullptr, &facts), "");
+  CHECK_EQ(facts, "TLSv1.3\n\n\n\n\n\n");
+  CHECK_EQ(failureWith(required, &device, &facts), "");
+  CHECK(facts.starts_with("TLSv1.3\n\ndevice 7 \xc3\xa4\ndevice.example\tseven.example\n\n\n"));
+  CHECK_EQ(facts.size() - facts.rfind('\n') - 1, 64);
+  CHECK_EQ(failureWith(required, &control, &facts), "");
+  CHECK(facts.starts_with("TLSv1.3\n\n\n\n\n\n"));  // it has no name that anybody could have
+  CHECK(failureWith(required, nullptr).find("did not return a certificate") != std::string::npos);
+  CHECK(failureWith(asked, &stranger).find("certificate verify failed: unable to get") != std::string::npos);
+  CHECK(failureWith(required, &server).find("purpose") != std::string::npos);
+}
+
+TEST("tls: a context with a key that does not fit is none, and says why") {
+  const CertifiedKey other = authority().issue("other", {});
+  TicketKeys keys;
+  std::string error;
+  const auto make = [&](const std::string& chain, const std::string& key) {
+    TlsSettings settings;
+    settings.certificates = {{chain, key, {}}};
+    return TlsContext::make(settings, keys, error) != nullptr;
+  };
+  CHECK(make(other.certificate, other.key));
+  CHECK(!make(other.certificate, serverKey().key));
+  CHECK(!error.empty());
+  CHECK(!make("", other.key));
+  CHECK(!make(other.certificate, "nothing"));
+}
