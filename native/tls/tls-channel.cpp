@@ -54,8 +54,9 @@ TlsChannel::~TlsChannel() { SSL_free(ssl_); }
 
 Transferred TlsChannel::receive(std::span<uint8_t> into) {
   RALLY_ASSERT(into.size() >= inputBytesMin && thread_.out.empty());
-  if (state_ == State::failed) return discard(into);
-  if (state_ == State::ended || state_ == State::broken) return {streamState()};
+  if (state_ == State::failed && hasToldFailure_) return discard(into);
+  if (state_ == State::failed) hasToldFailure_ = true;
+  if (state_ != State::handshake && state_ != State::established) return {streamState()};
   hasDrained_ = false;
   readLeft_ = into.size() - recordBytesMax;
   size_t size = 0;
@@ -72,7 +73,10 @@ Transferred TlsChannel::receive(std::span<uint8_t> into) {
     }
   }
   flush();
-  if (size == 0) return {streamState()};
+  if (size == 0) {
+    hasToldFailure_ = state_ == State::failed;
+    return {streamState()};
+  }
   // There is more to say, of which the socket knows nothing: from now on it is readable.
   if (state_ != State::established) shutdown(fd_, SHUT_RD);
   return {StreamState::open, size};

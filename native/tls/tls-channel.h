@@ -104,7 +104,8 @@ class TlsChannel {
   bool hasDrained_ = false;   // the socket has nothing more for this call
   bool hasRawEnd_ = false;    // the socket sends no more
   bool isCutShort_ = false;   // an error of the socket
-  size_t readLeft_ = 0;       // of the socket, in this call
+  bool hasToldFailure_ = false;
+  size_t readLeft_ = 0;  // of the socket, in this call
   std::vector<uint8_t> before_;
   std::vector<uint8_t> unsent_;  // what the socket has not taken
   size_t unsentAt_ = 0;

@@ -85,7 +85,10 @@ class Client {
     SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_connect_state(ssl_);
   }
-  ~Client() { SSL_free(ssl_); }
+  ~Client() {
+    SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN);  // else its ticket would be good for nothing
+    SSL_free(ssl_);
+  }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 

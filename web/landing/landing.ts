@@ -11,6 +11,8 @@ interface BrokerFacts {
   readonly port: number;
   readonly path: string;
   readonly tcpPort: number | false;
+  readonly tlsPort: number | false;
+  readonly mqttsPort: number | false;
   /** Whether it asks who connects. */
   readonly authenticates: boolean;
 }
@@ -59,10 +61,13 @@ function showAddresses(facts: BrokerFacts | undefined): void {
     return;
   }
   const { version, host, tcpPort } = facts;
+  const isSecure = location.protocol === 'https:';
+  const securePort = facts.mqttsPort || facts.tlsPort;
   const webSocket = webSocketUrl();
   setText(byId('version'), version);
   setText(byId('ws-url'), `${webSocket} (sub-protocol mqtt)`);
-  setText(byId('tcp-url'), tcpPort === false ? 'off' : `mqtt://${host}:${tcpPort}`);
+  if (isSecure && securePort !== false) setText(byId('tcp-url'), `mqtts://${host}:${securePort}`);
+  else setText(byId('tcp-url'), tcpPort === false ? 'off' : `mqtt://${host}:${tcpPort}`);
   setText(byId('five-lines'), fiveLines(webSocket));
   setText(byId('terminal'), tcpPort === false ? overWebSocket(webSocket) : overTcp(host, tcpPort));
 }

@@ -37,8 +37,14 @@ test('what does not belong together is refused, with the files', () => {
   refused(() => check('', server.key), /cert\.pem has no certificate/);
   refused(() => check(server.certificate, 'nothing'), /key\.pem is no private key/);
   refused(() => check(server.certificate.replace('MII', 'MIX'), server.key), /damaged/);
-  refused(() => check(authority.own.certificate + server.certificate, authority.own.key), /certificate 2 has not/);
-  refused(() => check(server.certificate + stranger.own.certificate, server.key), /certificate 2 has not signed/);
+  refused(
+    () => check(authority.own.certificate + server.certificate, authority.own.key),
+    /certificate 2 has not/,
+  );
+  refused(
+    () => check(server.certificate + stranger.own.certificate, server.key),
+    /certificate 2 has not signed/,
+  );
 });
 
 test('a key with a password is refused in words', () => {

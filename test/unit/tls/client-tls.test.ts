@@ -4,8 +4,7 @@ import { clientTlsOf } from '../../../core/front-end/client-tls.ts';
 
 const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
-const facts = (...names: string[]): string[] =>
-  ['TLSv1.3', 'broker.example', ...names, 'ab12'].map(latin1);
+const facts = (...names: string[]): string[] => ['TLSv1.3', 'broker.example', ...names, 'ab12'].map(latin1);
 
 test('a plain connection has no facts, and one without a certificate only those of TLS', () => {
   assert.equal(clientTlsOf([], 'commonName'), undefined);

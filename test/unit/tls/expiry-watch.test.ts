@@ -10,7 +10,9 @@ function certificate(expiresAtMs: number, serialNumber = '1') {
 
 test('an expiry is told 30, 7 and 1 days before, once each, and when it has come', () => {
   const said: string[] = [];
-  const watch = new ExpiryWatch((level, _, sentence) => said.push(`${level} ${/\d+ days?|expired/.exec(sentence)}`));
+  const watch = new ExpiryWatch((level, _, sentence) =>
+    said.push(`${level} ${/\d+ days?|expired/.exec(sentence)}`),
+  );
   const own = certificate(100 * day);
   for (let hour = 0; hour < 102 * 24; hour++) watch.look([own], hour * 3_600_000);
   assert.deepEqual(said, ['warn 30 days', 'warn 7 days', 'warn 1 day', 'error expired']);

@@ -99,7 +99,10 @@ test('a certificate whose key has not come yet is not spoken of; if it does not 
   log.length = 0;
   texts.set('cert', first.certificate);
   for (let times = 0; times < 4; times++) await look();
-  assert.match(log.join('\n'), /^error the new certificates are no good.*not that of the certificate in cert$/);
+  assert.match(
+    log.join('\n'),
+    /^error the new certificates are no good.*not that of the certificate in cert$/,
+  );
   assert.deepEqual([materials.length, keeper.counts.certificateReloadsRefused], [2, 1]);
 });
 
@@ -139,5 +142,8 @@ test('a keeper that has stopped has no timers', async () => {
 test('what cannot be used at the start is a BrokerError with the file', async () => {
   const { texts, keeper } = await stage();
   texts.set('cert', 'nothing');
-  await assert.rejects(keeper.load(), { code: 'CERTIFICATE_INVALID', message: /TLS cannot begin: cert has no/ });
+  await assert.rejects(keeper.load(), {
+    code: 'CERTIFICATE_INVALID',
+    message: /TLS cannot begin: cert has no/,
+  });
 });

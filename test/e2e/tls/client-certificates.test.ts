@@ -1,0 +1,122 @@
+/** Certificates that clients show: asked for, required, revoked, and what `authenticate` is told of them. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { BrokerOptions, ConnectingClient } from '../../../core/broker.ts';
+import { startBroker } from '../../support/broker.ts';
+import { Authority, type CertifiedFiles, folder } from '../../support/secure.ts';
+import { until } from '../../support/wait.ts';
+import { secureClient } from './secure-client.ts';
+
+const servers = new Authority('servers');
+const devices = new Authority('devices');
+const server = servers.issue();
+const ca = servers.own.certificate;
+const seven = devices.issue({ commonName: 'device 7', names: ['seven.example'], isForClients: true });
+const eight = devices.issue({ commonName: 'device 8', isForClients: true });
+const stranger = new Authority('strangers').issue({ commonName: 'device 7', isForClients: true });
+const ofServer = devices.issue({ commonName: 'device 7' });
+const expired = devices.issue({ isForClients: true, fromSeconds: -100, untilSeconds: -1 });
+
+async function startAsking(t: TestContext, options: BrokerOptions) {
+  const heard: ConnectingClient[] = [];
+  const { broker, tcpPort } = await startBroker(t, {
+    tlsPort: 0,
+    tlsCert: server.certFile,
+    tlsKey: server.keyFile,
+    clientCa: devices.own.certFile,
+    authenticate: (client) => {
+      heard.push(client);
+      return true;
+    },
+    ...options,
+  });
+  return { broker, tcpPort, tlsPort: Number(broker.address().tlsPort), heard };
+}
+
+const showing = ({ certificate, key }: CertifiedFiles) => ({ cert: certificate, key });
+
+/** Whether the client came in, by wss and by mqtts. */
+async function comesIn(t: TestContext, port: number, shown: object): Promise<boolean> {
+  const outcomes: boolean[] = [];
+  for (const protocol of ['wss', 'mqtts'] as const) {
+    outcomes.push(
+      await secureClient(t, port, ca, { protocol, ...shown }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+  assert.equal(outcomes[0], outcomes[1]);
+  return outcomes[0] === true;
+}
+
+test('a certificate that is required has to be there and to hold', async (t) => {
+  const { tlsPort, heard, broker } = await startAsking(t, { clientCertificates: 'required' });
+  assert.equal(await comesIn(t, tlsPort, showing(seven)), true);
+  for (const shown of [{}, showing(stranger), showing(ofServer), showing(expired)]) {
+    assert.equal(await comesIn(t, tlsPort, shown), false);
+  }
+  assert.deepEqual(
+    heard.map(({ transport, tls }) => [transport, tls?.identity, tls?.version, tls?.serverName]),
+    [
+      ['ws', 'device 7', 'TLSv1.3', 'localhost'],
+      ['tcp', 'device 7', 'TLSv1.3', 'localhost'],
+    ],
+  );
+  assert.match(heard[0]?.tls?.fingerprint256 ?? '', /^[\da-f]{64}$/);
+  await until('the failures', () => broker.statistics().tlsFailed === 8);
+});
+
+test('one that is asked for need not be there, and has to hold if it is', async (t) => {
+  const { tlsPort, heard } = await startAsking(t, { clientCertificates: 'asked', clientIdentity: 'dnsName' });
+  assert.equal(await comesIn(t, tlsPort, {}), true);
+  assert.equal(await comesIn(t, tlsPort, showing(seven)), true);
+  assert.equal(await comesIn(t, tlsPort, showing(stranger)), false);
+  assert.deepEqual(
+    heard.map(({ tls }) => tls?.identity),
+    [undefined, undefined, 'seven.example', 'seven.example'],
+  );
+});
+
+test('a plain connection has no identity, whatever the client says', async (t) => {
+  const { broker, tcpPort, heard } = await startAsking(t, { clientCertificates: 'required' });
+  const client = await secureClient(t, tcpPort, ca, { protocol: 'mqtt', username: 'device 7' });
+  assert.equal(heard[0]?.tls, undefined);
+  client.client.end();
+  await until('it has left', () => broker.statistics().connections === 0);
+});
+
+/** A list of what the devices' authority has revoked, by the command of OpenSSL. */
+function revocations(revoked: readonly CertifiedFiles[]): string {
+  const own = mkdtempSync(join(folder(), 'crl-'));
+  const [index, config, crl] = ['index.txt', 'openssl.cnf', 'crl.pem'].map((name) => join(own, name));
+  writeFileSync(`${index}`, '');
+  writeFileSync(
+    `${config}`,
+    `[ca]\ndefault_ca = own\n[own]\ndatabase = ${index}\ndefault_md = sha256\ndefault_crl_days = 30\n`,
+  );
+  const { certFile, keyFile } = devices.own;
+  const ca = ['ca', '-config', `${config}`, '-cert', certFile, '-keyfile', keyFile];
+  for (const each of revoked) execFileSync('openssl', [...ca, '-revoke', each.certFile], { stdio: 'ignore' });
+  execFileSync('openssl', [...ca, '-gencrl', '-out', `${crl}`], { stdio: 'ignore' });
+  return execFileSync('cat', [`${crl}`]).toString();
+}
+
+test('a certificate that is revoked while the broker runs comes in no more, also with a session from before', async (t) => {
+  const clientCrl = join(mkdtempSync(join(folder(), 'list-')), 'crl.pem');
+  writeFileSync(clientCrl, revocations([]));
+  const { tlsPort, broker } = await startAsking(t, { clientCertificates: 'required', clientCrl });
+  assert.equal(await comesIn(t, tlsPort, showing(seven)), true);
+  assert.equal(await comesIn(t, tlsPort, showing(eight)), true);
+  writeFileSync(clientCrl, revocations([seven]));
+  assert.equal(await broker.reloadCertificates(), 'reloaded');
+  await until('the list is known', async () => !(await comesIn(t, tlsPort, showing(seven))));
+  assert.equal(await comesIn(t, tlsPort, showing(eight)), true);
+  assert.equal(broker.statistics().tlsResumed, 0);
+  writeFileSync(clientCrl, 'nothing');
+  assert.equal(await broker.reloadCertificates(), 'refused');
+  assert.equal(await comesIn(t, tlsPort, showing(seven)), false);
+});
