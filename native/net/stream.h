@@ -93,7 +93,7 @@ class Stream {
 
   // Of all that was sent, what the peer's machine has not acknowledged stands against it: a peer that reads lets it
   // grow.
-  uint64_t sentBytes() const { return sentBytes_; }
+  uint64_t sentBytes() const { return tls_ ? tls_->sentBytes() + tls_->unsentBytes() : sentBytes_; }
   uint64_t acknowledgedBytes() const {
     const uint64_t sent = tls_ ? tls_->sentBytes() : sentBytes_;
     int queued = 0;

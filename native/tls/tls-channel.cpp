@@ -180,6 +180,7 @@ bool TlsChannel::flush() {
   if (size < 0 && !isTemporary(errno)) {
     thread_.out.clear();
     unsent_.clear();
+    unsentAt_ = 0;
     state_ = State::broken;
     return false;
   }
@@ -191,7 +192,10 @@ bool TlsChannel::flush() {
     thread_.out.clear();
   } else {
     unsentAt_ += sent;
-    if (unsentAt_ == unsent_.size()) std::vector<uint8_t>().swap(unsent_);
+    if (unsentAt_ == unsent_.size()) {
+      std::vector<uint8_t>().swap(unsent_);
+      unsentAt_ = 0;
+    }
   }
   return true;
 }
@@ -221,7 +225,7 @@ ptrdiff_t TlsChannel::readRaw(std::span<uint8_t> into) {
 
 bool TlsChannel::writeRaw(Bytes bytes) {
   std::vector<uint8_t>& out = unsent_.empty() ? thread_.out : unsent_;
-  if (&out == &unsent_ && unsent_.size() - unsentAt_ + bytes.size() > unsentBytesMax) return false;
+  if (&out == &unsent_ && unsentBytes() + bytes.size() > unsentBytesMax) return false;
   out.insert(out.end(), bytes.begin(), bytes.end());
   return true;
 }

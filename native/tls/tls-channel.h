@@ -64,6 +64,7 @@ class TlsChannel {
   // What was left. False: the socket is broken.
   bool flush();
   bool hasUnsent() const { return !unsent_.empty(); }
+  size_t unsentBytes() const { return unsent_.size() - unsentAt_; }
   // The peer is told that nothing follows (close_notify).
   void endWriting();
 

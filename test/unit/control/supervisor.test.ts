@@ -54,6 +54,7 @@ class Stage {
       resolveConfig({ workers, port, tcpPort, limits: { stopMs } }),
       '1.2.3',
       createLogger('silent'),
+      { material: undefined, ticketKeys: new Uint8Array() },
       {
         onMessage: (worker, { type }) => void this.events.push(`${worker} says ${type}`),
         onWorkerLost: (worker) => void this.events.push(`lost ${worker}`),
