@@ -443,7 +443,7 @@ class Outbound {
   }
   // Before something is added that the rules of now have let through.
   void noteJudged(Session& session) const {
-    if (session.queue.empty() && session.window.empty()) session.queueEpoch = gate_.epoch();
+    if (session.queue.isEmpty() && session.window.isEmpty()) session.queueEpoch = gate_.epoch();
   }
   void push(Session& session, Delivery&& delivery) {
     noteJudged(session);

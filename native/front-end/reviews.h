@@ -22,12 +22,12 @@ class Reviews {
     });
   }
 
-  bool hasWork() const { return !waiting_.empty() || gate_.hasUnjudged(); }
+  bool hasWork() const { return !waiting_.isEmpty() || gate_.hasUnjudged(); }
 
   // Once a turn.
   void proceed() {
     for (const uint64_t key : gate_.takeUnjudged()) waiting_.push({key, SIZE_MAX, 0});
-    for (size_t left = limits_.subscriptionsPerTurn; left > 0 && !waiting_.empty(); left--) {
+    for (size_t left = limits_.subscriptionsPerTurn; left > 0 && !waiting_.isEmpty(); left--) {
       Review& review = waiting_.front();
       Session* const session = sessions_.find(review.session);
       // One that leaves, or is on its way here, is judged where it is going, or once it is here.
