@@ -10,6 +10,8 @@ import type { ToMain, ToWorker, WorkerStart } from '../../../core/control/messag
 import { Supervisor, type WorkerThread } from '../../../core/control/supervisor.ts';
 import type { Addon } from '../../../core/data-plane/addon.ts';
 
+const noTls = { tls: undefined, ticketKeys: new Uint8Array() };
+
 class FakeThread extends EventEmitter implements WorkerThread {
   readonly start: WorkerStart;
   readonly told: ToWorker[] = [];
@@ -54,7 +56,7 @@ class Stage {
       resolveConfig({ workers, port, tcpPort, limits: { stopMs } }),
       '1.2.3',
       createLogger('silent'),
-      { material: undefined, ticketKeys: new Uint8Array() },
+      { material: noTls.tls, ticketKeys: noTls.ticketKeys },
       {
         onMessage: (worker, { type }) => void this.events.push(`${worker} says ${type}`),
         onWorkerLost: (worker) => void this.events.push(`lost ${worker}`),
@@ -98,13 +100,14 @@ test('it starts all workers on the same free ports, and gives the ports back onc
     ],
   );
   await turn();
-  const listen = { type: 'listen', host: '127.0.0.1', port: 40_000, tcpPort: 40_001, httpSocket: '/socket' };
+  const address = { host: '127.0.0.1', port: 40_000, tcpPort: 40_001, tlsPort: false, mqttsPort: false };
+  const listen = { type: 'listen', ...address, httpSocket: '/socket', ...noTls };
   for (const { told } of stage.threads) assert.deepEqual(told, [listen]);
   stage.thread(0).say({ type: 'listening' });
   await turn();
   assert.deepEqual(stage.ports, ['reserved 40000', 'reserved 40001']);
   stage.thread(1).say({ type: 'listening' });
-  assert.deepEqual(await starting, { host: '127.0.0.1', port: 40_000, tcpPort: 40_001 });
+  assert.deepEqual(await starting, address);
   assert.deepEqual(stage.ports.slice(2), ['released 40000', 'released 40001']);
   assert.deepEqual(stage.supervisor.counters, [1, 2]);
 });
@@ -113,7 +116,13 @@ test('ports that are given are not reserved, and there may be none for TCP', asy
   const stage = new Stage({ workers: 1, port: 1_234, tcpPort: false });
   const starting = stage.supervisor.start('127.0.0.1', '/socket');
   stage.thread(0).say({ type: 'listening' });
-  assert.deepEqual(await starting, { host: '127.0.0.1', port: 1_234, tcpPort: false });
+  assert.deepEqual(await starting, {
+    host: '127.0.0.1',
+    port: 1_234,
+    tcpPort: false,
+    tlsPort: false,
+    mqttsPort: false,
+  });
   assert.deepEqual(stage.ports, []);
 });
 
