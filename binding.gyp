@@ -4,6 +4,7 @@
       "target_name": "rallymq",
       "sources": [
         "native/node/addon.cpp",
+        "<!@(ls native/log/*.cpp)",
         "native/tls/certificate-maker.cpp",
         "native/tls/client-certificate.cpp",
         "native/tls/tls-callbacks.cpp",

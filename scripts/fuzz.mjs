@@ -88,10 +88,17 @@ function tlsSources() {
     .map((file) => join('native/tls', file));
 }
 
+function logSources() {
+  return readdirSync('native/log')
+    .filter((file) => file.endsWith('.cpp'))
+    .map((file) => join('native/log', file));
+}
+
 async function compile() {
   const sources = [
     ...fuzzers(),
     ...tlsSources(),
+    ...logSources(),
     'test/fuzz/libfuzzer.cpp',
     'test/native/hand-driven-broker.cpp',
   ];
@@ -267,6 +274,7 @@ async function coverage() {
   const sources = [
     ...fuzzers(),
     ...tlsSources(),
+    ...logSources(),
     'test/fuzz/replay.cpp',
     'test/native/main.cpp',
     'test/native/hand-driven-broker.cpp',

@@ -64,23 +64,24 @@ having() {
   if [[ -z $text ]]; then printf '%s\n' "$@"; else grep -lF -- "$text" "$@" || true; fi
 }
 
+log=(native/log/*.cpp)
 common=(test/native/main.cpp test/native/hand-driven-broker.cpp)
 mapfile -t tests < <(having test/native/*.test.cpp)
 mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 ((${#fuzzers[@]} == 0)) || fuzzers=(test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
   build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" "${tests[@]}" "${fuzzers[@]}" \
-    native/tls/*.cpp
+    native/tls/*.cpp "${log[@]}"
   run address "$text"
 fi
 mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp)
 if ((${#tests[@]} > 0)); then
-  build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}"
+  build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}" "${log[@]}"
   run thread "$text"
 fi
 mapfile -t costs < <(having test/native/subscription-cost.cpp test/native/mass-wills.cpp)
 if ((${#costs[@]} > 0)); then
-  build cost -O2 "${common[@]}" "${costs[@]}"
+  build cost -O2 "${common[@]}" "${costs[@]}" "${log[@]}"
   run cost "$text"
 fi
 

@@ -1,0 +1,77 @@
+#include "appender.h"
+
+#include "record-frame.h"
+
+namespace rally::log {
+
+namespace {
+
+// A batch of so many bytes goes to the writer before the turn is over: what the writer can work at meanwhile.
+constexpr size_t batchBytesMax = 128 * 1'024;
+
+// The checksums of what the caller has filled in by now.
+void addChecksums(std::span<uint8_t> records) {
+  while (!records.empty()) {
+    RecordHead head = RecordHead::at(records.data());
+    head.checksum = checksumOf(records.data(), head.bodyBytes);
+    head.writeTo(records.data());
+    records = records.subspan(framedBytes(head.bodyBytes));
+  }
+}
+
+}  // namespace
+
+std::span<uint8_t> Appender::append(Kind kind, size_t bodyBytes, Ticket& ticket) {
+  RALLY_ASSERT(bodyBytes <= recordBytesMax);
+  if (open_.records.size() >= batchBytesMax) flush();
+  const size_t at = open_.records.size();
+  ticket = next_;
+  open_.records.resize(at + framedBytes(bodyBytes));
+  uint8_t* record = open_.records.data() + at;
+  RecordHead{.bodyBytes = uint32_t(bodyBytes), .kind = kind, .version = recordVersion}.writeTo(record);
+  next_.value += framedBytes(bodyBytes);
+  return {record + recordHeadBytes, bodyBytes};
+}
+
+void Appender::flush() {
+  if (open_.isEmpty()) return;
+  if (!sink_) {
+    // Nothing is kept, but positions are names: those of the memory log tell worker and ticket.
+    const Position at{(uint64_t(worker_) + 1) << 48 | open_.from.value};
+    taken_.push_back({open_.from, next_, at});
+    open_.records.clear();
+    committed_.store(next_.value, std::memory_order_release);
+  } else {
+    addChecksums(open_.records);
+    open_.placementsTaken = placementsTaken_;
+    sink_->take(worker_, open_);
+    RALLY_ASSERT(open_.isEmpty());
+  }
+  open_.from = next_;
+}
+
+bool Appender::next(Placement& placement) {
+  if (takenAt_ == taken_.size()) {
+    taken_.clear();
+    takenAt_ = 0;
+    if (!hasPlacements_.load(std::memory_order_acquire)) return false;
+    const std::lock_guard lock(placementsMutex_);
+    taken_.swap(placements_);
+    hasPlacements_.store(false, std::memory_order_relaxed);
+  }
+  placement = taken_[takenAt_++];
+  placementsTaken_++;
+  return true;
+}
+
+void Appender::commit(std::span<const Placement> placements, Ticket upTo) {
+  {
+    const std::lock_guard lock(placementsMutex_);
+    placements_.insert(placements_.end(), placements.begin(), placements.end());
+    hasPlacements_.store(true, std::memory_order_release);
+  }
+  committed_.store(upTo.value, std::memory_order_release);
+  if (ring_) ring_(ringContext_);
+}
+
+}  // namespace rally::log
