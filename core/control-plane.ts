@@ -11,17 +11,20 @@ import { Pace } from './control/pace.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
 import { TotalsWatch } from './control/totals-watch.ts';
 import {
+  type Addon,
   type CloseCause,
   type CounterName,
   counterNames,
   loadAddon,
   type Notice,
+  type StoreState,
 } from './data-plane/addon.ts';
 import { readSessionRows } from './data-plane/session-row.ts';
 import { HostClient } from './host/host-client.ts';
 import type { HostMessage } from './host/host-message.ts';
 import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
+import { closeRecovering, serveRecovering } from './http/recovering-server.ts';
 import { AccessControl } from './security/access-control.ts';
 import { type AuthenticationRequest, Authenticator, type Verdict } from './security/authenticator.ts';
 import {
@@ -32,6 +35,8 @@ import {
 import { systemClock } from './sessions/timers.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
+import { keepsData } from './store/keeps-data.ts';
+import { Store } from './store/store.ts';
 import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 import { reasonCodeName } from './wire/reason-code-name.ts';
@@ -74,6 +79,13 @@ const noticesMax = 200;
 /** Between two lines of the log about too many sessions: clients that are refused try again and again. */
 const sessionsFullNoticeMs = 60_000;
 
+/** What `/healthz` says of the store. */
+const storeTroubles: Readonly<Record<Exclude<StoreState, 'open'>, string>> = {
+  scarce: 'the disk of the data directory is almost full',
+  full: 'the disk of the data directory is full: what would have to be stored is refused',
+  failed: 'the disk of the data directory has failed',
+};
+
 /** The worker that carries the host program's connection. */
 const hostWorker = 0;
 
@@ -99,6 +111,7 @@ export class ControlPlane {
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
   readonly #noticed = new Set<string>();
   readonly #tls: TlsKeeper | undefined;
+  #store: Store | undefined;
   #supervisor: Supervisor | undefined;
   #hostTimer: NodeJS.Timeout | undefined;
   #startedAtMs = 0;
@@ -156,6 +169,7 @@ export class ControlPlane {
     });
     this.#hostSession = this.#directory.nextKey();
     this.#http = new HttpFrontEnd(config, version, {
+      trouble: () => this.#trouble,
       statistics: () => this.#figures(),
       retained: async (topic) => (await this.retained(topic))?.payload,
       mayAnyoneReceive: (topic) => this.#access.mayAnyoneReceive(topic),
@@ -178,7 +192,9 @@ export class ControlPlane {
   async start(numericHost: string): Promise<Address> {
     await this.#tls?.load();
     const tls = this.#tls ?? { material: undefined, ticketKeys: new Uint8Array() };
-    this.#supervisor = new Supervisor(loadAddon(), this.#config, this.#version, this.logger, tls, {
+    const addon = loadAddon();
+    const broker = await this.#openBroker(addon, numericHost);
+    this.#supervisor = new Supervisor(addon, broker, this.#config, this.#version, this.logger, tls, {
       onMessage: (worker, message) => this.#onMessage(worker, message),
       onWorkerLost: (worker) => {
         this.#access.workerLost(worker);
@@ -202,6 +218,28 @@ export class ControlPlane {
       this.#http.close();
       throw error;
     }
+  }
+
+  /** Makes the broker in the addon, of what is in its store if it has one. Errors: as Store.open(). */
+  async #openBroker(addon: Addon, host: string): Promise<number> {
+    const { limits, port, workers } = this.#config;
+    if (!keepsData(this.#config)) return addon.createBroker(workers, { ...this.#config, ...limits });
+    const store = new Store(addon, this.#config, this.logger, (error) => this.#events.onFatal(error));
+    store.open();
+    this.#store = store;
+    const server = await serveRecovering(host, port, () => store.progress);
+    try {
+      const { broker, recovered } = await store.recover();
+      this.#directory.restore(recovered.run, recovered.sessions);
+      return broker;
+    } finally {
+      await closeRecovering(server);
+    }
+  }
+
+  get #trouble(): string | undefined {
+    const state = this.#store?.state ?? 'open';
+    return state === 'open' ? undefined : storeTroubles[state];
   }
 
   /** Which package serves HTTP. */

@@ -15,7 +15,8 @@
 namespace rally {
 
 struct Accounts {
-  Accounts(unsigned worker, const Limits& limits, Counters& counters) : sessions(worker, limits, counters) {}
+  Accounts(unsigned worker, const Limits& limits, Counters& counters, Journal& journal)
+      : sessions(worker, limits, counters, journal) {}
 
   SessionAccount sessions;
   Ranking<Connection> outboxes{1};

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "accounts.h"
+#include "durable/turn-gate.h"
 #include "front-end/front-end.h"
 #include "front-end/matcher.h"
 #include "front-end/retained-look-ups.h"
@@ -38,16 +39,17 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         gate_(limits.grantsBroadFilters),
         filters_(keys),
         departures_(workers_, limits, counters_, gate_, *this, *this, *this),
-        accounts_(index, limits, counters_),
-        frontEnd_(limits, counters_, accounts_, *this, departures_, gate_),
+        journal_(index),
+        accounts_(index, limits, counters_, journal_),
+        frontEnd_(limits, counters_, accounts_, journal_, *this, departures_, gate_),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
-        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, *this,
+        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_, *this,
                        lanes.subscriptionBytes()),
         reviews_(limits, gate_, sessions_, subscriptions_),
         moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
         lookUps_(workers_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound(), gate_, counters_),
-        shard_(index, workers_, filters_, limits, keys.tables, counters_, *this) {}
+        shard_(index, workers_, filters_, limits, keys.tables, counters_, journal_, *this) {}
 
   unsigned index() const { return index_; }
   unsigned workers() const override { return workers_; }
@@ -58,9 +60,11 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   FrontEnd& frontEnd() { return frontEnd_; }
   Subscriptions& subscriptions() { return subscriptions_; }
   const FilterTable& filters() const { return filters_; }
+  FilterTable& filterTable() { return filters_; }
+  Shard& shard() { return shard_; }
+  Journal& journal() { return journal_; }
   SessionMoves& moves() { return moves_; }
   RetainedLookUps& lookUps() { return lookUps_; }
-  const Shard& shard() const { return shard_; }
 
   // About what it holds of all that clients bring and take away again.
   size_t heldBytes() const {
@@ -78,10 +82,34 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   void beginTurn(uint64_t nowMs) {
     RALLY_ASSERT(thread_ == std::this_thread::get_id());
+    setClock(nowMs);
+  }
+  void setClock(uint64_t nowMs) {
     nowMs_ = nowMs;
     frontEnd_.setNow(nowMs);
     shard_.setNow(nowMs);
     departures_.setNow(nowMs);
+  }
+
+  // Before the workers run: takes and hands over what is in the lanes. False: there was nothing.
+  bool settleLanes() {
+    RALLY_ASSERT(thread_ == std::thread::id());
+    bool isAny = false;
+    eachOther([&](unsigned worker) {
+      isAny |= lanes_.deliveries(worker, index_).drain(SIZE_MAX, [&](const ShardRecord& record) {
+        takeDelivery(record, worker);
+      }) > 0;
+      isAny |= lanes_.requests(worker, index_).drain(SIZE_MAX, [&](const Request& request) {
+        takeRequest(request, worker);
+      }) > 0;
+    });
+    sharing_.settle();
+    journal_.submit();
+    eachOther([&](unsigned worker) {
+      isAny |= lanes_.requests(index_, worker).commit();
+      isAny |= lanes_.deliveries(index_, worker).commit();
+    });
+    return isAny;
   }
 
   // Once a second.
@@ -90,10 +118,29 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     frontEnd_.outbound().arena().tick();
     shard_.tick();
     noteFullStore();
+    if (journal_.isOn()) tickJournal();
+  }
+
+  // Before the workers run: what is durable is logged from now on.
+  void openJournal(log::Log& log, uint64_t lastMessage, TurnGate& gate) {
+    journal_.open(log, lastMessage);
+    turnGate_ = &gate;
+  }
+
+  // Whether it has nothing to do that others wait for, and nothing on its way to them.
+  bool isAtRest() {
+    bool isAtRest = !hasSlices() && departures_.isIdle() && !journal_.isHolding();
+    eachOther([&](unsigned worker) {
+      isAtRest = isAtRest && lanes_.requests(index_, worker).isSettled() &&
+                 lanes_.deliveries(index_, worker).isSettled();
+    });
+    return isAtRest;
   }
 
   // Takes what came over the lanes, and goes on with the connections that waited for room in them.
   void drainLanes() {
+    if (journal_.isOn()) hearJournal();
+    if (turnGate_) turnGate_->pass(*this);
     frontEnd_.takeLeave();
     frontEnd_.beginTurn();
     eachOther([&](unsigned worker) {
@@ -127,6 +174,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     }
     frontEnd_.leaveDrained();
     departures_.proceed();
+    journal_.submit();
     frontEnd_.outbound().flush();
     subscriptions_.askForRetained();
     sharing_.settle();
@@ -142,8 +190,9 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   bool hasWork() {
     bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||
                    frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().empty() ||
-                   departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded()) ||
-                   frontEnd_.outbound().arena().hasToGiveBack();
+                   departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
+                   frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
+                   journal_.hasOpenTurn();
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();
@@ -216,6 +265,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // Records taken from each lane at once, and how often in a turn before the outboxes are written.
   static constexpr size_t requestBatch = 256;
   static constexpr int requestRoundsMax = 16;
+  // Seconds between two notes of the clock.
+  static constexpr uint64_t clockTicks = 10;
 
   template <class Visit>
   void eachOther(Visit&& visit) {
@@ -228,6 +279,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   uint64_t nextMove() override { return lanes_.nextMove(); }
   void retire(std::unique_ptr<Session> session) override {
+    if (session->durable) journal_.ended(*session);
     std::vector<Delivery> heritage = sharing_.takeAll(*session);
     counters_.subtract(Counter::queued, session->queue.size());
     if (rightsOf(session->kind).isCounted) counters_.subtract(Counter::sessions);
@@ -252,7 +304,11 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   uint64_t topicHash(Bytes topic) override { return filters_.hashOf(topic); }
   void presenceChanged(const Session& session) override { sharing_.noteChange(session); }
-  bool isCrowded() override { return isCrowded(&Lanes::requests) || isCrowded(&Lanes::deliveries); }
+  void becameDurable(Session& session) override { subscriptions_.noteDurable(session); }
+  bool isCrowded() override {
+    return isCrowded(&Lanes::requests) || isCrowded(&Lanes::deliveries) || journal_.isCrowded();
+  }
+  bool isPausing() override { return turnGate_ && turnGate_->isAsked(); }
 
   uint64_t publish(Publication& publication, const Source& source) override {
     const unsigned owner = ownerOf(publication.topicHash, workers_);
@@ -266,6 +322,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
                                .packetId = source.packetId,
                                .connection = source.connection,
                                .generation = source.generation,
+                               .isDurable = source.isDurable,
                                .carried = Carried(publication.keep()),
                                .topicHash = publication.topicHash});
     return uint64_t(1) << owner;
@@ -293,20 +350,40 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     return sharing_.deliver(publication, key, index_, shardKey, worst) == Sharing::Outcome::taken;
   }
 
-  void acknowledge(unsigned worker, const Source& source, Reason reason) override {
-    if (worker == index_) acknowledge(source, reason);
-    else
-      answer(worker, delivery::Acknowledge{.qos = source.qos,
-                                           .packetId = source.packetId,
-                                           .connection = source.connection,
-                                           .generation = source.generation,
-                                           .reason = reason,
-                                           .session = source.session});
+  void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged) override {
+    const bool waits = isLogged && !isError(reason);
+    if (source.qos == 0) return;
+    if (worker == index_ && !waits) {
+      acknowledge(source, reason, isLogged);
+      return;
+    }
+    const delivery::Acknowledge told{.qos = source.qos,
+                                     .packetId = source.packetId,
+                                     .connection = source.connection,
+                                     .generation = source.generation,
+                                     .reason = reason,
+                                     .isLogged = isLogged,
+                                     .session = source.session};
+    if (waits) journal_.hold(worker, told);
+    else answer(worker, told);
+  }
+  void answerBehind(unsigned worker, const ShardRecord& record) override {
+    if (journal_.isHolding()) journal_.hold(worker, record);
+    else answer(worker, record);
   }
 
-  void acknowledge(const Source& source, Reason reason) {
-    if (frontEnd_.acknowledge(source, reason) || source.qos != 2) return;
+  void acknowledge(const Source& source, Reason reason, bool isLogged) {
+    if (isLogged && source.qos == 2 && !isError(reason)) noteReceived(source);
+    if (frontEnd_.acknowledge(source, reason, isLogged) || source.qos != 2) return;
     if (Session* session = sessions_.find(source.session)) frontEnd_.acknowledgeLate(*session, source.packetId, reason);
+  }
+
+  // The log knows the packet identifier of a client.
+  void noteReceived(const Source& source) {
+    Session* session = sessions_.find(source.session);
+    if (!session || !session->durable) return;
+    if (session->received.contains(source.packetId)) session->durable->receivedLogged.add(source.packetId);
+    else journal_.forget(*session, source.packetId);  // its PUBREL was quicker
   }
 
   void answer(unsigned worker, const ShardRecord& record) override {
@@ -333,7 +410,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     sharing_.handOver(each.session, shard, each.senderShare);
   }
   void take(const delivery::Acknowledge& each, unsigned) {
-    acknowledge({each.connection, each.generation, each.packetId, each.qos, each.session}, each.reason);
+    acknowledge({each.connection, each.generation, each.packetId, each.qos, each.session}, each.reason, each.isLogged);
   }
   void take(const delivery::Subscribed& each, unsigned shard) { subscriptions_.onSubscribed(each.token, shard); }
   void take(const delivery::RetainedFound& each, unsigned) { subscriptions_.onRetainedFound(each); }
@@ -361,6 +438,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void departed(const Departure& departure) override {
     Session* session = sessions_.find(departure.session);
     if (session && session->departures > 0) session->departures--;
+    if (departure.hadWill && session && session->durable) journal_.willOver(*session);
     const bool isOver = session && !session->isPersistent() && !session->connection && session->departures == 0;
     if (isOver) destroySession(*session);
     const SessionRow row = sessionRow(departure.session);
@@ -383,6 +461,25 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     return true;
   }
 
+  // --- the log ------------------------------------------------------------------------------------
+
+  // Sees what is committed, and lets go what has waited for it.
+  void hearJournal() {
+    journal_.update();
+    unsigned worker = 0;
+    for (ShardRecord record; journal_.takeReady(worker, record);) answer(worker, record);
+    frontEnd_.outbound().releaseHeld();
+  }
+
+  // Once a second.
+  void tickJournal() {
+    for (const uint64_t key : journal_.takeUnsaid()) {
+      if (Session* session = sessions_.find(key)) journal_.flushDone(*session);
+    }
+    if (turnGate_ && index_ == 0) turnGate_->tick();
+    if (++ticks_ % clockTicks == 0 && counters_.get(Counter::sessions) > 0) journal_.clock();
+  }
+
   // --- lanes --------------------------------------------------------------------------------------
 
   void ring(unsigned worker) {
@@ -390,6 +487,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   void commitLanes() {
+    journal_.submit();
     eachOther([&](unsigned worker) {
       const bool hasRequests = lanes_.requests(index_, worker).commit();
       const bool hasDeliveries = lanes_.deliveries(index_, worker).commit();
@@ -432,6 +530,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   FilterTable filters_;
   SessionTable sessions_;
   Departures departures_;
+  Journal journal_;
   Accounts accounts_;
   FrontEnd frontEnd_;
   Sharing sharing_;
@@ -443,6 +542,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Shard shard_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;
+  TurnGate* turnGate_ = nullptr;
+  uint64_t ticks_ = 0;
   bool hasNotedFullStore_ = false;
 };
 

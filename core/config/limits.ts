@@ -318,6 +318,16 @@ export const limitRanges = {
    * soon, and a look reads a few small files.
    */
   certificateCheckMs: { default: 10_000, min: 100, max: 86_400_000 },
+   * Bytes that one worker may have handed to the log and that are not committed yet; beyond it PUBLISH waits, as for a
+   * lane that is crowded. Default 32 * MiB: what a good disk takes in some 50 ms, and a slow one in a second.
+   */
+  logPendingBytesMax: { default: 32 * MiB, min: 64 * KiB, max: 1 * GiB },
+  /**
+   * Bytes of the log that a start would have to read, below which no checkpoint is written; it is due at twice the state
+   * too. Default 256 * MiB: less than a second to read, and the workers stand still for a checkpoint once in a million
+   * messages.
+   */
+  checkpointBytesMin: { default: 256 * MiB, min: 1 * MiB, max: 1 * TiB },
   /**
    * Milliseconds that a stop may take to send what waits, before connections are cut. Default 5_000:
    * below the 10 seconds after which container runtimes kill.

@@ -10,6 +10,7 @@ import {
   clientCertificateSettings,
   clientIdentities,
   deniedPublishSettings,
+  durabilities,
   logLevels,
   reasonStringSettings,
   workersMax,
@@ -105,6 +106,14 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => value === 'auto' || isWholeNumber(value, 1, workersMax),
     fromText: wholeNumber,
   },
+  dataDirectory: {
+    allowed: 'the path of a folder, or false to keep everything in memory',
+    allowedAsText: "the path of a folder, or 'none' to keep everything in memory",
+    accepts: (value) =>
+      value === false || (typeof value === 'string' && value !== '' && !value.includes('\0')),
+    fromText: (text) => (text === 'none' ? false : text),
+  },
+  durability: oneOf(durabilities),
   logLevel: oneOf(logLevels),
   allowAnonymous: truthRule,
   pages: truthRule,

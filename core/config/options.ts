@@ -37,6 +37,14 @@ export const clientIdentities = ['commonName', 'dnsName', 'emailAddress', 'uri']
 export type ClientIdentity = (typeof clientIdentities)[number];
 
 /**
+ * When a message counts as safe: 'fsync' when it is on the disk, which outlives a loss of power; 'os' when the operating
+ * system has it, which outlives the process; 'memory' at once, and nothing is kept.
+ */
+export const durabilities = ['fsync', 'os', 'memory'] as const;
+
+export type Durability = (typeof durabilities)[number];
+
+/**
  * What `createBroker` takes; everything has a default. An unknown key or a value out of its range throws
  * a BrokerError with the code CONFIG_INVALID.
  */
@@ -93,6 +101,13 @@ export interface BrokerOptions {
   readonly trustedProxies?: readonly string[];
   /** The number of worker threads, 1 to 64; 'auto', the default, is one less than the cores, at least 1. */
   readonly workers?: 'auto' | number;
+  /**
+   * The folder where sessions, their messages and retained messages are kept, made if it is not there; false keeps them
+   * in memory only. Default false. See docs/storage.md.
+   */
+  readonly dataDirectory?: string | false;
+  /** With a `dataDirectory`, when something counts as kept: 'fsync' (default), 'os' or 'memory'. */
+  readonly durability?: Durability;
   /** The least severe level that is logged. Default 'silent' when embedded, 'info' for the command. */
   readonly logLevel?: LogLevel;
   /**
@@ -204,6 +219,8 @@ export const defaultOptions = {
   clientIdentity: 'commonName',
   trustedProxies: [],
   workers: 'auto',
+  dataDirectory: false,
+  durability: 'fsync',
   allowAnonymous: false,
   retainAvailable: true,
   wildcardSubscriptionAvailable: true,

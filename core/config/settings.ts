@@ -118,6 +118,20 @@ export const settings: readonly Setting[] = [
     help: 'worker threads, auto: the cores less one (default auto)',
   },
   {
+    option: 'dataDirectory',
+    flag: 'data',
+    placeholder: 'DIR',
+    variable: 'RALLYMQ_DATA',
+    help: 'folder for sessions and messages, none: memory only (default none)',
+  },
+  {
+    option: 'durability',
+    flag: 'durability',
+    placeholder: 'WHEN',
+    variable: 'RALLYMQ_DURABILITY',
+    help: 'what is kept counts as safe on fsync, os or memory (default fsync)',
+  },
+  {
     option: 'logLevel',
     flag: 'log-level',
     placeholder: 'LEVEL',

@@ -72,8 +72,10 @@ export class Supervisor {
   #address: Address | undefined;
   #httpSocket = '';
 
+  /** `broker`: of the addon, which the supervisor destroys in the end. */
   constructor(
     addon: Addon,
+    broker: number,
     config: BrokerConfig,
     version: string,
     logger: Logger,
@@ -88,7 +90,7 @@ export class Supervisor {
     this.#logger = logger;
     this.#events = events;
     this.#makeThread = makeThread;
-    this.#broker = addon.createBroker(config.workers, { ...config, ...config.limits });
+    this.#broker = broker;
   }
 
   /** Of encodeRuleBook(). In force once the workers have adopted them. */

@@ -70,6 +70,7 @@ export const counterNames = [
   'droppedTooLarge',
   'droppedExpired',
   'retainedRefused',
+  'storageRefused',
   'publishRefused',
   'withheld',
   'connectionsCut',
@@ -274,6 +275,45 @@ export interface Engine {
   stopDoor(): void;
 }
 
+/** Why a data directory cannot be opened. */
+export type StoreFault = 'held' | 'newerFormat' | 'notUsable';
+
+/** In the order of `State` in native/log/log.h, where each is explained. */
+export type StoreState = 'open' | 'scarce' | 'full' | 'failed';
+
+/** A part of the store that cannot be read any more. */
+export interface StoreDamage {
+  readonly what: string;
+  readonly segment: number;
+  readonly offset: number;
+  readonly bytes: number;
+  /** The file that has it now; empty: none. */
+  readonly setAside: string;
+  /** An earlier start has reported it. */
+  readonly isKnown: boolean;
+}
+
+/** A session that has outlived the process. */
+export interface RecoveredSession {
+  readonly session: number;
+  readonly worker: number;
+  readonly clientId: string;
+}
+
+export interface RecoveredStore {
+  /** The how-manieth time the store is opened. */
+  readonly run: number;
+  readonly sessions: readonly RecoveredSession[];
+  readonly damage: readonly StoreDamage[];
+  readonly lostDeliveries: number;
+  readonly unknownRecords: number;
+}
+
+/** What the log keeps to, and who hears of its state. */
+export interface StoreRules extends Limits {
+  onStoreState(state: StoreState, why: string): void;
+}
+
 export interface Addon {
   /** The names in its tables, for loadAddon() to compare with ours. */
   readonly eventKindNames: readonly string[];
@@ -285,6 +325,19 @@ export interface Addon {
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   /** Throws a TypeError that names a rule which is missing or out of range. */
   createBroker(workers: number, rules: DataPlaneRules): number;
+  /** Takes the directory. Gives the number of the broker that recoverStore() makes of what is in it. */
+  openStore(
+    directory: string,
+    durability: string,
+    workers: number,
+    rules: StoreRules,
+  ):
+    | { readonly broker: number; readonly warning: string }
+    | { readonly fault: StoreFault; readonly detail: string };
+  /** Reads the store, once, on a thread of its own. Throws as createBroker(). */
+  recoverStore(broker: number, workers: number, rules: DataPlaneRules): Promise<RecoveredStore>;
+  storeProgress(broker: number): { readonly bytesDone: number; readonly bytesTotal: number };
+  /** Its workers have ended. What it has stored is safe when this returns. */
   destroyBroker(broker: number): void;
   /** Rules for the workers to adopt: of encodeRuleBook(). */
   setRules(broker: number, rules: Uint8Array): void;

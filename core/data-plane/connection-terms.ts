@@ -19,6 +19,8 @@ export interface ConnectionTerms {
   readonly topicAliasMaximum: number;
   /** That the session outlives the connection; 4,294,967,295: for ever. */
   readonly sessionExpirySeconds: number;
+  /** Of a session that outlives the connection; else it may be empty. */
+  readonly clientId: string;
   readonly will: Will | undefined;
   /** Who the client is to the rules: of encodeAccess(). Undefined where there are none. */
   readonly access: Uint8Array | undefined;
@@ -27,9 +29,9 @@ export interface ConnectionTerms {
 const fixedBytes = 18;
 const flags = { withholdsProblems: 1, hasWill: 2, hasAccess: 4 } as const;
 
-/** Valid until the next call, where there is neither will nor access: the data plane reads them at once. */
+/** The data plane reads them at once. */
 export function encodeConnectionTerms(terms: ConnectionTerms): Uint8Array {
-  const { will, access } = terms;
+  const { access, clientId, will } = terms;
   view.setUint8(0, terms.version);
   view.setUint8(
     1,
@@ -42,12 +44,13 @@ export function encodeConnectionTerms(terms: ConnectionTerms): Uint8Array {
   view.setUint32(8, terms.maximumPacketSize);
   view.setUint16(12, terms.topicAliasMaximum);
   view.setUint32(14, terms.sessionExpirySeconds);
-  if (will === undefined && access === undefined) return fixed;
-  return concat([fixed, access ?? [], will === undefined ? [] : encodeWill(will)]);
+  if (will === undefined && access === undefined && clientId === '') return withoutRest;
+  return concat([fixed, write.string(clientId), access ?? [], will === undefined ? [] : encodeWill(will)]);
 }
 
-const fixed = new Uint8Array(fixedBytes);
-const view = new DataView(fixed.buffer);
+const withoutRest = new Uint8Array(fixedBytes + 2);
+const fixed = withoutRest.subarray(0, fixedBytes);
+const view = new DataView(withoutRest.buffer);
 
 function encodeWill({ topic, payload, qos, retain, properties }: Will): Uint8Array {
   const { willDelayInterval = 0, messageExpiryInterval, ...forwarded } = properties;

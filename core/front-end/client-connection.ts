@@ -13,6 +13,7 @@ import type { BrokerConfig } from '../config/options.ts';
 import type { ConnectRequest, RenewalRequest } from '../control/messages.ts';
 import { type CloseCause, closeCauses, type Engine } from '../data-plane/addon.ts';
 import { encodeConnectionTerms } from '../data-plane/connection-terms.ts';
+import { keepsData } from '../store/keeps-data.ts';
 import { returnCodeOf } from '../wire/connack-return-code.ts';
 import { decodeConnect } from '../wire/decode-connect.ts';
 import { decodeAuth, decodeDisconnect } from '../wire/decode-disconnect.ts';
@@ -160,6 +161,7 @@ export class ClientConnection {
       maximumPacketSize: properties.maximumPacketSize ?? 0,
       topicAliasMaximum: properties.topicAliasMaximum ?? 0,
       sessionExpirySeconds: this.#expirySeconds,
+      clientId: this.#expirySeconds > 0 && keepsData(config) ? this.clientId : '',
       will: connect.will,
       access,
     });

@@ -11,6 +11,8 @@ export interface ListeningPorts {
 
 /** What routes ask the broker for. All throw or reject while it does not run, which is answered with 503. */
 export interface SiteSource {
+  /** Why it cannot do all that it should, though it runs; undefined: it can. */
+  trouble(): string | undefined;
   statistics(): Readonly<Record<string, number>>;
   /** The payload; undefined if no message is retained on the topic. */
   retained(topic: string): Promise<Uint8Array | undefined>;

@@ -11,7 +11,7 @@
 
 import type { ClientTls } from '../config/authentication.ts';
 import type { ConnectRequest, ToWorker } from '../control/messages.ts';
-import type { CloseCause } from '../data-plane/addon.ts';
+import type { CloseCause, RecoveredSession } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type SessionEvent, type SessionStateName, stepOf } from './session-states.ts';
@@ -120,6 +120,9 @@ interface WaitingArrival {
 
 const neverExpires = 4_294_967_295;
 
+/** More than a broker deals out in its life. */
+const keysPerRun = 2 ** 32;
+
 export class SessionDirectory {
   readonly #options: DirectoryOptions;
   readonly #byClientId = new Map<string, SessionRecord>();
@@ -141,6 +144,20 @@ export class SessionDirectory {
   /** A key for a session that is nobody else's. */
   nextKey(): number {
     return ++this.#keys;
+  }
+
+  /**
+   * Sessions that have outlived the process, before the first client comes: their workers are about to say how they
+   * are. From now on keys are of this run of the broker, and nobody else has had them.
+   */
+  restore(run: number, sessions: readonly RecoveredSession[]): void {
+    this.#keys = run * keysPerRun;
+    for (const { session: key, worker, clientId } of sessions) {
+      const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
+      const record = newRecord(key, 'lost', worker, client);
+      this.#byClientId.set(clientId, record);
+      this.#byKey.set(key, record);
+    }
   }
 
   get counts(): DirectoryCounts {
@@ -326,18 +343,7 @@ export class SessionDirectory {
     const key = this.nextKey();
     if (this.#hasNoRoomFor(arrival)) return;
     if (!this.#sendAccept(arrival, key, true)) return;
-    const record: SessionRecord = {
-      key,
-      state: 'connected',
-      worker,
-      movesFrom: undefined,
-      client,
-      connection: undefined,
-      waiting: undefined,
-      willAtMs: undefined,
-      expiresAtMs: undefined,
-      timer: undefined,
-    };
+    const record = newRecord(key, 'connected', worker, client);
     this.#byClientId.set(client.clientId, record);
     this.#byKey.set(key, record);
     this.#connected(record, arrival);
@@ -525,6 +531,21 @@ interface StepDetails {
   readonly row?: SessionRow;
   readonly cause?: CloseCause;
   readonly reasonCode?: number;
+}
+
+function newRecord(key: number, state: SessionStateName, worker: number, client: ClientInfo): SessionRecord {
+  return {
+    key,
+    state,
+    worker,
+    movesFrom: undefined,
+    client,
+    connection: undefined,
+    waiting: undefined,
+    willAtMs: undefined,
+    expiresAtMs: undefined,
+    timer: undefined,
+  };
 }
 
 function wantOf(record: SessionRecord, { request, worker }: Arrival): SessionEvent {

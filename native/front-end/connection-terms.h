@@ -1,7 +1,8 @@
 // What CONNECT settled for a connection and its session, and how it comes from JavaScript.
 //
 //   [ version 1 | flags 1 | keep alive ms 4 | receive maximum 2 | maximum packet size 4 | topic alias maximum 2 |
-//     session expiry s 4 ]
+//     session expiry s 4 |
+//     client id, as in CONNECT: of a session that outlives the connection, else empty ]
 //   with rules:   [ who the client is to them, as security/access.h has it ]
 //   with a will:  [ QoS and retain 1 | delay s 4 | has expiry 1 | expiry s 4 | topic, as in PUBLISH | properties, as in
 //     PUBLISH | payload ]
@@ -25,7 +26,9 @@ struct ConnectionTerms {
   uint32_t maximumPacketSize = 0;     // 0: no limit
   uint16_t topicAliasMaximum = 0;     // of the client: how many aliases it takes
   uint32_t sessionExpirySeconds = 0;  // that the session outlives the connection
+  Bytes clientId;                     // of a session that does, while the terms are read; else empty
   std::unique_ptr<Will> will;
+  Bytes accessBytes;                     // while the terms are read: what `access` was read from
   std::shared_ptr<const Access> access;  // nullptr: there are no rules for it
 };
 
@@ -42,7 +45,12 @@ inline ConnectionTerms readTerms(Bytes bytes, uint64_t session, unsigned workers
   terms.maximumPacketSize = reader.u32();
   terms.topicAliasMaximum = reader.u16();
   terms.sessionExpirySeconds = reader.u32();
-  if ((flags & hasAccess) != 0) terms.access = readAccess(reader);
+  terms.clientId = reader.prefixed();
+  if ((flags & hasAccess) != 0) {
+    const size_t before = reader.remaining();
+    terms.access = readAccess(reader);
+    terms.accessBytes = bytes.subspan(bytes.size() - before, before - reader.remaining());
+  }
   if ((flags & hasWill) != 0) {
     terms.will = std::make_unique<Will>();
     const uint8_t first = reader.u8();

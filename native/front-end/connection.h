@@ -40,6 +40,26 @@ class Transport {
   virtual bool sendAside(Connection&, Bytes) { return false; }
 };
 
+// What may not go out yet, in order: each part waits for a turn of the journal (durable/journal.h).
+struct HeldOutput {
+  struct Part {
+    uint64_t turn = 0;
+    Outbox outbox;
+  };
+  std::vector<Part> parts;
+
+  size_t bytes() const {
+    size_t bytes = 0;
+    for (const Part& part : parts) bytes += part.outbox.bytes();
+    return bytes;
+  }
+  uint32_t messages() const {
+    uint32_t messages = 0;
+    for (const Part& part : parts) messages += part.outbox.messages();
+    return messages;
+  }
+};
+
 struct Connection {
   uint32_t slot = 0;
   uint32_t generation = 0;  // of the slot
@@ -56,6 +76,7 @@ struct Connection {
   Reason finishedBy = Reason::success;  // why the server ends it once its input is drained
   Input input;
   Outbox outbox;
+  std::unique_ptr<HeldOutput> held;        // what follows it when the log is so far; nullptr: nothing
   Ranking<Connection>::Place inputPlace;   // among those that make us keep much (accounts.h) ...
   Ranking<Connection>::Place outboxPlace;  // ... of either
   size_t unsentBytes = 0;                  // handed to the transport, not taken by the socket yet

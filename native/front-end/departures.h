@@ -38,6 +38,7 @@ struct Departure {
   CloseCause cause = CloseCause::lost;
   Reason reason = Reason::success;
   uint64_t session = 0;
+  bool hadWill = false;
   uint64_t shards = 0;  // bit s: shard s of another worker gets something of it
   std::unique_ptr<Will> will;
   std::shared_ptr<const Access> access;  // by which the will is judged: the last one of its client
@@ -81,6 +82,8 @@ class Departures : public DepartureSink {
 
   void add(Departure departure) override { (departure.will ? withWill_ : withoutWill_).push(std::move(departure)); }
 
+  // Whether nothing is under way.
+  bool isIdle() const { return withWill_.empty() && withoutWill_.empty() && barriers_.empty(); }
   // Whether proceed() would get on now, ...
   bool hasWork() { return !withoutWill_.isEmpty() || mayPublishNext(); }
   // ... or in some milliseconds.
@@ -126,6 +129,7 @@ class Departures : public DepartureSink {
 
   void publish(Departure& departure) {
     milliwills_ -= 1'000;
+    departure.hadWill = true;
     const std::unique_ptr<Will> will = std::move(departure.will);
     MessageRef message = will->take(nowMs_);
     if (!gate_.mayPublishWill(departure.access.get(), message->topic())) {

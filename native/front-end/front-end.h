@@ -18,15 +18,16 @@ namespace rally {
 
 class FrontEnd : public Outbound::ConnectionEnder {
  public:
-  FrontEnd(const Limits& limits, Counters& counters, Accounts& accounts, ShardPort& shards, DepartureSink& departures,
-           Gate& gate)
+  FrontEnd(const Limits& limits, Counters& counters, Accounts& accounts, Journal& journal, ShardPort& shards,
+           DepartureSink& departures, Gate& gate)
       : limits_(limits),
         counters_(counters),
         inputs_(accounts.inputs),
+        journal_(journal),
         shards_(shards),
         departures_(departures),
         gate_(gate),
-        outbound_(limits, counters, accounts, gate, *this),
+        outbound_(limits, counters, accounts, gate, journal, *this),
         incoming_(limits, counters, shards, gate, outbound_, *this) {}
 
   Connection& open(Transport& transport, ConnectionKind kind = ConnectionKind::client) {
@@ -96,7 +97,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   bool hasStalled() const { return !stalled_.empty(); }
   // Goes on with the connections whose frames did not fit into the lanes.
   void resumeStalled() {
-    if (stalled_.empty() || shards_.isCrowded()) return;
+    if (stalled_.empty() || shards_.isCrowded() || shards_.isPausing()) return;
     std::vector<ConnectionName> waiting;
     waiting.swap(stalled_);
     for (const ConnectionName& name : waiting) {
@@ -130,8 +131,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
     session.expirySeconds = terms.sessionExpirySeconds;
     session.will = std::move(terms.will);
     setRights(session, std::move(terms.access));
+    if (journal_.isOn() && connection.kind == ConnectionKind::client) makeDurable(session, terms);
     restart(session);
     shards_.presenceChanged(session);
+    outbound_.holdFor(session);
     outbound_.send(connection, connack);
     outbound_.pump(session);
     if (!session.move) return true;
@@ -155,8 +158,16 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (session.subscriptionsEpoch != gate_.epoch()) gate_.noteUnjudged(session.key);
     if (!session.connection) return;
     restart(session);
+    if (session.durable) journal_.session(session);
+    outbound_.holdFor(session);
     if (session.connection->pausedBy.has(PausedBy::stalled)) stalled_.push_back(nameOf(*session.connection));
     outbound_.pump(session);
+  }
+
+  // A packet of the control plane. What it tells a durable session has to be in the log before.
+  void tell(Connection& connection, Bytes packet) {
+    if (connection.session) outbound_.holdFor(*connection.session);
+    outbound_.send(connection, packet);
   }
 
   // Ends a connection that broke a rule or a bound; packet control says goodbye and closes it.
@@ -234,10 +245,14 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   // The owner of the topic has the message (or refuses it): PUBACK or PUBREC. False: the connection is over.
-  bool acknowledge(const Source& source, Reason reason) {
+  bool acknowledge(const Source& source, Reason reason, bool isLogged) {
     if (source.qos == 0) return true;
     Connection* connection = find({source.connection, source.generation});
     if (!connection || connection->phase != Phase::connected) return false;
+    if (isLogged && isError(reason) && connection->version < mqtt5) {  // it could only be told that it is safe
+      end(*connection, reason);
+      return false;
+    }
     connection->answers.settle(source.packetId, source.qos, reason);
     incoming_.sendAnswers(*connection);
     return true;
@@ -339,6 +354,18 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.phaseSinceMs = nowMs_;
   }
 
+  // The session outlives its connection, and so the process.
+  void makeDurable(Session& session, const ConnectionTerms& terms) {
+    if (session.expirySeconds > 0 && !session.durable) {
+      session.durable = std::make_unique<DurableSession>();
+      session.durable->clientId = ShortText(terms.clientId);
+      if (!session.isDurable) shards_.becameDurable(session);
+    }
+    if (!session.durable) return;
+    session.durable->access.assign(terms.accessBytes.begin(), terms.accessBytes.end());
+    journal_.session(session);
+  }
+
   // What the session holds is sent, and counted, anew.
   void restart(Session& session) {
     session.receivedBefore = session.received;
@@ -395,9 +422,17 @@ class FrontEnd : public Outbound::ConnectionEnder {
     session.queue.trim();
     session.leftAtMs = nowMs_;
     session.departures++;
-    Departure departure{Departure::Kind::connection, cause, reason, session.key, connection.shards, {}, {}};
-    if (cause == CloseCause::disconnected || withholdsWills_) session.will = nullptr;  // [MQTT-3.1.2-10]
-    else if (session.will && (session.will->delaySeconds == 0 || session.expirySeconds == 0))
+    Departure departure{.kind = Departure::Kind::connection,
+                        .cause = cause,
+                        .reason = reason,
+                        .session = session.key,
+                        .shards = connection.shards,
+                        .will = {},
+                        .access = {}};
+    const bool isKept = session.durable && session.expirySeconds > 0;  // also while the broker is down
+    if (cause == CloseCause::disconnected || (withholdsWills_ && !isKept)) session.will = nullptr;  // [MQTT-3.1.2-10]
+    if (session.durable) journal_.left(session, session.will != nullptr);
+    if (session.will && !withholdsWills_ && (session.will->delaySeconds == 0 || session.expirySeconds == 0))
       departure.giveWill(session);
     departures_.add(std::move(departure));
     shards_.presenceChanged(session);
@@ -538,7 +573,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
-    if (shards_.isCrowded()) {
+    if (shards_.isCrowded() || shards_.isPausing()) {
       connection.pausedBy.add(PausedBy::stalled);
       stalled_.push_back(nameOf(connection));
       return Flow::hold;
@@ -564,6 +599,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   const Limits& limits_;
   Counters& counters_;
   Ranking<Connection>& inputs_;
+  Journal& journal_;
   ShardPort& shards_;
   DepartureSink& departures_;
   Gate& gate_;

@@ -76,8 +76,9 @@ class Incoming {
                             publish.retain,
                             workers_,
                             {}};
-    connection.shards |= shards_.publish(publication, {connection.slot, connection.generation, publish.packetId,
-                                                       publish.qos, publication.originSession});
+    const Source source{connection.slot, connection.generation,     publish.packetId,
+                        publish.qos,     publication.originSession, connection.session->durable != nullptr};
+    connection.shards |= shards_.publish(publication, source);
     return connection.phase == Phase::connected ? Flow::next : Flow::end;
   }
 
@@ -91,6 +92,10 @@ class Incoming {
       session.unanswered.remove(ack.packetId);  // from now on it may stand for another message
       if (isKnown && !session.receivedBefore.remove(ack.packetId)) connection.unacknowledged--;
       outbound_.settlePacketIds(session);
+      if (session.durable && session.durable->receivedLogged.remove(ack.packetId)) {
+        outbound_.journal().forget(session, ack.packetId);  // or it would swallow another message after a crash
+        outbound_.holdFor(session);
+      }
       // In MQTT 3.1.1 a PUBREL is always answered with PUBCOMP [v3 MQTT-4.3.3-2].
       answer(connection, PacketType::pubcomp, ack.packetId,
              isKnown ? Reason::success : Reason::packetIdentifierNotFound);
@@ -101,6 +106,7 @@ class Incoming {
     if (type == PacketType::pubrec) {
       onPubrec(connection, entry, ack);
     } else if (entry && (type == PacketType::pubcomp || entry->delivery.qos == 1)) {
+      outbound_.settle(session, entry->delivery, ack.packetId);
       session.window.finish(*entry, outbound_.held());
     }
     outbound_.pump(session);
@@ -228,11 +234,25 @@ class Incoming {
     Window& window = connection.session->window;
     const bool isKnown = (entry && entry->delivery.qos == 2) || window.find(ack.packetId, Window::State::released);
     if (isError(ack.reason)) {
-      if (isKnown && entry) window.finish(*entry, outbound_.held());
+      if (isKnown && entry) {
+        outbound_.settle(*connection.session, entry->delivery, ack.packetId);
+        window.finish(*entry, outbound_.held());
+      }
       return;
     }
-    if (isKnown && entry) window.release(*entry, outbound_.held());
+    if (isKnown && entry) release(*connection.session, *entry, ack.packetId);
     answer(connection, PacketType::pubrel, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
+  }
+
+  // The client has the message, and must not get it again: neither from us after a crash.
+  void release(Session& session, Window::Entry& entry, uint16_t packetId) {
+    Journal& journal = outbound_.journal();
+    const bool isNumbered = session.durable && journal.isOn();
+    if (!isNumbered || entry.delivery.share != 0) journal.settle(session, entry.delivery);
+    session.window.release(entry, outbound_.held());
+    if (!isNumbered) return;
+    journal.released(session, packetId);
+    outbound_.holdFor(session);
   }
 
   void answer(Connection& connection, PacketType type, uint16_t packetId, Reason reason) {

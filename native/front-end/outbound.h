@@ -10,6 +10,7 @@
 
 #include "../accounts.h"
 #include "../counters.h"
+#include "../durable/journal.h"
 #include "../limits.h"
 #include "../security/gate.h"
 #include "../wire/acknowledgement.h"
@@ -33,12 +34,14 @@ class Outbound {
     virtual void written(Connection& connection) = 0;
   };
 
-  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, Gate& gate, ConnectionEnder& ender)
+  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, Gate& gate, Journal& journal,
+           ConnectionEnder& ender)
       : limits_(limits),
         counters_(counters),
         accounts_(accounts),
         sessions_(accounts.sessions),
         gate_(gate),
+        journal_(journal),
         ender_(ender),
         arena_(limits.outboxTotalBytesMax),
         aliases_(limits.topicAliasesTotalBytesMax) {}
@@ -62,13 +65,38 @@ class Outbound {
     }
     if (connection.transport->sendAside(connection, packet)) return;
     // A client that sends and does not read fills its outbox with acknowledgements.
-    if (connection.outbox.bytes() + connection.unsentBytes > 2 * size_t(limits_.outboxBytesMax)) {
+    if (waitingBytes(connection) > 2 * size_t(limits_.outboxBytesMax)) {
       ender_.end(connection, Reason::quotaExceeded);
       return;
     }
     if (rightsOf(connection.kind).isCounted) counters_.add(Counter::otherSent);
     append(connection, packet);
     markDirty(connection);
+  }
+
+  // What is sent from now on goes out when this turn of the journal is committed.
+  void hold(Connection& connection, uint64_t turn) {
+    if (journal_.isCommitted(turn)) return;
+    if (!connection.held) {
+      connection.held = std::make_unique<HeldOutput>();
+      holding_.push_back(&connection);
+    }
+    std::vector<HeldOutput::Part>& parts = connection.held->parts;
+    if (parts.empty() || parts.back().turn < turn) parts.push_back({turn, {}});
+  }
+  void holdFor(Session& session) {
+    if (session.connection && session.durable) hold(*session.connection, session.durable->turn);
+  }
+  // Once a turn: what may go out now.
+  void releaseHeld() {
+    std::erase_if(holding_, [&](Connection* connection) { return releaseHeld(*connection); });
+  }
+  Journal& journal() { return journal_; }
+  // What the session had sent under this packet identifier has come to its end.
+  void settle(Session& session, const Delivery& delivery, uint16_t packetId) {
+    const bool isNumbered = delivery.qos == 2 && session.durable && journal_.isOn();
+    if (!isNumbered || delivery.share != 0) journal_.settle(session, delivery);
+    if (isNumbered) journal_.completed(session, packetId);
   }
 
   // Starts on a publication; deliver() and the rest of the turn refer to it.
@@ -94,13 +122,16 @@ class Outbound {
     }
     if (qos == 0 && !hasPlace) {
       counters_.add(Counter::droppedQos0);
+      if (share != 0) journal_.settle(session, publication.logId, true);
       return;
     }
     if (!connection && !session.isPersistent()) return;
     const bool isKept = !isReady || keepsSent(session, share);
     const size_t bytes = sizeof(Window::Entry) + ids.bytes() + (isKept ? publication.blockBytes() : 0);
-    if (!mayKeep(session, bytes, isReady ? session.window.growthBytes() : session.queue.growthBytes(), qos, share))
+    if (!mayKeep(session, bytes, isReady ? session.window.growthBytes() : session.queue.growthBytes(), qos, share)) {
+      if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
       return;
+    }
     if (isReady) sendPublish(*connection, session, publication, qos, retain, ids, share);
     else enqueue(session, publication, qos, retain, ids, share);
   }
@@ -134,11 +165,13 @@ class Outbound {
     if (!session.connection && !session.isPersistent()) return;
     if (!hasRoomInAll(session, session.queue.growthBytes() + message->blockBytes())) return;
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
-    push(session, {.message = std::move(message),
-                   .subscriptionIds = SubscriptionIds(subscriptionId),
-                   .qos = qos,
-                   .retain = true,
-                   .isFromStore = true});
+    Delivery delivery{.message = std::move(message),
+                      .subscriptionIds = SubscriptionIds(subscriptionId),
+                      .qos = qos,
+                      .retain = true,
+                      .isFromStore = true};
+    if (qos > 0 && session.durable && delivery.message->logId != 0) journal_.queued(session.key, delivery, 0);
+    push(session, std::move(delivery));
   }
 
   // Sends what is waiting for as long as the window and the outbox have room.
@@ -196,6 +229,7 @@ class Outbound {
 
   void forget(Connection& connection) {
     connection.outbox.clear(arena_);
+    dropHeld(connection);
     accounts_.outboxes.set(connection, connection.outboxPlace, 0, nowMs_);
     dirty_.remove(connection, connection.dirtyPlace);
     starved_.remove(connection, connection.starvedPlace);
@@ -227,9 +261,13 @@ class Outbound {
       counters_.subtract(Counter::queued);
       if (hasPassed(delivery.message->expiresAtMs, nowMs_)) {
         counters_.add(Counter::droppedExpired);
+        journal_.settle(session, delivery);
         continue;
       }
-      if (isWithheld(session, delivery)) continue;
+      if (isWithheld(session, delivery)) {
+        journal_.settle(session, delivery);
+        continue;
+      }
       Publication publication = Publication::of(delivery.message, 0);
       begin();
       sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds,
@@ -248,8 +286,37 @@ class Outbound {
 
   bool fits(const Connection& connection, Part part) const {
     const auto bounded = [&](uint32_t bound) { return part == Part::whole ? bound : (bound + 1) / 2; };
-    return connection.outbox.bytes() + connection.unsentBytes < bounded(limits_.outboxBytesMax) &&
-           connection.outbox.messages() + connection.unsentMessages < bounded(limits_.outboxMessagesMax);
+    const uint32_t heldMessages = connection.held ? connection.held->messages() : 0;
+    return waitingBytes(connection) < bounded(limits_.outboxBytesMax) &&
+           connection.outbox.messages() + heldMessages + connection.unsentMessages < bounded(limits_.outboxMessagesMax);
+  }
+  static size_t waitingBytes(const Connection& connection) {
+    return connection.outbox.bytes() + (connection.held ? connection.held->bytes() : 0) + connection.unsentBytes;
+  }
+
+  // Where the next bytes go.
+  static Outbox& lastOf(Connection& connection) {
+    return connection.held ? connection.held->parts.back().outbox : connection.outbox;
+  }
+  // True when nothing is held any more.
+  bool releaseHeld(Connection& connection) {
+    std::vector<HeldOutput::Part>& parts = connection.held->parts;
+    size_t count = 0;
+    for (; count < parts.size() && journal_.isCommitted(parts[count].turn); count++) {
+      if (!connection.outbox.take(arena_, parts[count].outbox)) ender_.end(connection, Reason::quotaExceeded);
+    }
+    if (count == 0) return false;
+    parts.erase(parts.begin(), parts.begin() + std::ptrdiff_t(count));
+    markDirty(connection);
+    if (!parts.empty()) return false;
+    connection.held.reset();
+    return true;
+  }
+  void dropHeld(Connection& connection) {
+    if (!connection.held) return;
+    for (HeldOutput::Part& part : connection.held->parts) part.outbox.clear(arena_);
+    connection.held.reset();
+    std::erase(holding_, &connection);
   }
 
   // True when this part of the outbox takes one more message. A full one is written early, if the socket takes it.
@@ -299,6 +366,7 @@ class Outbound {
       const bool wasEnding = worst->phase >= Phase::ending;
       if (!wasEnding) cut(*worst);
       const size_t before = arena_.usedBytes();
+      dropHeld(*worst);
       worst->outbox.clear(
           arena_);  // whole packets, so that the goodbye may follow what the socket has begun to take ...
       const size_t freed = before - arena_.usedBytes();
@@ -315,14 +383,17 @@ class Outbound {
   }
 
   void append(Connection& connection, Bytes bytes) {
-    if (!connection.outbox.append(arena_, bytes)) ender_.end(connection, Reason::quotaExceeded);
+    if (!lastOf(connection).append(arena_, bytes)) ender_.end(connection, Reason::quotaExceeded);
   }
 
   void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain,
                    const SubscriptionIds& ids, uint32_t share) {
     AliasUse use;
     PublishWriter::Head* head = headFor(connection, publication, qos, ids, use);
-    if (!head) return;
+    if (!head) {
+      if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
+      return;
+    }
     uint16_t packetId = 0;
     if (qos > 0)
       packetId = add(session, {.message = keepsSent(session, share) ? publication.keep() : MessageRef(),
@@ -330,6 +401,11 @@ class Outbound {
                                .qos = qos,
                                .retain = retain,
                                .share = share});
+    if (qos == 2 && session.durable && publication.logId != 0) {
+      journal_.sent(session, packetId, publication.logId, share != 0);
+      holdFor(session);
+    }
+    if (qos == 0 && share != 0) journal_.settle(session, publication.logId, true);
     head->patch(qos, false, retain, packetId, use.alias);
     appendPublish(connection, *head, publication, use);
   }
@@ -361,7 +437,7 @@ class Outbound {
     append(connection, head.bytes);
     append(connection, publication.payload);
     if (use.isNew) aliases_.setOurs(connection, use.alias, publication.topic, topicHash_);
-    connection.outbox.countMessage();
+    lastOf(connection).countMessage();
     counters_.add(Counter::publishSent);
     markDirty(connection);
   }
@@ -376,6 +452,7 @@ class Outbound {
       const Delivery& delivery = entry.delivery;
       // The session was not to outlive its connection, or has held too much; or it may not have it any more.
       if (!delivery.message || isWithheld(session, delivery)) {
+        settle(session, delivery, packetId);
         session.window.finish(entry, sessions_.held());
         return;
       }
@@ -384,6 +461,7 @@ class Outbound {
       AliasUse use;
       PublishWriter::Head* head = headFor(connection, publication, delivery.qos, delivery.subscriptionIds, use);
       if (!head) {
+        settle(session, delivery, packetId);
         session.window.finish(entry, sessions_.held());
         return;
       }
@@ -429,10 +507,13 @@ class Outbound {
 
   void enqueue(Session& session, Publication& publication, uint8_t qos, bool retain, const SubscriptionIds& ids,
                uint32_t share) {
-    if (session.queue.messages() < limits_.sessionQueueMessagesMax)
+    if (session.queue.messages() < limits_.sessionQueueMessagesMax) {
       push(session,
            {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = share});
-    else counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+      return;
+    }
+    counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+    if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
   }
   // Whether the rules have changed since the message came, and do not let the session have it any more.
   bool isWithheld(const Session& session, const Delivery& delivery) {
@@ -462,7 +543,8 @@ class Outbound {
     if (connection.isBlocked) rank(connection);
     if (connection.isBlocked || connection.phase == Phase::gone) return;
     if (connection.session) pump(*connection.session);
-    if (connection.phase == Phase::ending && connection.outbox.isEmpty()) ender_.written(connection);
+    if (connection.phase == Phase::ending && connection.outbox.isEmpty() && !connection.held)
+      ender_.written(connection);
   }
 
   const Limits& limits_;
@@ -470,6 +552,7 @@ class Outbound {
   Accounts& accounts_;
   SessionAccount& sessions_;
   Gate& gate_;
+  Journal& journal_;
   ConnectionEnder& ender_;
   Arena arena_;
   AliasAccount aliases_;
@@ -477,6 +560,7 @@ class Outbound {
   std::vector<Transport*> transports_;
   Marks<Connection> dirty_;
   Marks<Connection> starved_;
+  std::vector<Connection*> holding_;
   std::vector<uint64_t> asking_;
   std::vector<uint64_t> improved_;
   uint64_t nowMs_ = 0;

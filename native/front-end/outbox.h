@@ -36,6 +36,21 @@ class Outbox {
     return true;
   }
 
+  // Puts what `later` has at the end, and empties it. False: as append().
+  bool take(Arena& arena, Outbox& later) {
+    if (isEmpty()) {
+      std::swap(*this, later);
+      return true;
+    }
+    bool isComplete = true;
+    later.eachChunk(arena, [&](const uint8_t* address, size_t size) {
+      isComplete = isComplete && append(arena, Bytes(address, size));
+    });
+    messages_ += later.messages_;
+    later.clear(arena);
+    return isComplete;
+  }
+
   // Calls `visit(address, size)` for each chunk, oldest first.
   template <class Visit>
   void eachChunk(Arena& arena, Visit&& visit) const {

@@ -300,6 +300,7 @@ class SessionMoves {
     slice->session = key;
     slice->move = number;
     slice->total = session->subscriptions.size();
+    slice->isDurable = session->isDurable;
     const size_t end = std::min(slice->total, move.sent + limits_.subscriptionsPerSlice);
     slice->rows.reserve(end - move.sent);
     const size_t count = end - move.sent;
@@ -322,6 +323,7 @@ class SessionMoves {
 
   SessionParcel contentOf(Session& session) {
     counters_.subtract(Counter::queued, session.queue.size());
+    frontEnd_.outbound().journal().flushDone(session);
     account_.depart(session);
     return {.window = std::exchange(session.window, {}),
             .queue = std::exchange(session.queue, {}),
@@ -330,7 +332,8 @@ class SessionMoves {
             .expirySeconds = session.expirySeconds,
             .leftAtMs = session.leftAtMs,
             .will = session.connection ? nullptr : std::move(session.will),
-            .rights = std::move(session.rights)};
+            .rights = std::move(session.rights),
+            .durable = std::move(session.durable)};
   }
   void sendParcel(uint64_t key, const Stay& stay, SessionParcel content) {
     auto parcel = std::make_unique<SessionParcel>(std::move(content));
@@ -381,6 +384,7 @@ class SessionMoves {
     SessionMove& move = *arriving.move;
     if (move.state != SessionMove::State::fetching || move.stay.arrival != slice.move) return;
     if (arriving.subscriptions.empty()) arriving.subscriptions.reserve(slice.total);
+    arriving.isDurable = arriving.isDurable || slice.isDurable;
     slice.each([&](Bytes text, const SubscriptionOptions& options) { subscriptions_.add(arriving, text, options); });
     if (!slice.isLast) {
       outlet_.toShard(move.stay.from, request::FetchSession{.session = arriving.key, .move = move.stay.arrival});
@@ -420,6 +424,7 @@ class SessionMoves {
     session.received = std::move(parcel->received);
     account_.settlePacketIds(session);
     session.retainedShards = parcel->retainedShards;
+    takeDurable(session, std::move(parcel->durable));
     if (!session.connection) {
       session.expirySeconds = parcel->expirySeconds;
       session.leftAtMs = parcel->leftAtMs;
@@ -433,6 +438,14 @@ class SessionMoves {
     session.queue.append(std::move(later), account_.held());
     account_.settle(session);
     settle(session);
+  }
+
+  // A client that was accepted before may have made it durable here already.
+  static void takeDurable(Session& session, std::unique_ptr<DurableSession> durable) {
+    if (!durable) return;
+    session.durable = std::move(durable);
+    session.durable->turn = 0;  // those of another worker say nothing here
+    session.isDurable = true;
   }
 
   // Everything is here.
@@ -460,6 +473,7 @@ class SessionMoves {
     session->window.arrive(account_.held());
     session->queue.arrive(account_.held());
     session->retainedShards = parcel.retainedShards;
+    session->durable = std::move(parcel.durable);
     counters_.add(Counter::queued, session->queue.size());
     counters_.add(Counter::sessions);
     outlet_.retire(std::move(session));

@@ -15,9 +15,13 @@ class ShardPort {
   virtual uint64_t publish(Publication& publication, const Source& source) = 0;
   // True when shards cannot take more now. FrontEnd::resumeStalled() follows.
   virtual bool isCrowded() = 0;
+  // True when clients are not to publish for a moment. FrontEnd::resumeStalled() follows.
+  virtual bool isPausing() = 0;
   virtual uint64_t topicHash(Bytes topic) = 0;
   // The session has got or lost its connection.
   virtual void presenceChanged(const Session& session) = 0;
+  // The session outlives the process from now on.
+  virtual void becameDurable(Session& session) = 0;
 };
 
 }  // namespace rally

@@ -47,6 +47,8 @@ class ShareMembers {
     putBoth(id, levelOf);
   }
 
+  const Subscriber& subscriberOf(uint32_t id) { return members_[id].subscriber; }
+
   void remove(uint32_t id) {
     takeBoth(id);
     Session& session = *members_[id].subscriber.session;

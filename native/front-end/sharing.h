@@ -54,21 +54,36 @@ class Sharing {
     noteReady(share, ShareKind::qos0);
     noteReady(share, ShareKind::acknowledged);
     count(share, session.presence, 1);
+    share.durable += isDurable(filter.subscribers[subscription.position]);
     tellOwners(share);
   }
 
   // Its subscription has other options.
   void update(Session& session, Filter& filter) {
-    members_.update(SessionTable::memberOf(session, filter), *SessionTable::find(session, filter), level_);
-    noteReady(filters_.share(filter.share), ShareKind::qos0);
-    noteReady(filters_.share(filter.share), ShareKind::acknowledged);
+    const uint32_t member = SessionTable::memberOf(session, filter);
+    const Subscriber& subscriber = *SessionTable::find(session, filter);
+    Share& share = filters_.share(filter.share);
+    const uint32_t durableBefore = share.durable;
+    share.durable -= isDurable(members_.subscriberOf(member));
+    share.durable += isDurable(subscriber);
+    members_.update(member, subscriber, level_);
+    noteReady(share, ShareKind::qos0);
+    noteReady(share, ShareKind::acknowledged);
+    if (share.durable != durableBefore) tellOwners(share);
+  }
+  // The session has become durable, and has this subscription.
+  void noteDurable(Filter& filter, uint32_t member) {
+    Share& share = filters_.share(filter.share);
+    share.durable += isDurable(members_.subscriberOf(member));
+    tellOwners(share);
   }
 
   // The session, which was this member, has no subscription to it any more. The filter may be released now.
   void leave(Session& session, Filter& filter, uint32_t member) {
+    Share& share = filters_.share(filter.share);
+    share.durable -= isDurable(members_.subscriberOf(member));
     members_.remove(member);
     counters_.subtract(Counter::sharedSubscriptions);
-    Share& share = filters_.share(filter.share);
     count(share, session.presence, -1);
     tellOwners(share);
   }
@@ -114,9 +129,15 @@ class Sharing {
       share->toldFull[size_t(kind)] |= uint64_t(1) << shard;
       return Outcome::refused;
     }
+    const bool retain = member->retainAsPublished && publication.retain;
+    const SubscriptionIds ids(member->subscriptionId);
+    if (publication.logId != 0 && outbound_.journal().isOn()) {
+      const uint8_t qos = std::min<uint8_t>(publication.qos, member->qos);
+      outbound_.journal().queued(member->session->key, {publication.keep(), ids, qos, retain, shardKey},
+                                 filters_.hashOf(share->own->text()));
+    }
     outbound_.begin();
-    outbound_.deliver(*member->session, publication, member->qos, member->retainAsPublished && publication.retain,
-                      SubscriptionIds(member->subscriptionId), shardKey);
+    outbound_.deliver(*member->session, publication, member->qos, retain, ids, shardKey);
     return Outcome::taken;
   }
 
@@ -171,6 +192,7 @@ class Sharing {
   bool isWithheld(const Session& session, Bytes topic) {
     return session.subscriptionsEpoch != gate_.epoch() && !gate_.mayReceive(session.rights.get(), topic);
   }
+  static bool isDurable(const Subscriber& subscriber) { return subscriber.session->isDurable && subscriber.qos > 0; }
 
   static Presence presenceOf(const Session& session) {
     if (session.connection) return Presence::connected;
@@ -204,6 +226,7 @@ class Sharing {
                                                     .senderShare = share.key,
                                                     .connected = share.connected,
                                                     .able = share.able,
+                                                    .durable = share.durable,
                                                     .carried = Carried(toFilterText(share.own->text()))});
     }
   }

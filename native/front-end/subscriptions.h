@@ -25,7 +25,8 @@ namespace rally {
 class Subscriptions {
  public:
   Subscriptions(unsigned index, unsigned workers, const Limits& limits, FilterTable& filters, SessionTable& sessions,
-                Sharing& sharing, FrontEnd& frontEnd, Gate& gate, Counters& counters, ShardRequests& requests,
+                Sharing& sharing, FrontEnd& frontEnd, Gate& gate, Counters& counters, Journal& journal,
+                ShardRequests& requests,
                 std::atomic<size_t>& totalBytes)
       : index_(index),
         workers_(workers),
@@ -36,6 +37,7 @@ class Subscriptions {
         frontEnd_(frontEnd),
         gate_(gate),
         counters_(counters),
+        journal_(journal),
         requests_(requests),
         totalBytes_(totalBytes) {}
 
@@ -92,6 +94,7 @@ class Subscriptions {
     Filter& filter = addFilter(text, session.key);
     const bool isNew = workers_ > 1 && !filter.isShared;
     const bool existed = add(session, filter, options, isNew);
+    if (session.durable) journal_.subscribed(session, text, options);
     if (filter.isShared) return existed;  // no retained messages for a shared one (4.8.2)
     if (isNew && !existed) progress.newFilters.insert(&filter);
     if (options.retainHandling == 0 || (options.retainHandling == 1 && !existed)) {  // [MQTT-3.3.1-9..11]
@@ -143,7 +146,11 @@ class Subscriptions {
     const bool isMember = filter->isShared && SessionTable::find(session, *filter);
     const std::vector<Delivery> heritage = isMember ? sharing_.takeQueued(session, *filter) : std::vector<Delivery>();
     const uint32_t member = isMember ? SessionTable::memberOf(session, *filter) : 0;
-    if (!SessionTable::unsubscribe(session, *filter)) return false;
+    const Subscriber* subscriber = SessionTable::find(session, *filter);
+    if (!subscriber) return false;
+    uncountDurable(*filter, *subscriber);
+    SessionTable::unsubscribe(session, *filter);
+    if (session.durable) journal_.unsubscribed(session, text);
     stopRetained(session, text);
     for (SubscribeProgress* progress : session.subscribing) progress->newFilters.erase(filter);
     onRemoved(session, *filter, member);
@@ -167,6 +174,21 @@ class Subscriptions {
     const Ending over = std::move(ending_.back());
     ending_.pop_back();
     sharing_.reshare(over.heritage);
+  }
+
+  // The session has become durable, with the subscriptions that it has.
+  void noteDurable(Session& session) {
+    session.isDurable = true;
+    for (const SubscriptionRef& each : session.subscriptions) {
+      const Subscriber& subscriber = each.filter->subscribers[each.position];
+      const SubscriptionOptions options{.qos = subscriber.qos,
+                                        .noLocal = subscriber.noLocal,
+                                        .retainAsPublished = subscriber.retainAsPublished,
+                                        .subscriptionId = subscriber.subscriptionId};
+      journal_.subscribed(session, each.filter->text(), options);
+      if (each.filter->isShared) sharing_.noteDurable(*each.filter, each.member);
+      else countDurable(*each.filter, subscriber);
+    }
   }
 
   bool hasWork() const { return !ending_.empty(); }
@@ -312,7 +334,12 @@ class Subscriptions {
     subscriber.retainAsPublished = options.retainAsPublished;
     subscriber.isNew = isNew;
     subscriber.isPartial = options.isPartial;
+    const Subscriber* before = SessionTable::find(session, filter);
+    const bool wasDurable = before && isDurable(*before);
+    const bool isNowDurable = session.isDurable && options.qos > 0;
+    if (wasDurable && !isNowDurable) uncountDurable(filter, *before);
     const bool existed = SessionTable::subscribe(session, filter, subscriber);
+    if (isNowDurable && !wasDurable) countDurable(filter, *SessionTable::find(session, filter));
     if (!existed) {
       counters_.add(Counter::subscriptions);
       session.subscriptionBytes += bytesOf(filter.text());
@@ -340,8 +367,23 @@ class Subscriptions {
     return filter;
   }
 
+  static bool isDurable(const Subscriber& subscriber) { return subscriber.session->isDurable && subscriber.qos > 0; }
+  // Of a filter that is not shared: the shards learn of the first durable subscriber, and when there is none any more.
+  void countDurable(Filter& filter, const Subscriber& subscriber) {
+    if (filter.isShared || !isDurable(subscriber) || filter.durable++ > 0) return;
+    filter.durableRoutes |= uint64_t(1) << index_;
+    tellOwners<request::AddRoute>(filter);
+  }
+  void uncountDurable(Filter& filter, const Subscriber& subscriber) {
+    if (filter.isShared || !isDurable(subscriber) || --filter.durable > 0) return;
+    filter.durableRoutes &= ~(uint64_t(1) << index_);
+    tellOwners<request::AddRoute>(filter);
+  }
+
   void removeLast(Session& session) {
     RALLY_ASSERT(!session.subscriptions.empty());
+    const SubscriptionRef& last = session.subscriptions.back();
+    uncountDurable(*last.filter, last.filter->subscribers[last.position]);
     const uint32_t member = session.subscriptions.back().member;
     Filter& filter = SessionTable::unsubscribeLast(session);
     onRemoved(session, filter, member);
@@ -366,7 +408,9 @@ class Subscriptions {
   void tellOwners(const Filter& filter) {
     for (unsigned worker = 0; worker < workers_; worker++) {
       if (worker == index_ || (!filter.hasWildcards() && worker != ownerOf(filter.text()))) continue;
-      requests_.toShard(worker, Told{.carried = Carried(toFilterText(filter.text()))});
+      Told told{.carried = Carried(toFilterText(filter.text()))};
+      if constexpr (requires { told.isDurable; }) told.isDurable = filter.durable > 0;
+      requests_.toShard(worker, told);
     }
   }
 
@@ -379,6 +423,7 @@ class Subscriptions {
   FrontEnd& frontEnd_;
   Gate& gate_;
   Counters& counters_;
+  Journal& journal_;
   ShardRequests& requests_;
   std::atomic<size_t>& totalBytes_;                           // of all workers
   size_t toldBytes_ = 0;                                      // of those, ours

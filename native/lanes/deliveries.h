@@ -40,6 +40,7 @@ struct Acknowledge {
   uint32_t connection = 0;
   uint32_t generation = 0;
   Reason reason = Reason::success;
+  bool isLogged = false;
   uint64_t session = 0;
 };
 

@@ -38,6 +38,8 @@ class Lane {
   }
   // True when commit() could hand over more than it did last time.
   bool canCommit() { return !spill_.empty() && ring_.hasRoom(1); }
+  // True when the consumer has taken all that was pushed.
+  bool isSettled() const { return spill_.empty() && ring_.isSettled(); }
   // A lane that is crowded or has spilled asks its consumer to ring back when it has made room.
   bool isCrowded() {
     if (hasSpace()) return false;

@@ -27,13 +27,15 @@ struct Publish {
   uint16_t packetId = 0;
   uint32_t connection = 0;
   uint32_t generation = 0;  // of the connection
+  bool isDurable = false;   // the session that publishes it
   Carried<Message> carried;
   uint64_t topicHash = 0;
 };
 
-// The sender has its first subscriber of a filter.
+// The sender has its first subscriber of a filter, or its first or no durable one any more.
 struct AddRoute {
   uint8_t kind = 0;
+  bool isDurable = false;
   Carried<FilterText> carried;
 };
 
@@ -97,6 +99,7 @@ struct ShareRoute {
   uint32_t senderShare = 0;
   uint32_t connected = 0;  // members with a connection ...
   uint32_t able = 0;       // ... and those whose session waits for them
+  uint32_t durable = 0;    // those that the log has to keep messages for
   Carried<FilterText> carried;
 };
 

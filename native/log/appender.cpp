@@ -6,9 +6,6 @@ namespace rally::log {
 
 namespace {
 
-// A batch of so many bytes goes to the writer before the turn is over: what the writer can work at meanwhile.
-constexpr size_t batchBytesMax = 128 * 1'024;
-
 // The checksums of what the caller has filled in by now.
 void addChecksums(std::span<uint8_t> records) {
   while (!records.empty()) {
@@ -23,7 +20,6 @@ void addChecksums(std::span<uint8_t> records) {
 
 std::span<uint8_t> Appender::append(Kind kind, size_t bodyBytes, Ticket& ticket) {
   RALLY_ASSERT(bodyBytes <= recordBytesMax);
-  if (open_.records.size() >= batchBytesMax) flush();
   const size_t at = open_.records.size();
   ticket = next_;
   open_.records.resize(at + framedBytes(bodyBytes));

@@ -5,7 +5,8 @@
 //
 //   batch   [ record | record | record ... ]  and what of the log is dead from here on
 //
-// Records are committed in the order in which they were appended. One record is atomic; several are not.
+// Records are committed in the order in which they were appended, and those of a batch together or not at all: what
+// belongs together is appended between two flushes, each part as a record with a life of its own.
 #pragma once
 #include <atomic>
 #include <cstring>
@@ -21,6 +22,7 @@ namespace rally::log {
 
 // Of a body: the largest PUBLISH of MQTT, and what is added to it.
 inline constexpr size_t recordBytesMax = size_t(257) << 20;
+inline constexpr size_t largeBatchBytes = 128 * 1'024;
 
 // What is dead, and which record says so.
 struct Ending {
@@ -92,9 +94,12 @@ class Appender {
   }
   void supersede(Ticket dead, Ticket by) { end({Ending::Name::ticket, Ending::Name::ticket, dead.value, by.value}); }
 
-  // Hands over what has been appended. Once at the end of each turn of the worker's loop; large batches go by
-  // themselves.
+  // Hands over what has been appended: one batch. At the end of each turn of the worker's loop.
   void flush();
+  // Between things that do not belong together: hands over a batch that is large enough for the writer to begin with.
+  void flushIfLarge() {
+    if (open_.records.size() >= largeBatchBytes) flush();
+  }
 
   // All records with a ticket below are where the durability says. One atomic load, from any thread.
   Ticket committed() const { return {committed_.load(std::memory_order_acquire)}; }

@@ -146,6 +146,11 @@ class Log {
   virtual void release(Position dead) = 0;
   virtual void supersede(Position dead, Position by) = 0;
 
+  // From the worker's thread: what stands in the log before this record of it is not needed any more.
+  virtual void dropBefore(unsigned worker, Ticket ticket) { (void)worker, (void)ticket; }
+  // What a start would have to read.
+  virtual uint64_t bytesToRead() const { return 0; }
+
   // Called from the writer's thread when the state changes, with a text for people. Set it before start().
   virtual void onState(std::function<void(State state, const std::string& why)> told) = 0;
   virtual void start() = 0;

@@ -26,6 +26,8 @@ enum class Kind : uint8_t {
   sent = 28,         // QoS 2 to a client: a message has a packet identifier ...
   released = 29,     // ... PUBREC has come ...
   done = 30,         // ... and PUBCOMP
+  received = 31,     // QoS 2 from a client: the packet identifier is taken
+  retained = 32,     // the retained message of a topic
 };
 
 inline constexpr uint8_t recordVersion = 1;  // of the bodies that this program writes

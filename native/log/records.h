@@ -65,16 +65,15 @@ struct MatchedFilters {
 struct Message {
   static constexpr Kind kind = Kind::message;
   enum Flag : uint8_t {
-    isRetained = 1,  // it is the retained message of its topic
-    isForSubscribers = 2,
-    isForHistory = 4,   // kept for replay, by a rule
-    hasToBeMatched = 8  // it matched more filters than are listed: match it again
+    isForSubscribers = 1,
+    isForHistory = 2,    // kept for replay, by a rule
+    hasToBeMatched = 4,  // it matched more filters than are listed: match it again
+    isRetain = 8         // RETAIN was set
   };
 
   uint8_t flags = 0;
   uint8_t qos = 0;
-  uint16_t receivedPacketId = 0;  // QoS 2: the publisher's, which is taken from now on; 0: none
-  uint64_t publisher = 0;         // its session
+  uint64_t publisher = 0;  // its session
   uint64_t publishedAtMs = 0;
   uint64_t expiresAtMs = 0;  // 0: never
   MatchedFilters filters;
@@ -86,11 +85,33 @@ struct Message {
   void visit(auto& body) {
     body.number(flags);
     body.number(qos);
-    body.number(receivedPacketId);
     body.number(publisher);
     body.number(publishedAtMs);
     body.number(expiresAtMs);
     filters.visit(body);
+    body.short_(topic);
+    body.long_(properties);
+    body.long_(payload);
+  }
+};
+
+// The retained message of its topic. It has a life of its own: if it is for durable subscribers too, there is a
+// `message` in the same batch.
+struct Retained {
+  static constexpr Kind kind = Kind::retained;
+  uint8_t qos = 0;
+  uint64_t publisher = 0;
+  uint64_t publishedAtMs = 0;
+  uint64_t expiresAtMs = 0;
+  Bytes topic;
+  Bytes properties;
+  Bytes payload;
+
+  void visit(auto& body) {
+    body.number(qos);
+    body.number(publisher);
+    body.number(publishedAtMs);
+    body.number(expiresAtMs);
     body.short_(topic);
     body.long_(properties);
     body.long_(payload);
@@ -208,7 +229,19 @@ struct ShareCursor {
   }
 };
 
-// The session's PUBREL has come for what it published.
+// The session has published with QoS 2: in the same batch as what is logged of its message.
+struct Received {
+  static constexpr Kind kind = Kind::received;
+  uint64_t session = 0;
+  uint16_t packetId = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(packetId);
+  }
+};
+
+// PUBREL has come for it.
 struct Forget {
   static constexpr Kind kind = Kind::forget;
   uint64_t session = 0;

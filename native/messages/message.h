@@ -33,6 +33,7 @@ struct Message {
   bool retain : 1 = false;
   uint64_t originSession = 0;  // who published it, for No Local (5.0, 3.8.3.1); 0: nobody
   uint64_t expiresAtMs = 0;    // on the clock of the engine; 0: never
+  uint64_t logId = 0;          // its number in the log; 0: it is not there
 
   // Only this worker may look at it.
   uint32_t& holders(unsigned worker) {
@@ -50,7 +51,7 @@ struct Message {
     return heapBytes(sizeof(Message) + workers * sizeof(uint32_t) + contentBytes);
   }
 };
-static_assert(sizeof(Message) == 32);
+static_assert(sizeof(Message) == 40);
 
 class MessageRef {
  public:
@@ -94,10 +95,21 @@ struct Publication {
   bool retain = false;
   uint8_t workers = 0;  // of the broker: keep() needs it
   MessageRef kept;      // made by keep()
+  uint64_t logId = 0;   // as in Message
 
   static Publication of(MessageRef message, uint64_t topicHash) {
-    return {message->topic(),     message->properties(), message->payload(), topicHash,        message->originSession,
-            message->expiresAtMs, message->qos,          message->retain,    message->workers, std::move(message)};
+    Publication publication{
+        message->topic(),     message->properties(), message->payload(), topicHash,        message->originSession,
+        message->expiresAtMs, message->qos,          message->retain,    message->workers, {},
+        message->logId};
+    publication.kept = std::move(message);
+    return publication;
+  }
+
+  // Before anybody else has the message.
+  void setLogId(uint64_t id) {
+    logId = id;
+    if (kept) kept->logId = id;
   }
 
   // Bytes that it takes in a PUBLISH, without what the head adds.
@@ -120,6 +132,7 @@ struct Publication {
       message->retain = retain;
       message->originSession = originSession;
       message->expiresAtMs = expiresAtMs;
+      message->logId = logId;
       uint8_t* at = const_cast<uint8_t*>(message->bytes());
       for (const Bytes part : {topic, properties, payload}) {
         if (!part.empty()) std::memcpy(at, part.data(), part.size());

@@ -10,6 +10,7 @@ struct Source {
   uint16_t packetId = 0;
   uint8_t qos = 0;
   uint64_t session = 0;
+  bool isDurable = false;  // the session
 };
 
 }  // namespace rally

@@ -19,6 +19,7 @@ struct SubscriptionSlice {
   uint64_t move = 0;       // its number
   size_t total = 0;        // subscriptions of the session
   bool isLast = false;     // there are no more
+  bool isDurable = false;  // the session is
   bool isNothing = false;  // there is no such session: nothing else comes
   std::vector<Row> rows;
   std::vector<uint8_t> texts;

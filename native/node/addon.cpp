@@ -11,6 +11,7 @@
 #include "engine-methods.h"
 #include "method.h"
 #include "ports.h"
+#include "stores.h"
 #include "tls-methods.h"
 #include "values.h"
 
@@ -39,6 +40,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   for (const Method& method :
        {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
         Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters}, Method{"setRules", setRules},
+        Method{"openStore", openStore}, Method{"recoverStore", recoverStore}, Method{"storeProgress", storeProgress},
         Method{"mayPublish", askRules<&RuleBook::mayPublish>}, Method{"mayReceive", askRules<&RuleBook::mayReceive>},
         Method{"reservePort", reservePort}, Method{"releasePort", releasePort},
         Method{"makeCertificate", makeCertificate}}) {

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "../broker.h"
+#include "../durable/store.h"
 #include "values.h"
 #ifdef RALLYMQ_FAULTS
 #include "../faults/fault-plan.h"
@@ -24,22 +25,51 @@ class Registry {
  public:
   uint32_t add(std::unique_ptr<Broker> broker) {
     const std::lock_guard lock(mutex_);
-    brokers_[++last_] = std::move(broker);
+    Entry& entry = entries_[++last_];
+    entry.broker = broker.get();
+    entry.own = std::move(broker);
     return last_;
+  }
+  // One that will have a broker when it has been read.
+  uint32_t add(std::unique_ptr<Store> store) {
+    const std::lock_guard lock(mutex_);
+    entries_[++last_].store = std::move(store);
+    return last_;
+  }
+  void setBroker(uint32_t id, Broker& broker) {
+    const std::lock_guard lock(mutex_);
+    entries_[id].broker = &broker;
   }
   Broker* find(uint32_t id) {
     const std::lock_guard lock(mutex_);
-    const auto found = brokers_.find(id);
-    return found == brokers_.end() ? nullptr : found->second.get();
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? nullptr : found->second.broker;
+  }
+  Store* findStore(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? nullptr : found->second.store.get();
   }
   void remove(uint32_t id) {
-    const std::lock_guard lock(mutex_);
-    brokers_.erase(id);
+    Entry entry;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = entries_.find(id);
+      if (found == entries_.end()) return;
+      entry = std::move(found->second);
+      entries_.erase(found);
+    }
+    if (entry.store) entry.store->close();
   }
 
  private:
+  struct Entry {
+    Broker* broker = nullptr;
+    std::unique_ptr<Broker> own;   // without a store
+    std::unique_ptr<Store> store;  // has it otherwise
+  };
   std::mutex mutex_;
-  std::map<uint32_t, std::unique_ptr<Broker>> brokers_;
+  std::map<uint32_t, Entry> entries_;
   uint32_t last_ = 0;
 };
 
@@ -48,23 +78,34 @@ inline Registry& registry() {
   return instance;
 }
 
-inline napi_value createBroker(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  std::array<napi_value, 2> arguments{};
-  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
-  Limits limits;
+// False: one is missing or out of range, and an error is thrown.
+inline bool readLimits(napi_env env, napi_value rules, Limits& limits) {
   for (const LimitField& field : limitFields) {
-    if (field.set(limits, limitOf(env, arguments[1], field.name))) continue;
+    if (field.set(limits, limitOf(env, rules, field.name))) continue;
     const std::string message = std::string("the data plane cannot keep to ") + field.name;
     napi_throw_type_error(env, "ERR_RALLYMQ_RULE", message.c_str());
-    return nullptr;
+    return false;
   }
+  return true;
+}
+
+inline HashKeys randomKeys() {
   HashKeys keys;
   RALLY_ASSERT(getrandom(&keys, sizeof keys, 0) == sizeof keys);
 #ifdef RALLYMQ_FAULTS
   keys = faults::FaultPlan::instance().hashKeys();
 #endif
-  return toNumber(env, registry().add(std::make_unique<Broker>(unsigned(integerOf(env, arguments[0])), limits, keys)));
+  return keys;
+}
+
+inline napi_value createBroker(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  std::array<napi_value, 2> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  Limits limits;
+  if (!readLimits(env, arguments[1], limits)) return nullptr;
+  const auto workers = unsigned(integerOf(env, arguments[0]));
+  return toNumber(env, registry().add(std::make_unique<Broker>(workers, limits, randomKeys())));
 }
 
 inline napi_value destroyBroker(napi_env env, napi_callback_info info) {

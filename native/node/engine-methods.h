@@ -83,7 +83,7 @@ inline napi_value resume(napi_env env, napi_callback_info info) {
 
 inline napi_value send(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
-  call.frontEnd().outbound().send(call.connection(0), call.bytes(1));
+  call.frontEnd().tell(call.connection(0), call.bytes(1));
   return nullptr;
 }
 

@@ -27,6 +27,13 @@ class PacketIdSet {
     return bits_.empty() ? slots_[seek(id)] == id : (bits_[id / 64] >> id % 64 & 1) != 0;
   }
 
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (const uint16_t id : slots_) {
+      if (id != 0) visit(id);
+    }
+  }
+
   // False when it was there already.
   bool add(uint16_t id) {
     if (bits_.empty() && (count_ + 1) * 2 > slots_.size()) grow();

@@ -13,6 +13,7 @@
 // up: where there are too many the session that holds most ends.
 #pragma once
 #include "../counters.h"
+#include "../durable/journal.h"
 #include "../limits.h"
 #include "session.h"
 
@@ -20,8 +21,13 @@ namespace rally {
 
 class SessionAccount {
  public:
-  SessionAccount(unsigned worker, const Limits& limits, Counters& counters)
-      : limits_(limits), counters_(counters), held_(worker), ranking_(smallBytes), packetIds_(fewPacketIdBytes) {}
+  SessionAccount(unsigned worker, const Limits& limits, Counters& counters, Journal& journal)
+      : limits_(limits),
+        counters_(counters),
+        journal_(journal),
+        held_(worker),
+        ranking_(smallBytes),
+        packetIds_(fewPacketIdBytes) {}
 
   HeldMessages& held() { return held_; }
   size_t bytes() const { return held_.bytes(); }
@@ -100,13 +106,14 @@ class SessionAccount {
 
   bool dropNewest(Session& session) {
     if (session.queue.isEmpty()) return session.window.forgetNewest(held_);
-    session.queue.takeNewest(held_);
+    journal_.settle(session, session.queue.takeNewest(held_));
     counters_.subtract(Counter::queued);
     return true;
   }
 
   const Limits& limits_;
   Counters& counters_;
+  Journal& journal_;
   HeldMessages held_;
   Ranking<Session> ranking_;
   Ranking<Session> packetIds_;

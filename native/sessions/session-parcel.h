@@ -1,5 +1,6 @@
 // The part of a session that goes along when its client comes back on another worker, behind its subscriptions.
 #pragma once
+#include "../durable/durable-session.h"
 #include "../security/rights.h"
 #include "delivery-queue.h"
 #include "packet-id-set.h"
@@ -19,6 +20,7 @@ struct SessionParcel {
   uint64_t leftAtMs = 0;
   std::unique_ptr<Will> will;  // delayed
   std::unique_ptr<Rights> rights;
+  std::unique_ptr<DurableSession> durable;
 };
 
 }  // namespace rally

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "../durable/durable-session.h"
 #include "../security/rights.h"
 #include "../structures/ranking.h"
 #include "../topics/filter-table.h"
@@ -56,6 +57,8 @@ struct Session {
   std::unique_ptr<Rights> rights;   // of its client, the last one; nullptr: it is excepted (security/gate.h)
   uint32_t subscriptionsEpoch = 1;  // the rules by which all its subscriptions were judged ...
   uint32_t queueEpoch = 1;          // ... and those by which all that waits was let through; 0: by none
+  bool isDurable = false;                       // its subscriptions count as such ...
+  std::unique_ptr<DurableSession> durable;      // ... and what it is for the log, at the worker where that is
 
   bool isPersistent() const { return expirySeconds > 0; }
   // Of what was published: the window and the queue together, as sessionQueueBytesMax counts.

@@ -49,6 +49,25 @@ class Window {
     return packetIdOf(sequence);
   }
 
+  // After a start of the broker: what was sent under a packet identifier, each behind the one before. False: there is
+  // no room for it.
+  bool restore(uint16_t packetId, Delivery delivery, State state, HeldMessages& held) {
+    const size_t before = entries_.bytes();
+    if (entries_.empty()) entries_.beginAt(uint64_t(packetId) - 1);
+    const uint64_t skipped = (uint64_t(packetId) - 1 + packetIdMax - entries_.end() % packetIdMax) % packetIdMax;
+    if (entries_.size() + skipped + 1 > packetIdMax) return false;
+    for (uint64_t left = skipped; left > 0; left--) entries_.push({});
+    held.take(delivery);
+    contentBytes_ += delivery.bytes();
+    if (delivery.message) keptEnd_ = entries_.end() + 1;
+    entries_.push({std::move(delivery), state, false});
+    held.resize(before, entries_.bytes());
+    cursor_ = entries_.first();
+    return true;
+  }
+  // The packet identifier behind the last one; 0: there is none.
+  uint16_t nextPacketId() const { return entries_.empty() ? uint16_t(0) : packetIdOf(entries_.end()); }
+
   // The entry in `state` under this packet identifier, or nullptr.
   Entry* find(uint16_t packetId, State state) {
     const uint64_t first = entries_.first();
@@ -103,6 +122,10 @@ class Window {
   template <class Visit>
   void each(Visit&& visit) {
     for (uint64_t at = entries_.first(); at != entries_.end(); at++) visit(entries_[at]);
+  }
+  template <class Visit>
+  void eachNumbered(Visit&& visit) {
+    for (uint64_t at = entries_.first(); at != entries_.end(); at++) visit(packetIdOf(at), entries_[at]);
   }
   // The memory of the entries, and what one more may add.
   size_t entryBytes() const { return entries_.bytes(); }

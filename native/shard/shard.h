@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../counters.h"
+#include "../durable/journal.h"
 #include "../lanes/requests.h"
 #include "../messages/source.h"
 #include "../topics/filter-table.h"
@@ -24,20 +25,24 @@ class FrontEndPort : public RetainedWalks::Outlet {
   // To a member of the share with this key here, none worse than `worst`; `shardKey` names the share in the shard.
   // False: there is no such member.
   virtual bool deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, ShareLevel worst) = 0;
-  virtual void acknowledge(unsigned worker, const Source& source, Reason reason) = 0;
+  // `isLogged`: behind the commit of what the shard has logged until now.
+  virtual void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged = false) = 0;
+  // Like answer(), behind all acknowledgements that wait for a commit.
+  virtual void answerBehind(unsigned worker, const ShardRecord& record) = 0;
 };
 
 class Shard {
  public:
   // Of `workers` shards, each has its part of the broker's retained messages.
   Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t tableKey,
-        Counters& counters, FrontEndPort& frontEnds)
+        Counters& counters, Journal& journal, FrontEndPort& frontEnds)
       : index_(index),
         filters_(filters),
         retained_(tableKey, {(limits.retainedMessagesMax + workers - 1) / workers,
                              (limits.retainedBytesMax + workers - 1) / workers}),
         walks_(retained_, tableKey, limits, frontEnds),
         counters_(counters),
+        journal_(journal),
         frontEnds_(frontEnds) {}
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
@@ -47,6 +52,22 @@ class Shard {
   void tick() {
     retained_.sweep(nowMs_, sweepNodes);
     counters_.set(Counter::retained, retained_.size());
+  }
+
+  // A retained message that was there before the broker started. False: there is no room for it.
+  bool restore(MessageRef message) {
+    const bool isKept = retained_.set(std::move(message));
+    counters_.set(Counter::retained, retained_.size());
+    return isKept;
+  }
+  template <class Visit>
+  void eachRetained(Visit&& visit) {
+    retained_.each(visit);
+  }
+  // A message of a share that no member has.
+  void restoreShared(Share& share, MessageRef message) {
+    Publication publication = Publication::of(std::move(message), 0);
+    send(share, publication, {});
   }
 
   // Whether somebody waits for proceed(): retained messages that were asked for.
@@ -64,15 +85,30 @@ class Shard {
       frontEnds_.acknowledge(from, source, Reason::success);
       return;
     }
-    Reason reason = publication.retain ? retain(publication) : Reason::success;
+    matches_.clear();
+    filters_.match(publication.topic, publication.topicHash, matches_);
+    uint64_t routes = 0;
+    uint64_t durableRoutes = 0;
+    for (const Filter* filter : matches_) {
+      routes |= filter->routes;
+      durableRoutes |= filter->durableRoutes;
+    }
+    const bool mayLog = journal_.isOn() && !isReservedTopic(publication.topic);
+    const bool isForLog = mayLog && publication.qos > 0 && (durableRoutes != 0 || hasDurableMembers());
+    const bool isRefused = journal_.isRefusing() && (isForLog || (mayLog && publication.retain));
+    if (isRefused && source.qos > 0) {  // the disk is full
+      counters_.add(Counter::storageRefused);
+      frontEnds_.acknowledge(from, source, Reason::quotaExceeded, true);
+      return;
+    }
+    uint8_t logFlags = isForLog ? uint8_t(records::Message::isForSessions) : uint8_t(0);
+    Reason reason = publication.retain && !isRefused ? retain(publication, logFlags) : Reason::success;
     if (isError(reason) && source.qos > 0) {  // the client will know, and may publish it again
       frontEnds_.acknowledge(from, source, reason);
       return;
     }
-    matches_.clear();
-    filters_.match(publication.topic, publication.topicHash, matches_);
-    uint64_t routes = 0;
-    for (const Filter* filter : matches_) routes |= filter->routes;
+    const bool isLogged = mayLog && logFlags != 0;
+    if (isLogged) journal_.message(publication, logFlags, source);
     const uint64_t ownBit = uint64_t(1) << index_;
     if (routes & ownBit) frontEnds_.deliverHere(matches_, publication);
     for (uint64_t others = routes & ~ownBit; others != 0; others &= others - 1) {
@@ -92,23 +128,28 @@ class Shard {
     }
     if (source.qos == 0) return;
     if (!isTaken && reason == Reason::success) reason = Reason::noMatchingSubscribers;
-    frontEnds_.acknowledge(from, source, reason);
+    frontEnds_.acknowledge(from, source, reason, isLogged);
   }
 
   // Requests from the front end of worker `from`.
 
   void take(const request::Publish& asked, unsigned from) {
     Publication publication = Publication::of(asked.carried.take(), asked.topicHash);
-    publish(publication, {asked.connection, asked.generation, asked.packetId, asked.qos, publication.originSession},
-            from);
+    const Source source{asked.connection, asked.generation,          asked.packetId,
+                        asked.qos,        publication.originSession, asked.isDurable};
+    publish(publication, source, from);
   }
 
   void take(const request::AddRoute& asked, unsigned from) {
-    filters_.acquire(*asked.carried.take()).routes |= uint64_t(1) << from;
+    Filter& filter = filters_.acquire(*asked.carried.take());
+    const uint64_t bit = uint64_t(1) << from;
+    filter.routes |= bit;
+    filter.durableRoutes = asked.isDurable ? filter.durableRoutes | bit : filter.durableRoutes & ~bit;
   }
   void take(const request::RemoveRoute& asked, unsigned from) {
     Filter& filter = filters_.acquire(*asked.carried.take());
     filter.routes &= ~(uint64_t(1) << from);
+    filter.durableRoutes &= ~(uint64_t(1) << from);
     filters_.releaseIfUnused(filter);
   }
 
@@ -130,11 +171,11 @@ class Shard {
   }
   void take(const request::Flush& asked, unsigned from) {
     walks_.suspend(asked.session, from);
-    frontEnds_.answer(from, delivery::Flushed{.session = asked.session, .move = asked.move});
+    frontEnds_.answerBehind(from, delivery::Flushed{.session = asked.session, .move = asked.move});
   }
 
   void take(const request::Barrier& asked, unsigned from) {
-    frontEnds_.answer(from, delivery::Passed{.token = asked.token});
+    frontEnds_.answerBehind(from, delivery::Passed{.token = asked.token});
   }
 
   void take(const request::LookUp& asked, unsigned from) {
@@ -156,6 +197,7 @@ class Shard {
     if (!route) route = &share.routes.emplace_back(ShareRoute{.key = asked.senderShare, .worker = uint8_t(from)});
     route->connected = asked.connected;
     route->able = asked.able;
+    route->durable = asked.durable;
   }
   void take(const request::Reshare& asked, unsigned from) {
     Publication publication = Publication::of(asked.carried.take(), 0);
@@ -183,20 +225,37 @@ class Shard {
   // Of the tree of retained messages, looked at in a second: about a millisecond's work.
   static constexpr size_t sweepNodes = 10'000;
 
-  Reason retain(Publication& publication) {
+  // `logFlags`: gets what the log has to know of it.
+  Reason retain(Publication& publication, uint8_t& logFlags) {
     bool isKept = true;
-    if (publication.payload.empty()) retained_.remove(publication.topic);
-    else isKept = retained_.set(publication.keep());
+    if (publication.payload.empty()) {
+      if (retained_.remove(publication.topic)) logFlags |= records::Message::clearsRetained;
+    } else {
+      isKept = retained_.set(publication.keep());
+      if (isKept) logFlags |= records::Message::retains;
+    }
     counters_.set(Counter::retained, retained_.size());
     if (!isKept) counters_.add(Counter::retainedRefused);
     return isKept ? Reason::success : Reason::quotaExceeded;
+  }
+
+  // Of shares of the filters that match.
+  bool hasDurableMembers() {
+    for (const Filter* filter : matches_) {
+      for (uint32_t id = filter->share; id != 0; id = filters_.share(id).next) {
+        if (filters_.share(id).hasDurableMembers()) return true;
+      }
+    }
+    return false;
   }
 
   // A message that nobody gets still takes the place of the one that its topic had retained.
   void expire(const Publication& publication) {
     counters_.add(Counter::droppedExpired);
     if (!publication.retain) return;
-    retained_.remove(publication.topic);
+    const bool isRemoved = retained_.remove(publication.topic);
+    if (isRemoved && journal_.isOn() && !isReservedTopic(publication.topic))
+      journal_.retainedCleared(publication.topic);
     counters_.set(Counter::retained, retained_.size());
   }
 
@@ -236,6 +295,7 @@ class Shard {
   RetainedStore retained_;
   RetainedWalks walks_;
   Counters& counters_;
+  Journal& journal_;
   FrontEndPort& frontEnds_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;

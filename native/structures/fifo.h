@@ -40,6 +40,12 @@ class Fifo {
     return !isFull() ? 0 : capacity_ == 0 ? heapBytes(firstCapacity * sizeof(T)) : chunkBytes;
   }
 
+  // The number of the element that is added next, while it is empty.
+  void beginAt(uint64_t sequence) {
+    RALLY_ASSERT(empty() && places_ == 0);
+    first_ = end_ = sequence;
+  }
+
   T& operator[](uint64_t sequence) {
     RALLY_ASSERT(sequence - first_ < size());
     return at(sequence);

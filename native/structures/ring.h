@@ -45,6 +45,9 @@ class Ring {
     return mask_ + 1 - size_t(staged_ - consumedSeen_) >= count;
   }
 
+  // True when the consumer has taken all that was pushed.
+  bool isSettled() const { return staged_ == consumed_.load(std::memory_order_acquire); }
+
   // Consumer. Calls `take(record)` for at most `most` records; gives how many.
   template <class Take>
   size_t drain(size_t most, Take&& take) {

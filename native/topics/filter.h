@@ -24,16 +24,18 @@ struct Subscriber {
 static_assert(sizeof(Subscriber) == 16);
 
 struct Filter {
-  uint64_t routes = 0;  // bit w: worker w has a subscriber
+  uint64_t routes = 0;         // bit w: worker w has a subscriber
+  uint64_t durableRoutes = 0;  // bit w: worker w has one that the log has to keep messages for
   ShortList<Subscriber> subscribers;
   ShortText bytes;
   bool isShared = false;  // the text is that of a shared filter
   uint32_t node = 0;      // of the tree, where it hangs (filter-tree.h); 0: no wildcard
   uint32_t share = 0;     // the first of its shares, or of a shared filter its own; 0: none
+  uint32_t durable = 0;   // of the subscribers here, those that the log has to keep messages for
 
   Bytes text() const { return bytes.bytes(); }
   bool hasWildcards() const { return node != 0; }
 };
-static_assert(sizeof(Filter) == 56);
+static_assert(sizeof(Filter) == 64);
 
 }  // namespace rally

@@ -73,10 +73,10 @@ class RetainedStore {
     return {};
   }
 
-  // Forgets the topic's retained message, if there is one [MQTT-3.3.1-6].
-  void remove(Bytes topic) {
+  // Forgets the topic's retained message [MQTT-3.3.1-6]. False: there was none.
+  bool remove(Bytes topic) {
     const uint32_t node = tree_.find(topic);
-    if (node == 0 || !tree_.value(node).message) return;
+    if (node == 0 || !tree_.value(node).message) return false;
     const MessageRef message = std::exchange(tree_.value(node).message, {});
     if (!isReservedTopic(topic)) {
       count_--;
@@ -84,6 +84,15 @@ class RetainedStore {
     }
     expiring_ -= message->expiresAtMs != 0;
     prune(node);
+    return true;
+  }
+
+  // All of them, in the order of the tree's nodes.
+  template <class Visit>
+  void each(Visit&& visit) {
+    for (uint32_t node = root; node < tree_.end(); node++) {
+      if (tree_.isUsed(node) && tree_.value(node).message) visit(tree_.value(node).message);
+    }
   }
 
   // Looks at the next `nodes` nodes of the tree and forgets what has expired there.

@@ -17,6 +17,7 @@ struct ShareRoute {
   uint32_t key = 0;        // of the share there
   uint32_t connected = 0;  // members with a connection ...
   uint32_t able = 0;       // ... and those whose session waits for them
+  uint32_t durable = 0;    // those that the log has to keep messages for
   uint8_t worker = 0;
   std::array<bool, shareKinds> isFull{};  // nobody there was ready, and it has not said since that a member is
   int64_t credit = 0;                     // of its turns
@@ -32,6 +33,7 @@ struct Share {
 
   uint32_t connected = 0;  // of the members here, as ShareRoute says
   uint32_t able = 0;
+  uint32_t durable = 0;
   std::array<std::array<uint32_t, 3>, shareKinds> rings{};  // of the members here (front-end/share-members.h)
   std::vector<uint32_t> keys;                               // by shard: the key of the share there; 0: not known yet
   std::array<uint64_t, shareKinds> toldFull{};              // bit s: shard s has been told that nobody here is ready
@@ -46,6 +48,13 @@ struct Share {
   bool hasAbleMembers() const {
     for (const ShareRoute& route : routes) {
       if (route.able > 0) return true;
+    }
+    return false;
+  }
+
+  bool hasDurableMembers() const {
+    for (const ShareRoute& route : routes) {
+      if (route.durable > 0) return true;
     }
     return false;
   }

@@ -74,18 +74,56 @@ struct HandDrivenBroker::Record {
 };
 
 HandDrivenBroker::HandDrivenBroker(unsigned workers, const rally::Limits& limits, FakeTransport::Kind kind)
-    : broker(workers, limits, hashKeys) {
-  for (unsigned i = 0; i < workers; i++) {
-    workers_.push_back(std::make_unique<Worker>(broker.engine(i), kind));
-    broker.engine(i).beginTurn(nowMs);
+    : limits_(limits),
+      kind_(kind),
+      own_(std::make_unique<rally::Broker>(workers, limits_, hashKeys)),
+      broker_(own_.get()),
+      topicsKey_(hashKeys.topics) {
+  addWorkers();
+}
+HandDrivenBroker::HandDrivenBroker(KeptDisk& disk, unsigned workers, const rally::Limits& limits)
+    : disk_(&disk), limits_(limits) {
+  openStore(workers);
+}
+HandDrivenBroker::~HandDrivenBroker() {
+  workers_.clear();
+  if (store_) store_->close();
+}
+
+void HandDrivenBroker::addWorkers() {
+  for (unsigned i = 0; i < broker_->workers(); i++) {
+    workers_.push_back(std::make_unique<Worker>(engine(i), kind_));
+    engine(i).beginTurn(nowMs);
   }
 }
-HandDrivenBroker::~HandDrivenBroker() = default;
+
+void HandDrivenBroker::openStore(unsigned workers) {
+  store_ = std::make_unique<rally::Store>(std::make_unique<KeptLog>(*disk_, workers), disk_->checkpointBytesMin);
+  broker_ = &store_->recover(workers, limits_, hashKeys.tables);
+  topicsKey_ = store_->log().identity()[0];
+  lastKey_ = store_->run() << 32;
+  for (const rally::RecoveredSession& each : store_->sessions()) {
+    directory_[each.clientId].key = each.key;
+    directory_[each.clientId].worker = each.worker;
+  }
+  nowMs = rally::engineClockMs();
+  addWorkers();
+}
+
+void HandDrivenBroker::crash(unsigned workers) {
+  disk_->crash();
+  for (const auto& client : clients_) client->drop();
+  links_.clear();
+  directory_.clear();
+  workers_.clear();
+  store_->close();
+  openStore(workers);
+}
 
 unsigned HandDrivenBroker::workers() const { return unsigned(workers_.size()); }
-uint64_t HandDrivenBroker::total(rally::Counter counter) const { return broker.total(counter); }
+uint64_t HandDrivenBroker::total(rally::Counter counter) const { return broker_->total(counter); }
 unsigned HandDrivenBroker::ownerOf(const std::string& topic) const {
-  return rally::ownerOf(rally::hashBytes(bytesOf(topic), hashKeys.topics), workers());
+  return rally::ownerOf(rally::hashBytes(bytesOf(topic), topicsKey_), workers());
 }
 std::string HandDrivenBroker::ownedBy(unsigned owner, std::string topic) const {
   while (ownerOf(topic) != owner) topic += 'x';
@@ -393,7 +431,7 @@ void HandDrivenBroker::onPacket(Worker& worker, const std::shared_ptr<Link>& lin
       }
       const bool existed = worker.engine.subscriptions().unsubscribe(*session, filter);
       if (version >= 5) appendOctets(answer, {0, uint8_t(existed ? 0 : 0x11)});
-      frontEnd.outbound().send(*link->connection, frameOf(0xb0, answer));
+      frontEnd.tell(*link->connection, frameOf(0xb0, answer));
       frontEnd.resume(*link->connection);
       break;
     }
@@ -445,7 +483,7 @@ void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& 
   worker.subscribes[token] = [&engine, link, suback, token, key = session.key] {
     rally::Session* subscribed = engine.findSession(key);
     const bool isThere = subscribed && link->connection && link->connection->session == subscribed;
-    if (isThere) engine.frontEnd().outbound().send(*link->connection, frameOf(0x90, suback));
+    if (isThere) engine.frontEnd().tell(*link->connection, frameOf(0x90, suback));
     if (subscribed) engine.subscriptions().endSubscribe(*subscribed, token);
     if (isThere) engine.frontEnd().resume(*link->connection);
   };
@@ -528,7 +566,9 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
   } else if (link->connection && link->connection->phase == rally::Phase::connecting) {
     record.attached = link;
     rally::Connection& connection = *link->connection;
-    engine.frontEnd().accept(connection, *session, termsOf(options, record.key),
+    rally::ConnectionTerms terms = termsOf(options, record.key);
+    terms.clientId = bytesOf(name);
+    engine.frontEnd().accept(connection, *session, std::move(terms),
                              frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
     engine.frontEnd().resume(connection);
   } else if (!options.isPersistent) {

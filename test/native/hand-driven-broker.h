@@ -18,7 +18,9 @@
 #include "fake-transport.h"
 #include "sent-publish.h"
 
-#include "../../native/broker.h"
+#include "kept-log.h"
+
+#include "../../native/durable/store.h"
 
 struct Subscribe {
   std::string filter = {};
@@ -111,10 +113,17 @@ class HandDrivenBroker {
  public:
   explicit HandDrivenBroker(unsigned workers, const rally::Limits& limits = {},
                             FakeTransport::Kind kind = FakeTransport::Kind::webSocket);
+  // With a store on this disk.
+  HandDrivenBroker(KeptDisk& disk, unsigned workers, const rally::Limits& limits = {});
   ~HandDrivenBroker();
 
+  // The process ends at once, and starts again with what is on the disk: clients find their connections gone.
+  void crash(unsigned workers);
+  rally::Store& store() { return *store_; }
+  size_t subscriptionBytes() { return broker_->subscriptionBytes(); }
+
   unsigned workers() const;
-  rally::Engine& engine(unsigned worker) { return broker.engine(worker); }
+  rally::Engine& engine(unsigned worker) { return broker_->engine(worker); }
   rally::Session* sessionOf(const Client& client);
   uint64_t total(rally::Counter counter) const;
   unsigned ownerOf(const std::string& topic) const;
@@ -160,7 +169,6 @@ class HandDrivenBroker {
   void advanceTime(uint64_t ms);
 
   std::vector<rally::Notice> notices;
-  rally::Broker broker;
   uint64_t nowMs = 1'000'000;
 
  private:
@@ -194,6 +202,16 @@ class HandDrivenBroker {
   rally::ConnectionTerms termsOf(const Client::Options& options, uint64_t session) const;
   void endSession(Record& record);
 
+  void openStore(unsigned workers);
+  void addWorkers();
+
+  KeptDisk* disk_ = nullptr;
+  const rally::Limits limits_;
+  const FakeTransport::Kind kind_ = FakeTransport::Kind::webSocket;
+  std::unique_ptr<rally::Broker> own_;
+  std::unique_ptr<rally::Store> store_;
+  rally::Broker* broker_ = nullptr;
+  uint64_t topicsKey_ = 0;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::shared_ptr<Link>> links_;

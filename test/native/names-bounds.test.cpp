@@ -67,7 +67,7 @@ TEST("names: what subscriptions take is counted, whatever clients do, and nothin
     }
     CHECK(broker.settle());
     checkNames(broker);
-    CHECK_EQ(broker.broker.subscriptionBytes(), 0);
+    CHECK_EQ(broker.subscriptionBytes(), 0);
   });
 }
 

@@ -9,6 +9,7 @@ import { Site } from '../../../core/http/site.ts';
 const message = new TextEncoder().encode('40-30');
 
 const source: SiteSource = {
+  trouble: () => undefined,
   statistics: () => ({ connections: 3 }),
   retained: (topic) => Promise.resolve(topic === 'a/b ä' ? message : undefined),
   mayAnyoneReceive: () => true,

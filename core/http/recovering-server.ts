@@ -1,0 +1,39 @@
+/**
+ * What the port of HTTP answers while the broker reads its store: `/healthz` says so with its progress, all else is
+ * told to come later. It is gone before the workers listen.
+ */
+import { createServer, type Server } from 'node:http';
+import type { RecoveryProgress } from '../store/store.ts';
+
+/** Resolves to the server, or to undefined where the port cannot be known (0). */
+export function serveRecovering(
+  host: string,
+  port: number,
+  progress: () => RecoveryProgress,
+): Promise<Server | undefined> {
+  if (port === 0) return Promise.resolve(undefined);
+  const server = createServer((request, response) => {
+    const body = `${JSON.stringify({ status: 'recovering', ...progress() })}\n`;
+    const isHealth = request.url === '/healthz';
+    response.writeHead(503, {
+      'content-type': isHealth ? 'application/json' : 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+      'retry-after': '1',
+      connection: 'close',
+    });
+    response.end(isHealth ? body : 'The broker reads its store; try again in a moment.\n');
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, exclusive: true }, () => resolve(server));
+  });
+}
+
+/** Resolves when the port is free. */
+export function closeRecovering(server: Server | undefined): Promise<void> {
+  if (server === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

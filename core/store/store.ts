@@ -1,0 +1,153 @@
+/**
+ * The store of a broker: its data directory, opened and read before the workers start. What is in it and how it is kept
+ * is native (native/log/, native/durable/); here is what becomes of it for people: sentences, progress and log lines.
+ */
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import type { Logger } from '../control/logger.ts';
+import type { Addon, RecoveredStore, StoreFault, StoreState } from '../data-plane/addon.ts';
+
+/** What has been read while a broker starts. */
+export interface RecoveryProgress {
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+export interface OpenStore {
+  /** The number of the broker in the addon. */
+  readonly broker: number;
+  readonly recovered: RecoveredStore;
+}
+
+const progressMs = 1_000;
+
+const warnings: Readonly<Record<string, string>> = {
+  memoryFileSystem: 'the data directory is in memory (tmpfs): what is stored there ends with the machine',
+  networkFileSystem:
+    'the data directory is on a network file system: locks and syncs may not mean what they say',
+  overlayFileSystem:
+    'the data directory is in a layer of a container: mount a volume, or it ends with the container',
+};
+
+const faultCodes: Readonly<Record<StoreFault, BrokerErrorCode>> = {
+  held: 'STORE_IN_USE',
+  newerFormat: 'STORE_TOO_NEW',
+  notUsable: 'STORE_NOT_USABLE',
+};
+
+export class Store {
+  readonly #addon: Addon;
+  readonly #config: BrokerConfig;
+  readonly #logger: Logger;
+  readonly #directory: string;
+  readonly #onFailed: (error: BrokerError) => void;
+  #broker = 0;
+  #state: StoreState = 'open';
+
+  /** `onFailed`: the disk has failed, and nothing more is acknowledged: the process has to end. */
+  constructor(addon: Addon, config: BrokerConfig, logger: Logger, onFailed: (error: BrokerError) => void) {
+    this.#addon = addon;
+    this.#config = config;
+    this.#logger = logger;
+    this.#directory = resolve(String(config.dataDirectory));
+    this.#onFailed = onFailed;
+  }
+
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  get progress(): RecoveryProgress {
+    return this.#addon.storeProgress(this.#broker);
+  }
+
+  /** Errors: STORE_IN_USE, STORE_TOO_NEW, STORE_NOT_USABLE. */
+  open(): void {
+    const { durability, limits, workers } = this.#config;
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw new BrokerError('STORE_NOT_USABLE', this.#sentence('notUsable', (cause as Error).message), {
+        cause,
+      });
+    }
+    const opened = this.#addon.openStore(this.#directory, durability, workers, {
+      ...limits,
+      onStoreState: (state, why) => this.#onState(state, why),
+    });
+    if ('fault' in opened)
+      throw new BrokerError(faultCodes[opened.fault], this.#sentence(opened.fault, opened.detail));
+    this.#broker = opened.broker;
+    const warning = warnings[opened.warning];
+    if (warning !== undefined) this.#logger.warn({ directory: this.#directory }, warning);
+  }
+
+  /** Reads what is there, with a line a second while it lasts. */
+  async recover(): Promise<OpenStore> {
+    const { workers, limits } = this.#config;
+    const startedAtMs = performance.now();
+    const timer = setInterval(() => {
+      const { bytesDone, bytesTotal } = this.progress;
+      this.#logger.info({ bytesDone, bytesTotal }, 'reading the store');
+    }, progressMs);
+    try {
+      const recovered = await this.#addon.recoverStore(this.#broker, workers, { ...this.#config, ...limits });
+      this.#tell(recovered, performance.now() - startedAtMs);
+      return { broker: this.#broker, recovered };
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #tell({ sessions, damage, lostDeliveries, unknownRecords }: RecoveredStore, tookMs: number): void {
+    const directory = this.#directory;
+    for (const part of damage.filter(({ isKnown }) => !isKnown))
+      this.#logger.error(
+        { directory, ...part },
+        'a part of the store is damaged; it is set aside, and the rest is used',
+      );
+    if (lostDeliveries > 0)
+      this.#logger.error(
+        { lostDeliveries },
+        'messages that waited for sessions are lost, or there is no room for them',
+      );
+    if (unknownRecords > 0)
+      this.#logger.warn({ unknownRecords }, 'records of the store are not understood, and left out');
+    const { durability } = this.#config;
+    const details = { directory, durability, sessions: sessions.length, tookMs: Math.round(tookMs) };
+    this.#logger.info(details, 'the store is open');
+  }
+
+  #onState(state: StoreState, why: string): void {
+    this.#state = state;
+    const directory = this.#directory;
+    if (state === 'failed') {
+      this.#onFailed(
+        new BrokerError(
+          'STORE_FAILED',
+          `The disk of ${directory} has failed, nothing more is acknowledged: ${why}.`,
+        ),
+      );
+    } else if (state === 'open') {
+      this.#logger.info({ directory, why }, 'there is room on the disk again');
+    } else if (state === 'scarce') {
+      this.#logger.warn({ directory, why }, 'the disk is almost full');
+    } else {
+      this.#logger.error({ directory, why }, 'the disk is full: what would have to be stored is refused');
+    }
+  }
+
+  #sentence(fault: StoreFault, detail: string): string {
+    const directory = this.#directory;
+    switch (fault) {
+      case 'held':
+        return `The data directory ${directory} is in use by another broker (${detail}); give each its own with --data.`;
+      case 'newerFormat':
+        return `The data directory ${directory} was written by a newer version of RallyMQ (${detail}); use that, or another directory (--data).`;
+      case 'notUsable':
+        return `The data directory ${directory} cannot be used (${detail}); give another one with --data, or --data none to keep everything in memory.`;
+    }
+  }
+}

@@ -1,0 +1,260 @@
+// What a worker says to the log (native/log/), and who waits until that is committed.
+//
+//   turn n     message() session() sent() ...  -->  submit()  ==>  the log
+//              hold(answer), Outbound::hold(connection, n)
+//   later      update(): turn n is committed  -->  takeReady(answer), Outbound::releaseHeld()
+//
+// Whatever a turn has appended is handed over before the turn's lanes are: no other worker hears of anything before it
+// is in the log behind its causes. So what is committed is always a state that the broker was in.
+//
+// Without a log (`isOn()` is false) nothing is durable, and all of this costs one test.
+#pragma once
+#include "../lanes/deliveries.h"
+#include "../messages/source.h"
+#include "../sessions/session.h"
+#include "../structures/fifo.h"
+#include "records.h"
+#include "wall-clock.h"
+
+namespace rally {
+
+class Journal {
+ public:
+  explicit Journal(unsigned worker) : worker_(worker) {}
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  // From now on the log is written. `lastMessage`: the highest number of a message that is in it.
+  void open(log::Log& log, uint64_t lastMessage) {
+    log_ = &log;
+    appender_ = &log.appender(worker_);
+    messages_ = lastMessage >> workerBits;
+  }
+  // The log is about to be closed.
+  void close() {
+    log_ = nullptr;
+    appender_ = nullptr;
+  }
+
+  uint64_t lastMessage() const { return messages_ << workerBits | worker_; }
+
+  bool isOn() const { return appender_ != nullptr; }
+  // Nothing more may be taken in that would have to be logged, for now.
+  bool isCrowded() const { return appender_ && appender_->isFull(); }
+  // The disk is full: what would have to be stored is refused.
+  bool isRefusing() const { return log_ && log_->state() == log::State::full; }
+
+  // --- turns ----------------------------------------------------------------------------------------
+
+  // What is appended now is committed when isCommitted(turn()).
+  uint64_t turn() const { return isDirty_ ? turn_ : turn_ - 1; }
+  bool isCommitted(uint64_t turn) const { return turn <= committedTurn_; }
+
+  // Before the lanes are handed over.
+  void submit() {
+    if (!isDirty_) return;
+    appender_->flush();
+    submitted_.push({turn_++, last_});
+    isDirty_ = false;
+  }
+  // Once a turn: sees how far the log has come.
+  void update() {
+    if (!appender_) return;
+    for (log::Placement placement; appender_->next(placement);) {}  // positions are not needed here
+    while (hasNews()) {
+      committedTurn_ = submitted_.front().turn;
+      submitted_.pop();
+    }
+  }
+  // Whether update() would see anything.
+  bool hasNews() { return !submitted_.empty() && appender_->isCommitted(submitted_.front().last); }
+  bool hasOpenTurn() const { return isDirty_; }
+
+  // --- answers that wait ----------------------------------------------------------------------------
+
+  // An answer of the shard for the front end of `worker`, behind everything that was appended until now.
+  void hold(unsigned worker, const ShardRecord& answer) { held_.push({turn(), uint8_t(worker), answer}); }
+  bool isHolding() const { return !held_.empty(); }
+  bool takeReady(unsigned& worker, ShardRecord& answer) {
+    if (held_.empty() || !isCommitted(held_.front().turn)) return false;
+    worker = held_.front().worker;
+    answer = held_.front().answer;
+    held_.pop();
+    return true;
+  }
+
+  // --- messages (the shard) -------------------------------------------------------------------------
+
+  // Gives the publication its number.
+  void message(Publication& publication, uint8_t flags, const Source& source) {
+    publication.setLogId(++messages_ << workerBits | worker_);
+    if (publication.retain) flags |= records::Message::isRetainMarked;
+    copyOf(publication, flags, source.qos == 2 && source.isDurable ? source.packetId : uint16_t(0));
+  }
+  // The message as it is, for a checkpoint.
+  void copy(const MessageRef& message, uint8_t flags) {
+    const Publication publication = Publication::of(message, 0);
+    if (publication.retain) flags |= records::Message::isRetainMarked;
+    copyOf(publication, flags, 0);
+  }
+  void retainedCleared(Bytes topic) { append(records::RetainedClear{topic}); }
+
+  // --- sessions (the front end) ---------------------------------------------------------------------
+
+  void session(Session& session) {
+    records::Session record{.session = session.key,
+                            .clientId = session.durable->clientId.bytes(),
+                            .expirySeconds = session.expirySeconds,
+                            .leftAtMs = session.connection ? 0 : toWallClock(session.leftAtMs),
+                            .access = session.durable->access};
+    if (const Will* will = session.will.get()) {
+      using enum records::Session::Flag;
+      record.flags = uint8_t(hasWill | (will->expires ? willExpires : 0) | (will->message->retain ? willRetains : 0));
+      record.willQos = will->message->qos;
+      record.willDelaySeconds = will->delaySeconds;
+      record.willExpirySeconds = will->expirySeconds;
+      record.willTopic = will->message->topic();
+      record.willProperties = will->message->properties();
+      record.willPayload = will->message->payload();
+    }
+    append(record);
+    note(session);
+  }
+  void left(Session& session, bool keepsWill) {
+    flushDone(session);
+    append(records::Left{
+        .session = session.key, .expirySeconds = session.expirySeconds, .atMs = wallClockMs(), .keepsWill = keepsWill});
+  }
+  void willOver(const Session& session) { append(records::WillOver{session.key}); }
+  void ended(const Session& session) { append(records::SessionEnd{session.key}); }
+
+  void subscribed(Session& session, Bytes filter, const SubscriptionOptions& options) {
+    using enum records::Subscribe::Flag;
+    append(records::Subscribe{
+        .session = session.key,
+        .qos = options.qos,
+        .flags = uint8_t((options.noLocal ? noLocal : 0) | (options.retainAsPublished ? retainAsPublished : 0)),
+        .subscriptionId = options.subscriptionId,
+        .filter = filter});
+    note(session);
+  }
+  void unsubscribed(Session& session, Bytes filter) {
+    append(records::Unsubscribe{session.key, filter});
+    note(session);
+  }
+
+  // --- deliveries (the front end) -------------------------------------------------------------------
+
+  // `share`: the hash of the whole filter of the share that chose the session; 0: none.
+  void queued(uint64_t session, const Delivery& delivery, uint64_t share) {
+    ids_.clear();
+    delivery.subscriptionIds.each([&](uint32_t id) { ids_.push_back(id); });
+    using enum records::Queued::Flag;
+    append(records::Queued{.session = session,
+                           .message = delivery.message->logId,
+                           .share = share,
+                           .qos = delivery.qos,
+                           .flags = uint8_t((delivery.retain ? retain : 0) | (delivery.isFromStore ? isFromStore : 0)),
+                           .subscriptionIds = bytesOf(ids_)});
+  }
+  // The session has done with a message: it was acknowledged, has expired or is dropped. The log learns it later.
+  void settle(Session& session, uint64_t message, bool isOfShare) {
+    if (message == 0 || !isOn()) return;
+    if (isOfShare) {
+      append(records::ShareDone{session.key, message});
+      return;
+    }
+    if (!session.durable) return;
+    std::vector<uint64_t>& done = session.durable->done;
+    if (done.empty()) unsaid_.push_back(session.key);
+    done.push_back(message);
+    if (done.size() >= doneMax) flushDone(session);
+  }
+  void settle(Session& session, const Delivery& delivery) {
+    if (delivery.message && (delivery.qos > 0 || delivery.share != 0))
+      settle(session, delivery.message->logId, delivery.share != 0);
+  }
+  void flushDone(Session& session) {
+    if (!session.durable || session.durable->done.empty()) return;
+    append(records::Done{session.key, bytesOf(session.durable->done)});
+    session.durable->done.clear();
+  }
+  // The sessions that settle() was told of, since they were taken last.
+  std::vector<uint64_t> takeUnsaid() { return std::exchange(unsaid_, {}); }
+
+  void forget(Session& session, uint16_t packetId) {
+    append(records::Forget{session.key, packetId});
+    note(session);
+  }
+  void received(const Session& session, uint16_t packetId) { append(records::Received{session.key, packetId}); }
+  void sent(Session& session, uint16_t packetId, uint64_t message, bool isOfShare) {
+    append(records::Sent{session.key, packetId, message, isOfShare});
+    note(session);
+  }
+  void released(Session& session, uint16_t packetId) {
+    append(records::Released{session.key, packetId});
+    note(session);
+  }
+  void completed(const Session& session, uint16_t packetId) { append(records::Completed{session.key, packetId}); }
+
+  // Now and then, so that a start knows about when the broker was still there.
+  void clock() { append(records::Clock{wallClockMs()}); }
+
+  template <class Record>
+  log::Ticket append(const Record& record) {
+    last_ = log::append(*appender_, record);
+    isDirty_ = true;
+    return last_;
+  }
+
+ private:
+  static constexpr unsigned workerBits = 6;  // of 64 workers
+  static constexpr size_t doneMax = 256;
+
+  struct Submitted {
+    uint64_t turn = 0;
+    log::Ticket last;
+  };
+  struct Held {
+    uint64_t turn = 0;
+    uint8_t worker = 0;
+    ShardRecord answer;
+  };
+
+  template <class Number>
+  static Bytes bytesOf(const std::vector<Number>& numbers) {
+    return {reinterpret_cast<const uint8_t*>(numbers.data()), numbers.size() * sizeof(Number)};
+  }
+
+  // What the session's client is told from now on waits for this turn.
+  void note(Session& session) {
+    if (session.durable) session.durable->turn = turn_;
+  }
+
+  void copyOf(const Publication& publication, uint8_t flags, uint16_t receivedPacketId) {
+    append(records::Message{.id = publication.logId,
+                            .flags = flags,
+                            .qos = publication.qos,
+                            .receivedPacketId = receivedPacketId,
+                            .origin = publication.originSession,
+                            .expiresAtMs = publication.expiresAtMs == 0 ? 0 : toWallClock(publication.expiresAtMs),
+                            .topic = publication.topic,
+                            .properties = publication.properties,
+                            .payload = publication.payload});
+  }
+
+  const unsigned worker_;
+  log::Log* log_ = nullptr;
+  log::Appender* appender_ = nullptr;
+  uint64_t messages_ = 0;
+  uint64_t turn_ = 1;
+  uint64_t committedTurn_ = 0;
+  bool isDirty_ = false;
+  log::Ticket last_;
+  Fifo<Submitted> submitted_;
+  Fifo<Held> held_;
+  std::vector<uint64_t> unsaid_;
+  std::vector<uint32_t> ids_;
+};
+
+}  // namespace rally

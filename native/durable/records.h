@@ -1,0 +1,300 @@
+// What the broker logs: a struct for each kind of record, with what is written and read, in order. Clocks are wall
+// clocks, so that intervals go on while the broker is down. Sessions have keys that are never used again.
+//
+// A replay in the order of the log gives the state again (recovered-state.h). A checkpoint is the whole state as
+// ordinary records between two marks; what stands before it is not needed any more.
+#pragma once
+#include "../log/records.h"
+
+namespace rally::records {
+
+// Behind those of the log itself. Their numbers are on disks: they never change, and none is used again.
+constexpr log::Kind kindOf(uint8_t number) { return log::Kind(uint8_t(64 + number)); }
+
+// The broker has started.
+struct Started {
+  static constexpr log::Kind kind = kindOf(0);
+  uint64_t run = 0;  // the how-manieth time
+  uint64_t atMs = 0;
+
+  void visit(auto& body) {
+    body.number(run);
+    body.number(atMs);
+  }
+};
+
+// It was still there at that time.
+struct Clock {
+  static constexpr log::Kind kind = kindOf(1);
+  uint64_t atMs = 0;
+
+  void visit(auto& body) { body.number(atMs); }
+};
+
+struct Message {
+  static constexpr log::Kind kind = kindOf(2);
+  enum Flag : uint8_t {
+    retains = 1,          // it is the retained message of its topic
+    clearsRetained = 2,   // its topic has none any more
+    isForSessions = 4,    // of durable subscriptions that match
+    isCopy = 8,           // of a checkpoint: what refers to it follows
+    isRetainMarked = 16,  // it was published with RETAIN
+  };
+
+  uint64_t id = 0;
+  uint8_t flags = 0;
+  uint8_t qos = 0;
+  uint16_t receivedPacketId = 0;  // QoS 2: the publisher's, which is taken from now on; 0: none
+  uint64_t origin = 0;            // the session that published it
+  uint64_t expiresAtMs = 0;       // 0: never
+  Bytes topic;
+  Bytes properties;
+  Bytes payload;
+
+  void visit(auto& body) {
+    body.number(id);
+    body.number(flags);
+    body.number(qos);
+    body.number(receivedPacketId);
+    body.number(origin);
+    body.number(expiresAtMs);
+    body.short_(topic);
+    body.long_(properties);
+    body.long_(payload);
+  }
+};
+
+struct RetainedClear {
+  static constexpr log::Kind kind = kindOf(3);
+  Bytes topic;
+
+  void visit(auto& body) { body.short_(topic); }
+};
+
+// A durable session begins, or its client has connected again.
+struct Session {
+  static constexpr log::Kind kind = kindOf(4);
+  enum Flag : uint8_t { hasWill = 1, willExpires = 2, willRetains = 4 };
+
+  uint64_t session = 0;
+  Bytes clientId;
+  uint32_t expirySeconds = 0;
+  uint64_t leftAtMs = 0;  // 0: the client is connected
+  Bytes access = {};      // who it is to the rules, as security/access.h reads it; empty: there are none
+  uint8_t flags = 0;
+  uint8_t willQos = 0;
+  uint32_t willDelaySeconds = 0;
+  uint32_t willExpirySeconds = 0;
+  Bytes willTopic = {};
+  Bytes willProperties = {};
+  Bytes willPayload = {};
+
+  void visit(auto& body) {
+    body.number(session);
+    body.short_(clientId);
+    body.number(expirySeconds);
+    body.number(leftAtMs);
+    body.long_(access);
+    body.number(flags);
+    body.number(willQos);
+    body.number(willDelaySeconds);
+    body.number(willExpirySeconds);
+    body.short_(willTopic);
+    body.long_(willProperties);
+    body.long_(willPayload);
+  }
+};
+
+// Its client has left.
+struct Left {
+  static constexpr log::Kind kind = kindOf(5);
+  uint64_t session = 0;
+  uint32_t expirySeconds = 0;
+  uint64_t atMs = 0;
+  uint8_t keepsWill = 0;  // which is still to be published
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(expirySeconds);
+    body.number(atMs);
+    body.number(keepsWill);
+  }
+};
+
+// Its will has been published.
+struct WillOver {
+  static constexpr log::Kind kind = kindOf(6);
+  uint64_t session = 0;
+
+  void visit(auto& body) { body.number(session); }
+};
+
+struct SessionEnd {
+  static constexpr log::Kind kind = kindOf(7);
+  uint64_t session = 0;
+
+  void visit(auto& body) { body.number(session); }
+};
+
+struct Subscribe {
+  static constexpr log::Kind kind = kindOf(8);
+  enum Flag : uint8_t { noLocal = 1, retainAsPublished = 2 };
+
+  uint64_t session = 0;
+  uint8_t qos = 0;
+  uint8_t flags = 0;
+  uint32_t subscriptionId = 0;
+  Bytes filter;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(qos);
+    body.number(flags);
+    body.number(subscriptionId);
+    body.short_(filter);
+  }
+};
+
+struct Unsubscribe {
+  static constexpr log::Kind kind = kindOf(9);
+  uint64_t session = 0;
+  Bytes filter;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.short_(filter);
+  }
+};
+
+// The session has done with these messages: acknowledged, expired or dropped.
+struct Done {
+  static constexpr log::Kind kind = kindOf(10);
+  uint64_t session = 0;
+  Bytes ids;  // 8 bytes each
+
+  void visit(auto& body) {
+    body.number(session);
+    body.long_(ids);
+  }
+};
+
+// A message waits for the session that no subscription of its own brings it: a member of a share was chosen for it, it
+// was retained, or this is a checkpoint.
+struct Queued {
+  static constexpr log::Kind kind = kindOf(11);
+  enum Flag : uint8_t { retain = 1, isFromStore = 2 };
+
+  uint64_t session = 0;
+  uint64_t message = 0;
+  uint64_t share = 0;  // the hash of its whole filter; 0: none
+  uint8_t qos = 0;
+  uint8_t flags = 0;
+  Bytes subscriptionIds;  // 4 bytes each
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(message);
+    body.number(share);
+    body.number(qos);
+    body.number(flags);
+    body.long_(subscriptionIds);
+  }
+};
+
+// The same as Done, for one message that a share has brought.
+struct ShareDone {
+  static constexpr log::Kind kind = kindOf(12);
+  uint64_t session = 0;
+  uint64_t message = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(message);
+  }
+};
+
+// QoS 2 from the client: the packet identifier is taken, which only checkpoints say ...
+struct Received {
+  static constexpr log::Kind kind = kindOf(13);
+  uint64_t session = 0;
+  uint16_t packetId = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(packetId);
+  }
+};
+
+// ... and free again.
+struct Forget {
+  static constexpr log::Kind kind = kindOf(14);
+  uint64_t session = 0;
+  uint16_t packetId = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(packetId);
+  }
+};
+
+// QoS 2 to the client: a message that waits for it has a packet identifier, ...
+struct Sent {
+  static constexpr log::Kind kind = kindOf(15);
+  uint64_t session = 0;
+  uint16_t packetId = 0;
+  uint64_t message = 0;  // 0: it is released already, which only checkpoints say
+  uint8_t isOfShare = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(packetId);
+    body.number(message);
+    body.number(isOfShare);
+  }
+};
+
+// ... its PUBREC has come, ...
+struct Released {
+  static constexpr log::Kind kind = kindOf(16);
+  uint64_t session = 0;
+  uint16_t packetId = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(packetId);
+  }
+};
+
+// ... and its PUBCOMP, or a PUBREC that refuses it.
+struct Completed {
+  static constexpr log::Kind kind = kindOf(17);
+  uint64_t session = 0;
+  uint16_t packetId = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(packetId);
+  }
+};
+
+struct CheckpointBegin {
+  static constexpr log::Kind kind = kindOf(18);
+  uint64_t run = 0;  // in which it was written
+  uint64_t atMs = 0;
+  uint64_t lastMessage = 0;  // the highest number that was given
+
+  void visit(auto& body) {
+    body.number(run);
+    body.number(atMs);
+    body.number(lastMessage);
+  }
+};
+
+struct CheckpointEnd {
+  static constexpr log::Kind kind = kindOf(19);
+  uint64_t run = 0;
+
+  void visit(auto& body) { body.number(run); }
+};
+
+}  // namespace rally::records

@@ -1,0 +1,578 @@
+// The durable state of a broker as its log tells it: every record is applied once, in the order of the log. What is
+// left at the end is given to the engines (recovery.h).
+//
+//   messages_   number -> message, for as long as something refers to it
+//   sessions    key    -> subscriptions, what waits (in order), packet identifiers
+//   groups_     shares with durable members: the messages that no member has done with, and who has them now
+//   retained    topic  -> message
+//
+// A checkpoint is a state of its own. When its end is there it takes the place of what was before; if it is not, the
+// broker ended in the middle of writing it, and nothing has changed.
+#pragma once
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "../messages/delivery.h"
+#include "../sessions/will.h"
+#include "../topics/filter-table.h"
+#include "records.h"
+#include "wall-clock.h"
+
+namespace rally {
+
+class RecoveredState {
+ public:
+  struct Subscription {
+    uint8_t qos = 0;
+    bool noLocal = false;
+    bool retainAsPublished = false;
+    uint32_t subscriptionId = 0;
+  };
+  // A message that waits for a session, or that was sent to it with QoS 2.
+  struct Entry {
+    uint64_t message = 0;  // 0: released
+    uint64_t share = 0;    // the hash of its filter
+    uint8_t qos = 0;
+    bool retain = false;
+    bool isFromStore = false;
+    uint16_t packetId = 0;   // 0: it was not sent with QoS 2
+    uint64_t sentOrder = 0;  // among those that were
+    SubscriptionIds subscriptionIds;
+    // The log has the order of each owner of topics. Between owners the order in which they came to the session is
+    // known only where one was sent before another, or at the beginning of an epoch.
+    uint32_t epoch = 0;
+    uint8_t owner = 0;
+  };
+  struct Session {
+    uint64_t key = 0;
+    std::string clientId;
+    uint32_t expirySeconds = 0;
+    uint64_t leftAtMs = 0;  // 0: its client was connected
+    std::unique_ptr<Will> will;
+    std::unordered_map<std::string, Subscription> subscriptions;
+    std::deque<Entry> entries;
+    std::unordered_set<uint16_t> received;
+    // As they were or may have been sent.
+    std::vector<Entry*> entriesInOrder();
+    uint64_t matchEpoch = 0;  // the message that it was last matched for ...
+    size_t matchIndex = 0;    // ... and its place among the targets
+  };
+  // A message of a share that nobody has.
+  struct Orphan {
+    std::string filter;
+    MessageRef message;
+  };
+
+  RecoveredState(unsigned workers, const HashKeys& keys)
+      : workers_(workers), keys_(keys), state_(std::make_unique<State>(keys)) {}
+
+  uint64_t run = 0;          // the last one
+  uint64_t lastMessage = 0;  // the highest number
+  uint64_t lastMs = 0;       // when the broker was certainly there
+
+  std::unordered_map<uint64_t, Session>& sessions() { return state_->sessions; }
+  std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
+  // nullptr: what was left of it has been lost with a damaged part of the log.
+  MessageRef messageOf(uint64_t number) {
+    const auto found = state_->messages.find(number);
+    return found == state_->messages.end() ? MessageRef() : found->second.message;
+  }
+
+  void apply(const log::Found& found) {
+    const bool isKnown =
+        applyAs<records::Started, records::Clock, records::Message, records::RetainedClear, records::Session,
+                records::Left, records::WillOver, records::SessionEnd, records::Subscribe, records::Unsubscribe,
+                records::Done, records::Queued, records::ShareDone, records::Received, records::Forget, records::Sent,
+                records::Released, records::Completed, records::CheckpointBegin, records::CheckpointEnd>(found);
+    unknown_ += !isKnown;
+  }
+  // Behind the last record.
+  void finish() { abandonCheckpoint(); }
+  uint64_t unknownRecords() const { return unknown_; }
+
+  // The messages of shares that no session has which is here.
+  std::vector<Orphan> orphans() {
+    std::vector<Orphan> orphans;
+    for (auto& [hash, group] : state_->groups) {
+      for (const auto& [number, holder] : group.holders) {
+        if (state_->sessions.contains(holder)) continue;
+        if (MessageRef message = messageOf(number)) orphans.push_back({group.filter, std::move(message)});
+      }
+    }
+    return orphans;
+  }
+
+ private:
+  struct Held {
+    MessageRef message;
+    uint32_t uses = 0;
+    bool isCopy = false;
+  };
+  struct Subscriber {
+    Session* session;
+    Subscription options;
+  };
+  struct Group {
+    std::string filter;
+    std::unordered_set<uint64_t> members;  // durable sessions, QoS above 0
+    std::map<uint64_t, uint64_t> holders;  // message -> session; 0: none
+  };
+  // Of a topic filter: who gets what matches, and the shares of it.
+  struct Interest {
+    std::vector<Subscriber> subscribers;
+    std::vector<uint64_t> groups;
+  };
+  struct State {
+    explicit State(const HashKeys& keys) : filters(keys) {}
+
+    FilterTable filters;  // Filter::routes: index in interests + 1
+    std::vector<Interest> interests;
+    std::unordered_map<uint64_t, Held> messages;
+    std::unordered_map<uint64_t, Session> sessions;
+    std::unordered_map<uint64_t, Group> groups;
+    std::unordered_map<std::string, MessageRef> retained;
+    std::unordered_map<uint64_t, std::unordered_map<uint64_t, uint64_t>> guests;  // not durable -> message -> group
+  };
+
+  template <class... Records>
+  bool applyAs(const log::Found& found) {
+    return ((found.kind == Records::kind && applyOne<Records>(found)) || ...);
+  }
+  template <class Record>
+  bool applyOne(const log::Found& found) {
+    Record record;
+    if (log::decode(found, record)) take(record);
+    else unknown_++;
+    return true;
+  }
+
+  static Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+  static std::string textOf(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+  Session* find(uint64_t key) {
+    const auto found = state_->sessions.find(key);
+    return found == state_->sessions.end() ? nullptr : &found->second;
+  }
+
+  // --- the broker -----------------------------------------------------------------------------------
+
+  void take(const records::Started& record) {
+    abandonCheckpoint();
+    entriesEpoch_++;
+    run = record.run;
+    lastMs = std::max(lastMs, record.atMs);
+  }
+  void take(const records::Clock& record) { lastMs = std::max(lastMs, record.atMs); }
+  void take(const records::CheckpointBegin& record) {
+    abandonCheckpoint();
+    run = std::max(run, record.run);
+    lastMs = std::max(lastMs, record.atMs);
+    lastMessage = std::max(lastMessage, record.lastMessage);
+    before_ = std::exchange(state_, std::make_unique<State>(keys_));
+    entriesEpoch_++;
+  }
+  void take(const records::CheckpointEnd&) {
+    before_.reset();
+    entriesEpoch_++;
+    for (auto& [number, held] : state_->messages) held.isCopy = false;
+    std::erase_if(state_->messages, [](const auto& entry) { return entry.second.uses == 0; });
+  }
+  void abandonCheckpoint() {
+    if (before_) state_ = std::move(before_);
+  }
+
+  // --- messages -------------------------------------------------------------------------------------
+
+  void take(const records::Message& record) {
+    lastMessage = std::max(lastMessage, record.id);
+    using enum records::Message::Flag;
+    if (record.receivedPacketId != 0) {
+      if (Session* publisher = find(record.origin)) publisher->received.insert(record.receivedPacketId);
+    }
+    if ((record.flags & clearsRetained) != 0) clearRetained(textOf(record.topic));
+    if (record.expiresAtMs != 0 && record.expiresAtMs <= startMs_) {
+      if ((record.flags & retains) != 0) clearRetained(textOf(record.topic));
+      return;
+    }
+    Held& held = state_->messages[record.id];
+    if (!held.message) held.message = messageOf(record);
+    held.isCopy = (record.flags & isCopy) != 0;
+    if ((record.flags & retains) != 0) {
+      held.uses++;
+      MessageRef& kept = state_->retained[textOf(record.topic)];
+      const uint64_t before = kept ? kept->logId : 0;
+      kept = held.message;
+      if (before != 0) drop(before);
+    }
+    if ((record.flags & isForSessions) != 0) match(record, held);
+    dropUnused(record.id);
+  }
+  void take(const records::RetainedClear& record) { clearRetained(textOf(record.topic)); }
+
+  MessageRef messageOf(const records::Message& record) const {
+    Publication publication;
+    publication.topic = record.topic;
+    publication.properties = record.properties;
+    publication.payload = record.payload;
+    publication.originSession = record.origin;
+    publication.expiresAtMs = record.expiresAtMs == 0 ? 0 : toEngineClock(record.expiresAtMs);
+    publication.qos = record.qos;
+    publication.retain = (record.flags & records::Message::isRetainMarked) != 0;
+    publication.workers = uint8_t(workers_);
+    publication.logId = record.id;
+    return publication.keep();
+  }
+
+  void clearRetained(const std::string& topic) {
+    const auto found = state_->retained.find(topic);
+    if (found == state_->retained.end()) return;
+    const uint64_t number = found->second->logId;
+    state_->retained.erase(found);
+    drop(number);
+  }
+
+  // One use of the message less.
+  void drop(uint64_t number) {
+    const auto found = state_->messages.find(number);
+    if (found == state_->messages.end()) return;
+    if (found->second.uses > 0) found->second.uses--;
+    dropUnused(number);
+  }
+  void dropUnused(uint64_t number) {
+    const auto found = state_->messages.find(number);
+    if (found == state_->messages.end() || found->second.uses > 0 || found->second.isCopy) return;
+    state_->messages.erase(found);
+  }
+
+  // Who gets it, each session once (as native/front-end/matcher.h).
+  void match(const records::Message& record, Held& held) {
+    matches_.clear();
+    targets_.clear();
+    epoch_++;
+    state_->filters.match(record.topic, state_->filters.hashOf(record.topic), matches_);
+    for (const Filter* filter : matches_) {
+      if (filter->routes == 0) continue;
+      const Interest& interest = state_->interests[filter->routes - 1];
+      for (const Subscriber& subscriber : interest.subscribers) {
+        if (subscriber.options.noLocal && subscriber.session->key == record.origin) continue;
+        addTarget(subscriber, (record.flags & records::Message::isRetainMarked) != 0);
+      }
+      for (const uint64_t hash : interest.groups) {
+        Group& group = state_->groups[hash];
+        if (!group.members.empty() && group.holders.try_emplace(record.id, 0).second) held.uses++;
+      }
+    }
+    for (Target& target : targets_) {
+      target.entry.message = record.id;
+      target.entry.qos = std::min(target.entry.qos, record.qos);
+      if (target.entry.qos == 0) continue;
+      held.uses++;
+      target.entry.owner = uint8_t(record.id % 64);
+      push(*target.session, std::move(target.entry));
+    }
+  }
+  void push(Session& session, Entry entry) {
+    entry.epoch = entriesEpoch_;
+    session.entries.push_back(std::move(entry));
+  }
+  struct Target {
+    Session* session;
+    Entry entry;
+  };
+  void addTarget(const Subscriber& subscriber, bool isRetainMarked) {
+    const Subscription& options = subscriber.options;
+    const bool retain = options.retainAsPublished && isRetainMarked;
+    Session& session = *subscriber.session;
+    if (session.matchEpoch == epoch_) {
+      Target& target = targets_[session.matchIndex];
+      target.entry.qos = std::max(target.entry.qos, options.qos);
+      target.entry.retain = target.entry.retain || retain;
+      target.entry.subscriptionIds.add(options.subscriptionId);
+      return;
+    }
+    session.matchEpoch = epoch_;
+    session.matchIndex = targets_.size();
+    Entry entry;
+    entry.qos = options.qos;
+    entry.retain = retain;
+    entry.subscriptionIds = SubscriptionIds(options.subscriptionId);
+    targets_.push_back({subscriber.session, std::move(entry)});
+  }
+
+  // --- sessions -------------------------------------------------------------------------------------
+
+  void take(const records::Session& record) {
+    Session& session = state_->sessions[record.session];
+    session.key = record.session;
+    session.clientId = textOf(record.clientId);
+    session.expirySeconds = record.expirySeconds;
+    session.leftAtMs = record.leftAtMs;
+    session.will = willOf(record);
+    lastMs = std::max(lastMs, record.leftAtMs);
+    state_->guests.erase(record.session);
+  }
+  std::unique_ptr<Will> willOf(const records::Session& record) const {
+    using enum records::Session::Flag;
+    if ((record.flags & hasWill) == 0) return nullptr;
+    auto will = std::make_unique<Will>();
+    will->delaySeconds = record.willDelaySeconds;
+    will->expires = (record.flags & willExpires) != 0;
+    will->expirySeconds = record.willExpirySeconds;
+    Publication publication;
+    publication.topic = record.willTopic;
+    publication.properties = record.willProperties;
+    publication.payload = record.willPayload;
+    publication.originSession = record.session;
+    publication.qos = record.willQos;
+    publication.retain = (record.flags & willRetains) != 0;
+    publication.workers = uint8_t(workers_);
+    will->message = publication.keep();
+    return will;
+  }
+  void take(const records::Left& record) {
+    lastMs = std::max(lastMs, record.atMs);
+    Session* session = find(record.session);
+    if (!session) return;
+    session->expirySeconds = record.expirySeconds;
+    session->leftAtMs = record.atMs;
+    if (record.keepsWill == 0) session->will = nullptr;
+  }
+  void take(const records::WillOver& record) {
+    if (Session* session = find(record.session)) session->will = nullptr;
+  }
+  void take(const records::SessionEnd& record) {
+    Session* session = find(record.session);
+    if (!session) return;
+    while (!session->subscriptions.empty()) unsubscribe(*session, session->subscriptions.begin()->first);
+    for (const Entry& entry : session->entries) leaveEntry(entry, record.session);
+    state_->sessions.erase(record.session);
+  }
+  // The entry is no more. One of a share is somebody else's now.
+  void leaveEntry(const Entry& entry, uint64_t session) {
+    if (entry.share != 0) {
+      const auto group = state_->groups.find(entry.share);
+      const auto holder = group == state_->groups.end() ? std::map<uint64_t, uint64_t>::iterator()
+                                                        : group->second.holders.find(entry.message);
+      if (group != state_->groups.end() && holder != group->second.holders.end() && holder->second == session)
+        holder->second = 0;
+    }
+    drop(entry.message);
+  }
+
+  void take(const records::Subscribe& record) {
+    Session* session = find(record.session);
+    if (!session) return;
+    const std::string filter = textOf(record.filter);
+    if (session->subscriptions.contains(filter)) unsubscribe(*session, filter);
+    using enum records::Subscribe::Flag;
+    const Subscription options{.qos = record.qos,
+                               .noLocal = (record.flags & noLocal) != 0,
+                               .retainAsPublished = (record.flags & retainAsPublished) != 0,
+                               .subscriptionId = record.subscriptionId};
+    session->subscriptions[filter] = options;
+    Interest& interest = interestIn(record.filter);
+    if (!isSharedFilter(record.filter)) {
+      interest.subscribers.push_back({session, options});
+      return;
+    }
+    const uint64_t hash = state_->filters.hashOf(record.filter);
+    Group& group = state_->groups[hash];
+    group.filter = filter;
+    if (std::find(interest.groups.begin(), interest.groups.end(), hash) == interest.groups.end())
+      interest.groups.push_back(hash);
+    if (options.qos > 0) group.members.insert(session->key);
+  }
+  void take(const records::Unsubscribe& record) {
+    if (Session* session = find(record.session)) unsubscribe(*session, textOf(record.filter));
+  }
+  void unsubscribe(Session& session, std::string filter) {
+    if (session.subscriptions.erase(filter) == 0) return;
+    Interest& interest = interestIn(bytesOf(filter));
+    if (!isSharedFilter(bytesOf(filter))) {
+      std::erase_if(interest.subscribers, [&](const Subscriber& each) { return each.session == &session; });
+      return;
+    }
+    const auto found = state_->groups.find(state_->filters.hashOf(bytesOf(filter)));
+    if (found == state_->groups.end()) return;
+    Group& group = found->second;
+    group.members.erase(session.key);
+    if (!group.members.empty()) return;
+    for (const auto& [number, holder] : group.holders) drop(number);
+    std::erase(interest.groups, found->first);
+    state_->groups.erase(found);
+  }
+  // In what the filter matches, or the filter of the share.
+  Interest& interestIn(Bytes filter) {
+    Filter& known = state_->filters.acquire(isSharedFilter(filter) ? unsharedFilter(filter) : filter);
+    if (known.routes == 0) {
+      state_->interests.emplace_back();
+      known.routes = state_->interests.size();
+    }
+    return state_->interests[known.routes - 1];
+  }
+
+  // --- deliveries -----------------------------------------------------------------------------------
+
+  void take(const records::Done& record) {
+    Session* session = find(record.session);
+    if (!session) return;
+    for (size_t at = 0; at + 8 <= record.ids.size(); at += 8) {
+      uint64_t number;
+      std::memcpy(&number, record.ids.data() + at, sizeof number);
+      removeEntry(*session, number, false);
+    }
+  }
+  void take(const records::ShareDone& record) {
+    uint64_t share = 0;
+    if (Session* session = find(record.session)) share = removeEntry(*session, record.message, true);
+    else if (const auto guest = state_->guests.find(record.session); guest != state_->guests.end()) {
+      const auto held = guest->second.find(record.message);
+      if (held != guest->second.end()) share = held->second;
+      if (share != 0) guest->second.erase(held);
+    }
+    const auto group = state_->groups.find(share);
+    if (group == state_->groups.end()) return;
+    if (group->second.holders.erase(record.message) > 0) drop(record.message);
+  }
+  // Gives its share.
+  uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
+    for (auto each = session.entries.begin(); each != session.entries.end(); ++each) {
+      if (each->message != number || (each->share != 0) != isOfShare) continue;
+      const uint64_t share = each->share;
+      drop(number);
+      if (each->packetId != 0) each->message = 0;  // its packet identifier is still in use
+      else session.entries.erase(each);
+      return share;
+    }
+    return 0;
+  }
+
+  void take(const records::Queued& record) {
+    if (record.share != 0) handTo(record);
+    Session* session = find(record.session);
+    const auto held = state_->messages.find(record.message);
+    if (!session || held == state_->messages.end() || record.qos == 0) return;
+    Entry entry;
+    entry.message = record.message;
+    entry.share = record.share;
+    entry.qos = record.qos;
+    entry.retain = (record.flags & records::Queued::retain) != 0;
+    entry.isFromStore = (record.flags & records::Queued::isFromStore) != 0;
+    for (size_t at = 0; at + 4 <= record.subscriptionIds.size(); at += 4) {
+      uint32_t id;
+      std::memcpy(&id, record.subscriptionIds.data() + at, sizeof id);
+      entry.subscriptionIds.add(id);
+    }
+    held->second.uses++;
+    entry.owner = anyOwner;
+    push(*session, std::move(entry));
+  }
+  // A member of the share has it now, and nobody else.
+  void handTo(const records::Queued& record) {
+    const auto group = state_->groups.find(record.share);
+    const auto held = state_->messages.find(record.message);
+    if (group == state_->groups.end() || held == state_->messages.end()) return;
+    const auto [place, isNew] = group->second.holders.try_emplace(record.message, 0);
+    held->second.uses += isNew;
+    if (Session* before = find(place->second)) removeEntry(*before, record.message, true);
+    place->second = record.session;
+    if (!find(record.session)) state_->guests[record.session][record.message] = record.share;
+  }
+
+  void take(const records::Received& record) {
+    if (Session* session = find(record.session)) session->received.insert(record.packetId);
+  }
+  void take(const records::Forget& record) {
+    if (Session* session = find(record.session)) session->received.erase(record.packetId);
+  }
+
+  void take(const records::Sent& record) {
+    Session* session = find(record.session);
+    if (!session) return;
+    take(records::Completed{record.session, record.packetId});  // it has been taken for another message
+    for (Entry& entry : session->entries) {
+      if (record.message == 0) break;
+      if (entry.message != record.message || (entry.share != 0) != (record.isOfShare != 0) || entry.packetId != 0)
+        continue;
+      entry.packetId = record.packetId;
+      entry.sentOrder = ++sent_;
+      entry.qos = 2;
+      return;
+    }
+    // It is released already; or the message has been lost with a damaged part of the log: the client may have it, so
+    // it has to be released.
+    push(*session,
+         {.qos = 2, .packetId = record.packetId, .sentOrder = ++sent_, .subscriptionIds = {}, .owner = anyOwner});
+  }
+  void take(const records::Released& record) {
+    Session* session = find(record.session);
+    Entry* entry = session ? entryUnder(*session, record.packetId) : nullptr;
+    if (!entry || entry->message == 0) return;
+    drop(entry->message);
+    entry->message = 0;
+  }
+  void take(const records::Completed& record) {
+    Session* session = find(record.session);
+    if (!session) return;
+    const auto found = std::find_if(session->entries.begin(), session->entries.end(),
+                                    [&](const Entry& entry) { return entry.packetId == record.packetId; });
+    if (found == session->entries.end()) return;
+    if (found->message != 0) drop(found->message);
+    session->entries.erase(found);
+  }
+  static Entry* entryUnder(Session& session, uint16_t packetId) {
+    for (Entry& entry : session.entries) {
+      if (entry.packetId == packetId) return &entry;
+    }
+    return nullptr;
+  }
+
+  // Of what a session got in the order in which the log says so: from shares, from the store, or in a checkpoint.
+  static constexpr uint8_t anyOwner = 64;
+
+  const unsigned workers_;
+  const HashKeys keys_;
+  const uint64_t startMs_ = wallClockMs();
+  std::unique_ptr<State> state_;
+  std::unique_ptr<State> before_;  // the checkpoint that is being read
+  std::vector<Filter*> matches_;
+  std::vector<Target> targets_;
+  uint64_t epoch_ = 0;
+  uint32_t entriesEpoch_ = 0;
+  uint64_t sent_ = 0;
+  uint64_t unknown_ = 0;
+};
+
+inline std::vector<RecoveredState::Entry*> RecoveredState::Session::entriesInOrder() {
+  std::vector<Entry*> sent;
+  std::map<std::pair<uint32_t, uint8_t>, std::deque<Entry*>> byOwner;
+  for (Entry& entry : entries) {
+    if (entry.packetId != 0) sent.push_back(&entry);
+    byOwner[{entry.epoch, entry.owner}].push_back(&entry);
+  }
+  std::sort(sent.begin(), sent.end(), [](const Entry* a, const Entry* b) { return a->sentOrder < b->sentOrder; });
+  std::vector<Entry*> ordered;
+  std::unordered_set<const Entry*> done;
+  const auto add = [&](Entry* entry) {
+    if (done.insert(entry).second) ordered.push_back(entry);
+  };
+  size_t next = 0;  // of the entries, the first that may be of an epoch which is not over
+  for (Entry* each : sent) {
+    for (; next < entries.size() && entries[next].epoch < each->epoch; next++) add(&entries[next]);
+    std::deque<Entry*>& before = byOwner[{each->epoch, each->owner}];
+    while (!done.contains(each)) {
+      add(before.front());
+      before.pop_front();
+    }
+  }
+  for (Entry& entry : entries) add(&entry);
+  return ordered;
+}
+
+}  // namespace rally

@@ -1,0 +1,25 @@
+// The two clocks: engines count milliseconds since whenever, and the log has those of the calendar.
+#pragma once
+#include <time.h>
+
+#include <cstdint>
+
+namespace rally {
+
+namespace detail {
+inline uint64_t readClockMs(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return uint64_t(time.tv_sec) * 1'000 + uint64_t(time.tv_nsec) / 1'000'000;
+}
+}  // namespace detail
+
+inline uint64_t wallClockMs() { return detail::readClockMs(CLOCK_REALTIME); }
+// What the event loops of libuv call now.
+inline uint64_t engineClockMs() { return detail::readClockMs(CLOCK_MONOTONIC); }
+
+// A time of the one clock on the other.
+inline uint64_t toWallClock(uint64_t engineMs) { return wallClockMs() + (engineMs - engineClockMs()); }
+inline uint64_t toEngineClock(uint64_t wallMs) { return engineClockMs() + (wallMs - wallClockMs()); }
+
+}  // namespace rally

@@ -1,0 +1,26 @@
+// A directory of the file system.
+#pragma once
+#include "disk.h"
+
+namespace rally::log {
+
+class RealDisk final : public Disk {
+ public:
+  explicit RealDisk(std::string directory) : directory_(std::move(directory)) {}
+
+  int makeDirectory() override;
+  int syncParent() override;
+  int open(const std::string& name, bool mayCreate, std::shared_ptr<File>& file) override;
+  int rename(const std::string& from, const std::string& to) override;
+  int unlink(const std::string& name) override;
+  int syncDirectory() override;
+  int list(std::vector<std::string>& names) override;
+  int space(Space& space) override;
+
+ private:
+  std::string pathOf(const std::string& name) const { return directory_ + "/" + name; }
+
+  const std::string directory_;
+};
+
+}  // namespace rally::log

@@ -1,0 +1,184 @@
+// The store of a broker, as JavaScript opens and reads it. Types and meanings: core/data-plane/addon.ts.
+//
+//   openStore() -> number of the broker that will be      recoverStore() -> promise, read on a thread of its own
+#pragma once
+#include <node_api.h>
+
+#include <memory>
+#include <string>
+
+#include "brokers.h"
+
+namespace rally::node {
+
+// In the order of `storeFaults` in core/data-plane/addon.ts.
+inline const char* nameOf(log::OpenFault::Code code) {
+  switch (code) {
+    case log::OpenFault::Code::held: return "held";
+    case log::OpenFault::Code::newerFormat: return "newerFormat";
+    default: return "notUsable";
+  }
+}
+
+inline void setText(napi_env env, napi_value object, const char* name, const std::string& text) {
+  napi_set_named_property(env, object, name, toText(env, bytesOf(text)));
+}
+inline void setNumber(napi_env env, napi_value object, const char* name, double number) {
+  napi_set_named_property(env, object, name, toNumber(env, number));
+}
+
+// The states of the log reach JavaScript by a thread-safe function: they come from the thread that writes.
+struct StateListener {
+  struct Told {
+    log::State state;
+    std::string why;
+  };
+  napi_threadsafe_function function = nullptr;
+
+  static void call(napi_env env, napi_value callback, void*, void* data) {
+    const std::unique_ptr<Told> told(static_cast<Told*>(data));
+    if (!env) return;
+    constexpr std::array<const char*, 4> names = {"open", "scarce", "full", "failed"};
+    const std::array<napi_value, 2> arguments = {toText(env, bytesOf(std::string(names[size_t(told->state)]))),
+                                                 toText(env, bytesOf(told->why))};
+    napi_value undefined = nullptr;
+    napi_get_undefined(env, &undefined);
+    napi_call_function(env, undefined, callback, arguments.size(), arguments.data(), nullptr);
+  }
+};
+
+inline void listen(napi_env env, napi_value callback, log::Log& log) {
+  napi_value name = nullptr;
+  napi_create_string_utf8(env, "rallymq-log", NAPI_AUTO_LENGTH, &name);
+  auto listener = std::make_shared<StateListener>();
+  napi_create_threadsafe_function(env, callback, nullptr, name, 0, 1, nullptr, nullptr, nullptr, StateListener::call,
+                                  &listener->function);
+  napi_unref_threadsafe_function(env, listener->function);
+  log.onState([listener](log::State state, const std::string& why) {
+    napi_call_threadsafe_function(listener->function, new StateListener::Told{state, why}, napi_tsfn_nonblocking);
+  });
+}
+
+inline napi_value openStore(napi_env env, napi_callback_info info) {
+  size_t count = 4;
+  std::array<napi_value, 4> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  log::Options options;
+  options.directory = textOf(env, arguments[0]);
+  options.durability = textOf(env, arguments[1]) == "os" ? log::Durability::os : log::Durability::fsync;
+  options.workers = unsigned(integerOf(env, arguments[2]));
+  options.pendingBytesMax = size_t(limitOf(env, arguments[3], "logPendingBytesMax"));
+  const auto checkpointBytesMin = uint64_t(limitOf(env, arguments[3], "checkpointBytesMin"));
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  log::OpenFault fault;
+  std::unique_ptr<log::Log> opened = log::openLog(options, fault);
+  if (!opened) {
+    setText(env, result, "fault", nameOf(fault.code));
+    setText(env, result, "detail", fault.detail);
+    return result;
+  }
+  constexpr std::array<const char*, 4> warnings = {"", "memoryFileSystem", "networkFileSystem", "overlayFileSystem"};
+  setText(env, result, "warning", warnings[size_t(opened->warning())]);
+  napi_value listener = nullptr;
+  napi_get_named_property(env, arguments[3], "onStoreState", &listener);
+  listen(env, listener, *opened);
+  setNumber(env, result, "broker", registry().add(std::make_unique<Store>(std::move(opened), checkpointBytesMin)));
+  return result;
+}
+
+// The reading of one store, on a thread of libuv's pool.
+struct Recovering {
+  uint32_t id = 0;
+  unsigned workers = 0;
+  Limits limits;
+  HashKeys keys;
+  napi_async_work work = nullptr;
+  napi_deferred deferred = nullptr;
+};
+
+inline napi_value toObject(napi_env env, const RecoveredSession& session) {
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  setNumber(env, object, "session", double(session.key));
+  setNumber(env, object, "worker", session.worker);
+  setText(env, object, "clientId", session.clientId);
+  return object;
+}
+
+inline napi_value toObject(napi_env env, const log::Damage& damage) {
+  constexpr std::array<const char*, 5> names = {"bytes", "segmentHeader", "segmentMissing", "groupsMissing", "foreign"};
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  setText(env, object, "what", names[size_t(damage.what)]);
+  setNumber(env, object, "segment", damage.at.segment());
+  setNumber(env, object, "offset", damage.at.offset());
+  setNumber(env, object, "bytes", double(damage.bytes));
+  setText(env, object, "setAside", damage.setAside);
+  napi_set_named_property(env, object, "isKnown", toBoolean(env, damage.isKnown));
+  return object;
+}
+
+template <class Items>
+napi_value toList(napi_env env, const Items& items) {
+  napi_value list = nullptr;
+  napi_create_array_with_length(env, items.size(), &list);
+  uint32_t index = 0;
+  for (const auto& item : items) napi_set_element(env, list, index++, toObject(env, item));
+  return list;
+}
+
+inline void onRecovered(napi_env env, napi_status, void* data) {
+  const std::unique_ptr<Recovering> recovering(static_cast<Recovering*>(data));
+  const Store& store = *registry().findStore(recovering->id);
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setNumber(env, result, "run", double(store.run()));
+  napi_set_named_property(env, result, "sessions", toList(env, store.sessions()));
+  napi_set_named_property(env, result, "damage", toList(env, store.damage().parts));
+  setNumber(env, result, "lostDeliveries", double(store.damage().lostDeliveries));
+  setNumber(env, result, "unknownRecords", double(store.damage().unknownRecords));
+  napi_resolve_deferred(env, recovering->deferred, result);
+  napi_delete_async_work(env, recovering->work);
+}
+
+inline napi_value recoverStore(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  std::array<napi_value, 3> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  auto recovering = std::make_unique<Recovering>();
+  recovering->id = uint32_t(integerOf(env, arguments[0]));
+  recovering->workers = unsigned(integerOf(env, arguments[1]));
+  recovering->keys = randomKeys();
+  if (!readLimits(env, arguments[2], recovering->limits)) return nullptr;
+  napi_value promise = nullptr;
+  napi_value name = nullptr;
+  napi_create_promise(env, &recovering->deferred, &promise);
+  napi_create_string_utf8(env, "rallymq-recovery", NAPI_AUTO_LENGTH, &name);
+  Recovering* data = recovering.release();
+  napi_create_async_work(
+      env, nullptr, name,
+      [](napi_env, void* work) {
+        const auto& asked = *static_cast<Recovering*>(work);
+        Broker& broker = registry().findStore(asked.id)->recover(asked.workers, asked.limits, asked.keys.tables);
+        registry().setBroker(asked.id, broker);
+      },
+      onRecovered, data, &data->work);
+  napi_queue_async_work(env, data->work);
+  return promise;
+}
+
+inline napi_value storeProgress(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  const Store* store = registry().findStore(uint32_t(integerOf(env, argument)));
+  const Store::Progress progress = store ? store->progress() : Store::Progress{};
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setNumber(env, result, "bytesDone", double(progress.bytesDone));
+  setNumber(env, result, "bytesTotal", double(progress.bytesTotal));
+  return result;
+}
+
+}  // namespace rally::node

@@ -1,0 +1,370 @@
+// What the broker logs, who waits until it is safe, and what is there again after the process has ended.
+#include "check.h"
+#include "hand-driven-broker.h"
+
+namespace {
+
+using rally::Counter;
+
+Client::Options durable() { return {.isPersistent = true}; }
+Client::Options fleeting() { return {.isPersistent = false}; }
+
+std::string joined(const Client& client) {
+  std::string all;
+  for (const std::string& text : client.texts()) all += (all.empty() ? "" : " ") + text;
+  return all;
+}
+
+// Nothing becomes safe until release().
+struct Held {
+  KeptDisk& disk;
+  explicit Held(KeptDisk& own) : disk(own) { disk.commitsAtOnce = false; }
+  void release(HandDrivenBroker& broker) {
+    disk.commit();
+    disk.commitsAtOnce = true;
+    broker.settle();
+  }
+};
+
+}  // namespace
+
+TEST("durable: PUBACK waits for what is logged, and nobody else does") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  Client& sink = broker.connected("sink", 0, durable());
+  Client& live = broker.connected("live", 0, fleeting());
+  sink.subscribe("kept/#", 1);
+  live.subscribe("#", 1);
+  broker.settle();
+  Client& source = broker.connected("source", 0, fleeting());
+  Held held(disk);
+  source.publish("other", "1", 1);
+  broker.settle();
+  CHECK_EQ(source.acknowledgements.size(), 1);  // no durable subscriber
+  source.publish("kept/a", "2", 1);
+  broker.settle();
+  CHECK_EQ(source.acknowledgements.size(), 1);
+  CHECK_EQ(joined(sink), std::string("kept/a=2"));  // QoS 1 is delivered live
+  CHECK_EQ(joined(live), std::string("other=1 kept/a=2"));
+  held.release(broker);
+  CHECK_EQ(source.acknowledgements.size(), 2);
+}
+
+TEST("durable: a retained message waits with QoS 1, and with QoS 0 nobody waits") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 2);
+  Client& source = broker.connected("source", 0, fleeting());
+  Held held(disk);
+  source.publish("state", "on", 1, true);
+  source.publish("state/0", "on", 0, true);
+  broker.settle();
+  CHECK_EQ(source.acknowledgements.size(), 0);
+  held.release(broker);
+  CHECK_EQ(source.acknowledgements.size(), 1);
+  broker.crash(2);
+  CHECK(broker.lookUp("state", 0)->size() > 0);
+  CHECK(broker.lookUp("state/0", 1)->size() > 0);
+}
+
+TEST("durable: PUBREC and PUBCOMP of a durable publisher wait") {
+  for (const unsigned workers : {1u, 2u}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, workers);
+    Client& sink = broker.connected("sink", 0, durable());
+    sink.subscribe("kept", 2);
+    broker.settle();
+    sink.drop();
+    broker.settle();
+    Client& source = broker.connected("source", workers - 1, durable());
+    Held held(disk);
+    source.publish("kept", "1", 2);
+    broker.settle();
+    CHECK_EQ(source.acknowledgements.size(), 0);
+    disk.commit();
+    broker.settle();
+    CHECK_EQ(source.acknowledgements.size(), 1);  // PUBREC
+    CHECK_EQ(source.unacknowledged.size(), 1);    // no PUBCOMP
+    held.release(broker);
+    CHECK_EQ(source.unacknowledged.size(), 0);
+  }
+}
+
+TEST("durable: PUBLISH with QoS 2 and PUBREL to a durable session wait, and what follows on the connection") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  Client& sink = broker.connected("sink", 0, durable());
+  Client& source = broker.connected("source", 0, fleeting());
+  sink.subscribe("a", 2);
+  broker.settle();
+  Held held(disk);
+  sink.answersAtOnce = false;
+  source.publish("a", "1", 2);
+  source.publish("a", "2", 1);
+  broker.settle();
+  CHECK_EQ(sink.received.size(), 0);
+  disk.commit();
+  broker.settle();
+  CHECK_EQ(joined(sink), std::string("a=1 a=2"));
+  sink.answer();
+  sink.answersAtOnce = true;
+  broker.settle();
+  CHECK_EQ(sink.outstanding.size(), 1);  // QoS 2: no PUBREL
+  held.release(broker);
+  CHECK_EQ(sink.outstanding.size(), 0);
+}
+
+TEST("durable: CONNACK, SUBACK and UNSUBACK of durable sessions wait, those of others do not") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  Held held(disk);
+  Client& guest = broker.add("guest", fleeting());
+  guest.connect(0);
+  guest.subscribe("a", 1);
+  broker.settle();
+  CHECK(guest.isConnected);
+  CHECK_EQ(guest.subacks.size(), 1);
+  Client& client = broker.add("client", durable());
+  client.connect(0);
+  broker.settle();
+  CHECK(!client.isConnected);
+  disk.commit();
+  broker.settle();
+  CHECK(client.isConnected);
+  client.subscribe("a", 1);
+  broker.settle();
+  CHECK_EQ(client.subacks.size(), 0);
+  held.release(broker);
+  CHECK_EQ(client.subacks.size(), 1);
+}
+
+TEST(
+    "durable: a session is there after a crash, with its subscriptions, its messages in order and its packet "
+    "identifiers") {
+  for (const auto& [before, after] : {std::pair{1u, 1u}, {1u, 4u}, {4u, 2u}}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, before);
+    Client& sink = broker.connected("sink", 0, durable());
+    sink.subscribe({{.filter = "a/+", .qos = 1, .retainAsPublished = true, .id = 7}, {.filter = "a/#", .qos = 2}});
+    sink.subscribe({{.filter = "gone", .qos = 1}});
+    broker.settle();
+    sink.unsubscribe("gone");
+    broker.settle();
+    sink.drop();
+    broker.settle();
+    Client& source = broker.connected("source", before - 1, fleeting());
+    for (int i = 0; i < 5; i++) source.publish("a/b", std::to_string(i), 1 + i % 2, i == 4);
+    source.publish("gone", "x", 1);
+    broker.settle();
+    CHECK_EQ(source.unacknowledged.size(), 0);
+    broker.crash(after);
+    sink.connect(after - 1);
+    broker.settle();
+    CHECK_EQ(joined(sink), std::string("a/b=0 a/b=1 a/b=2 a/b=3 a/b=4"));
+    if (sink.received.size() == 5) {
+      CHECK_EQ(sink.received[1].qos, 2);
+      CHECK(sink.received[4].retain);
+      CHECK_EQ(sink.received[0].subscriptionIds.size(), 2);
+    }
+    broker.advanceTime(1'000);  // what it has acknowledged is noted once a second
+    broker.settle();
+    broker.crash(before);
+    sink.connect(0);
+    broker.settle();
+    CHECK_EQ(sink.received.size(), 5);
+    Client& later = broker.connected("later", 0, fleeting());
+    later.publish("a/b", "5", 1);
+    broker.settle();
+    CHECK_EQ(sink.received.size(), 6);
+  }
+}
+
+TEST("durable: the end of a session, a cleared retained message and a will are remembered") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 2);
+  Client& sink = broker.connected("sink", 0, durable());
+  sink.subscribe("w", 1);
+  Client& source = broker.connected("source", 1, fleeting());
+  source.publish("state", "on", 1, true);
+  source.publish("kept", "on", 1, true);
+  broker.settle();
+  source.publish("state", "", 1, true);
+  Client& ended = broker.connected("ended", 1, durable());
+  ended.subscribe("x", 1);
+  broker.settle();
+  ended.options = {.isPersistent = false, .isCleanStart = true};
+  ended.connect(0);
+  broker.settle();
+  Client::Options withWill = durable();
+  withWill.will = SentPublish{.topic = "w", .payload = "gone", .qos = 1};
+  broker.connected("mortal", 1, withWill);
+  broker.crash(1);
+  CHECK_EQ(broker.lookUp("state", 0)->size(), 0);
+  CHECK(broker.lookUp("kept", 0)->size() > 0);
+  std::vector<std::string> names;
+  for (const rally::RecoveredSession& each : broker.store().sessions()) names.push_back(each.clientId);
+  std::sort(names.begin(), names.end());
+  CHECK_EQ(names.size(), 2);
+  CHECK_EQ(names.front(), std::string("mortal"));
+  for (const rally::RecoveredSession& each : broker.store().sessions()) {
+    rally::Session& session = *broker.engine(each.worker).findSession(each.key);
+    if (session.will) broker.engine(each.worker).publishWill(session);
+  }
+  sink.connect(0);
+  broker.settle();
+  CHECK_EQ(joined(sink), std::string("w=gone"));
+  broker.crash(2);
+  for (const rally::RecoveredSession& each : broker.store().sessions())
+    CHECK(!broker.engine(each.worker).findSession(each.key)->will);
+}
+
+TEST("durable: a member of a share gets after a crash what no member has acknowledged") {
+  for (const unsigned workers : {1u, 3u}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, workers);
+    Client& first = broker.connected("first", 0, durable());
+    Client& second = broker.connected("second", workers - 1, durable());
+    first.subscribe("$share/g/t/#", 1);
+    second.subscribe("$share/g/t/#", 1);
+    broker.settle();
+    Client& source = broker.connected("source", 0, fleeting());
+    for (int i = 0; i < 6; i++) source.publish("t/" + std::to_string(i), "x", 1);
+    broker.settle();
+    const size_t acknowledged = first.received.size() + second.received.size();
+    CHECK_EQ(acknowledged, 6);
+    first.drop();
+    second.drop();
+    broker.settle();
+    for (int i = 6; i < 12; i++) source.publish("t/" + std::to_string(i), "x", 1);
+    broker.settle();
+    broker.crash(workers);
+    first.connect(0);
+    broker.settle();
+    second.connect(0);
+    broker.settle();
+    CHECK_EQ(first.received.size() + second.received.size(), 12);
+  }
+}
+
+TEST("durable: a full disk refuses what would have to be stored, and ends clients that cannot be told") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  Client& sink = broker.connected("sink", 0, durable());
+  sink.subscribe("kept", 1);
+  broker.settle();
+  Client& source = broker.connected("source", 0, fleeting());
+  Client& old = broker.connected("old", 0, {.version = 4, .isPersistent = false});
+  static_cast<KeptLog&>(broker.store().log()).setState(rally::log::State::full);
+  source.publish("kept", "1", 1);
+  source.publish("other", "2", 1);
+  broker.settle();
+  CHECK_EQ(source.acknowledgements.size(), 2);
+  CHECK(source.acknowledgements.front() == rally::Reason::quotaExceeded);
+  old.publish("other", "3", 1);
+  broker.settle();
+  CHECK(old.link && !old.link->isSevered);
+  old.publish("kept", "4", 1);
+  broker.settle();
+  CHECK(!old.link->connection);
+  CHECK_EQ(sink.received.size(), 0);
+  CHECK_EQ(broker.total(Counter::storageRefused), 2);
+}
+
+TEST("durable: a checkpoint holds everything, and what stood before it is given up") {
+  for (const unsigned workers : {1u, 3u}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, workers);
+    Client& sink = broker.connected("sink", 0, durable());
+    sink.subscribe("a/#", 2);
+    sink.subscribe("$share/g/s", 1);
+    broker.settle();
+    sink.answersAtOnce = false;
+    Client& source = broker.connected("source", workers - 1, durable());
+    source.publish("a/kept", "r", 1, true);
+    for (int i = 0; i < 4; i++) source.publish("a/b", std::to_string(i), 1 + i % 2);
+    source.publish("s", "s", 1);
+    broker.settle();
+    const size_t before = disk.records.size();
+    for (unsigned worker = 0; worker < workers; worker++) broker.engine(worker);
+    sink.drop();
+    broker.settle();
+    broker.store().checkpointer().write(broker.engine(0));
+    broker.advanceTime(1);
+    broker.settle();
+    CHECK(disk.records.front().kind == rally::records::CheckpointBegin::kind);
+    CHECK(disk.records.size() < before + 40);
+    sink.answersAtOnce = true;
+    sink.answers.clear();
+    const std::string got = joined(sink);
+    broker.crash(2);
+    CHECK(broker.lookUp("a/kept", 0)->size() > 0);
+    sink.connect(1);
+    broker.settle();
+    size_t exact = 0;
+    for (const SentPublish& each : sink.received) exact += each.qos == 2;
+    CHECK_EQ(exact, 2);
+    source.connect(0);
+    broker.settle();
+    source.publish("a/b", "last", 2);
+    broker.settle();
+    CHECK_EQ(sink.received.back().payload, std::string("last"));
+  }
+}
+
+TEST("durable: whatever happens and whenever the process ends, nothing is lost, nothing of QoS 2 comes twice") {
+  check::eachSeed(300, [](check::Random& random) {
+    KeptDisk disk;
+    disk.commitsAtOnce = false;
+    HandDrivenBroker broker(disk, unsigned(random.between(1, 4)));
+    std::vector<Client*> sinks, sources;
+    for (const char* name : {"s0", "s1", "s2"}) sinks.push_back(&broker.add(name, durable()));
+    for (const char* name : {"p0", "p1"}) sources.push_back(&broker.add(name, durable()));
+    for (Client* client : sinks) {
+      client->connect(unsigned(random.below(broker.workers())));
+      for (int i = 0; i < 400 && !client->isConnected; i++) {
+        disk.commit();
+        broker.settle();
+      }
+      client->subscribe("t/#", int(random.between(1, 2)));
+    }
+    for (Client* client : sources) client->connect(unsigned(random.below(broker.workers())));
+    for (int i = 0; i < 4; i++) {
+      broker.settle();
+      disk.commit();
+    }
+    broker.settle();
+    int number = 0;
+    for (int round = 0; round < 4; round++) {
+      for (int steps = int(random.between(20, 300)); steps > 0; steps--) {
+        broker.step(random);
+        if (random.chance(10)) disk.commit(random.between(1, 3));
+        if (random.chance(8)) {
+          Client& source = *sources[random.below(2)];
+          source.publish("t/" + std::to_string(random.below(3)), std::to_string(number++), int(random.between(1, 2)));
+        }
+        if (random.chance(2)) {
+          Client& client = *sinks[random.below(sinks.size())];
+          client.connect(unsigned(random.below(broker.workers())));
+        }
+      }
+      broker.crash(unsigned(random.between(1, 4)));
+      for (Client* client : sinks) client->connect(unsigned(random.below(broker.workers())));
+      for (Client* client : sources) client->connect(unsigned(random.below(broker.workers())));
+    }
+    disk.commitsAtOnce = true;
+    disk.commit();
+    broker.settle();
+    for (Client* source : sources) CHECK_EQ(source->unacknowledged.size(), 0);
+    for (Client* sink : sinks) {
+      std::map<std::string, int> times;
+      std::map<std::string, int> last;
+      for (const SentPublish& each : sink->received) {
+        times[each.payload]++;
+        if (each.qos == 2) CHECK_EQ(times[each.payload], 1);
+      }
+      for (int i = 0; i < number; i++) {
+        if (!CHECK(times[std::to_string(i)] > 0))
+          std::fprintf(stderr, "%s lacks %d of %d\n", sink->name().c_str(), i, number);
+      }
+    }
+  });
+}

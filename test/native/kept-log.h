@@ -1,0 +1,104 @@
+// A log whose disk is a list of records in memory: what is committed, and when, is for the test to say.
+#pragma once
+#include <deque>
+#include <vector>
+
+#include <algorithm>
+
+#include "../../native/durable/records.h"
+
+struct KeptDisk {
+  struct Record {
+    unsigned worker = 0;
+    rally::log::Ticket ticket;
+    rally::log::Kind kind{};
+    std::vector<uint8_t> body;
+  };
+  struct Batch {
+    unsigned worker = 0;
+    rally::log::Ticket upTo;
+    std::vector<Record> records;
+  };
+
+  bool commitsAtOnce = true;
+  uint64_t checkpointBytesMin = UINT64_MAX;
+  std::vector<Record> records;  // committed
+  std::deque<Batch> pending;    // handed over
+  rally::log::Log* user = nullptr;
+
+  uint64_t bytes() const {
+    uint64_t bytes = 0;
+    for (const Record& record : records) bytes += record.body.size() + 12;
+    return bytes;
+  }
+  // The first batches that wait become safe.
+  void commit(size_t batches = SIZE_MAX) {
+    for (; batches > 0 && !pending.empty(); batches--) {
+      Batch batch = std::move(pending.front());
+      pending.pop_front();
+      const rally::log::Placement placement{batch.records.front().ticket, batch.upTo, {1}};
+      for (Record& record : batch.records) records.push_back(std::move(record));
+      user->appender(batch.worker).commit({&placement, 1}, batch.upTo);
+    }
+  }
+  // What is not committed is lost, and what the process still writes.
+  void crash() {
+    pending.clear();
+    user = nullptr;
+  }
+};
+
+class KeptLog : public rally::log::Log, public rally::log::BatchSink {
+ public:
+  KeptLog(KeptDisk& disk, unsigned workers) : disk_(disk) {
+    for (unsigned worker = 0; worker < workers; worker++)
+      appenders_.push_back(std::make_unique<rally::log::Appender>(worker, this, size_t(1) << 30));
+    disk.user = this;
+  }
+
+  void setState(rally::log::State state) { state_.store(state); }
+
+  bool isKeeping() const override { return true; }
+  rally::log::LogId identity() const override { return {42, 43}; }
+  void recover(rally::log::Visitor& visitor) override {
+    for (const KeptDisk::Record& record : disk_.records)
+      visitor.record({.position = {}, .kind = record.kind, .version = 1, .body = record.body});
+  }
+  void release(rally::log::Position) override {}
+  void supersede(rally::log::Position, rally::log::Position) override {}
+  void onState(std::function<void(rally::log::State, const std::string&)>) override {}
+  void start() override {}
+  void close() override {
+    if (disk_.user == this) disk_.commit();
+  }
+  std::unique_ptr<rally::log::Reader> makeReader() override { return nullptr; }
+  rally::log::Figures figures() const override { return {}; }
+  uint64_t bytesToRead() const override { return disk_.bytes(); }
+  void dropBefore(unsigned worker, rally::log::Ticket ticket) override {
+    const auto isIt = [&](const KeptDisk::Record& each) {
+      return each.worker == worker && each.ticket == ticket && each.kind == rally::records::CheckpointBegin::kind;
+    };
+    const auto found = std::find_if(disk_.records.rbegin(), disk_.records.rend(), isIt);
+    RALLY_ASSERT(found != disk_.records.rend());
+    disk_.records.erase(disk_.records.begin(), found.base() - 1);
+  }
+
+  void take(unsigned worker, rally::log::Batch& batch) override {
+    KeptDisk::Batch kept{.worker = worker, .upTo = batch.from, .records = {}};
+    for (std::span<uint8_t> left = batch.records; !left.empty();) {
+      const auto head = rally::log::RecordHead::at(left.data());
+      const uint8_t* body = left.data() + rally::log::recordHeadBytes;
+      kept.records.push_back({worker, kept.upTo, head.kind, {body, body + head.bodyBytes}});
+      kept.upTo.value += rally::log::framedBytes(head.bodyBytes);
+      left = left.subspan(rally::log::framedBytes(head.bodyBytes));
+    }
+    batch.records.clear();
+    batch.endings.clear();
+    if (disk_.user != this) return;
+    disk_.pending.push_back(std::move(kept));
+    if (disk_.commitsAtOnce) disk_.commit();
+  }
+
+ private:
+  KeptDisk& disk_;
+};
