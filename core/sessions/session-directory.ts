@@ -484,6 +484,12 @@ export class SessionDirectory {
 
   /** Nothing is under way for the session: whoever waits gets it, or it waits for its time. */
   #rest(record: SessionRecord): void {
+    const isOver = record.expiresAtMs !== undefined && record.expiresAtMs <= this.#options.clock.nowMs();
+    if (isOver && !this.#isStopped) {
+      this.#expired++;
+      this.#step(record, 'expired'); // whoever waits gets a new one
+      return;
+    }
     const arrival = takeWaiting(record);
     if (arrival !== undefined) {
       this.#serve(record, arrival);

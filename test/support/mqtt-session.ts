@@ -54,6 +54,7 @@ interface Unanswered {
   readonly topic: string;
   readonly text: string;
   readonly qos: QoS;
+  readonly retain: boolean;
   /** QoS 2: the PUBREC came, the PUBREL is out. */
   isReleased: boolean;
 }
@@ -109,8 +110,8 @@ export class MqttSession {
     client.onPacket((packet) => {
       for (const each of this.#link?.incoming(packet) ?? [packet]) this.#onPacket(client, each);
     });
-    for (const [packetId, { topic, text, qos, isReleased }] of this.unanswered) {
-      const again = publishFrame(topic, text, { qos, packetId, dup: true });
+    for (const [packetId, { topic, text, qos, retain, isReleased }] of this.unanswered) {
+      const again = publishFrame(topic, text, { qos, packetId, retain, dup: true });
       this.#send(client, isReleased ? pubrelFrame(packetId) : again);
     }
   }
@@ -121,16 +122,17 @@ export class MqttSession {
     await until(`the SUBACK of ${this.clientId}`, () => this.#subacks > before);
   }
 
-  publish(topic: string, text: string, qos: QoS): void {
+  publish(topic: string, text: string, qos: QoS, retain = false): void {
     if (qos === 0) {
-      this.client?.send(publishFrame(topic, text));
+      this.client?.send(publishFrame(topic, text, { retain }));
       return;
     }
     do this.#packetIds = (this.#packetIds % this.#packetIdMax) + 1;
     while (this.unanswered.has(this.#packetIds));
     const packetId = this.#packetIds;
-    this.unanswered.set(packetId, { topic, text, qos, isReleased: false });
-    if (this.client !== undefined) this.#send(this.client, publishFrame(topic, text, { qos, packetId }));
+    this.unanswered.set(packetId, { topic, text, qos, retain, isReleased: false });
+    if (this.client !== undefined)
+      this.#send(this.client, publishFrame(topic, text, { qos, packetId, retain }));
   }
 
   async unsubscribe(filter: string): Promise<void> {

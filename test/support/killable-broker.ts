@@ -1,0 +1,73 @@
+/** The command with a data directory, which a test ends and starts again; its ports are new ones each time. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, type Exit } from './command.ts';
+
+export class KillableBroker {
+  /** Where it listens now: the same object for as long as the broker is this one. */
+  readonly ports = { port: 0, tcpPort: 0 };
+  readonly folder: string;
+  readonly #args: readonly string[];
+  #command: Command | undefined;
+
+  private constructor(folder: string, args: readonly string[]) {
+    this.folder = folder;
+    this.#args = args;
+  }
+
+  /** On a new data directory below the folder for temporary files; remove() takes it away. */
+  static async create(args: readonly string[] = []): Promise<KillableBroker> {
+    const folder = await mkdtemp(join(tmpdir(), 'rallymq-data-'));
+    return new KillableBroker(folder, args);
+  }
+
+  get command(): Command {
+    if (this.#command === undefined) throw new Error('the broker does not run');
+    return this.#command;
+  }
+
+  get dataDirectory(): string {
+    return join(this.folder, 'data');
+  }
+
+  /** Resolves when clients can connect. */
+  async start(workers = 1, args: readonly string[] = []): Promise<void> {
+    const data = ['--data', this.dataDirectory];
+    const ports = ['--port', '0', '--tcp-port', '0'];
+    this.#command = new Command([...ports, ...data, '--workers', `${workers}`, ...this.#args, ...args]);
+    Object.assign(this.ports, await this.#command.ready());
+  }
+
+  /** kill -9. */
+  async kill(): Promise<Exit> {
+    return await this.#end('SIGKILL');
+  }
+
+  /** In order. */
+  async stop(): Promise<Exit> {
+    return await this.#end('SIGTERM');
+  }
+
+  async remove(): Promise<void> {
+    if (this.#command !== undefined) await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<Exit> {
+    const { command } = this;
+    this.#command = undefined;
+    command.kill(signal);
+    return await command.exited();
+  }
+}
+
+/** For one test: removed when it ends. */
+export async function killableBroker(
+  test: { after(action: () => Promise<void>): void },
+  args: readonly string[] = [],
+): Promise<KillableBroker> {
+  const broker = await KillableBroker.create(args);
+  test.after(() => broker.remove());
+  return broker;
+}
