@@ -327,7 +327,7 @@ export const limitRanges = {
    * too. Default 256 * MiB: less than a second to read, and the workers stand still for a checkpoint once in a million
    * messages.
    */
-  checkpointBytesMin: { default: 256 * MiB, min: 1 * MiB, max: 1 * TiB },
+  checkpointBytesMin: { default: 256 * MiB, min: 64 * KiB, max: 1 * TiB },
   /**
    * Milliseconds that a stop may take to send what waits, before connections are cut. Default 5_000:
    * below the 10 seconds after which container runtimes kill.

@@ -25,9 +25,11 @@ class Checkpoint {
       Engine& engine = broker_.engine(worker);
       engine.shard().eachRetained([&](const MessageRef& message) {
         if (message->logId != 0) copy(message, records::Message::retains);
+        journal_.submitSome();
       });
       engine.eachSession([&](Session& session) {
         if (session.durable) write(session);
+        journal_.submitSome();
       });
     }
     for (unsigned worker = 0; worker < broker_.workers(); worker++) {

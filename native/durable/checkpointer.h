@@ -25,7 +25,7 @@ class Checkpointer : public TurnGate {
 
   void tick() override {
     if (isAsked() || isUncommitted_.load(std::memory_order_acquire)) return;
-    const uint64_t bytes = log_.bytesToRead();
+    const uint64_t bytes = log_.figures().liveBytes;
     if (bytes < bytesMin_ || bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
     isAsked_.store(true, std::memory_order_relaxed);
     for (unsigned worker = 0; worker < broker_.workers(); worker++) broker_.engine(worker).doorbell().ring();
@@ -50,10 +50,11 @@ class Checkpointer : public TurnGate {
 
   // Before the workers run.
   void write(Engine& engine) {
-    const log::Ticket begin = Checkpoint(broker_, engine).write(run_);
+    const uint64_t bytesBefore = engine.journal().appendedBytes();
+    engine.journal().watch(Checkpoint(broker_, engine).write(run_));
     engine.journal().submit();
+    stateBytes_.store(engine.journal().appendedBytes() - bytesBefore, std::memory_order_relaxed);
     writer_ = engine.index();
-    begin_ = begin;
     turn_ = engine.journal().turn();
     isUncommitted_.store(true, std::memory_order_release);
     isAsked_.store(false, std::memory_order_relaxed);
@@ -72,10 +73,8 @@ class Checkpointer : public TurnGate {
   }
 
   void giveUpOld(Engine& engine) {
-    engine.journal().update();
     if (!engine.journal().isCommitted(turn_)) return;
-    log_.dropBefore(writer_, begin_);
-    stateBytes_.store(log_.bytesToRead(), std::memory_order_relaxed);
+    engine.journal().dropBefore(engine.journal().watchedAt());
     isUncommitted_.store(false, std::memory_order_release);
   }
 
@@ -90,7 +89,6 @@ class Checkpointer : public TurnGate {
   // Of the last one, for the worker that has written it.
   unsigned writer_ = 0;
   uint64_t turn_ = 0;
-  log::Ticket begin_;
   std::mutex mutex_;
   std::condition_variable gathered_;
   unsigned arrived_ = 0;

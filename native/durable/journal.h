@@ -60,12 +60,30 @@ class Journal {
   // Once a turn: sees how far the log has come.
   void update() {
     if (!appender_) return;
-    for (log::Placement placement; appender_->next(placement);) {}  // positions are not needed here
+    for (log::Placement placement; appender_->next(placement);) {
+      if (isWatching_ && placement.contains(watched_)) watchedAt_ = placement.of(watched_);
+    }
     while (hasNews()) {
       committedTurn_ = submitted_.front().turn;
       submitted_.pop();
     }
   }
+  // Where a record will lie that was appended just now; none as long as update() has not seen it committed.
+  void watch(log::Ticket record) {
+    watched_ = record;
+    watchedAt_ = {};
+    isWatching_ = true;
+  }
+  log::Position watchedAt() const { return watchedAt_; }
+  // What stands in the log before this is not needed any more.
+  void dropBefore(log::Position first) {
+    appender_->dropBefore(first);
+    isDirty_ = true;
+  }
+  // Between the records of a checkpoint: lets the log begin with what there is.
+  void submitSome() { appender_->flushIfLarge(); }
+  // About so many bytes, until now.
+  uint64_t appendedBytes() const { return last_.value; }
   // Whether update() would see anything.
   bool hasNews() { return !submitted_.empty() && appender_->isCommitted(submitted_.front().last); }
   bool hasOpenTurn() const { return isDirty_; }
@@ -251,6 +269,9 @@ class Journal {
   uint64_t committedTurn_ = 0;
   bool isDirty_ = false;
   log::Ticket last_;
+  bool isWatching_ = false;
+  log::Ticket watched_;
+  log::Position watchedAt_;
   Fifo<Submitted> submitted_;
   Fifo<Held> held_;
   std::vector<uint64_t> unsaid_;

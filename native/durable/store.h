@@ -95,7 +95,7 @@ class Store {
     log_->start();
     Journal& journal = broker_->engine(0).journal();
     journal.append(records::Started{.run = run_, .atMs = wallClockMs()});
-    if (log_->bytesToRead() >= checkpointBytesMin_) {
+    if (bytesTotal_.load(std::memory_order_relaxed) >= checkpointBytesMin_) {
       checkpointer_->write(broker_->engine(0));
       return;
     }

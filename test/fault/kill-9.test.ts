@@ -6,8 +6,11 @@ import { replayOf, seeds } from '../support/random.ts';
 
 const crashes = 20;
 
+/** So that checkpoints are written all the time, too. */
+const limits = { checkpointBytesMin: 65_536 };
+
 for (const seed of seeds(1)) {
   test(`after ${crashes} times kill -9 nothing is lost and nothing comes twice (${replayOf(seed)})`, async (t) => {
-    await new CrashLoop(t, await killableBroker(t), seed).run(crashes);
+    await new CrashLoop(t, await killableBroker(t, limits), seed).run(crashes);
   });
 }

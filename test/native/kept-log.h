@@ -11,18 +11,22 @@ struct KeptDisk {
   struct Record {
     unsigned worker = 0;
     rally::log::Ticket ticket;
+    uint64_t position = 0;
     rally::log::Kind kind{};
     std::vector<uint8_t> body;
   };
   struct Batch {
     unsigned worker = 0;
+    rally::log::Ticket from;
     rally::log::Ticket upTo;
     std::vector<Record> records;
+    uint64_t drops = 0;  // all before this position
   };
 
   bool commitsAtOnce = true;
   uint64_t checkpointBytesMin = UINT64_MAX;
   std::vector<Record> records;  // committed
+  uint64_t written = 0;
   std::deque<Batch> pending;    // handed over
   rally::log::Log* user = nullptr;
 
@@ -36,8 +40,14 @@ struct KeptDisk {
     for (; batches > 0 && !pending.empty(); batches--) {
       Batch batch = std::move(pending.front());
       pending.pop_front();
-      const rally::log::Placement placement{batch.records.front().ticket, batch.upTo, {1}};
-      for (Record& record : batch.records) records.push_back(std::move(record));
+      const rally::log::Position at{written + 1};
+      const rally::log::Placement placement{batch.from, batch.upTo, at};
+      for (Record& record : batch.records) {
+        record.position = placement.of(record.ticket).value;
+        records.push_back(std::move(record));
+      }
+      written += batch.upTo.value - batch.from.value;
+      std::erase_if(records, [&](const Record& record) { return record.position < batch.drops; });
       user->appender(batch.worker).commit({&placement, 1}, batch.upTo);
     }
   }
@@ -72,26 +82,22 @@ class KeptLog : public rally::log::Log, public rally::log::BatchSink {
     if (disk_.user == this) disk_.commit();
   }
   std::unique_ptr<rally::log::Reader> makeReader() override { return nullptr; }
-  rally::log::Figures figures() const override { return {}; }
-  uint64_t bytesToRead() const override { return disk_.bytes(); }
-  void dropBefore(unsigned worker, rally::log::Ticket ticket) override {
-    const auto isIt = [&](const KeptDisk::Record& each) {
-      return each.worker == worker && each.ticket == ticket && each.kind == rally::records::CheckpointBegin::kind;
-    };
-    const auto found = std::find_if(disk_.records.rbegin(), disk_.records.rend(), isIt);
-    RALLY_ASSERT(found != disk_.records.rend());
-    disk_.records.erase(disk_.records.begin(), found.base() - 1);
+  rally::log::Figures figures() const override {
+    rally::log::Figures figures;
+    figures.liveBytes = disk_.bytes();
+    return figures;
   }
 
   void take(unsigned worker, rally::log::Batch& batch) override {
-    KeptDisk::Batch kept{.worker = worker, .upTo = batch.from, .records = {}};
+    KeptDisk::Batch kept{.worker = worker, .from = batch.from, .upTo = batch.from, .records = {}};
     for (std::span<uint8_t> left = batch.records; !left.empty();) {
       const auto head = rally::log::RecordHead::at(left.data());
       const uint8_t* body = left.data() + rally::log::recordHeadBytes;
-      kept.records.push_back({worker, kept.upTo, head.kind, {body, body + head.bodyBytes}});
+      kept.records.push_back({worker, kept.upTo, 0, head.kind, {body, body + head.bodyBytes}});
       kept.upTo.value += rally::log::framedBytes(head.bodyBytes);
       left = left.subspan(rally::log::framedBytes(head.bodyBytes));
     }
+    for (const rally::log::Ending& ending : batch.endings) kept.drops = ending.dead;
     batch.records.clear();
     batch.endings.clear();
     if (disk_.user != this) return;

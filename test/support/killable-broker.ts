@@ -1,7 +1,8 @@
 /** The command with a data directory, which a test ends and starts again; its ports are new ones each time. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Limits } from '../../core/broker.ts';
 import { Command, type Exit } from './command.ts';
 
 export class KillableBroker {
@@ -17,9 +18,11 @@ export class KillableBroker {
   }
 
   /** On a new data directory below the folder for temporary files; remove() takes it away. */
-  static async create(args: readonly string[] = []): Promise<KillableBroker> {
+  static async create(limits: Partial<Limits> = {}): Promise<KillableBroker> {
     const folder = await mkdtemp(join(tmpdir(), 'rallymq-data-'));
-    return new KillableBroker(folder, args);
+    const file = join(folder, 'rallymq.json');
+    await writeFile(file, JSON.stringify({ limits }));
+    return new KillableBroker(folder, ['--config', file]);
   }
 
   get command(): Command {
@@ -65,9 +68,9 @@ export class KillableBroker {
 /** For one test: removed when it ends. */
 export async function killableBroker(
   test: { after(action: () => Promise<void>): void },
-  args: readonly string[] = [],
+  limits: Partial<Limits> = {},
 ): Promise<KillableBroker> {
-  const broker = await KillableBroker.create(args);
+  const broker = await KillableBroker.create(limits);
   test.after(() => broker.remove());
   return broker;
 }
