@@ -9,10 +9,8 @@ namespace {
 // The checksums of what the caller has filled in by now.
 void addChecksums(std::span<uint8_t> records) {
   while (!records.empty()) {
-    RecordHead head = RecordHead::at(records.data());
-    head.checksum = checksumOf(records.data(), head.bodyBytes);
-    head.writeTo(records.data());
-    records = records.subspan(framedBytes(head.bodyBytes));
+    addChecksum(records.data());
+    records = records.subspan(framedBytes(RecordHead::at(records.data()).bodyBytes));
   }
 }
 
@@ -20,13 +18,9 @@ void addChecksums(std::span<uint8_t> records) {
 
 std::span<uint8_t> Appender::append(Kind kind, size_t bodyBytes, Ticket& ticket) {
   RALLY_ASSERT(bodyBytes <= recordBytesMax);
-  const size_t at = open_.records.size();
   ticket = next_;
-  open_.records.resize(at + framedBytes(bodyBytes));
-  uint8_t* record = open_.records.data() + at;
-  RecordHead{.bodyBytes = uint32_t(bodyBytes), .kind = kind, .version = recordVersion}.writeTo(record);
   next_.value += framedBytes(bodyBytes);
-  return {record + recordHeadBytes, bodyBytes};
+  return appendFrame(open_.records, kind, bodyBytes);
 }
 
 void Appender::flush() {

@@ -101,6 +101,8 @@ class Appender {
     if (open_.records.size() >= largeBatchBytes) flush();
   }
 
+  // The ticket that comes next.
+  Ticket nextTicket() const { return next_; }
   // All records with a ticket below are where the durability says. One atomic load, from any thread.
   Ticket committed() const { return {committed_.load(std::memory_order_acquire)}; }
   bool isCommitted(Ticket ticket) const { return ticket < committed(); }

@@ -28,7 +28,7 @@ class File {
   virtual int truncate(uint64_t bytes) = 0;
 };
 
-struct Space {
+struct DiskSpace {
   uint64_t freeBytes = 0;
   uint64_t totalBytes = 0;
 };
@@ -49,7 +49,7 @@ class Disk {
   // New, renamed and removed names outlive a loss of power.
   virtual int syncDirectory() = 0;
   virtual int list(std::vector<std::string>& names) = 0;
-  virtual int space(Space& space) = 0;
+  virtual int space(DiskSpace& space) = 0;
 };
 
 // Writes all of it, however the system cuts it. ENOSPC where nothing is taken any more.

@@ -69,10 +69,10 @@ struct Damage {
 
   What what{};
   Position at;
-  uint64_t bytes = 0;    // if known
-  uint64_t groups = 0;   // if known
-  std::string setAside;  // the file with the bytes; empty: none
-  bool isKnown = false;  // an earlier start has set it aside and reported it
+  uint64_t bytes = 0;      // if known
+  uint64_t groups = 0;     // if known
+  std::string setAside{};  // the file with the bytes; empty: none
+  bool isKnown = false;    // an earlier start has set it aside and reported it
 };
 
 // Records that were being written when the process or the machine stopped, none of which was committed: no damage.

@@ -130,7 +130,7 @@ int RealDisk::list(std::vector<std::string>& names) {
   return error;
 }
 
-int RealDisk::space(Space& space) {
+int RealDisk::space(DiskSpace& space) {
   struct statvfs found {};
   if (statvfs(directory_.c_str(), &found) != 0) return errno;
   space.freeBytes = uint64_t(found.f_bavail) * found.f_frsize;

@@ -15,7 +15,7 @@ class RealDisk final : public Disk {
   int unlink(const std::string& name) override;
   int syncDirectory() override;
   int list(std::vector<std::string>& names) override;
-  int space(Space& space) override;
+  int space(DiskSpace& space) override;
 
  private:
   std::string pathOf(const std::string& name) const { return directory_ + "/" + name; }

@@ -13,6 +13,7 @@
 #pragma once
 #include <array>
 #include <span>
+#include <vector>
 
 #include "../assert.h"
 #include "../structures/hash.h"
@@ -50,6 +51,30 @@ static_assert(sizeof(RecordHead) == recordHeadBytes);
 // Without a place yet.
 inline uint32_t checksumOf(const uint8_t* record, size_t bodyBytes) {
   return crc32c({record + recordHeadBytes, bodyBytes}, crc32c({record, 6}));
+}
+
+// Adds a record without a place and without its body, which is to be filled in before addChecksum().
+inline std::span<uint8_t> appendFrame(std::vector<uint8_t>& records, Kind kind, size_t bodyBytes) {
+  const size_t at = records.size();
+  records.resize(at + framedBytes(bodyBytes));
+  uint8_t* record = records.data() + at;
+  RecordHead{.bodyBytes = uint32_t(bodyBytes), .kind = kind, .version = recordVersion}.writeTo(record);
+  return {record + recordHeadBytes, bodyBytes};
+}
+
+inline void addChecksum(uint8_t* record) {
+  RecordHead head = RecordHead::at(record);
+  head.checksum = checksumOf(record, head.bodyBytes);
+  head.writeTo(record);
+}
+
+// Adds a whole record without a place. Gives the bytes that it takes.
+inline uint32_t appendFramed(std::vector<uint8_t>& records, Kind kind, Bytes body) {
+  const size_t at = records.size();
+  const std::span<uint8_t> space = appendFrame(records, kind, body.size());
+  if (!body.empty()) std::memcpy(space.data(), body.data(), body.size());
+  addChecksum(records.data() + at);
+  return uint32_t(records.size() - at);
 }
 
 inline uint64_t hashOfPlace(const LogId& log, Position place) {

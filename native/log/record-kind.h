@@ -9,7 +9,7 @@ enum class Kind : uint8_t {
   sealed = 1,    // the last of a segment: which one goes on
   closed = 2,    // the last of an orderly stop
   recycled = 3,  // a segment is gone because nothing in it was alive
-  copied = 4,    // a record that lay in another segment: its name, where it was copied from, and itself
+  copied = 4,    // a record that lay in another segment (copied-record.h)
   // What the broker logs: see records.h for the body of each.
   property = 16,       // a value that belongs to the store
   filter = 17,         // a topic filter with durable subscribers gets a number

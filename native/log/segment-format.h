@@ -39,10 +39,10 @@ struct SegmentHeader {
   LogId log{};
   uint32_t segment = 0;
   uint64_t createdAtMs = 0;
-  Position previousEnd;    // none: it is the first
+  Position previousEnd{};  // none: it is the first
   uint64_t nextGroup = 0;  // the number of its first group
   // Which segments there were when it was made. What does not fit in is left out, oldest first.
-  std::vector<SegmentRange> present;
+  std::vector<SegmentRange> present{};
 
   void write(std::span<uint8_t, pageBytes> page) const;
 };

@@ -9,23 +9,26 @@ namespace {
 class Scanner {
  public:
   Scanner(const Scan& scan, ScanSink& sink) : scan_(scan), sink_(sink) {
-    const size_t known = scan.knownEnd ? *scan.knownEnd : scan.segment.size();
-    limit_ = uint32_t(std::min(known, scan.segment.size()));
+    const size_t available = scan.from + scan.bytes.size();
+    limit_ = uint32_t(std::min<size_t>(scan.knownEnd ? *scan.knownEnd : available, available));
+    result_.end = scan.from;
   }
 
   ScanResult run() {
-    uint32_t at = pageBytes;
+    uint32_t at = scan_.from;
     while (at < limit_ && !isDone_) at = takeGroup(at);
+    // The file has become shorter.
+    if (scan_.knownEnd && *scan_.knownEnd > limit_) sink_.damage(std::max(limit_, scan_.from), *scan_.knownEnd);
     return result_;
   }
 
  private:
   Position position(uint32_t offset) const { return Position::of(scan_.number, offset); }
-  Bytes from(uint32_t offset) const { return scan_.segment.subspan(offset, limit_ - offset); }
+  Bytes bytes(uint32_t from, uint32_t to) const { return scan_.bytes.subspan(from - scan_.from, to - from); }
 
   std::optional<GroupHeader> groupAt(uint32_t offset) const {
     if (offset >= limit_) return {};
-    return readGroupHeader(from(offset), position(offset), &scan_.log);
+    return readGroupHeader(bytes(offset, limit_), position(offset), &scan_.log);
   }
 
   // The next page at or behind this offset on which a group begins.
@@ -91,9 +94,8 @@ class Scanner {
 
   Taken recordAt(uint32_t at, uint32_t end) const {
     Taken taken;
-    const Bytes bytes = scan_.segment.subspan(at, end - at);
-    if (!readRecord(bytes, scan_.log, position(at), taken.head, taken.body)) return {};
-    taken.bytes = uint32_t(std::min<uint64_t>(framedBytes(taken.head.bodyBytes), bytes.size()));
+    if (!readRecord(bytes(at, end), scan_.log, position(at), taken.head, taken.body)) return {};
+    taken.bytes = uint32_t(std::min<uint64_t>(framedBytes(taken.head.bodyBytes), end - at));
     return taken;
   }
 

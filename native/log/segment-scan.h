@@ -31,7 +31,8 @@ struct ScanResult {
 };
 
 struct Scan {
-  Bytes segment;  // all of it, from the header on, which is not looked at
+  Bytes bytes;  // of the segment, from this offset on, where a group should begin
+  uint32_t from = pageBytes;
   LogId log{};
   uint32_t number = 0;
   std::optional<uint32_t> knownEnd;
@@ -40,7 +41,7 @@ struct Scan {
 ScanResult scanSegment(const Scan& scan, ScanSink& sink);
 
 // The identity of the log that the segment belongs to, from its groups; nothing: it has none.
-std::optional<LogId> logOfGroups(Bytes segment, uint32_t number);
+std::optional<LogId> logOfGroups(Bytes segment, uint32_t number);  // with its header
 
 // The body of a record of the log itself.
 std::vector<uint8_t> bodyOf(const Sealed& sealed);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The C++ tests: every header of native/ but the Node-API and libuv ones, and TLS with the OpenSSL of the machine, under
 # AddressSanitizer and UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes and whole engines
-# once more under ThreadSanitizer, and without any what subscriptions cost and 100,000 wills at once. Quiet about what passes.
+# once more under ThreadSanitizer, and without any what subscriptions cost 100,000 wills at once and
+# the log on a disk that loses power. Quiet about what passes.
 #
 #   run.sh              all
 #   run.sh TEXT         the cases whose title contains TEXT
@@ -64,7 +65,7 @@ having() {
   if [[ -z $text ]]; then printf '%s\n' "$@"; else grep -lF -- "$text" "$@" || true; fi
 }
 
-log=(native/log/*.cpp)
+log=(native/log/*.cpp test/native/sim-disk.cpp test/native/log-life.cpp)
 common=(test/native/main.cpp test/native/hand-driven-broker.cpp)
 mapfile -t tests < <(having test/native/*.test.cpp)
 mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
@@ -74,7 +75,7 @@ if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
     native/tls/*.cpp "${log[@]}"
   run address "$text"
 fi
-mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp)
+mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp test/native/log.test.cpp)
 if ((${#tests[@]} > 0)); then
   build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}" "${log[@]}"
   run thread "$text"
@@ -83,6 +84,11 @@ mapfile -t costs < <(having test/native/subscription-cost.cpp test/native/mass-w
 if ((${#costs[@]} > 0)); then
   build cost -O2 "${common[@]}" "${costs[@]}" "${log[@]}"
   run cost "$text"
+fi
+mapfile -t crashes < <(having test/native/log-crash.cpp)
+if ((${#crashes[@]} > 0)); then
+  build crash "-O2 -DRALLYMQ_FAULTS" test/native/main.cpp "${log[@]}" "${crashes[@]}"
+  run crash "$text"
 fi
 
 echo "native: $passed passed, $failed failed"

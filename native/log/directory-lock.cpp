@@ -1,0 +1,57 @@
+#include "directory-lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+
+namespace rally::log {
+
+namespace {
+
+std::string ownName() {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> since{};
+  std::strftime(since.data(), since.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  std::array<char, 400> name{};
+  std::snprintf(name.data(), name.size(), "process %d on %s since %s", int(getpid()), host.data(), since.data());
+  return name.data();
+}
+
+std::string contentOf(int fd) {
+  std::array<char, 400> bytes{};
+  const ssize_t count = pread(fd, bytes.data(), bytes.size(), 0);
+  std::string content(bytes.data(), count > 0 ? size_t(count) : 0);
+  while (!content.empty() && content.back() == '\n') content.pop_back();
+  return content;
+}
+
+}  // namespace
+
+DirectoryLock::~DirectoryLock() {
+  if (fd_ >= 0) close(fd_);
+}
+
+int DirectoryLock::take(const std::string& directory) {
+  fd_ = open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd_ < 0) return errno;
+  if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    holder_ = contentOf(fd_);
+    return error;
+  }
+  // Whoever is refused reads it; nothing depends on it.
+  const std::string name = ownName() + "\n";
+  if (ftruncate(fd_, 0) != 0 || pwrite(fd_, name.data(), name.size(), 0) < 0) holder_.clear();
+  return 0;
+}
+
+}  // namespace rally::log

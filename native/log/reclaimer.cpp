@@ -1,0 +1,85 @@
+#include "reclaimer.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace rally::log {
+
+void Reclaimer::begin(const Segment& victim) {
+  victim_ = victim.number;
+  next_ = uint32_t(pageBytes);
+  found_.clear();
+  taken_ = 0;
+}
+
+void Reclaimer::copy(std::vector<uint8_t>& records, std::vector<Copy>& copies, size_t bytesMax) {
+  Segment* victim = space_.find(victim_);
+  if (!victim) return finish();  // the last of it has died, and it is recycled
+  const size_t end = records.size() + bytesMax;
+  size_t readBytes = 0;
+  while (records.size() < end) {
+    if (taken_ == found_.size()) {
+      if (next_ >= victim->end) return finish();
+      if (readBytes >= bytesMax) return;  // many groups that are almost dead, each with a page of its own
+      readOn(*victim);
+      readBytes += window_.size();
+      continue;
+    }
+    const FoundRecord& found = found_[taken_++];
+    CopiedRecord copied{found.at, found.head.kind, found.head.version, found.body};
+    if (found.head.kind == Kind::copied) {
+      if (!copied.read(found.body)) continue;
+    } else if (isOfLog(found.head.kind)) {
+      continue;
+    }
+    if (space_.isDead(found.at)) continue;
+    const size_t at = records.size();
+    copied.write(appendFrame(records, Kind::copied, CopiedRecord::headBytes + copied.body.size()));
+    addChecksum(records.data() + at);
+    copies.push_back({copied.name, uint32_t(at), uint32_t(records.size() - at)});
+    copiedBytes_ += records.size() - at;
+  }
+}
+
+// The next group, or what is damaged before it.
+void Reclaimer::readOn(const Segment& victim) {
+  found_.clear();
+  taken_ = 0;
+  uint32_t to = victim.end;
+  const Position at = Position::of(victim_, next_);
+  std::array<uint8_t, groupHeaderBytes> head;
+  if (readAll(*victim.file, next_, head) == 0) {
+    if (const auto group = readGroupHeader(Bytes(head), at, &log_)) {
+      to = uint32_t(std::min<uint64_t>(to, pageAligned(next_ + groupHeaderBytes + group->recordBytes)));
+    }
+  }
+  window_.resize(to - next_);
+  struct Sink final : ScanSink {
+    std::vector<FoundRecord>& found;
+    explicit Sink(std::vector<FoundRecord>& into) : found(into) {}
+    void record(Position position, const RecordHead& recordHead, Bytes body) override {
+      found.push_back({position, recordHead, body});
+    }
+    void damage(uint32_t, uint32_t) override {}
+  } sink(found_);
+  if (readAll(*victim.file, next_, window_) == 0) {
+    scanSegment({.bytes = window_, .from = next_, .log = log_, .number = victim_, .knownEnd = to}, sink);
+  }
+  next_ = to;
+}
+
+void Reclaimer::finish() {
+  finished_ = std::exchange(victim_, 0);
+  window_ = {};
+  found_ = {};
+  taken_ = 0;
+}
+
+void Reclaimer::committed() {
+  Segment* segment = space_.find(std::exchange(finished_, 0));
+  // What is alive in there and was not copied cannot be read.
+  if (segment && segment->liveRecords() > 0) space_.giveUp(*segment);
+}
+
+}  // namespace rally::log

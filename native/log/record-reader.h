@@ -1,0 +1,26 @@
+// Reads records by name, from any thread; each reader belongs to one. What it read last it keeps as a block, since the
+// next record that is asked for mostly lies behind the last.
+#pragma once
+#include "log.h"
+#include "space.h"
+
+namespace rally::log {
+
+class RecordReader final : public Reader {
+ public:
+  RecordReader(const Space& space, const LogId& log) : space_(space), log_(log) {}
+
+  ReadStatus read(Position name, Found& found) override;
+
+ private:
+  bool readAt(const Space::Located& located, RecordHead& head, Bytes& body);
+  bool isInBlock(Position at, size_t bytes) const;
+  bool load(const Space::Located& located, size_t bytes);
+
+  const Space& space_;
+  const LogId log_;
+  std::vector<uint8_t> block_;
+  Position blockAt_;
+};
+
+}  // namespace rally::log

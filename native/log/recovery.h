@@ -1,0 +1,74 @@
+// Finds what is in the directory of a log, whatever has become of it. Runs before the writer does, on the thread that
+// opens the log.
+//
+//   1  the names of the files; the first page of each segment          whose log it is, where each one ends
+//   2  each segment in order: read, checked, given to the visitor      what is damaged is set aside
+//   3  the segments that the last one names and that are not there     are lost
+#pragma once
+#include <map>
+#include <optional>
+#include <unordered_set>
+
+#include "log.h"
+#include "segment-files.h"
+#include "segment-scan.h"
+
+namespace rally::log {
+
+class Recovery {
+ public:
+  Recovery(Disk& disk, Space& space) : disk_(disk), space_(space) {}
+
+  // Steps 1. 0, or the errno; the log can be used unless `newerVersion` is set.
+  int look();
+  uint32_t newerVersion() const { return newerVersion_; }
+  const LogId& identity() const { return log_; }
+
+  // Steps 2 and 3. An errno: a directory that cannot be read at all.
+  int run(Visitor& visitor);
+
+  // Where the log goes on, and what there is to go on with.
+  SegmentFiles::Start start() const;
+  const std::vector<std::string>& spareNames() const { return spareNames_; }
+
+ private:
+  struct Source {
+    uint32_t number = 0;
+    std::string name;
+    std::shared_ptr<File> file;
+    uint64_t bytes = 0;
+    HeaderState state = HeaderState::damaged;
+    SegmentHeader header;
+    std::vector<uint8_t> content;
+    int error = 0;
+  };
+  class Sink;
+
+  int lookAt(const std::string& name, uint32_t number);
+  void identify();
+  std::optional<uint32_t> knownEndOf(size_t index) const;
+  static void load(Source& source);
+  void take(size_t index, Visitor& visitor);
+  void reportMissing(const ScanResult& last, Visitor& visitor);
+  void setAside(Visitor& visitor, Damage damage, Bytes bytes);
+  bool wasGiven(Position at) const;
+
+  Disk& disk_;
+  Space& space_;
+  std::vector<Source> sources_;  // in the order of their numbers
+  std::vector<std::string> spareNames_;
+  std::vector<std::string> foreign_;
+  std::vector<std::string> names_;
+  LogId log_{};
+  uint32_t newerVersion_ = 0;
+
+  std::map<uint32_t, std::vector<std::pair<uint32_t, uint32_t>>> damaged_;  // by segment: from, to
+  std::unordered_set<uint64_t> givenCopies_;
+  std::vector<Position> ends_;  // records that only end others
+  std::vector<uint32_t> recycled_;
+  ScanResult last_;
+  uint32_t highest_ = 0;  // number of a segment that there is or was
+  uint64_t lastGroup_ = 0;
+};
+
+}  // namespace rally::log

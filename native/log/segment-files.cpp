@@ -1,0 +1,174 @@
+#include "segment-files.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "segment-scan.h"
+
+namespace rally::log {
+
+namespace {
+
+// Spare segments: made ahead, and held back from what the disk has left, so that what makes room can be logged when it
+// is full. What is reclaimed becomes one while there are fewer.
+constexpr size_t sparesWanted = 2;
+// How far zeros are written ahead of the groups: as far as a busy writer comes in some milliseconds.
+constexpr uint64_t zerosAhead = 4u << 20;
+constexpr uint64_t zerosAheadBusy = 1u << 20;
+constexpr uint64_t zerosAtOnce = 256u << 10;
+
+const std::vector<uint8_t>& zeros() {
+  static const std::vector<uint8_t> bytes(zerosAtOnce);
+  return bytes;
+}
+
+}  // namespace
+
+void SegmentFiles::begin(const Start& start, std::vector<std::string> spareNames) {
+  start_ = start;
+  for (const std::string& name : spareNames) adopt(name);
+}
+
+void SegmentFiles::adopt(const std::string& name) {
+  uint32_t number = 0;
+  if (std::sscanf(name.c_str(), "spare-%u", &number) == 1) nextSpare_ = std::max(nextSpare_, number + 1);
+  Spare spare{name, nullptr, false};
+  const bool isUsable = spares_.size() < sparesWanted && disk_.open(name, false, spare.file) == 0 &&
+                        spare.file->size() == options_.segmentBytes;
+  if (isUsable) spares_.push_back(std::move(spare));
+  else disk_.unlink(name);
+}
+
+bool SegmentFiles::hasRoomFor(uint64_t bytes) const {
+  return active_ && active_->end + pageAligned(bytes) + pageBytes <= active_->fileBytes;
+}
+
+int SegmentFiles::openFirst(uint64_t nowMs) {
+  Segment* unsealed = space_.find(start_.unsealed);
+  if (unsealed) {
+    const int error = seal(*unsealed, start_.previousEnd.segment(), start_.group++, nowMs);
+    if (error != 0) return error;
+  }
+  return openNext(0, nowMs);
+}
+
+int SegmentFiles::openNext(uint64_t groupBytes, uint64_t nowMs) {
+  const uint64_t needed = pageBytes + pageAligned(groupBytes) + pageBytes;
+  const uint64_t bytes = std::max<uint64_t>(options_.segmentBytes, needed);
+  RALLY_ASSERT(bytes <= UINT32_MAX);
+  Spare spare;
+  int error = takeSpare(bytes, spare);
+  if (error != 0) return error;
+  Segment* before = active_ ? active_ : space_.find(start_.previousEnd.segment());
+  if (active_) start_.previousEnd = Position::of(active_->number, active_->end);
+  const uint64_t sealNumber = before ? start_.group++ : 0;
+  error = name(spare, nowMs);
+  if (error != 0) return error;
+  Segment& opened = space_.add(start_.segment, spare.file);
+  if (before) {
+    error = seal(*before, start_.segment, sealNumber, nowMs);
+    if (error != 0) return error;
+    if (before != active_) shorten(*before);
+  }
+  active_ = &opened;
+  zeroedTo_ = spare.isWritten ? opened.fileBytes : pageBytes;
+  start_.segment++;
+  return 0;
+}
+
+// Gives the spare file its header and then its name.
+int SegmentFiles::name(Spare& spare, uint64_t nowMs) {
+  SegmentHeader header{.log = log(), .segment = start_.segment, .createdAtMs = nowMs};
+  header.previousEnd = start_.previousEnd;
+  header.nextGroup = start_.group;
+  for (const auto& [number, segment] : space_.segments()) {
+    if (!header.present.empty() && header.present.back().last + 1 == number) header.present.back().last = number;
+    else header.present.push_back({number, number});
+  }
+  std::array<uint8_t, pageBytes> page;
+  header.write(page);
+  int error = writeAll(*spare.file, 0, {Bytes(page)});
+  if (error == 0) error = sync(*spare.file, SyncSite::segmentHeader);
+  if (error == 0) error = disk_.rename(spare.name, segmentName(start_.segment));
+  if (error == 0) error = syncDirectory(disk_, SyncSite::segmentName);
+  return error == ENOSPC ? EIO : error;  // its room was there
+}
+
+int SegmentFiles::seal(Segment& segment, uint32_t nextSegment, uint64_t groupNumber, uint64_t nowMs) {
+  const std::vector<uint8_t> body = bodyOf(Sealed{nextSegment});
+  std::vector<uint8_t> group(groupHeaderBytes);
+  const uint32_t bytes = appendFramed(group, Kind::sealed, body);
+  const Position at = Position::of(segment.number, segment.end);
+  place(group.data() + groupHeaderBytes, log(), Position{at.value + groupHeaderBytes});
+  GroupHeader{.recordBytes = bytes, .records = 1, .number = groupNumber, .writtenAtMs = nowMs, .log = log()}.write(
+      group, at);
+  group.resize(pageBytes);
+  const int error = writeAll(*segment.file, segment.end, {Bytes(group)});
+  if (error != 0) return error;
+  space_.seal(segment);
+  return sync(*segment.file, SyncSite::segmentEnd);
+}
+
+// Nothing will be written to it any more.
+void SegmentFiles::shorten(Segment& segment) {
+  const uint64_t bytes = segment.end + pageBytes;
+  if (segment.fileBytes > bytes && segment.file->truncate(bytes) == 0) segment.fileBytes = bytes;
+}
+
+int SegmentFiles::takeSpare(uint64_t bytes, Spare& spare) {
+  if (bytes != options_.segmentBytes || spares_.empty()) return makeSpare(bytes, spare);
+  spare = std::move(spares_.front());
+  spares_.erase(spares_.begin());
+  return 0;
+}
+
+int SegmentFiles::makeSpare(uint64_t bytes, Spare& spare) {
+  spare = {spareName(nextSpare_++), nullptr, false};
+  int error = disk_.open(spare.name, true, spare.file);
+  if (error != 0) return error;
+  error = spare.file->preallocate(bytes);
+  if (error == EOPNOTSUPP) error = spare.file->truncate(bytes);
+  if (error == 0) return 0;
+  spare.file.reset();
+  disk_.unlink(spare.name);
+  return error;
+}
+
+bool SegmentFiles::prepare(bool isBusy) {
+  if (!active_) return false;
+  zeroedTo_ = std::max<uint64_t>(zeroedTo_, active_->end);
+  const uint64_t ahead = isBusy ? zerosAheadBusy : zerosAhead;
+  if (zeroedTo_ < std::min<uint64_t>(active_->fileBytes, active_->end + ahead)) {
+    const size_t count = size_t(std::min(zerosAtOnce, active_->fileBytes - zeroedTo_));
+    // Where it cannot be done, the groups find out.
+    if (writeAll(*active_->file, zeroedTo_, {Bytes(zeros()).first(count)}) != 0) zeroedTo_ = active_->fileBytes;
+    else zeroedTo_ += count;
+    return true;
+  }
+  if (spares_.size() >= sparesWanted || isOutOfSpace_) return false;
+  Spare spare;
+  isOutOfSpace_ = makeSpare(options_.segmentBytes, spare) != 0;
+  if (!isOutOfSpace_) spares_.push_back(std::move(spare));
+  return !isOutOfSpace_;
+}
+
+int SegmentFiles::recycle(uint32_t number) {
+  Segment* segment = space_.find(number);
+  Spare spare{spareName(nextSpare_), segment->file, true};
+  int error;
+  if (spares_.size() < sparesWanted && segment->fileBytes == options_.segmentBytes) {
+    nextSpare_++;
+    error = disk_.rename(segmentName(number), spare.name);
+    if (error == 0) spares_.push_back(std::move(spare));
+  } else {
+    error = disk_.unlink(segmentName(number));
+  }
+  if (error == 0) error = syncDirectory(disk_, SyncSite::segmentRecycled);
+  if (error == 0) space_.drop(number);
+  retry();
+  return error;
+}
+
+}  // namespace rally::log

@@ -1,0 +1,99 @@
+// What of the log is alive, where it lies, and what may be recycled. Of the thread that recovers, then of the writer;
+// locate() and figures() are for every thread.
+//
+//   segment 3   [ a | b | c | d ]    dead: b, c          a and d are copied to segment 9, keep their names, and then
+//   segment 9   [ ... | a' | d' ]                        nothing in segment 3 is alive: its file is used again
+//
+//   moved   a -> 9:..., d -> 9:...
+//
+// A record that ends or replaces others has to outlive their bytes, or they would be alive again at the next start.
+// Such a record *guards* the segments from the first to the last that may have bytes of theirs: it counts as alive
+// until none of these is left. When it is superseded itself, its duty passes on.
+#pragma once
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "disk.h"
+#include "segment-format.h"
+
+namespace rally::log {
+
+struct Segment {
+  uint32_t number = 0;
+  std::shared_ptr<File> file;
+  uint64_t fileBytes = 0;
+  uint32_t end = uint32_t(pageBytes);  // of what is committed
+  bool isSealed = false;
+  uint32_t records = 0;  // of the broker, dead ones too
+  uint64_t recordBytes = 0;
+  std::vector<uint32_t> dead;       // their offsets
+  std::vector<Position> guardedBy;  // records whose guard begins here
+  std::unique_ptr<std::unordered_set<uint32_t>> deadSet;
+
+  uint32_t liveRecords() const { return records - std::min(records, uint32_t(dead.size())); }
+  uint64_t liveBytes() const { return records == 0 ? 0 : recordBytes * liveRecords() / records; }
+};
+
+class Space {
+ public:
+  struct Located {
+    std::shared_ptr<File> file;
+    Position at;  // none: it is gone
+  };
+
+  Segment& add(uint32_t number, std::shared_ptr<File> file);
+  Segment* find(uint32_t number);
+  std::map<uint32_t, Segment>& segments() { return segments_; }
+
+  // A record of the broker lies there.
+  void placed(Position at, uint64_t bytes);
+  // The record of this name lies there now, where it was placed() anew, and is dead where it was before. If it was
+  // dead, it is dead there too.
+  void moved(Position name, Position to);
+  // In a recovery: a copy of what has not been seen elsewhere.
+  void foundCopy(Position name, Position at);
+  void release(Position name);
+  void supersede(Position name, Position by);
+  // After all that was said about a record that only ends others: it is dead unless it guards something.
+  void noteEnd(Position name);
+  bool isDead(Position at);
+
+  void seal(Segment& segment);
+  // What is still alive in it cannot be read.
+  void giveUp(Segment& segment);
+
+  // A segment without anything alive in it; nullptr: there is none.
+  Segment* recyclable();
+  // The sealed segment that gives most room for what has to be copied; nullptr: none does.
+  Segment* sparsest();
+  // It is gone from the disk.
+  void drop(uint32_t number);
+
+  Located locate(Position name) const;
+  uint64_t fileBytes() const;
+  uint64_t liveBytes() const;
+  uint64_t liveRecords() const;
+  size_t count() const;
+
+ private:
+  struct Guard {
+    uint32_t first = 0;
+    uint32_t last = 0;
+    bool isDeadWithout = false;  // nothing else keeps the record
+  };
+  Position locationOf(Position name) const;
+  void guard(Position name, Guard added);
+  void die(Position name);
+  void markDead(Position at);
+  uint32_t firstFrom(uint32_t number) const;
+
+  mutable std::mutex mutex_;  // of the two maps
+  std::map<uint32_t, Segment> segments_;
+  std::unordered_map<uint64_t, Position> moved_;  // by name, of those that are alive
+  std::unordered_map<uint64_t, Guard> guards_;
+  bool mayHaveRecyclable_ = false;
+};
+
+}  // namespace rally::log

@@ -1,0 +1,101 @@
+// Writes what the workers hand over: everything that has come since the last time in one group, one write, one sync.
+// Of one thread, which calls step() (writer-thread.h, or a test).
+//
+//   inbox --> waiting --> group [ recycled? | copies | batch | batch ... ] --write, sync--> committed, bells rung
+//
+// What is released or superseded counts from the moment at which the batch that says so is committed; copies stand
+// before the batches of their group. So a copy of a record never stands behind what ends it.
+#pragma once
+#include <deque>
+
+#include "health.h"
+#include "inbox.h"
+#include "reclaimer.h"
+#include "segment-files.h"
+
+namespace rally::log {
+
+class Writer {
+ public:
+  using Appenders = std::vector<std::unique_ptr<Appender>>;
+
+  Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health);
+
+  // False: the first segment cannot be made, and health says why.
+  bool begin(const SegmentFiles::Start& start, std::vector<std::string> spareNames, uint64_t nowMs);
+  // Commits what has been handed over, or does a little of what is done ahead. False: there is nothing to do, or it
+  // cannot be done now.
+  bool step(uint64_t nowMs);
+  // Marks an orderly end. Everything that was handed over is committed, or cannot be.
+  void finish(uint64_t nowMs);
+
+  const SegmentFiles& files() const { return files_; }
+  // The disk has no room for what is to be written.
+  bool isStuck() const { return isStuck_; }
+  // Of counts, free space; for every thread.
+  Figures figures() const;
+
+ private:
+  struct Group {
+    std::vector<uint8_t> own;  // header, and records that no worker has handed over
+    std::vector<HandedBatch> batches;
+    std::vector<Reclaimer::Copy> copies;
+    uint32_t recycled = 0;  // the segment
+    uint64_t bytes = 0;
+    uint32_t records = 0;
+    bool isPlaced = false;  // and so in the segment that is written to now
+    std::vector<Position> ends;
+    std::vector<uint64_t> batchOffsets;
+
+    bool hasRecords() const { return bytes > groupHeaderBytes; }
+    bool isEmpty() const { return own.size() <= groupHeaderBytes && batches.empty(); }
+  };
+
+  void assemble();
+  void addBatches();
+  void addReclaimed();
+  bool commit(uint64_t nowMs);
+  bool makeRoom(uint64_t nowMs);
+  void placeGroup(uint64_t nowMs);
+  uint32_t placeRecords(std::span<uint8_t> records, Position at);
+  int writeGroup();
+  void acknowledge();
+  void account();
+  void accountBatch(const HandedBatch& handed, Position at);
+  void apply(unsigned worker, const Ending& ending);
+  Position resolve(unsigned worker, Ending::Name name, uint64_t value) const;
+  bool keepHouse(uint64_t nowMs, bool isBusy);
+  void measureSpace(uint64_t nowMs);
+  void chooseVictim();
+  void failed(const char* what, int error);
+  bool outOfSpace(const char* what);
+
+  // The latest placements of a worker, those that it had not seen when it last handed over.
+  struct Recent {
+    std::deque<Placement> placements;
+    uint64_t first = 0;  // how many came before
+  };
+
+  Disk& disk_;
+  Space& space_;
+  const Options& options_;
+  Appenders& appenders_;
+  Inbox& inbox_;
+  Health& health_;
+  SegmentFiles files_;
+  Reclaimer reclaimer_;
+  std::vector<Recent> recent_;
+
+  std::vector<HandedBatch> waiting_;
+  Group group_;
+  uint64_t measuredAtMs_ = 0;
+  bool hasChanged_ = false;  // there may be something to reclaim
+  bool isStuck_ = false;     // the disk has no room for the group
+
+  struct Counts {
+    std::atomic<uint64_t> segments{0}, bytes{0}, liveBytes{0}, liveRecords{0}, freeBytes{0};
+    std::atomic<uint64_t> committedRecords{0}, committedGroups{0}, writtenBytes{0}, syncs{0}, copiedBytes{0};
+  } counts_;
+};
+
+}  // namespace rally::log

@@ -1,0 +1,320 @@
+// The log: checksums, records, and a real directory with real threads. What crashes do to it is in log-crash.cpp.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "../../native/log/crc32c.h"
+#include "../../native/log/records.h"
+#include "check.h"
+#include "log-life.h"
+#include "octets.h"
+
+using namespace rally;
+
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/rallymq-log-XXXXXX";
+    path_ = mkdtemp(name);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string path() const { return path_ + "/store"; }
+
+ private:
+  std::string path_;
+};
+
+log::Options optionsFor(const Folder& folder, unsigned workers) {
+  log::Options options;
+  options.directory = folder.path();
+  options.workers = workers;
+  options.segmentBytes = 256 * 1'024;
+  options.softFreeBytesMin = options.hardFreeBytesMin = 0;  // whatever the disk of the tests has left
+  return options;
+}
+
+struct Collected final : log::Visitor {
+  std::vector<std::pair<log::Position, std::vector<uint8_t>>> records;
+  size_t damaged = 0;
+
+  void record(const log::Found& found) override {
+    records.push_back({found.position, {found.body.begin(), found.body.end()}});
+  }
+  void damage(const log::Damage&) override { damaged++; }
+};
+
+std::unique_ptr<log::Log> openedLog(const log::Options& options, log::Visitor& visitor) {
+  log::OpenFault fault;
+  std::unique_ptr<log::Log> log = log::openLog(options, fault);
+  if (!CHECK(log != nullptr)) return nullptr;
+  log->recover(visitor);
+  log->start();
+  return log;
+}
+
+// Waits for the writer, however slow the machine is.
+void waitForCommit(log::Appender& appender) {
+  while (appender.pendingBytes() > 0) std::this_thread::yield();
+}
+
+template <class Record>
+void checkRoundTrip(Record record) {
+  std::vector<uint8_t> body(log::encodedBytes(record));
+  log::detail::Write write{log::Encoder(body)};
+  record.visit(write);
+  CHECK(write.encoder.isFull());
+  Record read;
+  log::Found found{log::Position::of(1, 4'096), Record::kind, log::recordVersion, body};
+  if (!CHECK(log::decode(found, read))) return;
+  std::vector<uint8_t> again(log::encodedBytes(read));
+  log::detail::Write second{log::Encoder(again)};
+  read.visit(second);
+  CHECK(again == body);
+  for (size_t shorter = 0; shorter < body.size(); shorter++) {
+    const Exact cut(Octets(body.begin(), body.begin() + std::ptrdiff_t(shorter)));
+    found.body = Bytes(cut);
+    CHECK(!log::decode(found, read));
+  }
+  found.kind = log::Kind::sealed;
+  CHECK(!log::decode(found, read));
+}
+
+}  // namespace
+
+TEST("log: CRC-32C is that of the standard, with the instruction and without") {
+  const std::string digits = "123456789";
+  CHECK_EQ(log::crc32c(bytesOf(digits)), 0xe3069283u);
+  check::eachSeed(50, [](check::Random& random) {
+    const Octets bytes = random.bytes(random.below(200));
+    const size_t cut = random.below(bytes.size() + 1);
+    const uint32_t whole = log::crc32c(bytes);
+    CHECK_EQ(whole, log::crc32cPortable(bytes));
+    CHECK_EQ(whole, log::crc32c(Bytes(bytes).subspan(cut), log::crc32c(Bytes(bytes).first(cut))));
+  });
+}
+
+TEST("log: the numbers of records on disks stay what they are") {
+  using log::Kind;
+  static_assert(uint8_t(Kind::sealed) == 1 && uint8_t(Kind::closed) == 2 && uint8_t(Kind::recycled) == 3);
+  static_assert(uint8_t(Kind::copied) == 4 && uint8_t(Kind::property) == 16 && uint8_t(Kind::filter) == 17);
+  static_assert(uint8_t(Kind::filterEnd) == 18 && uint8_t(Kind::message) == 19 && uint8_t(Kind::retainedClear) == 20);
+  static_assert(uint8_t(Kind::session) == 21 && uint8_t(Kind::sessionEnd) == 22 && uint8_t(Kind::subscribe) == 23);
+  static_assert(uint8_t(Kind::unsubscribe) == 24 && uint8_t(Kind::cursor) == 25 && uint8_t(Kind::shareCursor) == 26);
+  static_assert(uint8_t(Kind::forget) == 27 && uint8_t(Kind::sent) == 28 && uint8_t(Kind::released) == 29);
+  static_assert(uint8_t(Kind::done) == 30 && uint8_t(Kind::received) == 31 && uint8_t(Kind::retained) == 32);
+  CHECK(log::formatVersion == 1 && log::recordVersion == 1);
+}
+
+TEST("log: every record is read as it was written, and not when it is cut") {
+  const std::string text = "a/b";
+  const Bytes bytes = bytesOf(text);
+  const log::Position position = log::Position::of(7, 4'160);
+  checkRoundTrip(log::records::Property{bytes, bytes});
+  checkRoundTrip(log::records::Filter{3, bytes});
+  checkRoundTrip(log::records::FilterEnd{3});
+  log::records::Message message;
+  message.flags = log::records::Message::isForSubscribers;
+  message.qos = 2;
+  message.publisher = 1ull << 40;
+  message.expiresAtMs = 5;
+  message.filters.count = 2;
+  message.filters.numbers = {8, 9};
+  message.topic = message.properties = message.payload = bytes;
+  checkRoundTrip(message);
+  checkRoundTrip(log::records::Retained{1, 2, 3, 4, bytes, bytes, bytes});
+  checkRoundTrip(log::records::RetainedClear{bytes});
+  log::records::Session session;
+  session.session = 9;
+  session.clientId = session.willTopic = session.willPayload = bytes;
+  checkRoundTrip(session);
+  checkRoundTrip(log::records::SessionEnd{9});
+  checkRoundTrip(log::records::Subscribe{9, 3, 1, 2, 0, 77, position});
+  checkRoundTrip(log::records::Unsubscribe{9, 3});
+  checkRoundTrip(log::records::Cursor{9, 3, position});
+  checkRoundTrip(log::records::ShareCursor{3, position});
+  checkRoundTrip(log::records::Received{9, 11});
+  checkRoundTrip(log::records::Forget{9, 11});
+  checkRoundTrip(log::records::Sent{9, 11, position, 3});
+  checkRoundTrip(log::records::Released{9, 11});
+  checkRoundTrip(log::records::Done{9, 11});
+}
+
+TEST("log: lives with crashes, full and failing disks") {
+  check::eachSeed(3, [](check::Random&) {
+    sim::Life life(check::state().seed);
+    life.lookPercent = 4;
+    const std::string fault = life.run(2);
+    if (!fault.empty()) FAIL(fault.c_str());
+  });
+}
+
+TEST("log: what the disk has failed to sync is never acknowledged, and nothing after it") {
+  sim::Life life(1);
+  life.lookPercent = 0;
+  CHECK(life.open(std::make_unique<sim::SimDisk>()));
+  std::string why;
+  life.store().onState([&](log::State, const std::string& text) { why = text; });
+  life.disk().faults = {life.disk().calls + 1, EIO, 0};
+  for (int i = 0; i < 10; i++) {
+    life.appendBatch();
+    life.step();
+  }
+  CHECK(life.store().state() == log::State::failed);
+  CHECK(why.find("the log has failed") == 0 && why.find("Input/output error") != std::string::npos);
+  for (unsigned worker = 0; worker < sim::Life::workers; worker++) {
+    CHECK_EQ(life.store().appender(worker).committed().value, 0u);
+  }
+}
+
+TEST("log: a full disk is told, and it goes on by itself when there is room") {
+  sim::Life life(2);
+  life.lookPercent = 0;
+  CHECK(life.open(std::make_unique<sim::SimDisk>()));
+  life.settle();
+  std::vector<log::State> states;
+  life.store().onState([&](log::State state, const std::string&) { states.push_back(state); });
+  life.disk().faults.roomBytes = life.disk().usedBytes();
+  for (int i = 0; i < 400 && !life.store().writer().isStuck(); i++) {
+    life.appendBatch();
+    life.step();
+  }
+  CHECK(life.store().writer().isStuck() && life.store().state() == log::State::full);
+  life.disk().faults.roomBytes = 0;
+  life.settle();
+  CHECK(!life.store().writer().isStuck() && life.store().state() == log::State::open);
+  CHECK(!states.empty() && states.back() == log::State::open);
+  CHECK(life.fault().empty());
+}
+
+TEST("log: four workers, a writer and readers at once; all of it is there after a start") {
+  constexpr unsigned workers = 4;
+  constexpr uint32_t perWorker = 600;
+  const Folder folder;
+  std::mutex mutex;
+  std::vector<log::Position> positions;
+  {
+    Collected empty;
+    const std::unique_ptr<log::Log> log = openedLog(optionsFor(folder, workers), empty);
+    if (!log) return;
+    std::atomic<unsigned> rings{0};
+    std::vector<std::thread> threads;
+    for (unsigned worker = 0; worker < workers; worker++) {
+      threads.emplace_back([&, worker] {
+        log::Appender& appender = log->appender(worker);
+        const std::unique_ptr<log::Reader> reader = log->makeReader();
+        std::vector<log::Position> own;
+        uint32_t sent = 0;
+        const auto take = [&] {
+          log::Placement placement;
+          while (appender.next(placement)) {
+            for (log::Ticket at = placement.from; at < placement.to; at.value += log::framedBytes(300)) {
+              own.push_back(placement.of(at));
+            }
+          }
+        };
+        while (own.size() < perWorker) {
+          for (unsigned i = 0; i < 7 && sent < perWorker; i++, sent++) {
+            std::vector<uint8_t> body(300, uint8_t(worker));
+            log::Encoder(body).number(worker).number(sent);
+            appender.append(log::Kind::message, body);
+          }
+          appender.flush();
+          take();
+          if (own.empty()) continue;
+          log::Found found;
+          const uint32_t wanted = uint32_t(own.size()) - 1;
+          if (!CHECK(reader->read(own[wanted], found) == log::ReadStatus::found)) return;
+          log::Decoder decoder(found.body);
+          CHECK_EQ(decoder.number<unsigned>(), worker);
+          CHECK_EQ(decoder.number<uint32_t>(), wanted);
+          // Every other one dies, so that segments become sparse.
+          if (wanted % 2 == 1) continue;
+        }
+        for (uint32_t i = 1; i < perWorker; i += 2) appender.release(own[i]);
+        appender.flush();
+        const std::lock_guard lock(mutex);
+        for (uint32_t i = 0; i < perWorker; i += 2) positions.push_back(own[i]);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    log->close();
+  }
+  Collected found;
+  const std::unique_ptr<log::Log> log = openedLog(optionsFor(folder, 1), found);
+  if (!log) return;
+  CHECK_EQ(found.damaged, 0u);
+  std::sort(positions.begin(), positions.end());
+  std::sort(found.records.begin(), found.records.end());
+  size_t at = 0;
+  for (const auto& [position, body] : found.records) at += at < positions.size() && positions[at] == position;
+  CHECK_EQ(at, positions.size());
+  const std::unique_ptr<log::Reader> reader = log->makeReader();
+  log::Found record;
+  for (const log::Position position : positions) CHECK(reader->read(position, record) == log::ReadStatus::found);
+  CHECK(reader->read(log::Position::of(4'000'000, 4'160), record) == log::ReadStatus::gone);
+  log->close();
+}
+
+TEST("log: a directory has one owner, named to others, and is for nobody else's eyes") {
+  const Folder folder;
+  Collected nothing;
+  const std::unique_ptr<log::Log> log = openedLog(optionsFor(folder, 1), nothing);
+  log::OpenFault fault;
+  CHECK(log::openLog(optionsFor(folder, 1), fault) == nullptr);
+  CHECK(fault.code == log::OpenFault::Code::held);
+  CHECK(fault.detail.find("process " + std::to_string(getpid()) + " on ") == 0);
+  struct stat found {};
+  CHECK(stat(folder.path().c_str(), &found) == 0 && (found.st_mode & 0777) == 0700);
+  CHECK(log->figures().freeBytes > 0);
+}
+
+TEST("log: a directory that cannot be used is refused with the reason") {
+  const Folder folder;
+  log::OpenFault fault;
+  log::Options options = optionsFor(folder, 1);
+  options.directory = "/proc/nowhere/store";
+  CHECK(log::openLog(options, fault) == nullptr && fault.code == log::OpenFault::Code::notUsable);
+  CHECK(!fault.detail.empty());
+}
+
+TEST("log: a newer format is refused, whatever it is like behind its first page") {
+  const Folder folder;
+  std::filesystem::create_directory(folder.path());
+  std::array<uint8_t, log::pageBytes> page;
+  log::SegmentHeader{.log = {1, 2}, .segment = 3}.write(page);
+  log::Encoder(std::span(page).subspan(8)).number(uint32_t(2));
+  log::Encoder(std::span(page).subspan(12))
+      .number(log::crc32c(Bytes(page).subspan(16), log::crc32c(Bytes(page).first(12))));
+  const int fd = open((folder.path() + "/0000000003.seg").c_str(), O_CREAT | O_WRONLY, 0600);
+  CHECK(write(fd, page.data(), page.size()) == ssize_t(page.size()));
+  close(fd);
+  log::OpenFault fault;
+  CHECK(log::openLog(optionsFor(folder, 1), fault) == nullptr);
+  CHECK(fault.code == log::OpenFault::Code::newerFormat && fault.detail == "2");
+}
+
+TEST("log: in memory everything is committed at once, and nothing is kept") {
+  log::Options options;
+  options.durability = log::Durability::memory;
+  options.workers = 2;
+  Collected nothing;
+  const std::unique_ptr<log::Log> log = openedLog(options, nothing);
+  log::Appender& appender = log->appender(1);
+  const log::Ticket ticket = log::append(appender, log::records::Cursor{1, 2, {}});
+  CHECK(!appender.isCommitted(ticket));
+  appender.flush();
+  CHECK(appender.isCommitted(ticket) && !appender.isFull());
+  log::Placement placement;
+  CHECK(appender.next(placement) && placement.of(ticket) && !appender.next(placement));
+  log::Found found;
+  CHECK(log->makeReader()->read(placement.of(ticket), found) == log::ReadStatus::gone);
+  CHECK(!log->isKeeping() && nothing.records.empty());
+}
