@@ -60,11 +60,6 @@ std::unique_ptr<log::Log> openedLog(const log::Options& options, log::Visitor& v
   return log;
 }
 
-// Waits for the writer, however slow the machine is.
-void waitForCommit(log::Appender& appender) {
-  while (appender.pendingBytes() > 0) std::this_thread::yield();
-}
-
 template <class Record>
 void checkRoundTrip(Record record) {
   std::vector<uint8_t> body(log::encodedBytes(record));
@@ -235,9 +230,8 @@ TEST("log: four workers, a writer and readers at once; all of it is there after 
           log::Decoder decoder(found.body);
           CHECK_EQ(decoder.number<unsigned>(), worker);
           CHECK_EQ(decoder.number<uint32_t>(), wanted);
-          // Every other one dies, so that segments become sparse.
-          if (wanted % 2 == 1) continue;
         }
+        // Every other one dies, so that segments become sparse.
         for (uint32_t i = 1; i < perWorker; i += 2) appender.release(own[i]);
         appender.flush();
         const std::lock_guard lock(mutex);
