@@ -26,7 +26,7 @@ inline constexpr size_t largeBatchBytes = 128 * 1'024;
 
 // What is dead, and which record says so.
 struct Ending {
-  enum class Name : uint8_t { none, position, ticket };
+  enum class Name : uint8_t { none, position, ticket, allBefore };
 
   Name deadName = Name::none;
   Name byName = Name::none;
@@ -93,6 +93,10 @@ class Appender {
     end({Ending::Name::position, Ending::Name::ticket, dead.value, by.value});
   }
   void supersede(Ticket dead, Ticket by) { end({Ending::Name::ticket, Ending::Name::ticket, dead.value, by.value}); }
+
+  // All records in the segments before that of this position are dead: a checkpoint that begins there says everything
+  // again.
+  void dropBefore(Position first) { end({Ending::Name::allBefore, Ending::Name::none, first.value, 0}); }
 
   // Hands over what has been appended: one batch. At the end of each turn of the worker's loop.
   void flush();

@@ -45,6 +45,8 @@ struct Options {
   unsigned workers = 1;
   uint32_t segmentBytes = 64u << 20;
   size_t pendingBytesMax = size_t(32) << 20;      // of a worker
+  // Sparse segments are copied forward. Not where the order of the log counts: dropBefore() makes room then.
+  bool copiesForward = true;
   uint64_t softFreeBytesMin = uint64_t(1) << 30;  // but never more than 5 % of the disk ...
   uint64_t hardFreeBytesMin = 256u << 20;         // ... and 2 %
 };
@@ -145,11 +147,6 @@ class Log {
   virtual void recover(Visitor& visitor) = 0;
   virtual void release(Position dead) = 0;
   virtual void supersede(Position dead, Position by) = 0;
-
-  // From the worker's thread: what stands in the log before this record of it is not needed any more.
-  virtual void dropBefore(unsigned worker, Ticket ticket) { (void)worker, (void)ticket; }
-  // What a start would have to read.
-  virtual uint64_t bytesToRead() const { return 0; }
 
   // Called from the writer's thread when the state changes, with a text for people. Set it before start().
   virtual void onState(std::function<void(State state, const std::string& why)> told) = 0;

@@ -130,6 +130,12 @@ void Space::giveUp(Segment& segment) {
   mayHaveRecyclable_ = true;
 }
 
+void Space::giveUpBefore(uint32_t number) {
+  for (auto& [each, segment] : segments_) {
+    if (each < number) giveUp(segment);
+  }
+}
+
 Segment* Space::sparsest() {
   Segment* found = nullptr;
   double share = 0.75;  // of what is alive: more is not worth it

@@ -61,8 +61,9 @@ class Space {
   bool isDead(Position at);
 
   void seal(Segment& segment);
-  // What is still alive in it cannot be read.
+  // What is still alive in it cannot be read, or is not needed.
   void giveUp(Segment& segment);
+  void giveUpBefore(uint32_t number);
 
   // A segment without anything alive in it; nullptr: there is none.
   Segment* recyclable();
