@@ -318,6 +318,7 @@ export const limitRanges = {
    * soon, and a look reads a few small files.
    */
   certificateCheckMs: { default: 10_000, min: 100, max: 86_400_000 },
+  /**
    * Bytes that one worker may have handed to the log and that are not committed yet; beyond it PUBLISH waits, as for a
    * lane that is crowded. Default 32 * MiB: what a good disk takes in some 50 ms, and a slow one in a second.
    */

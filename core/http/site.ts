@@ -30,6 +30,7 @@ export class Site {
     this.#config = config;
     this.#version = version;
     this.#source = {
+      trouble: () => source.trouble(),
       statistics: () => source.statistics(),
       retained: (topic) => this.#lookUps.take(() => this.#lookUp(source, topic)),
       mayAnyoneReceive: (topic) => source.mayAnyoneReceive(topic),

@@ -85,16 +85,16 @@ class Journal {
   // About so many bytes, until now.
   uint64_t appendedBytes() const { return last_.value; }
   // Whether update() would see anything.
-  bool hasNews() { return !submitted_.empty() && appender_->isCommitted(submitted_.front().last); }
+  bool hasNews() { return !submitted_.isEmpty() && appender_->isCommitted(submitted_.front().last); }
   bool hasOpenTurn() const { return isDirty_; }
 
   // --- answers that wait ----------------------------------------------------------------------------
 
   // An answer of the shard for the front end of `worker`, behind everything that was appended until now.
   void hold(unsigned worker, const ShardRecord& answer) { held_.push({turn(), uint8_t(worker), answer}); }
-  bool isHolding() const { return !held_.empty(); }
+  bool isHolding() const { return !held_.isEmpty(); }
   bool takeReady(unsigned& worker, ShardRecord& answer) {
-    if (held_.empty() || !isCommitted(held_.front().turn)) return false;
+    if (held_.isEmpty() || !isCommitted(held_.front().turn)) return false;
     worker = held_.front().worker;
     answer = held_.front().answer;
     held_.pop();

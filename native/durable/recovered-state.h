@@ -55,12 +55,11 @@ class RecoveredState {
     std::string clientId;
     uint32_t expirySeconds = 0;
     uint64_t leftAtMs = 0;  // 0: its client was connected
+    std::vector<uint8_t> access;
     std::unique_ptr<Will> will;
     std::unordered_map<std::string, Subscription> subscriptions;
     std::deque<Entry> entries;
     std::unordered_set<uint16_t> received;
-    // As they were or may have been sent.
-    std::vector<Entry*> entriesInOrder();
     uint64_t matchEpoch = 0;  // the message that it was last matched for ...
     size_t matchIndex = 0;    // ... and its place among the targets
   };
@@ -313,6 +312,7 @@ class RecoveredState {
     session.clientId = textOf(record.clientId);
     session.expirySeconds = record.expirySeconds;
     session.leftAtMs = record.leftAtMs;
+    session.access.assign(record.access.begin(), record.access.end());
     session.will = willOf(record);
     lastMs = std::max(lastMs, record.leftAtMs);
     state_->guests.erase(record.session);
@@ -548,31 +548,5 @@ class RecoveredState {
   uint64_t sent_ = 0;
   uint64_t unknown_ = 0;
 };
-
-inline std::vector<RecoveredState::Entry*> RecoveredState::Session::entriesInOrder() {
-  std::vector<Entry*> sent;
-  std::map<std::pair<uint32_t, uint8_t>, std::deque<Entry*>> byOwner;
-  for (Entry& entry : entries) {
-    if (entry.packetId != 0) sent.push_back(&entry);
-    byOwner[{entry.epoch, entry.owner}].push_back(&entry);
-  }
-  std::sort(sent.begin(), sent.end(), [](const Entry* a, const Entry* b) { return a->sentOrder < b->sentOrder; });
-  std::vector<Entry*> ordered;
-  std::unordered_set<const Entry*> done;
-  const auto add = [&](Entry* entry) {
-    if (done.insert(entry).second) ordered.push_back(entry);
-  };
-  size_t next = 0;  // of the entries, the first that may be of an epoch which is not over
-  for (Entry* each : sent) {
-    for (; next < entries.size() && entries[next].epoch < each->epoch; next++) add(&entries[next]);
-    std::deque<Entry*>& before = byOwner[{each->epoch, each->owner}];
-    while (!done.contains(each)) {
-      add(before.front());
-      before.pop_front();
-    }
-  }
-  for (Entry& entry : entries) add(&entry);
-  return ordered;
-}
 
 }  // namespace rally

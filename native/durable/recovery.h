@@ -8,7 +8,7 @@
 // All on one thread.
 #pragma once
 #include "../broker.h"
-#include "recovered-state.h"
+#include "sending-order.h"
 
 namespace rally {
 
@@ -77,6 +77,10 @@ class Recovery {
     session.isDurable = true;
     session.durable = std::make_unique<DurableSession>();
     session.durable->clientId = ShortText(bytesOf(from.clientId));
+    if (!from.access.empty()) {
+      Reader reader(from.access);
+      engine.frontEnd().setRights(session, readAccess(reader));
+    }
     for (const uint16_t packetId : from.received) {
       session.received.add(packetId);
       session.receivedBefore.add(packetId);
@@ -89,41 +93,28 @@ class Recovery {
                                   .retainAsPublished = options.retainAsPublished,
                                   .subscriptionId = options.subscriptionId});
     }
+    // What it may have is judged by the rules of now.
+    if (session.rights) session.subscriptionsEpoch = session.queueEpoch = 0;
     recovered_.push_back({from.key, engine.index(), from.clientId, from.leftAtMs == 0});
   }
 
-  // What was sent with QoS 2 keeps its packet identifier. What waits before it was sent before it too, with QoS 1 and
-  // packet identifiers that the log does not know: it takes some that were free between, so that the order stays.
+  // What was sent with QoS 2 keeps its packet identifier.
   void addDeliveries(RecoveredState::Session& from) {
     Engine& engine = homeOf(from.key);
     Session& session = *engine.findSession(from.key);
     HeldMessages& held = engine.frontEnd().outbound().held();
-    std::vector<RecoveredState::Entry*> before;
-    const std::vector<RecoveredState::Entry*> entries = from.entriesInOrder();
-    size_t end = entries.size();
-    while (end > 0 && entries[end - 1]->packetId == 0) end--;
+    const SendingOrder order = sendingOrderOf(from.entries);
     std::vector<Delivery> queue;
-    for (size_t at = 0; at < end; at++) {
-      RecoveredState::Entry& entry = *entries[at];
-      if (entry.packetId == 0) {
-        before.push_back(&entry);
-        continue;
-      }
-      const uint16_t first = freeBefore(session.window, entry.packetId, before.size());
-      for (size_t i = 0; i < before.size(); i++) {
-        Delivery delivery = deliveryOf(*before[i]);
-        if (!delivery.message) continue;
-        const bool isQos1 = delivery.qos == 1 && first != 0;
-        if (!isQos1 || !session.window.restore(advanced(first, i), delivery, Window::State::sent, held))
-          queue.push_back(std::move(delivery));
-      }
-      before.clear();
-      Delivery delivery = entry.message != 0 ? deliveryOf(entry) : Delivery{};
-      delivery.qos = 2;
+    for (const auto& [entry, packetId] : order.window) {
+      Delivery delivery = entry->message != 0 ? deliveryOf(*entry) : Delivery{};
+      const bool isExact = entry->packetId != 0;
+      if (isExact) delivery.qos = 2;
+      else if (!delivery.message) continue;
       const Window::State state = delivery.message ? Window::State::sent : Window::State::released;
-      if (!session.window.restore(entry.packetId, std::move(delivery), state, held)) lost_++;
+      if (session.window.canRestore(packetId)) session.window.restore(packetId, std::move(delivery), state, held);
+      else if (delivery.message) queue.push_back(std::move(delivery));
     }
-    for (; end < entries.size(); end++) queue.push_back(deliveryOf(*entries[end]));
+    for (const RecoveredState::Entry* entry : order.waiting) queue.push_back(deliveryOf(*entry));
     for (Delivery& delivery : queue) {
       if (!delivery.message) continue;
       session.queue.push(std::move(delivery), held);
@@ -131,15 +122,6 @@ class Recovery {
     }
     engine.accounts().sessions.settle(session);
   }
-
-  // The first of `count` packet identifiers that are free between the window's last and this one; 0: there are none.
-  static uint16_t freeBefore(const Window& window, uint16_t packetId, size_t count) {
-    const size_t next = window.nextPacketId() == 0 ? advanced(packetId, 65'535 - std::min<size_t>(count, 65'534))
-                                                   : window.nextPacketId();
-    const size_t room = (size_t(packetId) + 65'535 - next) % 65'535;
-    return room >= count && count > 0 ? uint16_t(next) : uint16_t(0);
-  }
-  static uint16_t advanced(uint16_t packetId, size_t by) { return uint16_t((packetId - 1 + by) % 65'535 + 1); }
 
   Delivery deliveryOf(const RecoveredState::Entry& entry) {
     MessageRef message = state_.messageOf(entry.message);
@@ -149,7 +131,12 @@ class Recovery {
     }
     uint32_t share = 0;
     if (entry.share != 0) share = shareKey(message->topic(), entry.share);
-    return {std::move(message), entry.subscriptionIds, entry.qos, entry.retain, share, entry.isFromStore};
+    return {.message = std::move(message),
+            .subscriptionIds = entry.subscriptionIds,
+            .qos = entry.qos,
+            .retain = entry.retain,
+            .isFromStore = entry.isFromStore,
+            .share = share};
   }
 
   // The key of the share at the owner of the topic; 0: it has no members any more.

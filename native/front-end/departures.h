@@ -83,7 +83,7 @@ class Departures : public DepartureSink {
   void add(Departure departure) override { (departure.will ? withWill_ : withoutWill_).push(std::move(departure)); }
 
   // Whether nothing is under way.
-  bool isIdle() const { return withWill_.empty() && withoutWill_.empty() && barriers_.empty(); }
+  bool isIdle() const { return withWill_.isEmpty() && withoutWill_.isEmpty() && barriers_.empty(); }
   // Whether proceed() would get on now, ...
   bool hasWork() { return !withoutWill_.isEmpty() || mayPublishNext(); }
   // ... or in some milliseconds.

@@ -49,24 +49,23 @@ class Window {
     return packetIdOf(sequence);
   }
 
-  // After a start of the broker: what was sent under a packet identifier, each behind the one before. False: there is
-  // no room for it.
-  bool restore(uint16_t packetId, Delivery delivery, State state, HeldMessages& held) {
+  // After a start of the broker: what was sent under a packet identifier, each behind the one before. canRestore() must
+  // hold.
+  void restore(uint16_t packetId, Delivery delivery, State state, HeldMessages& held) {
+    RALLY_ASSERT(canRestore(packetId));
     const size_t before = entries_.bytes();
-    if (entries_.empty()) entries_.beginAt(uint64_t(packetId) - 1);
-    const uint64_t skipped = (uint64_t(packetId) - 1 + packetIdMax - entries_.end() % packetIdMax) % packetIdMax;
-    if (entries_.size() + skipped + 1 > packetIdMax) return false;
-    for (uint64_t left = skipped; left > 0; left--) entries_.push({});
+    if (entries_.isEmpty()) entries_.beginAt(uint64_t(packetId) - 1);
+    for (uint64_t left = skippedTo(packetId); left > 0; left--) entries_.push({});
     held.take(delivery);
     contentBytes_ += delivery.bytes();
     if (delivery.message) keptEnd_ = entries_.end() + 1;
     entries_.push({std::move(delivery), state, false});
     held.resize(before, entries_.bytes());
     cursor_ = entries_.first();
-    return true;
   }
-  // The packet identifier behind the last one; 0: there is none.
-  uint16_t nextPacketId() const { return entries_.empty() ? uint16_t(0) : packetIdOf(entries_.end()); }
+  bool canRestore(uint16_t packetId) const {
+    return entries_.isEmpty() || entries_.size() + skippedTo(packetId) + 1 <= packetIdMax;
+  }
 
   // The entry in `state` under this packet identifier, or nullptr.
   Entry* find(uint16_t packetId, State state) {
@@ -195,6 +194,10 @@ class Window {
     while (!entries_.isEmpty() && entries_.front().state == State::done) entries_.pop();
     held.resize(before, entries_.bytes());
     if (cursor_ < entries_.first()) cursor_ = entries_.first();
+  }
+  // Between the last entry and the one with this packet identifier.
+  uint64_t skippedTo(uint16_t packetId) const {
+    return (uint64_t(packetId) - 1 + packetIdMax - entries_.end() % packetIdMax) % packetIdMax;
   }
   static uint16_t packetIdOf(uint64_t sequence) { return uint16_t(sequence % packetIdMax + 1); }
 

@@ -42,7 +42,7 @@ class Fifo {
 
   // The number of the element that is added next, while it is empty.
   void beginAt(uint64_t sequence) {
-    RALLY_ASSERT(empty() && places_ == 0);
+    RALLY_ASSERT(isEmpty() && places_ == 0);
     first_ = end_ = sequence;
   }
 

@@ -41,7 +41,6 @@ class Stage {
   constructor(options: { workers?: number; port?: number; tcpPort?: number | false; stopMs?: number } = {}) {
     const { workers = 2, port = 0, tcpPort = 0, stopMs = 5_000 } = options;
     const addon: Partial<Addon> = {
-      createBroker: () => 7,
       destroyBroker: (broker) => void this.events.push(`destroyed ${broker}`),
       reservePort: () => {
         const free = 40_000 + this.ports.length;
@@ -53,6 +52,7 @@ class Stage {
     };
     this.supervisor = new Supervisor(
       addon as Addon,
+      7,
       resolveConfig({ workers, port, tcpPort, limits: { stopMs } }),
       '1.2.3',
       createLogger('silent'),
