@@ -4,12 +4,12 @@
       "target_name": "rallymq",
       "sources": [
         "native/node/addon.cpp",
-        "<!@(ls native/log/*.cpp)",
         "native/tls/certificate-maker.cpp",
         "native/tls/client-certificate.cpp",
         "native/tls/tls-callbacks.cpp",
         "native/tls/tls-channel.cpp",
-        "native/tls/tls-context.cpp"
+        "native/tls/tls-context.cpp",
+        "<!@(ls native/log/*.cpp)"
       ],
       "defines": ["NAPI_VERSION=9"],
       "cflags_cc!": ["-fno-rtti", "-fno-exceptions", "-std=gnu++17", "-std=c++17", "-std=gnu++20"],

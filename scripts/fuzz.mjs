@@ -82,23 +82,19 @@ function fuzzers() {
     .map((file) => join('test/fuzz', file));
 }
 
-function tlsSources() {
-  return readdirSync('native/tls')
-    .filter((file) => file.endsWith('.cpp'))
-    .map((file) => join('native/tls', file));
-}
-
-function logSources() {
-  return readdirSync('native/log')
-    .filter((file) => file.endsWith('.cpp'))
-    .map((file) => join('native/log', file));
+/** What is not in headers. */
+function librarySources() {
+  return ['native/log', 'native/tls'].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((file) => file.endsWith('.cpp'))
+      .map((file) => join(folder, file)),
+  );
 }
 
 async function compile() {
   const sources = [
     ...fuzzers(),
-    ...tlsSources(),
-    ...logSources(),
+    ...librarySources(),
     'test/fuzz/libfuzzer.cpp',
     'test/native/hand-driven-broker.cpp',
   ];
@@ -273,8 +269,7 @@ async function coverage() {
   const folder = join(build, 'coverage');
   const sources = [
     ...fuzzers(),
-    ...tlsSources(),
-    ...logSources(),
+    ...librarySources(),
     'test/fuzz/replay.cpp',
     'test/native/main.cpp',
     'test/native/hand-driven-broker.cpp',

@@ -11,9 +11,9 @@ namespace rally {
 struct DurableSession {
   ShortText clientId;
   std::vector<uint8_t> access;  // who the client is to the rules, as security/access.h reads it; empty: there are none
-  uint64_t turn = 0;           // of the journal: what its client is told now waits until that is committed
-  PacketIdSet receivedLogged;  // of Session::received, those that the log knows
-  std::vector<uint64_t> done;  // messages that it has done with and the log does not know of yet
+  uint64_t turn = 0;            // of the journal: what its client is told now waits until that is committed
+  PacketIdSet receivedLogged;   // of Session::received, those that the log knows
+  std::vector<uint64_t> done;   // messages that it has done with and the log does not know of yet
 };
 
 }  // namespace rally

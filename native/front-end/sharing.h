@@ -133,8 +133,10 @@ class Sharing {
     const SubscriptionIds ids(member->subscriptionId);
     if (publication.logId != 0 && outbound_.journal().isOn()) {
       const uint8_t qos = std::min<uint8_t>(publication.qos, member->qos);
-      outbound_.journal().queued(member->session->key, {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = shardKey},
-                                 filters_.hashOf(share->own->text()));
+      outbound_.journal().queued(
+          member->session->key,
+          {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = shardKey},
+          filters_.hashOf(share->own->text()));
     }
     outbound_.begin();
     outbound_.deliver(*member->session, publication, member->qos, retain, ids, shardKey);

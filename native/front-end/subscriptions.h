@@ -26,8 +26,7 @@ class Subscriptions {
  public:
   Subscriptions(unsigned index, unsigned workers, const Limits& limits, FilterTable& filters, SessionTable& sessions,
                 Sharing& sharing, FrontEnd& frontEnd, Gate& gate, Counters& counters, Journal& journal,
-                ShardRequests& requests,
-                std::atomic<size_t>& totalBytes)
+                ShardRequests& requests, std::atomic<size_t>& totalBytes)
       : index_(index),
         workers_(workers),
         limits_(limits),

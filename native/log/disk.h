@@ -26,6 +26,8 @@ class File {
   // Makes the file so long, and has the disk keep room for it. EOPNOTSUPP: this one cannot promise that.
   virtual int preallocate(uint64_t bytes) = 0;
   virtual int truncate(uint64_t bytes) = 0;
+  // It has another name too, in a backup: it must not be written to again.
+  virtual bool isShared() const = 0;
 };
 
 struct DiskSpace {

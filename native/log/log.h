@@ -44,7 +44,7 @@ struct Options {
   Durability durability = Durability::fsync;
   unsigned workers = 1;
   uint32_t segmentBytes = 64u << 20;
-  size_t pendingBytesMax = size_t(32) << 20;      // of a worker
+  size_t pendingBytesMax = size_t(32) << 20;  // of a worker
   // Sparse segments are copied forward. Not where the order of the log counts: dropBefore() makes room then.
   bool copiesForward = true;
   uint64_t softFreeBytesMin = uint64_t(1) << 30;  // but never more than 5 % of the disk ...

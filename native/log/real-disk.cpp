@@ -67,6 +67,11 @@ class RealFile final : public File {
     return errorOf(uninterrupted([&] { return fallocate(fd_, 0, 0, off_t(bytes)); }));
   }
 
+  bool isShared() const override {
+    struct stat found {};
+    return fstat(fd_, &found) != 0 || found.st_nlink > 1;
+  }
+
   int truncate(uint64_t bytes) override {
     return errorOf(uninterrupted([&] { return ftruncate(fd_, off_t(bytes)); }));
   }

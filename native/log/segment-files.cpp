@@ -114,14 +114,18 @@ int SegmentFiles::seal(Segment& segment, uint32_t nextSegment, uint64_t groupNum
 // Nothing will be written to it any more.
 void SegmentFiles::shorten(Segment& segment) {
   const uint64_t bytes = segment.end + pageBytes;
-  if (segment.fileBytes > bytes && segment.file->truncate(bytes) == 0) segment.fileBytes = bytes;
+  if (segment.fileBytes > bytes && !segment.file->isShared() && segment.file->truncate(bytes) == 0)
+    segment.fileBytes = bytes;
 }
 
 int SegmentFiles::takeSpare(uint64_t bytes, Spare& spare) {
-  if (bytes != options_.segmentBytes || spares_.empty()) return makeSpare(bytes, spare);
-  spare = std::move(spares_.front());
-  spares_.erase(spares_.begin());
-  return 0;
+  while (bytes == options_.segmentBytes && !spares_.empty()) {
+    spare = std::move(spares_.front());
+    spares_.erase(spares_.begin());
+    if (!spare.file->isShared()) return 0;
+    disk_.unlink(spare.name);
+  }
+  return makeSpare(bytes, spare);
 }
 
 int SegmentFiles::makeSpare(uint64_t bytes, Spare& spare) {
@@ -158,7 +162,7 @@ int SegmentFiles::recycle(uint32_t number) {
   Segment* segment = space_.find(number);
   Spare spare{spareName(nextSpare_), segment->file, true};
   int error;
-  if (spares_.size() < sparesWanted && segment->fileBytes == options_.segmentBytes) {
+  if (spares_.size() < sparesWanted && segment->fileBytes == options_.segmentBytes && !segment->file->isShared()) {
     nextSpare_++;
     error = disk_.rename(segmentName(number), spare.name);
     if (error == 0) spares_.push_back(std::move(spare));

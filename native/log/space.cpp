@@ -92,6 +92,10 @@ void Space::guard(Position name, Guard added) {
   if (Segment* segment = find(guard.first)) segment->guardedBy.push_back(name);
 }
 
+void Space::dropBefore(uint32_t number) {
+  for (auto each = segments_.begin(); each != segments_.end() && each->first < number; ++each) giveUp(each->second);
+}
+
 void Space::noteEnd(Position name) {
   const auto guard = guards_.find(name.value);
   if (guard == guards_.end()) die(name);
@@ -128,12 +132,6 @@ void Space::seal(Segment& segment) {
 void Space::giveUp(Segment& segment) {
   segment.records = uint32_t(segment.dead.size());
   mayHaveRecyclable_ = true;
-}
-
-void Space::giveUpBefore(uint32_t number) {
-  for (auto& [each, segment] : segments_) {
-    if (each < number) giveUp(segment);
-  }
 }
 
 Segment* Space::sparsest() {

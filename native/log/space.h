@@ -56,14 +56,15 @@ class Space {
   void foundCopy(Position name, Position at);
   void release(Position name);
   void supersede(Position name, Position by);
+  // Nothing in the segments before this one is alive.
+  void dropBefore(uint32_t number);
   // After all that was said about a record that only ends others: it is dead unless it guards something.
   void noteEnd(Position name);
   bool isDead(Position at);
 
   void seal(Segment& segment);
-  // What is still alive in it cannot be read, or is not needed.
+  // What is still alive in it cannot be read.
   void giveUp(Segment& segment);
-  void giveUpBefore(uint32_t number);
 
   // A segment without anything alive in it; nullptr: there is none.
   Segment* recyclable();

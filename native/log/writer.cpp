@@ -221,10 +221,7 @@ void Writer::accountBatch(const HandedBatch& handed, Position at) {
 }
 
 void Writer::apply(unsigned worker, const Ending& ending) {
-  if (ending.deadName == Ending::Name::allBefore) {
-    space_.giveUpBefore(Position{ending.dead}.segment());
-    return;
-  }
+  if (ending.deadName == Ending::Name::allBefore) return space_.dropBefore(Position{ending.dead}.segment());
   const Position dead = resolve(worker, ending.deadName, ending.dead);
   if (ending.byName == Ending::Name::none) space_.release(dead);
   else space_.supersede(dead, resolve(worker, ending.byName, ending.by));
@@ -275,8 +272,8 @@ void Writer::measureSpace(uint64_t nowMs) {
 
 // As soon as the segments are close to twice of what is alive in them.
 void Writer::chooseVictim() {
-  if (!options_.copiesForward) return;
   hasChanged_ = false;
+  if (!options_.copiesForward) return;
   if (space_.fileBytes() <= space_.liveBytes() * 9 / 5 + 2ull * options_.segmentBytes) return;
   if (const Segment* segment = space_.sparsest()) reclaimer_.begin(*segment);
 }

@@ -278,7 +278,7 @@ void HandDrivenBroker::post(unsigned worker, std::function<void()> task) {
 }
 
 void HandDrivenBroker::setRules(std::shared_ptr<const rally::RuleBook> book) {
-  broker.rules().put(std::move(book));
+  broker_->rules().put(std::move(book));
   for (const auto& worker : workers_) {
     finishTurn(*worker);
     worker->engine.adoptRules();

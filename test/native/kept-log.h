@@ -27,7 +27,7 @@ struct KeptDisk {
   uint64_t checkpointBytesMin = UINT64_MAX;
   std::vector<Record> records;  // committed
   uint64_t written = 0;
-  std::deque<Batch> pending;    // handed over
+  std::deque<Batch> pending;  // handed over
   rally::log::Log* user = nullptr;
 
   uint64_t bytes() const {

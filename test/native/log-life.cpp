@@ -36,7 +36,7 @@ class Collector final : public log::Visitor {
   Collector(Findings& findings, log::DiskLog& log) : findings_(findings), log_(log) {}
 
   void record(const log::Found& found) override {
-    if (found.kind == log::Kind::message) message(found);
+    if (found.kind == messageKind) message(found);
     else key(found);
   }
   void damage(const log::Damage& damage) override { findings_.damage.push_back(damage); }
@@ -56,7 +56,7 @@ class Collector final : public log::Visitor {
     Findings::Key& state = findings_.keys[key];
     if (found.position < state.position) return log_.supersede(found.position, state.position);
     if (state.position) log_.supersede(state.position, found.position);
-    state = {version, found.kind == log::Kind::retainedClear, found.position};
+    state = {version, found.kind == keyEndKind, found.position};
   }
 
   Findings& findings_;
@@ -164,7 +164,7 @@ void Life::appendMessage(log::Appender& appender, size_t batch) {
   if (random_.chance(5)) bytes = uint32_t(random_.below(9'000));
   if (random_.below(300) == 0) bytes = 40'000;  // more than a segment has room for
   ModelMessage message{.id = nextId_++, .batch = batch, .bytes = bytes};
-  message.ticket = appender.append(log::Kind::message, messageBody(message.id, bytes));
+  message.ticket = appender.append(messageKind, messageBody(message.id, bytes));
   unplaced_[batches_[batch].worker].push_back(messages_.size());
   messages_.push_back(message);
 }
@@ -177,7 +177,7 @@ void Life::appendKey(log::Appender& appender, unsigned worker, size_t batch) {
   KeyRecord record{.version = nextVersion_++, .isClear = random_.chance(40), .batch = batch};
   std::vector<uint8_t> body(9 + random_.below(100));
   log::Encoder(body).number(uint8_t(key)).number(record.version);
-  record.ticket = appender.append(record.isClear ? log::Kind::retainedClear : log::Kind::retained, body);
+  record.ticket = appender.append(record.isClear ? keyEndKind : keyKind, body);
   // An end that is replaced may be superseded, or left to itself.
   if (!records.empty() && (!records.back().isClear || random_.chance(50))) {
     const KeyRecord& before = records.back();

@@ -25,6 +25,10 @@ namespace sim {
 
 namespace log = rally::log;
 
+inline constexpr log::Kind messageKind = log::Kind(64);
+inline constexpr log::Kind keyKind = log::Kind(65);
+inline constexpr log::Kind keyEndKind = log::Kind(129);
+
 struct ModelMessage {
   uint64_t id = 0;
   size_t batch = 0;

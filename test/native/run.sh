@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The C++ tests: every header of native/ but the Node-API and libuv ones, and TLS with the OpenSSL of the machine, under
-# AddressSanitizer and UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes and whole engines
-# once more under ThreadSanitizer, and without any what subscriptions cost 100,000 wills at once and
-# the log on a disk that loses power. Quiet about what passes.
+# AddressSanitizer and UndefinedBehaviorSanitizer, the corpora of the fuzzers (test/fuzz), the lanes, the log and whole
+# engines once more under ThreadSanitizer, and without any what subscriptions cost, 100,000 wills at once and the log on
+# a disk that loses power. Quiet about what passes.
 #
 #   run.sh              all
 #   run.sh TEXT         the cases whose title contains TEXT
@@ -72,7 +72,7 @@ mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 ((${#fuzzers[@]} == 0)) || fuzzers=(test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
   build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" "${tests[@]}" "${fuzzers[@]}" \
-    native/tls/*.cpp "${log[@]}"
+    "${log[@]}" native/tls/*.cpp
   run address "$text"
 fi
 mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp test/native/log.test.cpp)
@@ -82,12 +82,12 @@ if ((${#tests[@]} > 0)); then
 fi
 mapfile -t costs < <(having test/native/subscription-cost.cpp test/native/mass-wills.cpp)
 if ((${#costs[@]} > 0)); then
-  build cost -O2 "${common[@]}" "${costs[@]}" "${log[@]}"
+  build cost -O2 "${common[@]}" "${costs[@]}"
   run cost "$text"
 fi
 mapfile -t crashes < <(having test/native/log-crash.cpp)
 if ((${#crashes[@]} > 0)); then
-  build crash "-O2 -DRALLYMQ_FAULTS" test/native/main.cpp "${log[@]}" "${crashes[@]}"
+  build crash "-O2 -DRALLYMQ_FAULTS" test/native/main.cpp "${crashes[@]}" "${log[@]}"
   run crash "$text"
 fi
 

@@ -91,6 +91,8 @@ class SimFile final : public rally::log::File {
     return error == 0 ? resize(bytes) : error;
   }
 
+  bool isShared() const override { return false; }
+
  private:
   int resize(uint64_t bytes) {
     inode_->pending.push_back({Pending::What::resize, bytes});

@@ -3,7 +3,6 @@
  * QoS 1 and 2, sends again what was not answered, and notes what it was handed and in which order.
  */
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
 import { decodeAcknowledgement } from '../../core/wire/decode-acknowledgement.ts';
 import { PacketType } from '../../core/wire/packet-type.ts';
 import type { ConnectPacket, QoS } from '../../core/wire/packets.ts';
@@ -22,6 +21,7 @@ import {
   textOf,
 } from './frames.ts';
 import {
+  type Ends,
   openConnected,
   type Ports,
   type RawClient,
@@ -68,7 +68,7 @@ export class MqttSession {
   isSessionPresent = false;
   /** How many PINGRESPs have come. */
   pongs = 0;
-  readonly #test: TestContext;
+  readonly #test: Ends;
   readonly #ports: Ports;
   readonly #packet: Partial<ConnectPacket>;
   readonly #link: Link | undefined;
@@ -80,7 +80,7 @@ export class MqttSession {
   #unsubacks = 0;
 
   constructor(
-    test: TestContext,
+    test: Ends,
     ports: Ports,
     clientId: string,
     packet: Partial<ConnectPacket> = {},

@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import type { TestContext } from 'node:test';
 import { decodeConnack } from '../../core/wire/decode-connack.ts';
 import { FrameReader } from '../../core/wire/frame-reader.ts';
 import type { ConnackPacket, ConnectPacket, ProtocolVersion } from '../../core/wire/packets.ts';
@@ -20,6 +19,11 @@ import {
   opcode,
   ServerFrames,
 } from './websocket-link.ts';
+
+/** What a test, or a program that is not one, does when it ends. */
+export interface Ends {
+  after(end: () => void): void;
+}
 
 export type TransportName = 'tcp' | 'ws';
 export const transports = ['tcp', 'ws'] as const;
@@ -242,7 +246,7 @@ export interface ConnectedClient {
 
 /** A client behind its CONNACK, whatever that says; destroyed when the test ends. */
 export async function openConnected(
-  test: TestContext,
+  test: Ends,
   transport: TransportName,
   ports: Ports,
   connectPacket: Partial<ConnectPacket> = {},
@@ -259,7 +263,7 @@ export async function openConnected(
 
 /** A client whose CONNECT was accepted; destroyed when the test ends. */
 export async function openClient(
-  test: TestContext,
+  test: Ends,
   transport: TransportName,
   ports: Ports,
   connectPacket: Partial<ConnectPacket> = {},

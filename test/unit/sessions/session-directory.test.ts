@@ -352,3 +352,29 @@ test('a broker that stops publishes no will and ends no session', () => {
   stage.clock.advance(1_000_000);
   assert.deepEqual(stage.sent(), []);
 });
+
+test('sessions that have outlived the process are served when their workers have said how they are', () => {
+  const stage = new Stage();
+  const key = 3 * 2 ** 32 + 5;
+  stage.directory.restore(4, [{ session: key, worker: 1, clientId: 'a' }]);
+  stage.connect(0, 1); // before the worker has spoken
+  assert.deepEqual(stage.sent(), []);
+  stage.directory.workerStarted(1, [row('settled', {}, key)]);
+  assert.deepEqual(stage.sent(), [`0 moveHere ${key} from 1`]);
+  stage.directory.arrived(0, key, row('settled', {}, key));
+  assert.deepEqual(stage.sent(), [`0 accept 1 session ${key}`]);
+  stage.connect(0, 2, false, 'b');
+  assert.deepEqual(stage.sent(), [`0 accept 2 new session ${4 * 2 ** 32 + 1}`]); // nobody else has had that key
+});
+
+test('a session that has expired while the broker was down ends, and its client gets a new one', () => {
+  const stage = new Stage();
+  const key = 2 ** 32 + 1;
+  stage.directory.restore(2, [{ session: key, worker: 0, clientId: 'a' }]);
+  stage.directory.workerStarted(0, [row('settled', { awayMs: 100_000 }, key)]);
+  assert.deepEqual(stage.sent(), [`0 endSession ${key}`]);
+  stage.connect(0, 1);
+  stage.directory.settled(key, row('absent', {}, key));
+  assert.deepEqual(stage.sent(), [`0 accept 1 new session ${2 * 2 ** 32 + 1}`]);
+  assert.equal(stage.directory.counts.expired, 1);
+});

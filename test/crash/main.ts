@@ -1,0 +1,34 @@
+/** `npm run crash -- --count 1000 [--seed N]`: ends a broker with kill -9 so many times, in runs of 50. */
+import { parseArgs } from 'node:util';
+import { KillableBroker } from '../support/killable-broker.ts';
+import { CrashLoop } from './crash-loop.ts';
+
+const perRun = 50;
+
+const { values } = parseArgs({
+  options: { count: { type: 'string', default: '100' }, seed: { type: 'string' } },
+});
+const count = Number(values.count);
+const firstSeed = values.seed === undefined ? Date.now() % 1_000_000_007 : Number(values.seed);
+
+let crashes = 0;
+let published = 0;
+let received = 0;
+for (let seed = firstSeed; crashes < count; seed++) {
+  const ends: (() => unknown)[] = [];
+  const broker = await KillableBroker.create({ checkpointBytesMin: 65_536 });
+  try {
+    const loop = new CrashLoop({ after: (end) => void ends.push(end) }, broker, seed);
+    const report = await loop.run(Math.min(perRun, count - crashes));
+    crashes += report.crashes;
+    published += report.published;
+    received += report.received;
+    console.log(`${crashes} of ${count} crashes, ${published} messages published, ${received} received`);
+  } catch (error) {
+    console.error(`failed with --seed ${seed} --count ${perRun}`);
+    throw error;
+  } finally {
+    for (const end of ends) await end();
+    await broker.remove();
+  }
+}
