@@ -179,7 +179,7 @@ export class Supervisor {
     else this.#addon.destroyBroker(this.#broker);
   }
 
-  #startWorker(index: number, address: Address): Promise<void> {
+  #startWorker(index: number, address: Address): Promise<WorkerThread> {
     const worker = this.#makeThread({
       broker: this.#broker,
       worker: index,
@@ -192,7 +192,7 @@ export class Supervisor {
     return new Promise((resolve, reject) => {
       worker.on('message', (messages: ToMain[]) => {
         for (const message of messages) {
-          if (message.type === 'listening') resolve();
+          if (message.type === 'listening') resolve(worker);
           if (message.type === 'failed') {
             this.#logger.error({ worker: index, err: message.message }, 'a worker failed');
             reject(new BrokerError(message.code as BrokerErrorCode, message.message));
@@ -236,7 +236,9 @@ export class Supervisor {
       return;
     }
     try {
-      await this.#startWorker(index, address);
+      const worker = await this.#startWorker(index, address);
+      // It may have ended in the turn in which it said that it listens: the next one is being started then.
+      if (this.#workers[index] !== worker) return;
       this.#logger.warn({ worker: index }, 'a worker was started again');
       this.#events.onWorkerRestarted(index);
     } catch (cause) {

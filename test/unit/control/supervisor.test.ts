@@ -229,3 +229,15 @@ test('a worker that does not stop in time is left to the end of the process, and
   await stopping;
   assert.deepEqual(stage.events, []);
 });
+
+test('a worker that ends in the turn in which it listens has not been restarted: the next one is, once', async () => {
+  const stage = await new Stage({ workers: 1 }).started();
+  stage.thread(0).end();
+  stage.thread(1).say({ type: 'listening' });
+  stage.thread(1).end();
+  await turn();
+  assert.deepEqual(stage.events, ['lost 0', '0 says listening', 'lost 0']);
+  stage.thread(2).say({ type: 'listening' });
+  await turn();
+  assert.deepEqual(stage.events.slice(3), ['0 says listening', 'restarted 0']);
+});
