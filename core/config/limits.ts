@@ -342,6 +342,9 @@ export const limitRanges = {
  */
 const sessionBytes = 1_290;
 
+/** What a password that is remembered takes. */
+const passwordBytes = 150;
+
 /** What clients can make the broker keep, in bytes by kind, when every account is full. */
 export interface Accounts {
   readonly sessions: number;
@@ -351,12 +354,16 @@ export interface Accounts {
   readonly packets: number;
   /** Of QoS 2 messages that clients do not release. */
   readonly packetIdentifiers: number;
+  /** On their way to the log. */
+  readonly logRecords: number;
   readonly topicAliases: number;
   /** With their filters. */
   readonly subscriptions: number;
   readonly retainedMessages: number;
   /** Over HTTP. */
   readonly answers: number;
+  /** That were right a moment ago. */
+  readonly passwords: number;
 }
 
 export function accountsOf(limits: Limits, workers: number): Accounts {
@@ -366,10 +373,12 @@ export function accountsOf(limits: Limits, workers: number): Accounts {
     outboxes: workers * limits.outboxTotalBytesMax,
     packets: workers * limits.inputTotalBytesMax,
     packetIdentifiers: workers * limits.packetIdsTotalBytesMax,
+    logRecords: workers * limits.logPendingBytesMax,
     topicAliases: workers * limits.topicAliasesTotalBytesMax,
     subscriptions: limits.subscriptionsTotalBytesMax,
     retainedMessages: limits.retainedBytesMax,
     answers: limits.httpAnswersBytesMax,
+    passwords: limits.passwordMemoryMax * passwordBytes,
   };
 }
 

@@ -30,10 +30,8 @@ export class Site {
     this.#config = config;
     this.#version = version;
     this.#source = {
-      trouble: () => source.trouble(),
-      statistics: () => source.statistics(),
+      ...source,
       retained: (topic) => this.#lookUps.take(() => this.#lookUp(source, topic)),
-      mayAnyoneReceive: (topic) => source.mayAnyoneReceive(topic),
     };
     this.#routes = config.pages ? [...operatingRoutes, ...pageRoutes] : operatingRoutes;
     this.#pages = config.pages ? loadPages(config.path) : new Map();

@@ -9,7 +9,7 @@ export interface Attack {
   readonly name: string;
   /** The first cells of the rows that it reaches of the table in docs/architecture.md, Bounds. */
   readonly bounds: readonly string[];
-  readonly options?: BrokerOptions;
+  readonly options?: BrokerOptions | (() => BrokerOptions);
   readonly host?: Host;
   /** How many files the broker may open. */
   readonly descriptors?: number;

@@ -5,6 +5,7 @@ import { furtherAttacks } from './attacks/further.ts';
 import { httpAttacks } from './attacks/http.ts';
 import { outgoingAttacks } from './attacks/outgoing.ts';
 import { packetAttacks } from './attacks/packets.ts';
+import { storedAttacks } from './attacks/stored.ts';
 import { subscriptionAttacks } from './attacks/subscriptions.ts';
 
 export const attacks: readonly Attack[] = [
@@ -13,11 +14,14 @@ export const attacks: readonly Attack[] = [
   ...packetAttacks,
   ...subscriptionAttacks,
   ...outgoingAttacks,
+  ...storedAttacks,
   ...furtherAttacks,
 ];
 
 /** Rows of the table that no client can reach, and why. */
 export const unreachable: Readonly<Record<string, string>> = {
+  'passwords that are remembered': "only right ones are, and those are the users' own",
+  'time between two looks at the files of certificates': 'no client has a part in it',
   'restarts of a worker': 'no client can end one',
   'time in which the last packets of a client are taken':
     'only an overloaded broker needs more than milliseconds',

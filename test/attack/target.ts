@@ -16,26 +16,32 @@ import type { Question, Start } from './broker-process.ts';
 const program = resolve(import.meta.dirname, 'broker-process.js');
 const quietOptions: BrokerOptions = { workers: 1, sysIntervalSeconds: 0 };
 
+interface Ports {
+  readonly port: number;
+  readonly tcpPort: number;
+  readonly tlsPort: number | false;
+}
+
 export class Target {
   readonly port: number;
   readonly tcpPort: number;
+  /** 0: there is none. */
+  readonly tlsPort: number;
   readonly #process: ChildProcess;
   readonly #log: { text: string };
   readonly #attackers: Attacker[] = [];
   readonly #sockets: Socket[] = [];
 
-  private constructor(
-    process: ChildProcess,
-    log: { text: string },
-    ports: { port: number; tcpPort: number },
-  ) {
+  private constructor(process: ChildProcess, log: { text: string }, ports: Ports) {
     this.#process = process;
     this.#log = log;
     this.port = ports.port;
     this.tcpPort = ports.tcpPort;
+    this.tlsPort = ports.tlsPort || 0;
   }
 
   static async start({ options = {}, host, descriptors = 4_096 }: Attack): Promise<Target> {
+    const chosen = typeof options === 'function' ? options() : options;
     const command = `ulimit -n ${descriptors} && exec "$0" --max-semi-space-size=1 "$1"`;
     const child = spawn('sh', ['-c', command, process.execPath, program], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -43,9 +49,9 @@ export class Target {
     const log = { text: '' };
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (log.text += text));
-    child.send({ options: { ...quietOptions, ...options }, host } satisfies Start);
+    child.send({ options: { ...quietOptions, ...chosen }, host } satisfies Start);
     const [ports] = await within('the broker to start', once(child, 'message'), 30_000);
-    return new Target(child, log, ports as { port: number; tcpPort: number });
+    return new Target(child, log, ports as Ports);
   }
 
   /** What it has printed. */
@@ -111,9 +117,13 @@ export class Target {
   async socket(port: number = this.port): Promise<Socket> {
     const socket = connect({ host: '127.0.0.1', port, noDelay: true, allowHalfOpen: true });
     socket.on('error', () => {}); // 'close' follows
-    this.#sockets.push(socket);
+    this.keep(socket);
     await within('a TCP connection', once(socket, 'connect'));
     return socket;
+  }
+  /** It is ended with the attackers. */
+  keep(socket: Socket): void {
+    this.#sockets.push(socket);
   }
 
   /** Ends all clients that attack, without a word. */

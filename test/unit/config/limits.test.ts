@@ -32,16 +32,12 @@ test('every limit has a comment with its default and the reason for it', () => {
 
 test('the accounts add up: those of each worker, those of the broker, and sessions with their identifiers', () => {
   const [one, two] = [1, 2].map((workers) => accountsBytesMax(defaultLimits, workers)) as [number, number];
-  assert.equal(two - one, (1_024 + 256 + 256 + 64 + 32) * 1_024 * 1_024);
-  const { sessionsMax, clientIdBytesMax, subscriptionsTotalBytesMax, retainedBytesMax, httpAnswersBytesMax } =
-    defaultLimits;
-  assert.equal(
-    one - (two - one),
-    sessionsMax * (1_290 + clientIdBytesMax) +
-      subscriptionsTotalBytesMax +
-      retainedBytesMax +
-      httpAnswersBytesMax,
-  );
+  assert.equal(two - one, (1_024 + 256 + 256 + 64 + 32 + 32) * 1_024 * 1_024);
+  const { sessionsMax, clientIdBytesMax, passwordMemoryMax } = defaultLimits;
+  const { subscriptionsTotalBytesMax, retainedBytesMax, httpAnswersBytesMax } = defaultLimits;
+  const totals = subscriptionsTotalBytesMax + retainedBytesMax + httpAnswersBytesMax;
+  const sessions = sessionsMax * (1_290 + clientIdBytesMax);
+  assert.equal(one - (two - one), sessions + totals + passwordMemoryMax * 150);
 });
 
 test('the documentation has the arithmetic of the defaults', () => {
