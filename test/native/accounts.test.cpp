@@ -161,7 +161,7 @@ TEST("accounts: whatever clients do, each is what an independent count finds") {
       for (Session* session : left) broker.destroy(*session, worker);
     }
     broker.settle();
-    CHECK_EQ(broker.broker.subscriptionBytes(), 0);
+    CHECK_EQ(broker.subscriptionBytes(), 0);
     for (unsigned worker = 0; worker < workers; worker++) {
       CHECK_EQ(broker.engine(worker).frontEnd().outbound().aliases().bytes(), 0);
       CHECK_EQ(broker.engine(worker).accounts().sessions.bytes(), 0);

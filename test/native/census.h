@@ -113,7 +113,7 @@ inline bool checkNames(HandDrivenBroker& broker) {
     isSame = CHECK_EQ(engine.subscriptions().bytes(), expected) && isSame;
     total += expected;
   }
-  return CHECK_EQ(broker.broker.subscriptionBytes(), total) && isSame;
+  return CHECK_EQ(broker.subscriptionBytes(), total) && isSame;
 }
 
 }  // namespace rally
