@@ -7,6 +7,7 @@ import { runBrowser } from './browser/run.ts';
 import { type CommandLine, readCommandLine, type Subcommand, usage } from './command-line.ts';
 import { runHandOver } from './hand-over/run.ts';
 import { runHttp } from './http/run.ts';
+import { runAuthorised } from './load/authorised.ts';
 import { scenariosOf } from './load/scenarios.ts';
 import { runMicro } from './micro/run.ts';
 import { runPeers } from './peers/run.ts';
@@ -23,7 +24,10 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   micro: runMicro,
   http: runHttp,
   browser: runBrowser,
-  load: (command) => runPeers({ ...command, peers: ['rallymq'] }),
+  load: (command) =>
+    command.only?.includes('authorised')
+      ? runAuthorised(command)
+      : runPeers({ ...command, peers: ['rallymq'] }),
   peers: runPeers,
   'hand-over': runHandOver,
   soak: runSoak,

@@ -6,7 +6,7 @@ export const subcommands = {
   all: 'micro, http, peers, hand-over and browser, one after the other; what runs without a subcommand',
   micro: 'single functions against rivals from npm (benchmark)',
   http: 'the HTTP endpoints (autocannon)',
-  load: 'the scenarios against this broker alone',
+  load: 'the scenarios against this broker alone; --only authorised: with 10,000 rules against none',
   peers: 'the scenarios against this broker and others, interleaved',
   'hand-over': 'this broker with 1, 2 and 4 workers, and what its lanes count meanwhile',
   browser: 'a page of Chromium that gets its own messages back, with our client and with MQTT.js',

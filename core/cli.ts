@@ -7,6 +7,7 @@
 import { type Broker, brokerOf, version } from './broker.ts';
 import { BrokerError } from './broker-error.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
+import { mintToken, tokenUsage } from './command/token.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
 import { usage } from './config/usage.ts';
 import { devCert } from './tls/dev-cert.ts';
@@ -18,12 +19,18 @@ async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
   if (first === 'passwd') await runPasswd(rest);
   else if (first === 'dev-cert') process.stdout.write(devCert(rest));
+  else if (first === 'token') await runToken(rest);
   else await runBroker();
 }
 
 async function runPasswd(args: readonly string[]): Promise<void> {
   const asksForHelp = args.some((each) => each === '--help' || each === '-h');
   process.stdout.write(asksForHelp ? passwdUsage : await passwd(readPasswdRequest(args)));
+}
+
+async function runToken(args: readonly string[]): Promise<void> {
+  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
+  process.stdout.write(asksForHelp ? tokenUsage : await mintToken(args, Date.now()));
 }
 
 async function runBroker(): Promise<void> {

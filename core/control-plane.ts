@@ -28,8 +28,8 @@ import { closeRecovering, serveRecovering } from './http/recovering-server.ts';
 import { AccessControl } from './security/access-control.ts';
 import { type AuthenticationRequest, Authenticator, type Verdict } from './security/authenticator.ts';
 import {
-  type Verdict as Admission,
   type ClientInfo,
+  type Verdict as DirectoryVerdict,
   SessionDirectory,
 } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
@@ -142,11 +142,11 @@ export class ControlPlane {
         Array.from({ length: config.workers }, (_, worker) => worker).filter((worker) =>
           this.#supervisor?.send(worker, { type: 'adoptRules', revision }),
         ),
-      endUsers: (usernames) => this.#directory.endUsers(usernames, ReasonCode.notAuthorized),
+      endClients: (isOver) => this.#directory.endClients(isOver, ReasonCode.notAuthorized),
     });
     this.#authenticator = new Authenticator({
       providers: this.#access.providers,
-      methods: hooks.authenticationMethods ?? [],
+      methods: [...this.#access.methods, ...(hooks.authenticationMethods ?? [])],
       allowsAnonymous: config.allowAnonymous,
       timeoutMs: config.limits.connectTimeoutMs,
       clock: systemClock,
@@ -405,11 +405,16 @@ export class ControlPlane {
       ...(tls === undefined ? {} : { tls }),
     });
     if (verdict === undefined) return;
-    const { reasonCode, data, access } = this.#admissionOf(verdict, renewal.clientId);
-    const isRenewed = reasonCode === ReasonCode.success;
+    const { clientId } = renewal;
+    const { reasonCode, data, identity = {}, admission } = this.#admit(verdict, clientId);
+    const isRenewed =
+      reasonCode === ReasonCode.success && this.#directory.renewed(worker, connection, clientId, identity);
+    const refusal = reasonCode === ReasonCode.success ? ReasonCode.notAuthorized : reasonCode;
     this.#supervisor?.send(
       worker,
-      isRenewed ? { type: 'renewed', connection, data, access } : { type: 'refuse', connection, reasonCode },
+      isRenewed
+        ? { type: 'renewed', connection, data, admission }
+        : { type: 'refuse', connection, reasonCode: refusal },
     );
   }
 
@@ -417,20 +422,23 @@ export class ControlPlane {
     worker: number,
     connection: number,
     request: ConnectRequest,
-  ): Admission | Promise<Admission | undefined> {
+  ): DirectoryVerdict | Promise<DirectoryVerdict | undefined> {
     const verdict = this.#authenticator.decide(worker, connection, authenticationOf(request));
     const { clientId, willTopic } = request;
-    if (!(verdict instanceof Promise)) return this.#admissionOf(verdict, clientId, willTopic);
-    return verdict.then((settled) => settled && this.#admissionOf(settled, clientId, willTopic));
+    if (!(verdict instanceof Promise)) return this.#admit(verdict, clientId, willTopic);
+    return verdict.then((settled) => settled && this.#admit(settled, clientId, willTopic));
   }
 
-  /** What a client that is let in may do; none that brings a will which it may not publish. */
-  #admissionOf({ access = {}, ...verdict }: Verdict, clientId: string, willTopic?: string): Admission {
+  /** What a client is let in with; one whose will it may not publish is refused. */
+  #admit({ access = {}, ...verdict }: Verdict, clientId: string, willTopic?: string): DirectoryVerdict {
     if (verdict.reasonCode !== ReasonCode.success) return verdict;
     const described = this.#access.describe(access, clientId);
     const refusal = this.#access.willRefusal(described, willTopic);
     if (refusal !== undefined) return { reasonCode: refusal };
-    return { ...verdict, username: access.username, access: described };
+    const { username, tokenId, issuedAt, expiresAtMs, subscriptions = [] } = access;
+    const isPlain = described === undefined && expiresAtMs === undefined && subscriptions.length === 0;
+    const admission = isPlain ? {} : { admission: { access: described, expiresAtMs, subscriptions } };
+    return { ...verdict, identity: { username, tokenId, issuedAt }, ...admission };
   }
 
   /** What `/api/statistics` says. */
@@ -521,7 +529,7 @@ export class ControlPlane {
 }
 
 function authenticationOf(request: ConnectRequest): AuthenticationRequest {
-  const { clientId, username, password, remoteAddress, transport, tls } = request;
+  const { clientId, username, password, token, remoteAddress, transport, tls } = request;
   return {
     clientId,
     remoteAddress,
@@ -529,6 +537,7 @@ function authenticationOf(request: ConnectRequest): AuthenticationRequest {
     ...(tls === undefined ? {} : { tls }),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
+    ...(token === undefined ? {} : { token }),
     method: request.authenticationMethod,
     data: request.authenticationData,
   };

@@ -260,7 +260,7 @@ export function generatorWasTheLimit(result: LoadResult): boolean {
   return last(result)?.generator.wasTheLimit ?? false;
 }
 
-function last({ stages }: LoadResult): StageResult | undefined {
+export function last({ stages }: LoadResult): StageResult | undefined {
   return stages.at(-1);
 }
 
@@ -268,11 +268,11 @@ function stageOf({ stages }: LoadResult, name: string): StageResult | undefined 
   return stages.find((stage) => stage.name === name);
 }
 
-function rateOf(stage: StageResult | undefined): number | undefined {
+export function rateOf(stage: StageResult | undefined): number | undefined {
   return stage && quotient(stage.delivered, stage.seconds);
 }
 
-function cpuPerDelivery(stage: StageResult | undefined): number | undefined {
+export function cpuPerDelivery(stage: StageResult | undefined): number | undefined {
   return quotient(scaled(stage?.broker?.cpuSeconds, 1e9 / nsPerUs), stage?.delivered);
 }
 

@@ -16,8 +16,15 @@ export function rallymq(workers: number): Peer {
   };
 }
 
-async function start(workers: number): Promise<RunningPeer> {
-  const args = ['--port', '0', '--tcp-port', '0', '--workers', `${workers}`, '--log-level', 'error'];
+/** The same with further flags, by another name. */
+export function rallymqWith(name: string, flags: readonly string[], what: string): Peer {
+  const { description } = rallymq(1);
+  return { name, description: `${description}, ${what}`, start: () => start(1, flags) };
+}
+
+async function start(workers: number, flags: readonly string[] = []): Promise<RunningPeer> {
+  const common = ['--port', '0', '--tcp-port', '0', '--workers', `${workers}`, '--log-level', 'error'];
+  const args = [...common, ...flags];
   const child = await startChild('RallyMQ', process.execPath, [...(await startWords()), ...args]);
   const [port, path, tcpPort] = await readyChild('RallyMQ', child, () => {
     const ready = /ws:\/\/[^/]*:(\d+)(\S*)\n.*mqtt:\/\/[^/]*:(\d+)\n.*Page/s.exec(child.printed());

@@ -7,6 +7,8 @@ export interface ConnectingClient {
   readonly clientId: string;
   readonly username?: string;
   readonly password?: Uint8Array;
+  /** The token that came with the opening of the WebSocket. */
+  readonly token?: string;
   /** The IP address of the peer. */
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
@@ -32,6 +34,15 @@ export interface Grant {
   readonly roles?: readonly string[];
   /** What `%{name}` stands for in the rules. */
   readonly claims?: Readonly<Record<string, string>>;
+  /** Rules of the client's own, beside those of its roles; filters may have placeholders. They count where rules are configured. */
+  readonly allow?: { readonly publish?: readonly string[]; readonly subscribe?: readonly string[] };
+  /** In seconds since 1970: the connection ends then, with 0x87, unless it has been renewed. */
+  readonly expiresAt?: number;
+  /** That the broker makes for the client, as far as the rules allow. Default QoS 0. */
+  readonly subscriptions?: readonly { readonly topicFilter: string; readonly qos?: 0 | 1 | 2 }[];
+  /** Names the token that this comes from, and says when it was issued, in seconds since 1970: to revoke it by. */
+  readonly tokenId?: string;
+  readonly issuedAt?: number;
 }
 
 /**
@@ -50,7 +61,7 @@ export type AuthenticationStep =
       readonly outcome: 'success';
       readonly data?: Uint8Array;
       /** Who the client has proven to be: to the rules it is anonymous without. */
-      readonly username?: string;
+      readonly grant?: Grant;
     }
   | { readonly outcome: 'failure' };
 

@@ -56,6 +56,12 @@ const offOrPortRule: OptionRule = {
   fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
 };
 
+const textRule: OptionRule = {
+  allowed: 'a text of at most 1000 characters',
+  accepts: (value) => isShortText(value) && value !== '',
+  fromText: asText,
+};
+
 export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   host: {
     allowed: 'an IP address or a host name',
@@ -129,6 +135,22 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     fromText: asText,
   },
   passwordFile: fileRule,
+  tokenSecretFile: fileRule,
+  tokenKeyFile: fileRule,
+  tokenJwksUrl: {
+    allowed: 'a URL that begins with https://, or with http:// on this machine',
+    accepts: isKeyUrl,
+    fromText: asText,
+  },
+  tokenIssuer: textRule,
+  tokenAudience: textRule,
+  tokenUserClaim: textRule,
+  tokenCookie: {
+    allowed: 'the name of a cookie',
+    accepts: (value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]{1,255}$/.test(value),
+    fromText: asText,
+  },
+  revokedFile: fileRule,
   rulesFile: fileRule,
   aclFile: fileRule,
   broadFilters: oneOf(broadFilterSettings),
@@ -180,6 +202,14 @@ export function isWholeNumber(value: unknown, min: number, max: number): value i
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Keys that came over a network in clear could be anybody's. */
+function isKeyUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  const { protocol, hostname, username } = new URL(value);
+  const isHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  return username === '' && (protocol === 'https:' || (protocol === 'http:' && isHere));
 }
 
 function oneOf(settings: readonly string[]): OptionRule {

@@ -135,6 +135,24 @@ export interface BrokerOptions {
    */
   readonly passwordFile?: string;
   /**
+   * The path of a file with the secret that tokens (JWT) are signed with, of at least 32 bytes. One of this,
+   * `tokenKeyFile` and `tokenJwksUrl` lets clients in by token: docs/security.md. Default: none.
+   */
+  readonly tokenSecretFile?: string;
+  /** The path of the public key that tokens are verified with, in PEM. Default: none. */
+  readonly tokenKeyFile?: string;
+  /** Where the public keys of tokens are (JWKS): https, or http on this machine. Default: none. */
+  readonly tokenJwksUrl?: string;
+  /** What a token has to say as `iss` and `aud`. Default: they are not looked at. */
+  readonly tokenIssuer?: string;
+  readonly tokenAudience?: string;
+  /** The claim that is the user name. Default 'sub'. */
+  readonly tokenUserClaim?: string;
+  /** The cookie that may bring the token with the opening of a WebSocket. Default: none. */
+  readonly tokenCookie?: string;
+  /** The path of a file with tokens that are revoked. Default: none. */
+  readonly revokedFile?: string;
+  /**
    * The path of a file with roles and what they may publish and subscribe to: docs/security.md. What no rule allows is
    * denied. Default: none, and everyone who is let in may do everything.
    */
@@ -232,6 +250,7 @@ export const defaultOptions = {
   serverMoved: false,
   reasonStrings: 'onRequest',
   deniedPublish: 'refuse',
+  tokenUserClaim: 'sub',
   pages: true,
 } as const satisfies BrokerOptions;
 

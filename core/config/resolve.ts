@@ -40,7 +40,10 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     ...values,
     workers: workers === undefined || workers === 'auto' ? workersOf(availableParallelism()) : workers,
     authenticates:
-      authenticate !== undefined || authenticationMethods.length > 0 || values.passwordFile !== undefined,
+      authenticate !== undefined ||
+      authenticationMethods.length > 0 ||
+      values.passwordFile !== undefined ||
+      keySourcesOf(values).length > 0,
     ...rulesOf(values),
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     ...tlsOf(given),
@@ -50,6 +53,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
   checkTls(config);
   checkServerReference(config);
   checkRuleFiles(config);
+  checkTokens(config);
   checkClosedByDefault(config);
   return Object.freeze(config);
 }
@@ -63,6 +67,13 @@ const optionalOptions = {
   aclFile: undefined,
   clientCa: undefined,
   clientCrl: undefined,
+  tokenSecretFile: undefined,
+  tokenKeyFile: undefined,
+  tokenJwksUrl: undefined,
+  tokenIssuer: undefined,
+  tokenAudience: undefined,
+  tokenCookie: undefined,
+  revokedFile: undefined,
 };
 
 type ResolvedRules = Pick<
@@ -218,6 +229,30 @@ function checkServerReference({ serverMoved, serverReference }: BrokerConfig): v
 function checkRuleFiles({ rulesFile, aclFile }: BrokerConfig): void {
   if (rulesFile === undefined || aclFile === undefined) return;
   throw new BrokerError('CONFIG_INVALID', 'rulesFile and aclFile exclude each other: give one of them.');
+}
+
+/** Which options say where the keys of tokens are. */
+function keySourcesOf(options: BrokerOptions | BrokerConfig): string[] {
+  return (['tokenSecretFile', 'tokenKeyFile', 'tokenJwksUrl'] as const).filter(
+    (name) => options[name] !== undefined,
+  );
+}
+
+function checkTokens(config: BrokerConfig): void {
+  const sources = keySourcesOf(config);
+  if (sources.length > 1)
+    throw new BrokerError('CONFIG_INVALID', `${sources.join(' and ')} exclude each other: give one of them.`);
+  const { tokenIssuer, tokenAudience, tokenCookie, revokedFile } = config;
+  if (
+    sources.length === 1 ||
+    [tokenIssuer, tokenAudience, tokenCookie, revokedFile].every((each) => each === undefined)
+  )
+    return;
+  const advice = 'say with tokenSecretFile, tokenKeyFile or tokenJwksUrl which keys tokens are verified with';
+  throw new BrokerError(
+    'CONFIG_INVALID',
+    `There is an option about tokens, and none that takes them: ${advice}.`,
+  );
 }
 
 function checkClosedByDefault({ host, allowAnonymous, authenticates }: BrokerConfig): void {

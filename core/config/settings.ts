@@ -149,8 +149,26 @@ export const settings: readonly Setting[] = [
     flag: 'password-file',
     placeholder: 'FILE',
     variable: 'RALLYMQ_PASSWORD_FILE',
-    help: 'users and hashes, as rallymq passwd and mosquitto_passwd write them',
+    help: 'users and hashes, from rallymq passwd or mosquitto_passwd',
   },
+  ...(
+    [
+      ['tokenSecretFile', 'token-secret-file', 'FILE', 'the secret that tokens (JWT) are signed with'],
+      ['tokenKeyFile', 'token-key-file', 'FILE', 'the public key of tokens, in PEM'],
+      ['tokenJwksUrl', 'token-jwks', 'URL', 'where the public keys of tokens are'],
+      ['tokenIssuer', 'token-issuer', 'TEXT', 'what tokens have to have as iss'],
+      ['tokenAudience', 'token-audience', 'TEXT', 'what tokens have to have as aud'],
+      ['tokenUserClaim', 'token-user-claim', 'NAME', 'the claim that is the user name (default sub)'],
+      ['tokenCookie', 'token-cookie', 'NAME', 'the cookie that may bring a token'],
+      ['revokedFile', 'revoked-file', 'FILE', 'tokens that are revoked'],
+    ] as const
+  ).map(([option, flag, placeholder, help]) => ({
+    option,
+    flag,
+    placeholder,
+    variable: `RALLYMQ_${flag.toUpperCase().replaceAll('-', '_')}`,
+    help,
+  })),
   {
     option: 'rulesFile',
     flag: 'rules',

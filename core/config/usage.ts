@@ -31,6 +31,7 @@ export function usage(): string {
     'Usage: rallymq [flags]',
     '       rallymq passwd FILE USER [--delete] [--batch]',
     '       rallymq dev-cert [--out FOLDER] [NAME...]',
+    '       rallymq token --secret-file FILE --user NAME [flags]',
     '',
     'Starts RallyMQ, an MQTT broker for the web; `rallymq passwd` writes its password file,',
     '`rallymq dev-cert` makes a certificate to try TLS with.',

@@ -7,6 +7,7 @@ import type { ClientTls } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { CloseCause, Notice, TlsMaterial } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
+import type { ServerSubscription } from '../security/access.ts';
 import type { ProtocolVersion } from '../wire/packets.ts';
 
 /** What a worker is started with. */
@@ -31,6 +32,8 @@ export interface ConnectRequest {
   readonly authenticationData: Uint8Array | undefined;
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
+  /** That came with the opening of its WebSocket. */
+  readonly token: string | undefined;
   /** The topic of its will. */
   readonly willTopic: string | undefined;
   /** Undefined if it is plain. */
@@ -45,6 +48,16 @@ export interface RenewalRequest {
   readonly tls: ClientTls | undefined;
   readonly method: string;
   readonly data: Uint8Array | undefined;
+}
+
+/** What a client is let in with. */
+export interface Admission {
+  /** Who it is to the rules: of encodeAccess(). Undefined where there are none. */
+  readonly access: Uint8Array | undefined;
+  /** When the connection ends unless it is renewed, of the wall clock. */
+  readonly expiresAtMs: number | undefined;
+  /** That the broker makes for the client. */
+  readonly subscriptions: readonly ServerSubscription[];
 }
 
 export type ToWorker =
@@ -73,8 +86,7 @@ export type ToWorker =
       readonly isNew: boolean;
       /** The last one of an enhanced authentication. */
       readonly authenticationData: Uint8Array | undefined;
-      /** Who the client is to the rules: of encodeAccess(). Undefined where there are none. */
-      readonly access: Uint8Array | undefined;
+      readonly admission: Admission | undefined;
     }
   /** Of a CONNECT, or of a connected client that may not stay. */
   | { readonly type: 'refuse'; readonly connection: number; readonly reasonCode: number }
@@ -84,7 +96,7 @@ export type ToWorker =
       readonly type: 'renewed';
       readonly connection: number;
       readonly data: Uint8Array | undefined;
-      readonly access: Uint8Array | undefined;
+      readonly admission: Admission | undefined;
     }
   /** The client has connected again: ends its connection, if it is there still. `closed` follows. */
   | { readonly type: 'evict'; readonly connection: number; readonly reasonCode: number }

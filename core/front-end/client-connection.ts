@@ -10,9 +10,10 @@
 
 import type { ClientTls } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import type { ConnectRequest, RenewalRequest } from '../control/messages.ts';
+import type { Admission, ConnectRequest, RenewalRequest, ToWorker } from '../control/messages.ts';
 import { type CloseCause, closeCauses, type Engine } from '../data-plane/addon.ts';
 import { encodeConnectionTerms } from '../data-plane/connection-terms.ts';
+import type { ServerSubscription } from '../security/access.ts';
 import { keepsData } from '../store/keeps-data.ts';
 import { returnCodeOf } from '../wire/connack-return-code.ts';
 import { decodeConnect } from '../wire/decode-connect.ts';
@@ -36,6 +37,7 @@ import {
   willError,
 } from './connect-terms.ts';
 import { authError, authenticationProperties } from './enhanced-authentication.ts';
+import { Expiry } from './expiry.ts';
 import { reasonSentence, reasonStringTerms, sentenceOf } from './reason-strings.ts';
 import { asBridge, subscribe, unsubscribe } from './subscriptions.ts';
 
@@ -65,6 +67,8 @@ export interface Peer {
   readonly tls: ClientTls | undefined;
 }
 
+type Acceptance = Extract<ToWorker, { type: 'accept' }>;
+
 type State = 'awaitingConnect' | 'connecting' | 'connected' | 'over';
 
 export class ClientConnection {
@@ -83,6 +87,10 @@ export class ClientConnection {
   #connect: ConnectPacket | undefined;
   #isClientIdAssigned = false;
   #isBridge = false;
+  /** That came with the opening of the WebSocket; while connecting. */
+  #token: string | undefined;
+  /** Ends the connection unless it is renewed. */
+  readonly #expiry = new Expiry(() => this.end(ReasonCode.notAuthorized, 'The token has expired.'));
   /** The authentication method of the CONNECT. */
   #method: string | undefined;
   /** The client is connected and authenticates again. */
@@ -93,7 +101,8 @@ export class ClientConnection {
   #maximumPacketSize: number | undefined;
   #reasonStrings: { readonly atEnds: boolean; readonly elsewhere: boolean };
 
-  constructor(context: ConnectionContext, slot: number, serial: number, peer: Peer) {
+  constructor(context: ConnectionContext, slot: number, serial: number, peer: Peer, token?: string) {
+    this.#token = token;
     this.#context = context;
     this.#config = context.config;
     this.slot = slot;
@@ -136,17 +145,12 @@ export class ClientConnection {
    * The session directory accepts the CONNECT; its session is here. False if the client has left, or cannot be told;
    * else the event `closed` follows in the end.
    */
-  accept(
-    session: number,
-    isSessionPresent: boolean,
-    authenticationData?: Uint8Array,
-    access?: Uint8Array,
-  ): boolean {
+  accept({ session, isNew, authenticationData, admission }: Acceptance): boolean {
     const connect = this.#connect;
     if (connect === undefined || this.#state !== 'connecting') return false;
     this.#connect = undefined;
     const { engine, config } = this.#context;
-    const connack = this.#successOf(connect, isSessionPresent, authenticationData);
+    const connack = this.#successOf(connect, !isNew, authenticationData);
     if (!this.#fits(connack)) {
       this.refuse(ReasonCode.packetTooLarge);
       return false;
@@ -163,7 +167,7 @@ export class ClientConnection {
       sessionExpirySeconds: this.#expirySeconds,
       clientId: this.#expirySeconds > 0 && keepsData(config) ? this.clientId : '',
       will: connect.will,
-      access,
+      access: admission?.access,
     });
     if (!engine.accept(this.slot, session, terms, connack)) {
       this.refuse(ReasonCode.serverUnavailable);
@@ -171,6 +175,8 @@ export class ClientConnection {
     }
     this.session = session;
     this.#state = 'connected';
+    this.#expiry.set(admission?.expiresAtMs);
+    this.#subscribeFor(admission?.subscriptions ?? []);
     engine.resume(this.slot);
     return true;
   }
@@ -187,10 +193,12 @@ export class ClientConnection {
     this.#sendAuth(ReasonCode.continueAuthentication, data);
   }
 
-  /** The client has authenticated again. `access`: who it is to the rules now. */
-  renewed(data: Uint8Array | undefined, access: Uint8Array | undefined): void {
+  /** The client has authenticated again. */
+  renewed(data: Uint8Array | undefined, admission: Admission | undefined): void {
     if (this.#state === 'over') return;
-    if (access !== undefined) this.#context.engine.setAccess(this.slot, access);
+    if (admission?.access !== undefined) this.#context.engine.setAccess(this.slot, admission.access);
+    this.#expiry.set(admission?.expiresAtMs);
+    this.#subscribeFor(admission?.subscriptions ?? []);
     this.#isRenewing = false;
     this.#sendAuth(ReasonCode.success, data);
   }
@@ -298,7 +306,9 @@ export class ClientConnection {
       authenticationData: properties.authenticationData,
       ...this.peer,
       willTopic: connect.will?.topic,
+      token: this.#token,
     });
+    this.#token = undefined;
   }
 
   /** The CONNACK that accepts. */
@@ -390,6 +400,7 @@ export class ClientConnection {
   #finish(): void {
     const awaitsDecision = this.#connect !== undefined || (this.#isRenewing && this.#state !== 'over');
     this.#connect = undefined;
+    this.#expiry.set(undefined);
     this.#state = 'over';
     this.#isRenewing = false;
     this.session = 0;
@@ -421,6 +432,19 @@ export class ClientConnection {
       engine.resume(this.slot);
     });
     reasonCodes = subscribe(engine, config, session, this.#isBridge ? asBridge(packet) : packet, token);
+    if (!engine.finishSubscribe(session, token)) this.#context.forgetSubscribe(token);
+  }
+
+  /** What the client is subscribed to by its grant, as if it had asked: without a SUBACK. */
+  #subscribeFor(granted: readonly ServerSubscription[]): void {
+    const { session } = this;
+    const { engine } = this.#context;
+    const missing = granted.filter(({ topicFilter }) => !engine.isSubscribed(session, topicFilter));
+    if (missing.length === 0) return;
+    const token = this.#context.nextSubscribeToken(() => engine.endSubscribe(session, token));
+    const options = { noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+    const subscriptions = missing.map((each) => ({ ...each, ...options }));
+    subscribe(engine, this.#config, session, { packetId: 0, subscriptions, properties: {} }, token);
     if (!engine.finishSubscribe(session, token)) this.#context.forgetSubscribe(token);
   }
 

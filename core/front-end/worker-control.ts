@@ -18,6 +18,7 @@ import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { clientTlsOf } from './client-tls.ts';
 import { decideOpening, type OpeningRules, openingRulesOf, readOpening } from './opening.ts';
+import { openingToken } from './opening-token.ts';
 
 /** More connections than a worker has in its life. */
 const serialsPerStart = 2 ** 32;
@@ -113,7 +114,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     const { isAccepted, response, refusedOrigin } = decideOpening(request, this.#openingRules);
     if (refusedOrigin !== undefined) this.#post({ type: 'originRefused', origin: refusedOrigin });
     const slot = this.engine.answerOpening(opening, isAccepted, response);
-    if (slot !== 0) this.#addConnection(slot, 'ws', request.remoteAddress, request.tlsLines);
+    const token = openingToken(request, this.config.tokenCookie);
+    if (slot !== 0) this.#addConnection(slot, 'ws', request.remoteAddress, request.tlsLines, token);
   }
 
   #onNoticed(index: number, bytes: Uint8Array): void {
@@ -128,9 +130,10 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     transport: 'ws' | 'tcp',
     remoteAddress: string,
     tlsLines: readonly string[],
+    token?: string,
   ): void {
     const peer = { transport, remoteAddress, tls: clientTlsOf(tlsLines, this.config.clientIdentity) };
-    const connection = new ClientConnection(this, slot, ++this.#serials, peer);
+    const connection = new ClientConnection(this, slot, ++this.#serials, peer, token);
     this.#connections[slot] = connection;
     this.#bySerial.set(connection.serial, connection);
   }
@@ -175,11 +178,11 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   // --- what the session directory says --------------------------------------------------------------
 
   accept(message: Extract<ToWorker, { type: 'accept' }>): void {
-    const { connection, session, isNew, authenticationData, access } = message;
+    const { connection, session, isNew } = message;
     const client = this.#bySerial.get(connection);
     const isWaiting = client !== undefined;
     if (isNew && isWaiting) this.engine.createSession(session);
-    if (client?.accept(session, !isNew, authenticationData, access)) return;
+    if (client?.accept(message)) return;
     if (isNew && isWaiting) this.engine.endSession(session);
     const row = this.#rowOf(session);
     this.#post({ type: 'closed', session, cause: 'lost', reasonCode: ReasonCode.success, row });
@@ -215,8 +218,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#bySerial.get(serial)?.challenge(data);
   }
 
-  renewed({ connection, data, access }: Extract<ToWorker, { type: 'renewed' }>): void {
-    this.#bySerial.get(connection)?.renewed(data, access);
+  renewed({ connection, data, admission }: Extract<ToWorker, { type: 'renewed' }>): void {
+    this.#bySerial.get(connection)?.renewed(data, admission);
   }
 
   /** Its client has connected again: ends the connection, if it is still there. */

@@ -4,11 +4,11 @@
  *
  *   reload(): files read whole -> rules set -> workers told -> all have adopted them -> users that changed are ended
  */
-import type { Authenticate } from '../config/authentication.ts';
+import type { Authenticate, AuthenticationMethod } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { type Access, encodeAccess } from './access.ts';
+import { type Access, encodeAccess, type Identity } from './access.ts';
 import { type AccessFiles, readAccessFiles } from './access-files.ts';
 import { encodeRuleBook } from './encode-rules.ts';
 import { HookProvider } from './hook-provider.ts';
@@ -17,6 +17,9 @@ import { PasswordPool } from './password-pool.ts';
 import { PasswordProvider } from './password-provider.ts';
 import type { Provider } from './provider.ts';
 import { RememberedPasswords } from './remembered-passwords.ts';
+import { RevocationFile } from './revocation-file.ts';
+import { RemoteKeys, type TokenKeys } from './token-keys.ts';
+import { TokenProvider } from './token-provider.ts';
 
 /** The data plane's side of the rules. */
 export interface RulesInForce {
@@ -31,9 +34,17 @@ export interface AccessControlOptions {
   readonly clock: Clock;
   /** Tells the workers that run to adopt the rules, and gives which these are; adopted() follows for each. */
   tellWorkers(revision: number): readonly number[];
-  /** Ends the connections of these users with 0x87. */
-  endUsers(usernames: ReadonlySet<string>): void;
+  /** Ends the connections of these clients with 0x87. */
+  endClients(isOver: (client: Identity) => boolean): void;
 }
+
+/** Before the files are read nobody is let in. */
+const noKeys: TokenKeys = {
+  algorithms: [],
+  find: () => {
+    throw new Error('there are no keys');
+  },
+};
 
 interface Adoption {
   readonly revision: number;
@@ -45,7 +56,9 @@ export class AccessControl {
   readonly #options: AccessControlOptions;
   readonly #pool: PasswordPool;
   readonly providers: readonly Provider[];
-  #files: AccessFiles = { users: undefined, rules: undefined };
+  /** Of enhanced authentication. */
+  readonly methods: readonly AuthenticationMethod[];
+  #files: AccessFiles = { users: undefined, rules: undefined, keys: undefined, revoked: undefined };
   #rules: RulesInForce | undefined;
   #revision = 0;
   #adoptions: Adoption[] = [];
@@ -64,10 +77,31 @@ export class AccessControl {
       pool: this.#pool,
       isLast: authenticate === undefined,
     });
+    const tokens = this.#tokenProvider();
+    this.methods = tokens === undefined ? [] : [tokens.method];
     this.providers = [
+      ...(tokens === undefined ? [] : [tokens]),
       ...(config.passwordFile === undefined ? [] : [passwords]),
       ...(authenticate === undefined ? [] : [new HookProvider(authenticate)]),
     ];
+  }
+
+  #tokenProvider(): TokenProvider | undefined {
+    const { config, clock } = this.#options;
+    const { tokenSecretFile, tokenKeyFile, tokenJwksUrl, tokenIssuer, tokenAudience, tokenUserClaim } =
+      config;
+    if (tokenSecretFile === undefined && tokenKeyFile === undefined && tokenJwksUrl === undefined)
+      return undefined;
+    const remote = tokenJwksUrl === undefined ? undefined : new RemoteKeys(tokenJwksUrl, clock);
+    const none = new RevocationFile();
+    return new TokenProvider({
+      keys: () => remote ?? this.#files.keys ?? noKeys,
+      revoked: () => this.#files.revoked ?? none,
+      issuer: tokenIssuer,
+      audience: tokenAudience,
+      usernameClaim: tokenUserClaim,
+      nowMs: () => Date.now(),
+    });
   }
 
   /** Before the workers start. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
@@ -87,9 +121,10 @@ export class AccessControl {
     const files = readAccessFiles(this.#options.config);
     this.#take(files);
     if (files.rules !== undefined) await this.#adopt();
-    if (before === undefined || files.users === undefined) return;
-    const changed = changedUsers(before, files.users);
-    if (changed.size > 0) this.#options.endUsers(changed);
+    const changed = changedUsers(before ?? new Map(), files.users ?? new Map());
+    const isChanged = ({ username, issuedAt }: Identity): boolean =>
+      username !== undefined && issuedAt === undefined && changed.has(username);
+    this.#options.endClients((client) => isChanged(client) || files.revoked?.has(client) === true);
   }
 
   /** A worker has adopted the rules. */

@@ -3,23 +3,37 @@ import type { BrokerConfig } from '../config/options.ts';
 import { readAccessFile } from './access-file.ts';
 import { parseAclFile } from './acl-file.ts';
 import { type PasswordFile, parsePasswordFile } from './password-file.ts';
+import { RevocationFile } from './revocation-file.ts';
 import { parseRuleFile } from './rule-file.ts';
 import type { RuleBook } from './rules.ts';
+import { publicKeys, secretKeys, type TokenKeys } from './token-keys.ts';
 
 export interface AccessFiles {
   /** Undefined where no file is configured, here and below. */
   readonly users: PasswordFile | undefined;
   readonly rules: RuleBook | undefined;
+  readonly keys: TokenKeys | undefined;
+  readonly revoked: RevocationFile | undefined;
 }
 
-export type AccessFilePaths = Pick<BrokerConfig, 'passwordFile' | 'rulesFile' | 'aclFile'>;
+export type AccessFilePaths = Pick<
+  BrokerConfig,
+  'passwordFile' | 'rulesFile' | 'aclFile' | 'tokenSecretFile' | 'tokenKeyFile' | 'revokedFile'
+>;
 
 /** Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
-export function readAccessFiles({ passwordFile, rulesFile, aclFile }: AccessFilePaths): AccessFiles {
+export function readAccessFiles(paths: AccessFilePaths): AccessFiles {
+  const { passwordFile, rulesFile, aclFile, tokenSecretFile, tokenKeyFile, revokedFile } = paths;
   const read = <Content>(path: string | undefined, parse: (text: string, path: string) => Content) =>
     path === undefined ? undefined : parse(readAccessFile(path), path);
   return {
     users: read(passwordFile, parsePasswordFile),
     rules: read(rulesFile, parseRuleFile) ?? read(aclFile, parseAclFile),
+    keys: keysOf(tokenSecretFile, secretKeys) ?? keysOf(tokenKeyFile, publicKeys),
+    revoked: read(revokedFile, RevocationFile.parse),
   };
+}
+
+function keysOf(path: string | undefined, readKeys: (path: string) => TokenKeys): TokenKeys | undefined {
+  return path === undefined ? undefined : readKeys(path);
 }

@@ -3,15 +3,31 @@ import { concat, write } from '../wire/write.ts';
 import { encodeRules, text } from './encode-rules.ts';
 import type { Rule } from './rules.ts';
 
-export interface Access {
+/** Who a client is, and by which token. */
+export interface Identity {
   /** Undefined of a client whose user name nobody has verified: to the rules it is anonymous. */
   readonly username?: string | undefined;
+  readonly tokenId?: string | undefined;
+  /** In seconds since 1970. */
+  readonly issuedAt?: number | undefined;
+}
+
+export interface ServerSubscription {
+  readonly topicFilter: string;
+  readonly qos: 0 | 1 | 2;
+}
+
+export interface Access extends Identity {
   /** By name, beside those that the rules give the user. One that the rules do not have gives nothing. */
   readonly roles?: readonly string[] | undefined;
   /** What `%{name}` stands for. */
   readonly claims?: Readonly<Record<string, string>> | undefined;
   /** That the client brings itself. */
   readonly rules?: readonly Rule[] | undefined;
+  /** When it is over, of the wall clock; undefined: never. */
+  readonly expiresAtMs?: number | undefined;
+  /** That the broker makes for the client. */
+  readonly subscriptions?: readonly ServerSubscription[] | undefined;
 }
 
 const flags = { hasUserName: 1, hasOwnRules: 2 } as const;

@@ -14,6 +14,7 @@ import type {
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import type { Access } from './access.ts';
+import { accessOf } from './grants.ts';
 import type { Provider } from './provider.ts';
 
 export interface AuthenticatorOptions {
@@ -167,7 +168,7 @@ async function runExchange(
     step = await exchange.next(answer);
   }
   if (step.outcome !== 'success') return notAuthorized;
-  return { reasonCode: ReasonCode.success, data: step.data, access: { username: step.username } };
+  return { reasonCode: ReasonCode.success, data: step.data, access: accessOf(step.grant ?? {}) };
 }
 
 function keyOf(worker: number, connection: number): string {

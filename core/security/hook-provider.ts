@@ -2,6 +2,7 @@
 import type { Authenticate, ConnectingClient, Grant } from '../config/authentication.ts';
 import { isRecord } from '../config/option-rules.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
+import { accessOf } from './grants.ts';
 import type { Decision, Provider } from './provider.ts';
 
 export class HookProvider implements Provider {
@@ -19,7 +20,7 @@ export class HookProvider implements Provider {
       throw new TypeError(
         'authenticate() has answered with neither true, nor false, nor a grant that can be read',
       );
-    return { username: client.username, ...answer };
+    return accessOf(client.username === undefined ? answer : { username: client.username, ...answer });
   }
 }
 
@@ -28,15 +29,31 @@ const refused: Decision = { reasonCode: ReasonCode.badUserNameOrPassword };
 /** A function of JavaScript may answer with anything, and a grant that is misread gives rights away. */
 function isGrant(answer: unknown): answer is Grant {
   if (!isRecord(answer)) return false;
-  const { username, roles = [], claims = {}, ...others } = answer;
+  const { username, roles = [], claims = {}, allow = {}, subscriptions = [], ...more } = answer;
+  const { tokenId, issuedAt, expiresAt, ...others } = more;
   return (
     Object.keys(others).length === 0 &&
     (username === undefined || isShortText(username)) &&
-    Array.isArray(roles) &&
-    roles.every(isShortText) &&
+    areTexts(roles) &&
     isRecord(claims) &&
-    Object.entries(claims).every((pair) => pair.every(isShortText))
+    Object.entries(claims).every((pair) => pair.every(isShortText)) &&
+    isRecord(allow) &&
+    Object.entries(allow).every(([action, filters]) => action in actions && areTexts(filters)) &&
+    Array.isArray(subscriptions) &&
+    subscriptions.every((each) => isRecord(each) && isShortText(each['topicFilter']) && isQos(each['qos'])) &&
+    (tokenId === undefined || isShortText(tokenId)) &&
+    [issuedAt, expiresAt].every((time) => time === undefined || Number.isFinite(time))
   );
+}
+
+const actions = { publish: true, subscribe: true };
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isShortText);
+}
+
+function isQos(qos: unknown): boolean {
+  return qos === undefined || qos === 0 || qos === 1 || qos === 2;
 }
 
 function isShortText(value: unknown): value is string {

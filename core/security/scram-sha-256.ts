@@ -146,7 +146,7 @@ function verify(challenge: Challenge, text: string): AuthenticationStep {
   const isProven = timingSafeEqual(sha256(clientKey), credentials.storedKey);
   if (!isProven || !isKnown) return failure;
   const serverSignature = hmac(credentials.serverKey, authMessage).toString('base64');
-  return { outcome: 'success', data: Buffer.from(`v=${serverSignature}`), username };
+  return { outcome: 'success', data: Buffer.from(`v=${serverSignature}`), grant: { username } };
 }
 
 interface ClientFirst {

@@ -10,9 +10,10 @@
  */
 
 import type { ClientTls } from '../config/authentication.ts';
-import type { ConnectRequest, ToWorker } from '../control/messages.ts';
+import type { Admission, ConnectRequest, ToWorker } from '../control/messages.ts';
 import type { CloseCause, RecoveredSession } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
+import type { Identity } from '../security/access.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type SessionEvent, type SessionStateName, stepOf } from './session-states.ts';
 import type { Clock, Timer } from './timers.ts';
@@ -76,9 +77,8 @@ export interface DirectoryCounts {
 export interface Verdict {
   readonly reasonCode: number;
   readonly data?: Uint8Array | undefined;
-  readonly username?: string | undefined;
-  /** Who the client is to the rules: of encodeAccess(). */
-  readonly access?: Uint8Array | undefined;
+  readonly identity?: Identity;
+  readonly admission?: Admission;
 }
 
 interface SessionRecord {
@@ -88,6 +88,8 @@ interface SessionRecord {
   /** Where it comes from while it changes workers. */
   movesFrom: number | undefined;
   client: ClientInfo;
+  /** Of its client, the last one. */
+  identity: Identity;
   /** While its client is connected: the connection, on `worker`. */
   connection: number | undefined;
   /** Who waits for it. */
@@ -110,7 +112,8 @@ interface Arrival extends Place {
   readonly request: ConnectRequest;
   readonly client: ClientInfo;
   readonly authenticationData: Uint8Array | undefined;
-  readonly access: Uint8Array | undefined;
+  readonly identity: Identity;
+  readonly admission: Admission | undefined;
 }
 
 interface WaitingArrival {
@@ -251,13 +254,19 @@ export class SessionDirectory {
     }
   }
 
-  /** Ends the connections of these users; their sessions stay as long as they would have. */
-  endUsers(usernames: ReadonlySet<string>, reasonCode: number): void {
-    for (const { client, worker, connection } of this.#byKey.values()) {
-      if (connection === undefined || client.username === undefined || !usernames.has(client.username))
-        continue;
-      this.#refuse({ worker, connection }, reasonCode);
-    }
+  /** Ends the connections of these clients; their sessions stay as long as they would have. */
+  endClients(isOver: (client: Identity) => boolean, reasonCode: number): void {
+    for (const { identity, worker, connection } of this.#byKey.values())
+      if (connection !== undefined && isOver(identity)) this.#refuse({ worker, connection }, reasonCode);
+  }
+
+  /** A connected client has authenticated again. False if it may not stay: it is somebody else, or has left. */
+  renewed(worker: number, connection: number, clientId: string, identity: Identity): boolean {
+    const record = this.#byClientId.get(clientId);
+    if (record === undefined || record.worker !== worker || record.connection !== connection) return false;
+    if (record.identity.username !== identity.username) return false;
+    record.identity = identity;
+    return true;
   }
 
   /** From now on no will is published and no session ended. */
@@ -297,9 +306,9 @@ export class SessionDirectory {
       this.#refuseForRoom({ worker, connection }, request);
       return;
     }
-    const client = clientOf(request, verdict.username);
-    const { data: authenticationData, access } = verdict;
-    const arrival: Arrival = { worker, connection, request, client, authenticationData, access };
+    const { data: authenticationData, identity = {}, admission } = verdict;
+    const client = clientOf(request, identity.username);
+    const arrival: Arrival = { worker, connection, request, client, authenticationData, identity, admission };
     const record = this.#byClientId.get(request.clientId);
     // In a storm of new clients nobody waits for anything: no promise, no timer and little garbage.
     if (record === undefined) this.#acceptNew(arrival);
@@ -358,19 +367,20 @@ export class SessionDirectory {
 
   /** False if the client has been lost with its worker. */
   #sendAccept(arrival: Arrival, session: number, isNew: boolean): boolean {
-    const { worker, connection, authenticationData, access } = arrival;
+    const { worker, connection, authenticationData, admission } = arrival;
     return this.#options.link.send(worker, {
       type: 'accept',
       connection,
       session,
       isNew,
       authenticationData,
-      access,
+      admission,
     });
   }
 
-  #connected(record: SessionRecord, { connection, client }: Arrival): void {
+  #connected(record: SessionRecord, { connection, client, identity }: Arrival): void {
     record.client = client;
+    record.identity = identity;
     record.connection = connection;
     this.#connections++;
     this.#accepted++;
@@ -546,6 +556,7 @@ function newRecord(key: number, state: SessionStateName, worker: number, client:
     worker,
     movesFrom: undefined,
     client,
+    identity: {},
     connection: undefined,
     waiting: undefined,
     willAtMs: undefined,

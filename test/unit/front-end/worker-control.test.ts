@@ -33,7 +33,7 @@ function connected(finishSubscribe = true): { control: WorkerControl; calls: str
     session,
     isNew: true,
     authenticationData: undefined,
-    access: undefined,
+    admission: undefined,
   });
   calls.length = 0;
   return { control, calls };

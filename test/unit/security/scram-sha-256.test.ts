@@ -32,7 +32,11 @@ test('the exchange of RFC 7677 goes as printed there', async () => {
   const challenge = await server.next(bytes(vector.clientFirst));
   assert.deepEqual(challenge, { outcome: 'continue', data: bytes(vector.serverFirst) });
   const last = await server.next(bytes(vector.clientFinal));
-  assert.deepEqual(last, { outcome: 'success', data: bytes(vector.serverFinal), username: 'user' });
+  assert.deepEqual(last, {
+    outcome: 'success',
+    data: bytes(vector.serverFinal),
+    grant: { username: 'user' },
+  });
 });
 
 const wrongFirst: readonly (string | Uint8Array | undefined)[] = [

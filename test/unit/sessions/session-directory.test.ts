@@ -52,6 +52,7 @@ class Stage {
       authenticationData: undefined,
       remoteAddress: '127.0.0.1',
       transport: 'ws',
+      token: undefined,
       willTopic: undefined,
       tls: undefined,
     };

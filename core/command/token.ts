@@ -1,0 +1,86 @@
+/** `rallymq token`: mints a token to try with, signed with the broker's secret. A back end mints its own. */
+import { parseArgs } from 'node:util';
+import { SignJWT } from 'jose';
+import { BrokerError } from '../broker-error.ts';
+import { filterFault, placeholderFault } from '../security/rules.ts';
+import { secretOf } from '../security/token-keys.ts';
+
+export const tokenUsage = [
+  'Usage: rallymq token --secret-file FILE --user NAME [flags]',
+  '',
+  'Prints a token (JWT, HS256) for a broker that was started with --token-secret-file.',
+  '',
+  '  --minutes N         that it counts for (default 60)',
+  '  --publish FILTER    the client may publish to; as often as you like, as are those below',
+  '  --subscribe FILTER  the client may subscribe to',
+  '  --role NAME         a role of the rules',
+  '  --issuer TEXT       iss',
+  '  --audience TEXT     aud',
+  '',
+].join('\n');
+
+/** Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+export async function mintToken(args: readonly string[], nowMs: number): Promise<string> {
+  const flags = parse(args);
+  const { user } = flags;
+  if (flags['secret-file'] === undefined || user === undefined || user === '')
+    throw invalid('Give --secret-file FILE and --user NAME.');
+  const minutes = Number(flags.minutes ?? 60);
+  if (!(minutes > 0 && minutes <= minutesMax)) throw invalid(`--minutes is from 1 to ${minutesMax}.`);
+  const publish = filters('--publish', flags.publish);
+  const subscribe = filters('--subscribe', flags.subscribe);
+  const seconds = Math.floor(nowMs / 1_000);
+  const claims = {
+    ...(publish.length + subscribe.length === 0 ? {} : { acl: { publish, subscribe } }),
+    ...(flags.role === undefined ? {} : { roles: flags.role }),
+  };
+  const token = new SignJWT(claims)
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(user)
+    .setIssuedAt(seconds)
+    .setExpirationTime(seconds + Math.round(minutes * 60))
+    .setJti(crypto.randomUUID());
+  if (flags.issuer !== undefined) token.setIssuer(flags.issuer);
+  if (flags.audience !== undefined) token.setAudience(flags.audience);
+  return `${await token.sign(secretOf(flags['secret-file']))}\n`;
+}
+
+/** A year. */
+const minutesMax = 525_600;
+
+function parse(args: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const texts = { type: 'string', multiple: true } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        'secret-file': text,
+        user: text,
+        minutes: text,
+        issuer: text,
+        audience: text,
+        publish: texts,
+        subscribe: texts,
+        role: texts,
+      },
+    }).values;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BrokerError('FLAG_UNKNOWN', `${reason.replace(/[.]?$/, '.')} See rallymq token --help.`, {
+      cause,
+    });
+  }
+}
+
+function filters(flag: string, given: readonly string[] = []): readonly string[] {
+  for (const filter of given) {
+    const fault = filterFault(filter) ?? placeholderFault(filter, 'namesAndClaims');
+    if (fault !== undefined) throw invalid(`${flag} '${filter}' ${fault}.`);
+  }
+  return given;
+}
+
+function invalid(sentence: string): BrokerError {
+  return new BrokerError('FLAG_VALUE_INVALID', sentence);
+}

@@ -1,0 +1,74 @@
+/** What the claims of a token say of a client, once its signature is known to be good. */
+import type { Grant } from '../config/authentication.ts';
+import { TokenError } from './token-error.ts';
+
+/** Beyond any that a token is for; each becomes a node of a table. */
+const filtersMax = 1_000;
+
+/** Throws a TokenError: a token that is not understood as a whole gives nothing. */
+export function readClaims(payload: Readonly<Record<string, unknown>>, usernameClaim: string): Grant {
+  const username = payload[usernameClaim];
+  if (typeof username !== 'string' || username === '')
+    throw new TokenError(`it has no claim '${usernameClaim}'`);
+  const { exp, jti, iat, roles, acl, subs } = payload;
+  if (typeof exp !== 'number') throw new TokenError("it has no claim 'exp'");
+  const allow = readAcl(acl);
+  return {
+    username,
+    expiresAt: exp,
+    roles: roles === undefined ? [] : texts(roles, 'roles'),
+    claims: textClaims(payload),
+    ...(allow === undefined ? {} : { allow }),
+    subscriptions: readSubscriptions(subs),
+    ...(typeof jti === 'string' ? { tokenId: jti } : {}),
+    issuedAt: typeof iat === 'number' ? iat : 0, // of one that does not say, all that is revoked by time is revoked
+  };
+}
+
+/** `{ "publish": ["a/%u/#"], "subscribe": [...] }`. */
+function readAcl(acl: unknown): NonNullable<Grant['allow']> | undefined {
+  if (acl === undefined) return undefined;
+  const { publish, subscribe, ...others } = recordOf(acl, 'acl');
+  if (Object.keys(others).length > 0)
+    throw new TokenError("'acl' has something other than publish and subscribe");
+  return {
+    publish: publish === undefined ? [] : texts(publish, 'acl'),
+    subscribe: subscribe === undefined ? [] : texts(subscribe, 'acl'),
+  };
+}
+
+/** `["scores/#", { "filter": "orders/1", "qos": 1 }]`. */
+function readSubscriptions(subs: unknown): NonNullable<Grant['subscriptions']> {
+  if (subs === undefined) return [];
+  if (!Array.isArray(subs) || subs.length > filtersMax)
+    throw new TokenError("'subs' is no list, or too long");
+  return subs.map((each) => {
+    if (typeof each === 'string') return { topicFilter: each };
+    const { filter, qos = 0 } = recordOf(each, 'subs');
+    if (typeof filter !== 'string' || (qos !== 0 && qos !== 1 && qos !== 2))
+      throw new TokenError("'subs' has something other than filters with a QoS");
+    return { topicFilter: filter, qos };
+  });
+}
+
+function texts(value: unknown, name: string): string[] {
+  const list = typeof value === 'string' ? [value] : value;
+  if (Array.isArray(list) && list.length <= filtersMax && list.every((each) => typeof each === 'string'))
+    return list;
+  throw new TokenError(`'${name}' is no list of texts, or too long`);
+}
+
+/** What `%{name}` may stand for. */
+function textClaims(payload: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(payload).flatMap(([name, value]) =>
+      typeof value === 'string' || typeof value === 'number' ? [[name, `${value}`]] : [],
+    ),
+  );
+}
+
+function recordOf(value: unknown, name: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw new TokenError(`'${name}' is no object`);
+}

@@ -1,0 +1,137 @@
+/**
+ * The keys that tokens are signed with, and which algorithms each may be used for: what a token says of its own
+ * algorithm never decides.
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { BrokerError } from '../broker-error.ts';
+import type { Clock } from '../sessions/timers.ts';
+import { readAccessFile } from './access-file.ts';
+
+export interface TokenKeys {
+  readonly algorithms: readonly string[];
+  /** Throws a KeysUnavailable where they are elsewhere and cannot be had. */
+  readonly find: JWTVerifyGetKey;
+}
+
+export class KeysUnavailable extends Error {
+  override readonly name = 'KeysUnavailable';
+}
+
+const publicAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
+
+/** HMAC with SHA-256 wants as many bytes as it has. */
+const secretBytesMin = 32;
+
+/** A secret that the issuer has too. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+export function secretKeys(path: string): TokenKeys {
+  const secret = secretOf(path);
+  return { algorithms: ['HS256', 'HS384', 'HS512'], find: () => secret };
+}
+
+/** What the file has but for white space around it. Errors: as above. */
+export function secretOf(path: string): Uint8Array {
+  const secret = Buffer.from(readAccessFile(path).trim());
+  if (secret.length >= secretBytesMin) return secret;
+  const message = `${path}: a secret for tokens has at least ${secretBytesMin} bytes: make one with openssl rand -hex 32.`;
+  throw new BrokerError('ACCESS_FILE_INVALID', message);
+}
+
+/** A public key in PEM. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+export function publicKeys(path: string): TokenKeys {
+  const text = readAccessFile(path);
+  const key = publicKeyOf(path, text);
+  return { algorithms: algorithmsOf(path, key), find: () => key };
+}
+
+function publicKeyOf(path: string, text: string): KeyObject {
+  if (text.includes('PRIVATE KEY'))
+    throw new BrokerError(
+      'ACCESS_FILE_INVALID',
+      `${path} is a private key: give its public key, which is all that is needed here.`,
+    );
+  try {
+    return createPublicKey(text);
+  } catch (cause) {
+    throw new BrokerError('ACCESS_FILE_INVALID', `${path} is no public key in PEM.`, { cause });
+  }
+}
+
+function algorithmsOf(path: string, { asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string[] {
+  if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2_048)
+    return ['RS256', 'PS256'];
+  if (asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1') return ['ES256'];
+  if (asymmetricKeyType === 'ed25519') return ['EdDSA'];
+  throw new BrokerError(
+    'ACCESS_FILE_INVALID',
+    `${path}: give a key of RSA with 2048 bits or more, P-256 or Ed25519.`,
+  );
+}
+
+const refreshMs = 300_000;
+/** A key that is not there may be new, and anybody can invent one. */
+const missedMs = 30_000;
+/** How long keys are good while they cannot be had again. */
+const staleMs = 3_600_000;
+const fetchTimeoutMs = 5_000;
+const answerBytesMax = 1_048_576;
+
+/** A JWKS at a URL: asked for again every few minutes, and when a token names a key that is not there. */
+export class RemoteKeys implements TokenKeys {
+  readonly algorithms: readonly string[] = publicAlgorithms;
+  readonly #url: string;
+  readonly #clock: Clock;
+  #find: ReturnType<typeof createLocalJWKSet> | undefined;
+  #fetchedMs = Number.NEGATIVE_INFINITY;
+  #triedMs = Number.NEGATIVE_INFINITY;
+  #fetching: Promise<void> | undefined;
+
+  constructor(url: string, clock: Clock) {
+    this.#url = url;
+    this.#clock = clock;
+  }
+
+  readonly find: JWTVerifyGetKey = async (header, token) => {
+    const nowMs = this.#clock.nowMs();
+    if (this.#find === undefined || nowMs - this.#fetchedMs > staleMs) await this.#refresh();
+    else if (nowMs - this.#fetchedMs > refreshMs && nowMs - this.#triedMs > missedMs)
+      this.#refresh().catch(() => {});
+    try {
+      return await this.#keys(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey) || nowMs - this.#triedMs < missedMs) throw error;
+      await this.#refresh();
+      return await this.#keys(header, token);
+    }
+  };
+
+  async #keys(...args: Parameters<JWTVerifyGetKey>): Promise<Awaited<ReturnType<JWTVerifyGetKey>>> {
+    if (this.#find === undefined) throw new KeysUnavailable('there are no keys');
+    return await this.#find(...args);
+  }
+
+  /** Who asks meanwhile waits for the same answer. */
+  #refresh(): Promise<void> {
+    this.#fetching ??= this.#fetch().finally(() => {
+      this.#fetching = undefined;
+    });
+    return this.#fetching;
+  }
+
+  async #fetch(): Promise<void> {
+    this.#triedMs = this.#clock.nowMs();
+    try {
+      const response = await fetch(this.#url, {
+        signal: AbortSignal.timeout(fetchTimeoutMs),
+        redirect: 'error',
+      });
+      if (!response.ok) throw new Error(`it answers with ${response.status}`);
+      const text = await response.text();
+      if (text.length > answerBytesMax) throw new Error('its answer is too long');
+      this.#find = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+      this.#fetchedMs = this.#clock.nowMs();
+    } catch (cause) {
+      throw new KeysUnavailable(`the keys of ${this.#url} cannot be had`, { cause });
+    }
+  }
+}

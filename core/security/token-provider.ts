@@ -1,0 +1,94 @@
+/**
+ * Lets in who brings a token (JWT): as password, with the opening of the WebSocket, or by enhanced authentication with
+ * the method OAUTH2-JWT, by which it is renewed too (main thread).
+ */
+import { errors, jwtVerify } from 'jose';
+import type {
+  AuthenticationMethod,
+  AuthenticationStep,
+  ConnectingClient,
+  Grant,
+} from '../config/authentication.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { accessOf } from './grants.ts';
+import type { Decision, Provider } from './provider.ts';
+import type { RevocationFile } from './revocation-file.ts';
+import { readClaims } from './token-claims.ts';
+import { TokenError } from './token-error.ts';
+import { KeysUnavailable, type TokenKeys } from './token-keys.ts';
+
+export interface TokenProviderOptions {
+  keys(): TokenKeys;
+  revoked(): RevocationFile;
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  readonly usernameClaim: string;
+  /** Of the wall clock, which tokens are dated by. */
+  nowMs(): number;
+}
+
+export const tokenMethodName = 'OAUTH2-JWT';
+
+/** Between the clocks of two machines. */
+const clockToleranceSeconds = 5;
+
+const notAuthorized = { reasonCode: ReasonCode.notAuthorized };
+const unavailable = { reasonCode: ReasonCode.serverUnavailable };
+
+export class TokenProvider implements Provider {
+  readonly #options: TokenProviderOptions;
+
+  constructor(options: TokenProviderOptions) {
+    this.#options = options;
+  }
+
+  decide({ token, password }: ConnectingClient): Decision | Promise<Decision> {
+    if (token !== undefined) return this.#decide(token);
+    const text = password === undefined ? '' : Buffer.from(password).toString('latin1');
+    return looksLikeToken.test(text) ? this.#decide(text) : 'unknown';
+  }
+
+  async #decide(token: string): Promise<Decision> {
+    const grant = await this.#verify(token);
+    return 'reasonCode' in grant ? grant : accessOf(grant);
+  }
+
+  /** Whatever is wrong with the token, nobody is told what. */
+  async #verify(token: string): Promise<Grant | { readonly reasonCode: number }> {
+    const { keys, revoked, issuer, audience, usernameClaim, nowMs } = this.#options;
+    const { find, algorithms } = keys();
+    try {
+      const { payload } = await jwtVerify(token, find, {
+        algorithms: [...algorithms],
+        clockTolerance: clockToleranceSeconds,
+        currentDate: new Date(nowMs()),
+        requiredClaims: ['exp', usernameClaim],
+        ...(issuer === undefined ? {} : { issuer }),
+        ...(audience === undefined ? {} : { audience }),
+      });
+      const grant = readClaims(payload, usernameClaim);
+      accessOf(grant); // its filters are in order, or it gives nothing
+      return revoked().has(grant) ? notAuthorized : grant;
+    } catch (error) {
+      if (error instanceof KeysUnavailable) return unavailable;
+      if (error instanceof errors.JOSEError || error instanceof TokenError) return notAuthorized;
+      throw error;
+    }
+  }
+
+  /** The token is the client's first data, and there is no second. */
+  get method(): AuthenticationMethod {
+    return {
+      name: tokenMethodName,
+      begin: () => ({
+        next: async (data): Promise<AuthenticationStep> => {
+          const grant = await this.#verify(Buffer.from(data ?? []).toString('latin1'));
+          return 'reasonCode' in grant ? { outcome: 'failure' } : { outcome: 'success', grant };
+        },
+      }),
+    };
+  }
+}
+
+/** Three parts in Base64, of which the first begins with `{"`: no password of a person. */
+const looksLikeToken = /^eyJ[\w-]*\.[\w-]+\.[\w-]+$/;
