@@ -135,6 +135,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     fromText: asText,
   },
   passwordFile: fileRule,
+  identityAsUser: truthRule,
   tokenSecretFile: fileRule,
   tokenKeyFile: fileRule,
   tokenJwksUrl: {

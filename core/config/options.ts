@@ -135,6 +135,11 @@ export interface BrokerOptions {
    */
   readonly passwordFile?: string;
   /**
+   * True lets in whoever has shown a client certificate, by its identity (`clientIdentity`), which is the user name then,
+   * without asking anybody else. Default false.
+   */
+  readonly identityAsUser?: boolean;
+  /**
    * The path of a file with the secret that tokens (JWT) are signed with, of at least 32 bytes. One of this,
    * `tokenKeyFile` and `tokenJwksUrl` lets clients in by token: docs/security.md. Default: none.
    */
@@ -251,6 +256,7 @@ export const defaultOptions = {
   reasonStrings: 'onRequest',
   deniedPublish: 'refuse',
   tokenUserClaim: 'sub',
+  identityAsUser: false,
   pages: true,
 } as const satisfies BrokerOptions;
 

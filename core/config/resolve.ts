@@ -43,6 +43,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
       authenticate !== undefined ||
       authenticationMethods.length > 0 ||
       values.passwordFile !== undefined ||
+      values.identityAsUser === true ||
       keySourcesOf(values).length > 0,
     ...rulesOf(values),
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
@@ -239,6 +240,8 @@ function keySourcesOf(options: BrokerOptions | BrokerConfig): string[] {
 }
 
 function checkTokens(config: BrokerConfig): void {
+  if (config.identityAsUser && config.clientCertificates === 'off')
+    throw new BrokerError('CONFIG_INVALID', "identityAsUser is true: ask for certificates with clientCertificates.");
   const sources = keySourcesOf(config);
   if (sources.length > 1)
     throw new BrokerError('CONFIG_INVALID', `${sources.join(' and ')} exclude each other: give one of them.`);

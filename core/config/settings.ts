@@ -151,6 +151,12 @@ export const settings: readonly Setting[] = [
     variable: 'RALLYMQ_PASSWORD_FILE',
     help: 'users and hashes, from rallymq passwd or mosquitto_passwd',
   },
+  {
+    option: 'identityAsUser',
+    flag: 'identity-as-user',
+    variable: 'RALLYMQ_IDENTITY_AS_USER',
+    help: 'let in by client certificate, whose identity is the user',
+  },
   ...(
     [
       ['tokenSecretFile', 'token-secret-file', 'FILE', 'the secret that tokens (JWT) are signed with'],

@@ -10,6 +10,7 @@ import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type Access, encodeAccess, type Identity } from './access.ts';
 import { type AccessFiles, readAccessFiles } from './access-files.ts';
+import { CertificateProvider } from './certificate-provider.ts';
 import { encodeRuleBook } from './encode-rules.ts';
 import { HookProvider } from './hook-provider.ts';
 import { changedUsers } from './password-file.ts';
@@ -80,6 +81,7 @@ export class AccessControl {
     const tokens = this.#tokenProvider();
     this.methods = tokens === undefined ? [] : [tokens.method];
     this.providers = [
+      ...(config.identityAsUser ? [new CertificateProvider()] : []),
       ...(tokens === undefined ? [] : [tokens]),
       ...(config.passwordFile === undefined ? [] : [passwords]),
       ...(authenticate === undefined ? [] : [new HookProvider(authenticate)]),
