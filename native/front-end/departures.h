@@ -45,7 +45,9 @@ struct Departure {
 
   void giveWill(Session& from) {
     will = std::move(from.will);
-    if (from.rights) access = from.rights->access;
+    if (!will) return;
+    // Nobody knows whose it was if the broker was started again since: it is what everyone may publish.
+    access = from.rights ? from.rights->access : std::make_shared<const Access>();
   }
 };
 
@@ -132,7 +134,7 @@ class Departures : public DepartureSink {
     departure.hadWill = true;
     const std::unique_ptr<Will> will = std::move(departure.will);
     MessageRef message = will->take(nowMs_);
-    if (!gate_.mayPublishWill(departure.access.get(), message->topic())) {
+    if (!gate_.mayPublishWill(*departure.access, message->topic())) {
       counters_.add(Counter::publishRefused);
       return;
     }

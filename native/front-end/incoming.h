@@ -39,7 +39,7 @@ class Incoming {
     // One that was had already goes nowhere, whatever its topic is now.
     const bool isAgain = publish.qos == 2 && connection.session->received.contains(publish.packetId);
     const bool isReserved = isReservedTopic(publish.topic);
-    const bool isDenied = !isAgain && !gate_.mayPublish(connection.session->rights.get(), publish.topic, topicHash);
+    const bool isDenied = !isAgain && !gate_.mayPublish(*connection.session, publish.topic, topicHash);
     // Also of one that is refused: its client counts on the alias, and each message is asked about.
     if (publish.topicAlias != 0 && !isByAlias) reason = setAlias(connection, publish.topicAlias, publish.topic);
     if (isError(reason)) return fail(connection, reason);

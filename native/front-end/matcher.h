@@ -49,7 +49,7 @@ class Matcher {
   }
 
   bool mayReceive(const Session& session, Bytes topic) {
-    const bool isAllowed = gate_.mayReceive(session.rights.get(), topic);
+    const bool isAllowed = gate_.mayReceive(session, topic);
     if (!isAllowed) counters_.add(Counter::withheld);
     return isAllowed;
   }

@@ -518,7 +518,7 @@ class Outbound {
   // Whether the rules have changed since the message came, and do not let the session have it any more.
   bool isWithheld(const Session& session, const Delivery& delivery) {
     if (session.queueEpoch == gate_.epoch()) return false;
-    if (gate_.mayReceive(session.rights.get(), delivery.message->topic())) return false;
+    if (gate_.mayReceive(session, delivery.message->topic())) return false;
     counters_.add(Counter::withheld);
     return true;
   }

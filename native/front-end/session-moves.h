@@ -350,10 +350,13 @@ class SessionMoves {
     Connection* connection = std::exchange(ended.connection, nullptr);
     const uint32_t expirySeconds = ended.expirySeconds;
     std::unique_ptr<Will> will = connection ? std::move(ended.will) : nullptr;
+    std::unique_ptr<Rights> rights = connection ? std::move(ended.rights) : nullptr;
     outlet_.retire(sessions_.take(ended));
     Session& session = outlet_.createSession(key);
     session.expirySeconds = expirySeconds;
     session.will = std::move(will);
+    session.rights = std::move(rights);
+    if (session.rights) session.subscriptionsEpoch = session.queueEpoch = 0;
     session.connection = connection;
     if (connection) connection->session = &session;
     const Stay next = move->later.front();

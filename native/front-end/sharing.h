@@ -192,7 +192,7 @@ class Sharing {
 
   // A shared subscription is allowed as a whole, or there is none. The rules may have changed since it was judged.
   bool isWithheld(const Session& session, Bytes topic) {
-    return session.subscriptionsEpoch != gate_.epoch() && !gate_.mayReceive(session.rights.get(), topic);
+    return session.subscriptionsEpoch != gate_.epoch() && !gate_.mayReceive(session, topic);
   }
   static bool isDurable(const Subscriber& subscriber) { return subscriber.session->isDurable && subscriber.qos > 0; }
 

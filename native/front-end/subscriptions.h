@@ -55,8 +55,8 @@ class Subscriptions {
   // What the rules say of a filter for the session. A shared one is allowed as a whole or not at all: what one member
   // may not have would have to look for another.
   FilterVerdict judge(Session& session, Bytes text) {
-    if (!isSharedFilter(text)) return gate_.judge(session.rights.get(), text);
-    const FilterVerdict verdict = gate_.judge(session.rights.get(), unsharedFilter(text));
+    if (!isSharedFilter(text)) return gate_.judge(session, text);
+    const FilterVerdict verdict = gate_.judge(session, unsharedFilter(text));
     return verdict == FilterVerdict::covered ? verdict : FilterVerdict::refused;
   }
   // Its subscription with this index is judged again: it stays, in whole or in part, or goes.
@@ -230,7 +230,7 @@ class Subscriptions {
     MessageRef message = found.carried.take();
     Session* session = sessions_.find(found.session);
     if (!session) return;
-    if (!gate_.mayReceive(session->rights.get(), message->topic())) {
+    if (!gate_.mayReceive(*session, message->topic())) {
       counters_.add(Counter::withheld);
       return;
     }

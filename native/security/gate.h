@@ -6,11 +6,12 @@
 //   asked about
 //               queued before the rules were what they are
 //
-// A session without Rights is excepted: the host program, and everybody where no rules are configured.
+// Where no rules are configured everybody may do everything, and the host program may always. Of a session whose client
+// is not known (it is on its way here, or the broker was started again) nothing goes out, and nothing is lost.
 #pragma once
 #include <vector>
 
-#include "rights.h"
+#include "../sessions/session.h"
 
 namespace rally {
 
@@ -27,16 +28,26 @@ class Gate {
 
   virtual ~Gate() = default;
 
-  bool mayPublish(Rights* rights, Bytes topic, uint64_t topicHash) {
-    return !rights || decidesPublish(*rights, topic, topicHash);
+  bool mayPublish(const Session& session, Bytes topic, uint64_t topicHash) {
+    if (isOpenTo(session)) return true;
+    return session.rights && mayPublish(*session.rights, topic, topicHash);
   }
-  bool mayReceive(Rights* rights, Bytes topic) { return !rights || decidesReceive(*rights, topic); }
-  // Of a client that has left.
-  bool mayPublishWill(const Access* access, Bytes topic) { return !access || decidesWill(*access, topic); }
+  // One whose client is not known waits for it, with its session: it is asked about when it is sent.
+  bool mayReceive(const Session& session, Bytes topic) {
+    if (isOpenTo(session)) return true;
+    return session.rights ? mayReceive(*session.rights, topic) : !session.connection || session.move;
+  }
   // Of a filter without `$share/{name}/`.
-  FilterVerdict judge(Rights* rights, Bytes filter) {
-    return rights ? decidesFilter(*rights, filter) : FilterVerdict::covered;
+  FilterVerdict judge(const Session& session, Bytes filter) {
+    if (isOpenTo(session)) return FilterVerdict::covered;
+    return session.rights ? judge(*session.rights, filter) : FilterVerdict::refused;
   }
+
+  virtual bool mayPublish(Rights& rights, Bytes topic, uint64_t topicHash) = 0;
+  virtual bool mayReceive(Rights& rights, Bytes topic) = 0;
+  virtual FilterVerdict judge(Rights& rights, Bytes filter) = 0;
+  // Of a client that has left, whose will it is.
+  virtual bool mayPublishWill(const Access& access, Bytes topic) = 0;
 
   // The rules that are in force, by number.
   uint32_t epoch() const { return epoch_; }
@@ -47,15 +58,16 @@ class Gate {
   std::vector<uint64_t> takeUnjudged() { return std::exchange(unjudged_, {}); }
 
  protected:
-  // The rules are others.
-  void renew() { epoch_++; }
+  // There are rules, or others.
+  void renew() {
+    hasRules_ = true;
+    epoch_++;
+  }
 
  private:
-  virtual bool decidesPublish(Rights& rights, Bytes topic, uint64_t topicHash) = 0;
-  virtual bool decidesReceive(Rights& rights, Bytes topic) = 0;
-  virtual bool decidesWill(const Access& access, Bytes topic) = 0;
-  virtual FilterVerdict decidesFilter(Rights& rights, Bytes filter) = 0;
+  bool isOpenTo(const Session& session) const { return !hasRules_ || !rightsOf(session.kind).isHeldToRules; }
 
+  bool hasRules_ = false;
   uint32_t epoch_ = firstEpoch;
   std::vector<uint64_t> unjudged_;
 };

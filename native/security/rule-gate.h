@@ -6,6 +6,10 @@ namespace rally {
 
 class RuleGate : public Gate {
  public:
+  using Gate::judge;
+  using Gate::mayPublish;
+  using Gate::mayReceive;
+
   // `grantsBroadFilters`: a subscription gets what is allowed of it; else all that its filter matches has to be, but
   // for what a rule denies.
   explicit RuleGate(bool grantsBroadFilters) : grantsBroadFilters_(grantsBroadFilters) {}
@@ -16,8 +20,7 @@ class RuleGate : public Gate {
     renew();
   }
 
- private:
-  bool decidesPublish(Rights& rights, Bytes topic, uint64_t topicHash) override {
+  bool mayPublish(Rights& rights, Bytes topic, uint64_t topicHash) override {
     resolve(rights);
     if (!rights.decisions) rights.decisions = std::make_unique<Decisions>();
     if (const bool* known = rights.decisions->find(topic, topicHash)) return *known;
@@ -26,14 +29,14 @@ class RuleGate : public Gate {
     return isGranted;
   }
 
-  bool decidesReceive(Rights& rights, Bytes topic) override {
+  bool mayReceive(Rights& rights, Bytes topic) override {
     resolve(rights);
     return isAllowed(matchingReceive(rights.sets, *rights.access, topic));
   }
 
-  bool decidesWill(const Access& access, Bytes topic) override { return book_ && book_->mayPublish(access, topic); }
+  bool mayPublishWill(const Access& access, Bytes topic) override { return !book_ || book_->mayPublish(access, topic); }
 
-  FilterVerdict decidesFilter(Rights& rights, Bytes filter) override {
+  FilterVerdict judge(Rights& rights, Bytes filter) override {
     resolve(rights);
     RuleBits covering = 0;
     RuleBits meeting = 0;
@@ -44,6 +47,7 @@ class RuleGate : public Gate {
     return verdictOf(covering, meeting);
   }
 
+ private:
   FilterVerdict verdictOf(RuleBits covering, RuleBits meeting) const {
     const RuleBits deciding = decidingBit(covering);
     const auto before = RuleBits(deciding - 1);  // all, if nothing covers it

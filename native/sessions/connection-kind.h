@@ -6,6 +6,7 @@
 //   isHeldToAvailability       yes     -     to what the CONNACK said is not available
 //   isHeldToBounds             yes     -     of what names, aliases, properties and subscriptions of a client may take
 //   isEndedByWrongText         yes     -     by a payload that is not the text it says it is (5.0, 4.13)
+//   isHeldToRules              yes     -     of what clients may publish and receive (security/gate.h)
 //
 // The host is the program that the broker runs in, and the broker itself ($SYS): whatever it does, its connection
 // stays.
@@ -24,6 +25,7 @@ struct ConnectionRights {
   bool isHeldToAvailability;
   bool isHeldToBounds;
   bool isEndedByWrongText;
+  bool isHeldToRules;
 };
 
 inline constexpr ConnectionRights rightsOf(ConnectionKind kind) {
@@ -32,12 +34,14 @@ inline constexpr ConnectionRights rightsOf(ConnectionKind kind) {
        .mayUseReservedTopics = false,
        .isHeldToAvailability = true,
        .isHeldToBounds = true,
-       .isEndedByWrongText = true},
+       .isEndedByWrongText = true,
+       .isHeldToRules = true},
       {.isCounted = false,
        .mayUseReservedTopics = true,
        .isHeldToAvailability = false,
        .isHeldToBounds = false,
-       .isEndedByWrongText = false},
+       .isEndedByWrongText = false,
+       .isHeldToRules = false},
   }};
   return rights[size_t(kind)];
 }

@@ -32,7 +32,7 @@ FilterVerdict verdictOf(const NaiveRules& rules, const NaiveClient& client, cons
   RuleGate gate(grantsBroadFilters);
   gate.adopt(rules.book());
   Rights rights{client.access()};
-  return gate.judge(&rights, bytesOf(filter));
+  return gate.judge(rights, bytesOf(filter));
 }
 
 // Every topic of up to three of these levels.
@@ -64,9 +64,9 @@ TEST("rules: every topic is decided as a naive list of the same rules decides it
       for (int round = 0; round < 2; round++) {  // the second time from memory
         for (const std::string& topic : topics) {
           const bool mayPublish = rules.mayPublish(client, topic);
-          CHECK_EQ(gate.mayPublish(&rights, bytesOf(topic), hashBytes(bytesOf(topic), 1)), mayPublish);
-          CHECK_EQ(gate.mayPublishWill(rights.access.get(), bytesOf(topic)), mayPublish);
-          CHECK_EQ(gate.mayReceive(&rights, bytesOf(topic)), rules.mayReceive(client, topic));
+          CHECK_EQ(gate.mayPublish(rights, bytesOf(topic), hashBytes(bytesOf(topic), 1)), mayPublish);
+          CHECK_EQ(gate.mayPublishWill(*rights.access, bytesOf(topic)), mayPublish);
+          CHECK_EQ(gate.mayReceive(rights, bytesOf(topic)), rules.mayReceive(client, topic));
         }
       }
     }
@@ -200,7 +200,7 @@ TEST("rules: an access is read as it is written, with rules of its own") {
   RuleGate gate(false);
   gate.adopt(NaiveRules().book());
   Rights rights{access};
-  CHECK(gate.mayReceive(&rights, bytesOf("a/x")));
-  CHECK(!gate.mayReceive(&rights, bytesOf("a")));
-  CHECK(!gate.mayPublish(&rights, bytesOf("a/x"), 1));
+  CHECK(gate.mayReceive(rights, bytesOf("a/x")));
+  CHECK(!gate.mayReceive(rights, bytesOf("a")));
+  CHECK(!gate.mayPublish(rights, bytesOf("a/x"), 1));
 }
