@@ -9,6 +9,7 @@
  */
 import { type Broker, type BrokerOptions, createBroker } from '../../../core/broker.ts';
 import type { Ports, TransportName } from '../../support/raw-client.ts';
+import { isOverTls, standardTls } from '../../support/secure.ts';
 
 export interface Target extends Ports {
   /** False for a broker of someone else. */
@@ -41,8 +42,18 @@ export function isWanted(title: string): boolean {
 /** The broker to ask: the one that was given, or a new one of ours with these options. */
 export async function startTarget(options: BrokerOptions = {}): Promise<RunningTarget> {
   if (given !== undefined) return { target: JSON.parse(given) as Target, stop: async () => {} };
-  const broker: Broker = createBroker({ port: 0, tcpPort: 0, workers: Number(workers), ...options });
+  const secure = isOverTls ? standardTls() : {};
+  const broker: Broker = createBroker({
+    port: 0,
+    tcpPort: 0,
+    workers: Number(workers),
+    ...secure,
+    ...options,
+  });
   await broker.start();
-  const { port, tcpPort } = broker.address();
-  return { target: { isOurs: true, port, tcpPort: Number(tcpPort) }, stop: () => broker.stop() };
+  const { port, tcpPort, tlsPort, mqttsPort } = broker.address();
+  const ports = isOverTls
+    ? { port: Number(tlsPort), tcpPort: Number(mqttsPort) }
+    : { port, tcpPort: Number(tcpPort) };
+  return { target: { isOurs: true, ...ports }, stop: () => broker.stop() };
 }
