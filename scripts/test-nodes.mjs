@@ -12,7 +12,12 @@ const cache = join(tmpdir(), 'rallymq-nodes');
 const versions = { node22: '22.23.3', node24: '24.9.0' };
 
 /** What depends on Node.js: its OpenSSL, its HTTP, threads and their ends, and real clients. */
-const standard = ['test/e2e/tls/c', 'test/e2e/wire/door', 'test/e2e/embedding/start-stop', 'test/fault/worker-restart'];
+const standard = [
+  'test/e2e/tls/c',
+  'test/e2e/wire/door',
+  'test/e2e/embedding/start-stop',
+  'test/fault/worker-restart',
+];
 
 const asked = process.argv.slice(2);
 const dependencies = Object.fromEntries(

@@ -19,18 +19,24 @@ export interface Program {
   readonly main: string;
   /** The folders with all that it includes. */
   readonly includes: readonly string[];
+  /** It speaks TLS where the headers of OpenSSL are. */
+  readonly mayHaveTls?: boolean;
 }
 
+const opensslHeader = '/usr/include/openssl/ssl.h';
+const tlsFlags = ['-DLOAD_HAS_TLS', '-lssl', '-lcrypto'];
+
 /** The path of the program. Errors: BenchError if there is no compiler, or it fails. */
-export async function compile({ name, main, includes }: Program): Promise<string> {
+export async function compile({ name, main, includes, mayHaveTls = false }: Program): Promise<string> {
   const { CXX: compiler = 'g++' } = process.env;
-  const hash = await hashOf([compiler, ...flags], [main, ...(await headersIn(includes))]);
+  const own = mayHaveTls && (await exists(opensslHeader)) ? tlsFlags : [];
+  const hash = await hashOf([compiler, ...flags, ...own], [main, ...(await headersIn(includes))]);
   const path = join(folder, `${name}-${hash}`);
   if (await exists(path)) return path;
   await mkdir(folder, { recursive: true });
   const unfinished = `${path}.${process.pid}`;
   try {
-    await promisify(execFile)(compiler, [...flags, '-o', unfinished, join(root, main)]);
+    await promisify(execFile)(compiler, [...flags, '-o', unfinished, join(root, main), ...own]);
   } catch (error) {
     const { stderr = '' } = error as { stderr?: string };
     throw new BenchError(

@@ -111,7 +111,8 @@ export type Flags = Readonly<Record<string, string | number>>;
 
 export async function compileGenerator(): Promise<string> {
   const folder = 'bench/load/generator';
-  return await compile({ name: 'generator', main: `${folder}/main.cpp`, includes: [folder] });
+  const main = `${folder}/main.cpp`;
+  return await compile({ name: 'generator', main, includes: [folder], mayHaveTls: true });
 }
 
 /**

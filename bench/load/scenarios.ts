@@ -51,6 +51,9 @@ export function scenariosOf(profile: Profile): readonly Scenario[] {
   return scenarios.map((each) => ({ ...each, flags: { ...common, transport: 'ws', ...each.flags } }));
 }
 
+/** With many messages in a turn, and with one for each connection. */
+const secureToo: readonly string[] = ['p2p', 'fan-out'];
+
 type Sized = (smoke: number, quick: number, full: number) => number;
 
 function messages(sized: Sized): Scenario[] {
@@ -77,6 +80,14 @@ function messages(sized: Sized): Scenario[] {
       flags: { ...each.flags, transport: 'tcp' },
       isLong: each.name !== 'p2p',
     })),
+    ...closed
+      .filter(({ name }) => secureToo.includes(name))
+      .map((each) => ({
+        ...each,
+        name: `${each.name}-wss`,
+        title: `${each.title}, over TLS`,
+        flags: { ...each.flags, transport: 'wss' },
+      })),
     {
       name: 'p2p-v3',
       title: '10 pairs, window 50, QoS 0, MQTT 3.1.1',
@@ -184,6 +195,26 @@ function connections(sized: Sized): Scenario[] {
       title: `${storm.toLocaleString('en')} clients connect at once`,
       kind: 'connections',
       flags: { scenario: 'connections', connections: storm, concurrency: 500, duration: 50 },
+    },
+    {
+      name: 'connection-storm-wss',
+      title: `${storm.toLocaleString('en')} clients connect at once, over TLS`,
+      kind: 'connections',
+      flags: {
+        scenario: 'connections',
+        connections: storm,
+        concurrency: 500,
+        duration: 50,
+        transport: 'wss',
+      },
+      isLong: true,
+    },
+    {
+      name: 'idle-connections-wss',
+      title: `${idle.toLocaleString('en')} idle connections with their sessions, over TLS`,
+      kind: 'connections',
+      flags: { scenario: 'connections', connections: idle, concurrency: 100, transport: 'wss' },
+      isLong: true,
     },
     {
       name: 'upgrade-storm',

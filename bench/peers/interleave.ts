@@ -12,7 +12,7 @@ import type { Scenario } from '../load/scenarios.ts';
 import type { Played } from '../results.ts';
 import { spreadOf } from '../statistics.ts';
 import { dropsBetween, readDrops } from './drop-counts.ts';
-import { isOurs, ours, type Peer, type RunningPeer } from './peer.ts';
+import { type Endpoint, isOurs, ours, type Peer, type RunningPeer } from './peer.ts';
 
 export interface Interleaving {
   readonly generator: string;
@@ -91,7 +91,7 @@ export async function play(
 ): Promise<ReturnType<typeof generate>> {
   const all: Flags = { ...scenario.flags, ...flags };
   const { transport } = all;
-  const endpoint = transport === 'tcp' ? target.tcp : target.ws;
+  const endpoint = endpointOf(target, transport);
   if (endpoint === undefined) throw new BenchError(`no URL for ${transport} was given`);
   const { host, port, path = '/' } = endpoint;
   const pid = target.pid === undefined ? {} : { pid: target.pid };
@@ -100,6 +100,14 @@ export async function play(
   const result = await generate(generator, { ...all, host, port, path, ...pid, ...both }, onSample);
   const dropped = dropsBetween(before, await readDrops(target.http));
   return dropped === undefined ? result : { ...result, dropped };
+}
+
+function endpointOf(
+  { ws, tcp, wss }: RunningPeer,
+  transport: string | number | undefined,
+): Endpoint | undefined {
+  if (transport === 'tcp') return tcp;
+  return transport === 'wss' ? wss : ws;
 }
 
 /** Errors: BenchError if the rate that it depends on is not known. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { BenchError } from '../bench-error.ts';
 import { freePort } from '../free-port.ts';
+import { benchCertificate } from './certificate.ts';
 import { accepts, readyChild, startChild } from './child.ts';
 import type { Peer, RunningPeer } from './peer.ts';
 
@@ -50,10 +51,19 @@ async function find(): Promise<string> {
 }
 
 async function start(command: string): Promise<RunningPeer> {
-  const [port, tcpPort] = [await freePort(host), await freePort(host)];
+  const [port, tcpPort, tlsPort] = [await freePort(host), await freePort(host), await freePort(host)];
+  const { cert, key } = benchCertificate();
   const folder = await mkdtemp(join(tmpdir(), 'bench-mosquitto-'));
   const config = join(folder, 'mosquitto.conf');
-  const listeners = [`listener ${port} ${host}`, 'protocol websockets', `listener ${tcpPort} ${host}`];
+  const listeners = [
+    `listener ${port} ${host}`,
+    'protocol websockets',
+    `listener ${tlsPort} ${host}`,
+    'protocol websockets',
+    `certfile ${cert}`,
+    `keyfile ${key}`,
+    `listener ${tcpPort} ${host}`,
+  ];
   await writeFile(config, `${[...settings, ...listeners].join('\n')}\n`);
   const child = await startChild('mosquitto', command, ['-c', config]);
   const isReady = async () => ((await accepts(host, port)) && (await accepts(host, tcpPort))) || undefined;
@@ -62,6 +72,7 @@ async function start(command: string): Promise<RunningPeer> {
     pid: child.pid,
     ws: { host, port, path: '/mqtt' },
     tcp: { host, port: tcpPort },
+    wss: { host, port: tlsPort, path: '/mqtt' },
     stop: async () => {
       await child.stop();
       await rm(folder, { recursive: true, force: true });

@@ -16,6 +16,7 @@ export interface RunningPeer {
   readonly pid?: number;
   readonly ws?: Endpoint;
   readonly tcp?: Endpoint;
+  readonly wss?: Endpoint;
   /** For plain HTTP. */
   readonly http?: Endpoint;
   stop(): Promise<void>;

@@ -2,8 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { version } from '../../core/broker.ts';
 import { root } from '../root.ts';
+import { benchCertificate } from './certificate.ts';
 import { readyChild, startChild } from './child.ts';
 import { ours, type Peer, type RunningPeer } from './peer.ts';
+
+const readyLines =
+  / ws:\/\/[^/]*:(\d+)(\S*)\n.* mqtt:\/\/[^/]*:(\d+)\n.* wss:\/\/[^/]*:(\d+)\S*\n.*https:\S*\n/s;
 
 const host = '127.0.0.1';
 
@@ -23,17 +27,21 @@ export function rallymqWith(name: string, flags: readonly string[], what: string
 }
 
 async function start(workers: number, flags: readonly string[] = []): Promise<RunningPeer> {
-  const common = ['--port', '0', '--tcp-port', '0', '--workers', `${workers}`, '--log-level', 'error'];
-  const args = [...common, ...flags];
+  const { cert, key } = benchCertificate();
+  const ports = ['--port', '0', '--tcp-port', '0', '--tls-port', '0', '--tls-cert', cert, '--tls-key', key];
+  const args = [...ports, '--workers', `${workers}`, '--log-level', 'error', ...flags];
   const child = await startChild('RallyMQ', process.execPath, [...(await startWords()), ...args]);
-  const [port, path, tcpPort] = await readyChild('RallyMQ', child, () => {
-    const ready = /ws:\/\/[^/]*:(\d+)(\S*)\n.*mqtt:\/\/[^/]*:(\d+)\n.*Page/s.exec(child.printed());
-    return ready ? ([Number(ready[1]), ready[2] ?? '', Number(ready[3])] as const) : undefined;
+  const [port, path, tcpPort, tlsPort] = await readyChild('RallyMQ', child, () => {
+    const ready = readyLines.exec(child.printed());
+    return ready
+      ? ([Number(ready[1]), ready[2] ?? '', Number(ready[3]), Number(ready[4])] as const)
+      : undefined;
   });
   return {
     pid: child.pid,
     ws: { host, port, path },
     tcp: { host, port: tcpPort },
+    wss: { host, port: tlsPort, path },
     http: { host, port },
     stop: child.stop,
   };

@@ -1,7 +1,7 @@
 // One MQTT client on a non-blocking socket: TCP or WebSocket, connecting, packets in and out. What it does
 // with them is its role's matter.
 //
-//   closed -> connecting -> upgrading (WebSocket) -> greeting (CONNECT sent) -> connected -> closed
+//   closed -> connecting -> securing (TLS) -> upgrading (WebSocket) -> greeting (CONNECT sent) -> connected -> closed
 #pragma once
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -9,13 +9,14 @@
 #include <sys/socket.h>
 
 #include "role.h"
+#include "secure-socket.h"
 #include "websocket.h"
 
 namespace load {
 
 class Client {
  public:
-  enum class State : uint8_t { closed, connecting, upgrading, greeting, connected };
+  enum class State : uint8_t { closed, connecting, securing, upgrading, greeting, connected };
 
   Client(Loop& loop, Role& role, const Target& target, ConnectTerms terms, uint32_t number)
       : loop_(loop), role_(role), target_(target), terms_(std::move(terms)), number_(number) {}
@@ -72,9 +73,11 @@ class Client {
   // At the end of a turn: one system call for all that was queued.
   void flush() {
     isUnflushed_ = false;
-    if (state_ == State::closed || state_ == State::connecting) return;
+    if (state_ == State::closed || state_ == State::connecting || state_ == State::securing) return;
     while (sent_ < out_.size()) {
-      const ssize_t count = ::send(socket_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
+      const uint8_t* rest = out_.data() + sent_;
+      const size_t size = out_.size() - sent_;
+      const ssize_t count = secure_.isOpen() ? secure_.send(rest, size) : ::send(socket_, rest, size, MSG_NOSIGNAL);
       if (count < 0) {
         if (errno == EAGAIN || errno == EINTR) break;
         return lose(std::string("send: ") + strerror(errno));
@@ -96,6 +99,7 @@ class Client {
       if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) onSocketConnected();
       return;
     }
+    if (state_ == State::securing) return secure();
     if ((events & EPOLLOUT) != 0) flush();
     if (state_ == State::closed) return;
     // A client that does not read learns of the end when it reads again.
@@ -124,6 +128,7 @@ class Client {
   }
   // Closes without a goodbye.
   void drop() {
+    secure_.end();
     if (socket_ >= 0) close(socket_);
     socket_ = -1;
     state_ = State::closed;
@@ -156,6 +161,21 @@ class Client {
     socklen_t size = sizeof error;
     getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) return lose(std::string("connect: ") + strerror(error));
+    if (!target_.isSecure) return begin();
+    state_ = State::securing;
+    secure_.begin(socket_);
+    secure();
+  }
+
+  void secure() {
+    switch (secure_.shakeHands()) {
+      case SecureSocket::Progress::done: return begin();
+      case SecureSocket::Progress::waits: return watch(EPOLLIN);  // a hello always fits into the socket
+      case SecureSocket::Progress::failed: return lose("the TLS handshake has failed");
+    }
+  }
+
+  void begin() {
     if (target_.isWebSocket) {
       state_ = State::upgrading;
       out_.insert(out_.end(), target_.upgradeRequest.begin(), target_.upgradeRequest.end());
@@ -178,7 +198,9 @@ class Client {
     const size_t held = held_.size();
     if (held >= scratch.size() / 2) return lose("the broker sent a packet that is larger than any expected");
     std::copy(held_.begin(), held_.end(), scratch.begin());
-    const ssize_t count = recv(socket_, scratch.data() + held, std::min(most, scratch.size() - held), 0);
+    uint8_t* const into = scratch.data() + held;
+    const size_t room = std::min(most, scratch.size() - held);
+    const ssize_t count = secure_.isOpen() ? secure_.receive(into, room) : recv(socket_, into, room, 0);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (count < 0) return lose(std::string("recv: ") + strerror(errno));
     if (count == 0) return lose("the broker closed the connection");
@@ -319,6 +341,7 @@ class Client {
   size_t sent_ = 0;  // of out_
   Buffer held_;      // the beginning of a packet
   Unframer unframer_;
+  SecureSocket secure_;
 };
 
 }  // namespace load

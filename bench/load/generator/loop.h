@@ -39,6 +39,7 @@ struct Moment {
 struct Target {
   sockaddr_in address{};
   bool isWebSocket = false;
+  bool isSecure = false;      // TLS
   bool upgradesOnly = false;  // a connection is ready when it has become a WebSocket
   std::string upgradeRequest;
   uint8_t version = version5;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <thread>
 
+#include "secure-socket.h"
+
 namespace load {
 
 struct Options {
@@ -14,7 +16,7 @@ struct Options {
   // The broker.
   std::string host = "127.0.0.1";  // a numeric IPv4 address
   std::string path = "/mqtt";
-  std::string transport = "ws";  // or tcp
+  std::string transport = "ws";  // or tcp, wss
   uint64_t port = 0;
   uint64_t tcpport = 0;  // of the same broker: a part of the clients of `soak` go there over TCP; 0: none
   uint64_t version = 5;  // or 4, which is MQTT 3.1.1
@@ -110,7 +112,10 @@ inline Options readOptions(int count, char** arguments) {
     }
     if (!isKnown) refuse("there is no flag " + std::string(name));
   }
-  if (options.transport != "ws" && options.transport != "tcp") refuse("--transport is ws or tcp");
+  if (options.transport != "ws" && options.transport != "tcp" && options.transport != "wss")
+    refuse("--transport is ws, tcp or wss");
+  if (options.transport == "wss" && !SecureSocket::isAvailable)
+    refuse("wss needs the headers of OpenSSL where this is compiled: apt-get install libssl-dev");
   if (options.version != 4 && options.version != 5) refuse("--version is 4 or 5");
   if (options.qos > 2) refuse("--qos is 0, 1 or 2");
   if (options.port == 0 || options.port > 65'535) refuse("--port is needed");

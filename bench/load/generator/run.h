@@ -55,7 +55,8 @@ class Run {
     target.address.sin_port = htons(uint16_t(options_.port));
     if (inet_pton(AF_INET, options_.host.c_str(), &target.address.sin_addr) != 1)
       refuse("--host is not an IPv4 address");
-    target.isWebSocket = options_.transport == "ws";
+    target.isSecure = options_.transport == "wss";
+    target.isWebSocket = options_.transport == "ws" || target.isSecure;
     target.upgradesOnly = options_.scenario == "upgrades";
     target.upgradeRequest = upgradeRequest(options_.host, uint16_t(options_.port), options_.path);
     target.version = uint8_t(options_.version);
@@ -63,6 +64,7 @@ class Run {
     if (options_.tcpport == 0) return;
     shared_.tcp.address.sin_port = htons(uint16_t(options_.tcpport));
     shared_.tcp.isWebSocket = false;
+    shared_.tcp.isSecure = false;
   }
 
   // As many open files as the system lets us have.

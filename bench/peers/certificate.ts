@@ -1,0 +1,33 @@
+/** A certificate for the brokers of a run, for as long as it lasts: ECDSA, as it is recommended to have. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadAddon } from '../../core/data-plane/addon.ts';
+
+export interface CertificatePaths {
+  readonly cert: string;
+  readonly key: string;
+}
+
+let made: CertificatePaths | undefined;
+
+/** The files, which go with the process. */
+export function benchCertificate(): CertificatePaths {
+  if (made !== undefined) return made;
+  const folder = mkdtempSync(join(tmpdir(), 'bench-certificate-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755); // mosquitto reads it as a user of its own, if root starts it
+  const { certificate, key } = loadAddon().makeCertificate({
+    commonName: 'localhost',
+    names: ['localhost', '127.0.0.1'],
+    isAuthority: false,
+    isForClients: false,
+    fromSeconds: -3_600,
+    untilSeconds: 86_400,
+    issuer: undefined,
+  });
+  made = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+  writeFileSync(made.cert, certificate);
+  writeFileSync(made.key, key);
+  return made;
+}
