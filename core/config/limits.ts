@@ -324,6 +324,11 @@ export const limitRanges = {
    */
   logPendingBytesMax: { default: 32 * MiB, min: 64 * KiB, max: 1 * GiB },
   /**
+   * Bytes of a segment of the log, a file that is filled with zeros before it is used, a power of two; two more are kept
+   * ready. Default 64 * MiB: a second's work of a good disk, so that the next one is ready in time.
+   */
+  logSegmentBytes: { default: 64 * MiB, min: 1 * MiB, max: 1 * GiB, powerOfTwo: true },
+  /**
    * Bytes of the log that a start would have to read, below which no checkpoint is written; it is due at twice the state
    * too. Default 256 * MiB: less than a second to read, and the workers stand still for a checkpoint once in a million
    * messages.

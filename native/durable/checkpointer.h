@@ -24,9 +24,18 @@ class Checkpointer : public TurnGate {
   uint64_t written() const { return written_.load(std::memory_order_relaxed); }
 
   void tick() override {
-    if (isAsked() || isUncommitted_.load(std::memory_order_acquire)) return;
+    if (isAsked()) {
+      if (++askedTicks_ < patienceTicks) return;
+      isAsked_.store(false, std::memory_order_relaxed);  // somebody does not come to rest: clients are not to wait for it
+      askedTicks_ = 0;
+      restTicks_ = patienceTicks;
+      return;
+    }
+    if (restTicks_ > 0) restTicks_--;
+    if (restTicks_ > 0 || log_.state() >= log::State::full || isUncommitted_.load(std::memory_order_acquire)) return;
     const uint64_t bytes = log_.figures().liveBytes;
     if (bytes < bytesMin_ || bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
+    askedTicks_ = 0;
     isAsked_.store(true, std::memory_order_relaxed);
     for (unsigned worker = 0; worker < broker_.workers(); worker++) broker_.engine(worker).doorbell().ring();
   }
@@ -64,6 +73,8 @@ class Checkpointer : public TurnGate {
  private:
   // That a worker waits for the others before it takes another turn.
   static constexpr std::chrono::milliseconds patience{5};
+  // Seconds for which clients wait for a checkpoint to begin, and are left alone then.
+  static constexpr int patienceTicks = 3;
 
   bool areAtRest() {
     for (unsigned worker = 0; worker < broker_.workers(); worker++) {
@@ -86,6 +97,8 @@ class Checkpointer : public TurnGate {
   std::atomic<bool> isUncommitted_{false};
   std::atomic<uint64_t> stateBytes_{0};  // of the last one
   std::atomic<uint64_t> written_{0};
+  int askedTicks_ = 0;  // of the worker that ticks
+  int restTicks_ = 0;
   // Of the last one, for the worker that has written it.
   unsigned writer_ = 0;
   uint64_t turn_ = 0;

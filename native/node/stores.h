@@ -68,6 +68,7 @@ inline napi_value openStore(napi_env env, napi_callback_info info) {
   options.durability = textOf(env, arguments[1]) == "os" ? log::Durability::os : log::Durability::fsync;
   options.workers = unsigned(integerOf(env, arguments[2]));
   options.copiesForward = false;
+  options.segmentBytes = uint32_t(limitOf(env, arguments[3], "logSegmentBytes"));
   options.pendingBytesMax = size_t(limitOf(env, arguments[3], "logPendingBytesMax"));
   const auto checkpointBytesMin = uint64_t(limitOf(env, arguments[3], "checkpointBytesMin"));
   napi_value result = nullptr;

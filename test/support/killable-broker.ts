@@ -21,7 +21,8 @@ export class KillableBroker {
   static async create(limits: Partial<Limits> = {}): Promise<KillableBroker> {
     const folder = await mkdtemp(join(tmpdir(), 'rallymq-data-'));
     const file = join(folder, 'rallymq.json');
-    await writeFile(file, JSON.stringify({ limits }));
+    const small = { logSegmentBytes: 1_048_576 }; // each start fills some of them
+    await writeFile(file, JSON.stringify({ limits: { ...small, ...limits } }));
     return new KillableBroker(folder, ['--config', file]);
   }
 
