@@ -135,7 +135,8 @@ export class CrashLoop {
 
   async #settle(): Promise<void> {
     await this.#connectAll();
-    for (const session of this.#sessions) assert.ok(session.isSessionPresent, `${session.clientId} has no session`);
+    for (const session of this.#sessions)
+      assert.ok(session.isSessionPresent, `${session.clientId} has no session`);
     for (const { clientId, unanswered } of this.#sources)
       await until(`all that ${clientId} has sent is acknowledged`, () => unanswered.size === 0, 30_000);
     await until('everybody has got everything', () => this.#missing() === undefined, 30_000).catch(() =>
@@ -150,7 +151,8 @@ export class CrashLoop {
       const sharing = share === undefined ? [session] : this.#membersOf(share);
       const got = new Set(sharing.flatMap(({ handed }) => handed.map(({ text }) => text)));
       const lost = this.#published.find(({ topic, text }) => matches(filter, topic) && !got.has(text));
-      if (lost !== undefined) return `${session.clientId} has not got ${lost.text} (${lost.topic}, QoS ${lost.qos})`;
+      if (lost !== undefined)
+        return `${session.clientId} has not got ${lost.text} (${lost.topic}, QoS ${lost.qos})`;
     }
     return undefined;
   }
