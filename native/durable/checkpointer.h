@@ -26,7 +26,8 @@ class Checkpointer : public TurnGate {
   void tick() override {
     if (isAsked()) {
       if (++askedTicks_ < patienceTicks) return;
-      isAsked_.store(false, std::memory_order_relaxed);  // somebody does not come to rest: clients are not to wait for it
+      isAsked_.store(false,
+                     std::memory_order_relaxed);  // somebody does not come to rest: clients are not to wait for it
       askedTicks_ = 0;
       restTicks_ = patienceTicks;
       return;
