@@ -9,6 +9,7 @@ import { runHandOver } from './hand-over/run.ts';
 import { runHttp } from './http/run.ts';
 import { runAuthorised } from './load/authorised.ts';
 import { scenariosOf } from './load/scenarios.ts';
+import { runLog } from './log/run.ts';
 import { runMicro } from './micro/run.ts';
 import { runPeers } from './peers/run.ts';
 import { runSoak } from './peers/soak.ts';
@@ -23,6 +24,7 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   },
   micro: runMicro,
   http: runHttp,
+  log: runLog,
   browser: runBrowser,
   load: (command) =>
     command.only?.includes('authorised')

@@ -58,7 +58,7 @@ async function headersIn(folders: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const each of folders) {
     for (const entry of await readdir(join(root, each), { withFileTypes: true, recursive: true })) {
-      if (entry.name.endsWith('.h')) found.push(relative(root, join(entry.parentPath, entry.name)));
+      if (/\.(h|cpp)$/.test(entry.name)) found.push(relative(root, join(entry.parentPath, entry.name)));
     }
   }
   return found.sort();
