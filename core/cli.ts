@@ -10,6 +10,7 @@ import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { mintToken, tokenUsage } from './command/token.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
 import { usage } from './config/usage.ts';
+import { readStoreRequest, storeCommand, storeUsage } from './storage/store-command.ts';
 import { devCert } from './tls/dev-cert.ts';
 
 const exitFailed = 1;
@@ -18,6 +19,7 @@ const exitWrongUse = 2;
 async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
   if (first === 'passwd') await runPasswd(rest);
+  else if (first === 'store') await runStore(rest);
   else if (first === 'dev-cert') process.stdout.write(devCert(rest));
   else if (first === 'token') await runToken(rest);
   else await runBroker();
@@ -31,6 +33,15 @@ async function runPasswd(args: readonly string[]): Promise<void> {
 async function runToken(args: readonly string[]): Promise<void> {
   const asksForHelp = args.some((each) => each === '--help' || each === '-h');
   process.stdout.write(asksForHelp ? tokenUsage : await mintToken(args, Date.now()));
+}
+
+async function runStore(args: readonly string[]): Promise<void> {
+  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
+  const outcome = asksForHelp
+    ? { text: storeUsage, isSound: true }
+    : await storeCommand(readStoreRequest(args, process.env));
+  process.stdout.write(outcome.text);
+  if (!outcome.isSound) process.exitCode = exitFailed;
 }
 
 async function runBroker(): Promise<void> {

@@ -283,7 +283,7 @@ export type StoreState = 'open' | 'scarce' | 'full' | 'failed';
 
 /** A part of the store that cannot be read any more. */
 export interface StoreDamage {
-  readonly what: string;
+  readonly what: 'bytes' | 'segmentHeader' | 'segmentMissing' | 'groupsMissing' | 'foreign';
   readonly segment: number;
   readonly offset: number;
   readonly bytes: number;
@@ -307,6 +307,20 @@ export interface RecoveredStore {
   readonly damage: readonly StoreDamage[];
   readonly lostDeliveries: number;
   readonly unknownRecords: number;
+}
+
+/** What a check has found. */
+export interface StoreReport {
+  readonly fault: StoreFault | 'none';
+  /** Of the fault: who holds it, which version, or what the system says. */
+  readonly detail: string;
+  readonly segments: number;
+  readonly bytes: number;
+  readonly records: number;
+  readonly recordBytes: number;
+  /** Of what was being written when the broker or the machine stopped, none of which was acknowledged. */
+  readonly tornBytes: number;
+  readonly damage: readonly StoreDamage[];
 }
 
 /** What the log keeps to, and who hears of its state. */
@@ -349,6 +363,11 @@ export interface Addon {
   releasePort(descriptor: number): void;
   /** Throws an Error that says why OpenSSL refuses. */
   makeCertificate(wish: CertificateWish): CertifiedKey;
+  /**
+   * Reads a whole store that no broker uses, and blocks meanwhile. `progress[0]` is the percentage. With `repairs` what is
+   * damaged is set aside.
+   */
+  checkStore(directory: string, repairs: boolean, progress: Uint8Array): StoreReport;
   /** The sums over all workers, in the order of `counterNames`. */
   readCounters(broker: number): number[];
 }

@@ -29,7 +29,7 @@ DiskLog::DiskLog(const Options& options, std::unique_ptr<Disk> disk, std::unique
       lock_(std::move(lock)),
       disk_(std::move(disk)),
       warning_(warning),
-      recovery_(*disk_, space_),
+      recovery_(*disk_, space_, options_),
       health_(state_),
       writer_(*disk_, space_, options_, appenders_, inbox_, health_) {
   for (unsigned worker = 0; worker < options.workers; worker++) {

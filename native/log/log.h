@@ -47,6 +47,7 @@ struct Options {
   size_t pendingBytesMax = size_t(32) << 20;  // of a worker
   // Sparse segments are copied forward. Not where the order of the log counts: dropBefore() makes room then.
   bool copiesForward = true;
+  bool setsAside = true;                          // damaged bytes, in files of their own
   uint64_t softFreeBytesMin = uint64_t(1) << 30;  // but never more than 5 % of the disk ...
   uint64_t hardFreeBytesMin = 256u << 20;         // ... and 2 %
 };

@@ -228,7 +228,7 @@ void Recovery::reportMissing(const ScanResult& last, Visitor& visitor) {
 void Recovery::setAside(Visitor& visitor, Damage damage, Bytes bytes) {
   const std::string name = segmentName(damage.at.segment()) + "-" + std::to_string(damage.at.offset()) + ".damaged";
   std::shared_ptr<File> file;
-  if (!bytes.empty() && disk_.open(name, true, file) == 0) {
+  if (options_.setsAside && !bytes.empty() && disk_.open(name, true, file) == 0) {
     std::vector<uint8_t> before(file->size());
     damage.isKnown = !before.empty() && readAll(*file, 0, before) == 0 && areEqual(before, bytes);
     damage.setAside = name;

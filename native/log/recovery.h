@@ -17,7 +17,7 @@ namespace rally::log {
 
 class Recovery {
  public:
-  Recovery(Disk& disk, Space& space) : disk_(disk), space_(space) {}
+  Recovery(Disk& disk, Space& space, const Options& options) : disk_(disk), space_(space), options_(options) {}
 
   // Steps 1. 0, or the errno; the log can be used unless `newerVersion` is set.
   int look();
@@ -55,6 +55,7 @@ class Recovery {
 
   Disk& disk_;
   Space& space_;
+  const Options& options_;
   std::vector<Source> sources_;  // in the order of their numbers
   std::vector<std::string> spareNames_;
   std::vector<std::string> foreign_;

@@ -11,6 +11,7 @@
 #include "engine-methods.h"
 #include "method.h"
 #include "ports.h"
+#include "store-check.h"
 #include "stores.h"
 #include "tls-methods.h"
 #include "values.h"
@@ -43,7 +44,7 @@ napi_value initialise(napi_env env, napi_value exports) {
         Method{"openStore", openStore}, Method{"recoverStore", recoverStore}, Method{"storeProgress", storeProgress},
         Method{"mayPublish", askRules<&RuleBook::mayPublish>}, Method{"mayReceive", askRules<&RuleBook::mayReceive>},
         Method{"reservePort", reservePort}, Method{"releasePort", releasePort},
-        Method{"makeCertificate", makeCertificate}}) {
+        Method{"makeCertificate", makeCertificate}, Method{"checkStore", checkStore}}) {
     define(env, exports, method, nullptr);
   }
   napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));

@@ -1,0 +1,147 @@
+/**
+ * Copies a data directory that a broker may be using, without its help and without making it wait.
+ *
+ * A segment that is not the last one never changes again, so a hard link of it is a copy; the log does not use a file
+ * again that has another name (native/log/segment-files.cpp). The last one is copied from its end to its beginning: a
+ * group is written only after all groups before it are on the disk, so whatever group is in the copy, all before it
+ * are too. What is cut off at the end was being written, as after a crash.
+ */
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import { copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { BrokerError } from '../broker-error.ts';
+import { isSegment, segmentsOf } from './store-files.ts';
+
+export interface BackupOutcome {
+  readonly files: number;
+  /** Of them, those that take no room but a name. */
+  readonly links: number;
+  readonly bytes: number;
+}
+
+/** A page is read at once, so that no group is seen half before and half after. */
+const pageBytes = 4_096;
+
+type Progress = (done: number, total: number) => void;
+
+/** Errors: STORE_NOT_USABLE. */
+export async function backUp(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
+  await makeEmpty(folder, 'backup');
+  const done = new Set<string>();
+  let links = 0;
+  for (;;) {
+    const segments = await segmentsOf(directory);
+    const newest = segments.at(-1) as string;
+    for (const name of segments) {
+      if (name !== newest && !done.has(name) && (await linkOrCopy(directory, folder, name, () => links++))) {
+        done.add(name);
+      }
+      progress(done.size, segments.length);
+    }
+    copyFromItsEnd(join(directory, newest), join(folder, newest));
+    // The next one may have been begun meanwhile: then this one is complete, and is taken again.
+    if ((await segmentsOf(directory)).at(-1) === newest) break;
+    await rm(join(folder, newest));
+  }
+  syncFolder(folder);
+  progress(1, 1);
+  return await outcomeOf(folder, links);
+}
+
+/** Errors: STORE_NOT_USABLE. */
+export async function restore(folder: string, directory: string, progress: Progress): Promise<BackupOutcome> {
+  const segments = await segmentsOf(folder);
+  await makeEmpty(directory, 'data directory');
+  for (const [at, name] of segments.entries()) {
+    const path = join(directory, name);
+    await copyFile(join(folder, name), path);
+    const file = openSync(path, 'r+');
+    fsyncSync(file);
+    closeSync(file);
+    progress(at + 1, segments.length);
+  }
+  syncFolder(directory);
+  syncFolder(dirname(join(directory, '.')));
+  return await outcomeOf(directory, 0);
+}
+
+async function makeEmpty(folder: string, what: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if ((await readdir(folder)).length === 0) return;
+  } catch (cause) {
+    throw new BrokerError('STORE_NOT_USABLE', `${folder} cannot be made: ${(cause as Error).message}.`, {
+      cause,
+    });
+  }
+  throw new BrokerError('STORE_NOT_USABLE', `${folder} is not empty: a ${what} needs a folder of its own.`);
+}
+
+/** False: it has been recycled since, so nothing in it is needed. */
+async function linkOrCopy(
+  directory: string,
+  folder: string,
+  name: string,
+  onLink: () => void,
+): Promise<boolean> {
+  const from = join(directory, name);
+  try {
+    await link(from, join(folder, name));
+    onLink();
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && !existsSync(from)) return false;
+    if (code !== 'EXDEV' && code !== 'EPERM' && code !== 'EMLINK' && code !== 'EOPNOTSUPP') throw error;
+  }
+  return await copyWhole(from, join(folder, name));
+}
+
+/** Another disk: it may be recycled, and its file used again, while it is copied. */
+async function copyWhole(from: string, to: string): Promise<boolean> {
+  copyFromItsEnd(from, to);
+  if (existsSync(from)) return true;
+  await rm(to);
+  return false;
+}
+
+function copyFromItsEnd(from: string, to: string): void {
+  const source = openSync(from, 'r');
+  const target = openSync(to, 'wx', 0o600);
+  try {
+    const page = Buffer.alloc(pageBytes);
+    const zeros = Buffer.alloc(pageBytes);
+    const { size } = fstatSync(source);
+    ftruncateSync(target, size);
+    for (let at = Math.floor((size - 1) / pageBytes) * pageBytes; at >= 0; at -= pageBytes) {
+      const count = readSync(source, page, 0, pageBytes, at);
+      if (!page.subarray(0, count).equals(zeros.subarray(0, count))) writeSync(target, page, 0, count, at);
+    }
+    fsyncSync(target);
+  } finally {
+    closeSync(source);
+    closeSync(target);
+  }
+}
+
+function syncFolder(folder: string): void {
+  const file = openSync(folder, 'r');
+  fsyncSync(file);
+  closeSync(file);
+}
+
+async function outcomeOf(folder: string, links: number): Promise<BackupOutcome> {
+  const names = (await readdir(folder)).filter(isSegment);
+  let bytes = 0;
+  for (const name of names) bytes += (await stat(join(folder, name))).size;
+  return { files: names.length, links, bytes };
+}

@@ -1,0 +1,182 @@
+/**
+ * `rallymq store info|check|backup|restore`: what an operator does with a data directory. What takes long runs in a thread
+ * beside this one (workers/storage.ts), which shows how far it is.
+ */
+import { parseArgs } from 'node:util';
+import { Piscina } from 'piscina';
+import { BrokerError } from '../broker-error.ts';
+import type { StoreReport } from '../data-plane/addon.ts';
+import type { BackupOutcome } from './backup.ts';
+import { showProgress } from './progress-bar.ts';
+import { filesOf, type StoreFiles } from './store-files.ts';
+import { shownBytes, textOfBackup, textOfCheck, textOfInfo } from './store-text.ts';
+
+export const storeUsage = [
+  'Usage: rallymq store info [--data DIR] [--json]',
+  '       rallymq store check [--repair] [--data DIR] [--json]',
+  '       rallymq store backup FOLDER [--data DIR] [--json]',
+  '       rallymq store restore FOLDER [--data DIR] [--json]',
+  '',
+  'Looks after the data directory of a broker.',
+  '',
+  '  info      how many files it has, and how large they are; also while the broker runs',
+  '  check     reads all of it and says what is damaged: exit status 1 if anything is',
+  '  backup    copies it to a new folder, also while the broker runs, which does not wait for it',
+  '  restore   makes the data directory from a backup; it must not be there, or be empty',
+  '',
+  '  --data DIR  the data directory (default rallymq-data)',
+  '  --repair    set aside what is damaged',
+  '  --json      print JSON',
+  '',
+].join('\n');
+
+const actions = ['info', 'check', 'backup', 'restore'] as const;
+
+export interface StoreRequest {
+  readonly action: (typeof actions)[number];
+  readonly directory: string;
+  /** Of backup and restore. */
+  readonly folder: string;
+  readonly repairs: boolean;
+  readonly isJson: boolean;
+}
+
+export interface StoreOutcome {
+  readonly text: string;
+  readonly isSound: boolean;
+}
+
+/** Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID. */
+export function readStoreRequest(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): StoreRequest {
+  const { values, positionals } = parse(args);
+  const [action, folder, ...more] = positionals;
+  if (!isAction(action)) {
+    throw new BrokerError(
+      'FLAG_UNKNOWN',
+      `rallymq store needs one of ${actions.join(', ')}; --help says more.`,
+    );
+  }
+  const wantsFolder = action === 'backup' || action === 'restore';
+  if (wantsFolder !== (folder !== undefined) || more.length > 0) {
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      wantsFolder
+        ? `Give one folder: rallymq store ${action} FOLDER.`
+        : `rallymq store ${action} takes no folder: the data directory is --data DIR.`,
+    );
+  }
+  if (values.repair && action !== 'check') {
+    throw new BrokerError('FLAG_VALUE_INVALID', '--repair is for rallymq store check.');
+  }
+  const { RALLYMQ_DATA: fromEnvironment = 'rallymq-data' } = environment;
+  return {
+    action,
+    directory: values.data ?? fromEnvironment,
+    folder: folder ?? '',
+    repairs: values.repair ?? false,
+    isJson: values.json ?? false,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { data: { type: 'string' }, repair: { type: 'boolean' }, json: { type: 'boolean' } },
+    });
+  } catch (cause) {
+    throw new BrokerError(
+      'FLAG_UNKNOWN',
+      `${(cause as Error).message} rallymq store --help lists the flags.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function isAction(text: string | undefined): text is StoreRequest['action'] {
+  return actions.some((each) => each === text);
+}
+
+/** Errors: STORE_IN_USE, STORE_TOO_NEW, STORE_NOT_USABLE. */
+export async function storeCommand(request: StoreRequest): Promise<StoreOutcome> {
+  const run = { info, check, backup, restore }[request.action];
+  return await run(request);
+}
+
+async function info({ directory, isJson }: StoreRequest): Promise<StoreOutcome> {
+  const files = await filesOf(directory);
+  return { text: isJson ? json(files) : textOfInfo(directory, files), isSound: true };
+}
+
+async function check({ directory, repairs, isJson }: StoreRequest): Promise<StoreOutcome> {
+  const report = await checked(directory, repairs);
+  const text = isJson ? json({ directory, ...report }) : textOfCheck(directory, report, repairs);
+  return { text, isSound: report.damage.length === 0 };
+}
+
+async function backup({ directory, folder, isJson }: StoreRequest): Promise<StoreOutcome> {
+  const outcome = await inThread<BackupOutcome>({ kind: 'backup', directory, folder }, 'Copying');
+  return { text: isJson ? json({ folder, ...outcome }) : textOfBackup(folder, outcome), isSound: true };
+}
+
+/** A backup that is damaged is not restored silently. */
+async function restore({ directory, folder, isJson }: StoreRequest): Promise<StoreOutcome> {
+  const copied = await inThread<BackupOutcome>({ kind: 'restore', directory, folder }, 'Copying');
+  const report = await checked(directory, false);
+  const text = `${directory} has the ${copied.files} files of ${folder}, ${shownBytes(copied.bytes)}.\n`;
+  return {
+    text: isJson ? json({ directory, ...copied, ...report }) : text + textOfCheck(directory, report, false),
+    isSound: report.damage.length === 0,
+  };
+}
+
+async function checked(directory: string, repairs: boolean): Promise<StoreReport> {
+  const files: StoreFiles = await filesOf(directory);
+  const report = await inThread<StoreReport>({ kind: 'check', directory, repairs }, 'Reading');
+  if (report.fault === 'held') {
+    throw new BrokerError(
+      'STORE_IN_USE',
+      `${directory} is in use by ${report.detail}; stop that broker first, or check a backup.`,
+    );
+  }
+  if (report.fault === 'newerFormat') {
+    throw new BrokerError(
+      'STORE_TOO_NEW',
+      `${directory} has format ${report.detail}, which this version does not know; use the newer RallyMQ.`,
+    );
+  }
+  if (report.fault === 'notUsable') {
+    throw new BrokerError('STORE_NOT_USABLE', `${directory} cannot be used: ${report.detail}.`);
+  }
+  return { ...report, bytes: report.bytes || files.bytes };
+}
+
+export type StoreTask =
+  | { readonly kind: 'check'; readonly directory: string; readonly repairs: boolean }
+  | { readonly kind: 'backup' | 'restore'; readonly directory: string; readonly folder: string };
+
+async function inThread<Result>(task: StoreTask, what: string): Promise<Result> {
+  const progress = new Uint8Array(new SharedArrayBuffer(1));
+  const pool = new Piscina({
+    filename: new URL('../../workers/storage.js', import.meta.url).href,
+    name: 'runStoreTask',
+    maxThreads: 1,
+  });
+  const stopShowing = showProgress(what, () => Atomics.load(progress, 0));
+  try {
+    return (await pool.run({ task, progress })) as Result;
+  } finally {
+    stopShowing();
+    await pool.destroy();
+  }
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

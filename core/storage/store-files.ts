@@ -1,0 +1,63 @@
+/** The files of a data directory, by their names: native/log/segment-format.h. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BrokerError } from '../broker-error.ts';
+
+export interface StoreFiles {
+  readonly directory: string;
+  readonly segments: number;
+  /** All files together. */
+  readonly bytes: number;
+  readonly spareSegments: number;
+  /** With what was found damaged. */
+  readonly setAside: readonly string[];
+}
+
+const segmentPattern = /^\d{10}\.seg$/;
+
+export function isSegment(name: string): boolean {
+  return segmentPattern.test(name);
+}
+
+/** In the order in which they were written. Errors: STORE_NOT_USABLE where there is no store. */
+export async function segmentsOf(directory: string): Promise<string[]> {
+  const segments = (await namesIn(directory)).filter(isSegment);
+  if (segments.length === 0) throw notAStore(directory, 'it has no segments');
+  return segments.sort();
+}
+
+export async function filesOf(directory: string): Promise<StoreFiles> {
+  const segments = await segmentsOf(directory);
+  const names = await namesIn(directory);
+  let bytes = 0;
+  for (const name of names) bytes += await sizeOf(join(directory, name));
+  return {
+    directory,
+    segments: segments.length,
+    bytes,
+    spareSegments: names.filter((name) => name.startsWith('spare-')).length,
+    setAside: names.filter((name) => name.endsWith('.damaged')).sort(),
+  };
+}
+
+/** What the disk has given to it: a segment that is not full yet is smaller than it looks. */
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0; // it has just been recycled
+    throw error;
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (cause) {
+    throw notAStore(directory, (cause as Error).message, cause);
+  }
+}
+
+function notAStore(directory: string, why: string, cause?: unknown): BrokerError {
+  return new BrokerError('STORE_NOT_USABLE', `${directory} is not a data directory: ${why}.`, { cause });
+}

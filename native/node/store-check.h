@@ -1,0 +1,39 @@
+// Checks a store for the command `rallymq store`, on whatever thread calls it: it takes as long as it takes to read it.
+#pragma once
+#include <node_api.h>
+
+#include "../log/check.h"
+#include "stores.h"
+
+namespace rally::node {
+
+// checkStore(directory, repairs, progress): `progress` is one byte that other threads may see, the percentage.
+inline napi_value checkStore(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  std::array<napi_value, 3> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  const Bytes shown = bytesOf(env, arguments[2]);
+  auto* percent = reinterpret_cast<std::atomic<uint8_t>*>(const_cast<uint8_t*>(shown.data()));
+  const log::Report report = log::checkLog(textOf(env, arguments[0]), truthOf(env, arguments[1]),
+                                           [&](uint64_t done, uint64_t total) {
+                                             if (!shown.empty() && total > 0)
+                                               percent->store(uint8_t(done * 100 / total), std::memory_order_relaxed);
+                                           });
+  constexpr std::array<const char*, 4> faults = {"none", "held", "newerFormat", "notUsable"};
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setText(env, result, "fault", faults[size_t(report.fault.code)]);
+  setText(env, result, "detail", report.fault.detail);
+  setNumber(env, result, "segments", double(report.segments));
+  setNumber(env, result, "bytes", double(report.bytes));
+  setNumber(env, result, "records", double(report.records));
+  setNumber(env, result, "recordBytes", double(report.recordBytes));
+  setNumber(env, result, "tornBytes", double(report.tornBytes));
+  napi_value damage = nullptr;
+  napi_create_array_with_length(env, report.damage.size(), &damage);
+  for (uint32_t i = 0; i < report.damage.size(); i++) napi_set_element(env, damage, i, toObject(env, report.damage[i]));
+  napi_set_named_property(env, result, "damage", damage);
+  return result;
+}
+
+}  // namespace rally::node
