@@ -37,6 +37,7 @@ TEST("log: a crash at any moment loses nothing that was acknowledged, and brings
   std::printf("# log: %llu failed disks, %llu full ones, %llu orderly stops, %llu lost segments\n", seen.failedDisks,
               seen.fullDisks, seen.orderlyStops, seen.lostSegments);
   CHECK(seen.states >= statesWanted && seen.torn > 500 && seen.recycled > 1'000 && seen.copied > 100);
+  CHECK(seen.checkpoints > 100);
   CHECK(seen.failedDisks > 10 && seen.fullDisks > 10 && seen.orderlyStops > 10 && seen.lostSegments > 100);
 }
 

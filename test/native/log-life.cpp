@@ -36,7 +36,8 @@ class Collector final : public log::Visitor {
   Collector(Findings& findings, log::DiskLog& log) : findings_(findings), log_(log) {}
 
   void record(const log::Found& found) override {
-    if (found.kind == messageKind) message(found);
+    if (found.kind == checkpointKind) findings_.messages.clear(), findings_.keys.clear();
+    else if (found.kind == messageKind) message(found);
     else key(found);
   }
   void damage(const log::Damage& damage) override { findings_.damage.push_back(damage); }
@@ -98,6 +99,8 @@ std::string Life::run(unsigned lives) {
 bool Life::open(std::unique_ptr<SimDisk> disk) {
   options_.workers = workers;
   options_.segmentBytes = 32'768;
+  options_.copiesForward = !hasCheckpoints_;
+  checkpoint_.reset();
   for (unsigned worker = 0; worker < workers; worker++) {
     committedBefore_[worker] = log_ ? log_->appender(worker).committed() : log::Ticket{};
   }
@@ -129,6 +132,7 @@ void Life::live() {
   const size_t turns = random_.between(5, 60);
   for (size_t turn = 0; turn < turns && fault_.empty(); turn++) {
     for (size_t count = random_.below(4); count > 0; count--) appendBatch();
+    if (hasCheckpoints_ && random_.chance(6) && !checkpoint_) appendCheckpoint();
     step();
     if (random_.chance(10)) settle();
     seen_.fullDisks += log_->writer().isStuck();
@@ -179,7 +183,7 @@ void Life::appendKey(log::Appender& appender, unsigned worker, size_t batch) {
   log::Encoder(body).number(uint8_t(key)).number(record.version);
   record.ticket = appender.append(record.isClear ? keyEndKind : keyKind, body);
   // An end that is replaced may be superseded, or left to itself.
-  if (!records.empty() && (!records.back().isClear || random_.chance(50))) {
+  if (!hasCheckpoints_ && !records.empty() && (!records.back().isClear || random_.chance(50))) {
     const KeyRecord& before = records.back();
     if (before.position) appender.supersede(before.position, record.ticket);
     else appender.supersede(before.ticket, record.ticket);
@@ -193,8 +197,47 @@ void Life::release(log::Appender& appender, unsigned worker) {
   if (message.isReleased || !isAcknowledged(message.batch)) return;
   if (!message.position && batches_[message.batch].worker != worker) return;
   message.isReleased = true;
+  if (hasCheckpoints_) return;
   if (message.position) appender.release(message.position);
   else appender.release(message.ticket);
+}
+
+void Life::appendCheckpoint() {
+  takePlacements();
+  log::Appender& appender = log_->appender(0);
+  const size_t batch = batches_.size();
+  batches_.push_back({0, nextId_, {}});
+  checkpoint_ = appender.append(checkpointKind, Bytes());
+  checkpointAt_ = {};
+  for (auto& unplaced : unplaced_) unplaced.clear();
+  for (size_t at = 0; at < messages_.size(); at++) {
+    ModelMessage& message = messages_[at];
+    if (message.isReleased) continue;
+    message.ticket = appender.append(messageKind, messageBody(message.id, message.bytes));
+    message.position = {};
+    message.isRenamed = true;
+    unplaced_[0].push_back(at);
+  }
+  appendMessage(appender, batch);
+  for (unsigned key = 0; key < keys; key++) {
+    if (keyRecords_[key].empty() || keyRecords_[key].back().isClear) continue;
+    KeyRecord record = keyRecords_[key].back();
+    record.batch = batch;
+    std::vector<uint8_t> body(9);
+    log::Encoder(body).number(uint8_t(key)).number(record.version);
+    record.ticket = appender.append(keyKind, body);
+    keyRecords_[key].push_back(record);
+  }
+  appender.flush();
+  batches_.back().end = appender.nextTicket();
+  seen_.checkpoints++;
+}
+
+void Life::dropBeforeCheckpoint() {
+  if (!checkpoint_ || !checkpointAt_) return;
+  log_->appender(0).dropBefore(checkpointAt_);
+  log_->appender(0).flush();
+  checkpoint_.reset();
 }
 
 void Life::step() {
@@ -221,6 +264,7 @@ void Life::takePlacements() {
     log::Placement placement;
     std::vector<size_t>& unplaced = unplaced_[worker];
     while (log_->appender(worker).next(placement)) {
+      if (worker == 0 && checkpoint_ && placement.contains(*checkpoint_)) checkpointAt_ = placement.of(*checkpoint_);
       for (const size_t index : unplaced) {
         ModelMessage& message = messages_[index];
         if (placement.contains(message.ticket)) message.position = placement.of(message.ticket);
@@ -233,6 +277,7 @@ void Life::takePlacements() {
       }
     }
   }
+  dropBeforeCheckpoint();
 }
 
 void Life::readSome() {
@@ -263,6 +308,7 @@ Seen& Seen::operator+=(const Seen& other) {
   lives += other.lives;
   recycled += other.recycled;
   copied += other.copied;
+  checkpoints += other.checkpoints;
   failedDisks += other.failedDisks;
   fullDisks += other.fullDisks;
   orderlyStops += other.orderlyStops;
@@ -275,7 +321,7 @@ bool Life::isAcknowledged(size_t batch) const {
   if (batch == 0) return true;
   const ModelBatch& wanted = batches_[batch];
   const log::Ticket committed = log_ ? log_->appender(wanted.worker).committed() : committedBefore_[wanted.worker];
-  return committed >= wanted.end;
+  return wanted.end.value != 0 && committed >= wanted.end;  // 0: it is being appended
 }
 
 void Life::look() {
@@ -329,7 +375,8 @@ std::string Life::verdictOn(const Findings& findings, const std::function<bool(c
                                           [](const ModelMessage& a, uint64_t id) { return a.id < id; });
     if (message == messages_.end() || message->id != each.id) continue;  // released long ago
     if (found[size_t(message - messages_.begin())]++ > 0) return "a message is there twice";
-    if (message->position && message->position != each.position) return "a message has another name";
+    if (message->position && message->position != each.position && !message->isRenamed)
+      return "a message has another name";
     isThere[message->batch] = true;
   }
   std::array<bool, workers> hasGap{};
@@ -390,6 +437,7 @@ void Life::adopt(const Findings& findings) {
     }
     kept.push_back(*message);
     kept.back().batch = 0;
+    kept.back().isRenamed = false;
     kept.back().position = each.position;
   }
   for (const ModelMessage& message : messages_) {

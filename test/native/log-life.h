@@ -4,6 +4,9 @@
 //   messages   each worker appends them; some are released later
 //   keys       a record replaces the one before, or clears it: like retained messages, sessions, identifiers
 //
+// Every other life makes room as the broker does: nothing is released or copied, but now and then a checkpoint says all
+// again, in one batch, and what stands before it is dropped.
+//
 // What must hold after any crash:
 //   - every message that was acknowledged and not released is there once, under its name, with its content
 //   - of a batch that was not acknowledged, all is there or nothing; never one without those before it of its worker
@@ -15,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -27,6 +31,7 @@ namespace log = rally::log;
 
 inline constexpr log::Kind messageKind = log::Kind(64);
 inline constexpr log::Kind keyKind = log::Kind(65);
+inline constexpr log::Kind checkpointKind = log::Kind(66);
 inline constexpr log::Kind keyEndKind = log::Kind(129);
 
 struct ModelMessage {
@@ -36,6 +41,7 @@ struct ModelMessage {
   log::Ticket ticket{};
   log::Position position{};
   bool isReleased = false;
+  bool isRenamed = false;  // it was logged again, in a checkpoint
 };
 
 struct KeyRecord {
@@ -79,6 +85,7 @@ struct Seen {
   unsigned long long lives = 0;
   unsigned long long recycled = 0;
   unsigned long long copied = 0;
+  unsigned long long checkpoints = 0;
   unsigned long long failedDisks = 0;
   unsigned long long fullDisks = 0;
   unsigned long long orderlyStops = 0;
@@ -91,7 +98,7 @@ class Life {
   static constexpr unsigned workers = 3;
   static constexpr unsigned keys = 5;
 
-  explicit Life(uint64_t seed) : random_(seed) {}
+  explicit Life(uint64_t seed) : random_(seed), hasCheckpoints_(seed % 2 == 0) {}
 
   // Lives `lives` times, looking at crashed disks on the way. Gives what did not hold, or nothing.
   std::string run(unsigned lives);
@@ -128,6 +135,8 @@ class Life {
   void appendMessage(log::Appender& appender, size_t batch);
   void appendKey(log::Appender& appender, unsigned worker, size_t batch);
   void release(log::Appender& appender, unsigned worker);
+  void appendCheckpoint();
+  void dropBeforeCheckpoint();
   void takePlacements();
   void readSome();
   void adopt(const Findings& findings);
@@ -136,6 +145,9 @@ class Life {
 
   check::Random random_;
   log::Options options_;
+  bool hasCheckpoints_ = false;
+  std::optional<log::Ticket> checkpoint_;  // that nothing has been dropped before yet
+  log::Position checkpointAt_;
   SimDisk* disk_ = nullptr;
   std::unique_ptr<log::DiskLog> log_;
   std::unique_ptr<log::Reader> reader_;
