@@ -31,7 +31,8 @@ class Reviews {
       Review& review = waiting_.front();
       Session* const session = sessions_.find(review.session);
       // One that leaves, or is on its way here, is judged where it is going, or once it is here.
-      if (!session || !session->rights || session->move || session->subscriptionsEpoch == gate_.epoch() || isDone(review, *session))
+      if (!session || !session->rights || session->move || session->subscriptionsEpoch == gate_.epoch() ||
+          isDone(review, *session))
         waiting_.pop();
     }
   }

@@ -54,11 +54,11 @@ struct Session {
   uint32_t departures = 0;                      // of its connections that are not over yet (front-end/departures.h)
   uint64_t leftAtMs = 0;                        // when it last lost a connection
   std::unique_ptr<Will> will;                   // of the connection, or delayed since that is over
-  std::unique_ptr<Rights> rights;           // of its client, the last one; nullptr: not known (security/gate.h)
-  uint32_t subscriptionsEpoch = 1;          // the rules by which all its subscriptions were judged ...
-  uint32_t queueEpoch = 1;                  // ... and those by which all that waits was let through; 0: by none
-  bool isDurable = false;                   // its subscriptions count as such ...
-  std::unique_ptr<DurableSession> durable;  // ... and what it is for the log, at the worker where that is
+  std::unique_ptr<Rights> rights;               // of its client, the last one; nullptr: not known (security/gate.h)
+  uint32_t subscriptionsEpoch = 1;              // the rules by which all its subscriptions were judged ...
+  uint32_t queueEpoch = 1;                      // ... and those by which all that waits was let through; 0: by none
+  bool isDurable = false;                       // its subscriptions count as such ...
+  std::unique_ptr<DurableSession> durable;      // ... and what it is for the log, at the worker where that is
 
   bool isPersistent() const { return expirySeconds > 0; }
   // Of what was published: the window and the queue together, as sessionQueueBytesMax counts.
