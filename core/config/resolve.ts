@@ -241,7 +241,10 @@ function keySourcesOf(options: BrokerOptions | BrokerConfig): string[] {
 
 function checkTokens(config: BrokerConfig): void {
   if (config.identityAsUser && config.clientCertificates === 'off')
-    throw new BrokerError('CONFIG_INVALID', "identityAsUser is true: ask for certificates with clientCertificates.");
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      'identityAsUser is true: ask for certificates with clientCertificates.',
+    );
   const sources = keySourcesOf(config);
   if (sources.length > 1)
     throw new BrokerError('CONFIG_INVALID', `${sources.join(' and ')} exclude each other: give one of them.`);
