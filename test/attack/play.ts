@@ -9,7 +9,7 @@ import { Target } from './target.ts';
 const busyBytes = 40 * 1_048_576;
 const canaryP99MsMax = 50;
 /** Until memory that is free has gone back to the system: native/trim-watch.h. */
-const givenBackMs = 20_000;
+const givenBackMs = 30_000;
 
 const gauges = [
   'connections',

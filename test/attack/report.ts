@@ -41,7 +41,7 @@ attack has a broker of its own on loopback, with limits that it can reach in a s
 
 It fails if the broker does anything else than the table says; if the process grows by more than the account of the
 attack, 10 % of it, and 40 MB that a busy process takes anyway; if the canary, a client that pings and publishes to
-itself each 10 ms, waits for 50 ms or longer for one answer of a hundred, or is cut; or if within 20 s of the attackers'
+itself each 10 ms, waits for 50 ms or longer for one answer of a hundred, or is cut; or if within 30 s of the attackers'
 leave connections, sessions, subscriptions, messages and memory are not what they were, and a new client gets in.
 `;
 }

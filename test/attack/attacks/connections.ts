@@ -65,7 +65,7 @@ export const connectionAttacks: readonly Attack[] = [
     name: 'late-authentication',
     bounds: ['time that an authentication takes, with all its steps'],
     host: 'neverAuthenticates',
-    options: { limits: { connectTimeoutMs: 1_000 } },
+    options: { limits: { connectTimeoutMs: 4_000 } },
     run: async (target) => {
       const all = await target.connectMany(50, (index) => ({ clientId: `unknown-${index}` }));
       for (const { connack } of all) assert.equal(connack.reasonCode, 0x87);

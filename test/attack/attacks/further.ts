@@ -126,7 +126,7 @@ export const furtherAttacks: readonly Attack[] = [
   {
     name: 'half-open-websockets',
     bounds: [],
-    options: { limits: { connectTimeoutMs: 1_000 } },
+    options: { limits: { connectTimeoutMs: 5_000 } },
     accountBytes: 4 * MiB,
     run: async (target) => {
       const all = await Promise.all(Array.from({ length: 300 }, () => target.open('ws')));

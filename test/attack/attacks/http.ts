@@ -40,7 +40,7 @@ export const httpAttacks: readonly Attack[] = [
   {
     name: 'http-slow-head',
     bounds: ['time until the first byte, or until a head is complete'],
-    options: { limits: { connectTimeoutMs: 1_000 } },
+    options: { limits: { connectTimeoutMs: 4_000 } },
     run: async (target) => {
       const silent = await Promise.all(Array.from({ length: 50 }, () => target.socket()));
       const slow = await Promise.all(Array.from({ length: 50 }, () => target.socket()));

@@ -154,16 +154,16 @@ export const packetAttacks: readonly Attack[] = [
     name: 'early-packets',
     bounds: ['bytes that wait while a connection is paused or held'],
     host: 'neverAuthenticates',
-    options: { limits: { connectTimeoutMs: 5_000 } },
+    options: { limits: { connectTimeoutMs: 8_000 } },
     accountBytes: 10 * 4 * MiB,
     run: async (target) => {
       const clients = await Promise.all(Array.from({ length: 10 }, () => target.open()));
-      const flood = new Uint8Array(32 * MiB);
+      const flood = new Uint8Array(16 * MiB);
       for (let index = 0; index < flood.length; index += 2) flood[index] = pingreqFrame[0] ?? 0;
       for (const [index, { raw }] of clients.entries())
         raw.send(connectFrame({ clientId: `unknown-${index}` }), flood);
       for (const client of clients) assert.equal(await client.ended(), 0x87);
-      return '10 clients with 32 MB behind a CONNECT that is not decided are not read';
+      return '10 clients with 16 MB behind a CONNECT that is not decided are not read';
     },
   },
   {

@@ -63,7 +63,12 @@ export const storedAttacks: readonly Attack[] = [
     bounds: ['handshakes of TLS that a worker begins in a turn'],
     options: () => {
       const { certFile, keyFile } = new Authority().issue();
-      return { tlsPort: 0, tlsCert: certFile, tlsKey: keyFile, limits: { tlsHandshakesPerTurnMax: 1 } };
+      return {
+        tlsPort: 0,
+        tlsCert: certFile,
+        tlsKey: keyFile,
+        limits: { tlsHandshakesPerTurnMax: 1, connectTimeoutMs: 60_000 },
+      };
     },
     accountBytes: 100 * 64 * KiB,
     run: async (target) => {
@@ -83,8 +88,8 @@ export const storedAttacks: readonly Attack[] = [
   {
     name: 'log',
     bounds: [
-      'bytes that a worker has handed to the log and that are not committed',
-      'bytes of the log that a start has to read',
+      'bytes of the log that a worker has handed over and that are not committed',
+      'bytes of the log that a start would have to read',
     ],
     options: () => ({
       dataDirectory: newFolder(),

@@ -1,14 +1,10 @@
-/**
- * All attacks in their short form: each bound is reached, memory stays within its account, and everything comes back.
- * `npm run attack` plays them with a canary beside them.
- */
+/** That every bound is attacked: the table of docs/architecture.md against the limits and the attacks. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { limitNames } from '../../core/config/limits.ts';
 import { attacks, unreachable } from './attacks.ts';
-import { play } from './play.ts';
 
 const architecture = readFileSync(resolve(import.meta.dirname, '../../../docs/architecture.md'), 'utf8');
 const table = (/\n\| what may grow[\s\S]*?\n\n/.exec(architecture)?.[0] ?? '').split('\n').slice(3);
@@ -33,10 +29,3 @@ test('every row of the table is attacked, or no client can reach it', () => {
     [],
   );
 });
-
-for (const attack of attacks.filter(({ isPaced = false }) => !isPaced)) {
-  test(`attack: ${attack.name}`, async () => {
-    const { faults } = await play(attack, { hasCanary: false });
-    assert.deepEqual(faults, []);
-  });
-}

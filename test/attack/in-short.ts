@@ -1,0 +1,17 @@
+/**
+ * Attacks in the test run: each bound is reached, memory stays within its account, and everything comes back. `npm run
+ * attack` plays them with a canary beside them, and those too that count on a machine which does nothing else.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Attack } from './attack.ts';
+import { play } from './play.ts';
+
+export function playInShort(attacks: readonly Attack[]): void {
+  for (const attack of attacks.filter(({ isPaced = false }) => !isPaced)) {
+    test(`attack: ${attack.name}`, async () => {
+      const { faults } = await play(attack, { hasCanary: false });
+      assert.deepEqual(faults, []);
+    });
+  }
+}

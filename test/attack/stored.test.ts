@@ -1,0 +1,4 @@
+import { storedAttacks } from './attacks/stored.ts';
+import { playInShort } from './in-short.ts';
+
+playInShort(storedAttacks);

@@ -1,0 +1,4 @@
+import { subscriptionAttacks } from './attacks/subscriptions.ts';
+import { playInShort } from './in-short.ts';
+
+playInShort(subscriptionAttacks);
