@@ -20,7 +20,8 @@ export const attacks: readonly Attack[] = [
 
 /** Rows of the table that no client can reach, and why. */
 export const unreachable: Readonly<Record<string, string>> = {
-  'passwords that are remembered': "only right ones are, and those are the users' own",
+  'passwords that are remembered, and for how long': "only right ones are, and those are the users' own",
+  'bytes of a segment of the log': 'whoever stores anything fills them, one after the other',
   'room on the disk of the data directory': 'a disk that is full is simulated: test/native/durable.test.cpp',
   'time between two looks at the files of certificates': 'no client has a part in it',
   'restarts of a worker': 'no client can end one',
