@@ -120,3 +120,22 @@ test('a certificate that is revoked while the broker runs comes in no more, also
   assert.equal(await broker.reloadCertificates(), 'refused');
   assert.equal(await comesIn(t, tlsPort, showing(seven)), false);
 });
+
+test('by option the identity is the user, without asking anybody, and no other certificate comes in so', async (t) => {
+  const users: (string | undefined)[] = [];
+  const asked: ConnectingClient[] = [];
+  const { broker, tlsPort } = await startAsking(t, {
+    clientCertificates: 'asked',
+    clientIdentity: 'dnsName',
+    identityAsUser: true,
+    authenticate: (client) => {
+      asked.push(client);
+      return false;
+    },
+  });
+  broker.on('clientConnected', ({ username }) => users.push(username));
+  assert.equal(await comesIn(t, tlsPort, showing(seven)), true);
+  assert.deepEqual(users, ['seven.example', 'seven.example']);
+  assert.equal(asked.length, 0);
+  assert.equal(await comesIn(t, tlsPort, {}), false);
+});
