@@ -106,7 +106,9 @@ function lostOf(model: Model): Publication[] {
 export function unclaimedCount(model: Model): number {
   const names = new Set(model.lives.flatMap(groupNamesOf));
   names.delete(steadyGroup);
-  const countOf = (name: string): number => unclaimedOf(model, name).length + takenBackOf(model, name).length;
+  // What was sent again may have been had the first time: each attempt is a message of its own for the broker.
+  const countOf = (name: string): number =>
+    unclaimedOf(model, name, (publication) => [publication]).length + takenBackOf(model, name).length;
   return [...names].reduce((sum, name) => sum + countOf(name), 0);
 }
 
@@ -117,17 +119,24 @@ function takenBackOf(model: Model, group: string): Share[] {
   );
 }
 
-/** Messages of QoS 1 and 2 that no member of a share got, whether the broker has them for sure or not. */
-function unclaimedOf(model: Model, group: string): Publication[] {
+/**
+ * Messages of QoS 1 and 2 that no member of a share got, whether the broker has them for sure or not. `attemptsOf`: with
+ * which of its attempts a message may have come.
+ */
+function unclaimedOf(
+  model: Model,
+  group: string,
+  attemptsOf = ({ message }: Publication): readonly Publication[] => message.attempts,
+): Publication[] {
   const members = membersOf(model, group);
   // A member that takes only small packets has the larger ones dropped, as 3.1.2.11.4 says.
   const bytesMax = Math.min(...members.map(({ terms }) => terms.maximumPacketSize || never));
   const had = new Set(members.flatMap(({ handed }) => handed.map(({ publication }) => publication.number)));
   return model.publications.all.filter((publication) => {
-    const { topic, qos, mayExpire, message, payloadBytes } = publication;
+    const { topic, qos, mayExpire, payloadBytes } = publication;
     const isExempt = qos === 0 || mayExpire || payloadBytes > bytesMax;
     if (!isShared(topic) || isExempt) return false;
-    return message.attempts.every(({ number }) => !had.has(number));
+    return attemptsOf(publication).every(({ number }) => !had.has(number));
   });
 }
 
