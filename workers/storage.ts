@@ -2,7 +2,7 @@
 
 import { loadAddon } from '../core/data-plane/addon.ts';
 import { backUp, restore } from '../core/storage/backup.ts';
-import type { StoreTask } from '../core/storage/store-command.ts';
+import type { StoreAnswer, StoreTask } from '../core/storage/store-command.ts';
 
 /** `progress[0]` is the percentage, for the thread that shows it. */
 export async function runStoreTask({
@@ -11,11 +11,18 @@ export async function runStoreTask({
 }: {
   readonly task: StoreTask;
   readonly progress: Uint8Array;
-}): Promise<unknown> {
+}): Promise<StoreAnswer> {
   const told = (done: number, total: number): void => {
     Atomics.store(progress, 0, Math.floor((done * 100) / total));
   };
-  if (task.kind === 'check') return loadAddon().checkStore(task.directory, task.repairs, progress);
-  if (task.kind === 'backup') return await backUp(task.directory, task.folder, told);
-  return await restore(task.folder, task.directory, told);
+  try {
+    if (task.kind === 'check') {
+      return { result: loadAddon().checkStore(task.directory, task.repairs, progress) };
+    }
+    const copy = task.kind === 'backup' ? backUp : restore;
+    return { result: await copy(task.directory, task.folder, told) };
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    return { refused: { code: error.code, message: error.message } }; // its class does not come along between threads
+  }
 }

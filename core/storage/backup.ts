@@ -58,7 +58,7 @@ export async function backUp(directory: string, folder: string, progress: Progre
 }
 
 /** Errors: STORE_NOT_USABLE. */
-export async function restore(folder: string, directory: string, progress: Progress): Promise<BackupOutcome> {
+export async function restore(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
   const segments = await segmentsOf(folder);
   await makeEmpty(directory, 'data directory');
   for (const [at, name] of segments.entries()) {

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { Piscina } from 'piscina';
-import { BrokerError } from '../broker-error.ts';
+import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import type { StoreReport } from '../data-plane/addon.ts';
 import type { BackupOutcome } from './backup.ts';
 import { showProgress } from './progress-bar.ts';
@@ -161,6 +161,10 @@ export type StoreTask =
   | { readonly kind: 'check'; readonly directory: string; readonly repairs: boolean }
   | { readonly kind: 'backup' | 'restore'; readonly directory: string; readonly folder: string };
 
+export type StoreAnswer =
+  | { readonly result: unknown }
+  | { readonly refused: { readonly code: BrokerErrorCode; readonly message: string } };
+
 async function inThread<Result>(task: StoreTask, what: string): Promise<Result> {
   const progress = new Uint8Array(new SharedArrayBuffer(1));
   const pool = new Piscina({
@@ -170,7 +174,9 @@ async function inThread<Result>(task: StoreTask, what: string): Promise<Result> 
   });
   const stopShowing = showProgress(what, () => Atomics.load(progress, 0));
   try {
-    return (await pool.run({ task, progress })) as Result;
+    const answer = (await pool.run({ task, progress })) as StoreAnswer;
+    if ('refused' in answer) throw new BrokerError(answer.refused.code, answer.refused.message);
+    return answer.result as Result;
   } finally {
     stopShowing();
     await pool.destroy();

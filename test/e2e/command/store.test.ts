@@ -1,12 +1,13 @@
 /** `rallymq store`: what it says of a data directory that is sound, damaged, in use, or none; backups and how they come back. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { loadAddon } from '../../../core/data-plane/addon.ts';
+import { startBroker } from '../../support/broker.ts';
 import { runCommand } from '../../support/command.ts';
+import { until } from '../../support/wait.ts';
 
 async function folderFor(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-store-'));
@@ -14,15 +15,15 @@ async function folderFor(t: TestContext): Promise<string> {
   return folder;
 }
 
-/** A store of three segments, each with what the log itself writes at a start and a stop. */
-async function storeIn(folder: string): Promise<string> {
-  const directory = join(folder, 'data');
-  await mkdir(directory);
+/** A store of three segments or more, with a retained message in each. */
+async function storeIn(t: TestContext, folder: string): Promise<string> {
+  const dataDirectory = join(folder, 'data');
   for (let start = 0; start < 3; start++) {
-    const { fault, damage } = loadAddon().checkStore(directory, true, new Uint8Array(1));
-    assert.deepEqual({ fault, damage }, { fault: 'none', damage: [] });
+    const { broker } = await startBroker(t, { dataDirectory });
+    await broker.publish(`scores/${start}`, '40-30', { retain: true, qos: 1 });
+    await broker.stop();
   }
-  return directory;
+  return dataDirectory;
 }
 
 const store = (...args: string[]) => runCommand(['store', ...args]);
@@ -39,7 +40,7 @@ async function change(path: string, how: (bytes: Buffer) => void): Promise<void>
 }
 
 test('a sound store: its figures, and that nothing is damaged', async (t) => {
-  const directory = await storeIn(await folderFor(t));
+  const directory = await storeIn(t, await folderFor(t));
   const info = await store('info', '--data', directory);
   assert.match(info.stdout, /: \d+ segments? and \d+ spare, [\d.]+ MiB\n$/);
   const check = await store('check', '--data', directory, '--json');
@@ -50,7 +51,7 @@ test('a sound store: its figures, and that nothing is damaged', async (t) => {
 });
 
 test('a damaged store: what is damaged is named, and set aside when that is asked for', async (t) => {
-  const directory = await storeIn(await folderFor(t));
+  const directory = await storeIn(t, await folderFor(t));
   const [first] = await segmentsOf(directory);
   assert.ok(first !== undefined);
   await change(join(directory, first), (bytes) => {
@@ -71,7 +72,7 @@ test('a damaged store: what is damaged is named, and set aside when that is aske
 });
 
 test('a segment that is gone is missed', async (t) => {
-  const directory = await storeIn(await folderFor(t));
+  const directory = await storeIn(t, await folderFor(t));
   const newest = (await segmentsOf(directory)).at(-1);
   assert.ok(newest !== undefined);
   await rm(join(directory, newest));
@@ -82,7 +83,7 @@ test('a segment that is gone is missed', async (t) => {
 
 test('a backup has the segments, costs no room but for the last one, and comes back', async (t) => {
   const folder = await folderFor(t);
-  const directory = await storeIn(folder);
+  const directory = await storeIn(t, folder);
   const segments = await segmentsOf(directory);
   const backup = await store('backup', join(folder, 'backup'), '--data', directory, '--json');
   assert.equal(backup.code, 0, backup.stderr);
@@ -100,21 +101,24 @@ test('a backup has the segments, costs no room but for the last one, and comes b
   assert.match(again.stderr, /^rallymq: .*backup is not empty: a backup needs a folder of its own\.\n$/);
 });
 
-test('a file that a backup has is not used again by the log', async (t) => {
+test('a backup of a broker that runs has what was acknowledged, and its files are not used again', async (t) => {
   const folder = await folderFor(t);
-  const directory = await storeIn(folder);
-  assert.equal((await store('backup', join(folder, 'backup'), '--data', directory)).code, 0);
-  const before = (await segmentsOf(join(folder, 'backup'))).map((name) =>
-    readFileSync(join(folder, 'backup', name)),
-  );
-  for (let start = 0; start < 5; start++) loadAddon().checkStore(directory, true, new Uint8Array(1));
-  for (const [at, name] of (await segmentsOf(join(folder, 'backup'))).entries()) {
-    // A seal may come behind what was there; nothing that was there changes.
-    const now = readFileSync(join(folder, 'backup', name));
-    assert.ok(before[at]?.subarray(0, 8_192).equals(now.subarray(0, 8_192)), name);
-  }
-  const restore = await store('restore', join(folder, 'backup'), '--data', join(folder, 'restored'));
+  const dataDirectory = await storeIn(t, folder);
+  const { broker } = await startBroker(t, { dataDirectory });
+  await broker.publish('scores/last', '40-40', { retain: true, qos: 1 });
+  const inUse = await store('check', '--data', dataDirectory);
+  assert.match(inUse.stderr, /is in use by process \d+ on .*; stop that broker first/);
+  assert.equal((await store('backup', join(folder, 'backup'), '--data', dataDirectory)).code, 0);
+  await broker.publish('scores/later', '0-0', { retain: true, qos: 1 });
+  await broker.stop();
+  const restored = join(folder, 'restored');
+  const restore = await store('restore', join(folder, 'backup'), '--data', restored);
   assert.equal(restore.code, 0, restore.stdout);
+  const { broker: again } = await startBroker(t, { dataDirectory: restored });
+  const topics: string[] = [];
+  await again.subscribe('scores/#', ({ topic }) => void topics.push(topic));
+  await until('the retained messages', () => topics.length >= 4);
+  assert.deepEqual(topics.sort(), ['scores/0', 'scores/1', 'scores/2', 'scores/last']);
 });
 
 test('what is wrong is said in one sentence', async (t) => {
