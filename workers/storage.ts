@@ -1,5 +1,5 @@
 /** A thread that does what takes long with a data directory (core/storage/store-command.ts). */
-
+import { BrokerError } from '../core/broker-error.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
 import { backUp, restore } from '../core/storage/backup.ts';
 import type { StoreAnswer, StoreTask } from '../core/storage/store-command.ts';
