@@ -10,13 +10,17 @@ const tcpPort = Number(process.argv[2]);
 let waitsMs: number[] = [];
 let lost = 0;
 
-process.on('message', () => {
+process.on('message', () => void report());
+
+/** An attack may be over before the first answer. */
+async function report(): Promise<void> {
+  while (waitsMs.length === 0) await delay(stepMs);
   const sorted = waitsMs.sort((a, b) => a - b);
   const p99Ms = sorted[Math.floor(sorted.length * 0.99)] ?? Number.POSITIVE_INFINITY;
   process.send?.({ p99Ms, answers: sorted.length, lost } satisfies CanaryReport);
   waitsMs = [];
   lost = 0;
-});
+}
 process.on('disconnect', () => process.exit());
 
 for (let life = 0; ; life++) {

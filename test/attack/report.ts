@@ -25,12 +25,15 @@ function documentOf(results: readonly AttackResult[]): string {
     const outcome = faults.length === 0 ? 'held' : faults.join('; ');
     return `| ${[name, bound, seen, memoryOf(result), canaryP99Ms?.toFixed(1) ?? '', outcome].join(' | ')} |`;
   });
-  return `${introduction()}
+  const note = results.some(({ canaryP99Ms }) => canaryP99Ms !== undefined) ? '' : withoutCanary;
+  return `${introduction()}${note}
 | attack | bound | what the broker does | grown by, of at most (MB) | canary p99 (ms) | |
 | --- | --- | --- | ---: | ---: | --- |
 ${rows.join('\n')}
 `;
 }
+
+const withoutCanary = '\nThese figures are of the short form (`--short`), without a canary.\n';
 
 function introduction(): string {
   return `# Attacks

@@ -85,6 +85,7 @@ export const connectionAttacks: readonly Attack[] = [
   },
   {
     name: 'late-connack',
+    descriptors: 16_384,
     bounds: ['time from CONNECT to CONNACK'],
     isPaced: true,
     options: { limits: { willsPerSecond: 1_000, sessionWaitMs: 600_000, connectTimeoutMs: 1_000 } },
