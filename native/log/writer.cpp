@@ -234,8 +234,7 @@ Position Writer::resolve(unsigned worker, Ending::Name name, uint64_t value) con
   for (auto each = placements.rbegin(); each != placements.rend(); ++each) {
     if (each->contains(Ticket{value})) return each->of(Ticket{value});
   }
-  RALLY_ASSERT(!"a record is named by a ticket whose position is known, or that is not committed yet");
-  return {};
+  failAssertion("a record is named by a ticket that next() has not told of yet", __FILE__, __LINE__);
 }
 
 // --- what is done ahead ---

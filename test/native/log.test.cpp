@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <mutex>
@@ -223,7 +222,6 @@ TEST("log: four workers, a writer and readers at once; all of it is there after 
     Collected empty;
     const std::unique_ptr<log::Log> log = openedLog(optionsFor(folder, workers), empty);
     if (!log) return;
-    std::atomic<unsigned> rings{0};
     std::vector<std::thread> threads;
     for (unsigned worker = 0; worker < workers; worker++) {
       threads.emplace_back([&, worker] {
