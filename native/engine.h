@@ -129,7 +129,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   // Whether it has nothing to do that others wait for, and nothing on its way to them.
   bool isAtRest() {
-    bool isAtRest = !hasSlices() && departures_.isIdle() && !journal_.isHolding();
+    bool isAtRest = !hasSlices() && departures_.isIdle() && !journal_.isHolding() && !journal_.hasOpenTurn();
     eachOther([&](unsigned worker) {
       isAtRest = isAtRest && lanes_.requests(index_, worker).isSettled() &&
                  lanes_.deliveries(index_, worker).isSettled();

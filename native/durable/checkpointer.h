@@ -43,7 +43,9 @@ class Checkpointer : public TurnGate {
 
   void pass(Engine& engine) override {
     if (isUncommitted_.load(std::memory_order_acquire) && writer_ == engine.index()) giveUpOld(engine);
-    if (!isAsked() || !engine.isAtRest()) return;
+    if (!isAsked()) return;
+    engine.journal().submit();  // what is in the state already stands before the checkpoint
+    if (!engine.isAtRest()) return;
     std::unique_lock lock(mutex_);
     if (++arrived_ < broker_.workers()) {
       const uint64_t round = round_;

@@ -495,7 +495,9 @@ class RecoveredState {
   void take(const records::Sent& record) {
     Session* session = find(record.session);
     if (!session) return;
-    take(records::Completed{record.session, record.packetId});  // it has been taken for another message
+    const Entry* before = entryUnder(*session, record.packetId);
+    if (before && record.message != 0 && before->message == record.message) return;
+    if (before) take(records::Completed{record.session, record.packetId});  // it has been taken for another message
     for (Entry& entry : session->entries) {
       if (record.message == 0) break;
       if (entry.message != record.message || (entry.share != 0) != (record.isOfShare != 0) || entry.packetId != 0)

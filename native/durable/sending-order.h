@@ -13,6 +13,7 @@
 #pragma once
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <vector>
 
 #include "recovered-state.h"
@@ -33,6 +34,7 @@ inline SendingOrder sendingOrderOf(std::deque<RecoveredState::Entry>& entries) {
   constexpr int64_t packetIds = 65'535;
   // A row of QoS 1 of one owner, which was sent between two places.
   struct Row {
+    uint32_t epoch = 0;
     int64_t after = 0;
     int64_t before = 0;
     std::vector<Entry*> entries;
@@ -50,12 +52,14 @@ inline SendingOrder sendingOrderOf(std::deque<RecoveredState::Entry>& entries) {
   std::map<const Entry*, int64_t> places;
   std::map<int64_t, SendingOrder::Sent> taken;
   std::map<uint32_t, int64_t> firstOfEpoch;
+  std::map<uint32_t, int64_t> lastOfEpoch;
   int64_t place = sent.empty() ? 0 : sent.front()->packetId;
   for (size_t at = 0; at < sent.size(); at++) {
     if (at > 0) place += (sent[at]->packetId - sent[at - 1]->packetId - 1 + packetIds) % packetIds + 1;
     places[sent[at]] = place;
     taken[place] = {sent[at], sent[at]->packetId};
     firstOfEpoch.try_emplace(sent[at]->epoch, place);
+    lastOfEpoch[sent[at]->epoch] = place;
   }
 
   const int64_t beginning = (sent.empty() ? 0 : sent.front()->packetId) - int64_t(entries.size()) - 1;
@@ -64,14 +68,18 @@ inline SendingOrder sendingOrderOf(std::deque<RecoveredState::Entry>& entries) {
   for (Entry& entry : entries) {
     auto [found, isNew] = open.try_emplace({entry.epoch, entry.owner});
     Row& row = found->second;
-    if (isNew) row.after = beginning;
+    if (isNew) {
+      const auto later = lastOfEpoch.lower_bound(entry.epoch);  // behind all that was sent of earlier ones
+      row.epoch = entry.epoch;
+      row.after = later == lastOfEpoch.begin() ? beginning : std::prev(later)->second;
+    }
     if (entry.packetId == 0) {
       row.entries.push_back(&entry);
       continue;
     }
     row.before = places[&entry];
     if (!row.entries.empty()) rows.push_back(std::move(row));
-    row = {.after = places[&entry], .before = 0, .entries = {}};
+    row = {.epoch = entry.epoch, .after = places[&entry], .before = 0, .entries = {}};
   }
   for (auto& [key, row] : open) {  // all of an epoch was sent before what came later
     const auto later = firstOfEpoch.upper_bound(key.first);
@@ -86,7 +94,8 @@ inline SendingOrder sendingOrderOf(std::deque<RecoveredState::Entry>& entries) {
     Row* urgent = nullptr;
     for (Row& row : rows) {
       const bool isOpen = row.next < row.entries.size() && row.after < at && at < row.before;
-      if (isOpen && (!urgent || row.before < urgent->before)) urgent = &row;
+      if (isOpen && (!urgent || std::tie(row.before, row.epoch) < std::tie(urgent->before, urgent->epoch)))
+        urgent = &row;
     }
     if (!urgent) continue;
     Entry* entry = urgent->entries[urgent->next++];

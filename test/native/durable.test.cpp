@@ -26,6 +26,13 @@ struct Held {
   }
 };
 
+void checkpointIfAtRest(HandDrivenBroker& broker) {
+  for (unsigned worker = 0; worker < broker.workers(); worker++) {
+    if (!broker.engine(worker).isAtRest()) return;
+  }
+  broker.store().checkpointer().write(broker.engine(0));
+}
+
 }  // namespace
 
 TEST("durable: PUBACK waits for what is logged, and nobody else does") {
@@ -333,14 +340,18 @@ TEST("durable: whatever happens and whenever the process ends, nothing is lost, 
     }
     broker.settle();
     int number = 0;
+    std::vector<std::string> ways;  // by number: topic and publisher
     for (int round = 0; round < 4; round++) {
       for (int steps = int(random.between(20, 300)); steps > 0; steps--) {
         broker.step(random);
         if (random.chance(10)) disk.commit(random.between(1, 3));
         if (random.chance(8)) {
-          Client& source = *sources[random.below(2)];
-          source.publish("t/" + std::to_string(random.below(3)), std::to_string(number++), int(random.between(1, 2)));
+          const size_t from = random.below(2);
+          const std::string topic = "t/" + std::to_string(random.below(3));
+          ways.push_back(topic + " of " + sources[from]->name());
+          sources[from]->publish(topic, std::to_string(number++), int(random.between(1, 2)));
         }
+        if (random.chance(2)) checkpointIfAtRest(broker);
         if (random.chance(2)) {
           Client& client = *sinks[random.below(sinks.size())];
           client.connect(unsigned(random.below(broker.workers())));
@@ -358,7 +369,13 @@ TEST("durable: whatever happens and whenever the process ends, nothing is lost, 
       std::map<std::string, int> times;
       std::map<std::string, int> last;
       for (const SentPublish& each : sink->received) {
-        times[each.payload]++;
+        const int got = std::stoi(each.payload);
+        if (times[each.payload]++ == 0) {  // in the order in which they were published
+          const auto [before, isFirst] = last.try_emplace(ways[size_t(got)], got);
+          if (!isFirst && !CHECK(before->second < got))
+            std::fprintf(stderr, "%s got %d behind %d\n", sink->name().c_str(), got, before->second);
+          before->second = got;
+        }
         if (each.qos == 2) CHECK_EQ(times[each.payload], 1);
       }
       for (int i = 0; i < number; i++) {
