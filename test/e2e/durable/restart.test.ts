@@ -6,7 +6,14 @@ import { Mosquitto } from '../../support/clients/mosquitto.ts';
 import { mqttJs } from '../../support/clients/mqtt-js.ts';
 import type { ConnectOptions, TestClient } from '../../support/clients/test-client.ts';
 import { runCommand } from '../../support/command.ts';
-import { publishFrame, publishOf, subscribeFrame, textOf } from '../../support/frames.ts';
+import {
+  bytesOf,
+  disconnectFrame,
+  publishFrame,
+  publishOf,
+  subscribeFrame,
+  textOf,
+} from '../../support/frames.ts';
 import { type KillableBroker, killableBroker } from '../../support/killable-broker.ts';
 import { MqttSession } from '../../support/mqtt-session.ts';
 import { openConnected } from '../../support/raw-client.ts';
@@ -169,8 +176,21 @@ for (const ending of endings) {
       });
     const soon = await withWill('soon', 1);
     const late = await withWill('late', 3_600);
-    const polite = await withWill('polite', 1);
-    await polite.disconnect();
+    const { client: polite } = await openConnected(t, 'tcp', broker.ports, {
+      clientId: 'polite',
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 3_600 },
+      will: {
+        topic: 'w/polite',
+        payload: bytesOf('gone'),
+        qos: 1,
+        retain: false,
+        properties: { willDelayInterval: 1 },
+      },
+    });
+    polite.send(disconnectFrame);
+    await polite.closed();
+    await withWill('fence', 3_600); // its CONNACK waits for the commit of all that came before
     await soon.drop();
     await late.drop();
     await restart(broker, ending, 1);
