@@ -40,8 +40,10 @@ struct NoRouter : ShardPort {
   unsigned workers() const override { return 1; }
   uint64_t publish(Publication&, const Source&) override { return 0; }
   bool isCrowded() override { return false; }
+  bool isPausing() override { return false; }
   uint64_t topicHash(Bytes) override { return 0; }
   void presenceChanged(const Session&) override {}
+  void becameDurable(Session&) override {}
 };
 struct NoTransport : Transport {
   void write(Connection&) override {}
@@ -138,12 +140,13 @@ TEST("front end: a CONNECT that is too large is answered if its version is 5 and
   };
   for (const auto& [hex, isAnswered] : starts) {
     Counters counters;
-    Accounts accounts(0, limits, counters);
+    Journal journal(0);
+    Accounts accounts(0, limits, counters, journal);
     NoRouter shards;
     NoTransport transport;
     NoDepartures departures;
     RuleGate gate(false);
-    FrontEnd frontEnd(limits, counters, accounts, shards, departures, gate);
+    FrontEnd frontEnd(limits, counters, accounts, journal, shards, departures, gate);
     Connection& connection = frontEnd.open(transport);
     frontEnd.receive(connection, Bytes(fromHex(hex)));
     CHECK(connection.phase == Phase::ending);
@@ -194,9 +197,10 @@ TEST("front end: a client whose CONNECT is never answered is ended, also when it
   limits.connectTimeoutMs = 5'000;
   Counters counters;
   NoDepartures departures;
-  Accounts accounts(0, limits, counters);
+  Journal journal(0);
+  Accounts accounts(0, limits, counters, journal);
   RuleGate gate(false);
-  FrontEnd frontEnd(limits, counters, accounts, shards, departures, gate);
+  FrontEnd frontEnd(limits, counters, accounts, journal, shards, departures, gate);
   frontEnd.setNow(1'000);
   Connection& connection = frontEnd.open(transport);
   frontEnd.receive(connection, Bytes(fromHex("100d 00044d515454 05 02 0000 00 0000")));
