@@ -45,7 +45,7 @@ FUZZ("filter-tree") {
     const auto known = oracle.find(text);
     if (hasWildcard(bytesOf(text)))
       CHECK_EQ(tree.find(Exact(bytesOf(text))), known == oracle.end() ? 0 : known->second);
-    CHECK_EQ(tree.empty(), oracle.empty());
+    CHECK_EQ(tree.isEmpty(), oracle.empty());
     CHECK(tree.nodes() <= 1 + 8 * oracle.size());
   }
   for (const auto& [text, id] : oracle) tree.remove(id);

@@ -82,7 +82,7 @@ if ((${#tests[@]} > 0)); then
 fi
 mapfile -t costs < <(having test/native/subscription-cost.cpp test/native/mass-wills.cpp)
 if ((${#costs[@]} > 0)); then
-  build cost -O2 "${common[@]}" "${costs[@]}"
+  build cost -O2 "${common[@]}" "${costs[@]}" "${log[@]}"
   run cost "$text"
 fi
 mapfile -t crashes < <(having test/native/log-crash.cpp)
