@@ -35,8 +35,8 @@ import {
 import { systemClock } from './sessions/timers.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
-import { keepsData } from './store/keeps-data.ts';
-import { Store } from './store/store.ts';
+import { keepsData } from './storage/keeps-data.ts';
+import { Store } from './storage/store.ts';
 import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 import { reasonCodeName } from './wire/reason-code-name.ts';

@@ -14,7 +14,7 @@ import type { Admission, ConnectRequest, RenewalRequest, ToWorker } from '../con
 import { type CloseCause, closeCauses, type Engine } from '../data-plane/addon.ts';
 import { encodeConnectionTerms } from '../data-plane/connection-terms.ts';
 import type { ServerSubscription } from '../security/access.ts';
-import { keepsData } from '../store/keeps-data.ts';
+import { keepsData } from '../storage/keeps-data.ts';
 import { returnCodeOf } from '../wire/connack-return-code.ts';
 import { decodeConnect } from '../wire/decode-connect.ts';
 import { decodeAuth, decodeDisconnect } from '../wire/decode-disconnect.ts';

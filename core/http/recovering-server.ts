@@ -3,7 +3,7 @@
  * told to come later. It is gone before the workers listen.
  */
 import { createServer, type Server } from 'node:http';
-import type { RecoveryProgress } from '../store/store.ts';
+import type { RecoveryProgress } from '../storage/store.ts';
 
 /** Resolves to the server, or to undefined where the port cannot be known (0). */
 export function serveRecovering(

@@ -79,9 +79,7 @@ class Window {
   // PUBREC has come, of an entry that find() has found as sent.
   void release(Entry& entry, HeldMessages& held) {
     RALLY_ASSERT(entry.state == State::sent);
-    leave(entry, held);
-    entry.delivery.message = MessageRef();
-    entry.delivery.subscriptionIds = {};
+    drop(entry, held);
     entry.state = State::released;
   }
   // Nothing more is awaited, of an entry that is not done yet.
@@ -95,9 +93,7 @@ class Window {
     for (; keptEnd_ > entries_.first(); keptEnd_--) {
       Entry& entry = entries_[keptEnd_ - 1];
       if (!entry.delivery.message) continue;
-      leave(entry, held);
-      entry.delivery.message = MessageRef();
-      entry.delivery.subscriptionIds = {};
+      drop(entry, held);
       return true;
     }
     return false;
@@ -180,6 +176,12 @@ class Window {
   void leave(const Entry& entry, HeldMessages& held) {
     held.giveBack(entry.delivery);
     contentBytes_ -= entry.delivery.bytes();
+  }
+  // The message is not sent again; what is awaited of it still is.
+  void drop(Entry& entry, HeldMessages& held) {
+    leave(entry, held);
+    entry.delivery.message = MessageRef();
+    entry.delivery.subscriptionIds = {};
   }
   void close(Entry& entry, HeldMessages& held) {
     RALLY_ASSERT(entry.state != State::done);
