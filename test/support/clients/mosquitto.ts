@@ -1,6 +1,7 @@
 /** The commands mosquitto_pub and mosquitto_sub, over TCP. */
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import type { RunningBroker } from '../broker.ts';
 import { until, within } from '../wait.ts';
@@ -100,7 +101,7 @@ export class MosquittoRun {
 
   /** Waits for the end of the process. */
   ended(): Promise<number | null> {
-    return within('the end of the command', this.#exit);
+    return within(`the end of ${this.process.spawnargs.slice(2).join(' ')}`, this.#exit);
   }
 
   async succeeded(): Promise<void> {
@@ -110,12 +111,21 @@ export class MosquittoRun {
   /**
    * Leaves with a DISCONNECT; that of version 5 asks for the will. What it prints from now on does not
    * count: mosquitto_sub prints within its signal handler, and if the signal comes while it prints a
-   * message, that line comes out twice.
+   * message, that line comes out twice. It also takes a mutex there, so a signal that comes while it
+   * sends hangs it for ever: it must be waiting for its socket.
    */
   async leave(): Promise<void> {
     this.#isLeaving = true;
+    await until('mosquitto_sub waits for its socket', () => this.#isWaiting());
     this.process.kill('SIGTERM');
     await this.ended();
+  }
+
+  /** It has one thread, and nothing but its socket to sleep for. */
+  #isWaiting(): boolean {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return true;
+    const stat = readFileSync(`/proc/${this.process.pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('S');
   }
 
   /** Breaks the connection. */
