@@ -13,8 +13,10 @@ import { inspect } from 'node:util';
 
 const root = resolve(import.meta.dirname, '..');
 const fileTimeoutMs = 300_000;
-// Those that start brokers, browsers and clients get the machine for themselves.
-const alone = ['test/attack/', 'test/e2e/', 'test/fault/', 'test/property/', 'test/soak/'];
+// Those that start browsers, fill both cores or measure get the machine for themselves.
+const alone = ['test/attack/', 'test/e2e/bench/', 'test/e2e/browser/', 'test/e2e/load/', 'test/e2e/web/'];
+// These take minutes, and begin before the others.
+const long = ['test/soak/', 'test/fault/'];
 
 const filesAgainMax = process.env.CI === 'true' ? 3 : 0;
 
@@ -30,11 +32,10 @@ if (uncompiled.length > 0) fail(`not compiled, run npm run build first: ${uncomp
 // Each file is a process of its own, whose errors should show the lines of the sources.
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`.trim();
 const startMs = performance.now();
-await runFiles(
-  sources.filter((source) => !runsAlone(source)),
-  2,
-);
-await runFiles(sources.filter(runsAlone), 1);
+const [aloneSources, besideOthers] = partition(sources, beginsWith(alone));
+const [longSources, shortSources] = partition(besideOthers, beginsWith(long));
+await runFiles([...longSources.toReversed(), ...shortSources], 2);
+await runFiles(aloneSources, 1);
 await runFailedAgain();
 const counts = totals();
 summarise();
@@ -52,8 +53,12 @@ function compiledFrom(source) {
   return resolve(root, 'dist', source.replace(/\.ts$/, '.js'));
 }
 
-function runsAlone(source) {
-  return alone.some((folder) => source.startsWith(folder));
+function beginsWith(folders) {
+  return (source) => folders.some((folder) => source.startsWith(folder));
+}
+
+function partition(values, condition) {
+  return [values.filter(condition), values.filter((value) => !condition(value))];
 }
 
 async function runFiles(files, concurrency) {
