@@ -9,7 +9,9 @@ import { BrokerError } from './broker-error.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { mintToken, tokenUsage } from './command/token.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
+import type { BrokerConfig } from './config/options.ts';
 import { usage } from './config/usage.ts';
+import { keepsData } from './storage/keeps-data.ts';
 import { readStoreRequest, storeCommand, storeUsage } from './storage/store-command.ts';
 import { devCert } from './tls/dev-cert.ts';
 
@@ -62,7 +64,7 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
     throw error;
   }
   process.on('SIGHUP', () => reload(broker, config.tlsCertificates.length > 0));
-  process.stdout.write(greeting(broker, config.workers));
+  process.stdout.write(greeting(broker, config));
 }
 
 /** The first signal stops in order, the second at once. */
@@ -86,7 +88,8 @@ function reload(broker: Broker, hasCertificates: boolean): void {
   if (hasCertificates) broker.reloadCertificates().catch(() => {});
 }
 
-function greeting(broker: Broker, workers: number): string {
+function greeting(broker: Broker, config: BrokerConfig): string {
+  const { workers, dataDirectory, durability } = config;
   const { host, port, tcpPort, tlsPort, mqttsPort, path } = broker.address();
   const shownHost = host.includes(':') ? `[${host}]` : host;
   const lines = [
@@ -102,6 +105,9 @@ function greeting(broker: Broker, workers: number): string {
           `                       https://${shownHost}:${tlsPort}/`,
         ]),
     mqttsPort === false ? undefined : `  MQTT over TLS        mqtts://${shownHost}:${mqttsPort}`,
+    keepsData(config)
+      ? `  Data                 ${dataDirectory} (${durability})`
+      : '  Data                 in memory only, it ends with the broker',
   ];
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
 }

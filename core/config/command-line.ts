@@ -7,7 +7,7 @@ import { configFileOf, type Environment, readEnvironment } from './environment.t
 import { readConfigFile } from './file.ts';
 import { nearestName } from './nearest-name.ts';
 import type { OptionValues } from './option-rules.ts';
-import type { BrokerConfig } from './options.ts';
+import { type BrokerConfig, commandDataDirectory } from './options.ts';
 import { optionFromText, resolveConfig } from './resolve.ts';
 import { type Setting, settings } from './settings.ts';
 
@@ -33,7 +33,9 @@ export function readCommandLine(args: readonly string[], environment: Environmen
   if (asked) return { action: asked.name === 'help' ? 'help' : 'version' };
   const { options, configFile = configFileOf(environment) } = readFlags(flags);
   const fromFile = configFile === undefined ? {} : readConfigFile(configFile);
-  const config = resolveConfig({ ...fromFile, ...readEnvironment(environment), ...options }, 'info');
+  const defaults = { dataDirectory: commandDataDirectory };
+  const given = { ...defaults, ...fromFile, ...readEnvironment(environment), ...options };
+  const config = resolveConfig(given, 'info');
   return { action: 'start', config, configFile };
 }
 

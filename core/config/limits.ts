@@ -330,8 +330,7 @@ export const limitRanges = {
   logSegmentBytes: { default: 64 * MiB, min: 1 * MiB, max: 1 * GiB, powerOfTwo: true },
   /**
    * Bytes of the log that a start would have to read, below which no checkpoint is written; it is due at twice the state
-   * too. Default 256 * MiB: less than a second to read, and the workers stand still for a checkpoint once in a million
-   * messages.
+   * too. Default 256 * MiB: less than a second to read, and written once in a million messages.
    */
   checkpointBytesMin: { default: 256 * MiB, min: 64 * KiB, max: 1 * TiB },
   /**

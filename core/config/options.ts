@@ -103,7 +103,7 @@ export interface BrokerOptions {
   readonly workers?: 'auto' | number;
   /**
    * The folder where sessions, their messages and retained messages are kept, made if it is not there; false keeps them
-   * in memory only. Default false. See docs/storage.md.
+   * in memory only. Default false when embedded, 'rallymq-data' for the command. See docs/storage.md.
    */
   readonly dataDirectory?: string | false;
   /** With a `dataDirectory`, when something counts as kept: 'fsync' (default), 'os' or 'memory'. */
@@ -230,6 +230,9 @@ export interface BrokerOptions {
   /** The bounds that differ from `defaultLimits`. */
   readonly limits?: Partial<Limits>;
 }
+
+/** Where the command keeps its data, below its working directory. A program that embeds the broker says where. */
+export const commandDataDirectory = 'rallymq-data';
 
 /** The defaults that depend on nothing; the log level depends on who starts the broker. */
 export const defaultOptions = {

@@ -5,6 +5,7 @@ import type { OptionName } from './option-rules.ts';
 import {
   clientCertificateSettings,
   clientIdentities,
+  commandDataDirectory,
   defaultOptions,
   logLevels,
   tlsPortDefault,
@@ -122,7 +123,7 @@ export const settings: readonly Setting[] = [
     flag: 'data',
     placeholder: 'DIR',
     variable: 'RALLYMQ_DATA',
-    help: 'folder for sessions and messages, none: memory only (default none)',
+    help: `folder for what is kept, none: memory only (default ${commandDataDirectory})`,
   },
   {
     option: 'durability',

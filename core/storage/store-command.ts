@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { Piscina } from 'piscina';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
+import { commandDataDirectory } from '../config/options.ts';
 import type { StoreReport } from '../data-plane/addon.ts';
 import type { BackupOutcome } from './backup.ts';
 import { showProgress } from './progress-bar.ts';
@@ -24,7 +25,7 @@ export const storeUsage = [
   '  backup    copies it to a new folder, also while the broker runs, which does not wait for it',
   '  restore   makes the data directory from a backup; it must not be there, or be empty',
   '',
-  '  --data DIR  the data directory (default rallymq-data)',
+  `  --data DIR  the data directory (default ${commandDataDirectory}, or RALLYMQ_DATA)`,
   '  --repair    set aside what is damaged',
   '  --json      print JSON',
   '',
@@ -71,14 +72,20 @@ export function readStoreRequest(
   if (values.repair && action !== 'check') {
     throw new BrokerError('FLAG_VALUE_INVALID', '--repair is for rallymq store check.');
   }
-  const { RALLYMQ_DATA: fromEnvironment = 'rallymq-data' } = environment;
   return {
     action,
-    directory: values.data ?? fromEnvironment,
+    directory: directoryOf(values.data, environment['RALLYMQ_DATA']),
     folder: folder ?? '',
     repairs: values.repair ?? false,
     isJson: values.json ?? false,
   };
+}
+
+/** Chosen as the broker chooses its own; where that keeps everything in memory there is nothing to look after. */
+function directoryOf(flag: string | undefined, variable: string | undefined): string {
+  const chosen = flag ?? (variable || commandDataDirectory);
+  if (chosen !== '' && chosen !== 'none') return chosen;
+  throw new BrokerError('FLAG_VALUE_INVALID', 'There is no data directory: give one with --data DIR.');
 }
 
 function parse(args: readonly string[]) {

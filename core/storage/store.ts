@@ -143,7 +143,7 @@ export class Store {
     const directory = this.#directory;
     switch (fault) {
       case 'held':
-        return `The data directory ${directory} is in use by another broker (${detail}); give each its own with --data.`;
+        return `The data directory ${directory} is in use by another broker (${detail}); stop that one, or give this one its own with --data DIR.`;
       case 'newerFormat':
         return `The data directory ${directory} was written by a newer version of RallyMQ (${detail}); use that, or another directory (--data).`;
       case 'notUsable':

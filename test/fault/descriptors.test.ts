@@ -10,7 +10,7 @@ import { until } from '../support/wait.ts';
 const cli = resolve(import.meta.dirname, '../../../dist/core/cli.js');
 
 test('without descriptors nobody is accepted, and later somebody is again', async (t) => {
-  const command = `ulimit -n 100 && exec "$0" "$1" --port 0 --tcp-port 0 --workers 1`;
+  const command = `ulimit -n 100 && exec "$0" "$1" --port 0 --tcp-port 0 --workers 1 --data none`;
   const broker = spawn('sh', ['-c', command, process.execPath, cli], { stdio: ['ignore', 'pipe', 'pipe'] });
   t.after(() => broker.kill('SIGKILL'));
   let printed = '';

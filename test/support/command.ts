@@ -24,9 +24,18 @@ export class Command {
   readonly #exit: Promise<Exit>;
   #hasExited = false;
 
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    const env = { ...withoutOurs(process.env), ...environment };
-    this.#process = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  /** It keeps everything in memory unless told otherwise, so that nothing is left in the folder where tests run. */
+  constructor(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    folder: string = root,
+  ) {
+    const env = { ...withoutOurs(process.env), RALLYMQ_DATA: 'none', ...environment };
+    this.#process = spawn(process.execPath, [cli, ...args], {
+      cwd: folder,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.#exit = once(this.#process, 'close').then(([code, signal]) => {
@@ -61,8 +70,9 @@ export class Command {
 export async function runCommand(
   args: readonly string[],
   environment?: Readonly<Record<string, string>>,
+  folder?: string,
 ): Promise<Exit> {
-  return await new Command(args, environment).exited();
+  return await new Command(args, environment, folder).exited();
 }
 
 /** Starts the command on free ports; it is killed when the test ends. */
@@ -70,8 +80,9 @@ export function startCommand(
   test: TestContext,
   args: readonly string[] = [],
   environment?: Readonly<Record<string, string>>,
+  folder?: string,
 ): Command {
-  const command = new Command(['--port', '0', '--tcp-port', '0', ...args], environment);
+  const command = new Command(['--port', '0', '--tcp-port', '0', ...args], environment, folder);
   test.after(() => command.kill('SIGKILL'));
   return command;
 }

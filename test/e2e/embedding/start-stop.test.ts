@@ -38,7 +38,16 @@ test('programs that Node was given flags for, or as text', () => {
 
 test('flags of Node that a worker may not be given by itself', async (t) => {
   const cli = fileURLToPath(new URL('../../../core/cli.js', import.meta.url));
-  const flags = ['--max-old-space-size=200', '--single-threaded-gc', cli, '--port', '0', '--no-tcp'];
+  const flags = [
+    '--max-old-space-size=200',
+    '--single-threaded-gc',
+    cli,
+    '--port',
+    '0',
+    '--no-tcp',
+    '--data',
+    'none',
+  ];
   const broker = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
   t.after(() => broker.kill('SIGKILL'));
   const [greeting] = await once(broker.stdout, 'data');
