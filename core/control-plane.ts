@@ -160,6 +160,7 @@ export class ControlPlane {
       connectionsMax: config.limits.connectionsMax,
       sessionsMax: config.limits.sessionsMax,
       sessionWaitMs: config.limits.sessionWaitMs,
+      isStoreFull: () => this.#store?.state === 'full',
       fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
       closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
       authenticate: (worker, connection, request) => this.#authenticate(worker, connection, request),
@@ -303,9 +304,15 @@ export class ControlPlane {
   /** Errors: NOT_RUNNING. */
   statistics(): Statistics {
     const values = this.#running.counters;
-    const { sessionsRefused } = this.#directory.counts;
-    const counted = Object.fromEntries(counterNames.map((name, index) => [name, values[index]]));
-    return { ...counted, sessionsRefused, ...(this.#tls?.counts ?? withoutTls) } as Statistics;
+    const { sessionsRefused, storageRefused: connectsRefused } = this.#directory.counts;
+    const counted = Object.fromEntries(counterNames.map((name, index) => [name, values[index] ?? 0]));
+    const storageRefused = (counted['storageRefused'] ?? 0) + connectsRefused;
+    return {
+      ...counted,
+      storageRefused,
+      sessionsRefused,
+      ...(this.#tls?.counts ?? withoutTls),
+    } as Statistics;
   }
 
   /** The message that is retained on a topic, a valid topic name. Errors: NOT_RUNNING. */

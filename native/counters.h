@@ -22,7 +22,7 @@ enum class Counter : uint8_t {
   droppedTooLarge,   // larger than the subscriber's Maximum Packet Size
   droppedExpired,    // its Message Expiry Interval had passed
   retainedRefused,   // the store of retained messages was full
-  storageRefused,    // the disk was full
+  storageRefused,    // the disk was full: messages and subscriptions that would have to be stored
   publishRefused,    // a client may not publish it: by the rules, to $SYS, or text that is not UTF-8
   withheld,          // a subscriber may not have it, by the rules: as often as one of its filters matched
   connectionsCut,    // that held most when all connections of a worker held too much, or had set most aliases

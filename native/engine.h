@@ -127,9 +127,10 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     turnGate_ = &gate;
   }
 
-  // Whether it has nothing to do that others wait for, and nothing on its way to them.
+  // Whether it has nothing to do that others wait for, and nothing on its way to them: no message and no session is
+  // anywhere but where it belongs. Connections may be on their way out.
   bool isAtRest() {
-    bool isAtRest = !hasSlices() && departures_.isIdle() && !journal_.isHolding() && !journal_.hasOpenTurn();
+    bool isAtRest = !hasSlices() && !journal_.isHolding() && !journal_.hasOpenTurn();
     eachOther([&](unsigned worker) {
       isAtRest = isAtRest && lanes_.requests(index_, worker).isSettled() &&
                  lanes_.deliveries(index_, worker).isSettled();
@@ -174,6 +175,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     }
     frontEnd_.leaveDrained();
     departures_.proceed();
+    if (turnGate_) turnGate_->proceed(*this);
     journal_.submit();
     frontEnd_.outbound().flush();
     subscriptions_.askForRetained();
@@ -192,7 +194,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
                    frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().empty() ||
                    departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
                    frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
-                   journal_.hasOpenTurn();
+                   journal_.hasOpenTurn() || (turnGate_ && turnGate_->hasWork(*this));
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();
@@ -212,6 +214,15 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void eachSession(Visit&& visit) {
     sessions_.each(visit);
   }
+  SessionTable& sessionTable() { return sessions_; }
+  // Those that have to do with shares, and some that had.
+  template <class Visit>
+  void eachSharer(Visit&& visit) {
+    sharing_.eachSharer(visit);
+  }
+  void noteSharer(const Session& session) { sharing_.noteSharer(session); }
+  // The highest number of a message of this worker's topics that has come here, or has been passed over.
+  uint64_t takenOf(unsigned worker) const { return worker == index_ ? journal_.lastMessage() : taken_[worker]; }
 
   // A session outlives its connection until accept() says otherwise. One that is there already stays.
   Session& createSession(uint64_t key) override { return createSession(key, ConnectionKind::client); }
@@ -397,6 +408,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   void take(const delivery::Deliver& each, unsigned shard) {
     Publication publication = Publication::of(each.carried.take(), each.topicHash);
+    if (publication.logId != 0) taken_[shard] = publication.logId;
     if (isLate(publication)) return;
     matches_.clear();
     filters_.match(publication.topic, publication.topicHash, matches_);
@@ -541,6 +553,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Matcher matcher_;
   Shard shard_;
   std::vector<Filter*> matches_;
+  std::array<uint64_t, 64> taken_{};  // by worker, as takenOf() says
   uint64_t nowMs_ = 0;
   TurnGate* turnGate_ = nullptr;
   uint64_t ticks_ = 0;

@@ -63,6 +63,9 @@ struct Limits {
   // 256 of them the way between two workers does not count.
   size_t subscriptionsPerSlice = 256;
   size_t subscriptionsPerTurn = 256;
+  // Of the state, what a worker encodes for a checkpoint in a turn: some tenths of a millisecond, during which clients
+  // wait. A session is not divided.
+  size_t checkpointBytesPerTurn = 131'072;
   uint32_t lastFramesMs = 5'000;
   uint32_t willsPerSecond = 16'000;
   // How long a connection that is being ended may take to say goodbye.

@@ -42,6 +42,8 @@ export interface DirectoryOptions {
   readonly sessionsMax: number;
   /** For how long an accepted client may wait for its session. */
   readonly sessionWaitMs: number;
+  /** Whether a session that outlives its connection could not be stored now. */
+  readonly isStoreFull: () => boolean;
   /** Why clients are refused for want of room. */
   readonly fullReasonCode: number;
   /** Why every client is refused; undefined if they are not. */
@@ -71,6 +73,8 @@ export interface DirectoryCounts {
   readonly accepted: number;
   /** CONNECTs that were refused since there were too many sessions. */
   readonly sessionsRefused: number;
+  /** CONNECTs that were refused since a new session could not be stored. */
+  readonly storageRefused: number;
 }
 
 /** What became of an authentication: 0, or why not, and data for the client of MQTT 5. */
@@ -138,6 +142,7 @@ export class SessionDirectory {
   #accepted = 0;
   #expired = 0;
   #sessionsRefused = 0;
+  #storageRefused = 0;
   #isStopped = false;
 
   constructor(options: DirectoryOptions) {
@@ -171,6 +176,7 @@ export class SessionDirectory {
       expired: this.#expired,
       accepted: this.#accepted,
       sessionsRefused: this.#sessionsRefused,
+      storageRefused: this.#storageRefused,
     };
   }
 
@@ -283,7 +289,7 @@ export class SessionDirectory {
   #isFull(request: ConnectRequest): boolean {
     const takesOver = this.#byClientId.get(request.clientId)?.connection !== undefined;
     const hasNoPlace = this.#connections >= this.#options.connectionsMax && !takesOver;
-    return hasNoPlace || this.#lacksSession(request);
+    return hasNoPlace || this.#lacksSession(request) || this.#lacksStorage(request);
   }
 
   /** Whether it would need a session more than there may be. */
@@ -291,8 +297,14 @@ export class SessionDirectory {
     return this.#byKey.size >= this.#options.sessionsMax && !this.#byClientId.has(clientId);
   }
 
+  /** Whether it would need a session that cannot be stored now. One that is there goes on. */
+  #lacksStorage({ clientId, sessionExpirySeconds }: ConnectRequest): boolean {
+    return sessionExpirySeconds > 0 && this.#options.isStoreFull() && !this.#byClientId.has(clientId);
+  }
+
   #refuseForRoom(where: Place, request: ConnectRequest): void {
     if (this.#lacksSession(request)) this.#options.onSessionsFull(++this.#sessionsRefused);
+    else if (this.#lacksStorage(request)) this.#storageRefused++;
     this.#refuse(where, this.#options.fullReasonCode);
   }
 

@@ -1,54 +1,160 @@
-// Writes the whole durable state of a broker into its log, so that what stands before it is not needed any more. While
-// it is written no worker does anything else, and nothing is on its way between them.
+// What a worker writes for a checkpoint: the durable state that is its own, a little in each turn, while everything
+// goes on.
 //
-//   checkpointBegin | retained messages | for each session: itself, subscriptions, messages and deliveries |
-//   checkpointEnd
+//   begun at rest           sessions that are or were members of shares, of all workers
+//   turn by turn            retained messages, of all workers  ->  the other sessions
+//
+// A session is written whole in one turn. From then on its records in the log say what becomes of it; those before are
+// of a session that is not there, and change nothing. So each needs to be written once, wherever in the log that is.
+// What was on its way to it from other workers then is found by the numbers of messages (records::Taken): those of an
+// owner of topics come in order.
+//
+// A session that is about to go to another worker, or to become a member of a share, is written before (copyFirst()).
+// One that has begun since has all its records behind the beginning. One whose last connection is not over yet
+// (departures.h) is written when it is, since its will is in nobody's session.
 #pragma once
 #include <unordered_set>
 
 #include "../broker.h"
+#include "number-list.h"
 
 namespace rally {
 
-class Checkpoint {
+class CheckpointPart : private SessionCopier {
  public:
-  // All of it goes by the journal of one engine.
-  Checkpoint(Broker& broker, Engine& writer) : broker_(broker), journal_(writer.journal()) {}
+  explicit CheckpointPart(Engine& engine) : engine_(engine), journal_(engine.journal()) {}
 
-  // Gives the ticket of its beginning.
-  log::Ticket write(uint64_t run) {
-    uint64_t lastMessage = 0;
-    for (unsigned worker = 0; worker < broker_.workers(); worker++)
-      lastMessage = std::max(lastMessage, broker_.engine(worker).journal().lastMessage());
-    const log::Ticket begin = journal_.append(records::CheckpointBegin{run, wallClockMs(), lastMessage});
-    for (unsigned worker = 0; worker < broker_.workers(); worker++) {
-      Engine& engine = broker_.engine(worker);
-      engine.shard().eachRetained([&](const MessageRef& message) {
-        if (message->logId != 0) copy(message, records::Message::retains);
-        journal_.submitSome();
+  // What happens from now on is behind its beginning in the log. No worker is in a turn.
+  void begin(uint64_t number) {
+    number_ = number;
+    node_ = 0;
+    place_ = engine_.sessionTable().size();
+    deferred_.clear();
+    step_ = Step::retained;
+    journal_.beginCheckpoint(number, this);
+  }
+  bool hasRetained() const { return step_ == Step::retained; }
+  bool hasSessions() const { return step_ == Step::sessions; }
+  // Whether there is something to do now, but what has to wait for a connection to be over.
+  bool hasMore() const { return hasRetained() || (hasSessions() && place_ > 0); }
+
+  // Writes retained messages for about so many bytes; all of them have been written when hasRetained() is false.
+  void writeRetained(size_t bytesMax) {
+    const Copying copying(journal_);
+    for (size_t cost = 0; cost < bytesMax;) {
+      const bool isOver = engine_.shard().eachRetainedFrom(node_, nodesAtOnce, [&](const MessageRef& message) {
+        if (message->logId != 0) journal_.copy(message, records::Message::retains | records::Message::isCopy);
+        cost += message->size();
       });
-      engine.eachSession([&](Session& session) {
-        if (session.durable) write(session);
-        journal_.submitSome();
-      });
+      cost += nodesAtOnce * nodeCost;
+      journal_.submitSome();
+      if (!isOver) continue;
+      step_ = Step::sessions;
+      return;
     }
-    for (unsigned worker = 0; worker < broker_.workers(); worker++) {
-      broker_.engine(worker).eachSession([&](Session& session) {
-        if (!session.durable) writeGuest(session);
-      });
+  }
+  // The same for sessions, when all workers have written their retained messages.
+  void writeSessions(size_t bytesMax) {
+    const SessionTable& sessions = engine_.sessionTable();
+    const Copying copying(journal_);
+    place_ = std::min(place_, sessions.size());
+    if (place_ > 0) noteTaken();
+    const uint64_t end = journal_.appendedBytes() + bytesMax;
+    walked_ = 0;
+    while (place_ > 0 && journal_.appendedBytes() + walked_ < end) visit(sessions.at(--place_));
+    if (place_ == 0) retryDeferred();
+    if (place_ == 0 && deferred_.empty()) finish();
+  }
+
+  // Of any worker, while none is in a turn: into this one's journal. `shareOf`: the hash of the whole filter of the
+  // share that has brought a delivery.
+  template <class ShareOf>
+  void writeSharer(Session& session, const ShareOf& shareOf) {
+    const Copying copying(journal_);
+    const auto writeShared = [&](const Delivery& delivery) {
+      if (delivery.share == 0 || !isLogged(delivery)) return;
+      copy(delivery.message);
+      journal_.queued(session.key, delivery, shareOf(delivery));
+    };
+    if (session.durable) {
+      write(session, writeShared);
+      return;
     }
-    journal_.append(records::CheckpointEnd{run});
-    return begin;
+    session.window.each([&](const Window::Entry& entry) { writeShared(entry.delivery); });
+    session.queue.each(writeShared);
+  }
+
+  void copyFirst(Session& session) override {
+    if (session.durable->checkpoint == number_) return;
+    const Copying copying(journal_);
+    noteTaken();
+    write(session, neverShared);
   }
 
  private:
-  void copy(const MessageRef& message, uint8_t flags) {
-    if (flags == 0 && !copied_.insert(message->logId).second) return;
-    copied_.insert(message->logId);
-    journal_.copy(message, uint8_t(flags | records::Message::isCopy));
+  enum class Step : uint8_t { none, retained, sessions };
+  struct Copying {
+    Journal& journal;
+    explicit Copying(Journal& own) : journal(own) { journal.setCopying(true); }
+    ~Copying() { journal.setCopying(false); }
+  };
+
+  static constexpr size_t nodesAtOnce = 64;
+  // What it takes to look at a node of the tree, or at an entry of a queue, as bytes that are encoded.
+  static constexpr size_t nodeCost = 16;
+  static constexpr size_t entryCost = 4;
+  static constexpr size_t sessionCost = 128;
+
+  static bool isLogged(const Delivery& delivery) {
+    return delivery.qos > 0 && delivery.message && delivery.message->logId != 0;
+  }
+  // Whoever has some was written at the beginning, or has come since.
+  static void neverShared(const Delivery&) {}
+
+  void noteTaken() {
+    taken_.clear();
+    for (unsigned owner = 0; owner < engine_.workers(); owner++) taken_.push_back(engine_.takenOf(owner));
+    journal_.taken(taken_);
   }
 
-  void write(Session& session) {
+  void visit(Session& session) {
+    walked_ += sessionCost;
+    // One that is on its way has been written before, or is a place that waits for it.
+    if (!session.durable || session.durable->checkpoint == number_ || session.move) return;
+    if (session.departures > 0) {
+      deferred_.push_back(session.key);
+      return;
+    }
+    write(session, neverShared);
+    journal_.submitSome();
+  }
+  void retryDeferred() {
+    std::erase_if(deferred_, [&](uint64_t key) {
+      Session* session = engine_.findSession(key);
+      if (session && session->departures > 0 && !session->move) return false;
+      if (session && session->durable && !session->move) copyFirst(*session);
+      return true;
+    });
+  }
+  // What others may still hold back is behind everything that is on its way.
+  void finish() {
+    taken_.assign(engine_.workers(), UINT64_MAX);
+    journal_.taken(taken_);
+    journal_.endCheckpoint();
+    copied_ = {};
+    lastList_ = {};
+    step_ = Step::none;
+  }
+
+  void copy(const MessageRef& message) {
+    // Nobody else has it: it cannot come again.
+    if (message->references.load(std::memory_order_relaxed) > 1 && !copied_.insert(message->logId).second) return;
+    journal_.copy(message, records::Message::isCopy);
+  }
+
+  template <class WriteShared>
+  void write(Session& session, const WriteShared& writeShared) {
+    session.durable->checkpoint = number_;
     journal_.flushDone(session);
     journal_.session(session);
     for (const SubscriptionRef& each : session.subscriptions) {
@@ -60,44 +166,65 @@ class Checkpoint {
                            .subscriptionId = subscriber.subscriptionId});
     }
     session.durable->receivedLogged.each([&](uint16_t packetId) { journal_.received(session, packetId); });
-    session.window.eachNumbered(
-        [&](uint16_t packetId, const Window::Entry& entry) { write(session, packetId, entry); });
-    session.queue.each([&](const Delivery& delivery) { write(session, delivery); });
+    session.window.eachNumbered([&](uint16_t packetId, const Window::Entry& entry) {
+      if (entry.state == Window::State::done) return;
+      wait(session, entry.delivery, writeShared);
+      sent(session, packetId, entry);
+    });
+    session.queue.each([&](const Delivery& delivery) { wait(session, delivery, writeShared); });
+    endRun(session);
+    journal_.copied(session);
   }
-  void write(Session& session, uint16_t packetId, const Window::Entry& entry) {
-    if (entry.state == Window::State::done) return;
-    const bool isLogged = entry.delivery.message && entry.delivery.message->logId != 0;
-    if (isLogged) write(session, entry.delivery);
+  // In its place: it was sent behind what stands before it.
+  void sent(Session& session, uint16_t packetId, const Window::Entry& entry) {
     if (entry.delivery.qos != 2) return;
-    const bool isSent = entry.state == Window::State::sent && isLogged;
+    endRun(session);
+    const bool isSent = entry.state == Window::State::sent && isLogged(entry.delivery);
     journal_.sent(session, packetId, isSent ? entry.delivery.message->logId : 0, entry.delivery.share != 0);
   }
-  void write(Session& session, const Delivery& delivery) {
-    if (delivery.qos == 0 || !delivery.message || delivery.message->logId == 0) return;
-    copy(delivery.message, 0);
-    journal_.queued(session.key, delivery, delivery.share != 0 ? shareOf(delivery) : 0);
+
+  // Those that follow each other and differ in nothing but the message are one record.
+  template <class WriteShared>
+  void wait(Session& session, const Delivery& delivery, const WriteShared& writeShared) {
+    walked_ += entryCost;
+    if (!isLogged(delivery)) return;
+    if (delivery.share != 0) {
+      endRun(session);
+      writeShared(delivery);
+      return;
+    }
+    if (run_ && !isAlike(*run_, delivery)) endRun(session);
+    if (!run_) run_ = &delivery;
+    copy(delivery.message);
+    list_.add(delivery.message->logId);
   }
-  // A member of shares that is not durable itself: what it has not done with goes to others if it is lost.
-  void writeGuest(Session& session) {
-    const auto writeShared = [&](const Delivery& delivery) {
-      if (delivery.share != 0) write(session, delivery);
-    };
-    session.window.each([&](const Window::Entry& entry) { writeShared(entry.delivery); });
-    session.queue.each(writeShared);
+  void endRun(Session& session) {
+    if (!run_) return;
+    const bool isSame = list_.bytes().size() == lastList_.bytes().size() &&
+                        std::memcmp(list_.bytes().data(), lastList_.bytes().data(), list_.bytes().size()) == 0;
+    journal_.waiting(session, *run_, isSame ? Bytes() : list_.bytes(), isSame);
+    if (!isSame) lastList_.swap(list_);
+    list_.clear();
+    run_ = nullptr;
+  }
+  static bool isAlike(const Delivery& one, const Delivery& other) {
+    return one.qos == other.qos && one.retain == other.retain && one.isFromStore == other.isFromStore &&
+           one.subscriptionIds == other.subscriptionIds;
   }
 
-  // The hash of its whole filter.
-  uint64_t shareOf(const Delivery& delivery) {
-    const Bytes topic = delivery.message->topic();
-    FilterTable& table = broker_.engine(0).filterTable();
-    FilterTable& filters = broker_.engine(ownerOf(table.hashOf(topic), broker_.workers())).filterTable();
-    const Share* share = filters.findShare(delivery.share);
-    return share ? filters.hashOf(share->own->text()) : 0;
-  }
-
-  Broker& broker_;
+  Engine& engine_;
   Journal& journal_;
-  std::unordered_set<uint64_t> copied_;
+  uint64_t number_ = 0;
+  Step step_ = Step::none;
+  uint32_t node_ = 0;                    // of the tree of retained messages, where to go on
+  size_t place_ = 0;                     // in the row of sessions: those before it are left
+  std::vector<uint64_t> deferred_;       // sessions whose connection is not over
+  std::unordered_set<uint64_t> copied_;  // messages that several hold
+  std::vector<uint64_t> taken_;
+  size_t walked_ = 0;
+  const Delivery* run_ = nullptr;  // the first of those that will be one record
+  NumberList list_;
+  NumberList lastList_;
 };
 
 }  // namespace rally

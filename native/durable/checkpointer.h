@@ -1,9 +1,11 @@
-// Begins a checkpoint when a start would have to read much of the log that is not needed any more.
+// Writes a checkpoint when a start would have to read much of the log that is not needed any more.
 //
-//   tick(): due  ->  isAsked(): PUBLISH waits, lanes become empty  ->  all workers in pass()  ->  written by the last
-//   one  ->  they go on  ->  its end is committed: what stands before its beginning is given up
+//   tick(): due  ->  isAsked(): PUBLISH waits, lanes become empty  ->  all workers in pass()  ->  begun by the last one
+//   ->  they go on, and each writes its part, turn by turn  ->  ended by the one that has begun it  ->  its end is
+//   committed: what stands before its beginning is given up
 //
-// The workers stand still for as long as it takes to encode the state, not until it is on the disk.
+// The workers stand still for as long as it takes to write the members of shares, with what waits for them. All else is
+// written while they work (checkpoint.h). If the process ends before the end is committed, nothing has changed.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -18,31 +20,33 @@ class Checkpointer : public TurnGate {
  public:
   // `bytesMin`: of the log, below which it is never due.
   Checkpointer(Broker& broker, log::Log& log, uint64_t run, uint64_t bytesMin)
-      : broker_(broker), log_(log), run_(run), bytesMin_(bytesMin) {}
+      : broker_(broker), log_(log), run_(run), bytesMin_(bytesMin) {
+    eachWorker([&](Engine& engine) { parts_.push_back(std::make_unique<CheckpointPart>(engine)); });
+  }
 
   bool isAsked() const override { return isAsked_.load(std::memory_order_relaxed); }
+  // How many have been written, to the end.
   uint64_t written() const { return written_.load(std::memory_order_relaxed); }
+  // One has begun, and what it makes superfluous is not given up yet.
+  bool isUnderWay() const { return isUnderWay_.load(std::memory_order_acquire); }
 
   void tick() override {
     if (isAsked()) {
-      if (++askedTicks_ < patienceTicks) return;
-      isAsked_.store(false,
-                     std::memory_order_relaxed);  // somebody does not come to rest: clients are not to wait for it
-      askedTicks_ = 0;
-      restTicks_ = patienceTicks;
+      // Somebody does not come to rest: clients are not to wait for it.
+      isAsked_.store(false, std::memory_order_relaxed);
+      restTicks_ = restTicksAfter;
       return;
     }
     if (restTicks_ > 0) restTicks_--;
-    if (restTicks_ > 0 || log_.state() >= log::State::full || isUncommitted_.load(std::memory_order_acquire)) return;
+    if (restTicks_ > 0 || log_.state() >= log::State::full || isUnderWay()) return;
     const uint64_t bytes = log_.figures().liveBytes;
     if (bytes < bytesMin_ || bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
-    askedTicks_ = 0;
     isAsked_.store(true, std::memory_order_relaxed);
-    for (unsigned worker = 0; worker < broker_.workers(); worker++) broker_.engine(worker).doorbell().ring();
+    ringAll();
   }
 
   void pass(Engine& engine) override {
-    if (isUncommitted_.load(std::memory_order_acquire) && writer_ == engine.index()) giveUpOld(engine);
+    if (writer_ == engine.index() && hasEnded_) giveUpOld(engine);
     if (!isAsked()) return;
     engine.journal().submit();  // what is in the state already stands before the checkpoint
     if (!engine.isAtRest()) return;
@@ -53,57 +57,161 @@ class Checkpointer : public TurnGate {
       if (round_ == round) arrived_--;
       return;
     }
-    if (areAtRest()) write(engine);
+    if (areAtRest()) begin(engine);
     arrived_ = 0;
     round_++;
     lock.unlock();
     gathered_.notify_all();
   }
 
-  // Before the workers run.
-  void write(Engine& engine) {
-    const uint64_t bytesBefore = engine.journal().appendedBytes();
-    engine.journal().watch(Checkpoint(broker_, engine).write(run_));
-    engine.journal().submit();
-    stateBytes_.store(engine.journal().appendedBytes() - bytesBefore, std::memory_order_relaxed);
+  // All workers are at rest.
+  void begin(Engine& engine) {
     writer_ = engine.index();
-    turn_ = engine.journal().turn();
-    isUncommitted_.store(true, std::memory_order_release);
+    hasEnded_ = false;
+    number_++;
+    partBytes_.store(0, std::memory_order_relaxed);
+    partsWithRetained_.store(broker_.workers(), std::memory_order_relaxed);
+    partsLeft_.store(broker_.workers(), std::memory_order_relaxed);
+    Journal& journal = engine.journal();
+    uint64_t lastMessage = 0;
+    eachWorker([&](Engine& each) { lastMessage = std::max(lastMessage, each.journal().lastMessage()); });
+    const uint64_t bytesBefore = journal.appendedBytes();
+    journal.watch(journal.append(records::CheckpointBegin{run_, wallClockMs(), lastMessage}));
+    for (const std::unique_ptr<CheckpointPart>& part : parts_) part->begin(number_);
+    CheckpointPart& own = *parts_[writer_];
+    // The shares are there before what others hold of them.
+    for (const bool areMembers : {true, false}) {
+      eachWorker([&](Engine& each) {
+        each.eachSharer([&](Session& session) {
+          if ((session.durable && session.shares > 0) != areMembers) return;
+          own.writeSharer(session, [&](const Delivery& delivery) { return shareOf(delivery); });
+          journal.submitSome();
+        });
+      });
+    }
+    partBytes_.fetch_add(journal.appendedBytes() - bytesBefore, std::memory_order_relaxed);
+    journal.submit();
+    isUnderWay_.store(true, std::memory_order_release);
     isAsked_.store(false, std::memory_order_relaxed);
-    written_.fetch_add(1, std::memory_order_relaxed);
+    ringAll();
+  }
+
+  void proceed(Engine& engine) override {
+    if (!isUnderWay()) return;
+    CheckpointPart& part = *parts_[engine.index()];
+    Journal& journal = engine.journal();
+    const bool isBusy = journal.isBusy();
+    const uint64_t bytesBefore = journal.appendedBytes();
+    const size_t bytesMax = engine.limits().checkpointBytesPerTurn;
+    if (part.hasRetained() && !isBusy) {
+      part.writeRetained(bytesMax);
+      count(journal, bytesBefore);
+      if (!part.hasRetained()) pass(journal, partsWithRetained_);
+    } else if (part.hasSessions() && !isBusy && partsWithRetained_.load(std::memory_order_acquire) == 0) {
+      part.writeSessions(bytesMax);
+      count(journal, bytesBefore);
+      if (!part.hasSessions()) pass(journal, partsLeft_);
+    }
+    const bool isWritten = partsLeft_.load(std::memory_order_acquire) == 0;
+    if (isWritten && writer_ == engine.index() && !hasEnded_) end(engine);
+  }
+  bool hasWork(Engine& engine) override {
+    if (!isUnderWay()) return false;
+    CheckpointPart& part = *parts_[engine.index()];
+    const bool isTurn = part.hasRetained() || partsWithRetained_.load(std::memory_order_acquire) == 0;
+    if (isTurn && part.hasMore() && !engine.journal().isBusy()) return true;
+    return writer_ == engine.index() && !hasEnded_ && partsLeft_.load(std::memory_order_acquire) == 0;
+  }
+
+  // All of it at once, before the workers run.
+  void write(Engine& engine) {
+    begin(engine);
+    eachWorker([&](Engine& each) {
+      CheckpointPart& part = *parts_[each.index()];
+      const uint64_t bytesBefore = each.journal().appendedBytes();
+      part.writeRetained(SIZE_MAX);
+      count(each.journal(), bytesBefore);
+      pass(each.journal(), partsWithRetained_);
+    });
+    eachWorker([&](Engine& each) {
+      CheckpointPart& part = *parts_[each.index()];
+      const uint64_t bytesBefore = each.journal().appendedBytes();
+      part.writeSessions(SIZE_MAX / 2);
+      RALLY_ASSERT(!part.hasSessions());
+      count(each.journal(), bytesBefore);
+      pass(each.journal(), partsLeft_);
+    });
+    end(engine);
+    engine.journal().submit();
   }
 
  private:
   // That a worker waits for the others before it takes another turn.
   static constexpr std::chrono::milliseconds patience{5};
-  // Seconds for which clients wait for a checkpoint to begin, and are left alone then.
-  static constexpr int patienceTicks = 3;
+  // Seconds until the next attempt, when one could not begin within a second.
+  static constexpr int restTicksAfter = 5;
 
+  template <class Visit>
+  void eachWorker(Visit&& visit) {
+    for (unsigned worker = 0; worker < broker_.workers(); worker++) visit(broker_.engine(worker));
+  }
+  void ringAll() {
+    eachWorker([](Engine& engine) { engine.doorbell().ring(); });
+  }
   bool areAtRest() {
-    for (unsigned worker = 0; worker < broker_.workers(); worker++) {
-      if (!broker_.engine(worker).isAtRest()) return false;
-    }
-    return true;
+    bool areAtRest = true;
+    eachWorker([&](Engine& engine) { areAtRest = areAtRest && engine.isAtRest(); });
+    return areAtRest;
   }
 
+  // What a worker has written is in the log before the others hear of it.
+  void pass(Journal& journal, std::atomic<unsigned>& left) {
+    journal.submit();
+    if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) ringAll();
+  }
+  void count(const Journal& journal, uint64_t bytesBefore) {
+    partBytes_.fetch_add(journal.appendedBytes() - bytesBefore, std::memory_order_relaxed);
+  }
+
+  void end(Engine& engine) {
+    engine.journal().append(records::CheckpointEnd{run_});
+    turn_ = engine.journal().turn();
+    hasEnded_ = true;
+    stateBytes_.store(partBytes_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    written_.fetch_add(1, std::memory_order_relaxed);
+  }
   void giveUpOld(Engine& engine) {
     if (!engine.journal().isCommitted(turn_)) return;
     engine.journal().dropBefore(engine.journal().watchedAt());
-    isUncommitted_.store(false, std::memory_order_release);
+    hasEnded_ = false;
+    isUnderWay_.store(false, std::memory_order_release);
+  }
+
+  // The hash of its whole filter; all workers are at rest.
+  uint64_t shareOf(const Delivery& delivery) {
+    const Bytes topic = delivery.message->topic();
+    FilterTable& table = broker_.engine(0).filterTable();
+    FilterTable& filters = broker_.engine(ownerOf(table.hashOf(topic), broker_.workers())).filterTable();
+    const Share* share = filters.findShare(delivery.share);
+    return share ? filters.hashOf(share->own->text()) : 0;
   }
 
   Broker& broker_;
   log::Log& log_;
   const uint64_t run_;
   const uint64_t bytesMin_;
+  std::vector<std::unique_ptr<CheckpointPart>> parts_;  // by worker
   std::atomic<bool> isAsked_{false};
-  std::atomic<bool> isUncommitted_{false};
+  std::atomic<bool> isUnderWay_{false};
+  std::atomic<unsigned> partsWithRetained_{0};  // that have not written all of them
+  std::atomic<unsigned> partsLeft_{0};
+  std::atomic<uint64_t> partBytes_{0};   // of the one that is under way
   std::atomic<uint64_t> stateBytes_{0};  // of the last one
   std::atomic<uint64_t> written_{0};
-  int askedTicks_ = 0;  // of the worker that ticks
-  int restTicks_ = 0;
-  // Of the last one, for the worker that has written it.
-  unsigned writer_ = 0;
+  uint64_t number_ = 0;
+  int restTicks_ = 0;    // of the worker that ticks
+  unsigned writer_ = 0;  // that has begun it; the next two are this worker's
+  bool hasEnded_ = false;
   uint64_t turn_ = 0;
   std::mutex mutex_;
   std::condition_variable gathered_;

@@ -14,6 +14,7 @@ struct DurableSession {
   uint64_t turn = 0;            // of the journal: what its client is told now waits until that is committed
   PacketIdSet receivedLogged;   // of Session::received, those that the log knows
   std::vector<uint64_t> done;   // messages that it has done with and the log does not know of yet
+  uint64_t checkpoint = 0;      // the last one that has it, or behind whose beginning all of it stands
 };
 
 }  // namespace rally

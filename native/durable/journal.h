@@ -18,6 +18,13 @@
 
 namespace rally {
 
+// Writes a session for the checkpoint that is under way, unless it has it (checkpoint.h).
+class SessionCopier {
+ public:
+  virtual ~SessionCopier() = default;
+  virtual void copyFirst(Session& session) = 0;
+};
+
 class Journal {
  public:
   explicit Journal(unsigned worker) : worker_(worker) {}
@@ -80,8 +87,26 @@ class Journal {
     appender_->dropBefore(first);
     isDirty_ = true;
   }
+
+  // --- a checkpoint that is under way ---------------------------------------------------------------
+
+  void beginCheckpoint(uint64_t number, SessionCopier* copier) {
+    checkpoint_ = number;
+    copier_ = copier;
+  }
+  void endCheckpoint() { copier_ = nullptr; }
+  // The last one that has begun.
+  uint64_t checkpoint() const { return checkpoint_; }
+  // The session is about to leave the worker, or to become a member of a share.
+  void copyFirst(Session& session) {
+    if (copier_ && session.durable) copier_->copyFirst(session);
+  }
+  // What is appended belongs to the checkpoint, and what clients are told does not wait for it.
+  void setCopying(bool isCopying) { isCopying_ = isCopying; }
   // Between the records of a checkpoint: lets the log begin with what there is.
   void submitSome() { appender_->flushIfLarge(); }
+  // So much waits for the disk that a checkpoint should not add to it.
+  bool isBusy() const { return appender_->pendingBytes() > busyBytes; }
   // About so many bytes, until now.
   uint64_t appendedBytes() const { return last_.value; }
   // Whether update() would see anything.
@@ -165,6 +190,12 @@ class Journal {
 
   // `share`: the hash of the whole filter of the share that chose the session; 0: none.
   void queued(uint64_t session, const Delivery& delivery, uint64_t share) {
+    // A retained message may be known to the checkpoint only later.
+    if (copier_ && delivery.isFromStore) {
+      const bool before = std::exchange(isCopying_, true);
+      copy(delivery.message, records::Message::isCopy);
+      isCopying_ = before;
+    }
     ids_.clear();
     delivery.subscriptionIds.each([&](uint32_t id) { ids_.push_back(id); });
     using enum records::Queued::Flag;
@@ -175,6 +206,20 @@ class Journal {
                            .flags = uint8_t((delivery.retain ? retain : 0) | (delivery.isFromStore ? isFromStore : 0)),
                            .subscriptionIds = bytesOf(ids_)});
   }
+  void waiting(const Session& session, const Delivery& like, Bytes messages, bool isSame) {
+    ids_.clear();
+    like.subscriptionIds.each([&](uint32_t id) { ids_.push_back(id); });
+    using Flag = records::Waiting::Flag;
+    append(records::Waiting{.session = session.key,
+                            .worker = uint8_t(worker_),
+                            .qos = like.qos,
+                            .flags = uint8_t((like.retain ? Flag::retain : 0) |
+                                             (like.isFromStore ? Flag::isFromStore : 0) | (isSame ? Flag::isSame : 0)),
+                            .subscriptionIds = bytesOf(ids_),
+                            .messages = messages});
+  }
+  void taken(const std::vector<uint64_t>& messages) { append(records::Taken{uint8_t(worker_), bytesOf(messages)}); }
+  void copied(const Session& session) { append(records::Copied{session.key, uint8_t(worker_)}); }
   // The session has done with a message: it was acknowledged, has expired or is dropped. The log learns it later.
   void settle(Session& session, uint64_t message, bool isOfShare) {
     if (message == 0 || !isOn()) return;
@@ -220,7 +265,7 @@ class Journal {
 
   template <class Record>
   log::Ticket append(const Record& record) {
-    last_ = log::append(*appender_, record);
+    last_ = log::append(*appender_, record, isCopying_ ? records::inCheckpoint(Record::kind) : Record::kind);
     isDirty_ = true;
     return last_;
   }
@@ -228,6 +273,8 @@ class Journal {
  private:
   static constexpr unsigned workerBits = 6;  // of 64 workers
   static constexpr size_t doneMax = 256;
+  // As much as the disk takes in some milliseconds.
+  static constexpr size_t busyBytes = 2u << 20;
 
   struct Submitted {
     uint64_t turn = 0;
@@ -246,7 +293,7 @@ class Journal {
 
   // What the session's client is told from now on waits for this turn.
   void note(Session& session) {
-    if (session.durable) session.durable->turn = turn_;
+    if (session.durable && !isCopying_) session.durable->turn = turn_;
   }
 
   void copyOf(const Publication& publication, uint8_t flags, uint16_t receivedPacketId) {
@@ -274,6 +321,9 @@ class Journal {
   log::Position watchedAt_;
   Fifo<Submitted> submitted_;
   Fifo<Held> held_;
+  uint64_t checkpoint_ = 0;
+  SessionCopier* copier_ = nullptr;
+  bool isCopying_ = false;
   std::vector<uint64_t> unsaid_;
   std::vector<uint32_t> ids_;
 };

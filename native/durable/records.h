@@ -2,7 +2,8 @@
 // clocks, so that intervals go on while the broker is down. Sessions have keys that are never used again.
 //
 // A replay in the order of the log gives the state again (recovered-state.h). A checkpoint is the whole state as
-// ordinary records between two marks; what stands before it is not needed any more.
+// ordinary records behind a mark, among those of what happens meanwhile; when its end is there, what stands before it
+// is not needed any more (checkpoint.h).
 #pragma once
 #include "../log/records.h"
 
@@ -10,6 +11,11 @@ namespace rally::records {
 
 // Behind those of the log itself. Their numbers are on disks: they never change, and none is used again.
 constexpr log::Kind kindOf(uint8_t number) { return log::Kind(uint8_t(64 + number)); }
+
+// The same record as part of a checkpoint: it says what is, and not that anything has happened.
+constexpr log::Kind inCheckpoint(log::Kind kind) { return log::Kind(uint8_t(uint8_t(kind) + 32)); }
+constexpr bool isInCheckpoint(log::Kind kind) { return uint8_t(kind) >= 96 && uint8_t(kind) < 128; }
+constexpr log::Kind outsideCheckpoint(log::Kind kind) { return log::Kind(uint8_t(uint8_t(kind) - 32)); }
 
 // The broker has started.
 struct Started {
@@ -37,7 +43,7 @@ struct Message {
     retains = 1,          // it is the retained message of its topic
     clearsRetained = 2,   // its topic has none any more
     isForSessions = 4,    // of durable subscriptions that match
-    isCopy = 8,           // of a checkpoint: what refers to it follows
+    isCopy = 8,           // in a checkpoint: what refers to it follows
     isRetainMarked = 16,  // it was published with RETAIN
   };
 
@@ -179,7 +185,7 @@ struct Done {
 };
 
 // A message waits for the session that no subscription of its own brings it: a member of a share was chosen for it, it
-// was retained, or this is a checkpoint.
+// was retained, or it is in a checkpoint.
 struct Queued {
   static constexpr log::Kind kind = kindOf(11);
   enum Flag : uint8_t { retain = 1, isFromStore = 2 };
@@ -295,6 +301,53 @@ struct CheckpointEnd {
   uint64_t run = 0;
 
   void visit(auto& body) { body.number(run); }
+};
+
+// What the workers had taken of each owner of topics when one of them wrote the sessions that follow: the highest
+// numbers of messages, 8 bytes each.
+struct Taken {
+  static constexpr log::Kind kind = kindOf(20);
+  uint8_t worker = 0;
+  Bytes messages;
+
+  void visit(auto& body) {
+    body.number(worker);
+    body.long_(messages);
+  }
+};
+
+// The session is whole here, as this worker had it at its last `Taken`.
+struct Copied {
+  static constexpr log::Kind kind = kindOf(21);
+  uint64_t session = 0;
+  uint8_t worker = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(worker);
+  }
+};
+
+// As Queued, for many messages that no share has brought.
+struct Waiting {
+  static constexpr log::Kind kind = kindOf(22);
+  enum Flag : uint8_t { retain = 1, isFromStore = 2, isSame = 4 };
+
+  uint64_t session = 0;
+  uint8_t worker = 0;
+  uint8_t qos = 0;
+  uint8_t flags = 0;
+  Bytes subscriptionIds;  // 4 bytes each
+  Bytes messages;         // NumberList; with isSame: those of the last such record of this worker
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(worker);
+    body.number(qos);
+    body.number(flags);
+    body.long_(subscriptionIds);
+    body.long_(messages);
+  }
 };
 
 }  // namespace rally::records

@@ -6,10 +6,14 @@
 //   groups_     shares with durable members: the messages that no member has done with, and who has them now
 //   retained    topic  -> message
 //
-// A checkpoint is a state of its own. When its end is there it takes the place of what was before; if it is not, the
-// broker ended in the middle of writing it, and nothing has changed.
+// A checkpoint is a state of its own, which begins empty. While it is read its sessions appear one after the other,
+// each whole, among the records of what happens meanwhile (checkpoint.h): those of a session that is not there yet
+// change nothing, since they are in what will be said of it. When its end is there it takes the place of what was
+// before; if it is not, the broker ended in the middle of writing it, and what was before has to learn of what has
+// happened since: so both are told.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -22,6 +26,7 @@
 #include "../messages/delivery.h"
 #include "../sessions/will.h"
 #include "../topics/filter-table.h"
+#include "number-list.h"
 #include "records.h"
 #include "wall-clock.h"
 
@@ -60,6 +65,7 @@ class RecoveredState {
     std::unordered_map<std::string, Subscription> subscriptions;
     std::deque<Entry> entries;
     std::unordered_set<uint16_t> received;
+    uint32_t ownEpochs = 0;   // that have begun for it alone: with a copy in a checkpoint
     uint64_t matchEpoch = 0;  // the message that it was last matched for ...
     size_t matchIndex = 0;    // ... and its place among the targets
   };
@@ -68,6 +74,9 @@ class RecoveredState {
     std::string filter;
     MessageRef message;
   };
+
+  // Of the broker that has written the log, however many this one has.
+  static constexpr uint8_t workersMax = 64;
 
   RecoveredState(unsigned workers, const HashKeys& keys)
       : workers_(workers), keys_(keys), state_(std::make_unique<State>(keys)) {}
@@ -85,15 +94,20 @@ class RecoveredState {
   }
 
   void apply(const log::Found& found) {
-    const bool isKnown =
-        applyAs<records::Started, records::Clock, records::Message, records::RetainedClear, records::Session,
-                records::Left, records::WillOver, records::SessionEnd, records::Subscribe, records::Unsubscribe,
-                records::Done, records::Queued, records::ShareDone, records::Received, records::Forget, records::Sent,
-                records::Released, records::Completed, records::CheckpointBegin, records::CheckpointEnd>(found);
-    unknown_ += !isKnown;
+    if (applyAs<records::Started, records::CheckpointBegin, records::CheckpointEnd>(found)) return;
+    if (records::isInCheckpoint(found.kind)) {
+      log::Found said = found;
+      said.kind = records::outsideCheckpoint(found.kind);
+      if (next_) inNext([&] { applyToState(said); });
+      return;
+    }
+    applyToState(found);
+    const uint64_t unknown = unknown_;
+    if (next_) inNext([&] { applyToState(found); });
+    unknown_ = unknown;  // counted once
   }
   // Behind the last record.
-  void finish() { abandonCheckpoint(); }
+  void finish() { next_.reset(); }
   uint64_t unknownRecords() const { return unknown_; }
 
   // The messages of shares that no session has which is here.
@@ -138,8 +152,32 @@ class RecoveredState {
     std::unordered_map<uint64_t, Group> groups;
     std::unordered_map<std::string, MessageRef> retained;
     std::unordered_map<uint64_t, std::unordered_map<uint64_t, uint64_t>> guests;  // not durable -> message -> group
+
+    // Of a checkpoint that is being read: messages for sessions since its beginning, by owner, which are on their way
+    // to those that are not there yet, ...
+    bool isCheckpoint = false;
+    std::array<std::deque<uint64_t>, workersMax> recent;
+    std::unordered_map<uint8_t, std::vector<uint64_t>> taken;  // ... what has come to each worker of them ...
+    std::unordered_map<uint8_t, std::vector<uint64_t>> lists;  // ... the last list of each worker ...
+    // ... and packet identifiers of publishers that are not there yet.
+    std::unordered_map<uint64_t, std::unordered_set<uint16_t>> early;
   };
 
+  // What `apply` does is done to the checkpoint that is being read.
+  template <class Apply>
+  void inNext(Apply&& apply) {
+    state_.swap(next_);
+    apply();
+    state_.swap(next_);
+  }
+  void applyToState(const log::Found& found) {
+    const bool isKnown =
+        applyAs<records::Clock, records::Message, records::RetainedClear, records::Session, records::Left,
+                records::WillOver, records::SessionEnd, records::Subscribe, records::Unsubscribe, records::Done,
+                records::Queued, records::ShareDone, records::Received, records::Forget, records::Sent,
+                records::Released, records::Completed, records::Taken, records::Copied, records::Waiting>(found);
+    unknown_ += !isKnown;
+  }
   template <class... Records>
   bool applyAs(const log::Found& found) {
     return ((found.kind == Records::kind && applyOne<Records>(found)) || ...);
@@ -162,28 +200,88 @@ class RecoveredState {
   // --- the broker -----------------------------------------------------------------------------------
 
   void take(const records::Started& record) {
-    abandonCheckpoint();
+    next_.reset();
     entriesEpoch_++;
     run = record.run;
     lastMs = std::max(lastMs, record.atMs);
   }
   void take(const records::Clock& record) { lastMs = std::max(lastMs, record.atMs); }
   void take(const records::CheckpointBegin& record) {
-    abandonCheckpoint();
     run = std::max(run, record.run);
     lastMs = std::max(lastMs, record.atMs);
     lastMessage = std::max(lastMessage, record.lastMessage);
-    before_ = std::exchange(state_, std::make_unique<State>(keys_));
-    entriesEpoch_++;
+    next_ = std::make_unique<State>(keys_);
+    next_->isCheckpoint = true;
+    entriesEpoch_++;  // the workers were at rest
   }
   void take(const records::CheckpointEnd&) {
-    before_.reset();
-    entriesEpoch_++;
+    if (!next_) return;
+    state_ = std::move(next_);
+    state_->isCheckpoint = false;
+    for (std::deque<uint64_t>& recent : state_->recent) {
+      for (const uint64_t number : recent) drop(number);
+      recent = {};
+    }
+    state_->taken.clear();
+    state_->lists.clear();
+    state_->early.clear();
     for (auto& [number, held] : state_->messages) held.isCopy = false;
     std::erase_if(state_->messages, [](const auto& entry) { return entry.second.uses == 0; });
   }
-  void abandonCheckpoint() {
-    if (before_) state_ = std::move(before_);
+
+  // What the workers had taken of each owner: what all of them have is on its way to nobody.
+  void take(const records::Taken& record) {
+    std::vector<uint64_t>& known = state_->taken[record.worker];
+    known.resize(std::min<size_t>(record.messages.size() / 8, workersMax));
+    if (known.empty()) return;
+    std::memcpy(known.data(), record.messages.data(), known.size() * 8);
+    if (state_->taken.size() < known.size()) return;
+    for (size_t owner = 0; owner < known.size(); owner++) {
+      uint64_t least = UINT64_MAX;
+      for (const auto& [worker, taken] : state_->taken)
+        least = std::min(least, owner < taken.size() ? taken[owner] : 0);
+      std::deque<uint64_t>& recent = state_->recent[owner];
+      for (; !recent.empty() && recent.front() <= least; recent.pop_front()) drop(recent.front());
+    }
+  }
+  void take(const records::Copied& record) {
+    Session* session = find(record.session);
+    if (!session) return;
+    session->ownEpochs++;  // what comes now was sent behind all that is there
+    if (const auto early = state_->early.find(record.session); early != state_->early.end()) {
+      session->received.merge(early->second);
+      state_->early.erase(early);
+    }
+    const auto taken = state_->taken.find(record.worker);
+    if (taken == state_->taken.end()) return;  // nothing was on its way
+    for (size_t owner = 0; owner < taken->second.size(); owner++) {
+      const std::deque<uint64_t>& recent = state_->recent[owner];
+      const auto first = std::upper_bound(recent.begin(), recent.end(), taken->second[owner]);
+      for (auto each = first; each != recent.end(); ++each) catchUp(*session, *each, uint8_t(owner));
+    }
+  }
+  // The message was on its way to the session.
+  void catchUp(Session& session, uint64_t number, uint8_t owner) {
+    const auto found = state_->messages.find(number);
+    if (found == state_->messages.end()) return;
+    const Message& message = *found->second.message.get();
+    Entry entry;
+    bool isMatch = false;
+    for (const auto& [filter, options] : session.subscriptions) {
+      const Bytes text = bytesOf(filter);
+      if (isSharedFilter(text) || !filterMatches(text, message.topic())) continue;
+      if (options.noLocal && message.originSession == session.key) continue;
+      isMatch = true;
+      entry.qos = std::max(entry.qos, options.qos);
+      entry.retain = entry.retain || (options.retainAsPublished && message.retain);
+      entry.subscriptionIds.add(options.subscriptionId);
+    }
+    entry.qos = std::min<uint8_t>(entry.qos, message.qos);
+    if (!isMatch || entry.qos == 0) return;
+    found->second.uses++;
+    entry.message = number;
+    entry.owner = owner;
+    push(session, std::move(entry));
   }
 
   // --- messages -------------------------------------------------------------------------------------
@@ -193,6 +291,7 @@ class RecoveredState {
     using enum records::Message::Flag;
     if (record.receivedPacketId != 0) {
       if (Session* publisher = find(record.origin)) publisher->received.insert(record.receivedPacketId);
+      else if (state_->isCheckpoint) state_->early[record.origin].insert(record.receivedPacketId);
     }
     if ((record.flags & clearsRetained) != 0) clearRetained(textOf(record.topic));
     if (record.expiresAtMs != 0 && record.expiresAtMs <= startMs_) {
@@ -201,7 +300,7 @@ class RecoveredState {
     }
     Held& held = state_->messages[record.id];
     if (!held.message) held.message = messageOf(record);
-    held.isCopy = (record.flags & isCopy) != 0;
+    held.isCopy = held.isCopy || (record.flags & isCopy) != 0;
     if ((record.flags & retains) != 0) {
       held.uses++;
       MessageRef& kept = state_->retained[textOf(record.topic)];
@@ -209,7 +308,13 @@ class RecoveredState {
       kept = held.message;
       if (before != 0) drop(before);
     }
-    if ((record.flags & isForSessions) != 0) match(record, held);
+    if ((record.flags & isForSessions) != 0) {
+      match(record, held);
+      if (state_->isCheckpoint) {
+        held.uses++;
+        state_->recent[record.id % workersMax].push_back(record.id);
+      }
+    }
     dropUnused(record.id);
   }
   void take(const records::RetainedClear& record) { clearRetained(textOf(record.topic)); }
@@ -272,12 +377,12 @@ class RecoveredState {
       target.entry.qos = std::min(target.entry.qos, record.qos);
       if (target.entry.qos == 0) continue;
       held.uses++;
-      target.entry.owner = uint8_t(record.id % 64);
+      target.entry.owner = uint8_t(record.id % workersMax);
       push(*target.session, std::move(target.entry));
     }
   }
   void push(Session& session, Entry entry) {
-    entry.epoch = entriesEpoch_;
+    entry.epoch = entriesEpoch_ + session.ownEpochs;
     session.entries.push_back(std::move(entry));
   }
   struct Target {
@@ -347,6 +452,7 @@ class RecoveredState {
     if (Session* session = find(record.session)) session->will = nullptr;
   }
   void take(const records::SessionEnd& record) {
+    state_->early.erase(record.session);
     Session* session = find(record.session);
     if (!session) return;
     while (!session->subscriptions.empty()) unsubscribe(*session, session->subscriptions.begin()->first);
@@ -464,14 +570,41 @@ class RecoveredState {
     entry.qos = record.qos;
     entry.retain = (record.flags & records::Queued::retain) != 0;
     entry.isFromStore = (record.flags & records::Queued::isFromStore) != 0;
-    for (size_t at = 0; at + 4 <= record.subscriptionIds.size(); at += 4) {
-      uint32_t id;
-      std::memcpy(&id, record.subscriptionIds.data() + at, sizeof id);
-      entry.subscriptionIds.add(id);
-    }
+    addIds(record.subscriptionIds, entry.subscriptionIds);
     held->second.uses++;
     entry.owner = anyOwner;
     push(*session, std::move(entry));
+  }
+  void take(const records::Waiting& record) {
+    using enum records::Waiting::Flag;
+    std::vector<uint64_t>& list = state_->lists[record.worker];
+    if ((record.flags & isSame) == 0) {
+      list.clear();
+      if (!NumberList::each(record.messages, [&](uint64_t number) { list.push_back(number); })) unknown_++;
+    }
+    Session* session = find(record.session);
+    if (!session || record.qos == 0) return;
+    Entry like;
+    like.qos = record.qos;
+    like.retain = (record.flags & retain) != 0;
+    like.isFromStore = (record.flags & isFromStore) != 0;
+    like.owner = anyOwner;
+    addIds(record.subscriptionIds, like.subscriptionIds);
+    for (const uint64_t number : list) {
+      const auto held = state_->messages.find(number);
+      if (held == state_->messages.end()) continue;
+      held->second.uses++;
+      Entry entry = like;
+      entry.message = number;
+      push(*session, std::move(entry));
+    }
+  }
+  static void addIds(Bytes ids, SubscriptionIds& to) {
+    for (size_t at = 0; at + 4 <= ids.size(); at += 4) {
+      uint32_t id;
+      std::memcpy(&id, ids.data() + at, sizeof id);
+      to.add(id);
+    }
   }
   // A member of the share has it now, and nobody else.
   void handTo(const records::Queued& record) {
@@ -490,6 +623,8 @@ class RecoveredState {
   }
   void take(const records::Forget& record) {
     if (Session* session = find(record.session)) session->received.erase(record.packetId);
+    else if (const auto early = state_->early.find(record.session); early != state_->early.end())
+      early->second.erase(record.packetId);
   }
 
   void take(const records::Sent& record) {
@@ -536,13 +671,13 @@ class RecoveredState {
   }
 
   // Of what a session got in the order in which the log says so: from shares, from the store, or in a checkpoint.
-  static constexpr uint8_t anyOwner = 64;
+  static constexpr uint8_t anyOwner = workersMax;
 
   const unsigned workers_;
   const HashKeys keys_;
   const uint64_t startMs_ = wallClockMs();
   std::unique_ptr<State> state_;
-  std::unique_ptr<State> before_;  // the checkpoint that is being read
+  std::unique_ptr<State> next_;  // the checkpoint that is being read
   std::vector<Filter*> matches_;
   std::vector<Target> targets_;
   uint64_t epoch_ = 0;

@@ -110,6 +110,7 @@ class Recovery {
       const bool isExact = entry->packetId != 0;
       if (isExact) delivery.qos = 2;
       else if (!delivery.message) continue;
+      if (delivery.share != 0) engine.noteSharer(session);
       const Window::State state = delivery.message ? Window::State::sent : Window::State::released;
       if (session.window.canRestore(packetId)) session.window.restore(packetId, std::move(delivery), state, held);
       else if (delivery.message) queue.push_back(std::move(delivery));
@@ -117,6 +118,7 @@ class Recovery {
     for (const RecoveredState::Entry* entry : order.waiting) queue.push_back(deliveryOf(*entry));
     for (Delivery& delivery : queue) {
       if (!delivery.message) continue;
+      if (delivery.share != 0) engine.noteSharer(session);
       session.queue.push(std::move(delivery), held);
       engine.counters().add(Counter::queued);
     }

@@ -1,4 +1,4 @@
-// Where the workers of a broker stand still together, between two turns (checkpointer.h).
+// What the workers of a broker do together beside their work, between and at the end of turns (checkpointer.h).
 #pragma once
 
 namespace rally {
@@ -12,6 +12,10 @@ class TurnGate {
   virtual bool isAsked() const = 0;
   // At the beginning of a turn of the engine.
   virtual void pass(Engine& engine) = 0;
+  // At the end of a turn, before what it has logged is handed over.
+  virtual void proceed(Engine& engine) = 0;
+  // Whether proceed() has something to do now.
+  virtual bool hasWork(Engine& engine) = 0;
   // Once a second, by one of the workers.
   virtual void tick() = 0;
 };

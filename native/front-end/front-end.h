@@ -356,14 +356,16 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // The session outlives its connection, and so the process.
   void makeDurable(Session& session, const ConnectionTerms& terms) {
-    if (session.expirySeconds > 0 && !session.durable) {
+    const bool isNew = session.expirySeconds > 0 && !session.durable;
+    if (isNew) {
       session.durable = std::make_unique<DurableSession>();
       session.durable->clientId = ShortText(terms.clientId);
-      if (!session.isDurable) shards_.becameDurable(session);
+      session.durable->checkpoint = journal_.checkpoint();
     }
     if (!session.durable) return;
     session.durable->access.assign(terms.accessBytes.begin(), terms.accessBytes.end());
     journal_.session(session);
+    if (isNew && !session.isDurable) shards_.becameDurable(session);  // behind it: its subscriptions are of a session
   }
 
   // What the session holds is sent, and counted, anew.

@@ -284,6 +284,7 @@ class SessionMoves {
 
   void depart(Session& session) {
     SessionMove& move = *session.move;
+    frontEnd_.outbound().journal().copyFirst(session);
     if (move.later.empty() && session.connection) frontEnd_.end(*session.connection, Reason::sessionTakenOver);
     move.state = SessionMove::State::sending;
     move.acceptedShards = allShards();
@@ -440,6 +441,7 @@ class SessionMoves {
     DeliveryQueue later = std::exchange(session.queue, std::move(parcel->queue));
     session.queue.append(std::move(later), account_.held());
     account_.settle(session);
+    subscriptions_.noteArrival(session);
     settle(session);
   }
 

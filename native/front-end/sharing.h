@@ -10,6 +10,7 @@
 // session [MQTT-4.8.2-4], [MQTT-4.8.2-5].
 #pragma once
 #include <algorithm>
+#include <unordered_set>
 #include <vector>
 
 #include "../lanes/deliveries.h"
@@ -47,6 +48,7 @@ class Sharing {
     SubscriptionRef& subscription = session.subscriptions.back();
     RALLY_ASSERT(subscription.filter == &filter && filter.isShared);
     if (session.shares == 0) session.presence = presenceOf(session);
+    noteSharer(session);
     counters_.add(Counter::sharedSubscriptions);
     Share& share = filters_.share(filter.share);
     share.keys.resize(workers_);
@@ -86,6 +88,21 @@ class Sharing {
     counters_.subtract(Counter::sharedSubscriptions);
     count(share, session.presence, -1);
     tellOwners(share);
+  }
+
+  // Visits the sessions that are members or have something of a share, and others that had.
+  template <class Visit>
+  void eachSharer(Visit&& visit) {
+    std::erase_if(sharers_, [&](uint64_t key) {
+      Session* session = sessions_.find(key);
+      if (!session || (session->shares == 0 && !holdsShared(*session))) return true;
+      visit(*session);
+      return false;
+    });
+  }
+  void noteSharer(const Session& session) { sharers_.insert(session.key); }
+  void noteArrival(Session& session) {
+    if (holdsShared(session)) noteSharer(session);
   }
 
   // The session of a member has got a connection, which the shards learn at once, or lost it: what follows from that
@@ -188,6 +205,13 @@ class Sharing {
 
   unsigned ownerOf(const Delivery& delivery) const {
     return rally::ownerOf(filters_.hashOf(delivery.message->topic()), workers_);
+  }
+
+  static bool holdsShared(Session& session) {
+    bool holds = false;
+    session.window.each([&](const Window::Entry& entry) { holds = holds || entry.delivery.share != 0; });
+    session.queue.each([&](const Delivery& delivery) { holds = holds || delivery.share != 0; });
+    return holds;
   }
 
   // A shared subscription is allowed as a whole, or there is none. The rules may have changed since it was judged.
@@ -295,8 +319,9 @@ class Sharing {
   ShardRequests& requests_;
   ShareMembers members_;
   const LevelOf level_;
-  std::vector<uint64_t> changed_;   // sessions
-  std::vector<uint64_t> improved_;  // sessions, while they are raised
+  std::unordered_set<uint64_t> sharers_;  // sessions that are or were members
+  std::vector<uint64_t> changed_;         // sessions
+  std::vector<uint64_t> improved_;        // sessions, while they are raised
   // Shares that shards have been told are full, and that may have a member again.
   std::vector<std::pair<uint32_t, ShareKind>> readied_;
 };

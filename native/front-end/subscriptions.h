@@ -85,10 +85,18 @@ class Subscriptions {
     return subscriptionBytes + FilterTable::bytesOf(text) + (isSharedFilter(text) ? memberBytes : 0);
   }
 
+  // The disk is full, and the session's subscriptions would have to be stored. Counts it.
+  bool isRefusing(const Session& session) {
+    if (!session.durable || !journal_.isRefusing()) return false;
+    counters_.add(Counter::storageRefused);
+    return true;
+  }
+
   // Adds a subscription of the SUBSCRIBE that `token` names. True when it replaced one. Of a session that is leaving
   // nothing changes any more.
   bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
     if (session.move) return false;
+    if (isSharedFilter(text)) journal_.copyFirst(session);
     SubscribeProgress& progress = progressOf(session, token);
     Filter& filter = addFilter(text, session.key);
     const bool isNew = workers_ > 1 && !filter.isShared;
@@ -101,6 +109,9 @@ class Subscriptions {
     }
     return existed;
   }
+
+  // It has come from another worker with all that it holds, which may be of shares that it has left.
+  void noteArrival(Session& session) { sharing_.noteArrival(session); }
 
   // Adds a subscription that the session has had on another worker. True when it replaced one.
   bool add(Session& session, Bytes text, const SubscriptionOptions& options) {

@@ -59,9 +59,9 @@ size_t encodedBytes(Record record) {
 }
 
 template <class Record>
-Ticket append(Appender& appender, Record record) {
+Ticket append(Appender& appender, Record record, Kind kind = Record::kind) {
   Ticket ticket;
-  detail::Write write{Encoder(appender.append(Record::kind, encodedBytes(record), ticket))};
+  detail::Write write{Encoder(appender.append(kind, encodedBytes(record), ticket))};
   record.visit(write);
   RALLY_ASSERT(write.encoder.isFull());
   return ticket;

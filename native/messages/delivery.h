@@ -28,6 +28,9 @@ class SubscriptionIds {
   }
 
   bool isEmpty() const { return word_ == 0; }
+  bool operator==(const SubscriptionIds& other) const {
+    return word_ == other.word_ || (isList() && other.isList() && *list() == *other.list());
+  }
   // Beyond the object itself, as a copy takes them: it has no room to grow.
   size_t bytes() const { return isList() ? heapBytes(sizeof(List)) + heapBytes(list()->size() * sizeof(uint32_t)) : 0; }
   void add(uint32_t id) {

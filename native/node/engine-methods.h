@@ -187,7 +187,8 @@ inline napi_value subscribe(napi_env env, napi_callback_info info) {
                                     uint8_t(call.integer(5)),
                                     uint32_t(call.integer(6)),
                                     verdict == FilterVerdict::partly};
-  if (!subscriptions.hasRoomFor(*session, bytesOf(filter))) return toNumber(env, double(Subscribed::refused));
+  if (!subscriptions.hasRoomFor(*session, bytesOf(filter)) || subscriptions.isRefusing(*session))
+    return toNumber(env, double(Subscribed::refused));
   const bool isReplaced = subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(7));
   return toNumber(env, double(isReplaced ? Subscribed::replaced : Subscribed::added));
 }

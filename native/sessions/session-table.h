@@ -3,6 +3,9 @@
 //   session.subscriptions[i] = { filter, position }  <-->  filter.subscribers[position] = { session, i }
 //
 // Both sides know the other's place, so that either is removed in constant time.
+//
+// The sessions stand in a row too, so that all of them can be visited a few at a time while others come and go: from
+// the last to the first. What takes the place of one that has gone was visited already, or has come since.
 #pragma once
 #include <memory>
 #include <unordered_map>
@@ -25,6 +28,8 @@ class SessionTable {
     RALLY_ASSERT(!session);
     session = std::make_unique<Session>();
     session->key = key;
+    session->rowPlace = row_.size();
+    row_.push_back(session.get());
     return *session;
   }
 
@@ -32,6 +37,8 @@ class SessionTable {
   void each(Visit&& visit) {
     for (const auto& entry : sessions_) visit(*entry.second);
   }
+  size_t size() const { return row_.size(); }
+  Session& at(size_t place) const { return *row_[place]; }
 
   // Takes the session out, which must be there: its key is free. Its subscriptions must be removed before it is freed.
   std::unique_ptr<Session> take(Session& session) {
@@ -39,6 +46,10 @@ class SessionTable {
     RALLY_ASSERT(found != sessions_.end() && found->second.get() == &session);
     std::unique_ptr<Session> taken = std::move(found->second);
     sessions_.erase(found);
+    RALLY_ASSERT(row_[taken->rowPlace] == taken.get());
+    row_.back()->rowPlace = taken->rowPlace;
+    row_[taken->rowPlace] = row_.back();
+    row_.pop_back();
     return taken;
   }
 
@@ -124,6 +135,7 @@ class SessionTable {
   static constexpr uint32_t subscriptionsMax = (uint32_t(1) << 30) - 1;  // far beyond what memory has room for
 
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::vector<Session*> row_;
 };
 
 }  // namespace rally

@@ -40,6 +40,7 @@ struct Session {
   bool isPassedOver = false;           // one of them could do with more than it had room for
   Window window;
   DeliveryQueue queue;                          // waits for room in the window or the outbox
+  size_t rowPlace = 0;                          // in the session table
   Ranking<Session>::Place place;                // among those that hold much (session-account.h)
   Ranking<Session>::Place packetIdsPlace;       // likewise: those that hold many of ...
   PacketIdSet received;                         // QoS 2, from the client

@@ -61,8 +61,8 @@ class Shard {
     return isKept;
   }
   template <class Visit>
-  void eachRetained(Visit&& visit) {
-    retained_.each(visit);
+  bool eachRetainedFrom(uint32_t& node, size_t nodes, Visit&& visit) {
+    return retained_.eachFrom(node, nodes, visit);
   }
   // A message of a share that no member has.
   void restoreShared(Share& share, MessageRef message) {
@@ -95,9 +95,11 @@ class Shard {
     }
     const bool mayLog = journal_.isOn() && !isReservedTopic(publication.topic);
     const bool isForLog = mayLog && publication.qos > 0 && (durableRoutes != 0 || hasDurableMembers());
-    const bool isRefused = journal_.isRefusing() && (isForLog || (mayLog && publication.retain));
-    if (isRefused && source.qos > 0) {  // the disk is full
-      counters_.add(Counter::storageRefused);
+    // The disk is full. What clears a retained message makes room.
+    const bool isForStore = publication.retain && !publication.payload.empty();
+    const bool isRefused = journal_.isRefusing() && (isForLog || (mayLog && isForStore));
+    if (isRefused) counters_.add(Counter::storageRefused);
+    if (isRefused && source.qos > 0) {
       frontEnds_.acknowledge(from, source, Reason::quotaExceeded, true);
       return;
     }

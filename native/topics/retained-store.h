@@ -95,6 +95,16 @@ class RetainedStore {
     }
   }
 
+  // The same in steps: from `node` (0: the beginning) on `nodes` of them, after which `node` is where to go on. True at
+  // the end. A message keeps its node, so those are visited that are there all the time.
+  template <class Visit>
+  bool eachFrom(uint32_t& node, size_t nodes, Visit&& visit) {
+    for (node = std::max(node, uint32_t(root)); nodes > 0 && node < tree_.end(); node++, nodes--) {
+      if (tree_.isUsed(node) && tree_.value(node).message) visit(tree_.value(node).message);
+    }
+    return node >= tree_.end();
+  }
+
   // Looks at the next `nodes` nodes of the tree and forgets what has expired there.
   void sweep(uint64_t nowMs, size_t nodes) {
     if (expiring_ == 0) return;

@@ -101,4 +101,27 @@ inline Bytes unsharedFilter(Bytes text) {
 
 inline bool isLevel(Bytes level, char wildcard) { return level.size() == 1 && level[0] == uint8_t(wildcard); }
 
+// Whether a topic filter, which is valid and not a shared one, matches a topic name. One by one: for many filters there
+// is the tree (topics/filter-tree.h).
+inline bool filterMatches(Bytes filter, Bytes topic) {
+  const bool isHidden = !topic.empty() && topic[0] == '$';  // [MQTT-4.7.2-1]
+  for (bool isFirst = true;; isFirst = false) {
+    const Bytes wanted = firstLevel(filter);
+    const Bytes level = firstLevel(topic);
+    const bool mayBeWildcard = !isFirst || !isHidden;
+    if (mayBeWildcard && isLevel(wanted, '#')) return true;
+    const bool isSame = wanted.size() == level.size() &&
+                        (level.empty() || std::memcmp(wanted.data(), level.data(), level.size()) == 0);
+    if (!isSame && !(mayBeWildcard && isLevel(wanted, '+'))) return false;
+    const bool isFilterOver = wanted.size() == filter.size();
+    if (level.size() == topic.size()) {
+      if (isFilterOver) return true;
+      return filter.size() == wanted.size() + 2 && filter.back() == '#';  // a/# matches a
+    }
+    if (isFilterOver) return false;
+    filter = filter.subspan(wanted.size() + 1);
+    topic = topic.subspan(level.size() + 1);
+  }
+}
+
 }  // namespace rally

@@ -12,12 +12,14 @@ class Stage {
   readonly clock = new FakeClock();
   readonly events: string[] = [];
   readonly stopped = new Set<number>();
+  isStoreFull = false;
   readonly directory = new SessionDirectory({
     link: { send: (worker, message) => this.#send(worker, message) },
     clock: this.clock,
     connectionsMax: 3,
     sessionsMax: 4,
     sessionWaitMs: 5_000,
+    isStoreFull: () => this.isStoreFull,
     fullReasonCode: 0x97,
     closedReasonCode: undefined,
     authenticate: () => ({ reasonCode: 0 }),
@@ -40,12 +42,18 @@ class Stage {
     return sent;
   }
 
-  connect(worker: number, connection: number, cleanStart = false, clientId = 'a'): void {
+  connect(
+    worker: number,
+    connection: number,
+    cleanStart = false,
+    clientId = 'a',
+    sessionExpirySeconds = 100,
+  ): void {
     const request: ConnectRequest = {
       clientId,
       protocolVersion: 5,
       cleanStart,
-      sessionExpirySeconds: 100,
+      sessionExpirySeconds,
       username: undefined,
       password: undefined,
       authenticationMethod: undefined,
@@ -336,6 +344,22 @@ test('a worker that does not run gets no client, and a full broker no further on
   assert.equal(stage.connected, 0);
   for (const [index, clientId] of ['a', 'b', 'c', 'd'].entries()) stage.connect(0, index, false, clientId);
   assert.deepEqual(stage.sent().at(-1), '0 refuse 3 0x97');
+});
+
+test('while the disk is full no session begins that would have to be stored, and those that are there go on', () => {
+  const stage = stageWith('away');
+  stage.sent();
+  stage.isStoreFull = true;
+  stage.connect(0, 2, false, 'b');
+  assert.deepEqual(stage.sent(), ['0 refuse 2 0x97']);
+  assert.equal(stage.directory.counts.storageRefused, 1);
+  stage.connect(0, 3, false, 'c', 0);
+  assert.deepEqual(stage.sent(), ['0 accept 3 new session 2']);
+  stage.connect(0, 4);
+  assert.deepEqual(stage.sent(), ['0 accept 4 session 1']);
+  stage.isStoreFull = false;
+  stage.connect(0, 5, false, 'b');
+  assert.deepEqual(stage.sent(), ['0 accept 5 new session 3']);
 });
 
 test('a broker that has filled up while a client waited refuses it, and its session stays', () => {

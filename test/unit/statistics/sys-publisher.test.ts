@@ -39,7 +39,15 @@ class FakeClock implements Clock {
 function publisherFor(intervalSeconds = 10) {
   const clock = new FakeClock();
   const counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>;
-  const clients = { connected: 0, total: 0, maximum: 0, expired: 0, accepted: 0, sessionsRefused: 0 };
+  const clients = {
+    connected: 0,
+    total: 0,
+    maximum: 0,
+    expired: 0,
+    accepted: 0,
+    sessionsRefused: 0,
+    storageRefused: 0,
+  };
   const published: (readonly [topic: string, payload: string])[] = [];
   const publisher = new SysPublisher({
     intervalSeconds,

@@ -1,0 +1,129 @@
+/**
+ * A disk that fills up under a broker: what would have to be stored is refused in the way each version of MQTT has for it,
+ * all else goes on, and so does storing when there is room again. The disk is a small tmpfs, which root may mount.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { startCommand } from '../support/command.ts';
+import { connectFrame, publishFrame, publishOf, subscribeFrame, textOf, toHex } from '../support/frames.ts';
+import { MqttSession } from '../support/mqtt-session.ts';
+import { openClient, openConnected, RawClient } from '../support/raw-client.ts';
+import { until } from '../support/wait.ts';
+
+/** Undefined where it may not be mounted. */
+function smallDisk(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'rallymq-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', folder], { stdio: 'ignore' });
+    return folder;
+  } catch {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+}
+
+class SmallDisk {
+  readonly folder: string;
+
+  constructor(t: TestContext, folder: string) {
+    this.folder = folder;
+    t.after(() => {
+      execFileSync('umount', ['--lazy', folder]);
+      rmSync(folder, { recursive: true });
+    });
+  }
+
+  get freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.folder);
+    return bavail * bsize;
+  }
+
+  /** Leaves less than the hard mark, which is 2 % of it. */
+  fill(): void {
+    writeFileSync(join(this.folder, 'ballast'), Buffer.alloc(this.freeBytes - 500_000));
+  }
+
+  empty(): void {
+    rmSync(join(this.folder, 'ballast'));
+  }
+}
+
+const folder = process.getuid?.() === 0 ? smallDisk() : undefined;
+const skip = folder === undefined && 'only root may mount a small disk';
+
+test('a full disk refuses what would have to be stored, all else goes on, and storing too when there is room', {
+  skip,
+}, async (t) => {
+  const disk = new SmallDisk(t, folder ?? '');
+  const config = join(disk.folder, 'rallymq.json');
+  writeFileSync(config, '{ "limits": { "logSegmentBytes": 1048576 } }');
+  const args = ['--data', join(disk.folder, 'data'), '--config', config, '--workers', '2'];
+  const first = startCommand(t, args);
+  const ports = { ...(await first.ready()) };
+  const sink = new MqttSession(t, ports, 'sink');
+  await sink.connect('tcp');
+  await sink.subscribe('kept', 2);
+  sink.client?.destroy();
+  const { client: source } = await openConnected(t, 'tcp', ports, { clientId: 'source' });
+  const told = async (frame: Uint8Array): Promise<string> => {
+    source.send(frame);
+    return await source.nextHex();
+  };
+  assert.equal(await told(publishFrame('kept', 'before', { qos: 1 })), '40020001');
+
+  disk.fill();
+  await until('the line in the log', () => first.stderr.includes('the disk is full: what would have'));
+  const health = await fetch(`http://127.0.0.1:${ports.port}/healthz`);
+  assert.match(await health.text(), /"status":"degraded".*is full/);
+  assert.match(await told(publishFrame('kept', 'no', { qos: 1 })), /^40..000197/);
+  assert.match(await told(publishFrame('kept', 'no', { qos: 2, packetId: 2 })), /^50..000297/);
+  assert.match(await told(publishFrame('state', 'on', { qos: 1, retain: true, packetId: 3 })), /^40..000397/);
+  assert.match(await told(publishFrame('other', 'x', { qos: 1, packetId: 4 })), /^40..000410/);
+  const old = await openClient(t, 'tcp', ports, { protocolVersion: 4 });
+  old.send(publishFrame('kept', 'no', { qos: 1 }, 4));
+  await old.closed();
+  assert.deepEqual(old.packets, []);
+
+  for (const [version, refusal] of [
+    [5, /^20..0097/],
+    [4, /^20020003/],
+  ] as const) {
+    const stranger = await RawClient.overTcp(ports.tcpPort);
+    t.after(() => stranger.destroy());
+    const properties = version === 5 ? { sessionExpiryInterval: 60 } : {};
+    const clientId = `stranger-${version}`;
+    stranger.send(connectFrame({ protocolVersion: version, clientId, cleanStart: false, properties }));
+    assert.match(toHex(await stranger.nextPacket()), refusal);
+  }
+  const guest = await openClient(t, 'ws', ports);
+  guest.send(subscribeFrame('live'));
+  assert.match(await guest.nextHex(), /00$/);
+  source.send(publishFrame('live', 'news'));
+  assert.equal(textOf(publishOf(await guest.nextPacket())), 'news');
+  const { client: reader, connack } = await openConnected(t, 'tcp', ports, {
+    clientId: 'sink',
+    cleanStart: false,
+    properties: { sessionExpiryInterval: 3_600 },
+  });
+  assert.ok(connack.sessionPresent);
+  assert.equal(textOf(publishOf(await reader.nextPacket())), 'before');
+  reader.send(subscribeFrame('more', 1));
+  assert.match(await reader.nextHex(), /^90.*97$/);
+  reader.destroy();
+
+  disk.empty();
+  await until('the line in the log', () => first.stderr.includes('there is room on the disk again'));
+  assert.equal(await told(publishFrame('kept', 'after', { qos: 1, packetId: 5 })), '40020005');
+  assert.equal(first.stderr.split('the disk is full').length, 2, 'said once');
+  first.kill('SIGKILL');
+  await first.exited();
+  Object.assign(ports, await startCommand(t, args).ready());
+  await sink.connect('tcp');
+  await until('what was acknowledged', () => sink.handed.some(({ text }) => text === 'after'));
+  await sink.roundTrip();
+  assert.ok(!sink.handed.some(({ text }) => text === 'no'));
+});
