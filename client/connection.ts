@@ -62,6 +62,8 @@ export class Connection implements Link {
   #roomTimer: ReturnType<typeof setTimeout> | undefined;
   /** Runs while an answer is awaited. */
   #answerTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Tells an add-on that the connection is over. */
+  #over: (() => void) | undefined;
 
   constructor(options: ConnectionOptions, engine: ClientEngine, owner: ConnectionOwner) {
     this.#options = options;
@@ -90,7 +92,7 @@ export class Connection implements Link {
       const hello = encodeConnect({
         ...wanted,
         protocolVersion: 5,
-        properties: { sessionExpiryInterval: 300, topicAliasMaximum: 64, ...options.properties },
+        properties: { sessionExpiryInterval: 300, topicAliasMaximum: 64, ...wanted.properties },
         will: will && { qos: 0, retain: false, properties: {}, ...will, payload: toBytes(will.value) },
         password: password && toBytes(password),
       } as ConnectPacket);
@@ -135,6 +137,7 @@ export class Connection implements Link {
   end(error?: Error, isFinal = false, serverReference?: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#over?.();
     clearInterval(this.#pingTimer);
     this.#answered();
     this.#flush();
@@ -177,7 +180,8 @@ export class Connection implements Link {
     const isConnack = type === PacketType.connack;
     // One CONNACK, and nothing before it but the refusal.
     if (!isGoodbye && isConnack === !!this.server) return protocolViolation('out of turn');
-    if (type === PacketType.pingresp) return undefined;
+    // An AUTH says that a renewal has succeeded; if it has not, there is a goodbye.
+    if (type === PacketType.pingresp || type === PacketType.auth) return undefined;
     if (!isGoodbye && !isConnack) return this.#engine.received(frame);
     const packet = isGoodbye ? decodeServerDisconnect(header, body, 5) : decodeConnack(header, body, 5);
     if (isProtocolError(packet)) return packet;
@@ -195,6 +199,7 @@ export class Connection implements Link {
     this.#pingEveryMs = serverKeepAlive * 500;
     this.#pingAtMs = Date.now();
     if (serverKeepAlive) this.#pingTimer = setInterval(() => this.ping(), this.#pingEveryMs);
+    this.#over = this.#options.whileConnected?.((sent) => this.send(sent));
     this.#owner.accepted(packet as ConnackPacket);
     return undefined;
   }

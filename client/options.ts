@@ -20,6 +20,8 @@ export type WebSocketConstructor = new (url: string, subprotocol: string) => Web
 export interface Credentials {
   username?: string;
   password?: string | Uint8Array;
+  /** In place of those of the options, such as an Authentication Method and its data. */
+  properties?: Properties;
 }
 
 /** A message that the broker publishes when the client is gone without a goodbye (section 3.1.2.5). */
@@ -71,6 +73,11 @@ export interface RallyOptions extends Credentials {
   properties?: Properties;
   /** How long an attempt may take, in milliseconds. Default 10,000. */
   connectTimeoutMs?: number;
+  /**
+   * Called when the broker has accepted a connection; what it returns is called when that is over. `send` sends a whole
+   * MQTT packet. For add-ons such as `renewing`.
+   */
+  whileConnected?: (send: (packet: Uint8Array) => void) => () => void;
   /** When to try again. False: never, the first loss is the end. */
   reconnect?: ReconnectOptions | false;
   /** The bound of what waits for being sent. */

@@ -10,10 +10,12 @@ import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
 import type { Address } from './control/supervisor.ts';
-import { type AuthenticationHooks, ControlPlane, type Statistics } from './control-plane.ts';
+import { ControlPlane, type Statistics } from './control-plane.ts';
 import type { CloseCause } from './data-plane/addon.ts';
 import type { MessageListener } from './host/host-client.ts';
 import type { PublishOptions } from './host/host-message.ts';
+import type { Bans } from './security/ban-keeper.ts';
+import type { SecurityHooks } from './security/gatekeeper.ts';
 import type { ClientInfo } from './sessions/session-directory.ts';
 import type { ReloadOutcome } from './tls/tls-keeper.ts';
 import type { QoS } from './wire/packets.ts';
@@ -21,13 +23,24 @@ import type { QoS } from './wire/packets.ts';
 export { BrokerError, type BrokerErrorCode } from './broker-error.ts';
 export type {
   Authenticate,
+  AuthenticateAnswer,
   AuthenticationExchange,
   AuthenticationMethod,
   AuthenticationStep,
   ClientTls,
   ConnectingClient,
   Grant,
+  Quotas,
+  Refusal,
 } from './config/authentication.ts';
+export type {
+  Authorization,
+  AuthorizedClient,
+  AuthorizePublish,
+  AuthorizeSubscribe,
+  PublishRequest,
+  SubscribeRequest,
+} from './config/authorization.ts';
 export type { Limits } from './config/limits.ts';
 export type {
   BroadFilters,
@@ -44,6 +57,8 @@ export type { Statistics } from './control-plane.ts';
 export type { CloseCause, CounterName } from './data-plane/addon.ts';
 export type { MessageListener } from './host/host-client.ts';
 export type { HostMessage, PublishOptions } from './host/host-message.ts';
+export type { Bans } from './security/ban-keeper.ts';
+export type { Ban, BanKind, BanOrigin, BanRequest } from './security/bans.ts';
 export {
   type ScramCredentials,
   type ScramOptions,
@@ -79,7 +94,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #stopped: Promise<void> | undefined;
 
   /** Use {@link createBroker}. */
-  constructor(config: BrokerConfig, hooks: AuthenticationHooks) {
+  constructor(config: BrokerConfig, hooks: SecurityHooks) {
     super();
     this.#config = config;
     this.#control = new ControlPlane(config, version, hooks, {
@@ -197,6 +212,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
    */
   async reload(): Promise<void> {
     await this.#control.reload();
+  }
+
+  /** Who may not connect: a list to look at, to add to and to take from. */
+  get bans(): Bans {
+    return this.#control.bans;
   }
 
   /**

@@ -6,6 +6,8 @@
 
 import { type Broker, brokerOf, version } from './broker.ts';
 import { BrokerError } from './broker-error.ts';
+import { ban, banUsage } from './command/ban.ts';
+import { checkConfig, checkConfigUsage } from './command/check-config.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { mintToken, tokenUsage } from './command/token.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
@@ -21,6 +23,8 @@ const exitWrongUse = 2;
 async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
   if (first === 'passwd') await runPasswd(rest);
+  else if (first === 'ban') runBan(rest);
+  else if (first === 'check-config') await runCheckConfig(rest);
   else if (first === 'store') await runStore(rest);
   else if (first === 'dev-cert') process.stdout.write(devCert(rest));
   else if (first === 'token') await runToken(rest);
@@ -30,6 +34,16 @@ async function main(): Promise<void> {
 async function runPasswd(args: readonly string[]): Promise<void> {
   const asksForHelp = args.some((each) => each === '--help' || each === '-h');
   process.stdout.write(asksForHelp ? passwdUsage : await passwd(readPasswdRequest(args)));
+}
+
+function runBan(args: readonly string[]): void {
+  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
+  process.stdout.write(asksForHelp ? banUsage : ban(args, Date.now()));
+}
+
+async function runCheckConfig(args: readonly string[]): Promise<void> {
+  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
+  process.stdout.write(asksForHelp ? checkConfigUsage : await checkConfig(args, process.env, Date.now()));
 }
 
 async function runToken(args: readonly string[]): Promise<void> {

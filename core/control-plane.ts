@@ -3,10 +3,12 @@
  * all when a worker comes back or the broker stops.
  */
 import { BrokerError } from './broker-error.ts';
-import type { BrokerConfig, BrokerOptions } from './config/options.ts';
+import type { BrokerConfig } from './config/options.ts';
+import { AuditLog } from './control/audit-log.ts';
 import { createLogger, type Logger } from './control/logger.ts';
-import type { ConnectRequest, RenewalRequest, ToMain } from './control/messages.ts';
+import type { RenewalRequest, ToMain } from './control/messages.ts';
 import { noticeSentences } from './control/notices.ts';
+import { type LoadState, OverloadWatch } from './control/overload-watch.ts';
 import { Pace } from './control/pace.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
 import { TotalsWatch } from './control/totals-watch.ts';
@@ -25,14 +27,11 @@ import type { HostMessage } from './host/host-message.ts';
 import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
 import { closeRecovering, serveRecovering } from './http/recovering-server.ts';
-import { AccessControl } from './security/access-control.ts';
-import { type AuthenticationRequest, Authenticator, type Verdict } from './security/authenticator.ts';
-import {
-  type ClientInfo,
-  type Verdict as DirectoryVerdict,
-  SessionDirectory,
-} from './sessions/session-directory.ts';
+import type { Bans } from './security/ban-keeper.ts';
+import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
+import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
+import { memoryOfProcess } from './statistics/process-memory.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
 import { keepsData } from './storage/keeps-data.ts';
@@ -58,9 +57,6 @@ const withoutTls: Readonly<Record<CertificateFigure, number>> = {
   certificateReloadsRefused: 0,
   certificateDaysLeft: 0,
 };
-
-/** The options that are functions: they are not part of the configuration. */
-export type AuthenticationHooks = Pick<BrokerOptions, 'authenticate' | 'authenticationMethods'>;
 
 /** Whom the control plane tells what the host program should know. */
 export interface ControlPlaneEvents {
@@ -99,8 +95,9 @@ export class ControlPlane {
   readonly #config: BrokerConfig;
   readonly #version: string;
   readonly #events: ControlPlaneEvents;
-  readonly #access: AccessControl;
-  readonly #authenticator: Authenticator;
+  readonly #audit: AuditLog;
+  readonly #overload: OverloadWatch;
+  readonly #gatekeeper: Gatekeeper;
   readonly #directory: SessionDirectory;
   readonly #hostSession: number;
   readonly #lookUps: RetainedLookUps;
@@ -119,7 +116,7 @@ export class ControlPlane {
   /** What clients ask for while other workers start; undefined once the broker has started. */
   #early: (readonly [worker: number, message: ToMain])[] | undefined = [];
 
-  constructor(config: BrokerConfig, version: string, hooks: AuthenticationHooks, events: ControlPlaneEvents) {
+  constructor(config: BrokerConfig, version: string, hooks: SecurityHooks, events: ControlPlaneEvents) {
     this.#config = config;
     this.#version = version;
     this.#events = events;
@@ -134,25 +131,22 @@ export class ControlPlane {
       (worker, request, topic) =>
         this.#supervisor?.send(worker, { type: 'askRetained', request, topic }) ?? false,
     );
-    this.#access = new AccessControl({
-      config,
-      authenticate: hooks.authenticate,
+    this.#audit = new AuditLog({
       clock: systemClock,
-      tellWorkers: (revision) =>
-        Array.from({ length: config.workers }, (_, worker) => worker).filter((worker) =>
-          this.#supervisor?.send(worker, { type: 'adoptRules', revision }),
-        ),
-      endClients: (isOver) => this.#directory.endClients(isOver, ReasonCode.notAuthorized),
+      linesPerSecondMax: config.limits.auditLinesPerSecondMax,
+      write: (level, fields, sentence) => this.logger[level](fields, sentence),
     });
-    this.#authenticator = new Authenticator({
-      providers: this.#access.providers,
-      methods: [...this.#access.methods, ...(hooks.authenticationMethods ?? [])],
-      allowsAnonymous: config.allowAnonymous,
-      timeoutMs: config.limits.connectTimeoutMs,
+    this.#overload = this.#newOverloadWatch();
+    this.#gatekeeper = new Gatekeeper({
+      config,
+      hooks,
       clock: systemClock,
-      sendChallenge: (worker, connection, data) =>
-        this.#supervisor?.send(worker, { type: 'challenge', connection, data }),
-      onFailed: (err) => this.logger.error({ err }, 'authentication failed; the client is refused'),
+      audit: this.#audit,
+      send: (worker, message) => this.#supervisor?.send(worker, message) ?? false,
+      connected: (clientId) => this.#directory.connected(clientId),
+      endClients: (isOver, reasonCode) => this.#directory.endClients(isOver, reasonCode),
+      isOverloaded: () => this.#overload.state !== 'normal',
+      onFailed: (err, sentence) => this.logger.error({ err }, sentence),
     });
     this.#directory = new SessionDirectory({
       link: { send: (worker, message) => this.#supervisor?.send(worker, message) ?? false },
@@ -163,7 +157,8 @@ export class ControlPlane {
       isStoreFull: () => this.#store?.state === 'full',
       fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
       closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
-      authenticate: (worker, connection, request) => this.#authenticate(worker, connection, request),
+      authenticate: (worker, connection, request) =>
+        this.#gatekeeper.authenticate(worker, connection, request),
       onSessionsFull: (refused) => this.#onSessionsFull(refused),
       onConnected: (client) => this.#onConnected(client),
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
@@ -173,7 +168,7 @@ export class ControlPlane {
       trouble: () => this.#trouble,
       statistics: () => this.#figures(),
       retained: async (topic) => (await this.retained(topic))?.payload,
-      mayAnyoneReceive: (topic) => this.#access.mayAnyoneReceive(topic),
+      mayAnyoneReceive: (topic) => this.#gatekeeper.mayAnyoneReceive(topic),
     });
     this.#sys = new SysPublisher({
       intervalSeconds: config.sysIntervalSeconds,
@@ -198,8 +193,8 @@ export class ControlPlane {
     this.#supervisor = new Supervisor(addon, broker, this.#config, this.#version, this.logger, tls, {
       onMessage: (worker, message) => this.#onMessage(worker, message),
       onWorkerLost: (worker) => {
-        this.#access.workerLost(worker);
-        this.#authenticator.workerLost(worker);
+        this.#gatekeeper.workerLost(worker);
+        this.#overload.workerLost(worker);
         this.#directory.workerLost(worker);
         this.#lookUps.workerLost(worker);
         if (worker !== hostWorker) return;
@@ -209,7 +204,7 @@ export class ControlPlane {
       onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
       onFatal: (error) => this.#events.onFatal(error),
     });
-    this.#access.open(this.#supervisor);
+    this.#gatekeeper.open(this.#supervisor);
     const httpSocket = await this.#http.listen();
     try {
       const address = await this.#supervisor.start(numericHost, httpSocket);
@@ -240,7 +235,8 @@ export class ControlPlane {
 
   get #trouble(): string | undefined {
     const state = this.#store?.state ?? 'open';
-    return state === 'open' ? undefined : storeTroubles[state];
+    if (state !== 'open') return storeTroubles[state];
+    return this.#overload.state === 'normal' ? undefined : 'there is too much to do: new clients are refused';
   }
 
   /** Which package serves HTTP. */
@@ -255,6 +251,7 @@ export class ControlPlane {
     this.#openHost();
     if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
     this.#totals.start();
+    this.#overload.start();
     this.#tls?.start();
     // Behind whatever the program does as soon as start() has resolved, such as to listen to events.
     setImmediate(() => this.#letEarlyIn());
@@ -290,6 +287,7 @@ export class ControlPlane {
     this.#isRunning = false;
     this.#sys.stop();
     this.#totals.stop();
+    this.#overload.stop();
     this.#tls?.stop();
     this.#directory.stop();
     clearTimeout(this.#hostTimer);
@@ -297,7 +295,7 @@ export class ControlPlane {
     this.#lookUps.close(new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.'));
     const isElsewhere = this.#config.serverReference !== undefined;
     await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
-    await this.#access.close();
+    await this.#gatekeeper.close();
     this.#http.close();
   }
 
@@ -325,12 +323,17 @@ export class ControlPlane {
   async reload(): Promise<void> {
     this.assertRunning();
     try {
-      await this.#access.reload();
-      this.logger.info('the files of users and rules were read again, and are in force');
+      await this.#gatekeeper.reload();
+      this.#audit.add('reloaded', {});
     } catch (err) {
-      this.logger.error({ err }, 'nothing was reloaded: everything stays as it was');
+      this.#audit.add('reloadRefused', { err });
       throw err;
     }
+  }
+
+  /** Who may not connect. */
+  get bans(): Bans {
+    return this.#gatekeeper.bans;
   }
 
   /** Errors: NOT_RUNNING. */
@@ -356,7 +359,7 @@ export class ControlPlane {
         this.#directory.connect(worker, message.connection, message.connect);
         break;
       case 'answered':
-        this.#authenticator.answered(worker, message.connection, message.data);
+        this.#gatekeeper.answered(worker, message.connection, message.data);
         break;
       case 'renew':
         void this.#renew(worker, message.connection, message.renewal);
@@ -365,7 +368,7 @@ export class ControlPlane {
         this.#onOriginRefused(message.origin);
         break;
       case 'abandoned':
-        this.#authenticator.abandoned(worker, message.connection);
+        this.#gatekeeper.abandoned(worker, message.connection);
         this.#directory.abandoned(worker, message.connection, message.clientId);
         break;
       case 'sessions':
@@ -381,7 +384,16 @@ export class ControlPlane {
         this.#directory.arrived(worker, message.session, message.row);
         break;
       case 'rulesAdopted':
-        this.#access.adopted(worker, message.revision);
+        this.#gatekeeper.rulesAdopted(worker, message.revision);
+        break;
+      case 'authorize':
+        void this.#gatekeeper.authorize(worker, message);
+        break;
+      case 'rightRefused':
+        this.#gatekeeper.rightRefused(message);
+        break;
+      case 'lagAnswered':
+        this.#overload.answered(worker);
         break;
       case 'hostBytes':
         this.host.receive(message.bytes);
@@ -406,14 +418,10 @@ export class ControlPlane {
 
   /** A connected client authenticates again: it stays, or is ended (MQTT 5, 4.12.1). */
   async #renew(worker: number, connection: number, renewal: RenewalRequest): Promise<void> {
-    const { tls, ...request } = renewal;
-    const verdict = await this.#authenticator.decide(worker, connection, {
-      ...request,
-      ...(tls === undefined ? {} : { tls }),
-    });
+    const verdict = await this.#gatekeeper.renew(worker, connection, renewal);
     if (verdict === undefined) return;
     const { clientId } = renewal;
-    const { reasonCode, data, identity = {}, admission } = this.#admit(verdict, clientId);
+    const { reasonCode, data, identity = {}, admission } = verdict;
     const isRenewed =
       reasonCode === ReasonCode.success && this.#directory.renewed(worker, connection, clientId, identity);
     const refusal = reasonCode === ReasonCode.success ? ReasonCode.notAuthorized : reasonCode;
@@ -425,27 +433,20 @@ export class ControlPlane {
     );
   }
 
-  #authenticate(
-    worker: number,
-    connection: number,
-    request: ConnectRequest,
-  ): DirectoryVerdict | Promise<DirectoryVerdict | undefined> {
-    const verdict = this.#authenticator.decide(worker, connection, authenticationOf(request));
-    const { clientId, willTopic } = request;
-    if (!(verdict instanceof Promise)) return this.#admit(verdict, clientId, willTopic);
-    return verdict.then((settled) => settled && this.#admit(settled, clientId, willTopic));
+  #newOverloadWatch(): OverloadWatch {
+    return new OverloadWatch({
+      clock: systemClock,
+      limits: this.#config.limits,
+      workers: this.#config.workers,
+      ask: (worker) => this.#supervisor?.send(worker, { type: 'askLag' }) ?? false,
+      memory: memoryOfProcess,
+      onState: (state, reason) => this.#onLoad(state, reason),
+    });
   }
 
-  /** What a client is let in with; one whose will it may not publish is refused. */
-  #admit({ access = {}, ...verdict }: Verdict, clientId: string, willTopic?: string): DirectoryVerdict {
-    if (verdict.reasonCode !== ReasonCode.success) return verdict;
-    const described = this.#access.describe(access, clientId);
-    const refusal = this.#access.willRefusal(described, willTopic);
-    if (refusal !== undefined) return { reasonCode: refusal };
-    const { username, tokenId, issuedAt, expiresAtMs, subscriptions = [] } = access;
-    const isPlain = described === undefined && expiresAtMs === undefined && subscriptions.length === 0;
-    const admission = isPlain ? {} : { admission: { access: described, expiresAtMs, subscriptions } };
-    return { ...verdict, identity: { username, tokenId, issuedAt }, ...admission };
+  #onLoad(state: LoadState, reason: string): void {
+    this.#audit.add('overload', { state, reason });
+    this.#supervisor?.broadcast({ type: 'halvePaces', isHalved: state === 'slowing' });
   }
 
   /** What `/api/statistics` says. */
@@ -526,26 +527,13 @@ export class ControlPlane {
 
   #onConnected(client: ClientInfo): void {
     this.logger.debug(client, 'connected');
+    this.#gatekeeper.connected(client);
     this.#events.onConnected(client);
   }
 
   #onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void {
     this.logger.debug({ ...client, cause, reasonCode }, 'disconnected');
+    this.#gatekeeper.disconnected(client);
     this.#events.onDisconnected(client, cause, reasonCode);
   }
-}
-
-function authenticationOf(request: ConnectRequest): AuthenticationRequest {
-  const { clientId, username, password, token, remoteAddress, transport, tls } = request;
-  return {
-    clientId,
-    remoteAddress,
-    transport,
-    ...(tls === undefined ? {} : { tls }),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(token === undefined ? {} : { token }),
-    method: request.authenticationMethod,
-    data: request.authenticationData,
-  };
 }

@@ -187,7 +187,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   // Whether a turn is due in some milliseconds, though nothing comes.
-  bool isPaced() { return departures_.isPaced(); }
+  bool isPaced() { return departures_.isPaced() || frontEnd_.isPaced(); }
 
   bool hasWork() {
     bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||

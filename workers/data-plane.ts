@@ -61,6 +61,18 @@ function take(message: ToWorker): void {
       control.engine.adoptRules();
       post({ type: 'rulesAdopted', revision: message.revision });
       break;
+    case 'authorized':
+      control.authorized(message);
+      break;
+    case 'forgetDecisions':
+      control.engine.forgetDecisions(0);
+      break;
+    case 'halvePaces':
+      control.engine.halvePaces(message.isHalved);
+      break;
+    case 'askLag':
+      post({ type: 'lagAnswered' });
+      break;
     case 'openHost':
       control.openHost(message.session);
       break;

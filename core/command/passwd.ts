@@ -2,21 +2,12 @@
  * `rallymq passwd FILE USER [--delete] [--batch]`: adds a user to a password file, changes the password or takes the user
  * out. The file is replaced whole, so that a broker which reads it meanwhile sees the one or the other.
  */
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
 import { readAccessFile } from '../security/access-file.ts';
 import { parsePasswordFile } from '../security/password-file.ts';
 import { hashPassword } from '../security/password-hash.ts';
+import { replaceFile } from '../security/replace-file.ts';
 import { readPassword } from './read-password.ts';
 
 export const passwdUsage = [
@@ -76,24 +67,4 @@ function withLine(before: string, username: string, line: string | undefined): s
   if (index < 0) lines.push(...(line === undefined ? [] : [line]));
   else lines.splice(index, 1, ...(line === undefined ? [] : [line]));
   return lines.map((each) => `${each}\n`).join('');
-}
-
-/** Only its owner may read a new one; one that is there keeps its rights. */
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const descriptor = openSync(temporary, 'wx', 0o600);
-    try {
-      writeSync(descriptor, text);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    if (existsSync(path)) chmodSync(temporary, statSync(path).mode & 0o777);
-    renameSync(temporary, path);
-  } catch (cause) {
-    rmSync(temporary, { force: true });
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BrokerError('ACCESS_FILE_UNREADABLE', `${path} cannot be written: ${reason}.`, { cause });
-  }
 }

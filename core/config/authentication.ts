@@ -40,15 +40,36 @@ export interface Grant {
   readonly expiresAt?: number;
   /** That the broker makes for the client, as far as the rules allow. Default QoS 0. */
   readonly subscriptions?: readonly { readonly topicFilter: string; readonly qos?: 0 | 1 | 2 }[];
+  /** How fast the client may send. Default: `messagesPerSecondMax` and `bytesPerSecondMax`. */
+  readonly quotas?: Quotas;
+  /** What `authorizePublish` and `authorizeSubscribe` are told of the client; nobody else is. */
+  readonly attributes?: Readonly<Record<string, unknown>>;
+  /** The client identifier that the client has to have; with another one it is refused with 0x85. Default: any. */
+  readonly clientId?: string;
   /** Names the token that this comes from, and says when it was issued, in seconds since 1970: to revoke it by. */
   readonly tokenId?: string;
   readonly issuedAt?: number;
 }
 
+export interface Quotas {
+  /** PUBLISH packets; 0: any number. */
+  readonly messagesPerSecond?: number;
+  /** Of packets; 0: any number. */
+  readonly bytesPerSecond?: number;
+}
+
+/** Refuses a client with a reason code of MQTT 5 that a CONNACK may have, such as 0x86, 0x87, 0x88, 0x89 or 0x97. */
+export interface Refusal {
+  readonly reasonCode: number;
+}
+
+export type AuthenticateAnswer = boolean | Grant | Refusal | 'unknown';
+
 /**
- * Answers true, or with a grant, to let the client in. All else, an exception or a rejected promise refuses it.
+ * Answers true, or with a grant, to let the client in, and 'unknown' to have the next one asked who might know the
+ * client. All else, an exception or a rejected promise refuses it.
  */
-export type Authenticate = (client: ConnectingClient) => boolean | Grant | Promise<boolean | Grant>;
+export type Authenticate = (client: ConnectingClient) => AuthenticateAnswer | Promise<AuthenticateAnswer>;
 
 /**
  * What the broker does next in an exchange: sends `data` to the client in an AUTH packet and awaits its

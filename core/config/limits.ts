@@ -309,6 +309,111 @@ export const limitRanges = {
    */
   passwordMemoryMax: { default: 100_000, min: 0, max: 10_000_000 },
   /**
+   * Connections from one address (of IPv6: from one network of 64 bits); a CONNECT beyond it is refused with 0x97. Default
+   * 0: any number, since all people of an office have one address, and all of the world behind a proxy that
+   * `trustedProxies` does not name.
+   */
+  connectionsPerAddressMax: { default: 0, min: 0, max: 100_000_000 },
+  /**
+   * Connections of one user name that was verified; a CONNECT beyond it is refused with 0x97. Default 0: any number, since
+   * a user may be a fleet of devices, or a person with many pages open.
+   */
+  connectionsPerUserMax: { default: 0, min: 0, max: 100_000_000 },
+  /**
+   * CONNECTs that are taken in a second, of all; more are refused with 0x9F. Default 0: any number, since everybody comes
+   * back at once when a network does, and one worker lets in some ten thousand in a second.
+   */
+  connectsPerSecondMax: { default: 0, min: 0, max: 1_000_000 },
+  /**
+   * The same from one address (of IPv6: from one network of 64 bits). Default 0: any number, for the reasons of
+   * connectionsPerAddressMax.
+   */
+  connectsPerSecondPerAddressMax: { default: 0, min: 0, max: 1_000_000 },
+  /**
+   * PUBLISH packets that are taken from a client in a second; one that sends more is not read for a moment, and loses
+   * nothing. A grant may say something else for its client (`quotas`). Default 0: any number, since the data plane takes a
+   * million, and what is much depends on what is sent.
+   */
+  messagesPerSecondMax: { default: 0, min: 0, max: 4_294_967_295 },
+  /** Bytes of packets that are taken from a client in a second, in the same way. Default 0: any number, likewise. */
+  bytesPerSecondMax: { default: 0, min: 0, max: 4_294_967_295 },
+  /**
+   * Milliseconds for which the refusal of a login that has failed is held back at most: nothing for the first three of an
+   * address, a user or a client identifier within failedLoginsWindowMs, then 100 and always twice as long. Default 5_000:
+   * below connectTimeoutMs, so that clients hear why, and guessing takes years. 0: never.
+   */
+  failedLoginDelayMsMax: { default: 5_000, min: 0, max: 600_000 },
+  /** Milliseconds in which failed logins are counted. Default 60_000: whoever mistypes is forgotten in a minute. */
+  failedLoginsWindowMs: { default: 60_000, min: 1_000, max: 86_400_000 },
+  /**
+   * Failed logins from one address within failedLoginsWindowMs that ban it for banMs; those of the broker's own machine
+   * never. Default 100: an office whose token has just expired is not locked out, a list of passwords is. 0: none bans.
+   */
+  failedLoginsPerAddressMax: { default: 100, min: 0, max: 1_000_000 },
+  /**
+   * The same for a user name and for a client identifier, from all addresses together. Who is connected stays. Default
+   * 1_000: many addresses that guess at one user are stopped, and whoever wants to lock somebody out has to send as many,
+   * again and again. 0: none bans.
+   */
+  failedLoginsPerNameMax: { default: 1_000, min: 0, max: 100_000_000 },
+  /**
+   * Times that a client may connect in a minute; then its identifier is banned for banMs. Default 0: any number, since a
+   * test or a short script may come and go as it likes; two devices that were given one identifier do so some thousand
+   * times.
+   */
+  connectsPerMinutePerClientMax: { default: 0, min: 0, max: 1_000_000 },
+  /**
+   * Milliseconds that a ban lasts which the broker makes itself. Default 300_000: longer than a program tries, shorter than
+   * a person waits for somebody who can lift it. 0: it makes none.
+   */
+  banMs: { default: 300_000, min: 0, max: 31_536_000_000 },
+  /**
+   * Bans at once. Beyond it the broker's own oldest is lifted, and one by hand is refused. Default 10_000: a list that is
+   * looked at by people.
+   */
+  bansMax: { default: 10_000, min: 1, max: 1_000_000 },
+  /**
+   * Addresses, user names and client identifiers of which is remembered how often they came or failed, of each; then the
+   * oldest are forgotten. Default 10_000: as many attackers at once, in 10 MB.
+   */
+  trackedNamesMax: { default: 10_000, min: 100, max: 10_000_000 },
+  /**
+   * Milliseconds that a worker may take to answer the main thread; beyond it new clients are refused with 0x89 (3.1.1: 3),
+   * and if that lasts, those that have a pace (messagesPerSecondMax) may send half as fast. Nobody is ended. Default
+   * 5_000: a loop that is so far behind answers no client in time. 0: it is not looked at.
+   */
+  overloadLagMs: { default: 5_000, min: 0, max: 600_000 },
+  /**
+   * Per cent of the memory that the process may have (of its control group, else of the machine), beyond which the same
+   * happens. Default 90: the operating system ends a process that takes all. 0: it is not looked at.
+   */
+  overloadMemoryPercent: { default: 90, min: 0, max: 100 },
+  /**
+   * Lines of the log in a second about one kind of what strangers can bring about, such as refused logins; how many there
+   * were beside them stands in the next. Default 10: enough to see what goes on, too few to fill a disk.
+   */
+  auditLinesPerSecondMax: { default: 10, min: 1, max: 1_000_000 },
+  /**
+   * Milliseconds that a back end (authUrl, authorizeUrl) may take for an answer; then the client is refused with 0x88, or
+   * may not do what it wanted. Default 5_000: half of connectTimeoutMs, so that the client hears why.
+   */
+  backendTimeoutMs: { default: 5_000, min: 10, max: 600_000 },
+  /**
+   * Questions to each back end that wait for their answer; more are refused with 0x89. Default 256: a back end that takes
+   * 10 ms answers 25,600 in a second.
+   */
+  backendPendingMax: { default: 256, min: 1, max: 100_000 },
+  /**
+   * Answers of back ends that are remembered, for as long as each says (Cache-Control: max-age); then the oldest is
+   * forgotten. Default 100_000: all clients of a site that come back at once, in 40 MB.
+   */
+  backendAnswersMax: { default: 100_000, min: 0, max: 10_000_000 },
+  /**
+   * Milliseconds for which an answer of `authorizePublish` counts that does not say for how long. Default 60_000: a
+   * program is asked once a minute for each topic of a client, and whoever loses a right keeps it for a minute at most.
+   */
+  authorizationMemoryMs: { default: 60_000, min: 0, max: 86_400_000 },
+  /**
    * Handshakes of TLS that a worker begins in one turn of its event loop; more wait for the next. Default 16: 5 to 10 ms
    * of work, so that those who are connected are served all the while when everybody comes at once.
    */
@@ -349,6 +454,12 @@ const sessionBytes = 1_290;
 /** What a password that is remembered takes. */
 const passwordBytes = 150;
 
+/** What an answer of a back end takes that is remembered, without the rules in it. */
+const answerBytes = 400;
+
+/** What counting a name takes, of which there are five kinds. */
+const trackedNameBytes = 1_000;
+
 /** What clients can make the broker keep, in bytes by kind, when every account is full. */
 export interface Accounts {
   readonly sessions: number;
@@ -368,6 +479,9 @@ export interface Accounts {
   readonly answers: number;
   /** That were right a moment ago. */
   readonly passwords: number;
+  /** Of back ends, and who has failed lately. */
+  readonly answersRemembered: number;
+  readonly namesTracked: number;
 }
 
 export function accountsOf(limits: Limits, workers: number): Accounts {
@@ -383,6 +497,8 @@ export function accountsOf(limits: Limits, workers: number): Accounts {
     retainedMessages: limits.retainedBytesMax,
     answers: limits.httpAnswersBytesMax,
     passwords: limits.passwordMemoryMax * passwordBytes,
+    answersRemembered: limits.backendAnswersMax * answerBytes,
+    namesTracked: limits.trackedNamesMax * trackedNameBytes,
   };
 }
 

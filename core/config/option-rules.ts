@@ -56,6 +56,18 @@ const offOrPortRule: OptionRule = {
   fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
 };
 
+const functionRule: OptionRule = {
+  allowed: 'a function, which only a program that calls createBroker() can do',
+  accepts: (value) => typeof value === 'function',
+  fromText: asText,
+};
+
+const backendUrlRule: OptionRule = {
+  allowed: 'a URL that begins with https:// or http://, without a user name',
+  accepts: isBackendUrl,
+  fromText: asText,
+};
+
 const textRule: OptionRule = {
   allowed: 'a text of at most 1000 characters',
   accepts: (value) => isShortText(value) && value !== '',
@@ -124,10 +136,18 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   allowAnonymous: truthRule,
   pages: truthRule,
   authenticate: {
-    allowed: 'a function, which only a program that calls createBroker() can do',
-    accepts: (value) => typeof value === 'function',
+    allowed: 'a function, or a list of functions, which only a program that calls createBroker() can do',
+    accepts: (value) =>
+      typeof value === 'function' ||
+      (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'function')),
     fromText: asText,
   },
+  authorizePublish: functionRule,
+  authorizeSubscribe: functionRule,
+  authUrl: backendUrlRule,
+  authorizeUrl: backendUrlRule,
+  backendSecretFile: fileRule,
+  banFile: fileRule,
   authenticationMethods: {
     allowed:
       'an array of methods, each with its own name, which only a program that calls createBroker() can do',
@@ -211,6 +231,13 @@ function isKeyUrl(value: unknown): boolean {
   const { protocol, hostname, username } = new URL(value);
   const isHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   return username === '' && (protocol === 'https:' || (protocol === 'http:' && isHere));
+}
+
+/** In clear over a network of one's own, if one has to: `rallymq check-config` says what that means. */
+function isBackendUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  const { protocol, username, password } = new URL(value);
+  return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '';
 }
 
 function oneOf(settings: readonly string[]): OptionRule {

@@ -1,6 +1,7 @@
 // What a program may tell the broker (BrokerOptions) and what the broker then works with (BrokerConfig).
 
 import type { Authenticate, AuthenticationMethod } from './authentication.ts';
+import type { AuthorizePublish, AuthorizeSubscribe } from './authorization.ts';
 import type { Limits } from './limits.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -120,8 +121,29 @@ export interface BrokerOptions {
    * Whether the landing page, the demos and what they ask for below /api/ are served over HTTP. Default true.
    */
   readonly pages?: boolean;
-  /** Is asked about every client that connects. Default: none, and then only loopback is listened on. */
-  readonly authenticate?: Authenticate;
+  /**
+   * Is asked about every client that connects. Of several each is asked whose forerunner has answered 'unknown'. Default:
+   * none, and then only loopback is listened on.
+   */
+  readonly authenticate?: Authenticate | readonly Authenticate[];
+  /** Is asked whether a client may publish to a topic, beside the rules. Default: none. */
+  readonly authorizePublish?: AuthorizePublish;
+  /** Is asked whether a client may subscribe to a topic filter, beside the rules. Default: none. */
+  readonly authorizeSubscribe?: AuthorizeSubscribe;
+  /**
+   * The URL of a back end that is asked who a client is, with a POST and JSON: docs/security.md. It is asked behind
+   * certificates, tokens and the password file, and before `authenticate`. Default: none.
+   */
+  readonly authUrl?: string;
+  /** The URL of a back end that is asked what a client may publish and subscribe to, beside the rules. Default: none. */
+  readonly authorizeUrl?: string;
+  /** The path of a file with a secret that goes along to both, as `Authorization: Bearer`. Default: none. */
+  readonly backendSecretFile?: string;
+  /**
+   * The path of a file with those who may not connect; `rallymq ban` and `broker.bans` write it, and a change counts within
+   * a second. It need not be there. Default: none, and bans end with the process.
+   */
+  readonly banFile?: string;
   /**
    * Methods of enhanced authentication (MQTT 5, 4.12), such as `scramSha256()`, that clients may name in
    * their CONNECT; another one is refused with 0x8C. Where there are some and no `authenticate`, a client
@@ -269,7 +291,7 @@ export const tlsPortDefault = 8_443;
 export const workersMax = 64;
 
 /** The options that are functions: they stay on the main thread. */
-type Hooks = 'authenticate' | 'authenticationMethods';
+type Hooks = 'authenticate' | 'authenticationMethods' | 'authorizePublish' | 'authorizeSubscribe';
 /** What becomes something else, or has a default that depends on who asks. */
 type Resolved =
   | Hooks
@@ -294,6 +316,9 @@ export type BrokerConfig = {
   readonly broadFilters: BroadFilters;
   /** True when a password file, an `authenticate` hook or a method was given. */
   readonly authenticates: boolean;
+  /** True when a program is asked what clients may publish, and subscribe to. */
+  readonly asksToPublish: boolean;
+  readonly asksToSubscribe: boolean;
   /** True when rules were given. */
   readonly hasRules: boolean;
   /** `broadFilters` and `deniedPublish`, for the data plane. */

@@ -32,7 +32,8 @@ import { serialisedOrigin } from './origin-text.ts';
  */
 export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel = 'silent'): BrokerConfig {
   const given = checkOptions(options, 'the options');
-  const { authenticate, authenticationMethods = [], workers, limits, tlsCert, tlsKey, ...values } = given;
+  const { authenticate, authenticationMethods = [], workers, limits, tlsCert, tlsKey, ...rest } = given;
+  const { authorizePublish, authorizeSubscribe, ...values } = rest;
   const config: BrokerConfig = {
     ...optionalOptions,
     ...defaultOptions,
@@ -43,8 +44,11 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
       authenticate !== undefined ||
       authenticationMethods.length > 0 ||
       values.passwordFile !== undefined ||
+      values.authUrl !== undefined ||
       values.identityAsUser === true ||
       keySourcesOf(values).length > 0,
+    asksToPublish: authorizePublish !== undefined || values.authorizeUrl !== undefined,
+    asksToSubscribe: authorizeSubscribe !== undefined || values.authorizeUrl !== undefined,
     ...rulesOf(values),
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     ...tlsOf(given),
@@ -55,6 +59,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
   checkServerReference(config);
   checkRuleFiles(config);
   checkTokens(config);
+  checkBackends(config);
   checkClosedByDefault(config);
   return Object.freeze(config);
 }
@@ -75,6 +80,10 @@ const optionalOptions = {
   tokenAudience: undefined,
   tokenCookie: undefined,
   revokedFile: undefined,
+  authUrl: undefined,
+  authorizeUrl: undefined,
+  backendSecretFile: undefined,
+  banFile: undefined,
 };
 
 type ResolvedRules = Pick<
@@ -258,6 +267,14 @@ function checkTokens(config: BrokerConfig): void {
   throw new BrokerError(
     'CONFIG_INVALID',
     `There is an option about tokens, and none that takes them: ${advice}.`,
+  );
+}
+
+function checkBackends({ authUrl, authorizeUrl, backendSecretFile }: BrokerConfig): void {
+  if (backendSecretFile === undefined || authUrl !== undefined || authorizeUrl !== undefined) return;
+  throw new BrokerError(
+    'CONFIG_INVALID',
+    'backendSecretFile is for a back end: give authUrl or authorizeUrl too.',
   );
 }
 

@@ -168,6 +168,10 @@ export const settings: readonly Setting[] = [
       ['tokenUserClaim', 'token-user-claim', 'NAME', 'the claim that is the user name (default sub)'],
       ['tokenCookie', 'token-cookie', 'NAME', 'the cookie that may bring a token'],
       ['revokedFile', 'revoked-file', 'FILE', 'tokens that are revoked'],
+      ['authUrl', 'auth-url', 'URL', 'a back end that is asked who a client is'],
+      ['authorizeUrl', 'authorize-url', 'URL', 'a back end that is asked what a client may do'],
+      ['backendSecretFile', 'backend-secret-file', 'FILE', 'the secret that these are sent'],
+      ['banFile', 'ban-file', 'FILE', 'who may not connect; rallymq ban writes it'],
     ] as const
   ).map(([option, flag, placeholder, help]) => ({
     option,

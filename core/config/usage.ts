@@ -29,13 +29,16 @@ export function usage(): string {
   });
   return [
     'Usage: rallymq [flags]',
+    '       rallymq check-config [flags]',
     '       rallymq passwd FILE USER [--delete] [--batch]',
+    '       rallymq ban FILE [KIND VALUE] [--minutes N] [--reason TEXT] [--delete]',
     '       rallymq dev-cert [--out FOLDER] [NAME...]',
     '       rallymq token --secret-file FILE --user NAME [flags]',
     '       rallymq store info|check|backup|restore [flags]',
     '',
-    'Starts RallyMQ, an MQTT broker for the web. `rallymq passwd` writes its password file, `dev-cert`',
-    'makes a certificate to try TLS with, `token` a token, and `store` looks after the data directory.',
+    'Starts RallyMQ, an MQTT broker for the web. `rallymq check-config` says what is wrong or weak,',
+    '`passwd` writes its password file, `ban` keeps somebody out, `dev-cert` makes a certificate to try',
+    'TLS with, `token` a token, and `store` looks after the data directory.',
     '',
     ...shown,
     '',

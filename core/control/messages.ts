@@ -3,7 +3,7 @@
  * plain data, posted in order, an array for each turn (outgoing.ts). No application message passes here but those of the host program.
  */
 
-import type { ClientTls } from '../config/authentication.ts';
+import type { ClientTls, Quotas } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { CloseCause, Notice, TlsMaterial } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
@@ -34,8 +34,10 @@ export interface ConnectRequest {
   readonly transport: 'ws' | 'tcp';
   /** That came with the opening of its WebSocket. */
   readonly token: string | undefined;
-  /** The topic of its will. */
+  /** The topic of its will, and how it is to be published. */
   readonly willTopic: string | undefined;
+  readonly willQos?: 0 | 1 | 2 | undefined;
+  readonly willRetain?: boolean | undefined;
   /** Undefined if it is plain. */
   readonly tls: ClientTls | undefined;
 }
@@ -58,6 +60,21 @@ export interface Admission {
   readonly expiresAtMs: number | undefined;
   /** That the broker makes for the client. */
   readonly subscriptions: readonly ServerSubscription[];
+  /** How fast the client may send; undefined: as all may. */
+  readonly quotas?: Quotas | undefined;
+}
+
+/** What a client wants to do with a topic, or a topic filter. */
+export interface AskedTopic {
+  readonly topic: string;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+}
+
+/** `keptMs`: for how long it counts; 0: once. */
+export interface DecidedTopic {
+  readonly isAllowed: boolean;
+  readonly keptMs: number;
 }
 
 export type ToWorker =
@@ -108,6 +125,19 @@ export type ToWorker =
   | { readonly type: 'publishWill'; readonly session: number }
   /** There are other rules. `rulesAdopted` follows. */
   | { readonly type: 'adoptRules'; readonly revision: number }
+  /** Of each topic that was asked about, in their order. */
+  | {
+      readonly type: 'authorized';
+      readonly connection: number;
+      readonly request: number;
+      readonly decided: readonly DecidedTopic[];
+    }
+  /** What programs have decided about topics counts no more. */
+  | { readonly type: 'forgetDecisions' }
+  /** The broker has more to do than it can: clients with a pace may send half as fast, or again as fast as before. */
+  | { readonly type: 'halvePaces'; readonly isHalved: boolean }
+  /** `lagAnswered` follows. */
+  | { readonly type: 'askLag' }
   | { readonly type: 'openHost'; readonly session: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** The host client has done with so much of what it was sent in PUBLISH packets. */
@@ -153,6 +183,23 @@ export type ToMain =
   | { readonly type: 'settled'; readonly session: number; readonly row: SessionRow }
   | { readonly type: 'arrived'; readonly session: number; readonly row: SessionRow }
   | { readonly type: 'rulesAdopted'; readonly revision: number }
+  /** A program is to say whether the client may do this. `authorized` follows unless it has left. */
+  | {
+      readonly type: 'authorize';
+      readonly connection: number;
+      readonly clientId: string;
+      readonly request: number;
+      readonly action: 'publish' | 'subscribe';
+      readonly topics: readonly AskedTopic[];
+    }
+  /** A client has done what it may not, and was told so. */
+  | {
+      readonly type: 'rightRefused';
+      readonly action: 'publish' | 'subscribe';
+      readonly clientId: string;
+      readonly topic: string;
+    }
+  | { readonly type: 'lagAnswered' }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** So many bytes more of the host client's were taken. */
   | { readonly type: 'hostTaken'; readonly bytes: number }

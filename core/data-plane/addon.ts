@@ -28,6 +28,8 @@ export const EventKind = {
   closed: 8,
   settled: 9,
   lookedUp: 10,
+  publishAsked: 11,
+  publishDenied: 12,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -252,6 +254,12 @@ export interface Engine {
   adoptRules(): void;
   /** The client of a connection is somebody else to the rules: of encodeAccess(). Nothing if it is not connected. */
   setAccess(slot: number, access: Uint8Array): void;
+  /** Answers an event `publishAsked`; it counts for the topic for so long. Nothing if the connection is over. */
+  decide(slot: number, isAllowed: boolean, keptMs: number): void;
+  /** What programs have decided about a connection's topics counts no more; 0: about those of all. */
+  forgetDecisions(slot: number): void;
+  /** Whoever has a pace may send half as fast, or as fast as before. */
+  halvePaces(isHalved: boolean): void;
 
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
   serveHttp(mqttPath: string, serverPath: string): void;

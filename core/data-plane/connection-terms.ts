@@ -19,6 +19,11 @@ export interface ConnectionTerms {
   readonly topicAliasMaximum: number;
   /** That the session outlives the connection; 4,294,967,295: for ever. */
   readonly sessionExpirySeconds: number;
+  /** How fast the client may send; 0: at any pace. */
+  readonly messagesPerSecond: number;
+  readonly bytesPerSecond: number;
+  /** A program is asked what the client may publish. */
+  readonly asksToPublish: boolean;
   /** Of a session that outlives the connection; else it may be empty. */
   readonly clientId: string;
   readonly will: Will | undefined;
@@ -26,8 +31,8 @@ export interface ConnectionTerms {
   readonly access: Uint8Array | undefined;
 }
 
-const fixedBytes = 18;
-const flags = { withholdsProblems: 1, hasWill: 2, hasAccess: 4 } as const;
+const fixedBytes = 26;
+const flags = { withholdsProblems: 1, hasWill: 2, hasAccess: 4, asksToPublish: 8 } as const;
 
 /** The data plane reads them at once. */
 export function encodeConnectionTerms(terms: ConnectionTerms): Uint8Array {
@@ -37,13 +42,16 @@ export function encodeConnectionTerms(terms: ConnectionTerms): Uint8Array {
     1,
     (terms.withholdsProblems ? flags.withholdsProblems : 0) |
       (will ? flags.hasWill : 0) |
-      (access ? flags.hasAccess : 0),
+      (access ? flags.hasAccess : 0) |
+      (terms.asksToPublish ? flags.asksToPublish : 0),
   );
   view.setUint32(2, terms.keepAliveMs);
   view.setUint16(6, terms.receiveMaximum);
   view.setUint32(8, terms.maximumPacketSize);
   view.setUint16(12, terms.topicAliasMaximum);
   view.setUint32(14, terms.sessionExpirySeconds);
+  view.setUint32(18, terms.messagesPerSecond);
+  view.setUint32(22, terms.bytesPerSecond);
   if (will === undefined && access === undefined && clientId === '') return withoutRest;
   return concat([fixed, write.string(clientId), access ?? [], will === undefined ? [] : encodeWill(will)]);
 }

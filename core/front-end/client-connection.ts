@@ -10,7 +10,15 @@
 
 import type { ClientTls } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import type { Admission, ConnectRequest, RenewalRequest, ToWorker } from '../control/messages.ts';
+import type {
+  Admission,
+  AskedTopic,
+  ConnectRequest,
+  DecidedTopic,
+  RenewalRequest,
+  ToMain,
+  ToWorker,
+} from '../control/messages.ts';
 import { type CloseCause, closeCauses, type Engine } from '../data-plane/addon.ts';
 import { encodeConnectionTerms } from '../data-plane/connection-terms.ts';
 import type { ServerSubscription } from '../security/access.ts';
@@ -24,7 +32,13 @@ import { encodeConnack } from '../wire/encode-connack.ts';
 import { encodeAuth, encodeDisconnect } from '../wire/encode-disconnect.ts';
 import { encodeWithin } from '../wire/encode-within.ts';
 import { PacketType } from '../wire/packet-type.ts';
-import type { AuthPacket, ConnectPacket, ProtocolVersion, SubackPacket } from '../wire/packets.ts';
+import type {
+  AuthPacket,
+  ConnectPacket,
+  ProtocolVersion,
+  SubackPacket,
+  SubscribePacket,
+} from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -53,6 +67,10 @@ export interface ConnectionContext {
   answerChallenge(connection: ClientConnection, data: Uint8Array | undefined): void;
   /** Tells the session directory and the authenticator that the client has left before they have decided. */
   abandon(connection: ClientConnection): void;
+  /** Asks programs whether the client may do something; authorized() follows unless it leaves. */
+  authorize(connection: ClientConnection, question: Question): void;
+  /** For the audit: the client was refused a right. */
+  rightRefused(connection: ClientConnection, action: 'publish' | 'subscribe', topic: string): void;
   /** Calls back when every shard knows the filters that were added under the token. */
   nextSubscribeToken(done: () => void): number;
   /** There is nothing to call back for. */
@@ -66,6 +84,9 @@ export interface Peer {
   /** Undefined if it is plain. */
   readonly tls: ClientTls | undefined;
 }
+
+/** What programs are asked about a client. */
+export type Question = Pick<Extract<ToMain, { type: 'authorize' }>, 'request' | 'action' | 'topics'>;
 
 type Acceptance = Extract<ToWorker, { type: 'accept' }>;
 
@@ -87,6 +108,10 @@ export class ClientConnection {
   #connect: ConnectPacket | undefined;
   #isClientIdAssigned = false;
   #isBridge = false;
+  #isHost = false;
+  /** What programs are being asked, by number. */
+  readonly #questions = new Map<number, (decided: readonly DecidedTopic[]) => void>();
+  #questionsAsked = 0;
   /** That came with the opening of the WebSocket; while connecting. */
   #token: string | undefined;
   /** Ends the connection unless it is renewed. */
@@ -114,6 +139,7 @@ export class ClientConnection {
   /** The host program's connection needs no CONNECT: it is connected from the start, and may subscribe to everything. */
   openAsHost(session: number): void {
     this.clientId = 'host';
+    this.#isHost = true;
     this.version = 5;
     this.session = session;
     this.#state = 'connected';
@@ -165,6 +191,9 @@ export class ClientConnection {
       maximumPacketSize: properties.maximumPacketSize ?? 0,
       topicAliasMaximum: properties.topicAliasMaximum ?? 0,
       sessionExpirySeconds: this.#expirySeconds,
+      messagesPerSecond: admission?.quotas?.messagesPerSecond ?? config.limits.messagesPerSecondMax,
+      bytesPerSecond: admission?.quotas?.bytesPerSecond ?? config.limits.bytesPerSecondMax,
+      asksToPublish: config.asksToPublish,
       clientId: this.#expirySeconds > 0 && keepsData(config) ? this.clientId : '',
       will: connect.will,
       access: admission?.access,
@@ -197,6 +226,7 @@ export class ClientConnection {
   renewed(data: Uint8Array | undefined, admission: Admission | undefined): void {
     if (this.#state === 'over') return;
     if (admission?.access !== undefined) this.#context.engine.setAccess(this.slot, admission.access);
+    this.#context.engine.forgetDecisions(this.slot);
     this.#expiry.set(admission?.expiresAtMs);
     this.#subscribeFor(admission?.subscriptions ?? []);
     this.#isRenewing = false;
@@ -253,6 +283,31 @@ export class ClientConnection {
     this.#finish();
   }
 
+  /** The client wants to publish, and programs are to say whether it may. Its frames wait. `kind`: QoS, and 4 if retained. */
+  onPublishAsked(kind: number, topic: string): void {
+    const qos = (kind & 3) as 0 | 1 | 2;
+    this.#ask('publish', [{ topic, qos, retain: (kind & 4) !== 0 }], ([decided]) => {
+      this.#context.engine.decide(this.slot, decided?.isAllowed === true, decided?.keptMs ?? 0);
+    });
+  }
+
+  /** Programs have decided. */
+  authorized(request: number, decided: readonly DecidedTopic[]): void {
+    const done = this.#questions.get(request);
+    this.#questions.delete(request);
+    if (this.#state === 'connected') done?.(decided);
+  }
+
+  #ask(
+    action: Question['action'],
+    topics: readonly AskedTopic[],
+    done: (decided: readonly DecidedTopic[]) => void,
+  ): void {
+    const request = ++this.#questionsAsked;
+    this.#questions.set(request, done);
+    this.#context.authorize(this, { request, action, topics });
+  }
+
   #fail({ reasonCode, why }: ProtocolError): void {
     this.end(reasonCode, sentenceOf(why));
   }
@@ -306,6 +361,8 @@ export class ClientConnection {
       authenticationData: properties.authenticationData,
       ...this.peer,
       willTopic: connect.will?.topic,
+      willQos: connect.will?.qos,
+      willRetain: connect.will?.retain,
       token: this.#token,
     });
     this.#token = undefined;
@@ -403,6 +460,7 @@ export class ClientConnection {
     this.#expiry.set(undefined);
     this.#state = 'over';
     this.#isRenewing = false;
+    this.#questions.clear();
     this.session = 0;
     if (awaitsDecision) this.#context.abandon(this);
   }
@@ -413,13 +471,29 @@ export class ClientConnection {
       this.#fail(packet);
       return;
     }
-    const { engine } = this.#context;
-    const config = this.#config;
-    const unavailable = unavailableTo(packet, this.#version, config);
+    const unavailable = unavailableTo(packet, this.#version, this.#config);
     if (unavailable !== undefined) {
       this.end(unavailable);
       return;
     }
+    this.#whenAllowed(packet.subscriptions, (isAllowed) => this.#subscribe(packet, isAllowed));
+  }
+
+  /** Calls back with what programs say about each filter: at once where none is asked. */
+  #whenAllowed(
+    wanted: readonly ServerSubscription[],
+    done: (isAllowed: readonly boolean[] | undefined) => void,
+  ): void {
+    if (this.#isHost || !this.#context.config.asksToSubscribe) {
+      done(undefined);
+      return;
+    }
+    const topics = wanted.map(({ topicFilter: topic, qos }) => ({ topic, qos, retain: false }));
+    this.#ask('subscribe', topics, (decided) => done(decided.map(({ isAllowed }) => isAllowed)));
+  }
+
+  #subscribe(packet: SubscribePacket, isAllowed: readonly boolean[] | undefined): void {
+    const { engine } = this.#context;
     const { session } = this;
     let reasonCodes: number[] = [];
     const token = this.#context.nextSubscribeToken(() => {
@@ -431,8 +505,16 @@ export class ClientConnection {
       engine.endSubscribe(session, token);
       engine.resume(this.slot);
     });
-    reasonCodes = subscribe(engine, config, session, this.#isBridge ? asBridge(packet) : packet, token);
+    const asked = this.#isBridge ? asBridge(packet) : packet;
+    reasonCodes = subscribe(engine, this.#config, session, asked, token, isAllowed);
+    this.#noteRefused(packet, reasonCodes);
     if (!engine.finishSubscribe(session, token)) this.#context.forgetSubscribe(token);
+  }
+
+  #noteRefused({ subscriptions }: SubscribePacket, reasonCodes: readonly number[]): void {
+    for (const [index, { topicFilter }] of subscriptions.entries())
+      if (reasonCodes[index] === ReasonCode.notAuthorized)
+        this.#context.rightRefused(this, 'subscribe', topicFilter);
   }
 
   /** What the client is subscribed to by its grant, as if it had asked: without a SUBACK. */
@@ -440,11 +522,17 @@ export class ClientConnection {
     const { session } = this;
     const { engine } = this.#context;
     const missing = granted.filter(({ topicFilter }) => !engine.isSubscribed(session, topicFilter));
-    if (missing.length === 0) return;
+    if (missing.length > 0) this.#whenAllowed(missing, (isAllowed) => this.#addGranted(missing, isAllowed));
+  }
+
+  #addGranted(missing: readonly ServerSubscription[], isAllowed: readonly boolean[] | undefined): void {
+    const { session } = this;
+    const { engine } = this.#context;
     const token = this.#context.nextSubscribeToken(() => engine.endSubscribe(session, token));
     const options = { noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
     const subscriptions = missing.map((each) => ({ ...each, ...options }));
-    subscribe(engine, this.#config, session, { packetId: 0, subscriptions, properties: {} }, token);
+    const packet = { packetId: 0, subscriptions, properties: {} };
+    subscribe(engine, this.#config, session, packet, token, isAllowed);
     if (!engine.finishSubscribe(session, token)) this.#context.forgetSubscribe(token);
   }
 

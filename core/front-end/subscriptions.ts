@@ -21,7 +21,7 @@ export function asBridge(packet: SubscribePacket): SubscribePacket {
 
 /**
  * Adds the subscriptions to the session: for each the granted QoS, or why it is refused. `token` names the
- * SUBSCRIBE to the data plane.
+ * SUBSCRIBE to the data plane. `isAllowed`: what programs say about each; undefined: none was asked.
  */
 export function subscribe(
   engine: Engine,
@@ -29,10 +29,12 @@ export function subscribe(
   session: number,
   { subscriptions, properties }: SubscribePacket,
   token: number,
+  isAllowed: readonly boolean[] | undefined,
 ): number[] {
   const { maximumQoS } = config.limits;
   const subscriptionId = properties.subscriptionIdentifiers?.[0] ?? 0;
-  return subscriptions.map(({ topicFilter, noLocal, retainAsPublished, retainHandling, ...asked }) => {
+  return subscriptions.map(({ topicFilter, noLocal, retainAsPublished, retainHandling, ...asked }, index) => {
+    if (isAllowed !== undefined && isAllowed[index] !== true) return ReasonCode.notAuthorized;
     const refusal = refusalOf(topicFilter, config);
     if (refusal !== undefined) return refusal;
     const qos = Math.min(asked.qos, maximumQoS); // [MQTT-3.2.2-10]

@@ -15,7 +15,7 @@ import {
 } from '../data-plane/addon.ts';
 import { readSessionRow, type SessionRow } from '../data-plane/session-row.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { ClientConnection, type ConnectionContext } from './client-connection.ts';
+import { ClientConnection, type ConnectionContext, type Question } from './client-connection.ts';
 import { clientTlsOf } from './client-tls.ts';
 import { decideOpening, type OpeningRules, openingRulesOf, readOpening } from './opening.ts';
 import { openingToken } from './opening-token.ts';
@@ -98,10 +98,22 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
       case EventKind.noticed:
         this.#onNoticed(first, bytes);
         break;
+      case EventKind.publishAsked:
+        this.#connections[slot]?.onPublishAsked(first, Buffer.from(bytes).toString('utf8'));
+        break;
+      case EventKind.publishDenied:
+        this.#onPublishDenied(slot, bytes);
+        break;
       case EventKind.lookedUp:
         this.#post({ type: 'retained', request: value, packet: bytes }, bytes);
         break;
     }
+  }
+
+  #onPublishDenied(slot: number, topic: Uint8Array): void {
+    const connection = this.#connections[slot];
+    if (connection !== undefined)
+      this.rightRefused(connection, 'publish', Buffer.from(topic).toString('utf8'));
   }
 
   #onOpened(slot: number, bytes: Uint8Array): void {
@@ -165,6 +177,14 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'abandoned', connection: serial, clientId });
   }
 
+  authorize({ serial, clientId }: ClientConnection, question: Question): void {
+    this.#post({ type: 'authorize', connection: serial, clientId, ...question });
+  }
+
+  rightRefused({ clientId }: ClientConnection, action: 'publish' | 'subscribe', topic: string): void {
+    this.#post({ type: 'rightRefused', action, clientId, topic });
+  }
+
   nextSubscribeToken(done: () => void): number {
     const token = this.engine.nextToken();
     this.#subscribes.set(token, done);
@@ -220,6 +240,10 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   renewed({ connection, data, admission }: Extract<ToWorker, { type: 'renewed' }>): void {
     this.#bySerial.get(connection)?.renewed(data, admission);
+  }
+
+  authorized({ connection, request, decided }: Extract<ToWorker, { type: 'authorized' }>): void {
+    this.#bySerial.get(connection)?.authorized(request, decided);
   }
 
   /** Its client has connected again: ends the connection, if it is still there. */

@@ -10,6 +10,8 @@ import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type Access, encodeAccess, type Identity } from './access.ts';
 import { type AccessFiles, readAccessFiles } from './access-files.ts';
+import { Backend } from './backend.ts';
+import { BackendProvider } from './backend-provider.ts';
 import { CertificateProvider } from './certificate-provider.ts';
 import { encodeRuleBook } from './encode-rules.ts';
 import { HookProvider } from './hook-provider.ts';
@@ -31,12 +33,14 @@ export interface RulesInForce {
 
 export interface AccessControlOptions {
   readonly config: BrokerConfig;
-  readonly authenticate: Authenticate | undefined;
+  readonly authenticate: Authenticate | readonly Authenticate[] | undefined;
   readonly clock: Clock;
   /** Tells the workers that run to adopt the rules, and gives which these are; adopted() follows for each. */
   tellWorkers(revision: number): readonly number[];
   /** Ends the connections of these clients with 0x87. */
   endClients(isOver: (client: Identity) => boolean): void;
+  /** The back end that knows users cannot be asked, or its answer cannot be understood. */
+  onBackendFailed(error: unknown): void;
 }
 
 /** Before the files are read nobody is let in. */
@@ -59,7 +63,16 @@ export class AccessControl {
   readonly providers: readonly Provider[];
   /** Of enhanced authentication. */
   readonly methods: readonly AuthenticationMethod[];
-  #files: AccessFiles = { users: undefined, rules: undefined, keys: undefined, revoked: undefined };
+  /** Of `authorizeUrl`. */
+  readonly authorizeBackend: Backend | undefined;
+  readonly #authBackend: Backend | undefined;
+  #files: AccessFiles = {
+    users: undefined,
+    rules: undefined,
+    keys: undefined,
+    revoked: undefined,
+    backendSecret: undefined,
+  };
   #rules: RulesInForce | undefined;
   #revision = 0;
   #adoptions: Adoption[] = [];
@@ -76,16 +89,40 @@ export class AccessControl {
         entriesMax: config.limits.passwordMemoryMax,
       }),
       pool: this.#pool,
-      isLast: authenticate === undefined,
+      isLast: authenticate === undefined && config.authUrl === undefined,
     });
+    this.#authBackend = this.#newBackend(config.authUrl);
+    this.authorizeBackend = this.#newBackend(config.authorizeUrl);
     const tokens = this.#tokenProvider();
     this.methods = tokens === undefined ? [] : [tokens.method];
     this.providers = [
       ...(config.identityAsUser ? [new CertificateProvider()] : []),
       ...(tokens === undefined ? [] : [tokens]),
       ...(config.passwordFile === undefined ? [] : [passwords]),
-      ...(authenticate === undefined ? [] : [new HookProvider(authenticate)]),
+      ...this.#backendProviders(),
+      ...[authenticate ?? []].flat().map((each) => new HookProvider(each)),
     ];
+  }
+
+  #backendProviders(): BackendProvider[] {
+    const backend = this.#authBackend;
+    return backend === undefined
+      ? []
+      : [new BackendProvider({ backend, onFailed: (error) => this.#options.onBackendFailed(error) })];
+  }
+
+  #newBackend(url: string | undefined): Backend | undefined {
+    if (url === undefined) return undefined;
+    const { config, clock } = this.#options;
+    const { backendTimeoutMs, backendPendingMax, backendAnswersMax } = config.limits;
+    return new Backend({
+      url,
+      secret: () => this.#files.backendSecret,
+      timeoutMs: backendTimeoutMs,
+      pendingMax: backendPendingMax,
+      answersMax: backendAnswersMax,
+      clock,
+    });
   }
 
   #tokenProvider(): TokenProvider | undefined {
@@ -117,11 +154,17 @@ export class AccessControl {
     await this.#pool.close();
   }
 
-  /** Resolves when what the files say is in force on all workers. Errors as open(): then nothing has changed. */
-  async reload(): Promise<void> {
+  /**
+   * Resolves when what the files say is in force on all workers. Errors as open(): then nothing has changed. `alsoLoad`
+   * reads what belongs to it, once all else has been found in order.
+   */
+  async reload(alsoLoad: () => void): Promise<void> {
     const before = this.#files.users;
     const files = readAccessFiles(this.#options.config);
+    alsoLoad();
     this.#take(files);
+    this.#authBackend?.forget();
+    this.authorizeBackend?.forget();
     if (files.rules !== undefined) await this.#adopt();
     const changed = changedUsers(before ?? new Map(), files.users ?? new Map());
     const isChanged = ({ username, issuedAt }: Identity): boolean =>

@@ -1,4 +1,5 @@
 /** Who a client is to the rules: what has been verified of it. */
+import type { Quotas } from '../config/authentication.ts';
 import { concat, write } from '../wire/write.ts';
 import { encodeRules, text } from './encode-rules.ts';
 import type { Rule } from './rules.ts';
@@ -10,6 +11,8 @@ export interface Identity {
   readonly tokenId?: string | undefined;
   /** In seconds since 1970. */
   readonly issuedAt?: number | undefined;
+  /** For the hooks that decide about topics. */
+  readonly attributes?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface ServerSubscription {
@@ -26,6 +29,9 @@ export interface Access extends Identity {
   readonly rules?: readonly Rule[] | undefined;
   /** When it is over, of the wall clock; undefined: never. */
   readonly expiresAtMs?: number | undefined;
+  readonly quotas?: Quotas | undefined;
+  /** The one that it has to have. */
+  readonly clientId?: string | undefined;
   /** That the broker makes for the client. */
   readonly subscriptions?: readonly ServerSubscription[] | undefined;
 }

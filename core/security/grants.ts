@@ -1,5 +1,7 @@
 /** What a program or a token grants a client, made into what the rules need to know of it. */
 import type { Grant } from '../config/authentication.ts';
+import { isRecord, isWholeNumber } from '../config/option-rules.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
 import type { Access } from './access.ts';
 import { compileFilter, filterFault, placeholderFault, type Rule } from './rules.ts';
 import { TokenError } from './token-error.ts';
@@ -29,4 +31,69 @@ function checked(subscription: NonNullable<Grant['subscriptions']>[number]): Req
   if (fault !== undefined)
     throw new TokenError(`the filter ${JSON.stringify(subscription.topicFilter)} ${fault}`);
   return { qos: 0, ...subscription };
+}
+
+/** A function of JavaScript may answer with anything, and a grant that is misread gives rights away. */
+export function isGrant(answer: unknown): answer is Grant {
+  if (!isRecord(answer)) return false;
+  const { username, roles = [], claims = {}, allow = {}, subscriptions = [], ...more } = answer;
+  const { tokenId, issuedAt, expiresAt, attributes = {}, quotas = {}, clientId, ...others } = more;
+  return (
+    Object.keys(others).length === 0 &&
+    (username === undefined || isShortText(username)) &&
+    areTexts(roles) &&
+    isRecord(claims) &&
+    Object.entries(claims).every((pair) => pair.every(isShortText)) &&
+    isRecord(allow) &&
+    Object.entries(allow).every(([action, filters]) => action in actions && areTexts(filters)) &&
+    Array.isArray(subscriptions) &&
+    subscriptions.every((each) => isRecord(each) && isShortText(each['topicFilter']) && isQos(each['qos'])) &&
+    (tokenId === undefined || isShortText(tokenId)) &&
+    [issuedAt, expiresAt].every((time) => time === undefined || Number.isFinite(time)) &&
+    isRecord(attributes) &&
+    isRecord(quotas) &&
+    Object.entries(quotas).every(([name, quota]) => name in quotaNames && isQuota(quota)) &&
+    (clientId === undefined || isShortText(clientId))
+  );
+}
+
+/** Of a CONNACK: why somebody is refused. */
+const refusals: readonly number[] = [
+  ReasonCode.unspecifiedError,
+  ReasonCode.clientIdentifierNotValid,
+  ReasonCode.badUserNameOrPassword,
+  ReasonCode.notAuthorized,
+  ReasonCode.serverUnavailable,
+  ReasonCode.serverBusy,
+  ReasonCode.banned,
+  ReasonCode.quotaExceeded,
+  ReasonCode.useAnotherServer,
+  ReasonCode.connectionRateExceeded,
+];
+
+/** What a program refuses a client with. */
+export function isRefusal(answer: unknown): answer is { readonly reasonCode: number } {
+  if (!isRecord(answer) || Object.keys(answer).length !== 1) return false;
+  const { reasonCode } = answer;
+  return refusals.some((each) => each === reasonCode);
+}
+
+const quotaNames = { messagesPerSecond: true, bytesPerSecond: true };
+
+function isQuota(value: unknown): boolean {
+  return value === undefined || isWholeNumber(value, 0, 4_294_967_295);
+}
+
+const actions = { publish: true, subscribe: true };
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isShortText);
+}
+
+function isQos(qos: unknown): boolean {
+  return qos === undefined || qos === 0 || qos === 1 || qos === 2;
+}
+
+function isShortText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 16_384; // bytes for the data plane have two for the length
 }

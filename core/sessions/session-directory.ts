@@ -261,9 +261,20 @@ export class SessionDirectory {
   }
 
   /** Ends the connections of these clients; their sessions stay as long as they would have. */
-  endClients(isOver: (client: Identity) => boolean, reasonCode: number): void {
-    for (const { identity, worker, connection } of this.#byKey.values())
-      if (connection !== undefined && isOver(identity)) this.#refuse({ worker, connection }, reasonCode);
+  endClients(isOver: (identity: Identity, client: ClientInfo) => boolean, reasonCode: number): void {
+    for (const { identity, client, worker, connection } of this.#byKey.values())
+      if (connection !== undefined && isOver(identity, client))
+        this.#refuse({ worker, connection }, reasonCode);
+  }
+
+  /** Who is connected with a client identifier, and where. */
+  connected(
+    clientId: string,
+  ): { worker: number; connection: number; client: ClientInfo; identity: Identity } | undefined {
+    const record = this.#byClientId.get(clientId);
+    if (record?.connection === undefined) return undefined;
+    const { worker, connection, client, identity } = record;
+    return { worker, connection, client, identity };
   }
 
   /** A connected client has authenticated again. False if it may not stay: it is somebody else, or has left. */

@@ -1,7 +1,7 @@
 // What CONNECT settled for a connection and its session, and how it comes from JavaScript.
 //
 //   [ version 1 | flags 1 | keep alive ms 4 | receive maximum 2 | maximum packet size 4 | topic alias maximum 2 |
-//     session expiry s 4 |
+//     session expiry s 4 | messages per s 4 | bytes per s 4 |
 //     client id, as in CONNECT: of a session that outlives the connection, else empty ]
 //   with rules:   [ who the client is to them, as security/access.h has it ]
 //   with a will:  [ QoS and retain 1 | delay s 4 | has expiry 1 | expiry s 4 | topic, as in PUBLISH | properties, as in
@@ -26,7 +26,10 @@ struct ConnectionTerms {
   uint32_t maximumPacketSize = 0;     // 0: no limit
   uint16_t topicAliasMaximum = 0;     // of the client: how many aliases it takes
   uint32_t sessionExpirySeconds = 0;  // that the session outlives the connection
-  Bytes clientId;                     // of a session that does, while the terms are read; else empty
+  uint32_t messagesPerSecond = 0;     // of the client; 0: any number
+  uint32_t bytesPerSecond = 0;
+  bool asksToPublish = false;  // a program decides what the client may publish
+  Bytes clientId;              // of a session that does, while the terms are read; else empty
   std::unique_ptr<Will> will;
   Bytes accessBytes;                     // while the terms are read: what `access` was read from
   std::shared_ptr<const Access> access;  // nullptr: there are no rules for it
@@ -34,7 +37,7 @@ struct ConnectionTerms {
 
 // `session`: whose client wants the will published. `workers`: of the broker.
 inline ConnectionTerms readTerms(Bytes bytes, uint64_t session, unsigned workers) {
-  constexpr uint8_t withholdsProblems = 1, hasWill = 2, hasAccess = 4;
+  constexpr uint8_t withholdsProblems = 1, hasWill = 2, hasAccess = 4, asksToPublish = 8;
   Reader reader(bytes);
   ConnectionTerms terms;
   terms.version = reader.u8();
@@ -44,7 +47,10 @@ inline ConnectionTerms readTerms(Bytes bytes, uint64_t session, unsigned workers
   terms.receiveMaximum = reader.u16();
   terms.maximumPacketSize = reader.u32();
   terms.topicAliasMaximum = reader.u16();
+  terms.asksToPublish = (flags & asksToPublish) != 0;
   terms.sessionExpirySeconds = reader.u32();
+  terms.messagesPerSecond = reader.u32();
+  terms.bytesPerSecond = reader.u32();
   terms.clientId = reader.prefixed();
   if ((flags & hasAccess) != 0) {
     const size_t before = reader.remaining();

@@ -10,9 +10,11 @@
 #include "../structures/ranking.h"
 #include "../wire/input.h"
 #include "answers.h"
+#include "client-pace.h"
 #include "connection-phase.h"
 #include "outbox.h"
 #include "pause-reasons.h"
+#include "topic-decisions.h"
 
 namespace rally {
 
@@ -95,6 +97,8 @@ struct Connection {
   size_t spent = 0;                                  // ... turn-budget.h
   std::unique_ptr<IncomingAliases> aliases;          // nullptr: the client has set none (alias-account.h)
   std::unique_ptr<OutgoingAliases> outgoingAliases;  // nullptr: the client takes none
+  std::unique_ptr<ClientPace> pace;                  // nullptr: it may send as fast as it likes
+  std::unique_ptr<TopicDecisions> decisions;         // nullptr: no program is asked what it may publish
   void* socket = nullptr;                            // the transport's own
 };
 

@@ -22,6 +22,8 @@ enum class EventKind : uint8_t {
                    // (value: session; first: CloseCause, reason; its row: session-row.h)
   settled,         // likewise for a session whose will was due, or that was to end
   lookedUp,        // a retained message was looked up (value: token; a PUBLISH, or nothing)
+  publishAsked,    // may the client publish this? (slot; first: QoS, and 4 if it is to be retained; topic); it waits
+  publishDenied,   // the client may not publish to this (slot; topic); some of them in a second
   count,
 };
 

@@ -69,8 +69,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // Goes on with the frames after a packet that packet control has dealt with.
   void resume(Connection& connection) {
-    const PauseReasons pausedBy = connection.pausedBy;
-    if (connection.phase >= Phase::ending || pausedBy.has(PausedBy::stalled) || pausedBy.has(PausedBy::spent)) return;
+    if (connection.phase >= Phase::ending || connection.pausedBy.holdFrames()) return;
     if (budget_.isSpent(connection)) {
       connection.pausedBy.add(PausedBy::spent);
       spent_.push_back(nameOf(connection));
@@ -80,9 +79,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
     afterInput(connection, reason);
   }
 
-  // Goes on with the connections that had spent their part of the last turn.
+  // Goes on with the connections that had spent their part of the last turn, and with those that were too fast.
   void beginTurn() {
     budget_.beginTurn();
+    if (!fast_.empty()) resumeFast();
     std::vector<ConnectionName> waiting;
     waiting.swap(spent_);
     for (const ConnectionName& name : waiting) {
@@ -93,6 +93,26 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
   bool hasSpent() const { return !spent_.empty(); }
+
+  // Whether some are held back who may go on in some milliseconds.
+  bool isPaced() const { return !fast_.empty(); }
+  // The broker has more to do than it can: whoever has a pace may send half as fast.
+  void halvePaces(bool isHalved) { arePacesHalved_ = isHalved; }
+
+  // A program has decided what a client has asked for; nothing if the connection is over. `keptMs`: for how long that
+  // counts for the topic.
+  void decide(Connection& connection, bool isAllowed, uint64_t keptMs) {
+    if (!connection.decisions || !connection.pausedBy.has(PausedBy::asked)) return;
+    connection.decisions->decide(isAllowed, keptMs, nowMs_);
+    connection.pausedBy.remove(PausedBy::asked);
+    resume(connection);
+  }
+  void forgetDecisions(Connection& connection) {
+    if (connection.decisions) connection.decisions->forget();
+  }
+  void forgetDecisions() {
+    connections_.each([&](Connection& connection) { forgetDecisions(connection); });
+  }
 
   bool hasStalled() const { return !stalled_.empty(); }
   // Goes on with the connections whose frames did not fit into the lanes.
@@ -124,6 +144,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const uint16_t aliases = std::min(terms.topicAliasMaximum,
                                       limits_.outgoingTopicAliasesMax);  // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
     if (terms.version >= mqtt5 && aliases > 0) connection.outgoingAliases = std::make_unique<OutgoingAliases>(aliases);
+    if (terms.messagesPerSecond != 0 || terms.bytesPerSecond != 0)
+      connection.pace = std::make_unique<ClientPace>(terms.messagesPerSecond, terms.bytesPerSecond, nowMs_);
+    if (terms.asksToPublish) connection.decisions = std::make_unique<TopicDecisions>();
     connection.unacknowledged = 0;  // Receive Maximum counts anew with each connection (5.0, 4.9)
     if (session.connection) end(*session.connection, Reason::sessionTakenOver);
     connection.session = &session;
@@ -232,6 +255,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     stalled_.clear();
     drained_.clear();
     spent_.clear();
+    fast_.clear();
     events_.clear();
   }
 
@@ -523,8 +547,40 @@ class FrontEnd : public Outbound::ConnectionEnder {
       connection.transport->setReading(connection, false);
     } else if (!isFull && wasFull) {
       connection.pausedBy.remove(PausedBy::full);
-      connection.lastReceivedMs = nowMs_;  // that we did not read was not its silence
-      connection.transport->setReading(connection, true);
+      readAgain(connection);
+    }
+  }
+  void readAgain(Connection& connection) {
+    if (!connection.pausedBy.allowReading()) return;
+    connection.lastReceivedMs = nowMs_;  // that we did not read was not its silence
+    connection.transport->setReading(connection, true);
+  }
+
+  static size_t frameBytesOf(Bytes body) { return body.size() + 2; }
+
+  // Whether its client has to wait before it may send more. What is left when it has gone counts all the same.
+  bool isTooFast(Connection& connection, PacketType type, size_t frameBytes) {
+    if (connection.pausedBy.isOver()) return false;
+    if (connection.pace->take(type == PacketType::publish, frameBytes, nowMs_, arePacesHalved_)) return false;
+    connection.pausedBy.add(PausedBy::fast);
+    connection.transport->setReading(connection, false);
+    fast_.push_back(nameOf(connection));
+    return true;
+  }
+
+  void resumeFast() {
+    fastBefore_.clear();
+    fastBefore_.swap(fast_);
+    for (const ConnectionName& name : fastBefore_) {
+      Connection* connection = find(name);
+      if (!connection || connection->phase >= Phase::ending) continue;
+      if (!connection->pausedBy.isOver() && !connection->pace->mayTake(nowMs_, arePacesHalved_)) {
+        fast_.push_back(name);
+        continue;
+      }
+      connection->pausedBy.remove(PausedBy::fast);
+      readAgain(*connection);
+      resume(*connection);
     }
   }
 
@@ -536,7 +592,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Flow onFrame(Connection& connection, uint8_t first, Bytes body) {
     if (connection.phase >= Phase::ending) return Flow::end;
     const auto type = PacketType(first >> 4);
-    if (type == PacketType::publish && connection.phase == Phase::connected) return onPublish(connection, first, body);
+    const bool isPaced = connection.pace && connection.phase == Phase::connected;
+    if (isPaced && isTooFast(connection, type, frameBytesOf(body))) return Flow::hold;
+    if (type == PacketType::publish && connection.phase == Phase::connected) {
+      const Flow flow = onPublish(connection, first, body);
+      if (flow == Flow::hold && isPaced) connection.pace->giveBack(frameBytesOf(body));  // it comes again
+      return flow;
+    }
     if (rightsOf(connection.kind).isCounted) counters_.add(Counter::otherReceived);
     if (connection.phase != Phase::connected) return onEarlyFrame(connection, type, first, body);
     switch (type) {
@@ -580,7 +642,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       stalled_.push_back(nameOf(connection));
       return Flow::hold;
     }
-    return incoming_.onPublish(connection, first, body);
+    return incoming_.onPublish(connection, first, body, events_);
   }
 
   // The only CONNECT that never reaches packet control is the one that is too large: its client learns why if
@@ -610,8 +672,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Slab<Connection> connections_;
   std::vector<Event> events_;
   std::vector<ConnectionName> stalled_;
-  std::vector<ConnectionName> drained_;  // may leave
-  std::vector<ConnectionName> spent_;    // go on in the next turn
+  std::vector<ConnectionName> drained_;     // may leave
+  std::vector<ConnectionName> spent_;       // go on in the next turn
+  std::vector<ConnectionName> fast_;        // go on when they may, ...
+  std::vector<ConnectionName> fastBefore_;  // ... of which these are looked at
+  bool arePacesHalved_ = false;
   TurnBudget budget_;
   Fifo<ConnectionName> severed_;  // and not dealt with
   bool withholdsWills_ = false;

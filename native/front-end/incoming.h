@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../wire/publish.h"
+#include "events.h"
 #include "outbound.h"
 #include "recent-topics.h"
 #include "shard-port.h"
@@ -27,7 +28,8 @@ class Incoming {
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
 
-  Flow onPublish(Connection& connection, uint8_t first, Bytes body) {
+  // A PUBLISH that a program is to be asked about is an event, and is offered again behind its answer.
+  Flow onPublish(Connection& connection, uint8_t first, Bytes body, std::vector<Event>& events) {
     Publish publish;
     Reason reason = readPublish(first, body, connection.version, publish);
     const bool isByAlias = publish.topic.empty();
@@ -39,12 +41,18 @@ class Incoming {
     // One that was had already goes nowhere, whatever its topic is now.
     const bool isAgain = publish.qos == 2 && connection.session->received.contains(publish.packetId);
     const bool isReserved = isReservedTopic(publish.topic);
-    const bool isDenied = !isAgain && !gate_.mayPublish(*connection.session, publish.topic, topicHash);
+    bool isDenied = !isAgain && !gate_.mayPublish(*connection.session, publish.topic, topicHash);
+    if (connection.decisions && !isAgain && !isDenied && !isReserved) {
+      const auto kind = uint8_t(publish.qos | (publish.retain ? 4 : 0));
+      const TopicDecisions::Answer answer = connection.decisions->take(publish.topic, topicHash, kind, nowMs_);
+      if (answer == TopicDecisions::Answer::unknown) return ask(connection, publish.topic, topicHash, kind, events);
+      isDenied = answer == TopicDecisions::Answer::denied;
+    }
     // Also of one that is refused: its client counts on the alias, and each message is asked about.
     if (publish.topicAlias != 0 && !isByAlias) reason = setAlias(connection, publish.topicAlias, publish.topic);
     if (isError(reason)) return fail(connection, reason);
     if (isReserved && !rights.mayUseReservedTopics) return refusePublish(connection, publish, Reason::notAuthorized);
-    if (isDenied) return refuseDenied(connection, publish);
+    if (isDenied) return refuseDenied(connection, publish, events);
     if (!isReserved) counters_.add(Counter::publishReceived);
     if (rights.isHeldToBounds && publish.userProperties > limits_.userPropertiesPerPacketMax)
       return refusePublish(connection, publish, Reason::quotaExceeded);
@@ -209,11 +217,31 @@ class Incoming {
     return isEnding ? fail(connection, reason) : Flow::next;
   }
 
+  // A program decides about the topic: FrontEnd::decide() follows.
+  static Flow ask(Connection& connection, Bytes topic, uint64_t topicHash, uint8_t kind, std::vector<Event>& events) {
+    connection.decisions->ask(topic, topicHash, kind);
+    connection.pausedBy.add(PausedBy::asked);
+    events.push_back(
+        {EventKind::publishAsked, kind, Reason::success, connection.slot, 0, {topic.begin(), topic.end()}});
+    return Flow::hold;
+  }
+
   // By the rules: it goes nowhere either, or its client is told to go.
-  Flow refuseDenied(Connection& connection, const Publish& publish) {
+  Flow refuseDenied(Connection& connection, const Publish& publish, std::vector<Event>& events) {
+    noteDenied(connection, publish.topic, events);
     if (!limits_.endsDeniedPublishers) return refusePublish(connection, publish, Reason::notAuthorized);
     counters_.add(Counter::publishRefused);
     return fail(connection, Reason::notAuthorized);
+  }
+
+  // For the audit, which wants to know who and what, and not each time.
+  void noteDenied(const Connection& connection, Bytes topic, std::vector<Event>& events) {
+    if (nowMs_ - deniedSinceMs_ >= 1'000) {
+      deniedSinceMs_ = nowMs_;
+      deniedNoted_ = 0;
+    }
+    if (deniedNoted_++ >= deniedNotedMax) return;
+    events.push_back({EventKind::publishDenied, 0, Reason::success, connection.slot, 0, {topic.begin(), topic.end()}});
   }
 
   // PUBACK or PUBREC with an error, and a sentence if the client wants it [MQTT-3.1.2-29] and it fits
@@ -269,6 +297,9 @@ class Incoming {
   std::vector<uint8_t> properties_;
   RecentTopics recent_;
   uint64_t nowMs_ = 0;
+  static constexpr uint32_t deniedNotedMax = 10;  // in a second
+  uint64_t deniedSinceMs_ = 0;
+  uint32_t deniedNoted_ = 0;
 };
 
 }  // namespace rally

@@ -10,6 +10,8 @@ enum class PausedBy : uint8_t {
   ended = 4,     // the client's stream has ended
   finished = 8,  // the server ends the connection
   spent = 16,    // it has had its part of this turn
+  fast = 32,     // its client sends faster than it may
+  asked = 64,    // a program is asked whether its next PUBLISH may be
 };
 
 class PauseReasons {
@@ -17,9 +19,13 @@ class PauseReasons {
   bool has(PausedBy reason) const { return (bits_ & uint8_t(reason)) != 0; }
   void add(PausedBy reason) { bits_ = uint8_t(bits_ | uint8_t(reason)); }
   void remove(PausedBy reason) { bits_ = uint8_t(bits_ & ~uint8_t(reason)); }
+  // Whether its frames wait for something that goes on with them.
+  bool holdFrames() const {
+    return has(PausedBy::stalled) || has(PausedBy::spent) || has(PausedBy::fast) || has(PausedBy::asked);
+  }
   // Nothing more comes, or nothing more counts.
   bool isOver() const { return has(PausedBy::ended) || has(PausedBy::finished); }
-  bool allowReading() const { return !isOver() && !has(PausedBy::full); }
+  bool allowReading() const { return !isOver() && !has(PausedBy::full) && !has(PausedBy::fast); }
 
  private:
   uint8_t bits_ = 0;

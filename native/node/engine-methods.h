@@ -237,7 +237,28 @@ inline napi_value lookUpRetained(napi_env env, napi_callback_info info) {
 inline napi_value setAccess(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   Reader reader(call.bytes(1));
-  if (Session* session = call.connection(0).session) call.frontEnd().setRights(*session, readAccess(reader));
+  Connection& connection = call.connection(0);
+  if (connection.session) call.frontEnd().setRights(*connection.session, readAccess(reader));
+  return nullptr;
+}
+
+inline napi_value decide(napi_env env, napi_callback_info info) {
+  const Call<3> call(env, info);
+  call.host->updateNow();
+  call.frontEnd().decide(call.connection(0), call.truth(1), call.integer(2));
+  return nullptr;
+}
+
+inline napi_value forgetDecisions(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  if (call.slot(0) == 0) call.frontEnd().forgetDecisions();
+  else call.frontEnd().forgetDecisions(call.connection(0));
+  return nullptr;
+}
+
+inline napi_value halvePaces(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  call.frontEnd().halvePaces(call.truth(0));
   return nullptr;
 }
 
@@ -296,6 +317,9 @@ constexpr std::array engineMethods = {
     Method{"lookUpRetained", lookUpRetained},
     Method{"adoptRules", adoptRules},
     Method{"setAccess", setAccess},
+    Method{"decide", decide},
+    Method{"forgetDecisions", forgetDecisions},
+    Method{"halvePaces", halvePaces},
     Method{"serveHttp", serveHttp},
     Method{"listen", listen},
     Method{"stopDoor", stopDoor},

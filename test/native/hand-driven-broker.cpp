@@ -394,6 +394,10 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
     case EventKind::sessionArrived: onSessionArrived(worker, event.value); break;
     case EventKind::noticed: notices.push_back(rally::Notice(event.first)); break;
     case EventKind::lookedUp: lookedUp_[event.value] = event.bytes; break;
+    case EventKind::publishAsked:
+      asked.push_back(std::string(event.bytes.begin(), event.bytes.end()) + " " + std::to_string(event.first));
+      break;
+    case EventKind::publishDenied: denied.emplace_back(event.bytes.begin(), event.bytes.end()); break;
     default: FAIL("an unknown event");
   }
 }
@@ -586,6 +590,9 @@ rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options,
   terms.topicAliasMaximum = options.topicAliasMaximum;
   terms.sessionExpirySeconds = options.isPersistent ? rally::neverExpires : 0;
   terms.access = options.access;
+  terms.messagesPerSecond = options.messagesPerSecond;
+  terms.bytesPerSecond = options.bytesPerSecond;
+  terms.asksToPublish = options.asksToPublish;
   if (!options.will) return terms;
   rally::Publication publication;
   publication.topic = bytesOf(options.will->topic);

@@ -48,6 +48,9 @@ class Client {
     std::optional<SentPublish> will = {};
     uint32_t willDelaySeconds = 0;
     std::shared_ptr<const rally::Access> access = {};
+    uint32_t messagesPerSecond = 0;
+    uint32_t bytesPerSecond = 0;
+    bool asksToPublish = false;
   };
 
   Client(HandDrivenBroker& broker, std::string name, Options chosen);
@@ -169,6 +172,8 @@ class HandDrivenBroker {
   void advanceTime(uint64_t ms);
 
   std::vector<rally::Notice> notices;
+  std::vector<std::string> asked;   // topics that a program is asked about, "topic kind"
+  std::vector<std::string> denied;  // that clients may not publish to, as the audit is told
   uint64_t nowMs = 1'000'000;
 
  private:

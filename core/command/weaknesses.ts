@@ -1,0 +1,117 @@
+/** What a configuration allows that its operator may not have meant, each as a sentence with what to do. */
+import { statSync } from 'node:fs';
+import type { BrokerConfig } from '../config/options.ts';
+import { isLoopback } from '../config/resolve.ts';
+import type { AccessFiles } from '../security/access-files.ts';
+import type { Rule } from '../security/rules.ts';
+
+export interface WeaknessInput {
+  readonly config: BrokerConfig;
+  readonly files: AccessFiles;
+  /** Of the first certificate; undefined without TLS. */
+  readonly expiresAtMs: number | undefined;
+  readonly nowMs: number;
+}
+
+export function weaknessesOf(input: WeaknessInput): string[] {
+  return [whoComesIn, whatTheyMay, whatCrossesTheNetwork, files, certificates, bounds].flatMap((look) =>
+    look(input),
+  );
+}
+
+function whoComesIn({ config }: WeaknessInput): string[] {
+  const isReachable = !isLoopback(config.host);
+  return [
+    ...said(
+      isReachable && config.allowAnonymous,
+      `everyone who reaches ${config.host} may connect (allowAnonymous): give users a password file or tokens, or rules for clients without a user name.`,
+    ),
+    ...said(
+      config.allowedOrigins.includes('*'),
+      "pages of every origin may connect (allowedOrigins '*'): a page of somebody else acts with the rights of whoever opens it. Name your origins.",
+    ),
+    ...said(
+      isReachable && config.allowedOrigins.includes('null'),
+      "pages that were opened as files, and sandboxed frames of every page, may connect (allowedOrigins 'null'): name your origins.",
+    ),
+    ...config.trustedProxies
+      .filter((network) => network.endsWith('/0'))
+      .map((network) => `trustedProxies has ${network}: everybody may claim any address. Name your proxies.`),
+  ];
+}
+
+function whatTheyMay({ config, files: { rules } }: WeaknessInput): string[] {
+  const everybody = rules === undefined ? [] : [...rules.everyone, ...rules.anonymous];
+  const open = (action: Rule['action']): boolean =>
+    everybody.some((role) =>
+      (rules?.roles.get(role) ?? []).some(
+        (rule) => rule.effect === 'allow' && rule.action === action && rule.filter === '#',
+      ),
+    );
+  return [
+    ...said(
+      !config.hasRules && !config.asksToPublish && (config.authenticates || !isLoopback(config.host)),
+      'there are no rules: everyone who is let in may publish and subscribe to everything. Give rulesFile (--rules).',
+    ),
+    ...said(open('publish'), "the rules let everybody publish to '#': say which topics."),
+    ...said(open('subscribe'), "the rules let everybody subscribe to '#': say which topics."),
+  ];
+}
+
+function whatCrossesTheNetwork({ config }: WeaknessInput): string[] {
+  const hasPlainPort = !isLoopback(config.host);
+  const backends = [config.authUrl, config.authorizeUrl].filter((url) => url !== undefined);
+  return [
+    ...said(
+      hasPlainPort && config.authenticates,
+      `passwords, tokens and messages cross the network in clear on the plain ports of ${config.host}: let clients in over TLS alone, or listen on 127.0.0.1 behind a proxy that has it.`,
+    ),
+    ...backends
+      .filter((url) => url.startsWith('http:') && !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, '')))
+      .map(
+        (url) => `${new URL(url).origin} is asked in clear, with passwords in the question: give it https.`,
+      ),
+  ];
+}
+
+function files({ config, files: { users } }: WeaknessInput): string[] {
+  const old = [...(users ?? [])].filter(([, hash]) => hash.startsWith('$6$')).length;
+  const secrets = [
+    config.passwordFile,
+    config.tokenSecretFile,
+    config.backendSecretFile,
+    ...config.tlsCertificates.map(({ key }) => key),
+  ];
+  return [
+    ...said(
+      old > 0,
+      `${old} ${old === 1 ? 'user has a password' : 'users have passwords'} with a hash of SHA-512 once ($6$), which is quick to guess at: set them again with rallymq passwd.`,
+    ),
+    ...secrets
+      .filter((path) => path !== undefined)
+      .filter((path) => (statSync(path).mode & 0o007) !== 0)
+      .map((path) => `everybody on this machine may read ${path}: chmod o= it.`),
+  ];
+}
+
+function certificates({ expiresAtMs, nowMs }: WeaknessInput): string[] {
+  if (expiresAtMs === undefined) return [];
+  const days = Math.floor((expiresAtMs - nowMs) / 86_400_000);
+  if (days < 0) return ['a certificate has expired: clients will refuse it. Renew it.'];
+  return said(days < daysWarned, `a certificate expires in ${days} days: renew it.`);
+}
+
+const daysWarned = 30;
+
+function bounds({ config: { limits, authenticates } }: WeaknessInput): string[] {
+  return [
+    ...said(
+      authenticates && (limits.failedLoginsPerAddressMax === 0 || limits.banMs === 0),
+      'nobody is banned who guesses passwords (failedLoginsPerAddressMax, banMs).',
+    ),
+  ];
+}
+
+function said(isSo: boolean, sentence: string): string[] {
+  return isSo ? [sentence] : [];
+}

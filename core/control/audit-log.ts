@@ -1,0 +1,81 @@
+/**
+ * What whoever keeps the broker safe wants to read later (main thread): a line for each refused login, refused right, ban
+ * and reload, with `audit` in it. Those that strangers can bring about are bounded: of each kind so many a second, and
+ * how many there were beside them.
+ */
+import type { Clock } from '../sessions/timers.ts';
+
+export const auditKinds = [
+  'loginRefused',
+  'publishRefused',
+  'subscribeRefused',
+  'banned',
+  'banLifted',
+  'reloaded',
+  'reloadRefused',
+  'overload',
+] as const;
+export type AuditKind = (typeof auditKinds)[number];
+
+export interface AuditLogOptions {
+  readonly clock: Clock;
+  readonly linesPerSecondMax: number;
+  write(level: AuditLevel, fields: Readonly<Record<string, unknown>>, sentence: string): void;
+}
+
+export type AuditLevel = 'info' | 'warn' | 'error';
+
+const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>> = {
+  loginRefused: ['warn', 'a client was refused'],
+  publishRefused: ['warn', 'a client may not publish to a topic'],
+  subscribeRefused: ['warn', 'a client may not subscribe to a topic filter'],
+  banned: ['warn', 'somebody is banned'],
+  banLifted: ['info', 'a ban was lifted'],
+  reloaded: ['info', 'the files of users and rules were read again, and are in force'],
+  reloadRefused: ['error', 'nothing was reloaded: everything stays as it was'],
+  overload: ['warn', 'how much the broker has to do has changed'],
+};
+
+interface Second {
+  startedMs: number;
+  lines: number;
+  /** That were not written since the last line. */
+  withheld: number;
+}
+
+export class AuditLog {
+  readonly #options: AuditLogOptions;
+  readonly #seconds = new Map<AuditKind, Second>();
+
+  constructor(options: AuditLogOptions) {
+    this.#options = options;
+  }
+
+  add(audit: AuditKind, fields: Readonly<Record<string, unknown>>): void {
+    const { clock, linesPerSecondMax, write } = this.#options;
+    const nowMs = clock.nowMs();
+    const second = this.#secondOf(audit, nowMs);
+    if (nowMs - second.startedMs >= 1_000) {
+      second.startedMs = nowMs;
+      second.lines = 0;
+    }
+    if (second.lines >= linesPerSecondMax) {
+      second.withheld++;
+      return;
+    }
+    second.lines++;
+    const withheld = second.withheld === 0 ? {} : { withheld: second.withheld };
+    second.withheld = 0;
+    const [level, sentence] = lines[audit];
+    write(level, { audit, ...fields, ...withheld }, sentence);
+  }
+
+  #secondOf(audit: AuditKind, nowMs: number): Second {
+    let second = this.#seconds.get(audit);
+    if (second === undefined) {
+      second = { startedMs: nowMs, lines: 0, withheld: 0 };
+      this.#seconds.set(audit, second);
+    }
+    return second;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Under which name an address is counted: an IPv4 address by itself, an IPv6 address by its network of 64 bits, which is
+ * what one household or one machine gets and can choose all addresses of.
+ */
+import { isIP } from 'node:net';
+
+/** What is no IP address, such as the path of a socket, stands for itself. */
+export function addressKey(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const groups = groupsOf(address);
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (!isMapped) return `${groups.slice(0, 4).map(inHex).join(':')}::/64`;
+  const [high = 0, low = 0] = groups.slice(6);
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+}
+
+/**
+ * An address or a network in the one form in which two that are the same are equal; the one of addressKey() where that
+ * is the same. Undefined for what is neither.
+ */
+export function canonicalNetwork(text: string): string | undefined {
+  const [address = '', prefixText, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || address.includes('%') || more.length > 0) return undefined;
+  const bits = version === 4 ? 32 : 128;
+  if (prefixText !== undefined && !/^(0|[1-9]\d{0,2})$/.test(prefixText)) return undefined;
+  const prefix = prefixText === undefined ? bits : Number(prefixText);
+  if (prefix > bits) return undefined;
+  const octetsOrGroups = version === 4 ? address.split('.').map(Number) : groupsOf(address);
+  const masked = maskOf(octetsOrGroups, prefix, version === 4 ? 8 : 16);
+  if (version === 4) return prefix === 32 ? masked.join('.') : `${masked.join('.')}/${prefix}`;
+  if (prefix === 64) return `${masked.slice(0, 4).map(inHex).join(':')}::/64`;
+  return `${masked.map(inHex).join(':')}/${prefix}`;
+}
+
+/** Whether the broker's own machine has it: whoever speaks for others from there, such as a proxy, has it too. */
+export function isOwnMachine(address: string): boolean {
+  const key = addressKey(address);
+  return (
+    key.startsWith('127.') || (key === '0:0:0:0::/64' && groupsOf(address)[7] === 1) || isIP(address) === 0
+  );
+}
+
+function maskOf(parts: readonly number[], prefix: number, partBits: number): number[] {
+  return parts.map((part, index) => {
+    const kept = Math.min(Math.max(prefix - index * partBits, 0), partBits);
+    return part & ((2 ** kept - 1) << (partBits - kept));
+  });
+}
+
+/** The eight groups of an IPv6 address without a zone. */
+function groupsOf(address: string): number[] {
+  const [text = ''] = address.split('%');
+  const [left = '', right] = text.split('::');
+  const head = partsOf(left);
+  if (right === undefined) return head;
+  const tail = partsOf(right);
+  return [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
+}
+
+/** Of which the last may be an IPv4 address. */
+function partsOf(text: string): number[] {
+  if (text === '') return [];
+  return text.split(':').flatMap((part) => {
+    if (!part.includes('.')) return [Number.parseInt(part, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number);
+    return [a * 256 + b, c * 256 + d];
+  });
+}
+
+function inHex(group: number): string {
+  return group.toString(16);
+}

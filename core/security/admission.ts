@@ -1,0 +1,126 @@
+/**
+ * Who is let in beside what it can prove (main thread): bans, how many connections an address and a user may have, how
+ * fast they may come, and whether the broker has room for more just now.
+ *
+ *   CONNECT -> refusalOf() -> who is it? -> failed(): later, or banned
+ *                                        -> refusalOfUser() -> connected() ... disconnected()
+ */
+import type { Limits } from '../config/limits.ts';
+import type { ClientInfo } from '../sessions/session-directory.ts';
+import type { Clock } from '../sessions/timers.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { addressKey } from './address-key.ts';
+import type { BanCandidate, BanKind, BanOrigin } from './bans.ts';
+import { ConnectRates } from './connect-rates.ts';
+import { FailedLogins, type LoginAttempt } from './failed-logins.ts';
+import { RecentCounts } from './recent-counts.ts';
+
+export interface AdmissionOptions {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly bans: {
+    find(candidate: BanCandidate): unknown;
+    addOwn(kind: BanKind, value: string, origin: Exclude<BanOrigin, 'hand'>): void;
+  };
+  /** The broker has so much to do that whoever is not connected has to wait. */
+  isOverloaded(): boolean;
+  /** Who is connected with a client identifier, whom a new connection takes the place of. */
+  connected(clientId: string): ClientInfo | undefined;
+}
+
+const flappingWindowMs = 60_000;
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #rates: ConnectRates;
+  readonly #failures: FailedLogins;
+  readonly #arrivals: RecentCounts;
+  /** Connections by address, and by user name: as long as there is a limit. */
+  readonly #byAddress = new Map<string, number>();
+  readonly #byUsername = new Map<string, number>();
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    const { clock, limits, bans } = options;
+    this.#rates = new ConnectRates({
+      clock,
+      connectsMax: limits.connectsPerSecondMax,
+      perAddressMax: limits.connectsPerSecondPerAddressMax,
+      addressesMax: limits.trackedNamesMax,
+    });
+    this.#failures = new FailedLogins({
+      clock,
+      limits,
+      ban: (kind, value) => bans.addOwn(kind, value, 'failedLogins'),
+    });
+    this.#arrivals = new RecentCounts({
+      clock,
+      windowMs: flappingWindowMs,
+      namesMax: limits.trackedNamesMax,
+    });
+  }
+
+  /** Why a client is refused before anybody asks who it is; undefined if it is not. */
+  refusalOf(client: LoginAttempt): number | undefined {
+    const { bans, limits, isOverloaded } = this.#options;
+    if (bans.find(client) !== undefined) return ReasonCode.banned;
+    if (isOverloaded()) return ReasonCode.serverBusy;
+    const address = addressKey(client.remoteAddress);
+    if (!this.#rates.take(address)) return ReasonCode.connectionRateExceeded;
+    const before = this.#options.connected(client.clientId);
+    const others = countOf(this.#byAddress, address, before && addressKey(before.remoteAddress));
+    const { connectionsPerAddressMax } = limits;
+    return connectionsPerAddressMax > 0 && others >= connectionsPerAddressMax
+      ? ReasonCode.quotaExceeded
+      : undefined;
+  }
+
+  /** The same of one whose user name has been verified. */
+  refusalOfUser(client: LoginAttempt): number | undefined {
+    const { bans, limits } = this.#options;
+    const { username, clientId } = client;
+    if (username === undefined) return undefined;
+    if (bans.find(client) !== undefined) return ReasonCode.banned;
+    const before = this.#options.connected(clientId)?.username;
+    const { connectionsPerUserMax } = limits;
+    const isFull =
+      connectionsPerUserMax > 0 && countOf(this.#byUsername, username, before) >= connectionsPerUserMax;
+    return isFull ? ReasonCode.quotaExceeded : undefined;
+  }
+
+  /** A client could not prove who it is. For how many milliseconds its refusal is to be held back. */
+  failed(client: LoginAttempt): number {
+    return this.#failures.add(client);
+  }
+
+  connected(client: ClientInfo): void {
+    const { limits, bans } = this.#options;
+    this.#count(client, 1);
+    const { connectsPerMinutePerClientMax } = limits;
+    if (connectsPerMinutePerClientMax === 0) return;
+    if (this.#arrivals.add(client.clientId) !== connectsPerMinutePerClientMax) return;
+    this.#arrivals.forget(client.clientId);
+    bans.addOwn('clientId', client.clientId, 'flapping');
+  }
+
+  disconnected(client: ClientInfo): void {
+    this.#count(client, -1);
+  }
+
+  #count({ remoteAddress, username }: ClientInfo, step: 1 | -1): void {
+    const { connectionsPerAddressMax, connectionsPerUserMax } = this.#options.limits;
+    if (connectionsPerAddressMax > 0) add(this.#byAddress, addressKey(remoteAddress), step);
+    if (connectionsPerUserMax > 0 && username !== undefined) add(this.#byUsername, username, step);
+  }
+}
+
+function add(counts: Map<string, number>, name: string, step: 1 | -1): void {
+  const count = (counts.get(name) ?? 0) + step;
+  if (count > 0) counts.set(name, count);
+  else counts.delete(name);
+}
+
+/** Without the one that is about to give up its place. */
+function countOf(counts: ReadonlyMap<string, number>, name: string, leaving: string | undefined): number {
+  return (counts.get(name) ?? 0) - (leaving === name ? 1 : 0);
+}

@@ -1,0 +1,164 @@
+/**
+ * Asks a back end over HTTP: POST with JSON, JSON back (main thread). So many questions at once, each for so long, and
+ * answers are remembered for as long as they say. Of the question only a keyed hash is kept, since it may have a password
+ * in it.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { isRecord } from '../config/option-rules.ts';
+import type { Clock } from '../sessions/timers.ts';
+import type { Secret } from './secret.ts';
+
+export interface BackendOptions {
+  readonly url: string;
+  /** Goes along as `Authorization: Bearer`; undefined: none does. */
+  secret(): Secret | undefined;
+  readonly timeoutMs: number;
+  readonly pendingMax: number;
+  readonly answersMax: number;
+  readonly clock: Clock;
+}
+
+export interface BackendAnswer {
+  readonly result: 'allow' | 'deny' | 'unknown';
+  /** All that it says. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** For which it counts. */
+  readonly keptMs: number;
+}
+
+/** More than may wait do. */
+export class BackendBusy extends Error {
+  override readonly name = 'BackendBusy';
+}
+
+/** It cannot be asked, or its answer cannot be understood. */
+export class BackendUnavailable extends Error {
+  override readonly name = 'BackendUnavailable';
+}
+
+const answerBytesMax = 65_536;
+/** However long an answer says that it counts: rights that were taken away end some time. */
+const keptSecondsMax = 3_600;
+
+interface Remembered {
+  readonly answer: BackendAnswer;
+  readonly endsMs: number;
+}
+
+export class Backend {
+  readonly #options: BackendOptions;
+  readonly #key = randomBytes(32);
+  readonly #answers = new Map<string, Remembered>();
+  /** Who asks the same meanwhile waits for the same answer. */
+  readonly #pending = new Map<string, Promise<BackendAnswer>>();
+
+  constructor(options: BackendOptions) {
+    this.#options = options;
+  }
+
+  /** Throws BackendBusy and BackendUnavailable. */
+  ask(question: Readonly<Record<string, unknown>>): BackendAnswer | Promise<BackendAnswer> {
+    const body = JSON.stringify(question);
+    const name = createHmac('sha256', this.#key).update(body).digest('base64');
+    const known = this.#answers.get(name);
+    if (known !== undefined && known.endsMs > this.#options.clock.nowMs())
+      return { ...known.answer, keptMs: known.endsMs - this.#options.clock.nowMs() };
+    const pending = this.#pending.get(name);
+    if (pending !== undefined) return pending;
+    if (this.#pending.size >= this.#options.pendingMax) throw new BackendBusy('too many questions wait');
+    const asked = this.#fetch(body).then((answer) => this.#remember(name, answer));
+    const settled = asked.finally(() => this.#pending.delete(name));
+    this.#pending.set(name, settled);
+    return settled;
+  }
+
+  /** From now on it is asked again about everything. */
+  forget(): void {
+    this.#answers.clear();
+  }
+
+  #remember(name: string, answer: BackendAnswer): BackendAnswer {
+    const { clock, answersMax } = this.#options;
+    if (answer.keptMs === 0 || answersMax === 0) return answer;
+    this.#answers.delete(name);
+    this.#answers.set(name, { answer, endsMs: clock.nowMs() + answer.keptMs });
+    for (const oldest of this.#answers.keys()) {
+      if (this.#answers.size <= answersMax) break;
+      this.#answers.delete(oldest);
+    }
+    return answer;
+  }
+
+  async #fetch(body: string): Promise<BackendAnswer> {
+    const { url, timeoutMs } = this.#options;
+    const secret = this.#options.secret();
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        body,
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json',
+          ...(secret === undefined ? {} : { authorization: `Bearer ${secret.revealText()}` }),
+        },
+        signal: AbortSignal.timeout(timeoutMs),
+        redirect: 'error',
+      });
+      return await answerOf(response);
+    } catch (cause) {
+      if (cause instanceof BackendUnavailable) throw cause;
+      throw new BackendUnavailable('it cannot be asked', { cause: reasonOf(cause) });
+    }
+  }
+}
+
+async function answerOf(response: Response): Promise<BackendAnswer> {
+  const keptMs = keptMsOf(response.headers.get('cache-control'));
+  if (response.status === 401 || response.status === 403) {
+    await response.body?.cancel();
+    return { result: 'deny', fields: {}, keptMs };
+  }
+  if (response.status === 204) return { result: 'allow', fields: {}, keptMs };
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    throw new BackendUnavailable(`it answers with ${response.status}`);
+  }
+  const fields = parsed(await textWithin(response, answerBytesMax));
+  const result = isRecord(fields) ? fields['result'] : undefined;
+  if (!isRecord(fields) || (result !== 'allow' && result !== 'deny' && result !== 'unknown'))
+    throw new BackendUnavailable("its answer has no result 'allow', 'deny' or 'unknown'");
+  return { result, fields, keptMs };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new BackendUnavailable('its answer is no JSON'); // which may have secrets in it
+  }
+}
+
+async function textWithin(response: Response, bytesMax: number): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of response.body ?? []) {
+    bytes += part.length;
+    if (bytes > bytesMax) throw new BackendUnavailable('its answer is too long');
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+/** `max-age`, unless it says not to keep it. */
+function keptMsOf(cacheControl: string | null): number {
+  const directives = (cacheControl ?? '').toLowerCase().split(/\s*,\s*/);
+  if (directives.includes('no-store') || directives.includes('no-cache')) return 0;
+  const seconds = directives.map((each) => /^max-age="?(\d{1,9})"?$/.exec(each)?.[1]).find(Boolean);
+  return seconds === undefined ? 0 : Math.min(Number(seconds), keptSecondsMax) * 1_000;
+}
+
+/** Without the question, which an error of fetch() never has. */
+function reasonOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

@@ -1,0 +1,138 @@
+/**
+ * The bans of a broker (main thread): `broker.bans`, the file that they are kept in, and who hears of a new one. The file
+ * is read again when it changes, so that `rallymq ban` needs no signal.
+ */
+import { existsSync, statSync } from 'node:fs';
+import type { Clock, Timer } from '../sessions/timers.ts';
+import { readAccessFile } from './access-file.ts';
+import { banFileText, parseBanFile } from './ban-file.ts';
+import {
+  type Ban,
+  type BanCandidate,
+  type BanKind,
+  BanList,
+  type BanOrigin,
+  type BanRequest,
+} from './bans.ts';
+import { replaceFile } from './replace-file.ts';
+
+/** `broker.bans`: who may not connect. */
+export interface Bans {
+  /** Those that are in force, also the broker's own. */
+  list(): readonly Ban[];
+  /**
+   * Keeps somebody out, and ends who is connected, with 0x98. It is written to the `banFile`, if there is one. Errors:
+   * BAN_INVALID, ACCESS_FILE_UNREADABLE.
+   */
+  add(request: BanRequest): Ban;
+  /** False if there was no such ban. Errors: ACCESS_FILE_UNREADABLE. */
+  remove(kind: BanKind, value: string): boolean;
+}
+
+export interface BanKeeperOptions {
+  /** Undefined: those by hand are kept in memory. */
+  readonly path: string | undefined;
+  readonly bansMax: number;
+  /** Of those that the broker makes itself. */
+  readonly banMs: number;
+  readonly clock: Clock;
+  /** Of the wall clock. */
+  nowMs(): number;
+  onBanned(ban: Ban): void;
+  onLifted(kind: BanKind, value: string): void;
+  /** The file has changed, and has a mistake now: what it said before stays. */
+  onFileFault(error: unknown): void;
+}
+
+const lookMs = 1_000;
+
+export class BanKeeper implements Bans {
+  readonly #options: BanKeeperOptions;
+  readonly #bans: BanList;
+  #seen = '';
+  #timer: Timer | undefined;
+
+  constructor(options: BanKeeperOptions) {
+    this.#options = options;
+    this.#bans = new BanList({ nowMs: options.nowMs, bansMax: options.bansMax });
+  }
+
+  list(): readonly Ban[] {
+    return this.#bans.list();
+  }
+
+  add(request: BanRequest): Ban {
+    const ban = this.#bans.add(request);
+    this.#write();
+    this.#options.onBanned(ban);
+    return ban;
+  }
+
+  remove(kind: BanKind, value: string): boolean {
+    const isRemoved = this.#bans.remove(kind, value);
+    if (!isRemoved) return false;
+    this.#write();
+    this.#options.onLifted(kind, value);
+    return true;
+  }
+
+  /** For a while, by the broker itself. Who is connected stays. */
+  addOwn(kind: BanKind, value: string, origin: Exclude<BanOrigin, 'hand'>): void {
+    const { banMs, nowMs, onBanned } = this.#options;
+    if (banMs === 0) return;
+    onBanned(this.#bans.add({ kind, value, expiresAt: new Date(nowMs() + banMs) }, origin));
+  }
+
+  find(candidate: BanCandidate): Ban | undefined {
+    return this.#bans.find(candidate);
+  }
+
+  /** Reads the file, which need not be there. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, BAN_INVALID. */
+  load(): void {
+    const { path } = this.#options;
+    if (path === undefined) return;
+    this.#seen = stampOf(path);
+    const before = new Set(this.#bans.list().map(nameOf));
+    this.#bans.replaceByHand(existsSync(path) ? parseBanFile(readAccessFile(path), path) : []);
+    for (const ban of this.#bans.list()) if (!before.has(nameOf(ban))) this.#options.onBanned(ban);
+  }
+
+  /** From now on the file is looked at each second. */
+  watch(): void {
+    if (this.#options.path === undefined) return;
+    this.#timer = this.#options.clock.after(lookMs, () => {
+      this.#look(this.#options.path ?? '');
+      this.watch();
+    });
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #look(path: string): void {
+    if (stampOf(path) === this.#seen) return;
+    try {
+      this.load();
+    } catch (error) {
+      this.#options.onFileFault(error);
+    }
+  }
+
+  #write(): void {
+    const { path } = this.#options;
+    if (path === undefined) return;
+    replaceFile(path, banFileText(this.#bans.list()));
+    this.#seen = stampOf(path);
+  }
+}
+
+function nameOf({ kind, value, expiresAt }: Ban): string {
+  return `${kind} ${value} ${expiresAt?.getTime() ?? ''}`;
+}
+
+/** Changes whenever the file does. */
+function stampOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeMs}`;
+}

@@ -1,0 +1,188 @@
+/**
+ * Who may not connect for the time being, or for good (main thread): addresses and networks, user names and client
+ * identifiers. By hand, from a file or by a program; and by the broker itself, where logins fail again and again or a
+ * client comes and goes without end.
+ */
+import { BlockList, isIP } from 'node:net';
+import { BrokerError } from '../broker-error.ts';
+import { addressKey, canonicalNetwork } from './address-key.ts';
+
+export const banKinds = ['address', 'username', 'clientId'] as const;
+export type BanKind = (typeof banKinds)[number];
+
+/** By hand, in the file or by a program; or why the broker has done it. */
+export type BanOrigin = 'hand' | 'failedLogins' | 'flapping';
+
+export interface Ban {
+  readonly kind: BanKind;
+  /** Of an address: itself, or a network such as '203.0.113.0/24'; one of IPv6 that the broker has banned is its /64. */
+  readonly value: string;
+  readonly origin: BanOrigin;
+  /** In the words of whoever has banned it; may be empty. */
+  readonly reason: string;
+  /** Undefined: it does not end by itself. */
+  readonly expiresAt: Date | undefined;
+}
+
+/** What `broker.bans.add()` takes. */
+export interface BanRequest {
+  readonly kind: BanKind;
+  readonly value: string;
+  /** Default: it does not end by itself. */
+  readonly expiresAt?: Date;
+  readonly reason?: string;
+}
+
+/** Whom bans are compared with. */
+export interface BanCandidate {
+  readonly remoteAddress: string;
+  readonly clientId: string;
+  readonly username?: string | undefined;
+}
+
+export interface BanListOptions {
+  /** Of the wall clock. */
+  nowMs(): number;
+  readonly bansMax: number;
+}
+
+interface NetworkBan {
+  readonly ban: Ban;
+  readonly network: BlockList;
+}
+
+export class BanList {
+  readonly #options: BanListOptions;
+  /** By kind and value, in the order in which they were made. */
+  readonly #bans = new Map<string, Ban>();
+  /** Of addresses that are not what addressKey() gives, by the same key. */
+  readonly #networks = new Map<string, NetworkBan>();
+
+  constructor(options: BanListOptions) {
+    this.#options = options;
+  }
+
+  /** Those that are in force. */
+  list(): Ban[] {
+    for (const ban of this.#bans.values()) if (this.#isOver(ban)) this.#delete(ban);
+    return [...this.#bans.values()];
+  }
+
+  /** One for the same replaces another. Errors: BAN_INVALID. */
+  add(request: BanRequest, origin: BanOrigin = 'hand'): Ban {
+    const { kind, expiresAt, reason = '' } = request;
+    const ban: Ban = { kind, value: canonicalValue(request), origin, reason, expiresAt };
+    const known = this.#bans.get(keyOf(ban));
+    if (known?.origin === 'hand' && origin !== 'hand' && !this.#isOver(known)) return known;
+    if (known !== undefined) this.#delete(known);
+    if (!this.#makesRoom()) {
+      if (origin !== 'hand') return ban;
+      throw new BrokerError(
+        'BAN_INVALID',
+        'There are as many bans as there may be: remove some, or raise bansMax.',
+      );
+    }
+    this.#bans.set(keyOf(ban), ban);
+    if (kind === 'address' && ban.value.includes('/') && !ban.value.endsWith('::/64'))
+      this.#networks.set(keyOf(ban), { ban, network: networkOf(ban.value) });
+    return ban;
+  }
+
+  /** False if there was none. */
+  remove(kind: BanKind, value: string): boolean {
+    const ban = this.#bans.get(keyOf({ kind, value: canonicalOrSame(kind, value) }));
+    if (ban === undefined) return false;
+    this.#delete(ban);
+    return !this.#isOver(ban);
+  }
+
+  /** In place of all that were made by hand. */
+  replaceByHand(requests: readonly BanRequest[]): void {
+    for (const ban of this.#bans.values()) if (ban.origin === 'hand') this.#delete(ban);
+    for (const request of requests) this.add(request);
+  }
+
+  /** The ban that keeps a client out; undefined if there is none. */
+  find({ remoteAddress, clientId, username }: BanCandidate): Ban | undefined {
+    if (this.#bans.size === 0) return undefined;
+    return (
+      this.#get('address', addressKey(remoteAddress)) ??
+      this.#get('clientId', clientId) ??
+      (username === undefined ? undefined : this.#get('username', username)) ??
+      this.#networkBan(remoteAddress)
+    );
+  }
+
+  #get(kind: BanKind, value: string): Ban | undefined {
+    const ban = this.#bans.get(keyOf({ kind, value }));
+    if (ban === undefined || !this.#isOver(ban)) return ban;
+    this.#delete(ban);
+    return undefined;
+  }
+
+  #networkBan(address: string): Ban | undefined {
+    const version = isIP(address);
+    if (version === 0) return undefined;
+    for (const { ban, network } of this.#networks.values()) {
+      if (!network.check(address, version === 4 ? 'ipv4' : 'ipv6')) continue;
+      if (!this.#isOver(ban)) return ban;
+      this.#delete(ban);
+    }
+    return undefined;
+  }
+
+  /** Where there are too many the broker's own oldest goes: anybody can bring those about. False: all are by hand. */
+  #makesRoom(): boolean {
+    if (this.#bans.size < this.#options.bansMax) return true;
+    const oldest = this.list().find((ban) => ban.origin !== 'hand');
+    if (oldest !== undefined) this.#delete(oldest);
+    return this.#bans.size < this.#options.bansMax;
+  }
+
+  #isOver({ expiresAt }: Ban): boolean {
+    return expiresAt !== undefined && expiresAt.getTime() <= this.#options.nowMs();
+  }
+
+  #delete(ban: Ban): void {
+    this.#bans.delete(keyOf(ban));
+    this.#networks.delete(keyOf(ban));
+  }
+}
+
+function keyOf({ kind, value }: Pick<Ban, 'kind' | 'value'>): string {
+  return `${kind} ${value}`;
+}
+
+/** Errors: BAN_INVALID. */
+function canonicalValue({ kind, value, expiresAt, reason }: BanRequest): string {
+  const isText = typeof value === 'string' && value !== '' && value.length <= valueLengthMax;
+  if (!banKinds.includes(kind) || !isText)
+    throw new BrokerError('BAN_INVALID', `A ban has a kind (${banKinds.join(', ')}) and a value: give both.`);
+  if (expiresAt !== undefined && !(expiresAt instanceof Date && Number.isFinite(expiresAt.getTime())))
+    throw new BrokerError('BAN_INVALID', 'The end of a ban is a time: give expiresAt a valid Date.');
+  if (reason !== undefined && (typeof reason !== 'string' || reason.length > valueLengthMax))
+    throw new BrokerError(
+      'BAN_INVALID',
+      `The reason of a ban is a text of at most ${valueLengthMax} characters.`,
+    );
+  const canonical = kind === 'address' ? canonicalNetwork(value) : value;
+  if (canonical !== undefined) return canonical;
+  throw new BrokerError(
+    'BAN_INVALID',
+    `'${value}' is no address: give one like 203.0.113.7, or 203.0.113.0/24.`,
+  );
+}
+
+const valueLengthMax = 65_535;
+
+function canonicalOrSame(kind: BanKind, value: string): string {
+  return kind === 'address' ? (canonicalNetwork(value) ?? value) : value;
+}
+
+function networkOf(value: string): BlockList {
+  const [address = '', prefix = ''] = value.split('/');
+  const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+  const network = new BlockList();
+  network.addSubnet(address, Number(prefix), family);
+  return network;
+}

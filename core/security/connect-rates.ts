@@ -1,0 +1,59 @@
+/**
+ * How many CONNECTs a second are taken, of each address and of all: a bucket for each that fills with time and holds what
+ * may come within one second.
+ */
+import type { Clock } from '../sessions/timers.ts';
+
+export interface ConnectRatesOptions {
+  readonly clock: Clock;
+  /** A second; 0: any number, here and below. */
+  readonly connectsMax: number;
+  readonly perAddressMax: number;
+  /** Addresses that are remembered. */
+  readonly addressesMax: number;
+}
+
+interface Bucket {
+  tokens: number;
+  atMs: number;
+}
+
+export class ConnectRates {
+  readonly #options: ConnectRatesOptions;
+  readonly #all: Bucket;
+  /** In the order in which they were used last. */
+  readonly #byAddress = new Map<string, Bucket>();
+
+  constructor(options: ConnectRatesOptions) {
+    this.#options = options;
+    this.#all = { tokens: options.connectsMax, atMs: options.clock.nowMs() };
+  }
+
+  /** Takes a CONNECT of an address, by its addressKey(). False: it came too soon. */
+  take(address: string): boolean {
+    const { connectsMax, perAddressMax } = this.#options;
+    if (perAddressMax > 0 && !this.#take(this.#bucketOf(address), perAddressMax)) return false;
+    return connectsMax === 0 || this.#take(this.#all, connectsMax);
+  }
+
+  #take(bucket: Bucket, perSecond: number): boolean {
+    const nowMs = this.#options.clock.nowMs();
+    bucket.tokens = Math.min(perSecond, bucket.tokens + ((nowMs - bucket.atMs) * perSecond) / 1_000);
+    bucket.atMs = nowMs;
+    if (bucket.tokens < 1) return false;
+    bucket.tokens--;
+    return true;
+  }
+
+  #bucketOf(address: string): Bucket {
+    const { clock, perAddressMax, addressesMax } = this.#options;
+    const bucket = this.#byAddress.get(address) ?? { tokens: perAddressMax, atMs: clock.nowMs() };
+    this.#byAddress.delete(address);
+    this.#byAddress.set(address, bucket);
+    for (const oldest of this.#byAddress.keys()) {
+      if (this.#byAddress.size <= addressesMax) break;
+      this.#byAddress.delete(oldest);
+    }
+    return bucket;
+  }
+}

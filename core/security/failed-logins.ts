@@ -1,0 +1,63 @@
+/**
+ * What those have to expect who fail to log in again and again: each refusal comes later than the one before, and then
+ * none comes any more, since the address, the user name or the client identifier is banned.
+ */
+import type { Limits } from '../config/limits.ts';
+import type { Clock } from '../sessions/timers.ts';
+import { addressKey, isOwnMachine } from './address-key.ts';
+import type { BanKind } from './bans.ts';
+import { RecentCounts } from './recent-counts.ts';
+
+export interface FailedLoginsOptions {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  ban(kind: BanKind, value: string): void;
+}
+
+/** Who has failed. */
+export interface LoginAttempt {
+  readonly remoteAddress: string;
+  readonly clientId: string;
+  readonly username?: string | undefined;
+}
+
+/** People mistype: these cost nothing. */
+const freeFailures = 3;
+const firstDelayMs = 100;
+
+export class FailedLogins {
+  readonly #options: FailedLoginsOptions;
+  readonly #byAddress: RecentCounts;
+  readonly #byUsername: RecentCounts;
+  readonly #byClientId: RecentCounts;
+
+  constructor(options: FailedLoginsOptions) {
+    this.#options = options;
+    const { clock, limits } = options;
+    const counts = { clock, windowMs: limits.failedLoginsWindowMs, namesMax: limits.trackedNamesMax };
+    this.#byAddress = new RecentCounts(counts);
+    this.#byUsername = new RecentCounts(counts);
+    this.#byClientId = new RecentCounts(counts);
+  }
+
+  /** For how many milliseconds the refusal is to be held back. */
+  add({ remoteAddress, clientId, username }: LoginAttempt): number {
+    const { failedLoginsPerAddressMax, failedLoginsPerNameMax, failedLoginDelayMsMax } = this.#options.limits;
+    const address = addressKey(remoteAddress);
+    const counts = [this.#byAddress.add(address), this.#byClientId.add(clientId)];
+    // A proxy on this machine that nobody has named in trustedProxies speaks for all: it is slowed, not banned.
+    if (!isOwnMachine(remoteAddress)) this.#banAt(counts[0], failedLoginsPerAddressMax, 'address', address);
+    this.#banAt(counts[1], failedLoginsPerNameMax, 'clientId', clientId);
+    if (username !== undefined) {
+      const count = this.#byUsername.add(username);
+      counts.push(count);
+      this.#banAt(count, failedLoginsPerNameMax, 'username', username);
+    }
+    const beyond = Math.max(...counts) - freeFailures;
+    return beyond <= 0 ? 0 : Math.min(failedLoginDelayMsMax, firstDelayMs * 2 ** Math.min(beyond - 1, 20));
+  }
+
+  #banAt(count: number | undefined, max: number, kind: BanKind, value: string): void {
+    if (max > 0 && count === max) this.#options.ban(kind, value);
+  }
+}

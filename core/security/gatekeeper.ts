@@ -1,0 +1,376 @@
+/**
+ * All that decides whether a client may come in and stay (main thread): bans and limits, who it is, what it may do. What it
+ * decides goes to the session directory; what it refuses stands in the audit lines of the log.
+ *
+ *   CONNECT -> admission -> authenticator (who is it?) -> admission -> rules -> will -> admitted with its rights
+ *   AUTH    -> authenticator -> rules -> renewed
+ *   PUBLISH, SUBSCRIBE that programs are asked about -> authorizer
+ */
+import type { AuthorizedClient } from '../config/authorization.ts';
+import type { BrokerConfig, BrokerOptions } from '../config/options.ts';
+import type { AuditLog } from '../control/audit-log.ts';
+import type {
+  Admission as Admitted,
+  ConnectRequest,
+  RenewalRequest,
+  ToMain,
+  ToWorker,
+} from '../control/messages.ts';
+import type { ClientInfo, Verdict as DirectoryVerdict } from '../sessions/session-directory.ts';
+import type { Clock } from '../sessions/timers.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { reasonCodeName } from '../wire/reason-code-name.ts';
+import type { Access, Identity } from './access.ts';
+import { AccessControl, type RulesInForce } from './access-control.ts';
+import { Admission } from './admission.ts';
+import { type AuthenticationRequest, Authenticator, type Verdict } from './authenticator.ts';
+import { Authorizer } from './authorizer.ts';
+import { BanKeeper, type Bans } from './ban-keeper.ts';
+import type { Ban } from './bans.ts';
+
+/** The options that are functions: they are not part of the configuration. */
+export type SecurityHooks = Pick<
+  BrokerOptions,
+  'authenticate' | 'authenticationMethods' | 'authorizePublish' | 'authorizeSubscribe'
+>;
+
+export interface GatekeeperOptions {
+  readonly config: BrokerConfig;
+  readonly hooks: SecurityHooks;
+  readonly clock: Clock;
+  readonly audit: AuditLog;
+  /** False if the worker does not run. */
+  send(worker: number, message: ToWorker): boolean;
+  /** Who is connected with a client identifier. */
+  connected(clientId: string): ConnectedClient | undefined;
+  /** Ends the connections of these clients. */
+  endClients(isOver: (identity: Identity, client: ClientInfo) => boolean, reasonCode: number): void;
+  isOverloaded(): boolean;
+  onFailed(error: unknown, sentence: string): void;
+}
+
+export interface ConnectedClient {
+  readonly worker: number;
+  readonly connection: number;
+  readonly client: ClientInfo;
+  readonly identity: Identity;
+}
+
+type AuthorizeMessage = Extract<ToMain, { type: 'authorize' }>;
+
+export class Gatekeeper {
+  readonly #options: GatekeeperOptions;
+  readonly #access: AccessControl;
+  readonly #authenticator: Authenticator;
+  readonly #admission: Admission;
+  readonly #authorizer: Authorizer;
+  readonly #bans: BanKeeper;
+
+  constructor(options: GatekeeperOptions) {
+    this.#options = options;
+    const { config, hooks, clock } = options;
+    this.#access = new AccessControl({
+      config,
+      authenticate: hooks.authenticate,
+      clock,
+      tellWorkers: (revision) => this.#runningWorkers({ type: 'adoptRules', revision }),
+      endClients: (isOver) => options.endClients(isOver, ReasonCode.notAuthorized),
+      onBackendFailed: (error) =>
+        options.onFailed(error, 'the back end that knows users has failed; the client is refused'),
+    });
+    this.#authenticator = new Authenticator({
+      providers: this.#access.providers,
+      methods: [...this.#access.methods, ...(hooks.authenticationMethods ?? [])],
+      allowsAnonymous: config.allowAnonymous,
+      timeoutMs: config.limits.connectTimeoutMs,
+      clock,
+      sendChallenge: (worker, connection, data) =>
+        options.send(worker, { type: 'challenge', connection, data }),
+      onFailed: (error) => options.onFailed(error, 'authentication failed; the client is refused'),
+    });
+    this.#bans = this.#newBanKeeper();
+    this.#admission = new Admission({
+      clock,
+      limits: config.limits,
+      bans: this.#bans,
+      isOverloaded: options.isOverloaded,
+      connected: (clientId) => options.connected(clientId)?.client,
+    });
+    this.#authorizer = new Authorizer({
+      publish: hooks.authorizePublish,
+      subscribe: hooks.authorizeSubscribe,
+      backend: this.#access.authorizeBackend,
+      timeoutMs: config.limits.connectTimeoutMs,
+      memoryMs: config.limits.authorizationMemoryMs,
+      clock,
+      onFailed: (error) =>
+        options.onFailed(error, 'nobody could say whether a client may do something; it may not'),
+    });
+  }
+
+  get bans(): Bans {
+    return this.#bans;
+  }
+
+  /** Before the workers start. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, BAN_INVALID. */
+  open(rules: RulesInForce): void {
+    this.#access.open(rules);
+    this.#bans.load();
+    this.#bans.watch();
+  }
+
+  async close(): Promise<void> {
+    this.#bans.close();
+    await this.#access.close();
+  }
+
+  /** As open(): then nothing has changed. */
+  async reload(): Promise<void> {
+    await this.#access.reload(() => this.#bans.load());
+    this.#runningWorkers({ type: 'forgetDecisions' });
+  }
+
+  // --- clients that connect -----------------------------------------------------------------------------
+
+  authenticate(
+    worker: number,
+    connection: number,
+    request: ConnectRequest,
+  ): DirectoryVerdict | Promise<DirectoryVerdict | undefined> {
+    const refusal = this.#admission.refusalOf(request);
+    if (refusal !== undefined) return this.#refused(request, refusal);
+    const verdict = this.#authenticator.decide(worker, connection, authenticationOf(request));
+    if (!(verdict instanceof Promise)) return this.#judge(request, verdict);
+    return verdict.then((settled) => settled && this.#judge(request, settled));
+  }
+
+  #judge(request: ConnectRequest, verdict: Verdict): DirectoryVerdict | Promise<DirectoryVerdict> {
+    const { reasonCode, access = {} } = verdict;
+    if (reasonCode !== ReasonCode.success) return this.#failed(request, reasonCode);
+    const { username, clientId = request.clientId } = access;
+    if (clientId !== request.clientId) return this.#refused(request, ReasonCode.clientIdentifierNotValid);
+    const { remoteAddress } = request;
+    const refusal = this.#admission.refusalOfUser({ remoteAddress, clientId, username });
+    if (refusal !== undefined) return this.#refused(request, refusal);
+    const { willTopic } = request;
+    const described = this.#access.describe(access, clientId);
+    const willRefusal = this.#access.willRefusal(described, willTopic);
+    if (willRefusal !== undefined) return this.#refused(request, willRefusal);
+    const admitted = this.#admit(verdict, described);
+    if (willTopic === undefined || !this.#authorizer.asksToPublish) return admitted;
+    return this.#askAboutWill(request, access, willTopic, admitted);
+  }
+
+  async #askAboutWill(
+    request: ConnectRequest,
+    access: Access,
+    topic: string,
+    admitted: DirectoryVerdict,
+  ): Promise<DirectoryVerdict> {
+    const { willQos: qos = 0, willRetain: retain = false } = request;
+    const client = authorizedClientOf(request, access);
+    const { isAllowed } = await this.#authorizer.mayPublish(client, { topic, qos, retain, isWill: true });
+    return isAllowed ? admitted : this.#refused(request, ReasonCode.notAuthorized);
+  }
+
+  /** Not at once of one who has failed again and again: only then does it count that nobody else was refused for less. */
+  #failed(request: ConnectRequest, reasonCode: number): DirectoryVerdict | Promise<DirectoryVerdict> {
+    const isFailedLogin = failures.includes(reasonCode);
+    const heldBackMs = isFailedLogin ? this.#admission.failed(request) : 0;
+    const verdict = this.#refused(request, reasonCode, heldBackMs);
+    if (heldBackMs === 0) return verdict;
+    return new Promise((resolve) => this.#options.clock.after(heldBackMs, () => resolve(verdict)));
+  }
+
+  #refused(request: ConnectRequest, reasonCode: number, heldBackMs = 0): DirectoryVerdict {
+    const { clientId, username, remoteAddress, transport } = request;
+    this.#options.audit.add('loginRefused', {
+      clientId,
+      ...(username === undefined ? {} : { username }),
+      remoteAddress,
+      transport,
+      reason: reasonCodeName(reasonCode),
+      ...(heldBackMs === 0 ? {} : { heldBackMs }),
+    });
+    return { reasonCode };
+  }
+
+  /** What a client is let in with. */
+  #admit({ access = {}, ...verdict }: Verdict, described: Uint8Array | undefined): DirectoryVerdict {
+    const { username, tokenId, issuedAt, attributes, expiresAtMs, subscriptions = [], quotas } = access;
+    const isPlain =
+      described === undefined &&
+      expiresAtMs === undefined &&
+      subscriptions.length === 0 &&
+      quotas === undefined;
+    const admission: Admitted = { access: described, expiresAtMs, subscriptions, quotas };
+    const identity = { username, tokenId, issuedAt, attributes };
+    return { ...verdict, identity, ...(isPlain ? {} : { admission }) };
+  }
+
+  connected(client: ClientInfo): void {
+    this.#admission.connected(client);
+  }
+
+  disconnected(client: ClientInfo): void {
+    this.#admission.disconnected(client);
+  }
+
+  // --- clients that are connected -----------------------------------------------------------------------
+
+  /** A client authenticates again (MQTT 5, 4.12.1): why it may not stay, or as who. Undefined if it has left. */
+  async renew(
+    worker: number,
+    connection: number,
+    renewal: RenewalRequest,
+  ): Promise<DirectoryVerdict | undefined> {
+    const { tls, ...request } = renewal;
+    const verdict = await this.#authenticator.decide(worker, connection, {
+      ...request,
+      ...(tls === undefined ? {} : { tls }),
+    });
+    if (verdict === undefined || verdict.reasonCode !== ReasonCode.success) return verdict;
+    const { access = {} } = verdict;
+    const { clientId, remoteAddress } = renewal;
+    if ((access.clientId ?? clientId) !== clientId) return { reasonCode: ReasonCode.notAuthorized };
+    if (this.#bans.find({ clientId, remoteAddress, username: access.username }) !== undefined)
+      return { reasonCode: ReasonCode.notAuthorized };
+    return this.#admit(verdict, this.#access.describe(access, clientId));
+  }
+
+  /** A program is to say whether a client may do something. The worker is told in any case. */
+  async authorize(worker: number, message: AuthorizeMessage): Promise<void> {
+    const { connection, clientId, request, topics } = message;
+    const found = this.#options.connected(clientId);
+    const isHere = found !== undefined && found.worker === worker && found.connection === connection;
+    if (!isHere) return; // it has left, and nobody waits
+    const client = authorizedClientOf(found.client, found.identity);
+    const decided = await Promise.all(
+      topics.map(async ({ topic, qos, retain }) =>
+        message.action === 'publish'
+          ? await this.#authorizer.mayPublish(client, { topic, qos, retain, isWill: false })
+          : {
+              isAllowed: await this.#authorizer.maySubscribe(client, { topicFilter: topic, qos }),
+              keptMs: 0,
+            },
+      ),
+    );
+    this.#options.send(worker, { type: 'authorized', connection, request, decided });
+  }
+
+  /** A client has done what it may not, and was told so. */
+  rightRefused({ action, clientId, topic }: Extract<ToMain, { type: 'rightRefused' }>): void {
+    const found = this.#options.connected(clientId);
+    const { username, remoteAddress } = found?.client ?? {};
+    const kind = action === 'publish' ? 'publishRefused' : 'subscribeRefused';
+    this.#options.audit.add(kind, {
+      clientId,
+      ...(username === undefined ? {} : { username }),
+      ...(remoteAddress === undefined ? {} : { remoteAddress }),
+      topic,
+    });
+  }
+
+  answered(worker: number, connection: number, data: Uint8Array | undefined): void {
+    this.#authenticator.answered(worker, connection, data);
+  }
+
+  abandoned(worker: number, connection: number): void {
+    this.#authenticator.abandoned(worker, connection);
+  }
+
+  rulesAdopted(worker: number, revision: number): void {
+    this.#access.adopted(worker, revision);
+  }
+
+  workerLost(worker: number): void {
+    this.#access.workerLost(worker);
+    this.#authenticator.workerLost(worker);
+  }
+
+  /** Whether somebody without a user name, and without a connection, may have the messages of a topic. */
+  mayAnyoneReceive(topic: string): boolean {
+    return this.#access.mayAnyoneReceive(topic);
+  }
+
+  #newBanKeeper(): BanKeeper {
+    const { config, clock, audit, onFailed } = this.#options;
+    return new BanKeeper({
+      path: config.banFile,
+      bansMax: config.limits.bansMax,
+      banMs: config.limits.banMs,
+      clock,
+      nowMs: () => Date.now(),
+      onBanned: (ban) => this.#onBanned(ban),
+      onLifted: (kind, value) => audit.add('banLifted', { kind, value }),
+      onFileFault: (error) => onFailed(error, 'the file of bans has a mistake: what it said before stays'),
+    });
+  }
+
+  /** Whoever is banned by hand is ended; the broker's own bans keep out who is not connected. */
+  #onBanned(ban: Ban): void {
+    const { kind, value, origin, reason, expiresAt } = ban;
+    this.#options.audit.add('banned', {
+      kind,
+      value,
+      origin,
+      ...(reason === '' ? {} : { reason }),
+      ...(expiresAt === undefined ? {} : { until: expiresAt.toISOString() }),
+    });
+    if (origin !== 'hand') return;
+    this.#options.endClients(
+      (_identity, client) => this.#bans.find(client) !== undefined,
+      ReasonCode.administrativeAction,
+    );
+  }
+
+  #runningWorkers(message: ToWorker): number[] {
+    const { config, send } = this.#options;
+    return Array.from({ length: config.workers }, (_, worker) => worker).filter((worker) =>
+      send(worker, message),
+    );
+  }
+}
+
+/** What a login fails with that somebody guesses at. */
+const failures: readonly number[] = [
+  ReasonCode.badUserNameOrPassword,
+  ReasonCode.notAuthorized,
+  ReasonCode.badAuthenticationMethod,
+];
+
+function authenticationOf(request: ConnectRequest): AuthenticationRequest {
+  const { clientId, username, password, token, remoteAddress, transport, tls } = request;
+  return {
+    clientId,
+    remoteAddress,
+    transport,
+    ...(tls === undefined ? {} : { tls }),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(token === undefined ? {} : { token }),
+    method: request.authenticationMethod,
+    data: request.authenticationData,
+  };
+}
+
+function authorizedClientOf(
+  {
+    clientId,
+    remoteAddress,
+    transport,
+    tls,
+  }: Pick<ClientInfo, 'clientId' | 'remoteAddress' | 'transport'> & {
+    readonly tls?: ClientInfo['tls'] | undefined;
+  },
+  { username, attributes }: Identity,
+): AuthorizedClient {
+  return {
+    clientId,
+    remoteAddress,
+    transport,
+    ...(username === undefined ? {} : { username }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(attributes === undefined ? {} : { attributes }),
+  };
+}

@@ -1,0 +1,39 @@
+/**
+ * Something that nobody may read in a log, an error, an answer or a dump: it shows itself only to whoever asks for it by
+ * name.
+ */
+import { inspect } from 'node:util';
+
+const shown = '[secret]';
+
+export class Secret {
+  readonly #bytes: Uint8Array;
+
+  constructor(value: string | Uint8Array) {
+    this.#bytes = typeof value === 'string' ? Buffer.from(value) : value;
+  }
+
+  get length(): number {
+    return this.#bytes.length;
+  }
+
+  revealBytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  revealText(): string {
+    return Buffer.from(this.#bytes).toString('utf8');
+  }
+
+  toString(): string {
+    return shown;
+  }
+
+  toJSON(): string {
+    return shown;
+  }
+
+  [inspect.custom](): string {
+    return shown;
+  }
+}

@@ -1,0 +1,70 @@
+// What a program has decided about the topics that a client publishes to: kept for as long as it has said, so that it
+// is asked once for each topic and not for each message.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "../structures/bytes.h"
+
+namespace rally {
+
+class TopicDecisions {
+ public:
+  enum class Answer : uint8_t { unknown, allowed, denied };
+
+  // `hash`: of the topic, with the broker's key. One that was to count once is forgotten by this.
+  Answer take(Bytes topic, uint64_t hash, uint8_t kind, uint64_t nowMs) {
+    const auto found = decisions_.find(hash ^ kind);
+    if (found == decisions_.end() || found->second.topic != textOf(topic) || found->second.kind != kind)
+      return Answer::unknown;
+    const Decision decision = found->second;
+    if (decision.isOnce || decision.endsMs <= nowMs) decisions_.erase(found);
+    if (!decision.isOnce && decision.endsMs <= nowMs) return Answer::unknown;
+    return decision.isAllowed ? Answer::allowed : Answer::denied;
+  }
+
+  // The next decide() is about this. `kind`: QoS and retain, of which the decision may depend.
+  void ask(Bytes topic, uint64_t hash, uint8_t kind) {
+    asked_ = {std::string(textOf(topic)), kind, false, false, 0};
+    askedHash_ = hash ^ kind;
+    isAsking_ = true;
+  }
+  bool isAsking() const { return isAsking_; }
+
+  // `keptMs` 0: for the one message that waits for it.
+  void decide(bool isAllowed, uint64_t keptMs, uint64_t nowMs) {
+    if (!std::exchange(isAsking_, false)) return;
+    if (decisions_.size() >= decisionsMax) decisions_.clear();
+    asked_.isAllowed = isAllowed;
+    asked_.isOnce = keptMs == 0;
+    asked_.endsMs = nowMs + keptMs;
+    decisions_.insert_or_assign(askedHash_, std::move(asked_));
+  }
+
+  // The client is somebody else, or may do other things. What is asked is still answered.
+  void forget() { decisions_.clear(); }
+
+ private:
+  // Of one connection. Whoever publishes to more topics is asked about more often; then all are forgotten.
+  static constexpr size_t decisionsMax = 256;
+
+  struct Decision {
+    std::string topic;
+    uint8_t kind = 0;
+    bool isAllowed = false;
+    bool isOnce = false;
+    uint64_t endsMs = 0;
+  };
+
+  static std::string_view textOf(Bytes topic) { return {reinterpret_cast<const char*>(topic.data()), topic.size()}; }
+
+  std::unordered_map<uint64_t, Decision> decisions_;
+  Decision asked_;
+  uint64_t askedHash_ = 0;
+  bool isAsking_ = false;
+};
+
+}  // namespace rally

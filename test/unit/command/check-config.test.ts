@@ -1,0 +1,62 @@
+/** `rallymq check-config`: what a start would refuse, and what is weak. */
+import assert from 'node:assert/strict';
+import { chmodSync } from 'node:fs';
+import { test } from 'node:test';
+import { checkConfig } from '../../../core/command/check-config.ts';
+import { accessFolder, quickHash } from '../../support/access-files.ts';
+
+const run = (...args: string[]): Promise<string> => checkConfig(args, {}, Date.now());
+
+test('what is in order is said to be, without a word more', async (t) => {
+  assert.equal(await run(), 'The configuration is in order.\n');
+  const folder = accessFolder(t);
+  const users = folder.write('users', `lee:${quickHash('x')}\n`);
+  chmodSync(users, 0o600);
+  const rules = folder.write('rules', { roles: { all: { allow: { subscribe: 'a/#' } } }, everyone: 'all' });
+  const config = folder.write('rallymq.json', { passwordFile: users, rulesFile: rules });
+  assert.equal(await run('--config', config), `${config} is in order.\n`);
+});
+
+test('what a start would refuse is refused, with the same sentence', async (t) => {
+  const folder = accessFolder(t);
+  await assert.rejects(run('--password-file', '/nowhere'), { code: 'ACCESS_FILE_UNREADABLE' });
+  await assert.rejects(run('--password-file', folder.write('users', 'lee')), { code: 'ACCESS_FILE_INVALID' });
+  await assert.rejects(run('--ban-file', folder.write('bans', 'lee')), { code: 'ACCESS_FILE_INVALID' });
+  await assert.rejects(run('--tls-cert', '/nowhere', '--tls-key', '/nowhere'), {
+    code: 'CERTIFICATE_INVALID',
+  });
+  await assert.rejects(run('--host', '0.0.0.0'), { code: 'OPEN_WITHOUT_AUTHENTICATION' });
+  await assert.rejects(run('--host', 'no-such-host.invalid', '--allow-anonymous'), {
+    code: 'ADDRESS_NOT_AVAILABLE',
+  });
+  await assert.rejects(run('--prot', '1'), { code: 'FLAG_UNKNOWN' });
+});
+
+test('what is weak is named with what to do', async (t) => {
+  const folder = accessFolder(t);
+  const sha512 = `$6$MDEyMzQ1Njc4OWFi$${Buffer.alloc(64).toString('base64')}`;
+  const users = folder.write('users', `lee:${sha512}\n`);
+  chmodSync(users, 0o644);
+  const rules = folder.write('rules', {
+    roles: { all: { allow: { subscribe: '#', publish: '#' } } },
+    everyone: 'all',
+  });
+  const flags = ['--host', '0.0.0.0', '--allow-anonymous', '--password-file', users];
+  const open = await run(...flags, '--allowed-origins', '*,null', '--trusted-proxies', '0.0.0.0/0');
+  for (const weak of [
+    /everyone who reaches 0\.0\.0\.0/,
+    /pages of every origin/,
+    /opened as files/,
+    /trustedProxies has 0\.0\.0\.0\/0/,
+    /there are no rules/,
+    /in clear on the plain ports/,
+    /1 user has a password with a hash of SHA-512/,
+    /may read .*users/,
+  ])
+    assert.match(open, weak);
+  assert.match(open, /is in order, and 8 things in it are weak\.\n$/);
+  const ruled = await run('--password-file', users, '--rules', rules, '--auth-url', 'http://auth.example/x');
+  assert.match(ruled, /everybody publish to '#'/);
+  assert.match(ruled, /everybody subscribe to '#'/);
+  assert.match(ruled, /http:\/\/auth\.example is asked in clear/);
+});

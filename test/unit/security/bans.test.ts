@@ -1,0 +1,208 @@
+/** Bans: whom they keep out, until when, and the file that they stand in. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { ban as banCommand } from '../../../core/command/ban.ts';
+import { addressKey, canonicalNetwork, isOwnMachine } from '../../../core/security/address-key.ts';
+import { banFileText, parseBanFile } from '../../../core/security/ban-file.ts';
+import { BanKeeper } from '../../../core/security/ban-keeper.ts';
+import { type Ban, BanList } from '../../../core/security/bans.ts';
+import { accessFolder } from '../../support/access-files.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+const somebody = { remoteAddress: '203.0.113.7', clientId: 'c1', username: 'lee' };
+
+function listAt(now: { ms: number }, bansMax = 100): BanList {
+  return new BanList({ nowMs: () => now.ms, bansMax });
+}
+
+test('an IPv6 address is known by its network of 64 bits, and a mapped IPv4 address by itself', () => {
+  assert.equal(addressKey('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2::/64');
+  assert.equal(addressKey('2001:DB8:1:2::1'), '2001:db8:1:2::/64');
+  assert.equal(addressKey('2001:db8::'), '2001:db8:0:0::/64');
+  assert.equal(addressKey('fe80::1%eth0'), 'fe80:0:0:0::/64');
+  assert.equal(addressKey('::ffff:192.0.2.1'), '192.0.2.1');
+  assert.equal(addressKey('::ffff:c000:201'), '192.0.2.1');
+  assert.equal(addressKey('192.0.2.1'), '192.0.2.1');
+  assert.equal(addressKey('/run/mqtt'), '/run/mqtt');
+  for (const address of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', '/run/mqtt'])
+    assert.ok(isOwnMachine(address), address);
+  for (const address of ['192.0.2.1', '::2', '2001:db8::1']) assert.ok(!isOwnMachine(address), address);
+});
+
+test('networks have one form each', () => {
+  assert.equal(canonicalNetwork('203.0.113.7/24'), '203.0.113.0/24');
+  assert.equal(canonicalNetwork('203.0.113.7/32'), '203.0.113.7');
+  assert.equal(canonicalNetwork('0.0.0.0/0'), '0.0.0.0/0');
+  assert.equal(canonicalNetwork('2001:db8:1:2:ff::/64'), '2001:db8:1:2::/64');
+  assert.equal(canonicalNetwork('2001:db8::/32'), '2001:db8:0:0:0:0:0:0/32');
+  for (const wrong of ['', 'a', '1.2.3', '1.2.3.4/33', '1.2.3.4/a', '::/129', 'fe80::1%eth0', '1.2.3.4/8/8'])
+    assert.equal(canonicalNetwork(wrong), undefined, wrong);
+});
+
+test('a ban keeps out whom it names, and nobody else', () => {
+  const bans = listAt({ ms: 0 });
+  const keepsOut = (kind: Ban['kind'], value: string): boolean => {
+    bans.add({ kind, value });
+    const isOut = bans.find(somebody) !== undefined;
+    assert.equal(bans.find({ remoteAddress: '198.51.100.1', clientId: 'x', username: 'kim' }), undefined);
+    assert.ok(bans.remove(kind, value));
+    assert.equal(bans.find(somebody), undefined);
+    return isOut;
+  };
+  assert.ok(keepsOut('address', '203.0.113.7'));
+  assert.ok(keepsOut('address', '203.0.113.0/24'));
+  assert.ok(keepsOut('username', 'lee'));
+  assert.ok(keepsOut('clientId', 'c1'));
+  assert.ok(!keepsOut('address', '203.0.113.8'));
+  assert.ok(!keepsOut('username', 'c1'));
+  assert.ok(!keepsOut('clientId', 'lee'));
+  const ofIpv6 = (remoteAddress: string) => bans.find({ ...somebody, remoteAddress });
+  bans.add({ kind: 'address', value: '2001:db8:1:2::/64' });
+  bans.add({ kind: 'address', value: '2001:db8:1:3::7' });
+  assert.ok(ofIpv6('2001:db8:1:2:9::9'));
+  assert.ok(ofIpv6('2001:db8:1:3::7'));
+  assert.equal(ofIpv6('2001:db8:1:3::8'), undefined);
+});
+
+test('a ban ends by itself, and one for the same takes the place of another', () => {
+  const now = { ms: 0 };
+  const bans = listAt(now);
+  bans.add({ kind: 'address', value: '203.0.113.0/24', expiresAt: new Date(1_000) });
+  bans.add({ kind: 'username', value: 'lee', expiresAt: new Date(1_000) });
+  bans.add({ kind: 'username', value: 'lee', expiresAt: new Date(2_000) });
+  assert.equal(bans.list().length, 2);
+  now.ms = 1_000;
+  assert.equal(bans.find(somebody)?.kind, 'username');
+  now.ms = 2_000;
+  assert.equal(bans.find(somebody), undefined);
+  assert.deepEqual(bans.list(), []);
+  assert.ok(!bans.remove('username', 'lee'));
+});
+
+test('the broker bans no more than there is room for, and lifts nobody whom a person has banned', () => {
+  const bans = listAt({ ms: 0 }, 2);
+  bans.add({ kind: 'clientId', value: 'a' });
+  bans.add({ kind: 'clientId', value: 'b' }, 'flapping');
+  bans.add({ kind: 'clientId', value: 'c' }, 'flapping');
+  assert.deepEqual(
+    bans.list().map(({ value }) => value),
+    ['a', 'c'],
+  );
+  bans.add({ kind: 'clientId', value: 'd' });
+  bans.add({ kind: 'clientId', value: 'e' }, 'failedLogins');
+  assert.deepEqual(
+    bans.list().map(({ value }) => value),
+    ['a', 'd'],
+  );
+  assert.throws(() => bans.add({ kind: 'clientId', value: 'f' }), { code: 'BAN_INVALID' });
+  bans.add({ kind: 'clientId', value: 'a' }, 'flapping');
+  assert.equal(bans.list()[0]?.origin, 'hand');
+});
+
+test('what is no ban is refused', () => {
+  const bans = listAt({ ms: 0 });
+  for (const wrong of [
+    { kind: 'address', value: 'lee' },
+    { kind: 'address', value: '203.0.113.7/40' },
+    { kind: 'user', value: 'lee' },
+    { kind: 'username', value: '' },
+    { kind: 'username', value: 7 },
+    { kind: 'username', value: 'lee', expiresAt: new Date('never') },
+    { kind: 'username', value: 'lee', expiresAt: 7 },
+    { kind: 'username', value: 'lee', reason: 7 },
+  ])
+    assert.throws(() => bans.add(wrong as never), { code: 'BAN_INVALID' }, JSON.stringify(wrong));
+});
+
+test('the file says what it was told, whatever the names are', () => {
+  const bans = listAt({ ms: 0 });
+  for (const value of ['lee', 'lee smith', '"', '-', '#lee', 'a\nb', '\\', 'é', '\u0000'])
+    bans.add({ kind: 'username', value, reason: value });
+  bans.add({ kind: 'address', value: '2001:db8::/32', expiresAt: new Date('2030-01-02T03:04:05Z') });
+  const read = listAt({ ms: 0 });
+  read.replaceByHand(parseBanFile(banFileText(bans.list()), 'bans'));
+  assert.deepEqual(read.list(), bans.list());
+  bans.add({ kind: 'username', value: 'own' }, 'flapping');
+  assert.ok(!banFileText(bans.list()).includes('own'));
+});
+
+test('a line that is wrong is named with its place', () => {
+  for (const [text, message] of [
+    ['# one\n\nuser lee', /^bans, line 3, column 1: give address, username, clientId/],
+    ['username', /line 1, column 1/],
+    ['address lee', /line 1, column 1: 'lee' is no address/],
+    ['username lee tomorrow', /line 1, column 14: 'tomorrow' is no time/],
+    ['username lee - "why" more', /line 1, column 1/],
+  ] as const)
+    assert.throws(() => parseBanFile(text, 'bans'), { code: 'ACCESS_FILE_INVALID', message });
+});
+
+test('rallymq ban writes the file, lists it and lifts a ban', (t) => {
+  const path = accessFolder(t).write('bans', '');
+  const run = (...args: string[]): string => banCommand([path, ...args], 0);
+  assert.equal(run(), 'Nobody is banned.\n');
+  assert.equal(run('address', '203.0.113.9/24', '--minutes', '5'), 'address 203.0.113.0/24 is banned.\n');
+  assert.equal(run('username', 'lee', '--reason', 'spam'), 'username lee is banned.\n');
+  assert.equal(
+    run(),
+    'address   203.0.113.0/24  until 1970-01-01T00:05:00.000Z\nusername  lee  for good  spam\n',
+  );
+  assert.equal(run('username', 'lee', '--delete'), 'username lee may connect again.\n');
+  assert.ok(!readFileSync(path, 'utf8').includes('lee'));
+  assert.throws(() => run('username', 'lee', '--delete'), { code: 'FLAG_VALUE_INVALID' });
+  assert.throws(() => run('user', 'lee'), { code: 'FLAG_VALUE_INVALID', message: /'user' is no kind/ });
+  assert.throws(() => run('username', 'lee', '--minutes', '0'), { code: 'FLAG_VALUE_INVALID' });
+  assert.throws(() => run('username'), { code: 'FLAG_VALUE_INVALID' });
+  assert.throws(() => run('--minutes', '5'), { code: 'FLAG_VALUE_INVALID' });
+  assert.throws(() => run('username', 'lee', '--forever'), { code: 'FLAG_UNKNOWN' });
+});
+
+test('the keeper reads its file again when it changes, keeps what it had if that is wrong, and writes bans by hand', (t) => {
+  const stage = keeperOf(t, 'username lee\n');
+  const { keeper, clock, path, told } = stage;
+  keeper.load();
+  keeper.watch();
+  assert.deepEqual(told, ['banned lee']);
+  writeFileSync(path, 'username lee\nusername kim\n');
+  clock.advance(1_000);
+  assert.deepEqual(told.splice(0), ['banned lee', 'banned kim']);
+  writeFileSync(path, 'username\n');
+  clock.advance(1_000);
+  assert.match(told.splice(0).join(), /^fault .*line 1/);
+  clock.advance(5_000);
+  assert.deepEqual(told, [], 'a mistake is said once');
+  assert.ok(keeper.find(somebody));
+  keeper.add({ kind: 'clientId', value: 'c9' });
+  keeper.addOwn('clientId', 'c8', 'flapping');
+  assert.deepEqual(told.splice(0), ['banned c9', 'banned c8']);
+  assert.deepEqual(
+    parseBanFile(readFileSync(path, 'utf8'), path).map(({ value }) => value),
+    ['lee', 'kim', 'c9'],
+  );
+  assert.ok(keeper.remove('username', 'lee'));
+  assert.ok(!keeper.remove('username', 'lee'));
+  assert.deepEqual(told.splice(0), ['lifted lee']);
+  clock.advance(1_000);
+  assert.deepEqual(told, [], 'its own change is no news');
+  keeper.close();
+  assert.equal(clock.timers, 0);
+});
+
+function keeperOf(t: TestContext, text: string) {
+  const path = accessFolder(t).write('bans', text);
+  const clock = new FakeClock();
+  const told: string[] = [];
+  const keeper = new BanKeeper({
+    path,
+    bansMax: 10,
+    banMs: 5_000,
+    clock,
+    nowMs: () => clock.nowMs(),
+    onBanned: ({ value }) => told.push(`banned ${value}`),
+    onLifted: (_kind, value) => told.push(`lifted ${value}`),
+    onFileFault: (error) => told.push(`fault ${error}`),
+  });
+  t.after(() => keeper.close());
+  return { keeper, clock, path, told };
+}
