@@ -180,8 +180,8 @@ export class Connection implements Link {
     const isConnack = type === PacketType.connack;
     // One CONNACK, and nothing before it but the refusal.
     if (!isGoodbye && isConnack === !!this.server) return protocolViolation('out of turn');
-    // An AUTH says that a renewal has succeeded; if it has not, there is a goodbye.
-    if (type === PacketType.pingresp || type === PacketType.auth) return undefined;
+    // An AUTH says that an add-on's renewal has succeeded; if it has not, there is a goodbye.
+    if (type === PacketType.pingresp || (type === PacketType.auth && this.#over)) return undefined;
     if (!isGoodbye && !isConnack) return this.#engine.received(frame);
     const packet = isGoodbye ? decodeServerDisconnect(header, body, 5) : decodeConnack(header, body, 5);
     if (isProtocolError(packet)) return packet;
