@@ -103,6 +103,7 @@ function willOf(clientId: string, connection: number, { model }: World): WillSto
     isAccepted: true,
     end: 'unknown',
     endedMs: never,
+    endedFromMs: never,
     backMs: never,
     backConnectMs: never,
     sessionEnded: false,

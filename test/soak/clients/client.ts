@@ -86,7 +86,7 @@ export class Client {
   /** Opens a connection and writes CONNECT. */
   open({ transport, cleanStart = !this.terms.isLasting, will }: ConnectTerms): Link {
     const number = this.world.model.nextConnection();
-    if (this.link !== undefined) this.link.isGivenUp = true;
+    this.link?.giveUp(this.world.model.clock.next());
     const story = will === undefined ? undefined : this.#willOf(number, will);
     const packet = connectPacketOf(
       this.terms,
@@ -117,6 +117,7 @@ export class Client {
       isAccepted: false,
       end: 'open',
       endedMs: never,
+      endedFromMs: never,
       backMs: never,
       backConnectMs: never,
       sessionEnded: false,
@@ -165,7 +166,8 @@ export class Client {
       this.unanswered.clear();
       this.reception.forget();
     }
-    link.attachment = { connection: link.number, since: link.letInAt, until: never };
+    const { number, letInAt } = link;
+    link.attachment = { connection: number, since: letInAt, until: never, goesAt: never };
     this.life.attachments.push(link.attachment);
     this.link = link;
     for (const [packetId, outgoing] of this.unanswered) this.#sendAgain(link, packetId, outgoing);
@@ -184,10 +186,16 @@ export class Client {
     }
   }
 
-  #endWill(story: WillStory | undefined, end: WillStory['end'], nowMs = performance.now()): void {
+  #endWill(
+    story: WillStory | undefined,
+    end: WillStory['end'],
+    nowMs = performance.now(),
+    fromMs = nowMs,
+  ): void {
     if (story === undefined || story.end !== 'open') return;
     story.end = story.isAccepted ? end : end === 'parted' ? 'parted' : 'unknown';
     story.endedMs = nowMs;
+    story.endedFromMs = fromMs;
   }
 
   #onClosed(link: Link, why: string | undefined): void {
@@ -201,9 +209,7 @@ export class Client {
     if (!isExplained) {
       this.fault('cut off', `was cut off on connection ${link.number}${reason}`);
     }
-    // When it ended is not known to one who did not read: the delay of its will may have passed since.
-    const isDelayed = (link.will?.delayMs ?? 0) > 0;
-    this.#lose(link, isDelayed ? 'unknown' : 'silent');
+    this.#lose(link);
   }
 
   #mayBeStray(): boolean {
@@ -214,7 +220,7 @@ export class Client {
   abandon(link: Link, how: Death): void {
     this.note(`gives connection ${link.number} up (${how})`);
     this.#strayMs = performance.now();
-    link.isGivenUp = true;
+    link.giveUp(this.world.model.clock.next());
     if (this.link === link) this.die(how);
     else {
       this.#lose(link);
@@ -223,11 +229,17 @@ export class Client {
   }
 
   /** The connection is over, whoever ended it. */
-  #lose(link: Link, will: WillStory['end'] = 'silent'): void {
+  #lose(link: Link): void {
     link.isDead = true;
     const at = this.world.model.clock.next();
-    this.#endWill(link.will, will);
-    if (link.attachment !== undefined) link.attachment.until = at;
+    const nowMs = performance.now();
+    // If the broker has ended it nobody knows when, least of all one who did not read.
+    const mayBeCut = !link.isGivenUp || this.world.hasCrashes || this.reception.isSlow || this.#mayBeStray();
+    this.#endWill(link.will, 'silent', nowMs, mayBeCut ? link.connectMs : nowMs);
+    if (link.attachment !== undefined) {
+      link.attachment.until = at;
+      link.attachment.goesAt = mayBeCut ? link.attachment.since : link.givenUpAt;
+    }
     if (this.link !== link) return;
     this.link = undefined;
     this.reception.connectionLost();
@@ -241,7 +253,7 @@ export class Client {
     const { link } = this;
     if (link === undefined) return;
     this.note(`dies on connection ${link.number} (${how})`);
-    link.isGivenUp = true;
+    link.giveUp(this.world.model.clock.next());
     this.#lose(link);
     link.connection.die(how);
   }
@@ -251,7 +263,7 @@ export class Client {
     const { link } = this;
     if (link === undefined) return;
     this.note(`parts from connection ${link.number}${endsSession ? ' and ends its session' : ''}`);
-    link.isGivenUp = true;
+    link.giveUp(this.world.model.clock.next());
     const properties = endsSession && this.version === 5 ? { sessionExpiryInterval: 0 } : {};
     link.send(encodeDisconnect({ reasonCode: 0, properties }, this.version));
     link.connection.resume();

@@ -41,8 +41,8 @@ export class Link {
   connack: ConnackPacket | undefined;
   letInAt = never;
   attachment: Attachment | undefined;
-  /** Another connection of the same client has been opened, or the client ends it itself. */
-  isGivenUp = false;
+  /** When another connection of the same client was opened, or the client ended it itself. */
+  givenUpAt = never;
   /** Its end has been dealt with. */
   isDead = false;
   /** When the next connection of the same client was let in. */
@@ -84,6 +84,14 @@ export class Link {
 
   get number(): number {
     return this.connection.number;
+  }
+
+  get isGivenUp(): boolean {
+    return this.givenUpAt !== never;
+  }
+
+  giveUp(at: number): void {
+    this.givenUpAt = Math.min(this.givenUpAt, at);
   }
 
   get isLetIn(): boolean {

@@ -38,6 +38,8 @@ export interface Attachment {
   readonly connection: number;
   readonly since: number;
   until: number;
+  /** The broker cannot have seen its end before. */
+  goesAt: number;
 }
 
 export interface LifeTerms {

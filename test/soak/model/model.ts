@@ -19,8 +19,9 @@ export interface WillStory {
   isAccepted: boolean;
   /** `silent`: it must be published; `parted`: it must not; `unknown`: either is right. */
   end: 'open' | 'silent' | 'parted' | 'unknown';
-  /** When the connection ended and when its client was let in again, in real time. */
+  /** When the connection ended at the latest, and not before when; when its client was let in again: in real time. */
   endedMs: number;
+  endedFromMs: number;
   backMs: number;
   /** When it asked for that. */
   backConnectMs: number;

@@ -30,13 +30,16 @@ export function wrongOf(model: Model, found: Found): readonly Wrong[] {
   for (const [topic, all] of topics) {
     const last = all.reduce((latest, each) => (each.position > latest.position ? each : latest));
     const actual = found.get(topic);
-    // It may have been replaced by one of which nobody knows whether it has arrived: it was sent with QoS 0, or not
-    // answered, and whoever watches all lost a connection meanwhile or had a message dropped.
-    if (doubtful.some((each) => each.topic === topic && each.sentAt > last.sentAt)) continue;
-    // The witness has missed some.
+    // The witness has missed some: also if one has replaced it of which nobody knows whether it has arrived.
     if (all.some(({ position }) => position < 0) || (actual !== undefined && actual.position < 0)) continue;
     const expected = last.isClearing ? undefined : last;
     if (actual === expected) continue;
+    // Such a one may have cleared it: it was sent with QoS 0, or not answered, and whoever watches all lost a connection
+    // meanwhile or had a message dropped.
+    const mayBeCleared = doubtful.some(
+      (each) => each.topic === topic && each.isClearing && each.sentAt > last.sentAt,
+    );
+    if (actual === undefined && mayBeCleared) continue;
     const what = actual === undefined ? 'nothing' : nameOf(actual);
     const due = expected === undefined ? `nothing, ${nameOf(last)} has cleared it` : nameOf(expected);
     wrong.push({ what: `${what} retained on ${topic}; due is ${due}`, publication: last });

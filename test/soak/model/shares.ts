@@ -1,7 +1,7 @@
 /**
  * Shared subscriptions (5.0, 4.8.2): of each share, one member gets each message.
  *
- *   - two members get it only if the first has left without answering it, and with QoS 1;
+ *   - two members get it only if the first has lost its connection, maybe before it has answered, and with QoS 1;
  *   - none gets it only if all queues were full, which is counted, or no member was there.
  */
 import type { Statistics } from '../../../core/broker.ts';
@@ -66,17 +66,25 @@ function groupNamesOf({ subscriptions }: Life): string[] {
   return [...new Set(filters.map((filter) => filter.slice('$share/'.length).split('/')[0] ?? ''))];
 }
 
-/** All who got a message but one must have left behind it, in whatever order it was read. */
+/** Of two who got a message one must have been gone before the other got it, in whatever order it was read. */
 function checkOnce(model: Model, group: string, shares: readonly Share[]): void {
   const lives = new Set(shares.map(({ life }) => life));
   const [first] = shares;
   if (first === undefined || lives.size === 1) return;
-  const remaining = shares.filter((share) => !hasLeft(share));
-  if (remaining.length <= 1 && shares.every(({ handed }) => handed.qos === 1)) return;
+  const arePassedOn = shares.every((one, index) =>
+    shares.slice(index + 1).every((other) => mayBePassedOn(one, other) || mayBePassedOn(other, one)),
+  );
+  if (arePassedOn && shares.every(({ handed }) => handed.qos === 1)) return;
   const clients = [...lives].map(({ terms }) => terms.clientId);
   const { publication, qos } = first.handed;
   const what = `${clients.join(' and ')} of share ${group} all got ${nameOf(publication)}, with QoS ${qos}`;
   model.fault('shared twice', what, ...clients, publication, ...shares.map(({ handed }) => handed.at));
+}
+
+/** Whether the broker may have taken the message back from one member before the other got it. */
+function mayBePassedOn({ life, handed }: Share, { handed: next }: Share): boolean {
+  const attachment = life.attachments.find(({ connection }) => connection === handed.connection);
+  return attachment === undefined || attachment.goesAt < next.at;
 }
 
 /** Whether a member has lost its connection, or left the share, behind the delivery. */
@@ -106,10 +114,18 @@ function lostOf(model: Model): Publication[] {
 export function unclaimedCount(model: Model): number {
   const names = new Set(model.lives.flatMap(groupNamesOf));
   names.delete(steadyGroup);
-  // What was sent again may have been had the first time: each attempt is a message of its own for the broker.
   const countOf = (name: string): number =>
-    unclaimedOf(model, name, (publication) => [publication]).length + takenBackOf(model, name).length;
+    unclaimedOf(model, name, attemptsOf).length + takenBackOf(model, name).length;
   return [...names].reduce((sum, name) => sum + countOf(name), 0);
+}
+
+/**
+ * With which attempts a message may have come that this one brings to the broker. What is sent again with QoS 1 may have
+ * been had the first time: each attempt is a message of its own. With QoS 2 all are one.
+ */
+function attemptsOf(publication: Publication): readonly Publication[] {
+  const { qos, message } = publication;
+  return qos === 2 ? message.attempts : [publication];
 }
 
 function takenBackOf(model: Model, group: string): Share[] {
@@ -120,13 +136,13 @@ function takenBackOf(model: Model, group: string): Share[] {
 }
 
 /**
- * Messages of QoS 1 and 2 that no member of a share got, whether the broker has them for sure or not. `attemptsOf`: with
- * which of its attempts a message may have come.
+ * Messages of QoS 1 and 2 that no member of a share got, whether the broker has them for sure or not, each attempt for
+ * itself. `attemptsThatCount`: with which of its attempts a message may have come.
  */
 function unclaimedOf(
   model: Model,
   group: string,
-  attemptsOf = ({ message }: Publication): readonly Publication[] => message.attempts,
+  attemptsThatCount = ({ message }: Publication): readonly Publication[] => message.attempts,
 ): Publication[] {
   const members = membersOf(model, group);
   // A member that takes only small packets has the larger ones dropped, as 3.1.2.11.4 says.
@@ -136,7 +152,7 @@ function unclaimedOf(
     const { topic, qos, mayExpire, payloadBytes } = publication;
     const isExempt = qos === 0 || mayExpire || payloadBytes > bytesMax;
     if (!isShared(topic) || isExempt) return false;
-    return attemptsOf(publication).every(({ number }) => !had.has(number));
+    return attemptsThatCount(publication).every(({ number }) => !had.has(number));
   });
 }
 

@@ -35,12 +35,12 @@ function seesAllWills(life: Life): boolean {
 
 /** Whether it had to be published; undefined if either is right. */
 function isDue(story: WillStory, nowMs: number): boolean | undefined {
-  const { end, delayMs, endedMs, backMs, backConnectMs, sessionEnded, isAccepted } = story;
+  const { end, delayMs, endedMs, endedFromMs, backMs, backConnectMs, sessionEnded, isAccepted } = story;
   if (end === 'parted') return false;
   if (end !== 'silent' || !isAccepted) return undefined;
   const dueMs = endedMs + delayMs;
   if (delayMs === 0 || sessionEnded) return dueMs + noticeMs < nowMs || sessionEnded ? true : undefined;
-  if (backMs < dueMs) return false;
+  if (backMs < endedFromMs + delayMs) return false;
   return Math.min(backConnectMs, nowMs) > dueMs + noticeMs ? true : undefined;
 }
 
