@@ -4,6 +4,7 @@
  */
 import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig } from './config/options.ts';
+import { Asks } from './control/asks.ts';
 import { AuditLog } from './control/audit-log.ts';
 import { createLogger, type Logger } from './control/logger.ts';
 import type { RenewalRequest, ToMain } from './control/messages.ts';
@@ -20,6 +21,7 @@ import {
   loadAddon,
   type Notice,
   type StoreState,
+  type TlsMaterial,
 } from './data-plane/addon.ts';
 import { readSessionRows } from './data-plane/session-row.ts';
 import { HostClient } from './host/host-client.ts';
@@ -29,6 +31,7 @@ import { HttpFrontEnd } from './http/http-front-end.ts';
 import { closeRecovering, serveRecovering } from './http/recovering-server.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
+import { thisNodeAlone } from './sessions/directory.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
 import { memoryOfProcess } from './statistics/process-memory.ts';
@@ -100,6 +103,7 @@ export class ControlPlane {
   readonly #gatekeeper: Gatekeeper;
   readonly #directory: SessionDirectory;
   readonly #hostSession: number;
+  readonly #asks: Asks;
   readonly #lookUps: RetainedLookUps;
   readonly #sys: SysPublisher;
   readonly #totals: TotalsWatch;
@@ -126,10 +130,9 @@ export class ControlPlane {
       sendProcessed: (bytes, messages) =>
         this.#supervisor?.send(hostWorker, { type: 'hostProcessed', bytes, messages }),
     });
-    this.#lookUps = new RetainedLookUps(
-      config.workers,
-      (worker, request, topic) =>
-        this.#supervisor?.send(worker, { type: 'askRetained', request, topic }) ?? false,
+    this.#asks = new Asks((worker, message) => this.#supervisor?.send(worker, message) ?? false);
+    this.#lookUps = new RetainedLookUps(config.workers, (worker, topic, told) =>
+      this.#asks.ask(worker, 'retained', { topic }, told),
     );
     this.#audit = new AuditLog({
       clock: systemClock,
@@ -143,6 +146,8 @@ export class ControlPlane {
       clock: systemClock,
       audit: this.#audit,
       send: (worker, message) => this.#supervisor?.send(worker, message) ?? false,
+      adoptRules: (worker, adopted) =>
+        this.#asks.ask(worker, 'adoptRules', undefined, (answer) => answer && adopted()),
       connected: (clientId) => this.#directory.connected(clientId),
       endClients: (isOver, reasonCode) => this.#directory.endClients(isOver, reasonCode),
       isOverloaded: () => this.#overload.state !== 'normal',
@@ -150,6 +155,7 @@ export class ControlPlane {
     });
     this.#directory = new SessionDirectory({
       link: { send: (worker, message) => this.#supervisor?.send(worker, message) ?? false },
+      directory: thisNodeAlone,
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,
       sessionsMax: config.limits.sessionsMax,
@@ -196,7 +202,7 @@ export class ControlPlane {
         this.#gatekeeper.workerLost(worker);
         this.#overload.workerLost(worker);
         this.#directory.workerLost(worker);
-        this.#lookUps.workerLost(worker);
+        this.#asks.workerLost(worker);
         if (worker !== hostWorker) return;
         clearTimeout(this.#hostTimer); // it is opened when the worker runs again
         this.host.lost();
@@ -277,7 +283,7 @@ export class ControlPlane {
       clock: systemClock,
       now: () => Date.now(),
       log: (level, fields, sentence) => this.logger[level](fields, sentence),
-      onMaterial: (tls) => this.#supervisor?.broadcast({ type: 'certificates', tls }),
+      onMaterial: (tls) => this.#renewCertificates(tls),
       onTicketKeys: (keys) => this.#supervisor?.broadcast({ type: 'ticketKeys', keys }),
     });
   }
@@ -383,17 +389,11 @@ export class ControlPlane {
       case 'arrived':
         this.#directory.arrived(worker, message.session, message.row);
         break;
-      case 'rulesAdopted':
-        this.#gatekeeper.rulesAdopted(worker, message.revision);
-        break;
       case 'authorize':
         void this.#gatekeeper.authorize(worker, message);
         break;
       case 'rightRefused':
         this.#gatekeeper.rightRefused(message);
-        break;
-      case 'lagAnswered':
-        this.#overload.answered(worker);
         break;
       case 'hostBytes':
         this.host.receive(message.bytes);
@@ -401,18 +401,26 @@ export class ControlPlane {
       case 'noticed':
         this.#onNoticed(message.notice, message.remoteAddress, message.reason);
         break;
-      case 'certificatesRefused':
-        this.logger.error({ worker, reason: message.reason }, 'a worker keeps its old certificates');
-        break;
       case 'hostTaken':
         this.host.taken(message.bytes);
         break;
       case 'hostEnded':
         this.#onHostEnded(message.reasonCode);
         break;
-      case 'retained':
-        this.#lookUps.answered(message.request, message.packet);
+      case 'reply':
+        this.#asks.answered(worker, message);
         break;
+    }
+  }
+
+  /** One that ends gets them when it starts again. */
+  #renewCertificates(tls: TlsMaterial): void {
+    for (const worker of this.#supervisor?.running ?? []) {
+      this.#asks.ask(worker, 'renewCertificates', tls, (answer) => {
+        const reason = answer?.reply.refusal;
+        if (reason !== undefined)
+          this.logger.error({ worker, reason }, 'a worker keeps its old certificates');
+      });
     }
   }
 
@@ -438,7 +446,8 @@ export class ControlPlane {
       clock: systemClock,
       limits: this.#config.limits,
       workers: this.#config.workers,
-      ask: (worker) => this.#supervisor?.send(worker, { type: 'askLag' }) ?? false,
+      ask: (worker) =>
+        this.#asks.ask(worker, 'lag', undefined, (answer) => answer && this.#overload.answered(worker)),
       memory: memoryOfProcess,
       onState: (state, reason) => this.#onLoad(state, reason),
     });

@@ -5,6 +5,7 @@
  * it however the thread ends.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { type Answers, answerAsk } from '../core/control/asks.ts';
 import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts';
 import { Outgoing } from '../core/control/outgoing.ts';
 import { loadAddon, type TlsMaterial } from '../core/data-plane/addon.ts';
@@ -18,6 +19,16 @@ const post = (message: ToMain, moved?: Uint8Array<ArrayBuffer>): void => outgoin
 
 const control = new WorkerControl(loadAddon(), start, post);
 
+const answers: Answers = {
+  retained: ({ topic }, reply) => control.lookUpRetained(topic, (packet) => reply(packet, packet)),
+  adoptRules: (_, reply) => {
+    control.engine.adoptRules();
+    reply(undefined);
+  },
+  lag: (_, reply) => reply(undefined),
+  renewCertificates: (tls, reply) => reply({ refusal: refusalOf(tls) }),
+};
+
 port.on('message', (messages: ToWorker[]) => {
   for (const message of messages) take(message);
 });
@@ -26,9 +37,6 @@ function take(message: ToWorker): void {
   switch (message.type) {
     case 'listen':
       listen(message);
-      break;
-    case 'certificates':
-      renewCertificates(message.tls);
       break;
     case 'ticketKeys':
       control.engine.setTicketKeys(message.keys);
@@ -57,10 +65,6 @@ function take(message: ToWorker): void {
     case 'publishWill':
       control.publishWill(message.session);
       break;
-    case 'adoptRules':
-      control.engine.adoptRules();
-      post({ type: 'rulesAdopted', revision: message.revision });
-      break;
     case 'authorized':
       control.authorized(message);
       break;
@@ -69,9 +73,6 @@ function take(message: ToWorker): void {
       break;
     case 'halvePaces':
       control.engine.halvePaces(message.isHalved);
-      break;
-    case 'askLag':
-      post({ type: 'lagAnswered' });
       break;
     case 'openHost':
       control.openHost(message.session);
@@ -82,8 +83,8 @@ function take(message: ToWorker): void {
     case 'hostProcessed':
       control.engine.hostProcessed(message.bytes, message.messages);
       break;
-    case 'askRetained':
-      control.engine.lookUpRetained(message.topic, message.request);
+    case 'ask':
+      answerAsk(answers, message, post);
       break;
     case 'stop':
       stop(message.reasonCode);
@@ -122,11 +123,13 @@ function secureWith({ certificates, clients, clientCas, clientCrls }: TlsMateria
   control.engine.secureWith(certificates, clients, clientCas, clientCrls);
 }
 
-function renewCertificates(tls: TlsMaterial): void {
+/** Why the data plane does not take certificates that have been checked; undefined if it does. */
+function refusalOf(tls: TlsMaterial): string | undefined {
   try {
     secureWith(tls);
+    return undefined;
   } catch (error) {
-    post({ type: 'certificatesRefused', reason: reasonOf(error) });
+    return reasonOf(error);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * What the main thread and its workers tell each other: the control plane's only channel. Everything is
- * plain data, posted in order, an array for each turn (outgoing.ts). No application message passes here but those of the host program.
+ * What the main thread and its workers tell each other: their only channel. Everything is plain data, posted in order,
+ * an array for each turn (outgoing.ts). What is asked and answered is in asks.ts. No application message passes here but
+ * those of the host program.
  */
 
 import type { ClientTls, Quotas } from '../config/authentication.ts';
@@ -9,6 +10,7 @@ import type { CloseCause, Notice, TlsMaterial } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { ServerSubscription } from '../security/access.ts';
 import type { ProtocolVersion } from '../wire/packets.ts';
+import type { AskMessage, ReplyMessage } from './asks.ts';
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -91,8 +93,6 @@ export type ToWorker =
       /** Where the HTTP server listens, in the file system. */
       readonly httpSocket: string;
     }
-  /** For handshakes from now on. */
-  | { readonly type: 'certificates'; readonly tls: TlsMaterial }
   | { readonly type: 'ticketKeys'; readonly keys: Uint8Array }
   /** `closed` follows in the end. */
   | {
@@ -123,8 +123,6 @@ export type ToWorker =
   | { readonly type: 'endSession'; readonly session: number }
   /** The delay of its will has passed. `settled` follows. */
   | { readonly type: 'publishWill'; readonly session: number }
-  /** There are other rules. `rulesAdopted` follows. */
-  | { readonly type: 'adoptRules'; readonly revision: number }
   /** Of each topic that was asked about, in their order. */
   | {
       readonly type: 'authorized';
@@ -136,14 +134,12 @@ export type ToWorker =
   | { readonly type: 'forgetDecisions' }
   /** The broker has more to do than it can: clients with a pace may send half as fast, or again as fast as before. */
   | { readonly type: 'halvePaces'; readonly isHalved: boolean }
-  /** `lagAnswered` follows. */
-  | { readonly type: 'askLag' }
   | { readonly type: 'openHost'; readonly session: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** The host client has done with so much of what it was sent in PUBLISH packets. */
   | { readonly type: 'hostProcessed'; readonly bytes: number; readonly messages: number }
-  /** `retained` follows. */
-  | { readonly type: 'askRetained'; readonly request: number; readonly topic: string }
+  /** `reply` follows. */
+  | AskMessage
   | { readonly type: 'stop'; readonly reasonCode: number };
 
 export type ToMain =
@@ -156,8 +152,6 @@ export type ToMain =
       readonly remoteAddress: string;
       readonly reason: string;
     }
-  /** The data plane refuses certificates that have been checked: the old ones stay. */
-  | { readonly type: 'certificatesRefused'; readonly reason: string }
   | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }
@@ -182,7 +176,6 @@ export type ToMain =
   /** What the directory has asked for has been done with the session, or it is not there. */
   | { readonly type: 'settled'; readonly session: number; readonly row: SessionRow }
   | { readonly type: 'arrived'; readonly session: number; readonly row: SessionRow }
-  | { readonly type: 'rulesAdopted'; readonly revision: number }
   /** A program is to say whether the client may do this. `authorized` follows unless it has left. */
   | {
       readonly type: 'authorize';
@@ -199,11 +192,9 @@ export type ToMain =
       readonly clientId: string;
       readonly topic: string;
     }
-  | { readonly type: 'lagAnswered' }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** So many bytes more of the host client's were taken. */
   | { readonly type: 'hostTaken'; readonly bytes: number }
   /** The host client's connection is over, which is a fault of ours: it is to be opened again. */
   | { readonly type: 'hostEnded'; readonly reasonCode: number }
-  /** `packet`: the message as a PUBLISH, or nothing. */
-  | { readonly type: 'retained'; readonly request: number; readonly packet: Uint8Array };
+  | ReplyMessage;

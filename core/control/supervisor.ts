@@ -155,6 +155,10 @@ export class Supervisor {
     return true;
   }
 
+  get running(): number[] {
+    return [...this.#workers.keys()].filter((worker) => this.#workers[worker] !== undefined);
+  }
+
   /** To all workers that run. */
   broadcast(message: ToWorker): void {
     for (const worker of this.#workers.keys()) this.send(worker, message);

@@ -26,23 +26,14 @@ import { keepsData } from '../storage/keeps-data.ts';
 import { returnCodeOf } from '../wire/connack-return-code.ts';
 import { decodeConnect } from '../wire/decode-connect.ts';
 import { decodeAuth, decodeDisconnect } from '../wire/decode-disconnect.ts';
-import { decodeSubscribe, decodeUnsubscribe } from '../wire/decode-subscribe.ts';
-import { encodeSuback, encodeUnsuback } from '../wire/encode-acknowledgement.ts';
 import { encodeConnack } from '../wire/encode-connack.ts';
 import { encodeAuth, encodeDisconnect } from '../wire/encode-disconnect.ts';
 import { encodeWithin } from '../wire/encode-within.ts';
 import { PacketType } from '../wire/packet-type.ts';
-import type {
-  AuthPacket,
-  ConnectPacket,
-  ProtocolVersion,
-  SubackPacket,
-  SubscribePacket,
-} from '../wire/packets.ts';
+import type { AuthPacket, ConnectPacket, ProtocolVersion } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { availableToHost, unavailableTo } from './availability.ts';
 import {
   assignedClientId,
   connackProperties,
@@ -53,12 +44,20 @@ import {
 import { authError, authenticationProperties } from './enhanced-authentication.ts';
 import { Expiry } from './expiry.ts';
 import { reasonSentence, reasonStringTerms, sentenceOf } from './reason-strings.ts';
-import { asBridge, subscribe, unsubscribe } from './subscriptions.ts';
+import {
+  availableToHost,
+  onSubscribe,
+  onUnsubscribe,
+  type PendingSubscribes,
+  type Subscriber,
+  subscribeFor,
+} from './subscribe.ts';
 
 /** What a connection needs from its worker. */
 export interface ConnectionContext {
   readonly engine: Engine;
   readonly config: BrokerConfig;
+  readonly pending: PendingSubscribes;
   /** Asks the session directory. */
   requestConnect(connection: ClientConnection, connect: ConnectRequest): void;
   /** Asks the authenticator whether a connected client may stay. */
@@ -71,10 +70,6 @@ export interface ConnectionContext {
   authorize(connection: ClientConnection, question: Question): void;
   /** For the audit: the client was refused a right. */
   rightRefused(connection: ClientConnection, action: 'publish' | 'subscribe', topic: string): void;
-  /** Calls back when every shard knows the filters that were added under the token. */
-  nextSubscribeToken(done: () => void): number;
-  /** There is nothing to call back for. */
-  forgetSubscribe(token: number): void;
 }
 
 /** Who is at the other end, and how it is reached. */
@@ -92,7 +87,7 @@ type Acceptance = Extract<ToWorker, { type: 'accept' }>;
 
 type State = 'awaitingConnect' | 'connecting' | 'connected' | 'over';
 
-export class ClientConnection {
+export class ClientConnection implements Subscriber {
   readonly slot: number;
   readonly serial: number;
   readonly peer: Peer;
@@ -101,8 +96,7 @@ export class ClientConnection {
   session = 0;
   version: ProtocolVersion | undefined;
   readonly #context: ConnectionContext;
-  /** What its client may subscribe to. */
-  #config: BrokerConfig;
+  #available: BrokerConfig;
   #state: State = 'awaitingConnect';
   /** While connecting. */
   #connect: ConnectPacket | undefined;
@@ -129,7 +123,7 @@ export class ClientConnection {
   constructor(context: ConnectionContext, slot: number, serial: number, peer: Peer, token?: string) {
     this.#token = token;
     this.#context = context;
-    this.#config = context.config;
+    this.#available = context.config;
     this.slot = slot;
     this.serial = serial;
     this.peer = peer;
@@ -143,7 +137,7 @@ export class ClientConnection {
     this.version = 5;
     this.session = session;
     this.#state = 'connected';
-    this.#config = availableToHost(this.#config);
+    this.#available = availableToHost(this.#available);
   }
 
   onPacket(header: number, body: Uint8Array): void {
@@ -153,10 +147,10 @@ export class ClientConnection {
         this.#onConnect(header, body);
         break;
       case PacketType.subscribe:
-        this.#onSubscribe(header, body);
+        onSubscribe(this, header, body);
         break;
       case PacketType.unsubscribe:
-        this.#onUnsubscribe(header, body);
+        onUnsubscribe(this, header, body);
         break;
       case PacketType.disconnect:
         this.#onDisconnect(header, body);
@@ -205,7 +199,7 @@ export class ClientConnection {
     this.session = session;
     this.#state = 'connected';
     this.#expiry.set(admission?.expiresAtMs);
-    this.#subscribeFor(admission?.subscriptions ?? []);
+    subscribeFor(this, admission?.subscriptions ?? []);
     engine.resume(this.slot);
     return true;
   }
@@ -228,7 +222,7 @@ export class ClientConnection {
     if (admission?.access !== undefined) this.#context.engine.setAccess(this.slot, admission.access);
     this.#context.engine.forgetDecisions(this.slot);
     this.#expiry.set(admission?.expiresAtMs);
-    this.#subscribeFor(admission?.subscriptions ?? []);
+    subscribeFor(this, admission?.subscriptions ?? []);
     this.#isRenewing = false;
     this.#sendAuth(ReasonCode.success, data);
   }
@@ -279,6 +273,10 @@ export class ClientConnection {
     this.#context.engine.close(this.slot, reasonCode);
   }
 
+  fail({ reasonCode, why }: ProtocolError): void {
+    this.end(reasonCode, sentenceOf(why));
+  }
+
   onGone(): void {
     this.#finish();
   }
@@ -308,9 +306,45 @@ export class ClientConnection {
     this.#context.authorize(this, { request, action, topics });
   }
 
-  #fail({ reasonCode, why }: ProtocolError): void {
-    this.end(reasonCode, sentenceOf(why));
+  // --- as a subscriber ------------------------------------------------------------------------------
+
+  get engine(): Engine {
+    return this.#context.engine;
   }
+  get pending(): PendingSubscribes {
+    return this.#context.pending;
+  }
+  get protocolVersion(): ProtocolVersion {
+    return this.#version;
+  }
+  get isBridge(): boolean {
+    return this.#isBridge;
+  }
+  get available(): BrokerConfig {
+    return this.#available;
+  }
+  get maximumPacketSize(): number | undefined {
+    return this.#maximumPacketSize;
+  }
+  get getsReasonStrings(): boolean {
+    return this.#reasonStrings.elsewhere;
+  }
+  whenAllowed(
+    wanted: readonly ServerSubscription[],
+    done: (isAllowed: readonly boolean[] | undefined) => void,
+  ): void {
+    if (this.#isHost || !this.#context.config.asksToSubscribe) {
+      done(undefined);
+      return;
+    }
+    const topics = wanted.map(({ topicFilter: topic, qos }) => ({ topic, qos, retain: false }));
+    this.#ask('subscribe', topics, (decided) => done(decided.map(({ isAllowed }) => isAllowed)));
+  }
+  noteRefused(topicFilter: string): void {
+    this.#context.rightRefused(this, 'subscribe', topicFilter);
+  }
+
+  // --- packets --------------------------------------------------------------------------------------
 
   /** Of a CONNACK or DISCONNECT that says why. */
   #endProperties(reasonCode: number, why = reasonSentence(reasonCode)): Properties {
@@ -395,7 +429,7 @@ export class ClientConnection {
   #onDisconnect(header: number, body: Uint8Array): void {
     const disconnect = decodeDisconnect(header, body, this.#version, this.#context.config.limits);
     if (isProtocolError(disconnect)) {
-      this.#fail(disconnect);
+      this.fail(disconnect);
       return;
     }
     const expiry = disconnect.properties.sessionExpiryInterval;
@@ -420,7 +454,7 @@ export class ClientConnection {
     const auth = decodeAuth(header, body, this.#version, this.#context.config.limits);
     const error = isProtocolError(auth) ? auth : authError(auth, this.#method, this.#isAuthenticating);
     if (error !== undefined) {
-      this.#fail(error);
+      this.fail(error);
       return;
     }
     const { properties, reasonCode } = auth as AuthPacket;
@@ -463,107 +497,6 @@ export class ClientConnection {
     this.#questions.clear();
     this.session = 0;
     if (awaitsDecision) this.#context.abandon(this);
-  }
-
-  #onSubscribe(header: number, body: Uint8Array): void {
-    const packet = decodeSubscribe(header, body, this.#version, this.#context.config.limits);
-    if (isProtocolError(packet)) {
-      this.#fail(packet);
-      return;
-    }
-    const unavailable = unavailableTo(packet, this.#version, this.#config);
-    if (unavailable !== undefined) {
-      this.end(unavailable);
-      return;
-    }
-    this.#whenAllowed(packet.subscriptions, (isAllowed) => this.#subscribe(packet, isAllowed));
-  }
-
-  /** Calls back with what programs say about each filter: at once where none is asked. */
-  #whenAllowed(
-    wanted: readonly ServerSubscription[],
-    done: (isAllowed: readonly boolean[] | undefined) => void,
-  ): void {
-    if (this.#isHost || !this.#context.config.asksToSubscribe) {
-      done(undefined);
-      return;
-    }
-    const topics = wanted.map(({ topicFilter: topic, qos }) => ({ topic, qos, retain: false }));
-    this.#ask('subscribe', topics, (decided) => done(decided.map(({ isAllowed }) => isAllowed)));
-  }
-
-  #subscribe(packet: SubscribePacket, isAllowed: readonly boolean[] | undefined): void {
-    const { engine } = this.#context;
-    const { session } = this;
-    let reasonCodes: number[] = [];
-    const token = this.#context.nextSubscribeToken(() => {
-      if (this.session !== session) {
-        engine.endSubscribe(session, token); // the client has left; its session may be there still
-        return;
-      }
-      this.#acknowledge(encodeSuback, packet.packetId, reasonCodes);
-      engine.endSubscribe(session, token);
-      engine.resume(this.slot);
-    });
-    const asked = this.#isBridge ? asBridge(packet) : packet;
-    reasonCodes = subscribe(engine, this.#config, session, asked, token, isAllowed);
-    this.#noteRefused(packet, reasonCodes);
-    if (!engine.finishSubscribe(session, token)) this.#context.forgetSubscribe(token);
-  }
-
-  #noteRefused({ subscriptions }: SubscribePacket, reasonCodes: readonly number[]): void {
-    for (const [index, { topicFilter }] of subscriptions.entries())
-      if (reasonCodes[index] === ReasonCode.notAuthorized)
-        this.#context.rightRefused(this, 'subscribe', topicFilter);
-  }
-
-  /** What the client is subscribed to by its grant, as if it had asked: without a SUBACK. */
-  #subscribeFor(granted: readonly ServerSubscription[]): void {
-    const { session } = this;
-    const { engine } = this.#context;
-    const missing = granted.filter(({ topicFilter }) => !engine.isSubscribed(session, topicFilter));
-    if (missing.length > 0) this.#whenAllowed(missing, (isAllowed) => this.#addGranted(missing, isAllowed));
-  }
-
-  #addGranted(missing: readonly ServerSubscription[], isAllowed: readonly boolean[] | undefined): void {
-    const { session } = this;
-    const { engine } = this.#context;
-    const token = this.#context.nextSubscribeToken(() => engine.endSubscribe(session, token));
-    const options = { noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
-    const subscriptions = missing.map((each) => ({ ...each, ...options }));
-    const packet = { packetId: 0, subscriptions, properties: {} };
-    subscribe(engine, this.#config, session, packet, token, isAllowed);
-    if (!engine.finishSubscribe(session, token)) this.#context.forgetSubscribe(token);
-  }
-
-  #onUnsubscribe(header: number, body: Uint8Array): void {
-    const packet = decodeUnsubscribe(header, body, this.#version, this.#context.config.limits);
-    if (isProtocolError(packet)) {
-      this.#fail(packet);
-      return;
-    }
-    const { engine } = this.#context;
-    this.#acknowledge(
-      encodeUnsuback,
-      packet.packetId,
-      unsubscribe(engine, this.session, packet.topicFilters),
-    );
-    engine.resume(this.slot);
-  }
-
-  /** Sends SUBACK or UNSUBACK, with the sentences of the reason codes that are not plain success. */
-  #acknowledge(
-    encode: (packet: SubackPacket, version: ProtocolVersion) => Uint8Array<ArrayBuffer>,
-    packetId: number,
-    reasonCodes: number[],
-  ): void {
-    const sentences = new Set(this.#reasonStrings.elsewhere ? reasonCodes.map(reasonSentence) : []);
-    sentences.delete(undefined);
-    const properties = sentences.size > 0 ? { reasonString: [...sentences].join(' ') } : {};
-    const packet = encodeWithin(this.#maximumPacketSize, properties, (sent) =>
-      encode({ packetId, reasonCodes, properties: sent }, this.#version),
-    );
-    this.#context.engine.send(this.slot, packet);
   }
 
   get #version(): ProtocolVersion {

@@ -19,6 +19,7 @@ import { ClientConnection, type ConnectionContext, type Question } from './clien
 import { clientTlsOf } from './client-tls.ts';
 import { decideOpening, type OpeningRules, openingRulesOf, readOpening } from './opening.ts';
 import { openingToken } from './opening-token.ts';
+import { PendingSubscribes } from './subscribe.ts';
 
 /** More connections than a worker has in its life. */
 const serialsPerStart = 2 ** 32;
@@ -31,8 +32,9 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   // By slot.
   readonly #connections: (ClientConnection | undefined)[] = [];
   readonly #bySerial = new Map<number, ClientConnection>();
+  readonly pending = new PendingSubscribes();
   // By token.
-  readonly #subscribes = new Map<number, () => void>();
+  readonly #lookUps = new Map<number, (packet: Uint8Array<ArrayBuffer>) => void>();
   /** 0: it is not open. */
   #hostSlot = 0;
   #hostEndedBy: number = ReasonCode.unspecifiedError;
@@ -77,8 +79,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         this.#removeConnection(slot);
         break;
       case EventKind.subscribed:
-        this.#subscribes.get(value)?.();
-        this.#subscribes.delete(value);
+        this.pending.finished(value);
         break;
       case EventKind.sessionArrived:
         this.#post({ type: 'arrived', session: value, row: this.#rowOf(value) });
@@ -105,7 +106,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         this.#onPublishDenied(slot, bytes);
         break;
       case EventKind.lookedUp:
-        this.#post({ type: 'retained', request: value, packet: bytes }, bytes);
+        this.#lookUps.get(value)?.(bytes);
+        this.#lookUps.delete(value);
         break;
     }
   }
@@ -185,16 +187,6 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'rightRefused', action, clientId, topic });
   }
 
-  nextSubscribeToken(done: () => void): number {
-    const token = this.engine.nextToken();
-    this.#subscribes.set(token, done);
-    return token;
-  }
-
-  forgetSubscribe(token: number): void {
-    this.#subscribes.delete(token);
-  }
-
   // --- what the session directory says --------------------------------------------------------------
 
   accept(message: Extract<ToWorker, { type: 'accept' }>): void {
@@ -219,6 +211,13 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   publishWill(session: number): void {
     if (!this.engine.publishWill(session))
       this.#post({ type: 'settled', session, row: this.#rowOf(session) });
+  }
+
+  /** Asks the data plane for the message that is retained on a topic: a PUBLISH, or nothing. */
+  lookUpRetained(topic: string, found: (packet: Uint8Array<ArrayBuffer>) => void): void {
+    const token = this.engine.nextToken();
+    this.#lookUps.set(token, found);
+    this.engine.lookUpRetained(topic, token);
   }
 
   /** Tells the session directory which sessions are here, before anything else is said of them. */

@@ -1,30 +1,32 @@
 /**
  * Looks up retained messages (main thread). Any worker can be asked: its data plane asks the shard that keeps the topic.
  *
- *     lookUp() --> a worker that runs --> the topic's shard --> that worker --> answered()
+ *     lookUp() --> a worker that runs --> the topic's shard --> that worker --> the message, or nothing
  *
  * When the worker ends before it has answered, another one is asked, or the next that runs.
  */
+import type { Told } from '../control/asks.ts';
 import { isProtocolError } from '../wire/protocol-error.ts';
 import { decodedPublish, type HostMessage, hostMessageOf } from './host-message.ts';
 
+/** Asks a worker (control/asks.ts). */
+export type AskRetained = (worker: number, topic: string, told: Told<'retained'>) => void;
+
 interface LookUp {
   readonly topic: string;
-  /** Undefined: none runs. */
-  worker: number | undefined;
   resolve(message: HostMessage | undefined): void;
   reject(error: unknown): void;
 }
 
 export class RetainedLookUps {
   readonly #workers: number;
-  readonly #ask: (worker: number, request: number, topic: string) => boolean;
-  readonly #pending = new Map<number, LookUp>();
-  #requests = 0;
+  readonly #ask: AskRetained;
+  readonly #open = new Set<LookUp>();
+  /** Of those: no worker runs that could be asked. */
+  readonly #waiting = new Set<LookUp>();
   #nextWorker = 0;
 
-  /** `ask` asks one of so many workers; it gives false if that does not run. */
-  constructor(workers: number, ask: (worker: number, request: number, topic: string) => boolean) {
+  constructor(workers: number, ask: AskRetained) {
     this.#workers = workers;
     this.#ask = ask;
   }
@@ -32,18 +34,43 @@ export class RetainedLookUps {
   /** `topic` is a valid topic name. */
   lookUp(topic: string): Promise<HostMessage | undefined> {
     return new Promise((resolve, reject) => {
-      const request = ++this.#requests;
-      const lookUp: LookUp = { topic, worker: undefined, resolve, reject };
-      this.#pending.set(request, lookUp);
-      this.#send(request, lookUp);
+      const lookUp: LookUp = { topic, resolve, reject };
+      this.#open.add(lookUp);
+      this.#tryEach(lookUp, this.#workers);
+    });
+  }
+
+  workerStarted(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const lookUp of waiting) this.#tryEach(lookUp, this.#workers);
+  }
+
+  /** Nothing will be answered any more. */
+  close(error: unknown): void {
+    for (const { reject } of this.#open) reject(error);
+    this.#open.clear();
+    this.#waiting.clear();
+  }
+
+  /** Asks the next worker, and where that comes to nothing the others: `tries` are left. */
+  #tryEach(lookUp: LookUp, tries: number): void {
+    if (!this.#open.has(lookUp)) return;
+    if (tries === 0) {
+      this.#waiting.add(lookUp);
+      return;
+    }
+    const worker = this.#nextWorker;
+    this.#nextWorker = (worker + 1) % this.#workers;
+    this.#ask(worker, lookUp.topic, (answer) => {
+      if (answer === undefined) this.#tryEach(lookUp, tries - 1);
+      else this.#settle(lookUp, answer.reply);
     });
   }
 
   /** `packet`: the message as a PUBLISH, or nothing. */
-  answered(request: number, packet: Uint8Array): void {
-    const lookUp = this.#pending.get(request);
-    if (lookUp === undefined) return; // an answer to the worker before the last came too
-    this.#pending.delete(request);
+  #settle(lookUp: LookUp, packet: Uint8Array): void {
+    if (!this.#open.delete(lookUp)) return;
     if (packet.length === 0) {
       lookUp.resolve(undefined);
       return;
@@ -52,32 +79,5 @@ export class RetainedLookUps {
     if (isProtocolError(decoded))
       lookUp.reject(new Error(`the data plane sent a bad packet: ${decoded.why}`));
     else lookUp.resolve(hostMessageOf(decoded));
-  }
-
-  workerLost(worker: number): void {
-    for (const [request, lookUp] of this.#pending) {
-      if (lookUp.worker === worker) this.#send(request, lookUp);
-    }
-  }
-
-  workerStarted(): void {
-    for (const [request, lookUp] of this.#pending) {
-      if (lookUp.worker === undefined) this.#send(request, lookUp);
-    }
-  }
-
-  /** Nothing will be answered any more. */
-  close(error: unknown): void {
-    for (const { reject } of this.#pending.values()) reject(error);
-    this.#pending.clear();
-  }
-
-  #send(request: number, lookUp: LookUp): void {
-    lookUp.worker = undefined;
-    for (let tries = 0; tries < this.#workers && lookUp.worker === undefined; tries++) {
-      const worker = this.#nextWorker;
-      this.#nextWorker = (worker + 1) % this.#workers;
-      if (this.#ask(worker, request, lookUp.topic)) lookUp.worker = worker;
-    }
   }
 }

@@ -41,6 +41,8 @@ export interface GatekeeperOptions {
   readonly audit: AuditLog;
   /** False if the worker does not run. */
   send(worker: number, message: ToWorker): boolean;
+  /** Asks a worker to adopt the rules; false if it does not run. One that ends adopts them when it starts again. */
+  adoptRules(worker: number, adopted: () => void): boolean;
   /** Who is connected with a client identifier. */
   connected(clientId: string): ConnectedClient | undefined;
   /** Ends the connections of these clients. */
@@ -73,7 +75,10 @@ export class Gatekeeper {
       config,
       authenticate: hooks.authenticate,
       clock,
-      tellWorkers: (revision) => this.#runningWorkers({ type: 'adoptRules', revision }),
+      tellWorkers: (revision) =>
+        this.#workers.filter((worker) =>
+          options.adoptRules(worker, () => this.#access.adopted(worker, revision)),
+        ),
       endClients: (isOver) => options.endClients(isOver, ReasonCode.notAuthorized),
       onBackendFailed: (error) =>
         options.onFailed(error, 'the back end that knows users has failed; the client is refused'),
@@ -127,7 +132,7 @@ export class Gatekeeper {
   /** As open(): then nothing has changed. */
   async reload(): Promise<void> {
     await this.#access.reload(() => this.#bans.load());
-    this.#runningWorkers({ type: 'forgetDecisions' });
+    for (const worker of this.#workers) this.#options.send(worker, { type: 'forgetDecisions' });
   }
 
   // --- clients that connect -----------------------------------------------------------------------------
@@ -279,10 +284,6 @@ export class Gatekeeper {
     this.#authenticator.abandoned(worker, connection);
   }
 
-  rulesAdopted(worker: number, revision: number): void {
-    this.#access.adopted(worker, revision);
-  }
-
   workerLost(worker: number): void {
     this.#access.workerLost(worker);
     this.#authenticator.workerLost(worker);
@@ -324,11 +325,9 @@ export class Gatekeeper {
     );
   }
 
-  #runningWorkers(message: ToWorker): number[] {
-    const { config, send } = this.#options;
-    return Array.from({ length: config.workers }, (_, worker) => worker).filter((worker) =>
-      send(worker, message),
-    );
+  /** Whether they run or not. */
+  get #workers(): number[] {
+    return [...Array(this.#options.config.workers).keys()];
   }
 }
 

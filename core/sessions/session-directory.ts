@@ -3,7 +3,7 @@
  * one client identifier happens one after the other here, so no two workers can ever own the same session.
  *
  *   CONNECT -> room? -> authenticate -> evict the connection that has the client id [MQTT-3.1.4-3]
- *           -> end, resume or move the session -> accept on the new worker
+ *           -> claim the identifier of a new session, or end, resume or move the one there is -> accept on the new worker
  *
  * A new client is accepted at once: nothing is waited for, and the worker is told one thing. Where a client has to
  * wait for its session, the newest one does, for at most sessionWaitMs; session-states.ts has the table.
@@ -15,6 +15,7 @@ import type { CloseCause, RecoveredSession } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Identity } from '../security/access.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
+import type { Directory } from './directory.ts';
 import { type SessionEvent, type SessionStateName, stepOf } from './session-states.ts';
 import type { Clock, Timer } from './timers.ts';
 
@@ -37,6 +38,8 @@ export interface ClientInfo {
 
 export interface DirectoryOptions {
   readonly link: WorkerLink;
+  /** Who has which client identifier. */
+  readonly directory: Directory;
   readonly clock: Clock;
   readonly connectionsMax: number;
   readonly sessionsMax: number;
@@ -162,9 +165,7 @@ export class SessionDirectory {
     this.#keys = run * keysPerRun;
     for (const { session: key, worker, clientId } of sessions) {
       const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
-      const record = newRecord(key, 'lost', worker, client);
-      this.#byClientId.set(clientId, record);
-      this.#byKey.set(key, record);
+      this.#add(newRecord(key, 'lost', worker, client));
     }
   }
 
@@ -371,14 +372,53 @@ export class SessionDirectory {
   }
 
   #acceptNew(arrival: Arrival): void {
-    const { client, worker } = arrival;
-    const key = this.nextKey();
+    const record = newRecord(this.nextKey(), 'claiming', arrival.worker, arrival.client);
     if (this.#hasNoRoomFor(arrival)) return;
-    if (!this.#sendAccept(arrival, key, true)) return;
-    const record = newRecord(key, 'connected', worker, client);
-    this.#byClientId.set(client.clientId, record);
-    this.#byKey.set(key, record);
+    const { clientId } = arrival.client;
+    const isOurs = this.#options.directory.claim(clientId, (isLate) =>
+      this.#step(record, isLate ? 'claimed' : 'denied'),
+    );
+    if (isOurs === false) {
+      this.#refuse(arrival, ReasonCode.serverUnavailable);
+      return;
+    }
+    this.#add(record);
+    if (isOurs) this.#begin(record, arrival);
+    else this.#wait(record, arrival);
+  }
+
+  /** The same for who has waited for the end of a session whose client identifier is ours. */
+  #acceptNext(arrival: Arrival): void {
+    const record = newRecord(this.nextKey(), 'claiming', arrival.worker, arrival.client);
+    if (this.#hasNoRoomFor(arrival)) {
+      this.#options.directory.release(arrival.client.clientId);
+      return;
+    }
+    this.#add(record);
+    this.#begin(record, arrival);
+  }
+
+  #add(record: SessionRecord): void {
+    this.#byClientId.set(record.client.clientId, record);
+    this.#byKey.set(record.key, record);
+  }
+
+  /** Its client identifier is ours: the session begins, if its client is still there. */
+  #begin(record: SessionRecord, arrival: Arrival | undefined): void {
+    if (arrival === undefined || !this.#sendAccept(arrival, record.key, true)) {
+      this.#forget(record);
+      return;
+    }
+    record.state = 'connected';
+    record.worker = arrival.worker;
     this.#connected(record, arrival);
+  }
+
+  /** Its client identifier cannot be had. */
+  #deny(record: SessionRecord): void {
+    this.#remove(record);
+    const arrival = takeWaiting(record);
+    if (arrival !== undefined) this.#refuse(arrival, ReasonCode.serverUnavailable);
   }
 
   /** Others may have come while it waited. */
@@ -454,6 +494,12 @@ export class SessionDirectory {
         break;
       case 'lookBack':
         this.#lookBack(record);
+        break;
+      case 'begin':
+        this.#begin(record, takeWaiting(record));
+        break;
+      case 'deny':
+        this.#deny(record);
         break;
       case 'forget':
         this.#forget(record);
@@ -554,13 +600,18 @@ export class SessionDirectory {
 
   /** There is no such session any more: who waits gets a new one. */
   #forget(record: SessionRecord): void {
+    this.#remove(record);
+    const arrival = takeWaiting(record);
+    if (arrival === undefined) this.#options.directory.release(record.client.clientId);
+    else this.#acceptNext(arrival);
+  }
+
+  #remove(record: SessionRecord): void {
     record.state = 'gone';
     record.timer?.cancel();
     this.#byKey.delete(record.key);
     const { clientId } = record.client;
     if (this.#byClientId.get(clientId) === record) this.#byClientId.delete(clientId);
-    const arrival = takeWaiting(record);
-    if (arrival !== undefined) this.#acceptNew(arrival);
   }
 }
 

@@ -3,6 +3,7 @@
  * worker has said so: each state in the middle waits for one message, and when the worker ends instead, the next one
  * on its engine says which sessions there are (`here`, `leaving`, `arriving`, or `missing`).
  *
+ *   claiming -> connected, once the client identifier is ours (directory.ts)
  *   away -> wanted by a client -> moving -> away, on the client's worker -> connected
  *                              \-> settling (Clean Start: it ends) -> gone: a new session is connected
  *   connected -> wanted by another client -> closing -> away or gone
@@ -11,6 +12,8 @@
  */
 
 export type SessionStateName =
+  /** There is none yet: others are asked whether the client identifier is ours. */
+  | 'claiming'
   /** Its worker has it, and no client is connected. The timers of will and expiry run. */
   | 'away'
   /** The worker was told to accept its client. */
@@ -27,6 +30,10 @@ export type SessionStateName =
   | 'gone';
 
 export type SessionEvent =
+  /** The client identifier is ours, ... */
+  | 'claimed'
+  /** ... or cannot be had. */
+  | 'denied'
   /** A client waits for it that wants a new session. */
   | 'wantedNew'
   /** A client of its worker waits for it. */
@@ -53,6 +60,9 @@ export type SessionEvent =
 
 export type SessionAction =
   | 'none'
+  /** Who waits gets a new session. */
+  | 'begin'
+  | 'deny'
   | 'accept'
   | 'evict'
   | 'endSession'
@@ -78,6 +88,10 @@ const wanted = {
 const evicted = ['closing', 'evict'] as const;
 
 const table: Readonly<Record<SessionStateName, Readonly<Partial<Record<SessionEvent, SessionStep>>>>> = {
+  claiming: {
+    claimed: ['connected', 'begin'],
+    denied: ['gone', 'deny'],
+  },
   away: {
     ...wanted,
     willDue: ['settling', 'publishWill'],

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
 import type { SessionState } from '../../../core/data-plane/addon.ts';
 import type { SessionRow } from '../../../core/data-plane/session-row.ts';
+import { type Directory, thisNodeAlone } from '../../../core/sessions/directory.ts';
 import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -13,21 +14,26 @@ class Stage {
   readonly events: string[] = [];
   readonly stopped = new Set<number>();
   isStoreFull = false;
-  readonly directory = new SessionDirectory({
-    link: { send: (worker, message) => this.#send(worker, message) },
-    clock: this.clock,
-    connectionsMax: 3,
-    sessionsMax: 4,
-    sessionWaitMs: 5_000,
-    isStoreFull: () => this.isStoreFull,
-    fullReasonCode: 0x97,
-    closedReasonCode: undefined,
-    authenticate: () => ({ reasonCode: 0 }),
-    onSessionsFull: (refused) => void this.events.push(`sessions full ${refused}`),
-    onConnected: ({ clientId }) => void this.events.push(`connected ${clientId}`),
-    onDisconnected: ({ clientId }, cause) => void this.events.push(`disconnected ${clientId} ${cause}`),
-  });
+  readonly directory: SessionDirectory;
   #sent: string[] = [];
+
+  constructor(identifiers: Directory = thisNodeAlone) {
+    this.directory = new SessionDirectory({
+      link: { send: (worker, message) => this.#send(worker, message) },
+      directory: identifiers,
+      clock: this.clock,
+      connectionsMax: 3,
+      sessionsMax: 4,
+      sessionWaitMs: 5_000,
+      isStoreFull: () => this.isStoreFull,
+      fullReasonCode: 0x97,
+      closedReasonCode: undefined,
+      authenticate: () => ({ reasonCode: 0 }),
+      onSessionsFull: (refused) => void this.events.push(`sessions full ${refused}`),
+      onConnected: ({ clientId }) => void this.events.push(`connected ${clientId}`),
+      onDisconnected: ({ clientId }, cause) => void this.events.push(`disconnected ${clientId} ${cause}`),
+    });
+  }
 
   #send(worker: number, message: ToWorker): boolean {
     if (this.stopped.has(worker)) return false;
@@ -273,6 +279,108 @@ test('what a worker still publishes for a session is waited for, also after a re
   assert.deepEqual(stage.sent(), []);
   stage.closed('absent');
   assert.deepEqual(stage.sent(), ['1 accept 2 new session 2']);
+});
+
+// --- client identifiers that others may have ----------------------------------------------------------
+
+/** A directory that is asked from afar: it answers when the test says so, and keeps who has which identifier. */
+class FarDirectory implements Directory {
+  readonly ours = new Set<string>();
+  readonly asked = new Map<string, (isOurs: boolean) => void>();
+
+  claim(clientId: string, later: (isOurs: boolean) => void): undefined {
+    assert.ok(!this.asked.has(clientId) && !this.ours.has(clientId), `${clientId} is claimed twice`);
+    this.asked.set(clientId, later);
+    return undefined;
+  }
+  release(clientId: string): void {
+    assert.ok(this.ours.delete(clientId), `${clientId} is released and was not ours`);
+  }
+  answer(clientId: string, isOurs = true): void {
+    const later = this.asked.get(clientId) ?? assert.fail(`${clientId} is not asked for`);
+    this.asked.delete(clientId);
+    if (isOurs) this.ours.add(clientId);
+    later(isOurs);
+  }
+}
+
+for (const [state, what, happens, expected] of cells) {
+  test(`with a directory that answers late: ${state}: ${what}`, () => {
+    const far = new FarDirectory();
+    const stage = new Stage(far);
+    stage.connect(0, 1); // every way begins so
+    assert.deepEqual(stage.sent(), []);
+    far.answer('a');
+    const connect = stage.connect.bind(stage);
+    let calls = 0;
+    stage.connect = (...terms) => (calls++ === 0 ? undefined : connect(...terms));
+    reach[state](stage);
+    stage.sent();
+    happens(stage);
+    assert.deepEqual(stage.sent(), expected);
+    assert.equal(far.ours.has('a'), stage.directory.counts.total > 0);
+  });
+}
+
+test('a client whose identifier is asked for waits: the newest of several, until the answer or its time is over', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  for (const connection of [1, 2]) stage.connect(0, connection);
+  assert.deepEqual(stage.sent(), ['0 refuse 1 0x89']);
+  stage.connect(1, 3, true);
+  assert.deepEqual(stage.sent(), ['0 refuse 2 0x89']);
+  far.answer('a');
+  assert.deepEqual(stage.sent(), ['1 accept 3 new session 1']);
+  assert.equal(stage.clock.timers, 0);
+  stage.closed('absent');
+  assert.deepEqual([...far.ours], []);
+  stage.connect(0, 4);
+  stage.clock.advance(5_000);
+  assert.deepEqual(stage.sent(), ['0 refuse 4 0x88']);
+  far.answer('a'); // nobody waits any more
+  assert.deepEqual([stage.sent(), [...far.ours], stage.directory.counts.total], [[], [], 0]);
+});
+
+test('an identifier that cannot be had is refused, and may be asked for again', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  stage.connect(0, 1);
+  far.answer('a', false);
+  assert.deepEqual([stage.sent(), stage.directory.counts.total], [['0 refuse 1 0x88'], 0]);
+  stage.connect(0, 2);
+  far.answer('a');
+  assert.deepEqual(stage.sent(), ['0 accept 2 new session 2']);
+  const closed = new Stage({ claim: () => false, release: () => assert.fail('it was never ours') });
+  closed.connect(0, 1);
+  assert.deepEqual([closed.sent(), closed.directory.counts.total], [['0 refuse 1 0x88'], 0]);
+});
+
+test('a client that leaves, or is lost with its worker, while its identifier is asked for gets no session', () => {
+  for (const leave of [
+    (stage: Stage) => stage.directory.abandoned(0, 1, 'a'),
+    (stage: Stage) => stage.restart(0),
+    (stage: Stage) => void stage.stopped.add(0),
+    (stage: Stage) => stage.directory.stop(),
+  ]) {
+    const far = new FarDirectory();
+    const stage = new Stage(far);
+    stage.connect(0, 1);
+    leave(stage);
+    far.answer('a');
+    assert.deepEqual([stage.sent(), [...far.ours], stage.directory.counts.total], [[], [], 0]);
+    assert.equal(stage.clock.timers, 0);
+  }
+});
+
+test('who waits for the end of a session gets a new one with the identifier that is ours already', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  stage.connect(0, 1);
+  far.answer('a');
+  stage.connect(1, 2, true);
+  stage.closed('absent');
+  assert.deepEqual(stage.sent(), ['0 accept 1 new session 1', '0 evict 1 0x8e', '1 accept 2 new session 2']);
+  assert.deepEqual([...far.ours], ['a']);
 });
 
 // --- clients ------------------------------------------------------------------------------------------

@@ -1,0 +1,130 @@
+/**
+ * What the main thread asks its workers, each question with the type of its answer. The one way of asking between
+ * threads; what is told without waiting for an answer is a message of its own (messages.ts).
+ *
+ *   main thread  Asks.ask(worker, call, ask, told) --ask--> worker  Answers[call](ask, reply)
+ *                told(reply)                       <--reply--
+ *
+ * `told` is called once, within the message that brings the answer, so that the order of messages holds; with undefined
+ * if the worker does not run or ends before it has answered. Then another worker may be asked, or the one that follows.
+ *
+ * What a client waits for is addressed by its connection, which may be over before the answer: messages of their own
+ * (`connect`, `renew`, `authorize`). The session directory asks nothing: what it tells a worker is answered by whichever thread runs the worker by then, as
+ * the table of session-states.ts says.
+ */
+import type { TlsMaterial } from '../data-plane/addon.ts';
+
+/** What can be asked, and what comes back. */
+export interface Calls {
+  /** The message that is retained on a topic: as a PUBLISH, or nothing. */
+  readonly retained: { readonly ask: { readonly topic: string }; readonly reply: Uint8Array<ArrayBuffer> };
+  /** To keep to the rules that were set last. */
+  readonly adoptRules: { readonly ask: undefined; readonly reply: undefined };
+  /** Nothing: how long the answer takes says how much the worker has to do. */
+  readonly lag: { readonly ask: undefined; readonly reply: undefined };
+  /** To use these certificates for handshakes from now on. Why the data plane refuses them: the old ones stay. */
+  readonly renewCertificates: {
+    readonly ask: TlsMaterial;
+    readonly reply: { readonly refusal: string | undefined };
+  };
+}
+
+export type CallName = keyof Calls;
+
+/** `id` names the question in its answer. */
+export interface AskMessage<Name extends CallName = CallName> {
+  readonly type: 'ask';
+  readonly call: Name;
+  readonly id: number;
+  readonly ask: Calls[Name]['ask'];
+}
+
+export interface ReplyMessage<Name extends CallName = CallName> {
+  readonly type: 'reply';
+  readonly call: Name;
+  readonly id: number;
+  readonly reply: Calls[Name]['reply'];
+}
+
+/** Gets the answer in an envelope, since an answer may be undefined; undefined if there is none. */
+export type Told<Name extends CallName> = (
+  answer: { readonly reply: Calls[Name]['reply'] } | undefined,
+) => void;
+
+interface Pending<Name extends CallName> {
+  readonly worker: number;
+  readonly told: Told<Name>;
+}
+
+type AllPending = { readonly [Name in CallName]: Map<number, Pending<Name>> };
+
+/** Of the main thread. */
+export class Asks {
+  readonly #send: (worker: number, message: AskMessage) => boolean;
+  readonly #pending: AllPending = {
+    retained: new Map(),
+    adoptRules: new Map(),
+    lag: new Map(),
+    renewCertificates: new Map(),
+  };
+  #ids = 0;
+
+  /** `send` gives false if the worker does not run. */
+  constructor(send: (worker: number, message: AskMessage) => boolean) {
+    this.#send = send;
+  }
+
+  /** False if the worker does not run; `told` has been called then. */
+  ask<Name extends CallName>(worker: number, call: Name, ask: Calls[Name]['ask'], told: Told<Name>): boolean {
+    const id = ++this.#ids;
+    const message: AskMessage<Name> = { type: 'ask', call, id, ask };
+    const pending: AllPending[Name] = this.#pending[call];
+    pending.set(id, { worker, told });
+    if (this.#send(worker, message)) return true;
+    pending.delete(id);
+    told(undefined);
+    return false;
+  }
+
+  /** An answer has come. One of a worker that is taken for lost comes too late. */
+  answered<Name extends CallName>(worker: number, { call, id, reply }: ReplyMessage<Name>): void {
+    const pending: AllPending[Name] = this.#pending[call];
+    const asked = pending.get(id);
+    if (asked === undefined || asked.worker !== worker) return;
+    pending.delete(id);
+    asked.told({ reply });
+  }
+
+  /** The worker has ended: what it has not answered it never will. */
+  workerLost(worker: number): void {
+    for (const call of Object.keys(this.#pending) as CallName[]) this.#lose(call, worker);
+  }
+
+  #lose<Name extends CallName>(call: Name, worker: number): void {
+    const pending: AllPending[Name] = this.#pending[call];
+    const lost = [...pending].filter(([, asked]) => asked.worker === worker);
+    for (const [id] of lost) pending.delete(id);
+    for (const [, { told }] of lost) told(undefined);
+  }
+}
+
+/** How a worker answers: at once or later. `moved`: bytes of the answer that it has no use for afterwards. */
+export type Answers = {
+  readonly [Name in CallName]: (
+    ask: Calls[Name]['ask'],
+    reply: (reply: Calls[Name]['reply'], moved?: Uint8Array<ArrayBuffer>) => void,
+  ) => void;
+};
+
+/** Answers a question of the main thread. */
+export function answerAsk<Name extends CallName>(
+  answers: Answers,
+  { call, id, ask }: AskMessage<Name>,
+  post: (message: ReplyMessage, moved?: Uint8Array<ArrayBuffer>) => void,
+): void {
+  const answer: Answers[Name] = answers[call];
+  answer(ask, (reply, moved) => {
+    const message: ReplyMessage<Name> = { type: 'reply', call, id, reply };
+    post(message, moved);
+  });
+}

@@ -1,0 +1,251 @@
+/**
+ * SUBSCRIBE and UNSUBSCRIBE at packet control, from the packet to its SUBACK or UNSUBACK:
+ *
+ *   packet -> decoded -> available to the client? -> allowed by the programs that are asked? -> each filter to the data
+ *          plane, for a reason code -> finishSubscribe
+ *          SUBACK, frames behind it <- every shard knows the filters: event `subscribed`, with the token of the SUBSCRIBE
+ *
+ * The data plane judges filters by the rules, and holds back what comes for the session until its SUBACK is out.
+ */
+import type { BrokerConfig } from '../config/options.ts';
+import { type Engine, Subscribed } from '../data-plane/addon.ts';
+import type { ServerSubscription } from '../security/access.ts';
+import { decodeSubscribe, decodeUnsubscribe } from '../wire/decode-subscribe.ts';
+import { encodeSuback, encodeUnsuback } from '../wire/encode-acknowledgement.ts';
+import { encodeWithin } from '../wire/encode-within.ts';
+import type { ProtocolVersion, SubackPacket, SubscribePacket } from '../wire/packets.ts';
+import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { hasWildcards, isSharedFilter, levelCount, unsharedFilter } from '../wire/topic.ts';
+import { reasonSentence } from './reason-strings.ts';
+
+/** A connection that subscribes. */
+export interface Subscriber {
+  readonly slot: number;
+  /** Another one once the connection is over. */
+  readonly session: number;
+  readonly protocolVersion: ProtocolVersion;
+  readonly isBridge: boolean;
+  readonly engine: Engine;
+  /** Of its worker. */
+  readonly pending: PendingSubscribes;
+  /** What it may subscribe to. */
+  readonly available: BrokerConfig;
+  /** What it takes, in bytes. */
+  readonly maximumPacketSize: number | undefined;
+  /** Whether it gets reason strings in packets that end nothing. */
+  readonly getsReasonStrings: boolean;
+  /** Calls back with what programs say about each filter, if the client is still there: at once where none is asked. */
+  whenAllowed(
+    wanted: readonly ServerSubscription[],
+    done: (isAllowed: readonly boolean[] | undefined) => void,
+  ): void;
+  /** For the audit: it may not have this filter, and is told so. */
+  noteRefused(topicFilter: string): void;
+  fail(error: ProtocolError): void;
+  end(reasonCode: number): void;
+}
+
+/** The SUBSCRIBEs of a worker whose filters not every shard knows, by the token that names each to the data plane. */
+export class PendingSubscribes {
+  readonly #done = new Map<number, () => void>();
+
+  /** The data plane says that it is finished. */
+  finished(token: number): void {
+    const done = this.#done.get(token);
+    this.#done.delete(token);
+    done?.();
+  }
+
+  /** Adds subscriptions under a token, and calls `done` when every shard knows them, if the session is there still. */
+  begin(engine: Engine, session: number, add: (token: number) => void, done: (token: number) => void): void {
+    const token = engine.nextToken();
+    this.#done.set(token, () => done(token));
+    add(token);
+    if (!engine.finishSubscribe(session, token)) this.#done.delete(token);
+  }
+}
+
+export function onSubscribe(subscriber: Subscriber, header: number, body: Uint8Array): void {
+  const { available, protocolVersion } = subscriber;
+  const packet = decodeSubscribe(header, body, protocolVersion, available.limits);
+  if (isProtocolError(packet)) {
+    subscriber.fail(packet);
+    return;
+  }
+  const unavailable = unavailableTo(packet, protocolVersion, available);
+  if (unavailable !== undefined) {
+    subscriber.end(unavailable);
+    return;
+  }
+  subscriber.whenAllowed(packet.subscriptions, (isAllowed) => addAll(subscriber, packet, isAllowed));
+}
+
+function addAll(
+  subscriber: Subscriber,
+  packet: SubscribePacket,
+  isAllowed: readonly boolean[] | undefined,
+): void {
+  const { engine, session, pending } = subscriber;
+  let reasonCodes: number[] = [];
+  pending.begin(
+    engine,
+    session,
+    (token) => {
+      const asked = subscriber.isBridge ? asBridge(packet) : packet;
+      reasonCodes = subscribe(subscriber, asked, token, isAllowed);
+      for (const [index, { topicFilter }] of packet.subscriptions.entries())
+        if (reasonCodes[index] === ReasonCode.notAuthorized) subscriber.noteRefused(topicFilter);
+    },
+    (token) => {
+      const isThere = subscriber.session === session; // else the client has left; its session may be there still
+      if (isThere) acknowledge(subscriber, encodeSuback, packet.packetId, reasonCodes);
+      engine.endSubscribe(session, token);
+      if (isThere) engine.resume(subscriber.slot);
+    },
+  );
+}
+
+/** What the client is subscribed to by its grant, as if it had asked: without a SUBACK. */
+export function subscribeFor(subscriber: Subscriber, granted: readonly ServerSubscription[]): void {
+  const { engine, session, pending } = subscriber;
+  const missing = granted.filter(({ topicFilter }) => !engine.isSubscribed(session, topicFilter));
+  if (missing.length === 0) return;
+  const options = { noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+  const subscriptions = missing.map((each) => ({ ...each, ...options }));
+  const packet = { packetId: 0, subscriptions, properties: {} };
+  subscriber.whenAllowed(missing, (isAllowed) =>
+    pending.begin(
+      engine,
+      session,
+      (token) => void subscribe(subscriber, packet, token, isAllowed),
+      (token) => engine.endSubscribe(session, token),
+    ),
+  );
+}
+
+export function onUnsubscribe(subscriber: Subscriber, header: number, body: Uint8Array): void {
+  const { engine, session, available, protocolVersion } = subscriber;
+  const packet = decodeUnsubscribe(header, body, protocolVersion, available.limits);
+  if (isProtocolError(packet)) {
+    subscriber.fail(packet);
+    return;
+  }
+  const reasonCodes = packet.topicFilters.map((topicFilter) =>
+    engine.unsubscribe(session, topicFilter) ? ReasonCode.success : ReasonCode.noSubscriptionExisted,
+  );
+  acknowledge(subscriber, encodeUnsuback, packet.packetId, reasonCodes);
+  engine.resume(subscriber.slot);
+}
+
+/** What clients are kept from is there for the host program. */
+export function availableToHost(config: BrokerConfig): BrokerConfig {
+  return {
+    ...config,
+    subscriptionIdentifiersAvailable: true,
+    wildcardSubscriptionAvailable: true,
+    limits: { ...config.limits, maximumQoS: 2 },
+  };
+}
+
+// --- what clients may subscribe to (MQTT 5, 3.2.2.3.11 to 3.2.2.3.13) -------------------------------------
+
+/**
+ * What the CONNACK said is not available: to ask for it ends the connection. Before MQTT 5 there is no such
+ * CONNACK, and the SUBACK says it for each filter.
+ */
+function unavailableTo(
+  { properties, subscriptions }: SubscribePacket,
+  version: ProtocolVersion,
+  config: BrokerConfig,
+): number | undefined {
+  if (version !== 5) return undefined;
+  if (!config.subscriptionIdentifiersAvailable && properties.subscriptionIdentifiers !== undefined) {
+    return ReasonCode.subscriptionIdentifiersNotSupported;
+  }
+  for (const { topicFilter } of subscriptions) {
+    const refusal = kindRefusalOf(topicFilter, config);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+/** Why nobody may subscribe to this filter, if nobody may. */
+function refusalOf(topicFilter: string, config: BrokerConfig): number | undefined {
+  if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax)
+    return ReasonCode.topicFilterInvalid;
+  return kindRefusalOf(topicFilter, config);
+}
+
+function kindRefusalOf(topicFilter: string, config: BrokerConfig): number | undefined {
+  if (!config.sharedSubscriptionAvailable && isSharedFilter(topicFilter)) {
+    return ReasonCode.sharedSubscriptionsNotSupported;
+  }
+  if (!config.wildcardSubscriptionAvailable && hasWildcards(topicFilter)) {
+    return ReasonCode.wildcardSubscriptionsNotSupported;
+  }
+  return undefined;
+}
+
+// --- the data plane ---------------------------------------------------------------------------------------
+
+/**
+ * Adds the subscriptions to the session: for each the granted QoS, or why it is refused. `isAllowed`: what programs say
+ * about each; undefined: none was asked.
+ */
+function subscribe(
+  { engine, session, available }: Subscriber,
+  { subscriptions, properties }: SubscribePacket,
+  token: number,
+  isAllowed: readonly boolean[] | undefined,
+): number[] {
+  const { maximumQoS } = available.limits;
+  const subscriptionId = properties.subscriptionIdentifiers?.[0] ?? 0;
+  return subscriptions.map(({ topicFilter, noLocal, retainAsPublished, retainHandling, ...asked }, index) => {
+    if (isAllowed !== undefined && isAllowed[index] !== true) return ReasonCode.notAuthorized;
+    const refusal = refusalOf(topicFilter, available);
+    if (refusal !== undefined) return refusal;
+    const qos = Math.min(asked.qos, maximumQoS); // [MQTT-3.2.2-10]
+    const outcome = engine.subscribe(
+      session,
+      topicFilter,
+      qos,
+      noLocal,
+      retainAsPublished,
+      retainHandling,
+      subscriptionId,
+      token,
+    );
+    if (outcome === Subscribed.denied) return ReasonCode.notAuthorized;
+    return outcome === Subscribed.refused ? ReasonCode.quotaExceeded : qos;
+  });
+}
+
+/**
+ * A SUBSCRIBE of a bridge (see decode-connect.ts): nothing that it has published comes back to it, or two brokers
+ * would send a message to and fro for ever, and a message stays retained on its way to the other broker.
+ */
+function asBridge(packet: SubscribePacket): SubscribePacket {
+  const subscriptions = packet.subscriptions.map((subscription) => ({
+    ...subscription,
+    noLocal: !isSharedFilter(subscription.topicFilter), // [MQTT-3.8.3-4]
+    retainAsPublished: true,
+  }));
+  return { ...packet, subscriptions };
+}
+
+/** Sends SUBACK or UNSUBACK, with the sentences of the reason codes that are not plain success. */
+function acknowledge(
+  { engine, slot, protocolVersion, maximumPacketSize, getsReasonStrings }: Subscriber,
+  encode: (packet: SubackPacket, version: ProtocolVersion) => Uint8Array<ArrayBuffer>,
+  packetId: number,
+  reasonCodes: number[],
+): void {
+  const sentences = new Set(getsReasonStrings ? reasonCodes.map(reasonSentence) : []);
+  sentences.delete(undefined);
+  const properties = sentences.size > 0 ? { reasonString: [...sentences].join(' ') } : {};
+  const packet = encodeWithin(maximumPacketSize, properties, (sent) =>
+    encode({ packetId, reasonCodes, properties: sent }, protocolVersion),
+  );
+  engine.send(slot, packet);
+}
