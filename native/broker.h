@@ -11,7 +11,7 @@ namespace rally {
 class Broker {
  public:
   Broker(unsigned workers, const Limits& limits, const HashKeys& keys)
-      : limits_(limits), lanes_(workers, limits.laneRecords) {
+      : limits_(limits), lanes_(workers, limits.laneRecords, limits.lanesTotalBytesMax) {
     for (unsigned worker = 0; worker < workers; worker++) {
       engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, keys, rules_));
     }

@@ -43,8 +43,9 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         accounts_(index, limits, counters_, journal_),
         frontEnd_(limits, counters_, accounts_, journal_, *this, departures_, gate_),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
+        routes_(index, workers_, filters_, *this),
         subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_,
-                       *this, lanes.subscriptionBytes()),
+                       routes_, *this, lanes.subscriptionBytes()),
         reviews_(limits, gate_, sessions_, subscriptions_),
         moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
         lookUps_(workers_, filters_, frontEnd_.events(), *this),
@@ -65,6 +66,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Journal& journal() { return journal_; }
   SessionMoves& moves() { return moves_; }
   RetainedLookUps& lookUps() { return lookUps_; }
+  LaneRoutes& routes() { return routes_; }
 
   // About what it holds of all that clients bring and take away again.
   size_t heldBytes() const {
@@ -145,26 +147,25 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     frontEnd_.takeLeave();
     frontEnd_.beginTurn();
     eachOther([&](unsigned worker) {
-      Lane<ShardRecord>& lane = lanes_.deliveries(worker, index_);
-      noteTaken(lane.drain(SIZE_MAX, [&](const ShardRecord& record) { takeDelivery(record, worker); }));
-      if (lane.takeProducerWaits()) ring(worker);
+      drain(lanes_.deliveries(worker, index_), SIZE_MAX, worker,
+            [&](const ShardRecord& record) { takeDelivery(record, worker); });
     });
     bool isProgressing = true;
+    const uint64_t end = frontEnd_.outbound().deliveries() + laneDeliveriesPerTurn;
     for (int round = 0; round < requestRoundsMax && isProgressing && !isCrowded(&Lanes::deliveries); round++) {
       isProgressing = false;
+      if (frontEnd_.outbound().deliveries() >= end) break;
       eachOther([&](unsigned worker) {
-        Lane<Request>& lane = lanes_.requests(worker, index_);
-        isProgressing |= noteTaken(
-            lane.drain(requestBatch, [&](const Request& request) { takeRequest(request, worker); }));
-        if (lane.takeProducerWaits()) ring(worker);
+        isProgressing |= drain(lanes_.requests(worker, index_), requestBatch, worker,
+                               [&](const Request& request) { takeRequest(request, worker); });
       });
       commitLanes();
     }
     frontEnd_.resumeStalled();
   }
 
-  // Packet control has taken all events: writes the outboxes and hands the lanes over. Afterwards the worker may
-  // sleep if !hasWork().
+  // Packet control has taken the events that it had time for: writes the outboxes and hands the lanes over. Afterwards
+  // the worker may sleep if !hasWork().
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
     filters_.proceed();
@@ -173,7 +174,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
       subscriptions_.proceed();
       reviews_.proceed();
     }
-    frontEnd_.leaveDrained();
+    if (frontEnd_.events().isEmpty()) frontEnd_.leaveDrained();
     departures_.proceed();
     if (turnGate_) turnGate_->proceed(*this);
     journal_.submit();
@@ -191,7 +192,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   bool hasWork() {
     bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||
-                   frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().empty() ||
+                   frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().isEmpty() ||
                    departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
                    frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
                    journal_.hasOpenTurn() || (turnGate_ && turnGate_->hasWork(*this));
@@ -276,6 +277,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // Records taken from each lane at once, and how often in a turn before the outboxes are written.
   static constexpr size_t requestBatch = 256;
   static constexpr int requestRoundsMax = 16;
+  // Deliveries that records of the lanes may bring about in a turn, in either direction: some ms of work.
+  static constexpr uint64_t laneDeliveriesPerTurn = 5'000;
   // Seconds between two notes of the clock.
   static constexpr uint64_t clockTicks = 10;
 
@@ -455,7 +458,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     if (isOver) destroySession(*session);
     const SessionRow row = sessionRow(departure.session);
     const EventKind kind = departure.kind == Departure::Kind::connection ? EventKind::closed : EventKind::settled;
-    frontEnd_.events().push_back(
+    frontEnd_.events().push(
         {kind, uint8_t(departure.cause), departure.reason, 0, departure.session, {row.begin(), row.end()}});
   }
 
@@ -463,7 +466,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void noteFullStore() {
     if (hasNotedFullStore_ || counters_.get(Counter::retainedRefused) == 0) return;
     hasNotedFullStore_ = true;
-    frontEnd_.events().push_back({EventKind::noticed, uint8_t(Notice::retainedStoreFull), Reason::success, 0, 0, {}});
+    frontEnd_.events().push({EventKind::noticed, uint8_t(Notice::retainedStoreFull), Reason::success, 0, 0, {}});
   }
 
   // Whether the message has expired on its way here.
@@ -493,6 +496,20 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   // --- lanes --------------------------------------------------------------------------------------
+
+  // Takes records from a lane, `most` at most, and no more once they have brought about this lane's part of the
+  // deliveries of a turn. True when there were any.
+  template <class R, class Take>
+  bool drain(WorkerLane<R>& lane, size_t most, unsigned from, Take&& take) {
+    const Outbound& outbound = frontEnd_.outbound();
+    const uint64_t end = outbound.deliveries() + laneDeliveriesPerTurn / (workers_ - 1);
+    const size_t taken = lane.drain(most, [&](const R& record) {
+      take(record);
+      return outbound.deliveries() < end;
+    });
+    if (lane.takeProducerWaits()) ring(from);
+    return noteTaken(taken);
+  }
 
   void ring(unsigned worker) {
     if (lanes_.doorbell(worker).ring()) counters_.add(Counter::doorbells);
@@ -546,6 +563,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Accounts accounts_;
   FrontEnd frontEnd_;
   Sharing sharing_;
+  LaneRoutes routes_;
   Subscriptions subscriptions_;
   Reviews reviews_;
   SessionMoves moves_;

@@ -47,6 +47,7 @@ struct Limits {
   size_t retainedBytesMax = size_t(1) << 30;
   size_t hostWindowBytes = 1'048'576;
   uint32_t laneRecords = 16'384;
+  size_t lanesTotalBytesMax = size_t(64) << 20;
   uint32_t httpHeadBytesMax = 16'384;
   uint32_t httpBodyBytesMax = 1'048'576;
   uint32_t httpIdleTimeoutMs = 60'000;
@@ -131,6 +132,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::willsPerSecond>("willsPerSecond"),
     limitField<&Limits::hostWindowBytes>("hostWindowBytes"),
     limitField<&Limits::laneRecords>("laneRecords"),
+    limitField<&Limits::lanesTotalBytesMax>("lanesTotalBytesMax"),
     limitField<&Limits::httpHeadBytesMax>("httpHeadBytesMax"),
     limitField<&Limits::httpBodyBytesMax>("httpBodyBytesMax"),
     limitField<&Limits::httpIdleTimeoutMs>("httpIdleTimeoutMs"),

@@ -256,6 +256,12 @@ export const limitRanges = {
    */
   laneRecords: { default: 16_384, min: 1_024, max: 1_048_576, powerOfTwo: true },
   /**
+   * Bytes of the messages in all lanes of one worker to the others, of which each lane has the same part; front ends hold
+   * PUBLISH while a lane has more. Default 64 * MiB: with up to 16 workers small messages reach laneRecords first, and
+   * large ones cannot fill the memory while a worker does not get its turn.
+   */
+  lanesTotalBytesMax: { default: 64 * MiB, min: 64 * KiB, max: 1 * TiB },
+  /**
    * Requests over HTTP that wait for an answer of the data plane; more are answered with 503. Default
    * 1_000: they are answered within milliseconds, and a flood of them must not grow a queue.
    */
@@ -469,6 +475,8 @@ export interface Accounts {
   readonly packets: number;
   /** Of QoS 2 messages that clients do not release. */
   readonly packetIdentifiers: number;
+  /** Messages on their way between workers. */
+  readonly lanes: number;
   /** On their way to the log. */
   readonly logRecords: number;
   readonly topicAliases: number;
@@ -491,6 +499,7 @@ export function accountsOf(limits: Limits, workers: number): Accounts {
     outboxes: workers * limits.outboxTotalBytesMax,
     packets: workers * limits.inputTotalBytesMax,
     packetIdentifiers: workers * limits.packetIdsTotalBytesMax,
+    lanes: workers > 1 ? workers * limits.lanesTotalBytesMax : 0,
     logRecords: workers * limits.logPendingBytesMax,
     topicAliases: workers * limits.topicAliasesTotalBytesMax,
     subscriptions: limits.subscriptionsTotalBytesMax,

@@ -1,9 +1,10 @@
-// What the data plane tells packet control: queued here, handed to JavaScript
-// between two frames or at the end of the turn, never in the middle of one.
+// What the data plane tells packet control: queued here, handed to JavaScript in order, between two frames or at the
+// end of a turn, never in the middle of one.
 #pragma once
 #include <cstdint>
 #include <vector>
 
+#include "../structures/fifo.h"
 #include "../wire/packet.h"
 
 namespace rally {
@@ -43,7 +44,7 @@ enum class Notice : uint8_t {
 };
 
 struct Event {
-  EventKind kind;
+  EventKind kind = EventKind::count;
   uint8_t first = 0;
   Reason reason = Reason::success;
   uint32_t slot = 0;

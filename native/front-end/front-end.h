@@ -2,6 +2,7 @@
 //
 //   bytes -> Input -> frame -> PUBLISH, acknowledgements -> Incoming
 //                           -> everything else           -> Event (packet control), the input pauses
+//                  behind a frame: has the connection had its part of the turn? -> the input pauses (turn-budget.h)
 #pragma once
 #include <utility>
 #include <vector>
@@ -71,8 +72,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void resume(Connection& connection) {
     if (connection.phase >= Phase::ending || connection.pausedBy.holdFrames()) return;
     if (budget_.isSpent(connection)) {
-      connection.pausedBy.add(PausedBy::spent);
-      spent_.push_back(nameOf(connection));
+      waitForTurn(connection);
       return;
     }
     const Reason reason = connection.input.resume(rulesOf(connection), FrameSink{*this, connection});
@@ -187,7 +187,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     outbound_.pump(session);
   }
 
-  // A packet of the control plane. What it tells a durable session has to be in the log before.
+  // A packet of packet control. What it tells a durable session has to be in the log before.
   void tell(Connection& connection, Bytes packet) {
     if (connection.session) outbound_.holdFor(*connection.session);
     outbound_.send(connection, packet);
@@ -256,7 +256,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     drained_.clear();
     spent_.clear();
     fast_.clear();
-    events_.clear();
+    events_ = {};
   }
 
   // From now on no will is published: the broker stops.
@@ -335,8 +335,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   Outbound& outbound() { return outbound_; }
   const Outbound& outbound() const { return outbound_; }
-  // For packet control, which takes them between two frames.
-  std::vector<Event>& events() { return events_; }
+  // For packet control, which takes them between two frames, in order; those that it has no time for in a later turn.
+  Fifo<Event>& events() { return events_; }
 
  private:
   // A connection that may be gone when it is its turn.
@@ -415,7 +415,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
         break;
       case PhaseAction::goodbye:
         depart(connection, CloseCause::lost, reason);
-        events_.push_back({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
+        events_.push({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
         if (connection.isSevered) severed_.push(nameOf(connection));
         break;
       case PhaseAction::readLast: readLast(connection, reason); break;
@@ -497,7 +497,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   void free(Connection& connection) {
     outbound_.forget(connection);
     countClosed(connection);
-    events_.push_back({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
+    events_.push({EventKind::gone, 0, Reason::success, connection.slot, 0, {}});
   }
 
   void countClosed(const Connection& connection) {
@@ -537,9 +537,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
       leaveIfDrained(connection);
       return;
     }
-    // When all of them together hold much, whoever has to wait is not read any more.
+    // Whoever has had its part of the turn is not read any more while something is left; when all of them together hold
+    // much, nobody is who has to wait.
     const bool areMany = inputs_.bytes() > limits_.inputTotalBytesMax / 2 && rightsOf(connection.kind).isHeldToBounds;
-    const size_t heldMax = areMany ? 0 : size_t(limits_.inputBufferBytesMax) + limits_.maximumPacketSizeBytes;
+    const bool holdsAll = !areMany && !connection.pausedBy.has(PausedBy::spent);
+    const size_t heldMax = holdsAll ? size_t(limits_.inputBufferBytesMax) + limits_.maximumPacketSizeBytes : 0;
     const bool wasFull = connection.pausedBy.has(PausedBy::full);
     const bool isFull = connection.input.paused() && connection.input.heldBytes() > heldMax;
     if (isFull && !wasFull) {
@@ -594,9 +596,24 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const auto type = PacketType(first >> 4);
     const bool isPaced = connection.pace && connection.phase == Phase::connected;
     if (isPaced && isTooFast(connection, type, frameBytesOf(body))) return Flow::hold;
+    const uint64_t deliveries = outbound_.deliveries();
+    const Flow flow = take(connection, type, first, body);
+    if (flow != Flow::next) return flow;
+    budget_.spend(connection, TurnBudget::ofPacket(type, body.size(), outbound_.deliveries() - deliveries));
+    if (!budget_.isSpent(connection)) return Flow::next;
+    waitForTurn(connection);
+    return Flow::pause;
+  }
+  // It has had its part: beginTurn() goes on with it.
+  void waitForTurn(Connection& connection) {
+    connection.pausedBy.add(PausedBy::spent);
+    spent_.push_back(nameOf(connection));
+  }
+
+  Flow take(Connection& connection, PacketType type, uint8_t first, Bytes body) {
     if (type == PacketType::publish && connection.phase == Phase::connected) {
       const Flow flow = onPublish(connection, first, body);
-      if (flow == Flow::hold && isPaced) connection.pace->giveBack(frameBytesOf(body));  // it comes again
+      if (flow == Flow::hold && connection.pace) connection.pace->giveBack(frameBytesOf(body));  // it comes again
       return flow;
     }
     if (rightsOf(connection.kind).isCounted) counters_.add(Counter::otherReceived);
@@ -613,7 +630,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       case PacketType::subscribe:
       case PacketType::unsubscribe:
       case PacketType::disconnect:
-      case PacketType::auth: return toControlPlane(connection, first, body);
+      case PacketType::auth: return toPacketControl(connection, first, body);
       default:  // a second CONNECT [MQTT-3.1.0-2], or a packet that only servers send
         return fail(connection, type == PacketType::reserved ? Reason::malformedPacket : Reason::protocolError);
     }
@@ -627,12 +644,12 @@ class FrontEnd : public Outbound::ConnectionEnder {
                                     : type == PacketType::auth || type == PacketType::disconnect;
     if (!isExpected) return fail(connection, Reason::protocolError);
     if (isFirst) setPhase(connection, Phase::connecting);
-    return toControlPlane(connection, first, body);
+    return toPacketControl(connection, first, body);
   }
 
-  Flow toControlPlane(Connection& connection, uint8_t first, Bytes body) {
-    budget_.spend(connection, body.size());
-    events_.push_back({EventKind::packet, first, Reason::success, connection.slot, 0, {body.begin(), body.end()}});
+  Flow toPacketControl(Connection& connection, uint8_t first, Bytes body) {
+    budget_.spend(connection, TurnBudget::ofControlPacket(body.size()));
+    events_.push({EventKind::packet, first, Reason::success, connection.slot, 0, {body.begin(), body.end()}});
     return Flow::pause;
   }
 
@@ -656,7 +673,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   // Connections whose sockets are no more that are dealt with in a turn.
-  static constexpr size_t leavesPerTurn = 1'024;
+  static constexpr size_t leavesPerTurn = 256;
   static constexpr std::array<uint8_t, 2> pingresp = {0xd0, 0};
   static constexpr std::array<uint8_t, 5> connectTooLarge = {0x20, 3, 0, uint8_t(Reason::packetTooLarge), 0};
 
@@ -670,7 +687,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Outbound outbound_;
   Incoming incoming_;
   Slab<Connection> connections_;
-  std::vector<Event> events_;
+  Fifo<Event> events_;
   std::vector<ConnectionName> stalled_;
   std::vector<ConnectionName> drained_;     // may leave
   std::vector<ConnectionName> spent_;       // go on in the next turn

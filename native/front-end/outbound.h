@@ -55,6 +55,8 @@ class Outbound {
   void removeTransport(Transport& transport) { std::erase(transports_, &transport); }
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
   bool isDirty() const { return dirty_.hasAny(); }
+  // How many were ever tried: what packets and records cost beside themselves.
+  uint64_t deliveries() const { return deliveries_; }
 
   // Any packet but PUBLISH. One that the client does not take ends its connection, since it waits for it.
   void send(Connection& connection, Bytes packet) {
@@ -108,6 +110,7 @@ class Outbound {
   // `share`: as Delivery says.
   void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids,
                uint32_t share = 0) {
+    deliveries_++;
 #ifdef RALLYMQ_FAULTS
     if (faults_.takes(*this, session, publication, maximumQos, retain, ids, share)) return;
 #endif
@@ -257,6 +260,7 @@ class Outbound {
         continue;
       }
       if (next.qos > 0 && !hasRoomInWindow(session, next)) return;
+      deliveries_++;
       const Delivery delivery = session.queue.take(sessions_.held());
       counters_.subtract(Counter::queued);
       if (hasPassed(delivery.message->expiresAtMs, nowMs_)) {
@@ -563,6 +567,7 @@ class Outbound {
   std::vector<Connection*> holding_;
   std::vector<uint64_t> asking_;
   std::vector<uint64_t> improved_;
+  uint64_t deliveries_ = 0;
   uint64_t nowMs_ = 0;
   uint64_t topicHash_ = 0;  // of the publication, for aliases; 0: not computed yet
 #ifdef RALLYMQ_FAULTS

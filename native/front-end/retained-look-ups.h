@@ -1,5 +1,5 @@
-// A retained message is looked up by its topic, without a subscription: asks the topic's shard, and tells the control
-// plane what it has found.
+// A retained message is looked up by its topic, without a subscription: asks the topic's shard, and tells packet
+// control what it has found.
 //
 //   ask(topic, token) --request::LookUp--> the topic's shard
 //   event lookedUp <--delivery::LookedUp-- onLookedUp()
@@ -14,7 +14,7 @@ namespace rally {
 
 class RetainedLookUps {
  public:
-  RetainedLookUps(unsigned workers, const FilterTable& filters, std::vector<Event>& events, ShardRequests& requests)
+  RetainedLookUps(unsigned workers, const FilterTable& filters, Fifo<Event>& events, ShardRequests& requests)
       : workers_(workers), filters_(filters), events_(events), requests_(requests) {}
 
   // `token` names the look-up in its event.
@@ -28,7 +28,7 @@ class RetainedLookUps {
     MessageRef message = found.carried.take();
     std::vector<uint8_t> packet;
     if (message) packet = encode(std::move(message), nowMs);
-    events_.push_back({EventKind::lookedUp, 0, Reason::success, 0, found.token, std::move(packet)});
+    events_.push({EventKind::lookedUp, 0, Reason::success, 0, found.token, std::move(packet)});
   }
 
  private:
@@ -48,7 +48,7 @@ class RetainedLookUps {
 
   const unsigned workers_;
   const FilterTable& filters_;
-  std::vector<Event>& events_;
+  Fifo<Event>& events_;
   ShardRequests& requests_;
 };
 

@@ -245,9 +245,7 @@ class SessionMoves {
   void toAllShards(const Request& request) {
     for (unsigned worker = 0; worker < workers_; worker++) outlet_.toShard(worker, request);
   }
-  void announce(uint64_t key) {
-    frontEnd_.events().push_back({EventKind::sessionArrived, 0, Reason::success, 0, key, {}});
-  }
+  void announce(uint64_t key) { frontEnd_.events().push({EventKind::sessionArrived, 0, Reason::success, 0, key, {}}); }
 
   static bool isIn(const Session& session, SessionMove::State state) {
     return session.move && session.move->state == state;

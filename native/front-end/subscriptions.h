@@ -17,6 +17,7 @@
 #include "../lanes/deliveries.h"
 #include "../sessions/session-table.h"
 #include "front-end.h"
+#include "routes.h"
 #include "shard-requests.h"
 #include "sharing.h"
 
@@ -25,7 +26,7 @@ namespace rally {
 class Subscriptions {
  public:
   Subscriptions(unsigned index, unsigned workers, const Limits& limits, FilterTable& filters, SessionTable& sessions,
-                Sharing& sharing, FrontEnd& frontEnd, Gate& gate, Counters& counters, Journal& journal,
+                Sharing& sharing, FrontEnd& frontEnd, Gate& gate, Counters& counters, Journal& journal, Routes& routes,
                 ShardRequests& requests, std::atomic<size_t>& totalBytes)
       : index_(index),
         workers_(workers),
@@ -37,8 +38,12 @@ class Subscriptions {
         gate_(gate),
         counters_(counters),
         journal_(journal),
+        routes_(&routes),
         requests_(requests),
         totalBytes_(totalBytes) {}
+
+  // Before anybody subscribes: others to tell.
+  void useRoutes(Routes& routes) { routes_ = &routes; }
 
   // Names a SUBSCRIBE; never used twice in the life of the engine.
   uint64_t nextToken() { return ++tokens_; }
@@ -121,7 +126,8 @@ class Subscriptions {
   // All subscriptions of `token` are added: Event subscribed follows when every shard knows them and has begun to
   // send its retained messages. What comes for the session meanwhile waits in its queue.
   void finishSubscribe(Session& session, uint64_t token) {
-    const SubscribeProgress& progress = progressOf(session, token);
+    SubscribeProgress& progress = progressOf(session, token);
+    progress.areRoutesKnown = routes_->areKnown(token);
     const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
     for (unsigned worker = 0; worker < workers_; worker++) {
       auto asked = std::make_unique<SubscribeRequest>(
@@ -229,12 +235,16 @@ class Subscriptions {
   void onSubscribed(uint64_t token, unsigned shard) {
     const auto found = progress_.find(token);
     if (found == progress_.end()) return;
-    SubscribeProgress& progress = found->second;
-    progress.knowingShards |= uint64_t(1) << shard;
-    if (!isKnownToAll(progress)) return;
-    if (progress.session) settle(progress);
-    else progress_.erase(found);
-    frontEnd_.events().push_back({EventKind::subscribed, 0, Reason::success, 0, token, {}});
+    found->second.knowingShards |= uint64_t(1) << shard;
+    announceIfKnown(found);
+  }
+
+  // As Routes::areKnown() has promised.
+  void onRoutesKnown(uint64_t token) {
+    const auto found = progress_.find(token);
+    if (found == progress_.end()) return;
+    found->second.areRoutesKnown = true;
+    announceIfKnown(found);
   }
 
   void onRetainedFound(const delivery::RetainedFound& found) {
@@ -316,7 +326,15 @@ class Subscriptions {
     return progress;
   }
   bool isKnownToAll(const SubscribeProgress& progress) const {
-    return unsigned(__builtin_popcountll(progress.knowingShards)) == workers_;
+    return progress.areRoutesKnown && unsigned(__builtin_popcountll(progress.knowingShards)) == workers_;
+  }
+  void announceIfKnown(std::unordered_map<uint64_t, SubscribeProgress>::iterator found) {
+    SubscribeProgress& progress = found->second;
+    if (!isKnownToAll(progress)) return;
+    const uint64_t token = found->first;
+    if (progress.session) settle(progress);
+    else progress_.erase(found);
+    frontEnd_.events().push({EventKind::subscribed, 0, Reason::success, 0, token, {}});
   }
   // All shards know the filters.
   static void settle(SubscribeProgress& progress) {
@@ -372,7 +390,7 @@ class Subscriptions {
   Filter& addFilter(Bytes text, uint64_t session) {
     Filter& filter = filters_.acquire(text, session);
     if (filter.isShared) return filter;  // Sharing::join() tells them
-    if (filter.subscribers.isEmpty()) tellOwners<request::AddRoute>(filter);
+    if (filter.subscribers.isEmpty()) routes_->set(filter, Interest::live);
     filter.routes |= uint64_t(1) << index_;
     return filter;
   }
@@ -382,12 +400,12 @@ class Subscriptions {
   void countDurable(Filter& filter, const Subscriber& subscriber) {
     if (filter.isShared || !isDurable(subscriber) || filter.durable++ > 0) return;
     filter.durableRoutes |= uint64_t(1) << index_;
-    tellOwners<request::AddRoute>(filter);
+    routes_->set(filter, Interest::durable);
   }
   void uncountDurable(Filter& filter, const Subscriber& subscriber) {
     if (filter.isShared || !isDurable(subscriber) || --filter.durable > 0) return;
     filter.durableRoutes &= ~(uint64_t(1) << index_);
-    tellOwners<request::AddRoute>(filter);
+    routes_->set(filter, Interest::live);
   }
 
   void removeLast(Session& session) {
@@ -409,19 +427,8 @@ class Subscriptions {
     }
     if (!filter.subscribers.isEmpty()) return;
     filter.routes &= ~(uint64_t(1) << index_);
-    tellOwners<request::RemoveRoute>(filter);
+    routes_->set(filter, Interest::none);
     filters_.releaseIfUnused(filter);
-  }
-
-  // The other shards that may own a topic which this filter matches: one, or with wildcards all.
-  template <class Told>
-  void tellOwners(const Filter& filter) {
-    for (unsigned worker = 0; worker < workers_; worker++) {
-      if (worker == index_ || (!filter.hasWildcards() && worker != ownerOf(filter.text()))) continue;
-      Told told{.carried = Carried(toFilterText(filter.text()))};
-      if constexpr (requires { told.isDurable; }) told.isDurable = filter.durable > 0;
-      requests_.toShard(worker, told);
-    }
   }
 
   const unsigned index_;
@@ -434,6 +441,7 @@ class Subscriptions {
   Gate& gate_;
   Counters& counters_;
   Journal& journal_;
+  Routes* routes_;
   ShardRequests& requests_;
   std::atomic<size_t>& totalBytes_;                           // of all workers
   size_t toldBytes_ = 0;                                      // of those, ours

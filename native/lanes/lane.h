@@ -12,18 +12,21 @@
 #include <deque>
 
 #include "../structures/ring.h"
+#include "record.h"
 
 namespace rally {
 
 template <class R>
 class Lane {
  public:
-  // `records`: capacity of the ring. A lane is crowded when less than a quarter of it is free, and loaded when more
-  // than a sixteenth is taken.
-  explicit Lane(size_t records) : ring_(records), crowdedBelow_(records / 4), loadedBelow_(records - records / 16) {}
+  // `records`: capacity of the ring. A lane is crowded when less than a quarter of it is free or its messages have
+  // `bytesMax`, and loaded when more than a sixteenth is taken.
+  explicit Lane(size_t records, size_t bytesMax = SIZE_MAX)
+      : ring_(records), crowdedBelow_(records / 4), loadedBelow_(records - records / 16), bytesMax_(bytesMax) {}
 
   // Producer.
   void push(const R& record) {
+    pushedBytes_ += bytesOf(record);
     if (!spill_.empty() || !ring_.push(record)) spill_.push_back(record);
   }
   // Publishes what was pushed. True when the consumer has something new to look at.
@@ -64,7 +67,13 @@ class Lane {
   // Consumer.
   template <class Take>
   size_t drain(size_t most, Take&& take) {
-    const size_t count = ring_.drain(most, take);
+    uint64_t bytes = 0;
+    const size_t count = ring_.drain(most, [&](const R& record) {
+      bytes += bytesOf(record);
+      return take(record);
+    });
+    if (bytes > 0)
+      drainedBytes_.store(drainedBytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
     hasMadeRoom_ |= count > 0;
     return count;
   }
@@ -91,13 +100,30 @@ class Lane {
     while (!spill_.empty() && ring_.push(spill_.front())) spill_.pop_front();
     return spill_.size() < before;
   }
-  bool hasSpace() { return spill_.empty() && ring_.hasRoom(crowdedBelow_); }
+  bool hasSpace() { return spill_.empty() && ring_.hasRoom(crowdedBelow_) && hasRoomForBytes(); }
+  bool hasRoomForBytes() {
+    if (pushedBytes_ - drainedSeen_ < bytesMax_) return true;
+    drainedSeen_ = drainedBytes_.load(std::memory_order_relaxed);
+    return pushedBytes_ - drainedSeen_ < bytesMax_;
+  }
+
+  static size_t bytesOf(const R& record) {
+    if constexpr (requires { messageBytes(record); }) return messageBytes(record);
+    else return 0;
+  }
+
+  static constexpr size_t cacheLine = 64;
 
   Ring<R> ring_;
   std::deque<R> spill_;
   const size_t crowdedBelow_;
   const size_t loadedBelow_;
+  const size_t bytesMax_;
+  // Of messages, free-running. The producer looks at the consumer's again only when its copy says "full".
+  uint64_t pushedBytes_ = 0;
+  uint64_t drainedSeen_ = 0;
   std::atomic<bool> producerWaits_{false};
+  alignas(cacheLine) std::atomic<uint64_t> drainedBytes_{0};
   bool hasMadeRoom_ = false;  // the consumer's, since it last looked whether the producer waits
 };
 

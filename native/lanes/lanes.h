@@ -25,11 +25,14 @@ using WorkerLane = Lane<R>;
 
 class Lanes {
  public:
-  Lanes(unsigned workers, size_t records) : workers_(workers), doorbells_(workers) {
+  // `records` in each lane, and `bytesMax` of messages in all that begin at one worker, each of which has the same
+  // part.
+  Lanes(unsigned workers, size_t records, size_t bytesMax) : workers_(workers), doorbells_(workers) {
     if (workers == 1) return;
+    const size_t laneBytesMax = bytesMax / (2 * (size_t(workers) - 1));
     for (size_t i = 0; i < size_t(workers) * workers; i++) {
-      requests_.push_back(std::make_unique<WorkerLane<Request>>(records));
-      deliveries_.push_back(std::make_unique<WorkerLane<ShardRecord>>(records));
+      requests_.push_back(std::make_unique<WorkerLane<Request>>(records, laneBytesMax));
+      deliveries_.push_back(std::make_unique<WorkerLane<ShardRecord>>(records, laneBytesMax));
     }
   }
 

@@ -35,6 +35,7 @@ class Carried<Message> {
   Carried() = default;
   explicit Carried(MessageRef message) : pointer_(message.release()) {}
   MessageRef take() const { return MessageRef(pointer_); }
+  size_t messageBytes() const { return pointer_ ? pointer_->blockBytes() : 0; }
 
  private:
   Message* pointer_ = nullptr;
@@ -78,6 +79,16 @@ class RecordOf {
 
   alignas(8) std::array<uint8_t, bytesMax> bytes_;
 };
+
+// Of the message that a record carries, if it does.
+template <class... Kinds>
+size_t messageBytes(const RecordOf<Kinds...>& record) {
+  size_t bytes = 0;
+  record.visit([&](const auto& each) {
+    if constexpr (requires { each.carried.messageBytes(); }) bytes = each.carried.messageBytes();
+  });
+  return bytes;
+}
 
 // Frees what a record owns that nobody takes.
 template <class... Kinds>

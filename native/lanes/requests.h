@@ -5,6 +5,7 @@
 #pragma once
 #include <vector>
 
+#include "../messages/interest.h"
 #include "../messages/share-search.h"
 #include "../messages/subscribe-request.h"
 #include "../messages/subscription-slice.h"
@@ -32,16 +33,10 @@ struct Publish {
   uint64_t topicHash = 0;
 };
 
-// The sender has its first subscriber of a filter, or its first or no durable one any more.
-struct AddRoute {
+// What the subscribers of the sender want of a filter from now on.
+struct SetInterest {
   uint8_t kind = 0;
-  bool isDurable = false;
-  Carried<FilterText> carried;
-};
-
-// The sender has no subscriber of a filter any more.
-struct RemoveRoute {
-  uint8_t kind = 0;
+  Interest interest = Interest::none;
   Carried<FilterText> carried;
 };
 
@@ -155,10 +150,9 @@ struct Parcel {
 
 }  // namespace request
 
-using Request =
-    RecordOf<request::Publish, request::AddRoute, request::RemoveRoute, request::Subscribe, request::RetainedMore,
-             request::RetainedStop, request::MoveSession, request::Flush, request::Barrier, request::LookUp,
-             request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft, request::FetchSession,
-             request::SubscriptionsOfSession, request::AbandonMove, request::Parcel>;
+using Request = RecordOf<request::Publish, request::SetInterest, request::Subscribe, request::RetainedMore,
+                         request::RetainedStop, request::MoveSession, request::Flush, request::Barrier, request::LookUp,
+                         request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft,
+                         request::FetchSession, request::SubscriptionsOfSession, request::AbandonMove, request::Parcel>;
 
 }  // namespace rally

@@ -18,7 +18,7 @@ namespace rally {
 
 class Door final : private ListenerOutlet, private VisitorPort {
  public:
-  Door(StreamLoop& loop, const Limits& limits, Counters& counters, std::vector<Event>& events, SocketTransport& sockets)
+  Door(StreamLoop& loop, const Limits& limits, Counters& counters, Fifo<Event>& events, SocketTransport& sockets)
       : loop_(loop), limits_(limits), events_(events), sockets_(sockets), input_(inputBytes), tls_(counters) {}
 
   // Where WebSockets open, and the socket of the HTTP server for everything else.
@@ -73,7 +73,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     eachVisitor([&](Visitor& visitor) { visitor.forgive(gapMs); });
   }
 
-  // What the control plane says to an opening, with the whole response to it. Gives the slot of the connection that
+  // What packet control says to an opening, with the whole response to it. Gives the slot of the connection that
   // it has become; 0: it was refused, or the client has gone.
   uint32_t answerOpening(uint32_t id, bool isAccepted, const std::string& response) {
     const auto found = openings_.find(id);
@@ -139,7 +139,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
   }
 
   void push(Notice notice, std::string_view text) {
-    events_.push_back({EventKind::noticed, uint8_t(notice), Reason::success, 0, 0, {text.begin(), text.end()}});
+    events_.push({EventKind::noticed, uint8_t(notice), Reason::success, 0, 0, {text.begin(), text.end()}});
   }
 
   // The fields that matter, in the order of `OpeningRequest` in core/front-end/opening.ts, with line feeds between:
@@ -164,7 +164,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     }
     if (separator == "\n") add(separator);
     if (visitor.stream.tls()) add(factsLine(visitor));
-    events_.push_back({EventKind::opening, 0, Reason::success, visitor.openingId, 0, std::move(fields)});
+    events_.push({EventKind::opening, 0, Reason::success, visitor.openingId, 0, std::move(fields)});
   }
 
   static std::string factsLine(const Visitor& visitor) {
@@ -179,7 +179,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     const uint64_t sinceMs = visitor.sinceMs();
     const SocketTransport::Taken taken = sockets_.take(visitor.stream, false);
     taken.connection.phaseSinceMs = sinceMs;
-    events_.push_back({EventKind::opened, 0, Reason::success, taken.connection.slot, 0, {whose.begin(), whose.end()}});
+    events_.push({EventKind::opened, 0, Reason::success, taken.connection.slot, 0, {whose.begin(), whose.end()}});
     sockets_.receive(taken.connection, first);
   }
 
@@ -200,7 +200,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
 
   StreamLoop& loop_;
   const Limits& limits_;
-  std::vector<Event>& events_;
+  Fifo<Event>& events_;
   SocketTransport& sockets_;
   std::vector<uint8_t> input_;
   TlsThread tls_;

@@ -1,5 +1,5 @@
 // A connection that is not the data plane's, or not yet: its first bytes say what it is. What speaks HTTP is read
-// head by head. The opening of a WebSocket is decided by the control plane; every other request goes to the HTTP
+// head by head. The opening of a WebSocket is decided by packet control; every other request goes to the HTTP
 // server, and its answer back, one at a time, so that answers come in the order of the requests.
 //
 //   before --header of a proxy, TLS--> greeting
@@ -54,7 +54,7 @@ class VisitorPort {
   virtual HttpServerLink* openLink(HttpServerLinkOutlet& outlet) = 0;
   // `reason`: more of it than the notice says.
   virtual void note(Notice notice, const Visitor& visitor, std::string_view reason = {}) = 0;
-  // Asks the control plane; answerOpening() follows. `client`: its address.
+  // Asks packet control; answerOpening() follows. `client`: its address.
   virtual void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) = 0;
   // Takes the visitor for the data plane. It is no more afterwards.
   virtual void toDataPlane(Visitor& visitor, Bytes first) = 0;
@@ -80,7 +80,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   Stream& stream;
   std::string remoteAddress;  // or of whom a trusted proxy speaks for
   size_t place = 0;           // among the door's visitors
-  uint32_t openingId = 0;     // while the control plane is asked
+  uint32_t openingId = 0;     // while packet control is asked
   std::vector<uint8_t> held;  // came behind the request that is being served
 
   void onReadable() override {
@@ -119,7 +119,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   // Answers that the socket has not taken: they go out before whatever the next owner of the stream sends.
   std::string takeUnsent() { return std::exchange(unsent_, {}); }
 
-  // The control plane refuses the opening, with the whole response.
+  // Packet control refuses the opening, with the whole response.
   void refuse(Bytes response) {
     write(response);
     finish();

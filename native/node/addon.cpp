@@ -1,6 +1,6 @@
 // The addon that Node.js loads. This folder is the only one that knows JavaScript: it gives the data plane's
-// objects to TypeScript, as core/data-plane/addon.ts describes them. JavaScript is called with the control
-// plane's events, never with a message, except the host program's.
+// objects to TypeScript, as core/data-plane/addon.ts describes them. JavaScript is called with events for
+// packet control, never with a message, except the host program's.
 #include <node_api.h>
 
 #include <array>

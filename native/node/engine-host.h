@@ -71,6 +71,7 @@ class EngineHost {
  private:
   static constexpr uint64_t tickMs = 1'000;
   static constexpr uint64_t paceMs = 2;
+  static constexpr uint64_t eventsNsMax = 5'000'000;
   // A tick that is later than this finds that the process stood still: suspended, or in one long turn.
   static constexpr uint64_t tickLateMs = 2'000;
 
@@ -141,16 +142,15 @@ class EngineHost {
     }
   }
 
-  // Events may bring about further events: all are handed over before the outboxes are written.
+  // Events may bring about further events: all are handed over before the outboxes are written, unless they take long.
+  // Thousands of clients may come or leave at once; what is left of them is for the next turn.
   void dispatchEvents() {
-    std::vector<Event>& events = engine.frontEnd().events();
-    while (!events.empty()) {
-      std::vector<Event> batch;
-      batch.swap(events);
-      for (const Event& event : batch) {
-        script.onEvent(event);
-        if (event.kind == EventKind::gone) engine.frontEnd().release(engine.frontEnd().connection(event.slot));
-      }
+    Fifo<Event>& events = engine.frontEnd().events();
+    for (const uint64_t endNs = uv_hrtime() + eventsNsMax; !events.isEmpty() && uv_hrtime() < endNs;) {
+      const Event event = std::move(events.front());
+      events.pop();
+      script.onEvent(event);
+      if (event.kind == EventKind::gone) engine.frontEnd().release(engine.frontEnd().connection(event.slot));
     }
   }
 

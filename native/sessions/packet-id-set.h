@@ -20,7 +20,7 @@ class PacketIdSet {
  public:
   size_t size() const { return count_; }
   // Of the heap.
-  size_t bytes() const { return bytesOf(slots_) + bytesOf(bits_); }
+  size_t bytes() const { return bytes_; }
 
   bool contains(uint16_t id) const {
     if (count_ == 0) return false;
@@ -37,19 +37,25 @@ class PacketIdSet {
   // False when it was there already.
   bool add(uint16_t id) {
     if (bits_.empty() && (count_ + 1) * 2 > slots_.size()) grow();
-    if (contains(id)) return false;
-    if (bits_.empty()) slots_[seek(id)] = id;
-    else bits_[id / 64] |= uint64_t(1) << id % 64;
+    if (!bits_.empty()) return addBit(id);
+    uint16_t& slot = slots_[seek(id)];
+    if (slot == id) return false;
+    slot = id;
     count_++;
     return true;
   }
 
   // False when it was not there.
   bool remove(uint16_t id) {
-    if (!contains(id)) return false;
-    if (bits_.empty()) vacate(seek(id));
-    else bits_[id / 64] &= ~(uint64_t(1) << id % 64);
-    if (--count_ == 0 && bytes() > keptBytes) *this = {};
+    if (count_ == 0) return false;
+    if (bits_.empty()) {
+      const size_t at = seek(id);
+      if (slots_[at] != id) return false;
+      vacate(at);
+    } else if (!removeBit(id)) {
+      return false;
+    }
+    if (--count_ == 0 && bytes_ > keptBytes) *this = {};
     return true;
   }
 
@@ -60,6 +66,19 @@ class PacketIdSet {
   template <class T>
   static size_t bytesOf(const std::vector<T>& all) {
     return all.capacity() == 0 ? 0 : heapBytes(all.capacity() * sizeof(T));
+  }
+  bool addBit(uint16_t id) {
+    const uint64_t bit = uint64_t(1) << id % 64;
+    if ((bits_[id / 64] & bit) != 0) return false;
+    bits_[id / 64] |= bit;
+    count_++;
+    return true;
+  }
+  bool removeBit(uint16_t id) {
+    const uint64_t bit = uint64_t(1) << id % 64;
+    if ((bits_[id / 64] & bit) == 0) return false;
+    bits_[id / 64] &= ~bit;
+    return true;
   }
   static size_t home(uint16_t id) { return size_t(foldedMultiply(id ^ seed, seed | 1)); }
 
@@ -92,6 +111,7 @@ class PacketIdSet {
       else bits_[id / 64] |= uint64_t(1) << id % 64;
     }
     if (!bits_.empty()) std::vector<uint16_t>().swap(slots_);
+    bytes_ = bytesOf(slots_) + bytesOf(bits_);
   }
 
   static inline const uint64_t seed = randomSeed();
@@ -99,6 +119,7 @@ class PacketIdSet {
   std::vector<uint16_t> slots_;
   std::vector<uint64_t> bits_;
   size_t count_ = 0;
+  size_t bytes_ = 0;
 };
 
 }  // namespace rally

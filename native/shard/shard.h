@@ -142,17 +142,13 @@ class Shard {
     publish(publication, source, from);
   }
 
-  void take(const request::AddRoute& asked, unsigned from) {
+  void take(const request::SetInterest& asked, unsigned from) {
     Filter& filter = filters_.acquire(*asked.carried.take());
     const uint64_t bit = uint64_t(1) << from;
-    filter.routes |= bit;
-    filter.durableRoutes = asked.isDurable ? filter.durableRoutes | bit : filter.durableRoutes & ~bit;
-  }
-  void take(const request::RemoveRoute& asked, unsigned from) {
-    Filter& filter = filters_.acquire(*asked.carried.take());
-    filter.routes &= ~(uint64_t(1) << from);
-    filter.durableRoutes &= ~(uint64_t(1) << from);
-    filters_.releaseIfUnused(filter);
+    filter.routes = asked.interest == Interest::none ? filter.routes & ~bit : filter.routes | bit;
+    filter.durableRoutes = asked.interest == Interest::durable ? filter.durableRoutes | bit
+                                                               : filter.durableRoutes & ~bit;
+    if (asked.interest == Interest::none) filters_.releaseIfUnused(filter);
   }
 
   void take(const request::Subscribe& asked, unsigned from) {

@@ -48,21 +48,28 @@ class Ring {
   // True when the consumer has taken all that was pushed.
   bool isSettled() const { return staged_ == consumed_.load(std::memory_order_acquire); }
 
-  // Consumer. Calls `take(record)` for at most `most` records; gives how many.
+  // Consumer. Calls `take(record)` for at most `most` records, or until it gives false; gives how many.
   template <class Take>
   size_t drain(size_t most, Take&& take) {
     uint64_t at = consumed_.load(std::memory_order_relaxed);
     if (at == writtenSeen_) writtenSeen_ = written_.load(std::memory_order_acquire);
+    const uint64_t first = at;
     const uint64_t end = writtenSeen_ - at > most ? at + most : writtenSeen_;
-    const size_t count = size_t(end - at);
-    for (; at != end; at++) take(slots_[at & mask_]);
-    if (count > 0) consumed_.store(at, std::memory_order_release);
-    return count;
+    for (bool goesOn = true; goesOn && at != end; at++) goesOn = takeOne(take, slots_[at & mask_]);
+    if (at != first) consumed_.store(at, std::memory_order_release);
+    return size_t(at - first);
   }
   bool isEmpty() const { return written_.load(std::memory_order_acquire) == consumed_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr size_t cacheLine = 64;
+
+  template <class Take>
+  static bool takeOne(Take& take, const T& value) {
+    if constexpr (std::is_same_v<decltype(take(value)), bool>) return take(value);
+    take(value);
+    return true;
+  }
 
   alignas(cacheLine) std::atomic<uint64_t> written_{0};
   uint64_t staged_ = 0;

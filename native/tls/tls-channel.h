@@ -73,7 +73,7 @@ class TlsChannel {
   uint64_t sentBytes() const { return sentBytes_; }
   // What the client has agreed to speak; everything if it has named nothing.
   Protocols protocols() const;
-  // For the control plane, a line each: version, name of the host, common names, host names, mail addresses and
+  // For packet control, a line each: version, name of the host, common names, host names, mail addresses and
   // URIs of the client's certificate (with tabs between), its SHA-256 in hexadecimal digits.
   std::string facts() const;
   // Why it has failed; empty if it has not.

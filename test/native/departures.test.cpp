@@ -69,7 +69,7 @@ TEST("departures: a CONNECT with nothing behind it whose stream has ended is aba
     broker.settle();
     Connection& connection = *visitor.link->connection;
     broker.engine(0).frontEnd().receive(connection, connect);
-    broker.engine(0).frontEnd().events().clear();  // packet control does not decide
+    broker.engine(0).frontEnd().events() = {};  // packet control does not decide
     if (isCut) broker.transport(0).sever(connection);
     else broker.engine(0).frontEnd().streamEnded(connection);
     broker.turn(0);

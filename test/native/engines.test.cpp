@@ -247,10 +247,10 @@ class Worker {
   void turn() {
     engine_.beginTurn(nowMs());
     engine_.drainLanes();
-    while (!engine_.frontEnd().events().empty()) {
-      std::vector<rally::Event> events;
-      events.swap(engine_.frontEnd().events());
-      for (const rally::Event& event : events) onEvent(event);
+    for (rally::Fifo<rally::Event>& events = engine_.frontEnd().events(); !events.isEmpty();) {
+      const rally::Event event = std::move(events.front());
+      events.pop();
+      onEvent(event);
     }
     engine_.endTurn();
     if (++turns_ % 1'000 == 0) engine_.tick();

@@ -278,6 +278,25 @@ TEST("flow: a message is dropped from the queue when its expiry interval has pas
   }
 }
 
+TEST("flow: a worker that stands still holds back publishers of large messages before they fill the memory") {
+  Limits limits;
+  limits.lanesTotalBytesMax = 2'000'000;
+  HandDrivenBroker broker(2, limits);
+  const std::string topic = broker.ownedBy(1, "t");
+  Client& reader = broker.connected("reader", 0);
+  reader.subscribe(topic.c_str(), 1);
+  broker.settle();
+  Client& publisher = broker.connected("publisher", 0);
+  const std::string payload(100'000, 'x');
+  for (int i = 0; i < 100; i++) publisher.publish(topic, payload, 0);
+  // Worker 1 does nothing meanwhile.
+  for (int i = 0; i < 200; i++) broker.turn(0);
+  CHECK(publisher.link->connection->pausedBy.has(PausedBy::stalled));
+  CHECK(broker.total(Counter::handedOver) <= 11);
+  CHECK(broker.settle());
+  CHECK_EQ(reader.received.size(), 100);
+}
+
 TEST("flow: lanes that are full hold the publishers back; nothing is lost, nobody sleeps for good") {
   check::eachSeed(8, [](check::Random& random) {
     Limits limits;

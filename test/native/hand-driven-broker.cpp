@@ -62,6 +62,7 @@ struct HandDrivenBroker::Worker {
   int stage = 0;
   bool isAwake = true;
   bool isPolled = false;
+  size_t eventsMax = SIZE_MAX;  // that packet control takes in a turn
 };
 // What the session directory knows of a client identifier.
 struct HandDrivenBroker::Record {
@@ -178,7 +179,9 @@ void HandDrivenBroker::makeRoom(Link& link, size_t bytes) {
 void HandDrivenBroker::step(check::Random& random) {
   Worker& worker = *workers_[random.below(workers_.size())];
   if (worker.stage > 0) {
+    if (random.chance(20)) worker.eventsMax = random.below(3);  // it has no time for more
     advance(worker);
+    worker.eventsMax = SIZE_MAX;
     return;
   }
   if (random.chance(30)) {
@@ -362,11 +365,11 @@ void HandDrivenBroker::pollLink(Worker& worker, Link& link, size_t most) {
 // --- packet control ------------------------------------------------------------------------------
 
 void HandDrivenBroker::dispatch(Worker& worker) {
-  std::vector<rally::Event>& events = worker.engine.frontEnd().events();
-  while (!events.empty()) {
-    std::vector<rally::Event> batch;
-    batch.swap(events);
-    for (const rally::Event& event : batch) onEvent(worker, event);
+  rally::Fifo<rally::Event>& events = worker.engine.frontEnd().events();
+  for (size_t left = worker.eventsMax; left > 0 && !events.isEmpty(); left--) {
+    const rally::Event event = std::move(events.front());
+    events.pop();
+    onEvent(worker, event);
   }
 }
 

@@ -1,6 +1,7 @@
 // native/structures/ring.h, native/lanes/lane.h and native/lanes/doorbell.h: order and completeness, in one
 // thread against a deque, and with two threads that sleep. run.sh runs this under ThreadSanitizer too.
 #include "check.h"
+#include "octets.h"
 
 #include <poll.h>
 
@@ -10,6 +11,7 @@
 #include "../../native/lanes/doorbell.h"
 #include "../../native/lanes/lane.h"
 #include "../../native/lanes/record.h"
+#include "../../native/messages/message.h"
 
 using namespace rally;
 
@@ -111,6 +113,33 @@ TEST("lane: what does not fit into the ring spills, waits and comes in order") {
   while (lane.commit()) lane.drain(3, [&](const Record& record) { CHECK_EQ(valueOf(record), expected++); });
   while (!lane.isEmpty()) lane.drain(3, [&](const Record& record) { CHECK_EQ(valueOf(record), expected++); });
   CHECK_EQ(expected, 120);
+}
+
+TEST("lane: crowded when its messages have so many bytes; the consumer learns of it once it has taken them") {
+  struct Carrying {
+    uint8_t kind = 0;
+    Carried<Message> carried;
+  };
+  using Parcel = RecordOf<Carrying>;
+  const std::string payload(1'000, 'x');
+  Publication publication;
+  publication.topic = bytesOf("t");
+  publication.payload = bytesOf(payload);
+  publication.workers = 1;
+  const size_t bytes = publication.blockBytes();
+  Lane<Parcel> lane(1'024, 10 * bytes);
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 10; i++) {
+      CHECK(!lane.isCrowded());
+      lane.push(Carrying{.carried = Carried(publication.keep())});
+    }
+    CHECK(lane.isCrowded());
+    lane.commit();
+    CHECK_EQ(lane.drain(SIZE_MAX, [](const Parcel& parcel) { discard(parcel); }), 10);
+    CHECK(lane.takeProducerWaits());
+    CHECK(!lane.takeProducerWaits());
+  }
+  CHECK(!lane.isCrowded());
 }
 
 TEST("lane: crowded when less than a quarter is free or something has spilled; the consumer learns of it once") {

@@ -53,9 +53,8 @@ class Site {
       Engine& each = engine(worker);
       each.beginTurn(nowMs);
       each.drainLanes();
-      std::vector<Event> events;
-      events.swap(each.frontEnd().events());
-      for (const Event& event : events) {
+      for (Fifo<Event>& events = each.frontEnd().events(); !events.isEmpty(); events.pop()) {
+        const Event& event = events.front();
         if (event.kind == EventKind::gone) each.frontEnd().release(each.frontEnd().connection(event.slot));
       }
       each.endTurn();

@@ -241,7 +241,7 @@ TEST("session moves: at its own worker a session is there, or will be") {
   HandDrivenBroker broker(2);
   const uint64_t key = waitingSession(broker);
   broker.beginMove(key, 0, 0);
-  CHECK(!broker.engine(0).frontEnd().events().empty());
+  CHECK(!broker.engine(0).frontEnd().events().isEmpty());
   broker.settle();
   checkOnlyAt(broker, 0, key);
   broker.beginMove(key, 0, 1);
@@ -278,8 +278,8 @@ TEST("session moves: the thread that follows learns the state of each session, a
     bool hasHeard = false;
     for (int i = 0; i < 20; i++) {
       broker.engine(1).drainLanes();
-      for (const Event& event : std::exchange(broker.engine(1).frontEnd().events(), {}))
-        hasHeard |= event.kind == EventKind::sessionArrived && event.value == key;
+      for (Fifo<Event>& events = broker.engine(1).frontEnd().events(); !events.isEmpty(); events.pop())
+        hasHeard |= events.front().kind == EventKind::sessionArrived && events.front().value == key;
       broker.engine(1).endTurn();
       broker.turn(0);
     }

@@ -1,5 +1,5 @@
-// native/front-end/turn-budget.h: a client that sends thousands of packets for the packet control in one piece takes
-// its part of each turn, and no more.
+// native/front-end/turn-budget.h: a client that sends thousands of packets in one piece takes its part of each turn,
+// and no more.
 #include "hand-driven-broker.h"
 
 using namespace rally;
@@ -9,7 +9,121 @@ namespace {
 // UNSUBSCRIBE from a filter of one letter.
 Octets unsubscribe(uint16_t packetId) { return {0xa2, 6, uint8_t(packetId >> 8), uint8_t(packetId), 0, 0, 1, 'a'}; }
 
+Octets repeated(const Octets& one, size_t count) {
+  Octets piece;
+  for (size_t i = 0; i < count; i++) piece.insert(piece.end(), one.begin(), one.end());
+  return piece;
+}
+
+// How many packets of a piece the broker takes in its first turns, until all are taken.
+std::vector<uint64_t> takenPerTurn(HandDrivenBroker& broker, Client& client, const Octets& piece, uint64_t packets) {
+  const auto received = [&] { return broker.total(Counter::otherReceived) + broker.total(Counter::publishReceived); };
+  const uint64_t before = received();
+  client.send(piece);
+  std::vector<uint64_t> taken;
+  for (uint64_t last = before; last - before < packets && taken.size() < 10'000;) {
+    broker.turn(0);
+    client.read();
+    taken.push_back(received() - last);
+    last = received();
+  }
+  CHECK_EQ(received() - before, packets);
+  return taken;
+}
+
 }  // namespace
+
+TEST("turn budget: a flood of packets that cost little is taken in slices too: PINGREQ and all acknowledgements") {
+  constexpr size_t packets = 100'000;
+  for (const Octets& one :
+       {Octets{0xc0, 0}, Octets{0x40, 2, 0, 9}, Octets{0x50, 2, 0, 9}, Octets{0x62, 2, 0, 9}, Octets{0x70, 2, 0, 9}}) {
+    Limits limits;
+    limits.outboxBytesMax = 4'194'304;
+    HandDrivenBroker broker(1, limits);
+    Client& flooding = broker.connected("flooding", 0, {.version = 4});
+    const std::vector<uint64_t> taken = takenPerTurn(broker, flooding, repeated(one, packets), packets);
+    CHECK(*std::max_element(taken.begin(), taken.end()) <=
+          packets * 35 / 100);  // a part for reading, and one for each of two turns
+    CHECK(taken.size() < 20);
+  }
+}
+
+TEST("turn budget: what PUBLISH packets bring about counts: deliveries and bytes") {
+  constexpr size_t packets = 3'000;
+  const auto turnsFor = [](size_t subscribers, size_t payloadBytes) {
+    HandDrivenBroker broker(1);
+    for (size_t i = 0; i < subscribers; i++) broker.connected("s" + std::to_string(i), 0).subscribe("t");
+    broker.settle();
+    Client& flooding = broker.connected("flooding", 0, {.version = 4});
+    Octets one = frameOf(0x30, {0, 1, 't'});
+    if (payloadBytes > 0)
+      one = frameOf(0x30, [&] {
+        Octets body{0, 1, 't'};
+        body.resize(3 + payloadBytes, 'x');
+        return body;
+      }());
+    return takenPerTurn(broker, flooding, repeated(one, packets), packets).size();
+  };
+  const size_t alone = turnsFor(0, 0);
+  CHECK(alone <= 3);
+  CHECK(turnsFor(50, 0) > 5 * alone);
+  CHECK(turnsFor(0, 1'000) > 5 * alone);
+}
+
+TEST("turn budget: behind many floods a client with a few packets is served at once, and the floods get little") {
+  HandDrivenBroker broker(1);
+  std::vector<Client*> flooding;
+  for (size_t i = 0; i < 50; i++) flooding.push_back(&broker.connected("f" + std::to_string(i), 0));
+  Client& other = broker.connected("other", 0);
+  for (Client* client : flooding) client->send(repeated({0xc0, 0}, 50'000));
+  for (int i = 0; i < 20; i++) other.ping();
+  const uint64_t before = broker.total(Counter::otherReceived);
+  broker.turn(0);
+  other.read();
+  CHECK_EQ(other.pongs, 20);
+  const uint64_t taken = broker.total(Counter::otherReceived) - before;
+  CHECK(taken > 50'000 && taken < 300'000);
+  CHECK(broker.settle());
+  CHECK_EQ(broker.total(Counter::otherReceived) - before, 50 * 50'000 + 20);
+}
+
+TEST("turn budget: who has had its part is not read while something is left, and goes on whatever becomes of it") {
+  HandDrivenBroker broker(1);
+  Client& flooding = broker.connected("flooding", 0);
+  flooding.send(repeated({0xc0, 0}, 50'000));
+  broker.turn(0);
+  CHECK(!flooding.link->isReading);
+  const size_t memoryBytes = flooding.link->connection->input.memoryBytes();
+  flooding.send(repeated({0xc0, 0}, 50'000));
+  broker.turn(0);
+  CHECK(flooding.link->connection->input.memoryBytes() <= memoryBytes);
+  flooding.finish();  // and what it has sent still counts
+  CHECK(broker.settle());
+  CHECK_EQ(flooding.pongs, 100'000);
+  CHECK_EQ(broker.total(Counter::connections), 0);
+}
+
+TEST("turn budget: records of a lane that bring about many deliveries are taken in slices") {
+  HandDrivenBroker broker(2);
+  for (size_t i = 0; i < 500; i++) broker.connected("s" + std::to_string(i), 1).subscribe("t");
+  broker.settle();
+  for (const unsigned owner : {0u, 1u}) {
+    const std::string topic = broker.ownedBy(owner, "to");
+    Client& all = broker.connected("all" + topic, 1);
+    for (size_t i = 0; i < 500; i++) broker.connected(topic + std::to_string(i), 1).subscribe(topic.c_str());
+    broker.settle();
+    Client& publisher = broker.connected("p" + topic, 0);
+    for (int i = 0; i < 100; i++) publisher.publish(topic, "x");
+    const uint64_t before = broker.total(Counter::publishSent);
+    for (int i = 0; i < 20; i++) broker.turn(0);
+    broker.turn(1);
+    const uint64_t inOneTurn = broker.total(Counter::publishSent) - before;
+    CHECK(inOneTurn > 0 && inOneTurn <= 25'000);
+    CHECK(broker.settle());
+    CHECK_EQ(broker.total(Counter::publishSent) - before, 50'000);
+    CHECK(all.received.empty());
+  }
+}
 
 TEST("turn budget: a flood of UNSUBSCRIBE is taken in slices, and another client is served between them") {
   constexpr uint16_t packets = 5'000;

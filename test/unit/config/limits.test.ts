@@ -31,15 +31,18 @@ test('every limit has a comment with its default and the reason for it', () => {
 });
 
 test('the accounts add up: those of each worker, those of the broker, and sessions with their identifiers', () => {
-  const [one, two] = [1, 2].map((workers) => accountsBytesMax(defaultLimits, workers)) as [number, number];
-  assert.equal(two - one, (1_024 + 256 + 256 + 64 + 32 + 32) * 1_024 * 1_024);
+  const [one = 0, two = 0, three = 0] = [1, 2, 3].map((workers) => accountsBytesMax(defaultLimits, workers));
+  const ofWorker = (1_024 + 256 + 256 + 64 + 32 + 32) * 1_024 * 1_024;
+  const { lanesTotalBytesMax } = defaultLimits;
+  assert.equal(three - two, ofWorker + lanesTotalBytesMax);
+  assert.equal(two - one, ofWorker + 2 * lanesTotalBytesMax); // one worker has no lanes
   const { sessionsMax, clientIdBytesMax, passwordMemoryMax, backendAnswersMax, trackedNamesMax } =
     defaultLimits;
   const { subscriptionsTotalBytesMax, retainedBytesMax, httpAnswersBytesMax } = defaultLimits;
   const totals = subscriptionsTotalBytesMax + retainedBytesMax + httpAnswersBytesMax;
   const sessions = sessionsMax * (1_290 + clientIdBytesMax);
   const names = backendAnswersMax * 400 + trackedNamesMax * 1_000;
-  assert.equal(one - (two - one), sessions + totals + passwordMemoryMax * 150 + names);
+  assert.equal(one - ofWorker, sessions + totals + passwordMemoryMax * 150 + names);
 });
 
 test('the documentation has the arithmetic of the defaults', () => {

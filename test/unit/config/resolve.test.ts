@@ -224,6 +224,7 @@ const limitEdges: readonly (readonly [
   ['topicAliasMaximum', [0, 65_535], [-1, 65_536]],
   ['outgoingTopicAliasesMax', [0, 65_535], [-1, 65_536]],
   ['maximumPacketSizeBytes', [1_024, 1_048_576], [1_023, 268_435_461]],
+  ['lanesTotalBytesMax', [65_536, 1_099_511_627_776], [65_535]],
   ['laneRecords', [1_024, 16_384, 1_048_576], [512, 1_000, 16_385, 2_097_152]],
 ];
 
