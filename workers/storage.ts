@@ -2,6 +2,7 @@
 import { BrokerError } from '../core/broker-error.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
 import { backUp, restore } from '../core/storage/backup.ts';
+import { exportStore, importStore } from '../core/storage/export.ts';
 import type { StoreAnswer, StoreTask } from '../core/storage/store-command.ts';
 
 /** `progress[0]` is the percentage, for the thread that shows it. */
@@ -16,13 +17,30 @@ export async function runStoreTask({
     Atomics.store(progress, 0, Math.floor((done * 100) / total));
   };
   try {
-    if (task.kind === 'check') {
-      return { result: loadAddon().checkStore(task.directory, task.repairs, progress) };
-    }
-    const copy = task.kind === 'backup' ? backUp : restore;
-    return { result: await copy(task.directory, task.folder, told) };
+    return { result: await resultOf(task, progress, told) };
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     return { refused: { code: error.code, message: error.message } }; // its class does not come along between threads
+  }
+}
+
+async function resultOf(
+  task: StoreTask,
+  progress: Uint8Array,
+  told: (done: number, total: number) => void,
+): Promise<unknown> {
+  switch (task.kind) {
+    case 'check':
+      return loadAddon().checkStore(task.directory, task.repairs, progress);
+    case 'compact':
+      return loadAddon().compactStore(task.directory, progress);
+    case 'export':
+      return await exportStore(loadAddon(), task.directory, task.folder, progress);
+    case 'import':
+      return await importStore(loadAddon(), task.directory, task.folder, told);
+    case 'backup':
+      return await backUp(task.directory, task.folder, told);
+    case 'restore':
+      return await restore(task.directory, task.folder, told);
   }
 }

@@ -34,7 +34,7 @@ export function usage(): string {
     '       rallymq ban FILE [KIND VALUE] [--minutes N] [--reason TEXT] [--delete]',
     '       rallymq dev-cert [--out FOLDER] [NAME...]',
     '       rallymq token --secret-file FILE --user NAME [flags]',
-    '       rallymq store info|check|backup|restore [flags]',
+    '       rallymq store info|check|backup|restore|export|import|compact [flags]',
     '',
     'Starts RallyMQ, an MQTT broker for the web. `rallymq check-config` says what is wrong or weak,',
     '`passwd` writes its password file, `ban` keeps somebody out, `dev-cert` makes a certificate to try',

@@ -331,6 +331,80 @@ export interface StoreReport {
   readonly damage: readonly StoreDamage[];
 }
 
+/** What a store has, piece by piece: of an export, and for an import. What is referred to comes before. */
+export type StoreItem =
+  | {
+      readonly kind: 'store';
+      /** The how-manieth start it was, and the highest number of a message. */
+      readonly run: number;
+      readonly lastMessage: number;
+      /** When the broker was there last. */
+      readonly lastMs: number;
+    }
+  | ({
+      readonly kind: 'message';
+      readonly number: number;
+      /** The session that has published it; 0: none. */
+      readonly publisher: number;
+      /** 0: never. */
+      readonly expiresAtMs: number;
+    } & StoredContent)
+  | { readonly kind: 'retained'; readonly message: number }
+  | {
+      readonly kind: 'session';
+      readonly session: number;
+      readonly clientId: string;
+      readonly expirySeconds: number;
+      /** 0: its client was connected. */
+      readonly leftAtMs: number;
+      /** Who its client is to the rules, as the data plane has it. */
+      readonly access: Uint8Array;
+      /** Its `expirySeconds` is -1 if it does not expire. */
+      readonly will?: { readonly delaySeconds: number; readonly expirySeconds: number } & StoredContent;
+      readonly subscriptions: readonly StoredSubscription[];
+      /** Packet identifiers of QoS 2 that are taken. */
+      readonly received: readonly number[];
+      readonly waiting: readonly StoredDelivery[];
+    }
+  /** A message of a shared subscription that no member has. */
+  | { readonly kind: 'unclaimed'; readonly message: number; readonly share: string };
+
+export interface StoredContent {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** As in a PUBLISH, without their length. */
+  readonly properties: Uint8Array;
+  readonly qos: number;
+  readonly retain: boolean;
+}
+
+export interface StoredSubscription {
+  readonly filter: string;
+  readonly qos: number;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  /** 0: none. */
+  readonly subscriptionId: number;
+}
+
+export interface StoredDelivery {
+  /** 0: it is released already. */
+  readonly message: number;
+  readonly qos: number;
+  readonly retain: boolean;
+  readonly isFromStore: boolean;
+  /** 0: it was not sent with QoS 2. */
+  readonly packetId: number;
+  /** The whole filter of the shared subscription that has brought it; empty: none has. */
+  readonly share: string;
+  readonly subscriptionIds: readonly number[];
+}
+
+export interface StoreRefusal {
+  readonly fault: StoreFault;
+  readonly detail: string;
+}
+
 /** What the log keeps to, and who hears of its state. */
 export interface StoreRules extends Limits {
   onStoreState(state: StoreState, why: string): void;
@@ -376,6 +450,19 @@ export interface Addon {
    * damaged is set aside.
    */
   checkStore(directory: string, repairs: boolean, progress: Uint8Array): StoreReport;
+  /** Tells what is in a store that nobody uses, and gives how many places are damaged. Changes nothing. */
+  exportStore(
+    directory: string,
+    progress: Uint8Array,
+    tell: (item: StoreItem) => void,
+  ): StoreRefusal | { readonly damaged: number };
+  /** Makes a store in an empty directory of what `next` gives until it gives undefined. The items have to be right. */
+  importStore(
+    directory: string,
+    next: () => StoreItem | undefined,
+  ): StoreRefusal | Readonly<Record<string, never>>;
+  /** Writes the state of a store that nobody uses anew, and gives up the rest. */
+  compactStore(directory: string, progress: Uint8Array): StoreRefusal | { readonly damaged: number };
   /** The sums over all workers, in the order of `counterNames`. */
   readCounters(broker: number): number[];
 }

@@ -74,7 +74,7 @@ export async function restore(directory: string, folder: string, progress: Progr
   return await outcomeOf(directory, 0);
 }
 
-async function makeEmpty(folder: string, what: string): Promise<void> {
+export async function makeEmpty(folder: string, what: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     if ((await readdir(folder)).length === 0) return;

@@ -1,22 +1,33 @@
 /**
- * `rallymq store info|check|backup|restore`: what an operator does with a data directory. What takes long runs in a thread
+ * `rallymq store info|check|backup|restore|export|import|compact`: what an operator does with a data directory. What takes long runs in a thread
  * beside this one (workers/storage.ts), which shows how far it is.
  */
 import { parseArgs } from 'node:util';
 import { Piscina } from 'piscina';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import { commandDataDirectory } from '../config/options.ts';
-import type { StoreReport } from '../data-plane/addon.ts';
+import type { StoreRefusal, StoreReport } from '../data-plane/addon.ts';
 import type { BackupOutcome } from './backup.ts';
+import { refusalOf, type TransferOutcome } from './export.ts';
 import { showProgress } from './progress-bar.ts';
 import { filesOf, type StoreFiles } from './store-files.ts';
-import { shownBytes, textOfBackup, textOfCheck, textOfInfo } from './store-text.ts';
+import {
+  shownBytes,
+  textOfBackup,
+  textOfCheck,
+  textOfCompact,
+  textOfInfo,
+  textOfTransfer,
+} from './store-text.ts';
 
 export const storeUsage = [
   'Usage: rallymq store info [--data DIR] [--json]',
   '       rallymq store check [--repair] [--data DIR] [--json]',
   '       rallymq store backup FOLDER [--data DIR] [--json]',
   '       rallymq store restore FOLDER [--data DIR] [--json]',
+  '       rallymq store export FILE [--data DIR] [--json]',
+  '       rallymq store import FILE [--data DIR] [--json]',
+  '       rallymq store compact [--data DIR] [--json]',
   '',
   'Looks after the data directory of a broker.',
   '',
@@ -24,6 +35,9 @@ export const storeUsage = [
   '  check     reads all of it and says what is damaged: exit status 1 if anything is',
   '  backup    copies it to a new folder, also while the broker runs, which does not wait for it',
   '  restore   makes the data directory from a backup; it must not be there, or be empty',
+  '  export    writes all sessions and messages to a new file of JSON lines (/dev/stdout: to the terminal)',
+  '  import    makes the data directory from such a file; it must not be there, or be empty',
+  '  compact   writes what is alive anew, so that the files are as small as they can be',
   '',
   `  --data DIR  the data directory (default ${commandDataDirectory}, or RALLYMQ_DATA)`,
   '  --repair    set aside what is damaged',
@@ -31,12 +45,20 @@ export const storeUsage = [
   '',
 ].join('\n');
 
-const actions = ['info', 'check', 'backup', 'restore'] as const;
+const actions = ['info', 'check', 'backup', 'restore', 'export', 'import', 'compact'] as const;
+
+/** What each has to be given beside the data directory; the others nothing. */
+const operands: Readonly<Partial<Record<StoreRequest['action'], 'FOLDER' | 'FILE'>>> = {
+  backup: 'FOLDER',
+  restore: 'FOLDER',
+  export: 'FILE',
+  import: 'FILE',
+};
 
 export interface StoreRequest {
   readonly action: (typeof actions)[number];
   readonly directory: string;
-  /** Of backup and restore. */
+  /** The folder or file that it was given; empty: none is needed. */
   readonly folder: string;
   readonly repairs: boolean;
   readonly isJson: boolean;
@@ -60,13 +82,13 @@ export function readStoreRequest(
       `rallymq store needs one of ${actions.join(', ')}; --help says more.`,
     );
   }
-  const wantsFolder = action === 'backup' || action === 'restore';
-  if (wantsFolder !== (folder !== undefined) || more.length > 0) {
+  const operand = operands[action];
+  if ((operand !== undefined) !== (folder !== undefined) || more.length > 0) {
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
-      wantsFolder
-        ? `Give one folder: rallymq store ${action} FOLDER.`
-        : `rallymq store ${action} takes no folder: the data directory is --data DIR.`,
+      operand === undefined
+        ? `rallymq store ${action} takes no folder: the data directory is --data DIR.`
+        : `Give one ${operand.toLowerCase()}: rallymq store ${action} ${operand}.`,
     );
   }
   if (values.repair && action !== 'check') {
@@ -112,7 +134,7 @@ function isAction(text: string | undefined): text is StoreRequest['action'] {
 
 /** Errors: STORE_IN_USE, STORE_TOO_NEW, STORE_NOT_USABLE. */
 export async function storeCommand(request: StoreRequest): Promise<StoreOutcome> {
-  const run = { info, check, backup, restore }[request.action];
+  const run = { info, check, backup, restore, export: exported, import: imported, compact }[request.action];
   return await run(request);
 }
 
@@ -143,30 +165,49 @@ async function restore({ directory, folder, isJson }: StoreRequest): Promise<Sto
   };
 }
 
+async function exported({ directory, folder: file, isJson }: StoreRequest): Promise<StoreOutcome> {
+  const outcome = await inThread<TransferOutcome>({ kind: 'export', directory, folder: file }, 'Reading');
+  if (file === '/dev/stdout') return { text: '', isSound: outcome.damaged === 0 };
+  const text = isJson ? json({ file, ...outcome }) : textOfTransfer(file, outcome);
+  return { text, isSound: outcome.damaged === 0 };
+}
+
+async function imported({ directory, folder: file, isJson }: StoreRequest): Promise<StoreOutcome> {
+  const outcome = await inThread<TransferOutcome>({ kind: 'import', directory, folder: file }, 'Writing');
+  const text = isJson ? json({ directory, ...outcome }) : textOfTransfer(directory, outcome);
+  return { text, isSound: true };
+}
+
+async function compact({ directory, isJson }: StoreRequest): Promise<StoreOutcome> {
+  const { bytes: bytesBefore } = await filesOf(directory);
+  const outcome = await inThread<StoreRefusal | { readonly damaged: number }>(
+    { kind: 'compact', directory },
+    'Reading',
+  );
+  if ('fault' in outcome) throw refusalOf(directory, outcome);
+  const { bytes } = await filesOf(directory);
+  const text = isJson
+    ? json({ directory, bytesBefore, bytes, ...outcome })
+    : textOfCompact(directory, bytesBefore, bytes);
+  return { text, isSound: outcome.damaged === 0 };
+}
+
 async function checked(directory: string, repairs: boolean): Promise<StoreReport> {
   const files: StoreFiles = await filesOf(directory);
   const report = await inThread<StoreReport>({ kind: 'check', directory, repairs }, 'Reading');
-  if (report.fault === 'held') {
-    throw new BrokerError(
-      'STORE_IN_USE',
-      `${directory} is in use by ${report.detail}; stop that broker first, or check a backup.`,
-    );
-  }
-  if (report.fault === 'newerFormat') {
-    throw new BrokerError(
-      'STORE_TOO_NEW',
-      `${directory} has format ${report.detail}, which this version does not know; use the newer RallyMQ.`,
-    );
-  }
-  if (report.fault === 'notUsable') {
-    throw new BrokerError('STORE_NOT_USABLE', `${directory} cannot be used: ${report.detail}.`);
-  }
+  const { fault, detail } = report;
+  if (fault !== 'none') throw refusalOf(directory, { fault, detail });
   return { ...report, bytes: report.bytes || files.bytes };
 }
 
 export type StoreTask =
   | { readonly kind: 'check'; readonly directory: string; readonly repairs: boolean }
-  | { readonly kind: 'backup' | 'restore'; readonly directory: string; readonly folder: string };
+  | { readonly kind: 'compact'; readonly directory: string }
+  | {
+      readonly kind: 'backup' | 'restore' | 'export' | 'import';
+      readonly directory: string;
+      readonly folder: string;
+    };
 
 export type StoreAnswer =
   | { readonly result: unknown }

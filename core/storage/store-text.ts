@@ -1,6 +1,7 @@
 /** What `rallymq store` prints for people. */
 import type { StoreDamage, StoreReport } from '../data-plane/addon.ts';
 import type { BackupOutcome } from './backup.ts';
+import type { TransferOutcome } from './export.ts';
 import type { StoreFiles } from './store-files.ts';
 
 const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
@@ -56,6 +57,19 @@ function textOfDamage({ what, segment, offset, bytes, setAside }: StoreDamage): 
 export function textOfBackup(folder: string, { files, links, bytes }: BackupOutcome): string {
   const linked = links > 0 ? `, ${links} of them hard links` : '';
   return `${folder} has ${plural(files, 'segment')} of ${shownBytes(bytes)}${linked}.\n`;
+}
+
+export function textOfTransfer(
+  what: string,
+  { messages, retained, sessions, damaged }: TransferOutcome,
+): string {
+  const missing =
+    damaged > 0 ? `${plural(damaged, 'place')} of the store damaged: what was there is missing.\n` : '';
+  return `${what} has ${plural(sessions, 'session')} and ${plural(messages, 'message')}, ${retained} of them retained.\n${missing}`;
+}
+
+export function textOfCompact(directory: string, bytesBefore: number, bytes: number): string {
+  return `${directory} takes ${shownBytes(bytes)} now, and took ${shownBytes(bytesBefore)}.\n`;
 }
 
 function plural(count: number, noun: string): string {

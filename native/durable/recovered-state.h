@@ -93,6 +93,12 @@ class RecoveredState {
     return found == state_->messages.end() ? MessageRef() : found->second.message;
   }
 
+  // The whole filter of a share; empty: there is none.
+  std::string shareOf(uint64_t hash) {
+    const auto found = state_->groups.find(hash);
+    return found == state_->groups.end() ? std::string() : found->second.filter;
+  }
+
   void apply(const log::Found& found) {
     if (applyAs<records::Started, records::CheckpointBegin, records::CheckpointEnd>(found)) return;
     if (records::isInCheckpoint(found.kind)) {

@@ -12,6 +12,7 @@
 #include "method.h"
 #include "ports.h"
 #include "store-check.h"
+#include "store-state.h"
 #include "stores.h"
 #include "tls-methods.h"
 #include "values.h"
@@ -44,7 +45,8 @@ napi_value initialise(napi_env env, napi_value exports) {
         Method{"openStore", openStore}, Method{"recoverStore", recoverStore}, Method{"storeProgress", storeProgress},
         Method{"mayPublish", askRules<&RuleBook::mayPublish>}, Method{"mayReceive", askRules<&RuleBook::mayReceive>},
         Method{"reservePort", reservePort}, Method{"releasePort", releasePort},
-        Method{"makeCertificate", makeCertificate}, Method{"checkStore", checkStore}}) {
+        Method{"makeCertificate", makeCertificate}, Method{"checkStore", checkStore},
+        Method{"exportStore", exportStore}, Method{"importStore", importStore}, Method{"compactStore", compactStore}}) {
     define(env, exports, method, nullptr);
   }
   napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));

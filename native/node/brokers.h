@@ -73,8 +73,9 @@ class Registry {
   uint32_t last_ = 0;
 };
 
+// It is never destroyed: process.exit() may come while a broker runs, whose threads then end with the process.
 inline Registry& registry() {
-  static Registry instance;
+  static Registry& instance = *new Registry;
   return instance;
 }
 

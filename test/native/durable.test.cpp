@@ -26,11 +26,21 @@ struct Held {
   }
 };
 
-void checkpointIfAtRest(HandDrivenBroker& broker) {
+// Where the workers stand still for it. They write it in the turns that follow.
+bool beginCheckpoint(HandDrivenBroker& broker, unsigned writer = 0) {
+  if (broker.store().checkpointer().isUnderWay()) return false;
   for (unsigned worker = 0; worker < broker.workers(); worker++) {
-    if (!broker.engine(worker).isAtRest()) return;
+    if (!broker.engine(worker).isAtRest()) return false;
   }
-  broker.store().checkpointer().write(broker.engine(0));
+  broker.store().checkpointer().begin(broker.engine(writer));
+  return true;
+}
+
+// A worker writes one session in a turn.
+rally::Limits smallSlices() {
+  rally::Limits limits;
+  limits.checkpointBytesPerTurn = 1;
+  return limits;
 }
 
 }  // namespace
@@ -321,9 +331,9 @@ TEST("durable: whatever happens and whenever the process ends, nothing is lost, 
   check::eachSeed(300, [](check::Random& random) {
     KeptDisk disk;
     disk.commitsAtOnce = false;
-    HandDrivenBroker broker(disk, unsigned(random.between(1, 4)));
+    HandDrivenBroker broker(disk, unsigned(random.between(1, 4)), smallSlices());
     std::vector<Client*> sinks, sources;
-    for (const char* name : {"s0", "s1", "s2"}) sinks.push_back(&broker.add(name, durable()));
+    for (const char* name : {"s0", "s1", "s2", "s3"}) sinks.push_back(&broker.add(name, durable()));
     for (const char* name : {"p0", "p1"}) sources.push_back(&broker.add(name, durable()));
     for (Client* client : sinks) {
       client->connect(unsigned(random.below(broker.workers())));
@@ -351,7 +361,7 @@ TEST("durable: whatever happens and whenever the process ends, nothing is lost, 
           ways.push_back(topic + " of " + sources[from]->name());
           sources[from]->publish(topic, std::to_string(number++), int(random.between(1, 2)));
         }
-        if (random.chance(2)) checkpointIfAtRest(broker);
+        if (random.chance(5)) beginCheckpoint(broker, unsigned(random.below(broker.workers())));
         if (random.chance(2)) {
           Client& client = *sinks[random.below(sinks.size())];
           client.connect(unsigned(random.below(broker.workers())));
@@ -382,6 +392,68 @@ TEST("durable: whatever happens and whenever the process ends, nothing is lost, 
         if (!CHECK(times[std::to_string(i)] > 0))
           std::fprintf(stderr, "%s lacks %d of %d\n", sink->name().c_str(), i, number);
       }
+    }
+  });
+}
+
+TEST("durable: while a checkpoint is written everything goes on, and what it has is what there was") {
+  check::eachSeed(100, [](check::Random& random) {
+    KeptDisk disk;
+    const unsigned workers = unsigned(random.between(1, 3));
+    HandDrivenBroker broker(disk, workers, smallSlices());
+    std::vector<Client*> sinks;
+    for (unsigned i = 0; i < 8; i++) {
+      Client& sink = broker.connected("s" + std::to_string(i), i % workers, durable());
+      sink.subscribe(i % 2 == 0 ? "a/#" : "$share/g/b/#", 1 + int(i / 2 % 2));
+      broker.settle();
+      sink.drop();
+      sinks.push_back(&sink);
+    }
+    Client& source = broker.connected("source", 0, durable());
+    broker.settle();
+    int number = 0;
+    const auto publish = [&] {
+      const std::string text = std::to_string(number++);
+      source.publish("a/" + std::to_string(number % 3), text, 1 + number % 2, number % 5 == 0);
+      source.publish("b/" + std::to_string(number % 3), text, 1 + number % 2);
+    };
+    for (int i = 0; i < 10; i++) publish();
+    broker.settle();
+    CHECK(beginCheckpoint(broker, unsigned(random.below(workers))));
+    std::vector<Client*> late;
+    for (int steps = 0; steps < 400; steps++) {
+      broker.step(random);
+      if (random.chance(5)) publish();
+      if (random.chance(3)) sinks[random.below(sinks.size())]->connect(unsigned(random.below(workers)));
+      if (random.chance(3)) sinks[random.below(sinks.size())]->drop();
+      if (random.chance(2) && late.size() < 2) {
+        late.push_back(&broker.add("late" + std::to_string(late.size()), durable()));
+        late.back()->connect(unsigned(random.below(workers)));
+        late.back()->subscribe("$share/g/b/#", 1);
+      }
+    }
+    broker.settle();
+    CHECK(!broker.store().checkpointer().isUnderWay());
+    CHECK(disk.records.front().kind == rally::records::CheckpointBegin::kind);
+    broker.crash(unsigned(random.between(1, 4)));
+    const size_t all = sinks.size();
+    for (size_t i = 0; i < all; i++) sinks[i]->connect(unsigned(random.below(broker.workers())));
+    broker.settle();
+    std::map<std::string, int> shared;
+    for (size_t i = 0; i < all; i++) {
+      std::map<std::string, int> own;
+      for (const SentPublish& each : sinks[i]->received) (each.topic[0] == 'a' ? own : shared)[each.payload]++;
+      for (int each = 0; each < number && i % 2 == 0; each++) {
+        if (!CHECK(own[std::to_string(each)] > 0)) std::fprintf(stderr, "s%zu lacks %d of %d\n", i, each, number);
+      }
+    }
+    for (Client* member : late) {
+      member->connect(0);
+      broker.settle();
+      for (const SentPublish& each : member->received) shared[each.payload]++;
+    }
+    for (int each = 0; each < number; each++) {
+      if (!CHECK(shared[std::to_string(each)] > 0)) std::fprintf(stderr, "nobody has %d of %d\n", each, number);
     }
   });
 }

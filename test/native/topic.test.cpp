@@ -2,6 +2,7 @@
 #include "check.h"
 #include "octets.h"
 
+#include "../../native/topics/filter-table.h"
 #include "../../native/wire/topic.h"
 
 using namespace rally;
@@ -102,4 +103,33 @@ TEST("topic: reserved is what stands below $SYS and $share, and nothing that onl
         "$SYS/broker/connection/a/state", "$SYS/broker/connection//state", "$SYS/broker/connection/state/state"}) {
     CHECK(!isReservedTopic(Exact(bytesOf(topic))));
   }
+}
+
+TEST("topic: one filter and one name, as the tree of all filters has it") {
+  check::eachSeed(200, [](check::Random& random) {
+    const auto text = [&](bool isFilter) {
+      std::string all;
+      for (size_t levels = random.between(1, 4); levels > 0; levels--) {
+        const size_t kind = random.below(isFilter ? 7 : 4);
+        all += kind == 0                  ? ""
+               : kind == 1                ? "a"
+               : kind == 2                ? "bb"
+               : kind == 3                ? "$c"
+               : kind == 6 && levels == 1 ? "#"
+                                          : "+";
+        if (levels > 1) all += '/';
+      }
+      return all.empty() ? std::string("a") : all;
+    };
+    const std::string filter = text(true);
+    FilterTable table({1, 2});
+    table.acquire(bytesOf(filter)).routes = 1;
+    for (int i = 0; i < 20; i++) {
+      const std::string topic = text(false);
+      std::vector<Filter*> matches;
+      table.match(bytesOf(topic), table.hashOf(bytesOf(topic)), matches);
+      if (!CHECK_EQ(filterMatches(Exact(bytesOf(filter)), Exact(bytesOf(topic))), matches.size() == 1))
+        std::fprintf(stderr, "%s and %s\n", filter.c_str(), topic.c_str());
+    }
+  });
 }

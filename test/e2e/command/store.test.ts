@@ -124,10 +124,13 @@ test('a backup of a broker that runs has what was acknowledged, and its files ar
 test('what is wrong is said in one sentence', async (t) => {
   const folder = await folderFor(t);
   const wrong: [string[], RegExp, number][] = [
-    [[], /needs one of info, check, backup, restore/, 2],
+    [[], /needs one of info, check, backup, restore, export, import, compact/, 2],
     [['look'], /needs one of info/, 2],
     [['check', 'folder'], /takes no folder/, 2],
     [['backup'], /Give one folder: rallymq store backup FOLDER/, 2],
+    [['export'], /Give one file: rallymq store export FILE/, 2],
+    [['import', join(folder, 'nothing'), '--data', folder], /nothing cannot be opened: ENOENT/, 2],
+    [['export', folder, '--data', folder], /is not a data directory: it has no segments/, 2],
     [['info', '--repair'], /--repair is for rallymq store check/, 2],
     [['info', '--nonsense'], /--help lists the flags/, 2],
     [['info', '--data', join(folder, 'nowhere')], /is not a data directory: ENOENT/, 2],

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createBroker } from '../../../core/broker.ts';
@@ -34,6 +37,22 @@ test('programs that Node was given flags for, or as text', () => {
     const { stdout, stderr } = spawnSync(process.execPath, [...flags, '--input-type=module', '-e', program]);
     assert.equal(`${stdout}`, 'ok\n', `${flags}: ${stderr}`);
   }
+});
+
+test('process.exit() while a broker runs, with its data on a disk or in memory', () => {
+  const module = JSON.stringify(new URL('../../../core/broker.js', import.meta.url).href);
+  const folder = mkdtempSync(join(tmpdir(), 'rallymq-exit-'));
+  for (const dataDirectory of [false, join(folder, 'data')]) {
+    const program = `const { createBroker } = await import(${module});
+      const options = { port: 0, tcpPort: 0, workers: 2, dataDirectory: ${JSON.stringify(dataDirectory)} };
+      const broker = createBroker(options);
+      await broker.start();
+      await broker.publish('state', 'on', { retain: true, qos: 1 });
+      process.exit(7);`;
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program]);
+    assert.equal(status, 7, `${dataDirectory}: ${stderr}`);
+  }
+  rmSync(folder, { recursive: true });
 });
 
 test('flags of Node that a worker may not be given by itself', async (t) => {

@@ -1,0 +1,147 @@
+/** An export of a store to a file of JSON lines, and back (store-lines.ts). Both run in a thread (workers/storage.ts). */
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
+import type { Addon, StoreFault, StoreItem, StoreRefusal } from '../data-plane/addon.ts';
+import { makeEmpty } from './backup.ts';
+import { filesOf } from './store-files.ts';
+import { LineFault, LineReader, lineOf } from './store-lines.ts';
+
+export interface TransferOutcome {
+  readonly messages: number;
+  readonly retained: number;
+  readonly sessions: number;
+  /** Places of the store that are damaged; what is there is missing. */
+  readonly damaged: number;
+}
+
+/** Written and read at once. */
+const chunkBytes = 262_144;
+
+export async function exportStore(
+  addon: Addon,
+  directory: string,
+  file: string,
+  progress: Uint8Array,
+): Promise<TransferOutcome> {
+  await filesOf(directory); // says so where there is no store
+  const target = opened(file, 'wx');
+  const count = new Counts();
+  let waiting = '';
+  const flush = (): void => {
+    writeAll(target, waiting);
+    waiting = '';
+  };
+  try {
+    const outcome = addon.exportStore(directory, progress, (item) => {
+      count.note(item);
+      waiting += `${lineOf(item)}\n`;
+      if (waiting.length >= chunkBytes) flush();
+    });
+    if ('fault' in outcome) throw refusalOf(directory, outcome);
+    flush();
+    if (fstatSync(target).isFile()) fsyncSync(target);
+    return { ...count.outcome, damaged: outcome.damaged };
+  } catch (error) {
+    if (fstatSync(target).isFile()) rmSync(file);
+    throw error;
+  } finally {
+    closeSync(target);
+  }
+}
+
+export async function importStore(
+  addon: Addon,
+  directory: string,
+  file: string,
+  told: (done: number, total: number) => void,
+): Promise<TransferOutcome> {
+  const source = opened(file, 'r');
+  const count = new Counts();
+  const reader = new LineReader();
+  const lines = linesOf(source, told);
+  let number = 0;
+  try {
+    await makeEmpty(directory, 'data directory');
+    const next = (): StoreItem | undefined => {
+      const { done, value } = lines.next();
+      if (done) return undefined;
+      number++;
+      const item = reader.read(value);
+      count.note(item);
+      return item;
+    };
+    const first = next();
+    if (first === undefined) throw new LineFault('the file is empty');
+    const items = [first];
+    const outcome = addon.importStore(directory, () => items.pop() ?? next());
+    if ('fault' in outcome) throw refusalOf(directory, outcome as StoreRefusal);
+    return { ...count.outcome, damaged: 0 };
+  } catch (error) {
+    if (number > 0) rmSync(directory, { recursive: true, force: true }); // it was empty, and has a part of it
+    if (!(error instanceof LineFault)) throw error;
+    const sentence = `${file}, line ${number}: ${error.message}. Nothing was imported.`;
+    throw new BrokerError('STORE_NOT_USABLE', sentence, { cause: error });
+  } finally {
+    closeSync(source);
+  }
+}
+
+const refusalCodes: Readonly<Record<StoreFault, BrokerErrorCode>> = {
+  held: 'STORE_IN_USE',
+  newerFormat: 'STORE_TOO_NEW',
+  notUsable: 'STORE_NOT_USABLE',
+};
+
+/** Why a command cannot use a store. */
+export function refusalOf(directory: string, { fault, detail }: StoreRefusal): BrokerError {
+  const sentences: Readonly<Record<StoreFault, string>> = {
+    held: `${directory} is in use by ${detail}; stop that broker first, or use a backup.`,
+    newerFormat: `${directory} has format ${detail}, which this version does not know; use the newer RallyMQ.`,
+    notUsable: `${directory} cannot be used: ${detail}.`,
+  };
+  return new BrokerError(refusalCodes[fault], sentences[fault]);
+}
+
+class Counts {
+  outcome = { messages: 0, retained: 0, sessions: 0 };
+
+  note({ kind }: StoreItem): void {
+    if (kind === 'message') this.outcome.messages++;
+    if (kind === 'retained') this.outcome.retained++;
+    if (kind === 'session') this.outcome.sessions++;
+  }
+}
+
+function opened(file: string, flags: string): number {
+  try {
+    return openSync(file, flags === 'wx' && file === '/dev/stdout' ? 'w' : flags, 0o600);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === 'EEXIST' ? 'it is there already' : message;
+    throw new BrokerError('STORE_NOT_USABLE', `${file} cannot be opened: ${why}.`, { cause });
+  }
+}
+
+function writeAll(target: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(target, bytes, at);
+}
+
+function* linesOf(source: number, told: (done: number, total: number) => void): Generator<string> {
+  const chunk = Buffer.alloc(chunkBytes);
+  const decoder = new StringDecoder('utf8');
+  const total = fstatSync(source).size;
+  let done = 0;
+  let rest = '';
+  for (;;) {
+    const count = readSync(source, chunk, 0, chunk.length, null);
+    rest += count === 0 ? decoder.end() : decoder.write(chunk.subarray(0, count));
+    const lines = rest.split('\n');
+    rest = count === 0 ? '' : (lines.pop() ?? '');
+    for (const line of lines) if (line !== '') yield line;
+    if (count === 0) return;
+    done += count;
+    told(done, Math.max(total, done));
+  }
+}
