@@ -166,6 +166,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   tokenIssuer: textRule,
   tokenAudience: textRule,
   tokenUserClaim: textRule,
+  tokenClientIdClaim: textRule,
   tokenCookie: {
     allowed: 'the name of a cookie',
     accepts: (value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]{1,255}$/.test(value),

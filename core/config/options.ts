@@ -175,6 +175,11 @@ export interface BrokerOptions {
   readonly tokenAudience?: string;
   /** The claim that is the user name. Default 'sub'. */
   readonly tokenUserClaim?: string;
+  /**
+   * The claim that is the client identifier: a token without it is worth nothing, and one that is used with another client
+   * identifier is refused with 0x85. Default: none, and a token is good with any.
+   */
+  readonly tokenClientIdClaim?: string;
   /** The cookie that may bring the token with the opening of a WebSocket. Default: none. */
   readonly tokenCookie?: string;
   /** The path of a file with tokens that are revoked. Default: none. */

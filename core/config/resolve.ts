@@ -78,6 +78,7 @@ const optionalOptions = {
   tokenJwksUrl: undefined,
   tokenIssuer: undefined,
   tokenAudience: undefined,
+  tokenClientIdClaim: undefined,
   tokenCookie: undefined,
   revokedFile: undefined,
   authUrl: undefined,
@@ -257,10 +258,12 @@ function checkTokens(config: BrokerConfig): void {
   const sources = keySourcesOf(config);
   if (sources.length > 1)
     throw new BrokerError('CONFIG_INVALID', `${sources.join(' and ')} exclude each other: give one of them.`);
-  const { tokenIssuer, tokenAudience, tokenCookie, revokedFile } = config;
+  const { tokenIssuer, tokenAudience, tokenClientIdClaim, tokenCookie, revokedFile } = config;
   if (
     sources.length === 1 ||
-    [tokenIssuer, tokenAudience, tokenCookie, revokedFile].every((each) => each === undefined)
+    [tokenIssuer, tokenAudience, tokenClientIdClaim, tokenCookie, revokedFile].every(
+      (each) => each === undefined,
+    )
   )
     return;
   const advice = 'say with tokenSecretFile, tokenKeyFile or tokenJwksUrl which keys tokens are verified with';

@@ -166,6 +166,7 @@ export const settings: readonly Setting[] = [
       ['tokenIssuer', 'token-issuer', 'TEXT', 'what tokens have to have as iss'],
       ['tokenAudience', 'token-audience', 'TEXT', 'what tokens have to have as aud'],
       ['tokenUserClaim', 'token-user-claim', 'NAME', 'the claim that is the user name (default sub)'],
+      ['tokenClientIdClaim', 'token-client-id-claim', 'NAME', 'the claim that is the client identifier'],
       ['tokenCookie', 'token-cookie', 'NAME', 'the cookie that may bring a token'],
       ['revokedFile', 'revoked-file', 'FILE', 'tokens that are revoked'],
       ['authUrl', 'auth-url', 'URL', 'a back end that is asked who a client is'],

@@ -139,6 +139,7 @@ export class AccessControl {
       issuer: tokenIssuer,
       audience: tokenAudience,
       usernameClaim: tokenUserClaim,
+      clientIdClaim: config.tokenClientIdClaim,
       nowMs: () => Date.now(),
     });
   }

@@ -6,23 +6,35 @@ import { TokenError } from './token-error.ts';
 const filtersMax = 1_000;
 
 /** Throws a TokenError: a token that is not understood as a whole gives nothing. */
-export function readClaims(payload: Readonly<Record<string, unknown>>, usernameClaim: string): Grant {
+export function readClaims(
+  payload: Readonly<Record<string, unknown>>,
+  usernameClaim: string,
+  clientIdClaim?: string,
+): Grant {
   const username = payload[usernameClaim];
   if (typeof username !== 'string' || username === '')
     throw new TokenError(`it has no claim '${usernameClaim}'`);
   const { exp, jti, iat, roles, acl, subs } = payload;
   if (typeof exp !== 'number') throw new TokenError("it has no claim 'exp'");
   const allow = readAcl(acl);
+  const clientId = clientIdClaim === undefined ? undefined : textClaim(payload, clientIdClaim);
   return {
     username,
     expiresAt: exp,
     roles: roles === undefined ? [] : texts(roles, 'roles'),
     claims: textClaims(payload),
     ...(allow === undefined ? {} : { allow }),
+    ...(clientId === undefined ? {} : { clientId }),
     subscriptions: readSubscriptions(subs),
     ...(typeof jti === 'string' ? { tokenId: jti } : {}),
     issuedAt: typeof iat === 'number' ? iat : 0, // of one that does not say, all that is revoked by time is revoked
   };
+}
+
+function textClaim(payload: Readonly<Record<string, unknown>>, name: string): string {
+  const value = payload[name];
+  if (typeof value === 'string' && value !== '') return value;
+  throw new TokenError(`it has no claim '${name}'`);
 }
 
 /** `{ "publish": ["a/%u/#"], "subscribe": [...] }`. */

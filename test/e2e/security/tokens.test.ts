@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { exportJWK, type JWTPayload, SignJWT } from 'jose';
+import { renewing } from '../../../client/renew.ts';
 import type { BrokerOptions } from '../../../core/broker.ts';
 import { mintToken } from '../../../core/command/token.ts';
 import { encodeAuth } from '../../../core/wire/encode-disconnect.ts';
@@ -20,6 +21,7 @@ import {
   subscribeFrame,
   textOf,
 } from '../../support/frames.ts';
+import { connectRally } from '../../support/rally.ts';
 import { openClient, openConnected, RawClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
@@ -92,6 +94,48 @@ test('a token as password lets its subject in, and its rules say what it may do'
   assert.equal(await other.nextHex(), hexOf('90 04 0001 00 00'));
   other.send(subscribeFrame('teams/blue/#', 0));
   assert.equal(await other.nextHex(), hexOf('90 04 0001 00 87'));
+});
+
+test('a token may be for one client identifier alone', async (t) => {
+  const { running } = await start(t, { tokenClientIdClaim: 'client' });
+  const packet = async (clientId: string, claims: JWTPayload) => ({
+    clientId,
+    ...(await withPassword(claims)),
+  });
+  const open = async (clientId: string, claims: JWTPayload) =>
+    (await openConnected(t, 'tcp', running, await packet(clientId, claims))).connack.reasonCode;
+  assert.equal(await open('c1', { client: 'c1' }), 0);
+  assert.equal(await open('c2', { client: 'c1' }), 0x85);
+  assert.equal(await open('c1', {}), 0x87);
+  assert.equal(await open('c1', { client: 7 }), 0x87);
+});
+
+test('a page renews its token on the same connection, and has the rights of the new one then', async (t) => {
+  const { running } = await start(t);
+  let asked = 0;
+  let isAsserted = (): void => {};
+  const asserted = new Promise<void>((resolve) => {
+    isAsserted = resolve;
+  });
+  const next = async (): Promise<string> => {
+    if (++asked > 1) await asserted;
+    const acl = { publish: [asked === 1 ? 'a' : 'b'] };
+    return await token({ acl, exp: inSeconds(600), iat: inSeconds(599) }); // as if it had a second
+  };
+  const rally = await connectRally(t, running.wsUrl, { ...renewing(next), clientId: 'page' });
+  await rally.publish('a', 'x', { qos: 1 });
+  await assert.rejects(rally.publish('b', 'x', { qos: 1 }), { reasonCode: 0x87 });
+  isAsserted();
+  let connections = 0;
+  rally.on('connected', () => connections++);
+  await until('the new rights', async () => {
+    return await rally.publish('b', 'x', { qos: 1 }).then(
+      () => true,
+      () => false,
+    );
+  });
+  assert.ok(asked >= 2);
+  assert.equal(connections, 0, 'it is the same connection');
 });
 
 test('what is no good token lets nobody in', async (t) => {

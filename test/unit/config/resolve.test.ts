@@ -48,6 +48,7 @@ const defaults = {
   tokenIssuer: undefined,
   tokenAudience: undefined,
   tokenUserClaim: 'sub',
+  tokenClientIdClaim: undefined,
   identityAsUser: false,
   tokenCookie: undefined,
   revokedFile: undefined,
