@@ -29,7 +29,7 @@ class Incoming {
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
 
   // A PUBLISH that a program is to be asked about is an event, and is offered again behind its answer.
-  Flow onPublish(Connection& connection, uint8_t first, Bytes body, std::vector<Event>& events) {
+  Flow onPublish(Connection& connection, uint8_t first, Bytes body, Fifo<Event>& events) {
     Publish publish;
     Reason reason = readPublish(first, body, connection.version, publish);
     const bool isByAlias = publish.topic.empty();
@@ -218,16 +218,15 @@ class Incoming {
   }
 
   // A program decides about the topic: FrontEnd::decide() follows.
-  static Flow ask(Connection& connection, Bytes topic, uint64_t topicHash, uint8_t kind, std::vector<Event>& events) {
+  static Flow ask(Connection& connection, Bytes topic, uint64_t topicHash, uint8_t kind, Fifo<Event>& events) {
     connection.decisions->ask(topic, topicHash, kind);
     connection.pausedBy.add(PausedBy::asked);
-    events.push_back(
-        {EventKind::publishAsked, kind, Reason::success, connection.slot, 0, {topic.begin(), topic.end()}});
+    events.push({EventKind::publishAsked, kind, Reason::success, connection.slot, 0, {topic.begin(), topic.end()}});
     return Flow::hold;
   }
 
   // By the rules: it goes nowhere either, or its client is told to go.
-  Flow refuseDenied(Connection& connection, const Publish& publish, std::vector<Event>& events) {
+  Flow refuseDenied(Connection& connection, const Publish& publish, Fifo<Event>& events) {
     noteDenied(connection, publish.topic, events);
     if (!limits_.endsDeniedPublishers) return refusePublish(connection, publish, Reason::notAuthorized);
     counters_.add(Counter::publishRefused);
@@ -235,13 +234,13 @@ class Incoming {
   }
 
   // For the audit, which wants to know who and what, and not each time.
-  void noteDenied(const Connection& connection, Bytes topic, std::vector<Event>& events) {
+  void noteDenied(const Connection& connection, Bytes topic, Fifo<Event>& events) {
     if (nowMs_ - deniedSinceMs_ >= 1'000) {
       deniedSinceMs_ = nowMs_;
       deniedNoted_ = 0;
     }
     if (deniedNoted_++ >= deniedNotedMax) return;
-    events.push_back({EventKind::publishDenied, 0, Reason::success, connection.slot, 0, {topic.begin(), topic.end()}});
+    events.push({EventKind::publishDenied, 0, Reason::success, connection.slot, 0, {topic.begin(), topic.end()}});
   }
 
   // PUBACK or PUBREC with an error, and a sentence if the client wants it [MQTT-3.1.2-29] and it fits
