@@ -92,7 +92,12 @@ export class Connection implements Link {
       const hello = encodeConnect({
         ...wanted,
         protocolVersion: 5,
-        properties: { sessionExpiryInterval: 300, topicAliasMaximum: 64, ...wanted.properties },
+        properties: {
+          sessionExpiryInterval: 300,
+          topicAliasMaximum: 64,
+          requestProblemInformation: 1,
+          ...wanted.properties,
+        },
         will: will && { qos: 0, retain: false, properties: {}, ...will, payload: toBytes(will.value) },
         password: password && toBytes(password),
       } as ConnectPacket);
@@ -103,7 +108,8 @@ export class Connection implements Link {
       socket.onopen = () => socket.send(hello);
       // Text is no MQTT: as an object it becomes a few small numbers, which are no packet.
       socket.onmessage = ({ data }: { data: ArrayBuffer }) => this.#receive(new Uint8Array(Object(data)));
-      socket.onclose = socket.onerror = () => this.end(new RallyError(0, 'connection lost'));
+      socket.onclose = socket.onerror = () =>
+        this.end(new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`));
     } catch (error) {
       this.end(error as Error, isFinal);
     }

@@ -7,11 +7,22 @@ import { utf8 } from '../core/wire/write.ts';
  * What can be published: text as it is, bytes as they are, nothing (undefined: an empty message, which
  * clears a retained one), and anything else as JSON.
  */
-export type Value = unknown;
+export type Value = string | number | boolean | null | undefined | ArrayBuffer | ArrayBufferView | JsonObject;
+
+/**
+ * An array or an object that JSON has something for. Functions, maps, sets and promises have one of these symbols: they
+ * would arrive empty, or as {}.
+ */
+export type JsonObject =
+  | { readonly [name: string]: unknown }
+  | (object & {
+      readonly [Symbol.hasInstance]?: undefined;
+      readonly [Symbol.toStringTag]?: undefined;
+    });
 
 const decoder = new TextDecoder();
 
-export function toBytes(value: Value): Uint8Array {
+export function toBytes(value: unknown): Uint8Array {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     const { buffer, byteOffset, byteLength } = value as Partial<ArrayBufferView<ArrayBuffer>>;
     return new Uint8Array(buffer ?? (value as ArrayBuffer), byteOffset, byteLength).slice();

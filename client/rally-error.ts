@@ -18,5 +18,5 @@ export class RallyError extends Error {
 
 /** What the broker refuses, or would: with its reason if it gives one. */
 export function refusal(reasonCode: number, { reasonString }: Properties = {}): RallyError {
-  return new RallyError(reasonCode, reasonString ?? 'refused by the broker');
+  return new RallyError(reasonCode, reasonString ?? 'refused');
 }

@@ -12,7 +12,7 @@ import type { Listener, Subscription } from './subscription.ts';
 export type { QoS } from '../core/wire/packets.ts';
 export type { Properties } from '../core/wire/properties.ts';
 export type { RallyEvents } from './events.ts';
-export type { Message, Value } from './message.ts';
+export type { JsonObject, Message, Value } from './message.ts';
 export type * from './options.ts';
 export { RallyError } from './rally-error.ts';
 export type { Listener, Subscription } from './subscription.ts';
@@ -32,6 +32,12 @@ export async function connect(url: string | URL, options: RallyOptions = {}): Pr
   return rally;
 }
 
+/** `status` and `clientId` are the client's own to change. */
+interface Writable {
+  status: Status;
+  clientId: string;
+}
+
 /** What a Rally can do, wherever its connection is. */
 export type RallyClient = Pick<Rally, keyof Rally>;
 
@@ -42,10 +48,9 @@ const stableMs = 5_000;
 export class Rally {
   /** Resolves with the first connection; rejects if there will be none. Nobody needs to look at it. */
   readonly ready: Promise<void>;
-  /** To be read only, as the next. */
-  status: Status = 'connecting';
+  readonly status: Status = 'connecting';
   /** The client identifier: the given one, or what the broker has assigned; empty before that. */
-  clientId: string;
+  readonly clientId: string;
   readonly #url: URL;
   /** Those of the next attempt. */
   readonly #options: ConnectionOptions;
@@ -154,7 +159,7 @@ export class Rally {
   }
 
   #tell<Name extends keyof RallyEvents>(name: Name, detail: RallyEvents[Name]): void {
-    this.status = name;
+    (this as Writable).status = name;
     this.#events.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
@@ -165,7 +170,7 @@ export class Rally {
     const connection = new Connection(options, engine, {
       accepted: ({ sessionPresent, properties }) => {
         options.cleanStart = false;
-        options.clientId = this.clientId = properties.assignedClientIdentifier ?? this.clientId;
+        options.clientId = (this as Writable).clientId = properties.assignedClientIdentifier ?? this.clientId;
         this.#connectedAtMs = Date.now();
         engine.connected(connection, sessionPresent);
         this.#tell('connected', { sessionPresent, properties });

@@ -36,7 +36,7 @@ export class Session implements EngineUser {
       const { max = 1_000, policy } = this.#queue;
       if (this.engine.requestCount >= max) {
         const oldest = policy === 'dropOldest' && this.engine.withdraw();
-        const error = new RallyError(0x97, 'the queue is full');
+        const error = new RallyError(0x97, 'queue full');
         if (!oldest) throw error;
         oldest.fail(error);
       }
@@ -59,9 +59,11 @@ export class Session implements EngineUser {
     const receiver = createReceiver(listener, options.bufferMax ?? 1_000, () => {
       signal?.removeEventListener('abort', subscription.unsubscribe);
       listeners.delete(receiver);
-      if (listeners.size) return;
+      if (listeners.size) return undefined;
       this.#filters.delete(topicFilter);
-      this.engine.unsubscribe(topicFilter, { succeed() {}, fail() {} });
+      return new Promise((resolve) =>
+        this.engine.unsubscribe(topicFilter, { succeed: resolve, fail: resolve }),
+      );
     });
     const { subscription } = receiver;
     filter.options = { ...options, qos: Math.max(qos, filter.options.qos ?? 2) as QoS };

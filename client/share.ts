@@ -140,6 +140,7 @@ class SharedRally implements RallyClient {
       signal?.removeEventListener('abort', subscription.unsubscribe);
       this.#received.delete(id);
       if (this.status !== 'closed') this.#tell({ type: 'cancel', id });
+      return undefined; // the worker tells the broker
     });
     const { subscription } = receiver;
     const request: FromTab = { type: 'subscribe', id, topicFilter, options: rest };

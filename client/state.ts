@@ -2,7 +2,7 @@
 import type { Message, RallyClient, SubscribeOptions, Subscription, Value } from './rally.ts';
 
 export interface State {
-  /** The last message of each topic, by topic name. */
+  /** The last message of each topic, by topic name: another map each time that one changes. */
   readonly topics: ReadonlyMap<string, Message>;
   readonly subscription: Subscription;
   /** Changes it for everyone: publishes with QoS 1 and retain. Without a value the topic is cleared. */
@@ -10,8 +10,9 @@ export interface State {
 }
 
 /**
- * Follows `topicFilter`. `onChange` is called with each message that comes, after the map has it; an empty
- * message has cleared its topic. A late visitor gets the state at once, because the broker keeps it.
+ * Follows `topicFilter`. `onChange` is called for each message that comes, with a new map that has it, so that a
+ * framework sees that something has changed; an empty message has cleared its topic. A late visitor gets the state at
+ * once, because the broker keeps it.
  */
 export function followState(
   rally: RallyClient,
@@ -19,12 +20,14 @@ export function followState(
   onChange?: (topics: ReadonlyMap<string, Message>, message: Message) => void,
   options?: SubscribeOptions,
 ): State {
-  const topics = new Map<string, Message>();
+  let topics: ReadonlyMap<string, Message> = new Map();
   const subscription = rally.subscribe(
     topicFilter,
     (message) => {
-      if (message.bytes.length > 0) topics.set(message.topic, message);
-      else topics.delete(message.topic);
+      const next = new Map(topics);
+      if (message.bytes.length > 0) next.set(message.topic, message);
+      else next.delete(message.topic);
+      topics = next;
       onChange?.(topics, message);
     },
     options,
@@ -32,5 +35,11 @@ export function followState(
   const set = async (topic: string, value?: Value): Promise<void> => {
     await rally.publish(topic, value, { qos: 1, retain: true });
   };
-  return { topics, subscription, set };
+  return {
+    get topics() {
+      return topics;
+    },
+    subscription,
+    set,
+  };
 }

@@ -9,8 +9,11 @@ export interface Subscription extends AsyncIterable<Message> {
   readonly ready: Promise<void>;
   /** How many messages were dropped because the `for await` loop was too slow. */
   dropped: number;
-  /** Ends it. The broker is told once no other listener has the same topic filter. */
-  unsubscribe(): void;
+  /**
+   * Ends it, at once for the listener. The broker is told once no other listener has the same topic filter; resolves
+   * when it has answered, or there is nothing to tell.
+   */
+  unsubscribe(): Promise<void>;
 }
 
 /** The side of a subscription that the session sees. */
@@ -24,11 +27,11 @@ export interface Receiver {
   end(error?: unknown): void;
 }
 
-/** Without a listener, at most `bufferMax` messages wait for the loop. `onEnd` is called once. */
+/** Without a listener, at most `bufferMax` messages wait for the loop. `onEnd` is called once; it resolves when the broker knows. */
 export function createReceiver(
   listener: Listener | undefined,
   bufferMax: number,
-  onEnd: () => void,
+  onEnd: () => Promise<unknown> | undefined,
 ): Receiver {
   const buffer: Message[] = [];
   let isEnded = false;
@@ -42,14 +45,14 @@ export function createReceiver(
   });
   ready.catch(() => {}); // it is thrown in the loop as well
 
-  const end = (error?: unknown): void => {
-    if (isEnded) return;
+  const end = (error?: unknown): Promise<unknown> | undefined => {
+    if (isEnded) return undefined;
     isEnded = true;
     failure = error;
     if (error) refused(error);
     else granted();
     wake();
-    onEnd();
+    return onEnd();
   };
 
   const deliver = (message: Message): void => {
@@ -82,6 +85,11 @@ export function createReceiver(
     }
   }
 
-  const subscription = { ready, dropped: 0, unsubscribe: () => end(), [Symbol.asyncIterator]: messages };
+  const subscription = {
+    ready,
+    dropped: 0,
+    unsubscribe: async () => end() as Promise<void>,
+    [Symbol.asyncIterator]: messages,
+  };
   return { subscription, id: 0, granted, deliver, end };
 }

@@ -24,6 +24,7 @@ export const brokerErrorCodes = {
   STORE_TOO_NEW: 'the data directory was written by a newer version',
   STORE_NOT_USABLE: 'the data directory cannot be read or written',
   STORE_FAILED: 'the disk of the data directory has failed',
+  TOO_FEW_FILES: 'the process may have too few files open to start the broker',
   WORKER_FAILED: 'a worker thread ended, or did not start',
   ALREADY_STARTED: 'the broker was started before',
   HOST_PUBLISH_INVALID: 'the host program publishes something that no client could',

@@ -9,6 +9,8 @@ import { accountsBytesMax, accountsOf } from './config/limits.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
+import { openFilesMax, openFilesNotice } from './control/open-files.ts';
+import type { RefusalReason, RefusedClient } from './control/refusals.ts';
 import type { Address } from './control/supervisor.ts';
 import { ControlPlane, type Statistics } from './control-plane.ts';
 import type { CloseCause } from './data-plane/addon.ts';
@@ -52,6 +54,7 @@ export type {
   LogLevel,
   ReasonStrings,
 } from './config/options.ts';
+export type { RefusalReason, RefusedClient } from './control/refusals.ts';
 export type { Address } from './control/supervisor.ts';
 export type { Statistics } from './control-plane.ts';
 export type { CloseCause, CounterName } from './data-plane/addon.ts';
@@ -79,6 +82,8 @@ export interface BrokerEvents {
   clientConnected: [client: ClientInfo];
   /** `reasonCode`: the MQTT 5 reason code of the DISCONNECT, or of what broke the connection. */
   clientDisconnected: [client: ClientInfo, reason: { cause: CloseCause; reasonCode: number }];
+  /** A client was not let in: a wrong password, no rights, no room, or no MQTT at all. */
+  clientRefused: [client: RefusedClient, refusal: RefusalReason];
   /** The broker cannot go on; it has stopped. Without a listener the error is thrown. */
   error: [error: BrokerError];
 }
@@ -101,6 +106,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       onConnected: (client) => this.emit('clientConnected', client),
       onDisconnected: (client, cause, reasonCode) =>
         this.emit('clientDisconnected', client, { cause, reasonCode }),
+      onRefused: (client, refusal) => this.emit('clientRefused', client, refusal),
       onFatal: (error) => void this.#onFatal(error),
     });
   }
@@ -108,13 +114,16 @@ export class Broker extends EventEmitter<BrokerEvents> {
   /**
    * Listens, and resolves when clients can connect. Errors: ALREADY_STARTED, ADDRESS_IN_USE,
    * ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, ADDON_MISSING,
-   * CERTIFICATE_INVALID, HTTP_NOT_AVAILABLE, WORKER_FAILED.
+   * CERTIFICATE_INVALID, HTTP_NOT_AVAILABLE, TOO_FEW_FILES, WORKER_FAILED.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new')
       throw new BrokerError('ALREADY_STARTED', 'A broker starts once; make another one.');
     this.#state = 'started';
+    let filesNotice: string | undefined;
     try {
+      const { workers, limits } = this.#config;
+      filesNotice = openFilesNotice(openFilesMax(), workers, limits.connectionsMax);
       this.#address = await this.#listen();
       this.#assertNotStopped();
     } catch (error) {
@@ -124,6 +133,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     }
     this.#control.run();
     const { workers, limits } = this.#config;
+    if (filesNotice !== undefined) this.#control.logger.warn({ openFilesMax: openFilesMax() }, filesNotice);
     this.#control.logger.info(
       { workers, bytesMax: accountsBytesMax(limits, workers), accounts: accountsOf(limits, workers) },
       'what clients can make the broker keep, when every account is full (docs/architecture.md, Bounds)',
@@ -134,18 +144,18 @@ export class Broker extends EventEmitter<BrokerEvents> {
   async #listen(): Promise<Address> {
     const { host, port, tcpPort, tlsPort, mqttsPort } = this.#config;
     const numericHost = await numericAddress(host);
-    await this.#claim(numericHost, port, '--port');
+    await this.#claim(numericHost, port, 'port');
     if (tcpPort !== false && (tcpPort !== port || port === 0))
-      await this.#claim(numericHost, tcpPort, '--tcp-port');
-    if (tlsPort !== false) await this.#claim(numericHost, tlsPort, '--tls-port');
-    if (mqttsPort !== false) await this.#claim(numericHost, mqttsPort, '--mqtts-port');
+      await this.#claim(numericHost, tcpPort, 'tcpPort');
+    if (tlsPort !== false) await this.#claim(numericHost, tlsPort, 'tlsPort');
+    if (mqttsPort !== false) await this.#claim(numericHost, mqttsPort, 'mqttsPort');
     this.#assertNotStopped();
     return await this.#control.start(numericHost);
   }
 
-  async #claim(host: string, port: number, flag: string): Promise<void> {
-    if (port !== 0) this.#claims.push(await claimPort(host, port, flag));
-    await assertPortIsFree(host, port, flag);
+  async #claim(host: string, port: number, option: string): Promise<void> {
+    if (port !== 0) this.#claims.push(await claimPort(host, port, option));
+    await assertPortIsFree(host, port, option);
   }
 
   #assertNotStopped(): void {

@@ -1,24 +1,29 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
 /**
  * The command `rallymq`. Exit status: 0 after a stop in order, 1 if the broker could not go on, 2 if it was
- * started in a wrong way.
+ * started with a wrong option or a wrong file.
  */
 
 import { type Broker, brokerOf, version } from './broker.ts';
-import { BrokerError } from './broker-error.ts';
+import { BrokerError, type BrokerErrorCode } from './broker-error.ts';
 import { ban, banUsage } from './command/ban.ts';
 import { checkConfig, checkConfigUsage } from './command/check-config.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { mintToken, tokenUsage } from './command/token.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
+import { unknownVariables } from './config/environment.ts';
+import { withFlags } from './config/flag-names.ts';
 import type { BrokerConfig } from './config/options.ts';
 import { usage } from './config/usage.ts';
+import { createLogger } from './control/logger.ts';
 import { keepsData } from './storage/keeps-data.ts';
 import { readStoreRequest, storeCommand, storeUsage } from './storage/store-command.ts';
 import { devCert } from './tls/dev-cert.ts';
 
 const exitFailed = 1;
 const exitWrongUse = 2;
+
+/** What is wrong with the machine or the installation, and not with how the command was called. */
+const failures: readonly BrokerErrorCode[] = ['WORKER_FAILED', 'ADDON_MISSING', 'TOO_FEW_FILES'];
 
 async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
@@ -68,7 +73,15 @@ async function runBroker(): Promise<void> {
 }
 
 async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promise<void> {
+  for (const variable of unknownVariables(process.env)) {
+    createLogger(config.logLevel).warn(
+      { variable },
+      'this variable is not one of rallymq, and changes nothing',
+    );
+  }
   const broker = brokerOf(config);
+  process.stdout.on('error', () => {}); // nobody reads it any more
+  reloadOnSignal(broker, config);
   broker.on('error', (error) => fail(error, exitFailed));
   stopOnSignals(broker);
   try {
@@ -77,7 +90,6 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
     if (error instanceof BrokerError && error.code === 'NOT_RUNNING') return; // a signal came, and ends it
     throw error;
   }
-  process.on('SIGHUP', () => reload(broker, config.tlsCertificates.length > 0));
   process.stdout.write(greeting(broker, config));
 }
 
@@ -96,10 +108,12 @@ function stopOnSignals(broker: Broker): void {
   }
 }
 
-/** What comes of it is in the log. */
-function reload(broker: Broker, hasCertificates: boolean): void {
-  broker.reload().catch(() => {});
-  if (hasCertificates) broker.reloadCertificates().catch(() => {});
+/** SIGHUP, which a terminal sends too when it closes, never ends the broker. What comes of it is in the log. */
+function reloadOnSignal(broker: Broker, config: BrokerConfig): void {
+  process.on('SIGHUP', () => {
+    broker.reload().catch(() => {}); // before the start it fails, and reads the files then
+    if (config.tlsCertificates.length > 0) broker.reloadCertificates().catch(() => {});
+  });
 }
 
 function greeting(broker: Broker, config: BrokerConfig): string {
@@ -128,13 +142,14 @@ function greeting(broker: Broker, config: BrokerConfig): string {
 
 function fail(error: unknown, status: number): never {
   const text =
-    error instanceof BrokerError ? error.message : String(error instanceof Error ? error.stack : error);
+    error instanceof BrokerError
+      ? withFlags(error.message)
+      : String(error instanceof Error ? error.stack : error);
   process.stderr.write(`rallymq: ${text}\n`);
   process.exit(status);
 }
 
 main().catch((error: unknown) => {
-  const isWrongUse =
-    error instanceof BrokerError && error.code !== 'WORKER_FAILED' && error.code !== 'ADDON_MISSING';
+  const isWrongUse = error instanceof BrokerError && !failures.includes(error.code);
   fail(error, isWrongUse ? exitWrongUse : exitFailed);
 });

@@ -11,6 +11,7 @@ import type { RenewalRequest, ToMain } from './control/messages.ts';
 import { noticeSentences } from './control/notices.ts';
 import { type LoadState, OverloadWatch } from './control/overload-watch.ts';
 import { Pace } from './control/pace.ts';
+import type { RefusalReason, RefusedClient } from './control/refusals.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
 import { TotalsWatch } from './control/totals-watch.ts';
 import {
@@ -44,10 +45,12 @@ import { ReasonCode } from './wire/reason-code.ts';
 import { reasonCodeName } from './wire/reason-code-name.ts';
 
 /**
- * What the data plane has counted since the start; each is explained in native/counters.h. And how many CONNECTs were
- * refused for `sessionsMax`.
+ * What the data plane has counted since the start; each is explained in native/counters.h. And how many clients were
+ * refused, for whatever reason, and how many of them for `sessionsMax`.
  */
-export type Statistics = Readonly<Record<CounterName | 'sessionsRefused' | CertificateFigure, number>>;
+export type Statistics = Readonly<
+  Record<CounterName | 'clientsRefused' | 'sessionsRefused' | CertificateFigure, number>
+>;
 
 /**
  * How often certificates were renewed while the broker runs, and how often new ones were no good. The days that are left
@@ -65,6 +68,7 @@ const withoutTls: Readonly<Record<CertificateFigure, number>> = {
 export interface ControlPlaneEvents {
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
+  onRefused(client: RefusedClient, refusal: RefusalReason): void;
   /** It cannot go on: the broker must stop. */
   onFatal(error: BrokerError): void;
 }
@@ -108,6 +112,7 @@ export class ControlPlane {
   readonly #sys: SysPublisher;
   readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
+  #clientsRefused = 0;
   readonly #refusedOrigins = new Set<string>();
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
   readonly #noticed = new Set<string>();
@@ -151,7 +156,7 @@ export class ControlPlane {
       connected: (clientId) => this.#directory.connected(clientId),
       endClients: (isOver, reasonCode) => this.#directory.endClients(isOver, reasonCode),
       isOverloaded: () => this.#overload.state !== 'normal',
-      onFailed: (err, sentence) => this.logger.error({ err }, sentence),
+      onFailed: (err, sentence, fields) => this.logger.error({ err, ...fields }, sentence),
     });
     this.#directory = new SessionDirectory({
       link: { send: (worker, message) => this.#supervisor?.send(worker, message) ?? false },
@@ -161,7 +166,7 @@ export class ControlPlane {
       sessionsMax: config.limits.sessionsMax,
       sessionWaitMs: config.limits.sessionWaitMs,
       isStoreFull: () => this.#store?.state === 'full',
-      fullReasonCode: config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded,
+      fullReasonCode: this.#fullReasonCode,
       closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
       authenticate: (worker, connection, request) =>
         this.#gatekeeper.authenticate(worker, connection, request),
@@ -239,6 +244,11 @@ export class ControlPlane {
     }
   }
 
+  /** Why clients are refused for want of room. */
+  get #fullReasonCode(): number {
+    return this.#config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded;
+  }
+
   get #trouble(): string | undefined {
     const state = this.#store?.state ?? 'open';
     if (state !== 'open') return storeTroubles[state];
@@ -313,6 +323,7 @@ export class ControlPlane {
     const storageRefused = (counted['storageRefused'] ?? 0) + connectsRefused;
     return {
       ...counted,
+      clientsRefused: this.#clientsRefused,
       storageRefused,
       sessionsRefused,
       ...(this.#tls?.counts ?? withoutTls),
@@ -328,6 +339,10 @@ export class ControlPlane {
   /** Reads the files of users and rules again. Errors: NOT_RUNNING, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
   async reload(): Promise<void> {
     this.assertRunning();
+    if (!this.#gatekeeper.hasFiles) {
+      this.logger.info('nothing to reload: no file of users or rules is configured');
+      return;
+    }
     try {
       await this.#gatekeeper.reload();
       this.#audit.add('reloaded', {});
@@ -369,6 +384,9 @@ export class ControlPlane {
         break;
       case 'renew':
         void this.#renew(worker, message.connection, message.renewal);
+        break;
+      case 'refused':
+        this.#onRefused(message.client, message.refusal, message.isDecidedByWorker);
         break;
       case 'originRefused':
         this.#onOriginRefused(message.origin);
@@ -484,6 +502,20 @@ export class ControlPlane {
     this.logger.error({ reason }, "the host program's connection has ended, and is opened again");
     this.host.lost(new BrokerError('HOST_PUBLISH_REFUSED', `The broker could not take it: ${reason}.`));
     this.#hostTimer = setTimeout(() => this.#openHost(), hostPauseMs);
+  }
+
+  /**
+   * Clients that are refused because the broker stops are not counted. The gatekeeper has told the audit of those that it
+   * refuses.
+   */
+  #onRefused(client: RefusedClient, refusal: RefusalReason, isDecidedByWorker: boolean): void {
+    if (!this.#isRunning) return;
+    this.#clientsRefused++;
+    const { clientId, remoteAddress, transport } = client;
+    const reason = reasonCodeName(refusal.reasonCode);
+    if (isDecidedByWorker || refusal.reasonCode === this.#fullReasonCode)
+      this.#audit.add('connectionRefused', { clientId, remoteAddress, transport, reason, why: refusal.why });
+    this.#events.onRefused(client, refusal);
   }
 
   /** Says so once for each origin: pages try again and again. */

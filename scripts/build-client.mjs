@@ -9,7 +9,7 @@ import { minify } from 'terser';
 
 const root = resolve(import.meta.dirname, '..');
 const outdir = 'dist/client';
-const addOns = ['respond', 'state', 'outbox', 'mqtt-3', 'share', 'shared-worker', 'renew'];
+const addOns = ['respond', 'state', 'outbox', 'mqtt-3', 'scram', 'share', 'shared-worker', 'renew'];
 
 // The client is not in the add-ons: those that use it, or its error, import it from beside them.
 const clientBeside = {

@@ -65,8 +65,8 @@ function tokenize(args: readonly string[]): Flag[] {
   return tokens.flatMap((token) => {
     if (token.kind === 'option-terminator') return [];
     if (token.kind === 'positional') return [{ name: '', shown: token.value, value: undefined }];
-    // "--port --host x" leaves the port without its value.
-    const isFlag = token.inlineValue === false && token.value?.startsWith('-');
+    // "--port --host x" leaves the port without its value; "--port -1" has a wrong one.
+    const isFlag = token.inlineValue === false && /^-(?!\d)/.test(token.value ?? '');
     return [{ name: token.name, shown: token.rawName, value: isFlag ? undefined : token.value }];
   });
 }

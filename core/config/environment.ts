@@ -1,13 +1,24 @@
-// Reads the variables of the environment. An empty one counts as absent, as container files often leave
-// them; one that is not ours is not looked at, since others begin with the same letters.
+// Reads the variables of the environment. An empty one counts as absent, as container files often leave them.
 
+import { BrokerError } from '../broker-error.ts';
+import { nearestName } from './nearest-name.ts';
 import type { OptionValues } from './option-rules.ts';
 import { optionFromText } from './resolve.ts';
 import { configFileVariable, settings } from './settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The options that the environment gives. Throws CONFIG_INVALID with the name of the variable. */
+const prefix = 'RALLYMQ_';
+
+const knownVariables: readonly string[] = [
+  configFileVariable,
+  ...settings.flatMap(({ variable }) => variable ?? []),
+];
+
+/**
+ * The options that the environment gives. Throws CONFIG_INVALID with the name of the variable; so does a variable
+ * that is nearly one of ours, such as RALLYMQ_PROT.
+ */
 export function readEnvironment(environment: Environment): OptionValues {
   const options: OptionValues = {};
   for (const { option, variable } of settings) {
@@ -15,7 +26,22 @@ export function readEnvironment(environment: Environment): OptionValues {
     if (variable === undefined || text === undefined || text === '') continue;
     options[option] = optionFromText(option, text, shownName(variable, text), 'CONFIG_INVALID');
   }
+  for (const name of unknownVariables(environment)) {
+    const nearest = nearestVariable(name);
+    if (nearest === undefined) continue;
+    const message = `${name} is not a variable of rallymq: did you mean ${nearest}?`;
+    throw new BrokerError('CONFIG_INVALID', message);
+  }
   return options;
+}
+
+/** Variables that begin as ours do and change nothing, since the command has none of that name. */
+export function unknownVariables(environment: Environment): string[] {
+  return Object.entries(environment)
+    .filter(([name, text]) => name.startsWith(prefix) && text !== '' && !knownVariables.includes(name))
+    .filter(([name, text]) => !isOfKubernetes(name, text ?? ''))
+    .map(([name]) => name)
+    .sort();
 }
 
 /** The path of the configuration file that the environment gives, if it gives one. */
@@ -23,8 +49,22 @@ export function configFileOf(environment: Environment): string | undefined {
   return environment[configFileVariable] || undefined;
 }
 
+function nearestVariable(name: string): string | undefined {
+  const names = knownVariables.map((known) => known.slice(prefix.length));
+  const nearest = nearestName(name.slice(prefix.length), names);
+  return nearest === undefined ? undefined : prefix + nearest;
+}
+
+/** It describes each service in every pod: those of one whose name begins with rallymq are not ours. */
+function isOfKubernetes(name: string, text: string): boolean {
+  return /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)/.test(name) || isServiceUrl(text);
+}
+
+function isServiceUrl(text: string): boolean {
+  return /^(tcp|udp|sctp):\/\//.test(text);
+}
+
 /** Kubernetes sets RALLYMQ_PORT to a URL in every pod beside a service of the name rallymq. */
 function shownName(variable: string, text: string): string {
-  const fromKubernetes = /^(tcp|udp):\/\//.test(text);
-  return fromKubernetes ? `${variable} (set by Kubernetes unless enableServiceLinks is false)` : variable;
+  return isServiceUrl(text) ? `${variable} (set by Kubernetes unless enableServiceLinks is false)` : variable;
 }

@@ -29,8 +29,23 @@ function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const fault = jsonFault(text);
-    const place = fault ? ` at line ${fault.line}, column ${fault.column}: put ${fault.expected} there` : '';
-    throw new BrokerError('CONFIG_INVALID', `${path} is not JSON${place}.`, { cause });
+    throw new BrokerError('CONFIG_INVALID', whyNotJson(text, path), { cause });
   }
+}
+
+function whyNotJson(text: string, path: string): string {
+  if (looksLikeMosquitto(text)) {
+    return `${path} is not JSON but looks like a configuration of mosquitto: docs/migrating.md has the name of each option here.`;
+  }
+  const fault = jsonFault(text);
+  if (fault === undefined) return `${path} is not JSON.`;
+  const place = `line ${fault.line}, column ${fault.column}`;
+  if (fault.isComment) return `${path} has a comment at ${place}: JSON has none, so take it out.`;
+  return `${path} is not JSON at ${place}: put ${fault.expected} there.`;
+}
+
+/** Lines of a name in small letters and a value; comments and empty lines apart. */
+function looksLikeMosquitto(text: string): boolean {
+  const lines = text.split('\n').filter((line) => !/^\s*(#.*)?$/.test(line));
+  return lines.length > 0 && lines.every((line) => /^\s*[a-z][a-z0-9_]*(\s+[^\s:=].*)?$/.test(line));
 }

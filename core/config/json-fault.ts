@@ -7,6 +7,8 @@ export interface JsonFault {
   readonly line: number;
   readonly column: number;
   readonly expected: string;
+  /** What stands there is a comment, which JSON does not have. */
+  readonly isComment: boolean;
 }
 
 type State = 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'colon' | 'afterItem' | 'afterMember' | 'end';
@@ -88,5 +90,6 @@ function faultAt(text: string, offset: number, state: State): JsonFault {
     line: before.length,
     column: (before.at(-1) ?? '').length + 1,
     expected: expectations[state],
+    isComment: /^(\/\/|\/\*|#)/.test(text.slice(offset)),
   };
 }

@@ -1,9 +1,16 @@
 // Finds the name that someone meant who mistyped it.
 
-/** The known name that is nearest to the given one, or undefined where none is near. */
+/**
+ * The known name that is nearest to the given one, or undefined where none is near: one with few letters changed
+ * (`prot`), or else one with the same words (`maxPacketSize`, `max_connections`).
+ */
 export function nearestName(given: string, known: readonly string[]): string | undefined {
   // A name that long was not mistyped, and the comparison is quadratic.
   if (given.length > 64) return undefined;
+  return nearestByLetters(given, known) ?? nearestByWords(given, known);
+}
+
+function nearestByLetters(given: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
   let editsMin = Math.max(2, Math.floor(given.length / 3)) + 1;
   for (const name of known) {
@@ -15,6 +22,34 @@ export function nearestName(given: string, known: readonly string[]): string | u
     }
   }
   return nearest;
+}
+
+/** The shortest name that has all words of the given one, in whatever order; `max` and `maximum` are one. */
+function nearestByWords(given: string, known: readonly string[]): string | undefined {
+  const wanted = wordsOf(given);
+  if (wanted.length < 2) return undefined;
+  const found = known.filter((name) => {
+    const words = wordsOf(name);
+    return wanted.every((wish) => words.some((word) => areOneWord(wish, word)));
+  });
+  return found.sort((one, other) => one.length - other.length)[0];
+}
+
+/** Of `maxPacketSize`, `max_packet_size` and `max-packet-size` alike. */
+function wordsOf(name: string): string[] {
+  return name
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== '');
+}
+
+const abbreviationMin = 3;
+
+function areOneWord(one: string, other: string): boolean {
+  if (one === other) return true;
+  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+  return short.length >= abbreviationMin && long.startsWith(short);
 }
 
 /** How many letters must be put in, taken out, replaced or swapped with the next to make one into the other. */

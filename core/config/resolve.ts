@@ -208,7 +208,7 @@ function checkTls(config: BrokerConfig): void {
   if (isSecure && tlsCertificates.length === 0) {
     throw new BrokerError(
       'CONFIG_INVALID',
-      'A port with TLS needs a certificate: give tlsCert and tlsKey (--tls-cert, --tls-key); `rallymq dev-cert` makes one to try it with.',
+      'A port with TLS needs a certificate: give tlsCert and tlsKey; `rallymq dev-cert` makes one to try it with.',
     );
   }
   const secure = [tlsPort, mqttsPort].filter((one) => one !== false && one !== 0);
@@ -221,13 +221,13 @@ function checkTls(config: BrokerConfig): void {
   if (clientCertificates !== 'off' && clientCa === undefined) {
     throw new BrokerError(
       'CONFIG_INVALID',
-      `clientCertificates is '${clientCertificates}': say with clientCa (--client-ca) who signs them.`,
+      `clientCertificates is '${clientCertificates}': say with clientCa who signs them.`,
     );
   }
   if (clientCertificates === 'off' && (clientCa !== undefined || config.clientCrl !== undefined)) {
     throw new BrokerError(
       'CONFIG_INVALID',
-      "clientCa and clientCrl are for clientCertificates 'asked' or 'required': give it (--client-certificates), or leave them out.",
+      "clientCa and clientCrl are for clientCertificates 'asked' or 'required': give it, or leave them out.",
     );
   }
 }
@@ -286,8 +286,7 @@ function checkClosedByDefault({ host, allowAnonymous, authenticates }: BrokerCon
   throw new BrokerError(
     'OPEN_WITHOUT_AUTHENTICATION',
     `host is ${inspect(host)}, which others can reach, and nothing checks who connects: listen on 127.0.0.1, ` +
-      'give a passwordFile (--password-file), give createBroker() an authenticate function, or let everyone in with ' +
-      'allowAnonymous (--allow-anonymous).',
+      'give a passwordFile, give createBroker() an authenticate function, or let everyone in with allowAnonymous.',
   );
 }
 

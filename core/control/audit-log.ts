@@ -7,6 +7,7 @@ import type { Clock } from '../sessions/timers.ts';
 
 export const auditKinds = [
   'loginRefused',
+  'connectionRefused',
   'publishRefused',
   'subscribeRefused',
   'banned',
@@ -27,6 +28,7 @@ export type AuditLevel = 'info' | 'warn' | 'error';
 
 const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>> = {
   loginRefused: ['warn', 'a client was refused'],
+  connectionRefused: ['warn', 'a connection was refused'],
   publishRefused: ['warn', 'a client may not publish to a topic'],
   subscribeRefused: ['warn', 'a client may not subscribe to a topic filter'],
   banned: ['warn', 'somebody is banned'],

@@ -20,11 +20,11 @@ export async function numericAddress(host: string): Promise<string> {
   }
 }
 
-/** Errors: ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED. `flag` is named in the sentence. */
-export function assertPortIsFree(host: string, port: number, flag: string): Promise<void> {
+/** Errors: ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED. `option` is named in the sentence. */
+export function assertPortIsFree(host: string, port: number, option: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port, flag)));
+    probe.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port, option)));
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
   });
 }
@@ -38,10 +38,10 @@ export interface PortClaim {
  * Claims a port among the RallyMQs of this machine, by a name in Linux's abstract socket space, which goes
  * with the process. Errors: ADDRESS_IN_USE.
  */
-export function claimPort(host: string, port: number, flag: string): Promise<PortClaim> {
+export function claimPort(host: string, port: number, option: string): Promise<PortClaim> {
   return new Promise((resolve, reject) => {
     const claim: Server = createServer((socket) => socket.destroy());
-    claim.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port, flag)));
+    claim.once('error', (cause: NodeJS.ErrnoException) => reject(portError(cause, host, port, option)));
     claim.listen({ path: `\0rallymq/${host}/${port}` }, () => {
       claim.unref();
       resolve({ release: () => claim.close() });
@@ -49,15 +49,15 @@ export function claimPort(host: string, port: number, flag: string): Promise<Por
   });
 }
 
-function portError(cause: NodeJS.ErrnoException, host: string, port: number, flag: string): BrokerError {
+function portError(cause: NodeJS.ErrnoException, host: string, port: number, option: string): BrokerError {
   if (cause.code === 'EADDRINUSE') {
-    const message = `Port ${port} on ${host} is in use; stop the program that has it, or choose another with ${flag}.`;
+    const message = `Port ${port} on ${host} is in use; stop the program that has it, or choose another with the option ${option}.`;
     return new BrokerError('ADDRESS_IN_USE', message, { cause });
   }
   if (cause.code === 'EACCES') {
-    const message = `Port ${port} on ${host} needs more rights; choose one above 1023 with ${flag}.`;
+    const message = `Port ${port} on ${host} needs more rights; choose one above 1023 with the option ${option}.`;
     return new BrokerError('ADDRESS_NOT_PERMITTED', message, { cause });
   }
-  const message = `Cannot listen on ${host}:${port} (${cause.code}); choose an address of this machine with --host.`;
+  const message = `Cannot listen on ${host}:${port} (${cause.code}); choose an address of this machine with the option host.`;
   return new BrokerError('ADDRESS_NOT_AVAILABLE', message, { cause });
 }

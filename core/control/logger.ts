@@ -1,9 +1,21 @@
-/** The log: JSON lines on standard error, by pino. */
+/**
+ * The log: JSON lines on standard error, by pino. A log that cannot be written never ends the broker: lines wait while a
+ * disk is full, and are dropped once nobody can read them, such as behind a closed pipe or terminal.
+ */
 import { destination, type Logger as PinoLogger, pino } from 'pino';
 import type { LogLevel } from '../config/options.ts';
 
 export type Logger = PinoLogger;
 
+/** Of lines that wait for a disk with room, in bytes; more are dropped. */
+const waitingBytesMax = 1_048_576;
+
+const closedCodes: readonly (string | undefined)[] = ['EPIPE', 'EIO', 'EBADF'];
+
 export function createLogger(level: LogLevel): Logger {
-  return pino({ level, base: null }, destination({ fd: 2, sync: true }));
+  const stream = destination({ fd: 2, sync: true, maxLength: waitingBytesMax });
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (closedCodes.includes(code)) stream.write = () => true;
+  });
+  return pino({ level, base: null }, stream);
 }

@@ -11,6 +11,7 @@ import type { SessionRow } from '../data-plane/session-row.ts';
 import type { ServerSubscription } from '../security/access.ts';
 import type { ProtocolVersion } from '../wire/packets.ts';
 import type { AskMessage, ReplyMessage } from './asks.ts';
+import type { RefusalReason, RefusedClient } from './refusals.ts';
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -143,6 +144,13 @@ export type ToWorker =
   | { readonly type: 'stop'; readonly reasonCode: number };
 
 export type ToMain =
+  /** A client was not let in: by the worker itself, or as the main thread has decided. */
+  | {
+      readonly type: 'refused';
+      readonly client: RefusedClient;
+      readonly refusal: RefusalReason;
+      readonly isDecidedByWorker: boolean;
+    }
   /** A web page of this origin may not open a WebSocket. */
   | { readonly type: 'originRefused'; readonly origin: string }
   /** `reason`: more than the notice says; may be empty. */

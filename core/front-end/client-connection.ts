@@ -19,6 +19,7 @@ import type {
   ToMain,
   ToWorker,
 } from '../control/messages.ts';
+import type { RefusalReason, RefusedClient } from '../control/refusals.ts';
 import { type CloseCause, closeCauses, type Engine } from '../data-plane/addon.ts';
 import { encodeConnectionTerms } from '../data-plane/connection-terms.ts';
 import type { ServerSubscription } from '../security/access.ts';
@@ -64,6 +65,10 @@ export interface ConnectionContext {
   renewAuthentication(connection: ClientConnection, renewal: RenewalRequest): void;
   /** Hands the authenticator what the client answers to its challenge. */
   answerChallenge(connection: ClientConnection, data: Uint8Array | undefined): void;
+  /** Why this peer may not connect, whoever it is; undefined if it may. */
+  peerRefusal(peer: Peer): string | undefined;
+  /** Tells the main thread of a client that is not let in. */
+  tellRefused(client: RefusedClient, refusal: RefusalReason, isDecidedByWorker: boolean): void;
   /** Tells the session directory and the authenticator that the client has left before they have decided. */
   abandon(connection: ClientConnection): void;
   /** Asks programs whether the client may do something; authorized() follows unless it leaves. */
@@ -207,7 +212,7 @@ export class ClientConnection implements Subscriber {
   /** The session directory refuses the CONNECT, or does not let a connected client stay that authenticates again. */
   refused(reasonCode: number): void {
     this.#connect = undefined;
-    this.refuse(reasonCode);
+    this.refuse(reasonCode, undefined, false);
   }
 
   /** The client has to answer (AUTH 0x18) before it is let in, or may stay. */
@@ -232,9 +237,10 @@ export class ClientConnection implements Subscriber {
    * `why` is for the client, in place of the reason's usual sentence. A client that is connected, and was to
    * authenticate again, is ended.
    */
-  refuse(reasonCode: number, why?: string): void {
+  refuse(reasonCode: number, why?: string, isDecidedByWorker = true): void {
     if (this.#state === 'connected') this.end(reasonCode, why);
     if (this.#state !== 'connecting') return;
+    this.#tellRefused(reasonCode, isDecidedByWorker, why);
     this.#finish();
     const { version } = this;
     if (version === 5 || (version !== undefined && returnCodeOf(reasonCode) !== undefined)) {
@@ -261,6 +267,7 @@ export class ClientConnection implements Subscriber {
       this.refuse(reasonCode === serverShuttingDown ? serverUnavailable : reasonCode, why);
       return;
     }
+    if (this.#state === 'awaitingConnect') this.#tellRefused(reasonCode, true, why);
     if (this.#state === 'connected' && this.version === 5) {
       const disconnect = encodeWithin(
         this.#maximumPacketSize,
@@ -279,6 +286,19 @@ export class ClientConnection implements Subscriber {
 
   onGone(): void {
     this.#finish();
+  }
+
+  #tellRefused(reasonCode: number, isDecidedByWorker: boolean, why = reasonSentence(reasonCode) ?? ''): void {
+    const { clientId, version: protocolVersion, peer } = this;
+    const { transport, remoteAddress, tls } = peer;
+    const client = {
+      clientId,
+      protocolVersion,
+      transport,
+      remoteAddress,
+      ...(tls === undefined ? {} : { tls }),
+    };
+    this.#context.tellRefused(client, { reasonCode, why }, isDecidedByWorker);
   }
 
   /** The client wants to publish, and programs are to say whether it may. Its frames wait. `kind`: QoS, and 4 if retained. */
@@ -370,6 +390,12 @@ export class ClientConnection implements Subscriber {
     this.#maximumPacketSize = properties.maximumPacketSize;
     this.#reasonStrings = reasonStringTerms(config.reasonStrings, properties.requestProblemInformation);
     this.#method = properties.authenticationMethod;
+    const refusal = this.#context.peerRefusal(this.peer);
+    if (refusal !== undefined) {
+      this.clientId = connect.clientId;
+      this.refuse(ReasonCode.notAuthorized, refusal);
+      return;
+    }
     const error = willError(connect, config);
     if (error !== undefined) {
       this.refuse(error.reasonCode, error.why);

@@ -3,8 +3,11 @@
  * The door (native/net/door.h) has read the request, and has seen that it is a GET for the path of MQTT that asks
  * for a WebSocket.
  */
+import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
+import type { RefusalReason } from '../control/refusals.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
 import { switchingProtocols } from './handshake.ts';
 import { isAllowedOrigin, type OriginRules } from './origin.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
@@ -20,13 +23,18 @@ export interface OpeningRequest {
   readonly key: string;
   readonly cookie: string;
   readonly authorization: string;
+  /** The name of the header by which a proxy has handed the request on. */
+  readonly forwardedBy: string;
   /** All that are offered, with ',' between. */
   readonly subprotocols: string;
   /** For clientTlsOf(). */
   readonly tlsLines: readonly string[];
 }
 
-export type OpeningRules = OriginRules;
+export interface OpeningRules extends OriginRules {
+  /** Nobody but this machine may connect, and everybody on it. */
+  readonly isLocalOnly: boolean;
+}
 
 export interface OpeningVerdict {
   readonly isAccepted: boolean;
@@ -34,10 +42,13 @@ export interface OpeningVerdict {
   readonly response: string;
   /** The origin of a page that may not connect. */
   readonly refusedOrigin?: string;
+  /** Why it is refused. */
+  readonly refusal?: RefusalReason;
 }
 
-export function openingRulesOf({ allowedOrigins, host }: BrokerConfig): OpeningRules {
-  return { allowedOrigins, isLocal: isLoopback(host) };
+export function openingRulesOf(config: BrokerConfig): OpeningRules {
+  const { allowedOrigins, host } = config;
+  return { allowedOrigins, isLocal: isLoopback(host), isLocalOnly: isLocalOnly(config) };
 }
 
 /** `fields`: in the order of the event, a line each. */
@@ -51,36 +62,49 @@ export function readOpening(fields: string): OpeningRequest {
     key = '',
     cookie = '',
     authorization = '',
+    forwardedBy = '',
     subprotocols = '',
     ...tlsLines
   ] = fields.split('\n');
-  const fieldsBefore = { remoteAddress, target, host, origin, version, key, cookie, authorization };
+  const fieldsBefore = {
+    remoteAddress,
+    target,
+    host,
+    origin,
+    version,
+    key,
+    cookie,
+    authorization,
+    forwardedBy,
+  };
   return { ...fieldsBefore, subprotocols, tlsLines };
 }
 
 export function decideOpening(request: OpeningRequest, rules: OpeningRules): OpeningVerdict {
-  const { origin, host, version, key, subprotocols } = request;
+  const { origin, host, version, key, forwardedBy, subprotocols } = request;
   if (version !== webSocketVersion) {
     const hint = `This server speaks version ${webSocketVersion} of WebSocket.\n`;
-    return refused(
-      '426 Upgrade Required',
-      hint,
-      `sec-websocket-version: ${webSocketVersion}`,
-      'upgrade: websocket',
-    );
+    const headers = [`sec-websocket-version: ${webSocketVersion}`, 'upgrade: websocket'];
+    return refused('426 Upgrade Required', ReasonCode.protocolError, hint, ...headers);
   }
   if (!keyForm.test(key)) {
-    return refused('400 Bad Request', 'The Sec-WebSocket-Key is 16 bytes in Base64.\n');
+    const hint = 'The Sec-WebSocket-Key is 16 bytes in Base64.\n';
+    return refused('400 Bad Request', ReasonCode.protocolError, hint);
   }
-  if (!isAllowedOrigin(origin, host, rules)) {
+  if (rules.isLocalOnly && forwardedBy !== '') {
+    return refused('403 Forbidden', ReasonCode.notAuthorized, `${forwardedSentence(forwardedBy)}\n`);
+  }
+  // Behind a proxy the page is not of this machine, and its own host is what the visitor has asked for.
+  const isLocal = rules.isLocal && forwardedBy === '';
+  if (!isAllowedOrigin(origin, host, { ...rules, isLocal })) {
     const refusedOrigin = origin.slice(0, originShownMax);
     const hint = `Pages of the origin ${refusedOrigin} may not connect: see allowedOrigins.\n`;
-    return { ...refused('403 Forbidden', hint), refusedOrigin };
+    return { ...refused('403 Forbidden', ReasonCode.notAuthorized, hint), refusedOrigin };
   }
   const subprotocol = chooseSubprotocol(subprotocols);
   if (subprotocol === undefined) {
     const hint = 'This is an MQTT endpoint: offer the WebSocket sub-protocol "mqtt".\n';
-    return refused('400 Bad Request', hint); // [MQTT-6.0.0-3]
+    return refused('400 Bad Request', ReasonCode.protocolError, hint); // [MQTT-6.0.0-3]
   }
   return { isAccepted: true, response: switchingProtocols(key, subprotocol) };
 }
@@ -91,7 +115,12 @@ const keyForm = /^[\da-z+/]{22}==$/i;
 /** Of an origin that is refused, what is said about it, in characters: no more than a host name can have. */
 const originShownMax = 300;
 
-function refused(status: string, hint: string, ...headers: readonly string[]): OpeningVerdict {
+function refused(
+  status: string,
+  reasonCode: number,
+  hint: string,
+  ...headers: readonly string[]
+): OpeningVerdict {
   const lines = [
     `HTTP/1.1 ${status}`,
     'content-type: text/plain; charset=utf-8',
@@ -101,5 +130,6 @@ function refused(status: string, hint: string, ...headers: readonly string[]): O
     'connection: close',
     ...headers,
   ];
-  return { isAccepted: false, response: `${lines.join('\r\n')}\r\n\r\n${hint}` };
+  const response = `${lines.join('\r\n')}\r\n\r\n${hint}`;
+  return { isAccepted: false, response, refusal: { reasonCode, why: hint.trimEnd() } };
 }

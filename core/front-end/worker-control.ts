@@ -3,8 +3,11 @@
  * with the session directory on the main thread.
  */
 
+import { forwardedSentence } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { isLoopback } from '../config/resolve.ts';
 import type { ConnectRequest, RenewalRequest, ToMain, ToWorker, WorkerStart } from '../control/messages.ts';
+import type { RefusalReason, RefusedClient } from '../control/refusals.ts';
 import {
   type Addon,
   closeCauses,
@@ -15,9 +18,15 @@ import {
 } from '../data-plane/addon.ts';
 import { readSessionRow, type SessionRow } from '../data-plane/session-row.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { ClientConnection, type ConnectionContext, type Question } from './client-connection.ts';
+import { ClientConnection, type ConnectionContext, type Peer, type Question } from './client-connection.ts';
 import { clientTlsOf } from './client-tls.ts';
-import { decideOpening, type OpeningRules, openingRulesOf, readOpening } from './opening.ts';
+import {
+  decideOpening,
+  type OpeningRequest,
+  type OpeningRules,
+  openingRulesOf,
+  readOpening,
+} from './opening.ts';
 import { openingToken } from './opening-token.ts';
 import { PendingSubscribes } from './subscribe.ts';
 
@@ -29,6 +38,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly config: BrokerConfig;
   readonly #post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void;
   readonly #openingRules: OpeningRules;
+  readonly #mayBeForwarded: boolean;
   // By slot.
   readonly #connections: (ClientConnection | undefined)[] = [];
   readonly #bySerial = new Map<number, ClientConnection>();
@@ -49,6 +59,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.config = start.config;
     this.#post = post;
     this.#openingRules = openingRulesOf(start.config);
+    this.#mayBeForwarded = this.#openingRules.isLocalOnly && start.config.trustedProxies.length > 0;
     this.#serials = start.startedBefore * serialsPerStart;
     this.engine = addon.createEngine(start.broker, start.worker, this);
     this.engine.adoptRules(); // a worker that has ended may not have heard of them
@@ -125,11 +136,19 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   onOpening(opening: number, fields: string): void {
     const request = readOpening(fields);
-    const { isAccepted, response, refusedOrigin } = decideOpening(request, this.#openingRules);
+    const { isAccepted, response, refusedOrigin, refusal } = decideOpening(request, this.#openingRules);
     if (refusedOrigin !== undefined) this.#post({ type: 'originRefused', origin: refusedOrigin });
+    if (refusal !== undefined) this.#tellOpeningRefused(request, refusal);
     const slot = this.engine.answerOpening(opening, isAccepted, response);
     const token = openingToken(request, this.config.tokenCookie);
     if (slot !== 0) this.#addConnection(slot, 'ws', request.remoteAddress, request.tlsLines, token);
+  }
+
+  /** There was no CONNECT yet. */
+  #tellOpeningRefused({ remoteAddress, tlsLines }: OpeningRequest, refusal: RefusalReason): void {
+    const tls = clientTlsOf(tlsLines, this.config.clientIdentity);
+    const client = { clientId: '', protocolVersion: undefined, transport: 'ws', remoteAddress } as const;
+    this.tellRefused(tls === undefined ? client : { ...client, tls }, refusal, true);
   }
 
   #onNoticed(index: number, bytes: Uint8Array): void {
@@ -173,6 +192,16 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   answerChallenge(connection: ClientConnection, data: Uint8Array | undefined): void {
     this.#post({ type: 'answered', connection: connection.serial, data });
+  }
+
+  /** Only the PROXY protocol gives an address that does not reach a broker on loopback. */
+  peerRefusal({ transport, remoteAddress }: Peer): string | undefined {
+    const isForwarded = this.#mayBeForwarded && transport === 'tcp' && !isLoopback(remoteAddress);
+    return isForwarded ? forwardedSentence('PROXY') : undefined;
+  }
+
+  tellRefused(client: RefusedClient, refusal: RefusalReason, isDecidedByWorker: boolean): void {
+    this.#post({ type: 'refused', client, refusal, isDecidedByWorker });
   }
 
   abandon({ serial, clientId }: ClientConnection): void {

@@ -6,10 +6,13 @@ export interface ForwardedClient {
   /** Bytes of the request line and the headers as the client sent them. */
   readonly headBytes: number;
   readonly remoteAddress: string;
+  /** The header by which a proxy has handed it on; absent if none has. */
+  readonly forwardedBy?: string;
 }
 
 /** `value`: of the header. */
 export function forwardedClientOf(value: string): ForwardedClient {
-  const [headBytes = '', remoteAddress = ''] = value.split(' ');
-  return { headBytes: Number(headBytes), remoteAddress };
+  const [headBytes = '', remoteAddress = '', forwardedBy] = value.split(' ');
+  const client = { headBytes: Number(headBytes), remoteAddress };
+  return forwardedBy === undefined ? client : { ...client, forwardedBy };
 }

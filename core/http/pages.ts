@@ -37,6 +37,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
   '.webmanifest': 'application/manifest+json',
+  '.map': 'application/json',
 };
 
 const builtPath = '/mqtt';
@@ -138,7 +139,7 @@ function security(path: string, host: string): Header[] {
 
 /** The client library is for pages of any origin. */
 function isLibrary(path: string): boolean {
-  return path.startsWith('/rally.');
+  return /^\/[\w.-]+\.js(\.map)?$/.test(path);
 }
 
 /** RFC 9110, 12.5.3, as far as it is about one coding. `*` is for those that are not named. */

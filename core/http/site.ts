@@ -2,6 +2,7 @@
  * All that HTTP has here: the routes of routes.ts, and the pages. A request goes to its route if whoever asks has the right
  * to it and there is room, else to the page of its path.
  */
+import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
 import { giveBack } from './give-back.ts';
@@ -52,6 +53,10 @@ export class Site {
   #handle({ route, below }: Found, question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
     if (route.right === 'client' && this.#config.authenticates) {
       return textAnswer('403 Forbidden', 'Only a broker that lets everyone connect says so over HTTP.\n');
+    }
+    const { forwardedBy } = question;
+    if (route.right === 'client' && forwardedBy !== undefined && isLocalOnly(this.#config)) {
+      return textAnswer('403 Forbidden', `${forwardedSentence(forwardedBy)}\n`);
     }
     const { httpPendingMax, httpAnswersBytesMax } = this.#config.limits;
     if (this.#pending >= httpPendingMax || this.#heldBytes >= httpAnswersBytesMax) return busy();

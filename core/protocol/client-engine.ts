@@ -70,7 +70,8 @@ export interface Answer {
 }
 
 /**
- * Whoever asked. One of both is called, once; neither for a request that is withdrawn, or that `restore` replaces.
+ * Whoever asked. One of both is called, once; neither for a request that is withdrawn, or a SUBSCRIBE that `restore`
+ * replaces.
  * Nothing answers QoS 0: `succeed` is called when it was sent.
  */
 export interface Asker {
@@ -199,7 +200,8 @@ export class ClientEngine {
       this.#user.restore();
       for (const request of requests) {
         request.packetId = 0;
-        if (request.awaits === PacketType.pubcomp) request.succeed();
+        // PUBCOMP (7) and UNSUBACK (11): the broker has the message, and nobody is subscribed any more.
+        if (request.awaits & 2) request.succeed();
         else if (request.awaits < PacketType.suback) this.#waiting.push(request);
       }
     }

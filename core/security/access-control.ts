@@ -150,6 +150,11 @@ export class AccessControl {
     this.#take(readAccessFiles(this.#options.config));
   }
 
+  /** Whether any file of users or rules is configured. */
+  get hasFiles(): boolean {
+    return Object.values(this.#files).some((file) => file !== undefined);
+  }
+
   async close(): Promise<void> {
     for (const { resolve } of this.#adoptions.splice(0)) resolve();
     await this.#pool.close();

@@ -28,7 +28,7 @@ export interface AuthenticatorOptions {
   /** Sends AUTH 0x18 with `data`. */
   sendChallenge(worker: number, connection: number, data: Uint8Array): void;
   /** A hook or a method has failed or was too slow. */
-  onFailed(error: unknown): void;
+  onFailed(error: unknown, client: ConnectingClient): void;
 }
 
 /** Who authenticates, and how. */
@@ -77,7 +77,7 @@ export class Authenticator {
     if (name === undefined) return this.#decidePlain(worker, connection, client);
     const method = this.#methods.get(name);
     if (method === undefined) return { reasonCode: ReasonCode.badAuthenticationMethod };
-    return this.#bounded(worker, connection, (pending) => {
+    return this.#bounded(worker, connection, client, (pending) => {
       const challenge = (challengeData: Uint8Array) =>
         this.#options.sendChallenge(worker, connection, challengeData);
       return runExchange(method.begin(client), data, pending, challenge);
@@ -106,7 +106,7 @@ export class Authenticator {
   ): Verdict | Promise<Verdict | undefined> {
     const { providers, allowsAnonymous } = this.#options;
     if (providers.length === 0) return this.#methods.size > 0 && !allowsAnonymous ? notAuthorized : letIn;
-    return this.#bounded(worker, connection, () => this.#ask(client));
+    return this.#bounded(worker, connection, client, () => this.#ask(client));
   }
 
   async #ask(client: ConnectingClient): Promise<Verdict> {
@@ -124,6 +124,7 @@ export class Authenticator {
   async #bounded(
     worker: number,
     connection: number,
+    client: ConnectingClient,
     run: (pending: Pending) => Promise<Verdict>,
   ): Promise<Verdict | undefined> {
     const { clock, timeoutMs } = this.#options;
@@ -142,7 +143,7 @@ export class Authenticator {
     try {
       return await Promise.race([run(pending), over]);
     } catch (error) {
-      this.#options.onFailed(error);
+      this.#options.onFailed(error, client);
       return notAuthorized;
     } finally {
       timer?.cancel();

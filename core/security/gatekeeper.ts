@@ -48,7 +48,8 @@ export interface GatekeeperOptions {
   /** Ends the connections of these clients. */
   endClients(isOver: (identity: Identity, client: ClientInfo) => boolean, reasonCode: number): void;
   isOverloaded(): boolean;
-  onFailed(error: unknown, sentence: string): void;
+  /** `fields`: of the client that it is about. */
+  onFailed(error: unknown, sentence: string, fields?: Readonly<Record<string, string>>): void;
 }
 
 export interface ConnectedClient {
@@ -91,7 +92,8 @@ export class Gatekeeper {
       clock,
       sendChallenge: (worker, connection, data) =>
         options.send(worker, { type: 'challenge', connection, data }),
-      onFailed: (error) => options.onFailed(error, 'authentication failed; the client is refused'),
+      onFailed: (error, { clientId, remoteAddress }) =>
+        options.onFailed(error, 'authentication failed; the client is refused', { clientId, remoteAddress }),
     });
     this.#bans = this.#newBanKeeper();
     this.#admission = new Admission({
@@ -111,6 +113,11 @@ export class Gatekeeper {
       onFailed: (error) =>
         options.onFailed(error, 'nobody could say whether a client may do something; it may not'),
     });
+  }
+
+  /** Whether there is a file that reload() reads again. */
+  get hasFiles(): boolean {
+    return this.#access.hasFiles || this.#options.config.banFile !== undefined;
   }
 
   get bans(): Bans {

@@ -143,11 +143,11 @@ export class Store {
     const directory = this.#directory;
     switch (fault) {
       case 'held':
-        return `The data directory ${directory} is in use by another broker (${detail}); stop that one, or give this one its own with --data DIR.`;
+        return `The data directory ${directory} is in use by another broker (${detail}); stop that one, or give this one its own with the option dataDirectory.`;
       case 'newerFormat':
-        return `The data directory ${directory} was written by a newer version of RallyMQ (${detail}); use that, or another directory (--data).`;
+        return `The data directory ${directory} was written by a newer version of RallyMQ (${detail}); use that, or another directory with the option dataDirectory.`;
       case 'notUsable':
-        return `The data directory ${directory} cannot be used (${detail}); give another one with --data, or --data none to keep everything in memory.`;
+        return `The data directory ${directory} cannot be used (${detail}); give another one with the option dataDirectory, or turn it off to keep everything in memory.`;
     }
   }
 }

@@ -51,7 +51,7 @@ export class FrameReader {
     if (rules && !isAtLeast(rules.version, 5)) reader.takesLongIntegers = true;
     const header = reader.uint8();
     const bodyBytes = reader.variableByteInteger();
-    if (reader.fault) return isCutOff(bytes) ? undefined : reader.fault;
+    if (reader.fault) return bytes.length < 5 && (!isStrict || isUnended(bytes)) ? undefined : reader.fault;
     const start = bytes.length - reader.remaining;
     const end = start + bodyBytes;
     if (rules && end > rules.maximumPacketSize) {
@@ -66,7 +66,7 @@ export class FrameReader {
   }
 }
 
-/** Whether there is only the beginning of a fixed header: five bytes are enough for any. */
-function isCutOff(bytes: Uint8Array): boolean {
-  return bytes.length < 5 && (!isStrict || bytes.subarray(1).every((byte) => byte > 0x7f));
+/** Whether the remaining length still goes on. Five bytes are enough for any fixed header. */
+function isUnended(bytes: Uint8Array): boolean {
+  return bytes.subarray(1).every((byte) => byte > 0x7f);
 }

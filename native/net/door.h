@@ -152,7 +152,8 @@ class Door final : private ListenerOutlet, private VisitorPort {
     add(client);
     for (const std::string_view text :
          {request.target, request.host, request.find("origin"), request.find("sec-websocket-version"),
-          request.find("sec-websocket-key"), request.find("cookie"), request.find("authorization")}) {
+          request.find("sec-websocket-key"), request.find("cookie"), request.find("authorization"),
+          Forwarded::signOf(request)}) {
       add("\n");
       add(text);
     }

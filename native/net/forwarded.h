@@ -22,6 +22,17 @@ class Forwarded {
     return plain ? *plain : standard.value_or(peer);
   }
 
+  // The field that shows that a proxy has handed the request on; empty if none does. Programs can send any of these;
+  // the browser of a web page cannot be made to.
+  static std::string_view signOf(const HttpRequest& request) {
+    for (const HttpField& field : request.fields) {
+      const bool isSign = isName(field.name, "forwarded") || isName(field.name, "via") ||
+                          isName(field.name, "x-real-ip") || beginsWithName(field.name, "x-forwarded-");
+      if (isSign) return field.name;
+    }
+    return {};
+  }
+
  private:
   using Read = std::string_view (*)(std::string_view member);
 

@@ -4,12 +4,14 @@
 #include <charconv>
 #include <string>
 
+#include "forwarded.h"
 #include "http-body.h"
 #include "http-head.h"
 
 namespace rally {
 
-// Whose request it is: the bytes of its head as the client sent them, a space, and the client's address.
+// Whose request it is, with spaces between: the bytes of its head as the client sent them, the client's address, and
+// the field by which a proxy has handed it on, if one has.
 constexpr std::string_view httpClientField = "rallymq-client";
 
 class HttpForward {
@@ -24,6 +26,7 @@ class HttpForward {
     }
     if (request.isChunked) appendField(out, "transfer-encoding", "chunked");
     out.append(httpClientField).append(": ").append(std::to_string(headBytes)).append(" ").append(client);
+    if (const std::string_view sign = Forwarded::signOf(request); !sign.empty()) out.append(" ").append(sign);
     out.append("\r\n\r\n");
   }
 

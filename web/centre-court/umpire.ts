@@ -7,7 +7,7 @@
  * own record is on its way, what comes from others is older than it.
  */
 import './centre-court.css';
-import type { Message, Subscription } from '../../client/rally.ts';
+import type { Message, Subscription, Value } from '../../client/rally.ts';
 import { byId, make, setText } from '../shared/dom.ts';
 import { errorText, noteWhenEmpty, openRally, randomId } from '../shared/page.ts';
 import type { Side } from '../tennis/match.ts';
@@ -183,7 +183,7 @@ function tell(at = Date.now()): void {
   show();
 }
 
-async function publish(topic: string, value?: unknown): Promise<void> {
+async function publish(topic: string, value?: Value): Promise<void> {
   waiting += 1;
   showWaiting();
   try {
@@ -202,12 +202,15 @@ async function publish(topic: string, value?: unknown): Promise<void> {
   }
 }
 
+/** A point is two messages, the record and the score. */
+function pointsThatWait(): string {
+  const count = Math.ceil(waiting / 2);
+  return count === 1 ? '1 point waits and is sent' : `${count} points wait and are sent`;
+}
+
 function showWaiting(): void {
   const isBehind = waiting > 0 && rally.status !== 'connected';
-  setText(
-    byId('waiting'),
-    isBehind ? 'Keep scoring: what you score now is sent when the broker is back.' : '',
-  );
+  setText(byId('waiting'), isBehind ? `Keep scoring: ${pointsThatWait()} when the broker is back.` : '');
 }
 rally.on('reconnecting', showWaiting);
 
@@ -232,7 +235,7 @@ function showButtons(side: Side, isOver: boolean): void {
     w: `Point ${players[side]}`,
     a: 'Ace',
     d: `Double fault ${opponent}`,
-    e: `Error ${opponent}`,
+    e: `Unforced error ${opponent}`,
   };
   const ways = possibleWays(stateOf(sheet, points, 0).score, side);
   const wanted = (['w', ...ways.filter((way) => way !== 'w')] as Way[]).map((way) => ({

@@ -1,5 +1,5 @@
 /** The meters of a house: each appliance draws what such a thing draws, and obeys its switch. */
-import type { Message, Rally } from '../../client/rally.ts';
+import type { Message, Rally, Value } from '../../client/rally.ts';
 import { type Appliance, type HourTotals, hourMs, type Recent, root } from '../current-cost/topics.ts';
 
 /** Watts at a time (in seconds) when it is on, as a cycle with some noise. */
@@ -133,7 +133,7 @@ class House {
     this.#publish(`${id}/switch`, this.#isOn.get(id) ? 'on' : 'off');
   }
 
-  #publish(topic: string, value: unknown): void {
+  #publish(topic: string, value: Value): void {
     // What is not sent when the demo ends is not missed.
     this.#rally.publish(`${root}/${topic}`, value, { qos: 1, retain: true }).catch(() => {});
   }

@@ -42,11 +42,13 @@ test('flags that are wrong', async () => {
   assertWrongUse(await runCommand(['--workers', '0']), /--workers/);
   assertWrongUse(await runCommand(['--no-tcp', '--tcp-port', '1']), /--tcp-port and --no-tcp/);
   assertWrongUse(await runCommand(['--path', 'mqtt']), /--path/);
+  assertWrongUse(await runCommand(['--sys-interval', '-1']), /--sys-interval is '-1': give a whole number/);
 });
 
 test('variables of the environment that are wrong', async () => {
   assertWrongUse(await runCommand([], { RALLYMQ_PORT: 'tcp://10.0.0.1:80' }), /RALLYMQ_PORT.*Kubernetes/);
   assertWrongUse(await runCommand([], { RALLYMQ_WORKERS: 'many' }), /RALLYMQ_WORKERS/);
+  assertWrongUse(await runCommand([], { RALLYMQ_PROT: '1' }), /RALLYMQ_PROT.*did you mean RALLYMQ_PORT\?/);
   assertWrongUse(
     await runCommand([], { RALLYMQ_CONFIG: '/nowhere/rallymq.json' }),
     /\/nowhere\/rallymq\.json/,
@@ -62,6 +64,9 @@ test('configuration files that are wrong', async (t) => {
     ['{ "limits": { "receiveMaximum": 0 } }', /receiveMaximum/],
     ['{ "limits": { "recieveMaximum": 5 } }', /receiveMaximum/],
     ['[]', /object/],
+    ['{ "limits": { "maxPacketSize": 5 } }', /did you mean 'maximumPacketSizeBytes'\?/],
+    ['{ "port": 1 } // the port', /has a comment at line 1, column 15/],
+    ['# my broker\nlistener 1883\nallow_anonymous true\n', /looks like a configuration of mosquitto/],
     ['', /line 1, column 1/],
   ];
   for (const [index, [text, sentence]] of wrong.entries()) {

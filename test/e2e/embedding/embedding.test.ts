@@ -323,3 +323,42 @@ test('stop() while clients are connected and publish', async (t) => {
   await within('the stop', running.broker.stop());
   await Promise.all(clients.map((client) => client.closed()));
 });
+
+test('clientRefused tells who was not let in and why, and it is counted', async (t) => {
+  const { broker } = await startBroker(t, { authenticate: ({ clientId }) => clientId !== 'mallory' });
+  const refused: unknown[] = [];
+  broker.on('clientRefused', ({ clientId, transport, remoteAddress }, { reasonCode, why }) =>
+    refused.push([clientId, transport, remoteAddress, reasonCode, why]),
+  );
+  for (const transport of transports) {
+    await openConnected(t, transport, portsOf(broker), { clientId: 'mallory' });
+    await openConnected(t, transport, portsOf(broker), { clientId: 'alice' });
+  }
+  await until('two refusals', () => refused.length >= 2);
+  const why = 'The user name or password is wrong.';
+  assert.deepEqual(refused, [
+    ['mallory', 'tcp', '127.0.0.1', 0x86, why],
+    ['mallory', 'ws', '127.0.0.1', 0x86, why],
+  ]);
+  assert.equal(broker.statistics().clientsRefused, 2);
+});
+
+test('errors name options, which a program has, and no flags, which it does not have', async (t) => {
+  const { broker } = await startBroker(t);
+  const { port } = broker.address();
+  const error = await createBroker({ ...anyPorts, port })
+    .start()
+    .catch((reason: unknown) => reason);
+  assert.match(String(error), /in use.*with the option port\./);
+  for (const options of [
+    { host: '0.0.0.0' },
+    { tlsPort: 1 },
+    { clientCa: 'x' },
+    { clientCertificates: 'asked' as const },
+  ]) {
+    assert.throws(
+      () => createBroker(options),
+      (thrown: Error) => !thrown.message.includes('--'),
+    );
+  }
+});

@@ -26,7 +26,7 @@ test('CONNECT says what the options say, and connect resolves with CONNACK', asy
   assert.equal(socket?.binaryType, 'arraybuffer');
   socket?.onopen?.();
   await socket?.expect(
-    `10 2e 0004'MQTT' 05 ec 0007 08 11 00000009 22 0040 0001'c' 05 18 00000005 0001'w' 0007'{"a":1}' 0001'u' 0001'p'`,
+    `10 30 0004'MQTT' 05 ec 0007 0a 11 00000009 17 01 22 0040 0001'c' 05 18 00000005 0001'w' 0007'{"a":1}' 0001'u' 0001'p'`,
   );
   socket?.receive('20 03 01 00 00');
   const rally = await within('connect resolves', connecting);
@@ -46,7 +46,7 @@ test('the broker assigns the client identifier, and the next connection resumes 
   await until('the next WebSocket', () => network.sockets.length === 2);
   const second = network.sockets[1];
   second?.onopen?.();
-  await second?.expect(`10 16 0004'MQTT' 05 00 003c 08 11 0000012c 22 0040 0001'x'`);
+  await second?.expect(`10 18 0004'MQTT' 05 00 003c 0a 11 0000012c 17 01 22 0040 0001'x'`);
   rally.close();
 });
 

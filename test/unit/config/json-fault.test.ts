@@ -15,13 +15,16 @@ const cases: readonly (readonly [text: string, line: number, column: number, exp
   ['[', 1, 2, "a value or ']'"],
   ['[1}', 1, 3, "',' or ']'"],
   ['{} // comment', 1, 4, 'the end of the file'],
+  ['{\n  /* comment */ "a": 1}', 2, 3, "a name in double quotes or '}'"],
+  ['# comment\n{}', 1, 1, 'a value'],
   ['"abc', 1, 1, 'a value'],
   ['{"a": 01}', 1, 8, "',' or '}'"],
 ];
 
 for (const [text, line, column, expected] of cases) {
   test(`the fault of ${JSON.stringify(text)} is found`, () => {
-    assert.deepEqual(jsonFault(text), { line, column, expected });
+    const isComment = text.includes('comment');
+    assert.deepEqual(jsonFault(text), { line, column, expected, isComment });
   });
 }
 

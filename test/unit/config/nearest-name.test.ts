@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nearestName } from '../../../core/config/nearest-name.ts';
 
-const known = ['host', 'port', 'tcpPort', 'logLevel', 'allowAnonymous'];
+const known = [
+  'host',
+  'port',
+  'tcpPort',
+  'logLevel',
+  'allowAnonymous',
+  'maximumPacketSizeBytes',
+  'connectPacketSizeBytesMax',
+  'connectionsMax',
+];
 
 const cases: readonly (readonly [given: string, nearest: string | undefined])[] = [
   ['prot', 'port'],
@@ -13,6 +22,12 @@ const cases: readonly (readonly [given: string, nearest: string | undefined])[] 
   ['', undefined],
   ['x', undefined],
   ['bananas', undefined],
+  ['maxPacketSize', 'maximumPacketSizeBytes'],
+  ['max_packet_size', 'maximumPacketSizeBytes'],
+  ['connect-packet-size', 'connectPacketSizeBytesMax'],
+  ['max_connections', 'connectionsMax'],
+  ['max', undefined],
+  ['max_bananas', undefined],
   ['a'.repeat(1_000_000), undefined],
 ];
 

@@ -43,6 +43,8 @@ class Stage {
       authorize: (_, { request, action, topics }) =>
         void this.did.push(`authorize ${request} ${action} ${topics.map(({ topic }) => topic)}`),
       rightRefused: (_, action, topic) => void this.did.push(`refused ${action} ${topic}`),
+      peerRefusal: () => undefined,
+      tellRefused: () => {},
       abandon: () => void this.did.push('abandons'),
     };
     const peer = { transport: 'tcp', remoteAddress: '10.0.0.1', tls: undefined } as const;

@@ -1,0 +1,20 @@
+/**
+ * Errors name options as a program and the file do; whoever types a command knows them as flags. The command puts
+ * these in.
+ */
+import { settings } from './settings.ts';
+
+const flagOf = new Map<string, string>(settings.map(({ option, flag }) => [option, `--${flag}`]));
+
+/** "the option port" becomes "--port", and `tlsCert` becomes `tlsCert (--tls-cert)`, each once. */
+export function withFlags(message: string): string {
+  const seen = new Set<string>();
+  return message
+    .replaceAll(/the option (\w+)/g, (text, name: string) => flagOf.get(name) ?? text)
+    .replaceAll(/(?<!['\w.-])[a-z]+[A-Z]\w*(?![\w'(]| in | \(--)/g, (name) => {
+      const flag = flagOf.get(name);
+      if (flag === undefined || seen.has(name)) return name;
+      seen.add(name);
+      return `${name} (${flag})`;
+    });
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env -S node --max-semi-space-size=1
+/**
+ * What the command `rallymq` starts with: loads the rest, unless it cannot. Node.js opens all files of a program at
+ * once; where it may open too few, its errors name anything but that.
+ */
+import { openFilesMax } from './control/open-files.ts';
+
+/** Fewer are not enough to load the program. */
+const filesMin = 96;
+
+const filesMax = openFilesMax();
+if (filesMax !== undefined && filesMax < filesMin) {
+  const advice = 'raise it (ulimit -n 1024, or LimitNOFILE of systemd)';
+  process.stderr.write(`rallymq: The limit of open files is ${filesMax}, too low to start: ${advice}.\n`);
+  process.exitCode = 1;
+} else {
+  await import('./cli.ts');
+}

@@ -1,0 +1,127 @@
+// Writes docs/configuration.md from what the code says: the comments of core/config/options.ts and limits.ts, the flags
+// and variables of settings.ts and the help text of the command. `--check` only compares.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { limitRanges } from '../dist/core/config/limits.js';
+import { settings } from '../dist/core/config/settings.js';
+import { usage } from '../dist/core/config/usage.js';
+
+const root = resolve(import.meta.dirname, '..');
+const path = join(root, 'docs/configuration.md');
+
+/** Members of an interface or object with the comment above each. */
+function documented(file, begin, member) {
+  const text = readFileSync(join(root, file), 'utf8');
+  const start = text.indexOf(begin);
+  if (start < 0) throw new Error(`${file} has no "${begin}"`);
+  const block = text.slice(start, text.indexOf('\n}', start));
+  const found = [];
+  let comment = '';
+  for (const [, said, name, type] of block.matchAll(
+    new RegExp(`(?:/\\*\\*([\\s\\S]*?)\\*/|^  ${member}).*$`, 'gm'),
+  )) {
+    if (name === undefined) comment = proseOf(said);
+    else found.push({ name, type: type?.replace(/;$/, ''), comment });
+  }
+  return found;
+}
+
+function proseOf(comment) {
+  return comment
+    .split('\n')
+    .map((line) => line.replace(/^\s*\* ?/, '').trim())
+    .filter((line) => line !== '')
+    .join(' ')
+    .replaceAll(/\{@link (\w+)\}/g, '`$1`')
+    .replaceAll('|', '\\|')
+    .trim();
+}
+
+function optionRows() {
+  const members = documented(
+    'core/config/options.ts',
+    'export interface BrokerOptions',
+    'readonly (\\w+)\\?: (.*)',
+  );
+  return members.map(({ name, comment }) => {
+    const setting = settings.find(({ option }) => option === name);
+    const flag =
+      setting === undefined
+        ? ''
+        : `\`--${setting.flag}${setting.placeholder ? ` ${setting.placeholder}` : ''}\``;
+    const variable = setting?.variable === undefined ? '' : `\`${setting.variable}\``;
+    return [`### \`${name}\``, '', [flag, variable].filter(Boolean).join(' · '), '', comment, ''].join('\n');
+  });
+}
+
+function limitRows() {
+  const members = documented('core/config/limits.ts', 'export const limitRanges', '(\\w+): \\{(.*)\\},?');
+  return members.map(({ name, comment }) => {
+    const { default: value, min, max, powerOfTwo } = limitRanges[name];
+    const range = `${shown(min)} to ${shown(max)}${powerOfTwo ? ', a power of two' : ''}`;
+    return `| \`${name}\` | ${shown(value)} | ${range} | ${comment.replace(/ Default [^:.]*: /, ' Why: ')} |`;
+  });
+}
+
+function shown(number) {
+  return number.toLocaleString('en-GB').replaceAll(',', '\u202f');
+}
+
+const text = `# Configuration
+
+This page is generated from the sources by \`npm run docs\`; a test fails if it is out of date.
+
+Every option can be given in three ways. A flag overrides the environment, which overrides the file, which overrides the
+default. An unknown flag, variable or key is an error that names the nearest known one.
+
+| | where | for |
+| --- | --- | --- |
+| flag | \`rallymq --port 9001\` | the options below that have one |
+| environment | \`RALLYMQ_PORT=9001 rallymq\` | the same |
+| file | \`rallymq --config rallymq.json\` | all options and limits, by name |
+| program | \`createBroker({ port: 9001 })\` | all options and limits, and functions ([embedding](embedding.md)) |
+
+A file is JSON without comments. This one starts the broker without a TCP port, with smaller packets and with sessions that
+last a day at most:
+
+\`\`\`json
+{
+  "port": 9001,
+  "tcpPort": false,
+  "logLevel": "warn",
+  "limits": { "maximumPacketSizeBytes": 65536, "sessionExpiryIntervalMax": 86400 }
+}
+\`\`\`
+
+SIGHUP reads the files of users, rules and certificates again ([security](security.md), [TLS](tls.md)). All other options
+need a restart. The log goes to standard error as lines of JSON. The exit status is 0 after an orderly stop, 1 if the
+broker could not go on, and 2 for a usage or configuration error.
+
+## The command
+
+\`\`\`text
+${usage().trimEnd()}
+\`\`\`
+
+## Options
+
+${optionRows().join('\n')}
+## Limits
+
+Limits are keys of \`limits\` in the file and in \`createBroker()\`. [architecture.md](architecture.md#bounds) says what
+happens when each is reached.
+
+| limit | default | range | meaning and reason |
+| --- | ---: | --- | --- |
+${limitRows().join('\n')}
+`;
+
+if (process.argv.includes('--check')) {
+  if (readFileSync(path, 'utf8') !== text) {
+    console.error('docs/configuration.md is out of date: run npm run docs');
+    process.exit(1);
+  }
+} else {
+  writeFileSync(path, text);
+}
