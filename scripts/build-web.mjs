@@ -2,19 +2,26 @@
 // of web/layout.html, one script and one style sheet for each page, minified, and the client library for pages of
 // others. Beside each file that gains from it are its gzip and Brotli variants, so that the broker only reads.
 
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { docsPages } from './docs-pages.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const publicFolder = join(root, 'dist/web/public');
 
 rmSync(publicFolder, { recursive: true, force: true });
 cpSync(join(root, 'web/html'), publicFolder, { recursive: true });
-for (const name of ['rally.js', 'rally.global.js']) {
-  cpSync(join(root, 'dist/client', name), join(publicFolder, name));
+for (const name of readdirSync(join(root, 'dist/client'))) {
+  if (/\.js(\.map)?$/.test(name)) cpSync(join(root, 'dist/client', name), join(publicFolder, name));
 }
+for (const { path, title, description, html } of docsPages()) {
+  const facts = { title: `${title} · RallyMQ`, description, script: 'docs' };
+  mkdirSync(join(publicFolder, path), { recursive: true });
+  writeFileSync(join(publicFolder, path, 'index.html'), `<!-- ${JSON.stringify(facts)} -->\n${html}`);
+}
+cpSync(join(root, 'docs/images'), join(publicFolder, 'docs/images'), { recursive: true });
 
 // The pages use the client library as others do: built, and as small as that makes it.
 const builtClient = {
@@ -48,6 +55,7 @@ const { metafile } = await build({
     'push-or-poll': 'web/push-or-poll/push-or-poll.ts',
     'current-cost': 'web/current-cost/current-cost.ts',
     rooms: 'web/rooms/rooms.ts',
+    docs: 'web/docs/docs.ts',
   },
 });
 
@@ -62,7 +70,7 @@ const layout = readFileSync(join(root, 'web/layout.html'), 'utf8');
 for (const name of readdirSync(publicFolder, { recursive: true })) {
   const file = join(publicFolder, name);
   if (name.endsWith('.html')) writeFileSync(file, pageOf(name, readFileSync(file, 'utf8')));
-  if (/\.(html|css|js|svg|webmanifest)$/.test(name)) compress(file);
+  if (/\.(html|css|js|map|svg|webmanifest)$/.test(name)) compress(file);
 }
 
 // A page begins with its title, description and script as JSON in a comment; {{root}} is the root of the site.
@@ -80,7 +88,7 @@ function pageOf(name, text) {
     content: text.slice(comment.length).trim(),
   };
   return layout
-    .replace(/\{\{(\w+)\}\}/g, (whole, part) => parts[part] ?? whole)
+    .replace(/\{\{(\w+)\}\}/g, (whole, part) => parts[part] ?? whole) // once, so that a document may have such marks
     .replaceAll('{{root}}', toRoot);
 }
 

@@ -94,6 +94,6 @@ export function standing({ players, score }: MatchState): string {
   const games = [...score.sets.map((set) => set.games), ...(score.winner === undefined ? [score.games] : [])];
   const shown = games.map(([one, two]) => `${one}-${two}`).join(', ');
   if (score.winner !== undefined) return `${players[score.winner]} has won: ${shown}`;
-  if (first === second) return `${shown}`;
+  if (first === second) return `${score.sets.length === 0 ? 'Games' : 'Sets'} ${shown}`;
   return `${players[first > second ? 0 : 1]} leads by a set: ${shown}`;
 }

@@ -43,7 +43,7 @@ export class ApplianceList {
     const row = this.#rows.get(id);
     if (row === undefined) return;
     row.now = watts;
-    setText(row.watts, `${numberFormat.format(watts)} W`);
+    showDraw(row);
     row.bar.style.setProperty('--share', `${Math.min(100, (100 * watts) / barWatts)}%`);
   }
 
@@ -55,6 +55,7 @@ export class ApplianceList {
     row.button.setAttribute('aria-checked', `${row.isOn}`);
     row.element.classList.toggle('off', !row.isOn);
     setText(row.state, state);
+    showDraw(row);
   }
 
   refused(id: string, why: string): void {
@@ -95,4 +96,9 @@ export class ApplianceList {
     this.#rows.set(id, row);
     return element;
   }
+}
+
+/** What is switched on and draws nothing is idle: a kettle that does not boil. */
+function showDraw({ watts, now, isOn }: Row): void {
+  setText(watts, isOn === true && now === 0 ? 'idle' : `${numberFormat.format(now)} W`);
 }

@@ -70,7 +70,7 @@ export class Charts {
     }));
     return {
       ...sizeOf(this.#livePlace),
-      padding: [8, 8, 0, 0],
+      padding: [8, 32, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(500, max, this.#threshold ?? 0) * 1.1] } },
@@ -86,7 +86,7 @@ export class Charts {
   #hoursOptions(): Options {
     return {
       ...sizeOf(this.#hoursPlace),
-      padding: [8, 8, 0, 0],
+      padding: [8, 32, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: {

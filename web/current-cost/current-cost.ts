@@ -11,7 +11,7 @@ import { ApplianceList } from './appliance-list.ts';
 import { History } from './history.ts';
 import { readAppliances, readHour, readRecent, readWatts, root } from './topics.ts';
 
-/** Pence, cents or øre: a price for a kilowatt-hour, in hundredths. */
+/** In cents. */
 const pricePerKilowattHour = 28;
 
 const rally = openRally();
@@ -21,6 +21,8 @@ const list = new ApplianceList((id, isOn) => void command(id, isOn));
 const charts = import('./charts.ts').then(
   ({ Charts }) => new Charts(byId('live-chart'), byId('hours-chart')),
 );
+/** After so long without a reading figures are old. */
+const staleSeconds = 5;
 let threshold: number | undefined;
 let lastMs = 0;
 const noteIfEmpty = noteWhenEmpty(rally, byId('no-meters'), () => history.names.length === 0);
@@ -91,8 +93,14 @@ function showTotal(): void {
   );
 }
 
+/** Figures without a reading of the last seconds are shown as old, whoever is silent. */
 function showSilence(): void {
-  const isSilent = lastMs !== 0 && Date.now() - lastMs > 5_000 && rally.status === 'connected';
+  const silentSeconds = Math.round((Date.now() - lastMs) / 1_000);
+  const isStale = lastMs !== 0 && silentSeconds > staleSeconds;
+  byId('now').classList.toggle('stale', isStale);
+  byId('appliances').classList.toggle('stale', isStale);
+  setText(byId('now-label'), isStale ? `${silentSeconds} s ago` : 'now');
+  const isSilent = isStale && rally.status === 'connected';
   setText(byId('silence'), isSilent ? 'The meters are silent. npm run demo runs them.' : '');
 }
 

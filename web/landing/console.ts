@@ -31,6 +31,9 @@ class Console {
   readonly #subscriptions = new Map<string, Subscription>();
   #rally: Promise<Rally> | undefined;
   #isDrawing = false;
+  #isLogInSight = true;
+  /** Messages that had come when the list was last seen. */
+  #seen = 0;
   #second = { startMs: 0, count: 0 };
 
   constructor() {
@@ -41,11 +44,35 @@ class Console {
     byId('show-tree').addEventListener('click', () => this.#show('tree'));
     byId('search').addEventListener('input', () => this.#log.search(textIn('search')));
     byId('clear').addEventListener('click', () => {
+      this.#seen = 0;
       this.#log.clear();
       this.#tree.clear();
       this.#draw();
     });
     setInterval(() => this.#showRate(), 1_000);
+    this.#hintAtArrivals();
+  }
+
+  /** Where the list is out of sight, as on a phone, a button says that something has come, and leads there. */
+  #hintAtArrivals(): void {
+    const hint = byId('arrived');
+    new IntersectionObserver(([entry]) => {
+      this.#isLogInSight = entry?.isIntersecting === true;
+      this.#seen = this.#log.count;
+      if (this.#isLogInSight) hint.hidden = true;
+    }).observe(byId('log').parentElement as HTMLElement);
+    hint.addEventListener('click', () => {
+      byId('log').parentElement?.scrollIntoView({ block: 'center' });
+      byId('log').focus({ preventScroll: true });
+    });
+  }
+
+  #showArrivals(): void {
+    const fresh = this.#log.count - this.#seen;
+    if (this.#isLogInSight || fresh <= 0) return;
+    const what = fresh === 1 ? '1 message' : `${numberFormat.format(fresh)} messages`;
+    setText(byId('arrived'), `${what} ↓`);
+    byId('arrived').hidden = false;
   }
 
   /** A connection that is there or under way, or a new one. */
@@ -143,6 +170,7 @@ class Console {
   #draw(): void {
     setText(byId('log-count'), numberFormat.format(this.#log.count));
     setText(byId('topic-count'), numberFormat.format(this.#tree.count));
+    this.#showArrivals();
     if (byId('tree').hidden) this.#log.draw();
     else if (!byId<HTMLInputElement>('pause').checked) this.#tree.draw();
   }

@@ -13,9 +13,13 @@ interface BrokerFacts {
   readonly tcpPort: number | false;
   readonly tlsPort: number | false;
   readonly mqttsPort: number | false;
-  /** Whether it asks who connects. */
+  /** Whether clients need credentials. */
   readonly authenticates: boolean;
 }
+
+/** What one snippet publishes, the other shows. */
+const snippetFilter = 'scores/#';
+const snippetTopic = 'scores/court/1';
 
 /** Between two attempts to find out where the broker is. */
 const retryMs = 1_000;
@@ -23,6 +27,7 @@ const retryMs = 1_000;
 // After the first paint.
 void import('./console.ts').then(({ startConsole }) => startConsole(webSocketUrl()));
 void start();
+for (const button of document.querySelectorAll<HTMLButtonElement>('[data-copies]')) copyFrom(button);
 
 async function start(): Promise<void> {
   const facts = await brokerFacts();
@@ -32,7 +37,10 @@ async function start(): Promise<void> {
   } else if (facts.authenticates) {
     // This page has no credentials; who has some gives them to the console.
     setText(byId('link-state'), 'Running');
-    setText(byId('pulse-note'), 'This broker asks who connects, and shows its figures to nobody else.');
+    setText(
+      byId('pulse-note'),
+      'This broker needs credentials, and shows its figures to no page without them.',
+    );
   } else {
     const rally = openRally();
     showPulse(rally);
@@ -57,7 +65,7 @@ async function brokerFacts(): Promise<BrokerFacts | undefined> {
 function showAddresses(facts: BrokerFacts | undefined): void {
   byId('outage').hidden = facts !== undefined;
   if (facts === undefined) {
-    setText(byId('outage'), 'The broker cannot be reached. This page goes on by itself as soon as it can.');
+    setText(byId('outage'), 'The broker cannot be reached. Reconnecting…');
     return;
   }
   const { version, host, tcpPort } = facts;
@@ -77,17 +85,34 @@ function fiveLines(url: string): string {
     '<script type="module">',
     `  import { connect } from '${new URL('rally.js', location.href)}';`,
     `  const rally = await connect('${url}');`,
-    "  for await (const message of rally.subscribe('scores/+'))",
-    '    document.body.append(message.topic, ": ", message.text());',
+    `  rally.subscribe('${snippetFilter}', (message) => {`,
+    '    document.body.append(message.topic, ": ", message.text(), " ");',
+    '  });',
     '</script>',
   ].join('\n');
 }
 
 function overTcp(host: string, port: number): string {
   const where = `-h ${host} -p ${port}`;
-  return `mosquitto_sub ${where} -t 'scores/#' -v\nmosquitto_pub ${where} -t scores/court/1 -m '40-30'`;
+  return `mosquitto_sub ${where} -t '${snippetFilter}' -v\nmosquitto_pub ${where} -t ${snippetTopic} -m '40-30'`;
 }
 
 function overWebSocket(url: string): string {
-  return `npx mqtt sub -u '${url}' -t 'scores/#' -v`;
+  return `npx mqtt sub -u '${url}' -t '${snippetFilter}' -v\nnpx mqtt pub -u '${url}' -t ${snippetTopic} -m '40-30'`;
+}
+
+function copyFrom(button: HTMLButtonElement): void {
+  button.addEventListener('click', () => {
+    const text = byId(button.dataset['copies'] ?? '').textContent ?? '';
+    // Only pages over https, or of this machine, may write to the clipboard.
+    const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('no clipboard'));
+    copied.then(
+      () => setText(button, 'Copied'),
+      () => {
+        getSelection()?.selectAllChildren(byId(button.dataset['copies'] ?? ''));
+        setText(button, 'Selected');
+      },
+    );
+    setTimeout(() => setText(button, 'Copy'), 2_000);
+  });
 }

@@ -33,7 +33,7 @@ export function showPulse(rally: Rally): void {
   const timer = setInterval(ask, periodMs);
   const end = (): void => {
     clearInterval(timer);
-    setText(byId('pulse-note'), 'Figures are shown only by a broker that lets everyone connect.');
+    setText(byId('pulse-note'), 'Only a broker that lets everyone connect shows its figures.');
   };
   rally.on('connected', ask);
   document.addEventListener('visibilitychange', ask);
@@ -59,13 +59,15 @@ function drawCurve(rate: number): void {
   rates.push(rate);
   if (rates.length > samplesMax) rates.shift();
   const peak = Math.max(peakMin, ...rates) * 1.1;
-  const points = rates.map((value, index) => {
-    const x = samplesMax - rates.length + index;
-    return `${x} ${(curveHeight * (1 - value / peak)).toFixed(2)}`;
+  // From edge to edge, however few there are.
+  const step = (samplesMax - 1) / Math.max(1, rates.length - 1);
+  const shown = rates.length === 1 ? [rate, rate] : rates;
+  const points = shown.map((value, index) => {
+    return `${(index * step).toFixed(2)} ${(curveHeight * (1 - value / peak)).toFixed(2)}`;
   });
   const line = `M${points.join('L')}`;
   byId('spark-line').setAttribute('d', line);
-  byId('spark-area').setAttribute('d', `${line}V${curveHeight}H${samplesMax - rates.length}Z`);
+  byId('spark-area').setAttribute('d', `${line}V${curveHeight}H0Z`);
 }
 
 function durationOf(ms: number): string {

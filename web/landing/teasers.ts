@@ -36,13 +36,15 @@ function followCourt(rally: Rally): void {
     else live.delete(id);
     if (!message.retain) changes += 1;
     const matches = live.size === 1 ? '1 match' : `${live.size} matches`;
-    setText(byId('teaser-race'), `${matches}, ${numberFormat.format(changes)} points`);
+    const points = changes === 1 ? '1 point' : `${numberFormat.format(changes)} points`;
+    setText(byId('teaser-race'), `${matches}, ${points}`);
     if (!live.has(shownId)) shownId = [...live][0] ?? '';
     if (live.size === 0) setText(byId('teaser-court'), 'No match is played');
     if (!isLive || id !== shownId) return;
     const games = [...state.score.sets.map((set) => set.games), state.score.games];
     const sets = games.map(([one, two]) => `${one}-${two}`).join(' ');
-    setText(byId('teaser-court'), `${sets} · ${pointsShown(state.score).join('-')}`, true);
+    const players = state.players.map(lastNameOf).join(' – ');
+    setText(byId('teaser-court'), `${players}: ${sets} · ${pointsShown(state.score).join('-')}`, true);
   });
 }
 
@@ -63,4 +65,8 @@ function followRooms(rally: Rally): void {
     const who = people.size === 1 ? '1 person is in' : `${numberFormat.format(people.size)} people are in`;
     setText(byId('teaser-rooms'), people.size === 0 ? 'Nobody is in' : who);
   });
+}
+
+function lastNameOf(player: string): string {
+  return player.trim().split(/\s+/).at(-1) ?? player;
 }

@@ -139,7 +139,8 @@ async function pollOnce(signal: AbortSignal): Promise<void> {
     setText(byId('poll-trouble'), '');
   } catch (error) {
     if (signal.aborted) return;
-    setText(byId('poll-trouble'), `No answer: ${errorText(error)}. Asking again.`);
+    const why = error instanceof TypeError ? 'the broker cannot be reached' : errorText(error);
+    setText(byId('poll-trouble'), `No answer: ${why}. Asking again.`);
   }
   if (signal.aborted) return;
   const rest = Math.max(0, periodSeconds() * 1_000 - (performance.now() - startMs));
@@ -187,10 +188,10 @@ function showFigures(): void {
   const behindMs = behind.behindMs(now);
   // What is pushed is the measure: without it nobody knows how old the other side is.
   const pollVerdict = behind.isBehind ? `${showDuration(behindMs)} behind` : 'up to date';
-  setText(byId('poll-behind'), isLive ? pollVerdict : 'not known');
+  setText(byId('poll-behind'), isLive ? pollVerdict : 'unknown');
   setText(byId('poll-news'), numberFormat.format(counted.news));
   timeline.draw(now);
-  byId('poll-side').classList.toggle('stale', behind.isBehind);
+  byId('poll-side').classList.toggle('stale', behind.isBehind || !isLive);
   setText(byId('push-requests'), '0');
   setText(byId('poll-requests'), numberFormat.format(counted.polls));
   setText(byId('push-bytes'), showBytes(counted.pushBytes));
@@ -230,6 +231,7 @@ async function runMeasurement(): Promise<void> {
   const button = byId<HTMLButtonElement>('measure');
   const payload = JSON.stringify(latest ?? {});
   button.disabled = true;
+  byId('measure-progress').hidden = false;
   try {
     measured = await measure(payload, (text) => setText(byId('measure-state'), `${text} …`));
     const { cpuUsPerDelivery, cpuUsPerPoll } = measured;
@@ -247,5 +249,6 @@ async function runMeasurement(): Promise<void> {
     setText(byId('measure-state'), `Not measured: ${errorText(error)}.`);
   } finally {
     button.disabled = false;
+    byId('measure-progress').hidden = true;
   }
 }

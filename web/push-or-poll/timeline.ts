@@ -74,7 +74,7 @@ export class Timeline {
   ): void {
     const style = getComputedStyle(this.#canvas);
     const colour = (name: string): string => style.getPropertyValue(name).trim();
-    const [push, poll] = [height * 0.27, height * 0.77];
+    const [push, poll] = [height * 0.19, height * 0.57];
     context.font = `600 13px ${style.fontFamily}`;
     context.textBaseline = 'middle';
     context.fillStyle = style.color;
@@ -82,6 +82,9 @@ export class Timeline {
     context.fillText('Poll', 0, poll);
     context.fillStyle = colour('--line');
     for (const y of [push, poll]) context.fillRect(52, y - 1, width - 52, 2);
+    drawAxis(context, width, height, style.fontFamily, colour('--quiet'), (secondsAgo) =>
+      x(nowMs - secondsAgo * 1_000),
+    );
     context.fillStyle = colour('--late');
     for (const { fromMs, untilMs = nowMs } of this.#late) {
       const from = Math.max(52, x(fromMs));
@@ -110,4 +113,26 @@ function dot(
   context.lineWidth = 2;
   context.strokeStyle = colour;
   context.stroke();
+}
+
+/** Below the lanes: how long ago. */
+function drawAxis(
+  context: CanvasRenderingContext2D,
+  width: number,
+  height: number,
+  fontFamily: string,
+  colour: string,
+  x: (secondsAgo: number) => number,
+): void {
+  context.save();
+  context.font = `12px ${fontFamily}`;
+  context.textBaseline = 'bottom';
+  context.fillStyle = colour;
+  for (const secondsAgo of [45, 30, 15]) {
+    context.textAlign = 'center';
+    context.fillText(`${secondsAgo} s ago`, x(secondsAgo), height);
+  }
+  context.textAlign = 'right';
+  context.fillText('now', width, height);
+  context.restore();
 }

@@ -112,12 +112,19 @@ function onPerson(id: string, person: Person | undefined): void {
         'li',
         { title: `since ${timeFormat.format(since)}`, class: colourClass(who) },
         make('span', { class: 'face', 'aria-hidden': 'true' }, initialsOf(name)),
-        make('span', { class: 'name' }, who === client ? `${name} (you)` : name),
+        make('span', { class: 'name' }, who === client ? `${name} (you)` : nameOf(sorted, who, name)),
       ),
     ),
   );
   setText(byId('people-count'), `${people.size}`);
   if (person === undefined) onTyping(id, '');
+}
+
+/** Whoever has a name that was taken already gets a number. */
+function nameOf(sorted: readonly (readonly [string, Person])[], who: string, name: string): string {
+  const namesakes = sorted.filter(([, person]) => person.name === name).map(([id]) => id);
+  const index = namesakes.indexOf(who);
+  return index === 0 ? name : `${name} (${index + 1})`;
 }
 
 function onTyping(id: string, name: string): void {

@@ -4,16 +4,21 @@
  */
 import { Rally, RallyError, type RallyOptions } from '../../client/rally.ts';
 import { byId, setText } from './dom.ts';
+import { keptCredentials, offerSignIn } from './sign-in.ts';
+import { siteRoot } from './statistics.ts';
 
 /** The broker of this page. It connects by itself, again and again. */
 export function openRally(options: RallyOptions = {}): Rally {
-  const rally = new Rally(mqttPath(), { reconnect: { minMs: 250, maxMs: 5_000 }, ...options });
+  const reconnect = { minMs: 250, maxMs: 5_000 };
+  const rally = new Rally(mqttPath(), { reconnect, ...keptCredentials(), ...options });
   showState(rally);
   return rally;
 }
 
+/** Below whatever path a proxy has put the pages. */
 export function mqttPath(): string {
-  return document.documentElement.dataset['mqtt'] ?? '/mqtt';
+  const path = document.documentElement.dataset['mqtt'] ?? '/mqtt';
+  return new URL(path.slice(1), siteRoot).pathname;
 }
 
 /** Until then a page does not say that there is nothing. */
@@ -69,13 +74,21 @@ function showState(rally: Rally): void {
     state.dataset['status'] = status;
     document.documentElement.dataset['link'] = status;
     setText(state, text);
-    grace = setTimeout(() => showOutage(outage, trouble), trouble === '' ? 0 : graceMs);
+    if (status !== 'closed' || trouble !== '')
+      grace = setTimeout(() => showOutage(outage, trouble), trouble === '' ? 0 : graceMs);
   };
   show('connecting', 'Connecting');
   rally.on('connected', () => show('connected', 'Live'));
   rally.on('reconnecting', ({ error }) => show('reconnecting', 'Offline', troubleOf(error)));
   rally.on('closed', ({ error }) => {
-    if (error !== undefined) show('closed', 'Closed', `${sentence(error)} Reload the page to try again.`);
+    if (error === undefined) return;
+    const asksWho = error instanceof RallyError && (error.reasonCode === 0x86 || error.reasonCode === 0x87);
+    if (asksWho) {
+      show('closed', 'Signed out');
+      offerSignIn(byId('outage'), errorText(error));
+    } else {
+      show('closed', 'Closed', `${sentence(error)} Reload the page to try again.`);
+    }
   });
 }
 
@@ -87,7 +100,7 @@ function showOutage(outage: HTMLElement, trouble: string): void {
 function troubleOf(error: Error | undefined): string {
   const isRefusal = error instanceof RallyError && error.reasonCode >= 0x80 && error.reasonCode !== 0x8b;
   const what = isRefusal ? sentence(error) : 'The broker cannot be reached.';
-  return `${what} This page goes on by itself as soon as it can.`;
+  return `${what} Reconnecting…`;
 }
 
 function sentence(error: Error): string {

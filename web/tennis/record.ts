@@ -151,10 +151,10 @@ function describe(
   const winner = players[side];
   const loser = players[other(side)];
   const what = {
-    a: `Ace, ${winner}`,
-    d: `Double fault, ${loser}`,
-    w: `Winner, ${winner}`,
-    e: `Error, ${loser}`,
+    a: `Ace by ${winner}`,
+    d: `Double fault by ${loser}`,
+    w: `Winner by ${winner}`,
+    e: `Unforced error by ${loser}`,
   }[way];
   return `${what}. ${resultOf(winner, before, after)}`.trimEnd();
 }

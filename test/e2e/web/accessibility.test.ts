@@ -43,7 +43,7 @@ const stops: readonly Stop[] = [
 async function arriveAtConsole(page: Page): Promise<void> {
   await page.click('#subscribe');
   await reads(page.locator('.message .topic').first(), /^demos/);
-  for (const summary of ['Who connects', 'Properties']) await page.click(`summary:text("${summary}")`);
+  for (const summary of ['Credentials', 'Properties']) await page.click(`summary:text("${summary}")`);
   await page.check('#pause');
   await page.locator('.message summary').first().click();
   await page.locator('.message pre').first().waitFor();

@@ -42,16 +42,16 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
     await reads(points(viewer, 0), '15');
     await umpire.getByRole('button', { name: 'Double fault Ada' }).click();
     await reads(points(viewer, 1), '15');
-    await reads(viewer.locator('#call'), 'Double fault, Ada.');
+    await reads(viewer.locator('#call'), 'Double fault by Ada.');
     await umpire.getByRole('button', { name: 'Undo the last point' }).click();
     await reads(points(viewer, 1), '0');
 
     await score(umpire, 'Ada', 2);
     await score(umpire, 'Bea', 3);
-    await reads(viewer.locator('#call'), 'Winner, Bea. Deuce.');
+    await reads(viewer.locator('#call'), 'Winner by Bea. Deuce.');
     await score(umpire, 'Bea', 1);
     await reads(points(viewer, 1), 'Ad');
-    await reads(viewer.locator('#call'), 'Winner, Bea. Break point, Bea.');
+    await reads(viewer.locator('#call'), 'Winner by Bea. Break point, Bea.');
     await score(umpire, 'Bea', 1);
     await reads(viewer.locator('tbody .set.now'), '0\n1');
     await reads(
@@ -126,9 +126,9 @@ test('a set by a tie-break, and its end taken back', async (t) => {
   await reads(viewer.locator('tbody .set.now'), '6\n6');
   for (const key of '1111112') await umpire.keyboard.press(key);
   await reads(viewer.locator('tbody .points'), '6\n1');
-  await reads(viewer.locator('#call'), 'Winner, Bea. Set point, Ada.');
+  await reads(viewer.locator('#call'), 'Winner by Bea. Set point, Ada.');
   await umpire.keyboard.press('1');
-  await reads(viewer.locator('#call'), 'Winner, Ada. Game and set, Ada. Sets 1:0.');
+  await reads(viewer.locator('#call'), 'Winner by Ada. Game and set, Ada. Sets 1:0.');
   await reads(viewer.locator('tbody .set').first(), '77');
   await reads(viewer.locator('tbody .set sup'), '7\n1');
   await umpire.keyboard.press('u');
@@ -143,7 +143,7 @@ test('a match to its end, and away', async (t) => {
   await beginMatch(umpire, 'Ada', 'Bea');
   const list = await visit(t, site);
   for (let point = 0; point < 48; point += 1) await umpire.keyboard.press('1');
-  await reads(umpire.locator('#call'), 'Winner, Ada. Game, set and match, Ada.');
+  await reads(umpire.locator('#call'), 'Winner by Ada. Game, set and match, Ada.');
   await reads(list.locator('.match .tag'), 'over');
   await reads(list.locator('.match .set.taken'), '6\n6');
   assert.ok(await umpire.getByRole('button', { name: 'Point Ada' }).isDisabled());

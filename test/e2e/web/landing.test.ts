@@ -30,7 +30,7 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
     await broker.publish('hello/kept', 'from before', { retain: true });
     const page = await visit(t, `http://127.0.0.1:${port}/`, { viewport });
 
-    await page.click('summary:text("Who connects")');
+    await page.click('summary:text("Credentials")');
     await page.fill('#client-id', 'console');
     await page.click('#connect');
     await reads(page.locator('#console-state'), 'connected as console');
@@ -76,10 +76,10 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
 test('the console says what is wrong', async (t) => {
   const { port } = await startBroker(t, { authenticate: ({ username }) => username === 'umpire' });
   const page = await visit(t, `http://127.0.0.1:${port}/`);
-  await reads(page.locator('#pulse-note'), /asks who connects/);
+  await reads(page.locator('#pulse-note'), /needs credentials/);
   await page.click('#connect');
   await reads(page.locator('#console-state'), /^refused: .*0x86/);
-  await page.click('summary:text("Who connects")');
+  await page.click('summary:text("Credentials")');
   await page.fill('#username', 'umpire');
   await page.click('#connect');
   await reads(page.locator('#console-state'), /^connected as /);

@@ -32,12 +32,12 @@ test('every page says that the broker is away, and goes on when it is back', asy
   broker.kill('SIGKILL');
   await broker.exited();
   for (const page of all)
-    await reads(page.locator('#outage'), /^The broker cannot be reached\. This page goes on by itself/);
+    await reads(page.locator('#outage'), /^The broker cannot be reached\. Reconnecting…/);
   // No page says that what it shows is of this moment.
   assert.equal(await viewer.evaluate('document.documentElement.dataset.link'), 'reconnecting');
   const pushOrPoll = all.find((page) => page.url().includes('push-or-poll')) ?? viewer;
   await reads(pushOrPoll.locator('#push-verdict'), 'not connected');
-  await reads(pushOrPoll.locator('#poll-behind'), 'not known');
+  await reads(pushOrPoll.locator('#poll-behind'), 'unknown');
   // The umpire goes on meanwhile.
   for (let count = 0; count < 3; count += 1) await umpire.getByRole('button', { name: 'Point Ada' }).click();
   await reads(umpire.locator('#waiting'), /Keep scoring/);

@@ -59,12 +59,15 @@ test('a break that wins the set is a break too', () => {
 
 test('the last point is said in words, with what it decided', () => {
   assert.equal(after('').last, '');
-  assert.equal(after('0a').last, 'Ace, Ada.');
-  assert.equal(after('1d').last, 'Double fault, Ada.');
-  assert.equal(after('0w0w0w0e').last, 'Error, Bea. Game, Ada.');
-  assert.equal(after('0w'.repeat(24)).last, 'Winner, Ada. Game and set, Ada. Sets 1:0.');
-  assert.equal(after('0w'.repeat(24) + '1w'.repeat(24)).last, 'Winner, Bea. Game and set, Bea. One set all.');
-  assert.equal(after('0w'.repeat(48)).last, 'Winner, Ada. Game, set and match, Ada.');
+  assert.equal(after('0a').last, 'Ace by Ada.');
+  assert.equal(after('1d').last, 'Double fault by Ada.');
+  assert.equal(after('0w0w0w0e').last, 'Unforced error by Bea. Game, Ada.');
+  assert.equal(after('0w'.repeat(24)).last, 'Winner by Ada. Game and set, Ada. Sets 1:0.');
+  assert.equal(
+    after('0w'.repeat(24) + '1w'.repeat(24)).last,
+    'Winner by Bea. Game and set, Bea. One set all.',
+  );
+  assert.equal(after('0w'.repeat(48)).last, 'Winner by Ada. Game, set and match, Ada.');
 });
 
 test('the sums are those of the points, whatever is played', () => {
