@@ -70,9 +70,10 @@ function shown(number) {
 
 const text = `# Configuration
 
-This page is generated from the sources by \`npm run docs\`; a test fails if it is out of date.
+All options and limits, with their flags, variables, defaults and reasons. This page is generated from the sources by
+\`npm run docs\`; a test fails if it is out of date.
 
-Every option can be given in three ways. A flag overrides the environment, which overrides the file, which overrides the
+An option can be given in several ways. A flag overrides the environment, which overrides the file, which overrides the
 default. An unknown flag, variable or key is an error that names the nearest known one.
 
 | | where | for |

@@ -31,7 +31,7 @@ export function docsPages() {
     const text = readFileSync(join(root, `docs/${name}.md`), 'utf8');
     const [, title = name] = /^# (.*)$/m.exec(text) ?? [];
     const [, first = ''] = /^# .*\n\n([^\n]+(?:\n[^\n#|-][^\n]*)*)/.exec(text) ?? [];
-    const description = plain(first).replace(/(?<=[.:]) .*/s, '');
+    const description = plain(first).replace(/(?<=\.) .*/s, '');
     return {
       path: `docs/${name}/`,
       title,

@@ -44,7 +44,7 @@ function followCourt(rally: Rally): void {
     const games = [...state.score.sets.map((set) => set.games), state.score.games];
     const sets = games.map(([one, two]) => `${one}-${two}`).join(' ');
     const players = state.players.map(lastNameOf).join(' – ');
-    setText(byId('teaser-court'), `${players}: ${sets} · ${pointsShown(state.score).join('-')}`, true);
+    setText(byId('teaser-court'), `${players}\n${sets} · ${pointsShown(state.score).join('-')}`, true);
   });
 }
 

@@ -1,0 +1,102 @@
+/** What a first visitor does: sign in, read, copy a snippet and run it. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { startBroker } from '../../support/broker.ts';
+import { servePage } from '../../support/chromium.ts';
+import { isLive, reads, visit } from '../../support/visitor.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function seriousFaults(page: Page): Promise<unknown> {
+  await page.evaluate(axe);
+  return await page.evaluate(`axe.run().then(({ violations }) => violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => [id, nodes[0].html]))`);
+}
+
+test('where the broker needs credentials a page asks for them, and keeps them for the tab', async (t) => {
+  const { port } = await startBroker(t, {
+    authenticate: ({ username, password }) =>
+      username === 'umpire' && Buffer.from(password ?? []).toString() === 'secret',
+  });
+  const page = await visit(t, `http://127.0.0.1:${port}/demos/centre-court/`, { viewport: 'phone' });
+  await reads(page.locator('#outage p'), 'This broker needs a user name and a password.');
+  await reads(page.locator('#link-state'), 'Signed out');
+  assert.deepEqual(await seriousFaults(page), []);
+  await page.fill('#sign-in-user', 'umpire');
+  await page.fill('#sign-in-password', 'wrong');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await reads(page.locator('#outage p'), /^Not signed in: The user name or password is wrong\./);
+  await page.fill('#sign-in-user', 'umpire');
+  await page.fill('#sign-in-password', 'secret');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await isLive(page);
+  await page.getByRole('link', { name: 'Rooms' }).click();
+  await isLive(page);
+});
+
+test('the documents are served, their links lead somewhere, and axe finds nothing serious', async (t) => {
+  const { port } = await startBroker(t);
+  const page = await visit(t, `http://127.0.0.1:${port}/`, { viewport: 'phone' });
+  await page.getByRole('link', { name: 'Read the docs' }).click();
+  await reads(page.locator('h1'), 'Documentation');
+  const seen = new Set<string>();
+  const waiting = [page.url()];
+  for (let url = waiting.pop(); url !== undefined; url = waiting.pop()) {
+    if (seen.has(url)) continue;
+    seen.add(url);
+    const response = await fetch(url);
+    assert.equal(response.status, 200, url);
+    const html = await response.text();
+    for (const [, href = ''] of html.matchAll(/<(?:a|img)\b[^>]*? (?:href|src)="([^"#]*)/g)) {
+      const target = new URL(href, url);
+      if (href !== '' && target.host === new URL(url).host && target.pathname.includes('/docs/'))
+        waiting.push(target.href);
+    }
+  }
+  assert.ok(seen.size > 12, [...seen].join(' '));
+  for (const name of ['', 'configuration/', 'client/']) {
+    await page.goto(`http://127.0.0.1:${port}/docs/${name}`);
+    assert.deepEqual(await seriousFaults(page), [], name);
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+    assert.ok(Number(overflow) <= 0, `${name} is ${overflow} pixels too wide`);
+  }
+});
+
+test('what the snippet of the terminal publishes the snippet of the page shows', async (t) => {
+  const { broker, port } = await startBroker(t);
+  const page = await visit(t, `http://127.0.0.1:${port}/`);
+  await reads(page.locator('#terminal'), /mosquitto_pub/);
+  const terminal = (await page.locator('#terminal').textContent()) ?? '';
+  const [, topic = '', payload = ''] = /mosquitto_pub .* -t (\S+) -m '([^']+)'/.exec(terminal) ?? [];
+  const [, filter = ''] = /mosquitto_sub .* -t '([^']+)'/.exec(terminal) ?? [];
+  const code = (await page.locator('#five-lines').textContent()) ?? '';
+  assert.ok(code.includes(`'${filter}'`), 'both listen to the same');
+  const copy = await servePage(t, { 'copy.html': `<!doctype html><body>${code}</body>` });
+  const copied = await page.context().newPage();
+  await copied.goto(`${copy}copy.html`);
+  await broker.publish(topic, payload, { retain: true });
+  await reads(copied.locator('body'), new RegExp(`${topic}: ${payload}`));
+});
+
+test('a phone is told of messages that arrive out of sight, and led to them', async (t) => {
+  const { broker, port } = await startBroker(t);
+  const page = await visit(t, `http://127.0.0.1:${port}/`, { viewport: 'phone' });
+  await page.fill('#filter', 'far/away');
+  await page.click('#subscribe');
+  await reads(page.locator('#console-state'), /^connected/);
+  await reads(page.locator('#subscriptions li'), /QoS/);
+  // The page learns what is in sight with the next frames.
+  await page.evaluate(`new Promise((done) => {
+    scrollTo(0, 0);
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
+  })`);
+  await broker.publish('far/away', 'x');
+  await reads(page.locator('#arrived'), '1 message ↓');
+  await page.click('#arrived');
+  await page.locator('.message').waitFor();
+  await page.locator('#arrived').waitFor({ state: 'hidden' });
+});
