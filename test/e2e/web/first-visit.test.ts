@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { test } from 'node:test';
+import { connect, createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { startBroker } from '../../support/broker.ts';
 import { servePage } from '../../support/chromium.ts';
@@ -80,6 +81,39 @@ test('what the snippet of the terminal publishes the snippet of the page shows',
   await copied.goto(`${copy}copy.html`);
   await broker.publish(topic, payload, { retain: true });
   await reads(copied.locator('body'), new RegExp(`${topic}: ${payload}`));
+});
+
+/** A proxy that puts the broker below /broker/, and does nothing else. */
+async function belowPath(t: TestContext, port: number): Promise<string> {
+  const server = createServer((socket) => {
+    const broker = connect(port, '127.0.0.1');
+    socket.on('data', (bytes) =>
+      broker.write(bytes.toString('latin1').replaceAll('GET /broker/', 'GET /'), 'latin1'),
+    );
+    broker.pipe(socket);
+    t.after(() => socket.destroy());
+    for (const [one, other] of [
+      [socket, broker],
+      [broker, socket],
+    ] as const)
+      one.on('close', () => other.destroy()).on('error', () => {});
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.close());
+  server.unref();
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return `http://127.0.0.1:${address.port}/broker/`;
+}
+
+test('below a path of a proxy the pages find their files, their figures and the broker', async (t) => {
+  const { port } = await startBroker(t);
+  const page = await visit(t, await belowPath(t, port));
+  await isLive(page);
+  await reads(page.locator('#ws-url'), /\/broker\/mqtt/);
+  await reads(page.locator('#clients'), /^\d/);
+  await page.getByRole('link', { name: 'Rooms' }).first().click();
+  await isLive(page);
 });
 
 test('a phone is told of messages that arrive out of sight, and led to them', async (t) => {
