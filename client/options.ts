@@ -11,7 +11,7 @@ export interface WebSocketLike {
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: Uint8Array): void;
   close(): void;
 }
 

@@ -94,6 +94,9 @@ test('rallymq-client installs into an empty project: programs, strict types and 
     paths.every((path) => !path.endsWith('.ts') || path.endsWith('.d.ts')),
     'no sources',
   );
+  // TypeScript before 5.7 has no generic Uint8Array; 5.0 and 5.4 were tried with the file below.
+  for (const path of paths.filter((each) => each.endsWith('.d.ts')))
+    assert.doesNotMatch(readFileSync(join(root, 'client', path), 'utf8'), /Uint8Array</, path);
   const install = ['install', '--offline', '--no-audit', '--no-fund', `./${filename}`];
   await run('npm', install, { cwd: folder, timeout });
   const installed = join(folder, 'node_modules/rallymq-client');
