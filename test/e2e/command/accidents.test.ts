@@ -53,7 +53,7 @@ test('SIGHUP without anything to reload ends nothing', async (t) => {
 test('a disk that is full and takes no log ends nothing', async (t) => {
   const [port, tcpPort] = [await unusedPort(), await unusedPort()];
   const full = openSync('/dev/full', 'w');
-  const args = [cli, '--port', `${port}`, '--tcp-port', `${tcpPort}`];
+  const args = [cli, '--data', 'none', '--port', `${port}`, '--tcp-port', `${tcpPort}`];
   killAtEnd(t, spawn(process.execPath, args, { stdio: ['ignore', full, full] }));
   await healthy(port);
   await beRefused(tcpPort);
@@ -62,7 +62,7 @@ test('a disk that is full and takes no log ends nothing', async (t) => {
 
 test('standard output and standard error that nobody reads end nothing', async (t) => {
   const [port, tcpPort] = [await unusedPort(), await unusedPort()];
-  const args = [cli, '--port', `${port}`, '--tcp-port', `${tcpPort}`];
+  const args = [cli, '--data', 'none', '--port', `${port}`, '--tcp-port', `${tcpPort}`];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   killAtEnd(t, child);
   child.stdout.destroy();
@@ -86,7 +86,7 @@ sys.stdin.read()
 
 test('a terminal that closes ends nothing', async (t) => {
   const [port, tcpPort] = [await unusedPort(), await unusedPort()];
-  const args = [process.execPath, cli, '--port', `${port}`, '--tcp-port', `${tcpPort}`];
+  const args = [process.execPath, cli, '--data', 'none', '--port', `${port}`, '--tcp-port', `${tcpPort}`];
   const holder = spawn('python3', ['-c', inTerminal, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   let printed = '';
   holder.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
@@ -108,17 +108,21 @@ test('too few open files are named: a sentence where not even the program fits, 
     process.execPath,
     start,
   ];
-  const none = spawnSync('sh', [...run(30), '--port', '0', '--no-tcp', '--workers', '1'], {
+  const none = spawnSync('sh', [...run(30), '--port', '0', '--no-tcp', '--data', 'none', '--workers', '1'], {
     encoding: 'utf8',
   });
   assert.equal(none.status, 1);
   assert.match(none.stderr, /^rallymq: The limit of open files is 30, too low to start: raise it .*\n$/);
-  const many = spawnSync('sh', [...run(200), '--port', '0', '--no-tcp', '--workers', '64'], {
-    encoding: 'utf8',
-  });
+  const many = spawnSync(
+    'sh',
+    [...run(200), '--port', '0', '--no-tcp', '--data', 'none', '--workers', '64'],
+    {
+      encoding: 'utf8',
+    },
+  );
   assert.equal(many.status, 1);
   assert.match(many.stderr, /^rallymq: The limit of open files is 200, and the broker needs 676 /);
-  const few = spawn('sh', [...run(150), '--port', '0', '--no-tcp', '--workers', '1']);
+  const few = spawn('sh', [...run(150), '--port', '0', '--no-tcp', '--data', 'none', '--workers', '1']);
   killAtEnd(t, few);
   let log = '';
   few.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
@@ -131,8 +135,8 @@ test('a refused client is in the log with address, client identifier and reason'
   const client = await RawClient.overTcp(tcpPort);
   client.send(Buffer.from('100c00044d515454090200000000', 'hex')); // a CONNECT of version 9
   await client.closed();
-  await until('the line', () => command.stderr.includes('client refused'));
-  const line = command.stderr.split('\n').find((each) => each.includes('client refused')) ?? '';
+  await until('the line', () => command.stderr.includes('connectionRefused'));
+  const line = command.stderr.split('\n').find((each) => each.includes('connectionRefused')) ?? '';
   const { remoteAddress, transport, reason } = JSON.parse(line);
   assert.deepEqual(
     { remoteAddress, transport, reason },
