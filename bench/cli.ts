@@ -8,6 +8,7 @@ import { type CommandLine, readCommandLine, type Subcommand, usage } from './com
 import { runHandOver } from './hand-over/run.ts';
 import { runHttp } from './http/run.ts';
 import { runAuthorised } from './load/authorised.ts';
+import { runDurable } from './load/durable.ts';
 import { scenariosOf } from './load/scenarios.ts';
 import { runLog } from './log/run.ts';
 import { runMicro } from './micro/run.ts';
@@ -26,10 +27,11 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   http: runHttp,
   log: runLog,
   browser: runBrowser,
-  load: (command) =>
-    command.only?.includes('authorised')
-      ? runAuthorised(command)
-      : runPeers({ ...command, peers: ['rallymq'] }),
+  load: (command) => {
+    if (command.only?.includes('authorised')) return runAuthorised(command);
+    if (command.only?.includes('durable')) return runDurable(command);
+    return runPeers({ ...command, peers: ['rallymq'] });
+  },
   peers: runPeers,
   'hand-over': runHandOver,
   soak: runSoak,

@@ -6,7 +6,7 @@ export const subcommands = {
   all: 'micro, http, peers, hand-over and browser, one after the other; what runs without a subcommand',
   micro: 'single functions against rivals from npm (benchmark)',
   http: 'the HTTP endpoints (autocannon)',
-  load: 'the scenarios against this broker alone; --only authorised: with 10,000 rules against none',
+  load: 'the scenarios against this broker alone; --only authorised: 10,000 rules against none, durable: disk against memory',
   peers: 'the scenarios against this broker and others, interleaved',
   'hand-over': 'this broker with 1, 2 and 4 workers, and what its lanes count meanwhile',
   log: 'the log alone: acknowledgements with 1 to 2,000 records in flight, on this disk and a slow one',

@@ -230,13 +230,14 @@ export class ControlPlane {
   /** Makes the broker in the addon, of what is in its store if it has one. Errors: as Store.open(). */
   async #openBroker(addon: Addon, host: string): Promise<number> {
     const { limits, port, workers } = this.#config;
+    const rules = this.#gatekeeper.firstRules(); // wrong files are no reason to read a store
     if (!keepsData(this.#config)) return addon.createBroker(workers, { ...this.#config, ...limits });
     const store = new Store(addon, this.#config, this.logger, (error) => this.#events.onFatal(error));
     store.open();
     this.#store = store;
     const server = await serveRecovering(host, port, () => store.progress);
     try {
-      const { broker, recovered } = await store.recover();
+      const { broker, recovered } = await store.recover(rules);
       this.#directory.restore(recovered.run, recovered.sessions);
       return broker;
     } finally {

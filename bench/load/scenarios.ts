@@ -268,6 +268,31 @@ function state(sized: Sized): Scenario[] {
   ];
 }
 
+/** Sessions that outlive their connections: what is published with QoS 1 and 2 has to be kept. See durable.ts. */
+export function durableScenarios(profile: Profile): readonly Scenario[] {
+  const sized = { smoke: [2, 5], quick: [20, 50], full: [20, 50] } as const;
+  const [some, many] = sized[profile];
+  const common = {
+    scenario: 'p2p',
+    transport: 'ws',
+    expiry: 3_600,
+    warmup: warmup[profile],
+    duration: { smoke: 150, quick: 2_000, full: 10_000 }[profile],
+  };
+  const of = (name: string, qos: number, publishers: number, window: number): Scenario => ({
+    name,
+    title: `${publishers} pairs, window ${window}, QoS ${qos}, sessions that are kept`,
+    kind: 'messages',
+    flags: { ...common, qos, publishers, window },
+  });
+  return [
+    of('durable-1', 1, 1, 1),
+    of('durable-200', 1, some, 10),
+    of('durable-1000', 1, many, 20),
+    of('durable-qos2-200', 2, some, 10),
+  ];
+}
+
 /** Mixed load at a fixed rate with clients that come, go, take over and read slowly. */
 export function soakOf(minutes: number, rate: number): Scenario {
   return {

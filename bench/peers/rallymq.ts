@@ -11,11 +11,11 @@ const readyLines =
 
 const host = '127.0.0.1';
 
-/** This broker, as `npm start` starts it. */
+/** This broker as `npm start` starts it, but that it keeps nothing on a disk, as the others do not either. */
 export function rallymq(workers: number): Peer {
   return {
     name: workers === 1 ? ours : `${ours}-${workers}`,
-    description: `RallyMQ ${version}, ${workers} ${workers === 1 ? 'worker' : 'workers'}, everything else at its default`,
+    description: `RallyMQ ${version}, ${workers} ${workers === 1 ? 'worker' : 'workers'}, in memory, everything else at its default`,
     start: () => start(workers),
   };
 }
@@ -29,7 +29,8 @@ export function rallymqWith(name: string, flags: readonly string[], what: string
 async function start(workers: number, flags: readonly string[] = []): Promise<RunningPeer> {
   const { cert, key } = benchCertificate();
   const ports = ['--port', '0', '--tcp-port', '0', '--tls-port', '0', '--tls-cert', cert, '--tls-key', key];
-  const args = [...ports, '--workers', `${workers}`, '--log-level', 'error', ...flags];
+  const inMemory = ['--data', 'none'];
+  const args = [...ports, '--workers', `${workers}`, '--log-level', 'error', ...inMemory, ...flags];
   const child = await startChild('RallyMQ', process.execPath, [...(await startWords()), ...args]);
   const [port, path, tcpPort, tlsPort] = await readyChild('RallyMQ', child, () => {
     const ready = readyLines.exec(child.printed());

@@ -430,8 +430,16 @@ export interface Addon {
   ):
     | { readonly broker: number; readonly warning: string }
     | { readonly fault: StoreFault; readonly detail: string };
-  /** Reads the store, once, on a thread of its own. Throws as createBroker(). */
-  recoverStore(broker: number, workers: number, rules: DataPlaneRules): Promise<RecoveredStore>;
+  /**
+   * Reads the store, once, on a thread of its own. `access`: the rules of clients that are in force from the beginning, of
+   * encodeRuleBook(). Throws as createBroker().
+   */
+  recoverStore(
+    broker: number,
+    workers: number,
+    rules: DataPlaneRules,
+    access: Uint8Array | undefined,
+  ): Promise<RecoveredStore>;
   storeProgress(broker: number): { readonly bytesDone: number; readonly bytesTotal: number };
   /** Its workers have ended. What it has stored is safe when this returns. */
   destroyBroker(broker: number): void;

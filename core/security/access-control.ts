@@ -144,6 +144,15 @@ export class AccessControl {
     });
   }
 
+  /**
+   * The rules to begin with, of encodeRuleBook(); undefined: there are none. What a store has is given to nobody without
+   * them. Errors: as open().
+   */
+  firstRules(): Uint8Array | undefined {
+    const { rules } = readAccessFiles(this.#options.config);
+    return rules && encodeRuleBook(rules);
+  }
+
   /** Before the workers start. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
   open(rules: RulesInForce): void {
     this.#rules = rules;

@@ -124,6 +124,11 @@ export class Gatekeeper {
     return this.#bans;
   }
 
+  /** Of AccessControl: the rules to begin with. */
+  firstRules(): Uint8Array | undefined {
+    return this.#access.firstRules();
+  }
+
   /** Before the workers start. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, BAN_INVALID. */
   open(rules: RulesInForce): void {
     this.#access.open(rules);

@@ -84,8 +84,8 @@ export class Store {
     if (warning !== undefined) this.#logger.warn({ directory: this.#directory }, warning);
   }
 
-  /** Reads what is there, with a line a second while it lasts. */
-  async recover(): Promise<OpenStore> {
+  /** Reads what is there, with a line a second while it lasts. `rules`: of encodeRuleBook(). */
+  async recover(rules: Uint8Array | undefined): Promise<OpenStore> {
     const { workers, limits } = this.#config;
     const startedAtMs = performance.now();
     const timer = setInterval(() => {
@@ -93,7 +93,12 @@ export class Store {
       this.#logger.info({ bytesDone, bytesTotal }, 'reading the store');
     }, progressMs);
     try {
-      const recovered = await this.#addon.recoverStore(this.#broker, workers, { ...this.#config, ...limits });
+      const recovered = await this.#addon.recoverStore(
+        this.#broker,
+        workers,
+        { ...this.#config, ...limits },
+        rules,
+      );
       this.#tell(recovered, performance.now() - startedAtMs);
       return { broker: this.#broker, recovered };
     } finally {

@@ -38,7 +38,9 @@ class Store {
   const Damage& damage() const { return damage_; }
   uint64_t run() const { return run_; }
 
-  Broker& recover(unsigned workers, const Limits& limits, uint64_t tableKey) {
+  // `rules`: what clients may have; nullptr: everything.
+  Broker& recover(unsigned workers, const Limits& limits, uint64_t tableKey,
+                  const std::shared_ptr<const RuleBook>& rules = nullptr) {
     const HashKeys keys{.topics = log_->identity()[0], .tables = tableKey};
     RecoveredState state(workers, keys);
     Reading reading(*this, state);
@@ -46,6 +48,8 @@ class Store {
     state.finish();
     run_ = state.run + 1;
     broker_ = std::make_unique<Broker>(workers, limits, keys);
+    if (rules) broker_->rules().put(rules);
+    for (unsigned worker = 0; worker < workers; worker++) broker_->engine(worker).adoptRules();
     Recovery recovery(*broker_, state);
     recovery.install();
     sessions_ = recovery.sessions();

@@ -95,6 +95,7 @@ struct Recovering {
   unsigned workers = 0;
   Limits limits;
   HashKeys keys;
+  std::shared_ptr<const RuleBook> rules;
   napi_async_work work = nullptr;
   napi_deferred deferred = nullptr;
 };
@@ -145,14 +146,17 @@ inline void onRecovered(napi_env env, napi_status, void* data) {
 }
 
 inline napi_value recoverStore(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  std::array<napi_value, 3> arguments{};
+  size_t count = 4;
+  std::array<napi_value, 4> arguments{};
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
   auto recovering = std::make_unique<Recovering>();
   recovering->id = uint32_t(integerOf(env, arguments[0]));
   recovering->workers = unsigned(integerOf(env, arguments[1]));
   recovering->keys = randomKeys();
   if (!readLimits(env, arguments[2], recovering->limits)) return nullptr;
+  bool hasRules = false;
+  napi_is_typedarray(env, arguments[3], &hasRules);
+  if (hasRules) recovering->rules = RuleBook::read(bytesOf(env, arguments[3]));
   napi_value promise = nullptr;
   napi_value name = nullptr;
   napi_create_promise(env, &recovering->deferred, &promise);
@@ -162,7 +166,8 @@ inline napi_value recoverStore(napi_env env, napi_callback_info info) {
       env, nullptr, name,
       [](napi_env, void* work) {
         const auto& asked = *static_cast<Recovering*>(work);
-        Broker& broker = registry().findStore(asked.id)->recover(asked.workers, asked.limits, asked.keys.tables);
+        Broker& broker = registry().findStore(asked.id)->recover(asked.workers, asked.limits, asked.keys.tables,
+                                                                 asked.rules);
         registry().setBroker(asked.id, broker);
       },
       onRecovered, data, &data->work);

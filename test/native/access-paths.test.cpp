@@ -296,6 +296,36 @@ TEST("access: the host program is excepted, and nobody else of whom nothing is k
   }
 }
 
+TEST("access: what a start hands out of a share goes to the member that may have it by the rules of now") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  broker.setRules(bookOf({allow(true, "#"), allow(false, "#")}));
+  std::vector<Client*> members;
+  for (const char* name : {"x", "y"}) {
+    members.push_back(&broker.connected(name, 0, accessOf(name)));
+    members.back()->subscribe("$share/s/y", 1);
+    broker.settle();
+    members.back()->drop();
+    broker.settle();
+  }
+  Client::Options ofGuest = accessOf("guest");
+  ofGuest.isPersistent = false;
+  Client& guest = broker.connected("guest", 0, ofGuest);
+  guest.answersAtOnce = false;
+  guest.subscribe("$share/s/y", 1);
+  broker.settle();
+  Client& source = broker.connected("source", 0, accessOf("source"));
+  for (int i = 0; i < 3; i++) source.publish("y", std::to_string(i), 1);
+  broker.settle();
+  CHECK_EQ(guest.received.size(), 3);  // which is lost with it
+  broker.setRules(bookOf({allow(true, "#"), allow(false, "%u")}));
+  broker.crash(1);
+  for (Client* member : members) member->connect(0);
+  broker.settle();
+  CHECK_EQ(members[0]->received.size(), 0);
+  CHECK_EQ(members[1]->received.size(), 3);
+}
+
 TEST("access: whoever changes workers faster than the session follows keeps to its rights, and loses nothing") {
   check::eachSeed(60, [](check::Random& random) {
     HandDrivenBroker broker(3);

@@ -100,7 +100,7 @@ void HandDrivenBroker::addWorkers() {
 
 void HandDrivenBroker::openStore(unsigned workers) {
   store_ = std::make_unique<rally::Store>(std::make_unique<KeptLog>(*disk_, workers), disk_->checkpointBytesMin);
-  broker_ = &store_->recover(workers, limits_, hashKeys.tables);
+  broker_ = &store_->recover(workers, limits_, hashKeys.tables, rules_);
   topicsKey_ = store_->log().identity()[0];
   lastKey_ = store_->run() << 32;
   for (const rally::RecoveredSession& each : store_->sessions()) {
@@ -281,6 +281,7 @@ void HandDrivenBroker::post(unsigned worker, std::function<void()> task) {
 }
 
 void HandDrivenBroker::setRules(std::shared_ptr<const rally::RuleBook> book) {
+  rules_ = book;
   broker_->rules().put(std::move(book));
   for (const auto& worker : workers_) {
     finishTurn(*worker);
@@ -575,6 +576,8 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
     rally::Connection& connection = *link->connection;
     rally::ConnectionTerms terms = termsOf(options, record.key);
     terms.clientId = bytesOf(name);
+    const Octets access = options.access ? encoded(*options.access) : Octets();
+    terms.accessBytes = access;
     engine.frontEnd().accept(connection, *session, std::move(terms),
                              frameOf(0x20, options.version >= 5 ? Octets{1, 0, 0} : Octets{1, 0}));
     engine.frontEnd().resume(connection);
@@ -582,6 +585,29 @@ void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_p
     endSession(record);
   }
   nextConnect(name);
+}
+
+// As core/security/access.ts writes it; without rules of its own.
+Octets HandDrivenBroker::encoded(const rally::Access& access) {
+  Octets bytes{uint8_t(access.hasUserName ? 1 : 0)};
+  const auto number = [&](size_t value) {
+    bytes.push_back(uint8_t(value >> 8));
+    bytes.push_back(uint8_t(value));
+  };
+  const auto text = [&](Bytes part) {
+    number(part.size());
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  };
+  text(access.userName.bytes());
+  text(access.clientId.bytes());
+  number(access.roles.size());
+  for (const std::string& role : access.roles) text(bytesOf(role));
+  number(access.claims.size());
+  for (const auto& [name, value] : access.claims) {
+    text(bytesOf(name));
+    text(value.bytes());
+  }
+  return bytes;
 }
 
 rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options, uint64_t session) const {

@@ -199,6 +199,7 @@ class HandDrivenBroker {
   void onSubscribe(Worker& worker, const std::shared_ptr<Link>& link, rally::Session& session, Bytes body,
                    uint8_t version);
 
+  static Octets encoded(const rally::Access& access);
   void nextConnect(const std::string& name);
   void place(const std::string& name);
   void onOver(uint64_t key, rally::SessionState state);
@@ -211,6 +212,7 @@ class HandDrivenBroker {
   void addWorkers();
 
   KeptDisk* disk_ = nullptr;
+  std::shared_ptr<const rally::RuleBook> rules_;  // the last ones, which a start begins with
   const rally::Limits limits_;
   const FakeTransport::Kind kind_ = FakeTransport::Kind::webSocket;
   std::unique_ptr<rally::Broker> own_;

@@ -38,6 +38,7 @@ struct Options {
   uint64_t wildcard = 0;        // subscriptions with wildcards that match nothing
   uint64_t retained = 0;        // retained messages
   uint64_t churn = 0;           // clients that come and go
+  uint64_t expiry = 0;          // seconds that sessions outlive their connections; MQTT 5 alone
   // The times, in milliseconds.
   uint64_t warmup = 500;
   uint64_t duration = 2'000;
@@ -88,6 +89,7 @@ inline Options readOptions(int count, char** arguments) {
                             {"--wildcard", &options.wildcard},
                             {"--retained", &options.retained},
                             {"--churn", &options.churn},
+                            {"--expiry", &options.expiry},
                             {"--warmup", &options.warmup},
                             {"--duration", &options.duration},
                             {"--drain", &options.drain},

@@ -417,10 +417,9 @@ class Plan {
     return open(stage, loop, role, kind, shared_.target);
   }
   Client& open(Stage& stage, Loop& loop, Role& role, const char* kind, const Target& target) {
-    return open(
-        stage, loop, role,
-        ConnectTerms{shared_.target.version, "bench-" + run_ + "-" + kind + "-" + std::to_string(clients_.size())},
-        target);
+    const std::string clientId = "bench-" + run_ + "-" + kind + "-" + std::to_string(clients_.size());
+    const ConnectTerms terms{shared_.target.version, clientId, true, uint32_t(options_.expiry)};
+    return open(stage, loop, role, terms, target);
   }
   Client& open(Stage& stage, Loop& loop, Role& role, ConnectTerms terms, const Target& target) {
     Client& client = clients_.emplace_back(loop, role, target, std::move(terms), uint32_t(clients_.size()));
