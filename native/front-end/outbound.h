@@ -179,7 +179,7 @@ class Outbound {
 
   // Sends what is waiting for as long as the window and the outbox have room.
   void pump(Session& session) {
-    if (!session.isHeld()) sendWaiting(session);
+    if (session.hasWaiting() && !session.isHeld()) sendWaiting(session);
     noteRoom(session);
     if (session.isHeld()) return;
     const bool hasMore = (session.retainedShards & ~session.askedShards) != 0;

@@ -34,11 +34,13 @@ class SessionAccount {
 
   // The session holds more or less than before.
   void settle(Session& session) {
-    ranking_.set(session, session.place, session.heldBytes() + session.queue.retainedBytes(), 0);
+    const size_t bytes = session.heldBytes() + session.queue.retainedBytes();
+    if (bytes != session.place.bytes) ranking_.set(session, session.place, bytes, 0);
   }
   // Its packet identifiers are more or fewer than before.
   void settlePacketIds(Session& session) {
-    packetIds_.set(session, session.packetIdsPlace, session.packetIdBytes(), 0);
+    const size_t bytes = session.packetIdBytes();
+    if (bytes != session.packetIdsPlace.bytes) packetIds_.set(session, session.packetIdsPlace, bytes, 0);
   }
   size_t packetIdBytes() const { return packetIds_.bytes(); }
   // Who has to end for them, or nullptr.
