@@ -44,6 +44,7 @@ export type {
   SubscribeRequest,
 } from './config/authorization.ts';
 export type { Limits } from './config/limits.ts';
+export type { ListenerLimits, ListenerOptions, ListenerProtocol } from './config/listeners.ts';
 export type {
   BroadFilters,
   BrokerOptions,
@@ -55,7 +56,7 @@ export type {
   ReasonStrings,
 } from './config/options.ts';
 export type { RefusalReason, RefusedClient } from './control/refusals.ts';
-export type { Address } from './control/supervisor.ts';
+export type { Address, ListenerAddress } from './control/supervisor.ts';
 export type { Statistics } from './control-plane.ts';
 export type { CloseCause, CounterName } from './data-plane/addon.ts';
 export type { MessageListener } from './host/host-client.ts';
@@ -142,15 +143,21 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   async #listen(): Promise<Address> {
-    const { host, port, tcpPort, tlsPort, mqttsPort } = this.#config;
+    const { host, port, tcpPort, tlsPort, mqttsPort, listeners } = this.#config;
     const numericHost = await numericAddress(host);
-    await this.#claim(numericHost, port, 'port');
+    if (port !== false) await this.#claim(numericHost, port, 'port');
     if (tcpPort !== false && (tcpPort !== port || port === 0))
       await this.#claim(numericHost, tcpPort, 'tcpPort');
     if (tlsPort !== false) await this.#claim(numericHost, tlsPort, 'tlsPort');
     if (mqttsPort !== false) await this.#claim(numericHost, mqttsPort, 'mqttsPort');
+    const hosts: string[] = [];
+    for (const listener of listeners) {
+      const own = listener.host === undefined ? '' : await numericAddress(listener.host);
+      hosts.push(own);
+      if (own !== '') await this.#claim(own, listener.port, 'listeners');
+    }
     this.#assertNotStopped();
-    return await this.#control.start(numericHost);
+    return await this.#control.start(numericHost, hosts);
   }
 
   async #claim(host: string, port: number, option: string): Promise<void> {

@@ -3,7 +3,7 @@
  * started with a wrong option or a wrong file.
  */
 
-import { type Broker, brokerOf, version } from './broker.ts';
+import { type Broker, brokerOf, type ListenerAddress, version } from './broker.ts';
 import { BrokerError, type BrokerErrorCode } from './broker-error.ts';
 import { ban, banUsage } from './command/ban.ts';
 import { checkConfig, checkConfigUsage } from './command/check-config.ts';
@@ -118,13 +118,13 @@ function reloadOnSignal(broker: Broker, config: BrokerConfig): void {
 
 function greeting(broker: Broker, config: BrokerConfig): string {
   const { workers, dataDirectory, durability } = config;
-  const { host, port, tcpPort, tlsPort, mqttsPort, path } = broker.address();
+  const { host, port, tcpPort, tlsPort, mqttsPort, path, listeners } = broker.address();
   const shownHost = host.includes(':') ? `[${host}]` : host;
   const lines = [
     `RallyMQ ${version} is ready (${workers} ${workers === 1 ? 'worker' : 'workers'}, HTTP by ${broker.http})`,
-    `  MQTT over WebSocket  ws://${shownHost}:${port}${path}`,
+    port === 0 ? undefined : `  MQTT over WebSocket  ws://${shownHost}:${port}${path}`,
     tcpPort === false ? undefined : `  MQTT over TCP        mqtt://${shownHost}:${tcpPort}`,
-    `  Page                 http://${shownHost}:${port}/`,
+    port === 0 ? undefined : `  Page                 http://${shownHost}:${port}/`,
     ...(tlsPort === false
       ? []
       : [
@@ -133,11 +133,17 @@ function greeting(broker: Broker, config: BrokerConfig): string {
           `                       https://${shownHost}:${tlsPort}/`,
         ]),
     mqttsPort === false ? undefined : `  MQTT over TLS        mqtts://${shownHost}:${mqttsPort}`,
+    ...listeners.map((listener) => `  Listener             ${shownListener(listener)}`),
     keepsData(config)
       ? `  Data                 ${dataDirectory} (${durability})`
       : '  Data                 in memory only, it ends with the broker',
   ];
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
+}
+
+function shownListener({ name, tls, host = '', port, socket }: ListenerAddress): string {
+  const place = socket ?? `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${place}${name === place ? '' : ` (${name})`}${tls ? ', TLS' : ''}`;
 }
 
 function fail(error: unknown, status: number): never {

@@ -196,7 +196,7 @@ export class ControlPlane {
   }
 
   /** Starts the workers on `numericHost`; resolves when clients can connect. Errors: as Broker.start(). */
-  async start(numericHost: string): Promise<Address> {
+  async start(numericHost: string, listenerHosts: readonly string[]): Promise<Address> {
     await this.#tls?.load();
     const tls = this.#tls ?? { material: undefined, ticketKeys: new Uint8Array() };
     const addon = loadAddon();
@@ -218,7 +218,7 @@ export class ControlPlane {
     this.#gatekeeper.open(this.#supervisor);
     const httpSocket = await this.#http.listen();
     try {
-      const address = await this.#supervisor.start(numericHost, httpSocket);
+      const address = await this.#supervisor.start(numericHost, httpSocket, listenerHosts);
       this.#http.ports = address;
       return address;
     } catch (error) {
@@ -235,13 +235,13 @@ export class ControlPlane {
     const store = new Store(addon, this.#config, this.logger, (error) => this.#events.onFatal(error));
     store.open();
     this.#store = store;
-    const server = await serveRecovering(host, port, () => store.progress);
+    const server = port === false ? undefined : await serveRecovering(host, port, () => store.progress);
     try {
       const { broker, recovered } = await store.recover(rules);
       this.#directory.restore(recovered.run, recovered.sessions);
       return broker;
     } finally {
-      await closeRecovering(server);
+      if (server !== undefined) await closeRecovering(server);
     }
   }
 

@@ -107,15 +107,27 @@ function listen(message: Listen): void {
     engine.trustProxies(start.config.trustedProxies);
     engine.setTicketKeys(ticketKeys);
     if (tls !== undefined) secureWith(tls);
-    engine.listen(host, port, true, port === tcpPort, false);
-    if (tcpPort !== false && tcpPort !== port) engine.listen(host, tcpPort, false, true, false);
-    if (tlsPort !== false) engine.listen(host, tlsPort, true, true, true);
-    if (mqttsPort !== false) engine.listen(host, mqttsPort, false, true, true);
+    if (port !== 0) engine.listen(host, port, true, port === tcpPort, false, 0);
+    if (tcpPort !== false && tcpPort !== port) engine.listen(host, tcpPort, false, true, false, 0);
+    if (tlsPort !== false) engine.listen(host, tlsPort, true, true, true, 0);
+    if (mqttsPort !== false) engine.listen(host, mqttsPort, false, true, true, 0);
+    listenMore(message);
     control.tellSessions();
     post({ type: 'listening' });
   } catch (error) {
     post({ type: 'failed', ...startFault(message, error) });
     leave(1);
+  }
+}
+
+function listenMore({ listeners }: Listen): void {
+  const { engine } = control;
+  for (const [index, { host, port, descriptor }] of listeners.entries()) {
+    const listener = start.config.listeners[index];
+    if (listener === undefined) continue;
+    const { takesHttp, takesMqtt, tls } = listener;
+    if (descriptor === undefined) engine.listen(host, port, takesHttp, takesMqtt, tls, index + 1);
+    else engine.listenOn(descriptor, takesHttp, takesMqtt, tls, index + 1);
   }
 }
 
@@ -137,8 +149,10 @@ function startFault(message: Listen, error: unknown): { code: string; message: s
   if (error instanceof Error && 'code' in error && error.code === 'ERR_RALLYMQ_CERTIFICATE') {
     return { code: 'CERTIFICATE_INVALID', message: `TLS cannot begin: ${error.message}.` };
   }
-  const { host, port, tcpPort, tlsPort, mqttsPort } = message;
-  const ports = [port, tcpPort, tlsPort, mqttsPort].filter((one) => one !== false).join(', ');
+  const { host, port, tcpPort, tlsPort, mqttsPort, listeners } = message;
+  const ports = [port || false, tcpPort, tlsPort, mqttsPort, ...listeners.map((each) => each.port)]
+    .filter((one) => one !== false)
+    .join(', ');
   return {
     code: 'ADDRESS_IN_USE',
     message: `Cannot listen on the ports ${ports} of ${host}: ${reasonOf(error)}.`,

@@ -44,6 +44,11 @@ export interface Grant {
   readonly quotas?: Quotas;
   /** What `authorizePublish` and `authorizeSubscribe` are told of the client; nobody else is. */
   readonly attributes?: Readonly<Record<string, unknown>>;
+  /**
+   * Goes before all topics of the client, as 'tenants/red/', behind that of its listener: it neither sees it nor can leave
+   * it. Rules are about what the client sees. Default: nothing.
+   */
+  readonly topicPrefix?: string;
   /** The client identifier that the client has to have; with another one it is refused with 0x85. Default: any. */
   readonly clientId?: string;
   /** Names the token that this comes from, and says when it was issued, in seconds since 1970: to revoke it by. */

@@ -80,7 +80,17 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     accepts: (value) => typeof value === 'string' && (isIP(value) !== 0 || hostName.test(value)),
     fromText: asText,
   },
-  port: { allowed: 'a whole number from 0 to 65535', accepts: isPort, fromText: wholeNumber },
+  port: {
+    allowed: 'a whole number from 0 to 65535, or false to listen on no such port',
+    allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no such port",
+    accepts: (value) => value === false || isPort(value),
+    fromText: (text) => (text === 'none' || text === 'off' ? false : wholeNumber(text)),
+  },
+  listeners: {
+    allowed: 'a list of listeners, each an object: docs/security.md',
+    accepts: (value) => Array.isArray(value),
+    fromText: asText,
+  },
   path: {
     allowed: "a path that begins with '/' and has only letters, digits, '/', '-', '.', '_' and '~'",
     accepts: (value) => typeof value === 'string' && value.length <= 255 && urlPath.test(value),
@@ -167,6 +177,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   tokenAudience: textRule,
   tokenUserClaim: textRule,
   tokenClientIdClaim: textRule,
+  tokenTenantClaim: textRule,
   tokenCookie: {
     allowed: 'the name of a cookie',
     accepts: (value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]{1,255}$/.test(value),

@@ -3,6 +3,7 @@
 import type { Authenticate, AuthenticationMethod } from './authentication.ts';
 import type { AuthorizePublish, AuthorizeSubscribe } from './authorization.ts';
 import type { Limits } from './limits.ts';
+import type { ListenerConfig, ListenerOptions } from './listeners.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -55,8 +56,13 @@ export interface BrokerOptions {
    * loopback needs `authenticate` or `allowAnonymous`, or it throws OPEN_WITHOUT_AUTHENTICATION.
    */
   readonly host?: string;
-  /** The port of HTTP and WebSocket, 0 to 65535; 0 takes any that is free. Default 8080. */
-  readonly port?: number;
+  /** The port of HTTP and WebSocket, 0 to 65535; 0 takes any that is free, false listens on none. Default 8080. */
+  readonly port?: number | false;
+  /**
+   * More places where clients may come in, each with its own address or Unix socket, protocols, TLS, limits, and prefixes
+   * of client identifiers and topics. Default: none.
+   */
+  readonly listeners?: readonly ListenerOptions[];
   /** The path at which WebSocket connections are taken. Default '/mqtt'. */
   readonly path?: string;
   /**
@@ -180,6 +186,11 @@ export interface BrokerOptions {
    * identifier is refused with 0x85. Default: none, and a token is good with any.
    */
   readonly tokenClientIdClaim?: string;
+  /**
+   * The claim whose value is the level before all topics of the client, which neither sees it nor can leave it; a token
+   * without it is worth nothing. Default: none.
+   */
+  readonly tokenTenantClaim?: string;
   /** The cookie that may bring the token with the opening of a WebSocket. Default: none. */
   readonly tokenCookie?: string;
   /** The path of a file with tokens that are revoked. Default: none. */
@@ -307,7 +318,8 @@ type Resolved =
   | 'tlsPort'
   | 'tlsCert'
   | 'tlsKey'
-  | 'tlsCertificates';
+  | 'tlsCertificates'
+  | 'listeners';
 
 /** The resolved configuration: each option with its value. Plain data, so that a worker can be handed a copy. */
 export type BrokerConfig = {
@@ -333,4 +345,5 @@ export type BrokerConfig = {
   readonly tlsPort: number | false;
   /** All, the standard one first. */
   readonly tlsCertificates: readonly CertificateFiles[];
+  readonly listeners: readonly ListenerConfig[];
 };

@@ -13,6 +13,7 @@ import {
   limitNames,
   limitRanges,
 } from './limits.ts';
+import { listenerFault, resolveListener } from './listeners.ts';
 import { nearestName } from './nearest-name.ts';
 import { isRecord, isWholeNumber, type OptionName, optionNames, optionRules } from './option-rules.ts';
 import {
@@ -33,7 +34,7 @@ import { serialisedOrigin } from './origin-text.ts';
 export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel = 'silent'): BrokerConfig {
   const given = checkOptions(options, 'the options');
   const { authenticate, authenticationMethods = [], workers, limits, tlsCert, tlsKey, ...rest } = given;
-  const { authorizePublish, authorizeSubscribe, ...values } = rest;
+  const { authorizePublish, authorizeSubscribe, listeners = [], ...values } = rest;
   const config: BrokerConfig = {
     ...optionalOptions,
     ...defaultOptions,
@@ -52,6 +53,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     ...rulesOf(values),
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     ...tlsOf(given),
+    listeners: listeners.map((listener) => resolveListener(listener, values.host ?? defaultOptions.host)),
     limits: Object.freeze({ ...defaultLimits, ...limits }),
   };
   checkLimitsTogether(config.limits);
@@ -60,6 +62,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
   checkRuleFiles(config);
   checkTokens(config);
   checkBackends(config);
+  checkPorts(config);
   checkClosedByDefault(config);
   return Object.freeze(config);
 }
@@ -79,6 +82,7 @@ const optionalOptions = {
   tokenIssuer: undefined,
   tokenAudience: undefined,
   tokenClientIdClaim: undefined,
+  tokenTenantClaim: undefined,
   tokenCookie: undefined,
   revokedFile: undefined,
   authUrl: undefined,
@@ -111,9 +115,19 @@ export function checkOptions(input: unknown, place: string): BrokerOptions {
     const rule = optionRules[name as OptionName];
     if (!rule.accepts(value)) throw valueRefused(`${name} in ${place}`, value, rule.allowed);
   }
+  checkListeners(options['listeners'], place);
   const { limits } = options;
   if (limits === undefined) return options as BrokerOptions;
   return { ...options, limits: checkLimits(limits, place) } as BrokerOptions;
+}
+
+function checkListeners(listeners: unknown, place: string): void {
+  if (!Array.isArray(listeners)) return;
+  for (const [index, listener] of listeners.entries()) {
+    const fault = listenerFault(listener);
+    if (fault !== undefined)
+      throw new BrokerError('CONFIG_INVALID', `listeners[${index}] in ${place} ${fault}.`);
+  }
 }
 
 /** The value of an option that was given as text, by a flag or a variable of the environment. */
@@ -204,7 +218,7 @@ function tlsOf({ tlsPort, tlsCert, tlsKey, tlsCertificates = [] }: BrokerOptions
 
 function checkTls(config: BrokerConfig): void {
   const { port, tcpPort, tlsPort, mqttsPort, tlsCertificates, clientCertificates, clientCa } = config;
-  const isSecure = tlsPort !== false || mqttsPort !== false;
+  const isSecure = tlsPort !== false || mqttsPort !== false || config.listeners.some(({ tls }) => tls);
   if (isSecure && tlsCertificates.length === 0) {
     throw new BrokerError(
       'CONFIG_INVALID',
@@ -230,6 +244,11 @@ function checkTls(config: BrokerConfig): void {
       "clientCa and clientCrl are for clientCertificates 'asked' or 'required': give it, or leave them out.",
     );
   }
+}
+
+function checkPorts({ port, tcpPort, tlsPort, mqttsPort, listeners }: BrokerConfig): void {
+  if ([port, tcpPort, tlsPort, mqttsPort].some((each) => each !== false) || listeners.length > 0) return;
+  throw new BrokerError('CONFIG_INVALID', 'There is no port and no listener: give one of them.');
 }
 
 function checkServerReference({ serverMoved, serverReference }: BrokerConfig): void {
@@ -258,10 +277,11 @@ function checkTokens(config: BrokerConfig): void {
   const sources = keySourcesOf(config);
   if (sources.length > 1)
     throw new BrokerError('CONFIG_INVALID', `${sources.join(' and ')} exclude each other: give one of them.`);
-  const { tokenIssuer, tokenAudience, tokenClientIdClaim, tokenCookie, revokedFile } = config;
+  const { tokenIssuer, tokenAudience, tokenClientIdClaim, tokenTenantClaim } = config;
+  const { tokenCookie, revokedFile } = config;
   if (
     sources.length === 1 ||
-    [tokenIssuer, tokenAudience, tokenClientIdClaim, tokenCookie, revokedFile].every(
+    [tokenIssuer, tokenAudience, tokenClientIdClaim, tokenTenantClaim, tokenCookie, revokedFile].every(
       (each) => each === undefined,
     )
   )
@@ -281,11 +301,28 @@ function checkBackends({ authUrl, authorizeUrl, backendSecretFile }: BrokerConfi
   );
 }
 
-function checkClosedByDefault({ host, allowAnonymous, authenticates }: BrokerConfig): void {
-  if (allowAnonymous || authenticates || isLoopback(host)) return;
-  throw new BrokerError(
+function checkClosedByDefault({
+  host,
+  allowAnonymous,
+  authenticates,
+  listeners,
+  ...ports
+}: BrokerConfig): void {
+  if (authenticates) return;
+  const { port, tcpPort, tlsPort, mqttsPort } = ports;
+  const hasPorts = [port, tcpPort, tlsPort, mqttsPort].some((each) => each !== false);
+  if (hasPorts && !allowAnonymous && !isLoopback(host)) throw openWithoutAuthentication('host', host);
+  for (const [index, listener] of listeners.entries()) {
+    const isOpen = listener.anonymous ?? allowAnonymous;
+    if (!isOpen && listener.host !== undefined && !isLoopback(listener.host))
+      throw openWithoutAuthentication(`the host of listeners[${index}]`, listener.host);
+  }
+}
+
+function openWithoutAuthentication(what: string, host: string): BrokerError {
+  return new BrokerError(
     'OPEN_WITHOUT_AUTHENTICATION',
-    `host is ${inspect(host)}, which others can reach, and nothing checks who connects: listen on 127.0.0.1, ` +
+    `${what} is ${inspect(host)}, which others can reach, and nothing checks who connects: listen on 127.0.0.1, ` +
       'give a passwordFile, give createBroker() an authenticate function, or let everyone in with allowAnonymous.',
   );
 }

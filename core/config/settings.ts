@@ -34,7 +34,7 @@ export const settings: readonly Setting[] = [
     flag: 'port',
     placeholder: 'PORT',
     variable: 'RALLYMQ_PORT',
-    help: `port of HTTP and WebSocket, 0: any free (default ${defaultOptions.port})`,
+    help: `port of HTTP and WebSocket, 0: any free, none: none (default ${defaultOptions.port})`,
   },
   {
     option: 'tcpPort',
@@ -167,6 +167,7 @@ export const settings: readonly Setting[] = [
       ['tokenAudience', 'token-audience', 'TEXT', 'what tokens have to have as aud'],
       ['tokenUserClaim', 'token-user-claim', 'NAME', 'the claim that is the user name (default sub)'],
       ['tokenClientIdClaim', 'token-client-id-claim', 'NAME', 'the claim that is the client identifier'],
+      ['tokenTenantClaim', 'token-tenant-claim', 'NAME', 'the claim that is the first level of all topics'],
       ['tokenCookie', 'token-cookie', 'NAME', 'the cookie that may bring a token'],
       ['revokedFile', 'revoked-file', 'FILE', 'tokens that are revoked'],
       ['authUrl', 'auth-url', 'URL', 'a back end that is asked who a client is'],

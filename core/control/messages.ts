@@ -35,6 +35,8 @@ export interface ConnectRequest {
   readonly authenticationData: Uint8Array | undefined;
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
+  /** Where it has come in: of `config.listeners`, from 1; 0: on one of the broker's own ports. */
+  readonly listener: number;
   /** That came with the opening of its WebSocket. */
   readonly token: string | undefined;
   /** The topic of its will, and how it is to be published. */
@@ -50,6 +52,7 @@ export interface RenewalRequest {
   readonly clientId: string;
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
+  readonly listener: number;
   readonly tls: ClientTls | undefined;
   readonly method: string;
   readonly data: Uint8Array | undefined;
@@ -65,6 +68,8 @@ export interface Admission {
   readonly subscriptions: readonly ServerSubscription[];
   /** How fast the client may send; undefined: as all may. */
   readonly quotas?: Quotas | undefined;
+  /** Goes before all its topics; undefined: nothing. */
+  readonly topicPrefix?: string | undefined;
 }
 
 /** What a client wants to do with a topic, or a topic filter. */
@@ -80,10 +85,18 @@ export interface DecidedTopic {
   readonly keptMs: number;
 }
 
+/** Where a listener listens: on a port, or on a Unix socket that is bound. */
+export interface ListenerPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly descriptor: number | undefined;
+}
+
 export type ToWorker =
   | {
       readonly type: 'listen';
       readonly host: string;
+      /** 0: none. */
       readonly port: number;
       readonly tcpPort: number | false;
       readonly tlsPort: number | false;
@@ -93,6 +106,8 @@ export type ToWorker =
       readonly ticketKeys: Uint8Array;
       /** Where the HTTP server listens, in the file system. */
       readonly httpSocket: string;
+      /** In the order of the configuration. */
+      readonly listeners: readonly ListenerPlace[];
     }
   | { readonly type: 'ticketKeys'; readonly keys: Uint8Array }
   /** `closed` follows in the end. */

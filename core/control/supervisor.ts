@@ -4,11 +4,13 @@
  */
 import { Worker } from 'node:worker_threads';
 import { BrokerError, type BrokerErrorCode, isBrokerErrorCode } from '../broker-error.ts';
+import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Addon, TlsMaterial } from '../data-plane/addon.ts';
 import type { Logger } from './logger.ts';
-import type { ToMain, ToWorker, WorkerStart } from './messages.ts';
+import type { ListenerPlace, ToMain, ToWorker, WorkerStart } from './messages.ts';
 import { Outgoing } from './outgoing.ts';
+import { UnixSocket } from './unix-socket.ts';
 
 /** What the supervisor hands on. */
 export interface WorkerEvents {
@@ -23,12 +25,24 @@ export interface WorkerEvents {
 
 export interface Address {
   readonly host: string;
+  /** 0: it listens on none. */
   readonly port: number;
   readonly tcpPort: number | false;
   /** Of wss, https and mqtts. */
   readonly tlsPort: number | false;
   /** Of mqtts alone. */
   readonly mqttsPort: number | false;
+  /** In the order of the configuration. */
+  readonly listeners: readonly ListenerAddress[];
+}
+
+/** Where a listener is: a port, or a Unix socket. */
+export interface ListenerAddress {
+  readonly name: string;
+  readonly tls: boolean;
+  readonly host?: string;
+  readonly port?: number;
+  readonly socket?: string;
 }
 
 /** What workers need for TLS, as it is now. */
@@ -71,6 +85,8 @@ export class Supervisor {
   #isStopping = false;
   #address: Address | undefined;
   #httpSocket = '';
+  #places: readonly ListenerPlace[] = [];
+  readonly #sockets: UnixSocket[] = [];
 
   /** `broker`: of the addon, which the supervisor destroys in the end. */
   constructor(
@@ -110,25 +126,30 @@ export class Supervisor {
   }
 
   /**
-   * Starts all workers on `host`, a numeric address, with the HTTP server behind them on `httpSocket`. Errors: as the
-   * workers report.
+   * Starts all workers on `host`, a numeric address, with the HTTP server behind them on `httpSocket`. `listenerHosts`: of the
+   * configured listeners, numeric too. Errors: as the workers report, ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE.
    */
-  async start(host: string, httpSocket: string): Promise<Address> {
+  async start(host: string, httpSocket: string, listenerHosts: readonly string[] = []): Promise<Address> {
     this.#httpSocket = httpSocket;
     const descriptors: number[] = [];
-    const chosen = <Port extends number | false>(port: Port): Port | number => {
+    const chosen = <Port extends number | false>(port: Port, where = host): Port | number => {
       if (port !== 0) return port;
-      const [descriptor, freePort] = this.#addon.reservePort(host);
+      const [descriptor, freePort] = this.#addon.reservePort(where);
       descriptors.push(descriptor);
       return freePort;
     };
     try {
+      const places: ListenerPlace[] = [];
+      for (const [index, listener] of this.#config.listeners.entries())
+        places.push(await this.#placeOf(listener, listenerHosts[index] ?? host, chosen));
+      this.#places = places;
       const address: Address = {
         host,
-        port: chosen(this.#config.port),
+        port: chosen(this.#config.port) || 0,
         tcpPort: chosen(this.#config.tcpPort),
         tlsPort: chosen(this.#config.tlsPort),
         mqttsPort: chosen(this.#config.mqttsPort),
+        listeners: this.#config.listeners.map((listener, index) => addressOf(listener, places[index])),
       };
       await Promise.all(
         Array.from({ length: this.#config.workers }, (_, index) => this.#startWorker(index, address)),
@@ -143,6 +164,17 @@ export class Supervisor {
     } finally {
       for (const descriptor of descriptors) this.#addon.releasePort(descriptor);
     }
+  }
+
+  async #placeOf(
+    { port, socket }: ListenerConfig,
+    host: string,
+    chosen: (port: number, where: string) => number,
+  ): Promise<ListenerPlace> {
+    if (socket === undefined) return { host, port: chosen(port, host), descriptor: undefined };
+    const open = await UnixSocket.open(this.#addon, socket);
+    this.#sockets.push(open);
+    return { host, port: 0, descriptor: open.descriptor };
   }
 
   /**
@@ -181,6 +213,7 @@ export class Supervisor {
     clearTimeout(timer);
     if (outcome === 'late') this.#logger.warn({ stopMs }, 'a worker did not stop in time');
     else this.#addon.destroyBroker(this.#broker);
+    for (const socket of this.#sockets.splice(0)) socket.close();
   }
 
   #startWorker(index: number, address: Address): Promise<WorkerThread> {
@@ -213,7 +246,14 @@ export class Supervisor {
         this.#onExit(index, worker);
       });
       const { material: tls, ticketKeys } = this.#tls;
-      this.send(index, { type: 'listen', ...address, tls, ticketKeys, httpSocket: this.#httpSocket });
+      this.send(index, {
+        type: 'listen',
+        ...address,
+        tls,
+        ticketKeys,
+        httpSocket: this.#httpSocket,
+        listeners: this.#places,
+      });
     });
   }
 
@@ -249,6 +289,11 @@ export class Supervisor {
       this.#logger.error({ worker: index, err: cause }, 'a worker could not be started again');
     }
   }
+}
+
+function addressOf({ name, tls, socket }: ListenerConfig, place: ListenerPlace | undefined): ListenerAddress {
+  if (socket !== undefined) return { name, tls, socket };
+  return { name, tls, ...(place === undefined ? {} : { host: place.host, port: place.port }) };
 }
 
 function startThread(start: WorkerStart): WorkerThread {

@@ -149,7 +149,7 @@ export interface EngineHandlers {
     bytes: Uint8Array<ArrayBuffer>,
   ): void;
   /** A client asks for a WebSocket; the fields of its request as core/front-end/opening.ts reads them. */
-  onOpening(opening: number, fields: string): void;
+  onOpening(opening: number, listener: number, fields: string): void;
   /** What the connection of the host program is sent: nobody else has these bytes. */
   onHostBytes(bytes: Uint8Array<ArrayBuffer>): void;
   /** So many bytes more of the host program's stream were taken, at the end of a turn. */
@@ -276,9 +276,24 @@ export interface Engine {
   setTicketKeys(keys: Uint8Array): void;
   /**
    * Gives the port. Throws an Error with a `code` as Node's own. `host` is a numeric address. With TLS, secureWith() comes
-   * before.
+   * before. `listener`: which of those that are configured, from 1; 0 for the ports that have options of their own.
    */
-  listen(host: string, port: number, takesHttp: boolean, takesMqtt: boolean, hasTls: boolean): number;
+  listen(
+    host: string,
+    port: number,
+    takesHttp: boolean,
+    takesMqtt: boolean,
+    hasTls: boolean,
+    listener: number,
+  ): number;
+  /** The same on a socket that is bound. */
+  listenOn(
+    descriptor: number,
+    takesHttp: boolean,
+    takesMqtt: boolean,
+    hasTls: boolean,
+    listener: number,
+  ): void;
   /** Takes no more connections, and ends those of HTTP that wait for no answer. */
   stopDoor(): void;
 }
@@ -450,6 +465,8 @@ export interface Addon {
   mayReceive(broker: number, access: Uint8Array, topic: string): boolean;
   /** Binds a free port until it is released, for workers to share. Throws an Error with a `code` as Node's. */
   reservePort(host: string): [descriptor: number, port: number];
+  /** Makes a Unix socket at the path, for workers to share. Throws likewise. */
+  openSocket(path: string): number;
   releasePort(descriptor: number): void;
   /** Throws an Error that says why OpenSSL refuses. */
   makeCertificate(wish: CertificateWish): CertifiedKey;

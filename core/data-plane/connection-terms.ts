@@ -26,6 +26,8 @@ export interface ConnectionTerms {
   readonly asksToPublish: boolean;
   /** Of a session that outlives the connection; else it may be empty. */
   readonly clientId: string;
+  /** Goes before all topics of the client, which does not see it; empty: none. */
+  readonly topicPrefix: string;
   readonly will: Will | undefined;
   /** Who the client is to the rules: of encodeAccess(). Undefined where there are none. */
   readonly access: Uint8Array | undefined;
@@ -36,7 +38,7 @@ const flags = { withholdsProblems: 1, hasWill: 2, hasAccess: 4, asksToPublish: 8
 
 /** The data plane reads them at once. */
 export function encodeConnectionTerms(terms: ConnectionTerms): Uint8Array {
-  const { access, clientId, will } = terms;
+  const { access, clientId, topicPrefix, will } = terms;
   view.setUint8(0, terms.version);
   view.setUint8(
     1,
@@ -52,11 +54,12 @@ export function encodeConnectionTerms(terms: ConnectionTerms): Uint8Array {
   view.setUint32(14, terms.sessionExpirySeconds);
   view.setUint32(18, terms.messagesPerSecond);
   view.setUint32(22, terms.bytesPerSecond);
-  if (will === undefined && access === undefined && clientId === '') return withoutRest;
-  return concat([fixed, write.string(clientId), access ?? [], will === undefined ? [] : encodeWill(will)]);
+  if (will === undefined && access === undefined && clientId === '' && topicPrefix === '') return withoutRest;
+  const names = [...write.string(clientId), ...write.string(topicPrefix)];
+  return concat([fixed, names, access ?? [], will === undefined ? [] : encodeWill(will)]);
 }
 
-const withoutRest = new Uint8Array(fixedBytes + 2);
+const withoutRest = new Uint8Array(fixedBytes + 4);
 const fixed = withoutRest.subarray(0, fixedBytes);
 const view = new DataView(withoutRest.buffer);
 

@@ -9,6 +9,7 @@
  */
 
 import type { ClientTls } from '../config/authentication.ts';
+import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type {
   Admission,
@@ -81,6 +82,8 @@ export interface ConnectionContext {
 export interface Peer {
   readonly transport: 'ws' | 'tcp';
   readonly remoteAddress: string;
+  /** As in ConnectRequest. */
+  readonly listener: number;
   /** Undefined if it is plain. */
   readonly tls: ClientTls | undefined;
 }
@@ -108,6 +111,8 @@ export class ClientConnection implements Subscriber {
   #isClientIdAssigned = false;
   #isBridge = false;
   #isHost = false;
+  /** Goes before all topics of the client, which does not see it. */
+  #topicPrefix = '';
   /** What programs are being asked, by number. */
   readonly #questions = new Map<number, (decided: readonly DecidedTopic[]) => void>();
   #questionsAsked = 0;
@@ -181,6 +186,8 @@ export class ClientConnection implements Subscriber {
       return false;
     }
     const { properties } = connect;
+    this.#topicPrefix = admission?.topicPrefix ?? '';
+    const limits = { ...config.limits, ...this.#listener?.limits };
     this.#expirySeconds = sessionExpirySeconds(connect, config.limits);
     const terms = encodeConnectionTerms({
       version: connect.protocolVersion,
@@ -190,11 +197,12 @@ export class ClientConnection implements Subscriber {
       maximumPacketSize: properties.maximumPacketSize ?? 0,
       topicAliasMaximum: properties.topicAliasMaximum ?? 0,
       sessionExpirySeconds: this.#expirySeconds,
-      messagesPerSecond: admission?.quotas?.messagesPerSecond ?? config.limits.messagesPerSecondMax,
-      bytesPerSecond: admission?.quotas?.bytesPerSecond ?? config.limits.bytesPerSecondMax,
+      messagesPerSecond: admission?.quotas?.messagesPerSecond ?? limits.messagesPerSecondMax,
+      bytesPerSecond: admission?.quotas?.bytesPerSecond ?? limits.bytesPerSecondMax,
       asksToPublish: config.asksToPublish,
       clientId: this.#expirySeconds > 0 && keepsData(config) ? this.clientId : '',
-      will: connect.will,
+      topicPrefix: this.#topicPrefix,
+      will: connect.will && { ...connect.will, topic: this.#topicPrefix + connect.will.topic },
       access: admission?.access,
     });
     if (!engine.accept(this.slot, session, terms, connack)) {
@@ -403,7 +411,8 @@ export class ClientConnection implements Subscriber {
     }
     this.#isClientIdAssigned = connect.clientId === '';
     this.#isBridge = connect.isBridge === true;
-    this.clientId = this.#isClientIdAssigned ? assignedClientId() : connect.clientId;
+    const prefix = this.#listener?.clientIdPrefix ?? '';
+    this.clientId = prefix + (this.#isClientIdAssigned ? assignedClientId() : connect.clientId);
     // It could not be told that it is accepted. An authentication may have another reason to refuse it.
     if (this.#method === undefined && !this.#fits(this.#successOf(connect, false))) {
       this.refuse(ReasonCode.packetTooLarge);
@@ -436,7 +445,8 @@ export class ClientConnection implements Subscriber {
   ): Uint8Array<ArrayBuffer> {
     const { config } = this.#context;
     const version = connect.protocolVersion;
-    const assigned = this.#isClientIdAssigned ? this.clientId : undefined;
+    const prefix = this.#listener?.clientIdPrefix ?? '';
+    const assigned = this.#isClientIdAssigned ? this.clientId.slice(prefix.length) : undefined;
     const properties =
       version === 5
         ? {
@@ -523,6 +533,15 @@ export class ClientConnection implements Subscriber {
     this.#questions.clear();
     this.session = 0;
     if (awaitsDecision) this.#context.abandon(this);
+  }
+
+  get topicPrefix(): string {
+    return this.#topicPrefix;
+  }
+
+  /** Where the client has come in, if that is one of `config.listeners`. */
+  get #listener(): ListenerConfig | undefined {
+    return this.#context.config.listeners[this.peer.listener - 1];
   }
 
   get #version(): ProtocolVersion {

@@ -26,6 +26,8 @@ export interface Subscriber {
   readonly session: number;
   readonly protocolVersion: ProtocolVersion;
   readonly isBridge: boolean;
+  /** Goes before all topics of its client, which does not see it; empty: nothing does. */
+  readonly topicPrefix: string;
   readonly engine: Engine;
   /** Of its worker. */
   readonly pending: PendingSubscribes;
@@ -109,7 +111,9 @@ function addAll(
 /** What the client is subscribed to by its grant, as if it had asked: without a SUBACK. */
 export function subscribeFor(subscriber: Subscriber, granted: readonly ServerSubscription[]): void {
   const { engine, session, pending } = subscriber;
-  const missing = granted.filter(({ topicFilter }) => !engine.isSubscribed(session, topicFilter));
+  const missing = granted.filter(
+    ({ topicFilter }) => !engine.isSubscribed(session, withPrefix(topicFilter, subscriber)),
+  );
   if (missing.length === 0) return;
   const options = { noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
   const subscriptions = missing.map((each) => ({ ...each, ...options }));
@@ -132,7 +136,9 @@ export function onUnsubscribe(subscriber: Subscriber, header: number, body: Uint
     return;
   }
   const reasonCodes = packet.topicFilters.map((topicFilter) =>
-    engine.unsubscribe(session, topicFilter) ? ReasonCode.success : ReasonCode.noSubscriptionExisted,
+    engine.unsubscribe(session, withPrefix(topicFilter, subscriber))
+      ? ReasonCode.success
+      : ReasonCode.noSubscriptionExisted,
   );
   acknowledge(subscriber, encodeUnsuback, packet.packetId, reasonCodes);
   engine.resume(subscriber.slot);
@@ -172,9 +178,14 @@ function unavailableTo(
 
 /** Why nobody may subscribe to this filter, if nobody may. */
 function refusalOf(topicFilter: string, config: BrokerConfig): number | undefined {
-  if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax)
+  if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax || isTooLong(topicFilter))
     return ReasonCode.topicFilterInvalid;
   return kindRefusalOf(topicFilter, config);
+}
+
+/** With the prefix of a tenant it may be. */
+function isTooLong(topicFilter: string): boolean {
+  return topicFilter.length * 3 > 65_535 && Buffer.byteLength(topicFilter) > 65_535;
 }
 
 function kindRefusalOf(topicFilter: string, config: BrokerConfig): number | undefined {
@@ -194,14 +205,16 @@ function kindRefusalOf(topicFilter: string, config: BrokerConfig): number | unde
  * about each; undefined: none was asked.
  */
 function subscribe(
-  { engine, session, available }: Subscriber,
+  subscriber: Subscriber,
   { subscriptions, properties }: SubscribePacket,
   token: number,
   isAllowed: readonly boolean[] | undefined,
 ): number[] {
+  const { engine, session, available } = subscriber;
   const { maximumQoS } = available.limits;
   const subscriptionId = properties.subscriptionIdentifiers?.[0] ?? 0;
-  return subscriptions.map(({ topicFilter, noLocal, retainAsPublished, retainHandling, ...asked }, index) => {
+  return subscriptions.map(({ noLocal, retainAsPublished, retainHandling, ...asked }, index) => {
+    const topicFilter = withPrefix(asked.topicFilter, subscriber);
     if (isAllowed !== undefined && isAllowed[index] !== true) return ReasonCode.notAuthorized;
     const refusal = refusalOf(topicFilter, available);
     if (refusal !== undefined) return refusal;
@@ -219,6 +232,13 @@ function subscribe(
     if (outcome === Subscribed.denied) return ReasonCode.notAuthorized;
     return outcome === Subscribed.refused ? ReasonCode.quotaExceeded : qos;
   });
+}
+
+/** A topic filter of a tenant as the broker has it; of a shared one the filter behind `$share/{name}/` is meant. */
+function withPrefix(topicFilter: string, { topicPrefix }: Subscriber): string {
+  if (topicPrefix === '') return topicFilter;
+  const inner = unsharedFilter(topicFilter);
+  return topicFilter.slice(0, topicFilter.length - inner.length) + topicPrefix + inner;
 }
 
 /**

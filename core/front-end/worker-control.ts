@@ -78,7 +78,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     if (slot !== 0 && slot === this.#hostSlot && this.#onHostEvent(kind, reason)) return;
     switch (kind) {
       case EventKind.opened:
-        this.#onOpened(slot, bytes);
+        this.#onOpened(slot, value, bytes);
         break;
       case EventKind.packet:
         this.#connections[slot]?.onPacket(first, bytes);
@@ -129,19 +129,20 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
       this.rightRefused(connection, 'publish', Buffer.from(topic).toString('utf8'));
   }
 
-  #onOpened(slot: number, bytes: Uint8Array): void {
+  #onOpened(slot: number, listener: number, bytes: Uint8Array): void {
     const [remoteAddress = '', ...tlsLines] = Buffer.from(bytes).toString('latin1').split('\n');
-    this.#addConnection(slot, 'tcp', remoteAddress, tlsLines);
+    this.#addConnection(slot, { transport: 'tcp', listener, remoteAddress }, tlsLines);
   }
 
-  onOpening(opening: number, fields: string): void {
+  onOpening(opening: number, listener: number, fields: string): void {
     const request = readOpening(fields);
     const { isAccepted, response, refusedOrigin, refusal } = decideOpening(request, this.#openingRules);
     if (refusedOrigin !== undefined) this.#post({ type: 'originRefused', origin: refusedOrigin });
     if (refusal !== undefined) this.#tellOpeningRefused(request, refusal);
     const slot = this.engine.answerOpening(opening, isAccepted, response);
     const token = openingToken(request, this.config.tokenCookie);
-    if (slot !== 0) this.#addConnection(slot, 'ws', request.remoteAddress, request.tlsLines, token);
+    const { remoteAddress, tlsLines } = request;
+    if (slot !== 0) this.#addConnection(slot, { transport: 'ws', listener, remoteAddress }, tlsLines, token);
   }
 
   /** There was no CONNECT yet. */
@@ -158,14 +159,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'noticed', notice, remoteAddress, reason });
   }
 
-  #addConnection(
-    slot: number,
-    transport: 'ws' | 'tcp',
-    remoteAddress: string,
-    tlsLines: readonly string[],
-    token?: string,
-  ): void {
-    const peer = { transport, remoteAddress, tls: clientTlsOf(tlsLines, this.config.clientIdentity) };
+  #addConnection(slot: number, from: Omit<Peer, 'tls'>, tlsLines: readonly string[], token?: string): void {
+    const peer = { ...from, tls: clientTlsOf(tlsLines, this.config.clientIdentity) };
     const connection = new ClientConnection(this, slot, ++this.#serials, peer, token);
     this.#connections[slot] = connection;
     this.#bySerial.set(connection.serial, connection);
@@ -283,7 +278,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   openHost(session: number): void {
     const slot = this.engine.openHost(session);
     this.#hostSlot = slot;
-    const peer = { transport: 'ws', remoteAddress: 'host', tls: undefined } as const;
+    const peer = { transport: 'ws', remoteAddress: 'host', listener: 0, tls: undefined } as const;
     const connection = new ClientConnection(this, slot, 0, peer);
     this.#connections[slot] = connection;
     connection.openAsHost(session);

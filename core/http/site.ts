@@ -36,7 +36,7 @@ export class Site {
     };
     this.#routes = config.pages ? [...operatingRoutes, ...pageRoutes] : operatingRoutes;
     this.#pages = config.pages ? loadPages(config.path) : new Map();
-    this.ports = config;
+    this.ports = { ...config, port: config.port || 0 };
   }
 
   answer(question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {

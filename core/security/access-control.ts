@@ -140,6 +140,7 @@ export class AccessControl {
       audience: tokenAudience,
       usernameClaim: tokenUserClaim,
       clientIdClaim: config.tokenClientIdClaim,
+      tenantClaim: config.tokenTenantClaim,
       nowMs: () => Date.now(),
     });
   }
@@ -199,6 +200,11 @@ export class AccessControl {
   workerLost(worker: number): void {
     for (const { workers } of this.#adoptions) workers.delete(worker);
     this.#settle();
+  }
+
+  /** What the rules put before the topics of a user. */
+  prefixOf(username: string | undefined): string {
+    return (username === undefined ? undefined : this.#files.rules?.prefixes.get(username)) ?? '';
   }
 
   /** What the data plane is told of a client; undefined where there are no rules. */

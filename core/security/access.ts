@@ -11,6 +11,8 @@ export interface Identity {
   readonly tokenId?: string | undefined;
   /** In seconds since 1970. */
   readonly issuedAt?: number | undefined;
+  /** Goes before all its topics, and the client does not see it. */
+  readonly topicPrefix?: string | undefined;
   /** For the hooks that decide about topics. */
   readonly attributes?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -36,16 +38,20 @@ export interface Access extends Identity {
   readonly subscriptions?: readonly ServerSubscription[] | undefined;
 }
 
-const flags = { hasUserName: 1, hasOwnRules: 2 } as const;
+const flags = { hasUserName: 1, hasOwnRules: 2, hasPrefix: 4 } as const;
 
 /** For the data plane: native/security/access.h draws and reads it. */
 export function encodeAccess(
-  { username, roles = [], claims = {}, rules }: Access,
+  { username, roles = [], claims = {}, rules, topicPrefix = '' }: Access,
   clientId: string,
 ): Uint8Array {
   const pairs = Object.entries(claims);
   return concat([
-    [(username === undefined ? 0 : flags.hasUserName) | (rules === undefined ? 0 : flags.hasOwnRules)],
+    [
+      (username === undefined ? 0 : flags.hasUserName) |
+        (rules === undefined ? 0 : flags.hasOwnRules) |
+        (topicPrefix === '' ? 0 : flags.hasPrefix),
+    ],
     text(username ?? ''),
     text(clientId),
     write.uint16(roles.length),
@@ -53,5 +59,6 @@ export function encodeAccess(
     write.uint16(pairs.length),
     ...pairs.flatMap(([name, value]) => [text(name), text(value)]),
     ...(rules === undefined ? [] : [encodeRules(rules)]),
+    ...(topicPrefix === '' ? [] : [text(topicPrefix)]),
   ]);
 }

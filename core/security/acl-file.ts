@@ -47,7 +47,7 @@ export function parseAclFile(text: string, path: string): RuleBook {
         );
     }
   }
-  return { roles, users, everyone: [patterns], anonymous: [anonymous] };
+  return { roles, users, everyone: [patterns], anonymous: [anonymous], prefixes: new Map() };
 }
 
 interface Split {

@@ -33,6 +33,8 @@ export interface AuthenticatorOptions {
 
 /** Who authenticates, and how. */
 export interface AuthenticationRequest extends ConnectingClient {
+  /** Where it has come in; undefined: as everywhere. */
+  readonly allowsAnonymous?: boolean | undefined;
   readonly method: string | undefined;
   readonly data: Uint8Array | undefined;
 }
@@ -73,8 +75,8 @@ export class Authenticator {
     connection: number,
     request: AuthenticationRequest,
   ): Verdict | Promise<Verdict | undefined> {
-    const { method: name, data, ...client } = request;
-    if (name === undefined) return this.#decidePlain(worker, connection, client);
+    const { method: name, data, allowsAnonymous, ...client } = request;
+    if (name === undefined) return this.#decidePlain(worker, connection, client, allowsAnonymous);
     const method = this.#methods.get(name);
     if (method === undefined) return { reasonCode: ReasonCode.badAuthenticationMethod };
     return this.#bounded(worker, connection, client, (pending) => {
@@ -103,21 +105,23 @@ export class Authenticator {
     worker: number,
     connection: number,
     client: ConnectingClient,
+    allowsHere: boolean | undefined,
   ): Verdict | Promise<Verdict | undefined> {
     const { providers, allowsAnonymous } = this.#options;
-    if (providers.length === 0) return this.#methods.size > 0 && !allowsAnonymous ? notAuthorized : letIn;
-    return this.#bounded(worker, connection, client, () => this.#ask(client));
+    const isOpen = allowsHere ?? allowsAnonymous;
+    const isClosed = this.#methods.size > 0 ? !isOpen : allowsHere === false;
+    if (providers.length === 0) return isClosed ? notAuthorized : letIn;
+    return this.#bounded(worker, connection, client, () => this.#ask(client, isOpen));
   }
 
-  async #ask(client: ConnectingClient): Promise<Verdict> {
-    const { providers, allowsAnonymous } = this.#options;
-    for (const provider of providers) {
+  async #ask(client: ConnectingClient, isOpen: boolean): Promise<Verdict> {
+    for (const provider of this.#options.providers) {
       const decision = await provider.decide(client);
       if (decision === 'unknown') continue;
       return 'reasonCode' in decision ? decision : { reasonCode: ReasonCode.success, access: decision };
     }
     if (client.username !== undefined) return { reasonCode: ReasonCode.badUserNameOrPassword };
-    return allowsAnonymous ? letIn : notAuthorized;
+    return isOpen ? letIn : notAuthorized;
   }
 
   /** Gives up, with 0x87, on what fails or takes too long. */

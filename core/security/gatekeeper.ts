@@ -7,6 +7,7 @@
  *   PUBLISH, SUBSCRIBE that programs are asked about -> authorizer
  */
 import type { AuthorizedClient } from '../config/authorization.ts';
+import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig, BrokerOptions } from '../config/options.ts';
 import type { AuditLog } from '../control/audit-log.ts';
 import type {
@@ -68,6 +69,8 @@ export class Gatekeeper {
   readonly #admission: Admission;
   readonly #authorizer: Authorizer;
   readonly #bans: BanKeeper;
+  /** Clients that are connected, by the place of their listener. */
+  readonly #byListener = new Map<number, number>();
 
   constructor(options: GatekeeperOptions) {
     this.#options = options;
@@ -154,9 +157,13 @@ export class Gatekeeper {
     connection: number,
     request: ConnectRequest,
   ): DirectoryVerdict | Promise<DirectoryVerdict | undefined> {
-    const refusal = this.#admission.refusalOf(request);
+    const listener = this.#listenerOf(request);
+    const refusal = this.#admission.refusalOf(request) ?? this.#listenerRefusal(request, listener);
     if (refusal !== undefined) return this.#refused(request, refusal);
-    const verdict = this.#authenticator.decide(worker, connection, authenticationOf(request));
+    const verdict = this.#authenticator.decide(worker, connection, {
+      ...authenticationOf(request),
+      allowsAnonymous: listener?.anonymous,
+    });
     if (!(verdict instanceof Promise)) return this.#judge(request, verdict);
     return verdict.then((settled) => settled && this.#judge(request, settled));
   }
@@ -164,16 +171,20 @@ export class Gatekeeper {
   #judge(request: ConnectRequest, verdict: Verdict): DirectoryVerdict | Promise<DirectoryVerdict> {
     const { reasonCode, access = {} } = verdict;
     if (reasonCode !== ReasonCode.success) return this.#failed(request, reasonCode);
-    const { username, clientId = request.clientId } = access;
-    if (clientId !== request.clientId) return this.#refused(request, ReasonCode.clientIdentifierNotValid);
+    const { username } = access;
+    const { clientId } = request;
+    const listener = this.#listenerOf(request);
+    if (!hasClientId(access, clientId, listener))
+      return this.#refused(request, ReasonCode.clientIdentifierNotValid);
     const { remoteAddress } = request;
     const refusal = this.#admission.refusalOfUser({ remoteAddress, clientId, username });
     if (refusal !== undefined) return this.#refused(request, refusal);
     const { willTopic } = request;
-    const described = this.#access.describe(access, clientId);
+    const topicPrefix = this.#topicPrefixOf(access, listener);
+    const described = this.#access.describe({ ...access, topicPrefix }, clientId);
     const willRefusal = this.#access.willRefusal(described, willTopic);
     if (willRefusal !== undefined) return this.#refused(request, willRefusal);
-    const admitted = this.#admit(verdict, described);
+    const admitted = this.#admit(verdict, described, topicPrefix);
     if (willTopic === undefined || !this.#authorizer.asksToPublish) return admitted;
     return this.#askAboutWill(request, access, willTopic, admitted);
   }
@@ -213,23 +224,53 @@ export class Gatekeeper {
   }
 
   /** What a client is let in with. */
-  #admit({ access = {}, ...verdict }: Verdict, described: Uint8Array | undefined): DirectoryVerdict {
+  #admit(
+    { access = {}, ...verdict }: Verdict,
+    described: Uint8Array | undefined,
+    topicPrefix: string,
+  ): DirectoryVerdict {
     const { username, tokenId, issuedAt, attributes, expiresAtMs, subscriptions = [], quotas } = access;
     const isPlain =
       described === undefined &&
       expiresAtMs === undefined &&
       subscriptions.length === 0 &&
-      quotas === undefined;
-    const admission: Admitted = { access: described, expiresAtMs, subscriptions, quotas };
-    const identity = { username, tokenId, issuedAt, attributes };
+      quotas === undefined &&
+      topicPrefix === '';
+    const admission: Admitted = { access: described, expiresAtMs, subscriptions, quotas, topicPrefix };
+    const identity = { username, tokenId, issuedAt, attributes, topicPrefix };
     return { ...verdict, identity, ...(isPlain ? {} : { admission }) };
   }
 
+  #listenerOf({ listener }: { readonly listener: number }): ListenerConfig | undefined {
+    return this.#options.config.listeners[listener - 1];
+  }
+
+  /** Why a client is refused where it has come in; undefined if it is not. */
+  #listenerRefusal(
+    { listener: place }: ConnectRequest,
+    listener: ListenerConfig | undefined,
+  ): number | undefined {
+    const { connectionsMax } = listener?.limits ?? {};
+    const isFull = connectionsMax !== undefined && (this.#byListener.get(place) ?? 0) >= connectionsMax;
+    return isFull ? ReasonCode.quotaExceeded : undefined;
+  }
+
+  /** That of its listener, then its own: of its grant, else of its user. */
+  #topicPrefixOf({ topicPrefix, username }: Access, listener: ListenerConfig | undefined): string {
+    return (listener?.topicPrefix ?? '') + (topicPrefix ?? this.#access.prefixOf(username));
+  }
+
+  #count({ listener }: ClientInfo, step: 1 | -1): void {
+    if (listener !== undefined) this.#byListener.set(listener, (this.#byListener.get(listener) ?? 0) + step);
+  }
+
   connected(client: ClientInfo): void {
+    this.#count(client, 1);
     this.#admission.connected(client);
   }
 
   disconnected(client: ClientInfo): void {
+    this.#count(client, -1);
     this.#admission.disconnected(client);
   }
 
@@ -249,10 +290,14 @@ export class Gatekeeper {
     if (verdict === undefined || verdict.reasonCode !== ReasonCode.success) return verdict;
     const { access = {} } = verdict;
     const { clientId, remoteAddress } = renewal;
-    if ((access.clientId ?? clientId) !== clientId) return { reasonCode: ReasonCode.notAuthorized };
+    const listener = this.#listenerOf(renewal);
+    if (!hasClientId(access, clientId, listener)) return { reasonCode: ReasonCode.notAuthorized };
     if (this.#bans.find({ clientId, remoteAddress, username: access.username }) !== undefined)
       return { reasonCode: ReasonCode.notAuthorized };
-    return this.#admit(verdict, this.#access.describe(access, clientId));
+    const topicPrefix = this.#topicPrefixOf(access, listener);
+    const before = this.#options.connected(clientId)?.identity.topicPrefix ?? '';
+    if (topicPrefix !== before) return { reasonCode: ReasonCode.notAuthorized };
+    return this.#admit(verdict, this.#access.describe({ ...access, topicPrefix }, clientId), topicPrefix);
   }
 
   /** A program is to say whether a client may do something. The worker is told in any case. */
@@ -349,6 +394,15 @@ const failures: readonly number[] = [
   ReasonCode.notAuthorized,
   ReasonCode.badAuthenticationMethod,
 ];
+
+/** A grant may name the client identifier that it is for: as the client sees it. */
+function hasClientId(
+  { clientId: wanted }: Access,
+  clientId: string,
+  listener: ListenerConfig | undefined,
+): boolean {
+  return wanted === undefined || clientId === (listener?.clientIdPrefix ?? '') + wanted;
+}
 
 function authenticationOf(request: ConnectRequest): AuthenticationRequest {
   const { clientId, username, password, token, remoteAddress, transport, tls } = request;

@@ -1,5 +1,6 @@
 /** What a program or a token grants a client, made into what the rules need to know of it. */
 import type { Grant } from '../config/authentication.ts';
+import { isTopicPrefix } from '../config/listeners.ts';
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import type { Access } from './access.ts';
@@ -37,7 +38,16 @@ function checked(subscription: NonNullable<Grant['subscriptions']>[number]): Req
 export function isGrant(answer: unknown): answer is Grant {
   if (!isRecord(answer)) return false;
   const { username, roles = [], claims = {}, allow = {}, subscriptions = [], ...more } = answer;
-  const { tokenId, issuedAt, expiresAt, attributes = {}, quotas = {}, clientId, ...others } = more;
+  const {
+    tokenId,
+    issuedAt,
+    expiresAt,
+    attributes = {},
+    quotas = {},
+    clientId,
+    topicPrefix,
+    ...others
+  } = more;
   return (
     Object.keys(others).length === 0 &&
     (username === undefined || isShortText(username)) &&
@@ -53,7 +63,8 @@ export function isGrant(answer: unknown): answer is Grant {
     isRecord(attributes) &&
     isRecord(quotas) &&
     Object.entries(quotas).every(([name, quota]) => name in quotaNames && isQuota(quota)) &&
-    (clientId === undefined || isShortText(clientId))
+    (clientId === undefined || isShortText(clientId)) &&
+    (topicPrefix === undefined || isTopicPrefix(topicPrefix))
   );
 }
 

@@ -8,7 +8,8 @@
  *       },
  *       "users": { "lee": "umpire", "kim": ["umpire", "viewer"] },
  *       "everyone": ["viewer"],      // with or without a user name
- *       "anonymous": []              // without one
+ *       "anonymous": [],             // without one
+ *       "prefixes": { "lee": "tenants/red/" }
  *     }
  */
 import type { BrokerError } from '../broker-error.ts';
@@ -19,6 +20,7 @@ import {
   parseAnnotatedJson,
   placeOf,
 } from '../config/annotated-json.ts';
+import { isTopicPrefix, topicPrefixForm } from '../config/listeners.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { accessFileFault } from './access-file.ts';
 import { compileFilter, filterFault, placeholderFault, type Rule, type RuleBook } from './rules.ts';
@@ -40,7 +42,7 @@ class RuleFile {
   }
 
   book(): RuleBook {
-    const root = this.#members(this.#root(), ['roles', 'users', 'everyone', 'anonymous']);
+    const root = this.#members(this.#root(), ['roles', 'users', 'everyone', 'anonymous', 'prefixes']);
     const roles = new Map<string, readonly Rule[]>();
     for (const [name, { node }] of this.#optional(root, 'roles')) roles.set(name, this.#role(node));
     const users = new Map<string, readonly string[]>();
@@ -51,6 +53,9 @@ class RuleFile {
       users,
       everyone: this.#roleNames(root.get('everyone')?.node, roles),
       anonymous: this.#roleNames(root.get('anonymous')?.node, roles),
+      prefixes: new Map(
+        [...this.#optional(root, 'prefixes')].map(([name, { node }]) => [name, this.#prefix(node)]),
+      ),
     };
   }
 
@@ -82,6 +87,11 @@ class RuleFile {
     const fault = filterFault(text) ?? placeholderFault(text, 'namesAndClaims');
     if (fault !== undefined) throw this.#fault(offset, `the filter ${JSON.stringify(text)} ${fault}.`);
     return compileFilter(text, 'namesAndClaims');
+  }
+
+  #prefix({ value, offset }: JsonNode): string {
+    if (isTopicPrefix(value)) return value;
+    throw this.#fault(offset, `give ${topicPrefixForm()}.`);
   }
 
   #roleNames(node: JsonNode | undefined, roles: ReadonlyMap<string, unknown>): string[] {

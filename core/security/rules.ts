@@ -17,6 +17,8 @@ export interface RuleBook {
   /** Of clients without a user name. */
   readonly anonymous: readonly string[];
   readonly users: ReadonlyMap<string, readonly string[]>;
+  /** What goes before the topics of users; core/config/authentication.ts says more (`topicPrefix`). */
+  readonly prefixes: ReadonlyMap<string, string>;
 }
 
 /** What is wrong with a rule's filter, as the end of a sentence; undefined if nothing is. */

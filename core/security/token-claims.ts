@@ -1,5 +1,6 @@
 /** What the claims of a token say of a client, once its signature is known to be good. */
 import type { Grant } from '../config/authentication.ts';
+import { isTopicPrefix } from '../config/listeners.ts';
 import { TokenError } from './token-error.ts';
 
 /** Beyond any that a token is for; each becomes a node of a table. */
@@ -10,6 +11,7 @@ export function readClaims(
   payload: Readonly<Record<string, unknown>>,
   usernameClaim: string,
   clientIdClaim?: string,
+  tenantClaim?: string,
 ): Grant {
   const username = payload[usernameClaim];
   if (typeof username !== 'string' || username === '')
@@ -25,10 +27,19 @@ export function readClaims(
     claims: textClaims(payload),
     ...(allow === undefined ? {} : { allow }),
     ...(clientId === undefined ? {} : { clientId }),
+    ...(tenantClaim === undefined ? {} : { topicPrefix: prefixOf(textClaim(payload, tenantClaim)) }),
     subscriptions: readSubscriptions(subs),
     ...(typeof jti === 'string' ? { tokenId: jti } : {}),
     issuedAt: typeof iat === 'number' ? iat : 0, // of one that does not say, all that is revoked by time is revoked
   };
+}
+
+/** A tenant is one level: its name cannot reach into another's. */
+function prefixOf(tenant: string): string {
+  const prefix = `${tenant}/`;
+  if (tenant.includes('/') || !isTopicPrefix(prefix))
+    throw new TokenError('its tenant is no level of a topic');
+  return prefix;
 }
 
 function textClaim(payload: Readonly<Record<string, unknown>>, name: string): string {

@@ -25,6 +25,8 @@ export interface TokenProviderOptions {
   readonly usernameClaim: string;
   /** Of the client identifier that the token is for; undefined: it is for any. */
   readonly clientIdClaim: string | undefined;
+  /** Of the level that goes before all topics; undefined: there is none. */
+  readonly tenantClaim: string | undefined;
   /** Of the wall clock, which tokens are dated by. */
   nowMs(): number;
 }
@@ -57,7 +59,8 @@ export class TokenProvider implements Provider {
 
   /** Whatever is wrong with the token, nobody is told what. */
   async #verify(token: string): Promise<Grant | { readonly reasonCode: number }> {
-    const { keys, revoked, issuer, audience, usernameClaim, clientIdClaim, nowMs } = this.#options;
+    const { keys, revoked, issuer, audience, nowMs } = this.#options;
+    const { usernameClaim, clientIdClaim, tenantClaim } = this.#options;
     const { find, algorithms } = keys();
     try {
       const { payload } = await jwtVerify(token, find, {
@@ -68,7 +71,7 @@ export class TokenProvider implements Provider {
         ...(issuer === undefined ? {} : { issuer }),
         ...(audience === undefined ? {} : { audience }),
       });
-      const grant = readClaims(payload, usernameClaim, clientIdClaim);
+      const grant = readClaims(payload, usernameClaim, clientIdClaim, tenantClaim);
       accessOf(grant); // its filters are in order, or it gives nothing
       return revoked().has(grant) ? notAuthorized : grant;
     } catch (error) {

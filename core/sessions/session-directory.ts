@@ -30,6 +30,8 @@ export interface ClientInfo {
   readonly protocolVersion: 3 | 4 | 5;
   readonly transport: 'ws' | 'tcp';
   readonly remoteAddress: string;
+  /** Its place in `listeners`, from 1; absent where it has come in on one of the broker's own ports. */
+  readonly listener?: number;
   /** As it was verified; absent of a client whose user name nobody has verified. */
   readonly username?: string;
   /** Of a connection over TLS. */
@@ -659,12 +661,13 @@ function takeWaiting(record: SessionRecord | undefined): Arrival | undefined {
 }
 
 function clientOf(request: ConnectRequest, username: string | undefined): ClientInfo {
-  const { clientId, protocolVersion, transport, remoteAddress, tls } = request;
+  const { clientId, protocolVersion, transport, remoteAddress, listener, tls } = request;
   return {
     clientId,
     protocolVersion,
     transport,
     remoteAddress,
+    ...(listener === 0 ? {} : { listener }),
     ...(username === undefined ? {} : { username }),
     ...(tls === undefined ? {} : { tls }),
   };

@@ -2,7 +2,8 @@
 //
 //   [ version 1 | flags 1 | keep alive ms 4 | receive maximum 2 | maximum packet size 4 | topic alias maximum 2 |
 //     session expiry s 4 | messages per s 4 | bytes per s 4 |
-//     client id, as in CONNECT: of a session that outlives the connection, else empty ]
+//     client id, as in CONNECT: of a session that outlives the connection, else empty |
+//     prefix of its topics, likewise; empty: none ]
 //   with rules:   [ who the client is to them, as security/access.h has it ]
 //   with a will:  [ QoS and retain 1 | delay s 4 | has expiry 1 | expiry s 4 | topic, as in PUBLISH | properties, as in
 //     PUBLISH | payload ]
@@ -30,6 +31,7 @@ struct ConnectionTerms {
   uint32_t bytesPerSecond = 0;
   bool asksToPublish = false;  // a program decides what the client may publish
   Bytes clientId;              // of a session that does, while the terms are read; else empty
+  std::string topicPrefix;
   std::unique_ptr<Will> will;
   Bytes accessBytes;                     // while the terms are read: what `access` was read from
   std::shared_ptr<const Access> access;  // nullptr: there are no rules for it
@@ -52,6 +54,7 @@ inline ConnectionTerms readTerms(Bytes bytes, uint64_t session, unsigned workers
   terms.messagesPerSecond = reader.u32();
   terms.bytesPerSecond = reader.u32();
   terms.clientId = reader.prefixed();
+  terms.topicPrefix = toString(reader.prefixed());
   if ((flags & hasAccess) != 0) {
     const size_t before = reader.remaining();
     terms.access = readAccess(reader);

@@ -1,6 +1,7 @@
 // One client connection as the data plane sees it, whatever carries it.
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "../sessions/connection-kind.h"
@@ -99,6 +100,7 @@ struct Connection {
   std::unique_ptr<OutgoingAliases> outgoingAliases;  // nullptr: the client takes none
   std::unique_ptr<ClientPace> pace;                  // nullptr: it may send as fast as it likes
   std::unique_ptr<TopicDecisions> decisions;         // nullptr: no program is asked what it may publish
+  std::unique_ptr<const std::string> topicPrefix;    // of all its topics, which the client does not see; nullptr: none
   void* socket = nullptr;                            // the transport's own
 };
 

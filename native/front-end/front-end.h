@@ -146,6 +146,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (terms.version >= mqtt5 && aliases > 0) connection.outgoingAliases = std::make_unique<OutgoingAliases>(aliases);
     if (terms.messagesPerSecond != 0 || terms.bytesPerSecond != 0)
       connection.pace = std::make_unique<ClientPace>(terms.messagesPerSecond, terms.bytesPerSecond, nowMs_);
+    if (!terms.topicPrefix.empty())
+      connection.topicPrefix = std::make_unique<const std::string>(std::move(terms.topicPrefix));
     if (terms.asksToPublish) connection.decisions = std::make_unique<TopicDecisions>();
     connection.unacknowledged = 0;  // Receive Maximum counts anew with each connection (5.0, 4.9)
     if (session.connection) end(*session.connection, Reason::sessionTakenOver);

@@ -3,6 +3,7 @@
 //   PUBLISH --checked, allowed, alias resolved--> ShardPort (the topic's owner) --answer--> PUBACK, PUBREC, in order
 //   PUBACK, PUBREC, PUBCOMP --> the session's window --> Outbound;  PUBREL --> PUBCOMP
 #pragma once
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -41,7 +42,8 @@ class Incoming {
     // One that was had already goes nowhere, whatever its topic is now.
     const bool isAgain = publish.qos == 2 && connection.session->received.contains(publish.packetId);
     const bool isReserved = isReservedTopic(publish.topic);
-    bool isDenied = !isAgain && !gate_.mayPublish(*connection.session, publish.topic, topicHash);
+    const Bytes topic = fullTopic(connection, publish.topic);  // that of the broker
+    bool isDenied = !isAgain && !gate_.mayPublish(*connection.session, topic, topicHash);
     if (connection.decisions && !isAgain && !isDenied && !isReserved) {
       const auto kind = uint8_t(publish.qos | (publish.retain ? 4 : 0));
       const TopicDecisions::Answer answer = connection.decisions->take(publish.topic, topicHash, kind, nowMs_);
@@ -74,16 +76,11 @@ class Incoming {
         outbound_.settlePacketIds(*connection.session);
       }
     }
-    Publication publication{publish.topic,
-                            forwarded(publish),
-                            publish.payload,
-                            topicHash,
-                            connection.session->key,
-                            publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
-                            publish.qos,
-                            publish.retain,
-                            workers_,
-                            {}};
+    Publication publication{
+        topic,       forwarded(publish),      publish.payload,
+        topicHash,   connection.session->key, publish.expires ? nowMs_ + uint64_t(publish.expirySeconds) * 1000 : 0,
+        publish.qos, publish.retain,          workers_,
+        {}};
     const Source source{connection.slot, connection.generation,     publish.packetId,
                         publish.qos,     publication.originSession, connection.session->durable != nullptr};
     connection.shards |= shards_.publish(publication, source);
@@ -166,12 +163,22 @@ class Incoming {
     if (isAlias && connection.aliases) publish.topic = connection.aliases->find(publish.topicAlias);
     if (isAlias && publish.topic.empty()) return Reason::protocolError;
     RecentTopics::Topic& recent = recent_.of(connection.slot);
-    if (!recent.is(publish.topic)) {
+    const Bytes topic = fullTopic(connection, publish.topic);
+    if (!recent.is(topic)) {
       if (!isTopicName(publish.topic, limits_.topicLevelsMax)) return faultOf(connection, publish.topic);
-      recent.set(publish.topic, shards_.topicHash(publish.topic));
+      if (topic.size() > UINT16_MAX) return Reason::topicNameInvalid;
+      recent.set(topic, shards_.topicHash(topic));
     }
     topicHash = recent.hash();
     return Reason::success;
+  }
+
+  // With the prefix of its client. Valid until the next call.
+  Bytes fullTopic(const Connection& connection, Bytes topic) {
+    if (!connection.topicPrefix) return topic;
+    fullTopic_ = *connection.topicPrefix;
+    fullTopic_.append(reinterpret_cast<const char*>(topic.data()), topic.size());
+    return bytesOfText(fullTopic_);
   }
 
   // What is wrong with a topic name.
@@ -294,6 +301,7 @@ class Incoming {
   Outbound& outbound_;
   Outbound::ConnectionEnder& ender_;
   std::vector<uint8_t> properties_;
+  std::string fullTopic_;
   RecentTopics recent_;
   uint64_t nowMs_ = 0;
   static constexpr uint32_t deniedNotedMax = 10;  // in a second

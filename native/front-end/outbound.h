@@ -414,9 +414,16 @@ class Outbound {
     appendPublish(connection, *head, publication, use);
   }
 
-  // What stands before the payload for this connection; nullptr when the packet is too large for its client.
+  // What stands before the payload for this connection; nullptr when the packet is too large for its client, or of
+  // another tenant.
   PublishWriter::Head* headFor(Connection& connection, const Publication& publication, uint8_t qos,
                                const SubscriptionIds& ids, AliasUse& use) {
+    const Bytes prefix = connection.topicPrefix ? bytesOfText(*connection.topicPrefix) : Bytes();
+    if (!beginsWith(publication.topic, prefix)) [[unlikely]] {  // its session had another one before
+      counters_.add(Counter::withheld);
+      return nullptr;
+    }
+    writer_.setHidden(prefix.size());
     if (connection.outgoingAliases) {
       if (topicHash_ == 0) topicHash_ = hashBytes(publication.topic, aliasSeed);
       use = connection.outgoingAliases->find(publication.topic, topicHash_);

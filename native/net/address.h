@@ -3,10 +3,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 namespace rally {
@@ -37,7 +40,25 @@ inline int bindShared(const std::string& host, int& port) {
   return fd;
 }
 
+// A Unix socket at a path where there is nothing. Gives its descriptor, or a negative error of libuv.
+inline int bindPath(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return UV_ENAMETOOLONG;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return uv_translate_sys_error(errno);
+  constexpr mode_t ownerAndGroup = 0660;
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || chmod(path.c_str(), ownerAndGroup) != 0) {
+    const int error = uv_translate_sys_error(errno);
+    close(fd);
+    return error;
+  }
+  return fd;
+}
+
 inline std::string addressText(const sockaddr_storage& address) {
+  if (address.ss_family == AF_UNIX) return "unix";
   char text[64] = "";
   uv_ip_name(reinterpret_cast<const sockaddr*>(&address), text, sizeof text);
   return text;

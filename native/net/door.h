@@ -4,6 +4,8 @@
 //
 //   Listener --accepted--> Visitor --MQTT, opening accepted--> SocketTransport
 #pragma once
+#include <fcntl.h>
+
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -47,6 +49,15 @@ class Door final : private ListenerOutlet, private VisitorPort {
     RALLY_ASSERT(!protocols.tls || tlsContext_);
     listeners_.push_back(std::make_unique<Listener>(loop_, protocols, static_cast<ListenerOutlet&>(*this)));
     return listeners_.back()->listen(host, port);
+  }
+
+  // On a socket that is bound, which stays the caller's. Gives 0, or a negative error of libuv.
+  int listenOn(int fd, Protocols protocols) {
+    RALLY_ASSERT(!protocols.tls || tlsContext_);
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own < 0) return uv_translate_sys_error(errno);
+    listeners_.push_back(std::make_unique<Listener>(loop_, protocols, static_cast<ListenerOutlet&>(*this)));
+    return listeners_.back()->listenOn(own, 0);
   }
 
   // No more connections are taken, and visitors leave, but for those that wait for an answer.
@@ -165,7 +176,8 @@ class Door final : private ListenerOutlet, private VisitorPort {
     }
     if (separator == "\n") add(separator);
     if (visitor.stream.tls()) add(factsLine(visitor));
-    events_.push({EventKind::opening, 0, Reason::success, visitor.openingId, 0, std::move(fields)});
+    events_.push(
+        {EventKind::opening, 0, Reason::success, visitor.openingId, visitor.protocols().listener, std::move(fields)});
   }
 
   static std::string factsLine(const Visitor& visitor) {
@@ -178,9 +190,11 @@ class Door final : private ListenerOutlet, private VisitorPort {
     std::string whose = visitor.remoteAddress;
     if (visitor.stream.tls()) whose += factsLine(visitor);
     const uint64_t sinceMs = visitor.sinceMs();
+    const uint16_t listener = visitor.protocols().listener;
     const SocketTransport::Taken taken = sockets_.take(visitor.stream, false);
     taken.connection.phaseSinceMs = sinceMs;
-    events_.push({EventKind::opened, 0, Reason::success, taken.connection.slot, 0, {whose.begin(), whose.end()}});
+    events_.push(
+        {EventKind::opened, 0, Reason::success, taken.connection.slot, listener, {whose.begin(), whose.end()}});
     sockets_.receive(taken.connection, first);
   }
 

@@ -29,7 +29,11 @@ class Listener {
   // error of libuv.
   int listen(const std::string& host, int port) {
     const int fd = bindShared(host, port);
-    if (fd < 0) return fd;
+    return fd < 0 ? fd : listenOn(fd, port);
+  }
+
+  // On a socket that is bound, which it takes: every worker has a descriptor of its own for it.
+  int listenOn(int fd, int port) {
     if (::listen(fd, backlog) != 0) {
       const int error = uv_translate_sys_error(errno);
       ::close(fd);

@@ -97,7 +97,8 @@ class Stream {
   uint64_t acknowledgedBytes() const {
     const uint64_t sent = tls_ ? tls_->sentBytes() : sentBytes_;
     int queued = 0;
-    return ioctl(fd_, SIOCOUTQ, &queued) == 0 ? sent - uint64_t(queued) : sent;
+    const bool isKnown = ioctl(fd_, SIOCOUTQ, &queued) == 0;
+    return isKnown ? sent - std::min(sent, uint64_t(queued)) : sent;  // a Unix socket counts its own memory
   }
   // What `bytes` that are sent at once are at most, as acknowledgedBytes() counts.
   uint64_t bytesOnSocket(uint64_t bytes) const { return tls_ ? bytes + TlsChannel::overheadBytesMax : bytes; }

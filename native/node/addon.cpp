@@ -44,7 +44,7 @@ napi_value initialise(napi_env env, napi_value exports) {
         Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters}, Method{"setRules", setRules},
         Method{"openStore", openStore}, Method{"recoverStore", recoverStore}, Method{"storeProgress", storeProgress},
         Method{"mayPublish", askRules<&RuleBook::mayPublish>}, Method{"mayReceive", askRules<&RuleBook::mayReceive>},
-        Method{"reservePort", reservePort}, Method{"releasePort", releasePort},
+        Method{"reservePort", reservePort}, Method{"openSocket", openSocket}, Method{"releasePort", releasePort},
         Method{"makeCertificate", makeCertificate}, Method{"checkStore", checkStore},
         Method{"exportStore", exportStore}, Method{"importStore", importStore}, Method{"compactStore", compactStore}}) {
     define(env, exports, method, nullptr);

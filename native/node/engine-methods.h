@@ -275,11 +275,21 @@ inline napi_value serveHttp(napi_env env, napi_callback_info info) {
 }
 
 inline napi_value listen(napi_env env, napi_callback_info info) {
-  const Call<5> call(env, info);
-  const Protocols protocols{.http = call.truth(2), .mqtt = call.truth(3), .tls = call.truth(4)};
+  const Call<6> call(env, info);
+  const Protocols protocols{
+      .http = call.truth(2), .mqtt = call.truth(3), .tls = call.truth(4), .listener = uint16_t(call.integer(5))};
   const int port = call.host->door.listen(call.text(0), int(call.integer(1)), protocols);
   if (port >= 0) return toNumber(env, port);
   napi_throw_error(env, uv_err_name(port), uv_strerror(port));
+  return nullptr;
+}
+
+inline napi_value listenOn(napi_env env, napi_callback_info info) {
+  const Call<5> call(env, info);
+  const Protocols protocols{
+      .http = call.truth(1), .mqtt = call.truth(2), .tls = call.truth(3), .listener = uint16_t(call.integer(4))};
+  const int error = call.host->door.listenOn(int(call.integer(0)), protocols);
+  if (error < 0) napi_throw_error(env, uv_err_name(error), uv_strerror(error));
   return nullptr;
 }
 
@@ -322,6 +332,7 @@ constexpr std::array engineMethods = {
     Method{"halvePaces", halvePaces},
     Method{"serveHttp", serveHttp},
     Method{"listen", listen},
+    Method{"listenOn", listenOn},
     Method{"stopDoor", stopDoor},
 };
 

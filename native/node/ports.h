@@ -27,6 +27,17 @@ inline napi_value reservePort(napi_env env, napi_callback_info info) {
   return pair;
 }
 
+// A Unix socket, for workers to share. Gives its descriptor.
+inline napi_value openSocket(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  const int fd = bindPath(textOf(env, argument));
+  if (fd >= 0) return toNumber(env, fd);
+  napi_throw_error(env, uv_err_name(fd), uv_strerror(fd));
+  return nullptr;
+}
+
 inline napi_value releasePort(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argument = nullptr;

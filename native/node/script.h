@@ -36,7 +36,7 @@ class Script {
   void onEvent(const Event& event) {
     if (!callbackScope_) openScopes();
     if (event.kind == EventKind::opening)
-      call(onOpening_, {double(event.slot)}, [&] { return toLatin1(env_, event.bytes); });
+      call(onOpening_, {double(event.slot), double(event.value)}, [&] { return toLatin1(env_, event.bytes); });
     else
       call(onEvent_,
            {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)},

@@ -2,6 +2,7 @@
 //
 //   [ flags 1 | user name | client identifier | roles: count 2, each | claims: count 2, each name and value ]
 //   with rules of its own: as rule-set.h has them
+//   with a prefix: it goes before its topics, and the rules are about what stands behind it
 //
 // Texts have their length in front, in two bytes, as in MQTT. Written by core/security/access.ts. Never changed once it
 // is made: a will that has not gone out yet shares it with the session.
@@ -21,19 +22,20 @@ struct Access {
   std::vector<std::string> roles;  // by name, beside those that the rules give the user
   std::vector<std::pair<std::string, PlaceholderValue>> claims;
   std::shared_ptr<const RuleSet> own;
+  std::string topicPrefix;
 
   PlaceholderValues values() const { return {hasUserName ? &userName : nullptr, &clientId, &claims}; }
 
   bool operator==(const Access& other) const {
     return hasUserName == other.hasUserName && userName == other.userName && clientId == other.clientId &&
-           roles == other.roles && claims == other.claims && !own && !other.own;
+           roles == other.roles && claims == other.claims && topicPrefix == other.topicPrefix && !own && !other.own;
   }
 };
 
 inline std::string toString(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 inline std::shared_ptr<const Access> readAccess(Reader& reader) {
-  constexpr uint8_t hasUserName = 1, hasOwnRules = 2;
+  constexpr uint8_t hasUserName = 1, hasOwnRules = 2, hasPrefix = 4;
   auto access = std::make_shared<Access>();
   const uint8_t flags = reader.u8();
   access->hasUserName = (flags & hasUserName) != 0;
@@ -50,6 +52,7 @@ inline std::shared_ptr<const Access> readAccess(Reader& reader) {
     own->read(reader);
     access->own = std::move(own);
   }
+  if ((flags & hasPrefix) != 0) access->topicPrefix = toString(reader.prefixed());
   RALLY_ASSERT(reader.ok());
   return access;
 }

@@ -21,6 +21,7 @@ class RuleGate : public Gate {
   }
 
   bool mayPublish(Rights& rights, Bytes topic, uint64_t topicHash) override {
+    if (!strip(*rights.access, topic)) return false;
     resolve(rights);
     if (!rights.decisions) rights.decisions = std::make_unique<Decisions>();
     if (const bool* known = rights.decisions->find(topic, topicHash)) return *known;
@@ -30,13 +31,17 @@ class RuleGate : public Gate {
   }
 
   bool mayReceive(Rights& rights, Bytes topic) override {
+    if (!strip(*rights.access, topic)) return false;
     resolve(rights);
     return isAllowed(matchingReceive(rights.sets, *rights.access, topic));
   }
 
-  bool mayPublishWill(const Access& access, Bytes topic) override { return !book_ || book_->mayPublish(access, topic); }
+  bool mayPublishWill(const Access& access, Bytes topic) override {
+    return !book_ || (strip(access, topic) && book_->mayPublish(access, topic));
+  }
 
   FilterVerdict judge(Rights& rights, Bytes filter) override {
+    if (!strip(*rights.access, filter)) return FilterVerdict::refused;
     resolve(rights);
     RuleBits covering = 0;
     RuleBits meeting = 0;
@@ -48,6 +53,15 @@ class RuleGate : public Gate {
   }
 
  private:
+  // The rules are about what the client sees. False: it is not of its tenant.
+  static bool strip(const Access& access, Bytes& topic) {
+    const Bytes prefix = bytesOfText(access.topicPrefix);
+    if (prefix.empty()) return true;
+    if (!beginsWith(topic, prefix)) return false;
+    topic = topic.subspan(prefix.size());
+    return true;
+  }
+
   FilterVerdict verdictOf(RuleBits covering, RuleBits meeting) const {
     const RuleBits deciding = decidingBit(covering);
     const auto before = RuleBits(deciding - 1);  // all, if nothing covers it

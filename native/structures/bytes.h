@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 
 namespace rally {
 
@@ -11,6 +12,12 @@ using Bytes = std::span<const uint8_t>;
 
 // What the allocator takes for a block: a head of 8 bytes, in steps of 16.
 inline size_t heapBytes(size_t bytes) { return (bytes + 8 + 15) & ~size_t(15); }
+
+inline Bytes bytesOfText(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+
+inline bool beginsWith(Bytes bytes, Bytes prefix) {
+  return bytes.size() >= prefix.size() && std::memcmp(bytes.data(), prefix.data(), prefix.size()) == 0;
+}
 
 inline bool areEqual(Bytes a, Bytes b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);

@@ -44,6 +44,13 @@ class PublishWriter {
     for (Head& head : heads_) head.isReady = false;
   }
 
+  // So many bytes of the topic are not for the client. Behind begin(), before head().
+  void setHidden(size_t topicBytes) {
+    if (topicBytes == hiddenBytes_) return;
+    hiddenBytes_ = topicBytes;
+    for (Head& head : heads_) head.isReady = false;
+  }
+
   // Only MQTT 5 has aliases.
   Head& head(const Publication& publication, uint8_t version, uint8_t qos, const SubscriptionIds& ids, AliasUse use) {
     const Form form = version < mqtt5  ? Form::plain
@@ -67,7 +74,7 @@ class PublishWriter {
   void encode(Head& head, const Publication& publication, Form form, bool hasPacketId, const SubscriptionIds& ids) {
     const bool hasProperties = form != Form::plain;
     const bool hasAlias = form == Form::newAlias || form == Form::alias;
-    const Bytes topic = form == Form::alias ? Bytes() : publication.topic;
+    const Bytes topic = form == Form::alias ? Bytes() : publication.topic.subspan(hiddenBytes_);
     size_t properties = publication.properties.size() + (publication.expiresAtMs != 0 ? expiryBytes : 0) +
                         (hasAlias ? aliasBytes : 0);
     ids.each([&](uint32_t id) { properties += 1 + varintSize(id); });
@@ -116,6 +123,7 @@ class PublishWriter {
   std::array<Head, 8> heads_;
   Head single_;
   uint64_t nowMs_ = 0;
+  size_t hiddenBytes_ = 0;
 };
 
 }  // namespace rally

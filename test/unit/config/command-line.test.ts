@@ -111,7 +111,11 @@ test('a flag without the value that it needs is refused', () => {
 });
 
 test('a flag with a value that it does not take is refused', () => {
-  refused(['--port', 'abc'], 'FLAG_VALUE_INVALID', "--port is 'abc': give a whole number from 0 to 65535.");
+  refused(
+    ['--port', 'abc'],
+    'FLAG_VALUE_INVALID',
+    "--port is 'abc': give a whole number from 0 to 65535, or 'none' to listen on no such port.",
+  );
   refused(['--port', '1e3'], 'FLAG_VALUE_INVALID', /^--port is '1e3'/);
   refused(['--tcp-port', 'no'], 'FLAG_VALUE_INVALID', /, or 'off' to listen on no TCP port\.$/);
   refused(
@@ -171,7 +175,8 @@ test('every variable is taken, and an empty one is absent', () => {
 });
 
 test('a wrong variable is refused by its name', () => {
-  const message = "RALLYMQ_PORT is 'x': give a whole number from 0 to 65535.";
+  const message =
+    "RALLYMQ_PORT is 'x': give a whole number from 0 to 65535, or 'none' to listen on no such port.";
   refused([], 'CONFIG_INVALID', message, { RALLYMQ_PORT: 'x' });
   const kubernetes = /^RALLYMQ_PORT \(set by Kubernetes unless enableServiceLinks is false\) is 'tcp:/;
   refused([], 'CONFIG_INVALID', kubernetes, { RALLYMQ_PORT: 'tcp://10.0.0.1:1883' });

@@ -49,6 +49,8 @@ const defaults = {
   tokenAudience: undefined,
   tokenUserClaim: 'sub',
   tokenClientIdClaim: undefined,
+  tokenTenantClaim: undefined,
+  listeners: [],
   identityAsUser: false,
   tokenCookie: undefined,
   revokedFile: undefined,
@@ -113,7 +115,7 @@ const x = { name: 'X', begin };
 
 const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   host: ['', ' ', 'a b', '-a', 'a..b', 'fe80::1::2', '[::1]', '127.0.0.1:80', 'x'.repeat(254), 1, null],
-  port: [-1, 65_536, 1.5, '80', NaN, Infinity, null, false, 80n],
+  port: [-1, 65_536, 1.5, '80', NaN, Infinity, null, 80n],
   path: ['', 'mqtt', '/a b', '/a?b', '/:id', '/*', '/\n', `/${'x'.repeat(255)}`, 1],
   tcpPort: [-1, 65_536, true, 'off', null],
   tlsPort: [-1, 65_536, true, 'off', null],
@@ -178,7 +180,11 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   serverMoved: ['true', 1, null],
   sysIntervalSeconds: [-1, 86_401, 1.5, '10', null],
   reasonStrings: ['', 'sometimes', true, null],
-  authenticate: ['yes', {}, null],
+  authenticate: ['yes', {}, null, [], ['yes']],
+  authorizePublish: ['yes', {}, null],
+  authUrl: ['', 'auth', 'ftp://auth.example', 'https://me:secret@auth.example', 1, null],
+  banFile: ['', 1, null, 'a\0b'],
+  listeners: [{}, 'all', 1, null],
   limits: [1, [], null, 'x'],
 };
 
@@ -191,7 +197,10 @@ for (const [name, values] of Object.entries(wrongValues)) {
 }
 
 test('a refusal names the key, what was given and what is allowed', () => {
-  refused({ port: 'abc' }, "port in the options is 'abc': give a whole number from 0 to 65535.");
+  refused(
+    { port: 'abc' },
+    "port in the options is 'abc': give a whole number from 0 to 65535, or false to listen on no such port.",
+  );
   refused({ workers: 0 }, "workers in the options is 0: give 'auto' or a whole number from 1 to 64.");
   const receiveMaximum = 'limits.receiveMaximum in the options is 0: give a whole number from 1 to 65535.';
   refused({ limits: { receiveMaximum: 0 } }, receiveMaximum);

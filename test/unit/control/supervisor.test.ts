@@ -100,7 +100,14 @@ test('it starts all workers on the same free ports, and gives the ports back onc
     ],
   );
   await turn();
-  const address = { host: '127.0.0.1', port: 40_000, tcpPort: 40_001, tlsPort: false, mqttsPort: false };
+  const address = {
+    host: '127.0.0.1',
+    port: 40_000,
+    tcpPort: 40_001,
+    tlsPort: false,
+    mqttsPort: false,
+    listeners: [],
+  };
   const listen = { type: 'listen', ...address, httpSocket: '/socket', ...noTls };
   for (const { told } of stage.threads) assert.deepEqual(told, [listen]);
   stage.thread(0).say({ type: 'listening' });
@@ -122,6 +129,7 @@ test('ports that are given are not reserved, and there may be none for TCP', asy
     tcpPort: false,
     tlsPort: false,
     mqttsPort: false,
+    listeners: [],
   });
   assert.deepEqual(stage.ports, []);
 });

@@ -47,7 +47,7 @@ class Stage {
       tellRefused: () => {},
       abandon: () => void this.did.push('abandons'),
     };
-    const peer = { transport: 'tcp', remoteAddress: '10.0.0.1', tls: undefined } as const;
+    const peer = { transport: 'tcp', remoteAddress: '10.0.0.1', listener: 0, tls: undefined } as const;
     this.connection = new ClientConnection(context, 5, 1, peer);
   }
 

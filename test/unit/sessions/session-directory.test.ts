@@ -66,6 +66,7 @@ class Stage {
       authenticationData: undefined,
       remoteAddress: '127.0.0.1',
       transport: 'ws',
+      listener: 0,
       token: undefined,
       willTopic: undefined,
       tls: undefined,

@@ -1,0 +1,150 @@
+// More listeners than the ports that have options of their own: what each may say, and what it comes to.
+
+import { isIP } from 'node:net';
+import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
+
+export const listenerProtocols = ['mqtt', 'http'] as const;
+/** 'http': HTTP and WebSocket. */
+export type ListenerProtocol = (typeof listenerProtocols)[number];
+
+export interface ListenerLimits {
+  /** Clients that are connected here; a CONNECT beyond it is refused with 0x97. Default: `connectionsMax` of all. */
+  readonly connectionsMax?: number;
+  /** Of each client here, unless its grant has `quotas`. Default: those of all. */
+  readonly messagesPerSecondMax?: number;
+  readonly bytesPerSecondMax?: number;
+}
+
+/** A place where clients may come in beside `port`, `tcpPort`, `tlsPort` and `mqttsPort`. */
+export interface ListenerOptions {
+  /** For logs. Default: where it is. */
+  readonly name?: string;
+  /** The IP address or host name. Default: `host`. */
+  readonly host?: string;
+  /** 0 takes any that is free. One of this and `socket` is needed. */
+  readonly port?: number;
+  /** The path of a Unix socket, which is made with mode 660, and removed in the end. */
+  readonly socket?: string;
+  /** TLS, with the certificates of all. Default false. */
+  readonly tls?: boolean;
+  /** What may be spoken. Default: both. */
+  readonly protocols?: readonly ListenerProtocol[];
+  /** Whether clients without a user name are let in here, in place of `allowAnonymous`. */
+  readonly anonymous?: boolean;
+  /** Goes before the client identifiers of all who come in here; they do not see it. Default: nothing. */
+  readonly clientIdPrefix?: string;
+  /** Goes before all topics of theirs, as 'tenants/red/'; they do not see it. Default: nothing. */
+  readonly topicPrefix?: string;
+  readonly limits?: ListenerLimits;
+}
+
+/** What a listener comes to. Plain data, so that a worker can be handed a copy. */
+export interface ListenerConfig {
+  readonly name: string;
+  /** Undefined: it is a Unix socket. */
+  readonly host: string | undefined;
+  readonly port: number;
+  readonly socket: string | undefined;
+  readonly tls: boolean;
+  readonly takesHttp: boolean;
+  readonly takesMqtt: boolean;
+  readonly anonymous: boolean | undefined;
+  readonly clientIdPrefix: string;
+  readonly topicPrefix: string;
+  readonly limits: ListenerLimits;
+}
+
+export function resolveListener(options: ListenerOptions, host: string): ListenerConfig {
+  const { socket, port = 0, protocols = listenerProtocols, limits = {} } = options;
+  const ownHost = socket === undefined ? (options.host ?? host) : undefined;
+  return {
+    name: options.name ?? socket ?? `${ownHost}:${port}`,
+    host: ownHost,
+    port,
+    socket,
+    tls: options.tls === true,
+    takesHttp: protocols.includes('http'),
+    takesMqtt: protocols.includes('mqtt'),
+    anonymous: options.anonymous,
+    clientIdPrefix: options.clientIdPrefix ?? '',
+    topicPrefix: options.topicPrefix ?? '',
+    limits,
+  };
+}
+
+/** What is wrong with a listener, as the end of a sentence; undefined if nothing is. */
+export function listenerFault(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'is no object';
+  for (const [name, given] of Object.entries(value)) {
+    if (!Object.hasOwn(checks, name))
+      return `has '${name}', which is not known: use ${Object.keys(checks).join(', ')}`;
+    const [accepts, allowed] = checks[name as keyof ListenerOptions];
+    if (given !== undefined && !accepts(given)) return `has a wrong '${name}': give ${allowed}`;
+  }
+  const { port, socket, host } = value as ListenerOptions;
+  if ((port === undefined) === (socket === undefined)) return "needs one of 'port' and 'socket'";
+  if (socket !== undefined && host !== undefined) return "has a 'host', which a Unix socket has not";
+  return undefined;
+}
+
+/** Longer ones do not fit into the address of a socket. */
+const socketPathBytesMax = 107;
+
+const checks: Readonly<
+  Record<keyof ListenerOptions, readonly [(value: unknown) => boolean, allowed: string]>
+> = {
+  name: [isText, 'a text'],
+  host: [
+    (value) => isText(value) && (isIP(value) !== 0 || /^[\w.-]+$/.test(value)),
+    'an address or a host name',
+  ],
+  port: [(value) => isWhole(value, 65_535), 'a whole number from 0 to 65535'],
+  socket: [
+    (value) => isText(value) && !value.includes('\0') && Buffer.byteLength(value) <= socketPathBytesMax,
+    `a path of at most ${socketPathBytesMax} bytes`,
+  ],
+  tls: [isTruth, 'true or false'],
+  protocols: [
+    (value) =>
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.every((each) => listenerProtocols.some((protocol) => protocol === each)),
+    `a list of ${listenerProtocols.join(', ')}`,
+  ],
+  anonymous: [isTruth, 'true or false'],
+  clientIdPrefix: [isText, 'a text'],
+  topicPrefix: [isTopicPrefix, topicPrefixForm()],
+  limits: [
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      Object.entries(value).every(
+        ([name, limit]) => limitNames.includes(name) && isWhole(limit, 4_294_967_295),
+      ),
+    'an object with connectionsMax, messagesPerSecondMax, bytesPerSecondMax',
+  ],
+};
+
+const limitNames: readonly string[] = ['connectionsMax', 'messagesPerSecondMax', 'bytesPerSecondMax'];
+
+/** Whole levels, so that no topic of one tenant begins like another's, and none that the broker keeps for itself. */
+export function isTopicPrefix(value: unknown): value is string {
+  if (!isText(value) || !value.endsWith('/')) return false;
+  return isValidTopicName(value) && !isReservedTopic(`${value}x`) && !value.startsWith('$');
+}
+
+export function topicPrefixForm(): string {
+  return "a topic that ends with '/' and begins without '$', such as 'tenants/red/'";
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= 1_000;
+}
+
+function isTruth(value: unknown): boolean {
+  return typeof value === 'boolean';
+}
+
+function isWhole(value: unknown, max: number): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= max;
+}

@@ -1,0 +1,65 @@
+/**
+ * A Unix socket that the workers listen on (main thread): bound once, of mode 660, and gone when the broker stops. One
+ * that a process has left behind which is no more is taken away first.
+ */
+import { lstatSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { BrokerError } from '../broker-error.ts';
+import type { Addon } from '../data-plane/addon.ts';
+
+export class UnixSocket {
+  readonly descriptor: number;
+  readonly #addon: Addon;
+  readonly #path: string;
+
+  private constructor(addon: Addon, path: string, descriptor: number) {
+    this.#addon = addon;
+    this.#path = path;
+    this.descriptor = descriptor;
+  }
+
+  /** Errors: ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE. */
+  static async open(addon: Addon, path: string): Promise<UnixSocket> {
+    await removeStale(path);
+    try {
+      return new UnixSocket(addon, path, addon.openSocket(path));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new BrokerError(
+        'ADDRESS_NOT_AVAILABLE',
+        `Cannot listen on the Unix socket ${path} (${reason}): name a path in a folder that this user may write.`,
+        { cause },
+      );
+    }
+  }
+
+  close(): void {
+    this.#addon.releasePort(this.descriptor);
+    rmSync(this.#path, { force: true });
+  }
+}
+
+/** What is no socket, or one that somebody listens on, stays. */
+async function removeStale(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket())
+    throw new BrokerError('ADDRESS_IN_USE', `${path} is there already, and no socket: name another path.`);
+  if (await isListenedOn(path))
+    throw new BrokerError(
+      'ADDRESS_IN_USE',
+      `The Unix socket ${path} is in use: stop the program that has it.`,
+    );
+  rmSync(path, { force: true });
+}
+
+function isListenedOn(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED'));
+  });
+}
