@@ -173,6 +173,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool isSame = session.rights ? access && *session.rights->access == *access : !access;
     if (isSame) return;
     session.rights = access ? std::make_unique<Rights>(std::move(access)) : nullptr;
+    if (session.connection) incoming_.forgetRights(*session.connection);
     const bool hasNothing = session.subscriptions.empty() && !session.hasWaiting() && !session.move;
     session.subscriptionsEpoch = session.queueEpoch = hasNothing ? gate_.epoch() : 0;
     if (!hasNothing) gate_.noteUnjudged(session.key);

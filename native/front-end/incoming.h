@@ -43,7 +43,7 @@ class Incoming {
     const bool isAgain = publish.qos == 2 && connection.session->received.contains(publish.packetId);
     const bool isReserved = isReservedTopic(publish.topic);
     const Bytes topic = fullTopic(connection, publish.topic);  // that of the broker
-    bool isDenied = !isAgain && !gate_.mayPublish(*connection.session, topic, topicHash);
+    bool isDenied = !isAgain && !mayPublish(connection, topic, topicHash);
     if (connection.decisions && !isAgain && !isDenied && !isReserved) {
       const auto kind = uint8_t(publish.qos | (publish.retain ? 4 : 0));
       const TopicDecisions::Answer answer = connection.decisions->take(publish.topic, topicHash, kind, nowMs_);
@@ -86,6 +86,9 @@ class Incoming {
     connection.shards |= shards_.publish(publication, source);
     return connection.phase == Phase::connected ? Flow::next : Flow::end;
   }
+
+  // The client is somebody else to the rules.
+  void forgetRights(const Connection& connection) { recent_.of(connection.slot).forgetAnswer(); }
 
   Flow onAcknowledgement(Connection& connection, PacketType type, uint8_t first, Bytes body) {
     Acknowledgement ack;
@@ -171,6 +174,15 @@ class Incoming {
     }
     topicHash = recent.hash();
     return Reason::success;
+  }
+
+  // The answer lies beside the topic, which was looked at just now: nothing of the session's rights is touched.
+  bool mayPublish(const Connection& connection, Bytes topic, uint64_t topicHash) {
+    RecentTopics::Topic& recent = recent_.of(connection.slot);
+    const uint32_t epoch = gate_.epoch();
+    if (!recent.hasAnswer(connection.generation, epoch))
+      recent.setAnswer(connection.generation, epoch, gate_.mayPublish(*connection.session, topic, topicHash));
+    return recent.isAllowed();
   }
 
   // With the prefix of its client. Valid until the next call.

@@ -20,12 +20,26 @@ class RecentTopics {
       size_ = topic.size() <= text_.size() ? uint8_t(topic.size()) : 0;  // one that is longer is not remembered
       std::memcpy(text_.data(), topic.data(), size_);
       hash_ = hash;
+      epoch_ = 0;
     }
+
+    // Whether a connection may publish to it, as it was answered under the rules of this epoch, which is never 0.
+    bool hasAnswer(uint32_t generation, uint32_t epoch) const { return epoch_ == epoch && generation_ == generation; }
+    bool isAllowed() const { return isAllowed_; }
+    void setAnswer(uint32_t generation, uint32_t epoch, bool isAllowed) {
+      generation_ = generation;
+      epoch_ = epoch;
+      isAllowed_ = isAllowed;
+    }
+    void forgetAnswer() { epoch_ = 0; }
 
    private:
     uint64_t hash_ = 0;
+    uint32_t generation_ = 0;
+    uint32_t epoch_ = 0;  // 0: there is no answer
+    bool isAllowed_ = false;
     uint8_t size_ = 0;
-    std::array<uint8_t, 55> text_;
+    std::array<uint8_t, 46> text_;
   };
   static_assert(sizeof(Topic) == 64);
 

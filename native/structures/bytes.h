@@ -16,6 +16,7 @@ inline size_t heapBytes(size_t bytes) { return (bytes + 8 + 15) & ~size_t(15); }
 inline Bytes bytesOfText(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
 inline bool beginsWith(Bytes bytes, Bytes prefix) {
+  if (prefix.empty()) return true;
   return bytes.size() >= prefix.size() && std::memcmp(bytes.data(), prefix.data(), prefix.size()) == 0;
 }
 
