@@ -1,9 +1,10 @@
-/** The snippets of docs/client.md and README.md, each in a page of real Chromium. */
+/** The snippets of docs/client.md, docs/getting-started.md and README.md, each in a page of real Chromium. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { connect } from '../../../client/rally.ts';
+import { scramCredentials, scramSha256 } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
 import { inPage, servePage, startChromium } from '../../support/chromium.ts';
 import { WebSocket } from '../../support/node-websocket.ts';
@@ -19,11 +20,20 @@ function snippets(document: string, language: string): string[] {
 }
 
 const withBroker = (code: string, url: string): string =>
-  code.replaceAll(/'(?:\/mqtt|wss?:\/\/[^']*\/mqtt)'/g, `'${url}'`);
+  code
+    .replaceAll(/'(?:\/mqtt|wss?:\/\/[^']*\/mqtt)'/g, `'${url}'`)
+    .replaceAll('http://127.0.0.1:8080/rally.js', './rally.js');
 
 /** The broker of the snippets, with a score that it keeps. */
 async function setUp(context: TestContext, html = ''): Promise<{ page: Page; url: string; pageUrl: string }> {
-  const { wsUrl: url } = await startBroker(context);
+  const credentials = await scramCredentials('secret');
+  const { wsUrl: url } = await startBroker(context, {
+    allowAnonymous: true,
+    authenticationMethods: [
+      scramSha256({ credentialsOf: (username) => (username === 'umpire' ? credentials : undefined) }),
+      { name: 'OAUTH2-JWT', begin: () => ({ next: () => ({ outcome: 'success' }) }) },
+    ],
+  });
   const publisher = await connect(url, { WebSocket });
   context.after(() => publisher.close());
   await publisher.publish('scores/court/1', { home: 40, away: 15 }, { qos: 1, retain: true });
@@ -35,12 +45,12 @@ async function setUp(context: TestContext, html = ''): Promise<{ page: Page; url
   return { page: await browser.newPage(), url, pageUrl };
 }
 
-for (const document of ['docs/client.md', 'README.md']) {
+for (const document of ['docs/client.md', 'docs/getting-started.md', 'README.md']) {
   test(`${document}: the lines for a blank page`, async (context) => {
     const [html] = snippets(document, 'html');
     const { page, pageUrl } = await setUp(context, html);
     await page.goto(`${pageUrl}try.html`);
-    await within('a score', page.waitForFunction(`document.body?.textContent.includes('scores/1')`));
+    await within('a score', page.waitForFunction(`/40|scores/.test(document.body?.textContent)`));
   });
 }
 
@@ -52,8 +62,8 @@ test('docs/client.md: each snippet shows something, and none fails', async (cont
   for (const code of codes) {
     await page.goto(pageUrl);
     const body = withBroker(code, url)
-      .replaceAll(/^import (\{.*\}) from 'rallymq\/client';$/gm, `const $1 = await import('/rally.js');`)
-      .replaceAll(/^import (\{.*\}) from 'rallymq\/client\/(.*)';$/gm, `const $1 = await import('/$2.js');`);
+      .replaceAll(/^import (\{.*\}) from 'rallymq-client';$/gm, `const $1 = await import('/rally.js');`)
+      .replaceAll(/^import (\{.*\}) from 'rallymq-client\/(.*)';$/gm, `const $1 = await import('/$2.js');`);
     const running = inPage(
       page,
       `const rally = await (await import('/rally.js')).connect(argument);
