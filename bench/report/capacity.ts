@@ -168,8 +168,11 @@ export function capacityPage(file: PeersFile, handOver?: HandOverFile): string {
   const costs = costsOf(file, handOver);
   const introduction = [
     '# Capacity',
-    'A plan on paper, written by `npm run bench -- report` like [docs/benchmarks.md](benchmarks.md): what follows from the costs of a' +
-      ' delivery and of a connection that were measured there, not from machines of these sizes.',
+    'How large a broker can get, computed from what small loads cost. **Measured** are only the figures of' +
+      ' [What it costs](#what-it-costs), on a machine with 2 cores; see [benchmarks](benchmarks.md). **Arithmetic** is everything' +
+      ' else: nobody has run machines of these sizes, and the tables are for planning, not a promise.',
+    'How to read a table: each row is one limit and the number of connections at which it is reached; the first row that' +
+      ' applies to you decides. The page is written by `npm run bench -- report`.',
     provenance(file),
     ...(handOver ? [provenance(handOver)] : []),
   ];
@@ -244,7 +247,7 @@ function tenMillionPart(costs: Costs): string {
   return [
     '## Ten million connections',
     `They take ${whole(memoryGib)} GiB, and to come back within ${assumptions.reconnectSeconds} s they need ${whole(wanted / assumptions.reconnectSeconds)} CONNECTs a second.` +
-      ` That is so many nodes of ${cores} cores, by limit; the largest number counts. With the settings raised that is **${first?.name}**: ${Math.ceil(wanted / (first?.connections ?? wanted))}.` +
+      ` The table gives the number of ${cores}-core nodes that each limit requires; the largest decides. With the settings raised that is **${first?.name}**: ${Math.ceil(wanted / (first?.connections ?? wanted))}.` +
       ' RallyMQ runs on one machine so far, so what nodes would tell each other is not in these numbers.',
     markdownTable(['limit', 'nodes', 'what would move it'], rows),
   ].join('\n\n');

@@ -18,13 +18,16 @@ import { compareSection } from './compare-section.ts';
 import { handOverSection } from './hand-over-section.ts';
 import { peersSection, type Section } from './peers-section.ts';
 import { browserSection, httpSection, microSection, soakSection } from './small-sections.ts';
+import { summarySection } from './summary-section.ts';
 
 type Results = { readonly [Kind in (typeof reportedKinds)[number]]: ResultFiles[Kind] | undefined };
 
 const introduction = `# Benchmarks
 
 This page is written by \`npm run bench -- report\` from the results in \`bench/published/\`; nothing in it is
-typed by hand. [docs/capacity.md](capacity.md) computes from the same results what a machine can carry.
+typed by hand. [docs/capacity.md](capacity.md) computes from the same results what a machine can carry.`;
+
+const method = `## How it is measured
 
 The load generator is \`bench/load/generator\`, in C++: its clients are raw sockets with packets that were encoded
 before, and it says so when it was itself the limit. It runs on the same machine as the broker, so both share the
@@ -52,7 +55,13 @@ export async function reportFiles(folder: string): Promise<ReadonlyMap<string, s
   const files = new Map<string, string>();
   files.set(
     'docs/benchmarks.md',
-    `${[introduction, ...sections.map(({ markdown }) => markdown), compareSection()].join('\n\n')}\n`,
+    `${[
+      introduction,
+      ...(results.peers ? summarySection(results.peers) : []),
+      method,
+      ...sections.map(({ markdown }) => markdown),
+      compareSection(),
+    ].join('\n\n')}\n`,
   );
   for (const { plots } of sections) {
     for (const [name, svg] of Object.entries(plots)) files.set(`docs/plots/${name}`, svg);
