@@ -5,6 +5,7 @@
 
 import { type Broker, brokerOf, type ListenerAddress, version } from './broker.ts';
 import { BrokerError, type BrokerErrorCode } from './broker-error.ts';
+import { apiKeyCommand, apiKeyUsage } from './command/api-key.ts';
 import { ban, banUsage } from './command/ban.ts';
 import { checkConfig, checkConfigUsage } from './command/check-config.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
   else if (first === 'store') await runStore(rest);
   else if (first === 'dev-cert') process.stdout.write(devCert(rest));
   else if (first === 'token') await runToken(rest);
+  else if (first === 'api-key') runApiKey(rest);
   else await runBroker();
 }
 
@@ -54,6 +56,11 @@ async function runCheckConfig(args: readonly string[]): Promise<void> {
 async function runToken(args: readonly string[]): Promise<void> {
   const asksForHelp = args.some((each) => each === '--help' || each === '-h');
   process.stdout.write(asksForHelp ? tokenUsage : await mintToken(args, Date.now()));
+}
+
+function runApiKey(args: readonly string[]): void {
+  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
+  process.stdout.write(asksForHelp ? apiKeyUsage : apiKeyCommand(args));
 }
 
 async function runStore(args: readonly string[]): Promise<void> {

@@ -6,6 +6,7 @@ import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig } from './config/options.ts';
 import { Asks } from './control/asks.ts';
 import { AuditLog } from './control/audit-log.ts';
+import { Inspections } from './control/inspections.ts';
 import { createLogger, type Logger } from './control/logger.ts';
 import type { RenewalRequest, ToMain } from './control/messages.ts';
 import { noticeSentences } from './control/notices.ts';
@@ -25,16 +26,29 @@ import {
   type TlsMaterial,
 } from './data-plane/addon.ts';
 import { readSessionRows } from './data-plane/session-row.ts';
+import {
+  connectedDetail,
+  disconnectedDetail,
+  disconnectReason,
+  refusedDetail,
+  subscriptionRefusedDetail,
+} from './front-end/client-event-details.ts';
 import { HostClient } from './host/host-client.ts';
 import type { HostMessage } from './host/host-message.ts';
 import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
 import { closeRecovering, serveRecovering } from './http/recovering-server.ts';
+import type { SiteSource } from './http/route.ts';
+import type { ApiKey } from './security/api-keys.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
+import { ClientHistory } from './sessions/client-history.ts';
 import { thisNodeAlone } from './sessions/directory.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
+import { ClientCounts } from './statistics/client-counts.ts';
+import { metricFamilies } from './statistics/metric-families.ts';
+import { type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
 import { memoryOfProcess } from './statistics/process-memory.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
@@ -109,6 +123,9 @@ export class ControlPlane {
   readonly #hostSession: number;
   readonly #asks: Asks;
   readonly #lookUps: RetainedLookUps;
+  readonly #inspections: Inspections;
+  readonly #history: ClientHistory;
+  readonly #counts = new ClientCounts();
   readonly #sys: SysPublisher;
   readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
@@ -139,6 +156,14 @@ export class ControlPlane {
     this.#lookUps = new RetainedLookUps(config.workers, (worker, topic, told) =>
       this.#asks.ask(worker, 'retained', { topic }, told),
     );
+    this.#inspections = new Inspections(config.workers, (worker, asked, told) =>
+      this.#asks.ask(worker, 'inspect', asked, told),
+    );
+    this.#history = new ClientHistory({
+      clock: systemClock,
+      now: () => Date.now(),
+      eventsMax: config.limits.clientEventsMax,
+    });
     this.#audit = new AuditLog({
       clock: systemClock,
       linesPerSecondMax: config.limits.auditLinesPerSecondMax,
@@ -171,16 +196,12 @@ export class ControlPlane {
       authenticate: (worker, connection, request) =>
         this.#gatekeeper.authenticate(worker, connection, request),
       onSessionsFull: (refused) => this.#onSessionsFull(refused),
+      onRefused: (clientId, reasonCode) => this.#onRefused(clientId, reasonCode),
       onConnected: (client) => this.#onConnected(client),
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
     });
     this.#hostSession = this.#directory.nextKey();
-    this.#http = new HttpFrontEnd(config, version, {
-      trouble: () => this.#trouble,
-      statistics: () => this.#figures(),
-      retained: async (topic) => (await this.retained(topic))?.payload,
-      mayAnyoneReceive: (topic) => this.#gatekeeper.mayAnyoneReceive(topic),
-    });
+    this.#http = new HttpFrontEnd(config, version, this.#siteSource());
     this.#sys = new SysPublisher({
       intervalSeconds: config.sysIntervalSeconds,
       clock: systemClock,
@@ -309,7 +330,9 @@ export class ControlPlane {
     this.#directory.stop();
     clearTimeout(this.#hostTimer);
     this.host.close();
-    this.#lookUps.close(new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.'));
+    const stopped = new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.');
+    this.#lookUps.close(stopped);
+    this.#inspections.close(stopped);
     const isElsewhere = this.#config.serverReference !== undefined;
     await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
     await this.#gatekeeper.close();
@@ -429,6 +452,9 @@ export class ControlPlane {
       case 'reply':
         this.#asks.answered(worker, message);
         break;
+      case 'subscriptionRefused':
+        this.#onSubscriptionRefused(message.clientId, message.topicFilters, message.reasonCode);
+        break;
     }
   }
 
@@ -477,11 +503,94 @@ export class ControlPlane {
     this.#supervisor?.broadcast({ type: 'halvePaces', isHalved: state === 'slowing' });
   }
 
-  /** What `/api/statistics` says. */
+  /** What HTTP asks for. */
+  #siteSource(): SiteSource {
+    return {
+      trouble: () => this.#trouble,
+      unreadiness: () => (this.#isRunning ? undefined : 'the broker starts or stops'),
+      statistics: () => this.#figures(),
+      metrics: (format) => this.#metrics(format),
+      retained: (topic) => this.retained(topic),
+      mayAnyoneReceive: (topic) => this.#gatekeeper.mayAnyoneReceive(topic),
+      apiKeys: () => this.#gatekeeper.apiKeys,
+      mayPublish: (key, topic) => this.#gatekeeper.mayKeyPublish(key, topic),
+      mayReceive: (key, topic) => this.#gatekeeper.mayKeyReceive(key, topic),
+      publish: async (topic, payload, options) => {
+        this.assertRunning();
+        return await this.host.publish(topic, payload, options);
+      },
+      clients: (query) => this.#directory.list(query),
+      client: (clientId) => this.#directory.find(clientId),
+      figures: ({ worker, session }) =>
+        this.#inspections.ask<'session'>(worker, { about: 'session', session }),
+      subscriptions: ({ worker, session }, from, max) =>
+        this.#inspections.ask<'subscriptions'>(worker, { about: 'subscriptions', session, from, max }),
+      events: (clientId) => this.#history.of(clientId),
+      disconnect: (clientId, keepsSession, by) => this.#dismiss(clientId, keepsSession, by),
+      matches: (topic, max) => this.#matches(topic, max),
+      retainedTopics: async (filter, max) => {
+        const answers = await this.#inspections.askAll<'retained'>({ about: 'retained', filter, max });
+        const rows = answers.flatMap((answer) => answer.rows).sort((a, b) => (a.topic < b.topic ? -1 : 1));
+        const areAll = answers.every((answer) => answer.areAll) && rows.length <= max;
+        return { areAll, rows: rows.slice(0, max) };
+      },
+      reload: (by) => this.#reloadAll(by),
+    };
+  }
+
+  async #matches(topic: string, max: number): ReturnType<SiteSource['matches']> {
+    const answers = await this.#inspections.askAll<'matches'>({ about: 'matches', topic, max });
+    const rows = answers.flatMap((answer) => answer.rows).slice(0, max);
+    return {
+      count: answers.reduce((sum, { count }) => sum + count, 0),
+      rows: rows.map((row) => ({ ...row, clientId: this.#directory.clientIdOf(row.session) })),
+    };
+  }
+
+  #dismiss(clientId: string, keepsSession: boolean, { name: by }: ApiKey): boolean {
+    const isKnown = this.#directory.dismiss(clientId, keepsSession);
+    if (!isKnown) return false;
+    const isConnected = this.#directory.find(clientId)?.isConnected ?? false;
+    this.#history.add(clientId, 'disconnectAsked', isConnected, `Asked for with the API key '${by}'.`);
+    this.#audit.add('clientEnded', { by, clientId, keepsSession });
+    return true;
+  }
+
+  async #reloadAll({ name: by }: ApiKey): ReturnType<SiteSource['reload']> {
+    this.#audit.add('reloadAsked', { by });
+    await this.reload();
+    return { certificates: this.#tls === undefined ? 'none' : await this.#tls.reload() };
+  }
+
+  #metrics(format: MetricsFormat): string {
+    const running = this.#running;
+    const { user, system } = process.cpuUsage();
+    const families = metricFamilies({
+      version: this.#version,
+      counters: this.statistics(),
+      clients: this.#directory.counts,
+      counts: this.#counts,
+      loopLags: running.loopLags,
+      loopLagBoundsMs: running.loopLagBoundsMs,
+      memoryBytes: process.memoryUsage.rss(),
+      heapBytes: process.memoryUsage().heapUsed,
+      cpuSeconds: (user + system) / 1e6,
+      mainThreadSeconds: performance.eventLoopUtilization().active / 1_000,
+      startedAtSeconds: Math.round((Date.now() - performance.now() + this.#startedAtMs) / 1_000),
+      isDegraded: this.#trouble !== undefined,
+      certificateExpirySeconds: this.#tls?.firstExpirySeconds,
+    });
+    return metricsText(families, format);
+  }
+
+  /** What `/api/statistics` and `/api/v1/stats` say. */
   #figures(): Record<string, number> {
     const { user, system } = process.cpuUsage();
     const uptimeMs = Math.round(performance.now() - this.#startedAtMs);
-    return { ...this.statistics(), uptimeMs, cpuUs: user + system };
+    const { connected, maximum } = this.#directory.counts;
+    const clients = { clientsConnected: connected, clientsConnectedMost: maximum };
+    const memoryBytes = process.memoryUsage.rss();
+    return { ...this.statistics(), ...clients, memoryBytes, uptimeMs, cpuUs: user + system };
   }
 
   #onWorkerRestarted(worker: number): void {
@@ -567,13 +676,30 @@ export class ControlPlane {
     };
   }
 
+  #onRefused(clientId: string, reasonCode: number): void {
+    this.#counts.onRefused(reasonCode);
+    const isHere = this.#directory.find(clientId)?.isConnected ?? false;
+    this.#history.add(clientId, 'refused', isHere, refusedDetail(reasonCode), reasonCodeName(reasonCode));
+  }
+
+  #onSubscriptionRefused(clientId: string, topicFilters: readonly string[], reasonCode: number): void {
+    const isHere = this.#directory.find(clientId)?.isConnected ?? false;
+    const detail = subscriptionRefusedDetail(topicFilters, reasonCode);
+    this.#history.add(clientId, 'subscriptionRefused', isHere, detail, reasonCodeName(reasonCode));
+  }
+
   #onConnected(client: ClientInfo): void {
+    this.#counts.onConnected(client);
+    this.#history.add(client.clientId, 'connected', true, connectedDetail(client));
     this.logger.debug(client, 'connected');
     this.#gatekeeper.connected(client);
     this.#events.onConnected(client);
   }
 
   #onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void {
+    const reason = disconnectReason(cause, reasonCode);
+    this.#counts.onDisconnected(client, reason);
+    this.#history.add(client.clientId, 'disconnected', false, disconnectedDetail(cause, reasonCode), reason);
     this.logger.debug({ ...client, cause, reasonCode }, 'disconnected');
     this.#gatekeeper.disconnected(client);
     this.#events.onDisconnected(client, cause, reasonCode);

@@ -31,6 +31,7 @@ class Broker {
   // What the subscriptions and filters of all workers take, as they have said at the end of their turns.
   size_t subscriptionBytes() { return lanes_.subscriptionBytes(); }
 
+  const Counters& counters(unsigned worker) const { return engines_[worker]->counters(); }
   uint64_t total(Counter counter) const {
     uint64_t sum = 0;
     for (const auto& engine : engines_) sum += engine->counters().get(counter);

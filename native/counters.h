@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "structures/histogram.h"
+
 namespace rally {
 
 // In the order of `counterNames` in core/data-plane/addon.ts, which compares the names when it loads the addon.
@@ -54,6 +56,9 @@ class Counters {
   }
   void subtract(Counter counter, uint64_t amount = 1) { add(counter, uint64_t(0) - amount); }
   void set(Counter counter, uint64_t amount) { values_[size_t(counter)].store(amount, std::memory_order_relaxed); }
+  // How long the turns of the event loop take, without the wait for what comes: for so long nobody else is served.
+  Histogram loopLag;
+
   uint64_t get(Counter counter) const { return values_[size_t(counter)].load(std::memory_order_relaxed); }
 
  private:

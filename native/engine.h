@@ -56,6 +56,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   unsigned workers() const override { return workers_; }
   Doorbell& doorbell() { return lanes_.doorbell(index_); }
   Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
   const Limits& limits() const { return limits_; }
   Accounts& accounts() { return accounts_; }
   FrontEnd& frontEnd() { return frontEnd_; }
@@ -67,6 +68,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   SessionMoves& moves() { return moves_; }
   RetainedLookUps& lookUps() { return lookUps_; }
   LaneRoutes& routes() { return routes_; }
+  uint64_t nowMs() const { return nowMs_; }
 
   // About what it holds of all that clients bring and take away again.
   size_t heldBytes() const {

@@ -9,6 +9,7 @@ import { type Answers, answerAsk } from '../core/control/asks.ts';
 import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts';
 import { Outgoing } from '../core/control/outgoing.ts';
 import { loadAddon, type TlsMaterial } from '../core/data-plane/addon.ts';
+import { inspect } from '../core/data-plane/inspection.ts';
 import { WorkerControl } from '../core/front-end/worker-control.ts';
 
 const start = workerData as WorkerStart;
@@ -26,6 +27,7 @@ const answers: Answers = {
     reply(undefined);
   },
   lag: (_, reply) => reply(undefined),
+  inspect: (asked, reply) => reply(inspect(control.engine, asked)),
   renewCertificates: (tls, reply) => reply({ refusal: refusalOf(tls) }),
 };
 

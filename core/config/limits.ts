@@ -283,6 +283,11 @@ export const limitRanges = {
    */
   httpAnswersBytesMax: { default: 32 * MiB, min: 1 * KiB, max: 1 * TiB },
   /**
+   * Events of clients that are remembered, of all together, so that an operator can see why one was cut; then those of
+   * the client go of which nothing was heard for longest. Default 100_000: the last two of 50,000 clients, in 25 MB.
+   */
+  clientEventsMax: { default: 100_000, min: 0, max: 100_000_000 },
+  /**
    * Milliseconds without a byte in either direction, after which a connection of HTTP ends, whether it waits for
    * the next request or a client takes no more of an answer. Default 60_000: as common proxies have it.
    */
@@ -465,6 +470,8 @@ const answerBytes = 400;
 
 /** What counting a name takes, of which there are five kinds. */
 const trackedNameBytes = 1_000;
+/** What an event of a client takes, with its part of the entry of the client. */
+const clientEventBytes = 250;
 
 /** What clients can make the broker keep, in bytes by kind, when every account is full. */
 export interface Accounts {
@@ -490,6 +497,8 @@ export interface Accounts {
   /** Of back ends, and who has failed lately. */
   readonly answersRemembered: number;
   readonly namesTracked: number;
+  /** Of clients, to say why they were cut. */
+  readonly clientEvents: number;
 }
 
 export function accountsOf(limits: Limits, workers: number): Accounts {
@@ -508,6 +517,7 @@ export function accountsOf(limits: Limits, workers: number): Accounts {
     passwords: limits.passwordMemoryMax * passwordBytes,
     answersRemembered: limits.backendAnswersMax * answerBytes,
     namesTracked: limits.trackedNamesMax * trackedNameBytes,
+    clientEvents: limits.clientEventsMax * clientEventBytes,
   };
 }
 

@@ -185,6 +185,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   },
   revokedFile: fileRule,
   rulesFile: fileRule,
+  apiKeysFile: fileRule,
   aclFile: fileRule,
   broadFilters: oneOf(broadFilterSettings),
   deniedPublish: oneOf(deniedPublishSettings),

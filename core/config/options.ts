@@ -203,6 +203,11 @@ export interface BrokerOptions {
   /** The path of an acl_file of mosquitto, in place of `rulesFile`. Default: none. */
   readonly aclFile?: string;
   /**
+   * The path of a file with the keys of the HTTP API below /api/v1 and of the dashboard; `rallymq api-key` writes it, and
+   * `reload()` reads it again. Default: none, and both are closed.
+   */
+  readonly apiKeysFile?: string;
+  /**
    * What becomes of a topic filter that matches more than one rule allows: 'refuse' answers 0x87 in the SUBACK;
    * 'deliverAllowed' grants it, as mosquitto does, and delivers what is allowed. Default 'refuse', with `aclFile`
    * 'deliverAllowed'.

@@ -89,6 +89,7 @@ const optionalOptions = {
   authorizeUrl: undefined,
   backendSecretFile: undefined,
   banFile: undefined,
+  apiKeysFile: undefined,
 };
 
 type ResolvedRules = Pick<

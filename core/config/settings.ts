@@ -211,6 +211,13 @@ export const settings: readonly Setting[] = [
     help: `refuse or disconnect (default ${defaultOptions.deniedPublish})`,
   },
   {
+    option: 'apiKeysFile',
+    flag: 'api-keys',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_API_KEYS',
+    help: 'keys of the HTTP API and the dashboard, from rallymq api-key',
+  },
+  {
     option: 'allowedOrigins',
     flag: 'allowed-origins',
     placeholder: 'LIST',

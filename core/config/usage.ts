@@ -34,6 +34,7 @@ export function usage(): string {
     '       rallymq ban FILE [KIND VALUE] [--minutes N] [--reason TEXT] [--delete]',
     '       rallymq dev-cert [--out FOLDER] [NAME...]',
     '       rallymq token --secret-file FILE --user NAME [flags]',
+    '       rallymq api-key add|list|remove FILE [NAME] [--scopes LIST]',
     '       rallymq store info|check|backup|restore|export|import|compact [flags]',
     '',
     'Starts RallyMQ, an MQTT broker for the web. `rallymq check-config` says what is wrong or weak,',

@@ -13,6 +13,7 @@
  * the table of session-states.ts says.
  */
 import type { TlsMaterial } from '../data-plane/addon.ts';
+import type { Inspection, InspectionAnswer } from '../data-plane/inspection.ts';
 
 /** What can be asked, and what comes back. */
 export interface Calls {
@@ -22,6 +23,8 @@ export interface Calls {
   readonly adoptRules: { readonly ask: undefined; readonly reply: undefined };
   /** Nothing: how long the answer takes says how much the worker has to do. */
   readonly lag: { readonly ask: undefined; readonly reply: undefined };
+  /** What operators want to know of its sessions and retained messages. */
+  readonly inspect: { readonly ask: Inspection; readonly reply: InspectionAnswer };
   /** To use these certificates for handshakes from now on. Why the data plane refuses them: the old ones stay. */
   readonly renewCertificates: {
     readonly ask: TlsMaterial;
@@ -65,6 +68,7 @@ export class Asks {
     retained: new Map(),
     adoptRules: new Map(),
     lag: new Map(),
+    inspect: new Map(),
     renewCertificates: new Map(),
   };
   #ids = 0;

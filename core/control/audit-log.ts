@@ -15,6 +15,8 @@ export const auditKinds = [
   'reloaded',
   'reloadRefused',
   'overload',
+  'clientEnded',
+  'reloadAsked',
 ] as const;
 export type AuditKind = (typeof auditKinds)[number];
 
@@ -35,6 +37,8 @@ const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>
   banLifted: ['info', 'a ban was lifted'],
   reloaded: ['info', 'the files of users and rules were read again, and are in force'],
   reloadRefused: ['error', 'nothing was reloaded: everything stays as it was'],
+  clientEnded: ['info', 'an operator ends a client'],
+  reloadAsked: ['info', 'an operator has files read again'],
   overload: ['warn', 'how much the broker has to do has changed'],
 };
 

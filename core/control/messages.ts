@@ -220,4 +220,11 @@ export type ToMain =
   | { readonly type: 'hostTaken'; readonly bytes: number }
   /** The host client's connection is over, which is a fault of ours: it is to be opened again. */
   | { readonly type: 'hostEnded'; readonly reasonCode: number }
+  /** A connected client may not subscribe to these, or cannot: `reasonCode` is that of the first. */
+  | {
+      readonly type: 'subscriptionRefused';
+      readonly clientId: string;
+      readonly topicFilters: readonly string[];
+      readonly reasonCode: number;
+    }
   | ReplyMessage;

@@ -125,6 +125,14 @@ export class Supervisor {
     return this.#addon.readCounters(this.#broker);
   }
 
+  /** As Addon.readLoopLags() gives them. */
+  get loopLags(): number[] {
+    return this.#addon.readLoopLags(this.#broker);
+  }
+  get loopLagBoundsMs(): readonly number[] {
+    return this.#addon.loopLagBoundsMs;
+  }
+
   /**
    * Starts all workers on `host`, a numeric address, with the HTTP server behind them on `httpSocket`. `listenerHosts`: of the
    * configured listeners, numeric too. Errors: as the workers report, ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE.

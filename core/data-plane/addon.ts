@@ -247,6 +247,12 @@ export interface Engine {
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
 
+  /** What operators ask, as core/data-plane/inspection.ts reads it. Empty of a session that is not here. */
+  figuresOf(session: number): number[];
+  subscriptionsOf(session: number, from: number, max: number): (string | number)[];
+  matchesOf(topic: string, max: number): (string | number)[];
+  retainedOf(filter: string, max: number): (string | number)[];
+
   /** The `lookedUp` event with this token follows. */
   lookUpRetained(topic: string, token: number): void;
 
@@ -490,6 +496,13 @@ export interface Addon {
   compactStore(directory: string, progress: Uint8Array): StoreRefusal | { readonly damaged: number };
   /** The sums over all workers, in the order of `counterNames`. */
   readCounters(broker: number): number[];
+  /** Of the buckets of readLoopLags(); one more has no bound. */
+  readonly loopLagBoundsMs: readonly number[];
+  /**
+   * How long the turns of the workers' event loops take: of each worker a number for each bucket, and the seconds of all
+   * together.
+   */
+  readLoopLags(broker: number): number[];
 }
 
 /** Errors: ADDON_MISSING. */

@@ -76,6 +76,8 @@ export interface ConnectionContext {
   authorize(connection: ClientConnection, question: Question): void;
   /** For the audit: the client was refused a right. */
   rightRefused(connection: ClientConnection, action: 'publish' | 'subscribe', topic: string): void;
+  /** For operators: the client did not get these topic filters; the reason code is that of the first. */
+  subscriptionRefused(clientId: string, topicFilters: readonly string[], reasonCode: number): void;
 }
 
 /** Who is at the other end, and how it is reached. */
@@ -90,7 +92,6 @@ export interface Peer {
 
 /** What programs are asked about a client. */
 export type Question = Pick<Extract<ToMain, { type: 'authorize' }>, 'request' | 'action' | 'topics'>;
-
 type Acceptance = Extract<ToWorker, { type: 'accept' }>;
 
 type State = 'awaitingConnect' | 'connecting' | 'connected' | 'over';
@@ -368,6 +369,10 @@ export class ClientConnection implements Subscriber {
     const topics = wanted.map(({ topicFilter: topic, qos }) => ({ topic, qos, retain: false }));
     this.#ask('subscribe', topics, (decided) => done(decided.map(({ isAllowed }) => isAllowed)));
   }
+  explainRefused(topicFilters: readonly string[], reasonCode: number): void {
+    this.#context.subscriptionRefused(this.clientId, topicFilters, reasonCode);
+  }
+
   noteRefused(topicFilter: string): void {
     this.#context.rightRefused(this, 'subscribe', topicFilter);
   }

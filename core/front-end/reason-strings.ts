@@ -52,6 +52,7 @@ const sentences: ReadonlyMap<number, string> = new Map([
   [ReasonCode.topicAliasInvalid, "A topic alias was 0 or above the broker's Topic Alias Maximum."],
   [ReasonCode.packetTooLarge, "A packet was larger than the broker's Maximum Packet Size."],
   [ReasonCode.quotaExceeded, 'A limit of the broker is reached.'],
+  [ReasonCode.administrativeAction, 'An operator has ended the connection.'],
   [ReasonCode.payloadFormatInvalid, 'A payload is not UTF-8, as its Payload Format Indicator says.'],
   [ReasonCode.retainNotSupported, 'Retained messages are not available here.'],
   [ReasonCode.qosNotSupported, 'The QoS is higher than the Maximum QoS of the broker.'],

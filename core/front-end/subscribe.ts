@@ -19,6 +19,10 @@ import { ReasonCode } from '../wire/reason-code.ts';
 import { hasWildcards, isSharedFilter, levelCount, unsharedFilter } from '../wire/topic.ts';
 import { reasonSentence } from './reason-strings.ts';
 
+/** Of the topic filters that an operator is shown, since a client has not got them. */
+const refusedShownMax = 3;
+const filterShownMax = 100;
+
 /** A connection that subscribes. */
 export interface Subscriber {
   readonly slot: number;
@@ -44,6 +48,8 @@ export interface Subscriber {
   ): void;
   /** For the audit: it may not have this filter, and is told so. */
   noteRefused(topicFilter: string): void;
+  /** For operators: it did not get these; the reason code is that of the first. */
+  explainRefused(topicFilters: readonly string[], reasonCode: number): void;
   fail(error: ProtocolError): void;
   end(reasonCode: number): void;
 }
@@ -98,6 +104,7 @@ function addAll(
       reasonCodes = subscribe(subscriber, asked, token, isAllowed);
       for (const [index, { topicFilter }] of packet.subscriptions.entries())
         if (reasonCodes[index] === ReasonCode.notAuthorized) subscriber.noteRefused(topicFilter);
+      explainRefused(subscriber, packet, reasonCodes);
     },
     (token) => {
       const isThere = subscriber.session === session; // else the client has left; its session may be there still
@@ -106,6 +113,25 @@ function addAll(
       if (isThere) engine.resume(subscriber.slot);
     },
   );
+}
+
+function explainRefused(
+  subscriber: Subscriber,
+  { subscriptions }: SubscribePacket,
+  reasonCodes: readonly number[],
+): void {
+  const reasonCode = reasonCodes.find(isRefusal);
+  if (reasonCode === undefined) return;
+  const refused = subscriptions.filter((_, index) => isRefusal(reasonCodes[index] ?? 0));
+  const shown = refused.slice(0, refusedShownMax).map(({ topicFilter }) => topicFilter);
+  subscriber.explainRefused(
+    shown.map((topicFilter) => topicFilter.slice(0, filterShownMax)),
+    reasonCode,
+  );
+}
+
+function isRefusal(reasonCode: number): boolean {
+  return reasonCode >= ReasonCode.unspecifiedError;
 }
 
 /** What the client is subscribed to by its grant, as if it had asked: without a SUBACK. */

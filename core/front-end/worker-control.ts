@@ -211,6 +211,10 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'rightRefused', action, clientId, topic });
   }
 
+  subscriptionRefused(clientId: string, topicFilters: readonly string[], reasonCode: number): void {
+    this.#post({ type: 'subscriptionRefused', clientId, topicFilters, reasonCode });
+  }
+
   // --- what the session directory says --------------------------------------------------------------
 
   accept(message: Extract<ToWorker, { type: 'accept' }>): void {

@@ -97,11 +97,15 @@ export class HostClient {
     this.resume();
   }
 
-  /** Resolves when the broker has the message. Errors: HOST_PUBLISH_INVALID. */
-  async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<void> {
+  /**
+   * Resolves when the broker has the message, to the reason code of its answer: with QoS 1 and 2 it says whether somebody
+   * subscribes to the topic. Errors: HOST_PUBLISH_INVALID, HOST_PUBLISH_REFUSED.
+   */
+  async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<number> {
     const packet = publicationOf(topic, payload, options, this.#limits);
     try {
-      await this.#ask((asker) => void this.#engine.publish(packet, asker));
+      const answer = await this.#ask((asker) => void this.#engine.publish(packet, asker));
+      return answer?.reasonCode ?? ReasonCode.success;
     } catch (error) {
       throw error instanceof Refusal ? this.#publishError(error) : error;
     }

@@ -7,10 +7,22 @@ export interface HttpQuestion extends ForwardedClient {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
-  /** The headers `host`, `accept-encoding` and `if-none-match`; empty where there is none. */
+  /** Behind the '?'; empty where there is none. */
+  readonly query: string;
+  /** The headers of these names; empty where there is none. */
   readonly host: string;
   readonly acceptEncoding: string;
   readonly ifNoneMatch: string;
+  readonly accept: string;
+  readonly authorization: string;
+  readonly idempotencyKey: string;
+  /** That the body will have, as far as the client says; 0 of one that comes in chunks. */
+  readonly contentLength: number;
+  /**
+   * Reads the body, which the door keeps to httpBodyBytesMax. To be called at once, before anything is waited for, or not
+   * at all. Rejects if the client goes away.
+   */
+  readBody(): Promise<Uint8Array>;
 }
 
 export type Header = readonly [name: string, value: string];

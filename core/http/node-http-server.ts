@@ -35,9 +35,10 @@ export class NodeHttpServer implements HttpServer {
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    request.resume(); // nobody reads a body yet
     const question = questionOf(request);
-    const answer = await this.#answerer(question);
+    const asked = this.#answerer(question);
+    if (request.listenerCount('data') === 0) request.resume(); // nobody reads the body
+    const answer = await asked;
     if (response.destroyed) {
       answer.onOver?.();
       return;
@@ -47,16 +48,32 @@ export class NodeHttpServer implements HttpServer {
   }
 }
 
-function questionOf({ method = '', url = '', headers }: IncomingMessage): HttpQuestion {
-  const query = url.indexOf('?');
+function questionOf(request: IncomingMessage): HttpQuestion {
+  const { method = '', url = '', headers } = request;
+  const mark = url.indexOf('?');
   return {
     method: method.toLowerCase(),
-    path: query < 0 ? url : url.slice(0, query),
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: mark < 0 ? '' : url.slice(mark + 1),
     host: headers.host ?? '',
     acceptEncoding: `${headers['accept-encoding'] ?? ''}`,
     ifNoneMatch: headers['if-none-match'] ?? '',
+    accept: headers.accept ?? '',
+    authorization: headers.authorization ?? '',
+    idempotencyKey: `${headers['idempotency-key'] ?? ''}`,
+    contentLength: Number(headers['content-length'] ?? 0),
+    readBody: () => bodyOf(request),
     ...forwardedClientOf(`${headers[forwardedClientHeader] ?? ''}`),
   };
+}
+
+function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  return new Promise((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('close', () => reject(new Error('the client has gone before its request was there')));
+  });
 }
 
 function send(
@@ -66,7 +83,11 @@ function send(
 ): void {
   const space = status.indexOf(' ');
   for (const [name, value] of headers) response.setHeader(name, value);
-  if (!status.startsWith('304')) response.setHeader('content-length', body.length);
+  if (!hasNoBody(status)) response.setHeader('content-length', body.length);
   response.writeHead(Number(status.slice(0, space)), status.slice(space + 1));
   response.end(method === 'head' ? undefined : body);
+}
+
+function hasNoBody(status: string): boolean {
+  return status.startsWith('304') || status.startsWith('204');
 }

@@ -1,6 +1,6 @@
 /**
- * What the port of HTTP answers while the broker reads its store: `/healthz` says so with its progress, all else is
- * told to come later. It is gone before the workers listen.
+ * What the port of HTTP answers while the broker reads its store: `/healthz` and `/readyz` say so with its progress, `/livez` that
+ * it is alive, all else is told to come later. It is gone before the workers listen.
  */
 import { createServer, type Server } from 'node:http';
 import type { RecoveryProgress } from '../storage/store.ts';
@@ -14,7 +14,13 @@ export function serveRecovering(
   if (port === 0) return Promise.resolve(undefined);
   const server = createServer((request, response) => {
     const body = `${JSON.stringify({ status: 'recovering', ...progress() })}\n`;
-    const isHealth = request.url === '/healthz';
+    const { url } = request;
+    if (url === '/livez') {
+      response.writeHead(200, { 'content-type': 'application/json', connection: 'close' });
+      response.end('{"status":"ok"}\n');
+      return;
+    }
+    const isHealth = url === '/healthz' || url === '/readyz';
     response.writeHead(503, {
       'content-type': isHealth ? 'application/json' : 'text/plain; charset=utf-8',
       'cache-control': 'no-store',

@@ -1,6 +1,13 @@
-/** What a route is: a row of the table in routes.ts. Each has a file of its own in routes/. */
+/** What a route is: a row of the table in routes.ts. Each resource has a file of its own in routes/. */
 import type { BrokerConfig } from '../config/options.ts';
+import type { MatchRow, RetainedRow, SessionFigures, SubscriptionRow } from '../data-plane/inspection.ts';
+import type { HostMessage, PublishOptions } from '../host/host-message.ts';
+import type { ApiKey, ApiKeys, ApiScope } from '../security/api-keys.ts';
+import type { ClientEvent } from '../sessions/client-history.ts';
+import type { ClientPage, ClientQuery, ClientState } from '../sessions/client-list.ts';
 import type { HttpAnswer, HttpQuestion } from './answer.ts';
+import type { Idempotency } from './idempotency.ts';
+import type { Operation } from './operation.ts';
 
 export interface ListeningPorts {
   readonly port: number;
@@ -9,15 +16,48 @@ export interface ListeningPorts {
   readonly mqttsPort: number | false;
 }
 
+/** Undefined stands for the host program. */
+export interface ClientMatch extends MatchRow {
+  readonly clientId: string | undefined;
+}
+
 /** What routes ask the broker for. All throw or reject while it does not run, which is answered with 503. */
 export interface SiteSource {
   /** Why it cannot do all that it should, though it runs; undefined: it can. */
   trouble(): string | undefined;
+  /** Why no client should be sent here; undefined: they are welcome. */
+  unreadiness(): string | undefined;
   statistics(): Readonly<Record<string, number>>;
-  /** The payload; undefined if no message is retained on the topic. */
-  retained(topic: string): Promise<Uint8Array | undefined>;
+  /** All that Prometheus is told, in its text format. */
+  metrics(format: 'prometheus' | 'openMetrics'): string;
+  /** Undefined if no message is retained on the topic. */
+  retained(topic: string): Promise<HostMessage | undefined>;
   /** Whether the rules let everybody have the messages of a topic; true where there are none. */
   mayAnyoneReceive(topic: string): boolean;
+  /** Undefined: there is no file of keys, and nobody has one. */
+  apiKeys(): ApiKeys | undefined;
+  mayPublish(key: ApiKey, topic: string): boolean;
+  mayReceive(key: ApiKey, topic: string): boolean;
+  /** Resolves to the reason code when the broker has the message. Errors: as Broker.publish(). */
+  publish(topic: string, payload: Uint8Array, options: PublishOptions): Promise<number>;
+  clients(query: ClientQuery): ClientPage<ClientState>;
+  client(clientId: string): ClientState | undefined;
+  /** Undefined: the session is not on the worker, as while it moves. */
+  figures(client: ClientState): Promise<SessionFigures | undefined>;
+  subscriptions(client: ClientState, from: number, max: number): Promise<readonly SubscriptionRow[]>;
+  events(clientId: string): readonly ClientEvent[] | undefined;
+  /** False: there is no such client, or no connection of one whose session is kept. */
+  disconnect(clientId: string, keepsSession: boolean, by: ApiKey): boolean;
+  matches(
+    topic: string,
+    max: number,
+  ): Promise<{ readonly count: number; readonly rows: readonly ClientMatch[] }>;
+  retainedTopics(
+    filter: string,
+    max: number,
+  ): Promise<{ readonly areAll: boolean; readonly rows: readonly RetainedRow[] }>;
+  /** Reads the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
+  reload(by: ApiKey): Promise<{ readonly certificates: 'reloaded' | 'unchanged' | 'refused' | 'none' }>;
 }
 
 /** What a handler has to work with. */
@@ -27,19 +67,37 @@ export interface RouteContext {
   /** The ports that clients can use. */
   readonly ports: ListeningPorts;
   readonly source: SiteSource;
+  readonly idempotency: Idempotency;
+}
+
+/** A request that has come to its route. */
+export interface RouteRequest {
+  readonly question: HttpQuestion;
+  /** Of the path, percent-decoded. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** Who asks; undefined where everyone may. */
+  readonly key: ApiKey | undefined;
+  /** Of a route that takes one: what JSON.parse() has made of it. */
+  readonly body: unknown;
 }
 
 /**
  * Who may ask: `everyone` who reaches the port; `client`: only where everyone may connect, since the answer tells what a
- * client could find out by connecting. Others get 403.
+ * client could find out by connecting; `observer`: whoever has a key with the scope `read`, and everyone who could read as
+ * much from $SYS as a client. A scope: whoever has a key with it.
  */
-export type Right = 'everyone' | 'client';
+export type Right = 'everyone' | 'client' | 'observer' | ApiScope;
 
 export interface Route {
   /** In lower case. What answers `get` answers `head` too. */
-  readonly method: 'get';
-  /** As it is asked for. One that ends with `/*` has any path below it, which the handler gets as `below`. */
+  readonly method: 'get' | 'post' | 'put' | 'delete';
+  /** As routePathOf() reads it. */
   readonly path: string;
   readonly right: Right;
-  handle(question: HttpQuestion, context: RouteContext, below: string): HttpAnswer | Promise<HttpAnswer>;
+  /** The request has a body of JSON. */
+  readonly takesBody?: boolean;
+  /** What the API says of it. */
+  readonly operation?: Operation;
+  handle(request: RouteRequest, context: RouteContext): HttpAnswer | Promise<HttpAnswer>;
 }

@@ -1,40 +1,83 @@
 /** The table of all routes, and the look-up of a request in it. */
 import type { Route } from './route.ts';
+import { type RoutePath, routePathOf } from './route-path.ts';
 import { broker } from './routes/broker.ts';
-import { health } from './routes/health.ts';
+import { client, clientEvents, clientSubscriptions, clients, deleteClient } from './routes/clients.ts';
+import { health, liveness, readiness } from './routes/health.ts';
+import { metrics } from './routes/metrics.ts';
+import { openApi } from './routes/openapi.ts';
+import { configuration, reload, stats } from './routes/operations.ts';
+import { publish, publishBulk } from './routes/publish.ts';
 import { retained } from './routes/retained.ts';
+import { deleteRetained, putRetained, retainedList, retainedMessage } from './routes/retained-messages.ts';
 import { statistics } from './routes/statistics.ts';
+import { subscriptions } from './routes/subscriptions.ts';
+
+/** Below /api/v1, and described by OpenAPI. */
+export const apiRoutes: readonly Route[] = [
+  publish,
+  publishBulk,
+  clients,
+  client,
+  deleteClient,
+  clientSubscriptions,
+  clientEvents,
+  subscriptions,
+  retainedList,
+  retainedMessage,
+  putRetained,
+  deleteRetained,
+  stats,
+  configuration,
+  reload,
+  openApi(() => apiRoutes),
+];
 
 /** What is there without the pages, too. */
-export const operatingRoutes: readonly Route[] = [health];
+export const operatingRoutes: readonly Route[] = [health, liveness, readiness, metrics, ...apiRoutes];
 
 /** What the pages ask for. */
 export const pageRoutes: readonly Route[] = [broker, statistics, retained];
 
 export interface Found {
   readonly route: Route;
-  /** Of a route that ends with `/*`, the path below it. */
-  readonly below: string;
+  readonly path: RoutePath;
+  /** Of the path's parameters, still encoded. */
+  readonly values: readonly string[];
 }
 
-/** The route of a request; of a path that has others, the methods that it has; undefined: there is no such path. */
-export function findRoute(
-  routes: readonly Route[],
-  method: string,
-  path: string,
-): Found | { readonly methods: readonly string[] } | undefined {
-  const here = routes.flatMap((route) => {
-    const below = belowOf(route.path, path);
-    return below === undefined ? [] : [{ route, below }];
-  });
-  if (here.length === 0) return undefined;
-  const methods = here.flatMap(({ route }) => (route.method === 'get' ? ['get', 'head'] : [route.method]));
-  const asked = method === 'head' ? 'get' : method;
-  return here.find(({ route }) => route.method === asked) ?? { methods };
+interface Row {
+  readonly route: Route;
+  readonly path: RoutePath;
 }
 
-function belowOf(pattern: string, path: string): string | undefined {
-  if (!pattern.endsWith('/*')) return pattern === path ? '' : undefined;
-  const folder = pattern.slice(0, -1);
-  return path.startsWith(folder) ? path.slice(folder.length) : undefined;
+export class RouteTable {
+  readonly #rows: readonly Row[];
+  /** Those without parameters, which are most of what is asked for. */
+  readonly #byPath = new Map<string, Row[]>();
+
+  constructor(routes: readonly Route[]) {
+    const rows = routes.map((route) => ({ route, path: routePathOf(route.path) }));
+    for (const row of rows) {
+      if (row.path.parameters.length > 0) continue;
+      this.#byPath.set(row.route.path, [...(this.#byPath.get(row.route.path) ?? []), row]);
+    }
+    this.#rows = rows.filter(({ path }) => path.parameters.length > 0);
+  }
+
+  /** The route of a request; of a path that has others, the methods that it has; undefined: there is no such path. */
+  find(method: string, path: string): Found | { readonly methods: readonly string[] } | undefined {
+    const here = this.#byPath.get(path)?.map((row) => ({ ...row, values: [] })) ?? this.#matching(path);
+    if (here.length === 0) return undefined;
+    const asked = method === 'head' ? 'get' : method;
+    const methods = here.flatMap(({ route }) => (route.method === 'get' ? ['get', 'head'] : [route.method]));
+    return here.find(({ route }) => route.method === asked) ?? { methods };
+  }
+
+  #matching(asked: string): Found[] {
+    return this.#rows.flatMap(({ route, path }) => {
+      const values = path.match(asked);
+      return values === undefined ? [] : [{ route, path, values }];
+    });
+  }
 }

@@ -1,18 +1,27 @@
 /**
  * All that HTTP has here: the routes of routes.ts, and the pages. A request goes to its route if whoever asks has the right
  * to it and there is room, else to the page of its path.
+ *
+ *     question -> route -> right -> room -> body, if the route takes one -> handler -> answer, counted until it is taken
  */
-import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import type { HostMessage } from '../host/host-message.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
 import { giveBack } from './give-back.ts';
+import { Idempotency } from './idempotency.ts';
+import { KeyGate } from './key-gate.ts';
 import { loadPages, type Pages, pageAnswer } from './pages.ts';
-import type { ListeningPorts, Route, SiteSource } from './route.ts';
-import { type Found, findRoute, operatingRoutes, pageRoutes } from './routes.ts';
+import { problem, RequestFault } from './problem.ts';
+import type { ListeningPorts, RouteRequest, SiteSource } from './route.ts';
+import { decodedParameters } from './route-path.ts';
+import { type Found, operatingRoutes, pageRoutes, RouteTable } from './routes.ts';
 import { Turns } from './turns.ts';
 
 /** Each may take as much as a packet, and when others have got it there may be no room for it. */
 const lookUpsAtOnce = 16;
+
+/** What a body of chunks may come to is not known before. */
+const unknownBodyBytes = 65_536;
 
 export class Site {
   /** The ports that clients can use. */
@@ -20,11 +29,13 @@ export class Site {
   readonly #config: BrokerConfig;
   readonly #version: string;
   readonly #source: SiteSource;
-  readonly #routes: readonly Route[];
+  readonly #gate: KeyGate;
+  readonly #routes: RouteTable;
   readonly #pages: Pages;
   readonly #lookUps = new Turns(lookUpsAtOnce);
+  readonly #idempotency = new Idempotency();
   #pending = 0;
-  /** Of answers of this moment that clients have not taken. */
+  /** Of answers of this moment that clients have not taken, and of bodies that are worked on. */
   #heldBytes = 0;
 
   constructor(config: BrokerConfig, version: string, source: SiteSource) {
@@ -34,7 +45,8 @@ export class Site {
       ...source,
       retained: (topic) => this.#lookUps.take(() => this.#lookUp(source, topic)),
     };
-    this.#routes = config.pages ? [...operatingRoutes, ...pageRoutes] : operatingRoutes;
+    this.#gate = new KeyGate(source, config);
+    this.#routes = new RouteTable(config.pages ? [...operatingRoutes, ...pageRoutes] : operatingRoutes);
     this.#pages = config.pages ? loadPages(config.path) : new Map();
     this.ports = { ...config, port: config.port || 0 };
   }
@@ -42,35 +54,68 @@ export class Site {
   answer(question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
     const { method, path } = question;
     if (path === this.#config.path) return upgradeRequired();
-    const found = findRoute(this.#routes, method, path);
+    const found = this.#routes.find(method, path);
     if (found !== undefined) {
       return 'route' in found ? this.#handle(found, question) : methodNotAllowed(found.methods);
     }
     if (method !== 'get' && method !== 'head') return methodNotAllowed(['get', 'head']);
-    return pageAnswer(this.#pages, question) ?? notFound();
+    return pageAnswer(this.#pages, question) ?? notFound(path);
   }
 
-  #handle({ route, below }: Found, question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
-    if (route.right === 'client' && this.#config.authenticates) {
-      return textAnswer('403 Forbidden', 'Only a broker that lets everyone connect says so over HTTP.\n');
-    }
-    const { forwardedBy } = question;
-    if (route.right === 'client' && forwardedBy !== undefined && isLocalOnly(this.#config)) {
-      return textAnswer('403 Forbidden', `${forwardedSentence(forwardedBy)}\n`);
-    }
+  #handle({ route, path, values }: Found, question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
+    const admission = this.#gate.admit(route.right, question);
+    if ('refusal' in admission) return admission.refusal;
+    const parameters = decodedParameters(path.parameters, values);
+    if (parameters === undefined) return problem(400, 'The path is not UTF-8, percent-encoded.');
     const { httpPendingMax, httpAnswersBytesMax } = this.#config.limits;
     if (this.#pending >= httpPendingMax || this.#heldBytes >= httpAnswersBytesMax) return busy();
+    const { key } = admission;
+    const request = {
+      question,
+      parameters,
+      query: new URLSearchParams(question.query),
+      key,
+      body: undefined,
+    };
     const { ports } = this;
-    const context = { config: this.#config, version: this.#version, ports, source: this.#source };
+    const context = {
+      config: this.#config,
+      version: this.#version,
+      ports,
+      source: this.#source,
+      idempotency: this.#idempotency,
+    };
     try {
-      const answer = route.handle(question, context, below);
+      const answer = route.takesBody
+        ? this.#withBody(request, (withBody) => route.handle(withBody, context))
+        : route.handle(request, context);
       return answer instanceof Promise ? this.#settle(answer) : this.#hold(answer);
-    } catch {
-      return busy(); // the broker stops, or cannot say now
+    } catch (error) {
+      return faultOf(error);
     }
   }
 
-  async #lookUp(source: SiteSource, topic: string): Promise<Uint8Array | undefined> {
+  /** The body counts as what is held for as long as it is worked on. */
+  async #withBody(
+    request: RouteRequest,
+    handle: (request: RouteRequest) => ReturnType<(typeof operatingRoutes)[number]['handle']>,
+  ): Promise<HttpAnswer> {
+    const { question } = request;
+    let bytes = question.contentLength || unknownBodyBytes;
+    if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#config.limits.httpAnswersBytesMax)
+      return busy();
+    this.#heldBytes += bytes;
+    try {
+      const read = await question.readBody();
+      this.#heldBytes += read.length - bytes;
+      bytes = read.length;
+      return await handle({ ...request, body: parsed(read) });
+    } finally {
+      this.#heldBytes -= bytes;
+    }
+  }
+
+  async #lookUp(source: SiteSource, topic: string): Promise<HostMessage | undefined> {
     if (this.#heldBytes >= this.#config.limits.httpAnswersBytesMax)
       throw new Error('there is no room for more');
     return await source.retained(topic);
@@ -80,8 +125,8 @@ export class Site {
     this.#pending += 1;
     try {
       return this.#hold(await answer);
-    } catch {
-      return busy();
+    } catch (error) {
+      return faultOf(error);
     } finally {
       this.#pending -= 1;
     }
@@ -104,6 +149,21 @@ export class Site {
   }
 }
 
+/** What a request has wrong is said; else the broker stops, or cannot say now. */
+function faultOf(error: unknown): HttpAnswer {
+  return error instanceof RequestFault ? problem(error.status, error.message) : busy();
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+function parsed(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(strictUtf8.decode(body));
+  } catch {
+    throw new RequestFault(400, 'The body has to be JSON, in UTF-8.');
+  }
+}
+
 /** The door adds what is of the connection alone. */
 function upgradeRequired(): HttpAnswer {
   const hint = 'This is an MQTT endpoint: connect by WebSocket, with the sub-protocol "mqtt".\n';
@@ -115,7 +175,9 @@ function methodNotAllowed(methods: readonly string[]): HttpAnswer {
   return textAnswer('405 Method Not Allowed', `There is only ${allowed} here.\n`, ['allow', allowed]);
 }
 
-function notFound(): HttpAnswer {
+function notFound(path: string): HttpAnswer {
+  if (path.startsWith('/api/v1/'))
+    return problem(404, 'There is no such route: /api/v1/openapi.json has those that there are.');
   return textAnswer('404 Not Found', 'There is nothing here.\n');
 }
 

@@ -42,53 +42,91 @@ export class UwebsocketsServer implements HttpServer {
   }
 
   #onRequest(response: HttpResponse, request: HttpRequest): void {
-    const question = questionOf(request);
+    const exchange = new Exchange(response);
+    const question = questionOf(request, exchange);
     const answer = this.#answerer(question);
-    if (answer instanceof Promise) void sendLater(response, question, answer);
-    else send(response, question, answer, false);
+    if (answer instanceof Promise) void sendLater(exchange, question, answer);
+    else send(exchange, question, answer);
   }
 }
 
-function questionOf(request: HttpRequest): HttpQuestion {
+/** A response, and whether its client has gone. A response that has ended must have no handler for that. */
+class Exchange {
+  readonly response: HttpResponse;
+  isAborted = false;
+  /** Of the answer, once it is there. */
+  onOver: (() => void) | undefined;
+  #isListening = false;
+  #rejectBody: ((error: Error) => void) | undefined;
+
+  constructor(response: HttpResponse) {
+    this.response = response;
+  }
+
+  /** From now on the response hears that the client has gone. */
+  listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    this.response.onAborted(() => {
+      this.isAborted = true;
+      this.#rejectBody?.(new Error('the client has gone before its request was there'));
+      this.onOver?.();
+    });
+  }
+
+  /** To be called in the turn of the request. The bytes of a chunk are the server's again when its handler returns. */
+  readBody(): Promise<Uint8Array> {
+    const chunks: Buffer[] = [];
+    this.listen();
+    return new Promise((resolve, reject) => {
+      this.#rejectBody = reject;
+      this.response.onData((chunk, isLast) => {
+        chunks.push(Buffer.from(chunk.slice(0)));
+        if (isLast) resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+      });
+    });
+  }
+}
+
+function questionOf(request: HttpRequest, exchange: Exchange): HttpQuestion {
   return {
     method: request.getMethod(),
     path: request.getUrl(),
+    query: request.getQuery() ?? '',
     host: request.getHeader('host'),
     acceptEncoding: request.getHeader('accept-encoding'),
     ifNoneMatch: request.getHeader('if-none-match'),
+    accept: request.getHeader('accept'),
+    authorization: request.getHeader('authorization'),
+    idempotencyKey: request.getHeader('idempotency-key'),
+    contentLength: Number(request.getHeader('content-length')),
+    readBody: () => exchange.readBody(),
     ...forwardedClientOf(request.getHeader(forwardedClientHeader)),
   };
 }
 
 /** An answer that takes a moment: until it is there, the client may have gone. */
 async function sendLater(
-  response: HttpResponse,
+  exchange: Exchange,
   question: HttpQuestion,
   pending: Promise<HttpAnswer>,
 ): Promise<void> {
-  let isAborted = false;
-  let onOver: (() => void) | undefined;
-  response.onAborted(() => {
-    isAborted = true;
-    onOver?.();
-  });
+  exchange.listen();
   const answer = await pending;
-  ({ onOver } = answer);
-  if (isAborted) onOver?.();
-  else send(response, question, answer, true);
+  if (exchange.isAborted) answer.onOver?.();
+  else send(exchange, question, answer);
 }
 
-/** `hearsAborts`: whether the response has a handler for it. A response that has ended must have none. */
 function send(
-  response: HttpResponse,
+  exchange: Exchange,
   { method }: HttpQuestion,
   { status, headers, body, onOver }: HttpAnswer,
-  hearsAborts: boolean,
 ): void {
+  const { response } = exchange;
   response.cork(() => {
     response.writeStatus(status);
     for (const [name, value] of headers) response.writeHeader(name, value);
-    if (method === 'head' || status.startsWith('304')) {
+    if (method === 'head' || status.startsWith('304') || status.startsWith('204')) {
       if (method === 'head') response.writeHeader('content-length', `${body.length}`);
       response.endWithoutBody(); // with a length, uWebSockets for Node.js 20 takes it for no answer, and aborts
       onOver?.();
@@ -100,7 +138,8 @@ function send(
       onOver?.();
       return;
     }
-    if (!hearsAborts) response.onAborted(() => onOver?.());
+    exchange.onOver = onOver;
+    exchange.listen();
     response.onWritable((offset) => {
       const [isTaken, isOver] = response.tryEnd(body.subarray(offset), body.length);
       if (isOver) onOver?.();

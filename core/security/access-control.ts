@@ -10,6 +10,7 @@ import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type Access, encodeAccess, type Identity } from './access.ts';
 import { type AccessFiles, readAccessFiles } from './access-files.ts';
+import type { ApiKey, ApiKeys } from './api-keys.ts';
 import { Backend } from './backend.ts';
 import { BackendProvider } from './backend-provider.ts';
 import { CertificateProvider } from './certificate-provider.ts';
@@ -72,6 +73,7 @@ export class AccessControl {
     keys: undefined,
     revoked: undefined,
     backendSecret: undefined,
+    apiKeys: undefined,
   };
   #rules: RulesInForce | undefined;
   #revision = 0;
@@ -221,6 +223,21 @@ export class AccessControl {
   /** Whether somebody without a user name, and without a connection, may have the messages of a topic. */
   mayAnyoneReceive(topic: string): boolean {
     const access = this.describe({}, '');
+    return access === undefined || this.#rules === undefined || this.#rules.mayReceive(access, topic);
+  }
+
+  /** Undefined: no file is configured, and nobody has a key. */
+  get apiKeys(): ApiKeys | undefined {
+    return this.#files.apiKeys;
+  }
+
+  /** Where there are rules, they are for a key what they are for the user of its name. */
+  mayKeyPublish({ name }: ApiKey, topic: string): boolean {
+    const access = this.describe({ username: name }, '');
+    return access === undefined || this.#rules === undefined || this.#rules.mayPublish(access, topic);
+  }
+  mayKeyReceive({ name }: ApiKey, topic: string): boolean {
+    const access = this.describe({ username: name }, '');
     return access === undefined || this.#rules === undefined || this.#rules.mayReceive(access, topic);
   }
 

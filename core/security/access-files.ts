@@ -2,6 +2,7 @@
 import type { BrokerConfig } from '../config/options.ts';
 import { accessFileFault, readAccessFile } from './access-file.ts';
 import { parseAclFile } from './acl-file.ts';
+import { ApiKeys } from './api-keys.ts';
 import { type PasswordFile, parsePasswordFile } from './password-file.ts';
 import { RevocationFile } from './revocation-file.ts';
 import { parseRuleFile } from './rule-file.ts';
@@ -16,6 +17,7 @@ export interface AccessFiles {
   readonly keys: TokenKeys | undefined;
   readonly revoked: RevocationFile | undefined;
   readonly backendSecret: Secret | undefined;
+  readonly apiKeys: ApiKeys | undefined;
 }
 
 export type AccessFilePaths = Pick<
@@ -27,12 +29,13 @@ export type AccessFilePaths = Pick<
   | 'tokenKeyFile'
   | 'revokedFile'
   | 'backendSecretFile'
+  | 'apiKeysFile'
 >;
 
 /** Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
 export function readAccessFiles(paths: AccessFilePaths): AccessFiles {
-  const { passwordFile, rulesFile, aclFile, tokenSecretFile, tokenKeyFile, revokedFile, backendSecretFile } =
-    paths;
+  const { passwordFile, rulesFile, aclFile, tokenSecretFile, tokenKeyFile, revokedFile } = paths;
+  const { backendSecretFile, apiKeysFile } = paths;
   const read = <Content>(path: string | undefined, parse: (text: string, path: string) => Content) =>
     path === undefined ? undefined : parse(readAccessFile(path), path);
   return {
@@ -41,6 +44,7 @@ export function readAccessFiles(paths: AccessFilePaths): AccessFiles {
     keys: keysOf(tokenSecretFile, secretKeys) ?? keysOf(tokenKeyFile, publicKeys),
     revoked: read(revokedFile, RevocationFile.parse),
     backendSecret: read(backendSecretFile, parseSecret),
+    apiKeys: read(apiKeysFile, ApiKeys.parse),
   };
 }
 

@@ -24,6 +24,7 @@ import { reasonCodeName } from '../wire/reason-code-name.ts';
 import type { Access, Identity } from './access.ts';
 import { AccessControl, type RulesInForce } from './access-control.ts';
 import { Admission } from './admission.ts';
+import type { ApiKey, ApiKeys } from './api-keys.ts';
 import { type AuthenticationRequest, Authenticator, type Verdict } from './authenticator.ts';
 import { Authorizer } from './authorizer.ts';
 import { BanKeeper, type Bans } from './ban-keeper.ts';
@@ -349,6 +350,19 @@ export class Gatekeeper {
   /** Whether somebody without a user name, and without a connection, may have the messages of a topic. */
   mayAnyoneReceive(topic: string): boolean {
     return this.#access.mayAnyoneReceive(topic);
+  }
+
+  /** Undefined: no file of API keys is configured, and nobody has one. */
+  get apiKeys(): ApiKeys | undefined {
+    return this.#access.apiKeys;
+  }
+
+  mayKeyPublish(key: ApiKey, topic: string): boolean {
+    return this.#access.mayKeyPublish(key, topic);
+  }
+
+  mayKeyReceive(key: ApiKey, topic: string): boolean {
+    return this.#access.mayKeyReceive(key, topic);
   }
 
   #newBanKeeper(): BanKeeper {

@@ -15,6 +15,7 @@ import type { CloseCause, RecoveredSession } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Identity } from '../security/access.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
+import { type ClientPage, type ClientQuery, type ClientState, pageOf } from './client-list.ts';
 import type { Directory } from './directory.ts';
 import { type SessionEvent, type SessionStateName, stepOf } from './session-states.ts';
 import type { Clock, Timer } from './timers.ts';
@@ -61,6 +62,8 @@ export interface DirectoryOptions {
   ): Verdict | Promise<Verdict | undefined>;
   /** A client was refused since `sessionsMax` sessions exist; `refused` were so far. */
   onSessionsFull(refused: number): void;
+  /** A client was not let in. */
+  onRefused(clientId: string, reasonCode: number): void;
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
 }
@@ -101,6 +104,10 @@ interface SessionRecord {
   identity: Identity;
   /** While its client is connected: the connection, on `worker`. */
   connection: number | undefined;
+  /** Since when it is connected or away, on the clock: a small integer takes no memory of its own. */
+  sinceSeconds: number;
+  /** It is to end when its connection is over. */
+  isDismissed: boolean;
   /** Who waits for it. */
   waiting: WaitingArrival | undefined;
   /** When its delayed will is due, and when it ends, on the clock; undefined: never. */
@@ -165,7 +172,7 @@ export class SessionDirectory {
    */
   restore(run: number, sessions: readonly RecoveredSession[]): void {
     this.#keys = run * keysPerRun;
-    for (const { session: key, worker, clientId } of sessions) {
+    for (const { session: key, worker, clientId } of sessions.toSorted((a, b) => a.session - b.session)) {
       const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
       this.#add(newRecord(key, 'lost', worker, client));
     }
@@ -189,7 +196,7 @@ export class SessionDirectory {
   connect(worker: number, connection: number, request: ConnectRequest): void {
     const { closedReasonCode } = this.#options;
     if (closedReasonCode !== undefined) {
-      this.#refuse({ worker, connection }, closedReasonCode);
+      this.#turnAway({ worker, connection }, request, closedReasonCode);
       return;
     }
     if (this.#isFull(request)) {
@@ -289,6 +296,51 @@ export class SessionDirectory {
     return true;
   }
 
+  // --- what operators want ----------------------------------------------------------------------------
+
+  /** A page of the clients with a session, the oldest first. */
+  list(query: ClientQuery): ClientPage<ClientState> {
+    const { rows, cursor } = pageOf(this.#byKey.values(), query);
+    return { rows: rows.map((record) => this.#stateOf(record)), cursor };
+  }
+
+  find(clientId: string): ClientState | undefined {
+    const record = this.#byClientId.get(clientId);
+    return record === undefined ? undefined : this.#stateOf(record);
+  }
+
+  clientIdOf(session: number): string | undefined {
+    return this.#byKey.get(session)?.client.clientId;
+  }
+
+  /** Ends the connection of a client, with 0x98, and unless it is kept its session. False: there is none. */
+  dismiss(clientId: string, keepsSession: boolean): boolean {
+    const record = this.#byClientId.get(clientId);
+    if (record === undefined || (keepsSession && record.connection === undefined)) return false;
+    if (!keepsSession) record.isDismissed = true;
+    if (record.connection !== undefined)
+      this.#refuse({ worker: record.worker, connection: record.connection }, ReasonCode.administrativeAction);
+    else if (record.state === 'away') this.#step(record, 'expired');
+    return true;
+  }
+
+  #stateOf({ key, worker, client, connection, sinceSeconds, expiresAtMs }: SessionRecord): ClientState {
+    const isConnected = connection !== undefined;
+    const nowMs = this.#options.clock.nowMs();
+    return {
+      session: key,
+      worker,
+      client,
+      isConnected,
+      forMs: Math.max(0, nowMs - sinceSeconds * 1_000),
+      endsInMs: isConnected || expiresAtMs === undefined ? undefined : Math.max(0, expiresAtMs - nowMs),
+    };
+  }
+
+  #nowSeconds(): number {
+    return Math.floor(this.#options.clock.nowMs() / 1_000);
+  }
+
   /** From now on no will is published and no session ended. */
   stop(): void {
     this.#isStopped = true;
@@ -319,13 +371,13 @@ export class SessionDirectory {
   #refuseForRoom(where: Place, request: ConnectRequest): void {
     if (this.#lacksSession(request)) this.#options.onSessionsFull(++this.#sessionsRefused);
     else if (this.#lacksStorage(request)) this.#storageRefused++;
-    this.#refuse(where, this.#options.fullReasonCode);
+    this.#turnAway(where, request, this.#options.fullReasonCode);
   }
 
   #admit(worker: number, connection: number, request: ConnectRequest, verdict: Verdict | undefined): void {
     if (verdict === undefined) return;
     if (verdict.reasonCode !== ReasonCode.success) {
-      this.#refuse({ worker, connection }, verdict.reasonCode);
+      this.#turnAway({ worker, connection }, request, verdict.reasonCode);
       return;
     }
     if (this.#isFull(request)) {
@@ -341,6 +393,11 @@ export class SessionDirectory {
     else this.#want(record, arrival);
   }
 
+  #turnAway(where: Place, { clientId }: ConnectRequest, reasonCode: number): void {
+    this.#options.onRefused(clientId, reasonCode);
+    this.#refuse(where, reasonCode);
+  }
+
   #refuse({ worker, connection }: Place, reasonCode: number): void {
     this.#options.link.send(worker, { type: 'refuse', connection, reasonCode });
   }
@@ -348,7 +405,7 @@ export class SessionDirectory {
   /** The client waits for its session; an earlier one for the same session need not any more. */
   #want(record: SessionRecord, arrival: Arrival): void {
     const earlier = takeWaiting(record);
-    if (earlier !== undefined) this.#refuse(earlier, ReasonCode.serverBusy);
+    if (earlier !== undefined) this.#turnAway(earlier, earlier.request, ReasonCode.serverBusy);
     if (record.state === 'away') {
       this.#serve(record, arrival);
       return;
@@ -360,7 +417,7 @@ export class SessionDirectory {
   #wait(record: SessionRecord, arrival: Arrival): void {
     const timer = this.#options.clock.after(this.#options.sessionWaitMs, () => {
       takeWaiting(record);
-      this.#refuse(arrival, ReasonCode.serverUnavailable);
+      this.#turnAway(arrival, arrival.request, ReasonCode.serverUnavailable);
     });
     record.waiting = { arrival, timer };
   }
@@ -381,7 +438,7 @@ export class SessionDirectory {
       this.#step(record, isLate ? 'claimed' : 'denied'),
     );
     if (isOurs === false) {
-      this.#refuse(arrival, ReasonCode.serverUnavailable);
+      this.#turnAway(arrival, arrival.request, ReasonCode.serverUnavailable);
       return;
     }
     this.#add(record);
@@ -420,7 +477,7 @@ export class SessionDirectory {
   #deny(record: SessionRecord): void {
     this.#remove(record);
     const arrival = takeWaiting(record);
-    if (arrival !== undefined) this.#refuse(arrival, ReasonCode.serverUnavailable);
+    if (arrival !== undefined) this.#turnAway(arrival, arrival.request, ReasonCode.serverUnavailable);
   }
 
   /** Others may have come while it waited. */
@@ -447,6 +504,8 @@ export class SessionDirectory {
     record.client = client;
     record.identity = identity;
     record.connection = connection;
+    record.sinceSeconds = this.#nowSeconds();
+    record.isDismissed = false;
     this.#connections++;
     this.#accepted++;
     this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#connections);
@@ -541,6 +600,7 @@ export class SessionDirectory {
   #disconnect(record: SessionRecord, cause: CloseCause, reasonCode: number): void {
     if (record.connection === undefined) return;
     record.connection = undefined;
+    record.sinceSeconds = this.#nowSeconds();
     this.#connections--;
     this.#options.onDisconnected(record.client, cause, reasonCode);
   }
@@ -553,6 +613,7 @@ export class SessionDirectory {
     }
     const { expirySeconds, willDelaySeconds } = row;
     const leftAtMs = this.#options.clock.nowMs() - row.awayMs;
+    record.sinceSeconds = Math.floor(leftAtMs / 1_000);
     record.expiresAtMs = expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
     // After its delay, or when the session ends if that is sooner (3.1.3.2.2).
     record.willAtMs =
@@ -566,8 +627,8 @@ export class SessionDirectory {
   /** Nothing is under way for the session: whoever waits gets it, or it waits for its time. */
   #rest(record: SessionRecord): void {
     const isOver = record.expiresAtMs !== undefined && record.expiresAtMs <= this.#options.clock.nowMs();
-    if (isOver && !this.#isStopped) {
-      this.#expired++;
+    if ((isOver || record.isDismissed) && !this.#isStopped) {
+      if (!record.isDismissed) this.#expired++;
       this.#step(record, 'expired'); // whoever waits gets a new one
       return;
     }
@@ -634,6 +695,8 @@ function newRecord(key: number, state: SessionStateName, worker: number, client:
     client,
     identity: {},
     connection: undefined,
+    sinceSeconds: 0,
+    isDismissed: false,
     waiting: undefined,
     willAtMs: undefined,
     expiresAtMs: undefined,

@@ -109,6 +109,12 @@ export class TlsKeeper {
     return Buffer.concat(this.#ticketKeys);
   }
 
+  /** When the first certificate expires, since 1970. */
+  get firstExpirySeconds(): number | undefined {
+    const firstMs = Math.min(...this.#facts.map(({ expiresAtMs }) => expiresAtMs));
+    return this.#facts.length === 0 ? undefined : Math.floor(firstMs / 1_000);
+  }
+
   get counts(): Readonly<{
     certificateReloads: number;
     certificateReloadsRefused: number;

@@ -9,6 +9,7 @@
 #include "brokers.h"
 #include "engine-host.h"
 #include "engine-methods.h"
+#include "inspection-methods.h"
 #include "method.h"
 #include "ports.h"
 #include "store-check.h"
@@ -35,14 +36,16 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   napi_create_object(env, &engine);
   for (const Method& method : engineMethods) define(env, engine, method, host);
   for (const Method& method : tlsMethods) define(env, engine, method, host);
+  for (const Method& method : inspectionMethods) define(env, engine, method, host);
   return engine;  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): its clean-up hook has the host
 }
 
 napi_value initialise(napi_env env, napi_value exports) {
   for (const Method& method :
        {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
-        Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters}, Method{"setRules", setRules},
-        Method{"openStore", openStore}, Method{"recoverStore", recoverStore}, Method{"storeProgress", storeProgress},
+        Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters},
+        Method{"readLoopLags", readLoopLags}, Method{"setRules", setRules}, Method{"openStore", openStore},
+        Method{"recoverStore", recoverStore}, Method{"storeProgress", storeProgress},
         Method{"mayPublish", askRules<&RuleBook::mayPublish>}, Method{"mayReceive", askRules<&RuleBook::mayReceive>},
         Method{"reservePort", reservePort}, Method{"openSocket", openSocket}, Method{"releasePort", releasePort},
         Method{"makeCertificate", makeCertificate}, Method{"checkStore", checkStore},
@@ -56,6 +59,11 @@ napi_value initialise(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "sessionStateNames",
                           toTexts(env, enumNames<SessionState, SessionState::count>()));
   napi_set_named_property(env, exports, "closeCauseNames", toTexts(env, enumNames<CloseCause, CloseCause::count>()));
+  napi_value bounds = nullptr;
+  napi_create_array(env, &bounds);
+  for (uint32_t i = 0; i < Histogram::boundsMs.size(); i++)
+    napi_set_element(env, bounds, i, toNumber(env, Histogram::boundsMs[i]));
+  napi_set_named_property(env, exports, "loopLagBoundsMs", bounds);
   return exports;
 }
 

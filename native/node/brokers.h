@@ -156,4 +156,23 @@ inline napi_value readCounters(napi_env env, napi_callback_info info) {
   return list;
 }
 
+// Of each worker, one behind the other: how often a turn of its loop took as long as each bucket says, and the seconds
+// of all of them.
+inline napi_value readLoopLags(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  const Broker* broker = registry().find(uint32_t(integerOf(env, argument)));
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  uint32_t length = 0;
+  for (unsigned worker = 0; broker && worker < broker->workers(); worker++) {
+    const Histogram& lag = broker->counters(worker).loopLag;
+    for (size_t bucket = 0; bucket < Histogram::buckets; bucket++)
+      napi_set_element(env, list, length++, toNumber(env, double(lag.count(bucket))));
+    napi_set_element(env, list, length++, toNumber(env, double(lag.sumNanoseconds()) / 1e9));
+  }
+  return list;
+}
+
 }  // namespace rally::node

@@ -10,6 +10,7 @@
 #include <node_api.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -140,6 +141,15 @@ class EngineHost {
         uv_timer_start(
             &pace_, [](uv_timer_t*) {}, paceMs, 0);
     }
+    noteTurn();
+  }
+
+  void noteTurn() {
+    const uint64_t nowNs = uv_hrtime();
+    const uint64_t idleNs = uv_metrics_idle_time(loopOf(env_));
+    const uint64_t passedNs = nowNs - std::exchange(turnEndedNs_, nowNs);
+    const uint64_t waitedNs = idleNs - std::exchange(idleNs_, idleNs);
+    engine.counters().loopLag.add(passedNs - std::min(passedNs, waitedNs));
   }
 
   // Events may bring about further events: all are handed over before the outboxes are written, unless they take long.
@@ -200,6 +210,8 @@ class EngineHost {
   uv_poll_t bell_{};
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   size_t openHandles_ = 0;
+  uint64_t turnEndedNs_ = uv_hrtime();
+  uint64_t idleNs_ = 0;  // that the loop has waited
   bool isTickDue_ = false;
   uint64_t tickedMs_ = 0;
   TrimWatch trimWatch_;

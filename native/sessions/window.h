@@ -31,6 +31,8 @@ class Window {
   bool hasRoom(size_t inflightMax) const { return inflight_ < inflightMax && entries_.size() < packetIdMax; }
 
   bool isEmpty() const { return entries_.isEmpty(); }
+  // Sent on this connection, and not acknowledged.
+  size_t inflight() const { return inflight_; }
   // The entries and what they hold.
   size_t bytes() const { return contentBytes_ + entries_.size() * sizeof(Entry); }
 

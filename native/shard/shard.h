@@ -47,6 +47,7 @@ class Shard {
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
   const RetainedStore& retained() const { return retained_; }
+  RetainedStore& retained() { return retained_; }
 
   // Once a second.
   void tick() {

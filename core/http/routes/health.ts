@@ -1,4 +1,6 @@
+/** What those ask who look after processes: is it alive, may clients be sent to it, can it do all that it should? */
 import { jsonAnswer } from '../answer.ts';
+import { apiAnswer } from '../problem.ts';
 import type { Route } from '../route.ts';
 
 /** `{"status":"ok"}`: the process answers. `degraded` with a reason: it takes less than it should. */
@@ -6,8 +8,29 @@ export const health: Route = {
   method: 'get',
   path: '/healthz',
   right: 'everyone',
-  handle: (_question, { source }) => {
+  handle: (_request, { source }) => {
     const reason = source.trouble();
     return jsonAnswer(reason === undefined ? { status: 'ok' } : { status: 'degraded', reason });
+  },
+};
+
+/** 200: the main thread runs its event loop. */
+export const liveness: Route = {
+  method: 'get',
+  path: '/livez',
+  right: 'everyone',
+  handle: () => jsonAnswer({ status: 'ok' }),
+};
+
+/** 503 with a reason: a load balancer should send clients elsewhere. */
+export const readiness: Route = {
+  method: 'get',
+  path: '/readyz',
+  right: 'everyone',
+  handle: (_request, { source }) => {
+    const reason = source.unreadiness();
+    return reason === undefined
+      ? jsonAnswer({ status: 'ready' })
+      : apiAnswer(503, { status: 'not ready', reason });
   },
 };

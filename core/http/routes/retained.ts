@@ -5,16 +5,16 @@ import type { Route } from '../route.ts';
 /** The payload of the message that is retained on a topic, for whoever polls. */
 export const retained: Route = {
   method: 'get',
-  path: '/api/retained/*',
+  path: '/api/retained/{topic+}',
   right: 'client',
-  handle: async (question, { source }, below) => {
-    const topic = decoded(below);
-    if (topic === undefined || !isValidTopicName(topic)) {
+  handle: async ({ question, parameters }, { source }) => {
+    const { topic = '' } = parameters;
+    if (!isValidTopicName(topic)) {
       return textAnswer('400 Bad Request', 'Give a topic name, percent-encoded where a URL needs it.\n');
     }
     if (!source.mayAnyoneReceive(topic))
       return textAnswer('403 Forbidden', 'The rules do not let everybody have this topic.\n');
-    return answerOf(await source.retained(topic), question);
+    return answerOf((await source.retained(topic))?.payload, question);
   },
 };
 
@@ -26,12 +26,4 @@ function answerOf(message: Uint8Array | undefined, { headBytes }: HttpQuestion):
     name === 'content-type' ? ([name, 'application/octet-stream'] as const) : ([name, value] as const),
   );
   return { ...answered, headers, body: message };
-}
-
-function decoded(path: string): string | undefined {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return undefined; // not UTF-8, percent-encoded
-  }
 }

@@ -1,4 +1,5 @@
 import { jsonAnswer, textAnswer } from '../answer.ts';
+import { sysTopic } from '../key-gate.ts';
 import type { Route } from '../route.ts';
 
 /**
@@ -14,5 +15,3 @@ export const statistics: Route = {
       ? jsonAnswer(source.statistics())
       : textAnswer('403 Forbidden', 'The rules do not let everybody have $SYS.\n'),
 };
-
-const sysTopic = '$SYS/broker/uptime';

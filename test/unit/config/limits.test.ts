@@ -38,10 +38,11 @@ test('the accounts add up: those of each worker, those of the broker, and sessio
   assert.equal(two - one, ofWorker + 2 * lanesTotalBytesMax); // one worker has no lanes
   const { sessionsMax, clientIdBytesMax, passwordMemoryMax, backendAnswersMax, trackedNamesMax } =
     defaultLimits;
-  const { subscriptionsTotalBytesMax, retainedBytesMax, httpAnswersBytesMax } = defaultLimits;
+  const { subscriptionsTotalBytesMax, retainedBytesMax, httpAnswersBytesMax, clientEventsMax } =
+    defaultLimits;
   const totals = subscriptionsTotalBytesMax + retainedBytesMax + httpAnswersBytesMax;
   const sessions = sessionsMax * (1_290 + clientIdBytesMax);
-  const names = backendAnswersMax * 400 + trackedNamesMax * 1_000;
+  const names = backendAnswersMax * 400 + trackedNamesMax * 1_000 + clientEventsMax * 250;
   assert.equal(one - ofWorker, sessions + totals + passwordMemoryMax * 150 + names);
 });
 

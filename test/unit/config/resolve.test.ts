@@ -54,6 +54,7 @@ const defaults = {
   identityAsUser: false,
   tokenCookie: undefined,
   revokedFile: undefined,
+  apiKeysFile: undefined,
   broadFilters: 'refuse',
   deniedPublish: 'refuse',
   grantsBroadFilters: false,

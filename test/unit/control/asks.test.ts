@@ -23,6 +23,7 @@ class FakeWorkers {
     retained: ({ topic }, reply) => reply(Buffer.from(`the message of ${topic}`)),
     adoptRules: (_, reply) => reply(undefined),
     lag: (_, reply) => reply(undefined),
+    inspect: (_, reply) => reply(undefined),
     renewCertificates: (_, reply) => reply({ refusal: 'expired' }),
   };
 

@@ -45,6 +45,7 @@ class Stage {
       rightRefused: (_, action, topic) => void this.did.push(`refused ${action} ${topic}`),
       peerRefusal: () => undefined,
       tellRefused: () => {},
+      subscriptionRefused() {},
       abandon: () => void this.did.push('abandons'),
     };
     const peer = { transport: 'tcp', remoteAddress: '10.0.0.1', listener: 0, tls: undefined } as const;

@@ -1,36 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { resolveConfig } from '../../../core/config/resolve.ts';
-import type { HttpAnswer, HttpQuestion } from '../../../core/http/answer.ts';
+import type { HttpAnswer } from '../../../core/http/answer.ts';
 import type { Route, SiteSource } from '../../../core/http/route.ts';
-import { findRoute, operatingRoutes, pageRoutes } from '../../../core/http/routes.ts';
-import { Site } from '../../../core/http/site.ts';
+import { operatingRoutes, pageRoutes, RouteTable } from '../../../core/http/routes.ts';
+import type { Site } from '../../../core/http/site.ts';
+import { plainQuestion, siteWith as quietSite } from '../../support/api-site.ts';
 
 const message = new TextEncoder().encode('40-30');
+const retainedMessage = { topic: 'a/b ä', payload: message, qos: 1, retain: true, properties: {} } as const;
 
-const source: SiteSource = {
-  trouble: () => undefined,
-  statistics: () => ({ connections: 3 }),
-  retained: (topic) => Promise.resolve(topic === 'a/b ä' ? message : undefined),
-  mayAnyoneReceive: () => true,
-};
-
-const question: HttpQuestion = {
-  method: 'get',
-  path: '/',
-  host: 'localhost',
-  acceptEncoding: '',
-  ifNoneMatch: '',
-  remoteAddress: '127.0.0.1',
-  headBytes: 99,
-};
+/** What browsers and load balancers ask for, without a key. */
+const openRoutes = [...operatingRoutes.filter(({ path }) => !path.startsWith('/api/v1/')), ...pageRoutes];
 
 function siteWith(options: object = {}, changed: Partial<SiteSource> = {}): Site {
-  return new Site(resolveConfig(options), '9.9.9', { ...source, ...changed });
+  const retained = (topic: string) => Promise.resolve(topic === 'a/b ä' ? retainedMessage : undefined);
+  return quietSite(options, { retained, ...changed });
 }
 
 async function ask(site: Site, path: string, method = 'get'): Promise<HttpAnswer> {
-  return await site.answer({ ...question, path, method });
+  return await site.answer({ ...plainQuestion, path, method });
 }
 
 async function statusOf(site: Site, path: string, method?: string): Promise<number> {
@@ -39,8 +27,8 @@ async function statusOf(site: Site, path: string, method?: string): Promise<numb
 
 test('each route answers GET and HEAD, and says of other methods what it has', async () => {
   const site = siteWith();
-  for (const { path } of [...operatingRoutes, ...pageRoutes]) {
-    const asked = path.replace('/*', '/a/b%20%C3%A4');
+  for (const { path } of openRoutes) {
+    const asked = path.replace('{topic+}', 'a/b%20%C3%A4');
     assert.equal(await statusOf(site, asked), 200, asked);
     assert.equal(await statusOf(site, asked, 'head'), 200, asked);
     const { status, headers } = await ask(site, asked, 'post');
@@ -70,16 +58,17 @@ test('what is asked for is answered', async () => {
 
 test('where clients must authenticate, what they could find out is not told', async () => {
   const site = siteWith({ authenticate: () => true });
-  for (const { path, right } of [...operatingRoutes, ...pageRoutes]) {
-    const expected = right === 'everyone' ? 200 : 403;
-    assert.equal(await statusOf(site, path.replace('/*', '/a')), expected, path);
+  for (const { path, right } of openRoutes) {
+    const expected = right === 'everyone' ? 200 : right === 'observer' ? 401 : 403;
+    assert.equal(await statusOf(site, path.replace('{topic+}', 'a')), expected, path);
   }
 });
 
 test('without pages only what operators need is there', async () => {
   const site = siteWith({ pages: false });
   assert.equal(await statusOf(site, '/healthz'), 200);
-  for (const { path } of pageRoutes) assert.equal(await statusOf(site, path.replace('/*', '/a')), 404, path);
+  for (const { path } of pageRoutes)
+    assert.equal(await statusOf(site, path.replace('{topic+}', 'a')), 404, path);
 });
 
 test('a broker that cannot say is busy, and one that is asked too much at once', async () => {
@@ -106,7 +95,7 @@ test('answers that clients do not take have a bound in bytes, and one goes alone
   const payload = new Uint8Array(3_000);
   const site = siteWith(
     { limits: { httpAnswersBytesMax: 5_000 } },
-    { retained: () => Promise.resolve(payload) },
+    { retained: () => Promise.resolve({ ...retainedMessage, payload }) },
   );
   const first = await ask(site, '/api/retained/a');
   assert.equal(first.status, '200 OK');
@@ -115,7 +104,7 @@ test('answers that clients do not take have a bound in bytes, and one goes alone
   assert.equal(await statusOf(site, '/api/retained/a'), 200);
   const small = siteWith(
     { limits: { httpAnswersBytesMax: 1_024 } },
-    { retained: () => Promise.resolve(payload) },
+    { retained: () => Promise.resolve({ ...retainedMessage, payload }) },
   );
   assert.equal(await statusOf(small, '/api/retained/a'), 200);
   assert.equal(await statusOf(small, '/api/retained/a'), 503);
@@ -124,12 +113,21 @@ test('answers that clients do not take have a bound in bytes, and one goes alone
 
 test('a path has the routes of its methods', () => {
   const handle = (): HttpAnswer => ({ status: '200 OK', headers: [], body: new Uint8Array() });
-  const get: Route = { method: 'get', path: '/a/*', right: 'everyone', handle };
-  assert.deepEqual(findRoute([get], 'get', '/a/b/c'), { route: get, below: 'b/c' });
-  assert.deepEqual(findRoute([get], 'head', '/a/'), { route: get, below: '' });
-  assert.deepEqual(findRoute([get], 'put', '/a/b'), { methods: ['get', 'head'] });
-  assert.equal(findRoute([get], 'get', '/a'), undefined);
-  assert.equal(findRoute([get], 'get', '/ab'), undefined);
+  const routes = ['/a/{rest+}', '/b/{one}/c', '/b.d'].map(
+    (path): Route => ({ method: 'get', path, right: 'everyone', handle }),
+  );
+  const table = new RouteTable(routes);
+  const valuesOf = (path: string, method = 'get'): readonly string[] | undefined => {
+    const found = table.find(method, path);
+    return found === undefined || 'methods' in found ? undefined : found.values;
+  };
+  assert.deepEqual(valuesOf('/a/b/c'), ['b/c']);
+  assert.deepEqual(valuesOf('/a/', 'head'), ['']);
+  assert.deepEqual(valuesOf('/b/x%2Fy/c'), ['x%2Fy']);
+  assert.deepEqual(valuesOf('/b.d'), []);
+  assert.deepEqual(table.find('put', '/a/b'), { methods: ['get', 'head'] });
+  for (const path of ['/a', '/ab', '/b/x/y/c', '/b//c', '/bxd'])
+    assert.equal(table.find('get', path), undefined, path);
 });
 
 test('what the rules do not let everybody have is answered with 403', async () => {

@@ -12,6 +12,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 class Stage {
   readonly clock = new FakeClock();
   readonly events: string[] = [];
+  readonly refused: string[] = [];
   readonly stopped = new Set<number>();
   isStoreFull = false;
   readonly directory: SessionDirectory;
@@ -30,6 +31,7 @@ class Stage {
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),
       onSessionsFull: (refused) => void this.events.push(`sessions full ${refused}`),
+      onRefused: (clientId, reasonCode) => void this.refused.push(`${clientId} 0x${reasonCode.toString(16)}`),
       onConnected: ({ clientId }) => void this.events.push(`connected ${clientId}`),
       onDisconnected: ({ clientId }, cause) => void this.events.push(`disconnected ${clientId} ${cause}`),
     });
@@ -164,6 +166,11 @@ function stageWith(state: Reached): Stage {
 const accepted = (connection: number) => [`0 accept ${connection} session 1`];
 const acceptedAnew = (connection: number) => [`0 accept ${connection} new session 2`];
 
+function endedByOperator(stage: Stage): void {
+  stage.directory.dismiss('a', false);
+  stage.closed('settled');
+}
+
 /** In each state: what happens, and what the directory sends. */
 const cells: readonly (readonly [Reached, string, (stage: Stage) => void, readonly string[]])[] = [
   ['away', 'its client comes back', (s) => s.connect(0, 9), accepted(9)],
@@ -176,6 +183,16 @@ const cells: readonly (readonly [Reached, string, (stage: Stage) => void, readon
   ['connected', 'closed', (s) => s.closed('settled'), []],
   ['connected', 'closed, and its session with it', (s) => s.closed('absent'), []],
   ['connected', 'a message of another time', (s) => s.settled('absent'), []],
+  ['away', 'an operator ends it', (s) => s.directory.dismiss('a', false), ['0 endSession 1']],
+  ['away', 'an operator ends a connection that is not there', (s) => s.directory.dismiss('a', true), []],
+  [
+    'connected',
+    'an operator ends its connection',
+    (s) => s.directory.dismiss('a', true),
+    ['0 refuse 1 0x98'],
+  ],
+  ['connected', 'an operator ends it', endedByOperator, ['0 refuse 1 0x98', '0 endSession 1']],
+  ['closing', 'an operator ends it', endedByOperator, ['0 refuse 1 0x98', '0 endSession 1']],
   ['closing', 'another connection', (s) => s.connect(1, 9), ['0 refuse 2 0x89']],
   ['closing', 'closed', (s) => s.closed('settled'), accepted(2)],
   ['closing', 'closed, and its session with it', (s) => s.closed('absent'), acceptedAnew(2)],
@@ -511,4 +528,54 @@ test('a session that has expired while the broker was down ends, and its client 
   stage.directory.settled(key, row('absent', {}, key));
   assert.deepEqual(stage.sent(), [`0 accept 1 new session ${2 * 2 ** 32 + 1}`]);
   assert.equal(stage.directory.counts.expired, 1);
+});
+
+// --- what operators want --------------------------------------------------------------------------------
+
+test('an operator sees who is connected, who is away and for how long, and who was refused', () => {
+  const stage = new Stage();
+  stage.connect(0, 1);
+  stage.clock.advance(10_000);
+  stage.connect(1, 2, false, 'b');
+  const states = () =>
+    stage.directory
+      .list({ after: 0, limit: 10 })
+      .rows.map(({ client, worker, isConnected, forMs, endsInMs }) => [
+        client.clientId,
+        worker,
+        isConnected,
+        forMs,
+        endsInMs,
+      ]);
+  assert.deepEqual(states(), [
+    ['a', 0, true, 10_000, undefined],
+    ['b', 1, true, 0, undefined],
+  ]);
+  stage.closed('settled');
+  stage.clock.advance(1_000);
+  assert.deepEqual(states()[0], ['a', 0, false, 1_000, 99_000]);
+  assert.equal(stage.directory.find('b')?.session, 2);
+  assert.equal(stage.directory.find('c'), undefined);
+  assert.equal(stage.directory.clientIdOf(1), 'a');
+  for (const connection of [3, 4, 5]) stage.connect(0, connection, false, `client ${connection}`);
+  assert.deepEqual(stage.refused, ['client 5 0x97']);
+});
+
+test('who comes back while an operator ends its session gets a new one', () => {
+  const stage = new Stage();
+  stage.connect(0, 1);
+  stage.directory.dismiss('a', false);
+  stage.connect(0, 2);
+  stage.closed('settled');
+  stage.settled('absent');
+  stage.closed('settled', {}, 2);
+  assert.deepEqual(stage.sent().slice(1), [
+    '0 refuse 1 0x98',
+    '0 evict 1 0x8e',
+    '0 endSession 1',
+    '0 accept 2 new session 2',
+  ]);
+  assert.equal(stage.directory.counts.expired, 0);
+  assert.equal(stage.directory.find('a')?.isConnected, false);
+  assert.equal(stage.directory.dismiss('nobody', false), false);
 });

@@ -1,0 +1,139 @@
+/**
+ * What operators ask a worker about its sessions and retained messages: the questions, and how the flat lists of
+ * native/node/inspection-methods.h are read. Each answer has a bound: native/front-end/inspection.h.
+ */
+import type { QoS } from '../wire/packets.ts';
+import type { Engine } from './addon.ts';
+
+/** Rows of one answer of one worker at most. */
+export const inspectionRowsMax = 1_000;
+
+export type Inspection =
+  | { readonly about: 'session'; readonly session: number }
+  | {
+      readonly about: 'subscriptions';
+      readonly session: number;
+      readonly from: number;
+      readonly max: number;
+    }
+  | { readonly about: 'matches'; readonly topic: string; readonly max: number }
+  | { readonly about: 'retained'; readonly filter: string; readonly max: number };
+
+/** A session in numbers; sizes are in bytes. */
+export interface SessionFigures {
+  readonly subscriptions: number;
+  readonly subscriptionBytes: number;
+  /** Messages that wait for room in the window or the outbox. */
+  readonly queued: number;
+  /** QoS 1 and 2, sent and not acknowledged. */
+  readonly inFlight: number;
+  /** Of those two. */
+  readonly heldBytes: number;
+  /** Packet identifiers of QoS 2 that the client has not released. */
+  readonly qos2Pending: number;
+  /** To the client, that its socket has not taken. */
+  readonly unsentBytes: number;
+  readonly expirySeconds: number;
+  readonly keepAliveMs: number;
+}
+
+export interface SubscriptionRow {
+  readonly topicFilter: string;
+  readonly qos: QoS;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  /** 0: none. */
+  readonly subscriptionId: number;
+}
+
+export interface MatchRow extends SubscriptionRow {
+  readonly session: number;
+}
+
+export interface RetainedRow {
+  readonly topic: string;
+  readonly payloadBytes: number;
+  readonly qos: QoS;
+}
+
+export interface InspectionAnswers {
+  /** Undefined: the session is not here. */
+  readonly session: SessionFigures | undefined;
+  readonly subscriptions: readonly SubscriptionRow[];
+  /** `count`: how many there are, also beyond the rows. */
+  readonly matches: { readonly count: number; readonly rows: readonly MatchRow[] };
+  readonly retained: { readonly areAll: boolean; readonly rows: readonly RetainedRow[] };
+}
+
+export type InspectionAnswer = InspectionAnswers[Inspection['about']];
+
+/** On the worker's thread. */
+export function inspect(engine: Engine, asked: Inspection): InspectionAnswer {
+  switch (asked.about) {
+    case 'session':
+      return figuresOf(engine.figuresOf(asked.session));
+    case 'subscriptions':
+      return rowsOf(engine.subscriptionsOf(asked.session, asked.from, asked.max), 0, 3, subscriptionOf);
+    case 'matches': {
+      const list = engine.matchesOf(asked.topic, asked.max);
+      const rows = rowsOf(list, 1, 4, ([session, ...others]) => ({
+        session: Number(session),
+        ...subscriptionOf(others),
+      }));
+      return { count: Number(list[0]), rows };
+    }
+    case 'retained': {
+      const list = engine.retainedOf(asked.filter, asked.max);
+      return { areAll: list[0] === 1, rows: rowsOf(list, 1, 3, retainedOf) };
+    }
+  }
+}
+
+type Field = string | number | undefined;
+
+function rowsOf<Row>(
+  list: readonly (string | number)[],
+  first: number,
+  fields: number,
+  read: (row: readonly Field[]) => Row,
+): Row[] {
+  return Array.from({ length: (list.length - first) / fields }, (_, index) => {
+    const at = first + index * fields;
+    return read(list.slice(at, at + fields));
+  });
+}
+
+const noLocalBit = 4;
+const retainAsPublishedBit = 8;
+
+function subscriptionOf([topicFilter, options, subscriptionId]: readonly Field[]): SubscriptionRow {
+  const bits = Number(options);
+  return {
+    topicFilter: String(topicFilter),
+    qos: (bits & 3) as QoS,
+    noLocal: (bits & noLocalBit) !== 0,
+    retainAsPublished: (bits & retainAsPublishedBit) !== 0,
+    subscriptionId: Number(subscriptionId),
+  };
+}
+
+function retainedOf([topic, payloadBytes, qos]: readonly Field[]): RetainedRow {
+  return { topic: String(topic), payloadBytes: Number(payloadBytes), qos: Number(qos) as QoS };
+}
+
+function figuresOf(list: readonly number[]): SessionFigures | undefined {
+  if (list.length === 0) return undefined;
+  const [subscriptions = 0, subscriptionBytes = 0, queued = 0, inFlight = 0, ...others] = list;
+  const [heldBytes = 0, qos2Pending = 0, unsentBytes = 0, expirySeconds = 0, keepAliveMs = 0] = others;
+  return {
+    subscriptions,
+    subscriptionBytes,
+    queued,
+    inFlight,
+    heldBytes,
+    qos2Pending,
+    unsentBytes,
+    expirySeconds,
+    keepAliveMs,
+  };
+}

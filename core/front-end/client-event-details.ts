@@ -1,0 +1,42 @@
+/** What happened to a client, in sentences for operators. */
+import type { CloseCause } from '../data-plane/addon.ts';
+import type { ClientInfo } from '../sessions/session-directory.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { reasonCodeName } from '../wire/reason-code-name.ts';
+import { reasonSentence } from './reason-strings.ts';
+
+const versions = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const;
+
+export function connectedDetail(client: ClientInfo): string {
+  const { transport, tls, protocolVersion, remoteAddress, username } = client;
+  const road = `${transport === 'ws' ? 'WebSocket' : 'TCP'}${tls === undefined ? '' : ' with TLS'}`;
+  const who = username === undefined ? '' : ` as ${username}`;
+  return `MQTT ${versions[protocolVersion]} over ${road} from ${remoteAddress}${who}.`;
+}
+
+export function refusedDetail(reasonCode: number): string {
+  return sentence(reasonCode);
+}
+
+export function subscriptionRefusedDetail(topicFilters: readonly string[], reasonCode: number): string {
+  return `${topicFilters.join(', ')}: ${sentence(reasonCode)}`;
+}
+
+/** For counts and lists: why a connection is over. */
+export function disconnectReason(cause: CloseCause, reasonCode: number): string {
+  if (cause !== 'lost') return cause;
+  return reasonCode === ReasonCode.success ? 'connectionLost' : reasonCodeName(reasonCode);
+}
+
+export function disconnectedDetail(cause: CloseCause, reasonCode: number): string {
+  if (cause === 'disconnected') return 'The client said goodbye.';
+  if (cause === 'disconnectedWithWill')
+    return `The client left and asked for its will to be published (${reasonCodeName(reasonCode)}).`;
+  if (reasonCode === ReasonCode.success)
+    return 'The connection was lost: the client, a proxy or the network closed it without a DISCONNECT.';
+  return sentence(reasonCode);
+}
+
+function sentence(reasonCode: number): string {
+  return reasonSentence(reasonCode) ?? `The reason code is ${reasonCodeName(reasonCode)}.`;
+}

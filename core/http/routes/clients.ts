@@ -1,0 +1,259 @@
+/** Clients: who is connected or away, how each is, why it was cut, and its end. In EMQX's words, where it has some. */
+import type { SubscriptionRow } from '../../data-plane/inspection.ts';
+import type { ClientState } from '../../sessions/client-list.ts';
+import {
+  assertKnown,
+  cursorOf,
+  cursorParameter,
+  limitOf,
+  limitParameter,
+  pageBody,
+  truthOf,
+  wholeNumber,
+} from '../list-query.ts';
+import { count, list, oneOf, page, record, text, time, truth } from '../operation.ts';
+import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
+import type { Route, RouteContext, RouteRequest } from '../route.ts';
+
+const clientSchemas = {
+  clientid: text,
+  connected: truth,
+  username: { type: ['string', 'null'], description: 'as it was verified; null: nobody has' },
+  ip_address: text,
+  transport: oneOf('ws', 'tcp'),
+  tls: truth,
+  proto_ver: oneOf(3, 4, 5),
+  connected_at: time,
+  disconnected_at: time,
+  session_ends_at: { ...time, description: 'if it stays away; absent: never, or not known' },
+};
+const optional = ['connected_at', 'disconnected_at', 'session_ends_at'];
+const clientSchema = record(clientSchemas, ...optional);
+
+const figureSchemas = {
+  subscriptions_cnt: count,
+  mqueue_len: { ...count, description: 'messages that wait' },
+  inflight_cnt: { ...count, description: 'QoS 1 and 2, sent and not acknowledged' },
+  held_bytes: { ...count, description: 'of those' },
+  awaiting_rel_cnt: { ...count, description: 'of QoS 2 from the client' },
+  unsent_bytes: { ...count, description: 'that its socket has not taken' },
+  expiry_interval: { ...count, description: 'in seconds; 4294967295: for ever' },
+  keepalive_ms: { ...count, description: 'of silence that ends it; 0: none' },
+};
+
+export const subscriptionSchemas = {
+  topic: { ...text, description: 'the topic filter' },
+  qos: oneOf(0, 1, 2),
+  nl: { ...oneOf(0, 1), description: 'No Local' },
+  rap: { ...oneOf(0, 1), description: 'Retain As Published' },
+  subid: { ...count, description: 'the subscription identifier; 0: none' },
+};
+
+const noSuchClient = 'There is no such client';
+
+const listQuery = {
+  limit: limitParameter,
+  cursor: cursorParameter,
+  like_clientid: { description: 'That the client identifier contains, in any case', schema: text },
+  username: { description: 'Its user name', schema: text },
+  ip_address: { description: 'Its address', schema: text },
+  conn_state: { description: 'connected, or away', schema: oneOf('connected', 'disconnected') },
+  proto_ver: { description: 'Its version of MQTT', schema: oneOf(3, 4, 5) },
+};
+
+export const clients: Route = {
+  method: 'get',
+  path: '/api/v1/clients',
+  right: 'read',
+  operation: {
+    summary: 'List clients',
+    description: 'Whoever has a session, connected or away, the oldest session first.',
+    query: listQuery,
+    answers: { 200: { description: 'A page', schema: page(clientSchema) }, 400: 'A parameter is not right' },
+  },
+  handle: ({ query }, { source }) => {
+    assertKnown(query, listQuery);
+    const limit = limitOf(query);
+    const { rows, cursor } = source.clients({
+      after: cursorOf(query),
+      limit,
+      clientIdPart: query.get('like_clientid') ?? undefined,
+      username: query.get('username') ?? undefined,
+      remoteAddress: query.get('ip_address') ?? undefined,
+      isConnected: connectedOf(query.get('conn_state')),
+      protocolVersion: versionOf(query.get('proto_ver')),
+    });
+    return apiAnswer(200, pageBody(rows.map(shownClient), limit, cursor));
+  },
+};
+
+function connectedOf(state: string | null): boolean | undefined {
+  if (state === null) return undefined;
+  if (state === 'connected' || state === 'disconnected') return state === 'connected';
+  throw new RequestFault(400, 'conn_state is connected or disconnected.');
+}
+
+function versionOf(given: string | null): number | undefined {
+  if (given === null) return undefined;
+  const version = wholeNumber(given);
+  if (version === 3 || version === 4 || version === 5) return version;
+  throw new RequestFault(400, 'proto_ver is 3, 4 (3.1.1) or 5.');
+}
+
+export const client: Route = {
+  method: 'get',
+  path: '/api/v1/clients/{clientid}',
+  right: 'read',
+  operation: {
+    summary: 'How a client is',
+    answers: {
+      200: {
+        description: 'The client, with what waits for it',
+        schema: record({ ...clientSchemas, ...figureSchemas }, ...optional, ...Object.keys(figureSchemas)),
+      },
+      404: noSuchClient,
+    },
+  },
+  handle: async (request, context) => {
+    const state = stateOf(request, context);
+    const figures = await context.source.figures(state);
+    if (figures === undefined) return apiAnswer(200, shownClient(state));
+    return apiAnswer(200, {
+      ...shownClient(state),
+      subscriptions_cnt: figures.subscriptions,
+      mqueue_len: figures.queued,
+      inflight_cnt: figures.inFlight,
+      held_bytes: figures.heldBytes,
+      awaiting_rel_cnt: figures.qos2Pending,
+      unsent_bytes: figures.unsentBytes,
+      expiry_interval: figures.expirySeconds,
+      keepalive_ms: figures.keepAliveMs,
+    });
+  },
+};
+
+const deleteQuery = {
+  keep_session: { description: 'Only its connection ends; default: its session too', schema: truth },
+};
+
+export const deleteClient: Route = {
+  method: 'delete',
+  path: '/api/v1/clients/{clientid}',
+  right: 'clients',
+  operation: {
+    summary: 'End a client',
+    description: 'Its connection ends with 0x98, administrative action; its will goes out.',
+    query: deleteQuery,
+    answers: { 204: 'It ends', 400: 'A parameter is not right', 404: noSuchClient },
+  },
+  handle: ({ parameters, query, key }, { source }) => {
+    assertKnown(query, deleteQuery);
+    const { clientid = '' } = parameters;
+    const keepsSession = truthOf(query, 'keep_session');
+    if (key !== undefined && source.disconnect(clientid, keepsSession, key)) return noContent();
+    return problem(404, `No client '${clientid}' ${keepsSession ? 'is connected' : 'has a session'}.`);
+  },
+};
+
+const pageQuery = { limit: limitParameter, cursor: cursorParameter };
+
+export const clientSubscriptions: Route = {
+  method: 'get',
+  path: '/api/v1/clients/{clientid}/subscriptions',
+  right: 'read',
+  operation: {
+    summary: 'What a client subscribes to',
+    query: pageQuery,
+    answers: {
+      200: { description: 'A page', schema: page(record(subscriptionSchemas)) },
+      400: 'A parameter is not right',
+      404: noSuchClient,
+    },
+  },
+  handle: async (request, context) => {
+    const { query } = request;
+    assertKnown(query, pageQuery);
+    const limit = limitOf(query);
+    const from = cursorOf(query);
+    const state = stateOf(request, context);
+    // One more than is shown, to know whether there is another page.
+    const rows = await context.source.subscriptions(state, from, limit + 1);
+    const cursor = rows.length > limit ? from + limit : undefined;
+    return apiAnswer(200, pageBody(rows.slice(0, limit).map(shownSubscription), limit, cursor));
+  },
+};
+
+export const clientEvents: Route = {
+  method: 'get',
+  path: '/api/v1/clients/{clientid}/events',
+  right: 'read',
+  operation: {
+    summary: 'What has happened to a client',
+    description:
+      'Its last 32 events, the newest first; of one that has left for an hour, or as long as there is room.',
+    answers: {
+      200: {
+        description: 'The events',
+        schema: record({
+          data: list(record({ at: time, event: text, reason: text, detail: text }, 'reason')),
+        }),
+      },
+      404: 'Nothing is known of this client',
+    },
+  },
+  handle: ({ parameters }, { source }) => {
+    const { clientid = '' } = parameters;
+    const events = source.events(clientid);
+    if (events === undefined) return problem(404, `Nothing has happened to a client '${clientid}' lately.`);
+    const data = events.map(({ atMs, kind, reason, detail }) => ({
+      at: new Date(atMs).toISOString(),
+      event: kind,
+      ...(reason === undefined ? {} : { reason }),
+      detail,
+    }));
+    return apiAnswer(200, { data: data.reverse() });
+  },
+};
+
+function stateOf({ parameters }: RouteRequest, { source }: RouteContext): ClientState {
+  const { clientid = '' } = parameters;
+  const state = source.client(clientid);
+  if (state === undefined) throw new RequestFault(404, `No client '${clientid}' has a session.`);
+  return state;
+}
+
+export function shownClient({
+  client,
+  isConnected,
+  forMs,
+  endsInMs,
+}: ClientState): Readonly<Record<string, unknown>> {
+  const nowMs = Date.now();
+  const since = isoSecond(nowMs - forMs);
+  return {
+    clientid: client.clientId,
+    connected: isConnected,
+    username: client.username ?? null,
+    ip_address: client.remoteAddress,
+    transport: client.transport,
+    tls: client.tls !== undefined,
+    proto_ver: client.protocolVersion,
+    ...(isConnected ? { connected_at: since } : { disconnected_at: since }),
+    ...(endsInMs === undefined ? {} : { session_ends_at: isoSecond(nowMs + endsInMs) }),
+  };
+}
+
+export function shownSubscription(row: SubscriptionRow): Readonly<Record<string, unknown>> {
+  return {
+    topic: row.topicFilter,
+    qos: row.qos,
+    nl: row.noLocal ? 1 : 0,
+    rap: row.retainAsPublished ? 1 : 0,
+    subid: row.subscriptionId,
+  };
+}
+
+/** The directory counts in seconds. */
+function isoSecond(ms: number): string {
+  return new Date(Math.round(ms / 1_000) * 1_000).toISOString();
+}

@@ -1,0 +1,72 @@
+/** The broker as a whole: figures, configuration, and its reload. */
+import { BrokerError } from '../../broker-error.ts';
+import { oneOf, record, text, truth } from '../operation.ts';
+import { apiAnswer, problem } from '../problem.ts';
+import type { Route } from '../route.ts';
+
+export const stats: Route = {
+  method: 'get',
+  path: '/api/v1/stats',
+  right: 'read',
+  operation: {
+    summary: 'What the broker has counted since it started',
+    answers: {
+      200: {
+        description: 'Figures by name; those of Broker.statistics(), with more of the process',
+        schema: { type: 'object', additionalProperties: { type: 'number' } },
+      },
+    },
+  },
+  handle: (_, { source }) => apiAnswer(200, source.statistics()),
+};
+
+export const configuration: Route = {
+  method: 'get',
+  path: '/api/v1/config',
+  right: 'config',
+  operation: {
+    summary: 'The configuration in force',
+    description: 'With the paths of files, and nothing that is in them.',
+    answers: {
+      200: {
+        description: 'Options and limits by name',
+        schema: record({ version: text, options: { type: 'object' }, limits: { type: 'object' } }),
+      },
+    },
+  },
+  handle: (_, { config, version }) => {
+    const { limits, ...options } = config;
+    return apiAnswer(200, { version, options, limits });
+  },
+};
+
+export const reload: Route = {
+  method: 'post',
+  path: '/api/v1/config/reload',
+  right: 'config',
+  operation: {
+    summary: 'Read the files of users, rules, keys and certificates again',
+    description:
+      'As SIGHUP does. Where a file is wrong nothing of users, rules and keys changes, and the answer says why.',
+    answers: {
+      200: {
+        description: 'What the files say is in force on all workers',
+        schema: record({
+          reloaded: truth,
+          certificates: oneOf('reloaded', 'unchanged', 'refused', 'none'),
+        }),
+      },
+      422: 'A file is wrong: everything stays as it was',
+    },
+  },
+  handle: async ({ key }, { source }) => {
+    if (key === undefined) return problem(403, 'Nobody asks.');
+    try {
+      return apiAnswer(200, { reloaded: true, ...(await source.reload(key)) });
+    } catch (error) {
+      const isFile = error instanceof BrokerError && error.code.startsWith('ACCESS_FILE_');
+      if (isFile) return problem(422, error.message);
+      throw error;
+    }
+  },
+};

@@ -1,0 +1,148 @@
+/** Messages over HTTP: one, or many at once. The rules hold for them, and an Idempotency-Key makes trying again safe. */
+import { randomUUID } from 'node:crypto';
+import { BrokerError } from '../../broker-error.ts';
+import { ReasonCode } from '../../wire/reason-code.ts';
+import { reasonCodeName } from '../../wire/reason-code-name.ts';
+import type { HttpAnswer } from '../answer.ts';
+import { type ApiMessage, messageOf, messageSchema } from '../message-body.ts';
+import { list, record, text } from '../operation.ts';
+import { apiAnswer, RequestFault, type Status } from '../problem.ts';
+import type { Route, RouteContext, RouteRequest } from '../route.ts';
+
+const messagesMax = 1_000;
+const published = record({ id: text });
+const unmatched = record({ id: text, reason_code: text, message: text });
+const headers = {
+  'Idempotency-Key': {
+    description:
+      'A request with a key that has come within ten minutes is answered as then, and not done again.',
+    schema: text,
+  },
+};
+
+export const publish: Route = {
+  method: 'post',
+  path: '/api/v1/publish',
+  right: 'publish',
+  takesBody: true,
+  operation: {
+    summary: 'Publish a message',
+    description:
+      'Answered when the broker has the message: with QoS 1 and 2 as safe as one that a client has published. Whether somebody subscribes to it is known with QoS 1 and 2 only.',
+    headers,
+    body: messageSchema,
+    answers: {
+      200: { description: 'Published', schema: published },
+      202: { description: 'Published, and nobody subscribes to it', schema: unmatched },
+      400: 'The message is not right',
+      409: 'The first request with this Idempotency-Key is being worked on',
+      422: 'The Idempotency-Key was used for another body',
+    },
+  },
+  handle: (request, context) =>
+    once(request, context, async () => {
+      const message = messageOf(request.body);
+      assertAllowed(message, request, context);
+      const outcome = await publishOne(message, context);
+      return apiAnswer(outcome.status, outcome.body);
+    }),
+};
+
+export const publishBulk: Route = {
+  method: 'post',
+  path: '/api/v1/publish/bulk',
+  right: 'publish',
+  takesBody: true,
+  operation: {
+    summary: 'Publish up to 1,000 messages',
+    description: 'In their order. If one of them is not right none is published.',
+    headers,
+    body: { ...list(messageSchema), maxItems: messagesMax },
+    answers: {
+      200: { description: 'All are published', schema: list({ anyOf: [published, unmatched] }) },
+      202: {
+        description: 'All are published, and nobody subscribes to any of them',
+        schema: list(unmatched),
+      },
+      207: {
+        description: 'The broker has refused some',
+        schema: list({ anyOf: [published, unmatched, record({ reason_code: text, message: text })] }),
+      },
+      400: 'A message is not right',
+      409: 'The first request with this Idempotency-Key is being worked on',
+      422: 'The Idempotency-Key was used for another body',
+    },
+  },
+  handle: (request, context) =>
+    once(request, context, async () => {
+      const messages = messagesOf(request.body);
+      for (const message of messages) assertAllowed(message, request, context);
+      const outcomes = await Promise.all(messages.map((message) => publishOrSay(message, context)));
+      const statuses = new Set(outcomes.map(({ status }) => status));
+      const all = statuses.has(403) ? 207 : statuses.has(200) ? 200 : 202;
+      return apiAnswer(
+        all,
+        outcomes.map(({ body }) => body),
+      );
+    }),
+};
+
+function once(
+  { question, key, body }: RouteRequest,
+  { idempotency }: RouteContext,
+  work: () => Promise<HttpAnswer>,
+): Promise<HttpAnswer> {
+  const { path, idempotencyKey } = question;
+  return idempotency.once({ caller: key?.name ?? '', path, key: idempotencyKey, body }, work);
+}
+
+function messagesOf(body: unknown): readonly ApiMessage[] {
+  if (!Array.isArray(body) || body.length === 0 || body.length > messagesMax)
+    throw new RequestFault(400, `Give a list of 1 to ${messagesMax} messages.`);
+  return body.map((each, index) => messageOf(each, `Message ${index + 1}`));
+}
+
+function assertAllowed({ topic }: ApiMessage, { key }: RouteRequest, { source }: RouteContext): void {
+  if (key !== undefined && source.mayPublish(key, topic)) return;
+  throw new RequestFault(
+    403,
+    `The rules do not let the user '${key?.name}' publish to '${topic.slice(0, 100)}'.`,
+  );
+}
+
+interface Outcome {
+  readonly status: Status;
+  readonly body: unknown;
+}
+
+export async function publishOne(
+  { topic, payload, options }: ApiMessage,
+  { source }: RouteContext,
+): Promise<Outcome> {
+  const reasonCode = await asked(() => source.publish(topic, payload, options));
+  const id = randomUUID();
+  if (reasonCode !== ReasonCode.noMatchingSubscribers) return { status: 200, body: { id } };
+  const body = { id, reason_code: reasonCodeName(reasonCode), message: 'Nobody subscribes to this topic.' };
+  return { status: 202, body };
+}
+
+/** What the broker refuses is the fault of the message. */
+async function asked(ask: () => Promise<number>): Promise<number> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    if (error.code === 'HOST_PUBLISH_INVALID') throw new RequestFault(400, error.message);
+    if (error.code === 'HOST_PUBLISH_REFUSED') throw new RequestFault(403, error.message);
+    throw error;
+  }
+}
+
+async function publishOrSay(message: ApiMessage, context: RouteContext): Promise<Outcome> {
+  try {
+    return await publishOne(message, context);
+  } catch (error) {
+    if (!(error instanceof RequestFault)) throw error;
+    return { status: 403, body: { reason_code: 'notAuthorized', message: error.message } };
+  }
+}

@@ -1,0 +1,117 @@
+/** Retained messages: which there are, and each by its topic. The rules hold for what is read and published. */
+import { isReservedTopic, isSharedFilter, isValidTopicFilter, isValidTopicName } from '../../wire/topic.ts';
+import { assertKnown, limitOf, limitParameter } from '../list-query.ts';
+import { contentSchema, messageOf, objectOf, retainedSchema, shownMessage } from '../message-body.ts';
+import { count, oneOf, page, record, text } from '../operation.ts';
+import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
+import type { Route, RouteContext, RouteRequest } from '../route.ts';
+import { publishOne } from './publish.ts';
+
+const path = '/api/v1/retained/{topic+}';
+const noMessage = 'No message is retained there';
+const notAllowed = 'The topic is not right';
+
+const query = {
+  topic: { description: "A topic filter; default '#'", schema: text },
+  limit: limitParameter,
+};
+
+export const retainedList: Route = {
+  method: 'get',
+  path: '/api/v1/retained',
+  right: 'read',
+  operation: {
+    summary: 'List retained messages',
+    description:
+      'Without their payloads. meta.hasnext says that there are more, or that the look took too long: give a filter that matches fewer.',
+    query,
+    answers: {
+      200: {
+        description: 'Topics',
+        schema: page(record({ topic: text, payload_size: count, qos: oneOf(0, 1, 2) })),
+      },
+      400: 'A parameter is not right',
+    },
+  },
+  handle: async ({ query: given, key }, { source }) => {
+    assertKnown(given, query);
+    const limit = limitOf(given);
+    const filter = given.get('topic') ?? '#';
+    if (!isValidTopicFilter(filter) || isSharedFilter(filter))
+      throw new RequestFault(400, 'topic is a topic filter, such as sensors/+/temperature.');
+    const { areAll, rows } = await source.retainedTopics(filter, limit);
+    const data = rows
+      .filter(({ topic }) => key !== undefined && source.mayReceive(key, topic))
+      .map(({ topic, payloadBytes, qos }) => ({ topic, payload_size: payloadBytes, qos }));
+    return apiAnswer(200, { data, meta: { limit, hasnext: !areAll } });
+  },
+};
+
+export const retainedMessage: Route = {
+  method: 'get',
+  path,
+  right: 'read',
+  operation: {
+    summary: 'The message that is retained on a topic',
+    answers: { 200: { description: 'The message', schema: retainedSchema }, 400: notAllowed, 404: noMessage },
+  },
+  handle: async (request, context) => {
+    const topic = topicOf(request, context, 'mayReceive');
+    const message = await context.source.retained(topic);
+    return message === undefined ? problem(404, `${noMessage}.`) : apiAnswer(200, shownMessage(message));
+  },
+};
+
+export const putRetained: Route = {
+  method: 'put',
+  path,
+  right: 'publish',
+  takesBody: true,
+  operation: {
+    summary: 'Publish a retained message',
+    description: 'Subscribers get it too. QoS 1 unless qos says otherwise.',
+    body: contentSchema,
+    answers: { 204: 'It is retained', 400: 'The message is not right' },
+  },
+  handle: async (request, context) => {
+    const topic = topicOf(request, context, 'mayPublish');
+    const given = objectOf(request.body, 'The body');
+    const message = messageOf({ qos: 1, ...given, topic, retain: true });
+    if (message.payload.length === 0)
+      throw new RequestFault(400, 'An empty payload retains nothing: DELETE takes the message away.');
+    await publishOne(message, context);
+    return noContent();
+  },
+};
+
+export const deleteRetained: Route = {
+  method: 'delete',
+  path,
+  right: 'publish',
+  operation: {
+    summary: 'Take the retained message of a topic away',
+    description: 'By an empty retained message, which subscribers get too.',
+    answers: { 204: 'Nothing is retained there any more', 400: notAllowed, 404: noMessage },
+  },
+  handle: async (request, context) => {
+    const topic = topicOf(request, context, 'mayPublish');
+    if ((await context.source.retained(topic)) === undefined) return problem(404, `${noMessage}.`);
+    await publishOne({ topic, payload: new Uint8Array(), options: { qos: 1, retain: true } }, context);
+    return noContent();
+  },
+};
+
+function topicOf(
+  { parameters, key }: RouteRequest,
+  { source }: RouteContext,
+  right: 'mayReceive' | 'mayPublish',
+): string {
+  const { topic = '' } = parameters;
+  const isRight = isValidTopicName(topic) && (right === 'mayReceive' || !isReservedTopic(topic));
+  if (!isRight) throw new RequestFault(400, 'Give a topic name, percent-encoded where a URL needs it.');
+  if (key !== undefined && source[right](key, topic)) return topic;
+  throw new RequestFault(
+    403,
+    `The rules do not give the user '${key?.name}' the topic '${topic.slice(0, 100)}'.`,
+  );
+}

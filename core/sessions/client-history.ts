@@ -1,0 +1,127 @@
+/**
+ * What has happened to each client lately (main thread), so that an operator can see why one was cut:
+ *
+ *     client identifier -> [ connected | subscription refused | disconnected, with the reason | ... ]   the last 32
+ *
+ * A client that has left is remembered for an hour. All together may have so many events (`clientEventsMax`); then those
+ * of the client of which nothing was heard for longest go first. Clients are in the order of their last event.
+ */
+import type { Clock } from './timers.ts';
+
+export const clientEventKinds = [
+  'connected',
+  'refused',
+  'subscriptionRefused',
+  'disconnectAsked',
+  'disconnected',
+] as const;
+export type ClientEventKind = (typeof clientEventKinds)[number];
+
+export interface ClientEvent {
+  /** Of the wall clock. */
+  readonly atMs: number;
+  readonly kind: ClientEventKind;
+  /** The specification's name of the reason code; undefined where there is none. */
+  readonly reason?: string | undefined;
+  /** A sentence for people. */
+  readonly detail: string;
+}
+
+export interface ClientHistoryOptions {
+  readonly clock: Clock;
+  /** The wall clock. */
+  now(): number;
+  readonly eventsMax: number;
+}
+
+/** A client, in a list whose first is the one of which nothing was heard for longest. */
+interface Remembered {
+  readonly clientId: string;
+  readonly events: ClientEvent[];
+  /** On the clock; undefined while the client is connected. */
+  leftAtMs: number | undefined;
+  before: Remembered | undefined;
+  behind: Remembered | undefined;
+}
+
+const eventsPerClientMax = 32;
+const rememberedMs = 3_600_000;
+
+export class ClientHistory {
+  readonly #options: ClientHistoryOptions;
+  readonly #byClient = new Map<string, Remembered>();
+  // A Map has an order too, but whoever looks at its first passes all that were deleted there.
+  #first: Remembered | undefined;
+  #last: Remembered | undefined;
+  #count = 0;
+
+  constructor(options: ClientHistoryOptions) {
+    this.#options = options;
+  }
+
+  get eventCount(): number {
+    return this.#count;
+  }
+
+  /** Undefined: nothing is known of the client. */
+  of(clientId: string): readonly ClientEvent[] | undefined {
+    const remembered = this.#byClient.get(clientId);
+    return remembered === undefined || this.#isOld(remembered) ? undefined : remembered.events;
+  }
+
+  /** `isHere`: whether the client is connected after it. */
+  add(clientId: string, kind: ClientEventKind, isHere: boolean, detail: string, reason?: string): void {
+    const known = this.#byClient.get(clientId);
+    const remembered = known ?? this.#remember(clientId);
+    if (known !== undefined) {
+      if (this.#isOld(known)) this.#count -= known.events.splice(0).length;
+      this.#unlink(known);
+    }
+    this.#append(remembered);
+    remembered.leftAtMs = isHere ? undefined : this.#options.clock.nowMs();
+    remembered.events.push({ atMs: this.#options.now(), kind, reason, detail });
+    this.#count++;
+    if (remembered.events.length > eventsPerClientMax) {
+      remembered.events.shift();
+      this.#count--;
+    }
+    this.#forgetOld();
+  }
+
+  #remember(clientId: string): Remembered {
+    const events: ClientEvent[] = [];
+    const remembered = { clientId, events, leftAtMs: undefined, before: undefined, behind: undefined };
+    this.#byClient.set(clientId, remembered);
+    return remembered;
+  }
+
+  #isOld({ leftAtMs }: Remembered): boolean {
+    return leftAtMs !== undefined && leftAtMs < this.#options.clock.nowMs() - rememberedMs;
+  }
+
+  /** Behind one that is connected for long, those that are old take room until it is needed, and are not shown. */
+  #forgetOld(): void {
+    for (let first = this.#first; first !== undefined; first = this.#first) {
+      const { clientId, events } = first;
+      if (!this.#isOld(first) && this.#count <= this.#options.eventsMax) return;
+      this.#unlink(first);
+      this.#byClient.delete(clientId);
+      this.#count -= events.length;
+    }
+  }
+
+  #append(remembered: Remembered): void {
+    remembered.before = this.#last;
+    remembered.behind = undefined;
+    if (this.#last === undefined) this.#first = remembered;
+    else this.#last.behind = remembered;
+    this.#last = remembered;
+  }
+
+  #unlink({ before, behind }: Remembered): void {
+    if (before === undefined) this.#first = behind;
+    else before.behind = behind;
+    if (behind === undefined) this.#last = before;
+    else behind.before = before;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The list of clients, a page at a time (main thread): sessions in the order of their keys, which is that of their age. The
+ * cursor is the key of the last one of a page, so whoever comes or goes meanwhile moves nobody to another page.
+ */
+import type { ClientInfo } from './session-directory.ts';
+
+/** A client with a session, connected or away. */
+export interface ClientState {
+  readonly session: number;
+  readonly worker: number;
+  readonly client: ClientInfo;
+  readonly isConnected: boolean;
+  /** Since when it is connected, or away, in milliseconds before now. */
+  readonly forMs: number;
+  /** When its session ends if it stays away, in milliseconds from now; undefined: never, or not known yet. */
+  readonly endsInMs: number | undefined;
+}
+
+export interface ClientQuery {
+  /** The cursor: sessions behind this one. */
+  readonly after: number;
+  readonly limit: number;
+  readonly isConnected?: boolean | undefined;
+  readonly username?: string | undefined;
+  /** That the client identifier contains, in any case. */
+  readonly clientIdPart?: string | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly protocolVersion?: number | undefined;
+}
+
+export interface ClientPage<Row> {
+  readonly rows: readonly Row[];
+  /** Of the next page; undefined: this is the last. */
+  readonly cursor: number | undefined;
+}
+
+/** What the list looks at of a session. */
+export interface Listed {
+  readonly key: number;
+  readonly client: ClientInfo;
+  readonly connection: number | undefined;
+}
+
+/** `sessions` are in the order of their keys. */
+export function pageOf<Session extends Listed>(
+  sessions: Iterable<Session>,
+  { after, limit, ...filters }: ClientQuery,
+): ClientPage<Session> {
+  const rows: Session[] = [];
+  const matches = matcherOf(filters);
+  for (const session of sessions) {
+    if (session.key <= after || !matches(session)) continue;
+    if (rows.length === limit) return { rows, cursor: rows.at(-1)?.key };
+    rows.push(session);
+  }
+  return { rows, cursor: undefined };
+}
+
+function matcherOf(query: Omit<ClientQuery, 'after' | 'limit'>): (session: Listed) => boolean {
+  const { isConnected, username, remoteAddress, protocolVersion } = query;
+  const part = query.clientIdPart?.toLowerCase();
+  return ({ client, connection }) =>
+    (isConnected === undefined || isConnected === (connection !== undefined)) &&
+    (username === undefined || client.username === username) &&
+    (remoteAddress === undefined || client.remoteAddress === remoteAddress) &&
+    (protocolVersion === undefined || client.protocolVersion === protocolVersion) &&
+    (part === undefined || client.clientId.toLowerCase().includes(part));
+}

@@ -1,0 +1,165 @@
+/** What Prometheus is told, by name. Nothing is told by client or by topic: there may be millions. */
+import type { CounterName } from '../data-plane/addon.ts';
+import type { DirectoryCounts } from '../sessions/session-directory.ts';
+import type { ClientCounts } from './client-counts.ts';
+import type { Family, Sample } from './metrics-text.ts';
+
+export interface MetricsSample {
+  readonly version: string;
+  readonly counters: Readonly<Record<CounterName, number>>;
+  readonly clients: DirectoryCounts;
+  readonly counts: ClientCounts;
+  /** Of the workers' event loops, as Addon.readLoopLags() gives it. */
+  readonly loopLags: readonly number[];
+  readonly loopLagBoundsMs: readonly number[];
+  readonly memoryBytes: number;
+  readonly heapBytes: number;
+  readonly cpuSeconds: number;
+  /** That the main thread has worked, which serves CONNECT and HTTP. */
+  readonly mainThreadSeconds: number;
+  readonly startedAtSeconds: number;
+  readonly isDegraded: boolean;
+  /** Undefined without TLS. */
+  readonly certificateExpirySeconds: number | undefined;
+}
+
+/** Why a message was dropped, by what counts it. */
+const dropReasons = {
+  droppedQos0: 'outbox_full',
+  droppedQueueFull: 'queue_full',
+  droppedTotalFull: 'all_queues_full',
+  droppedTooLarge: 'too_large',
+  droppedExpired: 'expired',
+} as const satisfies Partial<Record<CounterName, string>>;
+
+const refusalReasons = {
+  publishRefused: 'not_allowed',
+  storageRefused: 'disk_full',
+  retainedRefused: 'retained_store_full',
+} as const satisfies Partial<Record<CounterName, string>>;
+
+type Plain = readonly [type: 'counter' | 'gauge', name: string, counter: CounterName, help: string];
+
+const plain: readonly Plain[] = [
+  ['counter', 'rallymq_messages_received', 'publishReceived', 'PUBLISH packets from clients.'],
+  ['counter', 'rallymq_messages_sent', 'publishSent', 'PUBLISH packets to clients.'],
+  ['counter', 'rallymq_packets_received', 'otherReceived', 'Packets from clients but PUBLISH.'],
+  ['counter', 'rallymq_packets_sent', 'otherSent', 'Packets to clients but PUBLISH.'],
+  ['counter', 'rallymq_received_bytes', 'bytesReceived', 'Bytes of MQTT from clients.'],
+  ['counter', 'rallymq_sent_bytes', 'bytesSent', 'Bytes of MQTT to clients.'],
+  ['counter', 'rallymq_messages_withheld', 'withheld', 'Deliveries that the rules did not allow.'],
+  ['counter', 'rallymq_connections_opened', 'connectionsOpened', 'Connections that were accepted.'],
+  [
+    'counter',
+    'rallymq_connections_cut',
+    'connectionsCut',
+    'Connections that were cut since all held too much.',
+  ],
+  ['counter', 'rallymq_sessions_cut', 'sessionsCut', 'Sessions that were ended since all held too much.'],
+  ['counter', 'rallymq_messages_handed_over', 'handedOver', 'Messages that went from worker to worker.'],
+  ['counter', 'rallymq_tls_handshakes_resumed', 'tlsResumed', 'TLS handshakes by a ticket.'],
+  ['gauge', 'rallymq_sessions', 'sessions', 'Sessions, of clients that are connected or away.'],
+  ['gauge', 'rallymq_subscriptions', 'subscriptions', 'Subscriptions of all sessions.'],
+  ['gauge', 'rallymq_shared_subscriptions', 'sharedSubscriptions', 'Those of them that are shared.'],
+  ['gauge', 'rallymq_retained_messages', 'retained', 'Retained messages, but those of $SYS.'],
+  ['gauge', 'rallymq_messages_queued', 'queued', 'Messages that wait in sessions.'],
+];
+
+export function metricFamilies(sample: MetricsSample): Family[] {
+  const { counters, clients, counts } = sample;
+  return [
+    gauge('rallymq_build_info', 'Which version runs.', [{ labels: { version: sample.version }, value: 1 }]),
+    gauge('rallymq_degraded', '1: the broker cannot do all that it should; /healthz says why.', [
+      { value: sample.isDegraded ? 1 : 0 },
+    ]),
+    gauge(
+      'rallymq_connections',
+      'Clients that are connected.',
+      counts.connected.map(({ transport, protocol, count }) => ({
+        labels: { transport, protocol },
+        value: count,
+      })),
+    ),
+    counter('rallymq_connects', 'CONNECT packets, by what became of them.', [
+      { labels: { result: 'accepted' }, value: clients.accepted },
+      ...counts.refused.map(({ reason, count }) => ({ labels: { result: reason }, value: count })),
+    ]),
+    counter(
+      'rallymq_disconnects',
+      'Ends of connections, by reason.',
+      counts.disconnected.map(({ reason, count }) => ({ labels: { reason }, value: count })),
+    ),
+    counter('rallymq_sessions_expired', 'Sessions whose client stayed away.', [{ value: clients.expired }]),
+    counter(
+      'rallymq_messages_dropped',
+      'Messages that did not reach a subscriber.',
+      byReason(dropReasons, counters),
+    ),
+    counter(
+      'rallymq_messages_refused',
+      'Messages that were not taken, or not retained.',
+      byReason(refusalReasons, counters),
+    ),
+    counter('rallymq_tls_handshakes', 'TLS handshakes, by result.', [
+      { labels: { result: 'completed' }, value: counters.tlsHandshakes },
+      { labels: { result: 'failed' }, value: counters.tlsFailed },
+    ]),
+    ...plain.map(
+      ([type, name, counted, help]): Family => ({
+        type,
+        name,
+        help,
+        samples: [{ value: counters[counted] }],
+      }),
+    ),
+    loopLag(sample),
+    counter('rallymq_main_thread_busy_seconds', 'That the thread which serves CONNECT and HTTP has worked.', [
+      { value: sample.mainThreadSeconds },
+    ]),
+    ...certificate(sample),
+    counter('process_cpu_seconds', 'CPU time of the process.', [{ value: sample.cpuSeconds }]),
+    gauge('process_resident_memory_bytes', 'Memory of the process.', [{ value: sample.memoryBytes }]),
+    gauge('process_start_time_seconds', 'When the broker started, since 1970.', [
+      { value: sample.startedAtSeconds },
+    ]),
+    gauge('rallymq_main_thread_heap_bytes', "The main thread's heap in use.", [{ value: sample.heapBytes }]),
+  ];
+}
+
+function byReason(
+  reasons: Readonly<Partial<Record<CounterName, string>>>,
+  counters: Readonly<Record<CounterName, number>>,
+): Sample[] {
+  return Object.entries(reasons).map(([name, reason]) => ({
+    labels: { reason },
+    value: counters[name as CounterName],
+  }));
+}
+
+function loopLag({ loopLags, loopLagBoundsMs }: MetricsSample): Family {
+  const width = loopLagBoundsMs.length + 2;
+  const distributions = Array.from({ length: loopLags.length / width }, (_, worker) => {
+    const own = loopLags.slice(worker * width, (worker + 1) * width);
+    return { labels: { worker: `${worker}` }, counts: own.slice(0, -1), sum: own.at(-1) ?? 0 };
+  });
+  return {
+    type: 'histogram',
+    name: 'rallymq_loop_lag_seconds',
+    help: "How long turns of a worker's event loop take: for so long it serves nobody else.",
+    bounds: loopLagBoundsMs.map((ms) => ms / 1_000),
+    distributions,
+  };
+}
+
+function certificate({ certificateExpirySeconds }: MetricsSample): Family[] {
+  if (certificateExpirySeconds === undefined) return [];
+  const help = 'When the first certificate expires, since 1970.';
+  return [gauge('rallymq_certificate_expiry_timestamp_seconds', help, [{ value: certificateExpirySeconds }])];
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[]): Family {
+  return { type: 'gauge', name, help, samples };
+}
+function counter(name: string, help: string, samples: readonly Sample[]): Family {
+  return { type: 'counter', name, help, samples };
+}

@@ -1,0 +1,100 @@
+// What operators ask about the sessions and retained messages of a worker. It only reads, one bounded piece at a time:
+// whoever asks for more asks again.
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "../shard/shard.h"
+#include "../topics/filter-table.h"
+#include "connection.h"
+
+namespace rally {
+
+// One session, in numbers.
+struct SessionFigures {
+  size_t subscriptions;
+  size_t subscriptionBytes;
+  size_t queued;       // messages that wait for room in the window or the outbox
+  size_t inFlight;     // QoS 1 and 2, sent and not acknowledged
+  size_t heldBytes;    // of those two
+  size_t qos2Pending;  // packet identifiers of QoS 2 that the client has not released
+  size_t unsentBytes;  // to the client, that its socket has not taken
+  uint32_t expirySeconds;
+  uint32_t keepAliveMs;
+};
+
+class Inspection {
+ public:
+  // Of one question.
+  static constexpr size_t rowsMax = 1'000;
+  // Nodes of the tree of retained messages: some 2 ms.
+  static constexpr size_t retainedNodesMax = 20'000;
+
+  static SessionFigures figuresOf(const Session& session) {
+    const Connection* connection = session.connection;
+    return {.subscriptions = session.subscriptions.size(),
+            .subscriptionBytes = session.subscriptionBytes,
+            .queued = session.queue.size(),
+            .inFlight = session.window.inflight(),
+            .heldBytes = session.heldBytes(),
+            .qos2Pending = session.received.size(),
+            .unsentBytes = connection ? connection->outbox.bytes() + connection->unsentBytes : 0,
+            .expirySeconds = session.expirySeconds,
+            .keepAliveMs = connection ? connection->keepAliveMs : 0};
+  }
+
+  // Its subscriptions from the one with the index `from` on, at most `max`: `visit(filter, subscriber)`.
+  template <class Visit>
+  static void eachSubscription(const Session& session, size_t from, size_t max, Visit&& visit) {
+    const size_t end = std::min(session.subscriptions.size(), from + std::min(max, rowsMax));
+    for (size_t index = from; index < end; index++) {
+      const SubscriptionRef& each = session.subscriptions[index];
+      visit(*each.filter, each.filter->subscribers[each.position]);
+    }
+  }
+
+  // The subscriptions of this worker that match a topic name, shared ones too, at most `max`: `visit(filter,
+  // subscriber)`. Gives how many there are.
+  template <class Visit>
+  static size_t eachMatch(FilterTable& filters, Bytes topic, size_t max, Visit&& visit) {
+    std::vector<Filter*> matches;
+    filters.match(topic, filters.hashOf(topic), matches);
+    size_t left = std::min(max, rowsMax);
+    size_t count = 0;
+    const auto take = [&](Filter& filter) {
+      count += filter.subscribers.size();
+      for (const Subscriber& subscriber : filter.subscribers) {
+        if (left == 0) return;
+        left--;
+        visit(filter, subscriber);
+      }
+    };
+    for (Filter* filter : matches) {
+      take(*filter);
+      for (uint32_t id = filter->share; id != 0; id = filters.share(id).next) take(*filters.share(id).own);
+    }
+    return count;
+  }
+
+  // The retained messages of this worker's topics that match a topic filter, at most `max`: `visit(message)`. True if
+  // these are all.
+  template <class Visit>
+  static bool eachRetained(RetainedStore& store, Bytes filter, size_t max, uint64_t nowMs, Visit&& visit) {
+    RetainedStore::Walk walk(store, {filter.begin(), filter.end()});
+    const size_t wanted = std::min(max, rowsMax);
+    size_t found = 0;
+    for (size_t looked = 0; looked < retainedNodesMax && found <= wanted; looked += nodesPerStep) {
+      size_t nodes = nodesPerStep;
+      const bool isOver = walk.step(nowMs, nodes, [&](const MessageRef& message) {
+        if (++found <= wanted) visit(message);
+      });
+      if (isOver) return found <= wanted;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr size_t nodesPerStep = 64;
+};
+
+}  // namespace rally

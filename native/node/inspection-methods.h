@@ -1,0 +1,95 @@
+// What an Engine object tells operators of its worker. Types and meanings: core/data-plane/addon.ts. Lists are flat:
+// the fields of one row behind those of the other.
+#pragma once
+#include "../front-end/inspection.h"
+#include "engine-methods.h"
+
+namespace rally::node {
+
+// A list of JavaScript that grows.
+class FlatList {
+ public:
+  explicit FlatList(napi_env env) : env_(env) { napi_create_array(env, &list_); }
+  void number(double number) { put(toNumber(env_, number)); }
+  void text(Bytes text) { put(toText(env_, text)); }
+  napi_value value() const { return list_; }
+
+ private:
+  void put(napi_value value) { napi_set_element(env_, list_, length_++, value); }
+
+  const napi_env env_;
+  napi_value list_ = nullptr;
+  uint32_t length_ = 0;
+};
+
+// [ topic filter | options: QoS, 4: no local, 8: retain as published | subscription identifier, 0: none ]
+inline void putSubscription(FlatList& list, const Filter& filter, const Subscriber& subscriber) {
+  list.text(filter.text());
+  list.number(subscriber.qos | (subscriber.noLocal ? 4 : 0) | (subscriber.retainAsPublished ? 8 : 0));
+  list.number(subscriber.subscriptionId);
+}
+
+inline napi_value figuresOf(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  FlatList list(env);
+  const Session* session = call.host->engine.findSession(call.integer(0));
+  if (!session) return list.value();
+  const SessionFigures figures = Inspection::figuresOf(*session);
+  for (const size_t figure :
+       {figures.subscriptions, figures.subscriptionBytes, figures.queued, figures.inFlight, figures.heldBytes,
+        figures.qos2Pending, figures.unsentBytes, size_t(figures.expirySeconds), size_t(figures.keepAliveMs)})
+    list.number(double(figure));
+  return list.value();
+}
+
+inline napi_value subscriptionsOf(napi_env env, napi_callback_info info) {
+  const Call<3> call(env, info);
+  FlatList list(env);
+  const Session* session = call.host->engine.findSession(call.integer(0));
+  if (!session) return list.value();
+  Inspection::eachSubscription(
+      *session, size_t(call.integer(1)), size_t(call.integer(2)),
+      [&](const Filter& filter, const Subscriber& subscriber) { putSubscription(list, filter, subscriber); });
+  return list.value();
+}
+
+// [ how many there are, then of each: session | subscription ]
+inline napi_value matchesOf(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  const std::string topic = call.text(0);
+  FlatList rows(env);
+  rows.number(0);
+  const size_t count = Inspection::eachMatch(call.host->engine.filterTable(), bytesOf(topic), size_t(call.integer(1)),
+                                             [&](const Filter& filter, const Subscriber& subscriber) {
+                                               rows.number(double(subscriber.session->key));
+                                               putSubscription(rows, filter, subscriber);
+                                             });
+  napi_set_element(env, rows.value(), 0, toNumber(env, double(count)));
+  return rows.value();
+}
+
+// [ whether these are all, then of each: topic | bytes of the payload | QoS ]
+inline napi_value retainedOf(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  const std::string filter = call.text(0);
+  Engine& engine = call.host->engine;
+  FlatList rows(env);
+  rows.number(0);
+  const bool areAll = Inspection::eachRetained(engine.shard().retained(), bytesOf(filter), size_t(call.integer(1)),
+                                               engine.nowMs(), [&](const MessageRef& message) {
+                                                 rows.text(message->topic());
+                                                 rows.number(message->payloadBytes);
+                                                 rows.number(message->qos);
+                                               });
+  napi_set_element(env, rows.value(), 0, toNumber(env, areAll ? 1 : 0));
+  return rows.value();
+}
+
+constexpr std::array inspectionMethods = {
+    Method{"figuresOf", figuresOf},
+    Method{"subscriptionsOf", subscriptionsOf},
+    Method{"matchesOf", matchesOf},
+    Method{"retainedOf", retainedOf},
+};
+
+}  // namespace rally::node

@@ -1,0 +1,192 @@
+/** The HTTP API with a broker that runs, on two workers, with real clients. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { type TestContext, test } from 'node:test';
+import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+import { accessFolder } from '../../support/access-files.ts';
+import { startBroker } from '../../support/broker.ts';
+import { connectRally } from '../../support/rally.ts';
+import { until } from '../../support/wait.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+type Api = (path: string, method?: string, body?: unknown) => Promise<Answer>;
+
+async function startApi(t: TestContext, options: object = {}) {
+  const folder = accessFolder(t);
+  const key = newApiKey();
+  const line = apiKeyLine({ name: 'admin', scopes: new Set(apiScopes) }, hashOfApiKey(key));
+  const apiKeysFile = folder.write('keys', `${line}\n`);
+  const running = await startBroker(t, { workers: 2, apiKeysFile, ...options });
+  const origin = `http://127.0.0.1:${running.port}`;
+  const headers = { authorization: `Bearer ${key}` };
+  const api: Api = async (path, method = 'GET', body = undefined) => {
+    const response = await fetch(`${origin}/api/v1/${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  };
+  return { ...running, origin, headers, api };
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+function rowsOf({ body }: Answer): readonly Row[] {
+  return (body as { data: readonly Row[] }).data;
+}
+
+test('clients are found, shown, explained and ended, on whatever worker they are', async (t) => {
+  const { api, wsUrl } = await startApi(t);
+  // The kernel deals connections out: of eight both workers have some, but for one time in 128.
+  const names = Array.from({ length: 8 }, (_, index) => `court/${index}`);
+  const clients = await Promise.all(
+    names.map((clientId) => connectRally(t, wsUrl, { clientId, reconnect: false })),
+  );
+  await Promise.all(clients.map((client) => client.subscribe('scores/+', () => {}).ready));
+  assert.equal(rowsOf(await api('clients?like_clientid=COURT&limit=5')).length, 5);
+  for (const name of names) {
+    const { body } = await api(`clients/${encodeURIComponent(name)}`);
+    const { connected, subscriptions_cnt: count } = body as Row;
+    assert.deepEqual([connected, count], [true, 1]);
+    const [subscription] = rowsOf(await api(`clients/${encodeURIComponent(name)}/subscriptions`));
+    assert.equal(subscription?.['topic'], 'scores/+');
+  }
+  const { body } = await api('subscriptions?match_topic=scores/1');
+  const { data, meta } = body as { data: readonly Row[]; meta: Row };
+  assert.equal(meta['count'], 8);
+  assert.deepEqual(data.map(({ clientid }) => clientid).sort(), names);
+  assert.equal((await api('clients/court%2F0?keep_session=true', 'DELETE')).status, 204);
+  await until('it was cut, and says why', async () => {
+    const events = rowsOf(await api('clients/court%2F0/events'));
+    return events.some(({ event, reason }) => event === 'disconnected' && reason === 'administrativeAction');
+  });
+  assert.equal((await api('clients/court%2F1', 'DELETE')).status, 204);
+  await until('its session has ended', async () => (await api('clients/court%2F1')).status === 404);
+  assert.equal((await api('clients/court%2F0')).status, 200);
+});
+
+test('messages go out to subscribers, and what is retained can be listed, read, set and deleted', async (t) => {
+  const { api, wsUrl } = await startApi(t);
+  const client = await connectRally(t, wsUrl);
+  const received: string[] = [];
+  await new Promise<void>((resolve) => {
+    client.subscribe('a/#', (message) => {
+      received.push(`${message.topic} ${message.text()}`);
+      if (message.topic === 'a/ready') resolve();
+    });
+    void client.publish('a/ready', 'x', { retain: true });
+  });
+  const messages = [
+    { topic: 'a/1', payload: 'AA==', payload_encoding: 'base64', qos: 1 },
+    { topic: 'a/2', payload: 'two', qos: 2 },
+  ];
+  const published = await api('publish/bulk', 'POST', messages);
+  assert.deepEqual([published.status, (published.body as unknown[]).length], [200, 2]);
+  assert.equal((await api('publish', 'POST', { topic: 'nobody', qos: 1 })).status, 202);
+  await until('both have come', () => received.includes('a/1 \0') && received.includes('a/2 two'));
+  const topics = Array.from({ length: 20 }, (_, index) => `kept/${index}`);
+  for (const topic of topics)
+    assert.equal((await api(`retained/${topic}`, 'PUT', { payload: topic })).status, 204);
+  const listed = await api('retained?topic=kept/%2B');
+  assert.deepEqual(
+    rowsOf(listed)
+      .map(({ topic }) => topic)
+      .sort(),
+    topics.toSorted(),
+  );
+  const few = await api('retained?topic=kept/%2B&limit=7');
+  assert.deepEqual([rowsOf(few).length, (few.body as { meta: Row }).meta['hasnext']], [7, true]);
+  assert.equal(((await api('retained/kept/3')).body as Row)['payload'], 'kept/3');
+  assert.equal((await api('retained/kept/3', 'DELETE')).status, 204);
+  assert.equal((await api('retained/kept/3')).status, 404);
+});
+
+test('rules hold for keys, and a reload brings new ones', async (t) => {
+  const rules = (filters: readonly string[]) => ({
+    roles: { shop: { allow: { publish: filters, subscribe: filters } } },
+    users: { admin: 'shop' },
+  });
+  const folder = accessFolder(t);
+  const rulesFile = folder.write('rules', rules(['shop/#']));
+  const { api } = await startApi(t, { rulesFile });
+  assert.equal((await api('publish', 'POST', { topic: 'shop/1' })).status, 200);
+  assert.equal((await api('publish', 'POST', { topic: 'bank/1' })).status, 403);
+  assert.equal((await api('retained/bank/1')).status, 403);
+  folder.write('rules', rules(['bank/#']));
+  assert.equal((await api('config/reload', 'POST')).status, 200);
+  assert.equal((await api('publish', 'POST', { topic: 'bank/1' })).status, 200);
+  folder.write('rules', '{');
+  const refused = await api('config/reload', 'POST');
+  assert.equal(refused.status, 422);
+  assert.match(JSON.stringify(refused.body), /rules, line 1/);
+  assert.equal((await api('publish', 'POST', { topic: 'bank/1' })).status, 200);
+});
+
+test('a body that is too large is refused at the door', async (t) => {
+  const { origin, headers } = await startApi(t, { limits: { httpBodyBytesMax: 2_000 } });
+  const statusOf = async (bytes: number): Promise<number> => {
+    const body = JSON.stringify({ topic: 'a', payload: 'x'.repeat(bytes) });
+    return (await fetch(`${origin}/api/v1/publish`, { method: 'POST', headers, body })).status;
+  };
+  assert.equal(await statusOf(1_000), 200);
+  assert.equal(await statusOf(3_000), 413);
+});
+
+test('a subscription that is refused is explained', async (t) => {
+  const folder = accessFolder(t);
+  const rulesFile = folder.write('rules', {
+    roles: { all: { allow: { subscribe: ['a'] } } },
+    everyone: 'all',
+  });
+  const { api, wsUrl } = await startApi(t, { rulesFile });
+  const client = await connectRally(t, wsUrl, { clientId: 'curious' });
+  client.subscribe('secret/#', () => {});
+  await until('it is explained', async () => {
+    const events = rowsOf(await api('clients/curious/events'));
+    return events.some(
+      ({ event, reason, detail }) =>
+        event === 'subscriptionRefused' && reason === 'notAuthorized' && `${detail}`.startsWith('secret/#: '),
+    );
+  });
+});
+
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+
+test('promtool finds nothing wrong with the metrics', {
+  skip: hasPromtool ? false : 'no prometheus here',
+}, async (t) => {
+  const { origin, wsUrl } = await startApi(t);
+  const client = await connectRally(t, wsUrl);
+  await client.publish('a', 'x', { qos: 1 });
+  const input = await (await fetch(`${origin}/metrics`)).text();
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
+  assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
+});
+
+test("metrics count what has happened, and each worker's loop is measured", async (t) => {
+  const { origin, wsUrl } = await startApi(t);
+  const client = await connectRally(t, wsUrl);
+  await client.publish('a', 'x', { qos: 1 });
+  const response = await fetch(`${origin}/metrics`);
+  assert.match(`${response.headers.get('content-type')}`, /^text\/plain; version=0\.0\.4/);
+  const text = await response.text();
+  assert.ok(text.length < 64_000, `${text.length}`);
+  assert.match(text, /^rallymq_connections\{transport="ws",protocol="5\.0"\} 1$/m);
+  assert.match(text, /^rallymq_messages_received_total 1$/m);
+  for (const worker of [0, 1]) {
+    const [, count] =
+      new RegExp(`^rallymq_loop_lag_seconds_count\\{worker="${worker}"\\} (\\d+)$`, 'm').exec(text) ?? [];
+    assert.ok(Number(count) > 0, `worker ${worker}: ${count}`);
+  }
+  const open = await fetch(`${origin}/metrics`, {
+    headers: { accept: 'application/openmetrics-text;version=1.0.0' },
+  });
+  assert.match(`${open.headers.get('content-type')}`, /^application\/openmetrics-text/);
+  assert.ok((await open.text()).endsWith('# EOF\n'));
+});

@@ -1,0 +1,117 @@
+/** A Site whose broker is played by the test, and keys for it. */
+import { resolveConfig } from '../../core/config/resolve.ts';
+import type { HttpAnswer, HttpQuestion } from '../../core/http/answer.ts';
+import type { SiteSource } from '../../core/http/route.ts';
+import { Site } from '../../core/http/site.ts';
+import {
+  type ApiKey,
+  ApiKeys,
+  type ApiScope,
+  apiScopes,
+  hashOfApiKey,
+} from '../../core/security/api-keys.ts';
+
+/** Has all scopes. */
+export const adminKey = 'rmq_admin';
+
+/** A key for each scope, which is its name, and one with all. */
+export const apiKeys = new ApiKeys(
+  new Map<string, ApiKey>([
+    [hashOfApiKey(adminKey), { name: 'admin', scopes: new Set(apiScopes) }],
+    ...apiScopes.map((scope): [string, ApiKey] => [
+      hashOfApiKey(keyWith(scope)),
+      { name: scope, scopes: new Set([scope]) },
+    ]),
+  ]),
+);
+
+export function keyWith(scope: ApiScope): string {
+  return `rmq_${scope}`;
+}
+
+export const quietSource: SiteSource = {
+  trouble: () => undefined,
+  unreadiness: () => undefined,
+  statistics: () => ({ connections: 3 }),
+  metrics: () => 'rallymq_connections 3\n',
+  retained: () => Promise.resolve(undefined),
+  mayAnyoneReceive: () => true,
+  apiKeys: () => apiKeys,
+  mayPublish: () => true,
+  mayReceive: () => true,
+  publish: () => Promise.resolve(0),
+  clients: () => ({ rows: [], cursor: undefined }),
+  client: () => undefined,
+  figures: () => Promise.resolve(undefined),
+  subscriptions: () => Promise.resolve([]),
+  events: () => undefined,
+  disconnect: () => false,
+  matches: () => Promise.resolve({ count: 0, rows: [] }),
+  retainedTopics: () => Promise.resolve({ areAll: true, rows: [] }),
+  reload: () => Promise.resolve({ certificates: 'none' }),
+};
+
+export function siteWith(options: object = {}, changed: Partial<SiteSource> = {}): Site {
+  return new Site(resolveConfig(options), '9.9.9', { ...quietSource, ...changed });
+}
+
+export const plainQuestion: HttpQuestion = {
+  method: 'get',
+  path: '/',
+  query: '',
+  host: 'localhost',
+  acceptEncoding: '',
+  ifNoneMatch: '',
+  accept: '',
+  authorization: '',
+  idempotencyKey: '',
+  contentLength: 0,
+  readBody: () => Promise.resolve(new Uint8Array()),
+  remoteAddress: '127.0.0.1',
+  headBytes: 99,
+};
+
+export interface Asked {
+  readonly status: number;
+  readonly answer: HttpAnswer;
+  /** JSON of the body; undefined: there is none, or it is no JSON. */
+  readonly body: unknown;
+}
+
+export interface AskOptions {
+  readonly method?: string;
+  /** Undefined: no key is sent. */
+  readonly key?: string | undefined;
+  readonly body?: unknown;
+  readonly idempotencyKey?: string;
+  readonly remoteAddress?: string;
+}
+
+/** `url`: the path with its query. */
+export async function ask(site: Site, url: string, options: AskOptions = {}): Promise<Asked> {
+  const { method = 'get', body, idempotencyKey = '', remoteAddress = '127.0.0.1' } = options;
+  const key = 'key' in options ? options.key : adminKey;
+  const [path = '', query = ''] = url.split('?');
+  const text = typeof body === 'string' ? body : JSON.stringify(body ?? '');
+  const answer = await site.answer({
+    ...plainQuestion,
+    method,
+    path,
+    query,
+    idempotencyKey,
+    remoteAddress,
+    authorization: key === undefined ? '' : `Bearer ${key}`,
+    contentLength: text.length,
+    readBody: () => Promise.resolve(Buffer.from(text)),
+  });
+  answer.onOver?.();
+  return { status: Number.parseInt(answer.status, 10), answer, body: jsonOf(answer.body) };
+}
+
+function jsonOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString());
+  } catch {
+    return undefined;
+  }
+}

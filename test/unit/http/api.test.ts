@@ -1,0 +1,459 @@
+/** The HTTP API with a broker that is played here: each route with good, refused and bad input. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BrokerError } from '../../../core/broker-error.ts';
+import type { PublishOptions } from '../../../core/host/host-message.ts';
+import { routePathOf } from '../../../core/http/route-path.ts';
+import { apiRoutes } from '../../../core/http/routes.ts';
+import { apiScopes } from '../../../core/security/api-keys.ts';
+import type { ClientQuery, ClientState } from '../../../core/sessions/client-list.ts';
+import { ask, keyWith, siteWith } from '../../support/api-site.ts';
+
+const ada: ClientState = {
+  session: 7,
+  worker: 1,
+  client: {
+    clientId: 'ada/1',
+    protocolVersion: 5,
+    transport: 'ws',
+    remoteAddress: '192.0.2.1',
+    username: 'ada',
+  },
+  isConnected: true,
+  forMs: 5_000,
+  endsInMs: undefined,
+};
+const subscription = {
+  topicFilter: 'a/+',
+  qos: 1,
+  noLocal: true,
+  retainAsPublished: false,
+  subscriptionId: 3,
+} as const;
+
+interface Published {
+  readonly topic: string;
+  readonly payload: string;
+  readonly options: PublishOptions;
+}
+
+/** A site that keeps what it publishes. */
+function publishingSite(reasonCode = 0, mayPublish = (_topic: string) => true) {
+  const published: Published[] = [];
+  const site = siteWith(
+    {},
+    {
+      publish: (topic, payload, options) => {
+        published.push({ topic, payload: Buffer.from(payload).toString(), options });
+        return Promise.resolve(reasonCode);
+      },
+      mayPublish: (_key, topic) => mayPublish(topic),
+    },
+  );
+  return { site, published };
+}
+
+// A path and a body with which each route does what it is for.
+const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>> = {
+  'post /api/v1/publish': ['/api/v1/publish', { topic: 'a' }],
+  'post /api/v1/publish/bulk': ['/api/v1/publish/bulk', [{ topic: 'a' }]],
+  'get /api/v1/clients': ['/api/v1/clients'],
+  'get /api/v1/clients/{clientid}': ['/api/v1/clients/ada%2F1'],
+  'delete /api/v1/clients/{clientid}': ['/api/v1/clients/ada%2F1'],
+  'get /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions'],
+  'get /api/v1/clients/{clientid}/events': ['/api/v1/clients/ada%2F1/events'],
+  'get /api/v1/subscriptions': ['/api/v1/subscriptions?match_topic=a'],
+  'get /api/v1/retained': ['/api/v1/retained'],
+  'get /api/v1/retained/{topic}': ['/api/v1/retained/a/b'],
+  'put /api/v1/retained/{topic}': ['/api/v1/retained/a/b', { payload: 'x' }],
+  'delete /api/v1/retained/{topic}': ['/api/v1/retained/a/b'],
+  'get /api/v1/stats': ['/api/v1/stats'],
+  'get /api/v1/config': ['/api/v1/config'],
+  'post /api/v1/config/reload': ['/api/v1/config/reload'],
+  'get /api/v1/openapi.json': ['/api/v1/openapi.json'],
+};
+
+const helpful = {
+  client: (id: string) => (id === 'ada/1' ? ada : undefined),
+  clients: () => ({ rows: [ada], cursor: undefined }),
+  events: (id: string) =>
+    id === 'ada/1' ? [{ atMs: 0, kind: 'connected', detail: 'So.' } as const] : undefined,
+  disconnect: (id: string) => id === 'ada/1',
+  retained: (topic: string) =>
+    Promise.resolve(
+      topic === 'a/b'
+        ? ({ topic, payload: new Uint8Array([0xff]), qos: 1, retain: true, properties: {} } as const)
+        : undefined,
+    ),
+};
+
+test('each route of the table has an example here, answers it as it says, and needs its scope', async () => {
+  assert.deepEqual(
+    apiRoutes.map(({ method, path }) => `${method} ${routePathOf(path).shown}`).sort(),
+    Object.keys(examples).sort(),
+  );
+  const site = siteWith({}, helpful);
+  for (const { method, path, right, operation } of apiRoutes) {
+    const name = `${method} ${routePathOf(path).shown}`;
+    const [url = '', body] = examples[name] ?? [];
+    const { status } = await ask(site, url, { method, body });
+    assert.ok(status >= 200 && status < 300, `${name}: ${status}`);
+    assert.ok(
+      operation !== undefined && Object.hasOwn(operation.answers, status),
+      `${name} does not say ${status}`,
+    );
+    if (right === 'everyone') continue;
+    for (const scope of apiScopes) {
+      const asked = await ask(site, url, { method, body, key: keyWith(scope) });
+      assert.equal(asked.status, scope === right ? status : 403, `${name} with ${scope}`);
+    }
+  }
+});
+
+test('without a key, with one that nobody has and without a file of keys nothing is told', async () => {
+  const site = siteWith({}, helpful);
+  const closed = siteWith({}, { ...helpful, apiKeys: () => undefined });
+  for (const { method, path, right } of apiRoutes) {
+    const [url = '', body] = examples[`${method} ${routePathOf(path).shown}`] ?? [];
+    if (right === 'everyone') continue;
+    const without = await ask(site, url, { method, body, key: undefined });
+    assert.equal(without.status, 401);
+    assert.match(JSON.stringify(without.body), /Authorization: Bearer KEY/);
+    assert.ok(without.answer.headers.some(([name]) => name === 'www-authenticate'));
+    assert.equal((await ask(site, url, { method, body, key: 'rmq_other', remoteAddress: url })).status, 401);
+    const refused = await ask(closed, url, { method, body });
+    assert.equal(refused.status, 403);
+    assert.match(JSON.stringify(refused.body), /--api-keys FILE/);
+  }
+});
+
+test('whoever tries keys is slowed down, and others are not', async () => {
+  const site = siteWith();
+  for (let tries = 0; tries < 20; tries++)
+    assert.equal((await ask(site, '/api/v1/stats', { key: `rmq_${tries}` })).status, 401);
+  assert.equal((await ask(site, '/api/v1/stats')).status, 429);
+  assert.equal((await ask(site, '/api/v1/stats', { remoteAddress: '192.0.2.9' })).status, 200);
+});
+
+test('a message is published with all that it has', async () => {
+  const { site, published } = publishingSite();
+  const properties = {
+    payload_format_indicator: 1,
+    message_expiry_interval: 60,
+    content_type: 'text/plain',
+    response_topic: 'answers',
+    correlation_data: 'AQI=',
+    user_properties: { a: '1', b: ['2', '3'] },
+  };
+  const { status, body } = await ask(site, '/api/v1/publish', {
+    method: 'post',
+    body: { topic: 'a/b', payload: 'aGk=', payload_encoding: 'base64', qos: 2, retain: true, properties },
+  });
+  assert.equal(status, 200);
+  assert.match((body as { id: string }).id, /^[0-9a-f-]{36}$/);
+  assert.deepEqual(published, [
+    {
+      topic: 'a/b',
+      payload: 'hi',
+      options: {
+        qos: 2,
+        retain: true,
+        properties: {
+          payloadFormatIndicator: 1,
+          messageExpiryInterval: 60,
+          contentType: 'text/plain',
+          responseTopic: 'answers',
+          correlationData: Buffer.from([1, 2]),
+          userProperties: [
+            ['a', '1'],
+            ['b', '2'],
+            ['b', '3'],
+          ],
+        },
+      },
+    },
+  ]);
+});
+
+test('202 says that nobody subscribes', async () => {
+  const { site } = publishingSite(0x10);
+  const one = await ask(site, '/api/v1/publish', { method: 'post', body: { topic: 'a', qos: 1 } });
+  assert.equal(one.status, 202);
+  assert.equal((one.body as { reason_code: string }).reason_code, 'noMatchingSubscribers');
+  assert.equal(
+    (await ask(site, '/api/v1/publish/bulk', { method: 'post', body: [{ topic: 'a' }] })).status,
+    202,
+  );
+});
+
+test('a message that is not right is not published, and the answer says why', async () => {
+  const { site, published } = publishingSite();
+  const bad: [unknown, RegExp][] = [
+    ['{', /JSON/],
+    [[], /object/],
+    [{}, /topic/],
+    [{ topic: '' }, /topic/],
+    [{ topic: 'a/#' }, /topic/],
+    [{ topic: '$SYS/broker/uptime' }, /topic/],
+    [{ topic: 'a\0' }, /topic/],
+    [{ topic: 'a', qos: 3 }, /qos/],
+    [{ topic: 'a', retain: 1 }, /retain/],
+    [{ topic: 'a', payload: 1 }, /payload/],
+    [{ topic: 'a', payload: '?', payload_encoding: 'base64' }, /base64/],
+    [{ topic: 'a', payload_encoding: 'hex' }, /payload_encoding/],
+    [{ topic: 'a', properties: { topic_alias: 1 } }, /topic_alias/],
+    [{ topic: 'a', properties: { __proto__: 1, toString: 'x' } }, /toString/],
+    [{ topic: 'a', properties: { message_expiry_interval: -1 } }, /message_expiry_interval/],
+    [{ topic: 'a', properties: { response_topic: 'a/+' } }, /response_topic/],
+    [{ topic: 'a', properties: { user_properties: { a: 1 } } }, /user_properties/],
+    [{ topic: 'a', clientid: 'x' }, /clientid/],
+  ];
+  for (const [body, sentence] of bad) {
+    const asked = await ask(site, '/api/v1/publish', { method: 'post', body });
+    assert.equal(asked.status, 400, JSON.stringify(body));
+    assert.match((asked.body as { detail: string }).detail, sentence);
+    assert.ok(asked.answer.headers.some(([, value]) => value === 'application/problem+json'));
+  }
+  const many = Array.from({ length: 1_001 }, () => ({ topic: 'a' }));
+  for (const body of [[], {}, many, [{ topic: 'a' }, { topic: '#' }]])
+    assert.equal((await ask(site, '/api/v1/publish/bulk', { method: 'post', body })).status, 400);
+  assert.deepEqual(published, []);
+});
+
+test('the rules hold for what is published', async () => {
+  const { site, published } = publishingSite(0, (topic) => topic !== 'secret');
+  const body = { topic: 'secret' };
+  assert.equal((await ask(site, '/api/v1/publish', { method: 'post', body })).status, 403);
+  assert.equal(
+    (await ask(site, '/api/v1/publish/bulk', { method: 'post', body: [{ topic: 'a' }, body] })).status,
+    403,
+  );
+  assert.equal(
+    (await ask(site, '/api/v1/retained/secret', { method: 'put', body: { payload: 'x' } })).status,
+    403,
+  );
+  assert.equal((await ask(site, '/api/v1/retained/secret', { method: 'delete' })).status, 403);
+  assert.deepEqual(published, []);
+});
+
+test('what the broker refuses is said of one, and of each of many', async () => {
+  const site = siteWith(
+    {},
+    {
+      publish: (topic) =>
+        topic === 'a' ? Promise.resolve(0) : Promise.reject(new BrokerError('HOST_PUBLISH_REFUSED', 'No.')),
+    },
+  );
+  assert.equal((await ask(site, '/api/v1/publish', { method: 'post', body: { topic: 'b' } })).status, 403);
+  const many = await ask(site, '/api/v1/publish/bulk', {
+    method: 'post',
+    body: [{ topic: 'a' }, { topic: 'b' }],
+  });
+  assert.equal(many.status, 207);
+  assert.match(
+    JSON.stringify(many.body),
+    /^\[\{"id":"[^"]+"\},\{"reason_code":"notAuthorized","message":"No."\}\]$/,
+  );
+});
+
+test('an Idempotency-Key publishes once, also of two at the same time', async () => {
+  const { site, published } = publishingSite();
+  const send = (body: unknown) =>
+    ask(site, '/api/v1/publish', { method: 'post', body, idempotencyKey: 'k1' });
+  const [first, second] = await Promise.all([send({ topic: 'a' }), send({ topic: 'a' })]);
+  assert.deepEqual([first.status, second.status], [200, 409]);
+  const third = await send({ topic: 'a' });
+  assert.deepEqual(third.body, first.body);
+  assert.equal((await send({ topic: 'b' })).status, 422);
+  assert.equal(published.length, 1);
+});
+
+test('lists have filters, limits and a cursor', async () => {
+  const queries: ClientQuery[] = [];
+  const site = siteWith(
+    {},
+    {
+      clients: (query) => {
+        queries.push(query);
+        return { rows: [ada], cursor: 7 };
+      },
+    },
+  );
+  const asked = await ask(
+    site,
+    '/api/v1/clients?limit=1&cursor=3&like_clientid=AD&username=ada&ip_address=192.0.2.1&conn_state=connected&proto_ver=5',
+  );
+  assert.deepEqual(queries, [
+    {
+      after: 3,
+      limit: 1,
+      clientIdPart: 'AD',
+      username: 'ada',
+      remoteAddress: '192.0.2.1',
+      isConnected: true,
+      protocolVersion: 5,
+    },
+  ]);
+  const { data, meta } = asked.body as { data: Record<string, unknown>[]; meta: unknown };
+  assert.deepEqual(meta, { limit: 1, hasnext: true, cursor: '7' });
+  assert.equal(data[0]?.['clientid'], 'ada/1');
+  for (const query of [
+    'limit=0',
+    'limit=1001',
+    'limit=x',
+    'cursor=-1',
+    'conn_state=x',
+    'proto_ver=6',
+    'page=2',
+  ])
+    assert.equal((await ask(site, `/api/v1/clients?${query}`)).status, 400, query);
+});
+
+test('a client has figures, subscriptions, events and an end', async () => {
+  const ended: unknown[] = [];
+  const site = siteWith(
+    {},
+    {
+      ...helpful,
+      figures: () =>
+        Promise.resolve({
+          subscriptions: 1,
+          subscriptionBytes: 2,
+          queued: 3,
+          inFlight: 4,
+          heldBytes: 5,
+          qos2Pending: 6,
+          unsentBytes: 7,
+          expirySeconds: 8,
+          keepAliveMs: 9,
+        }),
+      subscriptions: (_client, from, max) =>
+        Promise.resolve(Array.from({ length: Math.min(max, 3 - from) }, () => subscription)),
+      disconnect: (id, keepsSession, { name }) => {
+        ended.push([id, keepsSession, name]);
+        return id === 'ada/1';
+      },
+    },
+  );
+  const { body } = await ask(site, '/api/v1/clients/ada%2F1');
+  assert.equal((body as Record<string, unknown>)['mqueue_len'], 3);
+  const first = (await ask(site, '/api/v1/clients/ada%2F1/subscriptions?limit=2')).body as {
+    data: unknown[];
+    meta: { cursor: string };
+  };
+  assert.deepEqual(first.data[0], { topic: 'a/+', qos: 1, nl: 1, rap: 0, subid: 3 });
+  assert.equal(first.data.length, 2);
+  const rest = await ask(site, `/api/v1/clients/ada%2F1/subscriptions?limit=2&cursor=${first.meta.cursor}`);
+  assert.deepEqual((rest.body as { meta: unknown }).meta, { limit: 2, hasnext: false });
+  const end = (query: string) => ask(site, `/api/v1/clients/ada%2F1${query}`, { method: 'delete' });
+  assert.equal((await end('')).status, 204);
+  assert.equal((await end('?keep_session=true')).status, 204);
+  assert.equal((await end('?keep_session=maybe')).status, 400);
+  assert.deepEqual(ended, [
+    ['ada/1', false, 'admin'],
+    ['ada/1', true, 'admin'],
+  ]);
+  for (const path of ['', '/subscriptions', '/events'])
+    assert.equal((await ask(site, `/api/v1/clients/bob${path}`)).status, 404);
+  assert.equal((await ask(site, '/api/v1/clients/bob', { method: 'delete' })).status, 404);
+  assert.equal((await ask(site, '/api/v1/clients/%ff')).status, 400);
+});
+
+test('who gets a topic', async () => {
+  const rows = [
+    { ...subscription, session: 7, clientId: 'ada/1' },
+    { ...subscription, session: 9, clientId: undefined },
+  ];
+  const site = siteWith({}, { matches: () => Promise.resolve({ count: 5, rows }) });
+  const { body } = await ask(site, '/api/v1/subscriptions?match_topic=a/b');
+  const { data, meta } = body as { data: { clientid: unknown }[]; meta: unknown };
+  assert.deepEqual(meta, { limit: 100, hasnext: true, count: 5 });
+  assert.deepEqual(
+    data.map(({ clientid }) => clientid),
+    ['ada/1', null],
+  );
+  for (const query of ['', '?match_topic=', '?match_topic=a/%23'])
+    assert.equal((await ask(site, `/api/v1/subscriptions${query}`)).status, 400);
+});
+
+test('retained messages are shown in text or base64, and as the rules allow', async () => {
+  const { site, published } = publishingSite();
+  const reading = siteWith({}, { ...helpful, mayReceive: (_key, topic) => topic === 'a/b' });
+  const { body } = await ask(reading, '/api/v1/retained/a%2Fb');
+  assert.deepEqual(body, {
+    topic: 'a/b',
+    payload: '/w==',
+    payload_encoding: 'base64',
+    qos: 1,
+    properties: {},
+  });
+  assert.equal((await ask(reading, '/api/v1/retained/secret')).status, 403);
+  assert.equal((await ask(site, '/api/v1/retained/a/b')).status, 404);
+  assert.equal((await ask(site, '/api/v1/retained/a/%23')).status, 400);
+  assert.equal((await ask(site, '/api/v1/retained/a/b', { method: 'delete' })).status, 404);
+  const put = (given: unknown) => ask(site, '/api/v1/retained/a/b', { method: 'put', body: given });
+  assert.equal((await put({ payload: '' })).status, 400);
+  assert.equal((await put('x')).status, 400);
+  assert.equal((await put({ payload: '40-30' })).status, 204);
+  assert.deepEqual(published, [
+    { topic: 'a/b', payload: '40-30', options: { qos: 1, retain: true, properties: {} } },
+  ]);
+});
+
+test('the list of retained messages has only what the rules allow', async () => {
+  const rows = ['a', 'secret'].map((topic) => ({ topic, payloadBytes: 2, qos: 0 }) as const);
+  const site = siteWith(
+    {},
+    {
+      retainedTopics: () => Promise.resolve({ areAll: true, rows }),
+      mayReceive: (_key, topic) => topic === 'a',
+    },
+  );
+  const { body } = await ask(site, '/api/v1/retained?topic=%2B');
+  assert.deepEqual(body, {
+    data: [{ topic: 'a', payload_size: 2, qos: 0 }],
+    meta: { limit: 100, hasnext: false },
+  });
+  for (const filter of ['a%23', '%24share/g/a', ''])
+    assert.equal((await ask(site, `/api/v1/retained?topic=${filter}`)).status, 400, filter);
+});
+
+test('a reload says what came of it, and what is wrong with a file', async () => {
+  const good = siteWith({}, { reload: () => Promise.resolve({ certificates: 'unchanged' }) });
+  const { body } = await ask(good, '/api/v1/config/reload', { method: 'post' });
+  assert.deepEqual(body, { reloaded: true, certificates: 'unchanged' });
+  const bad = siteWith(
+    {},
+    { reload: () => Promise.reject(new BrokerError('ACCESS_FILE_INVALID', 'rules, line 3: no.')) },
+  );
+  const refused = await ask(bad, '/api/v1/config/reload', { method: 'post' });
+  assert.equal(refused.status, 422);
+  assert.match(JSON.stringify(refused.body), /rules, line 3: no\./);
+});
+
+test('the configuration has no secret', async () => {
+  const site = siteWith({ passwordFile: '/etc/users', tokenSecretFile: '/etc/secret' });
+  const { body } = await ask(site, '/api/v1/config');
+  const { options } = body as { options: Record<string, unknown> };
+  assert.equal(options['passwordFile'], '/etc/users');
+  assert.equal(options['authenticate'], undefined);
+});
+
+test('metrics are for whoever could read $SYS, and for keys that may read', async () => {
+  const open = siteWith();
+  assert.equal((await ask(open, '/metrics', { key: undefined })).status, 200);
+  const strict = siteWith({ allowAnonymous: true, passwordFile: 'x' });
+  assert.equal((await ask(strict, '/metrics', { key: undefined })).status, 401);
+  assert.equal((await ask(strict, '/metrics', { key: keyWith('read') })).status, 200);
+  assert.equal((await ask(strict, '/metrics', { key: keyWith('publish') })).status, 403);
+  const ruled = siteWith({}, { mayAnyoneReceive: () => false });
+  assert.equal((await ask(ruled, '/metrics', { key: undefined })).status, 401);
+});
+
+test('a broker that stops is alive and not ready', async () => {
+  const site = siteWith({}, { unreadiness: () => 'it stops' });
+  assert.equal((await ask(site, '/livez', { key: undefined })).status, 200);
+  const ready = await ask(site, '/readyz', { key: undefined });
+  assert.deepEqual([ready.status, ready.body], [503, { status: 'not ready', reason: 'it stops' }]);
+  assert.equal((await ask(siteWith(), '/readyz', { key: undefined })).status, 200);
+});

@@ -1,0 +1,86 @@
+/** The file of API keys, and the command that writes it. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { apiKeyCommand } from '../../../core/command/api-key.ts';
+import { ApiKeys, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'rallymq-keys-'));
+after(() => rmSync(folder, { recursive: true }));
+
+test('a key is found by what its holder sends, and by nothing else', () => {
+  const key = newApiKey();
+  const keys = ApiKeys.parse(`# of the shop\nshop:read, publish:${hashOfApiKey(key)}\n`, 'keys');
+  assert.deepEqual(keys.find(key), { name: 'shop', scopes: new Set(['read', 'publish']) });
+  for (const other of [newApiKey(), hashOfApiKey(key), '', 'rmq_', `${key} `])
+    assert.equal(keys.find(other), undefined);
+});
+
+test('a file with a mistake says where, and shows no hash', () => {
+  const hash = hashOfApiKey('rmq_x');
+  const faults: [string, RegExp][] = [
+    ['shop', /line 1.*a name, ':', scopes/],
+    [`shop:read:${hash}:x`, /line 1/],
+    [`shop:read:${hash.slice(1)}`, /line 1/],
+    [`:read:${hash}`, /line 1/],
+    [`shop:write:${hash}`, /'write' is not a scope/],
+    [`shop::${hash}`, /'' is not a scope/],
+    [`a:read:${hash}\n\na:read:${hash}`, /line 3.*second time/],
+  ];
+  for (const [text, message] of faults) {
+    assert.throws(
+      () => ApiKeys.parse(text, 'keys'),
+      (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'ACCESS_FILE_INVALID');
+        assert.match(error.message, message);
+        assert.ok(!error.message.includes(hash));
+        return true;
+      },
+    );
+  }
+});
+
+test('rallymq api-key adds, lists and removes', () => {
+  const path = join(folder, 'keys');
+  const key = apiKeyCommand(['add', path, 'shop', '--scopes', 'publish,read']).trim();
+  assert.match(key, /^rmq_[\w-]{43}$/);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  const text = readFileSync(path, 'utf8');
+  assert.ok(!text.includes(key.slice(4)));
+  assert.deepEqual([...(ApiKeys.parse(text, path).find(key)?.scopes ?? [])], ['publish', 'read']);
+  writeFileSync(path, `# mine\n${text}`);
+  const admin = apiKeyCommand(['add', path, 'admin', '--scopes', 'all']).trim();
+  assert.equal(apiKeyCommand(['list', path]), 'shop  publish,read\nadmin  read,publish,clients,config\n');
+  assert.equal(apiKeyCommand(['remove', path, 'shop']), 'shop was taken out.\n');
+  const rest = readFileSync(path, 'utf8');
+  assert.match(rest, /^# mine\nadmin:/);
+  assert.equal(ApiKeys.parse(rest, path).find(key), undefined);
+  assert.equal(ApiKeys.parse(rest, path).find(admin)?.name, 'admin');
+});
+
+test('rallymq api-key in a wrong way changes nothing', () => {
+  const path = join(folder, 'wrong');
+  const faults: [string[], string, RegExp][] = [
+    [[], 'FLAG_VALUE_INVALID', /add FILE NAME/],
+    [['make', path, 'a'], 'FLAG_VALUE_INVALID', /add FILE NAME/],
+    [['add', path, 'a'], 'FLAG_VALUE_INVALID', /--scopes/],
+    [['add', path, '--scopes', 'read'], 'FLAG_VALUE_INVALID', /add FILE NAME/],
+    [['add', path, 'a:b', '--scopes', 'read'], 'FLAG_VALUE_INVALID', /no ':'/],
+    [['add', path, 'a', '--scopes', 'write'], 'FLAG_VALUE_INVALID', /'write' is not a scope/],
+    [['add', path, 'a', '--scope', 'read'], 'FLAG_UNKNOWN', /--scope'/],
+    [['list', path], 'FLAG_VALUE_INVALID', /has no keys/],
+    [['remove', path, 'a'], 'FLAG_VALUE_INVALID', /has no keys/],
+    [['list', path, 'a'], 'FLAG_VALUE_INVALID', /list FILE/],
+  ];
+  for (const [args, code, message] of faults)
+    assert.throws(() => apiKeyCommand(args), { code, message }, args.join(' '));
+  assert.throws(() => readFileSync(path), /ENOENT/);
+  const there = join(folder, 'there');
+  apiKeyCommand(['add', there, 'a', '--scopes', 'read']);
+  const before = readFileSync(there, 'utf8');
+  assert.throws(() => apiKeyCommand(['add', there, 'a', '--scopes', 'read']), /already/);
+  assert.throws(() => apiKeyCommand(['remove', there, 'b']), /no key 'b'/);
+  assert.equal(readFileSync(there, 'utf8'), before);
+});

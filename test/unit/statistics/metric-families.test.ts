@@ -1,0 +1,105 @@
+/** The metrics, and what is built upon them: each query of the alerts and of Grafana's dashboard names one that exists. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { type CounterName, counterNames } from '../../../core/data-plane/addon.ts';
+import { ClientCounts } from '../../../core/statistics/client-counts.ts';
+import { type MetricsSample, metricFamilies } from '../../../core/statistics/metric-families.ts';
+import { metricsText } from '../../../core/statistics/metrics-text.ts';
+
+const counts = new ClientCounts();
+const client = { clientId: 'a', protocolVersion: 5, transport: 'ws', remoteAddress: '' } as const;
+counts.onConnected(client);
+counts.onConnected({ ...client, protocolVersion: 3, transport: 'tcp' });
+counts.onDisconnected({ ...client, protocolVersion: 3, transport: 'tcp' }, 'keepAliveTimeout');
+counts.onRefused(0x86);
+
+const sample: MetricsSample = {
+  version: '9.9.9',
+  // Each counter has its place in the table as its value.
+  counters: Object.fromEntries(counterNames.map((name, index) => [name, index + 1])) as Record<
+    CounterName,
+    number
+  >,
+  clients: {
+    connected: 1,
+    total: 2,
+    maximum: 3,
+    expired: 4,
+    accepted: 5,
+    sessionsRefused: 6,
+    storageRefused: 7,
+  },
+  counts,
+  loopLags: [3, 2, 1, 0.5, 0, 0, 0, 0],
+  loopLagBoundsMs: [1, 10],
+  memoryBytes: 7,
+  heapBytes: 8,
+  cpuSeconds: 9,
+  mainThreadSeconds: 10,
+  startedAtSeconds: 11,
+  isDegraded: false,
+  certificateExpirySeconds: 12,
+};
+const families = metricFamilies(sample);
+const text = metricsText(families, 'prometheus');
+
+test('what is counted stands there once, under its name', () => {
+  for (const line of [
+    'rallymq_build_info{version="9.9.9"} 1',
+    'rallymq_connections{transport="ws",protocol="5.0"} 1',
+    'rallymq_connections{transport="tcp",protocol="3.1"} 0',
+    'rallymq_connects_total{result="accepted"} 5',
+    'rallymq_connects_total{result="badUserNameOrPassword"} 1',
+    'rallymq_disconnects_total{reason="keepAliveTimeout"} 1',
+    `rallymq_messages_dropped_total{reason="queue_full"} ${counterNames.indexOf('droppedQueueFull') + 1}`,
+    'rallymq_loop_lag_seconds_bucket{worker="0",le="0.001"} 3',
+    'rallymq_loop_lag_seconds_bucket{worker="0",le="+Inf"} 6',
+    'rallymq_loop_lag_seconds_sum{worker="0"} 0.5',
+    'rallymq_loop_lag_seconds_count{worker="1"} 0',
+    'rallymq_certificate_expiry_timestamp_seconds 12',
+  ])
+    assert.ok(text.split('\n').includes(line), line);
+  const names = families.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  const withoutTls = metricFamilies({ ...sample, certificateExpirySeconds: undefined });
+  assert.equal(withoutTls.length, families.length - 1);
+});
+
+test('names and helps keep to the conventions of Prometheus', () => {
+  for (const { name, help, type } of families) {
+    assert.match(name, /^(rallymq|process)_[a-z0-9_]+$/);
+    assert.doesNotMatch(name, /_(total|ms|millis|days|count|sum|bucket|info_.*)$/, name);
+    assert.match(help, /^.{10,}\.$/, name);
+    if (type === 'histogram') assert.match(name, /_seconds$/);
+  }
+});
+
+function metricsIn(queries: string): string[] {
+  return [...queries.matchAll(/\b(rallymq|process)_[a-z0-9_]+\b/g)].map(([name]) => name);
+}
+
+test('each query of the alerts and of the dashboard names a metric that exists, and so does the documentation', () => {
+  const exist = new Set([...text.matchAll(/^([a-z][a-z0-9_]*)[{ ]/gm)].map(([, name]) => name as string));
+  const docs = new URL('../../../../docs/', import.meta.url);
+  const read = (path: string): string => readFileSync(new URL(path, docs), 'utf8');
+  const dashboard = JSON.parse(read('operating/grafana-dashboard.json')) as {
+    panels: { targets: { expr: string }[] }[];
+    templating: { list: { query: string }[] };
+  };
+  const queries = {
+    dashboard: [
+      ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+      ...dashboard.templating.list.map(({ query }) => query),
+    ],
+    alerts: [...read('operating/alerts.yml').matchAll(/^\s+expr: (.*)$/gm)].map(([, expr]) => expr as string),
+    documentation: [...read('operating.md').matchAll(/^\| (`(?:rallymq|process)_.*?) \|/gm)].map(
+      ([, names]) => (names as string).replaceAll('`rallymq_loop_lag_seconds{worker}`', ''),
+    ),
+  };
+  for (const [place, all] of Object.entries(queries)) {
+    const named = metricsIn(all.join('\n'));
+    assert.ok(named.length >= 6, place);
+    for (const name of named) assert.ok(exist.has(name), `${place}: ${name}`);
+  }
+});
