@@ -56,6 +56,7 @@ const { metafile } = await build({
     'current-cost': 'web/current-cost/current-cost.ts',
     rooms: 'web/rooms/rooms.ts',
     docs: 'web/docs/docs.ts',
+    dashboard: 'web/dashboard/dashboard.ts',
   },
 });
 
@@ -64,6 +65,31 @@ const demos = {
   'demos/push-or-poll/': 'Push or poll',
   'demos/current-cost/': 'Current Cost',
   'demos/rooms/': 'Rooms',
+};
+const dashboardViews = {
+  '#overview': 'Overview',
+  '#clients': 'Clients',
+  '#topics': 'Topics',
+  '#publish': 'Publish',
+  '#settings': 'Configuration',
+};
+
+// What is around a page, by the `frame` that it asks for.
+const frames = {
+  demos: {
+    navLabel: 'Demos',
+    nav: navigation,
+    tools: '',
+    foot: `Served by <a href="{{root}}">RallyMQ</a>. This page is an MQTT client of it, with
+<a href="{{root}}docs/client/">a library</a> of 6 KB. <a href="{{root}}docs/">Documentation</a>,
+<a href="{{root}}dashboard/">dashboard</a>`,
+  },
+  dashboard: {
+    navLabel: 'Dashboard',
+    nav: () => Object.entries(dashboardViews).map(linkOf).join('\n'),
+    tools: '<button type="button" class="plain" id="sign-out">Sign out</button>',
+    foot: `Served by <a href="{{root}}">RallyMQ</a>, from its <a href="{{root}}api/v1/openapi.json">HTTP API</a>. <a href="{{root}}docs/operating/">What all this means</a>`,
+  },
 };
 const layout = readFileSync(join(root, 'web/layout.html'), 'utf8');
 
@@ -76,20 +102,25 @@ for (const name of readdirSync(publicFolder, { recursive: true })) {
 // A page begins with its title, description and script as JSON in a comment; {{root}} is the root of the site.
 function pageOf(name, text) {
   const [comment, facts] = /^<!-- (\{.*\}) -->\n/.exec(text);
-  const { title, description, script } = JSON.parse(facts);
+  const { title, description, script, frame = 'demos' } = JSON.parse(facts);
   const fromRoot = name.slice(0, -'index.html'.length);
   const toRoot = relative(fromRoot, '') === '' ? './' : `${relative(fromRoot, '')}/`;
   const parts = {
     title,
     description,
     script,
-    nav: navigation(fromRoot, toRoot),
+    ...frames[frame],
+    nav: frames[frame].nav(fromRoot, toRoot),
     preloads: preloads(script, toRoot),
     content: text.slice(comment.length).trim(),
   };
   return layout
     .replace(/\{\{(\w+)\}\}/g, (whole, part) => parts[part] ?? whole) // once, so that a document may have such marks
     .replaceAll('{{root}}', toRoot);
+}
+
+function linkOf([path, title]) {
+  return `<a href="${path}">${title}</a>`;
 }
 
 function navigation(fromRoot, toRoot) {

@@ -34,10 +34,10 @@ export async function visit(test: TestContext, url: string, options: VisitorOpti
   const { host } = new URL(url);
   page.on('pageerror', (error) => faults.push(`${test.name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // What cannot be reached while a broker is away is told by the browser too, and what is not retained.
+    // What cannot be reached while a broker is away is told by the browser too, what is not retained, and who has ended.
     const isExpected =
       /ERR_CONNECTION|WebSocket connection to/.test(message.text()) ||
-      message.location().url.includes('/api/retained/');
+      /\/api\/(retained|v1\/clients)\//.test(message.location().url);
     if (message.type() === 'error' && !isExpected) faults.push(`${test.name}: ${message.text()}`);
   });
   page.on('request', (request) => {

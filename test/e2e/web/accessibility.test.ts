@@ -1,7 +1,5 @@
 /** axe-core finds nothing serious on any page, in light and dark, on phones and desktops; nothing is cut off. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import type { Rally } from '../../../client/rally.ts';
@@ -9,6 +7,7 @@ import { scoreTopic } from '../../../web/centre-court/topics.ts';
 import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { runHouse } from '../../../web/demo/house.ts';
 import { pointsFromText, stateOf } from '../../../web/tennis/record.ts';
+import { fitsSmallPhone, seriousFaults } from '../../support/axe.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { forEachVisit, reads, viewports, visit } from '../../support/visitor.ts';
@@ -92,23 +91,6 @@ async function leaveTraces(demo: Rally): Promise<void> {
   await demo.publish(scoreTopic('over'), stateOf(sheet, pointsFromText('0w'.repeat(48)) ?? [], at), kept);
 }
 
-// By the debugger's protocol, which the Content-Security-Policy does not bind.
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-interface Violation {
-  readonly id: string;
-  readonly impact: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
-
-async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  const violations = (await page.evaluate(`axe.run().then(({ violations }) => violations)`)) as Violation[];
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
-}
-
 test('axe finds nothing serious on a phone in light, and at a desk in dark', async (t) => {
   const { port, wsUrl } = await startBroker(t);
   const demo = await connectRally(t, wsUrl);
@@ -126,19 +108,6 @@ test('axe finds nothing serious on a phone in light, and at a desk in dark', asy
     await page.context().close();
   });
 });
-
-async function fitsSmallPhone(page: Page, path: string): Promise<void> {
-  await page.setViewportSize({ width: 360, height: 740 });
-  const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-  assert.ok(Number(overflow) <= 0, `${path} is ${overflow} pixels wider than a small phone`);
-  // Fingers hit what is 44 pixels high; browsers zoom into an input with smaller letters than 16 pixels.
-  const small = await page.evaluate(`[...document.querySelectorAll('button, select, input, textarea')]
-    .filter((one) => one.checkVisibility() && one.type !== 'checkbox')
-    .filter((one) => one.getBoundingClientRect().height < 38 ||
-      (!one.matches('button') && parseFloat(getComputedStyle(one).fontSize) < 16))
-    .map((one) => one.outerHTML)`);
-  assert.deepEqual(small, [], path);
-}
 
 test('without anything to show every page says what to do, and axe finds nothing serious', async (t) => {
   const { port } = await startBroker(t);

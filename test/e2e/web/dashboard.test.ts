@@ -1,0 +1,121 @@
+/** The dashboard in Chromium, on a phone and at a desk: signs in, finds, explains, ends, publishes, reloads. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+import { accessFolder } from '../../support/access-files.ts';
+import { fitsSmallPhone, seriousFaults } from '../../support/axe.ts';
+import { type RunningBroker, startBroker } from '../../support/broker.ts';
+import { connectRally } from '../../support/rally.ts';
+import { reads, type ViewportName, viewports, visit } from '../../support/visitor.ts';
+
+interface Stage extends RunningBroker {
+  readonly key: string;
+}
+
+async function startStage(t: TestContext): Promise<Stage> {
+  const folder = accessFolder(t);
+  const key = newApiKey();
+  const line = apiKeyLine({ name: 'admin', scopes: new Set(apiScopes) }, hashOfApiKey(key));
+  const apiKeysFile = folder.write('keys', `${line}\n`);
+  const running = await startBroker(t, { workers: 2, apiKeysFile });
+  for (const index of [0, 1, 2]) {
+    const client = await connectRally(t, running.wsUrl, { clientId: `court/${index}`, reconnect: false });
+    await client.subscribe('scores/+', () => {}).ready;
+  }
+  await running.broker.publish('scores/1', '40-30', { retain: true });
+  return { ...running, key };
+}
+
+async function signIn(t: TestContext, { port, key }: Stage, viewport: ViewportName): Promise<Page> {
+  const page = await visit(t, `http://127.0.0.1:${port}/dashboard/`, { viewport });
+  await page.fill('#key', key);
+  await page.click('#sign-in-form button');
+  await reads(page.locator('#link-state'), 'Live');
+  return page;
+}
+
+const views = ['overview', 'clients', 'client/court%2F1', 'topics', 'publish', 'settings'] as const;
+const arrived: Readonly<Record<(typeof views)[number], readonly [selector: string, text: RegExp]>> = {
+  overview: ['.plot strong', /^3$/m],
+  clients: ['#clients-rows', /court\/1/],
+  'client/court%2F1': ['#client-subscriptions', /scores\/\+/],
+  topics: ['#retained-rows', /scores\/1/],
+  publish: ['#publish-title', /Publish/],
+  settings: ['#options', /127\.0\.0\.1/],
+};
+
+async function open(page: Page, view: (typeof views)[number]): Promise<void> {
+  await page.evaluate(`location.hash = ${JSON.stringify(`#${view}`)}`);
+  const [selector, text] = arrived[view];
+  await reads(page.locator(selector), text);
+}
+
+test('axe finds nothing serious in any view, on a phone in light and at a desk in dark, and a small phone shows all', async (t) => {
+  const stage = await startStage(t);
+  const page = await signIn(t, stage, 'phone');
+  for (const view of views) {
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize(viewports.phone);
+    await open(page, view);
+    assert.deepEqual(await seriousFaults(page), [], `${view} on a phone`);
+    await fitsSmallPhone(page, view);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize(viewports.desktop);
+    assert.deepEqual(await seriousFaults(page), [], `${view} at a desk`);
+  }
+  await page.click('#sign-out');
+  await page.locator('#sign-in-form').waitFor();
+  assert.deepEqual(await seriousFaults(page), [], 'signed out');
+});
+
+test('a client is found, shown, cut and explained', async (t) => {
+  const page = await signIn(t, await startStage(t), 'desktop');
+  await page.click('nav a[href="#clients"]');
+  await page.fill('#clients-search', 'COURT/2');
+  await reads(page.locator('#clients-rows a'), 'court/2');
+  await page.selectOption('#clients-state', 'disconnected');
+  await page.locator('#clients-none').waitFor();
+  await page.selectOption('#clients-state', '');
+  await page.click('#clients-rows a');
+  await reads(page.locator('#client-title'), 'court/2');
+  assert.equal(await page.evaluate('document.activeElement.id'), 'client-title');
+  await reads(page.locator('#client-events'), /^.*Connected.*MQTT 5\.0 over WebSocket from 127\.0\.0\.1\.$/);
+  await page.click('#client-disconnect');
+  await reads(page.locator('#client-events'), /administrativeAction/);
+  await reads(page.locator('#client-facts'), /away for/);
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.click('#client-end');
+  await reads(page.locator('#client-facts'), /has no session/);
+});
+
+test('who gets a topic, what is retained, and a message to all of them', async (t) => {
+  const stage = await startStage(t);
+  const page = await signIn(t, stage, 'desktop');
+  await page.click('nav a[href="#topics"]');
+  await page.fill('#match-topic', 'scores/9');
+  await page.press('#match-topic', 'Enter');
+  await reads(page.locator('#match-said'), '3 subscriptions:');
+  await page.click('#retained-rows button');
+  await reads(page.locator('#retained-payload'), '40-30');
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.click('#retained-delete');
+  await reads(page.locator('#retained-said'), 'It is deleted.');
+  await page.click('nav a[href="#publish"]');
+  await page.fill('#publish-topic', 'nobody/listens');
+  await page.click('#publish-form button');
+  await reads(page.locator('#publish-said'), 'Published. Nobody subscribes to this topic.');
+  const watcher = await connectRally(t, stage.wsUrl);
+  const heard = new Promise<string>((resolve) => {
+    watcher.subscribe('scores/9', (message) => resolve(message.text()));
+  });
+  await page.fill('#publish-topic', 'scores/9');
+  await page.fill('#publish-payload', 'game');
+  await page.check('#publish-retain');
+  await page.click('#publish-form button');
+  await reads(page.locator('#publish-said'), 'Published.');
+  assert.equal(await heard, 'game');
+  await page.click('nav a[href="#settings"]');
+  await page.click('#reload');
+  await reads(page.locator('#reload-said'), 'What the files say is in force.');
+});

@@ -1,0 +1,35 @@
+/** What a page must be for everybody: axe-core finds nothing serious, and a small phone shows all of it. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Page } from 'playwright-core';
+
+// By the debugger's protocol, which the Content-Security-Policy does not bind.
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+export async function seriousFaults(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const violations = (await page.evaluate(`axe.run().then(({ violations }) => violations)`)) as Violation[];
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+}
+
+export async function fitsSmallPhone(page: Page, path: string): Promise<void> {
+  await page.setViewportSize({ width: 360, height: 740 });
+  const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+  assert.ok(Number(overflow) <= 0, `${path} is ${overflow} pixels wider than a small phone`);
+  // Fingers hit what is 44 pixels high; browsers zoom into an input with smaller letters than 16 pixels.
+  const small = await page.evaluate(`[...document.querySelectorAll('button, select, input, textarea')]
+    .filter((one) => one.checkVisibility() && one.type !== 'checkbox')
+    .filter((one) => one.getBoundingClientRect().height < 38 ||
+      (!one.matches('button') && parseFloat(getComputedStyle(one).fontSize) < 16))
+    .map((one) => one.outerHTML)`);
+  assert.deepEqual(small, [], path);
+}

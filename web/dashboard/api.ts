@@ -1,0 +1,65 @@
+/** The HTTP API of this broker, with the key that the visitor has signed in with. It is kept for this tab alone. */
+import { siteRoot } from '../shared/statistics.ts';
+
+const storageKey = 'rallymq-api-key';
+
+export class ApiError extends Error {
+  readonly status: number;
+
+  constructor(status: number, detail: string) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+export function keptKey(): string | null {
+  return sessionStorage.getItem(storageKey);
+}
+export function keepKey(key: string): void {
+  sessionStorage.setItem(storageKey, key);
+}
+export function forgetKey(): void {
+  sessionStorage.removeItem(storageKey);
+}
+
+/** `path`: below /api/v1/. Errors: ApiError with what the broker says, TypeError where it cannot be reached. */
+export async function ask<Body>(path: string, method = 'GET', body?: unknown): Promise<Body> {
+  const response = await request(`api/v1/${path}`, method, body);
+  return (response.status === 204 ? undefined : await response.json()) as Body;
+}
+
+/** The text of /metrics. Errors: as ask(). */
+export async function askMetrics(): Promise<string> {
+  return await (await request('metrics', 'GET')).text();
+}
+
+async function request(path: string, method: string, body?: unknown): Promise<Response> {
+  const response = await fetch(new URL(path, siteRoot), {
+    method,
+    headers: { authorization: `Bearer ${keptKey() ?? ''}` },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (response.ok) return response;
+  throw new ApiError(response.status, await detailOf(response));
+}
+
+async function detailOf(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    const { detail } = JSON.parse(text) as { detail?: unknown };
+    if (typeof detail === 'string') return detail;
+  } catch {
+    // It is no problem+json, but a sentence.
+  }
+  return text.trim() || `The broker answered ${response.status}.`;
+}
+
+export interface Page<Row> {
+  readonly data: readonly Row[];
+  readonly meta: { readonly hasnext: boolean; readonly cursor?: string; readonly count?: number };
+}
+
+export function sentenceOf(error: unknown): string {
+  if (error instanceof ApiError) return error.message;
+  return 'The broker cannot be reached. This page goes on by itself as soon as it can.';
+}

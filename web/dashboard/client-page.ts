@@ -1,0 +1,168 @@
+/** One client: what happened to it, how it is, what it subscribes to, and its end. */
+import { byId, make, setText } from '../shared/dom.ts';
+import { ApiError, ask, type Page } from './api.ts';
+import { type Client, roadOf, versions } from './clients.ts';
+import { shownAge, shownBytes, shownCount, shownDuration, shownTime } from './format.ts';
+import { attempt, say, showFacts, type View } from './parts.ts';
+
+interface Figures extends Client {
+  readonly subscriptions_cnt?: number;
+  readonly mqueue_len?: number;
+  readonly inflight_cnt?: number;
+  readonly held_bytes?: number;
+  readonly unsent_bytes?: number;
+  readonly expiry_interval?: number;
+  readonly keepalive_ms?: number;
+}
+
+interface Event {
+  readonly at: string;
+  readonly event: string;
+  readonly reason?: string;
+  readonly detail: string;
+}
+
+export interface Subscription {
+  readonly topic: string;
+  readonly qos: number;
+  readonly nl: number;
+  readonly rap: number;
+  readonly subid: number;
+}
+
+const titles: Readonly<Record<string, string>> = {
+  connected: 'Connected',
+  refused: 'Refused',
+  subscriptionRefused: 'Subscription refused',
+  disconnectAsked: 'Ended by an operator',
+  disconnected: 'Disconnected',
+};
+const forEver = 4_294_967_295;
+
+export class ClientPage implements View {
+  readonly #said = byId('client-said');
+  readonly #more = byId('client-subscriptions-more');
+  #clientId = '';
+  #cursor: string | undefined;
+
+  constructor(onFailed: (error: unknown) => void) {
+    byId('client-disconnect').addEventListener('click', () => void this.#end(true));
+    byId('client-end').addEventListener('click', () => void this.#end(false));
+    this.#more.addEventListener('click', () => void this.#askSubscriptions(this.#cursor).catch(onFailed));
+  }
+
+  show(detail: string): void {
+    this.#clientId = detail;
+    this.#cursor = undefined;
+    setText(byId('client-title'), detail);
+    say(this.#said, '');
+    for (const id of ['client-facts', 'client-events', 'client-subscriptions']) byId(id).replaceChildren();
+    byId('client-actions').hidden = true;
+  }
+
+  async refresh(): Promise<void> {
+    const [client, events] = await Promise.all([
+      absentIfUnknown(ask<Figures>(this.#path())),
+      absentIfUnknown(ask<{ data: readonly Event[] }>(this.#path('/events'))),
+    ]);
+    showEvents(events?.data ?? []);
+    this.#showClient(client);
+    if (client !== undefined && this.#cursor === undefined) await this.#askSubscriptions(undefined);
+  }
+
+  #path(below = ''): string {
+    return `clients/${encodeURIComponent(this.#clientId)}${below}`;
+  }
+
+  #showClient(client: Figures | undefined): void {
+    byId('client-actions').hidden = client === undefined;
+    byId('client-disconnect').hidden = client?.connected !== true;
+    if (client === undefined) {
+      showFacts(byId('client-facts'), { state: 'has no session' });
+      return;
+    }
+    const { expiry_interval: expiry, keepalive_ms: keepAlive = 0 } = client;
+    showFacts(byId('client-facts'), {
+      state: `${client.connected ? 'connected' : 'away'} for ${shownAge(client.connected_at ?? client.disconnected_at ?? '')}`,
+      user: client.username ?? 'nobody has verified one',
+      address: client.ip_address,
+      speaks: `MQTT ${versions[client.proto_ver]} over ${roadOf(client)}`,
+      'messages that wait': counted(client.mqueue_len),
+      'not acknowledged': counted(client.inflight_cnt),
+      'bytes of those': client.held_bytes === undefined ? undefined : shownBytes(client.held_bytes),
+      'not taken by its socket':
+        client.unsent_bytes === undefined ? undefined : shownBytes(client.unsent_bytes),
+      'is cut after silence of':
+        keepAlive === 0 ? 'nothing: it asks for no keep alive' : shownDuration(keepAlive / 1_000),
+      'its session stays for':
+        expiry === undefined ? undefined : expiry === forEver ? 'ever' : shownDuration(expiry),
+    });
+  }
+
+  async #askSubscriptions(cursor: string | undefined): Promise<void> {
+    const query = new URLSearchParams({ limit: '100', ...(cursor === undefined ? {} : { cursor }) });
+    const page = await absentIfUnknown(ask<Page<Subscription>>(`${this.#path('/subscriptions')}?${query}`));
+    const rows = (page?.data ?? []).map(subscriptionRow);
+    const list = byId('client-subscriptions');
+    if (cursor === undefined) list.replaceChildren(...rows);
+    else list.append(...rows);
+    this.#cursor = page?.meta.cursor;
+    this.#more.hidden = page?.meta.hasnext !== true;
+    byId('client-subscribes-none').hidden = list.childElementCount > 0;
+  }
+
+  async #end(keepsSession: boolean): Promise<void> {
+    const question = `End the session of ${this.#clientId}, with all that waits for it?`;
+    if (!keepsSession && !confirm(question)) return;
+    await attempt(this.#said, async () => {
+      await ask(`${this.#path()}?keep_session=${keepsSession}`, 'DELETE');
+      return keepsSession ? 'Its connection ends.' : 'Its session ends.';
+    });
+    await this.refresh().catch(() => {}); // the next one says what is wrong
+  }
+}
+
+/** What the broker does not know is not there. */
+async function absentIfUnknown<Body>(asked: Promise<Body>): Promise<Body | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+function counted(value: number | undefined): string | undefined {
+  return value === undefined ? undefined : shownCount(value);
+}
+
+function showEvents(events: readonly Event[]): void {
+  const rows = events.map(({ at, event, reason, detail }) =>
+    make(
+      'li',
+      { class: event },
+      make('time', { datetime: at, class: 'number small quiet' }, shownTime(at)),
+      make('strong', {}, titles[event] ?? event),
+      reason === undefined ? undefined : make('code', { class: 'small' }, reason),
+      make('span', {}, detail),
+    ),
+  );
+  byId('client-events').replaceChildren(
+    ...(rows.length > 0 ? rows : [make('li', { class: 'quiet' }, 'Nothing in the last hour.')]),
+  );
+}
+
+function subscriptionRow({ topic, qos, nl, rap, subid }: Subscription): HTMLTableRowElement {
+  const options = [
+    nl === 1 ? 'no local' : undefined,
+    rap === 1 ? 'retain as published' : undefined,
+    subid === 0 ? undefined : `identifier ${subid}`,
+  ].filter((one) => one !== undefined);
+  return make(
+    'tr',
+    {},
+    make('th', { scope: 'row', class: 'mono' }, topic),
+    make('td', {}, `${qos}`),
+    make('td', {}, options.join(', ') || '–'),
+  );
+}

@@ -1,0 +1,105 @@
+/** The list of clients: found by a part of their identifiers, a page at a time. */
+import { byId, make } from '../shared/dom.ts';
+import { ask, type Page } from './api.ts';
+import { shownAge } from './format.ts';
+import { clientLink, debounced, type View } from './parts.ts';
+
+export interface Client {
+  readonly clientid: string;
+  readonly connected: boolean;
+  readonly username: string | null;
+  readonly ip_address: string;
+  readonly transport: string;
+  readonly tls: boolean;
+  readonly proto_ver: 3 | 4 | 5;
+  readonly connected_at?: string;
+  readonly disconnected_at?: string;
+  readonly session_ends_at?: string;
+}
+
+const rowsPerPage = 50;
+export const versions = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const;
+
+export class Clients implements View {
+  readonly #search = byId<HTMLInputElement>('clients-search');
+  readonly #state = byId<HTMLSelectElement>('clients-state');
+  readonly #rows = byId('clients-rows');
+  readonly #more = byId('clients-more');
+  #cursor: string | undefined;
+  /** More pages than the first are shown: then nothing is refreshed by itself. */
+  #isLonger = false;
+  /** The look that was begun last: an earlier one that answers later is not shown. */
+  #looks = 0;
+
+  /** `onFailed`: when a look fails that nobody waits for. */
+  constructor(onFailed: (error: unknown) => void) {
+    const look = (): void => void this.#look().catch(onFailed);
+    byId('clients-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      look();
+    });
+    this.#search.addEventListener('input', debounced(look));
+    this.#state.addEventListener('change', look);
+    this.#more.addEventListener('click', () => void this.#showMore().catch(onFailed));
+  }
+
+  show(): void {
+    this.#isLonger = false;
+  }
+
+  async refresh(): Promise<void> {
+    if (!this.#isLonger) await this.#look();
+  }
+
+  async #look(): Promise<void> {
+    const look = ++this.#looks;
+    const page = await this.#ask(undefined);
+    if (look !== this.#looks) return;
+    this.#isLonger = false;
+    this.#rows.replaceChildren(...page.data.map(rowOf));
+    byId('clients-none').hidden = page.data.length > 0;
+    this.#take(page);
+  }
+
+  async #showMore(): Promise<void> {
+    const look = this.#looks;
+    const page = await this.#ask(this.#cursor);
+    if (look !== this.#looks) return;
+    this.#isLonger = true;
+    this.#rows.append(...page.data.map(rowOf));
+    this.#take(page);
+  }
+
+  #take({ meta }: Page<Client>): void {
+    this.#cursor = meta.cursor;
+    this.#more.hidden = !meta.hasnext;
+  }
+
+  #ask(cursor: string | undefined): Promise<Page<Client>> {
+    const query = new URLSearchParams({ limit: `${rowsPerPage}` });
+    if (this.#search.value !== '') query.set('like_clientid', this.#search.value);
+    if (this.#state.value !== '') query.set('conn_state', this.#state.value);
+    if (cursor !== undefined) query.set('cursor', cursor);
+    return ask(`clients?${query}`);
+  }
+}
+
+function rowOf(client: Client): HTMLTableRowElement {
+  const { clientid, connected, username, ip_address: address, proto_ver: version } = client;
+  const since = client.connected_at ?? client.disconnected_at;
+  const state = make('span', { class: connected ? 'tag on' : 'tag off' }, connected ? 'connected' : 'away');
+  const age = since === undefined ? undefined : make('span', { class: 'small quiet' }, ` ${shownAge(since)}`);
+  return make(
+    'tr',
+    {},
+    make('th', { scope: 'row' }, clientLink(clientid)),
+    make('td', {}, state, age),
+    make('td', {}, username ?? '–'),
+    make('td', { class: 'mono' }, address),
+    make('td', {}, `${versions[version]} ${roadOf(client)}`),
+  );
+}
+
+export function roadOf({ transport, tls }: Client): string {
+  return `${transport === 'ws' ? 'WebSocket' : 'TCP'}${tls ? ', TLS' : ''}`;
+}

@@ -1,0 +1,124 @@
+/** The dashboard: signs in, shows the view that the address names, and keeps it fresh while somebody looks. */
+import './dashboard.css';
+import { byId, setText } from '../shared/dom.ts';
+import { ApiError, ask, forgetKey, keepKey, keptKey, sentenceOf } from './api.ts';
+import { ClientPage } from './client-page.ts';
+import { Clients } from './clients.ts';
+import { Overview } from './overview.ts';
+import { say, type View } from './parts.ts';
+import { Publish } from './publish.ts';
+import { Settings } from './settings.ts';
+import { Topics } from './topics.ts';
+
+const refreshMs = 2_000;
+
+const views: Readonly<Record<string, View>> = {
+  overview: new Overview(),
+  clients: new Clients(onFailed),
+  client: new ClientPage(onFailed),
+  topics: new Topics(),
+  publish: new Publish(),
+  settings: new Settings(),
+};
+
+const signIn = byId('sign-in');
+const signedIn = byId('signed-in');
+let timer: ReturnType<typeof setTimeout> | undefined;
+let shown = '';
+
+function route(): { readonly name: string; readonly detail: string } {
+  const [name = '', ...rest] = location.hash.slice(1).split('/');
+  return Object.hasOwn(views, name)
+    ? { name, detail: decoded(rest.join('/')) }
+    : { name: 'overview', detail: '' };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // somebody has typed it
+  }
+}
+
+/** `isMove`: the visitor has gone there, and the keyboard follows. */
+function showRoute(isMove: boolean): void {
+  if (signedIn.hidden) return;
+  const { name, detail } = route();
+  shown = name;
+  for (const each of Object.keys(views)) byId(`view-${each}`).hidden = each !== name;
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('.top nav a')) {
+    const isCurrent = link.hash === `#${name === 'client' ? 'clients' : name}`;
+    if (isCurrent) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  if (isMove) document.querySelector<HTMLElement>(`#view-${name} h1`)?.focus();
+  views[name]?.show(detail);
+  void refresh();
+}
+
+async function refresh(): Promise<void> {
+  clearTimeout(timer);
+  if (signedIn.hidden) return;
+  try {
+    if (document.visibilityState === 'visible') await views[shown]?.refresh();
+    showLink('connected', 'Live', '');
+  } catch (error) {
+    onFailed(error);
+  }
+  clearTimeout(timer);
+  timer = setTimeout(() => void refresh(), refreshMs);
+}
+
+function onFailed(error: unknown): void {
+  if (error instanceof ApiError && error.status === 401) signOut(error.message);
+  else showLink('reconnecting', error instanceof ApiError ? 'Trouble' : 'Offline', sentenceOf(error));
+}
+
+function showLink(status: string, text: string, trouble: string): void {
+  const state = byId('link-state');
+  const outage = byId('outage');
+  state.dataset['status'] = status;
+  document.documentElement.dataset['link'] = status;
+  setText(state, text);
+  setText(outage, trouble);
+  outage.hidden = trouble === '';
+}
+
+async function trySignIn(): Promise<void> {
+  const said = byId('sign-in-said');
+  say(said, '');
+  try {
+    await ask('stats');
+    signIn.hidden = true;
+    signedIn.hidden = false;
+    document.documentElement.classList.add('is-signed-in');
+    showRoute(false);
+  } catch (error) {
+    signOut(sentenceOf(error));
+  }
+}
+
+function signOut(sentence: string): void {
+  clearTimeout(timer);
+  forgetKey();
+  signedIn.hidden = true;
+  signIn.hidden = false;
+  document.documentElement.classList.remove('is-signed-in');
+  say(byId('sign-in-said'), sentence, sentence !== '');
+  showLink('connecting', 'Signed out', '');
+}
+
+byId('sign-in-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const input = byId<HTMLInputElement>('key');
+  keepKey(input.value.trim());
+  input.value = '';
+  void trySignIn();
+});
+byId('sign-out').addEventListener('click', () => signOut(''));
+addEventListener('hashchange', () => showRoute(true));
+document.addEventListener('visibilitychange', () => void refresh());
+
+if (keptKey() === null) signOut('');
+else void trySignIn();

@@ -1,0 +1,134 @@
+/** The broker at a glance: rates and levels with their last minutes, the workers, and totals. */
+import { byId, make, setText } from '../shared/dom.ts';
+import { siteRoot } from '../shared/statistics.ts';
+import { ask, askMetrics } from './api.ts';
+import { shownBytes, shownCount, shownDuration, shownRate } from './format.ts';
+import { boundOf, type WorkerTurns, workerTurnsOf } from './metrics-reader.ts';
+import { showFacts, type View } from './parts.ts';
+import { Sparkline } from './sparkline.ts';
+
+type Stats = Readonly<Record<string, number>>;
+
+interface Figure {
+  readonly title: string;
+  readonly unit?: string;
+  /** Of these: the level, or with `isRate` how much they grow in a second. */
+  readonly names: readonly string[];
+  readonly isRate: boolean;
+  readonly shown: (value: number) => string;
+  /** More than nothing is worth a look. */
+  readonly isTrouble?: boolean;
+}
+
+const drops = ['droppedQos0', 'droppedQueueFull', 'droppedTotalFull', 'droppedTooLarge', 'droppedExpired'];
+
+const figures: readonly Figure[] = [
+  { title: 'Clients', names: ['clientsConnected'], isRate: false, shown: shownCount },
+  { title: 'Messages in', unit: 'a second', names: ['publishReceived'], isRate: true, shown: shownRate },
+  { title: 'Messages out', unit: 'a second', names: ['publishSent'], isRate: true, shown: shownRate },
+  { title: 'Dropped', unit: 'a second', names: drops, isRate: true, shown: shownRate, isTrouble: true },
+  { title: 'Bytes in', unit: 'a second', names: ['bytesReceived'], isRate: true, shown: shownBytes },
+  { title: 'Bytes out', unit: 'a second', names: ['bytesSent'], isRate: true, shown: shownBytes },
+  { title: 'Waiting messages', names: ['queued'], isRate: false, shown: shownCount },
+  { title: 'Memory', names: ['memoryBytes'], isRate: false, shown: shownBytes },
+];
+
+class Plot {
+  readonly element: HTMLLIElement;
+  readonly #figure: Figure;
+  readonly #value = make('strong', { class: 'number' }, '–');
+  readonly #sparkline = new Sparkline();
+
+  constructor(figure: Figure) {
+    this.#figure = figure;
+    const unit = figure.unit === undefined ? undefined : make('span', { class: 'quiet small' }, figure.unit);
+    const title = make('span', { class: 'plot-title' }, figure.title);
+    this.element = make('li', { class: 'card plot' }, title, make('p', {}, this.#value, ' ', unit));
+    this.element.append(this.#sparkline.element);
+  }
+
+  update(before: Stats | undefined, now: Stats): void {
+    const { names, isRate, shown, isTrouble = false } = this.#figure;
+    const total = (stats: Stats): number => names.reduce((sum, name) => sum + (stats[name] ?? 0), 0);
+    if (isRate && before === undefined) return;
+    const seconds = ((now['uptimeMs'] ?? 0) - (before?.['uptimeMs'] ?? 0)) / 1_000;
+    if (isRate && seconds <= 0) return;
+    const value = isRate && before !== undefined ? (total(now) - total(before)) / seconds : total(now);
+    this.#sparkline.add(value);
+    setText(this.#value, shown(value));
+    this.element.classList.toggle('trouble', isTrouble && value > 0);
+  }
+}
+
+export class Overview implements View {
+  readonly #plots = figures.map((figure) => new Plot(figure));
+  #before: Stats | undefined;
+  #turnsBefore: readonly WorkerTurns[] = [];
+  #turnsAtMs = 0;
+
+  constructor() {
+    byId('plots').append(...this.#plots.map(({ element }) => element));
+  }
+
+  show(): void {}
+
+  async refresh(): Promise<void> {
+    const [stats, metrics, health] = await Promise.all([ask<Stats>('stats'), askMetrics(), askHealth()]);
+    // A broker that was started again counts anew.
+    const isSame = (this.#before?.['uptimeMs'] ?? 0) <= (stats['uptimeMs'] ?? 0);
+    for (const plot of this.#plots) plot.update(isSame ? this.#before : undefined, stats);
+    this.#before = stats;
+    this.#showWorkers(workerTurnsOf(metrics));
+    showTotals(stats);
+    const degraded = byId('degraded');
+    degraded.hidden = health === undefined;
+    setText(degraded, health ?? '');
+  }
+
+  #showWorkers(turns: readonly WorkerTurns[]): void {
+    const nowMs = performance.now();
+    const seconds = (nowMs - this.#turnsAtMs) / 1_000;
+    const hasBefore = this.#turnsBefore.length === turns.length;
+    const rows = turns.map((now, index) => {
+      const before = hasBefore ? this.#turnsBefore[index] : undefined;
+      const busy = before === undefined ? undefined : (now.seconds - before.seconds) / seconds;
+      const bound = boundOf(0.99, before, now);
+      const within =
+        bound === undefined ? 'idle' : bound === Number.POSITIVE_INFINITY ? '> 5 s' : `${bound * 1_000} ms`;
+      return make(
+        'tr',
+        {},
+        make('th', { scope: 'row' }, now.worker),
+        make('td', {}, busy === undefined ? '–' : `${Math.max(0, Math.round(busy * 100))} %`),
+        make('td', {}, within),
+      );
+    });
+    byId('workers').replaceChildren(...rows);
+    this.#turnsBefore = turns;
+    this.#turnsAtMs = nowMs;
+  }
+}
+
+/** Why the broker cannot do all that it should. */
+async function askHealth(): Promise<string | undefined> {
+  const response = await fetch(new URL('healthz', siteRoot));
+  const { reason } = (await response.json()) as { reason?: string };
+  return reason;
+}
+
+function showTotals(stats: Stats): void {
+  const count = (name: string): string => shownCount(stats[name] ?? 0);
+  showFacts(byId('totals'), {
+    running: shownDuration((stats['uptimeMs'] ?? 0) / 1_000),
+    'CPU time': shownDuration((stats['cpuUs'] ?? 0) / 1e6),
+    'most clients at once': count('clientsConnectedMost'),
+    sessions: count('sessions'),
+    subscriptions: count('subscriptions'),
+    'retained messages': count('retained'),
+    'messages in': count('publishReceived'),
+    'messages out': count('publishSent'),
+    dropped: shownCount(drops.reduce((sum, name) => sum + (stats[name] ?? 0), 0)),
+    'not allowed': count('publishRefused'),
+    'connections cut': count('connectionsCut'),
+  });
+}

@@ -1,0 +1,49 @@
+/** The configuration in force, and the reload of its files. */
+import { byId } from '../shared/dom.ts';
+import { ApiError, ask } from './api.ts';
+import { attempt, say, showFacts, type View } from './parts.ts';
+
+interface Configuration {
+  readonly version: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+const certificates: Readonly<Record<string, string>> = {
+  reloaded: ' New certificates are in use.',
+  unchanged: ' The certificates have not changed.',
+  refused: ' The new certificates are no good: the old ones stay. The log says why.',
+};
+
+export class Settings implements View {
+  constructor() {
+    byId('reload').addEventListener('click', () => {
+      void attempt(byId('reload-said'), async () => {
+        const outcome = await ask<{ certificates: string }>('config/reload', 'POST');
+        return `What the files say is in force.${certificates[outcome.certificates] ?? ''}`;
+      });
+    });
+  }
+
+  show(): void {}
+
+  async refresh(): Promise<void> {
+    try {
+      const { version, options, limits } = await ask<Configuration>('config');
+      showFacts(byId('options'), { version, ...shownValues(options) });
+      showFacts(byId('limits'), shownValues(limits));
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 403) throw error;
+      say(byId('reload-said'), error.message, true); // this key may not see it
+    }
+  }
+}
+
+function shownValues(values: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
+  );
+}

@@ -1,0 +1,48 @@
+/** A small plot: what a figure was over the last minutes. The newest value is at its right edge. */
+
+const width = 120;
+const height = 32;
+export const samplesMax = 120;
+/** Fewer do not fill the plot. */
+const samplesMin = 20;
+
+const svgNamespace = 'http://www.w3.org/2000/svg';
+
+export class Sparkline {
+  readonly element: SVGSVGElement;
+  readonly #area = document.createElementNS(svgNamespace, 'path');
+  readonly #line = document.createElementNS(svgNamespace, 'path');
+  readonly #values: number[] = [];
+
+  constructor() {
+    this.element = document.createElementNS(svgNamespace, 'svg');
+    this.element.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    this.element.setAttribute('preserveAspectRatio', 'none');
+    this.element.setAttribute('aria-hidden', 'true');
+    this.element.classList.add('sparkline');
+    this.#area.classList.add('area');
+    this.#line.classList.add('line');
+    this.element.append(this.#area, this.#line);
+  }
+
+  add(value: number): void {
+    this.#values.push(value);
+    if (this.#values.length > samplesMax) this.#values.shift();
+    const { line, area } = pathsOf(this.#values);
+    this.#line.setAttribute('d', line);
+    this.#area.setAttribute('d', area);
+  }
+}
+
+export function pathsOf(values: readonly number[]): { readonly line: string; readonly area: string } {
+  const top = Math.max(...values, 1e-9);
+  const step = width / (Math.max(values.length, samplesMin) - 1);
+  const points = values.map((value, index) => {
+    const x = width - (values.length - 1 - index) * step;
+    const y = height - 1 - (Math.max(0, value) / top) * (height - 3);
+    return `${x.toFixed(1)} ${y.toFixed(1)}`;
+  });
+  const first = points[0]?.split(' ')[0] ?? '0';
+  const line = points.length === 0 ? '' : `M${points.join('L')}`;
+  return { line, area: line === '' ? '' : `${line}L${width} ${height}L${first} ${height}Z` };
+}

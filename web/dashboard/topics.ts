@@ -1,0 +1,101 @@
+/** Topics: who gets one, and what is retained. */
+import { byId, make, setText } from '../shared/dom.ts';
+import { ask, type Page } from './api.ts';
+import type { Subscription } from './client-page.ts';
+import { shownBytes, shownCount } from './format.ts';
+import { attempt, clientLink, say, type View } from './parts.ts';
+
+interface Match extends Subscription {
+  readonly clientid: string | null;
+}
+interface Retained {
+  readonly topic: string;
+  readonly payload_size: number;
+}
+interface Message {
+  readonly payload: string;
+  readonly payload_encoding: 'plain' | 'base64';
+}
+
+export class Topics implements View {
+  #topic = '';
+  #hasLooked = false;
+
+  constructor() {
+    const { look, lookRetained } = { look: () => this.#look(), lookRetained: () => this.#lookRetained() };
+    onSubmit('match-form', () => attempt(byId('match-said'), look));
+    onSubmit('retained-form', () => attempt(byId('retained-said'), lookRetained));
+    byId('retained-delete').addEventListener('click', () => {
+      if (!confirm(`Delete the message that is retained on ${this.#topic}?`)) return;
+      void attempt(byId('retained-said'), () => this.#delete());
+    });
+  }
+
+  show(): void {}
+
+  async refresh(): Promise<void> {
+    if (this.#hasLooked) return;
+    this.#hasLooked = true;
+    say(byId('retained-said'), await this.#lookRetained());
+  }
+
+  async #look(): Promise<string> {
+    const topic = byId<HTMLInputElement>('match-topic').value;
+    const { data, meta } = await ask<Page<Match>>(`subscriptions?match_topic=${encodeURIComponent(topic)}`);
+    byId('matches').replaceChildren(
+      ...data.map(({ clientid, topic: filter, qos }) =>
+        make(
+          'li',
+          {},
+          clientid === null ? 'the program that embeds the broker' : clientLink(clientid),
+          make('span', { class: 'mono quiet' }, filter),
+          make('span', { class: 'tag' }, `QoS ${qos}`),
+        ),
+      ),
+    );
+    const count = meta.count ?? data.length;
+    byId('matches-region').hidden = count === 0;
+    if (count === 0) return 'Nobody.';
+    const one = count === 1 ? 'One subscription' : `${shownCount(count)} subscriptions`;
+    return data.length < count ? `${one}; the first ${data.length}:` : `${one}:`;
+  }
+
+  async #lookRetained(): Promise<string> {
+    const filter = byId<HTMLInputElement>('retained-filter').value;
+    const { data, meta } = await ask<Page<Retained>>(`retained?topic=${encodeURIComponent(filter)}`);
+    byId('retained-one').hidden = true;
+    byId('retained-rows').replaceChildren(...data.map((each) => this.#row(each)));
+    if (data.length === 0) return 'Nothing is retained there.';
+    return meta.hasnext
+      ? `The first ${data.length}; a narrower filter shows others:`
+      : `${shownCount(data.length)}:`;
+  }
+
+  #row({ topic, payload_size: bytes }: Retained): HTMLLIElement {
+    const open = make('button', { type: 'button', class: 'link mono' }, topic);
+    open.addEventListener('click', () => void attempt(byId('retained-said'), () => this.#open(topic)));
+    return make('li', {}, open, make('span', { class: 'small quiet number' }, shownBytes(bytes)));
+  }
+
+  async #open(topic: string): Promise<string> {
+    const message = await ask<Message>(`retained/${encodeURIComponent(topic)}`);
+    this.#topic = topic;
+    byId('retained-one').hidden = false;
+    setText(byId('retained-topic'), topic);
+    setText(byId('retained-payload'), message.payload);
+    return message.payload_encoding === 'base64' ? 'The payload is no text; it is shown in base64.' : '';
+  }
+
+  async #delete(): Promise<string> {
+    await ask(`retained/${encodeURIComponent(this.#topic)}`, 'DELETE');
+    await this.#lookRetained();
+    return 'It is deleted.';
+  }
+}
+
+function onSubmit(id: string, work: () => Promise<void>): void {
+  byId(id).addEventListener('submit', (event) => {
+    event.preventDefault();
+    void work();
+  });
+}
