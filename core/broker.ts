@@ -85,6 +85,8 @@ export interface BrokerEvents {
   clientDisconnected: [client: ClientInfo, reason: { cause: CloseCause; reasonCode: number }];
   /** A client was not let in: a wrong password, no rights, no room, or no MQTT at all. */
   clientRefused: [client: RefusedClient, refusal: RefusalReason];
+  /** The broker was drained, over the API or by drain(), and has stopped. */
+  drained: [];
   /** The broker cannot go on; it has stopped. Without a listener the error is thrown. */
   error: [error: BrokerError];
 }
@@ -98,6 +100,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #address: Address | undefined;
   #state: State = 'new';
   #stopped: Promise<void> | undefined;
+  #drained: Promise<void> | undefined;
 
   /** Use {@link createBroker}. */
   constructor(config: BrokerConfig, hooks: SecurityHooks) {
@@ -108,6 +111,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       onDisconnected: (client, cause, reasonCode) =>
         this.emit('clientDisconnected', client, { cause, reasonCode }),
       onRefused: (client, refusal) => this.emit('clientRefused', client, refusal),
+      onDrainAsked: () => void this.drain().catch(() => {}), // it stops already
       onFatal: (error) => void this.#onFatal(error),
     });
   }
@@ -178,6 +182,23 @@ export class Broker extends EventEmitter<BrokerEvents> {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  /**
+   * Empties the broker, and stops it: who connects is refused, `/readyz` says 503, and clients are told to go,
+   * `drainClientsPerSecond` of them, with 0x8B or, where there is a `serverReference`, with 0x9C and that. Resolves when
+   * it has stopped. Errors: NOT_RUNNING.
+   */
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<void> {
+    this.#control.assertRunning();
+    await this.#control.drain();
+    await this.stop();
+    this.emit('drained');
   }
 
   async #stop(): Promise<void> {

@@ -91,6 +91,8 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
   reloadOnSignal(broker, config);
   broker.on('error', (error) => fail(error, exitFailed));
   stopOnSignals(broker);
+  process.on('SIGUSR2', () => void broker.drain().catch(() => {})); // it does not run yet, or stops already
+  broker.on('drained', () => process.exit(0));
   try {
     await broker.start();
   } catch (error) {

@@ -6,6 +6,7 @@ import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig } from './config/options.ts';
 import { Asks } from './control/asks.ts';
 import { AuditLog } from './control/audit-log.ts';
+import { Drain } from './control/drain.ts';
 import { Inspections } from './control/inspections.ts';
 import { createLogger, type Logger } from './control/logger.ts';
 import type { RenewalRequest, ToMain } from './control/messages.ts';
@@ -83,6 +84,8 @@ export interface ControlPlaneEvents {
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
   onRefused(client: RefusedClient, refusal: RefusalReason): void;
+  /** Whoever operates the broker wants it drained. */
+  onDrainAsked(): void;
   /** It cannot go on: the broker must stop. */
   onFatal(error: BrokerError): void;
 }
@@ -137,6 +140,7 @@ export class ControlPlane {
   #store: Store | undefined;
   #supervisor: Supervisor | undefined;
   #hostTimer: NodeJS.Timeout | undefined;
+  #drain: Drain | undefined;
   #startedAtMs = 0;
   #isRunning = false;
   /** What clients ask for while other workers start; undefined once the broker has started. */
@@ -196,7 +200,7 @@ export class ControlPlane {
       authenticate: (worker, connection, request) =>
         this.#gatekeeper.authenticate(worker, connection, request),
       onSessionsFull: (refused) => this.#onSessionsFull(refused),
-      onRefused: (clientId, reasonCode) => this.#onRefused(clientId, reasonCode),
+      onRefused: (clientId, reasonCode) => this.#noteRefused(clientId, reasonCode),
       onConnected: (client) => this.#onConnected(client),
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
     });
@@ -320,6 +324,30 @@ export class ControlPlane {
     });
   }
 
+  /** Nobody is let in any more, and clients are told to go in slices. Resolves when they have gone. Errors: NOT_RUNNING. */
+  async drain(): Promise<void> {
+    this.assertRunning();
+    const { drainClientsPerSecond: clientsPerSecond, stopMs: graceMs } = this.#config.limits;
+    this.logger.info(
+      { clientsPerSecond, clients: this.#directory.counts.connected },
+      'clients are told to go',
+    );
+    const { useAnotherServer, serverUnavailable, serverShuttingDown } = ReasonCode;
+    const isElsewhere = this.#config.serverReference !== undefined;
+    this.#directory.close(isElsewhere ? useAnotherServer : serverUnavailable);
+    await new Promise<void>((done) => {
+      this.#drain = new Drain({
+        clock: systemClock,
+        clientsPerSecond,
+        graceMs,
+        tellNext: (count) =>
+          this.#directory.tellNext(count, isElsewhere ? useAnotherServer : serverShuttingDown),
+        connected: () => this.#directory.counts.connected,
+        done,
+      });
+    });
+  }
+
   /** Says goodbye to the clients and stops the workers. Resolves within stopMs. */
   async stop(): Promise<void> {
     this.#isRunning = false;
@@ -327,6 +355,7 @@ export class ControlPlane {
     this.#totals.stop();
     this.#overload.stop();
     this.#tls?.stop();
+    this.#drain?.stop();
     this.#directory.stop();
     clearTimeout(this.#hostTimer);
     this.host.close();
@@ -507,7 +536,7 @@ export class ControlPlane {
   #siteSource(): SiteSource {
     return {
       trouble: () => this.#trouble,
-      unreadiness: () => (this.#isRunning ? undefined : 'the broker starts or stops'),
+      unreadiness: () => this.#unreadiness,
       statistics: () => this.#figures(),
       metrics: (format) => this.#metrics(format),
       retained: (topic) => this.retained(topic),
@@ -535,7 +564,17 @@ export class ControlPlane {
         return { areAll, rows: rows.slice(0, max) };
       },
       reload: (by) => this.#reloadAll(by),
+      drain: ({ name: by }) => {
+        this.#audit.add('drainAsked', { by });
+        this.#events.onDrainAsked();
+        return this.#directory.counts.connected;
+      },
     };
+  }
+
+  get #unreadiness(): string | undefined {
+    if (!this.#isRunning) return 'the broker starts or stops';
+    return this.#drain === undefined ? undefined : 'the broker is being drained';
   }
 
   async #matches(topic: string, max: number): ReturnType<SiteSource['matches']> {
@@ -676,7 +715,7 @@ export class ControlPlane {
     };
   }
 
-  #onRefused(clientId: string, reasonCode: number): void {
+  #noteRefused(clientId: string, reasonCode: number): void {
     this.#counts.onRefused(reasonCode);
     const isHere = this.#directory.find(clientId)?.isConnected ?? false;
     this.#history.add(clientId, 'refused', isHere, refusedDetail(reasonCode), reasonCodeName(reasonCode));

@@ -450,6 +450,11 @@ export const limitRanges = {
    */
   checkpointBytesMin: { default: 256 * MiB, min: 64 * KiB, max: 1 * TiB },
   /**
+   * Clients that are told to go in a second when the broker is drained. Default 1_000: ten thousand have gone in ten
+   * seconds, and wherever they connect next takes that many at once.
+   */
+  drainClientsPerSecond: { default: 1_000, min: 1, max: 100_000_000 },
+  /**
    * Milliseconds that a stop may take to send what waits, before connections are cut. Default 5_000:
    * below the 10 seconds after which container runtimes kill.
    */

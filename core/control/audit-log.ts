@@ -17,6 +17,7 @@ export const auditKinds = [
   'overload',
   'clientEnded',
   'reloadAsked',
+  'drainAsked',
 ] as const;
 export type AuditKind = (typeof auditKinds)[number];
 
@@ -38,6 +39,7 @@ const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>
   reloaded: ['info', 'the files of users and rules were read again, and are in force'],
   reloadRefused: ['error', 'nothing was reloaded: everything stays as it was'],
   clientEnded: ['info', 'an operator ends a client'],
+  drainAsked: ['info', 'an operator has the broker drained'],
   reloadAsked: ['info', 'an operator has files read again'],
   overload: ['warn', 'how much the broker has to do has changed'],
 };

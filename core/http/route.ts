@@ -56,6 +56,8 @@ export interface SiteSource {
     filter: string,
     max: number,
   ): Promise<{ readonly areAll: boolean; readonly rows: readonly RetainedRow[] }>;
+  /** Gives how many clients are there to be told to go. */
+  drain(by: ApiKey): number;
   /** Reads the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
   reload(by: ApiKey): Promise<{ readonly certificates: 'reloaded' | 'unchanged' | 'refused' | 'none' }>;
 }

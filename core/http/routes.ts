@@ -6,7 +6,7 @@ import { client, clientEvents, clientSubscriptions, clients, deleteClient } from
 import { health, liveness, readiness } from './routes/health.ts';
 import { metrics } from './routes/metrics.ts';
 import { openApi } from './routes/openapi.ts';
-import { configuration, reload, stats } from './routes/operations.ts';
+import { configuration, drain, reload, stats } from './routes/operations.ts';
 import { publish, publishBulk } from './routes/publish.ts';
 import { retained } from './routes/retained.ts';
 import { deleteRetained, putRetained, retainedList, retainedMessage } from './routes/retained-messages.ts';
@@ -30,6 +30,7 @@ export const apiRoutes: readonly Route[] = [
   stats,
   configuration,
   reload,
+  drain,
   openApi(() => apiRoutes),
 ];
 

@@ -156,9 +156,13 @@ export class SessionDirectory {
   #sessionsRefused = 0;
   #storageRefused = 0;
   #isStopped = false;
+  #closedReasonCode: number | undefined;
+  /** Those who have not been told yet that they have to go. */
+  #leaving: IterableIterator<SessionRecord> | undefined;
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
+    this.#closedReasonCode = options.closedReasonCode;
   }
 
   /** A key for a session that is nobody else's. */
@@ -194,9 +198,8 @@ export class SessionDirectory {
 
   /** A client has sent CONNECT on `connection` of `worker`. */
   connect(worker: number, connection: number, request: ConnectRequest): void {
-    const { closedReasonCode } = this.#options;
-    if (closedReasonCode !== undefined) {
-      this.#turnAway({ worker, connection }, request, closedReasonCode);
+    if (this.#closedReasonCode !== undefined) {
+      this.#turnAway({ worker, connection }, request, this.#closedReasonCode);
       return;
     }
     if (this.#isFull(request)) {
@@ -341,6 +344,26 @@ export class SessionDirectory {
     return Math.floor(this.#options.clock.nowMs() / 1_000);
   }
 
+  /** From now on nobody is let in; `closedReasonCode` is for a CONNACK. */
+  close(closedReasonCode: number): void {
+    this.#closedReasonCode = closedReasonCode;
+    this.#leaving = this.#byKey.values();
+  }
+
+  /** Behind close(): tells so many more clients to go, the oldest sessions first. What they have sent counts. */
+  tellNext(count: number, reasonCode: number): number {
+    let told = 0;
+    while (told < count && this.#leaving !== undefined) {
+      const { value: record, done } = this.#leaving.next();
+      if (done === true) break;
+      const { worker, connection } = record;
+      if (connection === undefined) continue;
+      this.#options.link.send(worker, { type: 'evict', connection, reasonCode });
+      told++;
+    }
+    return told;
+  }
+
   /** From now on no will is published and no session ended. */
   stop(): void {
     this.#isStopped = true;
@@ -376,6 +399,10 @@ export class SessionDirectory {
 
   #admit(worker: number, connection: number, request: ConnectRequest, verdict: Verdict | undefined): void {
     if (verdict === undefined) return;
+    if (this.#closedReasonCode !== undefined) {
+      this.#turnAway({ worker, connection }, request, this.#closedReasonCode);
+      return;
+    }
     if (verdict.reasonCode !== ReasonCode.success) {
       this.#turnAway({ worker, connection }, request, verdict.reasonCode);
       return;

@@ -48,6 +48,7 @@ export const quietSource: SiteSource = {
   disconnect: () => false,
   matches: () => Promise.resolve({ count: 0, rows: [] }),
   retainedTopics: () => Promise.resolve({ areAll: true, rows: [] }),
+  drain: () => 3,
   reload: () => Promise.resolve({ certificates: 'none' }),
 };
 

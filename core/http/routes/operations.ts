@@ -1,6 +1,6 @@
 /** The broker as a whole: figures, configuration, and its reload. */
 import { BrokerError } from '../../broker-error.ts';
-import { oneOf, record, text, truth } from '../operation.ts';
+import { count, oneOf, record, text, truth } from '../operation.ts';
 import { apiAnswer, problem } from '../problem.ts';
 import type { Route } from '../route.ts';
 
@@ -69,4 +69,18 @@ export const reload: Route = {
       throw error;
     }
   },
+};
+
+export const drain: Route = {
+  method: 'post',
+  path: '/api/v1/drain',
+  right: 'config',
+  operation: {
+    summary: 'Drain the broker, and stop it',
+    description:
+      'As SIGUSR2 does: who connects is refused, /readyz answers 503, clients are told to go, drainClientsPerSecond of them, and then the broker stops.',
+    answers: { 202: { description: 'It begins', schema: record({ clients: count }) } },
+  },
+  handle: ({ key }, { source }) =>
+    key === undefined ? problem(403, 'Nobody asks.') : apiAnswer(202, { clients: source.drain(key) }),
 };

@@ -70,6 +70,7 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'get /api/v1/stats': ['/api/v1/stats'],
   'get /api/v1/config': ['/api/v1/config'],
   'post /api/v1/config/reload': ['/api/v1/config/reload'],
+  'post /api/v1/drain': ['/api/v1/drain'],
   'get /api/v1/openapi.json': ['/api/v1/openapi.json'],
 };
 

@@ -579,3 +579,18 @@ test('who comes back while an operator ends its session gets a new one', () => {
   assert.equal(stage.directory.find('a')?.isConnected, false);
   assert.equal(stage.directory.dismiss('nobody', false), false);
 });
+
+test('a broker that is drained lets nobody in, and tells clients to go a few at a time', () => {
+  const stage = new Stage();
+  for (const [index, clientId] of ['a', 'b', 'c'].entries()) stage.connect(0, index + 1, false, clientId);
+  stage.closed('settled', {}, 2);
+  stage.sent();
+  stage.directory.close(0x88);
+  stage.connect(0, 9, false, 'b');
+  assert.deepEqual(stage.sent(), ['0 refuse 9 0x88']);
+  assert.equal(stage.directory.tellNext(1, 0x8b), 1);
+  assert.deepEqual(stage.sent(), ['0 evict 1 0x8b']);
+  assert.equal(stage.directory.tellNext(5, 0x8b), 1);
+  assert.deepEqual(stage.sent(), ['0 evict 3 0x8b']);
+  assert.equal(stage.directory.tellNext(5, 0x8b), 0);
+});

@@ -1,0 +1,57 @@
+/**
+ * Empties the broker before it stops (main thread): who connects is refused from now on, and those who are connected are
+ * told to go in slices, so that wherever they go next they do not all come at once.
+ *
+ *     begin() --> a slice every 100 ms --> all are told --> the last has gone, or graceMs have passed --> done
+ */
+import type { Clock, Timer } from '../sessions/timers.ts';
+
+export interface DrainOptions {
+  readonly clock: Clock;
+  readonly clientsPerSecond: number;
+  /** That clients may take to go, once all were told. */
+  readonly graceMs: number;
+  /** Tells so many more clients to go, and gives how many it has told. */
+  tellNext(count: number): number;
+  connected(): number;
+  done(): void;
+}
+
+const sliceMs = 100;
+
+export class Drain {
+  readonly #options: DrainOptions;
+  readonly #beganMs: number;
+  #told = 0;
+  #allToldAtMs: number | undefined;
+  #timer: Timer | undefined;
+
+  constructor(options: DrainOptions) {
+    this.#options = options;
+    this.#beganMs = options.clock.nowMs();
+    this.#proceed();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #proceed(): void {
+    const { clock, graceMs, connected, done } = this.#options;
+    const nowMs = clock.nowMs();
+    if (this.#allToldAtMs === undefined && this.#tellSlice(nowMs)) this.#allToldAtMs = nowMs;
+    const isLate = this.#allToldAtMs !== undefined && nowMs - this.#allToldAtMs >= graceMs;
+    if (this.#allToldAtMs !== undefined && (connected() === 0 || isLate)) done();
+    else this.#timer = clock.after(sliceMs, () => this.#proceed());
+  }
+
+  /** As many as are due by now, at least one. True when there are no more. */
+  #tellSlice(nowMs: number): boolean {
+    const { clientsPerSecond, tellNext } = this.#options;
+    const due = Math.ceil(((nowMs - this.#beganMs + sliceMs) / 1_000) * clientsPerSecond);
+    const count = Math.max(1, due - this.#told);
+    const told = tellNext(count);
+    this.#told += told;
+    return told < count;
+  }
+}
