@@ -11,7 +11,7 @@ export const brokerErrorCodes = {
   BAN_INVALID: 'a ban is of nobody who could connect, or there are too many',
   FLAG_UNKNOWN: 'the command was given a flag or an argument that it does not have',
   FLAG_VALUE_INVALID: 'a flag of the command lacks its value or has one that is not allowed',
-  OPEN_WITHOUT_AUTHENTICATION: 'others could reach the broker, and nothing checks who connects',
+  OPEN_WITHOUT_AUTHENTICATION: 'others could reach the broker, and clients need no credentials',
   ADDRESS_IN_USE: 'something else listens on the host and port',
   ADDRESS_NOT_AVAILABLE: 'the host is not an address of this machine',
   ADDRESS_NOT_PERMITTED: 'this user may not listen on the host and port',

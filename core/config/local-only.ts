@@ -14,7 +14,7 @@ export function isLocalOnly(
 /** Why such a broker refuses a client. `sign`: what shows that it comes through a proxy. */
 export function forwardedSentence(sign: string): string {
   return (
-    `The connection comes through a proxy (${sign}), and nothing checks who connects: ` +
+    `The connection comes through a proxy (${sign}), and clients need no credentials: ` +
     'configure authentication, or set allowAnonymous to let everyone in.'
   );
 }

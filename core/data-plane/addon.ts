@@ -535,11 +535,15 @@ function load(path: string, root: string): Addon {
   try {
     return createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
-    throw addonMissing('was built for another machine', root, cause);
+    const reason = cause instanceof Error ? (cause.message.split('\n', 1)[0] ?? '') : String(cause);
+    const here = `Node.js ${process.versions.node} on ${process.platform} ${process.arch}`;
+    throw addonMissing(`was built for another machine than this (${here}: ${reason})`, root, cause);
   }
 }
 
 function addonMissing(what: string, root: string, cause?: unknown): BrokerError {
-  const message = `The native part of RallyMQ ${what}; run \`npm run install\` in ${root}`;
+  const message =
+    `The native part of RallyMQ ${what}: run \`npm run install\` in ${root}. ` +
+    'If that changes nothing, docs/node-versions.md says why.';
   return new BrokerError('ADDON_MISSING', message, { cause });
 }
