@@ -1,6 +1,8 @@
 // Plays the first hour of a new user: `npm run test:first-hour` clones this repository into an empty folder, and runs the
 // commands of README.md and docs/getting-started.md as they are written, and the programs of docs/embedding.md and
-// client/README.md in empty projects with both packages. `--here` plays in this folder, without cloning and installing.
+// client/README.md in empty projects with both packages. `--here` plays in this folder, without cloning and
+// installing, `--no-packages` leaves out the projects, which need the registry, and
+// `--only-packages` plays nothing else.
 //
 // It needs the ports 8080, 1883 and 8443, mosquitto-clients and curl. A block of `sh` is run line by line; what goes on
 // (a broker, a demo, a subscriber) goes on until another broker is started, or to the end.
@@ -11,18 +13,29 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const isHere = process.argv.includes('--here');
+const playsPackages = !process.argv.includes('--no-packages');
 const source = resolve(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'rallymq-first-hour-'));
 const folder = isHere ? source : join(scratch, 'rallymq');
 const stepMs = 600_000;
+/** What goes on, and by what one sees that it runs. */
+const lasting = [
+  [/npm start(?! --silent)/, /^ {2}Page /m],
+  [/^npm run demo/, undefined],
+  [/^mosquitto_sub/, undefined],
+];
+
 const running = [];
+// The data of whoever works here stay as they are.
+const env = isHere ? { ...process.env, RALLYMQ_DATA: join(scratch, 'data') } : process.env;
 let count = 0;
 
 try {
   if (!isHere) run(`git clone --quiet ${source} ${folder}`, scratch);
-  for (const document of ['README.md', 'docs/getting-started.md']) await playCommands(document);
+  if (!process.argv.includes('--only-packages'))
+    for (const document of ['README.md', 'docs/getting-started.md']) await playCommands(document);
   await endAll();
-  packages();
+  if (playsPackages) packages();
   console.log(`The first hour has passed: ${count} commands and programs did what the documents say.`);
 } catch (error) {
   console.error(`first-hour: ${error.message}`);
@@ -30,7 +43,16 @@ try {
 } finally {
   await endAll();
   rmSync(scratch, { recursive: true, force: true });
-  if (isHere) for (const made of ['rules.json', 'users.txt']) rmSync(join(folder, made), { force: true });
+  if (isHere)
+    for (const made of [
+      'rules.json',
+      'users.txt',
+      'dev-cert.pem',
+      'dev-key.pem',
+      'dev-ca.pem',
+      'dev-ca-key.pem',
+    ])
+      rmSync(join(folder, made), { force: true });
 }
 
 function blocks(document) {
@@ -46,20 +68,14 @@ async function playCommands(document) {
   }
 }
 
-/** What goes on, and by what one sees that it runs. */
-const lasting = [
-  [/npm start(?! --silent)/, /^ {2}Page /m],
-  [/^npm run demo/, undefined],
-  [/^mosquitto_sub/, undefined],
-];
-
 async function play(line) {
   console.log(`$ ${line}`);
   count++;
   const found = lasting.find(([command]) => command.test(line));
   if (found === undefined) {
-    // `passwd` asks for a password twice.
-    const printed = run(line, folder, 'a long password\na long password\n');
+    // Without a terminal `passwd` cannot ask for the password.
+    const asks = line.includes('passwd') && !line.includes('--batch');
+    const printed = run(asks ? `${line} --batch` : line, folder, 'a long password\n');
     if (line.startsWith('curl') && !printed.includes('{"status":"ok"}'))
       throw new Error(`${line} printed ${printed}`);
     return;
@@ -71,6 +87,7 @@ async function play(line) {
 async function startLasting(line, sign) {
   const child = spawn('bash', ['-c', line], {
     cwd: folder,
+    env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -97,6 +114,7 @@ async function endAll() {
 function run(line, cwd, input = '') {
   const { status, stdout, stderr } = spawnSync('bash', ['-c', line], {
     cwd,
+    env,
     input,
     encoding: 'utf8',
     timeout: stepMs,

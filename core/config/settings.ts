@@ -201,7 +201,7 @@ export const settings: readonly Setting[] = [
     flag: 'broad-filters',
     placeholder: 'WHAT',
     variable: 'RALLYMQ_BROAD_FILTERS',
-    help: 'refuse or deliverAllowed (default refuse, with --acl-file the latter)',
+    help: 'refuse or deliverAllowed (default: the latter with --acl-file)',
   },
   {
     option: 'deniedPublish',
