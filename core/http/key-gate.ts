@@ -39,7 +39,8 @@ export class KeyGate {
     if (right === 'everyone') return { key: undefined };
     if (right !== 'client' && right !== 'observer') return this.#byKey(right, question);
     const whyClosed = this.#whyClosed(question);
-    if (right === 'client') return whyClosed === undefined ? { key: undefined } : { refusal: closed(whyClosed) };
+    if (right === 'client')
+      return whyClosed === undefined ? { key: undefined } : { refusal: closed(whyClosed) };
     const isOpen = whyClosed === undefined && this.#source.mayAnyoneReceive(sysTopic);
     return isOpen && question.authorization === '' ? { key: undefined } : this.#byKey('read', question);
   }
