@@ -111,14 +111,14 @@ function evaluate(text: string, scope: Scope, partials: ReadonlyMap<string, read
     const words = [...step.matchAll(/"[^"]*"|\S+/g)].map(([word]) => word);
     const [first = ''] = words;
     const called = functions[first];
-    const values = (called === undefined ? words : words.slice(1)).map((word) => evaluate(word, scope));
+    const values = (called === undefined ? words : words.slice(1)).map((word) => valueAt(word, scope));
     if (called === undefined) assert.ok(values.length === 1 && piped.length === 0, `not understood: ${text}`);
     piped = [called === undefined ? values[0] : called(...values, ...piped)];
   }
   return piped[0];
 }
 
-function evaluate(word: string, scope: Scope): unknown {
+function valueAt(word: string, scope: Scope): unknown {
   if (word.startsWith('"')) return word.slice(1, -1);
   if (/^\d+$/.test(word)) return Number(word);
   if (word === '.') return scope;
