@@ -16,7 +16,7 @@ const small = { logSegmentBytes: 1_048_576 };
 
 async function folderFor(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-store-'));
-  t.after(() => rm(folder, { recursive: true }));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })); // a broker may run on
   return folder;
 }
 

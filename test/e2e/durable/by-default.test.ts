@@ -16,7 +16,7 @@ const tmpfs = 0x0102_1994;
 
 async function folderIn(t: TestContext, parent: string): Promise<string> {
   const folder = await mkdtemp(join(parent, 'rallymq-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })); // a broker may run on
   return folder;
 }
 
