@@ -44,7 +44,7 @@ test('it keeps its data in rallymq-data of the folder where it was started, whic
   assert.match(
     second.stderr,
     new RegExp(
-      `^rallymq: The data directory \\S+/rallymq-data is in use by another broker \\(process ${first.pid} on .+ since .+\\); [^\\n]*--data DIR\\.\\n$`,
+      `^rallymq: The data directory \\S+/rallymq-data is in use by another broker \\(process ${first.pid} on .+ since .+\\); [^\\n]*--data\\.\\n$`,
     ),
   );
 
@@ -82,7 +82,7 @@ test('a folder that cannot be made, or is of a newer version, is refused in one 
     return stderr;
   };
   writeFileSync(join(folder, 'file'), '');
-  assert.match(await refusal(join(folder, 'file', 'data')), /cannot be used .*--data none/);
+  assert.match(await refusal(join(folder, 'file', 'data')), /cannot be used .*--data, or turn it off to keep everything in memory/);
 
   const data = join(folder, 'data');
   const command = startCommand(t, ['--data', data]);
