@@ -82,7 +82,10 @@ test('a folder that cannot be made, or is of a newer version, is refused in one 
     return stderr;
   };
   writeFileSync(join(folder, 'file'), '');
-  assert.match(await refusal(join(folder, 'file', 'data')), /cannot be used .*--data, or turn it off to keep everything in memory/);
+  assert.match(
+    await refusal(join(folder, 'file', 'data')),
+    /cannot be used .*--data, or turn it off to keep everything in memory/,
+  );
 
   const data = join(folder, 'data');
   const command = startCommand(t, ['--data', data]);
