@@ -659,12 +659,17 @@ export class SessionDirectory {
       this.#step(record, 'expired'); // whoever waits gets a new one
       return;
     }
+    const { willAtMs, expiresAtMs } = record;
+    // Its delay has passed while its worker was started again: whoever waits came too late to withhold it.
+    if (willAtMs !== undefined && willAtMs <= this.#options.clock.nowMs() && !this.#isStopped) {
+      this.#step(record, 'willDue');
+      return;
+    }
     const arrival = takeWaiting(record);
     if (arrival !== undefined) {
       this.#serve(record, arrival);
       return;
     }
-    const { willAtMs, expiresAtMs } = record;
     const dueAtMs = Math.min(willAtMs ?? Number.POSITIVE_INFINITY, expiresAtMs ?? Number.POSITIVE_INFINITY);
     if (this.#isStopped || dueAtMs === Number.POSITIVE_INFINITY) return;
     const { clock } = this.#options;

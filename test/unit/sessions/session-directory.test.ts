@@ -227,7 +227,7 @@ for (const [state, what, happens, expected] of cells) {
 /** What the engine of worker 0 or 1 may say when its thread was started again, and who is served then. */
 const restarts: readonly (readonly [Reached, number, readonly SessionRow[], readonly string[]])[] = [
   ['closing', 0, [row('settled')], []], // who waited was on the worker that ended
-  ['publishing', 0, [row('settled', { willDelaySeconds: 50, awayMs: 50_000 })], []],
+  ['publishing', 0, [row('settled', { willDelaySeconds: 50, awayMs: 50_000 })], ['0 publishWill 1']],
   ['ending', 0, [row('settled', { willDelaySeconds: 50 })], []],
   ['moving', 0, [row('settled')], []],
   ['moving', 1, [row('settled')], []],
@@ -281,6 +281,22 @@ test('a session that was accepted on a worker that ended has the will and expiry
   stage.clock.advance(1);
   assert.deepEqual(stage.sent(), ['0 publishWill 1']);
   assert.equal(stage.connected, 0);
+});
+
+test('a will whose delay passes while its worker is started again goes out before its client is let in', () => {
+  for (const [awayMs, expected] of [
+    [49_999, ['1 moveHere 1 from 0']],
+    [50_000, ['0 publishWill 1']],
+  ] as const) {
+    const stage = stageWith('lost');
+    stage.clock.advance(60_000);
+    stage.connect(1, 2);
+    stage.directory.workerStarted(0, [row('settled', { willDelaySeconds: 50, awayMs })]);
+    assert.deepEqual(stage.sent(), expected);
+    if (awayMs < 50_000) continue;
+    stage.settled('settled');
+    assert.deepEqual(stage.sent(), ['1 moveHere 1 from 0']);
+  }
 });
 
 test('a worker that has a session which nobody knows of ends it', () => {
