@@ -43,9 +43,9 @@ class StoredState : private log::Visitor {
     }
     for (auto& [key, session] : state_->sessions()) {
       writer.session(session);
-      eachWaiting(session, [&](const RecoveredState::Entry& entry) {
+      eachWaiting(session, [&, sessionKey = key](const RecoveredState::Entry& entry) {
         write(entry.message);
-        writer.waits(key, entry, state_->shareOf(entry.share));
+        writer.waits(sessionKey, entry, state_->shareOf(entry.share));
       });
       writer.isWhole(key);
     }

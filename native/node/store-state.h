@@ -52,8 +52,9 @@ class StateTeller {
       setNumber(env_, object, "lastMs", double(state.lastMs));
     });
     for (const auto& [topic, message] : state.retained()) {
-      tellMessage(message->logId);
-      tell("retained", [&](napi_value object) { setNumber(env_, object, "message", double(message->logId)); });
+      const uint64_t id = message->logId;
+      tellMessage(id);
+      tell("retained", [&](napi_value object) { setNumber(env_, object, "message", double(id)); });
     }
     for (auto& [key, session] : state.sessions()) tellSession(session);
     for (const RecoveredState::Orphan& orphan : state.orphans()) {
