@@ -105,8 +105,8 @@ test('a point is read out once, and politely', async (t) => {
   await reads(viewer.locator('#call'), 'The match begins.');
   await viewer.evaluate(listen);
   await umpire.getByRole('button', { name: 'Ace' }).click();
-  await reads(viewer.locator('#call'), 'Ace, Ada.');
-  assert.deepEqual(await viewer.evaluate('heard'), ['Ace, Ada.']);
+  await reads(viewer.locator('#call'), 'Ace by Ada.');
+  assert.deepEqual(await viewer.evaluate('heard'), ['Ace by Ada.']);
 });
 
 test('meters that tick are not read out', async (t) => {
