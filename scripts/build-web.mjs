@@ -80,9 +80,8 @@ const frames = {
     navLabel: 'Demos',
     nav: navigation,
     tools: '',
-    foot: `Served by <a href="{{root}}">RallyMQ</a>. This page is an MQTT client of it, with
-<a href="{{root}}docs/client/">a library</a> of 6 KB. <a href="{{root}}docs/">Documentation</a>,
-<a href="{{root}}dashboard/">dashboard</a>`,
+    foot: `Served by <a href="{{root}}">RallyMQ</a>, with <a href="{{root}}docs/client/">a library</a> of 6 KB for pages.
+<a href="{{root}}docs/">Documentation</a>, <a href="{{root}}dashboard/">dashboard</a>`,
   },
   dashboard: {
     navLabel: 'Dashboard',
