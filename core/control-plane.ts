@@ -661,6 +661,7 @@ export class ControlPlane {
     if (!this.#isRunning) return;
     this.#clientsRefused++;
     const { clientId, remoteAddress, transport } = client;
+    if (isDecidedByWorker) this.#noteRefused(clientId, refusal.reasonCode); // the directory tells of all others
     const reason = reasonCodeName(refusal.reasonCode);
     if (isDecidedByWorker || refusal.reasonCode === this.#fullReasonCode)
       this.#audit.add('connectionRefused', { clientId, remoteAddress, transport, reason, why: refusal.why });
@@ -717,6 +718,7 @@ export class ControlPlane {
 
   #noteRefused(clientId: string, reasonCode: number): void {
     this.#counts.onRefused(reasonCode);
+    if (clientId === '') return;
     const isHere = this.#directory.find(clientId)?.isConnected ?? false;
     this.#history.add(clientId, 'refused', isHere, refusedDetail(reasonCode), reasonCodeName(reasonCode));
   }

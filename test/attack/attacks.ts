@@ -25,6 +25,9 @@ export const unreachable: Readonly<Record<string, string>> = {
   'room on the disk of the data directory': 'a disk that is full is simulated: test/native/durable.test.cpp',
   'time between two looks at the files of certificates': 'no client has a part in it',
   'restarts of a worker': 'no client can end one',
+  'clients that are told to go in a second when the broker is drained': 'no client has a part in it',
+  'events of clients that are remembered':
+    'the oldest go, which nobody notices: test/unit/sessions/client-history.test.ts',
   'time in which the last packets of a client are taken':
     'only an overloaded broker needs more than milliseconds',
 };
