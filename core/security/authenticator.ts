@@ -42,6 +42,8 @@ export interface AuthenticationRequest extends ConnectingClient {
 export interface Verdict {
   /** 0 lets the client in. */
   readonly reasonCode: number;
+  /** It could not be found out, which is not the client's fault. */
+  readonly isUndecided?: boolean;
   /** The last Authentication Data for the client. */
   readonly data?: Uint8Array | undefined;
   /** Who the client is that is let in. */
@@ -57,6 +59,7 @@ interface Pending {
 
 const letIn: Verdict = { reasonCode: ReasonCode.success, access: {} };
 const notAuthorized: Verdict = { reasonCode: ReasonCode.notAuthorized };
+const undecided: Verdict = { ...notAuthorized, isUndecided: true };
 
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
@@ -148,7 +151,7 @@ export class Authenticator {
       return await Promise.race([run(pending), over]);
     } catch (error) {
       this.#options.onFailed(error, client);
-      return notAuthorized;
+      return undecided;
     } finally {
       timer?.cancel();
       this.#pending.delete(key);

@@ -171,7 +171,7 @@ export class Gatekeeper {
 
   #judge(request: ConnectRequest, verdict: Verdict): DirectoryVerdict | Promise<DirectoryVerdict> {
     const { reasonCode, access = {} } = verdict;
-    if (reasonCode !== ReasonCode.success) return this.#failed(request, reasonCode);
+    if (reasonCode !== ReasonCode.success) return this.#failed(request, verdict);
     const { username } = access;
     const { clientId } = request;
     const listener = this.#listenerOf(request);
@@ -203,8 +203,11 @@ export class Gatekeeper {
   }
 
   /** Not at once of one who has failed again and again: only then does it count that nobody else was refused for less. */
-  #failed(request: ConnectRequest, reasonCode: number): DirectoryVerdict | Promise<DirectoryVerdict> {
-    const isFailedLogin = failures.includes(reasonCode);
+  #failed(
+    request: ConnectRequest,
+    { reasonCode, isUndecided = false }: Verdict,
+  ): DirectoryVerdict | Promise<DirectoryVerdict> {
+    const isFailedLogin = !isUndecided && failures.includes(reasonCode);
     const heldBackMs = isFailedLogin ? this.#admission.failed(request) : 0;
     const verdict = this.#refused(request, reasonCode, heldBackMs);
     if (heldBackMs === 0) return verdict;

@@ -3,7 +3,7 @@ import type { BrokerOptions } from '../../core/broker.ts';
 import type { Target } from './target.ts';
 
 /** What the host program does, where an attack needs one: `broker-process.ts`. */
-export type Host = 'neverAuthenticates' | 'listensSlowly';
+export type Host = 'authenticates' | 'listensSlowly';
 
 export interface Attack {
   readonly name: string;

@@ -5,11 +5,13 @@ import { furtherAttacks } from './attacks/further.ts';
 import { httpAttacks } from './attacks/http.ts';
 import { outgoingAttacks } from './attacks/outgoing.ts';
 import { packetAttacks } from './attacks/packets.ts';
+import { rateAttacks } from './attacks/rates.ts';
 import { storedAttacks } from './attacks/stored.ts';
 import { subscriptionAttacks } from './attacks/subscriptions.ts';
 
 export const attacks: readonly Attack[] = [
   ...connectionAttacks,
+  ...rateAttacks,
   ...httpAttacks,
   ...packetAttacks,
   ...subscriptionAttacks,
@@ -30,4 +32,17 @@ export const unreachable: Readonly<Record<string, string>> = {
     'the oldest go, which nobody notices: test/unit/sessions/client-history.test.ts',
   'time in which the last packets of a client are taken':
     'only an overloaded broker needs more than milliseconds',
+  'bytes of the messages in the lanes of a worker to the others':
+    'only a worker that gets no turn lets them fill: test/native/flow.test.cpp',
+  'deliveries that records of the lanes bring about in a turn':
+    'the others only notice that they are served meanwhile: test/native/turn-budget.test.cpp',
+  "topics of a connection of which a program's answer is remembered":
+    'only a program is asked more often: test/native/pace.test.cpp',
+  'names that are counted so': 'the oldest go, which nobody notices: test/unit/security/bans.test.ts',
+  'lag of a worker, memory of the process':
+    'with a clock and figures of its own: test/unit/control/overload-watch.test.ts',
+  'time that a back end takes, and its answers are good for':
+    'it takes a back end: test/unit/security/backend.test.ts',
+  'questions to a back end, and its answers': 'it takes a back end: test/unit/security/backend.test.ts',
+  'lines of the audit in a second': 'only the log shows it: test/unit/control/audit-log.test.ts',
 };

@@ -28,14 +28,17 @@ process.on('message', (message: Start | Question) => {
 process.on('disconnect', () => process.exit());
 
 async function start({ options, host }: Start): Promise<void> {
+  // Of some it never says whether they may come in.
   const authenticate = ({ clientId }: { clientId: string }): Promise<boolean> =>
-    clientId.startsWith('unknown') ? new Promise(() => {}) : Promise.resolve(true);
+    clientId.startsWith('unknown')
+      ? new Promise(() => {})
+      : Promise.resolve(!clientId.startsWith('stranger'));
   broker = createBroker({
     ...options,
     port: 0,
     tcpPort: 0,
     logLevel: 'warn',
-    ...(host === 'neverAuthenticates' ? { authenticate } : {}),
+    ...(host === 'authenticates' ? { authenticate } : {}),
   });
   await broker.start();
   if (host === 'listensSlowly') {

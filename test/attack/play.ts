@@ -1,6 +1,7 @@
 /** Plays an attack against a broker of its own, and judges what came of it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Statistics } from '../../core/broker.ts';
+import { until } from '../support/wait.ts';
 import type { Attack, AttackResult } from './attack.ts';
 import { Canary } from './canary.ts';
 import { Target } from './target.ts';
@@ -70,8 +71,8 @@ async function recovery(target: Target, before: Statistics, residentBytes: numbe
     left = await remains();
   }
   const faults = left.map((what) => `${what} did not come back`);
-  const client = await target.connect().catch(() => undefined);
-  if (client?.connack.reasonCode !== 0) faults.push('nobody gets in afterwards');
+  const getsIn = async (): Promise<boolean> => (await target.connect()).connack.reasonCode === 0;
+  await until('a client that gets in', getsIn).catch(() => faults.push('nobody gets in afterwards'));
   return faults;
 }
 

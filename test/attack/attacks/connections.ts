@@ -64,7 +64,7 @@ export const connectionAttacks: readonly Attack[] = [
   {
     name: 'late-authentication',
     bounds: ['time that an authentication takes, with all its steps'],
-    host: 'neverAuthenticates',
+    host: 'authenticates',
     options: { limits: { connectTimeoutMs: 4_000 } },
     run: async (target) => {
       const all = await target.connectMany(50, (index) => ({ clientId: `unknown-${index}` }));

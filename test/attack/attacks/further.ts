@@ -151,7 +151,7 @@ export const furtherAttacks: readonly Attack[] = [
   },
   {
     name: 'pings',
-    bounds: [],
+    bounds: ['work that the packets of a connection bring about in a turn'],
     run: async (target) => {
       const client = await target.connect();
       await rounds(
@@ -214,7 +214,7 @@ export const furtherAttacks: readonly Attack[] = [
   },
   {
     name: 'departures',
-    bounds: [],
+    bounds: ['time that JavaScript has for the events of a turn'],
     accountBytes: 16 * MiB,
     run: async (target) => {
       const all = await target.connectMany(2_000);

@@ -153,7 +153,7 @@ export const packetAttacks: readonly Attack[] = [
   {
     name: 'early-packets',
     bounds: ['bytes that wait while a connection is paused or held'],
-    host: 'neverAuthenticates',
+    host: 'authenticates',
     options: { limits: { connectTimeoutMs: 8_000 } },
     accountBytes: 10 * 4 * MiB,
     run: async (target) => {

@@ -1,0 +1,4 @@
+import { rateAttacks } from './attacks/rates.ts';
+import { playInShort } from './in-short.ts';
+
+playInShort(rateAttacks);
