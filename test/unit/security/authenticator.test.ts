@@ -14,6 +14,8 @@ import { FakeClock } from '../../support/fake-clock.ts';
 const timeoutMs = 1_000;
 const letIn = { reasonCode: 0 };
 const notAuthorized = { reasonCode: 0x87 };
+/** No failed login. */
+const undecided = { ...notAuthorized, isUndecided: true };
 const data = Uint8Array.of(1, 2);
 
 type Options = Partial<ConstructorParameters<typeof Authenticator>[0]> & {
@@ -86,17 +88,17 @@ test('where there are only methods, a client that names none is refused unless a
 test('the hook is told who connects, and nothing but true or a grant lets in', async () => {
   const asked: unknown[] = [];
   for (const [answer, expected] of [
-    [true, 0],
-    [false, 0x86],
-    ['yes', 0x87], // neither an answer nor a grant: the hook is at fault
-    [1, 0x87],
+    [true, { reasonCode: 0 }],
+    [false, { reasonCode: 0x86 }],
+    ['yes', undecided], // neither an answer nor a grant: the hook is at fault
+    [1, undecided],
   ] as const) {
     const authenticate = (client: unknown): never => {
       asked.push(client);
       return answer as never;
     };
     const verdict = await new Stage({ authenticate }).decide({ username: 'u', password: data });
-    assert.deepEqual(verdict, { reasonCode: expected });
+    assert.deepEqual(verdict, expected);
   }
   assert.deepEqual(asked[0], {
     clientId: 'c',
@@ -115,7 +117,7 @@ test('a hook that throws or rejects refuses, and the error is told', async () =>
     () => Promise.reject(new Error('broken')),
   ]) {
     const stage = new Stage({ authenticate });
-    assert.deepEqual(await stage.decide(), notAuthorized);
+    assert.deepEqual(await stage.decide(), undecided);
     assert.match(String(stage.failures), /broken/);
     assert.equal(stage.clock.timers, 0);
   }
@@ -125,7 +127,7 @@ test('a hook that takes too long refuses, and that is told', async () => {
   const stage = new Stage({ authenticate: () => new Promise(() => {}) });
   const verdict = stage.decide();
   stage.clock.advance(timeoutMs);
-  assert.deepEqual(await verdict, notAuthorized);
+  assert.deepEqual(await verdict, undecided);
   assert.match(String(stage.failures), /no answer within 1000 ms/);
 });
 
