@@ -90,7 +90,7 @@ class Sharing {
     tellOwners(share);
   }
 
-  // Visits the sessions that are members or have something of a share, and others that had.
+  // Visits the sessions that are members or have something of a share, and others that had: for a checkpoint.
   template <class Visit>
   void eachSharer(Visit&& visit) {
     std::erase_if(sharers_, [&](uint64_t key) {
@@ -102,7 +102,7 @@ class Sharing {
   }
   void noteSharer(const Session& session) { sharers_.insert(session.key); }
   void noteArrival(Session& session) {
-    if (holdsShared(session)) noteSharer(session);
+    if (outbound_.journal().isOn() && holdsShared(session)) noteSharer(session);
   }
 
   // The session of a member has got a connection, which the shards learn at once, or lost it: what follows from that
@@ -188,6 +188,7 @@ class Sharing {
   }
   // What the session, which is about to end, has not got.
   std::vector<Delivery> takeAll(Session& session) {
+    sharers_.erase(session.key);
     return take(session, true, [](const Delivery& delivery) { return delivery.share != 0; });
   }
   void reshare(const std::vector<Delivery>& deliveries) {

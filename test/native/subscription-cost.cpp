@@ -102,3 +102,24 @@ TEST("subscription cost: bytes of exact and wildcard filters, all of them given 
               (nowNs() - startNs) / (exactCount + wildcardCount), left / 1'024);
   CHECK(left <= 1'048'576);
 }
+
+TEST("subscription cost: sessions that were members of a share leave nothing") {
+  constexpr int count = 100'000;
+  HandDrivenBroker broker(1);
+  Engine& engine = broker.engine(0);
+  const auto comeAndGo = [&](uint64_t key) {
+    for (uint64_t end = key + count; key < end; key++) {
+      Session& session = engine.createSession(key);
+      engine.subscriptions().add(session, bytesOf("$share/g/jobs"), {.qos = 1});
+      engine.destroySession(session);
+      engine.drainLanes();
+      engine.endTurn();
+    }
+  };
+  comeAndGo(firstKey);
+  const size_t before = heapBytes();
+  comeAndGo(firstKey + count);
+  const double left = double(heapBytes()) - double(before);
+  std::printf("# %d members of a share that came and went: %.0f KB are left\n", count, left / 1'024);
+  CHECK(left <= 262'144);
+}
