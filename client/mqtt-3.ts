@@ -21,57 +21,27 @@ import { type AcknowledgementType, PacketType } from '../core/wire/packet-type.t
 import type { ConnectPacket, ProtocolVersion } from '../core/wire/packets.ts';
 import { isProtocolError, type ProtocolError, protocolViolation } from '../core/wire/protocol-error.ts';
 import { concat } from '../core/wire/write.ts';
-import type { WebSocketConstructor, WebSocketLike } from './options.ts';
+import { type Bytes, LayeredWebSocket, layerOf } from './layered-websocket.ts';
+import type { WebSocketConstructor } from './options.ts';
 
 /** In flight at once: 3.1.1 knows no bound, and brokers of its time have this one. */
 const receiveMaximum = 20;
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
 /** The WebSocket for `options.WebSocket`. `Original` is the one beneath; by default the global one. */
 export function mqtt3(Original?: WebSocketConstructor): WebSocketConstructor {
-  return class extends TranslatingWebSocket {
-    constructor(url: string, subprotocol: string) {
-      const Socket = Original ?? (WebSocket as unknown as WebSocketConstructor);
-      super(new Socket(url, subprotocol));
-    }
-  };
+  return layerOf(TranslatingWebSocket, Original);
 }
 
-class TranslatingWebSocket implements WebSocketLike {
-  onopen: ((event: never) => void) | null = null;
-  onmessage: ((event: never) => void) | null = null;
-  onclose: ((event: never) => void) | null = null;
-  onerror: ((event: never) => void) | null = null;
-  binaryType = 'arraybuffer';
-  readonly #socket: WebSocketLike;
+class TranslatingWebSocket extends LayeredWebSocket {
   readonly #fromClient = new FrameReader(5);
   readonly #fromBroker = new FrameReader(4);
 
-  constructor(socket: WebSocketLike) {
-    this.#socket = socket;
-    socket.binaryType = 'arraybuffer';
-    socket.onopen = (event) => this.onopen?.(event);
-    socket.onclose = (event) => this.onclose?.(event);
-    socket.onerror = (event) => this.onerror?.(event);
-    socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
-      this.#translate(this.#fromBroker, new Uint8Array(data), 4, 5, (frames) => {
-        const tell = this.onmessage as ((event: { data: ArrayBuffer }) => void) | null;
-        tell?.({ data: frames.buffer });
-      });
-    };
-  }
-
-  get bufferedAmount(): number {
-    return this.#socket.bufferedAmount;
-  }
-
   send(data: Bytes): void {
-    this.#translate(this.#fromClient, data, 5, 4, (frames) => this.#socket.send(frames));
+    this.#translate(this.#fromClient, data, 5, 4, (frames) => this.below.send(frames));
   }
 
-  close(): void {
-    this.#socket.close();
+  protected override received(chunk: Bytes): void {
+    this.#translate(this.#fromBroker, chunk, 4, 5, (frames) => this.give(frames));
   }
 
   /** Gives the frames of the chunk in one piece, as they came. */

@@ -16,9 +16,8 @@ import { type Frame, FrameReader } from '../core/wire/frame-reader.ts';
 import { PacketType } from '../core/wire/packet-type.ts';
 import { isProtocolError } from '../core/wire/protocol-error.ts';
 import { concat, frame } from '../core/wire/write.ts';
+import { type Bytes, LayeredWebSocket, layerOf } from './layered-websocket.ts';
 import type { WebSocketConstructor, WebSocketLike } from './options.ts';
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 const method = 'SCRAM-SHA-256';
 const badAuthentication = 0x8c;
@@ -31,51 +30,34 @@ export function scram(
   password: string,
   Original?: WebSocketConstructor,
 ): WebSocketConstructor {
-  return class extends ScramWebSocket {
-    constructor(url: string, subprotocol: string) {
-      const Socket = Original ?? (WebSocket as unknown as WebSocketConstructor);
-      super(new Socket(url, subprotocol), new Exchange(username, password));
+  const exchanging = class extends ScramWebSocket {
+    constructor(below: WebSocketLike) {
+      super(below, new Exchange(username, password));
     }
   };
+  return layerOf(exchanging, Original);
 }
 
-class ScramWebSocket implements WebSocketLike {
-  onopen: ((event: never) => void) | null = null;
-  onmessage: ((event: never) => void) | null = null;
-  onclose: ((event: never) => void) | null = null;
-  onerror: ((event: never) => void) | null = null;
-  binaryType = 'arraybuffer';
-  readonly #socket: WebSocketLike;
+class ScramWebSocket extends LayeredWebSocket {
   readonly #exchange: Exchange;
   /** What the broker sends until it has accepted or refused. */
   readonly #frames = new FrameReader(5);
   #hasSentConnect = false;
   #isOver = false;
 
-  constructor(socket: WebSocketLike, exchange: Exchange) {
-    this.#socket = socket;
+  constructor(below: WebSocketLike, exchange: Exchange) {
+    super(below);
     this.#exchange = exchange;
-    socket.binaryType = 'arraybuffer';
-    socket.onopen = (event) => this.onopen?.(event);
-    socket.onclose = (event) => this.onclose?.(event);
-    socket.onerror = (event) => this.onerror?.(event);
-    socket.onmessage = ({ data }: { data: ArrayBuffer }) => {
-      if (this.#isOver) this.#give(new Uint8Array(data));
-      else void this.#receive(new Uint8Array(data));
-    };
-  }
-
-  get bufferedAmount(): number {
-    return this.#socket.bufferedAmount;
   }
 
   send(data: Bytes): void {
-    this.#socket.send(this.#hasSentConnect ? data : this.#withProof(data));
+    this.below.send(this.#hasSentConnect ? data : this.#withProof(data));
     this.#hasSentConnect = true;
   }
 
-  close(): void {
-    this.#socket.close();
+  protected override received(chunk: Bytes): void {
+    if (this.#isOver) this.give(chunk);
+    else void this.#receive(chunk);
   }
 
   #withProof(data: Bytes): Bytes {
@@ -114,7 +96,7 @@ class ScramWebSocket implements WebSocketLike {
     if (isProtocolError(auth)) throw new Error(auth.why);
     const authenticationData = await this.#exchange.answer(auth.properties.authenticationData);
     const properties = { authenticationMethod: method, authenticationData };
-    this.#socket.send(encodeAuth({ reasonCode: 0x18, properties }));
+    this.below.send(encodeAuth({ reasonCode: 0x18, properties }));
   }
 
   /** The CONNACK as it came, or a refusal if it accepts without a proof. */
@@ -131,11 +113,7 @@ class ScramWebSocket implements WebSocketLike {
     const rest: Bytes[] = [];
     for (let next = this.#frames.next(); next && !isProtocolError(next); next = this.#frames.next())
       rest.push(frame(next.header, [next.body]));
-    this.#give(concat([first, ...rest]));
-  }
-
-  #give(bytes: Bytes): void {
-    (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data: bytes.slice().buffer });
+    this.give(concat([first, ...rest]));
   }
 }
 

@@ -1,0 +1,53 @@
+/** A WebSocket above another one, for add-ons that change what passes: all but that is the same for each of them. */
+import type { WebSocketConstructor, WebSocketLike } from './options.ts';
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The WebSocket for `options.WebSocket`. `Original` is the one beneath; by default the global one. */
+export function layerOf(
+  Layer: new (below: WebSocketLike) => WebSocketLike,
+  Original?: WebSocketConstructor,
+): WebSocketConstructor {
+  return class extends Layer {
+    constructor(url: string, subprotocol: string) {
+      const Socket = Original ?? (WebSocket as unknown as WebSocketConstructor);
+      super(new Socket(url, subprotocol));
+    }
+  };
+}
+
+export abstract class LayeredWebSocket implements WebSocketLike {
+  onopen: ((event: never) => void) | null = null;
+  onmessage: ((event: never) => void) | null = null;
+  onclose: ((event: never) => void) | null = null;
+  onerror: ((event: never) => void) | null = null;
+  binaryType = 'arraybuffer';
+  protected readonly below: WebSocketLike;
+
+  constructor(below: WebSocketLike) {
+    this.below = below;
+    below.binaryType = 'arraybuffer';
+    below.onopen = (event) => this.onopen?.(event);
+    below.onclose = (event) => this.onclose?.(event);
+    below.onerror = (event) => this.onerror?.(event);
+    below.onmessage = ({ data }: { data: ArrayBuffer }) => this.received(new Uint8Array(data));
+  }
+
+  get bufferedAmount(): number {
+    return this.below.bufferedAmount;
+  }
+
+  close(): void {
+    this.below.close();
+  }
+
+  abstract send(data: Bytes): void;
+
+  /** From the broker. */
+  protected abstract received(chunk: Bytes): void;
+
+  /** To the client. */
+  protected give(bytes: Bytes): void {
+    (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data: bytes.buffer });
+  }
+}
