@@ -142,12 +142,17 @@ napi_value askRules(napi_env env, napi_callback_info info) {
   return toBoolean(env, (book.get()->*Question)(*access, bytesOf(topic)));
 }
 
-// The sums over all workers, in the order of `Counter`.
-inline napi_value readCounters(napi_env env, napi_callback_info info) {
+// The broker that the only argument names, or nullptr.
+inline const Broker* brokerOf(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argument = nullptr;
   napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
-  const Broker* broker = registry().find(uint32_t(integerOf(env, argument)));
+  return registry().find(uint32_t(integerOf(env, argument)));
+}
+
+// The sums over all workers, in the order of `Counter`.
+inline napi_value readCounters(napi_env env, napi_callback_info info) {
+  const Broker* broker = brokerOf(env, info);
   napi_value list = nullptr;
   napi_create_array(env, &list);
   for (uint32_t i = 0; broker && i < uint32_t(Counter::count); i++) {
@@ -159,10 +164,7 @@ inline napi_value readCounters(napi_env env, napi_callback_info info) {
 // Of each worker, one behind the other: how often a turn of its loop took as long as each bucket says, and the seconds
 // of all of them.
 inline napi_value readLoopLags(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument = nullptr;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
-  const Broker* broker = registry().find(uint32_t(integerOf(env, argument)));
+  const Broker* broker = brokerOf(env, info);
   napi_value list = nullptr;
   napi_create_array(env, &list);
   uint32_t length = 0;
