@@ -1,7 +1,7 @@
 /** Limits on those who may come in, bans, and programs that decide: over real sockets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import type { AuthorizedClient, BrokerOptions } from '../../../core/broker.ts';
 import { ban } from '../../../core/command/ban.ts';
@@ -9,6 +9,7 @@ import { decodeConnack } from '../../../core/wire/decode-connack.ts';
 import type { ConnectPacket } from '../../../core/wire/packets.ts';
 import { isProtocolError } from '../../../core/wire/protocol-error.ts';
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
+import { startBackEnd } from '../../support/back-end.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
 import {
   connectFrame,
@@ -196,7 +197,7 @@ test('a back end decides who comes in and what they may, is asked once for what 
     response.writeHead(isDown ? 500 : 200, { 'cache-control': 'max-age=60' });
     response.end(JSON.stringify({ result: isAllowed ? 'allow' : 'deny' }));
   };
-  const url = await listen(t, answer);
+  const url = await startBackEnd(t, answer);
   const running = await startBroker(t, { authUrl: `${url}/auth`, authorizeUrl: `${url}/may` });
   const as = (clientId: string, password: string) => ({
     clientId,
@@ -220,23 +221,3 @@ test('a back end decides who comes in and what they may, is asked once for what 
   assert.equal((await openConnected(t, 'ws', running, as('c', 'x'))).connack.reasonCode, 0x88);
   assert.equal(questions.length, before + 1);
 });
-
-async function listen(
-  t: TestContext,
-  answer: (question: Record<string, unknown>, response: ServerResponse) => void,
-): Promise<string> {
-  const server = createServer(async (request, response) => {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part);
-    answer(JSON.parse(Buffer.concat(parts).toString()), response);
-  });
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return `http://127.0.0.1:${address.port}`;
-}

@@ -1,42 +1,29 @@
 /** A back end over HTTP: what it is asked, what becomes of its answers, and that it fails closed. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import { Authorizer } from '../../../core/security/authorizer.ts';
 import { Backend, BackendBusy } from '../../../core/security/backend.ts';
 import { BackendProvider } from '../../../core/security/backend-provider.ts';
 import { Secret } from '../../../core/security/secret.ts';
+import { type AnswerQuestion, startBackEnd } from '../../support/back-end.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-
-type Handle = (question: Record<string, unknown>, response: ServerResponse, request: IncomingMessage) => void;
 
 async function start(
   t: TestContext,
-  handle: Handle,
+  handle: AnswerQuestion,
   options: { pendingMax?: number; timeoutMs?: number } = {},
 ) {
   const questions: Record<string, unknown>[] = [];
-  const server = createServer(async (request, response) => {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part);
-    const question = JSON.parse(Buffer.concat(parts).toString()) as Record<string, unknown>;
+  const url = await startBackEnd(t, (question, response, request) => {
     questions.push(question);
     handle(question, response, request);
   });
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
   const clock = new FakeClock();
   const failures: unknown[] = [];
   const backend = new Backend({
-    url: `http://127.0.0.1:${address.port}/`,
+    url: `${url}/`,
     secret: () => new Secret('open sesame'.replace(' ', '-')),
     timeoutMs: options.timeoutMs ?? 10_000,
     pendingMax: options.pendingMax ?? 10,

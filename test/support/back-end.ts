@@ -1,0 +1,29 @@
+/** A back end over HTTP that is asked in JSON, as authUrl and authorizeUrl are. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { TestContext } from 'node:test';
+
+export type AnswerQuestion = (
+  question: Record<string, unknown>,
+  response: ServerResponse,
+  request: IncomingMessage,
+) => void;
+
+/** Gives its address; it is closed when the test ends. */
+export async function startBackEnd(test: TestContext, answer: AnswerQuestion): Promise<string> {
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part);
+    answer(JSON.parse(Buffer.concat(parts).toString()), response, request);
+  });
+  test.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return `http://127.0.0.1:${address.port}`;
+}
