@@ -20,19 +20,8 @@ class Outbox {
 
   // False when the arena is full; what fitted stays, so the stream is broken and must be ended.
   bool append(Arena& arena, Bytes bytes) {
-    while (!bytes.empty()) {
-      uint32_t room = last_ == Arena::none ? 0 : arena.capacity(last_) - arena.chunk(last_).used;
-      if (room < bytes.size() && !(last_ != Arena::none && arena.chunk(last_).isLarge && room > 0)) {
-        if (!extend(arena, bytes.size())) return false;
-        room = arena.capacity(last_) - arena.chunk(last_).used;
-      }
-      Arena::Chunk& chunk = arena.chunk(last_);
-      const size_t count = std::min<size_t>(room, bytes.size());
-      std::memcpy(arena.bytes(last_) + chunk.used, bytes.data(), count);
-      chunk.used = uint16_t(chunk.used + count);
-      bytes_ += count;
-      bytes = bytes.subspan(count);
-    }
+    if (last_ == Arena::none || arena.room(last_) < bytes.size()) return appendInParts(arena, bytes);
+    put(arena, bytes);
     return true;
   }
 
@@ -71,6 +60,26 @@ class Outbox {
   }
 
  private:
+  // There must be room.
+  void put(Arena& arena, Bytes bytes) {
+    Arena::Chunk& chunk = arena.chunk(last_);
+    if (!bytes.empty()) std::memcpy(arena.bytes(last_) + chunk.used, bytes.data(), bytes.size());
+    chunk.used = uint16_t(chunk.used + bytes.size());
+    bytes_ += bytes.size();
+  }
+  [[gnu::noinline]] bool appendInParts(Arena& arena, Bytes bytes) {
+    while (!bytes.empty()) {
+      size_t room = last_ == Arena::none ? 0 : arena.room(last_);
+      if (room < bytes.size() && !(last_ != Arena::none && arena.chunk(last_).isLarge && room > 0)) {
+        if (!extend(arena, bytes.size())) return false;
+        room = arena.room(last_);
+      }
+      const size_t count = std::min(room, bytes.size());
+      put(arena, bytes.first(count));
+      bytes = bytes.subspan(count);
+    }
+    return true;
+  }
   // Puts a chunk at the end that has room: a lone small chunk is replaced by a large one.
   bool extend(Arena& arena, size_t bytes) {
     const bool isFirst = first_ == Arena::none;

@@ -64,6 +64,7 @@ class Arena {
   Chunk& chunk(uint32_t unit) { return chunks_[unit]; }
   uint8_t* bytes(uint32_t unit) const { return range_ + size_t(unit) * smallBytes; }
   uint32_t capacity(uint32_t unit) const { return chunks_[unit].isLarge ? largeBytes : smallBytes; }
+  uint32_t room(uint32_t unit) const { return capacity(unit) - chunks_[unit].used; }
 
   // A chunk, or none when the arena is full.
   uint32_t take(bool isLarge) {

@@ -49,12 +49,12 @@ inline Reason readAcknowledgement(uint8_t first, Bytes body, uint8_t version, Ac
   const uint8_t flags = type == PacketType::pubrel ? 2 : 0;
   // In MQTT 3.1 the flags of a PUBREL carry DUP and QoS and are not reserved.
   if (version >= 4 && (first & 0x0f) != flags) return Reason::malformedPacket;  // [MQTT-3.6.1-1]
-  Reader reader(body);
-  out.packetId = reader.u16();
-  if (!reader.ok()) return Reason::malformedPacket;
+  if (body.size() < 2) return Reason::malformedPacket;
+  out.packetId = uint16_t(body[0] << 8 | body[1]);
   if (out.packetId == 0) return Reason::protocolError;
-  if (version < mqtt5) return reader.remaining() == 0 ? Reason::success : Reason::malformedPacket;
-  if (reader.remaining() == 0) return Reason::success;
+  if (body.size() == 2) return Reason::success;
+  if (version < mqtt5) return Reason::malformedPacket;
+  Reader reader(body.subspan(2));
   const uint8_t reason = reader.u8();
   if (!isAcknowledgementReason(type, reason)) return Reason::protocolError;
   out.reason = Reason(reason);

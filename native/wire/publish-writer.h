@@ -12,7 +12,7 @@
 #include "../messages/delivery.h"
 #include "../messages/message.h"
 #include "../sessions/outgoing-aliases.h"
-#include "packet.h"
+#include "publish.h"
 
 namespace rally {
 
@@ -78,37 +78,52 @@ class PublishWriter {
     size_t properties = publication.properties.size() + (publication.expiresAtMs != 0 ? expiryBytes : 0) +
                         (hasAlias ? aliasBytes : 0);
     ids.each([&](uint32_t id) { properties += 1 + varintSize(id); });
-    const size_t remaining = 2 + topic.size() + (hasPacketId ? 2 : 0) +
-                             (hasProperties ? varintSize(uint32_t(properties)) + properties : 0) +
-                             publication.payload.size();
-    std::vector<uint8_t>& out = head.bytes;
-    out.assign(1, 0);
-    writeVarint(out, uint32_t(remaining));
+    const size_t behindLength = 2 + topic.size() + (hasPacketId ? 2 : 0) +
+                                (hasProperties ? varintSize(uint32_t(properties)) + properties : 0);
+    const auto remaining = uint32_t(behindLength + publication.payload.size());
+    head.bytes.resize(1 + varintSize(remaining) + behindLength);
+    Octets out{head.bytes.data() + 1};  // patch() writes the first
+    writeVarint(out, remaining);
     out.push_back(uint8_t(topic.size() >> 8));
     out.push_back(uint8_t(topic.size()));
-    out.insert(out.end(), topic.begin(), topic.end());
-    head.packetIdAt = out.size();
-    if (hasPacketId) out.insert(out.end(), 2, 0);
+    out.append(topic);
+    head.packetIdAt = size_t(out.at - head.bytes.data());
+    if (hasPacketId) out.at += 2;
     if (hasProperties) {
       writeVarint(out, uint32_t(properties));
-      if (hasAlias) out.insert(out.end(), {0x23, 0, 0});
-      head.aliasAt = out.size() - 2;
+      head.aliasAt = size_t(out.at - head.bytes.data()) + 1;
+      if (hasAlias) {
+        out.push_back(uint8_t(Property::topicAlias));
+        out.at += 2;
+      }
       encodeProperties(out, publication, ids);
     }
+    RALLY_ASSERT(out.at == head.bytes.data() + head.bytes.size());
     head.isReady = true;
   }
 
-  void encodeProperties(std::vector<uint8_t>& out, const Publication& publication, const SubscriptionIds& ids) {
+  // Writes into memory that is large enough.
+  struct Octets {
+    uint8_t* at;
+
+    void push_back(uint8_t octet) { *at++ = octet; }
+    void append(Bytes bytes) {
+      if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+      at += bytes.size();
+    }
+  };
+
+  void encodeProperties(Octets& out, const Publication& publication, const SubscriptionIds& ids) {
     if (publication.expiresAtMs != 0) {
       const uint32_t seconds = secondsLeft(publication.expiresAtMs);
-      out.push_back(0x02);
+      out.push_back(uint8_t(Property::messageExpiryInterval));
       for (int shift = 24; shift >= 0; shift -= 8) out.push_back(uint8_t(seconds >> shift));
     }
     ids.each([&](uint32_t id) {
-      out.push_back(0x0b);
+      out.push_back(uint8_t(Property::subscriptionIdentifier));
       writeVarint(out, id);
     });
-    out.insert(out.end(), publication.properties.begin(), publication.properties.end());
+    out.append(publication.properties);
   }
 
   // What is left of a Message Expiry Interval [MQTT-3.3.2-6]; 0 only when nothing is. To the nearest second: the
