@@ -362,8 +362,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     matcher_.deliver(filters, publication, index_);
   }
 
-  bool deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, ShareLevel worst) override {
-    return sharing_.deliver(publication, key, index_, shardKey, worst) == Sharing::Outcome::taken;
+  ShareOutcome deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, ShareLevel worst) override {
+    return sharing_.deliver(publication, key, index_, shardKey, worst);
   }
 
   void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged) override {

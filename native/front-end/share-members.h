@@ -60,13 +60,17 @@ class ShareMembers {
     session.isPassedOver = false;
   }
 
-  // The member whose turn it is among the best that there are, none worse than `worst`; nullptr: there is none.
-  template <class LevelOf>
-  const Subscriber* choose(Share& share, ShareKind kind, ShareLevel worst, LevelOf&& levelOf) {
+  // The member whose turn it is among the best that may have the message, none worse than `worst`; nullptr: there is
+  // none. `mayHave(session)`: where it says no, the next one is asked, each at most once at its level.
+  template <class LevelOf, class MayHave>
+  const Subscriber* choose(Share& share, ShareKind kind, ShareLevel worst, LevelOf&& levelOf, MayHave&& mayHave) {
     for (auto level = ShareLevel::ready; level <= worst && level != ShareLevel::full; level = below(level)) {
-      if (const uint32_t place = firstAt(share, kind, level, levelOf)) {
+      uint32_t first = 0;  // of those at this level who may not have it: it comes again when all have been asked
+      while (const uint32_t place = firstAt(share, kind, level, levelOf)) {
+        if (place == first) break;
         turn(place);
-        return &memberOf(place).subscriber;
+        if (mayHave(*memberOf(place).subscriber.session)) return &memberOf(place).subscriber;
+        if (first == 0 && at(place).level == level) first = place;
       }
     }
     return nullptr;

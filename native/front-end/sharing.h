@@ -24,12 +24,6 @@ namespace rally {
 
 class Sharing {
  public:
-  enum class Outcome : uint8_t {
-    taken,
-    refused,  // no member is good enough
-    over,     // the last member has left, which the shard knows before it gets the answer
-  };
-
   Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Gate& gate,
           Counters& counters, ShardRequests& requests)
       : workers_(workers),
@@ -127,24 +121,23 @@ class Sharing {
   // --- messages -----------------------------------------------------------------------------------
 
   // Gives a member here the message, none worse than `worst`. `key`: of the share here, `shardKey`: there.
-  Outcome deliver(Publication& publication, uint32_t key, unsigned shard, uint32_t shardKey, ShareLevel worst) {
+  ShareOutcome deliver(Publication& publication, uint32_t key, unsigned shard, uint32_t shardKey, ShareLevel worst) {
     Share* share = filters_.findShare(key);
-    if (!share || share->own->subscribers.isEmpty()) return Outcome::over;
+    if (!share || share->own->subscribers.isEmpty()) return ShareOutcome::over;
     share->keys[shard] = shardKey;
     raiseImproved();
     const ShareKind kind = shareKindOf(publication.qos);
-    const Subscriber* member = members_.choose(*share, kind, worst, level_);
-    for (size_t others = share->own->subscribers.size(); member && isWithheld(*member->session, publication.topic);
-         others--) {
-      if (others == 0) {  // nobody here may have it
-        counters_.add(Counter::withheld);
-        return Outcome::taken;
-      }
-      member = members_.choose(*share, kind, worst, level_);
-    }
+    bool isWithheldFromSome = false;
+    const auto mayHave = [&](const Session& session) {
+      const bool isMeant = !isWithheld(session, publication.topic);
+      isWithheldFromSome = isWithheldFromSome || !isMeant;
+      return isMeant;
+    };
+    const Subscriber* member = members_.choose(*share, kind, worst, level_, mayHave);
+    if (!member && isWithheldFromSome) return ShareOutcome::withheld;
     if (!member) {
       share->toldFull[size_t(kind)] |= uint64_t(1) << shard;
-      return Outcome::refused;
+      return ShareOutcome::full;
     }
     const bool retain = member->retainAsPublished && publication.retain;
     const SubscriptionIds ids(member->subscriptionId);
@@ -157,15 +150,16 @@ class Sharing {
     }
     outbound_.begin();
     outbound_.deliver(*member->session, publication, member->qos, retain, ids, shardKey);
-    return Outcome::taken;
+    return ShareOutcome::taken;
   }
 
   // The same for what another worker's shard sends, who gets it back if nobody takes it.
   void receive(Publication& publication, const delivery::DeliverShared& sent, unsigned shard) {
-    const Outcome outcome = deliver(publication, sent.share, shard, sent.senderShare, sent.level);
-    if (outcome == Outcome::taken) return;
-    requests_.toShard(shard, request::Reshare{.isRefused = outcome == Outcome::refused,
+    const ShareOutcome outcome = deliver(publication, sent.share, shard, sent.senderShare, sent.level);
+    if (outcome == ShareOutcome::taken) return;
+    requests_.toShard(shard, request::Reshare{.outcome = outcome,
                                               .level = sent.level,
+                                              .isWithheld = sent.isWithheld,
                                               .share = sent.senderShare,
                                               .carried = Carried(publication.keep()),
                                               .refused = sent.refused});

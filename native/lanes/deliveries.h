@@ -19,6 +19,7 @@ struct Deliver {
 struct DeliverShared {
   uint8_t kind = 0;
   ShareLevel level = ShareLevel::ready;  // as ShareSearch says ...
+  bool isWithheld = false;
   uint32_t share = 0;
   uint32_t senderShare = 0;
   Carried<Message> carried;

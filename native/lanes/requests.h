@@ -101,8 +101,9 @@ struct ShareRoute {
 // The sender has given no member this message of a share, or a member hands it on.
 struct Reshare {
   uint8_t kind = 0;
-  bool isRefused = false;  // there are members, and none of that level
+  ShareOutcome outcome = ShareOutcome::over;  // over: nobody has refused it
   ShareLevel level = ShareLevel::ready;
+  bool isWithheld = false;  // as ShareSearch says, of those before the sender
   uint32_t share = 0;
   Carried<Message> carried;
   uint64_t refused = 0;

@@ -19,10 +19,19 @@ enum class ShareKind : uint8_t { qos0, acknowledged };
 inline constexpr size_t shareKinds = 2;
 inline ShareKind shareKindOf(uint8_t qos) { return qos == 0 ? ShareKind::qos0 : ShareKind::acknowledged; }
 
+// What has become of a message that was offered to the members at a worker.
+enum class ShareOutcome : uint8_t {
+  taken,
+  full,      // no member is good enough for the level that was asked
+  withheld,  // those who are good enough may not have it by the rules that are in force now
+  over,      // the last member has left, which the shard knows before it gets the answer
+};
+
 // Who has been asked. Each refusal adds a worker to `refused`; when nobody is left to ask, `level` grows and all are
 // asked again.
 struct ShareSearch {
   ShareLevel level = ShareLevel::ready;  // members no worse than this may take it
+  bool isWithheld = false;               // some could take it and may not have it
   uint64_t refused = 0;                  // bit w: worker w has no such member
 };
 

@@ -23,8 +23,8 @@ class FrontEndPort : public RetainedWalks::Outlet {
  public:
   virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication) = 0;
   // To a member of the share with this key here, none worse than `worst`; `shardKey` names the share in the shard.
-  // False: there is no such member.
-  virtual bool deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, ShareLevel worst) = 0;
+  virtual ShareOutcome deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey,
+                                         ShareLevel worst) = 0;
   // `isLogged`: behind the commit of what the shard has logged until now.
   virtual void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged = false) = 0;
   // Like answer(), behind all acknowledgements that wait for a commit.
@@ -204,13 +204,10 @@ class Shard {
       counters_.add(Counter::droppedExpired);
       return;
     }
-    ShareSearch search{asked.level, asked.refused};
-    if (asked.isRefused) {
-      search.refused |= uint64_t(1) << from;
-      setFull(asked.share, shareKindOf(publication.qos), from, true);
-    }
+    ShareSearch search{asked.level, asked.isWithheld, asked.refused};
+    if (asked.outcome != ShareOutcome::over) refuse(search, asked.outcome, asked.share, publication, from);
     if (Share* share = filters_.findShare(asked.share)) send(*share, publication, search);
-    else dropShared(publication);  // the share has ended
+    else dropShared(publication, search);  // the share has ended
   }
   void take(const request::ShareReady& asked, unsigned from) { setFull(asked.share, asked.messages, from, false); }
   void take(const request::MemberLeft& asked, unsigned from) {
@@ -265,22 +262,32 @@ class Shard {
       if (route->worker != index_) {
         counters_.add(Counter::handedOver);
         frontEnds_.answer(route->worker, delivery::DeliverShared{.level = search.level,
+                                                                 .isWithheld = search.isWithheld,
                                                                  .share = route->key,
                                                                  .senderShare = share.key,
                                                                  .carried = Carried(publication.keep()),
                                                                  .refused = search.refused});
         return;
       }
-      if (frontEnds_.deliverSharedHere(publication, route->key, share.key, search.level)) return;
-      search.refused |= uint64_t(1) << index_;
-      setFull(share.key, kind, index_, true);
+      const ShareOutcome outcome = frontEnds_.deliverSharedHere(publication, route->key, share.key, search.level);
+      if (outcome == ShareOutcome::taken) return;
+      refuse(search, outcome, share.key, publication, index_);
     }
-    dropShared(publication);
+    dropShared(publication, search);
+  }
+
+  // The members at the worker do not take it. Those who may not have it can take the next one.
+  void refuse(ShareSearch& search, ShareOutcome outcome, uint32_t share, const Publication& publication,
+              unsigned worker) {
+    search.refused |= uint64_t(1) << worker;
+    if (outcome == ShareOutcome::withheld) search.isWithheld = true;
+    else setFull(share, shareKindOf(publication.qos), worker, true);
   }
 
   // All members have refused the message, or the last has left.
-  void dropShared(const Publication& publication) {
-    counters_.add(publication.qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
+  void dropShared(const Publication& publication, const ShareSearch& search) {
+    if (search.isWithheld) counters_.add(Counter::withheld);
+    else counters_.add(publication.qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
   }
 
   void setFull(uint32_t key, ShareKind kind, unsigned worker, bool isFull) {

@@ -72,7 +72,7 @@ struct Share {
     for (;;) {
       if (ShareRoute* route = nextAt(search, kind)) return route;
       if (search.level >= last) return nullptr;
-      search = {ShareLevel(uint8_t(search.level) + 1), 0};
+      search = {ShareLevel(uint8_t(search.level) + 1), search.isWithheld, 0};
     }
   }
 
@@ -82,7 +82,7 @@ struct Share {
     ShareRoute& route = routes.front();
     const bool hasRefused = search.level == ShareLevel::away && (search.refused >> route.worker & 1) != 0;
     if (hasRefused || route.able == 0) return nullptr;
-    search = {ShareLevel::away, 0};
+    search = {ShareLevel::away, search.isWithheld, 0};
     return &route;
   }
 

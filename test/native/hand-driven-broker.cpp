@@ -6,6 +6,17 @@ namespace {
 
 constexpr rally::HashKeys hashKeys = {.topics = 42, .tables = 43};
 
+// Of the client's tenant.
+std::string prefixOf(const Client::Options& options) { return options.access ? options.access->topicPrefix : ""; }
+
+// As core/front-end/subscribe.ts does it.
+std::string withPrefix(Bytes filter, const rally::Connection& connection) {
+  const std::string text = textOf(filter);
+  if (!connection.topicPrefix) return text;
+  const size_t outer = rally::isSharedFilter(filter) ? filter.size() - rally::unsharedFilter(filter).size() : 0;
+  return text.substr(0, outer) + *connection.topicPrefix + text.substr(outer);
+}
+
 bool isRung(rally::Doorbell& doorbell) {
   pollfd wanted{doorbell.fd(), POLLIN, 0};
   return poll(&wanted, 1, 0) == 1;
@@ -437,7 +448,8 @@ void HandDrivenBroker::onPacket(Worker& worker, const std::shared_ptr<Link>& lin
         refuse(link);
         break;
       }
-      const bool existed = worker.engine.subscriptions().unsubscribe(*session, filter);
+      const std::string text = withPrefix(filter, *link->connection);
+      const bool existed = worker.engine.subscriptions().unsubscribe(*session, bytesOf(text));
       if (version >= 5) appendOctets(answer, {0, uint8_t(existed ? 0 : 0x11)});
       frontEnd.tell(*link->connection, frameOf(0xb0, answer));
       frontEnd.resume(*link->connection);
@@ -475,7 +487,8 @@ void HandDrivenBroker::onSubscribe(Worker& worker, const std::shared_ptr<Link>& 
     if (properties.remaining() > 0 && properties.u8() == 0x0b) id = properties.varint();
   }
   while (reader.remaining() > 0) {
-    const Bytes filter = reader.prefixed();
+    const std::string text = withPrefix(reader.prefixed(), *link->connection);
+    const Bytes filter = bytesOf(text);
     const uint8_t bits = reader.u8();
     const rally::FilterVerdict verdict = engine.subscriptions().judge(session, filter);
     if (verdict == rally::FilterVerdict::refused) {
@@ -610,6 +623,9 @@ Octets HandDrivenBroker::encoded(const rally::Access& access) {
     text(bytesOf(name));
     text(value.bytes());
   }
+  if (access.topicPrefix.empty()) return bytes;
+  bytes[0] |= 4;
+  text(bytesOf(access.topicPrefix));
   return bytes;
 }
 
@@ -622,12 +638,14 @@ rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options,
   terms.topicAliasMaximum = options.topicAliasMaximum;
   terms.sessionExpirySeconds = options.isPersistent ? rally::neverExpires : 0;
   terms.access = options.access;
+  terms.topicPrefix = prefixOf(options);
   terms.messagesPerSecond = options.messagesPerSecond;
   terms.bytesPerSecond = options.bytesPerSecond;
   terms.asksToPublish = options.asksToPublish;
   if (!options.will) return terms;
   rally::Publication publication;
-  publication.topic = bytesOf(options.will->topic);
+  const std::string willTopic = prefixOf(options) + options.will->topic;
+  publication.topic = bytesOf(willTopic);
   publication.payload = bytesOf(options.will->payload);
   publication.originSession = session;
   publication.workers = uint8_t(workers());

@@ -24,6 +24,7 @@ struct NaiveClient {
   std::string clientId;
   std::optional<std::string> team;
   std::vector<std::string> roles;
+  std::string prefix;  // of its tenant, before all of its topics
 
   // What stands in a rule, or nothing; a value that is no level counts as any level, for rules that deny.
   bool matches(const std::string& wanted, const std::string& level, bool isAllow) const {
@@ -44,6 +45,7 @@ struct NaiveClient {
     access->userName = rally::PlaceholderValue(userName.value_or(""));
     access->clientId = rally::PlaceholderValue(clientId);
     access->roles = roles;
+    access->topicPrefix = prefix;
     if (team) access->claims.emplace_back("team", rally::PlaceholderValue(*team));
     return access;
   }
@@ -57,6 +59,10 @@ struct NaiveRules {
 
   bool mayPublish(const NaiveClient& client, const std::string& topic) const { return isAllowed(client, topic, true); }
   bool mayReceive(const NaiveClient& client, const std::string& topic) const { return isAllowed(client, topic, false); }
+  // Of a topic of the broker, of which a client of a tenant sees what stands behind its prefix.
+  bool mayReceiveWhole(const NaiveClient& client, const std::string& topic) const {
+    return topic.starts_with(client.prefix) && mayReceive(client, topic.substr(client.prefix.size()));
+  }
 
   std::vector<NaiveRule> rulesOf(const NaiveClient& client) const {
     std::vector<std::string> names = everyone;
