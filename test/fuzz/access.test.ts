@@ -1,6 +1,6 @@
 /**
  * What decides who comes in, under damaged input: files of users, rules, bans and revocations, tokens, and every
- * combination of what a CONNECT may have. Whatever comes, the answer is a mistake with its place, or a decision; and
+ * combination of what a CONNECT may have, as values and as bytes. Whatever comes, the answer is a mistake with its place, or a decision; and
  * nobody comes in who has not proven anything.
  */
 import assert from 'node:assert/strict';
@@ -22,6 +22,8 @@ import { parseRuleFile } from '../../core/security/rule-file.ts';
 import { readClaims } from '../../core/security/token-claims.ts';
 import { TokenError } from '../../core/security/token-error.ts';
 import { TokenProvider } from '../../core/security/token-provider.ts';
+import { decodeConnect } from '../../core/wire/decode-connect.ts';
+import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import { quickHash } from '../support/access-files.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { Random, replayOf, seeds } from '../support/random.ts';
@@ -178,10 +180,14 @@ test('claims of any kind are understood as a whole, or not at all', () => {
   }
 });
 
-test('every combination of what a CONNECT may have is decided by every provider, and lets nobody in who proves nothing (CVE-2026-32696)', async () => {
+/** One of each kind, and what proves to each who somebody is. */
+function everyProvider(): {
+  readonly providers: Readonly<Record<string, Provider>>;
+  readonly proofs: Readonly<Record<string, (who: ConnectingClient) => boolean>>;
+} {
   const clock = new FakeClock();
   const users = new Map([['lee', hash]]);
-  const providers: Readonly<Record<string, Provider>> = {
+  const providers = {
     passwords: new PasswordProvider({
       users: () => users,
       remembered: new RememberedPasswords({ clock, keptMs: 0, entriesMax: 0 }),
@@ -209,6 +215,11 @@ test('every combination of what a CONNECT may have is decided by every provider,
     backend: ({ password }) => isSecret(password),
   };
   const isSecret = (password?: Uint8Array): boolean => Buffer.from(password ?? []).toString() === 'secret';
+  return { providers, proofs };
+}
+
+test('every combination of what a CONNECT may have is decided by every provider, and lets nobody in who proves nothing (CVE-2026-32696)', async () => {
+  const { providers, proofs } = everyProvider();
   const tls = { version: 'TLSv1.3' } as const;
   for (const username of [undefined, '', 'lee', 'kim', '+', '\u0000'])
     for (const password of [undefined, '', 'secret', 'wrong', 'eyJ.a.b', '\u00ff'])
@@ -226,4 +237,48 @@ test('every combination of what a CONNECT may have is decided by every provider,
             assert.equal(isLetIn(decision), proofs[name]?.(who), `${name} ${JSON.stringify(who)}`);
           }
         }
+});
+
+test('a CONNECT with any flags, cut or too long, is refused or decided by every provider (CVE-2026-32696)', async () => {
+  const { providers, proofs } = everyProvider();
+  const text = (value: string) => [value.length >> 8, value.length & 0xff, ...Buffer.from(value, 'latin1')];
+  const names = ['', 'lee', 'kim', '+', 'lee/x'];
+  const passwords = ['', 'secret', 'wrong', 'a.b.c'];
+  let decoded = 0;
+  for (const seed of seeds(1)) {
+    const random = new Random(seed);
+    for (let flags = 0; flags <= 0xff; flags++)
+      for (const level of [3, 4, 5]) {
+        const body = [
+          ...text(level === 3 ? 'MQIsdp' : 'MQTT'),
+          ...[level, flags, 0, 0, ...(level === 5 ? [0] : [])],
+          ...text(random.pick(['', 'c', 'a client'])),
+          ...(flags & 0x04 ? [...(level === 5 ? [0] : []), ...text('will'), ...text('gone')] : []),
+          ...(flags & 0x80 ? text(random.pick(names)) : []),
+          ...(flags & 0x40 ? text(random.pick(passwords)) : []),
+        ];
+        // As it should be, cut anywhere, or with more behind it.
+        const kind = random.below(4);
+        const bytes = kind === 0 ? body.slice(0, random.below(body.length)) : body;
+        const packet = decodeConnect(0x10, Uint8Array.from(kind === 1 ? [...bytes, ...text('lee')] : bytes));
+        if (isProtocolError(packet)) continue;
+        decoded++;
+        const { clientId, username, password } = packet;
+        const who = {
+          ...client,
+          clientId,
+          ...(username === undefined ? {} : { username }),
+          ...(password === undefined ? {} : { password }),
+        };
+        for (const [name, provider] of Object.entries(providers)) {
+          const decision = await provider.decide(who);
+          assert.equal(
+            isLetIn(decision),
+            proofs[name]?.(who),
+            `${name} ${replayOf(seed)} ${Buffer.from(bytes).toString('hex')}`,
+          );
+        }
+      }
+  }
+  assert.ok(decoded > 50, `${decoded} were a CONNECT`);
 });

@@ -50,6 +50,7 @@ const known: Readonly<Record<string, readonly (readonly [path: string, title: st
   ],
   'a field of the CONNECT that is not there (CVE-2026-32696)': [
     ['test/fuzz/access.test.ts', 'every combination of what a CONNECT may have is decided by every provider'],
+    ['test/fuzz/access.test.ts', 'a CONNECT with any flags, cut or too long, is refused or decided'],
   ],
   'QoS 2 that is not exactly once (CVE-2023-28366, CVE-2026-8741)': [
     ['test/property/exactly-once.test.ts', 'what links lose and repeat arrives, and with QoS 2 exactly once'],
@@ -57,6 +58,12 @@ const known: Readonly<Record<string, readonly (readonly [path: string, title: st
   'topics that are none (CVE-2021-34432, CVE-2024-48080, CVE-2024-50948)': [
     ['test/native/topic.test.cpp', 'topic: each byte at each place, against the slow way'],
     ['test/e2e/wire/topics.test.ts', 'the most levels that are allowed, and one more'],
+  ],
+  'arithmetic with a bound that is seldom set (CVE-2026-42209)': [
+    ['test/native/every-limit.test.cpp', 'every limit: each at its least and at its most, and many at once'],
+  ],
+  'memory that SUBSCRIBE and wills leave behind (mosquitto 2.0.21)': [
+    ['test/native/leftovers.test.cpp', 'leftovers: SUBSCRIBE and wills of clients that come and go'],
   ],
   'an algorithm that the token chooses': [
     ['test/e2e/security/tokens.test.ts', 'what is no good token lets nobody in'],
@@ -83,6 +90,13 @@ const known: Readonly<Record<string, readonly (readonly [path: string, title: st
   ],
   'HTTP that tells what clients may not have': [
     ['test/unit/http/site.test.ts', 'where clients must authenticate, what they could find out is not told'],
+  ],
+  'an API key that may do more than its scope': [
+    [
+      'test/unit/http/api.test.ts',
+      'each route of the table has an example here, answers it as it says, and needs its scope',
+    ],
+    ['test/unit/http/api.test.ts', 'the configuration has no secret'],
   ],
   'a lockout that is evaded with another identifier': [
     [
