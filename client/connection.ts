@@ -25,7 +25,7 @@ export type ConnectionOptions = RallyOptions &
 export interface ConnectionOwner {
   accepted(connack: ConnackPacket): void;
   /** `isFinal`: another attempt would fail in the same way. */
-  ended(error: Error | undefined, isFinal: boolean, serverReference?: string): void;
+  ended(error: Error | undefined, isFinal?: boolean, serverReference?: string): void;
 }
 
 /** What exceeds it in the WebSocket waits in the session, where it is counted. */
@@ -74,11 +74,12 @@ export class Connection implements Link {
   /** If not, `resume` is called to ask again. */
   hasRoom(resume: () => void): boolean {
     clearTimeout(this.#roomTimer);
-    const bufferedBytes = (this.#socket as WebSocketLike).bufferedAmount + this.#unsentBytes;
-    if (bufferedBytes > bufferedBytesMax) this.#roomTimer = setTimeout(resume, bufferedPollMs);
-    return bufferedBytes <= bufferedBytesMax;
+    const isFull = (this.#socket as WebSocketLike).bufferedAmount + this.#unsentBytes > bufferedBytesMax;
+    if (isFull) this.#roomTimer = setTimeout(resume, bufferedPollMs);
+    return !isFull;
   }
 
+  /** Resolves when the WebSocket is closed, or has not come to be. */
   async open(url: string): Promise<void> {
     const options = this.#options;
     this.#awaitAnswer(options.connectTimeoutMs);
@@ -108,8 +109,9 @@ export class Connection implements Link {
       socket.onopen = () => socket.send(hello);
       // Text is no MQTT: as an object it becomes a few small numbers, which are no packet.
       socket.onmessage = ({ data }: { data: ArrayBuffer }) => this.#receive(new Uint8Array(Object(data)));
-      socket.onclose = socket.onerror = () =>
+      const lost = (): void =>
         this.end(new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`));
+      await new Promise<void>((resolve) => (socket.onclose = socket.onerror = () => resolve(lost())));
     } catch (error) {
       this.end(error as Error, isFinal);
     }
@@ -135,12 +137,12 @@ export class Connection implements Link {
   }
 
   /** Says goodbye, where a broker listens, and ends. */
-  disconnect(packet: DisconnectPacket, error?: Error, isFinal = false): void {
+  disconnect(packet: DisconnectPacket, error?: Error, isFinal?: boolean): void {
     if (this.server && !this.#isEnded) this.send(encodeDisconnect(packet, 5));
     this.end(error, isFinal);
   }
 
-  end(error?: Error, isFinal = false, serverReference?: string): void {
+  end(error?: Error, isFinal?: boolean, serverReference?: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#over?.();

@@ -35,7 +35,7 @@ interface Emitter {
 /** Resolves with the first connection; rejects if there will be none. Nobody needs to look at it. */
 export function whenReady(client: Emitter, signal: AbortSignal | undefined): Promise<void> {
   const ready = new Promise<void>((resolve, reject) => {
-    client.on('connected', () => resolve());
+    client.on('connected', resolve as () => void);
     client.on('closed', ({ error }) => reject(signal?.aborted ? signal.reason : (error ?? new RallyError())));
   });
   ready.catch(() => {}); // the event `closed` tells it too

@@ -58,8 +58,10 @@ export class Rally {
   readonly #session: Session;
   readonly #events = new EventTarget();
   readonly #unlisten = new AbortController();
-  /** The connection, or the attempt; undefined while the next attempt is waited for. */
+  /** The connection, or the attempt, and the last one once it is over; undefined while the next attempt is waited for. */
   #connection: Connection | undefined;
+  /** Resolves when the WebSocket of the connection is closed. */
+  #closing: Promise<void> | undefined;
   /** Where the next attempt goes. */
   #target: URL;
   /** Attempts in a row that led to nothing. */
@@ -146,12 +148,16 @@ export class Rally {
     return request(this, topic, value, options);
   }
 
-  /** Ends for good: says goodbye, ends all loops, and rejects what the broker does not have yet. */
-  close(): void {
+  /**
+   * Ends for good, at once: says goodbye, ends all loops, and rejects what the broker does not have yet. Resolves when
+   * the goodbye is out and the WebSocket closed.
+   */
+  async close(): Promise<void> {
     // A session that nobody could come back to need not wait.
     const properties = this.#keepsSession ? {} : { sessionExpiryInterval: 0 };
     this.#connection?.disconnect({ reasonCode: 0, properties }, undefined, true);
     this.#ended(undefined, true);
+    if (this.#connection?.server) await this.#closing;
   }
 
   #assertOpen(): void {
@@ -178,13 +184,12 @@ export class Rally {
       ended: (error, isFinal, serverReference) => this.#ended(error, isFinal, serverReference),
     });
     this.#connection = connection;
-    void connection.open(this.#target.href);
+    this.#closing = connection.open(this.#target.href);
   }
 
-  #ended(error: Error | undefined, isFinal: boolean, serverReference?: string): void {
+  #ended(error: Error | undefined, isFinal?: boolean, serverReference?: string): void {
     const { reconnect } = this.#options;
     if (this.status === 'connected' && Date.now() - this.#connectedAtMs > stableMs) this.#failures = 0;
-    this.#connection = undefined;
     clearTimeout(this.#retryTimer);
     if (isFinal || reconnect === false) {
       if (this.status === 'closed') return;
@@ -193,6 +198,7 @@ export class Rally {
       this.#tell('closed', { error });
       return;
     }
+    this.#connection = undefined;
     // One or more of host[:port], separated by spaces (section 4.11); the scheme and the path stay.
     this.#target = new URL(this.#url);
     if (serverReference) this.#target.host = serverReference.split(' ')[0] as string;

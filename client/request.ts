@@ -16,7 +16,7 @@ export async function request(
   value: Value,
   options: PublishOptions,
 ): Promise<Message> {
-  const id = Math.random().toString(36).slice(2);
+  const id = `${Math.random()}`;
   const properties = { ...options.properties, responseTopic: `reply/${id}`, correlationData: toBytes(id) };
   const { signal } = options;
   const replies = messenger.subscribe(properties.responseTopic, { signal });

@@ -155,9 +155,9 @@ class SharedRally implements RallyClient {
     return request(this, topic, value, options);
   }
 
-  /** Leaves the connection, which ends with the last tab. */
-  close(): void {
-    this.#leave(undefined);
+  /** Leaves the connection, which ends with the last tab. Resolves when the worker has been told. */
+  async close(): Promise<void> {
+    await this.#leave(undefined);
   }
 
   #assertOpen(): void {
@@ -188,14 +188,18 @@ class SharedRally implements RallyClient {
   }
 
   /** `onError` is told if the browser cannot clone the message. */
-  #tell(message: FromTab, onError: (error: unknown) => void = (error) => this.#ended(error as Error)): void {
-    this.#lifetime.held.then(() => this.#port?.postMessage(message)).catch(onError);
+  #tell(
+    message: FromTab,
+    onError: (error: unknown) => void = (error) => this.#ended(error as Error),
+  ): Promise<void> {
+    return this.#lifetime.held.then(() => this.#port?.postMessage(message)).catch(onError);
   }
 
-  #leave(error: Error | undefined): void {
+  async #leave(error: Error | undefined): Promise<void> {
     if (this.status === 'closed') return;
-    this.#tell({ type: 'close' });
+    const told = this.#tell({ type: 'close' });
     this.#ended(error);
+    await told;
   }
 
   #ended(error: Error | undefined): void {
@@ -251,7 +255,7 @@ class SharedRally implements RallyClient {
     }
     const error = event.failure && toError(event.failure);
     if (event.name === 'reconnecting') this.#dispatch('reconnecting', { error, delayMs: event.delayMs });
-    else this.#leave(error);
+    else void this.#leave(error);
   }
 
   #deliver({ id, message, dropped }: Extract<ToTab, { type: 'message' }>): void {

@@ -33,7 +33,7 @@ const internalNames = `
   accepted answer awaits binary body closed connected deliver disconnect end ended engine fail fault finish frame
   granted hasRoom header ids isDone isFinal link listeners lost newSubscriptionId offset open options packet packetId
   payload ping protocolVersion reasonCodes received refusal remaining requestCount restore resume server string stringPair
-  subscription subscriptions succeed succeed toFrame topicFilter topicFilters uint8 uint16 uint32 variableByteInteger why withdraw`;
+  subscription subscriptions succeed take toFrame topicFilter topicFilters uint8 uint16 uint32 variableByteInteger why withdraw`;
 
 // Terser gives the names of other properties from the small letters on.
 const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
@@ -71,6 +71,7 @@ async function buildClient(name, options) {
       pure_getters: true,
       inline: 1,
       hoist_funs: true,
+      unsafe_comps: true,
       hoist_props: false,
       lhs_constants: false,
       arrows: false,

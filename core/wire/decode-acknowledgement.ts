@@ -36,7 +36,7 @@ export function decodeSubscriptionAnswer(
     packetId: reader.packetId(),
     properties: isAtLeast(version, 5) ? decodeProperties(reader, type) : {},
     reasonCodes:
-      isAtLeast(version, 5) || type === PacketType.suback ? [...reader.bytes(reader.remaining)] : [],
+      isAtLeast(version, 5) || type === PacketType.suback ? [...reader.take(reader.remaining)] : [],
   });
 }
 

@@ -20,12 +20,16 @@ export function decodeDisconnect(
   version: ProtocolVersion,
   bounds?: DecodeBounds,
 ): DisconnectPacket | ProtocolError {
-  const packet = decodeAnyDisconnect(header, body, version, bounds);
+  // [MQTT-3.14.1-1]
+  const reader = new Reader(body);
+  reader.bounds = bounds;
+  checkHeader(reader, header, PacketType.disconnect << 4, version);
+  const packet = decodeReason(reader, PacketType.disconnect, version);
   // [MQTT-3.14.2-1]
-  if (!isProtocolError(packet) && !clientDisconnectCodes.includes(packet.reasonCode)) {
-    return protocolViolation('a reason code that a client does not send with DISCONNECT');
+  if (!clientDisconnectCodes.includes(packet.reasonCode)) {
+    reader.fail(protocolViolation('a reason code that a client does not send with DISCONNECT'));
   }
-  return packet;
+  return reader.finish(packet);
 }
 
 /** A DISCONNECT from a server, which only version 5 knows. */
@@ -35,12 +39,14 @@ export function decodeServerDisconnect(
   version: ProtocolVersion,
 ): DisconnectPacket | ProtocolError {
   if (!isAtLeast(version, 5)) return protocolViolation('not before version 5');
-  const packet = decodeAnyDisconnect(header, body, version);
+  const reader = new Reader(body);
+  if (isStrict) checkHeader(reader, header, PacketType.disconnect << 4, version);
+  const packet = decodeReason(reader, PacketType.disconnect, version);
   // [MQTT-3.14.2-2]
-  if (isStrict && !isProtocolError(packet) && packet.properties.sessionExpiryInterval !== undefined) {
-    return protocolViolation('sessionExpiryInterval from a server');
+  if (isStrict && packet.properties.sessionExpiryInterval !== undefined) {
+    reader.fail(protocolViolation('sessionExpiryInterval from a server'));
   }
-  return packet;
+  return reader.finish(packet);
 }
 
 /** An AUTH from a client. */
@@ -76,17 +82,4 @@ export function decodeServerAuth(
     reader.fail(protocolViolation('no authentication method'));
   }
   return reader.finish(packet);
-}
-
-function decodeAnyDisconnect(
-  header: number,
-  body: Uint8Array,
-  version: ProtocolVersion,
-  bounds?: DecodeBounds,
-): DisconnectPacket | ProtocolError {
-  // [MQTT-3.14.1-1]
-  const reader = new Reader(body);
-  if (isStrict) reader.bounds = bounds;
-  if (isStrict) checkHeader(reader, header, PacketType.disconnect << 4, version);
-  return reader.finish(decodeReason(reader, PacketType.disconnect, version));
 }

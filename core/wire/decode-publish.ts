@@ -28,7 +28,7 @@ export function decodePublish(
   const packetId = qos > 0 ? reader.packetId() : 0;
   const properties = isAtLeast(version, 5) ? decodeProperties(reader, PacketType.publish) : {};
   if (isStrict) reader.fail(topicErrorOf(topic, version, properties));
-  const payload = reader.bytes(reader.remaining);
+  const payload = reader.take(reader.remaining);
   const retain = (header & 0x01) !== 0;
   const packet: PublishPacket = { topic, payload, qos: qos as QoS, retain, dup, properties };
   return reader.finish(packetId > 0 ? { ...packet, packetId } : packet);

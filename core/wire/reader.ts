@@ -46,7 +46,7 @@ export class Reader {
   }
 
   /** The next bytes, not copied; none if there are not as many. */
-  bytes(byteCount: number): Uint8Array {
+  take(byteCount: number): Uint8Array {
     if (byteCount > this.remaining) {
       this.fail(malformedPacket('it ends too early'));
       return new Uint8Array();
@@ -88,7 +88,7 @@ export class Reader {
   }
 
   string(): string {
-    const bytes = this.bytes(this.uint16());
+    const bytes = this.take(this.uint16());
     let text = '';
     try {
       text = utf8.decode(bytes);
@@ -107,11 +107,11 @@ export class Reader {
 
   /** Length-prefixed bytes, copied: what a packet carries outlives the chunk it came in. */
   binary(): Uint8Array {
-    return new Uint8Array(this.bytes(this.uint16()));
+    return new Uint8Array(this.take(this.uint16()));
   }
 
   #uint(byteCount: number): number {
-    return this.bytes(byteCount).reduce((value, byte) => value * 256 + byte, 0);
+    return this.take(byteCount).reduce((value, byte) => value * 256 + byte, 0);
   }
 }
 

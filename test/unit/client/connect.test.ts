@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { connect, Rally, RallyError } from '../../../client/rally.ts';
 import { FakeNetwork } from '../../support/fake-websocket.ts';
 import { until, within } from '../../support/wait.ts';
@@ -48,6 +49,35 @@ test('the broker assigns the client identifier, and the next connection resumes 
   second?.onopen?.();
   await second?.expect(`10 18 0004'MQTT' 05 00 003c 0a 11 0000012c 17 01 22 0040 0001'x'`);
   rally.close();
+});
+
+test('close can be awaited: it resolves when the goodbye is out and the WebSocket closed', async () => {
+  const network = new FakeNetwork();
+  const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket });
+  const socket = await network.accepted();
+  let resolved = 0;
+  const closing = [rally.close(), rally.close()].map((closed) => closed.then(() => resolved++));
+  await socket.expect('e0 07 00 05 11 00000000');
+  assert.equal(rally.status, 'closed', 'at once');
+  await turn();
+  assert.equal(resolved, 0);
+  socket.onclose?.();
+  await within('close resolves', Promise.all(closing));
+  await within('so it does once it is closed', rally.close());
+});
+
+test('close without a connection has nothing to wait for', async () => {
+  const network = new FakeNetwork();
+  const never = new Promise<never>(() => {});
+  for (const options of [{}, { credentials: () => never }]) {
+    const rally = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, ...options });
+    await within('close resolves', rally.close());
+    assert.equal(rally.status, 'closed');
+  }
+  const refused = new Rally('ws://broker.example/', { WebSocket: network.WebSocket, reconnect: false });
+  await until('a WebSocket', () => network.sockets.length === 1);
+  network.sockets[0]?.cut();
+  await within('close resolves', refused.close());
 });
 
 test('close ends a session that nobody could resume', async () => {

@@ -177,6 +177,6 @@ test('a frame is whole at the borders of its remaining length', () => {
     assert.equal(reader.uint8(), 0x30);
     assert.equal(reader.variableByteInteger(), length);
     assert.equal(reader.remaining, length);
-    assert.ok(reader.bytes(length).every((byte) => byte === 7));
+    assert.ok(reader.take(length).every((byte) => byte === 7));
   }
 });
