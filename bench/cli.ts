@@ -11,6 +11,7 @@ import { runAuthorised } from './load/authorised.ts';
 import { runDurable } from './load/durable.ts';
 import { scenariosOf } from './load/scenarios.ts';
 import { runLog } from './log/run.ts';
+import { runLogins } from './logins/run.ts';
 import { runMicro } from './micro/run.ts';
 import { runPeers } from './peers/run.ts';
 import { runSoak } from './peers/soak.ts';
@@ -26,6 +27,7 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   micro: runMicro,
   http: runHttp,
   log: runLog,
+  logins: runLogins,
   browser: runBrowser,
   load: (command) => {
     if (command.only?.includes('authorised')) return runAuthorised(command);

@@ -10,6 +10,8 @@ export const subcommands = {
   peers: 'the scenarios against this broker and others, interleaved',
   'hand-over': 'this broker with 1, 2 and 4 workers, and what its lanes count meanwhile',
   log: 'the log alone: acknowledgements with 1 to 2,000 records in flight, on this disk and a slow one',
+  logins:
+    'logins with tokens and passwords, a storm of them, renewals, and rules that are loaded; --only rules, tokenLogins, passwordLogins, storm, renewal',
   browser: 'a page of Chromium that gets its own messages back, with our client and with MQTT.js',
   soak: 'mixed load with churn for --minutes; checks memory, loss and order',
   report: 'docs/benchmarks.md, docs/capacity.md and their plots, from bench/published/',

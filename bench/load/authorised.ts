@@ -14,19 +14,18 @@ import { clear, say, showStep, table } from '../progress.ts';
 import type { Played } from '../results.ts';
 import { medianOf } from '../statistics.ts';
 import { compileGenerator } from './generator.ts';
+import { manyRules, ruleCount, userCount } from './many-rules.ts';
 import { cpuPerDelivery, last, rateOf } from './metrics.ts';
 import { scenariosOf } from './scenarios.ts';
 
 const withRules = `${ours}-rules`;
-const ruleCount = 10_000;
-const userCount = 1_000;
 const names = ['p2p', 'fan-out', 'fan-in'];
 
 export async function runAuthorised(command: CommandLine): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'rallymq-bench-'));
   try {
     const path = join(folder, 'rules.json');
-    await writeFile(path, JSON.stringify(rules()));
+    await writeFile(path, JSON.stringify(manyRules()));
     const rounds = command.rounds ?? (command.full ? 15 : 5);
     const played = await interleave({
       generator: await compileGenerator(),
@@ -65,18 +64,4 @@ function rowOf(played: readonly Played[], scenario: string): string[] {
   const delivered = ({ result }: Played) => result && rateOf(last(result));
   const cpu = ({ result }: Played) => result && cpuPerDelivery(last(result));
   return [scenario, ratios(delivered), ratios(cpu)];
-}
-
-/** Everyone has a role with all rules; two of them are about the topics of the load. */
-function rules(): object {
-  const filters = Array.from(
-    { length: ruleCount / 2 - 1 },
-    (_, index) => `site/${index % 100}/device/${index}/+`,
-  );
-  const own = '+/+/#';
-  return {
-    roles: { all: { allow: { publish: [...filters, own], subscribe: [...filters, own] } } },
-    everyone: 'all',
-    users: Object.fromEntries(Array.from({ length: userCount }, (_, index) => [`user-${index}`, 'all'])),
-  };
 }

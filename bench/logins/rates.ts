@@ -1,0 +1,47 @@
+/** How many clients a second a broker lets in. */
+import { readFile } from 'node:fs/promises';
+import type { ConnectPacket } from '../../core/wire/packets.ts';
+import { BenchError } from '../bench-error.ts';
+import type { RunningPeer } from '../peers/peer.ts';
+import { inLoops, LoginClient } from './login-client.ts';
+
+export interface LoginRate {
+  readonly perSecond: number;
+  /** Of the time that the broker's threads took together. */
+  readonly perCpuSecond: number;
+}
+
+/** Clients that log in at the same time. */
+const loops = 32;
+/** Of /proc: Linux has 100 in a second. */
+const ticksPerSecond = 100;
+
+/** Connects, logs in and leaves, again and again. `next` says who comes. */
+export async function loginRate(
+  { tcp, pid }: RunningPeer,
+  seconds: number,
+  next: () => Partial<ConnectPacket>,
+): Promise<LoginRate> {
+  if (tcp === undefined || pid === undefined) throw new BenchError('The broker has no TCP.');
+  let count = 0;
+  const cpuBefore = await cpuSecondsOf(pid);
+  const startMs = performance.now();
+  await inLoops(loops, seconds, async () => {
+    const client = await LoginClient.open(tcp);
+    const reasonCode = await client.logIn(next());
+    client.end();
+    if (reasonCode !== 0) throw new BenchError(`A login was refused with 0x${reasonCode.toString(16)}.`);
+    count++;
+  });
+  const elapsed = (performance.now() - startMs) / 1_000;
+  const cpuSeconds = (await cpuSecondsOf(pid)) - cpuBefore;
+  return { perSecond: count / elapsed, perCpuSecond: count / cpuSeconds };
+}
+
+/** What all threads of a process have taken. */
+async function cpuSecondsOf(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // Behind the name, which may have spaces: state, parent and so on; the 12th and 13th are user and system time.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
