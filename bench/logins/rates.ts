@@ -18,24 +18,31 @@ const ticksPerSecond = 100;
 
 /** Connects, logs in and leaves, again and again. `next` says who comes. */
 export async function loginRate(
-  { tcp, pid }: RunningPeer,
+  broker: RunningPeer,
   seconds: number,
   next: () => Partial<ConnectPacket>,
 ): Promise<LoginRate> {
-  if (tcp === undefined || pid === undefined) throw new BenchError('The broker has no TCP.');
+  const { pid } = broker;
+  if (pid === undefined) throw new BenchError('The broker has no process.');
   let count = 0;
   const cpuBefore = await cpuSecondsOf(pid);
   const startMs = performance.now();
   await inLoops(loops, seconds, async () => {
-    const client = await LoginClient.open(tcp);
-    const reasonCode = await client.logIn(next());
-    client.end();
-    if (reasonCode !== 0) throw new BenchError(`A login was refused with 0x${reasonCode.toString(16)}.`);
+    await logInOnce(broker, next());
     count++;
   });
   const elapsed = (performance.now() - startMs) / 1_000;
   const cpuSeconds = (await cpuSecondsOf(pid)) - cpuBefore;
   return { perSecond: count / elapsed, perCpuSecond: count / cpuSeconds };
+}
+
+/** Errors: BenchError if the client is refused. */
+export async function logInOnce({ tcp }: RunningPeer, who: Partial<ConnectPacket>): Promise<void> {
+  if (tcp === undefined) throw new BenchError('The broker has no TCP.');
+  const client = await LoginClient.open(tcp);
+  const reasonCode = await client.logIn(who);
+  client.end();
+  if (reasonCode !== 0) throw new BenchError(`A login was refused with 0x${reasonCode.toString(16)}.`);
 }
 
 /** What all threads of a process have taken. */
