@@ -156,7 +156,8 @@ class Round {
     checkMissing(model, missing, this.#world.hasCrashes ? 0 : wills.length, counters);
     if (switches.has('shares')) checkShares(model, missing, counters, switches.has('share-loss'));
     const knowsDrops = !isTight && (switches.has('share-loss') || !switches.has('shares'));
-    checkCaughtUp(model, counters, knowsDrops ? unclaimedCount(model) : Number.POSITIVE_INFINITY);
+    const dropsMax = knowsDrops ? unclaimedCount(model, this.#world.hasCrashes) : Number.POSITIVE_INFINITY;
+    checkCaughtUp(model, counters, dropsMax);
     for (const transport of transports) {
       const reader = new RetainedReader(`reader-${transport}`, this.#world);
       checkRetained(model, await reader.read(transport), reader.clientId);

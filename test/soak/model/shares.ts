@@ -104,16 +104,23 @@ function lostOf(model: Model): Publication[] {
       return periods.filter(({ leftAt }) => leftAt === never).map(({ sureAt }) => sureAt);
     });
   const from = Math.min(...sureFrom);
-  return unclaimedOf(model, steadyGroup).filter((each) => hasArrived(each) && each.sentAt > from);
+  // A member that takes only small packets has the larger ones dropped, as 3.1.2.11.4 says.
+  const bytesMax = Math.min(
+    ...membersOf(model, steadyGroup).map(({ terms }) => terms.maximumPacketSize || never),
+  );
+  return unclaimedOf(model, steadyGroup, ({ message }) => message.attempts).filter(
+    (each) => hasArrived(each) && each.sentAt > from && !each.mayExpire && each.payloadBytes <= bytesMax,
+  );
 }
 
 /**
  * How many messages may have found no member of a share that is left to its members: those that nobody got, and those
- * that were taken back from a member which had got them and left before the broker had read its PUBACK.
+ * that were taken back from a member which had got them and left before the broker had read its PUBACK. The steady share
+ * always has a member, unless a worker has failed with its session.
  */
-export function unclaimedCount(model: Model): number {
+export function unclaimedCount(model: Model, hasCrashes: boolean): number {
   const names = new Set(model.lives.flatMap(groupNamesOf));
-  names.delete(steadyGroup);
+  if (!hasCrashes) names.delete(steadyGroup);
   const countOf = (name: string): number =>
     unclaimedOf(model, name, attemptsOf).length + takenBackOf(model, name).length;
   return [...names].reduce((sum, name) => sum + countOf(name), 0);
@@ -142,16 +149,12 @@ function takenBackOf(model: Model, group: string): Share[] {
 function unclaimedOf(
   model: Model,
   group: string,
-  attemptsThatCount = ({ message }: Publication): readonly Publication[] => message.attempts,
+  attemptsThatCount: (publication: Publication) => readonly Publication[],
 ): Publication[] {
   const members = membersOf(model, group);
-  // A member that takes only small packets has the larger ones dropped, as 3.1.2.11.4 says.
-  const bytesMax = Math.min(...members.map(({ terms }) => terms.maximumPacketSize || never));
   const had = new Set(members.flatMap(({ handed }) => handed.map(({ publication }) => publication.number)));
   return model.publications.all.filter((publication) => {
-    const { topic, qos, mayExpire, payloadBytes } = publication;
-    const isExempt = qos === 0 || mayExpire || payloadBytes > bytesMax;
-    if (!isShared(topic) || isExempt) return false;
+    if (!isShared(publication.topic) || publication.qos === 0) return false;
     return attemptsThatCount(publication).every(({ number }) => !had.has(number));
   });
 }

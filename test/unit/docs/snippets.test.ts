@@ -133,7 +133,9 @@ function checkJson(code: string): void {
 
 /** What listeners take for granted. */
 function givenFor(text: string): BrokerOptions {
-  return text.includes('"listeners"') ? { tlsCert: 'cert.pem', tlsKey: 'key.pem', passwordFile: 'users' } : {};
+  return text.includes('"listeners"')
+    ? { tlsCert: 'cert.pem', tlsKey: 'key.pem', passwordFile: 'users' }
+    : {};
 }
 
 /** Comments may stand in a configuration. */
