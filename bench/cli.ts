@@ -16,6 +16,7 @@ import { runMicro } from './micro/run.ts';
 import { runPeers } from './peers/run.ts';
 import { runSoak } from './peers/soak.ts';
 import { publish, report } from './report/report.ts';
+import { runStart } from './start/run.ts';
 
 /** Each gives whether all was well. */
 const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolean>>> = {
@@ -28,6 +29,7 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   http: runHttp,
   log: runLog,
   logins: runLogins,
+  start: runStart,
   browser: runBrowser,
   load: (command) => {
     if (command.only?.includes('authorised')) return runAuthorised(command);

@@ -12,6 +12,7 @@ export const subcommands = {
   log: 'the log alone: acknowledgements with 1 to 2,000 records in flight, on this disk and a slow one',
   logins:
     'logins with tokens and passwords, a storm of them, renewals, and rules that are loaded; --only rules, tokenLogins, passwordLogins, storm, renewal',
+  start: 'how long a start on a large store takes: 1 million sessions and 10 million messages with --full',
   browser: 'a page of Chromium that gets its own messages back, with our client and with MQTT.js',
   soak: 'mixed load with churn for --minutes; checks memory, loss and order',
   report: 'docs/benchmarks.md, docs/capacity.md and their plots, from bench/published/',

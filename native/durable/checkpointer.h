@@ -41,6 +41,10 @@ class Checkpointer : public TurnGate {
     if (restTicks_ > 0 || log_.state() >= log::State::full || isUnderWay()) return;
     const uint64_t bytes = log_.figures().liveBytes;
     if (bytes < bytesMin_ || bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
+    ask();
+  }
+  // One is wanted as soon as the workers come to rest.
+  void ask() {
     isAsked_.store(true, std::memory_order_relaxed);
     ringAll();
   }
@@ -121,28 +125,6 @@ class Checkpointer : public TurnGate {
     const bool isTurn = part.hasRetained() || partsWithRetained_.load(std::memory_order_acquire) == 0;
     if (isTurn && part.hasMore() && !engine.journal().isBusy()) return true;
     return writer_ == engine.index() && !hasEnded_ && partsLeft_.load(std::memory_order_acquire) == 0;
-  }
-
-  // All of it at once, before the workers run.
-  void write(Engine& engine) {
-    begin(engine);
-    eachWorker([&](Engine& each) {
-      CheckpointPart& part = *parts_[each.index()];
-      const uint64_t bytesBefore = each.journal().appendedBytes();
-      part.writeRetained(SIZE_MAX);
-      count(each.journal(), bytesBefore);
-      pass(each.journal(), partsWithRetained_);
-    });
-    eachWorker([&](Engine& each) {
-      CheckpointPart& part = *parts_[each.index()];
-      const uint64_t bytesBefore = each.journal().appendedBytes();
-      part.writeSessions(SIZE_MAX / 2);
-      RALLY_ASSERT(!part.hasSessions());
-      count(each.journal(), bytesBefore);
-      pass(each.journal(), partsLeft_);
-    });
-    end(engine);
-    engine.journal().submit();
   }
 
  private:

@@ -25,6 +25,7 @@
 
 #include "../messages/delivery.h"
 #include "../sessions/will.h"
+#include "../structures/row.h"
 #include "../topics/filter-table.h"
 #include "number-list.h"
 #include "records.h"
@@ -63,7 +64,7 @@ class RecoveredState {
     std::vector<uint8_t> access;
     std::unique_ptr<Will> will;
     std::unordered_map<std::string, Subscription> subscriptions;
-    std::deque<Entry> entries;
+    Row<Entry> entries;
     std::unordered_set<uint16_t> received;
     uint32_t ownEpochs = 0;   // that have begun for it alone: with a copy in a checkpoint
     uint64_t matchEpoch = 0;  // the message that it was last matched for ...
@@ -389,7 +390,7 @@ class RecoveredState {
   }
   void push(Session& session, Entry entry) {
     entry.epoch = entriesEpoch_ + session.ownEpochs;
-    session.entries.push_back(std::move(entry));
+    session.entries.push(std::move(entry));
   }
   struct Target {
     Session* session;

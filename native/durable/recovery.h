@@ -32,6 +32,7 @@ class Recovery {
       if (!engine.shard().restore(message)) lost_++;
     }
     dropOlderTwins();
+    recovered_.reserve(state_.sessions().size());
     for (auto& [key, session] : state_.sessions()) addSession(session);
     settleLanes();
     for (auto& [key, session] : state_.sessions()) addDeliveries(session);
@@ -42,7 +43,7 @@ class Recovery {
     settleLanes();
   }
 
-  const std::vector<RecoveredSession>& sessions() const { return recovered_; }
+  std::vector<RecoveredSession> takeSessions() { return std::move(recovered_); }
   // Messages and deliveries for which there was no room.
   uint64_t lost() const { return lost_; }
 
@@ -123,6 +124,7 @@ class Recovery {
       engine.counters().add(Counter::queued);
     }
     engine.accounts().sessions.settle(session);
+    from.entries = {};  // their memory is that of the next ones
   }
 
   Delivery deliveryOf(const RecoveredState::Entry& entry) {

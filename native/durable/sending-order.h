@@ -29,11 +29,11 @@ struct SendingOrder {
   std::vector<RecoveredState::Entry*> waiting;  // behind it
 };
 
-inline SendingOrder sendingOrderOf(std::deque<RecoveredState::Entry>& entries) {
+inline SendingOrder sendingOrderOf(Row<RecoveredState::Entry>& entries) {
   using Entry = RecoveredState::Entry;
   constexpr int64_t packetIds = 65'535;
-  // A row of QoS 1 of one owner, which was sent between two places.
-  struct Row {
+  // What one owner has brought with QoS 1, which was sent between two places.
+  struct Stretch {
     uint32_t epoch = 0;
     int64_t after = 0;
     int64_t before = 0;
@@ -46,6 +46,10 @@ inline SendingOrder sendingOrderOf(std::deque<RecoveredState::Entry>& entries) {
   for (Entry& entry : entries) {
     if (entry.packetId != 0) sent.push_back(&entry);
   }
+  if (sent.empty()) {  // as with nearly all sessions: in the order of the log
+    for (Entry& entry : entries) order.waiting.push_back(&entry);
+    return order;
+  }
   std::sort(sent.begin(), sent.end(), [](const Entry* a, const Entry* b) { return a->sentOrder < b->sentOrder; });
 
   // Places: like packet identifiers, but they go on where those begin again.
@@ -53,7 +57,7 @@ inline SendingOrder sendingOrderOf(std::deque<RecoveredState::Entry>& entries) {
   std::map<int64_t, SendingOrder::Sent> taken;
   std::map<uint32_t, int64_t> firstOfEpoch;
   std::map<uint32_t, int64_t> lastOfEpoch;
-  int64_t place = sent.empty() ? 0 : sent.front()->packetId;
+  int64_t place = sent.front()->packetId;
   for (size_t at = 0; at < sent.size(); at++) {
     if (at > 0) place += (sent[at]->packetId - sent[at - 1]->packetId - 1 + packetIds) % packetIds + 1;
     places[sent[at]] = place;
@@ -62,40 +66,40 @@ inline SendingOrder sendingOrderOf(std::deque<RecoveredState::Entry>& entries) {
     lastOfEpoch[sent[at]->epoch] = place;
   }
 
-  const int64_t beginning = (sent.empty() ? 0 : sent.front()->packetId) - int64_t(entries.size()) - 1;
-  std::map<std::pair<uint32_t, uint8_t>, Row> open;
-  std::vector<Row> rows;
+  const int64_t beginning = sent.front()->packetId - int64_t(entries.size()) - 1;
+  std::map<std::pair<uint32_t, uint8_t>, Stretch> open;
+  std::vector<Stretch> stretches;
   for (Entry& entry : entries) {
     auto [found, isNew] = open.try_emplace({entry.epoch, entry.owner});
-    Row& row = found->second;
+    Stretch& stretch = found->second;
     if (isNew) {
       const auto later = lastOfEpoch.lower_bound(entry.epoch);  // behind all that was sent of earlier ones
-      row.epoch = entry.epoch;
-      row.after = later == lastOfEpoch.begin() ? beginning : std::prev(later)->second;
+      stretch.epoch = entry.epoch;
+      stretch.after = later == lastOfEpoch.begin() ? beginning : std::prev(later)->second;
     }
     if (entry.packetId == 0) {
-      row.entries.push_back(&entry);
+      stretch.entries.push_back(&entry);
       continue;
     }
-    row.before = places[&entry];
-    if (!row.entries.empty()) rows.push_back(std::move(row));
-    row = {.epoch = entry.epoch, .after = places[&entry], .before = 0, .entries = {}};
+    stretch.before = places[&entry];
+    if (!stretch.entries.empty()) stretches.push_back(std::move(stretch));
+    stretch = {.epoch = entry.epoch, .after = places[&entry], .before = 0, .entries = {}};
   }
-  for (auto& [key, row] : open) {  // all of an epoch was sent before what came later
+  for (auto& [key, stretch] : open) {  // all of an epoch was sent before what came later
     const auto later = firstOfEpoch.upper_bound(key.first);
-    if (row.entries.empty() || later == firstOfEpoch.end()) continue;
-    row.before = later->second;
-    rows.push_back(row);
+    if (stretch.entries.empty() || later == firstOfEpoch.end()) continue;
+    stretch.before = later->second;
+    stretches.push_back(stretch);
   }
 
   std::vector<Entry*> placed;
-  for (int64_t at = beginning + 1; !sent.empty() && at < places[sent.back()]; at++) {
+  for (int64_t at = beginning + 1; at < places[sent.back()]; at++) {
     if (taken.contains(at)) continue;
-    Row* urgent = nullptr;
-    for (Row& row : rows) {
-      const bool isOpen = row.next < row.entries.size() && row.after < at && at < row.before;
-      if (isOpen && (!urgent || std::tie(row.before, row.epoch) < std::tie(urgent->before, urgent->epoch)))
-        urgent = &row;
+    Stretch* urgent = nullptr;
+    for (Stretch& stretch : stretches) {
+      const bool isOpen = stretch.next < stretch.entries.size() && stretch.after < at && at < stretch.before;
+      if (isOpen && (!urgent || std::tie(stretch.before, stretch.epoch) < std::tie(urgent->before, urgent->epoch)))
+        urgent = &stretch;
     }
     if (!urgent) continue;
     Entry* entry = urgent->entries[urgent->next++];

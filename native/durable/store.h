@@ -4,6 +4,8 @@
 //   recover()  the log is read, and a broker made of it     (any thread; progress() from any other)
 //   close()    everything is committed                      (when the workers have ended)
 #pragma once
+#include <thread>
+
 #include "checkpointer.h"
 #include "recovery.h"
 
@@ -25,6 +27,7 @@ class Store {
       : log_(std::move(log)), checkpointBytesMin_(checkpointBytesMin) {}
   ~Store() {
     RALLY_ASSERT(!broker_);  // closed
+    if (cleaner_.joinable()) cleaner_.join();
   }
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -34,6 +37,8 @@ class Store {
     return {bytesDone_.load(std::memory_order_relaxed), bytesTotal_.load(std::memory_order_relaxed)};
   }
   const std::vector<RecoveredSession>& sessions() const { return sessions_; }
+  // They have been told to whom they concern.
+  void forgetSessions() { sessions_ = {}; }
   Checkpointer& checkpointer() { return *checkpointer_; }
   const Damage& damage() const { return damage_; }
   uint64_t run() const { return run_; }
@@ -42,7 +47,8 @@ class Store {
   Broker& recover(unsigned workers, const Limits& limits, uint64_t tableKey,
                   const std::shared_ptr<const RuleBook>& rules = nullptr) {
     const HashKeys keys{.topics = log_->identity()[0], .tables = tableKey};
-    RecoveredState state(workers, keys);
+    auto read = std::make_unique<RecoveredState>(workers, keys);
+    RecoveredState& state = *read;
     Reading reading(*this, state);
     log_->recover(reading);
     state.finish();
@@ -52,11 +58,13 @@ class Store {
     for (unsigned worker = 0; worker < workers; worker++) broker_->engine(worker).adoptRules();
     Recovery recovery(*broker_, state);
     recovery.install();
-    sessions_ = recovery.sessions();
+    sessions_ = recovery.takeSessions();
     begin(state.lastMessage);
     recovery.adoptOrphans();
     damage_.lostDeliveries = recovery.lost();
     damage_.unknownRecords = state.unknownRecords();
+    // Of a large store that takes seconds, for which nobody should wait.
+    cleaner_ = std::thread([garbage = std::move(read)]() mutable { garbage.reset(); });
     return *broker_;
   }
 
@@ -99,15 +107,13 @@ class Store {
     log_->start();
     Journal& journal = broker_->engine(0).journal();
     journal.append(records::Started{.run = run_, .atMs = wallClockMs()});
-    if (bytesTotal_.load(std::memory_order_relaxed) >= checkpointBytesMin_) {
-      checkpointer_->write(broker_->engine(0));
-      return;
-    }
     for (const RecoveredSession& each : sessions_) {
       Engine& engine = broker_->engine(each.worker);
       if (each.wasConnected) engine.journal().session(*engine.findSession(each.key));
     }
     for (unsigned worker = 0; worker < broker_->workers(); worker++) broker_->engine(worker).journal().submit();
+    // It is written while clients are there already.
+    if (bytesTotal_.load(std::memory_order_relaxed) >= checkpointBytesMin_) checkpointer_->ask();
   }
 
   std::unique_ptr<log::Log> log_;
@@ -119,6 +125,7 @@ class Store {
   std::vector<RecoveredSession> sessions_;
   Damage damage_;
   uint64_t run_ = 0;
+  std::thread cleaner_;
 };
 
 }  // namespace rally

@@ -133,11 +133,12 @@ napi_value toList(napi_env env, const Items& items) {
 
 inline void onRecovered(napi_env env, napi_status, void* data) {
   const std::unique_ptr<Recovering> recovering(static_cast<Recovering*>(data));
-  const Store& store = *registry().findStore(recovering->id);
+  Store& store = *registry().findStore(recovering->id);
   napi_value result = nullptr;
   napi_create_object(env, &result);
   setNumber(env, result, "run", double(store.run()));
   napi_set_named_property(env, result, "sessions", toList(env, store.sessions()));
+  store.forgetSessions();
   napi_set_named_property(env, result, "damage", toList(env, store.damage().parts));
   setNumber(env, result, "lostDeliveries", double(store.damage().lostDeliveries));
   setNumber(env, result, "unknownRecords", double(store.damage().unknownRecords));

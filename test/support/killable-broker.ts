@@ -4,26 +4,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Limits } from '../../core/broker.ts';
 import { Command, type Exit } from './command.ts';
+import type { PowerCutDisk } from './power-cut-disk.ts';
 
 export class KillableBroker {
   /** Where it listens now: the same object for as long as the broker is this one. */
   readonly ports = { port: 0, tcpPort: 0 };
   readonly folder: string;
   readonly #args: readonly string[];
+  readonly #disk: PowerCutDisk | undefined;
   #command: Command | undefined;
 
-  private constructor(folder: string, args: readonly string[]) {
+  private constructor(folder: string, args: readonly string[], disk: PowerCutDisk | undefined) {
     this.folder = folder;
     this.#args = args;
+    this.#disk = disk;
   }
 
-  /** On a new data directory below the folder for temporary files; remove() takes it away. */
-  static async create(limits: Partial<Limits> = {}): Promise<KillableBroker> {
+  /**
+   * On a new data directory below the folder for temporary files; remove() takes it away. With a disk it is there, and
+   * power is cut whenever the broker is killed.
+   */
+  static async create(limits: Partial<Limits> = {}, disk?: PowerCutDisk): Promise<KillableBroker> {
     const folder = await mkdtemp(join(tmpdir(), 'rallymq-data-'));
     const file = join(folder, 'rallymq.json');
     const small = { logSegmentBytes: 1_048_576 }; // each start fills some of them
     await writeFile(file, JSON.stringify({ limits: { ...small, ...limits } }));
-    return new KillableBroker(folder, ['--config', file]);
+    return new KillableBroker(folder, ['--config', file], disk);
   }
 
   get command(): Command {
@@ -32,7 +38,7 @@ export class KillableBroker {
   }
 
   get dataDirectory(): string {
-    return join(this.folder, 'data');
+    return join(this.#disk?.folder ?? this.folder, 'data');
   }
 
   /** Resolves when clients can connect. */
@@ -45,7 +51,10 @@ export class KillableBroker {
 
   /** kill -9. */
   async kill(): Promise<Exit> {
-    return await this.#end('SIGKILL');
+    await this.#disk?.cut(this.command.pid);
+    const exit = await this.#end('SIGKILL');
+    this.#disk?.comeBack();
+    return exit;
   }
 
   /** In order. */

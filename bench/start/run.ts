@@ -1,0 +1,84 @@
+/**
+ * The subcommand `start`: how long a broker takes to listen that has a large store, and what it holds then. A tenth of the
+ * goal of 1 million sessions, each with a subscription, and 10 million messages; all of it with --full.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { BenchError } from '../bench-error.ts';
+import { endWithUs } from '../children.ts';
+import type { CommandLine } from '../command-line.ts';
+import { compile } from '../load/compile.ts';
+import { clear, say, showStep, table } from '../progress.ts';
+import { root } from '../root.ts';
+
+const messagesPerSession = 10;
+
+interface Start {
+  readonly seconds: number;
+  /** Of the process: what it has computed until then. */
+  readonly cpuSeconds: number;
+  readonly megabytes: number;
+}
+
+export async function runStart({ full }: CommandLine): Promise<boolean> {
+  const sessions = full ? 1_000_000 : 100_000;
+  const messages = sessions * messagesPerSession;
+  const program = await compile({ name: 'start', main: 'bench/start/store.cpp', includes: ['native'] });
+  // Beside the sources: the system's folder for temporary files may be in memory.
+  await mkdir(join(root, 'build', 'bench'), { recursive: true });
+  const folder = await mkdtemp(join(root, 'build', 'bench', 'start-store-'));
+  try {
+    showStep(`a store with ${sessions} sessions and ${messages} messages`);
+    await promisify(execFile)(program, ['write', folder, `${sessions}`, `${messages}`]);
+    showStep('the start');
+    const start = await startOn(folder);
+    clear();
+    const [as, many] = [sessions.toLocaleString('en'), messages.toLocaleString('en')];
+    say(
+      table([
+        ['', 'until it listens', 'CPU until then', 'memory'],
+        [
+          `${as} sessions and subscriptions, ${many} messages`,
+          `${start.seconds.toFixed(1)} s`,
+          `${start.cpuSeconds.toFixed(1)} s`,
+          `${start.megabytes} MB`,
+        ],
+      ]),
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return true;
+}
+
+async function startOn(folder: string): Promise<Start> {
+  const args = ['--port', '0', '--tcp-port', '0', '--workers', '1', '--data', folder];
+  const startedAtMs = performance.now();
+  const broker = spawn(process.execPath, [join(root, 'dist', 'core', 'cli.js'), ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  endWithUs(broker);
+  let said = '';
+  for await (const text of broker.stdout) {
+    said += text;
+    if (said.includes('  Page ')) break;
+  }
+  if (!said.includes('  Page ')) throw new BenchError('The broker has not started on that store.');
+  const seconds = (performance.now() - startedAtMs) / 1_000;
+  const start = { seconds, ...(await figuresOf(broker.pid ?? 0)) };
+  const exited = once(broker, 'exit');
+  broker.kill('SIGKILL');
+  await exited;
+  return start;
+}
+
+async function figuresOf(pid: number): Promise<Omit<Start, 'seconds'>> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = Number(fields[11]) + Number(fields[12]); // user and system, in hundredths of a second
+  const resident = /VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'latin1'))?.[1];
+  return { cpuSeconds: ticks / 100, megabytes: Math.round(Number(resident) / 1_024) };
+}
