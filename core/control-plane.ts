@@ -2,6 +2,7 @@
  * The control plane (main thread): its parts, who of them hears what the workers say, and what becomes of it
  * all when a worker comes back or the broker stops.
  */
+import { getHeapStatistics } from 'node:v8';
 import { BrokerError } from './broker-error.ts';
 import type { BrokerConfig } from './config/options.ts';
 import { Asks } from './control/asks.ts';
@@ -40,6 +41,7 @@ import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
 import { closeRecovering, serveRecovering } from './http/recovering-server.ts';
 import type { SiteSource } from './http/route.ts';
+import { EventStreams } from './http/sse/event-streams.ts';
 import type { ApiKey } from './security/api-keys.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
@@ -50,7 +52,7 @@ import { systemClock } from './sessions/timers.ts';
 import { ClientCounts } from './statistics/client-counts.ts';
 import { metricFamilies } from './statistics/metric-families.ts';
 import { type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
-import { memoryOfProcess } from './statistics/process-memory.ts';
+import { memoryOfProcess, residentBytes } from './statistics/process-memory.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
 import { keepsData } from './storage/keeps-data.ts';
@@ -109,6 +111,9 @@ const storeTroubles: Readonly<Record<Exclude<StoreState, 'open'>, string>> = {
 /** The worker that carries the host program's connection. */
 const hostWorker = 0;
 
+/** Proxies cut what is silent for 60 s. */
+const heartbeatMsMax = 15_000;
+
 /** Before a connection of the host program that has failed is opened again. */
 const hostPauseMs = 1_000;
 
@@ -132,6 +137,7 @@ export class ControlPlane {
   readonly #sys: SysPublisher;
   readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
+  readonly #streams: EventStreams;
   #clientsRefused = 0;
   readonly #refusedOrigins = new Set<string>();
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
@@ -205,6 +211,7 @@ export class ControlPlane {
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
     });
     this.#hostSession = this.#directory.nextKey();
+    this.#streams = this.#newEventStreams();
     this.#http = new HttpFrontEnd(config, version, this.#siteSource());
     this.#sys = new SysPublisher({
       intervalSeconds: config.sysIntervalSeconds,
@@ -335,6 +342,7 @@ export class ControlPlane {
     const { useAnotherServer, serverUnavailable, serverShuttingDown } = ReasonCode;
     const isElsewhere = this.#config.serverReference !== undefined;
     this.#directory.close(isElsewhere ? useAnotherServer : serverUnavailable);
+    this.#streams.endAll();
     await new Promise<void>((done) => {
       this.#drain = new Drain({
         clock: systemClock,
@@ -351,6 +359,7 @@ export class ControlPlane {
   /** Says goodbye to the clients and stops the workers. Resolves within stopMs. */
   async stop(): Promise<void> {
     this.#isRunning = false;
+    this.#streams.close();
     this.#sys.stop();
     this.#totals.stop();
     this.#overload.stop();
@@ -398,6 +407,7 @@ export class ControlPlane {
     }
     try {
       await this.#gatekeeper.reload();
+      this.#streams.endAll(); // whoever may still have messages comes back, and misses none
       this.#audit.add('reloaded', {});
     } catch (err) {
       this.#audit.add('reloadRefused', { err });
@@ -515,6 +525,18 @@ export class ControlPlane {
     );
   }
 
+  #newEventStreams(): EventStreams {
+    const { limits } = this.#config;
+    return new EventStreams({
+      source: this.host,
+      clock: systemClock,
+      streamsMax: limits.eventStreamsMax,
+      filtersMax: Math.floor(limits.subscriptionsPerSessionMax / 2), // the host program has the others
+      historyBytesMax: limits.eventHistoryBytesMax,
+      heartbeatMs: Math.min(heartbeatMsMax, limits.httpIdleTimeoutMs / 3),
+    });
+  }
+
   #newOverloadWatch(): OverloadWatch {
     return new OverloadWatch({
       clock: systemClock,
@@ -564,6 +586,10 @@ export class ControlPlane {
         return { areAll, rows: rows.slice(0, max) };
       },
       reload: (by) => this.#reloadAll(by),
+      openStream: (request) => {
+        this.assertRunning();
+        return this.#drain === undefined ? this.#streams.open(request) : undefined;
+      },
       drain: ({ name: by }) => {
         this.#audit.add('drainAsked', { by });
         this.#events.onDrainAsked();
@@ -609,10 +635,11 @@ export class ControlPlane {
       counters: this.statistics(),
       clients: this.#directory.counts,
       counts: this.#counts,
+      streams: this.#streams.counts,
       loopLags: running.loopLags,
       loopLagBoundsMs: running.loopLagBoundsMs,
-      memoryBytes: process.memoryUsage.rss(),
-      heapBytes: process.memoryUsage().heapUsed,
+      memoryBytes: residentBytes(),
+      heapBytes: getHeapStatistics().used_heap_size,
       cpuSeconds: (user + system) / 1e6,
       mainThreadSeconds: performance.eventLoopUtilization().active / 1_000,
       startedAtSeconds: Math.round((Date.now() - performance.now() + this.#startedAtMs) / 1_000),
@@ -628,7 +655,7 @@ export class ControlPlane {
     const uptimeMs = Math.round(performance.now() - this.#startedAtMs);
     const { connected, maximum } = this.#directory.counts;
     const clients = { clientsConnected: connected, clientsConnectedMost: maximum };
-    const memoryBytes = process.memoryUsage.rss();
+    const memoryBytes = residentBytes();
     return { ...this.statistics(), ...clients, memoryBytes, uptimeMs, cpuUs: user + system };
   }
 
@@ -711,7 +738,7 @@ export class ControlPlane {
       uptimeSeconds: (performance.now() - this.#startedAtMs) / 1_000,
       counters: this.statistics(),
       clients: this.#directory.counts,
-      memoryBytes: process.memoryUsage.rss(),
+      memoryBytes: residentBytes(),
       memoryBytesPeak: process.resourceUsage().maxRSS * 1_024,
     };
   }

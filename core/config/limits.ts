@@ -288,6 +288,16 @@ export const limitRanges = {
    */
   clientEventsMax: { default: 100_000, min: 0, max: 100_000_000 },
   /**
+   * Streams of messages over HTTP (`/sse`) at once; more are answered with 503. Default 10_000: they are written by the
+   * main thread, which lets clients in as well.
+   */
+  eventStreamsMax: { default: 10_000, min: 0, max: 1_000_000 },
+  /**
+   * Bytes of messages that are kept for streams over HTTP, of all together: one that reads too slowly, or comes back with
+   * Last-Event-ID, gets from there what it has missed. Default 16 * MiB: a second of a busy broker.
+   */
+  eventHistoryBytesMax: { default: 16 * MiB, min: 64 * KiB, max: 1 * TiB },
+  /**
    * Milliseconds without a byte in either direction, after which a connection of HTTP ends, whether it waits for
    * the next request or a client takes no more of an answer. Default 60_000: as common proxies have it.
    */
@@ -504,6 +514,8 @@ export interface Accounts {
   readonly namesTracked: number;
   /** Of clients, to say why they were cut. */
   readonly clientEvents: number;
+  /** Of messages, for streams over HTTP. */
+  readonly eventHistory: number;
 }
 
 export function accountsOf(limits: Limits, workers: number): Accounts {
@@ -523,6 +535,7 @@ export function accountsOf(limits: Limits, workers: number): Accounts {
     answersRemembered: limits.backendAnswersMax * answerBytes,
     namesTracked: limits.trackedNamesMax * trackedNameBytes,
     clientEvents: limits.clientEventsMax * clientEventBytes,
+    eventHistory: limits.eventHistoryBytesMax,
   };
 }
 

@@ -59,12 +59,25 @@ class Refusal extends Error {
 }
 
 interface HostSubscription {
-  readonly id: number;
   readonly filter: string;
   readonly qos: QoS;
   readonly listeners: Set<MessageListener>;
-  readonly ready: Promise<number>;
+  /** One for each SUBSCRIBE, the newest last. */
+  readonly ids: number[];
+  ready: Promise<number>;
+  /** What is retained has come to a listener. */
+  hasRetained: boolean;
 }
+
+/** A SUBSCRIBE, by the subscription identifier that its messages come with. */
+interface Asked {
+  readonly subscription: HostSubscription;
+  /** Who gets what is retained: whoever asked for it. */
+  readonly retainedFor: MessageListener | undefined;
+}
+
+/** Of subscription identifiers of a filter that are remembered: messages that come with an older one have come long ago. */
+const idsMax = 1_024;
 
 /** Packets that may await an answer, if receiveMaximum is not smaller. */
 const windowMax = 1_000;
@@ -83,7 +96,7 @@ export class HostClient {
   readonly #window: number;
   #isAsking = false;
   readonly #byFilter = new Map<string, HostSubscription>();
-  readonly #byId = new Map<number, HostSubscription>();
+  readonly #byId = new Map<number, Asked>();
   #reader = new FrameReader(5);
   /** Undefined while the worker does not run. */
   #link: HostLink | undefined;
@@ -124,10 +137,15 @@ export class HostClient {
   }
 
   /**
-   * Resolves when every message from now on will come. Retained messages come to the first listener of a
-   * filter, whose QoS also counts for those that follow. Errors: HOST_SUBSCRIBE_INVALID.
+   * Resolves when every message from now on will come. Retained messages come to the first listener of a filter, whose
+   * QoS also counts for those that follow; with `isLiveOnly` they do not come. Errors: HOST_SUBSCRIBE_INVALID.
    */
-  async subscribe(filter: string, listener: MessageListener, qos: QoS = 1): Promise<() => Promise<void>> {
+  async subscribe(
+    filter: string,
+    listener: MessageListener,
+    qos: QoS = 1,
+    isLiveOnly = false,
+  ): Promise<() => Promise<void>> {
     if (typeof filter !== 'string' || !isValidTopicFilter(filter) || isSharedFilter(filter)) {
       throw new BrokerError(
         'HOST_SUBSCRIBE_INVALID',
@@ -135,18 +153,14 @@ export class HostClient {
       );
     }
     assertQos(qos, 'HOST_SUBSCRIBE_INVALID');
-    const subscription = this.#byFilter.get(filter) ?? this.#addSubscription(filter, qos);
+    const known = this.#byFilter.get(filter);
+    const retainedFor = isLiveOnly ? undefined : listener;
+    const subscription = known ?? this.#addSubscription(filter, qos, retainedFor);
     subscription.listeners.add(listener);
-    const reasonCode = await subscription.ready.catch((error: unknown) => {
-      this.#forget(subscription);
-      throw error;
-    });
-    if (reasonCode >= 0x80) {
-      this.#forget(subscription);
-      throw new BrokerError(
-        'HOST_SUBSCRIBE_INVALID',
-        `The broker refused the filter "${filter}" with 0x${reasonCode.toString(16)}.`,
-      );
+    await this.#granted(subscription, subscription.ready);
+    if (!isLiveOnly && !subscription.hasRetained) {
+      subscription.hasRetained = true;
+      await this.sendRetained(filter, listener);
     }
     return async () => {
       subscription.listeners.delete(listener);
@@ -154,6 +168,30 @@ export class HostClient {
       this.#forget(subscription);
       await this.#unsubscribe(filter);
     };
+  }
+
+  /**
+   * Has the broker send once more what is retained, in its place among what comes live, and to `listener` alone. Somebody
+   * has subscribed to the filter. Resolves when the broker has been asked. Errors: HOST_SUBSCRIBE_INVALID.
+   */
+  async sendRetained(filter: string, listener: MessageListener): Promise<void> {
+    const subscription = this.#byFilter.get(filter);
+    if (subscription === undefined) return; // everybody has left meanwhile
+    await this.#granted(subscription, this.#subscribe(subscription, listener, 0));
+  }
+
+  /** Errors: HOST_SUBSCRIBE_INVALID, and nobody has subscribed then. */
+  async #granted(subscription: HostSubscription, asked: Promise<number>): Promise<void> {
+    const reasonCode = await asked.catch((error: unknown) => {
+      this.#forget(subscription);
+      throw error;
+    });
+    if (reasonCode < 0x80) return;
+    this.#forget(subscription);
+    throw new BrokerError(
+      'HOST_SUBSCRIBE_INVALID',
+      `The broker refused the filter "${subscription.filter}" with 0x${reasonCode.toString(16)}.`,
+    );
   }
 
   /** Bytes from the broker. */
@@ -206,24 +244,32 @@ export class HostClient {
     arrival?.link.processed(arrival.bytes);
   }
 
-  #addSubscription(filter: string, qos: QoS): HostSubscription {
-    const id = this.#engine.newSubscriptionId();
-    const ready = this.#subscribe(filter, qos, id);
-    const subscription: HostSubscription = { id, filter, qos, listeners: new Set(), ready };
+  #addSubscription(filter: string, qos: QoS, retainedFor: MessageListener | undefined): HostSubscription {
+    const subscription: HostSubscription = {
+      filter,
+      qos,
+      listeners: new Set(),
+      ids: [],
+      ready: Promise.resolve(0),
+      hasRetained: retainedFor !== undefined,
+    };
     this.#byFilter.set(filter, subscription);
-    this.#byId.set(id, subscription);
+    subscription.ready = this.#subscribe(subscription, retainedFor, retainedFor === undefined ? 2 : 0);
     return subscription;
   }
 
   /** Resolves with the reason code of the answer. */
-  async #subscribe(topicFilter: string, qos: QoS, id: number): Promise<number> {
-    const request = {
-      topicFilter,
-      qos,
-      noLocal: false,
-      retainAsPublished: false,
-      retainHandling: 0,
-    } as const;
+  async #subscribe(
+    subscription: HostSubscription,
+    retainedFor: MessageListener | undefined,
+    retainHandling: 0 | 2,
+  ): Promise<number> {
+    const { filter: topicFilter, qos, ids } = subscription;
+    const id = this.#engine.newSubscriptionId();
+    this.#byId.set(id, { subscription, retainedFor });
+    ids.push(id);
+    if (ids.length > idsMax) this.#byId.delete(ids.shift() ?? 0);
+    const request = { topicFilter, qos, noLocal: false, retainAsPublished: false, retainHandling } as const;
     return await this.#reasonCodeOf((asker) => this.#engine.subscribe(request, id, asker));
   }
 
@@ -241,8 +287,8 @@ export class HostClient {
   }
 
   #forget(subscription: HostSubscription): void {
-    this.#byFilter.delete(subscription.filter);
-    this.#byId.delete(subscription.id);
+    if (this.#byFilter.get(subscription.filter) === subscription) this.#byFilter.delete(subscription.filter);
+    for (const id of subscription.ids) this.#byId.delete(id);
   }
 
   /** Nothing will be answered any more. */
@@ -295,7 +341,7 @@ export class HostClient {
       this.#arrived(arrival);
     };
     for (const id of packet.properties.subscriptionIdentifiers ?? []) {
-      for (const listener of this.#byId.get(id)?.listeners ?? []) {
+      for (const listener of this.#listenersOf(id, message)) {
         const settling = tell(listener, message);
         if (settling === undefined) continue;
         unsettled += 1;
@@ -303,6 +349,14 @@ export class HostClient {
       }
     }
     settle();
+  }
+
+  #listenersOf(id: number, { retain }: HostMessage): Iterable<MessageListener> {
+    const asked = this.#byId.get(id);
+    if (asked === undefined) return [];
+    const { subscription, retainedFor } = asked;
+    if (!retain) return subscription.listeners;
+    return retainedFor === undefined ? [] : [retainedFor];
   }
 }
 

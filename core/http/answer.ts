@@ -16,6 +16,8 @@ export interface HttpQuestion extends ForwardedClient {
   readonly accept: string;
   readonly authorization: string;
   readonly idempotencyKey: string;
+  readonly origin: string;
+  readonly lastEventId: string;
   /** That the body will have, as far as the client says; 0 of one that comes in chunks. */
   readonly contentLength: number;
   /**
@@ -34,6 +36,27 @@ export interface HttpAnswer {
   readonly body: Uint8Array;
   /** Called once: the client has taken it all, or has gone. */
   readonly onOver?: () => void;
+  /** Goes on behind the headers, in place of `body`. */
+  readonly stream?: StreamedBody;
+}
+
+/** How a body that goes on is written. */
+export interface AnswerStream {
+  /**
+   * All of it goes to the client. False: it takes no more for now, and writable() follows. The bytes must not change until
+   * then.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** The answer is over. closed() follows. */
+  end(): void;
+}
+
+/** A body that goes on. */
+export interface StreamedBody {
+  opened(stream: AnswerStream): void;
+  writable(): void;
+  /** Called once, also where it was never opened: the client has gone, or the answer was ended. */
+  closed(): void;
 }
 
 export function textAnswer(status: string, text: string, ...headers: readonly Header[]): HttpAnswer {

@@ -37,12 +37,26 @@ export class KeyGate {
 
   admit(right: Right, question: HttpQuestion): Admission {
     if (right === 'everyone') return { key: undefined };
+    if (right === 'subscribe') return this.#subscriber(question);
     if (right !== 'client' && right !== 'observer') return this.#byKey(right, question);
     const whyClosed = this.#whyClosed(question);
     if (right === 'client')
       return whyClosed === undefined ? { key: undefined } : { refusal: closed(whyClosed) };
     const isOpen = whyClosed === undefined && this.#source.mayAnyoneReceive(sysTopic);
     return isOpen && question.authorization === '' ? { key: undefined } : this.#byKey('read', question);
+  }
+
+  /**
+   * A page can give its EventSource no header: its key stands in the query. Where clients of a listener see the topics of
+   * their tenant only, nobody sees all without a key.
+   */
+  #subscriber(question: HttpQuestion): Admission {
+    const token = new URLSearchParams(question.query).get('access_token');
+    const authorization = token === null ? question.authorization : `Bearer ${token}`;
+    const hasTenants = this.#config.listeners.some(({ topicPrefix }) => topicPrefix !== '');
+    const isOpen = this.#whyClosed(question) === undefined && !hasTenants;
+    if (authorization === '' && isOpen) return { key: undefined };
+    return this.#byKey('subscribe', { ...question, authorization });
   }
 
   /** Why somebody who could not connect is not told what clients could find out; undefined: everybody may connect. */

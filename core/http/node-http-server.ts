@@ -1,6 +1,6 @@
 /** HTTP by Node.js itself, for where no binary of uWebSockets loads. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { HttpAnswer, HttpQuestion } from './answer.ts';
+import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import { forwardedClientHeader, forwardedClientOf } from './forwarded-client.ts';
 import type { Answerer, HttpServer } from './http-server.ts';
 
@@ -39,11 +39,15 @@ export class NodeHttpServer implements HttpServer {
     const asked = this.#answerer(question);
     if (request.listenerCount('data') === 0) request.resume(); // nobody reads the body
     const answer = await asked;
-    if (response.destroyed) {
+    const onOver = (): void => {
       answer.onOver?.();
+      answer.stream?.closed();
+    };
+    if (response.destroyed) {
+      onOver();
       return;
     }
-    response.once('close', () => answer.onOver?.());
+    response.once('close', onOver);
     send(response, question, answer);
   }
 }
@@ -61,6 +65,8 @@ function questionOf(request: IncomingMessage): HttpQuestion {
     accept: headers.accept ?? '',
     authorization: headers.authorization ?? '',
     idempotencyKey: `${headers['idempotency-key'] ?? ''}`,
+    origin: headers.origin ?? '',
+    lastEventId: `${headers['last-event-id'] ?? ''}`,
     contentLength: Number(headers['content-length'] ?? 0),
     readBody: () => bodyOf(request),
     ...forwardedClientOf(`${headers[forwardedClientHeader] ?? ''}`),
@@ -79,13 +85,24 @@ function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
 function send(
   response: ServerResponse,
   { method }: HttpQuestion,
-  { status, headers, body }: HttpAnswer,
+  { status, headers, body, stream }: HttpAnswer,
 ): void {
   const space = status.indexOf(' ');
   for (const [name, value] of headers) response.setHeader(name, value);
+  if (stream !== undefined && method !== 'head') {
+    response.writeHead(Number(status.slice(0, space)), status.slice(space + 1));
+    sendStream(response, stream);
+    return;
+  }
   if (!hasNoBody(status)) response.setHeader('content-length', body.length);
   response.writeHead(Number(status.slice(0, space)), status.slice(space + 1));
   response.end(method === 'head' ? undefined : body);
+}
+
+function sendStream(response: ServerResponse, stream: StreamedBody): void {
+  response.flushHeaders();
+  response.on('drain', () => stream.writable());
+  stream.opened({ write: (bytes) => response.write(bytes), end: () => response.end() });
 }
 
 function hasNoBody(status: string): boolean {

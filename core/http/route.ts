@@ -5,9 +5,10 @@ import type { HostMessage, PublishOptions } from '../host/host-message.ts';
 import type { ApiKey, ApiKeys, ApiScope } from '../security/api-keys.ts';
 import type { ClientEvent } from '../sessions/client-history.ts';
 import type { ClientPage, ClientQuery, ClientState } from '../sessions/client-list.ts';
-import type { HttpAnswer, HttpQuestion } from './answer.ts';
+import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Operation } from './operation.ts';
+import type { StreamRequest } from './sse/event-streams.ts';
 
 export interface ListeningPorts {
   readonly port: number;
@@ -56,6 +57,8 @@ export interface SiteSource {
     filter: string,
     max: number,
   ): Promise<{ readonly areAll: boolean; readonly rows: readonly RetainedRow[] }>;
+  /** Gives a stream of messages; undefined: there is no room for one. Errors: HOST_SUBSCRIBE_INVALID. */
+  openStream(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody>;
   /** Gives how many clients are there to be told to go. */
   drain(by: ApiKey): number;
   /** Reads the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
@@ -87,7 +90,7 @@ export interface RouteRequest {
 /**
  * Who may ask: `everyone` who reaches the port; `client`: only where everyone may connect, since the answer tells what a
  * client could find out by connecting; `observer`: whoever has a key with the scope `read`, and everyone who could read as
- * much from $SYS as a client. A scope: whoever has a key with it.
+ * much from $SYS as a client. A scope: whoever has a key with it; `subscribe`: and everyone where everyone may connect.
  */
 export type Right = 'everyone' | 'client' | 'observer' | ApiScope;
 

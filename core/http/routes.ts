@@ -3,6 +3,7 @@ import type { Route } from './route.ts';
 import { type RoutePath, routePathOf } from './route-path.ts';
 import { broker } from './routes/broker.ts';
 import { client, clientEvents, clientSubscriptions, clients, deleteClient } from './routes/clients.ts';
+import { events } from './routes/events.ts';
 import { health, liveness, readiness } from './routes/health.ts';
 import { metrics } from './routes/metrics.ts';
 import { openApi } from './routes/openapi.ts';
@@ -17,6 +18,7 @@ import { subscriptions } from './routes/subscriptions.ts';
 export const apiRoutes: readonly Route[] = [
   publish,
   publishBulk,
+  events,
   clients,
   client,
   deleteClient,

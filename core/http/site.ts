@@ -14,6 +14,7 @@ import { loadPages, type Pages, pageAnswer } from './pages.ts';
 import { problem, RequestFault } from './problem.ts';
 import type { ListeningPorts, RouteRequest, SiteSource } from './route.ts';
 import { decodedParameters } from './route-path.ts';
+import { eventsPath, eventsPreflight } from './routes/events.ts';
 import { type Found, operatingRoutes, pageRoutes, RouteTable } from './routes.ts';
 import { Turns } from './turns.ts';
 
@@ -54,6 +55,7 @@ export class Site {
   answer(question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
     const { method, path } = question;
     if (path === this.#config.path) return upgradeRequired();
+    if (method === 'options' && path === eventsPath) return eventsPreflight(question, this.#config);
     const found = this.#routes.find(method, path);
     if (found !== undefined) {
       return 'route' in found ? this.#handle(found, question) : methodNotAllowed(found.methods);
@@ -134,8 +136,9 @@ export class Site {
 
   /** Counts the answer for as long as it is there for one client. One that is larger than all may be goes alone. */
   #hold(answer: HttpAnswer): HttpAnswer {
-    const { body } = answer;
+    const { body, stream } = answer;
     const { length } = body;
+    if (stream !== undefined) return answer; // it keeps to bounds of its own
     if (this.#heldBytes > 0 && this.#heldBytes + length > this.#config.limits.httpAnswersBytesMax) {
       giveBack(body);
       return busy();

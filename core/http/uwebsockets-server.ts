@@ -1,7 +1,7 @@
 /** HTTP by uWebSockets: the only file that imports it. */
 import type uWebSockets from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
-import type { HttpAnswer, HttpQuestion } from './answer.ts';
+import type { AnswerStream, HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import { forwardedClientHeader, forwardedClientOf } from './forwarded-client.ts';
 import type { Answerer, HttpServer } from './http-server.ts';
 
@@ -99,6 +99,8 @@ function questionOf(request: HttpRequest, exchange: Exchange): HttpQuestion {
     accept: request.getHeader('accept'),
     authorization: request.getHeader('authorization'),
     idempotencyKey: request.getHeader('idempotency-key'),
+    origin: request.getHeader('origin'),
+    lastEventId: request.getHeader('last-event-id'),
     contentLength: Number(request.getHeader('content-length')),
     readBody: () => exchange.readBody(),
     ...forwardedClientOf(request.getHeader(forwardedClientHeader)),
@@ -113,21 +115,33 @@ async function sendLater(
 ): Promise<void> {
   exchange.listen();
   const answer = await pending;
-  if (exchange.isAborted) answer.onOver?.();
-  else send(exchange, question, answer);
+  if (exchange.isAborted) {
+    answer.onOver?.();
+    answer.stream?.closed();
+  } else send(exchange, question, answer);
 }
 
 function send(
   exchange: Exchange,
   { method }: HttpQuestion,
-  { status, headers, body, onOver }: HttpAnswer,
+  { status, headers, body, onOver, stream }: HttpAnswer,
 ): void {
   const { response } = exchange;
+  if (stream !== undefined && method !== 'head') {
+    response.cork(() => {
+      response.writeStatus(status);
+      for (const [name, value] of headers) response.writeHeader(name, value);
+    });
+    onOver?.();
+    stream.opened(new OpenStream(exchange, stream));
+    return;
+  }
   response.cork(() => {
     response.writeStatus(status);
     for (const [name, value] of headers) response.writeHeader(name, value);
     if (method === 'head' || status.startsWith('304') || status.startsWith('204')) {
       if (method === 'head') response.writeHeader('content-length', `${body.length}`);
+      stream?.closed();
       response.endWithoutBody(); // with a length, uWebSockets for Node.js 20 takes it for no answer, and aborts
       onOver?.();
       return;
@@ -146,4 +160,64 @@ function send(
       return isTaken;
     });
   });
+}
+
+/** Several writes of one cork, or large ones, to a slow reader have come out damaged: each is small, and alone. */
+const chunkBytesMax = 14_336;
+
+/** A body that goes on. What uWebSockets does not take at once it buffers itself, and so it gets no more until that is gone. */
+class OpenStream implements AnswerStream {
+  readonly #exchange: Exchange;
+  readonly #body: StreamedBody;
+  #unsent: Uint8Array[] = [];
+  #isBlocked = false;
+  #isOver = false;
+
+  constructor(exchange: Exchange, body: StreamedBody) {
+    this.#exchange = exchange;
+    this.#body = body;
+    exchange.onOver = () => this.#close();
+    exchange.listen();
+    exchange.response.onWritable(() => {
+      this.#isBlocked = false;
+      if (this.#flush()) body.writable();
+      return true;
+    });
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#isOver) return false;
+    for (let at = 0; at < bytes.length; at += chunkBytesMax)
+      this.#unsent.push(bytes.subarray(at, at + chunkBytesMax));
+    return this.#flush();
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    const { response } = this.#exchange;
+    const isIdle = !this.#isBlocked;
+    this.#close();
+    if (isIdle) response.cork(() => response.end());
+    else response.close(); // an end in order would wait for a client that does not read
+  }
+
+  #flush(): boolean {
+    const { response } = this.#exchange;
+    let count = 0;
+    while (!this.#isBlocked && count < this.#unsent.length) {
+      const chunk = this.#unsent[count++] ?? new Uint8Array();
+      response.cork(() => {
+        this.#isBlocked = !response.write(chunk);
+      });
+    }
+    if (count > 0) this.#unsent = this.#unsent.slice(count);
+    return !this.#isBlocked;
+  }
+
+  #close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#unsent = [];
+    this.#body.closed();
+  }
 }

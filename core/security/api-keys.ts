@@ -5,8 +5,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { accessFileFault, linesOf } from './access-file.ts';
 
-/** What a key may do: look; publish and set retained messages; end clients; reload the configuration. */
-export const apiScopes = ['read', 'publish', 'clients', 'config'] as const;
+/** What a key may do: look; publish and set retained messages; get messages; end clients; reload the configuration. */
+export const apiScopes = ['read', 'publish', 'subscribe', 'clients', 'config'] as const;
 export type ApiScope = (typeof apiScopes)[number];
 
 export interface ApiKey {

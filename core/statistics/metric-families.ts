@@ -9,6 +9,7 @@ export interface MetricsSample {
   readonly counters: Readonly<Record<CounterName, number>>;
   readonly clients: DirectoryCounts;
   readonly counts: ClientCounts;
+  readonly streams: { readonly streams: number; readonly missed: number };
   /** Of the workers' event loops, as Addon.readLoopLags() gives it. */
   readonly loopLags: readonly number[];
   readonly loopLagBoundsMs: readonly number[];
@@ -112,6 +113,12 @@ export function metricFamilies(sample: MetricsSample): Family[] {
         samples: [{ value: counters[counted] }],
       }),
     ),
+    gauge('rallymq_event_streams', 'Streams of messages over HTTP that are open.', [
+      { value: sample.streams.streams },
+    ]),
+    counter('rallymq_event_streams_missed', 'Messages that streams over HTTP were too slow for.', [
+      { value: sample.streams.missed },
+    ]),
     loopLag(sample),
     counter('rallymq_main_thread_busy_seconds', 'That the thread which serves CONNECT and HTTP has worked.', [
       { value: sample.mainThreadSeconds },

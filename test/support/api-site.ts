@@ -48,6 +48,7 @@ export const quietSource: SiteSource = {
   disconnect: () => false,
   matches: () => Promise.resolve({ count: 0, rows: [] }),
   retainedTopics: () => Promise.resolve({ areAll: true, rows: [] }),
+  openStream: () => ({ opened() {}, writable() {}, closed() {} }),
   drain: () => 3,
   reload: () => Promise.resolve({ certificates: 'none' }),
 };
@@ -66,6 +67,8 @@ export const plainQuestion: HttpQuestion = {
   accept: '',
   authorization: '',
   idempotencyKey: '',
+  origin: '',
+  lastEventId: '',
   contentLength: 0,
   readBody: () => Promise.resolve(new Uint8Array()),
   remoteAddress: '127.0.0.1',
@@ -86,11 +89,12 @@ export interface AskOptions {
   readonly body?: unknown;
   readonly idempotencyKey?: string;
   readonly remoteAddress?: string;
+  readonly origin?: string;
 }
 
 /** `url`: the path with its query. */
 export async function ask(site: Site, url: string, options: AskOptions = {}): Promise<Asked> {
-  const { method = 'get', body, idempotencyKey = '', remoteAddress = '127.0.0.1' } = options;
+  const { method = 'get', body, idempotencyKey = '', remoteAddress = '127.0.0.1', origin = '' } = options;
   const key = 'key' in options ? options.key : adminKey;
   const [path = '', query = ''] = url.split('?');
   const text = typeof body === 'string' ? body : JSON.stringify(body ?? '');
@@ -101,6 +105,7 @@ export async function ask(site: Site, url: string, options: AskOptions = {}): Pr
     query,
     idempotencyKey,
     remoteAddress,
+    origin,
     authorization: key === undefined ? '' : `Bearer ${key}`,
     contentLength: text.length,
     readBody: () => Promise.resolve(Buffer.from(text)),

@@ -40,7 +40,8 @@ test('the accounts add up: those of each worker, those of the broker, and sessio
     defaultLimits;
   const { subscriptionsTotalBytesMax, retainedBytesMax, httpAnswersBytesMax, clientEventsMax } =
     defaultLimits;
-  const totals = subscriptionsTotalBytesMax + retainedBytesMax + httpAnswersBytesMax;
+  const totals =
+    subscriptionsTotalBytesMax + retainedBytesMax + httpAnswersBytesMax + defaultLimits.eventHistoryBytesMax;
   const sessions = sessionsMax * (1_290 + clientIdBytesMax);
   const names = backendAnswersMax * 400 + trackedNamesMax * 1_000 + clientEventsMax * 250;
   assert.equal(one - ofWorker, sessions + totals + passwordMemoryMax * 150 + names);

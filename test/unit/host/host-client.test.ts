@@ -159,6 +159,23 @@ test('a message goes to the listeners of its subscriptions, and is acknowledged'
   await within('UNSUBACK', last);
 });
 
+test('what is retained comes to whoever asks for it, alone, and live messages to all', async () => {
+  const plane = new FakeDataPlane();
+  const got: string[] = [];
+  const note = (name: string) => (message: HostMessage) => void got.push(`${name} ${message.topic}`);
+  const live = plane.host.subscribe('a', note('live'), 1, true);
+  await plane.expect(`82 09 0001 02 0b 01 0001'a' 21`);
+  plane.receive('90 04 0001 00 01');
+  await within('SUBACK', live);
+  const asked = plane.host.sendRetained('a', note('asked'));
+  const program = plane.host.subscribe('a', note('program'));
+  await plane.expect(`82 09 0002 02 0b 02 0001'a' 01`, `82 09 0003 02 0b 03 0001'a' 01`);
+  plane.receive('90 04 0002 00 01 90 04 0003 00 01');
+  await within('SUBACK', Promise.all([asked, program]));
+  plane.receive(`31 06 0001'a' 02 0b 02 31 06 0001'a' 02 0b 03 30 06 0001'a' 02 0b 03`);
+  assert.deepEqual(got, ['asked a', 'program a', 'live a', 'program a']);
+});
+
 test('a worker that runs again is sent what it has not answered', async () => {
   const plane = new FakeDataPlane();
   const published = [1, 2, 2].map((qos, index) => plane.host.publish('a', `${index}`, { qos: qos as 1 | 2 }));

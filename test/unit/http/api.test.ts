@@ -57,6 +57,7 @@ function publishingSite(reasonCode = 0, mayPublish = (_topic: string) => true) {
 const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>> = {
   'post /api/v1/publish': ['/api/v1/publish', { topic: 'a' }],
   'post /api/v1/publish/bulk': ['/api/v1/publish/bulk', [{ topic: 'a' }]],
+  'get /sse': ['/sse?topic=a'],
   'get /api/v1/clients': ['/api/v1/clients'],
   'get /api/v1/clients/{clientid}': ['/api/v1/clients/ada%2F1'],
   'delete /api/v1/clients/{clientid}': ['/api/v1/clients/ada%2F1'],
@@ -118,9 +119,13 @@ test('without a key, with one that nobody has and without a file of keys nothing
     const [url = '', body] = examples[`${method} ${routePathOf(path).shown}`] ?? [];
     if (right === 'everyone') continue;
     const without = await ask(site, url, { method, body, key: undefined });
-    assert.equal(without.status, 401);
-    assert.match(JSON.stringify(without.body), /Authorization: Bearer KEY/);
-    assert.ok(without.answer.headers.some(([name]) => name === 'www-authenticate'));
+    if (right === 'subscribe') {
+      assert.equal(without.status, 200, 'where everyone may connect');
+    } else {
+      assert.equal(without.status, 401);
+      assert.match(JSON.stringify(without.body), /Authorization: Bearer KEY/);
+      assert.ok(without.answer.headers.some(([name]) => name === 'www-authenticate'));
+    }
     assert.equal((await ask(site, url, { method, body, key: 'rmq_other', remoteAddress: url })).status, 401);
     const refused = await ask(closed, url, { method, body });
     assert.equal(refused.status, 403);

@@ -1,12 +1,13 @@
 /** Both HTTP servers on a socket of the file system, as the door speaks to them: bodies, queries and goodbyes. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { HttpAnswer, HttpQuestion } from '../../../core/http/answer.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { AnswerStream, HttpAnswer, HttpQuestion, StreamedBody } from '../../../core/http/answer.ts';
 import type { Answerer, HttpServer } from '../../../core/http/http-server.ts';
 import { NodeHttpServer } from '../../../core/http/node-http-server.ts';
 import { bodyAnswer, noContent } from '../../../core/http/problem.ts';
@@ -74,7 +75,89 @@ async function echo(question: HttpQuestion): Promise<HttpAnswer> {
   return bodyAnswer(200, 'text/plain', [method, path, query, authorization, body].join('|'));
 }
 
+/** More than sockets and pipes take at once, in pieces of all sizes. */
+const streamed = Buffer.from(Array.from({ length: 400_000 }, (_, index) => `${index},`).join(''));
+
+function streamOf(ended: () => void): StreamedBody {
+  let client: AnswerStream | undefined;
+  let at = 0;
+  const writeMore = (): void => {
+    while (client !== undefined && at < streamed.length) {
+      const next = at + 1 + ((at * 7) % 50_000);
+      const piece = streamed.subarray(at, next);
+      at = next;
+      if (!client.write(piece)) return;
+    }
+    client?.end();
+  };
+  return {
+    opened(stream) {
+      client = stream;
+      writeMore();
+    },
+    writable: writeMore,
+    closed() {
+      client = undefined;
+      ended();
+    },
+  };
+}
+
 for (const [name, make] of servers) {
+  test(`${name}: a stream comes whole to a client that reads slowly, and its end is told once`, async (t) => {
+    let ends = 0;
+    const socketPath = await listening(t, make, () => ({
+      status: '200 OK',
+      headers: [],
+      body: new Uint8Array(),
+      stream: streamOf(() => {
+        ends += 1;
+      }),
+    }));
+    const chunks: Buffer[] = [];
+    const response = await new Promise<IncomingMessage>((resolve) => {
+      request({ socketPath, path: '/' }, resolve).end();
+    });
+    for await (const chunk of response) {
+      chunks.push(chunk);
+      await setImmediate();
+    }
+    assert.ok(Buffer.concat(chunks).equals(streamed));
+    await until('the stream has ended', () => ends > 0);
+    assert.equal(ends, 1);
+  });
+
+  test(`${name}: a stream ends when its client goes, and a HEAD opens none`, async (t) => {
+    let opened = 0;
+    let closed = 0;
+    const socketPath = await listening(t, make, () => ({
+      status: '200 OK',
+      headers: [],
+      body: new Uint8Array(),
+      stream: {
+        opened: (stream) => {
+          opened += 1;
+          stream.write(Buffer.from('x'));
+        },
+        writable() {},
+        closed: () => {
+          closed += 1;
+        },
+      },
+    }));
+    await send(socketPath, '/', 'HEAD', []);
+    await until('the HEAD is over', () => closed === 1);
+    assert.equal(opened, 0);
+    const asked = request({ socketPath, path: '/' }, (response) => {
+      response.once('data', () => asked.destroy());
+      response.on('error', () => {});
+    });
+    asked.on('error', () => {});
+    asked.end();
+    await until('the client has gone', () => closed === 2);
+    assert.equal(opened, 1);
+  });
+
   test(`${name}: a question has its query, its headers and its body`, async (t) => {
     const socket = await listening(t, make, echo);
     assert.deepEqual(await send(socket, '/a?b=c', 'POST', ['one ', 'two ', 'three']), {

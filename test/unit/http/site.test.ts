@@ -10,7 +10,10 @@ const message = new TextEncoder().encode('40-30');
 const retainedMessage = { topic: 'a/b ä', payload: message, qos: 1, retain: true, properties: {} } as const;
 
 /** What browsers and load balancers ask for, without a key. */
-const openRoutes = [...operatingRoutes.filter(({ path }) => !path.startsWith('/api/v1/')), ...pageRoutes];
+const openRoutes = [
+  ...operatingRoutes.filter(({ path }) => !path.startsWith('/api/v1/') && path !== '/sse'),
+  ...pageRoutes,
+];
 
 function siteWith(options: object = {}, changed: Partial<SiteSource> = {}): Site {
   const retained = (topic: string) => Promise.resolve(topic === 'a/b ä' ? retainedMessage : undefined);

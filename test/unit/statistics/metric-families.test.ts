@@ -31,6 +31,7 @@ const sample: MetricsSample = {
     storageRefused: 7,
   },
   counts,
+  streams: { streams: 2, missed: 1 },
   loopLags: [3, 2, 1, 0.5, 0, 0, 0, 0],
   loopLagBoundsMs: [1, 10],
   memoryBytes: 7,

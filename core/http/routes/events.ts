@@ -1,0 +1,126 @@
+/** Messages as they come, for EventSource and everything else that reads Server-Sent Events. */
+import type { BrokerConfig } from '../../config/options.ts';
+import { isLoopback } from '../../config/resolve.ts';
+import { isAllowedOrigin } from '../../front-end/origin.ts';
+import { hasWildcards, isSharedFilter, isValidTopicFilter, levelCount } from '../../wire/topic.ts';
+import type { Header, HttpAnswer, HttpQuestion, StreamedBody } from '../answer.ts';
+import { assertKnown } from '../list-query.ts';
+import { oneOf, text } from '../operation.ts';
+import { problem, RequestFault } from '../problem.ts';
+import type { Route } from '../route.ts';
+
+export const eventsPath = '/sse';
+
+/** Of one stream: more belong into filters with wildcards. */
+const topicsMax = 16;
+
+const query = {
+  topic: { description: `A topic filter, percent-encoded; up to ${topicsMax} times`, schema: text },
+  events: {
+    description: 'topic: the name of an event is its topic; default: message',
+    schema: oneOf('message', 'topic'),
+  },
+  last_event_id: { description: 'As Last-Event-ID, for the first request of a page', schema: text },
+  access_token: { description: 'The key, where a page can set no header', schema: text },
+};
+
+export const events: Route = {
+  method: 'get',
+  path: eventsPath,
+  right: 'subscribe',
+  operation: {
+    summary: 'Get messages as they come',
+    description:
+      'A stream of Server-Sent Events that does not end: what is retained, and what is published from now on, or from Last-Event-ID on. Where everyone may connect no key is needed.',
+    query,
+    headers: { 'Last-Event-ID': { description: 'The last event that has come', schema: text } },
+    answers: {
+      200: {
+        description:
+          'The stream. The data of an event is a message as JSON; an event `missed` says that some were missed',
+        schema: text,
+        contentType: 'text/event-stream',
+      },
+      400: 'A parameter is not right',
+    },
+  },
+  handle: ({ question, query: asked, key }, { config, source }) => {
+    assertKnown(asked, query);
+    const cors = corsOf(question, config);
+    if (cors === undefined) return refusedOrigin(question);
+    const stream = source.openStream({
+      filters: filtersOf(asked, config),
+      isNamed: isNamed(asked),
+      lastEventId: question.lastEventId || (asked.get('last_event_id') ?? ''),
+      rights: key === undefined ? '' : `key ${key.name}`,
+      mayReceive: (topic) =>
+        key === undefined ? source.mayAnyoneReceive(topic) : source.mayReceive(key, topic),
+    });
+    return stream instanceof Promise
+      ? stream.then((opened) => streamAnswer(opened, cors))
+      : streamAnswer(stream, cors);
+  },
+};
+
+function streamAnswer(stream: StreamedBody | undefined, cors: readonly Header[]): HttpAnswer {
+  if (stream === undefined)
+    return problem(503, 'There is no room for another stream here: try again later.', ['retry-after', '5']);
+  return { status: '200 OK', headers: [...streamHeaders, ...cors], body: new Uint8Array(), stream };
+}
+
+const streamHeaders: readonly Header[] = [
+  ['content-type', 'text/event-stream'],
+  ['cache-control', 'no-store'],
+  ['x-content-type-options', 'nosniff'],
+  ['x-accel-buffering', 'no'], // nginx hands on what comes
+];
+
+/** Errors: RequestFault. */
+function filtersOf(asked: URLSearchParams, config: BrokerConfig): string[] {
+  const filters = [...new Set(asked.getAll('topic'))];
+  if (filters.length === 0 || filters.length > topicsMax)
+    throw new RequestFault(400, `Give topic, a topic filter, up to ${topicsMax} times.`);
+  for (const filter of filters) {
+    const isGood =
+      isValidTopicFilter(filter) &&
+      !isSharedFilter(filter) &&
+      levelCount(filter) <= config.limits.topicLevelsMax;
+    if (!isGood) throw new RequestFault(400, `'${filter.slice(0, 80)}' is no topic filter for a stream.`);
+    if (!config.wildcardSubscriptionAvailable && hasWildcards(filter))
+      throw new RequestFault(400, 'Topic filters with wildcards are not available here.');
+  }
+  return filters;
+}
+
+/** Errors: RequestFault. */
+function isNamed(asked: URLSearchParams): boolean {
+  const events = asked.get('events') ?? 'message';
+  if (events === 'message' || events === 'topic') return events === 'topic';
+  throw new RequestFault(400, 'events is message or topic.');
+}
+
+/** The headers for the page that asks; undefined: it may not. */
+function corsOf(question: HttpQuestion, config: BrokerConfig): readonly Header[] | undefined {
+  const { origin, host, forwardedBy } = question;
+  const isLocal = isLoopback(config.host) && forwardedBy === undefined;
+  const rules = { allowedOrigins: config.allowedOrigins, isLocal };
+  if (!isAllowedOrigin(origin, host, rules)) return undefined;
+  const vary: Header = ['vary', 'origin'];
+  return origin === '' ? [vary] : [vary, ['access-control-allow-origin', origin]];
+}
+
+function refusedOrigin({ origin }: HttpQuestion): HttpAnswer {
+  return problem(403, `Pages of the origin ${origin.slice(0, 300)} may not connect: see allowedOrigins.`);
+}
+
+/** A browser asks before it sends a header that is not usual. */
+export function eventsPreflight(question: HttpQuestion, config: BrokerConfig): HttpAnswer {
+  const cors = corsOf(question, config);
+  if (cors === undefined) return refusedOrigin(question);
+  const allowed: readonly Header[] = [
+    ['access-control-allow-methods', 'GET'],
+    ['access-control-allow-headers', 'authorization, last-event-id'],
+    ['access-control-max-age', '600'],
+  ];
+  return { status: '204 No Content', headers: [...cors, ...allowed], body: new Uint8Array() };
+}

@@ -1,0 +1,96 @@
+/** GET /sse of a broker that runs: the same messages as a WebSocket subscriber gets, with both HTTP servers. */
+import assert from 'node:assert/strict';
+import { get, type IncomingMessage } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { apiKeyLine, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
+import { accessFolder } from '../../support/access-files.ts';
+import { startBroker } from '../../support/broker.ts';
+import { connectRally } from '../../support/rally.ts';
+import { isOverTls } from '../../support/secure.ts';
+import { until } from '../../support/wait.ts';
+
+interface Opened {
+  readonly status: number;
+  text(): string;
+  close(): void;
+}
+
+function open(
+  t: TestContext,
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Opened> {
+  return new Promise((resolve, reject) => {
+    const asked = get({ host: '127.0.0.1', port, path, headers }, (response: IncomingMessage) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('error', () => {}); // it was cut, as some tests want
+      resolve({ status: response.statusCode ?? 0, text: () => text, close: () => response.destroy() });
+    });
+    asked.on('error', reject);
+    t.after(() => asked.destroy());
+  });
+}
+
+function payloadsOf(stream: Opened): string[] {
+  return [...stream.text().matchAll(/"payload":"([^"]*)"/g)].map(([, payload = '']) => payload);
+}
+
+test('streams and a WebSocket subscriber get the same messages in the same order', {
+  skip: isOverTls,
+}, async (t) => {
+  const { broker, port, wsUrl } = await startBroker(t, { workers: 2 });
+  await broker.publish('scores/1', 'kept', { retain: true });
+  const streams: Opened[] = [];
+  for (let n = 0; n < 100; n++) streams.push(await open(t, port, '/sse?topic=scores/%23'));
+  const heard: string[] = [];
+  const rally = await connectRally(t, wsUrl);
+  await rally.subscribe('scores/#', (message) => void heard.push(message.text()), { qos: 1 }).ready;
+  await until('all have what is retained', () =>
+    [...streams.map((stream) => payloadsOf(stream).length), heard.length].every((count) => count === 1),
+  );
+  for (let n = 0; n < 200; n++) await broker.publish('scores/1', `${n}`, { qos: n % 2 === 0 ? 1 : 2 });
+  await until('all have all', () =>
+    [...streams.map((stream) => payloadsOf(stream).length), heard.length].every((count) => count === 201),
+  );
+  for (const stream of streams) assert.deepEqual(payloadsOf(stream), heard);
+});
+
+test('whoever is cut comes back and misses nothing', { skip: isOverTls }, async (t) => {
+  const { broker, port } = await startBroker(t);
+  const first = await open(t, port, '/sse?topic=a');
+  await broker.publish('a', 'one');
+  await until('the first', () => payloadsOf(first).length === 1);
+  const [, id = ''] = /^id: (.*)$/m.exec(first.text()) ?? [];
+  first.close();
+  await broker.publish('a', 'two');
+  const again = await open(t, port, '/sse?topic=a', { 'last-event-id': id });
+  await broker.publish('a', 'three');
+  await until('all', () => payloadsOf(again).length === 2);
+  assert.deepEqual(payloadsOf(again), ['two', 'three']);
+});
+
+test('rules hold for each message, and a key that is gone has no stream', { skip: isOverTls }, async (t) => {
+  const folder = accessFolder(t);
+  const key = newApiKey();
+  const line = apiKeyLine({ name: 'page', scopes: new Set(['subscribe']) }, hashOfApiKey(key));
+  const apiKeysFile = folder.write('keys', `${line}\n`);
+  const rulesFile = folder.write('rules.json', {
+    roles: { page: { allow: { subscribe: ['open/#'] } } },
+    users: { page: 'page' },
+  });
+  const { broker, port } = await startBroker(t, { apiKeysFile, rulesFile });
+  const stream = await open(t, port, `/sse?topic=%23&access_token=${key}`);
+  assert.equal(stream.status, 200);
+  await broker.publish('closed/1', 'not this');
+  await broker.publish('open/1', 'this');
+  await until('what it may have', () => payloadsOf(stream).length > 0);
+  assert.deepEqual(payloadsOf(stream), ['this']);
+  folder.write('keys', '# nobody\n');
+  await broker.reload();
+  assert.equal((await open(t, port, `/sse?topic=%23&access_token=${key}`)).status, 401);
+});
