@@ -35,6 +35,7 @@ import {
   refusedDetail,
   subscriptionRefusedDetail,
 } from './front-end/client-event-details.ts';
+import type { AskedSubscription } from './front-end/subscribe.ts';
 import { HostClient } from './host/host-client.ts';
 import type { HostMessage } from './host/host-message.ts';
 import { RetainedLookUps } from './host/retained-look-ups.ts';
@@ -46,6 +47,7 @@ import type { ApiKey } from './security/api-keys.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
 import { ClientHistory } from './sessions/client-history.ts';
+import type { ClientState } from './sessions/client-list.ts';
 import { thisNodeAlone } from './sessions/directory.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
@@ -166,9 +168,7 @@ export class ControlPlane {
     this.#lookUps = new RetainedLookUps(config.workers, (worker, topic, told) =>
       this.#asks.ask(worker, 'retained', { topic }, told),
     );
-    this.#inspections = new Inspections(config.workers, (worker, asked, told) =>
-      this.#asks.ask(worker, 'inspect', asked, told),
-    );
+    this.#inspections = new Inspections(config.workers, this.#asks);
     this.#history = new ClientHistory({
       clock: systemClock,
       now: () => Date.now(),
@@ -578,6 +578,20 @@ export class ControlPlane {
         this.#inspections.ask<'subscriptions'>(worker, { about: 'subscriptions', session, from, max }),
       events: (clientId) => this.#history.of(clientId),
       disconnect: (clientId, keepsSession, by) => this.#dismiss(clientId, keepsSession, by),
+      subscribe: (client, asked, by) => this.#subscribeClient(client, asked, by),
+      unsubscribe: (client, topicFilter, by) => this.#unsubscribeClient(client, topicFilter, by),
+      bans: () => this.bans.list(),
+      isBanned: (remoteAddress) => this.#gatekeeper.isBanned(remoteAddress),
+      ban: (request, { name: by }) => {
+        const ban = this.bans.add(request);
+        this.#audit.add('banAsked', { by, kind: ban.kind, value: ban.value, reason: ban.reason });
+        return ban;
+      },
+      liftBan: (kind, value, { name: by }) => {
+        const isLifted = this.bans.remove(kind, value);
+        if (isLifted) this.#audit.add('banLiftAsked', { by, kind, value });
+        return isLifted;
+      },
       matches: (topic, max) => this.#matches(topic, max),
       retainedTopics: async (filter, max) => {
         const answers = await this.#inspections.askAll<'retained'>({ about: 'retained', filter, max });
@@ -610,6 +624,36 @@ export class ControlPlane {
       count: answers.reduce((sum, { count }) => sum + count, 0),
       rows: rows.map((row) => ({ ...row, clientId: this.#directory.clientIdOf(row.session) })),
     };
+  }
+
+  async #subscribeClient(
+    { worker, session, client: { clientId } }: ClientState,
+    asked: Omit<AskedSubscription, 'session'>,
+    { name: by }: ApiKey,
+  ): Promise<number | undefined> {
+    const reasonCode = await this.#inspections.call(worker, 'subscribe', { session, ...asked });
+    if (reasonCode === undefined || reasonCode >= ReasonCode.unspecifiedError) return reasonCode;
+    const { topicFilter, qos } = asked;
+    this.#noteAsked(clientId, 'subscribeAsked', `'${topicFilter}': asked for with the API key '${by}'.`);
+    this.#audit.add('subscribeAsked', { by, clientId, topicFilter, qos });
+    return reasonCode;
+  }
+
+  async #unsubscribeClient(
+    { worker, session, client: { clientId } }: ClientState,
+    topicFilter: string,
+    { name: by }: ApiKey,
+  ): Promise<boolean> {
+    const isEnded = await this.#inspections.call(worker, 'unsubscribe', { session, topicFilter });
+    if (!isEnded) return false;
+    this.#noteAsked(clientId, 'unsubscribeAsked', `'${topicFilter}': asked for with the API key '${by}'.`);
+    this.#audit.add('unsubscribeAsked', { by, clientId, topicFilter });
+    return true;
+  }
+
+  #noteAsked(clientId: string, kind: 'subscribeAsked' | 'unsubscribeAsked', detail: string): void {
+    const isConnected = this.#directory.find(clientId)?.isConnected ?? false;
+    this.#history.add(clientId, kind, isConnected, detail);
   }
 
   #dismiss(clientId: string, keepsSession: boolean, { name: by }: ApiKey): boolean {

@@ -10,6 +10,7 @@ import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts'
 import { Outgoing } from '../core/control/outgoing.ts';
 import { loadAddon, type TlsMaterial } from '../core/data-plane/addon.ts';
 import { inspect } from '../core/data-plane/inspection.ts';
+import { subscribeSession } from '../core/front-end/subscribe.ts';
 import { WorkerControl } from '../core/front-end/worker-control.ts';
 
 const start = workerData as WorkerStart;
@@ -27,6 +28,8 @@ const answers: Answers = {
     reply(undefined);
   },
   lag: (_, reply) => reply(undefined),
+  subscribe: (asked, reply) => reply(subscribeSession(control.engine, control.pending, start.config, asked)),
+  unsubscribe: ({ session, topicFilter }, reply) => reply(control.engine.unsubscribe(session, topicFilter)),
   inspect: (asked, reply) => reply(inspect(control.engine, asked)),
   renewCertificates: (tls, reply) => reply({ refusal: refusalOf(tls) }),
 };

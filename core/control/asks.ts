@@ -14,6 +14,7 @@
  */
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import type { Inspection, InspectionAnswer } from '../data-plane/inspection.ts';
+import type { AskedSubscription } from '../front-end/subscribe.ts';
 
 /** What can be asked, and what comes back. */
 export interface Calls {
@@ -25,6 +26,12 @@ export interface Calls {
   readonly lag: { readonly ask: undefined; readonly reply: undefined };
   /** What operators want to know of its sessions and retained messages. */
   readonly inspect: { readonly ask: Inspection; readonly reply: InspectionAnswer };
+  /** To subscribe a session to a topic filter, or end that. Gives the reason code; undefined: the session is not here. */
+  readonly subscribe: { readonly ask: AskedSubscription; readonly reply: number | undefined };
+  readonly unsubscribe: {
+    readonly ask: { readonly session: number; readonly topicFilter: string };
+    readonly reply: boolean;
+  };
   /** To use these certificates for handshakes from now on. Why the data plane refuses them: the old ones stay. */
   readonly renewCertificates: {
     readonly ask: TlsMaterial;
@@ -69,6 +76,8 @@ export class Asks {
     adoptRules: new Map(),
     lag: new Map(),
     inspect: new Map(),
+    subscribe: new Map(),
+    unsubscribe: new Map(),
     renewCertificates: new Map(),
   };
   #ids = 0;

@@ -18,6 +18,10 @@ export const auditKinds = [
   'clientEnded',
   'reloadAsked',
   'drainAsked',
+  'banAsked',
+  'banLiftAsked',
+  'subscribeAsked',
+  'unsubscribeAsked',
 ] as const;
 export type AuditKind = (typeof auditKinds)[number];
 
@@ -40,6 +44,10 @@ const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>
   reloadRefused: ['error', 'nothing was reloaded: everything stays as it was'],
   clientEnded: ['info', 'an operator ends a client'],
   drainAsked: ['info', 'an operator has the broker drained'],
+  banAsked: ['info', 'an operator bans somebody'],
+  banLiftAsked: ['info', 'an operator lifts a ban'],
+  subscribeAsked: ['info', 'an operator subscribes a client'],
+  unsubscribeAsked: ['info', 'an operator ends a subscription of a client'],
   reloadAsked: ['info', 'an operator has files read again'],
   overload: ['warn', 'how much the broker has to do has changed'],
 };

@@ -4,35 +4,41 @@
  */
 import { BrokerError } from '../broker-error.ts';
 import type { Inspection, InspectionAnswers } from '../data-plane/inspection.ts';
-import type { Told } from './asks.ts';
-
-/** Asks a worker (asks.ts). */
-export type AskInspection = (worker: number, asked: Inspection, told: Told<'inspect'>) => void;
+import type { Asks, CallName, Calls } from './asks.ts';
 
 type About = Inspection['about'];
 
 export class Inspections {
   readonly #workers: number;
-  readonly #ask: AskInspection;
+  readonly #asks: Pick<Asks, 'ask'>;
   /** Those that wait, to be told that the broker stops. */
   readonly #open = new Set<(error: unknown) => void>();
 
-  constructor(workers: number, ask: AskInspection) {
+  constructor(workers: number, asks: Pick<Asks, 'ask'>) {
     this.#workers = workers;
-    this.#ask = ask;
+    this.#asks = asks;
   }
 
   /** Errors: WORKER_FAILED. */
-  ask<Kind extends About>(
+  async ask<Kind extends About>(
     worker: number,
     asked: Extract<Inspection, { about: Kind }>,
   ): Promise<InspectionAnswers[Kind]> {
+    // The worker answers what it is asked.
+    return (await this.call(worker, 'inspect', asked)) as InspectionAnswers[Kind];
+  }
+
+  /** What is done for an operator. Errors: WORKER_FAILED. */
+  call<Name extends CallName>(
+    worker: number,
+    call: Name,
+    ask: Calls[Name]['ask'],
+  ): Promise<Calls[Name]['reply']> {
     return new Promise((resolve, reject) => {
       this.#open.add(reject);
-      this.#ask(worker, asked, (answer) => {
+      this.#asks.ask(worker, call, ask, (answer) => {
         this.#open.delete(reject);
-        // The worker answers what it is asked.
-        if (answer !== undefined) resolve(answer.reply as InspectionAnswers[Kind]);
+        if (answer !== undefined) resolve(answer.reply);
         else reject(new BrokerError('WORKER_FAILED', 'A worker is being started again; ask once more.'));
       });
     });

@@ -154,6 +154,49 @@ export function subscribeFor(subscriber: Subscriber, granted: readonly ServerSub
   );
 }
 
+/** What an operator subscribes a session to. */
+export interface AskedSubscription {
+  readonly session: number;
+  readonly topicFilter: string;
+  readonly qos: 0 | 1 | 2;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  readonly retainHandling: 0 | 1 | 2;
+}
+
+/**
+ * Subscribes a session whose client is connected or away, as if it had asked for it. Gives the reason code of the SUBACK
+ * that there is not; undefined: the session is not here.
+ */
+export function subscribeSession(
+  engine: Engine,
+  pending: PendingSubscribes,
+  available: BrokerConfig,
+  { session, topicFilter, ...options }: AskedSubscription,
+): number | undefined {
+  if (engine.figuresOf(session).length === 0) return undefined;
+  const refusal = refusalOf(topicFilter, available);
+  if (refusal !== undefined) return refusal;
+  const { noLocal, retainAsPublished, retainHandling } = options;
+  const qos = Math.min(options.qos, available.limits.maximumQoS);
+  let outcome: Subscribed = Subscribed.refused;
+  pending.begin(
+    engine,
+    session,
+    (token) => {
+      const terms = [noLocal, retainAsPublished, retainHandling, 0, token] as const;
+      outcome = engine.subscribe(session, topicFilter, qos, ...terms);
+    },
+    (token) => engine.endSubscribe(session, token),
+  );
+  return reasonCodeOf(outcome, qos);
+}
+
+function reasonCodeOf(outcome: Subscribed, qos: number): number {
+  if (outcome === Subscribed.denied) return ReasonCode.notAuthorized;
+  return outcome === Subscribed.refused ? ReasonCode.quotaExceeded : qos;
+}
+
 export function onUnsubscribe(subscriber: Subscriber, header: number, body: Uint8Array): void {
   const { engine, session, available, protocolVersion } = subscriber;
   const packet = decodeUnsubscribe(header, body, protocolVersion, available.limits);
@@ -255,8 +298,7 @@ function subscribe(
       subscriptionId,
       token,
     );
-    if (outcome === Subscribed.denied) return ReasonCode.notAuthorized;
-    return outcome === Subscribed.refused ? ReasonCode.quotaExceeded : qos;
+    return reasonCodeOf(outcome, qos);
   });
 }
 

@@ -1,8 +1,10 @@
 /** What a route is: a row of the table in routes.ts. Each resource has a file of its own in routes/. */
 import type { BrokerConfig } from '../config/options.ts';
 import type { MatchRow, RetainedRow, SessionFigures, SubscriptionRow } from '../data-plane/inspection.ts';
+import type { AskedSubscription } from '../front-end/subscribe.ts';
 import type { HostMessage, PublishOptions } from '../host/host-message.ts';
 import type { ApiKey, ApiKeys, ApiScope } from '../security/api-keys.ts';
+import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
 import type { ClientEvent } from '../sessions/client-history.ts';
 import type { ClientPage, ClientQuery, ClientState } from '../sessions/client-list.ts';
 import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
@@ -49,6 +51,23 @@ export interface SiteSource {
   events(clientId: string): readonly ClientEvent[] | undefined;
   /** False: there is no such client, or no connection of one whose session is kept. */
   disconnect(clientId: string, keepsSession: boolean, by: ApiKey): boolean;
+  /**
+   * Subscribes a client that is connected or away, and resolves to the reason code; undefined: its session is not on the
+   * worker, as while it moves.
+   */
+  subscribe(
+    client: ClientState,
+    asked: Omit<AskedSubscription, 'session'>,
+    by: ApiKey,
+  ): Promise<number | undefined>;
+  /** False: there was no such subscription. */
+  unsubscribe(client: ClientState, topicFilter: string, by: ApiKey): Promise<boolean>;
+  bans(): readonly Ban[];
+  isBanned(remoteAddress: string): boolean;
+  /** Errors: as Bans.add(). */
+  ban(request: BanRequest, by: ApiKey): Ban;
+  /** False: there was no such ban. Errors: as Bans.remove(). */
+  liftBan(kind: BanKind, value: string, by: ApiKey): boolean;
   matches(
     topic: string,
     max: number,

@@ -1,7 +1,9 @@
 /** The table of all routes, and the look-up of a request in it. */
 import type { Route } from './route.ts';
 import { type RoutePath, routePathOf } from './route-path.ts';
+import { addBan, bans, deleteBan } from './routes/bans.ts';
 import { broker } from './routes/broker.ts';
+import { subscribeClient, unsubscribeClient } from './routes/client-subscriptions.ts';
 import { client, clientEvents, clientSubscriptions, clients, deleteClient } from './routes/clients.ts';
 import { events } from './routes/events.ts';
 import { health, liveness, readiness } from './routes/health.ts';
@@ -23,12 +25,17 @@ export const apiRoutes: readonly Route[] = [
   client,
   deleteClient,
   clientSubscriptions,
+  subscribeClient,
+  unsubscribeClient,
   clientEvents,
   subscriptions,
   retainedList,
   retainedMessage,
   putRetained,
   deleteRetained,
+  bans,
+  addBan,
+  deleteBan,
   stats,
   configuration,
   reload,

@@ -124,6 +124,11 @@ export class Gatekeeper {
     return this.#access.hasFiles || this.#options.config.banFile !== undefined;
   }
 
+  /** Whatever its user name and client identifier. */
+  isBanned(remoteAddress: string): boolean {
+    return this.#bans.find({ remoteAddress, clientId: '' }) !== undefined;
+  }
+
   get bans(): Bans {
     return this.#bans;
   }

@@ -13,6 +13,8 @@ export const clientEventKinds = [
   'refused',
   'subscriptionRefused',
   'disconnectAsked',
+  'subscribeAsked',
+  'unsubscribeAsked',
   'disconnected',
 ] as const;
 export type ClientEventKind = (typeof clientEventKinds)[number];

@@ -35,6 +35,8 @@ const titles: Readonly<Record<string, string>> = {
   refused: 'Refused',
   subscriptionRefused: 'Subscription refused',
   disconnectAsked: 'Ended by an operator',
+  subscribeAsked: 'Subscribed by an operator',
+  unsubscribeAsked: 'Unsubscribed by an operator',
   disconnected: 'Disconnected',
 };
 const forEver = 4_294_967_295;

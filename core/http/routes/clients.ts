@@ -215,7 +215,8 @@ export const clientEvents: Route = {
   },
 };
 
-function stateOf({ parameters }: RouteRequest, { source }: RouteContext): ClientState {
+/** Errors: RequestFault. */
+export function stateOf({ parameters }: RouteRequest, { source }: RouteContext): ClientState {
   const { clientid = '' } = parameters;
   const state = source.client(clientid);
   if (state === undefined) throw new RequestFault(404, `No client '${clientid}' has a session.`);

@@ -48,6 +48,7 @@ export const events: Route = {
     assertKnown(asked, query);
     const cors = corsOf(question, config);
     if (cors === undefined) return refusedOrigin(question);
+    if (source.isBanned(question.remoteAddress)) return problem(403, 'This address is banned.');
     const stream = source.openStream({
       filters: filtersOf(asked, config),
       isNamed: isNamed(asked),

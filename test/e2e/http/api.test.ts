@@ -6,6 +6,7 @@ import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../../core/se
 import { accessFolder } from '../../support/access-files.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
+import { openClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
 interface Answer {
@@ -189,4 +190,41 @@ test("metrics count what has happened, and each worker's loop is measured", asyn
   });
   assert.match(`${open.headers.get('content-type')}`, /^application\/openmetrics-text/);
   assert.ok((await open.text()).endsWith('# EOF\n'));
+});
+
+test('a client is subscribed and unsubscribed by an operator, connected and away', async (t) => {
+  const { api, broker, port, tcpPort } = await startApi(t);
+  const terms = { clientId: 'ada', properties: { sessionExpiryInterval: 600 } };
+  const ada = await openClient(t, 'tcp', { port, tcpPort }, terms);
+  const path = 'clients/ada/subscriptions';
+  assert.deepEqual(await api(path, 'POST', { topic: 'news/#', qos: 1 }), {
+    status: 200,
+    body: { topic: 'news/#', qos: 1 },
+  });
+  await until('the subscription is known', async () => {
+    await broker.publish('news/1', 'hello', { qos: 0 });
+    return ada.packets.length > 0;
+  });
+  assert.equal((await api(`${path}?topic=news/%23`, 'DELETE')).status, 204);
+  assert.equal((await api(`${path}?topic=news/%23`, 'DELETE')).status, 404);
+  assert.deepEqual(rowsOf(await api(path)), []);
+  const kinds = rowsOf(await api('clients/ada/events')).map(({ event }) => event);
+  assert.deepEqual(kinds.slice(0, 2), ['unsubscribeAsked', 'subscribeAsked']);
+  ada.destroy();
+  await until('it is away', async () => rowsOf(await api('clients?conn_state=disconnected')).length === 1);
+  assert.equal((await api(path, 'POST', { topic: 'later', qos: 1 })).status, 200);
+  assert.equal(rowsOf(await api(path))[0]?.['topic'], 'later');
+});
+
+test('a banned client is ended, and cannot read a stream either', async (t) => {
+  const { api, origin, port, tcpPort } = await startApi(t);
+  const eve = await openClient(t, 'ws', { port, tcpPort }, { clientId: 'eve' });
+  assert.equal((await api('banned', 'POST', { as: 'clientid', who: 'eve' })).status, 200);
+  await eve.closed();
+  assert.equal((await fetch(`${origin}/sse?topic=a`, { method: 'HEAD' })).status, 200);
+  assert.equal((await api('banned', 'POST', { as: 'peerhost', who: '127.0.0.0/8' })).status, 200);
+  assert.equal((await fetch(`${origin}/sse?topic=a`)).status, 403);
+  assert.equal(rowsOf(await api('banned')).length, 2);
+  assert.equal((await api('banned/peerhost/127.0.0.0%2F8', 'DELETE')).status, 204);
+  assert.equal((await fetch(`${origin}/sse?topic=a`, { method: 'HEAD' })).status, 200);
 });

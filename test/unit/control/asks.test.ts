@@ -24,6 +24,8 @@ class FakeWorkers {
     adoptRules: (_, reply) => reply(undefined),
     lag: (_, reply) => reply(undefined),
     inspect: (_, reply) => reply(undefined),
+    subscribe: ({ qos }, reply) => reply(qos),
+    unsubscribe: (_, reply) => reply(true),
     renewCertificates: (_, reply) => reply({ refusal: 'expired' }),
   };
 

@@ -7,7 +7,12 @@ const retained = { about: 'retained', filter: '#', max: 10 } as const;
 
 function newInspections(workers: number) {
   const asked: { readonly worker: number; readonly told: Told<'inspect'> }[] = [];
-  const inspections = new Inspections(workers, (worker, _asked, told) => void asked.push({ worker, told }));
+  const inspections = new Inspections(workers, {
+    ask: (worker, _call, _asked, told) => {
+      asked.push({ worker, told: told as Told<'inspect'> });
+      return true;
+    },
+  });
   return { asked, inspections };
 }
 

@@ -62,6 +62,11 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'get /api/v1/clients/{clientid}': ['/api/v1/clients/ada%2F1'],
   'delete /api/v1/clients/{clientid}': ['/api/v1/clients/ada%2F1'],
   'get /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions'],
+  'post /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions', { topic: 'a' }],
+  'delete /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions?topic=a/%2B'],
+  'get /api/v1/banned': ['/api/v1/banned'],
+  'post /api/v1/banned': ['/api/v1/banned', { as: 'clientid', who: 'a' }],
+  'delete /api/v1/banned/{as}/{who}': ['/api/v1/banned/clientid/a%2Fb'],
   'get /api/v1/clients/{clientid}/events': ['/api/v1/clients/ada%2F1/events'],
   'get /api/v1/subscriptions': ['/api/v1/subscriptions?match_topic=a'],
   'get /api/v1/retained': ['/api/v1/retained'],
@@ -81,6 +86,8 @@ const helpful = {
   events: (id: string) =>
     id === 'ada/1' ? [{ atMs: 0, kind: 'connected', detail: 'So.' } as const] : undefined,
   disconnect: (id: string) => id === 'ada/1',
+  unsubscribe: (_client: ClientState, filter: string) => Promise.resolve(filter === 'a/+'),
+  liftBan: (kind: string, value: string) => kind === 'clientId' && value === 'a/b',
   retained: (topic: string) =>
     Promise.resolve(
       topic === 'a/b'
@@ -462,4 +469,101 @@ test('a broker that stops is alive and not ready', async () => {
   const ready = await ask(site, '/readyz', { key: undefined });
   assert.deepEqual([ready.status, ready.body], [503, { status: 'not ready', reason: 'it stops' }]);
   assert.equal((await ask(siteWith(), '/readyz', { key: undefined })).status, 200);
+});
+
+test('a client is subscribed and unsubscribed, unless it may not, or a program would have to be asked', async () => {
+  const path = '/api/v1/clients/ada%2F1/subscriptions';
+  const asked: unknown[] = [];
+  let answer: number | undefined = 1;
+  const subscribe = (_client: ClientState, given: unknown) => {
+    asked.push(given);
+    return Promise.resolve(answer);
+  };
+  const site = siteWith({}, { ...helpful, subscribe });
+  const post = async (body: unknown) => await ask(site, path, { method: 'post', body });
+  const good = await post({ topic: 'a/#', qos: 1, nl: 1, rap: 1, rh: 2 });
+  assert.deepEqual([good.status, good.body], [200, { topic: 'a/#', qos: 1 }]);
+  assert.deepEqual(asked, [
+    { topicFilter: 'a/#', qos: 1, noLocal: true, retainAsPublished: true, retainHandling: 2 },
+  ]);
+  const bad = [
+    {},
+    { topic: 'a#' },
+    { topic: 'a', qos: 3 },
+    { topic: 'a', nl: true },
+    { topic: 'a', x: 1 },
+    [],
+  ];
+  for (const body of [...bad, { topic: '$share/g/a', nl: 1 }])
+    assert.equal((await post(body)).status, 400, JSON.stringify(body));
+  for (const [reasonCode, status] of [
+    [0x87, 422],
+    [0x97, 422],
+    [0x8f, 422],
+    [undefined, 503],
+  ] as const) {
+    answer = reasonCode;
+    assert.equal((await post({ topic: 'a' })).status, status);
+  }
+  const nobody = '/api/v1/clients/bob/subscriptions';
+  assert.equal((await ask(site, nobody, { method: 'post', body: { topic: 'a' } })).status, 404);
+  assert.equal((await ask(site, `${nobody}?topic=a`, { method: 'delete' })).status, 404);
+  for (const [query, status] of [
+    ['?topic=a/%2B', 204],
+    ['?topic=a', 404],
+    ['?topic=a%23', 400],
+    ['', 400],
+    ['?topic=a&x=1', 400],
+  ] as const)
+    assert.equal((await ask(site, path + query, { method: 'delete' })).status, status, query);
+  const hooked = siteWith({ authorizeSubscribe: () => true }, helpful);
+  assert.equal((await ask(hooked, path, { method: 'post', body: { topic: 'a' } })).status, 409);
+});
+
+test('bans are listed in pages, made with a time to come, and lifted', async () => {
+  const all = Array.from({ length: 3 }, (_, index) => ({
+    kind: 'address' as const,
+    value: `192.0.2.${index}`,
+    origin: 'flapping' as const,
+    reason: '',
+    expiresAt: new Date(0),
+  }));
+  const site = siteWith({}, { ...helpful, bans: () => all });
+  const first = await ask(site, '/api/v1/banned?limit=2');
+  assert.deepEqual(first.body, {
+    data: all.slice(0, 2).map(({ value }) => ({
+      as: 'peerhost',
+      who: value,
+      by: 'flapping',
+      reason: '',
+      until: '1970-01-01T00:00:00.000Z',
+    })),
+    meta: { limit: 2, hasnext: true, cursor: '2' },
+  });
+  const rest = (await ask(site, '/api/v1/banned?limit=2&cursor=2')).body as { data: unknown[] };
+  assert.equal(rest.data.length, 1);
+  const post = async (body: unknown, on = site) => await ask(on, '/api/v1/banned', { method: 'post', body });
+  const until = '2130-01-01T00:00:00.000Z';
+  const made = await post({ as: 'username', who: 'eve', reason: 'spam', until });
+  assert.deepEqual(made.body, { as: 'username', who: 'eve', by: 'hand', reason: 'spam', until });
+  for (const body of [
+    {},
+    { as: 'user', who: 'a' },
+    { as: 'toString', who: 'a' },
+    { as: 'clientid', who: 1 },
+    { as: 'clientid', who: 'a', until: 'soon' },
+    { as: 'clientid', who: 'a', until: '2020-01-01T00:00:00Z' },
+    { as: 'clientid', who: 'a', x: 1 },
+  ])
+    assert.equal((await post(body)).status, 400, JSON.stringify(body));
+  const failing = (code: 'BAN_INVALID' | 'ACCESS_FILE_UNREADABLE') =>
+    siteWith({}, { ban: () => assert.fail(new BrokerError(code, 'So.')) });
+  assert.equal((await post({ as: 'clientid', who: 'a' }, failing('BAN_INVALID'))).status, 400);
+  assert.equal((await post({ as: 'clientid', who: 'a' }, failing('ACCESS_FILE_UNREADABLE'))).status, 422);
+  for (const [path, status] of [
+    ['clientid/a%2Fb', 204],
+    ['clientid/b', 404],
+    ['nothing/b', 404],
+  ] as const)
+    assert.equal((await ask(site, `/api/v1/banned/${path}`, { method: 'delete' })).status, status);
 });

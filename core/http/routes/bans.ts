@@ -1,0 +1,141 @@
+/** Who may not connect, in EMQX's words: `as` a client identifier, a user name or an address, `who`. */
+import { BrokerError } from '../../broker-error.ts';
+import type { Ban, BanKind } from '../../security/bans.ts';
+import { assertKnown, cursorOf, cursorParameter, limitOf, limitParameter, pageBody } from '../list-query.ts';
+import { objectOf } from '../message-body.ts';
+import { oneOf, page, record, text, time } from '../operation.ts';
+import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
+import type { Route } from '../route.ts';
+
+const kinds = {
+  clientid: 'clientId',
+  username: 'username',
+  peerhost: 'address',
+} as const satisfies Readonly<Record<string, BanKind>>;
+type ShownKind = keyof typeof kinds;
+const shownKinds = Object.keys(kinds) as readonly ShownKind[];
+
+const banSchema = record(
+  {
+    as: oneOf(...shownKinds),
+    who: { ...text, description: 'of a peerhost an address, or a network such as 203.0.113.0/24' },
+    by: { ...oneOf('hand', 'failedLogins', 'flapping'), description: 'the broker itself, or by hand' },
+    reason: text,
+    until: { ...time, description: 'absent: for good' },
+  },
+  'until',
+);
+const givenSchema = record(
+  { as: oneOf(...shownKinds), who: text, reason: text, until: time },
+  'reason',
+  'until',
+);
+
+const query = { limit: limitParameter, cursor: cursorParameter };
+
+export const bans: Route = {
+  method: 'get',
+  path: '/api/v1/banned',
+  right: 'read',
+  operation: {
+    summary: 'List who may not connect',
+    description: 'Banned by hand, in the file or here, or by the broker itself.',
+    query,
+    answers: { 200: { description: 'A page', schema: page(banSchema) }, 400: 'A parameter is not right' },
+  },
+  handle: ({ query: asked }, { source }) => {
+    assertKnown(asked, query);
+    const limit = limitOf(asked);
+    const from = cursorOf(asked);
+    const all = source.bans();
+    const rows = all.slice(from, from + limit).map(shownBan);
+    return apiAnswer(200, pageBody(rows, limit, all.length > from + limit ? from + limit : undefined));
+  },
+};
+
+export const addBan: Route = {
+  method: 'post',
+  path: '/api/v1/banned',
+  right: 'clients',
+  takesBody: true,
+  operation: {
+    summary: 'Ban somebody',
+    description:
+      'Whoever is connected is ended with 0x98. It is written to the file of --ban-file, if there is one.',
+    body: givenSchema,
+    answers: {
+      200: { description: 'The ban', schema: banSchema },
+      400: 'The body is not right',
+      422: 'The file of bans cannot be written',
+    },
+  },
+  handle: ({ body, key }, { source }) => {
+    if (key === undefined) return problem(403, 'Nobody asks.');
+    const given = objectOf(body, 'The body');
+    const { as, who, reason = '', until } = given;
+    const unknown = Object.keys(given).find((name) => !['as', 'who', 'reason', 'until'].includes(name));
+    if (unknown !== undefined)
+      throw new RequestFault(400, `A ban has as, who, reason and until, and no '${unknown.slice(0, 40)}'.`);
+    if (typeof as !== 'string' || !isShownKind(as))
+      throw new RequestFault(400, `as is one of ${shownKinds.join(', ')}.`);
+    if (typeof who !== 'string' || typeof reason !== 'string')
+      throw new RequestFault(400, 'who and reason are texts.');
+    const expiresAt = until === undefined ? {} : { expiresAt: timeOf(until) };
+    return changed(() =>
+      apiAnswer(200, shownBan(source.ban({ kind: kinds[as], value: who, reason, ...expiresAt }, key))),
+    );
+  },
+};
+
+export const deleteBan: Route = {
+  method: 'delete',
+  path: '/api/v1/banned/{as}/{who}',
+  right: 'clients',
+  operation: {
+    summary: 'Lift a ban',
+    answers: {
+      204: 'It is lifted',
+      404: 'There is no such ban',
+      422: 'The file of bans cannot be written',
+    },
+  },
+  handle: ({ parameters, key }, { source }) => {
+    if (key === undefined) return problem(403, 'Nobody asks.');
+    const { as = '', who = '' } = parameters;
+    const isLifted = (): boolean => isShownKind(as) && source.liftBan(kinds[as], who, key);
+    return changed(() => (isLifted() ? noContent() : problem(404, `No ${as} '${who}' is banned.`)));
+  },
+};
+
+function changed(change: () => ReturnType<typeof apiAnswer>): ReturnType<typeof apiAnswer> {
+  try {
+    return change();
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    if (error.code === 'BAN_INVALID') return problem(400, error.message);
+    if (error.code.startsWith('ACCESS_FILE_')) return problem(422, error.message);
+    throw error;
+  }
+}
+
+function isShownKind(value: string): value is ShownKind {
+  return Object.hasOwn(kinds, value);
+}
+
+/** Errors: RequestFault. */
+function timeOf(until: unknown): Date {
+  const date = new Date(typeof until === 'string' ? until : Number.NaN);
+  if (!(date.getTime() > Date.now()))
+    throw new RequestFault(400, 'until is a time to come, such as 2130-01-01T00:00:00Z.');
+  return date;
+}
+
+function shownBan({ kind, value, origin, reason, expiresAt }: Ban): Readonly<Record<string, unknown>> {
+  return {
+    as: shownKinds.find((shown) => kinds[shown] === kind),
+    who: value,
+    by: origin,
+    reason,
+    ...(expiresAt === undefined ? {} : { until: expiresAt.toISOString() }),
+  };
+}

@@ -1,0 +1,124 @@
+/** What an operator subscribes a client to, as if it had asked for it itself. In EMQX's words. */
+import { reasonSentence } from '../../front-end/reason-strings.ts';
+import { ReasonCode } from '../../wire/reason-code.ts';
+import { reasonCodeName } from '../../wire/reason-code-name.ts';
+import { isSharedFilter, isValidTopicFilter } from '../../wire/topic.ts';
+import { assertKnown } from '../list-query.ts';
+import { objectOf } from '../message-body.ts';
+import { oneOf, record, text } from '../operation.ts';
+import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
+import type { Route, RouteContext, RouteRequest } from '../route.ts';
+import { stateOf } from './clients.ts';
+
+const optionSchemas = {
+  qos: { enum: [0, 1, 2], default: 0 },
+  nl: { enum: [0, 1], default: 0, description: 'No Local' },
+  rap: { enum: [0, 1], default: 0, description: 'Retain As Published' },
+  rh: { enum: [0, 1, 2], default: 0, description: 'Retain Handling' },
+} as const;
+const optionNames = Object.keys(optionSchemas) as (keyof typeof optionSchemas)[];
+
+const path = '/api/v1/clients/{clientid}/subscriptions';
+
+export const subscribeClient: Route = {
+  method: 'post',
+  path,
+  right: 'clients',
+  takesBody: true,
+  operation: {
+    summary: 'Subscribe a client',
+    description:
+      'As if it had asked for it itself, connected or away. The rules of the client hold. Its tenant is part of the topic filter.',
+    body: record({ topic: text, ...optionSchemas }, ...optionNames),
+    answers: {
+      200: { description: 'It is subscribed', schema: record({ topic: text, qos: oneOf(0, 1, 2) }) },
+      400: 'The body is not right',
+      404: 'There is no such client',
+      409: 'A program decides who may subscribe to what, and is not asked here',
+      422: 'The client may not, or cannot, subscribe to this',
+    },
+  },
+  handle: async (request, context) => {
+    const { key } = request;
+    if (key === undefined) return problem(403, 'Nobody asks.');
+    const asked = askedOf(request);
+    const state = stateOf(request, context);
+    assertDecidable(context);
+    const reasonCode = await context.source.subscribe(state, asked, key);
+    if (reasonCode === undefined) return moving();
+    if (reasonCode < ReasonCode.unspecifiedError)
+      return apiAnswer(200, { topic: asked.topicFilter, qos: reasonCode });
+    const why = reasonSentence(reasonCode) ?? `The broker refused it: ${reasonCodeName(reasonCode)}.`;
+    return problem(422, why);
+  },
+};
+
+const deleteQuery = { topic: { description: 'The topic filter, percent-encoded', schema: text } };
+
+export const unsubscribeClient: Route = {
+  method: 'delete',
+  path,
+  right: 'clients',
+  operation: {
+    summary: 'End a subscription of a client',
+    query: deleteQuery,
+    answers: {
+      204: 'It is ended',
+      400: 'A parameter is not right',
+      404: 'There is no such client, or no such subscription',
+    },
+  },
+  handle: async (request, context) => {
+    const { query, key } = request;
+    if (key === undefined) return problem(403, 'Nobody asks.');
+    assertKnown(query, deleteQuery);
+    const topicFilter = query.get('topic') ?? '';
+    if (!isValidTopicFilter(topicFilter)) throw new RequestFault(400, 'Give topic, a topic filter.');
+    const state = stateOf(request, context);
+    if (await context.source.unsubscribe(state, topicFilter, key)) return noContent();
+    return problem(404, `The client does not subscribe to '${topicFilter}'.`);
+  },
+};
+
+/** Errors: RequestFault. */
+function askedOf({ body }: RouteRequest) {
+  const given = objectOf(body, 'The body');
+  const known = ['topic', ...optionNames];
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new RequestFault(400, `A subscription has ${known.join(', ')}, and no '${unknown.slice(0, 40)}'.`);
+  const { topic } = given;
+  if (typeof topic !== 'string' || !isValidTopicFilter(topic))
+    throw new RequestFault(400, 'The body needs topic, a topic filter.');
+  const numberOf = <Value extends number>(name: (typeof optionNames)[number], values: readonly Value[]) => {
+    const value = values.find((each) => each === (given[name] ?? 0));
+    if (value === undefined) throw new RequestFault(400, `${name} is one of ${values.join(', ')}.`);
+    return value;
+  };
+  const noLocal = numberOf('nl', [0, 1]) === 1;
+  // [MQTT-3.8.3-4]
+  if (noLocal && isSharedFilter(topic)) throw new RequestFault(400, 'A shared subscription has no nl.');
+  return {
+    topicFilter: topic,
+    qos: numberOf('qos', [0, 1, 2]),
+    noLocal,
+    retainAsPublished: numberOf('rap', [0, 1]) === 1,
+    retainHandling: numberOf('rh', [0, 1, 2]),
+  };
+}
+
+/** Errors: RequestFault. */
+function assertDecidable({ config }: RouteContext): void {
+  if (config.asksToSubscribe)
+    throw new RequestFault(
+      409,
+      'A program decides what clients may subscribe to (authorizeSubscribe, authorizeUrl): let the client ask.',
+    );
+}
+
+function moving() {
+  return problem(503, 'The session goes to another worker at this moment: ask once more.', [
+    'retry-after',
+    '1',
+  ]);
+}
