@@ -8,14 +8,19 @@ import { BrokerError, type BrokerErrorCode } from './broker-error.ts';
 import { apiKeyCommand, apiKeyUsage } from './command/api-key.ts';
 import { ban, banUsage } from './command/ban.ts';
 import { checkConfig, checkConfigUsage } from './command/check-config.ts';
+import { drainCommand, drainUsage } from './command/drain.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { mintToken, tokenUsage } from './command/token.ts';
+import { top, topUsage } from './command/top.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
 import { unknownVariables } from './config/environment.ts';
 import { withFlags } from './config/flag-names.ts';
 import type { BrokerConfig } from './config/options.ts';
 import { usage } from './config/usage.ts';
 import { createLogger } from './control/logger.ts';
+import { ServiceNotices } from './control/service-notices.ts';
+import { loadAddon } from './data-plane/addon.ts';
+import { systemClock } from './sessions/timers.ts';
 import { keepsData } from './storage/keeps-data.ts';
 import { readStoreRequest, storeCommand, storeUsage } from './storage/store-command.ts';
 import { devCert } from './tls/dev-cert.ts';
@@ -31,6 +36,8 @@ async function main(): Promise<void> {
   if (first === 'passwd') await runPasswd(rest);
   else if (first === 'ban') runBan(rest);
   else if (first === 'check-config') await runCheckConfig(rest);
+  else if (first === 'drain') await runDrain(rest);
+  else if (first === 'top') await runTop(rest);
   else if (first === 'store') await runStore(rest);
   else if (first === 'dev-cert') process.stdout.write(devCert(rest));
   else if (first === 'token') await runToken(rest);
@@ -51,6 +58,17 @@ function runBan(args: readonly string[]): void {
 async function runCheckConfig(args: readonly string[]): Promise<void> {
   const asksForHelp = args.some((each) => each === '--help' || each === '-h');
   process.stdout.write(asksForHelp ? checkConfigUsage : await checkConfig(args, process.env, Date.now()));
+}
+
+async function runDrain(args: readonly string[]): Promise<void> {
+  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
+  process.stdout.write(asksForHelp ? drainUsage : await drainCommand(args, process.env));
+}
+
+async function runTop(args: readonly string[]): Promise<void> {
+  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
+  if (asksForHelp) process.stdout.write(topUsage);
+  else await top(args, process.env, process.stdout);
 }
 
 async function runToken(args: readonly string[]): Promise<void> {
@@ -81,17 +99,21 @@ async function runBroker(): Promise<void> {
 
 async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promise<void> {
   for (const variable of unknownVariables(process.env)) {
-    createLogger(config.logLevel).warn(
+    createLogger(config.logLevel, config.logFormat).warn(
       { variable },
       'this variable is not one of rallymq, and changes nothing',
     );
   }
   const broker = brokerOf(config);
+  const notices = serviceNotices(config);
   process.stdout.on('error', () => {}); // nobody reads it any more
-  reloadOnSignal(broker, config);
+  reloadOnSignal(broker, config, notices);
   broker.on('error', (error) => fail(error, exitFailed));
-  stopOnSignals(broker);
-  process.on('SIGUSR2', () => void broker.drain().catch(() => {})); // it does not run yet, or stops already
+  stopOnSignals(broker, notices);
+  process.on('SIGUSR2', () => {
+    notices.draining();
+    broker.drain().catch(() => {}); // it does not run yet, or stops already
+  });
   broker.on('drained', () => process.exit(0));
   try {
     await broker.start();
@@ -100,15 +122,28 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
     throw error;
   }
   process.stdout.write(greeting(broker, config));
+  notices.ready();
+}
+
+function serviceNotices({ logLevel, logFormat }: BrokerConfig): ServiceNotices {
+  return new ServiceNotices({
+    environment: process.env,
+    pid: process.pid,
+    clock: systemClock,
+    monotonicUs: () => process.hrtime.bigint() / 1_000n,
+    send: (socket, text) => loadAddon().notifyService(socket, text),
+    warn: (sentence) => createLogger(logLevel, logFormat).warn(sentence),
+  });
 }
 
 /** The first signal stops in order, the second at once. */
-function stopOnSignals(broker: Broker): void {
+function stopOnSignals(broker: Broker, notices: ServiceNotices): void {
   let isStopping = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (isStopping) process.exit(exitFailed);
       isStopping = true;
+      notices.stopping();
       broker.stop().then(
         () => process.exit(0),
         (error: unknown) => fail(error, exitFailed),
@@ -118,10 +153,14 @@ function stopOnSignals(broker: Broker): void {
 }
 
 /** SIGHUP, which a terminal sends too when it closes, never ends the broker. What comes of it is in the log. */
-function reloadOnSignal(broker: Broker, config: BrokerConfig): void {
+function reloadOnSignal(broker: Broker, config: BrokerConfig, notices: ServiceNotices): void {
   process.on('SIGHUP', () => {
-    broker.reload().catch(() => {}); // before the start it fails, and reads the files then
-    if (config.tlsCertificates.length > 0) broker.reloadCertificates().catch(() => {});
+    notices.reloading();
+    const certificates = config.tlsCertificates.length > 0 ? [broker.reloadCertificates()] : [];
+    // Before the start they fail, and the files are read then.
+    void Promise.allSettled([broker.reload(), ...certificates]).then((outcomes) =>
+      notices.reloaded(outcomes.some(({ status }) => status === 'rejected')),
+    );
   });
 }
 

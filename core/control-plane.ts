@@ -158,7 +158,7 @@ export class ControlPlane {
     this.#config = config;
     this.#version = version;
     this.#events = events;
-    this.logger = createLogger(config.logLevel);
+    this.logger = createLogger(config.logLevel, config.logFormat);
     this.host = new HostClient(config.limits, {
       sendBytes: (bytes) => this.#supervisor?.send(hostWorker, { type: 'hostBytes', bytes }, bytes),
       sendProcessed: (bytes, messages) =>

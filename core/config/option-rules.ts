@@ -11,6 +11,7 @@ import {
   clientIdentities,
   deniedPublishSettings,
   durabilities,
+  logFormats,
   logLevels,
   reasonStringSettings,
   workersMax,
@@ -143,6 +144,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   },
   durability: oneOf(durabilities),
   logLevel: oneOf(logLevels),
+  logFormat: oneOf(logFormats),
   allowAnonymous: truthRule,
   pages: truthRule,
   authenticate: {

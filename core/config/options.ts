@@ -7,6 +7,10 @@ import type { ListenerConfig, ListenerOptions } from './listeners.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
+export const logFormats = ['json', 'text'] as const;
+
+export type LogFormat = (typeof logFormats)[number];
+
 export type LogLevel = (typeof logLevels)[number];
 
 /**
@@ -117,6 +121,8 @@ export interface BrokerOptions {
   readonly durability?: Durability;
   /** The least severe level that is logged. Default 'silent' when embedded, 'info' for the command. */
   readonly logLevel?: LogLevel;
+  /** How a line of the log is written: 'json' (default) for programs, 'text' for people. */
+  readonly logFormat?: LogFormat;
   /**
    * True lets everyone who reaches the broker connect, on any host. Default false. It changes nothing
    * where `authenticate` is given, which is then always asked, and nothing for clients that name one of the
@@ -290,6 +296,7 @@ export const defaultOptions = {
   workers: 'auto',
   dataDirectory: false,
   durability: 'fsync',
+  logFormat: 'json',
   allowAnonymous: false,
   retainAvailable: true,
   wildcardSubscriptionAvailable: true,

@@ -7,6 +7,7 @@ import {
   clientIdentities,
   commandDataDirectory,
   defaultOptions,
+  logFormats,
   logLevels,
   tlsPortDefault,
 } from './options.ts';
@@ -138,6 +139,13 @@ export const settings: readonly Setting[] = [
     placeholder: 'LEVEL',
     variable: 'RALLYMQ_LOG_LEVEL',
     help: `${logLevels.join(', ')} (default info)`,
+  },
+  {
+    option: 'logFormat',
+    flag: 'log-format',
+    placeholder: 'FORMAT',
+    variable: 'RALLYMQ_LOG_FORMAT',
+    help: `${logFormats.join(' or ')} (default ${defaultOptions.logFormat})`,
   },
   {
     option: 'allowAnonymous',

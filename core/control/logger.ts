@@ -1,9 +1,10 @@
 /**
- * The log: JSON lines on standard error, by pino. A log that cannot be written never ends the broker: lines wait while a
- * disk is full, and are dropped once nobody can read them, such as behind a closed pipe or terminal.
+ * The log: lines on standard error, by pino, of JSON or of text. A log that cannot be written never ends the broker: lines
+ * wait while a disk is full, and are dropped once nobody can read them, such as behind a closed pipe or terminal.
  */
 import { destination, type Logger as PinoLogger, pino } from 'pino';
-import type { LogLevel } from '../config/options.ts';
+import type { LogFormat, LogLevel } from '../config/options.ts';
+import { textLine } from './text-line.ts';
 
 export type Logger = PinoLogger;
 
@@ -12,10 +13,11 @@ const waitingBytesMax = 1_048_576;
 
 const closedCodes: readonly (string | undefined)[] = ['EPIPE', 'EIO', 'EBADF'];
 
-export function createLogger(level: LogLevel): Logger {
+export function createLogger(level: LogLevel, format: LogFormat = 'json'): Logger {
   const stream = destination({ fd: 2, sync: true, maxLength: waitingBytesMax });
   stream.on('error', ({ code }: NodeJS.ErrnoException) => {
     if (closedCodes.includes(code)) stream.write = () => true;
   });
-  return pino({ level, base: null }, stream);
+  const text = { write: (line: string): unknown => stream.write(textLine(line)) };
+  return pino({ level, base: null }, format === 'json' ? stream : text);
 }

@@ -474,6 +474,8 @@ export interface Addon {
   /** Makes a Unix socket at the path, for workers to share. Throws likewise. */
   openSocket(path: string): number;
   releasePort(descriptor: number): void;
+  /** Sends a datagram to the Unix socket of a service manager. False: nobody takes it there. */
+  notifyService(socket: string, text: string): boolean;
   /** Throws an Error that says why OpenSSL refuses. */
   makeCertificate(wish: CertificateWish): CertifiedKey;
   /**

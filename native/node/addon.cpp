@@ -12,6 +12,7 @@
 #include "inspection-methods.h"
 #include "method.h"
 #include "ports.h"
+#include "service-notice.h"
 #include "store-check.h"
 #include "store-state.h"
 #include "stores.h"
@@ -41,15 +42,26 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
 }
 
 napi_value initialise(napi_env env, napi_value exports) {
-  for (const Method& method :
-       {Method{"createEngine", createEngine}, Method{"createBroker", createBroker},
-        Method{"destroyBroker", destroyBroker}, Method{"readCounters", readCounters},
-        Method{"readLoopLags", readLoopLags}, Method{"setRules", setRules}, Method{"openStore", openStore},
-        Method{"recoverStore", recoverStore}, Method{"storeProgress", storeProgress},
-        Method{"mayPublish", askRules<&RuleBook::mayPublish>}, Method{"mayReceive", askRules<&RuleBook::mayReceive>},
-        Method{"reservePort", reservePort}, Method{"openSocket", openSocket}, Method{"releasePort", releasePort},
-        Method{"makeCertificate", makeCertificate}, Method{"checkStore", checkStore},
-        Method{"exportStore", exportStore}, Method{"importStore", importStore}, Method{"compactStore", compactStore}}) {
+  for (const Method& method : {Method{"createEngine", createEngine},
+                               Method{"createBroker", createBroker},
+                               Method{"destroyBroker", destroyBroker},
+                               Method{"readCounters", readCounters},
+                               Method{"readLoopLags", readLoopLags},
+                               Method{"setRules", setRules},
+                               Method{"openStore", openStore},
+                               Method{"recoverStore", recoverStore},
+                               Method{"storeProgress", storeProgress},
+                               Method{"mayPublish", askRules<&RuleBook::mayPublish>},
+                               Method{"mayReceive", askRules<&RuleBook::mayReceive>},
+                               Method{"reservePort", reservePort},
+                               Method{"openSocket", openSocket},
+                               Method{"releasePort", releasePort},
+                               Method{"notifyService", notifyService},
+                               Method{"makeCertificate", makeCertificate},
+                               Method{"checkStore", checkStore},
+                               Method{"exportStore", exportStore},
+                               Method{"importStore", importStore},
+                               Method{"compactStore", compactStore}}) {
     define(env, exports, method, nullptr);
   }
   napi_set_named_property(env, exports, "eventKindNames", toTexts(env, enumNames<EventKind, EventKind::count>()));

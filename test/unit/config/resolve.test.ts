@@ -29,6 +29,7 @@ const defaults = {
   dataDirectory: false,
   durability: 'fsync',
   logLevel: 'silent',
+  logFormat: 'json',
   allowAnonymous: false,
   pages: true,
   authenticates: false,
@@ -142,6 +143,7 @@ const wrongValues: Readonly<Record<string, readonly unknown[]>> = {
   ],
   workers: [0, 65, 1.5, 'all', '2', null],
   logLevel: ['', 'INFO', 'verbose', 1],
+  logFormat: ['', 'JSON', 'pretty', 1],
   allowAnonymous: ['true', 1, 0, null],
   authenticationMethods: [
     {},

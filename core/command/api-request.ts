@@ -1,0 +1,85 @@
+/**
+ * How commands ask a broker that runs: over its HTTP API, with a key from a file or the environment, never from the command
+ * line, which everybody on the machine sees.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { BrokerError } from '../broker-error.ts';
+
+export const apiFlagsUsage = [
+  '  --url URL        of the broker (default http://127.0.0.1:8080)',
+  '                     or RALLYMQ_URL',
+  '  --key-file FILE  has a key of the HTTP API; without it the variable RALLYMQ_API_KEY has one',
+];
+
+export interface ApiRequest {
+  readonly url: string;
+  readonly key: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `more`: flags beside those of every command. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
+export function readApiRequest(args: readonly string[], environment: Environment, more: Options) {
+  const values = parsed(args, { url: { type: 'string' }, 'key-file': { type: 'string' }, ...more });
+  const url = `${values['url'] ?? environment['RALLYMQ_URL'] ?? 'http://127.0.0.1:8080'}`;
+  if (!/^https?:\/\/[^/?#]+\/?$/.test(url) || !URL.canParse(url))
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      `--url is an address such as https://broker.example, not '${url}'.`,
+    );
+  const path = values['key-file'];
+  const key = (path === undefined ? environment['RALLYMQ_API_KEY'] : keyOf(`${path}`))?.trim() ?? '';
+  if (!/^\S+$/.test(key))
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      'This needs a key of the HTTP API: give --key-file FILE or RALLYMQ_API_KEY (`rallymq api-key add` makes one).',
+    );
+  return { request: { url: url.replace(/\/$/, ''), key }, values };
+}
+
+type Options = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>;
+
+function parsed(
+  args: readonly string[],
+  options: Options,
+): Readonly<Record<string, string | boolean | undefined>> {
+  try {
+    return parseArgs({ args: [...args], options }).values as Readonly<Record<string, string | boolean>>;
+  } catch (error) {
+    throw new BrokerError('FLAG_UNKNOWN', `${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function keyOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new BrokerError('ACCESS_FILE_UNREADABLE', `The key in ${path} cannot be read.`, { cause });
+  }
+}
+
+/** `path`: behind /api/v1/. Errors: WORKER_FAILED with what the broker says, or why it cannot be asked. */
+export async function askApi({ url, key }: ApiRequest, method: string, path: string): Promise<unknown> {
+  const headers = { authorization: `Bearer ${key}` };
+  const answer = await fetch(`${url}/api/v1/${path}`, { method, headers }).catch((cause: unknown) => {
+    throw new BrokerError('WORKER_FAILED', `No broker answers at ${url}: ${reasonOf(cause)}.`, { cause });
+  });
+  const text = await answer.text();
+  if (answer.ok) return JSON.parse(text);
+  throw new BrokerError('WORKER_FAILED', `The broker answers ${answer.status}: ${detailOf(text)}`);
+}
+
+function reasonOf(error: unknown): string {
+  const { cause = error } = error as { readonly cause?: unknown };
+  return cause instanceof Error ? cause.message : `${cause}`;
+}
+
+function detailOf(text: string): string {
+  try {
+    const { detail } = JSON.parse(text) as { readonly detail?: string };
+    return detail ?? 'it does not say why.';
+  } catch {
+    return text.slice(0, 200).trim(); // a proxy speaks, or an older broker
+  }
+}

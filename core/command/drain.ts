@@ -1,0 +1,24 @@
+/** `rallymq drain`: empties a broker that runs, over its API, so that it stops when the last client has gone. */
+import { apiFlagsUsage, askApi, readApiRequest } from './api-request.ts';
+
+export const drainUsage = [
+  'Usage: rallymq drain [flags]',
+  '',
+  'A broker that runs lets nobody in any more, tells its clients to go, drainClientsPerSecond of them in a',
+  'second, and stops.',
+  '',
+  ...apiFlagsUsage,
+  '',
+  'The key needs the scope config.',
+  '',
+].join('\n');
+
+/** What it prints. Errors: as readApiRequest() and askApi(). */
+export async function drainCommand(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const { request } = readApiRequest(args, environment, {});
+  const { clients } = (await askApi(request, 'POST', 'drain')) as { readonly clients: number };
+  return `${clients} ${clients === 1 ? 'client is' : 'clients are'} told to go; then the broker stops.\n`;
+}

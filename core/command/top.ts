@@ -1,0 +1,51 @@
+/** `rallymq top`: what a broker does, again and again, in a terminal, over its API. */
+import { setTimeout } from 'node:timers/promises';
+import { BrokerError } from '../broker-error.ts';
+import { type ApiRequest, apiFlagsUsage, askApi, readApiRequest } from './api-request.ts';
+import { type Figures, shownFigures } from './top-view.ts';
+
+export const topUsage = [
+  'Usage: rallymq top [flags]',
+  '',
+  'Shows what a broker does, until Ctrl-C.',
+  '',
+  ...apiFlagsUsage,
+  '  --interval N     seconds between two looks, from 1 (default 2)',
+  '  --once           shows one interval, and ends',
+  '',
+  'The key needs the scope read.',
+  '',
+].join('\n');
+
+export interface Terminal {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+const intervalSecondsMax = 3_600;
+const clear = '\x1b[H\x1b[2J';
+
+/** Errors: as readApiRequest() and askApi(). */
+export async function top(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  terminal: Terminal,
+  pause: (ms: number) => Promise<unknown> = setTimeout,
+): Promise<void> {
+  const more = { interval: { type: 'string' }, once: { type: 'boolean' } } as const;
+  const { request, values } = readApiRequest(args, environment, more);
+  const seconds = Number(values['interval'] ?? 2);
+  if (!(seconds >= 1 && seconds <= intervalSecondsMax))
+    throw new BrokerError('FLAG_VALUE_INVALID', `--interval is from 1 to ${intervalSecondsMax} seconds.`);
+  let before = await look(request);
+  do {
+    await pause(seconds * 1_000);
+    const now = await look(request);
+    terminal.write(`${terminal.isTTY === true ? clear : ''}${shownFigures(request.url, before, now)}`);
+    before = now;
+  } while (values['once'] !== true);
+}
+
+async function look(request: ApiRequest): Promise<Figures> {
+  return (await askApi(request, 'GET', 'stats')) as Figures;
+}

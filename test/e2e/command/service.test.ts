@@ -1,0 +1,43 @@
+/** What systemd is told by a broker that runs, on the socket that it names. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { accessFolder } from '../../support/access-files.ts';
+import { startCommand } from '../../support/command.ts';
+import { until } from '../../support/wait.ts';
+
+/** Node.js has no datagrams of Unix sockets. Prints each as a line of JSON. */
+const receiver = `
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print(json.dumps("bound"), flush=True)
+while True: print(json.dumps(s.recv(4096).decode()), flush=True)
+`;
+
+test('systemd is told when the broker is ready, lives, reads its files again and stops', async (t) => {
+  const folder = accessFolder(t);
+  const socket = join(folder.write('marker', ''), '..', 'notify');
+  const python = spawn('python3', ['-c', receiver, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => python.kill());
+  let told = '';
+  python.stdout.setEncoding('utf8').on('data', (text: string) => {
+    told += text;
+  });
+  await until('the socket is bound', () => told.includes('bound'));
+  const users = folder.write('users', '');
+  const command = startCommand(t, ['--password-file', users], {
+    NOTIFY_SOCKET: socket,
+    WATCHDOG_USEC: '200000',
+  });
+  await command.ready();
+  await until('it is ready and lives', () => /READY=1.*\n(.*\n)*.*WATCHDOG=1/.test(told));
+  command.kill('SIGHUP');
+  await until('it has read its files', () =>
+    /RELOADING=1\\nMONOTONIC_USEC=\d+.*\n(.*\n)*.*READY=1/.test(told),
+  );
+  command.kill('SIGTERM');
+  assert.equal((await command.exited()).code, 0);
+  await until('it stops', () => told.includes('STOPPING=1'));
+});

@@ -1,0 +1,96 @@
+/** `rallymq top` and `rallymq drain` against an API that is played here. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { drainCommand } from '../../../core/command/drain.ts';
+import { top } from '../../../core/command/top.ts';
+import { shownFigures } from '../../../core/command/top-view.ts';
+import { accessFolder } from '../../support/access-files.ts';
+
+/** Answers each request with the next of `answers`, and notes what was asked. */
+async function playedApi(t: TestContext, answers: readonly (readonly [status: number, body: string])[]) {
+  const asked: string[] = [];
+  const left = [...answers];
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url} ${request.headers.authorization}`);
+    const [status, body] = left.shift() ?? [500, ''];
+    response.writeHead(status).end(body);
+  });
+  t.after(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { asked, url };
+}
+
+const key = { RALLYMQ_API_KEY: 'rmq_x' };
+const figures = (uptimeMs: number, publishReceived: number) =>
+  JSON.stringify({
+    uptimeMs,
+    publishReceived,
+    clientsConnected: 12_345,
+    memoryBytes: 1.5e9,
+    cpuUs: uptimeMs * 500,
+  });
+
+test('top shows rates between two looks, and clears a terminal but no file', async (t) => {
+  const answers = [0, 1_000, 2_000].map((n) => [200, figures(n, n * 4)] as const);
+  for (const isTTY of [false, true]) {
+    const { url, asked } = await playedApi(t, answers);
+    const written: string[] = [];
+    const terminal = { isTTY, write: (text: string) => void written.push(text) };
+    await top(['--once', '--url', `${url}/`], key, terminal, () => Promise.resolve());
+    assert.deepEqual(asked, Array(2).fill('GET /api/v1/stats Bearer rmq_x'));
+    const [text = ''] = written;
+    assert.equal(text.startsWith('\x1b'), isTTY);
+    assert.match(text, /clients +12,345 /);
+    assert.match(text, /messages in\/s +4,000 /);
+    assert.match(text, /memory +1\.5 GB +CPU +50 %/);
+  }
+});
+
+test('a broker that was started again has no negative rates', () => {
+  const text = shownFigures(
+    'u',
+    { uptimeMs: 9_000, publishReceived: 100 },
+    { uptimeMs: 1_000, publishReceived: 5 },
+  );
+  assert.match(text, /messages in\/s +0 /);
+});
+
+test('drain says how many go', async (t) => {
+  const { url, asked } = await playedApi(t, [
+    [202, '{"clients":1}'],
+    [202, '{"clients":3}'],
+  ]);
+  const file = accessFolder(t).write('key', 'rmq_file\n');
+  assert.equal(
+    await drainCommand(['--url', url, '--key-file', file], {}),
+    '1 client is told to go; then the broker stops.\n',
+  );
+  assert.match(await drainCommand([], { RALLYMQ_URL: url, ...key }), /^3 clients are /);
+  assert.deepEqual(asked, ['POST /api/v1/drain Bearer rmq_file', 'POST /api/v1/drain Bearer rmq_x']);
+});
+
+test('what is refused, and what cannot be asked, is said', async (t) => {
+  const { url } = await playedApi(t, [
+    [403, '{"detail":"The key lacks the scope config."}'],
+    [502, '<html>'],
+  ]);
+  const drain = (...args: string[]) => drainCommand(args, key);
+  await assert.rejects(drain('--url', url), /403: The key lacks the scope config\./);
+  await assert.rejects(drain('--url', url), /502: <html>/);
+  await assert.rejects(drain('--url', 'http://127.0.0.1:1'), {
+    code: 'WORKER_FAILED',
+    message: /No broker answers at/,
+  });
+  await assert.rejects(drain('--url', 'broker'), { code: 'FLAG_VALUE_INVALID' });
+  await assert.rejects(drain('--url', 'http://a/path'), { code: 'FLAG_VALUE_INVALID' });
+  await assert.rejects(drain('--nothing'), { code: 'FLAG_UNKNOWN' });
+  await assert.rejects(drain('more'), { code: 'FLAG_UNKNOWN' });
+  await assert.rejects(drainCommand([], {}), { code: 'FLAG_VALUE_INVALID', message: /RALLYMQ_API_KEY/ });
+  await assert.rejects(drain('--key-file', '/nowhere'), { code: 'ACCESS_FILE_UNREADABLE' });
+  const terminal = { write: () => assert.fail('nothing is shown') };
+  for (const interval of ['0', 'x', '9999'])
+    await assert.rejects(top(['--interval', interval], key, terminal), { code: 'FLAG_VALUE_INVALID' });
+});
