@@ -3,6 +3,7 @@ import { BrokerError } from '../../broker-error.ts';
 import { count, oneOf, record, text, truth } from '../operation.ts';
 import { apiAnswer, problem } from '../problem.ts';
 import type { Route } from '../route.ts';
+import { shownOptions } from '../shown-config.ts';
 
 export const stats: Route = {
   method: 'get',
@@ -26,7 +27,7 @@ export const configuration: Route = {
   right: 'config',
   operation: {
     summary: 'The configuration in force',
-    description: 'With the paths of files, and nothing that is in them.',
+    description: 'With the paths of files, and nothing that is in them; without the query of a URL.',
     answers: {
       200: {
         description: 'Options and limits by name',
@@ -36,7 +37,7 @@ export const configuration: Route = {
   },
   handle: (_, { config, version }) => {
     const { limits, ...options } = config;
-    return apiAnswer(200, { version, options, limits });
+    return apiAnswer(200, { version, options: shownOptions(options), limits });
   },
 };
 

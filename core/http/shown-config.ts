@@ -1,0 +1,19 @@
+/** The configuration as operators see it: paths of files, and nothing that lets somebody in. */
+import type { BrokerConfig } from '../config/options.ts';
+
+/** A URL may carry a secret for whom it leads to. */
+const withheld = 'withheld';
+
+export function shownOptions(options: Omit<BrokerConfig, 'limits'>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, shownValue(value)]));
+}
+
+function shownValue(value: unknown): unknown {
+  if (typeof value !== 'string' || !/^[a-z]+:\/\//i.test(value) || !URL.canParse(value)) return value;
+  const url = new URL(value);
+  if (url.username === '' && url.password === '' && url.search === '') return value;
+  if (url.username !== '') url.username = withheld;
+  if (url.password !== '') url.password = withheld;
+  if (url.search !== '') url.search = withheld;
+  return url.href;
+}
