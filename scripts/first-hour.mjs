@@ -1,6 +1,6 @@
 // Plays the first hour of a new user: `npm run test:first-hour` clones this repository into an empty folder, and runs the
 // commands of README.md and docs/getting-started.md as they are written, and the programs of docs/embedding.md and
-// client/README.md in empty projects with both packages. `--here` plays in this folder, without cloning and
+// client/README.md in empty projects with both packages, on this version of Node.js and on others. `--here` plays in this folder, without cloning and
 // installing, `--no-packages` leaves out the projects, which need the registry, and
 // `--only-packages` plays nothing else.
 //
@@ -11,6 +11,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { otherNodes } from './other-nodes.mjs';
 
 const isHere = process.argv.includes('--here');
 const playsPackages = !process.argv.includes('--no-packages');
@@ -137,13 +138,24 @@ function packages() {
     `npm install --silent --no-audit --no-fund ws ${scratch}/rallymq-0.1.0.tgz ${scratch}/rallymq-client-0.1.0.tgz`,
     project,
   );
+  for (const { version, node } of [
+    { version: process.versions.node, node: process.execPath },
+    ...otherNodes(),
+  ]) {
+    console.log(`on Node.js ${version}`);
+    playPrograms(project, node);
+  }
+}
+
+/** What docs/embedding.md and client/README.md show. */
+function playPrograms(project, node) {
   const programs = blocks('docs/embedding.md').filter(({ language }) => language === 'js');
   const [expected] = blocks('docs/embedding.md').filter(({ language }) => language === 'text');
   for (const [index, { code }] of programs.entries()) {
     count++;
     const ends = index === 0 ? "\nprocess.kill(process.pid, 'SIGINT');\n" : '';
     writeFileSync(join(project, 'example.mjs'), code + ends);
-    const printed = run('node example.mjs', project);
+    const printed = run(`${node} example.mjs`, project);
     if (index === 0 && printed !== expected.code)
       throw new Error(`docs/embedding.md says\n${expected.code}not\n${printed}`);
   }
@@ -154,9 +166,13 @@ function packages() {
     await broker.start();
     globalThis.WebSocket ??= (await import('ws')).WebSocket;
     ${code}
-    rally.close();
+    await rally.close();
     await broker.stop();`;
   writeFileSync(join(project, 'client.mjs'), program);
-  const printed = run('node client.mjs', project);
+  const printed = run(`${node} client.mjs`, project);
   if (!printed.includes('scores/court/1')) throw new Error(`client/README.md printed ${printed}`);
+  count++;
+  // The command of the package, by the same Node.js.
+  const version = run(`${node} node_modules/.bin/rallymq --version`, project);
+  if (!/^(rallymq )?0\.1\.0$/im.test(version.trim())) throw new Error(`rallymq --version printed ${version}`);
 }
