@@ -82,7 +82,12 @@ async function play(line) {
     return;
   }
   if (line.includes('npm start')) await endAll();
-  await startLasting(isHere ? line.replace('npm ci && ', '') : line, found[1]);
+  await startLasting(isHere ? asHere(line) : line, found[1]);
+}
+
+/** It is installed, and somebody else may play it at the same time. */
+function asHere(line) {
+  return line.replace('npm ci && ', '').replace('/tmp/rallymq-data', join(scratch, 'kept'));
 }
 
 async function startLasting(line, sign) {
