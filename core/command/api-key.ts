@@ -22,7 +22,7 @@ export const apiKeyUsage = [
   '       rallymq api-key remove FILE NAME',
   '',
   'Looks after the keys of the HTTP API and the dashboard, for a broker that is started with --api-keys FILE.',
-  'The file has hashes: a new key is printed once, and nobody can find it out afterwards.',
+  'The file contains hashes only: a new key is printed once and cannot be recovered.',
   '',
   `  --scopes LIST  some of ${apiScopes.join(', ')}, with ',' between, or all`,
   '',

@@ -28,7 +28,7 @@ function whoComesIn({ config }: WeaknessInput): string[] {
     ),
     ...said(
       config.allowedOrigins.includes('*'),
-      "pages of every origin may connect (allowedOrigins '*'): a page of somebody else acts with the rights of whoever opens it. Name your origins.",
+      "pages of every origin may connect (allowedOrigins '*'): a foreign page can act with the rights of its visitor. Name your origins.",
     ),
     ...said(
       isReachable && config.allowedOrigins.includes('null'),
@@ -107,7 +107,7 @@ function bounds({ config: { limits, authenticates } }: WeaknessInput): string[] 
   return [
     ...said(
       authenticates && (limits.failedLoginsPerAddressMax === 0 || limits.banMs === 0),
-      'nobody is banned who guesses passwords (failedLoginsPerAddressMax, banMs).',
+      'clients that guess passwords are never banned (failedLoginsPerAddressMax, banMs).',
     ),
   ];
 }

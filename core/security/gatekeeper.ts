@@ -115,7 +115,7 @@ export class Gatekeeper {
       memoryMs: config.limits.authorizationMemoryMs,
       clock,
       onFailed: (error) =>
-        options.onFailed(error, 'nobody could say whether a client may do something; it may not'),
+        options.onFailed(error, 'an authorization hook or back end has failed; the client is denied'),
     });
   }
 

@@ -65,7 +65,7 @@ export class Scoreboard {
 }
 
 function rowOf(bestOf: number): Row {
-  const name = make('span', { class: 'player' });
+  const name = make('span', { class: 'player' }, '–'); // until there is a match
   const serve = make('span', { class: 'serve' });
   const sets = Array.from({ length: bestOf }, () => make('td', { class: 'set' }));
   const points = make('td', { class: 'points' });
