@@ -8,7 +8,8 @@ export const brokerErrorCodes = {
   CONFIG_FILE_UNREADABLE: 'the configuration file cannot be read',
   ACCESS_FILE_UNREADABLE: 'a file of users or rules cannot be read',
   ACCESS_FILE_INVALID: 'a file of users or rules has a mistake',
-  BAN_INVALID: 'a ban has an address, user name or client identifier that cannot occur, or there are too many bans',
+  BAN_INVALID:
+    'a ban has an address, user name or client identifier that cannot occur, or there are too many bans',
   FLAG_UNKNOWN: 'the command was given a flag or an argument that it does not have',
   FLAG_VALUE_INVALID: 'a flag of the command lacks its value or has one that is not allowed',
   OPEN_WITHOUT_AUTHENTICATION: 'others could reach the broker, and clients need no credentials',
