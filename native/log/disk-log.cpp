@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "record-reader.h"
+#include "short-slice.h"
 
 namespace rally::log {
 
@@ -62,6 +63,7 @@ void DiskLog::start() {
 }
 
 void DiskLog::run() {
+  takeShortSlices();
   for (;;) {
     const bool isStopping = inbox_.isStopping();
     const bool hasDone = writer_.step(wallClockMs());

@@ -10,6 +10,7 @@
 
 #include "../../native/log/crc32c.h"
 #include "../../native/log/records.h"
+#include "../../native/log/short-slice.h"
 #include "check.h"
 #include "log-life.h"
 #include "octets.h"
@@ -333,4 +334,20 @@ TEST("log: in memory everything is committed at once, and nothing is kept") {
   log::Found found;
   CHECK(log->makeReader()->read(placement.of(ticket), found) == log::ReadStatus::gone);
   CHECK(!log->isKeeping() && nothing.records.empty());
+}
+
+TEST("log: its thread asks to be woken sooner, and for nothing else") {
+  std::thread([] {
+    log::SchedulingAttributes before;
+    if (!log::readScheduling(before) || before.policy != SCHED_OTHER) return;  // not to be seen here
+    const int lowered = nice(3);
+    log::takeShortSlices();
+    log::SchedulingAttributes after;
+    CHECK(log::readScheduling(after));
+    CHECK_EQ(after.nice, std::min(before.nice + 3, 19));
+    CHECK_EQ(after.nice, lowered);
+    CHECK_EQ(after.policy, uint32_t(SCHED_OTHER));
+    const bool isKnown = before.sliceNs != 0;  // Linux 6.12
+    if (isKnown) CHECK_EQ(after.sliceNs, log::shortSliceNs);
+  }).join();
 }
