@@ -592,6 +592,7 @@ export class ControlPlane {
         if (isLifted) this.#audit.add('banLiftAsked', { by, kind, value });
         return isLifted;
       },
+      slow: (max) => this.#slow(max),
       matches: (topic, max) => this.#matches(topic, max),
       retainedTopics: async (filter, max) => {
         const answers = await this.#inspections.askAll<'retained'>({ about: 'retained', filter, max });
@@ -624,6 +625,15 @@ export class ControlPlane {
       count: answers.reduce((sum, { count }) => sum + count, 0),
       rows: rows.map((row) => ({ ...row, clientId: this.#directory.clientIdOf(row.session) })),
     };
+  }
+
+  async #slow(max: number): ReturnType<SiteSource['slow']> {
+    const answers = await this.#inspections.askAll<'slow'>({ about: 'slow', max });
+    const named = answers.flat().flatMap((row) => {
+      const clientId = this.#directory.clientIdOf(row.session);
+      return clientId === undefined ? [] : [{ ...row, clientId }];
+    });
+    return named.sort((a, b) => b.blockedMs - a.blockedMs || b.waitingBytes - a.waitingBytes).slice(0, max);
   }
 
   async #subscribeClient(

@@ -252,6 +252,7 @@ export interface Engine {
   subscriptionsOf(session: number, from: number, max: number): (string | number)[];
   matchesOf(topic: string, max: number): (string | number)[];
   retainedOf(filter: string, max: number): (string | number)[];
+  slowOf(max: number): number[];
 
   /** The `lookedUp` event with this token follows. */
   lookUpRetained(topic: string, token: number): void;

@@ -17,7 +17,9 @@ export type Inspection =
       readonly max: number;
     }
   | { readonly about: 'matches'; readonly topic: string; readonly max: number }
-  | { readonly about: 'retained'; readonly filter: string; readonly max: number };
+  | { readonly about: 'retained'; readonly filter: string; readonly max: number }
+  /** Who has most that waits, and whose sockets take nothing. */
+  | { readonly about: 'slow'; readonly max: number };
 
 /** A session in numbers; sizes are in bytes. */
 export interface SessionFigures {
@@ -56,6 +58,17 @@ export interface RetainedRow {
   readonly qos: QoS;
 }
 
+/** A session that is slow, or away. */
+export interface SlowRow {
+  readonly session: number;
+  /** Messages for it that wait, or are not acknowledged. */
+  readonly waiting: number;
+  /** Of those, and that its socket has not taken. */
+  readonly waitingBytes: number;
+  /** For how long its socket takes nothing; 0: it takes, or there is none. */
+  readonly blockedMs: number;
+}
+
 export interface InspectionAnswers {
   /** Undefined: the session is not here. */
   readonly session: SessionFigures | undefined;
@@ -63,6 +76,8 @@ export interface InspectionAnswers {
   /** `count`: how many there are, also beyond the rows. */
   readonly matches: { readonly count: number; readonly rows: readonly MatchRow[] };
   readonly retained: { readonly areAll: boolean; readonly rows: readonly RetainedRow[] };
+  /** In no order. */
+  readonly slow: readonly SlowRow[];
 }
 
 export type InspectionAnswer = InspectionAnswers[Inspection['about']];
@@ -86,6 +101,8 @@ export function inspect(engine: Engine, asked: Inspection): InspectionAnswer {
       const list = engine.retainedOf(asked.filter, asked.max);
       return { areAll: list[0] === 1, rows: rowsOf(list, 1, 3, retainedOf) };
     }
+    case 'slow':
+      return slowRows(engine.slowOf(asked.max));
   }
 }
 
@@ -119,6 +136,17 @@ function subscriptionOf([topicFilter, options, subscriptionId]: readonly Field[]
 
 function retainedOf([topic, payloadBytes, qos]: readonly Field[]): RetainedRow {
   return { topic: String(topic), payloadBytes: Number(payloadBytes), qos: Number(qos) as QoS };
+}
+
+/** Each session once. */
+function slowRows(list: readonly number[]): SlowRow[] {
+  const rows = rowsOf(list, 0, 4, ([session, waiting, waitingBytes, blockedMs]) => ({
+    session: Number(session),
+    waiting: Number(waiting),
+    waitingBytes: Number(waitingBytes),
+    blockedMs: Number(blockedMs),
+  }));
+  return [...new Map(rows.map((row) => [row.session, row])).values()];
 }
 
 function figuresOf(list: readonly number[]): SessionFigures | undefined {

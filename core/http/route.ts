@@ -1,6 +1,12 @@
 /** What a route is: a row of the table in routes.ts. Each resource has a file of its own in routes/. */
 import type { BrokerConfig } from '../config/options.ts';
-import type { MatchRow, RetainedRow, SessionFigures, SubscriptionRow } from '../data-plane/inspection.ts';
+import type {
+  MatchRow,
+  RetainedRow,
+  SessionFigures,
+  SlowRow,
+  SubscriptionRow,
+} from '../data-plane/inspection.ts';
 import type { AskedSubscription } from '../front-end/subscribe.ts';
 import type { HostMessage, PublishOptions } from '../host/host-message.ts';
 import type { ApiKey, ApiKeys, ApiScope } from '../security/api-keys.ts';
@@ -68,6 +74,8 @@ export interface SiteSource {
   ban(request: BanRequest, by: ApiKey): Ban;
   /** False: there was no such ban. Errors: as Bans.remove(). */
   liftBan(kind: BanKind, value: string, by: ApiKey): boolean;
+  /** Clients for which most waits, those first whose connection takes nothing for longest. */
+  slow(max: number): Promise<readonly (SlowRow & { readonly clientId: string })[]>;
   matches(
     topic: string,
     max: number,

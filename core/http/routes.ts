@@ -13,6 +13,7 @@ import { configuration, drain, reload, stats } from './routes/operations.ts';
 import { publish, publishBulk } from './routes/publish.ts';
 import { retained } from './routes/retained.ts';
 import { deleteRetained, putRetained, retainedList, retainedMessage } from './routes/retained-messages.ts';
+import { slowSubscriptions } from './routes/slow-subscriptions.ts';
 import { statistics } from './routes/statistics.ts';
 import { subscriptions } from './routes/subscriptions.ts';
 
@@ -33,6 +34,7 @@ export const apiRoutes: readonly Route[] = [
   retainedMessage,
   putRetained,
   deleteRetained,
+  slowSubscriptions,
   bans,
   addBan,
   deleteBan,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "../accounts.h"
 #include "../shard/shard.h"
 #include "../topics/filter-table.h"
 #include "connection.h"
@@ -41,6 +42,21 @@ class Inspection {
             .unsentBytes = connection ? connection->outbox.bytes() + connection->unsentBytes : 0,
             .expirySeconds = session.expirySeconds,
             .keepAliveMs = connection ? connection->keepAliveMs : 0};
+  }
+
+  // Sessions for which most waits, and those whose sockets take nothing, at most `max` of either, some of them twice:
+  // `visit(session, since when its socket takes nothing; 0: it takes)`.
+  template <class Visit>
+  static void eachSlow(const Accounts& accounts, size_t max, Visit&& visit) {
+    const auto take = [&](const Session& session) {
+      const Connection* connection = session.connection;
+      visit(session, connection && connection->outboxPlace.bucket != 0 ? connection->outboxPlace.sinceMs : 0);
+    };
+    const size_t wanted = std::min(max, rowsMax);
+    accounts.sessions.eachLargest(wanted, take);
+    accounts.outboxes.eachLargest(wanted, [&](const Connection& connection) {
+      if (connection.session) take(*connection.session);
+    });
   }
 
   // Its subscriptions from the one with the index `from` on, at most `max`: `visit(filter, subscriber)`.

@@ -68,6 +68,22 @@ inline napi_value matchesOf(napi_env env, napi_callback_info info) {
   return rows.value();
 }
 
+// Of each: session | messages that wait | bytes that wait | milliseconds for which its socket takes nothing
+inline napi_value slowOf(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  Engine& engine = call.host->engine;
+  FlatList rows(env);
+  Inspection::eachSlow(engine.accounts(), size_t(call.integer(0)), [&](const Session& session, uint64_t sinceMs) {
+    if (session.kind == ConnectionKind::host) return;
+    const SessionFigures figures = Inspection::figuresOf(session);
+    rows.number(double(session.key));
+    rows.number(double(figures.queued + figures.inFlight));
+    rows.number(double(figures.heldBytes + figures.unsentBytes));
+    rows.number(sinceMs == 0 ? 0 : double(engine.nowMs() - std::min(sinceMs, engine.nowMs())));
+  });
+  return rows.value();
+}
+
 // [ whether these are all, then of each: topic | bytes of the payload | QoS ]
 inline napi_value retainedOf(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
@@ -86,10 +102,9 @@ inline napi_value retainedOf(napi_env env, napi_callback_info info) {
 }
 
 constexpr std::array inspectionMethods = {
-    Method{"figuresOf", figuresOf},
-    Method{"subscriptionsOf", subscriptionsOf},
-    Method{"matchesOf", matchesOf},
-    Method{"retainedOf", retainedOf},
+    Method{"figuresOf", figuresOf}, Method{"subscriptionsOf", subscriptionsOf},
+    Method{"matchesOf", matchesOf}, Method{"retainedOf", retainedOf},
+    Method{"slowOf", slowOf},
 };
 
 }  // namespace rally::node

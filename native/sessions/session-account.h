@@ -89,6 +89,11 @@ class SessionAccount {
     }
     settle(payer);
   }
+  // At most `max` sessions of those that hold most: `visit(session)`.
+  template <class Visit>
+  void eachLargest(size_t max, Visit&& visit) const {
+    ranking_.eachLargest(max, visit);
+  }
   // Whether it would still hold next to nothing.
   bool isSmall(const Session& session, size_t bytes) const {
     return ranking_.bucketOf(session.place.bytes + bytes) == 0;

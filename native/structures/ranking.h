@@ -58,6 +58,18 @@ class Ranking {
 
   // One of those that hold most, within a factor of two: the one that has for longest. nullptr: nobody is in a list.
   Owner* largest() const { return used_ == 0 ? nullptr : buckets_[highest(used_)].first->owner; }
+  // At most `max` of those that hold most, by lists: `visit(owner)`.
+  template <class Visit>
+  void eachLargest(size_t max, Visit&& visit) const {
+    for (uint64_t left = used_; left != 0;) {
+      const size_t bucket = highest(left);
+      left &= ~(uint64_t(1) << bucket);
+      for (const Place* place = buckets_[bucket].first; place; place = place->next) {
+        if (max-- == 0) return;
+        visit(*place->owner);
+      }
+    }
+  }
   // The one that has held most for longest: bytes times milliseconds, compared among the oldest of each list.
   Owner* worst(uint64_t nowMs) const {
     const Place* worst = nullptr;

@@ -497,6 +497,15 @@ TEST("accounts: the ranking finds who holds most, and who has for longest") {
         CHECK(!isRival || each.place.sinceMs >= largest->place.sinceMs);
       }
       CHECK(ranking.worst(nowMs) != nullptr);
+      size_t listed = 0;
+      int width = 64;
+      ranking.eachLargest(5, [&](const Holder& each) {
+        CHECK(listed++ > 0 || &each == largest);
+        CHECK(int(std::bit_width(each.bytes)) <= width);
+        width = int(std::bit_width(each.bytes));
+      });
+      const auto ranked = std::count_if(all.begin(), all.end(), [](const Holder& each) { return each.bytes >= 16; });
+      CHECK_EQ(listed, std::min<size_t>(5, size_t(ranked)));
     }
   });
 }

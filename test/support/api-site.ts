@@ -52,6 +52,7 @@ export const quietSource: SiteSource = {
   isBanned: () => false,
   ban: ({ kind, value, reason = '', expiresAt }) => ({ kind, value, reason, expiresAt, origin: 'hand' }),
   liftBan: () => false,
+  slow: () => Promise.resolve([]),
   matches: () => Promise.resolve({ count: 0, rows: [] }),
   retainedTopics: () => Promise.resolve({ areAll: true, rows: [] }),
   openStream: () => ({ opened() {}, writable() {}, closed() {} }),

@@ -228,3 +228,31 @@ test('a banned client is ended, and cannot read a stream either', async (t) => {
   assert.equal((await api('banned/peerhost/127.0.0.0%2F8', 'DELETE')).status, 204);
   assert.equal((await fetch(`${origin}/sse?topic=a`, { method: 'HEAD' })).status, 200);
 });
+
+test('a client that reads nothing and one that is away are named as slow, and no other', async (t) => {
+  const { api, broker, port, tcpPort } = await startApi(t, { limits: { outboxBytesMax: 1_048_576 } });
+  const slow = await openClient(t, 'tcp', { port, tcpPort }, { clientId: 'slow' });
+  const terms = { clientId: 'away', properties: { sessionExpiryInterval: 600 } };
+  const away = await openClient(t, 'tcp', { port, tcpPort }, terms);
+  await openClient(t, 'tcp', { port, tcpPort }, { clientId: 'well' });
+  slow.pause();
+  for (const clientId of ['slow', 'away', 'well'])
+    await api(`clients/${clientId}/subscriptions`, 'POST', {
+      topic: 'a',
+      qos: clientId === 'away' ? 1 : 0, // nobody here acknowledges
+    });
+  away.destroy();
+  const payload = new Uint8Array(100_000);
+  const named = async () => rowsOf(await api('slow-subscriptions')).map(({ clientid }) => clientid);
+  await until('both are slow', async () => {
+    await broker.publish('a', payload);
+    const names = await named();
+    return names.includes('slow') && names.includes('away');
+  });
+  await until('the socket takes nothing', async () => {
+    await broker.publish('a', payload, { qos: 0 });
+    const row = rowsOf(await api('slow-subscriptions')).find(({ clientid }) => clientid === 'slow');
+    return Number(row?.['blocked_ms']) > 0 && Number(row?.['waiting_bytes']) > 0;
+  });
+  await until('nobody else is', async () => !(await named()).includes('well'));
+});

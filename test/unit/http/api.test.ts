@@ -64,6 +64,7 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'get /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions'],
   'post /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions', { topic: 'a' }],
   'delete /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions?topic=a/%2B'],
+  'get /api/v1/slow-subscriptions': ['/api/v1/slow-subscriptions'],
   'get /api/v1/banned': ['/api/v1/banned'],
   'post /api/v1/banned': ['/api/v1/banned', { as: 'clientid', who: 'a' }],
   'delete /api/v1/banned/{as}/{who}': ['/api/v1/banned/clientid/a%2Fb'],
@@ -566,4 +567,20 @@ test('bans are listed in pages, made with a time to come, and lifted', async () 
     ['nothing/b', 404],
   ] as const)
     assert.equal((await ask(site, `/api/v1/banned/${path}`, { method: 'delete' })).status, status);
+});
+
+test('slow clients are listed as they come', async () => {
+  const row = { session: 7, clientId: 'ada/1', waiting: 3, waitingBytes: 99, blockedMs: 5 };
+  const asked: number[] = [];
+  const slow = (max: number) => {
+    asked.push(max);
+    return Promise.resolve([row]);
+  };
+  const site = siteWith({}, { slow });
+  assert.deepEqual((await ask(site, '/api/v1/slow-subscriptions?limit=5')).body, {
+    data: [{ clientid: 'ada/1', waiting: 3, waiting_bytes: 99, blocked_ms: 5 }],
+  });
+  assert.deepEqual(asked, [5]);
+  for (const query of ['limit=0', 'limit=1001', 'limit=x', 'cursor=1'])
+    assert.equal((await ask(site, `/api/v1/slow-subscriptions?${query}`)).status, 400, query);
 });
