@@ -6,6 +6,7 @@
         "native/node/addon.cpp",
         "native/tls/certificate-maker.cpp",
         "native/tls/client-certificate.cpp",
+        "native/tls/ocsp-response.cpp",
         "native/tls/tls-callbacks.cpp",
         "native/tls/tls-channel.cpp",
         "native/tls/tls-context.cpp",

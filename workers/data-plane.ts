@@ -136,8 +136,9 @@ function listenMore({ listeners }: Listen): void {
   }
 }
 
-function secureWith({ certificates, clients, clientCas, clientCrls }: TlsMaterial): void {
-  control.engine.secureWith(certificates, clients, clientCas, clientCrls);
+function secureWith(tls: TlsMaterial): void {
+  const { certificates, clients, clientCas, clientCrls, preSharedKeys } = tls;
+  control.engine.secureWith(certificates, clients, clientCas, clientCrls, preSharedKeys);
 }
 
 /** Why the data plane does not take certificates that have been checked; undefined if it does. */

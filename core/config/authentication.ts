@@ -20,8 +20,13 @@ export interface ClientTls {
   readonly version: 'TLSv1.2' | 'TLSv1.3';
   /** The host that the client wants to speak with (SNI), as it has sent it. */
   readonly serverName?: string;
-  /** The name in the client's certificate that `clientIdentity` says, exactly as it stands there. */
+  /**
+   * The name in the client's certificate that `clientIdentity` says, exactly as it stands there; or the identity that
+   * `pskFile` has of the client's key.
+   */
   readonly identity?: string;
+  /** The client has proven to know a key of `pskFile`, and has shown no certificate. */
+  readonly isPreShared?: boolean;
   /** SHA-256 of the client's certificate, as hexadecimal digits; undefined if it has shown none. */
   readonly fingerprint256?: string;
 }

@@ -107,8 +107,10 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   mqttsPort: offOrPortRule,
   tlsCert: fileRule,
   tlsKey: fileRule,
+  tlsOcsp: fileRule,
   tlsCertificates: {
-    allowed: "a list of certificates, each with the paths of two files: { cert: '…', key: '…' }",
+    allowed:
+      "a list of certificates, each with the paths of its files: { cert: '…', key: '…', ocsp: '…' }; ocsp may be left out",
     accepts: (value) => Array.isArray(value) && value.every(areCertificateFiles),
     fromText: asText,
   },
@@ -119,6 +121,7 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   },
   clientCa: fileRule,
   clientCrl: fileRule,
+  pskFile: fileRule,
   clientIdentity: {
     allowed: `one of ${clientIdentities.join(', ')}`,
     accepts: (value) => clientIdentities.some((identity) => identity === value),
@@ -274,9 +277,10 @@ function isMethod(value: unknown): value is { name: string } {
 }
 
 function areCertificateFiles(value: unknown): boolean {
-  if (!isRecord(value) || Object.keys(value).length !== 2) return false;
-  const { cert, key } = value;
-  return fileRule.accepts(cert) && fileRule.accepts(key);
+  if (!isRecord(value)) return false;
+  const { cert, key, ocsp, ...others } = value;
+  if (Object.keys(others).length > 0) return false;
+  return fileRule.accepts(cert) && fileRule.accepts(key) && (ocsp === undefined || fileRule.accepts(ocsp));
 }
 
 function isShortText(value: unknown): value is string {

@@ -32,6 +32,8 @@ export interface CertificateFiles {
   readonly cert: string;
   /** Its private key. */
   readonly key: string;
+  /** What its authority says of it (OCSP), in DER, for clients to see in the handshake. Default: nothing. */
+  readonly ocsp?: string;
 }
 
 export const clientCertificateSettings = ['off', 'asked', 'required'] as const;
@@ -86,6 +88,11 @@ export interface BrokerOptions {
   /** The file of its private key, in PEM, without a password. */
   readonly tlsKey?: string;
   /**
+   * The file of what the authority of `tlsCert` says about it (an OCSP response in DER), which clients see in the handshake
+   * and need not ask for. Whoever renews it replaces the file. Default: nothing is shown.
+   */
+  readonly tlsOcsp?: string;
+  /**
    * More certificates, each for the host names that it holds for. Clients that name no host, or none of these, are
    * shown the first: `tlsCert`, or the first of this list. The files are read again when they change. Default: none.
    */
@@ -99,6 +106,12 @@ export interface BrokerOptions {
   readonly clientCa?: string;
   /** The file of the certificates that these have revoked (CRL), in PEM. Default: none is looked at. */
   readonly clientCrl?: string;
+  /**
+   * The file of keys that clients share with the broker in place of certificates (TLS-PSK), a line for each:
+   * `identity:key in hexadecimal digits`. It is read again when it changes. Not with `clientCertificates` 'required'.
+   * Default: none.
+   */
+  readonly pskFile?: string;
   /**
    * Which name in a client's certificate is its identity: `tls.identity` of what `authenticate` is told. It has one
    * only if the certificate has exactly one name of the kind. Default 'commonName'.
@@ -169,8 +182,8 @@ export interface BrokerOptions {
    */
   readonly passwordFile?: string;
   /**
-   * True lets in whoever has shown a client certificate, by its identity (`clientIdentity`), which is the user name then,
-   * without asking anybody else. Default false.
+   * True lets in whoever has shown a client certificate, by its identity (`clientIdentity`), or has a key of `pskFile`, by
+   * the identity of that: it is the user name then, and nobody else is asked. Default false.
    */
   readonly identityAsUser?: boolean;
   /**
@@ -330,6 +343,7 @@ type Resolved =
   | 'tlsPort'
   | 'tlsCert'
   | 'tlsKey'
+  | 'tlsOcsp'
   | 'tlsCertificates'
   | 'listeners';
 

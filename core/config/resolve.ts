@@ -33,7 +33,16 @@ import { serialisedOrigin } from './origin-text.ts';
  */
 export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel = 'silent'): BrokerConfig {
   const given = checkOptions(options, 'the options');
-  const { authenticate, authenticationMethods = [], workers, limits, tlsCert, tlsKey, ...rest } = given;
+  const {
+    authenticate,
+    authenticationMethods = [],
+    workers,
+    limits,
+    tlsCert,
+    tlsKey,
+    tlsOcsp,
+    ...rest
+  } = given;
   const { authorizePublish, authorizeSubscribe, listeners = [], ...values } = rest;
   const config: BrokerConfig = {
     ...optionalOptions,
@@ -76,6 +85,7 @@ const optionalOptions = {
   aclFile: undefined,
   clientCa: undefined,
   clientCrl: undefined,
+  pskFile: undefined,
   tokenSecretFile: undefined,
   tokenKeyFile: undefined,
   tokenJwksUrl: undefined,
@@ -204,7 +214,7 @@ function checkLimitsTogether(limits: Limits): void {
   }
 }
 
-function tlsOf({ tlsPort, tlsCert, tlsKey, tlsCertificates = [] }: BrokerOptions): {
+function tlsOf({ tlsPort, tlsCert, tlsKey, tlsOcsp, tlsCertificates = [] }: BrokerOptions): {
   tlsPort: number | false;
   tlsCertificates: readonly CertificateFiles[];
 } {
@@ -212,7 +222,12 @@ function tlsOf({ tlsPort, tlsCert, tlsKey, tlsCertificates = [] }: BrokerOptions
     const [given, missing] = tlsKey === undefined ? ['tlsCert', 'tlsKey'] : ['tlsKey', 'tlsCert'];
     throw new BrokerError('CONFIG_INVALID', `${given} is given alone: give ${missing} too.`);
   }
-  const first = tlsCert !== undefined && tlsKey !== undefined ? [{ cert: tlsCert, key: tlsKey }] : [];
+  if (tlsOcsp !== undefined && tlsCert === undefined) {
+    throw new BrokerError('CONFIG_INVALID', 'tlsOcsp is given alone: give tlsCert and tlsKey too.');
+  }
+  const ocsp = tlsOcsp === undefined ? {} : { ocsp: tlsOcsp };
+  const first =
+    tlsCert !== undefined && tlsKey !== undefined ? [{ cert: tlsCert, key: tlsKey, ...ocsp }] : [];
   const all = [...first, ...tlsCertificates];
   return { tlsPort: tlsPort ?? (all.length > 0 ? tlsPortDefault : false), tlsCertificates: all };
 }
@@ -245,6 +260,14 @@ function checkTls(config: BrokerConfig): void {
       "clientCa and clientCrl are for clientCertificates 'asked' or 'required': give it, or leave them out.",
     );
   }
+  if (config.pskFile !== undefined && (!isSecure || clientCertificates === 'required')) {
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      isSecure
+        ? "pskFile lets clients in that have no certificate, and clientCertificates is 'required': make it 'asked'."
+        : 'pskFile is for ports with TLS, and there is none: give tlsPort.',
+    );
+  }
 }
 
 function checkPorts({ port, tcpPort, tlsPort, mqttsPort, listeners }: BrokerConfig): void {
@@ -270,10 +293,10 @@ function keySourcesOf(options: BrokerOptions | BrokerConfig): string[] {
 }
 
 function checkTokens(config: BrokerConfig): void {
-  if (config.identityAsUser && config.clientCertificates === 'off')
+  if (config.identityAsUser && config.clientCertificates === 'off' && config.pskFile === undefined)
     throw new BrokerError(
       'CONFIG_INVALID',
-      'identityAsUser is true: ask for certificates with clientCertificates.',
+      'identityAsUser is true: ask for certificates with clientCertificates, or give pskFile.',
     );
   const sources = keySourcesOf(config);
   if (sources.length > 1)

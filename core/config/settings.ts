@@ -73,6 +73,13 @@ export const settings: readonly Setting[] = [
     help: 'private key of the certificate, in PEM',
   },
   {
+    option: 'tlsOcsp',
+    flag: 'tls-ocsp',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_TLS_OCSP',
+    help: 'OCSP response about the certificate, in DER',
+  },
+  {
     option: 'clientCertificates',
     flag: 'client-certificates',
     placeholder: 'WHEN',
@@ -92,6 +99,13 @@ export const settings: readonly Setting[] = [
     placeholder: 'FILE',
     variable: 'RALLYMQ_CLIENT_CRL',
     help: 'revoked client certificates (CRL), in PEM',
+  },
+  {
+    option: 'pskFile',
+    flag: 'psk-file',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_PSK_FILE',
+    help: 'pre-shared keys of clients, lines of identity:hexkey',
   },
   {
     option: 'clientIdentity',

@@ -107,12 +107,22 @@ export interface TlsMaterial {
     readonly key: string;
     /** Of hosts, in lower case; `*.` stands for one label. */
     readonly names: readonly string[];
+    /** What its authority says of it, in DER (OCSP), and until when that is shown, since 1970; 0: always. Empty: nothing. */
+    readonly ocspResponse: Uint8Array;
+    readonly ocspUntilSeconds: number;
   }[];
   /** Whether clients show a certificate: an index of clientCertificateSettings. */
   readonly clients: number;
   /** Who signs them, and what they have revoked; empty: there are none. */
   readonly clientCas: string;
   readonly clientCrls: string;
+  readonly preSharedKeys: readonly PreSharedKey[];
+}
+
+/** What a client knows in place of having a certificate. */
+export interface PreSharedKey {
+  readonly identity: string;
+  readonly key: Uint8Array;
 }
 
 export interface CertifiedKey {
@@ -278,6 +288,7 @@ export interface Engine {
     clients: number,
     clientCas: string,
     clientCrls: string,
+    preSharedKeys: readonly PreSharedKey[],
   ): void;
   /** The newest first, each of the 80 bytes that native/tls/ticket-keys.h says. */
   setTicketKeys(keys: Uint8Array): void;
@@ -479,6 +490,12 @@ export interface Addon {
   notifyService(socket: string, text: string): boolean;
   /** Throws an Error that says why OpenSSL refuses. */
   makeCertificate(wish: CertificateWish): CertifiedKey;
+  /**
+   * Whether an OCSP response in DER is signed for the first certificate of a chain in PEM, with its issuer behind it, and says
+   * that it is good; since when and until when it holds, since 1970, 0: it does not say. Throws an Error that says what is
+   * wrong.
+   */
+  checkOcspResponse(response: Uint8Array, chain: string): { fromSeconds: number; untilSeconds: number };
   /**
    * Reads a whole store that no broker uses, and blocks meanwhile. `progress[0]` is the percentage. With `repairs` what is
    * damaged is set aside.

@@ -8,12 +8,16 @@ export function clientTlsOf(lines: readonly string[], identityKind: ClientIdenti
   if (version === undefined) return undefined;
   const names = certificate[clientIdentities.indexOf(identityKind)]?.split('\t') ?? [];
   const fingerprint256 = certificate[clientIdentities.length] ?? '';
+  const preSharedIdentity = certificate[clientIdentities.length + 1] ?? '';
+  const isPreShared = preSharedIdentity !== '';
   // Of several names, which one it is would be a guess.
-  const identity = names.length === 1 ? names[0] : undefined;
+  const named = names.length === 1 ? names[0] : undefined;
+  const identity = isPreShared ? preSharedIdentity : named;
   return {
     version: version === 'TLSv1.3' ? version : 'TLSv1.2',
     ...(serverName === '' ? {} : { serverName }),
     ...(identity === undefined || identity === '' ? {} : { identity }),
+    ...(isPreShared ? { isPreShared } : {}),
     ...(fingerprint256 === '' ? {} : { fingerprint256 }),
   };
 }

@@ -5,6 +5,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import type { TlsMaterial } from '../data-plane/addon.ts';
+import type { Staple } from './ocsp.ts';
 
 /** What a file has: its path, for what is said about it, and its text. */
 export interface NamedText {
@@ -30,7 +31,7 @@ export class CertificateFault extends Error {}
 
 export interface Checked {
   readonly facts: CertificateFacts;
-  readonly material: TlsMaterial['certificates'][number];
+  readonly material: Omit<TlsMaterial['certificates'][number], keyof Staple>;
 }
 
 const pemForm = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;

@@ -18,10 +18,12 @@ import {
   type NamedText,
 } from './certificates.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
+import { checkStaple, holds, noStaple, type Staple } from './ocsp.ts';
+import { areStrong, parsePreSharedKeys } from './pre-shared-keys.ts';
 
 export type TlsFiles = Pick<
   BrokerConfig,
-  'tlsCertificates' | 'clientCertificates' | 'clientCa' | 'clientCrl' | 'limits'
+  'tlsCertificates' | 'clientCertificates' | 'clientCa' | 'clientCrl' | 'pskFile' | 'limits'
 >;
 
 export interface TlsKeeperOptions {
@@ -34,7 +36,7 @@ export interface TlsKeeperOptions {
   onMaterial(material: TlsMaterial): void;
   onTicketKeys(keys: Uint8Array): void;
   /** Of the tests. */
-  read?(path: string): Promise<string>;
+  read?(path: string): Promise<Buffer>;
 }
 
 /** How `reload` has ended: an unchanged certificate is kept, and so is the old one where the new one is no good. */
@@ -49,7 +51,7 @@ const expiryLookMs = 3_600_000;
 
 export class TlsKeeper {
   readonly #options: TlsKeeperOptions;
-  readonly #read: (path: string) => Promise<string>;
+  readonly #read: (path: string) => Promise<Buffer>;
   readonly #expiry: ExpiryWatch;
   #facts: readonly CertificateFacts[] = [];
   #material: TlsMaterial | undefined;
@@ -58,6 +60,8 @@ export class TlsKeeper {
   /** What was read and refused; a file that is being written is given until the next look. */
   #refusedTexts = '';
   #reported = '';
+  /** What was said last about the state of the certificates, by the path of the file. */
+  readonly #saidOfStaples = new Map<string, string>();
   #ticketKeys: Uint8Array[] = [];
   #timers: Timer[] = [];
   #last: Promise<unknown> = Promise.resolve();
@@ -65,7 +69,7 @@ export class TlsKeeper {
 
   constructor(options: TlsKeeperOptions) {
     this.#options = options;
-    this.#read = options.read ?? ((path) => readFile(path, 'utf8'));
+    this.#read = options.read ?? ((path) => readFile(path));
     this.#expiry = new ExpiryWatch((level, fields, sentence) => options.log(level, fields, sentence));
   }
 
@@ -155,6 +159,7 @@ export class TlsKeeper {
       texts = joined(read);
       if (texts === this.#texts) {
         this.#refusedTexts = '';
+        this.#lookAtStaples();
         if (isAsked) this.#options.log('info', {}, 'the certificates have not changed');
         return 'unchanged';
       }
@@ -181,26 +186,37 @@ export class TlsKeeper {
   }
 
   async #readAll(): Promise<TlsTexts> {
-    const { tlsCertificates, clientCa, clientCrl } = this.#options.config;
-    const [certificates, ca, crl] = await Promise.all([
+    const { tlsCertificates, clientCa, clientCrl, pskFile } = this.#options.config;
+    const [certificates, ca, crl, psk] = await Promise.all([
       Promise.all(
-        tlsCertificates.map(async ({ cert, key }) => ({
+        tlsCertificates.map(async ({ cert, key, ocsp }) => ({
           cert: await this.#readOne(cert),
           key: await this.#readOne(key),
+          ocsp: ocsp === undefined ? undefined : await this.#readStaple(ocsp),
         })),
       ),
       clientCa === undefined ? undefined : this.#readOne(clientCa),
       clientCrl === undefined ? undefined : this.#readOne(clientCrl),
+      pskFile === undefined ? undefined : this.#readOne(pskFile),
     ]);
-    return { certificates, ca, crl };
+    return { certificates, ca, crl, psk };
   }
 
   async #readOne(path: string): Promise<NamedText> {
     try {
-      return { path, text: await this.#read(path) };
+      return { path, text: (await this.#read(path)).toString() };
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new CertificateFault(`${path} cannot be read (${reason})`, { cause });
+    }
+  }
+
+  /** Without it the certificate is used all the same. */
+  async #readStaple(path: string): Promise<StapleFile> {
+    try {
+      return { path, response: Uint8Array.from(await this.#read(path)) };
+    } catch (cause) {
+      return { path, response: undefined, reason: sentenceOf(cause) };
     }
   }
 
@@ -209,28 +225,93 @@ export class TlsKeeper {
     const { clientCertificates } = this.#options.config;
     const checked = read.certificates.map((texts) => checkCertificate(texts, nowMs));
     if (read.ca !== undefined) checkAuthorities(read.ca, read.crl);
+    const preSharedKeys = read.psk === undefined ? [] : parsePreSharedKeys(read.psk);
     this.#facts = checked.map(({ facts }) => facts);
     this.#texts = joined(read);
     this.#refusedTexts = '';
     this.#reported = '';
     this.#material = {
-      certificates: checked.map(({ material }) => material),
+      certificates: checked.map(({ material }, index) => ({
+        ...material,
+        ...this.#stapleOf(read.certificates[index]?.ocsp, material.chain),
+      })),
       clients: clientCertificateSettings.indexOf(clientCertificates),
       clientCas: read.ca?.text ?? '',
       clientCrls: read.crl?.text ?? '',
+      preSharedKeys,
     };
     this.#options.onMaterial(this.#material);
+    if (areStrong(preSharedKeys)) return;
+    const { pskFile: path } = this.#options.config;
+    this.#options.log(
+      'warn',
+      { path },
+      'pre-shared keys of less than 16 bytes can be guessed: make longer ones',
+    );
+  }
+
+  /** The new one, if it is of use; else the one that is shown already, as long as it holds. */
+  #stapleOf(file: StapleFile | undefined, chain: string): Staple {
+    if (file === undefined) return noStaple;
+    const nowMs = this.#options.now();
+    this.#saidOfStaples.delete(file.path);
+    try {
+      if (file.response === undefined) throw new Error(`it cannot be read (${file.reason})`);
+      return checkStaple(file.response, chain, nowMs);
+    } catch (cause) {
+      const former = this.#material?.certificates.find((one) => one.chain === chain);
+      const isKept = former !== undefined && former.ocspResponse.length > 0 && holds(former, nowMs);
+      this.#sayOfStaple(file.path, sentenceOf(cause), isKept);
+      return isKept ? former : noStaple;
+    }
+  }
+
+  /** Behind a look that has found nothing new: time has passed. */
+  #lookAtStaples(): void {
+    const { tlsCertificates } = this.#options.config;
+    for (const [index, certificate] of (this.#material?.certificates ?? []).entries()) {
+      const path = tlsCertificates[index]?.ocsp;
+      if (path === undefined || certificate.ocspResponse.length === 0) continue;
+      if (!holds(certificate, this.#options.now())) this.#sayOfStaple(path, 'it holds no more', false);
+    }
+  }
+
+  #sayOfStaple(path: string, reason: string, isKept: boolean): void {
+    if (this.#saidOfStaples.get(path) === reason) return;
+    this.#saidOfStaples.set(path, reason);
+    const consequence = isKept
+      ? 'the one from before is shown as long as it holds'
+      : 'clients are shown none';
+    this.#options.log('error', { path, reason }, `an OCSP response is of no use: ${consequence}`);
   }
 }
 
-interface TlsTexts {
-  readonly certificates: readonly { readonly cert: NamedText; readonly key: NamedText }[];
-  readonly ca: NamedText | undefined;
-  readonly crl: NamedText | undefined;
+interface StapleFile {
+  readonly path: string;
+  /** Undefined: it cannot be read. */
+  readonly response: Uint8Array | undefined;
+  readonly reason?: string;
 }
 
-function joined({ certificates, ca, crl }: TlsTexts): string {
-  return JSON.stringify([certificates.map(({ cert, key }) => [cert.text, key.text]), ca?.text, crl?.text]);
+interface TlsTexts {
+  readonly certificates: readonly {
+    readonly cert: NamedText;
+    readonly key: NamedText;
+    readonly ocsp: StapleFile | undefined;
+  }[];
+  readonly ca: NamedText | undefined;
+  readonly crl: NamedText | undefined;
+  readonly psk: NamedText | undefined;
+}
+
+function joined({ certificates, ca, crl, psk }: TlsTexts): string {
+  const each = certificates.map(({ cert, key, ocsp }) => [cert.text, key.text, textOf(ocsp)]);
+  return JSON.stringify([each, ca?.text, crl?.text, psk?.text]);
+}
+
+function textOf(file: StapleFile | undefined): string {
+  if (file === undefined) return '';
+  return file.response === undefined ? `${file.reason}` : Buffer.from(file.response).toString('base64');
 }
 
 function shownFacts({ path, names, expiresAtMs }: CertificateFacts): Readonly<Record<string, unknown>> {

@@ -58,6 +58,7 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"releasePort", releasePort},
                                Method{"notifyService", notifyService},
                                Method{"makeCertificate", makeCertificate},
+                               Method{"checkOcspResponse", checkOcspResponse},
                                Method{"checkStore", checkStore},
                                Method{"exportStore", exportStore},
                                Method{"importStore", importStore},

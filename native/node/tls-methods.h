@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../tls/certificate-maker.h"
+#include "../tls/ocsp-response.h"
 #include "engine-methods.h"
 
 namespace rally::node {
@@ -40,12 +41,22 @@ inline std::vector<std::string> textsOf(napi_env env, napi_value list) {
   return texts;
 }
 
+inline std::vector<uint8_t> bytesPropertyOf(napi_env env, napi_value object, const char* name) {
+  const Bytes bytes = bytesOf(env, propertyOf(env, object, name));
+  return {bytes.begin(), bytes.end()};
+}
+
 inline napi_value secureWith(napi_env env, napi_callback_info info) {
-  const Call<4> call(env, info);
+  const Call<5> call(env, info);
   TlsSettings settings;
   eachElement(env, call.arguments[0], [&](napi_value certificate) {
     settings.certificates.push_back({textPropertyOf(env, certificate, "chain"), textPropertyOf(env, certificate, "key"),
-                                     textsOf(env, propertyOf(env, certificate, "names"))});
+                                     textsOf(env, propertyOf(env, certificate, "names")),
+                                     bytesPropertyOf(env, certificate, "ocspResponse"),
+                                     int64_t(numberOf(env, propertyOf(env, certificate, "ocspUntilSeconds")))});
+  });
+  eachElement(env, call.arguments[4], [&](napi_value key) {
+    settings.preSharedKeys.push_back({textPropertyOf(env, key, "identity"), bytesPropertyOf(env, key, "key")});
   });
   settings.clients = ClientCertificates(call.integer(1));
   settings.clientCas = call.text(2);
@@ -93,6 +104,23 @@ inline napi_value makeCertificate(napi_env env, napi_callback_info info) {
   napi_create_object(env, &result);
   napi_set_named_property(env, result, "certificate", toText(env, bytesOf(made.certificate)));
   napi_set_named_property(env, result, "key", toText(env, bytesOf(made.key)));
+  return result;
+}
+
+inline napi_value checkOcspResponse(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  std::array<napi_value, 2> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  OcspTimes times;
+  std::string error;
+  if (!OcspResponse::check(bytesOf(env, arguments[0]), textOf(env, arguments[1]), times, error)) {
+    napi_throw_error(env, "ERR_RALLYMQ_OCSP", error.c_str());
+    return nullptr;
+  }
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  napi_set_named_property(env, result, "fromSeconds", toNumber(env, double(times.fromSeconds)));
+  napi_set_named_property(env, result, "untilSeconds", toNumber(env, double(times.untilSeconds)));
   return result;
 }
 

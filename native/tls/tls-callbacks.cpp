@@ -2,8 +2,10 @@
 
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
+#include <openssl/tls1.h>
 
 #include <array>
+#include <ctime>
 
 namespace rally {
 namespace {
@@ -44,6 +46,7 @@ int TlsCallbacks::onTicketKey(SSL* ssl, unsigned char* name, unsigned char* vect
   constexpr int usable = 1;
   constexpr int usableAndOld = 2;
   const TicketKeys& keys = channelOf(ssl).context_->ticketKeys();
+  if (isSealing && SSL_get_psk_identity(ssl)) return none;
   const TicketKey* key = isSealing ? keys.newest() : keys.find(name);
   if (!key) return none;
   std::string digest = "SHA256";
@@ -59,6 +62,55 @@ int TlsCallbacks::onTicketKey(SSL* ssl, unsigned char* name, unsigned char* vect
   }
   if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->cipherKey.data(), vector) != 1) return failed;
   return key == keys.newest() ? usable : usableAndOld;
+}
+
+unsigned int TlsCallbacks::onPreSharedKey(SSL* ssl, const char* identity, unsigned char* key,
+                                          unsigned int keyBytesMax) {
+  constexpr unsigned int unknown = 0;
+  if (!identity || SSL_version(ssl) >= TLS1_3_VERSION) return unknown;
+  const Bytes found = channelOf(ssl).context_->preSharedKeys().find(identity);
+  if (found.size() > keyBytesMax) return unknown;
+  std::copy(found.begin(), found.end(), key);
+  return static_cast<unsigned int>(found.size());
+}
+
+// The session carries the identity: it is the connection's only if the client proves to know the key of this very
+// session. There is no ticket for it, which would outlive the key.
+int TlsCallbacks::onPreSharedSession(SSL* ssl, const unsigned char* identity, size_t size, SSL_SESSION** session) {
+  constexpr int failed = 0;
+  constexpr int done = 1;
+  static constexpr std::array<unsigned char, 2> suite = {0x13, 0x01};  // its hash is the one of such keys
+  *session = nullptr;
+  const Bytes key = channelOf(ssl).context_->preSharedKeys().find({reinterpret_cast<const char*>(identity), size});
+  if (key.empty()) return done;
+  SSL_SESSION* made = SSL_SESSION_new();
+  const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl, suite.data());
+  if (!made || !cipher || SSL_SESSION_set1_master_key(made, key.data(), key.size()) != 1 ||
+      SSL_SESSION_set_cipher(made, cipher) != 1 || SSL_SESSION_set_protocol_version(made, TLS1_3_VERSION) != 1 ||
+      SSL_SESSION_set1_ticket_appdata(made, identity, size) != 1 || SSL_set_num_tickets(ssl, 0) != 1) {
+    SSL_SESSION_free(made);
+    return failed;
+  }
+  *session = made;
+  return done;
+}
+
+std::string TlsCallbacks::preSharedIdentity(const SSL* ssl) {
+  if (const char* identity = SSL_get_psk_identity(ssl)) return identity;
+  void* identity = nullptr;
+  size_t size = 0;
+  SSL_SESSION* session = SSL_get_session(ssl);
+  if (!session || SSL_SESSION_get0_ticket_appdata(session, &identity, &size) != 1 || size == 0) return {};
+  return {static_cast<const char*>(identity), size};
+}
+
+int TlsCallbacks::onStatus(SSL* ssl, void* context) {
+  const auto& staple = *static_cast<const Staple*>(context);
+  if (staple.untilSeconds != 0 && std::time(nullptr) > staple.untilSeconds) return SSL_TLSEXT_ERR_NOACK;
+  auto* copy = static_cast<unsigned char*>(OPENSSL_memdup(staple.response.data(), staple.response.size()));
+  if (!copy) return SSL_TLSEXT_ERR_NOACK;
+  SSL_set_tlsext_status_ocsp_resp(ssl, copy, long(staple.response.size()));  // which takes it
+  return SSL_TLSEXT_ERR_OK;
 }
 
 BIO* TlsCallbacks::newBio(TlsChannel& channel) {

@@ -13,6 +13,12 @@ struct TlsCallbacks {
                          const unsigned char* offered, unsigned int offeredBytes, void* context);
   static int onTicketKey(SSL* ssl, unsigned char* name, unsigned char* vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                          int isSealing);
+  // Of TLS 1.2, and of TLS 1.3.
+  static unsigned int onPreSharedKey(SSL* ssl, const char* identity, unsigned char* key, unsigned int keyBytesMax);
+  static int onPreSharedSession(SSL* ssl, const unsigned char* identity, size_t size, SSL_SESSION** session);
+  // Who has proven to know a key; empty: nobody has.
+  static std::string preSharedIdentity(const SSL* ssl);
+  static int onStatus(SSL* ssl, void* staple);
 
   static BIO* newBio(TlsChannel& channel);
 

@@ -247,7 +247,10 @@ std::string TlsChannel::facts() const {
   facts += "\n";
   if (host && ClientCertificate::isPlain(host)) facts += host;
   const CertificatePointer certificate(SSL_get1_peer_certificate(ssl_));
-  return facts + "\n" + (certificate ? ClientCertificate::describe(*certificate) : "\n\n\n\n");
+  facts += "\n";
+  facts += certificate ? ClientCertificate::describe(*certificate) : "\n\n\n\n";
+  facts += "\n";
+  return facts + TlsCallbacks::preSharedIdentity(ssl_);
 }
 
 }  // namespace rally

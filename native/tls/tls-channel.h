@@ -74,7 +74,8 @@ class TlsChannel {
   // What the client has agreed to speak; everything if it has named nothing.
   Protocols protocols() const;
   // For packet control, a line each: version, name of the host, common names, host names, mail addresses and
-  // URIs of the client's certificate (with tabs between), its SHA-256 in hexadecimal digits.
+  // URIs of the client's certificate (with tabs between), its SHA-256 in hexadecimal digits, and the identity of its
+  // pre-shared key.
   std::string facts() const;
   // Why it has failed; empty if it has not.
   const std::string& failure() const { return failure_; }

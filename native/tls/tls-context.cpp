@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "../assert.h"
-#include "openssl.h"
+#include "certificate-chain.h"
 #include "tls-callbacks.h"
 
 namespace rally {
@@ -13,27 +13,23 @@ namespace {
 constexpr const char* ciphers =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+// The same for those who share a key with the broker, which OpenSSL has in one suite only, and for what small devices
+// have, without forward secrecy. They go first: who offers one has a key.
+constexpr const char* pskCiphers =
+    "ECDHE-PSK-CHACHA20-POLY1305:PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CCM:PSK-AES128-CCM8:";
+// A key of 128 bits is enough, and costs less: by the clients' order it would mostly be one of 256.
+constexpr const char* suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr long ticketSeconds = 7'200;
 constexpr unsigned char sessionContext[] = "rallymq";
 
-// A key that needs a password has none here; without this OpenSSL would ask the terminal.
-int noPassword(char*, int, int, void*) { return -1; }
-
-BioPointer reading(const std::string& text) { return BioPointer(BIO_new_mem_buf(text.data(), int(text.size()))); }
-
-// The certificates of a text, in their order.
-std::vector<CertificatePointer> certificatesOf(const std::string& text) {
-  std::vector<CertificatePointer> certificates;
-  const BioPointer bio = reading(text);
-  while (X509* certificate = PEM_read_bio_X509(bio.get(), nullptr, noPassword, nullptr))
-    certificates.emplace_back(certificate);
-  ERR_clear_error();  // of the end
-  return certificates;
-}
-
-void setRules(SSL_CTX* context) {
+void setRules(SSL_CTX* context, bool hasPreSharedKeys) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_cipher_list(context, ciphers);
+  SSL_CTX_set_cipher_list(context, ((hasPreSharedKeys ? pskCiphers : "") + std::string(ciphers)).c_str());
+  SSL_CTX_set_ciphersuites(context, suites);
+  if (hasPreSharedKeys) {
+    SSL_CTX_set_psk_server_callback(context, TlsCallbacks::onPreSharedKey);
+    SSL_CTX_set_psk_find_session_callback(context, TlsCallbacks::onPreSharedSession);
+  }
   // A client may end without close_notify, as most do: packets and requests say themselves where they end.
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                    SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -118,7 +114,7 @@ std::shared_ptr<const TlsContext> TlsContext::make(const TlsSettings& settings, 
             std::to_string(OPENSSL_version_major()) + ": run npm run install";
     return nullptr;
   }
-  const std::shared_ptr<TlsContext> made(new TlsContext(keys));
+  const std::shared_ptr<TlsContext> made(new TlsContext(keys, settings));
   for (const TlsCertificate& certificate : settings.certificates) {
     if (!made->add(certificate, settings, error)) return nullptr;
   }
@@ -134,11 +130,16 @@ bool TlsContext::add(const TlsCertificate& certificate, const TlsSettings& setti
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   RALLY_ASSERT(context);
   contexts_.push_back(context);
-  setRules(context);
+  setRules(context, !preSharedKeys_.isEmpty());
   const bool asks = settings.clients != ClientCertificates::off;
   // A ticket would still open the door for a certificate that has been revoked.
   setTickets(context, !asks);
   if (!use(context, certificate, error) || (asks && !askForCertificates(context, settings, error))) return false;
+  if (!certificate.ocspResponse.empty()) {
+    staples_.push_back(std::make_unique<Staple>(Staple{certificate.ocspResponse, certificate.ocspUntilSeconds}));
+    SSL_CTX_set_tlsext_status_cb(context, TlsCallbacks::onStatus);
+    SSL_CTX_set_tlsext_status_arg(context, staples_.back().get());
+  }
   for (const std::string& name : certificate.names) byName_.emplace(name, context);
   return true;
 }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "pre-shared-keys.h"
 #include "ticket-keys.h"
 
 struct ssl_ctx_st;
@@ -19,7 +20,9 @@ enum class ClientCertificates : uint8_t { off, asked, required };
 struct TlsCertificate {
   std::string chain;  // its own first
   std::string key;
-  std::vector<std::string> names;  // of hosts, in lower case; `*.` stands for one label
+  std::vector<std::string> names;          // of hosts, in lower case; `*.` stands for one label
+  std::vector<uint8_t> ocspResponse = {};  // in DER; empty: there is none
+  int64_t ocspUntilSeconds = 0;            // since 1970: how long it is shown; 0: always
 };
 
 struct TlsSettings {
@@ -27,6 +30,13 @@ struct TlsSettings {
   ClientCertificates clients = ClientCertificates::off;
   std::string clientCas;
   std::string clientCrls;  // empty: none is looked at
+  std::vector<PreSharedKey> preSharedKeys;
+};
+
+// What clients are shown that ask about the state of the certificate.
+struct Staple {
+  std::vector<uint8_t> response;
+  int64_t untilSeconds;
 };
 
 class TlsContext {
@@ -42,13 +52,17 @@ class TlsContext {
   // The certificate for a host that a client has named; the first if there is none of its own.
   ssl_ctx_st* forHost(std::string_view name) const;
   const TicketKeys& ticketKeys() const { return ticketKeys_; }
+  const PreSharedKeys& preSharedKeys() const { return preSharedKeys_; }
 
  private:
-  explicit TlsContext(const TicketKeys& keys) : ticketKeys_(keys) {}
+  TlsContext(const TicketKeys& keys, const TlsSettings& settings)
+      : ticketKeys_(keys), preSharedKeys_(settings.preSharedKeys) {}
 
   bool add(const TlsCertificate& certificate, const TlsSettings& settings, std::string& error);
 
   const TicketKeys& ticketKeys_;
+  const PreSharedKeys preSharedKeys_;
+  std::vector<std::unique_ptr<Staple>> staples_;
   std::vector<ssl_ctx_st*> contexts_;  // one for each certificate
   std::unordered_map<std::string, ssl_ctx_st*> byName_;
 };

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view sent = "what the client sends behind its handshake";
 
 Worker& worker() {
-  static Worker instance;
+  static Worker instance(1, {.preSharedKeys = {{"device", Octets(16, 0xab)}}});
   instance.thread.handshakesLeft = 100;
   return instance;
 }
@@ -38,11 +38,16 @@ Octets changed(Octets bytes, check::Random& input) {
 
 FUZZ("tls-handshake") {
   Client client(input.chance(50) ? TLS1_2_VERSION : TLS1_3_VERSION);
+  Knowledge known{"device", Octets(16, input.chance(80) ? 0xab : 0xcd)};
+  const bool isKnown = known.key[0] == 0xab;
+  const bool hasKey = input.chance(30);
+  SSL_set_app_data(client.ssl(), &known);
+  if (hasKey) SSL_set_psk_client_callback(client.ssl(), keyOf);
   Wire wire(worker(), client);
   const bool isGarbage = input.chance(20);
   const size_t pieceBytes = input.chance(50) ? SIZE_MAX : input.between(1, 100);
   const size_t faultyFlight = input.below(4);
-  bool isChanged = isGarbage;
+  bool isChanged = isGarbage || (hasKey && !isKnown);
   StreamState state = StreamState::open;
   for (size_t flight = 0; flight < 4 && state == StreamState::open; flight++) {
     client.step();
@@ -59,6 +64,7 @@ FUZZ("tls-handshake") {
   CHECK(wire.read.empty() || isSame(wire.read, bytesOf(sent)));
   CHECK(isChanged || isSame(wire.read, bytesOf(sent)));
   CHECK((state == StreamState::refused) == !wire.channel->failure().empty());
+  CHECK(!wire.channel->isEstablished() || wire.channel->facts().ends_with(hasKey && isKnown ? "\ndevice" : "\n"));
   CHECK(worker().thread.out.empty());
   wire.endClient();
   CHECK(wire.receive() != StreamState::open);

@@ -137,6 +137,22 @@ class Client {
   SSL* ssl_;
 };
 
+// What a client knows, and what it says that it is for.
+struct Knowledge {
+  std::string identity;
+  Octets key;
+  uint8_t suite = 1;  // of TLS 1.3: 1 has SHA-256, 2 SHA-384
+};
+
+inline unsigned int keyOf(SSL* ssl, const char*, char* identity, unsigned int identityBytes, unsigned char* key,
+                          unsigned int) {
+  const auto& known = *static_cast<const Knowledge*>(SSL_get_app_data(ssl));
+  RALLY_ASSERT(known.identity.size() < identityBytes);
+  identity[known.identity.copy(identity, known.identity.size())] = 0;
+  std::copy(known.key.begin(), known.key.end(), key);
+  return unsigned(known.key.size());
+}
+
 class Wire {
  public:
   Wire(Worker& worker, Client& client, Protocols protocols = {.http = true, .mqtt = true, .tls = true},

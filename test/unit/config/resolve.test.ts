@@ -53,6 +53,7 @@ const defaults = {
   tokenTenantClaim: undefined,
   listeners: [],
   identityAsUser: false,
+  pskFile: undefined,
   tokenCookie: undefined,
   revokedFile: undefined,
   apiKeysFile: undefined,

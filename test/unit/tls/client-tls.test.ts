@@ -20,6 +20,13 @@ test('the identity is the one name of the kind that is asked for, exactly', () =
   assert.deepEqual(clientTlsOf(shown, 'uri'), { ...of, identity: 'urn:device:7' });
 });
 
+test('the identity of a pre-shared key is the identity, whatever kind is asked for', () => {
+  const shown = ['TLSv1.3', '', '', '', '', '', '', latin1('Gerät 7')];
+  const expected = { version: 'TLSv1.3', identity: 'Gerät 7', isPreShared: true };
+  assert.deepEqual(clientTlsOf(shown, 'commonName'), expected);
+  assert.deepEqual(clientTlsOf(shown, 'uri'), expected);
+});
+
 test('a certificate with several names of the kind, or none, has no identity', () => {
   assert.equal(clientTlsOf(facts('a\tb', '', '', ''), 'commonName')?.identity, undefined);
   assert.equal(clientTlsOf(facts('', '', '', ''), 'commonName')?.identity, undefined);

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { defaultLimits } from '../../../core/config/limits.ts';
 import type { TlsMaterial } from '../../../core/data-plane/addon.ts';
 import type { Clock } from '../../../core/sessions/timers.ts';
-import { TlsKeeper } from '../../../core/tls/tls-keeper.ts';
+import { type TlsFiles, TlsKeeper } from '../../../core/tls/tls-keeper.ts';
+import { ocspResponse } from '../../support/ocsp.ts';
 import { Authority, type CertifiedFiles } from '../../support/secure.ts';
 
 const authority = new Authority();
@@ -37,8 +38,11 @@ class HandClock implements Clock {
   }
 }
 
-async function stage() {
-  const texts = new Map<string, string>();
+async function stage(
+  files: Partial<TlsFiles> = {},
+  more: readonly (readonly [string, string | Buffer])[] = [],
+) {
+  const texts = new Map<string, string | Buffer>(more);
   const put = ({ certificate, key }: Pick<CertifiedFiles, 'certificate' | 'key'>): void => {
     texts.set('cert', certificate);
     texts.set('key', key);
@@ -54,14 +58,16 @@ async function stage() {
       clientCertificates: 'off',
       clientCa: undefined,
       clientCrl: undefined,
+      pskFile: undefined,
       limits: defaultLimits,
+      ...files,
     },
     clock,
-    now: () => Date.now(),
+    now: () => Date.now() + clock.nowMs(),
     log: (level, fields, sentence) => log.push(`${level} ${sentence} ${fields['reason'] ?? ''}`),
     onMaterial: (material) => materials.push(material),
     onTicketKeys: (ticketKeys) => keys.push(ticketKeys),
-    read: async (path) => texts.get(path) ?? assert.fail(`there is no ${path}`),
+    read: async (path) => Buffer.from(texts.get(path) ?? assert.fail(`there is no ${path}`)),
   });
   await keeper.load();
   keeper.start();
@@ -146,4 +152,73 @@ test('what cannot be used at the start is a BrokerError with the file', async ()
     code: 'CERTIFICATE_INVALID',
     message: /TLS cannot begin: cert has no/,
   });
+});
+
+const withStaple = { tlsCertificates: [{ cert: 'cert', key: 'key', ocsp: 'ocsp' }] };
+
+/** With the issuer behind it, as it has to be. */
+const chained = { ...first, certificate: first.certificate + authority.own.certificate };
+
+test('an OCSP response is shown if it is for the certificate and holds; where it is of no use the one before stays', async () => {
+  const good = ocspResponse(authority, first);
+  const { keeper, put, texts, materials, log, look } = await stage(withStaple, [['ocsp', good]]);
+  const shown = (): number[] => materials.map((one) => one.certificates[0]?.ocspResponse.length ?? -1);
+  assert.deepEqual(shown(), [0]);
+  assert.match(log.join(), /^error an OCSP response is of no use: clients are shown none without the issuer/);
+  put(chained);
+  await look();
+  assert.deepEqual(shown(), [0, good.length]);
+  const damaged = Buffer.from(good.toString('latin1').replace(/20(\d{12}Z)/, '19$1'), 'latin1');
+  const useless = [
+    [Buffer.from('nothing'), /no OCSP response in DER/],
+    [good.subarray(0, good.length - 1), /no OCSP response in DER/],
+    [damaged, /has not signed it/],
+    [ocspResponse(authority, second), /about another certificate/],
+    [ocspResponse(authority, first, { isRevoked: true }), /says that the certificate is revoked/],
+    [ocspResponse(new Authority('strangers'), first), /has not signed it/],
+  ] as const;
+  for (const [response, reason] of useless) {
+    log.length = 0;
+    texts.set('ocsp', response);
+    await look();
+    assert.match(log[0] ?? '', reason);
+    assert.match(log[0] ?? '', /the one from before is shown as long as it holds/);
+    assert.equal(shown().at(-1), good.length);
+  }
+  texts.delete('ocsp');
+  assert.equal(await keeper.reload(), 'reloaded');
+  assert.match(log.at(-2) ?? '', /cannot be read/);
+});
+
+test('an OCSP response that holds no more is spoken of once, and shown no more', async () => {
+  const good = ocspResponse(authority, first, { days: 2 });
+  const { clock, put, materials, log, look } = await stage(withStaple, [['ocsp', good]]);
+  put(chained);
+  await look();
+  const untilSeconds = materials.at(-1)?.certificates[0]?.ocspUntilSeconds ?? 0;
+  const days = (untilSeconds * 1_000 - Date.now()) / 86_400_000;
+  assert.ok(days > 1.9 && days < 2.1, `${days}`);
+  log.length = 0;
+  clock.pass(86_400_000 + defaultLimits.certificateCheckMs);
+  await look();
+  assert.deepEqual(log, []);
+  clock.pass(86_400_000);
+  await look();
+  await look();
+  assert.deepEqual(log, ['error an OCSP response is of no use: clients are shown none it holds no more']);
+});
+
+test('pre-shared keys are read again; what is wrong in the file leaves the ones from before', async () => {
+  const { keeper, texts, materials, log } = await stage({ pskFile: 'psk' }, [
+    ['psk', `seven:${'ab'.repeat(16)}`],
+  ]);
+  const identities = (): (string[] | undefined)[] =>
+    materials.map(({ preSharedKeys }) => preSharedKeys.map(({ identity }) => identity));
+  texts.set('psk', 'seven:xyz');
+  assert.equal(await keeper.reload(), 'refused');
+  assert.match(log.at(-1) ?? '', /line 1 of psk has a key that is not in hexadecimal digits/);
+  texts.set('psk', 'eight:abcd');
+  assert.equal(await keeper.reload(), 'reloaded');
+  assert.deepEqual(identities(), [['seven'], ['eight']]);
+  assert.match(log.join('\n'), /warn pre-shared keys of less than 16 bytes/);
 });
