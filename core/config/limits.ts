@@ -129,7 +129,7 @@ export const limitRanges = {
    */
   sessionQueueBytesMax: { default: 16 * MiB, min: 1 * KiB, max: 1 * TiB },
   /**
-   * Bytes of the queues and windows of all sessions of one worker, a message that several hold counted once. Where the
+   * Bytes of the queues and windows of all sessions of one worker, messages and entries that several share counted once. Where the
    * last eighth of it begins the session that holds most loses its newest messages, counted (`droppedTotalFull`), and
    * takes no more (native/sessions/session-account.h). Not below sessionQueueBytesMax. Default 256 * MiB: sixteen full
    * sessions or five million entries, which is hours for all devices of a site, on a machine of 1 GiB.

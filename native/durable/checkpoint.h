@@ -69,7 +69,7 @@ class CheckpointPart : private SessionCopier {
   // Of any worker, while none is in a turn: into this one's journal. `shareOf`: the hash of the whole filter of the
   // share that has brought a delivery.
   template <class ShareOf>
-  void writeSharer(Session& session, const ShareOf& shareOf) {
+  void writeSharer(Session& session, HeldMessages& held, const ShareOf& shareOf) {
     const Copying copying(journal_);
     const auto writeShared = [&](const Delivery& delivery) {
       if (delivery.share == 0 || !isLogged(delivery)) return;
@@ -77,18 +77,18 @@ class CheckpointPart : private SessionCopier {
       journal_.queued(session.key, delivery, shareOf(delivery));
     };
     if (session.durable) {
-      write(session, writeShared);
+      write(session, held, writeShared);
       return;
     }
     session.window.each([&](const Window::Entry& entry) { writeShared(entry.delivery); });
-    session.queue.each(writeShared);
+    session.queue.each(held, writeShared);
   }
 
   void copyFirst(Session& session) override {
     if (session.durable->checkpoint == number_) return;
     const Copying copying(journal_);
     noteTaken();
-    write(session, neverShared);
+    write(session, engine_.accounts().sessions.held(), neverShared);
   }
 
  private:
@@ -125,7 +125,7 @@ class CheckpointPart : private SessionCopier {
       deferred_.push_back(session.key);
       return;
     }
-    write(session, neverShared);
+    write(session, engine_.accounts().sessions.held(), neverShared);
     journal_.submitSome();
   }
   void retryDeferred() {
@@ -153,7 +153,7 @@ class CheckpointPart : private SessionCopier {
   }
 
   template <class WriteShared>
-  void write(Session& session, const WriteShared& writeShared) {
+  void write(Session& session, HeldMessages& held, const WriteShared& writeShared) {
     session.durable->checkpoint = number_;
     journal_.flushDone(session);
     journal_.session(session);
@@ -171,7 +171,7 @@ class CheckpointPart : private SessionCopier {
       wait(session, entry.delivery, writeShared);
       sent(session, packetId, entry);
     });
-    session.queue.each([&](const Delivery& delivery) { wait(session, delivery, writeShared); });
+    session.queue.each(held, [&](const Delivery& delivery) { wait(session, delivery, writeShared); });
     endRun(session);
     journal_.copied(session);
   }

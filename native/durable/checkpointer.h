@@ -88,7 +88,8 @@ class Checkpointer : public TurnGate {
       eachWorker([&](Engine& each) {
         each.eachSharer([&](Session& session) {
           if ((session.durable && session.shares > 0) != areMembers) return;
-          own.writeSharer(session, [&](const Delivery& delivery) { return shareOf(delivery); });
+          own.writeSharer(session, each.accounts().sessions.held(),
+                          [&](const Delivery& delivery) { return shareOf(delivery); });
           journal.submitSome();
         });
       });

@@ -3,6 +3,7 @@
 //
 //   messages_   number -> message, for as long as something refers to it
 //   sessions    key    -> subscriptions, what waits (in order), packet identifiers
+//   rows        what waits: entries that many sessions have in common are there once
 //   groups_     shares with durable members: the messages that no member has done with, and who has them now
 //   retained    topic  -> message
 //
@@ -25,7 +26,7 @@
 
 #include "../messages/delivery.h"
 #include "../sessions/will.h"
-#include "../structures/row.h"
+#include "../structures/shared-rows.h"
 #include "../topics/filter-table.h"
 #include "number-list.h"
 #include "records.h"
@@ -55,7 +56,15 @@ class RecoveredState {
     // known only where one was sent before another, or at the beginning of an epoch.
     uint32_t epoch = 0;
     uint8_t owner = 0;
+
+    // One that was sent is nobody else's.
+    bool isSameAs(const Entry& other) const {
+      return message == other.message && message != 0 && share == other.share && qos == other.qos &&
+             retain == other.retain && isFromStore == other.isFromStore && packetId == 0 && other.packetId == 0 &&
+             epoch == other.epoch && owner == other.owner && subscriptionIds == other.subscriptionIds;
+    }
   };
+  using Rows = SharedRows<Entry>;
   struct Session {
     uint64_t key = 0;
     std::string clientId;
@@ -64,7 +73,7 @@ class RecoveredState {
     std::vector<uint8_t> access;
     std::unique_ptr<Will> will;
     std::unordered_map<std::string, Subscription> subscriptions;
-    Row<Entry> entries;
+    Rows::Row entries;
     std::unordered_set<uint16_t> received;
     uint32_t ownEpochs = 0;   // that have begun for it alone: with a copy in a checkpoint
     uint64_t matchEpoch = 0;  // the message that it was last matched for ...
@@ -87,6 +96,7 @@ class RecoveredState {
   uint64_t lastMs = 0;       // when the broker was certainly there
 
   std::unordered_map<uint64_t, Session>& sessions() { return state_->sessions; }
+  Rows& rows() { return state_->rows; }
   std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
   // nullptr: what was left of it has been lost with a damaged part of the log.
   MessageRef messageOf(uint64_t number) {
@@ -134,6 +144,7 @@ class RecoveredState {
     MessageRef message;
     uint32_t uses = 0;
     bool isCopy = false;
+    RowPlace place;
   };
   struct Subscriber {
     Session* session;
@@ -155,6 +166,7 @@ class RecoveredState {
     FilterTable filters;  // Filter::routes: index in interests + 1
     std::vector<Interest> interests;
     std::unordered_map<uint64_t, Held> messages;
+    Rows rows;
     std::unordered_map<uint64_t, Session> sessions;
     std::unordered_map<uint64_t, Group> groups;
     std::unordered_map<std::string, MessageRef> retained;
@@ -390,7 +402,11 @@ class RecoveredState {
   }
   void push(Session& session, Entry entry) {
     entry.epoch = entriesEpoch_ + session.ownEpochs;
-    session.entries.push(std::move(entry));
+    const auto placeOf = [&](const Entry& each) -> RowPlace& {
+      const auto held = state_->messages.find(each.message);
+      return held == state_->messages.end() ? noPlace_ = {} : held->second.place;
+    };
+    state_->rows.push(session.entries, std::move(entry), placeOf, [](const Entry&) {});
   }
   struct Target {
     Session* session;
@@ -463,7 +479,10 @@ class RecoveredState {
     Session* session = find(record.session);
     if (!session) return;
     while (!session->subscriptions.empty()) unsubscribe(*session, session->subscriptions.begin()->first);
-    for (const Entry& entry : session->entries) leaveEntry(entry, record.session);
+    for (Entry entry; !session->entries.isEmpty();) {
+      state_->rows.takeFront(session->entries, entry);
+      leaveEntry(entry, record.session);
+    }
     state_->sessions.erase(record.session);
   }
   // The entry is no more. One of a share is somebody else's now.
@@ -555,15 +574,20 @@ class RecoveredState {
   }
   // Gives its share.
   uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
-    for (auto each = session.entries.begin(); each != session.entries.end(); ++each) {
-      if (each->message != number || (each->share != 0) != isOfShare) continue;
-      const uint64_t share = each->share;
-      drop(number);
-      if (each->packetId != 0) each->message = 0;  // its packet identifier is still in use
-      else session.entries.erase(each);
-      return share;
+    size_t at = 0;
+    const Entry* found = state_->rows.find(
+        session.entries, [&](const Entry& each) { return each.message == number && (each.share != 0) == isOfShare; },
+        at);
+    if (!found) return 0;
+    Entry entry = *found;
+    drop(number);
+    if (entry.packetId == 0) {
+      state_->rows.takeAt(session.entries, at);
+    } else {  // its packet identifier is still in use
+      entry.message = 0;
+      state_->rows.replace(session.entries, at, Entry(entry));
     }
-    return 0;
+    return entry.share;
   }
 
   void take(const records::Queued& record) {
@@ -637,16 +661,20 @@ class RecoveredState {
   void take(const records::Sent& record) {
     Session* session = find(record.session);
     if (!session) return;
-    const Entry* before = entryUnder(*session, record.packetId);
+    size_t at = 0;
+    const Entry* before = entryUnder(*session, record.packetId, at);
     if (before && record.message != 0 && before->message == record.message) return;
     if (before) take(records::Completed{record.session, record.packetId});  // it has been taken for another message
-    for (Entry& entry : session->entries) {
-      if (record.message == 0) break;
-      if (entry.message != record.message || (entry.share != 0) != (record.isOfShare != 0) || entry.packetId != 0)
-        continue;
+    const auto isMeant = [&](const Entry& entry) {
+      return entry.message == record.message && (entry.share != 0) == (record.isOfShare != 0) && entry.packetId == 0;
+    };
+    const Entry* waiting = record.message != 0 ? state_->rows.find(session->entries, isMeant, at) : nullptr;
+    if (waiting) {
+      Entry entry = *waiting;
       entry.packetId = record.packetId;
       entry.sentOrder = ++sent_;
       entry.qos = 2;
+      state_->rows.replace(session->entries, at, std::move(entry));
       return;
     }
     // It is released already; or the message has been lost with a damaged part of the log: the client may have it, so
@@ -656,25 +684,26 @@ class RecoveredState {
   }
   void take(const records::Released& record) {
     Session* session = find(record.session);
-    Entry* entry = session ? entryUnder(*session, record.packetId) : nullptr;
-    if (!entry || entry->message == 0) return;
-    drop(entry->message);
-    entry->message = 0;
+    size_t at = 0;
+    const Entry* found = session ? entryUnder(*session, record.packetId, at) : nullptr;
+    if (!found || found->message == 0) return;
+    Entry entry = *found;
+    drop(entry.message);
+    entry.message = 0;
+    state_->rows.replace(session->entries, at, std::move(entry));
   }
   void take(const records::Completed& record) {
     Session* session = find(record.session);
     if (!session) return;
-    const auto found = std::find_if(session->entries.begin(), session->entries.end(),
-                                    [&](const Entry& entry) { return entry.packetId == record.packetId; });
-    if (found == session->entries.end()) return;
+    size_t at = 0;
+    const Entry* found = entryUnder(*session, record.packetId, at);
+    if (!found) return;
     if (found->message != 0) drop(found->message);
-    session->entries.erase(found);
+    state_->rows.takeAt(session->entries, at);
   }
-  static Entry* entryUnder(Session& session, uint16_t packetId) {
-    for (Entry& entry : session.entries) {
-      if (entry.packetId == packetId) return &entry;
-    }
-    return nullptr;
+  const Entry* entryUnder(Session& session, uint16_t packetId, size_t& at) {
+    return state_->rows.find(
+        session.entries, [&](const Entry& entry) { return entry.packetId == packetId; }, at);
   }
 
   // Of what a session got in the order in which the log says so: from shares, from the store, or in a checkpoint.
@@ -687,6 +716,7 @@ class RecoveredState {
   std::unique_ptr<State> next_;  // the checkpoint that is being read
   std::vector<Filter*> matches_;
   std::vector<Target> targets_;
+  RowPlace noPlace_;
   uint64_t epoch_ = 0;
   uint32_t entriesEpoch_ = 0;
   uint64_t sent_ = 0;

@@ -104,7 +104,7 @@ class Recovery {
     Engine& engine = homeOf(from.key);
     Session& session = *engine.findSession(from.key);
     HeldMessages& held = engine.frontEnd().outbound().held();
-    const SendingOrder order = sendingOrderOf(from.entries);
+    const SendingOrder order = sendingOrderOf(state_.rows(), from.entries);
     std::vector<Delivery> queue;
     for (const auto& [entry, packetId] : order.window) {
       Delivery delivery = entry->message != 0 ? deliveryOf(*entry) : Delivery{};
@@ -124,7 +124,7 @@ class Recovery {
       engine.counters().add(Counter::queued);
     }
     engine.accounts().sessions.settle(session);
-    from.entries = {};  // their memory is that of the next ones
+    state_.rows().clear(from.entries);  // their memory is that of the next ones
   }
 
   Delivery deliveryOf(const RecoveredState::Entry& entry) {

@@ -22,33 +22,39 @@ namespace rally {
 
 struct SendingOrder {
   struct Sent {
-    RecoveredState::Entry* entry;
+    const RecoveredState::Entry* entry;
     uint16_t packetId;
   };
-  std::vector<Sent> window;                     // by packet identifiers
-  std::vector<RecoveredState::Entry*> waiting;  // behind it
+  std::vector<Sent> window;                           // by packet identifiers
+  std::vector<const RecoveredState::Entry*> waiting;  // behind it
+  std::vector<RecoveredState::Entry> entries;         // its own, unless nothing was sent
 };
 
-inline SendingOrder sendingOrderOf(Row<RecoveredState::Entry>& entries) {
+inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Rows::Row& own) {
   using Entry = RecoveredState::Entry;
   constexpr int64_t packetIds = 65'535;
-  // What one owner has brought with QoS 1, which was sent between two places.
-  struct Stretch {
+  // Of QoS 1 of one owner, sent between two places.
+  struct Row {
     uint32_t epoch = 0;
     int64_t after = 0;
     int64_t before = 0;
-    std::vector<Entry*> entries;
+    std::vector<const Entry*> entries;
     size_t next = 0;
   };
 
   SendingOrder order;
-  std::vector<Entry*> sent;
-  for (Entry& entry : entries) {
-    if (entry.packetId != 0) sent.push_back(&entry);
-  }
-  if (sent.empty()) {  // as with nearly all sessions: in the order of the log
-    for (Entry& entry : entries) order.waiting.push_back(&entry);
+  size_t at = 0;
+  if (!all.find(
+          own, [](const Entry& entry) { return entry.packetId != 0; }, at)) {
+    order.waiting.reserve(own.size());
+    all.each(own, [&](const Entry& entry) { order.waiting.push_back(&entry); });
     return order;
+  }
+  all.each(own, [&](const Entry& entry) { order.entries.push_back(entry); });
+  const std::vector<Entry>& entries = order.entries;
+  std::vector<const Entry*> sent;
+  for (const Entry& entry : entries) {
+    if (entry.packetId != 0) sent.push_back(&entry);
   }
   std::sort(sent.begin(), sent.end(), [](const Entry* a, const Entry* b) { return a->sentOrder < b->sentOrder; });
 
@@ -57,8 +63,8 @@ inline SendingOrder sendingOrderOf(Row<RecoveredState::Entry>& entries) {
   std::map<int64_t, SendingOrder::Sent> taken;
   std::map<uint32_t, int64_t> firstOfEpoch;
   std::map<uint32_t, int64_t> lastOfEpoch;
-  int64_t place = sent.front()->packetId;
-  for (size_t at = 0; at < sent.size(); at++) {
+  int64_t place = sent.empty() ? 0 : sent.front()->packetId;
+  for (at = 0; at < sent.size(); at++) {
     if (at > 0) place += (sent[at]->packetId - sent[at - 1]->packetId - 1 + packetIds) % packetIds + 1;
     places[sent[at]] = place;
     taken[place] = {sent[at], sent[at]->packetId};
@@ -66,50 +72,50 @@ inline SendingOrder sendingOrderOf(Row<RecoveredState::Entry>& entries) {
     lastOfEpoch[sent[at]->epoch] = place;
   }
 
-  const int64_t beginning = sent.front()->packetId - int64_t(entries.size()) - 1;
-  std::map<std::pair<uint32_t, uint8_t>, Stretch> open;
-  std::vector<Stretch> stretches;
-  for (Entry& entry : entries) {
+  const int64_t beginning = (sent.empty() ? 0 : sent.front()->packetId) - int64_t(entries.size()) - 1;
+  std::map<std::pair<uint32_t, uint8_t>, Row> open;
+  std::vector<Row> rows;
+  for (const Entry& entry : entries) {
     auto [found, isNew] = open.try_emplace({entry.epoch, entry.owner});
-    Stretch& stretch = found->second;
+    Row& row = found->second;
     if (isNew) {
       const auto later = lastOfEpoch.lower_bound(entry.epoch);  // behind all that was sent of earlier ones
-      stretch.epoch = entry.epoch;
-      stretch.after = later == lastOfEpoch.begin() ? beginning : std::prev(later)->second;
+      row.epoch = entry.epoch;
+      row.after = later == lastOfEpoch.begin() ? beginning : std::prev(later)->second;
     }
     if (entry.packetId == 0) {
-      stretch.entries.push_back(&entry);
+      row.entries.push_back(&entry);
       continue;
     }
-    stretch.before = places[&entry];
-    if (!stretch.entries.empty()) stretches.push_back(std::move(stretch));
-    stretch = {.epoch = entry.epoch, .after = places[&entry], .before = 0, .entries = {}};
+    row.before = places[&entry];
+    if (!row.entries.empty()) rows.push_back(std::move(row));
+    row = {.epoch = entry.epoch, .after = places[&entry], .before = 0, .entries = {}};
   }
-  for (auto& [key, stretch] : open) {  // all of an epoch was sent before what came later
+  for (auto& [key, row] : open) {  // all of an epoch was sent before what came later
     const auto later = firstOfEpoch.upper_bound(key.first);
-    if (stretch.entries.empty() || later == firstOfEpoch.end()) continue;
-    stretch.before = later->second;
-    stretches.push_back(stretch);
+    if (row.entries.empty() || later == firstOfEpoch.end()) continue;
+    row.before = later->second;
+    rows.push_back(row);
   }
 
-  std::vector<Entry*> placed;
-  for (int64_t at = beginning + 1; at < places[sent.back()]; at++) {
-    if (taken.contains(at)) continue;
-    Stretch* urgent = nullptr;
-    for (Stretch& stretch : stretches) {
-      const bool isOpen = stretch.next < stretch.entries.size() && stretch.after < at && at < stretch.before;
-      if (isOpen && (!urgent || std::tie(stretch.before, stretch.epoch) < std::tie(urgent->before, urgent->epoch)))
-        urgent = &stretch;
+  std::vector<const Entry*> placed;
+  for (int64_t free = beginning + 1; free < places[sent.back()]; free++) {
+    if (taken.contains(free)) continue;
+    Row* urgent = nullptr;
+    for (Row& row : rows) {
+      const bool isOpen = row.next < row.entries.size() && row.after < free && free < row.before;
+      if (isOpen && (!urgent || std::tie(row.before, row.epoch) < std::tie(urgent->before, urgent->epoch)))
+        urgent = &row;
     }
     if (!urgent) continue;
-    Entry* entry = urgent->entries[urgent->next++];
-    taken[at] = {entry, uint16_t(((at - 1) % packetIds + packetIds) % packetIds + 1)};
+    const Entry* entry = urgent->entries[urgent->next++];
+    taken[free] = {entry, uint16_t(((free - 1) % packetIds + packetIds) % packetIds + 1)};
     placed.push_back(entry);
   }
 
-  for (const auto& [at, each] : taken) order.window.push_back(each);
+  for (const auto& [number, each] : taken) order.window.push_back(each);
   std::sort(placed.begin(), placed.end());
-  for (Entry& entry : entries) {
+  for (const Entry& entry : entries) {
     if (entry.packetId == 0 && !std::binary_search(placed.begin(), placed.end(), &entry))
       order.waiting.push_back(&entry);
   }

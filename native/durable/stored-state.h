@@ -43,7 +43,7 @@ class StoredState : private log::Visitor {
     }
     for (auto& [key, session] : state_->sessions()) {
       writer.session(session);
-      eachWaiting(session, [&, sessionKey = key](const RecoveredState::Entry& entry) {
+      eachWaiting(*state_, session, [&, sessionKey = key](const RecoveredState::Entry& entry) {
         write(entry.message);
         writer.waits(sessionKey, entry, state_->shareOf(entry.share));
       });
@@ -60,8 +60,8 @@ class StoredState : private log::Visitor {
 
   // In the order in which it goes to the client.
   template <class Visit>
-  static void eachWaiting(RecoveredState::Session& session, Visit&& visit) {
-    const SendingOrder order = sendingOrderOf(session.entries);
+  static void eachWaiting(RecoveredState& state, RecoveredState::Session& session, Visit&& visit) {
+    const SendingOrder order = sendingOrderOf(state.rows(), session.entries);
     for (const auto& [entry, packetId] : order.window) visit(*entry);
     for (const RecoveredState::Entry* entry : order.waiting) visit(*entry);
   }

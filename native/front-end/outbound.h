@@ -131,7 +131,8 @@ class Outbound {
     if (!connection && !session.isPersistent()) return;
     const bool isKept = !isReady || keepsSent(session, share);
     const size_t bytes = sizeof(Window::Entry) + ids.bytes() + (isKept ? publication.blockBytes() : 0);
-    if (!mayKeep(session, bytes, isReady ? session.window.growthBytes() : session.queue.growthBytes(), qos, share)) {
+    if (!mayKeep(session, bytes, isReady ? session.window.growthBytes() : session.queue.growthBytes(held()), qos,
+                 share)) {
       if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
       return;
     }
@@ -166,7 +167,7 @@ class Outbound {
   // send no more than a step at a time (retained-walks.h).
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
     if (!session.connection && !session.isPersistent()) return;
-    if (!hasRoomInAll(session, session.queue.growthBytes() + message->blockBytes())) return;
+    if (!hasRoomInAll(session, session.queue.growthBytes(held()) + message->blockBytes())) return;
     const uint8_t qos = message->qos < maximumQos ? message->qos : maximumQos;
     Delivery delivery{.message = std::move(message),
                       .subscriptionIds = SubscriptionIds(subscriptionId),
@@ -251,7 +252,7 @@ class Outbound {
     while (session.connection && session.connection->phase == Phase::connected && session.hasWaiting()) {
       Connection& connection = *session.connection;
       const bool isResending = session.window.isResending();
-      const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front();
+      const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front(held());
       if (!hasRoom(connection, next.message ? next.message->size() : 0, next.isFromStore ? Part::half : Part::whole))
         return;
       if (isResending) {

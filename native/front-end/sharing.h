@@ -202,10 +202,10 @@ class Sharing {
     return rally::ownerOf(filters_.hashOf(delivery.message->topic()), workers_);
   }
 
-  static bool holdsShared(Session& session) {
+  bool holdsShared(Session& session) {
     bool holds = false;
     session.window.each([&](const Window::Entry& entry) { holds = holds || entry.delivery.share != 0; });
-    session.queue.each([&](const Delivery& delivery) { holds = holds || delivery.share != 0; });
+    session.queue.each(outbound_.held(), [&](const Delivery& delivery) { holds = holds || delivery.share != 0; });
     return holds;
   }
 
@@ -261,7 +261,7 @@ class Sharing {
       if (std::find(asked.begin(), asked.end(), one) == asked.end()) asked.push_back(one);
     };
     session.window.eachUnreceived(ask);
-    session.queue.each(ask);
+    session.queue.each(outbound_.held(), ask);
     for (const auto& [shard, key] : asked) {
       requests_.toShard(shard, request::MemberLeft{.share = key, .session = session.key});
     }

@@ -70,6 +70,10 @@ struct Delivery {
   bool isFromStore = false;  // a retained message for a new subscription: not counted in the session
   uint32_t share = 0;        // through a shared subscription: the key of the share at the topic's owner
 
+  bool isSameAs(const Delivery& other) const {
+    return message.get() == other.message.get() && subscriptionIds == other.subscriptionIds && qos == other.qos &&
+           retain == other.retain && isFromStore == other.isFromStore && share == other.share;
+  }
   // Of what it holds, beyond itself.
   size_t bytes() const { return (message ? message->blockBytes() : 0) + subscriptionIds.bytes(); }
 };

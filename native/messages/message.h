@@ -1,10 +1,11 @@
 // An application message that outlives the chunk it came in: one block, counted references, shared
 // by the sessions, lanes and stores of all workers and never changed once it is shared.
 //
-//   [ Message | holders: a number for each worker | topic | properties | payload ]
+//   [ Message | a Holding for each worker | topic | properties | payload ]
 //
-// How many entries of windows and queues of a worker hold it is that worker's own number (sessions/held-messages.h), so
-// that each worker counts the block once in what its sessions hold and nobody needs an atomic for it.
+// How many entries of windows and queues of a worker hold it, and where, is that worker's own note
+// (sessions/held-messages.h), so that each worker counts the block once in what its sessions hold and nobody needs an
+// atomic for it.
 //
 // `MessageRef` owns one reference. `Publication` is what is being routed: views into the received
 // bytes, or into a Message; the Message is made only when somebody has to keep it.
@@ -17,11 +18,20 @@
 
 #include "../assert.h"
 #include "../structures/bytes.h"
+#include "../structures/row-place.h"
 
 namespace rally {
 
 // Whether a message with this expiry (0: never) has nothing left of its interval (5.0, 3.3.2.3.3).
 inline bool hasPassed(uint64_t expiresAtMs, uint64_t nowMs) { return expiresAtMs != 0 && expiresAtMs <= nowMs; }
+
+// What a worker notes in a message: entries of windows and queues that hold it, and where the queues were given it last
+// (structures/shared-rows.h).
+struct Holding {
+  uint32_t holders = 0;
+  RowPlace place;
+};
+static_assert(sizeof(Holding) == 12);
 
 struct Message {
   std::atomic<uint32_t> references{1};
@@ -36,11 +46,12 @@ struct Message {
   uint64_t logId = 0;          // its number in the log; 0: it is not there
 
   // Only this worker may look at it.
-  uint32_t& holders(unsigned worker) {
+  Holding& holding(unsigned worker) {
     RALLY_ASSERT(worker < workers);
-    return reinterpret_cast<uint32_t*>(this + 1)[worker];
+    return reinterpret_cast<Holding*>(this + 1)[worker];
   }
-  const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(this + 1) + workers * sizeof(uint32_t); }
+  uint32_t& holders(unsigned worker) { return holding(worker).holders; }
+  const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(this + 1) + workers * sizeof(Holding); }
   Bytes topic() const { return {bytes(), topicBytes}; }
   Bytes properties() const { return {bytes() + topicBytes, propertiesBytes}; }
   Bytes payload() const { return {bytes() + topicBytes + propertiesBytes, payloadBytes}; }
@@ -48,7 +59,7 @@ struct Message {
   // With all that it takes of the heap.
   size_t blockBytes() const { return blockBytes(workers, size_t(topicBytes) + propertiesBytes + payloadBytes); }
   static size_t blockBytes(unsigned workers, size_t contentBytes) {
-    return heapBytes(sizeof(Message) + workers * sizeof(uint32_t) + contentBytes);
+    return heapBytes(sizeof(Message) + workers * sizeof(Holding) + contentBytes);
   }
 };
 static_assert(sizeof(Message) == 40);
@@ -120,11 +131,11 @@ struct Publication {
   const MessageRef& keep() {
     if (!kept) {
       RALLY_ASSERT(workers > 0);
-      void* block = std::malloc(sizeof(Message) + workers * sizeof(uint32_t) + size());
+      void* block = std::malloc(sizeof(Message) + workers * sizeof(Holding) + size());
       RALLY_ASSERT(block);
       auto* message = new (block) Message;
       message->workers = workers;
-      for (unsigned worker = 0; worker < workers; worker++) message->holders(worker) = 0;
+      for (unsigned worker = 0; worker < workers; worker++) message->holding(worker) = {};
       message->topicBytes = uint16_t(topic.size());
       message->propertiesBytes = uint32_t(properties.size());
       message->payloadBytes = uint32_t(payload.size());

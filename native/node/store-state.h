@@ -101,7 +101,8 @@ class StateTeller {
   }
 
   void tellSession(RecoveredState::Session& session) {
-    StoredState::eachWaiting(session, [&](const RecoveredState::Entry& entry) { tellMessage(entry.message); });
+    StoredState::eachWaiting(stored_.state(), session,
+                             [&](const RecoveredState::Entry& entry) { tellMessage(entry.message); });
     tell("session", [&](napi_value object) {
       setNumber(env_, object, "session", double(session.key));
       setText(env_, object, "clientId", session.clientId);
@@ -121,8 +122,9 @@ class StateTeller {
       napi_set_named_property(env_, object, "received", list);
       napi_create_array(env_, &list);
       count = 0;
-      StoredState::eachWaiting(
-          session, [&](const RecoveredState::Entry& entry) { napi_set_element(env_, list, count++, toObject(entry)); });
+      StoredState::eachWaiting(stored_.state(), session, [&](const RecoveredState::Entry& entry) {
+        napi_set_element(env_, list, count++, toObject(entry));
+      });
       napi_set_named_property(env_, object, "waiting", list);
     });
   }

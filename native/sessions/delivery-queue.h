@@ -1,62 +1,49 @@
-// The messages that wait for one session, in order, and what they come to. What they hold is told to the account of
-// the worker (held-messages.h), which every change is given.
+// The messages that wait for one session, in order, and what they come to. The entries are the worker's, which queues
+// with the same ones share; what they hold is its account as well (held-messages.h).
+//
+//   in a worker          a row of the worker's entries
+//   between two workers  depart()  -->  a list of its own  -->  arrive()
 #pragma once
-#include "../structures/fifo.h"
 #include "held-messages.h"
 
 namespace rally {
 
 class DeliveryQueue {
  public:
-  bool isEmpty() const { return all_.isEmpty(); }
-  size_t size() const { return all_.size(); }
-  size_t messages() const { return all_.size() - retained_; }  // published since the session subscribed
+  bool isEmpty() const { return row_.isEmpty(); }
+  size_t size() const { return row_.size(); }
+  size_t messages() const { return row_.size() - retained_; }  // published since the session subscribed
   size_t retained() const { return retained_; }                // retained messages for new subscriptions
   // What entries hold and they themselves: of those that were published, and of retained ones.
   size_t bytes() const { return contentBytes_ + messages() * sizeof(Delivery); }
   size_t retainedBytes() const { return retainedContentBytes_ + retained_ * sizeof(Delivery); }
 
-  const Delivery& front() { return all_.front(); }
+  const Delivery& front(HeldMessages& held) { return held.rows().front(row_); }
 
   void push(Delivery&& delivery, HeldMessages& held) {
-    const size_t before = all_.bytes();
-    held.take(delivery);
     (delivery.isFromStore ? retainedContentBytes_ : contentBytes_) += delivery.bytes();
     if (delivery.isFromStore) retained_++;
-    all_.push(std::move(delivery));
-    held.resize(before, all_.bytes());
+    held.push(row_, std::move(delivery));
   }
-  Delivery take(HeldMessages& held) {
-    const size_t before = all_.bytes();
-    Delivery delivery = std::move(all_.front());
-    all_.pop();
-    leave(delivery, before, held);
-    return delivery;
-  }
+  Delivery take(HeldMessages& held) { return left(held.takeFront(row_)); }
   // The newest one. There must be one.
-  Delivery takeNewest(HeldMessages& held) {
-    const size_t before = all_.bytes();
-    Delivery delivery = std::move(all_.back());
-    all_.popBack();
-    leave(delivery, before, held);
-    return delivery;
-  }
+  Delivery takeNewest(HeldMessages& held) { return left(held.takeBack(row_)); }
   void clear(HeldMessages& held) {
     while (!isEmpty()) take(held);
     trim();
   }
   // Gives back what it keeps while it is empty.
-  void trim() { all_.trim(); }
+  void trim() { row_.trim(); }
 
   template <class Visit>
-  void each(Visit&& visit) {
-    for (uint64_t at = all_.first(); at != all_.end(); at++) visit(all_[at]);
+  void each(HeldMessages& held, Visit&& visit) {
+    held.rows().each(row_, visit);
   }
   // Moves those that `isMeant` to `taken`, in order.
   template <class IsMeant>
   void take(IsMeant&& isMeant, std::vector<Delivery>& taken, HeldMessages& held) {
     bool isAny = false;
-    each([&](const Delivery& delivery) { isAny = isAny || isMeant(delivery); });
+    each(held, [&](const Delivery& delivery) { isAny = isAny || isMeant(delivery); });
     if (!isAny) return;
     for (DeliveryQueue before = std::exchange(*this, {}); !before.isEmpty();) {
       Delivery delivery = before.take(held);
@@ -70,26 +57,30 @@ class DeliveryQueue {
 
   // It goes to another worker as it is, or has come from one.
   void depart(HeldMessages& held) {
-    each([&](const Delivery& delivery) { held.giveBack(delivery); });
-    held.resize(all_.bytes(), 0);
+    if (isEmpty()) return;
+    travelling_ = std::make_unique<std::vector<Delivery>>();
+    travelling_->reserve(size());
+    while (!isEmpty()) travelling_->push_back(take(held));
+    trim();
   }
   void arrive(HeldMessages& held) {
-    each([&](const Delivery& delivery) { held.take(delivery); });
-    held.resize(0, all_.bytes());
+    const std::unique_ptr<std::vector<Delivery>> arrived = std::move(travelling_);
+    if (!arrived) return;
+    for (Delivery& delivery : *arrived) push(std::move(delivery), held);
   }
-  // The memory of the entries, and what one more may add.
-  size_t entryBytes() const { return all_.bytes(); }
-  size_t growthBytes() const { return all_.growthBytes(); }
+  // The memory of its own, and what one more entry may add to that and to what queues share.
+  size_t entryBytes() const { return row_.bytes(); }
+  size_t growthBytes(HeldMessages& held) { return held.rows().growthBytes(row_); }
 
  private:
-  void leave(const Delivery& delivery, size_t entriesBefore, HeldMessages& held) {
-    held.giveBack(delivery);
-    held.resize(entriesBefore, all_.bytes());
+  Delivery left(Delivery delivery) {
     (delivery.isFromStore ? retainedContentBytes_ : contentBytes_) -= delivery.bytes();
     if (delivery.isFromStore) retained_--;
+    return delivery;
   }
 
-  Fifo<Delivery> all_;
+  HeldMessages::Rows::Row row_;
+  std::unique_ptr<std::vector<Delivery>> travelling_;
   size_t contentBytes_ = 0;          // of published ones: blocks, each fully, and subscription identifiers
   size_t retainedContentBytes_ = 0;  // likewise
   size_t retained_ = 0;

@@ -179,10 +179,52 @@ TEST("accounts: a message that many sessions hold is counted once, and fully in 
   Client& publisher = broker.connected("p", 1);
   publish(publisher, "all", 1, 50'000);
   broker.settle();
-  CHECK_EQ(broker.sessionOf(*away[0])->heldBytes(), sizeof(Delivery) + heapBytes(sizeof(Message) + 8 + 3 + 50'000));
+  CHECK_EQ(broker.sessionOf(*away[0])->heldBytes(),
+           sizeof(Delivery) + heapBytes(sizeof(Message) + 2 * sizeof(Holding) + 3 + 50'000));
   const size_t all = broker.engine(0).accounts().sessions.bytes();
   CHECK(all > 50'000 && all < 60'000);
   CHECK_EQ(broker.engine(1).accounts().sessions.bytes(), 0);
+}
+
+TEST("accounts: what many sessions wait for is there once, also where one has a message of its own, or moves") {
+  constexpr size_t sessions = 200;
+  constexpr size_t messages = 300;
+  Limits limits;
+  limits.inflightMax = 1;
+  HandDrivenBroker broker(2, limits);
+  std::vector<Client*> away;
+  for (size_t i = 0; i < sessions; i++) away.push_back(&awaySession(broker, "s" + std::to_string(i)));
+  Client& publisher = broker.connected("p", 0);
+  for (size_t i = 0; i < messages; i++) {
+    publish(publisher, "all", 1, 100);
+    if (i % 3 == 0) publish(publisher, "s" + std::to_string(i % sessions), 1, 100);
+    broker.settle();
+  }
+  const size_t stored = messages + messages / 3;
+  const auto heldBy = [&](unsigned worker) { return broker.engine(worker).accounts().sessions.bytes(); };
+  const size_t each = Message::blockBytes(2, 3 + 100 + 4) + 48;
+  CHECK(heldBy(0) > stored * 100);
+  CHECK(heldBy(0) < stored * each + sessions * 200 + 2'048);
+  for (size_t i = 0; i < sessions / 2; i++) {
+    away[i]->answersAtOnce = false;
+    away[i]->connect(1);
+  }
+  broker.settle();
+  for (size_t i = 0; i < sessions / 2; i++) away[i]->drop();
+  broker.settle();
+  CHECK(heldBy(1) > messages * 100);
+  CHECK(heldBy(1) < 2 * stored * each + sessions * 400);
+  for (Client* client : away) {
+    client->answersAtOnce = true;
+    client->connect(0);
+  }
+  broker.settle();
+  for (size_t i = 0; i < sessions; i++) {
+    size_t expected = messages + (i < sessions / 2);  // one was on its way, and comes again
+    for (size_t number = 0; number < messages; number += 3) expected += number % sessions == i;
+    CHECK_EQ(away[i]->received.size(), expected);
+  }
+  CHECK(checkSessions(broker, 0) && checkSessions(broker, 1));
 }
 
 TEST("accounts: window and queue of a session have one bound in bytes") {
@@ -327,7 +369,7 @@ TEST("accounts: many equal sessions do not keep others from theirs") {
   HandDrivenBroker broker(1, limits);
   Client& publisher = broker.connected("p", 0);
   for (int i = 0; i < 40; i++) awaySession(broker, "s" + std::to_string(i));
-  publish(publisher, "all", 500, 10);
+  for (int i = 0; i < 500 * 40; i++) publish(publisher, "s" + std::to_string(i % 40), 1, 10);
   broker.settle();
   CHECK(broker.total(Counter::droppedTotalFull) > 0);
   Client& other = awaySession(broker, "other");

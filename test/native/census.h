@@ -15,7 +15,7 @@ struct Census {
     delivery.subscriptionIds.each([&](uint32_t) { ids++; });
     if (ids > 1) bytes += heapBytes(sizeof(std::vector<uint32_t>)) + heapBytes(ids * sizeof(uint32_t));
     if (Message* message = delivery.message.get(); message && holders[message]++ == 0)
-      bytes += heapBytes(sizeof(Message) + message->workers * sizeof(uint32_t) + message->topic().size() +
+      bytes += heapBytes(sizeof(Message) + message->workers * sizeof(Holding) + message->topic().size() +
                          message->properties().size() + message->payload().size());
   }
 };
@@ -24,23 +24,31 @@ inline bool checkSessions(HandDrivenBroker& broker, unsigned worker) {
   Census census;
   bool isSame = true;
   size_t packetIds = 0;
+  std::set<const Delivery*> queued;  // queues share them
+  HeldMessages& account = broker.engine(worker).accounts().sessions.held();
   broker.engine(worker).eachSession([&](Session& session) {
     packetIds += session.packetIdBytes();
     size_t held = 0;
-    const auto note = [&](const Delivery& delivery, size_t entryBytes) {
-      census.add(delivery);
-      held += entryBytes + delivery.bytes();
-    };
-    session.window.each([&](Window::Entry& entry) { note(entry.delivery, sizeof(Window::Entry)); });
-    session.queue.each([&](Delivery& delivery) { note(delivery, sizeof(Delivery)); });
+    session.window.each([&](Window::Entry& entry) {
+      census.add(entry.delivery);
+      held += sizeof(Window::Entry) + entry.delivery.bytes();
+    });
+    session.queue.each(account, [&](const Delivery& delivery) {
+      queued.insert(&delivery);
+      held += sizeof(Delivery) + delivery.bytes();
+    });
     census.bytes += session.window.entryBytes() + session.queue.entryBytes();
     census.largest = std::max(census.largest, held);
     isSame = CHECK_EQ(session.heldBytes() + session.queue.retainedBytes(), held) && isSame;
     isSame = CHECK_EQ(session.place.bytes, held) && isSame;
   });
+  for (const Delivery* delivery : queued) census.add(*delivery);
+  census.bytes += account.rows().bytes();
+  size_t stored = 0;
+  account.rows().eachStored([&](const Delivery& delivery) { stored += queued.contains(&delivery); });
+  isSame = CHECK_EQ(stored, queued.size()) && isSame;
   for (const auto& [message, count] : census.holders) isSame = CHECK_EQ(message->holders(worker), count) && isSame;
-  const SessionAccount& account = broker.engine(worker).accounts().sessions;
-  isSame = CHECK_EQ(account.packetIdBytes(), packetIds) && isSame;
+  isSame = CHECK_EQ(broker.engine(worker).accounts().sessions.packetIdBytes(), packetIds) && isSame;
   return CHECK_EQ(account.bytes(), census.bytes) && isSame;
 }
 

@@ -158,7 +158,7 @@ TEST("shared bounds: each QoS 1 message is in one place, or has been received, o
       for (unsigned worker = 0; worker < scene.workers; worker++) {
         scene.broker.engine(worker).eachSession([&](Session& session) {
           const auto note = [&](const Delivery& each) { held.insert(textOf(each.message->payload())); };
-          session.queue.each(note);
+          session.queue.each(scene.broker.engine(worker).accounts().sessions.held(), note);
           session.window.eachUnreceived(note);
         });
       }

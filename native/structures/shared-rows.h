@@ -1,0 +1,318 @@
+// Rows of elements of which many are the same: 100,000 sessions that wait for the same messages. An element that
+// follows the same one in several rows is there once, and a row is a few runs.
+//
+//   chain 1    [ a | b | c | d | e ]          each element with the number of rows that have it
+//   chain 2    [ x ]
+//
+//   row        (1: a to e)                    one run, however long
+//   row        (1: c to d) (2: x) (1: e)      x came between
+//
+// Where an element was put last is known by itself (`placeOf`), so a row that gets it too finds it there: the next one
+// of its chain, or the beginning of a run. What many have in common and what is for one alone is not told: an element
+// begins a chain of its own, and is added to the one that many are in when half of them have got it. The others come
+// back with the next element (`follow`), so that rows which meet go on together.
+//
+// T has isSameAs(). A place may be out of date: it is looked at before it is believed.
+#pragma once
+#include "fifo.h"
+#include "row-place.h"
+#include "slab.h"
+
+namespace rally {
+
+template <class T>
+class SharedRows {
+  struct Run {
+    uint64_t first = 0;
+    uint32_t count = 0;
+    uint32_t chain = 0;
+  };
+  struct Slot {
+    T value{};
+    uint32_t uses = 0;  // 0: the value is gone
+  };
+  struct Chain {
+    Fifo<Slot> slots;
+    uint32_t runs = 0;
+  };
+  struct Found {
+    uint32_t chain = 0;  // 0: nowhere
+    uint64_t number = 0;
+  };
+
+ public:
+  // It belongs to the rows that have filled it, and has to be emptied by them; without that it may be forgotten
+  // together with all others.
+  class Row {
+   public:
+    Row() = default;
+    Row(Row&& other) noexcept : runs_(std::move(other.runs_)), size_(std::exchange(other.size_, 0)) {}
+    Row& operator=(Row&& other) noexcept {
+      runs_ = std::move(other.runs_);
+      size_ = std::exchange(other.size_, 0);
+      return *this;
+    }
+
+    bool isEmpty() const { return size_ == 0; }
+    size_t size() const { return size_; }
+    // Of the heap, what is its own.
+    size_t bytes() const { return runs_.bytes(); }
+    // Gives back what it keeps while it is empty.
+    void trim() { runs_.trim(); }
+
+   private:
+    friend class SharedRows;
+    Fifo<Run> runs_;
+    size_t size_ = 0;
+  };
+
+  // What all rows have in common.
+  size_t bytes() const { return bytes_; }
+  // What one more element in the row adds to that and to the row, if no other row has it.
+  size_t growthBytes(Row& row) {
+    const size_t chainBytes = sizeof(Chain) + Fifo<Slot>().growthBytes();
+    const size_t own = row.runs_.isEmpty() ? 0 : chains_[row.runs_.back().chain].slots.growthBytes();
+    return row.runs_.growthBytes() + std::max(chainBytes, own);
+  }
+  // Elements, each once.
+  template <class Visit>
+  void eachStored(Visit&& visit) {
+    chains_.each([&](Chain& chain) {
+      for (uint64_t at = chain.slots.first(); at != chain.slots.end(); at++) {
+        if (chain.slots[at].uses > 0) visit(std::as_const(chain.slots[at].value));
+      }
+    });
+  }
+
+  // At the end of the row. True: no other row has it. `dropped`: told of an element that was there twice.
+  template <class PlaceOf, class Dropped>
+  bool push(Row& row, T&& value, PlaceOf&& placeOf, Dropped&& dropped) {
+    RowPlace& known = placeOf(value);
+    row.size_++;
+    follow(row, placeOf, dropped);
+    const Found found = find(known, value);
+    if (!row.runs_.isEmpty()) {
+      Run& last = row.runs_.back();
+      Fifo<Slot>& slots = chains_[last.chain].slots;
+      const uint64_t next = last.first + last.count;
+      if (next != slots.end() && isThere(slots[next], value)) {
+        slots[next].uses++;
+        last.count++;
+        return false;
+      }
+      if (next == slots.end() && addsTo(last.chain, found)) {
+        add(last.chain, std::move(value), known);
+        last.count++;
+        return true;
+      }
+    }
+    if (found.chain != 0) {
+      chains_[found.chain].slots[found.number].uses++;
+      begin(row, found);
+      return false;
+    }
+    const uint32_t chain = open();
+    begin(row, {chain, add(chain, std::move(value), known)});
+    return true;
+  }
+
+  T& front(Row& row) {
+    const Run& first = row.runs_.front();
+    return chains_[first.chain].slots[first.first].value;
+  }
+  // The oldest or the newest element; the row has some. True: no other row had it.
+  bool takeFront(Row& row, T& value) {
+    Run& run = row.runs_.front();
+    const bool isLast = release(run.chain, run.first, value);
+    run.first++;
+    run.count--;
+    row.size_--;
+    trim(run.chain);
+    if (run.count == 0) {
+      leave(run.chain);
+      row.runs_.pop();
+    }
+    return isLast;
+  }
+  bool takeBack(Row& row, T& value) {
+    Run& run = row.runs_.back();
+    const bool isLast = release(run.chain, run.first + run.count - 1, value);
+    run.count--;
+    row.size_--;
+    trim(run.chain);
+    if (run.count == 0) {
+      leave(run.chain);
+      row.runs_.popBack();
+    }
+    return isLast;
+  }
+
+  // The first element that `isMeant`, and its number in the row; nullptr: there is none.
+  template <class IsMeant>
+  const T* find(Row& row, IsMeant&& isMeant, size_t& at) {
+    at = 0;
+    for (uint64_t each = row.runs_.first(); each != row.runs_.end(); each++) {
+      const Run& run = row.runs_[each];
+      Fifo<Slot>& slots = chains_[run.chain].slots;
+      for (uint64_t number = run.first; number != run.first + run.count; number++, at++) {
+        if (isMeant(std::as_const(slots[number].value))) return &slots[number].value;
+      }
+    }
+    return nullptr;
+  }
+  // Takes out the element with this number, or puts another in its place that no other row is to share. True: no other
+  // row had it.
+  bool takeAt(Row& row, size_t at) {
+    T taken;
+    return at == 0 ? takeFront(row, taken) : change(row, at, nullptr);
+  }
+  bool replace(Row& row, size_t at, T&& value) { return change(row, at, &value); }
+
+  void clear(Row& row) {
+    for (T taken; !row.isEmpty();) takeFront(row, taken);
+    row.trim();
+  }
+
+  template <class Visit>
+  void each(Row& row, Visit&& visit) {
+    for (uint64_t at = row.runs_.first(); at != row.runs_.end(); at++) {
+      const Run& run = row.runs_[at];
+      Fifo<Slot>& slots = chains_[run.chain].slots;
+      for (uint64_t number = run.first; number != run.first + run.count; number++)
+        visit(std::as_const(slots[number].value));
+    }
+  }
+
+ private:
+  static bool isThere(const Slot& slot, const T& value) { return slot.uses > 0 && slot.value.isSameAs(value); }
+
+  Found find(const RowPlace& known, const T& value) {
+    if (!chains_.isUsed(known.chain)) return {};
+    Fifo<Slot>& slots = chains_[known.chain].slots;
+    const uint64_t number = slots.first() + uint32_t(known.number - uint32_t(slots.first()));
+    if (number >= slots.end() || !isThere(slots[number], value)) return {};
+    return {known.chain, number};
+  }
+
+  // Whether a row that is at the end of its chain adds to it what is `found` elsewhere, or nowhere. The first ones of
+  // a chain that many are in do not: it may be for them alone. When half of them have it, it is for all.
+  bool addsTo(uint32_t own, const Found& found) {
+    const uint32_t runs = chains_[own].runs;
+    if (found.chain == 0) return runs == 1;
+    const uint32_t others = chains_[found.chain].runs;
+    return found.chain == own || (others < runs && others >= runs / 2);
+  }
+  // If the last element was put into a chain since that more rows are in, the row goes on there.
+  template <class PlaceOf, class Dropped>
+  void follow(Row& row, PlaceOf&& placeOf, Dropped&& dropped) {
+    if (row.runs_.isEmpty()) return;
+    Run& last = row.runs_.back();
+    Fifo<Slot>& slots = chains_[last.chain].slots;
+    const uint64_t newest = last.first + last.count - 1;
+    if (newest + 1 != slots.end()) return;
+    const T& value = slots[newest].value;
+    const Found found = find(placeOf(value), value);
+    if (found.chain == 0 || found.chain == last.chain || chains_[found.chain].runs < chains_[last.chain].runs) return;
+    chains_[found.chain].slots[found.number].uses++;
+    T before;
+    const uint32_t left = last.chain;
+    if (release(left, newest, before)) dropped(before);
+    last.count--;
+    trim(left);
+    if (last.count == 0) {
+      leave(left);
+      row.runs_.popBack();
+    }
+    begin(row, found);
+  }
+  // Behind what the row has; it is counted there already.
+  void begin(Row& row, Found found) {
+    if (!row.runs_.isEmpty()) {
+      Run& last = row.runs_.back();
+      if (last.chain == found.chain && last.first + last.count == found.number) {
+        last.count++;
+        return;
+      }
+    }
+    chains_[found.chain].runs++;
+    row.runs_.push({found.number, 1, found.chain});
+  }
+
+  uint32_t open() {
+    bytes_ += sizeof(Chain);
+    return chains_.add();
+  }
+  uint64_t add(uint32_t id, T&& value, RowPlace& known) {
+    Fifo<Slot>& slots = chains_[id].slots;
+    const size_t before = slots.bytes();
+    const uint64_t number = slots.end();
+    slots.push({std::move(value), 1});
+    bytes_ += slots.bytes() - before;
+    known = {id, uint32_t(number)};
+    return number;
+  }
+  bool release(uint32_t id, uint64_t number, T& value) {
+    Slot& slot = chains_[id].slots[number];
+    RALLY_ASSERT(slot.uses > 0);
+    if (--slot.uses > 0) {
+      value = slot.value;
+      return false;
+    }
+    value = std::exchange(slot.value, T());
+    return true;
+  }
+  bool change(Row& row, size_t at, T* instead) {
+    RALLY_ASSERT(at < row.size_);
+    size_t first = 0;  // of the run, in the row
+    bool wasLast = false;
+    for (Fifo<Run> before = std::exchange(row.runs_, {}); !before.isEmpty(); before.pop()) {
+      const Run run = before.front();
+      const size_t offset = at - first;
+      const bool isElsewhere = at < first || offset >= run.count;
+      first += run.count;
+      if (isElsewhere) {
+        row.runs_.push(Run(run));
+        continue;
+      }
+      T value;
+      wasLast = release(run.chain, run.first + offset, value);
+      keep(row, {run.first, uint32_t(offset), run.chain});
+      if (instead) {
+        RowPlace nowhere;
+        const uint32_t own = open();
+        keep(row, {add(own, std::move(*instead), nowhere), 1, own});
+      } else {
+        row.size_--;
+      }
+      keep(row, {run.first + offset + 1, uint32_t(run.count - offset - 1), run.chain});
+      trim(run.chain);
+      leave(run.chain);
+    }
+    return wasLast;
+  }
+  void keep(Row& row, Run run) {
+    if (run.count == 0) return;
+    chains_[run.chain].runs++;
+    row.runs_.push(std::move(run));
+  }
+  // Drops what nobody has at its ends.
+  void trim(uint32_t id) {
+    Fifo<Slot>& slots = chains_[id].slots;
+    const size_t before = slots.bytes();
+    while (!slots.isEmpty() && slots.front().uses == 0) slots.pop();
+    while (!slots.isEmpty() && slots.back().uses == 0) slots.popBack();
+    bytes_ += slots.bytes();
+    bytes_ -= before;
+  }
+  void leave(uint32_t id) {
+    if (--chains_[id].runs > 0) return;
+    RALLY_ASSERT(chains_[id].slots.isEmpty());
+    chains_.remove(id);
+    bytes_ -= sizeof(Chain);
+  }
+
+  Slab<Chain> chains_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace rally
