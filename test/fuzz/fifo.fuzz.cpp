@@ -19,12 +19,12 @@ Delivery deliveryOf(uint32_t number, bool isFromStore) {
   return delivery;
 }
 
-void checkSame(DeliveryQueue& queue, const std::deque<Delivery>& oracle) {
+void checkSame(DeliveryQueue& queue, HeldMessages& held, const std::deque<Delivery>& oracle) {
   size_t at = 0;
   size_t bytes = 0;
   size_t retainedBytes = 0;
   size_t retained = 0;
-  queue.each([&](const Delivery& each) {
+  queue.each(held, [&](const Delivery& each) {
     if (CHECK(at < oracle.size())) CHECK_EQ(each.share, oracle[at++].share);
     if (each.isFromStore) retained++;
     (each.isFromStore ? retainedBytes : bytes) += sizeof(Delivery) + each.message->blockBytes();
@@ -63,7 +63,7 @@ FUZZ("fifo") {
           numbers.pop_front();
         }
         for (size_t less = input.between(1, 90); less > 0 && !oracle.empty(); less--) {
-          CHECK_EQ(queue.front().share, oracle.front().share);
+          CHECK_EQ(queue.front(held).share, oracle.front().share);
           CHECK_EQ(queue.take(held).share, oracle.front().share);
           oracle.pop_front();
         }
@@ -94,6 +94,11 @@ FUZZ("fifo") {
       }
       default: {
         DeliveryQueue later = std::exchange(queue, {});
+        if (count % 2 == 0) {  // as when its session moves
+          later.depart(held);
+          CHECK(later.isEmpty());
+          later.arrive(held);
+        }
         queue.push(deliveryOf(count, false), held);
         queue.append(std::move(later), held);
         oracle.push_front(deliveryOf(count++, false));
@@ -102,10 +107,10 @@ FUZZ("fifo") {
     CHECK(fifo.size() == numbers.size() && fifo.isEmpty() == numbers.empty());
     for (uint64_t at = fifo.first(); at != fifo.end(); at++) CHECK_EQ(*fifo[at], numbers[size_t(at - fifo.first())]);
     CHECK(fifo.bytes() <= (numbers.size() + 2 * 64) * 2 * sizeof(uint64_t));  // it gives back
-    checkSame(queue, oracle);
+    checkSame(queue, held, oracle);
     size_t blocks = 0;
     for (const Delivery& each : oracle) blocks += each.message->blockBytes();
-    CHECK_EQ(held.bytes(), blocks + queue.entryBytes());
+    CHECK_EQ(held.bytes(), blocks + queue.entryBytes() + held.rows().bytes());
     if (count > 2'000) return;
   }
 }
