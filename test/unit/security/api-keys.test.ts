@@ -52,7 +52,10 @@ test('rallymq api-key adds, lists and removes', () => {
   assert.deepEqual([...(ApiKeys.parse(text, path).find(key)?.scopes ?? [])], ['publish', 'read']);
   writeFileSync(path, `# mine\n${text}`);
   const admin = apiKeyCommand(['add', path, 'admin', '--scopes', 'all']).trim();
-  assert.equal(apiKeyCommand(['list', path]), 'shop  publish,read\nadmin  read,publish,clients,config\n');
+  assert.equal(
+    apiKeyCommand(['list', path]),
+    'shop  publish,read\nadmin  read,publish,subscribe,clients,config\n',
+  );
   assert.equal(apiKeyCommand(['remove', path, 'shop']), 'shop was taken out.\n');
   const rest = readFileSync(path, 'utf8');
   assert.match(rest, /^# mine\nadmin:/);
