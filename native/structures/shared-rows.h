@@ -34,7 +34,12 @@ class SharedRows {
   struct Chain {
     Fifo<Slot> slots;
     uint32_t runs = 0;
+    uint32_t used = 0;  // of the slots
+
+    // Most of it is room between a row that stands still and others that have gone on.
+    bool isSparse() const { return slots.size() > sparseSlots && slots.size() / 2 > used; }
   };
+  static constexpr size_t sparseSlots = 256;
   struct Found {
     uint32_t chain = 0;  // 0: nowhere
     uint64_t number = 0;
@@ -196,7 +201,9 @@ class SharedRows {
 
   // Whether a row that is at the end of its chain adds to it what is `found` elsewhere, or nowhere. The first ones of
   // a chain that many are in do not: it may be for them alone. When half of them have it, it is for all.
+  // Nothing is added to a chain that is sparse, so that it ends with the row that stands still.
   bool addsTo(uint32_t own, const Found& found) {
+    if (chains_[own].isSparse()) return false;
     const uint32_t runs = chains_[own].runs;
     if (found.chain == 0) return runs == 1;
     const uint32_t others = chains_[found.chain].runs;
@@ -247,6 +254,7 @@ class SharedRows {
     const size_t before = slots.bytes();
     const uint64_t number = slots.end();
     slots.push({std::move(value), 1});
+    chains_[id].used++;
     bytes_ += slots.bytes() - before;
     known = {id, uint32_t(number)};
     return number;
@@ -259,6 +267,7 @@ class SharedRows {
       return false;
     }
     value = std::exchange(slot.value, T());
+    chains_[id].used--;
     return true;
   }
   bool change(Row& row, size_t at, T* instead) {
