@@ -7,6 +7,7 @@ import { routePathOf } from './route-path.ts';
 
 const problemContent = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
 
+const malformedPath = 'The path is not UTF-8, percent-encoded';
 const common = {
   401: 'There is no key, or nobody has this one',
   403: 'The API is closed, or the key may not do this',
@@ -64,7 +65,8 @@ function described(
   right: Right,
 ): Readonly<Record<string, unknown>> {
   const isOpen = right === 'everyone';
-  const all = { ...answers, ...(isOpen ? {} : common) };
+  const ofPath = pathParameters.length === 0 ? {} : { 400: malformedPath };
+  const all = { ...ofPath, ...answers, ...(isOpen ? {} : common) };
   const parameters = [
     ...pathParameters.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
     ...Object.entries(query).map(parameterIn('query')),

@@ -137,7 +137,19 @@ function strictSite() {
   );
 }
 
+/** What the description names for each route, such as `get /api/v1/clients`. */
+async function describedResponses(): Promise<Readonly<Record<string, object>>> {
+  const { body } = await ask(siteWith(), '/api/v1/openapi.json');
+  const { paths } = body as { paths: Record<string, Record<string, { responses: object }>> };
+  return Object.fromEntries(
+    Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { responses }]) => [`${method} ${path}`, responses]),
+    ),
+  );
+}
+
 test('whatever is asked is answered as the description says, and without a secret', async () => {
+  const responses = await describedResponses();
   for (const seed of seeds(3)) {
     const random = new Random(seed);
     const site = strictSite();
@@ -150,8 +162,9 @@ test('whatever is asked is answered as the description says, and without a secre
       const what = `${route.method} ${url.slice(0, 200)} (${replayOf(seed)})`;
       const key = random.below(4) === 0 ? undefined : adminKey;
       const asked = await ask(site, url, { method: route.method, body: anyBody(random), key });
-      assert.ok([200, 202, 204, 207].includes(asked.status) || asked.status >= 400, what);
-      assert.notEqual(asked.status, 500, what);
+      // A damaged path may be that of no route, or of another one.
+      const described = [...Object.keys(responses[`${route.method} ${shown}`] ?? {}), '404', '405'];
+      assert.ok(described.includes(String(asked.status)), `${asked.status}: ${what}`);
       assert.notEqual(asked.status, 503, what);
       if (asked.status >= 400 && asked.status !== 404 && asked.status !== 405) {
         const { detail, status } = asked.body as { detail?: string; status?: number };
