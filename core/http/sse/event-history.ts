@@ -9,8 +9,8 @@ import type { MessageEvent } from './message-event.ts';
 
 export class EventHistory {
   readonly #bytesMax: number;
-  /** From #start on; what is before it is gone. */
-  #events: MessageEvent[] = [];
+  /** From #start on; there is nothing before it. */
+  #events: (MessageEvent | undefined)[] = [];
   #start = 0;
   #bytes = 0;
   #next = 1;
@@ -34,10 +34,16 @@ export class EventHistory {
     this.#next += 1;
     this.#events.push(event);
     this.#bytes += event.bytes;
-    while (this.#bytes > this.#bytesMax) this.#bytes -= this.#events[this.#start++]?.bytes ?? 0;
+    while (this.#bytes > this.#bytesMax) this.#dropOldest();
     if (this.#start <= 1_000 || this.#start * 2 < this.#events.length) return;
     this.#events = this.#events.slice(this.#start);
     this.#start = 0;
+  }
+
+  #dropOldest(): void {
+    this.#bytes -= this.#events[this.#start]?.bytes ?? 0;
+    this.#events[this.#start] = undefined; // or its bytes would stay until the list is cut
+    this.#start += 1;
   }
 
   /** The events behind the one with this number, the oldest first. */

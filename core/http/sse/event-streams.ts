@@ -64,7 +64,7 @@ interface Filter {
 }
 
 /** For how long a filter stays that nobody has: browsers come back within seconds. */
-const lingerMs = 60_000;
+const lingerMs = 20_000;
 /** Of filters that nobody has. */
 const lingeringMax = 1_000;
 /** Whoever is cut comes back after so long, and as much again at most, so that not all come at once. */
@@ -103,14 +103,24 @@ export class EventStreams {
    */
   open(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody> {
     const { filters: names } = request;
-    const added = names.filter((name) => !this.#filters.has(name)).length;
     if (this.#streams.size + this.#opening >= this.#options.streamsMax) return undefined;
-    if (this.#filters.size + added > this.#options.filtersMax) return undefined;
+    if (!this.#hasRoomFor(names)) return undefined;
     const filters = names.map((name) => this.#filters.get(name) ?? this.#add(name));
     for (const filter of filters) this.#hold(filter);
     return filters.every(({ unsubscribe }) => unsubscribe !== undefined)
       ? this.#newStream(request, filters)
       : this.#whenReady(request, filters);
+  }
+
+  /** Filters that nobody has give way, the oldest first. */
+  #hasRoomFor(names: readonly string[]): boolean {
+    const added = names.filter((name) => !this.#filters.has(name)).length;
+    const excess = this.#filters.size + added - this.#options.filtersMax;
+    if (excess <= 0) return true;
+    const unwanted = [...this.#lingering].filter(({ filter }) => !names.includes(filter));
+    if (unwanted.length < excess) return false;
+    for (const filter of unwanted.slice(0, excess)) this.#drop(filter);
+    return true;
   }
 
   async #whenReady(request: StreamRequest, filters: readonly Filter[]): Promise<StreamedBody> {

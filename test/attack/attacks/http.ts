@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../support/wait.ts';
 import type { Attack } from '../attack.ts';
+import { repeated } from '../attacker.ts';
 import type { Target } from '../target.ts';
 
 const get = (path: string, ...headers: string[]): string =>
@@ -116,7 +117,94 @@ export const httpAttacks: readonly Attack[] = [
       return '50 connections that are kept and not used ended';
     },
   },
+  {
+    name: 'event-streams',
+    bounds: [
+      'streams of messages over HTTP at once',
+      'topic filters that all streams over HTTP have',
+      'topic filters that nobody has any more, kept for 20 s for those who come back',
+    ],
+    // A stream whose client has gone is found out by the next heartbeat, a third of the timeout.
+    options: {
+      limits: { eventStreamsMax: 150, subscriptionsPerSessionMax: 4_000, httpIdleTimeoutMs: 6_000 },
+    },
+    run: async (target) => {
+      const same = await streamsUntilRefused(target, () => '/sse?topic=a');
+      assert.equal(same.length, 150);
+      await close(target, same, 'first/0/0');
+      for (const [round, next] of [
+        ['first', 'second'],
+        ['second', 'second'],
+      ] as const) {
+        const others = await streamsUntilRefused(target, (number) => {
+          const topics = Array.from({ length: 16 }, (_, index) => `topic=${round}/${number}/${index}`);
+          return `/sse?${topics.join('&')}`;
+        });
+        assert.equal(others.length, 125); // 2,000 filters, also where a thousand stand there that nobody has
+        await close(target, others, `${next}/0/0`);
+      }
+      return '150 streams, then 2,000 filters of 125 streams, twice; the next stream is answered with 503';
+    },
+  },
+  {
+    name: 'event-history',
+    bounds: ['messages that are kept for all streams over HTTP'],
+    options: { limits: { eventHistoryBytesMax: 65_536 } },
+    accountBytes: 65_536 + 10 * 160 * 1_024,
+    run: async (target) => {
+      const streams = await Promise.all(Array.from({ length: 10 }, () => stream(target, '/sse?topic=a')));
+      for (const { socket } of streams) socket.pause();
+      const publisher = await target.connect();
+      await publisher.publishAll(repeated('a', 3_000), new Uint8Array(10_000));
+      for (const { socket } of streams) socket.resume();
+      await until('all are told', () => streams.every(({ isTold }) => isTold()), 30_000);
+      return '10 streams that read nothing of 30 MB are told that they have missed some';
+    },
+  },
 ];
+
+interface Stream {
+  readonly socket: Socket;
+  readonly status: number;
+  /** It has missed something, and knows. */
+  isTold(): boolean;
+}
+
+async function stream(target: Target, path: string): Promise<Stream> {
+  const socket = await target.socket();
+  let head = '';
+  let tail = '';
+  let isTold = false;
+  socket.setEncoding('latin1').on('data', (more: string) => {
+    if (head.length < 1_000) head += more;
+    isTold ||= `${tail}${more}`.includes('event: missed');
+    tail = more.slice(-20);
+  });
+  socket.write(get(path));
+  await until('an answer', () => head.includes('\r\n') || socket.readableEnded || socket.destroyed, 30_000);
+  return { socket, status: Number(head.split(' ')[1]), isTold: () => isTold };
+}
+
+/** The streams that were opened before one was answered with 503. */
+async function streamsUntilRefused(target: Target, pathOf: (number: number) => string): Promise<Stream[]> {
+  const opened: Stream[] = [];
+  for (;;) {
+    const next = await stream(target, pathOf(opened.length));
+    if (next.status === 200) {
+      opened.push(next);
+      continue;
+    }
+    assert.equal(next.status, 503);
+    return opened;
+  }
+}
+
+/** Waits until the broker has seen that they are gone: a stream of `topic` has room. */
+async function close(target: Target, streams: readonly Stream[], topic: string): Promise<void> {
+  for (const { socket } of streams) socket.destroy();
+  const path = `/sse?topic=${topic}`;
+  await until('room for a stream', async () => (await ask(target, get(path))) === 200, 30_000);
+}
 
 async function ended(socket: Socket): Promise<void> {
   if (!socket.readableEnded && !socket.destroyed)

@@ -165,13 +165,13 @@ test('whoever comes back goes on behind its last event, or is told that it has m
   assert.deepEqual(again.payloads, ['meanwhile']);
   assert.doesNotMatch(again.text, /missed/);
   again.body.closed();
-  clock.advance(60_000);
+  clock.advance(20_000);
   assert.equal(broker.listeners.size, 0, 'nobody has the filter any more');
   for (const lastEventId of [again.lastId, 'AAAAAAAA.1', 'x']) {
     const late = await open({ lastEventId });
     assert.match(late.text, /event: missed\ndata: \{\}/);
     late.body.closed();
-    clock.advance(60_000);
+    clock.advance(20_000);
   }
 });
 
@@ -206,7 +206,7 @@ test('streams beat, have a bound, end all at once, and a refused filter leaves n
   streams.endAll();
   assert.ok(client.isEnded && second.isEnded);
   assert.equal(streams.counts.streams, 0);
-  clock.advance(60_000);
+  clock.advance(20_000);
   assert.equal(broker.listeners.size, 0);
   assert.equal(clock.timers, 0);
 });
