@@ -150,7 +150,7 @@ export const httpAttacks: readonly Attack[] = [
     name: 'event-history',
     bounds: ['messages that are kept for all streams over HTTP'],
     options: { limits: { eventHistoryBytesMax: 65_536 } },
-    accountBytes: 65_536 + 10 * 160 * 1_024,
+    accountBytes: 65_536 + 10 * 160 * 1_024 + 64 * 1_024 * 1_024, // so many bytes of buffers wait for a collection
     run: async (target) => {
       const streams = await Promise.all(Array.from({ length: 10 }, () => stream(target, '/sse?topic=a')));
       for (const { socket } of streams) socket.pause();
