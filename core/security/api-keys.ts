@@ -87,5 +87,7 @@ function faultOf(
   if (names.has(name)) return `the key '${name}' stands here for the second time.`;
   const unknown = scopesOf(scopes).find((scope) => !isApiScope(scope));
   if (unknown === undefined) return undefined;
-  return `'${unknown.slice(0, 40)}' is not a scope: give some of ${apiScopes.join(', ')}, with ',' between.`;
+  const isWord = /^[a-z]{0,20}$/i.test(unknown); // or it may be a piece of a hash
+  const what = isWord ? `'${unknown}' is not a scope` : 'what follows the name is not a list of scopes';
+  return `${what}: give some of ${apiScopes.join(', ')}, with ',' between.`;
 }

@@ -5,7 +5,10 @@ import { hashFault } from './password-hash.ts';
 /** The hash of each user. */
 export type PasswordFile = ReadonlyMap<string, string>;
 
-/** `path` is for errors, which never show a hash. Errors: ACCESS_FILE_INVALID. */
+/**
+ * `path` is for errors. They never show a hash, and so no user name either: in a damaged line it may be a piece of one.
+ * Errors: ACCESS_FILE_INVALID.
+ */
 export function parsePasswordFile(text: string, path: string): PasswordFile {
   const users = new Map<string, string>();
   for (const { number, text: line } of linesOf(text)) {
@@ -14,11 +17,10 @@ export function parsePasswordFile(text: string, path: string): PasswordFile {
       throw accessFileFault(path, number, 1, "give a user name, ':' and the hash of the password.");
     const username = line.slice(0, colon);
     const hash = line.slice(colon + 1).trim();
-    if (users.has(username))
-      throw accessFileFault(path, number, 1, `the user '${username}' stands here for the second time.`);
+    if (users.has(username)) throw accessFileFault(path, number, 1, 'this user name is already in the file.');
     const fault = hashFault(hash);
     if (fault !== undefined)
-      throw accessFileFault(path, number, colon + 2, `what stands behind '${username}:' ${fault}.`);
+      throw accessFileFault(path, number, colon + 2, `what follows the user name ${fault}.`);
     users.set(username, hash);
   }
   return users;
