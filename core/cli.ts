@@ -45,45 +45,43 @@ async function main(): Promise<void> {
   else await runBroker();
 }
 
+function asksForHelp(args: readonly string[]): boolean {
+  return args.some((each) => each === '--help' || each === '-h');
+}
+
 async function runPasswd(args: readonly string[]): Promise<void> {
-  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
-  process.stdout.write(asksForHelp ? passwdUsage : await passwd(readPasswdRequest(args)));
+  process.stdout.write(asksForHelp(args) ? passwdUsage : await passwd(readPasswdRequest(args)));
 }
 
 function runBan(args: readonly string[]): void {
-  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
-  process.stdout.write(asksForHelp ? banUsage : ban(args, Date.now()));
+  process.stdout.write(asksForHelp(args) ? banUsage : ban(args, Date.now()));
 }
 
 async function runCheckConfig(args: readonly string[]): Promise<void> {
-  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
-  process.stdout.write(asksForHelp ? checkConfigUsage : await checkConfig(args, process.env, Date.now()));
+  process.stdout.write(
+    asksForHelp(args) ? checkConfigUsage : await checkConfig(args, process.env, Date.now()),
+  );
 }
 
 async function runDrain(args: readonly string[]): Promise<void> {
-  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
-  process.stdout.write(asksForHelp ? drainUsage : await drainCommand(args, process.env));
+  process.stdout.write(asksForHelp(args) ? drainUsage : await drainCommand(args, process.env));
 }
 
 async function runTop(args: readonly string[]): Promise<void> {
-  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
-  if (asksForHelp) process.stdout.write(topUsage);
+  if (asksForHelp(args)) process.stdout.write(topUsage);
   else await top(args, process.env, process.stdout);
 }
 
 async function runToken(args: readonly string[]): Promise<void> {
-  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
-  process.stdout.write(asksForHelp ? tokenUsage : await mintToken(args, Date.now()));
+  process.stdout.write(asksForHelp(args) ? tokenUsage : await mintToken(args, Date.now()));
 }
 
 function runApiKey(args: readonly string[]): void {
-  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
-  process.stdout.write(asksForHelp ? apiKeyUsage : apiKeyCommand(args));
+  process.stdout.write(asksForHelp(args) ? apiKeyUsage : apiKeyCommand(args));
 }
 
 async function runStore(args: readonly string[]): Promise<void> {
-  const asksForHelp = args.some((each) => each === '--help' || each === '-h');
-  const outcome = asksForHelp
+  const outcome = asksForHelp(args)
     ? { text: storeUsage, isSound: true }
     : await storeCommand(readStoreRequest(args, process.env));
   process.stdout.write(outcome.text);

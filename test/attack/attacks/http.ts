@@ -171,18 +171,13 @@ interface Stream {
 }
 
 async function stream(target: Target, path: string): Promise<Stream> {
-  const socket = await target.socket();
-  let head = '';
   let tail = '';
   let isTold = false;
-  socket.setEncoding('latin1').on('data', (more: string) => {
-    if (head.length < 1_000) head += more;
+  const { socket, status } = await answered(target, get(path), (more) => {
     isTold ||= `${tail}${more}`.includes('event: missed');
     tail = more.slice(-20);
   });
-  socket.write(get(path));
-  await until('an answer', () => head.includes('\r\n') || socket.readableEnded || socket.destroyed, 30_000);
-  return { socket, status: Number(head.split(' ')[1]), isTold: () => isTold };
+  return { socket, status, isTold: () => isTold };
 }
 
 /** The streams that were opened before one was answered with 503. */
@@ -220,13 +215,26 @@ async function textOf(socket: Socket): Promise<string> {
 
 /** The status of the answer. */
 async function ask(target: Target, request: string): Promise<number> {
-  const socket = await target.socket();
-  let text = '';
-  socket.setEncoding('latin1').on('data', (more: string) => (text += more));
-  socket.write(request);
-  await until('an answer', () => text.includes('\r\n') || socket.readableEnded || socket.destroyed, 30_000);
+  const { socket, status } = await answered(target, request);
   socket.destroy();
-  return Number(text.split(' ')[1]);
+  return status;
+}
+
+/** Asks, and waits for the first line. `onText`: is given what comes, from the beginning on. */
+async function answered(
+  target: Target,
+  request: string,
+  onText: (more: string) => void = () => {},
+): Promise<{ readonly socket: Socket; readonly status: number }> {
+  const socket = await target.socket();
+  let head = '';
+  socket.setEncoding('latin1').on('data', (more: string) => {
+    if (!head.includes('\r\n')) head += more;
+    onText(more);
+  });
+  socket.write(request);
+  await until('an answer', () => head.includes('\r\n') || socket.readableEnded || socket.destroyed, 30_000);
+  return { socket, status: Number(head.split(' ')[1]) };
 }
 
 /** Waits until the broker takes nothing more from any of them. */
