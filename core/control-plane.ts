@@ -196,6 +196,7 @@ export class ControlPlane {
     this.#directory = new SessionDirectory({
       link: { send: (worker, message) => this.#supervisor?.send(worker, message) ?? false },
       directory: thisNodeAlone,
+      firstWorker: () => 0,
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,
       sessionsMax: config.limits.sessionsMax,

@@ -5,13 +5,27 @@
  */
 export interface Directory {
   /**
-   * This node wants the client identifier, which it does not have: whether it has it from now on. Undefined if that is
-   * not known yet, since others have to be asked: then `later` is called, once.
+   * This node wants the client identifier, which it does not have, for a client that wants a new session or not: whether it
+   * has it from now on. Undefined if that is not known yet, since others have to be asked: then `later` is called, once.
    */
-  claim(clientId: string, later: (isOurs: boolean) => void): boolean | undefined;
+  claim(clientId: string, isClean: boolean, later: (outcome: Claimed) => void): boolean | undefined;
   /** This node does not need the client identifier any more. */
   release(clientId: string): void;
+  /** Whether a session that a worker of this node has belongs to another one, which is taking it. */
+  isLent(key: number): boolean;
+}
+
+/** 'ours': and nobody has a session for it. */
+export type Claimed = 'ours' | 'denied' | MovingSession;
+
+/** The identifier is ours, and its session is on another node. */
+export interface MovingSession {
+  readonly key: number;
+  /** That has it, by its number in the cluster. */
+  readonly worker: number;
+  /** It is here. */
+  taken(): void;
 }
 
 /** There is no other node. */
-export const thisNodeAlone: Directory = { claim: () => true, release: () => {} };
+export const thisNodeAlone: Directory = { claim: () => true, release: () => {}, isLent: () => false };

@@ -16,7 +16,7 @@ import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Identity } from '../security/access.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type ClientPage, type ClientQuery, type ClientState, pageOf } from './client-list.ts';
-import type { Directory } from './directory.ts';
+import type { Claimed, Directory, MovingSession } from './directory.ts';
 import { type SessionEvent, type SessionStateName, stepOf } from './session-states.ts';
 import type { Clock, Timer } from './timers.ts';
 
@@ -43,6 +43,8 @@ export interface DirectoryOptions {
   readonly link: WorkerLink;
   /** Who has which client identifier. */
   readonly directory: Directory;
+  /** The number of this node's first worker among all of its cluster; 0 without one. */
+  firstWorker(): number;
   readonly clock: Clock;
   readonly connectionsMax: number;
   readonly sessionsMax: number;
@@ -94,11 +96,14 @@ export interface Verdict {
 }
 
 interface SessionRecord {
-  readonly key: number;
+  /** Of a session that another node had it is known once the client identifier is ours. */
+  key: number;
   state: SessionStateName;
   worker: number;
-  /** Where it comes from while it changes workers. */
+  /** Where it comes from while it changes workers: one of this node's, ... */
   movesFrom: number | undefined;
+  /** ... or another node's. */
+  lent: MovingSession | undefined;
   client: ClientInfo;
   /** Of its client, the last one. */
   identity: Identity;
@@ -108,8 +113,10 @@ interface SessionRecord {
   sinceSeconds: number;
   /** It is to end when its connection is over. */
   isDismissed: boolean;
-  /** Who waits for it. */
+  /** Who waits for it: a client here, ... */
   waiting: WaitingArrival | undefined;
+  /** ... or another node. */
+  yielding: Yielding | undefined;
   /** When its delayed will is due, and when it ends, on the clock; undefined: never. */
   willAtMs: number | undefined;
   expiresAtMs: number | undefined;
@@ -130,6 +137,14 @@ interface Arrival extends Place {
   readonly authenticationData: Uint8Array | undefined;
   readonly identity: Identity;
   readonly admission: Admission | undefined;
+}
+
+/** Another node wants the client identifier. */
+interface Yielding {
+  /** It has no use for the session. */
+  readonly isClean: boolean;
+  /** Gives false if it does not want it any more. */
+  done(session: { readonly key: number; readonly worker: number } | undefined): boolean;
 }
 
 interface WaitingArrival {
@@ -259,7 +274,7 @@ export class SessionDirectory {
       const record = this.#byKey.get(row.session);
       if (record === undefined) {
         // One that goes to another worker ends there.
-        if (row.state !== 'departing')
+        if (row.state !== 'departing' && !this.#options.directory.isLent(row.session))
           this.#options.link.send(worker, { type: 'endSession', session: row.session });
         continue;
       }
@@ -297,6 +312,51 @@ export class SessionDirectory {
     if (record.identity.username !== identity.username) return false;
     record.identity = identity;
     return true;
+  }
+
+  // --- what other nodes want ---------------------------------------------------------------------------
+
+  /** Of all sessions, also of those whose identifiers are being claimed. */
+  clientIds(): Iterable<string> {
+    return this.#byClientId.keys();
+  }
+
+  /** As core/cluster/client-directory.ts says. */
+  yield(clientId: string, isClean: boolean, done: Yielding['done']): void {
+    const record = this.#byClientId.get(clientId);
+    if (record === undefined || record.state === 'claiming') {
+      done(undefined);
+      return;
+    }
+    const earlier = takeWaiting(record);
+    if (earlier !== undefined) this.#turnAway(earlier, earlier.request, ReasonCode.serverBusy);
+    record.yielding = { isClean, done };
+    if (record.state === 'away') this.#giveUp(record, record.yielding);
+    else this.#step(record, 'wantedElsewhere');
+  }
+
+  /** Ends a session of a worker here that was another node's. */
+  endLent({ key, worker }: { readonly key: number; readonly worker: number }): void {
+    this.#options.link.send(worker - this.#options.firstWorker(), { type: 'endSession', session: key });
+  }
+
+  /** These workers of other nodes are lost: what comes from them is not whole, and its client gets a new session. */
+  otherWorkersLost(workers: ReadonlySet<number>): void {
+    for (const record of this.#byKey.values())
+      if (record.lent !== undefined && workers.has(record.lent.worker)) record.isDismissed = true;
+  }
+
+  /** The session is away, and another node wants it. */
+  #giveUp(record: SessionRecord, { isClean, done }: Yielding): void {
+    record.timer?.cancel();
+    if (isClean) {
+      this.#step(record, 'wantedNew');
+      return;
+    }
+    record.yielding = undefined;
+    const worker = this.#options.firstWorker() + record.worker;
+    if (done({ key: record.key, worker })) this.#remove(record);
+    else this.#rest(record);
   }
 
   // --- what operators want ----------------------------------------------------------------------------
@@ -431,6 +491,10 @@ export class SessionDirectory {
 
   /** The client waits for its session; an earlier one for the same session need not any more. */
   #want(record: SessionRecord, arrival: Arrival): void {
+    if (record.yielding !== undefined) {
+      this.#turnAway(arrival, arrival.request, ReasonCode.serverBusy);
+      return;
+    }
     const earlier = takeWaiting(record);
     if (earlier !== undefined) this.#turnAway(earlier, earlier.request, ReasonCode.serverBusy);
     if (record.state === 'away') {
@@ -461,8 +525,9 @@ export class SessionDirectory {
     const record = newRecord(this.nextKey(), 'claiming', arrival.worker, arrival.client);
     if (this.#hasNoRoomFor(arrival)) return;
     const { clientId } = arrival.client;
-    const isOurs = this.#options.directory.claim(clientId, (isLate) =>
-      this.#step(record, isLate ? 'claimed' : 'denied'),
+    const { cleanStart } = arrival.request;
+    const isOurs = this.#options.directory.claim(clientId, cleanStart, (outcome) =>
+      this.#claimed(record, outcome),
     );
     if (isOurs === false) {
       this.#turnAway(arrival, arrival.request, ReasonCode.serverUnavailable);
@@ -471,6 +536,18 @@ export class SessionDirectory {
     this.#add(record);
     if (isOurs) this.#begin(record, arrival);
     else this.#wait(record, arrival);
+  }
+
+  #claimed(record: SessionRecord, outcome: Claimed): void {
+    if (typeof outcome === 'string') {
+      this.#step(record, outcome === 'ours' ? 'claimed' : 'denied');
+      return;
+    }
+    this.#byKey.delete(record.key);
+    record.key = outcome.key;
+    record.lent = outcome;
+    this.#byKey.set(record.key, record);
+    this.#step(record, 'lent');
   }
 
   /** The same for who has waited for the end of a session whose client identifier is ours. */
@@ -569,12 +646,17 @@ export class SessionDirectory {
       case 'moveHere':
         this.#move(record);
         break;
+      case 'fetch':
+        this.#tell(record, { type: 'moveHere', session, from: record.lent?.worker ?? 0 });
+        break;
       case 'disconnect':
         this.#disconnect(record, details.cause ?? 'lost', details.reasonCode ?? ReasonCode.success);
         this.#settle(record, details.row);
         break;
       case 'settle':
         record.movesFrom = undefined;
+        record.lent?.taken();
+        record.lent = undefined;
         this.#settle(record, details.row);
         break;
       case 'lose':
@@ -614,7 +696,9 @@ export class SessionDirectory {
   #move(record: SessionRecord): void {
     const to = record.waiting?.arrival.worker;
     const from = record.worker;
-    if (to !== undefined && this.#options.link.send(to, { type: 'moveHere', session: record.key, from })) {
+    const { link, firstWorker } = this.#options;
+    const session = record.key;
+    if (to !== undefined && link.send(to, { type: 'moveHere', session, from: firstWorker() + from })) {
       record.movesFrom = from;
       record.worker = to;
       return;
@@ -665,6 +749,10 @@ export class SessionDirectory {
       this.#step(record, 'willDue');
       return;
     }
+    if (record.yielding !== undefined) {
+      this.#giveUp(record, record.yielding);
+      return;
+    }
     const arrival = takeWaiting(record);
     if (arrival !== undefined) {
       this.#serve(record, arrival);
@@ -682,6 +770,11 @@ export class SessionDirectory {
 
   /** The session has not come to the worker that was to have it. */
   #lookBack(record: SessionRecord): void {
+    if (record.lent !== undefined) {
+      record.state = 'moving'; // the worker has ended before it asked for it
+      this.#tell(record, { type: 'moveHere', session: record.key, from: record.lent.worker });
+      return;
+    }
     const from = record.movesFrom;
     if (from === undefined) {
       this.#forget(record);
@@ -697,7 +790,8 @@ export class SessionDirectory {
   #forget(record: SessionRecord): void {
     this.#remove(record);
     const arrival = takeWaiting(record);
-    if (arrival === undefined) this.#options.directory.release(record.client.clientId);
+    if (record.yielding !== undefined) record.yielding.done(undefined);
+    else if (arrival === undefined) this.#options.directory.release(record.client.clientId);
     else this.#acceptNext(arrival);
   }
 
@@ -724,12 +818,14 @@ function newRecord(key: number, state: SessionStateName, worker: number, client:
     state,
     worker,
     movesFrom: undefined,
+    lent: undefined,
     client,
     identity: {},
     connection: undefined,
     sinceSeconds: 0,
     isDismissed: false,
     waiting: undefined,
+    yielding: undefined,
     willAtMs: undefined,
     expiresAtMs: undefined,
     timer: undefined,

@@ -4,6 +4,7 @@
  * on its engine says which sessions there are (`here`, `leaving`, `arriving`, or `missing`).
  *
  *   claiming -> connected, once the client identifier is ours (directory.ts)
+ *           \-> moving, if another node has its session
  *   away -> wanted by a client -> moving -> away, on the client's worker -> connected
  *                              \-> settling (Clean Start: it ends) -> gone: a new session is connected
  *   connected -> wanted by another client -> closing -> away or gone
@@ -32,6 +33,8 @@ export type SessionStateName =
 export type SessionEvent =
   /** The client identifier is ours, ... */
   | 'claimed'
+  /** ... its session too, which another node has, ... */
+  | 'lent'
   /** ... or cannot be had. */
   | 'denied'
   /** A client waits for it that wants a new session. */
@@ -68,6 +71,8 @@ export type SessionAction =
   | 'endSession'
   | 'publishWill'
   | 'moveHere'
+  /** The same from the worker of another node. */
+  | 'fetch'
   /** Counts the client as gone, and remembers when will and expiry are due. */
   | 'disconnect'
   /** Remembers when will and expiry are due, and serves who waits. */
@@ -90,6 +95,7 @@ const evicted = ['closing', 'evict'] as const;
 const table: Readonly<Record<SessionStateName, Readonly<Partial<Record<SessionEvent, SessionStep>>>>> = {
   claiming: {
     claimed: ['connected', 'begin'],
+    lent: ['moving', 'fetch'],
     denied: ['gone', 'deny'],
   },
   away: {

@@ -4,7 +4,12 @@ import { test } from 'node:test';
 import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
 import type { SessionState } from '../../../core/data-plane/addon.ts';
 import type { SessionRow } from '../../../core/data-plane/session-row.ts';
-import { type Directory, thisNodeAlone } from '../../../core/sessions/directory.ts';
+import {
+  type Claimed,
+  type Directory,
+  type MovingSession,
+  thisNodeAlone,
+} from '../../../core/sessions/directory.ts';
 import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -22,6 +27,7 @@ class Stage {
     this.directory = new SessionDirectory({
       link: { send: (worker, message) => this.#send(worker, message) },
       directory: identifiers,
+      firstWorker: () => 0,
       clock: this.clock,
       connectionsMax: 3,
       sessionsMax: 4,
@@ -320,9 +326,10 @@ test('what a worker still publishes for a session is waited for, also after a re
 /** A directory that is asked from afar: it answers when the test says so, and keeps who has which identifier. */
 class FarDirectory implements Directory {
   readonly ours = new Set<string>();
-  readonly asked = new Map<string, (isOurs: boolean) => void>();
+  readonly asked = new Map<string, (outcome: Claimed) => void>();
+  readonly lent = new Set<number>();
 
-  claim(clientId: string, later: (isOurs: boolean) => void): undefined {
+  claim(clientId: string, _isClean: boolean, later: (outcome: Claimed) => void): undefined {
     assert.ok(!this.asked.has(clientId) && !this.ours.has(clientId), `${clientId} is claimed twice`);
     this.asked.set(clientId, later);
     return undefined;
@@ -330,11 +337,14 @@ class FarDirectory implements Directory {
   release(clientId: string): void {
     assert.ok(this.ours.delete(clientId), `${clientId} is released and was not ours`);
   }
-  answer(clientId: string, isOurs = true): void {
+  isLent(key: number): boolean {
+    return this.lent.has(key);
+  }
+  answer(clientId: string, outcome: Claimed = 'ours'): void {
     const later = this.asked.get(clientId) ?? assert.fail(`${clientId} is not asked for`);
     this.asked.delete(clientId);
-    if (isOurs) this.ours.add(clientId);
-    later(isOurs);
+    if (outcome !== 'denied') this.ours.add(clientId);
+    later(outcome);
   }
 }
 
@@ -379,12 +389,16 @@ test('an identifier that cannot be had is refused, and may be asked for again', 
   const far = new FarDirectory();
   const stage = new Stage(far);
   stage.connect(0, 1);
-  far.answer('a', false);
+  far.answer('a', 'denied');
   assert.deepEqual([stage.sent(), stage.directory.counts.total], [['0 refuse 1 0x88'], 0]);
   stage.connect(0, 2);
   far.answer('a');
   assert.deepEqual(stage.sent(), ['0 accept 2 new session 2']);
-  const closed = new Stage({ claim: () => false, release: () => assert.fail('it was never ours') });
+  const closed = new Stage({
+    claim: () => false,
+    release: () => assert.fail('it was never ours'),
+    isLent: () => false,
+  });
   closed.connect(0, 1);
   assert.deepEqual([closed.sent(), closed.directory.counts.total], [['0 refuse 1 0x88'], 0]);
 });
@@ -415,6 +429,120 @@ test('who waits for the end of a session gets a new one with the identifier that
   stage.closed('absent');
   assert.deepEqual(stage.sent(), ['0 accept 1 new session 1', '0 evict 1 0x8e', '1 accept 2 new session 2']);
   assert.deepEqual([...far.ours], ['a']);
+});
+
+// --- other nodes --------------------------------------------------------------------------------------
+
+/** A session that worker 40, of another node, has. */
+function lent(taken: () => void = () => {}): MovingSession {
+  return { key: 900, worker: 40, taken };
+}
+
+test('a session that another node has is fetched from its worker, and that node told when it is here', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  const taken: string[] = [];
+  stage.connect(1, 1);
+  far.answer(
+    'a',
+    lent(() => taken.push('taken')),
+  );
+  assert.deepEqual([stage.sent(), taken], [['1 moveHere 900 from 40'], []]);
+  stage.directory.arrived(1, 900, row('settled', {}, 900));
+  assert.deepEqual([stage.sent(), taken], [['1 accept 1 session 900'], ['taken']]);
+  assert.equal(stage.directory.find('a')?.session, 900);
+});
+
+test('a session that another node has is fetched though its client has left, and waits for it', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  stage.connect(1, 1);
+  stage.directory.abandoned(1, 1, 'a');
+  far.answer('a', lent());
+  assert.deepEqual(stage.sent(), ['1 moveHere 900 from 40']);
+  stage.directory.arrived(1, 900, row('settled', { expirySeconds: 10 }, 900));
+  assert.deepEqual([stage.sent(), stage.directory.counts.total], [[], 1]);
+  stage.clock.advance(10_000);
+  assert.deepEqual(stage.sent(), ['1 endSession 900']);
+});
+
+test('a worker that ends before it has asked for the session asks again', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  stage.connect(1, 1);
+  stage.stopped.add(1);
+  far.answer('a', lent());
+  stage.stopped.delete(1);
+  stage.restart(1);
+  assert.deepEqual(stage.sent(), ['1 moveHere 900 from 40']);
+  stage.restart(1, row('arriving', {}, 900));
+  stage.directory.arrived(1, 900, row('settled', {}, 900));
+  assert.deepEqual([stage.sent(), stage.directory.counts.total], [[], 1]);
+});
+
+test('a session that comes from a node that is lost ends, and its client gets a new one', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  stage.connect(1, 1);
+  far.answer('a', lent());
+  stage.directory.otherWorkersLost(new Set([40]));
+  stage.directory.arrived(1, 900, row('settled', {}, 900));
+  assert.deepEqual(stage.sent(), ['1 moveHere 900 from 40', '1 endSession 900']);
+  stage.directory.settled(900, row('absent', {}, 900));
+  assert.deepEqual([stage.sent(), [...far.ours]], [['1 accept 1 new session 2'], ['a']]);
+});
+
+/** What another node was given; undefined: nothing yet. */
+function yieldTo(stage: Stage, isClean = false, isWanted = true): { answers: unknown[] } {
+  const told: { answers: unknown[] } = { answers: [] };
+  stage.directory.yield('a', isClean, (session) => {
+    told.answers.push(session ?? 'none');
+    return isWanted;
+  });
+  return told;
+}
+
+test('another node gets a client identifier once the connection is over, with the session or without', () => {
+  const stage = new Stage();
+  assert.deepEqual(yieldTo(stage).answers, ['none']);
+  stage.connect(1, 1);
+  const told = yieldTo(stage);
+  assert.deepEqual([stage.sent(), told.answers], [['1 accept 1 new session 1', '1 evict 1 0x8e'], []]);
+  stage.connect(0, 2); // it is being given up
+  assert.deepEqual(stage.sent(), ['0 refuse 2 0x89']);
+  stage.closed('settled', { willDelaySeconds: 5 });
+  assert.deepEqual([told.answers, stage.directory.counts.total], [[{ key: 1, worker: 1 }], 0]);
+  stage.clock.advance(1_000_000);
+  assert.deepEqual([stage.sent(), stage.clock.timers], [[], 0]);
+});
+
+test('a clean start on another node ends the session here, with its will', () => {
+  const stage = new Stage();
+  stage.connect(1, 1);
+  stage.closed();
+  stage.sent();
+  const told = yieldTo(stage, true);
+  assert.deepEqual([stage.sent(), told.answers], [['1 endSession 1'], []]);
+  stage.settled('absent');
+  assert.deepEqual([told.answers, stage.directory.counts.total], [['none'], 0]);
+});
+
+test('a session that no node wants any more goes on here', () => {
+  const stage = new Stage();
+  stage.connect(1, 1);
+  stage.closed('settled', { expirySeconds: 10 });
+  yieldTo(stage, false, false);
+  stage.sent();
+  stage.clock.advance(10_000);
+  assert.deepEqual(stage.sent(), ['1 endSession 1']);
+});
+
+test('a session that is lent stays with a worker that starts again; others that nobody knows end', () => {
+  const far = new FarDirectory();
+  const stage = new Stage(far);
+  far.lent.add(7);
+  stage.restart(1, row('settled', {}, 7), row('settled', {}, 8));
+  assert.deepEqual(stage.sent(), ['1 endSession 8']);
 });
 
 // --- clients ------------------------------------------------------------------------------------------

@@ -1,0 +1,444 @@
+/**
+ * Which node has which client identifier (main thread). The node that owns the slot of an identifier is its directory; all
+ * nodes claim it there. Nothing of it is written down: a new owner is told by all what they have.
+ *
+ *   A  --claim--> owner: nobody has it -----------------------------------> granted
+ *                        B has it  --yield--> B ends its connection there
+ *                                  <--yielded, with its session, which B has lent
+ *                 <--granted, with the session--
+ *   A moves the session over the lanes, and says `taken` to B
+ *
+ *   a view changes the owner: everyone --held, held, heldAll--> the new owner, who answers once all have told it;
+ *   claims that have no answer yet are made again there
+ *
+ * One owner at a time: whoever claims believes only the owner of its own view, and a new owner waits for all who are in
+ * its view, so nobody among them has still an answer of the last one under way.
+ */
+import type { Claimed, Directory } from '../sessions/directory.ts';
+import type { LentSession, NodeMessage } from './node-messages.ts';
+import { slotCount, slotOfClientId } from './slots.ts';
+import { liveNodes, nodeOf, ownerOfSlot, type View } from './view.ts';
+
+/** The sessions of this node: session-directory.ts. */
+export interface SessionHolder {
+  /**
+   * Gives up a client identifier, at once or later: ends its connection, and its session too if it is clean. Else the
+   * session stays where it is, and belongs to whoever is told of it, unless `done` gives false: then it goes on here.
+   * Undefined: there is none.
+   */
+  yield(clientId: string, isClean: boolean, done: (session: LentSession | undefined) => boolean): void;
+  /** Ends a session that was lent to a node which is lost. */
+  endLent(session: LentSession): void;
+  /** Of all its sessions; also of those that are being claimed. */
+  clientIds(): Iterable<string>;
+}
+
+export interface ClientDirectoryOptions {
+  readonly incarnation: number;
+  readonly key: Uint8Array;
+  /** In order; to this node itself too, but never at once. */
+  send(to: number, message: NodeMessage): void;
+  /** False: cut off from the others, and nobody can be asked. */
+  isReached(): boolean;
+  /** The epoch that is applied has changed. */
+  onApplied(): void;
+}
+
+/** What the owner knows of a client identifier. */
+interface Entry {
+  holder: number;
+  /** The holder has lent its session to a node that has not said so. */
+  isLent: boolean;
+  waiter: Claim | undefined;
+  turn: number;
+}
+
+interface Claim {
+  readonly from: number;
+  readonly claim: number;
+  readonly isClean: boolean;
+}
+
+/** Of this node. */
+interface Pending {
+  readonly claim: number;
+  readonly isClean: boolean;
+  later(outcome: Claimed): void;
+}
+
+interface Lent extends LentSession {
+  to: number;
+}
+
+type Early = readonly [from: number, message: Extract<NodeMessage, { epoch: number }>];
+
+/** Of identifiers, in one message. */
+const heldBytesMax = 64 * 1_024;
+
+export class ClientDirectory implements Directory {
+  readonly #options: ClientDirectoryOptions;
+  #sessions: SessionHolder | undefined;
+  #view: View | undefined;
+  /** By slot, of those that this node owns. */
+  readonly #entries: (Map<string, Entry> | undefined)[] = new Array(slotCount).fill(undefined);
+  /** By node: the epoch of which it has told all that it holds. */
+  readonly #told = new Map<number, number>();
+  /** Claims for slots of which not everyone has told yet. */
+  #held: (readonly [slot: number, clientId: string, claim: Claim])[] = [];
+  /** For a view that is not here yet. */
+  #early: Early[] = [];
+  readonly #pending = new Map<string, Pending>();
+  readonly #lent = new Map<string, Lent>();
+  #claims = 0;
+  #turns = 0;
+  #applied = 0;
+
+  constructor(options: ClientDirectoryOptions) {
+    this.#options = options;
+  }
+
+  /** Before the first view. */
+  serve(sessions: SessionHolder): void {
+    this.#sessions = sessions;
+  }
+
+  /** The epoch of which everyone has told this node everything. */
+  get applied(): number {
+    return this.#applied;
+  }
+  /** Client identifiers that this node is the directory of. */
+  get size(): number {
+    return this.#entries.reduce((sum, entries) => sum + (entries?.size ?? 0), 0);
+  }
+
+  // --- as one that wants an identifier --------------------------------------------------------------------
+
+  claim(clientId: string, isClean: boolean, later: (outcome: Claimed) => void): boolean | undefined {
+    if (!this.#options.isReached() || this.#view === undefined) return false;
+    const slot = this.#slotOf(clientId);
+    const entries = this.#entries[slot];
+    if (entries !== undefined && this.#isReady(slot) && !entries.has(clientId)) {
+      entries.set(clientId, newEntry(this.#options.incarnation));
+      this.#lent.delete(clientId);
+      return true;
+    }
+    const pending: Pending = { claim: ++this.#claims, isClean, later };
+    this.#pending.set(clientId, pending);
+    this.#ask(clientId, pending);
+    return undefined;
+  }
+
+  release(clientId: string): void {
+    this.#toOwner(clientId, { type: 'release', epoch: this.#epoch, clientId });
+  }
+
+  #ask(clientId: string, { claim, isClean }: Pending): void {
+    this.#toOwner(clientId, { type: 'claim', epoch: this.#epoch, clientId, claim, isClean });
+  }
+
+  #toOwner(clientId: string, message: NodeMessage): void {
+    const owner = this.#ownerOf(clientId);
+    if (owner !== undefined) this.#options.send(owner, message);
+  }
+
+  #ownerOf(clientId: string): number | undefined {
+    return this.#view && ownerOfSlot(this.#view, this.#slotOf(clientId))?.incarnation;
+  }
+
+  #onGranted(from: number, message: Extract<NodeMessage, { type: 'granted' | 'denied' }>): void {
+    const { clientId, claim } = message;
+    const pending = this.#pending.get(clientId);
+    if (pending?.claim !== claim || this.#ownerOf(clientId) !== from) return; // it was claimed again
+    this.#pending.delete(clientId);
+    // Whoever was lent its session has had it, though that has not been heard yet.
+    if (message.type === 'granted') this.#lent.delete(clientId);
+    if (message.type === 'denied') pending.later('denied');
+    else if (message.session === undefined) pending.later('ours');
+    else pending.later(this.#movingSession(clientId, message.session));
+  }
+
+  #movingSession(clientId: string, { key, worker }: LentSession): Claimed {
+    const taken = (): void => {
+      const lender = this.#view && liveNodes(this.#view).find((node) => hasWorker(node, worker));
+      if (lender !== undefined) this.#options.send(lender.incarnation, { type: 'taken', clientId, key });
+    };
+    return { key, worker, taken };
+  }
+
+  // --- as one that has it -------------------------------------------------------------------------------
+
+  #onYield(from: number, { clientId, turn, to, isClean }: Extract<NodeMessage, { type: 'yield' }>): void {
+    const answer = (session: LentSession | undefined): boolean => {
+      if (this.#ownerOf(clientId) !== from) {
+        if (session === undefined) this.release(clientId); // the new owner was told that it is here
+        return false;
+      }
+      if (session !== undefined) this.#lent.set(clientId, { ...session, to });
+      this.#options.send(from, { type: 'yielded', clientId, turn, ...(session && { session }) });
+      return true;
+    };
+    if (this.#ownerOf(clientId) !== from) return; // whoever wants it asks the new owner
+    const lent = this.#lent.get(clientId);
+    if (lent === undefined) this.#sessions?.yield(clientId, isClean, answer);
+    else if (!isClean && to !== this.#options.incarnation) answer({ key: lent.key, worker: lent.worker });
+    else {
+      this.#lent.delete(clientId);
+      this.#sessions?.endLent(lent);
+      answer(undefined);
+    }
+  }
+
+  /** Whether a session belongs to another node though its worker is here. */
+  isLent(key: number): boolean {
+    for (const lent of this.#lent.values()) if (lent.key === key) return true;
+    return false;
+  }
+
+  #onTaken({ clientId, key }: Extract<NodeMessage, { type: 'taken' }>): void {
+    if (this.#lent.get(clientId)?.key === key) this.#lent.delete(clientId);
+  }
+
+  // --- as the owner of slots ----------------------------------------------------------------------------
+
+  #onClaim(clientId: string, claim: Claim): void {
+    const slot = this.#slotOf(clientId);
+    const entries = this.#entries[slot];
+    if (entries === undefined) return; // its sender will know, and claim it again
+    if (!this.#isReady(slot)) {
+      this.#held.push([slot, clientId, claim]);
+      return;
+    }
+    const entry = entries.get(clientId);
+    if (entry === undefined || (entry.holder === claim.from && !entry.isLent)) {
+      const turned = entry?.waiter;
+      entries.set(clientId, newEntry(claim.from));
+      if (turned !== undefined) this.#deny(clientId, turned);
+      this.#grant(clientId, claim, undefined);
+      return;
+    }
+    if (entry.waiter !== undefined && entry.waiter.from !== claim.from) this.#deny(clientId, entry.waiter);
+    entry.waiter = claim;
+    this.#askToYield(clientId, entry, claim);
+  }
+
+  #askToYield(clientId: string, entry: Entry, { from: to, isClean }: Claim): void {
+    entry.turn = ++this.#turns;
+    this.#options.send(entry.holder, { type: 'yield', clientId, turn: entry.turn, to, isClean });
+  }
+
+  #onYielded(from: number, { clientId, turn, session }: Extract<NodeMessage, { type: 'yielded' }>): void {
+    const entry = this.#entries[this.#slotOf(clientId)]?.get(clientId);
+    if (entry?.holder !== from || entry.turn !== turn) return;
+    this.#passOn(clientId, entry, session);
+  }
+
+  #onRelease(from: number, clientId: string): void {
+    const entries = this.#entries[this.#slotOf(clientId)];
+    const entry = entries?.get(clientId);
+    if (entry?.holder !== from) return;
+    if (entry.waiter === undefined) entries?.delete(clientId);
+    else this.#passOn(clientId, entry, undefined);
+  }
+
+  /** Nobody has it any more but who waits for it. */
+  #passOn(clientId: string, entry: Entry, session: LentSession | undefined): void {
+    const { waiter } = entry;
+    if (waiter === undefined) return;
+    entry.holder = waiter.from;
+    entry.isLent = false;
+    entry.waiter = undefined;
+    entry.turn = 0;
+    this.#grant(clientId, waiter, session);
+  }
+
+  #grant(clientId: string, { from, claim }: Claim, session: LentSession | undefined): void {
+    this.#options.send(from, { type: 'granted', clientId, claim, ...(session && { session }) });
+  }
+
+  #deny(clientId: string, { from, claim }: Claim): void {
+    this.#options.send(from, { type: 'denied', clientId, claim });
+  }
+
+  #onHeld(from: number, clientIds: readonly string[], areLent: boolean): void {
+    for (const clientId of clientIds) {
+      const entries = this.#entries[this.#slotOf(clientId)];
+      const entry = entries?.get(clientId);
+      // Whoever has lent a session knows less than whoever has it.
+      if (entries !== undefined && (entry === undefined || (entry.isLent && !areLent)))
+        entries.set(clientId, { ...newEntry(from), isLent: areLent });
+    }
+  }
+
+  #onHeldAll(from: number, epoch: number): void {
+    this.#told.set(from, Math.max(this.#told.get(from) ?? 0, epoch));
+    this.#goOn();
+  }
+
+  /** Everyone has told what it holds of the slot. */
+  #isReady(slot: number): boolean {
+    const view = this.#view;
+    const since = view?.since[slot] ?? 0;
+    return view !== undefined && liveNodes(view).every((node) => this.#toldBy(node.incarnation) >= since);
+  }
+
+  #toldBy(incarnation: number): number {
+    return this.#told.get(incarnation) ?? 0;
+  }
+
+  // --- views --------------------------------------------------------------------------------------------
+
+  onView(view: View): void {
+    const before = this.#view;
+    this.#view = view;
+    for (let slot = 0; slot < slotCount; slot++) {
+      const isOurs = ownerOfSlot(view, slot)?.incarnation === this.#options.incarnation;
+      const isNew = before?.since[slot] !== view.since[slot];
+      if (isOurs && (isNew || this.#entries[slot] === undefined)) this.#entries[slot] = new Map();
+      else if (!isOurs) this.#entries[slot] = undefined;
+    }
+    this.#forgetLost(view);
+    this.#tellHeld(view, before);
+    this.#held = this.#held.filter(([slot]) => this.#entries[slot] !== undefined);
+    for (const [clientId, pending] of this.#pending)
+      if (before?.since[this.#slotOf(clientId)] !== view.since[this.#slotOf(clientId)])
+        this.#ask(clientId, pending);
+    const early = this.#early;
+    this.#early = [];
+    for (const [from, message] of early) this.onMessage(from, message);
+    this.#goOn();
+  }
+
+  /** Those who held identifiers, waited for them or were lent sessions, and are in the cluster no more. */
+  #forgetLost(view: View): void {
+    const isLost = (incarnation: number): boolean => nodeOf(view, incarnation) === undefined;
+    for (const [from] of this.#told) if (isLost(from)) this.#told.delete(from);
+    this.#early = this.#early.filter(([from]) => !isLost(from));
+    this.#held = this.#held.filter(([, , { from }]) => !isLost(from));
+    for (const entries of this.#entries) {
+      for (const [clientId, entry] of entries ?? []) {
+        if (entry.waiter !== undefined && isLost(entry.waiter.from)) entry.waiter = undefined;
+        if (!isLost(entry.holder)) continue;
+        if (entry.waiter === undefined) entries?.delete(clientId);
+        else this.#passOn(clientId, entry, undefined);
+      }
+    }
+    for (const [clientId, lent] of this.#lent) {
+      if (!isLost(lent.to)) continue;
+      this.#lent.delete(clientId);
+      this.#sessions?.endLent(lent);
+      this.release(clientId);
+    }
+  }
+
+  /** Tells the new owners of slots what this node has of them, and everyone that it has done so. */
+  #tellHeld(view: View, before: View | undefined): void {
+    const isNew = (clientId: string): boolean => {
+      const slot = this.#slotOf(clientId);
+      return before?.since[slot] !== view.since[slot];
+    };
+    const held = new Map<number, Batch>();
+    const add = (clientId: string, list: 'clientIds' | 'lent'): void => {
+      const owner = isNew(clientId) ? ownerOfSlot(view, this.#slotOf(clientId))?.incarnation : undefined;
+      if (owner === undefined) return;
+      const batch = held.get(owner) ?? newBatch();
+      held.set(owner, batch);
+      batch[list].push(clientId);
+      batch.bytes += clientId.length;
+      if (batch.bytes < heldBytesMax) return;
+      this.#sendHeld(view, owner, batch);
+      held.delete(owner);
+    };
+    for (const clientId of this.#sessions?.clientIds() ?? [])
+      if (!this.#pending.has(clientId)) add(clientId, 'clientIds');
+    for (const clientId of this.#lent.keys()) add(clientId, 'lent');
+    for (const [owner, batch] of held) this.#sendHeld(view, owner, batch);
+    for (const { incarnation } of liveNodes(view))
+      this.#options.send(incarnation, { type: 'heldAll', epoch: view.epoch });
+  }
+
+  #sendHeld(view: View, owner: number, { clientIds, lent }: Batch): void {
+    this.#options.send(owner, { type: 'held', epoch: view.epoch, clientIds, lent });
+  }
+
+  /** Claims that have waited, and whether the view is applied. */
+  #goOn(): void {
+    const view = this.#view;
+    if (view === undefined) return;
+    const held = this.#held;
+    this.#held = [];
+    for (const [, clientId, claim] of held) this.#onClaim(clientId, claim);
+    const applied = Math.min(view.epoch, ...liveNodes(view).map((node) => this.#toldBy(node.incarnation)));
+    if (applied <= this.#applied) return;
+    this.#applied = applied;
+    this.#options.onApplied();
+  }
+
+  // --- messages -----------------------------------------------------------------------------------------
+
+  get #epoch(): number {
+    return this.#view?.epoch ?? 0;
+  }
+
+  #slotOf(clientId: string): number {
+    return slotOfClientId(clientId, this.#options.key);
+  }
+
+  /** News are somebody else's. */
+  onMessage(from: number, message: NodeMessage): void {
+    if ('epoch' in message && message.epoch > this.#epoch) {
+      this.#early.push([from, message]);
+      return;
+    }
+    switch (message.type) {
+      case 'claim':
+        this.#onClaim(message.clientId, { from, claim: message.claim, isClean: message.isClean });
+        break;
+      case 'granted':
+      case 'denied':
+        this.#onGranted(from, message);
+        break;
+      case 'release':
+        this.#onRelease(from, message.clientId);
+        break;
+      case 'yield':
+        this.#onYield(from, message);
+        break;
+      case 'yielded':
+        this.#onYielded(from, message);
+        break;
+      case 'taken':
+        this.#onTaken(message);
+        break;
+      case 'held':
+        this.#onHeld(from, message.clientIds, false);
+        this.#onHeld(from, message.lent, true);
+        break;
+      case 'heldAll':
+        this.#onHeldAll(from, message.epoch);
+        break;
+      case 'news':
+        break;
+    }
+  }
+}
+
+interface Batch {
+  readonly clientIds: string[];
+  readonly lent: string[];
+  bytes: number;
+}
+
+function newBatch(): Batch {
+  return { clientIds: [], lent: [], bytes: 0 };
+}
+
+function newEntry(holder: number): Entry {
+  return { holder, isLent: false, waiter: undefined, turn: 0 };
+}
+
+function hasWorker(
+  node: { readonly firstWorker: number; readonly workers: number },
+  worker: number,
+): boolean {
+  return worker >= node.firstWorker && worker < node.firstWorker + node.workers;
+}

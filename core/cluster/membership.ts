@@ -1,0 +1,367 @@
+/**
+ * This node's part in the cluster (main thread): it joins, keeps up with the views, tells the others that it lives, and
+ * takes those out that do not.
+ *
+ *   beat, each 500 ms --post--> everyone, itself too: only who hears itself may say of others that they are silent
+ *   a later epoch in a beat --> the view is read --> onView
+ *   silent for 3 s          --> a view without the node, by compare-and-set: who cannot write takes nobody out
+ *
+ * All time is measured in beats of its own that have come back, so a node that stood still, or was cut off, does not take
+ * its own silence for that of the others.
+ */
+import { isRecord } from '../config/option-rules.ts';
+import type { Clock, Timer } from '../sessions/timers.ts';
+import type { Post, Register, Subjects } from './ports.ts';
+import {
+  decodeView,
+  encodeView,
+  firstView,
+  isCount,
+  liveNodes,
+  type NodeEntry,
+  nextStepOf,
+  nodeOf,
+  slotsOf,
+  type View,
+  withNode,
+  withNodeLeaving,
+  withoutNode,
+} from './view.ts';
+
+export interface MembershipOptions {
+  readonly clock: Clock;
+  readonly post: Post;
+  readonly register: Register;
+  readonly subjects: Subjects;
+  readonly name: string;
+  readonly workers: number;
+  /** Nobody else's. */
+  readonly id: string;
+  /** Of a cluster that begins with this node. */
+  makeKeys(): string;
+  /** The epoch that the data plane and the directory of this node have done with. */
+  applied(): number;
+  /** A view has come that this node is in; the first one when it has joined. */
+  onView(view: View, before: View | undefined): void;
+  /** The others have taken this node out, whose incarnation is over. */
+  onEvicted(): void;
+  /** It hears itself no more, or again. */
+  onReach(isReached: boolean): void;
+  onNote(level: 'info' | 'warn', fields: object, sentence: string): void;
+}
+
+export type JoinRefusal =
+  | { readonly why: 'nameTaken' }
+  | { readonly why: 'full' }
+  | { readonly why: 'viewNotReadable'; readonly sentence: string };
+
+export const beatMs = 500;
+/** Beats of its own that a node hears without one of another: that one is suspect, and lost. */
+const suspectBeats = 4;
+const lostBeats = 6;
+/** Without a beat of its own for so long it is cut off. */
+const cutOffMs = lostBeats * beatMs;
+/** The view is read so often though nobody says that there is a new one: who wrote it may have ended in that moment. */
+const beatsPerRead = 10;
+/** Between two attempts to read or write. */
+const retryMs = 100;
+
+interface Beat {
+  readonly from: number;
+  /** How many it has sent, but for those that only tell of something new. */
+  readonly tick: number;
+  readonly epoch: number;
+  readonly applied: number;
+}
+
+interface Peer {
+  /** The own tick that had come back when it was heard last. */
+  heardAt: number;
+  applied: number;
+}
+
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #peers = new Map<number, Peer>();
+  #view: View | undefined;
+  #revision = 0;
+  #node: NodeEntry | undefined;
+  #isOver = false;
+  #isLeaving = false;
+  /** The last own tick that has come back. */
+  #beats = 0;
+  #ticks = 0;
+  #heardMs = 0;
+  #wasReached = true;
+  /** Of the view that needs no further step. */
+  #finalEpoch = 0;
+  #isReading = false;
+  #isWriting = false;
+  #timer: Timer | undefined;
+  #left: (() => void) | undefined;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  /** The last one that this node was in. */
+  get view(): View | undefined {
+    return this.#view;
+  }
+  /** Once it has joined. */
+  get node(): NodeEntry | undefined {
+    return this.#node;
+  }
+  /** False: it is cut off, or has just come to itself after a standstill. */
+  get isReached(): boolean {
+    return this.#options.clock.nowMs() - this.#heardMs < cutOffMs;
+  }
+  isSuspect(incarnation: number): boolean {
+    return this.#silence(incarnation) >= suspectBeats;
+  }
+  appliedBy(incarnation: number): number {
+    if (incarnation === this.#node?.incarnation) return this.#options.applied();
+    return this.#peers.get(incarnation)?.applied ?? 0;
+  }
+
+  // --- joining and leaving ------------------------------------------------------------------------------
+
+  /** Calls back once: undefined when it has joined. Tries for as long as the register cannot be reached. */
+  join(done: (refusal: JoinRefusal | undefined) => void): void {
+    this.#heardMs = this.#options.clock.nowMs();
+    this.#options.post.subscribe(this.#options.subjects.beats, (bytes) => this.#onBeat(bytes));
+    this.#tryToJoin(done, 0);
+  }
+
+  #tryToJoin(done: (refusal: JoinRefusal | undefined) => void, waitedMs: number): void {
+    const again = (ms: number): void => {
+      this.#options.clock.after(ms, () => this.#tryToJoin(done, waitedMs + ms));
+    };
+    if (this.#isOver) return;
+    this.#options.register.read((written) => {
+      if (this.#isOver) return;
+      if (written === undefined) {
+        again(retryMs);
+        return;
+      }
+      const found = written.revision === 0 ? firstView(this.#options.makeKeys()) : decodeView(written.bytes);
+      if (typeof found === 'string') {
+        done({ why: 'viewNotReadable', sentence: found });
+        return;
+      }
+      const { name, id, workers } = this.#options;
+      const own = liveNodes(found).find((node) => node.id === id);
+      if (own !== undefined) {
+        this.#node = own;
+        this.#adopt(found, written.revision);
+        this.#beat();
+        done(undefined);
+        return;
+      }
+      const namesake = liveNodes(found).find((node) => node.name === name);
+      if (namesake !== undefined && this.#peers.has(namesake.incarnation)) {
+        done({ why: 'nameTaken' });
+        return;
+      }
+      if (namesake !== undefined && waitedMs < cutOffMs) {
+        again(beatMs); // it may be this node as it was before, whose end nobody has seen yet
+        return;
+      }
+      const others = namesake === undefined ? found : withoutNode(found, namesake.incarnation);
+      const next = withNode(others, { name, id, workers });
+      if (next === undefined && found.nodes.every(({ state }) => state !== 'gone')) {
+        done({ why: 'full' });
+        return;
+      }
+      if (next === undefined) {
+        again(beatMs); // until everyone has let go of those that are gone
+        return;
+      }
+      this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next reading tells
+    });
+  }
+
+  /** Gives its slots to the others, and calls back when it is not in the cluster any more. */
+  leave(left: () => void): void {
+    if (this.#isOver || this.#node === undefined) {
+      left();
+      return;
+    }
+    this.#isLeaving = true;
+    this.#left = left;
+    this.#tend();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+  }
+
+  // --- beats ------------------------------------------------------------------------------------------
+
+  /** The others should know at once: this node has applied a view, or written one. */
+  beatNow(): void {
+    if (!this.#isOver && this.#node !== undefined) this.#sendBeat();
+  }
+
+  #beat(): void {
+    if (this.#isOver) return;
+    this.#timer = this.#options.clock.after(beatMs, () => this.#beat());
+    this.#ticks++;
+    this.#sendBeat();
+    this.#noteReach();
+    if (this.#ticks % beatsPerRead === 0) this.#read();
+    if (this.isReached) this.#tend();
+  }
+
+  #sendBeat(): void {
+    const beat: Beat = {
+      from: this.#node?.incarnation ?? 0,
+      tick: this.#ticks,
+      epoch: this.#view?.epoch ?? 0,
+      applied: this.#options.applied(),
+    };
+    this.#options.post.publish(this.#options.subjects.beats, Buffer.from(JSON.stringify(beat)));
+  }
+
+  #onBeat(bytes: Uint8Array): void {
+    const beat = readBeat(bytes);
+    if (beat === undefined || this.#isOver) return;
+    if (beat.from === this.#node?.incarnation) {
+      this.#beats = beat.tick;
+      this.#heardMs = this.#options.clock.nowMs();
+      this.#noteReach();
+    } else {
+      this.#peers.set(beat.from, { heardAt: this.#beats, applied: beat.applied });
+    }
+    if (this.#view !== undefined && beat.epoch > this.#view.epoch) this.#read();
+  }
+
+  #noteReach(): void {
+    const { isReached } = this;
+    if (isReached === this.#wasReached) return;
+    this.#wasReached = isReached;
+    if (isReached) this.#read();
+    this.#options.onReach(isReached);
+  }
+
+  #silence(incarnation: number): number {
+    return this.#beats - (this.#peers.get(incarnation)?.heardAt ?? 0);
+  }
+
+  // --- views ------------------------------------------------------------------------------------------
+
+  #read(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    this.#options.register.read((written) => {
+      this.#isReading = false;
+      if (this.#isOver || written === undefined || written.revision <= this.#revision) return;
+      const view = decodeView(written.bytes);
+      if (typeof view === 'string')
+        this.#options.onNote('warn', { reason: view }, 'the state of the cluster cannot be read');
+      else this.#adopt(view, written.revision);
+    });
+  }
+
+  #adopt(view: View, revision: number): void {
+    const before = this.#view;
+    if (before !== undefined && view.epoch <= before.epoch) return;
+    const own = this.#node === undefined ? undefined : nodeOf(view, this.#node.incarnation);
+    if (own === undefined) {
+      this.stop();
+      if (this.#isLeaving) this.#left?.();
+      else this.#options.onEvicted();
+      return;
+    }
+    this.#node = own;
+    this.#view = view;
+    this.#revision = revision;
+    const live = new Set(liveNodes(view).map(({ incarnation }) => incarnation));
+    for (const incarnation of this.#peers.keys()) if (!live.has(incarnation)) this.#peers.delete(incarnation);
+    for (const incarnation of live) this.#greet(incarnation);
+    this.#options.onView(view, before);
+    this.beatNow();
+  }
+
+  /** Whoever is in the view has been heard, in a way: silence begins now. */
+  #greet(incarnation: number): void {
+    if (incarnation !== this.#node?.incarnation && !this.#peers.has(incarnation))
+      this.#peers.set(incarnation, { heardAt: this.#beats, applied: 0 });
+  }
+
+  /** Takes the next step that is this node's to take, one at a time. */
+  #tend(): void {
+    const view = this.#view;
+    const node = this.#node;
+    if (view === undefined || node === undefined || this.#isWriting || this.#isOver) return;
+    const next = this.#nextView(view, node);
+    if (next === undefined) return;
+    this.#isWriting = true;
+    this.#options.register.write(encodeView(next), this.#revision, () => {
+      this.#isWriting = false;
+      this.#read();
+    });
+  }
+
+  #nextView(view: View, node: NodeEntry): View | undefined {
+    const lost = this.#lostNode(view, node);
+    if (lost !== undefined) {
+      this.#options.onNote(
+        'warn',
+        { node: lost.name },
+        'a node is silent: its slots are dealt to the others',
+      );
+      return withoutNode(view, lost.incarnation);
+    }
+    if (this.#isLeaving) {
+      if (node.state === 'serving') return withNodeLeaving(view, node.incarnation);
+      const isAlone = liveNodes(view).length === 1;
+      if (isAlone || (slotsOf(view, node) === 0 && this.#isSettled(view)))
+        return withoutNode(view, node.incarnation);
+    }
+    if (view.epoch === this.#finalEpoch || !this.#isFirst(view, node) || !this.#isSettled(view))
+      return undefined;
+    const next = nextStepOf(view);
+    if (next === undefined) this.#finalEpoch = view.epoch;
+    return next;
+  }
+
+  #lostNode(view: View, node: NodeEntry): NodeEntry | undefined {
+    return liveNodes(view).find(
+      ({ incarnation }) =>
+        incarnation !== node.incarnation &&
+        this.#silence(incarnation) >= lostBeats + this.#rankOf(view, node, incarnation),
+    );
+  }
+
+  /** Who speaks for the cluster: the node that is there longest. The others follow if it does not. */
+  #isFirst(view: View, node: NodeEntry): boolean {
+    return this.#rankOf(view, node, 0) === 0;
+  }
+
+  #rankOf(view: View, node: NodeEntry, besides: number): number {
+    const able = liveNodes(view).filter(
+      ({ incarnation }) =>
+        incarnation !== besides && (incarnation === node.incarnation || !this.isSuspect(incarnation)),
+    );
+    return able.findIndex(({ incarnation }) => incarnation === node.incarnation);
+  }
+
+  #isSettled(view: View): boolean {
+    return liveNodes(view).every(({ incarnation }) => this.appliedBy(incarnation) >= view.epoch);
+  }
+}
+
+function readBeat(bytes: Uint8Array): Beat | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value)) return undefined;
+  const { from, tick, epoch, applied } = value;
+  if (!isCount(from) || !isCount(tick) || !isCount(epoch) || !isCount(applied)) return undefined;
+  return { from, tick, epoch, applied };
+}

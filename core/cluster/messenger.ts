@@ -1,0 +1,168 @@
+/**
+ * Messages between the main threads of two nodes: each once and in order, for as long as both are in the view, though the
+ * post may lose what it carries. What is sent within a turn goes as one frame; what is not acknowledged in time is
+ * sent again, and what comes twice or too early is dropped.
+ */
+import { isRecord } from '../config/option-rules.ts';
+import type { Clock, Timer } from '../sessions/timers.ts';
+import { type NodeMessage, readNodeMessage } from './node-messages.ts';
+import type { Post, Subjects } from './ports.ts';
+import { isCount } from './view.ts';
+
+export interface MessengerOptions {
+  readonly clock: Clock;
+  readonly post: Post;
+  readonly subjects: Subjects;
+  /** Of this node. */
+  readonly incarnation: number;
+  /** Later, before time passes: setImmediate. */
+  soon(action: () => void): void;
+  onMessage(from: number, message: NodeMessage): void;
+}
+
+/** Between two looks at what is not acknowledged. */
+const resendMs = 250;
+/** In one frame: far below the 1 MiB that NATS carries. */
+const frameBytesMax = 256 * 1_024;
+
+interface Line {
+  /** Sent, or to be sent, and not acknowledged; `first` is the number of the first of them. */
+  waiting: string[];
+  first: number;
+  /** How many of them were sent. */
+  sent: number;
+  isStuck: boolean;
+  /** The number of the last one that came. */
+  received: number;
+  isFlushDue: boolean;
+}
+
+export class Messenger {
+  readonly #options: MessengerOptions;
+  readonly #lines = new Map<number, Line>();
+  #timer: Timer | undefined;
+  #resent = 0;
+
+  constructor(options: MessengerOptions) {
+    this.#options = options;
+    options.post.subscribe(options.subjects.node(options.incarnation), (bytes) => this.#onFrame(bytes));
+    this.#watch();
+  }
+
+  get resent(): number {
+    return this.#resent;
+  }
+
+  /** With whom messages are exchanged; what waits for others is given up. */
+  setPeers(incarnations: readonly number[]): void {
+    const peers = new Set(incarnations.filter((each) => each !== this.#options.incarnation));
+    for (const peer of this.#lines.keys()) if (!peers.has(peer)) this.#lines.delete(peer);
+    for (const peer of peers) if (!this.#lines.has(peer)) this.#lines.set(peer, newLine());
+  }
+
+  /** Nothing if it is none of the peers, or not any more. What is for this node itself comes in order, but later. */
+  send(to: number, message: NodeMessage): void {
+    if (to === this.#options.incarnation) {
+      this.#options.soon(() => this.#options.onMessage(to, message));
+      return;
+    }
+    const line = this.#lines.get(to);
+    if (line === undefined) return;
+    line.waiting.push(JSON.stringify(message));
+    this.#flushSoon(to, line);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#lines.clear();
+  }
+
+  #watch(): void {
+    this.#timer = this.#options.clock.after(resendMs, () => {
+      for (const [peer, line] of this.#lines) {
+        if (line.isStuck && line.sent > 0) {
+          this.#resent += line.sent;
+          line.sent = 0;
+          this.#flush(peer, line);
+        }
+        line.isStuck = line.sent > 0;
+      }
+      this.#watch();
+    });
+  }
+
+  #flushSoon(peer: number, line: Line): void {
+    if (line.isFlushDue) return;
+    line.isFlushDue = true;
+    this.#options.soon(() => {
+      line.isFlushDue = false;
+      if (this.#lines.get(peer) === line) this.#flush(peer, line);
+    });
+  }
+
+  /** All that was not sent, and how much has come. */
+  #flush(peer: number, line: Line): void {
+    do {
+      const messages: string[] = [];
+      let bytes = 0;
+      const first = line.first + line.sent;
+      while (line.sent < line.waiting.length && (messages.length === 0 || bytes < frameBytesMax)) {
+        const message = line.waiting[line.sent++] ?? '';
+        bytes += message.length;
+        messages.push(message);
+      }
+      const head = `"from":${this.#options.incarnation},"first":${first},"received":${line.received}`;
+      const frame = Buffer.from(`{${head},"messages":[${messages.join(',')}]}`);
+      this.#options.post.publish(this.#options.subjects.node(peer), frame);
+    } while (line.sent < line.waiting.length);
+  }
+
+  #onFrame(bytes: Uint8Array): void {
+    const frame = readFrame(bytes);
+    const line = frame && this.#lines.get(frame.from);
+    if (frame === undefined || line === undefined) return; // it comes again, if its sender is in the next view
+    this.#acknowledged(line, frame.received);
+    if (frame.messages.length === 0) return;
+    for (const [index, value] of frame.messages.entries()) {
+      if (frame.first + index !== line.received + 1) continue;
+      line.received++;
+      const message = readNodeMessage(value);
+      if (message !== undefined) this.#options.onMessage(frame.from, message);
+      if (this.#lines.get(frame.from) !== line) return; // a view has come meanwhile
+    }
+    this.#flushSoon(frame.from, line);
+  }
+
+  #acknowledged(line: Line, received: number): void {
+    const count = Math.min(received - line.first + 1, line.waiting.length);
+    if (count <= 0) return;
+    line.waiting.splice(0, count);
+    line.first += count;
+    line.sent = Math.max(0, line.sent - count);
+    line.isStuck = false;
+  }
+}
+
+function newLine(): Line {
+  return { waiting: [], first: 1, sent: 0, isStuck: false, received: 0, isFlushDue: false };
+}
+
+interface Frame {
+  readonly from: number;
+  readonly first: number;
+  readonly received: number;
+  readonly messages: readonly unknown[];
+}
+
+function readFrame(bytes: Uint8Array): Frame | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value)) return undefined;
+  const { from, first, received, messages } = value;
+  const isFrame = isCount(from) && isCount(first) && isCount(received) && Array.isArray(messages);
+  return isFrame ? { from, first, received, messages } : undefined;
+}

@@ -1,0 +1,88 @@
+/** What the main threads of the nodes tell each other. Who owns what is said by the view (view.ts). */
+import { isRecord, isWholeNumber } from '../config/option-rules.ts';
+
+/** A session that goes to another node: its key, and the worker that has it, by its number in the cluster. */
+export interface LentSession {
+  readonly key: number;
+  readonly worker: number;
+}
+
+/**
+ * `epoch`: of the sender's view; whoever knows an older one only waits until it knows it. `claim` names the claim in its
+ * answer, `turn` the request to yield in its answer.
+ */
+export type NodeMessage =
+  /** To the owner of the identifier's slot: the sender wants it, for a client that wants a new session or not. */
+  | {
+      readonly type: 'claim';
+      readonly epoch: number;
+      readonly clientId: string;
+      readonly claim: number;
+      readonly isClean: boolean;
+    }
+  | {
+      readonly type: 'granted';
+      readonly clientId: string;
+      readonly claim: number;
+      readonly session?: LentSession;
+    }
+  /** Somebody else wants it too, and came later. */
+  | { readonly type: 'denied'; readonly clientId: string; readonly claim: number }
+  /** To the owner: the sender does not need it any more. */
+  | { readonly type: 'release'; readonly epoch: number; readonly clientId: string }
+  /** To the node that has it: to is to have it; its session with it, unless that is to end. */
+  | {
+      readonly type: 'yield';
+      readonly clientId: string;
+      readonly turn: number;
+      readonly to: number;
+      readonly isClean: boolean;
+    }
+  | {
+      readonly type: 'yielded';
+      readonly clientId: string;
+      readonly turn: number;
+      readonly session?: LentSession;
+    }
+  /** To the node that has lent the session: the sender has it. */
+  | { readonly type: 'taken'; readonly clientId: string; readonly key: number }
+  /** To the new owner of slots: which identifiers of theirs the sender has, and which it has lent. */
+  | {
+      readonly type: 'held';
+      readonly epoch: number;
+      readonly clientIds: readonly string[];
+      readonly lent: readonly string[];
+    }
+  /** That was all. */
+  | { readonly type: 'heldAll'; readonly epoch: number }
+  /** Something that is to be done on every node; core/cluster/news.ts reads it. */
+  | { readonly type: 'news'; readonly news: Readonly<Record<string, unknown>> };
+
+type Check = (value: unknown) => boolean;
+const isText: Check = (value) => typeof value === 'string';
+const isTruth: Check = (value) => typeof value === 'boolean';
+const isNumber: Check = (value) => isWholeNumber(value, 0, Number.MAX_SAFE_INTEGER);
+const areTexts: Check = (value) => Array.isArray(value) && value.every(isText);
+const isSession: Check = (value) =>
+  value === undefined || (isRecord(value) && isNumber(value['key']) && isNumber(value['worker']));
+
+const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, Check>> } = {
+  claim: { epoch: isNumber, clientId: isText, claim: isNumber, isClean: isTruth },
+  granted: { clientId: isText, claim: isNumber, session: isSession },
+  denied: { clientId: isText, claim: isNumber },
+  release: { epoch: isNumber, clientId: isText },
+  yield: { clientId: isText, turn: isNumber, to: isNumber, isClean: isTruth },
+  yielded: { clientId: isText, turn: isNumber, session: isSession },
+  taken: { clientId: isText, key: isNumber },
+  held: { epoch: isNumber, clientIds: areTexts, lent: areTexts },
+  heldAll: { epoch: isNumber },
+  news: { news: isRecord },
+};
+
+/** Undefined: it is none that this version knows. */
+export function readNodeMessage(value: unknown): NodeMessage | undefined {
+  if (!isRecord(value) || typeof value['type'] !== 'string' || !Object.hasOwn(fields, value['type']))
+    return undefined;
+  const checks = Object.entries(fields[value['type'] as NodeMessage['type']]);
+  return checks.every(([name, check]) => check(value[name])) ? (value as unknown as NodeMessage) : undefined;
+}

@@ -1,0 +1,99 @@
+/**
+ * The slots of a cluster: each is a 1,024th of all topics and client identifiers, and has one owner, a worker. Topics are
+ * dealt to slots by the data plane, client identifiers here; both with the keys of the cluster, which nobody outside
+ * knows, so that nobody can aim at one node.
+ *
+ * Rendezvous hashing says which worker a slot should have: when one comes or goes, no slot moves between the others.
+ */
+export const slotCount = 1_024;
+
+/** The most workers in all: the workers that have subscribers of a filter are the bits of a 64-bit number. */
+export const clusterWorkersMax = 64;
+
+/** Whom a slot may be given. */
+export interface SlotWorker {
+  readonly worker: number;
+  /** Of its node: a worker that takes the place of another one is somebody else. */
+  readonly incarnation: number;
+}
+
+/** SipHash-2-4 with words of 32 bits (HalfSipHash), over the code units of the text; `key` has eight bytes at least. */
+export function slotOfClientId(clientId: string, key: Uint8Array): number {
+  const [k0, k1] = [wordOf(key, 0), wordOf(key, 4)];
+  const state: SipState = { v0: k0, v1: k1, v2: k0 ^ 0x6c79_6765, v3: k1 ^ 0x7465_6462 };
+  const pairs = clientId.length & ~1;
+  for (let index = 0; index < pairs; index += 2)
+    takeWord(state, clientId.charCodeAt(index) | (clientId.charCodeAt(index + 1) << 16));
+  const last = pairs < clientId.length ? clientId.charCodeAt(pairs) : 0;
+  takeWord(state, (clientId.length << 24) | last);
+  state.v2 ^= 0xff;
+  for (let round = 0; round < 4; round++) sipRound(state);
+  return ((state.v1 ^ state.v3) >>> 0) % slotCount;
+}
+
+interface SipState {
+  v0: number;
+  v1: number;
+  v2: number;
+  v3: number;
+}
+
+function takeWord(state: SipState, word: number): void {
+  state.v3 ^= word;
+  sipRound(state);
+  sipRound(state);
+  state.v0 ^= word;
+}
+
+function sipRound(state: SipState): void {
+  let { v0, v1, v2, v3 } = state;
+  v0 = (v0 + v1) | 0;
+  v1 = rotated(v1, 5) ^ v0;
+  v0 = rotated(v0, 16);
+  v2 = (v2 + v3) | 0;
+  v3 = rotated(v3, 8) ^ v2;
+  v0 = (v0 + v3) | 0;
+  v3 = rotated(v3, 7) ^ v0;
+  v2 = (v2 + v1) | 0;
+  v1 = rotated(v1, 13) ^ v2;
+  v2 = rotated(v2, 16);
+  state.v0 = v0;
+  state.v1 = v1;
+  state.v2 = v2;
+  state.v3 = v3;
+}
+
+function rotated(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits));
+}
+
+function wordOf(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at, true);
+}
+
+/** The worker that should have the slot; undefined if there is none. */
+export function bestWorkerOf(slot: number, workers: readonly SlotWorker[]): SlotWorker | undefined {
+  let best: SlotWorker | undefined;
+  let bestWeight = -1;
+  for (const each of workers) {
+    const weight = weightOf(slot, each);
+    if (weight <= bestWeight) continue;
+    best = each;
+    bestWeight = weight;
+  }
+  return best;
+}
+
+/** The same on every node, and as good as random: the finaliser of MurmurHash3. */
+function weightOf(slot: number, { worker, incarnation }: SlotWorker): number {
+  let mixed = mix(slot ^ 0x5bd1_e995);
+  mixed = mix(mixed ^ (incarnation >>> 0));
+  return mix(mixed ^ Math.imul(worker + 1, 0x9e37_79b1));
+}
+
+function mix(value: number): number {
+  let mixed = value;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85eb_ca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2_ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}

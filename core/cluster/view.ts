@@ -1,0 +1,218 @@
+/**
+ * The view of a cluster: who is in it and who has which slot. It is one value in a register that is written by
+ * compare-and-set, so there is one sequence of views, numbered by their epochs, that all nodes agree on. It is written
+ * when nodes come and go, and never for a client.
+ *
+ *   joining a node:  serving, without slots --slots in steps, each once all have applied the last--> its part of them
+ *   a node is lost:  gone, its slots are others' in the same view --all have applied it--> no entry
+ *
+ * The entry of a node that is gone stays until everyone has let go of its workers, so that nobody takes their places before.
+ */
+import { isRecord, isWholeNumber } from '../config/option-rules.ts';
+import { bestWorkerOf, clusterWorkersMax, type SlotWorker, slotCount } from './slots.ts';
+
+/** What a node writes and reads; one that reads a higher number is too old for its cluster. */
+export const viewFormat = 1;
+
+export type NodeState = 'serving' | 'leaving' | 'gone';
+
+export interface NodeEntry {
+  /** A number that no other node of the cluster has had; one that comes back has another one. */
+  readonly incarnation: number;
+  readonly name: string;
+  /** That the node has made up, to know its own entry again. */
+  readonly id: string;
+  /** Of its workers, among all of the cluster; they stand in a row. */
+  readonly firstWorker: number;
+  readonly workers: number;
+  readonly state: NodeState;
+}
+
+export interface View {
+  readonly epoch: number;
+  /** Of the data plane's hashes and of slotOfClientId(), in hexadecimal digits. */
+  readonly keys: string;
+  readonly lastIncarnation: number;
+  readonly nodes: readonly NodeEntry[];
+  /** By slot: the worker that owns it, and the epoch since when. */
+  readonly owners: readonly number[];
+  readonly since: readonly number[];
+}
+
+/** Slots that move at once. */
+const slotsPerStep = 128;
+
+export function firstView(keys: string): View {
+  const nobody = new Array<number>(slotCount).fill(0);
+  return { epoch: 0, keys, lastIncarnation: 0, nodes: [], owners: nobody, since: nobody };
+}
+
+/** The nodes that are not gone, the longest there first. */
+export function liveNodes(view: View): NodeEntry[] {
+  return view.nodes.filter(({ state }) => state !== 'gone');
+}
+
+export function nodeOf(view: View, incarnation: number): NodeEntry | undefined {
+  return view.nodes.find((node) => node.incarnation === incarnation && node.state !== 'gone');
+}
+
+/** By slot, of each view that was asked about. */
+const slotOwners = new WeakMap<View, readonly (NodeEntry | undefined)[]>();
+
+/** The node that owns the slot; undefined before the first node has come. */
+export function ownerOfSlot(view: View, slot: number): NodeEntry | undefined {
+  let owners = slotOwners.get(view);
+  if (owners === undefined) {
+    const byWorker = nodesByWorker(view);
+    owners = view.owners.map((worker) => byWorker[worker]);
+    slotOwners.set(view, owners);
+  }
+  return owners[slot];
+}
+
+function nodesByWorker(view: View): readonly (NodeEntry | undefined)[] {
+  const byWorker = new Array<NodeEntry | undefined>(clusterWorkersMax).fill(undefined);
+  for (const node of liveNodes(view)) for (const worker of workersOf(node)) byWorker[worker] = node;
+  return byWorker;
+}
+
+export function slotsOf(view: View, { firstWorker, workers }: NodeEntry): number {
+  return view.owners.filter((owner) => owner >= firstWorker && owner < firstWorker + workers).length;
+}
+
+/** Workers of a node, by their numbers in the cluster. */
+export function workersOf({ firstWorker, workers }: NodeEntry): number[] {
+  return Array.from({ length: workers }, (_, index) => firstWorker + index);
+}
+
+// --- the next view ----------------------------------------------------------------------------------
+
+/** With one node more; undefined if there is no room for its workers. The first node gets all slots. */
+export function withNode(view: View, node: Pick<NodeEntry, 'name' | 'id' | 'workers'>): View | undefined {
+  const firstWorker = freeWorkers(view, node.workers);
+  if (firstWorker === undefined) return undefined;
+  const incarnation = view.lastIncarnation + 1;
+  const { name, id, workers } = node;
+  const entry: NodeEntry = { incarnation, name, id, firstWorker, workers, state: 'serving' };
+  const next = { ...view, lastIncarnation: incarnation, nodes: [...view.nodes, entry] };
+  return liveNodes(view).length === 0 ? withSlotsDealt(next, slotCount) : advanced(next);
+}
+
+/** Without a node, whose slots the others get at once. */
+export function withoutNode(view: View, incarnation: number): View {
+  const nodes = view.nodes.map((node) =>
+    node.incarnation === incarnation ? { ...node, state: 'gone' as const } : node,
+  );
+  return withSlotsDealt({ ...view, nodes }, 0);
+}
+
+/** The node gives its slots away, step by step. */
+export function withNodeLeaving(view: View, incarnation: number): View {
+  const nodes = view.nodes.map((node) =>
+    node.incarnation === incarnation && node.state === 'serving'
+      ? { ...node, state: 'leaving' as const }
+      : node,
+  );
+  return advanced({ ...view, nodes });
+}
+
+/** The next step towards what the view should be once everyone has applied it; undefined: there is none to take. */
+export function nextStepOf(view: View): View | undefined {
+  const isAnyGone = view.nodes.some(({ state }) => state === 'gone');
+  const pruned = isAnyGone ? { ...view, nodes: liveNodes(view) } : view;
+  const dealt = withSlotsDealt(pruned, slotsPerStep);
+  const isMoved = dealt.since.some((epoch) => epoch === dealt.epoch);
+  return isMoved || isAnyGone ? dealt : undefined;
+}
+
+/** Slots without an owner get one; of the others `most` move to the worker that should have them. */
+function withSlotsDealt(view: View, most: number): View {
+  const next = advanced(view);
+  const candidates = slotWorkersOf(view);
+  if (candidates.length === 0) return next;
+  const byWorker = nodesByWorker(view);
+  const owners = [...view.owners];
+  const since = [...view.since];
+  let moved = 0;
+  for (let slot = 0; slot < slotCount; slot++) {
+    const isOwned = since[slot] !== 0 && byWorker[owners[slot] ?? 0] !== undefined;
+    if (isOwned && moved >= most) continue;
+    const best = bestWorkerOf(slot, candidates);
+    if (best === undefined || (isOwned && best.worker === owners[slot])) continue;
+    if (isOwned) moved++;
+    owners[slot] = best.worker;
+    since[slot] = next.epoch;
+  }
+  return { ...next, owners, since };
+}
+
+/** Who may have slots: all that do not leave, or all if there is nobody else. */
+function slotWorkersOf(view: View): SlotWorker[] {
+  const live = liveNodes(view);
+  const serving = live.filter(({ state }) => state === 'serving');
+  return (serving.length > 0 ? serving : live).flatMap((node) =>
+    workersOf(node).map((worker) => ({ worker, incarnation: node.incarnation })),
+  );
+}
+
+function freeWorkers(view: View, count: number): number | undefined {
+  const isTaken = new Array<boolean>(clusterWorkersMax).fill(false);
+  for (const node of view.nodes) for (const worker of workersOf(node)) isTaken[worker] = true;
+  for (let first = 0; first + count <= clusterWorkersMax; first++)
+    if (!isTaken.slice(first, first + count).includes(true)) return first;
+  return undefined;
+}
+
+function advanced(view: View): View {
+  return { ...view, epoch: view.epoch + 1 };
+}
+
+// --- as text ----------------------------------------------------------------------------------------
+
+export function encodeView(view: View): Uint8Array {
+  return Buffer.from(JSON.stringify({ format: viewFormat, ...view }));
+}
+
+/** What is wrong with a text is a sentence. */
+export function decodeView(bytes: Uint8Array): View | string {
+  const value = parsed(bytes);
+  if (!isRecord(value)) return 'it is not an object of JSON';
+  const { format, epoch, keys, lastIncarnation, nodes, owners, since } = value;
+  if (format !== viewFormat)
+    return `it has the format ${JSON.stringify(format)}, and this version of RallyMQ knows ${viewFormat}`;
+  if (!isCount(epoch) || !isCount(lastIncarnation)) return 'it has no epoch';
+  if (typeof keys !== 'string' || !/^[0-9a-f]{64,512}$/.test(keys)) return 'it has no keys';
+  if (!Array.isArray(nodes) || !nodes.every(isNode)) return 'an entry of a node is wrong';
+  if (!isSlotList(owners) || !isSlotList(since)) return 'its slots are wrong';
+  if (owners.some((worker) => worker >= clusterWorkersMax)) return 'its slots are wrong';
+  return { epoch, keys, lastIncarnation, nodes, owners, since };
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function isNode(value: unknown): value is NodeEntry {
+  if (!isRecord(value)) return false;
+  const { incarnation, name, id, firstWorker, workers, state } = value;
+  return (
+    isCount(incarnation) &&
+    typeof name === 'string' &&
+    typeof id === 'string' &&
+    isWholeNumber(firstWorker, 0, clusterWorkersMax - 1) &&
+    isWholeNumber(workers, 1, clusterWorkersMax - firstWorker) &&
+    (state === 'serving' || state === 'leaving' || state === 'gone')
+  );
+}
+
+function isSlotList(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length === slotCount && value.every(isCount);
+}
+
+export function isCount(value: unknown): value is number {
+  return isWholeNumber(value, 0, Number.MAX_SAFE_INTEGER);
+}

@@ -1,0 +1,280 @@
+/**
+ * A node of a simulated cluster: the real main thread as far as clients and sessions are concerned, with workers that are
+ * played. Sessions are in a data plane that all nodes share, as the lanes would carry them.
+ */
+import { Cluster } from '../../../core/cluster/cluster.ts';
+import { Subjects } from '../../../core/cluster/ports.ts';
+import { liveNodes, type View, workersOf } from '../../../core/cluster/view.ts';
+import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
+import type { SessionRow } from '../../../core/data-plane/session-row.ts';
+import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
+import type { Random } from '../random.ts';
+import type { SimulatedNats } from './simulated-nats.ts';
+import { Actor, type SimulatedTime } from './simulated-time.ts';
+
+/** A session where it is: of a worker, by its number in the cluster, of one incarnation of a node. */
+export interface PlayedSession {
+  readonly clientId: string;
+  incarnation: number;
+  worker: number;
+  expirySeconds: number;
+  connection: number | undefined;
+  /** What its client has put into it. */
+  notes: number;
+}
+
+/** What the nodes have in common, and who watches them. */
+export interface Stage {
+  readonly time: SimulatedTime;
+  readonly nats: SimulatedNats;
+  readonly random: Random;
+  readonly sessions: Map<number, PlayedSession>;
+  onAccepted(node: SimulatedNode, connection: number, request: ConnectRequest, isNew: boolean): void;
+  onRefused(node: SimulatedNode, connection: number): void;
+  onClosed(node: SimulatedNode, connection: number): void;
+  onEvicted(node: SimulatedNode): void;
+}
+
+interface Client {
+  readonly request: ConnectRequest;
+  readonly worker: number;
+  session: number | undefined;
+}
+
+let ids = 0;
+
+export class SimulatedNode {
+  readonly actor: Actor;
+  readonly cluster: Cluster;
+  readonly directory: SessionDirectory;
+  readonly name: string;
+  readonly workers: number;
+  readonly clients = new Map<number, Client>();
+  hasJoined = false;
+  #connections = 0;
+  readonly #stage: Stage;
+
+  constructor(stage: Stage, name: string, workers: number) {
+    this.#stage = stage;
+    this.name = name;
+    this.workers = workers;
+    this.actor = new Actor(stage.time);
+    const { clock } = this.actor;
+    this.cluster = new Cluster({
+      clock,
+      post: stage.nats.postOf(this.actor),
+      register: stage.nats.registerOf(this.actor),
+      subjects: new Subjects('test'),
+      name,
+      workers,
+      id: `${name}-${++ids}`,
+      makeKeys: () => '00112233'.repeat(8),
+      soon: (action) => void clock.after(0, action),
+      sessions: () => ({
+        yield: (...wanted) => this.directory.yield(...wanted),
+        endLent: (session) => this.directory.endLent(session),
+        clientIds: () => this.directory.clientIds(),
+      }),
+      onView: (view, before) => this.#onView(view, before),
+      onEvicted: () => stage.onEvicted(this),
+      onReach: () => {},
+      onNote: () => {},
+      onNews: () => {},
+    });
+    this.directory = new SessionDirectory({
+      link: { send: (worker, message) => this.#toWorker(worker, message) },
+      directory: this.cluster,
+      firstWorker: () => this.firstWorker,
+      clock,
+      connectionsMax: 1_000,
+      sessionsMax: 1_000,
+      sessionWaitMs: 5_000,
+      isStoreFull: () => false,
+      fullReasonCode: 0x97,
+      closedReasonCode: undefined,
+      authenticate: () => ({ reasonCode: 0 }),
+      onSessionsFull: () => {},
+      onRefused: () => {},
+      onConnected: () => {},
+      onDisconnected: () => {},
+    });
+  }
+
+  get firstWorker(): number {
+    return this.cluster.node?.firstWorker ?? 0;
+  }
+  get incarnation(): number {
+    return this.cluster.node?.incarnation ?? 0;
+  }
+
+  join(): void {
+    this.cluster.join((refusal) => {
+      if (refusal !== undefined) throw new Error(`${this.name} may not join: ${JSON.stringify(refusal)}`);
+      this.hasJoined = true;
+    });
+  }
+
+  /** The process ends, and its connections. */
+  end(): void {
+    this.actor.isGone = true;
+    this.#stage.nats.forget(this.actor);
+    for (const connection of [...this.clients.keys()]) this.#lose(connection);
+    for (const [key, session] of this.#stage.sessions)
+      if (session.incarnation === this.incarnation) this.#stage.sessions.delete(key);
+  }
+
+  /** A client comes; gives its connection. */
+  connect(clientId: string, cleanStart: boolean, sessionExpirySeconds: number): number {
+    const connection = ++this.#connections;
+    const request: ConnectRequest = {
+      clientId,
+      protocolVersion: 5,
+      cleanStart,
+      sessionExpirySeconds,
+      username: undefined,
+      password: undefined,
+      authenticationMethod: undefined,
+      authenticationData: undefined,
+      remoteAddress: '127.0.0.1',
+      transport: 'tcp',
+      listener: 0,
+      token: undefined,
+      willTopic: undefined,
+      tls: undefined,
+    };
+    const worker = this.#stage.random.below(this.workers);
+    this.clients.set(connection, { request, worker, session: undefined });
+    this.#later(() => this.directory.connect(worker, connection, request));
+    return connection;
+  }
+
+  /** The client goes, however far it has come. */
+  leave(connection: number): void {
+    const client = this.clients.get(connection);
+    if (client === undefined) return;
+    this.#lose(connection);
+    if (client.session === undefined) {
+      const { clientId } = client.request;
+      this.#later(() => this.directory.abandoned(client.worker, connection, clientId));
+    } else this.#tellClosed(client.session);
+  }
+
+  #lose(connection: number): void {
+    const client = this.clients.get(connection);
+    this.clients.delete(connection);
+    const session = client?.session === undefined ? undefined : this.#stage.sessions.get(client.session);
+    if (session?.connection === connection && session.incarnation === this.incarnation)
+      session.connection = undefined;
+    this.#stage.onClosed(this, connection);
+  }
+
+  #tellClosed(key: number): void {
+    const session = this.#stage.sessions.get(key);
+    if (session?.expirySeconds === 0 && session.incarnation === this.incarnation)
+      this.#stage.sessions.delete(key);
+    const row = this.#rowOf(key);
+    this.#later(() => this.directory.closed(key, 'lost', 0, row));
+  }
+
+  // --- the worker ---------------------------------------------------------------------------------------
+
+  #later(action: () => void): void {
+    this.actor.clock.after(this.#stage.random.below(3), action);
+  }
+
+  /** In order: a worker is one thread. */
+  #toWorker(worker: number, message: ToWorker): boolean {
+    this.actor.clock.after(1, () => this.#take(worker, message));
+    return true;
+  }
+
+  #take(worker: number, message: ToWorker): void {
+    switch (message.type) {
+      case 'accept':
+        this.#accept(worker, message);
+        break;
+      case 'refuse':
+        this.#lose(message.connection);
+        this.#stage.onRefused(this, message.connection);
+        break;
+      case 'evict': {
+        const session = this.clients.get(message.connection)?.session;
+        if (session === undefined) break;
+        this.#lose(message.connection);
+        this.#tellClosed(session);
+        break;
+      }
+      case 'moveHere':
+        this.#move(worker, message.session, message.from);
+        break;
+      case 'endSession':
+        if (this.#isHere(message.session)) this.#stage.sessions.delete(message.session);
+        this.#later(() => this.directory.settled(message.session, this.#rowOf(message.session)));
+        break;
+      default:
+        throw new Error(`a played worker knows no ${message.type}`);
+    }
+  }
+
+  #accept(worker: number, { connection, session: key, isNew }: Extract<ToWorker, { type: 'accept' }>): void {
+    const client = this.clients.get(connection);
+    if (client === undefined) {
+      const row = this.#rowOf(key);
+      this.#later(() => this.directory.closed(key, 'lost', 0, row));
+      return;
+    }
+    const { clientId, sessionExpirySeconds: expirySeconds } = client.request;
+    if (isNew) {
+      const place = { incarnation: this.incarnation, worker: this.firstWorker + worker };
+      this.#stage.sessions.set(key, { clientId, ...place, expirySeconds, connection, notes: 0 });
+    }
+    const session = this.#stage.sessions.get(key);
+    if (session === undefined || !this.#isHere(key)) throw new Error(`${clientId}: its session is not here`);
+    session.connection = connection;
+    session.expirySeconds = expirySeconds;
+    client.session = key;
+    this.#stage.onAccepted(this, connection, client.request, isNew);
+  }
+
+  #move(worker: number, key: number, from: number): void {
+    const arrive = (): void => {
+      const session = this.#stage.sessions.get(key);
+      if (session !== undefined && session.worker === from) {
+        session.worker = this.firstWorker + worker;
+        session.incarnation = this.incarnation;
+      } else if (session === undefined) {
+        // Its node is lost: an empty one, as the data plane makes.
+        const place = { incarnation: this.incarnation, worker: this.firstWorker + worker };
+        const rest = { expirySeconds: 100, connection: undefined, notes: 0 };
+        this.#stage.sessions.set(key, { clientId: '', ...place, ...rest });
+      }
+      this.directory.arrived(worker, key, this.#rowOf(key));
+    };
+    this.actor.clock.after(2 + this.#stage.random.below(20), arrive);
+  }
+
+  #isHere(key: number): boolean {
+    return this.#stage.sessions.get(key)?.incarnation === this.incarnation;
+  }
+
+  #rowOf(key: number): SessionRow {
+    const session = this.#isHere(key) ? this.#stage.sessions.get(key) : undefined;
+    return {
+      session: key,
+      state: session === undefined ? 'absent' : 'settled',
+      expirySeconds: session?.expirySeconds ?? 0,
+      willDelaySeconds: undefined,
+      awayMs: 0,
+    };
+  }
+
+  // --- views --------------------------------------------------------------------------------------------
+
+  #onView(view: View, before: View | undefined): void {
+    const stays = new Set(liveNodes(view).map(({ incarnation }) => incarnation));
+    const lost = before === undefined ? [] : liveNodes(before).filter((node) => !stays.has(node.incarnation));
+    this.directory.otherWorkersLost(new Set(lost.flatMap(workersOf)));
+    if (before === undefined) this.directory.restore(this.incarnation, []);
+    this.actor.clock.after(this.#stage.random.below(50), () => this.cluster.dataPlaneApplied(view.epoch));
+  }
+}
