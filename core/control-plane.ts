@@ -4,9 +4,11 @@
  */
 import { getHeapStatistics } from 'node:v8';
 import { BrokerError } from './broker-error.ts';
+import { readNews, writeNews } from './cluster/news.ts';
 import type { BrokerConfig } from './config/options.ts';
 import { Asks } from './control/asks.ts';
 import { AuditLog } from './control/audit-log.ts';
+import { ClusterControl } from './control/cluster-control.ts';
 import { Drain } from './control/drain.ts';
 import { Inspections } from './control/inspections.ts';
 import { createLogger, type Logger } from './control/logger.ts';
@@ -52,6 +54,7 @@ import { thisNodeAlone } from './sessions/directory.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
 import { ClientCounts } from './statistics/client-counts.ts';
+import { ClusterTopics, nodeTopic } from './statistics/cluster-topics.ts';
 import { metricFamilies } from './statistics/metric-families.ts';
 import { type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
 import { memoryOfProcess, residentBytes } from './statistics/process-memory.ts';
@@ -119,6 +122,15 @@ const heartbeatMsMax = 15_000;
 /** Before a connection of the host program that has failed is opened again. */
 const hostPauseMs = 1_000;
 
+/** Where the workers listen. */
+interface ListeningPlace {
+  readonly numericHost: string;
+  readonly listenerHosts: readonly string[];
+  readonly httpSocket: string;
+  /** With the ports that were chosen, once they are. */
+  readonly config: BrokerConfig;
+}
+
 export class ControlPlane {
   readonly logger: Logger;
   /** The host program's MQTT client. */
@@ -130,13 +142,14 @@ export class ControlPlane {
   readonly #overload: OverloadWatch;
   readonly #gatekeeper: Gatekeeper;
   readonly #directory: SessionDirectory;
-  readonly #hostSession: number;
+  #hostSession: number;
   readonly #asks: Asks;
   readonly #lookUps: RetainedLookUps;
   readonly #inspections: Inspections;
   readonly #history: ClientHistory;
   readonly #counts = new ClientCounts();
   readonly #sys: SysPublisher;
+  readonly #clusterTopics = new ClusterTopics();
   readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
   readonly #streams: EventStreams;
@@ -146,7 +159,11 @@ export class ControlPlane {
   readonly #noticed = new Set<string>();
   readonly #tls: TlsKeeper | undefined;
   #store: Store | undefined;
+  readonly #cluster: ClusterControl | undefined;
   #supervisor: Supervisor | undefined;
+  #starts = 0;
+  /** Where clients come in, once that is known. */
+  #place: ListeningPlace | undefined;
   #hostTimer: NodeJS.Timeout | undefined;
   #drain: Drain | undefined;
   #startedAtMs = 0;
@@ -193,10 +210,11 @@ export class ControlPlane {
       isOverloaded: () => this.#overload.state !== 'normal',
       onFailed: (err, sentence, fields) => this.logger.error({ err, ...fields }, sentence),
     });
+    this.#cluster = config.cluster === undefined ? undefined : this.#newClusterControl();
     this.#directory = new SessionDirectory({
       link: { send: (worker, message) => this.#supervisor?.send(worker, message) ?? false },
-      directory: thisNodeAlone,
-      firstWorker: () => 0,
+      directory: this.#cluster ?? thisNodeAlone,
+      firstWorker: () => this.#cluster?.firstWorker ?? 0,
       clock: systemClock,
       connectionsMax: config.limits.connectionsMax,
       sessionsMax: config.limits.sessionsMax,
@@ -218,6 +236,7 @@ export class ControlPlane {
       intervalSeconds: config.sysIntervalSeconds,
       clock: systemClock,
       sample: () => this.#sample(),
+      more: () => (this.#cluster === undefined ? [] : this.#clusterTopics.messages(this.#cluster.figures)),
       publish: (topic, payload) => this.#publishSys(topic, payload),
     });
     this.#tls = config.tlsCertificates.length > 0 ? this.#newTlsKeeper() : undefined;
@@ -231,40 +250,117 @@ export class ControlPlane {
   /** Starts the workers on `numericHost`; resolves when clients can connect. Errors: as Broker.start(). */
   async start(numericHost: string, listenerHosts: readonly string[]): Promise<Address> {
     await this.#tls?.load();
-    const tls = this.#tls ?? { material: undefined, ticketKeys: new Uint8Array() };
-    const addon = loadAddon();
-    const broker = await this.#openBroker(addon, numericHost);
-    this.#supervisor = new Supervisor(addon, broker, this.#config, this.#version, this.logger, tls, {
-      onMessage: (worker, message) => this.#onMessage(worker, message),
-      onWorkerLost: (worker) => {
-        this.#gatekeeper.workerLost(worker);
-        this.#overload.workerLost(worker);
-        this.#directory.workerLost(worker);
-        this.#asks.workerLost(worker);
-        if (worker !== hostWorker) return;
-        clearTimeout(this.#hostTimer); // it is opened when the worker runs again
-        this.host.lost();
-      },
-      onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
-      onFatal: (error) => this.#events.onFatal(error),
-    });
-    this.#gatekeeper.open(this.#supervisor);
     const httpSocket = await this.#http.listen();
+    this.#place = { numericHost, listenerHosts, httpSocket, config: this.#config };
     try {
-      const address = await this.#supervisor.start(numericHost, httpSocket, listenerHosts);
+      const address = await this.#startDataPlane(this.#place);
       this.#http.ports = address;
+      this.#place = { ...this.#place, config: withPortsOf(this.#config, address) };
       return address;
     } catch (error) {
       this.#http.close();
+      await this.#cluster?.leave();
       throw error;
     }
+  }
+
+  async #startDataPlane({
+    numericHost,
+    listenerHosts,
+    httpSocket,
+    config,
+  }: ListeningPlace): Promise<Address> {
+    const tls = this.#tls ?? { material: undefined, ticketKeys: new Uint8Array() };
+    const addon = loadAddon();
+    const broker = await this.#openBroker(addon, numericHost);
+    const supervisor = new Supervisor(
+      addon,
+      broker,
+      config,
+      this.#version,
+      this.logger,
+      tls,
+      {
+        onMessage: (worker, message) => this.#onMessage(worker, message),
+        onWorkerLost: (worker) => this.#onWorkerLost(worker),
+        onWorkerRestarted: (worker) => this.#onWorkerRestarted(worker),
+        onFatal: (error) => this.#events.onFatal(error),
+      },
+      undefined,
+      (worker) => this.#cluster?.workerStart(worker),
+      this.#starts,
+    );
+    this.#supervisor = supervisor;
+    this.#gatekeeper.open(supervisor);
+    return await supervisor.start(numericHost, httpSocket, listenerHosts);
+  }
+
+  #onWorkerLost(worker: number): void {
+    this.#gatekeeper.workerLost(worker);
+    this.#overload.workerLost(worker);
+    this.#directory.workerLost(worker);
+    this.#asks.workerLost(worker);
+    if (worker !== hostWorker) return;
+    clearTimeout(this.#hostTimer); // it is opened when the worker runs again
+    this.host.lost();
+  }
+
+  #newClusterControl(): ClusterControl {
+    return new ClusterControl({
+      config: this.#config,
+      logger: this.logger,
+      sessions: () => this.#directory,
+      broadcast: (message) => this.#supervisor?.broadcast(message),
+      onEvicted: () => void this.#joinAgain(),
+      onNews: (news) => this.#onNews(news),
+    });
+  }
+
+  /**
+   * The workers of this incarnation are gone for the others, and its sessions with them: clients are told to go, and find
+   * a node that has joined anew when they come back.
+   */
+  async #joinAgain(): Promise<void> {
+    const { logger } = this;
+    try {
+      await this.#stopDataPlane(ReasonCode.serverShuttingDown);
+      if (this.#place === undefined || !this.#isRunning) return;
+      await this.#startDataPlane(this.#place);
+      if (!this.#isRunning) {
+        await this.#stopDataPlane(ReasonCode.serverShuttingDown);
+        return;
+      }
+      for (let worker = 0; worker < this.#config.workers; worker++) this.#onWorkerRestarted(worker);
+    } catch (cause) {
+      if (!this.#isRunning) return;
+      logger.error({ err: cause }, 'the node could not join its cluster again');
+      const message = 'The node could not join its cluster again; see the log above.';
+      this.#events.onFatal(
+        cause instanceof BrokerError ? cause : new BrokerError('CLUSTER_NOT_REACHABLE', message, { cause }),
+      );
+    }
+  }
+
+  async #stopDataPlane(reasonCode: number): Promise<void> {
+    const supervisor = this.#supervisor;
+    await supervisor?.stop(reasonCode);
+    this.#starts = supervisor?.starts ?? 0;
+    this.#supervisor = undefined;
+    for (let worker = 0; worker < this.#config.workers; worker++) this.#onWorkerLost(worker);
   }
 
   /** Makes the broker in the addon, of what is in its store if it has one. Errors: as Store.open(). */
   async #openBroker(addon: Addon, host: string): Promise<number> {
     const { limits, port, workers } = this.#config;
     const rules = this.#gatekeeper.firstRules(); // wrong files are no reason to read a store
-    if (!keepsData(this.#config)) return addon.createBroker(workers, { ...this.#config, ...limits });
+    const dataPlaneRules = { ...this.#config, ...limits };
+    if (this.#cluster !== undefined) {
+      const place = await this.#cluster.join();
+      this.#directory.restore(place.incarnation, []);
+      this.#hostSession = this.#directory.nextKey(); // others have one too
+      return addon.createBroker(workers, dataPlaneRules, place);
+    }
+    if (!keepsData(this.#config)) return addon.createBroker(workers, dataPlaneRules);
     const store = new Store(addon, this.#config, this.logger, (error) => this.#events.onFatal(error));
     store.open();
     this.#store = store;
@@ -373,6 +469,7 @@ export class ControlPlane {
     this.#lookUps.close(stopped);
     this.#inspections.close(stopped);
     const isElsewhere = this.#config.serverReference !== undefined;
+    await this.#cluster?.leave();
     await this.#supervisor?.stop(isElsewhere ? ReasonCode.useAnotherServer : ReasonCode.serverShuttingDown);
     await this.#gatekeeper.close();
     this.#http.close();
@@ -470,6 +567,12 @@ export class ControlPlane {
         break;
       case 'arrived':
         this.#directory.arrived(worker, message.session, message.row);
+        break;
+      case 'viewApplied':
+        this.#cluster?.viewApplied(worker, message.epoch);
+        break;
+      case 'linkBroken':
+        this.#cluster?.linkBroken(message.worker);
         break;
       case 'authorize':
         void this.#gatekeeper.authorize(worker, message);
@@ -581,16 +684,19 @@ export class ControlPlane {
       disconnect: (clientId, keepsSession, by) => this.#dismiss(clientId, keepsSession, by),
       subscribe: (client, asked, by) => this.#subscribeClient(client, asked, by),
       unsubscribe: (client, topicFilter, by) => this.#unsubscribeClient(client, topicFilter, by),
+      cluster: () => this.#cluster?.figures,
       bans: () => this.bans.list(),
       isBanned: (remoteAddress) => this.#gatekeeper.isBanned(remoteAddress),
       ban: (request, { name: by }) => {
         const ban = this.bans.add(request);
+        this.#cluster?.tell(writeNews({ kind: 'ban', ban: request }));
         this.#audit.add('banAsked', { by, kind: ban.kind, value: ban.value, reason: ban.reason });
         return ban;
       },
       liftBan: (kind, value, { name: by }) => {
         const isLifted = this.bans.remove(kind, value);
         if (isLifted) this.#audit.add('banLiftAsked', { by, kind, value });
+        if (isLifted) this.#cluster?.tell(writeNews({ kind: 'liftBan', of: kind, value }));
         return isLifted;
       },
       slow: (max) => this.#slow(max),
@@ -616,6 +722,8 @@ export class ControlPlane {
 
   get #unreadiness(): string | undefined {
     if (!this.#isRunning) return 'the broker starts or stops';
+    const unreadiness = this.#cluster?.unreadiness;
+    if (unreadiness !== undefined) return unreadiness;
     return this.#drain === undefined ? undefined : 'the broker is being drained';
   }
 
@@ -667,6 +775,13 @@ export class ControlPlane {
     this.#history.add(clientId, kind, isConnected, detail);
   }
 
+  /** What an operator has asked for on another node. */
+  #onNews(news: Readonly<Record<string, unknown>>): void {
+    const told = readNews(news);
+    if (told?.kind === 'ban') this.bans.add(told.ban);
+    else if (told?.kind === 'liftBan') this.bans.remove(told.of, told.value);
+  }
+
   #dismiss(clientId: string, keepsSession: boolean, { name: by }: ApiKey): boolean {
     const isKnown = this.#directory.dismiss(clientId, keepsSession);
     if (!isKnown) return false;
@@ -700,6 +815,7 @@ export class ControlPlane {
       startedAtSeconds: Math.round((Date.now() - performance.now() + this.#startedAtMs) / 1_000),
       isDegraded: this.#trouble !== undefined,
       certificateExpirySeconds: this.#tls?.firstExpirySeconds,
+      cluster: this.#cluster?.figures,
     });
     return metricsText(families, format);
   }
@@ -782,7 +898,9 @@ export class ControlPlane {
   }
 
   #publishSys(topic: string, payload: string): void {
-    this.host.publish(topic, payload, { qos: 0, retain: true }).catch((err: unknown) => {
+    const { nodeName } = this.#config;
+    const shown = nodeName === undefined ? topic : nodeTopic(topic, nodeName);
+    this.host.publish(shown, payload, { qos: 0, retain: true }).catch((err: unknown) => {
       this.logger.debug({ err, topic }, 'a $SYS topic is beyond the limits of the broker');
     });
   }
@@ -827,4 +945,14 @@ export class ControlPlane {
     this.#gatekeeper.disconnected(client);
     this.#events.onDisconnected(client, cause, reasonCode);
   }
+}
+
+/** The same places again. */
+function withPortsOf(config: BrokerConfig, address: Address): BrokerConfig {
+  const { port, tcpPort, tlsPort, mqttsPort } = address;
+  const listeners = config.listeners.map((listener, index) => ({
+    ...listener,
+    port: address.listeners[index]?.port ?? listener.port,
+  }));
+  return { ...config, port: port === 0 ? false : port, tcpPort, tlsPort, mqttsPort, listeners };
 }

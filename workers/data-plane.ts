@@ -5,8 +5,9 @@
  * it however the thread ends.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { BrokerError } from '../core/broker-error.ts';
 import { type Answers, answerAsk } from '../core/control/asks.ts';
-import type { ToMain, ToWorker, WorkerStart } from '../core/control/messages.ts';
+import type { ToMain, ToWorker, WorkerCluster, WorkerStart } from '../core/control/messages.ts';
 import { Outgoing } from '../core/control/outgoing.ts';
 import { loadAddon, type TlsMaterial } from '../core/data-plane/addon.ts';
 import { inspect } from '../core/data-plane/inspection.ts';
@@ -41,7 +42,7 @@ port.on('message', (messages: ToWorker[]) => {
 function take(message: ToWorker): void {
   switch (message.type) {
     case 'listen':
-      listen(message);
+      void joinAndListen(message);
       break;
     case 'ticketKeys':
       control.engine.setTicketKeys(message.keys);
@@ -76,6 +77,9 @@ function take(message: ToWorker): void {
     case 'forgetDecisions':
       control.engine.forgetDecisions(0);
       break;
+    case 'clusterView':
+      control.links?.apply(message.view);
+      break;
     case 'halvePaces':
       control.engine.halvePaces(message.isHalved);
       break;
@@ -103,6 +107,37 @@ process.on('uncaughtException', (error) => {
 });
 
 type Listen = Extract<ToWorker, { type: 'listen' }>;
+
+async function joinAndListen(message: Listen): Promise<void> {
+  try {
+    if (start.cluster !== undefined) await joinCluster(start.cluster);
+  } catch (error) {
+    post({ type: 'failed', ...joinFault(error) });
+    leave(1);
+    return;
+  }
+  listen(message);
+}
+
+/** What comes to clients and goes to other nodes has its way before the first client. */
+async function joinCluster({ incarnation, firstWorker, view, applied }: WorkerCluster): Promise<void> {
+  const { WorkerLinks } = await import('../core/cluster/worker-links.ts');
+  const { clusterName, nodeName = '' } = start.config;
+  const place = { incarnation, worker: firstWorker + start.worker, clusterName, nodeName };
+  const links = new WorkerLinks(
+    control.engine,
+    place,
+    (epoch) => post({ type: 'viewApplied', epoch }),
+    (worker) => post({ type: 'linkBroken', worker }),
+  );
+  control.links = links;
+  await links.open(start.config, view, applied);
+}
+
+function joinFault(error: unknown): { code: string; message: string } {
+  const code = error instanceof BrokerError ? error.code : 'WORKER_FAILED';
+  return { code, message: reasonOf(error) };
+}
 
 function listen(message: Listen): void {
   const { host, port, tcpPort, tlsPort, mqttsPort, tls, ticketKeys, httpSocket } = message;

@@ -47,10 +47,13 @@ export interface ClientDirectoryOptions {
 /** What the owner knows of a client identifier. */
 interface Entry {
   holder: number;
-  /** The holder has lent its session to a node that has not said so. */
+  /** The holder has lent its session, and nobody has said that it has it. */
   isLent: boolean;
+  /** The last request to yield before the holder got it: answers to those are old. */
+  readonly since: number;
   waiter: Claim | undefined;
-  turn: number;
+  /** For whom the holder was asked to yield; undefined: nobody has asked. */
+  askedFor: number | undefined;
 }
 
 interface Claim {
@@ -118,7 +121,7 @@ export class ClientDirectory implements Directory {
     const slot = this.#slotOf(clientId);
     const entries = this.#entries[slot];
     if (entries !== undefined && this.#isReady(slot) && !entries.has(clientId)) {
-      entries.set(clientId, newEntry(this.#options.incarnation));
+      entries.set(clientId, this.#newEntry(this.#options.incarnation));
       this.#lent.delete(clientId);
       return true;
     }
@@ -153,16 +156,21 @@ export class ClientDirectory implements Directory {
     // Whoever was lent its session has had it, though that has not been heard yet.
     if (message.type === 'granted') this.#lent.delete(clientId);
     if (message.type === 'denied') pending.later('denied');
-    else if (message.session === undefined) pending.later('ours');
-    else pending.later(this.#movingSession(clientId, message.session));
+    else pending.later(this.#sessionOf(clientId, message.session));
   }
 
-  #movingSession(clientId: string, { key, worker }: LentSession): Claimed {
-    const taken = (): void => {
-      const lender = this.#view && liveNodes(this.#view).find((node) => hasWorker(node, worker));
-      if (lender !== undefined) this.#options.send(lender.incarnation, { type: 'taken', clientId, key });
+  /** It is lost if its node is. */
+  #sessionOf(clientId: string, session: LentSession | undefined): Claimed {
+    const lender =
+      session && this.#view && liveNodes(this.#view).find((node) => hasWorker(node, session.worker));
+    if (session === undefined || lender === undefined) return 'ours';
+    const { key, worker } = session;
+    const { incarnation } = lender;
+    return {
+      key,
+      worker,
+      taken: () => this.#options.send(incarnation, { type: 'taken', clientId, key }),
     };
-    return { key, worker, taken };
   }
 
   // --- as one that has it -------------------------------------------------------------------------------
@@ -173,6 +181,7 @@ export class ClientDirectory implements Directory {
         if (session === undefined) this.release(clientId); // the new owner was told that it is here
         return false;
       }
+      if (session !== undefined && !this.#isThere(to)) return false; // who wanted it is lost
       if (session !== undefined) this.#lent.set(clientId, { ...session, to });
       this.#options.send(from, { type: 'yielded', clientId, turn, ...(session && { session }) });
       return true;
@@ -194,6 +203,11 @@ export class ClientDirectory implements Directory {
     return false;
   }
 
+  #onPassed({ clientId, key, to }: Extract<NodeMessage, { type: 'passed' }>): void {
+    const lent = this.#lent.get(clientId);
+    if (lent?.key === key) lent.to = to;
+  }
+
   #onTaken({ clientId, key }: Extract<NodeMessage, { type: 'taken' }>): void {
     if (this.#lent.get(clientId)?.key === key) this.#lent.delete(clientId);
   }
@@ -211,24 +225,28 @@ export class ClientDirectory implements Directory {
     const entry = entries.get(clientId);
     if (entry === undefined || (entry.holder === claim.from && !entry.isLent)) {
       const turned = entry?.waiter;
-      entries.set(clientId, newEntry(claim.from));
+      entries.set(clientId, this.#newEntry(claim.from));
       if (turned !== undefined) this.#deny(clientId, turned);
       this.#grant(clientId, claim, undefined);
       return;
     }
     if (entry.waiter !== undefined && entry.waiter.from !== claim.from) this.#deny(clientId, entry.waiter);
     entry.waiter = claim;
-    this.#askToYield(clientId, entry, claim);
+    if (entry.askedFor === undefined) this.#askToYield(clientId, entry, claim);
   }
 
   #askToYield(clientId: string, entry: Entry, { from: to, isClean }: Claim): void {
-    entry.turn = ++this.#turns;
-    this.#options.send(entry.holder, { type: 'yield', clientId, turn: entry.turn, to, isClean });
+    entry.askedFor = to;
+    this.#options.send(entry.holder, { type: 'yield', clientId, turn: ++this.#turns, to, isClean });
+  }
+
+  #newEntry(holder: number, isLent = false): Entry {
+    return { holder, isLent, since: this.#turns, waiter: undefined, askedFor: undefined };
   }
 
   #onYielded(from: number, { clientId, turn, session }: Extract<NodeMessage, { type: 'yielded' }>): void {
     const entry = this.#entries[this.#slotOf(clientId)]?.get(clientId);
-    if (entry?.holder !== from || entry.turn !== turn) return;
+    if (entry?.holder !== from || turn <= entry.since) return;
     this.#passOn(clientId, entry, session);
   }
 
@@ -242,17 +260,26 @@ export class ClientDirectory implements Directory {
 
   /** Nobody has it any more but who waits for it. */
   #passOn(clientId: string, entry: Entry, session: LentSession | undefined): void {
-    const { waiter } = entry;
-    if (waiter === undefined) return;
-    entry.holder = waiter.from;
-    entry.isLent = false;
-    entry.waiter = undefined;
-    entry.turn = 0;
+    const { waiter, holder, askedFor } = entry;
+    if (waiter === undefined) {
+      entry.isLent = true; // who has waited is lost
+      return;
+    }
+    this.#entries[this.#slotOf(clientId)]?.set(clientId, this.#newEntry(waiter.from));
+    if (session !== undefined && askedFor !== waiter.from)
+      this.#options.send(holder, { type: 'passed', clientId, key: session.key, to: waiter.from });
     this.#grant(clientId, waiter, session);
   }
 
   #grant(clientId: string, { from, claim }: Claim, session: LentSession | undefined): void {
-    this.#options.send(from, { type: 'granted', clientId, claim, ...(session && { session }) });
+    const sent: NodeMessage = {
+      type: 'granted',
+      epoch: this.#epoch,
+      clientId,
+      claim,
+      ...(session && { session }),
+    };
+    this.#options.send(from, sent);
   }
 
   #deny(clientId: string, { from, claim }: Claim): void {
@@ -265,7 +292,7 @@ export class ClientDirectory implements Directory {
       const entry = entries?.get(clientId);
       // Whoever has lent a session knows less than whoever has it.
       if (entries !== undefined && (entry === undefined || (entry.isLent && !areLent)))
-        entries.set(clientId, { ...newEntry(from), isLent: areLent });
+        entries.set(clientId, this.#newEntry(from, areLent));
     }
   }
 
@@ -308,6 +335,10 @@ export class ClientDirectory implements Directory {
     this.#goOn();
   }
 
+  #isThere(incarnation: number): boolean {
+    return this.#view !== undefined && nodeOf(this.#view, incarnation) !== undefined;
+  }
+
   /** Those who held identifiers, waited for them or were lent sessions, and are in the cluster no more. */
   #forgetLost(view: View): void {
     const isLost = (incarnation: number): boolean => nodeOf(view, incarnation) === undefined;
@@ -316,7 +347,10 @@ export class ClientDirectory implements Directory {
     this.#held = this.#held.filter(([, , { from }]) => !isLost(from));
     for (const entries of this.#entries) {
       for (const [clientId, entry] of entries ?? []) {
-        if (entry.waiter !== undefined && isLost(entry.waiter.from)) entry.waiter = undefined;
+        if (entry.waiter !== undefined && isLost(entry.waiter.from)) {
+          entry.waiter = undefined;
+          entry.askedFor = undefined;
+        }
         if (!isLost(entry.holder)) continue;
         if (entry.waiter === undefined) entries?.delete(clientId);
         else this.#passOn(clientId, entry, undefined);
@@ -406,6 +440,9 @@ export class ClientDirectory implements Directory {
       case 'yielded':
         this.#onYielded(from, message);
         break;
+      case 'passed':
+        this.#onPassed(message);
+        break;
       case 'taken':
         this.#onTaken(message);
         break;
@@ -430,10 +467,6 @@ interface Batch {
 
 function newBatch(): Batch {
   return { clientIds: [], lent: [], bytes: 0 };
-}
-
-function newEntry(holder: number): Entry {
-  return { holder, isLent: false, waiter: undefined, turn: 0 };
 }
 
 function hasWorker(

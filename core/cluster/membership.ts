@@ -75,7 +75,7 @@ interface Beat {
 }
 
 interface Peer {
-  /** The own tick that had come back when it was heard last. */
+  /** How many own ticks had come back when it was heard last. */
   heardAt: number;
   applied: number;
 }
@@ -88,8 +88,9 @@ export class Membership {
   #node: NodeEntry | undefined;
   #isOver = false;
   #isLeaving = false;
-  /** The last own tick that has come back. */
+  /** Own ticks that have come back, and the last one of them. */
   #beats = 0;
+  #tickHeard = 0;
   #ticks = 0;
   #heardMs = 0;
   #wasReached = true;
@@ -228,7 +229,8 @@ export class Membership {
     const beat = readBeat(bytes);
     if (beat === undefined || this.#isOver) return;
     if (beat.from === this.#node?.incarnation) {
-      this.#beats = beat.tick;
+      if (beat.tick > this.#tickHeard) this.#beats++;
+      this.#tickHeard = Math.max(this.#tickHeard, beat.tick);
       this.#heardMs = this.#options.clock.nowMs();
       this.#noteReach();
     } else {

@@ -22,6 +22,7 @@ export type NodeMessage =
     }
   | {
       readonly type: 'granted';
+      readonly epoch: number;
       readonly clientId: string;
       readonly claim: number;
       readonly session?: LentSession;
@@ -44,6 +45,8 @@ export type NodeMessage =
       readonly turn: number;
       readonly session?: LentSession;
     }
+  /** To the node that has lent the session: it went to another one than it was asked for. */
+  | { readonly type: 'passed'; readonly clientId: string; readonly key: number; readonly to: number }
   /** To the node that has lent the session: the sender has it. */
   | { readonly type: 'taken'; readonly clientId: string; readonly key: number }
   /** To the new owner of slots: which identifiers of theirs the sender has, and which it has lent. */
@@ -68,11 +71,12 @@ const isSession: Check = (value) =>
 
 const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, Check>> } = {
   claim: { epoch: isNumber, clientId: isText, claim: isNumber, isClean: isTruth },
-  granted: { clientId: isText, claim: isNumber, session: isSession },
+  granted: { epoch: isNumber, clientId: isText, claim: isNumber, session: isSession },
   denied: { clientId: isText, claim: isNumber },
   release: { epoch: isNumber, clientId: isText },
   yield: { clientId: isText, turn: isNumber, to: isNumber, isClean: isTruth },
   yielded: { clientId: isText, turn: isNumber, session: isSession },
+  passed: { clientId: isText, key: isNumber, to: isNumber },
   taken: { clientId: isText, key: isNumber },
   held: { epoch: isNumber, clientIds: areTexts, lent: areTexts },
   heldAll: { epoch: isNumber },

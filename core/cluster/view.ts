@@ -181,7 +181,7 @@ export function decodeView(bytes: Uint8Array): View | string {
   if (format !== viewFormat)
     return `it has the format ${JSON.stringify(format)}, and this version of RallyMQ knows ${viewFormat}`;
   if (!isCount(epoch) || !isCount(lastIncarnation)) return 'it has no epoch';
-  if (typeof keys !== 'string' || !/^[0-9a-f]{64,512}$/.test(keys)) return 'it has no keys';
+  if (typeof keys !== 'string' || !/^[0-9a-f]{48,512}$/.test(keys)) return 'it has no keys';
   if (!Array.isArray(nodes) || !nodes.every(isNode)) return 'an entry of a node is wrong';
   if (!isSlotList(owners) || !isSlotList(since)) return 'its slots are wrong';
   if (owners.some((worker) => worker >= clusterWorkersMax)) return 'its slots are wrong';

@@ -69,6 +69,13 @@ const backendUrlRule: OptionRule = {
   fromText: asText,
 };
 
+/** A subject of NATS has it as one level, and a topic too. */
+const nameRule: OptionRule = {
+  allowed: "a name of at most 64 letters, digits, '-' and '_'",
+  accepts: (value) => typeof value === 'string' && /^[\w-]{1,64}$/.test(value),
+  fromText: asText,
+};
+
 const textRule: OptionRule = {
   allowed: 'a text of at most 1000 characters',
   accepts: (value) => isShortText(value) && value !== '',
@@ -226,6 +233,20 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   },
   serverMoved: truthRule,
   reasonStrings: oneOf(reasonStringSettings),
+  cluster: {
+    allowed: "a list of NATS servers like 'nats://10.0.0.1:4222' or 'tls://nats.example:4222'",
+    allowedAsText: "NATS servers like nats://10.0.0.1:4222 or tls://nats.example:4222, with ',' between",
+    accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isNatsUrl),
+    fromText: (text) => text.split(',').map((url) => url.trim()),
+  },
+  nodeName: {
+    allowed: "a name of at most 64 letters, digits, '-', '_' and '.'",
+    accepts: (value) => typeof value === 'string' && /^[\w.-]{1,64}$/.test(value),
+    fromText: asText,
+  },
+  clusterName: nameRule,
+  clusterCredentials: fileRule,
+  clusterTlsCa: fileRule,
   limits: {
     allowed: 'an object with limits by name',
     accepts: isRecord,
@@ -256,6 +277,13 @@ function isBackendUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !URL.canParse(value)) return false;
   const { protocol, username, password } = new URL(value);
   return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '';
+}
+
+/** Who may come in stands in a file: a command line is no place for a password. */
+function isNatsUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^(nats|tls):\/\//.test(value) || !URL.canParse(value)) return false;
+  const { hostname, username, password, pathname, search } = new URL(value);
+  return hostname !== '' && `${username}${password}${search}` === '' && (pathname === '' || pathname === '/');
 }
 
 function oneOf(settings: readonly string[]): OptionRule {

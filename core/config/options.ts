@@ -289,6 +289,20 @@ export interface BrokerOptions {
    * client that sets it to 0 gets them in CONNACK and DISCONNECT only.
    */
   readonly reasonStrings?: ReasonStrings;
+  /**
+   * Joins other brokers over NATS, at these servers: 'nats://a:4222', or 'tls://…'. Client identifiers, topics, retained
+   * messages and shared subscriptions are those of the cluster then. Everything is kept in memory. Default: none, and
+   * NATS is not even loaded. See docs/clustering.md.
+   */
+  readonly cluster?: readonly string[];
+  /** How this node is called among the others, and nobody else. Default: the name of the host. */
+  readonly nodeName?: string;
+  /** Brokers that have the same are one cluster; NATS may serve several. Default 'rallymq'. */
+  readonly clusterName?: string;
+  /** The path of a file with what NATS lets this node in by: a .creds file, or a line `user:password`. Default: none. */
+  readonly clusterCredentials?: string;
+  /** The file of the authorities, in PEM, that sign the certificate of NATS; TLS is asked for then. Default: Node's own. */
+  readonly clusterTlsCa?: string;
   /** The bounds that differ from `defaultLimits`. */
   readonly limits?: Partial<Limits>;
 }
@@ -324,6 +338,7 @@ export const defaultOptions = {
   tokenUserClaim: 'sub',
   identityAsUser: false,
   pages: true,
+  clusterName: 'rallymq',
 } as const satisfies BrokerOptions;
 
 /** Where there are certificates. */

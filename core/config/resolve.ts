@@ -2,7 +2,7 @@
 // unknown until it has passed here; every refusal names the key, what was given and what is allowed.
 
 import { BlockList, isIP } from 'node:net';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { inspect } from 'node:util';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import {
@@ -63,6 +63,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     ...tlsOf(given),
     listeners: listeners.map((listener) => resolveListener(listener, values.host ?? defaultOptions.host)),
+    nodeName: values.cluster && (values.nodeName ?? nodeNameOf(hostname())),
     limits: Object.freeze({ ...defaultLimits, ...limits }),
   };
   checkLimitsTogether(config.limits);
@@ -72,6 +73,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
   checkTokens(config);
   checkBackends(config);
   checkPorts(config);
+  checkCluster(config, given);
   checkClosedByDefault(config);
   return Object.freeze(config);
 }
@@ -100,6 +102,10 @@ const optionalOptions = {
   backendSecretFile: undefined,
   banFile: undefined,
   apiKeysFile: undefined,
+  cluster: undefined,
+  nodeName: undefined,
+  clusterCredentials: undefined,
+  clusterTlsCa: undefined,
 };
 
 type ResolvedRules = Pick<
@@ -273,6 +279,29 @@ function checkTls(config: BrokerConfig): void {
 function checkPorts({ port, tcpPort, tlsPort, mqttsPort, listeners }: BrokerConfig): void {
   if ([port, tcpPort, tlsPort, mqttsPort].some((each) => each !== false) || listeners.length > 0) return;
   throw new BrokerError('CONFIG_INVALID', 'There is no port and no listener: give one of them.');
+}
+
+/** A host's name as far as a node may have it. */
+export function nodeNameOf(host: string): string {
+  return host.replaceAll(/[^\w.-]/g, '-').slice(0, 64) || 'node';
+}
+
+function checkCluster(
+  { cluster, dataDirectory }: BrokerConfig,
+  { nodeName, clusterName, clusterCredentials, clusterTlsCa }: BrokerOptions,
+): void {
+  if (cluster !== undefined) {
+    if (dataDirectory === false) return;
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      'cluster keeps everything in memory, and there is a dataDirectory: give it false (--data none).',
+    );
+  }
+  const alone = Object.entries({ nodeName, clusterName, clusterCredentials, clusterTlsCa }).find(
+    ([, value]) => value !== undefined,
+  );
+  if (alone === undefined) return;
+  throw new BrokerError('CONFIG_INVALID', `${alone[0]} is for a cluster: give cluster too.`);
 }
 
 function checkServerReference({ serverMoved, serverReference }: BrokerConfig): void {

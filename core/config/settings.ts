@@ -253,6 +253,41 @@ export const settings: readonly Setting[] = [
     variable: 'RALLYMQ_SYS_INTERVAL',
     help: `how often $SYS topics are published, 0: never (default ${defaultOptions.sysIntervalSeconds})`,
   },
+  {
+    option: 'cluster',
+    flag: 'cluster',
+    placeholder: 'URLS',
+    variable: 'RALLYMQ_CLUSTER',
+    help: 'NATS servers that join brokers, needs --data none',
+  },
+  {
+    option: 'nodeName',
+    flag: 'node-name',
+    placeholder: 'NAME',
+    variable: 'RALLYMQ_NODE_NAME',
+    help: 'this node of the cluster (default: the name of the host)',
+  },
+  {
+    option: 'clusterName',
+    flag: 'cluster-name',
+    placeholder: 'NAME',
+    variable: 'RALLYMQ_CLUSTER_NAME',
+    help: `which cluster, where NATS serves several (default ${defaultOptions.clusterName})`,
+  },
+  {
+    option: 'clusterCredentials',
+    flag: 'cluster-credentials',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_CLUSTER_CREDENTIALS',
+    help: 'who this node is to NATS: .creds, or user:password',
+  },
+  {
+    option: 'clusterTlsCa',
+    flag: 'cluster-tls-ca',
+    placeholder: 'FILE',
+    variable: 'RALLYMQ_CLUSTER_TLS_CA',
+    help: 'authorities that sign the certificate of NATS, in PEM',
+  },
 ];
 
 export const configFileVariable = 'RALLYMQ_CONFIG';

@@ -21,6 +21,31 @@ export interface WorkerStart {
   readonly config: BrokerConfig;
   /** How many workers were started before, so that no two connections ever have the same number. */
   readonly startedBefore: number;
+  /** Undefined: this is not a node of a cluster. */
+  readonly cluster: WorkerCluster | undefined;
+}
+
+/** Where a worker stands in a cluster. */
+export interface WorkerCluster {
+  readonly incarnation: number;
+  /** The number of this node's first worker among all. */
+  readonly firstWorker: number;
+  /** The last one. */
+  readonly view: ClusterView;
+  /** The last one that the data plane of this worker has done with, before its thread was started again. */
+  readonly applied: ClusterView | undefined;
+}
+
+/** What the data plane has to know of a view (core/cluster/view.ts). */
+export interface ClusterView {
+  readonly epoch: number;
+  readonly nodes: readonly {
+    readonly incarnation: number;
+    readonly firstWorker: number;
+    readonly workers: number;
+  }[];
+  /** By slot: the worker. */
+  readonly owners: readonly number[];
 }
 
 /** A CONNECT on its way to the session directory; its will stays with the worker. */
@@ -151,6 +176,8 @@ export type ToWorker =
   /** The broker has more to do than it can: clients with a pace may send half as fast, or again as fast as before. */
   | { readonly type: 'halvePaces'; readonly isHalved: boolean }
   | { readonly type: 'openHost'; readonly session: number }
+  /** `viewApplied` follows, unless a later one comes before that. */
+  | { readonly type: 'clusterView'; readonly view: ClusterView }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** The host client has done with so much of what it was sent in PUBLISH packets. */
   | { readonly type: 'hostProcessed'; readonly bytes: number; readonly messages: number }
@@ -176,6 +203,10 @@ export type ToMain =
       readonly reason: string;
     }
   | { readonly type: 'listening' }
+  /** The data plane has done what the view of this epoch asks for. */
+  | { readonly type: 'viewApplied'; readonly epoch: number }
+  /** A worker of another node has sent what none would send. */
+  | { readonly type: 'linkBroken'; readonly worker: number }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }
   /** The client has answered a challenge. */

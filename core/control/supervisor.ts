@@ -8,7 +8,7 @@ import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Addon, TlsMaterial } from '../data-plane/addon.ts';
 import type { Logger } from './logger.ts';
-import type { ListenerPlace, ToMain, ToWorker, WorkerStart } from './messages.ts';
+import type { ListenerPlace, ToMain, ToWorker, WorkerCluster, WorkerStart } from './messages.ts';
 import { Outgoing } from './outgoing.ts';
 import { UnixSocket } from './unix-socket.ts';
 
@@ -78,6 +78,7 @@ export class Supervisor {
   readonly #events: WorkerEvents;
   readonly #tls: TlsSource;
   readonly #makeThread: (start: WorkerStart) => WorkerThread;
+  readonly #cluster: (worker: number) => WorkerCluster | undefined;
   readonly #workers: (WorkerThread | undefined)[] = [];
   readonly #outgoing: Outgoing<ToWorker>[] = [];
   readonly #restarts: number[][] = [];
@@ -98,7 +99,11 @@ export class Supervisor {
     tls: TlsSource,
     events: WorkerEvents,
     makeThread: (start: WorkerStart) => WorkerThread = startThread,
+    cluster: (worker: number) => WorkerCluster | undefined = () => undefined,
+    startsBefore = 0,
   ) {
+    this.#cluster = cluster;
+    this.#starts = startsBefore;
     this.#tls = tls;
     this.#addon = addon;
     this.#config = config;
@@ -195,6 +200,11 @@ export class Supervisor {
     return true;
   }
 
+  /** Workers that were ever started, for the supervisor that follows. */
+  get starts(): number {
+    return this.#starts;
+  }
+
   get running(): number[] {
     return [...this.#workers.keys()].filter((worker) => this.#workers[worker] !== undefined);
   }
@@ -231,6 +241,7 @@ export class Supervisor {
       version: this.#version,
       config: this.#config,
       startedBefore: this.#starts++,
+      cluster: this.#cluster(index),
     });
     this.#workers[index] = worker;
     this.#outgoing[index] = new Outgoing((messages, moved) => worker.postMessage(messages, moved));

@@ -30,12 +30,27 @@ export const EventKind = {
   lookedUp: 10,
   publishAsked: 11,
   publishDenied: 12,
+  slotsTaken: 13,
+  workerForgotten: 14,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
 /** In the order of `Subscribed` in native/node/engine-methods.h; loadAddon() compares. */
 export const Subscribed = { added: 0, replaced: 1, refused: 2, denied: 3 } as const;
 export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
+
+/** In the order of `FrameOutcome` in native/cluster/frame.h, where each is explained; loadAddon() compares. */
+export const FrameOutcome = {
+  taken: 0,
+  repeated: 1,
+  early: 2,
+  damaged: 3,
+  foreignVersion: 4,
+  foreignSender: 5,
+  /** The link is broken: its worker has to be given up. */
+  malformed: 6,
+} as const;
+export type FrameOutcome = (typeof FrameOutcome)[keyof typeof FrameOutcome];
 
 /** What is worth a line in the log. In the order of `Notice` in native/front-end/events.h; loadAddon() compares. */
 export const noticeNames = [
@@ -94,6 +109,18 @@ export const counterNames = [
   'queued',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
+
+/** Where the workers of a node stand in its cluster. */
+export interface ClusterPlace {
+  /** Of this process: no two have the same. */
+  readonly incarnation: number;
+  /** Of its workers, among all of the cluster, ... */
+  readonly numbers: readonly number[];
+  /** ... which are below this. */
+  readonly numbersEnd: number;
+  /** Of the hashes, 16 bytes: all nodes have the same. */
+  readonly hashKeys: Uint8Array;
+}
 
 /** What the data plane keeps to, by the names in native/limits.h: it takes what it knows of them. */
 export type DataPlaneRules = Limits & BrokerConfig;
@@ -164,6 +191,8 @@ export interface EngineHandlers {
   onHostBytes(bytes: Uint8Array<ArrayBuffer>): void;
   /** So many bytes more of the host program's stream were taken, at the end of a turn. */
   onHostTaken(bytes: number): void;
+  /** For a worker of another node, by its number in the cluster. Nobody else has the bytes. */
+  onFrame(worker: number, frame: Uint8Array<ArrayBuffer>): void;
 }
 
 /** In the order of `SessionState` in native/front-end/session-moves.h, where each is explained; loadAddon() compares. */
@@ -277,6 +306,28 @@ export interface Engine {
   forgetDecisions(slot: number): void;
   /** Whoever has a pace may send half as fast, or as fast as before. */
   halvePaces(isHalved: boolean): void;
+
+  /**
+   * From now on messages for a worker of another node go by onFrame, and its own come by receiveFrame. If the link is open
+   * already it is reconnected. False: the number is none of another node, another incarnation is open there still, or there
+   * is no onFrame.
+   */
+  openLink(worker: number, incarnation: number): boolean;
+  /** A frame from this worker. Its bytes may be used again. Anything but `malformed` leaves the link as it was. */
+  receiveFrame(worker: number, bytes: Uint8Array): FrameOutcome;
+  /** Frames may have been lost: what is not acknowledged is sent again, by both ends. False: no link is open. */
+  reconnectLink(worker: number): boolean;
+  /** The worker is gone for good: what is for it is dropped from now on. False: no link is open. */
+  closeLink(worker: number): boolean;
+  /**
+   * The workers that are there, with those that have joined, whose links are open. Those of them that are `elsewhere` may
+   * be lost: what they have not answered is kept.
+   */
+  setPresent(present: readonly number[], elsewhere: readonly number[]): void;
+  /** This worker is to own these slots. The event `slotsTaken` with the number that this gives follows. */
+  takeSlots(slots: readonly number[]): number;
+  /** It is gone for good; closeLink() follows. The event `workerForgotten` follows; until then its number is nobody's. */
+  workerGone(worker: number): void;
 
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
   serveHttp(mqttPath: string, serverPath: string): void;
@@ -451,9 +502,10 @@ export interface Addon {
   readonly noticeNames: readonly string[];
   readonly sessionStateNames: readonly string[];
   readonly closeCauseNames: readonly string[];
+  readonly frameOutcomeNames: readonly string[];
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
-  /** Throws a TypeError that names a rule which is missing or out of range. */
-  createBroker(workers: number, rules: DataPlaneRules): number;
+  /** Throws a TypeError that names a rule which is missing or out of range. `place`: in a cluster. */
+  createBroker(workers: number, rules: DataPlaneRules, place?: ClusterPlace): number;
   /** Takes the directory. Gives the number of the broker that recoverStore() makes of what is in it. */
   openStore(
     directory: string,
@@ -537,11 +589,12 @@ export function loadAddon(): Addon {
 
 /** Both languages number events, counters and the like by their place in a table. */
 function hasOurTables(addon: Addon): boolean {
-  const tables = [EventKind, Subscribed].map((table) => Object.keys(table));
+  const tables = [EventKind, Subscribed, FrameOutcome].map((table) => Object.keys(table));
   return isDeepStrictEqual(
     [
       addon.eventKindNames,
       addon.subscribedNames,
+      addon.frameOutcomeNames,
       addon.sessionStateNames,
       addon.closeCauseNames,
       addon.noticeNames,

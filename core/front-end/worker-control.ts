@@ -3,6 +3,7 @@
  * with the session directory on the main thread.
  */
 
+import type { WorkerLinks } from '../cluster/worker-links.ts';
 import { forwardedSentence } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
@@ -43,6 +44,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly #connections: (ClientConnection | undefined)[] = [];
   readonly #bySerial = new Map<number, ClientConnection>();
   readonly pending = new PendingSubscribes();
+  /** Undefined: this is not a node of a cluster. */
+  links: WorkerLinks | undefined;
   // By token.
   readonly #lookUps = new Map<number, (packet: Uint8Array<ArrayBuffer>) => void>();
   /** 0: it is not open. */
@@ -61,7 +64,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#openingRules = openingRulesOf(start.config);
     this.#mayBeForwarded = this.#openingRules.isLocalOnly && start.config.trustedProxies.length > 0;
     this.#serials = start.startedBefore * serialsPerStart;
-    this.engine = addon.createEngine(start.broker, start.worker, this);
+    this.engine = addon.createEngine(start.broker, (start.cluster?.firstWorker ?? 0) + start.worker, this);
     this.engine.adoptRules(); // a worker that has ended may not have heard of them
   }
 
@@ -103,6 +106,12 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
           reasonCode: reason,
           row: readSessionRow(bytes),
         });
+        break;
+      case EventKind.slotsTaken:
+        this.links?.slotsTaken(value);
+        break;
+      case EventKind.workerForgotten:
+        this.links?.workerForgotten(value);
         break;
       case EventKind.settled:
         this.#post({ type: 'settled', session: value, row: readSessionRow(bytes) });
@@ -290,6 +299,10 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   onHostBytes(bytes: Uint8Array<ArrayBuffer>): void {
     this.#post({ type: 'hostBytes', bytes }, bytes);
+  }
+
+  onFrame(worker: number, frame: Uint8Array): void {
+    this.links?.send(worker, frame);
   }
 
   onHostTaken(bytes: number): void {

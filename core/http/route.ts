@@ -1,5 +1,6 @@
 /** What a route is: a row of the table in routes.ts. Each resource has a file of its own in routes/. */
 import type { BrokerConfig } from '../config/options.ts';
+import type { ClusterFigures } from '../control/cluster-control.ts';
 import type {
   MatchRow,
   RetainedRow,
@@ -68,6 +69,8 @@ export interface SiteSource {
   ): Promise<number | undefined>;
   /** False: there was no such subscription. */
   unsubscribe(client: ClientState, topicFilter: string, by: ApiKey): Promise<boolean>;
+  /** Undefined: the broker is not in a cluster. */
+  cluster(): ClusterFigures | undefined;
   bans(): readonly Ban[];
   isBanned(remoteAddress: string): boolean;
   /** Errors: as Bans.add(). */

@@ -8,6 +8,7 @@ import { client, clientEvents, clientSubscriptions, clients, deleteClient } from
 import { events } from './routes/events.ts';
 import { health, liveness, readiness } from './routes/health.ts';
 import { metrics } from './routes/metrics.ts';
+import { nodes } from './routes/nodes.ts';
 import { openApi } from './routes/openapi.ts';
 import { configuration, drain, reload, stats } from './routes/operations.ts';
 import { publish, publishBulk } from './routes/publish.ts';
@@ -35,6 +36,7 @@ export const apiRoutes: readonly Route[] = [
   putRetained,
   deleteRetained,
   slowSubscriptions,
+  nodes,
   bans,
   addBan,
   deleteBan,

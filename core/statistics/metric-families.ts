@@ -1,4 +1,5 @@
 /** What Prometheus is told, by name. Nothing is told by client or by topic: there may be millions. */
+import type { ClusterFigures } from '../control/cluster-control.ts';
 import type { CounterName } from '../data-plane/addon.ts';
 import type { DirectoryCounts } from '../sessions/session-directory.ts';
 import type { ClientCounts } from './client-counts.ts';
@@ -22,6 +23,8 @@ export interface MetricsSample {
   readonly isDegraded: boolean;
   /** Undefined without TLS. */
   readonly certificateExpirySeconds: number | undefined;
+  /** Undefined: it is not in one. */
+  readonly cluster: ClusterFigures | undefined;
 }
 
 /** Why a message was dropped, by what counts it. */
@@ -124,6 +127,7 @@ export function metricFamilies(sample: MetricsSample): Family[] {
       { value: sample.mainThreadSeconds },
     ]),
     ...certificate(sample),
+    ...cluster(sample),
     counter('process_cpu_seconds', 'CPU time of the process.', [{ value: sample.cpuSeconds }]),
     gauge('process_resident_memory_bytes', 'Memory of the process.', [{ value: sample.memoryBytes }]),
     gauge('process_start_time_seconds', 'When the broker started, since 1970.', [
@@ -162,6 +166,29 @@ function certificate({ certificateExpirySeconds }: MetricsSample): Family[] {
   if (certificateExpirySeconds === undefined) return [];
   const help = 'When the first certificate expires, since 1970.';
   return [gauge('rallymq_certificate_expiry_timestamp_seconds', help, [{ value: certificateExpirySeconds }])];
+}
+
+function cluster({ cluster: figures }: MetricsSample): Family[] {
+  if (figures === undefined) return [];
+  const { nodes, epoch, isReached, isSettled, clientIdentifiers, messagesResent } = figures;
+  const slots = nodes.map(({ name, slots: value }) => ({ labels: { node: name }, value }));
+  return [
+    gauge('rallymq_cluster_reached', '0: the node is cut off from its cluster.', [
+      { value: isReached ? 1 : 0 },
+    ]),
+    gauge('rallymq_cluster_settled', '1: all nodes have done with the last change.', [
+      { value: isSettled ? 1 : 0 },
+    ]),
+    gauge('rallymq_cluster_epoch', 'How often the cluster has changed.', [{ value: epoch }]),
+    gauge('rallymq_cluster_nodes', 'Nodes in the cluster.', [{ value: nodes.length }]),
+    gauge('rallymq_cluster_slots', 'Slots of each node, of 1,024.', slots),
+    gauge('rallymq_cluster_client_identifiers', 'Client identifiers that this node is the directory of.', [
+      { value: clientIdentifiers },
+    ]),
+    counter('rallymq_cluster_messages_resent', 'Messages to other main threads that were sent again.', [
+      { value: messagesResent },
+    ]),
+  ];
 }
 
 function gauge(name: string, help: string, samples: readonly Sample[]): Family {

@@ -10,6 +10,8 @@ export interface SysPublisherOptions {
   readonly intervalSeconds: number;
   readonly clock: Clock;
   sample(): BrokerSample;
+  /** What else there is to tell. */
+  more(): readonly SysMessage[];
   publish(topic: string, payload: string): void;
 }
 
@@ -43,7 +45,11 @@ export class SysPublisher {
   #publish(): void {
     const sample = this.#options.sample();
     this.#sampleLoads(sample);
-    for (const [topic, payload] of [...sysMessages(sample), ...this.#loadMessages()]) {
+    for (const [topic, payload] of [
+      ...sysMessages(sample),
+      ...this.#loadMessages(),
+      ...this.#options.more(),
+    ]) {
       if (this.#published.get(topic) === payload) continue;
       this.#published.set(topic, payload);
       this.#options.publish(topic, payload);

@@ -48,6 +48,7 @@ export const quietSource: SiteSource = {
   disconnect: () => false,
   subscribe: (_client, { qos }) => Promise.resolve(qos),
   unsubscribe: () => Promise.resolve(false),
+  cluster: () => undefined,
   bans: () => [],
   isBanned: () => false,
   ban: ({ kind, value, reason = '', expiresAt }) => ({ kind, value, reason, expiresAt, origin: 'hand' }),

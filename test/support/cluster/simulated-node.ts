@@ -239,6 +239,12 @@ export class SimulatedNode {
   #move(worker: number, key: number, from: number): void {
     const arrive = (): void => {
       const session = this.#stage.sessions.get(key);
+      const { view } = this.cluster;
+      const isFromThere = view !== undefined && liveNodes(view).flatMap(workersOf).includes(from);
+      if (session === undefined && isFromThere) {
+        this.actor.clock.after(50, arrive); // nobody knows yet that it is lost
+        return;
+      }
       if (session !== undefined && session.worker === from) {
         session.worker = this.firstWorker + worker;
         session.incarnation = this.incarnation;

@@ -34,7 +34,7 @@ export class Actor {
     this.#isPaused = false;
     const missed = this.#missed;
     this.#missed = [];
-    for (const { action } of missed.filter((due) => !due.isCancelled)) this.#time.after(0, action, this);
+    for (const due of missed) this.#time.after(0, () => (due.isCancelled ? undefined : due.action()), this);
   }
   /** True: it happens now. */
   takes(due: Due): boolean {

@@ -124,7 +124,9 @@ class Play implements Stage {
     } else if (roll < 88 && this.nodes.length > 1) {
       this.end(node);
       this.time.after(random.below(6_000), () => this.start(random.below(2) === 0 ? node.name : undefined));
-    } else if (roll < 92 && node.hasJoined) {
+    } else if (roll < 90) {
+      this.outage(random.below(8_000));
+    } else if (roll < 93 && node.hasJoined) {
       node.cluster.leave(() => {
         if (this.nodes.includes(node)) this.end(node);
         this.start();
@@ -132,6 +134,15 @@ class Play implements Stage {
     } else if (this.nodes.length < 5) {
       this.start();
     }
+  }
+
+  /** NATS is away. */
+  outage(ms: number): void {
+    const actors = this.nodes.map(({ actor }) => actor);
+    for (const actor of actors) this.nats.cut(actor);
+    this.time.after(ms, () => {
+      for (const actor of actors) this.nats.heal(actor);
+    });
   }
 
   /** Everything is whole again for long enough. */
@@ -212,4 +223,21 @@ test('clients go from node to node, and no session is lost or doubled', () => {
 
 test('nodes stand still, are cut off, killed and stopped, and all is well when it has healed', () => {
   for (const seed of seeds(60)) play(seed, true);
+});
+
+test('nobody is taken out while NATS is away, however long', () => {
+  for (const seed of seeds(5)) {
+    const stage = new Play(seed);
+    for (let node = 0; node < 3; node++) stage.start();
+    stage.time.run(8_000);
+    const names = liveNodes(stage.view).map(({ incarnation }) => incarnation);
+    stage.outage(20_000);
+    stage.time.run(30_000);
+    assert.deepEqual(
+      liveNodes(stage.view).map(({ incarnation }) => incarnation),
+      names,
+      replayOf(seed),
+    );
+    stage.assertSettled();
+  }
 });

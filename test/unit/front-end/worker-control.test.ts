@@ -22,7 +22,7 @@ function connected(finishSubscribe = true): { control: WorkerControl; calls: str
   });
   const control = new WorkerControl(
     { createEngine: () => engine } as unknown as Addon,
-    { broker: 1, worker: 0, version: '', config: resolveConfig(), startedBefore: 0 },
+    { broker: 1, worker: 0, version: '', config: resolveConfig(), startedBefore: 0, cluster: undefined },
     () => {},
   );
   control.onEvent(EventKind.opened, slot, 0, 0, 0, Buffer.from('127.0.0.1'));

@@ -64,6 +64,7 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'get /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions'],
   'post /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions', { topic: 'a' }],
   'delete /api/v1/clients/{clientid}/subscriptions': ['/api/v1/clients/ada%2F1/subscriptions?topic=a/%2B'],
+  'get /api/v1/nodes': ['/api/v1/nodes'],
   'get /api/v1/slow-subscriptions': ['/api/v1/slow-subscriptions'],
   'get /api/v1/banned': ['/api/v1/banned'],
   'post /api/v1/banned': ['/api/v1/banned', { as: 'clientid', who: 'a' }],
@@ -81,11 +82,24 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'get /api/v1/openapi.json': ['/api/v1/openapi.json'],
 };
 
+const inTwo = {
+  epoch: 9,
+  isReached: true,
+  isSettled: true,
+  clientIdentifiers: 3,
+  messagesResent: 0,
+  nodes: [
+    { name: 'a', incarnation: 1, isHere: true, state: 'serving', workers: 2, slots: 517 },
+    { name: 'b', incarnation: 2, isHere: false, state: 'suspect', workers: 2, slots: 507 },
+  ],
+} as const;
+
 const helpful = {
   client: (id: string) => (id === 'ada/1' ? ada : undefined),
   clients: () => ({ rows: [ada], cursor: undefined }),
   events: (id: string) =>
     id === 'ada/1' ? [{ atMs: 0, kind: 'connected', detail: 'So.' } as const] : undefined,
+  cluster: () => inTwo,
   disconnect: (id: string) => id === 'ada/1',
   unsubscribe: (_client: ClientState, filter: string) => Promise.resolve(filter === 'a/+'),
   liftBan: (kind: string, value: string) => kind === 'clientId' && value === 'a/b',
@@ -583,4 +597,12 @@ test('slow clients are listed as they come', async () => {
   assert.deepEqual(asked, [5]);
   for (const query of ['limit=0', 'limit=1001', 'limit=x', 'cursor=1'])
     assert.equal((await ask(site, `/api/v1/slow-subscriptions?${query}`)).status, 400, query);
+});
+
+test('the nodes of a cluster are told, and that there is none', async () => {
+  const { status, body } = await ask(siteWith({}, helpful), '/api/v1/nodes');
+  assert.equal(status, 200);
+  const { epoch, isReached, isSettled, nodes } = inTwo;
+  assert.deepEqual(body, { epoch, isReached, isSettled, nodes });
+  assert.equal((await ask(siteWith(), '/api/v1/nodes')).status, 404);
 });

@@ -41,6 +41,17 @@ const sample: MetricsSample = {
   startedAtSeconds: 11,
   isDegraded: false,
   certificateExpirySeconds: 12,
+  cluster: {
+    nodes: [
+      { name: 'a', incarnation: 1, isHere: true, state: 'serving', workers: 2, slots: 1_000 },
+      { name: 'b', incarnation: 4, isHere: false, state: 'suspect', workers: 1, slots: 24 },
+    ],
+    epoch: 13,
+    isReached: true,
+    isSettled: false,
+    clientIdentifiers: 14,
+    messagesResent: 15,
+  },
 };
 const families = metricFamilies(sample);
 const text = metricsText(families, 'prometheus');
@@ -59,12 +70,17 @@ test('what is counted stands there once, under its name', () => {
     'rallymq_loop_lag_seconds_sum{worker="0"} 0.5',
     'rallymq_loop_lag_seconds_count{worker="1"} 0',
     'rallymq_certificate_expiry_timestamp_seconds 12',
+    'rallymq_cluster_slots{node="b"} 24',
+    'rallymq_cluster_settled 0',
+    'rallymq_cluster_messages_resent_total 15',
   ])
     assert.ok(text.split('\n').includes(line), line);
   const names = families.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   const withoutTls = metricFamilies({ ...sample, certificateExpirySeconds: undefined });
   assert.equal(withoutTls.length, families.length - 1);
+  const alone = metricFamilies({ ...sample, cluster: undefined });
+  assert.equal(alone.length, families.length - 7);
 });
 
 test('names and helps keep to the conventions of Prometheus', () => {

@@ -52,6 +52,7 @@ function publisherFor(intervalSeconds = 10) {
   const publisher = new SysPublisher({
     intervalSeconds,
     clock,
+    more: () => [],
     sample: () => ({
       version: '1.2.3',
       uptimeSeconds: clock.nowSeconds,

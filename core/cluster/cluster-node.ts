@@ -1,0 +1,122 @@
+/**
+ * This node of a cluster over NATS (main thread): the connection, the register and the Cluster on them. What it joins with
+ * is what the data plane is made with. One of these is for one incarnation.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { BrokerError } from '../broker-error.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import type { Logger } from '../control/logger.ts';
+import type { ClusterPlace } from '../data-plane/addon.ts';
+import { systemClock } from '../sessions/timers.ts';
+import type { SessionHolder } from './client-directory.ts';
+import { Cluster } from './cluster.ts';
+import type { JoinRefusal } from './membership.ts';
+import { connectToNats, type NatsPost } from './nats-connection.ts';
+import { openRegister } from './nats-register.ts';
+import { Subjects } from './ports.ts';
+import { clusterWorkersMax } from './slots.ts';
+import { type View, workersOf } from './view.ts';
+
+export interface ClusterNodeEvents {
+  sessions(): SessionHolder;
+  /** From the first one that this node is in. */
+  onView(view: View, before: View | undefined): void;
+  onEvicted(): void;
+  onReach(isReached: boolean): void;
+  onNews(news: Readonly<Record<string, unknown>>): void;
+}
+
+/** What the data plane of a node is made with. */
+export interface JoinedPlace extends ClusterPlace {
+  readonly firstWorker: number;
+}
+
+/** For NATS that starts at the same time. */
+const connectMs = 30_000;
+/** Of slotOfClientId(), and behind them those of HashKeys (native/structures/hash.h). */
+const clientIdKeyBytes = 8;
+const hashKeyBytes = 16;
+/** For the others to take this node's slots. */
+const leaveMs = 5_000;
+
+export class ClusterNode {
+  readonly cluster: Cluster;
+  readonly #post: NatsPost;
+  readonly #config: BrokerConfig;
+
+  private constructor(post: NatsPost, cluster: Cluster, config: BrokerConfig) {
+    this.#post = post;
+    this.cluster = cluster;
+    this.#config = config;
+  }
+
+  /** Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. */
+  static async connect(
+    config: BrokerConfig,
+    logger: Logger,
+    events: ClusterNodeEvents,
+  ): Promise<ClusterNode> {
+    const { nodeName = '', clusterName, workers } = config;
+    const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, () => {});
+    try {
+      const cluster = new Cluster({
+        ...events,
+        clock: systemClock,
+        post,
+        register: await openRegister(post.connection, clusterName),
+        subjects: new Subjects(clusterName),
+        name: nodeName,
+        workers,
+        id: randomUUID(),
+        makeKeys: () => randomBytes(clientIdKeyBytes + hashKeyBytes).toString('hex'),
+        soon: (action) => void setImmediate(action),
+        onNote: (level, fields, sentence) => logger[level](fields, sentence),
+      });
+      return new ClusterNode(post, cluster, config);
+    } catch (error) {
+      await post.close();
+      throw error;
+    }
+  }
+
+  /** Errors: CLUSTER_REFUSED. */
+  async join(): Promise<JoinedPlace> {
+    const refusal = await new Promise<JoinRefusal | undefined>((done) => this.cluster.join(done));
+    if (refusal !== undefined) throw new BrokerError('CLUSTER_REFUSED', sentenceOf(refusal, this.#config));
+    const { node, view } = this.cluster;
+    if (node === undefined || view === undefined) throw new Error('a node has joined that is nowhere');
+    const { incarnation, firstWorker } = node;
+    const hashKeys = Buffer.from(view.keys, 'hex').subarray(
+      clientIdKeyBytes,
+      clientIdKeyBytes + hashKeyBytes,
+    );
+    return { incarnation, firstWorker, numbers: workersOf(node), numbersEnd: clusterWorkersMax, hashKeys };
+  }
+
+  /** Gives the slots to the others, as far as they take them in time, and ends. */
+  async leave(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, leaveMs);
+    });
+    await Promise.race([late, new Promise<void>((left) => this.cluster.leave(left))]);
+    clearTimeout(timer);
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.cluster.stop();
+    await this.#post.close();
+  }
+}
+
+function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: BrokerConfig): string {
+  switch (refusal.why) {
+    case 'nameTaken':
+      return `The cluster ${clusterName} has a node ${nodeName} that lives: give this one another nodeName.`;
+    case 'full':
+      return `The cluster ${clusterName} has no room for ${workers} workers: all nodes together have at most ${clusterWorkersMax}.`;
+    case 'viewNotReadable':
+      return `The state of the cluster ${clusterName} cannot be used: ${refusal.sentence}.`;
+  }
+}

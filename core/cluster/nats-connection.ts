@@ -1,0 +1,157 @@
+/**
+ * A connection to NATS: the post of the cluster. It comes back by itself, for ever; what is published meanwhile is lost, as
+ * messages may be. NATS is loaded here and in nats-register.ts, which are loaded only where there is a cluster.
+ */
+import { readFile } from 'node:fs/promises';
+import {
+  type Authenticator,
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  type NatsConnection,
+  usernamePasswordAuthenticator,
+} from '@nats-io/transport-node';
+import { BrokerError } from '../broker-error.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import type { Post } from './ports.ts';
+
+/** What a connection is made with. */
+export type NatsSettings = Pick<BrokerConfig, 'cluster' | 'clusterCredentials' | 'clusterTlsCa'>;
+
+const attemptMs = 2_000;
+const pauseMs = 500;
+const reconnectPauseMs = 250;
+/** A connection whose other end says nothing for two of them is cut. */
+const pingMs = 1_500;
+const pingsUnanswered = 1;
+/** The first version whose compare-and-set and heartbeats this is tested with. */
+const oldest = [2, 9] as const;
+
+export class NatsPost implements Post {
+  readonly connection: NatsConnection;
+  #isUp = true;
+  #isClosed = false;
+
+  /** `onUp`: it is connected again. */
+  constructor(connection: NatsConnection, onUp: () => void) {
+    this.connection = connection;
+    void this.#follow(onUp);
+  }
+
+  publish(subject: string, bytes: Uint8Array): void {
+    if (this.#isUp && !this.#isClosed) this.connection.publish(subject, bytes);
+  }
+
+  subscribe(subject: string, onMessage: (bytes: Uint8Array, subject: string) => void): void {
+    this.connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null || error === undefined) onMessage(message.data, message.subject);
+      },
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.connection.close();
+  }
+
+  async #follow(onUp: () => void): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      if (type === 'disconnect' || type === 'close') this.#isUp = false;
+      if (type !== 'reconnect') continue;
+      this.#isUp = true;
+      onUp();
+    }
+  }
+}
+
+/**
+ * Connects, and tries for `waitMs`. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED where NATS does not let this node in or is
+ * too old, CLUSTER_FILE_UNREADABLE.
+ */
+export async function connectToNats(
+  settings: NatsSettings,
+  name: string,
+  waitMs: number,
+  onUp: () => void,
+): Promise<NatsPost> {
+  const options = await optionsOf(settings, name);
+  const shown = settings.cluster?.join(', ') ?? '';
+  const endMs = performance.now() + waitMs;
+  for (;;) {
+    try {
+      const connection = await connect(options);
+      const version = connection.info?.version ?? '';
+      if (isOldEnough(version)) return new NatsPost(connection, onUp);
+      await connection.close();
+      throw refused(`NATS at ${shown} is version ${version}: RallyMQ needs ${oldest.join('.')} or newer.`);
+    } catch (cause) {
+      if (cause instanceof BrokerError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      if (/authori[sz]ation|authenticat|permission/i.test(reason))
+        throw refused(`NATS at ${shown} refuses this node (${reason}): give clusterCredentials.`, cause);
+      if (performance.now() >= endMs)
+        throw new BrokerError(
+          'CLUSTER_NOT_REACHABLE',
+          `NATS cannot be reached at ${shown} (${reason}): start it, or correct the option cluster.`,
+          { cause },
+        );
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}
+
+function refused(sentence: string, cause?: unknown): BrokerError {
+  return new BrokerError('CLUSTER_REFUSED', sentence, { cause });
+}
+
+function isOldEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
+}
+
+async function optionsOf(
+  { cluster = [], clusterCredentials, clusterTlsCa }: NatsSettings,
+  name: string,
+): Promise<ConnectionOptions> {
+  const isSecure = clusterTlsCa !== undefined || cluster.some((url) => url.startsWith('tls://'));
+  const ca = clusterTlsCa === undefined ? undefined : await textOf(clusterTlsCa, 'clusterTlsCa');
+  return {
+    servers: cluster.map((url) => url.replace(/^(nats|tls):\/\//, '')),
+    name,
+    timeout: attemptMs,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: reconnectPauseMs,
+    reconnectJitter: reconnectPauseMs,
+    pingInterval: pingMs,
+    maxPingOut: pingsUnanswered,
+    ...(clusterCredentials === undefined
+      ? {}
+      : { authenticator: authenticatorOf(await textOf(clusterCredentials, 'clusterCredentials')) }),
+    ...(isSecure ? { tls: ca === undefined ? {} : { ca } } : {}),
+  };
+}
+
+/** A file of NATS (.creds), or one with a line `user:password`. */
+function authenticatorOf(text: string): Authenticator {
+  if (text.includes('-----BEGIN NATS USER JWT-----')) return credsAuthenticator(Buffer.from(text));
+  const line = text.trim();
+  const colon = line.indexOf(':');
+  if (colon < 1 || /[\r\n]/.test(line))
+    throw new BrokerError(
+      'CLUSTER_FILE_UNREADABLE',
+      'The file of clusterCredentials is neither a .creds file of NATS nor one line user:password.',
+    );
+  return usernamePasswordAuthenticator(line.slice(0, colon), line.slice(colon + 1));
+}
+
+async function textOf(path: string, option: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BrokerError('CLUSTER_FILE_UNREADABLE', `The file of ${option} cannot be read: ${reason}.`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,64 @@
+/** The register of the cluster: one key of a JetStream bucket. */
+import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
+import { type KV, Kvm } from '@nats-io/kv';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { BrokerError } from '../broker-error.ts';
+import type { Register } from './ports.ts';
+
+const key = 'view';
+const requestMs = 2_000;
+/** JetStream keeps so many copies where NATS is a cluster, so that the loss of one of its servers stops nothing. */
+const copies = 3;
+/** That another revision is the last one. */
+const wrongSequence = 10_071;
+
+/** Makes the bucket if it is not there. Errors: CLUSTER_REFUSED. */
+export async function openRegister(connection: NatsConnection, clusterName: string): Promise<Register> {
+  const bucket = `rally-${clusterName}`;
+  try {
+    return registerOf(await openBucket(connection, bucket));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BrokerError(
+      'CLUSTER_REFUSED',
+      `NATS does not give the key-value bucket ${bucket} (${reason}): RallyMQ needs JetStream (nats-server -js).`,
+      { cause },
+    );
+  }
+}
+
+async function openBucket(connection: NatsConnection, bucket: string): Promise<KV> {
+  const buckets = new Kvm(jetstream(connection, { timeout: requestMs }));
+  const isCluster = (connection.info as { readonly cluster?: string } | undefined)?.cluster !== undefined;
+  const options = { history: 1, replicas: isCluster ? copies : 1 };
+  try {
+    return await buckets.create(bucket, options);
+  } catch (error) {
+    // It may be there with other settings, or there are fewer servers than copies.
+    if (!(error instanceof JetStreamApiError)) throw error;
+    return await buckets.create(bucket, { history: 1, replicas: 1 }).catch(() => buckets.open(bucket));
+  }
+}
+
+function registerOf(bucket: KV): Register {
+  return {
+    read: (told) => {
+      bucket.get(key).then(
+        (entry) =>
+          told(
+            entry === null
+              ? { revision: 0, bytes: new Uint8Array() }
+              : { revision: entry.revision, bytes: entry.value },
+          ),
+        () => told(undefined),
+      );
+    },
+    write: (bytes, revision, told) => {
+      bucket.put(key, bytes, { previousSeq: revision }).then(
+        () => told('written'),
+        (error: unknown) =>
+          told(error instanceof JetStreamApiError && error.code === wrongSequence ? 'outrun' : 'unknown'),
+      );
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** What operators ask for on one node and all have to do. */
+import { isRecord } from '../config/option-rules.ts';
+import { type BanKind, type BanRequest, banKinds } from '../security/bans.ts';
+
+export type News =
+  | { readonly kind: 'ban'; readonly ban: BanRequest }
+  | { readonly kind: 'liftBan'; readonly of: BanKind; readonly value: string };
+
+/** As JSON has it. */
+export function writeNews(news: News): Readonly<Record<string, unknown>> {
+  return JSON.parse(JSON.stringify(news)) as Readonly<Record<string, unknown>>;
+}
+
+/** Undefined: it is none that this version knows. */
+export function readNews(value: Readonly<Record<string, unknown>>): News | undefined {
+  switch (value['kind']) {
+    case 'ban': {
+      const ban = readBan(value['ban']);
+      return ban && { kind: 'ban', ban };
+    }
+    case 'liftBan': {
+      const { of, value: whom } = value;
+      return isBanKind(of) && typeof whom === 'string' ? { kind: 'liftBan', of, value: whom } : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function readBan(value: unknown): BanRequest | undefined {
+  if (!isRecord(value)) return undefined;
+  const { kind, value: whom, expiresAt, reason } = value;
+  if (!isBanKind(kind) || typeof whom !== 'string') return undefined;
+  const endsAt = expiresAt === undefined ? undefined : new Date(String(expiresAt));
+  if (endsAt !== undefined && Number.isNaN(endsAt.getTime())) return undefined;
+  return {
+    kind,
+    value: whom,
+    ...(endsAt === undefined ? {} : { expiresAt: endsAt }),
+    ...(typeof reason === 'string' ? { reason } : {}),
+  };
+}
+
+function isBanKind(value: unknown): value is BanKind {
+  return banKinds.some((kind) => kind === value);
+}

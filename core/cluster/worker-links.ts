@@ -1,0 +1,159 @@
+/**
+ * One worker here among those of other nodes (worker thread): a connection to NATS of its own carries the frames that the
+ * data plane makes and reads, and each view is done in the data plane. Order, repetition and how much may be under way are
+ * the data plane's (native/cluster/link.h), and so is the move of a slot (native/front-end/slot-moves.h).
+ *
+ *   view --> workers that are lost, workers that have come, slots that this worker is to take --slotsTaken--> applied
+ */
+import type { ClusterView } from '../control/messages.ts';
+import { type Engine, FrameOutcome } from '../data-plane/addon.ts';
+import { connectToNats, type NatsPost, type NatsSettings } from './nats-connection.ts';
+import { Subjects, type WorkerAddress } from './ports.ts';
+
+/** The main thread is connected already, or the worker would not be there. */
+const connectMs = 10_000;
+
+export interface WorkerPlace extends WorkerAddress {
+  readonly clusterName: string;
+  readonly nodeName: string;
+}
+
+interface Link {
+  readonly incarnation: number;
+  /** Of its frames from here. */
+  readonly subject: string;
+}
+
+export class WorkerLinks {
+  readonly #engine: Engine;
+  readonly #place: WorkerPlace;
+  readonly #subjects: Subjects;
+  readonly #onApplied: (epoch: number) => void;
+  readonly #onBroken: (worker: number) => void;
+  #post: NatsPost | undefined;
+  /** By worker. */
+  readonly #links = new Map<number, Link>();
+  #view: ClusterView | undefined;
+  /** Moves of slots to this worker. */
+  readonly #takings = new Set<number>();
+  /** Workers that are lost. */
+  readonly #forgetting = new Set<number>();
+
+  /** `onBroken`: the worker has sent what none would; this node can go on only as another one. */
+  constructor(
+    engine: Engine,
+    place: WorkerPlace,
+    onApplied: (epoch: number) => void,
+    onBroken: (worker: number) => void,
+  ) {
+    this.#onBroken = onBroken;
+    this.#engine = engine;
+    this.#place = place;
+    this.#subjects = new Subjects(place.clusterName);
+    this.#onApplied = onApplied;
+  }
+
+  /**
+   * Connects, and does the view: what clients send goes where it belongs from then on. `applied`: what the data plane has
+   * done already, whose worker is started again. Errors: as connectToNats().
+   */
+  async open(settings: NatsSettings, view: ClusterView, applied: ClusterView | undefined): Promise<void> {
+    const { nodeName, worker } = this.#place;
+    const post = await connectToNats(settings, `rallymq ${nodeName} worker ${worker}`, connectMs, () =>
+      this.#reconnect(),
+    );
+    post.subscribe(this.#subjects.frames(this.#place), (bytes, subject) => this.#receive(bytes, subject));
+    this.#post = post;
+    if (applied !== undefined) this.#goOn(applied);
+    this.apply(view);
+  }
+
+  async close(): Promise<void> {
+    await this.#post?.close();
+  }
+
+  /** The data plane has something for a worker of another node. */
+  send(worker: number, frame: Uint8Array): void {
+    const link = this.#links.get(worker);
+    if (link !== undefined) this.#post?.publish(link.subject, frame);
+  }
+
+  /** Older ones, and what comes before open() is done, change nothing. */
+  apply(view: ClusterView): void {
+    if (this.#post === undefined || view.epoch <= (this.#view?.epoch ?? 0)) return;
+    const before = this.#view;
+    this.#view = view;
+    const incarnations = workersOf(view);
+    for (const [worker, { incarnation }] of this.#links)
+      if (incarnations.get(worker) !== incarnation) this.#lose(worker);
+    for (const [worker, incarnation] of incarnations)
+      if (incarnation !== this.#place.incarnation && !this.#links.has(worker))
+        this.#open(worker, incarnation);
+    this.#engine.setPresent([...incarnations.keys()], [...this.#links.keys()]);
+    this.#takeSlots(view, before);
+    this.#tellApplied();
+  }
+
+  #goOn(applied: ClusterView): void {
+    this.#view = applied;
+    for (const [worker, incarnation] of workersOf(applied))
+      if (incarnation !== this.#place.incarnation) this.#open(worker, incarnation);
+  }
+
+  #open(worker: number, incarnation: number): void {
+    const subject = this.#subjects.frames({ incarnation, worker }, this.#place);
+    this.#links.set(worker, { incarnation, subject });
+    this.#engine.openLink(worker, incarnation);
+  }
+
+  #lose(worker: number): void {
+    this.#links.delete(worker);
+    this.#forgetting.add(worker);
+    this.#engine.workerGone(worker);
+    this.#engine.closeLink(worker);
+  }
+
+  #takeSlots(view: ClusterView, before: ClusterView | undefined): void {
+    const { worker } = this.#place;
+    const slots: number[] = [];
+    for (const [slot, owner] of view.owners.entries())
+      if (owner === worker && before?.owners[slot] !== worker) slots.push(slot);
+    if (slots.length > 0) this.#takings.add(this.#engine.takeSlots(slots));
+  }
+
+  /** The data plane serves slots that it was to take. */
+  slotsTaken(taking: number): void {
+    this.#takings.delete(taking);
+    this.#tellApplied();
+  }
+
+  /** Nothing is left in the data plane of a worker that is lost. */
+  workerForgotten(worker: number): void {
+    this.#forgetting.delete(worker);
+    this.#tellApplied();
+  }
+
+  #tellApplied(): void {
+    if (this.#view === undefined || this.#takings.size > 0 || this.#forgetting.size > 0) return;
+    this.#onApplied(this.#view.epoch);
+  }
+
+  #reconnect(): void {
+    for (const worker of this.#links.keys()) this.#engine.reconnectLink(worker);
+  }
+
+  #receive(bytes: Uint8Array, subject: string): void {
+    const [worker, incarnation] = subject.split('.').slice(-2).toReversed().map(Number);
+    if (worker === undefined || this.#links.get(worker)?.incarnation !== incarnation) return; // not in the view
+    if (this.#engine.receiveFrame(worker, bytes) === FrameOutcome.malformed) this.#onBroken(worker);
+  }
+}
+
+/** All workers of a view, with the incarnations of their nodes. */
+function workersOf({ nodes }: ClusterView): Map<number, number> {
+  const incarnations = new Map<number, number>();
+  for (const { incarnation, firstWorker, workers } of nodes)
+    for (let worker = firstWorker; worker < firstWorker + workers; worker++)
+      incarnations.set(worker, incarnation);
+  return incarnations;
+}

@@ -1,0 +1,184 @@
+/**
+ * The cluster as the control plane sees it (main thread): joins it, tells the workers each view, and the others when they
+ * have applied it. Of NATS nothing is loaded before join().
+ */
+
+import type { SessionHolder } from '../cluster/client-directory.ts';
+import type { NodeFigures } from '../cluster/cluster.ts';
+import type { ClusterNode, JoinedPlace } from '../cluster/cluster-node.ts';
+import { liveNodes, type View, workersOf } from '../cluster/view.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import type { Claimed, Directory } from '../sessions/directory.ts';
+import type { Logger } from './logger.ts';
+import type { ClusterView, ToWorker, WorkerCluster } from './messages.ts';
+
+export interface ClusterControlOptions {
+  readonly config: BrokerConfig;
+  readonly logger: Logger;
+  sessions(): ClusterSessions;
+  /** To all workers that run. */
+  broadcast(message: ToWorker): void;
+  /** The others have taken this node out: it has to join again, as another one. */
+  onEvicted(): void;
+  /** What has to be done on every node was asked for on another one. */
+  onNews(news: Readonly<Record<string, unknown>>): void;
+}
+
+/** The session directory. */
+export interface ClusterSessions extends SessionHolder {
+  otherWorkersLost(workers: ReadonlySet<number>): void;
+}
+
+/** Of the metrics and of `$SYS`. */
+export interface ClusterFigures {
+  readonly nodes: readonly NodeFigures[];
+  readonly epoch: number;
+  readonly isReached: boolean;
+  readonly isSettled: boolean;
+  readonly clientIdentifiers: number;
+  readonly messagesResent: number;
+}
+
+export class ClusterControl implements Directory {
+  readonly #options: ClusterControlOptions;
+  #node: ClusterNode | undefined;
+  #place: JoinedPlace | undefined;
+  #view: View | undefined;
+  /** By epoch: what the workers were told, and not all have applied. */
+  readonly #views = new Map<number, ClusterView>();
+  /** By worker: the last one that it has applied. */
+  #applied: (ClusterView | undefined)[] = [];
+  #isEvicted = false;
+
+  constructor(options: ClusterControlOptions) {
+    this.#options = options;
+  }
+
+  /** Joins, again after an eviction. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. */
+  async join(): Promise<JoinedPlace> {
+    const { config, logger } = this.#options;
+    await this.#node?.close();
+    this.#place = undefined;
+    this.#view = undefined;
+    this.#views.clear();
+    this.#applied = new Array<undefined>(config.workers).fill(undefined);
+    const { ClusterNode } = await import('../cluster/cluster-node.ts');
+    this.#node = await ClusterNode.connect(config, logger, {
+      sessions: () => this.#options.sessions(),
+      onView: (view, before) => this.#onView(view, before),
+      onEvicted: () => this.#onEvicted(),
+      onReach: (isReached) => this.#onReach(isReached),
+      onNews: (news) => this.#options.onNews(news),
+    });
+    this.#place = await this.#node.join();
+    this.#isEvicted = false;
+    const { incarnation, firstWorker } = this.#place;
+    logger.info({ node: config.nodeName, incarnation, firstWorker }, 'joined the cluster');
+    return this.#place;
+  }
+
+  /** Gives the slots to the others, and ends. */
+  async leave(): Promise<void> {
+    await this.#node?.leave();
+  }
+
+  /** With what a worker is started. */
+  workerStart(worker: number): WorkerCluster | undefined {
+    const view = this.#views.get(this.#view?.epoch ?? 0);
+    if (this.#place === undefined || view === undefined) return undefined;
+    const { incarnation, firstWorker } = this.#place;
+    return { incarnation, firstWorker, view, applied: this.#applied[worker] };
+  }
+  get firstWorker(): number {
+    return this.#place?.firstWorker ?? 0;
+  }
+  get figures(): ClusterFigures {
+    const cluster = this.#node?.cluster;
+    return {
+      nodes: cluster?.nodes ?? [],
+      epoch: this.#view?.epoch ?? 0,
+      isReached: this.#isReached,
+      isSettled: cluster?.isSettled ?? false,
+      clientIdentifiers: cluster?.clientIdentifiers ?? 0,
+      messagesResent: cluster?.messagesResent ?? 0,
+    };
+  }
+  /** Why no client should be sent here; undefined: they are welcome. */
+  get unreadiness(): string | undefined {
+    if (this.#place === undefined || this.#isEvicted) return 'the node joins its cluster';
+    return this.#isReached ? undefined : 'the node is cut off from its cluster';
+  }
+  get #isReached(): boolean {
+    return !this.#isEvicted && (this.#node?.cluster.isReached ?? false);
+  }
+
+  /** A worker has done what a view asks for. */
+  viewApplied(worker: number, epoch: number): void {
+    this.#applied[worker] = this.#views.get(epoch) ?? this.#applied[worker];
+    const byAll = Math.min(...this.#applied.map((view) => view?.epoch ?? 0));
+    const last = this.#view?.epoch ?? 0;
+    for (const known of this.#views.keys()) if (known < byAll && known !== last) this.#views.delete(known);
+    this.#node?.cluster.dataPlaneApplied(byAll);
+  }
+
+  /** Tells all other nodes what has to be done there too. */
+  tell(news: Readonly<Record<string, unknown>>): void {
+    this.#node?.cluster.tell(news);
+  }
+
+  claim(clientId: string, isClean: boolean, later: (outcome: Claimed) => void): boolean | undefined {
+    return this.#isReached ? this.#node?.cluster.claim(clientId, isClean, later) : false;
+  }
+  release(clientId: string): void {
+    if (!this.#isEvicted) this.#node?.cluster.release(clientId);
+  }
+  isLent(key: number): boolean {
+    return this.#node?.cluster.isLent(key) ?? false;
+  }
+
+  #onView(view: View, before: View | undefined): void {
+    this.#view = view;
+    const { logger } = this.#options;
+    const nodes = liveNodes(view);
+    const here = new Set(nodes.map(({ incarnation }) => incarnation));
+    const known = new Set((before === undefined ? [] : liveNodes(before)).map((node) => node.incarnation));
+    const lost = before === undefined ? [] : liveNodes(before).filter((node) => !here.has(node.incarnation));
+    for (const { name, incarnation } of nodes)
+      if (before !== undefined && !known.has(incarnation))
+        logger.info({ node: name, incarnation }, 'a node has joined the cluster');
+    for (const { name, incarnation } of lost)
+      logger.warn({ node: name, incarnation }, 'a node is in the cluster no more');
+    if (lost.length > 0) this.#options.sessions().otherWorkersLost(new Set(lost.flatMap(workersOf)));
+    const told = planeView(view);
+    this.#views.set(view.epoch, told);
+    this.#options.broadcast({ type: 'clusterView', view: told });
+  }
+
+  /** What was on its way is lost: the node can only begin anew. */
+  linkBroken(worker: number): void {
+    this.#options.logger.error({ worker }, 'a worker of another node has sent something malformed');
+    this.#onEvicted();
+  }
+
+  #onEvicted(): void {
+    if (this.#isEvicted) return;
+    this.#isEvicted = true;
+    this.#options.logger.error('this node is in the cluster no more, and joins it as a new one');
+    this.#options.onEvicted();
+  }
+
+  #onReach(isReached: boolean): void {
+    const { logger } = this.#options;
+    if (isReached) logger.info('the node hears its cluster again');
+    else logger.error('the node is cut off from its cluster: who connects is refused');
+  }
+}
+
+function planeView(view: View): ClusterView {
+  const nodes = liveNodes(view).map(({ incarnation, firstWorker, workers }) => ({
+    incarnation,
+    firstWorker,
+    workers,
+  }));
+  return { epoch: view.epoch, nodes, owners: view.owners };
+}

@@ -1,0 +1,217 @@
+/** Three brokers over a real nats-server: what a client on one has, clients on the others have too. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  BrokerCluster,
+  type ClusterBroker,
+  type RoamingSession,
+} from '../../support/cluster/broker-cluster.ts';
+import { connectFrame } from '../../support/frames.ts';
+import { assertAllInOrder } from '../../support/mqtt-session.ts';
+import { Random, replayOf, seeds } from '../../support/random.ts';
+import { openClient, openConnected } from '../../support/raw-client.ts';
+import { until } from '../../support/wait.ts';
+
+const [seed = 0] = seeds(1);
+
+async function connected(
+  cluster: BrokerCluster,
+  broker: ClusterBroker,
+  clientId?: string,
+): Promise<RoamingSession> {
+  const session = cluster.session(broker, clientId);
+  await session.connectTo(broker);
+  return session;
+}
+
+for (const workers of [1, 2]) {
+  test(`subscribers on three nodes of ${workers} see one order per topic, with QoS 0, 1 and 2`, async (t) => {
+    const cluster = await BrokerCluster.start(t, 3, workers);
+    const topics = Array.from({ length: 12 }, (_, index) => `news/${index}/today`);
+    const subscribers: RoamingSession[] = [];
+    for (const broker of cluster.brokers)
+      for (const [filter, qos] of [
+        ['news/+/today', 2],
+        ['news/#', 1],
+        ['#', 0],
+      ] as const) {
+        const session = await connected(cluster, broker);
+        await session.subscribe(filter, qos);
+        subscribers.push(session);
+      }
+    const exact = await connected(cluster, cluster.broker(1));
+    await exact.subscribe('news/3/today', 1);
+    const publishers = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
+    const count = 40;
+    for (let number = 0; number < count; number++)
+      for (const [index, publisher] of publishers.entries())
+        for (const topic of topics)
+          publisher.publish(topic, `${index}:${number}`, ((number + index) % 3) as 0 | 1 | 2);
+    const total = topics.length * publishers.length * count;
+    await until('all messages', () => subscribers.every(({ handed }) => handed.length >= total));
+    await until('all are answered', () => publishers.every(({ unanswered }) => unanswered.size === 0));
+    await until('the exact one', () => exact.handed.length >= total / topics.length);
+    const orders = (session: RoamingSession, topic: string): string =>
+      session.handed
+        .filter((each) => each.topic === topic)
+        .map(({ text }) => text)
+        .join(' ');
+    for (const topic of topics) {
+      const [first, ...others] = subscribers.map((session) => orders(session, topic));
+      for (const other of others) assert.equal(other, first, topic);
+      const numbers = first?.split(' ').filter((text) => text.startsWith('0:'));
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: count }, (_, number) => `0:${number}`),
+        topic,
+      );
+    }
+    assert.equal(orders(exact, 'news/3/today'), orders(subscribers[0] ?? exact, 'news/3/today'));
+  });
+}
+
+test('what is retained on one node is found on the others, and is there when a node has left in order', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3);
+  const publisher = await connected(cluster, cluster.broker(0));
+  for (let number = 0; number < 300; number++) publisher.publish(`kept/${number}`, `${number}`, 1, true);
+  await until('all are answered', () => publisher.unanswered.size === 0);
+  const texts = ({ handed }: RoamingSession): number[] =>
+    handed.map(({ text }) => Number(text)).sort((a, b) => a - b);
+  const all = Array.from({ length: 300 }, (_, number) => number);
+  for (const broker of cluster.brokers) {
+    const reader = await connected(cluster, broker);
+    await reader.subscribe('kept/+', 1);
+    await until('what is retained', () => reader.handed.length >= 300);
+    assert.deepEqual(texts(reader), all);
+    const one = await connected(cluster, broker);
+    await one.subscribe('kept/17', 1);
+    await until('one of it', () => one.handed.length === 1);
+  }
+  const leaving = cluster.broker(2);
+  cluster.remove(leaving);
+  leaving.command.kill('SIGTERM');
+  assert.equal((await leaving.command.exited()).code, 0);
+  await cluster.settled();
+  const reader = await connected(cluster, cluster.broker(1));
+  await reader.subscribe('kept/#', 1);
+  await until('what is retained still', () => reader.handed.length >= 300);
+  assert.deepEqual(texts(reader), all);
+});
+
+test('members of a share on three nodes get each message once', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3);
+  const members = await Promise.all(
+    cluster.brokers.flatMap((broker) => [0, 1].map(() => connected(cluster, broker))),
+  );
+  for (const member of members) await member.subscribe('$share/team/work/#', 1);
+  const publisher = await connected(cluster, cluster.broker(0));
+  const count = 600;
+  for (let number = 0; number < count; number++) publisher.publish(`work/${number % 20}`, `${number}`, 1);
+  const handed = (): number => members.reduce((sum, member) => sum + member.handed.length, 0);
+  await until('all messages', () => handed() >= count);
+  await publisher.roundTrip();
+  const texts = members.flatMap((member) => member.handed.map(({ text }) => Number(text)));
+  assert.deepEqual(
+    texts.sort((a, b) => a - b),
+    Array.from({ length: count }, (_, number) => number),
+  );
+  for (const member of members) assert.ok(member.handed.length > 0, `${member.clientId} has had nothing`);
+});
+
+for (const qos of [1, 2] as const) {
+  test(`sessions that roam between nodes lose nothing, with QoS ${qos}`, async (t) => {
+    const cluster = await BrokerCluster.start(t, 3);
+    const random = new Random(seed + qos);
+    const sessions = await Promise.all(
+      [0, 1].map((index) => connected(cluster, random.pick(cluster.brokers), `roamer-${index}`)),
+    );
+    for (const session of sessions) await session.subscribe('news/+', qos);
+    const publisher = await connected(cluster, cluster.broker(0), 'publisher');
+    const count = 600;
+    let published = 0;
+    const publishSome = (most: number): void => {
+      for (let left = most; left > 0 && published < count; left--)
+        publisher.publish('news/one', `${published++}`, qos);
+    };
+    while (published < count) {
+      publishSome(1 + random.below(40));
+      const session = random.pick([...sessions, publisher]);
+      const farewell = random.below(3);
+      if (farewell === 0) session.client?.destroy();
+      if (farewell === 1) session.disconnect();
+      if (session !== publisher) publishSome(random.below(20));
+      await session.connectTo(random.pick(cluster.brokers));
+      assert.ok(session.isSessionPresent, `${session.clientId} has lost its session; ${replayOf(seed)}`);
+      publishSome(random.below(20));
+    }
+    for (const session of sessions) {
+      const hasLast = (): boolean => session.handed.some(({ text }) => text === `${count - 1}`);
+      await until(`the last message at ${session.clientId}; ${replayOf(seed)}`, hasLast).catch(() => {});
+      assertAllInOrder(session.handed, count, `${session.clientId}; ${replayOf(seed)}`);
+    }
+  });
+}
+
+test('a client identifier is connected once in the cluster, and a clean start begins anew', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3);
+  const earlier = await openConnected(t, 'tcp', cluster.broker(0).ports, {
+    clientId: 'one',
+    cleanStart: true,
+  });
+  const later = await openConnected(t, 'tcp', cluster.broker(1).ports, { clientId: 'one', cleanStart: true });
+  assert.equal(await earlier.client.nextHex(), 'e0018e'); // session taken over
+  await earlier.client.closed();
+  assert.ok(!later.connack.sessionPresent);
+  const session = await connected(cluster, cluster.broker(0), 'two');
+  await session.subscribe('a', 1);
+  session.disconnect();
+  const anew = await openConnected(t, 'tcp', cluster.broker(2).ports, {
+    clientId: 'two',
+    cleanStart: true,
+    properties: { sessionExpiryInterval: 3_600 },
+  });
+  assert.ok(!anew.connack.sessionPresent);
+});
+
+test('a will goes out once to all nodes', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3);
+  const watchers = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
+  for (const watcher of watchers) await watcher.subscribe('wills/#', 1);
+  for (const [index, broker] of cluster.brokers.entries()) {
+    const will = {
+      topic: `wills/${index}`,
+      payload: Buffer.from(`${index}`),
+      qos: 1,
+      retain: false,
+      properties: {},
+    } as const;
+    const { client } = await openConnected(t, 'tcp', broker.ports, { clientId: `mortal-${index}`, will });
+    client.destroy();
+  }
+  await until('all wills', () => watchers.every(({ handed }) => handed.length >= 3));
+  await delay(200);
+  for (const { handed } of watchers) assert.deepEqual(handed.map(({ text }) => text).sort(), ['0', '1', '2']);
+});
+
+test('a ban by the API of one node holds on all, and each tells of the others', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2);
+  const [a, b] = [cluster.broker(0), cluster.broker(1)];
+  const { client } = await openConnected(t, 'tcp', b.ports, { clientId: 'unwanted' });
+  assert.equal(await a.send('POST', '/api/v1/banned', { as: 'clientid', who: 'unwanted', reason: 'noise' }), 201);
+  await client.closed();
+  const again = await openClient(t, 'tcp', b.ports);
+  again.send(connectFrame({ clientId: 'unwanted' }));
+  assert.equal((await again.nextPacket()).body[1], 0x8a);
+  const { nodes, isReached } = await b.nodes();
+  assert.deepEqual([nodes.map(({ name }) => name), isReached], [['node-0', 'node-1'], true]);
+  const { text } = await b.get('/metrics');
+  assert.match(text, /rallymq_cluster_nodes 2/);
+  const watcher = await connected(cluster, a);
+  await watcher.subscribe('$SYS/#', 0);
+  const topics = (): string[] => watcher.handed.map(({ topic }) => topic);
+  await until('what both tell of themselves', () =>
+    ['$SYS/nodes/node-0/uptime', '$SYS/nodes/node-1/uptime'].every((topic) => topics().includes(topic)),
+  );
+  assert.ok(!topics().some((topic) => topic.startsWith('$SYS/broker/')));
+});

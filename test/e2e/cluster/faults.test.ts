@@ -1,0 +1,153 @@
+/** Nodes that are killed, stand still or are cut off from NATS, and NATS that is killed: nobody has to do anything about it. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  BrokerCluster,
+  type ClusterBroker,
+  type RoamingSession,
+} from '../../support/cluster/broker-cluster.ts';
+import { connectFrame } from '../../support/frames.ts';
+import { openClient, openConnected } from '../../support/raw-client.ts';
+import { until } from '../../support/wait.ts';
+
+const topics = Array.from({ length: 20 }, (_, index) => `alive/${index}`);
+
+async function connected(
+  cluster: BrokerCluster,
+  broker: ClusterBroker,
+  clientId?: string,
+): Promise<RoamingSession> {
+  const session = cluster.session(broker, clientId);
+  await session.connectTo(broker);
+  return session;
+}
+
+/** A message to each of many topics, so to all slots that matter, comes from the one node to the other, in time. */
+async function assertServed(cluster: BrokerCluster, from: ClusterBroker, to: ClusterBroker): Promise<void> {
+  const subscriber = await connected(cluster, to);
+  await subscriber.subscribe('alive/+', 1);
+  const publisher = await connected(cluster, from);
+  for (const topic of topics) publisher.publish(topic, 'x', 1);
+  await until(
+    'a message of each topic',
+    () => new Set(subscriber.handed.map(({ topic }) => topic)).size === topics.length,
+  );
+  await until('all are answered', () => publisher.unanswered.size === 0);
+  subscriber.disconnect();
+  publisher.disconnect();
+}
+
+async function assertAllGetIn(t: TestContext, broker: ClusterBroker, prefix: string): Promise<void> {
+  for (let number = 0; number < 20; number++)
+    await openConnected(t, 'tcp', broker.ports, { clientId: `${prefix}-${number}` });
+}
+
+test('a node that is killed: the others take its slots within five seconds, and it comes back as a new one', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3);
+  const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
+  await assertServed(cluster, a, b);
+  const shared = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
+  for (const member of shared) await member.subscribe('$share/team/work', 1);
+  const killedAt = performance.now();
+  cluster.remove(c);
+  c.command.kill('SIGKILL');
+  await c.command.exited();
+  await cluster.settled();
+  t.diagnostic(`the slots have owners ${Math.round(performance.now() - killedAt)} ms after the kill`);
+  await assertServed(cluster, a, b);
+  await assertServed(cluster, b, a);
+  await assertAllGetIn(t, a, 'after');
+  const publisher = await connected(cluster, b);
+  for (let number = 0; number < 20; number++) publisher.publish('work', `${number}`, 1);
+  const handed = (): number => shared.slice(0, 2).reduce((sum, member) => sum + member.handed.length, 0);
+  await until('all that is shared', () => handed() === 20);
+  await cluster.again(c);
+  cluster.brokers.push(c);
+  await cluster.settled();
+  await assertServed(cluster, c, a);
+  await assertServed(cluster, b, c);
+});
+
+test('a node that stands still is taken out, and joins again by itself', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3);
+  const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
+  const there = await openConnected(t, 'tcp', c.ports, { clientId: 'on-c' });
+  c.command.kill('SIGSTOP');
+  cluster.remove(c);
+  await cluster.settled();
+  await assertServed(cluster, a, b);
+  await openConnected(t, 'tcp', a.ports, { clientId: 'on-c' }); // it is nobody's any more
+  c.command.kill('SIGCONT');
+  await there.client.closed();
+  cluster.brokers.push(c);
+  await until('it has joined again', () => c.isReady().catch(() => false));
+  await cluster.settled();
+  await assertServed(cluster, c, b);
+  await assertServed(cluster, a, c);
+});
+
+test('a node that is cut off for a moment loses nothing with QoS 1 and 2, and keeps the order', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2);
+  const [a, b] = [cluster.broker(0), cluster.broker(1)];
+  const subscriber = await connected(cluster, b);
+  await subscriber.subscribe('news/#', 2);
+  const publisher = await connected(cluster, a);
+  const count = 2_000;
+  for (let number = 0; number < count; number++) {
+    publisher.publish(`news/${number % 4}`, `${number}`, number % 8 < 4 ? 1 : 2);
+    if (number === 500) {
+      b.proxy.cut();
+      setTimeout(() => b.proxy.mend(), 1_000);
+    }
+    if (number % 100 === 0) await delay(10);
+  }
+  await until('all messages', () => subscriber.handed.length >= count);
+  await until('all are answered', () => publisher.unanswered.size === 0);
+  for (let topic = 0; topic < 4; topic++) {
+    const texts = subscriber.handed
+      .filter((each) => each.topic === `news/${topic}`)
+      .map(({ text }) => Number(text));
+    assert.deepEqual(
+      texts,
+      Array.from({ length: count / 4 }, (_, number) => topic + 4 * number),
+    );
+  }
+  assert.equal((await a.nodes()).nodes.length, 2);
+});
+
+test('a node that is cut off says so, lets nobody new in, keeps its clients until it may join again', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3);
+  const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
+  const there = await openConnected(t, 'tcp', c.ports, { clientId: 'on-c' });
+  c.proxy.cut();
+  await until('it is not ready', async () => !(await c.isReady()));
+  const refused = await openClient(t, 'tcp', c.ports);
+  refused.send(connectFrame({ clientId: 'late' }));
+  assert.equal((await refused.nextPacket()).body[1], 0x88);
+  assert.ok(!there.client.isClosed);
+  assert.ok(await a.isReady());
+  cluster.remove(c);
+  await cluster.settled();
+  await assertServed(cluster, a, b);
+  c.proxy.mend();
+  await there.client.closed();
+  cluster.brokers.push(c);
+  await until('it has joined again', () => c.isReady().catch(() => false));
+  await cluster.settled();
+  await assertServed(cluster, b, c);
+});
+
+test('NATS that is killed and started again: nobody is taken out, and messages go on', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2);
+  const [a, b] = [cluster.broker(0), cluster.broker(1)];
+  const { client } = await openConnected(t, 'tcp', a.ports, { clientId: 'stays' });
+  const { epoch } = await a.nodes();
+  await cluster.nats.kill();
+  await until('both know', async () => !(await a.isReady()) && !(await b.isReady()));
+  await cluster.nats.run();
+  await until('both are back', async () => (await a.isReady()) && (await b.isReady()));
+  await assertServed(cluster, a, b);
+  assert.equal((await b.nodes()).epoch, epoch);
+  assert.ok(!client.isClosed);
+});

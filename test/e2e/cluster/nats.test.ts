@@ -1,0 +1,203 @@
+/** The post, the register and membership over a real nats-server. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { BrokerError } from '../../../core/broker-error.ts';
+import { Cluster } from '../../../core/cluster/cluster.ts';
+import { connectToNats, type NatsPost, type NatsSettings } from '../../../core/cluster/nats-connection.ts';
+import { openRegister } from '../../../core/cluster/nats-register.ts';
+import { Subjects } from '../../../core/cluster/ports.ts';
+import { slotCount } from '../../../core/cluster/slots.ts';
+import { slotsOf } from '../../../core/cluster/view.ts';
+import { systemClock } from '../../../core/sessions/timers.ts';
+import { NatsServer } from '../../support/cluster/nats-server.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/wait.ts';
+
+function settings(url: string, credentials?: string): NatsSettings {
+  return { cluster: [url], clusterCredentials: credentials, clusterTlsCa: undefined };
+}
+
+async function connected(test: TestContext, url: string, onUp: () => void = () => {}): Promise<NatsPost> {
+  const post = await connectToNats(settings(url), 'test', 5_000, onUp);
+  test.after(() => post.close());
+  return post;
+}
+
+interface Member {
+  readonly cluster: Cluster;
+  isEvicted: boolean;
+}
+
+async function member(test: TestContext, url: string, name: string): Promise<Member> {
+  const post = await connected(test, url);
+  const told: Member = {
+    isEvicted: false,
+    cluster: new Cluster({
+      clock: systemClock,
+      post,
+      register: await openRegister(post.connection, 'test'),
+      subjects: new Subjects('test'),
+      name,
+      workers: 1,
+      id: randomUUID(),
+      makeKeys: () => '0f'.repeat(32),
+      soon: (action) => void setImmediate(action),
+      sessions: () => ({
+        yield: (_id, _isClean, done) => void done(undefined),
+        endLent: () => {},
+        clientIds: () => [],
+      }),
+      onView: (view) => told.cluster.dataPlaneApplied(view.epoch),
+      onEvicted: () => {
+        told.isEvicted = true;
+      },
+      onReach: () => {},
+      onNews: () => {},
+      onNote: () => {},
+    }),
+  };
+  test.after(() => told.cluster.stop());
+  await new Promise<void>((resolve, reject) => {
+    told.cluster.join((refusal) => (refusal === undefined ? resolve() : reject(new Error(refusal.why))));
+  });
+  return told;
+}
+
+function slots({ cluster }: Member): number {
+  const { view, node } = cluster;
+  return view === undefined || node === undefined ? 0 : slotsOf(view, node);
+}
+
+function areSettled(...members: Member[]): boolean {
+  const shares = members.map(slots);
+  const isEven = shares.every((share) => share > (0.7 * slotCount) / members.length);
+  return isEven && members.every(({ cluster }) => cluster.isSettled);
+}
+
+test('nodes find each other, share the slots, and take those of one that leaves or is lost', async (test) => {
+  const nats = await NatsServer.start(test);
+  const a = await member(test, nats.url, 'a');
+  assert.equal(slots(a), slotCount);
+  const proxy = await TcpProxy.start(test, nats.port);
+  const b = await member(test, nats.url, 'b');
+  const c = await member(test, `nats://127.0.0.1:${proxy.port}`, 'c');
+  await until('three share the slots', () => areSettled(a, b, c));
+  await new Promise<void>((resolve) => b.cluster.leave(resolve));
+  await until('two share the slots', () => areSettled(a, c));
+  assert.ok(!b.isEvicted);
+  proxy.cut();
+  await until('one has all slots', () => slots(a) === slotCount);
+  assert.ok(!c.cluster.isReached);
+  assert.equal(
+    c.cluster.claim('x', false, () => assert.fail('nobody can be asked')),
+    false,
+  );
+  proxy.mend();
+  await until('the other one knows that it is out', () => c.isEvicted);
+});
+
+test('a client identifier is that of one node at a time', async (test) => {
+  const nats = await NatsServer.start(test);
+  const a = await member(test, nats.url, 'a');
+  const b = await member(test, nats.url, 'b');
+  await until('both share the slots', () => areSettled(a, b));
+  for (let id = 0; id < 50; id++) {
+    for (const { cluster } of [a, b, a]) {
+      const outcome = await new Promise((resolve) => {
+        if (cluster.claim(`client-${id}`, true, resolve) === true) resolve('ours');
+      });
+      assert.equal(outcome, 'ours');
+    }
+  }
+  assert.equal(a.cluster.clientIdentifiers + b.cluster.clientIdentifiers, 50);
+});
+
+test('a name that a living node has is refused, and the name of one that is lost is not', async (test) => {
+  const nats = await NatsServer.start(test);
+  const a = await member(test, nats.url, 'a');
+  await assert.rejects(member(test, nats.url, 'a'), /nameTaken/);
+  a.cluster.stop();
+  const again = await member(test, nats.url, 'a');
+  assert.equal(again.cluster.node?.incarnation, 2);
+  assert.equal(slots(again), slotCount);
+});
+
+test('a register takes a value only from who knows the last one', async (test) => {
+  const nats = await NatsServer.start(test);
+  const { connection } = await connected(test, nats.url);
+  const register = await openRegister(connection, 'test');
+  const write = (text: string, revision: number): Promise<string> =>
+    new Promise((resolve) => register.write(Buffer.from(text), revision, resolve));
+  const read = (): Promise<string> =>
+    new Promise((resolve) =>
+      register.read((written) =>
+        resolve(`${written?.revision} ${Buffer.from(written?.bytes ?? []).toString()}`),
+      ),
+    );
+  assert.equal(await read(), '0 ');
+  assert.equal(await write('one', 0), 'written');
+  assert.equal(await write('other', 0), 'outrun');
+  assert.equal(await read(), '1 one');
+  assert.equal(await write('two', 1), 'written');
+  assert.equal(await write('three', 1), 'outrun');
+  assert.equal(await read(), '2 two');
+  await nats.kill();
+  assert.equal(await write('late', 2), 'unknown');
+  assert.equal(await read(), 'undefined ');
+  await nats.run();
+  await until('NATS is back', async () => (await read()) === '2 two');
+});
+
+test('a connection that is cut comes back', async (test) => {
+  const nats = await NatsServer.start(test);
+  const proxy = await TcpProxy.start(test, nats.port);
+  let ups = 0;
+  const post = await connected(test, `nats://127.0.0.1:${proxy.port}`, () => ups++);
+  const other = await connected(test, nats.url);
+  const heard: string[] = [];
+  post.subscribe('test.>', (bytes, subject) => heard.push(`${subject} ${Buffer.from(bytes).toString()}`));
+  await post.connection.flush();
+  other.publish('test.a', Buffer.from('1'));
+  await until('a message', () => heard.length === 1);
+  proxy.cut();
+  await until('it is down', () => post.connection.isClosed() || ups === 0);
+  post.publish('test.b', Buffer.from('lost'));
+  proxy.mend();
+  await until('it is up again', () => ups === 1);
+  other.publish('test.c', Buffer.from('2'));
+  await until('another one', () => heard.length > 1);
+  assert.deepEqual(heard[0], 'test.a 1');
+  assert.deepEqual(heard.at(-1), 'test.c 2');
+});
+
+test('NATS that is not there, lets nobody in or has no JetStream is an error that says so', async (test) => {
+  const isError = (code: string, text: RegExp) => (error: unknown) =>
+    error instanceof BrokerError && error.code === code && text.test(error.message);
+  await assert.rejects(
+    connectToNats(settings('nats://127.0.0.1:1'), 'test', 0, () => {}),
+    isError('CLUSTER_NOT_REACHABLE', /127\.0\.0\.1:1/),
+  );
+  const closed = await NatsServer.start(test, ['-js', '--user', 'rally', '--pass', 'not-a-secret']);
+  await assert.rejects(
+    connectToNats(settings(closed.url), 'test', 0, () => {}),
+    isError('CLUSTER_REFUSED', /clusterCredentials/),
+  );
+  const folder = await mkdtemp(join(tmpdir(), 'rallymq-credentials-'));
+  test.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'nats');
+  await writeFile(file, 'rally:not-a-secret\n');
+  const post = await connectToNats(settings(closed.url, file), 'test', 0, () => {});
+  await post.close();
+  await writeFile(file, 'nothing of use');
+  await assert.rejects(
+    connectToNats(settings(closed.url, file), 'test', 0, () => {}),
+    isError('CLUSTER_FILE_UNREADABLE', /user:password/),
+  );
+  const plain = await NatsServer.start(test, []);
+  const { connection } = await connected(test, plain.url);
+  await assert.rejects(openRegister(connection, 'test'), isError('CLUSTER_REFUSED', /JetStream/));
+});

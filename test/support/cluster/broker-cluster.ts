@@ -1,0 +1,170 @@
+/** Brokers as processes of their own, joined by a real nats-server; all end with the test. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { slotCount } from '../../../core/cluster/slots.ts';
+import { apiKeyLine, apiScopes, hashOfApiKey } from '../../../core/security/api-keys.ts';
+import { Command } from '../command.ts';
+import { MqttSession } from '../mqtt-session.ts';
+import { TcpProxy } from '../tcp-proxy.ts';
+import { until } from '../wait.ts';
+import { NatsServer } from './nats-server.ts';
+
+const apiKey = 'rmq_cluster-test';
+
+/** What `GET /api/v1/nodes` says. */
+interface NodesAnswer {
+  readonly epoch: number;
+  readonly isReached: boolean;
+  readonly isSettled: boolean;
+  readonly nodes: readonly { readonly name: string; readonly state: string; readonly slots: number }[];
+}
+
+export class ClusterBroker {
+  readonly name: string;
+  /** Where it listens now. */
+  readonly ports = { port: 0, tcpPort: 0 };
+  /** Between it and NATS. */
+  readonly proxy: TcpProxy;
+  command: Command;
+
+  constructor(name: string, proxy: TcpProxy, command: Command) {
+    this.name = name;
+    this.proxy = proxy;
+    this.command = command;
+  }
+
+  async ready(): Promise<void> {
+    Object.assign(this.ports, await this.command.ready());
+  }
+
+  async get(path: string): Promise<{ readonly status: number; readonly text: string }> {
+    const answer = await fetch(`http://127.0.0.1:${this.ports.port}${path}`, {
+      headers: { authorization: `Bearer ${apiKey}` },
+    });
+    return { status: answer.status, text: await answer.text() };
+  }
+
+  async send(method: 'POST' | 'DELETE', path: string, body?: object): Promise<number> {
+    const answer = await fetch(`http://127.0.0.1:${this.ports.port}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    await answer.arrayBuffer();
+    return answer.status;
+  }
+
+  async nodes(): Promise<NodesAnswer> {
+    const { status, text } = await this.get('/api/v1/nodes');
+    assert.equal(status, 200, text);
+    return JSON.parse(text) as NodesAnswer;
+  }
+
+  async isReady(): Promise<boolean> {
+    return (await this.get('/readyz').catch(() => undefined))?.status === 200;
+  }
+}
+
+export class BrokerCluster {
+  readonly nats: NatsServer;
+  readonly brokers: ClusterBroker[] = [];
+  readonly #test: TestContext;
+  readonly #folder: string;
+  #sessions = 0;
+
+  private constructor(test: TestContext, nats: NatsServer, folder: string) {
+    this.#test = test;
+    this.nats = nats;
+    this.#folder = folder;
+  }
+
+  /** Resolves when all have their part of the slots. */
+  static async start(test: TestContext, count: number, workers = 1): Promise<BrokerCluster> {
+    const nats = await NatsServer.start(test);
+    const folder = await mkdtemp(join(tmpdir(), 'rallymq-cluster-'));
+    test.after(() => rm(folder, { recursive: true, force: true }));
+    const key = apiKeyLine({ name: 'test', scopes: new Set(apiScopes) }, hashOfApiKey(apiKey));
+    await writeFile(join(folder, 'keys'), `${key}\n`);
+    const cluster = new BrokerCluster(test, nats, folder);
+    for (let index = 0; index < count; index++) await cluster.add(`node-${index}`, workers);
+    await cluster.settled();
+    return cluster;
+  }
+
+  broker(index: number): ClusterBroker {
+    return this.brokers[index] ?? assert.fail(`there is no broker ${index}`);
+  }
+
+  async add(name: string, workers = 1): Promise<ClusterBroker> {
+    const proxy = await TcpProxy.start(this.#test, this.nats.port);
+    const broker = new ClusterBroker(name, proxy, this.#run(name, proxy, workers));
+    await broker.ready();
+    this.brokers.push(broker);
+    return broker;
+  }
+
+  /** Its process has ended: another one with its name. */
+  async again(broker: ClusterBroker, workers = 1): Promise<void> {
+    broker.command = this.#run(broker.name, broker.proxy, workers);
+    await broker.ready();
+  }
+
+  #run(name: string, proxy: TcpProxy, workers: number): Command {
+    const flags = [
+      '--cluster',
+      `nats://127.0.0.1:${proxy.port}`,
+      '--node-name',
+      name,
+      '--workers',
+      `${workers}`,
+    ];
+    const keys = ['--api-keys', join(this.#folder, 'keys')];
+    const command = new Command(['--port', '0', '--tcp-port', '0', ...flags, ...keys]);
+    this.#test.after(() => command.kill('SIGKILL'));
+    return command;
+  }
+
+  remove(broker: ClusterBroker): void {
+    this.brokers.splice(this.brokers.indexOf(broker), 1);
+  }
+
+  /** All of these, and no others, are there, and each has its part of the slots. */
+  async settled(deadlineMs?: number): Promise<void> {
+    const names = this.brokers.map(({ name }) => name).sort();
+    const isSettled = async (broker: ClusterBroker): Promise<boolean> => {
+      const { isSettled: isDone, nodes } = await broker.nodes();
+      const least = (0.6 * slotCount) / names.length;
+      const seen = nodes.filter(({ state, slots }) => state === 'serving' && slots > least);
+      return isDone && nodes.length === names.length && seen.length === names.length;
+    };
+    await until(
+      `${names.join(', ')} share the slots`,
+      async () => (await Promise.all(this.brokers.map(isSettled))).every(Boolean),
+      deadlineMs,
+    );
+  }
+
+  /** A session that connects where `on` says. */
+  session(broker: ClusterBroker, clientId = `session-${++this.#sessions}`): RoamingSession {
+    return new RoamingSession(this.#test, broker, clientId);
+  }
+}
+
+/** A client that goes from broker to broker. */
+export class RoamingSession extends MqttSession {
+  readonly #ports: { port: number; tcpPort: number };
+
+  constructor(test: TestContext, broker: ClusterBroker, clientId: string) {
+    const ports = { ...broker.ports };
+    super(test, ports, clientId);
+    this.#ports = ports;
+  }
+
+  async connectTo(broker: ClusterBroker): Promise<void> {
+    Object.assign(this.#ports, broker.ports);
+    await this.connect('tcp');
+  }
+}

@@ -1,0 +1,64 @@
+/** Debian's nats-server with JetStream on a free port of loopback. It ends with the test. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { unusedPort } from '../command.ts';
+import { until } from '../wait.ts';
+
+export class NatsServer {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #flags: readonly string[];
+  #process: ChildProcess | undefined;
+  #said = '';
+
+  private constructor(port: number, folder: string, flags: readonly string[]) {
+    this.port = port;
+    this.#folder = folder;
+    this.#flags = flags;
+  }
+
+  static async start(test: TestContext, flags: readonly string[] = ['-js']): Promise<NatsServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'rallymq-nats-'));
+    const server = new NatsServer(await unusedPort(), folder, flags);
+    test.after(async () => {
+      await server.kill();
+      await rm(folder, { recursive: true, force: true });
+    });
+    await server.run();
+    return server;
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it, again with what it has stored. */
+  async run(): Promise<void> {
+    this.#said = '';
+    const args = ['-a', '127.0.0.1', '-p', `${this.port}`, '-sd', this.#folder, ...this.#flags];
+    const child = spawn('/usr/sbin/nats-server', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#process = child;
+    child.stderr.on('data', (chunk: Buffer) => (this.#said += chunk.toString()));
+    await until('nats-server is ready', () => {
+      if (child.exitCode !== null) throw new Error(`nats-server does not run:\n${this.#said}`);
+      return this.#said.includes('Server is ready');
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+}

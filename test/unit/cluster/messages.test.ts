@@ -1,0 +1,156 @@
+/** What nodes tell each other: it comes once and in order over a post that loses, and nonsense changes nothing. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Messenger } from '../../../core/cluster/messenger.ts';
+import { readNews, writeNews } from '../../../core/cluster/news.ts';
+import { type NodeMessage, readNodeMessage } from '../../../core/cluster/node-messages.ts';
+import { type Post, Subjects } from '../../../core/cluster/ports.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { Random, replayOf, seeds } from '../../support/random.ts';
+
+/** Carries at once, or not at all. */
+class LossyPost implements Post {
+  readonly #listeners = new Map<string, (bytes: Uint8Array, subject: string) => void>();
+  readonly #random: Random;
+  lossPercent = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+  publish(subject: string, bytes: Uint8Array): void {
+    if (this.#random.below(100) >= this.lossPercent) this.#listeners.get(subject)?.(bytes, subject);
+  }
+  subscribe(subject: string, onMessage: (bytes: Uint8Array, subject: string) => void): void {
+    this.#listeners.set(subject, onMessage);
+  }
+}
+
+const subjects = new Subjects('test');
+
+function pair(
+  post: Post,
+  clock: FakeClock,
+): { readonly a: Messenger; readonly b: Messenger; readonly atB: string[] } {
+  const atB: string[] = [];
+  const messenger = (incarnation: number, heard: string[]): Messenger =>
+    new Messenger({
+      clock,
+      post,
+      subjects,
+      incarnation,
+      soon: (action) => void clock.after(0, action),
+      onMessage: (from, message) =>
+        heard.push(`${from} ${'clientId' in message ? message.clientId : message.type}`),
+    });
+  const [a, b] = [messenger(1, []), messenger(2, atB)];
+  for (const each of [a, b]) each.setPeers([1, 2]);
+  return { a, b, atB };
+}
+
+function release(clientId: string): NodeMessage {
+  return { type: 'release', epoch: 1, clientId };
+}
+
+test('every message comes once and in order, whatever is lost', () => {
+  for (const seed of seeds(20)) {
+    const post = new LossyPost(new Random(seed));
+    const clock = new FakeClock();
+    const { a, atB } = pair(post, clock);
+    post.lossPercent = 40;
+    for (let number = 0; number < 300; number++) {
+      a.send(2, release(`${number}`));
+      if (number % 7 === 0) clock.advance(30);
+    }
+    clock.advance(20_000);
+    assert.deepEqual(
+      atB,
+      Array.from({ length: 300 }, (_, number) => `1 ${number}`),
+      replayOf(seed),
+    );
+    assert.ok(a.resent > 0);
+  }
+});
+
+test('frames that are large are cut, and what is for a node itself comes later', () => {
+  const clock = new FakeClock();
+  const { a, b, atB } = pair(new LossyPost(new Random(1)), clock);
+  for (let number = 0; number < 20; number++) a.send(2, release(`${number}${'x'.repeat(60_000)}`));
+  b.send(2, release('own'));
+  assert.equal(atB.length, 0);
+  clock.advance(1);
+  assert.equal(atB.length, 21);
+  assert.ok(atB.some((line) => line === '2 own'));
+});
+
+test('a node that is no peer is sent nothing, and not heard', () => {
+  const clock = new FakeClock();
+  const { a, b, atB } = pair(new LossyPost(new Random(1)), clock);
+  b.setPeers([2]);
+  a.send(2, release('early'));
+  clock.advance(10);
+  assert.deepEqual(atB, []);
+  b.setPeers([1, 2]);
+  clock.advance(1_000);
+  assert.deepEqual(atB, ['1 early']);
+  a.setPeers([1]);
+  a.send(2, release('late'));
+  clock.advance(1_000);
+  assert.deepEqual(atB, ['1 early']);
+});
+
+test('what is no frame or no message changes nothing', () => {
+  const clock = new FakeClock();
+  const post = new LossyPost(new Random(1));
+  const { a, atB } = pair(post, clock);
+  for (const text of ['', 'no', '[]', '{}', '{"from":1,"first":1,"received":0,"messages":7}', '{"from":"1"}'])
+    post.publish(subjects.node(2), Buffer.from(text));
+  const odd = [
+    null,
+    7,
+    {},
+    { type: 'release' },
+    { type: 'toString' },
+    { type: 'release', epoch: 1, clientId: 5 },
+  ];
+  post.publish(
+    subjects.node(2),
+    Buffer.from(JSON.stringify({ from: 1, first: 1, received: 0, messages: odd })),
+  );
+  clock.advance(1_000);
+  assert.deepEqual(atB, []);
+  a.send(2, release('x'));
+  clock.advance(1_000);
+  assert.deepEqual(atB, []); // it has the number of one that has come
+});
+
+test('messages are what their type says', () => {
+  const session = { key: 5, worker: 3 };
+  for (const message of [
+    { type: 'claim', epoch: 1, clientId: 'a', claim: 2, isClean: false },
+    { type: 'granted', epoch: 1, clientId: 'a', claim: 2 },
+    { type: 'granted', epoch: 1, clientId: 'a', claim: 2, session },
+    { type: 'held', epoch: 1, clientIds: ['a'], lent: [] },
+  ])
+    assert.deepEqual(readNodeMessage(message), message);
+  for (const message of [
+    { type: 'claim', epoch: 1, clientId: 'a', claim: 2 },
+    { type: 'granted', epoch: 1, clientId: 'a', claim: 2, session: { key: 5 } },
+    { type: 'held', epoch: 1, clientIds: [1], lent: [] },
+    { type: 'news', news: [] },
+  ])
+    assert.equal(readNodeMessage(message), undefined);
+});
+
+test('bans go from node to node as they are', () => {
+  const ban = { kind: 'address', value: '192.0.2.1', expiresAt: new Date(5_000), reason: 'noise' } as const;
+  assert.deepEqual(readNews(writeNews({ kind: 'ban', ban })), { kind: 'ban', ban });
+  const lifted = { kind: 'liftBan', of: 'clientId', value: 'a' } as const;
+  assert.deepEqual(readNews(writeNews(lifted)), lifted);
+  for (const odd of [
+    {},
+    { kind: 'ban' },
+    { kind: 'ban', ban: { kind: 'x', value: 'a' } },
+    { kind: 'liftBan', of: 1 },
+  ])
+    assert.equal(readNews(odd), undefined);
+});
