@@ -110,18 +110,6 @@ export const counterNames = [
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
-/** Where the workers of a node stand in its cluster. */
-export interface ClusterPlace {
-  /** Of this process: no two have the same. */
-  readonly incarnation: number;
-  /** Of its workers, among all of the cluster, ... */
-  readonly numbers: readonly number[];
-  /** ... which are below this. */
-  readonly numbersEnd: number;
-  /** Of the hashes, 16 bytes: all nodes have the same. */
-  readonly hashKeys: Uint8Array;
-}
-
 /** What the data plane keeps to, by the names in native/limits.h: it takes what it knows of them. */
 export type DataPlaneRules = Limits & BrokerConfig;
 
@@ -191,8 +179,37 @@ export interface EngineHandlers {
   onHostBytes(bytes: Uint8Array<ArrayBuffer>): void;
   /** So many bytes more of the host program's stream were taken, at the end of a turn. */
   onHostTaken(bytes: number): void;
-  /** For a worker of another node, by its number in the cluster. Nobody else has the bytes. */
-  onFrame(worker: number, frame: Uint8Array<ArrayBuffer>): void;
+  /**
+   * Needed for links. A frame for a worker of another node, at the end of a turn: nobody else has its bytes. Frames for one
+   * worker have to keep their order, and may be lost. It must not call the engine.
+   */
+  onFrame?(worker: number, bytes: Uint8Array<ArrayBuffer>): void;
+}
+
+/** What makes the workers of a process those of a node of a cluster. */
+export interface ClusterPlace {
+  /** Of its workers, in place of 0, 1, 2 ... */
+  readonly numbers: readonly number[];
+  /** All numbers in the cluster are below this; 64 at most. */
+  readonly numbersEnd: number;
+  /** A whole number above 0 that no other process of the cluster has or had. */
+  readonly incarnation: number;
+  /** 16 random bytes, the same for all nodes. */
+  readonly hashKeys: Uint8Array;
+}
+
+/** Of a link since it was opened. */
+export interface LinkFigures {
+  readonly worker: number;
+  readonly incarnation: number;
+  readonly framesSent: number;
+  readonly bytesSent: number;
+  readonly framesReceived: number;
+  readonly bytesReceived: number;
+  readonly framesResent: number;
+  /** Sent and not acknowledged, or not sent yet, and for how long the oldest of it. */
+  readonly waitingBytes: number;
+  readonly waitingMs: number;
 }
 
 /** In the order of `SessionState` in native/front-end/session-moves.h, where each is explained; loadAddon() compares. */
@@ -286,6 +303,27 @@ export interface Engine {
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
 
+  /**
+   * From now on messages for a worker of another node go by onFrame, and its own come by receiveFrame. If the link is open
+   * already it is reconnected. False: the number is none of another node, another incarnation is open there still, or there
+   * is no onFrame.
+   */
+  openLink(worker: number, incarnation: number): boolean;
+  /** A frame from this worker. Its bytes may be used again. Anything but `malformed` leaves the link as it was. */
+  receiveFrame(worker: number, bytes: Uint8Array): FrameOutcome;
+  /** Frames may have been lost: what is not acknowledged is sent again, by both ends. False: no link is open. */
+  reconnectLink(worker: number): boolean;
+  /** The worker is gone for good: what is for it is dropped from now on. False: no link is open. */
+  closeLink(worker: number): boolean;
+  /** As readLinkFigures() reads it. */
+  linkFigures(): number[];
+  /**
+   * Moves of sessions have numbers that grow over the whole cluster: moveSessionHere() begins one after noteMove() of what
+   * lastMove() gave wherever an earlier move of the session began.
+   */
+  lastMove(): number;
+  noteMove(number: number): void;
+
   /** What operators ask, as core/data-plane/inspection.ts reads it. Empty of a session that is not here. */
   figuresOf(session: number): number[];
   subscriptionsOf(session: number, from: number, max: number): (string | number)[];
@@ -307,18 +345,6 @@ export interface Engine {
   /** Whoever has a pace may send half as fast, or as fast as before. */
   halvePaces(isHalved: boolean): void;
 
-  /**
-   * From now on messages for a worker of another node go by onFrame, and its own come by receiveFrame. If the link is open
-   * already it is reconnected. False: the number is none of another node, another incarnation is open there still, or there
-   * is no onFrame.
-   */
-  openLink(worker: number, incarnation: number): boolean;
-  /** A frame from this worker. Its bytes may be used again. Anything but `malformed` leaves the link as it was. */
-  receiveFrame(worker: number, bytes: Uint8Array): FrameOutcome;
-  /** Frames may have been lost: what is not acknowledged is sent again, by both ends. False: no link is open. */
-  reconnectLink(worker: number): boolean;
-  /** The worker is gone for good: what is for it is dropped from now on. False: no link is open. */
-  closeLink(worker: number): boolean;
   /**
    * The workers that are there, with those that have joined, whose links are open. Those of them that are `elsewhere` may
    * be lost: what they have not answered is kept.
@@ -504,7 +530,7 @@ export interface Addon {
   readonly closeCauseNames: readonly string[];
   readonly frameOutcomeNames: readonly string[];
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
-  /** Throws a TypeError that names a rule which is missing or out of range. `place`: in a cluster. */
+  /** Throws a TypeError that names a rule which is missing or out of range, or a RangeError about the place. */
   createBroker(workers: number, rules: DataPlaneRules, place?: ClusterPlace): number;
   /** Takes the directory. Gives the number of the broker that recoverStore() makes of what is in it. */
   openStore(
@@ -575,6 +601,25 @@ export interface Addon {
    * together.
    */
   readLoopLags(broker: number): number[];
+}
+
+/** Of Engine.linkFigures(). */
+export function readLinkFigures(flat: readonly number[]): LinkFigures[] {
+  const names = [
+    'worker',
+    'incarnation',
+    'framesSent',
+    'bytesSent',
+    'framesReceived',
+    'bytesReceived',
+    'framesResent',
+    'waitingBytes',
+    'waitingMs',
+  ] as const;
+  return Array.from({ length: flat.length / names.length }, (_, row) => {
+    const fields = names.map((name, column) => [name, flat[row * names.length + column]]);
+    return Object.fromEntries(fields) as unknown as LinkFigures;
+  });
 }
 
 /** Errors: ADDON_MISSING. */
