@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BrokerErrorCode } from '../../../core/broker-error.ts';
 import { defaultLimits } from '../../../core/config/limits.ts';
-import { isLoopback, resolveConfig, workersOf } from '../../../core/config/resolve.ts';
+import { isLoopback, nodeNameOf, resolveConfig, workersOf } from '../../../core/config/resolve.ts';
 
 function refused(options: unknown, message: string | RegExp, code: BrokerErrorCode = 'CONFIG_INVALID'): void {
   assert.throws(() => resolveConfig(options), { name: 'BrokerError', code, message });
@@ -379,4 +379,25 @@ test('options of TLS that do not go together are refused, with what is missing',
   refused({ ...certificate, mqttsPort: 8_443 }, /is also another port/);
   refused({ ...certificate, clientCertificates: 'asked' }, /say with clientCa/);
   refused({ ...certificate, clientCa: 'ca.pem' }, /are for clientCertificates/);
+});
+
+test('a cluster keeps everything in memory, and its other options need it', () => {
+  const cluster = ['nats://10.0.0.1:4222', 'tls://nats.example'];
+  const { nodeName, clusterName } = resolveConfig({ cluster, nodeName: 'a.b', clusterName: 'c-1' });
+  assert.deepEqual([nodeName, clusterName], ['a.b', 'c-1']);
+  assert.match(resolveConfig({ cluster }).nodeName ?? '', /^[\w.-]{1,64}$/);
+  assert.deepEqual(['host', 'host name', 'x'.repeat(100), ''].map(nodeNameOf), [
+    'host',
+    'host-name',
+    'x'.repeat(64),
+    'node',
+  ]);
+  refused({ cluster, dataDirectory: 'data' }, /in memory.*--data none/);
+  refused({ nodeName: 'a' }, /nodeName is for a cluster: give cluster too/);
+  refused({ clusterTlsCa: 'ca.pem' }, /clusterTlsCa is for a cluster/);
+  const wrong = [['10.0.0.1:4222'], ['http://a'], ['nats://user:word@a'], ['nats://a/path'], ['nats://']];
+  for (const urls of [...wrong, [], 'nats://a'])
+    refused({ cluster: urls }, /cluster in the options is .*NATS servers/);
+  for (const name of ['', 'a b', 'a/b', 'x'.repeat(65)]) refused({ cluster, nodeName: name }, /nodeName/);
+  refused({ cluster, clusterName: 'a.b' }, /clusterName/);
 });
