@@ -57,7 +57,10 @@ export class ClusterNode {
     events: ClusterNodeEvents,
   ): Promise<ClusterNode> {
     const { nodeName = '', clusterName, workers } = config;
-    const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, () => {});
+    const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, {
+      onUp: () => {},
+      onWait: (reason) => logger.warn({ reason }, 'NATS cannot be reached yet'),
+    });
     try {
       const cluster = new Cluster({
         ...events,

@@ -138,10 +138,14 @@ export class Membership {
     const again = (ms: number): void => {
       this.#options.clock.after(ms, () => this.#tryToJoin(done, waitedMs + ms));
     };
+    const noteOnce = (sentence: string): void => {
+      if (waitedMs === 0) this.#options.onNote('info', {}, sentence);
+    };
     if (this.#isOver) return;
     this.#options.register.read((written) => {
       if (this.#isOver) return;
       if (written === undefined) {
+        noteOnce('the state of the cluster cannot be read yet');
         again(retryMs);
         return;
       }
@@ -165,6 +169,7 @@ export class Membership {
         return;
       }
       if (namesake !== undefined && waitedMs < cutOffMs) {
+        noteOnce('waits until the node that has had this name before is known to be lost');
         again(beatMs); // it may be this node as it was before, whose end nobody has seen yet
         return;
       }

@@ -65,6 +65,14 @@ export class NatsPost implements Post {
   }
 }
 
+/** Who hears of a connection. */
+export interface NatsListener {
+  /** It is connected again. */
+  onUp(): void;
+  /** The first attempt has failed, and others follow. */
+  onWait(reason: string): void;
+}
+
 /**
  * Connects, and tries for `waitMs`. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED where NATS does not let this node in or is
  * too old, CLUSTER_FILE_UNREADABLE.
@@ -73,11 +81,12 @@ export async function connectToNats(
   settings: NatsSettings,
   name: string,
   waitMs: number,
-  onUp: () => void,
+  { onUp, onWait }: NatsListener,
 ): Promise<NatsPost> {
   const options = await optionsOf(settings, name);
   const shown = settings.cluster?.join(', ') ?? '';
   const endMs = performance.now() + waitMs;
+  let hasWaited = false;
   for (;;) {
     try {
       const connection = await connect(options);
@@ -96,6 +105,8 @@ export async function connectToNats(
           `NATS cannot be reached at ${shown} (${reason}): start it, or correct the option cluster.`,
           { cause },
         );
+      if (!hasWaited) onWait(reason);
+      hasWaited = true;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }

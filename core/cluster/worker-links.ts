@@ -59,9 +59,10 @@ export class WorkerLinks {
    */
   async open(settings: NatsSettings, view: ClusterView, applied: ClusterView | undefined): Promise<void> {
     const { nodeName, worker } = this.#place;
-    const post = await connectToNats(settings, `rallymq ${nodeName} worker ${worker}`, connectMs, () =>
-      this.#reconnect(),
-    );
+    const post = await connectToNats(settings, `rallymq ${nodeName} worker ${worker}`, connectMs, {
+      onUp: () => this.#reconnect(),
+      onWait: () => {},
+    });
     post.subscribe(this.#subjects.frames(this.#place), (bytes, subject) => this.#receive(bytes, subject));
     this.#post = post;
     if (applied !== undefined) this.#goOn(applied);

@@ -198,7 +198,10 @@ test('a ban by the API of one node holds on all, and each tells of the others', 
   const cluster = await BrokerCluster.start(t, 2);
   const [a, b] = [cluster.broker(0), cluster.broker(1)];
   const { client } = await openConnected(t, 'tcp', b.ports, { clientId: 'unwanted' });
-  assert.equal(await a.send('POST', '/api/v1/banned', { as: 'clientid', who: 'unwanted', reason: 'noise' }), 201);
+  assert.equal(
+    await a.send('POST', '/api/v1/banned', { as: 'clientid', who: 'unwanted', reason: 'noise' }),
+    201,
+  );
   await client.closed();
   const again = await openClient(t, 'tcp', b.ports);
   again.send(connectFrame({ clientId: 'unwanted' }));
