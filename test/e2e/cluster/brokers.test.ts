@@ -10,7 +10,7 @@ import {
 import { connectFrame } from '../../support/frames.ts';
 import { assertAllInOrder } from '../../support/mqtt-session.ts';
 import { Random, replayOf, seeds } from '../../support/random.ts';
-import { openClient, openConnected } from '../../support/raw-client.ts';
+import { openConnected, RawClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
 const [seed = 0] = seeds(1);
@@ -136,7 +136,7 @@ for (const qos of [1, 2] as const) {
     };
     while (published < count) {
       publishSome(1 + random.below(40));
-      const session = random.pick([...sessions, publisher]);
+      const session = random.pick(qos === 2 ? [...sessions, publisher] : sessions); // who sends QoS 1 again doubles it
       const farewell = random.below(3);
       if (farewell === 0) session.client?.destroy();
       if (farewell === 1) session.disconnect();
@@ -200,10 +200,10 @@ test('a ban by the API of one node holds on all, and each tells of the others', 
   const { client } = await openConnected(t, 'tcp', b.ports, { clientId: 'unwanted' });
   assert.equal(
     await a.send('POST', '/api/v1/banned', { as: 'clientid', who: 'unwanted', reason: 'noise' }),
-    201,
+    200,
   );
   await client.closed();
-  const again = await openClient(t, 'tcp', b.ports);
+  const again = await RawClient.open('tcp', b.ports);
   again.send(connectFrame({ clientId: 'unwanted' }));
   assert.equal((await again.nextPacket()).body[1], 0x8a);
   const { nodes, isReached } = await b.nodes();

@@ -1,14 +1,13 @@
 /** Nodes that are killed, stand still or are cut off from NATS, and NATS that is killed: nobody has to do anything about it. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   BrokerCluster,
   type ClusterBroker,
   type RoamingSession,
 } from '../../support/cluster/broker-cluster.ts';
 import { connectFrame } from '../../support/frames.ts';
-import { openClient, openConnected } from '../../support/raw-client.ts';
+import { openConnected, RawClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
 const topics = Array.from({ length: 20 }, (_, index) => `alive/${index}`);
@@ -100,7 +99,7 @@ test('a node that is cut off for a moment loses nothing with QoS 1 and 2, and ke
       b.proxy.cut();
       setTimeout(() => b.proxy.mend(), 1_000);
     }
-    if (number % 100 === 0) await delay(10);
+    if (number % 50 === 0) await until('room for more', () => publisher.unanswered.size < 500);
   }
   await until('all messages', () => subscriber.handed.length >= count);
   await until('all are answered', () => publisher.unanswered.size === 0);
@@ -122,7 +121,7 @@ test('a node that is cut off says so, lets nobody new in, keeps its clients unti
   const there = await openConnected(t, 'tcp', c.ports, { clientId: 'on-c' });
   c.proxy.cut();
   await until('it is not ready', async () => !(await c.isReady()));
-  const refused = await openClient(t, 'tcp', c.ports);
+  const refused = await RawClient.open('tcp', c.ports);
   refused.send(connectFrame({ clientId: 'late' }));
   assert.equal((await refused.nextPacket()).body[1], 0x88);
   assert.ok(!there.client.isClosed);
