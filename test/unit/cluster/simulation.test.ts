@@ -105,6 +105,7 @@ class Play implements Stage {
   /** Something happens to a client or, less often, to a node. */
   step(hasFaults: boolean): void {
     const { random } = this;
+    if (this.nodes.length === 0) return; // all are being started again
     const node = random.pick(this.nodes);
     const roll = random.below(100);
     if (roll < 60 || !hasFaults) {
