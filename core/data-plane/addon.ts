@@ -31,7 +31,7 @@ export const EventKind = {
   publishAsked: 11,
   publishDenied: 12,
   slotsTaken: 13,
-  workerForgotten: 14,
+  workerGone: 14,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -352,7 +352,7 @@ export interface Engine {
   setPresent(present: readonly number[], elsewhere: readonly number[]): void;
   /** This worker is to own these slots. The event `slotsTaken` with the number that this gives follows. */
   takeSlots(slots: readonly number[]): number;
-  /** It is gone for good; closeLink() follows. The event `workerForgotten` follows; until then its number is nobody's. */
+  /** It is gone for good; closeLink() follows. The event `workerGone` follows; until then its number is nobody's. */
   workerGone(worker: number): void;
 
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */

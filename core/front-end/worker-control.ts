@@ -110,7 +110,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
       case EventKind.slotsTaken:
         this.links?.slotsTaken(value);
         break;
-      case EventKind.workerForgotten:
+      case EventKind.workerGone:
         this.links?.workerForgotten(value);
         break;
       case EventKind.settled:

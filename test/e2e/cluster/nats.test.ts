@@ -14,6 +14,7 @@ import { slotCount } from '../../../core/cluster/slots.ts';
 import { slotsOf } from '../../../core/cluster/view.ts';
 import { systemClock } from '../../../core/sessions/timers.ts';
 import { NatsServer } from '../../support/cluster/nats-server.ts';
+import { Authority } from '../../support/secure.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { until } from '../../support/wait.ts';
 
@@ -201,4 +202,22 @@ test('NATS that is not there, lets nobody in or has no JetStream is an error tha
   const plain = await NatsServer.start(test, []);
   const { connection } = await connected(test, plain.url);
   await assert.rejects(openRegister(connection, 'test'), isError('CLUSTER_REFUSED', /JetStream/));
+});
+
+test('a connection over TLS believes only who has a certificate of the authority that is given', async (test) => {
+  const authority = new Authority();
+  const { certFile, keyFile } = authority.issue();
+  const flags = ['-js', '--tls', '--tlscert', certFile, '--tlskey', keyFile];
+  const { port } = await NatsServer.start(test, flags);
+  const withCa = (file: string): NatsSettings => ({
+    cluster: [`tls://localhost:${port}`],
+    clusterCredentials: undefined,
+    clusterTlsCa: file,
+  });
+  const post = await connectToNats(withCa(authority.own.certFile), 'test', 0, quiet);
+  await post.close();
+  await assert.rejects(
+    connectToNats(withCa(new Authority().own.certFile), 'test', 0, quiet),
+    /CLUSTER_NOT_REACHABLE|NATS cannot be reached.*(certificate|verif)/i,
+  );
 });
