@@ -30,6 +30,8 @@ export const EventKind = {
   lookedUp: 10,
   publishAsked: 11,
   publishDenied: 12,
+  slotsTaken: 13,
+  workerGone: 14,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -225,9 +227,10 @@ export interface Engine {
   /**
    * Brings the session here from worker `from`, with its subscriptions and all it holds. The event
    * `sessionArrived` follows, whatever becomes of it: an empty session if there is none, none if it is
-   * destroyed. The next move of a session may begin before that, but not before this has returned.
+   * destroyed. The next move of a session may begin before that, but not before this has returned. Gives the number of
+   * the move, 0 if there is none; see seeMove().
    */
-  moveSessionHere(session: number, from: number): void;
+  moveSessionHere(session: number, from: number): number;
   subscriptionCount(session: number): number;
 
   /** Names a SUBSCRIBE. */
@@ -256,6 +259,34 @@ export interface Engine {
   isSubscribed(session: number, filter: string): boolean;
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
+
+  /**
+   * In a cluster, before anything else: the workers that this one knows, and whose each of the 1,024 slots is. 255: not
+   * certain; whoever owns it tells when it learns of this worker with setPresent().
+   */
+  startCluster(workers: readonly number[], owners: Uint8Array): void;
+  /**
+   * Workers that are there, all of them or those that have joined; `elsewhere`: those of them on other nodes, who may be
+   * lost. Nothing comes from a worker or goes to it before that. A number is used again only when each worker has had
+   * the event `workerGone` of it; this throws an Error otherwise.
+   */
+  setPresent(workers: readonly number[], elsewhere: readonly number[]): void;
+  /**
+   * This worker becomes the owner of the slots, after setPresent() of all that are there. The event `slotsTaken` follows
+   * with the number that this gives, when it serves them: but for those that another worker has been told to take with a
+   * larger number. Slots of a worker that is gone, or was to take them when it went, wait until another one takes them.
+   */
+  takeSlots(slots: readonly number[]): number;
+  /**
+   * The worker is gone for good: it never says anything again, and nothing is sent to it. What had come from it counts.
+   * The event `workerGone` follows when nothing is left of it here.
+   */
+  workerGone(worker: number): void;
+  /**
+   * A move with this number has begun on another node: those that begin here from now on have larger ones. Of the moves of
+   * a session the later must have the larger number, so its directory says this before it lets the next one begin.
+   */
+  seeMove(number: number): void;
 
   /** What operators ask, as core/data-plane/inspection.ts reads it. Empty of a session that is not here. */
   figuresOf(session: number): number[];

@@ -47,8 +47,16 @@ class Lanes {
     for (auto& lane : deliveries_) visit(*lane);
   }
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
-  // Numbers a move of a session. One that begins later has a larger number, on whatever workers they begin.
-  uint64_t nextMove() { return moves_.fetch_add(1, std::memory_order_relaxed) + 1; }
+  // Numbers a move of a session or of slots that begins at the worker: as no other move in the cluster, and larger than
+  // all that have been seen here.
+  uint64_t nextMove(unsigned worker) {
+    return (moves_.fetch_add(1, std::memory_order_relaxed) + 1) * workersMax + worker;
+  }
+  void seeMove(uint64_t number) {
+    uint64_t seen = moves_.load(std::memory_order_relaxed);
+    while (seen < number / workersMax &&
+           !moves_.compare_exchange_weak(seen, number / workersMax, std::memory_order_relaxed)) {}
+  }
   // What subscriptions and filters take on all workers: of the broker and not of each worker, or sessions that move
   // from one to another could fill it up again and again.
   std::atomic<size_t>& subscriptionBytes() { return subscriptionBytes_; }
