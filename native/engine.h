@@ -15,52 +15,70 @@
 #include "cluster/remote-ends.h"
 #include "durable/turn-gate.h"
 #include "front-end/front-end.h"
+#include "front-end/held-requests.h"
 #include "front-end/matcher.h"
 #include "front-end/retained-look-ups.h"
 #include "front-end/reviews.h"
+#include "front-end/route-jobs.h"
 #include "front-end/session-moves.h"
 #include "front-end/session-row.h"
 #include "front-end/sharing.h"
+#include "front-end/slot-moves.h"
 #include "front-end/subscriptions.h"
+#include "front-end/under-way.h"
 #include "lanes/lanes.h"
 #include "security/rule-gate.h"
 #include "sessions/session-table.h"
 #include "shard/shard.h"
+#include "topics/slot-map.h"
 
 namespace rally {
 
-class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Outlet, private Departures::Outlet {
+class Engine : private ShardPort,
+               private FrontEndPort,
+               private SessionMoves::Outlet,
+               private Departures::Outlet,
+               private SlotMoves::Outlet {
  public:
   Engine(unsigned index, Lanes& lanes, const Limits& limits, const HashKeys& keys, const RuleShelf& rules)
       : index_(index),
         workers_(lanes.workers()),
         lanes_(lanes),
+        slots_(index, workers_),
+        held_(limits.laneRecords - limits.laneRecords / 4,
+              limits.lanesTotalBytesMax / (2 * std::max(1u, workers_ - 1))),
         limits_(limits),
         rules_(rules),
         gate_(limits.grantsBroadFilters),
         filters_(keys),
-        departures_(lanes.workersHere(), limits, counters_, gate_, *this, *this, *this),
+        departures_(slots_, lanes.workersHere(), limits, counters_, gate_, *this, *this, *this),
         journal_(index),
         accounts_(lanes.rowOf(index), limits, counters_, journal_),
         frontEnd_(limits, counters_, accounts_, journal_, *this, departures_, gate_),
-        sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
-        routes_(index, workers_, filters_, *this),
-        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_,
-                       routes_, *this, lanes.subscriptionBytes()),
+        sharing_(slots_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
+        routes_(slots_, filters_, *this),
+        subscriptions_(slots_, limits, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_, routes_,
+                       *this, lanes.subscriptionBytes()),
         reviews_(limits, gate_, sessions_, subscriptions_),
-        moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
-        lookUps_(workers_, filters_, frontEnd_.events(), *this),
+        moves_(slots_, limits, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
+        lookUps_(slots_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound(), gate_, counters_),
-        shard_(index, lanes.workersHere(), filters_, limits, keys.tables, counters_, journal_, *this) {
-    for (unsigned worker = 0; worker < workers_; worker++) {
-      if (worker != index_ && lanes.isHere(worker)) others_ |= uint64_t(1) << worker;
-    }
-    if (lanes.isClustered()) remote_ = std::make_unique<cluster::RemoteEnds>(index, lanes);
+        shard_(slots_, lanes.workersHere(), filters_, limits, keys.tables, counters_, journal_, *this),
+        routeJobs_(slots_, filters_, sharing_, *this),
+        slotMoves_(slots_, shard_, routeJobs_, frontEnd_.events(), *this, *this) {
+    if (!lanes.isClustered()) return;
+    remote_ = std::make_unique<cluster::RemoteEnds>(index, lanes);
+    SlotOwners nobody;
+    nobody.fill(SlotMap::nobody);
+    startCluster(lanes.here(), nobody);
   }
 
   unsigned index() const { return index_; }
   // Of this process.
   unsigned workers() const override { return lanes_.workersHere(); }
+  // All workers of the cluster have numbers below this.
+  unsigned numbersEnd() const { return workers_; }
+  const SlotMap& slots() const { return slots_; }
   Doorbell& doorbell() { return lanes_.doorbell(index_); }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
@@ -90,7 +108,6 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // As RemoteEnds says.
   bool openLink(unsigned worker, uint64_t incarnation) {
     if (!remote_ || !remote_->open(worker, incarnation)) return false;
-    others_ |= uint64_t(1) << worker;
     return true;
   }
 
@@ -144,6 +161,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     frontEnd_.tick();
     frontEnd_.outbound().arena().tick();
     shard_.tick();
+    if (!slotMoves_.isGiving()) shard_.dropLeft();
     noteFullStore();
     if (journal_.isOn()) tickJournal();
     if (remote_) remote_->tick();
@@ -158,7 +176,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // Whether it has nothing to do that others wait for, and nothing on its way to them: no message and no session is
   // anywhere but where it belongs. Connections may be on their way out.
   bool isAtRest() {
-    bool isAtRest = !hasSlices() && !journal_.isHolding() && !journal_.hasOpenTurn();
+    bool isAtRest = !hasSlices() && held_.isEmpty() && !journal_.isHolding() && !journal_.hasOpenTurn();
     eachOther([&](unsigned worker) {
       isAtRest = isAtRest && lanes_.requests(index_, worker).isSettled() &&
                  lanes_.deliveries(index_, worker).isSettled();
@@ -200,6 +218,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
       moves_.proceed();
       subscriptions_.proceed();
       reviews_.proceed();
+      routeJobs_.proceed();
+      slotMoves_.proceed();
     }
     if (frontEnd_.events().isEmpty()) frontEnd_.leaveDrained();
     departures_.proceed();
@@ -211,6 +231,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     subscriptions_.settleAccount();
     endForPacketIds();
     frontEnd_.outbound().arena().giveBackSome();
+    eachWorker(leaving_, [&](unsigned worker) { clearLanesTo(worker); });
     commitLanes();
     if (remote_) remote_->endTurn(nowMs_);
   }
@@ -234,6 +255,65 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
                  lanes_.requests(index_, worker).canCommit() || lanes_.deliveries(index_, worker).canCommit();
     });
     return hasWork;
+  }
+
+  // --- workers and slots (front-end/slot-moves.h) -------------------------------------------------
+
+  // Before anything else, in a cluster: the workers that are there, and whose the slots are as far as it is certain. Of
+  // the others (SlotMap::nobody) their owners tell.
+  void startCluster(uint64_t present, const SlotOwners& owners) {
+    slots_.start(present, owners);
+    countLanes();
+  }
+
+  // Those that are there, with those that have joined. Those of them that are `elsewhere` may be lost.
+  void setPresent(uint64_t present, uint64_t elsewhere) {
+    underWay_.watch(elsewhere);
+    eachWorker(present & ~slots_.present(), [&](unsigned worker) {
+      RALLY_ASSERT(worker < workers_ && (leaving_ & bitOf(worker)) == 0);
+      clearLanesTo(worker);  // of one that had its number before
+      slots_.add(worker);
+      countLanes();
+      slotMoves_.onJoined(worker);
+    });
+  }
+
+  // Whether one of the workers is gone and not forgotten.
+  bool isLeaving(uint64_t workers) const { return (leaving_ & workers) != 0; }
+
+  // Event slotsTaken follows, with the number that this gives.
+  uint64_t takeSlots(const SlotSet& slots) { return slotMoves_.take(slots); }
+
+  // It will never say anything again, and has been cut off: what had come from it counts. Event workerGone
+  // follows; until then no other worker may get its number.
+  void workerGone(unsigned worker) {
+    RALLY_ASSERT(worker != index_ && worker < workers_);
+    if ((slots_.present() & bitOf(worker)) == 0) {
+      if (!isLeaving(bitOf(worker)))
+        frontEnd_.events().push({EventKind::workerGone, 0, Reason::success, 0, worker, {}});
+      return;
+    }
+    lanes_.deliveries(worker, index_).drain(SIZE_MAX, [&](const ShardRecord& record) { takeDelivery(record, worker); });
+    lanes_.requests(worker, index_).drain(SIZE_MAX, [&](const Request& request) { takeRequest(request, worker); });
+    slots_.remove(worker);
+    countLanes();
+    leaving_ |= bitOf(worker);
+    std::vector<std::pair<unsigned, Request>> again;
+    underWay_.lose(worker, [&](const request::Publish& asked) { again.push_back({slotOf(asked.topicHash), asked}); });
+    held_.addFirst(again);
+    clearLanesTo(worker);
+    shard_.onGone(worker);
+    slotMoves_.onGone(worker);
+    subscriptions_.onGone(worker);
+    moves_.onGone(worker);
+    departures_.onGone(worker);
+    lookUps_.onGone();
+    routeJobs_.add({.kind = RouteJob::Kind::forgetWorker, .worker = worker, .then = [this, worker] {
+                      clearLanesTo(worker);
+                      leaving_ &= ~bitOf(worker);
+                      frontEnd_.events().push({EventKind::workerGone, 0, Reason::success, 0, worker, {}});
+                    }});
+    slotsServed();
   }
 
   // --- sessions -----------------------------------------------------------------------------------
@@ -313,12 +393,13 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   template <class Visit>
   void eachOther(Visit&& visit) {
-    for (uint64_t left = others_; left != 0; left &= left - 1) visit(unsigned(__builtin_ctzll(left)));
+    eachWorker(slots_.others(), visit);
   }
 
   // --- sessions -----------------------------------------------------------------------------------
 
-  uint64_t nextMove() override { return lanes_.nextMove(); }
+  uint64_t nextMove() override { return lanes_.nextMove(index_); }
+  void seeMove(uint64_t number) override { lanes_.seeMove(number); }
   void retire(std::unique_ptr<Session> session) override {
     if (session->durable) journal_.ended(*session);
     std::vector<Delivery> heritage = sharing_.takeAll(*session);
@@ -347,36 +428,52 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void presenceChanged(const Session& session) override { sharing_.noteChange(session); }
   void becameDurable(Session& session) override { subscriptions_.noteDurable(session); }
   bool isCrowded() override {
-    return isCrowded(&Lanes::requests) || isCrowded(&Lanes::deliveries) || journal_.isCrowded();
+    return isCrowded(&Lanes::requests) || isCrowded(&Lanes::deliveries) || journal_.isCrowded() || held_.isCrowded();
   }
   bool isPausing() override { return turnGate_ && turnGate_->isAsked(); }
 
   uint64_t publish(Publication& publication, const Source& source) override {
-    const unsigned owner = ownerOf(publication.topicHash, workers_);
+    const unsigned owner = slots_.serverOf(publication.topicHash);
     if (owner == index_) {
       shard_.publish(publication, source, index_);
       return 0;
     }
+    const request::Publish asked{.qos = source.qos,
+                                 .packetId = source.packetId,
+                                 .connection = source.connection,
+                                 .generation = source.generation,
+                                 .isDurable = source.isDurable,
+                                 .carried = Carried(publication.keep()),
+                                 .topicHash = publication.topicHash};
+    if (owner == SlotMap::nobody) {
+      held_.add(slotOf(publication.topicHash), asked);
+      return UINT64_MAX;  // whoever it will be
+    }
     counters_.add(Counter::handedOver);
-    lanes_.requests(index_, owner)
-        .push(request::Publish{.qos = source.qos,
-                               .packetId = source.packetId,
-                               .connection = source.connection,
-                               .generation = source.generation,
-                               .isDurable = source.isDurable,
-                               .carried = Carried(publication.keep()),
-                               .topicHash = publication.topicHash});
-    return uint64_t(1) << owner;
+    if (source.qos > 0 && underWay_.isWatched(owner)) underWay_.add(owner, asked, publication.keep());
+    lanes_.requests(index_, owner).push(asked);
+    return bitOf(owner);
   }
 
   void toShard(unsigned worker, const Request& request) override {
     if (worker == index_) takeRequest(request, index_);
+    else if (slots_.isGone(worker)) sendElsewhere(request);
     else lanes_.requests(index_, worker).push(request);
+  }
+  void toOwner(uint64_t topicHash, const Request& request) override {
+    const unsigned owner = slots_.serverOf(topicHash);
+    if (owner == SlotMap::nobody) held_.add(slotOf(topicHash), request);
+    else toShard(owner, request);
+  }
+  void behindHeld(std::function<void()> then) override {
+    if (held_.isEmpty()) then();
+    else held_.behind(std::move(then));
   }
 
   void takeRequest(const Request& request, unsigned from) {
     request.visit([&](const auto& asked) {
       if constexpr (requires { moves_.take(asked, from); }) moves_.take(asked, from);
+      else if constexpr (requires { slotMoves_.take(asked, from); }) slotMoves_.take(asked, from);
       else shard_.take(asked, from);
     });
   }
@@ -451,11 +548,26 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void take(const delivery::HandOver& each, unsigned shard) {
     sharing_.handOver(each.session, shard, each.senderShare);
   }
-  void take(const delivery::Acknowledge& each, unsigned) {
+  void take(const delivery::Acknowledge& each, unsigned shard) {
+    if (underWay_.isWatched(shard)) underWay_.settle(shard);
     acknowledge({each.connection, each.generation, each.packetId, each.qos, each.session}, each.reason, each.isLogged);
   }
   void take(const delivery::Subscribed& each, unsigned shard) { subscriptions_.onSubscribed(each.token, shard); }
-  void take(const delivery::RetainedFound& each, unsigned) { subscriptions_.onRetainedFound(each); }
+  void take(const delivery::RetainedFound& each, unsigned shard) {
+    if (!slots_.haveMoved() || shard == index_ || !askAgain(each, shard)) subscriptions_.onRetainedFound(each);
+  }
+  // A shard has found it that does not own it any more: it may be another one by now, or none.
+  bool askAgain(const delivery::RetainedFound& each, unsigned shard) {
+    const Bytes topic = each.carried.look().topic();
+    const uint64_t hash = filters_.hashOf(topic);
+    if (slots_.ownerOf(hash) == shard) return false;
+    const MessageRef message = each.carried.take();
+    toOwner(hash, request::RetainedAgain{.qos = each.qos,
+                                         .subscriptionId = each.subscriptionId,
+                                         .session = each.session,
+                                         .carried = Carried(toFilterText(topic))});
+    return true;
+  }
   void take(const delivery::RetainedWaits& each, unsigned shard) {
     subscriptions_.onRetainedState(each.session, shard, true);
   }
@@ -464,9 +576,13 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
   void take(const delivery::Departing& each, unsigned shard) { moves_.onDeparting(each, shard); }
   void take(const delivery::Arriving& each, unsigned shard) { moves_.onArriving(each, shard); }
-  void take(const delivery::Flushed& each, unsigned) { moves_.onFlushed(each); }
-  void take(const delivery::Passed& each, unsigned) { departures_.onPassed(each.token); }
+  void take(const delivery::Flushed& each, unsigned shard) { moves_.onFlushed(each, shard); }
+  void take(const delivery::Passed& each, unsigned shard) { departures_.onPassed(each.token, shard); }
   void take(const delivery::LookedUp& each, unsigned) { lookUps_.onLookedUp(each, nowMs_); }
+  void take(const delivery::HoldSlots& each, unsigned worker) { slotMoves_.take(each, worker); }
+  void take(const delivery::SlotsPassed& each, unsigned worker) { slotMoves_.take(each, worker); }
+  void take(const delivery::CollectSlots& each, unsigned worker) { slotMoves_.take(each, worker); }
+  void take(const delivery::SlotsOpen& each, unsigned worker) { slotMoves_.take(each, worker); }
 
   void depart(Departure::Kind kind, Session& session) {
     session.departures++;
@@ -522,6 +638,57 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     if (++ticks_ % clockTicks == 0 && counters_.get(Counter::sessions) > 0) journal_.clock();
   }
 
+  // --- workers and slots --------------------------------------------------------------------------
+
+  void slotsServed() override {
+    held_.release([&](unsigned slot) { return slots_.isHeld(slot); },
+                  [&](unsigned slot, const Request& request) { send(slots_.owner(slot), request); });
+    if (!slots_.isAnyHeld()) subscriptions_.finishHeld();
+  }
+  // What was held.
+  void send(unsigned owner, const Request& request) {
+    request.visit([&](const auto& asked) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(asked)>, request::Publish>) {
+        if (asked.qos > 0 && underWay_.isWatched(owner)) {
+          const MessageRef message = asked.carried.take();
+          underWay_.add(owner, asked, message);
+          request::Publish again = asked;
+          again.carried = Carried(message);
+          toShard(owner, again);
+          return;
+        }
+      }
+      toShard(owner, asked);
+    });
+  }
+
+  // What nobody takes who is gone: messages of shares go to others.
+  void clearLanesTo(unsigned worker) {
+    lanes_.requests(index_, worker).clear([&](const Request& request) { sendElsewhere(request); });
+    lanes_.deliveries(index_, worker).clear([&](const ShardRecord& record) {
+      record.visit([&](const auto& each) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(each)>, delivery::DeliverShared>)
+          shard_.take(request::Reshare{.level = each.level,
+                                       .isWithheld = each.isWithheld,
+                                       .share = each.senderShare,
+                                       .carried = each.carried,
+                                       .refused = each.refused | bitOf(worker)},
+                      index_);
+        else discard(ShardRecord(each));
+      });
+    });
+  }
+  void sendElsewhere(const Request& request) {
+    request.visit([&](const auto& asked) {
+      using Asked = std::decay_t<decltype(asked)>;
+      if constexpr (std::is_same_v<Asked, request::Reshare>)
+        toOwner(filters_.hashOf(asked.carried.look().topic()), asked);
+      else discard(Request(asked));
+    });
+  }
+
+  void countLanes() { lanesIn_ = std::max(1u, unsigned(__builtin_popcountll(slots_.others()))); }
+
   // --- lanes --------------------------------------------------------------------------------------
 
   // Takes records from a lane, `most` at most, and no more once they have brought about this lane's part of the
@@ -529,7 +696,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   template <class R, class Take>
   bool drain(WorkerLane<R>& lane, size_t most, unsigned from, Take&& take) {
     const Outbound& outbound = frontEnd_.outbound();
-    const uint64_t end = outbound.deliveries() + laneDeliveriesPerTurn / (workers_ - 1);
+    const uint64_t end = outbound.deliveries() + laneDeliveriesPerTurn / lanesIn_;
     const size_t taken = lane.drain(most, [&](const R& record) {
       take(record);
       return outbound.deliveries() < end;
@@ -567,7 +734,10 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   }
 
   // Subscriptions of sessions that move or have ended, or that are judged again.
-  bool hasSlices() const { return moves_.hasWork() || subscriptions_.hasWork() || reviews_.hasWork(); }
+  bool hasSlices() const {
+    return moves_.hasWork() || subscriptions_.hasWork() || reviews_.hasWork() || routeJobs_.hasWork() ||
+           slotMoves_.hasWork();
+  }
   bool isLoaded() {
     bool isLoaded = false;
     eachOther([&](unsigned worker) { isLoaded |= lanes_.requests(index_, worker).isLoaded(); });
@@ -578,8 +748,9 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   std::thread::id thread_;
   const unsigned index_;
   const unsigned workers_;
-  uint64_t others_ = 0;  // bit w: there are lanes to and from worker w
   Lanes& lanes_;
+  SlotMap slots_;
+  HeldRequests held_;
   const Limits& limits_;
   Counters counters_;
   const RuleShelf& rules_;
@@ -598,9 +769,14 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   RetainedLookUps lookUps_;
   Matcher matcher_;
   Shard shard_;
+  RouteJobs routeJobs_;
+  SlotMoves slotMoves_;
+  UnderWay underWay_;
+  uint64_t leaving_ = 0;  // workers that are gone and not forgotten
   std::unique_ptr<cluster::RemoteEnds> remote_;
   std::vector<Filter*> matches_;
-  std::array<uint64_t, 64> taken_{};  // by worker, as takenOf() says
+  std::array<uint64_t, 64> taken_{};               // by worker, as takenOf() says
+  uint64_t lanesIn_ = std::max(1u, workers_ - 1);  // from other workers, in one direction
   uint64_t nowMs_ = 0;
   TurnGate* turnGate_ = nullptr;
   uint64_t ticks_ = 0;

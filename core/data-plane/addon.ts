@@ -271,9 +271,10 @@ export interface Engine {
   /**
    * Brings the session here from worker `from`, with its subscriptions and all it holds. The event
    * `sessionArrived` follows, whatever becomes of it: an empty session if there is none, none if it is
-   * destroyed. The next move of a session may begin before that, but not before this has returned.
+   * destroyed. The next move of a session may begin before that, but not before this has returned. Gives the number of
+   * the move, 0 if there is none.
    */
-  moveSessionHere(session: number, from: number): void;
+  moveSessionHere(session: number, from: number): number;
   subscriptionCount(session: number): number;
 
   /** Names a SUBSCRIBE. */
@@ -303,6 +304,28 @@ export interface Engine {
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
 
+  /**
+   * In a cluster, before anything else: the workers that this one knows, and whose each of the 1,024 slots is. 255: not
+   * certain; whoever owns it tells when it learns of this worker with setPresent().
+   */
+  startCluster(workers: readonly number[], owners: Uint8Array): void;
+  /**
+   * Workers that are there, all of them or those that have joined; `elsewhere`: those of them on other nodes, who may be
+   * lost. Nothing comes from a worker or goes to it before that. A number is used again only when each worker has had
+   * the event `workerGone` of it; this throws an Error otherwise.
+   */
+  setPresent(workers: readonly number[], elsewhere: readonly number[]): void;
+  /**
+   * This worker becomes the owner of the slots, after setPresent() of all that are there. The event `slotsTaken` follows
+   * with the number that this gives, when it serves them: but for those that another worker has been told to take with a
+   * larger number. Slots of a worker that is gone, or was to take them when it went, wait until another one takes them.
+   */
+  takeSlots(slots: readonly number[]): number;
+  /**
+   * The worker is gone for good: it never says anything again, and nothing is sent to it. What had come from it counts.
+   * The event `workerGone` follows when nothing is left of it here.
+   */
+  workerGone(worker: number): void;
   /**
    * From now on messages for a worker of another node go by onFrame, and its own come by receiveFrame. If the link is open
    * already it is reconnected. False: the number is none of another node, another incarnation is open there still, or there
@@ -344,16 +367,6 @@ export interface Engine {
   forgetDecisions(slot: number): void;
   /** Whoever has a pace may send half as fast, or as fast as before. */
   halvePaces(isHalved: boolean): void;
-
-  /**
-   * The workers that are there, with those that have joined, whose links are open. Those of them that are `elsewhere` may
-   * be lost: what they have not answered is kept.
-   */
-  setPresent(present: readonly number[], elsewhere: readonly number[]): void;
-  /** This worker is to own these slots. The event `slotsTaken` with the number that this gives follows. */
-  takeSlots(slots: readonly number[]): number;
-  /** It is gone for good; closeLink() follows. The event `workerGone` follows; until then its number is nobody's. */
-  workerGone(worker: number): void;
 
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
   serveHttp(mqttPath: string, serverPath: string): void;

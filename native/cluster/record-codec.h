@@ -16,9 +16,6 @@
 
 namespace rally::cluster {
 
-// Workers of a cluster have numbers below this: routes are bits of one number.
-inline constexpr unsigned workersMax = 64;
-
 // Where a record comes to.
 struct Arrival {
   uint64_t nowMs = 0;    // on the clock of the engine

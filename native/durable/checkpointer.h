@@ -174,7 +174,7 @@ class Checkpointer : public TurnGate {
   uint64_t shareOf(const Delivery& delivery) {
     const Bytes topic = delivery.message->topic();
     FilterTable& table = broker_.engine(0).filterTable();
-    FilterTable& filters = broker_.engine(ownerOf(table.hashOf(topic), broker_.workers())).filterTable();
+    FilterTable& filters = broker_.engine(broker_.engine(0).slots().ownerOf(table.hashOf(topic))).filterTable();
     const Share* share = filters.findShare(delivery.share);
     return share ? filters.hashOf(share->own->text()) : 0;
   }

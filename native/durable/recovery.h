@@ -53,7 +53,7 @@ class Recovery {
     for (unsigned worker = 0; worker < broker_.workers(); worker++) visit(broker_.engine(worker));
   }
   Engine& ownerOf(Bytes topic) {
-    return broker_.engine(rally::ownerOf(broker_.engine(0).filters().hashOf(topic), broker_.workers()));
+    return broker_.engine(broker_.engine(0).slots().ownerOf(broker_.engine(0).filters().hashOf(topic)));
   }
   Engine& homeOf(uint64_t key) { return broker_.engine(unsigned(key % broker_.workers())); }
 

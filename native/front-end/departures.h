@@ -18,6 +18,7 @@
 #include "../security/gate.h"
 #include "../sessions/session.h"
 #include "../structures/fifo.h"
+#include "../topics/slot-map.h"
 #include "../wire/packet.h"
 #include "shard-port.h"
 #include "shard-requests.h"
@@ -66,9 +67,10 @@ class Departures : public DepartureSink {
     virtual void departed(const Departure& departure) = 0;
   };
 
-  Departures(unsigned workers, const Limits& limits, Counters& counters, Gate& gate, ShardPort& shards,
-             ShardRequests& requests, Outlet& outlet)
-      : willsPerSecond_(std::max(1u, limits.willsPerSecond / workers)),
+  Departures(const SlotMap& slots, unsigned workers, const Limits& limits, Counters& counters, Gate& gate,
+             ShardPort& shards, ShardRequests& requests, Outlet& outlet)
+      : slots_(slots),
+        willsPerSecond_(std::max(1u, limits.willsPerSecond / workers)),
         burstMilliwills_(std::max<uint64_t>(1, willsAtOnce / workers) * 1'000),
         counters_(counters),
         gate_(gate),
@@ -101,14 +103,22 @@ class Departures : public DepartureSink {
     }
   }
 
+  // The worker is gone for good: its shard passes everything.
+  void onGone(unsigned worker) {
+    std::vector<uint64_t> tokens;
+    for (const auto& [token, barrier] : barriers_) {
+      if (barrier.isRaised && (barrier.shardsLeft & bitOf(worker)) != 0) tokens.push_back(token);
+    }
+    for (const uint64_t token : tokens) onPassed(token, worker);
+  }
+
   // A shard has taken all that stood before the barrier.
-  void onPassed(uint64_t token) {
+  void onPassed(uint64_t token, unsigned shard) {
     const auto found = barriers_.find(token);
     RALLY_ASSERT(found != barriers_.end());
-    if (--found->second.shardsLeft > 0) return;
-    const Departure departure = std::move(found->second.departure);
-    barriers_.erase(found);
-    outlet_.departed(departure);
+    found->second.shardsLeft &= ~bitOf(shard);
+    if (found->second.shardsLeft != 0) return;
+    finish(found);
   }
 
  private:
@@ -116,9 +126,18 @@ class Departures : public DepartureSink {
   static constexpr uint64_t willsAtOnce = 1'000;  // of all workers, before they keep to the pace
 
   struct BarrierState {
-    int shardsLeft = 0;
+    uint64_t shardsLeft = 0;
     Departure departure;
+    bool isRaised = false;
   };
+
+  using Barriers = std::unordered_map<uint64_t, BarrierState>;  // by token
+
+  void finish(Barriers::iterator barrier) {
+    const Departure departure = std::move(barrier->second.departure);
+    barriers_.erase(barrier);
+    outlet_.departed(departure);
+  }
 
   bool hasPace() const { return milliwills_ >= 1'000; }
   bool mayPublishNext() { return !withWill_.isEmpty() && hasPace() && !shards_.isCrowded(); }
@@ -150,11 +169,18 @@ class Departures : public DepartureSink {
       return;
     }
     const uint64_t token = ++tokens_;
-    barriers_.emplace(token, BarrierState{__builtin_popcountll(shards), std::move(departure)});
-    for (uint64_t bits = shards; bits != 0; bits &= bits - 1)
-      requests_.toShard(unsigned(__builtin_ctzll(bits)), request::Barrier{.token = token});
+    barriers_.emplace(token, BarrierState{.shardsLeft = shards, .departure = std::move(departure)});
+    requests_.behindHeld([this, token] { sendBarrier(token); });
+  }
+  void sendBarrier(uint64_t token) {
+    BarrierState& barrier = barriers_.at(token);
+    const uint64_t shards = barrier.shardsLeft &= slots_.present();
+    barrier.isRaised = true;
+    eachWorker(shards, [&](unsigned shard) { requests_.toShard(shard, request::Barrier{.token = token}); });
+    if (shards == 0) finish(barriers_.find(token));
   }
 
+  const SlotMap& slots_;
   const uint64_t willsPerSecond_;  // of this worker
   const uint64_t burstMilliwills_;
   Counters& counters_;
@@ -166,7 +192,7 @@ class Departures : public DepartureSink {
   uint64_t nowMs_ = 0;
   Fifo<Departure> withWill_;
   Fifo<Departure> withoutWill_;
-  std::unordered_map<uint64_t, BarrierState> barriers_;  // by token
+  Barriers barriers_;
   uint64_t tokens_ = 0;
 };
 

@@ -4,8 +4,11 @@
 //   ask(topic, token) --request::LookUp--> the topic's shard
 //   event lookedUp <--delivery::LookedUp-- onLookedUp()
 #pragma once
+#include <unordered_map>
+
 #include "../lanes/deliveries.h"
 #include "../topics/filter-table.h"
+#include "../topics/slot-map.h"
 #include "../wire/publish-writer.h"
 #include "events.h"
 #include "shard-requests.h"
@@ -14,18 +17,26 @@ namespace rally {
 
 class RetainedLookUps {
  public:
-  RetainedLookUps(unsigned workers, const FilterTable& filters, Fifo<Event>& events, ShardRequests& requests)
-      : workers_(workers), filters_(filters), events_(events), requests_(requests) {}
+  RetainedLookUps(const SlotMap& slots, const FilterTable& filters, Fifo<Event>& events, ShardRequests& requests)
+      : slots_(slots), filters_(filters), events_(events), requests_(requests) {}
 
   // `token` names the look-up in its event.
   void ask(Bytes topic, uint64_t token) {
-    requests_.toShard(ownerOf(filters_.hashOf(topic), workers_),
-                      request::LookUp{.token = token, .carried = Carried(toFilterText(topic))});
+    asked_[token] = {topic.begin(), topic.end()};
+    send(topic, token);
+  }
+
+  // A worker is gone for good: its slots have no owner. What it was asked is asked again.
+  void onGone() {
+    for (const auto& [token, topic] : asked_) {
+      if (slots_.ownerOf(filters_.hashOf(topic)) == SlotMap::nobody) send(topic, token);
+    }
   }
 
   // The event has the message as a PUBLISH of MQTT 5, or nothing.
   void onLookedUp(const delivery::LookedUp& found, uint64_t nowMs) {
     MessageRef message = found.carried.take();
+    if (asked_.erase(found.token) == 0) return;  // two shards were asked, one after the other
     std::vector<uint8_t> packet;
     if (message) packet = encode(std::move(message), nowMs);
     events_.push({EventKind::lookedUp, 0, Reason::success, 0, found.token, std::move(packet)});
@@ -34,6 +45,10 @@ class RetainedLookUps {
  private:
   // Nobody answers it, but with QoS 1 and 2 a PUBLISH has a packet identifier.
   static constexpr uint16_t anyPacketId = 1;
+
+  void send(Bytes topic, uint64_t token) {
+    requests_.toOwner(filters_.hashOf(topic), request::LookUp{.token = token, .carried = Carried(toFilterText(topic))});
+  }
 
   static std::vector<uint8_t> encode(MessageRef message, uint64_t nowMs) {
     const Publication publication = Publication::of(std::move(message), 0);
@@ -46,10 +61,11 @@ class RetainedLookUps {
     return packet;
   }
 
-  const unsigned workers_;
+  const SlotMap& slots_;
   const FilterTable& filters_;
   Fifo<Event>& events_;
   ShardRequests& requests_;
+  std::unordered_map<uint64_t, FilterText> asked_;  // topics, by token
 };
 
 }  // namespace rally

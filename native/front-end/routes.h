@@ -7,6 +7,7 @@
 #pragma once
 #include "../lanes/requests.h"
 #include "../topics/filter-table.h"
+#include "../topics/slot-map.h"
 #include "shard-requests.h"
 
 namespace rally {
@@ -24,23 +25,26 @@ class Routes {
 // To the shards of this process.
 class LaneRoutes : public Routes {
  public:
-  LaneRoutes(unsigned index, unsigned workers, const FilterTable& filters, ShardRequests& requests)
-      : index_(index), workers_(workers), filters_(filters), requests_(requests) {}
+  LaneRoutes(const SlotMap& slots, const FilterTable& filters, ShardRequests& requests)
+      : slots_(slots), filters_(filters), requests_(requests) {}
 
   // The other shards that may own a topic which this filter matches: one, or with wildcards all.
   void set(const Filter& filter, Interest interest) override {
-    for (unsigned worker = 0; worker < workers_; worker++) {
-      if (worker == index_ || (!filter.hasWildcards() && worker != ownerOf(filters_.hashOf(filter.text()), workers_)))
-        continue;
+    eachWorker(toTell(filter) & slots_.others(), [&](unsigned worker) {
       requests_.toShard(worker,
                         request::SetInterest{.interest = interest, .carried = Carried(toFilterText(filter.text()))});
-    }
+    });
   }
   bool areKnown(uint64_t) override { return true; }
 
+  // Who may own a topic that the filter matches, or is about to.
+  uint64_t toTell(const Filter& filter) const {
+    if (slots_.others() == 0) return slots_.present();
+    return filter.hasWildcards() ? slots_.present() : slots_.ownersOf(filters_.hashOf(filter.text()));
+  }
+
  private:
-  const unsigned index_;
-  const unsigned workers_;
+  const SlotMap& slots_;
   const FilterTable& filters_;
   ShardRequests& requests_;
 };

@@ -68,6 +68,8 @@ class SessionMoves {
   class Outlet : public ShardRequests {
    public:
     virtual uint64_t nextMove() = 0;
+    // A move with this number has been heard of.
+    virtual void seeMove(uint64_t number) = 0;
     // One that packet control has not made itself.
     virtual Session& createSession(uint64_t key) = 0;
     virtual void destroySession(Session& session) = 0;
@@ -75,11 +77,9 @@ class SessionMoves {
     virtual void retire(std::unique_ptr<Session> session) = 0;
   };
 
-  SessionMoves(unsigned index, unsigned workers, const Limits& limits, SessionTable& sessions,
-               Subscriptions& subscriptions, FrontEnd& frontEnd, SessionAccount& account, Counters& counters,
-               Outlet& outlet)
-      : index_(index),
-        workers_(workers),
+  SessionMoves(const SlotMap& slots, const Limits& limits, SessionTable& sessions, Subscriptions& subscriptions,
+               FrontEnd& frontEnd, SessionAccount& account, Counters& counters, Outlet& outlet)
+      : slots_(slots),
         limits_(limits),
         sessions_(sessions),
         subscriptions_(subscriptions),
@@ -88,16 +88,17 @@ class SessionMoves {
         counters_(counters),
         outlet_(outlet) {}
 
-  // The session comes here from worker `from`. Event sessionArrived follows when everything is here.
-  void begin(uint64_t key, unsigned from) {
-    RALLY_ASSERT(from < workers_);
+  // The session comes here from worker `from`. Event sessionArrived follows when everything is here. Gives the number
+  // of the move; 0: it is here already.
+  uint64_t begin(uint64_t key, unsigned from) {
+    RALLY_ASSERT(from < workersMax);
     Session* session = sessions_.find(key);
-    if (from == index_ && session && session->move && session->move->last().departure != 0)
+    if (from == slots_.own() && session && session->move && session->move->last().departure != 0)
       from = session->move->last().to;  // it has left
-    if (from == index_) {
+    if (from == slots_.own() || slots_.isGone(from)) {
       if (!session) session = &outlet_.createSession(key);
       if (!session->move) announce(key);
-      return;
+      return 0;
     }
     const Stay stay{.arrival = outlet_.nextMove(), .from = uint8_t(from)};
     if (session) {
@@ -107,6 +108,7 @@ class SessionMoves {
       start(outlet_.createSession(key), stay);
     }
     outlet_.toShard(from, request::FetchSession{.session = key, .move = stay.arrival});
+    return stay.arrival;
   }
 
   // The session is being destroyed: nobody has to wait for it.
@@ -124,6 +126,19 @@ class SessionMoves {
     }
   }
 
+  // The worker is gone for good: nothing more comes from it, and nobody there waits for anything.
+  void onGone(unsigned worker) {
+    std::vector<uint64_t> keys;
+    sessions_.each([&](const Session& session) {
+      if (session.move) keys.push_back(session.key);
+    });
+    for (const uint64_t key : keys) {
+      keepWhatWasToGo(*sessions_.find(key), worker);
+      endArrivals(key, worker);
+      passShard(key, worker);
+    }
+  }
+
   static SessionState stateOf(const Session& session) {
     if (!session.move) return session.departures > 0 ? SessionState::leaving : SessionState::settled;
     if (session.move->last().departure != 0) return SessionState::departing;
@@ -134,6 +149,7 @@ class SessionMoves {
   // --- what other front ends say --------------------------------------------------------------------
 
   void take(const request::FetchSession& asked, unsigned from) {
+    outlet_.seeMove(asked.move);
     Session* session = sessions_.find(asked.session);
     if (session && isIn(*session, SessionMove::State::sending) && session->move->stay.departure == asked.move) {
       sending_.push_back({asked.session, asked.move});
@@ -179,7 +195,7 @@ class SessionMoves {
       return;
     }
     session->move->parcel = std::move(parcel);  // an empty one may be quicker than the last slice is added
-    if (session->move->acceptedShards == allShards()) unpack(*session);
+    if (session->move->acceptsAll()) unpack(*session);
   }
 
   // --- what shards say ------------------------------------------------------------------------------
@@ -188,31 +204,23 @@ class SessionMoves {
     Session* session = sessions_.find(from.session);
     if (!session || !isIn(*session, SessionMove::State::leaving) || session->move->stay.departure != from.move) return;
     SessionMove& move = *session->move;
-    move.acceptedShards &= ~(uint64_t(1) << shard);
-    if (move.acceptedShards != 0) return;
-    move.state = SessionMove::State::flushing;
-    move.flushesLeft = workers_;
-    toAllShards(request::Flush{.session = from.session, .move = from.move});
+    move.departingShards = from.shards;
+    move.acceptedShards &= ~bitOf(shard);
+    flushIfDeparted(*session);
   }
 
-  void onFlushed(const delivery::Flushed& by) {
+  void onFlushed(const delivery::Flushed& by, unsigned shard) {
     Session* session = sessions_.find(by.session);
     if (!session || !isIn(*session, SessionMove::State::flushing) || session->move->stay.departure != by.move) return;
-    if (--session->move->flushesLeft > 0) return;
-    sendParcel(session->key, session->move->stay, contentOf(*session));
-    if (session->move->later.empty()) {
-      session->move.reset();
-      outlet_.destroySession(*session);
-    } else {
-      advance(*session);
-    }
+    session->move->flushingShards &= ~bitOf(shard);
+    handOverIfFlushed(*session);
   }
 
   void onArriving(const delivery::Arriving& at, unsigned shard) {
     Session* session = sessions_.find(at.session);
     if (!session || !isIn(*session, SessionMove::State::switching) || session->move->stay.arrival != at.move) return;
-    session->move->acceptedShards |= uint64_t(1) << shard;
-    if (session->move->acceptedShards == allShards() && session->move->parcel) unpack(*session);
+    session->move->acceptedShards |= bitOf(shard);
+    if (session->move->acceptsAll() && session->move->parcel) unpack(*session);
   }
 
   // --- in slices ------------------------------------------------------------------------------------
@@ -240,10 +248,8 @@ class SessionMoves {
     uint64_t move;
   };
 
-  uint64_t allShards() const { return UINT64_MAX >> (64 - workers_); }
-
-  void toAllShards(const Request& request) {
-    for (unsigned worker = 0; worker < workers_; worker++) outlet_.toShard(worker, request);
+  void toShards(uint64_t shards, const Request& request) {
+    eachWorker(shards, [&](unsigned shard) { outlet_.toShard(shard, request); });
   }
   void announce(uint64_t key) { frontEnd_.events().push({EventKind::sessionArrived, 0, Reason::success, 0, key, {}}); }
 
@@ -278,6 +284,69 @@ class SessionMoves {
     outlet_.toShard(stay.to, request::SubscriptionsOfSession{.carried = Carried(std::move(slice))});
   }
 
+  // --- when a worker is gone ------------------------------------------------------------------------
+
+  void keepWhatWasToGo(Session& session, unsigned worker) {
+    SessionMove& move = *session.move;
+    const auto stayHere = [&](Stay& stay) {
+      if (stay.departure == 0 || stay.to != worker) return false;
+      stay.departure = 0;
+      return true;
+    };
+    for (Stay& stay : move.later) stayHere(stay);
+    if (!stayHere(move.stay) || move.isArriving()) return;
+    move.state = SessionMove::State::settled;
+    move.acceptedShards = UINT64_MAX;
+    if (move.later.empty()) session.move.reset();
+  }
+
+  void endArrivals(uint64_t key, unsigned worker) {
+    Session* session = sessions_.find(key);
+    if (!session->move) return;
+    std::vector<uint64_t> later;
+    for (const Stay& stay : session->move->later) {
+      if (stay.from == worker) later.push_back(stay.arrival);
+    }
+    const Stay stay = session->move->stay;
+    if (session->move->isArriving() && stay.from == worker) endArrival(*session);
+    for (const uint64_t number : later) {
+      session = sessions_.find(key);
+      if (session && session->move) onNothing(*session, number);
+    }
+  }
+  // Half of its subscriptions would be worse than none, and all of them are better without what waited for it.
+  void endArrival(Session& session) {
+    SessionMove& move = *session.move;
+    if (move.state == SessionMove::State::fetching && session.subscriptions.empty()) {
+      settle(session);
+    } else if (move.state == SessionMove::State::fetching) {
+      Stay again = move.stay;
+      again.isEmpty = true;
+      move.stay.departure = 0;
+      move.later.insert(move.later.begin(), again);
+      advance(session);
+    } else if (!move.parcel) {
+      move.parcel = std::make_unique<SessionParcel>();
+      move.parcel->expirySeconds = session.expirySeconds;
+      move.parcel->leftAtMs = session.leftAtMs;
+    }
+  }
+
+  void passShard(uint64_t key, unsigned worker) {
+    Session* session = sessions_.find(key);
+    if (!session || !session->move) return;
+    SessionMove& move = *session->move;
+    if (move.state == SessionMove::State::leaving) {
+      flushIfDeparted(*session);
+    } else if (move.state == SessionMove::State::flushing && move.flushingShards != 0) {
+      move.flushingShards &= ~bitOf(worker);
+      handOverIfFlushed(*session);
+    } else if (move.state == SessionMove::State::switching) {
+      move.acceptedShards |= bitOf(worker);
+      if (move.acceptsAll() && move.parcel) unpack(*session);
+    }
+  }
+
   // --- at the old worker ----------------------------------------------------------------------------
 
   void depart(Session& session) {
@@ -285,9 +354,35 @@ class SessionMoves {
     frontEnd_.outbound().journal().copyFirst(session);
     if (move.later.empty() && session.connection) frontEnd_.end(*session.connection, Reason::sessionTakenOver);
     move.state = SessionMove::State::sending;
-    move.acceptedShards = allShards();
+    move.acceptedShards = UINT64_MAX;
+    move.departingShards = 0;
     move.sent = 0;
     sending_.push_back({session.key, move.stay.departure});
+  }
+
+  // All shards have switched over to the new worker.
+  void flushIfDeparted(Session& session) {
+    SessionMove& move = *session.move;
+    if (move.departingShards == 0 || (move.acceptedShards & move.departingShards & ~slots_.gone()) != 0) return;
+    move.state = SessionMove::State::flushing;
+    move.acceptedShards = 0;
+    outlet_.behindHeld([this, key = session.key, number = move.stay.departure] { flush(key, number); });
+  }
+  void flush(uint64_t key, uint64_t number) {
+    Session* session = sessions_.find(key);
+    if (!session || !isIn(*session, SessionMove::State::flushing) || session->move->stay.departure != number) return;
+    const uint64_t shards = session->move->flushingShards = slots_.present();
+    toShards(shards, request::Flush{.session = key, .move = number});
+  }
+  void handOverIfFlushed(Session& session) {
+    if (session.move->flushingShards != 0) return;
+    sendParcel(session.key, session.move->stay, contentOf(session));
+    if (session.move->later.empty()) {
+      session.move.reset();
+      outlet_.destroySession(session);
+    } else {
+      advance(session);
+    }
   }
 
   // Gives how many subscriptions were sent.
@@ -393,7 +488,10 @@ class SessionMoves {
       return;
     }
     move.state = SessionMove::State::switching;
-    toAllShards(request::MoveSession{.from = move.stay.from, .session = arriving.key, .move = move.stay.arrival});
+    const uint64_t shards = slots_.present();
+    move.acceptedShards = ~shards;  // one that joins later has it from the beginning
+    toShards(shards, request::MoveSession{
+                         .from = move.stay.from, .session = arriving.key, .move = move.stay.arrival, .shards = shards});
   }
 
   // Where the session was to come from there is none.
@@ -482,8 +580,7 @@ class SessionMoves {
     outlet_.retire(std::move(session));
   }
 
-  const unsigned index_;
-  const unsigned workers_;
+  const SlotMap& slots_;
   const Limits& limits_;
   SessionTable& sessions_;
   Subscriptions& subscriptions_;

@@ -16,6 +16,7 @@
 #include "../lanes/deliveries.h"
 #include "../security/gate.h"
 #include "../sessions/session-table.h"
+#include "../topics/slot-map.h"
 #include "outbound.h"
 #include "shard-requests.h"
 #include "share-members.h"
@@ -24,9 +25,9 @@ namespace rally {
 
 class Sharing {
  public:
-  Sharing(unsigned workers, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Gate& gate,
+  Sharing(const SlotMap& slots, FilterTable& filters, SessionTable& sessions, Outbound& outbound, Gate& gate,
           Counters& counters, ShardRequests& requests)
-      : workers_(workers),
+      : slots_(slots),
         filters_(filters),
         sessions_(sessions),
         outbound_(outbound),
@@ -45,7 +46,6 @@ class Sharing {
     noteSharer(session);
     counters_.add(Counter::sharedSubscriptions);
     Share& share = filters_.share(filter.share);
-    share.keys.resize(workers_);
     subscription.member = members_.add(share, filter.subscribers[subscription.position], level_);
     noteReady(share, ShareKind::qos0);
     noteReady(share, ShareKind::acknowledged);
@@ -107,6 +107,16 @@ class Sharing {
     else changed_.push_back(session.key);
   }
 
+  // Which members a share has here.
+  void tell(const Share& share, unsigned worker) {
+    requests_.toShard(worker, request::ShareRoute{.isOver = share.own->subscribers.isEmpty(),
+                                                  .senderShare = share.key,
+                                                  .connected = share.connected,
+                                                  .able = share.able,
+                                                  .durable = share.durable,
+                                                  .carried = Carried(toFilterText(share.own->text()))});
+  }
+
   // At the end of a turn.
   void settle() {
     std::vector<uint64_t> changed;
@@ -124,7 +134,7 @@ class Sharing {
   ShareOutcome deliver(Publication& publication, uint32_t key, unsigned shard, uint32_t shardKey, ShareLevel worst) {
     Share* share = filters_.findShare(key);
     if (!share || share->own->subscribers.isEmpty()) return ShareOutcome::over;
-    share->keys[shard] = shardKey;
+    share->setKeyAt(shard, shardKey);
     raiseImproved();
     const ShareKind kind = shareKindOf(publication.qos);
     bool isWithheldFromSome = false;
@@ -177,7 +187,7 @@ class Sharing {
   std::vector<Delivery> takeQueued(Session& session, const Filter& filter) {
     const Share& share = filters_.share(filter.share);
     return take(session, false, [&](const Delivery& delivery) {
-      return delivery.share != 0 && delivery.share == share.keys[ownerOf(delivery)];
+      return delivery.share != 0 && delivery.share == share.keyAt(ownerOf(delivery));
     });
   }
   // What the session, which is about to end, has not got.
@@ -187,11 +197,15 @@ class Sharing {
   }
   void reshare(const std::vector<Delivery>& deliveries) {
     for (const Delivery& delivery : deliveries)
-      requests_.toShard(ownerOf(delivery),
+      requests_.toOwner(filters_.hashOf(delivery.message->topic()),
                         request::Reshare{.share = delivery.share, .carried = Carried(delivery.message)});
   }
 
  private:
+  struct Readied {
+    uint32_t share;
+    ShareKind kind;
+  };
   // What a session could do with a message that comes with this QoS.
   struct LevelOf {
     Outbound& outbound;
@@ -199,7 +213,7 @@ class Sharing {
   };
 
   unsigned ownerOf(const Delivery& delivery) const {
-    return rally::ownerOf(filters_.hashOf(delivery.message->topic()), workers_);
+    return slots_.ownerOf(filters_.hashOf(delivery.message->topic()));
   }
 
   bool holdsShared(Session& session) {
@@ -240,16 +254,9 @@ class Sharing {
   }
 
   void tellOwners(const Share& share) {
-    const unsigned owner = rally::ownerOf(filters_.hashOf(share.base->text()), workers_);
-    for (unsigned worker = 0; worker < workers_; worker++) {
-      if (!share.base->hasWildcards() && worker != owner) continue;
-      requests_.toShard(worker, request::ShareRoute{.isOver = share.own->subscribers.isEmpty(),
-                                                    .senderShare = share.key,
-                                                    .connected = share.connected,
-                                                    .able = share.able,
-                                                    .durable = share.durable,
-                                                    .carried = Carried(toFilterText(share.own->text()))});
-    }
+    const uint64_t told = share.base->hasWildcards() ? slots_.present()
+                                                     : slots_.ownersOf(filters_.hashOf(share.base->text()));
+    eachWorker(told, [&](unsigned worker) { tell(share, worker); });
   }
 
   // Asks the shards whose messages the session holds whether somebody else could take them.
@@ -263,6 +270,7 @@ class Sharing {
     session.window.eachUnreceived(ask);
     session.queue.each(outbound_.held(), ask);
     for (const auto& [shard, key] : asked) {
+      if (shard == SlotMap::nobody) continue;  // nobody could tell now: what it has stays with it
       requests_.toShard(shard, request::MemberLeft{.share = key, .session = session.key});
     }
   }
@@ -294,18 +302,18 @@ class Sharing {
     if (share.toldFull[size_t(kind)] != 0) readied_.push_back({share.key, kind});
   }
   void tellReady() {
-    for (const auto& [key, kind] : readied_) {
-      Share* share = filters_.findShare(key);
+    for (const Readied& each : readied_) {
+      const ShareKind kind = each.kind;
+      Share* share = filters_.findShare(each.share);
       if (!share || share->toldFull[size_t(kind)] == 0 || !members_.hasReady(*share, kind, level_)) continue;
-      for (uint64_t told = std::exchange(share->toldFull[size_t(kind)], 0); told != 0; told &= told - 1) {
-        const auto shard = unsigned(__builtin_ctzll(told));
-        requests_.toShard(shard, request::ShareReady{.messages = kind, .share = share->keys[shard]});
-      }
+      eachWorker(std::exchange(share->toldFull[size_t(kind)], 0), [&](unsigned shard) {
+        requests_.toShard(shard, request::ShareReady{.messages = kind, .share = share->keyAt(shard)});
+      });
     }
     readied_.clear();
   }
 
-  const unsigned workers_;
+  const SlotMap& slots_;
   FilterTable& filters_;
   SessionTable& sessions_;
   Outbound& outbound_;
@@ -318,7 +326,7 @@ class Sharing {
   std::vector<uint64_t> changed_;         // sessions
   std::vector<uint64_t> improved_;        // sessions, while they are raised
   // Shares that shards have been told are full, and that may have a member again.
-  std::vector<std::pair<uint32_t, ShareKind>> readied_;
+  std::vector<Readied> readied_;
 };
 
 }  // namespace rally

@@ -25,11 +25,10 @@ namespace rally {
 
 class Subscriptions {
  public:
-  Subscriptions(unsigned index, unsigned workers, const Limits& limits, FilterTable& filters, SessionTable& sessions,
+  Subscriptions(const SlotMap& slots, const Limits& limits, FilterTable& filters, SessionTable& sessions,
                 Sharing& sharing, FrontEnd& frontEnd, Gate& gate, Counters& counters, Journal& journal, Routes& routes,
                 ShardRequests& requests, std::atomic<size_t>& totalBytes)
-      : index_(index),
-        workers_(workers),
+      : slots_(slots),
         limits_(limits),
         filters_(filters),
         sessions_(sessions),
@@ -104,7 +103,7 @@ class Subscriptions {
     if (isSharedFilter(text)) journal_.copyFirst(session);
     SubscribeProgress& progress = progressOf(session, token);
     Filter& filter = addFilter(text, session.key);
-    const bool isNew = workers_ > 1 && !filter.isShared;
+    const bool isNew = slots_.others() != 0 && !filter.isShared;
     const bool existed = add(session, filter, options, isNew);
     if (session.durable) journal_.subscribed(session, text, options);
     if (filter.isShared) return existed;  // no retained messages for a shared one (4.8.2)
@@ -125,19 +124,39 @@ class Subscriptions {
 
   // All subscriptions of `token` are added: Event subscribed follows when every shard knows them and has begun to
   // send its retained messages. What comes for the session meanwhile waits in its queue.
+  // While slots change owners it waits for that: one shard has what is retained there then, and not two or none.
   void finishSubscribe(Session& session, uint64_t token) {
     SubscribeProgress& progress = progressOf(session, token);
     progress.areRoutesKnown = routes_->areKnown(token);
-    const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
-    for (unsigned worker = 0; worker < workers_; worker++) {
-      auto asked = std::make_unique<SubscribeRequest>(
-          SubscribeRequest{session.key, token, hasRetained, session.subscriptions.size() + repeatsMax, {}});
-      for (const RetainedFilter& filter : progress.requests) {
-        const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filter.text);
-        if (isAsked) asked->retained.push_back(filter);
+    if (slots_.isAnyHeld()) held_.push_back(token);
+    else askShards(progress);
+  }
+  // All slots have an owner.
+  void finishHeld() {
+    const std::vector<uint64_t> tokens = std::exchange(held_, {});
+    for (const uint64_t token : tokens) {
+      const auto found = progress_.find(token);
+      if (found == progress_.end()) continue;
+      if (found->second.session) {
+        askShards(found->second);
+      } else {
+        found->second.awaitedShards = 0;
+        announceIfKnown(found);
       }
-      requests_.toShard(worker, request::Subscribe{.carried = Carried(std::move(asked))});
     }
+  }
+  // The worker is gone for good: its shard is asked no more.
+  void onGone(unsigned worker) {
+    std::vector<uint64_t> tokens;
+    for (const auto& [token, progress] : progress_) {
+      if ((progress.awaitedShards & bitOf(worker)) != 0 && progress.awaitedShards != UINT64_MAX)
+        tokens.push_back(token);
+    }
+    for (const uint64_t token : tokens) onSubscribed(token, worker);
+    sessions_.each([&](Session& session) {
+      session.retainedShards &= ~bitOf(worker);
+      session.askedShards &= ~bitOf(worker);
+    });
   }
 
   // Behind event subscribed, the SUBACK is in the outbox or has nobody to go to: what has waited behind it follows, if
@@ -235,7 +254,7 @@ class Subscriptions {
   void onSubscribed(uint64_t token, unsigned shard) {
     const auto found = progress_.find(token);
     if (found == progress_.end()) return;
-    found->second.knowingShards |= uint64_t(1) << shard;
+    found->second.awaitedShards &= ~bitOf(shard);
     announceIfKnown(found);
   }
 
@@ -265,7 +284,7 @@ class Subscriptions {
       if (hasMore) requests_.toShard(shard, request::RetainedStop{.session = key, .carried = {}});
       return;
     }
-    const uint64_t bit = uint64_t(1) << shard;
+    const uint64_t bit = bitOf(shard);
     session->retainedShards = hasMore ? session->retainedShards | bit : session->retainedShards & ~bit;
     session->askedShards &= ~bit;
     frontEnd_.outbound().pump(*session);
@@ -277,7 +296,7 @@ class Subscriptions {
       Session* session = sessions_.find(key);
       if (!session || session->queue.retained() > 0) continue;
       const uint64_t shards = session->retainedShards & ~std::exchange(session->askedShards, session->retainedShards);
-      eachShard(shards, [&](unsigned shard) { requests_.toShard(shard, request::RetainedMore{.session = key}); });
+      eachWorker(shards, [&](unsigned shard) { requests_.toShard(shard, request::RetainedMore{.session = key}); });
     }
   }
 
@@ -308,12 +327,7 @@ class Subscriptions {
     return leavesAsMuch(own, totalBytes_.load(std::memory_order_relaxed), bytes, half);
   }
 
-  unsigned ownerOf(Bytes topic) const { return rally::ownerOf(filters_.hashOf(topic), workers_); }
-
-  template <class Visit>
-  static void eachShard(uint64_t bits, Visit&& visit) {
-    for (; bits != 0; bits &= bits - 1) visit(unsigned(__builtin_ctzll(bits)));
-  }
+  unsigned ownerOf(Bytes topic) const { return slots_.ownerOf(filters_.hashOf(topic)); }
 
   SubscribeProgress& progressOf(Session& session, uint64_t token) {
     SubscribeProgress& progress = progress_[token];
@@ -326,7 +340,7 @@ class Subscriptions {
     return progress;
   }
   bool isKnownToAll(const SubscribeProgress& progress) const {
-    return progress.areRoutesKnown && unsigned(__builtin_popcountll(progress.knowingShards)) == workers_;
+    return progress.areRoutesKnown && progress.awaitedShards == 0;
   }
   void announceIfKnown(std::unordered_map<uint64_t, SubscribeProgress>::iterator found) {
     SubscribeProgress& progress = found->second;
@@ -352,6 +366,21 @@ class Subscriptions {
       if (isKnownToAll(*progress)) progress_.erase(progress->token);
     }
     session.subscribing.clear();
+  }
+
+  void askShards(SubscribeProgress& progress) {
+    Session& session = *progress.session;
+    const bool hasRetained = session.queue.retained() > 0;  // of earlier ones: this worker's shard adds to them at once
+    progress.awaitedShards = slots_.present();
+    eachWorker(slots_.present(), [&](unsigned worker) {
+      auto asked = std::make_unique<SubscribeRequest>(
+          SubscribeRequest{session.key, progress.token, hasRetained, session.subscriptions.size() + repeatsMax, {}});
+      for (const RetainedFilter& filter : progress.requests) {
+        const bool isAsked = hasWildcard(filter.text) || worker == ownerOf(filter.text);
+        if (isAsked) asked->retained.push_back(filter);
+      }
+      requests_.toShard(worker, request::Subscribe{.carried = Carried(std::move(asked))});
+    });
   }
 
   bool add(Session& session, Filter& filter, const SubscriptionOptions& options, bool isNew) {
@@ -381,7 +410,7 @@ class Subscriptions {
 
   // The session has ended, or with `filter` has left that filter.
   void stopRetained(const Session& session, Bytes filter) {
-    eachShard(session.retainedShards, [&](unsigned shard) {
+    eachWorker(session.retainedShards, [&](unsigned shard) {
       Carried<FilterText> text = filter.empty() ? Carried<FilterText>() : Carried(toFilterText(filter));
       requests_.toShard(shard, request::RetainedStop{.session = session.key, .carried = text});
     });
@@ -391,7 +420,7 @@ class Subscriptions {
     Filter& filter = filters_.acquire(text, session);
     if (filter.isShared) return filter;  // Sharing::join() tells them
     if (filter.subscribers.isEmpty()) routes_->set(filter, Interest::live);
-    filter.routes |= uint64_t(1) << index_;
+    filter.routes |= bitOf(slots_.own());
     return filter;
   }
 
@@ -399,12 +428,12 @@ class Subscriptions {
   // Of a filter that is not shared: the shards learn of the first durable subscriber, and when there is none any more.
   void countDurable(Filter& filter, const Subscriber& subscriber) {
     if (filter.isShared || !isDurable(subscriber) || filter.durable++ > 0) return;
-    filter.durableRoutes |= uint64_t(1) << index_;
+    filter.durableRoutes |= bitOf(slots_.own());
     routes_->set(filter, Interest::durable);
   }
   void uncountDurable(Filter& filter, const Subscriber& subscriber) {
     if (filter.isShared || !isDurable(subscriber) || --filter.durable > 0) return;
-    filter.durableRoutes &= ~(uint64_t(1) << index_);
+    filter.durableRoutes &= ~(bitOf(slots_.own()));
     routes_->set(filter, Interest::live);
   }
 
@@ -426,13 +455,12 @@ class Subscriptions {
       return;
     }
     if (!filter.subscribers.isEmpty()) return;
-    filter.routes &= ~(uint64_t(1) << index_);
+    filter.routes &= ~(bitOf(slots_.own()));
     routes_->set(filter, Interest::none);
     filters_.releaseIfUnused(filter);
   }
 
-  const unsigned index_;
-  const unsigned workers_;
+  const SlotMap& slots_;
   const Limits& limits_;
   FilterTable& filters_;
   SessionTable& sessions_;
@@ -447,6 +475,7 @@ class Subscriptions {
   size_t toldBytes_ = 0;                                      // of those, ours
   std::unordered_map<uint64_t, SubscribeProgress> progress_;  // by token
   std::deque<Ending> ending_;
+  std::vector<uint64_t> held_;  // tokens of what finishSubscribe() has put off
   uint64_t tokens_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // What a shard has for the front ends: messages, and answers to their requests. Names as in requests.h.
 #pragma once
 #include "../messages/share-search.h"
+#include "../topics/slot-map.h"
 #include "../wire/packet.h"
 #include "record.h"
 
@@ -77,6 +78,7 @@ struct Departing {
   uint8_t kind = 0;
   uint64_t session = 0;
   uint64_t move = 0;
+  uint64_t shards = 0;  // those that say so
 };
 
 // From now on what this shard has for the session comes here.
@@ -106,11 +108,39 @@ struct LookedUp {
   Carried<Message> carried;
 };
 
+// What follows is about slots that change owners (front-end/slot-moves.h). The sender is to own these slots: send
+// nothing more for them.
+struct HoldSlots {
+  uint8_t kind = 0;
+  uint64_t move = 0;
+  Carried<SlotSet> carried;
+};
+
+// The answer to a SlotBarrier.
+struct SlotsPassed {
+  uint8_t kind = 0;
+  uint64_t move = 0;
+};
+
+// All workers hold what is for the slots: hand over what you have of them.
+struct CollectSlots {
+  uint8_t kind = 0;
+  uint64_t move = 0;
+};
+
+// The sender serves these slots.
+struct SlotsOpen {
+  uint8_t kind = 0;
+  uint64_t move = 0;
+  Carried<SlotSet> carried;
+};
+
 }  // namespace delivery
 
 using ShardRecord =
     RecordOf<delivery::Deliver, delivery::Acknowledge, delivery::DeliverShared, delivery::HandOver,
              delivery::Subscribed, delivery::RetainedFound, delivery::RetainedWaits, delivery::RetainedDone,
-             delivery::Departing, delivery::Arriving, delivery::Flushed, delivery::Passed, delivery::LookedUp>;
+             delivery::Departing, delivery::Arriving, delivery::Flushed, delivery::Passed, delivery::LookedUp,
+             delivery::HoldSlots, delivery::SlotsPassed, delivery::CollectSlots, delivery::SlotsOpen>;
 
 }  // namespace rally

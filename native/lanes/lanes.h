@@ -57,6 +57,7 @@ class Lanes {
 
   unsigned workers() const { return workers_; }
   bool isHere(unsigned worker) const { return (place_.here >> worker & 1) != 0; }
+  uint64_t here() const { return place_.here; }
   bool isClustered() const { return place_.incarnation != 0; }
   bool isRemote(unsigned worker) const { return worker < workers_ && !isHere(worker); }
   // Of this process: how many there are, and where in their row one stands.
@@ -90,10 +91,10 @@ class Lanes {
     }
   }
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
-  // Numbers a move of a session. One that begins later has a larger number, on whatever workers they begin; the last
-  // bits are of this process alone, and seeMove() is told the numbers of others (a Lamport clock).
-  uint64_t nextMove() {
-    return (moves_.fetch_add(1, std::memory_order_relaxed) + 1) << moveBits | unsigned(__builtin_ctzll(place_.here));
+  // Numbers a move of a session or of slots that begins at the worker: as no other move in the cluster, and larger than
+  // all that have been seen here (a Lamport clock).
+  uint64_t nextMove(unsigned worker) {
+    return (moves_.fetch_add(1, std::memory_order_relaxed) + 1) << moveBits | worker;
   }
   // The largest number that is known here.
   uint64_t lastMove() const { return moves_.load(std::memory_order_relaxed) << moveBits | lastMoveBits; }

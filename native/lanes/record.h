@@ -35,6 +35,7 @@ class Carried<Message> {
   Carried() = default;
   explicit Carried(MessageRef message) : pointer_(message.release()) {}
   MessageRef take() const { return MessageRef(pointer_); }
+  const Message& look() const { return *pointer_; }
   size_t messageBytes() const { return pointer_ ? pointer_->blockBytes() : 0; }
 
  private:

@@ -64,7 +64,8 @@ struct MoveSession {
   uint8_t kind = 0;
   uint8_t from = 0;
   uint64_t session = 0;
-  uint64_t move = 0;  // its number
+  uint64_t move = 0;    // its number
+  uint64_t shards = 0;  // bit s: shard s is told
 };
 
 // Behind everything that the client of a session has sent, which leaves the sender.
@@ -149,11 +150,47 @@ struct Parcel {
   Carried<SessionParcel> carried;
 };
 
+// What follows is about slots that change owners (front-end/slot-moves.h). Behind everything that the sender has sent.
+struct SlotBarrier {
+  uint8_t kind = 0;
+  uint64_t move = 0;
+};
+
+// Nothing that the sender has sent for the slots of the move is on its way to a shard.
+struct SlotsHeld {
+  uint8_t kind = 0;
+  uint64_t move = 0;
+  uint64_t present = 0;  // the workers that the sender knows
+};
+
+// Nothing that shards have sent for the slots of the move is on its way to the sender, nor from it.
+struct SlotsDrained {
+  uint8_t kind = 0;
+  uint64_t move = 0;
+};
+
+// A retained message for the new owner of its topic.
+struct RetainedMoves {
+  uint8_t kind = 0;
+  Carried<Message> carried;
+};
+
+// For a new subscription, a shard has found what is retained on the topic, which it does not own any more.
+struct RetainedAgain {
+  uint8_t kind = 0;
+  uint8_t qos = 0;
+  uint32_t subscriptionId = 0;
+  uint64_t session = 0;
+  Carried<FilterText> carried;
+};
+
 }  // namespace request
 
-using Request = RecordOf<request::Publish, request::SetInterest, request::Subscribe, request::RetainedMore,
-                         request::RetainedStop, request::MoveSession, request::Flush, request::Barrier, request::LookUp,
-                         request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft,
-                         request::FetchSession, request::SubscriptionsOfSession, request::AbandonMove, request::Parcel>;
+using Request =
+    RecordOf<request::Publish, request::SetInterest, request::Subscribe, request::RetainedMore, request::RetainedStop,
+             request::MoveSession, request::Flush, request::Barrier, request::LookUp, request::ShareRoute,
+             request::Reshare, request::ShareReady, request::MemberLeft, request::FetchSession,
+             request::SubscriptionsOfSession, request::AbandonMove, request::Parcel, request::SlotBarrier,
+             request::SlotsHeld, request::SlotsDrained, request::RetainedMoves, request::RetainedAgain>;
 
 }  // namespace rally

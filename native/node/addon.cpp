@@ -7,6 +7,7 @@
 
 #include "../structures/enum-names.h"
 #include "brokers.h"
+#include "cluster-methods.h"
 #include "engine-host.h"
 #include "engine-methods.h"
 #include "inspection-methods.h"
@@ -38,6 +39,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   napi_create_object(env, &engine);
   for (const Method& method : engineMethods) define(env, engine, method, host);
   for (const Method& method : tlsMethods) define(env, engine, method, host);
+  for (const Method& method : clusterMethods) define(env, engine, method, host);
   for (const Method& method : inspectionMethods) define(env, engine, method, host);
   for (const Method& method : linkMethods) define(env, engine, method, host);
   return engine;  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): its clean-up hook has the host

@@ -108,7 +108,7 @@ inline bool readPlace(napi_env env, napi_value object, unsigned workers, Cluster
   };
   const uint64_t end = integerOf(env, property("numbersEnd"));
   place.incarnation = integerOf(env, property("incarnation"));
-  place.workers = unsigned(std::min<uint64_t>(end, cluster::workersMax + 1));
+  place.workers = unsigned(std::min<uint64_t>(end, workersMax + 1));
   const napi_value numbers = property("numbers");
   uint32_t count = 0;
   napi_get_array_length(env, numbers, &count);
@@ -116,13 +116,13 @@ inline bool readPlace(napi_env env, napi_value object, unsigned workers, Cluster
     napi_value number = nullptr;
     napi_get_element(env, numbers, i, &number);
     const uint64_t worker = integerOf(env, number);
-    if (worker >= place.workers || worker >= cluster::workersMax) return false;
+    if (worker >= place.workers || worker >= workersMax) return false;
     place.here |= uint64_t(1) << worker;
   }
   const Bytes bytes = bytesOf(env, property("hashKeys"));
   if (bytes.size() != sizeof keys) return false;
   std::memcpy(&keys, bytes.data(), sizeof keys);
-  return place.incarnation != 0 && place.workers <= cluster::workersMax && count == workers &&
+  return place.incarnation != 0 && place.workers <= workersMax && count == workers &&
          unsigned(__builtin_popcountll(place.here)) == workers && workers > 0;
 }
 

@@ -161,8 +161,7 @@ inline napi_value sessions(napi_env env, napi_callback_info info) {
 
 inline napi_value moveSessionHere(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
-  call.host->engine.moves().begin(call.integer(0), unsigned(call.integer(1)));
-  return nullptr;
+  return toNumber(env, double(call.host->engine.moves().begin(call.integer(0), unsigned(call.integer(1)))));
 }
 
 inline napi_value nextToken(napi_env env, napi_callback_info info) {

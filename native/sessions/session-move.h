@@ -25,10 +25,12 @@ struct SessionMove {
   Stay stay;                              // the one that the state is about ...
   std::vector<Stay> later;                // ... and those that follow, in order
   size_t sent = 0;                        // sending: subscriptions that are on their way
-  unsigned flushesLeft = 0;               // flushing: shards that may not have taken all its client sent
+  uint64_t departingShards = 0;           // leaving: those that say when they have switched over; 0: not known yet
+  uint64_t flushingShards = 0;            // flushing: those that may not have taken all its client sent
   std::unique_ptr<SessionParcel> parcel;  // switching: what came from the other worker
 
   bool accepts(unsigned shard) const { return (acceptedShards >> shard & 1) != 0; }
+  bool acceptsAll() const { return acceptedShards == UINT64_MAX; }
   bool isArriving() const { return state == State::fetching || state == State::switching; }
   Stay& last() { return later.empty() ? stay : later.back(); }
   const Stay& last() const { return later.empty() ? stay : later.back(); }

@@ -74,7 +74,7 @@ struct Session {
   // Whether the shard knows of the session's new subscription to the filter.
   bool isKnown(Filter& filter, unsigned shard) const {
     for (const SubscribeProgress* progress : subscribing) {
-      if (progress->newFilters.contains(&filter)) return (progress->knowingShards >> shard & 1) != 0;
+      if (progress->newFilters.contains(&filter)) return (progress->awaitedShards >> shard & 1) == 0;
     }
     return true;
   }

@@ -12,10 +12,10 @@ struct Filter;
 struct Session;
 
 struct SubscribeProgress {
-  uint64_t token = 0;           // names it
-  Session* session = nullptr;   // nullptr: it has ended
-  uint64_t knowingShards = 0;   // bit s: shard s knows the filters
-  bool areRoutesKnown = false;  // by all who were told (front-end/routes.h)
+  uint64_t token = 0;                   // names it
+  Session* session = nullptr;           // nullptr: it has ended
+  uint64_t awaitedShards = UINT64_MAX;  // bit s: shard s may not know the filters yet
+  bool areRoutesKnown = false;          // by all who were told (front-end/routes.h)
   // The filters that the session has not subscribed to before: it takes their messages only from shards that know them.
   std::unordered_set<Filter*> newFilters;
   std::vector<RetainedFilter> requests;

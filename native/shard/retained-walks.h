@@ -34,6 +34,18 @@ class RetainedWalks {
       : store_(store), seed_(seed), limits_(limits), outlet_(outlet) {}
 
   bool hasReady() const { return !ready_.empty(); }
+  // The change of the store at which the oldest of them began, or the last one.
+  uint64_t oldest() const {
+    uint64_t oldest = store_.changes();
+    for (const auto& [session, waiting] : sessions_) {
+      for (const Walking& walking : waiting.walks) oldest = std::min(oldest, walking.walk.begun());
+    }
+    return oldest;
+  }
+  // The worker is gone for good, with the sessions there.
+  void onGone(unsigned worker) {
+    std::erase_if(sessions_, [&](const auto& each) { return each.second.worker == worker; });
+  }
 
   // A SUBSCRIBE at the front end of `worker`.
   void begin(SubscribeRequest& request, unsigned worker, uint64_t nowMs) {
@@ -42,6 +54,7 @@ class RetainedWalks {
     for (RetainedFilter& filter : request.retained) {
       Walking walking{{store_, std::move(filter.text)}, filter.options, ++begun_};
       if (nodes > 0 && step(walking, request.session, worker, nowMs, nodes)) continue;
+      sessions_[request.session].worker = worker;
       std::deque<Walking>& walks = sessions_[request.session].walks;
       walks.push_back(std::move(walking));
       if (walks.size() > request.walksMax) walks.pop_front();  // it subscribes again and again without reading

@@ -29,14 +29,17 @@ class FrontEndPort : public RetainedWalks::Outlet {
   virtual void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged = false) = 0;
   // Like answer(), behind all acknowledgements that wait for a commit.
   virtual void answerBehind(unsigned worker, const ShardRecord& record) = 0;
+  // Whoever owns the topic with this hash takes the request in place of this shard.
+  virtual void toOwner(uint64_t topicHash, const Request& request) = 0;
 };
 
 class Shard {
  public:
   // Of `workers` shards, each has its part of the broker's retained messages.
-  Shard(unsigned index, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t tableKey,
+  Shard(const SlotMap& slots, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t tableKey,
         Counters& counters, Journal& journal, FrontEndPort& frontEnds)
-      : index_(index),
+      : index_(slots.own()),
+        slots_(slots),
         filters_(filters),
         retained_(tableKey, {(limits.retainedMessagesMax + workers - 1) / workers,
                              (limits.retainedBytesMax + workers - 1) / workers}),
@@ -144,7 +147,9 @@ class Shard {
   }
 
   void take(const request::SetInterest& asked, unsigned from) {
-    Filter& filter = filters_.acquire(*asked.carried.take());
+    const std::unique_ptr<FilterText> text = asked.carried.take();
+    if (!isOurs(*text)) return;
+    Filter& filter = filters_.acquire(*text);
     const uint64_t bit = uint64_t(1) << from;
     filter.routes = asked.interest == Interest::none ? filter.routes & ~bit : filter.routes | bit;
     filter.durableRoutes = asked.interest == Interest::durable ? filter.durableRoutes | bit
@@ -165,7 +170,9 @@ class Shard {
   }
 
   void take(const request::MoveSession& asked, unsigned from) {
-    frontEnds_.answer(asked.from, delivery::Departing{.session = asked.session, .move = asked.move});
+    if (!slots_.isGone(asked.from))
+      frontEnds_.answer(asked.from,
+                        delivery::Departing{.session = asked.session, .move = asked.move, .shards = asked.shards});
     frontEnds_.answer(from, delivery::Arriving{.session = asked.session, .move = asked.move});
   }
   void take(const request::Flush& asked, unsigned from) {
@@ -177,13 +184,62 @@ class Shard {
     frontEnds_.answerBehind(from, delivery::Passed{.token = asked.token});
   }
 
+  void take(const request::SlotBarrier& asked, unsigned from) {
+    frontEnds_.answerBehind(from, delivery::SlotsPassed{.move = asked.move});
+  }
+  void take(const request::RetainedMoves& asked, unsigned) {
+    retained_.adopt(asked.carried.take());
+    counters_.set(Counter::retained, retained_.size());
+  }
+  void take(const request::RetainedAgain& asked, unsigned from) {
+    const std::unique_ptr<FilterText> topic = asked.carried.take();
+    const unsigned slot = slotOf(filters_.hashOf(*topic));
+    MessageRef message = retained_.findSince(*topic, nowMs_, arrivals_ ? (*arrivals_)[slot] : 0);
+    if (!message) return;  // what has taken its place since has come to the subscriber as it was published
+    frontEnds_.answer(from, delivery::RetainedFound{.qos = asked.qos,
+                                                    .subscriptionId = asked.subscriptionId,
+                                                    .session = asked.session,
+                                                    .carried = Carried(std::move(message))});
+  }
+
+  // --- slots that change owners ---------------------------------------------------------------------
+
+  // As RetainedStore does, for these slots.
+  template <class Give>
+  bool giveAway(uint32_t& node, size_t& nodes, const SlotSet& slots, Give&& give) {
+    const auto isMeant = [&](const MessageRef& message) {
+      return slots.has(slotOf(filters_.hashOf(message->topic())));
+    };
+    const bool isAll = retained_.giveAway(node, nodes, isMeant, give);
+    counters_.set(Counter::retained, retained_.size());
+    return isAll;
+  }
+  void takeBack(uint64_t change, const SlotSet& slots) {
+    retained_.takeBack(change,
+                       [&](const MessageRef& message) { return slots.has(slotOf(filters_.hashOf(message->topic()))); });
+    counters_.set(Counter::retained, retained_.size());
+  }
+  // What was given away and is not to be taken back: it is forgotten once no walk is left that may find it.
+  void dropLeft() {
+    if (retained_.hasLeft()) retained_.dropLeft(walks_.oldest());
+  }
+  // All that is retained in these slots has come.
+  void noteArrival(const SlotSet& slots) {
+    if (!arrivals_) arrivals_ = std::make_unique<std::array<uint64_t, slotCount>>();
+    slots.each([&](unsigned slot) { (*arrivals_)[slot] = retained_.changes(); });
+  }
+  // The worker is gone for good.
+  void onGone(unsigned worker) { walks_.onGone(worker); }
+
   void take(const request::LookUp& asked, unsigned from) {
     MessageRef found = retained_.find(*asked.carried.take(), nowMs_);
     frontEnds_.answer(from, delivery::LookedUp{.token = asked.token, .carried = Carried(std::move(found))});
   }
 
   void take(const request::ShareRoute& asked, unsigned from) {
-    Filter& filter = filters_.acquire(*asked.carried.take());
+    const std::unique_ptr<FilterText> text = asked.carried.take();
+    if (!isOurs(unsharedFilter(*text))) return;
+    Filter& filter = filters_.acquire(*text);
     Share& share = filters_.share(filter.share);
     std::erase_if(share.routes, [&](const ShareRoute& route) {
       return route.worker == from && (route.key != asked.senderShare || asked.isOver);
@@ -206,6 +262,14 @@ class Shard {
     }
     ShareSearch search{asked.level, asked.isWithheld, asked.refused};
     if (asked.outcome != ShareOutcome::over) refuse(search, asked.outcome, asked.share, publication, from);
+    if (slots_.haveMoved() && slots_.ownerOf(filters_.hashOf(publication.topic)) != index_) {
+      frontEnds_.toOwner(filters_.hashOf(publication.topic), request::Reshare{.level = search.level,
+                                                                              .isWithheld = search.isWithheld,
+                                                                              .share = asked.share,
+                                                                              .carried = Carried(publication.keep()),
+                                                                              .refused = search.refused});
+      return;
+    }
     if (Share* share = filters_.findShare(asked.share)) send(*share, publication, search);
     else dropShared(publication, search);  // the share has ended
   }
@@ -220,6 +284,12 @@ class Shard {
  private:
   // Of the tree of retained messages, looked at in a second: about a millisecond's work.
   static constexpr size_t sweepNodes = 10'000;
+
+  // Whether topics that the filter matches may be ours: what others want of it is for somebody else otherwise, and
+  // comes late.
+  bool isOurs(Bytes filter) const {
+    return !slots_.haveMoved() || hasWildcard(filter) || slots_.mayOwn(slotOf(filters_.hashOf(filter)));
+  }
 
   // `logFlags`: gets what the log has to know of it.
   Reason retain(Publication& publication, uint8_t& logFlags) {
@@ -297,6 +367,7 @@ class Shard {
   }
 
   const unsigned index_;
+  const SlotMap& slots_;
   FilterTable& filters_;
   RetainedStore retained_;
   RetainedWalks walks_;
@@ -304,6 +375,8 @@ class Shard {
   Journal& journal_;
   FrontEndPort& frontEnds_;
   std::vector<Filter*> matches_;
+  // By slot: the change of the store at which it came here.
+  std::unique_ptr<std::array<uint64_t, slotCount>> arrivals_;
   uint64_t nowMs_ = 0;
 };
 

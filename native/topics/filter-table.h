@@ -110,6 +110,16 @@ class FilterTable {
     return found == shareKeys_.end() ? nullptr : &shares_[found->second];
   }
 
+  // Visits filters in steps: from `next` (0: the beginning) on, and looks at `most` places at most, which is what is
+  // left of it then. True at the end. `visit` may release the filter.
+  template <class Visit>
+  bool eachFrom(uint32_t& next, size_t& most, Visit&& visit) {
+    for (next = std::max(next, uint32_t(1)); most > 0 && next < filters_.end(); next++, most--) {
+      if (filters_.isUsed(next)) visit(filters_[next]);
+    }
+    return next >= filters_.end();
+  }
+
   // Tells the slot of a topic (slot.h).
   uint64_t hashOf(Bytes topic) const { return hashBytes(topic, keys_.topics); }
 
@@ -141,8 +151,8 @@ class FilterTable {
     Filter& base = acquire(unsharedFilter(filter.text()), session);
     const uint32_t id = shares_.add();
     Share& share = shares_[id];
-    do share.key = ++lastShareKey_;
-    while (share.key == 0 || !shareKeys_.try_emplace(share.key, id).second);
+    share.key = uint32_t(hashOf(filter.text()));
+    while (share.key == 0 || !shareKeys_.try_emplace(share.key, id).second) share.key++;
     share.own = &filter;
     share.base = &base;
     share.next = base.share;
@@ -165,7 +175,6 @@ class FilterTable {
   FilterShapes shapes_;
   Slab<Share> shares_;
   std::unordered_map<uint32_t, uint32_t> shareKeys_;
-  uint32_t lastShareKey_ = 0;
   size_t textBytes_ = 0;
 };
 

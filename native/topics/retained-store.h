@@ -41,49 +41,21 @@ class RetainedStore {
 
   // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS that are the
   // broker's own, a few dozen, are not refused; of them only the nodes are counted.
-  bool set(MessageRef message) {
-    const bool isCounted = !isReservedTopic(message->topic());
-    uint32_t node = tree_.find(message->topic());
-    const bool isNew = node == 0 || !tree_.value(node).message;
-    if (isCounted && isNew && count_ >= limits_.messagesMax) return false;
-    node = tree_.add(message->topic());
-    const size_t before = isNew ? 0 : bytesOf(tree_.value(node).message);
-    if (isCounted && bytes() - before + bytesOf(message) > limits_.bytesMax) {
-      prune(node);
-      return false;
-    }
-    if (isCounted) {
-      count_ += isNew;
-      messageBytes_ += bytesOf(message) - before;
-    }
-    Kept& kept = tree_.value(node);
-    if (!isNew) expiring_ -= kept.message->expiresAtMs != 0;
-    expiring_ += message->expiresAtMs != 0;
-    kept = {std::move(message), ++changes_};
-    return true;
-  }
+  bool set(MessageRef message) { return set(std::move(message), true); }
+  // The same for one that another worker's store has had: there is always room for it.
+  void adopt(MessageRef message) { set(std::move(message), false); }
 
   // The topic's retained message, or none. It is forgotten if it has expired.
-  MessageRef find(Bytes topic, uint64_t nowMs) {
-    const uint32_t node = tree_.find(topic);
-    if (node == 0 || !tree_.value(node).message) return {};
-    MessageRef message = tree_.value(node).message;
-    if (!hasPassed(message->expiresAtMs, nowMs)) return message;
-    remove(topic);
-    return {};
-  }
+  MessageRef find(Bytes topic, uint64_t nowMs) { return find(topic, nowMs, UINT64_MAX); }
+  // If it was there at that change, and has not been replaced since.
+  MessageRef findSince(Bytes topic, uint64_t nowMs, uint64_t change) { return find(topic, nowMs, change); }
+  uint64_t changes() const { return changes_; }
 
   // Forgets the topic's retained message [MQTT-3.3.1-6]. False: there was none.
   bool remove(Bytes topic) {
     const uint32_t node = tree_.find(topic);
-    if (node == 0 || !tree_.value(node).message) return false;
-    const MessageRef message = std::exchange(tree_.value(node).message, {});
-    if (!isReservedTopic(topic)) {
-      count_--;
-      messageBytes_ -= bytesOf(message);
-    }
-    expiring_ -= message->expiresAtMs != 0;
-    prune(node);
+    if (node == 0 || !tree_.value(node).message || hasLeft(node)) return false;
+    forget(node);
     return true;
   }
 
@@ -91,7 +63,7 @@ class RetainedStore {
   template <class Visit>
   void each(Visit&& visit) {
     for (uint32_t node = root; node < tree_.end(); node++) {
-      if (tree_.isUsed(node) && tree_.value(node).message) visit(tree_.value(node).message);
+      if (tree_.isUsed(node) && tree_.value(node).message && !hasLeft(node)) visit(tree_.value(node).message);
     }
   }
 
@@ -100,9 +72,43 @@ class RetainedStore {
   template <class Visit>
   bool eachFrom(uint32_t& node, size_t nodes, Visit&& visit) {
     for (node = std::max(node, uint32_t(root)); nodes > 0 && node < tree_.end(); node++, nodes--) {
-      if (tree_.isUsed(node) && tree_.value(node).message) visit(tree_.value(node).message);
+      if (tree_.isUsed(node) && tree_.value(node).message && !hasLeft(node)) visit(tree_.value(node).message);
     }
     return node >= tree_.end();
+  }
+
+  // Gives away, in steps as above, the messages for which `isMeant(message)`. Who looks for them from now on finds
+  // none; walks that have begun still find them, until dropLeft().
+  template <class IsMeant, class Give>
+  bool giveAway(uint32_t& node, size_t& nodes, IsMeant&& isMeant, Give&& give) {
+    for (node = std::max(node, uint32_t(root)); nodes > 0 && node < tree_.end(); node++, nodes--) {
+      if (!tree_.isUsed(node) || !tree_.value(node).message || hasLeft(node)) continue;
+      const MessageRef& message = tree_.value(node).message;
+      if (!isMeant(message)) continue;
+      give(message);
+      left_[node] = ++changes_;
+      count_ -= !isReservedTopic(message->topic());
+    }
+    return node >= tree_.end();
+  }
+  // What was given away behind that change, and is meant, is here again.
+  template <class IsMeant>
+  void takeBack(uint64_t change, IsMeant&& isMeant) {
+    std::erase_if(left_, [&](const auto& each) {
+      const MessageRef& message = tree_.value(each.first).message;
+      const bool isBack = each.second > change && isMeant(message);
+      if (isBack) count_ += !isReservedTopic(message->topic());
+      return isBack;
+    });
+  }
+  bool hasLeft() const { return !left_.empty(); }
+  // Forgets what was given away up to that change: there is no walk any more that has begun before.
+  void dropLeft(uint64_t change) {
+    std::vector<uint32_t> nodes;
+    for (const auto& [node, left] : left_) {
+      if (left <= change) nodes.push_back(node);
+    }
+    for (const uint32_t node : nodes) forget(node);
   }
 
   // Looks at the next `nodes` nodes of the tree and forgets what has expired there.
@@ -115,7 +121,7 @@ class RetainedStore {
       }
       if (!tree_.isUsed(swept_)) continue;
       const MessageRef message = tree_.value(swept_).message;
-      if (message && hasPassed(message->expiresAtMs, nowMs)) remove(message->topic());
+      if (message && hasPassed(message->expiresAtMs, nowMs)) forget(swept_);
     }
   }
 
@@ -125,6 +131,58 @@ class RetainedStore {
     uint64_t change = 0;  // the number of the set() that brought it
   };
   static constexpr uint32_t root = TopicTree<Kept>::root;
+
+  bool hasLeft(uint32_t node) const { return !left_.empty() && left_.contains(node); }
+
+  // Keeps it, unless it is bounded and the store is full.
+  bool set(MessageRef message, bool isBounded) {
+    const bool isCounted = !isReservedTopic(message->topic());
+    uint32_t node = tree_.find(message->topic());
+    const bool isNew = node == 0 || !tree_.value(node).message;
+    const bool hadLeft = !isNew && hasLeft(node);
+    if (isBounded && isCounted && isNew && count_ >= limits_.messagesMax) return false;
+    node = tree_.add(message->topic());
+    const size_t before = isNew ? 0 : bytesOf(tree_.value(node).message);
+    if (isBounded && isCounted && bytes() - before + bytesOf(message) > limits_.bytesMax) {
+      prune(node);
+      return false;
+    }
+    if (isCounted) {
+      count_ += isNew || hadLeft;
+      messageBytes_ += bytesOf(message) - before;
+    }
+    Kept& kept = tree_.value(node);
+    if (!isNew) expiring_ -= kept.message->expiresAtMs != 0;
+    expiring_ += message->expiresAtMs != 0;
+    kept = {std::move(message), ++changes_};
+    if (hadLeft) left_.erase(node);
+    return true;
+  }
+  MessageRef find(Bytes topic, uint64_t nowMs, uint64_t change) {
+    const uint32_t node = tree_.find(topic);
+    if (node == 0 || !tree_.value(node).message || hasLeft(node) || tree_.value(node).change > change) return {};
+    MessageRef message = tree_.value(node).message;
+    if (!hasPassed(message->expiresAtMs, nowMs)) return message;
+    remove(topic);
+    return {};
+  }
+  void forget(uint32_t node) {
+    const MessageRef message = std::exchange(tree_.value(node).message, {});
+    const bool hadLeft = !left_.empty() && left_.erase(node) > 0;
+    if (!isReservedTopic(message->topic())) {
+      count_ -= !hadLeft;
+      messageBytes_ -= bytesOf(message);
+    }
+    expiring_ -= message->expiresAtMs != 0;
+    prune(node);
+  }
+
+  // Whether a walk that began at that change finds nothing there any more.
+  bool hadLeft(uint32_t node, uint64_t begun) const {
+    if (left_.empty()) return false;
+    const auto left = left_.find(node);
+    return left != left_.end() && left->second <= begun;
+  }
 
   // A walk that has stopped at a node keeps it in the tree. The root stays anyway.
   void pin(uint32_t node) {
@@ -157,6 +215,7 @@ class RetainedStore {
   uint32_t swept_ = root;  // the node that sweep() last looked at
   uint64_t changes_ = 0;
   std::unordered_map<uint32_t, uint32_t> pins_;  // node -> walks that have stopped there
+  std::unordered_map<uint32_t, uint64_t> left_;  // node whose message was given away -> the change at which it was
 };
 
 // The retained messages that match a filter, visited in steps of any size. Between them the store may change:
@@ -178,6 +237,7 @@ class RetainedStore::Walk {
   }
 
   Bytes filter() const { return cursor_.filter(); }
+  uint64_t begun() const { return begun_; }
 
   // Looks at up to `nodes` nodes of the tree, takes their number off it (one with many levels counts for more), and
   // calls `visit(message)` for each message. Forgets those that have expired. True when the walk is at its end.
@@ -190,7 +250,8 @@ class RetainedStore::Walk {
       isOver = !cursor_.next(store_->tree_);
       nodes -= std::min(nodes, cursor_.work());
       const Kept& kept = store_->tree_.value(cursor_.node());
-      if (!kept.message || !cursor_.isMatch() || kept.change > begun_) continue;
+      if (!kept.message || !cursor_.isMatch() || kept.change > begun_ || store_->hadLeft(cursor_.node(), begun_))
+        continue;
       if (hasPassed(kept.message->expiresAtMs, nowMs)) expired.push_back(kept.message);
       else visit(kept.message);
     }

@@ -27,7 +27,7 @@ struct Share {
   Filter* own = nullptr;   // `$share/{name}/{filter}`: its subscribers are the members here
   Filter* base = nullptr;  // `{filter}`, where a match finds it
   uint32_t next = 0;       // the next share of the same base, or 0
-  uint32_t key = 0;        // names it to other workers; never used again
+  uint32_t key = 0;        // names it to other workers: the same on all of them, but for the few whose hashes collide
 
   std::vector<ShareRoute> routes;  // what a shard asks
 
@@ -35,8 +35,22 @@ struct Share {
   uint32_t able = 0;
   uint32_t durable = 0;
   std::array<std::array<uint32_t, 3>, shareKinds> rings{};  // of the members here (front-end/share-members.h)
-  std::vector<uint32_t> keys;                               // by shard: the key of the share there; 0: not known yet
+  std::vector<uint32_t> keys;                               // by shard: the key of the share there; 0: the same
   std::array<uint64_t, shareKinds> toldFull{};              // bit s: shard s has been told that nobody here is ready
+
+  uint32_t keyAt(unsigned shard) const { return shard < keys.size() && keys[shard] != 0 ? keys[shard] : key; }
+  void setKeyAt(unsigned shard, uint32_t keyThere) {
+    if (keyThere == keyAt(shard)) return;
+    if (shard >= keys.size()) keys.resize(shard + 1);
+    keys[shard] = keyThere;
+  }
+
+  void forgetKeys(uint64_t shards) {
+    for (unsigned shard = 0; shard < keys.size(); shard++) {
+      if ((shards >> shard & 1) != 0) keys[shard] = 0;
+    }
+    for (uint64_t& told : toldFull) told &= ~shards;
+  }
 
   ShareRoute* routeOf(unsigned worker) {
     for (ShareRoute& route : routes) {

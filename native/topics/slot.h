@@ -1,5 +1,5 @@
-// A slot: a 1,024th of all topics, by the keyed hash of the topic's name. Slots are dealt out to workers, so that the
-// owner of a topic follows from its name alone.
+// A slot: a 1,024th of all topics, by the keyed hash of the topic's name. Each belongs to a worker, so that the owner
+// of a topic follows from its name alone (slot-map.h).
 //
 //   topic --hash, with a key that nobody outside knows--> 64 bits --first ten--> slot --> worker
 #pragma once
@@ -10,8 +10,5 @@ namespace rally {
 inline constexpr unsigned slotCount = 1'024;
 
 inline unsigned slotOf(uint64_t topicHash) { return unsigned(topicHash >> 54); }
-
-// Which of `workers` owns the topics with this hash.
-inline unsigned ownerOf(uint64_t topicHash, unsigned workers) { return slotOf(topicHash) * workers / slotCount; }
 
 }  // namespace rally

@@ -6,7 +6,7 @@
 
 #include "../../native/structures/hash-index.h"
 #include "../../native/structures/hash.h"
-#include "../../native/topics/slot.h"
+#include "../../native/topics/slot-map.h"
 
 using namespace rally;
 
@@ -51,6 +51,7 @@ FUZZ("hash-index") {
   for (size_t size = 0; size <= bytes.size(); size++) {
     const Exact exact(Bytes(bytes).first(size));  // nothing behind it is read
     CHECK_EQ(hashBytes(exact, shift), hashBytes(Bytes(bytes).first(size), shift));
-    for (const unsigned workers : {1u, 3u, 64u}) CHECK(ownerOf(hashBytes(exact, shift), workers) < workers);
+    for (const unsigned workers : {1u, 3u, 64u})
+      CHECK(SlotMap::dealtTo(slotOf(hashBytes(exact, shift)), workers) < workers);
   }
 }

@@ -93,6 +93,7 @@ struct HandDrivenBroker::Worker : rally::cluster::FrameSink {
   int stage = 0;
   bool isAwake = true;
   bool isPolled = false;
+  bool isLost = false;
   size_t eventsMax = SIZE_MAX;  // that packet control takes in a turn
 };
 // What the session directory knows of a client identifier.
@@ -235,7 +236,7 @@ uint64_t HandDrivenBroker::total(rally::Counter counter) const {
   return sum;
 }
 unsigned HandDrivenBroker::ownerOf(const std::string& topic) const {
-  return rally::ownerOf(rally::hashBytes(bytesOf(topic), topicsKey_), workers());
+  return broker_->engine(0).slots().ownerOf(rally::hashBytes(bytesOf(topic), topicsKey_));
 }
 std::string HandDrivenBroker::ownedBy(unsigned owner, std::string topic) const {
   while (ownerOf(topic) != owner) topic += 'x';
@@ -289,6 +290,7 @@ void HandDrivenBroker::makeRoom(Link& link, size_t bytes) {
 
 void HandDrivenBroker::step(check::Random& random) {
   Worker& worker = *workers_[random.below(workers_.size())];
+  if (worker.isLost) return;
   if (worker.stage > 0) {
     if (random.chance(20)) worker.eventsMax = random.below(3);  // it has no time for more
     advance(worker);
@@ -376,10 +378,10 @@ bool HandDrivenBroker::settle() {
                   [](const auto& link) { return link->isOpened && !link->connection && link.use_count() == 1; });
     if (!isQuiet || std::any_of(workers_.begin(), workers_.end(), [&](const auto& each) { return hasInput(*each); }))
       continue;
-    if (std::none_of(workers_.begin(), workers_.end(), [](const auto& each) { return each->engine.isPaced(); }))
-      return true;
+    const auto isPaced = [](const auto& each) { return !each->isLost && each->engine.isPaced(); };
+    if (std::none_of(workers_.begin(), workers_.end(), isPaced)) return true;
     nowMs++;
-    for (const auto& worker : workers_) worker->isPolled |= worker->engine.isPaced();
+    for (const auto& worker : workers_) worker->isPolled |= isPaced(worker);
   }
   return FAIL("it does not come to rest");
 }
@@ -387,6 +389,7 @@ bool HandDrivenBroker::settle() {
 void HandDrivenBroker::advanceTime(uint64_t ms) {
   nowMs += ms;
   for (const auto& worker : workers_) {
+    if (worker->isLost) continue;
     finishTurn(*worker);
     worker->engine.beginTurn(clockOf(worker->engine.index()));
     worker->engine.tick();
@@ -408,10 +411,73 @@ void HandDrivenBroker::setRules(std::shared_ptr<const rally::RuleBook> book) {
   }
 }
 
+// --- a cluster ------------------------------------------------------------------------------------
+
+void HandDrivenBroker::startCluster(const std::vector<unsigned>& workers) {
+  for (const unsigned worker : workers) present_ |= rally::bitOf(worker);
+  rally::SlotOwners dealt;
+  for (unsigned slot = 0; slot < rally::slotCount; slot++) dealt[slot] = uint8_t(workers[slot % workers.size()]);
+  rally::SlotOwners unknown;
+  unknown.fill(rally::SlotMap::nobody);
+  for (unsigned worker = 0; worker < this->workers(); worker++) {
+    const bool isFirst = (present_ & rally::bitOf(worker)) != 0;
+    engine(worker).startCluster(isFirst ? present_ : 0, isFirst ? dealt : unknown);
+    if (isFirst) engine(worker).setPresent(present_, present_);  // any of them may be lost
+  }
+}
+
+void HandDrivenBroker::join(unsigned worker) {
+  present_ |= rally::bitOf(worker);
+  finishTurn(*workers_[worker]);
+  engine(worker).setPresent(present_, present_);
+  workers_[worker]->isPolled = true;
+  rally::eachWorker(present_ & ~rally::bitOf(worker), [&](unsigned each) {
+    post(each, [this, each, present = present_] { engine(each).setPresent(present, present); });
+  });
+}
+
+void HandDrivenBroker::lose(unsigned worker) {
+  workers_[worker]->isLost = true;
+  present_ &= ~rally::bitOf(worker);
+  for (const auto& client : clients_) {
+    if (client->link && client->link->worker == worker) client->drop();
+  }
+  std::erase_if(links_, [&](const auto& link) { return link->worker == worker; });
+  for (auto& [name, record] : directory_) {
+    if (record.attached && record.attached->worker == worker) record.attached = nullptr;
+    std::erase_if(record.waiting, [&](const auto& link) { return link->worker == worker; });
+    const bool isNextLost = record.next && record.next->worker == worker;
+    if (isNextLost) record.next = nullptr;
+    if (record.awaitsEnd && !record.attached) {
+      record.awaitsEnd = false;
+      if (record.next) place(name);
+    }
+    if (isNextLost) nextConnect(name);
+  }
+  rally::eachWorker(present_,
+                    [&](unsigned each) { post(each, [this, each, worker] { engine(each).workerGone(worker); }); });
+}
+
+bool HandDrivenBroker::isThere(unsigned worker) const { return (present_ & rally::bitOf(worker)) != 0; }
+
+uint64_t HandDrivenBroker::takeSlots(unsigned worker, const rally::SlotSet& slots) {
+  finishTurn(*workers_[worker]);
+  workers_[worker]->isPolled = true;
+  return engine(worker).takeSlots(slots);
+}
+
+rally::SlotSet HandDrivenBroker::slotsOf(unsigned worker) {
+  rally::SlotSet slots;
+  for (unsigned slot = 0; slot < rally::slotCount; slot++) {
+    if (engine(worker).slots().owner(slot) == worker) slots.add(slot);
+  }
+  return slots;
+}
+
 // --- the event loop -------------------------------------------------------------------------------
 
 bool HandDrivenBroker::isRunnable(Worker& worker) {
-  return worker.isAwake || worker.isPolled || isRung(worker.engine.doorbell());
+  return !worker.isLost && (worker.isAwake || worker.isPolled || isRung(worker.engine.doorbell()));
 }
 
 void HandDrivenBroker::advance(Worker& worker) {
@@ -443,6 +509,7 @@ void HandDrivenBroker::finishTurn(Worker& worker) {
 }
 
 bool HandDrivenBroker::hasInput(const Worker& worker) const {
+  if (worker.isLost) return false;
   if (!worker.tasks.empty()) return true;
   for (const auto& [ends, way] : ways_) {
     if (ends.second == worker.engine.index() && !way.isHeld && !way.frames.empty()) return true;
@@ -455,7 +522,7 @@ bool HandDrivenBroker::hasInput(const Worker& worker) const {
 }
 
 void HandDrivenBroker::pollAll(Worker& worker) {
-  if (worker.stage > 0) return;
+  if (worker.stage > 0 || worker.isLost) return;
   while (!worker.tasks.empty()) runTask(worker);
   pollFrames(worker, SIZE_MAX);
   for (size_t i = 0; i < links_.size(); i++) pollLink(worker, *links_[i], SIZE_MAX);
@@ -524,6 +591,8 @@ void HandDrivenBroker::onEvent(Worker& worker, const rally::Event& event) {
     case EventKind::publishAsked:
       asked.push_back(std::string(event.bytes.begin(), event.bytes.end()) + " " + std::to_string(event.first));
       break;
+    case EventKind::slotsTaken: taken.insert(event.value); break;
+    case EventKind::workerGone: forgotten.insert({worker.engine.index(), unsigned(event.value)}); break;
     case EventKind::publishDenied: denied.emplace_back(event.bytes.begin(), event.bytes.end()); break;
     default: FAIL("an unknown event");
   }

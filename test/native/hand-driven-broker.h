@@ -164,6 +164,19 @@ class HandDrivenBroker {
   // From now on these rules are in force.
   void setRules(std::shared_ptr<const rally::RuleBook> book);
 
+  // A cluster of workers: these are there, and own all slots; the others may join.
+  void startCluster(const std::vector<unsigned>& workers);
+  // The worker joins those that are there: it knows them, and they learn of it one by one.
+  void join(unsigned worker);
+  // It never runs again, and its clients lose their connections. The others learn it one by one.
+  void lose(unsigned worker);
+  bool isThere(unsigned worker) const;
+  uint64_t takeSlots(unsigned worker, const rally::SlotSet& slots);
+  // Slots of workers that are lost, or that are lost before they have taken them: some worker has to take them.
+  rally::SlotSet slotsOf(unsigned worker);
+  std::set<uint64_t> taken;                           // moves of slots that are done
+  std::set<std::pair<unsigned, unsigned>> forgotten;  // who has forgotten whom
+
   // What no client can bring about.
   void accept(Client& client, rally::Session& session);
   void end(Client& client, rally::Reason reason);
@@ -199,6 +212,7 @@ class HandDrivenBroker {
   uint64_t lookUps_ = 0;
   struct Worker;
   struct Record;
+  uint64_t present_ = 0;  // workers, in a cluster
 
   static bool isRunnable(Worker& worker);
   void advance(Worker& worker);

@@ -425,7 +425,7 @@ void give(Stage& stage, Given input) {
     case Given::departing:
     case Given::lateDeparting: moves.onDeparting({.session = key, .move = number}, 2); break;
     case Given::flushed:
-    case Given::lateFlushed: moves.onFlushed({.session = key, .move = number}); break;
+    case Given::lateFlushed: moves.onFlushed({.session = key, .move = number}, 2); break;
     case Given::abandon:
       if (stage.state() >= At::sending) stage.end(2);
       [[fallthrough]];

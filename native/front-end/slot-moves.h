@@ -1,0 +1,339 @@
+// Slots that change owners, workers that join and workers that are gone for good, as each worker sees them. Workers of
+// one node and of others are the same here: all of it is records on lanes.
+//
+//   taker  --holdSlots-----> each worker    you send nothing more for these slots to anybody; what comes is held
+//   worker --setInterest---> taker          the filters without wildcards of these slots that have subscribers here
+//   worker --slotBarrier---> each shard --slotsPassed--> worker    has taken all that I sent, its deliveries too
+//   worker --slotsHeld-----> taker          nothing of mine is on its way to a shard
+//
+//   taker  --collectSlots--> each worker    nobody sends anything
+//   worker --retainedMoves-> taker          the retained messages of these slots that are here
+//   worker --slotBarrier---> each shard --slotsPassed--> worker    all that shards had for me has come
+//   worker --slotsDrained--> taker          nothing is on its way to me
+//
+//   taker  --slotsOpen-----> each worker    I serve these slots; what was held goes to me
+//
+// So the old owner need not know that it is one: whoever has something of the slots hands it over. Between the last
+// message by the old owner and the first by the new one all lanes have been empty of the slots' messages: nothing is
+// lost, doubled or out of order.
+//
+// What a worker does with the move of a taker, itself included:
+//
+//              hold     all told   passed by all    collect   all given   open          taker gone
+//   (none)     telling  -          -                -         -           serve (1)     -
+//   telling    -        holding    -                -         -           -             (none) (2)
+//   holding    -        -          held, slotsHeld  -         -           -             (none) (2)
+//   held       -        -          -                giving    -           -             (none) (2)
+//   giving     -        -          -                -         draining    -             (none) (3)
+//   draining   -        -          drained,         -         -           -             (none) (3)
+//                                  slotsDrained
+//   drained    -        -          -                -         -           (none) (1)    (none) (3)
+//
+//   1  The messages that were held go to the taker; what others want of filters of these slots is forgotten here.
+//   2  The slots stay held until another worker takes them.
+//   3  The same, and what was given away is here again.
+//
+// What a taker does:
+//
+//              held by all   drained by all                     worker gone
+//   holding    collecting    -                                  it is waited for no more
+//   collecting -             (none), slotsOpen, event slotsTaken   likewise
+//
+// Moves are numbered as those of sessions are. Two takers of a slot: the higher number gets it, also what has come to
+// the other by then, and the other serves what is left of its slots. A worker that a taker does not know yet is known
+// to whoever has told it of a slot: slotsHeld says whom its sender knows, and the taker waits until it knows them too.
+//
+// A worker that joins is told the filters with wildcards that have subscribers here, and which slots are served here;
+// it tells what has been subscribed to there meanwhile, before it sends anything for these slots. One that is gone:
+// what had come from it is taken, its filters and its members of shares are forgotten, its slots are held until
+// somebody takes them, and nobody waits for it any more.
+#pragma once
+#include <map>
+
+#include "../lanes/deliveries.h"
+#include "../shard/shard.h"
+#include "events.h"
+#include "route-jobs.h"
+
+namespace rally {
+
+class SlotMoves {
+ public:
+  class Outlet {
+   public:
+    virtual ~Outlet() = default;
+    virtual uint64_t nextMove() = 0;
+    // A move with this number has been heard of.
+    virtual void seeMove(uint64_t number) = 0;
+    virtual void answer(unsigned worker, const ShardRecord& record) = 0;
+    // Slots that were held have an owner.
+    virtual void slotsServed() = 0;
+  };
+
+  SlotMoves(SlotMap& slots, Shard& shard, RouteJobs& jobs, Fifo<Event>& events, ShardRequests& requests, Outlet& outlet)
+      : slots_(slots), shard_(shard), jobs_(jobs), events_(events), requests_(requests), outlet_(outlet) {}
+
+  // This worker is to own the slots. Event slotsTaken follows, with the number of the move, which this gives.
+  uint64_t take(const SlotSet& slots) {
+    const uint64_t number = outlet_.nextMove();
+    Taking& taking = takings_[number];
+    taking.slots = slots;
+    ask(number, taking, slots_.present());
+    return number;
+  }
+
+  // The worker has joined.
+  void onJoined(unsigned worker) {
+    jobs_.add({.kind = RouteJob::Kind::tellWildcards, .worker = worker});
+    std::map<uint64_t, SlotSet> served;  // by claim
+    for (unsigned slot = 0; slot < slotCount; slot++) {
+      if (slots_.owner(slot) == slots_.own() && !slots_.isHeld(slot)) served[slots_.claim(slot)].add(slot);
+    }
+    for (const auto& [claim, slots] : served)
+      outlet_.answer(worker, delivery::SlotsOpen{.move = claim, .carried = Carried(std::make_unique<SlotSet>(slots))});
+    advanceTakings();
+  }
+
+  // The worker is gone for good: the slot map says so.
+  void onGone(unsigned worker) {
+    jobs_.dropFor(worker);
+    for (const uint64_t number : numbersOf(moves_)) {
+      const auto found = moves_.find(number);
+      if (found == moves_.end()) continue;
+      Move& move = found->second;
+      if (move.taker == worker) {
+        if (giving_ == number) giving_ = 0;
+        if (move.state >= State::giving) shard_.takeBack(move.givenSince, move.slots);
+        moves_.erase(found);
+      } else {
+        pass(number, worker);
+      }
+    }
+    for (auto& [number, taking] : takings_) taking.awaited &= ~bitOf(worker);
+    advanceTakings();
+    if (giving_ == 0) giveNext();
+  }
+
+  // --- what other workers say -----------------------------------------------------------------------
+
+  void take(const delivery::HoldSlots& asked, unsigned taker) {
+    outlet_.seeMove(asked.move);
+    SlotSet slots = *asked.carried.take();
+    slots_.hold(slots, taker, asked.move);
+    moves_[asked.move] = {.taker = taker, .slots = slots};
+    jobs_.add({.kind = RouteJob::Kind::tellSlots, .worker = taker, .slots = slots, .then = [this, number = asked.move] {
+                 onAllTold(number);
+               }});
+  }
+
+  void take(const delivery::SlotsPassed& by, unsigned shard) { pass(by.move, shard); }
+
+  void take(const delivery::CollectSlots& asked, unsigned) {
+    const auto found = moves_.find(asked.move);
+    if (found == moves_.end() || found->second.state != State::held) return;
+    found->second.state = State::giving;
+    found->second.givenSince = shard_.retained().changes();
+    giveNext();
+  }
+
+  void take(const delivery::SlotsOpen& told, unsigned taker) {
+    outlet_.seeMove(told.move);
+    const std::unique_ptr<SlotSet> slots = told.carried.take();
+    const auto found = moves_.find(told.move);
+    const bool isMove = found != moves_.end() && found->second.taker == taker;
+    if (isMove) {
+      moves_.erase(found);
+      serve(*slots, taker, told.move);
+    } else {
+      learn(*slots, taker, told.move);
+    }
+  }
+
+  void take(const request::SlotsHeld& by, unsigned from) {
+    const auto found = takings_.find(by.move);
+    if (found == takings_.end()) return;
+    found->second.known |= by.present;
+    found->second.awaited &= ~bitOf(from);
+    advance(by.move);
+  }
+
+  void take(const request::SlotsDrained& by, unsigned from) {
+    const auto found = takings_.find(by.move);
+    if (found == takings_.end()) return;
+    found->second.awaited &= ~bitOf(from);
+    advance(by.move);
+  }
+
+  // Whether messages have been given away that nobody serves yet.
+  bool isGiving() const {
+    return std::any_of(moves_.begin(), moves_.end(),
+                       [](const auto& each) { return each.second.state >= State::giving; });
+  }
+
+  bool hasWork() const { return giving_ != 0; }
+  // Once a turn: retained messages go to their new owners.
+  void proceed() {
+    for (size_t left = nodesPerTurn; left > 0 && giving_ != 0;) {
+      const auto found = moves_.find(giving_);
+      if (found != moves_.end() && !give(giving_, found->second, left)) return;
+      giveNext();
+    }
+  }
+
+ private:
+  enum class State : uint8_t { telling, holding, held, giving, draining, drained };
+  // Of this worker or another.
+  struct Move {
+    unsigned taker = 0;
+    SlotSet slots;
+    State state = State::telling;
+    uint64_t awaited = 0;     // shards that have not passed the barrier
+    uint32_t node = 0;        // giving: where the store goes on
+    uint64_t givenSince = 0;  // the change of the store at which giving began
+  };
+  // Of this worker.
+  struct Taking {
+    SlotSet slots;
+    uint64_t asked = 0;    // workers that have been told to hold
+    uint64_t known = 0;    // workers that somebody knows of who was asked
+    uint64_t awaited = 0;  // those that have not said that they hold, or that they have drained
+    bool isCollecting = false;
+  };
+
+  // Nodes of the retained store that are looked at in a turn: about a millisecond's work.
+  static constexpr size_t nodesPerTurn = 5'000;
+
+  template <class All>
+  static std::vector<uint64_t> numbersOf(const All& all) {
+    std::vector<uint64_t> numbers;
+    for (const auto& each : all) numbers.push_back(each.first);
+    return numbers;
+  }
+
+  // --- as a worker ----------------------------------------------------------------------------------
+
+  void serve(const SlotSet& slots, unsigned owner, uint64_t number) {
+    slots_.open(slots, owner, number);
+    if (owner != slots_.own()) jobs_.add({.kind = RouteJob::Kind::forgetSlots, .slots = slots});
+    outlet_.slotsServed();
+  }
+  // This worker has joined, and hears from an owner what is served there: what is subscribed to here is told first.
+  void learn(SlotSet slots, unsigned owner, uint64_t number) {
+    slots_.keepUnknown(slots, owner);
+    if (slots.isEmpty()) return;
+    slots_.hold(slots, owner, number);
+    jobs_.add(
+        {.kind = RouteJob::Kind::tellSlots, .worker = owner, .slots = slots, .then = [this, slots, owner, number] {
+           if (!slots_.isGone(owner)) serve(slots, owner, number);
+         }});
+  }
+
+  void onAllTold(uint64_t number) {
+    const auto found = moves_.find(number);
+    if (found != moves_.end()) raiseBarrier(number, found->second, State::holding);
+  }
+
+  void raiseBarrier(uint64_t number, Move& move, State state) {
+    move.state = state;
+    const uint64_t shards = move.awaited = slots_.present();
+    eachWorker(shards, [&](unsigned shard) { requests_.toShard(shard, request::SlotBarrier{.move = number}); });
+  }
+
+  void pass(uint64_t number, unsigned shard) {
+    const auto found = moves_.find(number);
+    if (found == moves_.end()) return;
+    Move& move = found->second;
+    const bool isAwaited = (move.awaited & bitOf(shard)) != 0;
+    move.awaited &= ~bitOf(shard);
+    if (!isAwaited || move.awaited != 0) return;
+    const unsigned taker = move.taker;
+    if (move.state == State::holding) {
+      move.state = State::held;
+      requests_.toShard(taker, request::SlotsHeld{.move = number, .present = slots_.present()});
+    } else {
+      move.state = State::drained;
+      requests_.toShard(taker, request::SlotsDrained{.move = number});
+    }
+  }
+
+  // Chooses the move that is to give next, if there is one. What comes to this worker by an earlier move goes along.
+  void giveNext() {
+    giving_ = 0;
+    for (const auto& [number, move] : moves_) {
+      if (giving_ == 0 && move.state == State::giving && !takesBefore(number, move.slots)) giving_ = number;
+    }
+  }
+  bool takesBefore(uint64_t number, const SlotSet& slots) const {
+    return std::any_of(takings_.begin(), takings_.end(),
+                       [&](const auto& each) { return each.first < number && each.second.slots.meets(slots); });
+  }
+
+  // False: there is more to give, in another turn.
+  bool give(uint64_t number, Move& move, size_t& left) {
+    const bool isOwn = move.taker == slots_.own();
+    slots_.keepClaimed(move.slots, number);
+    const bool isAll = isOwn || shard_.giveAway(move.node, left, move.slots, [&](const MessageRef& message) {
+      requests_.toShard(move.taker, request::RetainedMoves{.carried = Carried(message)});
+    });
+    if (isAll) raiseBarrier(number, move, State::draining);
+    return isAll;
+  }
+
+  // --- as the taker ---------------------------------------------------------------------------------
+
+  void ask(uint64_t number, Taking& taking, uint64_t workers) {
+    taking.asked |= workers;
+    taking.known |= workers;
+    taking.awaited |= workers;
+    const SlotSet slots = taking.slots;
+    eachWorker(workers, [&](unsigned worker) {
+      outlet_.answer(worker, delivery::HoldSlots{.move = number, .carried = Carried(std::make_unique<SlotSet>(slots))});
+    });
+  }
+
+  void advanceTakings() {
+    for (const uint64_t number : numbersOf(takings_)) advance(number);
+  }
+
+  void advance(uint64_t number) {
+    const auto found = takings_.find(number);
+    if (found == takings_.end()) return;
+    Taking& taking = found->second;
+    if (!taking.isCollecting) {
+      const uint64_t unasked = taking.known & ~taking.asked & ~slots_.gone();
+      if ((unasked & slots_.present()) != 0) ask(number, taking, unasked & slots_.present());
+      if (taking.awaited != 0 || unasked != 0) return;
+      taking.isCollecting = true;
+      const uint64_t workers = taking.awaited = taking.asked & slots_.present();
+      eachWorker(workers, [&](unsigned worker) { outlet_.answer(worker, delivery::CollectSlots{.move = number}); });
+    } else if (taking.awaited == 0) {
+      open(number, taking.slots);
+    }
+  }
+
+  // By value: nothing is left of the move behind this.
+  void open(uint64_t number, SlotSet slots) {
+    takings_.erase(number);
+    slots_.keepClaimed(slots, number);
+    shard_.noteArrival(slots);
+    const auto tell = [&](unsigned worker) {
+      outlet_.answer(worker, delivery::SlotsOpen{.move = number, .carried = Carried(std::make_unique<SlotSet>(slots))});
+    };
+    eachWorker(slots_.others(), tell);
+    tell(slots_.own());  // what was held here goes out behind what the others are told
+    events_.push({EventKind::slotsTaken, 0, Reason::success, 0, number, {}});
+    if (giving_ == 0) giveNext();
+  }
+
+  SlotMap& slots_;
+  Shard& shard_;
+  RouteJobs& jobs_;
+  Fifo<Event>& events_;
+  ShardRequests& requests_;
+  Outlet& outlet_;
+  std::map<uint64_t, Move> moves_;      // by number
+  std::map<uint64_t, Taking> takings_;  // by number
+  uint64_t giving_ = 0;                 // the move whose messages are given away; 0: none
+};
+
+}  // namespace rally
