@@ -569,7 +569,7 @@ export class ControlPlane {
         this.#directory.arrived(worker, message.session, message.row);
         break;
       case 'viewApplied':
-        this.#cluster?.viewApplied(worker, message.epoch);
+        this.#cluster?.viewApplied(worker, message.epoch, message.lastMove);
         break;
       case 'linkBroken':
         this.#cluster?.linkBroken(message.worker);

@@ -80,6 +80,9 @@ function take(message: ToWorker): void {
     case 'clusterView':
       control.links?.apply(message.view);
       break;
+    case 'noteMove':
+      control.engine.noteMove(message.number);
+      break;
     case 'halvePaces':
       control.engine.halvePaces(message.isHalved);
       break;
@@ -127,7 +130,7 @@ async function joinCluster({ incarnation, firstWorker, view, applied }: WorkerCl
   const links = new WorkerLinks(
     control.engine,
     place,
-    (epoch) => post({ type: 'viewApplied', epoch }),
+    (epoch, lastMove) => post({ type: 'viewApplied', epoch, lastMove }),
     (worker) => post({ type: 'linkBroken', worker }),
   );
   control.links = links;

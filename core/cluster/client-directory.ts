@@ -73,7 +73,7 @@ interface Lent extends LentSession {
   to: number;
 }
 
-type Early = readonly [from: number, message: Extract<NodeMessage, { epoch: number }>];
+type Early = readonly [from: number, message: NodeMessage];
 
 /** Of identifiers, in one message. */
 const heldBytesMax = 64 * 1_024;
@@ -88,7 +88,7 @@ export class ClientDirectory implements Directory {
   readonly #told = new Map<number, number>();
   /** Claims for slots of which not everyone has told yet. */
   #held: (readonly [slot: number, clientId: string, claim: Claim])[] = [];
-  /** For a view that is not here yet. */
+  /** For a view that is not here yet, and what their senders have sent behind it. */
   #early: Early[] = [];
   readonly #pending = new Map<string, Pending>();
   readonly #lent = new Map<string, Lent>();
@@ -419,7 +419,8 @@ export class ClientDirectory implements Directory {
 
   /** News are somebody else's. */
   onMessage(from: number, message: NodeMessage): void {
-    if ('epoch' in message && message.epoch > this.#epoch) {
+    const isEarly = 'epoch' in message && message.epoch > this.#epoch;
+    if (isEarly || this.#early.some(([sender]) => sender === from)) {
       this.#early.push([from, message]);
       return;
     }

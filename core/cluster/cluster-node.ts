@@ -21,6 +21,7 @@ export interface ClusterNodeEvents {
   sessions(): SessionHolder;
   /** From the first one that this node is in. */
   onView(view: View, before: View | undefined): void;
+  onMove(number: number): void;
   onEvicted(): void;
   onReach(isReached: boolean): void;
   onNews(news: Readonly<Record<string, unknown>>): void;

@@ -9,7 +9,7 @@ import { type JoinRefusal, Membership, type MembershipOptions } from './membersh
 import { Messenger } from './messenger.ts';
 import { liveNodes, type NodeEntry, nodeOf, slotsOf, type View } from './view.ts';
 
-export interface ClusterOptions extends Omit<MembershipOptions, 'applied'> {
+export interface ClusterOptions extends Omit<MembershipOptions, 'applied' | 'lastMove'> {
   /** Later, before time passes: setImmediate. */
   soon(action: () => void): void;
   sessions(): SessionHolder;
@@ -33,11 +33,17 @@ export class Cluster implements Directory {
   #messenger: Messenger | undefined;
   #directory: ClientDirectory | undefined;
   #dataPlaneApplied = 0;
+  #lastMove = 0;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#membership = new Membership({
       ...options,
+      lastMove: () => this.#lastMove,
+      onMove: (number) => {
+        this.#lastMove = number;
+        options.onMove(number);
+      },
       applied: () => Math.min(this.#dataPlaneApplied, this.#directory?.applied ?? 0),
       onView: (view, before) => this.#onView(view, before),
     });
@@ -103,8 +109,9 @@ export class Cluster implements Directory {
     return this.#membership.appliedBy(incarnation) >= view.epoch;
   }
 
-  /** The data plane has done what the view of this epoch asks for. */
-  dataPlaneApplied(epoch: number): void {
+  /** The data plane has done what the view of this epoch asks for, and knows moves up to this number. */
+  dataPlaneApplied(epoch: number, lastMove: number): void {
+    this.#lastMove = Math.max(this.#lastMove, lastMove);
     if (epoch <= this.#dataPlaneApplied) return;
     this.#dataPlaneApplied = epoch;
     this.#membership.beatNow();

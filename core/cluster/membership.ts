@@ -41,6 +41,10 @@ export interface MembershipOptions {
   makeKeys(): string;
   /** The epoch that the data plane and the directory of this node have done with. */
   applied(): number;
+  /** The largest number of a move of a session or of slots that this node knows. */
+  lastMove(): number;
+  /** Another node knows a larger one: moves that begin here from now on have still larger ones. */
+  onMove(number: number): void;
   /** A view has come that this node is in; the first one when it has joined. */
   onView(view: View, before: View | undefined): void;
   /** The others have taken this node out, whose incarnation is over. */
@@ -72,6 +76,7 @@ interface Beat {
   readonly tick: number;
   readonly epoch: number;
   readonly applied: number;
+  readonly move: number;
 }
 
 interface Peer {
@@ -226,6 +231,7 @@ export class Membership {
       tick: this.#ticks,
       epoch: this.#view?.epoch ?? 0,
       applied: this.#options.applied(),
+      move: this.#options.lastMove(),
     };
     this.#options.post.publish(this.#options.subjects.beats, Buffer.from(JSON.stringify(beat)));
   }
@@ -240,6 +246,7 @@ export class Membership {
       this.#noteReach();
     } else {
       this.#peers.set(beat.from, { heardAt: this.#beats, applied: beat.applied });
+      if (beat.move > this.#options.lastMove()) this.#options.onMove(beat.move);
     }
     if (this.#view !== undefined && beat.epoch > this.#view.epoch) this.#read();
   }
@@ -368,7 +375,8 @@ function readBeat(bytes: Uint8Array): Beat | undefined {
     return undefined;
   }
   if (!isRecord(value)) return undefined;
-  const { from, tick, epoch, applied } = value;
-  if (!isCount(from) || !isCount(tick) || !isCount(epoch) || !isCount(applied)) return undefined;
-  return { from, tick, epoch, applied };
+  const { from, tick, epoch, applied, move } = value;
+  if (!isCount(from) || !isCount(tick) || !isCount(epoch) || !isCount(applied) || !isCount(move))
+    return undefined;
+  return { from, tick, epoch, applied, move };
 }

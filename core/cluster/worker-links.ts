@@ -28,7 +28,7 @@ export class WorkerLinks {
   readonly #engine: Engine;
   readonly #place: WorkerPlace;
   readonly #subjects: Subjects;
-  readonly #onApplied: (epoch: number) => void;
+  readonly #onApplied: (epoch: number, lastMove: number) => void;
   readonly #onBroken: (worker: number) => void;
   #post: NatsPost | undefined;
   /** By worker. */
@@ -43,7 +43,7 @@ export class WorkerLinks {
   constructor(
     engine: Engine,
     place: WorkerPlace,
-    onApplied: (epoch: number) => void,
+    onApplied: (epoch: number, lastMove: number) => void,
     onBroken: (worker: number) => void,
   ) {
     this.#onBroken = onBroken;
@@ -136,7 +136,7 @@ export class WorkerLinks {
 
   #tellApplied(): void {
     if (this.#view === undefined || this.#takings.size > 0 || this.#forgetting.size > 0) return;
-    this.#onApplied(this.#view.epoch);
+    this.#onApplied(this.#view.epoch, this.#engine.lastMove());
   }
 
   #reconnect(): void {

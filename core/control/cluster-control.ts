@@ -66,6 +66,7 @@ export class ClusterControl implements Directory {
     this.#node = await ClusterNode.connect(config, logger, {
       sessions: () => this.#options.sessions(),
       onView: (view, before) => this.#onView(view, before),
+      onMove: (number) => this.#options.broadcast({ type: 'noteMove', number }),
       onEvicted: () => this.#onEvicted(),
       onReach: (isReached) => this.#onReach(isReached),
       onNews: (news) => this.#options.onNews(news),
@@ -113,12 +114,12 @@ export class ClusterControl implements Directory {
   }
 
   /** A worker has done what a view asks for. */
-  viewApplied(worker: number, epoch: number): void {
+  viewApplied(worker: number, epoch: number, lastMove: number): void {
     this.#applied[worker] = this.#views.get(epoch) ?? this.#applied[worker];
     const byAll = Math.min(...this.#applied.map((view) => view?.epoch ?? 0));
     const last = this.#view?.epoch ?? 0;
     for (const known of this.#views.keys()) if (known < byAll && known !== last) this.#views.delete(known);
-    this.#node?.cluster.dataPlaneApplied(byAll);
+    this.#node?.cluster.dataPlaneApplied(byAll, lastMove);
   }
 
   /** Tells all other nodes what has to be done there too. */

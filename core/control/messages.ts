@@ -178,6 +178,8 @@ export type ToWorker =
   | { readonly type: 'openHost'; readonly session: number }
   /** `viewApplied` follows, unless a later one comes before that. */
   | { readonly type: 'clusterView'; readonly view: ClusterView }
+  /** Moves of sessions and slots that begin from now on have larger numbers than this. */
+  | { readonly type: 'noteMove'; readonly number: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** The host client has done with so much of what it was sent in PUBLISH packets. */
   | { readonly type: 'hostProcessed'; readonly bytes: number; readonly messages: number }
@@ -203,8 +205,8 @@ export type ToMain =
       readonly reason: string;
     }
   | { readonly type: 'listening' }
-  /** The data plane has done what the view of this epoch asks for. */
-  | { readonly type: 'viewApplied'; readonly epoch: number }
+  /** The data plane has done what the view of this epoch asks for. `lastMove`: the largest number of a move that it knows. */
+  | { readonly type: 'viewApplied'; readonly epoch: number; readonly lastMove: number }
   /** A worker of another node has sent what none would send. */
   | { readonly type: 'linkBroken'; readonly worker: number }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }

@@ -54,10 +54,11 @@ async function member(test: TestContext, url: string, name: string): Promise<Mem
         endLent: () => {},
         clientIds: () => [],
       }),
-      onView: (view) => told.cluster.dataPlaneApplied(view.epoch),
+      onView: (view) => told.cluster.dataPlaneApplied(view.epoch, 0),
       onEvicted: () => {
         told.isEvicted = true;
       },
+      onMove: () => {},
       onReach: () => {},
       onNews: () => {},
       onNote: () => {},

@@ -77,6 +77,7 @@ export class SimulatedNode {
       }),
       onView: (view, before) => this.#onView(view, before),
       onEvicted: () => stage.onEvicted(this),
+      onMove: () => {},
       onReach: () => {},
       onNote: () => {},
       onNews: () => {},
@@ -281,6 +282,6 @@ export class SimulatedNode {
     const lost = before === undefined ? [] : liveNodes(before).filter((node) => !stays.has(node.incarnation));
     this.directory.otherWorkersLost(new Set(lost.flatMap(workersOf)));
     if (before === undefined) this.directory.restore(this.incarnation, []);
-    this.actor.clock.after(this.#stage.random.below(50), () => this.cluster.dataPlaneApplied(view.epoch));
+    this.actor.clock.after(this.#stage.random.below(50), () => this.cluster.dataPlaneApplied(view.epoch, 0));
   }
 }
