@@ -79,9 +79,9 @@ struct HandDrivenBroker::Worker : rally::cluster::FrameSink {
   }
   void onFrame(unsigned to, Bytes frame) override {
     Way& way = broker.ways_[{engine.index(), to}];
-    const bool isLost = way.isCut || way.toLose > 0;
+    const bool isDropped = way.isCut || way.toLose > 0;
     if (way.toLose > 0) way.toLose--;
-    if (isLost) broker.framesLost++;
+    if (isDropped) broker.framesLost++;
     else way.frames.push_back(octetsOf(frame));
   }
   HandDrivenBroker& broker;

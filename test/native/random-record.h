@@ -67,6 +67,9 @@ class RandomRecord {
     for (size_t left = random_.below(4); left > 0; left--) ids.add(uint32_t(random_.between(1, rally::varintMax)));
   }
   void fill(rally::MessageRef& value) { value = message(); }
+  void fill(rally::SlotSet& slots) {
+    for (uint64_t& word : slots.words) word = random_.next();
+  }
 
   template <class T>
   void fill(rally::Carried<T>& carried) {

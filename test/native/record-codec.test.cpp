@@ -13,8 +13,8 @@ namespace {
 
 constexpr uint64_t sentMs = 700'000;  // on one clock ...
 constexpr uint64_t comesMs = 2'000;   // ... and on the other
-constexpr uint8_t requestKinds = 17;
-constexpr uint8_t deliveryKinds = 13;
+constexpr uint8_t requestKinds = 22;
+constexpr uint8_t deliveryKinds = 17;
 
 template <class R>
 Octets encoded(const R& record, uint64_t nowMs = sentMs) {
