@@ -20,6 +20,7 @@ import { readSessionRow, type SessionRow } from '../data-plane/session-row.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext, type Peer, type Question } from './client-connection.ts';
 import { clientTlsOf } from './client-tls.ts';
+import { Connacks } from './connacks.ts';
 import {
   decideOpening,
   type OpeningRequest,
@@ -43,6 +44,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly #connections: (ClientConnection | undefined)[] = [];
   readonly #bySerial = new Map<number, ClientConnection>();
   readonly pending = new PendingSubscribes();
+  readonly connacks = new Connacks();
   // By token.
   readonly #lookUps = new Map<number, (packet: Uint8Array<ArrayBuffer>) => void>();
   /** 0: it is not open. */
@@ -131,7 +133,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   #onOpened(slot: number, listener: number, bytes: Uint8Array): void {
     const [remoteAddress = '', ...tlsLines] = Buffer.from(bytes).toString('latin1').split('\n');
-    this.#addConnection(slot, { transport: 'tcp', listener, remoteAddress }, tlsLines);
+    const tls = clientTlsOf(tlsLines, this.config.clientIdentity);
+    this.#addConnection(slot, { transport: 'tcp', listener, remoteAddress, tls });
   }
 
   onOpening(opening: number, listener: number, fields: string): void {
@@ -142,7 +145,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     const slot = this.engine.answerOpening(opening, isAccepted, response);
     const token = openingToken(request, this.config.tokenCookie);
     const { remoteAddress, tlsLines } = request;
-    if (slot !== 0) this.#addConnection(slot, { transport: 'ws', listener, remoteAddress }, tlsLines, token);
+    const tls = clientTlsOf(tlsLines, this.config.clientIdentity);
+    if (slot !== 0) this.#addConnection(slot, { transport: 'ws', listener, remoteAddress, tls }, token);
   }
 
   /** There was no CONNECT yet. */
@@ -159,8 +163,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'noticed', notice, remoteAddress, reason });
   }
 
-  #addConnection(slot: number, from: Omit<Peer, 'tls'>, tlsLines: readonly string[], token?: string): void {
-    const peer = { ...from, tls: clientTlsOf(tlsLines, this.config.clientIdentity) };
+  #addConnection(slot: number, peer: Peer, token?: string): void {
     const connection = new ClientConnection(this, slot, ++this.#serials, peer, token);
     this.#connections[slot] = connection;
     this.#bySerial.set(connection.serial, connection);

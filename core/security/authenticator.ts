@@ -32,7 +32,8 @@ export interface AuthenticatorOptions {
 }
 
 /** Who authenticates, and how. */
-export interface AuthenticationRequest extends ConnectingClient {
+export interface AuthenticationRequest {
+  readonly client: ConnectingClient;
   /** Where it has come in; undefined: as everywhere. */
   readonly allowsAnonymous?: boolean | undefined;
   readonly method: string | undefined;
@@ -78,7 +79,7 @@ export class Authenticator {
     connection: number,
     request: AuthenticationRequest,
   ): Verdict | Promise<Verdict | undefined> {
-    const { method: name, data, allowsAnonymous, ...client } = request;
+    const { client, method: name, data, allowsAnonymous } = request;
     if (name === undefined) return this.#decidePlain(worker, connection, client, allowsAnonymous);
     const method = this.#methods.get(name);
     if (method === undefined) return { reasonCode: ReasonCode.badAuthenticationMethod };

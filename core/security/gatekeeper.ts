@@ -6,6 +6,7 @@
  *   AUTH    -> authenticator -> rules -> renewed
  *   PUBLISH, SUBSCRIBE that programs are asked about -> authorizer
  */
+import type { ConnectingClient } from '../config/authentication.ts';
 import type { AuthorizedClient } from '../config/authorization.ts';
 import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig, BrokerOptions } from '../config/options.ts';
@@ -166,10 +167,8 @@ export class Gatekeeper {
     const listener = this.#listenerOf(request);
     const refusal = this.#admission.refusalOf(request) ?? this.#listenerRefusal(request, listener);
     if (refusal !== undefined) return this.#refused(request, refusal);
-    const verdict = this.#authenticator.decide(worker, connection, {
-      ...authenticationOf(request),
-      allowsAnonymous: listener?.anonymous,
-    });
+    const asked = authenticationOf(request, listener?.anonymous);
+    const verdict = this.#authenticator.decide(worker, connection, asked);
     if (!(verdict instanceof Promise)) return this.#judge(request, verdict);
     return verdict.then((settled) => settled && this.#judge(request, settled));
   }
@@ -247,7 +246,8 @@ export class Gatekeeper {
       topicPrefix === '';
     const admission: Admitted = { access: described, expiresAtMs, subscriptions, quotas, topicPrefix };
     const identity = { username, tokenId, issuedAt, attributes, topicPrefix };
-    return { ...verdict, identity, ...(isPlain ? {} : { admission }) };
+    const { reasonCode, data } = verdict;
+    return { reasonCode, data, identity, admission: isPlain ? undefined : admission };
   }
 
   #listenerOf({ listener }: { readonly listener: number }): ListenerConfig | undefined {
@@ -291,11 +291,14 @@ export class Gatekeeper {
     connection: number,
     renewal: RenewalRequest,
   ): Promise<DirectoryVerdict | undefined> {
-    const { tls, ...request } = renewal;
-    const verdict = await this.#authenticator.decide(worker, connection, {
-      ...request,
+    const { tls, transport, method, data } = renewal;
+    const client = {
+      clientId: renewal.clientId,
+      remoteAddress: renewal.remoteAddress,
+      transport,
       ...(tls === undefined ? {} : { tls }),
-    });
+    };
+    const verdict = await this.#authenticator.decide(worker, connection, { client, method, data });
     if (verdict === undefined || verdict.reasonCode !== ReasonCode.success) return verdict;
     const { access = {} } = verdict;
     const { clientId, remoteAddress } = renewal;
@@ -426,19 +429,21 @@ function hasClientId(
   return wanted === undefined || clientId === (listener?.clientIdPrefix ?? '') + wanted;
 }
 
-function authenticationOf(request: ConnectRequest): AuthenticationRequest {
+function authenticationOf(
+  request: ConnectRequest,
+  allowsAnonymous: boolean | undefined,
+): AuthenticationRequest {
   const { clientId, username, password, token, remoteAddress, transport, tls } = request;
-  return {
+  const client: { -readonly [Key in keyof ConnectingClient]: ConnectingClient[Key] } = {
     clientId,
     remoteAddress,
     transport,
-    ...(tls === undefined ? {} : { tls }),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(token === undefined ? {} : { token }),
-    method: request.authenticationMethod,
-    data: request.authenticationData,
   };
+  if (tls !== undefined) client.tls = tls;
+  if (username !== undefined) client.username = username;
+  if (password !== undefined) client.password = password;
+  if (token !== undefined) client.token = token;
+  return { client, allowsAnonymous, method: request.authenticationMethod, data: request.authenticationData };
 }
 
 function authorizedClientOf(

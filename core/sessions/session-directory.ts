@@ -90,7 +90,7 @@ export interface Verdict {
   readonly reasonCode: number;
   readonly data?: Uint8Array | undefined;
   readonly identity?: Identity;
-  readonly admission?: Admission;
+  readonly admission?: Admission | undefined;
 }
 
 interface SessionRecord {
@@ -757,13 +757,15 @@ function takeWaiting(record: SessionRecord | undefined): Arrival | undefined {
 
 function clientOf(request: ConnectRequest, username: string | undefined): ClientInfo {
   const { clientId, protocolVersion, transport, remoteAddress, listener, tls } = request;
-  return {
+  // Step by step, here and where else a CONNECT passes: an object that is spread costs some microseconds.
+  const client: { -readonly [Key in keyof ClientInfo]: ClientInfo[Key] } = {
     clientId,
     protocolVersion,
     transport,
     remoteAddress,
-    ...(listener === 0 ? {} : { listener }),
-    ...(username === undefined ? {} : { username }),
-    ...(tls === undefined ? {} : { tls }),
   };
+  if (listener !== 0) client.listener = listener;
+  if (username !== undefined) client.username = username;
+  if (tls !== undefined) client.tls = tls;
+  return client;
 }

@@ -2,7 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { AuthenticationMethod, AuthenticationStep } from '../../../core/config/authentication.ts';
+import type {
+  AuthenticationMethod,
+  AuthenticationStep,
+  ConnectingClient,
+} from '../../../core/config/authentication.ts';
 import {
   type AuthenticationRequest,
   Authenticator,
@@ -21,6 +25,8 @@ const data = Uint8Array.of(1, 2);
 type Options = Partial<ConstructorParameters<typeof Authenticator>[0]> & {
   readonly authenticate?: ConstructorParameters<typeof HookProvider>[0];
 };
+
+const client: ConnectingClient = { clientId: 'c', remoteAddress: '::1', transport: 'ws' };
 
 class Stage {
   readonly clock = new FakeClock();
@@ -44,9 +50,7 @@ class Stage {
   /** Without who the client then is to the rules. */
   decide(request: Partial<AuthenticationRequest> = {}, connection = 1) {
     const verdict = this.authenticator.decide(0, connection, {
-      clientId: 'c',
-      remoteAddress: '::1',
-      transport: 'ws',
+      client,
       method: undefined,
       data: undefined,
       ...request,
@@ -97,7 +101,9 @@ test('the hook is told who connects, and nothing but true or a grant lets in', a
       asked.push(client);
       return answer as never;
     };
-    const verdict = await new Stage({ authenticate }).decide({ username: 'u', password: data });
+    const verdict = await new Stage({ authenticate }).decide({
+      client: { ...client, username: 'u', password: data },
+    });
     assert.deepEqual(verdict, expected);
   }
   assert.deepEqual(asked[0], {
