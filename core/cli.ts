@@ -29,7 +29,13 @@ const exitFailed = 1;
 const exitWrongUse = 2;
 
 /** What is wrong with the machine or the installation, and not with how the command was called. */
-const failures: readonly BrokerErrorCode[] = ['WORKER_FAILED', 'ADDON_MISSING', 'TOO_FEW_FILES'];
+const failures: readonly BrokerErrorCode[] = [
+  'WORKER_FAILED',
+  'ADDON_MISSING',
+  'TOO_FEW_FILES',
+  'BROKER_NOT_REACHED',
+  'API_REFUSED',
+];
 
 async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);

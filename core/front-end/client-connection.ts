@@ -249,7 +249,9 @@ export class ClientConnection implements Subscriber {
    * authenticate again, is ended.
    */
   refuse(reasonCode: number, why?: string, isDecidedByWorker = true): void {
-    if (this.#state === 'connected') this.end(reasonCode, why);
+    const { serverUnavailable, serverBusy } = ReasonCode; // the first is not for a DISCONNECT
+    if (this.#state === 'connected')
+      this.end(reasonCode === serverUnavailable ? serverBusy : reasonCode, why);
     if (this.#state !== 'connecting') return;
     this.#tellRefused(reasonCode, isDecidedByWorker, why);
     this.#finish();

@@ -98,7 +98,10 @@ export class Gatekeeper {
       sendChallenge: (worker, connection, data) =>
         options.send(worker, { type: 'challenge', connection, data }),
       onFailed: (error, { clientId, remoteAddress }) =>
-        options.onFailed(error, 'authentication failed; the client is refused', { clientId, remoteAddress }),
+        options.onFailed(error, 'a client could not be authenticated; it is refused and may try again', {
+          clientId,
+          remoteAddress,
+        }),
     });
     this.#bans = this.#newBanKeeper();
     this.#admission = new Admission({
