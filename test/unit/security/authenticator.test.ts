@@ -148,7 +148,7 @@ test('a correct password whose check waits too long is told 0x89, not that it is
     isLast: true,
   });
   const stage = new Stage({ providers: [provider] });
-  const verdict = stage.decide({ username: 'lee', password: data });
+  const verdict = stage.decide({ client: { ...client, username: 'lee', password: data } });
   stage.clock.advance(timeoutMs);
   assert.deepEqual(await verdict, busy);
   assert.match(String(stage.failures), /connectTimeoutMs/);
