@@ -57,6 +57,7 @@ import { type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
 import { memoryOfProcess, residentBytes } from './statistics/process-memory.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
+import { mergedLevels } from './statistics/topic-levels.ts';
 import { keepsData } from './storage/keeps-data.ts';
 import { Store } from './storage/store.ts';
 import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
@@ -599,6 +600,10 @@ export class ControlPlane {
         const rows = answers.flatMap((answer) => answer.rows).sort((a, b) => (a.topic < b.topic ? -1 : 1));
         const areAll = answers.every((answer) => answer.areAll) && rows.length <= max;
         return { areAll, rows: rows.slice(0, max) };
+      },
+      topicLevels: async (above, after, max) => {
+        const asked = { about: 'topicLevels', above, after, max } as const;
+        return mergedLevels(await this.#inspections.askAll<'topicLevels'>(asked)).slice(0, max);
       },
       reload: (by) => this.#reloadAll(by),
       openStream: (request) => {

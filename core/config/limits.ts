@@ -288,6 +288,12 @@ export const limitRanges = {
    */
   clientEventsMax: { default: 100_000, min: 0, max: 100_000_000 },
   /**
+   * Bytes of topics whose messages are counted, so that an operator sees which are busy (`GET /api/v1/topics`), in equal
+   * parts for the workers; then those go of which nothing was heard for longest. 0: none are counted. Default 16 * MiB:
+   * some 100,000 topics.
+   */
+  topicRatesBytesMax: { default: 16 * MiB, min: 0, max: 1 * TiB },
+  /**
    * Streams of messages over HTTP (`/sse`) at once; more are answered with 503. Default 10_000: they are written by the
    * main thread, which lets clients in as well.
    */
@@ -516,6 +522,8 @@ export interface Accounts {
   readonly clientEvents: number;
   /** Of messages, for streams over HTTP. */
   readonly eventHistory: number;
+  /** Of topics, to say which are busy. */
+  readonly topicRates: number;
 }
 
 export function accountsOf(limits: Limits, workers: number): Accounts {
@@ -536,6 +544,7 @@ export function accountsOf(limits: Limits, workers: number): Accounts {
     namesTracked: limits.trackedNamesMax * trackedNameBytes,
     clientEvents: limits.clientEventsMax * clientEventBytes,
     eventHistory: limits.eventHistoryBytesMax,
+    topicRates: limits.topicRatesBytesMax,
   };
 }
 

@@ -263,6 +263,7 @@ export interface Engine {
   matchesOf(topic: string, max: number): (string | number)[];
   retainedOf(filter: string, max: number): (string | number)[];
   slowOf(max: number): number[];
+  topicLevelsOf(above: string | undefined, after: string | undefined, max: number): (string | number)[];
 
   /** The `lookedUp` event with this token follows. */
   lookUpRetained(topic: string, token: number): void;

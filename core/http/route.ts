@@ -6,6 +6,7 @@ import type {
   SessionFigures,
   SlowRow,
   SubscriptionRow,
+  TopicLevelRow,
 } from '../data-plane/inspection.ts';
 import type { AskedSubscription } from '../front-end/subscribe.ts';
 import type { HostMessage, PublishOptions } from '../host/host-message.ts';
@@ -84,6 +85,12 @@ export interface SiteSource {
     filter: string,
     max: number,
   ): Promise<{ readonly areAll: boolean; readonly rows: readonly RetainedRow[] }>;
+  /** The levels of topics below `above` behind `after`, in the order of their bytes; undefined: the first ones. */
+  topicLevels(
+    above: string | undefined,
+    after: string | undefined,
+    max: number,
+  ): Promise<readonly TopicLevelRow[]>;
   /** Gives a stream of messages; undefined: there is no room for one. Errors: HOST_SUBSCRIBE_INVALID. */
   openStream(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody>;
   /** Gives how many clients are there to be told to go. */

@@ -33,6 +33,11 @@ struct Call {
     napi_get_value_uint32(env, arguments[index], &slot);
     return slot;
   }
+  bool isGiven(size_t index) const {
+    napi_valuetype type = napi_undefined;
+    napi_typeof(env, arguments[index], &type);
+    return type != napi_undefined;
+  }
   bool truth(size_t index) const { return truthOf(env, arguments[index]); }
   std::string text(size_t index) const { return textOf(env, arguments[index]); }
   Bytes bytes(size_t index) const { return bytesOf(env, arguments[index]); }

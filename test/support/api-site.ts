@@ -55,6 +55,7 @@ export const quietSource: SiteSource = {
   slow: () => Promise.resolve([]),
   matches: () => Promise.resolve({ count: 0, rows: [] }),
   retainedTopics: () => Promise.resolve({ areAll: true, rows: [] }),
+  topicLevels: () => Promise.resolve([]),
   openStream: () => ({ opened() {}, writable() {}, closed() {} }),
   drain: () => 3,
   reload: () => Promise.resolve({ certificates: 'none' }),
