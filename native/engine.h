@@ -36,21 +36,21 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         lanes_(lanes),
         limits_(limits),
         rules_(rules),
-        gate_(limits.grantsBroadFilters),
+        gate_(limits_.grantsBroadFilters),
         filters_(keys),
-        departures_(workers_, limits, counters_, gate_, *this, *this, *this),
+        departures_(workers_, limits_, counters_, gate_, *this, *this, *this),
         journal_(index),
-        accounts_(index, limits, counters_, journal_),
-        frontEnd_(limits, counters_, accounts_, journal_, *this, departures_, gate_),
+        accounts_(index, limits_, counters_, journal_),
+        frontEnd_(limits_, counters_, accounts_, journal_, *this, departures_, gate_),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
         routes_(index, workers_, filters_, *this),
-        subscriptions_(index, workers_, limits, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_,
+        subscriptions_(index, workers_, limits_, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_,
                        routes_, *this, lanes.subscriptionBytes()),
-        reviews_(limits, gate_, sessions_, subscriptions_),
-        moves_(index, workers_, limits, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
+        reviews_(limits_, gate_, sessions_, subscriptions_),
+        moves_(index, workers_, limits_, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
         lookUps_(workers_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound(), gate_, counters_),
-        shard_(index, workers_, filters_, limits, keys.tables, counters_, journal_, *this) {}
+        shard_(index, workers_, filters_, limits_, keys.tables, counters_, journal_, *this) {}
 
   unsigned index() const { return index_; }
   unsigned workers() const override { return workers_; }
@@ -58,6 +58,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
   const Limits& limits() const { return limits_; }
+  // Whoever holds them reads them when it needs one. What was made by the size of one keeps that size.
+  void setLimits(const Limits& limits) { limits_ = limits; }
   Accounts& accounts() { return accounts_; }
   FrontEnd& frontEnd() { return frontEnd_; }
   Subscriptions& subscriptions() { return subscriptions_; }
@@ -554,7 +556,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   const unsigned index_;
   const unsigned workers_;
   Lanes& lanes_;
-  const Limits& limits_;
+  Limits limits_;  // a copy, since each worker changes its own
   Counters counters_;
   const RuleShelf& rules_;
   RuleGate gate_;

@@ -79,6 +79,9 @@ function take(message: ToWorker): void {
     case 'halvePaces':
       control.engine.halvePaces(message.isHalved);
       break;
+    case 'reconfigure':
+      control.reconfigure(message.config);
+      break;
     case 'openHost':
       control.openHost(message.session);
       break;

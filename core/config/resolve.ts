@@ -63,8 +63,14 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     ...tlsOf(given),
     listeners: listeners.map((listener) => resolveListener(listener, values.host ?? defaultOptions.host)),
-    limits: Object.freeze({ ...defaultLimits, ...limits }),
+    limits: { ...defaultLimits, ...limits },
   };
+  checkTogether(config);
+  return config;
+}
+
+/** What no value by itself shows. Errors: as resolveConfig(). */
+export function checkTogether(config: BrokerConfig): void {
   checkLimitsTogether(config.limits);
   checkTls(config);
   checkServerReference(config);
@@ -73,7 +79,6 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
   checkBackends(config);
   checkPorts(config);
   checkClosedByDefault(config);
-  return Object.freeze(config);
 }
 
 /** They have no default, and stand in the configuration all the same. */

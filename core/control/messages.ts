@@ -150,6 +150,8 @@ export type ToWorker =
   | { readonly type: 'forgetDecisions' }
   /** The broker has more to do than it can: clients with a pace may send half as fast, or again as fast as before. */
   | { readonly type: 'halvePaces'; readonly isHalved: boolean }
+  /** The configuration has changed while the broker runs: in what is live. */
+  | { readonly type: 'reconfigure'; readonly config: BrokerConfig }
   | { readonly type: 'openHost'; readonly session: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
   /** The host client has done with so much of what it was sent in PUBLISH packets. */

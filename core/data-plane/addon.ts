@@ -278,6 +278,8 @@ export interface Engine {
   forgetDecisions(slot: number): void;
   /** Whoever has a pace may send half as fast, or as fast as before. */
   halvePaces(isHalved: boolean): void;
+  /** Those whose `reload` is 'live' may differ from what createBroker() was given. */
+  setLimits(rules: DataPlaneRules): void;
 
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
   serveHttp(mqttPath: string, serverPath: string): void;

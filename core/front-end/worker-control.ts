@@ -5,6 +5,7 @@
 
 import { forwardedSentence } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { takeOver } from '../config/reload.ts';
 import { isLoopback } from '../config/resolve.ts';
 import type { ConnectRequest, RenewalRequest, ToMain, ToWorker, WorkerStart } from '../control/messages.ts';
 import type { RefusalReason, RefusedClient } from '../control/refusals.ts';
@@ -38,7 +39,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly engine: Engine;
   readonly config: BrokerConfig;
   readonly #post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void;
-  readonly #openingRules: OpeningRules;
+  #openingRules: OpeningRules;
   readonly #mayBeForwarded: boolean;
   // By slot.
   readonly #connections: (ClientConnection | undefined)[] = [];
@@ -65,6 +66,13 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#serials = start.startedBefore * serialsPerStart;
     this.engine = addon.createEngine(start.broker, start.worker, this);
     this.engine.adoptRules(); // a worker that has ended may not have heard of them
+  }
+
+  /** What is live in the configuration has changed. */
+  reconfigure(config: BrokerConfig): void {
+    takeOver(this.config, config);
+    this.#openingRules = openingRulesOf(this.config);
+    this.engine.setLimits({ ...this.config, ...this.config.limits });
   }
 
   // --- events of the data plane ---------------------------------------------------------------------

@@ -1,5 +1,6 @@
 /** What a route is: a row of the table in routes.ts. Each resource has a file of its own in routes/. */
 import type { BrokerConfig } from '../config/options.ts';
+import type { Reloaded } from '../control/reloads.ts';
 import type {
   MatchRow,
   RetainedRow,
@@ -95,8 +96,12 @@ export interface SiteSource {
   openStream(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody>;
   /** Gives how many clients are there to be told to go. */
   drain(by: ApiKey): number;
-  /** Reads the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
-  reload(by: ApiKey): Promise<{ readonly certificates: 'reloaded' | 'unchanged' | 'refused' | 'none' }>;
+  /** Reads the configuration, and the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
+  reload(
+    by: ApiKey,
+  ): Promise<Reloaded & { readonly certificates: 'reloaded' | 'unchanged' | 'refused' | 'none' }>;
+  /** Options for which the last reload has found another value, which counts after a restart. */
+  needsRestart(): readonly string[];
 }
 
 /** What a handler has to work with. */

@@ -18,6 +18,7 @@ import type {
   ToMain,
   ToWorker,
 } from '../control/messages.ts';
+import type { AccessCounts } from '../control/reloads.ts';
 import type { ClientInfo, Verdict as DirectoryVerdict } from '../sessions/session-directory.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -123,9 +124,14 @@ export class Gatekeeper {
     });
   }
 
-  /** Whether there is a file that reload() reads again. */
-  get hasFiles(): boolean {
-    return this.#access.hasFiles || this.#options.config.banFile !== undefined;
+  /** What the files say that reload() reads, by kind. */
+  get accessCounts(): AccessCounts {
+    return { ...this.#access.counts, bans: this.#bans.list().length };
+  }
+
+  /** Limits of connections by address and user have changed: those that are there are counted again. */
+  recount(connected: Iterable<ClientInfo>): void {
+    this.#admission.recount(connected);
   }
 
   /** Whatever its user name and client identifier. */
@@ -383,8 +389,7 @@ export class Gatekeeper {
     const { config, clock, audit, onFailed } = this.#options;
     return new BanKeeper({
       path: config.banFile,
-      bansMax: config.limits.bansMax,
-      banMs: config.limits.banMs,
+      limits: config.limits,
       clock,
       nowMs: () => Date.now(),
       onBanned: (ban) => this.#onBanned(ban),

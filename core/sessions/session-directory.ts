@@ -10,6 +10,7 @@
  */
 
 import type { ClientTls } from '../config/authentication.ts';
+import type { Limits } from '../config/limits.ts';
 import type { Admission, ConnectRequest, ToWorker } from '../control/messages.ts';
 import type { CloseCause, RecoveredSession } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
@@ -44,14 +45,11 @@ export interface DirectoryOptions {
   /** Who has which client identifier. */
   readonly directory: Directory;
   readonly clock: Clock;
-  readonly connectionsMax: number;
-  readonly sessionsMax: number;
-  /** For how long an accepted client may wait for its session. */
-  readonly sessionWaitMs: number;
+  readonly limits: Pick<Limits, 'connectionsMax' | 'sessionsMax' | 'sessionWaitMs'>;
   /** Whether a session that outlives its connection could not be stored now. */
   readonly isStoreFull: () => boolean;
   /** Why clients are refused for want of room. */
-  readonly fullReasonCode: number;
+  fullReasonCode(): number;
   /** Why every client is refused; undefined if they are not. */
   readonly closedReasonCode: number | undefined;
   /** Decides whether a client is let in; undefined if it has left meanwhile. */
@@ -280,6 +278,10 @@ export class SessionDirectory {
         this.#refuse({ worker, connection }, reasonCode);
   }
 
+  *connectedClients(): Iterable<ClientInfo> {
+    for (const { connection, client } of this.#byKey.values()) if (connection !== undefined) yield client;
+  }
+
   /** Who is connected with a client identifier, and where. */
   connected(
     clientId: string,
@@ -377,13 +379,13 @@ export class SessionDirectory {
 
   #isFull(request: ConnectRequest): boolean {
     const takesOver = this.#byClientId.get(request.clientId)?.connection !== undefined;
-    const hasNoPlace = this.#connections >= this.#options.connectionsMax && !takesOver;
+    const hasNoPlace = this.#connections >= this.#options.limits.connectionsMax && !takesOver;
     return hasNoPlace || this.#lacksSession(request) || this.#lacksStorage(request);
   }
 
   /** Whether it would need a session more than there may be. */
   #lacksSession({ clientId }: ConnectRequest): boolean {
-    return this.#byKey.size >= this.#options.sessionsMax && !this.#byClientId.has(clientId);
+    return this.#byKey.size >= this.#options.limits.sessionsMax && !this.#byClientId.has(clientId);
   }
 
   /** Whether it would need a session that cannot be stored now. One that is there goes on. */
@@ -394,7 +396,7 @@ export class SessionDirectory {
   #refuseForRoom(where: Place, request: ConnectRequest): void {
     if (this.#lacksSession(request)) this.#options.onSessionsFull(++this.#sessionsRefused);
     else if (this.#lacksStorage(request)) this.#storageRefused++;
-    this.#turnAway(where, request, this.#options.fullReasonCode);
+    this.#turnAway(where, request, this.#options.fullReasonCode());
   }
 
   #admit(worker: number, connection: number, request: ConnectRequest, verdict: Verdict | undefined): void {
@@ -442,7 +444,7 @@ export class SessionDirectory {
   }
 
   #wait(record: SessionRecord, arrival: Arrival): void {
-    const timer = this.#options.clock.after(this.#options.sessionWaitMs, () => {
+    const timer = this.#options.clock.after(this.#options.limits.sessionWaitMs, () => {
       takeWaiting(record);
       this.#turnAway(arrival, arrival.request, ReasonCode.serverUnavailable);
     });

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "brokers.h"
 #include "engine-host.h"
 #include "method.h"
 #include "values.h"
@@ -267,6 +268,13 @@ inline napi_value halvePaces(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+inline napi_value setLimits(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  Limits limits = call.host->engine.limits();
+  if (readLimits(env, call.arguments[0], limits)) call.host->engine.setLimits(limits);
+  return nullptr;
+}
+
 inline napi_value adoptRules(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   call.host->engine.adoptRules();
@@ -335,6 +343,7 @@ constexpr std::array engineMethods = {
     Method{"decide", decide},
     Method{"forgetDecisions", forgetDecisions},
     Method{"halvePaces", halvePaces},
+    Method{"setLimits", setLimits},
     Method{"serveHttp", serveHttp},
     Method{"listen", listen},
     Method{"listenOn", listenOn},

@@ -58,7 +58,8 @@ export const quietSource: SiteSource = {
   topicLevels: () => Promise.resolve([]),
   openStream: () => ({ opened() {}, writable() {}, closed() {} }),
   drain: () => 3,
-  reload: () => Promise.resolve({ certificates: 'none' }),
+  reload: () => Promise.resolve({ certificates: 'none', changed: [], needsRestart: [] }),
+  needsRestart: () => [],
 };
 
 export function siteWith(options: object = {}, changed: Partial<SiteSource> = {}): Site {

@@ -434,16 +434,18 @@ test('the list of retained messages has only what the rules allow', async () => 
 });
 
 test('a reload says what came of it, and what is wrong with a file', async () => {
-  const good = siteWith({}, { reload: () => Promise.resolve({ certificates: 'unchanged' }) });
+  const outcome = { certificates: 'unchanged', changed: ['logLevel'], needsRestart: ['port'] } as const;
+  const good = siteWith({}, { reload: () => Promise.resolve(outcome), needsRestart: () => ['port'] });
   const { body } = await ask(good, '/api/v1/config/reload', { method: 'post' });
-  assert.deepEqual(body, { reloaded: true, certificates: 'unchanged' });
-  const bad = siteWith(
-    {},
-    { reload: () => Promise.reject(new BrokerError('ACCESS_FILE_INVALID', 'rules, line 3: no.')) },
-  );
-  const refused = await ask(bad, '/api/v1/config/reload', { method: 'post' });
-  assert.equal(refused.status, 422);
-  assert.match(JSON.stringify(refused.body), /rules, line 3: no\./);
+  assert.deepEqual(body, { reloaded: true, ...outcome });
+  const { body: shown } = await ask(good, '/api/v1/config');
+  assert.deepEqual((shown as { needsRestart: unknown }).needsRestart, ['port']);
+  for (const code of ['ACCESS_FILE_INVALID', 'CONFIG_INVALID', 'CONFIG_FILE_UNREADABLE'] as const) {
+    const bad = siteWith({}, { reload: () => Promise.reject(new BrokerError(code, 'rules, line 3: no.')) });
+    const refused = await ask(bad, '/api/v1/config/reload', { method: 'post' });
+    assert.equal(refused.status, 422);
+    assert.match(JSON.stringify(refused.body), /rules, line 3: no\./);
+  }
 });
 
 test('the configuration has no secret', async () => {
