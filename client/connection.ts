@@ -29,7 +29,7 @@ export interface ConnectionOwner {
 }
 
 /** What exceeds it in the WebSocket waits in the session, where it is counted. */
-const bufferedBytesMax = 0x10_0000;
+const bufferedBytesMax = 1_000_000;
 const bufferedPollMs = 50;
 /** How long the answer to a PINGREQ may take. */
 const pingTimeoutMs = 10_000;

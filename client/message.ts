@@ -2,6 +2,7 @@
 import type { PublishPacket, QoS } from '../core/wire/packets.ts';
 import type { Properties } from '../core/wire/properties.ts';
 import { utf8 } from '../core/wire/write.ts';
+import { RallyError } from './rally-error.ts';
 
 /**
  * What can be published: text as it is, bytes as they are, nothing (undefined: an empty message, which
@@ -23,10 +24,9 @@ export type JsonObject =
 const decoder = new TextDecoder();
 
 export function toBytes(value: unknown): Uint8Array {
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    const { buffer, byteOffset, byteLength } = value as Partial<ArrayBufferView<ArrayBuffer>>;
-    return new Uint8Array(buffer ?? (value as ArrayBuffer), byteOffset, byteLength).slice();
-  }
+  const { buffer = value, byteOffset, byteLength, [Symbol.toStringTag]: tag } = Object(value);
+  if (tag && byteLength >= 0) return new Uint8Array(buffer, byteOffset, byteLength).slice();
+  if (tag ?? typeof value === 'function') throw new RallyError(0x99, 'not a value');
   return utf8.encode(typeof value === 'string' ? value : JSON.stringify(value));
 }
 

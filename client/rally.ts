@@ -73,7 +73,7 @@ export class Rally {
   constructor(url: string | URL, options: RallyOptions = {}) {
     const { signal } = options;
     signal?.throwIfAborted();
-    this.#url = this.#target = new URL(url, globalThis.location?.href);
+    this.#url = this.#target = new URL(url, globalThis.location as unknown as string);
     this.#url.protocol = this.#url.protocol.replace('http', 'ws');
     this.#options = {
       clientId: '',
