@@ -1,6 +1,6 @@
 /**
- * A promise that also rejects, with the signal's reason, when `signal` aborts. What `start` returns is called when it
- * is settled, however.
+ * A promise that also rejects, with the signal's reason, when `signal` aborts. The function that `start` returns is
+ * called when the promise has settled, whatever the outcome.
  */
 export async function abortable<Value>(
   signal: AbortSignal | undefined,

@@ -1,6 +1,6 @@
 /**
- * One attempt to reach the broker and the connection that comes of it: credentials, WebSocket, CONNECT and
- * CONNACK, frames in and out, keep alive, goodbye. It ends once, and says why.
+ * One attempt to reach the broker, and the connection if it succeeds: credentials, WebSocket, CONNECT and
+ * CONNACK, frames in and out, keep alive, DISCONNECT. It ends once, and reports why.
  */
 import type { ClientEngine, Link } from '../core/protocol/client-engine.ts';
 import { decodeConnack } from '../core/wire/decode-connack.ts';
@@ -18,7 +18,7 @@ import { toBytes } from './message.ts';
 import type { RallyOptions, WebSocketConstructor, WebSocketLike } from './options.ts';
 import { RallyError, refusal } from './rally-error.ts';
 
-/** What has a default is there. */
+/** Options that have a default are always set. */
 export type ConnectionOptions = RallyOptions &
   Required<Pick<RallyOptions, 'clientId' | 'cleanStart' | 'keepAliveSeconds' | 'connectTimeoutMs'>>;
 
@@ -28,30 +28,30 @@ export interface ConnectionOwner {
   ended(error: Error | undefined, isFinal?: boolean, serverReference?: string): void;
 }
 
-/** What exceeds it in the WebSocket waits in the session, where it is counted. */
-const bufferedBytesMax = 0x10_0000;
+/** Once the WebSocket buffers this much, further messages wait in the session, where they are counted. */
+const bufferedBytesMax = 1_000_000;
 const bufferedPollMs = 50;
 /** How long the answer to a PINGREQ may take. */
 const pingTimeoutMs = 10_000;
 /**
- * Refusals that may end by themselves: unspecified (0x80), implementation specific (0x83), unavailable (0x88),
- * busy (0x89), shutting down (0x8B), quota (0x97), another server (0x9C, 0x9D), rate (0x9F). The next attempt
- * would be told any other again: bad credentials, not authorized, banned, and what is wrong with the CONNECT or
+ * Refusals that may pass: unspecified (0x80), implementation specific (0x83), unavailable (0x88),
+ * busy (0x89), shutting down (0x8B), quota (0x97), another server (0x9C, 0x9D), rate (0x9F). Any other
+ * refusal would only be repeated: bad credentials, not authorized, banned, and faults of the CONNECT or
  * its will.
  */
 const passingRefusals = [0x80, 0x83, 0x88, 0x89, 0x8b, 0x97, 0x9c, 0x9d, 0x9f];
-/** Banned; and taken over (0x8E), because two that take over from each other never end. */
+/** Banned (0x8A), and taken over (0x8E): two clients with the same identifier would take over from each other forever. */
 const finalGoodbyes = [0x8a, 0x8e];
 
 export class Connection implements Link {
-  /** What the broker said of itself in the CONNACK; undefined before. */
+  /** The broker's properties in the CONNACK; undefined before it arrives. */
   server: Properties | undefined;
   readonly #options: ConnectionOptions;
   readonly #engine: ClientEngine;
   readonly #owner: ConnectionOwner;
   readonly #frames = new FrameReader(5);
   #socket: WebSocketLike | undefined;
-  /** Frames of this turn: a WebSocket message costs far more than a frame, and may hold many [MQTT-6.0.0-2]. */
+  /** Frames of this turn: a WebSocket message is far more expensive than a frame, and may contain many [MQTT-6.0.0-2]. */
   readonly #unsent: Uint8Array[] = [];
   #unsentBytes = 0;
   #isEnded = false;
@@ -62,7 +62,7 @@ export class Connection implements Link {
   #roomTimer: ReturnType<typeof setTimeout> | undefined;
   /** Runs while an answer is awaited. */
   #answerTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Tells an add-on that the connection is over. */
+  /** Tells an add-on that the connection has ended. */
   #over: (() => void) | undefined;
 
   constructor(options: ConnectionOptions, engine: ClientEngine, owner: ConnectionOwner) {
@@ -71,7 +71,7 @@ export class Connection implements Link {
     this.#owner = owner;
   }
 
-  /** If not, `resume` is called to ask again. */
+  /** If there is no room, `resume` is called later, to try again. */
   hasRoom(resume: () => void): boolean {
     clearTimeout(this.#roomTimer);
     const isFull = (this.#socket as WebSocketLike).bufferedAmount + this.#unsentBytes > bufferedBytesMax;
@@ -79,7 +79,7 @@ export class Connection implements Link {
     return !isFull;
   }
 
-  /** Resolves when the WebSocket is closed, or has not come to be. */
+  /** Resolves when the WebSocket is closed, or could not be opened. */
   async open(url: string): Promise<void> {
     const options = this.#options;
     this.#awaitAnswer(options.connectTimeoutMs);
@@ -88,7 +88,7 @@ export class Connection implements Link {
       const wanted = { ...options, ...(await options.credentials?.(url)) };
       const { will, password } = wanted;
       if (this.#isEnded) return;
-      // What fails from here on fails because of how it was called.
+      // From here on a failure is the caller's fault.
       isFinal = true;
       const hello = encodeConnect({
         ...wanted,
@@ -107,7 +107,7 @@ export class Connection implements Link {
       this.#socket = socket;
       socket.binaryType = 'arraybuffer';
       socket.onopen = () => socket.send(hello);
-      // Text is no MQTT: as an object it becomes a few small numbers, which are no packet.
+      // A text message is not MQTT: wrapped as an object it becomes a few small numbers, which are not a packet.
       socket.onmessage = ({ data }: { data: ArrayBuffer }) => this.#receive(new Uint8Array(Object(data)));
       const lost = (): void =>
         this.end(new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`));
@@ -117,7 +117,7 @@ export class Connection implements Link {
     }
   }
 
-  /** Sends it together with whatever else this turn brings. */
+  /** Sends the frame together with all others of this turn. */
   send(frame: Uint8Array): void {
     if (!this.#unsentBytes) queueMicrotask(() => this.#flush());
     this.#unsent.push(frame);
@@ -129,14 +129,14 @@ export class Connection implements Link {
     this.#unsentBytes = 0;
   }
 
-  /** Asks for a sign of life; without one the connection ends. */
+  /** Sends a PINGREQ; without an answer the connection ends. */
   ping(): void {
     this.#pingAtMs = Date.now();
     this.send(encodePingreq());
     this.#awaitAnswer(pingTimeoutMs);
   }
 
-  /** Says goodbye, where a broker listens, and ends. */
+  /** Sends DISCONNECT if the broker has accepted the connection, and ends. */
   disconnect(packet: DisconnectPacket, error?: Error, isFinal?: boolean): void {
     if (this.server && !this.#isEnded) this.send(encodeDisconnect(packet, 5));
     this.end(error, isFinal);
@@ -165,7 +165,7 @@ export class Connection implements Link {
   #receive(chunk: Uint8Array): void {
     if (this.#isEnded) return;
     if (this.server) {
-      // Whatever comes is a sign of life. Where timers are throttled, as in hidden tabs, it is a clock as well.
+      // Any packet proves that the connection is alive. Where timers are throttled, as in hidden tabs, it serves as a clock too.
       this.#answered();
       if (this.#pingEveryMs && Date.now() - this.#pingAtMs > this.#pingEveryMs) this.ping();
     }
@@ -186,9 +186,9 @@ export class Connection implements Link {
     const type = header >> 4;
     const isGoodbye = type === PacketType.disconnect;
     const isConnack = type === PacketType.connack;
-    // One CONNACK, and nothing before it but the refusal.
+    // Exactly one CONNACK, and nothing before it but a DISCONNECT.
     if (!isGoodbye && isConnack === !!this.server) return protocolViolation('out of turn');
-    // An AUTH says that an add-on's renewal has succeeded; if it has not, there is a goodbye.
+    // An AUTH means that an add-on's renewal has succeeded; a failed one ends with a DISCONNECT.
     if (type === PacketType.pingresp || (type === PacketType.auth && this.#over)) return undefined;
     if (!isGoodbye && !isConnack) return this.#engine.received(frame);
     const packet = isGoodbye ? decodeServerDisconnect(header, body, 5) : decodeConnack(header, body, 5);

@@ -1,14 +1,14 @@
-/** What the client and the one behind a shared worker have in common: their events, and when they try again. */
+/** What the client and the client behind a shared worker have in common: their events, and when they try again. */
 import type { Properties } from '../core/wire/properties.ts';
 import { RallyError } from './rally-error.ts';
 
-/** What `rally.on` tells, by the name of the event. */
+/** The arguments of a listener of `rally.on`, by event name. */
 export interface RallyEvents {
-  /** The broker has accepted a CONNECT. Without its session, what it knew of this client is lost. */
+  /** The broker has accepted the connection. If `sessionPresent` is false, it has no state of an earlier session. */
   connected: { sessionPresent: boolean; properties: Properties };
-  /** The connection is lost, or an attempt was in vain; the next attempt comes after `delayMs`. */
+  /** The connection was lost, or an attempt failed; the next attempt starts after `delayMs`. */
   reconnecting: { error: Error | undefined; delayMs: number };
-  /** No attempt follows: closed, or refused for good, and then there is an error. */
+  /** There will be no further attempt: the client was closed, or refused permanently, in which case `error` is set. */
   closed: { error: Error | undefined };
 }
 
@@ -32,7 +32,7 @@ interface Emitter {
   on<Name extends keyof RallyEvents>(name: Name, listener: (event: RallyEvents[Name]) => void): () => void;
 }
 
-/** Resolves with the first connection; rejects if there will be none. Nobody needs to look at it. */
+/** Resolves with the first connection; rejects if there will be none. You may ignore it. */
 export function whenReady(client: Emitter, signal: AbortSignal | undefined): Promise<void> {
   const ready = new Promise<void>((resolve, reject) => {
     client.on('connected', resolve as () => void);
@@ -42,7 +42,7 @@ export function whenReady(client: Emitter, signal: AbortSignal | undefined): Pro
   return ready;
 }
 
-/** Calls `wake` when the network is back or the page is looked at: no time to wait for timers. */
+/** Calls `wake` when the network is back or the page becomes visible, so that nobody has to wait for a timer. */
 export function listenForWaking(wake: () => void, options: AddEventListenerOptions): void {
   const called = (): void => {
     if (!globalThis.document?.hidden) wake();

@@ -1,9 +1,9 @@
-/** A WebSocket above another one, for add-ons that change what passes: all but that is the same for each of them. */
+/** A WebSocket on top of another one, for add-ons that change the data in between: the part that they all share. */
 import type { WebSocketConstructor, WebSocketLike } from './options.ts';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** The WebSocket for `options.WebSocket`. `Original` is the one beneath; by default the global one. */
+/** The WebSocket for `options.WebSocket`. `Original` is the WebSocket underneath; by default the global one. */
 export function layerOf(
   Layer: new (below: WebSocketLike) => WebSocketLike,
   Original?: WebSocketConstructor,

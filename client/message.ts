@@ -1,16 +1,17 @@
-/** What a message carries: values on their way to bytes, and bytes on their way to values. */
+/** The payload of a message: values become bytes, and bytes become values. */
 import type { PublishPacket, QoS } from '../core/wire/packets.ts';
 import type { Properties } from '../core/wire/properties.ts';
 import { utf8 } from '../core/wire/write.ts';
+import { RallyError } from './rally-error.ts';
 
 /**
- * What can be published: text as it is, bytes as they are, nothing (undefined: an empty message, which
- * clears a retained one), and anything else as JSON.
+ * What can be published: text, bytes, nothing (undefined: an empty message, which clears a retained one), and
+ * anything else as JSON.
  */
 export type Value = string | number | boolean | null | undefined | ArrayBuffer | ArrayBufferView | JsonObject;
 
 /**
- * An array or an object that JSON has something for. Functions, maps, sets and promises have one of these symbols: they
+ * An array or an object that JSON can represent. Functions, maps, sets and promises have one of these symbols: they
  * would arrive empty, or as {}.
  */
 export type JsonObject =
@@ -23,20 +24,19 @@ export type JsonObject =
 const decoder = new TextDecoder();
 
 export function toBytes(value: unknown): Uint8Array {
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    const { buffer, byteOffset, byteLength } = value as Partial<ArrayBufferView<ArrayBuffer>>;
-    return new Uint8Array(buffer ?? (value as ArrayBuffer), byteOffset, byteLength).slice();
-  }
+  const { buffer = value, byteOffset, byteLength, [Symbol.toStringTag]: tag } = Object(value);
+  if (tag && byteLength >= 0) return new Uint8Array(buffer, byteOffset, byteLength).slice();
+  if (tag ?? typeof value === 'function') throw new RallyError(0x99, 'not a value');
   return utf8.encode(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
-/** An application message, as a listener gets it. */
+/** An application message, as a listener receives it. */
 export interface Message {
   readonly topic: string;
   /** The payload. */
   readonly bytes: Uint8Array;
   readonly qos: QoS;
-  /** Whether the broker had kept it before the subscription was made. */
+  /** Whether the message was retained before the subscription was made. */
   readonly retain: boolean;
   /** Whether the broker may have sent it before. */
   readonly dup: boolean;
@@ -44,7 +44,7 @@ export interface Message {
   readonly properties: Properties;
   /** The payload as text. */
   text(): string;
-  /** The payload as JSON; throws a SyntaxError if it is none. */
+  /** The payload parsed as JSON; throws a SyntaxError if it is not JSON. */
   json<Type = unknown>(): Type;
 }
 

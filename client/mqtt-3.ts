@@ -1,6 +1,6 @@
 /**
  * An add-on: brokers that speak only MQTT 3.1.1. `connect(url, { WebSocket: mqtt3() })` puts a translator
- * between the client, which goes on speaking MQTT 5, and the broker. What 3.1.1 does not have is left out:
+ * between the client, which still speaks MQTT 5, and the broker. What 3.1.1 does not have is left out:
  * properties, No Local, Retain As Published, Retain Handling, reason codes of acknowledgements. A session that
  * expires at once becomes a clean session, any other one lasts as long as the broker keeps it.
  */
@@ -24,10 +24,10 @@ import { concat } from '../core/wire/write.ts';
 import { type Bytes, LayeredWebSocket, layerOf } from './layered-websocket.ts';
 import type { WebSocketConstructor } from './options.ts';
 
-/** In flight at once: 3.1.1 knows no bound, and brokers of its time have this one. */
+/** Messages in flight at once: 3.1.1 does not define a bound, and this is the default of many brokers. */
 const receiveMaximum = 20;
 
-/** The WebSocket for `options.WebSocket`. `Original` is the one beneath; by default the global one. */
+/** The WebSocket for `options.WebSocket`. `Original` is the WebSocket underneath; by default the global one. */
 export function mqtt3(Original?: WebSocketConstructor): WebSocketConstructor {
   return layerOf(TranslatingWebSocket, Original);
 }
@@ -44,7 +44,7 @@ class TranslatingWebSocket extends LayeredWebSocket {
     this.#translate(this.#fromBroker, chunk, 4, 5, (frames) => this.give(frames));
   }
 
-  /** Gives the frames of the chunk in one piece, as they came. */
+  /** Passes on the frames of a chunk in one piece, as they arrived. */
   #translate(
     reader: FrameReader,
     chunk: Uint8Array,

@@ -1,10 +1,10 @@
 /**
- * An add-on: messages that survive a reload of the page. What is published through the outbox is in IndexedDB
- * until the broker has it; the next page of the origin sends what is left, in order. A message that the broker
- * got just before the page ended is sent once more: at least once, whatever the QoS.
+ * An add-on: messages that survive a reload of the page. The outbox keeps each message in IndexedDB
+ * until the broker has it; the next page of the origin sends the remaining ones, in order. A message that the broker
+ * received just before the page ended is sent again: delivery is at least once, whatever the QoS.
  *
- * Each page has its own messages and holds a lock named after them, so that no page sends what another,
- * which still lives, is sending.
+ * Each page has its own messages and holds a lock named after them, so that no page sends the messages of another
+ * page that is still open.
  */
 import type { PublishOptions, PublishResult, QoS, RallyClient, Value } from './rally.ts';
 
@@ -29,8 +29,8 @@ export class Outbox {
   }
 
   /**
-   * Opens the outbox `name` of this origin and begins to send what former pages have left in it. It lives as
-   * long as the page. `onError` is told what the broker refused of that; it is given up.
+   * Opens the outbox `name` of this origin and begins to send what earlier pages left in it. It lives as
+   * long as the page. `onError` is called for each of those messages that the broker refuses; it is then discarded.
    */
   static async open(
     rally: RallyClient,
@@ -48,8 +48,8 @@ export class Outbox {
   }
 
   /**
-   * Publishes when the message is stored, and resolves when the broker has it. `value` is anything that can
-   * be cloned. QoS 1 by default; with QoS 0 it is forgotten when it was sent.
+   * Publishes once the message is stored, and resolves when the broker has it. `value` is anything that can
+   * be cloned. QoS 1 by default; with QoS 0 the message is forgotten once it is sent.
    */
   async publish(
     topic: string,
@@ -62,7 +62,7 @@ export class Outbox {
     return this.#send(key, message);
   }
 
-  /** What is stored: of this page, and of others that live. */
+  /** The stored messages: of this page, and of other open pages. */
   async count(): Promise<number> {
     return done(this.#store('readonly').count());
   }
@@ -76,14 +76,14 @@ export class Outbox {
       await done(this.#store('readwrite').delete(key));
       return result;
     } catch (error) {
-      // Closed (0) says nothing about the message: the next page may send it.
+      // Closed (0) does not mean that the message is bad: the next page may send it.
       if ((error as { reasonCode?: number }).reasonCode !== 0)
         await done(this.#store('readwrite').delete(key));
       throw error;
     }
   }
 
-  /** Sends what belongs to pages that are gone. */
+  /** Sends the messages of pages that are closed. */
   async #adopt(onError: (error: unknown) => void): Promise<void> {
     const store = this.#store('readonly');
     const [keys, messages] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
@@ -101,7 +101,7 @@ export class Outbox {
   }
 }
 
-/** Takes the lock `name` for as long as the page lives; whether it was free. */
+/** Takes the lock `name` for as long as the page lives. Returns whether it was free. */
 function hold(name: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const holding = navigator.locks.request(name, { ifAvailable: true }, (lock) => {

@@ -1,10 +1,10 @@
 import type { Properties } from '../core/wire/properties.ts';
 
-/** Every error that the client makes itself. What an AbortSignal ends rejects with the signal's reason. */
+/** Every error that the client creates itself. What an AbortSignal ends rejects with the signal's reason. */
 export class RallyError extends Error {
   /**
-   * The MQTT 5 reason code (section 2.4): the broker's own, or the one that says the same of what the client
-   * refused by itself, such as 0x95 for a message that exceeds the broker's Maximum Packet Size. 0 if the
+   * The MQTT 5 reason code (section 2.4): the broker's, or its equivalent for what the client
+   * itself refused, such as 0x95 for a message that exceeds the broker's Maximum Packet Size. 0 if the
    * connection was lost or closed without one.
    */
   readonly reasonCode: number;
@@ -16,7 +16,7 @@ export class RallyError extends Error {
   }
 }
 
-/** What the broker refuses, or would: with its reason if it gives one. */
+/** What the broker refuses, or would refuse: with the broker's reason string if there is one. */
 export function refusal(reasonCode: number, { reasonString }: Properties = {}): RallyError {
   return new RallyError(reasonCode, reasonString ?? 'refused');
 }

@@ -1,4 +1,4 @@
-/** The client: what a page imports. `connect` is where to begin. */
+/** The client: what a page imports. Begin with `connect`. */
 import { isValidTopicFilter, isValidTopicName } from '../core/wire/topic.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { type ListenOptions, listen, listenForWaking, type RallyEvents, whenReady } from './events.ts';
@@ -21,7 +21,7 @@ export type Status = 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
 /**
  * Connects to a broker, and stays connected until `close`. Resolves when the broker has accepted the first
- * connection; until then it goes on trying. Rejects with a RallyError if the broker refuses for good, and with
+ * connection; until then it keeps trying. Rejects with a RallyError if the broker refuses permanently, and with
  * the reason of `options.signal` if that aborts.
  *
  * `url` is the WebSocket of the broker: `wss://example.org/mqtt`, or `/mqtt` on the server of the page.
@@ -32,48 +32,48 @@ export async function connect(url: string | URL, options: RallyOptions = {}): Pr
   return rally;
 }
 
-/** `status` and `clientId` are the client's own to change. */
+/** Only the client itself changes `status` and `clientId`. */
 interface Writable {
   status: Status;
   clientId: string;
 }
 
-/** What a Rally can do, wherever its connection is. */
+/** The methods of a Rally, wherever its connection is. */
 export type RallyClient = Pick<Rally, keyof Rally>;
 
-/** A connection that has lasted as long was no failure: the backoff starts from its beginning. */
+/** A connection that lasted this long was not a failure: the backoff starts over. */
 const stableMs = 5_000;
 
-/** A client that connects by itself. Everything can be called at once; what needs the broker waits for it. */
+/** A client that connects automatically. You can call everything immediately; what needs the broker waits for it. */
 export class Rally {
-  /** Resolves with the first connection; rejects if there will be none. Nobody needs to look at it. */
+  /** Resolves with the first connection; rejects if there will be none. You may ignore it. */
   readonly ready: Promise<void>;
   readonly status: Status = 'connecting';
-  /** The client identifier: the given one, or what the broker has assigned; empty before that. */
+  /** The client identifier: yours, or the one that the broker assigned; empty before that. */
   readonly clientId: string;
   readonly #url: URL;
-  /** Those of the next attempt. */
+  /** For the next attempt. */
   readonly #options: ConnectionOptions;
   readonly #keepsSession: boolean;
   readonly #session: Session;
   readonly #events = new EventTarget();
   readonly #unlisten = new AbortController();
-  /** The connection, or the attempt, and the last one once it is over; undefined while the next attempt is waited for. */
+  /** The connection or attempt, the last one once it has ended; undefined during the delay before the next attempt. */
   #connection: Connection | undefined;
   /** Resolves when the WebSocket of the connection is closed. */
   #closing: Promise<void> | undefined;
   /** Where the next attempt goes. */
   #target: URL;
-  /** Attempts in a row that led to nothing. */
+  /** Consecutive failed attempts. */
   #failures = 0;
   #connectedAtMs = 0;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** As `connect`, without waiting. */
+  /** Like `connect`, without waiting. */
   constructor(url: string | URL, options: RallyOptions = {}) {
     const { signal } = options;
     signal?.throwIfAborted();
-    this.#url = this.#target = new URL(url, globalThis.location?.href);
+    this.#url = this.#target = new URL(url, globalThis.location as unknown as string);
     this.#url.protocol = this.#url.protocol.replace('http', 'ws');
     this.#options = {
       clientId: '',
@@ -94,7 +94,7 @@ export class Rally {
     this.#open();
   }
 
-  /** Calls `listener` when it happens; returns a function that ends that, as `options.signal` does. */
+  /** Calls `listener` for each event; returns a function that removes it, as `options.signal` does. */
   on<Name extends keyof RallyEvents>(
     name: Name,
     listener: (event: RallyEvents[Name]) => void,
@@ -104,10 +104,10 @@ export class Rally {
   }
 
   /**
-   * Publishes `value` to `topic`. With QoS 1 and 2 it resolves when the broker has it, across any number of
-   * connections, with what the broker answered; with QoS 0 when it was sent, without a value. Rejects with a
-   * RallyError: 0x90 not a topic name, 0x97 the queue is full, 0x95, 0x9A, 0x9B the broker takes no such
-   * message, or whatever reason the broker gave.
+   * Publishes `value` to `topic`. With QoS 1 and 2 it resolves when the broker has the message, across any number of
+   * connections, with the broker's answer; with QoS 0 once the message is sent, without a value. Rejects with a
+   * RallyError: 0x90 not a topic name, 0x99 not a value, 0x97 the queue is full, 0x95, 0x9A, 0x9B the broker does not
+   * accept such a message, or the reason that the broker gave.
    */
   async publish(
     topic: string,
@@ -122,8 +122,8 @@ export class Rally {
   }
 
   /**
-   * Subscribes to `topicFilter`. With a listener it is called for each message; without one,
-   * `for await (const message of rally.subscribe(…))` gives them. Throws a RallyError with 0x8F if it is not a
+   * Subscribes to `topicFilter`. The listener is called for each message; without a listener,
+   * use `for await (const message of rally.subscribe(…))`. Throws a RallyError with 0x8F if it is not a
    * topic filter.
    */
   subscribe(topicFilter: string, options?: SubscribeOptions): Subscription;
@@ -141,19 +141,19 @@ export class Rally {
   }
 
   /**
-   * Publishes `value` with a response topic and resolves with the first answer to it (section 4.10). Bound it
-   * with `options.signal`, such as `AbortSignal.timeout(5_000)`: nobody may be there to answer.
+   * Publishes `value` with a response topic and resolves with the first response (section 4.10). There may be no
+   * responder, so pass a timeout signal: `AbortSignal.timeout(5_000)`.
    */
   request(topic: string, value?: Value, options: PublishOptions = {}): Promise<Message> {
     return request(this, topic, value, options);
   }
 
   /**
-   * Ends for good, at once: says goodbye, ends all loops, and rejects what the broker does not have yet. Resolves when
-   * the goodbye is out and the WebSocket closed.
+   * Closes the client immediately: sends DISCONNECT, ends all loops, and rejects messages that the broker does not have yet.
+   * Resolves when the DISCONNECT is sent and the WebSocket closed.
    */
   async close(): Promise<void> {
-    // A session that nobody could come back to need not wait.
+    // A session that cannot be resumed need not outlive the connection.
     const properties = this.#keepsSession ? {} : { sessionExpiryInterval: 0 };
     this.#connection?.disconnect({ reasonCode: 0, properties }, undefined, true);
     this.#ended(undefined, true);

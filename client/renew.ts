@@ -1,24 +1,24 @@
 /**
- * An add-on: a token that is renewed while the connection stays (MQTT 5, 4.12.1). The broker is told the new one in time,
- * and no message is lost or late.
+ * An add-on: a token that is renewed without reconnecting (MQTT 5, 4.12.1). The broker gets the new one in time, and no
+ * message is lost or delayed.
  */
 import { encodeAuth } from '../core/wire/encode-disconnect.ts';
 import type { RallyOptions } from './rally.ts';
 
-/** Gives a token (JWT) that is good for a while: asks your back end. */
+/** Returns a token (JWT), for example from your back end. */
 export type TokenSource = () => string | Promise<string>;
 
-/** Of the time that a token has, before it is renewed. */
+/** The part of a token's lifetime after which it is renewed. */
 const shareUsed = 0.75;
-/** After a token could not be had. */
+/** The delay after a token could not be obtained. */
 const retryMs = 5_000;
-/** Timers may be late by as long as a machine sleeps: the clock is looked at now and then. */
+/** A timer may be late by as long as the machine sleeps, so the clock is checked regularly. */
 const lookMs = 15_000;
 
 /**
- * The options that let a page in by `token`, and renew it: `connect(url, { ...renewing(token) })`. It is asked for before
- * each attempt to connect, and when three quarters of its time have passed, also after the machine has slept. A token that
- * does not say when it expires is not renewed.
+ * Options that authenticate a page with `token` and renew it: `connect(url, { ...renewing(token) })`. `token` is called before
+ * each attempt to connect, and when three quarters of the token's lifetime have passed, also after the machine has slept. A
+ * token without an expiry is not renewed.
  */
 export function renewing(token: TokenSource): Pick<RallyOptions, 'credentials' | 'whileConnected'> {
   /** Of the last token, on the page's own clock. */
@@ -58,7 +58,7 @@ export function renewing(token: TokenSource): Pick<RallyOptions, 'credentials' |
   };
 }
 
-/** How long a token is good from now. Whoever has made it knows the time; a page's clock may be wrong. */
+/** How long a token is valid from now. Its issuer knows the time; a page's clock may be wrong. */
 function lifeMsOf(token: string): number {
   try {
     const [, payload = ''] = token.split('.');

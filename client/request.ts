@@ -1,4 +1,4 @@
-/** Asks somebody behind the broker (section 4.10), by whatever can publish and subscribe. */
+/** Request and response (section 4.10), with anything that can publish and subscribe. */
 import { type Message, toBytes, type Value } from './message.ts';
 import type { PublishOptions, PublishResult, SubscribeOptions } from './options.ts';
 import { RallyError } from './rally-error.ts';
@@ -9,7 +9,7 @@ interface Messenger {
   subscribe(topicFilter: string, options: SubscribeOptions): Subscription;
 }
 
-/** Resolves with the first answer; rejects with the reason of `options.signal`, or when the client is closed. */
+/** Resolves with the first response; rejects with the reason of `options.signal`, or when the client is closed. */
 export async function request(
   messenger: Messenger,
   topic: string,

@@ -3,8 +3,8 @@ import type { Message, RallyClient, SubscribeOptions, Subscription, Value } from
 
 /**
  * Answers requests: calls `answer` for each message of `topicFilter` and publishes what it returns, or what
- * its promise resolves to, to the message's response topic. A message that wants no answer gets none. What
- * `answer` throws goes to `onError`, and the one who asked waits in vain: bound requests by a signal.
+ * its promise resolves to, to the message's response topic. A message without a response topic gets no response. What
+ * `answer` throws goes to `onError`, and the requester gets no response: pass a timeout signal to requests.
  */
 export function respond(
   rally: RallyClient,

@@ -1,8 +1,8 @@
 /**
  * An add-on: proves a password with SCRAM-SHA-256 (RFC 5802, RFC 7677) without sending it, and has the broker prove that
  * it knows the password too. `connect(url, { WebSocket: scram('umpire', 'secret') })` puts the exchange between the
- * client and the broker: the CONNECT gets the first message, AUTH packets are answered, and a CONNACK of a broker that
- * has proven nothing becomes a refusal with 0x8C.
+ * client and the broker: the CONNECT gets the first message, AUTH packets are answered, and the CONNACK of a broker that
+ * has not proven anything becomes a refusal with 0x8C.
  *
  * The key is derived by the browser, which does so in secure contexts only: https, or this machine.
  */
@@ -24,7 +24,7 @@ const badAuthentication = 0x8c;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The WebSocket for `options.WebSocket`. `Original` is the one beneath; by default the global one. */
+/** The WebSocket for `options.WebSocket`. `Original` is the WebSocket underneath; by default the global one. */
 export function scram(
   username: string,
   password: string,
@@ -40,7 +40,7 @@ export function scram(
 
 class ScramWebSocket extends LayeredWebSocket {
   readonly #exchange: Exchange;
-  /** What the broker sends until it has accepted or refused. */
+  /** The broker's packets until it has accepted or refused. */
   readonly #frames = new FrameReader(5);
   #hasSentConnect = false;
   #isOver = false;
@@ -99,7 +99,7 @@ class ScramWebSocket extends LayeredWebSocket {
     this.below.send(encodeAuth({ reasonCode: 0x18, properties }));
   }
 
-  /** The CONNACK as it came, or a refusal if it accepts without a proof. */
+  /** The CONNACK unchanged, or a refusal if it accepts without proof. */
   #checked(header: number, body: Uint8Array): Bytes {
     const connack = decodeConnack(header, body, 5);
     const isAccepted = !isProtocolError(connack) && connack.reasonCode === 0;
@@ -107,7 +107,7 @@ class ScramWebSocket extends LayeredWebSocket {
     return frame(header, [body]);
   }
 
-  /** From now on everything passes. */
+  /** From now on all packets pass unchanged. */
   #end(first: Bytes): void {
     this.#isOver = true;
     const rest: Bytes[] = [];
@@ -138,7 +138,7 @@ class Exchange {
     return encoder.encode(`n,,${this.#bare}`);
   }
 
-  /** Throws if it is no answer to the first message. */
+  /** Throws if it is not an answer to the first message. */
   async answer(serverFirst: Uint8Array = new Uint8Array()): Promise<Bytes> {
     const text = decoder.decode(serverFirst);
     const [, nonce = '', salt = '', iterations = ''] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(text) ?? [];

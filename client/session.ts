@@ -1,5 +1,5 @@
 /**
- * What outlives a connection: the engine, which has the messages on their way, and who listens to what. Owns the
+ * What outlives a connection: the engine, which has the messages in flight, and the listeners by topic filter. Owns the
  * bound of the queue.
  */
 import { ClientEngine, type EngineUser } from '../core/protocol/client-engine.ts';
@@ -15,7 +15,7 @@ interface Filter {
   readonly topicFilter: string;
   readonly listeners: Set<Receiver>;
   options: SubscribeOptions;
-  /** Subscription identifiers under which messages may come: of the last SUBSCRIBE, and those on their way. */
+  /** Subscription identifiers that messages may have: of the last SUBSCRIBE, and of those that are not answered yet. */
   readonly ids: number[];
 }
 
@@ -30,7 +30,7 @@ export class Session implements EngineUser {
     this.#queue = queue;
   }
 
-  /** Resolves when the broker has it, and with QoS 0 when it was sent. */
+  /** Resolves when the broker has the message, and with QoS 0 once it is sent. */
   publish(packet: PublishPacket, signal?: AbortSignal): Promise<PublishResult | undefined> {
     return abortable<PublishResult | undefined>(signal, (resolve, reject) => {
       const { max = 1_000, policy } = this.#queue;
@@ -41,7 +41,7 @@ export class Session implements EngineUser {
         oldest.fail(error);
       }
       const request = this.engine.publish(packet, { succeed: resolve, fail: reject });
-      // If it was aborted. What was sent once goes on.
+      // If it was aborted. A message that was sent stays in flight.
       return () => void this.engine.withdraw(request);
     });
   }
@@ -68,16 +68,16 @@ export class Session implements EngineUser {
     const { subscription } = receiver;
     filter.options = { ...options, qos: Math.max(qos, filter.options.qos ?? 2) as QoS };
     listeners.add(receiver);
-    // Asked for even if there is one, so that the new listener gets the retained messages as well.
+    // Subscribes even if there is a subscription, so that the new listener gets the retained messages too.
     this.#subscribe(filter, [receiver]);
     signal?.addEventListener('abort', subscription.unsubscribe);
     if (signal?.aborted) subscription.unsubscribe();
     return subscription;
   }
 
-  /** It is over. */
+  /** The client is closed. */
   closed(error?: Error): void {
-    // Nobody is to be told that they unsubscribe.
+    // The broker must not get an UNSUBSCRIBE for them.
     this.engine.lost();
     for (const { listeners } of this.#filters.values()) {
       for (const listener of listeners) listener.end(error);
@@ -85,7 +85,7 @@ export class Session implements EngineUser {
     this.engine.end(error ?? new RallyError());
   }
 
-  /** Subscribes again to all that has listeners. */
+  /** Subscribes again to all filters that have listeners. */
   restore(): void {
     for (const filter of this.#filters.values()) this.#subscribe(filter, filter.listeners);
   }
@@ -95,13 +95,13 @@ export class Session implements EngineUser {
     const { topic, retain, properties } = packet;
     const { subscriptionIdentifiers = [] } = properties;
     const filters = [...this.#filters.values()];
-    // A broker may send a message once for each filter it matches, and says then which one it is.
+    // A broker may send a message once for each matching filter, with the identifier of that subscription.
     const named = filters.filter(({ ids }) => ids.some((id) => subscriptionIdentifiers.includes(id)));
     const matching = named[0]
       ? named
       : filters.filter(({ topicFilter }) => topicMatchesFilter(topic, unsharedFilter(topicFilter)));
     for (const { listeners, options, ids } of matching) {
-      // Retained messages are for those who came with the SUBSCRIBE that is answered so.
+      // Retained messages are for the listeners of the SUBSCRIBE that they answer.
       const asked = named[0] ? subscriptionIdentifiers : ids.slice(-1);
       for (const listener of listeners) {
         if (!retain || options.retainAsPublished || asked.includes(listener.id)) listener.deliver(message);
@@ -110,9 +110,9 @@ export class Session implements EngineUser {
     acknowledge();
   }
 
-  /** Asks for messages, and for the retained ones on behalf of `newcomers`. */
+  /** Sends the SUBSCRIBE; the retained messages are for `newcomers`. */
   #subscribe({ topicFilter, options, listeners, ids }: Filter, newcomers: Iterable<Receiver>): void {
-    // What the options leave out is false or 0, and the QoS is there.
+    // Options that are left out are false or 0; the QoS is always set.
     const subscription = { ...options, topicFilter } as SubscriptionRequest;
     const id = this.engine.newSubscriptionId();
     ids.push(id);

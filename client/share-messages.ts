@@ -1,4 +1,4 @@
-/** What a tab and the shared worker say to each other, over a MessagePort. */
+/** The messages between a tab and the shared worker, over a MessagePort. */
 import type { Credentials, PublishOptions, RallyOptions, SubscribeOptions } from './options.ts';
 import type { Message, PublishResult, RallyEvents } from './rally.ts';
 
@@ -30,10 +30,10 @@ export type FromTab =
     }
   /** Ends a subscription, or takes a message out of the queue. */
   | { type: 'cancel'; id: number }
-  /** The tab has worked off so many messages of the subscription `id`. */
+  /** The tab has processed this many messages of the subscription `id`. */
   | { type: 'taken'; id: number; count: number }
   | { type: 'credentials'; id: number; credentials?: Credentials; failure?: Failure }
-  /** The tab is looked at again, or the network is back. */
+  /** The tab is visible again, or the network is back. */
   | { type: 'wake' }
   | { type: 'close' };
 
@@ -43,9 +43,9 @@ export type ToTab =
   | { type: 'event'; name: 'closed'; failure: Failure | undefined }
   /** A message is published, or a subscription granted. */
   | { type: 'done'; id: number; result?: PublishResult | undefined }
-  /** Whichever of them has failed. */
+  /** A publish or a subscription has failed. */
   | { type: 'failed'; id: number; failure: Failure | undefined }
-  /** `dropped`: how many the tab has missed so far because it did not take them. */
+  /** `dropped`: how many messages the tab has missed so far because it was too slow. */
   | { type: 'message'; id: number; message: Omit<Message, 'text' | 'json'>; dropped: number }
   | { type: 'credentials'; id: number; url: string }
   /** The first: the name of the lock that the worker holds for as long as it lives. */
@@ -53,19 +53,19 @@ export type ToTab =
   /** The answer to `close`. */
   | { type: 'released' };
 
-/** An error as it crosses: a RallyError would arrive as an Error without its reason code. */
+/** An error in transit: a RallyError would arrive as an Error without its reason code. */
 export interface Failure {
   readonly error: unknown;
   readonly reasonCode: number | undefined;
 }
 
-/** Messages of one subscription that may be on their way to a tab. */
+/** The number of messages of one subscription that may be in transit to a tab. */
 export const tabWindow = 128;
 
 /** A lock that is held until this tab or worker ends, or `release` is called. */
 export interface HeldLock {
   readonly name: string;
-  /** Resolves when it is held. */
+  /** Resolves when the lock is held. */
   readonly held: Promise<void>;
   release(): void;
 }

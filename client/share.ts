@@ -1,6 +1,6 @@
 /**
- * An add-on: one connection for all tabs of an origin. `shareConnection` gives what `new Rally` does, and the
- * connection is in a SharedWorker (`shared-worker.ts`), which lives as long as one of the tabs.
+ * An add-on: one connection for all tabs of an origin. `shareConnection` returns the same as `new Rally`, and the
+ * connection is in a SharedWorker (`shared-worker.ts`), which lives as long as any of the tabs.
  */
 
 import { isValidTopicFilter } from '../core/wire/topic.ts';
@@ -29,16 +29,15 @@ import { createReceiver, type Receiver } from './subscription.ts';
 export interface ShareOptions extends RallyOptions {
   /** Where `shared-worker.js` is, on the origin of the page: `new URL('./shared-worker.js', import.meta.url)`. */
   worker: string | URL;
-  /** Sets tabs apart that would share otherwise, such as the name of who is signed in. */
+  /** Separates tabs that would otherwise share, for example by the name of the signed-in user. */
   group?: string;
 }
 
 /**
- * As `new Rally`, with a connection and a session that all tabs of the origin share which ask for the same: the
- * URL, the options and `group` decide, and who asks for something else has a connection of its own. `credentials`
- * is asked in all tabs, and the first answer counts. Where the browser has no SharedWorker, or the page is not from
- * a secure origin and so has no locks, the tab gets a connection of its own. Throws a TypeError for
- * `options.WebSocket`, which a worker could not be given.
+ * Like `new Rally`, but all tabs of the origin with the same URL, options and `group` share a connection and a session; a
+ * tab that differs in one of them has another connection. `credentials` is called in all tabs, and the first answer
+ * counts. Where the browser has no SharedWorker, or no locks because the page is not from a secure origin, the tab gets its
+ * own connection. Throws a TypeError for `options.WebSocket`, which cannot be passed to a worker.
  */
 export function shareConnection(url: string | URL, options: ShareOptions): RallyClient {
   const { worker, group = '', ...own } = options;
@@ -53,9 +52,9 @@ export function shareConnection(url: string | URL, options: ShareOptions): Rally
 interface Received {
   readonly receiver: Receiver;
   readonly request: FromTab;
-  /** Messages of which the worker does not know yet that they are here. */
+  /** Messages that the tab has not confirmed to the worker yet. */
   taken: number;
-  /** How many the worker has dropped. */
+  /** The number of messages that the worker has dropped. */
   dropped: number;
 }
 
@@ -73,7 +72,7 @@ class SharedRally implements RallyClient {
   readonly #start: () => SharedWorker;
   readonly #opening: FromTab;
   readonly #credentials: RallyOptions['credentials'];
-  /** While it is held the worker takes the tab for alive. */
+  /** While it is held, the worker considers the tab alive. */
   readonly #lifetime = holdLock('tab');
   readonly #events = new EventTarget();
   readonly #unlisten = new AbortController();
@@ -155,7 +154,7 @@ class SharedRally implements RallyClient {
     return request(this, topic, value, options);
   }
 
-  /** Leaves the connection, which ends with the last tab. Resolves when the worker has been told. */
+  /** Leaves the connection, which ends with the last tab. Resolves when the worker knows. */
   async close(): Promise<void> {
     await this.#leave(undefined);
   }
@@ -164,7 +163,7 @@ class SharedRally implements RallyClient {
     if (this.status === 'closed') throw new RallyError();
   }
 
-  /** Goes to the worker, which may be a new one that knows nothing. */
+  /** Connects to the worker, which may be a new one without any state. */
   #attach(): void {
     const worker = this.#start();
     worker.onerror = () => this.#ended(new RallyError(0, 'the shared worker does not run'));
@@ -174,7 +173,7 @@ class SharedRally implements RallyClient {
     for (const request of [this.#opening, ...requests.map((known) => known.request)]) this.#tell(request);
   }
 
-  /** Waits for the end of the worker, whose process may crash, and goes on with the next one. */
+  /** Waits for the end of the worker, whose process may crash, and continues with a new one. */
   async #watch(lock: string): Promise<void> {
     try {
       await navigator.locks.request(lock, this.#unlisten, () => {});
@@ -187,7 +186,7 @@ class SharedRally implements RallyClient {
     this.#attach();
   }
 
-  /** `onError` is told if the browser cannot clone the message. */
+  /** `onError` is called if the browser cannot clone the message. */
   #tell(
     message: FromTab,
     onError: (error: unknown) => void = (error) => this.#ended(error as Error),

@@ -1,10 +1,10 @@
 /**
- * What runs in the shared worker of `share.ts`: one connection for all tabs that ask for the same, each of
- * them behind a MessagePort. The client merges what they subscribe, so that the broker knows a topic filter
- * once, with the highest QoS, and who comes later still gets the retained messages.
+ * Runs in the shared worker of `share.ts`: one connection for all tabs with the same options, each of them behind a
+ * MessagePort. The client merges their subscriptions, so that the broker has each topic filter once, with the
+ * highest QoS, and a later tab still gets the retained messages.
  *
- * A tab lives as long as it holds its lock, which the browser takes from it when it is closed or crashes. With
- * the last tab the connection ends.
+ * A tab lives as long as it holds its lock, which the browser releases when the tab is closed or crashes. The
+ * connection ends with the last tab.
  */
 import {
   type Credentials,
@@ -16,12 +16,12 @@ import {
 } from './rally.ts';
 import { type Failure, type FromTab, holdLock, type ToTab, tabWindow, toFailure } from './share-messages.ts';
 
-/** Messages of one subscription that wait for a tab which does not take them, such as a frozen one. */
+/** The number of messages of one subscription that wait for a tab that does not read them, such as a frozen one. */
 const tabBufferMax = 10_000;
 
 type OpenMessage = Extract<FromTab, { type: 'open' }>;
 
-/** By what the tabs ask for. */
+/** By the URL, the options and the group. */
 const connections = new Map<string, SharedConnection>();
 
 globalThis.addEventListener?.('connect', (event) => {
@@ -29,7 +29,7 @@ globalThis.addEventListener?.('connect', (event) => {
   if (port) adopt(port);
 });
 
-/** Takes a tab; it says with its first message which connection it wants. */
+/** Accepts a tab; its first message names the connection that it wants. */
 export function adopt(port: MessagePort): void {
   port.onmessage = ({ data }: MessageEvent<OpenMessage>) => {
     const { key } = data;
@@ -64,7 +64,7 @@ class SharedConnection {
   }
 
   add(port: MessagePort, { lock }: OpenMessage): void {
-    // The tab notices by it that the worker has crashed, which may run in the process of another tab.
+    // It tells the tab when the worker crashes, which may run in the process of another tab.
     const lifetime = holdLock('worker');
     const tab = new Tab(port, this.#rally, () => {
       lifetime.release();
@@ -79,7 +79,7 @@ class SharedConnection {
     navigator.locks.request(lock, () => tab.release()).catch(() => tab.release());
   }
 
-  /** Who comes later begins anew. */
+  /** A later tab starts over. */
   #forget(): void {
     if (connections.get(this.#key) === this) connections.delete(this.#key);
   }
@@ -92,7 +92,7 @@ class SharedConnection {
     for (const tab of this.#tabs) tab.tell(message);
   }
 
-  /** All are asked, since one may be frozen; the first answer counts. */
+  /** All tabs are asked, since any of them may be frozen; the first answer counts. */
   async #askForCredentials(url: string): Promise<Credentials> {
     // The first attempt is made while the first tab is being added.
     await undefined;
@@ -112,7 +112,7 @@ class Tab {
   readonly #rally: Rally;
   readonly #onRelease: () => void;
   readonly #subscriptions = new Map<number, TabSubscription>();
-  /** Of messages that the broker does not have yet. They go on when the tab is gone. */
+  /** Of messages that the broker does not have yet. They are sent even when the tab is gone. */
   readonly #publishing = new Map<number, AbortController>();
   readonly #asked = new Map<number, Asked>();
   #lastAskedId = 0;
@@ -137,7 +137,7 @@ class Tab {
     });
   }
 
-  /** The tab is gone, and what it subscribed goes too. */
+  /** The tab is gone, and so are its subscriptions. */
   release(): void {
     if (this.#isReleased) return;
     this.tell({ type: 'released' });
@@ -168,7 +168,7 @@ class Tab {
         this.#answered(message);
         break;
       case 'wake':
-        // The clients in this worker listen for it, as those in a page do.
+        // The clients in this worker listen for it, like those in a page.
         globalThis.dispatchEvent?.(new Event('online'));
         break;
       case 'close':
@@ -201,7 +201,7 @@ class Tab {
       const subscription = this.#rally.subscribe(topicFilter, { ...options, bufferMax: tabBufferMax });
       const passing = new TabSubscription(subscription, (message) => {
         const { topic, bytes, qos, retain, dup, properties } = message;
-        // Sliced, because a view is cloned together with all that it is a view of.
+        // Sliced, because cloning a view copies its whole buffer.
         const plain = { topic, bytes: bytes.slice(), qos, retain, dup, properties };
         this.tell({ type: 'message', id, message: plain, dropped: subscription.dropped });
       });
@@ -227,7 +227,7 @@ class Tab {
   }
 }
 
-/** A subscription of a tab, which is sent no more than it works off. */
+/** A subscription of a tab, which gets messages only as fast as it processes them. */
 class TabSubscription {
   readonly subscription: Subscription;
   readonly #pass: (message: Message) => void;

@@ -1,18 +1,17 @@
-/** An add-on: retained messages as a map that keeps itself up to date. */
+/** An add-on: retained messages as a map that is always up to date. */
 import type { Message, RallyClient, SubscribeOptions, Subscription, Value } from './rally.ts';
 
 export interface State {
-  /** The last message of each topic, by topic name: another map each time that one changes. */
+  /** The last message of each topic, by topic name: a new map after each change. */
   readonly topics: ReadonlyMap<string, Message>;
   readonly subscription: Subscription;
-  /** Changes it for everyone: publishes with QoS 1 and retain. Without a value the topic is cleared. */
+  /** Changes the state for everyone: publishes with QoS 1 and retain. Without a value it clears the topic. */
   set(topic: string, value?: Value): Promise<void>;
 }
 
 /**
- * Follows `topicFilter`. `onChange` is called for each message that comes, with a new map that has it, so that a
- * framework sees that something has changed; an empty message has cleared its topic. A late visitor gets the state at
- * once, because the broker keeps it.
+ * Follows `topicFilter`. `onChange` is called for each message with a new map, so that a framework notices the change; an
+ * empty message clears its topic. A late visitor gets the current state immediately, because the broker keeps it.
  */
 export function followState(
   rally: RallyClient,

@@ -1,17 +1,17 @@
-/** One listener of a topic filter: a callback, or what a `for await` loop takes from. */
+/** One listener of a topic filter: a callback, or the source of a `for await` loop. */
 import type { Message } from './message.ts';
 
 export type Listener = (message: Message) => void;
 
-/** What `rally.subscribe` gives. `for await` over it ends with `unsubscribe`, and leaving the loop unsubscribes. */
+/** What `rally.subscribe` returns. `unsubscribe` ends a `for await` loop over it, and leaving the loop unsubscribes. */
 export interface Subscription extends AsyncIterable<Message> {
-  /** Resolves when the broker has granted it and rejects if it refuses; nobody needs to look at it. */
+  /** Resolves when the broker has granted the subscription and rejects if it refuses. You may ignore it. */
   readonly ready: Promise<void>;
-  /** How many messages were dropped because the `for await` loop was too slow. */
+  /** The number of messages that were dropped because the `for await` loop was too slow. */
   dropped: number;
   /**
-   * Ends it, at once for the listener. The broker is told once no other listener has the same topic filter; resolves
-   * when it has answered, or there is nothing to tell.
+   * Ends the subscription, for the listener immediately. When no other listener has the same topic filter, the broker gets an
+   * UNSUBSCRIBE, and the promise resolves with its answer; otherwise it resolves immediately.
    */
   unsubscribe(): Promise<void>;
 }
@@ -19,15 +19,15 @@ export interface Subscription extends AsyncIterable<Message> {
 /** The side of a subscription that the session sees. */
 export interface Receiver {
   readonly subscription: Subscription;
-  /** The subscription identifier of the SUBSCRIBE that it came with, which brings its retained messages. */
+  /** The identifier of the SUBSCRIBE that it was made with, and so of its retained messages. */
   id: number;
   granted(): void;
   deliver(message: Message): void;
-  /** It is over, because of `error` if there is one. */
+  /** The subscription has ended, because of `error` if there is one. */
   end(error?: unknown): void;
 }
 
-/** Without a listener, at most `bufferMax` messages wait for the loop. `onEnd` is called once; it resolves when the broker knows. */
+/** Without a listener, at most `bufferMax` messages wait for the loop. `onEnd` is called once; it resolves when the broker has answered. */
 export function createReceiver(
   listener: Listener | undefined,
   bufferMax: number,
@@ -64,7 +64,7 @@ export function createReceiver(
       wake();
       listener?.(message);
     } catch (error) {
-      // The listener's own error is the page's to see; the message goes on to the next.
+      // An error of a listener is reported by the page; the other listeners still get the message.
       queueMicrotask(() => {
         throw error;
       });

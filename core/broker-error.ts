@@ -30,6 +30,8 @@ export const brokerErrorCodes = {
   CLUSTER_FILE_UNREADABLE: 'a file of the cluster cannot be used',
   TOO_FEW_FILES: 'the process may have too few files open to start the broker',
   WORKER_FAILED: 'a worker thread ended, or did not start',
+  BROKER_NOT_REACHED: 'no broker answers at the address that a command was given',
+  API_REFUSED: 'the broker refuses what a command asks of its HTTP API',
   ALREADY_STARTED: 'the broker was started before',
   HOST_PUBLISH_INVALID: 'the host program publishes something that no client could',
   HOST_PUBLISH_REFUSED: 'the broker did not take a message of the host program',

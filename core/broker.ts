@@ -11,6 +11,7 @@ import { resolveConfig } from './config/resolve.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
 import { openFilesMax, openFilesNotice } from './control/open-files.ts';
 import type { RefusalReason, RefusedClient } from './control/refusals.ts';
+import type { Reloaded } from './control/reloads.ts';
 import type { Address } from './control/supervisor.ts';
 import { ControlPlane, type Statistics } from './control-plane.ts';
 import type { CloseCause } from './data-plane/addon.ts';
@@ -56,6 +57,7 @@ export type {
   ReasonStrings,
 } from './config/options.ts';
 export type { RefusalReason, RefusedClient } from './control/refusals.ts';
+export type { Reloaded } from './control/reloads.ts';
 export type { Address, ListenerAddress } from './control/supervisor.ts';
 export type { Statistics } from './control-plane.ts';
 export type { CloseCause, CounterName } from './data-plane/addon.ts';
@@ -95,6 +97,7 @@ type State = 'new' | 'started' | 'stopped';
 
 export class Broker extends EventEmitter<BrokerEvents> {
   readonly #config: BrokerConfig;
+  readonly #readConfig: (() => BrokerConfig) | undefined;
   readonly #control: ControlPlane;
   readonly #claims: PortClaim[] = [];
   #address: Address | undefined;
@@ -103,14 +106,16 @@ export class Broker extends EventEmitter<BrokerEvents> {
   #drained: Promise<void> | undefined;
 
   /** Use {@link createBroker}. */
-  constructor(config: BrokerConfig, hooks: SecurityHooks) {
+  constructor(config: BrokerConfig, hooks: SecurityHooks, readConfig?: () => BrokerConfig) {
     super();
     this.#config = config;
+    this.#readConfig = readConfig;
     this.#control = new ControlPlane(config, version, hooks, {
       onConnected: (client) => this.emit('clientConnected', client),
       onDisconnected: (client, cause, reasonCode) =>
         this.emit('clientDisconnected', client, { cause, reasonCode }),
       onRefused: (client, refusal) => this.emit('clientRefused', client, refusal),
+      readConfig,
       onDrainAsked: () => void this.drain().catch(() => {}), // it stops already
       onFatal: (error) => void this.#onFatal(error),
     });
@@ -244,12 +249,17 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   /**
-   * Reads the files of `passwordFile`, `rulesFile` and `aclFile` again. Resolves when they are in force on all workers;
-   * clients whose user is gone or has another password are ended then, and live subscriptions are judged again. Where a
-   * file is wrong nothing changes. Errors: NOT_RUNNING, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID.
+   * Reads the files of `passwordFile`, `rulesFile`, `aclFile`, `apiKeysFile` and what else says who may do what again. Resolves
+   * when they are in force on all workers; clients whose user is gone or has another password are ended then, and live
+   * subscriptions are judged again. With `options`, all of them as `createBroker` takes them, those that differ and can change
+   * while the broker runs count from then on (docs/configuration.md says which), and the others are named; functions stay
+   * those that they were. Where anything is wrong nothing changes. Errors: NOT_RUNNING, CONFIG_INVALID,
+   * OPEN_WITHOUT_AUTHENTICATION, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID.
    */
-  async reload(): Promise<void> {
-    await this.#control.reload();
+  async reload(options?: BrokerOptions): Promise<Reloaded> {
+    if (options !== undefined) return await this.#control.reload('program', () => resolveConfig(options));
+    const isCommand = this.#readConfig !== undefined;
+    return await this.#control.reload(isCommand ? 'SIGHUP' : 'program', this.#readConfig);
   }
 
   /** Who may not connect: a list to look at, to add to and to take from. */
@@ -291,7 +301,7 @@ export function createBroker(options: BrokerOptions = {}): Broker {
   return new Broker(resolveConfig(options), options);
 }
 
-/** For the command, which has resolved its configuration already. */
-export function brokerOf(config: BrokerConfig): Broker {
-  return new Broker(config, {});
+/** For the command, which has resolved its configuration already, and can do so again. */
+export function brokerOf(config: BrokerConfig, readConfig: () => BrokerConfig): Broker {
+  return new Broker(config, {}, readConfig);
 }

@@ -35,6 +35,8 @@ const failures: readonly BrokerErrorCode[] = [
   'TOO_FEW_FILES',
   'CLUSTER_NOT_REACHABLE',
   'CLUSTER_REFUSED',
+  'BROKER_NOT_REACHED',
+  'API_REFUSED',
 ];
 
 async function main(): Promise<void> {
@@ -108,7 +110,7 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
       'this variable is not one of rallymq, and changes nothing',
     );
   }
-  const broker = brokerOf(config);
+  const broker = brokerOf(config, configNow);
   const notices = serviceNotices(config);
   process.stdout.on('error', () => {}); // nobody reads it any more
   reloadOnSignal(broker, config, notices);
@@ -127,6 +129,13 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
   }
   process.stdout.write(greeting(broker, config));
   notices.ready();
+}
+
+/** As the flags, the environment and the file give it now. Errors: as readCommandLine(). */
+function configNow(): BrokerConfig {
+  const command = readCommandLine(process.argv.slice(2), process.env);
+  if (command.action !== 'start') throw new Error('the command line has not changed');
+  return command.config;
 }
 
 function serviceNotices({ logLevel, logFormat }: BrokerConfig): ServiceNotices {
@@ -161,7 +170,7 @@ function reloadOnSignal(broker: Broker, config: BrokerConfig, notices: ServiceNo
   process.on('SIGHUP', () => {
     notices.reloading();
     const certificates = config.tlsCertificates.length > 0 ? [broker.reloadCertificates()] : [];
-    // Before the start they fail, and the files are read then.
+    // Before the start they fail, and everything is read then.
     void Promise.allSettled([broker.reload(), ...certificates]).then((outcomes) =>
       notices.reloaded(outcomes.some(({ status }) => status === 'rejected')),
     );

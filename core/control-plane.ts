@@ -6,8 +6,10 @@ import { getHeapStatistics } from 'node:v8';
 import { BrokerError } from './broker-error.ts';
 import { readNews, writeNews } from './cluster/news.ts';
 import type { BrokerConfig } from './config/options.ts';
+import { takeOver, tlsFiles } from './config/reload.ts';
 import { Asks } from './control/asks.ts';
 import { AuditLog } from './control/audit-log.ts';
+import { ClientRequests } from './control/client-requests.ts';
 import { ClusterControl } from './control/cluster-control.ts';
 import { Drain } from './control/drain.ts';
 import { Inspections } from './control/inspections.ts';
@@ -17,6 +19,7 @@ import { noticeSentences } from './control/notices.ts';
 import { type LoadState, OverloadWatch } from './control/overload-watch.ts';
 import { Pace } from './control/pace.ts';
 import type { RefusalReason, RefusedClient } from './control/refusals.ts';
+import { type Reloaded, Reloads } from './control/reloads.ts';
 import { type Address, Supervisor } from './control/supervisor.ts';
 import { TotalsWatch } from './control/totals-watch.ts';
 import {
@@ -37,7 +40,6 @@ import {
   refusedDetail,
   subscriptionRefusedDetail,
 } from './front-end/client-event-details.ts';
-import type { AskedSubscription } from './front-end/subscribe.ts';
 import { HostClient } from './host/host-client.ts';
 import type { HostMessage } from './host/host-message.ts';
 import { RetainedLookUps } from './host/retained-look-ups.ts';
@@ -49,7 +51,6 @@ import type { ApiKey } from './security/api-keys.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
 import { ClientHistory } from './sessions/client-history.ts';
-import type { ClientState } from './sessions/client-list.ts';
 import { thisNodeAlone } from './sessions/directory.ts';
 import { type ClientInfo, SessionDirectory } from './sessions/session-directory.ts';
 import { systemClock } from './sessions/timers.ts';
@@ -60,6 +61,7 @@ import { type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
 import { memoryOfProcess, residentBytes } from './statistics/process-memory.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
+import { mergedLevels } from './statistics/topic-levels.ts';
 import { keepsData } from './storage/keeps-data.ts';
 import { Store } from './storage/store.ts';
 import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
@@ -93,6 +95,8 @@ export interface ControlPlaneEvents {
   onRefused(client: RefusedClient, refusal: RefusalReason): void;
   /** Whoever operates the broker wants it drained. */
   onDrainAsked(): void;
+  /** The configuration as it is now; undefined: it is in the program, and does not change. */
+  readonly readConfig: (() => BrokerConfig) | undefined;
   /** It cannot go on: the broker must stop. */
   onFatal(error: BrokerError): void;
 }
@@ -128,7 +132,7 @@ interface ListeningPlace {
   readonly listenerHosts: readonly string[];
   readonly httpSocket: string;
   /** With the ports that were chosen, once they are. */
-  readonly config: BrokerConfig;
+  readonly address?: Address;
 }
 
 export class ControlPlane {
@@ -146,6 +150,8 @@ export class ControlPlane {
   readonly #asks: Asks;
   readonly #lookUps: RetainedLookUps;
   readonly #inspections: Inspections;
+  readonly #requests: ClientRequests;
+  readonly #reloads: Reloads;
   readonly #history: ClientHistory;
   readonly #counts = new ClientCounts();
   readonly #sys: SysPublisher;
@@ -189,11 +195,11 @@ export class ControlPlane {
     this.#history = new ClientHistory({
       clock: systemClock,
       now: () => Date.now(),
-      eventsMax: config.limits.clientEventsMax,
+      limits: config.limits,
     });
     this.#audit = new AuditLog({
       clock: systemClock,
-      linesPerSecondMax: config.limits.auditLinesPerSecondMax,
+      limits: config.limits,
       write: (level, fields, sentence) => this.logger[level](fields, sentence),
     });
     this.#overload = this.#newOverloadWatch();
@@ -216,11 +222,9 @@ export class ControlPlane {
       directory: this.#cluster ?? thisNodeAlone,
       firstWorker: () => this.#cluster?.firstWorker ?? 0,
       clock: systemClock,
-      connectionsMax: config.limits.connectionsMax,
-      sessionsMax: config.limits.sessionsMax,
-      sessionWaitMs: config.limits.sessionWaitMs,
+      limits: config.limits,
       isStoreFull: () => this.#store?.state === 'full',
-      fullReasonCode: this.#fullReasonCode,
+      fullReasonCode: () => this.#fullReasonCode,
       closedReasonCode: config.serverMoved ? ReasonCode.serverMoved : undefined,
       authenticate: (worker, connection, request) =>
         this.#gatekeeper.authenticate(worker, connection, request),
@@ -229,11 +233,26 @@ export class ControlPlane {
       onConnected: (client) => this.#onConnected(client),
       onDisconnected: (client, cause, reasonCode) => this.#onDisconnected(client, cause, reasonCode),
     });
+    this.#requests = new ClientRequests({
+      directory: this.#directory,
+      inspections: this.#inspections,
+      history: this.#history,
+      audit: this.#audit,
+      bans: this.bans,
+    });
+    this.#reloads = new Reloads({
+      config,
+      audit: this.#audit,
+      accessCounts: () => this.#gatekeeper.accessCounts,
+      reloadAccess: () => this.#reloadAccess(),
+      onChanged: (names) => this.#onConfigChanged(names),
+      warn: (fields, sentence) => this.logger.warn(fields, sentence),
+    });
     this.#hostSession = this.#directory.nextKey();
     this.#streams = this.#newEventStreams();
     this.#http = new HttpFrontEnd(config, version, this.#siteSource());
     this.#sys = new SysPublisher({
-      intervalSeconds: config.sysIntervalSeconds,
+      config,
       clock: systemClock,
       sample: () => this.#sample(),
       more: () => (this.#cluster === undefined ? [] : this.#clusterTopics.messages(this.#cluster.figures)),
@@ -251,11 +270,11 @@ export class ControlPlane {
   async start(numericHost: string, listenerHosts: readonly string[]): Promise<Address> {
     await this.#tls?.load();
     const httpSocket = await this.#http.listen();
-    this.#place = { numericHost, listenerHosts, httpSocket, config: this.#config };
+    this.#place = { numericHost, listenerHosts, httpSocket };
     try {
       const address = await this.#startDataPlane(this.#place);
       this.#http.ports = address;
-      this.#place = { ...this.#place, config: withPortsOf(this.#config, address) };
+      this.#place = { ...this.#place, address };
       return address;
     } catch (error) {
       this.#http.close();
@@ -276,7 +295,7 @@ export class ControlPlane {
     const supervisor = new Supervisor(
       addon,
       broker,
-      config,
+      this.#config,
       this.#version,
       this.logger,
       tls,
@@ -324,7 +343,8 @@ export class ControlPlane {
     const { logger } = this;
     try {
       await this.#stopDataPlane(ReasonCode.serverShuttingDown);
-      if (this.#place === undefined || !this.#isRunning) return;
+      if (this.#place?.address === undefined || !this.#isRunning) return;
+      takeOver(this.#config, withPortsOf(this.#config, this.#place.address));
       await this.#startDataPlane(this.#place);
       if (!this.#isRunning) {
         await this.#stopDataPlane(ReasonCode.serverShuttingDown);
@@ -395,7 +415,7 @@ export class ControlPlane {
     this.#isRunning = true;
     this.#startedAtMs = performance.now();
     this.#openHost();
-    if (this.#config.sysIntervalSeconds > 0) this.#sys.start();
+    this.#sys.start();
     this.#totals.start();
     this.#overload.start();
     this.#tls?.start();
@@ -496,21 +516,28 @@ export class ControlPlane {
     return await this.#lookUps.lookUp(topic);
   }
 
-  /** Reads the files of users and rules again. Errors: NOT_RUNNING, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
-  async reload(): Promise<void> {
+  /**
+   * Reads the configuration, and the files of users and rules, again. `by`: who wants it; `read` gives the configuration as it is
+   * now. Errors: NOT_RUNNING, those of `read`, CONFIG_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID.
+   */
+  async reload(by: string, read: (() => BrokerConfig) | undefined): Promise<Reloaded> {
     this.assertRunning();
-    if (!this.#gatekeeper.hasFiles) {
-      this.logger.info('nothing to reload: no file of users or rules is configured');
-      return;
-    }
-    try {
-      await this.#gatekeeper.reload();
-      this.#streams.endAll(); // whoever may still have messages comes back, and misses none
-      this.#audit.add('reloaded', {});
-    } catch (err) {
-      this.#audit.add('reloadRefused', { err });
-      throw err;
-    }
+    return await this.#reloads.reload(by, read);
+  }
+
+  async #reloadAccess(): Promise<void> {
+    await this.#gatekeeper.reload();
+    this.#streams.endAll(); // whoever may still have messages comes back, and misses none
+  }
+
+  async #onConfigChanged(names: ReadonlySet<string>): Promise<void> {
+    if (names.size === 0) return;
+    this.logger.level = this.#config.logLevel;
+    this.#supervisor?.broadcast({ type: 'reconfigure', config: this.#config });
+    if (names.has('limits.connectionsPerAddressMax') || names.has('limits.connectionsPerUserMax'))
+      this.#gatekeeper.recount(this.#directory.connectedClients());
+    if (names.has('sysIntervalSeconds')) this.#sys.restart();
+    if (tlsFiles.some((name) => names.has(name))) await this.#tls?.reload();
   }
 
   /** Who may not connect. */
@@ -634,7 +661,7 @@ export class ControlPlane {
     return new EventStreams({
       source: this.host,
       clock: systemClock,
-      streamsMax: limits.eventStreamsMax,
+      limits,
       filtersMax: Math.floor(limits.subscriptionsPerSessionMax / 2), // the host program has the others
       historyBytesMax: limits.eventHistoryBytesMax,
       heartbeatMs: Math.min(heartbeatMsMax, limits.httpIdleTimeoutMs / 3),
@@ -681,39 +708,37 @@ export class ControlPlane {
       subscriptions: ({ worker, session }, from, max) =>
         this.#inspections.ask<'subscriptions'>(worker, { about: 'subscriptions', session, from, max }),
       events: (clientId) => this.#history.of(clientId),
-      disconnect: (clientId, keepsSession, by) => this.#dismiss(clientId, keepsSession, by),
-      subscribe: (client, asked, by) => this.#subscribeClient(client, asked, by),
-      unsubscribe: (client, topicFilter, by) => this.#unsubscribeClient(client, topicFilter, by),
+      disconnect: (clientId, keepsSession, by) => this.#requests.disconnect(clientId, keepsSession, by),
+      subscribe: (client, asked, by) => this.#requests.subscribe(client, asked, by),
+      unsubscribe: (client, topicFilter, by) => this.#requests.unsubscribe(client, topicFilter, by),
       cluster: () => this.#cluster?.figures,
       bans: () => this.bans.list(),
       isBanned: (remoteAddress) => this.#gatekeeper.isBanned(remoteAddress),
-      ban: (request, { name: by }) => {
-        const ban = this.bans.add(request);
+      ban: (request, by) => {
+        const ban = this.#requests.ban(request, by);
         this.#cluster?.tell(writeNews({ kind: 'ban', ban: request }));
-        this.#audit.add('banAsked', { by, kind: ban.kind, value: ban.value, reason: ban.reason });
         return ban;
       },
-      liftBan: (kind, value, { name: by }) => {
-        const isLifted = this.bans.remove(kind, value);
-        if (isLifted) this.#audit.add('banLiftAsked', { by, kind, value });
+      liftBan: (kind, value, by) => {
+        const isLifted = this.#requests.liftBan(kind, value, by);
         if (isLifted) this.#cluster?.tell(writeNews({ kind: 'liftBan', of: kind, value }));
         return isLifted;
       },
-      slow: (max) => this.#slow(max),
-      matches: (topic, max) => this.#matches(topic, max),
-      retainedTopics: async (filter, max) => {
-        const answers = await this.#inspections.askAll<'retained'>({ about: 'retained', filter, max });
-        const rows = answers.flatMap((answer) => answer.rows).sort((a, b) => (a.topic < b.topic ? -1 : 1));
-        const areAll = answers.every((answer) => answer.areAll) && rows.length <= max;
-        return { areAll, rows: rows.slice(0, max) };
+      slow: (max) => this.#requests.slow(max),
+      matches: (topic, max) => this.#requests.matches(topic, max),
+      retainedTopics: (filter, max) => this.#requests.retainedTopics(filter, max),
+      topicLevels: async (above, after, max) => {
+        const asked = { about: 'topicLevels', above, after, max } as const;
+        return mergedLevels(await this.#inspections.askAll<'topicLevels'>(asked)).slice(0, max);
       },
       reload: (by) => this.#reloadAll(by),
+      needsRestart: () => this.#reloads.needsRestart,
       openStream: (request) => {
         this.assertRunning();
         return this.#drain === undefined ? this.#streams.open(request) : undefined;
       },
       drain: ({ name: by }) => {
-        this.#audit.add('drainAsked', { by });
+        this.#audit.add('drainAsked', { by, before: 'running', after: 'draining' });
         this.#events.onDrainAsked();
         return this.#directory.counts.connected;
       },
@@ -727,54 +752,6 @@ export class ControlPlane {
     return this.#drain === undefined ? undefined : 'the broker is being drained';
   }
 
-  async #matches(topic: string, max: number): ReturnType<SiteSource['matches']> {
-    const answers = await this.#inspections.askAll<'matches'>({ about: 'matches', topic, max });
-    const rows = answers.flatMap((answer) => answer.rows).slice(0, max);
-    return {
-      count: answers.reduce((sum, { count }) => sum + count, 0),
-      rows: rows.map((row) => ({ ...row, clientId: this.#directory.clientIdOf(row.session) })),
-    };
-  }
-
-  async #slow(max: number): ReturnType<SiteSource['slow']> {
-    const answers = await this.#inspections.askAll<'slow'>({ about: 'slow', max });
-    const named = answers.flat().flatMap((row) => {
-      const clientId = this.#directory.clientIdOf(row.session);
-      return clientId === undefined ? [] : [{ ...row, clientId }];
-    });
-    return named.sort((a, b) => b.blockedMs - a.blockedMs || b.waitingBytes - a.waitingBytes).slice(0, max);
-  }
-
-  async #subscribeClient(
-    { worker, session, client: { clientId } }: ClientState,
-    asked: Omit<AskedSubscription, 'session'>,
-    { name: by }: ApiKey,
-  ): Promise<number | undefined> {
-    const reasonCode = await this.#inspections.call(worker, 'subscribe', { session, ...asked });
-    if (reasonCode === undefined || reasonCode >= ReasonCode.unspecifiedError) return reasonCode;
-    const { topicFilter, qos } = asked;
-    this.#noteAsked(clientId, 'subscribeAsked', `'${topicFilter}': asked for with the API key '${by}'.`);
-    this.#audit.add('subscribeAsked', { by, clientId, topicFilter, qos });
-    return reasonCode;
-  }
-
-  async #unsubscribeClient(
-    { worker, session, client: { clientId } }: ClientState,
-    topicFilter: string,
-    { name: by }: ApiKey,
-  ): Promise<boolean> {
-    const isEnded = await this.#inspections.call(worker, 'unsubscribe', { session, topicFilter });
-    if (!isEnded) return false;
-    this.#noteAsked(clientId, 'unsubscribeAsked', `'${topicFilter}': asked for with the API key '${by}'.`);
-    this.#audit.add('unsubscribeAsked', { by, clientId, topicFilter });
-    return true;
-  }
-
-  #noteAsked(clientId: string, kind: 'subscribeAsked' | 'unsubscribeAsked', detail: string): void {
-    const isConnected = this.#directory.find(clientId)?.isConnected ?? false;
-    this.#history.add(clientId, kind, isConnected, detail);
-  }
-
   /** What an operator has asked for on another node. */
   #onNews(news: Readonly<Record<string, unknown>>): void {
     const told = readNews(news);
@@ -782,19 +759,12 @@ export class ControlPlane {
     else if (told?.kind === 'liftBan') this.bans.remove(told.of, told.value);
   }
 
-  #dismiss(clientId: string, keepsSession: boolean, { name: by }: ApiKey): boolean {
-    const isKnown = this.#directory.dismiss(clientId, keepsSession);
-    if (!isKnown) return false;
-    const isConnected = this.#directory.find(clientId)?.isConnected ?? false;
-    this.#history.add(clientId, 'disconnectAsked', isConnected, `Asked for with the API key '${by}'.`);
-    this.#audit.add('clientEnded', { by, clientId, keepsSession });
-    return true;
-  }
-
   async #reloadAll({ name: by }: ApiKey): ReturnType<SiteSource['reload']> {
-    this.#audit.add('reloadAsked', { by });
-    await this.reload();
-    return { certificates: this.#tls === undefined ? 'none' : await this.#tls.reload() };
+    const reloaded = await this.reload(by, this.#events.readConfig);
+    return {
+      ...reloaded,
+      certificates: this.#tls === undefined ? 'none' : await this.#tls.reload(),
+    };
   }
 
   #metrics(format: MetricsFormat): string {

@@ -49,21 +49,21 @@ class Engine : private ShardPort,
               limits.lanesTotalBytesMax / (2 * std::max(1u, workers_ - 1))),
         limits_(limits),
         rules_(rules),
-        gate_(limits.grantsBroadFilters),
+        gate_(limits_.grantsBroadFilters),
         filters_(keys),
-        departures_(slots_, lanes.workersHere(), limits, counters_, gate_, *this, *this, *this),
+        departures_(slots_, lanes.workersHere(), limits_, counters_, gate_, *this, *this, *this),
         journal_(index),
-        accounts_(lanes.rowOf(index), limits, counters_, journal_),
-        frontEnd_(limits, counters_, accounts_, journal_, *this, departures_, gate_),
+        accounts_(lanes.rowOf(index), limits_, counters_, journal_),
+        frontEnd_(limits_, counters_, accounts_, journal_, *this, departures_, gate_),
         sharing_(slots_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
         routes_(slots_, filters_, *this),
-        subscriptions_(slots_, limits, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_, routes_,
+        subscriptions_(slots_, limits_, filters_, sessions_, sharing_, frontEnd_, gate_, counters_, journal_, routes_,
                        *this, lanes.subscriptionBytes()),
-        reviews_(limits, gate_, sessions_, subscriptions_),
-        moves_(slots_, limits, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
+        reviews_(limits_, gate_, sessions_, subscriptions_),
+        moves_(slots_, limits_, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
         lookUps_(slots_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound(), gate_, counters_),
-        shard_(slots_, lanes.workersHere(), filters_, limits, keys.tables, counters_, journal_, *this),
+        shard_(slots_, lanes.workersHere(), filters_, limits_, keys.tables, counters_, journal_, *this),
         routeJobs_(slots_, filters_, sharing_, *this),
         slotMoves_(slots_, shard_, routeJobs_, frontEnd_.events(), *this, *this) {
     if (!lanes.isClustered()) return;
@@ -83,6 +83,8 @@ class Engine : private ShardPort,
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
   const Limits& limits() const { return limits_; }
+  // Whoever holds them reads them when it needs one. What was made by the size of one keeps that size.
+  void setLimits(const Limits& limits) { limits_ = limits; }
   Accounts& accounts() { return accounts_; }
   FrontEnd& frontEnd() { return frontEnd_; }
   Subscriptions& subscriptions() { return subscriptions_; }
@@ -751,7 +753,7 @@ class Engine : private ShardPort,
   Lanes& lanes_;
   SlotMap slots_;
   HeldRequests held_;
-  const Limits& limits_;
+  Limits limits_;  // a copy, since each worker changes its own
   Counters counters_;
   const RuleShelf& rules_;
   RuleGate gate_;

@@ -45,6 +45,7 @@ struct Limits {
   size_t outboxTotalBytesMax = size_t(1) << 30;
   size_t retainedMessagesMax = 1'000'000;
   size_t retainedBytesMax = size_t(1) << 30;
+  size_t topicRatesBytesMax = size_t(16) << 20;
   size_t hostWindowBytes = 1'048'576;
   uint32_t laneRecords = 16'384;
   size_t lanesTotalBytesMax = size_t(64) << 20;
@@ -128,6 +129,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::outboxTotalBytesMax>("outboxTotalBytesMax"),
     limitField<&Limits::retainedMessagesMax>("retainedMessagesMax"),
     limitField<&Limits::retainedBytesMax>("retainedBytesMax"),
+    limitField<&Limits::topicRatesBytesMax>("topicRatesBytesMax"),
     limitField<&Limits::lastFramesMs>("lastFramesMs"),
     limitField<&Limits::willsPerSecond>("willsPerSecond"),
     limitField<&Limits::hostWindowBytes>("hostWindowBytes"),

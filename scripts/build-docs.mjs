@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { limitRanges } from '../dist/core/config/limits.js';
+import { optionRules } from '../dist/core/config/option-rules.js';
 import { settings } from '../dist/core/config/settings.js';
 import { usage } from '../dist/core/config/usage.js';
 
@@ -51,16 +52,19 @@ function optionRows() {
         ? ''
         : `\`--${setting.flag}${setting.placeholder ? ` ${setting.placeholder}` : ''}\``;
     const variable = setting?.variable === undefined ? '' : `\`${setting.variable}\``;
-    return [`### \`${name}\``, '', [flag, variable].filter(Boolean).join(' · '), '', comment, ''].join('\n');
+    const given = [flag, variable, reloads[optionRules[name].reload]].filter(Boolean).join(' · ');
+    return [`### \`${name}\``, '', given, '', comment, ''].join('\n');
   });
 }
+
+const reloads = { live: '*live*', restart: '*needs a restart*' };
 
 function limitRows() {
   const members = documented('core/config/limits.ts', 'export const limitRanges', '(\\w+): \\{(.*)\\},?');
   return members.map(({ name, comment }) => {
-    const { default: value, min, max, powerOfTwo } = limitRanges[name];
+    const { default: value, min, max, powerOfTwo, reload } = limitRanges[name];
     const range = `${shown(min)} to ${shown(max)}${powerOfTwo ? ', a power of two' : ''}`;
-    return `| \`${name}\` | ${shown(value)} | ${range} | ${comment.replace(/ Default [^:.]*: /, ' Why: ')} |`;
+    return `| \`${name}\` | ${shown(value)} | ${range} | ${reload} | ${comment.replace(/ Default [^:.]*: /, ' Why: ')} |`;
   });
 }
 
@@ -95,9 +99,16 @@ last a day at most:
 }
 \`\`\`
 
-SIGHUP reads the files of users, rules and certificates again ([security](security.md), [TLS](tls.md)). All other options
-need a restart. The log goes to standard error as lines of JSON. The exit status is 0 after an orderly stop, 1 if the
-broker could not go on, and 2 for a usage or configuration error.
+SIGHUP, \`POST /api/v1/config/reload\` and the dashboard read the configuration again, and the files of users, rules, keys
+and certificates ([security](security.md), [TLS](tls.md)). Options and limits marked *live* take effect at once; what a client is
+told or given when it connects counts for clients that connect from then on. Any other option needs a restart: the log and the
+answer name it, and it stays as it was until then. If anything in the configuration or in a file is wrong, nothing changes, and the
+log says what and where. The options that name files of TLS are live from one file to another; whether there is such a file at
+all needs a restart. Each reload leaves a line in the log (\`"audit":"reloaded"\`) with who asked for it, and what each option
+was before.
+
+The log goes to standard error as lines of JSON. The exit status is 0 after an orderly stop, 1 if the broker could not go on,
+and 2 for a usage or configuration error.
 
 ## The command
 
@@ -113,8 +124,8 @@ ${optionRows().join('\n')}
 Limits are keys of \`limits\` in the file and in \`createBroker()\`. [architecture.md](architecture.md#bounds) says what
 happens when each is reached.
 
-| limit | default | range | meaning and reason |
-| --- | ---: | --- | --- |
+| limit | default | range | reload | meaning and reason |
+| --- | ---: | --- | --- | --- |
 ${limitRows().join('\n')}
 `;
 

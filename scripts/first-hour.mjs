@@ -1,59 +1,92 @@
-// Plays the first hour of a new user: `npm run test:first-hour` clones this repository into an empty folder, and runs the
-// commands of README.md and docs/getting-started.md as they are written, and the programs of docs/embedding.md and
-// client/README.md in empty projects with both packages, on this version of Node.js and on others. `--here` plays in this folder, without cloning and
-// installing, `--no-packages` leaves out the projects, which need the registry, and
-// `--only-packages` plays nothing else.
+// Plays the first hour of a new user: `npm run test:first-hour` clones this repository into an empty folder and runs there, as
+// they are written, the commands of README.md and docs/getting-started.md, their pages in Chromium, and the programs of
+// docs/embedding.md and client/README.md in an empty project with both packages, on each version of Node.js. Then it plays the
+// tests of what comes next: code blocks, proxies, an operator's accidents. Each step is a line with its time, and the
+// last line says how many of them did what the documents say.
 //
-// It needs the ports 8080, 1883 and 8443, mosquitto-clients and curl. A block of `sh` is run line by line; what goes on
-// (a broker, a demo, a subscriber) goes on until another broker is started, or to the end.
+// `--here` plays the commands and the pages in this folder, without cloning and installing: the quick part, which `npm test` plays.
+//
+// It needs mosquitto-clients, curl and Chromium, and for all but `--here` the registry of npm, nginx and haproxy. Brokers and clients run
+// in a network of their own, or where there is none on the ports 8080, 1883 and 8443. A block of `sh` is run line by line; what
+// goes on (a broker, a demo, a subscriber) goes on until another broker is started, or to the end.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { otherNodes } from './other-nodes.mjs';
+import { ownNetwork } from './own-network.mjs';
 
 const isHere = process.argv.includes('--here');
-const playsPackages = !process.argv.includes('--no-packages');
 const source = resolve(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'rallymq-first-hour-'));
 const folder = isHere ? source : join(scratch, 'rallymq');
 const stepMs = 600_000;
-/** What goes on, and by what one sees that it runs. */
+
+const documents = ['README.md', 'docs/getting-started.md'];
+/** What goes on, and how one sees that it runs. */
 const lasting = [
   [/npm start(?! --silent)/, /^ {2}Page /m],
-  [/^npm run demo/, undefined],
+  [/^npm run demo/, /\n/],
   [/^mosquitto_sub/, undefined],
 ];
+/** What a page shows when it has got what the commands publish. */
+const shown = '40-30';
+/** Tests of what a new user meets next, by what they are about. */
+const further = {
+  'the code blocks of the documents': ['test/unit/docs/snippets', 'test/e2e/browser/docs'],
+  'nginx and HAProxy in front, as docs/proxies.md has them': ['test/e2e/clients/proxies'],
+  'wrong flags, variables and files': ['test/e2e/command/wrong-use'],
+  "an operator's accidents": ['test/e2e/command/accidents', 'test/fault/descriptors'],
+};
 
-const running = [];
+const network = await ownNetwork();
 // The data of whoever works here stay as they are.
 const env = isHere ? { ...process.env, RALLYMQ_DATA: join(scratch, 'data') } : process.env;
+const running = [];
+const pages = [];
 let count = 0;
+let done = 0;
 
 try {
-  if (!isHere) run(`git clone --quiet ${source} ${folder}`, scratch);
-  if (!process.argv.includes('--only-packages'))
-    for (const document of ['README.md', 'docs/getting-started.md']) await playCommands(document);
-  await endAll();
-  if (playsPackages) packages();
-  console.log(`The first hour has passed: ${count} commands and programs did what the documents say.`);
+  if (!isHere) await step(`git clone`, () => run(`git clone --quiet ${source} ${folder}`, scratch));
+  for (const document of documents) {
+    await playDocument(document);
+    await endAll();
+  }
+  if (!isHere) {
+    const project = join(scratch, 'project');
+    await step('both packages in an empty project', () => install(project));
+    for (const { version, node } of [thisNode(), ...otherNodes()]) await playPrograms(project, version, node);
+    for (const [name, tests] of Object.entries(further))
+      await step(name, () => run(`node scripts/run-tests.mjs ${tests.join(' ')}`, folder));
+  }
 } catch (error) {
-  console.error(`first-hour: ${error.message}`);
-  process.exitCode = 1;
+  console.error(`first-hour: ${error.stack}`);
+  count++;
 } finally {
   await endAll();
+  network?.close();
   rmSync(scratch, { recursive: true, force: true });
-  if (isHere)
-    for (const made of [
-      'rules.json',
-      'users.txt',
-      'dev-cert.pem',
-      'dev-key.pem',
-      'dev-ca.pem',
-      'dev-ca-key.pem',
-    ])
-      rmSync(join(folder, made), { force: true });
+  if (isHere) for (const made of madeHere()) rmSync(join(folder, made), { force: true });
+}
+console.log(`${done} of ${count}`);
+process.exitCode = done === count ? 0 : 1;
+
+/** What has failed is said, and does not keep the rest from being played. */
+async function step(name, play) {
+  count++;
+  const startedMs = performance.now();
+  let fault;
+  try {
+    await play();
+    done++;
+  } catch (error) {
+    fault = error.message;
+  }
+  const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1).padStart(6);
+  console.log(`${seconds} s  ${fault === undefined ? '' : 'FAILED '}${name}`);
+  if (fault !== undefined) console.log(fault);
 }
 
 function blocks(document) {
@@ -61,123 +94,158 @@ function blocks(document) {
   return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].map(([, language, code]) => ({ language, code }));
 }
 
-async function playCommands(document) {
+async function playDocument(document) {
   for (const { language, code } of blocks(document)) {
     if (language === 'json' && code.includes('"roles"')) writeFileSync(join(folder, 'rules.json'), code);
+    if (language === 'html') openPage(document, code);
     if (language !== 'sh') continue;
-    for (const line of code.trim().split('\n')) await play(line);
+    for (const line of code.trim().split('\n')) await playLine(line);
   }
 }
 
-async function play(line) {
-  console.log(`$ ${line}`);
-  count++;
-  const found = lasting.find(([command]) => command.test(line));
-  if (found === undefined) {
-    // Without a terminal `passwd` cannot ask for the password.
-    const asks = line.includes('passwd') && !line.includes('--batch');
-    const printed = run(asks ? `${line} --batch` : line, folder, 'a long password\n');
-    if (line.startsWith('curl') && !printed.includes('{"status":"ok"}'))
-      throw new Error(`${line} printed ${printed}`);
+async function playLine(line) {
+  if (line.startsWith('npm ci && ')) {
+    if (!isHere) await step('$ npm ci', () => run('npm ci', folder, { isOutside: true }));
+    await playLine(line.replace('npm ci && ', ''));
     return;
   }
-  if (line.includes('npm start')) await endAll();
-  await startLasting(isHere ? asHere(line) : line, found[1]);
+  if (line.includes('npm start') && !line.includes('--silent')) await endAll();
+  await step(`$ ${line}`, async () => {
+    const found = lasting.find(([command]) => command.test(line));
+    if (found !== undefined) {
+      await startLasting(isHere ? line.replace('/tmp/rallymq-data', join(scratch, 'kept')) : line, found[1]);
+      return;
+    }
+    // Without a terminal `passwd` cannot ask for the password.
+    const asks = line.includes('passwd') && !line.includes('--batch');
+    const printed = run(asks ? `${line} --batch` : line, folder, { input: 'a long password\n' });
+    if (line.startsWith('curl') && !printed.includes('{"status":"ok"}'))
+      throw new Error(`It printed ${printed}`);
+  });
 }
 
-/** It is installed, and somebody else may play it at the same time. */
-function asHere(line) {
-  return line.replace('npm ci && ', '').replace('/tmp/rallymq-data', join(scratch, 'kept'));
+/** As a visitor who opens the file from the disk, and waits for what is published. */
+function openPage(document, code) {
+  const file = join(scratch, 'try.html');
+  writeFileSync(file, code);
+  const program = `import { chromium } from 'playwright-core';
+    const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
+    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+    const page = await browser.newPage();
+    await page.goto(${JSON.stringify(`file://${file}`)});
+    await page.getByText(${JSON.stringify(shown)}).first().waitFor({ timeout: 60_000 });
+    await browser.close();`;
+  const child = spawnInside('node', ['--input-type=module', '--eval', program]);
+  pages.push({ document, ended: endOf(child) });
 }
 
 async function startLasting(line, sign) {
-  const child = spawn('bash', ['-c', line], {
-    cwd: folder,
-    env,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let printed = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (printed += text));
-  running.push(child);
+  const child = spawnInside('bash', ['-c', line]);
+  const end = endOf(child);
+  running.push({ line, child, end });
   const endMs = performance.now() + stepMs;
-  while (sign !== undefined && !sign.test(printed)) {
+  while (sign !== undefined && !sign.test(end.printed)) {
     if (child.exitCode !== null || performance.now() > endMs)
-      throw new Error(`${line} did not start:\n${printed}`);
-    await new Promise((done) => setTimeout(done, 50));
+      throw new Error(`It did not start:\n${end.printed}`);
+    await new Promise((goOn) => setTimeout(goOn, 50));
   }
 }
 
+/** Before a broker goes its pages have to show what they are to show. */
 async function endAll() {
-  for (const child of running.splice(0)) {
-    if (child.exitCode !== null) continue;
-    const ended = new Promise((done) => child.once('close', done));
-    process.kill(-child.pid, 'SIGTERM');
-    await ended;
+  for (const { document, ended } of pages.splice(0))
+    await step(`the page of ${document} in Chromium shows ${shown}`, async () => {
+      if ((await ended.code) !== 0) throw new Error(ended.printed);
+    });
+  for (const { line, child, end } of running.splice(0)) {
+    // The page has shown what a subscriber has to print.
+    const isSilent = line.startsWith('mosquitto_sub') && !end.printed.includes(shown);
+    if (child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
+    else await step(`${line} goes on`, () => Promise.reject(new Error(`It has ended:\n${end.printed}`)));
+    if (isSilent) await step(`${line} prints ${shown}`, () => Promise.reject(new Error('It does not.')));
+    await end.code;
   }
 }
 
-function run(line, cwd, input = '') {
-  const { status, stdout, stderr } = spawnSync('bash', ['-c', line], {
+function spawnInside(command, args) {
+  const [program, ...rest] = [...(network?.command ?? []), command, ...args];
+  return spawn(program, rest, { cwd: folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+function endOf(child) {
+  const end = { printed: '', code: new Promise((ended) => child.once('close', ended)) };
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => (end.printed += text));
+  return end;
+}
+
+/** `isOutside`: with the registry, which is not in the network of ours. */
+function run(line, cwd, { input = '', isOutside = false } = {}) {
+  const [program, ...args] = [...(isOutside ? [] : (network?.command ?? [])), 'bash', '-c', line];
+  const { status, stdout, stderr } = spawnSync(program, args, {
     cwd,
     env,
     input,
     encoding: 'utf8',
     timeout: stepMs,
   });
-  if (status !== 0) throw new Error(`${line} ended with ${status}:\n${stdout}${stderr}`);
+  if (status !== 0) throw new Error(`It ended with ${status}:\n${stdout}${stderr}`);
   return stdout;
 }
 
-/** Both packages in an empty project, with what the documents run in one. */
-function packages() {
-  const project = join(scratch, 'project');
-  run(
-    `mkdir -p ${project} && echo '{ "private": true, "type": "module" }' > ${project}/package.json`,
-    scratch,
-  );
-  console.log('both packages in an empty project');
+function install(project) {
+  const settings = '{ "private": true, "type": "module" }';
+  run(`mkdir -p ${project} && echo '${settings}' > ${project}/package.json`, scratch);
   for (const workspace of ['', '--workspace client'])
-    run(`npm pack --silent ${workspace} --pack-destination ${scratch}`, folder);
-  run(
-    `npm install --silent --no-audit --no-fund ws ${scratch}/rallymq-0.1.0.tgz ${scratch}/rallymq-client-0.1.0.tgz`,
-    project,
-  );
-  for (const { version, node } of [
-    { version: process.versions.node, node: process.execPath },
-    ...otherNodes(),
-  ]) {
-    console.log(`on Node.js ${version}`);
-    playPrograms(project, node);
-  }
+    run(`npm pack --silent ${workspace} --pack-destination ${scratch}`, folder, { isOutside: true });
+  const packages = `${scratch}/rallymq-0.1.0.tgz ${scratch}/rallymq-client-0.1.0.tgz`;
+  run(`npm install --silent --no-audit --no-fund ws ${packages}`, project, { isOutside: true });
 }
 
-/** What docs/embedding.md and client/README.md show. */
-function playPrograms(project, node) {
+function thisNode() {
+  return { version: process.versions.node, node: process.execPath };
+}
+
+/** What docs/embedding.md and client/README.md show, and the command of the package. */
+async function playPrograms(project, version, node) {
   const programs = blocks('docs/embedding.md').filter(({ language }) => language === 'js');
   const [expected] = blocks('docs/embedding.md').filter(({ language }) => language === 'text');
-  for (const [index, { code }] of programs.entries()) {
-    count++;
-    const ends = index === 0 ? "\nprocess.kill(process.pid, 'SIGINT');\n" : '';
-    writeFileSync(join(project, 'example.mjs'), code + ends);
-    const printed = run(`${node} example.mjs`, project);
-    if (index === 0 && printed !== expected.code)
-      throw new Error(`docs/embedding.md says\n${expected.code}not\n${printed}`);
-  }
-  count++;
-  const [{ code }] = blocks('client/README.md').filter(({ language }) => language === 'js');
-  const program = `import { createBroker } from 'rallymq';
-    const broker = createBroker();
-    await broker.start();
-    globalThis.WebSocket ??= (await import('ws')).WebSocket;
-    ${code}
-    await rally.close();
-    await broker.stop();`;
-  writeFileSync(join(project, 'client.mjs'), program);
-  const printed = run(`${node} client.mjs`, project);
-  if (!printed.includes('scores/court/1')) throw new Error(`client/README.md printed ${printed}`);
-  count++;
-  // The command of the package, by the same Node.js.
-  const version = run(`${node} node_modules/.bin/rallymq --version`, project);
-  if (!/^(rallymq )?0\.1\.0$/im.test(version.trim())) throw new Error(`rallymq --version printed ${version}`);
+  for (const [index, { code }] of programs.entries())
+    await step(`Node.js ${version}: docs/embedding.md, program ${index + 1}`, () => {
+      const ends = index === 0 ? "\nprocess.kill(process.pid, 'SIGINT');\n" : '';
+      writeFileSync(join(project, 'example.mjs'), code + ends);
+      const printed = run(`${node} example.mjs`, project);
+      if (index === 0 && printed !== expected.code)
+        throw new Error(`The document says\n${expected.code}not\n${printed}`);
+    });
+  await step(`Node.js ${version}: client/README.md`, () => {
+    const [{ code }] = blocks('client/README.md').filter(({ language }) => language === 'js');
+    const program = `import { createBroker } from 'rallymq';
+      const broker = createBroker();
+      await broker.start();
+      globalThis.WebSocket ??= (await import('ws')).WebSocket;
+      ${code}
+      await rally.close();
+      await broker.stop();`;
+    writeFileSync(join(project, 'client.mjs'), program);
+    const printed = run(`${node} client.mjs`, project);
+    if (!printed.includes('scores/court/1')) throw new Error(`It printed ${printed}`);
+  });
+  await step(`Node.js ${version}: rallymq of the package starts, takes a message and stops`, async () => {
+    const command = `${node} ${project}/node_modules/.bin/rallymq --data none`;
+    try {
+      await startLasting(`exec ${command}`, /^ {2}Page /m);
+      run(
+        "curl --silent --fail http://127.0.0.1:8080/healthz && mosquitto_pub -t scores/court/1 -m '40-30' -q 1",
+        project,
+      );
+    } finally {
+      await endAll();
+    }
+  });
+}
+
+/** By the commands, in the folder where they run. */
+function madeHere() {
+  return ['rules.json', 'users.txt', 'dev-cert.pem', 'dev-key.pem', 'dev-ca.pem', 'dev-ca-key.pem'];
 }

@@ -1,8 +1,8 @@
 /**
  * The thread of one worker: a front end and a shard in the data plane, with the door that feeds it.
  *
- * Whatever reaches the top here is reported, and the thread ends. All that it holds is the addon's, which lets go of
- * it however the thread ends.
+ * An uncaught error is reported, and the thread ends. All of its resources belong to the addon, which releases them
+ * however the thread ends.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerError } from '../core/broker-error.ts';
@@ -85,6 +85,9 @@ function take(message: ToWorker): void {
       break;
     case 'halvePaces':
       control.engine.halvePaces(message.isHalved);
+      break;
+    case 'reconfigure':
+      control.reconfigure(message.config);
       break;
     case 'openHost':
       control.openHost(message.session);
@@ -208,15 +211,15 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * Takes no more connections, says goodbye to those there are, and leaves when the last one has closed. The
- * data plane aborts those that hang; the supervisor has the last word with stopMs.
+ * Accepts no more connections, sends DISCONNECT on the existing ones, and exits when the last one has closed. The
+ * data plane aborts connections that hang; the supervisor ends the thread after stopMs.
  */
 function stop(reasonCode: number): void {
   control.engine.stopDoor();
   control.endAll(reasonCode, () => leave(0));
 }
 
-/** What was posted in this turn goes out first. */
+/** Messages that were posted in this turn are sent first. */
 function leave(status: number): void {
   setImmediate(() => setImmediate(() => process.exit(status)));
 }

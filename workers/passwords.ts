@@ -1,4 +1,4 @@
-/** A thread of the pool that hashes and verifies passwords, beside the event loops: each takes a tenth of a second. */
+/** A thread of the pool that hashes and verifies passwords, apart from the event loops: a password takes a tenth of a second. */
 import { hashPassword, verifyPassword } from '../core/security/password-hash.ts';
 
 export type PasswordTask =

@@ -1,4 +1,4 @@
-/** A thread that does what takes long with a data directory (core/storage/store-command.ts). */
+/** A thread for long operations on a data directory (core/storage/store-command.ts). */
 import { BrokerError } from '../core/broker-error.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
 import { backUp, restore } from '../core/storage/backup.ts';

@@ -59,15 +59,17 @@ function keyOf(path: string): string {
   }
 }
 
-/** `path`: behind /api/v1/. Errors: WORKER_FAILED with what the broker says, or why it cannot be asked. */
+/** `path`: behind /api/v1/. Errors: BROKER_NOT_REACHED, API_REFUSED with what the broker says. */
 export async function askApi({ url, key }: ApiRequest, method: string, path: string): Promise<unknown> {
   const headers = { authorization: `Bearer ${key}` };
   const answer = await fetch(`${url}/api/v1/${path}`, { method, headers }).catch((cause: unknown) => {
-    throw new BrokerError('WORKER_FAILED', `No broker answers at ${url}: ${reasonOf(cause)}.`, { cause });
+    throw new BrokerError('BROKER_NOT_REACHED', `No broker answers at ${url}: ${reasonOf(cause)}.`, {
+      cause,
+    });
   });
   const text = await answer.text();
   if (answer.ok) return JSON.parse(text);
-  throw new BrokerError('WORKER_FAILED', `The broker answers ${answer.status}: ${detailOf(text)}`);
+  throw new BrokerError('API_REFUSED', `The broker answers ${answer.status}: ${detailOf(text)}`);
 }
 
 function reasonOf(error: unknown): string {

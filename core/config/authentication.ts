@@ -77,7 +77,8 @@ export type AuthenticateAnswer = boolean | Grant | Refusal | 'unknown';
 
 /**
  * Answers true, or with a grant, to let the client in, and 'unknown' to have the next one asked who might know the
- * client. All else, an exception or a rejected promise refuses it.
+ * client. False refuses it with 0x86, any other answer, an exception or a rejected promise with 0x88, and no answer within
+ * `connectTimeoutMs` with 0x89: a client that gets one of the last two may try again with the same credentials.
  */
 export type Authenticate = (client: ConnectingClient) => AuthenticateAnswer | Promise<AuthenticateAnswer>;
 
@@ -100,7 +101,8 @@ export type AuthenticationStep =
 export interface AuthenticationExchange {
   /**
    * Takes the client's Authentication Data, undefined if it sent none. An exception or a rejected promise
-   * refuses the client with 0x87. All steps of an exchange together may take `connectTimeoutMs`.
+   * refuses the client with 0x88. All steps of an exchange together may take `connectTimeoutMs`; then the client is
+   * refused with 0x89, or with 0x87 if the exchange was waiting for the client.
    */
   next(data: Uint8Array | undefined): AuthenticationStep | Promise<AuthenticationStep>;
 }

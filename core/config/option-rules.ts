@@ -3,6 +3,7 @@
 
 import { isIP } from 'node:net';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
+import type { Reload } from './limits.ts';
 import { isNetwork } from './network.ts';
 import {
   type BrokerOptions,
@@ -23,7 +24,7 @@ export type OptionName = keyof BrokerOptions;
 /** Values by option that are still to be resolved. */
 export type OptionValues = { [Name in OptionName]?: unknown };
 
-export interface OptionRule {
+interface ValueRule {
   /** Ends the sentence "give ...". */
   readonly allowed: string;
   /** The same where the value is text, if it reads differently there. */
@@ -33,180 +34,209 @@ export interface OptionRule {
   readonly fromText: (text: string) => unknown;
 }
 
+export interface OptionRule extends ValueRule {
+  /** Of `limits`, each has its own (limits.ts). */
+  readonly reload: Reload;
+}
+
 // A label begins and ends with a letter or digit. The name of a host has at most 253 characters.
 const hostName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
 // Characters that need no percent-encoding, so that a path has one spelling.
 const urlPath = /^\/[\w.~/-]*$/;
 
-const truthRule: OptionRule = {
+const truthRule: ValueRule = {
   allowed: 'true or false',
   accepts: (value) => typeof value === 'boolean',
   fromText: truth,
 };
 
-const fileRule: OptionRule = {
+const fileRule: ValueRule = {
   allowed: 'the path of a file',
   accepts: (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
   fromText: asText,
 };
 
-const offOrPortRule: OptionRule = {
+const offOrPortRule: ValueRule = {
   allowed: 'a whole number from 0 to 65535, or false to listen on no such port',
   allowedAsText: "a whole number from 0 to 65535, or 'off' to listen on no such port",
   accepts: (value) => value === false || isPort(value),
   fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
 };
 
-const functionRule: OptionRule = {
+const functionRule: ValueRule = {
   allowed: 'a function, which only a program that calls createBroker() can do',
   accepts: (value) => typeof value === 'function',
   fromText: asText,
 };
 
-const backendUrlRule: OptionRule = {
+const backendUrlRule: ValueRule = {
   allowed: 'a URL that begins with https:// or http://, without a user name',
   accepts: isBackendUrl,
   fromText: asText,
 };
 
 /** A subject of NATS has it as one level, and a topic too. */
-const nameRule: OptionRule = {
+const nameRule: ValueRule = {
   allowed: "a name of at most 64 letters, digits, '-' and '_'",
   accepts: (value) => typeof value === 'string' && /^[\w-]{1,64}$/.test(value),
   fromText: asText,
 };
 
-const textRule: OptionRule = {
+const textRule: ValueRule = {
   allowed: 'a text of at most 1000 characters',
   accepts: (value) => isShortText(value) && value !== '',
   fromText: asText,
 };
 
+function live(rule: ValueRule): OptionRule {
+  return { ...rule, reload: 'live' };
+}
+
+function restart(rule: ValueRule): OptionRule {
+  return { ...rule, reload: 'restart' };
+}
+
 export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   host: {
+    reload: 'restart',
     allowed: 'an IP address or a host name',
     accepts: (value) => typeof value === 'string' && (isIP(value) !== 0 || hostName.test(value)),
     fromText: asText,
   },
   port: {
+    reload: 'restart',
     allowed: 'a whole number from 0 to 65535, or false to listen on no such port',
     allowedAsText: "a whole number from 0 to 65535, or 'none' to listen on no such port",
     accepts: (value) => value === false || isPort(value),
     fromText: (text) => (text === 'none' || text === 'off' ? false : wholeNumber(text)),
   },
   listeners: {
+    reload: 'restart',
     allowed: 'a list of listeners, each an object: docs/security.md',
     accepts: (value) => Array.isArray(value),
     fromText: asText,
   },
   path: {
+    reload: 'restart',
     allowed: "a path that begins with '/' and has only letters, digits, '/', '-', '.', '_' and '~'",
     accepts: (value) => typeof value === 'string' && value.length <= 255 && urlPath.test(value),
     fromText: asText,
   },
   tcpPort: {
+    reload: 'restart',
     allowed: 'a whole number from 0 to 65535, or false to listen on no TCP port',
     allowedAsText: "a whole number from 0 to 65535, or 'off' to listen on no TCP port",
     accepts: (value) => value === false || isPort(value),
     fromText: (text) => (text === 'off' ? false : wholeNumber(text)),
   },
-  tlsPort: offOrPortRule,
-  mqttsPort: offOrPortRule,
-  tlsCert: fileRule,
-  tlsKey: fileRule,
-  tlsOcsp: fileRule,
+  tlsPort: restart(offOrPortRule),
+  mqttsPort: restart(offOrPortRule),
+  tlsCert: live(fileRule),
+  tlsKey: live(fileRule),
+  tlsOcsp: live(fileRule),
   tlsCertificates: {
+    reload: 'live',
     allowed:
       "a list of certificates, each with the paths of its files: { cert: '…', key: '…', ocsp: '…' }; ocsp may be left out",
     accepts: (value) => Array.isArray(value) && value.every(areCertificateFiles),
     fromText: asText,
   },
   clientCertificates: {
+    reload: 'restart',
     allowed: `one of ${clientCertificateSettings.join(', ')}`,
     accepts: (value) => clientCertificateSettings.some((setting) => setting === value),
     fromText: asText,
   },
-  clientCa: fileRule,
-  clientCrl: fileRule,
-  pskFile: fileRule,
+  clientCa: live(fileRule),
+  clientCrl: live(fileRule),
+  pskFile: live(fileRule),
   clientIdentity: {
+    reload: 'restart',
     allowed: `one of ${clientIdentities.join(', ')}`,
     accepts: (value) => clientIdentities.some((identity) => identity === value),
     fromText: asText,
   },
   trustedProxies: {
+    reload: 'restart',
     allowed: "a list of IP addresses and networks like '10.0.0.0/8'",
     allowedAsText: "IP addresses and networks like 10.0.0.0/8, with ',' between",
     accepts: (value) => Array.isArray(value) && value.every(isNetwork),
     fromText: (text) => text.split(',').map((network) => network.trim()),
   },
   workers: {
+    reload: 'restart',
     allowed: `'auto' or a whole number from 1 to ${workersMax}`,
     accepts: (value) => value === 'auto' || isWholeNumber(value, 1, workersMax),
     fromText: wholeNumber,
   },
   dataDirectory: {
+    reload: 'restart',
     allowed: 'the path of a folder, or false to keep everything in memory',
     allowedAsText: "the path of a folder, or 'none' to keep everything in memory",
     accepts: (value) =>
       value === false || (typeof value === 'string' && value !== '' && !value.includes('\0')),
     fromText: (text) => (text === 'none' ? false : text),
   },
-  durability: oneOf(durabilities),
-  logLevel: oneOf(logLevels),
-  logFormat: oneOf(logFormats),
-  allowAnonymous: truthRule,
-  pages: truthRule,
+  durability: restart(oneOf(durabilities)),
+  logLevel: live(oneOf(logLevels)),
+  logFormat: restart(oneOf(logFormats)),
+  allowAnonymous: restart(truthRule),
+  pages: restart(truthRule),
   authenticate: {
+    reload: 'restart',
     allowed: 'a function, or a list of functions, which only a program that calls createBroker() can do',
     accepts: (value) =>
       typeof value === 'function' ||
       (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'function')),
     fromText: asText,
   },
-  authorizePublish: functionRule,
-  authorizeSubscribe: functionRule,
-  authUrl: backendUrlRule,
-  authorizeUrl: backendUrlRule,
-  backendSecretFile: fileRule,
-  banFile: fileRule,
+  authorizePublish: restart(functionRule),
+  authorizeSubscribe: restart(functionRule),
+  authUrl: restart(backendUrlRule),
+  authorizeUrl: restart(backendUrlRule),
+  backendSecretFile: restart(fileRule),
+  banFile: restart(fileRule),
   authenticationMethods: {
+    reload: 'restart',
     allowed:
       'an array of methods, each with its own name, which only a program that calls createBroker() can do',
     accepts: areMethods,
     fromText: asText,
   },
-  passwordFile: fileRule,
-  identityAsUser: truthRule,
-  tokenSecretFile: fileRule,
-  tokenKeyFile: fileRule,
+  passwordFile: restart(fileRule),
+  identityAsUser: restart(truthRule),
+  tokenSecretFile: restart(fileRule),
+  tokenKeyFile: restart(fileRule),
   tokenJwksUrl: {
+    reload: 'restart',
     allowed: 'a URL that begins with https://, or with http:// on this machine',
     accepts: isKeyUrl,
     fromText: asText,
   },
-  tokenIssuer: textRule,
-  tokenAudience: textRule,
-  tokenUserClaim: textRule,
-  tokenClientIdClaim: textRule,
-  tokenTenantClaim: textRule,
+  tokenIssuer: restart(textRule),
+  tokenAudience: restart(textRule),
+  tokenUserClaim: restart(textRule),
+  tokenClientIdClaim: restart(textRule),
+  tokenTenantClaim: restart(textRule),
   tokenCookie: {
+    reload: 'restart',
     allowed: 'the name of a cookie',
     accepts: (value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]{1,255}$/.test(value),
     fromText: asText,
   },
-  revokedFile: fileRule,
-  rulesFile: fileRule,
-  apiKeysFile: fileRule,
-  aclFile: fileRule,
-  broadFilters: oneOf(broadFilterSettings),
-  deniedPublish: oneOf(deniedPublishSettings),
-  retainAvailable: truthRule,
-  wildcardSubscriptionAvailable: truthRule,
-  subscriptionIdentifiersAvailable: truthRule,
-  sharedSubscriptionAvailable: truthRule,
-  checksPayloadFormat: truthRule,
+  revokedFile: restart(fileRule),
+  rulesFile: restart(fileRule),
+  apiKeysFile: restart(fileRule),
+  aclFile: restart(fileRule),
+  broadFilters: restart(oneOf(broadFilterSettings)),
+  deniedPublish: restart(oneOf(deniedPublishSettings)),
+  retainAvailable: restart(truthRule),
+  wildcardSubscriptionAvailable: restart(truthRule),
+  subscriptionIdentifiersAvailable: restart(truthRule),
+  sharedSubscriptionAvailable: restart(truthRule),
+  checksPayloadFormat: restart(truthRule),
   allowedOrigins: {
+    reload: 'live',
     allowed:
       "a list of origins like 'https://scores.example' (scheme, host and port, no path), 'null' or '*'",
     allowedAsText:
@@ -215,11 +245,13 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     fromText: (text) => text.split(',').map((origin) => origin.trim()),
   },
   sysIntervalSeconds: {
+    reload: 'live',
     allowed: 'a whole number of seconds from 0 to 86400',
     accepts: (value) => isWholeNumber(value, 0, 86_400),
     fromText: wholeNumber,
   },
   responseTopicPrefix: {
+    reload: 'live',
     allowed:
       "a topic name that clients may publish to, of at most 1000 characters and without '/' at its end",
     accepts: (value) =>
@@ -227,27 +259,29 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
     fromText: asText,
   },
   serverReference: {
+    reload: 'live',
     allowed: "servers like 'mqtt2.example:1883', with a space between, in at most 1000 characters",
     accepts: (value) => isShortText(value) && /^[^\s\p{C}]+( [^\s\p{C}]+)*$/u.test(value),
     fromText: asText,
   },
-  serverMoved: truthRule,
-  reasonStrings: oneOf(reasonStringSettings),
-  cluster: {
+  serverMoved: restart(truthRule),
+  reasonStrings: live(oneOf(reasonStringSettings)),
+  cluster: restart({
     allowed: "a list of NATS servers like 'nats://10.0.0.1:4222' or 'tls://nats.example:4222'",
     allowedAsText: "NATS servers like nats://10.0.0.1:4222 or tls://nats.example:4222, with ',' between",
     accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isNatsUrl),
     fromText: (text) => text.split(',').map((url) => url.trim()),
-  },
-  nodeName: {
+  }),
+  nodeName: restart({
     allowed: "a name of at most 64 letters, digits, '-', '_' and '.'",
     accepts: (value) => typeof value === 'string' && /^[\w.-]{1,64}$/.test(value),
     fromText: asText,
-  },
-  clusterName: nameRule,
-  clusterCredentials: fileRule,
-  clusterTlsCa: fileRule,
+  }),
+  clusterName: restart(nameRule),
+  clusterCredentials: restart(fileRule),
+  clusterTlsCa: restart(fileRule),
   limits: {
+    reload: 'live',
     allowed: 'an object with limits by name',
     accepts: isRecord,
     fromText: asText,
@@ -286,7 +320,7 @@ function isNatsUrl(value: unknown): boolean {
   return hostname !== '' && `${username}${password}${search}` === '' && (pathname === '' || pathname === '/');
 }
 
-function oneOf(settings: readonly string[]): OptionRule {
+function oneOf(settings: readonly string[]): ValueRule {
   return {
     allowed: `one of ${settings.join(', ')}`,
     accepts: (value) => settings.some((setting) => setting === value),

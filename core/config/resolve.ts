@@ -63,9 +63,15 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     ...tlsOf(given),
     listeners: listeners.map((listener) => resolveListener(listener, values.host ?? defaultOptions.host)),
-    nodeName: values.cluster && (values.nodeName ?? nodeNameOf(hostname())),
-    limits: Object.freeze({ ...defaultLimits, ...limits }),
+    nodeName: values.nodeName ?? (values.cluster && nodeNameOf(hostname())),
+    limits: { ...defaultLimits, ...limits },
   };
+  checkTogether(config);
+  return config;
+}
+
+/** What no value by itself shows. Errors: as resolveConfig(). */
+export function checkTogether(config: BrokerConfig): void {
   checkLimitsTogether(config.limits);
   checkTls(config);
   checkServerReference(config);
@@ -73,9 +79,8 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
   checkTokens(config);
   checkBackends(config);
   checkPorts(config);
-  checkCluster(config, given);
+  checkCluster(config);
   checkClosedByDefault(config);
-  return Object.freeze(config);
 }
 
 /** They have no default, and stand in the configuration all the same. */
@@ -286,10 +291,8 @@ export function nodeNameOf(host: string): string {
   return host.replaceAll(/[^\w.-]/g, '-').slice(0, 64) || 'node';
 }
 
-function checkCluster(
-  { cluster, dataDirectory }: BrokerConfig,
-  { nodeName, clusterName, clusterCredentials, clusterTlsCa }: BrokerOptions,
-): void {
+/** The name has a default, and alone it changes nothing. */
+function checkCluster({ cluster, dataDirectory, ...config }: BrokerConfig): void {
   if (cluster !== undefined) {
     if (dataDirectory === false) return;
     throw new BrokerError(
@@ -297,7 +300,8 @@ function checkCluster(
       'cluster keeps everything in memory, and there is a dataDirectory: give it false (--data none).',
     );
   }
-  const alone = Object.entries({ nodeName, clusterName, clusterCredentials, clusterTlsCa }).find(
+  const { nodeName, clusterCredentials, clusterTlsCa } = config;
+  const alone = Object.entries({ nodeName, clusterCredentials, clusterTlsCa }).find(
     ([, value]) => value !== undefined,
   );
   if (alone === undefined) return;

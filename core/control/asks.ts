@@ -14,7 +14,7 @@
  */
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import type { Inspection, InspectionAnswer } from '../data-plane/inspection.ts';
-import type { AskedSubscription } from '../front-end/subscribe.ts';
+import type { AskedSubscription, SubscriptionAnswer } from '../front-end/subscribe.ts';
 
 /** What can be asked, and what comes back. */
 export interface Calls {
@@ -26,8 +26,8 @@ export interface Calls {
   readonly lag: { readonly ask: undefined; readonly reply: undefined };
   /** What operators want to know of its sessions and retained messages. */
   readonly inspect: { readonly ask: Inspection; readonly reply: InspectionAnswer };
-  /** To subscribe a session to a topic filter, or end that. Gives the reason code; undefined: the session is not here. */
-  readonly subscribe: { readonly ask: AskedSubscription; readonly reply: number | undefined };
+  /** To subscribe a session to a topic filter, or end that. Undefined: the session is not here. */
+  readonly subscribe: { readonly ask: AskedSubscription; readonly reply: SubscriptionAnswer | undefined };
   readonly unsubscribe: {
     readonly ask: { readonly session: number; readonly topicFilter: string };
     readonly reply: boolean;

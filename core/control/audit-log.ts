@@ -3,6 +3,7 @@
  * and reload, with `audit` in it. Those that strangers can bring about are bounded: of each kind so many a second, and
  * how many there were beside them.
  */
+import type { Limits } from '../config/limits.ts';
 import type { Clock } from '../sessions/timers.ts';
 
 export const auditKinds = [
@@ -16,7 +17,6 @@ export const auditKinds = [
   'reloadRefused',
   'overload',
   'clientEnded',
-  'reloadAsked',
   'drainAsked',
   'banAsked',
   'banLiftAsked',
@@ -27,7 +27,7 @@ export type AuditKind = (typeof auditKinds)[number];
 
 export interface AuditLogOptions {
   readonly clock: Clock;
-  readonly linesPerSecondMax: number;
+  readonly limits: Pick<Limits, 'auditLinesPerSecondMax'>;
   write(level: AuditLevel, fields: Readonly<Record<string, unknown>>, sentence: string): void;
 }
 
@@ -40,7 +40,7 @@ const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>
   subscribeRefused: ['warn', 'a client may not subscribe to a topic filter'],
   banned: ['warn', 'somebody is banned'],
   banLifted: ['info', 'a ban was lifted'],
-  reloaded: ['info', 'the files of users and rules were read again, and are in force'],
+  reloaded: ['info', 'configuration, users and rules were read again, and are in force'],
   reloadRefused: ['error', 'nothing was reloaded: everything stays as it was'],
   clientEnded: ['info', 'an operator ends a client'],
   drainAsked: ['info', 'an operator has the broker drained'],
@@ -48,7 +48,6 @@ const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>
   banLiftAsked: ['info', 'an operator lifts a ban'],
   subscribeAsked: ['info', 'an operator subscribes a client'],
   unsubscribeAsked: ['info', 'an operator ends a subscription of a client'],
-  reloadAsked: ['info', 'an operator has files read again'],
   overload: ['warn', 'how much the broker has to do has changed'],
 };
 
@@ -68,14 +67,14 @@ export class AuditLog {
   }
 
   add(audit: AuditKind, fields: Readonly<Record<string, unknown>>): void {
-    const { clock, linesPerSecondMax, write } = this.#options;
+    const { clock, limits, write } = this.#options;
     const nowMs = clock.nowMs();
     const second = this.#secondOf(audit, nowMs);
     if (nowMs - second.startedMs >= 1_000) {
       second.startedMs = nowMs;
       second.lines = 0;
     }
-    if (second.lines >= linesPerSecondMax) {
+    if (second.lines >= limits.auditLinesPerSecondMax) {
       second.withheld++;
       return;
     }

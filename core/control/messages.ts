@@ -175,6 +175,8 @@ export type ToWorker =
   | { readonly type: 'forgetDecisions' }
   /** The broker has more to do than it can: clients with a pace may send half as fast, or again as fast as before. */
   | { readonly type: 'halvePaces'; readonly isHalved: boolean }
+  /** The configuration has changed while the broker runs: in what is live. */
+  | { readonly type: 'reconfigure'; readonly config: BrokerConfig }
   | { readonly type: 'openHost'; readonly session: number }
   /** `viewApplied` follows, unless a later one comes before that. */
   | { readonly type: 'clusterView'; readonly view: ClusterView }

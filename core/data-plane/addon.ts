@@ -353,6 +353,7 @@ export interface Engine {
   matchesOf(topic: string, max: number): (string | number)[];
   retainedOf(filter: string, max: number): (string | number)[];
   slowOf(max: number): number[];
+  topicLevelsOf(above: string | undefined, after: string | undefined, max: number): (string | number)[];
 
   /** The `lookedUp` event with this token follows. */
   lookUpRetained(topic: string, token: number): void;
@@ -367,6 +368,8 @@ export interface Engine {
   forgetDecisions(slot: number): void;
   /** Whoever has a pace may send half as fast, or as fast as before. */
   halvePaces(isHalved: boolean): void;
+  /** Those whose `reload` is 'live' may differ from what createBroker() was given. */
+  setLimits(rules: DataPlaneRules): void;
 
   /** The path where WebSockets open, and the socket (a path of the file system) of the HTTP server for all else. */
   serveHttp(mqttPath: string, serverPath: string): void;

@@ -18,6 +18,16 @@ export type Inspection =
     }
   | { readonly about: 'matches'; readonly topic: string; readonly max: number }
   | { readonly about: 'retained'; readonly filter: string; readonly max: number }
+  /**
+   * How many messages the topics get that this worker owns: the levels below `above` that follow `after`, in the order of
+   * their bytes. Undefined: the first levels; from the first one on.
+   */
+  | {
+      readonly about: 'topicLevels';
+      readonly above: string | undefined;
+      readonly after: string | undefined;
+      readonly max: number;
+    }
   /** Who has most that waits, and whose sockets take nothing. */
   | { readonly about: 'slow'; readonly max: number };
 
@@ -69,6 +79,21 @@ export interface SlowRow {
   readonly blockedMs: number;
 }
 
+/** A level of topics: what has come for it and all below it, as far as that is remembered. */
+export interface TopicLevelRow {
+  readonly level: string;
+  readonly messages: number;
+  /** Of those, on the topic that ends here. */
+  readonly own: number;
+  /** Over the last ten seconds, about. */
+  readonly messagesPerSecond: number;
+  /** Of payloads. */
+  readonly bytesPerSecond: number;
+  /** Since the last one. */
+  readonly silentMs: number;
+  readonly hasBelow: boolean;
+}
+
 export interface InspectionAnswers {
   /** Undefined: the session is not here. */
   readonly session: SessionFigures | undefined;
@@ -76,6 +101,7 @@ export interface InspectionAnswers {
   /** `count`: how many there are, also beyond the rows. */
   readonly matches: { readonly count: number; readonly rows: readonly MatchRow[] };
   readonly retained: { readonly areAll: boolean; readonly rows: readonly RetainedRow[] };
+  readonly topicLevels: readonly TopicLevelRow[];
   /** In no order. */
   readonly slow: readonly SlowRow[];
 }
@@ -101,6 +127,8 @@ export function inspect(engine: Engine, asked: Inspection): InspectionAnswer {
       const list = engine.retainedOf(asked.filter, asked.max);
       return { areAll: list[0] === 1, rows: rowsOf(list, 1, 3, retainedOf) };
     }
+    case 'topicLevels':
+      return rowsOf(engine.topicLevelsOf(asked.above, asked.after, asked.max), 0, 7, topicLevelOf);
     case 'slow':
       return slowRows(engine.slowOf(asked.max));
   }
@@ -136,6 +164,20 @@ function subscriptionOf([topicFilter, options, subscriptionId]: readonly Field[]
 
 function retainedOf([topic, payloadBytes, qos]: readonly Field[]): RetainedRow {
   return { topic: String(topic), payloadBytes: Number(payloadBytes), qos: Number(qos) as QoS };
+}
+
+function topicLevelOf([level, ...figures]: readonly Field[]): TopicLevelRow {
+  const [messages = 0, own = 0, messagesPerSecond = 0, bytesPerSecond = 0, silentMs = 0, below] =
+    figures.map(Number);
+  return {
+    level: String(level),
+    messages,
+    own,
+    messagesPerSecond,
+    bytesPerSecond,
+    silentMs,
+    hasBelow: below === 1,
+  };
 }
 
 /** Each session once. */

@@ -8,7 +8,7 @@
  *           \------------------------\--refused-----------------------/
  */
 
-import type { ClientTls } from '../config/authentication.ts';
+import type { ClientTls, Quotas } from '../config/authentication.ts';
 import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type {
@@ -36,6 +36,7 @@ import type { AuthPacket, ConnectPacket, ProtocolVersion } from '../wire/packets
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
+import type { Connacks } from './connacks.ts';
 import {
   assignedClientId,
   connackProperties,
@@ -60,6 +61,7 @@ export interface ConnectionContext {
   readonly engine: Engine;
   readonly config: BrokerConfig;
   readonly pending: PendingSubscribes;
+  readonly connacks: Connacks;
   /** Asks the session directory. */
   requestConnect(connection: ClientConnection, connect: ConnectRequest): void;
   /** Asks the authenticator whether a connected client may stay. */
@@ -188,7 +190,7 @@ export class ClientConnection implements Subscriber {
     }
     const { properties } = connect;
     this.#topicPrefix = admission?.topicPrefix ?? '';
-    const limits = { ...config.limits, ...this.#listener?.limits };
+    const { messagesPerSecond, bytesPerSecond } = this.#pace(admission?.quotas);
     this.#expirySeconds = sessionExpirySeconds(connect, config.limits);
     const terms = encodeConnectionTerms({
       version: connect.protocolVersion,
@@ -198,8 +200,8 @@ export class ClientConnection implements Subscriber {
       maximumPacketSize: properties.maximumPacketSize ?? 0,
       topicAliasMaximum: properties.topicAliasMaximum ?? 0,
       sessionExpirySeconds: this.#expirySeconds,
-      messagesPerSecond: admission?.quotas?.messagesPerSecond ?? limits.messagesPerSecondMax,
-      bytesPerSecond: admission?.quotas?.bytesPerSecond ?? limits.bytesPerSecondMax,
+      messagesPerSecond,
+      bytesPerSecond,
       asksToPublish: config.asksToPublish,
       clientId: this.#expirySeconds > 0 && keepsData(config) ? this.clientId : '',
       topicPrefix: this.#topicPrefix,
@@ -247,7 +249,9 @@ export class ClientConnection implements Subscriber {
    * authenticate again, is ended.
    */
   refuse(reasonCode: number, why?: string, isDecidedByWorker = true): void {
-    if (this.#state === 'connected') this.end(reasonCode, why);
+    const { serverUnavailable, serverBusy } = ReasonCode; // the first is not for a DISCONNECT
+    if (this.#state === 'connected')
+      this.end(reasonCode === serverUnavailable ? serverBusy : reasonCode, why);
     if (this.#state !== 'connecting') return;
     this.#tellRefused(reasonCode, isDecidedByWorker, why);
     this.#finish();
@@ -419,11 +423,13 @@ export class ClientConnection implements Subscriber {
     const prefix = this.#listener?.clientIdPrefix ?? '';
     this.clientId = prefix + (this.#isClientIdAssigned ? assignedClientId() : connect.clientId);
     // It could not be told that it is accepted. An authentication may have another reason to refuse it.
-    if (this.#method === undefined && !this.#fits(this.#successOf(connect, false))) {
+    const mayBeTooLarge = this.#maximumPacketSize !== undefined && this.#method === undefined;
+    if (mayBeTooLarge && !this.#fits(this.#successOf(connect, false))) {
       this.refuse(ReasonCode.packetTooLarge);
       return;
     }
     this.#connect = connect;
+    const { transport, remoteAddress, listener, tls } = this.peer;
     this.#context.requestConnect(this, {
       clientId: this.clientId,
       protocolVersion: connect.protocolVersion,
@@ -433,13 +439,27 @@ export class ClientConnection implements Subscriber {
       password: connect.password,
       authenticationMethod: this.#method,
       authenticationData: properties.authenticationData,
-      ...this.peer,
+      transport,
+      remoteAddress,
+      listener,
+      tls,
       willTopic: connect.will?.topic,
       willQos: connect.will?.qos,
       willRetain: connect.will?.retain,
       token: this.#token,
     });
     this.#token = undefined;
+  }
+
+  /** How fast the client may send: as it was granted, else as its listener says, else as all may. */
+  #pace(granted: Quotas | undefined): Required<Quotas> {
+    const { limits } = this.#context.config;
+    const here = this.#listener?.limits;
+    return {
+      messagesPerSecond:
+        granted?.messagesPerSecond ?? here?.messagesPerSecondMax ?? limits.messagesPerSecondMax,
+      bytesPerSecond: granted?.bytesPerSecond ?? here?.bytesPerSecondMax ?? limits.bytesPerSecondMax,
+    };
   }
 
   /** The CONNACK that accepts. */
@@ -459,7 +479,7 @@ export class ClientConnection implements Subscriber {
             ...authenticationProperties(this.#method, authenticationData),
           }
         : {};
-    return encodeConnack({ sessionPresent, reasonCode: ReasonCode.success, properties }, version);
+    return this.#context.connacks.of({ sessionPresent, reasonCode: ReasonCode.success, properties }, version);
   }
 
   /** Whether the client takes a packet of this size [MQTT-3.1.2-24]; behind the CONNACK the data plane sees to it. */

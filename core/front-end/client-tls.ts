@@ -4,8 +4,8 @@ import { type ClientIdentity, clientIdentities } from '../config/options.ts';
 
 /** `lines`: latin1, as they come from the data plane; none if the connection is plain. */
 export function clientTlsOf(lines: readonly string[], identityKind: ClientIdentity): ClientTls | undefined {
+  if (lines.length === 0) return undefined;
   const [version, serverName = '', ...certificate] = lines.map(fromUtf8);
-  if (version === undefined) return undefined;
   const names = certificate[clientIdentities.indexOf(identityKind)]?.split('\t') ?? [];
   const fingerprint256 = certificate[clientIdentities.length] ?? '';
   const preSharedIdentity = certificate[clientIdentities.length + 1] ?? '';

@@ -53,20 +53,10 @@ export function openingRulesOf(config: BrokerConfig): OpeningRules {
 
 /** `fields`: in the order of the event, a line each. */
 export function readOpening(fields: string): OpeningRequest {
-  const [
-    remoteAddress = '',
-    target = '',
-    host = '',
-    origin = '',
-    version = '',
-    key = '',
-    cookie = '',
-    authorization = '',
-    forwardedBy = '',
-    subprotocols = '',
-    ...tlsLines
-  ] = fields.split('\n');
-  const fieldsBefore = {
+  const lines = fields.split('\n');
+  const [remoteAddress = '', target = '', host = '', origin = '', version = '', key = ''] = lines;
+  const [cookie = '', authorization = '', forwardedBy = '', subprotocols = ''] = lines.slice(6);
+  return {
     remoteAddress,
     target,
     host,
@@ -76,8 +66,9 @@ export function readOpening(fields: string): OpeningRequest {
     cookie,
     authorization,
     forwardedBy,
+    subprotocols,
+    tlsLines: lines.slice(10),
   };
-  return { ...fieldsBefore, subprotocols, tlsLines };
 }
 
 export function decideOpening(request: OpeningRequest, rules: OpeningRules): OpeningVerdict {

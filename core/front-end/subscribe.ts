@@ -164,19 +164,25 @@ export interface AskedSubscription {
   readonly retainHandling: 0 | 1 | 2;
 }
 
+export interface SubscriptionAnswer {
+  /** Of the SUBACK that there is not. */
+  readonly reasonCode: number;
+  readonly wasSubscribed: boolean;
+}
+
 /**
- * Subscribes a session whose client is connected or away, as if it had asked for it. Gives the reason code of the SUBACK
- * that there is not; undefined: the session is not here.
+ * Subscribes a session whose client is connected or away, as if it had asked for it. Undefined: the session is not here.
  */
 export function subscribeSession(
   engine: Engine,
   pending: PendingSubscribes,
   available: BrokerConfig,
   { session, topicFilter, ...options }: AskedSubscription,
-): number | undefined {
+): SubscriptionAnswer | undefined {
   if (engine.figuresOf(session).length === 0) return undefined;
+  const wasSubscribed = engine.isSubscribed(session, topicFilter);
   const refusal = refusalOf(topicFilter, available);
-  if (refusal !== undefined) return refusal;
+  if (refusal !== undefined) return { reasonCode: refusal, wasSubscribed };
   const { noLocal, retainAsPublished, retainHandling } = options;
   const qos = Math.min(options.qos, available.limits.maximumQoS);
   let outcome: Subscribed = Subscribed.refused;
@@ -189,7 +195,7 @@ export function subscribeSession(
     },
     (token) => engine.endSubscribe(session, token),
   );
-  return reasonCodeOf(outcome, qos);
+  return { reasonCode: reasonCodeOf(outcome, qos), wasSubscribed };
 }
 
 function reasonCodeOf(outcome: Subscribed, qos: number): number {

@@ -6,6 +6,7 @@
 import type { WorkerLinks } from '../cluster/worker-links.ts';
 import { forwardedSentence } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { takeOver } from '../config/reload.ts';
 import { isLoopback } from '../config/resolve.ts';
 import type { ConnectRequest, RenewalRequest, ToMain, ToWorker, WorkerStart } from '../control/messages.ts';
 import type { RefusalReason, RefusedClient } from '../control/refusals.ts';
@@ -21,6 +22,7 @@ import { readSessionRow, type SessionRow } from '../data-plane/session-row.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext, type Peer, type Question } from './client-connection.ts';
 import { clientTlsOf } from './client-tls.ts';
+import { Connacks } from './connacks.ts';
 import {
   decideOpening,
   type OpeningRequest,
@@ -38,7 +40,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly engine: Engine;
   readonly config: BrokerConfig;
   readonly #post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void;
-  readonly #openingRules: OpeningRules;
+  #openingRules: OpeningRules;
   readonly #mayBeForwarded: boolean;
   // By slot.
   readonly #connections: (ClientConnection | undefined)[] = [];
@@ -46,6 +48,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly pending = new PendingSubscribes();
   /** Undefined: this is not a node of a cluster. */
   links: WorkerLinks | undefined;
+  readonly connacks = new Connacks();
   // By token.
   readonly #lookUps = new Map<number, (packet: Uint8Array<ArrayBuffer>) => void>();
   /** 0: it is not open. */
@@ -66,6 +69,13 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#serials = start.startedBefore * serialsPerStart;
     this.engine = addon.createEngine(start.broker, (start.cluster?.firstWorker ?? 0) + start.worker, this);
     this.engine.adoptRules(); // a worker that has ended may not have heard of them
+  }
+
+  /** What is live in the configuration has changed. */
+  reconfigure(config: BrokerConfig): void {
+    takeOver(this.config, config);
+    this.#openingRules = openingRulesOf(this.config);
+    this.engine.setLimits({ ...this.config, ...this.config.limits });
   }
 
   // --- events of the data plane ---------------------------------------------------------------------
@@ -140,7 +150,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   #onOpened(slot: number, listener: number, bytes: Uint8Array): void {
     const [remoteAddress = '', ...tlsLines] = Buffer.from(bytes).toString('latin1').split('\n');
-    this.#addConnection(slot, { transport: 'tcp', listener, remoteAddress }, tlsLines);
+    const tls = clientTlsOf(tlsLines, this.config.clientIdentity);
+    this.#addConnection(slot, { transport: 'tcp', listener, remoteAddress, tls });
   }
 
   onOpening(opening: number, listener: number, fields: string): void {
@@ -151,7 +162,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     const slot = this.engine.answerOpening(opening, isAccepted, response);
     const token = openingToken(request, this.config.tokenCookie);
     const { remoteAddress, tlsLines } = request;
-    if (slot !== 0) this.#addConnection(slot, { transport: 'ws', listener, remoteAddress }, tlsLines, token);
+    const tls = clientTlsOf(tlsLines, this.config.clientIdentity);
+    if (slot !== 0) this.#addConnection(slot, { transport: 'ws', listener, remoteAddress, tls }, token);
   }
 
   /** There was no CONNECT yet. */
@@ -168,8 +180,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'noticed', notice, remoteAddress, reason });
   }
 
-  #addConnection(slot: number, from: Omit<Peer, 'tls'>, tlsLines: readonly string[], token?: string): void {
-    const peer = { ...from, tls: clientTlsOf(tlsLines, this.config.clientIdentity) };
+  #addConnection(slot: number, peer: Peer, token?: string): void {
     const connection = new ClientConnection(this, slot, ++this.#serials, peer, token);
     this.#connections[slot] = connection;
     this.#bySerial.set(connection.serial, connection);

@@ -1,12 +1,14 @@
 /** What a route is: a row of the table in routes.ts. Each resource has a file of its own in routes/. */
 import type { BrokerConfig } from '../config/options.ts';
 import type { ClusterFigures } from '../control/cluster-control.ts';
+import type { Reloaded } from '../control/reloads.ts';
 import type {
   MatchRow,
   RetainedRow,
   SessionFigures,
   SlowRow,
   SubscriptionRow,
+  TopicLevelRow,
 } from '../data-plane/inspection.ts';
 import type { AskedSubscription } from '../front-end/subscribe.ts';
 import type { HostMessage, PublishOptions } from '../host/host-message.ts';
@@ -87,12 +89,22 @@ export interface SiteSource {
     filter: string,
     max: number,
   ): Promise<{ readonly areAll: boolean; readonly rows: readonly RetainedRow[] }>;
+  /** The levels of topics below `above` behind `after`, in the order of their bytes; undefined: the first ones. */
+  topicLevels(
+    above: string | undefined,
+    after: string | undefined,
+    max: number,
+  ): Promise<readonly TopicLevelRow[]>;
   /** Gives a stream of messages; undefined: there is no room for one. Errors: HOST_SUBSCRIBE_INVALID. */
   openStream(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody>;
   /** Gives how many clients are there to be told to go. */
   drain(by: ApiKey): number;
-  /** Reads the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
-  reload(by: ApiKey): Promise<{ readonly certificates: 'reloaded' | 'unchanged' | 'refused' | 'none' }>;
+  /** Reads the configuration, and the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
+  reload(
+    by: ApiKey,
+  ): Promise<Reloaded & { readonly certificates: 'reloaded' | 'unchanged' | 'refused' | 'none' }>;
+  /** Options for which the last reload has found another value, which counts after a restart. */
+  needsRestart(): readonly string[];
 }
 
 /** What a handler has to work with. */

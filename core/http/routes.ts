@@ -17,6 +17,7 @@ import { deleteRetained, putRetained, retainedList, retainedMessage } from './ro
 import { slowSubscriptions } from './routes/slow-subscriptions.ts';
 import { statistics } from './routes/statistics.ts';
 import { subscriptions } from './routes/subscriptions.ts';
+import { topics } from './routes/topics.ts';
 
 /** Below /api/v1, and described by OpenAPI. */
 export const apiRoutes: readonly Route[] = [
@@ -31,6 +32,7 @@ export const apiRoutes: readonly Route[] = [
   unsubscribeClient,
   clientEvents,
   subscriptions,
+  topics,
   retainedList,
   retainedMessage,
   putRetained,

@@ -89,7 +89,7 @@ export interface EngineUser {
   /** Subscribes to all that is wanted, because the broker has not kept the session. */
   restore(): void;
   /** The error for what the broker refuses, or has said before that it would refuse. */
-  refusal(reasonCode: number, properties: Properties): unknown;
+  refusal(reasonCode: number, properties?: Properties): unknown;
 }
 
 export interface Request extends Asker {
@@ -153,7 +153,7 @@ export class ClientEngine {
         (+retain > retainAvailable && 0x9a) ||
         // [MQTT-3.2.2-15]
         (frame.length > maximumPacketSize && 0x95);
-      if (reasonCode) throw this.#user.refusal(reasonCode, {});
+      if (reasonCode) throw this.#user.refusal(reasonCode);
       return frame;
     });
   }

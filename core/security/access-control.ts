@@ -162,9 +162,14 @@ export class AccessControl {
     this.#take(readAccessFiles(this.#options.config));
   }
 
-  /** Whether any file of users or rules is configured. */
-  get hasFiles(): boolean {
-    return Object.values(this.#files).some((file) => file !== undefined);
+  /** How many of each kind the files have; none of a kind without a file. */
+  get counts(): Readonly<Record<string, number>> {
+    const { users, rules, apiKeys } = this.#files;
+    return {
+      ...(users === undefined ? {} : { users: users.size }),
+      ...(rules === undefined ? {} : { roles: rules.roles.size }),
+      ...(apiKeys === undefined ? {} : { apiKeys: apiKeys.all.length }),
+    };
   }
 
   async close(): Promise<void> {

@@ -42,12 +42,7 @@ export class Admission {
   constructor(options: AdmissionOptions) {
     this.#options = options;
     const { clock, limits, bans } = options;
-    this.#rates = new ConnectRates({
-      clock,
-      connectsMax: limits.connectsPerSecondMax,
-      perAddressMax: limits.connectsPerSecondPerAddressMax,
-      addressesMax: limits.trackedNamesMax,
-    });
+    this.#rates = new ConnectRates({ clock, limits });
     this.#failures = new FailedLogins({
       clock,
       limits,
@@ -105,6 +100,13 @@ export class Admission {
 
   disconnected(client: ClientInfo): void {
     this.#count(client, -1);
+  }
+
+  /** The limits of connections have changed: without one nobody was counted. */
+  recount(connected: Iterable<ClientInfo>): void {
+    this.#byAddress.clear();
+    this.#byUsername.clear();
+    for (const client of connected) this.#count(client, 1);
   }
 
   #count({ remoteAddress, username }: ClientInfo, step: 1 | -1): void {

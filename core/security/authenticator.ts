@@ -1,7 +1,7 @@
 /**
- * Decides who is let in (main thread): by those who know users, the first that knows this one, or by a method of
- * enhanced authentication, whose exchange with the client goes over AUTH packets. Each decision has `timeoutMs`,
- * whoever is slow.
+ * Decides which clients may connect (main thread): the first provider that knows the user decides, or a method of
+ * enhanced authentication, whose exchange with the client takes place in AUTH packets. Each decision may take
+ * `timeoutMs`, whichever side is slow.
  *
  *   CONNECT or AUTH 0x19 -> next(data) -> continue -> AUTH 0x18 to the client, and its AUTH 0x18 -> next(data)
  *                                      -> success, failure -> verdict
@@ -32,7 +32,8 @@ export interface AuthenticatorOptions {
 }
 
 /** Who authenticates, and how. */
-export interface AuthenticationRequest extends ConnectingClient {
+export interface AuthenticationRequest {
+  readonly client: ConnectingClient;
   /** Where it has come in; undefined: as everywhere. */
   readonly allowsAnonymous?: boolean | undefined;
   readonly method: string | undefined;
@@ -42,7 +43,7 @@ export interface AuthenticationRequest extends ConnectingClient {
 export interface Verdict {
   /** 0 lets the client in. */
   readonly reasonCode: number;
-  /** It could not be found out, which is not the client's fault. */
+  /** There was no decision, which is not the client's fault: it may try again with the same credentials. */
   readonly isUndecided?: boolean;
   /** The last Authentication Data for the client. */
   readonly data?: Uint8Array | undefined;
@@ -59,7 +60,8 @@ interface Pending {
 
 const letIn: Verdict = { reasonCode: ReasonCode.success, access: {} };
 const notAuthorized: Verdict = { reasonCode: ReasonCode.notAuthorized };
-const undecided: Verdict = { ...notAuthorized, isUndecided: true };
+const unavailable: Verdict = { reasonCode: ReasonCode.serverUnavailable, isUndecided: true };
+const busy: Verdict = { reasonCode: ReasonCode.serverBusy, isUndecided: true };
 
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
@@ -78,7 +80,7 @@ export class Authenticator {
     connection: number,
     request: AuthenticationRequest,
   ): Verdict | Promise<Verdict | undefined> {
-    const { method: name, data, allowsAnonymous, ...client } = request;
+    const { client, method: name, data, allowsAnonymous } = request;
     if (name === undefined) return this.#decidePlain(worker, connection, client, allowsAnonymous);
     const method = this.#methods.get(name);
     if (method === undefined) return { reasonCode: ReasonCode.badAuthenticationMethod };
@@ -127,31 +129,34 @@ export class Authenticator {
     return isOpen ? letIn : notAuthorized;
   }
 
-  /** Gives up, with 0x87, on what fails or takes too long. */
+  /** A provider or method that fails refuses with 0x88, one that is too slow with 0x89, a client that is too slow gets 0x87. */
   async #bounded(
     worker: number,
     connection: number,
     client: ConnectingClient,
     run: (pending: Pending) => Promise<Verdict>,
   ): Promise<Verdict | undefined> {
-    const { clock, timeoutMs } = this.#options;
+    const { clock, timeoutMs, onFailed } = this.#options;
     const key = keyOf(worker, connection);
     const pending: Pending = { answer: undefined, abandon: () => {} };
     let timer: Timer | undefined;
-    const over = new Promise<Verdict | undefined>((resolve, reject) => {
+    const over = new Promise<Verdict | undefined>((resolve) => {
       pending.abandon = () => resolve(undefined);
       timer = clock.after(timeoutMs, () => {
-        if (pending.answer !== undefined)
-          resolve(notAuthorized); // it is the client that is slow
-        else reject(new Error(`no answer within ${timeoutMs} ms`));
+        if (pending.answer !== undefined) {
+          resolve(notAuthorized); // the client is the slow one
+          return;
+        }
+        onFailed(new Error(`authentication took longer than connectTimeoutMs (${timeoutMs} ms)`), client);
+        resolve(busy);
       });
     });
     this.#pending.set(key, pending);
     try {
       return await Promise.race([run(pending), over]);
     } catch (error) {
-      this.#options.onFailed(error, client);
-      return undecided;
+      onFailed(error, client);
+      return unavailable;
     } finally {
       timer?.cancel();
       this.#pending.delete(key);

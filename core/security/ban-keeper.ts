@@ -3,6 +3,7 @@
  * is read again when it changes, so that `rallymq ban` needs no signal.
  */
 import { existsSync, statSync } from 'node:fs';
+import type { Limits } from '../config/limits.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { readAccessFile } from './access-file.ts';
 import { banFileText, parseBanFile } from './ban-file.ts';
@@ -32,9 +33,7 @@ export interface Bans {
 export interface BanKeeperOptions {
   /** Undefined: those by hand are kept in memory. */
   readonly path: string | undefined;
-  readonly bansMax: number;
-  /** Of those that the broker makes itself. */
-  readonly banMs: number;
+  readonly limits: Pick<Limits, 'bansMax' | 'banMs'>;
   readonly clock: Clock;
   /** Of the wall clock. */
   nowMs(): number;
@@ -54,7 +53,7 @@ export class BanKeeper implements Bans {
 
   constructor(options: BanKeeperOptions) {
     this.#options = options;
-    this.#bans = new BanList({ nowMs: options.nowMs, bansMax: options.bansMax });
+    this.#bans = new BanList({ nowMs: options.nowMs, bansMax: options.limits.bansMax });
   }
 
   list(): readonly Ban[] {
@@ -78,7 +77,8 @@ export class BanKeeper implements Bans {
 
   /** For a while, by the broker itself. Who is connected stays. */
   addOwn(kind: BanKind, value: string, origin: Exclude<BanOrigin, 'hand'>): void {
-    const { banMs, nowMs, onBanned } = this.#options;
+    const { limits, nowMs, onBanned } = this.#options;
+    const { banMs } = limits; // of those that the broker makes itself
     if (banMs === 0) return;
     onBanned(this.#bans.add({ kind, value, expiresAt: new Date(nowMs() + banMs) }, origin));
   }

@@ -2,15 +2,16 @@
  * How many CONNECTs a second are taken, of each address and of all: a bucket for each that fills with time and holds what
  * may come within one second.
  */
+import type { Limits } from '../config/limits.ts';
 import type { Clock } from '../sessions/timers.ts';
 
 export interface ConnectRatesOptions {
   readonly clock: Clock;
-  /** A second; 0: any number, here and below. */
-  readonly connectsMax: number;
-  readonly perAddressMax: number;
-  /** Addresses that are remembered. */
-  readonly addressesMax: number;
+  /** 0: any number a second. */
+  readonly limits: Pick<
+    Limits,
+    'connectsPerSecondMax' | 'connectsPerSecondPerAddressMax' | 'trackedNamesMax'
+  >;
 }
 
 interface Bucket {
@@ -26,12 +27,13 @@ export class ConnectRates {
 
   constructor(options: ConnectRatesOptions) {
     this.#options = options;
-    this.#all = { tokens: options.connectsMax, atMs: options.clock.nowMs() };
+    this.#all = { tokens: options.limits.connectsPerSecondMax, atMs: options.clock.nowMs() };
   }
 
   /** Takes a CONNECT of an address, by its addressKey(). False: it came too soon. */
   take(address: string): boolean {
-    const { connectsMax, perAddressMax } = this.#options;
+    const { connectsPerSecondMax: connectsMax, connectsPerSecondPerAddressMax: perAddressMax } =
+      this.#options.limits;
     if (perAddressMax > 0 && !this.#take(this.#bucketOf(address), perAddressMax)) return false;
     return connectsMax === 0 || this.#take(this.#all, connectsMax);
   }
@@ -46,7 +48,8 @@ export class ConnectRates {
   }
 
   #bucketOf(address: string): Bucket {
-    const { clock, perAddressMax, addressesMax } = this.#options;
+    const { clock, limits } = this.#options;
+    const { connectsPerSecondPerAddressMax: perAddressMax, trackedNamesMax: addressesMax } = limits;
     const bucket = this.#byAddress.get(address) ?? { tokens: perAddressMax, atMs: clock.nowMs() };
     this.#byAddress.delete(address);
     this.#byAddress.set(address, bucket);

@@ -6,6 +6,7 @@
  *   AUTH    -> authenticator -> rules -> renewed
  *   PUBLISH, SUBSCRIBE that programs are asked about -> authorizer
  */
+import type { ConnectingClient } from '../config/authentication.ts';
 import type { AuthorizedClient } from '../config/authorization.ts';
 import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig, BrokerOptions } from '../config/options.ts';
@@ -17,6 +18,7 @@ import type {
   ToMain,
   ToWorker,
 } from '../control/messages.ts';
+import type { AccessCounts } from '../control/reloads.ts';
 import type { ClientInfo, Verdict as DirectoryVerdict } from '../sessions/session-directory.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -97,7 +99,10 @@ export class Gatekeeper {
       sendChallenge: (worker, connection, data) =>
         options.send(worker, { type: 'challenge', connection, data }),
       onFailed: (error, { clientId, remoteAddress }) =>
-        options.onFailed(error, 'authentication failed; the client is refused', { clientId, remoteAddress }),
+        options.onFailed(error, 'a client could not be authenticated; it is refused and may try again', {
+          clientId,
+          remoteAddress,
+        }),
     });
     this.#bans = this.#newBanKeeper();
     this.#admission = new Admission({
@@ -119,9 +124,14 @@ export class Gatekeeper {
     });
   }
 
-  /** Whether there is a file that reload() reads again. */
-  get hasFiles(): boolean {
-    return this.#access.hasFiles || this.#options.config.banFile !== undefined;
+  /** What the files say that reload() reads, by kind. */
+  get accessCounts(): AccessCounts {
+    return { ...this.#access.counts, bans: this.#bans.list().length };
+  }
+
+  /** Limits of connections by address and user have changed: those that are there are counted again. */
+  recount(connected: Iterable<ClientInfo>): void {
+    this.#admission.recount(connected);
   }
 
   /** Whatever its user name and client identifier. */
@@ -166,10 +176,8 @@ export class Gatekeeper {
     const listener = this.#listenerOf(request);
     const refusal = this.#admission.refusalOf(request) ?? this.#listenerRefusal(request, listener);
     if (refusal !== undefined) return this.#refused(request, refusal);
-    const verdict = this.#authenticator.decide(worker, connection, {
-      ...authenticationOf(request),
-      allowsAnonymous: listener?.anonymous,
-    });
+    const asked = authenticationOf(request, listener?.anonymous);
+    const verdict = this.#authenticator.decide(worker, connection, asked);
     if (!(verdict instanceof Promise)) return this.#judge(request, verdict);
     return verdict.then((settled) => settled && this.#judge(request, settled));
   }
@@ -247,7 +255,8 @@ export class Gatekeeper {
       topicPrefix === '';
     const admission: Admitted = { access: described, expiresAtMs, subscriptions, quotas, topicPrefix };
     const identity = { username, tokenId, issuedAt, attributes, topicPrefix };
-    return { ...verdict, identity, ...(isPlain ? {} : { admission }) };
+    const { reasonCode, data } = verdict;
+    return { reasonCode, data, identity, admission: isPlain ? undefined : admission };
   }
 
   #listenerOf({ listener }: { readonly listener: number }): ListenerConfig | undefined {
@@ -291,11 +300,14 @@ export class Gatekeeper {
     connection: number,
     renewal: RenewalRequest,
   ): Promise<DirectoryVerdict | undefined> {
-    const { tls, ...request } = renewal;
-    const verdict = await this.#authenticator.decide(worker, connection, {
-      ...request,
+    const { tls, transport, method, data } = renewal;
+    const client = {
+      clientId: renewal.clientId,
+      remoteAddress: renewal.remoteAddress,
+      transport,
       ...(tls === undefined ? {} : { tls }),
-    });
+    };
+    const verdict = await this.#authenticator.decide(worker, connection, { client, method, data });
     if (verdict === undefined || verdict.reasonCode !== ReasonCode.success) return verdict;
     const { access = {} } = verdict;
     const { clientId, remoteAddress } = renewal;
@@ -377,8 +389,7 @@ export class Gatekeeper {
     const { config, clock, audit, onFailed } = this.#options;
     return new BanKeeper({
       path: config.banFile,
-      bansMax: config.limits.bansMax,
-      banMs: config.limits.banMs,
+      limits: config.limits,
       clock,
       nowMs: () => Date.now(),
       onBanned: (ban) => this.#onBanned(ban),
@@ -426,19 +437,21 @@ function hasClientId(
   return wanted === undefined || clientId === (listener?.clientIdPrefix ?? '') + wanted;
 }
 
-function authenticationOf(request: ConnectRequest): AuthenticationRequest {
+function authenticationOf(
+  request: ConnectRequest,
+  allowsAnonymous: boolean | undefined,
+): AuthenticationRequest {
   const { clientId, username, password, token, remoteAddress, transport, tls } = request;
-  return {
+  const client: { -readonly [Key in keyof ConnectingClient]: ConnectingClient[Key] } = {
     clientId,
     remoteAddress,
     transport,
-    ...(tls === undefined ? {} : { tls }),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(token === undefined ? {} : { token }),
-    method: request.authenticationMethod,
-    data: request.authenticationData,
   };
+  if (tls !== undefined) client.tls = tls;
+  if (username !== undefined) client.username = username;
+  if (password !== undefined) client.password = password;
+  if (token !== undefined) client.token = token;
+  return { client, allowsAnonymous, method: request.authenticationMethod, data: request.authenticationData };
 }
 
 function authorizedClientOf(

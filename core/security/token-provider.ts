@@ -53,11 +53,16 @@ export class TokenProvider implements Provider {
   }
 
   async #decide(token: string): Promise<Decision> {
-    const grant = await this.#verify(token);
-    return 'reasonCode' in grant ? grant : accessOf(grant);
+    try {
+      const grant = await this.#verify(token);
+      return 'reasonCode' in grant ? grant : accessOf(grant);
+    } catch (error) {
+      if (error instanceof KeysUnavailable) return unavailable;
+      throw error;
+    }
   }
 
-  /** Whatever is wrong with the token, nobody is told what. */
+  /** Whatever is wrong with the token, nobody is told what. Throws KeysUnavailable. */
   async #verify(token: string): Promise<Grant | { readonly reasonCode: number }> {
     const { keys, revoked, issuer, audience, nowMs } = this.#options;
     const { usernameClaim, clientIdClaim, tenantClaim } = this.#options;
@@ -75,7 +80,6 @@ export class TokenProvider implements Provider {
       accessOf(grant); // its filters are in order, or it gives nothing
       return revoked().has(grant) ? notAuthorized : grant;
     } catch (error) {
-      if (error instanceof KeysUnavailable) return unavailable;
       if (error instanceof errors.JOSEError || error instanceof TokenError) return notAuthorized;
       throw error;
     }

@@ -6,6 +6,7 @@
  * A client that has left is remembered for an hour. All together may have so many events (`clientEventsMax`); then those
  * of the client of which nothing was heard for longest go first. Clients are in the order of their last event.
  */
+import type { Limits } from '../config/limits.ts';
 import type { Clock } from './timers.ts';
 
 export const clientEventKinds = [
@@ -33,7 +34,7 @@ export interface ClientHistoryOptions {
   readonly clock: Clock;
   /** The wall clock. */
   now(): number;
-  readonly eventsMax: number;
+  readonly limits: Pick<Limits, 'clientEventsMax'>;
 }
 
 /** A client, in a list whose first is the one of which nothing was heard for longest. */
@@ -105,7 +106,7 @@ export class ClientHistory {
   #forgetOld(): void {
     for (let first = this.#first; first !== undefined; first = this.#first) {
       const { clientId, events } = first;
-      if (!this.#isOld(first) && this.#count <= this.#options.eventsMax) return;
+      if (!this.#isOld(first) && this.#count <= this.#options.limits.clientEventsMax) return;
       this.#unlink(first);
       this.#byClient.delete(clientId);
       this.#count -= events.length;

@@ -2,12 +2,14 @@
  * Publishes the $SYS topics (main thread), retained: all of them at the start, and at each interval those
  * whose value has changed.
  */
+import type { BrokerConfig } from '../config/options.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { LoadAverages, loadPeriods } from './load-averages.ts';
 import { type BrokerSample, loadNames, type SysMessage, sysMessages, totalsOf } from './sys-topics.ts';
 
 export interface SysPublisherOptions {
-  readonly intervalSeconds: number;
+  /** Its interval; 0: nothing is published. */
+  readonly config: Pick<BrokerConfig, 'sysIntervalSeconds'>;
   readonly clock: Clock;
   sample(): BrokerSample;
   /** What else there is to tell. */
@@ -28,9 +30,16 @@ export class SysPublisher {
   }
 
   start(): void {
+    const { clock, config } = this.#options;
+    if (config.sysIntervalSeconds === 0) return;
     this.#publish();
-    const { clock, intervalSeconds } = this.#options;
-    this.#timer = clock.after(intervalSeconds * 1_000, () => this.start());
+    this.#timer = clock.after(config.sysIntervalSeconds * 1_000, () => this.start());
+  }
+
+  /** The interval is another one. */
+  restart(): void {
+    this.stop();
+    this.start();
   }
 
   stop(): void {

@@ -109,6 +109,16 @@ class Inspection {
     return false;
   }
 
+  // How many messages the topics of this worker get: the levels below `above` (nullptr: the first levels) that follow
+  // `after` (nullptr: all) in the order of their bytes, at most `max`: `visit(level, figures, whether there are more
+  // below)`.
+  template <class Visit>
+  static void eachTopicLevel(TopicRates& rates, const Bytes* above, const Bytes* after, size_t max, uint64_t nowMs,
+                             Visit&& visit) {
+    const uint32_t node = above ? rates.find(*above) : TopicRates::root;
+    if (node != 0) rates.eachBelow(node, after, std::min(max, rowsMax + 1), nowMs, visit);
+  }
+
  private:
   static constexpr size_t nodesPerStep = 64;
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "brokers.h"
 #include "engine-host.h"
 #include "method.h"
 #include "values.h"
@@ -32,6 +33,11 @@ struct Call {
     uint32_t slot = 0;
     napi_get_value_uint32(env, arguments[index], &slot);
     return slot;
+  }
+  bool isGiven(size_t index) const {
+    napi_valuetype type = napi_undefined;
+    napi_typeof(env, arguments[index], &type);
+    return type != napi_undefined;
   }
   bool truth(size_t index) const { return truthOf(env, arguments[index]); }
   std::string text(size_t index) const { return textOf(env, arguments[index]); }
@@ -261,6 +267,13 @@ inline napi_value halvePaces(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+inline napi_value setLimits(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  Limits limits = call.host->engine.limits();
+  if (readLimits(env, call.arguments[0], limits)) call.host->engine.setLimits(limits);
+  return nullptr;
+}
+
 inline napi_value adoptRules(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   call.host->engine.adoptRules();
@@ -329,6 +342,7 @@ constexpr std::array engineMethods = {
     Method{"decide", decide},
     Method{"forgetDecisions", forgetDecisions},
     Method{"halvePaces", halvePaces},
+    Method{"setLimits", setLimits},
     Method{"serveHttp", serveHttp},
     Method{"listen", listen},
     Method{"listenOn", listenOn},

@@ -101,10 +101,35 @@ inline napi_value retainedOf(napi_env env, napi_callback_info info) {
   return rows.value();
 }
 
+// Of each level: its text | messages | of those on the topic itself | messages a second | bytes a second | milliseconds
+// since the last one | whether there are levels below it. Of `above` and `after`, undefined is none.
+inline napi_value topicLevelsOf(napi_env env, napi_callback_info info) {
+  const Call<3> call(env, info);
+  const std::string aboveText = call.text(0);
+  const std::string afterText = call.text(1);
+  const Bytes above = bytesOf(aboveText);
+  const Bytes after = bytesOf(afterText);
+  Engine& engine = call.host->engine;
+  const uint64_t nowMs = engine.nowMs();
+  FlatList rows(env);
+  Inspection::eachTopicLevel(engine.shard().rates(), call.isGiven(0) ? &above : nullptr,
+                             call.isGiven(1) ? &after : nullptr, size_t(call.integer(2)), nowMs,
+                             [&](Bytes level, const TopicRates::Figures& figures, bool hasBelow) {
+                               rows.text(level);
+                               rows.number(figures.messages);
+                               rows.number(figures.own);
+                               rows.number(figures.messagesPerSecond);
+                               rows.number(figures.bytesPerSecond);
+                               rows.number(double(nowMs - std::min(nowMs, figures.lastMs)));
+                               rows.number(hasBelow ? 1 : 0);
+                             });
+  return rows.value();
+}
+
 constexpr std::array inspectionMethods = {
     Method{"figuresOf", figuresOf}, Method{"subscriptionsOf", subscriptionsOf},
     Method{"matchesOf", matchesOf}, Method{"retainedOf", retainedOf},
-    Method{"slowOf", slowOf},
+    Method{"slowOf", slowOf},       Method{"topicLevelsOf", topicLevelsOf},
 };
 
 }  // namespace rally::node

@@ -13,7 +13,9 @@
 #include "../durable/journal.h"
 #include "../lanes/requests.h"
 #include "../messages/source.h"
+#include "../structures/sampler.h"
 #include "../topics/filter-table.h"
+#include "../topics/topic-rates.h"
 #include "retained-walks.h"
 
 namespace rally {
@@ -44,6 +46,7 @@ class Shard {
         retained_(tableKey, {(limits.retainedMessagesMax + workers - 1) / workers,
                              (limits.retainedBytesMax + workers - 1) / workers}),
         walks_(retained_, tableKey, limits, frontEnds),
+        rates_(limits.topicRatesBytesMax / workers, tableKey),
         counters_(counters),
         journal_(journal),
         frontEnds_(frontEnds) {}
@@ -51,10 +54,12 @@ class Shard {
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
   const RetainedStore& retained() const { return retained_; }
   RetainedStore& retained() { return retained_; }
+  TopicRates& rates() { return rates_; }
 
   // Once a second.
   void tick() {
     retained_.sweep(nowMs_, sweepNodes);
+    sampler_.tick();
     counters_.set(Counter::retained, retained_.size());
   }
 
@@ -89,6 +94,8 @@ class Shard {
       frontEnds_.acknowledge(from, source, Reason::success);
       return;
     }
+    if (sampler_.isDue()) [[unlikely]]
+      countTopic(publication);
     matches_.clear();
     filters_.match(publication.topic, publication.topicHash, matches_);
     uint64_t routes = 0;
@@ -290,6 +297,12 @@ class Shard {
   bool isOurs(Bytes filter) const {
     return !slots_.haveMoved() || hasWildcard(filter) || slots_.mayOwn(slotOf(filters_.hashOf(filter)));
   }
+  // Not of the broker's own topics, but for what others may publish there.
+  [[gnu::noinline]] void countTopic(const Publication& publication) {
+    const uint32_t messages = sampler_.take();
+    if (!isReservedTopic(publication.topic))
+      rates_.add(publication.topic, messages, publication.payload.size(), nowMs_);
+  }
 
   // `logFlags`: gets what the log has to know of it.
   Reason retain(Publication& publication, uint8_t& logFlags) {
@@ -371,6 +384,8 @@ class Shard {
   FilterTable& filters_;
   RetainedStore retained_;
   RetainedWalks walks_;
+  Sampler sampler_;
+  TopicRates rates_;
   Counters& counters_;
   Journal& journal_;
   FrontEndPort& frontEnds_;

@@ -53,6 +53,7 @@ const names = [
   'response_topic',
   'message_expiry_interval',
   'limit',
+  'prefix',
   'cursor',
   'match_topic',
   'like_clientid',

@@ -56,9 +56,11 @@ export const quietSource: SiteSource = {
   slow: () => Promise.resolve([]),
   matches: () => Promise.resolve({ count: 0, rows: [] }),
   retainedTopics: () => Promise.resolve({ areAll: true, rows: [] }),
+  topicLevels: () => Promise.resolve([]),
   openStream: () => ({ opened() {}, writable() {}, closed() {} }),
   drain: () => 3,
-  reload: () => Promise.resolve({ certificates: 'none' }),
+  reload: () => Promise.resolve({ certificates: 'none', changed: [], needsRestart: [] }),
+  needsRestart: () => [],
 };
 
 export function siteWith(options: object = {}, changed: Partial<SiteSource> = {}): Site {

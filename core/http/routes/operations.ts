@@ -1,9 +1,9 @@
 /** The broker as a whole: figures, configuration, and its reload. */
-import { BrokerError } from '../../broker-error.ts';
+import { BrokerError, type BrokerErrorCode } from '../../broker-error.ts';
+import { shownOptions } from '../../config/shown-config.ts';
 import { count, oneOf, record, text, truth } from '../operation.ts';
 import { apiAnswer, problem } from '../problem.ts';
 import type { Route } from '../route.ts';
-import { shownOptions } from '../shown-config.ts';
 
 export const stats: Route = {
   method: 'get',
@@ -21,6 +21,8 @@ export const stats: Route = {
   handle: (_, { source }) => apiAnswer(200, source.statistics()),
 };
 
+const namesOfOptions = { type: 'array', items: text } as const;
+
 export const configuration: Route = {
   method: 'get',
   path: '/api/v1/config',
@@ -30,34 +32,57 @@ export const configuration: Route = {
     description: 'With the paths of files, and nothing that is in them; without the query of a URL.',
     answers: {
       200: {
-        description: 'Options and limits by name',
-        schema: record({ version: text, options: { type: 'object' }, limits: { type: 'object' } }),
+        description:
+          'Options and limits by name; `needsRestart`: those for which the last reload found another value that needs a restart',
+        schema: record({
+          version: text,
+          options: { type: 'object' },
+          limits: { type: 'object' },
+          needsRestart: namesOfOptions,
+        }),
       },
     },
   },
-  handle: (_, { config, version }) => {
+  handle: (_, { config, version, source }) => {
     const { limits, ...options } = config;
-    return apiAnswer(200, { version, options: shownOptions(options), limits });
+    return apiAnswer(200, {
+      version,
+      options: shownOptions(options),
+      limits,
+      needsRestart: source.needsRestart(),
+    });
   },
 };
+
+/** What is wrong with what was read, and not with the broker. */
+const wrongInput: readonly BrokerErrorCode[] = [
+  'ACCESS_FILE_UNREADABLE',
+  'ACCESS_FILE_INVALID',
+  'BAN_INVALID',
+  'CONFIG_FILE_UNREADABLE',
+  'CONFIG_INVALID',
+  'OPEN_WITHOUT_AUTHENTICATION',
+];
 
 export const reload: Route = {
   method: 'post',
   path: '/api/v1/config/reload',
   right: 'config',
   operation: {
-    summary: 'Read the files of users, rules, keys and certificates again',
+    summary: 'Read the configuration and the files of users, rules, keys and certificates again',
     description:
-      'As SIGHUP does. Where a file is wrong nothing of users, rules and keys changes, and the answer says why.',
+      'As SIGHUP does. Of options and limits that have another value, those in `changed` count from now on, and those in `needsRestart` after a restart. Where something is wrong nothing changes but certificates, and the answer says why.',
     answers: {
       200: {
         description: 'What the files say is in force on all workers',
         schema: record({
           reloaded: truth,
           certificates: oneOf('reloaded', 'unchanged', 'refused', 'none'),
+          changed: namesOfOptions,
+          needsRestart: namesOfOptions,
         }),
       },
-      422: 'A file is wrong: everything stays as it was',
+      422: 'The configuration or a file is wrong: everything stays as it was',
     },
   },
   handle: async ({ key }, { source }) => {
@@ -65,8 +90,7 @@ export const reload: Route = {
     try {
       return apiAnswer(200, { reloaded: true, ...(await source.reload(key)) });
     } catch (error) {
-      const isFile = error instanceof BrokerError && error.code.startsWith('ACCESS_FILE_');
-      if (isFile) return problem(422, error.message);
+      if (error instanceof BrokerError && wrongInput.includes(error.code)) return problem(422, error.message);
       throw error;
     }
   },

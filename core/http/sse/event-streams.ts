@@ -7,6 +7,7 @@
  * A filter that nobody has any more stays subscribed for a moment, so that whoever comes back misses nothing.
  */
 import { randomBytes } from 'node:crypto';
+import type { Limits } from '../../config/limits.ts';
 import type { MessageListener } from '../../host/host-client.ts';
 import type { HostMessage } from '../../host/host-message.ts';
 import type { Clock, Timer } from '../../sessions/timers.ts';
@@ -29,7 +30,7 @@ export interface EventSource {
 export interface EventStreamsOptions {
   readonly source: EventSource;
   readonly clock: Clock;
-  readonly streamsMax: number;
+  readonly limits: Pick<Limits, 'eventStreamsMax'>;
   readonly filtersMax: number;
   readonly historyBytesMax: number;
   readonly heartbeatMs: number;
@@ -103,7 +104,7 @@ export class EventStreams {
    */
   open(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody> {
     const { filters: names } = request;
-    if (this.#streams.size + this.#opening >= this.#options.streamsMax) return undefined;
+    if (this.#streams.size + this.#opening >= this.#options.limits.eventStreamsMax) return undefined;
     if (!this.#hasRoomFor(names)) return undefined;
     const filters = names.map((name) => this.#filters.get(name) ?? this.#add(name));
     for (const filter of filters) this.#hold(filter);

@@ -68,8 +68,8 @@ export const connectionAttacks: readonly Attack[] = [
     options: { limits: { connectTimeoutMs: 4_000 } },
     run: async (target) => {
       const all = await target.connectMany(50, (index) => ({ clientId: `unknown-${index}` }));
-      for (const { connack } of all) assert.equal(connack.reasonCode, 0x87);
-      return '50 clients that are never decided on refused with 0x87';
+      for (const { connack } of all) assert.equal(connack.reasonCode, 0x89);
+      return '50 clients that are never decided on refused with 0x89';
     },
   },
   {

@@ -43,7 +43,7 @@ test('SIGHUP without anything to reload ends nothing', async (t) => {
   const ports = await command.ready();
   const client = await openClient(t, 'tcp', ports);
   command.kill('SIGHUP');
-  await until('the line in the log', () => command.stderr.includes('nothing to reload'));
+  await until('the line in the log', () => command.stderr.includes('"audit":"reloaded"'));
   client.send(Uint8Array.of(0xc0, 0));
   assert.equal(await client.nextHex(), 'd000');
   command.kill('SIGTERM');

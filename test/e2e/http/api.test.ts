@@ -157,6 +157,35 @@ test('a subscription that is refused is explained', async (t) => {
   });
 });
 
+test('topics are a tree with their rates, whichever workers own them', async (t) => {
+  const { api, broker, wsUrl } = await startApi(t);
+  const client = await connectRally(t, wsUrl);
+  const topics = Array.from({ length: 40 }, (_, index) => `court/${String(index).padStart(2, '0')}/score`);
+  for (const topic of topics) await client.publish(topic, '40-30', { qos: 1 });
+  await broker.publish('court', 'x');
+  await broker.publish('$SYS/mine', 'x');
+  const [court, ...others] = rowsOf(await api('topics'));
+  assert.deepEqual(others, []);
+  const { topic, messages, topic_messages: own, children, messages_per_second: rate } = court as Row;
+  assert.deepEqual([topic, messages, own, children], ['court', 41, 1, true]);
+  assert.ok(Number(rate) > 0);
+  const levels: unknown[] = [];
+  let cursor = '';
+  for (;;) {
+    const { body } = await api(`topics?prefix=court&limit=15${cursor}`);
+    const { data, meta } = body as { data: Row[]; meta: Row };
+    levels.push(...data.map((row) => row['topic']));
+    if (meta['hasnext'] !== true) break;
+    cursor = `&cursor=${meta['cursor']}`;
+  }
+  assert.deepEqual(
+    levels,
+    topics.map((name) => name.replace('/score', '')),
+  );
+  assert.equal(rowsOf(await api('topics?prefix=court/07'))[0]?.['topic_messages'], 1);
+  assert.deepEqual(rowsOf(await api('topics?prefix=nobody')), []);
+});
+
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 
 test('promtool finds nothing wrong with the metrics', {

@@ -294,7 +294,7 @@ test('where there are methods and the hook, the hook is asked about those who na
   assert.equal((await openConnected(t, 'tcp', running, { properties })).connack.reasonCode, 0);
 });
 
-test('a method that throws, rejects or never decides refuses its client with 0x87', async (t) => {
+test('a method that throws or rejects refuses its client with 0x88, one that never decides with 0x89', async (t) => {
   const methodOf = (name: string, next: () => AuthenticationStep | Promise<AuthenticationStep>) => ({
     name,
     begin: () => ({ next }),
@@ -309,9 +309,42 @@ test('a method that throws, rejects or never decides refuses its client with 0x8
   const running = await startBroker(t, { authenticationMethods, limits: { connectTimeoutMs: 2_000 } });
   for (const { name } of authenticationMethods) {
     const client = await open(t, 'tcp', running, name);
-    assert.equal(await client.nextHex(), hexOf('20 03 00 87 00'), name);
+    assert.equal(await client.nextHex(), hexOf(`20 03 00 ${name === 'never' ? 89 : 88} 00`), name);
     await client.closed();
   }
+});
+
+test('a client that is to authenticate again, and cannot be judged, is ended with a reason that DISCONNECT has', async (t) => {
+  let isBroken = false;
+  const moody: AuthenticationMethod = {
+    name: 'moody',
+    begin: () => ({
+      next: (): AuthenticationStep => {
+        if (isBroken) throw new Error('on purpose');
+        return { outcome: 'success' };
+      },
+    }),
+  };
+  const running = await startBroker(t, { authenticationMethods: [moody] });
+  const client = await open(t, 'tcp', running, 'moody');
+  assert.equal((await nextConnack(client)).reasonCode, 0);
+  isBroken = true;
+  client.send(authFrame(0x19, 'moody'));
+  assert.equal(await client.nextHex(), hexOf('e0 01 89'));
+  await client.closed();
+});
+
+test('a hook that does not answer in time refuses with 0x89 (3.1.1: 3)', async (t) => {
+  const running = await startBroker(t, {
+    authenticate: () => new Promise(() => {}),
+    limits: { connectTimeoutMs: 1_000 },
+  });
+  const [current, older] = await Promise.all([
+    openConnected(t, 'tcp', running, { username: 'lee' }),
+    openConnected(t, 'tcp', running, { clientId: 'older', username: 'lee', protocolVersion: 4 }),
+  ]);
+  assert.equal(current.connack.reasonCode, 0x89);
+  assert.equal(older.connack.reasonCode, 0x88); // on the wire: 3
 });
 
 test('who cannot authenticate does not hold up the client identifier, nor end who has it', async (t) => {

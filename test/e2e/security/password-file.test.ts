@@ -7,9 +7,10 @@ import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { startBroker } from '../../support/broker.ts';
+import { startCommand } from '../../support/command.ts';
 import { publishFrame } from '../../support/frames.ts';
 import { openClient, openConnected, type Ports } from '../../support/raw-client.ts';
-import { within } from '../../support/wait.ts';
+import { until, within } from '../../support/wait.ts';
 
 const cli = resolve(import.meta.dirname, '../../../core/cli.js');
 
@@ -208,4 +209,16 @@ test('a storm of logins waits in a line of its own: who is connected goes on, wh
   assert.ok(codes.filter((code) => code === 0x86).length >= 3);
   assert.ok(codes.some((code) => code === 0x89));
   assert.ok(codes.every((code) => code === 0x86 || code === 0x89));
+});
+
+test('a password whose check takes too long is told 0x89, as no wrong one is, and the log says why', async (t) => {
+  const folder = accessFolder(t);
+  const digest = Buffer.alloc(64).toString('base64');
+  const passwordFile = folder.write('users', `lee:$7$10000000$MDEyMzQ1Njc4OWFi$${digest}\n`); // takes some seconds
+  const config = folder.write('rallymq.json', { passwordFile, limits: { connectTimeoutMs: 1_500 } });
+  const command = startCommand(t, ['--config', config]);
+  assert.equal(await reasonOf(t, await command.ready(), 'lee', 'x'), 0x89);
+  await until('both lines', () => command.stderr.includes('"audit":"loginRefused"'));
+  assert.match(command.stderr, /took longer than connectTimeoutMs \(1500 ms\)/);
+  assert.match(command.stderr, /"audit":"loginRefused".*"reason":"serverBusy"/);
 });

@@ -138,6 +138,22 @@ test('a session whose next user may less gets less of what waits in it', async (
   assert.equal(running.broker.statistics().withheld, 1);
 });
 
+test('a program gives other options: what is live counts at once, the rest is named, hooks stay', async (t) => {
+  const options = { authenticate: () => true, workers: 2, port: 0, tcpPort: 0 };
+  const running = await startBroker(t, options);
+  const limits = { connectionsMax: 1 };
+  assert.deepEqual(await running.broker.reload({ ...options, limits, pages: false }), {
+    changed: ['limits.connectionsMax'],
+    needsRestart: ['pages'],
+  });
+  await openClient(t, 'tcp', running);
+  assert.equal((await openConnected(t, 'tcp', running)).connack.reasonCode, 0x97);
+  await assert.rejects(running.broker.reload({ ...options, limits: { connectionsMax: 0 } }), {
+    code: 'CONFIG_INVALID',
+  });
+  assert.deepEqual(await running.broker.reload(), { changed: [], needsRestart: ['pages'] });
+});
+
 test('SIGHUP reloads, and the log says what is wrong with a file', async (t) => {
   const folder = accessFolder(t);
   const rulesFile = folder.write('rules', rulesFor(['a']));

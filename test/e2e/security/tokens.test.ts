@@ -213,7 +213,10 @@ test('a JWKS is asked for once, again for a key that is new, and a broker withou
   assert.equal(await reasonOf(t, running, await sign('2', first.privateKey)), 0x87);
   assert.equal(asked, 1, 'anybody can invent a key');
   const elsewhere = await startBroker(t, { tokenJwksUrl: 'http://127.0.0.1:9/keys' });
-  assert.equal(await reasonOf(t, elsewhere, await sign('1', first.privateKey)), 0x88);
+  const good = await sign('1', first.privateKey);
+  assert.equal(await reasonOf(t, elsewhere, good), 0x88);
+  const properties = { authenticationMethod: 'OAUTH2-JWT', authenticationData: Buffer.from(good) };
+  assert.equal((await openConnected(t, 'tcp', elsewhere, { properties })).connack.reasonCode, 0x88);
 });
 
 test('a token comes with the opening of a WebSocket too: in the query, as bearer, and by option in a cookie', async (t) => {

@@ -52,17 +52,32 @@ export function checkMissing(
   counters: Statistics,
 ): void {
   const { droppedQos0, droppedQueueFull } = counters;
-  tell(model, 'lost', reliable, 0, droppedQueueFull);
-  tell(model, 'lost with QoS 0', unreliable, wills, droppedQos0);
+  tell(model, 'lost', reliable, 0, droppedQueueFull, counters);
+  tell(model, 'lost with QoS 0', unreliable, wills, droppedQos0, counters);
 }
 
-function tell(model: Model, rule: string, missing: readonly Missing[], wills: number, counted: number): void {
+function tell(
+  model: Model,
+  rule: string,
+  missing: readonly Missing[],
+  wills: number,
+  counted: number,
+  counters: Statistics,
+): void {
   if (missing.length + wills <= counted) return;
   const some = missing.slice(0, 5).map(({ life, publication, from, to }) => {
     const sent = `sent at ${publication.sentAt}, subscribed from ${from} to ${to}`;
     return `${life.terms.clientId} has not got ${nameOf(publication)} (${sent})`;
   });
-  const count = `${missing.length} messages and ${wills} wills are missing, ${counted} are counted as dropped`;
+  const bySession = new Map<string, number>();
+  for (const { life } of missing)
+    bySession.set(life.terms.clientId, (bySession.get(life.terms.clientId) ?? 0) + 1);
+  const sessions = [...bySession].map(([clientId, lost]) => `${clientId} ${lost}`).join(', ');
+  const drops = Object.entries(counters).filter(
+    ([name, value]) => /dropped|withheld/i.test(name) && value > 0,
+  );
+  const counts = drops.map(([name, value]) => `${name} ${value}`).join(', ');
+  const count = `${missing.length} messages and ${wills} wills are missing (${sessions}), ${counted} are counted (${counts})`;
   const [first] = missing;
   const parties = first === undefined ? [] : [first.life.terms.clientId, first.publication];
   model.fault(rule, `${count}: ${some.join('; ')}`, ...parties);

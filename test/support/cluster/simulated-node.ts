@@ -5,6 +5,7 @@
 import { Cluster } from '../../../core/cluster/cluster.ts';
 import { Subjects } from '../../../core/cluster/ports.ts';
 import { liveNodes, type View, workersOf } from '../../../core/cluster/view.ts';
+import { defaultLimits } from '../../../core/config/limits.ts';
 import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
 import type { SessionRow } from '../../../core/data-plane/session-row.ts';
 import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
@@ -87,11 +88,9 @@ export class SimulatedNode {
       directory: this.cluster,
       firstWorker: () => this.firstWorker,
       clock,
-      connectionsMax: 1_000,
-      sessionsMax: 1_000,
-      sessionWaitMs: 5_000,
+      limits: { ...defaultLimits, sessionWaitMs: 5_000 },
       isStoreFull: () => false,
-      fullReasonCode: 0x97,
+      fullReasonCode: () => 0x97,
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),
       onSessionsFull: () => {},

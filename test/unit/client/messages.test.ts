@@ -24,6 +24,27 @@ test('a message of QoS 0 is resolved when it was sent, and values become bytes',
   rally.close();
 });
 
+test('what would arrive empty, or as {}, is refused, and what looks like it is not', async () => {
+  const { network, rally } = startOnFake();
+  const socket = await network.accepted();
+  const noValues: unknown[] = [() => 1, class {}, async () => {}, Symbol('s'), 1n];
+  noValues.push(new Map([[1, 2]]), new Set(), new WeakMap(), Promise.resolve(), new Blob(['x']));
+  for (const value of noValues)
+    await assert.rejects(rally.publish('a', value as never), { reasonCode: 0x99, message: 'not a value' });
+  for (const [value, text] of [
+    [{ byteLength: 1, call: 2, buffer: 3 }, '{"byteLength":1,"call":2,"buffer":3}'],
+    [[1], '[1]'],
+    [null, 'null'],
+    [new Date(0), '"1970-01-01T00:00:00.000Z"'],
+  ] as const) {
+    await rally.publish('a', value);
+    await socket.expect(`30 ${(4 + text.length).toString(16).padStart(2, '0')} 0001'a' 00 '${text}'`);
+  }
+  await rally.publish('a', new DataView(Uint8Array.of(1, 2, 3).buffer, 1, 1));
+  await socket.expect(`30 05 0001'a' 00 02`);
+  rally.close();
+});
+
 test('QoS 1 and 2 are resolved when the broker has them', async () => {
   const { network, rally } = startOnFake();
   const socket = await network.accepted();

@@ -81,7 +81,7 @@ test('what is refused, and what cannot be asked, is said', async (t) => {
   await assert.rejects(drain('--url', url), /403: The key lacks the scope config\./);
   await assert.rejects(drain('--url', url), /502: <html>/);
   await assert.rejects(drain('--url', 'http://127.0.0.1:1'), {
-    code: 'WORKER_FAILED',
+    code: 'BROKER_NOT_REACHED',
     message: /No broker answers at/,
   });
   await assert.rejects(drain('--url', 'broker'), { code: 'FLAG_VALUE_INVALID' });

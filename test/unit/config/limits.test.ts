@@ -41,7 +41,11 @@ test('the accounts add up: those of each worker, those of the broker, and sessio
   const { subscriptionsTotalBytesMax, retainedBytesMax, httpAnswersBytesMax, clientEventsMax } =
     defaultLimits;
   const totals =
-    subscriptionsTotalBytesMax + retainedBytesMax + httpAnswersBytesMax + defaultLimits.eventHistoryBytesMax;
+    subscriptionsTotalBytesMax +
+    retainedBytesMax +
+    httpAnswersBytesMax +
+    defaultLimits.eventHistoryBytesMax +
+    defaultLimits.topicRatesBytesMax;
   const sessions = sessionsMax * (1_290 + clientIdBytesMax);
   const names = backendAnswersMax * 400 + trackedNamesMax * 1_000 + clientEventsMax * 250;
   assert.equal(one - ofWorker, sessions + totals + passwordMemoryMax * 150 + names);

@@ -24,7 +24,7 @@ class FakeWorkers {
     adoptRules: (_, reply) => reply(undefined),
     lag: (_, reply) => reply(undefined),
     inspect: (_, reply) => reply(undefined),
-    subscribe: ({ qos }, reply) => reply(qos),
+    subscribe: ({ qos }, reply) => reply({ reasonCode: qos, wasSubscribed: false }),
     unsubscribe: (_, reply) => reply(true),
     renewCertificates: (_, reply) => reply({ refusal: 'expired' }),
   };

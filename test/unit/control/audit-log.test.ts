@@ -9,7 +9,7 @@ test('of each kind so many a second, and then how many there were beside them', 
   const lines: string[] = [];
   const audit = new AuditLog({
     clock,
-    linesPerSecondMax: 2,
+    limits: { auditLinesPerSecondMax: 2 },
     write: (level, fields) => lines.push(`${level} ${JSON.stringify(fields)}`),
   });
   for (let each = 1; each <= 5; each++) audit.add('loginRefused', { each });

@@ -6,6 +6,7 @@ import { resolveConfig } from '../../../core/config/resolve.ts';
 import type { ConnectRequest } from '../../../core/control/messages.ts';
 import type { Engine } from '../../../core/data-plane/addon.ts';
 import { ClientConnection, type ConnectionContext } from '../../../core/front-end/client-connection.ts';
+import { Connacks } from '../../../core/front-end/connacks.ts';
 import { PendingSubscribes } from '../../../core/front-end/subscribe.ts';
 import { encodeAuth, encodeDisconnect } from '../../../core/wire/encode-disconnect.ts';
 import type { ConnectPacket, ProtocolVersion } from '../../../core/wire/packets.ts';
@@ -34,6 +35,7 @@ class Stage {
       engine,
       config: resolveConfig(options),
       pending: new PendingSubscribes(),
+      connacks: new Connacks(),
       requestConnect: (_, connect) => {
         this.asked.push(connect);
         this.did.push('asks');

@@ -71,6 +71,7 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'delete /api/v1/banned/{as}/{who}': ['/api/v1/banned/clientid/a%2Fb'],
   'get /api/v1/clients/{clientid}/events': ['/api/v1/clients/ada%2F1/events'],
   'get /api/v1/subscriptions': ['/api/v1/subscriptions?match_topic=a'],
+  'get /api/v1/topics': ['/api/v1/topics?prefix=a'],
   'get /api/v1/retained': ['/api/v1/retained'],
   'get /api/v1/retained/{topic}': ['/api/v1/retained/a/b'],
   'put /api/v1/retained/{topic}': ['/api/v1/retained/a/b', { payload: 'x' }],
@@ -447,16 +448,18 @@ test('the list of retained messages has only what the rules allow', async () => 
 });
 
 test('a reload says what came of it, and what is wrong with a file', async () => {
-  const good = siteWith({}, { reload: () => Promise.resolve({ certificates: 'unchanged' }) });
+  const outcome = { certificates: 'unchanged', changed: ['logLevel'], needsRestart: ['port'] } as const;
+  const good = siteWith({}, { reload: () => Promise.resolve(outcome), needsRestart: () => ['port'] });
   const { body } = await ask(good, '/api/v1/config/reload', { method: 'post' });
-  assert.deepEqual(body, { reloaded: true, certificates: 'unchanged' });
-  const bad = siteWith(
-    {},
-    { reload: () => Promise.reject(new BrokerError('ACCESS_FILE_INVALID', 'rules, line 3: no.')) },
-  );
-  const refused = await ask(bad, '/api/v1/config/reload', { method: 'post' });
-  assert.equal(refused.status, 422);
-  assert.match(JSON.stringify(refused.body), /rules, line 3: no\./);
+  assert.deepEqual(body, { reloaded: true, ...outcome });
+  const { body: shown } = await ask(good, '/api/v1/config');
+  assert.deepEqual((shown as { needsRestart: unknown }).needsRestart, ['port']);
+  for (const code of ['ACCESS_FILE_INVALID', 'CONFIG_INVALID', 'CONFIG_FILE_UNREADABLE'] as const) {
+    const bad = siteWith({}, { reload: () => Promise.reject(new BrokerError(code, 'rules, line 3: no.')) });
+    const refused = await ask(bad, '/api/v1/config/reload', { method: 'post' });
+    assert.equal(refused.status, 422);
+    assert.match(JSON.stringify(refused.body), /rules, line 3: no\./);
+  }
 });
 
 test('the configuration has no secret', async () => {
@@ -605,4 +608,58 @@ test('the nodes of a cluster are told, and that there is none', async () => {
   const { epoch, isReached, isSettled, nodes } = inTwo;
   assert.deepEqual(body, { epoch, isReached, isSettled, nodes });
   assert.equal((await ask(siteWith(), '/api/v1/nodes')).status, 404);
+});
+
+test('levels of topics come a page at a time, and a key does not see a topic that its rules hide', async () => {
+  const level = {
+    messages: 3.4,
+    own: 3,
+    messagesPerSecond: 1.23456,
+    bytesPerSecond: 10,
+    silentMs: 1_000,
+    hasBelow: false,
+  };
+  const asked: unknown[] = [];
+  const site = siteWith(
+    {},
+    {
+      topicLevels: (above, after, max) => {
+        asked.push([above, after, max]);
+        const rows = ['1', 'hidden', 'open'].map((name) => ({
+          ...level,
+          level: name,
+          hasBelow: name === 'open',
+        }));
+        return Promise.resolve(rows.slice(0, max));
+      },
+      mayReceive: (_key, topic) => topic === 'a/1',
+    },
+  );
+  const { status, body } = await ask(site, '/api/v1/topics?prefix=a&limit=2');
+  const { data, meta } = body as { data: Record<string, unknown>[]; meta: unknown };
+  assert.equal(status, 200);
+  assert.deepEqual(meta, { limit: 2, hasnext: true, cursor: 'hidden' });
+  assert.equal(data.length, 1);
+  const { last_message_at: at, ...others } = data[0] ?? {};
+  assert.ok(Math.abs(Date.now() - 1_000 - Date.parse(`${at}`)) < 10_000);
+  assert.deepEqual(others, {
+    topic: 'a/1',
+    level: '1',
+    children: false,
+    messages: 3,
+    topic_messages: 3,
+    messages_per_second: 1.235,
+    bytes_per_second: 10,
+  });
+  const last = await ask(site, '/api/v1/topics?prefix=&cursor=1');
+  assert.deepEqual((last.body as { meta: unknown }).meta, { limit: 100, hasnext: false });
+  assert.deepEqual(asked, [
+    ['a', undefined, 3],
+    ['', '1', 101],
+  ]);
+  for (const wrong of ['prefix=a%2F%23', 'limit=0', 'sort=rate', 'prefix=%00']) {
+    const refused = await ask(site, `/api/v1/topics?${wrong}`);
+    assert.equal(refused.status, 400, wrong);
+    assert.match((refused.body as { detail: string }).detail, /\S/);
+  }
 });

@@ -65,13 +65,13 @@ class FakeClient implements AnswerStream {
   }
 }
 
-function played(options: { readonly historyBytesMax?: number; readonly streamsMax?: number } = {}) {
+function played(options: { readonly historyBytesMax?: number; readonly eventStreamsMax?: number } = {}) {
   const broker = new FakeBroker();
   const clock = new FakeClock();
   const streams = new EventStreams({
     source: broker,
     clock,
-    streamsMax: 100,
+    limits: { eventStreamsMax: options.eventStreamsMax ?? 100 },
     filtersMax: 100,
     historyBytesMax: 1_000_000,
     heartbeatMs: 1_000,
@@ -194,7 +194,7 @@ test('the rules are asked for each message, and again when a stream catches up',
 });
 
 test('streams beat, have a bound, end all at once, and a refused filter leaves nothing behind', async () => {
-  const { broker, clock, streams, open } = played({ streamsMax: 2 });
+  const { broker, clock, streams, open } = played({ eventStreamsMax: 2 });
   await assert.rejects(async () => open({ filters: ['a', 'refused'] }), /refused/);
   const client = await open();
   clock.advance(1_000);

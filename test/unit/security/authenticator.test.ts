@@ -2,25 +2,34 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { AuthenticationMethod, AuthenticationStep } from '../../../core/config/authentication.ts';
+import type {
+  AuthenticationMethod,
+  AuthenticationStep,
+  ConnectingClient,
+} from '../../../core/config/authentication.ts';
 import {
   type AuthenticationRequest,
   Authenticator,
   type Verdict,
 } from '../../../core/security/authenticator.ts';
 import { HookProvider } from '../../../core/security/hook-provider.ts';
+import { PasswordProvider } from '../../../core/security/password-provider.ts';
+import { RememberedPasswords } from '../../../core/security/remembered-passwords.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const timeoutMs = 1_000;
 const letIn = { reasonCode: 0 };
 const notAuthorized = { reasonCode: 0x87 };
-/** No failed login. */
-const undecided = { ...notAuthorized, isUndecided: true };
+/** No failed logins: the client may come again with the same credentials. */
+const unavailable = { reasonCode: 0x88, isUndecided: true };
+const busy = { reasonCode: 0x89, isUndecided: true };
 const data = Uint8Array.of(1, 2);
 
 type Options = Partial<ConstructorParameters<typeof Authenticator>[0]> & {
   readonly authenticate?: ConstructorParameters<typeof HookProvider>[0];
 };
+
+const client: ConnectingClient = { clientId: 'c', remoteAddress: '::1', transport: 'ws' };
 
 class Stage {
   readonly clock = new FakeClock();
@@ -44,9 +53,7 @@ class Stage {
   /** Without who the client then is to the rules. */
   decide(request: Partial<AuthenticationRequest> = {}, connection = 1) {
     const verdict = this.authenticator.decide(0, connection, {
-      clientId: 'c',
-      remoteAddress: '::1',
-      transport: 'ws',
+      client,
       method: undefined,
       data: undefined,
       ...request,
@@ -90,14 +97,16 @@ test('the hook is told who connects, and nothing but true or a grant lets in', a
   for (const [answer, expected] of [
     [true, { reasonCode: 0 }],
     [false, { reasonCode: 0x86 }],
-    ['yes', undecided], // neither an answer nor a grant: the hook is at fault
-    [1, undecided],
+    ['yes', unavailable], // neither an answer nor a grant: the hook is at fault
+    [1, unavailable],
   ] as const) {
     const authenticate = (client: unknown): never => {
       asked.push(client);
       return answer as never;
     };
-    const verdict = await new Stage({ authenticate }).decide({ username: 'u', password: data });
+    const verdict = await new Stage({ authenticate }).decide({
+      client: { ...client, username: 'u', password: data },
+    });
     assert.deepEqual(verdict, expected);
   }
   assert.deepEqual(asked[0], {
@@ -109,7 +118,7 @@ test('the hook is told who connects, and nothing but true or a grant lets in', a
   });
 });
 
-test('a hook that throws or rejects refuses, and the error is told', async () => {
+test('a hook that throws or rejects refuses with 0x88, and the error is told', async () => {
   for (const authenticate of [
     () => {
       throw new Error('broken');
@@ -117,18 +126,43 @@ test('a hook that throws or rejects refuses, and the error is told', async () =>
     () => Promise.reject(new Error('broken')),
   ]) {
     const stage = new Stage({ authenticate });
-    assert.deepEqual(await stage.decide(), undecided);
+    assert.deepEqual(await stage.decide(), unavailable);
     assert.match(String(stage.failures), /broken/);
     assert.equal(stage.clock.timers, 0);
   }
 });
 
-test('a hook that takes too long refuses, and that is told', async () => {
+test('a hook that takes too long refuses with 0x89, and that is told', async () => {
   const stage = new Stage({ authenticate: () => new Promise(() => {}) });
   const verdict = stage.decide();
   stage.clock.advance(timeoutMs);
-  assert.deepEqual(await verdict, undecided);
-  assert.match(String(stage.failures), /no answer within 1000 ms/);
+  assert.deepEqual(await verdict, busy);
+  assert.match(String(stage.failures), /took longer than connectTimeoutMs \(1000 ms\)/);
+});
+
+test('a correct password whose check waits too long is told 0x89, not that it is wrong', async () => {
+  const provider = new PasswordProvider({
+    users: () => new Map([['lee', 'a hash']]),
+    remembered: new RememberedPasswords({ clock: new FakeClock(), keptMs: 0, entriesMax: 1 }),
+    pool: { isFull: false, verify: () => new Promise(() => {}) },
+    isLast: true,
+  });
+  const stage = new Stage({ providers: [provider] });
+  const verdict = stage.decide({ client: { ...client, username: 'lee', password: data } });
+  stage.clock.advance(timeoutMs);
+  assert.deepEqual(await verdict, busy);
+  assert.match(String(stage.failures), /connectTimeoutMs/);
+});
+
+test('a method that throws refuses with 0x88, one that takes too long with 0x89', async () => {
+  const failing = { name: 'FAILS', begin: () => ({ next: () => Promise.reject(new Error('broken')) }) };
+  const slow = { name: 'SLOW', begin: () => ({ next: () => new Promise<never>(() => {}) }) };
+  const stage = new Stage({ methods: [failing, slow] });
+  assert.deepEqual(await stage.decide({ method: 'FAILS' }), unavailable);
+  const verdict = stage.decide({ method: 'SLOW' });
+  stage.clock.advance(timeoutMs);
+  assert.deepEqual(await verdict, busy);
+  assert.equal(stage.failures.length, 2);
 });
 
 test('a client that leaves meanwhile gets no verdict, whoever asks, and others do', async () => {

@@ -94,14 +94,14 @@ test('what is no answer refuses with 0x88, and is told without a secret in it', 
 });
 
 test('one that takes too long refuses with 0x88, and one that is asked too much with 0x89', async (t) => {
-  const waiting: ServerResponse[] = [];
-  const slow = await start(t, (_, response) => waiting.push(response), { timeoutMs: 20 });
+  const slow = await start(t, () => {}, { timeoutMs: 20 }); // which may be over before the question is there
   assert.deepEqual(await slow.provider.decide(lee), { reasonCode: 0x88 });
+  const waiting: ServerResponse[] = [];
   const crowded = await start(t, (_, response) => waiting.push(response), { pendingMax: 1 });
   const first = crowded.provider.decide(lee);
   const same = crowded.provider.decide(lee);
   assert.deepEqual(await crowded.provider.decide({ ...lee, username: 'kim' }), { reasonCode: 0x89 });
-  while (waiting.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  while (waiting.length < 1) await new Promise((resolve) => setImmediate(resolve));
   json(waiting.at(-1) as ServerResponse, { result: 'allow' });
   assert.deepEqual([await first, await same], [{ username: 'lee' }, { username: 'lee' }]);
   assert.equal(crowded.questions.length, 1, 'the same question is asked once');

@@ -195,8 +195,7 @@ function keeperOf(t: TestContext, text: string) {
   const told: string[] = [];
   const keeper = new BanKeeper({
     path,
-    bansMax: 10,
-    banMs: 5_000,
+    limits: { bansMax: 10, banMs: 5_000 },
     clock,
     nowMs: () => clock.nowMs(),
     onBanned: ({ value }) => told.push(`banned ${value}`),

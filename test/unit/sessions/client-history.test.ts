@@ -3,9 +3,13 @@ import { test } from 'node:test';
 import { ClientHistory } from '../../../core/sessions/client-history.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-function newHistory(eventsMax = 1_000) {
+function newHistory(clientEventsMax = 1_000) {
   const clock = new FakeClock();
-  const history = new ClientHistory({ clock, now: () => clock.nowMs() + 1_000_000, eventsMax });
+  const history = new ClientHistory({
+    clock,
+    now: () => clock.nowMs() + 1_000_000,
+    limits: { clientEventsMax },
+  });
   const detailsOf = (clientId: string) => history.of(clientId)?.map(({ detail }) => detail);
   return { clock, history, detailsOf };
 }

@@ -36,7 +36,7 @@ class FakeClock implements Clock {
   }
 }
 
-function publisherFor(intervalSeconds = 10) {
+function publisherFor(sysIntervalSeconds = 10) {
   const clock = new FakeClock();
   const counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>;
   const clients = {
@@ -50,7 +50,7 @@ function publisherFor(intervalSeconds = 10) {
   };
   const published: (readonly [topic: string, payload: string])[] = [];
   const publisher = new SysPublisher({
-    intervalSeconds,
+    config: { sysIntervalSeconds },
     clock,
     more: () => [],
     sample: () => ({

@@ -1,5 +1,5 @@
 /** The configuration as operators see it: paths of files, and nothing that lets somebody in. */
-import type { BrokerConfig } from '../config/options.ts';
+import type { BrokerConfig } from './options.ts';
 
 /** A URL may carry a secret for whom it leads to. */
 const withheld = 'withheld';
@@ -8,7 +8,7 @@ export function shownOptions(options: Omit<BrokerConfig, 'limits'>): Readonly<Re
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, shownValue(value)]));
 }
 
-function shownValue(value: unknown): unknown {
+export function shownValue(value: unknown): unknown {
   if (typeof value !== 'string' || !/^[a-z]+:\/\//i.test(value) || !URL.canParse(value)) return value;
   const url = new URL(value);
   if (url.username === '' && url.password === '' && url.search === '') return value;

@@ -1,0 +1,147 @@
+/**
+ * What operators ask about clients, and for them (main thread). Whatever changes something leaves a line in the audit, with
+ * what was before and what is after; what is done to a client is also one of its events.
+ */
+import type { AskedSubscription } from '../front-end/subscribe.ts';
+import type { SiteSource } from '../http/route.ts';
+import type { ApiKey } from '../security/api-keys.ts';
+import type { Bans } from '../security/ban-keeper.ts';
+import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
+import type { ClientEventKind, ClientHistory } from '../sessions/client-history.ts';
+import type { ClientState } from '../sessions/client-list.ts';
+import type { SessionDirectory } from '../sessions/session-directory.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import type { AuditLog } from './audit-log.ts';
+import type { Inspections } from './inspections.ts';
+
+export interface ClientRequestsOptions {
+  readonly directory: SessionDirectory;
+  readonly inspections: Inspections;
+  readonly history: ClientHistory;
+  readonly audit: AuditLog;
+  readonly bans: Bans;
+}
+
+export class ClientRequests {
+  readonly #options: ClientRequestsOptions;
+
+  constructor(options: ClientRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined: the session is not on the worker, as while it moves. */
+  async subscribe(
+    { worker, session, client: { clientId } }: ClientState,
+    asked: Omit<AskedSubscription, 'session'>,
+    { name: by }: ApiKey,
+  ): Promise<number | undefined> {
+    const answer = await this.#options.inspections.call(worker, 'subscribe', { session, ...asked });
+    if (answer === undefined) return undefined;
+    const { reasonCode, wasSubscribed } = answer;
+    if (reasonCode >= ReasonCode.unspecifiedError) return reasonCode;
+    const { topicFilter } = asked;
+    this.#note(clientId, 'subscribeAsked', `'${topicFilter}': asked for with the API key '${by}'.`);
+    const change = { before: subscriptionState(wasSubscribed), after: `subscribed with QoS ${reasonCode}` };
+    this.#options.audit.add('subscribeAsked', { by, clientId, topicFilter, ...change });
+    return reasonCode;
+  }
+
+  /** False: there was no such subscription. */
+  async unsubscribe(
+    { worker, session, client: { clientId } }: ClientState,
+    topicFilter: string,
+    { name: by }: ApiKey,
+  ): Promise<boolean> {
+    const isEnded = await this.#options.inspections.call(worker, 'unsubscribe', { session, topicFilter });
+    if (!isEnded) return false;
+    this.#note(clientId, 'unsubscribeAsked', `'${topicFilter}': asked for with the API key '${by}'.`);
+    const change = { before: subscriptionState(true), after: subscriptionState(false) };
+    this.#options.audit.add('unsubscribeAsked', { by, clientId, topicFilter, ...change });
+    return true;
+  }
+
+  /** False: there is no such client, or no connection of one whose session is kept. */
+  disconnect(clientId: string, keepsSession: boolean, { name: by }: ApiKey): boolean {
+    const { directory, audit } = this.#options;
+    const before = clientState(directory.find(clientId));
+    if (!directory.dismiss(clientId, keepsSession)) return false;
+    this.#note(clientId, 'disconnectAsked', `Asked for with the API key '${by}'.`);
+    audit.add('clientEnded', { by, clientId, before, after: keepsSession ? 'away' : 'gone' });
+    return true;
+  }
+
+  ban(request: BanRequest, { name: by }: ApiKey): Ban {
+    const { bans, audit } = this.#options;
+    const former = bans.list();
+    const ban = bans.add(request);
+    const { kind, value } = ban;
+    audit.add('banAsked', { by, kind, value, before: shownBan(former, kind, value), after: banTerms(ban) });
+    return ban;
+  }
+
+  /** False: there is no such ban. */
+  liftBan(kind: BanKind, value: string, { name: by }: ApiKey): boolean {
+    const { bans, audit } = this.#options;
+    const before = shownBan(bans.list(), kind, value);
+    const isLifted = bans.remove(kind, value);
+    if (isLifted) audit.add('banLiftAsked', { by, kind, value, before, after: null });
+    return isLifted;
+  }
+
+  async matches(topic: string, max: number): ReturnType<SiteSource['matches']> {
+    const { inspections, directory } = this.#options;
+    const answers = await inspections.askAll<'matches'>({ about: 'matches', topic, max });
+    const rows = answers.flatMap((answer) => answer.rows).slice(0, max);
+    return {
+      count: answers.reduce((sum, { count }) => sum + count, 0),
+      rows: rows.map((row) => ({ ...row, clientId: directory.clientIdOf(row.session) })),
+    };
+  }
+
+  /** Those that read nothing first, for longest; then those for which most waits. */
+  async slow(max: number): ReturnType<SiteSource['slow']> {
+    const { inspections, directory } = this.#options;
+    const answers = await inspections.askAll<'slow'>({ about: 'slow', max });
+    const named = answers.flat().flatMap((row) => {
+      const clientId = directory.clientIdOf(row.session);
+      return clientId === undefined ? [] : [{ ...row, clientId }];
+    });
+    return named.sort((a, b) => b.blockedMs - a.blockedMs || b.waitingBytes - a.waitingBytes).slice(0, max);
+  }
+
+  async retainedTopics(filter: string, max: number): ReturnType<SiteSource['retainedTopics']> {
+    const answers = await this.#options.inspections.askAll<'retained'>({ about: 'retained', filter, max });
+    const rows = answers.flatMap((answer) => answer.rows).sort((a, b) => (a.topic < b.topic ? -1 : 1));
+    const areAll = answers.every((answer) => answer.areAll) && rows.length <= max;
+    return { areAll, rows: rows.slice(0, max) };
+  }
+
+  #note(clientId: string, kind: ClientEventKind, detail: string): void {
+    const { directory, history } = this.#options;
+    history.add(clientId, kind, directory.find(clientId)?.isConnected ?? false, detail);
+  }
+}
+
+interface BanTerms {
+  readonly reason: string;
+  readonly until: string | null;
+}
+
+/** Null: there is none. */
+function shownBan(bans: readonly Ban[], kind: BanKind, value: string): BanTerms | null {
+  const found = bans.find((ban) => ban.kind === kind && ban.value === value);
+  return found === undefined ? null : banTerms(found);
+}
+
+function banTerms({ reason, expiresAt }: Ban): BanTerms {
+  return { reason, until: expiresAt?.toISOString() ?? null };
+}
+
+function subscriptionState(isSubscribed: boolean): string {
+  return isSubscribed ? 'subscribed' : 'not subscribed';
+}
+
+function clientState(found: ClientState | undefined): string {
+  if (found === undefined) return 'gone';
+  return found.isConnected ? 'connected' : 'away';
+}

@@ -1,0 +1,79 @@
+/** Topics as a tree, with how many messages they get. */
+import type { TopicLevelRow } from '../../data-plane/inspection.ts';
+import { isValidTopicName } from '../../wire/topic.ts';
+import { assertKnown, cursorParameter, limitOf, limitParameter } from '../list-query.ts';
+import { count, page, record, text, time, truth } from '../operation.ts';
+import { apiAnswer, RequestFault } from '../problem.ts';
+import type { Route } from '../route.ts';
+
+const query = {
+  prefix: { description: 'The levels above, such as scores/1; absent: the first levels', schema: text },
+  limit: limitParameter,
+  cursor: cursorParameter,
+};
+
+const rate = { type: 'number', minimum: 0 };
+
+export const topics: Route = {
+  method: 'get',
+  path: '/api/v1/topics',
+  right: 'read',
+  operation: {
+    summary: 'Which topics get how many messages',
+    description:
+      'One level of the tree of topics, in the order of their bytes. Up to 1,000 messages a second each worker counts all, of more a part, chosen at random. Topics of which nothing was heard for longest go when there is no room (topicRatesBytesMax); what they had stays counted in the levels above.',
+    query,
+    answers: {
+      200: {
+        description: 'The levels below prefix. A key whose rules hide a topic does not see it.',
+        schema: page(
+          record({
+            topic: { ...text, description: 'with the levels above' },
+            level: text,
+            children: { ...truth, description: 'there are levels below it' },
+            messages: { ...count, description: 'of this level and all below it, since it is in the tree' },
+            topic_messages: { ...count, description: 'of those, on this topic itself' },
+            messages_per_second: { ...rate, description: 'over the last ten seconds, about' },
+            bytes_per_second: { ...rate, description: 'of payloads' },
+            last_message_at: time,
+          }),
+        ),
+      },
+      400: 'A parameter is not right',
+    },
+  },
+  handle: async ({ query: given, key }, { source }) => {
+    assertKnown(given, query);
+    const limit = limitOf(given);
+    const prefix = given.get('prefix') ?? undefined;
+    // An empty level is a topic level, too: that of the topics that begin with a slash.
+    if (prefix !== undefined && prefix !== '' && !isValidTopicName(prefix))
+      throw new RequestFault(400, 'prefix is the beginning of a topic name, without a slash at its end.');
+    // One more than is shown, to know whether there is another page.
+    const rows = await source.topicLevels(prefix, given.get('cursor') ?? undefined, limit + 1);
+    const shown = rows.slice(0, limit);
+    const isLast = rows.length <= limit;
+    const data = shown
+      .map((row) => shownLevel(row, prefix))
+      .filter(({ topic, children }) => children || (key !== undefined && source.mayReceive(key, topic)));
+    const cursor = isLast ? {} : { cursor: shown.at(-1)?.level };
+    return apiAnswer(200, { data, meta: { limit, hasnext: !isLast, ...cursor } });
+  },
+};
+
+function shownLevel(row: TopicLevelRow, prefix: string | undefined) {
+  return {
+    topic: prefix === undefined ? row.level : `${prefix}/${row.level}`,
+    level: row.level,
+    children: row.hasBelow,
+    messages: Math.round(row.messages),
+    topic_messages: Math.round(row.own),
+    messages_per_second: rounded(row.messagesPerSecond),
+    bytes_per_second: rounded(row.bytesPerSecond),
+    last_message_at: new Date(Date.now() - row.silentMs).toISOString(),
+  };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}

@@ -1,0 +1,58 @@
+// Which of many messages are looked at more closely: each of them as long as they are few, then about so many in a
+// second (perSecond), at random distances, so that messages that come in turns are met alike. Each stands for all those
+// since the one before, so what is added up is right on average.
+//
+//   stride 1   x x x x x x        stride 4   . . x . . . . x . x . . . . . x        distance: 1 to 2 * stride - 1
+//
+// Of a message that is passed over it costs a subtraction and a test.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace rally {
+
+class Sampler {
+ public:
+  static constexpr uint32_t perSecond = 1'000;
+
+  // Of each message. True: this one is to be looked at; take() has to follow.
+  bool isDue() { return --left_ == 0; }
+
+  // Gives how many messages this one stands for.
+  uint32_t take() {
+    const uint32_t messages = stride_;
+    seen_ += messages;
+    // There are far more in this second than in the one before.
+    if (++taken_ % perSecond == 0) stride_ = std::min(stride_ * burstFactor, strideMax);
+    left_ = distance();
+    return messages;
+  }
+
+  // Once a second.
+  void tick() {
+    const uint32_t before = stride_;
+    stride_ = uint32_t(std::clamp<uint64_t>((seen_ + perSecond - 1) / perSecond, 1, strideMax));
+    if (stride_ < before) left_ = std::min(left_, distance());
+    seen_ = 0;
+    taken_ = 0;
+  }
+
+ private:
+  static constexpr uint32_t burstFactor = 4;
+  static constexpr uint32_t strideMax = 1 << 20;
+
+  uint32_t distance() {
+    random_ ^= random_ << 13;
+    random_ ^= random_ >> 7;
+    random_ ^= random_ << 17;
+    return 1 + uint32_t((random_ >> 32) % (2 * uint64_t(stride_) - 1));
+  }
+
+  uint32_t left_ = 1;
+  uint32_t stride_ = 1;
+  uint32_t taken_ = 0;
+  uint64_t seen_ = 0;  // in this second
+  uint64_t random_ = 0x9e3779b97f4a7c15;
+};
+
+}  // namespace rally
