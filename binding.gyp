@@ -10,7 +10,7 @@
         "native/tls/tls-callbacks.cpp",
         "native/tls/tls-channel.cpp",
         "native/tls/tls-context.cpp",
-        "<!@(ls native/log/*.cpp)"
+        "<!@(ls native/cluster/*.cpp native/log/*.cpp)"
       ],
       "defines": ["NAPI_VERSION=9"],
       "cflags_cc!": ["-fno-rtti", "-fno-exceptions", "-std=gnu++17", "-std=c++17", "-std=gnu++20"],

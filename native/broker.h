@@ -12,9 +12,13 @@ class Broker {
  public:
   Broker(unsigned workers, const Limits& limits, const HashKeys& keys)
       : limits_(limits), lanes_(workers, limits.laneRecords, limits.lanesTotalBytesMax) {
-    for (unsigned worker = 0; worker < workers; worker++) {
-      engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, keys, rules_));
-    }
+    addEngines(keys);
+  }
+  // As a node of a cluster, all of which have the same keys.
+  Broker(const ClusterPlace& place, const Limits& limits, const HashKeys& keys)
+      : limits_(limits), lanes_(place, limits.laneRecords, limits.lanesTotalBytesMax) {
+    RALLY_ASSERT(place.incarnation != 0);
+    addEngines(keys);
   }
   ~Broker() {
     lanes_.eachLane([](auto& lane) { lane.clear([](const auto& record) { discard(record); }); });
@@ -22,8 +26,13 @@ class Broker {
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
-  unsigned workers() const { return lanes_.workers(); }
-  Engine& engine(unsigned worker) { return *engines_[worker]; }
+  // Of this process. Their numbers are 0, 1, 2 ..., unless it is a node of a cluster.
+  unsigned workers() const { return lanes_.workersHere(); }
+  bool hasWorker(unsigned worker) const { return worker < lanes_.workers() && lanes_.isHere(worker); }
+  Engine& engine(unsigned worker) {
+    RALLY_ASSERT(hasWorker(worker));
+    return *engines_[lanes_.rowOf(worker)];
+  }
 
   // What clients may do; the workers are told when it is another one.
   RuleShelf& rules() { return rules_; }
@@ -31,7 +40,10 @@ class Broker {
   // What the subscriptions and filters of all workers take, as they have said at the end of their turns.
   size_t subscriptionBytes() { return lanes_.subscriptionBytes(); }
 
-  const Counters& counters(unsigned worker) const { return engines_[worker]->counters(); }
+  template <class Visit>
+  void eachCounters(Visit&& visit) const {
+    for (const auto& engine : engines_) visit(engine->counters());
+  }
   uint64_t total(Counter counter) const {
     uint64_t sum = 0;
     for (const auto& engine : engines_) sum += engine->counters().get(counter);
@@ -39,6 +51,12 @@ class Broker {
   }
 
  private:
+  void addEngines(const HashKeys& keys) {
+    for (unsigned worker = 0; worker < lanes_.workers(); worker++) {
+      if (lanes_.isHere(worker)) engines_.push_back(std::make_unique<Engine>(worker, lanes_, limits_, keys, rules_));
+    }
+  }
+
   const Limits limits_;
   RuleShelf rules_;
   Lanes lanes_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "accounts.h"
+#include "cluster/remote-ends.h"
 #include "durable/turn-gate.h"
 #include "front-end/front-end.h"
 #include "front-end/matcher.h"
@@ -38,9 +39,9 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         rules_(rules),
         gate_(limits_.grantsBroadFilters),
         filters_(keys),
-        departures_(workers_, limits_, counters_, gate_, *this, *this, *this),
+        departures_(lanes.workersHere(), limits_, counters_, gate_, *this, *this, *this),
         journal_(index),
-        accounts_(index, limits_, counters_, journal_),
+        accounts_(lanes.rowOf(index), limits_, counters_, journal_),
         frontEnd_(limits_, counters_, accounts_, journal_, *this, departures_, gate_),
         sharing_(workers_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
         routes_(index, workers_, filters_, *this),
@@ -50,10 +51,16 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
         moves_(index, workers_, limits_, sessions_, subscriptions_, frontEnd_, accounts_.sessions, counters_, *this),
         lookUps_(workers_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound(), gate_, counters_),
-        shard_(index, workers_, filters_, limits_, keys.tables, counters_, journal_, *this) {}
+        shard_(index, lanes.workersHere(), filters_, limits_, keys.tables, counters_, journal_, *this) {
+    for (unsigned worker = 0; worker < workers_; worker++) {
+      if (worker != index_ && lanes.isHere(worker)) others_ |= uint64_t(1) << worker;
+    }
+    if (lanes.isClustered()) remote_ = std::make_unique<cluster::RemoteEnds>(index, lanes);
+  }
 
   unsigned index() const { return index_; }
-  unsigned workers() const override { return workers_; }
+  // Of this process.
+  unsigned workers() const override { return lanes_.workersHere(); }
   Doorbell& doorbell() { return lanes_.doorbell(index_); }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
@@ -77,6 +84,22 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     return subscriptions_.bytes() + frontEnd_.outbound().aliases().bytes() + shard_.retained().bytes() +
            counters_.get(Counter::sessions) * sizeof(Session) + accounts_.sessions.bytes() + accounts_.inputs.bytes();
   }
+
+  // --- workers of other nodes ---------------------------------------------------------------------
+
+  // nullptr: this is not a node of a cluster.
+  cluster::RemoteEnds* remote() { return remote_.get(); }
+  // As RemoteEnds says.
+  bool openLink(unsigned worker, uint64_t incarnation) {
+    if (!remote_ || !remote_->open(worker, incarnation)) return false;
+    others_ |= uint64_t(1) << worker;
+    return true;
+  }
+
+  // A move that begins here now has a larger number than those that are known, as lanes/lanes.h says. Whoever lets
+  // sessions move between nodes tells each what others know.
+  uint64_t lastMove() const { return lanes_.lastMove(); }
+  void noteMove(uint64_t number) { lanes_.noteMove(number); }
 
   // --- one turn of the event loop -----------------------------------------------------------------
 
@@ -125,6 +148,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     shard_.tick();
     noteFullStore();
     if (journal_.isOn()) tickJournal();
+    if (remote_) remote_->tick();
   }
 
   // Before the workers run: what is durable is logged from now on.
@@ -148,6 +172,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   void drainLanes() {
     if (journal_.isOn()) hearJournal();
     if (turnGate_) turnGate_->pass(*this);
+    if (remote_) remote_->beginTurn();
     frontEnd_.takeLeave();
     frontEnd_.beginTurn();
     eachOther([&](unsigned worker) {
@@ -189,6 +214,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     endForPacketIds();
     frontEnd_.outbound().arena().giveBackSome();
     commitLanes();
+    if (remote_) remote_->endTurn(nowMs_);
   }
 
   // Whether a turn is due in some milliseconds, though nothing comes.
@@ -199,7 +225,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
                    frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().isEmpty() ||
                    departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
                    frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
-                   journal_.hasOpenTurn() || (turnGate_ && turnGate_->hasWork(*this));
+                   journal_.hasOpenTurn() || (turnGate_ && turnGate_->hasWork(*this)) ||
+                   (remote_ && remote_->hasWork());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();
@@ -288,9 +315,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   template <class Visit>
   void eachOther(Visit&& visit) {
-    for (unsigned worker = 0; worker < workers_; worker++) {
-      if (worker != index_) visit(worker);
-    }
+    for (uint64_t left = others_; left != 0; left &= left - 1) visit(unsigned(__builtin_ctzll(left)));
   }
 
   // --- sessions -----------------------------------------------------------------------------------
@@ -555,6 +580,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   std::thread::id thread_;
   const unsigned index_;
   const unsigned workers_;
+  uint64_t others_ = 0;  // bit w: there are lanes to and from worker w
   Lanes& lanes_;
   Limits limits_;  // a copy, since each worker changes its own
   Counters counters_;
@@ -574,6 +600,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   RetainedLookUps lookUps_;
   Matcher matcher_;
   Shard shard_;
+  std::unique_ptr<cluster::RemoteEnds> remote_;
   std::vector<Filter*> matches_;
   std::array<uint64_t, 64> taken_{};  // by worker, as takenOf() says
   uint64_t nowMs_ = 0;

@@ -84,7 +84,7 @@ function fuzzers() {
 
 /** What is not in headers. */
 function librarySources() {
-  return ['native/log', 'native/tls'].flatMap((folder) =>
+  return ['native/cluster', 'native/log', 'native/tls'].flatMap((folder) =>
     readdirSync(folder)
       .filter((file) => file.endsWith('.cpp'))
       .map((file) => join(folder, file)),

@@ -37,6 +37,19 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 export const Subscribed = { added: 0, replaced: 1, refused: 2, denied: 3 } as const;
 export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
 
+/** In the order of `FrameOutcome` in native/cluster/frame.h, where each is explained; loadAddon() compares. */
+export const FrameOutcome = {
+  taken: 0,
+  repeated: 1,
+  early: 2,
+  damaged: 3,
+  foreignVersion: 4,
+  foreignSender: 5,
+  /** The link is broken: its worker has to be given up. */
+  malformed: 6,
+} as const;
+export type FrameOutcome = (typeof FrameOutcome)[keyof typeof FrameOutcome];
+
 /** What is worth a line in the log. In the order of `Notice` in native/front-end/events.h; loadAddon() compares. */
 export const noticeNames = [
   'outOfDescriptors',
@@ -164,6 +177,37 @@ export interface EngineHandlers {
   onHostBytes(bytes: Uint8Array<ArrayBuffer>): void;
   /** So many bytes more of the host program's stream were taken, at the end of a turn. */
   onHostTaken(bytes: number): void;
+  /**
+   * Needed for links. A frame for a worker of another node, at the end of a turn: nobody else has its bytes. Frames for one
+   * worker have to keep their order, and may be lost. It must not call the engine.
+   */
+  onFrame?(worker: number, bytes: Uint8Array<ArrayBuffer>): void;
+}
+
+/** What makes the workers of a process those of a node of a cluster. */
+export interface ClusterPlace {
+  /** Of its workers, in place of 0, 1, 2 ... */
+  readonly numbers: readonly number[];
+  /** All numbers in the cluster are below this; 64 at most. */
+  readonly numbersEnd: number;
+  /** A whole number above 0 that no other process of the cluster has or had. */
+  readonly incarnation: number;
+  /** 16 random bytes, the same for all nodes. */
+  readonly hashKeys: Uint8Array;
+}
+
+/** Of a link since it was opened. */
+export interface LinkFigures {
+  readonly worker: number;
+  readonly incarnation: number;
+  readonly framesSent: number;
+  readonly bytesSent: number;
+  readonly framesReceived: number;
+  readonly bytesReceived: number;
+  readonly framesResent: number;
+  /** Sent and not acknowledged, or not sent yet, and for how long the oldest of it. */
+  readonly waitingBytes: number;
+  readonly waitingMs: number;
 }
 
 /** In the order of `SessionState` in native/front-end/session-moves.h, where each is explained; loadAddon() compares. */
@@ -256,6 +300,27 @@ export interface Engine {
   isSubscribed(session: number, filter: string): boolean;
   /** False if there was no such subscription. */
   unsubscribe(session: number, filter: string): boolean;
+
+  /**
+   * From now on messages for a worker of another node go by onFrame, and its own come by receiveFrame. If the link is open
+   * already it is reconnected. False: the number is none of another node, another incarnation is open there still, or there
+   * is no onFrame.
+   */
+  openLink(worker: number, incarnation: number): boolean;
+  /** A frame from this worker. Its bytes may be used again. Anything but `malformed` leaves the link as it was. */
+  receiveFrame(worker: number, bytes: Uint8Array): FrameOutcome;
+  /** Frames may have been lost: what is not acknowledged is sent again, by both ends. False: no link is open. */
+  reconnectLink(worker: number): boolean;
+  /** The worker is gone for good: what is for it is dropped from now on. False: no link is open. */
+  closeLink(worker: number): boolean;
+  /** As readLinkFigures() reads it. */
+  linkFigures(): number[];
+  /**
+   * Moves of sessions have numbers that grow over the whole cluster: moveSessionHere() begins one after noteMove() of what
+   * lastMove() gave wherever an earlier move of the session began.
+   */
+  lastMove(): number;
+  noteMove(number: number): void;
 
   /** What operators ask, as core/data-plane/inspection.ts reads it. Empty of a session that is not here. */
   figuresOf(session: number): number[];
@@ -454,9 +519,10 @@ export interface Addon {
   readonly noticeNames: readonly string[];
   readonly sessionStateNames: readonly string[];
   readonly closeCauseNames: readonly string[];
+  readonly frameOutcomeNames: readonly string[];
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
-  /** Throws a TypeError that names a rule which is missing or out of range. */
-  createBroker(workers: number, rules: DataPlaneRules): number;
+  /** Throws a TypeError that names a rule which is missing or out of range, or a RangeError about the place. */
+  createBroker(workers: number, rules: DataPlaneRules, place?: ClusterPlace): number;
   /** Takes the directory. Gives the number of the broker that recoverStore() makes of what is in it. */
   openStore(
     directory: string,
@@ -528,6 +594,25 @@ export interface Addon {
   readLoopLags(broker: number): number[];
 }
 
+/** Of Engine.linkFigures(). */
+export function readLinkFigures(flat: readonly number[]): LinkFigures[] {
+  const names = [
+    'worker',
+    'incarnation',
+    'framesSent',
+    'bytesSent',
+    'framesReceived',
+    'bytesReceived',
+    'framesResent',
+    'waitingBytes',
+    'waitingMs',
+  ] as const;
+  return Array.from({ length: flat.length / names.length }, (_, row) => {
+    const fields = names.map((name, column) => [name, flat[row * names.length + column]]);
+    return Object.fromEntries(fields) as unknown as LinkFigures;
+  });
+}
+
 /** Errors: ADDON_MISSING. */
 export function loadAddon(): Addon {
   const root = fileURLToPath(new URL('../../../', import.meta.url)); // from dist/core/data-plane/addon.js
@@ -540,11 +625,12 @@ export function loadAddon(): Addon {
 
 /** Both languages number events, counters and the like by their place in a table. */
 function hasOurTables(addon: Addon): boolean {
-  const tables = [EventKind, Subscribed].map((table) => Object.keys(table));
+  const tables = [EventKind, Subscribed, FrameOutcome].map((table) => Object.keys(table));
   return isDeepStrictEqual(
     [
       addon.eventKindNames,
       addon.subscribedNames,
+      addon.frameOutcomeNames,
       addon.sessionStateNames,
       addon.closeCauseNames,
       addon.noticeNames,

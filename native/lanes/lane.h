@@ -78,6 +78,8 @@ class Lane {
     return count;
   }
   bool isEmpty() const { return ring_.isEmpty(); }
+  // Records taken in all.
+  uint64_t drained() const { return ring_.drained(); }
   // True once after the producer has found the lane crowded and drain() has made room.
   bool takeProducerWaits() {
     if (!std::exchange(hasMadeRoom_, false)) return false;

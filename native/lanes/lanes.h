@@ -1,6 +1,7 @@
 // All lanes and doorbells of a broker, and the accounts of what its workers hold together. The only thing that they
 // share.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -23,38 +24,104 @@ template <class R>
 using WorkerLane = Lane<R>;
 #endif
 
+// Which workers of a cluster are those of this process.
+struct ClusterPlace {
+  unsigned workers = 0;      // of all nodes: their numbers are below this
+  uint64_t here = 0;         // bit w: worker w is here
+  uint64_t incarnation = 0;  // of this process: no two have the same
+};
+
 class Lanes {
  public:
   // `records` in each lane, and `bytesMax` of messages in all that begin at one worker, each of which has the same
   // part.
-  Lanes(unsigned workers, size_t records, size_t bytesMax) : workers_(workers), doorbells_(workers) {
-    if (workers == 1) return;
-    const size_t laneBytesMax = bytesMax / (2 * (size_t(workers) - 1));
-    for (size_t i = 0; i < size_t(workers) * workers; i++) {
-      requests_.push_back(std::make_unique<WorkerLane<Request>>(records, laneBytesMax));
-      deliveries_.push_back(std::make_unique<WorkerLane<ShardRecord>>(records, laneBytesMax));
+  Lanes(unsigned workers, size_t records, size_t bytesMax)
+      : Lanes(ClusterPlace{workers, UINT64_MAX >> (64 - workers), 0}, records, bytesMax) {}
+  Lanes(const ClusterPlace& place, size_t records, size_t bytesMax)
+      : workers_(place.workers),
+        place_(place),
+        records_(records),
+        laneBytesMax_(workers_ == 1 ? bytesMax : bytesMax / (2 * (size_t(workers_) - 1))),
+        doorbells_(workers_) {
+    RALLY_ASSERT(place.workers > 0 && place.workers <= 64 && place.here != 0 &&
+                 (place.here & ~(UINT64_MAX >> (64 - place.workers))) == 0);
+    if (workers_ == 1) return;
+    requests_.resize(size_t(workers_) * workers_);
+    deliveries_.resize(size_t(workers_) * workers_);
+    for (unsigned from = 0; from < workers_; from++) {
+      for (unsigned to = 0; to < workers_; to++) {
+        if (isHere(from) && isHere(to)) add(from, to, records_);
+      }
     }
   }
 
   unsigned workers() const { return workers_; }
+  bool isHere(unsigned worker) const { return (place_.here >> worker & 1) != 0; }
+  bool isClustered() const { return place_.incarnation != 0; }
+  bool isRemote(unsigned worker) const { return worker < workers_ && !isHere(worker); }
+  // Of this process: how many there are, and where in their row one stands.
+  unsigned workersHere() const { return unsigned(__builtin_popcountll(place_.here)); }
+  unsigned rowOf(unsigned worker) const {
+    return unsigned(__builtin_popcountll(place_.here & ((uint64_t(1) << worker) - 1)));
+  }
+  uint64_t incarnation() const { return place_.incarnation; }
+
+  // Between a worker here and one of another node, by the thread of the first, which is at both ends of all four lanes.
+  void open(unsigned here, unsigned remote) {
+    RALLY_ASSERT(isHere(here) && isRemote(remote));
+    if (requests_[size_t(here) * workers_ + remote]) return;
+    add(here, remote, std::min(records_, remoteRecordsMax));
+    add(remote, here, std::min(records_, remoteRecordsMax));
+  }
+  // Whether there is a way between them.
+  bool isOpen(unsigned from, unsigned to) const { return bool(requests_[size_t(from) * workers_ + to]); }
+
   // Front end `from` to shard `to`.
   WorkerLane<Request>& requests(unsigned from, unsigned to) { return *requests_[size_t(from) * workers_ + to]; }
   // Shard `from` to front end `to`.
   WorkerLane<ShardRecord>& deliveries(unsigned from, unsigned to) { return *deliveries_[size_t(from) * workers_ + to]; }
   template <class Visit>
   void eachLane(Visit&& visit) {
-    for (auto& lane : requests_) visit(*lane);
-    for (auto& lane : deliveries_) visit(*lane);
+    for (auto& lane : requests_) {
+      if (lane) visit(*lane);
+    }
+    for (auto& lane : deliveries_) {
+      if (lane) visit(*lane);
+    }
   }
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
-  // Numbers a move of a session. One that begins later has a larger number, on whatever workers they begin.
-  uint64_t nextMove() { return moves_.fetch_add(1, std::memory_order_relaxed) + 1; }
+  // Numbers a move of a session. One that begins later has a larger number, on whatever workers they begin; the last
+  // bits are of this process alone, and noteMove() is told the numbers of others (a Lamport clock).
+  uint64_t nextMove() {
+    return (moves_.fetch_add(1, std::memory_order_relaxed) + 1) << moveBits | unsigned(__builtin_ctzll(place_.here));
+  }
+  // The largest number that is known here.
+  uint64_t lastMove() const { return moves_.load(std::memory_order_relaxed) << moveBits | lastMoveBits; }
+  void noteMove(uint64_t number) {
+    uint64_t known = moves_.load(std::memory_order_relaxed);
+    while (known < number >> moveBits &&
+           !moves_.compare_exchange_weak(known, number >> moveBits, std::memory_order_relaxed)) {}
+  }
   // What subscriptions and filters take on all workers: of the broker and not of each worker, or sessions that move
   // from one to another could fill it up again and again.
   std::atomic<size_t>& subscriptionBytes() { return subscriptionBytes_; }
 
  private:
+  // Of a lane to or from another node, behind which there is a link with room of its own: there may be very many.
+  static constexpr size_t remoteRecordsMax = 4'096;
+  static constexpr unsigned moveBits = 6;
+  static constexpr uint64_t lastMoveBits = (1 << moveBits) - 1;
+
+  void add(unsigned from, unsigned to, size_t records) {
+    const size_t at = size_t(from) * workers_ + to;
+    requests_[at] = std::make_unique<WorkerLane<Request>>(records, laneBytesMax_);
+    deliveries_[at] = std::make_unique<WorkerLane<ShardRecord>>(records, laneBytesMax_);
+  }
+
   const unsigned workers_;
+  const ClusterPlace place_;
+  const size_t records_;
+  const size_t laneBytesMax_;
   std::vector<std::unique_ptr<WorkerLane<Request>>> requests_;
   std::vector<std::unique_ptr<WorkerLane<ShardRecord>>> deliveries_;
   std::vector<Doorbell> doorbells_;

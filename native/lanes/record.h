@@ -57,6 +57,14 @@ class RecordOf {
     bytes_[0] = indexOf<Kind>();
   }
 
+  // Which of the kinds it is, from 1.
+  uint8_t kind() const { return bytes_[0]; }
+  // Gives an empty struct of this kind to `visitor`; false: there is no such kind.
+  template <class Visitor>
+  static bool visitKind(uint8_t kind, Visitor&& visitor) {
+    return ((kind == indexOf<Kinds>() && (visitor(Kinds()), true)) || ...);
+  }
+
   template <class Visitor>
   void visit(Visitor&& visitor) const {
     const bool isVisited = ((bytes_[0] == indexOf<Kinds>() && (visitor(as<Kinds>()), true)) || ...);

@@ -10,6 +10,7 @@
 #include "engine-host.h"
 #include "engine-methods.h"
 #include "inspection-methods.h"
+#include "link-methods.h"
 #include "method.h"
 #include "ports.h"
 #include "service-notice.h"
@@ -28,7 +29,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
   Broker* broker = registry().find(uint32_t(integerOf(env, arguments[0])));
   const auto worker = unsigned(integerOf(env, arguments[1]));
-  if (!broker || worker >= broker->workers()) {
+  if (!broker || !broker->hasWorker(worker)) {
     napi_throw_error(env, "ERR_RALLYMQ_NO_BROKER", "there is no such broker or worker in this process");
     return nullptr;
   }
@@ -38,6 +39,7 @@ napi_value createEngine(napi_env env, napi_callback_info info) {
   for (const Method& method : engineMethods) define(env, engine, method, host);
   for (const Method& method : tlsMethods) define(env, engine, method, host);
   for (const Method& method : inspectionMethods) define(env, engine, method, host);
+  for (const Method& method : linkMethods) define(env, engine, method, host);
   return engine;  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): its clean-up hook has the host
 }
 
@@ -72,6 +74,8 @@ napi_value initialise(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "sessionStateNames",
                           toTexts(env, enumNames<SessionState, SessionState::count>()));
   napi_set_named_property(env, exports, "closeCauseNames", toTexts(env, enumNames<CloseCause, CloseCause::count>()));
+  napi_set_named_property(env, exports, "frameOutcomeNames",
+                          toTexts(env, enumNames<cluster::FrameOutcome, cluster::FrameOutcome::count>()));
   napi_value bounds = nullptr;
   napi_create_array(env, &bounds);
   for (uint32_t i = 0; i < Histogram::boundsMs.size(); i++)

@@ -99,13 +99,50 @@ inline HashKeys randomKeys() {
   return keys;
 }
 
+// As `ClusterPlace` in core/data-plane/addon.ts. False: it is no place for so many workers.
+inline bool readPlace(napi_env env, napi_value object, unsigned workers, ClusterPlace& place, HashKeys& keys) {
+  const auto property = [&](const char* name) {
+    napi_value value = nullptr;
+    napi_get_named_property(env, object, name, &value);
+    return value;
+  };
+  const uint64_t end = integerOf(env, property("numbersEnd"));
+  place.incarnation = integerOf(env, property("incarnation"));
+  place.workers = unsigned(std::min<uint64_t>(end, cluster::workersMax + 1));
+  const napi_value numbers = property("numbers");
+  uint32_t count = 0;
+  napi_get_array_length(env, numbers, &count);
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value number = nullptr;
+    napi_get_element(env, numbers, i, &number);
+    const uint64_t worker = integerOf(env, number);
+    if (worker >= place.workers || worker >= cluster::workersMax) return false;
+    place.here |= uint64_t(1) << worker;
+  }
+  const Bytes bytes = bytesOf(env, property("hashKeys"));
+  if (bytes.size() != sizeof keys) return false;
+  std::memcpy(&keys, bytes.data(), sizeof keys);
+  return place.incarnation != 0 && place.workers <= cluster::workersMax && count == workers &&
+         unsigned(__builtin_popcountll(place.here)) == workers && workers > 0;
+}
+
 inline napi_value createBroker(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  std::array<napi_value, 2> arguments{};
+  size_t count = 3;
+  std::array<napi_value, 3> arguments{};
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
   Limits limits;
   if (!readLimits(env, arguments[1], limits)) return nullptr;
   const auto workers = unsigned(integerOf(env, arguments[0]));
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, arguments[2], &type);
+  if (type == napi_object) {
+    ClusterPlace place;
+    HashKeys keys;
+    if (readPlace(env, arguments[2], workers, place, keys))
+      return toNumber(env, registry().add(std::make_unique<Broker>(place, limits, keys)));
+    napi_throw_range_error(env, "ERR_RALLYMQ_CLUSTER_PLACE", "the data plane has no such place in a cluster");
+    return nullptr;
+  }
   return toNumber(env, registry().add(std::make_unique<Broker>(workers, limits, randomKeys())));
 }
 
@@ -168,12 +205,12 @@ inline napi_value readLoopLags(napi_env env, napi_callback_info info) {
   napi_value list = nullptr;
   napi_create_array(env, &list);
   uint32_t length = 0;
-  for (unsigned worker = 0; broker && worker < broker->workers(); worker++) {
-    const Histogram& lag = broker->counters(worker).loopLag;
+  if (!broker) return list;
+  broker->eachCounters([&](const Counters& counters) {
     for (size_t bucket = 0; bucket < Histogram::buckets; bucket++)
-      napi_set_element(env, list, length++, toNumber(env, double(lag.count(bucket))));
-    napi_set_element(env, list, length++, toNumber(env, double(lag.sumNanoseconds()) / 1e9));
-  }
+      napi_set_element(env, list, length++, toNumber(env, double(counters.loopLag.count(bucket))));
+    napi_set_element(env, list, length++, toNumber(env, double(counters.loopLag.sumNanoseconds()) / 1e9));
+  });
   return list;
 }
 

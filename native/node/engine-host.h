@@ -22,7 +22,7 @@
 
 namespace rally::node {
 
-class EngineHost {
+class EngineHost : private cluster::FrameSink {
  public:
   EngineHost(napi_env env, Engine& ownEngine, napi_value handlers)
       : engine(ownEngine),
@@ -36,6 +36,7 @@ class EngineHost {
     updateNow();
     engine.frontEnd().outbound().addTransport(hostTransport);
     engine.frontEnd().outbound().addTransport(sockets);
+    if (engine.remote()) engine.remote()->setSink(this);
     uv_loop_t* loop = loopOf(env);
     uv_prepare_init(loop, &prepare_);
     uv_check_init(loop, &check_);
@@ -87,6 +88,8 @@ class EngineHost {
             reinterpret_cast<uv_handle_t*>(&idle_),    reinterpret_cast<uv_handle_t*>(&timer_),
             reinterpret_cast<uv_handle_t*>(&pace_),    reinterpret_cast<uv_handle_t*>(&bell_)};
   }
+
+  void onFrame(unsigned worker, Bytes frame) override { script.onFrame(worker, frame); }
 
   void turn() {
     updateNow();
@@ -173,6 +176,7 @@ class EngineHost {
     });
     host->engine.frontEnd().outbound().removeTransport(host->hostTransport);
     host->engine.frontEnd().outbound().removeTransport(host->sockets);
+    if (host->engine.remote()) host->engine.remote()->setSink(nullptr);
     host->engine.abandonConnections();
     for (uv_handle_t* handle : host->handles()) {
       host->openHandles_++;

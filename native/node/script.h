@@ -23,14 +23,16 @@ class Script {
     onOpening_ = functionOf(handlers, "onOpening");
     onHostBytes_ = functionOf(handlers, "onHostBytes");
     onHostTaken_ = functionOf(handlers, "onHostTaken");
+    onFrame_ = functionOf(handlers, "onFrame");
     napi_value name = nullptr;
     napi_create_string_utf8(env, "rallymq", NAPI_AUTO_LENGTH, &name);
     napi_async_init(env, handlers, name, &context_);
   }
   ~Script() {
     napi_async_destroy(env_, context_);
-    for (napi_ref reference : {handlers_, onEvent_, onOpening_, onHostBytes_, onHostTaken_})
-      napi_delete_reference(env_, reference);
+    for (napi_ref reference : {handlers_, onEvent_, onOpening_, onHostBytes_, onHostTaken_, onFrame_}) {
+      if (reference) napi_delete_reference(env_, reference);
+    }
   }
 
   void onEvent(const Event& event) {
@@ -49,6 +51,13 @@ class Script {
     call(onHostTaken_, {bytes}, [&] { return toNumber(env_, 0); });
   }
 
+  // Whether there is a function for the frames of links.
+  bool takesFrames() const { return onFrame_ != nullptr; }
+  void onFrame(unsigned worker, Bytes frame) {
+    if (!callbackScope_) openScopes();
+    call(onFrame_, {double(worker)}, [&] { return toBytes(env_, frame); });
+  }
+
   void endTurn() {
     if (!callbackScope_) return;
     napi_close_callback_scope(env_, std::exchange(callbackScope_, nullptr));
@@ -56,11 +65,14 @@ class Script {
   }
 
  private:
+  // nullptr: there is none.
   napi_ref functionOf(napi_value handlers, const char* name) {
     napi_value function = nullptr;
     napi_ref reference = nullptr;
+    napi_valuetype type = napi_undefined;
     napi_get_named_property(env_, handlers, name, &function);
-    napi_create_reference(env_, function, 1, &reference);
+    napi_typeof(env_, function, &type);
+    if (type == napi_function) napi_create_reference(env_, function, 1, &reference);
     return reference;
   }
 
@@ -99,6 +111,7 @@ class Script {
   napi_ref onOpening_ = nullptr;
   napi_ref onHostBytes_ = nullptr;
   napi_ref onHostTaken_ = nullptr;
+  napi_ref onFrame_ = nullptr;
   napi_async_context context_ = nullptr;
   napi_handle_scope handleScope_ = nullptr;
   napi_callback_scope callbackScope_ = nullptr;

@@ -35,7 +35,8 @@ class RuleBook {
     for (uint32_t left = reader.u32(); left > 0 && reader.ok(); left--) {
       book->names_.emplace(toString(reader.prefixed()), uint32_t(book->roles_.size()));
       book->roles_.push_back(std::make_unique<RuleSet>());
-      book->roles_.back()->read(reader);
+      const bool isRead = book->roles_.back()->read(reader);
+      RALLY_ASSERT(isRead);
     }
     book->everyone_ = book->readList(reader);
     book->anonymous_ = book->readList(reader);

@@ -15,14 +15,17 @@ struct RuleSet {
   RuleTree publish{randomSeed()};
   RuleTree receive{randomSeed()};
 
-  void read(Reader& reader) {
+  // False: the bytes are not rules.
+  [[nodiscard]] bool read(Reader& reader) {
     for (uint32_t left = reader.u32(); left > 0 && reader.ok(); left--) {
       const RuleBits bit = reader.u8();
       const bool isPublish = reader.u8() == 0;
       const Bytes filter = reader.prefixed();
-      RALLY_ASSERT(reader.ok() && !filter.empty() && decidingBit(bit) == bit && (bit & (denyBits | allowBits)) == bit);
+      const bool isOne = bit != 0 && decidingBit(bit) == bit && (bit & (denyBits | allowBits)) == bit;
+      if (!reader.ok() || filter.empty() || !isOne) return false;
       (isPublish ? publish : receive).add(filter, bit);
     }
+    return reader.ok();
   }
 };
 

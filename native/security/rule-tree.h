@@ -46,6 +46,20 @@ class RuleTree {
     nodes_[node].ends |= bit;
   }
 
+  // The rules as add() has got them, in any order: visit(filter, bits).
+  template <class Visit>
+  void eachRule(Visit&& visit) const {
+    for (uint32_t id = root; id < nodes_.size(); id++) {
+      const Node& node = nodes_[id];
+      if (node.ends != 0) visit(Bytes(filterOf(id)), node.ends);
+      if (node.rest == 0) continue;
+      std::vector<uint8_t> filter = filterOf(id);
+      if (id != root) filter.push_back('/');
+      filter.push_back('#');
+      visit(Bytes(filter), node.rest);
+    }
+  }
+
   // The rules that match the topic.
   RuleBits matching(Bytes topic, const PlaceholderValues& who) const {
     RuleBits found = 0;
@@ -187,6 +201,19 @@ class RuleTree {
     for (uint32_t child = here.named; child != 0; child = nodes_[child].next) {
       if (const PlaceholderValue* value = who.find(nodes_[child].level.bytes())) visit(child, *value);
     }
+  }
+
+  // The levels down to this node.
+  std::vector<uint8_t> filterOf(uint32_t id) const {
+    std::vector<uint32_t> way;
+    for (; id != root; id = nodes_[id].parent) way.push_back(id);
+    std::vector<uint8_t> filter;
+    for (auto each = way.rbegin(); each != way.rend(); ++each) {
+      if (each != way.rbegin()) filter.push_back('/');
+      const Bytes level = nodes_[*each].level.bytes();
+      filter.insert(filter.end(), level.begin(), level.end());
+    }
+    return filter;
   }
 
   uint64_t hashOf(uint32_t parent, Bytes level) const { return hashBytes(level, seed_ + parent * hashMultiplier); }

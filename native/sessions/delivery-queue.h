@@ -68,6 +68,15 @@ class DeliveryQueue {
     if (!arrived) return;
     for (Delivery& delivery : *arrived) push(std::move(delivery), held);
   }
+  // What it holds, in order, while it is between two workers.
+  std::span<const Delivery> travelling() const {
+    return travelling_ ? std::span<const Delivery>(*travelling_) : std::span<const Delivery>();
+  }
+  static DeliveryQueue travellingWith(std::vector<Delivery> deliveries) {
+    DeliveryQueue queue;
+    if (!deliveries.empty()) queue.travelling_ = std::make_unique<std::vector<Delivery>>(std::move(deliveries));
+    return queue;
+  }
   // The memory of its own, and what one more entry may add to that and to what queues share.
   size_t entryBytes() const { return row_.bytes(); }
   size_t growthBytes(HeldMessages& held) { return held.rows().growthBytes(row_); }

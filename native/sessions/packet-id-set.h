@@ -32,6 +32,10 @@ class PacketIdSet {
     for (const uint16_t id : slots_) {
       if (id != 0) visit(id);
     }
+    for (size_t word = 0; word < bits_.size(); word++) {
+      for (uint64_t left = bits_[word]; left != 0; left &= left - 1)
+        visit(uint16_t(word * 64 + size_t(__builtin_ctzll(left))));
+    }
   }
 
   // False when it was there already.

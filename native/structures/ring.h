@@ -59,6 +59,8 @@ class Ring {
     if (at != first) consumed_.store(at, std::memory_order_release);
     return size_t(at - first);
   }
+  // Records taken in all.
+  uint64_t drained() const { return consumed_.load(std::memory_order_relaxed); }
   bool isEmpty() const { return written_.load(std::memory_order_acquire) == consumed_.load(std::memory_order_relaxed); }
 
  private:

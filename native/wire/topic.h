@@ -101,6 +101,26 @@ inline Bytes unsharedFilter(Bytes text) {
 
 inline bool isLevel(Bytes level, char wildcard) { return level.size() == 1 && level[0] == uint8_t(wildcard); }
 
+// A topic filter, shared or not, as core/wire/topic.ts lets clients send it.
+inline bool isTopicFilter(Bytes text) {
+  if (text.empty() || !isUtf8(text)) return false;
+  if (isSharedFilter(text)) {
+    const Bytes name = firstLevel(text.subspan(7));
+    if (name.empty() || hasWildcard(name)) return false;
+    text = unsharedFilter(text);
+    if (text.empty()) return false;
+  }
+  bool isSound = true;
+  size_t end = 0;
+  eachLevel(text, [&](Bytes level) {
+    end += level.size() + 1;
+    const bool isLast = end > text.size();
+    isSound = level.size() == 1 ? isLast || !isLevel(level, '#') : !hasWildcard(level);
+    return isSound;
+  });
+  return isSound;
+}
+
 // Whether a topic filter, which is valid and not a shared one, matches a topic name. One by one: for many filters there
 // is the tree (topics/filter-tree.h).
 inline bool filterMatches(Bytes filter, Bytes topic) {

@@ -1,5 +1,6 @@
 // Sessions that break, move and are taken over while workers go on in any order (test/native/hand-driven-broker.h):
-// after all have come back nothing is lost, doubled or out of order, and nobody sleeps beside work.
+// after all have come back nothing is lost, doubled or out of order, and nobody sleeps beside work. The same in a
+// cluster of two or three nodes, between which connections break.
 #include "fuzz.h"
 
 #include "../native/hand-driven-broker.h"
@@ -15,11 +16,10 @@ constexpr size_t messagesMax = 400;
 using Counts = std::map<std::pair<std::string, std::string>, int>;
 
 struct Scene {
-  explicit Scene(check::Random& choices)
-      : input(choices),
-        workers(unsigned(input.between(1, 4))),
-        broker(workers, limitsFrom(input),
-               input.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket) {
+  enum class Kind : uint8_t { alone, cluster };
+
+  explicit Scene(check::Random& choices, Kind kind = Kind::alone)
+      : input(choices), broker(kind == Kind::alone ? aloneFrom(input) : clusterFrom(input)), workers(broker.workers()) {
     for (unsigned i = 0; i < 2; i++) publishers.push_back(&broker.connected("p" + std::to_string(i), anywhere()));
     for (unsigned i = 0; i < 3; i++) {
       const Client::Options options{.version = uint8_t(input.between(4, 5)),
@@ -29,6 +29,18 @@ struct Scene {
       movers.back()->subscribe("#", 2);
     }
     broker.settle();
+  }
+
+  static HandDrivenBroker aloneFrom(check::Random& input) {
+    const auto workers = unsigned(input.between(1, 4));
+    const Limits limits = limitsFrom(input);
+    return HandDrivenBroker(workers, limits,
+                            input.chance(50) ? FakeTransport::Kind::tcp : FakeTransport::Kind::webSocket);
+  }
+  static HandDrivenBroker clusterFrom(check::Random& input) {
+    std::vector<unsigned> nodes(input.between(2, 3));
+    for (unsigned& nodeWorkers : nodes) nodeWorkers = unsigned(input.between(1, 2));
+    return HandDrivenBroker(nodes, limitsFrom(input));
   }
 
   static Limits limitsFrom(check::Random& input) {
@@ -82,6 +94,51 @@ struct Scene {
     for (size_t steps = input.below(8); steps > 0; steps--) broker.step(input);
   }
 
+  // A connection between two nodes breaks, is there again, or frames are lost and nobody hears of it.
+  void disturb() {
+    const unsigned a = anywhere();
+    const unsigned b = anywhere();
+    if (broker.nodeOf(a) == broker.nodeOf(b)) return;
+    switch (input.below(4)) {
+      case 0: broker.cut(a, b); break;
+      case 1: broker.lose(a, b, input.between(1, 3)); break;
+      case 2: broker.advanceTime(1'000); break;
+      default: broker.mend(a, b);
+    }
+  }
+  void mendAll() {
+    for (unsigned a = 0; a < workers; a++) {
+      for (unsigned b = a + 1; b < workers; b++) {
+        if (broker.nodeOf(a) == broker.nodeOf(b)) continue;
+        broker.lose(a, b, 0);
+        broker.lose(b, a, 0);
+        broker.mend(a, b);
+      }
+    }
+  }
+  void checkArrived() {
+    for (const Client* publisher : publishers) CHECK(publisher->isConnected && publisher->unacknowledged.empty());
+    for (const Client* mover : movers) {
+      CHECK(mover->isConnected && mover->outstanding.empty());
+      checkComplete(*mover, counts);
+    }
+    CHECK_EQ(broker.total(Counter::queued), 0);
+    CHECK_EQ(broker.total(Counter::sessions), publishers.size() + movers.size());
+  }
+
+  // In order, none missing; below once/ each once, else one may come again.
+  static void checkComplete(const Client& subscriber, const Counts& counts) {
+    Counts seen;
+    for (const SentPublish& message : subscriber.received) {
+      const size_t colon = message.payload.find(':');
+      int& next = seen[{message.payload.substr(0, colon), message.topic}];
+      const int number = std::stoi(message.payload.substr(colon + 1));
+      if (number == next) next++;
+      else CHECK(number < next && !message.topic.starts_with("once/"));
+    }
+    for (const auto& [from, sent] : counts) CHECK_EQ(seen[from], sent);
+  }
+
   // Everybody comes back, reads and answers.
   void finish() {
     for (Client* mover : movers) {
@@ -100,26 +157,13 @@ struct Scene {
   }
 
   check::Random& input;
-  const unsigned workers;
   HandDrivenBroker broker;
+  const unsigned workers;
   std::vector<Client*> publishers;
   std::vector<Client*> movers;
   Counts counts;
   size_t messages = 0;
 };
-
-// In order, none missing; below once/ each once, else one may come again.
-void checkComplete(const Client& subscriber, const Counts& counts) {
-  Counts seen;
-  for (const SentPublish& message : subscriber.received) {
-    const size_t colon = message.payload.find(':');
-    int& next = seen[{message.payload.substr(0, colon), message.topic}];
-    const int number = std::stoi(message.payload.substr(colon + 1));
-    if (number == next) next++;
-    else CHECK(number < next && !message.topic.starts_with("once/"));
-  }
-  for (const auto& [from, sent] : counts) CHECK_EQ(seen[from], sent);
-}
 
 }  // namespace
 
@@ -127,11 +171,16 @@ FUZZ("broker-sessions") {
   Scene scene(input);
   for (size_t steps = 0; !input.isSpent() && steps < stepsMax; steps++) scene.act();
   scene.finish();
-  for (const Client* publisher : scene.publishers) CHECK(publisher->isConnected && publisher->unacknowledged.empty());
-  for (const Client* mover : scene.movers) {
-    CHECK(mover->isConnected && mover->outstanding.empty());
-    checkComplete(*mover, scene.counts);
+  scene.checkArrived();
+}
+
+FUZZ("cluster-sessions") {
+  Scene scene(input, Scene::Kind::cluster);
+  for (size_t steps = 0; !input.isSpent() && steps < stepsMax; steps++) {
+    if (input.chance(10)) scene.disturb();
+    scene.act();
   }
-  CHECK_EQ(scene.broker.total(Counter::queued), 0);
-  CHECK_EQ(scene.broker.total(Counter::sessions), scene.publishers.size() + scene.movers.size());
+  scene.mendAll();
+  scene.finish();
+  scene.checkArrived();
 }

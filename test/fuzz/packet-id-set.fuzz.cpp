@@ -23,6 +23,9 @@ FUZZ("packet-id-set") {
     CHECK_EQ(ids.size(), oracle.size());
     if (oracle.size() > 3'000) break;
   }
+  std::set<uint16_t> visited;
+  ids.each([&](uint16_t id) { CHECK(visited.insert(id).second); });
+  CHECK(visited == oracle);
   const PacketIdSet copy = ids;
   for (const uint16_t id : oracle) CHECK(copy.contains(id) && ids.remove(id));
   CHECK(ids.size() == 0 && copy.size() == oracle.size());

@@ -63,8 +63,28 @@ bool isSubscribe(Bytes body, uint8_t version) {
 
 }  // namespace
 
-struct HandDrivenBroker::Worker {
-  Worker(rally::Engine& own, FakeTransport::Kind kind) : engine(own), transport(own.frontEnd(), kind) { own.attach(); }
+// What is sent from one worker to one of another node.
+struct HandDrivenBroker::Way {
+  std::deque<Octets> frames;
+  bool isCut = false;
+  bool isHeld = false;
+  size_t toLose = 0;
+};
+
+struct HandDrivenBroker::Worker : rally::cluster::FrameSink {
+  Worker(HandDrivenBroker& all, rally::Engine& own, FakeTransport::Kind kind)
+      : broker(all), engine(own), transport(own.frontEnd(), kind) {
+    own.attach();
+    if (own.remote()) own.remote()->setSink(this);
+  }
+  void onFrame(unsigned to, Bytes frame) override {
+    Way& way = broker.ways_[{engine.index(), to}];
+    const bool isLost = way.isCut || way.toLose > 0;
+    if (way.toLose > 0) way.toLose--;
+    if (isLost) broker.framesLost++;
+    else way.frames.push_back(octetsOf(frame));
+  }
+  HandDrivenBroker& broker;
   rally::Engine& engine;
   FakeTransport transport;
   std::deque<std::function<void()>> tasks;
@@ -86,27 +106,103 @@ struct HandDrivenBroker::Record {
 };
 
 HandDrivenBroker::HandDrivenBroker(unsigned workers, const rally::Limits& limits, FakeTransport::Kind kind)
-    : limits_(limits),
-      kind_(kind),
-      own_(std::make_unique<rally::Broker>(workers, limits_, hashKeys)),
-      broker_(own_.get()),
-      topicsKey_(hashKeys.topics) {
+    : limits_(limits), kind_(kind), topicsKey_(hashKeys.topics) {
+  own_.push_back(std::make_unique<rally::Broker>(workers, limits_, hashKeys));
   addWorkers();
+}
+HandDrivenBroker::HandDrivenBroker(const std::vector<unsigned>& nodes, const rally::Limits& limits)
+    : limits_(limits), topicsKey_(hashKeys.topics) {
+  rally::ClusterPlace place;
+  for (const unsigned workers : nodes) place.workers += workers;
+  unsigned first = 0;
+  for (const unsigned workers : nodes) {
+    place.here = ((uint64_t(1) << workers) - 1) << first;
+    place.incarnation++;
+    own_.push_back(std::make_unique<rally::Broker>(place, limits_, hashKeys));
+    first += workers;
+  }
+  addWorkers();
+  openLinks();
 }
 HandDrivenBroker::HandDrivenBroker(KeptDisk& disk, unsigned workers, const rally::Limits& limits)
     : disk_(&disk), limits_(limits) {
   openStore(workers);
 }
 HandDrivenBroker::~HandDrivenBroker() {
+  for (unsigned i = 0; i < workers(); i++) {
+    if (engine(i).remote()) engine(i).remote()->setSink(nullptr);
+  }
   workers_.clear();
   if (store_) store_->close();
 }
 
 void HandDrivenBroker::addWorkers() {
-  for (unsigned i = 0; i < broker_->workers(); i++) {
-    workers_.push_back(std::make_unique<Worker>(engine(i), kind_));
-    engine(i).beginTurn(nowMs);
+  if (!store_) broker_ = own_.front().get();
+  brokers_ = {broker_};
+  for (size_t node = 1; node < own_.size(); node++) brokers_.push_back(own_[node].get());
+  unsigned count = 0;
+  for (const rally::Broker* broker : brokers_) count += broker->workers();
+  for (unsigned i = 0; i < count; i++) {
+    workers_.push_back(std::make_unique<Worker>(*this, engine(i), kind_));
+    engine(i).beginTurn(clockOf(i));
   }
+}
+
+rally::Engine& HandDrivenBroker::engine(unsigned worker) { return brokers_[nodeOf(worker)]->engine(worker); }
+unsigned HandDrivenBroker::nodeOf(unsigned worker) const {
+  unsigned node = 0;
+  while (!brokers_[node]->hasWorker(worker)) node++;
+  return node;
+}
+
+void HandDrivenBroker::openLinks() {
+  for (unsigned a = 0; a < workers(); a++) {
+    for (unsigned b = 0; b < workers(); b++) {
+      if (nodeOf(a) != nodeOf(b)) CHECK(engine(a).openLink(b, nodeOf(b) + 1));
+    }
+  }
+}
+
+void HandDrivenBroker::cut(unsigned a, unsigned b) {
+  areWaysSound = false;
+  for (Way* way : {&ways_[{a, b}], &ways_[{b, a}]}) {
+    framesLost += way->frames.size();
+    way->frames.clear();
+    way->isCut = true;
+  }
+}
+void HandDrivenBroker::mend(unsigned a, unsigned b) {
+  areWaysSound = false;
+  ways_[{a, b}].isCut = ways_[{b, a}].isCut = false;
+  post(a, [this, a, b] { CHECK(engine(a).remote()->reconnect(b)); });
+}
+void HandDrivenBroker::lose(unsigned from, unsigned to, size_t frames) {
+  areWaysSound = false;
+  ways_[{from, to}].toLose = frames;
+}
+void HandDrivenBroker::hold(unsigned from, unsigned to, bool isHeld) { ways_[{from, to}].isHeld = isHeld; }
+const std::deque<Octets>& HandDrivenBroker::framesOnTheWay(unsigned from, unsigned to) {
+  return ways_[{from, to}].frames;
+}
+
+rally::cluster::FrameOutcome HandDrivenBroker::receiveFrame(unsigned from, unsigned to, const Octets& frame) {
+  workers_[to]->isPolled = true;
+  return engine(to).remote()->receive(from, Exact(frame), clockOf(to));
+}
+
+bool HandDrivenBroker::pollFrames(Worker& worker, size_t most) {
+  using rally::cluster::FrameOutcome;
+  bool isAny = false;
+  for (auto& [ends, way] : ways_) {
+    if (ends.second != worker.engine.index() || way.isHeld) continue;
+    for (size_t left = most; left > 0 && !way.frames.empty(); left--, isAny = true) {
+      const Octets frame = std::move(way.frames.front());
+      way.frames.pop_front();
+      const FrameOutcome outcome = receiveFrame(ends.first, ends.second, frame);
+      CHECK(outcome <= FrameOutcome::early && (outcome == FrameOutcome::taken || !areWaysSound));
+    }
+  }
+  return isAny;
 }
 
 void HandDrivenBroker::openStore(unsigned workers) {
@@ -133,7 +229,11 @@ void HandDrivenBroker::crash(unsigned workers) {
 }
 
 unsigned HandDrivenBroker::workers() const { return unsigned(workers_.size()); }
-uint64_t HandDrivenBroker::total(rally::Counter counter) const { return broker_->total(counter); }
+uint64_t HandDrivenBroker::total(rally::Counter counter) const {
+  uint64_t sum = 0;
+  for (const rally::Broker* broker : brokers_) sum += broker->total(counter);
+  return sum;
+}
 unsigned HandDrivenBroker::ownerOf(const std::string& topic) const {
   return rally::ownerOf(rally::hashBytes(bytesOf(topic), topicsKey_), workers());
 }
@@ -236,8 +336,15 @@ void HandDrivenBroker::destroy(rally::Session& session, unsigned worker) {
 
 void HandDrivenBroker::beginMove(uint64_t key, unsigned from, unsigned to) {
   finishTurn(*workers_[to]);
-  engine(to).moves().begin(key, from);
+  begin(key, from, to);
   workers_[to]->isPolled = true;
+}
+
+// The directory of a cluster tells each node what the others know.
+void HandDrivenBroker::begin(uint64_t key, unsigned from, unsigned to) {
+  engine(to).noteMove(lastMove_);
+  engine(to).moves().begin(key, from);
+  lastMove_ = std::max(lastMove_, engine(to).lastMove());
 }
 
 std::optional<Octets> HandDrivenBroker::lookUp(const std::string& topic, unsigned worker) {
@@ -281,7 +388,7 @@ void HandDrivenBroker::advanceTime(uint64_t ms) {
   nowMs += ms;
   for (const auto& worker : workers_) {
     finishTurn(*worker);
-    worker->engine.beginTurn(nowMs);
+    worker->engine.beginTurn(clockOf(worker->engine.index()));
     worker->engine.tick();
     worker->isPolled = true;
   }
@@ -293,7 +400,7 @@ void HandDrivenBroker::post(unsigned worker, std::function<void()> task) {
 
 void HandDrivenBroker::setRules(std::shared_ptr<const rally::RuleBook> book) {
   rules_ = book;
-  broker_->rules().put(std::move(book));
+  for (rally::Broker* broker : brokers_) broker->rules().put(book);
   for (const auto& worker : workers_) {
     finishTurn(*worker);
     worker->engine.adoptRules();
@@ -316,7 +423,7 @@ void HandDrivenBroker::advance(Worker& worker) {
       worker.isAwake = worker.isPolled = false;
       [[fallthrough]];
     case 2:
-      engine.beginTurn(nowMs);
+      engine.beginTurn(clockOf(engine.index()));
       engine.drainLanes();
       dispatch(worker);
       if (worker.stage == 1) break;
@@ -337,6 +444,9 @@ void HandDrivenBroker::finishTurn(Worker& worker) {
 
 bool HandDrivenBroker::hasInput(const Worker& worker) const {
   if (!worker.tasks.empty()) return true;
+  for (const auto& [ends, way] : ways_) {
+    if (ends.second == worker.engine.index() && !way.isHeld && !way.frames.empty()) return true;
+  }
   for (const auto& link : links_) {
     if (&workers_[link->worker]->engine != &worker.engine || !link->connection || link->isSevered) continue;
     if (link->isCut || link->isClosing || (link->isReading && (link->isEnded || !link->toBroker.empty()))) return true;
@@ -347,10 +457,12 @@ bool HandDrivenBroker::hasInput(const Worker& worker) const {
 void HandDrivenBroker::pollAll(Worker& worker) {
   if (worker.stage > 0) return;
   while (!worker.tasks.empty()) runTask(worker);
+  pollFrames(worker, SIZE_MAX);
   for (size_t i = 0; i < links_.size(); i++) pollLink(worker, *links_[i], SIZE_MAX);
 }
 void HandDrivenBroker::pollSome(Worker& worker, check::Random& random) {
   if (!worker.tasks.empty() && random.chance(50)) runTask(worker);
+  else if (!ways_.empty() && random.chance(50)) pollFrames(worker, random.between(1, 3));
   else if (!links_.empty())
     pollLink(worker, *links_[random.below(links_.size())],
              random.chance(50) ? random.between(1, 10) : random.between(1, 400));
@@ -551,7 +663,7 @@ void HandDrivenBroker::place(const std::string& name) {
     const unsigned from = std::exchange(record.worker, to);
     post(to, [this, name, link, from, to, key = record.key] {
       workers_[to]->arrivals[key] = [this, name, link] { finishAccept(name, link); };
-      engine(to).moves().begin(key, from);
+      begin(key, from, to);
     });
   }
 }
@@ -648,7 +760,7 @@ rally::ConnectionTerms HandDrivenBroker::termsOf(const Client::Options& options,
   publication.topic = bytesOf(willTopic);
   publication.payload = bytesOf(options.will->payload);
   publication.originSession = session;
-  publication.workers = uint8_t(workers());
+  publication.workers = uint8_t(broker_->workers());
   publication.qos = options.will->qos;
   publication.retain = options.will->retain;
   terms.will = std::make_unique<rally::Will>();

@@ -116,6 +116,8 @@ class HandDrivenBroker {
  public:
   explicit HandDrivenBroker(unsigned workers, const rally::Limits& limits = {},
                             FakeTransport::Kind kind = FakeTransport::Kind::webSocket);
+  // A cluster: as many nodes, with so many workers each, whose clocks differ. They are numbered through.
+  explicit HandDrivenBroker(const std::vector<unsigned>& nodes, const rally::Limits& limits = {});
   // With a store on this disk.
   HandDrivenBroker(KeptDisk& disk, unsigned workers, const rally::Limits& limits = {});
   ~HandDrivenBroker();
@@ -125,8 +127,24 @@ class HandDrivenBroker {
   rally::Store& store() { return *store_; }
   size_t subscriptionBytes() { return broker_->subscriptionBytes(); }
 
+  // --- a cluster: frames between workers of different nodes ----------------------------------------
+
+  unsigned nodeOf(unsigned worker) const;
+  // Whatever is on its way between them is lost, and what follows, until mend(). The one who has lost its connection,
+  // `a`, hears of it then.
+  void cut(unsigned a, unsigned b);
+  void mend(unsigned a, unsigned b);
+  // As cut() and mend(), but nobody hears of it.
+  void lose(unsigned from, unsigned to, size_t frames);
+  // While it is held, what is sent over the way waits.
+  void hold(unsigned from, unsigned to, bool isHeld);
+  const std::deque<Octets>& framesOnTheWay(unsigned from, unsigned to);
+  rally::cluster::FrameOutcome receiveFrame(unsigned from, unsigned to, const Octets& frame);
+  size_t framesLost = 0;
+  bool areWaysSound = true;  // until the first cut() or lose()
+
   unsigned workers() const;
-  rally::Engine& engine(unsigned worker) { return broker_->engine(worker); }
+  rally::Engine& engine(unsigned worker);
   rally::Session* sessionOf(const Client& client);
   uint64_t total(rally::Counter counter) const;
   unsigned ownerOf(const std::string& topic) const;
@@ -207,17 +225,28 @@ class HandDrivenBroker {
   void finishAccept(const std::string& name, const std::shared_ptr<Link>& link);
   rally::ConnectionTerms termsOf(const Client::Options& options, uint64_t session) const;
   void endSession(Record& record);
+  void begin(uint64_t key, unsigned from, unsigned to);
 
   void openStore(unsigned workers);
   void addWorkers();
+
+  struct Way;
+  void openLinks();
+  // True: some frames have come.
+  bool pollFrames(Worker& worker, size_t most);
+  uint64_t clockOf(unsigned worker) const { return nowMs + nodeOf(worker) * skewMs; }
+  static constexpr uint64_t skewMs = 123'456'789;
 
   KeptDisk* disk_ = nullptr;
   std::shared_ptr<const rally::RuleBook> rules_;  // the last ones, which a start begins with
   const rally::Limits limits_;
   const FakeTransport::Kind kind_ = FakeTransport::Kind::webSocket;
-  std::unique_ptr<rally::Broker> own_;
+  std::vector<std::unique_ptr<rally::Broker>> own_;
   std::unique_ptr<rally::Store> store_;
-  rally::Broker* broker_ = nullptr;
+  rally::Broker* broker_ = nullptr;  // the only one, or the first
+  std::vector<rally::Broker*> brokers_;
+  std::map<std::pair<unsigned, unsigned>, Way> ways_;  // from worker, to worker
+  uint64_t lastMove_ = 0;
   uint64_t topicsKey_ = 0;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Client>> clients_;

@@ -65,29 +65,29 @@ having() {
   if [[ -z $text ]]; then printf '%s\n' "$@"; else grep -lF -- "$text" "$@" || true; fi
 }
 
-log=(native/log/*.cpp test/native/sim-disk.cpp test/native/log-life.cpp)
+linked=(native/log/*.cpp native/cluster/*.cpp test/native/sim-disk.cpp test/native/log-life.cpp)
 common=(test/native/main.cpp test/native/hand-driven-broker.cpp)
 mapfile -t tests < <(having test/native/*.test.cpp)
 mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 ((${#fuzzers[@]} == 0)) || fuzzers=(test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
   build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" "${tests[@]}" "${fuzzers[@]}" \
-    "${log[@]}" native/tls/*.cpp
+    "${linked[@]}" native/tls/*.cpp
   run address "$text"
 fi
 mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp test/native/log.test.cpp)
 if ((${#tests[@]} > 0)); then
-  build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}" "${log[@]}"
+  build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}" "${linked[@]}"
   run thread "$text"
 fi
 mapfile -t costs < <(having test/native/subscription-cost.cpp test/native/mass-wills.cpp)
 if ((${#costs[@]} > 0)); then
-  build cost -O2 "${common[@]}" "${costs[@]}" "${log[@]}"
+  build cost -O2 "${common[@]}" "${costs[@]}" "${linked[@]}"
   run cost "$text"
 fi
 mapfile -t crashes < <(having test/native/log-crash.cpp)
 if ((${#crashes[@]} > 0)); then
-  build crash "-O2 -DRALLYMQ_FAULTS" test/native/main.cpp "${crashes[@]}" "${log[@]}"
+  build crash "-O2 -DRALLYMQ_FAULTS" test/native/main.cpp "${crashes[@]}" "${linked[@]}"
   run crash "$text"
 fi
 
