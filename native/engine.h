@@ -99,7 +99,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
   // A move that begins here now has a larger number than those that are known, as lanes/lanes.h says. Whoever lets
   // sessions move between nodes tells each what others know.
   uint64_t lastMove() const { return lanes_.lastMove(); }
-  void noteMove(uint64_t number) { lanes_.noteMove(number); }
+  void noteMove(uint64_t number) { lanes_.seeMove(number); }
 
   // --- one turn of the event loop -----------------------------------------------------------------
 

@@ -49,6 +49,10 @@ class RecordReader {
     expect(number <= uint8_t(lastOf(T())));
     if (ok_) value = T(number);
   }
+  template <class T, size_t Count>
+  void get(std::array<T, Count>& all) {
+    for (T& each : all) get(each);
+  }
   template <class T>
   void get(std::vector<T>& all) {
     const size_t count = size();

@@ -26,6 +26,10 @@ class RecordWriter {
     const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
     to_.insert(to_.end(), bytes, bytes + sizeof value);
   }
+  template <class T, size_t Count>
+  void put(const std::array<T, Count>& all) {
+    for (const T& each : all) put(each);
+  }
   template <class T>
   void put(const std::vector<T>& all) {
     size(all.size());

@@ -76,7 +76,7 @@ bool RemoteEnds::take(Bytes bytes, const Arrival& arrival, WorkerLane<R>& lane, 
   R record;
   if (!decode(bytes, arrival, record)) return false;
   record.visit([&](const auto& each) {
-    if constexpr (requires { each.move; }) lanes_.noteMove(each.move);
+    if constexpr (requires { each.move; }) lanes_.seeMove(each.move);
   });
   lane.push(record);
   inbound.pushed++;

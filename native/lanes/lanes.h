@@ -91,13 +91,13 @@ class Lanes {
   }
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
   // Numbers a move of a session. One that begins later has a larger number, on whatever workers they begin; the last
-  // bits are of this process alone, and noteMove() is told the numbers of others (a Lamport clock).
+  // bits are of this process alone, and seeMove() is told the numbers of others (a Lamport clock).
   uint64_t nextMove() {
     return (moves_.fetch_add(1, std::memory_order_relaxed) + 1) << moveBits | unsigned(__builtin_ctzll(place_.here));
   }
   // The largest number that is known here.
   uint64_t lastMove() const { return moves_.load(std::memory_order_relaxed) << moveBits | lastMoveBits; }
-  void noteMove(uint64_t number) {
+  void seeMove(uint64_t number) {
     uint64_t known = moves_.load(std::memory_order_relaxed);
     while (known < number >> moveBits &&
            !moves_.compare_exchange_weak(known, number >> moveBits, std::memory_order_relaxed)) {}
