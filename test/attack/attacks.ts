@@ -27,6 +27,8 @@ export const unreachable: Readonly<Record<string, string>> = {
   'room on the disk of the data directory': 'a disk that is full is simulated: test/native/durable.test.cpp',
   'time between two looks at the files of certificates': 'no client has a part in it',
   'restarts of a worker': 'no client can end one',
+  'time that a request over HTTP waits until the HTTP server takes it':
+    'only a main thread that gets no turn keeps it waiting: test/e2e/wire/door.test.ts',
   'clients that are told to go in a second when the broker is drained': 'no client has a part in it',
   'events of clients that are remembered':
     'the oldest go, which nobody notices: test/unit/sessions/client-history.test.ts',
