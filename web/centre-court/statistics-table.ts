@@ -36,7 +36,7 @@ export function showStatistics(table: HTMLElement, { players, statistics }: Matc
     'tr',
     {},
     make('th', { scope: 'col' }, players[0]),
-    make('th', { scope: 'col' }, make('span', { class: 'unseen' }, 'What is counted')),
+    make('th', { scope: 'col' }, make('span', { class: 'unseen' }, 'Statistic')),
     make('th', { scope: 'col' }, players[1]),
   );
   table.replaceChildren(

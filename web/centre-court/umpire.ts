@@ -78,7 +78,7 @@ function follow(): void {
   sheet = undefined;
   byId('panel').hidden = true;
   byId('new').hidden = id !== '';
-  setText(byId('nothing'), 'Nothing is known of this match yet.');
+  setText(byId('nothing'), 'There is no score of this match yet.');
   noteIfEmpty();
   if (id === '') return;
   const kept = parseRecord(localStorage.getItem(keptKey(id)) ?? '');
@@ -118,7 +118,7 @@ function gone(): void {
   if (sheet === undefined) return;
   sheet = undefined;
   byId('panel').hidden = true;
-  setText(byId('nothing'), 'This match has been taken away.');
+  setText(byId('nothing'), 'This match has been removed.');
   noteIfEmpty();
 }
 
@@ -161,7 +161,7 @@ function undo(): void {
 }
 
 function remove(): void {
-  if (sheet === undefined || !confirm('Take this match away, for everyone?')) return;
+  if (sheet === undefined || !confirm('Remove this match for everyone?')) return;
   const { id } = sheet;
   sheet = undefined;
   awaited = undefined;
@@ -195,7 +195,7 @@ async function publish(topic: string, value?: Value): Promise<void> {
     isUntold = false;
     if (waiting === 1) localStorage.removeItem(keptKey(matchIdOf(topic)));
   } catch (error) {
-    setText(byId('refused'), `The broker has not taken it: ${errorText(error)}.`);
+    setText(byId('refused'), `The broker refused it: ${errorText(error)}.`);
   } finally {
     waiting -= 1;
     showWaiting();

@@ -37,10 +37,7 @@ async function start(): Promise<void> {
   } else if (facts.authenticates) {
     // This page has no credentials; who has some gives them to the console.
     setText(byId('link-state'), 'Running');
-    setText(
-      byId('pulse-note'),
-      'This broker needs credentials, and shows its figures to no page without them.',
-    );
+    setText(byId('pulse-note'), 'This broker requires credentials, so its figures are not public.');
   } else {
     const rally = openRally();
     showPulse(rally);

@@ -129,7 +129,7 @@ export class MessageLog {
 
   #open(row: HTMLElement, message: Message): void {
     const { kind, text } = showPayload(message.bytes);
-    const again = make('button', { type: 'button', class: 'plain again' }, 'Put into the form');
+    const again = make('button', { type: 'button', class: 'plain again' }, 'Copy to the form');
     again.addEventListener('click', () => this.#again(message));
     row.append(make('pre', { class: kind, tabindex: 0 }, text), again);
   }
