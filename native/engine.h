@@ -153,7 +153,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
 
   // Before the workers run: what is durable is logged from now on.
   void openJournal(log::Log& log, uint64_t lastMessage, TurnGate& gate) {
-    journal_.open(log, lastMessage);
+    journal_.open(log, lastMessage, gate.floor);
     turnGate_ = &gate;
   }
 
@@ -173,6 +173,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     if (journal_.isOn()) hearJournal();
     if (turnGate_) turnGate_->pass(*this);
     if (remote_) remote_->beginTurn();
+    catchUp();
     frontEnd_.takeLeave();
     frontEnd_.beginTurn();
     eachOther([&](unsigned worker) {
@@ -205,6 +206,7 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     }
     if (frontEnd_.events().isEmpty()) frontEnd_.leaveDrained();
     departures_.proceed();
+    accounts_.backlog.park();
     if (turnGate_) turnGate_->proceed(*this);
     journal_.submit();
     frontEnd_.outbound().flush();
@@ -225,8 +227,8 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
                    frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().isEmpty() ||
                    departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
                    frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
-                   journal_.hasOpenTurn() || (turnGate_ && turnGate_->hasWork(*this)) ||
-                   (remote_ && remote_->hasWork());
+                   journal_.hasOpenTurn() || accounts_.backlog.hasWork() ||
+                   (turnGate_ && turnGate_->hasWork(*this)) || (remote_ && remote_->hasWork());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();
@@ -513,6 +515,16 @@ class Engine : private ShardPort, private FrontEndPort, private SessionMoves::Ou
     unsigned worker = 0;
     for (ShardRecord record; journal_.takeReady(worker, record);) answer(worker, record);
     frontEnd_.outbound().releaseHeld();
+  }
+
+  // Sessions whose next messages have been read back from the log.
+  void catchUp() {
+    Backlog& backlog = accounts_.backlog;
+    backlog.hear();
+    const uint64_t end = frontEnd_.outbound().deliveries() + laneDeliveriesPerTurn;
+    while (backlog.hasReady() && frontEnd_.outbound().deliveries() < end) {
+      if (Session* session = sessions_.find(backlog.takeReady())) frontEnd_.outbound().pump(*session);
+    }
   }
 
   // Once a second.

@@ -88,8 +88,9 @@ class RecoveredState {
   // Of the broker that has written the log, however many this one has.
   static constexpr uint8_t workersMax = 64;
 
-  RecoveredState(unsigned workers, const HashKeys& keys)
-      : workers_(workers), keys_(keys), state_(std::make_unique<State>(keys)) {}
+  // Beyond so many bytes of messages the others are stubs, whose content stays in the log.
+  RecoveredState(unsigned workers, const HashKeys& keys, size_t messageBytesMax = SIZE_MAX)
+      : workers_(workers), keys_(keys), messageBytesMax_(messageBytesMax), state_(std::make_unique<State>(keys)) {}
 
   uint64_t run = 0;          // the last one
   uint64_t lastMessage = 0;  // the highest number
@@ -111,11 +112,14 @@ class RecoveredState {
   }
 
   void apply(const log::Found& found) {
+    position_ = found.position;
     if (applyAs<records::Started, records::CheckpointBegin, records::CheckpointEnd>(found)) return;
     if (records::isInCheckpoint(found.kind)) {
       log::Found said = found;
       said.kind = records::outsideCheckpoint(found.kind);
+      isCheckpointRecord_ = true;
       if (next_) inNext([&] { applyToState(said); });
+      isCheckpointRecord_ = false;
       return;
     }
     applyToState(found);
@@ -124,7 +128,7 @@ class RecoveredState {
     unknown_ = unknown;  // counted once
   }
   // Behind the last record.
-  void finish() { next_.reset(); }
+  void finish() { dropNext(); }
   uint64_t unknownRecords() const { return unknown_; }
 
   // The messages of shares that no session has which is here.
@@ -144,6 +148,7 @@ class RecoveredState {
     MessageRef message;
     uint32_t uses = 0;
     bool isCopy = false;
+    size_t bytes = 0;  // of content in memory
     RowPlace place;
   };
   struct Subscriber {
@@ -219,7 +224,7 @@ class RecoveredState {
   // --- the broker -----------------------------------------------------------------------------------
 
   void take(const records::Started& record) {
-    next_.reset();
+    dropNext();
     entriesEpoch_++;
     run = record.run;
     lastMs = std::max(lastMs, record.atMs);
@@ -229,12 +234,14 @@ class RecoveredState {
     run = std::max(run, record.run);
     lastMs = std::max(lastMs, record.atMs);
     lastMessage = std::max(lastMessage, record.lastMessage);
+    dropNext();
     next_ = std::make_unique<State>(keys_);
     next_->isCheckpoint = true;
     entriesEpoch_++;  // the workers were at rest
   }
   void take(const records::CheckpointEnd&) {
     if (!next_) return;
+    for (const auto& [number, held] : state_->messages) messageBytes_ -= held.bytes;
     state_ = std::move(next_);
     state_->isCheckpoint = false;
     for (std::deque<uint64_t>& recent : state_->recent) {
@@ -245,7 +252,17 @@ class RecoveredState {
     state_->lists.clear();
     state_->early.clear();
     for (auto& [number, held] : state_->messages) held.isCopy = false;
-    std::erase_if(state_->messages, [](const auto& entry) { return entry.second.uses == 0; });
+    std::erase_if(state_->messages, [&](const auto& entry) {
+      if (entry.second.uses > 0) return false;
+      messageBytes_ -= entry.second.bytes;
+      return true;
+    });
+  }
+
+  void dropNext() {
+    if (!next_) return;
+    for (const auto& [number, held] : next_->messages) messageBytes_ -= held.bytes;
+    next_.reset();
   }
 
   // What the workers had taken of each owner: what all of them have is on its way to nobody.
@@ -282,7 +299,7 @@ class RecoveredState {
   // The message was on its way to the session.
   void catchUp(Session& session, uint64_t number, uint8_t owner) {
     const auto found = state_->messages.find(number);
-    if (found == state_->messages.end()) return;
+    if (found == state_->messages.end() || !found->second.message) return;
     const Message& message = *found->second.message.get();
     Entry entry;
     bool isMatch = false;
@@ -313,14 +330,14 @@ class RecoveredState {
       else if (state_->isCheckpoint) state_->early[record.origin].insert(record.receivedPacketId);
     }
     if ((record.flags & clearsRetained) != 0) clearRetained(textOf(record.topic));
-    if (record.expiresAtMs != 0 && record.expiresAtMs <= startMs_) {
-      if ((record.flags & retains) != 0) clearRetained(textOf(record.topic));
-      return;
-    }
+    const bool hasExpired = record.expiresAtMs != 0 && record.expiresAtMs <= startMs_;
+    const bool isRetained = (record.flags & retains) != 0 && !hasExpired;
+    if (hasExpired && (record.flags & retains) != 0) clearRetained(textOf(record.topic));
+    if (hasExpired && !isCheckpointRecord_) return;  // who waits for it in a checkpoint is not to miss it
     Held& held = state_->messages[record.id];
-    if (!held.message) held.message = messageOf(record);
+    if (!held.message || (isRetained && held.message->isStub)) keep(held, record, isRetained);
     held.isCopy = held.isCopy || (record.flags & isCopy) != 0;
-    if ((record.flags & retains) != 0) {
+    if (isRetained) {
       held.uses++;
       MessageRef& kept = state_->retained[textOf(record.topic)];
       const uint64_t before = kept ? kept->logId : 0;
@@ -338,7 +355,20 @@ class RecoveredState {
   }
   void take(const records::RetainedClear& record) { clearRetained(textOf(record.topic)); }
 
-  MessageRef messageOf(const records::Message& record) const {
+  void keep(Held& held, const records::Message& record, bool isRetained) {
+    // Its topic will be asked for.
+    const bool isOnItsWay = state_->isCheckpoint && (record.flags & records::Message::isForSessions) != 0;
+    const Publication publication = publicationOf(record);
+    const size_t bytes = publication.blockBytes();
+    if (messageBytes_ + bytes > messageBytesMax_ && !isRetained && position_ && !isOnItsWay) {
+      held.message = stubOf(publication);
+      return;
+    }
+    held.message = Publication(publication).keep();
+    held.bytes = bytes;
+    messageBytes_ += bytes;
+  }
+  Publication publicationOf(const records::Message& record) const {
     Publication publication;
     publication.topic = record.topic;
     publication.properties = record.properties;
@@ -349,7 +379,8 @@ class RecoveredState {
     publication.retain = (record.flags & records::Message::isRetainMarked) != 0;
     publication.workers = uint8_t(workers_);
     publication.logId = record.id;
-    return publication.keep();
+    publication.logPlace = LogPlace(position_);
+    return publication;
   }
 
   void clearRetained(const std::string& topic) {
@@ -370,6 +401,7 @@ class RecoveredState {
   void dropUnused(uint64_t number) {
     const auto found = state_->messages.find(number);
     if (found == state_->messages.end() || found->second.uses > 0 || found->second.isCopy) return;
+    messageBytes_ -= found->second.bytes;
     state_->messages.erase(found);
   }
 
@@ -593,8 +625,8 @@ class RecoveredState {
   void take(const records::Queued& record) {
     if (record.share != 0) handTo(record);
     Session* session = find(record.session);
-    const auto held = state_->messages.find(record.message);
-    if (!session || held == state_->messages.end() || record.qos == 0) return;
+    Held* const held = record.qos > 0 && session ? heldFor(record.message) : nullptr;
+    if (!held) return;
     Entry entry;
     entry.message = record.message;
     entry.share = record.share;
@@ -602,9 +634,15 @@ class RecoveredState {
     entry.retain = (record.flags & records::Queued::retain) != 0;
     entry.isFromStore = (record.flags & records::Queued::isFromStore) != 0;
     addIds(record.subscriptionIds, entry.subscriptionIds);
-    held->second.uses++;
+    held->uses++;
     entry.owner = anyOwner;
     push(*session, std::move(entry));
+  }
+  // What a checkpoint names may come behind that, when it had to be read back.
+  Held* heldFor(uint64_t number) {
+    if (isCheckpointRecord_) return &state_->messages[number];
+    const auto found = state_->messages.find(number);
+    return found == state_->messages.end() ? nullptr : &found->second;
   }
   void take(const records::Waiting& record) {
     using enum records::Waiting::Flag;
@@ -622,9 +660,7 @@ class RecoveredState {
     like.owner = anyOwner;
     addIds(record.subscriptionIds, like.subscriptionIds);
     for (const uint64_t number : list) {
-      const auto held = state_->messages.find(number);
-      if (held == state_->messages.end()) continue;
-      held->second.uses++;
+      heldFor(number)->uses++;
       Entry entry = like;
       entry.message = number;
       push(*session, std::move(entry));
@@ -711,6 +747,10 @@ class RecoveredState {
 
   const unsigned workers_;
   const HashKeys keys_;
+  const size_t messageBytesMax_;
+  size_t messageBytes_ = 0;
+  log::Position position_;  // of the record that is being applied
+  bool isCheckpointRecord_ = false;
   const uint64_t startMs_ = wallClockMs();
   std::unique_ptr<State> state_;
   std::unique_ptr<State> next_;  // the checkpoint that is being read
