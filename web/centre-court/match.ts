@@ -1,4 +1,4 @@
-/** One match, as those who watch see it: score, the last point in words, and statistics. */
+/** One match for spectators: score, the last point in words, and statistics. */
 import './centre-court.css';
 import type { Subscription } from '../../client/rally.ts';
 import { byId, make, setText } from '../shared/dom.ts';

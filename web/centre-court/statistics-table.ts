@@ -1,4 +1,4 @@
-/** The statistics of a match: a row each, with a bar that shows who has more. */
+/** The statistics of a match: one row each, with a bar that compares the players. */
 import { make } from '../shared/dom.ts';
 import type { Pair } from '../tennis/match.ts';
 import type { MatchState, Statistics } from '../tennis/record.ts';

@@ -31,7 +31,7 @@ import {
   scoreTopic,
 } from './topics.ts';
 
-/** A match that nobody scores any more leaves the broker after a day. */
+/** The broker discards a match one day after its last point. */
 const expirySeconds = 86_400;
 /** What the broker has of a match has come by then, after a connection. */
 const patienceMs = 600;
@@ -70,7 +70,7 @@ addEventListener('keydown', onKey);
 addEventListener('hashchange', follow);
 follow();
 
-/** Takes up the match of the address, whoever has scored it so far. */
+/** Opens the match in the address, whoever scored it before. */
 function follow(): void {
   const id = matchIdOfPage();
   if (sheet?.id === id) return;
@@ -122,7 +122,7 @@ function gone(): void {
   noteIfEmpty();
 }
 
-// A broker that has lost its memory is told what is known here.
+// A broker that has lost its state gets this page's record.
 rally.on('connected', ({ sessionPresent }) => {
   if (sessionPresent) return;
   hasHeard = false;

@@ -93,7 +93,7 @@ function showTotal(): void {
   );
 }
 
-/** Figures without a reading of the last seconds are shown as old, whoever is silent. */
+/** Figures without a recent reading are shown as outdated, whether the meters or the broker are silent. */
 function showSilence(): void {
   const silentSeconds = Math.round((Date.now() - lastMs) / 1_000);
   const isStale = lastMs !== 0 && silentSeconds > staleSeconds;

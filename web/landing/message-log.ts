@@ -122,7 +122,7 @@ export class MessageLog {
         shown === '' ? undefined : make('span', { class: 'properties' }, shown),
       ),
     );
-    // What is inside is made when somebody looks.
+    // The details are rendered when they are opened.
     row.addEventListener('toggle', () => this.#open(row, message), { once: true });
     return row;
   }

@@ -1,4 +1,4 @@
-/** What goes on in each demo, in a line: the landing page listens to all of them. */
+/** The state of each demo in one line: the landing page subscribes to all of them. */
 
 import type { Rally } from '../../client/rally.ts';
 import { allScores, matchIdOf, readState } from '../centre-court/topics.ts';
