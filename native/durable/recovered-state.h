@@ -29,6 +29,7 @@
 #include "../structures/shared-rows.h"
 #include "../topics/filter-table.h"
 #include "number-list.h"
+#include "numbered.h"
 #include "records.h"
 #include "wall-clock.h"
 
@@ -101,8 +102,8 @@ class RecoveredState {
   std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
   // nullptr: what was left of it has been lost with a damaged part of the log.
   MessageRef messageOf(uint64_t number) {
-    const auto found = state_->messages.find(number);
-    return found == state_->messages.end() ? MessageRef() : found->second.message;
+    const Held* const held = state_->messages.find(number);
+    return held ? held->message : MessageRef();
   }
 
   // The whole filter of a share; empty: there is none.
@@ -148,9 +149,12 @@ class RecoveredState {
     MessageRef message;
     uint32_t uses = 0;
     bool isCopy = false;
-    size_t bytes = 0;  // of content in memory
     RowPlace place;
+
+    // Of content in memory.
+    size_t bytes() const { return message && !message->isStub ? message->blockBytes() : 0; }
   };
+  static_assert(sizeof(Held) == 24, "a large store has many millions");
   struct Subscriber {
     Session* session;
     Subscription options;
@@ -170,7 +174,7 @@ class RecoveredState {
 
     FilterTable filters;  // Filter::routes: index in interests + 1
     std::vector<Interest> interests;
-    std::unordered_map<uint64_t, Held> messages;
+    Numbered<Held> messages;
     Rows rows;
     std::unordered_map<uint64_t, Session> sessions;
     std::unordered_map<uint64_t, Group> groups;
@@ -241,7 +245,7 @@ class RecoveredState {
   }
   void take(const records::CheckpointEnd&) {
     if (!next_) return;
-    for (const auto& [number, held] : state_->messages) messageBytes_ -= held.bytes;
+    state_->messages.each([&](const Held& held) { messageBytes_ -= held.bytes(); });
     state_ = std::move(next_);
     state_->isCheckpoint = false;
     for (std::deque<uint64_t>& recent : state_->recent) {
@@ -251,17 +255,17 @@ class RecoveredState {
     state_->taken.clear();
     state_->lists.clear();
     state_->early.clear();
-    for (auto& [number, held] : state_->messages) held.isCopy = false;
-    std::erase_if(state_->messages, [&](const auto& entry) {
-      if (entry.second.uses > 0) return false;
-      messageBytes_ -= entry.second.bytes;
+    state_->messages.eraseIf([&](Held& held) {
+      held.isCopy = false;
+      if (held.uses > 0) return false;
+      messageBytes_ -= held.bytes();
       return true;
     });
   }
 
   void dropNext() {
     if (!next_) return;
-    for (const auto& [number, held] : next_->messages) messageBytes_ -= held.bytes;
+    next_->messages.each([&](const Held& held) { messageBytes_ -= held.bytes(); });
     next_.reset();
   }
 
@@ -298,9 +302,9 @@ class RecoveredState {
   }
   // The message was on its way to the session.
   void catchUp(Session& session, uint64_t number, uint8_t owner) {
-    const auto found = state_->messages.find(number);
-    if (found == state_->messages.end() || !found->second.message) return;
-    const Message& message = *found->second.message.get();
+    Held* const held = state_->messages.find(number);
+    if (!held || !held->message) return;
+    const Message& message = *held->message.get();
     Entry entry;
     bool isMatch = false;
     for (const auto& [filter, options] : session.subscriptions) {
@@ -314,7 +318,7 @@ class RecoveredState {
     }
     entry.qos = std::min<uint8_t>(entry.qos, message.qos);
     if (!isMatch || entry.qos == 0) return;
-    found->second.uses++;
+    held->uses++;
     entry.message = number;
     entry.owner = owner;
     push(session, std::move(entry));
@@ -365,7 +369,6 @@ class RecoveredState {
       return;
     }
     held.message = Publication(publication).keep();
-    held.bytes = bytes;
     messageBytes_ += bytes;
   }
   Publication publicationOf(const records::Message& record) const {
@@ -393,16 +396,16 @@ class RecoveredState {
 
   // One use of the message less.
   void drop(uint64_t number) {
-    const auto found = state_->messages.find(number);
-    if (found == state_->messages.end()) return;
-    if (found->second.uses > 0) found->second.uses--;
+    Held* const held = state_->messages.find(number);
+    if (!held) return;
+    if (held->uses > 0) held->uses--;
     dropUnused(number);
   }
   void dropUnused(uint64_t number) {
-    const auto found = state_->messages.find(number);
-    if (found == state_->messages.end() || found->second.uses > 0 || found->second.isCopy) return;
-    messageBytes_ -= found->second.bytes;
-    state_->messages.erase(found);
+    const Held* const held = state_->messages.find(number);
+    if (!held || held->uses > 0 || held->isCopy) return;
+    messageBytes_ -= held->bytes();
+    state_->messages.erase(number);
   }
 
   // Who gets it, each session once (as native/front-end/matcher.h).
@@ -435,8 +438,8 @@ class RecoveredState {
   void push(Session& session, Entry entry) {
     entry.epoch = entriesEpoch_ + session.ownEpochs;
     const auto placeOf = [&](const Entry& each) -> RowPlace& {
-      const auto held = state_->messages.find(each.message);
-      return held == state_->messages.end() ? noPlace_ = {} : held->second.place;
+      Held* const held = state_->messages.find(each.message);
+      return held ? held->place : noPlace_ = {};
     };
     state_->rows.push(session.entries, std::move(entry), placeOf, [](const Entry&) {});
   }
@@ -640,9 +643,7 @@ class RecoveredState {
   }
   // What a checkpoint names may come behind that, when it had to be read back.
   Held* heldFor(uint64_t number) {
-    if (isCheckpointRecord_) return &state_->messages[number];
-    const auto found = state_->messages.find(number);
-    return found == state_->messages.end() ? nullptr : &found->second;
+    return isCheckpointRecord_ ? &state_->messages[number] : state_->messages.find(number);
   }
   void take(const records::Waiting& record) {
     using enum records::Waiting::Flag;
@@ -676,10 +677,10 @@ class RecoveredState {
   // A member of the share has it now, and nobody else.
   void handTo(const records::Queued& record) {
     const auto group = state_->groups.find(record.share);
-    const auto held = state_->messages.find(record.message);
-    if (group == state_->groups.end() || held == state_->messages.end()) return;
+    Held* const held = state_->messages.find(record.message);
+    if (group == state_->groups.end() || !held) return;
     const auto [place, isNew] = group->second.holders.try_emplace(record.message, 0);
-    held->second.uses += isNew;
+    held->uses += isNew;
     if (Session* before = find(place->second)) removeEntry(*before, record.message, true);
     place->second = record.session;
     if (!find(record.session)) state_->guests[record.session][record.message] = record.share;
