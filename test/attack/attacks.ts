@@ -38,6 +38,8 @@ export const unreachable: Readonly<Record<string, string>> = {
     'only an overloaded broker needs more than milliseconds',
   'bytes of the messages in the lanes of a worker to the others':
     'only a worker that gets no turn lets them fill: test/native/flow.test.cpp',
+  'bytes on the way between a worker and one of another node, in either direction':
+    'only a node that takes nothing lets them wait: test/native/cluster.test.cpp',
   'deliveries that records of the lanes bring about in a turn':
     'the others only notice that they are served meanwhile: test/native/turn-budget.test.cpp',
   "topics of a connection of which a program's answer is remembered":
