@@ -283,12 +283,7 @@ export class ControlPlane {
     }
   }
 
-  async #startDataPlane({
-    numericHost,
-    listenerHosts,
-    httpSocket,
-    config,
-  }: ListeningPlace): Promise<Address> {
+  async #startDataPlane({ numericHost, listenerHosts, httpSocket }: ListeningPlace): Promise<Address> {
     const tls = this.#tls ?? { material: undefined, ticketKeys: new Uint8Array() };
     const addon = loadAddon();
     const broker = await this.#openBroker(addon, numericHost);

@@ -10,15 +10,17 @@
 // what lies in the others is gone at the end of the turn.
 #pragma once
 #include "front-end/connection.h"
+#include "sessions/backlog.h"
 #include "sessions/session-account.h"
 
 namespace rally {
 
 struct Accounts {
   Accounts(unsigned worker, const Limits& limits, Counters& counters, Journal& journal)
-      : sessions(worker, limits, counters, journal) {}
+      : sessions(worker, limits, counters, journal), backlog(worker, limits, counters, sessions.held(), journal) {}
 
   SessionAccount sessions;
+  Backlog backlog;
   Ranking<Connection> outboxes{1};
   Ranking<Connection> inputs{inputBytesMin};
 

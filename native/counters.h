@@ -23,22 +23,25 @@ enum class Counter : uint8_t {
   droppedTotalFull,  // all sessions of a worker held too much: the newest of the one that holds most, or of this one
   droppedTooLarge,   // larger than the subscriber's Maximum Packet Size
   droppedExpired,    // its Message Expiry Interval had passed
-  retainedRefused,   // the store of retained messages was full
-  storageRefused,    // the disk was full: messages and subscriptions that would have to be stored
-  publishRefused,    // a client may not publish it: by the rules, to $SYS, or text that is not UTF-8
-  withheld,          // a subscriber may not have it, by the rules: as often as one of its filters matched
-  connectionsCut,    // that held most when all connections of a worker held too much, or had set most aliases
-  sessionsCut,       // that held most when clients of a worker held too many packet identifiers: they have ended
-  otherReceived,     // packets but PUBLISH
-  otherSent,         // likewise
-  handedOver,        // messages that crossed a lane
-  laneBatches,       // times that a worker was shown new records, in its inbound lane, its outbound lane or both
-  laneRecords,       // records taken from lanes
-  doorbells,         // workers that slept and were woken
-  tlsHandshakes,     // that came to their end
-  tlsResumed,        // of those, by a ticket
-  tlsFailed,         // handshakes that ended with an alert, ours or the client's
-  connections,       // from here on: what is there now
+  droppedUnreadable,  // it waited in the log alone and could not be read back: a broken disk
+  retainedRefused,    // the store of retained messages was full
+  storageRefused,     // the disk was full: messages and subscriptions that would have to be stored
+  publishRefused,     // a client may not publish it: by the rules, to $SYS, or text that is not UTF-8
+  withheld,           // a subscriber may not have it, by the rules: as often as one of its filters matched
+  connectionsCut,     // that held most when all connections of a worker held too much, or had set most aliases
+  sessionsCut,        // that held most when clients of a worker held too many packet identifiers: they have ended
+  otherReceived,      // packets but PUBLISH
+  otherSent,          // likewise
+  handedOver,         // messages that crossed a lane
+  laneBatches,        // times that a worker was shown new records, in its inbound lane, its outbound lane or both
+  laneRecords,        // records taken from lanes
+  parked,             // messages that wait in queues whose content was left to the log
+  readBack,           // likewise: content that was read from it again
+  doorbells,          // workers that slept and were woken
+  tlsHandshakes,      // that came to their end
+  tlsResumed,         // of those, by a ticket
+  tlsFailed,          // handshakes that ended with an alert, ours or the client's
+  connections,        // from here on: what is there now
   sessions,
   subscriptions,
   sharedSubscriptions,  // of those

@@ -171,7 +171,7 @@ class Engine : private ShardPort,
 
   // Before the workers run: what is durable is logged from now on.
   void openJournal(log::Log& log, uint64_t lastMessage, TurnGate& gate) {
-    journal_.open(log, lastMessage);
+    journal_.open(log, lastMessage, gate.floor);
     turnGate_ = &gate;
   }
 
@@ -191,6 +191,7 @@ class Engine : private ShardPort,
     if (journal_.isOn()) hearJournal();
     if (turnGate_) turnGate_->pass(*this);
     if (remote_) remote_->beginTurn();
+    catchUp();
     frontEnd_.takeLeave();
     frontEnd_.beginTurn();
     eachOther([&](unsigned worker) {
@@ -225,6 +226,7 @@ class Engine : private ShardPort,
     }
     if (frontEnd_.events().isEmpty()) frontEnd_.leaveDrained();
     departures_.proceed();
+    accounts_.backlog.park();
     if (turnGate_) turnGate_->proceed(*this);
     journal_.submit();
     frontEnd_.outbound().flush();
@@ -246,8 +248,8 @@ class Engine : private ShardPort,
                    frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().isEmpty() ||
                    departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
                    frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
-                   journal_.hasOpenTurn() || (turnGate_ && turnGate_->hasWork(*this)) ||
-                   (remote_ && remote_->hasWork());
+                   journal_.hasOpenTurn() || accounts_.backlog.hasWork() ||
+                   (turnGate_ && turnGate_->hasWork(*this)) || (remote_ && remote_->hasWork());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();
@@ -629,6 +631,16 @@ class Engine : private ShardPort,
     unsigned worker = 0;
     for (ShardRecord record; journal_.takeReady(worker, record);) answer(worker, record);
     frontEnd_.outbound().releaseHeld();
+  }
+
+  // Sessions whose next messages have been read back from the log.
+  void catchUp() {
+    Backlog& backlog = accounts_.backlog;
+    backlog.hear();
+    const uint64_t end = frontEnd_.outbound().deliveries() + laneDeliveriesPerTurn;
+    while (backlog.hasReady() && frontEnd_.outbound().deliveries() < end) {
+      if (Session* session = sessions_.find(backlog.takeReady())) frontEnd_.outbound().pump(*session);
+    }
   }
 
   // Once a second.

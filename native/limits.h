@@ -40,6 +40,7 @@ struct Limits {
   size_t sessionQueueBytesMax = 16'777'216;
   uint32_t inputBufferBytesMax = 262'144;
   size_t sessionsTotalBytesMax = size_t(256) << 20;
+  size_t queuedMemoryBytesMax = size_t(64) << 20;
   size_t packetIdsTotalBytesMax = size_t(32) << 20;
   size_t inputTotalBytesMax = size_t(256) << 20;
   size_t outboxTotalBytesMax = size_t(1) << 30;
@@ -123,6 +124,7 @@ inline constexpr std::array limitFields = {
     limitField<&Limits::sessionQueueMessagesMax>("sessionQueueMessagesMax"),
     limitField<&Limits::sessionQueueBytesMax>("sessionQueueBytesMax"),
     limitField<&Limits::sessionsTotalBytesMax>("sessionsTotalBytesMax"),
+    limitField<&Limits::queuedMemoryBytesMax>("queuedMemoryBytesMax"),
     limitField<&Limits::inputBufferBytesMax>("inputBufferBytesMax"),
     limitField<&Limits::packetIdsTotalBytesMax>("packetIdsTotalBytesMax"),
     limitField<&Limits::inputTotalBytesMax>("inputTotalBytesMax"),

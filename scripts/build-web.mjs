@@ -70,8 +70,10 @@ const dashboardViews = {
   '#overview': 'Overview',
   '#clients': 'Clients',
   '#topics': 'Topics',
+  '#slow': 'Slow',
+  '#bans': 'Bans',
   '#publish': 'Publish',
-  '#settings': 'Configuration',
+  '#settings': 'Config',
 };
 
 // What is around a page, by the `frame` that it asks for.

@@ -5,7 +5,14 @@ export type Figures = Readonly<Record<string, number>>;
 
 type Row = readonly [label: string, value: string, label: string, value: string];
 
-const dropped = ['droppedQos0', 'droppedQueueFull', 'droppedTotalFull', 'droppedTooLarge', 'droppedExpired'];
+const dropped = [
+  'droppedQos0',
+  'droppedQueueFull',
+  'droppedTotalFull',
+  'droppedTooLarge',
+  'droppedExpired',
+  'droppedUnreadable',
+];
 
 export function shownFigures(url: string, before: Figures, now: Figures): string {
   const of = (name: string): number => now[name] ?? 0;

@@ -140,6 +140,13 @@ export const limitRanges = {
    */
   sessionsTotalBytesMax: { default: 256 * MiB, min: 64 * KiB, max: 1 * TiB, reload: 'live' },
   /**
+   * Bytes of messages that wait in the queues of one worker's sessions and are in the log too. Beyond it the content of
+   * the oldest is in the log alone, and read back when a session gets it (native/sessions/backlog.h). Default 64 * MiB:
+   * a client that was away for minutes gets what it has missed from memory, and one that is away for days takes some
+   * 100 bytes for each message. 0: all content is left to the log.
+   */
+  queuedMemoryBytesMax: { default: 64 * MiB, min: 0, max: 1 * TiB, reload: 'restart' },
+  /**
    * Bytes of the packet identifiers of QoS 2 messages that the clients of one worker have sent and not released. None can
    * be given up, and those of sessions that are away stay: beyond it the session that holds most ends, its client with
    * 0x97, counted (`sessionsCut`). Default 32 * MiB: three million identifiers, of which clients hold a few dozen each.

@@ -20,6 +20,8 @@ const sentences = {
     'connections that took nothing, sent no packet to its end or set many topic aliases held most of what all may hold, and are cut: raise outboxTotalBytesMax, inputTotalBytesMax or topicAliasesTotalBytesMax if these clients are welcome',
   droppedTotalFull:
     'all sessions hold as much as they may, and those that hold most lose messages: raise sessionsTotalBytesMax, or lower sessionQueueBytesMax or sessionExpiryIntervalMax',
+  droppedUnreadable:
+    'messages that waited in the log alone cannot be read back, and the sessions that waited for them lose them: see to the disk, and check the store when the broker is stopped (rallymq store check)',
   sessionsCut:
     'clients hold many packet identifiers of QoS 2 that they do not release, and the sessions that hold most end: raise packetIdsTotalBytesMax if these clients are welcome',
 } as const satisfies Readonly<Partial<Record<CounterName, string>>>;

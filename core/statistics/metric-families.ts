@@ -34,6 +34,7 @@ const dropReasons = {
   droppedTotalFull: 'all_queues_full',
   droppedTooLarge: 'too_large',
   droppedExpired: 'expired',
+  droppedUnreadable: 'unreadable',
 } as const satisfies Partial<Record<CounterName, string>>;
 
 const refusalReasons = {
@@ -60,6 +61,18 @@ const plain: readonly Plain[] = [
     'Connections that were cut since all held too much.',
   ],
   ['counter', 'rallymq_sessions_cut', 'sessionsCut', 'Sessions that were ended since all held too much.'],
+  [
+    'counter',
+    'rallymq_messages_parked',
+    'parked',
+    'Messages that wait in queues whose content was left to the log.',
+  ],
+  [
+    'counter',
+    'rallymq_messages_read_back',
+    'readBack',
+    'Messages that wait in queues whose content was read from the log again.',
+  ],
   ['counter', 'rallymq_messages_handed_over', 'handedOver', 'Messages that went from worker to worker.'],
   ['counter', 'rallymq_tls_handshakes_resumed', 'tlsResumed', 'TLS handshakes by a ticket.'],
   ['gauge', 'rallymq_sessions', 'sessions', 'Sessions, of clients that are connected or away.'],

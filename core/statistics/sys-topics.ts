@@ -68,7 +68,14 @@ export type LoadName = (typeof loadNames)[number];
 
 /** How often each has happened since the start. Messages are packets of all types. */
 export function totalsOf({ counters, clients }: BrokerSample): Readonly<Record<LoadName, number>> {
-  const { droppedQos0, droppedQueueFull, droppedTotalFull, droppedTooLarge, droppedExpired } = counters;
+  const {
+    droppedQos0,
+    droppedQueueFull,
+    droppedTotalFull,
+    droppedTooLarge,
+    droppedExpired,
+    droppedUnreadable,
+  } = counters;
   return {
     connections: clients.accepted,
     sockets: counters.connectionsOpened,
@@ -76,7 +83,13 @@ export function totalsOf({ counters, clients }: BrokerSample): Readonly<Record<L
     'messages/sent': counters.publishSent + counters.otherSent,
     'publish/received': counters.publishReceived,
     'publish/sent': counters.publishSent,
-    'publish/dropped': droppedQos0 + droppedQueueFull + droppedTotalFull + droppedTooLarge + droppedExpired,
+    'publish/dropped':
+      droppedQos0 +
+      droppedQueueFull +
+      droppedTotalFull +
+      droppedTooLarge +
+      droppedExpired +
+      droppedUnreadable,
     'bytes/received': counters.bytesReceived,
     'bytes/sent': counters.bytesSent,
   };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "../assert.h"
 #include "../log/crc32c.h"
 
 namespace rally::cluster {

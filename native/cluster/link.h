@@ -5,7 +5,7 @@
 //                 kept until                      before?  dropped: it was there already
 //   acknowledged <-- with the next frame back --  beyond?  dropped: those between are asked for
 //
-// Each frame has a piece of the stream of one channel, [ size 4 | record ] [ size 4 | record ] ..., so a record may be
+// Each frame has a piece of the stream of one channel, [ size 5 | record ] [ size 5 | record ] ..., so a record may be
 // larger than a frame. The two channels take nothing from each other: of each, `windowBytes` may be on their way that
 // the worker there has not taken from its lane. So what a link holds is bounded at both ends, and a lane whose link has
 // no room fills up and is crowded, as between workers of one node.
@@ -16,6 +16,7 @@
 #pragma once
 #include <deque>
 
+#include "../assert.h"
 #include "frame.h"
 
 namespace rally::cluster {
@@ -73,7 +74,8 @@ class Link {
     const size_t start = out.staged.size();
     out.staged.resize(start + sizeBytes);
     encode(out.staged);
-    const auto size = uint32_t(out.staged.size() - start - sizeBytes);
+    const uint64_t size = out.staged.size() - start - sizeBytes;
+    RALLY_ASSERT(size >> 8 * sizeBytes == 0);
     std::memcpy(out.staged.data() + start, &size, sizeBytes);
     return out.staged.size() >= frameBytes;
   }
@@ -101,9 +103,7 @@ class Link {
   void noteTaken(Channel channel, uint64_t bytes) { in_[size_t(channel)].taken += bytes; }
 
  private:
-  static constexpr size_t sizeBytes = 4;
-  // A record is not larger than what a session may hold with all its retained messages; nothing is reserved for it.
-  static constexpr uint32_t recordBytesMax = uint32_t(1) << 30;
+  static constexpr size_t sizeBytes = 5;  // a record may be as large as a session (sessionQueueBytesMax)
   // Frames that may come, and bytes that may be taken, before that is told without a frame that goes back anyway.
   static constexpr uint64_t untoldFramesMax = 16;
   static constexpr uint64_t untoldBytesMax = windowBytes / 4;
@@ -151,9 +151,8 @@ class Link {
     if (!isWhole) in.partial.insert(in.partial.end(), piece.begin(), piece.end());
     Bytes left = isWhole ? piece : Bytes(in.partial);
     bool isAny = false;
-    for (uint32_t size = 0; left.size() >= sizeBytes; isAny = true) {
+    for (uint64_t size = 0; left.size() >= sizeBytes; isAny = true) {
       std::memcpy(&size, left.data(), sizeBytes);
-      if (size > recordBytesMax) return false;
       if (left.size() - sizeBytes < size) break;
       const uint64_t ageMs = isAny ? head.ageMs : nowMs - in.partialSinceMs;
       if (!take(head.channel, left.subspan(sizeBytes, size), ageMs)) return false;

@@ -53,9 +53,6 @@ class RecordReader {
   void get(std::array<T, Count>& all) {
     for (T& each : all) get(each);
   }
-  void get(SlotSet& slots) {
-    for (uint64_t& word : slots.words) get(word);
-  }
   template <class T>
   void get(std::vector<T>& all) {
     const size_t count = size();

@@ -30,9 +30,6 @@ class RecordWriter {
   void put(const std::array<T, Count>& all) {
     for (const T& each : all) put(each);
   }
-  void put(const SlotSet& slots) {
-    for (const uint64_t word : slots.words) put(word);
-  }
   template <class T>
   void put(const std::vector<T>& all) {
     size(all.size());

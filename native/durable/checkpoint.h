@@ -10,9 +10,13 @@
 // owner of topics come in order.
 //
 // A session that is about to go to another worker, or to become a member of a share, is written before (copyFirst()).
+// What stubs stand for is read back beside that (fetching.h), and may come into the log behind the sessions that wait
+// for it: the checkpoint is not over before it is there. From then on they tell where it is now.
+//
 // One that has begun since has all its records behind the beginning. One whose last connection is not over yet
 // (departures.h) is written when it is, since its will is in nobody's session.
 #pragma once
+#include <unordered_map>
 #include <unordered_set>
 
 #include "../broker.h"
@@ -36,7 +40,10 @@ class CheckpointPart : private SessionCopier {
   bool hasRetained() const { return step_ == Step::retained; }
   bool hasSessions() const { return step_ == Step::sessions; }
   // Whether there is something to do now, but what has to wait for a connection to be over.
-  bool hasMore() const { return hasRetained() || (hasSessions() && place_ > 0); }
+  bool hasMore() {
+    if (hasRetained()) return true;
+    return hasSessions() && (place_ > 0 || hasReadableNow() || hasSettledNow() || isOver());
+  }
 
   // Writes retained messages for about so many bytes; all of them have been written when hasRetained() is false.
   void writeRetained(size_t bytesMax) {
@@ -63,7 +70,10 @@ class CheckpointPart : private SessionCopier {
     walked_ = 0;
     while (place_ > 0 && journal_.appendedBytes() + walked_ < end) visit(sessions.at(--place_));
     if (place_ == 0) retryDeferred();
-    if (place_ == 0 && deferred_.empty()) finish();
+    copyRead();
+    settlePlaces();
+    askForWanted();
+    if (isOver()) finish();
   }
 
   // Of any worker, while none is in a turn: into this one's journal. `shareOf`: the hash of the whole filter of the
@@ -85,6 +95,7 @@ class CheckpointPart : private SessionCopier {
   }
 
   void copyFirst(Session& session) override {
+    if (!session.durable) return wantStubsOf(session);
     if (session.durable->checkpoint == number_) return;
     const Copying copying(journal_);
     noteTaken();
@@ -119,6 +130,7 @@ class CheckpointPart : private SessionCopier {
 
   void visit(Session& session) {
     walked_ += sessionCost;
+    if (!session.durable) wantStubsOf(session);
     // One that is on its way has been written before, or is a place that waits for it.
     if (!session.durable || session.durable->checkpoint == number_ || session.move) return;
     if (session.departures > 0) {
@@ -142,15 +154,76 @@ class CheckpointPart : private SessionCopier {
     journal_.taken(taken_);
     journal_.endCheckpoint();
     copied_ = {};
+    RALLY_ASSERT(!hasWanted());
+    wantedNow_ = {};
     lastList_ = {};
     step_ = Step::none;
   }
 
   void copy(const MessageRef& message) {
+    if (message->isStub) return want(message);
     // Nobody else has it: it cannot come again.
-    if (message->references.load(std::memory_order_relaxed) > 1 && !copied_.insert(message->logId).second) return;
-    journal_.copy(message, records::Message::isCopy);
+    if (message->references.load(std::memory_order_relaxed) == 1) {
+      journal_.copy(message, records::Message::isCopy);
+      return;
+    }
+    const auto [known, isNew] = copied_.try_emplace(message->logId);
+    if (isNew) known->second = journal_.copy(message, records::Message::isCopy);
+    else message->setLogPlace(journal_.placeOf(known->second));
   }
+
+  // --- stubs ----------------------------------------------------------------------------------------
+
+  // A session that is not durable is not written, but what it waits for has to stay in the log.
+  void wantStubsOf(Session& session) {
+    session.queue.each(engine_.accounts().sessions.held(), [&](const Delivery& delivery) {
+      if (Backlog::isAway(delivery)) want(delivery.message);
+    });
+  }
+  void want(const MessageRef& stub) {
+    log::Position at;
+    const bool isThere = journal_.locate(stub->logPlace(), at) == Journal::Whereabouts::known;
+    if (isThere || stub->logPlace().isUnreadable() || !wantedNow_.insert(stub.get()).second) return;
+    wanted_.push(MessageRef(stub));
+  }
+  bool hasWanted() const { return !wanted_.isEmpty() || readingBytes_ > 0 || !settling_.isEmpty(); }
+  bool isOver() const { return place_ == 0 && deferred_.empty() && !hasWanted(); }
+  bool hasReadableNow() const {
+    return readingBytes_ > 0 && fetching().hasAny(engine_.index(), Fetching::Box::checkpoint);
+  }
+  bool hasSettledNow() { return !settling_.isEmpty() && journal_.isCommitted(settling_.front().ticket); }
+
+  void askForWanted() {
+    if (readingBytes_ > 0 || wanted_.isEmpty()) return;
+    Fetch fetch;
+    while (!wanted_.isEmpty() && readingBytes_ < readBytesMax) {
+      readingBytes_ += wanted_.front()->blockBytes();
+      fetch.stubs.push_back(wanted_.front());
+      wanted_.pop();
+    }
+    fetching().ask(engine_.index(), Fetching::Box::checkpoint, std::move(fetch));
+  }
+  void copyRead() {
+    if (!hasReadableNow()) return;
+    Fetch fetch;
+    fetching().take(engine_.index(), Fetching::Box::checkpoint, fetch);
+    readingBytes_ = 0;
+    for (size_t i = 0; i < fetch.stubs.size(); i++) {
+      if (!fetch.messages[i]) continue;  // whoever wants to send it will know
+      const auto [known, isNew] = copied_.try_emplace(fetch.stubs[i]->logId);
+      if (isNew) known->second = journal_.copy(fetch.messages[i], records::Message::isCopy);
+      settling_.push({std::move(fetch.stubs[i]), known->second});
+    }
+  }
+  // Until its copy is committed a stub stands for what lies before the checkpoint.
+  void settlePlaces() {
+    for (; hasSettledNow(); settling_.pop()) {
+      const Settling& oldest = settling_.front();
+      oldest.stub->setLogPlace(LogPlace(journal_.positionOf(oldest.ticket)));
+      wantedNow_.erase(oldest.stub.get());
+    }
+  }
+  Fetching& fetching() const { return engine_.accounts().backlog.fetching(); }
 
   template <class WriteShared>
   void write(Session& session, HeldMessages& held, const WriteShared& writeShared) {
@@ -212,14 +285,25 @@ class CheckpointPart : private SessionCopier {
            one.subscriptionIds == other.subscriptionIds;
   }
 
+  // Of stubs, read at once.
+  static constexpr size_t readBytesMax = 1'048'576;
+  struct Settling {
+    MessageRef stub;
+    log::Ticket ticket;  // of the copy
+  };
+
   Engine& engine_;
   Journal& journal_;
   uint64_t number_ = 0;
   Step step_ = Step::none;
-  uint32_t node_ = 0;                    // of the tree of retained messages, where to go on
-  size_t place_ = 0;                     // in the row of sessions: those before it are left
-  std::vector<uint64_t> deferred_;       // sessions whose connection is not over
-  std::unordered_set<uint64_t> copied_;  // messages that several hold
+  uint32_t node_ = 0;                                 // of the tree of retained messages, where to go on
+  size_t place_ = 0;                                  // in the row of sessions: those before it are left
+  std::vector<uint64_t> deferred_;                    // sessions whose connection is not over
+  std::unordered_map<uint64_t, log::Ticket> copied_;  // messages that several hold
+  std::unordered_set<const Message*> wantedNow_;      // stubs that are not settled yet, or cannot be read
+  Fifo<MessageRef> wanted_;
+  size_t readingBytes_ = 0;  // 0: nothing is being read
+  Fifo<Settling> settling_;
   std::vector<uint64_t> taken_;
   size_t walked_ = 0;
   const Delivery* run_ = nullptr;  // the first of those that will be one record

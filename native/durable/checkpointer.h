@@ -76,6 +76,8 @@ class Checkpointer : public TurnGate {
     partBytes_.store(0, std::memory_order_relaxed);
     partsWithRetained_.store(broker_.workers(), std::memory_order_relaxed);
     partsLeft_.store(broker_.workers(), std::memory_order_relaxed);
+    floor.isMoving.store(true, std::memory_order_relaxed);
+    floor.keptFrom.store(UINT64_MAX, std::memory_order_relaxed);
     Journal& journal = engine.journal();
     uint64_t lastMessage = 0;
     eachWorker([&](Engine& each) { lastMessage = std::max(lastMessage, each.journal().lastMessage()); });
@@ -105,6 +107,7 @@ class Checkpointer : public TurnGate {
     if (!isUnderWay()) return;
     CheckpointPart& part = *parts_[engine.index()];
     Journal& journal = engine.journal();
+    if (writer_ == engine.index() && floor.keptFrom.load(std::memory_order_relaxed) == UINT64_MAX) noteBegun(journal);
     const bool isBusy = journal.isBusy();
     const uint64_t bytesBefore = journal.appendedBytes();
     const size_t bytesMax = engine.limits().checkpointBytesPerTurn;
@@ -163,9 +166,18 @@ class Checkpointer : public TurnGate {
     stateBytes_.store(partBytes_.load(std::memory_order_relaxed), std::memory_order_relaxed);
     written_.fetch_add(1, std::memory_order_relaxed);
   }
+  // What lies behind its beginning stays.
+  void noteBegun(Journal& journal) {
+    if (const log::Position begunAt = journal.watchedAt())
+      floor.keptFrom.store(begunAt.value, std::memory_order_relaxed);
+  }
   void giveUpOld(Engine& engine) {
     if (!engine.journal().isCommitted(turn_)) return;
+    noteBegun(engine.journal());
     engine.journal().dropBefore(engine.journal().watchedAt());
+    for (unsigned worker = 0; worker < broker_.workers(); worker++)
+      log_.appender(worker).forgetBefore(engine.journal().watchedAt());
+    floor.isMoving.store(false, std::memory_order_relaxed);
     hasEnded_ = false;
     isUnderWay_.store(false, std::memory_order_release);
   }

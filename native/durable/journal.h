@@ -13,6 +13,7 @@
 #include "../messages/source.h"
 #include "../sessions/session.h"
 #include "../structures/fifo.h"
+#include "log-floor.h"
 #include "records.h"
 #include "wall-clock.h"
 
@@ -32,8 +33,9 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
 
   // From now on the log is written. `lastMessage`: the highest number of a message that is in it.
-  void open(log::Log& log, uint64_t lastMessage) {
+  void open(log::Log& log, uint64_t lastMessage, const LogFloor& floor) {
     log_ = &log;
+    floor_ = &floor;
     appender_ = &log.appender(worker_);
     messages_ = lastMessage >> workerBits;
   }
@@ -51,11 +53,31 @@ class Journal {
   // The disk is full: what would have to be stored is refused.
   bool isRefusing() const { return log_ && log_->state() == log::State::full; }
 
+  enum class Whereabouts : uint8_t {
+    known,
+    pending,  // it is not committed, or is being copied to another place
+    gone,     // it is not in the log, or will not be for long
+  };
+  // From now on `at` stays where it is until the next checkpoint begins.
+  Whereabouts locate(LogPlace place, log::Position& at) const {
+    if (!log_ || place.isNowhere() || place.isUnreadable()) return Whereabouts::gone;
+    at = place.position();
+    if (place.isTicket()) {
+      const log::Appender& appender = log_->appender(place.worker());
+      const bool isCommitted = appender.isCommitted(place.ticket());
+      at = appender.positionOf(place.ticket());
+      if (!at) return isCommitted ? Whereabouts::gone : Whereabouts::pending;
+    }
+    if (at.value >= floor_->keptFrom.load(std::memory_order_relaxed)) return Whereabouts::known;
+    return floor_->isMoving.load(std::memory_order_relaxed) ? Whereabouts::pending : Whereabouts::gone;
+  }
+
   // --- turns ----------------------------------------------------------------------------------------
 
   // What is appended now is committed when isCommitted(turn()).
   uint64_t turn() const { return isDirty_ ? turn_ : turn_ - 1; }
   bool isCommitted(uint64_t turn) const { return turn <= committedTurn_; }
+  bool isCommitted(log::Ticket record) const { return appender_->isCommitted(record); }
 
   // Before the lanes are handed over.
   void submit() {
@@ -99,7 +121,7 @@ class Journal {
   uint64_t checkpoint() const { return checkpoint_; }
   // The session is about to leave the worker, or to become a member of a share.
   void copyFirst(Session& session) {
-    if (copier_ && session.durable) copier_->copyFirst(session);
+    if (copier_) copier_->copyFirst(session);
   }
   // What is appended belongs to the checkpoint, and what clients are told does not wait for it.
   void setCopying(bool isCopying) { isCopying_ = isCopying; }
@@ -130,16 +152,23 @@ class Journal {
 
   // Gives the publication its number.
   void message(Publication& publication, uint8_t flags, const Source& source) {
-    publication.setLogId(++messages_ << workerBits | worker_);
+    publication.logId = ++messages_ << workerBits | worker_;
     if (publication.retain) flags |= records::Message::isRetainMarked;
-    copyOf(publication, flags, source.qos == 2 && source.isDurable ? source.packetId : uint16_t(0));
+    const uint16_t receivedPacketId = source.qos == 2 && source.isDurable ? source.packetId : uint16_t(0);
+    publication.setInLog(publication.logId, placeOf(copyOf(publication, flags, receivedPacketId)));
   }
-  // The message as it is, for a checkpoint.
-  void copy(const MessageRef& message, uint8_t flags) {
+  // The message as it is, for a checkpoint. It lies there from now on.
+  log::Ticket copy(const MessageRef& message, uint8_t flags) {
     const Publication publication = Publication::of(message, 0);
     if (publication.retain) flags |= records::Message::isRetainMarked;
-    copyOf(publication, flags, 0);
+    const log::Ticket ticket = copyOf(publication, flags, 0);
+    message->setLogPlace(placeOf(ticket));
+    return ticket;
   }
+  // Where it lies, once it is committed.
+  log::Position positionOf(log::Ticket record) const { return appender_->positionOf(record); }
+  // Of what this worker has appended.
+  LogPlace placeOf(log::Ticket ticket) const { return {worker_, ticket}; }
   void retainedCleared(Bytes topic) { append(records::RetainedClear{topic}); }
 
   // --- sessions (the front end) ---------------------------------------------------------------------
@@ -296,21 +325,23 @@ class Journal {
     if (session.durable && !isCopying_) session.durable->turn = turn_;
   }
 
-  void copyOf(const Publication& publication, uint8_t flags, uint16_t receivedPacketId) {
-    append(records::Message{.id = publication.logId,
-                            .flags = flags,
-                            .qos = publication.qos,
-                            .receivedPacketId = receivedPacketId,
-                            .origin = publication.originSession,
-                            .expiresAtMs = publication.expiresAtMs == 0 ? 0 : toWallClock(publication.expiresAtMs),
-                            .topic = publication.topic,
-                            .properties = publication.properties,
-                            .payload = publication.payload});
+  log::Ticket copyOf(const Publication& publication, uint8_t flags, uint16_t receivedPacketId) {
+    return append(
+        records::Message{.id = publication.logId,
+                         .flags = flags,
+                         .qos = publication.qos,
+                         .receivedPacketId = receivedPacketId,
+                         .origin = publication.originSession,
+                         .expiresAtMs = publication.expiresAtMs == 0 ? 0 : toWallClock(publication.expiresAtMs),
+                         .topic = publication.topic,
+                         .properties = publication.properties,
+                         .payload = publication.payload});
   }
 
   const unsigned worker_;
   log::Log* log_ = nullptr;
   log::Appender* appender_ = nullptr;
+  const LogFloor* floor_ = nullptr;
   uint64_t messages_ = 0;
   uint64_t turn_ = 1;
   uint64_t committedTurn_ = 0;

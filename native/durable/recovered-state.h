@@ -29,6 +29,7 @@
 #include "../structures/shared-rows.h"
 #include "../topics/filter-table.h"
 #include "number-list.h"
+#include "numbered.h"
 #include "records.h"
 #include "wall-clock.h"
 
@@ -88,8 +89,9 @@ class RecoveredState {
   // Of the broker that has written the log, however many this one has.
   static constexpr uint8_t workersMax = 64;
 
-  RecoveredState(unsigned workers, const HashKeys& keys)
-      : workers_(workers), keys_(keys), state_(std::make_unique<State>(keys)) {}
+  // Beyond so many bytes of messages the others are stubs, whose content stays in the log.
+  RecoveredState(unsigned workers, const HashKeys& keys, size_t messageBytesMax = SIZE_MAX)
+      : workers_(workers), keys_(keys), messageBytesMax_(messageBytesMax), state_(std::make_unique<State>(keys)) {}
 
   uint64_t run = 0;          // the last one
   uint64_t lastMessage = 0;  // the highest number
@@ -100,8 +102,8 @@ class RecoveredState {
   std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
   // nullptr: what was left of it has been lost with a damaged part of the log.
   MessageRef messageOf(uint64_t number) {
-    const auto found = state_->messages.find(number);
-    return found == state_->messages.end() ? MessageRef() : found->second.message;
+    const Held* const held = state_->messages.find(number);
+    return held ? held->message : MessageRef();
   }
 
   // The whole filter of a share; empty: there is none.
@@ -111,11 +113,14 @@ class RecoveredState {
   }
 
   void apply(const log::Found& found) {
+    position_ = found.position;
     if (applyAs<records::Started, records::CheckpointBegin, records::CheckpointEnd>(found)) return;
     if (records::isInCheckpoint(found.kind)) {
       log::Found said = found;
       said.kind = records::outsideCheckpoint(found.kind);
+      isCheckpointRecord_ = true;
       if (next_) inNext([&] { applyToState(said); });
+      isCheckpointRecord_ = false;
       return;
     }
     applyToState(found);
@@ -124,7 +129,7 @@ class RecoveredState {
     unknown_ = unknown;  // counted once
   }
   // Behind the last record.
-  void finish() { next_.reset(); }
+  void finish() { dropNext(); }
   uint64_t unknownRecords() const { return unknown_; }
 
   // The messages of shares that no session has which is here.
@@ -145,7 +150,11 @@ class RecoveredState {
     uint32_t uses = 0;
     bool isCopy = false;
     RowPlace place;
+
+    // Of content in memory.
+    size_t bytes() const { return message && !message->isStub ? message->blockBytes() : 0; }
   };
+  static_assert(sizeof(Held) == 24, "a large store has many millions");
   struct Subscriber {
     Session* session;
     Subscription options;
@@ -165,7 +174,7 @@ class RecoveredState {
 
     FilterTable filters;  // Filter::routes: index in interests + 1
     std::vector<Interest> interests;
-    std::unordered_map<uint64_t, Held> messages;
+    Numbered<Held> messages;
     Rows rows;
     std::unordered_map<uint64_t, Session> sessions;
     std::unordered_map<uint64_t, Group> groups;
@@ -219,7 +228,7 @@ class RecoveredState {
   // --- the broker -----------------------------------------------------------------------------------
 
   void take(const records::Started& record) {
-    next_.reset();
+    dropNext();
     entriesEpoch_++;
     run = record.run;
     lastMs = std::max(lastMs, record.atMs);
@@ -229,12 +238,14 @@ class RecoveredState {
     run = std::max(run, record.run);
     lastMs = std::max(lastMs, record.atMs);
     lastMessage = std::max(lastMessage, record.lastMessage);
+    dropNext();
     next_ = std::make_unique<State>(keys_);
     next_->isCheckpoint = true;
     entriesEpoch_++;  // the workers were at rest
   }
   void take(const records::CheckpointEnd&) {
     if (!next_) return;
+    state_->messages.each([&](const Held& held) { messageBytes_ -= held.bytes(); });
     state_ = std::move(next_);
     state_->isCheckpoint = false;
     for (std::deque<uint64_t>& recent : state_->recent) {
@@ -244,8 +255,18 @@ class RecoveredState {
     state_->taken.clear();
     state_->lists.clear();
     state_->early.clear();
-    for (auto& [number, held] : state_->messages) held.isCopy = false;
-    std::erase_if(state_->messages, [](const auto& entry) { return entry.second.uses == 0; });
+    state_->messages.eraseIf([&](Held& held) {
+      held.isCopy = false;
+      if (held.uses > 0) return false;
+      messageBytes_ -= held.bytes();
+      return true;
+    });
+  }
+
+  void dropNext() {
+    if (!next_) return;
+    next_->messages.each([&](const Held& held) { messageBytes_ -= held.bytes(); });
+    next_.reset();
   }
 
   // What the workers had taken of each owner: what all of them have is on its way to nobody.
@@ -281,9 +302,9 @@ class RecoveredState {
   }
   // The message was on its way to the session.
   void catchUp(Session& session, uint64_t number, uint8_t owner) {
-    const auto found = state_->messages.find(number);
-    if (found == state_->messages.end()) return;
-    const Message& message = *found->second.message.get();
+    Held* const held = state_->messages.find(number);
+    if (!held || !held->message) return;
+    const Message& message = *held->message.get();
     Entry entry;
     bool isMatch = false;
     for (const auto& [filter, options] : session.subscriptions) {
@@ -297,7 +318,7 @@ class RecoveredState {
     }
     entry.qos = std::min<uint8_t>(entry.qos, message.qos);
     if (!isMatch || entry.qos == 0) return;
-    found->second.uses++;
+    held->uses++;
     entry.message = number;
     entry.owner = owner;
     push(session, std::move(entry));
@@ -313,14 +334,14 @@ class RecoveredState {
       else if (state_->isCheckpoint) state_->early[record.origin].insert(record.receivedPacketId);
     }
     if ((record.flags & clearsRetained) != 0) clearRetained(textOf(record.topic));
-    if (record.expiresAtMs != 0 && record.expiresAtMs <= startMs_) {
-      if ((record.flags & retains) != 0) clearRetained(textOf(record.topic));
-      return;
-    }
+    const bool hasExpired = record.expiresAtMs != 0 && record.expiresAtMs <= startMs_;
+    const bool isRetained = (record.flags & retains) != 0 && !hasExpired;
+    if (hasExpired && (record.flags & retains) != 0) clearRetained(textOf(record.topic));
+    if (hasExpired && !isCheckpointRecord_) return;  // who waits for it in a checkpoint is not to miss it
     Held& held = state_->messages[record.id];
-    if (!held.message) held.message = messageOf(record);
+    if (!held.message || (isRetained && held.message->isStub)) keep(held, record, isRetained);
     held.isCopy = held.isCopy || (record.flags & isCopy) != 0;
-    if ((record.flags & retains) != 0) {
+    if (isRetained) {
       held.uses++;
       MessageRef& kept = state_->retained[textOf(record.topic)];
       const uint64_t before = kept ? kept->logId : 0;
@@ -338,7 +359,19 @@ class RecoveredState {
   }
   void take(const records::RetainedClear& record) { clearRetained(textOf(record.topic)); }
 
-  MessageRef messageOf(const records::Message& record) const {
+  void keep(Held& held, const records::Message& record, bool isRetained) {
+    // Its topic will be asked for.
+    const bool isOnItsWay = state_->isCheckpoint && (record.flags & records::Message::isForSessions) != 0;
+    const Publication publication = publicationOf(record);
+    const size_t bytes = publication.blockBytes();
+    if (messageBytes_ + bytes > messageBytesMax_ && !isRetained && position_ && !isOnItsWay) {
+      held.message = stubOf(publication);
+      return;
+    }
+    held.message = Publication(publication).keep();
+    messageBytes_ += bytes;
+  }
+  Publication publicationOf(const records::Message& record) const {
     Publication publication;
     publication.topic = record.topic;
     publication.properties = record.properties;
@@ -349,7 +382,8 @@ class RecoveredState {
     publication.retain = (record.flags & records::Message::isRetainMarked) != 0;
     publication.workers = uint8_t(workers_);
     publication.logId = record.id;
-    return publication.keep();
+    publication.logPlace = LogPlace(position_);
+    return publication;
   }
 
   void clearRetained(const std::string& topic) {
@@ -362,15 +396,16 @@ class RecoveredState {
 
   // One use of the message less.
   void drop(uint64_t number) {
-    const auto found = state_->messages.find(number);
-    if (found == state_->messages.end()) return;
-    if (found->second.uses > 0) found->second.uses--;
+    Held* const held = state_->messages.find(number);
+    if (!held) return;
+    if (held->uses > 0) held->uses--;
     dropUnused(number);
   }
   void dropUnused(uint64_t number) {
-    const auto found = state_->messages.find(number);
-    if (found == state_->messages.end() || found->second.uses > 0 || found->second.isCopy) return;
-    state_->messages.erase(found);
+    const Held* const held = state_->messages.find(number);
+    if (!held || held->uses > 0 || held->isCopy) return;
+    messageBytes_ -= held->bytes();
+    state_->messages.erase(number);
   }
 
   // Who gets it, each session once (as native/front-end/matcher.h).
@@ -403,8 +438,8 @@ class RecoveredState {
   void push(Session& session, Entry entry) {
     entry.epoch = entriesEpoch_ + session.ownEpochs;
     const auto placeOf = [&](const Entry& each) -> RowPlace& {
-      const auto held = state_->messages.find(each.message);
-      return held == state_->messages.end() ? noPlace_ = {} : held->second.place;
+      Held* const held = state_->messages.find(each.message);
+      return held ? held->place : noPlace_ = {};
     };
     state_->rows.push(session.entries, std::move(entry), placeOf, [](const Entry&) {});
   }
@@ -593,8 +628,8 @@ class RecoveredState {
   void take(const records::Queued& record) {
     if (record.share != 0) handTo(record);
     Session* session = find(record.session);
-    const auto held = state_->messages.find(record.message);
-    if (!session || held == state_->messages.end() || record.qos == 0) return;
+    Held* const held = record.qos > 0 && session ? heldFor(record.message) : nullptr;
+    if (!held) return;
     Entry entry;
     entry.message = record.message;
     entry.share = record.share;
@@ -602,9 +637,13 @@ class RecoveredState {
     entry.retain = (record.flags & records::Queued::retain) != 0;
     entry.isFromStore = (record.flags & records::Queued::isFromStore) != 0;
     addIds(record.subscriptionIds, entry.subscriptionIds);
-    held->second.uses++;
+    held->uses++;
     entry.owner = anyOwner;
     push(*session, std::move(entry));
+  }
+  // What a checkpoint names may come behind that, when it had to be read back.
+  Held* heldFor(uint64_t number) {
+    return isCheckpointRecord_ ? &state_->messages[number] : state_->messages.find(number);
   }
   void take(const records::Waiting& record) {
     using enum records::Waiting::Flag;
@@ -622,9 +661,7 @@ class RecoveredState {
     like.owner = anyOwner;
     addIds(record.subscriptionIds, like.subscriptionIds);
     for (const uint64_t number : list) {
-      const auto held = state_->messages.find(number);
-      if (held == state_->messages.end()) continue;
-      held->second.uses++;
+      heldFor(number)->uses++;
       Entry entry = like;
       entry.message = number;
       push(*session, std::move(entry));
@@ -640,10 +677,10 @@ class RecoveredState {
   // A member of the share has it now, and nobody else.
   void handTo(const records::Queued& record) {
     const auto group = state_->groups.find(record.share);
-    const auto held = state_->messages.find(record.message);
-    if (group == state_->groups.end() || held == state_->messages.end()) return;
+    Held* const held = state_->messages.find(record.message);
+    if (group == state_->groups.end() || !held) return;
     const auto [place, isNew] = group->second.holders.try_emplace(record.message, 0);
-    held->second.uses += isNew;
+    held->uses += isNew;
     if (Session* before = find(place->second)) removeEntry(*before, record.message, true);
     place->second = record.session;
     if (!find(record.session)) state_->guests[record.session][record.message] = record.share;
@@ -711,6 +748,10 @@ class RecoveredState {
 
   const unsigned workers_;
   const HashKeys keys_;
+  const size_t messageBytesMax_;
+  size_t messageBytes_ = 0;
+  log::Position position_;  // of the record that is being applied
+  bool isCheckpointRecord_ = false;
   const uint64_t startMs_ = wallClockMs();
   std::unique_ptr<State> state_;
   std::unique_ptr<State> next_;  // the checkpoint that is being read

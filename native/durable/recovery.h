@@ -22,7 +22,8 @@ struct RecoveredSession {
 
 class Recovery {
  public:
-  Recovery(Broker& broker, RecoveredState& state) : broker_(broker), state_(state) {}
+  // `log`: for what is a stub in the state, and is needed now.
+  Recovery(Broker& broker, RecoveredState& state, log::Log& log) : broker_(broker), state_(state), stubs_(log) {}
 
   void install() {
     const uint64_t nowMs = engineClockMs();
@@ -107,7 +108,7 @@ class Recovery {
     const SendingOrder order = sendingOrderOf(state_.rows(), from.entries);
     std::vector<Delivery> queue;
     for (const auto& [entry, packetId] : order.window) {
-      Delivery delivery = entry->message != 0 ? deliveryOf(*entry) : Delivery{};
+      Delivery delivery = entry->message != 0 ? deliveryOf(*entry, true) : Delivery{};
       const bool isExact = entry->packetId != 0;
       if (isExact) delivery.qos = 2;
       else if (!delivery.message) continue;
@@ -116,7 +117,7 @@ class Recovery {
       if (session.window.canRestore(packetId)) session.window.restore(packetId, std::move(delivery), state, held);
       else if (delivery.message) queue.push_back(std::move(delivery));
     }
-    for (const RecoveredState::Entry* entry : order.waiting) queue.push_back(deliveryOf(*entry));
+    for (const RecoveredState::Entry* entry : order.waiting) queue.push_back(deliveryOf(*entry, entry->share != 0));
     for (Delivery& delivery : queue) {
       if (!delivery.message) continue;
       if (delivery.share != 0) engine.noteSharer(session);
@@ -127,8 +128,9 @@ class Recovery {
     state_.rows().clear(from.entries);  // their memory is that of the next ones
   }
 
-  Delivery deliveryOf(const RecoveredState::Entry& entry) {
+  Delivery deliveryOf(const RecoveredState::Entry& entry, bool isWhole) {
     MessageRef message = state_.messageOf(entry.message);
+    if (isWhole && message && message->isStub) message = stubs_.read(*message.get());
     if (!message) {
       lost_++;
       return {};
@@ -156,7 +158,12 @@ class Recovery {
     return 0;
   }
 
-  void adopt(const RecoveredState::Orphan& orphan) {
+  void adopt(RecoveredState::Orphan orphan) {
+    if (orphan.message->isStub) orphan.message = stubs_.read(*orphan.message.get());
+    if (!orphan.message) {
+      lost_++;
+      return;
+    }
     Engine& engine = ownerOf(orphan.message->topic());
     Filter* filter = engine.filterTable().find(bytesOf(orphan.filter));
     if (filter && filter->share != 0)
@@ -178,6 +185,7 @@ class Recovery {
 
   Broker& broker_;
   RecoveredState& state_;
+  StubReader stubs_;
   std::vector<RecoveredSession> recovered_;
   uint64_t lost_ = 0;
 };

@@ -17,7 +17,7 @@ class StateWriter {
   // The log is started. `lastMs`: when the broker was there last.
   StateWriter(log::Log& log, uint64_t run, uint64_t lastMessage, uint64_t lastMs)
       : log_(log), keys_{.topics = log.identity()[0], .tables = randomSeed()}, filters_(keys_), run_(run) {
-    journal_.open(log, lastMessage);
+    journal_.open(log, lastMessage, floor_);
     journal_.watch(journal_.append(records::CheckpointBegin{run, lastMs, lastMessage}));
     journal_.setCopying(true);
   }
@@ -115,6 +115,7 @@ class StateWriter {
   const HashKeys keys_;
   FilterTable filters_;
   const uint64_t run_;
+  const LogFloor floor_;
   Journal journal_{0};
 };
 

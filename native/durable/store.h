@@ -47,7 +47,7 @@ class Store {
   Broker& recover(unsigned workers, const Limits& limits, uint64_t tableKey,
                   const std::shared_ptr<const RuleBook>& rules = nullptr) {
     const HashKeys keys{.topics = log_->identity()[0], .tables = tableKey};
-    auto read = std::make_unique<RecoveredState>(workers, keys);
+    auto read = std::make_unique<RecoveredState>(workers, keys, workers * limits.queuedMemoryBytesMax);
     RecoveredState& state = *read;
     Reading reading(*this, state);
     log_->recover(reading);
@@ -56,7 +56,13 @@ class Store {
     broker_ = std::make_unique<Broker>(workers, limits, keys);
     if (rules) broker_->rules().put(rules);
     for (unsigned worker = 0; worker < workers; worker++) broker_->engine(worker).adoptRules();
-    Recovery recovery(*broker_, state);
+    fetching_ = std::make_unique<Fetching>(*log_, workers);
+    for (unsigned worker = 0; worker < workers; worker++) {
+      Engine& engine = broker_->engine(worker);
+      if (log_->isKeeping()) engine.accounts().backlog.open(*fetching_);
+      fetching_->setBell(worker, engine.doorbell());
+    }
+    Recovery recovery(*broker_, state, *log_);
     recovery.install();
     sessions_ = recovery.takeSessions();
     begin(state.lastMessage);
@@ -68,9 +74,13 @@ class Store {
     return *broker_;
   }
 
+  // Reads back what waits in the log alone. Its thread is begun with start(), or it is driven by a test.
+  Fetching& fetching() { return *fetching_; }
+
   // The workers have ended.
   void close() {
     if (!broker_) return;
+    fetching_->stop();
     for (unsigned worker = 0; worker < broker_->workers(); worker++) {
       Engine& engine = broker_->engine(worker);
       engine.eachSession([&](Session& session) { engine.journal().flushDone(session); });
@@ -78,6 +88,7 @@ class Store {
     }
     log_->close();
     broker_.reset();
+    fetching_.reset();
   }
 
  private:
@@ -120,6 +131,7 @@ class Store {
   const uint64_t checkpointBytesMin_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<Fetching> fetching_;
   std::atomic<uint64_t> bytesDone_{0};
   std::atomic<uint64_t> bytesTotal_{0};
   std::vector<RecoveredSession> sessions_;

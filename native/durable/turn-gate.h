@@ -1,5 +1,6 @@
 // What the workers of a broker do together beside their work, between and at the end of turns (checkpointer.h).
 #pragma once
+#include "log-floor.h"
 
 namespace rally {
 
@@ -18,6 +19,8 @@ class TurnGate {
   virtual bool hasWork(Engine& engine) = 0;
   // Once a second, by one of the workers.
   virtual void tick() = 0;
+
+  LogFloor floor;
 };
 
 }  // namespace rally

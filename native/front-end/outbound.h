@@ -261,11 +261,14 @@ class Outbound {
         continue;
       }
       if (next.qos > 0 && !hasRoomInWindow(session, next)) return;
+      const bool isLost = Backlog::isLost(next);
+      const bool hasExpired = hasPassed(next.message->expiresAtMs, nowMs_);
+      if (!hasExpired && Backlog::isAway(next)) return accounts_.backlog.fetch(session);
       deliveries_++;
       const Delivery delivery = session.queue.take(sessions_.held());
       counters_.subtract(Counter::queued);
-      if (hasPassed(delivery.message->expiresAtMs, nowMs_)) {
-        counters_.add(Counter::droppedExpired);
+      if (hasExpired || isLost) {
+        counters_.add(hasExpired ? Counter::droppedExpired : Counter::droppedUnreadable);
         journal_.settle(session, delivery);
         continue;
       }

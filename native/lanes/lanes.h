@@ -74,8 +74,6 @@ class Lanes {
     add(here, remote, std::min(records_, remoteRecordsMax));
     add(remote, here, std::min(records_, remoteRecordsMax));
   }
-  // Whether there is a way between them.
-  bool isOpen(unsigned from, unsigned to) const { return bool(requests_[size_t(from) * workers_ + to]); }
 
   // Front end `from` to shard `to`.
   WorkerLane<Request>& requests(unsigned from, unsigned to) { return *requests_[size_t(from) * workers_ + to]; }

@@ -1,5 +1,7 @@
 #include "appender.h"
 
+#include <algorithm>
+
 #include "record-frame.h"
 
 namespace rally::log {
@@ -58,10 +60,31 @@ void Appender::commit(std::span<const Placement> placements, Ticket upTo) {
   {
     const std::lock_guard lock(placementsMutex_);
     placements_.insert(placements_.end(), placements.begin(), placements.end());
+    for (const Placement& each : placements) keep(each);
     hasPlacements_.store(true, std::memory_order_release);
   }
   committed_.store(upTo.value, std::memory_order_release);
   if (ring_) ring_(ringContext_);
+}
+
+void Appender::keep(const Placement& placement) {
+  const bool goesOn = !placed_.empty() && placed_.back().to == placement.from &&
+                      placed_.back().of(placement.from) == placement.at;
+  if (goesOn) placed_.back().to = placement.to;
+  else placed_.push_back(placement);
+}
+
+Position Appender::positionOf(Ticket ticket) const {
+  const std::lock_guard lock(placementsMutex_);
+  const auto behind = std::upper_bound(placed_.begin(), placed_.end(), ticket,
+                                       [](Ticket asked, const Placement& each) { return asked < each.from; });
+  if (behind == placed_.begin() || !std::prev(behind)->contains(ticket)) return {};
+  return std::prev(behind)->of(ticket);
+}
+
+void Appender::forgetBefore(Position first) {
+  const std::lock_guard lock(placementsMutex_);
+  while (!placed_.empty() && placed_.front().of(placed_.front().to) <= first) placed_.pop_front();
 }
 
 }  // namespace rally::log

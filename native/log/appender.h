@@ -10,6 +10,7 @@
 #pragma once
 #include <atomic>
 #include <cstring>
+#include <deque>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -111,6 +112,11 @@ class Appender {
   Ticket committed() const { return {committed_.load(std::memory_order_acquire)}; }
   bool isCommitted(Ticket ticket) const { return ticket < committed(); }
 
+  // Where a record of this worker lies; none: it is not committed, or lies before what was forgotten. From any thread.
+  Position positionOf(Ticket ticket) const;
+  // From any thread: nobody will ask for what lies before this.
+  void forgetBefore(Position first);
+
   // The next run of committed records, in order; false: none so far. Take them all in each turn: they take memory.
   bool next(Placement& placement);
 
@@ -118,6 +124,7 @@ class Appender {
   void commit(std::span<const Placement> placements, Ticket upTo);
 
  private:
+  void keep(const Placement& placement);
   void end(Ending ending) {
     if (sink_) open_.endings.push_back(ending);
   }
@@ -135,8 +142,9 @@ class Appender {
   uint64_t placementsTaken_ = 0;
 
   alignas(64) std::atomic<uint64_t> committed_{0};
-  std::mutex placementsMutex_;
-  std::vector<Placement> placements_;
+  mutable std::mutex placementsMutex_;
+  std::vector<Placement> placements_;  // that next() has not given
+  std::deque<Placement> placed_;       // for positionOf(); those that go on where the last ends are one
   std::atomic<bool> hasPlacements_{false};
 };
 

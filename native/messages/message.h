@@ -7,6 +7,8 @@
 // (sessions/held-messages.h), so that each worker counts the block once in what its sessions hold and nobody needs an
 // atomic for it.
 //
+// A *stub* stands for a message whose content is in the log alone (sessions/backlog.h): the same head, without content.
+//
 // `MessageRef` owns one reference. `Publication` is what is being routed: views into the received
 // bytes, or into a Message; the Message is made only when somebody has to keep it.
 #pragma once
@@ -19,6 +21,7 @@
 #include "../assert.h"
 #include "../structures/bytes.h"
 #include "../structures/row-place.h"
+#include "log-place.h"
 
 namespace rally {
 
@@ -41,9 +44,15 @@ struct Message {
   uint8_t workers = 1;
   uint8_t qos : 2 = 0;
   bool retain : 1 = false;
+  bool isStub : 1 = false;
   uint64_t originSession = 0;  // who published it, for No Local (5.0, 3.8.3.1); 0: nobody
   uint64_t expiresAtMs = 0;    // on the clock of the engine; 0: never
   uint64_t logId = 0;          // its number in the log; 0: it is not there
+  // A checkpoint copies it to another place.
+  std::atomic<uint64_t> placeInLog{0};
+
+  LogPlace logPlace() const { return LogPlace::of(placeInLog.load(std::memory_order_relaxed)); }
+  void setLogPlace(LogPlace place) { placeInLog.store(place.value(), std::memory_order_relaxed); }
 
   // Only this worker may look at it.
   Holding& holding(unsigned worker) {
@@ -51,18 +60,32 @@ struct Message {
     return reinterpret_cast<Holding*>(this + 1)[worker];
   }
   uint32_t& holders(unsigned worker) { return holding(worker).holders; }
-  const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(this + 1) + workers * sizeof(Holding); }
+  const uint8_t* bytes() const {
+    RALLY_ASSERT(!isStub);
+    return reinterpret_cast<const uint8_t*>(this + 1) + workers * sizeof(Holding);
+  }
   Bytes topic() const { return {bytes(), topicBytes}; }
   Bytes properties() const { return {bytes() + topicBytes, propertiesBytes}; }
   Bytes payload() const { return {bytes() + topicBytes + propertiesBytes, payloadBytes}; }
   size_t size() const { return sizeof(Message) + topicBytes + propertiesBytes + payloadBytes; }
-  // With all that it takes of the heap.
+  // With all that it takes of the heap, or would take if it were no stub.
   size_t blockBytes() const { return blockBytes(workers, size_t(topicBytes) + propertiesBytes + payloadBytes); }
+  size_t heldBytes() const { return isStub ? blockBytes(workers, 0) : blockBytes(); }
+  // Without anything in it, and room for so much content.
+  static Message* make(unsigned workers, size_t contentBytes) {
+    RALLY_ASSERT(workers > 0);
+    void* block = std::malloc(sizeof(Message) + workers * sizeof(Holding) + contentBytes);
+    RALLY_ASSERT(block);
+    auto* message = new (block) Message;
+    message->workers = uint8_t(workers);
+    for (unsigned worker = 0; worker < workers; worker++) message->holding(worker) = {};
+    return message;
+  }
   static size_t blockBytes(unsigned workers, size_t contentBytes) {
     return heapBytes(sizeof(Message) + workers * sizeof(Holding) + contentBytes);
   }
 };
-static_assert(sizeof(Message) == 40);
+static_assert(sizeof(Message) == 48);
 
 class MessageRef {
  public:
@@ -107,20 +130,24 @@ struct Publication {
   uint8_t workers = 0;  // of the broker: keep() needs it
   MessageRef kept;      // made by keep()
   uint64_t logId = 0;   // as in Message
+  LogPlace logPlace{};  // likewise
 
   static Publication of(MessageRef message, uint64_t topicHash) {
     Publication publication{
         message->topic(),     message->properties(), message->payload(), topicHash,        message->originSession,
         message->expiresAtMs, message->qos,          message->retain,    message->workers, {},
-        message->logId};
+        message->logId,       message->logPlace()};
     publication.kept = std::move(message);
     return publication;
   }
 
   // Before anybody else has the message.
-  void setLogId(uint64_t id) {
+  void setInLog(uint64_t id, LogPlace place) {
     logId = id;
-    if (kept) kept->logId = id;
+    logPlace = place;
+    if (!kept) return;
+    kept->logId = id;
+    kept->setLogPlace(place);
   }
 
   // Bytes that it takes in a PUBLISH, without what the head adds.
@@ -130,20 +157,8 @@ struct Publication {
 
   const MessageRef& keep() {
     if (!kept) {
-      RALLY_ASSERT(workers > 0);
-      void* block = std::malloc(sizeof(Message) + workers * sizeof(Holding) + size());
-      RALLY_ASSERT(block);
-      auto* message = new (block) Message;
-      message->workers = workers;
-      for (unsigned worker = 0; worker < workers; worker++) message->holding(worker) = {};
-      message->topicBytes = uint16_t(topic.size());
-      message->propertiesBytes = uint32_t(properties.size());
-      message->payloadBytes = uint32_t(payload.size());
-      message->qos = qos & 3;
-      message->retain = retain;
-      message->originSession = originSession;
-      message->expiresAtMs = expiresAtMs;
-      message->logId = logId;
+      Message* message = Message::make(workers, size());
+      writeHead(*message);
       uint8_t* at = const_cast<uint8_t*>(message->bytes());
       for (const Bytes part : {topic, properties, payload}) {
         if (!part.empty()) std::memcpy(at, part.data(), part.size());
@@ -153,6 +168,26 @@ struct Publication {
     }
     return kept;
   }
+  void writeHead(Message& message) const {
+    message.topicBytes = uint16_t(topic.size());
+    message.propertiesBytes = uint32_t(properties.size());
+    message.payloadBytes = uint32_t(payload.size());
+    message.qos = qos & 3;
+    message.retain = retain;
+    message.originSession = originSession;
+    message.expiresAtMs = expiresAtMs;
+    message.logId = logId;
+    message.setLogPlace(logPlace);
+  }
 };
+
+// Of what is in the log.
+inline MessageRef stubOf(const Publication& publication) {
+  RALLY_ASSERT(publication.logId != 0);
+  Message* stub = Message::make(publication.workers, 0);
+  publication.writeHead(*stub);
+  stub->isStub = true;
+  return MessageRef(stub);
+}
 
 }  // namespace rally

@@ -6,6 +6,7 @@
 #pragma once
 #include <fcntl.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -42,7 +43,12 @@ class Door final : private ListenerOutlet, private VisitorPort {
   void setTicketKeys(Bytes keys) { tls_.ticketKeys.set(keys); }
 
   // Once in each turn of the loop.
-  void beginTurn() { tls_.handshakesLeft = limits_.tlsHandshakesPerTurnMax; }
+  void beginTurn() {
+    tls_.handshakesLeft = limits_.tlsHandshakesPerTurnMax;
+    while (!waiting_.empty() && waiting_.begin()->second->tryAgain()) {}
+  }
+  // Whether requests wait for the HTTP server, which does not say when it has room: the next turn should come soon.
+  bool hasWaiting() const { return !waiting_.empty(); }
 
   // Gives the port, or a negative error of libuv. With TLS: secureWith() was called.
   int listen(const std::string& host, int port, Protocols protocols) {
@@ -134,8 +140,17 @@ class Door final : private ListenerOutlet, private VisitorPort {
   HttpRequest& request() override { return request_; }
   bool isMqttPath(std::string_view path) const override { return path == mqttPath_; }
 
-  HttpServerLink* openLink(HttpServerLinkOutlet& outlet) override {
-    return HttpServerLink::open(loop_, serverPath_, input_, outlet);
+  // In the order in which they have asked.
+  HttpServerLink::Opened openLink(Visitor& visitor, HttpServerLinkOutlet& outlet) override {
+    HttpServerLink::Opened opened{.isBusy = true};
+    if (waiting_.empty() || waiting_.begin()->second == &visitor)
+      opened = HttpServerLink::open(loop_, serverPath_, input_, outlet);
+    if (!opened.isBusy) stopWaiting(visitor);
+    else if (visitor.turn == 0) waiting_[visitor.turn = ++turns_] = &visitor;
+    return opened;
+  }
+  void stopWaiting(Visitor& visitor) override {
+    if (visitor.turn != 0) waiting_.erase(std::exchange(visitor.turn, 0));
   }
 
   const Networks& trustedProxies() const override { return trustedProxies_; }
@@ -200,6 +215,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
 
   void onGone(Visitor& visitor) override {
     forgetOpening(visitor);
+    stopWaiting(visitor);
     remove(visitor);
   }
 
@@ -228,6 +244,8 @@ class Door final : private ListenerOutlet, private VisitorPort {
   std::vector<Visitor*> visitors_;  // in no order
   std::unordered_map<uint32_t, Visitor*> openings_;
   uint32_t openingIds_ = 0;
+  std::map<uint64_t, Visitor*> waiting_;  // for a link to the HTTP server, by their turn
+  uint64_t turns_ = 0;
 };
 
 }  // namespace rally

@@ -30,25 +30,31 @@ class HttpServerLinkOutlet {
 
 class HttpServerLink final : public StreamOwner {
  public:
-  // nullptr: the server takes no connection now.
-  static HttpServerLink* open(StreamLoop& loop, const std::string& path, std::span<uint8_t> input,
-                              HttpServerLinkOutlet& outlet) {
+  struct Opened {
+    HttpServerLink* link = nullptr;
+    bool isBusy = false;  // there is none now, and will be in a moment
+  };
+
+  // The queue of connections of a Unix socket is short, and a burst fills it before the main thread has its turn.
+  static Opened open(StreamLoop& loop, const std::string& path, std::span<uint8_t> input,
+                     HttpServerLinkOutlet& outlet) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof address.sun_path) return nullptr;
+    if (path.empty() || path.size() >= sizeof address.sun_path) return {};
     std::memcpy(address.sun_path, path.data(), path.size());
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return nullptr;
+    if (fd < 0) return {.isBusy = errno == EMFILE || errno == ENFILE};
     if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      const bool isBusy = errno == EAGAIN;
       ::close(fd);
-      return nullptr;
+      return {.isBusy = isBusy};
     }
     auto* stream = new Stream(loop, fd);
     auto link = std::unique_ptr<HttpServerLink>(new HttpServerLink(*stream, input, outlet));
     HttpServerLink* opened = link.get();
     (void)stream->handOver(std::move(link));
     opened->watch();
-    return opened;
+    return {.link = opened};
   }
 
   // A request begins: its head, and how its answer goes to the client.
@@ -76,6 +82,9 @@ class HttpServerLink final : public StreamOwner {
   }
   // False: what is sent now waits for the server.
   bool hasRoom() const { return unsent_.empty(); }
+
+  // The answer that has begun goes on for as long as somebody listens: the server gives no length for any other.
+  bool isStream() const { return isInBody_ && body_.isChunked(); }
 
   // Whether the client has room for more of the answer.
   void setReading(bool isReading) {

@@ -7,7 +7,8 @@
 //   greeting --MQTT--> the data plane
 //      \--HTTP--> head --opening--> opening --accepted--> the data plane
 //                 ^  \--other--> answering --answered--.        \--refused--> closing
-//                  `------------------------------------'
+//                 |      \--busy--> waiting --.        |
+//                  `---------------------------`-------'
 //   Wherever something is wrong: a sentence, closing.
 //
 // A visitor begins with `before` where a proxy is trusted, or the port has TLS: its stream is secure behind it, and the
@@ -51,7 +52,9 @@ class VisitorPort {
   virtual bool mayShakeHands() const = 0;
   // `before`: the beginning of the handshake.
   virtual void secure(Visitor& visitor, std::vector<uint8_t> before) = 0;
-  virtual HttpServerLink* openLink(HttpServerLinkOutlet& outlet) = 0;
+  // nullptr: there is no server; or it is busy, and tryAgain() is called until there is one.
+  virtual HttpServerLink::Opened openLink(Visitor& visitor, HttpServerLinkOutlet& outlet) = 0;
+  virtual void stopWaiting(Visitor& visitor) = 0;
   // `reason`: more of it than the notice says.
   virtual void note(Notice notice, const Visitor& visitor, std::string_view reason = {}) = 0;
   // Asks packet control; answerOpening() follows. `client`: its address.
@@ -81,6 +84,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   std::string remoteAddress;  // or of whom a trusted proxy speaks for
   size_t place = 0;           // among the door's visitors
   uint32_t openingId = 0;     // while packet control is asked
+  uint64_t turn = 0;          // among those that wait for a link to the server; 0: it does not
   std::vector<uint8_t> held;  // came behind the request that is being served
 
   void onReadable() override {
@@ -119,6 +123,15 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   // Answers that the socket has not taken: they go out before whatever the next owner of the stream sends.
   std::string takeUnsent() { return std::exchange(unsent_, {}); }
 
+  // Its turn has come to ask for a link to the server. False: the server is busy still.
+  bool tryAgain() {
+    ask();
+    if (stage_ == Stage::waiting) return false;
+    if (stage_ == Stage::answering && !held.empty()) proceedWithHeld();
+    else watch();
+    return true;
+  }
+
   // Packet control refuses the opening, with the whole response.
   void refuse(Bytes response) {
     write(response);
@@ -152,6 +165,9 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
           else refuse({408, "The head of this request did not come in time.\n"});
         }
         break;
+      case Stage::waiting:
+        if (inStageMs >= limits.connectTimeoutMs) refuse(busy);
+        break;
       case Stage::answering:
         if (isIdle) leave();
         break;
@@ -183,7 +199,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   }
 
  private:
-  enum class Stage : uint8_t { before, greeting, head, opening, answering, closing, gone };
+  enum class Stage : uint8_t { before, greeting, head, opening, waiting, answering, closing, gone };
 
   static constexpr size_t heldBytesMax = 16'384;
   static constexpr size_t beforeBytesMax = ProxyHeader::bytesMax + 256;
@@ -230,7 +246,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
             return;
           }
           break;
-        case Stage::opening: hold(bytes); return;
+        case Stage::opening:
+        case Stage::waiting: hold(bytes); return;
         case Stage::closing:
         case Stage::gone: return;
       }
@@ -391,19 +408,23 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     forwarded_.clear();
     HttpForward::appendRequest(forwarded_, request, head_.bytes().size(), clientOf(request));
     isRetry_ = !link_ || request.hasBody();
-    if (!link_ && !connectLink()) return;
+    expectsContinue_ = request.expectsContinue && request.hasBody();
+    setStage(Stage::waiting);
+    ask();
+  }
+
+  // The request goes to the server, as soon as that has room for it.
+  void ask() {
+    if (!link_) {
+      const HttpServerLink::Opened opened = door_.openLink(*this, *this);
+      link_ = opened.link;
+      if (!link_) {
+        if (!opened.isBusy) refuse(busy);
+        return;
+      }
+    }
     setStage(Stage::answering);
-    if (request.expectsContinue && request.hasBody()) write(asBytes(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")));
-    sendForwarded();
-  }
-
-  bool connectLink() {
-    link_ = door_.openLink(*this);
-    if (!link_) refuse({503, "The broker is busy.\n"});
-    return link_ != nullptr;
-  }
-
-  void sendForwarded() {
+    if (std::exchange(expectsContinue_, false)) write(asBytes(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")));
     if (link_) link_->begin(asBytes(forwarded_), isHead_, takesChunks_, mayKeepAlive_);
   }
 
@@ -432,8 +453,11 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     progressMs_ = door_.nowMs();
     hasBegun_ = true;
     write(bytes);
+    if (hasEnded_ && isStreaming()) leave();
     if (link_ && !unsent_.empty()) link_->setReading(false);
   }
+
+  bool isStreaming() const { return stage_ == Stage::answering && link_ && link_->isStream(); }
 
   void onAnswered(bool keepsAlive, bool isOver) override {
     if (isOver) link_ = nullptr;
@@ -458,7 +482,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     if (hasBegun) {
       leave();
     } else if (!std::exchange(isRetry_, true)) {  // it had closed a link that was idle
-      if (connectLink()) sendForwarded();
+      setStage(Stage::waiting);
+      ask();
     } else {
       refuse({502, "The broker has not answered this request.\n"});
     }
@@ -472,10 +497,13 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // --- the end --------------------------------------------------------------------------------------
 
-  // The client sends no more. What it has sent is still answered.
+  // The client sends no more. What it has sent is still answered, but with a stream only as long as it may say that it
+  // has gone: the end of its bytes is all that most clients say.
   void onEnd() {
     hasEnded_ = true;
-    if (stage_ == Stage::opening || (stage_ == Stage::answering && body_.isComplete())) watch();
+    if (isStreaming()) leave();
+    else if (stage_ == Stage::opening || (stage_ == Stage::waiting && body_.isComplete())) watch();
+    else if (stage_ == Stage::answering && body_.isComplete()) watch();
     else if (stage_ == Stage::closing && !unsent_.empty()) watch();
     else if (stage_ == Stage::head && !unsent_.empty()) finish();
     else leave();
@@ -486,7 +514,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
                        "\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: " +
                        std::to_string(refusal.sentence.size()) + "\r\nconnection: close\r\n";
     if (refusal.status == 503) text += "retry-after: 1\r\n";
-    text.append("\r\n").append(isHead_ && stage_ == Stage::answering ? std::string_view() : refusal.sentence);
+    const bool isOfHead = isHead_ && (stage_ == Stage::answering || stage_ == Stage::waiting);
+    text.append("\r\n").append(isOfHead ? std::string_view() : refusal.sentence);
     refuse(asBytes(text));
   }
 
@@ -508,6 +537,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   void finish() {
     if (stage_ == Stage::gone) return;
     dropLink();
+    door_.stopWaiting(*this);
     held.clear();
     setStage(Stage::closing);
     if (unsent_.empty()) endWriting();
@@ -540,21 +570,23 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   }
 
   static constexpr HttpRefusal tooLarge = {413, "The body of this request is too large.\n"};
+  static constexpr HttpRefusal busy = {503, "The broker is busy.\n"};
 
   VisitorPort& door_;
   const Protocols protocols_;
   Stage stage_;
-  bool hasProxyHeader_ = false;  // was looked for, and taken if there was one
-  bool hasEnded_ = false;        // the client sends no more
-  bool hasServed_ = false;       // a head was complete
-  bool isHead_ = false;          // of the request: HEAD
-  bool takesChunks_ = true;      // HTTP/1.1
-  bool mayKeepAlive_ = true;     // behind this answer
-  bool isAnswered_ = false;      // the body may still be on its way
-  bool hasBegun_ = false;        // a part of the answer went out
-  bool isRetry_ = false;         // if the link ends now it is not tried again
-  uint64_t sinceMs_;             // of the stage, or of the first byte of the head
-  uint64_t progressMs_;          // when bytes moved last
+  bool hasProxyHeader_ = false;   // was looked for, and taken if there was one
+  bool hasEnded_ = false;         // the client sends no more
+  bool hasServed_ = false;        // a head was complete
+  bool isHead_ = false;           // of the request: HEAD
+  bool takesChunks_ = true;       // HTTP/1.1
+  bool mayKeepAlive_ = true;      // behind this answer
+  bool expectsContinue_ = false;  // before it sends the body
+  bool isAnswered_ = false;       // the body may still be on its way
+  bool hasBegun_ = false;         // a part of the answer went out
+  bool isRetry_ = false;          // if the link ends now it is not tried again
+  uint64_t sinceMs_;              // of the stage, or of the first byte of the head
+  uint64_t progressMs_;           // when bytes moved last
   HttpHeadReader head_;
   HttpBody body_;          // of the request
   std::string forwarded_;  // what goes to the server at once

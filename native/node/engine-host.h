@@ -140,7 +140,7 @@ class EngineHost : private cluster::FrameSink {
       uv_idle_start(&idle_, [](uv_idle_t*) {});
     } else {
       uv_idle_stop(&idle_);
-      if (engine.isPaced())
+      if (engine.isPaced() || door.hasWaiting())
         uv_timer_start(
             &pace_, [](uv_timer_t*) {}, paceMs, 0);
     }
@@ -210,7 +210,7 @@ class EngineHost : private cluster::FrameSink {
   uv_check_t check_{};
   uv_idle_t idle_{};
   uv_timer_t timer_{};
-  uv_timer_t pace_{};  // wakes the loop for what keeps to a pace
+  uv_timer_t pace_{};  // wakes the loop for what keeps to a pace, or waits for the HTTP server
   uv_poll_t bell_{};
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   size_t openHandles_ = 0;

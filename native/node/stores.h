@@ -167,8 +167,9 @@ inline napi_value recoverStore(napi_env env, napi_callback_info info) {
       env, nullptr, name,
       [](napi_env, void* work) {
         const auto& asked = *static_cast<Recovering*>(work);
-        Broker& broker = registry().findStore(asked.id)->recover(asked.workers, asked.limits, asked.keys.tables,
-                                                                 asked.rules);
+        Store& store = *registry().findStore(asked.id);
+        Broker& broker = store.recover(asked.workers, asked.limits, asked.keys.tables, asked.rules);
+        store.fetching().start();
         registry().setBroker(asked.id, broker);
       },
       onRecovered, data, &data->work);

@@ -39,6 +39,11 @@ class DeliveryQueue {
   void each(HeldMessages& held, Visit&& visit) {
     held.rows().each(row_, visit);
   }
+  // From the oldest on, with its place among the entries, until it gives true.
+  template <class Visit>
+  void eachUntil(HeldMessages& held, Visit&& visit) {
+    held.rows().eachUntil(row_, visit);
+  }
   // Moves those that `isMeant` to `taken`, in order.
   template <class IsMeant>
   void take(IsMeant&& isMeant, std::vector<Delivery>& taken, HeldMessages& held) {

@@ -5,6 +5,11 @@
 // The entries of all queues are here too, since queues share them (structures/shared-rows.h): what 100,000 sessions
 // that are away wait for is there once.
 //
+// What waits in queues and is in the log may be *parked*: its content is given back, and a stub stands in its place
+// (backlog.h decides when). The oldest go first:
+//
+//   unparked_   [ where it is, its number | ... ]     in the order in which they came; some are gone meanwhile
+//
 // Every change of a Window or DeliveryQueue is told here, by themselves. A message may be held by sessions of several
 // workers: each worker that holds it counts it, by a number of its own in the block (messages/message.h).
 #pragma once
@@ -22,8 +27,51 @@ class HeldMessages {
   HeldMessages(const HeldMessages&) = delete;
   HeldMessages& operator=(const HeldMessages&) = delete;
 
-  size_t bytes() const { return bytes_ + rows_.bytes(); }
+  size_t bytes() const { return bytes_ + rows_.bytes() + unparked_.bytes(); }
   Rows& rows() { return rows_; }
+
+  // What queues hold of messages that are in the log too. Nothing is counted, and nothing parked, before this.
+  void countParkable() { countsParkable_ = true; }
+  size_t parkableBytes() const { return parkableBytes_; }
+  bool hasUnparked() const { return !unparked_.isEmpty(); }
+
+  enum class Parking : uint8_t {
+    done,
+    none,     // there is nothing left that can be parked
+    waiting,  // the oldest has no place in the log yet: others come before it now
+  };
+  // `locate(message, position)`: where it is in the log; Parking::none: nowhere that lasts.
+  template <class Locate>
+  Parking parkOldest(Locate&& locate) {
+    for (; !unparked_.isEmpty(); unparked_.pop()) {
+      const Unparked oldest = unparked_.front();
+      Delivery* const delivery = rows_.stored(oldest.place);
+      if (!delivery || !isParkable(*delivery) || delivery->message->logId != oldest.message) continue;
+      Message& message = *delivery->message.get();
+      if (message.isStub || message.blockBytes() < Message::blockBytes(message.workers, 0) + gainMin) continue;
+      log::Position at;
+      const Parking found = locate(message, at);
+      if (found == Parking::waiting) {
+        unparked_.pop();
+        unparked_.push(Unparked(oldest));
+        return found;
+      }
+      if (found == Parking::none) continue;
+      MessageRef stub = stubOf(Publication::of(delivery->message, 0));
+      stub->setLogPlace(LogPlace(at));
+      put(*delivery, std::move(stub), oldest.place);
+      unparked_.pop();
+      return Parking::done;
+    }
+    return Parking::none;
+  }
+  // The content of a stub is there again, if the stub still waits at this place. It may wait at others too.
+  void unpark(const Message& stub, MessageRef message, RowPlace place) {
+    Delivery* const delivery = rows_.stored(place);
+    if (!delivery || delivery->message.get() != &stub) return;
+    put(*delivery, std::move(message), place);
+    unparked_.push({place, delivery->message->logId});
+  }
 
   // An entry holds it, or does no more.
   void take(const Delivery& delivery) {
@@ -35,7 +83,7 @@ class HeldMessages {
     Message* message = delivery.message.get();
     if (!message) return;
     RALLY_ASSERT(message->holders(worker_) > 0);
-    if (--message->holders(worker_) == 0) subtract(message->blockBytes());
+    if (--message->holders(worker_) == 0) subtract(message->heldBytes());
   }
 
   // Entries of queues: one more, the oldest, the newest.
@@ -43,11 +91,13 @@ class HeldMessages {
     const size_t before = row.bytes();
     Message* const message = delivery.message.get();
     const size_t idBytes = delivery.subscriptionIds.bytes();
+    const bool isParkableOne = isParkable(delivery);
     const bool isNew = rows_.push(
         row, std::move(delivery),
         [&](const Delivery& each) -> RowPlace& { return each.message->holding(worker_).place; },
-        [&](const Delivery& dropped) { giveBack(dropped); });
+        [&](const Delivery& dropped) { leave(dropped); });
     if (isNew) take(*message, idBytes);
+    if (isNew && isParkableOne) notePark(*message);
     resize(before, row.bytes());
   }
   Delivery takeFront(Rows::Row& row) { return takeFrom(row, &Rows::takeFront); }
@@ -62,12 +112,56 @@ class HeldMessages {
  private:
   void take(Message& message, size_t idBytes) {
     bytes_ += idBytes;
-    if (message.holders(worker_)++ == 0) bytes_ += message.blockBytes();
+    if (message.holders(worker_)++ == 0) bytes_ += message.heldBytes();
+  }
+  // An entry of queues is no more.
+  void leave(const Delivery& delivery) {
+    if (isParkable(delivery) && !delivery.message->isStub) {
+      RALLY_ASSERT(delivery.message->blockBytes() <= parkableBytes_ && parkableCount_ > 0);
+      parkableBytes_ -= delivery.message->blockBytes();
+      parkableCount_--;
+    }
+    giveBack(delivery);
+  }
+
+  // Not of a share, whose messages go to other sessions; retained ones are in their store.
+  bool isParkable(const Delivery& delivery) const {
+    return countsParkable_ && delivery.message && delivery.message->logId != 0 && delivery.share == 0 &&
+           !delivery.isFromStore;
+  }
+  void notePark(const Message& message) {
+    if (message.isStub) return;
+    parkableBytes_ += message.blockBytes();
+    parkableCount_++;
+    unparked_.push({const_cast<Message&>(message).holding(worker_).place, message.logId});
+    if (unparked_.size() > 2 * parkableCount_ + goneMax) forgetGone();
+  }
+  void forgetGone() {
+    for (size_t left = unparked_.size(); left > 0; left--) {
+      const Unparked each = unparked_.front();
+      unparked_.pop();
+      const Delivery* const delivery = rows_.stored(each.place);
+      const bool isThere = delivery && isParkable(*delivery) && !delivery->message->isStub &&
+                           delivery->message->logId == each.message;
+      if (isThere) unparked_.push(Unparked(each));
+    }
+  }
+  // Another block for the message of an entry of queues.
+  void put(Delivery& delivery, MessageRef message, RowPlace place) {
+    const Delivery before = delivery;
+    delivery.message = std::move(message);
+    delivery.message->holding(worker_).place = place;
+    take(*delivery.message.get(), delivery.subscriptionIds.bytes());
+    if (!delivery.message->isStub) {
+      parkableBytes_ += delivery.message->blockBytes();
+      parkableCount_++;
+    }
+    leave(before);
   }
   Delivery takeFrom(Rows::Row& row, bool (Rows::*takeOne)(Rows::Row&, Delivery&)) {
     const size_t before = row.bytes();
     Delivery delivery;
-    if ((rows_.*takeOne)(row, delivery)) giveBack(delivery);
+    if ((rows_.*takeOne)(row, delivery)) leave(delivery);
     resize(before, row.bytes());
     return delivery;
   }
@@ -76,9 +170,22 @@ class HeldMessages {
     bytes_ -= bytes;
   }
 
+  struct Unparked {
+    RowPlace place;
+    uint64_t message = 0;
+  };
+  // Bytes that parking must give back to be worth it.
+  static constexpr size_t gainMin = 64;
+  // Entries that may be gone before those that are not are looked for.
+  static constexpr size_t goneMax = 1'024;
+
   const unsigned worker_;
   Rows rows_;
-  size_t bytes_ = 0;  // but those of rows_
+  size_t bytes_ = 0;  // but those of rows_ and unparked_
+  bool countsParkable_ = false;
+  size_t parkableBytes_ = 0;
+  size_t parkableCount_ = 0;
+  Fifo<Unparked> unparked_;
 };
 
 }  // namespace rally

@@ -102,8 +102,8 @@ class SessionAccount {
   bool hasReserve(size_t bytes) const { return held_.bytes() + bytes <= limits_.sessionsTotalBytesMax; }
 
  private:
-  // Whoever holds less than this is never asked to pay: 4 KiB are some tens of short messages.
-  static constexpr size_t smallBytes = 4'096;
+  // Whoever holds less than this is never asked to pay: 5 KiB are some tens of short messages.
+  static constexpr size_t smallBytes = 5'120;
   // Some tens of identifiers, which are part of what a session takes (core/config/limits.ts).
   static constexpr size_t fewPacketIdBytes = 256;
   // Entries that one message takes from the largest: some 5 us.

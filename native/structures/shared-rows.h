@@ -79,6 +79,13 @@ class SharedRows {
     const size_t own = row.runs_.isEmpty() ? 0 : chains_[row.runs_.back().chain].slots.growthBytes();
     return row.runs_.growthBytes() + std::max(chainBytes, own);
   }
+  // The element at this place; nullptr: there is none any more.
+  T* stored(const RowPlace& place) {
+    const uint64_t number = numberOf(place);
+    return number == noNumber || chains_[place.chain].slots[number].uses == 0
+               ? nullptr
+               : &chains_[place.chain].slots[number].value;
+  }
   // Elements, each once.
   template <class Visit>
   void eachStored(Visit&& visit) {
@@ -165,6 +172,17 @@ class SharedRows {
     }
     return nullptr;
   }
+  // From the first one on, with its place, until `visit` gives true.
+  template <class Visit>
+  void eachUntil(Row& row, Visit&& visit) {
+    for (uint64_t each = row.runs_.first(); each != row.runs_.end(); each++) {
+      const Run& run = row.runs_[each];
+      Fifo<Slot>& slots = chains_[run.chain].slots;
+      for (uint64_t number = run.first; number != run.first + run.count; number++) {
+        if (visit(std::as_const(slots[number].value), RowPlace{run.chain, uint32_t(number)})) return;
+      }
+    }
+  }
   // Takes out the element with this number, or puts another in its place that no other row is to share. True: no other
   // row had it.
   bool takeAt(Row& row, size_t at) {
@@ -191,11 +209,17 @@ class SharedRows {
  private:
   static bool isThere(const Slot& slot, const T& value) { return slot.uses > 0 && slot.value.isSameAs(value); }
 
+  static constexpr uint64_t noNumber = UINT64_MAX;
+  // In the chain that it names.
+  uint64_t numberOf(const RowPlace& place) {
+    if (!chains_.isUsed(place.chain)) return noNumber;
+    const Fifo<Slot>& slots = chains_[place.chain].slots;
+    const uint64_t number = slots.first() + uint32_t(place.number - uint32_t(slots.first()));
+    return number < slots.end() ? number : noNumber;
+  }
   Found find(const RowPlace& known, const T& value) {
-    if (!chains_.isUsed(known.chain)) return {};
-    Fifo<Slot>& slots = chains_[known.chain].slots;
-    const uint64_t number = slots.first() + uint32_t(known.number - uint32_t(slots.first()));
-    if (number >= slots.end() || !isThere(slots[number], value)) return {};
+    const uint64_t number = numberOf(known);
+    if (number == noNumber || !isThere(chains_[known.chain].slots[number], value)) return {};
     return {known.chain, number};
   }
 

@@ -27,6 +27,8 @@ export const unreachable: Readonly<Record<string, string>> = {
   'room on the disk of the data directory': 'a disk that is full is simulated: test/native/durable.test.cpp',
   'time between two looks at the files of certificates': 'no client has a part in it',
   'restarts of a worker': 'no client can end one',
+  'time that a request over HTTP waits until the HTTP server takes it':
+    'only a main thread that gets no turn keeps it waiting: test/e2e/wire/door.test.ts',
   'clients that are told to go in a second when the broker is drained': 'no client has a part in it',
   'events of clients that are remembered':
     'the oldest go, which nobody notices: test/unit/sessions/client-history.test.ts',
@@ -36,6 +38,8 @@ export const unreachable: Readonly<Record<string, string>> = {
     'only an overloaded broker needs more than milliseconds',
   'bytes of the messages in the lanes of a worker to the others':
     'only a worker that gets no turn lets them fill: test/native/flow.test.cpp',
+  'bytes on the way between a worker and one of another node, in either direction':
+    'only a node that takes nothing lets them wait: test/native/cluster.test.cpp',
   'deliveries that records of the lanes bring about in a turn':
     'the others only notice that they are served meanwhile: test/native/turn-budget.test.cpp',
   "topics of a connection of which a program's answer is remembered":

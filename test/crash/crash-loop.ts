@@ -21,7 +21,7 @@ interface Sink {
   readonly share?: string;
 }
 
-/** A number, its topic and its QoS. */
+/** A number with spaces behind it, its topic and its QoS. */
 interface Published {
   readonly text: string;
   readonly topic: string;
@@ -38,6 +38,10 @@ export interface CrashLoopReport {
 
 /** How long a round lasts at most before it is ended: at a random moment, connected or not. */
 const roundMsMax = 120;
+/** Of a text: long enough to be left to the log. */
+const payloadBytes = 200;
+/** So that checkpoints are written all the time, too, and most of what waits is in the log alone. */
+export const crashLimits = { checkpointBytesMin: 65_536, queuedMemoryBytesMax: 1_000 };
 const topics = ['t/0', 't/1', 't/2'] as const;
 const workerCounts = [1, 2, 4] as const;
 
@@ -124,7 +128,7 @@ export class CrashLoop {
       return;
     }
     const published: Published = {
-      text: `${this.#published.length}`,
+      text: `${this.#published.length}`.padEnd(payloadBytes),
       topic: this.#random.pick(topics),
       qos: this.#random.pick([1, 2] as const),
       source: source.clientId,

@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { KillableBroker } from '../support/killable-broker.ts';
 import { PowerCutDisk } from '../support/power-cut-disk.ts';
-import { CrashLoop } from './crash-loop.ts';
+import { CrashLoop, crashLimits } from './crash-loop.ts';
 
 const perRun = 50;
 
@@ -25,7 +25,7 @@ let received = 0;
 for (let seed = firstSeed; crashes < count; seed++) {
   const ends: (() => unknown)[] = [];
   const disk = values['power-cuts'] ? new PowerCutDisk() : undefined;
-  const broker = await KillableBroker.create({ checkpointBytesMin: 65_536 }, disk);
+  const broker = await KillableBroker.create(crashLimits, disk);
   try {
     const loop = new CrashLoop({ after: (end) => void ends.push(end) }, broker, seed);
     const report = await loop.run(Math.min(perRun, count - crashes));

@@ -1,16 +1,13 @@
 /** kill -9 of the real broker at random moments, under load: test/crash/crash-loop.ts says what is checked. */
 import { test } from 'node:test';
-import { CrashLoop } from '../crash/crash-loop.ts';
+import { CrashLoop, crashLimits } from '../crash/crash-loop.ts';
 import { killableBroker } from '../support/killable-broker.ts';
 import { replayOf, seeds } from '../support/random.ts';
 
 const crashes = 20;
 
-/** So that checkpoints are written all the time, too. */
-const limits = { checkpointBytesMin: 65_536 };
-
 for (const seed of seeds(1)) {
   test(`after ${crashes} times kill -9 nothing is lost and nothing comes twice (${replayOf(seed)})`, async (t) => {
-    await new CrashLoop(t, await killableBroker(t, limits), seed).run(crashes);
+    await new CrashLoop(t, await killableBroker(t, crashLimits), seed).run(crashes);
   });
 }

@@ -47,7 +47,7 @@ FUZZ("cluster-frames") {
     if (!piece.empty()) head.number = input.chance(90) ? number + 1 : input.below(5);
     Octets frame(FrameHead::bytes);
     head.write(frame, log::crc32c(piece));
-    appendOctets(frame, piece);
+    frame.insert(frame.end(), piece.begin(), piece.end());
     if (input.chance(10)) frame[input.below(frame.size())] ^= 1;
     const FrameOutcome outcome = ends.receive(1, Exact(frame), 1'000);
     if (outcome == FrameOutcome::taken && head.number != 0) number = head.number;

@@ -36,11 +36,22 @@ bool beginCheckpoint(HandDrivenBroker& broker, unsigned writer = 0) {
   return true;
 }
 
-// A worker writes one session in a turn.
-rally::Limits smallSlices() {
+// A worker writes one session in a turn, and leaves the content of most messages to the log.
+rally::Limits smallSlices(check::Random& random) {
   rally::Limits limits;
   limits.checkpointBytesPerTurn = 1;
+  limits.queuedMemoryBytesMax = random.below(3) * 1'000;
   return limits;
+}
+rally::Limits nothingInMemory() {
+  rally::Limits limits;
+  limits.queuedMemoryBytesMax = 0;
+  return limits;
+}
+// Long enough to be left to the log.
+std::string longText(int number) {
+  const std::string text = std::to_string(number);
+  return text + std::string(200 + size_t(number) % 50, 'x');
 }
 
 }  // namespace
@@ -332,7 +343,7 @@ TEST("durable: whatever happens and whenever the process ends, nothing is lost, 
   check::eachSeed(300, [](check::Random& random) {
     KeptDisk disk;
     disk.commitsAtOnce = false;
-    HandDrivenBroker broker(disk, unsigned(random.between(1, 4)), smallSlices());
+    HandDrivenBroker broker(disk, unsigned(random.between(1, 4)), smallSlices(random));
     std::vector<Client*> sinks, sources;
     for (const char* name : {"s0", "s1", "s2", "s3"}) sinks.push_back(&broker.add(name, durable()));
     for (const char* name : {"p0", "p1"}) sources.push_back(&broker.add(name, durable()));
@@ -360,7 +371,7 @@ TEST("durable: whatever happens and whenever the process ends, nothing is lost, 
           const size_t from = random.below(2);
           const std::string topic = "t/" + std::to_string(random.below(3));
           ways.push_back(topic + " of " + sources[from]->name());
-          sources[from]->publish(topic, std::to_string(number++), int(random.between(1, 2)));
+          sources[from]->publish(topic, longText(number++), int(random.between(1, 2)));
         }
         if (random.chance(5)) beginCheckpoint(broker, unsigned(random.below(broker.workers())));
         if (random.chance(2)) {
@@ -390,7 +401,7 @@ TEST("durable: whatever happens and whenever the process ends, nothing is lost, 
         if (each.qos == 2) CHECK_EQ(times[each.payload], 1);
       }
       for (int i = 0; i < number; i++) {
-        if (!CHECK(times[std::to_string(i)] > 0))
+        if (!CHECK(times[longText(i)] > 0))
           std::fprintf(stderr, "%s lacks %d of %d\n", sink->name().c_str(), i, number);
       }
     }
@@ -401,7 +412,7 @@ TEST("durable: while a checkpoint is written everything goes on, and what it has
   check::eachSeed(100, [](check::Random& random) {
     KeptDisk disk;
     const unsigned workers = unsigned(random.between(1, 3));
-    HandDrivenBroker broker(disk, workers, smallSlices());
+    HandDrivenBroker broker(disk, workers, smallSlices(random));
     std::vector<Client*> sinks;
     for (unsigned i = 0; i < 8; i++) {
       Client& sink = broker.connected("s" + std::to_string(i), i % workers, durable());
@@ -414,7 +425,7 @@ TEST("durable: while a checkpoint is written everything goes on, and what it has
     broker.settle();
     int number = 0;
     const auto publish = [&] {
-      const std::string text = std::to_string(number++);
+      const std::string text = longText(number++);
       source.publish("a/" + std::to_string(number % 3), text, 1 + number % 2, number % 5 == 0);
       source.publish("b/" + std::to_string(number % 3), text, 1 + number % 2);
     };
@@ -445,7 +456,7 @@ TEST("durable: while a checkpoint is written everything goes on, and what it has
       std::map<std::string, int> own;
       for (const SentPublish& each : sinks[i]->received) (each.topic[0] == 'a' ? own : shared)[each.payload]++;
       for (int each = 0; each < number && i % 2 == 0; each++) {
-        if (!CHECK(own[std::to_string(each)] > 0)) std::fprintf(stderr, "s%zu lacks %d of %d\n", i, each, number);
+        if (!CHECK(own[longText(each)] > 0)) std::fprintf(stderr, "s%zu lacks %d of %d\n", i, each, number);
       }
     }
     for (Client* member : late) {
@@ -454,7 +465,125 @@ TEST("durable: while a checkpoint is written everything goes on, and what it has
       for (const SentPublish& each : member->received) shared[each.payload]++;
     }
     for (int each = 0; each < number; each++) {
-      if (!CHECK(shared[std::to_string(each)] > 0)) std::fprintf(stderr, "nobody has %d of %d\n", each, number);
+      if (!CHECK(shared[longText(each)] > 0)) std::fprintf(stderr, "nobody has %d of %d\n", each, number);
     }
   });
+}
+
+TEST("durable: what waits for sessions that are away is in the log alone, and comes in order before what is live") {
+  for (const unsigned workers : {1u, 2u}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, workers, nothingInMemory());
+    std::vector<Client*> sinks;
+    for (unsigned i = 0; i < 4; i++) {
+      Client& sink = broker.connected("s" + std::to_string(i), i % workers, durable());
+      sink.subscribe("a/#", 1 + int(i % 2));
+      broker.settle();
+      sink.drop();
+      sinks.push_back(&sink);
+    }
+    Client& source = broker.connected("source", 0, fleeting());
+    const int all = 600;
+    for (int i = 0; i < all; i++) {
+      source.publish("a/b", longText(i), 1);
+      if (i % 50 == 0) broker.settle();
+    }
+    broker.settle();
+    size_t held = 0;
+    for (unsigned worker = 0; worker < workers; worker++) {
+      CHECK_EQ(broker.engine(worker).accounts().sessions.held().parkableBytes(), 0);
+      held += broker.engine(worker).accounts().sessions.bytes();
+    }
+    CHECK(held < all * 160 * workers);
+    CHECK(broker.total(Counter::parked) >= all * workers);
+    CHECK_EQ(disk.reads, 0);
+    const auto check = [&](Client& sink, int expected) {
+      CHECK_EQ(sink.received.size(), expected);
+      for (size_t i = 0; i < sink.received.size(); i++) CHECK_EQ(sink.received[i].payload, longText(int(i)));
+    };
+    // Two that come back at once read the log once.
+    sinks[0]->connect(0);
+    sinks[workers]->connect(0);
+    for (int i = 0; i < 8; i++) {
+      broker.turn(0);
+      source.publish("a/b", longText(all + i), 1);
+    }
+    broker.settle();
+    check(*sinks[0], all + 8);
+    check(*sinks[workers], all + 8);
+    if (workers == 1) CHECK(disk.reads < all + 100);
+    broker.crash(2);
+    sinks[3]->connect(1);
+    broker.settle();
+    check(*sinks[3], all + 8);
+    CHECK_EQ(broker.total(Counter::droppedUnreadable), 0);
+  }
+}
+
+TEST("durable: a checkpoint copies what is in the log alone, and tells where it is then") {
+  for (const unsigned workers : {1u, 3u}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, workers, nothingInMemory());
+    Client& sink = broker.connected("sink", 0, durable());
+    sink.subscribe({{.filter = "a/#", .qos = 1}, {.filter = "$share/g/s/#", .qos = 1}});
+    Client& other = broker.connected("other", workers - 1, durable());
+    other.subscribe("a/#", 2);
+    broker.settle();
+    sink.drop();
+    other.drop();
+    Client& source = broker.connected("source", 0, fleeting());
+    for (int round = 0; round < 3; round++) {
+      for (int i = 0; i < 20; i++) source.publish("a/b", longText(round * 20 + i), 1);
+      source.publish("s/1", longText(round), 1);
+      broker.settle();
+      CHECK(beginCheckpoint(broker, unsigned(round) % workers));
+      source.publish("a/c", longText(1'000 + round), 1);
+      broker.settle();
+      broker.advanceTime(1);
+      broker.settle();
+      CHECK(!broker.store().checkpointer().isUnderWay());
+      CHECK(disk.records.front().kind == rally::records::CheckpointBegin::kind);
+      if (round == 1) broker.crash(workers);
+      if (round == 1) source.connect(0);
+    }
+    sink.connect(workers - 1);
+    broker.settle();
+    CHECK_EQ(sink.received.size(), 66);
+    broker.crash(1);
+    other.connect(0);
+    broker.settle();
+    CHECK_EQ(other.received.size(), 63);
+    int last = -1;
+    for (const SentPublish& each : other.received) {
+      if (each.topic != "a/b") continue;
+      CHECK_EQ(each.payload, longText(last + 1));
+      last++;
+    }
+    CHECK_EQ(last, 59);
+    CHECK_EQ(broker.total(Counter::droppedUnreadable), 0);
+  }
+}
+
+TEST("durable: what cannot be read back is counted, and what is behind it comes") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1, nothingInMemory());
+  Client& sink = broker.connected("sink", 0, durable());
+  sink.subscribe("a", 1);
+  broker.settle();
+  sink.drop();
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int i = 0; i < 3; i++) source.publish("a", longText(i), 1);
+  broker.settle();
+  disk.failsToRead = true;
+  sink.connect(0);
+  broker.settle();
+  CHECK_EQ(sink.received.size(), 0);
+  CHECK_EQ(broker.total(Counter::droppedUnreadable), 3);
+  broker.advanceTime(1'000);
+  broker.settle();
+  disk.failsToRead = false;
+  source.publish("a", longText(3), 1);
+  broker.settle();
+  CHECK_EQ(sink.received.size(), 1);
+  CHECK_EQ(broker.total(Counter::queued), 0);
 }

@@ -291,6 +291,7 @@ void HandDrivenBroker::makeRoom(Link& link, size_t bytes) {
 void HandDrivenBroker::step(check::Random& random) {
   Worker& worker = *workers_[random.below(workers_.size())];
   if (worker.isLost) return;
+  if (store_ && random.chance(20)) store_->fetching().step();
   if (worker.stage > 0) {
     if (random.chance(20)) worker.eventsMax = random.below(3);  // it has no time for more
     advance(worker);
@@ -366,7 +367,7 @@ bool HandDrivenBroker::isRunnable(unsigned worker) { return isRunnable(*workers_
 
 bool HandDrivenBroker::settle() {
   for (int round = 0; round < 20'000; round++) {
-    bool isQuiet = true;
+    bool isQuiet = !store_ || !store_->fetching().step();
     for (const auto& worker : workers_) {
       pollAll(*worker);
       if (worker->stage == 0 && !isRunnable(*worker)) continue;

@@ -24,6 +24,8 @@ struct KeptDisk {
   };
 
   bool commitsAtOnce = true;
+  bool failsToRead = false;
+  uint64_t reads = 0;
   uint64_t checkpointBytesMin = UINT64_MAX;
   std::vector<Record> records;  // committed
   uint64_t written = 0;
@@ -58,6 +60,27 @@ struct KeptDisk {
   }
 };
 
+class KeptReader : public rally::log::Reader {
+ public:
+  explicit KeptReader(KeptDisk& disk) : disk_(disk) {}
+
+  rally::log::ReadStatus read(rally::log::Position position, rally::log::Found& found) override {
+    disk_.reads++;
+    if (disk_.failsToRead) return rally::log::ReadStatus::damaged;
+    const auto record = std::lower_bound(
+        disk_.records.begin(), disk_.records.end(), position.value,
+        [](const KeptDisk::Record& each, uint64_t asked) { return each.position < asked; });
+    if (record == disk_.records.end() || record->position != position.value) return rally::log::ReadStatus::gone;
+    body_ = record->body;
+    found = {position, record->kind, 1, body_};
+    return rally::log::ReadStatus::found;
+  }
+
+ private:
+  KeptDisk& disk_;
+  std::vector<uint8_t> body_;
+};
+
 class KeptLog : public rally::log::Log, public rally::log::BatchSink {
  public:
   KeptLog(KeptDisk& disk, unsigned workers) : disk_(disk) {
@@ -72,7 +95,7 @@ class KeptLog : public rally::log::Log, public rally::log::BatchSink {
   rally::log::LogId identity() const override { return {42, 43}; }
   void recover(rally::log::Visitor& visitor) override {
     for (const KeptDisk::Record& record : disk_.records)
-      visitor.record({.position = {}, .kind = record.kind, .version = 1, .body = record.body});
+      visitor.record({.position = {record.position}, .kind = record.kind, .version = 1, .body = record.body});
   }
   void release(rally::log::Position) override {}
   void supersede(rally::log::Position, rally::log::Position) override {}
@@ -81,7 +104,7 @@ class KeptLog : public rally::log::Log, public rally::log::BatchSink {
   void close() override {
     if (disk_.user == this) disk_.commit();
   }
-  std::unique_ptr<rally::log::Reader> makeReader() override { return nullptr; }
+  std::unique_ptr<rally::log::Reader> makeReader() override { return std::make_unique<KeptReader>(disk_); }
   rally::log::Figures figures() const override {
     rally::log::Figures figures;
     figures.liveBytes = disk_.bytes();

@@ -1,4 +1,4 @@
-/** One match, as those who watch see it: score, the last point in words, and statistics. */
+/** One match for spectators: score, the last point in words, and statistics. */
 import './centre-court.css';
 import type { Subscription } from '../../client/rally.ts';
 import { byId, make, setText } from '../shared/dom.ts';
@@ -25,7 +25,7 @@ function follow(): void {
   shown = undefined;
   const id = matchIdOfPage();
   byId('match').hidden = true;
-  setText(byId('nothing'), id === '' ? 'No match is chosen.' : 'Nothing is known of this match yet.');
+  setText(byId('nothing'), id === '' ? 'No match selected.' : 'There is no score of this match yet.');
   noteIfEmpty();
   if (id === '') return;
   subscription = rally.subscribe(scoreTopic(id), (message) => show(readState(message)), { qos: 1 });
@@ -36,7 +36,7 @@ function show(state: MatchState | undefined): void {
   byId('match').hidden = state === undefined;
   noteIfEmpty();
   if (state === undefined) {
-    setText(byId('nothing'), 'This match has been taken away.');
+    setText(byId('nothing'), 'This match has been removed.');
     return;
   }
   document.title = `${standing(state)} · RallyMQ`;

@@ -1,4 +1,4 @@
-/** The statistics of a match: a row each, with a bar that shows who has more. */
+/** The statistics of a match: one row each, with a bar that compares the players. */
 import { make } from '../shared/dom.ts';
 import type { Pair } from '../tennis/match.ts';
 import type { MatchState, Statistics } from '../tennis/record.ts';
@@ -36,7 +36,7 @@ export function showStatistics(table: HTMLElement, { players, statistics }: Matc
     'tr',
     {},
     make('th', { scope: 'col' }, players[0]),
-    make('th', { scope: 'col' }, make('span', { class: 'unseen' }, 'What is counted')),
+    make('th', { scope: 'col' }, make('span', { class: 'unseen' }, 'Statistic')),
     make('th', { scope: 'col' }, players[1]),
   );
   table.replaceChildren(

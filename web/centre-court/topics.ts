@@ -1,7 +1,7 @@
 /**
  * Where matches are on the broker. Both messages of a match are retained:
  *
- *     demos/centre-court/<id>/score    MatchState, for everyone who watches
+ *     demos/centre-court/<id>/score    MatchState, for spectators
  *     demos/centre-court/<id>/points   MatchRecord, for the umpire to go on from
  */
 import type { Message } from '../../client/rally.ts';
@@ -38,7 +38,7 @@ export function matchIdOfPage(): string {
   return location.hash.slice(1).replace(/[^\w-]/g, '');
 }
 
-/** Undefined: the match is gone (an empty message), or what came is no match: everyone may publish here. */
+/** Undefined: the match was removed (an empty message), or the message is not a match, since everyone may publish here. */
 export function readState(message: Message): MatchState | undefined {
   return parseState(message.text());
 }

@@ -31,7 +31,7 @@ import {
   scoreTopic,
 } from './topics.ts';
 
-/** A match that nobody scores any more leaves the broker after a day. */
+/** The broker discards a match one day after its last point. */
 const expirySeconds = 86_400;
 /** What the broker has of a match has come by then, after a connection. */
 const patienceMs = 600;
@@ -70,7 +70,7 @@ addEventListener('keydown', onKey);
 addEventListener('hashchange', follow);
 follow();
 
-/** Takes up the match of the address, whoever has scored it so far. */
+/** Opens the match in the address, whoever scored it before. */
 function follow(): void {
   const id = matchIdOfPage();
   if (sheet?.id === id) return;
@@ -78,7 +78,7 @@ function follow(): void {
   sheet = undefined;
   byId('panel').hidden = true;
   byId('new').hidden = id !== '';
-  setText(byId('nothing'), 'Nothing is known of this match yet.');
+  setText(byId('nothing'), 'There is no score of this match yet.');
   noteIfEmpty();
   if (id === '') return;
   const kept = parseRecord(localStorage.getItem(keptKey(id)) ?? '');
@@ -118,11 +118,11 @@ function gone(): void {
   if (sheet === undefined) return;
   sheet = undefined;
   byId('panel').hidden = true;
-  setText(byId('nothing'), 'This match has been taken away.');
+  setText(byId('nothing'), 'This match has been removed.');
   noteIfEmpty();
 }
 
-// A broker that has lost its memory is told what is known here.
+// A broker that has lost its state gets this page's record.
 rally.on('connected', ({ sessionPresent }) => {
   if (sessionPresent) return;
   hasHeard = false;
@@ -161,7 +161,7 @@ function undo(): void {
 }
 
 function remove(): void {
-  if (sheet === undefined || !confirm('Take this match away, for everyone?')) return;
+  if (sheet === undefined || !confirm('Remove this match for everyone?')) return;
   const { id } = sheet;
   sheet = undefined;
   awaited = undefined;
@@ -195,7 +195,7 @@ async function publish(topic: string, value?: Value): Promise<void> {
     isUntold = false;
     if (waiting === 1) localStorage.removeItem(keptKey(matchIdOf(topic)));
   } catch (error) {
-    setText(byId('refused'), `The broker has not taken it: ${errorText(error)}.`);
+    setText(byId('refused'), `The broker refused it: ${errorText(error)}.`);
   } finally {
     waiting -= 1;
     showWaiting();

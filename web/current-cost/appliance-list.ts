@@ -98,7 +98,7 @@ export class ApplianceList {
   }
 }
 
-/** What is switched on and draws nothing is idle: a kettle that does not boil. */
+/** An appliance that is on and uses no power is idle, such as a kettle after boiling. */
 function showDraw({ watts, now, isOn }: Row): void {
   setText(watts, isOn === true && now === 0 ? 'idle' : `${numberFormat.format(now)} W`);
 }

@@ -62,7 +62,7 @@ byId('threshold-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const text = byId<HTMLInputElement>('threshold').value.trim();
   rally.publish(`${root}/threshold`, text, { qos: 1, retain: true }).then(
-    () => setText(byId('threshold-state'), text === '' ? 'No alert.' : 'Set, for everyone who watches.'),
+    () => setText(byId('threshold-state'), text === '' ? 'No alert.' : 'Set, for all viewers.'),
     (error: Error) => setText(byId('threshold-state'), `Not set: ${errorText(error)}.`),
   );
 });
@@ -93,7 +93,7 @@ function showTotal(): void {
   );
 }
 
-/** Figures without a reading of the last seconds are shown as old, whoever is silent. */
+/** Figures without a recent reading are shown as outdated, whether the meters or the broker are silent. */
 function showSilence(): void {
   const silentSeconds = Math.round((Date.now() - lastMs) / 1_000);
   const isStale = lastMs !== 0 && silentSeconds > staleSeconds;
@@ -101,7 +101,7 @@ function showSilence(): void {
   byId('appliances').classList.toggle('stale', isStale);
   setText(byId('now-label'), isStale ? `${silentSeconds} s ago` : 'now');
   const isSilent = isStale && rally.status === 'connected';
-  setText(byId('silence'), isSilent ? 'The meters are silent. npm run demo runs them.' : '');
+  setText(byId('silence'), isSilent ? 'No data from the meters. Start them with npm run demo.' : '');
 }
 
 async function command(id: string, isOn: boolean): Promise<void> {

@@ -17,7 +17,7 @@ export class History {
     this.#forget(second);
   }
 
-  /** What was before this page came. Once is enough: what follows is read by the second. */
+  /** Readings from before the page was opened. They are fetched once: later readings arrive every second. */
   addRecent({ end, stepMs, watts }: Recent): boolean {
     if (this.#hasRecent) return false;
     this.#hasRecent = true;

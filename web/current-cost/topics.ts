@@ -3,7 +3,7 @@
  *
  *     demos/current-cost/appliances          Appliance[], retained
  *     demos/current-cost/<id>/watts          what the meter reads, as text, each second, retained
- *     demos/current-cost/<id>/switch         'on' or 'off', as the appliance says, retained
+ *     demos/current-cost/<id>/switch         'on' or 'off', reported by the appliance, retained
  *     demos/current-cost/<id>/switch/set     the same as a command to it
  *     demos/current-cost/hours/<0..23>       HourTotals, retained: the last 24 hours
  *     demos/current-cost/recent              Recent, retained: the last minutes

@@ -59,7 +59,8 @@ export class ClientPage implements View {
     setText(byId('client-title'), detail);
     say(this.#said, '');
     for (const id of ['client-facts', 'client-events', 'client-subscriptions']) byId(id).replaceChildren();
-    byId('client-actions').hidden = true;
+    for (const id of ['client-disconnect', 'client-end']) byId(id).hidden = true;
+    byId<HTMLAnchorElement>('client-ban').href = `#bans/clientid/${encodeURIComponent(detail)}`;
   }
 
   async refresh(): Promise<void> {
@@ -77,8 +78,8 @@ export class ClientPage implements View {
   }
 
   #showClient(client: Figures | undefined): void {
-    byId('client-actions').hidden = client === undefined;
     byId('client-disconnect').hidden = client?.connected !== true;
+    byId('client-end').hidden = client === undefined;
     if (client === undefined) {
       showFacts(byId('client-facts'), { state: 'has no session' });
       return;

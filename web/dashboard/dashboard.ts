@@ -2,12 +2,14 @@
 import './dashboard.css';
 import { byId, setText } from '../shared/dom.ts';
 import { ApiError, ask, forgetKey, keepKey, keptKey, sentenceOf } from './api.ts';
+import { BanView } from './bans.ts';
 import { ClientPage } from './client-page.ts';
 import { Clients } from './clients.ts';
 import { Overview } from './overview.ts';
 import { say, type View } from './parts.ts';
 import { Publish } from './publish.ts';
 import { Settings } from './settings.ts';
+import { Slow } from './slow.ts';
 import { Topics } from './topics.ts';
 
 const refreshMs = 2_000;
@@ -16,7 +18,9 @@ const views: Readonly<Record<string, View>> = {
   overview: new Overview(),
   clients: new Clients(onFailed),
   client: new ClientPage(onFailed),
-  topics: new Topics(),
+  topics: new Topics(onFailed),
+  slow: new Slow(),
+  bans: new BanView(onFailed),
   publish: new Publish(),
   settings: new Settings(),
 };

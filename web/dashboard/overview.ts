@@ -20,7 +20,14 @@ interface Figure {
   readonly isTrouble?: boolean;
 }
 
-const drops = ['droppedQos0', 'droppedQueueFull', 'droppedTotalFull', 'droppedTooLarge', 'droppedExpired'];
+const drops = [
+  'droppedQos0',
+  'droppedQueueFull',
+  'droppedTotalFull',
+  'droppedTooLarge',
+  'droppedExpired',
+  'droppedUnreadable',
+];
 
 const figures: readonly Figure[] = [
   { title: 'Clients', names: ['clientsConnected'], isRate: false, shown: shownCount },

@@ -1,5 +1,5 @@
-/** The configuration in force, and the reload of its files. */
-import { byId } from '../shared/dom.ts';
+/** The configuration in force, and how it is read again. */
+import { byId, setText } from '../shared/dom.ts';
 import { ApiError, ask } from './api.ts';
 import { attempt, say, showFacts, type View } from './parts.ts';
 
@@ -7,6 +7,12 @@ interface Configuration {
   readonly version: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly limits: Readonly<Record<string, number>>;
+  readonly needsRestart: readonly string[];
+}
+
+interface Reloaded {
+  readonly certificates: string;
+  readonly changed: readonly string[];
 }
 
 const certificates: Readonly<Record<string, string>> = {
@@ -19,8 +25,10 @@ export class Settings implements View {
   constructor() {
     byId('reload').addEventListener('click', () => {
       void attempt(byId('reload-said'), async () => {
-        const outcome = await ask<{ certificates: string }>('config/reload', 'POST');
-        return `What the files say is in force.${certificates[outcome.certificates] ?? ''}`;
+        const outcome = await ask<Reloaded>('config/reload', 'POST');
+        await this.refresh();
+        const changed = outcome.changed.length === 0 ? '' : ` Changed: ${outcome.changed.join(', ')}.`;
+        return `What the files say is in force.${changed}${certificates[outcome.certificates] ?? ''}`;
       });
     });
   }
@@ -29,7 +37,10 @@ export class Settings implements View {
 
   async refresh(): Promise<void> {
     try {
-      const { version, options, limits } = await ask<Configuration>('config');
+      const { version, options, limits, needsRestart } = await ask<Configuration>('config');
+      const notice = byId('needs-restart');
+      notice.hidden = needsRestart.length === 0;
+      setText(notice, `After a restart, these will have other values: ${needsRestart.join(', ')}.`);
       showFacts(byId('options'), { version, ...shownValues(options) });
       showFacts(byId('limits'), shownValues(limits));
     } catch (error) {

@@ -1,9 +1,10 @@
-/** Topics: who gets one, and what is retained. */
+/** Topics: all of them as a tree, who gets one, and what is retained. */
 import { byId, make, setText } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import type { Subscription } from './client-page.ts';
 import { shownBytes, shownCount } from './format.ts';
 import { attempt, clientLink, say, type View } from './parts.ts';
+import { TopicTree } from './topic-tree.ts';
 
 interface Match extends Subscription {
   readonly clientid: string | null;
@@ -21,7 +22,10 @@ export class Topics implements View {
   #topic = '';
   #hasLooked = false;
 
-  constructor() {
+  readonly #tree: TopicTree;
+
+  constructor(onFailed: (error: unknown) => void) {
+    this.#tree = new TopicTree(onFailed);
     const { look, lookRetained } = { look: () => this.#look(), lookRetained: () => this.#lookRetained() };
     onSubmit('match-form', () => attempt(byId('match-said'), look));
     onSubmit('retained-form', () => attempt(byId('retained-said'), lookRetained));
@@ -34,6 +38,7 @@ export class Topics implements View {
   show(): void {}
 
   async refresh(): Promise<void> {
+    await this.#tree.refresh();
     if (this.#hasLooked) return;
     this.#hasLooked = true;
     say(byId('retained-said'), await this.#lookRetained());

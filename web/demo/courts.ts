@@ -27,7 +27,7 @@ class Court {
     this.#speed = speed;
     this.players = drawPlayers(Math.random, busy);
     this.#sheet = this.#newSheet();
-    // Whoever comes finds matches that are under way.
+    // Visitors find matches in progress.
     this.#points = playMatch(this.players, this.#sheet.firstServer, Math.random);
     this.#points.length = Math.floor(this.#points.length * (0.2 + 0.4 * Math.random()));
   }
@@ -39,12 +39,12 @@ class Court {
   tell(): void {
     const record = { sheet: this.#sheet, points: pointsToText(this.#points), at: Date.now() };
     const options = { qos: 1, retain: true } as const;
-    // What is not sent when the demo ends is not missed.
+    // Messages that are unsent when the demo ends do not matter.
     this.#rally.publish(pointsTopic(this.#id), record, options).catch(() => {});
     this.#rally.publish(scoreTopic(this.#id), this.#state, options).catch(() => {});
   }
 
-  /** Goes on until `stop`. */
+  /** Plays until `stop`. */
   play(busyElsewhere: () => ReadonlySet<string>): void {
     const { score } = this.#state;
     const isOver = score.winner !== undefined;

@@ -134,7 +134,7 @@ class House {
   }
 
   #publish(topic: string, value: Value): void {
-    // What is not sent when the demo ends is not missed.
+    // Messages that are unsent when the demo ends do not matter.
     this.#rally.publish(`${root}/${topic}`, value, { qos: 1, retain: true }).catch(() => {});
   }
 }
@@ -147,7 +147,7 @@ export function runHouse(rally: Rally): () => void {
     if (!sessionPresent) house.tellAll();
   });
   const commands = rally.subscribe(`${root}/+/switch/set`, (message) => house.command(message), { qos: 1 });
-  // While the broker is away there is nobody to be told what is drawn now.
+  // While the broker is unreachable, current readings have no recipient.
   const timer = setInterval(() => {
     if (rally.status === 'connected') house.step();
   }, stepMs);

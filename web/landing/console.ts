@@ -53,7 +53,7 @@ class Console {
     this.#hintAtArrivals();
   }
 
-  /** Where the list is out of sight, as on a phone, a button says that something has come, and leads there. */
+  /** Where the list is out of sight, as on a phone, a button counts the new messages and leads to them. */
   #hintAtArrivals(): void {
     const hint = byId('arrived');
     new IntersectionObserver(([entry]) => {
@@ -226,7 +226,7 @@ class Console {
 function onSubmit(id: string, submitted: () => Promise<unknown>): void {
   byId(id).addEventListener('submit', (event) => {
     event.preventDefault();
-    // What cannot be connected to is told beside the heading.
+    // A failed connection is reported beside the heading.
     submitted().catch(() => undefined);
   });
 }

@@ -35,12 +35,9 @@ async function start(): Promise<void> {
   if (facts === undefined) {
     setTimeout(() => void start(), retryMs);
   } else if (facts.authenticates) {
-    // This page has no credentials; who has some gives them to the console.
+    // This page has no credentials; visitors enter theirs in the console.
     setText(byId('link-state'), 'Running');
-    setText(
-      byId('pulse-note'),
-      'This broker needs credentials, and shows its figures to no page without them.',
-    );
+    setText(byId('pulse-note'), 'This broker requires credentials, so its figures are not public.');
   } else {
     const rally = openRally();
     showPulse(rally);

@@ -122,14 +122,14 @@ export class MessageLog {
         shown === '' ? undefined : make('span', { class: 'properties' }, shown),
       ),
     );
-    // What is inside is made when somebody looks.
+    // The details are rendered when they are opened.
     row.addEventListener('toggle', () => this.#open(row, message), { once: true });
     return row;
   }
 
   #open(row: HTMLElement, message: Message): void {
     const { kind, text } = showPayload(message.bytes);
-    const again = make('button', { type: 'button', class: 'plain again' }, 'Put into the form');
+    const again = make('button', { type: 'button', class: 'plain again' }, 'Copy to the form');
     again.addEventListener('click', () => this.#again(message));
     row.append(make('pre', { class: kind, tabindex: 0 }, text), again);
   }

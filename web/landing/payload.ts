@@ -1,6 +1,6 @@
-/** Payloads as people read them: JSON in lines, text as it is, anything else in hex. */
+/** Payloads in readable form: formatted JSON, plain text, anything else in hex. */
 
-/** Characters; what is longer is cut. */
+/** Characters; longer payloads are truncated. */
 const previewMax = 240;
 const textMax = 20_000;
 const hexBytesMax = 1_024;

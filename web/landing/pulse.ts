@@ -33,7 +33,7 @@ export function showPulse(rally: Rally): void {
   const timer = setInterval(ask, periodMs);
   const end = (): void => {
     clearInterval(timer);
-    setText(byId('pulse-note'), 'Only a broker that lets everyone connect shows its figures.');
+    setText(byId('pulse-note'), 'Figures are public only if everyone may connect.');
   };
   rally.on('connected', ask);
   document.addEventListener('visibilitychange', ask);

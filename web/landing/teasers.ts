@@ -1,4 +1,4 @@
-/** What goes on in each demo, in a line: the landing page listens to all of them. */
+/** The state of each demo in one line: the landing page subscribes to all of them. */
 
 import type { Rally } from '../../client/rally.ts';
 import { allScores, matchIdOf, readState } from '../centre-court/topics.ts';
@@ -21,7 +21,7 @@ function showIdle(): void {
   for (const name of ['court', 'race', 'power']) {
     if (byId(`teaser-${name}`).textContent === '–') setText(byId(`teaser-${name}`), 'Start npm run demo');
   }
-  if (byId('teaser-rooms').textContent === '–') setText(byId('teaser-rooms'), 'Nobody is in');
+  if (byId('teaser-rooms').textContent === '–') setText(byId('teaser-rooms'), 'Nobody here');
 }
 
 function followCourt(rally: Rally): void {
@@ -39,7 +39,7 @@ function followCourt(rally: Rally): void {
     const points = changes === 1 ? '1 point' : `${numberFormat.format(changes)} points`;
     setText(byId('teaser-race'), `${matches}, ${points}`);
     if (!live.has(shownId)) shownId = [...live][0] ?? '';
-    if (live.size === 0) setText(byId('teaser-court'), 'No match is played');
+    if (live.size === 0) setText(byId('teaser-court'), 'No matches');
     if (!isLive || id !== shownId) return;
     const games = [...state.score.sets.map((set) => set.games), state.score.games];
     const sets = games.map(([one, two]) => `${one}-${two}`).join(' ');
@@ -62,8 +62,8 @@ function followRooms(rally: Rally): void {
   rally.subscribe(allPeople, (message) => {
     if (readPerson(message) === undefined) people.delete(message.topic);
     else people.add(message.topic);
-    const who = people.size === 1 ? '1 person is in' : `${numberFormat.format(people.size)} people are in`;
-    setText(byId('teaser-rooms'), people.size === 0 ? 'Nobody is in' : who);
+    const who = people.size === 1 ? '1 person here' : `${numberFormat.format(people.size)} people here`;
+    setText(byId('teaser-rooms'), people.size === 0 ? 'Nobody here' : who);
   });
 }
 

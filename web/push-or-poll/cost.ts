@@ -47,7 +47,7 @@ export function showBytes(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB'];
   let value = bytes;
   let unit = 0;
-  // What rounds to 1,000 is one of the next unit.
+  // A value that rounds to 1,000 is 1 of the next unit.
   while (value >= 999.5 && unit < units.length - 1) {
     value /= 1_000;
     unit += 1;

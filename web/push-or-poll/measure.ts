@@ -24,7 +24,7 @@ export interface Measured {
   readonly pollMs: number;
 }
 
-/** `say` is told what goes on. Throws if the broker goes away meanwhile. */
+/** Reports progress to `say`. Throws if the broker disconnects during the measurement. */
 export async function measure(payload: string, say: (text: string) => void): Promise<Measured> {
   const topic = `demos/push-or-poll/${randomId()}/score`;
   const publisher = new Rally(mqttPath(), { reconnect: false });

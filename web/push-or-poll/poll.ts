@@ -25,7 +25,7 @@ export async function poll(topic: string, signal?: AbortSignal): Promise<PollRes
   return { text, bytes: requestBytes(response) + headBytes(response) + body.byteLength, durationMs };
 }
 
-/** The broker says how large the head of the request was: a page cannot see what its browser sends. */
+/** The broker reports the size of the request headers, because a page cannot see what its browser sends. */
 function requestBytes(response: Response): number {
   return Number(response.headers.get('x-request-bytes') ?? 0);
 }

@@ -186,7 +186,7 @@ function showFigures(): void {
   byId('push-side').classList.toggle('stale', !isLive);
   setText(byId('push-behind'), echoMs === undefined ? '–' : showDuration(echoMs));
   const behindMs = behind.behindMs(now);
-  // What is pushed is the measure: without it nobody knows how old the other side is.
+  // The pushed score is the reference: without it the age of the polled score is unknown.
   const pollVerdict = behind.isBehind ? `${showDuration(behindMs)} behind` : 'up to date';
   setText(byId('poll-behind'), isLive ? pollVerdict : 'unknown');
   setText(byId('poll-news'), numberFormat.format(counted.news));

@@ -9,7 +9,7 @@ const roomsMax = 50;
 
 /** `choose` is called with the room that somebody clicks. */
 export function showRooms(rally: Rally, choose: (room: string) => void): void {
-  /** Topics of those who are in, by room. */
+  /** The topics of the people in each room. */
   const rooms = new Map<string, Set<string>>();
   const noteIfEmpty = noteWhenEmpty(rally, byId('no-rooms'), () => rooms.size === 0);
   rally.subscribe(allPeople, (message) => {

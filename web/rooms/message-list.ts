@@ -28,6 +28,7 @@ export class MessageList {
   readonly #client: string;
   readonly #people: () => ReadonlyMap<string, Person>;
   readonly #entries = new Map<string, Entry>();
+  #isAtEnd = true;
 
   constructor(
     scroller: HTMLElement,
@@ -39,6 +40,11 @@ export class MessageList {
     this.#place = place;
     this.#client = client;
     this.#people = people;
+    scroller.addEventListener('scroll', () => {
+      this.#isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 80;
+    });
+    // A banner or a keyboard takes room: the last message stays in view.
+    new ResizeObserver(() => this.#keepEnd()).observe(scroller);
   }
 
   /** `isSent`: the broker has it. */
@@ -88,13 +94,16 @@ export class MessageList {
   }
 
   #insert(entry: Entry): void {
-    const isAtEnd = this.#scroller.scrollHeight - this.#scroller.scrollTop - this.#scroller.clientHeight < 80;
     const later = [...this.#entries.values()].filter(
       ({ at, element }) => at > entry.at && element.isConnected,
     );
     const next = later.sort((one, two) => one.at - two.at)[0];
     this.#place.insertBefore(entry.element, next?.element ?? null);
-    if (isAtEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#keepEnd();
+  }
+
+  #keepEnd(): void {
+    if (this.#isAtEnd) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
   #showTicks({ ticks, isSent, error, receipts }: Entry): void {

@@ -1,4 +1,4 @@
-/** One room, for one visitor: what the broker is told, and what the page is told. */
+/** One room, for one visitor: publishes for the page, and notifies the page. */
 import type { Message, Rally, RallyOptions } from '../../client/rally.ts';
 import { randomId } from '../shared/page.ts';
 import {
@@ -21,7 +21,7 @@ export interface Visitor {
 export interface RoomEvents {
   /** Undefined: has left. */
   person(client: string, person: Person | undefined): void;
-  /** Undefined: has been taken away. */
+  /** Undefined: it was removed. */
   message(id: string, message: ChatMessage | undefined): void;
   /** How far an own message has come. */
   receipt(id: string, receipt: Receipt): void;
@@ -30,12 +30,12 @@ export interface RoomEvents {
   typing(client: string, name: string): void;
 }
 
-/** History: whoever writes takes the oldest away. */
+/** The length of the history: a new message removes the oldest. */
 const keptMessages = 100;
 const keptSeconds = 86_400;
 /** After a connection is lost, before others see that somebody has left. */
 const willDelaySeconds = 2;
-/** How long ticks wait for an author who is away. */
+/** How long read receipts wait for an author who is away. */
 const sessionSeconds = 3_600;
 const receiptDelayMs = 100;
 const typingPeriodMs = 2_000;
@@ -203,7 +203,7 @@ export class Room {
   }
 }
 
-/** What others call themselves goes into a topic only if it is one level of it. */
+/** A name from others becomes part of a topic only if it is a single level. */
 function isLevel(text: string): boolean {
   return /^[\w-]{1,64}$/.test(text);
 }

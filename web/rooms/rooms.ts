@@ -1,4 +1,4 @@
-/** The page of a room: who is there, what is said, who types, and how far the own messages have come. */
+/** The page of a room: people, messages, typing notices, and read receipts of one's own messages. */
 import './rooms.css';
 import type { Rally } from '../../client/rally.ts';
 import { byId, make, setText, timeFormat } from '../shared/dom.ts';
@@ -120,7 +120,7 @@ function onPerson(id: string, person: Person | undefined): void {
   if (person === undefined) onTyping(id, '');
 }
 
-/** Whoever has a name that was taken already gets a number. */
+/** A name that is already taken gets a number. */
 function nameOf(sorted: readonly (readonly [string, Person])[], who: string, name: string): string {
   const namesakes = sorted.filter(([, person]) => person.name === name).map(([id]) => id);
   const index = namesakes.indexOf(who);

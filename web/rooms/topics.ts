@@ -4,7 +4,7 @@
  *     demos/rooms/<room>/people/<client>      Person, retained; the will of each client takes it away
  *     demos/rooms/<room>/messages/<id>        ChatMessage, retained: the history; QoS 1
  *     demos/rooms/<room>/receipts/<client>    Receipt, to the author of messages; QoS 1
- *     demos/rooms/<room>/typing/<client>      the name of who types, or nothing; QoS 0
+ *     demos/rooms/<room>/typing/<client>      the name of a person who is typing, or empty; QoS 0
  */
 import type { Message } from '../../client/rally.ts';
 
@@ -32,7 +32,7 @@ export interface Receipt {
 
 export const textMax = 2_000;
 
-/** Who is in any of the rooms. */
+/** The people in all rooms. */
 export const allPeople = 'demos/rooms/+/people/+';
 
 export class RoomTopics {
@@ -59,7 +59,7 @@ export class RoomTopics {
   }
 }
 
-/** What stands behind the last slash. */
+/** The last level of the topic. */
 export function lastLevel({ topic }: Message): string {
   return topic.slice(topic.lastIndexOf('/') + 1);
 }

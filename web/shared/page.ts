@@ -1,13 +1,13 @@
 /**
- * The frame of every page: its connection to the broker, and what it says of it. While the broker cannot be
- * reached the page says so, above its content, and it says so until the client is connected again.
+ * The frame of every page: its connection to the broker, and its status. While the broker is unreachable, a banner
+ * above the content tells the visitor, until the client is connected again.
  */
 import { Rally, RallyError, type RallyOptions } from '../../client/rally.ts';
 import { byId, setText } from './dom.ts';
 import { keptCredentials, offerSignIn } from './sign-in.ts';
 import { siteRoot } from './statistics.ts';
 
-/** The broker of this page. It connects by itself, again and again. */
+/** The connection of this page. It reconnects automatically. */
 export function openRally(options: RallyOptions = {}): Rally {
   const reconnect = { minMs: 250, maxMs: 5_000 };
   const rally = new Rally(mqttPath(), { reconnect, ...keptCredentials(), ...options });
@@ -54,7 +54,7 @@ export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join('');
 }
 
-/** What went wrong, with the reason code of MQTT 5 if there is one. */
+/** The error, with the reason code of MQTT 5 if there is one. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = error instanceof RallyError ? error.reasonCode : 0;

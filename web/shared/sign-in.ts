@@ -30,7 +30,10 @@ export function offerSignIn(place: HTMLElement, why: string): void {
   const username = field('sign-in-user', 'User name', 'text', 'username');
   const password = field('sign-in-password', 'Password', 'password', 'current-password');
   const heading = make('p', { class: 'all' }, '');
-  setText(heading, wasRefused ? `Not signed in: ${why}.` : 'This broker needs a user name and a password.');
+  setText(
+    heading,
+    wasRefused ? `Not signed in: ${why}.` : 'This broker requires a user name and a password.',
+  );
   const form = make(
     'form',
     { class: 'row sign-in', 'aria-label': 'Sign in' },

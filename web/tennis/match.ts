@@ -1,5 +1,5 @@
 /**
- * The rules of tennis, as a pure function: a score and who wins the next point give the next score.
+ * The rules of tennis, as a pure function: from a score and the winner of the next point to the next score.
  *
  * A game is won with four points and two ahead (deuce, advantage); a set with six games and two ahead, or by a
  * tie-break at six all: seven points and two ahead. A match is the best of three or five sets, each with a
@@ -25,9 +25,9 @@ export interface Score {
   readonly games: Pair;
   /** Of the game or the tie-break that is played, counted 0, 1, 2, ... */
   readonly points: Pair;
-  /** Who serves the game, or began to serve the tie-break. */
+  /** The server of the game, or the first server of the tie-break. */
   readonly server: Side;
-  /** Who has won the match. */
+  /** The winner of the match. */
   readonly winner?: Side;
 }
 
@@ -40,7 +40,7 @@ export function newScore(server: Side, bestOf: 3 | 5 = 3): Score {
   return { bestOf, sets: [], games: [0, 0], points: [0, 0], server };
 }
 
-/** The score after `side` has won a point. A match that is over stays as it is. */
+/** The score after `side` has won a point. A finished match does not change. */
 export function scorePoint(score: Score, side: Side): Score {
   if (score.winner !== undefined) return score;
   const points = plusOne(score.points, side);
@@ -83,7 +83,7 @@ export function setsWon({ sets }: Score): Pair {
   ];
 }
 
-/** Who serves the next point. */
+/** The server of the next point. */
 export function servingSide(score: Score): Side {
   if (!isTieBreak(score)) return score.server;
   // One point, then two each: 0 | 1 2 | 3 4 | 5 6 ...
@@ -108,7 +108,7 @@ export function isDeuce(score: Score): boolean {
 
 export type Stake = 'match' | 'set' | 'break' | undefined;
 
-/** What `side` wins with the next point that is more than a point: the highest of it. */
+/** The highest prize that `side` wins with the next point beyond the point itself: game, set or match. */
 export function stakeOf(score: Score, side: Side): Stake {
   if (score.winner !== undefined) return undefined;
   const next = scorePoint(score, side);

@@ -23,7 +23,7 @@ export function playPoint(players: readonly [Player, Player], score: Score, rand
   const server = servingSide(score);
   const serving = players[server];
   const receiving = players[other(server)];
-  // Whoever may win the match or the set feels it a little.
+  // A player who can win the set or the match is slightly nervous.
   const nerves = stakeOf(score, server) !== undefined ? -0.02 : 0;
   const isWonByServer = random() < serving.service + serving.strength - receiving.strength + nerves;
   if (isWonByServer) return { side: server, way: random() < serving.aces ? 'a' : rallyWay(random) };
@@ -61,7 +61,7 @@ const names = [
   'Amara Diallo',
 ];
 
-/** Two different players, except those who play elsewhere. */
+/** Two different players who are not in another match. */
 export function drawPlayers(random: Random, busy: ReadonlySet<string>): [Player, Player] {
   const free = names.filter((name) => !busy.has(name));
   const draw = (): Player => ({

@@ -1,5 +1,5 @@
 /**
- * A match as it is recorded: who won each point and how. It is all that has to be kept; score and statistics
+ * The record of a match: who won each point, and how. Nothing else has to be stored; score and statistics
  * follow from it. As text it has two characters for each point: the side and the way, such as `0w1e0a`.
  */
 import {
@@ -39,13 +39,13 @@ export interface Statistics {
   readonly run: Pair;
 }
 
-/** What everyone who watches is told: all that a page shows of a match. */
+/** What spectators get: everything that a page shows of a match. */
 export interface MatchState {
   readonly id: string;
   /** Where it is played. */
   readonly court: string;
   readonly players: readonly [string, string];
-  /** Who keeps the score: 'demo', or a person at the umpire's page. */
+  /** Who keeps the score: 'demo', or a person on the umpire's page. */
   readonly umpire: string;
   readonly score: Score;
   readonly statistics: Statistics;
@@ -100,7 +100,7 @@ function stakeAtBreak(score: Score, side: Side): boolean {
   return (stake === 'set' || stake === 'match') && score.server !== side && !isTieBreak(score);
 }
 
-/** Ways that are possible for who wins the point: only the server has aces, only a receiver gains double faults. */
+/** The ways in which a side can win the point: only the server hits aces, only the receiver gains from double faults. */
 export function possibleWays(score: Score, side: Side): readonly Way[] {
   return servingSide(score) === side ? ['a', 'w', 'e'] : ['d', 'w', 'e'];
 }

@@ -114,4 +114,26 @@ export const storedAttacks: readonly Attack[] = [
       return '8,000 messages of 1 KB through 64 KB that may wait for the disk are all acknowledged';
     },
   },
+  {
+    name: 'queues-in-the-log',
+    bounds: ['bytes of messages in the queues of a worker that are in its log too'],
+    options: () => ({
+      dataDirectory: newFolder(),
+      limits: { queuedMemoryBytesMax: MiB, sessionExpiryIntervalMax: 60 },
+    }),
+    accountBytes: 8 * MiB,
+    run: async (target) => {
+      const away = { clientId: 'stored', properties: { sessionExpiryInterval: 60 } };
+      const subscriber = await target.connect(away);
+      await subscriber.subscribe(['stored'], 1);
+      subscriber.raw.destroy();
+      const publisher = await target.connect();
+      await publisher.publishAll(repeated('stored', 1_500), new Uint8Array(10_000));
+      const { parked, queued } = await target.statistics();
+      assert.ok(parked >= 1_300);
+      assert.equal(queued, 1_500);
+      await target.connect({ clientId: 'stored', cleanStart: true });
+      return `the content of ${parked} of 1,500 messages of 10 KB for one that is away is in the log alone`;
+    },
+  },
 ];

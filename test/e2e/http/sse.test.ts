@@ -1,13 +1,15 @@
 /** GET /sse of a broker that runs: the same messages as a WebSocket subscriber gets, with both HTTP servers. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { apiKeyLine, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
 import { accessFolder } from '../../support/access-files.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
-import { isOverTls } from '../../support/secure.ts';
-import { until } from '../../support/wait.ts';
+import { isOverTls, plainOnly } from '../../support/secure.ts';
+import { until, within } from '../../support/wait.ts';
 
 interface Opened {
   readonly status: number;
@@ -72,6 +74,27 @@ test('whoever is cut comes back and misses nothing', { skip: isOverTls }, async 
   await broker.publish('a', 'three');
   await until('all', () => payloadsOf(again).length === 2);
   assert.deepEqual(payloadsOf(again), ['two', 'three']);
+});
+
+test('a stream ends as soon as its client sends no more, before it or after', plainOnly, async (t) => {
+  const { port } = await startBroker(t);
+  const request = 'GET /sse?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const streams = async (): Promise<string | undefined> => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return /^rallymq_event_streams (\d+)$/m.exec(text)?.[1];
+  };
+  const opened = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  t.after(() => opened.destroy());
+  opened.write(request);
+  await once(opened, 'data');
+  assert.equal(await streams(), '1');
+  opened.end();
+  await within('the end of the stream', once(opened.resume(), 'end'), 5_000); // a heartbeat comes each 15 s
+  const early = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  t.after(() => early.destroy());
+  early.end(request);
+  await within('the end of the other', once(early.resume(), 'end'), 5_000);
+  await until('no stream is left', async () => (await streams()) === '0', 5_000);
 });
 
 test('rules hold for each message, and a key that is gone has no stream', { skip: isOverTls }, async (t) => {

@@ -149,7 +149,7 @@ test('a match to its end, and away', async (t) => {
   assert.ok(await umpire.getByRole('button', { name: 'Point Ada' }).isDisabled());
   umpire.on('dialog', (dialog) => void dialog.accept());
   await umpire.getByRole('button', { name: 'Remove the match' }).click();
-  await reads(list.locator('#no-match'), /No match is played yet/);
+  await reads(list.locator('#no-match'), /No matches yet/);
   assert.equal(await list.locator('.match').count(), 0);
 });
 

@@ -24,6 +24,7 @@ async function startStage(t: TestContext): Promise<Stage> {
     await client.subscribe('scores/+', () => {}).ready;
   }
   await running.broker.publish('scores/1', '40-30', { retain: true });
+  running.broker.bans.add({ kind: 'username', value: 'kim', reason: 'noise' });
   return { ...running, key };
 }
 
@@ -35,12 +36,23 @@ async function signIn(t: TestContext, { port, key }: Stage, viewport: ViewportNa
   return page;
 }
 
-const views = ['overview', 'clients', 'client/court%2F1', 'topics', 'publish', 'settings'] as const;
+const views = [
+  'overview',
+  'clients',
+  'client/court%2F1',
+  'topics',
+  'slow',
+  'bans',
+  'publish',
+  'settings',
+] as const;
 const arrived: Readonly<Record<(typeof views)[number], readonly [selector: string, text: RegExp]>> = {
   overview: ['.plot strong', /^3$/m],
   clients: ['#clients-rows', /court\/1/],
   'client/court%2F1': ['#client-subscriptions', /scores\/\+/],
   topics: ['#retained-rows', /scores\/1/],
+  slow: ['#slow-none', /Everyone keeps up/],
+  bans: ['#bans-rows', /kim/],
   publish: ['#publish-title', /Publish/],
   settings: ['#options', /127\.0\.0\.1/],
 };

@@ -24,7 +24,7 @@ test('where the broker needs credentials a page asks for them, and keeps them fo
       username === 'umpire' && Buffer.from(password ?? []).toString() === 'secret',
   });
   const page = await visit(t, `http://127.0.0.1:${port}/demos/centre-court/`, { viewport: 'phone' });
-  await reads(page.locator('#outage p'), 'This broker needs a user name and a password.');
+  await reads(page.locator('#outage p'), 'This broker requires a user name and a password.');
   await reads(page.locator('#link-state'), 'Signed out');
   assert.deepEqual(await seriousFaults(page), []);
   await page.fill('#sign-in-user', 'umpire');

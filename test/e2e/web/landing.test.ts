@@ -76,7 +76,7 @@ for (const viewport of Object.keys(viewports) as ViewportName[]) {
 test('the console says what is wrong', async (t) => {
   const { port } = await startBroker(t, { authenticate: ({ username }) => username === 'umpire' });
   const page = await visit(t, `http://127.0.0.1:${port}/`);
-  await reads(page.locator('#pulse-note'), /needs credentials/);
+  await reads(page.locator('#pulse-note'), /requires credentials/);
   await page.click('#connect');
   await reads(page.locator('#console-state'), /^refused: .*0x86/);
   await page.click('summary:text("Credentials")');
@@ -145,7 +145,7 @@ test('the console shows JSON, text and bytes, filters, pauses, and gives a messa
   await page.fill('#search', 'BYTES');
   await reads(page.locator('.message .topic'), 'a/bytes');
   await page.locator('.message summary').click();
-  await page.getByRole('button', { name: 'Put into the form' }).click();
+  await page.getByRole('button', { name: 'Copy to the form' }).click();
   assert.equal(await page.inputValue('#payload'), '00 ff 41');
   await page.fill('#topic', 'in/again');
   await page.fill('#payload', '0A fffe');

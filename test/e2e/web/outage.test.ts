@@ -33,6 +33,12 @@ test('every page says that the broker is away, and goes on when it is back', asy
   await broker.exited();
   for (const page of all)
     await reads(page.locator('#outage'), /^The broker cannot be reached\. Reconnecting…/);
+  const composerEnds = `document.querySelector('#composer').getBoundingClientRect().bottom <= innerHeight`;
+  assert.equal(
+    await others.at(-1)?.evaluate(composerEnds),
+    true,
+    'the banner pushes nothing out of the window',
+  );
   // No page says that what it shows is of this moment.
   assert.equal(await viewer.evaluate('document.documentElement.dataset.link'), 'reconnecting');
   const pushOrPoll = all.find((page) => page.url().includes('push-or-poll')) ?? viewer;

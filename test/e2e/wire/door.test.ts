@@ -1,7 +1,9 @@
 /** What comes to a port: what each protocol is told where it does not belong, and what is HTTP and what is MQTT. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { startBroker } from '../../support/broker.ts';
 import { type Command, startCommand, unusedPort } from '../../support/command.ts';
 import { connectFrame, pingreqFrame, toHex } from '../../support/frames.ts';
@@ -310,4 +312,56 @@ test('an opening is answered though its client ends its side at once', async (t)
     line.end();
     assert.match(await line.ended(), /^HTTP\/1\.1 101 /);
   }
+});
+
+/** Opens connections, all at once and in a thread of its own, and asks on each; gives how often each status came. */
+const burst = `
+const { connect } = require('node:net');
+const { parentPort, workerData: { port, count } } = require('node:worker_threads');
+const statuses = {};
+let open = count;
+parentPort.once('message', () => {
+  for (let n = 0; n < count; n++) {
+    let text = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET /livez HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'));
+    socket.on('data', (chunk) => { text += chunk; });
+    socket.on('error', (error) => { text = 'HTTP/1.1 ' + error.code; });
+    socket.on('close', () => {
+      const status = text.split(' ')[1];
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      if (--open === 0) parentPort.postMessage(statuses);
+    });
+  }
+});
+parentPort.postMessage('ready');
+`;
+
+test(
+  'more requests than the HTTP server has room for wait for it, and none is refused',
+  plainOnly,
+  async (t) => {
+    const { port } = await startBroker(t, { workers: 1 });
+    const count = 1_500; // its queue has room for some 500
+    const worker = new Worker(burst, { eval: true, workerData: { port, count } });
+    t.after(() => worker.terminate());
+    await once(worker, 'message');
+    worker.postMessage('go');
+    // This is its thread: it takes nothing meanwhile.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+    const [statuses] = await within('all answers', once(worker, 'message'), 60_000);
+    assert.deepEqual(statuses, { 200: count });
+  },
+);
+
+test('a request that the HTTP server does not take in time is answered with 503', plainOnly, async (t) => {
+  const { port } = await startBroker(t, { workers: 1, limits: { connectTimeoutMs: 500 } });
+  const count = 1_500;
+  const worker = new Worker(burst, { eval: true, workerData: { port, count } });
+  t.after(() => worker.terminate());
+  await once(worker, 'message');
+  worker.postMessage('go');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000);
+  const [statuses] = await within('all answers', once(worker, 'message'), 60_000);
+  assert.ok(statuses[503] > 0, JSON.stringify(statuses));
+  assert.equal(statuses[200] + statuses[503], count, JSON.stringify(statuses));
 });

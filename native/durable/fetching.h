@@ -1,0 +1,169 @@
+// Reads messages back from the log for the workers, on a thread of its own: a disk that is slow holds up nobody but
+// those who wait for it.
+//
+//   worker --ask(stubs)--> asked_ --thread: read, check, decode--> done_ of the worker, whose bell is rung --take()-->
+//
+// A worker has two boxes: what its sessions wait for (sessions/backlog.h), and what a checkpoint copies (checkpoint.h).
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "../lanes/doorbell.h"
+#include "../messages/message.h"
+#include "records.h"
+#include "wall-clock.h"
+
+namespace rally {
+
+struct Fetch {
+  uint64_t number = 0;  // for whoever has asked
+  std::vector<MessageRef> stubs;
+  std::vector<RowPlace> places;      // of each in the queues, if it waits there
+  std::vector<MessageRef> messages;  // of each; absent: it cannot be read
+};
+
+// Reads one message, on the thread that has made it.
+class StubReader {
+ public:
+  explicit StubReader(log::Log& log) : reader_(log.makeReader()) {}
+
+  // Nothing: it cannot be read, or is not what the stub stands for.
+  MessageRef read(const Message& stub) {
+    for (LogPlace place = stub.logPlace();;) {
+      if (MessageRef message = readAt(stub, place)) return message;
+      // A checkpoint may have copied it meanwhile, and what stood before have been given up.
+      const LogPlace now = stub.logPlace();
+      if (now == place) return {};
+      place = now;
+    }
+  }
+
+ private:
+  MessageRef readAt(const Message& stub, LogPlace place) {
+    if (place.isNowhere() || place.isTicket() || place.isUnreadable()) return {};
+    log::Found found;
+    if (reader_->read(place.position(), found) != log::ReadStatus::found) return {};
+    if (records::isInCheckpoint(found.kind)) found.kind = records::outsideCheckpoint(found.kind);
+    records::Message record;
+    if (!log::decode(found, record) || record.id != stub.logId) return {};
+    Publication publication;
+    publication.topic = record.topic;
+    publication.properties = record.properties;
+    publication.payload = record.payload;
+    publication.originSession = record.origin;
+    publication.expiresAtMs = stub.expiresAtMs;
+    publication.qos = record.qos;
+    publication.retain = stub.retain;
+    publication.workers = stub.workers;
+    publication.logId = record.id;
+    publication.logPlace = place;
+    MessageRef message = publication.keep();
+    return message->blockBytes() == stub.blockBytes() ? message : MessageRef();
+  }
+
+  const std::unique_ptr<log::Reader> reader_;
+};
+
+class Fetching {
+ public:
+  enum class Box : uint8_t { sessions, checkpoint, count };
+
+  Fetching(log::Log& log, unsigned workers) : reader_(log), boxes_(workers * size_t(Box::count)), bells_(workers) {}
+  ~Fetching() { stop(); }
+  Fetching(const Fetching&) = delete;
+  Fetching& operator=(const Fetching&) = delete;
+
+  // Whom to wake when something has been read.
+  void setBell(unsigned worker, Doorbell& bell) { bells_[worker] = &bell; }
+
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
+  // What is asked for from now on is not read any more.
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      isStopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void ask(unsigned worker, Box box, Fetch fetch) {
+    {
+      const std::lock_guard lock(mutex_);
+      asked_.push_back({worker, box, std::move(fetch)});
+    }
+    wake_.notify_one();
+  }
+  // Of what was asked for there. False: nothing has been read so far.
+  bool take(unsigned worker, Box box, Fetch& fetch) {
+    Done& done = doneIn(worker, box);
+    if (!done.isAny.load(std::memory_order_acquire)) return false;
+    const std::lock_guard lock(mutex_);
+    fetch = std::move(done.fetches.front());
+    done.fetches.pop_front();
+    if (done.fetches.empty()) done.isAny.store(false, std::memory_order_relaxed);
+    return true;
+  }
+  bool hasAny(unsigned worker, Box box) { return doneIn(worker, box).isAny.load(std::memory_order_acquire); }
+
+  // Without a thread, for tests: reads what was asked for first. False: nothing was.
+  bool step() {
+    Asked next;
+    {
+      const std::lock_guard lock(mutex_);
+      if (asked_.empty()) return false;
+      next = std::move(asked_.front());
+      asked_.pop_front();
+    }
+    serve(std::move(next));
+    return true;
+  }
+
+ private:
+  struct Asked {
+    unsigned worker = 0;
+    Box box = Box::sessions;
+    Fetch fetch;
+  };
+  struct Done {
+    std::atomic<bool> isAny{false};
+    std::deque<Fetch> fetches;
+  };
+
+  Done& doneIn(unsigned worker, Box box) { return boxes_[worker * size_t(Box::count) + size_t(box)]; }
+
+  void run() {
+    for (;;) {
+      while (step()) {}
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return isStopping_ || !asked_.empty(); });
+      if (isStopping_) return;
+    }
+  }
+  void serve(Asked asked) {
+    for (const MessageRef& stub : asked.fetch.stubs) asked.fetch.messages.push_back(reader_.read(*stub.get()));
+    {
+      const std::lock_guard lock(mutex_);
+      Done& done = doneIn(asked.worker, asked.box);
+      done.fetches.push_back(std::move(asked.fetch));
+      done.isAny.store(true, std::memory_order_release);
+    }
+    if (bells_[asked.worker]) bells_[asked.worker]->ring();
+  }
+
+  StubReader reader_;
+  std::vector<Done> boxes_;
+  std::vector<Doorbell*> bells_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Asked> asked_;
+  bool isStopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace rally

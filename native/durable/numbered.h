@@ -1,0 +1,117 @@
+// Things by the numbers of messages, which each owner of topics counts up (journal.h): those of one owner that follow
+// each other lie in one page, and most that are asked for next lie in the page of the last.
+//
+//   number   count | owner (6 bits)          page   [ 16 values that follow each other ]
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "../assert.h"
+
+namespace rally {
+
+template <class T>
+class Numbered {
+ public:
+  // nullptr: there is none.
+  T* find(uint64_t number) {
+    Page* const page = pageOf(number);
+    return page && page->has(number) ? &page->at(number) : nullptr;
+  }
+  // Made if it is not there.
+  T& operator[](uint64_t number) {
+    Page* page = pageOf(number);
+    if (!page) page = addPage(number);
+    if (!page->has(number)) {
+      page->used |= Page::bitOf(number);
+      size_++;
+    }
+    return page->at(number);
+  }
+  void erase(uint64_t number) {
+    Page* const page = pageOf(number);
+    RALLY_ASSERT(page && page->has(number));
+    page->at(number) = T();
+    page->used &= uint16_t(~Page::bitOf(number));
+    size_--;
+    if (page->used == 0) dropPage(number);
+  }
+  size_t size() const { return size_; }
+
+  template <class Visit>
+  void each(Visit&& visit) {
+    for (auto& [name, page] : pages_) visitPage(*page, [&](T& value, uint16_t) { visit(value); });
+  }
+  template <class IsMeant>
+  void eraseIf(IsMeant&& isMeant) {
+    last_ = {};
+    std::erase_if(pages_, [&](auto& entry) {
+      Page& page = *entry.second;
+      visitPage(page, [&](T& value, uint16_t bit) {
+        if (!isMeant(value)) return;
+        value = T();
+        page.used &= uint16_t(~bit);
+        size_--;
+      });
+      return page.used == 0;
+    });
+  }
+
+ private:
+  static constexpr unsigned ownerBits = 6;
+  static constexpr unsigned pageBits = 4;
+
+  struct Page {
+    std::array<T, size_t(1) << pageBits> values{};
+    uint16_t used = 0;
+
+    static size_t indexOf(uint64_t number) { return number >> ownerBits & ((1u << pageBits) - 1); }
+    static uint16_t bitOf(uint64_t number) { return uint16_t(1u << indexOf(number)); }
+    bool has(uint64_t number) const { return (used & bitOf(number)) != 0; }
+    T& at(uint64_t number) { return values[indexOf(number)]; }
+  };
+  struct Last {
+    uint64_t name = UINT64_MAX;
+    Page* page = nullptr;
+  };
+
+  static uint64_t nameOf(uint64_t number) {
+    return number >> (ownerBits + pageBits) << ownerBits | (number & ((1u << ownerBits) - 1));
+  }
+  static size_t ownerOf(uint64_t number) { return number & ((1u << ownerBits) - 1); }
+
+  Page* pageOf(uint64_t number) {
+    const uint64_t name = nameOf(number);
+    Last& last = last_[ownerOf(number)];
+    if (last.name == name) return last.page;
+    const auto found = pages_.find(name);
+    if (found == pages_.end()) return nullptr;
+    last = {name, found->second.get()};
+    return last.page;
+  }
+  Page* addPage(uint64_t number) {
+    const uint64_t name = nameOf(number);
+    Page* const page = (pages_[name] = std::make_unique<Page>()).get();
+    last_[ownerOf(number)] = {name, page};
+    return page;
+  }
+  void dropPage(uint64_t number) {
+    last_[ownerOf(number)] = {};
+    pages_.erase(nameOf(number));
+  }
+  template <class Visit>
+  static void visitPage(Page& page, Visit&& visit) {
+    for (size_t index = 0; index < page.values.size(); index++) {
+      const auto bit = uint16_t(1u << index);
+      if ((page.used & bit) != 0) visit(page.values[index], bit);
+    }
+  }
+
+  std::unordered_map<uint64_t, std::unique_ptr<Page>> pages_;
+  std::array<Last, size_t(1) << ownerBits> last_{};
+  size_t size_ = 0;
+};
+
+}  // namespace rally

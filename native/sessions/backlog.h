@@ -1,0 +1,169 @@
+// What waits for sessions of one worker and is in the log: its content is in memory as long as there is room for it,
+// and is read back when a session is about to get it.
+//
+//   over queuedMemoryBytesMax   park(): the oldest become stubs (held-messages.h)
+//   a stub is next              fetch(session): it and those behind it are asked for (durable/fetching.h)
+//                               hear(): they are in the queues again  ->  takeReady(): the session goes on
+//
+// So sessions that are away take a stub and an entry for each message, whatever its size, and one that catches up reads
+// the log in steps, in order; what is published meanwhile waits behind that in its queue. Sessions that want the same
+// messages wait for the same reading.
+#pragma once
+#include <unordered_map>
+#include <unordered_set>
+
+#include "../counters.h"
+#include "../durable/fetching.h"
+#include "../durable/journal.h"
+#include "../limits.h"
+#include "session.h"
+
+namespace rally {
+
+class Backlog {
+ public:
+  Backlog(unsigned worker, const Limits& limits, Counters& counters, HeldMessages& held, Journal& journal)
+      : worker_(worker), limits_(limits), counters_(counters), held_(held), journal_(journal) {}
+
+  // Before the queues have anything in them.
+  void open(Fetching& fetching) {
+    fetching_ = &fetching;
+    held_.countParkable();
+  }
+  bool isOpen() const { return fetching_ != nullptr; }
+  Fetching& fetching() { return *fetching_; }
+
+  // Once a turn.
+  void park() {
+    hasMore_ = false;
+    if (!isOver()) return;
+    int waits = 0;
+    for (int left = parkedPerTurn; left > 0 && waits < waitsMax && isOver(); left--) {
+      const HeldMessages::Parking parking = held_.parkOldest(
+          [&](const Message& message, log::Position& at) { return locate(message, at); });
+      if (parking == HeldMessages::Parking::none) break;
+      if (parking == HeldMessages::Parking::done) counters_.add(Counter::parked);
+      else waits++;
+    }
+    hasMore_ = waits == 0 && isOver() && held_.hasUnparked();
+  }
+
+  // Whether the content of a delivery has to be read before it is sent.
+  static bool isAway(const Delivery& delivery) {
+    return delivery.message && delivery.message->isStub && !delivery.message->logPlace().isUnreadable();
+  }
+  // It cannot be read any more, and nobody will get it.
+  static bool isLost(const Delivery& delivery) {
+    return delivery.message && delivery.message->isStub && delivery.message->logPlace().isUnreadable();
+  }
+
+  // The next delivery of the session isAway(): takeReady() gives the session when it may go on.
+  void fetch(Session& session) {
+    RALLY_ASSERT(isOpen());
+    if (!waiting_.insert(session.key).second) return;
+    const Message* const first = session.queue.front(held_).message.get();
+    if (const auto reading = reading_.find(first); reading != reading_.end()) {
+      readers_[reading->second].push_back(session.key);
+      return;
+    }
+    if (readingBytes_ >= readingBytesMax) {
+      delayed_.push(uint64_t(session.key));
+      return;
+    }
+    ask(session);
+  }
+
+  // Once a turn: takes what has been read.
+  void hear() {
+    if (!isOpen()) return;
+    for (Fetch fetch; fetching_->take(worker_, Fetching::Box::sessions, fetch);) {
+      for (size_t i = 0; i < fetch.stubs.size(); i++) {
+        settle(*fetch.stubs[i].get(), std::move(fetch.messages[i]), fetch.places[i]);
+      }
+      const auto readers = readers_.find(fetch.number);
+      for (const uint64_t key : readers->second) ready(key);
+      readers_.erase(readers);
+      for (size_t i = 0; i < delayedAtOnce && !delayed_.isEmpty(); i++) {
+        ready(delayed_.front());
+        delayed_.pop();
+      }
+    }
+  }
+  bool hasReady() const { return !ready_.isEmpty(); }
+  uint64_t takeReady() {
+    const uint64_t key = ready_.front();
+    ready_.pop();
+    return key;
+  }
+
+  bool hasWork() { return isOpen() && (hasReady() || hasMore_ || fetching_->hasAny(worker_, Fetching::Box::sessions)); }
+
+ private:
+  // Some tenths of a millisecond.
+  static constexpr int parkedPerTurn = 1'000;
+  // Of those whose place in the log is not known yet, looked at in a turn.
+  static constexpr int waitsMax = 64;
+  // What a session asks for at once, and all of them together.
+  static constexpr size_t fetchedMessagesMax = 256;
+  static constexpr size_t fetchedBytesMax = 1'048'576;
+  static constexpr size_t readingBytesMax = size_t(8) << 20;
+  // Sessions that try again when something has been read.
+  static constexpr size_t delayedAtOnce = 64;
+
+  bool isOver() const { return held_.parkableBytes() > limits_.queuedMemoryBytesMax; }
+  HeldMessages::Parking locate(const Message& message, log::Position& at) const {
+    switch (journal_.locate(message.logPlace(), at)) {
+      case Journal::Whereabouts::known: return HeldMessages::Parking::done;
+      case Journal::Whereabouts::pending: return HeldMessages::Parking::waiting;
+      default: return HeldMessages::Parking::none;
+    }
+  }
+
+  void ask(Session& session) {
+    Fetch fetch{.number = ++fetches_, .stubs = {}, .places = {}, .messages = {}};
+    size_t messages = 0;
+    size_t bytes = 0;
+    session.queue.eachUntil(held_, [&](const Delivery& delivery, RowPlace place) {
+      messages++;
+      if (!isAway(delivery) || !reading_.try_emplace(delivery.message.get(), fetch.number).second)
+        return messages >= fetchedMessagesMax;
+      bytes += delivery.message->blockBytes();
+      fetch.stubs.push_back(delivery.message);
+      fetch.places.push_back(place);
+      return messages >= fetchedMessagesMax || bytes >= fetchedBytesMax;
+    });
+    readingBytes_ += bytes;
+    readers_[fetch.number].push_back(session.key);
+    fetching_->ask(worker_, Fetching::Box::sessions, std::move(fetch));
+  }
+  void settle(Message& stub, MessageRef message, RowPlace place) {
+    reading_.erase(&stub);
+    readingBytes_ -= stub.blockBytes();
+    if (message) {
+      counters_.add(Counter::readBack);
+      return held_.unpark(stub, std::move(message), place);
+    }
+    stub.setLogPlace(LogPlace::unreadable());
+  }
+  void ready(uint64_t key) {
+    waiting_.erase(key);
+    ready_.push(uint64_t(key));
+  }
+
+  const unsigned worker_;
+  const Limits& limits_;
+  Counters& counters_;
+  HeldMessages& held_;
+  Journal& journal_;
+  Fetching* fetching_ = nullptr;
+  bool hasMore_ = false;
+  uint64_t fetches_ = 0;
+  size_t readingBytes_ = 0;
+  std::unordered_map<const Message*, uint64_t> reading_;         // stubs -> number of the fetch
+  std::unordered_map<uint64_t, std::vector<uint64_t>> readers_;  // by fetch: sessions
+  std::unordered_set<uint64_t> waiting_;                         // sessions
+  Fifo<uint64_t> delayed_;
+  Fifo<uint64_t> ready_;
+};
+
+}  // namespace rally

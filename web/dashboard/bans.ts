@@ -1,0 +1,139 @@
+/** Who may not connect: the list, a form for one more, and the end of each. */
+import { byId, make } from '../shared/dom.ts';
+import { ask, type Page } from './api.ts';
+import { shownDuration } from './format.ts';
+import { attempt, type View } from './parts.ts';
+
+type Kind = 'clientid' | 'username' | 'peerhost';
+
+interface Ban {
+  readonly as: Kind;
+  readonly who: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly until?: string;
+}
+
+const kindNames: Readonly<Record<Kind, string>> = {
+  clientid: 'client identifier',
+  username: 'user name',
+  peerhost: 'address',
+};
+
+const origins: Readonly<Record<string, string>> = {
+  hand: 'an operator',
+  failedLogins: 'the broker, for failed logins',
+  flapping: 'the broker, since it came and went',
+};
+
+const rowsPerPage = 100;
+
+export class BanView implements View {
+  readonly #rows = byId('bans-rows');
+  readonly #more = byId('bans-more');
+  readonly #kind = byId<HTMLSelectElement>('ban-kind');
+  readonly #who = byId<HTMLInputElement>('ban-who');
+  #cursor: string | undefined;
+  #isLonger = false;
+
+  constructor(onFailed: (error: unknown) => void) {
+    byId('ban-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      void attempt(byId('bans-said'), () => this.#add());
+    });
+    this.#more.addEventListener('click', () => void this.#showMore().catch(onFailed));
+  }
+
+  /** `detail`: a kind and whom, such as clientid/court/1, to fill the form with. */
+  show(detail: string): void {
+    this.#isLonger = false;
+    const [kind = '', ...who] = detail.split('/');
+    if (!Object.hasOwn(kindNames, kind)) return;
+    this.#kind.value = kind;
+    this.#who.value = who.join('/');
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#isLonger) return;
+    const page = await this.#ask(undefined);
+    if (this.#rows.contains(document.activeElement) && !this.#isChanged(page)) return;
+    this.#rows.replaceChildren(...page.data.map((ban) => this.#row(ban)));
+    byId('bans-none').hidden = page.data.length > 0;
+    byId('bans-table').hidden = page.data.length === 0;
+    this.#take(page);
+  }
+
+  /** The keyboard stays where it is as long as the list does. */
+  #isChanged({ data }: Page<Ban>): boolean {
+    return data.length !== this.#rows.childElementCount;
+  }
+
+  async #showMore(): Promise<void> {
+    const page = await this.#ask(this.#cursor);
+    this.#isLonger = true;
+    this.#rows.append(...page.data.map((ban) => this.#row(ban)));
+    this.#take(page);
+  }
+
+  #take({ meta }: Page<Ban>): void {
+    this.#cursor = meta.cursor;
+    this.#more.hidden = !meta.hasnext;
+  }
+
+  #ask(cursor: string | undefined): Promise<Page<Ban>> {
+    const query = new URLSearchParams({
+      limit: `${rowsPerPage}`,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    return ask(`banned?${query}`);
+  }
+
+  async #add(): Promise<string> {
+    const seconds = Number(byId<HTMLSelectElement>('ban-time').value);
+    const reason = byId<HTMLInputElement>('ban-reason').value.trim();
+    const ban = await ask<Ban>('banned', 'POST', {
+      as: this.#kind.value,
+      who: this.#who.value,
+      ...(reason === '' ? {} : { reason }),
+      ...(seconds === 0 ? {} : { until: new Date(Date.now() + seconds * 1_000).toISOString() }),
+    });
+    byId<HTMLFormElement>('ban-form').reset();
+    this.#isLonger = false;
+    await this.refresh();
+    return `${ban.who} may not connect any more.`;
+  }
+
+  async #lift({ as, who }: Ban): Promise<string> {
+    await ask(`banned/${as}/${encodeURIComponent(who)}`, 'DELETE');
+    this.#isLonger = false;
+    await this.refresh();
+    return `${who} may connect again.`;
+  }
+
+  #row(ban: Ban): HTMLTableRowElement {
+    const { as, who, by, reason, until } = ban;
+    const lift = make(
+      'button',
+      { type: 'button', class: 'plain small', 'aria-label': `Lift the ban on ${who}` },
+      'Lift',
+    );
+    lift.addEventListener('click', () => void attempt(byId('bans-said'), () => this.#lift(ban)));
+    return make(
+      'tr',
+      {},
+      make(
+        'th',
+        { scope: 'row' },
+        make('span', { class: 'mono' }, who),
+        make('span', { class: 'small quiet more' }, `${kindNames[as]}, by ${origins[by] ?? by}`),
+        reason === '' ? undefined : make('span', { class: 'small more' }, reason),
+      ),
+      make('td', {}, until === undefined ? 'for good' : `for ${shownDuration(secondsUntil(until))}`),
+      make('td', { class: 'action' }, lift),
+    );
+  }
+}
+
+function secondsUntil(iso: string): number {
+  return Math.max(0, (Date.parse(iso) - Date.now()) / 1_000);
+}
