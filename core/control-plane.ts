@@ -45,6 +45,7 @@ import { HttpFrontEnd } from './http/http-front-end.ts';
 import { closeRecovering, serveRecovering } from './http/recovering-server.ts';
 import type { SiteSource } from './http/route.ts';
 import { EventStreams } from './http/sse/event-streams.ts';
+import { TraceStream } from './http/sse/trace-stream.ts';
 import type { ApiKey } from './security/api-keys.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
@@ -54,14 +55,18 @@ import { type ClientInfo, SessionDirectory } from './sessions/session-directory.
 import { systemClock } from './sessions/timers.ts';
 import { ClientCounts } from './statistics/client-counts.ts';
 import { metricFamilies } from './statistics/metric-families.ts';
-import { type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
+import { type Family, type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
 import { memoryOfProcess, residentBytes } from './statistics/process-memory.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
 import { mergedLevels } from './statistics/topic-levels.ts';
 import { keepsData } from './storage/keeps-data.ts';
 import { Store } from './storage/store.ts';
+import { otlpSettingsOf } from './telemetry/otlp-settings.ts';
+import { Telemetry } from './telemetry/telemetry.ts';
 import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
+import { readTraceRecord } from './tracing/trace-record.ts';
+import { type Trace, type TraceRequest, Traces } from './tracing/traces.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 import { reasonCodeName } from './wire/reason-code-name.ts';
 
@@ -120,6 +125,9 @@ const hostWorker = 0;
 /** Proxies cut what is silent for 60 s. */
 const heartbeatMsMax = 15_000;
 
+/** Of traces, over HTTP. */
+const traceStreamsMax = 16;
+
 /** Before a connection of the host program that has failed is opened again. */
 const hostPauseMs = 1_000;
 
@@ -146,6 +154,9 @@ export class ControlPlane {
   readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
   readonly #streams: EventStreams;
+  readonly #traces: Traces;
+  #traceStreams = 0;
+  readonly #telemetry: Telemetry | undefined;
   #clientsRefused = 0;
   readonly #refusedOrigins = new Set<string>();
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
@@ -231,6 +242,8 @@ export class ControlPlane {
     });
     this.#hostSession = this.#directory.nextKey();
     this.#streams = this.#newEventStreams();
+    this.#traces = this.#newTraces();
+    this.#telemetry = this.#newTelemetry();
     this.#http = new HttpFrontEnd(config, version, this.#siteSource());
     this.#sys = new SysPublisher({
       config,
@@ -321,6 +334,8 @@ export class ControlPlane {
     this.#totals.start();
     this.#overload.start();
     this.#tls?.start();
+    this.#telemetry?.start();
+    this.#tellSampler();
     // Behind whatever the program does as soon as start() has resolved, such as to listen to events.
     setImmediate(() => this.#letEarlyIn());
   }
@@ -379,6 +394,8 @@ export class ControlPlane {
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#streams.close();
+    this.#traces.close();
+    this.#telemetry?.stop();
     this.#sys.stop();
     this.#totals.stop();
     this.#overload.stop();
@@ -517,6 +534,12 @@ export class ControlPlane {
       case 'reply':
         this.#asks.answered(worker, message);
         break;
+      case 'traced':
+        this.#onTraced(message.record);
+        break;
+      case 'subscriptionTraced':
+        this.#onSubscriptionTraced(message);
+        break;
       case 'subscriptionRefused':
         this.#onSubscriptionRefused(message.clientId, message.topicFilters, message.reasonCode);
         break;
@@ -561,6 +584,78 @@ export class ControlPlane {
       historyBytesMax: limits.eventHistoryBytesMax,
       heartbeatMs: Math.min(heartbeatMsMax, limits.httpIdleTimeoutMs / 3),
     });
+  }
+
+  #newTraces(): Traces {
+    return new Traces({
+      clock: systemClock,
+      now: () => Date.now(),
+      bytesMax: this.#config.limits.traceBytesMax,
+      clientIdOf: (session) => this.#directory.clientIdOf(session),
+      start: (index, { target, payloadBytesMax }) => {
+        const away = target.kind === 'client' ? (this.#directory.find(target.clientId)?.session ?? 0) : 0;
+        this.#supervisor?.broadcast({ type: 'trace', index, target, payloadBytesMax, away });
+      },
+      end: (index) => this.#supervisor?.broadcast({ type: 'endTrace', index }),
+    });
+  }
+
+  #newTelemetry(): Telemetry | undefined {
+    const settings = otlpSettingsOf(process.env, (sentence) => this.logger.warn(sentence));
+    if (settings === undefined) return undefined;
+    return new Telemetry({
+      settings,
+      version: this.#version,
+      clock: systemClock,
+      now: () => Date.now(),
+      post: fetch,
+      families: () => this.#families(),
+      clientIdOf: (session) => this.#directory.clientIdOf(session),
+      log: (level, fields, sentence) => this.logger[level](fields, sentence),
+    });
+  }
+
+  #tellSampler(): void {
+    const sampler = this.#telemetry?.sampler;
+    if (sampler !== undefined) this.#supervisor?.broadcast({ type: 'makeSpans', ...sampler });
+  }
+
+  #startTrace(request: Omit<TraceRequest, 'mayReceive'>, by: ApiKey): Trace | undefined {
+    this.assertRunning();
+    const mayReceive = (topic: string): boolean => this.#gatekeeper.mayKeyReceive(by, topic);
+    const trace = this.#traces.start({ ...request, mayReceive });
+    const { target, seconds, payloadBytesMax } = request;
+    if (trace !== undefined)
+      this.#audit.add('traceAsked', { by: by.name, trace: trace.id, target, seconds, payloadBytesMax });
+    return trace;
+  }
+
+  #streamTrace(trace: Trace, next: number): TraceStream | undefined {
+    if (this.#traceStreams >= traceStreamsMax) return undefined;
+    this.#traceStreams += 1;
+    return new TraceStream(trace, next, {
+      clock: systemClock,
+      heartbeatMs: Math.min(heartbeatMsMax, this.#config.limits.httpIdleTimeoutMs / 3),
+      listen: (told) => this.#traces.listen(trace.id, told),
+      closed: () => {
+        this.#traceStreams -= 1;
+      },
+    });
+  }
+
+  #onTraced(bytes: Uint8Array): void {
+    const record = readTraceRecord(bytes);
+    if ('traces' in record) this.#traces.record(record);
+    else this.#telemetry?.span(record);
+  }
+
+  #onSubscriptionTraced(told: Extract<ToMain, { type: 'subscriptionTraced' }>): void {
+    const { traces, clientId, action, topicFilters, reasonCodes } = told;
+    const topics = topicFilters.map((topic, index) => ({
+      topic,
+      reason: subscriptionReason(action, reasonCodes[index] ?? 0),
+    }));
+    this.#traces.answered(traces, clientId, action, topics);
   }
 
   #newOverloadWatch(): OverloadWatch {
@@ -617,6 +712,20 @@ export class ControlPlane {
         const asked = { about: 'topicLevels', above, after, max } as const;
         return mergedLevels(await this.#inspections.askAll<'topicLevels'>(asked)).slice(0, max);
       },
+      traces: () => this.#traces.list(),
+      trace: (id) => this.#traces.find(id),
+      startTrace: (request, by) => this.#startTrace(request, by),
+      stopTrace: (id, { name: by }) => {
+        const isKnown = this.#traces.stop(id);
+        if (isKnown) this.#audit.add('traceEndAsked', { by, trace: id });
+        return isKnown;
+      },
+      deleteTrace: (id, { name: by }) => {
+        const isKnown = this.#traces.delete(id);
+        if (isKnown) this.#audit.add('traceEndAsked', { by, trace: id });
+        return isKnown;
+      },
+      streamTrace: (trace, next) => this.#streamTrace(trace, next),
       reload: (by) => this.#reloadAll(by),
       needsRestart: () => this.#reloads.needsRestart,
       openStream: (request) => {
@@ -645,16 +754,21 @@ export class ControlPlane {
   }
 
   #metrics(format: MetricsFormat): string {
+    return metricsText(this.#families(), format);
+  }
+
+  #families(): Family[] {
     const running = this.#running;
     const { user, system } = process.cpuUsage();
-    const families = metricFamilies({
+    return metricFamilies({
       version: this.#version,
       counters: this.statistics(),
       clients: this.#directory.counts,
       counts: this.#counts,
       streams: this.#streams.counts,
-      loopLags: running.loopLags,
-      loopLagBoundsMs: running.loopLagBoundsMs,
+      loopLag: running.times('loopLag'),
+      deliveryTime: running.times('deliveryTime'),
+      logCommit: running.times('logCommit'),
       memoryBytes: residentBytes(),
       heapBytes: getHeapStatistics().used_heap_size,
       cpuSeconds: (user + system) / 1e6,
@@ -663,7 +777,6 @@ export class ControlPlane {
       isDegraded: this.#trouble !== undefined,
       certificateExpirySeconds: this.#tls?.firstExpirySeconds,
     });
-    return metricsText(families, format);
   }
 
   /** What `/api/statistics` and `/api/v1/stats` say. */
@@ -677,6 +790,8 @@ export class ControlPlane {
   }
 
   #onWorkerRestarted(worker: number): void {
+    this.#traces.tellAgain();
+    this.#tellSampler();
     this.#lookUps.workerStarted();
     if (worker !== hostWorker) return;
     this.#openHost();
@@ -707,6 +822,7 @@ export class ControlPlane {
     const { clientId, remoteAddress, transport } = client;
     if (isDecidedByWorker) this.#noteRefused(clientId, refusal.reasonCode); // the directory tells of all others
     const reason = reasonCodeName(refusal.reasonCode);
+    this.#traces.client(client, 'refused', { reason, detail: refusal.why });
     if (isDecidedByWorker || refusal.reasonCode === this.#fullReasonCode)
       this.#audit.add('connectionRefused', { clientId, remoteAddress, transport, reason, why: refusal.why });
     this.#events.onRefused(client, refusal);
@@ -776,6 +892,7 @@ export class ControlPlane {
   #onConnected(client: ClientInfo): void {
     this.#counts.onConnected(client);
     this.#history.add(client.clientId, 'connected', true, connectedDetail(client));
+    this.#traces.client(client, 'connected', { detail: connectedDetail(client) });
     this.logger.debug(client, 'connected');
     this.#gatekeeper.connected(client);
     this.#events.onConnected(client);
@@ -784,9 +901,17 @@ export class ControlPlane {
   #onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void {
     const reason = disconnectReason(cause, reasonCode);
     this.#counts.onDisconnected(client, reason);
-    this.#history.add(client.clientId, 'disconnected', false, disconnectedDetail(cause, reasonCode), reason);
+    const detail = disconnectedDetail(cause, reasonCode);
+    this.#history.add(client.clientId, 'disconnected', false, detail, reason);
+    this.#traces.client(client, 'disconnected', { reason, detail });
     this.logger.debug({ ...client, cause, reasonCode }, 'disconnected');
     this.#gatekeeper.disconnected(client);
     this.#events.onDisconnected(client, cause, reasonCode);
   }
+}
+
+/** Reason codes below 0x80 of a SUBACK are the QoS that was granted. */
+function subscriptionReason(action: 'subscribe' | 'unsubscribe', reasonCode: number): string {
+  const isGranted = action === 'subscribe' && reasonCode < ReasonCode.unspecifiedError;
+  return isGranted ? `granted QoS ${reasonCode}` : reasonCodeName(reasonCode);
 }

@@ -17,6 +17,7 @@ import { slowSubscriptions } from './routes/slow-subscriptions.ts';
 import { statistics } from './routes/statistics.ts';
 import { subscriptions } from './routes/subscriptions.ts';
 import { topics } from './routes/topics.ts';
+import { deleteTrace, startTrace, stopTrace, trace, traceEvents, traceLog, traces } from './routes/traces.ts';
 
 /** Below /api/v1, and described by OpenAPI. */
 export const apiRoutes: readonly Route[] = [
@@ -40,6 +41,13 @@ export const apiRoutes: readonly Route[] = [
   bans,
   addBan,
   deleteBan,
+  traces,
+  startTrace,
+  trace,
+  stopTrace,
+  deleteTrace,
+  traceLog,
+  traceEvents,
   stats,
   configuration,
   reload,
