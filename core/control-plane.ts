@@ -45,7 +45,6 @@ import { HttpFrontEnd } from './http/http-front-end.ts';
 import { closeRecovering, serveRecovering } from './http/recovering-server.ts';
 import type { SiteSource } from './http/route.ts';
 import { EventStreams } from './http/sse/event-streams.ts';
-import { TraceStream } from './http/sse/trace-stream.ts';
 import type { ApiKey } from './security/api-keys.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
@@ -65,8 +64,7 @@ import { Store } from './storage/store.ts';
 import { otlpSettingsOf } from './telemetry/otlp-settings.ts';
 import { Telemetry } from './telemetry/telemetry.ts';
 import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
-import { readTraceRecord } from './tracing/trace-record.ts';
-import { type Trace, type TraceRequest, Traces } from './tracing/traces.ts';
+import { Tracing } from './tracing/tracing.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 import { reasonCodeName } from './wire/reason-code-name.ts';
 
@@ -125,9 +123,6 @@ const hostWorker = 0;
 /** Proxies cut what is silent for 60 s. */
 const heartbeatMsMax = 15_000;
 
-/** Of traces, over HTTP. */
-const traceStreamsMax = 16;
-
 /** Before a connection of the host program that has failed is opened again. */
 const hostPauseMs = 1_000;
 
@@ -154,8 +149,7 @@ export class ControlPlane {
   readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
   readonly #streams: EventStreams;
-  readonly #traces: Traces;
-  #traceStreams = 0;
+  readonly #tracing: Tracing;
   readonly #telemetry: Telemetry | undefined;
   #clientsRefused = 0;
   readonly #refusedOrigins = new Set<string>();
@@ -242,8 +236,18 @@ export class ControlPlane {
     });
     this.#hostSession = this.#directory.nextKey();
     this.#streams = this.#newEventStreams();
-    this.#traces = this.#newTraces();
     this.#telemetry = this.#newTelemetry();
+    this.#tracing = new Tracing({
+      limits: config.limits,
+      clock: systemClock,
+      audit: this.#audit,
+      find: (clientId) => this.#directory.find(clientId),
+      clientIdOf: (session) => this.#directory.clientIdOf(session),
+      mayReceive: (key, topic) => this.#gatekeeper.mayKeyReceive(key, topic),
+      broadcast: (message) => this.#supervisor?.broadcast(message),
+      assertRunning: () => this.assertRunning(),
+      onSpan: (span) => this.#telemetry?.span(span),
+    });
     this.#http = new HttpFrontEnd(config, version, this.#siteSource());
     this.#sys = new SysPublisher({
       config,
@@ -394,7 +398,7 @@ export class ControlPlane {
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#streams.close();
-    this.#traces.close();
+    this.#tracing.close();
     this.#telemetry?.stop();
     this.#sys.stop();
     this.#totals.stop();
@@ -535,10 +539,10 @@ export class ControlPlane {
         this.#asks.answered(worker, message);
         break;
       case 'traced':
-        this.#onTraced(message.record);
+        this.#tracing.record(message.record);
         break;
       case 'subscriptionTraced':
-        this.#onSubscriptionTraced(message);
+        this.#tracing.answered(message);
         break;
       case 'subscriptionRefused':
         this.#onSubscriptionRefused(message.clientId, message.topicFilters, message.reasonCode);
@@ -586,20 +590,6 @@ export class ControlPlane {
     });
   }
 
-  #newTraces(): Traces {
-    return new Traces({
-      clock: systemClock,
-      now: () => Date.now(),
-      bytesMax: this.#config.limits.traceBytesMax,
-      clientIdOf: (session) => this.#directory.clientIdOf(session),
-      start: (index, { target, payloadBytesMax }) => {
-        const away = target.kind === 'client' ? (this.#directory.find(target.clientId)?.session ?? 0) : 0;
-        this.#supervisor?.broadcast({ type: 'trace', index, target, payloadBytesMax, away });
-      },
-      end: (index) => this.#supervisor?.broadcast({ type: 'endTrace', index }),
-    });
-  }
-
   #newTelemetry(): Telemetry | undefined {
     const settings = otlpSettingsOf(process.env, (sentence) => this.logger.warn(sentence));
     if (settings === undefined) return undefined;
@@ -618,44 +608,6 @@ export class ControlPlane {
   #tellSampler(): void {
     const sampler = this.#telemetry?.sampler;
     if (sampler !== undefined) this.#supervisor?.broadcast({ type: 'makeSpans', ...sampler });
-  }
-
-  #startTrace(request: Omit<TraceRequest, 'mayReceive'>, by: ApiKey): Trace | undefined {
-    this.assertRunning();
-    const mayReceive = (topic: string): boolean => this.#gatekeeper.mayKeyReceive(by, topic);
-    const trace = this.#traces.start({ ...request, mayReceive });
-    const { target, seconds, payloadBytesMax } = request;
-    if (trace !== undefined)
-      this.#audit.add('traceAsked', { by: by.name, trace: trace.id, target, seconds, payloadBytesMax });
-    return trace;
-  }
-
-  #streamTrace(trace: Trace, next: number): TraceStream | undefined {
-    if (this.#traceStreams >= traceStreamsMax) return undefined;
-    this.#traceStreams += 1;
-    return new TraceStream(trace, next, {
-      clock: systemClock,
-      heartbeatMs: Math.min(heartbeatMsMax, this.#config.limits.httpIdleTimeoutMs / 3),
-      listen: (told) => this.#traces.listen(trace.id, told),
-      closed: () => {
-        this.#traceStreams -= 1;
-      },
-    });
-  }
-
-  #onTraced(bytes: Uint8Array): void {
-    const record = readTraceRecord(bytes);
-    if ('traces' in record) this.#traces.record(record);
-    else this.#telemetry?.span(record);
-  }
-
-  #onSubscriptionTraced(told: Extract<ToMain, { type: 'subscriptionTraced' }>): void {
-    const { traces, clientId, action, topicFilters, reasonCodes } = told;
-    const topics = topicFilters.map((topic, index) => ({
-      topic,
-      reason: subscriptionReason(action, reasonCodes[index] ?? 0),
-    }));
-    this.#traces.answered(traces, clientId, action, topics);
   }
 
   #newOverloadWatch(): OverloadWatch {
@@ -687,9 +639,9 @@ export class ControlPlane {
       apiKeys: () => this.#gatekeeper.apiKeys,
       mayPublish: (key, topic) => this.#gatekeeper.mayKeyPublish(key, topic),
       mayReceive: (key, topic) => this.#gatekeeper.mayKeyReceive(key, topic),
-      publish: async (topic, payload, options) => {
+      publish: (topic, payload, options) => {
         this.assertRunning();
-        return await this.host.publish(topic, payload, options);
+        return this.host.publish(topic, payload, options);
       },
       clients: (query) => this.#directory.list(query),
       client: (clientId) => this.#directory.find(clientId),
@@ -712,20 +664,7 @@ export class ControlPlane {
         const asked = { about: 'topicLevels', above, after, max } as const;
         return mergedLevels(await this.#inspections.askAll<'topicLevels'>(asked)).slice(0, max);
       },
-      traces: () => this.#traces.list(),
-      trace: (id) => this.#traces.find(id),
-      startTrace: (request, by) => this.#startTrace(request, by),
-      stopTrace: (id, { name: by }) => {
-        const isKnown = this.#traces.stop(id);
-        if (isKnown) this.#audit.add('traceEndAsked', { by, trace: id });
-        return isKnown;
-      },
-      deleteTrace: (id, { name: by }) => {
-        const isKnown = this.#traces.delete(id);
-        if (isKnown) this.#audit.add('traceEndAsked', { by, trace: id });
-        return isKnown;
-      },
-      streamTrace: (trace, next) => this.#streamTrace(trace, next),
+      ...this.#tracing.site,
       reload: (by) => this.#reloadAll(by),
       needsRestart: () => this.#reloads.needsRestart,
       openStream: (request) => {
@@ -790,7 +729,7 @@ export class ControlPlane {
   }
 
   #onWorkerRestarted(worker: number): void {
-    this.#traces.tellAgain();
+    this.#tracing.workerRestarted();
     this.#tellSampler();
     this.#lookUps.workerStarted();
     if (worker !== hostWorker) return;
@@ -822,7 +761,7 @@ export class ControlPlane {
     const { clientId, remoteAddress, transport } = client;
     if (isDecidedByWorker) this.#noteRefused(clientId, refusal.reasonCode); // the directory tells of all others
     const reason = reasonCodeName(refusal.reasonCode);
-    this.#traces.client(client, 'refused', { reason, detail: refusal.why });
+    this.#tracing.client(client, 'refused', { reason, detail: refusal.why });
     if (isDecidedByWorker || refusal.reasonCode === this.#fullReasonCode)
       this.#audit.add('connectionRefused', { clientId, remoteAddress, transport, reason, why: refusal.why });
     this.#events.onRefused(client, refusal);
@@ -892,7 +831,7 @@ export class ControlPlane {
   #onConnected(client: ClientInfo): void {
     this.#counts.onConnected(client);
     this.#history.add(client.clientId, 'connected', true, connectedDetail(client));
-    this.#traces.client(client, 'connected', { detail: connectedDetail(client) });
+    this.#tracing.client(client, 'connected', { detail: connectedDetail(client) });
     this.logger.debug(client, 'connected');
     this.#gatekeeper.connected(client);
     this.#events.onConnected(client);
@@ -903,15 +842,9 @@ export class ControlPlane {
     this.#counts.onDisconnected(client, reason);
     const detail = disconnectedDetail(cause, reasonCode);
     this.#history.add(client.clientId, 'disconnected', false, detail, reason);
-    this.#traces.client(client, 'disconnected', { reason, detail });
+    this.#tracing.client(client, 'disconnected', { reason, detail });
     this.logger.debug({ ...client, cause, reasonCode }, 'disconnected');
     this.#gatekeeper.disconnected(client);
     this.#events.onDisconnected(client, cause, reasonCode);
   }
-}
-
-/** Reason codes below 0x80 of a SUBACK are the QoS that was granted. */
-function subscriptionReason(action: 'subscribe' | 'unsubscribe', reasonCode: number): string {
-  const isGranted = action === 'subscribe' && reasonCode < ReasonCode.unspecifiedError;
-  return isGranted ? `granted QoS ${reasonCode}` : reasonCodeName(reasonCode);
 }

@@ -11,7 +11,7 @@ export const traceUsage = [
   '',
   ...apiFlagsUsage,
   '  --seconds N      ends by itself, from 1 to 3600 (default 600)',
-  '  --payload N      shows the first N bytes of payloads, to 65536 (default 0: none)',
+  '  --payload N      shows the first N bytes of payloads, to 4096 (default 0: none)',
   '  --output FILE    writes lines of JSON to FILE, too; it goes on with one that is there',
   '  --json           shows lines of JSON',
   '',

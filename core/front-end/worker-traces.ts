@@ -1,6 +1,6 @@
 /** The traces as a worker knows them: whose sessions they are about, which the data plane has to be told. */
 import type { Engine } from '../data-plane/addon.ts';
-import { isAboutClient, type TraceTarget } from '../tracing/trace-target.ts';
+import { isAboutClient, type TraceTarget, tracesMax } from '../tracing/trace-target.ts';
 
 interface TracedClient {
   readonly clientId: string;
@@ -15,6 +15,8 @@ export class WorkerTraces {
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    // Of a worker that has ended the data plane remembers what may be over by now.
+    for (let index = 0; index < tracesMax; index++) engine.endTrace(index);
   }
 
   /** `away`: the session of a client that is not connected, wherever that is; 0: there is none. */

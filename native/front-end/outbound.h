@@ -106,6 +106,7 @@ class Outbound {
   // Starts on a publication; deliver() and the rest of the turn refer to it.
   void begin(const Publication& publication) {
     isWatched_ = watch_.watches(publication);
+    timedLeft_ = timedMax;
     writer_.begin(nowMs_);
     topicHash_ = 0;
   }
@@ -113,13 +114,9 @@ class Outbound {
   // `share`: as Delivery says.
   void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids,
                uint32_t share = 0) {
-    if (isWatched_) [[unlikely]] {
-      const uint8_t qos = std::min(publication.qos, maximumQos);
-      watchSent(session, publication, qos, retain,
-                [&] { deliverNow(session, publication, maximumQos, retain, ids, share); });
-    } else {
-      deliverNow(session, publication, maximumQos, retain, ids, share);
-    }
+    if (isWatched_) [[unlikely]]
+      deliverWatched(session, publication, maximumQos, retain, ids, share);
+    else deliverNow(session, publication, maximumQos, retain, ids, share);
   }
 
   // What deliver() would do with a message of a share, as far as that does not depend on its size: when the memory of
@@ -226,6 +223,8 @@ class Outbound {
 
  private:
   static constexpr int roundsMax = 16;
+  // Deliveries of a sampled publication: those to the others take as long.
+  static constexpr uint32_t timedMax = 4;
   // More than the head of a PUBLISH has beside topic and properties, with many subscription identifiers.
   static constexpr size_t headBytesMax = 1'024;
   // Retained messages fill half of an outbox, so that they leave room for what is published meanwhile.
@@ -262,6 +261,14 @@ class Outbound {
     }
     if (isReady) sendPublish(*connection, session, publication, qos, retain, ids, share);
     else enqueue(session, publication, qos, retain, ids, share);
+  }
+
+  [[gnu::noinline]] void deliverWatched(Session& session, Publication& publication, uint8_t maximumQos, bool retain,
+                                        const SubscriptionIds& ids, uint32_t share) {
+    if (timedLeft_ > 0) timedLeft_--;
+    else isWatched_ = watch_.watchesAll(publication);
+    watchSent(session, publication, std::min(publication.qos, maximumQos), retain,
+              [&] { deliverNow(session, publication, maximumQos, retain, ids, share); });
   }
 
   // What became of a message is seen by what was counted meanwhile: whoever decides about it need not tell.
@@ -643,6 +650,7 @@ class Outbound {
   std::vector<uint64_t> improved_;
   uint64_t deliveries_ = 0;
   bool isWatched_ = false;  // the publication
+  uint32_t timedLeft_ = 0;  // of its deliveries, that are timed
   uint64_t nowMs_ = 0;
   uint64_t topicHash_ = 0;  // of the publication, for aliases; 0: not computed yet
 #ifdef RALLYMQ_FAULTS

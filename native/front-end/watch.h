@@ -73,14 +73,11 @@ class Watch {
   // --- what clients publish -------------------------------------------------------------------------
 
   // Of each PUBLISH that is taken. True: onPublish() is to see it.
-  bool isDue() {
-    isSampled_ = sampler_.isDue();
-    return isSampled_ || isOn_;
-  }
+  bool isDue() { return sampler_.isDue() || isOn_; }
   void onPublish(Publication& publication, const Session& session) {
     mark_ = {};
     mark_.receivedNs = monotonicNs();
-    if (isSampled_) mark_.messages = sampler_.take();
+    if (sampler_.isTaking()) mark_.messages = sampler_.take();
     parent_ = {};
     if (makesSpans_) decideSpan(publication);
     if (mark_.messages != 0 || mark_.span != 0) publication.mark = reinterpret_cast<const uint8_t*>(&mark_);
@@ -106,6 +103,10 @@ class Watch {
   // --- what they get --------------------------------------------------------------------------------
 
   bool watches(const Publication& publication) const { return publication.mark || hasTraces_; }
+  // Whether that goes for all its deliveries, however many there are.
+  bool watchesAll(const Publication& publication) const {
+    return hasTraces_ || (makesSpans_ && publication.mark && publication.readMark().span != 0);
+  }
   void onDelivery(RecordKind kind, const Session& session, const Publication& publication, uint8_t qos, bool retain,
                   DropReason why) {
     if (hasTraces_) note(kind, session, publication, qos, retain, why);
@@ -306,7 +307,6 @@ class Watch {
   }
 
   Sampler sampler_;
-  bool isSampled_ = false;
   bool isOn_ = false;  // traces or spans
   bool hasTraces_ = false;
   bool makesSpans_ = false;

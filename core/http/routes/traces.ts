@@ -12,7 +12,7 @@ import type { Route, RouteContext, RouteRequest } from '../route.ts';
 
 const secondsDefault = 600;
 const secondsMax = 3_600;
-const payloadBytesLimit = 65_536;
+const payloadBytesLimit = 4_096;
 const clientIdBytesMax = 65_535;
 const noSuchTrace = 'There is no such trace';
 

@@ -25,6 +25,7 @@ export class TraceStream implements StreamedBody {
   #client: AnswerStream | undefined;
   #isBlocked = false;
   #isDue = false;
+  #hasSaidEnd = false;
   #unlisten: (() => void) | undefined;
   #heartbeat: Timer | undefined;
 
@@ -73,8 +74,13 @@ export class TraceStream implements StreamedBody {
       this.#isBlocked = !this.#client.write(Buffer.from(frames.join('')));
     }
     if (this.#client === undefined || this.#isBlocked || endedBy === undefined) return;
-    this.#client.write(Buffer.from(`event: end\ndata: ${JSON.stringify({ by: endedBy })}\n\n`));
-    this.#client.end();
+    if (!this.#hasSaidEnd) {
+      this.#hasSaidEnd = true;
+      this.#isBlocked = !this.#client.write(
+        Buffer.from(`event: end\ndata: ${JSON.stringify({ by: endedBy })}\n\n`),
+      );
+    }
+    if (!this.#isBlocked) this.#client.end();
   }
 
   #beatLater(): void {

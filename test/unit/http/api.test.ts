@@ -709,7 +709,7 @@ test('a trace is of one target, for a time; what is not right is refused with a 
     { ip_address: 'localhost' },
     { clientid: 'a', seconds: 0 },
     { clientid: 'a', seconds: 3_601 },
-    { clientid: 'a', payload_bytes: 65_537 },
+    { clientid: 'a', payload_bytes: 4_097 },
     { clientid: 'a', file: '/etc/passwd' },
   ]) {
     const refused = await start(wrong);
