@@ -12,6 +12,7 @@ import { drainCommand, drainUsage } from './command/drain.ts';
 import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { mintToken, tokenUsage } from './command/token.ts';
 import { top, topUsage } from './command/top.ts';
+import { trace, traceUsage } from './command/trace.ts';
 import { type CommandLine, readCommandLine } from './config/command-line.ts';
 import { unknownVariables } from './config/environment.ts';
 import { withFlags } from './config/flag-names.ts';
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
   else if (first === 'check-config') await runCheckConfig(rest);
   else if (first === 'drain') await runDrain(rest);
   else if (first === 'top') await runTop(rest);
+  else if (first === 'trace') await runTrace(rest);
   else if (first === 'store') await runStore(rest);
   else if (first === 'dev-cert') process.stdout.write(devCert(rest));
   else if (first === 'token') await runToken(rest);
@@ -78,6 +80,16 @@ async function runDrain(args: readonly string[]): Promise<void> {
 async function runTop(args: readonly string[]): Promise<void> {
   if (asksForHelp(args)) process.stdout.write(topUsage);
   else await top(args, process.env, process.stdout);
+}
+
+async function runTrace(args: readonly string[]): Promise<void> {
+  if (asksForHelp(args)) {
+    process.stdout.write(traceUsage);
+    return;
+  }
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  await trace(args, process.env, (text) => process.stdout.write(text), stop.signal);
 }
 
 async function runToken(args: readonly string[]): Promise<void> {

@@ -57,14 +57,17 @@ import { systemClock } from './sessions/timers.ts';
 import { ClientCounts } from './statistics/client-counts.ts';
 import { ClusterTopics, nodeTopic } from './statistics/cluster-topics.ts';
 import { metricFamilies } from './statistics/metric-families.ts';
-import { type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
+import { type Family, type MetricsFormat, metricsText } from './statistics/metrics-text.ts';
 import { memoryOfProcess, residentBytes } from './statistics/process-memory.ts';
 import { SysPublisher } from './statistics/sys-publisher.ts';
 import type { BrokerSample } from './statistics/sys-topics.ts';
 import { mergedLevels } from './statistics/topic-levels.ts';
 import { keepsData } from './storage/keeps-data.ts';
 import { Store } from './storage/store.ts';
+import { otlpSettingsOf } from './telemetry/otlp-settings.ts';
+import { Telemetry } from './telemetry/telemetry.ts';
 import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
+import { Tracing } from './tracing/tracing.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 import { reasonCodeName } from './wire/reason-code-name.ts';
 
@@ -159,6 +162,8 @@ export class ControlPlane {
   readonly #totals: TotalsWatch;
   readonly #http: HttpFrontEnd;
   readonly #streams: EventStreams;
+  readonly #tracing: Tracing;
+  readonly #telemetry: Telemetry | undefined;
   #clientsRefused = 0;
   readonly #refusedOrigins = new Set<string>();
   readonly #sessionsFullNotice = new Pace(sessionsFullNoticeMs);
@@ -250,6 +255,18 @@ export class ControlPlane {
     });
     this.#hostSession = this.#directory.nextKey();
     this.#streams = this.#newEventStreams();
+    this.#telemetry = this.#newTelemetry();
+    this.#tracing = new Tracing({
+      limits: config.limits,
+      clock: systemClock,
+      audit: this.#audit,
+      find: (clientId) => this.#directory.find(clientId),
+      clientIdOf: (session) => this.#directory.clientIdOf(session),
+      mayReceive: (key, topic) => this.#gatekeeper.mayKeyReceive(key, topic),
+      broadcast: (message) => this.#supervisor?.broadcast(message),
+      assertRunning: () => this.assertRunning(),
+      onSpan: (span) => this.#telemetry?.span(span),
+    });
     this.#http = new HttpFrontEnd(config, version, this.#siteSource());
     this.#sys = new SysPublisher({
       config,
@@ -414,6 +431,8 @@ export class ControlPlane {
     this.#totals.start();
     this.#overload.start();
     this.#tls?.start();
+    this.#telemetry?.start();
+    this.#tellSampler();
     // Behind whatever the program does as soon as start() has resolved, such as to listen to events.
     setImmediate(() => this.#letEarlyIn());
   }
@@ -472,6 +491,8 @@ export class ControlPlane {
   async stop(): Promise<void> {
     this.#isRunning = false;
     this.#streams.close();
+    this.#tracing.close();
+    this.#telemetry?.stop();
     this.#sys.stop();
     this.#totals.stop();
     this.#overload.stop();
@@ -617,6 +638,12 @@ export class ControlPlane {
       case 'reply':
         this.#asks.answered(worker, message);
         break;
+      case 'traced':
+        this.#tracing.record(message.record);
+        break;
+      case 'subscriptionTraced':
+        this.#tracing.answered(message);
+        break;
       case 'subscriptionRefused':
         this.#onSubscriptionRefused(message.clientId, message.topicFilters, message.reasonCode);
         break;
@@ -663,6 +690,26 @@ export class ControlPlane {
     });
   }
 
+  #newTelemetry(): Telemetry | undefined {
+    const settings = otlpSettingsOf(process.env, (sentence) => this.logger.warn(sentence));
+    if (settings === undefined) return undefined;
+    return new Telemetry({
+      settings,
+      version: this.#version,
+      clock: systemClock,
+      now: () => Date.now(),
+      post: fetch,
+      families: () => this.#families(),
+      clientIdOf: (session) => this.#directory.clientIdOf(session),
+      log: (level, fields, sentence) => this.logger[level](fields, sentence),
+    });
+  }
+
+  #tellSampler(): void {
+    const sampler = this.#telemetry?.sampler;
+    if (sampler !== undefined) this.#supervisor?.broadcast({ type: 'makeSpans', ...sampler });
+  }
+
   #newOverloadWatch(): OverloadWatch {
     return new OverloadWatch({
       clock: systemClock,
@@ -692,9 +739,9 @@ export class ControlPlane {
       apiKeys: () => this.#gatekeeper.apiKeys,
       mayPublish: (key, topic) => this.#gatekeeper.mayKeyPublish(key, topic),
       mayReceive: (key, topic) => this.#gatekeeper.mayKeyReceive(key, topic),
-      publish: async (topic, payload, options) => {
+      publish: (topic, payload, options) => {
         this.assertRunning();
-        return await this.host.publish(topic, payload, options);
+        return this.host.publish(topic, payload, options);
       },
       clients: (query) => this.#directory.list(query),
       client: (clientId) => this.#directory.find(clientId),
@@ -726,6 +773,7 @@ export class ControlPlane {
         const asked = { about: 'topicLevels', above, after, max } as const;
         return mergedLevels(await this.#inspections.askAll<'topicLevels'>(asked)).slice(0, max);
       },
+      ...this.#tracing.site,
       reload: (by) => this.#reloadAll(by),
       needsRestart: () => this.#reloads.needsRestart,
       openStream: (request) => {
@@ -763,16 +811,21 @@ export class ControlPlane {
   }
 
   #metrics(format: MetricsFormat): string {
+    return metricsText(this.#families(), format);
+  }
+
+  #families(): Family[] {
     const running = this.#running;
     const { user, system } = process.cpuUsage();
-    const families = metricFamilies({
+    return metricFamilies({
       version: this.#version,
       counters: this.statistics(),
       clients: this.#directory.counts,
       counts: this.#counts,
       streams: this.#streams.counts,
-      loopLags: running.loopLags,
-      loopLagBoundsMs: running.loopLagBoundsMs,
+      loopLag: running.times('loopLag'),
+      deliveryTime: running.times('deliveryTime'),
+      logCommit: running.times('logCommit'),
       memoryBytes: residentBytes(),
       heapBytes: getHeapStatistics().used_heap_size,
       cpuSeconds: (user + system) / 1e6,
@@ -782,7 +835,6 @@ export class ControlPlane {
       certificateExpirySeconds: this.#tls?.firstExpirySeconds,
       cluster: this.#cluster?.figures,
     });
-    return metricsText(families, format);
   }
 
   /** What `/api/statistics` and `/api/v1/stats` say. */
@@ -796,6 +848,8 @@ export class ControlPlane {
   }
 
   #onWorkerRestarted(worker: number): void {
+    this.#tracing.workerRestarted();
+    this.#tellSampler();
     this.#lookUps.workerStarted();
     if (worker !== hostWorker) return;
     this.#openHost();
@@ -826,6 +880,7 @@ export class ControlPlane {
     const { clientId, remoteAddress, transport } = client;
     if (isDecidedByWorker) this.#noteRefused(clientId, refusal.reasonCode); // the directory tells of all others
     const reason = reasonCodeName(refusal.reasonCode);
+    this.#tracing.client(client, 'refused', { reason, detail: refusal.why });
     if (isDecidedByWorker || refusal.reasonCode === this.#fullReasonCode)
       this.#audit.add('connectionRefused', { clientId, remoteAddress, transport, reason, why: refusal.why });
     this.#events.onRefused(client, refusal);
@@ -897,6 +952,7 @@ export class ControlPlane {
   #onConnected(client: ClientInfo): void {
     this.#counts.onConnected(client);
     this.#history.add(client.clientId, 'connected', true, connectedDetail(client));
+    this.#tracing.client(client, 'connected', { detail: connectedDetail(client) });
     this.logger.debug(client, 'connected');
     this.#gatekeeper.connected(client);
     this.#events.onConnected(client);
@@ -905,7 +961,9 @@ export class ControlPlane {
   #onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void {
     const reason = disconnectReason(cause, reasonCode);
     this.#counts.onDisconnected(client, reason);
-    this.#history.add(client.clientId, 'disconnected', false, disconnectedDetail(cause, reasonCode), reason);
+    const detail = disconnectedDetail(cause, reasonCode);
+    this.#history.add(client.clientId, 'disconnected', false, detail, reason);
+    this.#tracing.client(client, 'disconnected', { reason, detail });
     this.logger.debug({ ...client, cause, reasonCode }, 'disconnected');
     this.#gatekeeper.disconnected(client);
     this.#events.onDisconnected(client, cause, reasonCode);

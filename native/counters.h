@@ -60,7 +60,9 @@ class Counters {
   void subtract(Counter counter, uint64_t amount = 1) { add(counter, uint64_t(0) - amount); }
   void set(Counter counter, uint64_t amount) { values_[size_t(counter)].store(amount, std::memory_order_relaxed); }
   // How long the turns of the event loop take, without the wait for what comes: for so long nobody else is served.
-  Histogram loopLag;
+  TurnTimes loopLag;
+  // From the reading of a PUBLISH to the writing of a subscriber's socket; of sampled messages.
+  Latencies deliveryTime;
 
   uint64_t get(Counter counter) const { return values_[size_t(counter)].load(std::memory_order_relaxed); }
 

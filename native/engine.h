@@ -248,8 +248,8 @@ class Engine : private ShardPort,
                    frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().isEmpty() ||
                    departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
                    frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
-                   journal_.hasOpenTurn() || accounts_.backlog.hasWork() ||
-                   (turnGate_ && turnGate_->hasWork(*this)) || (remote_ && remote_->hasWork());
+                   journal_.hasOpenTurn() || accounts_.backlog.hasWork() || (turnGate_ && turnGate_->hasWork(*this)) ||
+                   (remote_ && remote_->hasWork());
     const bool takesRequests = !isCrowded(&Lanes::deliveries);
     hasWork |= takesRequests && shard_.hasWork();
     hasWork |= hasSlices() && !isLoaded();

@@ -89,6 +89,15 @@ function take(message: ToWorker): void {
     case 'reconfigure':
       control.reconfigure(message.config);
       break;
+    case 'trace':
+      control.trace(message);
+      break;
+    case 'endTrace':
+      control.endTrace(message.index);
+      break;
+    case 'makeSpans':
+      control.engine.makeSpans(true, message.followsParent, message.ratio);
+      break;
     case 'openHost':
       control.openHost(message.session);
       break;

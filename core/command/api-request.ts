@@ -60,16 +60,38 @@ function keyOf(path: string): string {
 }
 
 /** `path`: behind /api/v1/. Errors: BROKER_NOT_REACHED, API_REFUSED with what the broker says. */
-export async function askApi({ url, key }: ApiRequest, method: string, path: string): Promise<unknown> {
+export async function askApi(
+  request: ApiRequest,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const text = await (await openApi(request, method, path, { body })).text();
+  return text === '' ? undefined : JSON.parse(text);
+}
+
+/** An answer that is read as it comes. Errors: as askApi(). */
+export async function openApi(
+  { url, key }: ApiRequest,
+  method: string,
+  path: string,
+  { body, signal }: { readonly body?: unknown; readonly signal?: AbortSignal } = {},
+): Promise<Response> {
   const headers = { authorization: `Bearer ${key}` };
-  const answer = await fetch(`${url}/api/v1/${path}`, { method, headers }).catch((cause: unknown) => {
-    throw new BrokerError('BROKER_NOT_REACHED', `No broker answers at ${url}: ${reasonOf(cause)}.`, {
-      cause,
-    });
+  const init = {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  const answer = await fetch(`${url}/api/v1/${path}`, init).catch((cause: unknown) => {
+    throw new BrokerError('BROKER_NOT_REACHED', `No broker answers at ${url}: ${reasonOf(cause)}.`, { cause });
   });
-  const text = await answer.text();
-  if (answer.ok) return JSON.parse(text);
-  throw new BrokerError('API_REFUSED', `The broker answers ${answer.status}: ${detailOf(text)}`);
+  if (answer.ok) return answer;
+  throw new BrokerError(
+    'API_REFUSED',
+    `The broker answers ${answer.status}: ${detailOf(await answer.text())}`,
+  );
 }
 
 function reasonOf(error: unknown): string {

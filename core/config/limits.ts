@@ -5,6 +5,8 @@
 // the log says at the start and docs/architecture.md shows for the defaults. Connections have no account but their
 // number: an idle one takes 3 KB.
 
+import { tracesMax } from '../tracing/trace-target.ts';
+
 const KiB = 1_024;
 const MiB = 1_024 * KiB;
 const GiB = 1_024 * MiB;
@@ -305,6 +307,10 @@ export const limitRanges = {
    */
   topicRatesBytesMax: { default: 16 * MiB, min: 0, max: 1 * TiB, reload: 'restart' },
   /**
+   * Bytes that a trace writes (`POST /api/v1/traces`); then it ends. There are eight. Default 4 * MiB: that is some 20,000 events.
+   */
+  traceBytesMax: { default: 4 * MiB, min: 64 * KiB, max: 1 * TiB, reload: 'restart' },
+  /**
    * Streams of messages over HTTP (`/sse`) at once; more are answered with 503. Default 10_000: they are written by the
    * main thread, which lets clients in as well.
    */
@@ -535,6 +541,8 @@ export interface Accounts {
   readonly eventHistory: number;
   /** Of topics, to say which are busy. */
   readonly topicRates: number;
+  /** That operators have asked for. */
+  readonly traces: number;
 }
 
 export function accountsOf(limits: Limits, workers: number): Accounts {
@@ -556,6 +564,7 @@ export function accountsOf(limits: Limits, workers: number): Accounts {
     clientEvents: limits.clientEventsMax * clientEventBytes,
     eventHistory: limits.eventHistoryBytesMax,
     topicRates: limits.topicRatesBytesMax,
+    traces: tracesMax * limits.traceBytesMax,
   };
 }
 

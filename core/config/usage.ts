@@ -36,6 +36,7 @@ export function usage(): string {
     '       rallymq token --secret-file FILE --user NAME [flags]',
     '       rallymq api-key add|list|remove FILE [NAME] [--scopes LIST]',
     '       rallymq top [--once] [flags]',
+    '       rallymq trace (--client ID | --topic FILTER | --address IP) [flags]',
     '       rallymq drain [flags]',
     '       rallymq store info|check|backup|restore|export|import|compact [flags]',
     '',

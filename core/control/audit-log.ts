@@ -22,6 +22,8 @@ export const auditKinds = [
   'banLiftAsked',
   'subscribeAsked',
   'unsubscribeAsked',
+  'traceAsked',
+  'traceEndAsked',
 ] as const;
 export type AuditKind = (typeof auditKinds)[number];
 
@@ -48,6 +50,8 @@ const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>
   banLiftAsked: ['info', 'an operator lifts a ban'],
   subscribeAsked: ['info', 'an operator subscribes a client'],
   unsubscribeAsked: ['info', 'an operator ends a subscription of a client'],
+  traceAsked: ['info', 'an operator traces what happens'],
+  traceEndAsked: ['info', 'an operator ends a trace'],
   overload: ['warn', 'how much the broker has to do has changed'],
 };
 

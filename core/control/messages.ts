@@ -9,6 +9,7 @@ import type { BrokerConfig } from '../config/options.ts';
 import type { CloseCause, Notice, TlsMaterial } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { ServerSubscription } from '../security/access.ts';
+import type { TraceTarget } from '../tracing/trace-target.ts';
 import type { ProtocolVersion } from '../wire/packets.ts';
 import type { AskMessage, ReplyMessage } from './asks.ts';
 import type { RefusalReason, RefusedClient } from './refusals.ts';
@@ -177,6 +178,20 @@ export type ToWorker =
   | { readonly type: 'halvePaces'; readonly isHalved: boolean }
   /** The configuration has changed while the broker runs: in what is live. */
   | { readonly type: 'reconfigure'; readonly config: BrokerConfig }
+  /**
+   * What happens to a target is told from now on, for the trace with this index. `away`: the session of a client that is
+   * not connected; 0: none.
+   */
+  | {
+      readonly type: 'trace';
+      readonly index: number;
+      readonly target: TraceTarget;
+      readonly payloadBytesMax: number;
+      readonly away: number;
+    }
+  | { readonly type: 'endTrace'; readonly index: number }
+  /** Spans of OpenTelemetry: as Engine.makeSpans(). */
+  | { readonly type: 'makeSpans'; readonly followsParent: boolean; readonly ratio: number }
   | { readonly type: 'openHost'; readonly session: number }
   /** `viewApplied` follows, unless a later one comes before that. */
   | { readonly type: 'clusterView'; readonly view: ClusterView }
@@ -261,5 +276,16 @@ export type ToMain =
       readonly clientId: string;
       readonly topicFilters: readonly string[];
       readonly reasonCode: number;
+    }
+  /** For traces and spans: readTraceRecord() reads it. */
+  | { readonly type: 'traced'; readonly record: Uint8Array }
+  /** For traces: what a SUBSCRIBE or UNSUBSCRIBE was answered. `traces`: a bit for each. */
+  | {
+      readonly type: 'subscriptionTraced';
+      readonly traces: number;
+      readonly clientId: string;
+      readonly action: 'subscribe' | 'unsubscribe';
+      readonly topicFilters: readonly string[];
+      readonly reasonCodes: readonly number[];
     }
   | ReplyMessage;

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { BrokerError, type BrokerErrorCode, isBrokerErrorCode } from '../broker-error.ts';
 import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import type { Addon, TlsMaterial } from '../data-plane/addon.ts';
+import { type Addon, type TimeName, type Times, type TlsMaterial, timesOf } from '../data-plane/addon.ts';
 import type { Logger } from './logger.ts';
 import type { ListenerPlace, ToMain, ToWorker, WorkerCluster, WorkerStart } from './messages.ts';
 import { Outgoing } from './outgoing.ts';
@@ -130,12 +130,8 @@ export class Supervisor {
     return this.#addon.readCounters(this.#broker);
   }
 
-  /** As Addon.readLoopLags() gives them. */
-  get loopLags(): number[] {
-    return this.#addon.readLoopLags(this.#broker);
-  }
-  get loopLagBoundsMs(): readonly number[] {
-    return this.#addon.loopLagBoundsMs;
+  times(name: TimeName): Times {
+    return timesOf(this.#addon, this.#broker, name);
   }
 
   /**

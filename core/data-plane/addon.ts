@@ -30,8 +30,9 @@ export const EventKind = {
   lookedUp: 10,
   publishAsked: 11,
   publishDenied: 12,
-  slotsTaken: 13,
-  workerGone: 14,
+  traced: 13,
+  slotsTaken: 14,
+  workerGone: 15,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
@@ -112,6 +113,18 @@ export const counterNames = [
   'queued',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
+
+/** What is measured in buckets. In the order of `Time` in native/node/brokers.h, where each is explained; loadAddon() compares. */
+export const timeNames = ['loopLag', 'deliveryTime', 'logCommit'] as const;
+export type TimeName = (typeof timeNames)[number];
+
+/** How often something took how long. */
+export interface Times {
+  /** Of the buckets; one more has none. */
+  readonly boundsUs: readonly number[];
+  /** Of each worker, or of the broker: a number for each bucket, and the seconds of all together. Empty: it is not measured. */
+  readonly distributions: readonly { readonly counts: readonly number[]; readonly sumSeconds: number }[];
+}
 
 /** What the data plane keeps to, by the names in native/limits.h: it takes what it knows of them. */
 export type DataPlaneRules = Limits & BrokerConfig;
@@ -369,6 +382,19 @@ export interface Engine {
   decide(slot: number, isAllowed: boolean, keptMs: number): void;
   /** What programs have decided about a connection's topics counts no more; 0: about those of all. */
   forgetDecisions(slot: number): void;
+  /**
+   * What happens to messages that the topic filter matches (empty: none), and to those of sessions, is told by events
+   * `traced` for the trace with this index, from 0 to 7. With so much of the payload.
+   */
+  trace(index: number, topicFilter: string, payloadBytesMax: number): void;
+  /** Nothing if the session is not here. */
+  traceSession(session: number, index: number): void;
+  endTrace(index: number): void;
+  /**
+   * Whether spans of OpenTelemetry are told likewise: of messages whose traceparent says that they are sampled, if their
+   * parents decide, else of this part of them; and of this part of those that come with none.
+   */
+  makeSpans(areMade: boolean, followsParent: boolean, ratio: number): void;
   /** Whoever has a pace may send half as fast, or as fast as before. */
   halvePaces(isHalved: boolean): void;
   /** Those whose `reload` is 'live' may differ from what createBroker() was given. */
@@ -543,6 +569,7 @@ export interface Addon {
   /** The names in its tables, for loadAddon() to compare with ours. */
   readonly eventKindNames: readonly string[];
   readonly counterNames: readonly string[];
+  readonly timeNames: readonly string[];
   readonly subscribedNames: readonly string[];
   readonly noticeNames: readonly string[];
   readonly sessionStateNames: readonly string[];
@@ -613,13 +640,23 @@ export interface Addon {
   compactStore(directory: string, progress: Uint8Array): StoreRefusal | { readonly damaged: number };
   /** The sums over all workers, in the order of `counterNames`. */
   readCounters(broker: number): number[];
-  /** Of the buckets of readLoopLags(); one more has no bound. */
-  readonly loopLagBoundsMs: readonly number[];
-  /**
-   * How long the turns of the workers' event loops take: of each worker a number for each bucket, and the seconds of all
-   * together.
-   */
-  readLoopLags(broker: number): number[];
+  /** By the index of `timeNames`. */
+  readonly timeBoundsUs: readonly (readonly number[])[];
+  /** The distributions of Times, one behind the other, of what has this index in `timeNames`. */
+  readTimes(broker: number, time: number): number[];
+}
+
+/** What was measured since the broker has started. */
+export function timesOf(addon: Addon, broker: number, name: TimeName): Times {
+  const index = timeNames.indexOf(name);
+  const boundsUs = addon.timeBoundsUs[index] ?? [];
+  const list = addon.readTimes(broker, index);
+  const width = boundsUs.length + 2;
+  const distributions = Array.from({ length: list.length / width }, (_, place) => {
+    const own = list.slice(place * width, (place + 1) * width);
+    return { counts: own.slice(0, -1), sumSeconds: own.at(-1) ?? 0 };
+  });
+  return { boundsUs, distributions };
 }
 
 /** Of Engine.linkFigures(). */
@@ -663,8 +700,9 @@ function hasOurTables(addon: Addon): boolean {
       addon.closeCauseNames,
       addon.noticeNames,
       addon.counterNames,
+      addon.timeNames,
     ],
-    [...tables, sessionStates, closeCauses, noticeNames, counterNames],
+    [...tables, sessionStates, closeCauses, noticeNames, counterNames, timeNames],
   );
 }
 

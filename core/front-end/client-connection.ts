@@ -80,6 +80,13 @@ export interface ConnectionContext {
   rightRefused(connection: ClientConnection, action: 'publish' | 'subscribe', topic: string): void;
   /** For operators: the client did not get these topic filters; the reason code is that of the first. */
   subscriptionRefused(clientId: string, topicFilters: readonly string[], reasonCode: number): void;
+  /** For traces: a SUBSCRIBE or UNSUBSCRIBE was answered. */
+  answered(
+    client: ClientConnection,
+    action: 'subscribe' | 'unsubscribe',
+    topicFilters: readonly string[],
+    reasonCodes: readonly number[],
+  ): void;
 }
 
 /** Who is at the other end, and how it is reached. */
@@ -375,6 +382,14 @@ export class ClientConnection implements Subscriber {
   }
   explainRefused(topicFilters: readonly string[], reasonCode: number): void {
     this.#context.subscriptionRefused(this.clientId, topicFilters, reasonCode);
+  }
+
+  answered(
+    action: 'subscribe' | 'unsubscribe',
+    topicFilters: readonly string[],
+    reasonCodes: readonly number[],
+  ): void {
+    this.#context.answered(this, action, topicFilters, reasonCodes);
   }
 
   noteRefused(topicFilter: string): void {

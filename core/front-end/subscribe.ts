@@ -50,6 +50,12 @@ export interface Subscriber {
   noteRefused(topicFilter: string): void;
   /** For operators: it did not get these; the reason code is that of the first. */
   explainRefused(topicFilters: readonly string[], reasonCode: number): void;
+  /** For traces: what it was answered. */
+  answered(
+    action: 'subscribe' | 'unsubscribe',
+    topicFilters: readonly string[],
+    reasonCodes: readonly number[],
+  ): void;
   fail(error: ProtocolError): void;
   end(reasonCode: number): void;
 }
@@ -108,7 +114,11 @@ function addAll(
     },
     (token) => {
       const isThere = subscriber.session === session; // else the client has left; its session may be there still
-      if (isThere) acknowledge(subscriber, encodeSuback, packet.packetId, reasonCodes);
+      if (isThere) {
+        acknowledge(subscriber, encodeSuback, packet.packetId, reasonCodes);
+        const topicFilters = packet.subscriptions.map(({ topicFilter }) => topicFilter);
+        subscriber.answered('subscribe', topicFilters, reasonCodes);
+      }
       engine.endSubscribe(session, token);
       if (isThere) engine.resume(subscriber.slot);
     },
@@ -216,6 +226,7 @@ export function onUnsubscribe(subscriber: Subscriber, header: number, body: Uint
       : ReasonCode.noSubscriptionExisted,
   );
   acknowledge(subscriber, encodeUnsuback, packet.packetId, reasonCodes);
+  subscriber.answered('unsubscribe', packet.topicFilters, reasonCodes);
   engine.resume(subscriber.slot);
 }
 

@@ -32,6 +32,7 @@ import {
 } from './opening.ts';
 import { openingToken } from './opening-token.ts';
 import { PendingSubscribes } from './subscribe.ts';
+import { WorkerTraces } from './worker-traces.ts';
 
 /** More connections than a worker has in its life. */
 const serialsPerStart = 2 ** 32;
@@ -49,6 +50,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   /** Undefined: this is not a node of a cluster. */
   links: WorkerLinks | undefined;
   readonly connacks = new Connacks();
+  readonly #traces: WorkerTraces;
   // By token.
   readonly #lookUps = new Map<number, (packet: Uint8Array<ArrayBuffer>) => void>();
   /** 0: it is not open. */
@@ -68,6 +70,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#mayBeForwarded = this.#openingRules.isLocalOnly && start.config.trustedProxies.length > 0;
     this.#serials = start.startedBefore * serialsPerStart;
     this.engine = addon.createEngine(start.broker, (start.cluster?.firstWorker ?? 0) + start.worker, this);
+    this.#traces = new WorkerTraces(this.engine);
     this.engine.adoptRules(); // a worker that has ended may not have heard of them
   }
 
@@ -134,6 +137,9 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         break;
       case EventKind.publishDenied:
         this.#onPublishDenied(slot, bytes);
+        break;
+      case EventKind.traced:
+        this.#post({ type: 'traced', record: bytes }, bytes);
         break;
       case EventKind.lookedUp:
         this.#lookUps.get(value)?.(bytes);
@@ -235,6 +241,26 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.#post({ type: 'subscriptionRefused', clientId, topicFilters, reasonCode });
   }
 
+  answered(
+    client: ClientConnection,
+    action: 'subscribe' | 'unsubscribe',
+    topicFilters: readonly string[],
+    reasonCodes: readonly number[],
+  ): void {
+    const traces = this.#traces.of(client);
+    if (traces === 0) return;
+    const { clientId } = client;
+    this.#post({ type: 'subscriptionTraced', traces, clientId, action, topicFilters, reasonCodes });
+  }
+
+  trace({ index, target, payloadBytesMax, away }: Extract<ToWorker, { type: 'trace' }>): void {
+    this.#traces.start(index, target, payloadBytesMax, away, this.#bySerial.values());
+  }
+
+  endTrace(index: number): void {
+    this.#traces.end(index);
+  }
+
   // --- what the session directory says --------------------------------------------------------------
 
   accept(message: Extract<ToWorker, { type: 'accept' }>): void {
@@ -242,6 +268,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     const client = this.#bySerial.get(connection);
     const isWaiting = client !== undefined;
     if (isNew && isWaiting) this.engine.createSession(session);
+    if (client !== undefined) this.#traces.connecting(client, session); // what waits for it goes out at once
     if (client?.accept(message)) return;
     if (isNew && isWaiting) this.engine.endSession(session);
     const row = this.#rowOf(session);

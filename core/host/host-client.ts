@@ -293,6 +293,7 @@ export class HostClient {
 
   /** Nothing will be answered any more. */
   close(): void {
+    this.#link?.flush();
     const error = new BrokerError('NOT_RUNNING', 'The broker has stopped before it answered.');
     const waiting = this.#waiting.takeAll();
     this.#engine.end(error);

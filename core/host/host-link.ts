@@ -10,6 +10,7 @@
  */
 import type { Link } from '../protocol/client-engine.ts';
 import type { Properties } from '../wire/properties.ts';
+import { concat } from '../wire/write.ts';
 import { Queue } from './queue.ts';
 
 /** How the worker is told. */
@@ -30,6 +31,8 @@ export class HostLink implements Link {
   #processedMessages = 0;
   #resume: (() => void) | undefined;
   #isClosed = false;
+  /** Of this turn of the event loop. */
+  #frames: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(server: Properties, windowBytes: number, channel: HostChannel) {
     this.server = server;
@@ -62,10 +65,20 @@ export class HostLink implements Link {
     if (++this.#processedMessages === 1) setImmediate(() => this.#sendProcessed());
   }
 
+  /** What was sent in this turn goes now: what follows must not overtake it. */
+  flush(): void {
+    const frames = this.#frames;
+    this.#frames = [];
+    const [first, ...more] = frames;
+    if (first === undefined || this.#isClosed) return;
+    this.#channel.sendBytes(more.length === 0 ? first : concat(frames));
+  }
+
   /** The worker is gone: nothing more is sent. */
   close(): void {
     this.#isClosed = true;
     this.#held.takeAll();
+    this.#frames = [];
   }
 
   #post(): void {
@@ -74,8 +87,13 @@ export class HostLink implements Link {
       if (this.#onTheWayBytes > 0 && onTheWayBytes > this.#windowBytes) return;
       this.#onTheWayBytes = onTheWayBytes;
       this.#held.take();
-      this.#channel.sendBytes(next);
+      this.#collect(next);
     }
+  }
+
+  /** Thousands of small ones in a turn, as with requests over HTTP, cost little more than one. */
+  #collect(frame: Uint8Array<ArrayBuffer>): void {
+    if (this.#frames.push(frame) === 1) setImmediate(() => this.flush());
   }
 
   #sendProcessed(): void {

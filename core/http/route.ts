@@ -16,6 +16,7 @@ import type { ApiKey, ApiKeys, ApiScope } from '../security/api-keys.ts';
 import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
 import type { ClientEvent } from '../sessions/client-history.ts';
 import type { ClientPage, ClientQuery, ClientState } from '../sessions/client-list.ts';
+import type { Trace, TraceRequest } from '../tracing/traces.ts';
 import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Operation } from './operation.ts';
@@ -97,6 +98,15 @@ export interface SiteSource {
   ): Promise<readonly TopicLevelRow[]>;
   /** Gives a stream of messages; undefined: there is no room for one. Errors: HOST_SUBSCRIBE_INVALID. */
   openStream(request: StreamRequest): StreamedBody | undefined | Promise<StreamedBody>;
+  traces(): readonly Trace[];
+  trace(id: string): Trace | undefined;
+  /** Undefined: there are as many as there can be. */
+  startTrace(request: Omit<TraceRequest, 'mayReceive'>, by: ApiKey): Trace | undefined;
+  /** False: there is no such trace. */
+  stopTrace(id: string, by: ApiKey): boolean;
+  deleteTrace(id: string, by: ApiKey): boolean;
+  /** Its lines, from this one on; undefined: there is no room for another stream. */
+  streamTrace(trace: Trace, next: number): StreamedBody | undefined;
   /** Gives how many clients are there to be told to go. */
   drain(by: ApiKey): number;
   /** Reads the configuration, and the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */

@@ -18,6 +18,7 @@ import { slowSubscriptions } from './routes/slow-subscriptions.ts';
 import { statistics } from './routes/statistics.ts';
 import { subscriptions } from './routes/subscriptions.ts';
 import { topics } from './routes/topics.ts';
+import { deleteTrace, startTrace, stopTrace, trace, traceEvents, traceLog, traces } from './routes/traces.ts';
 
 /** Below /api/v1, and described by OpenAPI. */
 export const apiRoutes: readonly Route[] = [
@@ -42,6 +43,13 @@ export const apiRoutes: readonly Route[] = [
   bans,
   addBan,
   deleteBan,
+  traces,
+  startTrace,
+  trace,
+  stopTrace,
+  deleteTrace,
+  traceLog,
+  traceEvents,
   stats,
   configuration,
   reload,
@@ -62,18 +70,13 @@ export interface Found {
   readonly values: readonly string[];
 }
 
-interface Row {
-  readonly route: Route;
-  readonly path: RoutePath;
-}
-
 export class RouteTable {
-  readonly #rows: readonly Row[];
+  readonly #rows: readonly Found[];
   /** Those without parameters, which are most of what is asked for. */
-  readonly #byPath = new Map<string, Row[]>();
+  readonly #byPath = new Map<string, readonly Found[]>();
 
   constructor(routes: readonly Route[]) {
-    const rows = routes.map((route) => ({ route, path: routePathOf(route.path) }));
+    const rows: Found[] = routes.map((route) => ({ route, path: routePathOf(route.path), values: [] }));
     for (const row of rows) {
       if (row.path.parameters.length > 0) continue;
       this.#byPath.set(row.route.path, [...(this.#byPath.get(row.route.path) ?? []), row]);
@@ -83,11 +86,14 @@ export class RouteTable {
 
   /** The route of a request; of a path that has others, the methods that it has; undefined: there is no such path. */
   find(method: string, path: string): Found | { readonly methods: readonly string[] } | undefined {
-    const here = this.#byPath.get(path)?.map((row) => ({ ...row, values: [] })) ?? this.#matching(path);
+    const here = this.#byPath.get(path) ?? this.#matching(path);
     if (here.length === 0) return undefined;
     const asked = method === 'head' ? 'get' : method;
-    const methods = here.flatMap(({ route }) => (route.method === 'get' ? ['get', 'head'] : [route.method]));
-    return here.find(({ route }) => route.method === asked) ?? { methods };
+    const found = here.find(({ route }) => route.method === asked);
+    if (found !== undefined) return found;
+    return {
+      methods: here.flatMap(({ route }) => (route.method === 'get' ? ['get', 'head'] : [route.method])),
+    };
   }
 
   #matching(asked: string): Found[] {

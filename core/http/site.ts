@@ -4,6 +4,7 @@
  *
  *     question -> route -> right -> room -> body, if the route takes one -> handler -> answer, counted until it is taken
  */
+import { isUtf8 } from 'node:buffer';
 import type { BrokerConfig } from '../config/options.ts';
 import type { HostMessage } from '../host/host-message.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
@@ -75,7 +76,7 @@ export class Site {
     const request = {
       question,
       parameters,
-      query: new URLSearchParams(question.query),
+      query: question.query === '' ? noQuery : new URLSearchParams(question.query),
       key,
       body: undefined,
     };
@@ -157,14 +158,16 @@ function faultOf(error: unknown): HttpAnswer {
   return error instanceof RequestFault ? problem(error.status, error.message) : busy();
 }
 
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+/** Of requests that have none: nobody changes what was asked. */
+const noQuery = new URLSearchParams();
 
 function parsed(body: Uint8Array): unknown {
   try {
-    return JSON.parse(strictUtf8.decode(body));
+    if (isUtf8(body)) return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString());
   } catch {
-    throw new RequestFault(400, 'The body has to be JSON, in UTF-8.');
+    // It is no JSON.
   }
+  throw new RequestFault(400, 'The body has to be JSON, in UTF-8.');
 }
 
 /** The door adds what is of the connection alone. */

@@ -40,8 +40,13 @@ export function apiKeyLine({ name, scopes }: ApiKey, hash: string): string {
   return `${name}:${[...scopes].join(',')}:${hash}`;
 }
 
+/** That are known without their hash: whoever asks often does so with the same one. */
+const recentMax = 64;
+
 export class ApiKeys {
   readonly #byHash: ReadonlyMap<string, ApiKey>;
+  /** By themselves, those that were found lately. */
+  readonly #recent = new Map<string, ApiKey>();
 
   constructor(byHash: ReadonlyMap<string, ApiKey>) {
     this.#byHash = byHash;
@@ -67,7 +72,13 @@ export class ApiKeys {
 
   /** Undefined: nobody has this key. */
   find(key: string): ApiKey | undefined {
-    return key.startsWith(keyPrefix) ? this.#byHash.get(hashOfApiKey(key)) : undefined;
+    const known = this.#recent.get(key);
+    if (known !== undefined) return known;
+    const found = key.startsWith(keyPrefix) ? this.#byHash.get(hashOfApiKey(key)) : undefined;
+    if (found === undefined) return undefined;
+    if (this.#recent.size >= recentMax) this.#recent.clear();
+    this.#recent.set(key, found);
+    return found;
   }
 }
 

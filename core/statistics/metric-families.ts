@@ -1,9 +1,9 @@
 /** What Prometheus is told, by name. Nothing is told by client or by topic: there may be millions. */
 import type { ClusterFigures } from '../control/cluster-control.ts';
-import type { CounterName } from '../data-plane/addon.ts';
+import type { CounterName, Times } from '../data-plane/addon.ts';
 import type { DirectoryCounts } from '../sessions/session-directory.ts';
 import type { ClientCounts } from './client-counts.ts';
-import type { Family, Sample } from './metrics-text.ts';
+import type { Distribution, Family, Sample } from './metrics-text.ts';
 
 export interface MetricsSample {
   readonly version: string;
@@ -11,9 +11,12 @@ export interface MetricsSample {
   readonly clients: DirectoryCounts;
   readonly counts: ClientCounts;
   readonly streams: { readonly streams: number; readonly missed: number };
-  /** Of the workers' event loops, as Addon.readLoopLags() gives it. */
-  readonly loopLags: readonly number[];
-  readonly loopLagBoundsMs: readonly number[];
+  /** Of the workers' event loops. */
+  readonly loopLag: Times;
+  /** Of each worker. */
+  readonly deliveryTime: Times;
+  /** Empty without a log. */
+  readonly logCommit: Times;
   readonly memoryBytes: number;
   readonly heapBytes: number;
   readonly cpuSeconds: number;
@@ -135,7 +138,7 @@ export function metricFamilies(sample: MetricsSample): Family[] {
     counter('rallymq_event_streams_missed', 'Messages that streams over HTTP were too slow for.', [
       { value: sample.streams.missed },
     ]),
-    loopLag(sample),
+    ...times(sample),
     counter('rallymq_main_thread_busy_seconds', 'That the thread which serves CONNECT and HTTP has worked.', [
       { value: sample.mainThreadSeconds },
     ]),
@@ -160,19 +163,53 @@ function byReason(
   }));
 }
 
-function loopLag({ loopLags, loopLagBoundsMs }: MetricsSample): Family {
-  const width = loopLagBoundsMs.length + 2;
-  const distributions = Array.from({ length: loopLags.length / width }, (_, worker) => {
-    const own = loopLags.slice(worker * width, (worker + 1) * width);
-    return { labels: { worker: `${worker}` }, counts: own.slice(0, -1), sum: own.at(-1) ?? 0 };
-  });
-  return {
-    type: 'histogram',
-    name: 'rallymq_loop_lag_seconds',
-    help: "How long turns of a worker's event loop take: for so long it serves nobody else.",
-    bounds: loopLagBoundsMs.map((ms) => ms / 1_000),
-    distributions,
-  };
+function times({ loopLag, deliveryTime, logCommit }: MetricsSample): Family[] {
+  const lag = loopLag.distributions.map(({ counts, sumSeconds }, worker) => ({
+    labels: { worker: `${worker}` },
+    counts,
+    sum: sumSeconds,
+  }));
+  return [
+    histogram(
+      'rallymq_loop_lag_seconds',
+      "How long turns of a worker's event loop take: for so long it serves nobody else.",
+      loopLag,
+      lag,
+    ),
+    histogram(
+      'rallymq_delivery_seconds',
+      'From the reading of a PUBLISH until it is written to the socket of a subscriber; of sampled messages.',
+      deliveryTime,
+      [together(deliveryTime)],
+    ),
+    ...(logCommit.distributions.length === 0
+      ? []
+      : [
+          histogram(
+            'rallymq_log_commit_seconds',
+            'How long the disk takes for what is stored together, with the sync where durability is fsync.',
+            logCommit,
+            [together(logCommit)],
+          ),
+        ]),
+  ];
+}
+
+/** Of all workers. */
+function together({ boundsUs, distributions }: Times): Distribution {
+  const counts = Array.from({ length: boundsUs.length + 1 }, (_, bucket) =>
+    distributions.reduce((sum, each) => sum + (each.counts[bucket] ?? 0), 0),
+  );
+  return { counts, sum: distributions.reduce((sum, each) => sum + each.sumSeconds, 0) };
+}
+
+function histogram(
+  name: string,
+  help: string,
+  { boundsUs }: Times,
+  distributions: readonly Distribution[],
+): Family {
+  return { type: 'histogram', name, help, bounds: boundsUs.map((us) => us / 1e6), distributions };
 }
 
 function certificate({ certificateExpirySeconds }: MetricsSample): Family[] {

@@ -51,6 +51,8 @@ class Journal {
   // Nothing more may be taken in that would have to be logged, for now.
   bool isCrowded() const { return appender_ && appender_->isFull(); }
   // The disk is full: what would have to be stored is refused.
+  // nullptr: there is no log.
+  const Latencies* commitTimes() const { return log_ ? &log_->commitTimes() : nullptr; }
   bool isRefusing() const { return log_ && log_->state() == log::State::full; }
 
   enum class Whereabouts : uint8_t {

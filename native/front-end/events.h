@@ -25,6 +25,7 @@ enum class EventKind : uint8_t {
   lookedUp,        // a retained message was looked up (value: token; a PUBLISH, or nothing)
   publishAsked,    // may the client publish this? (slot; first: QoS, and 4 if it is to be retained; topic); it waits
   publishDenied,   // the client may not publish to this (slot; topic); some of them in a second
+  traced,          // something that is looked at more closely (a record: watch.h); some of them in a second
   slotsTaken,      // slots that this worker was to take are served here (value: the number of their move)
   workerGone,      // nothing is left here of a worker that is gone for good (value: worker)
   count,

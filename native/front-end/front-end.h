@@ -28,8 +28,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
         shards_(shards),
         departures_(departures),
         gate_(gate),
-        outbound_(limits, counters, accounts, gate, journal, *this),
-        incoming_(limits, counters, shards, gate, outbound_, *this) {}
+        watch_(counters, events_),
+        outbound_(limits, counters, accounts, gate, journal, watch_, *this),
+        incoming_(limits, counters, shards, gate, watch_, outbound_, *this) {}
 
   Connection& open(Transport& transport, ConnectionKind kind = ConnectionKind::client) {
     const uint32_t slot = connections_.add();
@@ -302,6 +303,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their
   // CONNACK, what ended clients have sent and nobody can take, closes that hang.
   void tick() {
+    watch_.tick();
     connections_.each([&](Connection& connection) {
       const uint64_t inPhaseMs = nowMs_ - connection.phaseSinceMs;
       const uint64_t silentMs = nowMs_ - connection.lastReceivedMs;
@@ -336,6 +338,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // The outbox of an ending connection is empty.
   void written(Connection& connection) override { on(connection, ConnectionEvent::written); }
 
+  Watch& watch() { return watch_; }
   Outbound& outbound() { return outbound_; }
   const Outbound& outbound() const { return outbound_; }
   // For packet control, which takes them between two frames, in order; those that it has no time for in a later turn.
@@ -687,6 +690,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   ShardPort& shards_;
   DepartureSink& departures_;
   Gate& gate_;
+  Watch watch_;
   Outbound outbound_;
   Incoming incoming_;
   Slab<Connection> connections_;

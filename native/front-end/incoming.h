@@ -12,18 +12,20 @@
 #include "outbound.h"
 #include "recent-topics.h"
 #include "shard-port.h"
+#include "watch.h"
 
 namespace rally {
 
 class Incoming {
  public:
-  Incoming(const Limits& limits, Counters& counters, ShardPort& shards, Gate& gate, Outbound& outbound,
+  Incoming(const Limits& limits, Counters& counters, ShardPort& shards, Gate& gate, Watch& watch, Outbound& outbound,
            Outbound::ConnectionEnder& ender)
       : limits_(limits),
         counters_(counters),
         shards_(shards),
         workers_(uint8_t(shards.workers())),
         gate_(gate),
+        watch_(watch),
         outbound_(outbound),
         ender_(ender) {}
 
@@ -83,7 +85,8 @@ class Incoming {
         {}};
     const Source source{connection.slot, connection.generation,     publish.packetId,
                         publish.qos,     publication.originSession, connection.session->durable != nullptr};
-    connection.shards |= shards_.publish(publication, source);
+    connection.shards |= watch_.isDue() ? publishWatched(connection, publication, source)
+                                        : shards_.publish(publication, source);
     return connection.phase == Phase::connected ? Flow::next : Flow::end;
   }
 
@@ -138,6 +141,15 @@ class Incoming {
   }
 
  private:
+  [[gnu::noinline]] uint64_t publishWatched(const Connection& connection, Publication& publication,
+                                            const Source& source) {
+    const Session& session = *connection.session;
+    watch_.onPublish(publication, session);
+    const uint64_t shards = shards_.publish(publication, source);
+    if (connection.session == &session) watch_.afterPublish(publication, session);
+    return shards;
+  }
+
   Flow fail(Connection& connection, Reason reason) {
     ender_.end(connection, reason);
     return Flow::end;
@@ -227,6 +239,8 @@ class Incoming {
   // no reason code, the message is only counted, but wrong text with QoS 0 ends the connection (5.0, 4.13).
   Flow refusePublish(Connection& connection, const Publish& publish, Reason reason) {
     counters_.add(Counter::publishRefused);
+    if (watch_.hasTraces())
+      watch_.onRefused(*connection.session, fullTopic(connection, publish.topic), publish, reason);
     if (publish.qos > 0) {
       connection.answers.add(publish.packetId, publish.qos, reason);
       sendAnswers(connection);
@@ -249,6 +263,8 @@ class Incoming {
     noteDenied(connection, publish.topic, events);
     if (!limits_.endsDeniedPublishers) return refusePublish(connection, publish, Reason::notAuthorized);
     counters_.add(Counter::publishRefused);
+    if (watch_.hasTraces())
+      watch_.onRefused(*connection.session, fullTopic(connection, publish.topic), publish, Reason::notAuthorized);
     return fail(connection, Reason::notAuthorized);
   }
 
@@ -310,6 +326,7 @@ class Incoming {
   ShardPort& shards_;
   const uint8_t workers_;
   Gate& gate_;
+  Watch& watch_;
   Outbound& outbound_;
   Outbound::ConnectionEnder& ender_;
   std::vector<uint8_t> properties_;

@@ -15,7 +15,7 @@ class Matcher {
 
   // `shard`: the worker that owns the topic.
   void deliver(const std::vector<Filter*>& filters, Publication& publication, unsigned shard) {
-    outbound_.begin();
+    outbound_.begin(publication);
     if (filters.size() == 1) {
       for (const Subscriber& subscriber : filters[0]->subscribers) {
         if (!isFor(subscriber, *filters[0], publication, shard)) continue;

@@ -17,6 +17,7 @@
 #include "../wire/publish-writer.h"
 #include "alias-account.h"
 #include "connection.h"
+#include "watch.h"
 #ifdef RALLYMQ_FAULTS
 #include "../faults/faulty-deliveries.h"
 #endif
@@ -34,7 +35,7 @@ class Outbound {
     virtual void written(Connection& connection) = 0;
   };
 
-  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, Gate& gate, Journal& journal,
+  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, Gate& gate, Journal& journal, Watch& watch,
            ConnectionEnder& ender)
       : limits_(limits),
         counters_(counters),
@@ -42,6 +43,7 @@ class Outbound {
         sessions_(accounts.sessions),
         gate_(gate),
         journal_(journal),
+        watch_(watch),
         ender_(ender),
         arena_(limits.outboxTotalBytesMax),
         aliases_(limits.topicAliasesTotalBytesMax) {}
@@ -102,7 +104,9 @@ class Outbound {
   }
 
   // Starts on a publication; deliver() and the rest of the turn refer to it.
-  void begin() {
+  void begin(const Publication& publication) {
+    isWatched_ = watch_.watches(publication);
+    timedLeft_ = timedMax;
     writer_.begin(nowMs_);
     topicHash_ = 0;
   }
@@ -110,34 +114,9 @@ class Outbound {
   // `share`: as Delivery says.
   void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids,
                uint32_t share = 0) {
-    deliveries_++;
-#ifdef RALLYMQ_FAULTS
-    if (faults_.takes(*this, session, publication, maximumQos, retain, ids, share)) return;
-#endif
-    const uint8_t qos = publication.qos < maximumQos ? publication.qos : maximumQos;
-    Connection* connection = session.connection;
-    const bool hasPlace = connection && hasRoom(*connection, publication.size());
-    const bool isReady = hasPlace && session.isCaughtUp() &&
-                         (qos == 0 || session.window.hasRoom(connection->inflightMax));
-    if (qos == 0 && isReady) {
-      sendPublish(*connection, session, publication, qos, retain, ids, share);
-      return;
-    }
-    if (qos == 0 && !hasPlace) {
-      counters_.add(Counter::droppedQos0);
-      if (share != 0) journal_.settle(session, publication.logId, true);
-      return;
-    }
-    if (!connection && !session.isPersistent()) return;
-    const bool isKept = !isReady || keepsSent(session, share);
-    const size_t bytes = sizeof(Window::Entry) + ids.bytes() + (isKept ? publication.blockBytes() : 0);
-    if (!mayKeep(session, bytes, isReady ? session.window.growthBytes() : session.queue.growthBytes(held()), qos,
-                 share)) {
-      if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
-      return;
-    }
-    if (isReady) sendPublish(*connection, session, publication, qos, retain, ids, share);
-    else enqueue(session, publication, qos, retain, ids, share);
+    if (isWatched_) [[unlikely]]
+      deliverWatched(session, publication, maximumQos, retain, ids, share);
+    else deliverNow(session, publication, maximumQos, retain, ids, share);
   }
 
   // What deliver() would do with a message of a share, as far as that does not depend on its size: when the memory of
@@ -223,6 +202,7 @@ class Outbound {
     commit();
     relieve();
     if (starved_.hasAny()) feedStarved();
+    if (watch_.hasUnwritten()) watch_.settle();
   }
 
   // Ends a connection that has made the worker keep most for longest.
@@ -238,15 +218,85 @@ class Outbound {
     dirty_.remove(connection, connection.dirtyPlace);
     starved_.remove(connection, connection.starvedPlace);
     aliases_.release(connection);
+    watch_.forget(connection);
   }
 
  private:
   static constexpr int roundsMax = 16;
+  // Deliveries of a sampled publication: those to the others take as long.
+  static constexpr uint32_t timedMax = 4;
   // More than the head of a PUBLISH has beside topic and properties, with many subscription identifiers.
   static constexpr size_t headBytesMax = 1'024;
   // Retained messages fill half of an outbox, so that they leave room for what is published meanwhile.
   enum class Part : uint8_t { half, whole };
   static constexpr uint64_t aliasSeed = 0x9ae16a3b2f90404f;
+
+  void deliverNow(Session& session, Publication& publication, uint8_t maximumQos, bool retain,
+                  const SubscriptionIds& ids, uint32_t share) {
+    deliveries_++;
+#ifdef RALLYMQ_FAULTS
+    if (faults_.takes(*this, session, publication, maximumQos, retain, ids, share)) return;
+#endif
+    const uint8_t qos = publication.qos < maximumQos ? publication.qos : maximumQos;
+    Connection* connection = session.connection;
+    const bool hasPlace = connection && hasRoom(*connection, publication.size());
+    const bool isReady = hasPlace && session.isCaughtUp() &&
+                         (qos == 0 || session.window.hasRoom(connection->inflightMax));
+    if (qos == 0 && isReady) {
+      sendPublish(*connection, session, publication, qos, retain, ids, share);
+      return;
+    }
+    if (qos == 0 && !hasPlace) {
+      counters_.add(Counter::droppedQos0);
+      if (share != 0) journal_.settle(session, publication.logId, true);
+      return;
+    }
+    if (!connection && !session.isPersistent()) return;
+    const bool isKept = !isReady || keepsSent(session, share);
+    const size_t bytes = sizeof(Window::Entry) + ids.bytes() + (isKept ? publication.blockBytes() : 0);
+    if (!mayKeep(session, bytes, isReady ? session.window.growthBytes() : session.queue.growthBytes(held()), qos,
+                 share)) {
+      if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
+      return;
+    }
+    if (isReady) sendPublish(*connection, session, publication, qos, retain, ids, share);
+    else enqueue(session, publication, qos, retain, ids, share);
+  }
+
+  [[gnu::noinline]] void deliverWatched(Session& session, Publication& publication, uint8_t maximumQos, bool retain,
+                                        const SubscriptionIds& ids, uint32_t share) {
+    if (timedLeft_ > 0) timedLeft_--;
+    else isWatched_ = watch_.watchesAll(publication);
+    watchSent(session, publication, std::min(publication.qos, maximumQos), retain,
+              [&] { deliverNow(session, publication, maximumQos, retain, ids, share); });
+  }
+
+  // What became of a message is seen by what was counted meanwhile: whoever decides about it need not tell.
+  template <class Send>
+  [[gnu::noinline]] void watchSent(Session& session, Publication& publication, uint8_t qos, bool retain, Send&& send) {
+    constexpr std::array<std::pair<Counter, DropReason>, 4> drops = {
+        {{Counter::droppedQos0, DropReason::outboxFull},
+         {Counter::droppedQueueFull, DropReason::queueFull},
+         {Counter::droppedTotalFull, DropReason::allQueuesFull},
+         {Counter::droppedTooLarge, DropReason::tooLarge}}};
+    std::array<uint64_t, drops.size()> before{};
+    for (size_t i = 0; i < drops.size(); i++) before[i] = counters_.get(drops[i].first);
+    const uint64_t sent = counters_.get(Counter::publishSent);
+    const uint64_t queued = counters_.get(Counter::queued);
+    send();
+    const auto tell = [&](RecordKind kind, DropReason why = DropReason::none) {
+      watch_.onDelivery(kind, session, publication, qos, retain, why);
+    };
+    if (counters_.get(Counter::publishSent) > sent) {
+      if (session.connection && publication.mark) watch_.onSent(*session.connection, session, publication);
+      tell(RecordKind::delivered);
+      return;
+    }
+    if (counters_.get(Counter::queued) > queued) return tell(RecordKind::queued);
+    for (size_t i = 0; i < drops.size(); i++) {
+      if (counters_.get(drops[i].first) > before[i]) return tell(RecordKind::dropped, drops[i].second);
+    }
+  }
 
   void sendWaiting(Session& session) {
     while (session.connection && session.connection->phase == Phase::connected && session.hasWaiting()) {
@@ -269,18 +319,34 @@ class Outbound {
       counters_.subtract(Counter::queued);
       if (hasExpired || isLost) {
         counters_.add(hasExpired ? Counter::droppedExpired : Counter::droppedUnreadable);
+        noteLost(session, delivery, hasExpired ? DropReason::expired : DropReason::unreadable);
         journal_.settle(session, delivery);
         continue;
       }
       if (isWithheld(session, delivery)) {
+        noteLost(session, delivery, DropReason::withheld);
         journal_.settle(session, delivery);
         continue;
       }
       Publication publication = Publication::of(delivery.message, 0);
-      begin();
-      sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds,
-                  delivery.share);
+      if (delivery.isFromStore) publication.mark = nullptr;  // it came long ago
+      begin(publication);
+      const auto send = [&] {
+        sendPublish(connection, session, publication, delivery.qos, delivery.retain, delivery.subscriptionIds,
+                    delivery.share);
+      };
+      if (isWatched_) [[unlikely]]
+        watchSent(session, publication, delivery.qos, delivery.retain, send);
+      else send();
     }
+  }
+
+  void noteLost(const Session& session, const Delivery& delivery, DropReason why) {
+    if (!watch_.hasTraces()) return;
+    // What a stub stands for is in the log alone, its topic too.
+    const bool isStub = delivery.message->isStub;
+    const Publication lost = isStub ? Publication{} : Publication::of(delivery.message, 0);
+    watch_.onDelivery(RecordKind::dropped, session, lost, delivery.qos, delivery.retain, why);
   }
 
   void write(Connection& connection) {
@@ -472,7 +538,10 @@ class Outbound {
         return;
       }
       Publication publication = Publication::of(delivery.message, 0);
-      begin();
+      publication.mark = nullptr;  // the time that a lost connection took is not ours
+      begin(publication);
+      if (isWatched_)
+        watch_.onDelivery(RecordKind::delivered, session, publication, delivery.qos, delivery.retain, DropReason::none);
       AliasUse use;
       PublishWriter::Head* head = headFor(connection, publication, delivery.qos, delivery.subscriptionIds, use);
       if (!head) {
@@ -568,6 +637,7 @@ class Outbound {
   SessionAccount& sessions_;
   Gate& gate_;
   Journal& journal_;
+  Watch& watch_;
   ConnectionEnder& ender_;
   Arena arena_;
   AliasAccount aliases_;
@@ -579,6 +649,8 @@ class Outbound {
   std::vector<uint64_t> asking_;
   std::vector<uint64_t> improved_;
   uint64_t deliveries_ = 0;
+  bool isWatched_ = false;  // the publication
+  uint32_t timedLeft_ = 0;  // of its deliveries, that are timed
   uint64_t nowMs_ = 0;
   uint64_t topicHash_ = 0;  // of the publication, for aliases; 0: not computed yet
 #ifdef RALLYMQ_FAULTS

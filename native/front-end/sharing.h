@@ -158,7 +158,7 @@ class Sharing {
           {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = shardKey},
           filters_.hashOf(share->own->text()));
     }
-    outbound_.begin();
+    outbound_.begin(publication);
     outbound_.deliver(*member->session, publication, member->qos, retain, ids, shardKey);
     return ShareOutcome::taken;
   }

@@ -32,7 +32,7 @@ DiskLog::DiskLog(const Options& options, std::unique_ptr<Disk> disk, std::unique
       warning_(warning),
       recovery_(*disk_, space_, options_),
       health_(state_),
-      writer_(*disk_, space_, options_, appenders_, inbox_, health_) {
+      writer_(*disk_, space_, options_, appenders_, inbox_, health_, commitTimes_) {
   for (unsigned worker = 0; worker < options.workers; worker++) {
     appenders_.push_back(std::make_unique<Appender>(worker, &inbox_, options.pendingBytesMax));
   }

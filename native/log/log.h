@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "../structures/histogram.h"
 #include "appender.h"
 #include "record-frame.h"
 
@@ -158,9 +159,12 @@ class Log {
   Appender& appender(unsigned worker) { return *appenders_[worker]; }
   virtual std::unique_ptr<Reader> makeReader() = 0;
   virtual Figures figures() const = 0;
+  // How long groups of records take to the disk: until they are written and, with Durability::fsync, synced.
+  const Latencies& commitTimes() const { return commitTimes_; }
 
  protected:
   std::atomic<State> state_{State::open};
+  Latencies commitTimes_;
   std::vector<std::unique_ptr<Appender>> appenders_;
 };
 

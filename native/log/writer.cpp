@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "../structures/monotonic-clock.h"
+
 namespace rally::log {
 
 namespace {
@@ -22,13 +24,15 @@ const std::array<uint8_t, pageBytes> zeroPage{};
 
 }  // namespace
 
-Writer::Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health)
+Writer::Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health,
+               Latencies& commitTimes)
     : disk_(disk),
       space_(space),
       options_(options),
       appenders_(appenders),
       inbox_(inbox),
       health_(health),
+      commitTimes_(commitTimes),
       files_(disk, space, options),
       reclaimer_(space, files_.log()),
       recent_(options.workers) {}
@@ -88,7 +92,9 @@ bool Writer::commit(uint64_t nowMs) {
   if (group_.hasRecords()) {
     if (!makeRoom(nowMs)) return false;
     placeGroup(nowMs);
+    const uint64_t startNs = monotonicNs();
     const int error = writeGroup();
+    if (error == 0) commitTimes_.add(monotonicNs() - startNs);
     if (error == ENOSPC || error == EDQUOT) return outOfSpace("the disk is full");
     if (error != 0) return failed("it cannot be written", error), false;
     isStuck_ = false;

@@ -8,6 +8,7 @@
 #pragma once
 #include <deque>
 
+#include "../structures/histogram.h"
 #include "health.h"
 #include "inbox.h"
 #include "reclaimer.h"
@@ -19,7 +20,8 @@ class Writer {
  public:
   using Appenders = std::vector<std::unique_ptr<Appender>>;
 
-  Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health);
+  Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health,
+         Latencies& commitTimes);
 
   // False: the first segment cannot be made, and health says why.
   bool begin(const SegmentFiles::Start& start, std::vector<std::string> spareNames, uint64_t nowMs);
@@ -82,6 +84,7 @@ class Writer {
   Appenders& appenders_;
   Inbox& inbox_;
   Health& health_;
+  Latencies& commitTimes_;
   SegmentFiles files_;
   Reclaimer reclaimer_;
   std::vector<Recent> recent_;

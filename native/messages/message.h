@@ -1,7 +1,7 @@
 // An application message that outlives the chunk it came in: one block, counted references, shared
 // by the sessions, lanes and stores of all workers and never changed once it is shared.
 //
-//   [ Message | a Holding for each worker | topic | properties | payload ]
+//   [ Message | a Holding for each worker | topic | properties | payload | a Mark, if isMarked ]
 //
 // How many entries of windows and queues of a worker hold it, and where, is that worker's own note
 // (sessions/held-messages.h), so that each worker counts the block once in what its sessions hold and nobody needs an
@@ -22,6 +22,7 @@
 #include "../structures/bytes.h"
 #include "../structures/row-place.h"
 #include "log-place.h"
+#include "mark.h"
 
 namespace rally {
 
@@ -45,6 +46,7 @@ struct Message {
   uint8_t qos : 2 = 0;
   bool retain : 1 = false;
   bool isStub : 1 = false;
+  bool isMarked : 1 = false;
   uint64_t originSession = 0;  // who published it, for No Local (5.0, 3.8.3.1); 0: nobody
   uint64_t expiresAtMs = 0;    // on the clock of the engine; 0: never
   uint64_t logId = 0;          // its number in the log; 0: it is not there
@@ -67,9 +69,14 @@ struct Message {
   Bytes topic() const { return {bytes(), topicBytes}; }
   Bytes properties() const { return {bytes() + topicBytes, propertiesBytes}; }
   Bytes payload() const { return {bytes() + topicBytes + propertiesBytes, payloadBytes}; }
-  size_t size() const { return sizeof(Message) + topicBytes + propertiesBytes + payloadBytes; }
+  size_t contentBytes() const {
+    return size_t(topicBytes) + propertiesBytes + payloadBytes + (isMarked ? sizeof(Mark) : 0);
+  }
+  size_t size() const { return sizeof(Message) + contentBytes(); }
+  // Its Mark, which may lie at any address; nullptr: there is none.
+  const uint8_t* mark() const { return isMarked ? payload().data() + payloadBytes : nullptr; }
   // With all that it takes of the heap, or would take if it were no stub.
-  size_t blockBytes() const { return blockBytes(workers, size_t(topicBytes) + propertiesBytes + payloadBytes); }
+  size_t blockBytes() const { return blockBytes(workers, contentBytes()); }
   size_t heldBytes() const { return isStub ? blockBytes(workers, 0) : blockBytes(); }
   // Without anything in it, and room for so much content.
   static Message* make(unsigned workers, size_t contentBytes) {
@@ -127,16 +134,17 @@ struct Publication {
   uint64_t expiresAtMs = 0;
   uint8_t qos = 0;
   bool retain = false;
-  uint8_t workers = 0;  // of the broker: keep() needs it
-  MessageRef kept;      // made by keep()
-  uint64_t logId = 0;   // as in Message
-  LogPlace logPlace{};  // likewise
+  uint8_t workers = 0;            // of the broker: keep() needs it
+  MessageRef kept;                // made by keep()
+  uint64_t logId = 0;             // as in Message
+  LogPlace logPlace{};            // likewise
+  const uint8_t* mark = nullptr;  // likewise
 
   static Publication of(MessageRef message, uint64_t topicHash) {
     Publication publication{
         message->topic(),     message->properties(), message->payload(), topicHash,        message->originSession,
         message->expiresAtMs, message->qos,          message->retain,    message->workers, {},
-        message->logId,       message->logPlace()};
+        message->logId,       message->logPlace(),   message->mark()};
     publication.kept = std::move(message);
     return publication;
   }
@@ -153,14 +161,21 @@ struct Publication {
   // Bytes that it takes in a PUBLISH, without what the head adds.
   size_t size() const { return topic.size() + properties.size() + payload.size(); }
   // Of its Message, whether there is one yet or not.
-  size_t blockBytes() const { return Message::blockBytes(workers, size()); }
+  size_t blockBytes() const { return Message::blockBytes(workers, size() + markBytes()); }
+  size_t markBytes() const { return mark ? sizeof(Mark) : 0; }
+  Mark readMark() const {
+    Mark read;
+    if (mark) std::memcpy(&read, mark, sizeof read);
+    return read;
+  }
 
   const MessageRef& keep() {
     if (!kept) {
-      Message* message = Message::make(workers, size());
+      Message* message = Message::make(workers, size() + markBytes());
       writeHead(*message);
+      message->isMarked = mark != nullptr;
       uint8_t* at = const_cast<uint8_t*>(message->bytes());
-      for (const Bytes part : {topic, properties, payload}) {
+      for (const Bytes part : {topic, properties, payload, Bytes(mark, markBytes())}) {
         if (!part.empty()) std::memcpy(at, part.data(), part.size());
         at += part.size();
       }
@@ -181,7 +196,7 @@ struct Publication {
   }
 };
 
-// Of what is in the log.
+// Of what is in the log, which has no marks.
 inline MessageRef stubOf(const Publication& publication) {
   RALLY_ASSERT(publication.logId != 0);
   Message* stub = Message::make(publication.workers, 0);

@@ -50,7 +50,7 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"createBroker", createBroker},
                                Method{"destroyBroker", destroyBroker},
                                Method{"readCounters", readCounters},
-                               Method{"readLoopLags", readLoopLags},
+                               Method{"readTimes", readTimes},
                                Method{"setRules", setRules},
                                Method{"openStore", openStore},
                                Method{"recoverStore", recoverStore},
@@ -80,9 +80,9 @@ napi_value initialise(napi_env env, napi_value exports) {
                           toTexts(env, enumNames<cluster::FrameOutcome, cluster::FrameOutcome::count>()));
   napi_value bounds = nullptr;
   napi_create_array(env, &bounds);
-  for (uint32_t i = 0; i < Histogram::boundsMs.size(); i++)
-    napi_set_element(env, bounds, i, toNumber(env, Histogram::boundsMs[i]));
-  napi_set_named_property(env, exports, "loopLagBoundsMs", bounds);
+  for (uint32_t i = 0; i < uint32_t(Time::count); i++) napi_set_element(env, bounds, i, boundsOf(env, Time(i)));
+  napi_set_named_property(env, exports, "timeBoundsUs", bounds);
+  napi_set_named_property(env, exports, "timeNames", toTexts(env, enumNames<Time, Time::count>()));
   return exports;
 }
 

@@ -198,20 +198,51 @@ inline napi_value readCounters(napi_env env, napi_callback_info info) {
   return list;
 }
 
-// Of each worker, one behind the other: how often a turn of its loop took as long as each bucket says, and the seconds
-// of all of them.
-inline napi_value readLoopLags(napi_env env, napi_callback_info info) {
-  const Broker* broker = brokerOf(env, info);
+// What is measured. In the order of `timeNames` in core/data-plane/addon.ts, which compares the names when it loads the
+// addon.
+enum class Time : uint8_t {
+  loopLag,       // turns of the workers' event loops, of each worker
+  deliveryTime,  // from the reading of a PUBLISH to the writing of a subscriber's socket, of each worker; sampled
+  logCommit,     // of a group of records to the disk; of the broker, if it has a log
+  count,
+};
+
+inline napi_value toNumbers(napi_env env, const auto& numbers) {
   napi_value list = nullptr;
   napi_create_array(env, &list);
-  uint32_t length = 0;
-  if (!broker) return list;
-  broker->eachCounters([&](const Counters& counters) {
-    for (size_t bucket = 0; bucket < Histogram::buckets; bucket++)
-      napi_set_element(env, list, length++, toNumber(env, double(counters.loopLag.count(bucket))));
-    napi_set_element(env, list, length++, toNumber(env, double(counters.loopLag.sumNanoseconds()) / 1e9));
-  });
+  for (uint32_t i = 0; i < numbers.size(); i++) napi_set_element(env, list, i, toNumber(env, double(numbers[i])));
   return list;
+}
+
+template <class Times>
+void putTimes(std::vector<double>& list, const Times& times) {
+  for (size_t bucket = 0; bucket < Times::buckets; bucket++) list.push_back(double(times.count(bucket)));
+  list.push_back(double(times.sumNanoseconds()) / 1e9);
+}
+
+// How often it took as long as each bucket says, and the seconds of all together; of each worker, one behind the other.
+inline napi_value readTimes(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2] = {};
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  Broker* broker = registry().find(uint32_t(integerOf(env, arguments[0])));
+  std::vector<double> list;
+  const auto time = Time(integerOf(env, arguments[1]));
+  if (broker) {
+    broker->eachCounters([&](const Counters& counters) {
+      if (time == Time::loopLag) putTimes(list, counters.loopLag);
+      if (time == Time::deliveryTime) putTimes(list, counters.deliveryTime);
+    });
+  }
+  const bool mayHaveLog = broker && broker->hasWorker(0);  // a node of a cluster has none
+  const Latencies* commits = mayHaveLog ? broker->engine(0).journal().commitTimes() : nullptr;
+  if (time == Time::logCommit && commits) putTimes(list, *commits);
+  return toNumbers(env, list);
+}
+
+// The bounds of the buckets, in microseconds; one more bucket has none.
+inline napi_value boundsOf(napi_env env, Time time) {
+  return time == Time::loopLag ? toNumbers(env, TurnTimes::boundsUs) : toNumbers(env, Latencies::boundsUs);
 }
 
 }  // namespace rally::node

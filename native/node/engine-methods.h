@@ -274,6 +274,34 @@ inline napi_value setLimits(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+inline napi_value trace(napi_env env, napi_callback_info info) {
+  const Call<3> call(env, info);
+  const std::string filter = call.text(1);
+  call.frontEnd().watch().trace(unsigned(call.integer(0)), bytesOf(filter), uint32_t(call.integer(2)));
+  return nullptr;
+}
+
+inline napi_value traceSession(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  if (session) session->traces |= uint8_t(1u << call.integer(1));
+  return nullptr;
+}
+
+inline napi_value endTrace(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  const auto index = unsigned(call.integer(0));
+  call.frontEnd().watch().endTrace(index);
+  call.host->engine.eachSession([&](Session& session) { session.traces &= uint8_t(~(1u << index)); });
+  return nullptr;
+}
+
+inline napi_value makeSpans(napi_env env, napi_callback_info info) {
+  const Call<3> call(env, info);
+  call.frontEnd().watch().makeSpans(call.truth(0), call.truth(1), numberOf(env, call.arguments[2]));
+  return nullptr;
+}
+
 inline napi_value adoptRules(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   call.host->engine.adoptRules();
@@ -338,6 +366,10 @@ constexpr std::array engineMethods = {
     Method{"subscriptionCount", subscriptionCount},
     Method{"lookUpRetained", lookUpRetained},
     Method{"adoptRules", adoptRules},
+    Method{"trace", trace},
+    Method{"traceSession", traceSession},
+    Method{"endTrace", endTrace},
+    Method{"makeSpans", makeSpans},
     Method{"setAccess", setAccess},
     Method{"decide", decide},
     Method{"forgetDecisions", forgetDecisions},

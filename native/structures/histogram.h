@@ -10,16 +10,18 @@
 
 namespace rally {
 
+template <const auto& boundsInUs>
 class Histogram {
  public:
-  static constexpr std::array<uint32_t, 12> boundsMs = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1'000, 2'000, 5'000};
-  static constexpr size_t buckets = boundsMs.size() + 1;
+  static constexpr const auto& boundsUs = boundsInUs;
+  static constexpr size_t buckets = boundsUs.size() + 1;
 
-  void add(uint64_t nanoseconds) {
+  // `times`: as if it had happened so often.
+  void add(uint64_t nanoseconds, uint64_t times = 1) {
     size_t bucket = 0;
-    while (bucket < boundsMs.size() && nanoseconds > boundsMs[bucket] * uint64_t(1'000'000)) bucket++;
-    raise(counts_[bucket], 1);
-    raise(sum_, nanoseconds);
+    while (bucket < boundsUs.size() && nanoseconds > boundsUs[bucket] * uint64_t(1'000)) bucket++;
+    raise(counts_[bucket], times);
+    raise(sum_, nanoseconds * times);
   }
 
   uint64_t count(size_t bucket) const { return counts_[bucket].load(std::memory_order_relaxed); }
@@ -33,5 +35,15 @@ class Histogram {
   std::array<std::atomic<uint64_t>, buckets> counts_{};
   std::atomic<uint64_t> sum_{0};
 };
+
+// Of turns of the event loop.
+inline constexpr std::array<uint32_t, 12> turnBoundsUs = {1'000,   2'000,   5'000,   10'000,    20'000,    50'000,
+                                                          100'000, 200'000, 500'000, 1'000'000, 2'000'000, 5'000'000};
+using TurnTimes = Histogram<turnBoundsUs>;
+
+// Of what is there within a turn or two, or when the disk has it.
+inline constexpr std::array<uint32_t, 14> latencyBoundsUs = {
+    50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000, 20'000, 50'000, 100'000, 200'000, 1'000'000, 5'000'000};
+using Latencies = Histogram<latencyBoundsUs>;
 
 }  // namespace rally

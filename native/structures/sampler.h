@@ -13,10 +13,13 @@ namespace rally {
 
 class Sampler {
  public:
-  static constexpr uint32_t perSecond = 1'000;
+  static constexpr uint32_t perSecond = 500;
 
   // Of each message. True: this one is to be looked at; take() has to follow.
   bool isDue() { return --left_ == 0; }
+
+  // Whether it was so of the last one, and take() has not been called yet.
+  bool isTaking() const { return left_ == 0; }
 
   // Gives how many messages this one stands for.
   uint32_t take() {
@@ -38,7 +41,7 @@ class Sampler {
   }
 
  private:
-  static constexpr uint32_t burstFactor = 4;
+  static constexpr uint32_t burstFactor = 8;
   static constexpr uint32_t strideMax = 1 << 20;
 
   uint32_t distance() {

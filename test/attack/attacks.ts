@@ -32,6 +32,11 @@ export const unreachable: Readonly<Record<string, string>> = {
   'clients that are told to go in a second when the broker is drained': 'no client has a part in it',
   'events of clients that are remembered':
     'the oldest go, which nobody notices: test/unit/sessions/client-history.test.ts',
+  'traces at once': 'only operators start them: test/unit/tracing/traces.test.ts',
+  'bytes that a trace writes': 'it ends, which only operators notice: test/unit/tracing/traces.test.ts',
+  'records of traces, and spans, that a worker tells in a second':
+    'only operators have them made: test/native/watch.test.cpp',
+  'streams of traces over HTTP at once': 'only operators open them: test/e2e/http/traces.test.ts',
   'topics whose messages are counted':
     'the oldest go, which only the API shows: test/native/topic-rates.test.cpp',
   'time in which the last packets of a client are taken':

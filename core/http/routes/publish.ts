@@ -93,6 +93,7 @@ function once(
   work: () => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
   const { path, idempotencyKey } = question;
+  if (idempotencyKey === '') return work();
   return idempotency.once({ caller: key?.name ?? '', path, key: idempotencyKey, body }, work);
 }
 
@@ -119,7 +120,7 @@ export async function publishOne(
   { topic, payload, options }: ApiMessage,
   { source }: RouteContext,
 ): Promise<Outcome> {
-  const reasonCode = await asked(() => source.publish(topic, payload, options));
+  const reasonCode = await source.publish(topic, payload, options).catch(assertPublished);
   const id = randomUUID();
   if (reasonCode !== ReasonCode.noMatchingSubscribers) return { status: 200, body: { id } };
   const body = { id, reason_code: reasonCodeName(reasonCode), message: 'Nobody subscribes to this topic.' };
@@ -127,15 +128,11 @@ export async function publishOne(
 }
 
 /** What the broker refuses is the fault of the message. */
-async function asked(ask: () => Promise<number>): Promise<number> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error;
-    if (error.code === 'HOST_PUBLISH_INVALID') throw new RequestFault(400, error.message);
-    if (error.code === 'HOST_PUBLISH_REFUSED') throw new RequestFault(403, error.message);
-    throw error;
-  }
+function assertPublished(error: unknown): never {
+  if (!(error instanceof BrokerError)) throw error;
+  if (error.code === 'HOST_PUBLISH_INVALID') throw new RequestFault(400, error.message);
+  if (error.code === 'HOST_PUBLISH_REFUSED') throw new RequestFault(403, error.message);
+  throw error;
 }
 
 async function publishOrSay(message: ApiMessage, context: RouteContext): Promise<Outcome> {

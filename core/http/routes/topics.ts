@@ -21,7 +21,7 @@ export const topics: Route = {
   operation: {
     summary: 'Which topics get how many messages',
     description:
-      'One level of the tree of topics, in the order of their bytes. Up to 1,000 messages a second each worker counts all, of more a part, chosen at random. Topics of which nothing was heard for longest go when there is no room (topicRatesBytesMax); what they had stays counted in the levels above.',
+      'One level of the tree of topics, in the order of their bytes. Up to 500 messages a second each worker counts all, of more a part, chosen at random. Topics of which nothing was heard for longest go when there is no room (topicRatesBytesMax); what they had stays counted in the levels above.',
     query,
     answers: {
       200: {

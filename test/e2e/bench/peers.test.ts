@@ -4,6 +4,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
+import { benchApiKey } from '../../../bench/http/api-key.ts';
+import { besideClients, clientsOf } from '../../../bench/http/crowd.ts';
 import { shoot } from '../../../bench/http/run.ts';
 import { compileGenerator } from '../../../bench/load/generator.ts';
 import { faultsOf } from '../../../bench/load/metrics.ts';
@@ -12,7 +14,7 @@ import { aedes } from '../../../bench/peers/aedes.ts';
 import { externalPeers } from '../../../bench/peers/external.ts';
 import { interleave } from '../../../bench/peers/interleave.ts';
 import { mosquitto } from '../../../bench/peers/mosquitto.ts';
-import { rallymq } from '../../../bench/peers/rallymq.ts';
+import { rallymq, rallymqWith } from '../../../bench/peers/rallymq.ts';
 import { unusedPort } from '../../support/command.ts';
 
 const cli = resolve(import.meta.dirname, '../../../bench/cli.js');
@@ -92,6 +94,37 @@ test('the HTTP endpoints answer under load', async (t) => {
   });
   assert.equal(result.errors + result.not2xx, 0);
   assert.ok(result.perSecond > 0);
+});
+
+test('messages are published over HTTP under load, and beside clients that are connected', async (t) => {
+  const { key, file } = benchApiKey();
+  const running = await rallymqWith('rallymq', ['--api-keys', file], 'with API keys').start();
+  t.after(() => running.stop());
+  const origin = `http://127.0.0.1:${running.http?.port}`;
+  const load = { connections: 2, pipelining: 1, seconds: 0.1, key };
+  const figures = async () => {
+    const answer = await fetch(`${origin}/api/v1/stats`, { headers: { authorization: `Bearer ${key}` } });
+    return (await answer.json()) as { connections: number; publishReceived: number };
+  };
+  const connected = async () => (await figures()).connections;
+  assert.ok(clientsOf(40) === 40);
+  const [posted, listed, seen] = await besideClients(
+    running,
+    40,
+    connected,
+    async () => [
+      await shoot(origin, '/api/v1/publish', { ...load, body: { topic: 'a' } }),
+      await shoot(origin, '/api/v1/clients', load),
+      await connected(),
+    ],
+    4,
+  );
+  for (const shot of [posted, listed]) {
+    assert.ok(shot.perSecond > 0, shot.path);
+    assert.equal(shot.errors + shot.not2xx, 0, shot.path);
+  }
+  assert.deepEqual([posted.path, seen], ['POST /api/v1/publish', 40]);
+  assert.ok((await figures()).publishReceived >= posted.perSecond / 2);
 });
 
 test('the command helps, and ends with 2 when it was started in a wrong way', async () => {

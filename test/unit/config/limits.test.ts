@@ -45,7 +45,8 @@ test('the accounts add up: those of each worker, those of the broker, and sessio
     retainedBytesMax +
     httpAnswersBytesMax +
     defaultLimits.eventHistoryBytesMax +
-    defaultLimits.topicRatesBytesMax;
+    defaultLimits.topicRatesBytesMax +
+    8 * defaultLimits.traceBytesMax;
   const sessions = sessionsMax * (1_290 + clientIdBytesMax);
   const names = backendAnswersMax * 400 + trackedNamesMax * 1_000 + clientEventsMax * 250;
   assert.equal(one - ofWorker, sessions + totals + passwordMemoryMax * 150 + names);

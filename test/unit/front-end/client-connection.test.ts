@@ -48,6 +48,7 @@ class Stage {
       peerRefusal: () => undefined,
       tellRefused: () => {},
       subscriptionRefused() {},
+      answered() {},
       abandon: () => void this.did.push('abandons'),
     };
     const peer = { transport: 'tcp', remoteAddress: '10.0.0.1', listener: 0, tls: undefined } as const;

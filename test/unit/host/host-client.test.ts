@@ -55,6 +55,7 @@ class FakeDataPlane {
   /** The client sends these frames and no other. */
   async expect(...contents: string[]): Promise<void> {
     await turn();
+    await turn(); // what is sent in a turn goes at its end
     assert.deepEqual(
       this.#sent.splice(0),
       contents.map((content) => hex(bytes(content))),
@@ -270,6 +271,7 @@ test('after a restart the window starts anew, and what was under way goes throug
   for (let id = 1; id <= 10; id++) {
     plane.take();
     plane.receive(`40 02 000${id.toString(16)}`);
+    await turn();
   }
   plane.take();
   await within('all', Promise.all(published));

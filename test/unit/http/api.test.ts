@@ -76,6 +76,13 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'get /api/v1/retained/{topic}': ['/api/v1/retained/a/b'],
   'put /api/v1/retained/{topic}': ['/api/v1/retained/a/b', { payload: 'x' }],
   'delete /api/v1/retained/{topic}': ['/api/v1/retained/a/b'],
+  'get /api/v1/traces': ['/api/v1/traces'],
+  'post /api/v1/traces': ['/api/v1/traces', { clientid: 'ada' }],
+  'get /api/v1/traces/{id}': ['/api/v1/traces/t1'],
+  'delete /api/v1/traces/{id}': ['/api/v1/traces/t1'],
+  'post /api/v1/traces/{id}/stop': ['/api/v1/traces/t1/stop'],
+  'get /api/v1/traces/{id}/log': ['/api/v1/traces/t1/log'],
+  'get /api/v1/traces/{id}/events': ['/api/v1/traces/t1/events'],
   'get /api/v1/stats': ['/api/v1/stats'],
   'get /api/v1/config': ['/api/v1/config'],
   'post /api/v1/config/reload': ['/api/v1/config/reload'],
@@ -95,7 +102,23 @@ const inTwo = {
   ],
 } as const;
 
+const trace = {
+  id: 't1',
+  target: { kind: 'client', clientId: 'ada' },
+  startedAtMs: 0,
+  endsAtMs: 600_000,
+  payloadBytesMax: 0,
+  endedBy: undefined,
+  lines: ['{"event":"connected"}'],
+  bytes: 21,
+} as const;
+
 const helpful = {
+  traces: () => [trace],
+  trace: (id: string) => (id === 't1' ? trace : undefined),
+  startTrace: () => trace,
+  stopTrace: (id: string) => id === 't1',
+  deleteTrace: (id: string) => id === 't1',
   client: (id: string) => (id === 'ada/1' ? ada : undefined),
   clients: () => ({ rows: [ada], cursor: undefined }),
   events: (id: string) =>
@@ -662,4 +685,63 @@ test('levels of topics come a page at a time, and a key does not see a topic tha
     assert.equal(refused.status, 400, wrong);
     assert.match((refused.body as { detail: string }).detail, /\S/);
   }
+});
+
+test('a trace is of one target, for a time; what is not right is refused with a sentence', async () => {
+  const asked: unknown[] = [];
+  const site = siteWith(
+    {},
+    {
+      ...helpful,
+      startTrace: (request) => {
+        asked.push(request);
+        return asked.length > 3 ? undefined : trace;
+      },
+    },
+  );
+  const start = (body: unknown) => ask(site, '/api/v1/traces', { method: 'post', body });
+  const { status, body } = await start({ topic: 'a/+', seconds: 5, payload_bytes: 7 });
+  assert.equal(status, 200);
+  assert.deepEqual(body, {
+    id: 't1',
+    clientid: 'ada',
+    status: 'running',
+    started_at: '1970-01-01T00:00:00.000Z',
+    ends_at: '1970-01-01T00:10:00.000Z',
+    payload_bytes: 0,
+    lines: 1,
+    bytes: 21,
+  });
+  await start({ ip_address: '192.0.2.1' });
+  await start({ clientid: 'ada' });
+  assert.deepEqual(asked, [
+    { target: { kind: 'topic', topicFilter: 'a/+' }, seconds: 5, payloadBytesMax: 7 },
+    { target: { kind: 'address', remoteAddress: '192.0.2.1' }, seconds: 600, payloadBytesMax: 0 },
+    { target: { kind: 'client', clientId: 'ada' }, seconds: 600, payloadBytesMax: 0 },
+  ]);
+  assert.equal((await start({ clientid: 'ada' })).status, 409);
+  for (const wrong of [
+    {},
+    [],
+    { clientid: '' },
+    { clientid: 7 },
+    { clientid: 'a', topic: 'b' },
+    { topic: 'a#' },
+    { topic: '$share/g/a' },
+    { ip_address: 'localhost' },
+    { clientid: 'a', seconds: 0 },
+    { clientid: 'a', seconds: 3_601 },
+    { clientid: 'a', payload_bytes: 4_097 },
+    { clientid: 'a', file: '/etc/passwd' },
+  ]) {
+    const refused = await start(wrong);
+    assert.equal(refused.status, 400, JSON.stringify(wrong));
+    assert.match((refused.body as { detail: string }).detail, /\S/);
+  }
+  const log = await ask(site, '/api/v1/traces/t1/log');
+  assert.equal(Buffer.from(log.answer.body).toString(), '{"event":"connected"}\n');
+  for (const path of ['', '/log', '/events'])
+    assert.equal((await ask(site, `/api/v1/traces/t2${path}`)).status, 404);
+  assert.equal((await ask(site, '/api/v1/traces/t2', { method: 'delete' })).status, 404);
+  assert.equal((await ask(site, '/api/v1/traces/t2/stop', { method: 'post' })).status, 404);
 });

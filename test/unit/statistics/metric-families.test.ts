@@ -32,8 +32,21 @@ const sample: MetricsSample = {
   },
   counts,
   streams: { streams: 2, missed: 1 },
-  loopLags: [3, 2, 1, 0.5, 0, 0, 0, 0],
-  loopLagBoundsMs: [1, 10],
+  loopLag: {
+    boundsUs: [1_000, 10_000],
+    distributions: [
+      { counts: [3, 2, 1], sumSeconds: 0.5 },
+      { counts: [0, 0, 0], sumSeconds: 0 },
+    ],
+  },
+  deliveryTime: {
+    boundsUs: [50],
+    distributions: [
+      { counts: [4, 1], sumSeconds: 1 },
+      { counts: [2, 0], sumSeconds: 0.25 },
+    ],
+  },
+  logCommit: { boundsUs: [50], distributions: [{ counts: [7, 8], sumSeconds: 3 }] },
   memoryBytes: 7,
   heapBytes: 8,
   cpuSeconds: 9,
@@ -69,6 +82,11 @@ test('what is counted stands there once, under its name', () => {
     'rallymq_loop_lag_seconds_bucket{worker="0",le="+Inf"} 6',
     'rallymq_loop_lag_seconds_sum{worker="0"} 0.5',
     'rallymq_loop_lag_seconds_count{worker="1"} 0',
+    'rallymq_delivery_seconds_bucket{le="0.00005"} 6',
+    'rallymq_delivery_seconds_bucket{le="+Inf"} 7',
+    'rallymq_delivery_seconds_sum 1.25',
+    'rallymq_log_commit_seconds_bucket{le="0.00005"} 7',
+    'rallymq_log_commit_seconds_count 15',
     'rallymq_certificate_expiry_timestamp_seconds 12',
     'rallymq_cluster_slots{node="b"} 24',
     'rallymq_cluster_settled 0',
@@ -79,6 +97,8 @@ test('what is counted stands there once, under its name', () => {
   assert.equal(new Set(names).size, names.length);
   const withoutTls = metricFamilies({ ...sample, certificateExpirySeconds: undefined });
   assert.equal(withoutTls.length, families.length - 1);
+  const withoutLog = metricFamilies({ ...sample, logCommit: { boundsUs: [50], distributions: [] } });
+  assert.equal(withoutLog.length, families.length - 1);
   const alone = metricFamilies({ ...sample, cluster: undefined });
   assert.equal(alone.length, families.length - 7);
 });
@@ -98,6 +118,7 @@ function metricsIn(queries: string): string[] {
 
 test('each query of the alerts and of the dashboard names a metric that exists, and so does the documentation', () => {
   const exist = new Set([...text.matchAll(/^([a-z][a-z0-9_]*)[{ ]/gm)].map(([, name]) => name as string));
+  for (const { name, type } of families) if (type === 'histogram') exist.add(name);
   const docs = new URL('../../../../docs/', import.meta.url);
   const read = (path: string): string => readFileSync(new URL(path, docs), 'utf8');
   const dashboard = JSON.parse(read('operating/grafana-dashboard.json')) as {
@@ -111,7 +132,7 @@ test('each query of the alerts and of the dashboard names a metric that exists, 
     ],
     alerts: [...read('operating/alerts.yml').matchAll(/^\s+expr: (.*)$/gm)].map(([, expr]) => expr as string),
     documentation: [...read('operating.md').matchAll(/^\| (`(?:rallymq|process)_.*?) \|/gm)].map(
-      ([, names]) => (names as string).replaceAll('`rallymq_loop_lag_seconds{worker}`', ''),
+      ([, names]) => names as string,
     ),
   };
   for (const [place, all] of Object.entries(queries)) {

@@ -1,0 +1,16 @@
+/** A key of the HTTP API for a benchmark, in a folder that goes with the process. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../core/security/api-keys.ts';
+
+export function benchApiKey(): { readonly key: string; readonly file: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'rallymq-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const key = newApiKey();
+  const file = join(folder, 'keys');
+  writeFileSync(file, `${apiKeyLine({ name: 'bench', scopes: new Set(apiScopes) }, hashOfApiKey(key))}\n`, {
+    mode: 0o600,
+  });
+  return { key, file };
+}

@@ -1,0 +1,257 @@
+/** Traces: what happens to a client, an address or the messages of a topic filter, written down for a while. */
+import { isIP } from 'node:net';
+import type { TraceTarget } from '../../tracing/trace-target.ts';
+import type { Trace } from '../../tracing/traces.ts';
+import { isSharedFilter, isValidTopicFilter } from '../../wire/topic.ts';
+import type { Header } from '../answer.ts';
+import { wholeNumber } from '../list-query.ts';
+import { objectOf } from '../message-body.ts';
+import { count, list, oneOf, record, text, time } from '../operation.ts';
+import { apiAnswer, bodyAnswer, noContent, problem, RequestFault } from '../problem.ts';
+import type { Route, RouteContext, RouteRequest } from '../route.ts';
+
+const secondsDefault = 600;
+const secondsMax = 3_600;
+const payloadBytesLimit = 4_096;
+const clientIdBytesMax = 65_535;
+const noSuchTrace = 'There is no such trace';
+
+const targetSchemas = {
+  clientid: { ...text, description: 'all that this client does and gets' },
+  topic: { ...text, description: 'messages that this topic filter matches' },
+  ip_address: { ...text, description: 'all that the clients of this address do and get' },
+};
+const traceSchema = record(
+  {
+    id: text,
+    ...targetSchemas,
+    status: oneOf('running', 'ended'),
+    ended_by: oneOf('time', 'size', 'asked'),
+    started_at: time,
+    ends_at: time,
+    payload_bytes: count,
+    lines: count,
+    bytes: count,
+  },
+  ...Object.keys(targetSchemas),
+  'ended_by',
+);
+
+export const traces: Route = {
+  method: 'get',
+  path: '/api/v1/traces',
+  right: 'read',
+  operation: {
+    summary: 'List traces',
+    answers: { 200: { description: 'The oldest first', schema: record({ data: list(traceSchema) }) } },
+  },
+  handle: (_, { source }) => apiAnswer(200, { data: source.traces().map(shownTrace) }),
+};
+
+export const startTrace: Route = {
+  method: 'post',
+  path: '/api/v1/traces',
+  right: 'clients',
+  takesBody: true,
+  operation: {
+    summary: 'Start a trace',
+    description:
+      'Of one client, one topic filter or one address. It ends after its time, when it has traceBytesMax bytes, or when it is stopped. Eight can go on at once.',
+    body: record(
+      {
+        ...targetSchemas,
+        seconds: { type: 'integer', minimum: 1, maximum: secondsMax, default: secondsDefault },
+        payload_bytes: {
+          type: 'integer',
+          minimum: 0,
+          maximum: payloadBytesLimit,
+          default: 0,
+          description: 'so much of each payload is shown, where the rules let the key have it',
+        },
+      },
+      ...Object.keys(targetSchemas),
+      'seconds',
+      'payload_bytes',
+    ),
+    answers: {
+      200: { description: 'It runs', schema: traceSchema },
+      400: 'The body is not right',
+      409: 'There are as many traces as there can be',
+    },
+  },
+  handle: ({ body, key }, { source }) => {
+    const given = objectOf(body, 'The body');
+    const seconds = numberOf(given, 'seconds', 1, secondsMax, secondsDefault);
+    const payloadBytesMax = numberOf(given, 'payload_bytes', 0, payloadBytesLimit, 0);
+    const target = targetOf(given);
+    if (key === undefined) return problem(403, 'Nobody asks.');
+    const trace = source.startTrace({ target, seconds, payloadBytesMax }, key);
+    if (trace === undefined) return problem(409, 'Eight traces run: stop one of them first.');
+    return apiAnswer(200, shownTrace(trace));
+  },
+};
+
+export const trace: Route = {
+  method: 'get',
+  path: '/api/v1/traces/{id}',
+  right: 'read',
+  operation: {
+    summary: 'How a trace is',
+    answers: { 200: { description: 'The trace', schema: traceSchema }, 404: noSuchTrace },
+  },
+  handle: (request, context) => apiAnswer(200, shownTrace(traceOf(request, context))),
+};
+
+export const stopTrace: Route = {
+  method: 'post',
+  path: '/api/v1/traces/{id}/stop',
+  right: 'clients',
+  operation: {
+    summary: 'End a trace',
+    description: 'What was written stays for an hour, or until a new trace needs the room.',
+    answers: { 204: 'It has ended', 404: noSuchTrace },
+  },
+  handle: ({ parameters, key }, { source }) =>
+    key !== undefined && source.stopTrace(parameters['id'] ?? '', key)
+      ? noContent()
+      : problem(404, `${noSuchTrace}.`),
+};
+
+export const deleteTrace: Route = {
+  method: 'delete',
+  path: '/api/v1/traces/{id}',
+  right: 'clients',
+  operation: {
+    summary: 'End a trace, and delete what was written',
+    answers: { 204: 'It is gone', 404: noSuchTrace },
+  },
+  handle: ({ parameters, key }, { source }) =>
+    key !== undefined && source.deleteTrace(parameters['id'] ?? '', key)
+      ? noContent()
+      : problem(404, `${noSuchTrace}.`),
+};
+
+export const traceLog: Route = {
+  method: 'get',
+  path: '/api/v1/traces/{id}/log',
+  right: 'clients',
+  operation: {
+    summary: 'What a trace has written, as a file',
+    answers: {
+      200: {
+        description: 'A line of JSON for each event',
+        schema: text,
+        contentType: 'application/x-ndjson',
+      },
+      404: noSuchTrace,
+    },
+  },
+  handle: (request, context) => {
+    const { id, lines } = traceOf(request, context);
+    const file: Header = ['content-disposition', `attachment; filename="trace-${id}.ndjson"`];
+    return bodyAnswer(200, 'application/x-ndjson', lines.map((line) => `${line}\n`).join(''), [file]);
+  },
+};
+
+export const traceEvents: Route = {
+  method: 'get',
+  path: '/api/v1/traces/{id}/events',
+  right: 'clients',
+  operation: {
+    summary: 'What a trace writes, as it comes',
+    description:
+      'A stream of Server-Sent Events: what was written already, or what follows Last-Event-ID, then what comes. The event `end` says why the trace has ended.',
+    headers: { 'Last-Event-ID': { description: 'The last event that has come', schema: text } },
+    answers: {
+      200: {
+        description: 'The stream. The data of an event is a line of JSON',
+        schema: text,
+        contentType: 'text/event-stream',
+      },
+      404: noSuchTrace,
+    },
+  },
+  handle: (request, context) => {
+    const next = wholeNumber(request.question.lastEventId) ?? 0;
+    const stream = context.source.streamTrace(traceOf(request, context), next);
+    const headers: readonly Header[] = [
+      ['content-type', 'text/event-stream'],
+      ['cache-control', 'no-store'],
+      ['x-content-type-options', 'nosniff'],
+      ['x-accel-buffering', 'no'],
+    ];
+    if (stream === undefined)
+      return problem(503, 'There is no room for another stream here: try again later.', ['retry-after', '5']);
+    return { status: '200 OK', headers, body: new Uint8Array(), stream };
+  },
+};
+
+/** Errors: RequestFault. */
+function traceOf({ parameters }: RouteRequest, { source }: RouteContext): Trace {
+  const trace = source.trace(parameters['id'] ?? '');
+  if (trace === undefined) throw new RequestFault(404, `${noSuchTrace}.`);
+  return trace;
+}
+
+const targetNames = ['clientid', 'topic', 'ip_address'] as const;
+const bodyNames: readonly string[] = [...targetNames, 'seconds', 'payload_bytes'];
+
+/** Errors: RequestFault. */
+function targetOf(given: Readonly<Record<string, unknown>>): TraceTarget {
+  const unknown = Object.keys(given).find((name) => !bodyNames.includes(name));
+  if (unknown !== undefined)
+    throw new RequestFault(
+      400,
+      `The body has '${unknown.slice(0, 40)}': a trace has ${bodyNames.join(', ')}.`,
+    );
+  const [name, ...more] = targetNames.filter((each) => given[each] !== undefined);
+  const value = name === undefined ? undefined : given[name];
+  if (name === undefined || more.length > 0 || typeof value !== 'string')
+    throw new RequestFault(400, 'Give one of clientid, topic and ip_address, as a text.');
+  switch (name) {
+    case 'clientid':
+      if (value === '' || Buffer.byteLength(value) > clientIdBytesMax)
+        throw new RequestFault(400, 'clientid is a client identifier.');
+      return { kind: 'client', clientId: value };
+    case 'topic':
+      if (!isValidTopicFilter(value) || isSharedFilter(value))
+        throw new RequestFault(400, 'topic is a topic filter, such as sensors/+/temperature.');
+      return { kind: 'topic', topicFilter: value };
+    case 'ip_address':
+      if (isIP(value) === 0) throw new RequestFault(400, 'ip_address is an IPv4 or IPv6 address.');
+      return { kind: 'address', remoteAddress: value };
+  }
+}
+
+/** Errors: RequestFault. */
+function numberOf(
+  given: Readonly<Record<string, unknown>>,
+  name: string,
+  min: number,
+  max: number,
+  otherwise: number,
+): number {
+  const value = given[name] === undefined ? otherwise : given[name];
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new RequestFault(400, `${name} is from ${min} to ${max}.`);
+}
+
+function shownTrace(trace: Trace): Readonly<Record<string, unknown>> {
+  const { id, target, startedAtMs, endsAtMs, payloadBytesMax, endedBy, lines, bytes } = trace;
+  return {
+    id,
+    ...shownTarget(target),
+    status: endedBy === undefined ? 'running' : 'ended',
+    ...(endedBy === undefined ? {} : { ended_by: endedBy }),
+    started_at: new Date(startedAtMs).toISOString(),
+    ends_at: new Date(endsAtMs).toISOString(),
+    payload_bytes: payloadBytesMax,
+    lines: lines.length,
+    bytes,
+  };
+}
+
+function shownTarget(target: TraceTarget): Readonly<Record<string, string>> {
+  if (target.kind === 'client') return { clientid: target.clientId };
+  return target.kind === 'topic' ? { topic: target.topicFilter } : { ip_address: target.remoteAddress };
+}

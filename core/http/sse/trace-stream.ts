@@ -1,0 +1,92 @@
+/**
+ * The lines of a trace as a stream of events: what was written already, then what comes. The trace keeps them all, so a
+ * stream only remembers how far it has come.
+ */
+import type { Clock, Timer } from '../../sessions/timers.ts';
+import type { Trace } from '../../tracing/traces.ts';
+import type { AnswerStream, StreamedBody } from '../answer.ts';
+import { heartbeatFrame } from './message-event.ts';
+
+export interface TraceStreamOptions {
+  readonly clock: Clock;
+  readonly heartbeatMs: number;
+  /** As Traces.listen(). */
+  listen(told: () => void): (() => void) | undefined;
+  closed(): void;
+}
+
+/** Lines that are written at once. */
+const linesAtOnce = 100;
+
+export class TraceStream implements StreamedBody {
+  readonly #trace: Trace;
+  readonly #options: TraceStreamOptions;
+  #next: number;
+  #client: AnswerStream | undefined;
+  #isBlocked = false;
+  #isDue = false;
+  #hasSaidEnd = false;
+  #unlisten: (() => void) | undefined;
+  #heartbeat: Timer | undefined;
+
+  /** `next`: the first line that the client has not got. */
+  constructor(trace: Trace, next: number, options: TraceStreamOptions) {
+    this.#trace = trace;
+    this.#next = Math.min(next, trace.lines.length);
+    this.#options = options;
+  }
+
+  opened(client: AnswerStream): void {
+    this.#client = client;
+    this.#unlisten = this.#options.listen(() => this.#onLines());
+    this.#beatLater();
+    this.#write();
+  }
+
+  writable(): void {
+    this.#isBlocked = false;
+    this.#write();
+  }
+
+  closed(): void {
+    this.#client = undefined;
+    this.#unlisten?.();
+    this.#heartbeat?.cancel();
+    this.#options.closed();
+  }
+
+  /** What comes in a turn of the event loop goes out together. */
+  #onLines(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      this.#write();
+    });
+  }
+
+  #write(): void {
+    const { lines, endedBy } = this.#trace;
+    while (this.#client !== undefined && !this.#isBlocked && this.#next < lines.length) {
+      const some = lines.slice(this.#next, this.#next + linesAtOnce);
+      const frames = some.map((line, index) => `id: ${this.#next + index + 1}\ndata: ${line}\n\n`);
+      this.#next += some.length;
+      this.#isBlocked = !this.#client.write(Buffer.from(frames.join('')));
+    }
+    if (this.#client === undefined || this.#isBlocked || endedBy === undefined) return;
+    if (!this.#hasSaidEnd) {
+      this.#hasSaidEnd = true;
+      this.#isBlocked = !this.#client.write(
+        Buffer.from(`event: end\ndata: ${JSON.stringify({ by: endedBy })}\n\n`),
+      );
+    }
+    if (!this.#isBlocked) this.#client.end();
+  }
+
+  #beatLater(): void {
+    this.#heartbeat = this.#options.clock.after(this.#options.heartbeatMs, () => {
+      if (!this.#isBlocked) this.#isBlocked = this.#client?.write(heartbeatFrame) === false;
+      this.#beatLater();
+    });
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Metrics and spans in the JSON of OTLP 1.x: numbers of 64 bits are texts, identifiers are in hexadecimal. Names of metrics
+ * are those of Prometheus without `_total`, so that dashboards fit whichever way they take. What spans say follows the
+ * semantic conventions for messaging, which are in development.
+ */
+import type { Family } from '../statistics/metrics-text.ts';
+import type { SpanRecord } from '../tracing/trace-record.ts';
+
+export interface OtlpSource {
+  readonly version: string;
+  /** Of the resource. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+const cumulative = 2;
+const kinds = { publishSpan: 5, deliverSpan: 4 } as const; // consumer, producer
+
+export function metricsPayload(
+  families: readonly Family[],
+  { startedAtMs, nowMs, ...source }: OtlpSource & { readonly startedAtMs: number; readonly nowMs: number },
+): unknown {
+  const times = { startTimeUnixNano: nanoseconds(startedAtMs), timeUnixNano: nanoseconds(nowMs) };
+  const metrics = families.map((family) => ({
+    name: family.name,
+    description: family.help,
+    ...unitOf(family.name),
+    ...pointsOf(family, times),
+  }));
+  return { resourceMetrics: [{ ...resourceOf(source), scopeMetrics: [{ ...scopeOf(source), metrics }] }] };
+}
+
+export interface NamedSpan {
+  readonly span: SpanRecord;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Undefined: the host program, or it has left. */
+  readonly clientId: string | undefined;
+}
+
+export function spansPayload(spans: readonly NamedSpan[], source: OtlpSource): unknown {
+  return {
+    resourceSpans: [
+      { ...resourceOf(source), scopeSpans: [{ ...scopeOf(source), spans: spans.map(shownSpan) }] },
+    ],
+  };
+}
+
+function shownSpan({ span, startMs, endMs, clientId }: NamedSpan): unknown {
+  const { kind, traceId, spanId, parentSpanId, topic, qos, payloadBytes } = span;
+  const name = kind === 'publishSpan' ? 'publish' : 'deliver';
+  return {
+    traceId,
+    spanId,
+    ...(parentSpanId === undefined ? {} : { parentSpanId }),
+    name,
+    kind: kinds[kind],
+    startTimeUnixNano: nanoseconds(startMs),
+    endTimeUnixNano: nanoseconds(endMs),
+    attributes: attributesOf({
+      'messaging.system': 'mqtt',
+      'messaging.operation.name': name,
+      'messaging.operation.type': kind === 'publishSpan' ? 'receive' : 'send',
+      'messaging.destination.name': topic,
+      'messaging.message.body.size': payloadBytes,
+      'messaging.mqtt.qos': qos,
+      ...(clientId === undefined ? {} : { 'messaging.client.id': clientId }),
+    }),
+  };
+}
+
+function pointsOf(
+  family: Family,
+  times: Readonly<Record<string, string>>,
+): Readonly<Record<string, unknown>> {
+  if (family.type === 'histogram') {
+    const dataPoints = family.distributions.map(({ labels = {}, counts, sum }) => ({
+      attributes: attributesOf(labels),
+      ...times,
+      count: `${counts.reduce((all, count) => all + count, 0)}`,
+      sum,
+      bucketCounts: counts.map((count) => `${count}`),
+      explicitBounds: family.bounds,
+    }));
+    return { histogram: { aggregationTemporality: cumulative, dataPoints } };
+  }
+  const dataPoints = family.samples.map(({ labels = {}, value }) => ({
+    attributes: attributesOf(labels),
+    ...times,
+    ...(Number.isInteger(value) ? { asInt: `${value}` } : { asDouble: value }),
+  }));
+  if (family.type === 'gauge') return { gauge: { dataPoints } };
+  return { sum: { aggregationTemporality: cumulative, isMonotonic: true, dataPoints } };
+}
+
+function unitOf(name: string): { readonly unit?: string } {
+  if (name.endsWith('_seconds')) return { unit: 's' };
+  return name.endsWith('_bytes') ? { unit: 'By' } : {};
+}
+
+function resourceOf({ attributes, version }: OtlpSource): { readonly resource: unknown } {
+  return { resource: { attributes: attributesOf({ 'service.version': version, ...attributes }) } };
+}
+function scopeOf({ version }: OtlpSource): { readonly scope: unknown } {
+  return { scope: { name: 'rallymq', version } };
+}
+
+function attributesOf(pairs: Readonly<Record<string, string | number>>): unknown {
+  return Object.entries(pairs).map(([key, value]) => ({
+    key,
+    value: typeof value === 'number' ? { intValue: `${value}` } : { stringValue: value },
+  }));
+}
+
+/** As a text, since a number has not that many digits. */
+function nanoseconds(ms: number): string {
+  return `${BigInt(Math.round(ms * 1_000)) * 1_000n}`;
+}

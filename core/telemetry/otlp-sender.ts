@@ -1,0 +1,154 @@
+/**
+ * Sends JSON to a collector of OpenTelemetry (main thread), in order, one request at a time. A collector that is down costs
+ * a line in the log, and another one when it is back: what waits is bounded, and the oldest goes.
+ *
+ *     send() --> waiting, a few --> POST --200--> done
+ *                                    |--429, 502, 503, 504, no answer--> again, later and later, five times
+ *                                    `--anything else--> dropped: to send it again would not help
+ */
+import type { Clock, Timer } from '../sessions/timers.ts';
+import type { OtlpTarget } from './otlp-settings.ts';
+
+export interface OtlpSenderOptions {
+  readonly target: OtlpTarget;
+  readonly clock: Clock;
+  /** `fetch`; tests bring their own. */
+  post(url: string, init: RequestInit): Promise<Response>;
+  warn(fields: Readonly<Record<string, unknown>>, sentence: string): void;
+  info(fields: Readonly<Record<string, unknown>>, sentence: string): void;
+}
+
+const waitingMax = 8;
+const triesMax = 5;
+const pauseMsMin = 1_000;
+const pauseMsMax = 30_000;
+const worthAnotherTry = new Set([429, 502, 503, 504]);
+
+export class OtlpSender {
+  readonly #options: OtlpSenderOptions;
+  readonly #waiting: string[] = [];
+  #isSending = false;
+  #isDown = false;
+  #isClosed = false;
+  #dropped = 0;
+  #pause: Timer | undefined;
+  readonly #stop = new AbortController();
+
+  constructor(options: OtlpSenderOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that never arrived. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  send(body: unknown): void {
+    if (this.#isClosed) return;
+    this.#waiting.push(JSON.stringify(body));
+    if (this.#waiting.length > waitingMax) {
+      this.#waiting.shift();
+      this.#dropped += 1;
+    }
+    if (!this.#isSending) void this.#sendAll();
+  }
+
+  /** Nothing more is sent; what is on its way has a moment left. */
+  close(): void {
+    this.#isClosed = true;
+    this.#pause?.cancel();
+    this.#waiting.length = 0;
+    this.#stop.abort();
+  }
+
+  async #sendAll(): Promise<void> {
+    this.#isSending = true;
+    for (let body = this.#waiting.shift(); body !== undefined; body = this.#waiting.shift()) {
+      if (!(await this.#deliver(body))) this.#dropped += 1;
+    }
+    this.#isSending = false;
+  }
+
+  async #deliver(body: string): Promise<boolean> {
+    for (let tries = 1; !this.#isClosed; tries++) {
+      const outcome = await this.#try(body);
+      if (outcome.isTaken) {
+        this.#noteUp();
+        return true;
+      }
+      this.#noteDown(outcome.reason);
+      if (!outcome.mayTryAgain || tries >= triesMax) return false;
+      await this.#wait(Math.min(outcome.afterMs ?? pauseMsMin * 2 ** (tries - 1), pauseMsMax));
+    }
+    return false;
+  }
+
+  async #try(body: string): Promise<Outcome> {
+    const { target, post } = this.#options;
+    try {
+      const answer = await post(target.url, {
+        method: 'POST',
+        headers: { ...target.headers, 'content-type': 'application/json' },
+        body,
+        redirect: 'error',
+        signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(target.timeoutMs)]),
+      });
+      await answer.body?.cancel();
+      if (answer.ok) return { isTaken: true };
+      const afterSeconds = Number(answer.headers.get('retry-after') ?? Number.NaN);
+      return {
+        isTaken: false,
+        reason: `it answers ${answer.status}`,
+        mayTryAgain: worthAnotherTry.has(answer.status),
+        afterMs: afterSeconds >= 0 ? afterSeconds * 1_000 : undefined,
+      };
+    } catch (error) {
+      return { isTaken: false, reason: reasonOf(error), mayTryAgain: true, afterMs: undefined };
+    }
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(ms, resolve);
+      this.#pause = {
+        cancel: () => {
+          timer.cancel();
+          resolve();
+        },
+      };
+    });
+  }
+
+  #noteDown(reason: string): void {
+    if (this.#isDown || this.#isClosed) return;
+    this.#isDown = true;
+    this.#options.warn({ url: shownUrl(this.#options.target.url), reason }, 'the collector takes nothing');
+  }
+
+  #noteUp(): void {
+    if (!this.#isDown) return;
+    this.#isDown = false;
+    const fields = { url: shownUrl(this.#options.target.url), dropped: this.#dropped };
+    this.#options.info(fields, 'the collector takes what it is sent again');
+  }
+}
+
+type Outcome =
+  | { readonly isTaken: true }
+  | {
+      readonly isTaken: false;
+      readonly reason: string;
+      readonly mayTryAgain: boolean;
+      readonly afterMs: number | undefined;
+    };
+
+function reasonOf(error: unknown): string {
+  const { cause = error } = error as { readonly cause?: unknown };
+  return cause instanceof Error ? cause.message : `${cause}`;
+}
+
+/** Without user, password and query, which may be secrets. */
+function shownUrl(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}

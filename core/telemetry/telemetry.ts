@@ -1,0 +1,115 @@
+/**
+ * OpenTelemetry (main thread): metrics at each interval, and spans of messages as they come, to a collector. There is one
+ * only if the environment names a collector (otlp-settings.ts).
+ */
+import type { Clock, Timer } from '../sessions/timers.ts';
+import type { Family } from '../statistics/metrics-text.ts';
+import { type SpanRecord, wallClockMs } from '../tracing/trace-record.ts';
+import { metricsPayload, type NamedSpan, type OtlpSource, spansPayload } from './otlp-payloads.ts';
+import { OtlpSender } from './otlp-sender.ts';
+import type { OtlpSettings, OtlpTarget, SpanSampler } from './otlp-settings.ts';
+
+export interface TelemetryOptions {
+  readonly settings: OtlpSettings;
+  readonly version: string;
+  readonly clock: Clock;
+  /** The wall clock. */
+  now(): number;
+  post(url: string, init: RequestInit): Promise<Response>;
+  families(): readonly Family[];
+  clientIdOf(session: number): string | undefined;
+  log(level: 'info' | 'warn', fields: Readonly<Record<string, unknown>>, sentence: string): void;
+}
+
+/** As the SDKs of OpenTelemetry have it. */
+const spansAtOnce = 512;
+const spansMax = 2_048;
+const spansPauseMs = 5_000;
+
+export class Telemetry {
+  readonly #options: TelemetryOptions;
+  readonly #source: OtlpSource;
+  readonly #startedAtMs: number;
+  readonly #metrics: OtlpSender | undefined;
+  readonly #traces: OtlpSender | undefined;
+  #spans: NamedSpan[] = [];
+  #spansDropped = 0;
+  #metricsTimer: Timer | undefined;
+  #spansTimer: Timer | undefined;
+
+  constructor(options: TelemetryOptions) {
+    const { settings, version } = options;
+    this.#options = options;
+    this.#source = { version, attributes: settings.attributes };
+    this.#startedAtMs = options.now();
+    this.#metrics = settings.metrics && this.#senderTo(settings.metrics);
+    this.#traces = settings.traces && this.#senderTo(settings.traces);
+  }
+
+  /** Which messages spans are wanted of; undefined: of none. */
+  get sampler(): SpanSampler | undefined {
+    return this.#options.settings.traces?.sampler;
+  }
+
+  /** Spans for which there was no room. */
+  get spansDropped(): number {
+    return this.#spansDropped;
+  }
+
+  start(): void {
+    if (this.#metrics !== undefined) this.#metricsLater();
+  }
+
+  span(span: SpanRecord): void {
+    if (this.#traces === undefined) return;
+    if (this.#spans.length >= spansMax) {
+      this.#spansDropped += 1;
+      return;
+    }
+    this.#spans.push({
+      span,
+      startMs: wallClockMs(span.startNs),
+      endMs: wallClockMs(span.endNs),
+      clientId: this.#options.clientIdOf(span.session),
+    });
+    if (this.#spans.length >= spansAtOnce) this.#sendSpans();
+    else this.#spansTimer ??= this.#options.clock.after(spansPauseMs, () => this.#sendSpans());
+  }
+
+  /** What has not been sent is not sent any more. */
+  stop(): void {
+    this.#metricsTimer?.cancel();
+    this.#spansTimer?.cancel();
+    this.#metrics?.close();
+    this.#traces?.close();
+  }
+
+  #senderTo(target: OtlpTarget): OtlpSender {
+    const { clock, post, log } = this.#options;
+    return new OtlpSender({
+      target,
+      clock,
+      post,
+      warn: (fields, sentence) => log('warn', fields, sentence),
+      info: (fields, sentence) => log('info', fields, sentence),
+    });
+  }
+
+  #metricsLater(): void {
+    const { clock, settings } = this.#options;
+    this.#metricsTimer = clock.after(settings.metrics?.intervalMs ?? 0, () => {
+      const { families, now } = this.#options;
+      const times = { startedAtMs: this.#startedAtMs, nowMs: now() };
+      this.#metrics?.send(metricsPayload(families(), { ...this.#source, ...times }));
+      this.#metricsLater();
+    });
+  }
+
+  #sendSpans(): void {
+    this.#spansTimer?.cancel();
+    this.#spansTimer = undefined;
+    const spans = this.#spans;
+    this.#spans = [];
+    if (spans.length > 0) this.#traces?.send(spansPayload(spans, this.#source));
+  }
+}

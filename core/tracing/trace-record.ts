@@ -1,0 +1,117 @@
+/** What the data plane tells of what is looked at more closely, as native/front-end/watch.h writes it. */
+import type { QoS } from '../wire/packets.ts';
+
+/** In the order of `RecordKind` in native/front-end/watch.h. */
+export const recordKinds = [
+  'published',
+  'refused',
+  'delivered',
+  'queued',
+  'dropped',
+  'missed',
+  'publishSpan',
+  'deliverSpan',
+] as const;
+type RecordKind = (typeof recordKinds)[number];
+
+/** In the order of `DropReason` there, in the words of the metrics. */
+export const dropReasons = [
+  'none',
+  'outbox_full',
+  'queue_full',
+  'all_queues_full',
+  'too_large',
+  'expired',
+  'withheld',
+  'unreadable',
+] as const;
+
+interface Common {
+  readonly qos: QoS;
+  readonly payloadBytes: number;
+  /** Who has sent the message, or gets it. */
+  readonly session: number;
+  /** Who has sent what is delivered; 0: nobody, or not known. */
+  readonly origin: number;
+  readonly topic: string;
+}
+
+export interface TraceRecord extends Common {
+  readonly kind: Exclude<RecordKind, 'publishSpan' | 'deliverSpan'>;
+  /** Bit t: it is for the trace with the index t. */
+  readonly traces: number;
+  readonly reasonCode: number;
+  readonly why: (typeof dropReasons)[number];
+  readonly retain: boolean;
+  /** When, on the clock of process.hrtime(). */
+  readonly atNs: bigint;
+  /** As much of it as a trace has asked for. */
+  readonly payload: Uint8Array;
+}
+
+export interface SpanRecord extends Common {
+  readonly kind: 'publishSpan' | 'deliverSpan';
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  /** In hexadecimal. */
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Undefined: there is none. */
+  readonly parentSpanId: string | undefined;
+}
+
+const headBytes = 40;
+const spanHeadBytes = 80;
+const noSpan = '0'.repeat(16);
+
+export function readTraceRecord(bytes: Uint8Array): TraceRecord | SpanRecord {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const kind = recordKinds[view[0] ?? 0] ?? 'missed';
+  const payloadBytes = view.readUInt32LE(8);
+  const topicBytes = view.readUInt32LE(12);
+  const qos = ((view[4] ?? 0) & 3) as QoS;
+  const common = {
+    qos,
+    payloadBytes,
+    session: Number(view.readBigUInt64LE(16)),
+    origin: Number(view.readBigUInt64LE(24)),
+  };
+  if (kind === 'publishSpan' || kind === 'deliverSpan') {
+    const parentSpanId = view.toString('hex', 72, spanHeadBytes);
+    return {
+      kind,
+      ...common,
+      topic: view.toString('utf8', spanHeadBytes, spanHeadBytes + topicBytes),
+      startNs: view.readBigUInt64LE(32),
+      endNs: view.readBigUInt64LE(40),
+      traceId: view.toString('hex', 48, 64),
+      spanId: view.toString('hex', 64, 72),
+      parentSpanId: parentSpanId === noSpan ? undefined : parentSpanId,
+    };
+  }
+  return {
+    kind,
+    ...common,
+    traces: view[1] ?? 0,
+    reasonCode: view[2] ?? 0,
+    why: dropReasons[view[3] ?? 0] ?? 'none',
+    retain: ((view[4] ?? 0) & 4) !== 0,
+    atNs: view.readBigUInt64LE(32),
+    topic: view.toString('utf8', headBytes, headBytes + topicBytes),
+    payload: view.subarray(headBytes + topicBytes),
+  };
+}
+
+const anchoredMs = 10_000;
+let anchor = { ns: 0n, wallMs: 0 };
+
+/**
+ * Of the wall clock, for a time on the clock of process.hrtime(). The two are compared every ten seconds: what happens
+ * meanwhile is exact among itself.
+ */
+export function wallClockMs(atNs: bigint): number {
+  const ns = process.hrtime.bigint();
+  if (anchor.wallMs === 0 || ns - anchor.ns > BigInt(anchoredMs) * 1_000_000n)
+    anchor = { ns, wallMs: performance.timeOrigin + performance.now() };
+  return anchor.wallMs + Number(atNs - anchor.ns) / 1e6;
+}

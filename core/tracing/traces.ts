@@ -1,0 +1,242 @@
+/**
+ * Traces (main thread): what happens to a client, the clients of an address, or the messages that a topic filter matches,
+ * written down for a while.
+ *
+ *     POST /traces --> workers: data plane, packet control --records--> lines of JSON, kept --> streams, downloads
+ *     what the main thread knows of clients ------------------------------^
+ *
+ * A trace ends after its time, when it has so many bytes (traceBytesMax), or when somebody ends it. What was written stays
+ * until it is deleted, or a new trace needs the room; an hour at most.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Clock, Timer } from '../sessions/timers.ts';
+import { reasonCodeName } from '../wire/reason-code-name.ts';
+import { type TraceRecord, wallClockMs } from './trace-record.ts';
+import { isAboutClient, type TraceTarget, tracesMax } from './trace-target.ts';
+
+export interface TraceRequest {
+  readonly target: TraceTarget;
+  readonly seconds: number;
+  /** Of each message; 0: payloads are not shown. */
+  readonly payloadBytesMax: number;
+  /** Whether the rules let whoever asks have messages of the topic. */
+  mayReceive(topic: string): boolean;
+}
+
+export type TraceEnd = 'time' | 'size' | 'asked';
+
+/** A trace, as others see it. */
+export interface Trace {
+  readonly id: string;
+  readonly target: TraceTarget;
+  readonly startedAtMs: number;
+  readonly endsAtMs: number;
+  readonly payloadBytesMax: number;
+  /** Undefined: it goes on. */
+  readonly endedBy: TraceEnd | undefined;
+  /** Of JSON, each without the end of the line. */
+  readonly lines: readonly string[];
+  readonly bytes: number;
+}
+
+export interface TracesOptions {
+  readonly clock: Clock;
+  /** The wall clock. */
+  now(): number;
+  readonly bytesMax: number;
+  clientIdOf(session: number): string | undefined;
+  /** Tells the workers. */
+  start(index: number, trace: Pick<TraceRequest, 'target' | 'payloadBytesMax'>): void;
+  end(index: number): void;
+}
+
+interface Kept extends Trace {
+  readonly index: number;
+  readonly request: TraceRequest;
+  readonly lines: string[];
+  readonly listeners: Set<() => void>;
+  bytes: number;
+  endedBy: TraceEnd | undefined;
+  timer: Timer | undefined;
+}
+
+const keptMs = 3_600_000;
+
+export class Traces {
+  readonly #options: TracesOptions;
+  /** The oldest first. */
+  readonly #traces = new Map<string, Kept>();
+
+  constructor(options: TracesOptions) {
+    this.#options = options;
+  }
+
+  list(): readonly Trace[] {
+    return [...this.#traces.values()];
+  }
+
+  find(id: string): Trace | undefined {
+    return this.#traces.get(id);
+  }
+
+  /** Undefined: there are as many that go on as there can be. */
+  start(request: TraceRequest): Trace | undefined {
+    const index = this.#freeIndex();
+    if (index === undefined) return undefined;
+    const { target, seconds, payloadBytesMax } = request;
+    const startedAtMs = this.#options.now();
+    const trace: Kept = {
+      id: randomBytes(6).toString('base64url'),
+      index,
+      target,
+      request,
+      startedAtMs,
+      endsAtMs: startedAtMs + seconds * 1_000,
+      payloadBytesMax,
+      lines: [],
+      bytes: 0,
+      endedBy: undefined,
+      listeners: new Set(),
+      timer: this.#options.clock.after(seconds * 1_000, () => this.#end(trace, 'time')),
+    };
+    this.#traces.set(trace.id, trace);
+    this.#options.start(index, request);
+    return trace;
+  }
+
+  /** Ends it, and keeps what was written. False: there is no such trace. */
+  stop(id: string): boolean {
+    const trace = this.#traces.get(id);
+    if (trace === undefined) return false;
+    this.#end(trace, 'asked');
+    return true;
+  }
+
+  /** False: there is no such trace. */
+  delete(id: string): boolean {
+    const isKnown = this.stop(id);
+    const trace = this.#traces.get(id);
+    trace?.timer?.cancel();
+    this.#traces.delete(id);
+    return isKnown;
+  }
+
+  /** `told` hears of new lines and of the end; gives what takes it away. Undefined: there is no such trace. */
+  listen(id: string, told: () => void): (() => void) | undefined {
+    const trace = this.#traces.get(id);
+    trace?.listeners.add(told);
+    return trace && (() => trace.listeners.delete(told));
+  }
+
+  /** The traces that go on, for a worker that has started again. */
+  tellAgain(): void {
+    for (const { index, request, endedBy } of this.#traces.values())
+      if (endedBy === undefined) this.#options.start(index, request);
+  }
+
+  close(): void {
+    for (const trace of this.#traces.values()) {
+      this.#end(trace, 'asked');
+      trace.timer?.cancel();
+    }
+  }
+
+  // --- what happens -----------------------------------------------------------------------------------
+
+  /** Something that the main thread knows of a client. */
+  client(
+    client: { readonly clientId: string; readonly remoteAddress: string },
+    event: string,
+    more: Readonly<Record<string, unknown>>,
+  ): void {
+    for (const trace of this.#traces.values()) {
+      if (trace.endedBy !== undefined || !isAboutClient(trace.target, client)) continue;
+      const { clientId: clientid, remoteAddress: ip_address } = client;
+      this.#add(trace, this.#options.now(), { event, clientid, ip_address, ...more });
+    }
+  }
+
+  /** What packet control has answered a client; `traces`: bit t for the trace with the index t. */
+  answered(
+    traces: number,
+    clientid: string,
+    event: 'subscribe' | 'unsubscribe',
+    topics: readonly { readonly topic: string; readonly reason: string }[],
+  ): void {
+    for (const trace of this.#of(traces)) this.#add(trace, this.#options.now(), { event, clientid, topics });
+  }
+
+  record(record: TraceRecord): void {
+    const atMs = wallClockMs(record.atNs);
+    for (const trace of this.#of(record.traces)) this.#add(trace, atMs, this.#shown(trace, record));
+  }
+
+  #shown({ request }: Kept, record: TraceRecord): Readonly<Record<string, unknown>> {
+    const { kind, session, origin, topic, qos, retain, payloadBytes, reasonCode, why } = record;
+    if (kind === 'missed') return { event: 'missed', messages: payloadBytes };
+    const isOut = kind !== 'published' && kind !== 'refused';
+    return {
+      event: kind,
+      clientid: this.#options.clientIdOf(session) ?? null,
+      ...(isOut && origin !== 0 ? { from: this.#options.clientIdOf(origin) ?? null } : {}),
+      topic,
+      qos,
+      retain,
+      payload_size: payloadBytes,
+      ...(kind === 'refused' ? { reason: reasonCodeName(reasonCode) } : {}),
+      ...(why === 'none' ? {} : { reason: why }),
+      ...(request.payloadBytesMax > 0 && request.mayReceive(topic)
+        ? shownPayload(record.payload.subarray(0, request.payloadBytesMax))
+        : {}),
+    };
+  }
+
+  #of(traces: number): Kept[] {
+    return [...this.#traces.values()].filter(
+      ({ index, endedBy }) => endedBy === undefined && ((traces >> index) & 1) === 1,
+    );
+  }
+
+  #add(trace: Kept, atMs: number, what: Readonly<Record<string, unknown>>): void {
+    const line = JSON.stringify({ at: new Date(atMs).toISOString(), ...what });
+    if (trace.bytes + line.length > this.#options.bytesMax) {
+      this.#end(trace, 'size');
+      return;
+    }
+    trace.lines.push(line);
+    trace.bytes += line.length;
+    for (const told of trace.listeners) told();
+  }
+
+  #end(trace: Kept, by: TraceEnd): void {
+    if (trace.endedBy !== undefined) return;
+    trace.endedBy = by;
+    trace.timer?.cancel();
+    trace.timer = this.#options.clock.after(keptMs, () => this.#traces.delete(trace.id));
+    this.#options.end(trace.index);
+    for (const told of trace.listeners) told();
+  }
+
+  /** One that has ended gives way, the oldest first. */
+  #freeIndex(): number | undefined {
+    const all = [...this.#traces.values()];
+    if (all.length >= tracesMax) {
+      const ended = all.find(({ endedBy }) => endedBy !== undefined);
+      if (ended === undefined) return undefined;
+      this.delete(ended.id);
+      return ended.index;
+    }
+    const taken = new Set(all.map(({ index }) => index));
+    return Array.from({ length: tracesMax }, (_, index) => index).find((index) => !taken.has(index));
+  }
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function shownPayload(payload: Uint8Array): Readonly<Record<string, string>> {
+  try {
+    return { payload: strictUtf8.decode(payload), payload_encoding: 'plain' };
+  } catch {
+    return { payload: Buffer.from(payload).toString('base64'), payload_encoding: 'base64' }; // or it was cut within a letter
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * The traces of a broker (main thread): what operators ask for over HTTP, what workers tell, and who is told what.
+ */
+import type { Limits } from '../config/limits.ts';
+import type { AuditLog } from '../control/audit-log.ts';
+import type { ToMain, ToWorker } from '../control/messages.ts';
+import type { SiteSource } from '../http/route.ts';
+import { TraceStream } from '../http/sse/trace-stream.ts';
+import type { ApiKey } from '../security/api-keys.ts';
+import type { ClientState } from '../sessions/client-list.ts';
+import type { Clock } from '../sessions/timers.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { reasonCodeName } from '../wire/reason-code-name.ts';
+import { readTraceRecord, type SpanRecord } from './trace-record.ts';
+import { type Trace, Traces } from './traces.ts';
+
+export interface TracingOptions {
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly audit: Pick<AuditLog, 'add'>;
+  find(clientId: string): ClientState | undefined;
+  clientIdOf(session: number): string | undefined;
+  mayReceive(key: ApiKey, topic: string): boolean;
+  broadcast(message: Extract<ToWorker, { type: 'trace' | 'endTrace' }>): void;
+  /** Errors: NOT_RUNNING. */
+  assertRunning(): void;
+  onSpan(span: SpanRecord): void;
+}
+
+type TraceSite = Pick<
+  SiteSource,
+  'traces' | 'trace' | 'startTrace' | 'stopTrace' | 'deleteTrace' | 'streamTrace'
+>;
+
+/** Over HTTP, of all traces. */
+const streamsMax = 16;
+/** Proxies cut what is silent for 60 s. */
+const heartbeatMsMax = 15_000;
+
+export class Tracing {
+  readonly #options: TracingOptions;
+  readonly #traces: Traces;
+  #streams = 0;
+
+  constructor(options: TracingOptions) {
+    const { limits, clock, broadcast } = options;
+    this.#options = options;
+    this.#traces = new Traces({
+      clock,
+      now: () => Date.now(),
+      bytesMax: limits.traceBytesMax,
+      clientIdOf: (session) => options.clientIdOf(session),
+      start: (index, { target, payloadBytesMax }) => {
+        const away = target.kind === 'client' ? (options.find(target.clientId)?.session ?? 0) : 0;
+        broadcast({ type: 'trace', index, target, payloadBytesMax, away });
+      },
+      end: (index) => broadcast({ type: 'endTrace', index }),
+    });
+  }
+
+  /** What HTTP asks for. */
+  get site(): TraceSite {
+    return {
+      traces: () => this.#traces.list(),
+      trace: (id) => this.#traces.find(id),
+      startTrace: (request, by) => this.#start(request, by),
+      stopTrace: (id, by) => this.#end(this.#traces.stop(id), id, by),
+      deleteTrace: (id, by) => this.#end(this.#traces.delete(id), id, by),
+      streamTrace: (trace, next) => this.#stream(trace, next),
+    };
+  }
+
+  /** Something that the main thread knows of a client. */
+  client(...what: Parameters<Traces['client']>): void {
+    this.#traces.client(...what);
+  }
+
+  /** What the data plane of a worker tells. */
+  record(bytes: Uint8Array): void {
+    const record = readTraceRecord(bytes);
+    if ('traces' in record) this.#traces.record(record);
+    else this.#options.onSpan(record);
+  }
+
+  /** What the packet control of a worker tells. */
+  answered(told: Extract<ToMain, { type: 'subscriptionTraced' }>): void {
+    const { traces, clientId, action, topicFilters, reasonCodes } = told;
+    const topics = topicFilters.map((topic, index) => ({
+      topic,
+      reason: reasonOf(action, reasonCodes[index] ?? ReasonCode.success),
+    }));
+    this.#traces.answered(traces, clientId, action, topics);
+  }
+
+  workerRestarted(): void {
+    this.#traces.tellAgain();
+  }
+
+  close(): void {
+    this.#traces.close();
+  }
+
+  #start(request: Parameters<TraceSite['startTrace']>[0], by: ApiKey): Trace | undefined {
+    const { assertRunning, audit, mayReceive } = this.#options;
+    assertRunning();
+    const trace = this.#traces.start({ ...request, mayReceive: (topic) => mayReceive(by, topic) });
+    if (trace !== undefined) audit.add('traceAsked', { by: by.name, trace: trace.id, ...request });
+    return trace;
+  }
+
+  #end(isKnown: boolean, id: string, { name: by }: ApiKey): boolean {
+    if (isKnown) this.#options.audit.add('traceEndAsked', { by, trace: id });
+    return isKnown;
+  }
+
+  #stream(trace: Trace, next: number): TraceStream | undefined {
+    if (this.#streams >= streamsMax) return undefined;
+    this.#streams += 1;
+    const { clock, limits } = this.#options;
+    return new TraceStream(trace, next, {
+      clock,
+      heartbeatMs: Math.min(heartbeatMsMax, limits.httpIdleTimeoutMs / 3),
+      listen: (told) => this.#traces.listen(trace.id, told),
+      closed: () => {
+        this.#streams -= 1;
+      },
+    });
+  }
+}
+
+/** Reason codes below 0x80 of a SUBACK are the QoS that was granted. */
+function reasonOf(action: 'subscribe' | 'unsubscribe', reasonCode: number): string {
+  const isGranted = action === 'subscribe' && reasonCode < ReasonCode.unspecifiedError;
+  return isGranted ? `granted QoS ${reasonCode}` : reasonCodeName(reasonCode);
+}

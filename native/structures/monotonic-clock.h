@@ -1,0 +1,15 @@
+// A clock that only goes forward, the same on all threads and in JavaScript (process.hrtime()).
+#pragma once
+#include <time.h>
+
+#include <cstdint>
+
+namespace rally {
+
+inline uint64_t monotonicNs() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return uint64_t(time.tv_sec) * 1'000'000'000 + uint64_t(time.tv_nsec);
+}
+
+}  // namespace rally

@@ -1,0 +1,155 @@
+/** What traces write, and that they end: after their time, when they are full, when somebody ends them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TraceRecord } from '../../../core/tracing/trace-record.ts';
+import type { TraceTarget } from '../../../core/tracing/trace-target.ts';
+import { Traces } from '../../../core/tracing/traces.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+
+function newTraces(bytesMax = 10_000) {
+  const clock = new FakeClock();
+  const told: string[] = [];
+  const traces = new Traces({
+    clock,
+    now: () => 0,
+    bytesMax,
+    clientIdOf: (session) => (session === 7 ? 'ada' : undefined),
+    start: (index, { target }) => void told.push(`start ${index} ${target.kind}`),
+    end: (index) => void told.push(`end ${index}`),
+  });
+  return { clock, told, traces };
+}
+
+const ada: TraceTarget = { kind: 'client', clientId: 'ada' };
+const request = {
+  target: ada,
+  seconds: 60,
+  payloadBytesMax: 4,
+  mayReceive: (topic: string) => topic !== 'secret',
+};
+
+const record: TraceRecord = {
+  kind: 'delivered',
+  traces: 1,
+  qos: 1,
+  retain: false,
+  payloadBytes: 6,
+  session: 7,
+  origin: 8,
+  topic: 'a/b',
+  reasonCode: 0,
+  why: 'none',
+  atNs: process.hrtime.bigint(),
+  payload: Buffer.from('abcdef'),
+};
+
+function linesOf(traces: Traces, id: string | undefined) {
+  const lines = traces.find(id ?? '')?.lines ?? [];
+  return lines.map((line) => {
+    const { at, ...others } = JSON.parse(line) as Record<string, unknown>;
+    assert.ok(!Number.isNaN(Date.parse(`${at}`)));
+    return others;
+  });
+}
+
+test('a trace has what it is about, with as much of payloads as was asked for and the rules allow', () => {
+  const { traces, told } = newTraces();
+  const trace = traces.start(request);
+  traces.client({ clientId: 'ada', remoteAddress: '::1' }, 'connected', { detail: 'So.' });
+  traces.client({ clientId: 'bob', remoteAddress: '::1' }, 'connected', {});
+  traces.record(record);
+  traces.record({ ...record, traces: 2 });
+  traces.record({ ...record, topic: 'secret', kind: 'dropped', why: 'queue_full', origin: 0 });
+  traces.record({ ...record, kind: 'missed', payloadBytes: 12 });
+  traces.record({
+    ...record,
+    kind: 'refused',
+    reasonCode: 0x87,
+    payload: new Uint8Array([0xff]),
+    session: 9,
+  });
+  traces.answered(1, 'ada', 'subscribe', [{ topic: 'x', reason: 'granted QoS 1' }]);
+  assert.deepEqual(linesOf(traces, trace?.id), [
+    { event: 'connected', clientid: 'ada', ip_address: '::1', detail: 'So.' },
+    {
+      event: 'delivered',
+      clientid: 'ada',
+      from: null,
+      topic: 'a/b',
+      qos: 1,
+      retain: false,
+      payload_size: 6,
+      payload: 'abcd',
+      payload_encoding: 'plain',
+    },
+    {
+      event: 'dropped',
+      clientid: 'ada',
+      topic: 'secret',
+      qos: 1,
+      retain: false,
+      payload_size: 6,
+      reason: 'queue_full',
+    },
+    { event: 'missed', messages: 12 },
+    {
+      event: 'refused',
+      clientid: null,
+      topic: 'a/b',
+      qos: 1,
+      retain: false,
+      payload_size: 6,
+      reason: 'notAuthorized',
+      payload: '/w==',
+      payload_encoding: 'base64',
+    },
+    { event: 'subscribe', clientid: 'ada', topics: [{ topic: 'x', reason: 'granted QoS 1' }] },
+  ]);
+  assert.deepEqual(told, ['start 0 client']);
+});
+
+test('without being asked for no payload is shown', () => {
+  const { traces } = newTraces();
+  const trace = traces.start({ ...request, payloadBytesMax: 0 });
+  traces.record(record);
+  assert.ok(!('payload' in (linesOf(traces, trace?.id)[0] ?? {})));
+});
+
+test('a trace ends after its time, when it is full, or when it is stopped; what it has stays for an hour', () => {
+  const { traces, told, clock } = newTraces(300);
+  const [first, second, third] = [traces.start(request), traces.start(request), traces.start(request)];
+  assert.ok(first && second && third);
+  let heard = 0;
+  const unlisten = traces.listen(second.id, () => heard++);
+  for (let i = 0; i < 5; i++) traces.record({ ...record, traces: 2 });
+  assert.equal(traces.find(second.id)?.endedBy, 'size');
+  assert.ok((traces.find(second.id)?.bytes ?? 0) <= 300);
+  assert.equal(heard, second.lines.length + 1); // the lines, and the end
+  unlisten?.();
+  assert.ok(traces.stop(third.id));
+  clock.advance(60_000);
+  assert.equal(traces.find(first.id)?.endedBy, 'time');
+  assert.deepEqual(told.slice(3), ['end 1', 'end 2', 'end 0']);
+  traces.client({ clientId: 'ada', remoteAddress: '' }, 'connected', {});
+  assert.equal(first.lines.length, 0);
+  clock.advance(3_600_000);
+  assert.deepEqual(traces.list(), []);
+  assert.equal(traces.stop('nobody'), false);
+});
+
+test('eight go on at once; one that has ended gives way; a worker that starts again hears of those that go on', () => {
+  const { traces, told, clock } = newTraces();
+  const started = Array.from({ length: 8 }, () => traces.start(request));
+  assert.equal(traces.start(request), undefined);
+  traces.stop(started[3]?.id ?? '');
+  assert.ok(traces.start(request));
+  assert.equal(traces.find(started[3]?.id ?? ''), undefined);
+  assert.equal(told.at(-1), 'start 3 client');
+  told.length = 0;
+  assert.ok(traces.delete(started[0]?.id ?? ''));
+  assert.equal(traces.delete(started[0]?.id ?? ''), false);
+  traces.tellAgain();
+  assert.equal(told.length, 8); // an end, and seven starts
+  traces.close();
+  assert.equal(clock.timers, 0);
+});
