@@ -54,8 +54,8 @@ class RecordWriter {
   }
 
   void put(const Message& message) {
-    const auto& [references, payloadBytes, propertiesBytes, topicBytes, workers, qos, retain, isStub, originSession,
-                 expiresAtMs, logId, placeInLog] = message;
+    const auto& [references, payloadBytes, propertiesBytes, topicBytes, workers, qos, retain, isStub, isMarked,
+                 originSession, expiresAtMs, logId, placeInLog] = message;
     RALLY_ASSERT(logId == 0 && !isStub);  // there is no log beside a cluster
     put(uint8_t(qos | (retain ? retainFlag : 0) | (expiresAtMs != 0 ? expiresFlag : 0)));
     if (expiresAtMs != 0) put(hasPassed(expiresAtMs, nowMs_) ? uint64_t(0) : expiresAtMs - nowMs_);
