@@ -8,6 +8,8 @@ import type { RunningPeer } from '../peers/peer.ts';
 /** Files that a process may open beside its connections. */
 const otherFiles = 500;
 const openMsMax = 300_000;
+/** Until it is ended, which comes sooner. */
+const stayMs = 3_600_000;
 
 /** As many of `wanted` as a process here may have files open. */
 export function clientsOf(wanted: number): number {
@@ -22,35 +24,36 @@ export async function besideClients<Result>(
   clients: number,
   connected: () => Promise<number>,
   work: () => Promise<Result>,
-  seconds: number,
 ): Promise<Result> {
   if (ws === undefined) throw new BenchError('The broker has no WebSocket.');
-  const { host, port, path } = ws;
-  const program = await compileGenerator();
-  const crowd = generate(program, {
+  const stop = new AbortController();
+  const flags = {
     scenario: 'connections',
     connections: clients,
     concurrency: 200,
     transport: 'ws',
-    host,
-    port,
-    path: path ?? '/',
+    host: ws.host,
+    port: ws.port,
+    path: ws.path ?? '/',
     ...(pid === undefined ? {} : { pid }),
-    patience: openMsMax / 1_000,
-    duration: seconds,
-  });
-  const failed = crowd.then(
-    () => new BenchError('The clients left before all was measured.'),
-    (error: unknown) => error,
-  );
-  const all = async (): Promise<Result> => {
-    for (const endMs = performance.now() + openMsMax; (await connected()) < clients; ) {
-      if (performance.now() > endMs) throw new BenchError(`${clients} clients do not get connected.`);
-      await setTimeout(200);
-    }
-    return await work();
+    patience: openMsMax,
+    duration: stayMs,
   };
-  const result = await Promise.race([all(), failed.then((error) => Promise.reject(error))]);
-  await crowd;
-  return result;
+  const crowd = generate(await compileGenerator(), flags, undefined, stop.signal);
+  const left = crowd.then(() => {
+    throw new BenchError('The clients left before all was measured.');
+  });
+  try {
+    return await Promise.race([left, whenConnected(clients, connected).then(work)]);
+  } finally {
+    stop.abort();
+    await crowd.catch(() => {}); // it was ended
+  }
+}
+
+async function whenConnected(clients: number, connected: () => Promise<number>): Promise<void> {
+  for (const endMs = performance.now() + openMsMax; (await connected()) < clients; ) {
+    if (performance.now() > endMs) throw new BenchError(`${clients} clients do not get connected.`);
+    await setTimeout(200);
+  }
 }

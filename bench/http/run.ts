@@ -79,14 +79,7 @@ async function shootBesideClients(
     }
     return cases;
   };
-  const connected = () => connectedTo(origin, key);
-  return await besideClients(
-    broker,
-    clients,
-    connected,
-    shootAll,
-    (Math.ceil(seconds) + 2) * besideMany.length,
-  );
+  return await besideClients(broker, clients, () => connectedTo(origin, key), shootAll);
 }
 
 async function connectedTo(origin: string, key: string): Promise<number> {

@@ -116,17 +116,19 @@ export async function compileGenerator(): Promise<string> {
 }
 
 /**
- * Plays one load; `flags` are those of bench/load/generator/options.h without their dashes. Errors:
+ * Plays one load; `flags` are those of bench/load/generator/options.h without their dashes. `stop` ends it. Errors:
  * BenchError with what the generator says of a broker that it could not play to the end.
  */
 export async function generate(
   program: string,
   flags: Flags,
   onSample: (sample: Sample) => void = () => {},
+  stop?: AbortSignal,
 ): Promise<LoadResult> {
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   endWithUs(process);
+  stop?.addEventListener('abort', () => process.kill('SIGKILL'));
   const exit = new Promise<number | string>((resolve, reject) => {
     process.once('error', reject);
     process.once('close', (code, signal) => resolve(code ?? signal ?? 'nothing'));

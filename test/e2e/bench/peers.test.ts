@@ -108,17 +108,11 @@ test('messages are published over HTTP under load, and beside clients that are c
   };
   const connected = async () => (await figures()).connections;
   assert.ok(clientsOf(40) === 40);
-  const [posted, listed, seen] = await besideClients(
-    running,
-    40,
-    connected,
-    async () => [
-      await shoot(origin, '/api/v1/publish', { ...load, body: { topic: 'a' } }),
-      await shoot(origin, '/api/v1/clients', load),
-      await connected(),
-    ],
-    4,
-  );
+  const [posted, listed, seen] = await besideClients(running, 40, connected, async () => [
+    await shoot(origin, '/api/v1/publish', { ...load, body: { topic: 'a' } }),
+    await shoot(origin, '/api/v1/clients', load),
+    await connected(),
+  ]);
   for (const shot of [posted, listed]) {
     assert.ok(shot.perSecond > 0, shot.path);
     assert.equal(shot.errors + shot.not2xx, 0, shot.path);
