@@ -55,8 +55,8 @@ class RecordWriter {
 
   void put(const Message& message) {
     const auto& [references, payloadBytes, propertiesBytes, topicBytes, workers, qos, retain, isStub, isMarked,
-                 originSession, expiresAtMs, logId, placeInLog] = message;
-    RALLY_ASSERT(logId == 0 && !isStub);  // there is no log beside a cluster
+                 originSession, expiresAtMs, logId, placeInLog] = message;  // a mark is of this node's clock
+    RALLY_ASSERT(logId == 0 && !isStub);                                    // there is no log beside a cluster
     put(uint8_t(qos | (retain ? retainFlag : 0) | (expiresAtMs != 0 ? expiresFlag : 0)));
     if (expiresAtMs != 0) put(hasPassed(expiresAtMs, nowMs_) ? uint64_t(0) : expiresAtMs - nowMs_);
     put(originSession);

@@ -69,9 +69,8 @@ struct Message {
   Bytes topic() const { return {bytes(), topicBytes}; }
   Bytes properties() const { return {bytes() + topicBytes, propertiesBytes}; }
   Bytes payload() const { return {bytes() + topicBytes + propertiesBytes, payloadBytes}; }
-  size_t contentBytes() const {
-    return size_t(topicBytes) + propertiesBytes + payloadBytes + (isMarked ? sizeof(Mark) : 0);
-  }
+  // But its Mark, which few have, and a stub never.
+  size_t contentBytes() const { return size_t(topicBytes) + propertiesBytes + payloadBytes; }
   size_t size() const { return sizeof(Message) + contentBytes(); }
   // Its Mark, which may lie at any address; nullptr: there is none.
   const uint8_t* mark() const { return isMarked ? payload().data() + payloadBytes : nullptr; }
@@ -161,7 +160,7 @@ struct Publication {
   // Bytes that it takes in a PUBLISH, without what the head adds.
   size_t size() const { return topic.size() + properties.size() + payload.size(); }
   // Of its Message, whether there is one yet or not.
-  size_t blockBytes() const { return Message::blockBytes(workers, size() + markBytes()); }
+  size_t blockBytes() const { return Message::blockBytes(workers, size()); }
   size_t markBytes() const { return mark ? sizeof(Mark) : 0; }
   Mark readMark() const {
     Mark read;
