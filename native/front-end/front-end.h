@@ -312,8 +312,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
                             connection.pausedBy.allowReading() && silentMs >= connection.keepAliveMs;
       const bool isStuck = connection.phase == Phase::connected && connection.pausedBy.isOver() &&
                            silentMs >= limits_.lastFramesMs;
-      const bool hangs = (connection.phase == Phase::ending || connection.phase == Phase::closing) &&
-                         inPhaseMs >= limits_.closeTimeoutMs;
+      // What packet control has not been told of yet is nobody's delay: its goodbye is still to come.
+      const bool mayHang = connection.phase == Phase::closing || (connection.phase == Phase::ending && events_.isEmpty());
+      const bool hangs = mayHang && inPhaseMs >= limits_.closeTimeoutMs;
       if (isLate || isSilent) end(connection, Reason::keepAliveTimeout);  // [MQTT-3.1.2-22]
       else if (isStuck) leaveNow(connection);
       else if (connection.phase == Phase::connecting && inPhaseMs >= limits_.connectingTimeoutMs())

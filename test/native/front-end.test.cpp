@@ -598,3 +598,17 @@ TEST("front end: any bytes whatever end at most their own connection") {
     CHECK(watcher.texts() == std::vector<std::string>{"t=alive"});
   });
 }
+
+TEST("front end: a goodbye that packet control has not said yet is not the delay of the client") {
+  const Limits limits;
+  HandDrivenBroker broker(1, limits);
+  Client& client = broker.connected("c", 0);
+  broker.receive(client, fromHex("0000"));
+  Engine& engine = broker.engine(0);
+  engine.setClock(engine.nowMs() + 2 * uint64_t(limits.closeTimeoutMs));
+  engine.frontEnd().tick();
+  if (!CHECK(isOpen(client))) return;
+  CHECK_EQ(client.link->connection->phase, Phase::ending);
+  broker.settle();
+  CHECK_EQ(client.disconnectReason.value_or(0), int(Reason::malformedPacket));
+}

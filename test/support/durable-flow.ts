@@ -1,0 +1,69 @@
+/** QoS 1 from end to end with MQTT.js, as programs use it: what a publisher was told is safe, and what a subscriber has got. */
+import type { TestContext } from 'node:test';
+import mqtt, { type MqttClient } from 'mqtt';
+import { within } from './wait.ts';
+
+const reconnectPeriod = 200;
+const inFlight = 10;
+
+/** Publishes one message after the other, some at once, and goes on after each interruption. */
+export class Publisher {
+  /** Acknowledged by a broker. */
+  readonly safe = new Set<string>();
+  readonly #client: MqttClient;
+  readonly #topic: string;
+  readonly #loops: Promise<void>[];
+  #isStopping = false;
+  #count = 0;
+
+  constructor(test: TestContext, port: number, name: string, topic: string) {
+    this.#topic = topic;
+    this.#client = mqtt.connect(`mqtt://127.0.0.1:${port}`, { clientId: name, clean: true, reconnectPeriod });
+    this.#client.on('error', () => {}); // it tries again
+    test.after(() => this.#client.end(true));
+    this.#loops = Array.from({ length: inFlight }, () => this.#publish(name));
+  }
+
+  async #publish(name: string): Promise<void> {
+    while (!this.#isStopping) {
+      const payload = `${name}: ${this.#count++}`;
+      await this.#client.publishAsync(this.#topic, payload, { qos: 1 });
+      this.safe.add(payload);
+    }
+  }
+
+  /** Resolves when everything that was begun is acknowledged. */
+  async finish(): Promise<void> {
+    this.#isStopping = true;
+    await within('the last acknowledgements', Promise.all(this.#loops), 60_000);
+  }
+}
+
+/** A session that outlives connections and brokers. */
+export class Subscriber {
+  readonly received = new Set<string>();
+  readonly client: MqttClient;
+
+  private constructor(test: TestContext, port: number, name: string) {
+    // What comes before the first listener is there is lost to MQTT.js.
+    this.client = mqtt.connect(`mqtt://127.0.0.1:${port}`, {
+      clientId: name,
+      clean: false,
+      reconnectPeriod,
+      resubscribe: false,
+    });
+    this.client.on('error', () => {});
+    this.client.on('message', (_topic, payload) => void this.received.add(payload.toString()));
+    test.after(() => this.client.end(true));
+  }
+
+  static async open(test: TestContext, port: number, name: string, filter: string): Promise<Subscriber> {
+    const subscriber = new Subscriber(test, port, name);
+    await within('a subscription', subscriber.client.subscribeAsync(filter, { qos: 1 }));
+    return subscriber;
+  }
+}
+
+export function missing(safe: Iterable<string>, received: ReadonlySet<string>): string[] {
+  return [...safe].filter((payload) => !received.has(payload));
+}
