@@ -313,7 +313,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
       const bool isStuck = connection.phase == Phase::connected && connection.pausedBy.isOver() &&
                            silentMs >= limits_.lastFramesMs;
       // What packet control has not been told of yet is nobody's delay: its goodbye is still to come.
-      const bool mayHang = connection.phase == Phase::closing || (connection.phase == Phase::ending && events_.isEmpty());
+      const bool mayHang = connection.phase == Phase::closing ||
+                           (connection.phase == Phase::ending && events_.isEmpty());
       const bool hangs = mayHang && inPhaseMs >= limits_.closeTimeoutMs;
       if (isLate || isSilent) end(connection, Reason::keepAliveTimeout);  // [MQTT-3.1.2-22]
       else if (isStuck) leaveNow(connection);
