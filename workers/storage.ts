@@ -1,7 +1,7 @@
 /** A thread for long operations on a data directory (core/storage/store-command.ts). */
 import { BrokerError } from '../core/broker-error.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
-import { backUp, restore } from '../core/storage/backup.ts';
+import { backUp, restore, withCopyOf } from '../core/storage/backup.ts';
 import { exportStore, importStore } from '../core/storage/export.ts';
 import type { StoreAnswer, StoreTask } from '../core/storage/store-command.ts';
 
@@ -31,7 +31,11 @@ async function resultOf(
 ): Promise<unknown> {
   switch (task.kind) {
     case 'check':
-      return loadAddon().checkStore(task.directory, task.repairs, progress);
+      return loadAddon().checkStore(task.directory, task.repairs, progress, task.bytesPerSecond);
+    case 'check-online':
+      return await withCopyOf(task.directory, (folder) =>
+        loadAddon().checkStore(folder, false, progress, task.bytesPerSecond),
+      );
     case 'compact':
       return loadAddon().compactStore(task.directory, progress);
     case 'export':

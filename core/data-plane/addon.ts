@@ -622,9 +622,9 @@ export interface Addon {
   checkOcspResponse(response: Uint8Array, chain: string): { fromSeconds: number; untilSeconds: number };
   /**
    * Reads a whole store that no broker uses, and blocks meanwhile. `progress[0]` is the percentage. With `repairs` what is
-   * damaged is set aside.
+   * damaged is set aside. `bytesPerSecond`: read at most, a segment at a time; 0: no bound.
    */
-  checkStore(directory: string, repairs: boolean, progress: Uint8Array): StoreReport;
+  checkStore(directory: string, repairs: boolean, progress: Uint8Array, bytesPerSecond: number): StoreReport;
   /** Tells what is in a store that nobody uses, and gives how many places are damaged. Changes nothing. */
   exportStore(
     directory: string,

@@ -31,6 +31,9 @@ export interface BackupOutcome {
 /** A page is read at once, so that no group is seen half before and half after. */
 const pageBytes = 4_096;
 
+/** Of the folder of a copy, with the process that looks at it. */
+const copyPrefix = 'check-';
+
 type Progress = (done: number, total: number) => void;
 
 /** Errors: STORE_NOT_USABLE. */
@@ -55,6 +58,40 @@ export async function backUp(directory: string, folder: string, progress: Progre
   syncFolder(folder);
   progress(1, 1);
   return await outcomeOf(folder, links);
+}
+
+/**
+ * Looks at a copy in the directory itself, where all but the last segment are links, and removes it. Errors:
+ * STORE_NOT_USABLE.
+ */
+export async function withCopyOf<Result>(
+  directory: string,
+  look: (folder: string) => Result,
+): Promise<Result> {
+  await removeLeftCopies(directory);
+  const folder = join(directory, `${copyPrefix}${process.pid}`);
+  try {
+    await backUp(directory, folder, () => {});
+    return look(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Of processes that have ended in the middle. */
+async function removeLeftCopies(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(copyPrefix) || isRunning(Number(name.slice(copyPrefix.length)))) continue;
+    await rm(join(directory, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** Errors: STORE_NOT_USABLE. */

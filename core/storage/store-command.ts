@@ -20,9 +20,12 @@ import {
   textOfTransfer,
 } from './store-text.ts';
 
+/** Megabytes that a check reads in a second of a store that a broker uses: little for a disk. */
+const onlineRate = 100;
+
 export const storeUsage = [
   'Usage: rallymq store info [--data DIR] [--json]',
-  '       rallymq store check [--repair] [--data DIR] [--json]',
+  '       rallymq store check [--repair] [--rate MB] [--data DIR] [--json]',
   '       rallymq store backup FOLDER [--data DIR] [--json]',
   '       rallymq store restore FOLDER [--data DIR] [--json]',
   '       rallymq store export FILE [--data DIR] [--json]',
@@ -32,7 +35,7 @@ export const storeUsage = [
   'Looks after the data directory of a broker.',
   '',
   '  info      how many files it has, and how large they are; also while the broker runs',
-  '  check     reads all of it and says what is damaged: exit status 1 if anything is',
+  '  check     reads all of it and says what is damaged: exit status 1 if anything is; also while the broker runs',
   '  backup    copies it to a new folder, also while the broker runs, which does not wait for it',
   '  restore   makes the data directory from a backup; it must not be there, or be empty',
   '  export    writes all sessions and messages to a new file of JSON lines (/dev/stdout: to the terminal)',
@@ -40,7 +43,8 @@ export const storeUsage = [
   '  compact   writes what is alive anew, so that the files are as small as they can be',
   '',
   `  --data DIR  the data directory (default ${commandDataDirectory}, or RALLYMQ_DATA)`,
-  '  --repair    set aside what is damaged',
+  '  --repair    set aside what is damaged; the broker must not run',
+  `  --rate MB   megabytes that a check reads in a second (default ${onlineRate} while the broker runs, else no bound)`,
   '  --json      print JSON',
   '',
 ].join('\n');
@@ -61,6 +65,8 @@ export interface StoreRequest {
   /** The folder or file that it was given; empty: none is needed. */
   readonly folder: string;
   readonly repairs: boolean;
+  /** Bytes that a check reads in a second; undefined: as is the default. */
+  readonly bytesPerSecond: number | undefined;
   readonly isJson: boolean;
 }
 
@@ -94,13 +100,25 @@ export function readStoreRequest(
   if (values.repair && action !== 'check') {
     throw new BrokerError('FLAG_VALUE_INVALID', '--repair is for rallymq store check.');
   }
+  const bytesPerSecond = bytesPerSecondOf(values.rate, action);
   return {
     action,
     directory: directoryOf(values.data, environment['RALLYMQ_DATA']),
     folder: folder ?? '',
     repairs: values.repair ?? false,
+    bytesPerSecond,
     isJson: values.json ?? false,
   };
+}
+
+function bytesPerSecondOf(rate: string | undefined, action: string): number | undefined {
+  if (rate === undefined) return undefined;
+  if (action !== 'check') throw new BrokerError('FLAG_VALUE_INVALID', '--rate is for rallymq store check.');
+  if (/^[1-9]\d{0,5}$/.test(rate)) return Number(rate) * 1e6;
+  throw new BrokerError(
+    'FLAG_VALUE_INVALID',
+    '--rate is a whole number of megabytes a second, from 1 to 999999.',
+  );
 }
 
 /** Chosen as the broker chooses its own; where that keeps everything in memory there is nothing to look after. */
@@ -115,7 +133,12 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { data: { type: 'string' }, repair: { type: 'boolean' }, json: { type: 'boolean' } },
+      options: {
+        data: { type: 'string' },
+        repair: { type: 'boolean' },
+        rate: { type: 'string' },
+        json: { type: 'boolean' },
+      },
     });
   } catch (cause) {
     throw new BrokerError(
@@ -143,8 +166,8 @@ async function info({ directory, isJson }: StoreRequest): Promise<StoreOutcome> 
   return { text: isJson ? json(files) : textOfInfo(directory, files), isSound: true };
 }
 
-async function check({ directory, repairs, isJson }: StoreRequest): Promise<StoreOutcome> {
-  const report = await checked(directory, repairs);
+async function check({ directory, repairs, bytesPerSecond, isJson }: StoreRequest): Promise<StoreOutcome> {
+  const report = await checked(directory, repairs, bytesPerSecond);
   const text = isJson ? json({ directory, ...report }) : textOfCheck(directory, report, repairs);
   return { text, isSound: report.damage.length === 0 };
 }
@@ -192,16 +215,31 @@ async function compact({ directory, isJson }: StoreRequest): Promise<StoreOutcom
   return { text, isSound: outcome.damaged === 0 };
 }
 
-async function checked(directory: string, repairs: boolean): Promise<StoreReport> {
+async function checked(directory: string, repairs: boolean, bytesPerSecond?: number): Promise<StoreReport> {
   const files: StoreFiles = await filesOf(directory);
-  const report = await inThread<StoreReport>({ kind: 'check', directory, repairs }, 'Reading');
+  const task = { kind: 'check', directory, repairs, bytesPerSecond: bytesPerSecond ?? 0 } as const;
+  let report = await inThread<StoreReport>(task, 'Reading');
+  if (report.fault === 'held' && !repairs) {
+    const rate = bytesPerSecond ?? onlineRate * 1e6;
+    report = await inThread<StoreReport>(
+      { kind: 'check-online', directory, bytesPerSecond: rate },
+      'Reading',
+    );
+  }
   const { fault, detail } = report;
   if (fault !== 'none') throw refusalOf(directory, { fault, detail });
   return { ...report, bytes: report.bytes || files.bytes };
 }
 
 export type StoreTask =
-  | { readonly kind: 'check'; readonly directory: string; readonly repairs: boolean }
+  | {
+      readonly kind: 'check';
+      readonly directory: string;
+      readonly repairs: boolean;
+      /** 0: no bound. */
+      readonly bytesPerSecond: number;
+    }
+  | { readonly kind: 'check-online'; readonly directory: string; readonly bytesPerSecond: number }
   | { readonly kind: 'compact'; readonly directory: string }
   | {
       readonly kind: 'backup' | 'restore' | 'export' | 'import';

@@ -2,22 +2,31 @@
 #pragma once
 #include <node_api.h>
 
+#include <chrono>
+#include <thread>
+
 #include "../log/check.h"
 #include "stores.h"
 
 namespace rally::node {
 
-// checkStore(directory, repairs, progress): `progress` is one byte that other threads may see, the percentage.
+// checkStore(directory, repairs, progress, rate): `progress` is one byte that other threads may see, the percentage;
+// `rate`: bytes read in a second at most, a segment at a time; 0: as many as can be.
 inline napi_value checkStore(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  std::array<napi_value, 3> arguments{};
+  size_t count = 4;
+  std::array<napi_value, 4> arguments{};
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  const double bytesPerSecond = double(integerOf(env, arguments[3]));
+  const auto begunAt = std::chrono::steady_clock::now();
   const Bytes shown = bytesOf(env, arguments[2]);
   auto* percent = reinterpret_cast<std::atomic<uint8_t>*>(const_cast<uint8_t*>(shown.data()));
   const log::Report report = log::checkLog(textOf(env, arguments[0]), truthOf(env, arguments[1]),
                                            [&](uint64_t done, uint64_t total) {
                                              if (!shown.empty() && total > 0)
                                                percent->store(uint8_t(done * 100 / total), std::memory_order_relaxed);
+                                             if (bytesPerSecond <= 0) return;
+                                             const std::chrono::duration<double> due(double(done) / bytesPerSecond);
+                                             std::this_thread::sleep_until(begunAt + due);
                                            });
   constexpr std::array<const char*, 4> faults = {"none", "held", "newerFormat", "notUsable"};
   napi_value result = nullptr;

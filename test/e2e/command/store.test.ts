@@ -1,7 +1,7 @@
 /** `rallymq store`: what it says of a data directory that is sound, damaged, in use, or none; backups and how they come back. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -106,7 +106,7 @@ test('a backup of a broker that runs has what was acknowledged, and its files ar
   const dataDirectory = await storeIn(t, folder);
   const { broker } = await startBroker(t, { dataDirectory });
   await broker.publish('scores/last', '40-40', { retain: true, qos: 1 });
-  const inUse = await store('check', '--data', dataDirectory);
+  const inUse = await store('check', '--repair', '--data', dataDirectory);
   assert.match(inUse.stderr, /is in use by process \d+ on .*; stop that broker first/);
   assert.equal((await store('backup', join(folder, 'backup'), '--data', dataDirectory)).code, 0);
   await broker.publish('scores/later', '0-0', { retain: true, qos: 1 });
@@ -121,6 +121,27 @@ test('a backup of a broker that runs has what was acknowledged, and its files ar
   assert.deepEqual(topics.sort(), ['scores/0', 'scores/1', 'scores/2', 'scores/last']);
 });
 
+test('a store is checked while its broker runs, at a bounded rate', async (t) => {
+  const folder = await folderFor(t);
+  const dataDirectory = await storeIn(t, folder);
+  const { broker } = await startBroker(t, { dataDirectory });
+  await broker.publish('scores/last', '40-40', { retain: true, qos: 1 });
+  await mkdir(join(dataDirectory, 'check-999999999')); // of a process that has ended
+  const sound = await store('check', '--rate', '500', '--data', dataDirectory);
+  assert.equal(sound.code, 0, sound.stderr);
+  assert.match(sound.stdout, /Nothing is damaged\.\n$/);
+  const [first] = await segmentsOf(dataDirectory);
+  await change(join(dataDirectory, first ?? ''), (bytes) => {
+    bytes[bytes.indexOf('40-30')] = 0x41;
+  });
+  const damaged = await store('check', '--data', dataDirectory);
+  assert.equal(damaged.code, 1);
+  assert.match(damaged.stdout, /damaged/);
+  const left = (await readdir(dataDirectory)).filter((name) => name.startsWith('check-'));
+  assert.deepEqual(left, []);
+  await broker.publish('scores/later', '0-0', { retain: true, qos: 1 });
+});
+
 test('what is wrong is said in one sentence', async (t) => {
   const folder = await folderFor(t);
   const wrong: [string[], RegExp, number][] = [
@@ -132,6 +153,8 @@ test('what is wrong is said in one sentence', async (t) => {
     [['import', join(folder, 'nothing'), '--data', folder], /nothing cannot be opened: ENOENT/, 2],
     [['export', folder, '--data', folder], /is not a data directory: it has no segments/, 2],
     [['info', '--repair'], /--repair is for rallymq store check/, 2],
+    [['info', '--rate', '1'], /--rate is for rallymq store check/, 2],
+    [['check', '--rate', '0'], /--rate is a whole number of megabytes/, 2],
     [['info', '--nonsense'], /--help lists the flags/, 2],
     [['info', '--data', join(folder, 'nowhere')], /is not a data directory: ENOENT/, 2],
     [['check', '--data', folder], /is not a data directory: it has no segments/, 2],
