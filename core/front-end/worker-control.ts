@@ -36,6 +36,8 @@ import { WorkerTraces } from './worker-traces.ts';
 
 /** More connections than a worker has in its life. */
 const serialsPerStart = 2 ** 32;
+/** Connections of a broker that stops: a millisecond's work or two, so that the others are served until it is their turn. */
+const endedPerTurn = 500;
 
 export class WorkerControl implements EngineHandlers, ConnectionContext {
   readonly engine: Engine;
@@ -365,11 +367,18 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.engine.receiveFromHost(bytes);
   }
 
-  /** Says goodbye to all clients, and calls back when the last one has gone. */
+  /** Says goodbye to all clients, some in each turn of the loop, and calls back when the last one has gone. */
   endAll(reasonCode: number, onEmpty: () => void): void {
     this.#onEmpty = onEmpty;
     this.engine.withholdWills();
-    for (const connection of this.#bySerial.values()) connection.finish(reasonCode);
+    const left = [...this.#bySerial];
+    const finishSome = (): void => {
+      for (const [serial, connection] of left.splice(-endedPerTurn)) {
+        if (this.#bySerial.get(serial) === connection) connection.finish(reasonCode);
+      }
+      if (left.length > 0) setImmediate(finishSome);
+    };
+    finishSome();
     if (this.#bySerial.size === 0) onEmpty();
   }
 }

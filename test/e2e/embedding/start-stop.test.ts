@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { createBroker } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
 import { Command, unusedPort } from '../../support/command.ts';
-import { openClient } from '../../support/raw-client.ts';
+import { openClient, type RawClient } from '../../support/raw-client.ts';
+import { until } from '../../support/wait.ts';
 
 test('retainedMessagesMax: 0 retains nothing', async (t) => {
   for (const workers of [1, 4]) {
@@ -114,4 +115,20 @@ test('two RallyMQ that start at the same moment', async (t) => {
     for (const each of both) each.kill('SIGKILL');
     assert.deepEqual(outcomes.sort(), ['ready', 'refused']);
   }
+});
+
+test('more clients than a turn says goodbye to are all told that the broker stops', async (t) => {
+  const running = await startBroker(t, { workers: 1 });
+  const clients: RawClient[] = [];
+  for (let index = 0; index < 1_100; index += 50) {
+    const some = Array.from({ length: 50 }, (_, offset) =>
+      openClient(t, 'tcp', running, { clientId: `client-${index + offset}` }),
+    );
+    clients.push(...(await Promise.all(some)));
+  }
+  clients[700]?.destroy(); // it goes before it is its turn
+  await running.broker.stop();
+  await until('all goodbyes', () =>
+    clients.every((client, index) => index === 700 || client.packets[0]?.body[0] === 0x8b),
+  );
 });
