@@ -363,7 +363,7 @@ export class ClientDirectory implements Directory {
       if (!isLost(lent.to)) continue;
       this.#lent.delete(clientId);
       this.#sessions?.endLent(lent);
-      this.release(clientId);
+      if (!this.#pending.has(clientId)) this.release(clientId); // what it claims it is about to have
     }
   }
 
