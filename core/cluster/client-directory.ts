@@ -132,7 +132,10 @@ export class ClientDirectory implements Directory {
   }
 
   release(clientId: string): void {
-    this.#toOwner(clientId, { type: 'release', epoch: this.#epoch, clientId });
+    const { incarnation } = this.#options;
+    // At once: a claim that follows must not be taken back by it.
+    if (this.#ownerOf(clientId) === incarnation) this.#onRelease(incarnation, clientId);
+    else this.#toOwner(clientId, { type: 'release', epoch: this.#epoch, clientId });
   }
 
   #ask(clientId: string, { claim, isClean }: Pending): void {
@@ -360,7 +363,7 @@ export class ClientDirectory implements Directory {
       if (!isLost(lent.to)) continue;
       this.#lent.delete(clientId);
       this.#sessions?.endLent(lent);
-      this.release(clientId);
+      if (!this.#pending.has(clientId)) this.release(clientId); // what it claims it is about to have
     }
   }
 
