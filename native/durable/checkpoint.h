@@ -10,11 +10,11 @@
 // owner of topics come in order.
 //
 // A session that is about to go to another worker, or to become a member of a share, is written before (copyFirst()).
-// What stubs stand for is read back beside that (fetching.h), and may come into the log behind the sessions that wait
-// for it: the checkpoint is not over before it is there. From then on they tell where it is now.
-//
 // One that has begun since has all its records behind the beginning. One whose last connection is not over yet
 // (departures.h) is written when it is, since its will is in nobody's session.
+//
+// What stubs stand for is read back beside that (fetching.h), and may come into the log behind the sessions that wait
+// for it: the checkpoint is not over before it is there. From then on they tell where it is now.
 #pragma once
 #include <unordered_map>
 #include <unordered_set>

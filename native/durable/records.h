@@ -43,7 +43,7 @@ struct Message {
     retains = 1,          // it is the retained message of its topic
     clearsRetained = 2,   // its topic has none any more
     isForSessions = 4,    // of durable subscriptions that match
-    isCopy = 8,           // in a checkpoint: what refers to it follows
+    isCopy = 8,           // in a checkpoint: it is needed by what refers to it, before it or behind it
     isRetainMarked = 16,  // it was published with RETAIN
   };
 

@@ -129,11 +129,11 @@ class HeldMessages {
     return countsParkable_ && delivery.message && delivery.message->logId != 0 && delivery.share == 0 &&
            !delivery.isFromStore;
   }
-  void notePark(const Message& message) {
+  void notePark(Message& message) {
     if (message.isStub) return;
     parkableBytes_ += message.blockBytes();
     parkableCount_++;
-    unparked_.push({const_cast<Message&>(message).holding(worker_).place, message.logId});
+    unparked_.push({message.holding(worker_).place, message.logId});
     if (unparked_.size() > 2 * parkableCount_ + goneMax) forgetGone();
   }
   void forgetGone() {
