@@ -1,5 +1,6 @@
 // Plays tests in other versions of Node.js than the one that has built the addon, which is not built again for them:
-// `npm run test:nodes` those below, `npm run test:nodes -- test/e2e/wire` others.
+// `npm run test:nodes` those below, `npm run test:nodes -- test/e2e/wire` others. `--short`, of which `npm test` makes use:
+// the door and the addon alone, on the versions with long-term support.
 
 import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
@@ -15,11 +16,16 @@ const standard = [
   'test/fault/worker-restart',
 ];
 
+const short = ['test/e2e/wire/door', 'test/unit/data-plane', 'test/e2e/embedding/start-stop'];
+const shortVersions = /^(22|24)\./;
+
 const asked = process.argv.slice(2);
+const isShort = asked[0] === '--short';
+const tests = isShort ? short : asked.length > 0 ? asked : standard;
 let status = 0;
 for (const { version, node } of otherNodes()) {
+  if (isShort && !shortVersions.test(version)) continue;
   console.log(`Node.js ${version}:`);
-  const tests = asked.length > 0 ? asked : standard;
   status = Math.max(status, await run(node, [join(root, 'scripts/run-tests.mjs'), ...tests], root));
 }
 process.exit(status);

@@ -16,4 +16,5 @@ build >"$log" 2>&1 || { cat "$log" && exit 1; }
 node scripts/run-tests.mjs
 echo 'over TLS:'
 RALLYMQ_TEST_TLS=1 node scripts/run-tests.mjs test/e2e/wire test/conformance/v5.0/3.3 test/conformance/v5.0/4.3 test/conformance/v5.0/6
+node scripts/test-nodes.mjs --short
 npm run --silent test:native
