@@ -30,7 +30,7 @@ export const apiKeyUsage = [
   '',
 ].join('\n');
 
-/** Gives what to print. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+/** Returns the text to print. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
 export function apiKeyCommand(args: readonly string[]): string {
   const { action, path, name, scopes } = readRequest(args);
   const before = existsSync(path) ? readAccessFile(path) : '';

@@ -1,6 +1,6 @@
 /**
- * How commands ask a broker that runs: over its HTTP API, with a key from a file or the environment, never from the command
- * line, which everybody on the machine sees.
+ * How commands talk to a running broker: over its HTTP API, with a key from a file or the environment, never from the
+ * command line, which everyone on the machine can see.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -9,7 +9,7 @@ import { BrokerError } from '../broker-error.ts';
 export const apiFlagsUsage = [
   '  --url URL        of the broker (default http://127.0.0.1:8080)',
   '                     or RALLYMQ_URL',
-  '  --key-file FILE  has a key of the HTTP API; without it the variable RALLYMQ_API_KEY has one',
+  '  --key-file FILE  file with a key of the HTTP API (default: the variable RALLYMQ_API_KEY)',
 ];
 
 export interface ApiRequest {

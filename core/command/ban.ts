@@ -31,7 +31,7 @@ export const banUsage = [
 /** A ban by hand has no end beyond this, a century. */
 const minutesMax = 52_560_000;
 
-/** What it prints. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, BAN_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+/** Returns the text to print. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, BAN_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
 export function ban(args: readonly string[], nowMs: number): string {
   const { path, kind, value, minutes, reason, deletes } = read(args);
   const bans = new BanList({ nowMs: () => nowMs, bansMax: Number.POSITIVE_INFINITY });

@@ -1,7 +1,7 @@
 /**
- * `rallymq check-config [flags]`: everything that a start would find wrong, without starting; and what is in order and
- * weak all the same. The flags, the environment and the file are those of `rallymq`. What only a start can tell, whether
- * the ports are free and the data directory is not in use, is not asked: a broker may run with this very configuration.
+ * `rallymq check-config [flags]`: reports everything that would make a start fail, without starting, and settings that are
+ * valid but weak. The flags, the environment and the file are those of `rallymq`. Whether the ports are free and the data
+ * directory is unused is not checked, because a broker may be running with this very configuration.
  */
 
 import { existsSync } from 'node:fs';
@@ -25,7 +25,7 @@ export const checkConfigUsage = [
   '',
 ].join('\n');
 
-/** What it prints. Errors: as a start. */
+/** Returns the text to print. Errors: as for a start. */
 export async function checkConfig(
   args: readonly string[],
   environment: Environment,

@@ -1,4 +1,4 @@
-/** `rallymq drain`: empties a broker that runs, over its API, so that it stops when the last client has gone. */
+/** `rallymq drain`: empties a running broker over its API; it stops when the last client has disconnected. */
 import { apiFlagsUsage, askApi, readApiRequest } from './api-request.ts';
 
 export const drainUsage = [
@@ -13,7 +13,7 @@ export const drainUsage = [
   '',
 ].join('\n');
 
-/** What it prints. Errors: as readApiRequest() and askApi(). */
+/** Returns the text to print. Errors: as readApiRequest() and askApi(). */
 export async function drainCommand(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,

@@ -1,6 +1,6 @@
 /**
- * `rallymq passwd FILE USER [--delete] [--batch]`: adds a user to a password file, changes the password or takes the user
- * out. The file is replaced whole, so that a broker which reads it meanwhile sees the one or the other.
+ * `rallymq passwd FILE USER [--delete] [--batch]`: adds a user to a password file, changes a password or removes a
+ * user. The file is replaced atomically, so that a broker reads either the old or the new one.
  */
 import { existsSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';

@@ -41,7 +41,7 @@ async function askTwice(terminal: ReadStream, username: string): Promise<string>
   }
 }
 
-/** What edits and ends a line is ours to do. */
+/** In raw mode we have to handle the keys that edit and end a line. */
 function ask(terminal: ReadStream, question: string): Promise<string> {
   process.stderr.write(question);
   return new Promise((resolve, reject) => {

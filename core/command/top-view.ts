@@ -1,4 +1,4 @@
-/** What `rallymq top` shows of two looks at the figures of a broker. */
+/** The display of `rallymq top`, from two samples of the figures of a broker. */
 
 /** As GET /api/v1/stats has them. */
 export type Figures = Readonly<Record<string, number>>;

@@ -1,4 +1,4 @@
-/** `rallymq top`: what a broker does, again and again, in a terminal, over its API. */
+/** `rallymq top`: shows the activity of a broker in a terminal and keeps it up to date, over its API. */
 import { setTimeout } from 'node:timers/promises';
 import { BrokerError } from '../broker-error.ts';
 import { type ApiRequest, apiFlagsUsage, askApi, readApiRequest } from './api-request.ts';

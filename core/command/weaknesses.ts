@@ -1,4 +1,4 @@
-/** What a configuration allows that its operator may not have meant, each as a sentence with what to do. */
+/** What a configuration allows perhaps unintentionally, each as a sentence that says what to do. */
 import { statSync } from 'node:fs';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';

@@ -1,7 +1,6 @@
-// JSON with comments, and where in the text everything stands, so that an error can name the place.
+// A parser for JSON with comments that records the position of everything, so that an error can name the place.
 //
-// A value is what JSON.parse gives, but objects are Maps: a name that stands there twice is an error, and no name is
-// special.
+// Values are those of JSON.parse, except that objects are Maps: a duplicate name is an error, and no name is special.
 
 export interface JsonPlace {
   /** Counted from 1. */

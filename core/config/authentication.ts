@@ -1,7 +1,7 @@
-// What a program tells the broker about who may connect: the hook for user names and passwords, and methods
+// How a program tells the broker which clients may connect: the hook for user names and passwords, and methods
 // of enhanced authentication (MQTT 5, 4.12).
 
-/** Who asks to be let in: what an {@link Authenticate} hook and an {@link AuthenticationMethod} are told. */
+/** A client that wants to connect, as an {@link Authenticate} hook and an {@link AuthenticationMethod} see it. */
 export interface ConnectingClient {
   /** As the client sent it, or as the broker assigned it. */
   readonly clientId: string;
@@ -18,45 +18,45 @@ export interface ConnectingClient {
 
 export interface ClientTls {
   readonly version: 'TLSv1.2' | 'TLSv1.3';
-  /** The host that the client wants to speak with (SNI), as it has sent it. */
+  /** The host name that the client has sent (SNI). */
   readonly serverName?: string;
   /**
-   * The name in the client's certificate that `clientIdentity` says, exactly as it stands there; or the identity that
-   * `pskFile` has of the client's key.
+   * The name in the client's certificate that `clientIdentity` selects, unchanged; or the identity of the client's key in
+   * `pskFile`.
    */
   readonly identity?: string;
-  /** The client has proven to know a key of `pskFile`, and has shown no certificate. */
+  /** The client has proven that it knows a key of `pskFile`, without a certificate. */
   readonly isPreShared?: boolean;
-  /** SHA-256 of the client's certificate, as hexadecimal digits; undefined if it has shown none. */
+  /** SHA-256 of the client's certificate, as hexadecimal digits; undefined without a certificate. */
   readonly fingerprint256?: string;
 }
 
-/** Who a client is that is let in. */
+/** The identity and rights of an accepted client. */
 export interface Grant {
-  /** To the rules, and in events. Default: the one that the client has given, which is so taken for verified. */
+  /** The user name for rules and events. Default: the one that the client sent, which then counts as verified. */
   readonly username?: string;
-  /** Roles of the rules by name, beside those that the rules give the user. */
+  /** Names of roles, in addition to those that the rules give the user. */
   readonly roles?: readonly string[];
-  /** What `%{name}` stands for in the rules. */
+  /** Values of `%{name}` in the rules. */
   readonly claims?: Readonly<Record<string, string>>;
-  /** Rules of the client's own, beside those of its roles; filters may have placeholders. They count where rules are configured. */
+  /** The client's own rules, in addition to those of its roles; filters may contain placeholders. They apply only if rules are configured. */
   readonly allow?: { readonly publish?: readonly string[]; readonly subscribe?: readonly string[] };
   /** In seconds since 1970: the connection ends then, with 0x87, unless it has been renewed. */
   readonly expiresAt?: number;
-  /** That the broker makes for the client, as far as the rules allow. Default QoS 0. */
+  /** Subscriptions that the broker makes for the client, as far as the rules allow. Default QoS 0. */
   readonly subscriptions?: readonly { readonly topicFilter: string; readonly qos?: 0 | 1 | 2 }[];
   /** How fast the client may send. Default: `messagesPerSecondMax` and `bytesPerSecondMax`. */
   readonly quotas?: Quotas;
-  /** What `authorizePublish` and `authorizeSubscribe` are told of the client; nobody else is. */
+  /** Passed to `authorizePublish` and `authorizeSubscribe`, and used for nothing else. */
   readonly attributes?: Readonly<Record<string, unknown>>;
   /**
-   * Goes before all topics of the client, as 'tenants/red/', behind that of its listener: it neither sees it nor can leave
-   * it. Rules are about what the client sees. Default: nothing.
+   * A prefix of all topics of the client, such as 'tenants/red/', after that of its listener: the client neither sees it nor
+   * can escape it. Rules refer to topics as the client sees them. Default: none.
    */
   readonly topicPrefix?: string;
-  /** The client identifier that the client has to have; with another one it is refused with 0x85. Default: any. */
+  /** The only client identifier that the client may use; another one is refused with 0x85. Default: any. */
   readonly clientId?: string;
-  /** Names the token that this comes from, and says when it was issued, in seconds since 1970: to revoke it by. */
+  /** The identifier of the token, and when it was issued, in seconds since 1970, so that it can be revoked. */
   readonly tokenId?: string;
   readonly issuedAt?: number;
 }
@@ -76,15 +76,14 @@ export interface Refusal {
 export type AuthenticateAnswer = boolean | Grant | Refusal | 'unknown';
 
 /**
- * Answers true, or with a grant, to let the client in, and 'unknown' to have the next one asked who might know the
- * client. False refuses it with 0x86, any other answer, an exception or a rejected promise with 0x88, and no answer within
+ * Answers with true or a grant to accept the client, and with 'unknown' to pass the question to the next provider. False refuses it with 0x86, any other answer, an exception or a rejected promise with 0x88, and no answer within
  * `connectTimeoutMs` with 0x89: a client that gets one of the last two may try again with the same credentials.
  */
 export type Authenticate = (client: ConnectingClient) => AuthenticateAnswer | Promise<AuthenticateAnswer>;
 
 /**
- * What the broker does next in an exchange: sends `data` to the client in an AUTH packet and awaits its
- * answer, or lets the client in, with `data` in the CONNACK (or in the AUTH that ends a re-authentication),
+ * The next step of the broker in an exchange: it sends `data` to the client in an AUTH packet and awaits the
+ * answer, or accepts the client, with `data` in the CONNACK (or in the AUTH that ends a re-authentication),
  * or refuses it with 0x87.
  */
 export type AuthenticationStep =
@@ -92,7 +91,7 @@ export type AuthenticationStep =
   | {
       readonly outcome: 'success';
       readonly data?: Uint8Array;
-      /** Who the client has proven to be: to the rules it is anonymous without. */
+      /** The proven identity of the client; without it the client is anonymous to the rules. */
       readonly grant?: Grant;
     }
   | { readonly outcome: 'failure' };

@@ -1,17 +1,17 @@
-// What a program tells the broker about what clients may do: hooks that are asked for each topic.
+// How a program tells the broker what clients may do: hooks that decide about each topic.
 
 import type { ClientTls } from './authentication.ts';
 
-/** Who wants to do something. */
+/** The client that wants to publish or subscribe. */
 export interface AuthorizedClient {
   readonly clientId: string;
-  /** As it was verified; absent of a client whose user name nobody has verified. */
+  /** The verified user name; absent if the user name was not verified. */
   readonly username?: string;
   readonly remoteAddress: string;
   readonly transport: 'ws' | 'tcp';
   /** Of a connection over TLS. */
   readonly tls?: ClientTls;
-  /** Of the grant that has let it in. */
+  /** From the client's grant. */
   readonly attributes?: Readonly<Record<string, unknown>>;
 }
 
@@ -19,31 +19,31 @@ export interface PublishRequest {
   readonly topic: string;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
-  /** It is the will of a client that connects. */
+  /** It is the will in a CONNECT. */
   readonly isWill: boolean;
 }
 
 export interface SubscribeRequest {
-  /** Of a shared subscription: as the client has sent it, with `$share/{name}/`. */
+  /** As the client sent it; for a shared subscription with `$share/{name}/`. */
   readonly topicFilter: string;
   readonly qos: 0 | 1 | 2;
 }
 
-/** `seconds`: for how long the answer counts for the topic, QoS and retain; 0: for this message alone. */
+/** `seconds`: how long the answer is valid for the topic, QoS and retain; 0: for this message only. */
 export type Authorization = boolean | { readonly isAllowed: boolean; readonly seconds?: number };
 
 /**
- * Decides whether a client may publish to a topic. It is asked beside the rules, about what they allow. The message, and
- * what the client sends behind it, wait for the answer, which is then remembered for the topic: for
- * `authorizationMemoryMs` unless it says for how long. Whatever is neither true nor `isAllowed` refuses, as does an
- * exception, a rejected promise, or no answer within `connectTimeoutMs`.
+ * Decides whether a client may publish to a topic that the rules allow. The message, and everything that the client sends
+ * after it, waits for the answer, which is then remembered for the topic, for `authorizationMemoryMs` or the `seconds` of the
+ * answer. Anything but true or `isAllowed: true` denies, as does an exception, a rejected promise, or no answer within
+ * `connectTimeoutMs`.
  */
 export type AuthorizePublish = (
   client: AuthorizedClient,
   request: PublishRequest,
 ) => Authorization | Promise<Authorization>;
 
-/** The same of a topic filter of a SUBSCRIBE; nothing is remembered. */
+/** Decides likewise about a topic filter of a SUBSCRIBE; the answer is not remembered. */
 export type AuthorizeSubscribe = (
   client: AuthorizedClient,
   request: SubscribeRequest,

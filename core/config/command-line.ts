@@ -1,4 +1,4 @@
-// The command line of `rallymq`: what it asks for, and the configuration that it adds up to. A flag
+// The command line of `rallymq`: the requested action, and the resulting configuration. A flag
 // overrides the environment, that overrides the file, and that overrides the defaults.
 
 import { parseArgs } from 'node:util';
@@ -11,7 +11,7 @@ import { type BrokerConfig, commandDataDirectory } from './options.ts';
 import { optionFromText, resolveConfig } from './resolve.ts';
 import { type Setting, settings } from './settings.ts';
 
-/** What the command is asked to do. */
+/** The requested action. */
 export type CommandLine =
   | { readonly action: 'help' }
   | { readonly action: 'version' }
@@ -28,7 +28,7 @@ export type CommandLine =
  */
 export function readCommandLine(args: readonly string[], environment: Environment): CommandLine {
   const flags = tokenize(args);
-  // Whoever asks for help gets it, whatever else is wrong.
+  // A request for help is answered, whatever else is wrong.
   const asked = flags.find(({ name }) => name === 'help' || name === 'version');
   if (asked) return { action: asked.name === 'help' ? 'help' : 'version' };
   const { options, configFile = configFileOf(environment) } = readFlags(flags);

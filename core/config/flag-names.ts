@@ -1,6 +1,6 @@
 /**
- * Errors name options as a program and the file do; whoever types a command knows them as flags. The command puts
- * these in.
+ * Errors name options as programs and the configuration file do. The command replaces the names by its
+ * flags.
  */
 import { settings } from './settings.ts';
 

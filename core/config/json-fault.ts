@@ -2,12 +2,12 @@
 //
 // A pushdown automaton: a token is looked up in the row of the state; an empty cell is the fault.
 
-/** Where the fault is, both counted from 1, and what should stand there instead. */
+/** Where the fault is, both counted from 1, and what is expected there. */
 export interface JsonFault {
   readonly line: number;
   readonly column: number;
   readonly expected: string;
-  /** What stands there is a comment, which JSON does not have. */
+  /** It is a comment, which JSON does not have. */
   readonly isComment: boolean;
 }
 

@@ -1,4 +1,4 @@
-// More listeners than the ports that have options of their own: what each may say, and what it comes to.
+// Listeners in addition to the ports that have their own options: what each may set, and the resulting configuration.
 
 import { isIP } from 'node:net';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
@@ -8,37 +8,37 @@ export const listenerProtocols = ['mqtt', 'http'] as const;
 export type ListenerProtocol = (typeof listenerProtocols)[number];
 
 export interface ListenerLimits {
-  /** Clients that are connected here; a CONNECT beyond it is refused with 0x97. Default: `connectionsMax` of all. */
+  /** The number of clients connected here; a CONNECT beyond that is refused with 0x97. Default: `connectionsMax` of the broker. */
   readonly connectionsMax?: number;
-  /** Of each client here, unless its grant has `quotas`. Default: those of all. */
+  /** For each client here, unless its grant has `quotas`. Default: those of the broker. */
   readonly messagesPerSecondMax?: number;
   readonly bytesPerSecondMax?: number;
 }
 
-/** A place where clients may come in beside `port`, `tcpPort`, `tlsPort` and `mqttsPort`. */
+/** An address where clients may connect, in addition to `port`, `tcpPort`, `tlsPort` and `mqttsPort`. */
 export interface ListenerOptions {
-  /** For logs. Default: where it is. */
+  /** For logs. Default: its address. */
   readonly name?: string;
   /** The IP address or host name. Default: `host`. */
   readonly host?: string;
-  /** 0 takes any that is free. One of this and `socket` is needed. */
+  /** 0 chooses a free port. Either this or `socket` is required. */
   readonly port?: number;
-  /** The path of a Unix socket, which is made with mode 660, and removed in the end. */
+  /** The path of a Unix socket, which is created with mode 660, and removed when the broker stops. */
   readonly socket?: string;
-  /** TLS, with the certificates of all. Default false. */
+  /** TLS, with the certificates of the broker. Default false. */
   readonly tls?: boolean;
-  /** What may be spoken. Default: both. */
+  /** The allowed protocols. Default: both. */
   readonly protocols?: readonly ListenerProtocol[];
-  /** Whether clients without a user name are let in here, in place of `allowAnonymous`. */
+  /** Whether clients without a user name are accepted here; overrides `allowAnonymous`. */
   readonly anonymous?: boolean;
-  /** Goes before the client identifiers of all who come in here; they do not see it. Default: nothing. */
+  /** A prefix of the client identifiers of all clients here, which they do not see. Default: none. */
   readonly clientIdPrefix?: string;
-  /** Goes before all topics of theirs, as 'tenants/red/'; they do not see it. Default: nothing. */
+  /** A prefix of all topics of these clients, such as 'tenants/red/', which they do not see. Default: none. */
   readonly topicPrefix?: string;
   readonly limits?: ListenerLimits;
 }
 
-/** What a listener comes to. Plain data, so that a worker can be handed a copy. */
+/** The resolved configuration of a listener. Plain data, so that it can be copied to a worker. */
 export interface ListenerConfig {
   readonly name: string;
   /** Undefined: it is a Unix socket. */

@@ -1,6 +1,6 @@
 /**
- * A broker that anyone on this machine may use, and nobody else. It listens on loopback and has no authentication, so
- * whoever comes through a proxy on this machine must not pass for local.
+ * A broker for everyone on this machine, and for nobody else. It listens on loopback and has no authentication, so a
+ * client that connects through a proxy on this machine must not be mistaken for a local one.
  */
 import type { BrokerConfig } from './options.ts';
 import { isLoopback } from './resolve.ts';
@@ -11,7 +11,7 @@ export function isLocalOnly(
   return isLoopback(config.host) && !config.authenticates && !config.allowAnonymous;
 }
 
-/** Why such a broker refuses a client. `sign`: what shows that it comes through a proxy. */
+/** Why such a broker refuses a client. `sign`: the evidence of a proxy, such as a header. */
 export function forwardedSentence(sign: string): string {
   return (
     `The connection comes through a proxy (${sign}), and clients need no credentials: ` +

@@ -1,4 +1,4 @@
-// Finds the name that someone meant who mistyped it.
+// Finds the name that a mistyped one was meant to be.
 
 /**
  * The known name that is nearest to the given one, or undefined where none is near: one with few letters changed

@@ -1,4 +1,4 @@
-// What each option may be: one row per option, for values (a program, a JSON file) and for text (a flag,
+// The allowed values of each option: one row per option, for values (a program, a JSON file) and for text (a flag,
 // a variable of the environment) alike.
 
 import { isIP } from 'node:net';
@@ -30,7 +30,7 @@ interface ValueRule {
   /** The same where the value is text, if it reads differently there. */
   readonly allowedAsText?: string;
   readonly accepts: (value: unknown) => boolean;
-  /** The value that a text stands for; a text that stands for none is returned as it is. */
+  /** Converts text to a value; text that is not valid is returned unchanged. */
   readonly fromText: (text: string) => unknown;
 }
 

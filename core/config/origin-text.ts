@@ -6,7 +6,7 @@
 // Scheme, host and port, and nothing else.
 const originForm = /^[a-z][a-z\d+.-]*:\/\/[^/?#@\\\s]+$/i;
 
-/** The one text that stands for an origin, as browsers send it; undefined if `text` is no origin. */
+/** The canonical text of an origin, as browsers send it; undefined if `text` is not an origin. */
 export function serialisedOrigin(text: string): string | undefined {
   if (!originForm.test(text) || !URL.canParse(text)) return undefined;
   const { origin } = new URL(text);

@@ -118,7 +118,7 @@ type ResolvedRules = Pick<
   'hasRules' | 'broadFilters' | 'grantsBroadFilters' | 'endsDeniedPublishers'
 >;
 
-/** mosquitto grants filters that are too broad, so whoever brings its file has clients that count on it. */
+/** mosquitto grants filters that are too broad, so clients of a broker with its file depend on it. */
 function rulesOf({ rulesFile, aclFile, ...options }: BrokerOptions): ResolvedRules {
   const broadFilters = options.broadFilters ?? (aclFile === undefined ? 'refuse' : 'deliverAllowed');
   return {
@@ -204,8 +204,8 @@ function checkLimit(range: LimitRange, value: unknown, shown: string): void {
   throw valueRefused(shown, value, `a ${powerOfTwo ? 'power of two' : 'whole number'} from ${min} to ${max}`);
 }
 
-// A packet that is taken must fit where it may have to wait, or it could be taken and never delivered; and nobody is
-// silent who was not asked.
+// An accepted packet must fit into the queues where it may wait, or it could never be delivered; and a client is
+// considered silent only after it was pinged.
 const limitOrder: readonly (readonly [smaller: LimitName, larger: LimitName])[] = [
   ['maximumPacketSizeBytes', 'outboxBytesMax'],
   ['maximumPacketSizeBytes', 'sessionQueueBytesMax'],

@@ -16,7 +16,7 @@ export interface Setting {
   readonly option: OptionName;
   /** Without the leading dashes. */
   readonly flag: string;
-  /** What stands after the flag in the help; undefined for a flag that takes no value and means true. */
+  /** The placeholder of the value in the help; undefined for a flag without a value, which means true. */
   readonly placeholder?: string;
   readonly variable?: string;
   readonly help: string;

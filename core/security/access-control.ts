@@ -44,7 +44,7 @@ export interface AccessControlOptions {
   onBackendFailed(error: unknown): void;
 }
 
-/** Before the files are read nobody is let in. */
+/** Until the files are read, every client is refused. */
 const noKeys: TokenKeys = {
   algorithms: [],
   find: () => {
@@ -209,12 +209,12 @@ export class AccessControl {
     this.#settle();
   }
 
-  /** What the rules put before the topics of a user. */
+  /** The topic prefix that the rules give a user. */
   prefixOf(username: string | undefined): string {
     return (username === undefined ? undefined : this.#files.rules?.prefixes.get(username)) ?? '';
   }
 
-  /** What the data plane is told of a client; undefined where there are no rules. */
+  /** The encoded rights of a client for the data plane; undefined without rules. */
   describe(access: Access, clientId: string): Uint8Array | undefined {
     return this.#files.rules === undefined ? undefined : encodeAccess(access, clientId);
   }
@@ -231,12 +231,12 @@ export class AccessControl {
     return access === undefined || this.#rules === undefined || this.#rules.mayReceive(access, topic);
   }
 
-  /** Undefined: no file is configured, and nobody has a key. */
+  /** Undefined: no file is configured, so there are no keys. */
   get apiKeys(): ApiKeys | undefined {
     return this.#files.apiKeys;
   }
 
-  /** Where there are rules, they are for a key what they are for the user of its name. */
+  /** Rules apply to a key as to the user of the same name. */
   mayKeyPublish({ name }: ApiKey, topic: string): boolean {
     const access = this.describe({ username: name }, '');
     return access === undefined || this.#rules === undefined || this.#rules.mayPublish(access, topic);

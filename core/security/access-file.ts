@@ -1,4 +1,4 @@
-/** How the files of users and rules are read, and how they say what is wrong with them. */
+/** Reads the files of users and rules, and describes their mistakes. */
 import { readFileSync } from 'node:fs';
 import { TextDecoder } from 'node:util';
 import { BrokerError } from '../broker-error.ts';

@@ -1,12 +1,12 @@
-/** Who a client is to the rules: what has been verified of it. */
+/** The verified identity of a client, for the rules. */
 import type { Quotas } from '../config/authentication.ts';
 import { concat, write } from '../wire/write.ts';
 import { encodeRules, text } from './encode-rules.ts';
 import type { Rule } from './rules.ts';
 
-/** Who a client is, and by which token. */
+/** The identity of a client, and its token. */
 export interface Identity {
-  /** Undefined of a client whose user name nobody has verified: to the rules it is anonymous. */
+  /** Undefined if the user name was not verified: the client is anonymous to the rules. */
   readonly username?: string | undefined;
   readonly tokenId?: string | undefined;
   /** In seconds since 1970. */
@@ -25,7 +25,7 @@ export interface ServerSubscription {
 export interface Access extends Identity {
   /** By name, beside those that the rules give the user. One that the rules do not have gives nothing. */
   readonly roles?: readonly string[] | undefined;
-  /** What `%{name}` stands for. */
+  /** Values of `%{name}`. */
   readonly claims?: Readonly<Record<string, string>> | undefined;
   /** That the client brings itself. */
   readonly rules?: readonly Rule[] | undefined;

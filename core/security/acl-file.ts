@@ -63,7 +63,7 @@ function readKeyword({ text }: FileLine): Split {
   return { keyword, rest: text.slice(whole.length), column: whole.length + 1 };
 }
 
-/** A topic may have spaces in it if its access stands before it. */
+/** A topic may contain spaces if the access precedes it. */
 function readRules(line: FileLine, rest: string, column: number, path: string, isPattern: boolean): Rule[] {
   const [, word = '', space = '', behind = ''] = /^(\S*)(\s*)(.*)$/.exec(rest) ?? [];
   const hasAccess = behind !== '';

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 
-/** What is no IP address, such as the path of a socket, stands for itself. */
+/** Anything that is not an IP address, such as the path of a socket, is its own key. */
 export function addressKey(address: string): string {
   if (isIP(address) !== 6) return address;
   const groups = groupsOf(address);

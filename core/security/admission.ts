@@ -22,7 +22,7 @@ export interface AdmissionOptions {
     find(candidate: BanCandidate): unknown;
     addOwn(kind: BanKind, value: string, origin: Exclude<BanOrigin, 'hand'>): void;
   };
-  /** The broker has so much to do that whoever is not connected has to wait. */
+  /** The broker is overloaded, so new clients have to wait. */
   isOverloaded(): boolean;
   /** Who is connected with a client identifier, whom a new connection takes the place of. */
   connected(clientId: string): ClientInfo | undefined;
@@ -55,7 +55,7 @@ export class Admission {
     });
   }
 
-  /** Why a client is refused before anybody asks who it is; undefined if it is not. */
+  /** Why a client is refused before it is authenticated; undefined if it is not refused. */
   refusalOf(client: LoginAttempt): number | undefined {
     const { bans, limits, isOverloaded } = this.#options;
     if (bans.find(client) !== undefined) return ReasonCode.banned;
@@ -83,7 +83,7 @@ export class Admission {
     return isFull ? ReasonCode.quotaExceeded : undefined;
   }
 
-  /** A client could not prove who it is. For how many milliseconds its refusal is to be held back. */
+  /** A client has failed to authenticate. Returns the delay of its refusal, in milliseconds. */
   failed(client: LoginAttempt): number {
     return this.#failures.add(client);
   }

@@ -70,7 +70,7 @@ export class ApiKeys {
     return [...this.#byHash.values()];
   }
 
-  /** Undefined: nobody has this key. */
+  /** Undefined: there is no such key. */
   find(key: string): ApiKey | undefined {
     const known = this.#recent.get(key);
     if (known !== undefined) return known;

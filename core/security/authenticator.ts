@@ -18,10 +18,10 @@ import { accessOf } from './grants.ts';
 import type { Provider } from './provider.ts';
 
 export interface AuthenticatorOptions {
-  /** In the order in which they are asked. */
+  /** Asked in this order. */
   readonly providers: readonly Provider[];
   readonly methods: readonly AuthenticationMethod[];
-  /** Lets in who names neither a method nor a user, if nobody knows better. */
+  /** Accepts clients that name neither a method nor a user, unless a provider decides. */
   readonly allowsAnonymous: boolean;
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -31,10 +31,10 @@ export interface AuthenticatorOptions {
   onFailed(error: unknown, client: ConnectingClient): void;
 }
 
-/** Who authenticates, and how. */
+/** The client that authenticates, and the method. */
 export interface AuthenticationRequest {
   readonly client: ConnectingClient;
-  /** Where it has come in; undefined: as everywhere. */
+  /** The setting of its listener; undefined: that of the broker. */
   readonly allowsAnonymous?: boolean | undefined;
   readonly method: string | undefined;
   readonly data: Uint8Array | undefined;
@@ -47,7 +47,7 @@ export interface Verdict {
   readonly isUndecided?: boolean;
   /** The last Authentication Data for the client. */
   readonly data?: Uint8Array | undefined;
-  /** Who the client is that is let in. */
+  /** The identity of an accepted client. */
   readonly access?: Access;
 }
 
@@ -74,7 +74,10 @@ export class Authenticator {
     this.#methods = new Map(options.methods.map((method) => [method.name, method]));
   }
 
-  /** At once if there is nothing to ask. Resolves with undefined if the client leaves meanwhile. */
+  /**
+   * Decides immediately if no provider or method is involved. Resolves with undefined if the client disconnects before
+   * the decision.
+   */
   decide(
     worker: number,
     connection: number,

@@ -1,6 +1,6 @@
 /**
- * Asks programs what clients may do beside what the rules say (main thread): the hooks of the host program, then the back
- * end of `authorizeUrl`. All have to allow it; whoever fails, or takes too long, denies.
+ * Asks programs what clients may do, in addition to the rules (main thread): the hooks of the host program, then the back
+ * end of `authorizeUrl`. All of them have to allow it; one that fails, or takes too long, denies.
  */
 import type {
   Authorization,
@@ -19,7 +19,7 @@ export interface AuthorizerOptions {
   readonly subscribe: AuthorizeSubscribe | undefined;
   readonly backend: Pick<Backend, 'ask'> | undefined;
   readonly timeoutMs: number;
-  /** For which an answer counts that does not say for how long. */
+  /** How long an answer without `seconds` is remembered. */
   readonly memoryMs: number;
   readonly clock: Clock;
   onFailed(error: unknown): void;
@@ -27,14 +27,14 @@ export interface AuthorizerOptions {
 
 export interface Decided {
   readonly isAllowed: boolean;
-  /** For which the answer counts; 0: once. */
+  /** How long the answer is valid; 0: once. */
   readonly keptMs: number;
 }
 
-/** A worker must not remember for ever what was said once. */
+/** A worker must not remember an answer forever. */
 const keptMsMax = 86_400_000;
 
-/** Somebody else decides. */
+/** There is no such hook or back end. */
 const notAsked: Authorization = { isAllowed: true, seconds: Number.POSITIVE_INFINITY };
 
 const denied: Decided = { isAllowed: false, keptMs: 0 };
@@ -86,7 +86,7 @@ export class Authorizer {
     }
   }
 
-  /** What it answers is its answer, also if that is nothing. */
+  /** Returns the hook's answer unchanged, even if it is undefined. */
   #askHook<Request>(
     hook:
       | ((client: AuthorizedClient, request: Request) => Authorization | Promise<Authorization>)

@@ -1,4 +1,4 @@
-/** Asks the back end of `authUrl` who a client is: docs/security.md has what it is sent and what it may answer. */
+/** Authenticates clients with the back end of `authUrl`: docs/security.md describes the requests and answers. */
 import type { ConnectingClient } from '../config/authentication.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type Backend, BackendBusy, BackendUnavailable } from './backend.ts';
@@ -8,7 +8,7 @@ import { TokenError } from './token-error.ts';
 
 export interface BackendProviderOptions {
   readonly backend: Pick<Backend, 'ask'>;
-  /** It cannot be asked, or says what cannot be understood. */
+  /** The back end cannot be reached, or its answer cannot be understood. */
   onFailed(error: unknown): void;
 }
 
@@ -50,7 +50,7 @@ function refusalOf({ reasonCode }: Readonly<Record<string, unknown>>): Decision 
   return isRefusal({ reasonCode }) ? { reasonCode: Number(reasonCode) } : refused;
 }
 
-/** A password that is no text goes as Base64. */
+/** A password that is not text is sent as Base64. */
 function questionOf({ password, ...client }: ConnectingClient): Readonly<Record<string, unknown>> {
   return { action: 'connect', ...client, ...passwordField(password) };
 }

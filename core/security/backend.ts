@@ -49,7 +49,7 @@ export class Backend {
   readonly #options: BackendOptions;
   readonly #key = randomBytes(32);
   readonly #answers = new Map<string, Remembered>();
-  /** Who asks the same meanwhile waits for the same answer. */
+  /** Identical questions share one request. */
   readonly #pending = new Map<string, Promise<BackendAnswer>>();
 
   constructor(options: BackendOptions) {
@@ -149,7 +149,7 @@ async function textWithin(response: Response, bytesMax: number): Promise<string>
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** `max-age`, unless it says not to keep it. */
+/** `max-age`, unless caching is forbidden. */
 function keptMsOf(cacheControl: string | null): number {
   const directives = (cacheControl ?? '').toLowerCase().split(/\s*,\s*/);
   if (directives.includes('no-store') || directives.includes('no-cache')) return 0;

@@ -17,7 +17,7 @@ import {
 } from './bans.ts';
 import { replaceFile } from './replace-file.ts';
 
-/** `broker.bans`: who may not connect. */
+/** `broker.bans`: the banned addresses, users and clients. */
 export interface Bans {
   /** Those that are in force, also the broker's own. */
   list(): readonly Ban[];
@@ -39,7 +39,7 @@ export interface BanKeeperOptions {
   nowMs(): number;
   onBanned(ban: Ban): void;
   onLifted(kind: BanKind, value: string): void;
-  /** The file has changed, and has a mistake now: what it said before stays. */
+  /** The file has changed and has a mistake: its previous content stays in force. */
   onFileFault(error: unknown): void;
 }
 
@@ -75,7 +75,7 @@ export class BanKeeper implements Bans {
     return true;
   }
 
-  /** For a while, by the broker itself. Who is connected stays. */
+  /** A temporary ban by the broker itself. Connected clients stay connected. */
   addOwn(kind: BanKind, value: string, origin: Exclude<BanOrigin, 'hand'>): void {
     const { limits, nowMs, onBanned } = this.#options;
     const { banMs } = limits; // of those that the broker makes itself

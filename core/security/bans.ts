@@ -18,17 +18,17 @@ export interface Ban {
   /** Of an address: itself, or a network such as '203.0.113.0/24'; one of IPv6 that the broker has banned is its /64. */
   readonly value: string;
   readonly origin: BanOrigin;
-  /** In the words of whoever has banned it; may be empty. */
+  /** The reason that was given for the ban; may be empty. */
   readonly reason: string;
-  /** Undefined: it does not end by itself. */
+  /** Undefined: the ban does not expire. */
   readonly expiresAt: Date | undefined;
 }
 
-/** What `broker.bans.add()` takes. */
+/** The argument of `broker.bans.add()`. */
 export interface BanRequest {
   readonly kind: BanKind;
   readonly value: string;
-  /** Default: it does not end by itself. */
+  /** Default: the ban does not expire. */
   readonly expiresAt?: Date;
   readonly reason?: string;
 }

@@ -14,7 +14,7 @@ export interface FailedLoginsOptions {
   ban(kind: BanKind, value: string): void;
 }
 
-/** Who has failed. */
+/** The client that has failed. */
 export interface LoginAttempt {
   readonly remoteAddress: string;
   readonly clientId: string;
@@ -45,7 +45,7 @@ export class FailedLogins {
     const { failedLoginsPerAddressMax, failedLoginsPerNameMax, failedLoginDelayMsMax } = this.#options.limits;
     const address = addressKey(remoteAddress);
     const counts = [this.#byAddress.add(address), this.#byClientId.add(clientId)];
-    // A proxy on this machine that nobody has named in trustedProxies speaks for all: it is slowed, not banned.
+    // A proxy on this machine that is not in trustedProxies represents all its clients: it is slowed down, not banned.
     if (!isOwnMachine(remoteAddress)) this.#banAt(counts[0], failedLoginsPerAddressMax, 'address', address);
     this.#banAt(counts[1], failedLoginsPerNameMax, 'clientId', clientId);
     if (username !== undefined) {

@@ -240,7 +240,7 @@ export class Gatekeeper {
     return { reasonCode };
   }
 
-  /** What a client is let in with. */
+  /** The identity and rights of an accepted client. */
   #admit(
     { access = {}, ...verdict }: Verdict,
     described: Uint8Array | undefined,
@@ -321,7 +321,7 @@ export class Gatekeeper {
     return this.#admit(verdict, this.#access.describe({ ...access, topicPrefix }, clientId), topicPrefix);
   }
 
-  /** A program is to say whether a client may do something. The worker is told in any case. */
+  /** Asks a program whether a client may publish or subscribe. The worker always gets an answer. */
   async authorize(worker: number, message: AuthorizeMessage): Promise<void> {
     const { connection, clientId, request, topics } = message;
     const found = this.#options.connected(clientId);
@@ -341,7 +341,7 @@ export class Gatekeeper {
     this.#options.send(worker, { type: 'authorized', connection, request, decided });
   }
 
-  /** A client has done what it may not, and was told so. */
+  /** A client was denied a publish or a subscription. */
   rightRefused({ action, clientId, topic }: Extract<ToMain, { type: 'rightRefused' }>): void {
     const found = this.#options.connected(clientId);
     const { username, remoteAddress } = found?.client ?? {};
@@ -372,7 +372,7 @@ export class Gatekeeper {
     return this.#access.mayAnyoneReceive(topic);
   }
 
-  /** Undefined: no file of API keys is configured, and nobody has one. */
+  /** Undefined: no file of API keys is configured, so there are none. */
   get apiKeys(): ApiKeys | undefined {
     return this.#access.apiKeys;
   }
@@ -398,7 +398,7 @@ export class Gatekeeper {
     });
   }
 
-  /** Whoever is banned by hand is ended; the broker's own bans keep out who is not connected. */
+  /** A ban by hand disconnects its clients; bans by the broker itself only refuse new connections. */
   #onBanned(ban: Ban): void {
     const { kind, value, origin, reason, expiresAt } = ban;
     this.#options.audit.add('banned', {
@@ -421,7 +421,7 @@ export class Gatekeeper {
   }
 }
 
-/** What a login fails with that somebody guesses at. */
+/** The reasons of a failed login, as an attacker who guesses passwords gets them. */
 const failures: readonly number[] = [
   ReasonCode.badUserNameOrPassword,
   ReasonCode.notAuthorized,

@@ -1,4 +1,4 @@
-/** What a program or a token grants a client, made into what the rules need to know of it. */
+/** Converts the grant of a program or a token into the identity and rights for the rules. */
 import type { Grant } from '../config/authentication.ts';
 import { isTopicPrefix } from '../config/listeners.ts';
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
@@ -82,7 +82,7 @@ const refusals: readonly number[] = [
   ReasonCode.connectionRateExceeded,
 ];
 
-/** What a program refuses a client with. */
+/** Whether a program's answer is a refusal. */
 export function isRefusal(answer: unknown): answer is { readonly reasonCode: number } {
   if (!isRecord(answer) || Object.keys(answer).length !== 1) return false;
   const { reasonCode } = answer;

@@ -1,4 +1,4 @@
-/** mosquitto's password file as it is: `name:hash` in each line. */
+/** mosquitto's password file: `name:hash` in each line. */
 import { accessFileFault, linesOf } from './access-file.ts';
 import { hashFault } from './password-hash.ts';
 
@@ -26,7 +26,7 @@ export function parsePasswordFile(text: string, path: string): PasswordFile {
   return users;
 }
 
-/** The users of `before` who are gone or have another password. */
+/** The users of `before` who were removed or have another password. */
 export function changedUsers(before: PasswordFile, after: PasswordFile): Set<string> {
   return new Set([...before.keys()].filter((username) => after.get(username) !== before.get(username)));
 }

@@ -11,7 +11,7 @@ import { hashSync, verifySync } from '@node-rs/argon2';
 /** As OWASP recommends first, and mosquitto_passwd has it: 46 MiB, one pass. */
 const argon2Cost = { memoryCost: 47_104, timeCost: 1, parallelism: 1 } as const;
 
-/** What a hash may cost to verify: a file must not be able to stop the broker. */
+/** The highest cost of verifying a hash: a file must not be able to stall the broker. */
 const memoryCostMax = 2 ** 20; // KiB
 const timeCostMax = 100;
 const iterationsMax = 10_000_000;
@@ -20,7 +20,7 @@ export function hashPassword(password: Uint8Array): string {
   return hashSync(password, argon2Cost);
 }
 
-/** What is wrong with a hash, as the end of a sentence; undefined if nothing is. */
+/** The fault of a hash, as the end of a sentence; undefined if there is none. */
 export function hashFault(hash: string): string | undefined {
   if (hash.startsWith('$argon2id$')) return argon2Fault(hash);
   if (hash.startsWith('$7$'))

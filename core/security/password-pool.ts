@@ -1,6 +1,6 @@
 /**
- * The threads that verify passwords (main thread). They come when there is something to do, go when there is nothing,
- * and have a lower priority than all others, so that a storm of logins takes what nobody else needs.
+ * The threads that verify passwords (owned by the main thread). They start when there is work, end when they are idle,
+ * and have a lower priority than all others, so that a storm of logins uses only spare CPU time.
  */
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
@@ -8,7 +8,7 @@ import { Piscina } from 'piscina';
 /** Below the data plane and the control plane, which have 0. */
 const niceIncrement = 10;
 const idleTimeoutMs = 10_000;
-/** Each has 46 MiB of its own while it hashes. */
+/** Each uses 46 MiB while it hashes. */
 const threadsMax = 4;
 
 export class PasswordPool {
@@ -20,7 +20,7 @@ export class PasswordPool {
     this.#pendingMax = pendingMax;
   }
 
-  /** Whether as many wait as may. */
+  /** Whether the most allowed checks are pending. */
   get isFull(): boolean {
     return this.#pending >= this.#pendingMax;
   }

@@ -1,4 +1,4 @@
-/** Lets in the users of a password file (main thread). */
+/** Authenticates the users of a password file (main thread). */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { ConnectingClient } from '../config/authentication.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -14,7 +14,7 @@ export interface PasswordProviderOptions {
     readonly isFull: boolean;
     verify(hash: string, password: Uint8Array): Promise<boolean>;
   };
-  /** Nobody else is asked about users that the file does not have. */
+  /** There is no other provider for users that are not in the file. */
   readonly isLast: boolean;
 }
 
@@ -48,7 +48,7 @@ export class PasswordProvider implements Provider {
     return { username };
   }
 
-  /** A user who is not there costs as much as one who is: nobody can find out who there is. */
+  /** An unknown user takes as long as a known one, so that user names cannot be found out. */
   async #refuse(username: string, password: Uint8Array): Promise<Decision> {
     const { users, pool } = this.#options;
     if (pool.isFull) return busy;

@@ -1,4 +1,4 @@
-/** Puts another text in the place of a file, whole: whoever reads it meanwhile sees the one or the other. */
+/** Replaces the content of a file atomically: a reader sees either the old or the new one. */
 import {
   chmodSync,
   closeSync,

@@ -28,7 +28,7 @@ export class RevocationFile {
     return file;
   }
 
-  /** Whether it revokes what a client has come in by. Only what comes from a token says when it was issued. */
+  /** Whether it revokes the credentials of a client. Only tokens have an issue time. */
   has({ username, tokenId, issuedAt }: Identity): boolean {
     if (tokenId !== undefined && this.#tokens.has(tokenId)) return true;
     const before = username === undefined ? undefined : this.#users.get(username);

@@ -1,4 +1,4 @@
-/** What clients may do, as files and programs say it; native/security/ keeps to it. */
+/** What clients may do, from files and programs; native/security/ enforces it. */
 import { isSharedFilter, isValidTopicFilter } from '../wire/topic.ts';
 
 export interface Rule {
@@ -21,7 +21,7 @@ export interface RuleBook {
   readonly prefixes: ReadonlyMap<string, string>;
 }
 
-/** What is wrong with a rule's filter, as the end of a sentence; undefined if nothing is. */
+/** The fault of a rule's filter, as the end of a sentence; undefined if there is none. */
 export function filterFault(filter: string): string | undefined {
   if (isSharedFilter(filter))
     return "begins with '$share/': give the filter alone, which shares are judged by";
@@ -33,7 +33,7 @@ export function filterFault(filter: string): string | undefined {
 /** Which placeholders a filter may have: an acl_file knows no claims. */
 export type Placeholders = 'names' | 'namesAndClaims';
 
-/** What is wrong with the placeholders of a rule's filter. */
+/** The fault of a placeholder in a rule's filter. */
 export function placeholderFault(filter: string, known: Placeholders): string | undefined {
   const { alone, within, shown } = placeholders[known];
   const level = filter.split('/').find((each) => within.test(each) && !alone.test(each));

@@ -18,7 +18,7 @@ import type {
 } from '../config/authentication.ts';
 import { saslPrep } from './sasl-prep.ts';
 
-/** What is stored of a user: enough to check a proof, not enough to make one. */
+/** The stored credentials of a user: enough to verify a proof, not enough to create one. */
 export interface ScramCredentials {
   readonly salt: Uint8Array;
   /** Of PBKDF2, 4,096 or more. */
@@ -30,7 +30,7 @@ export interface ScramCredentials {
 }
 
 export interface ScramOptions {
-  /** Finds what is stored of a user; undefined if there is no such user. */
+  /** Finds the stored credentials of a user; undefined if there is no such user. */
   credentialsOf(username: string): ScramCredentials | undefined | Promise<ScramCredentials | undefined>;
   /**
    * What users that do not exist are said to have: give what yours have, so that nobody can tell them apart.

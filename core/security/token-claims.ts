@@ -1,4 +1,4 @@
-/** What the claims of a token say of a client, once its signature is known to be good. */
+/** Converts the claims of a verified token into a grant. */
 import type { Grant } from '../config/authentication.ts';
 import { isTopicPrefix } from '../config/listeners.ts';
 import { TokenError } from './token-error.ts';
@@ -81,7 +81,7 @@ function texts(value: unknown, name: string): string[] {
   throw new TokenError(`'${name}' is no list of texts, or too long`);
 }
 
-/** What `%{name}` may stand for. */
+/** Claims that can be values of `%{name}`. */
 function textClaims(payload: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(payload).flatMap(([name, value]) =>

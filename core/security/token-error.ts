@@ -1,4 +1,4 @@
-/** A token, or a grant, says something that cannot be understood: as a whole it gives nothing. */
+/** A token or grant contains something that cannot be understood, which makes all of it invalid. */
 export class TokenError extends Error {
   override readonly name = 'TokenError';
 }

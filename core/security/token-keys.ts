@@ -110,7 +110,7 @@ export class RemoteKeys implements TokenKeys {
     return await this.#find(...args);
   }
 
-  /** Who asks meanwhile waits for the same answer. */
+  /** Concurrent questions share one request. */
   #refresh(): Promise<void> {
     this.#fetching ??= this.#fetch().finally(() => {
       this.#fetching = undefined;

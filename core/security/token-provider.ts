@@ -62,7 +62,7 @@ export class TokenProvider implements Provider {
     }
   }
 
-  /** Whatever is wrong with the token, nobody is told what. Throws KeysUnavailable. */
+  /** Does not reveal what is wrong with a token. Throws KeysUnavailable. */
   async #verify(token: string): Promise<Grant | { readonly reasonCode: number }> {
     const { keys, revoked, issuer, audience, nowMs } = this.#options;
     const { usernameClaim, clientIdClaim, tenantClaim } = this.#options;
@@ -85,7 +85,7 @@ export class TokenProvider implements Provider {
     }
   }
 
-  /** The token is the client's first data, and there is no second. */
+  /** The token is the client's first and only data. */
   get method(): AuthenticationMethod {
     return {
       name: tokenMethodName,

@@ -7,7 +7,7 @@ import { createSecureContext } from 'node:tls';
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import type { Staple } from './ocsp.ts';
 
-/** What a file has: its path, for what is said about it, and its text. */
+/** The path of a file, for messages, and its text. */
 export interface NamedText {
   readonly path: string;
   readonly text: string;
@@ -18,7 +18,7 @@ export interface CertificateTexts {
   readonly key: NamedText;
 }
 
-/** Of one certificate, for what is said about it later. */
+/** Facts about a certificate, for later messages. */
 export interface CertificateFacts {
   /** Where it is from. */
   readonly path: string;
@@ -115,7 +115,7 @@ function checkOrder(chain: readonly X509Certificate[], path: string): void {
   }
 }
 
-/** What remains is for OpenSSL to say: a key that is too short, for one. */
+/** OpenSSL checks the rest, such as a key that is too short. */
 function checkWithOpenssl(options: Parameters<typeof createSecureContext>[0], path: string): void {
   try {
     createSecureContext(options);

@@ -23,7 +23,7 @@ const certificateDays = 397;
 /** Clocks of a network differ. */
 const skewSeconds = -3_600;
 
-/** Gives what the command prints. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ADDON_MISSING, DEV_CERT_FAILED. */
+/** Returns the text to print. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ADDON_MISSING, DEV_CERT_FAILED. */
 export function devCert(args: readonly string[]): string {
   const { folder, names } = readArguments(args);
   const path = (name: string): string => join(folder, name);
@@ -98,7 +98,7 @@ function authorityOf(certPath: string, keyPath: string): { key: CertifiedKey; is
   return { key, isNew: true };
 }
 
-/** Nobody else may read it, whether or not it was there before. */
+/** Only its owner may read it, whether or not it existed before. */
 function writePrivate(path: string, text: string): void {
   writeFileSync(path, text, { mode: 0o600 });
   chmodSync(path, 0o600);

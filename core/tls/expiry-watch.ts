@@ -1,4 +1,4 @@
-/** Says in the log that a certificate will expire: once each 30, 7 and 1 days before it does, and when it has. */
+/** Logs that a certificate will expire: once each 30, 7 and 1 days before, and when it has expired. */
 import type { CertificateFacts } from './certificates.ts';
 
 export type ExpiryLog = (

@@ -4,12 +4,12 @@ import { CertificateFault, type NamedText } from './certificates.ts';
 
 /** As native/tls/pre-shared-keys.h has it. */
 const keyBytesMax = 256;
-/** What can be tried out by whoever has recorded one handshake. */
+/** Keys that can be found by brute force from one recorded handshake. */
 const strongKeyBytes = 16;
 /** As TLS has it (RFC 4279, 5.3). */
 const identityBytesMax = 128;
 
-/** Throws a CertificateFault that names the line: what is in it is no key. */
+/** Throws a CertificateFault that names the line that is not a key. */
 export function parsePreSharedKeys({ path, text }: NamedText): PreSharedKey[] {
   const keys = new Map<string, PreSharedKey>();
   for (const [index, whole] of text.split('\n').entries()) {
@@ -28,7 +28,7 @@ export function areStrong(keys: readonly PreSharedKey[]): boolean {
   return keys.every(({ key }) => key.length >= strongKeyBytes);
 }
 
-/** The key is not in what is said about it. */
+/** Messages never contain the key. */
 function parseLine(line: string, fault: (what: string) => CertificateFault): PreSharedKey {
   const colon = line.indexOf(':');
   if (colon < 1) throw fault("has no identity and ':' before the key");

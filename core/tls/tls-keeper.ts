@@ -60,7 +60,7 @@ export class TlsKeeper {
   /** What was read and refused; a file that is being written is given until the next look. */
   #refusedTexts = '';
   #reported = '';
-  /** What was said last about the state of the certificates, by the path of the file. */
+  /** The last message about the state of each certificate, by path. */
   readonly #saidOfStaples = new Map<string, string>();
   #ticketKeys: Uint8Array[] = [];
   #timers: Timer[] = [];
@@ -99,7 +99,7 @@ export class TlsKeeper {
     this.#timers = [];
   }
 
-  /** Reads the files now, and says in the log what has come of it. */
+  /** Reads the files now, and logs the result. */
   reload(): Promise<ReloadOutcome> {
     return this.#look(true);
   }
@@ -220,7 +220,7 @@ export class TlsKeeper {
     }
   }
 
-  /** Checks what was read, and puts it in use. */
+  /** Checks the files and puts them in use. */
   #take(read: TlsTexts, nowMs: number | undefined): void {
     const { clientCertificates } = this.#options.config;
     const checked = read.certificates.map((texts) => checkCertificate(texts, nowMs));
