@@ -39,7 +39,10 @@ export interface Grant {
   readonly roles?: readonly string[];
   /** Values of `%{name}` in the rules. */
   readonly claims?: Readonly<Record<string, string>>;
-  /** The client's own rules, in addition to those of its roles; filters may contain placeholders. They apply only if rules are configured. */
+  /**
+   * The client's own rules, in addition to those of its roles; filters may contain placeholders. They apply only if rules are
+   * configured.
+   */
   readonly allow?: { readonly publish?: readonly string[]; readonly subscribe?: readonly string[] };
   /** In seconds since 1970: the connection ends then, with 0x87, unless it has been renewed. */
   readonly expiresAt?: number;
@@ -76,7 +79,8 @@ export interface Refusal {
 export type AuthenticateAnswer = boolean | Grant | Refusal | 'unknown';
 
 /**
- * Answers with true or a grant to accept the client, and with 'unknown' to pass the question to the next provider. False refuses it with 0x86, any other answer, an exception or a rejected promise with 0x88, and no answer within
+ * Answers with true or a grant to accept the client, and with 'unknown' to pass the question to the next provider. False
+ * refuses it with 0x86, any other answer, an exception or a rejected promise with 0x88, and no answer within
  * `connectTimeoutMs` with 0x89: a client that gets one of the last two may try again with the same credentials.
  */
 export type Authenticate = (client: ConnectingClient) => AuthenticateAnswer | Promise<AuthenticateAnswer>;

@@ -8,7 +8,7 @@ export const listenerProtocols = ['mqtt', 'http'] as const;
 export type ListenerProtocol = (typeof listenerProtocols)[number];
 
 export interface ListenerLimits {
-  /** The number of clients connected here; a CONNECT beyond that is refused with 0x97. Default: `connectionsMax` of the broker. */
+  /** Clients that may be connected here; a CONNECT beyond that is refused with 0x97. Default: `connectionsMax`. */
   readonly connectionsMax?: number;
   /** For each client here, unless its grant has `quotas`. Default: those of the broker. */
   readonly messagesPerSecondMax?: number;
