@@ -468,7 +468,7 @@ export class ControlPlane {
     const { drainClientsPerSecond: clientsPerSecond, stopMs: graceMs } = this.#config.limits;
     this.logger.info(
       { clientsPerSecond, clients: this.#directory.counts.connected },
-      'clients are told to go',
+      'clients are being disconnected',
     );
     const { useAnotherServer, serverUnavailable, serverShuttingDown } = ReasonCode;
     const isElsewhere = this.#config.serverReference !== undefined;

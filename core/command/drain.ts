@@ -20,5 +20,5 @@ export async function drainCommand(
 ): Promise<string> {
   const { request } = readApiRequest(args, environment, {});
   const { clients } = (await askApi(request, 'POST', 'drain')) as { readonly clients: number };
-  return `${clients} ${clients === 1 ? 'client is' : 'clients are'} told to go; then the broker stops.\n`;
+  return `The broker disconnects ${clients} ${clients === 1 ? 'client' : 'clients'} and then stops.\n`;
 }

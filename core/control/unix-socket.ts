@@ -44,7 +44,7 @@ async function removeStale(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket())
-    throw new BrokerError('ADDRESS_IN_USE', `${path} is there already, and no socket: name another path.`);
+    throw new BrokerError('ADDRESS_IN_USE', `${path} exists and is not a socket: choose another path.`);
   if (await isListenedOn(path))
     throw new BrokerError(
       'ADDRESS_IN_USE',

@@ -169,7 +169,7 @@ function canonicalValue({ kind, value, expiresAt, reason }: BanRequest): string 
   if (canonical !== undefined) return canonical;
   throw new BrokerError(
     'BAN_INVALID',
-    `'${value}' is no address: give one like 203.0.113.7, or 203.0.113.0/24.`,
+    `'${value}' is not an address: give one such as 203.0.113.7, or 203.0.113.0/24.`,
   );
 }
 

@@ -88,7 +88,7 @@ export class Gatekeeper {
         ),
       endClients: (isOver) => options.endClients(isOver, ReasonCode.notAuthorized),
       onBackendFailed: (error) =>
-        options.onFailed(error, 'the back end that knows users has failed; the client is refused'),
+        options.onFailed(error, 'the back end that authenticates clients has failed; the client is refused'),
     });
     this.#authenticator = new Authenticator({
       providers: this.#access.providers,
@@ -394,7 +394,8 @@ export class Gatekeeper {
       nowMs: () => Date.now(),
       onBanned: (ban) => this.#onBanned(ban),
       onLifted: (kind, value) => audit.add('banLifted', { kind, value }),
-      onFileFault: (error) => onFailed(error, 'the file of bans has a mistake: what it said before stays'),
+      onFileFault: (error) =>
+        onFailed(error, 'the file of bans has a mistake: the previous bans stay in force'),
     });
   }
 

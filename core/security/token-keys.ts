@@ -53,7 +53,7 @@ function publicKeyOf(path: string, text: string): KeyObject {
   try {
     return createPublicKey(text);
   } catch (cause) {
-    throw new BrokerError('ACCESS_FILE_INVALID', `${path} is no public key in PEM.`, { cause });
+    throw new BrokerError('ACCESS_FILE_INVALID', `${path} is not a public key in PEM.`, { cause });
   }
 }
 

@@ -140,7 +140,7 @@ export class Store {
     } else if (state === 'scarce') {
       this.#logger.warn({ directory, why }, 'the disk is almost full');
     } else {
-      this.#logger.error({ directory, why }, 'the disk is full: what would have to be stored is refused');
+      this.#logger.error({ directory, why }, 'the disk is full: messages that have to be stored are refused');
     }
   }
 

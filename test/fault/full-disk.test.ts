@@ -76,7 +76,7 @@ test('a full disk refuses what would have to be stored, all else goes on, and st
   assert.equal(await told(publishFrame('kept', 'before', { qos: 1 })), '40020001');
 
   disk.fill();
-  await until('the line in the log', () => first.stderr.includes('the disk is full: what would have'));
+  await until('the line in the log', () => first.stderr.includes('the disk is full: messages that have'));
   const health = await fetch(`http://127.0.0.1:${ports.port}/healthz`);
   assert.match(await health.text(), /"status":"degraded".*is full/);
   assert.match(await told(publishFrame('kept', 'no', { qos: 1 })), /^40..000197/);

@@ -33,7 +33,7 @@ test('a broker that is drained says so, tells its clients one after the other, a
   }
   const { code, stderr } = await command.exited();
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /"msg":"clients are told to go"/);
+  assert.match(stderr, /"msg":"clients are being disconnected"/);
 });
 
 test('with a server reference clients are told where to go', async (t) => {

@@ -164,11 +164,11 @@ test('SIGHUP reloads, and the log says what is wrong with a file', async (t) => 
   folder.write('rules', '{');
   command.kill('SIGHUP');
   await until('the log names the place', () => /line 1, column 2/.test(command.stderr));
-  assert.match(command.stderr, /nothing was reloaded/);
+  assert.match(command.stderr, /the reload failed/);
   assert.equal(await publishes(client, 'a'), ok);
   folder.write('rules', rulesFor(['b']));
   command.kill('SIGHUP');
-  await until('the log says so', () => command.stderr.includes('were read again, and are in force'));
+  await until('the log says so', () => command.stderr.includes('were reloaded and are in force'));
   assert.equal(await publishes(client, 'b'), ok);
   assert.equal(await publishes(client, 'a'), denied);
 });

@@ -66,9 +66,9 @@ test('drain says how many go', async (t) => {
   const file = accessFolder(t).write('key', 'rmq_file\n');
   assert.equal(
     await drainCommand(['--url', url, '--key-file', file], {}),
-    '1 client is told to go; then the broker stops.\n',
+    'The broker disconnects 1 client and then stops.\n',
   );
-  assert.match(await drainCommand([], { RALLYMQ_URL: url, ...key }), /^3 clients are /);
+  assert.match(await drainCommand([], { RALLYMQ_URL: url, ...key }), / 3 clients and then stops/);
   assert.deepEqual(asked, ['POST /api/v1/drain Bearer rmq_file', 'POST /api/v1/drain Bearer rmq_x']);
 });
 

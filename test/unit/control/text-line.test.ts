@@ -8,8 +8,8 @@ const line = (fields: object) =>
 
 test('a line has its time, its level, its sentence and its fields', () => {
   assert.equal(
-    line({ audit: 'banned', by: 'ops team', value: '192.0.2.0/24', count: 3, msg: 'somebody is banned' }),
-    '2026-11-28T16:00:00.005Z warn  somebody is banned  audit=banned  by="ops team"  value=192.0.2.0/24  count=3\n',
+    line({ audit: 'banned', by: 'ops team', value: '192.0.2.0/24', count: 3, msg: 'a ban was added' }),
+    '2026-11-28T16:00:00.005Z warn  a ban was added  audit=banned  by="ops team"  value=192.0.2.0/24  count=3\n',
   );
   assert.equal(line({}), '2026-11-28T16:00:00.005Z warn  \n');
 });

@@ -131,7 +131,7 @@ test('a line that is wrong is named with its place', () => {
   for (const [text, message] of [
     ['# one\n\nuser lee', /^bans, line 3, column 1: give address, username, clientId/],
     ['username', /line 1, column 1/],
-    ['address lee', /line 1, column 1: 'lee' is no address/],
+    ['address lee', /line 1, column 1: 'lee' is not an address/],
     ['username lee tomorrow', /line 1, column 14: 'tomorrow' is no time/],
     ['username lee - "why" more', /line 1, column 1/],
   ] as const)
