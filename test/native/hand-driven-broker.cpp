@@ -1,6 +1,7 @@
 #include "hand-driven-broker.h"
 
 #include <poll.h>
+#include <numeric>
 
 namespace {
 
@@ -123,6 +124,9 @@ HandDrivenBroker::HandDrivenBroker(const std::vector<unsigned>& nodes, const ral
     first += workers;
   }
   addWorkers();
+  std::vector<unsigned> all(place.workers);
+  std::iota(all.begin(), all.end(), 0u);
+  startCluster(all);
   openLinks();
 }
 HandDrivenBroker::HandDrivenBroker(KeptDisk& disk, unsigned workers, const rally::Limits& limits)
