@@ -748,7 +748,9 @@ void HandDrivenBroker::onOver(uint64_t key, rally::SessionState state) {
     if (record.key != key) continue;
     record.attached = nullptr;
     if (state == rally::SessionState::absent) record.key = 0;
-    if (std::exchange(record.awaitsEnd, false)) place(name);
+    if (!std::exchange(record.awaitsEnd, false)) return;
+    if (record.next) place(name);
+    else nextConnect(name);  // its worker is lost
     return;
   }
 }

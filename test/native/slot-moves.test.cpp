@@ -182,8 +182,7 @@ class Traffic {
     else if (drawn < 63) comeLate();
     else if (drawn < 70) takeSlots();
     else if (drawn < 80) roam(*random_.pick(watchers_));
-    else if (drawn < 84 && late_.size() > 0) unsubscribeOne();
-    else if (drawn < 86) lookUps_.push_back(broker_.workers());
+    else if (drawn < 90 && !late_.empty()) goOnReading();
     for (size_t count = random_.below(40); count > 0; count--) broker_.step(random_);
   }
 
@@ -237,19 +236,18 @@ class Traffic {
   }
   void comeLate() {
     Client& late = broker_.add("late" + std::to_string(late_.size()));
+    if (random_.chance(50)) late.options.receiveMaximum = uint16_t(random_.between(1, 3));
     late.connect(any());
     const std::vector<std::string> filters = {"r/+", "#", "r/1", "r/2", "r/3", "t/1"};
     late.subscribe(random_.pick(filters).c_str(), 2);
     if (random_.chance(30)) late.answersAtOnce = false;
     late_.push_back(&late);
   }
-  void unsubscribeOne() {
+  void goOnReading() {
     Client& late = *random_.pick(late_);
-    if (!late.isConnected || late.subacks.empty()) return;
-    if (!late.answersAtOnce) {
-      late.answersAtOnce = true;
-      late.answer();
-    }
+    if (!late.isConnected) return;
+    late.answer(random_.between(1, 3));
+    late.answersAtOnce = random_.chance(30);
   }
   void roam(Client& client) {
     if (client.isConnected && random_.chance(50)) client.drop();
@@ -324,7 +322,6 @@ class Traffic {
   std::vector<Client*> publishers_;
   std::vector<Client*> late_;
   std::vector<uint64_t> moves_;
-  std::vector<unsigned> lookUps_;
   std::map<std::string, size_t> numbers_;    // of messages, by publisher and topic
   std::map<std::string, size_t> published_;  // by topic
 };
@@ -366,7 +363,20 @@ class Losses {
       watchers_.push_back(&watcher);
     }
     for (unsigned i = 0; i < 3; i++) publishers_.push_back(&broker_.connected("p" + std::to_string(i), i % 2));
+    for (unsigned i = 0; i < 4; i++) {
+      Client& roamer = broker_.connected("roamer" + std::to_string(i), i);
+      roamer.subscribe(
+          {{.filter = "t/+", .qos = 1}, {.filter = "t/1", .qos = 1}, {.filter = "$share/g/t/2", .qos = 1}});
+      roamers_.push_back(&roamer);
+    }
     broker_.settle();
+  }
+
+  // Their sessions may be lost, but not the clients.
+  void roam(const std::vector<unsigned>& workers) {
+    Client& roamer = *random_.pick(roamers_);
+    if (random_.chance(30)) roamer.drop();
+    else roamer.connect(random_.pick(workers));
   }
 
   // From clients of workers 0 and 1, which stay.
@@ -408,10 +418,27 @@ class Losses {
 
   // From now on as if nothing had happened.
   void checkAfterwards() {
+    for (Client* roamer : roamers_) roamer->connect(0);
+    CHECK(broker_.settle());
+    for (Client* roamer : roamers_) {
+      if (!CHECK(roamer->isConnected)) return;
+      roamer->subacks.clear();
+      roamer->subscribe("t/+", 1);
+    }
+    CHECK(broker_.settle());
+    for (Client* roamer : roamers_) {
+      CHECK_EQ(roamer->subacks.size(), 1);
+      roamer->received.clear();
+    }
     const std::vector<size_t> before = counts();
     for (const std::string& topic : topics) publishers_[0]->publish(topic, "afterwards", 2, topic[0] == 'r');
     CHECK(broker_.settle());
     for (size_t i = 0; i < watchers_.size(); i++) CHECK_EQ(watchers_[i]->received.size(), before[i] + topics.size());
+    for (Client* roamer : roamers_) {
+      std::map<std::string, size_t> got;
+      for (const SentPublish& each : roamer->received) got[each.topic]++;
+      CHECK(got["t/1"] == 1 && got["t/2"] >= 1 && got["t/2"] <= 2 && got["t/3"] == 1);
+    }
     Client& late = broker_.connected("late", 1);
     late.subscribe("r/#", 1);
     CHECK(broker_.settle());
@@ -435,6 +462,7 @@ class Losses {
   check::Random& random_;
   std::vector<Client*> watchers_;
   std::vector<Client*> publishers_;
+  std::vector<Client*> roamers_;
   std::map<std::string, size_t> numbers_;  // of messages, by publisher and topic
 };
 
@@ -485,13 +513,19 @@ TEST("slot moves: workers that are lost at any time: what was not acknowledged c
       there.push_back(4);
     }
     while (there.size() > 2) {
-      for (size_t i = random.below(20); i > 0; i--) losses.act();
+      for (size_t i = random.below(20); i > 0; i--) {
+        losses.act();
+        if (random.chance(40)) losses.roam(there);
+      }
       if (random.chance(70)) broker.takeSlots(random.pick(there), broker.slotsOf(random.pick(there)));
       for (size_t i = random.below(10); i > 0; i--) losses.act();
       const unsigned worker = there.back();
       there.pop_back();
       broker.lose(worker);
-      for (size_t i = random.below(10); i > 0; i--) losses.act();
+      for (size_t i = random.below(10); i > 0; i--) {
+        losses.act();
+        if (random.chance(40)) losses.roam(there);
+      }
     }
     for (size_t i = random.below(20); i > 0; i--) losses.act();
     losses.takeOver(allSlots(), there);
