@@ -558,7 +558,7 @@ class Engine : private ShardPort,
   }
   void take(const delivery::Subscribed& each, unsigned shard) { subscriptions_.onSubscribed(each.token, shard); }
   void take(const delivery::RetainedFound& each, unsigned shard) {
-    if (!slots_.haveMoved() || shard == index_ || !askAgain(each, shard)) subscriptions_.onRetainedFound(each);
+    if (!slots_.haveMoved() || !askAgain(each, shard)) subscriptions_.onRetainedFound(each);
   }
   // A shard has found it that does not own it any more: it may be another one by now, or none.
   bool askAgain(const delivery::RetainedFound& each, unsigned shard) {
@@ -569,7 +569,8 @@ class Engine : private ShardPort,
     toOwner(hash, request::RetainedAgain{.qos = each.qos,
                                          .subscriptionId = each.subscriptionId,
                                          .session = each.session,
-                                         .carried = Carried(toFilterText(topic))});
+                                         .carried = Carried(toFilterText(topic)),
+                                         .content = filters_.hashOf(message->payload())});
     return true;
   }
   void take(const delivery::RetainedWaits& each, unsigned shard) {

@@ -315,7 +315,6 @@ class SlotMoves {
   void open(uint64_t number, SlotSet slots) {
     takings_.erase(number);
     slots_.keepClaimed(slots, number);
-    shard_.noteArrival(slots);
     const auto tell = [&](unsigned worker) {
       outlet_.answer(worker, delivery::SlotsOpen{.move = number, .carried = Carried(std::make_unique<SlotSet>(slots))});
     };

@@ -182,6 +182,7 @@ struct RetainedAgain {
   uint32_t subscriptionId = 0;
   uint64_t session = 0;
   Carried<FilterText> carried;
+  uint64_t content = 0;  // a hash of what was found: another one since has come as it was published
 };
 
 }  // namespace request

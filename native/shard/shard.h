@@ -199,10 +199,8 @@ class Shard {
     counters_.set(Counter::retained, retained_.size());
   }
   void take(const request::RetainedAgain& asked, unsigned from) {
-    const std::unique_ptr<FilterText> topic = asked.carried.take();
-    const unsigned slot = slotOf(filters_.hashOf(*topic));
-    MessageRef message = retained_.findSince(*topic, nowMs_, arrivals_ ? (*arrivals_)[slot] : 0);
-    if (!message) return;  // what has taken its place since has come to the subscriber as it was published
+    MessageRef message = retained_.find(*asked.carried.take(), nowMs_);
+    if (!message || filters_.hashOf(message->payload()) != asked.content) return;
     frontEnds_.answer(from, delivery::RetainedFound{.qos = asked.qos,
                                                     .subscriptionId = asked.subscriptionId,
                                                     .session = asked.session,
@@ -229,11 +227,6 @@ class Shard {
   // What was given away and is not to be taken back: it is forgotten once no walk is left that may find it.
   void dropLeft() {
     if (retained_.hasLeft()) retained_.dropLeft(walks_.oldest());
-  }
-  // All that is retained in these slots has come.
-  void noteArrival(const SlotSet& slots) {
-    if (!arrivals_) arrivals_ = std::make_unique<std::array<uint64_t, slotCount>>();
-    slots.each([&](unsigned slot) { (*arrivals_)[slot] = retained_.changes(); });
   }
   // The worker is gone for good.
   void onGone(unsigned worker) { walks_.onGone(worker); }
@@ -390,8 +383,6 @@ class Shard {
   Journal& journal_;
   FrontEndPort& frontEnds_;
   std::vector<Filter*> matches_;
-  // By slot: the change of the store at which it came here.
-  std::unique_ptr<std::array<uint64_t, slotCount>> arrivals_;
   uint64_t nowMs_ = 0;
 };
 

@@ -46,9 +46,14 @@ class RetainedStore {
   void adopt(MessageRef message) { set(std::move(message), false); }
 
   // The topic's retained message, or none. It is forgotten if it has expired.
-  MessageRef find(Bytes topic, uint64_t nowMs) { return find(topic, nowMs, UINT64_MAX); }
-  // If it was there at that change, and has not been replaced since.
-  MessageRef findSince(Bytes topic, uint64_t nowMs, uint64_t change) { return find(topic, nowMs, change); }
+  MessageRef find(Bytes topic, uint64_t nowMs) {
+    const uint32_t node = tree_.find(topic);
+    if (node == 0 || !tree_.value(node).message || hasLeft(node)) return {};
+    MessageRef message = tree_.value(node).message;
+    if (!hasPassed(message->expiresAtMs, nowMs)) return message;
+    remove(topic);
+    return {};
+  }
   uint64_t changes() const { return changes_; }
 
   // Forgets the topic's retained message [MQTT-3.3.1-6]. False: there was none.
@@ -157,14 +162,6 @@ class RetainedStore {
     kept = {std::move(message), ++changes_};
     if (hadLeft) left_.erase(node);
     return true;
-  }
-  MessageRef find(Bytes topic, uint64_t nowMs, uint64_t change) {
-    const uint32_t node = tree_.find(topic);
-    if (node == 0 || !tree_.value(node).message || hasLeft(node) || tree_.value(node).change > change) return {};
-    MessageRef message = tree_.value(node).message;
-    if (!hasPassed(message->expiresAtMs, nowMs)) return message;
-    remove(topic);
-    return {};
   }
   void forget(uint32_t node) {
     const MessageRef message = std::exchange(tree_.value(node).message, {});

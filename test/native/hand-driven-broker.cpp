@@ -373,6 +373,7 @@ bool HandDrivenBroker::settle() {
   for (int round = 0; round < 20'000; round++) {
     bool isQuiet = !store_ || !store_->fetching().step();
     for (const auto& worker : workers_) {
+      if (worker->isLost) continue;
       pollAll(*worker);
       if (worker->stage == 0 && !isRunnable(*worker)) continue;
       isQuiet = false;
@@ -765,6 +766,7 @@ void HandDrivenBroker::onSessionArrived(Worker& worker, uint64_t key) {
 
 void HandDrivenBroker::finishAccept(const std::string& name, const std::shared_ptr<Link>& link) {
   Record& record = directory_[name];
+  if (record.next != link) return;  // its worker was lost meanwhile
   const Client::Options& options = link->client->options;
   rally::Engine& engine = this->engine(link->worker);
   rally::Session* session = engine.findSession(record.key);

@@ -311,6 +311,8 @@ class Traffic {
     }
     CHECK_EQ(last.received.size(), retained);
     CHECK_EQ(broker_.total(Counter::retained), retained);
+    broker_.advanceTime(1'000);
+    for (const unsigned worker : workers_) CHECK(!broker_.engine(worker).shard().retained().hasLeft());
   }
 
   Cluster& cluster_;
