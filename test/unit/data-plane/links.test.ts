@@ -21,6 +21,8 @@ const config = resolveConfig();
 const rules = { ...config, ...config.limits };
 const hashKeys = new Uint8Array(16).fill(7);
 const hostSession = 1;
+/** Every second slot is of either node. */
+const owners = Uint8Array.from({ length: 1_024 }, (_, slot) => slot % 2);
 
 function place(number: number): ClusterPlace {
   return { numbers: [number], numbersEnd: 2, incarnation: 100 + number, hashKeys };
@@ -47,6 +49,7 @@ class Node {
       },
     };
     this.engine = addon.createEngine(addon.createBroker(1, rules, place(number)), number, handlers);
+    this.engine.startCluster([0, 1], owners);
     this.engine.openHost(hostSession + number);
   }
 
