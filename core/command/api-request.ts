@@ -85,7 +85,9 @@ export async function openApi(
     ...(signal === undefined ? {} : { signal }),
   };
   const answer = await fetch(`${url}/api/v1/${path}`, init).catch((cause: unknown) => {
-    throw new BrokerError('BROKER_NOT_REACHED', `No broker answers at ${url}: ${reasonOf(cause)}.`, { cause });
+    throw new BrokerError('BROKER_NOT_REACHED', `No broker answers at ${url}: ${reasonOf(cause)}.`, {
+      cause,
+    });
   });
   if (answer.ok) return answer;
   throw new BrokerError(
