@@ -206,6 +206,7 @@ class SlotMoves {
   template <class All>
   static std::vector<uint64_t> numbersOf(const All& all) {
     std::vector<uint64_t> numbers;
+    numbers.reserve(all.size());
     for (const auto& each : all) numbers.push_back(each.first);
     return numbers;
   }

@@ -27,7 +27,7 @@ class UnderWay {
   // It is sent to the worker, whose acknowledgement settles it.
   void add(unsigned worker, request::Publish asked, const MessageRef& message) {
     asked.carried = Carried(message);
-    sent_[worker].push(std::move(asked));
+    sent_[worker].push(request::Publish(asked));
   }
   void settle(unsigned worker) {
     if (sent_[worker].isEmpty()) return;
