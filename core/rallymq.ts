@@ -14,5 +14,9 @@ if (filesMax !== undefined && filesMax < filesMin) {
   process.stderr.write(`rallymq: The limit of open files is ${filesMax}, too low to start: ${advice}.\n`);
   process.exitCode = 1;
 } else {
+  // In parts, and so with fewer files open at once.
+  await import('./security/gatekeeper.ts');
+  await import('./http/http-front-end.ts');
+  await import('./control-plane.ts');
   await import('./cli.ts');
 }

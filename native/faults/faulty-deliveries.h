@@ -19,11 +19,13 @@ class FaultyDeliveries {
     isPassing_ = true;
     const Fault fault = dice_.next(Place::delivery);
     if (fault == Fault::reorder && !held_) {
-      held_ = Held{session.key, {publication.keep(), ids, qos, retain, share}};
+      held_ = Held{
+          session.key,
+          {.message = publication.keep(), .subscriptionIds = ids, .qos = qos, .retain = retain, .share = share}};
     } else if (fault != Fault::drop) {
       outbound.deliver(session, publication, qos, retain, ids, share);
       if (fault == Fault::twice) outbound.deliver(session, publication, qos, retain, ids, share);
-      if (held_ && held_->session == session.key) deliverHeld(outbound, session);
+      if (held_ && held_->session == session.key) deliverHeld(outbound, session, publication);
     }
     isPassing_ = false;
     return true;
@@ -37,13 +39,13 @@ class FaultyDeliveries {
   };
 
   template <class Outbound, class Session>
-  void deliverHeld(Outbound& outbound, Session& session) {
+  void deliverHeld(Outbound& outbound, Session& session, const Publication& current) {
     const Delivery late = std::move(held_->delivery);
     held_.reset();
     Publication publication = Publication::of(late.message, 0);
-    outbound.begin();  // another publication than the one that is being delivered ...
+    outbound.begin(publication);  // another one than the one that is being delivered ...
     outbound.deliver(session, publication, late.qos, late.retain, late.subscriptionIds, late.share);
-    outbound.begin();  // ... which goes on
+    outbound.begin(current);  // ... which goes on
   }
 
   Dice dice_;

@@ -7,7 +7,7 @@ import { pingreqFrame } from '../support/frames.ts';
 import { openClient, RawClient } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
 
-const cli = resolve(import.meta.dirname, '../../../dist/core/cli.js');
+const cli = resolve(import.meta.dirname, '../../../dist/core/rallymq.js');
 
 test('without descriptors nobody is accepted, and later somebody is again', async (t) => {
   const command = `ulimit -n 100 && exec "$0" "$1" --port 0 --tcp-port 0 --workers 1 --data none`;

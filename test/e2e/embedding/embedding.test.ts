@@ -283,9 +283,9 @@ test('authenticate: true lets in, all else refuses, and a slow answer holds up n
   const slowReason = reasonOf('slow');
   assert.equal(await reasonOf('good'), 0);
   assert.equal(await reasonOf('bad'), 0x86);
-  assert.equal(await reasonOf('truthy'), 0x87); // neither an answer nor a grant: the hook is at fault
-  assert.equal(await reasonOf('throws'), 0x87);
-  assert.equal(await reasonOf('rejects'), 0x87);
+  assert.equal(await reasonOf('truthy'), 0x88); // neither an answer nor a grant: the hook is at fault
+  assert.equal(await reasonOf('throws'), 0x88);
+  assert.equal(await reasonOf('rejects'), 0x88);
   letIn(true);
   assert.equal(await slowReason, 0);
 });

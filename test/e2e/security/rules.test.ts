@@ -273,7 +273,7 @@ test('a grant of authenticate() says who the client is, with roles and claims; w
   assert.ok(!(await allowed('b', 'teams/blue/1')));
   assert.ok(!(await allowed('c', 'teams/red/1')));
   for (const username of ['d', 'e', 'f', 'g'])
-    assert.equal((await openConnected(t, 'tcp', running, { username })).connack.reasonCode, 0x87, username);
+    assert.equal((await openConnected(t, 'tcp', running, { username })).connack.reasonCode, 0x88, username);
 });
 
 test('a user name that nobody has verified is no user to the rules', async (t) => {
