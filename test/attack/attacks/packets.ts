@@ -162,7 +162,7 @@ export const packetAttacks: readonly Attack[] = [
       for (let index = 0; index < flood.length; index += 2) flood[index] = pingreqFrame[0] ?? 0;
       for (const [index, { raw }] of clients.entries())
         raw.send(connectFrame({ clientId: `unknown-${index}` }), flood);
-      for (const client of clients) assert.equal(await client.ended(), 0x87);
+      for (const client of clients) assert.equal(await client.ended(), 0x89);
       return '10 clients with 16 MB behind a CONNECT that is not decided are not read';
     },
   },

@@ -182,7 +182,7 @@ test('a key is used with its own algorithms alone', async (t) => {
   const privatePem = pairs.ES256.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   for (const [content, message] of [
     [privatePem, /is a private key/],
-    ['x', /is no public key/],
+    ['x', /is not a public key/],
   ] as const)
     await assert.rejects(startBroker(t, { tokenKeyFile: folder.write('key', content) }), {
       code: 'ACCESS_FILE_INVALID',

@@ -141,11 +141,11 @@ for (const transport of transports) {
     const attempts = [
       [4, 'good', '20020000'],
       [4, 'bad', '20020004'],
-      [4, 'throw', '20020005'],
+      [4, 'throw', '20020003'],
       [3, 'bad', '20020004'],
-      [3, 'throw', '20020005'],
+      [3, 'throw', '20020003'],
       [5, 'bad', '2003008600'],
-      [5, 'throw', '2003008700'],
+      [5, 'throw', '2003008800'],
     ] as const;
     for (const [protocolVersion, username, answer] of attempts) {
       const client = await RawClient.open(transport, running);
