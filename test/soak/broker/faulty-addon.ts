@@ -19,12 +19,14 @@ export async function faultyAddon(environment: Readonly<Record<string, string>>)
 }
 
 async function build(): Promise<void> {
-  const make = spawn('make', ['-s', '-C', 'build', `builddir=${folder}`, 'CXXFLAGS=-DRALLYMQ_FAULTS'], {
+  const make = ['make', '-s', '-C', 'build', `builddir=${folder}`, 'CXXFLAGS=-DRALLYMQ_FAULTS'];
+  // Several test files begin with this at once: one builds, the others find it built.
+  const building = spawn('flock', ['build/Faults.lock', ...make], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
-  for (const stream of [make.stdout, make.stderr]) stream.on('data', (chunk) => (output += chunk));
-  const [status] = await once(make, 'close');
+  for (const stream of [building.stdout, building.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const [status] = await once(building, 'close');
   if (status !== 0) throw new Error(`the addon with faults does not build:\n${output}`);
 }
