@@ -8,12 +8,13 @@ import { BrokerError } from './broker-error.ts';
 import { accountsBytesMax, accountsOf } from './config/limits.ts';
 import type { BrokerConfig, BrokerOptions } from './config/options.ts';
 import { resolveConfig } from './config/resolve.ts';
+import type { Statistics } from './control/figures.ts';
 import { assertPortIsFree, claimPort, numericAddress, type PortClaim } from './control/free-port.ts';
 import { openFilesMax, openFilesNotice } from './control/open-files.ts';
 import type { RefusalReason, RefusedClient } from './control/refusals.ts';
 import type { Reloaded } from './control/reloads.ts';
 import type { Address } from './control/supervisor.ts';
-import { ControlPlane, type Statistics } from './control-plane.ts';
+import { ControlPlane } from './control-plane.ts';
 import type { CloseCause } from './data-plane/addon.ts';
 import type { MessageListener } from './host/host-client.ts';
 import type { PublishOptions } from './host/host-message.ts';
@@ -56,10 +57,10 @@ export type {
   LogLevel,
   ReasonStrings,
 } from './config/options.ts';
+export type { Statistics } from './control/figures.ts';
 export type { RefusalReason, RefusedClient } from './control/refusals.ts';
 export type { Reloaded } from './control/reloads.ts';
 export type { Address, ListenerAddress } from './control/supervisor.ts';
-export type { Statistics } from './control-plane.ts';
 export type { CloseCause, CounterName } from './data-plane/addon.ts';
 export type { MessageListener } from './host/host-client.ts';
 export type { HostMessage, PublishOptions } from './host/host-message.ts';

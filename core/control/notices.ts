@@ -1,7 +1,8 @@
-/** What the log says about the notices of the data plane. */
+/** What the log says about what clients do again and again: notices of the data plane, refused origins, too many sessions. */
 import type { Notice } from '../data-plane/addon.ts';
+import { Pace } from './pace.ts';
 
-export const noticeSentences: Readonly<Record<Notice, string>> = {
+const noticeSentences: Readonly<Record<Notice, string>> = {
   outOfDescriptors:
     'too few file descriptors: no new connection is accepted until some are free; raise the limit of open files (ulimit -n)',
   tlsOnPlainPort:
@@ -21,3 +22,56 @@ export const noticeSentences: Readonly<Record<Notice, string>> = {
   retainedStoreFull:
     'a message of a client, or a will, is not retained, since the store is full: raise retainedMessagesMax or retainedBytesMax',
 };
+
+/** Origins of refused pages that are logged; anybody can make up more. */
+const refusedOriginsMax = 100;
+
+/** Notices with their reasons that are logged; the reasons are OpenSSL's, some dozens in practice. */
+const noticesMax = 200;
+
+/** Between two lines of the log about too many sessions: clients that are refused try again and again. */
+const sessionsFullNoticeMs = 60_000;
+
+export type Warn = (fields: Readonly<Record<string, unknown>>, sentence: string) => void;
+
+/** What the log says once, or seldom: whoever causes it does so again and again. */
+export class Notices {
+  readonly #warn: Warn;
+  readonly #refusedOrigins = new Set<string>();
+  readonly #noticed = new Set<string>();
+  readonly #sessionsFull = new Pace(sessionsFullNoticeMs);
+
+  constructor(warn: Warn) {
+    this.#warn = warn;
+  }
+
+  /** Once for each origin. */
+  originRefused(origin: string): void {
+    if (this.#refusedOrigins.has(origin) || this.#refusedOrigins.size >= refusedOriginsMax) return;
+    this.#refusedOrigins.add(origin);
+    const advice =
+      origin === 'null'
+        ? 'a page that was opened as a file may not connect: serve it over HTTP, or allow null'
+        : 'a page may not connect: allow its origin';
+    this.#warn({ origin }, `${advice} (allowedOrigins, --allowed-origins)`);
+  }
+
+  /** Once for each notice; where it has a reason, for each reason. Empty: there is no address, or no reason. */
+  noticed(notice: Notice, remoteAddress: string, reason: string): void {
+    const said = `${notice} ${reason}`;
+    if (this.#noticed.has(said) || this.#noticed.size >= noticesMax) return;
+    this.#noticed.add(said);
+    const fields = {
+      ...(remoteAddress === '' ? {} : { remoteAddress }),
+      ...(reason === '' ? {} : { reason }),
+    };
+    this.#warn(fields, noticeSentences[notice]);
+  }
+
+  sessionsFull(sessionsMax: number, refused: number): void {
+    if (!this.#sessionsFull.isDue(performance.now())) return;
+    const advice =
+      'clients without a session are refused: raise sessionsMax, or lower sessionExpiryIntervalMax';
+    this.#warn({ sessionsMax, refused }, advice);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The data plane as the main thread has it: its broker in the addon, made from the store or as a node of a cluster, and the
+ * supervisor of its workers. A node that its cluster has evicted makes both again.
+ *
+ *   rules -> join the cluster | open and read the store -> addon.createBroker() -> Supervisor -> workers listen
+ */
+import { BrokerError } from '../broker-error.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import { takeOver } from '../config/reload.ts';
+import { type Addon, loadAddon, type StoreState } from '../data-plane/addon.ts';
+import { closeRecovering, serveRecovering } from '../http/recovering-server.ts';
+import type { SessionDirectory } from '../sessions/session-directory.ts';
+import { keepsData } from '../storage/keeps-data.ts';
+import { Store } from '../storage/store.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import type { ClusterControl } from './cluster-control.ts';
+import type { Logger } from './logger.ts';
+import type { ToWorker } from './messages.ts';
+import { type Address, Supervisor, type TlsSource, type WorkerEvents } from './supervisor.ts';
+
+export interface DataPlaneOptions {
+  readonly config: BrokerConfig;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly tls: TlsSource;
+  readonly directory: SessionDirectory;
+  readonly cluster: ClusterControl | undefined;
+  readonly events: WorkerEvents;
+  /** The broker runs, and is not being stopped. */
+  isRunning(): boolean;
+  /** As encodeRuleBook() makes them; undefined: there are none. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+  firstRules(): Uint8Array | undefined;
+  /** The node has joined its cluster, and the keys of its sessions have changed. */
+  onJoined(): void;
+  /** There is a supervisor, whose workers are about to be started. */
+  onSupervisor(supervisor: Supervisor): void;
+}
+
+/** Where the workers listen. */
+export interface ListeningPlace {
+  readonly numericHost: string;
+  /** Of the configured listeners, numeric. */
+  readonly listenerHosts: readonly string[];
+  readonly httpSocket: string;
+}
+
+export class DataPlane {
+  readonly #options: DataPlaneOptions;
+  #supervisor: Supervisor | undefined;
+  #store: Store | undefined;
+  #place: ListeningPlace | undefined;
+  /** With the ports that were chosen. */
+  #address: Address | undefined;
+  /** Of all workers so far. */
+  #starts = 0;
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined: no worker was started yet, or the node joins its cluster again. */
+  get supervisor(): Supervisor | undefined {
+    return this.#supervisor;
+  }
+
+  get storeState(): StoreState {
+    return this.#store?.state ?? 'open';
+  }
+
+  /** As Supervisor.send(). */
+  send(worker: number, message: ToWorker, moved?: Uint8Array<ArrayBuffer>): boolean {
+    return this.#supervisor?.send(worker, message, moved) ?? false;
+  }
+
+  /** To all workers that run. */
+  broadcast(message: ToWorker): void {
+    this.#supervisor?.broadcast(message);
+  }
+
+  /** Resolves when clients can connect. Errors: as Broker.start(). */
+  async start(place: ListeningPlace): Promise<Address> {
+    const address = await this.#startWorkers(place);
+    this.#place = place;
+    this.#address = address;
+    return address;
+  }
+
+  async stop(reasonCode: number): Promise<void> {
+    await this.#supervisor?.stop(reasonCode);
+  }
+
+  /**
+   * The workers of this incarnation are gone for the others, and its sessions with them: clients are told to go, and find
+   * a node that has joined anew when they come back.
+   */
+  async joinAgain(): Promise<void> {
+    const { config, logger, events, isRunning } = this.#options;
+    try {
+      await this.#stopIncarnation();
+      if (this.#place === undefined || this.#address === undefined || !isRunning()) return;
+      takeOver(config, withPortsOf(config, this.#address));
+      await this.#startWorkers(this.#place);
+      if (!isRunning()) {
+        await this.#stopIncarnation();
+        return;
+      }
+      for (let worker = 0; worker < config.workers; worker++) events.onWorkerRestarted(worker);
+    } catch (cause) {
+      if (!isRunning()) return;
+      logger.error({ err: cause }, 'the node could not join its cluster again');
+      const message = 'The node could not join its cluster again; see the log above.';
+      events.onFatal(
+        cause instanceof BrokerError ? cause : new BrokerError('CLUSTER_NOT_REACHABLE', message, { cause }),
+      );
+    }
+  }
+
+  async #stopIncarnation(): Promise<void> {
+    const { config, events } = this.#options;
+    const supervisor = this.#supervisor;
+    await supervisor?.stop(ReasonCode.serverShuttingDown);
+    this.#starts = supervisor?.starts ?? 0;
+    this.#supervisor = undefined;
+    for (let worker = 0; worker < config.workers; worker++) events.onWorkerLost(worker);
+  }
+
+  async #startWorkers({ numericHost, listenerHosts, httpSocket }: ListeningPlace): Promise<Address> {
+    const { config, version, logger, tls, events, cluster } = this.#options;
+    const addon = loadAddon();
+    const broker = await this.#openBroker(addon, numericHost);
+    const supervisor = new Supervisor(
+      addon,
+      broker,
+      config,
+      version,
+      logger,
+      tls,
+      events,
+      undefined,
+      (worker) => cluster?.workerStart(worker),
+      this.#starts,
+    );
+    this.#supervisor = supervisor;
+    this.#options.onSupervisor(supervisor);
+    return await supervisor.start(numericHost, httpSocket, listenerHosts);
+  }
+
+  /** Makes the broker in the addon, from its store if it has one. Errors: as Store.open(), ClusterControl.join(). */
+  async #openBroker(addon: Addon, host: string): Promise<number> {
+    const { config, logger, directory, cluster, events } = this.#options;
+    const { limits, port, workers } = config;
+    const rules = this.#options.firstRules(); // wrong files are no reason to read a store
+    const dataPlaneRules = { ...config, ...limits };
+    if (cluster !== undefined) {
+      const place = await cluster.join();
+      directory.restore(place.incarnation, []);
+      this.#options.onJoined();
+      return addon.createBroker(workers, dataPlaneRules, place);
+    }
+    if (!keepsData(config)) return addon.createBroker(workers, dataPlaneRules);
+    const store = new Store(addon, config, logger, (error) => events.onFatal(error));
+    store.open();
+    this.#store = store;
+    const server = port === false ? undefined : await serveRecovering(host, port, () => store.progress);
+    try {
+      const { broker, recovered } = await store.recover(rules);
+      directory.restore(recovered.run, recovered.sessions);
+      return broker;
+    } finally {
+      if (server !== undefined) await closeRecovering(server);
+    }
+  }
+}
+
+/** The same ports as before. */
+function withPortsOf(config: BrokerConfig, address: Address): BrokerConfig {
+  const { port, tcpPort, tlsPort, mqttsPort } = address;
+  const listeners = config.listeners.map((listener, index) => ({
+    ...listener,
+    port: address.listeners[index]?.port ?? listener.port,
+  }));
+  return { ...config, port: port === 0 ? false : port, tcpPort, tlsPort, mqttsPort, listeners };
+}

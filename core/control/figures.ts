@@ -1,0 +1,133 @@
+/**
+ * The figures of the broker (main thread): what the data plane, the session directory and the streams have counted, for the
+ * embedding API, the API, the metrics and `$SYS`.
+ */
+import { getHeapStatistics } from 'node:v8';
+import { type CounterName, counterNames } from '../data-plane/addon.ts';
+import type { EventStreams } from '../http/sse/event-streams.ts';
+import type { SessionDirectory } from '../sessions/session-directory.ts';
+import type { ClientCounts } from '../statistics/client-counts.ts';
+import { metricFamilies } from '../statistics/metric-families.ts';
+import { type Family, type MetricsFormat, metricsText } from '../statistics/metrics-text.ts';
+import { residentBytes } from '../statistics/process-memory.ts';
+import type { BrokerSample } from '../statistics/sys-topics.ts';
+import type { TlsKeeper } from '../tls/tls-keeper.ts';
+import type { ClusterControl } from './cluster-control.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/**
+ * What the data plane has counted since the start; each is explained in native/counters.h. And how many clients were
+ * refused, for whatever reason, and how many of them for `sessionsMax`.
+ */
+export type Statistics = Readonly<
+  Record<CounterName | 'clientsRefused' | 'sessionsRefused' | CertificateFigure, number>
+>;
+
+/**
+ * How often certificates were renewed while the broker runs, and how often new ones were no good. The days that are left
+ * until the first one expires, negative when it has; 0 without TLS.
+ */
+type CertificateFigure = 'certificateReloads' | 'certificateReloadsRefused' | 'certificateDaysLeft';
+
+const withoutTls: Readonly<Record<CertificateFigure, number>> = {
+  certificateReloads: 0,
+  certificateReloadsRefused: 0,
+  certificateDaysLeft: 0,
+};
+
+export interface FiguresOptions {
+  readonly version: string;
+  readonly directory: SessionDirectory;
+  readonly counts: ClientCounts;
+  readonly streams: EventStreams;
+  readonly tls: TlsKeeper | undefined;
+  readonly cluster: ClusterControl | undefined;
+  /** Errors: NOT_RUNNING. */
+  running(): Supervisor;
+  clientsRefused(): number;
+  /** It runs and cannot do all that it should. */
+  isDegraded(): boolean;
+}
+
+export class Figures {
+  readonly #options: FiguresOptions;
+  #startedAtMs = 0;
+
+  constructor(options: FiguresOptions) {
+    this.#options = options;
+  }
+
+  /** Clients can connect from now on. */
+  start(): void {
+    this.#startedAtMs = performance.now();
+  }
+
+  /** Errors: NOT_RUNNING. */
+  statistics(): Statistics {
+    const { directory, tls } = this.#options;
+    const values = this.#options.running().counters;
+    const { sessionsRefused, storageRefused: connectsRefused } = directory.counts;
+    const counted = Object.fromEntries(counterNames.map((name, index) => [name, values[index] ?? 0]));
+    const storageRefused = (counted['storageRefused'] ?? 0) + connectsRefused;
+    return {
+      ...counted,
+      clientsRefused: this.#options.clientsRefused(),
+      storageRefused,
+      sessionsRefused,
+      ...(tls?.counts ?? withoutTls),
+    } as Statistics;
+  }
+
+  /** What `/api/statistics` and `/api/v1/stats` say. Errors: NOT_RUNNING. */
+  shown(): Record<string, number> {
+    const { user, system } = process.cpuUsage();
+    const uptimeMs = Math.round(performance.now() - this.#startedAtMs);
+    const { connected, maximum } = this.#options.directory.counts;
+    const clients = { clientsConnected: connected, clientsConnectedMost: maximum };
+    const memoryBytes = residentBytes();
+    return { ...this.statistics(), ...clients, memoryBytes, uptimeMs, cpuUs: user + system };
+  }
+
+  /** All that Prometheus is told. Errors: NOT_RUNNING. */
+  metrics(format: MetricsFormat): string {
+    return metricsText(this.families(), format);
+  }
+
+  /** Errors: NOT_RUNNING. */
+  families(): Family[] {
+    const { version, directory, counts, streams, tls, cluster } = this.#options;
+    const running = this.#options.running();
+    const { user, system } = process.cpuUsage();
+    return metricFamilies({
+      version,
+      counters: this.statistics(),
+      clients: directory.counts,
+      counts,
+      streams: streams.counts,
+      loopLag: running.times('loopLag'),
+      deliveryTime: running.times('deliveryTime'),
+      logCommit: running.times('logCommit'),
+      memoryBytes: residentBytes(),
+      heapBytes: getHeapStatistics().used_heap_size,
+      cpuSeconds: (user + system) / 1e6,
+      mainThreadSeconds: performance.eventLoopUtilization().active / 1_000,
+      startedAtSeconds: Math.round((Date.now() - performance.now() + this.#startedAtMs) / 1_000),
+      isDegraded: this.#options.isDegraded(),
+      certificateExpirySeconds: tls?.firstExpirySeconds,
+      cluster: cluster?.figures,
+    });
+  }
+
+  /** What `$SYS` says. Errors: NOT_RUNNING. */
+  sample(): BrokerSample {
+    const { version, directory } = this.#options;
+    return {
+      version,
+      uptimeSeconds: (performance.now() - this.#startedAtMs) / 1_000,
+      counters: this.statistics(),
+      clients: directory.counts,
+      memoryBytes: residentBytes(),
+      memoryBytesPeak: process.resourceUsage().maxRSS * 1_024,
+    };
+  }
+}

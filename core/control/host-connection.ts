@@ -1,0 +1,63 @@
+/**
+ * The host program's client and its connection, which worker 0 carries (main thread). The connection is opened when that
+ * worker runs, and again when it has ended.
+ */
+import { BrokerError } from '../broker-error.ts';
+import type { Limits } from '../config/limits.ts';
+import { HostClient } from '../host/host-client.ts';
+import { reasonCodeName } from '../wire/reason-code-name.ts';
+import type { Logger } from './logger.ts';
+import type { ToWorker } from './messages.ts';
+
+/** The worker that carries it. */
+export const hostWorker = 0;
+
+/** Before a connection that has failed is opened again. */
+const pauseMs = 1_000;
+
+export interface HostConnectionOptions {
+  readonly limits: Limits;
+  readonly logger: Logger;
+  /** To the worker that carries it. */
+  send(message: ToWorker, moved?: Uint8Array<ArrayBuffer>): void;
+}
+
+export class HostConnection {
+  readonly client: HostClient;
+  /** The key of the session. */
+  session = 0;
+  readonly #options: HostConnectionOptions;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: HostConnectionOptions) {
+    this.#options = options;
+    this.client = new HostClient(options.limits, {
+      sendBytes: (bytes) => options.send({ type: 'hostBytes', bytes }, bytes),
+      sendProcessed: (bytes, messages) => options.send({ type: 'hostProcessed', bytes, messages }),
+    });
+  }
+
+  open(): void {
+    this.#options.send({ type: 'openHost', session: this.session });
+    this.client.resume();
+  }
+
+  /** The worker is gone; open() follows when it runs again. */
+  workerLost(): void {
+    clearTimeout(this.#timer);
+    this.client.lost();
+  }
+
+  /** What it had not answered may be what it broke on. Clients do not notice. */
+  ended(reasonCode: number): void {
+    const reason = reasonCodeName(reasonCode);
+    this.#options.logger.error({ reason }, "the host program's connection has ended, and is opened again");
+    this.client.lost(new BrokerError('HOST_PUBLISH_REFUSED', `The broker could not take it: ${reason}.`));
+    this.#timer = setTimeout(() => this.open(), pauseMs);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.client.close();
+  }
+}

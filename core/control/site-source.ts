@@ -1,0 +1,100 @@
+/** What HTTP asks of the broker, and which part of the control plane answers it (main thread). */
+
+import { writeNews } from '../cluster/news.ts';
+import type { HostClient } from '../host/host-client.ts';
+import type { SiteSource } from '../http/route.ts';
+import type { EventStreams } from '../http/sse/event-streams.ts';
+import type { Gatekeeper } from '../security/gatekeeper.ts';
+import type { ClientHistory } from '../sessions/client-history.ts';
+import type { SessionDirectory } from '../sessions/session-directory.ts';
+import { mergedLevels } from '../statistics/topic-levels.ts';
+import type { Tracing } from '../tracing/tracing.ts';
+import type { AuditLog } from './audit-log.ts';
+import type { ClientRequests } from './client-requests.ts';
+import type { ClusterControl } from './cluster-control.ts';
+import type { Figures } from './figures.ts';
+import type { Inspections } from './inspections.ts';
+import type { Reloads } from './reloads.ts';
+
+export interface SiteSourceOptions
+  extends Pick<SiteSource, 'trouble' | 'unreadiness' | 'retained' | 'reload'> {
+  readonly audit: AuditLog;
+  readonly cluster: ClusterControl | undefined;
+  readonly directory: SessionDirectory;
+  readonly figures: Figures;
+  readonly gatekeeper: Gatekeeper;
+  readonly history: ClientHistory;
+  readonly host: HostClient;
+  readonly inspections: Inspections;
+  readonly reloads: Reloads;
+  readonly requests: ClientRequests;
+  readonly streams: EventStreams;
+  readonly tracing: Tracing;
+  /** Errors: NOT_RUNNING. */
+  assertRunning(): void;
+  /** Clients are being told to go. */
+  isDraining(): boolean;
+  /** An operator wants the broker drained. */
+  onDrainAsked(): void;
+}
+
+export function siteSourceOf(options: SiteSourceOptions): SiteSource {
+  const { audit, cluster, directory, figures, gatekeeper, history, host, inspections } = options;
+  const { reloads, requests, streams, tracing } = options;
+  return {
+    trouble: options.trouble,
+    unreadiness: options.unreadiness,
+    statistics: () => figures.shown(),
+    metrics: (format) => figures.metrics(format),
+    retained: options.retained,
+    mayAnyoneReceive: (topic) => gatekeeper.mayAnyoneReceive(topic),
+    apiKeys: () => gatekeeper.apiKeys,
+    mayPublish: (key, topic) => gatekeeper.mayKeyPublish(key, topic),
+    mayReceive: (key, topic) => gatekeeper.mayKeyReceive(key, topic),
+    publish: (topic, payload, published) => {
+      options.assertRunning();
+      return host.publish(topic, payload, published);
+    },
+    clients: (query) => directory.list(query),
+    client: (clientId) => directory.find(clientId),
+    figures: ({ worker, session }) => inspections.ask<'session'>(worker, { about: 'session', session }),
+    subscriptions: ({ worker, session }, from, max) =>
+      inspections.ask<'subscriptions'>(worker, { about: 'subscriptions', session, from, max }),
+    events: (clientId) => history.of(clientId),
+    disconnect: (clientId, keepsSession, by) => requests.disconnect(clientId, keepsSession, by),
+    subscribe: (client, asked, by) => requests.subscribe(client, asked, by),
+    unsubscribe: (client, topicFilter, by) => requests.unsubscribe(client, topicFilter, by),
+    cluster: () => cluster?.figures,
+    bans: () => gatekeeper.bans.list(),
+    isBanned: (remoteAddress) => gatekeeper.isBanned(remoteAddress),
+    ban: (request, by) => {
+      const ban = requests.ban(request, by);
+      cluster?.tell(writeNews({ kind: 'ban', ban: request }));
+      return ban;
+    },
+    liftBan: (kind, value, by) => {
+      const isLifted = requests.liftBan(kind, value, by);
+      if (isLifted) cluster?.tell(writeNews({ kind: 'liftBan', of: kind, value }));
+      return isLifted;
+    },
+    slow: (max) => requests.slow(max),
+    matches: (topic, max) => requests.matches(topic, max),
+    retainedTopics: (filter, max) => requests.retainedTopics(filter, max),
+    topicLevels: async (above, after, max) => {
+      const asked = { about: 'topicLevels', above, after, max } as const;
+      return mergedLevels(await inspections.askAll<'topicLevels'>(asked)).slice(0, max);
+    },
+    ...tracing.site,
+    reload: options.reload,
+    needsRestart: () => reloads.needsRestart,
+    openStream: (request) => {
+      options.assertRunning();
+      return options.isDraining() ? undefined : streams.open(request);
+    },
+    drain: ({ name: by }) => {
+      audit.add('drainAsked', { by, before: 'running', after: 'draining' });
+      options.onDrainAsked();
+      return directory.counts.connected;
+    },
+  };
+}
