@@ -2,7 +2,7 @@
 // client does wrong is not here: that is a reason code, a value, and ends one connection.
 
 /** Every code that a {@link BrokerError} can have, and what it says. */
-export const brokerErrorCodes = {
+const brokerErrorCodes = {
   CONFIG_INVALID:
     'an option, a limit or a variable of the environment is unknown or has a value that is not allowed',
   CONFIG_FILE_UNREADABLE: 'the configuration file cannot be read',

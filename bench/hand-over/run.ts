@@ -25,7 +25,7 @@ import {
 import { handOverRows } from './figures.ts';
 import { countMemoryTraffic, whyNoMemoryTraffic } from './memory-traffic.ts';
 
-export const handOverScenarios = ['p2p', 'p2p-1', 'fan-out', 'quiet'];
+const handOverScenarios = ['p2p', 'p2p-1', 'fan-out', 'quiet'];
 const workersPlayed = [1, 2, 4];
 
 export async function runHandOver(command: CommandLine): Promise<boolean> {

@@ -4,7 +4,7 @@ import type { PublishPacket } from '../../core/wire/packets.ts';
 
 export const messageCount = 1_000;
 export const payloadBytes = 64;
-export const filterCount = 10_000;
+const filterCount = 10_000;
 
 /** Messages as clients send them: short topics, small payloads, every third with QoS 1. */
 export const messages: readonly PublishPacket[] = Array.from({ length: messageCount }, (_, number) => ({

@@ -67,7 +67,7 @@ export function flagsOf({ threads, version, seconds }: CommandLine): Flags {
 }
 
 /** Errors: BenchError for a name that is none. */
-export function chosenScenarios({ only, full }: CommandLine, profile: Profile): readonly Scenario[] {
+function chosenScenarios({ only, full }: CommandLine, profile: Profile): readonly Scenario[] {
   const all = scenariosOf(profile);
   if (only === undefined) return all.filter(({ isLong }) => full || !isLong);
   const unknown = only.filter((name) => !all.some((scenario) => scenario.name === name));

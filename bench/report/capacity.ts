@@ -31,7 +31,7 @@ export interface Costs {
 }
 
 /** What the plan takes for granted; everything else is measured. */
-export const assumptions = {
+const assumptions = {
   /** Of the CPU, so that bursts and reconnects find room. */
   utilisation: 0.7,
   /** As clouds sell them. */

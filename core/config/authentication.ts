@@ -1,6 +1,9 @@
 // How a program tells the broker which clients may connect: the hook for user names and passwords, and methods
 // of enhanced authentication (MQTT 5, 4.12).
 
+/** How a client's connection came: by WebSocket, or bare. */
+export type Transport = 'ws' | 'tcp';
+
 /** A client that wants to connect, as an {@link Authenticate} hook and an {@link AuthenticationMethod} see it. */
 export interface ConnectingClient {
   /** As the client sent it, or as the broker assigned it. */
@@ -11,7 +14,7 @@ export interface ConnectingClient {
   readonly token?: string;
   /** The IP address of the peer. */
   readonly remoteAddress: string;
-  readonly transport: 'ws' | 'tcp';
+  readonly transport: Transport;
   /** Of a connection over TLS. */
   readonly tls?: ClientTls;
 }

@@ -1,6 +1,6 @@
 // How a program tells the broker what clients may do: hooks that decide about each topic.
 
-import type { ClientTls } from './authentication.ts';
+import type { ClientTls, Transport } from './authentication.ts';
 
 /** The client that wants to publish or subscribe. */
 export interface AuthorizedClient {
@@ -8,7 +8,7 @@ export interface AuthorizedClient {
   /** The verified user name; absent if the user name was not verified. */
   readonly username?: string;
   readonly remoteAddress: string;
-  readonly transport: 'ws' | 'tcp';
+  readonly transport: Transport;
   /** Of a connection over TLS. */
   readonly tls?: ClientTls;
   /** From the client's grant. */

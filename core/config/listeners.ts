@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { isReservedTopic, isValidTopicName } from '../wire/topic.ts';
 
-export const listenerProtocols = ['mqtt', 'http'] as const;
+const listenerProtocols = ['mqtt', 'http'] as const;
 /** 'http': HTTP and WebSocket. */
 export type ListenerProtocol = (typeof listenerProtocols)[number];
 

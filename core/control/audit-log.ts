@@ -6,7 +6,7 @@
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from '../sessions/timers.ts';
 
-export const auditKinds = [
+const auditKinds = [
   'loginRefused',
   'connectionRefused',
   'publishRefused',

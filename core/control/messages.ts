@@ -4,7 +4,7 @@
  * those of the host program.
  */
 
-import type { ClientTls, Quotas } from '../config/authentication.ts';
+import type { ClientTls, Quotas, Transport } from '../config/authentication.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { CloseCause, Notice, TlsMaterial } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
@@ -60,7 +60,7 @@ export interface ConnectRequest {
   readonly authenticationMethod: string | undefined;
   readonly authenticationData: Uint8Array | undefined;
   readonly remoteAddress: string;
-  readonly transport: 'ws' | 'tcp';
+  readonly transport: Transport;
   /** Where it has come in: of `config.listeners`, from 1; 0: on one of the broker's own ports. */
   readonly listener: number;
   /** That came with the opening of its WebSocket. */
@@ -77,7 +77,7 @@ export interface ConnectRequest {
 export interface RenewalRequest {
   readonly clientId: string;
   readonly remoteAddress: string;
-  readonly transport: 'ws' | 'tcp';
+  readonly transport: Transport;
   readonly listener: number;
   readonly tls: ClientTls | undefined;
   readonly method: string;

@@ -8,7 +8,7 @@
 import type { Limits } from '../config/limits.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 
-export const loadStates = ['normal', 'refusing', 'slowing'] as const;
+const loadStates = ['normal', 'refusing', 'slowing'] as const;
 export type LoadState = (typeof loadStates)[number];
 
 export interface OverloadWatchOptions {

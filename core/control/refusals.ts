@@ -1,5 +1,5 @@
 /** What the host program and the audit are told of a client that was not let in. */
-import type { ClientTls } from '../config/authentication.ts';
+import type { ClientTls, Transport } from '../config/authentication.ts';
 import type { ProtocolVersion } from '../wire/packets.ts';
 
 /** A client that was refused, as far as it is known. */
@@ -8,7 +8,7 @@ export interface RefusedClient {
   readonly clientId: string;
   /** Undefined if no CONNECT could be read. */
   readonly protocolVersion: ProtocolVersion | undefined;
-  readonly transport: 'ws' | 'tcp';
+  readonly transport: Transport;
   readonly remoteAddress: string;
   /** Of a connection over TLS. */
   readonly tls?: ClientTls;

@@ -115,7 +115,7 @@ export const counterNames = [
 export type CounterName = (typeof counterNames)[number];
 
 /** What is measured in buckets. In the order of `Time` in native/node/brokers.h, where each is explained; loadAddon() compares. */
-export const timeNames = ['loopLag', 'deliveryTime', 'logCommit'] as const;
+const timeNames = ['loopLag', 'deliveryTime', 'logCommit'] as const;
 export type TimeName = (typeof timeNames)[number];
 
 /** How often something took how long. */

@@ -5,9 +5,6 @@
 import type { QoS } from '../wire/packets.ts';
 import type { Engine } from './addon.ts';
 
-/** Rows of one answer of one worker at most. */
-export const inspectionRowsMax = 1_000;
-
 export type Inspection =
   | { readonly about: 'session'; readonly session: number }
   | {

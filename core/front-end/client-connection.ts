@@ -8,7 +8,7 @@
  *           \------------------------\--refused-----------------------/
  */
 
-import type { ClientTls, Quotas } from '../config/authentication.ts';
+import type { ClientTls, Quotas, Transport } from '../config/authentication.ts';
 import type { ListenerConfig } from '../config/listeners.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type {
@@ -91,7 +91,7 @@ export interface ConnectionContext {
 
 /** Who is at the other end, and how it is reached. */
 export interface Peer {
-  readonly transport: 'ws' | 'tcp';
+  readonly transport: Transport;
   readonly remoteAddress: string;
   /** As in ConnectRequest. */
   readonly listener: number;
@@ -112,6 +112,7 @@ export class ClientConnection implements Subscriber {
   clientId = '';
   /** Of the session that is attached, else 0. */
   session = 0;
+  /** Undefined until its CONNECT has been read. */
   version: ProtocolVersion | undefined;
   readonly #context: ConnectionContext;
   #available: BrokerConfig;
@@ -354,8 +355,9 @@ export class ClientConnection implements Subscriber {
   get pending(): PendingSubscribes {
     return this.#context.pending;
   }
+  /** How its packets are read; 3.1.1 before its CONNECT. */
   get protocolVersion(): ProtocolVersion {
-    return this.#version;
+    return this.version ?? 4;
   }
   get isBridge(): boolean {
     return this.#isBridge;
@@ -503,7 +505,7 @@ export class ClientConnection implements Subscriber {
   }
 
   #onDisconnect(header: number, body: Uint8Array): void {
-    const disconnect = decodeDisconnect(header, body, this.#version, this.#context.config.limits);
+    const disconnect = decodeDisconnect(header, body, this.protocolVersion, this.#context.config.limits);
     if (isProtocolError(disconnect)) {
       this.fail(disconnect);
       return;
@@ -527,7 +529,7 @@ export class ClientConnection implements Subscriber {
 
   /** AUTH: the answer to a challenge, or of a connected client the wish to authenticate again. */
   #onAuth(header: number, body: Uint8Array): void {
-    const auth = decodeAuth(header, body, this.#version, this.#context.config.limits);
+    const auth = decodeAuth(header, body, this.protocolVersion, this.#context.config.limits);
     const error = isProtocolError(auth) ? auth : authError(auth, this.#method, this.#isAuthenticating);
     if (error !== undefined) {
       this.fail(error);
@@ -582,9 +584,5 @@ export class ClientConnection implements Subscriber {
   /** Where the client has come in, if that is one of `config.listeners`. */
   get #listener(): ListenerConfig | undefined {
     return this.#context.config.listeners[this.peer.listener - 1];
-  }
-
-  get #version(): ProtocolVersion {
-    return this.version ?? 4;
   }
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Limits } from '../config/limits.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { ConnectPacket } from '../wire/packets.ts';
-import type { Properties } from '../wire/properties.ts';
+import { neverExpires, type Properties } from '../wire/properties.ts';
 import type { ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { isReservedTopic, levelCount } from '../wire/topic.ts';
@@ -14,15 +14,14 @@ export function assignedClientId(): string {
   return `auto-${randomUUID()}`;
 }
 
-/** Seconds that the session outlives its connection: 0 not at all, 4,294,967,295 for ever. */
+/** Seconds that the session outlives its connection; 0: not at all; `neverExpires`: for ever. */
 export function sessionExpirySeconds(connect: ConnectPacket, limits: Limits): number {
-  const never = 4_294_967_295;
   const asked =
     connect.protocolVersion === 5
       ? (connect.properties.sessionExpiryInterval ?? 0)
       : connect.cleanStart // Clean Session of 3.1.1 is both a clean start and no expiry
         ? 0
-        : never;
+        : neverExpires;
   return Math.min(asked, limits.sessionExpiryIntervalMax);
 }
 

@@ -19,7 +19,7 @@ import type {
   ToWorker,
 } from '../control/messages.ts';
 import type { AccessCounts } from '../control/reloads.ts';
-import type { ClientInfo, Verdict as DirectoryVerdict } from '../sessions/session-directory.ts';
+import type { ClientInfo, ConnectVerdict } from '../sessions/session-directory.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
@@ -172,7 +172,7 @@ export class Gatekeeper {
     worker: number,
     connection: number,
     request: ConnectRequest,
-  ): DirectoryVerdict | Promise<DirectoryVerdict | undefined> {
+  ): ConnectVerdict | Promise<ConnectVerdict | undefined> {
     const listener = this.#listenerOf(request);
     const refusal = this.#admission.refusalOf(request) ?? this.#listenerRefusal(request, listener);
     if (refusal !== undefined) return this.#refused(request, refusal);
@@ -182,7 +182,7 @@ export class Gatekeeper {
     return verdict.then((settled) => settled && this.#judge(request, settled));
   }
 
-  #judge(request: ConnectRequest, verdict: Verdict): DirectoryVerdict | Promise<DirectoryVerdict> {
+  #judge(request: ConnectRequest, verdict: Verdict): ConnectVerdict | Promise<ConnectVerdict> {
     const { reasonCode, access = {} } = verdict;
     if (reasonCode !== ReasonCode.success) return this.#failed(request, verdict);
     const { username } = access;
@@ -207,8 +207,8 @@ export class Gatekeeper {
     request: ConnectRequest,
     access: Access,
     topic: string,
-    admitted: DirectoryVerdict,
-  ): Promise<DirectoryVerdict> {
+    admitted: ConnectVerdict,
+  ): Promise<ConnectVerdict> {
     const { willQos: qos = 0, willRetain: retain = false } = request;
     const client = authorizedClientOf(request, access);
     const { isAllowed } = await this.#authorizer.mayPublish(client, { topic, qos, retain, isWill: true });
@@ -219,7 +219,7 @@ export class Gatekeeper {
   #failed(
     request: ConnectRequest,
     { reasonCode, isUndecided = false }: Verdict,
-  ): DirectoryVerdict | Promise<DirectoryVerdict> {
+  ): ConnectVerdict | Promise<ConnectVerdict> {
     const isFailedLogin = !isUndecided && failures.includes(reasonCode);
     const heldBackMs = isFailedLogin ? this.#admission.failed(request) : 0;
     const verdict = this.#refused(request, reasonCode, heldBackMs);
@@ -227,7 +227,7 @@ export class Gatekeeper {
     return new Promise((resolve) => this.#options.clock.after(heldBackMs, () => resolve(verdict)));
   }
 
-  #refused(request: ConnectRequest, reasonCode: number, heldBackMs = 0): DirectoryVerdict {
+  #refused(request: ConnectRequest, reasonCode: number, heldBackMs = 0): ConnectVerdict {
     const { clientId, username, remoteAddress, transport } = request;
     this.#options.audit.add('loginRefused', {
       clientId,
@@ -245,7 +245,7 @@ export class Gatekeeper {
     { access = {}, ...verdict }: Verdict,
     described: Uint8Array | undefined,
     topicPrefix: string,
-  ): DirectoryVerdict {
+  ): ConnectVerdict {
     const { username, tokenId, issuedAt, attributes, expiresAtMs, subscriptions = [], quotas } = access;
     const isPlain =
       described === undefined &&
@@ -299,7 +299,7 @@ export class Gatekeeper {
     worker: number,
     connection: number,
     renewal: RenewalRequest,
-  ): Promise<DirectoryVerdict | undefined> {
+  ): Promise<ConnectVerdict | undefined> {
     const { tls, transport, method, data } = renewal;
     const client = {
       clientId: renewal.clientId,

@@ -44,7 +44,7 @@ export interface ScramOptions {
 }
 
 /** RFC 7677, section 4, asks for at least 4,096; more makes stolen keys dearer and each login slower. */
-export const scramIterationsDefault = 4_096;
+const scramIterationsDefault = 4_096;
 
 const derive = promisify(pbkdf2);
 

@@ -31,7 +31,7 @@ export interface TokenProviderOptions {
   nowMs(): number;
 }
 
-export const tokenMethodName = 'OAUTH2-JWT';
+const tokenMethodName = 'OAUTH2-JWT';
 
 /** Between the clocks of two machines. */
 const clockToleranceSeconds = 5;

@@ -9,7 +9,7 @@
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from './timers.ts';
 
-export const clientEventKinds = [
+const clientEventKinds = [
   'connected',
   'refused',
   'subscriptionRefused',

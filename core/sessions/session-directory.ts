@@ -9,12 +9,13 @@
  * wait for its session, the newest one does, for at most sessionWaitMs; session-states.ts has the table.
  */
 
-import type { ClientTls } from '../config/authentication.ts';
+import type { ClientTls, Transport } from '../config/authentication.ts';
 import type { Limits } from '../config/limits.ts';
 import type { Admission, ConnectRequest, ToWorker } from '../control/messages.ts';
 import type { CloseCause, RecoveredSession } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Identity } from '../security/access.ts';
+import { neverExpires } from '../wire/properties.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type ClientPage, type ClientQuery, type ClientState, pageOf } from './client-list.ts';
 import type { Claimed, Directory, MovingSession } from './directory.ts';
@@ -30,7 +31,7 @@ export interface WorkerLink {
 export interface ClientInfo {
   readonly clientId: string;
   readonly protocolVersion: 3 | 4 | 5;
-  readonly transport: 'ws' | 'tcp';
+  readonly transport: Transport;
   readonly remoteAddress: string;
   /** Its place in `listeners`, from 1; absent where it has come in on one of the broker's own ports. */
   readonly listener?: number;
@@ -59,7 +60,7 @@ export interface DirectoryOptions {
     worker: number,
     connection: number,
     request: ConnectRequest,
-  ): Verdict | Promise<Verdict | undefined>;
+  ): ConnectVerdict | Promise<ConnectVerdict | undefined>;
   /** A client was refused since `sessionsMax` sessions exist; `refused` were so far. */
   onSessionsFull(refused: number): void;
   /** A client was not let in. */
@@ -85,8 +86,8 @@ export interface DirectoryCounts {
   readonly storageRefused: number;
 }
 
-/** What became of an authentication: 0, or why not, and data for the client of MQTT 5. */
-export interface Verdict {
+/** Whether a CONNECT is let in: 0, or why not, and data for the client of MQTT 5. */
+export interface ConnectVerdict {
   readonly reasonCode: number;
   readonly data?: Uint8Array | undefined;
   readonly identity?: Identity;
@@ -149,8 +150,6 @@ interface WaitingArrival {
   readonly arrival: Arrival;
   readonly timer: Timer;
 }
-
-const neverExpires = 4_294_967_295;
 
 /** More than a broker deals out in its life. */
 const keysPerRun = 2 ** 32;
@@ -459,7 +458,12 @@ export class SessionDirectory {
     this.#turnAway(where, request, this.#options.fullReasonCode());
   }
 
-  #admit(worker: number, connection: number, request: ConnectRequest, verdict: Verdict | undefined): void {
+  #admit(
+    worker: number,
+    connection: number,
+    request: ConnectRequest,
+    verdict: ConnectVerdict | undefined,
+  ): void {
     if (verdict === undefined) return;
     if (this.#closedReasonCode !== undefined) {
       this.#turnAway({ worker, connection }, request, this.#closedReasonCode);

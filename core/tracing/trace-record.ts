@@ -2,7 +2,7 @@
 import type { QoS } from '../wire/packets.ts';
 
 /** In the order of `RecordKind` in native/front-end/watch.h. */
-export const recordKinds = [
+const recordKinds = [
   'published',
   'refused',
   'delivered',

@@ -4,6 +4,9 @@
  */
 import type { PacketType } from './packet-type.ts';
 
+/** A Session Expiry Interval: the session does not expire (3.1.2.11.2). */
+export const neverExpires = 4_294_967_295;
+
 /** Names as in the specification. Intervals are in seconds, sizes in bytes; 0 or 1 stands for no or yes. */
 export interface Properties {
   payloadFormatIndicator?: number;

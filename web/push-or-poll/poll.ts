@@ -9,7 +9,7 @@ export interface PollResult {
   readonly durationMs: number;
 }
 
-export function retainedUrl(topic: string): URL {
+function retainedUrl(topic: string): URL {
   return new URL(`api/retained/${topic.split('/').map(encodeURIComponent).join('/')}`, siteRoot);
 }
 

@@ -32,7 +32,7 @@ export function setText(element: Element, text: string, flashes = false): void {
   if (flashes && !isFirst) flash(element);
 }
 
-export function flash(element: Element): void {
+function flash(element: Element): void {
   element.classList.remove('flash');
   void (element as HTMLElement).offsetWidth; // the animation begins again
   element.classList.add('flash');

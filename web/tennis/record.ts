@@ -72,7 +72,7 @@ export const noStatistics: Statistics = {
 };
 
 /** Statistics after a point that was played at `score`. */
-export function countPoint(statistics: Statistics, score: Score, { side, way }: Point): Statistics {
+function countPoint(statistics: Statistics, score: Score, { side, way }: Point): Statistics {
   const server = servingSide(score);
   const loser = other(side);
   const breaks = stakeAtBreak(score, side);
