@@ -102,16 +102,18 @@ export class Connection implements Link {
         will: will && { qos: 0, retain: false, properties: {}, ...will, payload: toBytes(will.value) },
         password: password && toBytes(password),
       } as ConnectPacket);
-      const Socket = options.WebSocket ?? (WebSocket as unknown as WebSocketConstructor);
+      const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor);
+      if (!Socket) throw new RallyError(0x83, 'no WebSocket');
       const socket = new Socket(url, 'mqtt');
       this.#socket = socket;
       socket.binaryType = 'arraybuffer';
       socket.onopen = () => socket.send(hello);
       // A text message is not MQTT: wrapped as an object it becomes a few small numbers, which are not a packet.
       socket.onmessage = ({ data }: { data: ArrayBuffer }) => this.#receive(new Uint8Array(Object(data)));
-      const lost = (): void =>
-        this.end(new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`));
-      await new Promise<void>((resolve) => (socket.onclose = socket.onerror = () => resolve(lost())));
+      await new Promise((resolve) => {
+        socket.onclose = socket.onerror = () =>
+          resolve(this.end(new RallyError(0, this.server ? 'connection lost' : `no connection to ${url}`)));
+      });
     } catch (error) {
       this.end(error as Error, isFinal);
     }
@@ -175,8 +177,8 @@ export class Connection implements Link {
       if (!frame) return;
       const error = isProtocolError(frame) ? frame : this.#take(frame);
       if (error) {
-        const { reasonCode } = error;
-        this.disconnect({ reasonCode, properties: {} }, new RallyError(reasonCode, 'protocol error'));
+        const sent = { ...error, properties: {} };
+        this.disconnect(sent, new RallyError(sent.reasonCode, 'protocol error'));
       }
     }
   }

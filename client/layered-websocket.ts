@@ -1,16 +1,21 @@
 /** A WebSocket on top of another one, for add-ons that change the data in between: the part that they all share. */
 import type { WebSocketConstructor, WebSocketLike } from './options.ts';
+import { RallyError } from './rally-error.ts';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** The WebSocket for `options.WebSocket`. `Original` is the WebSocket underneath; by default the global one. */
+/**
+ * The WebSocket for `options.WebSocket`. `Original` is the WebSocket underneath; by default the global one. Creating one throws
+ * a RallyError with 0x83 if there is neither.
+ */
 export function layerOf(
   Layer: new (below: WebSocketLike) => WebSocketLike,
   Original?: WebSocketConstructor,
 ): WebSocketConstructor {
   return class extends Layer {
     constructor(url: string, subprotocol: string) {
-      const Socket = Original ?? (WebSocket as unknown as WebSocketConstructor);
+      const Socket = Original ?? (globalThis.WebSocket as unknown as WebSocketConstructor);
+      if (!Socket) throw new RallyError(0x83, 'no WebSocket');
       super(new Socket(url, subprotocol));
     }
   };

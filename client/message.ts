@@ -6,7 +6,7 @@ import { RallyError } from './rally-error.ts';
 
 /**
  * What can be published: text, bytes, nothing (undefined: an empty message, which clears a retained one), and
- * anything else as JSON.
+ * anything else as JSON, in which NaN and Infinity are null.
  */
 export type Value = string | number | boolean | null | undefined | ArrayBuffer | ArrayBufferView | JsonObject;
 

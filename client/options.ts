@@ -84,7 +84,7 @@ export interface RallyOptions extends Credentials {
   queue?: QueueOptions;
   /** Closes the client when it aborts. */
   signal?: AbortSignal | undefined;
-  /** Replaces the global WebSocket, which Node.js has since version 22. */
+  /** Replaces the global WebSocket, which Node.js has since version 22. Without either, `closed` has an error with 0x83. */
   WebSocket?: WebSocketConstructor;
 }
 

@@ -31,7 +31,7 @@ export function decodePublish(
   const payload = reader.take(reader.remaining);
   const retain = (header & 0x01) !== 0;
   const packet: PublishPacket = { topic, payload, qos: qos as QoS, retain, dup, properties };
-  return reader.finish(packetId > 0 ? { ...packet, packetId } : packet);
+  return reader.finish(isStrict && packetId === 0 ? packet : { ...packet, packetId });
 }
 
 function topicErrorOf(

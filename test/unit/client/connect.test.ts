@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { mqtt3 } from '../../../client/mqtt-3.ts';
 import { connect, Rally, RallyError } from '../../../client/rally.ts';
 import { FakeNetwork } from '../../support/fake-websocket.ts';
 import { until, within } from '../../support/wait.ts';
@@ -49,6 +50,21 @@ test('the broker assigns the client identifier, and the next connection resumes 
   second?.onopen?.();
   await second?.expect(`10 18 0004'MQTT' 05 00 003c 0a 11 0000012c 17 01 22 0040 0001'x'`);
   rally.close();
+});
+
+test('without a WebSocket, as in Node.js 20, there is an error that says so, and no further attempt', async () => {
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'WebSocket');
+  Reflect.deleteProperty(globalThis, 'WebSocket');
+  try {
+    for (const options of [{}, { WebSocket: mqtt3() }])
+      await assert.rejects(connect('ws://broker.example/', options), {
+        name: 'RallyError',
+        message: 'no WebSocket',
+        reasonCode: 0x83,
+      });
+  } finally {
+    if (own) Object.defineProperty(globalThis, 'WebSocket', own);
+  }
 });
 
 test('close can be awaited: it resolves when the goodbye is out and the WebSocket closed', async () => {
