@@ -1,4 +1,4 @@
-// What a program may tell the broker (BrokerOptions) and what the broker then works with (BrokerConfig).
+// The options of a program (BrokerOptions) and the configuration that results from them (BrokerConfig).
 
 import type { Authenticate, AuthenticationMethod } from './authentication.ts';
 import type { AuthorizePublish, AuthorizeSubscribe } from './authorization.ts';
@@ -14,8 +14,8 @@ export type LogFormat = (typeof logFormats)[number];
 export type LogLevel = (typeof logLevels)[number];
 
 /**
- * Who gets reason strings: 'always' everyone, but in acknowledgements not those who set Request Problem
- * Information to 0 (MQTT 5, 3.1.2.11.7); 'onRequest' only those who set it to 1; 'never' nobody.
+ * Which clients get reason strings: 'always' all of them, but not in acknowledgements to clients that set Request Problem
+ * Information to 0 (MQTT 5, 3.1.2.11.7); 'onRequest' only clients that set it to 1; 'never' none.
  */
 export const reasonStringSettings = ['always', 'onRequest', 'never'] as const;
 
@@ -28,11 +28,11 @@ export const deniedPublishSettings = ['refuse', 'disconnect'] as const;
 export type DeniedPublish = (typeof deniedPublishSettings)[number];
 /** Files in PEM. */
 export interface CertificateFiles {
-  /** The certificate, with the intermediate ones behind it. */
+  /** The certificate, followed by the intermediate ones. */
   readonly cert: string;
   /** Its private key. */
   readonly key: string;
-  /** What its authority says of it (OCSP), in DER, for clients to see in the handshake. Default: nothing. */
+  /** Its OCSP response, in DER, which is sent to clients in the handshake. Default: none. */
   readonly ocsp?: string;
 }
 
@@ -45,8 +45,8 @@ export const clientIdentities = ['commonName', 'dnsName', 'emailAddress', 'uri']
 export type ClientIdentity = (typeof clientIdentities)[number];
 
 /**
- * When a message counts as safe: 'fsync' when it is on the disk, which outlives a loss of power; 'os' when the operating
- * system has it, which outlives the process; 'memory' at once, and nothing is kept.
+ * When a message counts as stored: 'fsync' when it is on the disk and survives a power loss; 'os' when the operating
+ * system has it and it survives the process; 'memory' at once, and nothing is stored.
  */
 export const durabilities = ['fsync', 'os', 'memory'] as const;
 
@@ -65,161 +65,161 @@ export interface BrokerOptions {
   /** The port of HTTP and WebSocket, 0 to 65535; 0 takes any that is free, false listens on none. Default 8080. */
   readonly port?: number | false;
   /**
-   * More places where clients may come in, each with its own address or Unix socket, protocols, TLS, limits, and prefixes
+   * More listeners, each with its own address or Unix socket, protocols, TLS, limits, and prefixes
    * of client identifiers and topics. Default: none.
    */
   readonly listeners?: readonly ListenerOptions[];
-  /** The path at which WebSocket connections are taken. Default '/mqtt'. */
+  /** The path of WebSocket connections. Default '/mqtt'. */
   readonly path?: string;
   /**
-   * The port of MQTT over TCP, 0 to 65535; 0 takes any that is free, false listens on none. The same as `port`
-   * takes MQTT, WebSocket and HTTP on one port. Default 1883.
+   * The port of MQTT over TCP, 0 to 65535; 0 takes any that is free, false listens on none. With the same value as `port`
+   * one port serves MQTT, WebSocket and HTTP. Default 1883.
    */
   readonly tcpPort?: number | false;
   /**
    * The port of wss, https and mqtts, 0 to 65535: one for all three; 0 takes any that is free, false listens on none.
-   * Default 8443 where there are certificates, else false.
+   * Default 8443 if there are certificates, otherwise false.
    */
   readonly tlsPort?: number | false;
   /** The port of MQTT over TLS alone, commonly 8883; 0 takes any that is free. Default false: none. */
   readonly mqttsPort?: number | false;
-  /** The file of the certificate, in PEM, with the intermediate ones behind it (fullchain.pem). Needs `tlsKey`. */
+  /** The file of the certificate, in PEM, followed by the intermediate ones (fullchain.pem). Needs `tlsKey`. */
   readonly tlsCert?: string;
   /** The file of its private key, in PEM, without a password. */
   readonly tlsKey?: string;
   /**
-   * The file of what the authority of `tlsCert` says about it (an OCSP response in DER), which clients see in the handshake
-   * and need not ask for. Whoever renews it replaces the file. Default: nothing is shown.
+   * The file of an OCSP response (DER) for `tlsCert`, which is sent to clients in the handshake, so that they need not ask
+   * the authority. Replace the file to renew it. Default: none is sent.
    */
   readonly tlsOcsp?: string;
   /**
-   * More certificates, each for the host names that it holds for. Clients that name no host, or none of these, are
-   * shown the first: `tlsCert`, or the first of this list. The files are read again when they change. Default: none.
+   * More certificates, each for the host names in it. Clients that name no host, or another one, get
+   * the first: `tlsCert`, or the first of this list. The files are read again when they change. Default: none.
    */
   readonly tlsCertificates?: readonly CertificateFiles[];
   /**
-   * Whether clients on the ports with TLS have to show a certificate: 'required'; may: 'asked', and one that does not
-   * hold is refused; or are not asked for any: 'off'. Default 'off'.
+   * Whether clients on the ports with TLS must present a certificate ('required'), may present one ('asked'; an invalid
+   * one is refused), or are not asked ('off'). Default 'off'.
    */
   readonly clientCertificates?: ClientCertificates;
   /** The file of the authorities, in PEM, that sign the certificates of clients. Needed unless `clientCertificates` is 'off'. */
   readonly clientCa?: string;
-  /** The file of the certificates that these have revoked (CRL), in PEM. Default: none is looked at. */
+  /** The file of the certificates that these authorities have revoked (CRL), in PEM. Default: none. */
   readonly clientCrl?: string;
   /**
-   * The file of keys that clients share with the broker in place of certificates (TLS-PSK), a line for each:
+   * The file of keys that clients use instead of certificates (TLS-PSK), a line for each:
    * `identity:key in hexadecimal digits`. It is read again when it changes. Not with `clientCertificates` 'required'.
    * Default: none.
    */
   readonly pskFile?: string;
   /**
-   * Which name in a client's certificate is its identity: `tls.identity` of what `authenticate` is told. It has one
-   * only if the certificate has exactly one name of the kind. Default 'commonName'.
+   * Which name in a client's certificate is its identity, which `authenticate` gets as `tls.identity`. There is one
+   * only if the certificate has exactly one name of this kind. Default 'commonName'.
    */
   readonly clientIdentity?: ClientIdentity;
   /**
    * Networks of the proxies in front, such as '10.0.0.0/8' or '::1': from their addresses, and no others, the PROXY
-   * protocol (1 and 2, on every port, before TLS too) and X-Forwarded-For or Forwarded say whose a connection is.
+   * protocol (1 and 2, on every port, before TLS too), X-Forwarded-For or Forwarded give the client's address.
    * Default: none.
    */
   readonly trustedProxies?: readonly string[];
   /** The number of worker threads, 1 to 64; 'auto', the default, is one less than the cores, at least 1. */
   readonly workers?: 'auto' | number;
   /**
-   * The folder where sessions, their messages and retained messages are kept, made if it is not there; false keeps them
+   * The directory of sessions, their messages and retained messages, created if it does not exist; false keeps them
    * in memory only. Default false when embedded, 'rallymq-data' for the command. See docs/storage.md.
    */
   readonly dataDirectory?: string | false;
-  /** With a `dataDirectory`, when something counts as kept: 'fsync' (default), 'os' or 'memory'. */
+  /** With a `dataDirectory`, when data counts as stored: 'fsync' (default), 'os' or 'memory'. */
   readonly durability?: Durability;
   /** The least severe level that is logged. Default 'silent' when embedded, 'info' for the command. */
   readonly logLevel?: LogLevel;
-  /** How a line of the log is written: 'json' (default) for programs, 'text' for people. */
+  /** The format of the log: 'json' (default) for programs, 'text' for people. */
   readonly logFormat?: LogFormat;
   /**
-   * True lets everyone who reaches the broker connect, on any host. Default false. It changes nothing
-   * where `authenticate` is given, which is then always asked, and nothing for clients that name one of the
+   * True allows every client to connect without credentials, on any host. Default false. It changes nothing
+   * if there is `authenticate`, which is then always called, nor for clients that name one of the
    * `authenticationMethods`.
    */
   readonly allowAnonymous?: boolean;
   /**
-   * Whether the landing page, the demos and what they ask for below /api/ are served over HTTP. Default true.
+   * Whether the landing page, the demos and the requests that they make below /api/ are served over HTTP. Default true.
    */
   readonly pages?: boolean;
   /**
-   * Is asked about every client that connects. Of several each is asked whose forerunner has answered 'unknown'. Default:
-   * none, and then only loopback is listened on.
+   * Called for every client that connects. Of a list, the next is called if the previous one answers 'unknown'. Default:
+   * none, and then the broker listens on loopback only.
    */
   readonly authenticate?: Authenticate | readonly Authenticate[];
-  /** Is asked whether a client may publish to a topic, beside the rules. Default: none. */
+  /** Decides whether a client may publish to a topic, in addition to the rules. Default: none. */
   readonly authorizePublish?: AuthorizePublish;
-  /** Is asked whether a client may subscribe to a topic filter, beside the rules. Default: none. */
+  /** Decides whether a client may subscribe to a topic filter, in addition to the rules. Default: none. */
   readonly authorizeSubscribe?: AuthorizeSubscribe;
   /**
-   * The URL of a back end that is asked who a client is, with a POST and JSON: docs/security.md. It is asked behind
+   * The URL of a back end that authenticates clients, by a POST with JSON: docs/security.md. It is asked after
    * certificates, tokens and the password file, and before `authenticate`. Default: none.
    */
   readonly authUrl?: string;
-  /** The URL of a back end that is asked what a client may publish and subscribe to, beside the rules. Default: none. */
+  /** The URL of a back end that decides what a client may publish and subscribe to, in addition to the rules. Default: none. */
   readonly authorizeUrl?: string;
-  /** The path of a file with a secret that goes along to both, as `Authorization: Bearer`. Default: none. */
+  /** The path of a file with a secret that is sent to both, as `Authorization: Bearer`. Default: none. */
   readonly backendSecretFile?: string;
   /**
-   * The path of a file with those who may not connect; `rallymq ban` and `broker.bans` write it, and a change counts within
-   * a second. It need not be there. Default: none, and bans end with the process.
+   * The path of a file with bans; `rallymq ban` and `broker.bans` write it, and a change takes effect within
+   * a second. It need not exist. Default: none, and bans end with the process.
    */
   readonly banFile?: string;
   /**
    * Methods of enhanced authentication (MQTT 5, 4.12), such as `scramSha256()`, that clients may name in
-   * their CONNECT; another one is refused with 0x8C. Where there are some and no `authenticate`, a client
-   * that names none is refused with 0x87, unless `allowAnonymous` lets it in. Default: none.
+   * their CONNECT; any other is refused with 0x8C. If there are methods and no `authenticate`, a client
+   * that names none is refused with 0x87, unless `allowAnonymous` is set. Default: none.
    */
   readonly authenticationMethods?: readonly AuthenticationMethod[];
   /**
-   * The path of a password file as mosquitto has it; `rallymq passwd` writes it. Its users may connect, and `reload()`
-   * reads it again. Where there is an `authenticate` too, it is asked about users that the file does not have. Clients
-   * without a user name are refused unless `allowAnonymous` lets them in. Default: none.
+   * The path of a password file in mosquitto's format; `rallymq passwd` writes it. Its users may connect, and `reload()`
+   * reads it again. `authenticate`, if any, decides about users that are not in the file. Clients
+   * without a user name are refused unless `allowAnonymous` is set. Default: none.
    */
   readonly passwordFile?: string;
   /**
-   * True lets in whoever has shown a client certificate, by its identity (`clientIdentity`), or has a key of `pskFile`, by
-   * the identity of that: it is the user name then, and nobody else is asked. Default false.
+   * True authenticates clients by their certificate (`clientIdentity`) or by their key of `pskFile`: its
+   * identity is the user name, and no password is needed. Default false.
    */
   readonly identityAsUser?: boolean;
   /**
    * The path of a file with the secret that tokens (JWT) are signed with, of at least 32 bytes. One of this,
-   * `tokenKeyFile` and `tokenJwksUrl` lets clients in by token: docs/security.md. Default: none.
+   * `tokenKeyFile` and `tokenJwksUrl` turns on authentication by token: docs/security.md. Default: none.
    */
   readonly tokenSecretFile?: string;
   /** The path of the public key that tokens are verified with, in PEM. Default: none. */
   readonly tokenKeyFile?: string;
-  /** Where the public keys of tokens are (JWKS): https, or http on this machine. Default: none. */
+  /** The URL of the public keys of tokens (JWKS): https, or http on this machine. Default: none. */
   readonly tokenJwksUrl?: string;
-  /** What a token has to say as `iss` and `aud`. Default: they are not looked at. */
+  /** The required values of `iss` and `aud`. Default: they are not checked. */
   readonly tokenIssuer?: string;
   readonly tokenAudience?: string;
   /** The claim that is the user name. Default 'sub'. */
   readonly tokenUserClaim?: string;
   /**
-   * The claim that is the client identifier: a token without it is worth nothing, and one that is used with another client
-   * identifier is refused with 0x85. Default: none, and a token is good with any.
+   * The claim that is the client identifier: a token without it is invalid, and one that is used with another client
+   * identifier is refused with 0x85. Default: none, and a token may be used with any.
    */
   readonly tokenClientIdClaim?: string;
   /**
-   * The claim whose value is the level before all topics of the client, which neither sees it nor can leave it; a token
-   * without it is worth nothing. Default: none.
+   * The claim whose value is the first level of all topics of the client, which can neither see nor leave it; a token
+   * without it is invalid. Default: none.
    */
   readonly tokenTenantClaim?: string;
-  /** The cookie that may bring the token with the opening of a WebSocket. Default: none. */
+  /** The cookie that may carry the token of a WebSocket request. Default: none. */
   readonly tokenCookie?: string;
-  /** The path of a file with tokens that are revoked. Default: none. */
+  /** The path of a file with revoked tokens. Default: none. */
   readonly revokedFile?: string;
   /**
    * The path of a file with roles and what they may publish and subscribe to: docs/security.md. What no rule allows is
-   * denied. Default: none, and everyone who is let in may do everything.
+   * denied. Default: none, and every client may do everything.
    */
   readonly rulesFile?: string;
-  /** The path of an acl_file of mosquitto, in place of `rulesFile`. Default: none. */
+  /** The path of a mosquitto acl_file, instead of `rulesFile`. Default: none. */
   readonly aclFile?: string;
   /**
    * The path of a file with the keys of the HTTP API below /api/v1 and of the dashboard; `rallymq api-key` writes it, and
@@ -227,18 +227,18 @@ export interface BrokerOptions {
    */
   readonly apiKeysFile?: string;
   /**
-   * What becomes of a topic filter that matches more than one rule allows: 'refuse' answers 0x87 in the SUBACK;
-   * 'deliverAllowed' grants it, as mosquitto does, and delivers what is allowed. Default 'refuse', with `aclFile`
+   * The answer to a topic filter that matches more than the rules allow: 'refuse' answers 0x87 in the SUBACK;
+   * 'deliverAllowed' grants it, as mosquitto does, and delivers the messages that are allowed. Default 'refuse', with `aclFile`
    * 'deliverAllowed'.
    */
   readonly broadFilters?: BroadFilters;
   /**
-   * What becomes of a PUBLISH that no rule allows: 'refuse' acknowledges it, for MQTT 5 with 0x87, and counts it
+   * The answer to a PUBLISH that no rule allows: 'refuse' acknowledges it, for MQTT 5 with 0x87, and counts it
    * (`publishRefused`); 'disconnect' ends the connection with 0x87. Default 'refuse'.
    */
   readonly deniedPublish?: DeniedPublish;
   /**
-   * False takes no retained message from clients: a PUBLISH or a will that asks for it is refused with 0x9A
+   * False refuses retained messages of clients: a PUBLISH or a will with RETAIN is refused with 0x9A
    * (MQTT 5, 3.2.2.3.5). Default true.
    */
   readonly retainAvailable?: boolean;
@@ -249,68 +249,68 @@ export interface BrokerOptions {
   /** False refuses shared subscriptions, with 0x9E (MQTT 5, 3.2.2.3.13). Default true. */
   readonly sharedSubscriptionAvailable?: boolean;
   /**
-   * True refuses payloads that are not UTF-8 though their Payload Format Indicator says so, with 0x99
-   * (MQTT 5, 3.3.2.3.2). Default false, since it reads every such payload once more.
+   * True refuses payloads that are not UTF-8 although their Payload Format Indicator is 1, with 0x99
+   * (MQTT 5, 3.3.2.3.2). Default false, since the check reads every such payload once more.
    */
   readonly checksPayloadFormat?: boolean;
   /**
-   * The origins of web pages that may open a WebSocket beside those that may anyway, such as
-   * 'https://scores.example': scheme, host and port, compared as browsers do (the default port may be left out). 'null' stands for
-   * pages that were opened as a file, and for sandboxed frames of all others; '*' allows every page. Without
-   * it pages of the broker's own host may connect, and where it listens on loopback only, pages from this
-   * machine and files. A request without `Origin`, as programs send it, is not refused. Default: none.
+   * Further origins of web pages that may open a WebSocket, such as
+   * 'https://scores.example': scheme, host and port, compared as browsers do (the default port may be left out). 'null' means
+   * pages opened as a file, and sandboxed frames of any page; '*' allows every page. Pages of the broker's own
+   * host may always connect, or, if it listens on loopback only, pages from this
+   * machine and files. Requests without `Origin`, which programs send, are not refused. Default: none.
    */
   readonly allowedOrigins?: readonly string[];
   /**
-   * Seconds between two publications of what has changed on the $SYS topics, 0 to 86400; 0 publishes none.
+   * Seconds between two publications of changed $SYS topics, 0 to 86400; 0 publishes none.
    * Default 10, as mosquitto does.
    */
   readonly sysIntervalSeconds?: number;
   /**
-   * Gives clients that ask for Response Information (MQTT 5, 3.1.2.11.6) a topic of their own for the answers
-   * to their requests: this prefix, '/' and their client identifier, percent-encoded. Default: none is given.
+   * Gives each client that asks for Response Information (MQTT 5, 3.1.2.11.6) its own topic for the answers
+   * to its requests: this prefix, '/' and its client identifier, percent-encoded. Default: none.
    */
   readonly responseTopicPrefix?: string;
   /**
-   * Other servers for clients of this one (MQTT 5, 4.11), such as 'mqtt2.example:1883'. With it, clients that
-   * find no room, and those that are connected when the broker stops, are told 0x9C, use another server,
+   * Other servers for clients of this one (MQTT 5, 4.11), such as 'mqtt2.example:1883'. With it, clients that exceed a
+   * limit, and those that are connected when the broker stops, get 0x9C, use another server,
    * instead of 0x97 and 0x8B. Default: none.
    */
   readonly serverReference?: string;
   /**
-   * True says that `serverReference` is where to go for good: every CONNECT is refused with 0x9D, server moved.
+   * True makes `serverReference` permanent: every CONNECT is refused with 0x9D, server moved.
    * Default false.
    */
   readonly serverMoved?: boolean;
   /**
-   * Whether the broker says in plain sentences (MQTT 5: Reason String) why it refuses or ends something:
-   * 'always', 'onRequest' (of clients that set Request Problem Information to 1) or 'never'. Default
-   * 'onRequest': reason codes say enough to programs, and a phone need not pay for sentences. With 'always' a
+   * Whether the broker explains in plain sentences (MQTT 5: Reason String) why it refuses or ends something:
+   * 'always', 'onRequest' (to clients that set Request Problem Information to 1) or 'never'. Default
+   * 'onRequest': reason codes are enough for programs, and a phone need not pay for sentences. With 'always' a
    * client that sets it to 0 gets them in CONNACK and DISCONNECT only.
    */
   readonly reasonStrings?: ReasonStrings;
   /**
-   * Joins other brokers over NATS, at these servers: 'nats://a:4222', or 'tls://…'. Client identifiers, topics, retained
-   * messages and shared subscriptions are those of the cluster then. Everything is kept in memory. Default: none, and
-   * NATS is not even loaded. See docs/clustering.md.
+   * Joins other brokers over NATS, at these servers: 'nats://a:4222', or 'tls://…'. All nodes of the cluster share client
+   * identifiers, topics, retained messages and shared subscriptions. Everything is kept in memory. Default: none, and
+   * NATS is not loaded. See docs/clustering.md.
    */
   readonly cluster?: readonly string[];
-  /** How this node is called among the others, and nobody else. Default: the name of the host. */
+  /** The name of this node, unique in the cluster. Default: the name of the host. */
   readonly nodeName?: string;
-  /** Brokers that have the same are one cluster; NATS may serve several. Default 'rallymq'. */
+  /** The name of the cluster, since NATS may serve several. Default 'rallymq'. */
   readonly clusterName?: string;
-  /** The path of a file with what NATS lets this node in by: a .creds file, or a line `user:password`. Default: none. */
+  /** The path of a file with the credentials for NATS: a .creds file, or a line `user:password`. Default: none. */
   readonly clusterCredentials?: string;
-  /** The file of the authorities, in PEM, that sign the certificate of NATS; TLS is asked for then. Default: Node's own. */
+  /** The file of the authorities, in PEM, that sign the certificate of NATS, which turns on TLS. Default: Node's own. */
   readonly clusterTlsCa?: string;
-  /** The bounds that differ from `defaultLimits`. */
+  /** The limits that differ from `defaultLimits`. */
   readonly limits?: Partial<Limits>;
 }
 
-/** Where the command keeps its data, below its working directory. A program that embeds the broker says where. */
+/** The data directory of the command, below its working directory. A program that embeds the broker has none by default. */
 export const commandDataDirectory = 'rallymq-data';
 
-/** The defaults that depend on nothing; the log level depends on who starts the broker. */
+/** The defaults that depend on nothing else; the log level differs between the command and embedding. */
 export const defaultOptions = {
   host: '127.0.0.1',
   port: 8_080,
@@ -341,14 +341,14 @@ export const defaultOptions = {
   clusterName: 'rallymq',
 } as const satisfies BrokerOptions;
 
-/** Where there are certificates. */
+/** If there are certificates. */
 export const tlsPortDefault = 8_443;
 
 export const workersMax = 64;
 
 /** The options that are functions: they stay on the main thread. */
 type Hooks = 'authenticate' | 'authenticationMethods' | 'authorizePublish' | 'authorizeSubscribe';
-/** What becomes something else, or has a default that depends on who asks. */
+/** Options that are converted, or have a default that depends on others. */
 type Resolved =
   | Hooks
   | 'workers'
@@ -374,7 +374,7 @@ export type BrokerConfig = {
   readonly broadFilters: BroadFilters;
   /** True when a password file, an `authenticate` hook or a method was given. */
   readonly authenticates: boolean;
-  /** True when a program is asked what clients may publish, and subscribe to. */
+  /** True when a program decides what clients may publish, and subscribe to. */
   readonly asksToPublish: boolean;
   readonly asksToSubscribe: boolean;
   /** True when rules were given. */
