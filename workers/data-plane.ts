@@ -134,7 +134,7 @@ async function joinAndListen(message: Listen): Promise<void> {
   listen(message);
 }
 
-/** What comes to clients and goes to other nodes has its way before the first client. */
+/** Links to other nodes are open before the first client connects. */
 async function joinCluster({ incarnation, firstWorker, view, applied }: WorkerCluster): Promise<void> {
   const { WorkerLinks } = await import('../core/cluster/worker-links.ts');
   const { clusterName, nodeName = '' } = start.config;
@@ -191,7 +191,7 @@ function secureWith(tls: TlsMaterial): void {
   control.engine.secureWith(certificates, clients, clientCas, clientCrls, preSharedKeys);
 }
 
-/** Why the data plane does not take certificates that have been checked; undefined if it does. */
+/** Why the data plane refuses certificates that have been checked; undefined if it does not. */
 function refusalOf(tls: TlsMaterial): string | undefined {
   try {
     secureWith(tls);

@@ -20,7 +20,7 @@ export async function runStoreTask({
     return { result: await resultOf(task, progress, told) };
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
-    return { refused: { code: error.code, message: error.message } }; // its class does not come along between threads
+    return { refused: { code: error.code, message: error.message } }; // an error's class is lost between threads
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * One client connection as packet control sees it: everything but PUBLISH and its
+ * One client connection in packet control: all packets except PUBLISH and its
  * acknowledgements, which never leave the data plane.
  *
- *   packet event -> decode -> answer, or ask the session directory -> resume the frames behind it
+ *   packet event -> decode -> answer, or ask the session directory -> resume the frames after it
  *
  *   awaitingConnect --CONNECT--> connecting --CONNACK--> connected --> over
  *           \------------------------\--refused-----------------------/
@@ -56,7 +56,7 @@ import {
   subscribeFor,
 } from './subscribe.ts';
 
-/** What a connection needs from its worker. */
+/** What a connection needs of its worker. */
 export interface ConnectionContext {
   readonly engine: Engine;
   readonly config: BrokerConfig;
@@ -66,17 +66,17 @@ export interface ConnectionContext {
   requestConnect(connection: ClientConnection, connect: ConnectRequest): void;
   /** Asks the authenticator whether a connected client may stay. */
   renewAuthentication(connection: ClientConnection, renewal: RenewalRequest): void;
-  /** Hands the authenticator what the client answers to its challenge. */
+  /** Passes the client's answer to a challenge on to the authenticator. */
   answerChallenge(connection: ClientConnection, data: Uint8Array | undefined): void;
   /** Why this peer may not connect, whoever it is; undefined if it may. */
   peerRefusal(peer: Peer): string | undefined;
-  /** Tells the main thread of a client that is not let in. */
+  /** Tells the main thread that a client was refused. */
   tellRefused(client: RefusedClient, refusal: RefusalReason, isDecidedByWorker: boolean): void;
   /** Tells the session directory and the authenticator that the client has left before they have decided. */
   abandon(connection: ClientConnection): void;
-  /** Asks programs whether the client may do something; authorized() follows unless it leaves. */
+  /** Asks programs whether the client may do something; authorized() follows unless the client leaves. */
   authorize(connection: ClientConnection, question: Question): void;
-  /** For the audit: the client was refused a right. */
+  /** For the audit: the client lacks a right. */
   rightRefused(connection: ClientConnection, action: 'publish' | 'subscribe', topic: string): void;
   /** For operators: the client did not get these topic filters; the reason code is that of the first. */
   subscriptionRefused(clientId: string, topicFilters: readonly string[], reasonCode: number): void;
@@ -89,7 +89,7 @@ export interface ConnectionContext {
   ): void;
 }
 
-/** Who is at the other end, and how it is reached. */
+/** The other end of a connection. */
 export interface Peer {
   readonly transport: Transport;
   readonly remoteAddress: string;
@@ -110,7 +110,7 @@ export class ClientConnection implements Subscriber {
   readonly serial: number;
   readonly peer: Peer;
   clientId = '';
-  /** Of the session that is attached, else 0. */
+  /** The key of the attached session, or 0. */
   session = 0;
   /** Undefined until its CONNECT has been read. */
   version: ProtocolVersion | undefined;
@@ -122,12 +122,12 @@ export class ClientConnection implements Subscriber {
   #isClientIdAssigned = false;
   #isBridge = false;
   #isHost = false;
-  /** Goes before all topics of the client, which does not see it. */
+  /** Prepended to all topics of the client, which does not see it. */
   #topicPrefix = '';
-  /** What programs are being asked, by number. */
+  /** Open questions to programs, by number. */
   readonly #questions = new Map<number, (decided: readonly DecidedTopic[]) => void>();
   #questionsAsked = 0;
-  /** That came with the opening of the WebSocket; while connecting. */
+  /** The token of the WebSocket request; while connecting. */
   #token: string | undefined;
   /** Ends the connection unless it is renewed. */
   readonly #expiry = new Expiry(() => this.end(ReasonCode.notAuthorized, 'The token has expired.'));
@@ -135,9 +135,9 @@ export class ClientConnection implements Subscriber {
   #method: string | undefined;
   /** The client is connected and authenticates again. */
   #isRenewing = false;
-  /** That the session outlives the connection. */
+  /** How long the session outlives the connection. */
   #expirySeconds = 0;
-  /** What the client takes, in bytes. */
+  /** The client's Maximum Packet Size, in bytes. */
   #maximumPacketSize: number | undefined;
   #reasonStrings: { readonly atEnds: boolean; readonly elsewhere: boolean };
 
@@ -162,7 +162,7 @@ export class ClientConnection implements Subscriber {
   }
 
   onPacket(header: number, body: Uint8Array): void {
-    if (this.#state === 'over') return; // it was on its way when the connection was ended
+    if (this.#state === 'over') return; // in transit when the connection ended
     switch (header >> 4) {
       case PacketType.connect:
         this.#onConnect(header, body);
@@ -183,8 +183,8 @@ export class ClientConnection implements Subscriber {
   }
 
   /**
-   * The session directory accepts the CONNECT; its session is here. False if the client has left, or cannot be told;
-   * else the event `closed` follows in the end.
+   * The session directory accepts the CONNECT, and the session is on this worker. False if the client has left, or the CONNACK
+   * is too large for it; otherwise the event `closed` follows at the end.
    */
   accept({ session, isNew, authenticationData, admission }: Acceptance): boolean {
     const connect = this.#connect;
@@ -228,13 +228,13 @@ export class ClientConnection implements Subscriber {
     return true;
   }
 
-  /** The session directory refuses the CONNECT, or does not let a connected client stay that authenticates again. */
+  /** The session directory refuses the CONNECT, or the reauthentication of a connected client. */
   refused(reasonCode: number): void {
     this.#connect = undefined;
     this.refuse(reasonCode, undefined, false);
   }
 
-  /** The client has to answer (AUTH 0x18) before it is let in, or may stay. */
+  /** The client has to answer a challenge (AUTH 0x18). */
   challenge(data: Uint8Array): void {
     if (this.#state === 'over') return;
     this.#sendAuth(ReasonCode.continueAuthentication, data);
@@ -252,9 +252,9 @@ export class ClientConnection implements Subscriber {
   }
 
   /**
-   * Refuses the CONNECT, with a CONNACK where the client's version has one for the reason [MQTT-3.1.4-2].
-   * `why` is for the client, in place of the reason's usual sentence. A client that is connected, and was to
-   * authenticate again, is ended.
+   * Refuses the CONNECT, with a CONNACK if the client's version has one for the reason [MQTT-3.1.4-2].
+   * `why` replaces the usual sentence of the reason code. A connected client, whose reauthentication failed,
+   * is disconnected.
    */
   refuse(reasonCode: number, why?: string, isDecidedByWorker = true): void {
     const { serverUnavailable, serverBusy } = ReasonCode; // the first is not for a DISCONNECT
@@ -274,7 +274,7 @@ export class ClientConnection implements Subscriber {
     this.#context.engine.close(this.slot, reasonCode);
   }
 
-  /** Ends a connection whose client did nothing wrong: what it has sent until now still counts. */
+  /** Ends a connection through no fault of its client: everything it has sent is still handled. */
   finish(reasonCode: number): void {
     if (this.#state === 'connected') this.#context.engine.finish(this.slot, reasonCode);
     else this.end(reasonCode);
@@ -322,7 +322,7 @@ export class ClientConnection implements Subscriber {
     this.#context.tellRefused(client, { reasonCode, why }, isDecidedByWorker);
   }
 
-  /** The client wants to publish, and programs are to say whether it may. Its frames wait. `kind`: QoS, and 4 if retained. */
+  /** The client wants to publish, and programs decide. Its frames wait. `kind`: the QoS, plus 4 if retained. */
   onPublishAsked(kind: number, topic: string): void {
     const qos = (kind & 3) as 0 | 1 | 2;
     this.#ask('publish', [{ topic, qos, retain: (kind & 4) !== 0 }], ([decided]) => {
@@ -400,7 +400,7 @@ export class ClientConnection implements Subscriber {
 
   // --- packets --------------------------------------------------------------------------------------
 
-  /** Of a CONNACK or DISCONNECT that says why. */
+  /** The properties of a CONNACK or DISCONNECT with a reason string. */
   #endProperties(reasonCode: number, why = reasonSentence(reasonCode)): Properties {
     if (this.version !== 5) return {};
     const properties: Properties = {};
@@ -439,7 +439,7 @@ export class ClientConnection implements Subscriber {
     this.#isBridge = connect.isBridge === true;
     const prefix = this.#listener?.clientIdPrefix ?? '';
     this.clientId = prefix + (this.#isClientIdAssigned ? assignedClientId() : connect.clientId);
-    // It could not be told that it is accepted. An authentication may have another reason to refuse it.
+    // Too small a Maximum Packet Size for the CONNACK. Authentication may refuse it for another reason first.
     const mayBeTooLarge = this.#maximumPacketSize !== undefined && this.#method === undefined;
     if (mayBeTooLarge && !this.#fits(this.#successOf(connect, false))) {
       this.refuse(ReasonCode.packetTooLarge);
@@ -468,7 +468,7 @@ export class ClientConnection implements Subscriber {
     this.#token = undefined;
   }
 
-  /** How fast the client may send: as it was granted, else as its listener says, else as all may. */
+  /** The client's rate limits: those of its grant, else of its listener, else of the broker. */
   #pace(granted: Quotas | undefined): Required<Quotas> {
     const { limits } = this.#context.config;
     const here = this.#listener?.limits;
@@ -479,7 +479,7 @@ export class ClientConnection implements Subscriber {
     };
   }
 
-  /** The CONNACK that accepts. */
+  /** The successful CONNACK. */
   #successOf(
     connect: ConnectPacket,
     sessionPresent: boolean,
@@ -499,7 +499,7 @@ export class ClientConnection implements Subscriber {
     return this.#context.connacks.of({ sessionPresent, reasonCode: ReasonCode.success, properties }, version);
   }
 
-  /** Whether the client takes a packet of this size [MQTT-3.1.2-24]; behind the CONNACK the data plane sees to it. */
+  /** Whether the client accepts a packet of this size [MQTT-3.1.2-24]; after the CONNACK the data plane checks it. */
   #fits(packet: Uint8Array): boolean {
     return packet.length <= (this.#maximumPacketSize ?? Number.POSITIVE_INFINITY);
   }
@@ -527,7 +527,7 @@ export class ClientConnection implements Subscriber {
     this.#finish();
   }
 
-  /** AUTH: the answer to a challenge, or of a connected client the wish to authenticate again. */
+  /** AUTH: the answer to a challenge, or a connected client's request to authenticate again. */
   #onAuth(header: number, body: Uint8Array): void {
     const auth = decodeAuth(header, body, this.protocolVersion, this.#context.config.limits);
     const error = isProtocolError(auth) ? auth : authError(auth, this.#method, this.#isAuthenticating);
@@ -581,7 +581,7 @@ export class ClientConnection implements Subscriber {
     return this.#topicPrefix;
   }
 
-  /** Where the client has come in, if that is one of `config.listeners`. */
+  /** The client's listener, if it is one of `config.listeners`. */
   get #listener(): ListenerConfig | undefined {
     return this.#context.config.listeners[this.peer.listener - 1];
   }

@@ -1,4 +1,4 @@
-/** What happened to a client, in sentences for operators. */
+/** The events of clients, in sentences for operators. */
 import type { CloseCause } from '../data-plane/addon.ts';
 import type { ClientInfo } from '../sessions/session-directory.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -22,7 +22,7 @@ export function subscriptionRefusedDetail(topicFilters: readonly string[], reaso
   return `${topicFilters.join(', ')}: ${sentence(reasonCode)}`;
 }
 
-/** For counts and lists: why a connection is over. */
+/** For counts and lists: why a connection has ended. */
 export function disconnectReason(cause: CloseCause, reasonCode: number): string {
   if (cause !== 'lost') return cause;
   return reasonCode === ReasonCode.success ? 'connectionLost' : reasonCodeName(reasonCode);

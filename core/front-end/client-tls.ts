@@ -1,8 +1,8 @@
-/** What the data plane knows of a connection over TLS (native/tls/tls-channel.h, `facts`), for whoever decides about it. */
+/** What the data plane knows about a TLS connection (native/tls/tls-channel.h, `facts`), for authentication. */
 import type { ClientTls } from '../config/authentication.ts';
 import { type ClientIdentity, clientIdentities } from '../config/options.ts';
 
-/** `lines`: latin1, as they come from the data plane; none if the connection is plain. */
+/** `lines`: latin1, from the data plane; none if the connection is plain. */
 export function clientTlsOf(lines: readonly string[], identityKind: ClientIdentity): ClientTls | undefined {
   if (lines.length === 0) return undefined;
   const [version, serverName = '', ...certificate] = lines.map(fromUtf8);
@@ -10,7 +10,7 @@ export function clientTlsOf(lines: readonly string[], identityKind: ClientIdenti
   const fingerprint256 = certificate[clientIdentities.length] ?? '';
   const preSharedIdentity = certificate[clientIdentities.length + 1] ?? '';
   const isPreShared = preSharedIdentity !== '';
-  // Of several names, which one it is would be a guess.
+  // With several names, choosing one would be a guess.
   const named = names.length === 1 ? names[0] : undefined;
   const identity = isPreShared ? preSharedIdentity : named;
   return {

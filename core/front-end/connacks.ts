@@ -1,14 +1,14 @@
 import { encodeConnack } from '../wire/encode-connack.ts';
 import type { ConnackPacket, ProtocolVersion } from '../wire/packets.ts';
 
-/** What clients ask for differs little: there are a handful of them in practice. */
+/** Clients ask for similar things: in practice there are a handful of different ones. */
 const keptMax = 100;
 
-/** CONNACK packets that accept. Most clients get the same one, and in a storm of them encoding it takes longer than all else. */
+/** Successful CONNACK packets. Most clients get the same one, and in a storm of CONNECTs encoding it takes longer than all else. */
 export class Connacks {
   readonly #kept = new Map<string, Uint8Array<ArrayBuffer>>();
 
-  /** The frame, which may be somebody else's too. */
+  /** The frame, which may be shared with other connections. */
   of(packet: ConnackPacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
     const { properties, reasonCode, sessionPresent } = packet;
     const { assignedClientIdentifier, authenticationData, responseInformation } = properties;

@@ -1,4 +1,4 @@
-/** What a CONNECT asks for and what the broker makes of it (MQTT 5, 3.1 and 3.2; 3.1.1 likewise). */
+/** The requests of a CONNECT, and the broker's terms (MQTT 5, 3.1 and 3.2; 3.1.1 likewise). */
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { Limits } from '../config/limits.ts';
@@ -9,7 +9,7 @@ import type { ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { isReservedTopic, levelCount } from '../wire/topic.ts';
 
-/** A client identifier for a client that has none [MQTT-3.1.3-6]. */
+/** A client identifier for a client without one [MQTT-3.1.3-6]. */
 export function assignedClientId(): string {
   return `auto-${randomUUID()}`;
 }
@@ -26,9 +26,9 @@ export function sessionExpirySeconds(connect: ConnectPacket, limits: Limits): nu
 }
 
 /**
- * Seconds between two packets of the client; 0 for no limit. An older client cannot be told of the ceiling: what it
- * has promised to keep to counts even if it is longer. One that has promised nothing may be ended at any time
- * (3.1.1, 3.1.2.10), so the ceiling counts.
+ * Seconds between two packets of the client; 0 for no limit. An older client cannot be told of the maximum: its own keep
+ * alive applies even if it is longer. A client without one may be disconnected at any time
+ * (3.1.1, 3.1.2.10), so the maximum applies.
  */
 export function keepAliveSeconds(connect: ConnectPacket, { serverKeepAliveSeconds }: Limits): number {
   const asked = connect.keepAliveSeconds;
@@ -69,7 +69,7 @@ export function willError({ will }: ConnectPacket, config: BrokerConfig): Protoc
   return undefined;
 }
 
-/** The properties of a successful CONNACK: only what differs from the specification's defaults. */
+/** The properties of a successful CONNACK: only those that differ from the specification's defaults. */
 export function connackProperties(
   connect: ConnectPacket,
   config: BrokerConfig,
@@ -88,7 +88,7 @@ export function connackProperties(
   if (assigned !== undefined) properties.assignedClientIdentifier = assigned;
   if (config.responseTopicPrefix !== undefined && connect.properties.requestResponseInformation === 1) {
     // [MQTT-3.1.2-28]
-    const clientId = encodeURIComponent(assigned ?? connect.clientId); // which may have '/', '+' and '#'
+    const clientId = encodeURIComponent(assigned ?? connect.clientId); // which may contain '/', '+' and '#'
     properties.responseInformation = `${config.responseTopicPrefix}/${clientId}`;
   }
   if (limits.maximumQoS < 2) properties.maximumQoS = limits.maximumQoS; // [MQTT-3.2.2-9]

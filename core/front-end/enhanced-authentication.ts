@@ -1,12 +1,12 @@
-/** What a client's AUTH may say, and what the broker's own says (MQTT 5, 4.12). */
+/** AUTH packets of clients, and those of the broker (MQTT 5, 4.12). */
 import type { AuthPacket } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
 import { type ProtocolError, protocolViolation } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 
 /**
- * What is wrong with an AUTH; undefined if nothing is. `method` is that of the CONNECT, and `isUnderWay` says
- * whether the client is authenticating.
+ * The error in an AUTH; undefined if there is none. `method` is that of the CONNECT; `isUnderWay`:
+ * the client is authenticating.
  */
 export function authError(
   { reasonCode, properties }: AuthPacket,
@@ -25,7 +25,7 @@ export function authError(
   );
 }
 
-/** The properties of a packet with which an authentication goes on or has succeeded [MQTT-4.12.0-6]. */
+/** The properties of a packet that continues or completes an authentication [MQTT-4.12.0-6]. */
 export function authenticationProperties(
   method: string | undefined,
   data: Uint8Array | undefined,

@@ -1,6 +1,6 @@
-/** When what a connection was let in by is over, of the wall clock, which tokens are dated by. */
+/** The end of a connection's credentials, on the wall clock, which tokens use. */
 
-/** setTimeout() takes no longer one, and a machine that slept must not add to it. */
+/** setTimeout() accepts no longer one, and the time in which a machine slept must count. */
 const timerMsMax = 60_000;
 
 export class Expiry {

@@ -1,9 +1,9 @@
-/** The server's end of the opening handshake of a WebSocket (RFC 6455, 4.2.2). */
+/** The server's side of the WebSocket handshake (RFC 6455, 4.2.2). */
 import { hash } from 'node:crypto';
 
 const keySuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
-/** The whole HTTP response to a request with this `Sec-WebSocket-Key`. */
+/** The complete HTTP response to a request with this `Sec-WebSocket-Key`. */
 export function switchingProtocols(key: string, subprotocol: string): string {
   const accept = hash('sha1', `${key}${keySuffix}`, 'base64');
   return [

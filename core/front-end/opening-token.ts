@@ -1,10 +1,10 @@
 /**
- * The token that comes with the opening of a WebSocket: pages can set no header there, so it may stand in the query.
- * Nothing of a request is ever logged but its origin.
+ * The token of a WebSocket request, which may be in the query, since pages cannot set headers there.
+ * Of a request only the origin is ever logged.
  */
 import type { OpeningRequest } from './opening.ts';
 
-/** `Authorization: Bearer`, then `?access_token=`, then the cookie; undefined where there is none. */
+/** `Authorization: Bearer`, then `?access_token=`, then the cookie; undefined if there is none. */
 export function openingToken(
   { authorization, target, cookie }: Pick<OpeningRequest, 'authorization' | 'target' | 'cookie'>,
   cookieName: string | undefined,

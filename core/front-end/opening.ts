@@ -1,6 +1,6 @@
 /**
- * The opening of a WebSocket: what its request says, and whether the connection becomes the data plane's (RFC 6455, 4.2).
- * The door (native/net/door.h) has read the request, and has seen that it is a GET for the path of MQTT that asks
+ * The opening of a WebSocket: its request, and whether the data plane takes the connection (RFC 6455, 4.2).
+ * The door (native/net/door.h) has read the request, and found that it is a GET for MQTT's path that asks
  * for a WebSocket.
  */
 import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
@@ -12,7 +12,7 @@ import { switchingProtocols } from './handshake.ts';
 import { isAllowedOrigin, type OriginRules } from './origin.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
 
-/** A header that is not there is empty. */
+/** A missing header is empty. */
 export interface OpeningRequest {
   readonly remoteAddress: string;
   /** Path and query. */
@@ -23,24 +23,24 @@ export interface OpeningRequest {
   readonly key: string;
   readonly cookie: string;
   readonly authorization: string;
-  /** The name of the header by which a proxy has handed the request on. */
+  /** The name of the header that shows that a proxy has forwarded the request. */
   readonly forwardedBy: string;
-  /** All that are offered, with ',' between. */
+  /** All those offered, separated by ','. */
   readonly subprotocols: string;
   /** For clientTlsOf(). */
   readonly tlsLines: readonly string[];
 }
 
 export interface OpeningRules extends OriginRules {
-  /** Nobody but this machine may connect, and everybody on it. */
+  /** Only this machine may connect, without credentials. */
   readonly isLocalOnly: boolean;
 }
 
 export interface OpeningVerdict {
   readonly isAccepted: boolean;
-  /** The whole response. */
+  /** The complete response. */
   readonly response: string;
-  /** The origin of a page that may not connect. */
+  /** The refused origin of a page. */
   readonly refusedOrigin?: string;
   /** Why it is refused. */
   readonly refusal?: RefusalReason;
@@ -85,7 +85,7 @@ export function decideOpening(request: OpeningRequest, rules: OpeningRules): Ope
   if (rules.isLocalOnly && forwardedBy !== '') {
     return refused('403 Forbidden', ReasonCode.notAuthorized, `${forwardedSentence(forwardedBy)}\n`);
   }
-  // Behind a proxy the page is not of this machine, and its own host is what the visitor has asked for.
+  // Behind a proxy the page is not from this machine, and its own host is the one that the visitor requested.
   const isLocal = rules.isLocal && forwardedBy === '';
   if (!isAllowedOrigin(origin, host, { ...rules, isLocal })) {
     const refusedOrigin = origin.slice(0, originShownMax);
@@ -103,7 +103,7 @@ export function decideOpening(request: OpeningRequest, rules: OpeningRules): Ope
 const webSocketVersion = '13';
 const keyForm = /^[\da-z+/]{22}==$/i;
 
-/** Of an origin that is refused, what is said about it, in characters: no more than a host name can have. */
+/** Characters of a refused origin that are reported: no more than a host name can have. */
 const originShownMax = 300;
 
 function refused(

@@ -1,11 +1,11 @@
 /**
- * Which web pages may open a WebSocket. A browser lets every page connect to every host it reaches, also to
- * one that listens on loopback only, and says in the header `Origin` whose page it is. Programs send none
- * and are not meant here: who is let in is decided by authentication.
+ * Which web pages may open a WebSocket. A browser lets every page connect to any host it can reach, even to
+ * one that listens on loopback only, and sends the page's origin in the header `Origin`. Programs send none;
+ * they are subject to authentication only.
  *
- * Of a file, and of a sandboxed frame of any page whatever, the origin is `null`. To let in files lets in
- * such frames. A broker on loopback does, for the page that somebody has just written and opened; one that
- * others reach does not, unless `null` is allowed by name.
+ * The origin of a file, and of a sandboxed frame of any page, is `null`. Allowing files allows
+ * such frames. A broker on loopback does, for pages that were just written and opened; one that
+ * others can reach does not, unless `null` is allowed explicitly.
  */
 import { serialisedOrigin } from '../config/origin-text.ts';
 import { isLoopback } from '../config/resolve.ts';
@@ -13,11 +13,11 @@ import { isLoopback } from '../config/resolve.ts';
 export interface OriginRules {
   /** As serialisedOrigin() gives them; '*' allows all. */
   readonly allowedOrigins: readonly string[];
-  /** Only this machine reaches the broker. */
+  /** Only this machine can reach the broker. */
   readonly isLocal: boolean;
 }
 
-/** `origin` and `host` are the headers of the request, empty where there are none. */
+/** `origin` and `host` are the headers of the request, empty if missing. */
 export function isAllowedOrigin(origin: string, host: string, rules: OriginRules): boolean {
   if (origin === '' || rules.allowedOrigins.includes('*')) return true;
   if (origin === 'null') return rules.isLocal || rules.allowedOrigins.includes('null');
@@ -26,10 +26,10 @@ export function isAllowedOrigin(origin: string, host: string, rules: OriginRules
   if (rules.allowedOrigins.includes(serialised)) return true;
   const url = new URL(serialised);
   if (!/^https?:$/.test(url.protocol)) return false;
-  // A page from this machine: a development server, or the broker's own. A name that is made to point here
-  // (DNS rebinding) is none, though such a page has the same origin as the host that it asks for.
+  // A page from this machine: a development server, or the broker's own. Not a page of a name that points here
+  // (DNS rebinding), although its origin equals the requested host.
   if (rules.isLocal) return isLocalName(url.hostname);
-  // The page's own scheme says which port the host has by default: a proxy may do TLS.
+  // The page's own scheme determines the default port of the host: a proxy may do TLS.
   return serialisedOrigin(`${url.protocol}//${host}`) === serialised;
 }
 

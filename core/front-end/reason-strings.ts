@@ -2,7 +2,7 @@
 import type { ReasonStrings } from '../config/options.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 
-/** What a packet says that has no better sentence of its own; undefined where there is nothing to explain. */
+/** The default sentence of a reason code; undefined if there is nothing to explain. */
 export function reasonSentence(reasonCode: number): string | undefined {
   return sentences.get(reasonCode);
 }
@@ -21,7 +21,7 @@ export interface ReasonStringTerms {
   readonly elsewhere: boolean;
 }
 
-/** `requested` is the Request Problem Information of the CONNECT, undefined where it has none. */
+/** `requested` is the Request Problem Information of the CONNECT, undefined if missing. */
 export function reasonStringTerms(setting: ReasonStrings, requested: number | undefined): ReasonStringTerms {
   if (setting === 'always') return requested === 0 ? atEndsOnly : everywhere;
   return setting === 'onRequest' && requested === 1 ? everywhere : nowhere;

@@ -1,11 +1,11 @@
 /**
- * SUBSCRIBE and UNSUBSCRIBE at packet control, from the packet to its SUBACK or UNSUBACK:
+ * SUBSCRIBE and UNSUBSCRIBE in packet control, from the packet to its SUBACK or UNSUBACK:
  *
- *   packet -> decoded -> available to the client? -> allowed by the programs that are asked? -> each filter to the data
+ *   packet -> decoded -> available to the client? -> allowed by programs, if there are any? -> each filter to the data
  *          plane, for a reason code -> finishSubscribe
- *          SUBACK, frames behind it <- every shard knows the filters: event `subscribed`, with the token of the SUBSCRIBE
+ *          SUBACK, frames after it <- every shard knows the filters: event `subscribed`, with the token of the SUBSCRIBE
  *
- * The data plane judges filters by the rules, and holds back what comes for the session until its SUBACK is out.
+ * The data plane checks filters against the rules, and holds messages for the session until its SUBACK is sent.
  */
 import type { BrokerConfig } from '../config/options.ts';
 import { type Engine, Subscribed } from '../data-plane/addon.ts';
@@ -19,38 +19,38 @@ import { ReasonCode } from '../wire/reason-code.ts';
 import { hasWildcards, isSharedFilter, levelCount, unsharedFilter } from '../wire/topic.ts';
 import { reasonSentence } from './reason-strings.ts';
 
-/** Of the topic filters that an operator is shown, since a client has not got them. */
+/** Refused topic filters that an operator is shown. */
 const refusedShownMax = 3;
 const filterShownMax = 100;
 
 /** A connection that subscribes. */
 export interface Subscriber {
   readonly slot: number;
-  /** Another one once the connection is over. */
+  /** Changes when the connection has ended. */
   readonly session: number;
   readonly protocolVersion: ProtocolVersion;
   readonly isBridge: boolean;
-  /** Goes before all topics of its client, which does not see it; empty: nothing does. */
+  /** Prepended to all topics of its client, which does not see it; may be empty. */
   readonly topicPrefix: string;
   readonly engine: Engine;
   /** Of its worker. */
   readonly pending: PendingSubscribes;
   /** What it may subscribe to. */
   readonly available: BrokerConfig;
-  /** What it takes, in bytes. */
+  /** Its Maximum Packet Size, in bytes. */
   readonly maximumPacketSize: number | undefined;
   /** Whether it gets reason strings in packets that end nothing. */
   readonly getsReasonStrings: boolean;
-  /** Calls back with what programs say about each filter, if the client is still there: at once where none is asked. */
+  /** Calls back with the decisions of programs about each filter, if the client is still connected; at once if there are none. */
   whenAllowed(
     wanted: readonly ServerSubscription[],
     done: (isAllowed: readonly boolean[] | undefined) => void,
   ): void;
-  /** For the audit: it may not have this filter, and is told so. */
+  /** For the audit: this filter was denied. */
   noteRefused(topicFilter: string): void;
-  /** For operators: it did not get these; the reason code is that of the first. */
+  /** For operators: these were refused; the reason code is that of the first. */
   explainRefused(topicFilters: readonly string[], reasonCode: number): void;
-  /** For traces: what it was answered. */
+  /** For traces: the answer. */
   answered(
     action: 'subscribe' | 'unsubscribe',
     topicFilters: readonly string[],
@@ -60,7 +60,7 @@ export interface Subscriber {
   end(reasonCode: number): void;
 }
 
-/** The SUBSCRIBEs of a worker whose filters not every shard knows, by the token that names each to the data plane. */
+/** The SUBSCRIBEs of a worker whose filters not every shard knows yet, by their token in the data plane. */
 export class PendingSubscribes {
   readonly #done = new Map<number, () => void>();
 
@@ -71,7 +71,7 @@ export class PendingSubscribes {
     done?.();
   }
 
-  /** Adds subscriptions under a token, and calls `done` when every shard knows them, if the session is there still. */
+  /** Adds subscriptions under a token, and calls `done` when every shard knows them, if the session still exists. */
   begin(engine: Engine, session: number, add: (token: number) => void, done: (token: number) => void): void {
     const token = engine.nextToken();
     this.#done.set(token, () => done(token));
@@ -113,7 +113,7 @@ function addAll(
       explainRefused(subscriber, packet, reasonCodes);
     },
     (token) => {
-      const isThere = subscriber.session === session; // else the client has left; its session may be there still
+      const isThere = subscriber.session === session; // otherwise the client has left; its session may still exist
       if (isThere) {
         acknowledge(subscriber, encodeSuback, packet.packetId, reasonCodes);
         const topicFilters = packet.subscriptions.map(({ topicFilter }) => topicFilter);
@@ -144,7 +144,7 @@ function isRefusal(reasonCode: number): boolean {
   return reasonCode >= ReasonCode.unspecifiedError;
 }
 
-/** What the client is subscribed to by its grant, as if it had asked: without a SUBACK. */
+/** The subscriptions of the client's grant, as if it had asked for them, but without a SUBACK. */
 export function subscribeFor(subscriber: Subscriber, granted: readonly ServerSubscription[]): void {
   const { engine, session, pending } = subscriber;
   const missing = granted.filter(
@@ -175,13 +175,13 @@ export interface AskedSubscription {
 }
 
 export interface SubscriptionAnswer {
-  /** Of the SUBACK that there is not. */
+  /** As a SUBACK would have it. */
   readonly reasonCode: number;
   readonly wasSubscribed: boolean;
 }
 
 /**
- * Subscribes a session whose client is connected or away, as if it had asked for it. Undefined: the session is not here.
+ * Subscribes a session whose client is connected or away, as if the client had asked. Undefined: the session is not on this worker.
  */
 export function subscribeSession(
   engine: Engine,
@@ -230,7 +230,7 @@ export function onUnsubscribe(subscriber: Subscriber, header: number, body: Uint
   engine.resume(subscriber.slot);
 }
 
-/** What clients are kept from is there for the host program. */
+/** Everything is available to the host program. */
 export function availableToHost(config: BrokerConfig): BrokerConfig {
   return {
     ...config,
@@ -243,8 +243,8 @@ export function availableToHost(config: BrokerConfig): BrokerConfig {
 // --- what clients may subscribe to (MQTT 5, 3.2.2.3.11 to 3.2.2.3.13) -------------------------------------
 
 /**
- * What the CONNACK said is not available: to ask for it ends the connection. Before MQTT 5 there is no such
- * CONNACK, and the SUBACK says it for each filter.
+ * Using a feature that the CONNACK declared unavailable ends the connection. Before MQTT 5 a CONNACK cannot
+ * declare it, and the SUBACK refuses each filter.
  */
 function unavailableTo(
   { properties, subscriptions }: SubscribePacket,
@@ -262,14 +262,14 @@ function unavailableTo(
   return undefined;
 }
 
-/** Why nobody may subscribe to this filter, if nobody may. */
+/** Why no client may subscribe to this filter; undefined if some may. */
 function refusalOf(topicFilter: string, config: BrokerConfig): number | undefined {
   if (levelCount(unsharedFilter(topicFilter)) > config.limits.topicLevelsMax || isTooLong(topicFilter))
     return ReasonCode.topicFilterInvalid;
   return kindRefusalOf(topicFilter, config);
 }
 
-/** With the prefix of a tenant it may be. */
+/** The prefix of a tenant may make it too long. */
 function isTooLong(topicFilter: string): boolean {
   return topicFilter.length * 3 > 65_535 && Buffer.byteLength(topicFilter) > 65_535;
 }
@@ -287,8 +287,8 @@ function kindRefusalOf(topicFilter: string, config: BrokerConfig): number | unde
 // --- the data plane ---------------------------------------------------------------------------------------
 
 /**
- * Adds the subscriptions to the session: for each the granted QoS, or why it is refused. `isAllowed`: what programs say
- * about each; undefined: none was asked.
+ * Adds the subscriptions to the session: for each the granted QoS, or the reason for its refusal. `isAllowed`: the decisions of
+ * programs about each; undefined: none was asked.
  */
 function subscribe(
   subscriber: Subscriber,
@@ -319,7 +319,7 @@ function subscribe(
   });
 }
 
-/** A topic filter of a tenant as the broker has it; of a shared one the filter behind `$share/{name}/` is meant. */
+/** A tenant's topic filter with its prefix, which in a shared one follows `$share/{name}/`. */
 function withPrefix(topicFilter: string, { topicPrefix }: Subscriber): string {
   if (topicPrefix === '') return topicFilter;
   const inner = unsharedFilter(topicFilter);
@@ -327,8 +327,8 @@ function withPrefix(topicFilter: string, { topicPrefix }: Subscriber): string {
 }
 
 /**
- * A SUBSCRIBE of a bridge (see decode-connect.ts): nothing that it has published comes back to it, or two brokers
- * would send a message to and fro for ever, and a message stays retained on its way to the other broker.
+ * A SUBSCRIBE of a bridge (see decode-connect.ts): its own messages do not come back to it, or two brokers
+ * would exchange a message for ever, and a message stays retained on its way to the other broker.
  */
 function asBridge(packet: SubscribePacket): SubscribePacket {
   const subscriptions = packet.subscriptions.map((subscription) => ({
@@ -339,7 +339,7 @@ function asBridge(packet: SubscribePacket): SubscribePacket {
   return { ...packet, subscriptions };
 }
 
-/** Sends SUBACK or UNSUBACK, with the sentences of the reason codes that are not plain success. */
+/** Sends SUBACK or UNSUBACK, with reason strings for the reason codes that need explaining. */
 function acknowledge(
   { engine, slot, protocolVersion, maximumPacketSize, getsReasonStrings }: Subscriber,
   encode: (packet: SubackPacket, version: ProtocolVersion) => Uint8Array<ArrayBuffer>,

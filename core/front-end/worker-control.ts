@@ -1,6 +1,6 @@
 /**
- * Packet control, the TypeScript half of a worker: it turns the data plane's events into calls on connections, and speaks
- * with the session directory on the main thread.
+ * Packet control, the TypeScript half of a worker: it turns the data plane's events into calls on connections, and
+ * communicates with the session directory on the main thread.
  */
 
 import type { WorkerLinks } from '../cluster/worker-links.ts';
@@ -36,7 +36,7 @@ import { WorkerTraces } from './worker-traces.ts';
 
 /** More connections than a worker has in its life. */
 const serialsPerStart = 2 ** 32;
-/** Connections of a broker that stops: a millisecond's work or two, so that the others are served until it is their turn. */
+/** Connections that are ended at once when the broker stops: a millisecond or two of work, so that the others are served meanwhile. */
 const endedPerTurn = 500;
 
 export class WorkerControl implements EngineHandlers, ConnectionContext {

@@ -1,15 +1,15 @@
 /**
- * The host program's own MQTT client: the engine of core/protocol and the same data plane as any other client's, with
- * the message channel to worker 0 in place of a socket. Owns who listens to what, and what waits.
+ * The host program's own MQTT client: the engine of core/protocol and the same data plane as every other client, with
+ * the message channel to worker 0 instead of a socket. Owns the listeners, and the requests that wait.
  *
- *     publish, subscribe --> waiting --> engine, as many as the window takes --> link, while there is credit --> worker 0
+ *     publish, subscribe --> waiting --> engine, while the window has room ----> link, while there is credit --> worker 0
  *     listeners <----------------------- engine <--------------------------------------------------------------- worker 0
  *
- * What waits is what the host program gave, not encoded yet. A promise says when the broker has the message; its
- * payload must not change before that. After a restart of the worker, what was not acknowledged is sent again.
+ * Waiting messages are not encoded yet. A promise resolves when the broker has the message; its
+ * payload must not change before that. After a restart of the worker, unacknowledged packets are sent again.
  *
- * A message is acknowledged, and its bytes are given back to the worker as credit, when all its listeners are done
- * with it. So a slow one costs the session's bounded queue, and QoS 0 beyond it is dropped and counted, as with a slow
+ * A message is acknowledged, and its bytes are returned to the worker as credit, when all its listeners have settled.
+ * So a slow listener fills the session's bounded queue, and QoS 0 messages beyond it are dropped and counted, as with a slow
  * client.
  */
 import { BrokerError } from '../broker-error.ts';
@@ -33,22 +33,22 @@ import {
 } from './host-message.ts';
 import { Queue } from './queue.ts';
 
-/** A promise says that the message is done with. */
+/** The message has been processed when a returned promise settles. */
 export type MessageListener = (message: HostMessage) => void | Promise<void>;
 
-/** A message on its way to the listeners. */
+/** A message in transit to the listeners. */
 interface Arrival {
   readonly link: HostLink;
   readonly bytes: number;
 }
 
-/** What the engine has not got yet. */
+/** A request that the engine does not have yet. */
 interface Waiting {
   ask(): void;
   reject(error: unknown): void;
 }
 
-/** How a request fails that the broker refuses. */
+/** The errors of requests that the broker refuses. */
 class Refusal extends Error {
   readonly reasonCode: number;
 
@@ -65,18 +65,18 @@ interface HostSubscription {
   /** One for each SUBSCRIBE, the newest last. */
   readonly ids: number[];
   ready: Promise<number>;
-  /** What is retained has come to a listener. */
+  /** A listener has got its retained messages. */
   hasRetained: boolean;
 }
 
-/** A SUBSCRIBE, by the subscription identifier that its messages come with. */
+/** A SUBSCRIBE, by the subscription identifier of its messages. */
 interface Asked {
   readonly subscription: HostSubscription;
-  /** Who gets what is retained: whoever asked for it. */
+  /** The listener that gets the retained messages: the one that asked. */
   readonly retainedFor: MessageListener | undefined;
 }
 
-/** Of subscription identifiers of a filter that are remembered: messages that come with an older one have come long ago. */
+/** Subscription identifiers of a filter that are remembered: messages with older ones have arrived long ago. */
 const idsMax = 1_024;
 
 /** Packets that may await an answer, if receiveMaximum is not smaller. */
@@ -87,7 +87,7 @@ export class HostClient {
   readonly #channel: HostChannel;
   readonly #engine = new ClientEngine(5, {
     deliver: inOrder((message, acknowledge) => this.#deliver(message, acknowledge)),
-    // The session is in the data plane for as long as the broker runs.
+    // The session stays in the data plane as long as the broker runs.
     restore() {},
     refusal: (reasonCode) => new Refusal(reasonCode),
   });
@@ -111,8 +111,8 @@ export class HostClient {
   }
 
   /**
-   * Resolves when the broker has the message, to the reason code of its answer: with QoS 1 and 2 it says whether somebody
-   * subscribes to the topic. Errors: HOST_PUBLISH_INVALID, HOST_PUBLISH_REFUSED.
+   * Resolves when the broker has the message, to the reason code of its answer: with QoS 1 and 2 it tells whether the
+   * topic has subscribers. Errors: HOST_PUBLISH_INVALID, HOST_PUBLISH_REFUSED.
    */
   async publish(topic: string, payload: string | Uint8Array, options: PublishOptions = {}): Promise<number> {
     const packet = publicationOf(topic, payload, options, this.#limits);
@@ -137,8 +137,8 @@ export class HostClient {
   }
 
   /**
-   * Resolves when every message from now on will come. Retained messages come to the first listener of a filter, whose
-   * QoS also counts for those that follow; with `isLiveOnly` they do not come. Errors: HOST_SUBSCRIBE_INVALID.
+   * Resolves when every message from now on will be delivered. The first listener of a filter gets the retained messages, unless
+   * `isLiveOnly`, and its QoS also applies to later listeners. Errors: HOST_SUBSCRIBE_INVALID.
    */
   async subscribe(
     filter: string,
@@ -171,16 +171,16 @@ export class HostClient {
   }
 
   /**
-   * Has the broker send once more what is retained, in its place among what comes live, and to `listener` alone. Somebody
-   * has subscribed to the filter. Resolves when the broker has been asked. Errors: HOST_SUBSCRIBE_INVALID.
+   * Makes the broker send the retained messages again, in order with live ones, to `listener` only. The filter must have
+   * a subscription. Resolves when the broker has been asked. Errors: HOST_SUBSCRIBE_INVALID.
    */
   async sendRetained(filter: string, listener: MessageListener): Promise<void> {
     const subscription = this.#byFilter.get(filter);
-    if (subscription === undefined) return; // everybody has left meanwhile
+    if (subscription === undefined) return; // all listeners have left meanwhile
     await this.#granted(subscription, this.#subscribe(subscription, listener, 0));
   }
 
-  /** Errors: HOST_SUBSCRIBE_INVALID, and nobody has subscribed then. */
+  /** Errors: HOST_SUBSCRIBE_INVALID, and then there is no subscription. */
   async #granted(subscription: HostSubscription, asked: Promise<number>): Promise<void> {
     const reasonCode = await asked.catch((error: unknown) => {
       this.#forget(subscription);
@@ -200,19 +200,19 @@ export class HostClient {
     if (link === undefined) return;
     this.#reader.push(bytes);
     for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
-      // The supervisor says that the worker stops.
+      // The supervisor reports that the worker stops.
       if (!isProtocolError(frame) && frame.header >> 4 === PacketType.disconnect) continue;
       const error = isProtocolError(frame) ? frame : this.#take(frame, link);
       if (error !== undefined) throw badPacket(error);
     }
   }
 
-  /** The worker has taken so many bytes more of what it was sent. */
+  /** The worker has taken this many more bytes. */
   taken(bytes: number): void {
     this.#link?.taken(bytes);
   }
 
-  /** The worker does not run. With `error`, what it has not answered fails; else that is sent to the next one. */
+  /** The worker does not run. With `error`, unanswered requests fail; otherwise they are sent to the next worker. */
   lost(error?: BrokerError): void {
     this.#link?.close();
     this.#link = undefined;
@@ -220,7 +220,7 @@ export class HostClient {
     else this.#engine.end(error);
   }
 
-  /** The worker runs again and has the session as it was: unanswered packets are sent once more. */
+  /** The worker runs again with the same session: unanswered packets are sent again. */
   resume(): void {
     this.lost();
     this.#reader = new FrameReader(5);
@@ -234,11 +234,11 @@ export class HostClient {
     const isMessage = frame.header >> 4 === PacketType.publish;
     if (isMessage) this.#arriving = { link, bytes: byteCountOf(frame) };
     const error = this.#engine.received(frame);
-    this.#arrived(); // unless it was delivered: it had come before
+    this.#arrived(); // unless it was delivered: it is a repetition
     return error;
   }
 
-  /** The credit for the message that is arriving goes back to the worker now. */
+  /** Returns the credit for the arriving message to the worker. */
   #arrived(arrival = this.#arriving): void {
     this.#arriving = undefined;
     arrival?.link.processed(arrival.bytes);
@@ -300,7 +300,7 @@ export class HostClient {
     for (const { reject } of waiting) reject(error);
   }
 
-  /** Asks the engine when the window has room, in order. */
+  /** Passes requests to the engine, in order, when the window has room. */
   #ask(ask: (asker: Asker) => void): Promise<Answer | undefined> {
     return new Promise((resolve, reject) => {
       const asker: Asker = {
@@ -319,7 +319,7 @@ export class HostClient {
   }
 
   #askWaiting(): void {
-    // What is answered at once, as QoS 0 is, leads back here.
+    // Requests that are answered at once, such as QoS 0, call this again.
     if (this.#isAsking) return;
     this.#isAsking = true;
     while (this.#engine.requestCount < this.#window) {
@@ -346,7 +346,7 @@ export class HostClient {
         const settling = tell(listener, message);
         if (settling === undefined) continue;
         unsettled += 1;
-        void settling.finally(settle); // a rejection stays unhandled: it is the host program's
+        void settling.finally(settle); // a rejection stays unhandled: the host program has to handle it
       }
     }
     settle();
@@ -361,7 +361,7 @@ export class HostClient {
   }
 }
 
-/** Gives what there is to wait for. An error is the host program's, and uncaught; it must not end our own work. */
+/** Returns what to wait for. An error of the listener becomes an uncaught error of the host program; it must not end our own work. */
 function tell(listener: MessageListener, message: HostMessage): Promise<void> | undefined {
   try {
     const settling = listener(message);
@@ -374,12 +374,12 @@ function tell(listener: MessageListener, message: HostMessage): Promise<void> | 
   }
 }
 
-/** Of the whole frame: a remaining length has seven bits in a byte, and in MQTT 5 no more bytes than it needs. */
+/** Bytes of a complete frame: a remaining length has seven bits in a byte, and as few bytes as possible. */
 function byteCountOf({ body: { length } }: Frame): number {
   return 1 + (length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4) + length;
 }
 
-/** What comes from our own data plane is well-formed, or there is a bug in it. */
+/** Packets from our own data plane are well-formed, or it has a bug. */
 function badPacket({ why }: ProtocolError): Error {
   return new Error(`the data plane sent a bad packet: ${why}`);
 }

@@ -1,23 +1,23 @@
 /**
- * The host client's connection to the worker that carries it, for one run of that worker. What is on the way has a
- * window of bytes in either direction, since threads post to each other without bounds:
+ * The host client's connection to the worker that carries it, for one run of that worker. A window of bytes limits what is
+ * in transit in either direction, since messages between threads are unbounded:
  *
  *     send() --> held, in order --> less than a window --> worker          taken() when its data plane has it
  *     listeners <-- HostClient <-- less than a window <-- worker           processed() when the listeners have it
  *
- * A frame that is larger than the window goes alone. At most one request is held, since the engine asks hasRoom();
- * acknowledgements may be held behind it.
+ * A frame larger than the window is sent alone. At most one request is held, since the engine asks hasRoom();
+ * acknowledgements may wait behind it.
  */
 import type { Link } from '../protocol/client-engine.ts';
 import type { Properties } from '../wire/properties.ts';
 import { concat } from '../wire/write.ts';
 import { Queue } from './queue.ts';
 
-/** How the worker is told. */
+/** Messages to the worker. */
 export interface HostChannel {
-  /** All of its buffer, which is the channel's then. */
+  /** `bytes` is its whole buffer, which then belongs to the channel. */
   sendBytes(bytes: Uint8Array<ArrayBuffer>): void;
-  /** So much of what came in PUBLISH packets is done with. */
+  /** This much of the received PUBLISH packets has been processed. */
   sendProcessed(bytes: number, messages: number): void;
 }
 
@@ -52,20 +52,20 @@ export class HostLink implements Link {
     return hasRoom;
   }
 
-  /** The worker has so many bytes more. */
+  /** The worker has taken this many more bytes. */
   taken(bytes: number): void {
     this.#onTheWayBytes -= bytes;
     this.#post();
     this.#resume?.();
   }
 
-  /** A message of so many bytes is done with. The worker is told once in a turn of the event loop. */
+  /** A message of this many bytes has been processed. The worker is told once in a turn of the event loop. */
   processed(bytes: number): void {
     this.#processedBytes += bytes;
     if (++this.#processedMessages === 1) setImmediate(() => this.#sendProcessed());
   }
 
-  /** What was sent in this turn goes now: what follows must not overtake it. */
+  /** Sends the frames of this turn now: what follows must not overtake them. */
   flush(): void {
     const frames = this.#frames;
     this.#frames = [];
@@ -91,7 +91,7 @@ export class HostLink implements Link {
     }
   }
 
-  /** Thousands of small ones in a turn, as with requests over HTTP, cost little more than one. */
+  /** Thousands of small ones in a turn, as with HTTP requests, cost little more than one. */
   #collect(frame: Uint8Array<ArrayBuffer>): void {
     if (this.#frames.push(frame) === 1) setImmediate(() => this.flush());
   }

@@ -1,4 +1,4 @@
-/** Application messages as the host program gives and gets them. */
+/** Application messages of the host program. */
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
 import { decodePublish } from '../wire/decode-publish.ts';
@@ -14,7 +14,7 @@ export interface PublishOptions {
   readonly qos?: QoS;
   /** Default false. */
   readonly retain?: boolean;
-  /** MQTT 5 properties that go with the message. */
+  /** MQTT 5 properties of the message. */
   readonly properties?: Properties;
 }
 
@@ -22,7 +22,7 @@ export interface HostMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly qos: QoS;
-  /** True for a retained message that was there before the subscription. */
+  /** True for a message that was retained before the subscription. */
   readonly retain: boolean;
   readonly properties: Properties;
 }
@@ -33,8 +33,8 @@ export function hostMessageOf({ topic, payload, qos, retain, properties }: Publi
 }
 
 /**
- * The message as a packet. Whatever the host program gives, the worker could take it: what is wrong would break the
- * connection that the broker itself publishes on. Errors: HOST_PUBLISH_INVALID.
+ * The message as a packet that the worker accepts: an invalid one would break the
+ * connection on which the broker itself publishes. Errors: HOST_PUBLISH_INVALID.
  */
 export function publicationOf(
   topic: string,
@@ -53,7 +53,7 @@ export function publicationOf(
   if (Object.keys(properties).length > 0) checkProperties(properties);
   const terms = { topic, qos, retain, dup: false, properties };
   if (typeof payload !== 'string') return { ...terms, payload };
-  // A text is encoded when the message is sent, and again when it is sent again: until then it takes no more memory.
+  // Text is encoded each time the message is sent: until then it takes no more memory.
   return {
     ...terms,
     get payload() {
@@ -75,7 +75,7 @@ function checkProperties(properties: Properties): void {
   if (problem !== undefined) throw invalid(`The properties cannot be published: ${problem}.`);
 }
 
-/** The decoder knows what a worker takes. */
+/** The decoder knows what a worker accepts. */
 function problemOf(properties: Properties): string | undefined {
   const { correlationData = new Uint8Array() } = properties;
   if (!(correlationData instanceof Uint8Array)) return 'correlationData is a Uint8Array';

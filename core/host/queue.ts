@@ -1,9 +1,9 @@
 /**
- * First in, first out, and fast however long it is: `Array.shift` moves all the rest of a long array.
+ * First in, first out, and fast at any length: `Array.shift` moves the whole rest of a long array.
  *
  *     items   . . . . c d e f        '.' was taken, `head` is the index of c
  *
- * When more than half was taken the array is cut, so each item is moved about once.
+ * When more than half has been taken the array is cut, so each item is moved about once.
  */
 export class Queue<Item> {
   #items: (Item | undefined)[] = [];
@@ -13,7 +13,7 @@ export class Queue<Item> {
     return this.#items.length - this.#head;
   }
 
-  /** The one that take() would give. */
+  /** The item that take() would return. */
   get first(): Item | undefined {
     return this.#items[this.#head];
   }
@@ -22,7 +22,7 @@ export class Queue<Item> {
     this.#items.push(item);
   }
 
-  /** The next one, which is out then. */
+  /** Removes and returns the first item. */
   take(): Item | undefined {
     if (this.size === 0) return undefined;
     const item = this.#items[this.#head];
@@ -31,7 +31,7 @@ export class Queue<Item> {
     return item;
   }
 
-  /** All of them, in their order, and none is left. */
+  /** Removes and returns all items, in order. */
   takeAll(): Item[] {
     const items = this.#items.slice(this.#head) as Item[];
     this.#items = [];

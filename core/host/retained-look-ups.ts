@@ -3,7 +3,7 @@
  *
  *     lookUp() --> a worker that runs --> the topic's shard --> that worker --> the message, or nothing
  *
- * When the worker ends before it has answered, another one is asked, or the next that runs.
+ * If the worker ends before it has answered, another one is asked, or the next that starts.
  */
 import type { Told } from '../control/asks.ts';
 import { isProtocolError } from '../wire/protocol-error.ts';
@@ -22,7 +22,7 @@ export class RetainedLookUps {
   readonly #workers: number;
   readonly #ask: AskRetained;
   readonly #open = new Set<LookUp>();
-  /** Of those: no worker runs that could be asked. */
+  /** Those for which no worker is running. */
   readonly #waiting = new Set<LookUp>();
   #nextWorker = 0;
 
@@ -46,14 +46,14 @@ export class RetainedLookUps {
     for (const lookUp of waiting) this.#tryEach(lookUp, this.#workers);
   }
 
-  /** Nothing will be answered any more. */
+  /** There will be no more answers. */
   close(error: unknown): void {
     for (const { reject } of this.#open) reject(error);
     this.#open.clear();
     this.#waiting.clear();
   }
 
-  /** Asks the next worker, and where that comes to nothing the others: `tries` are left. */
+  /** Asks the next worker, and if that fails the others: `tries` are left. */
   #tryEach(lookUp: LookUp, tries: number): void {
     if (!this.#open.has(lookUp)) return;
     if (tries === 0) {

@@ -1,12 +1,12 @@
 /**
- * An MQTT client without a connection: what outlives connections (section 4.1 calls it the session state) and what is
- * sent because of what comes. It is given the frames of a broker and gives frames to a link; it opens nothing, has no
- * timer and no listeners. CONNECT and CONNACK, PINGREQ and DISCONNECT are its user's. The users are the client for
+ * An MQTT client without a connection: the state that outlives connections (the session state of section 4.1) and the
+ * reactions to packets. It receives the frames of a broker and passes frames to a link; it opens nothing, and has no
+ * timers and no listeners. CONNECT and CONNACK, PINGREQ and DISCONNECT are left to its users, the client for
  * pages (client/session.ts) and the host program's client (core/host/host-client.ts).
  *
- * What a client asks is a request: PUBLISH, SUBSCRIBE or UNSUBSCRIBE. It waits until there is a connection with room
- * for it, then it is in flight until it is answered. What a lost connection left unanswered waits again, in front of
- * the rest and in the same order [MQTT-4.4.0-1]. The state of a request in flight is the packet that it awaits:
+ * A request is a PUBLISH, SUBSCRIBE or UNSUBSCRIBE. It waits until there is a connection with room
+ * for it, then it is in flight until it is answered. Requests that a lost connection left unanswered wait again, before
+ * the others and in the same order [MQTT-4.4.0-1]. The state of a request in flight is the packet that it awaits:
  *
  *     state      sent         PUBACK  PUBREC         PUBREC, refused  PUBCOMP  SUBACK  UNSUBACK
  *     (unknown)               -       PUBREL 0x92    -                -        -       -
@@ -17,8 +17,8 @@
  *     suback     SUBSCRIBE    error   error          error            -        done    error
  *     unsuback   UNSUBSCRIBE  error   error          error            -        error   done
  *
- * An error is a protocol error, which ends the connection. "-" is nothing: the answer to what is not known any more.
- * Such a PUBCOMP may even meet another request, since the PUBREL with 0x92 before it holds no packet identifier.
+ * An error is a protocol error, which ends the connection. "-" is nothing: the answer to a forgotten request.
+ * Such a PUBCOMP may even meet another request, since the PUBREL with 0x92 before it reserves no packet identifier.
  *
  * A QoS 2 message that the broker sends, by its packet identifier:
  *
@@ -27,9 +27,9 @@
  *     taken   nothing                    PUBREC, state is done  PUBCOMP, state is free
  *     done    PUBREC                     -                      PUBCOMP, state is free
  *
- * A message is acknowledged only on the connection on which it came last: on the next one the broker sends it again, or
- * has given its packet identifier to another. Whoever acknowledges later than it is told of a message keeps the order
- * of the messages: `inOrder`.
+ * A message is acknowledged only on the connection on which it last arrived: on the next one the broker sends it again, or
+ * has reused its packet identifier. A user that acknowledges later than it is told of a message keeps the order
+ * of the messages with `inOrder`.
  */
 import { decodeAcknowledgement, decodeSubscriptionAnswer } from '../wire/decode-acknowledgement.ts';
 import { decodePublish } from '../wire/decode-publish.ts';
@@ -51,18 +51,18 @@ import { isProtocolError, type ProtocolError, protocolViolation } from '../wire/
 
 /** A connection to a broker that has accepted it. */
 export interface Link {
-  /** What the broker said of itself in the CONNACK. */
+  /** The properties of the CONNACK. */
   readonly server: Properties | undefined;
-  /** Sends a frame, or puts it where it is sent from soon. */
+  /** Sends a frame, now or soon. */
   send(frame: Uint8Array<ArrayBuffer>): void;
   /**
-   * Whether one more request can be sent, of whatever size. If not, `resume` is to be called when it can.
-   * Acknowledgements are sent without asking: they are fewer than what was received.
+   * Whether one more request, of any size, can be sent. If not, `resume` is called when it can.
+   * Acknowledgements are sent without asking: there are no more of them than received messages.
    */
   hasRoom(resume: () => void): boolean;
 }
 
-/** What the broker answered. */
+/** The broker's answer. */
 export interface Answer {
   /** Below 0x80: a success. */
   readonly reasonCode: number;
@@ -70,39 +70,39 @@ export interface Answer {
 }
 
 /**
- * Whoever asked. One of both is called, once; neither for a request that is withdrawn, or a SUBSCRIBE that `restore`
+ * The outcome of a request. One of the two is called, once; neither for a withdrawn request, or a SUBSCRIBE that `restore`
  * replaces.
- * Nothing answers QoS 0: `succeed` is called when it was sent.
+ * QoS 0 has no answer: `succeed` is called when it was sent.
  */
 export interface Asker {
   succeed(answer?: Answer): void;
-  /** With what `refusal` makes of a refusal, the RangeError of what cannot be encoded, or what `end` was given. */
+  /** With the result of `refusal`, the RangeError of a packet that cannot be encoded, or the error of `end`. */
   fail(error: unknown): void;
 }
 
 export interface EngineUser {
   /**
-   * Takes a message, a QoS 2 message once, and calls `acknowledge` when it has done with it: at once, or later. The
-   * payload is a view of what was received.
+   * Takes a message, a QoS 2 message only once, and calls `acknowledge` when it has processed it, at once or later. The
+   * payload is a view of the received bytes.
    */
   deliver(message: PublishPacket, acknowledge: () => void): void;
-  /** Subscribes to all that is wanted, because the broker has not kept the session. */
+  /** Renews all subscriptions, because the broker has not kept the session. */
   restore(): void;
-  /** The error for what the broker refuses, or has said before that it would refuse. */
+  /** The error for a request that the broker refuses, or has announced that it would. */
   refusal(reasonCode: number, properties?: Properties): unknown;
 }
 
 export interface Request extends Asker {
   /** The packet type of the answer; 0 for QoS 0. */
   awaits: number;
-  /** Makes the frame, or throws what to fail with. */
+  /** Makes the frame, or throws the error of the request. */
   toFrame: (packetId: number, dup: boolean, server: Properties) => Uint8Array<ArrayBuffer>;
-  /** 0 until it is sent, and always with QoS 0. */
+  /** 0 until it is sent, and always for QoS 0. */
   packetId: number;
 }
 
 interface Received {
-  /** On which it came last. */
+  /** On which it last arrived. */
   link?: Link | undefined;
   isDone?: boolean;
 }
@@ -112,9 +112,9 @@ const packetIdMax = 0xffff;
 export class ClientEngine {
   readonly #version: ProtocolVersion;
   readonly #user: EngineUser;
-  /** The present connection. */
+  /** The current connection. */
   #link: Link | undefined;
-  /** An array: whoever lets very many wait keeps them, and hands over as many as the window takes. */
+  /** An array: a user with very many keeps them itself, and passes on as many as the window has room for. */
   #waiting: Request[] = [];
   /** By packet identifier, in the order of sending. */
   readonly #inFlight = new Map<number, Request>();
@@ -130,21 +130,21 @@ export class ClientEngine {
     this.#user = user;
   }
 
-  /** How many requests wait or are in flight. */
+  /** The number of requests that wait or are in flight. */
   get requestCount(): number {
     return this.#waiting.length + this.#inFlight.size;
   }
 
   /**
-   * Publishes when there is room. What the broker has said that it does not take fails with the reason code that it
-   * would give. Nothing is copied: the payload must not change until it is over.
+   * Publishes when there is room. A message that the broker has announced not to accept fails with the reason code that it
+   * would give. Nothing is copied: the payload must not change until the outcome.
    */
   publish(message: PublishPacket, asker: Asker): Request {
     const { qos, retain } = message;
     // PUBACK for QoS 1, PUBREC for QoS 2.
     return this.#ask(asker, qos && PacketType.publish + qos, (packetId, dup, server) => {
       const frame = encodePublish({ ...message, packetId, dup }, this.#version);
-      // Nothing is more than a bound that the broker has not named, which is undefined.
+      // Comparisons with a limit that the broker has not given, which is undefined, are false.
       const { maximumPacketSize, maximumQoS, retainAvailable } = server as Required<Properties>;
       const reasonCode =
         // [MQTT-3.2.2-11]
@@ -163,7 +163,7 @@ export class ClientEngine {
     return ++this.#lastSubscriptionId;
   }
 
-  /** The broker is told `subscriptionId` if it understands such. */
+  /** `subscriptionId` is sent if the broker supports it. */
   subscribe(subscription: SubscriptionRequest, subscriptionId: number, asker: Asker): void {
     this.#ask(asker, PacketType.suback, (packetId, _, { subscriptionIdentifiersAvailable }) => {
       const properties =
@@ -179,8 +179,8 @@ export class ClientEngine {
   }
 
   /**
-   * Takes `wanted` out of the queue, or without it the message that has waited longest. What was sent once stays: the
-   * broker may have it.
+   * Removes `wanted` from the queue, or without it the message that has waited longest. Messages that were sent stay: the
+   * broker may have them.
    */
   withdraw(wanted?: Request): Request | undefined {
     const index = this.#waiting.findIndex(
@@ -190,8 +190,8 @@ export class ClientEngine {
   }
 
   /**
-   * There is a connection. If the broker has not kept the session, its user restores it: earlier SUBSCRIBE and
-   * UNSUBSCRIBE are forgotten, and messages go out behind the new ones, as new, unless the broker had taken them.
+   * There is a connection. If the broker has not kept the session, the user restores it: earlier SUBSCRIBE and
+   * UNSUBSCRIBE are forgotten, and messages are sent after the new ones, as new, unless the broker had accepted them.
    */
   connected(link: Link, isSessionPresent: boolean): void {
     if (!isSessionPresent) {
@@ -200,7 +200,7 @@ export class ClientEngine {
       this.#user.restore();
       for (const request of requests) {
         request.packetId = 0;
-        // PUBCOMP (7) and UNSUBACK (11): the broker has the message, and nobody is subscribed any more.
+        // PUBCOMP (7) and UNSUBACK (11): the broker has the message, and there is no subscription any more.
         if (request.awaits & 2) request.succeed();
         else if (request.awaits < PacketType.suback) this.#waiting.push(request);
       }
@@ -209,7 +209,7 @@ export class ClientEngine {
     this.resume();
   }
 
-  /** The connection is gone, and with it the answers. */
+  /** The connection has ended, and its answers with it. */
   lost(): void {
     this.#link = undefined;
     this.#waiting.unshift(...this.#inFlight.values());
@@ -217,13 +217,13 @@ export class ClientEngine {
     this.#aliases.clear();
   }
 
-  /** It is over: all requests fail with `error`. */
+  /** The end: all requests fail with `error`. */
   end(error: unknown): void {
     this.lost();
     for (const request of this.#waiting.splice(0)) request.fail(error);
   }
 
-  /** Sends what waits, as far as the window and the link take it. */
+  /** Sends waiting requests, as far as the window and the link have room. */
   resume(): void {
     for (;;) {
       const [request] = this.#waiting;
@@ -257,7 +257,7 @@ export class ClientEngine {
     }
   }
 
-  /** Takes a frame of the broker; returns what is wrong with it. */
+  /** Takes a frame of the broker; returns the error in it, if any. */
   received({ header, body }: Frame): ProtocolError | undefined {
     const type = header >> 4;
     const version = this.#version;
@@ -273,7 +273,7 @@ export class ClientEngine {
     if (type === PacketType.publish) return this.#published(packet as PublishPacket);
     if (type !== PacketType.pubrel) return this.#answered(type, packet as AcknowledgementPacket);
     const { packetId } = packet as AcknowledgementPacket;
-    // If it is acknowledged only now, its packet identifier may be another's. A page has acknowledged it at once.
+    // If it is acknowledged only now, its packet identifier may have been reused. A page acknowledges at once.
     if (isStrict) {
       const received = this.#taken.get(packetId);
       if (received) received.link = undefined;
@@ -292,7 +292,7 @@ export class ClientEngine {
   /** The first table. */
   #answered(type: number, packet: AcknowledgementPacket & Partial<SubackPacket>): ProtocolError | undefined {
     const { packetId, properties, reasonCodes } = packet;
-    // There is one for each topic filter; an UNSUBACK of MQTT 3.1.1 has none.
+    // One for each topic filter; an UNSUBACK of MQTT 3.1.1 has none.
     const [reasonCode = packet.reasonCode ?? 0] = reasonCodes ?? [];
     const request = this.#inFlight.get(packetId);
     const isReleased = request?.awaits === PacketType.pubcomp;
@@ -305,7 +305,7 @@ export class ClientEngine {
       this.#answer(PacketType.pubrel, packetId, !!request);
     } else if (request && isDue) {
       this.#inFlight.delete(packetId);
-      // What was released the broker has, whether it still knows the packet identifier or not.
+      // The broker has a released message, whether it still knows the packet identifier or not.
       if (isReleased || reasonCode < 0x80)
         request.succeed({ reasonCode: isReleased ? 0 : reasonCode, properties });
       else request.fail(this.#user.refusal(reasonCode, properties));

@@ -1,6 +1,6 @@
 /**
- * Acknowledgements in the order of the messages [MQTT-4.6.0-2] [MQTT-4.6.0-3], for a user of the engine that is done
- * with one after the other in any order. A message that takes long holds up the acknowledgements of those behind it,
+ * Acknowledgements in the order of the messages [MQTT-4.6.0-2] [MQTT-4.6.0-3], for a user of the engine that processes
+ * them in any order. A slow message delays the acknowledgements of later ones,
  * and so, by the Receive Maximum, the broker.
  */
 import type { EngineUser } from './client-engine.ts';
