@@ -1,13 +1,13 @@
-// What the clients of one worker make it keep, by kind: each has a total (core/config/limits.ts), a sum of what is
-// there, and the one that holds most, who pays when the total is reached.
+// What the clients of one worker make it keep, by kind. Each kind has a total (core/config/limits.ts), a sum, and a
+// largest holder, who pays when the total is reached.
 //
 //   sessions  windows and queues        sessionsTotalBytesMax  the largest session loses its newest
 //   outboxes  what sockets do not take  outboxTotalBytesMax    the connection that has held most for longest ends
 //   inputs    packets not yet complete, and frames that wait
 //                                       inputTotalBytesMax     the same
 //
-// Of the outboxes the sum is the arena's (structures/arena.h), and only those are ranked whose socket takes nothing:
-// what lies in the others is gone at the end of the turn.
+// The sum of the outboxes is that of the arena (structures/arena.h), and only those whose socket accepts nothing are
+// ranked: the others are empty at the end of the turn.
 #pragma once
 #include "front-end/connection.h"
 #include "sessions/backlog.h"
@@ -25,7 +25,7 @@ struct Accounts {
   Ranking<Connection> inputs{inputBytesMin};
 
  private:
-  // Half a packet of a few hundred bytes is what every stream has now and then.
+  // Every stream has half a packet of a few hundred bytes now and then.
   static constexpr size_t inputBytesMin = 4'096;
 };
 

@@ -1,5 +1,6 @@
-// What must hold whatever clients, the host program and other threads do: always checked, also in production. A
-// broken promise ends the process at once, with a line that says which and where: going on would misplace messages.
+// Invariants that hold whatever clients, the host program and other threads do: always checked, also in production. A
+// violation ends the process at once, with a line that names the condition and its place: going on would misplace
+// messages.
 #pragma once
 #include <cstdio>
 #include <cstdlib>

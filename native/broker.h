@@ -1,5 +1,5 @@
-// What the workers of one broker have in common: the limits, the lanes and the engines. Made by the
-// main thread before the workers start, and ended after they have all stopped.
+// The state that the workers of one broker share: the limits, the lanes and the engines. Made by the main thread
+// before the workers start, and destroyed after they have all stopped.
 #pragma once
 #include <memory>
 #include <vector>
@@ -14,7 +14,7 @@ class Broker {
       : limits_(limits), lanes_(workers, limits.laneRecords, limits.lanesTotalBytesMax) {
     addEngines(keys);
   }
-  // As a node of a cluster, all of which have the same keys.
+  // As a node of a cluster, whose nodes all have the same keys.
   Broker(const ClusterPlace& place, const Limits& limits, const HashKeys& keys)
       : limits_(limits), lanes_(place, limits.laneRecords, limits.lanesTotalBytesMax) {
     RALLY_ASSERT(place.incarnation != 0);
@@ -26,7 +26,7 @@ class Broker {
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
-  // Of this process. Their numbers are 0, 1, 2 ..., unless it is a node of a cluster.
+  // The workers of this process. Their numbers are 0, 1, 2 ..., unless it is a node of a cluster.
   unsigned workers() const { return lanes_.workersHere(); }
   bool hasWorker(unsigned worker) const { return worker < lanes_.workers() && lanes_.isHere(worker); }
   Engine& engine(unsigned worker) {
@@ -34,10 +34,10 @@ class Broker {
     return *engines_[lanes_.rowOf(worker)];
   }
 
-  // What clients may do; the workers are told when it is another one.
+  // The rules; the workers are told when they change.
   RuleShelf& rules() { return rules_; }
 
-  // What the subscriptions and filters of all workers take, as they have said at the end of their turns.
+  // The memory of the subscriptions and filters of all workers, as reported at the end of their turns.
   size_t subscriptionBytes() { return lanes_.subscriptionBytes(); }
 
   template <class Visit>

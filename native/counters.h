@@ -1,5 +1,5 @@
-// What a worker has counted since it started. One thread writes; any thread may read. The host program's
-// connection and session are not counted, nor what the broker publishes to $SYS.
+// The counters of a worker since it started. One thread writes; any thread may read. The host program's connection and
+// session are not counted, nor are the broker's messages on $SYS.
 #pragma once
 #include <array>
 #include <atomic>
@@ -59,9 +59,9 @@ class Counters {
   }
   void subtract(Counter counter, uint64_t amount = 1) { add(counter, uint64_t(0) - amount); }
   void set(Counter counter, uint64_t amount) { values_[size_t(counter)].store(amount, std::memory_order_relaxed); }
-  // How long the turns of the event loop take, without the wait for what comes: for so long nobody else is served.
+  // The duration of turns of the event loop, without the wait for input: nobody else is served meanwhile.
   TurnTimes loopLag;
-  // From the reading of a PUBLISH to the writing of a subscriber's socket; of sampled messages.
+  // From reading a PUBLISH to writing it to a subscriber's socket; of sampled messages.
   Latencies deliveryTime;
 
   uint64_t get(Counter counter) const { return values_[size_t(counter)].load(std::memory_order_relaxed); }

@@ -74,7 +74,7 @@ class Engine : private ShardPort,
   }
 
   unsigned index() const { return index_; }
-  // Of this process.
+  // The workers of this process.
   unsigned workers() const override { return lanes_.workersHere(); }
   // All workers of the cluster have numbers below this.
   unsigned numbersEnd() const { return workers_; }
@@ -83,7 +83,7 @@ class Engine : private ShardPort,
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
   const Limits& limits() const { return limits_; }
-  // Whoever holds them reads them when it needs one. What was made by the size of one keeps that size.
+  // Their holders read them when they need them. Whatever was sized by one keeps its size.
   void setLimits(const Limits& limits) { limits_ = limits; }
   Accounts& accounts() { return accounts_; }
   FrontEnd& frontEnd() { return frontEnd_; }
@@ -97,7 +97,7 @@ class Engine : private ShardPort,
   LaneRoutes& routes() { return routes_; }
   uint64_t nowMs() const { return nowMs_; }
 
-  // About what it holds of all that clients bring and take away again.
+  // About the memory of everything that clients add and remove.
   size_t heldBytes() const {
     return subscriptions_.bytes() + frontEnd_.outbound().aliases().bytes() + shard_.retained().bytes() +
            counters_.get(Counter::sessions) * sizeof(Session) + accounts_.sessions.bytes() + accounts_.inputs.bytes();
@@ -107,14 +107,14 @@ class Engine : private ShardPort,
 
   // nullptr: this is not a node of a cluster.
   cluster::RemoteEnds* remote() { return remote_.get(); }
-  // As RemoteEnds says.
+  // As RemoteEnds::open().
   bool openLink(unsigned worker, uint64_t incarnation) {
     if (!remote_ || !remote_->open(worker, incarnation)) return false;
     return true;
   }
 
-  // A move that begins here now has a larger number than those that are known, as lanes/lanes.h says. Whoever lets
-  // sessions move between nodes tells each what others know.
+  // A move that begins here now has a larger number than those known here, as in lanes/lanes.h. Nodes between which
+  // sessions move exchange these numbers.
   uint64_t lastMove() const { return lanes_.lastMove(); }
   void noteMove(uint64_t number) { lanes_.seeMove(number); }
 
@@ -137,7 +137,7 @@ class Engine : private ShardPort,
     departures_.setNow(nowMs);
   }
 
-  // Before the workers run: takes and hands over what is in the lanes. False: there was nothing.
+  // Before the workers run: drains and commits the lanes. False: they were empty.
   bool settleLanes() {
     RALLY_ASSERT(thread_ == std::thread::id());
     bool isAny = false;
@@ -169,14 +169,14 @@ class Engine : private ShardPort,
     if (remote_) remote_->tick();
   }
 
-  // Before the workers run: what is durable is logged from now on.
+  // Before the workers run: durable state is logged from now on.
   void openJournal(log::Log& log, uint64_t lastMessage, TurnGate& gate) {
     journal_.open(log, lastMessage, gate.floor);
     turnGate_ = &gate;
   }
 
-  // Whether it has nothing to do that others wait for, and nothing on its way to them: no message and no session is
-  // anywhere but where it belongs. Connections may be on their way out.
+  // Whether it has nothing to do that others wait for, and nothing in transit to them: every message and session is
+  // where it belongs. Connections may be closing.
   bool isAtRest() {
     bool isAtRest = !hasSlices() && held_.isEmpty() && !journal_.isHolding() && !journal_.hasOpenTurn();
     eachOther([&](unsigned worker) {
@@ -186,7 +186,7 @@ class Engine : private ShardPort,
     return isAtRest;
   }
 
-  // Takes what came over the lanes, and goes on with the connections that waited for room in them.
+  // Takes records from the lanes, and continues connections that waited for room in them.
   void drainLanes() {
     if (journal_.isOn()) hearJournal();
     if (turnGate_) turnGate_->pass(*this);
@@ -212,7 +212,7 @@ class Engine : private ShardPort,
     frontEnd_.resumeStalled();
   }
 
-  // Packet control has taken the events that it had time for: writes the outboxes and hands the lanes over. Afterwards
+  // Packet control has handled the events that it had time for: writes the outboxes and commits the lanes. Afterwards
   // the worker may sleep if !hasWork().
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
@@ -240,7 +240,7 @@ class Engine : private ShardPort,
     if (remote_) remote_->endTurn(nowMs_);
   }
 
-  // Whether a turn is due in some milliseconds, though nothing comes.
+  // Whether a turn is due within a few milliseconds, even without input.
   bool isPaced() { return departures_.isPaced() || frontEnd_.isPaced(); }
 
   bool hasWork() {
@@ -263,14 +263,14 @@ class Engine : private ShardPort,
 
   // --- workers and slots (front-end/slot-moves.h) -------------------------------------------------
 
-  // Before anything else, in a cluster: the workers that are there, and whose the slots are as far as it is certain. Of
-  // the others (SlotMap::nobody) their owners tell.
+  // Before anything else, in a cluster: the present workers, and the known owners of slots. The owners of the others
+  // (SlotMap::nobody) announce themselves.
   void startCluster(uint64_t present, const SlotOwners& owners) {
     slots_.start(present, owners);
     countLanes();
   }
 
-  // Those that are there, with those that have joined. Those of them that are `elsewhere` may be lost.
+  // The present workers, including those that have joined. Those that are `elsewhere` may be lost.
   void setPresent(uint64_t present, uint64_t elsewhere) {
     underWay_.watch(elsewhere);
     eachWorker(present & ~slots_.present(), [&](unsigned worker) {
@@ -282,14 +282,14 @@ class Engine : private ShardPort,
     });
   }
 
-  // Whether one of the workers is gone and not forgotten.
+  // Whether a worker is lost and its removal is not complete.
   bool isLeaving(uint64_t workers) const { return (leaving_ & workers) != 0; }
 
-  // Event slotsTaken follows, with the number that this gives.
+  // Event slotsTaken follows, with the returned number.
   uint64_t takeSlots(const SlotSet& slots) { return slotMoves_.take(slots); }
 
-  // It will never say anything again, and has been cut off: what had come from it counts. Event workerGone
-  // follows; until then no other worker may get its number.
+  // The worker is cut off and will never send anything again; everything received from it counts. Event workerGone
+  // follows; until then its number must not be reused.
   void workerGone(unsigned worker) {
     RALLY_ASSERT(worker != index_ && worker < workers_);
     if ((slots_.present() & bitOf(worker)) == 0) {
@@ -329,16 +329,16 @@ class Engine : private ShardPort,
     sessions_.each(visit);
   }
   SessionTable& sessionTable() { return sessions_; }
-  // Those that have to do with shares, and some that had.
+  // Sessions with shared subscriptions, and some that had them.
   template <class Visit>
   void eachSharer(Visit&& visit) {
     sharing_.eachSharer(visit);
   }
   void noteSharer(const Session& session) { sharing_.noteSharer(session); }
-  // The highest number of a message of this worker's topics that has come here, or has been passed over.
+  // The highest number of a message of this worker's topics that has arrived here, or was skipped.
   uint64_t takenOf(unsigned worker) const { return worker == index_ ? journal_.lastMessage() : taken_[worker]; }
 
-  // A session outlives its connection until accept() says otherwise. One that is there already stays.
+  // A session outlives its connection until accept() says otherwise. An existing one stays.
   Session& createSession(uint64_t key) override { return createSession(key, ConnectionKind::client); }
   Session& createSession(uint64_t key, ConnectionKind kind) {
     if (Session* known = sessions_.find(key)) return *known;
@@ -349,7 +349,7 @@ class Engine : private ShardPort,
     return session;
   }
 
-  // Ends a session whose client is not connected. Its will goes out first; event settled follows.
+  // Ends a session whose client is not connected. Its will is published first; event settled follows.
   void endSession(Session& session) {
     session.expirySeconds = 0;
     sharing_.noteChange(session);
@@ -361,14 +361,14 @@ class Engine : private ShardPort,
 
   SessionRow sessionRow(uint64_t key) { return rowOf(key, sessions_.find(key), nowMs_); }
 
-  // It is gone for everyone at once, also if it is on its way here or to another worker.
+  // The session is gone for everyone at once, even if it is moving here or to another worker.
   void destroySession(Session& session) override {
     moves_.abandon(session);
     if (session.connection) frontEnd_.end(*session.connection, Reason::unspecifiedError);
     retire(sessions_.take(session));
   }
 
-  // The rules that the main thread has made known are in force from now on.
+  // The rules last set by the main thread are in force from now on.
   void adoptRules() {
     std::shared_ptr<const RuleBook> book = rules_.take();
     if (!book) return;
@@ -376,23 +376,23 @@ class Engine : private ShardPort,
     reviews_.beginAll();
   }
 
-  // All connections are gone with the thread that had them; what the sessions hold stays.
+  // The thread has ended, and its connections with it; the contents of the sessions stay.
   void abandonConnections() {
     frontEnd_.abandonAll();
     subscriptions_.abandonPending();
     thread_ = std::thread::id();
   }
 
-  // The process stood still for so long: that is nobody's silence.
+  // The process was suspended for that long, which counts as nobody's silence.
   void forgive(uint64_t gapMs) { frontEnd_.forgive(gapMs); }
 
  private:
-  // Records taken from each lane at once, and how often in a turn before the outboxes are written.
+  // Records taken from each lane at a time, and how often in a turn before the outboxes are written.
   static constexpr size_t requestBatch = 256;
   static constexpr int requestRoundsMax = 16;
-  // Deliveries that records of the lanes may bring about in a turn, in either direction: some ms of work.
+  // Deliveries that records of the lanes may cause in a turn, in either direction: a few milliseconds of work.
   static constexpr uint64_t laneDeliveriesPerTurn = 5'000;
-  // Seconds between two notes of the clock.
+  // Seconds between two clock records in the log.
   static constexpr uint64_t clockTicks = 10;
 
   template <class Visit>
@@ -413,8 +413,8 @@ class Engine : private ShardPort,
     subscriptions_.end(std::move(session), std::move(heritage));
   }
 
-  // Clients have too many packet identifiers that they do not release: the session that holds most ends. One that is
-  // leaving ends when it has left.
+  // Clients hold too many packet identifiers that they do not release: the session that holds most ends. One that is
+  // leaving ends after it has left.
   void endForPacketIds() {
     for (Session* payer = accounts_.sessions.packetIdsPayer(); payer; payer = accounts_.sessions.packetIdsPayer()) {
       if (payer->move) return;  // they go along
@@ -520,7 +520,7 @@ class Engine : private ShardPort,
     if (Session* session = sessions_.find(source.session)) frontEnd_.acknowledgeLate(*session, source.packetId, reason);
   }
 
-  // The log knows the packet identifier of a client.
+  // The packet identifier of a client is in the log.
   void noteReceived(const Source& source) {
     Session* session = sessions_.find(source.session);
     if (!session || !session->durable) return;
@@ -560,7 +560,7 @@ class Engine : private ShardPort,
   void take(const delivery::RetainedFound& each, unsigned shard) {
     if (!slots_.haveMoved() || !askAgain(each, shard)) subscriptions_.onRetainedFound(each);
   }
-  // A shard has found it that does not own it any more: it may be another one by now, or none.
+  // The shard that has looked it up may not own it any more: another one may, or none.
   bool askAgain(const delivery::RetainedFound& each, unsigned shard) {
     const Bytes topic = each.carried.look().topic();
     const uint64_t hash = filters_.hashOf(topic);
@@ -596,7 +596,7 @@ class Engine : private ShardPort,
     departures_.add(std::move(departure));
   }
 
-  // What the client of a session sends from now on comes behind all that is over. A session that was not to outlive its
+  // Everything before the end of the session's last connection is complete. A session that does not outlive its
   // connection ends here.
   void departed(const Departure& departure) override {
     Session* session = sessions_.find(departure.session);
@@ -610,14 +610,14 @@ class Engine : private ShardPort,
         {kind, uint8_t(departure.cause), departure.reason, 0, departure.session, {row.begin(), row.end()}});
   }
 
-  // A client may learn that its message was not retained; for a will, or with QoS 0, nobody does.
+  // A client may learn that its message was not retained; for a will, or with QoS 0, nobody is told.
   void noteFullStore() {
     if (hasNotedFullStore_ || counters_.get(Counter::retainedRefused) == 0) return;
     hasNotedFullStore_ = true;
     frontEnd_.events().push({EventKind::noticed, uint8_t(Notice::retainedStoreFull), Reason::success, 0, 0, {}});
   }
 
-  // Whether the message has expired on its way here.
+  // Whether the message has expired in transit.
   bool isLate(const Publication& publication) {
     if (!hasPassed(publication.expiresAtMs, nowMs_)) return false;
     counters_.add(Counter::droppedExpired);
@@ -626,7 +626,7 @@ class Engine : private ShardPort,
 
   // --- the log ------------------------------------------------------------------------------------
 
-  // Sees what is committed, and lets go what has waited for it.
+  // Notices what is committed, and releases everything that has waited for it.
   void hearJournal() {
     journal_.update();
     unsigned worker = 0;
@@ -660,7 +660,7 @@ class Engine : private ShardPort,
                   [&](unsigned slot, const Request& request) { send(slots_.owner(slot), request); });
     if (!slots_.isAnyHeld()) subscriptions_.finishHeld();
   }
-  // What was held.
+  // Held requests.
   void send(unsigned owner, const Request& request) {
     request.visit([&](const auto& asked) {
       if constexpr (std::is_same_v<std::decay_t<decltype(asked)>, request::Publish>) {
@@ -677,7 +677,7 @@ class Engine : private ShardPort,
     });
   }
 
-  // What nobody takes who is gone: messages of shares go to others.
+  // Records that a lost worker will not take: messages of shares go to other members.
   void clearLanesTo(unsigned worker) {
     lanes_.requests(index_, worker).clear([&](const Request& request) { sendElsewhere(request); });
     lanes_.deliveries(index_, worker).clear([&](const ShardRecord& record) {
@@ -706,8 +706,8 @@ class Engine : private ShardPort,
 
   // --- lanes --------------------------------------------------------------------------------------
 
-  // Takes records from a lane, `most` at most, and no more once they have brought about this lane's part of the
-  // deliveries of a turn. True when there were any.
+  // Takes records from a lane, at most `most`, until they have caused this lane's part of the deliveries of a turn.
+  // True when there were any.
   template <class R, class Take>
   bool drain(WorkerLane<R>& lane, size_t most, unsigned from, Take&& take) {
     const Outbound& outbound = frontEnd_.outbound();
@@ -748,7 +748,7 @@ class Engine : private ShardPort,
     return isCrowded;
   }
 
-  // Subscriptions of sessions that move or have ended, or that are judged again.
+  // Subscriptions of sessions that move or have ended, or that are checked again.
   bool hasSlices() const {
     return moves_.hasWork() || subscriptions_.hasWork() || reviews_.hasWork() || routeJobs_.hasWork() ||
            slotMoves_.hasWork();
@@ -759,7 +759,7 @@ class Engine : private ShardPort,
     return isLoaded;
   }
 
-  // In the order in which they need each other.
+  // In the order of their dependencies.
   std::thread::id thread_;
   const unsigned index_;
   const unsigned workers_;

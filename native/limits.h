@@ -1,5 +1,6 @@
-// The bounds of one worker's data plane, and what clients may send. Defaults and reasons are in core/config/limits.ts
-// and options.ts; the values come from there by name when the broker is made (`limitFields`).
+// The limits of one worker's data plane, and the features that clients may use. Defaults and reasons are in
+// core/config/limits.ts and options.ts; the values are taken from there by name when the broker is made
+// (`limitFields`).
 #pragma once
 #include <array>
 #include <cmath>
@@ -21,11 +22,11 @@ struct Limits {
   size_t topicAliasesTotalBytesMax = size_t(64) << 20;
   uint32_t userPropertiesPerPacketMax = 64;
   uint32_t topicLevelsMax = 128;
-  // What clients may send in PUBLISH; the host program may send everything.
+  // Features of PUBLISH that clients may use; the host program may use all.
   uint8_t maximumQos = 2;
   bool retainAvailable = true;
   bool checksPayloadFormat = false;
-  // What becomes of a filter of which only a part is allowed, and of who publishes what is not (security/gate.h).
+  // The treatment of filters that are allowed only in part, and of denied publishers (security/gate.h).
   bool grantsBroadFilters = false;
   bool endsDeniedPublishers = false;
   size_t filterBranchesMax = 640;
@@ -56,29 +57,29 @@ struct Limits {
   uint32_t webSocketPingMs = 30'000;
   uint32_t webSocketSilenceMs = 45'000;
   uint32_t tlsHandshakesPerTurnMax = 16;
-  // Nodes of the tree of retained messages that a SUBSCRIBE looks at, that a session which has asked for more does in
-  // a step, and that all of them do in a turn of a shard: 0.1 us each, and as much again for a message that is found.
+  // Nodes of the tree of retained messages that are visited by a SUBSCRIBE, by a step of a session that has asked for
+  // more, and by all of them in a turn of a shard: 0.1 us each, and as much again for each message found.
   size_t retainedNodesAtOnce = 256;
   size_t retainedNodesPerStep = 512;
   size_t retainedNodesPerTurn = 2'048;
-  // Of a session that changes workers: subscriptions in a slice. Of all that do, or have ended: those that are sent in
-  // a turn, added and taken apart. 1 us or 2 each, so that a turn takes no more than a millisecond of it, and beside
-  // 256 of them the way between two workers does not count.
+  // Subscriptions of a session that changes workers, in a slice. Of all sessions that move or have ended: those sent,
+  // added and removed in a turn. 1 or 2 us each, so that they take no more than a millisecond of a turn, and the round
+  // trip between two workers is negligible beside 256 of them.
   size_t subscriptionsPerSlice = 256;
   size_t subscriptionsPerTurn = 256;
-  // Of the state, what a worker encodes for a checkpoint in a turn: some tenths of a millisecond, during which clients
+  // The state that a worker encodes for a checkpoint in a turn: a few tenths of a millisecond, during which clients
   // wait. A session is not divided.
   size_t checkpointBytesPerTurn = 131'072;
   uint32_t lastFramesMs = 5'000;
   uint32_t willsPerSecond = 16'000;
-  // How long a connection that is being ended may take to say goodbye.
+  // How long an ending connection may take to close.
   uint32_t closeTimeoutMs = 2'000;
 
-  // From CONNECT to CONNACK: what an authentication may take, and as much again for the session to come.
+  // From CONNECT to CONNACK: the time of an authentication, and as much again for the session to arrive.
   uint64_t connectingTimeoutMs() const { return 2 * uint64_t(connectTimeoutMs); }
 };
 
-// A field that TypeScript sets: by its name there.
+// A field that TypeScript sets, by its name there.
 struct LimitField {
   const char* name;
   bool (*set)(Limits& limits, double value);  // false: the field cannot hold the value

@@ -1,7 +1,7 @@
-// When memory that was freed is worth being given back to the system: malloc() keeps it otherwise, for ever.
+// When free memory is worth returning to the system: otherwise malloc() keeps it for ever.
 //
-// Looked at once a second. After a storm, as soon as nothing comes or goes any more; where something always does, each
-// ten seconds if it is much.
+// Checked once a second: after a storm as soon as nothing comes or goes any more, otherwise every ten seconds if there
+// is much of it.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -11,8 +11,8 @@ namespace rally {
 
 class TrimWatch {
  public:
-  // `heldBytes`: what is held now of that which comes and goes. `turnover`: connections opened and closed since the
-  // start, each of which takes some memory that nobody counts. True: give it back now.
+  // `heldBytes`: the current memory of everything that comes and goes. `turnover`: connections opened and closed since
+  // the start, each of which takes some uncounted memory. True: return it now.
   bool isDue(uint64_t heldBytes, uint64_t turnover) {
     most_ = std::max(most_, heldBytes);
     const uint64_t freedBytes = most_ - heldBytes + (turnover - turnoverTrimmed_) * bytesPerTurnover;

@@ -1,5 +1,5 @@
-// The PUBACKs and PUBRECs that a connection is owed, in the order of its PUBLISH packets
-// [MQTT-4.6.0-2] [MQTT-4.6.0-3]. Each shard answers in order; between them there is none.
+// The PUBACKs and PUBRECs that a connection is owed, in the order of its PUBLISH packets [MQTT-4.6.0-2]
+// [MQTT-4.6.0-3]. Each shard answers in order; different shards do not.
 //
 //   first                         end
 //     | ready | ready | waits | ready | waits |
@@ -20,16 +20,16 @@ class Answers {
     Reason reason = Reason::success;
   };
 
-  // A PUBLISH has come; its answer is somewhere on the way.
+  // A PUBLISH was received; its answer is on its way.
   void expect(uint16_t packetId, uint8_t qos) { answers_.push({.packetId = packetId, .qos = qos, .isTaken = true}); }
-  // One has come again whose answer is still on the way.
+  // A PUBLISH was repeated whose answer is still on its way.
   void expectAgain(uint16_t packetId, uint8_t qos) { answers_.push({.packetId = packetId, .qos = qos}); }
-  // A PUBLISH has come whose answer is known: it is refused, or was had before.
+  // A PUBLISH was received whose answer is known: it is refused, or a repetition.
   void add(uint16_t packetId, uint8_t qos, Reason reason) {
     answers_.push({.packetId = packetId, .qos = qos, .isReady = true, .reason = reason});
   }
 
-  // The answer is here. The first that waits is the one, unless other shards are slower.
+  // An answer has arrived. It is for the first that waits, unless other shards are slower.
   void settle(uint16_t packetId, uint8_t qos, Reason reason) {
     for (uint64_t at = answers_.first(); at != answers_.end(); at++) {
       Answer& answer = answers_[at];
@@ -48,7 +48,7 @@ class Answers {
     return false;
   }
 
-  // Calls `visit(answer)` for each QoS 2 message that was taken and whose answer nobody has been told.
+  // Calls `visit(answer)` for each QoS 2 message that was received and whose answer was not sent.
   template <class Visit>
   void eachTaken(Visit&& visit) {
     for (uint64_t at = answers_.first(); at != answers_.end(); at++) {

@@ -1,4 +1,4 @@
-// The life of a connection as one table: what each event means in each phase.
+// The life of a connection as a table of phases and events.
 //
 //                    accepted   refused    broken     finishing  streamEnded  drained    written   severed
 //   awaitingConnect  attach     leave      goodbye    goodbye    drain        leave      .         drain
@@ -9,9 +9,9 @@
 //   gone             .          .          .          .          .            .          .         .
 //
 // attach leads to connected, leave and goodbye to ending, shut to closing, free to gone; all others stay. The end of
-// the stream is one more thing that comes after what it has brought: `drain` reads no more and leaves when nothing
-// complete is left in the input, in whatever phase (drained). A CONNECT that is being decided is abandoned then. The
-// connection of the host program is let in without a CONNECT.
+// the stream comes after all data before it: `drain` reads no more and leaves when no complete packet is left in the
+// input, in any phase (drained). A CONNECT that is being decided is abandoned then. The connection of the host program
+// is accepted without a CONNECT.
 #pragma once
 #include <array>
 #include <cstddef>

@@ -1,10 +1,10 @@
-// What CONNECT settled for a connection and its session, and how it comes from JavaScript.
+// The terms of a connection and its session, settled at CONNECT, and their form when they come from JavaScript.
 //
 //   [ version 1 | flags 1 | keep alive ms 4 | receive maximum 2 | maximum packet size 4 | topic alias maximum 2 |
 //     session expiry s 4 | messages per s 4 | bytes per s 4 |
-//     client id, as in CONNECT: of a session that outlives the connection, else empty |
+//     client id, as in CONNECT: of a session that outlives the connection, otherwise empty |
 //     prefix of its topics, likewise; empty: none ]
-//   with rules:   [ who the client is to them, as security/access.h has it ]
+//   with rules:   [ the client's identity, as in security/access.h ]
 //   with a will:  [ QoS and retain 1 | delay s 4 | has expiry 1 | expiry s 4 | topic, as in PUBLISH | properties, as in
 //     PUBLISH | payload ]
 //
@@ -37,7 +37,7 @@ struct ConnectionTerms {
   std::shared_ptr<const Access> access;  // nullptr: there are no rules for it
 };
 
-// `session`: whose client wants the will published. `workers`: of the broker.
+// `session`: that of the client with the will. `workers`: of the broker.
 inline ConnectionTerms readTerms(Bytes bytes, uint64_t session, unsigned workers) {
   constexpr uint8_t withholdsProblems = 1, hasWill = 2, hasAccess = 4, asksToPublish = 8;
   Reader reader(bytes);

@@ -1,4 +1,4 @@
-// One client connection as the data plane sees it, whatever carries it.
+// One client connection in the data plane, whatever its transport.
 #pragma once
 #include <memory>
 #include <string>
@@ -22,28 +22,28 @@ namespace rally {
 struct Session;
 struct Connection;
 
-// What carries connections: sockets, or the host program. Lives as long as its connections.
+// The transport of connections: sockets, or the host program. Lives as long as its connections.
 class Transport {
  public:
   virtual ~Transport() = default;
-  // Writes what is in the outbox and empties it, or says how much the socket has not taken yet by
-  // setting isBlocked; FrontEnd::unblocked() follows when it has. May put the write off until commit().
+  // Writes and empties the outbox, or sets isBlocked if the socket has not accepted all of it; FrontEnd::unblocked()
+  // follows when it has. May defer the write until commit().
   virtual void write(Connection& connection) = 0;
-  // Carries out the writes and closes that were put off.
+  // Performs deferred writes and closes.
   virtual void commit() {}
-  // Ends the connection once all that was written is out. FrontEnd::gone() follows.
+  // Ends the connection once everything written is sent. FrontEnd::gone() follows.
   virtual void close(Connection& connection) = 0;
-  // Ends the connection now, whatever is still unsent. FrontEnd::gone() follows.
+  // Ends the connection now, dropping unsent data. FrontEnd::gone() follows.
   virtual void abort(Connection& connection) = 0;
-  // Stops and starts taking bytes.
+  // Pauses and resumes reading.
   virtual void setReading(Connection& connection, bool isReading) = 0;
-  // Hands FrontEnd::receive() what has come already, a bounded piece of it.
+  // Passes received bytes to FrontEnd::receive(), a bounded piece of them.
   virtual void readLast(Connection& connection) = 0;
-  // Takes a packet other than PUBLISH for itself, past the outbox and whatever it holds. False: it goes the usual way.
+  // Takes a packet other than PUBLISH itself, bypassing the outbox. False: it is sent as usual.
   virtual bool sendAside(Connection&, Bytes) { return false; }
 };
 
-// What may not go out yet, in order: each part waits for a turn of the journal (durable/journal.h).
+// Packets that must not be sent yet, in order: each part waits for a turn of the journal (durable/journal.h).
 struct HeldOutput {
   struct Part {
     uint64_t turn = 0;

@@ -1,5 +1,5 @@
-// What the data plane tells packet control: queued here, handed to JavaScript in order, between two frames or at the
-// end of a turn, never in the middle of one.
+// Events from the data plane to packet control: queued here, delivered to JavaScript in order, between two frames or
+// at the end of a turn, never in the middle of one.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -31,8 +31,8 @@ enum class EventKind : uint8_t {
   count,
 };
 
-// What is worth a line in the log. In the order of `noticeNames` in core/data-plane/addon.ts, which
-// compares them when it loads the addon.
+// Conditions worth a line in the log. In the order of `noticeNames` in core/data-plane/addon.ts, which compares them
+// when it loads the addon.
 enum class Notice : uint8_t {
   outOfDescriptors,
   tlsOnPlainPort,

@@ -1,8 +1,8 @@
-// The front end of a worker: its connections, and what their clients send.
+// The front end of a worker: its connections and their clients' packets.
 //
 //   bytes -> Input -> frame -> PUBLISH, acknowledgements -> Incoming
 //                           -> everything else           -> Event (packet control), the input pauses
-//                  behind a frame: has the connection had its part of the turn? -> the input pauses (turn-budget.h)
+//                  after a frame: has the connection used its share of the turn? -> the input pauses (turn-budget.h)
 #pragma once
 #include <utility>
 #include <vector>
@@ -57,7 +57,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     outbound_.setNow(nowMs);
   }
 
-  // Bytes of the stream, in order.
+  // Received bytes of the stream, in order.
   void receive(Connection& connection, Bytes chunk) {
     if (connection.phase >= Phase::ending || connection.pausedBy.isOver()) return;
     if (rightsOf(connection.kind).isCounted) counters_.add(Counter::bytesReceived, chunk.size());
@@ -69,7 +69,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     afterInput(connection, reason);
   }
 
-  // Goes on with the frames after a packet that packet control has dealt with.
+  // Continues with the frames after a packet that packet control has handled.
   void resume(Connection& connection) {
     if (connection.phase >= Phase::ending || connection.pausedBy.holdFrames()) return;
     if (budget_.isSpent(connection)) {
@@ -80,7 +80,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     afterInput(connection, reason);
   }
 
-  // Goes on with the connections that had spent their part of the last turn, and with those that were too fast.
+  // Continues connections that had used up their share of the last turn, and those that were too fast.
   void beginTurn() {
     budget_.beginTurn();
     if (!fast_.empty()) resumeFast();
@@ -95,13 +95,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
   bool hasSpent() const { return !spent_.empty(); }
 
-  // Whether some are held back who may go on in some milliseconds.
+  // Whether some are held back that may continue within a few milliseconds.
   bool isPaced() const { return !fast_.empty(); }
-  // The broker has more to do than it can: whoever has a pace may send half as fast.
+  // The broker is overloaded: clients with a rate limit may send half as fast.
   void halvePaces(bool isHalved) { arePacesHalved_ = isHalved; }
 
-  // A program has decided what a client has asked for; nothing if the connection is over. `keptMs`: for how long that
-  // counts for the topic.
+  // A program has decided about a client's request; nothing happens if the connection has ended. `keptMs`: how long
+  // the decision is valid for the topic.
   void decide(Connection& connection, bool isAllowed, uint64_t keptMs) {
     if (!connection.decisions || !connection.pausedBy.has(PausedBy::asked)) return;
     connection.decisions->decide(isAllowed, keptMs, nowMs_);
@@ -116,7 +116,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
 
   bool hasStalled() const { return !stalled_.empty(); }
-  // Goes on with the connections whose frames did not fit into the lanes.
+  // Continues connections whose frames found no room in the lanes.
   void resumeStalled() {
     if (stalled_.empty() || shards_.isCrowded() || shards_.isPausing()) return;
     std::vector<ConnectionName> waiting;
@@ -129,9 +129,9 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
-  // CONNECT was accepted: `connack` goes out, the session is attached and what it holds follows. What its session had
-  // of a delayed will is no more [MQTT-3.1.3-9]. While the session is on its way here nothing more is sent and nothing
-  // taken; sessionArrived() follows. False when the connection is over: its event ended or gone is on the way.
+  // CONNECT was accepted: sends `connack`, attaches the session and sends its contents. A delayed will of the session
+  // is dropped [MQTT-3.1.3-9]. While the session is moving here nothing more is sent or read; sessionArrived()
+  // follows. False when the connection has ended: its event ended or gone follows.
   bool accept(Connection& connection, Session& session, ConnectionTerms terms, Bytes connack) {
     const PhaseStep step = stepOf(connection.phase, ConnectionEvent::accepted);
     if (step.action != PhaseAction::attach) return false;
@@ -169,7 +169,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return true;
   }
 
-  // Whose session it is to the rules, from now on: also of what waits in it.
+  // The client of the session, for the rules, from now on; its queue is affected too.
   void setRights(Session& session, std::shared_ptr<const Access> access) {
     const bool isSame = session.rights ? access && *session.rights->access == *access : !access;
     if (isSame) return;
@@ -180,7 +180,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (!hasNothing) gate_.noteUnjudged(session.key);
   }
 
-  // The session is complete: a client that was accepted before goes on.
+  // The session is complete: a client that was accepted before continues.
   void sessionArrived(Session& session) {
     if (session.subscriptionsEpoch != gate_.epoch()) gate_.noteUnjudged(session.key);
     if (!session.connection) return;
@@ -191,16 +191,16 @@ class FrontEnd : public Outbound::ConnectionEnder {
     outbound_.pump(session);
   }
 
-  // A packet of packet control. What it tells a durable session has to be in the log before.
+  // A packet of packet control. If it tells a durable session something, that must be in the log first.
   void tell(Connection& connection, Bytes packet) {
     if (connection.session) outbound_.holdFor(*connection.session);
     outbound_.send(connection, packet);
   }
 
-  // Ends a connection that broke a rule or a bound; packet control says goodbye and closes it.
+  // Ends a connection that broke a rule or a limit; packet control sends the DISCONNECT and closes it.
   void end(Connection& connection, Reason reason) override { on(connection, ConnectionEvent::broken, reason); }
 
-  // Ends a connection whose client did nothing wrong: what it has sent until now still counts.
+  // Ends a connection through no fault of its client: everything received is still handled.
   void finish(Connection& connection, Reason reason) { on(connection, ConnectionEvent::finishing, reason); }
 
   // Closes a connection once its outbox is written. `reason`: for the session directory, if it has a session.
@@ -214,11 +214,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
     on(connection, ConnectionEvent::refused, reason, cause);
   }
 
-  // The client will send nothing more, though it may still read. What it has sent still counts.
+  // The client will send nothing more, but may still read. Everything received is still handled.
   void streamEnded(Connection& connection) { on(connection, ConnectionEvent::streamEnded); }
 
-  // The socket is no more. What follows from it waits for takeLeave(): a write that fails comes here in the
-  // middle of a delivery. Until then the connection takes nothing.
+  // The socket has closed. The consequences wait for takeLeave(): a failed write calls this in the middle of a
+  // delivery. Until then the connection accepts nothing.
   void gone(Connection& connection) {
     if (connection.isSevered) return;
     connection.isSevered = true;
@@ -227,8 +227,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
   bool hasLeft() const { return !severed_.isEmpty(); }
 
-  // Deals with the connections whose sockets are no more, a slice of them. What they have sent is taken first; event
-  // gone and release() follow.
+  // Handles a slice of the connections whose sockets have closed. Their received packets are handled first; event gone
+  // and release() follow.
   void takeLeave() {
     for (size_t left = leavesPerTurn; left > 0 && !severed_.isEmpty(); left--) {
       Connection* connection = find(severed_.front());
@@ -237,7 +237,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
-  // Ends the connections that have nothing left to do, once packet control has taken all events.
+  // Ends connections that have nothing left to do, once packet control has handled all events.
   void leaveDrained() {
     std::vector<ConnectionName> drained;
     drained.swap(drained_);
@@ -248,7 +248,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
   }
   bool hasDrained() const { return !drained_.empty(); }
 
-  // All connections are gone with the thread that had them.
+  // The thread has ended, and its connections with it.
   void abandonAll() {
     eachConnection([&](Connection& connection) {
       depart(connection, CloseCause::lost, Reason::success);
@@ -272,7 +272,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connections_.remove(connection.slot);
   }
 
-  // The owner of the topic has the message (or refuses it): PUBACK or PUBREC. False: the connection is over.
+  // The owner of the topic has accepted or refused the message: PUBACK or PUBREC. False: the connection has ended.
   bool acknowledge(const Source& source, Reason reason, bool isLogged) {
     if (source.qos == 0) return true;
     Connection* connection = find({source.connection, source.generation});
@@ -286,8 +286,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return true;
   }
 
-  // As above for QoS 2, when the connection is over. A refused message is another one when it comes again; if it has
-  // come again meanwhile, its new connection is told.
+  // As above for QoS 2, when the connection has ended. A refused message is a new one when it is repeated; if it has
+  // been repeated already, its new connection is told.
   void acknowledgeLate(Session& session, uint16_t packetId, Reason reason) {
     if (!session.unanswered.remove(packetId)) return;
     if (isError(reason)) {
@@ -300,8 +300,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     incoming_.sendAnswers(*session.connection);
   }
 
-  // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their
-  // CONNACK, what ended clients have sent and nobody can take, closes that hang.
+  // Once a second: keep alive (5.0, 3.1.2.10), clients that never send CONNECT or wait too long for their CONNACK,
+  // packets of ended clients that cannot be handled, closes that hang.
   void tick() {
     watch_.tick();
     connections_.each([&](Connection& connection) {
@@ -312,7 +312,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
                             connection.pausedBy.allowReading() && silentMs >= connection.keepAliveMs;
       const bool isStuck = connection.phase == Phase::connected && connection.pausedBy.isOver() &&
                            silentMs >= limits_.lastFramesMs;
-      // What packet control has not been told of yet is nobody's delay: its goodbye is still to come.
+      // An event that packet control has not been told of is nobody's delay: its DISCONNECT is still to come.
       const bool mayHang = connection.phase == Phase::closing ||
                            (connection.phase == Phase::ending && events_.isEmpty());
       const bool hangs = mayHang && inPhaseMs >= limits_.closeTimeoutMs;
@@ -324,7 +324,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     });
   }
 
-  // The process stood still for so long, suspended or in one long turn: that is nobody's silence.
+  // The process was suspended for that long, or had one long turn, which counts as nobody's silence.
   void forgive(uint64_t gapMs) {
     eachConnection([&](Connection& connection) {
       connection.lastReceivedMs = std::min(connection.lastReceivedMs + gapMs, nowMs_);
@@ -343,11 +343,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
   Watch& watch() { return watch_; }
   Outbound& outbound() { return outbound_; }
   const Outbound& outbound() const { return outbound_; }
-  // For packet control, which takes them between two frames, in order; those that it has no time for in a later turn.
+  // For packet control, which handles them between two frames, in order, or in a later turn if it has no time.
   Fifo<Event>& events() { return events_; }
 
  private:
-  // A connection that may be gone when it is its turn.
+  // A connection that may have gone by its turn.
   struct ConnectionName {
     uint32_t slot;
     uint32_t generation;
@@ -371,7 +371,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
             connection.version >= mqtt5, isConnected ? typesOfClient(connection.version) : anyTypeButReserved};
   }
 
-  // The types of packets that a client sends behind its CONNECT.
+  // The types of packets that a client sends after its CONNECT.
   static constexpr uint16_t typesOfClient(uint8_t version) {
     uint16_t types = version >= mqtt5 ? typeBit(PacketType::auth) : uint16_t(0);
     for (const PacketType type :
@@ -386,7 +386,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.phaseSinceMs = nowMs_;
   }
 
-  // The session outlives its connection, and so the process.
+  // The session outlives its connection, and so must be logged.
   void makeDurable(Session& session, const ConnectionTerms& terms) {
     const bool isNew = session.expirySeconds > 0 && !session.durable;
     if (isNew) {
@@ -400,14 +400,14 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (isNew && !session.isDurable) shards_.becameDurable(session);  // behind it: its subscriptions are of a session
   }
 
-  // What the session holds is sent, and counted, anew.
+  // The contents of the session are sent, and counted, again.
   void restart(Session& session) {
     session.receivedBefore = session.received;
     outbound_.settlePacketIds(session);
     session.window.restart();
   }
 
-  // What an event does to a connection: connection-phase.h.
+  // The effect of an event on a connection: connection-phase.h.
   void on(Connection& connection, ConnectionEvent event, Reason reason = Reason::success,
           CloseCause cause = CloseCause::lost) {
     const PhaseStep step = stepOf(connection.phase, event);
@@ -441,7 +441,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
   }
 
-  // The session goes its own way: what follows for it is a departure.
+  // The session leaves the connection: everything that follows for it is a departure.
   void depart(Connection& connection, CloseCause cause, Reason reason) {
     if (!connection.session) return;
     Session& session = *connection.session;
@@ -492,7 +492,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool isWaiting = connection.input.paused() && connection.input.hasFrame();
     return connection.phase < Phase::ending && connection.pausedBy.isOver() && !isWaiting;
   }
-  // Not before packet control has seen the packets that it was given: the last may be a DISCONNECT.
+  // Not before packet control has handled all its packets: the last may be a DISCONNECT.
   void leaveIfDrained(const Connection& connection) {
     if (isDrained(connection)) drained_.push_back(nameOf(connection));
   }
@@ -514,7 +514,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     counters_.subtract(Counter::connections);
   }
 
-  // After each chunk: errors of the stream, and the bounds on what may wait.
+  // After each chunk: errors of the stream, and the limits on waiting data.
   void afterInput(Connection& connection, Reason reason) {
     judgeInput(connection, reason);
     countInput(connection);
@@ -545,8 +545,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
       leaveIfDrained(connection);
       return;
     }
-    // Whoever has had its part of the turn is not read any more while something is left; when all of them together hold
-    // much, nobody is who has to wait.
+    // A connection that has used its share of the turn is not read while data is left; once all of them together hold
+    // much, no connection that has to wait is.
     const bool areMany = inputs_.bytes() > limits_.inputTotalBytesMax / 2 && rightsOf(connection.kind).isHeldToBounds;
     const bool holdsAll = !areMany && !connection.pausedBy.has(PausedBy::spent);
     const size_t heldMax = holdsAll ? size_t(limits_.inputBufferBytesMax) + limits_.maximumPacketSizeBytes : 0;
@@ -568,7 +568,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   static size_t frameBytesOf(Bytes body) { return body.size() + 2; }
 
-  // Whether its client has to wait before it may send more. What is left when it has gone counts all the same.
+  // Whether its client has to wait before it may send more. When it has gone, everything left is still handled.
   bool isTooFast(Connection& connection, PacketType type, size_t frameBytes) {
     if (connection.pausedBy.isOver()) return false;
     if (connection.pace->take(type == PacketType::publish, frameBytes, nowMs_, arePacesHalved_)) return false;
@@ -612,7 +612,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     waitForTurn(connection);
     return Flow::pause;
   }
-  // It has had its part: beginTurn() goes on with it.
+  // It has used its share: beginTurn() continues it.
   void waitForTurn(Connection& connection) {
     connection.pausedBy.add(PausedBy::spent);
     spent_.push_back(nameOf(connection));
@@ -670,8 +670,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return incoming_.onPublish(connection, first, body, events_);
   }
 
-  // The only CONNECT that never reaches packet control is the one that is too large: its client learns why if
-  // its version came in the same piece.
+  // The only CONNECT that never reaches packet control is one that is too large: its client gets the reason if its
+  // version arrived in the same piece.
   static bool beginsConnectOf5(Bytes stream) {
     Reader reader(stream);
     const bool isConnect = reader.u8() == uint8_t(PacketType::connect) << 4;
@@ -680,7 +680,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return isConnect && name.size() == 4 && std::memcmp(name.data(), "MQTT", 4) == 0 && reader.u8() == mqtt5;
   }
 
-  // Connections whose sockets are no more that are dealt with in a turn.
+  // Connections with closed sockets that are handled in a turn.
   static constexpr size_t leavesPerTurn = 256;
   static constexpr std::array<uint8_t, 2> pingresp = {0xd0, 0};
   static constexpr std::array<uint8_t, 5> connectTooLarge = {0x20, 3, 0, uint8_t(Reason::packetTooLarge), 0};

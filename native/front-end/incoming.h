@@ -1,4 +1,4 @@
-// What connected clients send on the hot path: PUBLISH in every QoS, and acknowledgements.
+// Packets of connected clients on the hot path: PUBLISH in every QoS, and acknowledgements.
 //
 //   PUBLISH --checked, allowed, alias resolved--> ShardPort (the topic's owner) --answer--> PUBACK, PUBREC, in order
 //   PUBACK, PUBREC, PUBCOMP --> the session's window --> Outbound;  PUBREL --> PUBCOMP
@@ -31,7 +31,7 @@ class Incoming {
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
 
-  // A PUBLISH that a program is to be asked about is an event, and is offered again behind its answer.
+  // A PUBLISH about which a program decides becomes an event, and is offered again after the answer.
   Flow onPublish(Connection& connection, uint8_t first, Bytes body, Fifo<Event>& events) {
     Publish publish;
     Reason reason = readPublish(first, body, connection.version, publish);
@@ -41,7 +41,7 @@ class Incoming {
     const ConnectionRights rights = rightsOf(connection.kind);
     if (!isError(reason) && rights.isHeldToAvailability) reason = checkAvailable(publish);
     if (isError(reason)) return fail(connection, reason);
-    // One that was had already goes nowhere, whatever its topic is now.
+    // A repetition goes nowhere, whatever its topic.
     const bool isAgain = publish.qos == 2 && connection.session->received.contains(publish.packetId);
     const bool isReserved = isReservedTopic(publish.topic);
     const Bytes topic = fullTopic(connection, publish.topic);  // that of the broker
@@ -52,7 +52,7 @@ class Incoming {
       if (answer == TopicDecisions::Answer::unknown) return ask(connection, publish.topic, topicHash, kind, events);
       isDenied = answer == TopicDecisions::Answer::denied;
     }
-    // Also of one that is refused: its client counts on the alias, and each message is asked about.
+    // Also for a refused message: its client relies on the alias, and programs decide about each message.
     if (publish.topicAlias != 0 && !isByAlias) reason = setAlias(connection, publish.topicAlias, publish.topic);
     if (isError(reason)) return fail(connection, reason);
     if (isReserved && !rights.mayUseReservedTopics) return refusePublish(connection, publish, Reason::notAuthorized);
@@ -90,7 +90,7 @@ class Incoming {
     return connection.phase == Phase::connected ? Flow::next : Flow::end;
   }
 
-  // The client is somebody else to the rules.
+  // The client's identity for the rules has changed.
   void forgetRights(const Connection& connection) { recent_.of(connection.slot).forgetAnswer(); }
 
   Flow onAcknowledgement(Connection& connection, PacketType type, uint8_t first, Bytes body) {
@@ -124,7 +124,7 @@ class Incoming {
     return Flow::next;
   }
 
-  // The answers that nothing earlier holds back.
+  // Sends the answers that no earlier one holds back.
   void sendAnswers(Connection& connection) {
     while (connection.phase == Phase::connected && connection.answers.hasReady()) {
       const Answers::Answer answer = connection.answers.takeReady();
@@ -155,8 +155,8 @@ class Incoming {
     return Flow::end;
   }
 
-  // A QoS 2 message that was had already [MQTT-4.3.3-10]: the PUBREC was lost, or is still on the way from the owner of
-  // the topic, who may refuse the message.
+  // A repeated QoS 2 message [MQTT-4.3.3-10]: the PUBREC was lost, or is still on its way from the owner of the topic,
+  // who may refuse the message.
   void answerAgain(Connection& connection, uint16_t packetId) {
     if (connection.answers.expects(packetId, 2)) return;
     if (connection.session->unanswered.contains(packetId)) connection.answers.expectAgain(packetId, 2);
@@ -164,7 +164,7 @@ class Incoming {
     sendAnswers(connection);
   }
 
-  // What the CONNACK said that clients may not send (5.0, 3.2.2.3.4 and 3.2.2.3.5).
+  // Features that the CONNACK declared unavailable (5.0, 3.2.2.3.4 and 3.2.2.3.5).
   Reason checkAvailable(const Publish& publish) const {
     if (publish.qos > limits_.maximumQos) return Reason::qosNotSupported;               // [MQTT-3.2.2-11]
     if (publish.retain && !limits_.retainAvailable) return Reason::retainNotSupported;  // [MQTT-3.2.2-14]
@@ -188,7 +188,7 @@ class Incoming {
     return Reason::success;
   }
 
-  // The answer lies beside the topic, which was looked at just now: nothing of the session's rights is touched.
+  // The answer is stored beside the topic, which was just read: the session's rights are not touched.
   bool mayPublish(const Connection& connection, Bytes topic, uint64_t topicHash) {
     RecentTopics::Topic& recent = recent_.of(connection.slot);
     const uint32_t epoch = gate_.epoch();
@@ -205,7 +205,7 @@ class Incoming {
     return bytesOfText(fullTopic_);
   }
 
-  // What is wrong with a topic name.
+  // The error in a topic name.
   static Reason faultOf(const Connection& connection, Bytes topic) {
     if (topic.empty() && connection.version >= mqtt5) return Reason::protocolError;
     // 0x90 is for a topic name that is formed correctly (5.0, 3.14.2.1): one with too many levels.
@@ -213,8 +213,8 @@ class Incoming {
     return isFormed ? Reason::topicNameInvalid : Reason::malformedPacket;
   }
 
-  // Aliases that take too much are no mistake in the sense of 0x94, which is for a number that is too large: a limit of
-  // ours is exceeded. An alias cannot be left out, since the client counts on it.
+  // Aliases that take too many bytes are not the error of 0x94, which is for a number that is too large: a limit of
+  // the broker is exceeded. An alias cannot be ignored, since the client relies on it.
   Reason setAlias(Connection& connection, uint16_t alias, Bytes topic) {
     const size_t bytes = connection.aliases ? connection.aliases->bytesWith(alias, topic)
                                             : IncomingAliases().bytesWith(alias, topic);
@@ -235,8 +235,8 @@ class Incoming {
     return properties_;
   }
 
-  // The message goes nowhere. Its client learns why in the acknowledgement; where there is none, or it has
-  // no reason code, the message is only counted, but wrong text with QoS 0 ends the connection (5.0, 4.13).
+  // The message goes nowhere. Its client gets the reason in the acknowledgement; if there is none, or it has no reason
+  // code, the message is only counted, except that invalid text with QoS 0 ends the connection (5.0, 4.13).
   Flow refusePublish(Connection& connection, const Publish& publish, Reason reason) {
     counters_.add(Counter::publishRefused);
     if (watch_.hasTraces())
@@ -258,7 +258,7 @@ class Incoming {
     return Flow::hold;
   }
 
-  // By the rules: it goes nowhere either, or its client is told to go.
+  // Denied by the rules: it goes nowhere either, or its client is disconnected.
   Flow refuseDenied(Connection& connection, const Publish& publish, Fifo<Event>& events) {
     noteDenied(connection, publish.topic, events);
     if (!limits_.endsDeniedPublishers) return refusePublish(connection, publish, Reason::notAuthorized);
@@ -268,7 +268,7 @@ class Incoming {
     return fail(connection, Reason::notAuthorized);
   }
 
-  // For the audit, which wants to know who and what, and not each time.
+  // For the audit: client and topic, but not each time.
   void noteDenied(const Connection& connection, Bytes topic, Fifo<Event>& events) {
     if (nowMs_ - deniedSinceMs_ >= 1'000) {
       deniedSinceMs_ = nowMs_;
@@ -306,7 +306,7 @@ class Incoming {
     answer(connection, PacketType::pubrel, ack.packetId, isKnown ? Reason::success : Reason::packetIdentifierNotFound);
   }
 
-  // The client has the message, and must not get it again: neither from us after a crash.
+  // The client has the message, and must not get it again, even after a crash.
   void release(Session& session, Window::Entry& entry, uint16_t packetId) {
     Journal& journal = outbound_.journal();
     const bool isNumbered = session.durable && journal.isOn();

@@ -18,14 +18,14 @@ class Outbox {
 
   void countMessage() { messages_++; }
 
-  // False when the arena is full; what fitted stays, so the stream is broken and must be ended.
+  // False when the arena is full; the part that fitted stays, so the stream is broken and must be ended.
   bool append(Arena& arena, Bytes bytes) {
     if (last_ == Arena::none || arena.room(last_) < bytes.size()) return appendInParts(arena, bytes);
     put(arena, bytes);
     return true;
   }
 
-  // Puts what `later` has at the end, and empties it. False: as append().
+  // Appends the contents of `later`, and empties it. False: as append().
   bool take(Arena& arena, Outbox& later) {
     if (isEmpty()) {
       std::swap(*this, later);
@@ -80,7 +80,7 @@ class Outbox {
     }
     return true;
   }
-  // Puts a chunk at the end that has room: a lone small chunk is replaced by a large one.
+  // Appends a chunk with room: a single small chunk is replaced by a large one.
   bool extend(Arena& arena, size_t bytes) {
     const bool isFirst = first_ == Arena::none;
     const uint32_t unit = arena.take(!isFirst || bytes > Arena::smallBytes);

@@ -1,4 +1,4 @@
-// What a shard has for the front ends: messages, and answers to their requests. Names as in requests.h.
+// Records from a shard to front ends: messages, and answers to requests. Names as in requests.h.
 #pragma once
 #include "../messages/share-search.h"
 #include "../topics/slot-map.h"
@@ -9,14 +9,14 @@ namespace rally {
 
 namespace delivery {
 
-// A message for the sessions there whose filters match.
+// A message for the sessions of that worker whose filters match.
 struct Deliver {
   uint8_t kind = 0;
   Carried<Message> carried;
   uint64_t topicHash = 0;
 };
 
-// A message for one member of a share there.
+// A message for one member of a share at that worker.
 struct DeliverShared {
   uint8_t kind = 0;
   ShareLevel level = ShareLevel::ready;  // as ShareSearch says ...
@@ -27,7 +27,7 @@ struct DeliverShared {
   uint64_t refused = 0;  // ... and comes back with a Reshare
 };
 
-// Another member of the share is connected: what the session has not got may go to it.
+// Another member of the share is connected: messages that the session has not received may go to it.
 struct HandOver {
   uint8_t kind = 0;
   uint32_t senderShare = 0;
@@ -46,7 +46,7 @@ struct Acknowledge {
   uint64_t session = 0;
 };
 
-// The answer to a Subscribe, behind the first retained messages.
+// The answer to a Subscribe, after the first retained messages.
 struct Subscribed {
   uint8_t kind = 0;
   uint64_t token = 0;
@@ -61,19 +61,19 @@ struct RetainedFound {
   Carried<Message> carried;
 };
 
-// There are more for the session.
+// There are more of them for the session.
 struct RetainedWaits {
   uint8_t kind = 0;
   uint64_t session = 0;
 };
 
-// There are no more for the session.
+// There are no more of them for the session.
 struct RetainedDone {
   uint8_t kind = 0;
   uint64_t session = 0;
 };
 
-// Nothing more comes for the session from this shard: it has switched over to the worker that it moves to.
+// Nothing more comes for the session from this shard: it sends to the worker that the session moves to.
 struct Departing {
   uint8_t kind = 0;
   uint64_t session = 0;
@@ -81,21 +81,21 @@ struct Departing {
   uint64_t shards = 0;  // those that say so
 };
 
-// From now on what this shard has for the session comes here.
+// From now on this shard's messages for the session come here.
 struct Arriving {
   uint8_t kind = 0;
   uint64_t session = 0;
   uint64_t move = 0;
 };
 
-// The answer to a Flush, behind the answers to what the client has sent.
+// The answer to a Flush, after the answers to everything that the client has sent.
 struct Flushed {
   uint8_t kind = 0;
   uint64_t session = 0;
   uint64_t move = 0;
 };
 
-// The answer to a Barrier: the shard has taken all that stood before it.
+// The answer to a Barrier: the shard has handled everything before it.
 struct Passed {
   uint8_t kind = 0;
   uint64_t token = 0;
@@ -108,7 +108,7 @@ struct LookedUp {
   Carried<Message> carried;
 };
 
-// What follows is about slots that change owners (front-end/slot-moves.h). The sender is to own these slots: send
+// The following are about slots that change owners (front-end/slot-moves.h). The sender will own these slots: send
 // nothing more for them.
 struct HoldSlots {
   uint8_t kind = 0;
@@ -122,7 +122,7 @@ struct SlotsPassed {
   uint64_t move = 0;
 };
 
-// All workers hold what is for the slots: hand over what you have of them.
+// All workers hold requests for the slots: send the filters and messages that you have of them.
 struct CollectSlots {
   uint8_t kind = 0;
   uint64_t move = 0;

@@ -1,4 +1,4 @@
-// All lanes and doorbells of a broker, and the accounts of what its workers hold together. The only thing that they
+// All lanes and doorbells of a broker, and the accounts of what its workers hold together: the only state that they
 // share.
 #pragma once
 #include <algorithm>
@@ -24,7 +24,7 @@ template <class R>
 using WorkerLane = Lane<R>;
 #endif
 
-// Which workers of a cluster are those of this process.
+// The workers of a cluster that belong to this process.
 struct ClusterPlace {
   unsigned workers = 0;      // of all nodes: their numbers are below this
   uint64_t here = 0;         // bit w: worker w is here
@@ -33,8 +33,7 @@ struct ClusterPlace {
 
 class Lanes {
  public:
-  // `records` in each lane, and `bytesMax` of messages in all that begin at one worker, each of which has the same
-  // part.
+  // `records` in each lane, and `bytesMax` of messages in all lanes that begin at one worker, in equal parts.
   Lanes(unsigned workers, size_t records, size_t bytesMax)
       : Lanes(ClusterPlace{workers, UINT64_MAX >> (64 - workers), 0}, records, bytesMax) {}
   Lanes(const ClusterPlace& place, size_t records, size_t bytesMax)
@@ -60,14 +59,15 @@ class Lanes {
   uint64_t here() const { return place_.here; }
   bool isClustered() const { return place_.incarnation != 0; }
   bool isRemote(unsigned worker) const { return worker < workers_ && !isHere(worker); }
-  // Of this process: how many there are, and where in their row one stands.
+  // The workers of this process: their number, and their places in the row.
   unsigned workersHere() const { return unsigned(__builtin_popcountll(place_.here)); }
   unsigned rowOf(unsigned worker) const {
     return unsigned(__builtin_popcountll(place_.here & ((uint64_t(1) << worker) - 1)));
   }
   uint64_t incarnation() const { return place_.incarnation; }
 
-  // Between a worker here and one of another node, by the thread of the first, which is at both ends of all four lanes.
+  // Between a worker here and one of another node, used by the thread of the first, which is at both ends of all four
+  // lanes.
   void open(unsigned here, unsigned remote) {
     RALLY_ASSERT(isHere(here) && isRemote(remote));
     if (requests_[size_t(here) * workers_ + remote]) return;
@@ -89,8 +89,8 @@ class Lanes {
     }
   }
   Doorbell& doorbell(unsigned worker) { return doorbells_[worker]; }
-  // Numbers a move of a session or of slots that begins at the worker: as no other move in the cluster, and larger than
-  // all that have been seen here (a Lamport clock).
+  // The number of a move of a session or of slots that begins at the worker: different from all others in the cluster,
+  // and larger than all that have been seen here (a Lamport clock).
   uint64_t nextMove(unsigned worker) {
     return (moves_.fetch_add(1, std::memory_order_relaxed) + 1) << moveBits | worker;
   }
@@ -101,12 +101,12 @@ class Lanes {
     while (known < number >> moveBits &&
            !moves_.compare_exchange_weak(known, number >> moveBits, std::memory_order_relaxed)) {}
   }
-  // What subscriptions and filters take on all workers: of the broker and not of each worker, or sessions that move
-  // from one to another could fill it up again and again.
+  // Memory of subscriptions and filters on all workers: one account for the broker and not for each worker, or
+  // sessions that move could fill it again and again.
   std::atomic<size_t>& subscriptionBytes() { return subscriptionBytes_; }
 
  private:
-  // Of a lane to or from another node, behind which there is a link with room of its own: there may be very many.
+  // Records in a lane to or from another node, behind which a link has room of its own: there may be very many lanes.
   static constexpr size_t remoteRecordsMax = 4'096;
   static constexpr unsigned moveBits = 6;
   static constexpr uint64_t lastMoveBits = (1 << moveBits) - 1;

@@ -2,9 +2,9 @@
 //
 //   RecordOf<A, B>  [ kind | fields of A or B ................ ]   32 bytes, copied as they are
 //
-// A struct names its place in the list by `kind`, its first member. What it owns on its way stands in a member
-// `carried`, so that a record nobody takes can be discarded without a list of what owns what. visit() hands the
-// struct to a visitor, which does not compile while it lacks a kind.
+// A struct names its place in the list by `kind`, its first member. What it owns in transit is in a member `carried`,
+// so that a record that nobody takes can be discarded without a list of owners. visit() passes the struct to a
+// visitor, which does not compile if a kind is missing.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace rally {
 
-// A pointer that owns what it points to while it lies in a lane: trivially copied, taken exactly once.
+// A pointer that owns its object while it is in a lane: trivially copied, taken exactly once.
 template <class T>
 class Carried {
  public:
@@ -58,7 +58,7 @@ class RecordOf {
     bytes_[0] = indexOf<Kind>();
   }
 
-  // Which of the kinds it is, from 1.
+  // The number of the kind, from 1.
   uint8_t kind() const { return bytes_[0]; }
   // Gives an empty struct of this kind to `visitor`; false: there is no such kind.
   template <class Visitor>
@@ -89,7 +89,7 @@ class RecordOf {
   alignas(8) std::array<uint8_t, bytesMax> bytes_;
 };
 
-// Of the message that a record carries, if it does.
+// The size of the message that a record carries, if any.
 template <class... Kinds>
 size_t messageBytes(const RecordOf<Kinds...>& record) {
   size_t bytes = 0;
@@ -99,7 +99,7 @@ size_t messageBytes(const RecordOf<Kinds...>& record) {
   return bytes;
 }
 
-// Frees what a record owns that nobody takes.
+// Frees what a record owns if nobody takes it.
 template <class... Kinds>
 void discard(const RecordOf<Kinds...>& record) {
   record.visit([](const auto& each) {

@@ -1,4 +1,4 @@
-// What a front end asks the shards for, and how front ends hand each other sessions (front-end/session-moves.h).
+// Requests of front ends to shards, and the records with which front ends move sessions (front-end/session-moves.h).
 //
 // `key` of a session: session-table.h. `share`: the key of a share at the worker that gets the record; its key at the
 // sender is `senderShare` (topics/share.h).
@@ -21,7 +21,7 @@ inline std::unique_ptr<FilterText> toFilterText(Bytes text) {
 
 namespace request {
 
-// A message for the owner of its topic, who acknowledges it if its QoS is not 0.
+// A message for the owner of its topic, which acknowledges it if its QoS is not 0.
 struct Publish {
   uint8_t kind = 0;
   uint8_t qos = 0;
@@ -33,33 +33,33 @@ struct Publish {
   uint64_t topicHash = 0;
 };
 
-// What the subscribers of the sender want of a filter from now on.
+// The interest of the sender's subscribers in a filter from now on.
 struct SetInterest {
   uint8_t kind = 0;
   Interest interest = Interest::none;
   Carried<FilterText> carried;
 };
 
-// Behind the routes of a SUBSCRIBE.
+// After the routes of a SUBSCRIBE.
 struct Subscribe {
   uint8_t kind = 0;
   Carried<SubscribeRequest> carried;
 };
 
-// The session has sent the retained messages that it had got.
+// The session has sent the retained messages of the last step.
 struct RetainedMore {
   uint8_t kind = 0;
   uint64_t session = 0;
 };
 
-// The session wants no more retained messages of a filter, or without one of any.
+// The session wants no more retained messages of a filter, or of any if there is no filter.
 struct RetainedStop {
   uint8_t kind = 0;
   uint64_t session = 0;
   Carried<FilterText> carried;
 };
 
-// The session moves from worker `from` to the sender, whose routes stand before this.
+// The session moves from worker `from` to the sender, whose routes precede this.
 struct MoveSession {
   uint8_t kind = 0;
   uint8_t from = 0;
@@ -68,14 +68,14 @@ struct MoveSession {
   uint64_t shards = 0;  // bit s: shard s is told
 };
 
-// Behind everything that the client of a session has sent, which leaves the sender.
+// After everything that the client of a session leaving the sender has sent.
 struct Flush {
   uint8_t kind = 0;
   uint64_t session = 0;
   uint64_t move = 0;
 };
 
-// Behind everything of a departure (departures.h), which `token` names at the sender.
+// After everything of a departure (departures.h), which `token` names at the sender.
 struct Barrier {
   uint8_t kind = 0;
   uint64_t token = 0;
@@ -99,7 +99,7 @@ struct ShareRoute {
   Carried<FilterText> carried;
 };
 
-// The sender has given no member this message of a share, or a member hands it on.
+// The sender has no member for this message of a share, or a member gives it back.
 struct Reshare {
   uint8_t kind = 0;
   ShareOutcome outcome = ShareOutcome::over;  // over: nobody has refused it
@@ -124,7 +124,7 @@ struct MemberLeft {
   uint64_t session = 0;
 };
 
-// The session is to come to the sender: begins the move, and then asks for the next of its subscriptions.
+// The session moves to the sender: begins the move, and then asks for the next slice of its subscriptions.
 struct FetchSession {
   uint8_t kind = 0;
   uint64_t session = 0;
@@ -137,33 +137,34 @@ struct SubscriptionsOfSession {
   Carried<SubscriptionSlice> carried;
 };
 
-// The session has ended at the sender, before it was there.
+// The session has ended at the sender, before it arrived.
 struct AbandonMove {
   uint8_t kind = 0;
   uint64_t session = 0;
   uint64_t move = 0;
 };
 
-// What a session holds, from front end to front end.
+// The contents of a session, from front end to front end.
 struct Parcel {
   uint8_t kind = 0;
   Carried<SessionParcel> carried;
 };
 
-// What follows is about slots that change owners (front-end/slot-moves.h). Behind everything that the sender has sent.
+// The following are about slots that change owners (front-end/slot-moves.h). After everything that the sender has
+// sent.
 struct SlotBarrier {
   uint8_t kind = 0;
   uint64_t move = 0;
 };
 
-// Nothing that the sender has sent for the slots of the move is on its way to a shard.
+// No request of the sender for the slots of the move is in transit to a shard.
 struct SlotsHeld {
   uint8_t kind = 0;
   uint64_t move = 0;
   uint64_t present = 0;  // the workers that the sender knows
 };
 
-// Nothing that shards have sent for the slots of the move is on its way to the sender, nor from it.
+// No delivery of shards for the slots of the move is in transit to the sender, nor from it.
 struct SlotsDrained {
   uint8_t kind = 0;
   uint64_t move = 0;
@@ -175,7 +176,7 @@ struct RetainedMoves {
   Carried<Message> carried;
 };
 
-// For a new subscription, a shard has found what is retained on the topic, which it does not own any more.
+// For a new subscription: a shard has found a retained message on the topic, which it does not own any more.
 struct RetainedAgain {
   uint8_t kind = 0;
   uint8_t qos = 0;

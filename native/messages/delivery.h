@@ -1,4 +1,4 @@
-// A message on its way to one session.
+// A message in transit to one session.
 #pragma once
 #include <utility>
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace rally {
 
-// The subscription identifiers that go with a delivery (5.0, 3.3.2.3.8): mostly none or one, so they take a word.
+// The subscription identifiers of a delivery (5.0, 3.3.2.3.8): mostly none or one, so they fit into a word.
 //
 //   0: none    odd: one identifier, shifted    even: where the list of several is
 class SubscriptionIds {
@@ -31,7 +31,7 @@ class SubscriptionIds {
   bool operator==(const SubscriptionIds& other) const {
     return word_ == other.word_ || (isList() && other.isList() && *list() == *other.list());
   }
-  // Beyond the object itself, as a copy takes them: it has no room to grow.
+  // Bytes beyond the object itself, as a copy takes them: a copy has no spare capacity.
   size_t bytes() const { return isList() ? heapBytes(sizeof(List)) + heapBytes(list()->size() * sizeof(uint32_t)) : 0; }
   void add(uint32_t id) {
     if (id == 0) return;
@@ -74,7 +74,7 @@ struct Delivery {
     return message.get() == other.message.get() && subscriptionIds == other.subscriptionIds && qos == other.qos &&
            retain == other.retain && isFromStore == other.isFromStore && share == other.share;
   }
-  // Of what it holds, beyond itself.
+  // Bytes that it holds, beyond itself.
   size_t bytes() const { return (message ? message->blockBytes() : 0) + subscriptionIds.bytes(); }
 };
 static_assert(sizeof(Delivery) == 24, "windows and queues hold very many");

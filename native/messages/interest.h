@@ -1,4 +1,4 @@
-// What subscribers want of a filter.
+// The interest of subscribers in a filter.
 #pragma once
 #include <cstdint>
 

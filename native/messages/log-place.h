@@ -1,8 +1,8 @@
-// Where the log has a message. A worker that appends it knows only the ticket; where that came to lie is asked when
-// somebody wants to know (durable/journal.h).
+// The place of a message in the log. The worker that appends it knows only the ticket; its position is looked up when
+// it is needed (durable/journal.h).
 //
 //   0                                  nowhere
-//   1 | worker 6 bits | ticket 57      what a worker has appended
+//   1 | worker 6 bits | ticket 57      appended by a worker
 //   0 | segment 31 | offset 32         a position
 //   all ones                           it cannot be read any more
 #pragma once

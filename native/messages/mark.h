@@ -1,5 +1,5 @@
-// What is noted of a message that is looked at more closely (front-end/watch.h): few are. It goes along with the
-// message, behind its payload, to whatever worker delivers it.
+// Notes on a message that is sampled or traced (front-end/watch.h), as few are. They travel with the message, after
+// its payload, to the workers that deliver it.
 #pragma once
 #include <array>
 #include <cstdint>

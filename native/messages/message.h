@@ -1,16 +1,15 @@
-// An application message that outlives the chunk it came in: one block, counted references, shared
-// by the sessions, lanes and stores of all workers and never changed once it is shared.
+// An application message that outlives the chunk it came in: one reference-counted block, shared by the sessions,
+// lanes and stores of all workers, and immutable once it is shared.
 //
 //   [ Message | a Holding for each worker | topic | properties | payload | a Mark, if isMarked ]
 //
-// How many entries of windows and queues of a worker hold it, and where, is that worker's own note
-// (sessions/held-messages.h), so that each worker counts the block once in what its sessions hold and nobody needs an
-// atomic for it.
+// Each worker notes for itself how many entries of its windows and queues hold the block, and where
+// (sessions/held-messages.h). So each worker counts the block once towards its sessions, and needs no atomic for it.
 //
-// A *stub* stands for a message whose content is in the log alone (sessions/backlog.h): the same head, without content.
+// A *stub* replaces a message whose content is only in the log (sessions/backlog.h): the same head, without content.
 //
-// `MessageRef` owns one reference. `Publication` is what is being routed: views into the received
-// bytes, or into a Message; the Message is made only when somebody has to keep it.
+// `MessageRef` owns one reference. A `Publication` is routed: it consists of views into the received bytes, or into a
+// Message; the Message is made only when something has to keep it.
 #pragma once
 #include <atomic>
 #include <cstdlib>
@@ -26,10 +25,10 @@
 
 namespace rally {
 
-// Whether a message with this expiry (0: never) has nothing left of its interval (5.0, 3.3.2.3.3).
+// Whether the expiry (0: never) of a message has passed (5.0, 3.3.2.3.3).
 inline bool hasPassed(uint64_t expiresAtMs, uint64_t nowMs) { return expiresAtMs != 0 && expiresAtMs <= nowMs; }
 
-// What a worker notes in a message: entries of windows and queues that hold it, and where the queues were given it last
+// A worker's notes in a message: entries of windows and queues that hold it, and where the queues last received it
 // (structures/shared-rows.h).
 struct Holding {
   uint32_t holders = 0;
@@ -50,13 +49,13 @@ struct Message {
   uint64_t originSession = 0;  // who published it, for No Local (5.0, 3.8.3.1); 0: nobody
   uint64_t expiresAtMs = 0;    // on the clock of the engine; 0: never
   uint64_t logId = 0;          // its number in the log; 0: it is not there
-  // A checkpoint copies it to another place.
+  // A checkpoint copies it to a new position.
   std::atomic<uint64_t> placeInLog{0};
 
   LogPlace logPlace() const { return LogPlace::of(placeInLog.load(std::memory_order_relaxed)); }
   void setLogPlace(LogPlace place) { placeInLog.store(place.value(), std::memory_order_relaxed); }
 
-  // Only this worker may look at it.
+  // Only this worker may access it.
   Holding& holding(unsigned worker) {
     RALLY_ASSERT(worker < workers);
     return reinterpret_cast<Holding*>(this + 1)[worker];
@@ -69,15 +68,15 @@ struct Message {
   Bytes topic() const { return {bytes(), topicBytes}; }
   Bytes properties() const { return {bytes() + topicBytes, propertiesBytes}; }
   Bytes payload() const { return {bytes() + topicBytes + propertiesBytes, payloadBytes}; }
-  // But its Mark, which few have, and a stub never.
+  // Except its Mark, which few have, and stubs never.
   size_t contentBytes() const { return size_t(topicBytes) + propertiesBytes + payloadBytes; }
   size_t size() const { return sizeof(Message) + contentBytes(); }
   // Its Mark, which may lie at any address; nullptr: there is none.
   const uint8_t* mark() const { return isMarked ? payload().data() + payloadBytes : nullptr; }
-  // With all that it takes of the heap, or would take if it were no stub.
+  // With its heap overhead, as if it were no stub.
   size_t blockBytes() const { return blockBytes(workers, contentBytes()); }
   size_t heldBytes() const { return isStub ? blockBytes(workers, 0) : blockBytes(); }
-  // Without anything in it, and room for so much content.
+  // Empty, with room for this much content.
   static Message* make(unsigned workers, size_t contentBytes) {
     RALLY_ASSERT(workers > 0);
     void* block = std::malloc(sizeof(Message) + workers * sizeof(Holding) + contentBytes);
@@ -148,7 +147,7 @@ struct Publication {
     return publication;
   }
 
-  // Before anybody else has the message.
+  // Before it is shared.
   void setInLog(uint64_t id, LogPlace place) {
     logId = id;
     logPlace = place;
@@ -159,7 +158,7 @@ struct Publication {
 
   // Bytes that it takes in a PUBLISH, without what the head adds.
   size_t size() const { return topic.size() + properties.size() + payload.size(); }
-  // Of its Message, whether there is one yet or not.
+  // The bytes of its Message, whether it has been made or not.
   size_t blockBytes() const { return Message::blockBytes(workers, size()); }
   size_t markBytes() const { return mark ? sizeof(Mark) : 0; }
   Mark readMark() const {
@@ -195,7 +194,7 @@ struct Publication {
   }
 };
 
-// Of what is in the log, which has no marks.
+// From the log, which has no marks.
 inline MessageRef stubOf(const Publication& publication) {
   RALLY_ASSERT(publication.logId != 0);
   Message* stub = Message::make(publication.workers, 0);

@@ -1,4 +1,4 @@
-// Who waits for the acknowledgement of a message: a PUBLISH of a connection.
+// The PUBLISH of a connection that waits for the acknowledgement of a message.
 #pragma once
 #include <cstdint>
 

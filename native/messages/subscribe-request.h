@@ -1,4 +1,4 @@
-// What a front end asks the shards for when a client subscribes.
+// A front end's request to shards when a client subscribes.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,8 +22,8 @@ struct RetainedFilter {
   SubscriptionOptions options;
 };
 
-// The filters of a SUBSCRIBE are routed: asks a shard for their retained messages, and to say when it has
-// begun to send them. One record, so that nothing is published between its parts.
+// The routes of a SUBSCRIBE's filters have been sent: asks a shard for their retained messages, and to confirm that it
+// has begun to send them. One record, so that nothing is published between its parts.
 struct SubscribeRequest {
   uint64_t session = 0;
   uint64_t token = 0;

@@ -1,4 +1,4 @@
-// Some of the subscriptions of a session that changes workers, on their way to the new one.
+// Some of the subscriptions of a session that changes workers, in transit to the new one.
 //
 //   rows  [ 3 bytes, QoS 1 ][ 5 bytes, QoS 0 ] ...      texts  a / b f / # / x y ...
 #pragma once

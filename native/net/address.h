@@ -1,4 +1,4 @@
-// Addresses of sockets, as text and as the kernel has them.
+// Socket addresses, as text and in the kernel's form.
 #pragma once
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,8 +14,8 @@
 
 namespace rally {
 
-// A TCP socket that is bound to a numeric address and shares it (SO_REUSEPORT). Gives its descriptor and
-// sets `port` to the one it has, or gives a negative error of libuv.
+// A TCP socket bound to a numeric address, which it shares (SO_REUSEPORT). Gives its descriptor and sets `port`, or
+// gives a negative error of libuv.
 inline int bindShared(const std::string& host, int& port) {
   sockaddr_storage address{};
   const bool isV6 = host.find(':') != std::string::npos;
@@ -40,7 +40,7 @@ inline int bindShared(const std::string& host, int& port) {
   return fd;
 }
 
-// A Unix socket at a path where there is nothing. Gives its descriptor, or a negative error of libuv.
+// A Unix socket at an unused path. Gives its descriptor, or a negative error of libuv.
 inline int bindPath(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

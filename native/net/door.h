@@ -1,6 +1,5 @@
-// The door of a worker: every connection of a client comes through here, whatever it speaks and on whichever port.
-// It accepts, lets a Visitor find out what it has before it, and gives what is MQTT, bare or in a WebSocket, to the
-// data plane.
+// The door of a worker: every client connection enters here, whatever its protocol and port. The door accepts it, lets
+// a Visitor recognise the protocol, and passes MQTT, plain or in a WebSocket, to the data plane.
 //
 //   Listener --accepted--> Visitor --MQTT, opening accepted--> SocketTransport
 #pragma once
@@ -24,17 +23,16 @@ class Door final : private ListenerOutlet, private VisitorPort {
   Door(StreamLoop& loop, const Limits& limits, Counters& counters, Fifo<Event>& events, SocketTransport& sockets)
       : loop_(loop), limits_(limits), events_(events), sockets_(sockets), input_(inputBytes), tls_(counters) {}
 
-  // Where WebSockets open, and the socket of the HTTP server for everything else.
+  // The path of WebSockets, and the socket of the HTTP server for everything else.
   void serveHttp(const std::string& mqttPath, const std::string& serverPath) {
     mqttPath_ = mqttPath;
     serverPath_ = serverPath;
   }
 
-  // The proxies that are believed whom they speak for. False: it is no network.
+  // Proxies that are trusted to give the client's address. False: it is not a network.
   bool trust(std::string_view network) { return trustedProxies_.add(network); }
 
-  // For the ports with TLS, from now on: what is secure already stays as it is. Gives why it cannot be done, or
-  // nothing.
+  // For the ports with TLS, from now on: existing TLS connections keep theirs. Gives an error, or nothing.
   std::string secureWith(const TlsSettings& settings) {
     std::string error;
     if (auto context = TlsContext::make(settings, tls_.ticketKeys, error)) tlsContext_ = std::move(context);
@@ -47,7 +45,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     tls_.handshakesLeft = limits_.tlsHandshakesPerTurnMax;
     while (!waiting_.empty() && waiting_.begin()->second->tryAgain()) {}
   }
-  // Whether requests wait for the HTTP server, which does not say when it has room: the next turn should come soon.
+  // Whether requests wait for the HTTP server, which does not announce room: the next turn should come soon.
   bool hasWaiting() const { return !waiting_.empty(); }
 
   // Gives the port, or a negative error of libuv. With TLS: secureWith() was called.
@@ -57,7 +55,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     return listeners_.back()->listen(host, port);
   }
 
-  // On a socket that is bound, which stays the caller's. Gives 0, or a negative error of libuv.
+  // On a bound socket, which stays the caller's. Gives 0, or a negative error of libuv.
   int listenOn(int fd, Protocols protocols) {
     RALLY_ASSERT(!protocols.tls || tlsContext_);
     const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -66,7 +64,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     return listeners_.back()->listenOn(own, 0);
   }
 
-  // No more connections are taken, and visitors leave, but for those that wait for an answer.
+  // Accepts no more connections; visitors leave, except those that wait for an answer.
   void stop() {
     for (const auto& listener : listeners_) listener->stop();
     eachVisitor([](Visitor& visitor) {
@@ -79,19 +77,19 @@ class Door final : private ListenerOutlet, private VisitorPort {
     while (!visitors_.empty()) visitors_.back()->leave();
   }
 
-  // Once a second, behind what has come.
+  // Once a second, after everything received was handled.
   void tick() {
     for (const auto& listener : listeners_) listener->tick();
     eachVisitor([](Visitor& visitor) { visitor.tick(); });
   }
 
-  // The process stood still.
+  // The process was suspended.
   void forgive(uint64_t gapMs) {
     eachVisitor([&](Visitor& visitor) { visitor.forgive(gapMs); });
   }
 
-  // What packet control says to an opening, with the whole response to it. Gives the slot of the connection that
-  // it has become; 0: it was refused, or the client has gone.
+  // Packet control's answer to an opening, with the complete response. Gives the slot of the new connection; 0: it was
+  // refused, or the client has gone.
   uint32_t answerOpening(uint32_t id, bool isAccepted, const std::string& response) {
     const auto found = openings_.find(id);
     if (found == openings_.end()) return 0;
@@ -140,7 +138,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
   HttpRequest& request() override { return request_; }
   bool isMqttPath(std::string_view path) const override { return path == mqttPath_; }
 
-  // In the order in which they have asked.
+  // In the order of their requests.
   HttpServerLink::Opened openLink(Visitor& visitor, HttpServerLinkOutlet& outlet) override {
     HttpServerLink::Opened opened{.isBusy = true};
     if (waiting_.empty() || waiting_.begin()->second == &visitor)
@@ -159,7 +157,7 @@ class Door final : private ListenerOutlet, private VisitorPort {
     visitor.stream.secure(tls_, tlsContext_, visitor.protocols(), std::move(before));
   }
 
-  // The address, and the reason in a line of its own.
+  // The address, and the reason on its own line.
   void note(Notice notice, const Visitor& visitor, std::string_view reason) override {
     push(notice, reason.empty() ? visitor.remoteAddress : visitor.remoteAddress + "\n" + std::string(reason));
   }
@@ -168,8 +166,8 @@ class Door final : private ListenerOutlet, private VisitorPort {
     events_.push({EventKind::noticed, uint8_t(notice), Reason::success, 0, 0, {text.begin(), text.end()}});
   }
 
-  // The fields that matter, in the order of `OpeningRequest` in core/front-end/opening.ts, with line feeds between:
-  // no field has one. Over TLS its facts follow.
+  // The relevant fields, in the order of `OpeningRequest` in core/front-end/opening.ts, separated by line feeds, which
+  // no field contains. Over TLS its facts follow.
   void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) override {
     visitor.openingId = ++openingIds_;
     openings_[visitor.openingId] = &visitor;

@@ -1,6 +1,6 @@
-// Whose request it is that a proxy hands on: `X-Forwarded-For`, or `Forwarded` (RFC 7239). A client may write anything
-// into them, and each proxy adds an address at the right. So the first from the right that is not a trusted proxy's is
-// believed, and nothing to the left of it is looked at.
+// The client of a request that a proxy has forwarded: `X-Forwarded-For`, or `Forwarded` (RFC 7239). A client may write
+// anything into them, and each proxy adds an address on the right. So the first address from the right that is not a
+// trusted proxy's is believed, and everything to its left is ignored.
 #pragma once
 #include <optional>
 #include <string>
@@ -13,8 +13,8 @@ namespace rally {
 
 class Forwarded {
  public:
-  // `peer`: a trusted proxy. Its own address if it says nothing, or the two fields do not agree: then one of them is
-  // the client's own.
+  // `peer`: a trusted proxy. Its own address if there is no field, or if the two fields disagree: then one of them is
+  // the client's.
   static std::string clientOf(const HttpRequest& request, const std::string& peer, const Networks& trusted) {
     const std::optional<std::string> plain = walk(request, "x-forwarded-for", peer, trusted, &plainAddress);
     const std::optional<std::string> standard = walk(request, "forwarded", peer, trusted, &standardAddress);
@@ -22,8 +22,8 @@ class Forwarded {
     return plain ? *plain : standard.value_or(peer);
   }
 
-  // The field that shows that a proxy has handed the request on; empty if none does. Programs can send any of these;
-  // the browser of a web page cannot be made to.
+  // The field that shows that a proxy has forwarded the request; empty if there is none. Programs can send any of
+  // these; web pages cannot make a browser send one.
   static std::string_view signOf(const HttpRequest& request) {
     for (const HttpField& field : request.fields) {
       const bool isSign = isName(field.name, "forwarded") || isName(field.name, "via") ||
@@ -36,7 +36,7 @@ class Forwarded {
  private:
   using Read = std::string_view (*)(std::string_view member);
 
-  // Nothing if there is no such field.
+  // Nothing if the field is missing.
   static std::optional<std::string> walk(const HttpRequest& request, std::string_view name, const std::string& peer,
                                          const Networks& trusted, Read read) {
     bool hasField = false;

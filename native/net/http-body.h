@@ -26,11 +26,11 @@ class HttpBody {
   bool isChunked() const { return isChunked_; }
   bool isComplete() const { return state_ == State::complete; }
   bool isBroken() const { return state_ == State::broken; }
-  // Of data, up to now.
+  // Of data, so far.
   uint64_t dataBytes() const { return dataBytes_; }
 
-  // Takes what is the body's from the front of the chunk and gives how much that is; calls `onData(bytes)` for
-  // the data in it.
+  // Takes the body's bytes from the front of the chunk and gives their number; calls `onData(bytes)` for the data in
+  // them.
   template <class OnData>
   size_t read(Bytes chunk, OnData&& onData) {
     size_t at = 0;
@@ -50,7 +50,8 @@ class HttpBody {
   }
 
  private:
-  // A chunk is  size [; extension] CRLF data CRLF;  the last has size 0 and no data, but lines, the last one empty.
+  // A chunk is  size [; extension] CRLF data CRLF;  the last has size 0 and no data, but trailer lines, the last one
+  // empty.
   enum class State : uint8_t {
     size,
     extension,

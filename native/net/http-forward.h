@@ -1,5 +1,5 @@
-// Requests and answers as they go on between a client and the HTTP server behind the door. What belongs to one
-// connection alone stays behind (RFC 9110, 7.6.1), and so does what only the door may say.
+// Requests and responses forwarded between a client and the HTTP server behind the door. Fields of a single connection
+// are not forwarded (RFC 9110, 7.6.1), nor are fields that only the door may set.
 #pragma once
 #include <charconv>
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace rally {
 
-// Whose request it is, with spaces between: the bytes of its head as the client sent them, the client's address, and
-// the field by which a proxy has handed it on, if one has.
+// Facts about the request, separated by spaces: the bytes of its head as the client sent them, the client's address,
+// and the field by which a proxy has forwarded it, if one has.
 constexpr std::string_view httpClientField = "rallymq-client";
 
 class HttpForward {
@@ -30,7 +30,7 @@ class HttpForward {
     out.append("\r\n\r\n");
   }
 
-  // `isChunked`: whether the body goes on in chunks, which a client of HTTP/1.0 does not understand.
+  // `isChunked`: whether the body is sent in chunks, which a client of HTTP/1.0 does not understand.
   static void appendResponse(std::string& out, const HttpResponse& response, bool isChunked, bool keepsAlive) {
     out.append("HTTP/1.1 ").append(response.statusLine).append("\r\n");
     for (const HttpField& field : response.fields) {
@@ -69,7 +69,7 @@ class HttpForward {
       if (isName(field.name, name)) return true;
     }
     if (isName(field.name, "content-length")) return false;
-    // A field may also be of the connection because Connection names it.
+    // A field may also be hop-by-hop because Connection names it.
     for (const HttpField& other : all) {
       if (!isName(other.name, "connection")) continue;
       bool isNamed = false;

@@ -1,6 +1,6 @@
-// The head of an HTTP message as it arrives, cut anywhere, until the empty line that ends it. What no head may
-// hold is refused at the byte where it stands (RFC 9112, 2.2 and 5.2): a carriage return or a line feed alone,
-// a control character, a line that goes on with the next.
+// The head of an HTTP message as it arrives, cut at any byte, until the empty line that ends it. Bytes that no head
+// may contain are refused at once (RFC 9112, 2.2 and 5.2): a single carriage return or line feed, a control character,
+// a line folded onto the next.
 //
 //   [CRLF] request line CRLF | field CRLF | field CRLF | CRLF      body ...
 #pragma once
@@ -36,7 +36,7 @@ class HttpHeadReader {
 
   // With the empty line at its end.
   Bytes bytes() const { return bytes_; }
-  // Nothing of a head has come, but perhaps an empty line before it.
+  // Nothing of a head has arrived, except perhaps an empty line before it.
   bool isEmpty() const { return lines_ == 0 && lineBytes_ == 0; }
   void clear() { *this = HttpHeadReader(); }
 
@@ -64,7 +64,7 @@ class HttpHeadReader {
     return Step::next;
   }
 
-  // Keeps what is the head's, without the empty lines before it.
+  // Keeps the bytes of the head, without the empty lines before it.
   void append(Bytes chunk) {
     const size_t before = size_ - chunk.size();
     const size_t skipped = skipped_ > before ? std::min(skipped_ - before, chunk.size()) : 0;

@@ -1,5 +1,5 @@
-// What the head of an HTTP message says (RFC 9112). Whatever two readers could understand in two ways is refused:
-// that is how a request is smuggled past one of them.
+// The head of an HTTP message (RFC 9112). Anything that two parsers could understand differently is refused: requests
+// are smuggled that way.
 #pragma once
 #include <algorithm>
 #include <utility>
@@ -9,7 +9,7 @@
 
 namespace rally {
 
-// More would not fit into the table of the HTTP server behind.
+// The table of the HTTP server behind has no room for more.
 constexpr size_t httpFieldsMax = 90;
 
 // Views into the bytes of the head.
@@ -49,7 +49,7 @@ struct HttpResponse {
 
 class HttpHead {
  public:
-  // `head` is what HttpHeadReader has read. Fills `request`, or says why it is refused.
+  // `head` comes from HttpHeadReader. Fills `request`, or says why it is refused.
   static HttpRefusal parse(Bytes head, HttpRequest& request) {
     std::vector<HttpField> fields = std::move(request.fields);
     fields.clear();
@@ -62,7 +62,7 @@ class HttpHead {
     return readFraming(request);
   }
 
-  // Of the HTTP server behind, which is ours. False: it is none.
+  // A response of our own HTTP server. False: it is not valid.
   static bool parse(Bytes head, HttpResponse& response) {
     std::vector<HttpField> fields = std::move(response.fields);
     fields.clear();
@@ -92,7 +92,7 @@ class HttpHead {
  private:
   static constexpr HttpRefusal bad(std::string_view sentence) { return {400, sentence}; }
 
-  // The reader has seen to it that lines end with both characters.
+  // The reader has checked that lines end with both characters.
   static std::string_view nextLine(std::string_view& text) {
     const size_t end = text.find("\r\n");
     const std::string_view line = text.substr(0, end);
@@ -127,7 +127,7 @@ class HttpHead {
     if (request.method == "CONNECT") return {501, "This server is no proxy.\n"};
     if (target == "*" && request.method == "OPTIONS") target = "/";
     if (target.starts_with('/')) return {};
-    // The absolute form, which is for proxies and has to be understood (3.2.2): its host is the host.
+    // The absolute form, which is for proxies and must be understood (3.2.2): its host counts.
     const size_t scheme = beginsWithName(target, "http://") ? 7 : beginsWithName(target, "https://") ? 8 : 0;
     if (scheme == 0) return bad("The target of a request begins with '/'.\n");
     const size_t end = std::min(target.find_first_of("/?", scheme), target.size());
@@ -149,7 +149,7 @@ class HttpHead {
     return {};
   }
 
-  // One, and what a URL may have there (3.2).
+  // Exactly one, with valid characters of a URL (3.2).
   static HttpRefusal readHost(HttpRequest& request) {
     const std::string_view* host = nullptr;
     for (const HttpField& field : request.fields) {
@@ -168,7 +168,7 @@ class HttpHead {
     return {};
   }
 
-  // Where the body ends (6.3), and what becomes of the connection behind it (9.3, 9.6).
+  // The end of the body (6.3), and whether the connection stays open (9.3, 9.6).
   static HttpRefusal readFraming(HttpRequest& request) {
     bool hasLength = false;
     bool isUpgrade = false;

@@ -1,5 +1,5 @@
-// A connection of the door to the HTTP server on the main thread, for one client and one request at a time. What
-// comes back is read as far as it says where an answer ends, and handed on as it goes to the client.
+// A connection from the door to the HTTP server on the main thread, for one client and one request at a time. A
+// response is parsed only to find its end, and forwarded to the client as it arrives.
 #pragma once
 #include <sys/un.h>
 
@@ -17,11 +17,11 @@ class HttpServerLinkOutlet {
   // Bytes for the client.
   virtual void onAnswer(Bytes bytes) = 0;
   // The answer is complete. `keepsAlive`: the client need not see the end of its connection to know that.
-  // `isOver`: the link is no more.
+  // `isOver`: the link has ended.
   virtual void onAnswered(bool keepsAlive, bool isOver) = 0;
-  // There is room again for what goes to the server.
+  // There is room again for bytes to the server.
   virtual void onServerReady() = 0;
-  // The link is no more. `hasBegun`: a part of the answer has come.
+  // The link has ended. `hasBegun`: a part of the response has arrived.
   virtual void onServerGone(bool hasBegun) = 0;
 
  protected:
@@ -35,7 +35,7 @@ class HttpServerLink final : public StreamOwner {
     bool isBusy = false;  // there is none now, and will be in a moment
   };
 
-  // The queue of connections of a Unix socket is short, and a burst fills it before the main thread has its turn.
+  // The accept queue of a Unix socket is short, and a burst fills it before the main thread has a turn.
   static Opened open(StreamLoop& loop, const std::string& path, std::span<uint8_t> input,
                      HttpServerLinkOutlet& outlet) {
     sockaddr_un address{};
@@ -57,7 +57,7 @@ class HttpServerLink final : public StreamOwner {
     return {.link = opened};
   }
 
-  // A request begins: its head, and how its answer goes to the client.
+  // A request begins: its head, and the form of its response to the client.
   void begin(Bytes head, bool isHead, bool takesChunks, bool keepsAlive) {
     isBusy_ = true;
     isHead_ = isHead;
@@ -80,13 +80,13 @@ class HttpServerLink final : public StreamOwner {
     unsent_.append(asText(bytes));
     watch();
   }
-  // False: what is sent now waits for the server.
+  // False: further bytes wait for the server.
   bool hasRoom() const { return unsent_.empty(); }
 
-  // The answer that has begun goes on for as long as somebody listens: the server gives no length for any other.
+  // A response that has begun continues as long as somebody listens: the server gives no length for any other.
   bool isStream() const { return isInBody_ && body_.isChunked(); }
 
-  // Whether the client has room for more of the answer.
+  // Whether the client has room for more of the response.
   void setReading(bool isReading) {
     isReading_ = isReading;
     watch();
@@ -134,7 +134,7 @@ class HttpServerLink final : public StreamOwner {
     outlet_.onServerGone(isBusy_ && hasBegun_);
   }
 
-  // The server has closed, which ends an answer that has no other end.
+  // The server has closed, which ends a response that has no other end.
   void onEnd() {
     if (!isBusy_ || !isInBody_ || !endsWithStream_) {
       fail();
@@ -185,7 +185,7 @@ class HttpServerLink final : public StreamOwner {
     outlet_.onAnswered(keepsAlive_, isGone_);
   }
 
-  // The head of an answer is complete. False: it is none that this understands.
+  // The head of a response is complete. False: it is not understood.
   bool beginBody() {
     HttpResponse response;
     if (!HttpHead::parse(answerHead_.bytes(), response)) return false;

@@ -1,4 +1,4 @@
-// Text of HTTP: characters, names and lists, as RFC 9110 (5.6) has them.
+// Text in HTTP: characters, names and lists (RFC 9110, 5.6).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace rally {
 
-// Why a request is not served: the status code, and a sentence for whoever sent it. Status 0: it is served.
+// Why a request is refused: the status code, and a sentence for the client. Status 0: it is not.
 struct HttpRefusal {
   uint16_t status = 0;
   std::string_view sentence;
@@ -62,7 +62,7 @@ inline std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// Calls `visit(member)` for each member of a list with ',' between.
+// Calls `visit(member)` for each member of a comma-separated list.
 template <class Visit>
 void eachMember(std::string_view list, Visit&& visit) {
   while (!list.empty()) {
@@ -78,7 +78,7 @@ inline bool hasMember(std::string_view list, std::string_view wanted) {
   return found;
 }
 
-// A number of decimal digits and nothing else; false if it is none, or has more digits than any length.
+// A number of decimal digits only; false if it is not one, or has more digits than any length.
 inline bool readDecimal(std::string_view text, uint64_t& number) {
   if (text.empty() || text.size() > 18) return false;
   number = 0;

@@ -1,5 +1,5 @@
-// One port: accepts connections and hands them on. Where the process has too few file descriptors it pauses, so that
-// the loop does not spin, and goes on when there may be some again.
+// One port: accepts connections and passes them on. It pauses when the process has too few file descriptors, so that
+// the loop does not spin, and resumes when there may be some again.
 #pragma once
 #include <algorithm>
 #include <cerrno>
@@ -25,14 +25,14 @@ class Listener {
   Listener(StreamLoop& loop, Protocols protocols, ListenerOutlet& outlet)
       : loop_(loop), protocols_(protocols), outlet_(outlet) {}
 
-  // Every worker may listen on the same port, the kernel spreads the connections. Gives the port, or a negative
-  // error of libuv.
+  // Every worker may listen on the same port, and the kernel distributes the connections. Gives the port, or a
+  // negative error of libuv.
   int listen(const std::string& host, int port) {
     const int fd = bindShared(host, port);
     return fd < 0 ? fd : listenOn(fd, port);
   }
 
-  // On a socket that is bound, which it takes: every worker has a descriptor of its own for it.
+  // On a bound socket, which it takes: every worker has its own descriptor.
   int listenOn(int fd, int port) {
     if (::listen(fd, backlog) != 0) {
       const int error = uv_translate_sys_error(errno);
@@ -54,7 +54,7 @@ class Listener {
     ::close(std::exchange(fd_, -1));
   }
 
-  // Once a second: goes on if it had to pause.
+  // Once a second: resumes after a pause.
   void tick() {
     if (std::exchange(isOutOfDescriptors_, false)) watch();
   }

@@ -1,4 +1,4 @@
-// IP addresses as text and as bytes, and the networks that they are in (CIDR).
+// IP addresses as text and as bytes, and networks (CIDR).
 #pragma once
 #include <arpa/inet.h>
 
@@ -13,10 +13,10 @@
 
 namespace rally {
 
-// IPv4 as IPv6 has it (::ffff:a.b.c.d), so that one address has one form.
+// IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d), so that an address has one form.
 class IpAddress {
  public:
-  // Exactly an address: no port, no brackets, no zone.
+  // An address only: no port, no brackets, no zone.
   static std::optional<IpAddress> parse(std::string_view text) {
     if (text.size() > textBytesMax) return std::nullopt;
     const std::string whole(text);
@@ -64,7 +64,7 @@ class IpAddress {
 
 class Networks {
  public:
-  // "10.0.0.0/8", "::1". False: it is none.
+  // "10.0.0.0/8", "::1". False: it is not a network.
   bool add(std::string_view text) {
     const size_t slash = text.find('/');
     const std::optional<IpAddress> address = IpAddress::parse(text.substr(0, slash));

@@ -1,4 +1,4 @@
-// What may be spoken on a port, and what a client says by ALPN that it will speak.
+// The protocols of a port, and those that a client announces by ALPN.
 #pragma once
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// The header of the PROXY protocol, versions 1 and 2, with which a proxy begins the stream of a client: whose it is.
-// Nothing else that is spoken here begins so.
+// The header of the PROXY protocol, versions 1 and 2, which a proxy puts before the stream of a client: the client's
+// address. No other protocol here begins like that.
 //
 //   1   PROXY TCP4 192.0.2.1 198.51.100.1 56324 443 CR LF
 //   2   signature (12) | version, command | family | length (2) | source, destination, ports | more
@@ -24,10 +24,10 @@ class ProxyHeader {
   size_t bytes = 0;                   // when it is complete
   std::optional<IpAddress> client{};  // none: the proxy speaks for itself, or does not know
 
-  // Longer ones are malformed: what version 2 may have behind the addresses is some hundred bytes.
+  // Longer ones are malformed: version 2 may have a few hundred bytes after the addresses.
   static constexpr size_t bytesMax = 2'048;
 
-  // Of the bytes that a stream begins with.
+  // Parses the first bytes of a stream.
   static ProxyHeader read(Bytes stream) {
     const std::string_view text = asText(stream);
     if (beginsAlike(text, textStart)) return readText(text);

@@ -1,5 +1,5 @@
-// The sockets of the data plane on the event loop of its worker, with no JavaScript on the way of the bytes: MQTT, bare
-// or in WebSocket. The door (door.h) has accepted them and knows what they speak.
+// The sockets of the data plane on the event loop of its worker, with no JavaScript on the path of the bytes: MQTT,
+// plain or in a WebSocket. The door (door.h) has accepted them and knows their protocol.
 #pragma once
 #include <array>
 #include <cstring>
@@ -39,12 +39,12 @@ class SocketTransport : public Transport {
     return {connection, stream.handOver(std::move(socket))};
   }
 
-  // What goes out before anything else: the end of HTTP.
+  // Bytes to send before everything else: the end of HTTP.
   void sendBefore(Connection& connection, std::string_view text) {
     sendBehind(socketOf(connection), Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
   }
 
-  // What has come already, before the data plane had the connection.
+  // Bytes that arrived before the data plane had the connection.
   void receive(Connection& connection, Bytes bytes) {
     if (bytes.empty() || !connection.socket) return;
     Socket& socket = socketOf(connection);
@@ -56,9 +56,9 @@ class SocketTransport : public Transport {
     receiveFrames(socket, chunk);
   }
 
-  // Once a second, behind what has come: a WebSocket that was silent is pinged, so that no proxy drops it, and one
-  // that does not answer is no more. Whoever takes bytes lives, since the ping may stand behind many; and whom we do
-  // not read cannot answer.
+  // Once a second, after everything received was handled: a silent WebSocket is pinged, so that no proxy drops it, and
+  // ends if it does not answer. A peer that accepts bytes is alive, since the ping may be behind many; and a peer that
+  // is not read cannot answer.
   void tick() {
     frontEnd_.eachConnection([&](Connection& connection) {
       if (connection.transport != this || !connection.socket) return;
@@ -67,7 +67,7 @@ class SocketTransport : public Transport {
     });
   }
 
-  // The process stood still.
+  // The process was suspended.
   void forgive(uint64_t gapMs) {
     frontEnd_.eachConnection([&](Connection& connection) {
       if (connection.transport != this || !connection.socket) return;
@@ -92,8 +92,8 @@ class SocketTransport : public Transport {
 
   void close(Connection& connection) override {
     Socket& socket = socketOf(connection);
-    // What the client still sends is read and dropped, so that the kernel does not answer it with a
-    // reset, which would take our last bytes with it; the client's own close ends the socket.
+    // Further bytes of the client are read and dropped, so that the kernel does not answer them with a reset, which
+    // would discard our last bytes; the client's own close ends the socket.
     setReading(connection, true);
     if (socket.webSocket) sendClose(socket, socket.webSocket->close);
     if (socket.unsent) socket.unsent->isLast = true;
@@ -124,10 +124,10 @@ class SocketTransport : public Transport {
 
  private:
   static constexpr size_t inputBytes = 262'144;
-  // Up to this size a copy into one piece costs less than telling the kernel of several.
+  // Up to this size copying into one piece costs less than passing several to the kernel.
   static constexpr size_t gatherBytesMax = 1'024;
   static constexpr uint64_t pingBytes = 2;
-  // A client that pings and does not read is answered no more.
+  // A client that pings and does not read gets no more answers.
   static constexpr size_t waitingControlBytesMax = 1'024;
 
   struct WebSocket {
@@ -143,7 +143,7 @@ class SocketTransport : public Transport {
     }
   };
 
-  // What the socket has not taken yet:  [before][outbox] | [after]
+  // Bytes that the socket has not accepted yet:  [before][outbox] | [after]
   struct Unsent {
     std::vector<uint8_t> before;  // WebSocket: control frames, the head of the message in the outbox
     Outbox outbox;
@@ -178,14 +178,14 @@ class SocketTransport : public Transport {
 
   static Socket& socketOf(const Connection& connection) { return *static_cast<Socket*>(connection.socket); }
 
-  // Tells the loop what the socket waits for.
+  // Tells the loop what to wait for.
   void watch(Socket& socket) { socket.stream.watch(socket.isReading, socket.unsent != nullptr); }
 
   void judge(Connection& connection, Socket& socket, WebSocket& webSocket) {
     if (!socket.isReading) webSocket.livesAt(nowMs());
     const uint64_t silentMs = nowMs() - webSocket.lifeMs;
-    // Who is behind and takes bytes now and then is seen doing so all the time, not only once it was pinged; of those
-    // who speak, or have taken all, nothing is asked.
+    // A peer that is behind and accepts bytes now and then must be seen doing so all the time, not only after a ping;
+    // peers that send, or have accepted everything, need no check.
     if (silentMs < limits_.webSocketPingMs / 2) return;
     const uint64_t takenBytes = socket.stream.acknowledgedBytes();
     const bool isBehind = socket.unsent || takenBytes < socket.stream.sentBytes();
@@ -215,7 +215,7 @@ class SocketTransport : public Transport {
     else frontEnd_.receive(*socket.connection, chunk);
   }
 
-  // The one place where the client's stream ends: its socket sends no more, or its Close frame was answered.
+  // The only place where the client's stream ends: its socket sends no more, or its Close frame was answered.
   void onStreamEnd(Socket& socket) { frontEnd_.streamEnded(*socket.connection); }
 
   void receiveFrames(Socket& socket, std::span<uint8_t> chunk) {
@@ -228,7 +228,7 @@ class SocketTransport : public Transport {
     if (result.close != WebSocketClose::none && socket.connection) endWebSocket(socket, result);
   }
 
-  // The client has closed, or broke the rules of WebSocket.
+  // The client has closed the WebSocket, or violated its rules.
   void endWebSocket(Socket& socket, const WebSocketReader::Result& result) {
     Connection& connection = *socket.connection;
     if (result.isFromClient) {
@@ -245,7 +245,7 @@ class SocketTransport : public Transport {
     sendControl(socket, WebSocketOpcode::close, payload);
   }
 
-  // Goes out behind the message that is on its way. A socket that is no more is found out when it is read.
+  // Sent after the message in progress. A closed socket is noticed when it is read.
   void sendControl(Socket& socket, WebSocketOpcode opcode, Bytes payload) {
     WebSocketHead head;
     const size_t headBytes = writeWebSocketHead(head, opcode, payload.size());
@@ -255,7 +255,7 @@ class SocketTransport : public Transport {
     sendBehind(socket, frame);
   }
 
-  // Bytes that are no part of a message, behind the one that is on its way.
+  // Bytes that belong to no message, after the one in progress.
   void sendBehind(Socket& socket, Bytes bytes) {
     if (socket.unsent) {
       socket.unsent->after.insert(socket.unsent->after.end(), bytes.begin(), bytes.end());
@@ -294,7 +294,7 @@ class SocketTransport : public Transport {
     pieces_.assign(1, {gathered_.data(), size});
   }
 
-  // The socket is full: what is left waits in the arena until it has gone.
+  // The socket is full: the rest waits in the arena until it is sent.
   void writeLater(Connection& connection, Socket& socket, Bytes before, size_t sent) {
     if (!socket.unsent) socket.unsent = std::make_unique<Unsent>();
     Unsent& unsent = *socket.unsent;

@@ -1,8 +1,8 @@
-// The bytes of one connection on the event loop: a socket, and TLS on it where the port has it (secure()). Nobody above
-// need know of it: a plain connection asks once in each call whether there is TLS.
+// The bytes of one connection on the event loop: a socket, with TLS if the port has it (secure()). The layers above
+// need not know: a plain connection pays one test per call for TLS.
 //
-//   Stream -> its owner: who reads and writes it now (a Visitor, then a Socket of the data plane; a link to the HTTP
-//             server). The stream owns its owner, and both go when libuv has let go of the handle.
+//   Stream -> its owner, which reads and writes it: a Visitor, then a Socket of the data plane, or a link to the HTTP
+//             server. The stream owns its owner, and both are deleted when libuv has released the handle.
 #pragma once
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -25,8 +25,8 @@
 
 namespace rally {
 
-// The event loop, and how many handles of ours libuv has not finished closing or watching: while there are any, what
-// they point to must live.
+// The event loop, and the number of our handles that libuv has not finished closing or watching: until it is 0, the
+// objects they point to must live.
 struct StreamLoop {
   uv_loop_t* uv;
   size_t openHandles = 0;
@@ -42,7 +42,7 @@ class StreamOwner {
 
 class Stream {
  public:
-  // Takes over a connected socket that does not block.
+  // Takes over a connected, non-blocking socket.
   Stream(StreamLoop& loop, int fd) : loop_(loop), fd_(fd) {
     uv_poll_init(loop.uv, &poll_, fd);
     poll_.data = this;
@@ -51,12 +51,12 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Gives the owner before, which may be the caller and has to be the last to know of it.
+  // Gives the previous owner, which may be the caller and has to be destroyed last.
   [[nodiscard]] std::unique_ptr<StreamOwner> handOver(std::unique_ptr<StreamOwner> owner) {
     return std::exchange(owner_, std::move(owner));
   }
 
-  // What comes now is TLS. `before`: the bytes of it that were received already; the owner receives at once.
+  // TLS begins. `before`: bytes of it that were already received; the owner receives at once.
   void secure(TlsThread& thread, std::shared_ptr<const TlsContext> context, Protocols protocols,
               std::vector<uint8_t> before) {
     RALLY_ASSERT(!tls_ && sentBytes_ == 0);
@@ -74,7 +74,7 @@ class Stream {
     return {isTemporary(errno) ? StreamState::open : StreamState::broken};
   }
 
-  // What is taken is on its way.
+  // Accepted bytes are in transit.
   Transferred send(Bytes bytes) {
     if (tls_) [[unlikely]] {
       iovec piece{const_cast<uint8_t*>(bytes.data()), bytes.size()};
@@ -91,8 +91,8 @@ class Stream {
     return sent(sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT));
   }
 
-  // Of all that was sent, what the peer's machine has not acknowledged stands against it: a peer that reads lets it
-  // grow.
+  // acknowledgedBytes() is what was sent, less what the peer's machine has not acknowledged: it grows while the peer
+  // reads.
   uint64_t sentBytes() const { return tls_ ? tls_->sentBytes() + tls_->unsentBytes() : sentBytes_; }
   uint64_t acknowledgedBytes() const {
     const uint64_t sent = tls_ ? tls_->sentBytes() : sentBytes_;
@@ -100,17 +100,17 @@ class Stream {
     const bool isKnown = ioctl(fd_, SIOCOUTQ, &queued) == 0;
     return isKnown ? sent - std::min(sent, uint64_t(queued)) : sent;  // a Unix socket counts its own memory
   }
-  // What `bytes` that are sent at once are at most, as acknowledgedBytes() counts.
+  // The most that `bytes`, sent at once, can be in acknowledgedBytes().
   uint64_t bytesOnSocket(uint64_t bytes) const { return tls_ ? bytes + TlsChannel::overheadBytesMax : bytes; }
 
-  // What is waited for: bytes from the peer, and room for bytes to it.
+  // What to wait for: bytes from the peer, room for bytes to it.
   void watch(bool reads, bool writes) {
     reads_ = reads;
     writes_ = writes;
     update();
   }
 
-  // The peer is told that nothing follows.
+  // Tells the peer that nothing follows.
   void endWriting() {
     if (tls_) {
       tls_->endWriting();
@@ -151,7 +151,7 @@ class Stream {
     return transferred;
   }
 
-  // What TLS has left is sent whether or not the owner waits for room.
+  // Bytes left over by TLS are sent whether or not the owner waits for room.
   void update() {
     const bool writes = writes_ || (tls_ && tls_->hasUnsent());
     const int events = (reads_ ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0);

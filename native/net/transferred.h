@@ -1,4 +1,4 @@
-// What became of a call that reads or writes the bytes of a connection.
+// The result of a call that reads or writes the bytes of a connection.
 #pragma once
 #include <cstddef>
 #include <cstdint>

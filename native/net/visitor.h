@@ -1,6 +1,6 @@
-// A connection that is not the data plane's, or not yet: its first bytes say what it is. What speaks HTTP is read
-// head by head. The opening of a WebSocket is decided by packet control; every other request goes to the HTTP
-// server, and its answer back, one at a time, so that answers come in the order of the requests.
+// A connection that does not belong to the data plane, or not yet: its first bytes tell the protocol. HTTP is read
+// head by head. Packet control decides on WebSocket handshakes; every other request goes to the HTTP server, one at a
+// time, so that responses come in the order of the requests.
 //
 //   before --header of a proxy, TLS--> greeting
 //
@@ -9,14 +9,14 @@
 //                 ^  \--other--> answering --answered--.        \--refused--> closing
 //                 |      \--busy--> waiting --.        |
 //                  `---------------------------`-------'
-//   Wherever something is wrong: a sentence, closing.
+//   On any error: a sentence, then closing.
 //
-// A visitor begins with `before` where a proxy is trusted, or the port has TLS: its stream is secure behind it, and the
-// handshake passes below `greeting`. Whatever it sends until it is known what it speaks has to come within
+// A visitor begins with `before` if a proxy is trusted, or the port has TLS: its stream is encrypted after that, and
+// the handshake happens below `greeting`. Everything up to the recognition of its protocol must arrive within
 // connectTimeoutMs.
 //
-// What the client sends beyond the request that is being served waits here up to a bound, then in its socket. An
-// answer that the client does not take waits up to the size of one read, then in the server's socket.
+// Bytes beyond the request being served wait here up to a limit, then in the client's socket. Response bytes that the
+// client does not accept wait up to the size of one read, then in the server's socket.
 #pragma once
 #include <array>
 #include <string>
@@ -48,18 +48,18 @@ class VisitorPort {
   virtual HttpRequest& request() = 0;      // of the head that is being read
   virtual bool isMqttPath(std::string_view path) const = 0;
   virtual const Networks& trustedProxies() const = 0;
-  // Whether one more handshake of TLS may begin in this turn of the loop.
+  // Whether one more TLS handshake may begin in this turn of the loop.
   virtual bool mayShakeHands() const = 0;
   // `before`: the beginning of the handshake.
   virtual void secure(Visitor& visitor, std::vector<uint8_t> before) = 0;
-  // nullptr: there is no server; or it is busy, and tryAgain() is called until there is one.
+  // nullptr: there is no server, or it is busy, and tryAgain() is called until it is not.
   virtual HttpServerLink::Opened openLink(Visitor& visitor, HttpServerLinkOutlet& outlet) = 0;
   virtual void stopWaiting(Visitor& visitor) = 0;
-  // `reason`: more of it than the notice says.
+  // `reason`: details beyond the notice.
   virtual void note(Notice notice, const Visitor& visitor, std::string_view reason = {}) = 0;
   // Asks packet control; answerOpening() follows. `client`: its address.
   virtual void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) = 0;
-  // Takes the visitor for the data plane. It is no more afterwards.
+  // Passes the visitor to the data plane, which deletes it.
   virtual void toDataPlane(Visitor& visitor, Bytes first) = 0;
   // It is closed.
   virtual void onGone(Visitor& visitor) = 0;
@@ -120,10 +120,10 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   void onBroken() override { leave(); }
 
-  // Answers that the socket has not taken: they go out before whatever the next owner of the stream sends.
+  // Response bytes that the socket has not accepted: they are sent before anything of the stream's next owner.
   std::string takeUnsent() { return std::exchange(unsent_, {}); }
 
-  // Its turn has come to ask for a link to the server. False: the server is busy still.
+  // Its turn to ask for a link to the server. False: the server is still busy.
   bool tryAgain() {
     ask();
     if (stage_ == Stage::waiting) return false;
@@ -132,21 +132,21 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     return true;
   }
 
-  // Packet control refuses the opening, with the whole response.
+  // Packet control refuses the opening, with the complete response.
   void refuse(Bytes response) {
     write(response);
     finish();
   }
 
-  // Of its port.
+  // The protocols of its port.
   Protocols protocols() const { return protocols_; }
 
-  // Since when it is what it is; while nothing has come, since it was accepted.
+  // When its stage began; when it was accepted, if nothing has arrived.
   uint64_t sinceMs() const { return sinceMs_; }
 
   bool isAnswering() const { return stage_ == Stage::answering || !unsent_.empty(); }
 
-  // Once a second, behind what has come: ends what takes too long.
+  // Once a second, after everything received was handled: ends whatever takes too long.
   void tick() {
     const Limits& limits = door_.limits();
     const uint64_t inStageMs = door_.nowMs() - sinceMs_;
@@ -178,7 +178,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     }
   }
 
-  // The process stood still: that is nobody's silence.
+  // The process was suspended, which counts as nobody's silence.
   void forgive(uint64_t gapMs) {
     sinceMs_ = std::min(sinceMs_ + gapMs, door_.nowMs());
     progressMs_ = std::min(progressMs_ + gapMs, door_.nowMs());
@@ -206,7 +206,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   static constexpr uint8_t mqttConnect = 0x10;
   static constexpr uint8_t tlsHandshake = 0x16;
   static constexpr uint8_t tlsMajorVersion = 3;
-  // A fatal one, handshake_failure (RFC 8446, 6): the client need not wonder why the connection has ended.
+  // A fatal alert, handshake_failure (RFC 8446, 6), which tells the client why the connection ends.
   static constexpr std::array<uint8_t, 7> tlsAlert = {0x15, tlsMajorVersion, 1, 0, 2, 2, 40};
 
   void setStage(Stage stage) {
@@ -230,7 +230,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     proceed(bytes);
   }
 
-  // Goes through what has come, as far as its stage allows. Afterwards this object may be no more.
+  // Handles received bytes, as far as the stage allows. Afterwards this object may be deleted.
   void proceed(Bytes bytes) {
     while (!bytes.empty()) {
       switch (stage_) {
@@ -262,7 +262,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // --- before what is spoken ------------------------------------------------------------------------
 
-  // Not the handshake itself, which OpenSSL reads: of it, the first byte says enough.
+  // OpenSSL reads the handshake; its first byte is enough here.
   void readBefore() {
     if (protocols_.tls && !door_.mayShakeHands()) return;  // the socket says again that there is something
     const Transferred got = stream.receive(door_.input().first(beforeBytesMax - held.size()));
@@ -274,7 +274,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     if (hasProxyHeader_ || takeProxyHeader()) proceedBefore();
   }
 
-  // False: there is nothing more to look at, or the visitor has left.
+  // False: there is nothing more to inspect, or the visitor has left.
   bool takeProxyHeader() {
     const ProxyHeader header = ProxyHeader::read(held);
     switch (header.state) {
@@ -313,7 +313,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     }
   }
 
-  // The client is told by an alert, which its own end must not overtake.
+  // The client gets an alert, which its own close must not overtake.
   void onTlsFailed() {
     door_.note(Notice::tlsFailed, *this, stream.tls()->failure());
     unsent_.clear();
@@ -322,7 +322,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // --- the first bytes ------------------------------------------------------------------------------
 
-  // True: it is HTTP, and is read as such.
+  // True: it is HTTP, and is parsed as such.
   bool greet(Bytes bytes) {
     const Protocols spoken = stream.tls() ? stream.tls()->protocols() : protocols_;
     const bool mayBeTls = !stream.tls() && bytes[0] == tlsHandshake;
@@ -350,7 +350,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   static constexpr size_t methodBytes = 4;
 
-  // Whether the bytes are the beginning of a request, or of the beginning.
+  // Whether the bytes begin a request, or may.
   static bool mayBeHttp(Bytes bytes) {
     const std::string_view text = asText(bytes.first(std::min(bytes.size(), methodBytes)));
     for (const std::string_view method :
@@ -362,7 +362,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // --- requests -------------------------------------------------------------------------------------
 
-  // Gives what lies behind the head.
+  // Gives the bytes after the head.
   Bytes readHead(Bytes bytes) {
     if (hasServed_ && head_.isEmpty()) sinceMs_ = door_.nowMs();
     const HttpHeadReader::Result result = head_.read(bytes, door_.limits().httpHeadBytesMax);
@@ -393,7 +393,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     }
   }
 
-  // The address that a request is from.
+  // The address of the client.
   std::string clientOf(const HttpRequest& request) const {
     const Networks& trusted = door_.trustedProxies();
     return trusted.contains(remoteAddress) ? Forwarded::clientOf(request, remoteAddress, trusted) : remoteAddress;
@@ -413,7 +413,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     ask();
   }
 
-  // The request goes to the server, as soon as that has room for it.
+  // Sends the request to the server as soon as that has room.
   void ask() {
     if (!link_) {
       const HttpServerLink::Opened opened = door_.openLink(*this, *this);
@@ -428,8 +428,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     if (link_) link_->begin(asBytes(forwarded_), isHead_, takesChunks_, mayKeepAlive_);
   }
 
-  // Gives what lies behind the body. What comes of it behind its answer is dropped, or goes to the server if that
-  // still reads it.
+  // Gives the bytes after the body. Body bytes that arrive after the response are dropped, or sent to the server if it
+  // still reads them.
   Bytes readBody(Bytes bytes) {
     forwarded_.clear();
     const size_t used = body_.read(bytes,
@@ -497,8 +497,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // --- the end --------------------------------------------------------------------------------------
 
-  // The client sends no more. What it has sent is still answered, but with a stream only as long as it may say that it
-  // has gone: the end of its bytes is all that most clients say.
+  // The client sends no more. Its requests are still answered, but a stream only while the client can signal that it
+  // has gone: most signal nothing but the end of their bytes.
   void onEnd() {
     hasEnded_ = true;
     if (isStreaming()) leave();
@@ -533,7 +533,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     }
   }
 
-  // Everything was said. The client's own close ends the socket.
+  // Everything was sent. The client's own close ends the socket.
   void finish() {
     if (stage_ == Stage::gone) return;
     dropLink();

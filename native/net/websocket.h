@@ -1,6 +1,6 @@
-// WebSocket framing on the server's side (RFC 6455, 5). A client's frames are masked and carry a stream of
-// MQTT: where one ends means nothing to it. So the payloads of a chunk are unmasked and moved together where
-// they lie, and the data plane sees one run of bytes.
+// WebSocket framing on the server's side (RFC 6455, 5). A client's frames are masked and carry a stream of MQTT, for
+// which frame boundaries mean nothing. So the payloads of a chunk are unmasked and moved together in place, and the
+// data plane sees one run of bytes.
 //
 //   chunk in    [head|mask|payload][head|mask|payload][head|ma
 //   chunk out   [payload][payload]
@@ -25,7 +25,7 @@ constexpr size_t webSocketControlBytesMax = 125;
 constexpr size_t webSocketHeadBytesMax = 10;
 using WebSocketHead = std::array<uint8_t, webSocketHeadBytesMax>;
 
-// The head of a whole message in one frame of ours; gives its size.
+// The head of a complete message in one unmasked frame; gives its size.
 inline size_t writeWebSocketHead(WebSocketHead& head, WebSocketOpcode opcode, uint64_t payloadBytes) {
   head[0] = uint8_t(0x80 | uint8_t(opcode));
   const size_t lengthBytes = payloadBytes <= webSocketControlBytesMax ? 0 : payloadBytes <= UINT16_MAX ? 2 : 8;
@@ -81,7 +81,7 @@ class WebSocketReader {
     return size_t(2) + (length == 126 ? 2 : length == 127 ? 8 : 0) + 4;
   }
 
-  // Gives the bytes that were used; sets isInFrame_ when the head is complete and right.
+  // Gives the number of bytes used; sets isInFrame_ when the head is complete and valid.
   size_t readHead(Bytes bytes) {
     if (headBytes_ == 0 && bytes.size() >= 2) {
       const size_t size = headBytesOf(bytes[1]);
@@ -103,8 +103,8 @@ class WebSocketReader {
     return used;
   }
 
-  // Whether a frame may begin with these two bytes, which say all but its length: a client that errs need not send
-  // more to learn it.
+  // Whether a frame may begin with these two bytes, which contain everything but its length: an invalid frame is
+  // refused as soon as possible.
   bool mayBegin(uint8_t first, uint8_t second) {
     const bool isFinal = (first & 0x80) != 0;
     const bool isMasked = (second & 0x80) != 0;
@@ -128,7 +128,7 @@ class WebSocketReader {
     isInFrame_ = close_ == WebSocketClose::none;
   }
 
-  // What may follow what (5.4, 5.5).
+  // The valid order of frames (5.4, 5.5).
   WebSocketClose follow(bool isFinal) {
     switch (opcode_) {
       case WebSocketOpcode::continuation:
@@ -157,7 +157,7 @@ class WebSocketReader {
     else onControl(opcode_, Bytes(payload));
   }
 
-  // The answer to a Close frame: a code that the client may send is given back to it (5.5.1).
+  // The answer to a Close frame: a code that the client may send is returned to it (5.5.1).
   static WebSocketClose closeOf(Bytes payload) {
     if (payload.empty()) return WebSocketClose::normal;
     if (payload.size() == 1) return WebSocketClose::protocolError;

@@ -1,15 +1,15 @@
-// The retained messages that sessions still have to get for their new subscriptions, at the shard that keeps them.
+// Retained messages still to be sent to sessions for their new subscriptions, at the shard that keeps them.
 //
 //   front end                                      shard
-//   SUBSCRIBE           ------subscribe----->      a first step at once: a filter that matches little is done with
+//   SUBSCRIBE           ------subscribe----->      a first step at once: enough for a filter that matches little
 //                       <---retainedFound---
 //                       <---retainedWaits---       there is more
-//   has sent all that   ----retainedMore---->      a step in one of the next turns
+//   has sent them all   ----retainedMore---->      a step in one of the next turns
 //                       <---retainedFound---       ...
-//                       <---retainedDone----       that was all
+//                       <---retainedDone----       no more
 //
-// So a session never holds more of them than a step finds, whatever the store keeps and however slowly its client
-// reads, and no turn of the shard takes longer than retainedNodesPerTurn.
+// So a session never holds more of them than a step finds, whatever the size of the store and the speed of its client,
+// and no turn of the shard exceeds retainedNodesPerTurn.
 #pragma once
 #include <algorithm>
 #include <deque>
@@ -34,7 +34,7 @@ class RetainedWalks {
       : store_(store), seed_(seed), limits_(limits), outlet_(outlet) {}
 
   bool hasReady() const { return !ready_.empty(); }
-  // The change of the store at which the oldest of them began, or the last one.
+  // The version of the store at which the oldest walk began, or the last one.
   uint64_t oldest() const {
     uint64_t oldest = store_.changes();
     for (const auto& [session, waiting] : sessions_) {
@@ -42,7 +42,7 @@ class RetainedWalks {
     }
     return oldest;
   }
-  // The worker is gone for good, with the sessions there.
+  // The worker is lost, with its sessions.
   void onGone(unsigned worker) {
     std::erase_if(sessions_, [&](const auto& each) { return each.second.worker == worker; });
   }
@@ -63,7 +63,7 @@ class RetainedWalks {
       outlet_.answer(worker, delivery::RetainedWaits{.session = request.session});
   }
 
-  // The session, at `worker`, has sent what it had got.
+  // The session, at `worker`, has sent the messages of its last step.
   void ask(uint64_t session, unsigned worker) {
     const auto found = sessions_.find(session);
     if (found == sessions_.end()) {
@@ -75,7 +75,7 @@ class RetainedWalks {
     ready_.push_back(session);
   }
 
-  // The session leaves `worker`, and will ask again from where it goes.
+  // The session leaves `worker`, and will ask again from its new one.
   void suspend(uint64_t session, unsigned worker) {
     const auto found = sessions_.find(session);
     if (found == sessions_.end()) return;
@@ -98,7 +98,7 @@ class RetainedWalks {
     outlet_.answer(worker, delivery::RetainedDone{.session = session});
   }
 
-  // Once a turn: goes on for those who have asked.
+  // Once a turn: continues walks that were asked to.
   void proceed(uint64_t nowMs) {
     for (size_t left = limits_.retainedNodesPerTurn; left > 0 && !ready_.empty();) {
       const uint64_t session = ready_.front();
@@ -128,8 +128,8 @@ class RetainedWalks {
   };
   struct Waiting {
     std::deque<Walking> walks;
-    // Hash of a filter -> number of the last walk that was there when the session left it. Walks go when it is their
-    // turn, or all at once when there are as many of these: not one search for each UNSUBSCRIBE.
+    // Hash of a filter -> number of the last walk that existed when the session gave up the filter. Walks are removed
+    // at their turn, or all at once when there are as many of these: no search for each UNSUBSCRIBE.
     std::unordered_map<uint64_t, uint64_t> stopped;
     unsigned worker = 0;
     bool isReady = false;

@@ -1,5 +1,5 @@
-// The shard of a worker: the owner of the topics whose hash falls on it. All messages of a topic pass
-// here, whoever publishes them, so all subscribers see them in one order; retained messages live here.
+// The shard of a worker: the owner of the topics whose hash falls on it. All messages of a topic pass through it,
+// whoever publishes them, so all subscribers see them in one order; it keeps the retained messages.
 //
 //   publish -> retained store -> filters that match -> own subscribers     (FrontEndPort::deliverHere)
 //                                                   -> workers with a route (FrontEndPort::answer)
@@ -20,24 +20,25 @@
 
 namespace rally {
 
-// Where a shard's results go: to the front end of the same worker at once, to others over lanes.
+// The receivers of a shard's results: the front end of the same worker at once, others over lanes.
 class FrontEndPort : public RetainedWalks::Outlet {
  public:
   virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication) = 0;
-  // To a member of the share with this key here, none worse than `worst`; `shardKey` names the share in the shard.
+  // To a member, here, of the share with this key, none worse than `worst`; `shardKey` is the share's key in the
+  // shard.
   virtual ShareOutcome deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey,
                                          ShareLevel worst) = 0;
-  // `isLogged`: behind the commit of what the shard has logged until now.
+  // `isLogged`: after the commit of everything that the shard has logged so far.
   virtual void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged = false) = 0;
-  // Like answer(), behind all acknowledgements that wait for a commit.
+  // Like answer(), after all acknowledgements that wait for a commit.
   virtual void answerBehind(unsigned worker, const ShardRecord& record) = 0;
-  // Whoever owns the topic with this hash takes the request in place of this shard.
+  // The owner of the topic with this hash takes the request instead of this shard.
   virtual void toOwner(uint64_t topicHash, const Request& request) = 0;
 };
 
 class Shard {
  public:
-  // Of `workers` shards, each has its part of the broker's retained messages.
+  // `workers` shards each have an equal part of the broker's retained messages.
   Shard(const SlotMap& slots, unsigned workers, FilterTable& filters, const Limits& limits, uint64_t tableKey,
         Counters& counters, Journal& journal, FrontEndPort& frontEnds)
       : index_(slots.own()),
@@ -63,7 +64,7 @@ class Shard {
     counters_.set(Counter::retained, retained_.size());
   }
 
-  // A retained message that was there before the broker started. False: there is no room for it.
+  // A retained message from before the broker started. False: there is no room for it.
   bool restore(MessageRef message) {
     const bool isKept = retained_.set(std::move(message));
     counters_.set(Counter::retained, retained_.size());
@@ -73,13 +74,13 @@ class Shard {
   bool eachRetainedFrom(uint32_t& node, size_t nodes, Visit&& visit) {
     return retained_.eachFrom(node, nodes, visit);
   }
-  // A message of a share that no member has.
+  // A message of a share that belongs to no member.
   void restoreShared(Share& share, MessageRef message) {
     Publication publication = Publication::of(std::move(message), 0);
     send(share, publication, {});
   }
 
-  // Whether somebody waits for proceed(): retained messages that were asked for.
+  // Whether retained messages that were asked for wait for proceed().
   bool hasWork() const { return walks_.hasReady(); }
   // Once a turn.
   void proceed() {
@@ -87,7 +88,7 @@ class Shard {
     counters_.set(Counter::retained, retained_.size());  // some may have expired
   }
 
-  // `from`: the worker whose front end took the message.
+  // `from`: the worker whose front end received the message.
   void publish(Publication& publication, const Source& source, unsigned from) {
     if (hasPassed(publication.expiresAtMs, nowMs_)) {  // on its way here [MQTT-3.3.2-5]
       expire(publication);
@@ -106,7 +107,7 @@ class Shard {
     }
     const bool mayLog = journal_.isOn() && !isReservedTopic(publication.topic);
     const bool isForLog = mayLog && publication.qos > 0 && (durableRoutes != 0 || hasDurableMembers());
-    // The disk is full. What clears a retained message makes room.
+    // The disk is full. A message that clears a retained one makes room.
     const bool isForStore = publication.retain && !publication.payload.empty();
     const bool isRefused = journal_.isRefusing() && (isForLog || (mayLog && isForStore));
     if (isRefused) counters_.add(Counter::storageRefused);
@@ -209,7 +210,7 @@ class Shard {
 
   // --- slots that change owners ---------------------------------------------------------------------
 
-  // As RetainedStore does, for these slots.
+  // Like RetainedStore, for these slots.
   template <class Give>
   bool giveAway(uint32_t& node, size_t& nodes, const SlotSet& slots, Give&& give) {
     const auto isMeant = [&](const MessageRef& message) {
@@ -224,11 +225,11 @@ class Shard {
                        [&](const MessageRef& message) { return slots.has(slotOf(filters_.hashOf(message->topic()))); });
     counters_.set(Counter::retained, retained_.size());
   }
-  // What was given away and is not to be taken back: it is forgotten once no walk is left that may find it.
+  // Given-away messages that will not be taken back: they are freed once no walk is left that may find them.
   void dropLeft() {
     if (retained_.hasLeft()) retained_.dropLeft(walks_.oldest());
   }
-  // The worker is gone for good.
+  // The worker is lost.
   void onGone(unsigned worker) { walks_.onGone(worker); }
 
   void take(const request::LookUp& asked, unsigned from) {
@@ -282,22 +283,22 @@ class Shard {
   }
 
  private:
-  // Of the tree of retained messages, looked at in a second: about a millisecond's work.
+  // Nodes of the tree of retained messages that are checked in a second: about a millisecond's work.
   static constexpr size_t sweepNodes = 10'000;
 
-  // Whether topics that the filter matches may be ours: what others want of it is for somebody else otherwise, and
-  // comes late.
+  // Whether topics that the filter matches may belong to this shard: otherwise a request for it is for another one,
+  // and comes late.
   bool isOurs(Bytes filter) const {
     return !slots_.haveMoved() || hasWildcard(filter) || slots_.mayOwn(slotOf(filters_.hashOf(filter)));
   }
-  // Not of the broker's own topics, but for what others may publish there.
+  // Not for the broker's own topics, but for those below $SYS that clients may publish to.
   [[gnu::noinline]] void countTopic(const Publication& publication) {
     const uint32_t messages = sampler_.take();
     if (!isReservedTopic(publication.topic))
       rates_.add(publication.topic, messages, publication.payload.size(), nowMs_);
   }
 
-  // `logFlags`: gets what the log has to know of it.
+  // `logFlags`: set to the flags for the log.
   Reason retain(Publication& publication, uint8_t& logFlags) {
     bool isKept = true;
     if (publication.payload.empty()) {
@@ -321,7 +322,7 @@ class Shard {
     return false;
   }
 
-  // A message that nobody gets still takes the place of the one that its topic had retained.
+  // A message without receivers still replaces the retained message of its topic.
   void expire(const Publication& publication) {
     counters_.add(Counter::droppedExpired);
     if (!publication.retain) return;
@@ -331,7 +332,7 @@ class Shard {
     counters_.set(Counter::retained, retained_.size());
   }
 
-  // Sends a message to the next worker that may have a member of the share who takes it.
+  // Sends a message to the next worker that may have a member of the share for it.
   void send(Share& share, Publication& publication, ShareSearch search) {
     const ShareKind kind = shareKindOf(publication.qos);
     while (const ShareRoute* route = share.choose(search, kind)) {
@@ -352,7 +353,7 @@ class Shard {
     dropShared(publication, search);
   }
 
-  // The members at the worker do not take it. Those who may not have it can take the next one.
+  // The members at the worker refuse it. If they may not have it, the next one may.
   void refuse(ShareSearch& search, ShareOutcome outcome, uint32_t share, const Publication& publication,
               unsigned worker) {
     search.refused |= uint64_t(1) << worker;

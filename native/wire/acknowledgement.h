@@ -76,7 +76,7 @@ inline AcknowledgementFrame writeAcknowledgement(PacketType type, uint16_t packe
           uint8_t(hasReason ? 5 : 4)};
 }
 
-// Why a message was refused, for people; empty where the reason code says it all.
+// Why a message was refused, as a sentence; empty if the reason code says it all.
 inline std::string_view refusalSentence(Reason reason) {
   switch (reason) {
     case Reason::notAuthorized: return "Clients may not publish to $SYS or $share.";

@@ -1,13 +1,13 @@
 // The incoming byte stream of one connection, cut into frames.
 //
-// Chunks are parsed where they lie. Only what cannot be handed on yet is kept: the beginning of one
-// incomplete frame, or, while the connection is paused, everything that has come since.
+// Chunks are parsed in place. Only data that cannot be passed on yet is kept: the beginning of one incomplete frame,
+// or, while the connection is paused, everything received since.
 //
 //   held_ = [ used | begin of a frame, or whole frames while paused ]      chunk = [frame][frame][fra
 //                  usedHeld_
 //
-// What resume() has used of held_ stays in front until it is the larger part, so that a connection which pauses
-// after every frame costs no more than its bytes.
+// The part of held_ that resume() has used stays in front until it is the larger part, so that a connection which
+// pauses after every frame costs no more than its bytes.
 #pragma once
 #include <vector>
 
@@ -35,7 +35,7 @@ struct FrameRules {
 class Input {
  public:
   // A frame: its first byte (type and flags) and the bytes after the remaining length.
-  // `sink(first, body)` gives a Flow. Returns success, or why the stream is over.
+  // `sink(first, body)` gives a Flow. Returns success, or why the stream has ended.
   template <class Sink>
   Reason feed(Bytes chunk, const FrameRules& rules, Sink&& sink) {
     if (ended_) return error_;
@@ -59,7 +59,7 @@ class Input {
     return error_;
   }
 
-  // Hands on what was held back. A sink may pause again.
+  // Passes on held frames. A sink may pause again.
   template <class Sink>
   Reason resume(const FrameRules& rules, Sink&& sink) {
     if (ended_) return error_;
@@ -69,9 +69,9 @@ class Input {
     return error_;
   }
 
-  // True when the first byte of a frame is there and its type is another.
+  // True when the first byte of a frame has arrived and its type is another.
   bool beginsOtherThan(PacketType type) const { return heldBytes() > 0 && PacketType(held()[0] >> 4) != type; }
-  // True when a whole frame waits.
+  // True when a complete frame waits.
   bool hasFrame() const {
     if (heldBytes() < 2) return false;
     const Varint length = readVarint(held().subspan(1));
@@ -83,7 +83,7 @@ class Input {
   size_t heldBytes() const { return held_.size() - usedHeld_; }
   // Of the heap.
   size_t memoryBytes() const { return held_.capacity(); }
-  // The connection is over: nothing more is taken, and what is held is of no use. Not from within a sink.
+  // The connection has ended: nothing more is accepted, and held data is dropped. Not from within a sink.
   void drop() {
     ended_ = true;
     release();
@@ -95,7 +95,7 @@ class Input {
     if (!bytes.empty()) held_.insert(held_.end(), bytes.begin(), bytes.end());
     else if (held_.empty() && held_.capacity() > 0) release();
   }
-  // Moves at most as many bytes as were used, and gives their memory back.
+  // Moves at most as many bytes as were used, and frees their memory.
   void use(size_t bytes) {
     usedHeld_ += bytes;
     if (usedHeld_ == held_.size()) held_.clear();
@@ -108,7 +108,7 @@ class Input {
     usedHeld_ = 0;
   }
 
-  // Moves from `chunk` into held_ what the incomplete frame there still lacks; gives the rest.
+  // Moves the rest of the incomplete frame from `chunk` into held_; gives the remaining bytes.
   Bytes complete(Bytes chunk) {
     for (;;) {
       const size_t lacking = lackingBytes();
@@ -127,7 +127,7 @@ class Input {
     return total > heldBytes() ? total - heldBytes() : 0;
   }
 
-  // Gives the bytes that were used; sets paused_, ended_ and error_ as it goes.
+  // Gives the number of bytes used; sets paused_, ended_ and error_ on the way.
   template <class Sink>
   size_t parse(Bytes bytes, const FrameRules& rules, Sink& sink) {
     size_t at = 0;

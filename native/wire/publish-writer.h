@@ -1,7 +1,6 @@
-// PUBLISH to the wire. One publication mostly goes to many connections as the same bytes, so what
-// stands before the payload is encoded once for each of eight forms (without properties, with them, with a
-// topic and its new alias, with an alias alone; each with or without packet identifier) and patched for
-// each receiver.
+// PUBLISH to the wire. One publication usually goes to many connections as the same bytes, so everything before the
+// payload is encoded once for each of eight forms (without properties, with them, with a topic and its new alias, with
+// an alias alone; each with or without packet identifier) and patched for each receiver.
 //
 //   [first byte][remaining length][topic][packet identifier?][properties? alias?]   | payload
 //    patched: QoS, DUP, RETAIN            patched                         patched
@@ -44,7 +43,7 @@ class PublishWriter {
     for (Head& head : heads_) head.isReady = false;
   }
 
-  // So many bytes of the topic are not for the client. Behind begin(), before head().
+  // This many bytes of the topic are not for the client. After begin(), before head().
   void setHidden(size_t topicBytes) {
     if (topicBytes == hiddenBytes_) return;
     hiddenBytes_ = topicBytes;
@@ -126,9 +125,9 @@ class PublishWriter {
     out.append(publication.properties);
   }
 
-  // What is left of a Message Expiry Interval [MQTT-3.3.2-6]; 0 only when nothing is. To the nearest second: the
-  // turn of the publisher's worker may have begun some milliseconds after this one, and that must not make more
-  // of the interval than came.
+  // The rest of a Message Expiry Interval [MQTT-3.3.2-6]; 0 only when nothing is left. To the nearest second: the turn
+  // of the publisher's worker may have begun a few milliseconds after this one, and the interval must not grow by
+  // that.
   uint32_t secondsLeft(uint64_t expiresAtMs) const {
     const uint64_t leftMs = expiresAtMs > nowMs_ ? expiresAtMs - nowMs_ : 0;
     const uint64_t seconds = leftMs > 0 && leftMs < 500 ? 1 : (leftMs + 500) / 1000;

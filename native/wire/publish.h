@@ -32,13 +32,13 @@ struct Publish {
   bool isText = false;  // by its Payload Format Indicator
   uint32_t userProperties = 0;
   Bytes properties;  // as received, without the length
-  // The properties that go on to subscribers unchanged [MQTT-3.3.2-4], [MQTT-3.3.2-15..20] are
-  // `properties` less the topic alias and the expiry; true when there is something to take out.
+  // The properties forwarded to subscribers unchanged [MQTT-3.3.2-4], [MQTT-3.3.2-15..20] are `properties` less the
+  // topic alias and the expiry; true when there is something to take out.
   bool filtersProperties = false;
   Bytes payload;
 };
 
-// Reads one property of a PUBLISH into `publish`. `seen` has a bit for each identifier that came.
+// Reads one property of a PUBLISH into `publish`. `seen` has a bit for each identifier so far.
 inline Reason readPublishProperty(Reader& reader, uint64_t& seen, Publish& publish) {
   const uint32_t identifier = reader.varint();
   if (!reader.ok() || identifier > 0x2a) return Reason::malformedPacket;
@@ -102,7 +102,7 @@ inline Reason readPublish(uint8_t first, Bytes body, uint8_t version, Publish& p
   publish.duplicate = (first & 8) != 0;
   publish.retain = (first & 1) != 0;
   if (publish.qos == 3) return Reason::malformedPacket;  // [MQTT-3.3.1-4]
-  // MQTT 3.1 says nothing of DUP at QoS 0.
+  // MQTT 3.1 does not forbid DUP with QoS 0.
   if (version >= 4 && publish.qos == 0 && publish.duplicate) return Reason::malformedPacket;  // [MQTT-3.3.1-2]
   Reader reader(body);
   publish.topic = reader.prefixed();
@@ -119,7 +119,7 @@ inline Reason readPublish(uint8_t first, Bytes body, uint8_t version, Publish& p
   return Reason::success;
 }
 
-// Appends to `out` the properties that subscribers get as they came.
+// Appends to `out` the properties that are forwarded to subscribers.
 inline void copyForwardedProperties(Bytes properties, std::vector<uint8_t>& out) {
   Reader reader(properties);
   while (reader.remaining() > 0) {

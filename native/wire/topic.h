@@ -1,4 +1,4 @@
-// What makes a topic name or topic filter valid (5.0, 4.7).
+// Valid topic names and topic filters (5.0, 4.7).
 #pragma once
 #include <string_view>
 
@@ -17,8 +17,8 @@ inline uint64_t bytesEqual(uint64_t asciiWord, uint8_t byte) {
 
 }  // namespace detail
 
-// A topic name: not empty [MQTT-4.7.3-1], no wildcards [MQTT-3.3.2-2], UTF-8 without U+0000
-// [MQTT-4.7.3-2], at most `levelsMax` levels. Its length is below 65,536 as it came off the wire.
+// A topic name: not empty [MQTT-4.7.3-1], no wildcards [MQTT-3.3.2-2], UTF-8 without U+0000 [MQTT-4.7.3-2], at most
+// `levelsMax` levels. Its length on the wire is below 65,536.
 inline bool isTopicName(Bytes topic, uint32_t levelsMax) {
   if (topic.empty()) return false;
   uint32_t levels = 1;
@@ -58,7 +58,7 @@ void eachLevel(Bytes topic, Visit&& visit) {
   }
 }
 
-// `$SYS/broker/connection/+/state`: on it a bridge of mosquitto says whether it is connected.
+// `$SYS/broker/connection/+/state`: the topic on which a mosquitto bridge announces whether it is connected.
 inline bool isBridgeState(Bytes topic) {
   constexpr std::string_view prefix = "$SYS/broker/connection/";
   constexpr std::string_view suffix = "/state";
@@ -69,8 +69,8 @@ inline bool isBridgeState(Bytes topic) {
          firstLevel(name).size() == name.size();
 }
 
-// True for topics that clients may not publish to: below $SYS, which is the broker's own but for the state of bridges,
-// and below $share, which nobody can subscribe to.
+// True for topics that clients may not publish to: those below $SYS, except the state of bridges, and those below
+// $share, which nobody can subscribe to.
 inline bool isReservedTopic(Bytes topic) {
   if (topic.empty() || topic[0] != '$') return false;
   const auto startsWith = [&](std::string_view level) {
@@ -92,7 +92,7 @@ inline bool isSharedFilter(Bytes text) {
   constexpr uint8_t prefix[] = {'$', 's', 'h', 'a', 'r', 'e', '/'};
   return text.size() > sizeof prefix && std::memcmp(text.data(), prefix, sizeof prefix) == 0;
 }
-// The filter of a shared filter: what follows the name.
+// The filter in a shared filter: the part after the name.
 inline Bytes unsharedFilter(Bytes text) {
   size_t at = 7;
   while (at < text.size() && text[at] != '/') at++;
@@ -121,8 +121,8 @@ inline bool isTopicFilter(Bytes text) {
   return isSound;
 }
 
-// Whether a topic filter, which is valid and not a shared one, matches a topic name. One by one: for many filters there
-// is the tree (topics/filter-tree.h).
+// Whether a valid, unshared topic filter matches a topic name. For a single filter: many filters are in the tree
+// (topics/filter-tree.h).
 inline bool filterMatches(Bytes filter, Bytes topic) {
   const bool isHidden = !topic.empty() && topic[0] == '$';  // [MQTT-4.7.2-1]
   for (bool isFirst = true;; isFirst = false) {

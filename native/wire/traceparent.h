@@ -15,7 +15,7 @@ struct TraceParent {
   bool isSampled = false;
 };
 
-// The value of the first user property of this name; empty: there is none. The properties were read before.
+// The value of the first user property with this name; empty: there is none. The properties have been validated.
 inline Bytes userProperty(Bytes properties, std::string_view name) {
   Reader reader(properties);
   while (reader.remaining() > 0) {
@@ -38,7 +38,7 @@ inline Bytes userProperty(Bytes properties, std::string_view name) {
 
 namespace detail {
 
-// False: these are no bytes in lower-case hexadecimal, or all of them are 0, which is no identifier.
+// False: not bytes in lower-case hexadecimal, or all of them 0, which is not a valid identifier.
 template <size_t Size>
 bool readIdentifier(Bytes hex, std::array<uint8_t, Size>& identifier) {
   uint8_t any = 0;
@@ -54,7 +54,7 @@ bool readIdentifier(Bytes hex, std::array<uint8_t, Size>& identifier) {
 
 }  // namespace detail
 
-// False: there is none, or it is not right.
+// False: there is none, or it is invalid.
 inline bool readTraceParent(Bytes text, TraceParent& parent) {
   constexpr size_t size = 55;
   std::array<uint8_t, 1> version{};

@@ -1,5 +1,4 @@
-// UTF-8 as MQTT wants it (5.0, 1.5.4): well-formed, no surrogates [MQTT-1.5.4-1], no U+0000
-// [MQTT-1.5.4-2].
+// UTF-8 as MQTT requires it (5.0, 1.5.4): well-formed, no surrogates [MQTT-1.5.4-1], no U+0000 [MQTT-1.5.4-2].
 #pragma once
 #include <cstring>
 
