@@ -1,4 +1,4 @@
-// The brokers of this process, and what JavaScript does with one as a whole. Types and meanings:
+// The brokers of this process, and JavaScript's operations on a whole broker. Types and meanings:
 // core/data-plane/addon.ts.
 #pragma once
 #include <node_api.h>
@@ -19,8 +19,8 @@
 
 namespace rally::node {
 
-// The brokers of this process, by the number that JavaScript knows them by. The one thing that is
-// shared by all threads which load the addon.
+// The brokers of this process, by their numbers in JavaScript. The only state that is shared by all threads which load
+// the addon.
 class Registry {
  public:
   uint32_t add(std::unique_ptr<Broker> broker) {
@@ -30,7 +30,7 @@ class Registry {
     entry.own = std::move(broker);
     return last_;
   }
-  // One that will have a broker when it has been read.
+  // A number for a broker whose store is being read.
   uint32_t add(std::unique_ptr<Store> store) {
     const std::lock_guard lock(mutex_);
     entries_[++last_].store = std::move(store);
@@ -73,7 +73,7 @@ class Registry {
   uint32_t last_ = 0;
 };
 
-// It is never destroyed: process.exit() may come while a broker runs, whose threads then end with the process.
+// Never destroyed: process.exit() may come while a broker runs, whose threads then end with the process.
 inline Registry& registry() {
   static Registry& instance = *new Registry;
   return instance;
@@ -99,7 +99,7 @@ inline HashKeys randomKeys() {
   return keys;
 }
 
-// As `ClusterPlace` in core/data-plane/addon.ts. False: it is no place for so many workers.
+// As `ClusterPlace` in core/data-plane/addon.ts. False: it is invalid for this number of workers.
 inline bool readPlace(napi_env env, napi_value object, unsigned workers, ClusterPlace& place, HashKeys& keys) {
   const auto property = [&](const char* name) {
     napi_value value = nullptr;
@@ -154,7 +154,7 @@ inline napi_value destroyBroker(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// The rules that are in force once each worker has adopted them.
+// The rules that take effect once each worker has adopted them.
 inline napi_value setRules(napi_env env, napi_callback_info info) {
   size_t count = 2;
   std::array<napi_value, 2> arguments{};
@@ -164,7 +164,7 @@ inline napi_value setRules(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// What a client may do, whose session need not be there. With no rules nobody is kept from anything.
+// The rights of a client, which need not have a session. Without rules everything is allowed.
 template <bool (RuleBook::*Question)(const Access&, Bytes) const>
 napi_value askRules(napi_env env, napi_callback_info info) {
   size_t count = 3;
@@ -179,7 +179,7 @@ napi_value askRules(napi_env env, napi_callback_info info) {
   return toBoolean(env, (book.get()->*Question)(*access, bytesOf(topic)));
 }
 
-// The broker that the only argument names, or nullptr.
+// The broker named by the only argument, or nullptr.
 inline const Broker* brokerOf(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argument = nullptr;
@@ -198,7 +198,7 @@ inline napi_value readCounters(napi_env env, napi_callback_info info) {
   return list;
 }
 
-// What is measured. In the order of `timeNames` in core/data-plane/addon.ts, which compares the names when it loads the
+// The histograms. In the order of `timeNames` in core/data-plane/addon.ts, which compares the names when it loads the
 // addon.
 enum class Time : uint8_t {
   loopLag,       // turns of the workers' event loops, of each worker
@@ -220,7 +220,7 @@ void putTimes(std::vector<double>& list, const Times& times) {
   list.push_back(double(times.sumNanoseconds()) / 1e9);
 }
 
-// How often it took as long as each bucket says, and the seconds of all together; of each worker, one behind the other.
+// The count of each bucket, and the sum in seconds; for each worker, one after the other.
 inline napi_value readTimes(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2] = {};

@@ -1,11 +1,10 @@
-// The functions of an Engine object that are about workers and slots. Their types and meanings:
-// core/data-plane/addon.ts.
+// The methods of an Engine object for workers and slots. Types and meanings: core/data-plane/addon.ts.
 #pragma once
 #include "engine-methods.h"
 
 namespace rally::node {
 
-// The numbers of an array, each below `end`. False: there is another one, and an error is thrown.
+// The numbers of an array, each below `end`. False: one is not, and an error is thrown.
 template <class Visit>
 bool eachNumber(napi_env env, napi_value array, unsigned end, Visit&& visit) {
   uint32_t count = 0;

@@ -1,10 +1,9 @@
-// An engine on the event loop of its worker. It hooks the loop, so that nothing has to be scheduled from
-// JavaScript:
+// An engine on the event loop of its worker. It hooks the loop, so that nothing has to be scheduled from JavaScript:
 //
 //   poll     sockets are read
 //   check    turn(): lanes -> events to JavaScript -> outboxes to sockets -> lanes handed over
-//            once a second tick(), behind what has come: nobody is silent whose bytes lie in a socket
-//   prepare  turn() again for what timers and promises did; then sleep, if nothing is left to do
+//            once a second tick(), after everything received was read: unread bytes are not silence
+//   prepare  turn() again for the results of timers and promises; then sleep, unless work is left
 #pragma once
 #include <malloc.h>
 #include <node_api.h>
@@ -60,7 +59,7 @@ class EngineHost : private cluster::FrameSink {
     napi_add_async_cleanup_hook(env, onCleanup, this, &cleanup_);
   }
 
-  // The event loop reads the clock when it wakes; all times of the data plane are its (monotonic, ms).
+  // The event loop reads the clock when it wakes; the data plane uses its time (monotonic, ms).
   void updateNow() { engine.beginTurn(uv_now(loopOf(env_))); }
 
   Engine& engine;
@@ -74,7 +73,7 @@ class EngineHost : private cluster::FrameSink {
   static constexpr uint64_t tickMs = 1'000;
   static constexpr uint64_t paceMs = 2;
   static constexpr uint64_t eventsNsMax = 5'000'000;
-  // A tick that is later than this finds that the process stood still: suspended, or in one long turn.
+  // A tick that is later than this means that the process was suspended, or had one long turn.
   static constexpr uint64_t tickLateMs = 2'000;
 
   static uv_loop_t* loopOf(napi_env env) {
@@ -118,7 +117,7 @@ class EngineHost : private cluster::FrameSink {
     door.forgive(gapMs);
   }
 
-  // Gives back to the system what a storm of connections, sessions or subscriptions has left free.
+  // Returns memory to the system that a storm of connections, sessions or subscriptions has freed.
   void trimWhenDue() {
     const uint64_t turnover = engine.counters().get(Counter::connectionsOpened) +
                               engine.counters().get(Counter::connectionsClosed);
@@ -155,8 +154,8 @@ class EngineHost : private cluster::FrameSink {
     engine.counters().loopLag.add(passedNs - std::min(passedNs, waitedNs));
   }
 
-  // Events may bring about further events: all are handed over before the outboxes are written, unless they take long.
-  // Thousands of clients may come or leave at once; what is left of them is for the next turn.
+  // Events may cause further events: all are delivered before the outboxes are written, unless they take long.
+  // Thousands of clients may connect or leave at once; the rest waits for the next turn.
   void dispatchEvents() {
     Fifo<Event>& events = engine.frontEnd().events();
     for (const uint64_t endNs = uv_hrtime() + eventsNsMax; !events.isEmpty() && uv_hrtime() < endNs;) {
@@ -167,7 +166,7 @@ class EngineHost : private cluster::FrameSink {
     }
   }
 
-  // The thread ends: sockets and hooks are closed, the engine stays for the thread that follows.
+  // The thread ends: sockets and hooks are closed, the engine stays for the next thread.
   static void onCleanup(napi_async_cleanup_hook_handle, void* data) {
     auto* host = static_cast<EngineHost*>(data);
     host->door.close();

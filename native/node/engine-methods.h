@@ -1,4 +1,4 @@
-// The functions of an Engine object. Their types and meanings: core/data-plane/addon.ts.
+// The methods of an Engine object. Types and meanings: core/data-plane/addon.ts.
 #pragma once
 #include <node_api.h>
 #include <uv.h>
@@ -14,8 +14,8 @@
 
 namespace rally::node {
 
-// The arguments of a call on an Engine object. Its functions carry their EngineHost with them: unwrapping
-// an object at each call would cost more than taking in a small message.
+// The arguments of a call on an Engine object. Its functions hold their EngineHost: unwrapping an object at each call
+// would cost more than accepting a small message.
 template <size_t Count>
 struct Call {
   napi_env env;
@@ -153,7 +153,7 @@ inline napi_value sessionRow(napi_env env, napi_callback_info info) {
   return toBytes(env, call.host->engine.sessionRow(call.integer(0)));
 }
 
-// The rows of all sessions, one behind the other.
+// The rows of all sessions, one after the other.
 inline napi_value sessions(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
   std::vector<uint8_t> rows;

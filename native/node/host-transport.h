@@ -1,12 +1,12 @@
 // The host program's connection as a transport of the data plane. JavaScript carries its bytes between the threads, so
-// what is on the way has a window in either direction instead of a socket's buffers:
+// bytes in transit have a window in either direction instead of a socket's buffers:
 //
 //   main thread --receive()--> input of the connection --endTurn(): taken from it--> main thread
-//   main thread <--commit()--- outbox, while less than a window is on the way <--processed()-- main thread
+//   main thread <--commit()--- outbox, while less than a window is in transit <--processed()-- main thread
 //
-// Whatever has been sent and not been taken costs the main thread its credit, so it need not be stopped from sending
-// (setReading). Packets other than PUBLISH answer the host program, which bounds them: they are sent without credit,
-// ahead of messages that wait. Or a listener that publishes would wait for an answer behind messages that wait for it.
+// Bytes that were sent and not taken cost the main thread credit, so it need not be stopped from sending (setReading).
+// Packets other than PUBLISH answer the host program, which bounds them: they are sent without credit, before waiting
+// messages. Otherwise a listener that publishes would wait for an answer behind messages that wait for it.
 #pragma once
 #include <algorithm>
 #include <utility>
@@ -22,7 +22,7 @@ class HostTransport : public Transport {
   HostTransport(Script& script, FrontEnd& frontEnd, size_t windowBytes)
       : script_(script), frontEnd_(frontEnd), windowBytes_(windowBytes) {}
 
-  // Both windows start anew.
+  // Resets both windows.
   Connection& open() {
     RALLY_ASSERT(!connection_);
     sent_ = 0;
@@ -39,7 +39,7 @@ class HostTransport : public Transport {
     frontEnd_.receive(*connection_, bytes);
   }
 
-  // The main thread has done with so much of what it was sent in PUBLISH packets.
+  // The main thread has processed this much of the PUBLISH packets.
   void processed(size_t bytes, size_t messages) {
     if (!connection_) return;
     sent_ -= std::min(sent_, weightOf(bytes, messages));
@@ -86,7 +86,7 @@ class HostTransport : public Transport {
   void readLast(Connection&) override {}
 
  private:
-  // What a message costs the main thread beside its bytes, as objects and as the promise of a listener.
+  // The cost of a message on the main thread besides its bytes, as objects and as the promise of a listener.
   static constexpr size_t messageBytes = 256;
 
   static size_t weightOf(size_t bytes, size_t messages) { return bytes + messages * messageBytes; }

@@ -1,12 +1,12 @@
-// What an Engine object tells operators of its worker. Types and meanings: core/data-plane/addon.ts. Lists are flat:
-// the fields of one row behind those of the other.
+// The methods of an Engine object for operators. Types and meanings: core/data-plane/addon.ts. Lists are flat: the
+// fields of one row after those of the other.
 #pragma once
 #include "../front-end/inspection.h"
 #include "engine-methods.h"
 
 namespace rally::node {
 
-// A list of JavaScript that grows.
+// A JavaScript array that grows.
 class FlatList {
  public:
   explicit FlatList(napi_env env) : env_(env) { napi_create_array(env, &list_); }
@@ -53,7 +53,7 @@ inline napi_value subscriptionsOf(napi_env env, napi_callback_info info) {
   return list.value();
 }
 
-// [ how many there are, then of each: session | subscription ]
+// [ number of all, then for each: session | subscription ]
 inline napi_value matchesOf(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   const std::string topic = call.text(0);
@@ -68,7 +68,7 @@ inline napi_value matchesOf(napi_env env, napi_callback_info info) {
   return rows.value();
 }
 
-// Of each: session | messages that wait | bytes that wait | milliseconds for which its socket takes nothing
+// For each: session | queued messages | their bytes | milliseconds for which its socket has accepted nothing
 inline napi_value slowOf(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
   Engine& engine = call.host->engine;
@@ -84,7 +84,7 @@ inline napi_value slowOf(napi_env env, napi_callback_info info) {
   return rows.value();
 }
 
-// [ whether these are all, then of each: topic | bytes of the payload | QoS ]
+// [ whether these are all, then for each: topic | bytes of the payload | QoS ]
 inline napi_value retainedOf(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   const std::string filter = call.text(0);
@@ -101,8 +101,8 @@ inline napi_value retainedOf(napi_env env, napi_callback_info info) {
   return rows.value();
 }
 
-// Of each level: its text | messages | of those on the topic itself | messages a second | bytes a second | milliseconds
-// since the last one | whether there are levels below it. Of `above` and `after`, undefined is none.
+// For each level: its text | messages | of those on the topic itself | messages a second | bytes a second |
+// milliseconds since the last one | whether there are levels below it. `above` and `after` may be undefined.
 inline napi_value topicLevelsOf(napi_env env, napi_callback_info info) {
   const Call<3> call(env, info);
   const std::string aboveText = call.text(0);

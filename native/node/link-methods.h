@@ -1,4 +1,4 @@
-// What an Engine object does for the links to workers of other nodes. Types and meanings: core/data-plane/addon.ts.
+// The methods of an Engine object for links to workers of other nodes. Types and meanings: core/data-plane/addon.ts.
 #pragma once
 #include "inspection-methods.h"
 
@@ -11,7 +11,7 @@ inline napi_value openLink(napi_env env, napi_callback_info info) {
       env, call.host->script.takesFrames() && call.host->engine.openLink(unsigned(call.integer(0)), call.integer(1)));
 }
 
-// Without a cluster no link is open.
+// Without a cluster there are no links.
 inline napi_value receiveFrame(napi_env env, napi_callback_info info) {
   const Call<2> call(env, info);
   call.host->updateNow();
@@ -34,7 +34,7 @@ inline napi_value closeLink(napi_env env, napi_callback_info info) {
   return toBoolean(env, remote && remote->close(unsigned(call.integer(0))));
 }
 
-// Of each: [ worker | incarnation | frames and bytes sent | frames and bytes received | frames sent again | bytes that
+// For each: [ worker | incarnation | frames and bytes sent | frames and bytes received | frames resent | bytes that
 // wait | ms for which the oldest has waited ]
 inline napi_value linkFigures(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);

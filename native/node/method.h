@@ -1,4 +1,4 @@
-// A function that JavaScript gets on an object.
+// A method of an object for JavaScript.
 #pragma once
 #include <node_api.h>
 

@@ -9,7 +9,7 @@
 
 namespace rally::node {
 
-// Binds a free port, so that nobody else gets it before the workers listen there: [descriptor, port].
+// Binds a free port, so that no other process gets it before the workers listen: [descriptor, port].
 inline napi_value reservePort(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argument = nullptr;

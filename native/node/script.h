@@ -11,10 +11,9 @@
 
 namespace rally::node {
 
-// Calls the functions of the worker. Events may set off promises and timers, so they are called as
-// callbacks of the event loop, in scopes that the first event of a turn opens and the end of the turn
-// closes. The host program's bytes are only posted and handed over plainly, also in the middle of other
-// JavaScript.
+// Calls the functions of the worker. Events may start promises and timers, so they are called as callbacks of the
+// event loop, in scopes that the first event of a turn opens and the end of the turn closes. The host program's bytes
+// are only posted, and are passed directly, even in the middle of other JavaScript.
 class Script {
  public:
   Script(napi_env env, napi_value handlers) : env_(env) {

@@ -1,5 +1,4 @@
-// Tells the service manager, systemd, what the service does. That is a datagram to a Unix socket, which Node.js cannot
-// send.
+// Notifies the service manager, systemd, by a datagram to a Unix socket, which Node.js cannot send.
 #pragma once
 #include <node_api.h>
 #include <sys/socket.h>
@@ -14,7 +13,7 @@
 
 namespace rally::node {
 
-// `path`: as NOTIFY_SOCKET has it; with '@' first it is of no file system. False: nobody takes it there.
+// `path`: the value of NOTIFY_SOCKET; a leading '@' means an abstract socket. False: nobody receives it.
 inline bool sendNotice(const std::string& path, const std::string& text) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

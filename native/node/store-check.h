@@ -1,4 +1,4 @@
-// Checks a store for the command `rallymq store`, on whatever thread calls it: it takes as long as it takes to read it.
+// Checks a store for the command `rallymq store`, on the calling thread: it takes as long as reading the store.
 #pragma once
 #include <node_api.h>
 
@@ -10,8 +10,8 @@
 
 namespace rally::node {
 
-// checkStore(directory, repairs, progress, rate): `progress` is one byte that other threads may see, the percentage;
-// `rate`: bytes read in a second at most, a segment at a time; 0: as many as can be.
+// checkStore(directory, repairs, progress, rate): `progress` is one byte, shared with other threads, the percentage;
+// `rate`: the most bytes to read in a second, a segment at a time; 0: no limit.
 inline napi_value checkStore(napi_env env, napi_callback_info info) {
   size_t count = 4;
   std::array<napi_value, 4> arguments{};

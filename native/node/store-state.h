@@ -1,5 +1,5 @@
-// What `rallymq store` does with the state in a data directory that no broker uses: export, import, compact. On
-// whatever thread calls it: it takes as long as it takes. Types and meanings: core/data-plane/addon.ts.
+// The operations of `rallymq store` on the state in a data directory that no broker uses: export, import, compact. On
+// the calling thread, for as long as they take. Types and meanings: core/data-plane/addon.ts.
 #pragma once
 #include <node_api.h>
 
@@ -8,7 +8,7 @@
 
 namespace rally::node {
 
-// One byte that other threads may see: the percentage.
+// One byte, shared with other threads: the percentage.
 inline StoredState::Progress progressIn(napi_env env, napi_value array) {
   const Bytes shown = bytesOf(env, array);
   auto* percent = reinterpret_cast<std::atomic<uint8_t>*>(const_cast<uint8_t*>(shown.data()));
@@ -39,7 +39,7 @@ inline napi_value newObject(napi_env env) {
 
 // --- export -----------------------------------------------------------------------------------------
 
-// Gives what there is to JavaScript, an object for each message, session and so on.
+// Passes the state to JavaScript, an object for each message, session and so on.
 class StateTeller {
  public:
   StateTeller(napi_env env, napi_value tell, StoredState& stored) : env_(env), tell_(tell), stored_(stored) {}
@@ -76,7 +76,7 @@ class StateTeller {
     fill(object);
     napi_value undefined = nullptr;
     napi_get_undefined(env_, &undefined);
-    // What it throws goes up to whoever has asked for the export; nothing more is told then.
+    // An exception of it propagates to the caller of the export, which ends.
     if (!hasThrown_) hasThrown_ = napi_call_function(env_, undefined, tell_, 1, &object, nullptr) != napi_ok;
     napi_close_handle_scope(env_, scope);
   }
@@ -196,7 +196,7 @@ inline napi_value compactStore(napi_env env, napi_callback_info info) {
 
 // --- import -----------------------------------------------------------------------------------------
 
-// Takes what an export has told, from JavaScript, which has checked it.
+// Takes the objects of an export from JavaScript, which has checked them.
 class StateReader {
  public:
   StateReader(napi_env env, log::Log& log) : env_(env), log_(log) {}

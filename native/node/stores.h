@@ -1,6 +1,6 @@
-// The store of a broker, as JavaScript opens and reads it. Types and meanings: core/data-plane/addon.ts.
+// The store of a broker, opened and read by JavaScript. Types and meanings: core/data-plane/addon.ts.
 //
-//   openStore() -> number of the broker that will be      recoverStore() -> promise, read on a thread of its own
+//   openStore() -> number of the future broker      recoverStore() -> promise, read on its own thread
 #pragma once
 #include <node_api.h>
 
@@ -27,7 +27,7 @@ inline void setNumber(napi_env env, napi_value object, const char* name, double 
   napi_set_named_property(env, object, name, toNumber(env, number));
 }
 
-// The states of the log reach JavaScript by a thread-safe function: they come from the thread that writes.
+// Changes of the log's state come from the writer thread, and reach JavaScript by a thread-safe function.
 struct StateListener {
   struct Told {
     log::State state;
@@ -89,7 +89,7 @@ inline napi_value openStore(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// The reading of one store, on a thread of libuv's pool.
+// Reads one store, on a thread of libuv's pool.
 struct Recovering {
   uint32_t id = 0;
   unsigned workers = 0;

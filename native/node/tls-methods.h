@@ -1,4 +1,4 @@
-// TLS for JavaScript: what an Engine is told of certificates, and the making of some. Types and meanings:
+// TLS for JavaScript: passing certificates to an Engine, and making some. Types and meanings:
 // core/data-plane/addon.ts.
 #pragma once
 #include <string>

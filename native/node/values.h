@@ -1,4 +1,4 @@
-// JavaScript values into those of C++ and back.
+// Conversions between values of JavaScript and C++.
 #pragma once
 #include <node_api.h>
 
@@ -42,7 +42,7 @@ inline Bytes bytesOf(napi_env env, napi_value value) {
   return {static_cast<const uint8_t*>(data), size};
 }
 
-// Frees the memory of a Uint8Array that nobody needs any more: the garbage collector lets 64 MB of them pile up.
+// Frees the memory of an unused Uint8Array: the garbage collector lets 64 MB of them pile up.
 inline void discardBytes(napi_env env, napi_value value) {
   napi_value buffer = nullptr;
   napi_get_typedarray_info(env, value, nullptr, nullptr, nullptr, &buffer, nullptr);
@@ -64,13 +64,13 @@ inline napi_value toText(napi_env env, Bytes bytes) {
   napi_create_string_utf8(env, reinterpret_cast<const char*>(bytes.data()), bytes.size(), &value);
   return value;
 }
-// Likewise null while the thread is being ended.
+// Likewise null while the thread is ending.
 inline napi_value toLatin1(napi_env env, Bytes bytes) {
   napi_value value = nullptr;
   napi_create_string_latin1(env, reinterpret_cast<const char*>(bytes.data()), bytes.size(), &value);
   return value;
 }
-// Null while the thread is being ended: there is no JavaScript any more.
+// Null while the thread is ending: there is no JavaScript any more.
 inline napi_value toBytes(napi_env env, Bytes bytes) {
   void* data = nullptr;
   napi_value buffer = nullptr;
@@ -81,7 +81,7 @@ inline napi_value toBytes(napi_env env, Bytes bytes) {
   return array;
 }
 
-// A number or a boolean by its name; not a number if it is neither.
+// A number or a boolean by its name; NaN if it is neither.
 inline double limitOf(napi_env env, napi_value limits, const char* name) {
   napi_value value = nullptr;
   napi_valuetype type = napi_undefined;

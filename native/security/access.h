@@ -1,11 +1,11 @@
-// Who a client is to the rules: what the control plane has verified of it, and the rules that it brings itself.
+// A client's identity for the rules: facts that the control plane has verified, and the client's own rules.
 //
 //   [ flags 1 | user name | client identifier | roles: count 2, each | claims: count 2, each name and value ]
-//   with rules of its own: as rule-set.h has them
-//   with a prefix: it goes before its topics, and the rules are about what stands behind it
+//   with rules of its own: in the form of rule-set.h
+//   with a prefix: prepended to its topics; the rules apply to the part after it
 //
-// Texts have their length in front, in two bytes, as in MQTT. Written by core/security/access.ts. Never changed once it
-// is made: a will that has not gone out yet shares it with the session.
+// Texts have a length of two bytes in front, as in MQTT. Written by core/security/access.ts. Immutable: a pending will
+// shares it with the session.
 #pragma once
 #include <memory>
 #include <string>

@@ -1,13 +1,13 @@
-// The seam of authorisation: whether a client may publish to a topic, and whether it may have a message of a topic.
+// The interface of authorisation: whether a client may publish to a topic, and whether it may receive a message of a
+// topic.
 //
-//   PUBLISH  -> mayPublish  before it is counted             SUBSCRIBE    -> judge: nothing of it is allowed: refused
-//   will     -> mayPublish  when it goes out                                        all of it: it is never asked about
-//   again delivery -> mayReceive  live, of a share, retained,                             part of it: each delivery is
-//   asked about
-//               queued before the rules were what they are
+//   PUBLISH   -> mayPublish  before it is counted
+//   will      -> mayPublish  again, when it is published
+//   SUBSCRIBE -> judge       nothing is allowed: refused; all of it: no further checks; a part: each delivery is asked
+//   delivery  -> mayReceive  live, of a share, retained, or queued before the rules changed
 //
-// Where no rules are configured everybody may do everything, and the host program may always. Of a session whose client
-// is not known (it is on its way here, or the broker was started again) nothing goes out, and nothing is lost.
+// Without rules every client may do everything; the host program always may. If the client of a session is not known
+// (it is moving here, or the broker was restarted), nothing is sent and nothing is lost.
 #pragma once
 #include <vector>
 
@@ -23,7 +23,7 @@ enum class FilterVerdict : uint8_t {
 
 class Gate {
  public:
-  // In force where no rules are configured, and of every new session.
+  // In force if there are no rules, and for every new session.
   static constexpr uint32_t firstEpoch = 1;
 
   virtual ~Gate() = default;
@@ -32,12 +32,12 @@ class Gate {
     if (isOpenTo(session)) return true;
     return session.rights && mayPublish(*session.rights, topic, topicHash);
   }
-  // One whose client is not known waits for it, with its session: it is asked about when it is sent.
+  // A message for an unknown client waits with its session: it is checked when it is sent.
   bool mayReceive(const Session& session, Bytes topic) {
     if (isOpenTo(session)) return true;
     return session.rights ? mayReceive(*session.rights, topic) : !session.connection || session.move;
   }
-  // Of a filter without `$share/{name}/`.
+  // For a filter without `$share/{name}/`.
   FilterVerdict judge(const Session& session, Bytes filter) {
     if (isOpenTo(session)) return FilterVerdict::covered;
     return session.rights ? judge(*session.rights, filter) : FilterVerdict::refused;
@@ -46,19 +46,19 @@ class Gate {
   virtual bool mayPublish(Rights& rights, Bytes topic, uint64_t topicHash) = 0;
   virtual bool mayReceive(Rights& rights, Bytes topic) = 0;
   virtual FilterVerdict judge(Rights& rights, Bytes filter) = 0;
-  // Of a client that has left, whose will it is.
+  // For the will of a client that has left.
   virtual bool mayPublishWill(const Access& access, Bytes topic) = 0;
 
-  // The rules that are in force, by number.
+  // The number of the rules in force.
   uint32_t epoch() const { return epoch_; }
 
-  // The session's rights have changed, or it has come from another worker: its subscriptions are to be judged.
+  // The session's rights have changed, or it has come from another worker: its subscriptions have to be checked.
   void noteUnjudged(uint64_t session) { unjudged_.push_back(session); }
   bool hasUnjudged() const { return !unjudged_.empty(); }
   std::vector<uint64_t> takeUnjudged() { return std::exchange(unjudged_, {}); }
 
  protected:
-  // There are rules, or others.
+  // The rules are new, or have changed.
   void renew() {
     hasRules_ = true;
     epoch_++;

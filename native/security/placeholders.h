@@ -1,10 +1,10 @@
-// What stands in rules for something of the client that asks: `%u`, `%c` and claims. In the filter of a compiled rule a
-// placeholder is a level that begins with U+0000, which no topic has.
+// Placeholders in rules for facts about the client: `%u`, `%c` and claims. In the filter of a compiled rule a
+// placeholder is a level that begins with U+0000, which no topic contains.
 //
 //   \0u  the user name       \0c  the client identifier       \0:name  the claim `name`
 //
-// A placeholder stands for exactly one literal level. A value that is no level (it is empty, or has '/', '+', '#' or
-// U+0000 in it) is not fit: no rule allows anything because of it, and a rule that denies denies any level there.
+// A placeholder means exactly one literal level. A value that is not a level (empty, or with '/', '+', '#' or U+0000
+// in it) is unfit: no rule allows anything because of it, and a deny rule denies every level there.
 #pragma once
 #include <algorithm>
 #include <string>
@@ -33,13 +33,13 @@ class PlaceholderValue {
   bool isFit_ = false;
 };
 
-// Those of one client.
+// The values of one client.
 struct PlaceholderValues {
   const PlaceholderValue* userName = nullptr;  // nullptr: it has none
   const PlaceholderValue* clientId = nullptr;
   const std::vector<std::pair<std::string, PlaceholderValue>>* claims = nullptr;
 
-  // Of the level of a compiled rule; nullptr: the client has nothing of the kind, and the rule is not about it.
+  // The value for a level of a compiled rule; nullptr: the client has none, and the rule does not apply to it.
   const PlaceholderValue* find(Bytes placeholder) const {
     if (placeholder[1] == 'u') return userName;
     if (placeholder[1] == 'c') return clientId;

@@ -1,5 +1,5 @@
-// What a session may do, as its worker keeps it: who its client is, the rules that are about it, and what they said of
-// the topics that it has published to last.
+// The rights of a session at its worker: the identity of its client, the rules that apply to it, and their answers for
+// the topics that it published to last.
 #pragma once
 #include <array>
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace rally {
 
-// Answers that were given, for as long as the rules are the same: one for each of eight kinds of hashes.
+// Cached answers, valid for the same rules: one for each of eight classes of hashes.
 class Decisions {
  public:
   // Whether the topic is allowed; nullptr: it was not asked, or too long ago.

@@ -1,4 +1,4 @@
-// All rules of a broker, and which of them are about whom. Made on the main thread, never changed, shared by the
+// All rules of a broker, and the clients that they apply to. Made on the main thread, immutable, shared by the
 // workers.
 //
 //   [ roles: count 4, each name and rules (rule-set.h) | everyone | anonymous | users: count 4, each name and roles ]
@@ -48,7 +48,7 @@ class RuleBook {
     return book;
   }
 
-  // Those that are about the client: valid as long as the book and `access`.
+  // The rules that apply to the client: valid as long as the book and `access`.
   RuleSets setsOf(const Access& access) const {
     RuleSets sets = everyone_;
     const auto add = [&](const RuleSets& more) { sets.insert(sets.end(), more.begin(), more.end()); };
@@ -89,7 +89,7 @@ class RuleBook {
   std::unordered_map<std::string, RuleSets> users_;
 };
 
-// The book that is in force: the main thread puts it here, and the workers take it when they are told.
+// The book in force: the main thread puts it here, and the workers take it when they are told.
 class RuleShelf {
  public:
   void put(std::shared_ptr<const RuleBook> book) {

@@ -1,4 +1,4 @@
-// The gate that keeps to a book of rules. Each worker has its own.
+// The gate that applies a book of rules. Each worker has its own.
 #pragma once
 #include "gate.h"
 
@@ -10,11 +10,11 @@ class RuleGate : public Gate {
   using Gate::mayPublish;
   using Gate::mayReceive;
 
-  // `grantsBroadFilters`: a subscription gets what is allowed of it; else all that its filter matches has to be, but
-  // for what a rule denies.
+  // `grantsBroadFilters`: a subscription gets the allowed part of its filter; otherwise everything that its filter
+  // matches must be allowed, except parts that a rule denies.
   explicit RuleGate(bool grantsBroadFilters) : grantsBroadFilters_(grantsBroadFilters) {}
 
-  // From now on these rules are in force. The subscriptions of all sessions are to be judged again.
+  // From now on these rules are in force. The subscriptions of all sessions have to be checked again.
   void adopt(std::shared_ptr<const RuleBook> book) {
     book_ = std::move(book);
     renew();
@@ -53,7 +53,7 @@ class RuleGate : public Gate {
   }
 
  private:
-  // The rules are about what the client sees. False: it is not of its tenant.
+  // The rules apply to the topic as the client sees it. False: it is not its tenant's.
   static bool strip(const Access& access, Bytes& topic) {
     const Bytes prefix = bytesOfText(access.topicPrefix);
     if (prefix.empty()) return true;
@@ -71,7 +71,7 @@ class RuleGate : public Gate {
     return grantsBroadFilters_ && isSomeAllowed ? FilterVerdict::partly : FilterVerdict::refused;
   }
 
-  // Finds the rules that are about the client, if they are not known.
+  // Finds the rules that apply to the client, if they are not known.
   void resolve(Rights& rights) const {
     if (rights.epoch == epoch()) return;
     rights.sets = book_ ? book_->setsOf(*rights.access) : RuleSets();

@@ -1,9 +1,8 @@
-// The rules of one role, or those that a client brings itself: what it may publish to, and what it may receive.
+// The rules of one role, or a client's own: what it may publish to, and what it may receive.
 //
-//   [ count 4 | rule, rule ... ]     rule: [ bit 1 (RuleBits) | 0: publish, 1: subscribe 1 | filter, in two bytes its
-//   length ]
+//   [ count 4 | rule, rule ... ]     rule: [ bit 1 (RuleBits) | 0: publish, 1: subscribe 1 | length 2, filter ]
 //
-// Written by core/security/encode-rules.ts. Filters are those of MQTT, with placeholders as placeholders.h has them.
+// Written by core/security/encode-rules.ts. Filters are those of MQTT, with the placeholders of placeholders.h.
 #pragma once
 #include "../assert.h"
 #include "../wire/reader.h"

@@ -1,10 +1,10 @@
-// The rules of one direction as a tree of the levels of their filters, and what they say of a topic or of a filter.
+// The rules of one direction as a tree of the levels of their filters, and their decision about a topic or a filter.
 //
 //   allow scores/%u/#     root --scores--> 2 --\0u--> 3 (rest: allow)        ends: of rules whose filter ends here
 //   deny  scores/+/x               \---+--> 4 --x--> 5 (ends: deny)         rest: of rules with '#' below here
 //
-// Made once and never changed, so that the workers share it. A node is visited at most once for a question, so none
-// takes longer than the operator's rules are many.
+// Immutable, so that the workers share it. A node is visited at most once per question, so no question takes longer
+// than there are rules.
 #pragma once
 #include <vector>
 
@@ -16,8 +16,8 @@
 
 namespace rally {
 
-// Which rules match, the first to decide lowest: of those who are asked first a rule that denies, then one that allows;
-// then likewise of those who are asked if neither has matched (the `pattern` lines of an acl_file, behind `topic`).
+// The matching rules, the deciding one lowest: first a deny rule, then an allow rule, of those with precedence; then
+// likewise of the others (the `pattern` lines of an acl_file, after `topic`).
 using RuleBits = uint8_t;
 inline constexpr RuleBits denyFirst = 1, allowFirst = 2, denyLater = 4, allowLater = 8;
 inline constexpr RuleBits denyBits = denyFirst | denyLater;
@@ -25,7 +25,7 @@ inline constexpr RuleBits allowBits = allowFirst | allowLater;
 
 // The bit that decides, or 0.
 inline RuleBits decidingBit(RuleBits bits) { return RuleBits(bits & -bits); }
-// Where no rule matches nothing is allowed.
+// If no rule matches nothing is allowed.
 inline bool isAllowed(RuleBits matching) { return (decidingBit(matching) & allowBits) != 0; }
 
 class RuleTree {
@@ -66,13 +66,13 @@ class RuleTree {
     match(root, Rest{topic}, who, allBits, found);
     return found;
   }
-  // The rules that match whatever the filter matches.
+  // The rules that match everything that the filter matches.
   RuleBits covering(Bytes filter, const PlaceholderValues& who) const {
     RuleBits found = 0;
     cover(root, Rest{filter}, who, allBits, found);
     return found;
   }
-  // At least the rules that match something of what the filter matches.
+  // At least the rules that match something that the filter matches.
   RuleBits meeting(Bytes filter, const PlaceholderValues& who) const {
     RuleBits found = 0;
     meet(root, Rest{filter}, who, allBits, found);
@@ -92,7 +92,7 @@ class RuleTree {
     ShortText level;
   };
 
-  // What is left of a topic or filter.
+  // The rest of a topic or filter.
   struct Rest {
     Bytes text;           // from the beginning of a level
     bool isOver = false;  // there are no more levels
@@ -104,7 +104,7 @@ class RuleTree {
       if (taken == text.size()) return {{}, true, false};
       return {text.subspan(taken + 1), false, false};
     }
-    // What begins with '$' is matched by no wildcard [MQTT-4.7.2-1], and by nothing that a client says of itself.
+    // A level that begins with '$' is matched by no wildcard [MQTT-4.7.2-1], and by no value that a client claims.
     bool isReserved() const { return isWhole && !text.empty() && text[0] == '$'; }
   };
 
@@ -172,7 +172,7 @@ class RuleTree {
     eachMet(node, rest, who, mask, [&](uint32_t child, RuleBits bits) { meet(child, next, who, bits, found); });
   }
 
-  // The children that have a level in common with the first one of `rest`, and which of their rules count.
+  // The children that share a level with the first one of `rest`, and which of their rules count.
   template <class Visit>
   void eachMet(uint32_t node, const Rest& rest, const PlaceholderValues& who, RuleBits mask, Visit&& visit) const {
     const Node& here = nodes_[node];
@@ -195,7 +195,7 @@ class RuleTree {
     });
   }
 
-  // The children that are placeholders for something that the client has.
+  // The children that are placeholders for a value of the client.
   template <class Visit>
   void eachNamed(const Node& here, const PlaceholderValues& who, Visit&& visit) const {
     for (uint32_t child = here.named; child != 0; child = nodes_[child].next) {

@@ -1,13 +1,13 @@
-// What waits for sessions of one worker and is in the log: its content is in memory as long as there is room for it,
-// and is read back when a session is about to get it.
+// Messages that wait for sessions of one worker and are in the log: their content is kept in memory as long as there
+// is room, and read back when a session is about to get it.
 //
 //   over queuedMemoryBytesMax   park(): the oldest become stubs (held-messages.h)
-//   a stub is next              fetch(session): it and those behind it are asked for (durable/fetching.h)
-//                               hear(): they are in the queues again  ->  takeReady(): the session goes on
+//   a stub is next              fetch(session): asks for it and those after it (durable/fetching.h)
+//                               hear(): they are in the queues again  ->  takeReady(): the session continues
 //
-// So sessions that are away take a stub and an entry for each message, whatever its size, and one that catches up reads
-// the log in steps, in order; what is published meanwhile waits behind that in its queue. Sessions that want the same
-// messages wait for the same reading.
+// So absent sessions cost a stub and an entry for each message, whatever its size, and a session that catches up reads
+// the log in steps, in order; new messages wait behind that in its queue. Sessions that want the same messages share
+// one read.
 #pragma once
 #include <unordered_map>
 #include <unordered_set>
@@ -25,7 +25,7 @@ class Backlog {
   Backlog(unsigned worker, const Limits& limits, Counters& counters, HeldMessages& held, Journal& journal)
       : worker_(worker), limits_(limits), counters_(counters), held_(held), journal_(journal) {}
 
-  // Before the queues have anything in them.
+  // Before anything is queued.
   void open(Fetching& fetching) {
     fetching_ = &fetching;
     held_.countParkable();
@@ -48,16 +48,16 @@ class Backlog {
     hasMore_ = waits == 0 && isOver() && held_.hasUnparked();
   }
 
-  // Whether the content of a delivery has to be read before it is sent.
+  // Whether the content of a delivery must be read before it is sent.
   static bool isAway(const Delivery& delivery) {
     return delivery.message && delivery.message->isStub && !delivery.message->logPlace().isUnreadable();
   }
-  // It cannot be read any more, and nobody will get it.
+  // It cannot be read, and nobody will get it.
   static bool isLost(const Delivery& delivery) {
     return delivery.message && delivery.message->isStub && delivery.message->logPlace().isUnreadable();
   }
 
-  // The next delivery of the session isAway(): takeReady() gives the session when it may go on.
+  // The next delivery of the session isAway(): takeReady() gives the session when it may continue.
   void fetch(Session& session) {
     RALLY_ASSERT(isOpen());
     if (!waiting_.insert(session.key).second) return;
@@ -73,7 +73,7 @@ class Backlog {
     ask(session);
   }
 
-  // Once a turn: takes what has been read.
+  // Once a turn: takes messages that have been read.
   void hear() {
     if (!isOpen()) return;
     for (Fetch fetch; fetching_->take(worker_, Fetching::Box::sessions, fetch);) {
@@ -99,11 +99,11 @@ class Backlog {
   bool hasWork() { return isOpen() && (hasReady() || hasMore_ || fetching_->hasAny(worker_, Fetching::Box::sessions)); }
 
  private:
-  // Some tenths of a millisecond.
+  // A few tenths of a millisecond.
   static constexpr int parkedPerTurn = 1'000;
-  // Of those whose place in the log is not known yet, looked at in a turn.
+  // Messages whose place in the log is not known yet, checked in a turn.
   static constexpr int waitsMax = 64;
-  // What a session asks for at once, and all of them together.
+  // What a session requests at once, and all of them together.
   static constexpr size_t fetchedMessagesMax = 256;
   static constexpr size_t fetchedBytesMax = 1'048'576;
   static constexpr size_t readingBytesMax = size_t(8) << 20;

@@ -1,14 +1,14 @@
-// Who is at the other end of a connection and its session, and what follows from that.
+// The kind of peer of a connection and its session, and its rights.
 //
 //                              client  host
 //   isCounted                  yes     -     in the counters of connections, sessions, bytes and packets
-//   mayUseReservedTopics       -       yes   publishes where only the broker itself may
-//   isHeldToAvailability       yes     -     to what the CONNACK said is not available
-//   isHeldToBounds             yes     -     of what names, aliases, properties and subscriptions of a client may take
-//   isEndedByWrongText         yes     -     by a payload that is not the text it says it is (5.0, 4.13)
-//   isHeldToRules              yes     -     of what clients may publish and receive (security/gate.h)
+//   mayUseReservedTopics       -       yes   publishes to the broker's own topics
+//   isHeldToAvailability       yes     -     to features that the CONNACK declared unavailable
+//   isHeldToBounds             yes     -     to limits on names, aliases, properties and subscriptions
+//   isEndedByWrongText         yes     -     by a payload that is not UTF-8 although it claims to be (5.0, 4.13)
+//   isHeldToRules              yes     -     to the rules for publishing and receiving (security/gate.h)
 //
-// The host is the program that the broker runs in, and the broker itself ($SYS): whatever it does, its connection
+// The host is the program that embeds the broker, and the broker itself ($SYS): whatever it does, its connection
 // stays.
 #pragma once
 #include <array>

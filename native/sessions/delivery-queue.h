@@ -1,8 +1,8 @@
-// The messages that wait for one session, in order, and what they come to. The entries are the worker's, which queues
-// with the same ones share; what they hold is its account as well (held-messages.h).
+// The messages that wait for one session, in order, and their size. The entries belong to the worker, and queues with
+// the same ones share them; their memory is accounted there as well (held-messages.h).
 //
 //   in a worker          a row of the worker's entries
-//   between two workers  depart()  -->  a list of its own  -->  arrive()
+//   between two workers  depart()  -->  its own list  -->  arrive()
 #pragma once
 #include "held-messages.h"
 
@@ -14,7 +14,7 @@ class DeliveryQueue {
   size_t size() const { return row_.size(); }
   size_t messages() const { return row_.size() - retained_; }  // published since the session subscribed
   size_t retained() const { return retained_; }                // retained messages for new subscriptions
-  // What entries hold and they themselves: of those that were published, and of retained ones.
+  // Bytes of entries and what they hold: of published messages, and of retained ones.
   size_t bytes() const { return contentBytes_ + messages() * sizeof(Delivery); }
   size_t retainedBytes() const { return retainedContentBytes_ + retained_ * sizeof(Delivery); }
 
@@ -26,25 +26,25 @@ class DeliveryQueue {
     held.push(row_, std::move(delivery));
   }
   Delivery take(HeldMessages& held) { return left(held.takeFront(row_)); }
-  // The newest one. There must be one.
+  // The newest entry. There must be one.
   Delivery takeNewest(HeldMessages& held) { return left(held.takeBack(row_)); }
   void clear(HeldMessages& held) {
     while (!isEmpty()) take(held);
     trim();
   }
-  // Gives back what it keeps while it is empty.
+  // Frees what it keeps while it is empty.
   void trim() { row_.trim(); }
 
   template <class Visit>
   void each(HeldMessages& held, Visit&& visit) {
     held.rows().each(row_, visit);
   }
-  // From the oldest on, with its place among the entries, until it gives true.
+  // Visits entries from the oldest on, with their places, until `visit` gives true.
   template <class Visit>
   void eachUntil(HeldMessages& held, Visit&& visit) {
     held.rows().eachUntil(row_, visit);
   }
-  // Moves those that `isMeant` to `taken`, in order.
+  // Moves the entries that `isMeant` to `taken`, in order.
   template <class IsMeant>
   void take(IsMeant&& isMeant, std::vector<Delivery>& taken, HeldMessages& held) {
     bool isAny = false;
@@ -60,7 +60,7 @@ class DeliveryQueue {
     while (!later.isEmpty()) push(later.take(held), held);
   }
 
-  // It goes to another worker as it is, or has come from one.
+  // It moves to another worker unchanged, or has come from one.
   void depart(HeldMessages& held) {
     if (isEmpty()) return;
     travelling_ = std::make_unique<std::vector<Delivery>>();
@@ -73,7 +73,7 @@ class DeliveryQueue {
     if (!arrived) return;
     for (Delivery& delivery : *arrived) push(std::move(delivery), held);
   }
-  // What it holds, in order, while it is between two workers.
+  // Its contents, in order, while it is between two workers.
   std::span<const Delivery> travelling() const {
     return travelling_ ? std::span<const Delivery>(*travelling_) : std::span<const Delivery>();
   }
@@ -82,7 +82,7 @@ class DeliveryQueue {
     if (!deliveries.empty()) queue.travelling_ = std::make_unique<std::vector<Delivery>>(std::move(deliveries));
     return queue;
   }
-  // The memory of its own, and what one more entry may add to that and to what queues share.
+  // Its own memory, and the most that one more entry may add to that and to the shared memory.
   size_t entryBytes() const { return row_.bytes(); }
   size_t growthBytes(HeldMessages& held) { return held.rows().growthBytes(row_); }
 

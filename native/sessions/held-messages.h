@@ -1,17 +1,17 @@
-// What the windows and queues of one worker hold in all, in bytes: their entries with the room for more, subscription
-// identifiers, and message blocks, each once however many entries hold it. A session's own bound counts a block fully
-// (session.h): for whoever looks at one session it is there because of it.
+// The memory of all windows and queues of one worker, in bytes: their entries with spare capacity, subscription
+// identifiers, and messages, each once however many entries hold it. A session's own limit counts a message in full
+// (session.h).
 //
-// The entries of all queues are here too, since queues share them (structures/shared-rows.h): what 100,000 sessions
-// that are away wait for is there once.
+// The entries of all queues are here too, since queues share them (structures/shared-rows.h): messages that wait for
+// 100,000 absent sessions are stored once.
 //
-// What waits in queues and is in the log may be *parked*: its content is given back, and a stub stands in its place
-// (backlog.h decides when). The oldest go first:
+// A queued message that is in the log may be *parked*: its content is freed, and a stub replaces it (backlog.h decides
+// when). The oldest are parked first:
 //
-//   unparked_   [ where it is, its number | ... ]     in the order in which they came; some are gone meanwhile
+//   unparked_   [ place, number | ... ]     in the order of arrival; some are gone meanwhile
 //
-// Every change of a Window or DeliveryQueue is told here, by themselves. A message may be held by sessions of several
-// workers: each worker that holds it counts it, by a number of its own in the block (messages/message.h).
+// Windows and DeliveryQueues report every change here. Sessions of several workers may hold a message: each worker
+// counts it, by its own number in the message (messages/message.h).
 #pragma once
 #include "../assert.h"
 #include "../messages/delivery.h"
@@ -30,7 +30,7 @@ class HeldMessages {
   size_t bytes() const { return bytes_ + rows_.bytes() + unparked_.bytes(); }
   Rows& rows() { return rows_; }
 
-  // What queues hold of messages that are in the log too. Nothing is counted, and nothing parked, before this.
+  // Queued messages that are also in the log. Nothing is counted, and nothing parked, before this.
   void countParkable() { countsParkable_ = true; }
   size_t parkableBytes() const { return parkableBytes_; }
   bool hasUnparked() const { return !unparked_.isEmpty(); }
@@ -40,7 +40,7 @@ class HeldMessages {
     none,     // there is nothing left that can be parked
     waiting,  // the oldest has no place in the log yet: others come before it now
   };
-  // `locate(message, position)`: where it is in the log; Parking::none: nowhere that lasts.
+  // `locate(message, position)`: its position in the log; Parking::none: none that lasts.
   template <class Locate>
   Parking parkOldest(Locate&& locate) {
     for (; !unparked_.isEmpty(); unparked_.pop()) {
@@ -65,7 +65,7 @@ class HeldMessages {
     }
     return Parking::none;
   }
-  // The content of a stub is there again, if the stub still waits at this place. It may wait at others too.
+  // The content of a stub is back, if the stub still waits at this place. It may wait at others too.
   void unpark(const Message& stub, MessageRef message, RowPlace place) {
     Delivery* const delivery = rows_.stored(place);
     if (!delivery || delivery->message.get() != &stub) return;
@@ -73,7 +73,7 @@ class HeldMessages {
     unparked_.push({place, delivery->message->logId});
   }
 
-  // An entry holds it, or does no more.
+  // An entry begins or ceases to hold it.
   void take(const Delivery& delivery) {
     if (delivery.message) take(*delivery.message.get(), delivery.subscriptionIds.bytes());
     else bytes_ += delivery.subscriptionIds.bytes();
@@ -86,7 +86,7 @@ class HeldMessages {
     if (--message->holders(worker_) == 0) subtract(message->heldBytes());
   }
 
-  // Entries of queues: one more, the oldest, the newest.
+  // Entries of queues: one more; the oldest; the newest.
   void push(Rows::Row& row, Delivery&& delivery) {
     const size_t before = row.bytes();
     Message* const message = delivery.message.get();
@@ -114,7 +114,7 @@ class HeldMessages {
     bytes_ += idBytes;
     if (message.holders(worker_)++ == 0) bytes_ += message.heldBytes();
   }
-  // An entry of queues is no more.
+  // An entry of queues is gone.
   void leave(const Delivery& delivery) {
     if (isParkable(delivery) && !delivery.message->isStub) {
       RALLY_ASSERT(delivery.message->blockBytes() <= parkableBytes_ && parkableCount_ > 0);
@@ -124,7 +124,7 @@ class HeldMessages {
     giveBack(delivery);
   }
 
-  // Not of a share, whose messages go to other sessions; retained ones are in their store.
+  // Not messages of a share, which move to other sessions; retained ones are in their store.
   bool isParkable(const Delivery& delivery) const {
     return countsParkable_ && delivery.message && delivery.message->logId != 0 && delivery.share == 0 &&
            !delivery.isFromStore;
@@ -146,7 +146,7 @@ class HeldMessages {
       if (isThere) unparked_.push(Unparked(each));
     }
   }
-  // Another block for the message of an entry of queues.
+  // Replaces the message of an entry of queues.
   void put(Delivery& delivery, MessageRef message, RowPlace place) {
     const Delivery before = delivery;
     delivery.message = std::move(message);
@@ -174,9 +174,9 @@ class HeldMessages {
     RowPlace place;
     uint64_t message = 0;
   };
-  // Bytes that parking must give back to be worth it.
+  // Bytes that parking must free to be worthwhile.
   static constexpr size_t gainMin = 64;
-  // Entries that may be gone before those that are not are looked for.
+  // Entries that may be gone before the list is cleaned up.
   static constexpr size_t goneMax = 1'024;
 
   const unsigned worker_;

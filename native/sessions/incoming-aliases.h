@@ -1,6 +1,6 @@
-// The topic aliases that one client has set, for one network connection (5.0, 3.3.2.3.4), and what they take.
+// The topic aliases that one client has set, for one network connection (5.0, 3.3.2.3.4), and their memory.
 //
-//   topics_[alias - 1] = topic name     as long as the highest alias that was set
+//   topics_[alias - 1] = topic name     up to the highest alias that was set
 #pragma once
 #include <vector>
 
@@ -14,13 +14,13 @@ class IncomingAliases {
   Bytes find(uint16_t alias) const { return alias <= topics_.size() ? topics_[alias - size_t(1)].bytes() : Bytes(); }
 
   size_t bytes() const { return topics_.size() * sizeof(ShortText) + textBytes_; }
-  // The same as bytes(), counted one by one.
+  // The same as bytes(), computed from scratch.
   size_t countBytes() const {
     size_t bytes = topics_.size() * sizeof(ShortText);
     for (const ShortText& topic : topics_) bytes += ShortText::costOf(topic.bytes().size());
     return bytes;
   }
-  // What all would take if this alias stood for this topic.
+  // The memory of all if this alias named this topic.
   size_t bytesWith(uint16_t alias, Bytes topic) const {
     const size_t count = std::max(topics_.size(), size_t(alias));
     return count * sizeof(ShortText) + textBytes_ - ShortText::costOf(find(alias).size()) +

@@ -1,10 +1,9 @@
-// The topic aliases that we have told one client, for one network connection (5.0, 3.3.2.3.4).
+// The topic aliases that the broker has set for one client, for one network connection (5.0, 3.3.2.3.4).
 //
 //   entries_[alias - 1] = { topic, hash, uses }      index_: hash -> alias      seen_: topics without an alias
 //
-// While aliases are left, each topic gets one. Then a topic that comes for the second time within a short while
-// takes the place of one that was not used lately (second chance), so that many topics in turn do not wear each other
-// out.
+// While aliases are free, each topic gets one. After that, a topic that comes a second time within a short while
+// replaces one that was not used lately (second chance), so that many topics in turn do not evict each other.
 #pragma once
 #include <array>
 #include <memory>
@@ -16,7 +15,7 @@
 
 namespace rally {
 
-// The alias that goes with a PUBLISH: 0 none; `isNew`: the topic goes along, and sets it.
+// The alias for a PUBLISH: 0 none; `isNew`: the PUBLISH also has the topic, and sets the alias.
 struct AliasUse {
   uint16_t alias = 0;
   bool isNew = false;
@@ -24,7 +23,7 @@ struct AliasUse {
 
 class OutgoingAliases {
  public:
-  // A shorter topic would not be worth the three bytes of the property; a longer one not the memory.
+  // A shorter topic is not worth the three bytes of the property; a longer one not the memory.
   static constexpr size_t topicBytesMin = 6;
   static constexpr size_t topicBytesMax = 1'024;
 
@@ -43,7 +42,7 @@ class OutgoingAliases {
     return {alias, alias != 0};
   }
 
-  // The PUBLISH that sets the alias is on its way.
+  // The PUBLISH that sets the alias has been sent.
   void set(uint16_t alias, Bytes topic, uint64_t hash) {
     if (alias > entries_.size()) entries_.emplace_back();
     else index_.remove(entries_[alias - size_t(1)].hash, alias);
@@ -55,9 +54,9 @@ class OutgoingAliases {
     if (entries_.size() == most_ && !seen_) seen_ = std::make_unique<Seen>();
   }
 
-  // What all of them take, with the table of topics without one.
+  // The memory of all of them, with the table of topics without one.
   size_t bytes() const { return entries_.size() * entryBytes + textBytes_ + (seen_ ? sizeof(Seen) : 0); }
-  // The same as bytes(), counted one by one.
+  // The same as bytes(), computed from scratch.
   size_t countBytes() const {
     size_t bytes = seen_ ? sizeof(Seen) : 0;
     for (const Entry& entry : entries_) bytes += bytesOf(entry.topic);

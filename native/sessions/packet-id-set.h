@@ -1,11 +1,11 @@
 // The packet identifiers of QoS 2 messages that a client has sent and not yet released: non-zero 16-bit numbers. A
-// client chooses its identifiers, so where they go is mixed with a number that it cannot know: no choice makes the
-// others' look-ups long.
+// client chooses its identifiers, so their places are mixed with a number that it cannot know: no choice makes
+// look-ups slow.
 //
 //   few    slots_ = [id][ ][id][ ]...    an open hash set, at most half full
-//   many   bits_  = 65,536 bits          8 KiB, from as many on as would take that in slots
+//   many   bits_  = 65,536 bits          8 KiB, once slots would take as much
 //
-// With the last identifier goes the memory, unless it is next to nothing.
+// The memory is freed with the last identifier, unless it is very small.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -38,7 +38,7 @@ class PacketIdSet {
     }
   }
 
-  // False when it was there already.
+  // False when it was present.
   bool add(uint16_t id) {
     if (bits_.empty() && (count_ + 1) * 2 > slots_.size()) grow();
     if (!bits_.empty()) return addBit(id);
@@ -49,7 +49,7 @@ class PacketIdSet {
     return true;
   }
 
-  // False when it was not there.
+  // False when it was absent.
   bool remove(uint16_t id) {
     if (count_ == 0) return false;
     if (bits_.empty()) {
@@ -86,7 +86,7 @@ class PacketIdSet {
   }
   static size_t home(uint16_t id) { return size_t(foldedMultiply(id ^ seed, seed | 1)); }
 
-  // Where `id` is, or the free slot where it would go.
+  // The slot of `id`, or the free slot for it.
   size_t seek(uint16_t id) const {
     const size_t mask = slots_.size() - 1;
     size_t at = home(id) & mask;

@@ -1,16 +1,16 @@
-// What all windows and queues of a worker hold, and who pays when that is too much.
+// The memory of all windows and queues of a worker, and who pays when it is too much.
 //
-//   0 ............... a part of eight is left ........ sessionsTotalBytesMax
-//   everybody takes   small ones take, the largest      nobody takes
-//                     pays: it loses its newest
+//   0 ..................... an eighth is left ........ sessionsTotalBytesMax
+//   all sessions accept   small ones accept, the      none accepts
+//                         largest loses its newest
 //
-// Small is a session that holds less than half of what the largest does, within a factor of two, or next to nothing.
-// So those that hold most stop growing first, and what others need is taken from them: a session that is away for good
-// goes down to what is its share. In the last eighth there is room for many small messages while the largest, whose
-// blocks others may hold as well, gives way.
+// A session is small if it holds less than half of the largest, within a factor of two, or very little. So the largest
+// stop growing first, and room for others is taken from them: a session that never returns shrinks to its share. In
+// the last eighth there is room for many small messages while the largest, whose messages others may hold as well,
+// gives way.
 //
-// The packet identifiers that clients have not released are an account of their own, since none of them can be given
-// up: where there are too many the session that holds most ends.
+// The packet identifiers that clients have not released are a separate account, since none of them may be forgotten:
+// when there are too many, the session that holds most ends.
 #pragma once
 #include "../counters.h"
 #include "../durable/journal.h"
@@ -37,13 +37,13 @@ class SessionAccount {
     const size_t bytes = session.heldBytes() + session.queue.retainedBytes();
     if (bytes != session.place.bytes) ranking_.set(session, session.place, bytes, 0);
   }
-  // Its packet identifiers are more or fewer than before.
+  // The number of its packet identifiers has changed.
   void settlePacketIds(Session& session) {
     const size_t bytes = session.packetIdBytes();
     if (bytes != session.packetIdsPlace.bytes) packetIds_.set(session, session.packetIdsPlace, bytes, 0);
   }
   size_t packetIdBytes() const { return packetIds_.bytes(); }
-  // Who has to end for them, or nullptr.
+  // The session that has to end for them, or nullptr.
   Session* packetIdsPayer() const {
     return packetIds_.bytes() > limits_.packetIdsTotalBytesMax ? packetIds_.largest() : nullptr;
   }
@@ -54,13 +54,13 @@ class SessionAccount {
     settlePacketIds(session);
   }
 
-  // What it holds goes to another worker with it, or has come from one.
+  // Its contents move to another worker, or have come from one.
   void depart(Session& session) {
     session.window.depart(held_);
     session.queue.depart(held_);
     ranking_.set(session, session.place, 0, 0);
   }
-  // It holds nothing any more, and may be freed.
+  // It is empty, and may be freed.
   void clear(Session& session) {
     session.window.clear(held_);
     session.queue.clear(held_);
@@ -68,20 +68,20 @@ class SessionAccount {
     clearPacketIds(session);
   }
 
-  // Whether the session takes so many bytes more in its bound. A message of a share may go one beyond it, so that
-  // whether a member is full does not depend on the message: a share does not look through its members for each size.
+  // Whether this many bytes more are within the session's limit. A message of a share may exceed it, so that a full
+  // member does not depend on the size of a message: a share does not search its members for each size.
   bool fits(const Session& session, size_t bytes, bool isOfShare) const {
     return session.heldBytes() + (isOfShare ? 1 : bytes) <= limits_.sessionQueueBytesMax;
   }
-  // Whether all of them together take so many more.
+  // Whether this many bytes more are within the limit of all of them.
   bool hasRoom(size_t bytes) const { return held_.bytes() + bytes <= easyBytesMax(); }
-  // Where they do not: who is to pay for the session, or nullptr.
+  // If they are not: the session that pays for this one, or nullptr.
   Session* payerFor(const Session& session, size_t bytes) const {
     const uint8_t bucket = ranking_.bucketOf(session.place.bytes + bytes);
     Session* const largest = ranking_.largest();
     return largest && (bucket == 0 || bucket + 1 < largest->place.bucket) ? largest : nullptr;
   }
-  // The payer loses what it got last, until all together take so many bytes or some entries are gone.
+  // The payer loses its newest messages, until the bytes fit or a number of entries are gone.
   void charge(Session& payer, size_t bytes) {
     for (int i = 0; i < chargedMax && !hasRoom(bytes); i++) {
       if (!dropNewest(payer)) break;
@@ -89,24 +89,24 @@ class SessionAccount {
     }
     settle(payer);
   }
-  // At most `max` sessions of those that hold most: `visit(session)`.
+  // At most `max` of the sessions that hold most: `visit(session)`.
   template <class Visit>
   void eachLargest(size_t max, Visit&& visit) const {
     ranking_.eachLargest(max, visit);
   }
-  // Whether it would still hold next to nothing.
+  // Whether it would still hold very little.
   bool isSmall(const Session& session, size_t bytes) const {
     return ranking_.bucketOf(session.place.bytes + bytes) == 0;
   }
-  // Whether all of them together take so many more for a small session.
+  // Whether this many bytes more are within the limit of all, for a small session.
   bool hasReserve(size_t bytes) const { return held_.bytes() + bytes <= limits_.sessionsTotalBytesMax; }
 
  private:
-  // Whoever holds less than this is never asked to pay: 5 KiB are some tens of short messages.
+  // A session that holds less than this never pays: 5 KiB are a few dozen short messages.
   static constexpr size_t smallBytes = 5'120;
-  // Some tens of identifiers, which are part of what a session takes (core/config/limits.ts).
+  // A few dozen identifiers, which are part of the size of a session (core/config/limits.ts).
   static constexpr size_t fewPacketIdBytes = 256;
-  // Entries that one message takes from the largest: some 5 us.
+  // Entries that one message takes from the largest: about 5 us.
   static constexpr int chargedMax = 64;
 
   size_t easyBytesMax() const { return limits_.sessionsTotalBytesMax - limits_.sessionsTotalBytesMax / 8; }

@@ -1,4 +1,4 @@
-// A session that changes workers, as one of them sees it. What happens when: front-end/session-moves.h.
+// A session that changes workers, as seen by one of them. The protocol: front-end/session-moves.h.
 #pragma once
 #include <memory>
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace rally {
 
-// The time that a session spends at a worker, from the move that brings it to the one that takes it away.
+// The stay of a session at a worker, from the move that brings it to the one that takes it away.
 struct Stay {
   uint64_t arrival = 0;      // the move that brings it; 0: it was here before
   uint64_t departure = 0;    // the move that takes it away; 0: none that is known

@@ -1,4 +1,4 @@
-// The part of a session that goes along when its client comes back on another worker, behind its subscriptions.
+// The part of a session that moves, after its subscriptions, when its client comes back on another worker.
 #pragma once
 #include "../durable/durable-session.h"
 #include "../security/rights.h"

@@ -2,10 +2,10 @@
 //
 //   session.subscriptions[i] = { filter, position }  <-->  filter.subscribers[position] = { session, i }
 //
-// Both sides know the other's place, so that either is removed in constant time.
+// Each side knows its place in the other, so that either is removed in constant time.
 //
-// The sessions stand in a row too, so that all of them can be visited a few at a time while others come and go: from
-// the last to the first. What takes the place of one that has gone was visited already, or has come since.
+// The sessions are also in a row, so that all of them can be visited a few at a time while others come and go, from
+// the last to the first. The one that takes the place of a removed one was visited already, or is newer.
 #pragma once
 #include <memory>
 #include <unordered_map>
@@ -40,7 +40,7 @@ class SessionTable {
   size_t size() const { return row_.size(); }
   Session& at(size_t place) const { return *row_[place]; }
 
-  // Takes the session out, which must be there: its key is free. Its subscriptions must be removed before it is freed.
+  // Removes the session, which must exist, and releases its key. Its subscriptions must be removed before it is freed.
   std::unique_ptr<Session> take(Session& session) {
     const auto found = sessions_.find(session.key);
     RALLY_ASSERT(found != sessions_.end() && found->second.get() == &session);
@@ -53,7 +53,7 @@ class SessionTable {
     return taken;
   }
 
-  // Adds or replaces the subscription. True when it was there before [MQTT-3.8.4-3].
+  // Adds or replaces the subscription. True when it existed before [MQTT-3.8.4-3].
   static bool subscribe(Session& session, Filter& filter, Subscriber options) {
     options.session = &session;
     if (Subscriber* known = find(session, filter)) {
@@ -86,7 +86,7 @@ class SessionTable {
     return filter;
   }
 
-  // The session's subscription to the filter, or nullptr. Looks through whichever side is shorter.
+  // The session's subscription to the filter, or nullptr. Searches the shorter side.
   static Subscriber* find(Session& session, Filter& filter) {
     if (filter.subscribers.size() <= session.subscriptions.size()) {
       for (Subscriber& subscriber : filter.subscribers) {
@@ -123,7 +123,7 @@ class SessionTable {
       last.filter->subscribers[last.position].indexInSession = index & subscriptionsMax;
   }
 
-  // Gives memory back when three quarters of it are empty.
+  // Frees memory when it is three quarters empty.
   static void shrink(std::vector<SubscriptionRef>& subscriptions) {
     if (subscriptions.capacity() < 64 || subscriptions.size() > subscriptions.capacity() / 4) return;
     std::vector<SubscriptionRef> smaller;

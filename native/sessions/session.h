@@ -1,5 +1,5 @@
-// A client's session as the data plane keeps it, at the worker where the client is or last was
-// (5.0, 4.1): its subscriptions, what waits for it and what it has not acknowledged.
+// A client's session (5.0, 4.1) in the data plane, at the worker where the client is or last was: its subscriptions,
+// queue and unacknowledged messages.
 #pragma once
 #include <memory>
 #include <vector>
@@ -17,14 +17,14 @@ namespace rally {
 
 struct Connection;
 
-// Where a subscription of a session is: `filter->subscribers[position]`.
+// The place of a session's subscription: `filter->subscribers[position]`.
 struct SubscriptionRef {
   Filter* filter = nullptr;
   uint32_t position = 0;
   uint32_t member = 0;  // of a shared filter: the session's place in the share (front-end/share-members.h)
 };
 
-// What a session is to the shares of which it is a member.
+// The session as a member of shares.
 enum class Presence : uint8_t { none, away, connected };
 
 struct Session {
@@ -63,11 +63,11 @@ struct Session {
   std::unique_ptr<DurableSession> durable;      // ... and what it is for the log, at the worker where that is
 
   bool isPersistent() const { return expirySeconds > 0; }
-  // Of what was published: the window and the queue together, as sessionQueueBytesMax counts.
+  // Bytes of published messages in the window and the queue together, as sessionQueueBytesMax counts.
   size_t heldBytes() const { return window.bytes() + queue.bytes(); }
   size_t packetIdBytes() const { return received.bytes() + receivedBefore.bytes() + unanswered.bytes(); }
 
-  // What comes waits in the queue: for what stands before it on another worker, or for a SUBACK.
+  // Messages wait in the queue: for earlier ones on another worker, or for a SUBACK.
   bool isHeld() const { return move || !subscribing.empty(); }
   bool hasWaiting() const { return !queue.isEmpty() || window.isResending(); }
   bool isCaughtUp() const { return !hasWaiting() && !isHeld(); }

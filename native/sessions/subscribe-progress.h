@@ -1,5 +1,5 @@
-// A SUBSCRIBE from its first filter to its SUBACK. A session may have several: the client has come back before the one
-// of its last connection was answered.
+// A SUBSCRIBE from its first filter to its SUBACK. A session may have several: its client may reconnect before one is
+// answered.
 #pragma once
 #include <unordered_set>
 #include <vector>
@@ -16,7 +16,7 @@ struct SubscribeProgress {
   Session* session = nullptr;           // nullptr: it has ended
   uint64_t awaitedShards = UINT64_MAX;  // bit s: shard s may not know the filters yet
   bool areRoutesKnown = false;          // by all who were told (front-end/routes.h)
-  // The filters that the session has not subscribed to before: it takes their messages only from shards that know them.
+  // The filters that are new to the session: it accepts their messages only from shards that know them.
   std::unordered_set<Filter*> newFilters;
   std::vector<RetainedFilter> requests;
 };

@@ -1,12 +1,12 @@
-// QoS 1 and 2 messages that were sent to a client and are not yet acknowledged, in sending order
-// (5.0, 4.4 and 4.6). Packet identifiers are dealt out in that order, so that an acknowledgement
-// finds its entry by subtraction, and none is dealt again while it is in use.
+// QoS 1 and 2 messages that were sent to a client and are not yet acknowledged, in sending order (5.0, 4.4 and 4.6).
+// Packet identifiers are assigned in that order, so an acknowledgement finds its entry by subtraction, and none is
+// reused while it is in flight.
 //
 //   packet identifier = sequence % 65,535 + 1
 //   [ done ][ sent ][ done ][ released ] | next           "done" entries leave when they are oldest
 //   first                     cursor...     end           from the cursor on: not yet (re)sent
 //
-// What the entries hold is told to the account of the worker (held-messages.h), which every change is given.
+// Every change of its memory is reported to the worker's account (held-messages.h).
 #pragma once
 #include "../assert.h"
 #include "../structures/fifo.h"
@@ -27,7 +27,7 @@ class Window {
     bool isInflight = false;  // sent on this connection
   };
 
-  // `inflightMax`: the client's Receive Maximum or our own bound, whichever is smaller.
+  // `inflightMax`: the client's Receive Maximum or the broker's limit, whichever is smaller.
   bool hasRoom(size_t inflightMax) const { return inflight_ < inflightMax && entries_.size() < packetIdMax; }
 
   bool isEmpty() const { return entries_.isEmpty(); }
@@ -51,8 +51,8 @@ class Window {
     return packetIdOf(sequence);
   }
 
-  // After a start of the broker: what was sent under a packet identifier, each behind the one before. canRestore() must
-  // hold.
+  // At the start of the broker: a message that was sent with this packet identifier, in ascending order. canRestore()
+  // must hold.
   void restore(uint16_t packetId, Delivery delivery, State state, HeldMessages& held) {
     RALLY_ASSERT(canRestore(packetId));
     const size_t before = entries_.bytes();
@@ -78,19 +78,19 @@ class Window {
     return entry.state == state ? &entry : nullptr;
   }
 
-  // PUBREC has come, of an entry that find() has found as sent.
+  // PUBREC was received for an entry that find() has found as sent.
   void release(Entry& entry, HeldMessages& held) {
     RALLY_ASSERT(entry.state == State::sent);
     drop(entry, held);
     entry.state = State::released;
   }
-  // Nothing more is awaited, of an entry that is not done yet.
+  // An entry that is not done yet needs nothing more.
   void finish(Entry& entry, HeldMessages& held) {
     close(entry, held);
     dropDone(held);
   }
-  // Gives up the newest message that would be sent again after a reconnect. False: there is none left. What its
-  // client has got of it is acknowledged as ever.
+  // Drops the newest message that would be sent again after a reconnect. False: there is none left. If its client has
+  // received it, the acknowledgement is accepted as usual.
   bool forgetNewest(HeldMessages& held) {
     for (; keptEnd_ > entries_.first(); keptEnd_--) {
       Entry& entry = entries_[keptEnd_ - 1];
@@ -104,10 +104,10 @@ class Window {
     depart(held);
     *this = {};
   }
-  // Gives back what it keeps while it is empty.
+  // Frees what it keeps while it is empty.
   void trim() { entries_.trim(); }
 
-  // It goes to another worker as it is, or has come from one.
+  // It moves to another worker unchanged, or has come from one.
   void depart(HeldMessages& held) {
     each([&](const Entry& entry) { held.giveBack(entry.delivery); });
     held.resize(entries_.bytes(), 0);
@@ -124,11 +124,11 @@ class Window {
   void eachNumbered(Visit&& visit) {
     for (uint64_t at = entries_.first(); at != entries_.end(); at++) visit(packetIdOf(at), entries_[at]);
   }
-  // The memory of the entries, and what one more may add.
+  // The memory of the entries, and the most that one more may add.
   size_t entryBytes() const { return entries_.bytes(); }
   size_t growthBytes() const { return entries_.growthBytes(); }
 
-  // What may go to another session instead: QoS 1 whose PUBACK has not come.
+  // Messages that may go to another session instead: QoS 1 without PUBACK.
   template <class Visit>
   void eachUnreceived(Visit&& visit) {
     each([&](Entry& entry) {
@@ -174,12 +174,12 @@ class Window {
   static bool isUnreceived(const Entry& entry) {
     return entry.state == State::sent && entry.delivery.qos == 1 && entry.delivery.message;
   }
-  // The entry holds no more what it holds now.
+  // The entry drops what it holds.
   void leave(const Entry& entry, HeldMessages& held) {
     held.giveBack(entry.delivery);
     contentBytes_ -= entry.delivery.bytes();
   }
-  // The message is not sent again; what is awaited of it still is.
+  // The message is not sent again; its acknowledgement is still awaited.
   void drop(Entry& entry, HeldMessages& held) {
     leave(entry, held);
     entry.delivery.message = MessageRef();

@@ -3,14 +3,15 @@
 //
 //   range: [block 0: one large chunk][block 1: 16 small chunks][block 2: free] ...     16 KiB each
 //
-// A chunk is named by its first KiB ("unit"). Pages cost nothing until they are written. Blocks are
-// taken in order of address and reused newest first, which keeps the hot ones in the cache. A block
-// whose small chunks are all back is free again for any use, so the arena never fragments.
+// A chunk is named by its first KiB ("unit"). Pages cost nothing until they are written. Blocks are taken in order of
+// address and reused newest first, which keeps the hot ones in the cache. A block whose small chunks are all free can
+// be reused for anything, so the arena never fragments.
 //
 //   freeBlocks_  [ given back to the system | not used for a second | used lately ]      taken from the right
 //                                 givenBack_                 settled_
 //
-// What was free for a whole second goes back to the system, in slices, but for what a busy worker needs at once.
+// Blocks that were free for a whole second are returned to the system, in slices, except those that a busy worker
+// needs at once.
 #pragma once
 #include <sys/mman.h>
 
@@ -51,14 +52,14 @@ class Arena {
 
   uint8_t* range() const { return range_; }
   size_t size() const { return size_t(blockCount_) * largeBytes; }
-  // True when an outbox certainly takes `bytes` more. A part of 16 is left for those who cannot wait.
+  // True when an outbox can certainly take `bytes` more. A sixteenth is reserved for those that cannot wait.
   bool hasRoom(size_t bytes) const {
     return bytes / largeBytes + 2 + blockCount_ / 16 <= size_t(blockCount_) - usedBlocks_;
   }
-  // More than three quarters are used.
+  // More than three quarters are in use.
   bool isCrowded() const { return usedBlocks_ > blockCount_ - blockCount_ / 4; }
   size_t usedBytes() const { return size_t(usedBlocks_) * largeBytes; }
-  // Of memory that the system has given us, as far as blocks that were used once are known to hold it.
+  // Memory received from the system, assuming that used blocks still hold theirs.
   size_t residentBytes() const { return (size_t(nextBlock_) - givenBack_) * largeBytes; }
 
   Chunk& chunk(uint32_t unit) { return chunks_[unit]; }
@@ -83,7 +84,7 @@ class Arena {
     fewestFree_ = freeBlocks_.size();
   }
   bool hasToGiveBack() const { return givenBack_ + keptBlocks < settled_; }
-  // Gives some of it back; not more at once, since a page costs 0.1 us.
+  // Returns some of it; not more at once, since a page costs 0.1 us.
   void giveBackSome() {
     for (size_t left = blocksPerSlice; left > 0 && hasToGiveBack(); left--) {
       madvise(bytes(freeBlocks_[givenBack_++]), largeBytes, MADV_DONTNEED);
@@ -96,7 +97,7 @@ class Arena {
   static constexpr uint32_t unitsPerBlock = largeBytes / smallBytes;
   static constexpr uint32_t allFree = (1U << unitsPerBlock) - 1;
 
-  // A block that is cut into small chunks. Those with a free chunk form a list, newest first.
+  // A block that is divided into small chunks. Those with a free chunk form a list, newest first.
   struct Split {
     uint32_t freeUnits;  // bit i: chunk i is free
     uint32_t previous;

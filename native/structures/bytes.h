@@ -1,4 +1,4 @@
-// A view of bytes that somebody else owns.
+// A view of bytes owned by somebody else.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace rally {
 
 using Bytes = std::span<const uint8_t>;
 
-// What the allocator takes for a block: a head of 8 bytes, in steps of 16.
+// The size of an allocated block: a head of 8 bytes, in steps of 16.
 inline size_t heapBytes(size_t bytes) { return (bytes + 8 + 15) & ~size_t(15); }
 
 inline Bytes bytesOfText(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }

@@ -1,4 +1,4 @@
-// The names of an enumeration's values, as the compiler knows them: TypeScript compares them with its own.
+// The names of an enumeration's values, from the compiler: TypeScript compares them with its own.
 #pragma once
 #include <array>
 #include <string_view>

@@ -1,4 +1,4 @@
-// The members of a struct, one after the other, without a list of them: whoever writes them all cannot forget one.
+// The members of a struct, one after the other, without a list of them, so that none can be forgotten.
 //
 //   struct Passed { uint8_t kind; uint64_t token; };      eachField(passed, visit)  ->  visit(kind), visit(token)
 #pragma once
@@ -14,7 +14,7 @@ struct AnyField {
   operator T() const;  // never called
 };
 
-// How many members can be given to make one.
+// The number of members.
 template <class T, class... Fields>
 consteval size_t fieldCount() {
   if constexpr (requires { T{Fields()..., AnyField()}; }) return fieldCount<T, Fields..., AnyField>();
@@ -23,7 +23,7 @@ consteval size_t fieldCount() {
 
 }  // namespace detail
 
-// Of a struct without base classes and constructors.
+// For a struct without base classes and constructors.
 template <class T, class Visit>
 constexpr void eachField(T& of, Visit&& visit) {
   constexpr size_t count = detail::fieldCount<std::remove_const_t<T>>();

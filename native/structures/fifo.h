@@ -1,10 +1,10 @@
 // A growing queue with access by sequence number: element `n` is the n-th ever added.
 //
 //   few    slots_[ n & mask ]                     for first() <= n < end(); it doubles when it is full
-//   many   chunks_[ n / 64 & mask ][ n % 64 ]     a chunk comes with its first element and goes with its last
+//   many   chunks_[ n / 64 & mask ][ n % 64 ]     a chunk is allocated with its first element and freed with its last
 //
-// So a long one is never copied and holds no more than its elements, a chunk at each end and the list of chunks. One
-// that is empty keeps the array of the few, which trim() gives back, and owns no memory until something is added.
+// So a long one is never copied and holds no more than its elements, a chunk at each end and the list of chunks. An
+// empty one keeps the array of the few, which trim() frees, and owns no memory until something is added.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -29,18 +29,18 @@ class Fifo {
   uint64_t end() const { return end_; }
   size_t size() const { return size_t(end_ - first_); }
   bool isEmpty() const { return end_ == first_; }
-  // Of the heap; one that is empty counts nothing.
+  // Heap bytes; 0 for an empty one.
   size_t bytes() const {
     if (isEmpty()) return 0;
     return places_ == 0 ? heapBytes(capacity_ * sizeof(T))
                         : chunkCount_ * chunkBytes + heapBytes(places_ * sizeof(Chunk));
   }
-  // What the next push() adds to it at most.
+  // The most that the next push() adds to it.
   size_t growthBytes() const {
     return !isFull() ? 0 : capacity_ == 0 ? heapBytes(firstCapacity * sizeof(T)) : chunkBytes;
   }
 
-  // The number of the element that is added next, while it is empty.
+  // Sets the number of the next element, while it is empty.
   void beginAt(uint64_t sequence) {
     RALLY_ASSERT(isEmpty() && places_ == 0);
     first_ = end_ = sequence;
@@ -84,7 +84,7 @@ class Fifo {
   static constexpr size_t firstPlaces = 4;
   static constexpr size_t chunkBytes = (chunkSize * sizeof(T) + 8 + 15) & ~size_t(15);
 
-  // There is no slot for one more.
+  // There is no free slot.
   bool isFull() const { return places_ == 0 ? size() == capacity_ : end_ % chunkSize == 0; }
   T& at(uint64_t sequence) {
     return places_ == 0 ? slots_[sequence & (capacity_ - 1)] : chunkOf(sequence)[sequence % chunkSize];

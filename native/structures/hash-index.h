@@ -1,14 +1,12 @@
-// An index from a 64-bit hash to 32-bit identifiers, which are never 0 or UINT32_MAX. The keys stay with their
-// owner, who says at each look-up whether an identifier is the one meant.
+// An index from a 64-bit hash to 32-bit identifiers, which are never 0 or UINT32_MAX. The keys stay with their owner,
+// who decides at each look-up whether an identifier is the right one.
 //
-//   slots_ = [tag, id][tag, id][-, 0]...    open addressing, linear probing, at most 3/4 full;
-//   tag = upper half of the hash, home slot = tag & mask; removal shifts the followers back. Halved when it is less
-//   than 1/8 full.
+//   slots_ = [tag, id][tag, id][-, 0]...    open addressing, linear probing, at most 3/4 full
+//   old_   = [moved][moved][tag, id]...     the slots before it was doubled or halved: each change moves a few of them
 //
-//   old_   = [moved][moved][tag, id]...     what was there before it was doubled or halved: each change moves some
-//   slots
-//                                           on, so that none takes long, however large the index is. proceed() does
-//                                           too, since a look-up in both costs more.
+// The tag is the upper half of the hash, and the home slot tag & mask; removal shifts the followers back. The index is
+// halved when it is less than 1/8 full. No change takes long, however large the index is. proceed() moves slots too,
+// since a look-up in both costs more.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -44,7 +42,7 @@ class HashIndex {
     moveSome();
   }
 
-  // The identifier must be there.
+  // The identifier must be in the index.
   void remove(uint64_t hash, uint32_t id) {
     RALLY_ASSERT(count_ > 0);
     if (!removeNew(tagOf(hash), id)) removeOld(tagOf(hash), id);
@@ -53,7 +51,7 @@ class HashIndex {
     if (count_ * 8 < slots_.size() && slots_.size() > slotsMin) resize(slots_.size() / 2);
   }
 
-  // Moves some of what is still in old_.
+  // Moves some of the slots still in old_.
   void proceed() { moveSome(slotsPerTurn); }
 
   size_t size() const { return count_; }
@@ -86,7 +84,7 @@ class HashIndex {
   };
 
   static constexpr size_t slotsMin = 16;
-  // Of old_, with each change: enough to be through long before the next doubling or halving.
+  // Slots of old_ moved with each change: enough to finish long before the next doubling or halving.
   static constexpr size_t slotsPerChange = 32;
   static constexpr size_t slotsPerTurn = 1'024;  // 10 us
   static constexpr uint32_t moved = UINT32_MAX;  // in old_: in slots_ now, or removed

@@ -1,5 +1,5 @@
-// The hash of topics and levels: eight bytes a step, multiply and fold. Its keys are random, so that nobody outside
-// can choose topics that collide or that all fall to one worker.
+// The hash of topics and levels: eight bytes a step, multiply and fold. Its keys are random, so that no client can
+// choose topics that collide or that all belong to one worker.
 #pragma once
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 
 namespace rally {
 
-// Random numbers that nobody outside knows.
+// Secret random numbers.
 struct HashKeys {
   uint64_t topics = 0;  // of the slots of topics (topics/slot.h): the same for as long as what is stored by slot
   uint64_t tables = 0;  // of tables in memory
@@ -23,7 +23,7 @@ inline uint64_t foldedMultiply(uint64_t a, uint64_t b) {
   return uint64_t(product) ^ uint64_t(product >> 64);
 }
 
-// For a table that lives in this process alone: nobody outside knows which of its keys collide.
+// For a table of this process only: nobody outside knows which of its keys collide.
 inline uint64_t randomSeed() {
   uint64_t seed;
   if (getentropy(&seed, sizeof seed) != 0) std::abort();

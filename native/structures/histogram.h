@@ -1,7 +1,7 @@
-// How often something took how long, in buckets. One thread writes; any thread may read.
+// A histogram of durations. One thread writes; any thread may read.
 //
 //   bounds   1 ms   2 ms   5 ms  ...  5 s   (more)
-//   counts [  90  |   7  |   2  | .. |  0  |  0   ]   each of what is above the bound before and not above its own
+//   counts [  90  |   7  |   2  | .. |  0  |  0   ]   each above the previous bound and not above its own
 #pragma once
 #include <array>
 #include <atomic>
@@ -16,7 +16,7 @@ class Histogram {
   static constexpr const auto& boundsUs = boundsInUs;
   static constexpr size_t buckets = boundsUs.size() + 1;
 
-  // `times`: as if it had happened so often.
+  // Counts it `times` times.
   void add(uint64_t nanoseconds, uint64_t times = 1) {
     size_t bucket = 0;
     while (bucket < boundsUs.size() && nanoseconds > boundsUs[bucket] * uint64_t(1'000)) bucket++;
@@ -36,12 +36,12 @@ class Histogram {
   std::atomic<uint64_t> sum_{0};
 };
 
-// Of turns of the event loop.
+// For turns of the event loop.
 inline constexpr std::array<uint32_t, 12> turnBoundsUs = {1'000,   2'000,   5'000,   10'000,    20'000,    50'000,
                                                           100'000, 200'000, 500'000, 1'000'000, 2'000'000, 5'000'000};
 using TurnTimes = Histogram<turnBoundsUs>;
 
-// Of what is there within a turn or two, or when the disk has it.
+// For deliveries, which take a turn or two, or wait for the disk.
 inline constexpr std::array<uint32_t, 14> latencyBoundsUs = {
     50, 100, 200, 500, 1'000, 2'000, 5'000, 10'000, 20'000, 50'000, 100'000, 200'000, 1'000'000, 5'000'000};
 using Latencies = Histogram<latencyBoundsUs>;

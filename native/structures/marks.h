@@ -1,5 +1,5 @@
-// Those that something is to be done with, each once, in the order in which they were marked. A place lies in its owner
-// and says where it stands, so that one that goes is taken out at once: it leaves a hole.
+// Marked owners that need work, each once, in the order of marking. A place is a member of its owner and knows its
+// position, so that removal is immediate: it leaves a hole.
 //
 //   marked_ = [a][ ][c][d]       d.place = 4
 #pragma once
@@ -18,7 +18,7 @@ class Marks {
     uint32_t number = 0;  // counted from 1; 0: not marked
   };
 
-  // Whether there may be one.
+  // Whether there may be any.
   bool hasAny() const { return !marked_.empty(); }
 
   void add(Owner& owner, Place& place) {
@@ -33,7 +33,7 @@ class Marks {
     RALLY_ASSERT(marked == &owner);
     marked = nullptr;
   }
-  // Calls `visit(owner)` for each, which is not marked any more then and may be marked again; gives them all.
+  // Calls `visit(owner)` for each, which is unmarked before and may be marked again; gives their number.
   template <class Visit>
   const std::vector<Owner*>& drain(Place Owner::*place, Visit&& visit) {
     drained_.clear();

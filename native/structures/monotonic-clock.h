@@ -1,4 +1,4 @@
-// A clock that only goes forward, the same on all threads and in JavaScript (process.hrtime()).
+// A clock that never goes back, the same on all threads and in JavaScript (process.hrtime()).
 #pragma once
 #include <time.h>
 

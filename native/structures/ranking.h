@@ -1,9 +1,9 @@
-// Who holds how much of something that is bounded in all, so that the one that holds most is found at once.
+// The holders of a limited resource by size, so that the largest is found at once.
 //
 //   buckets_[b]  first <-> place <-> place <-> last      those with 2^(b-1) <= bytes < 2^b, oldest first
 //
-// A place lies in its owner. As long as its bytes stay within a power of two a change is a comparison; beyond, it goes
-// to the end of another list. Whoever holds less than `bytesMin` is in no list.
+// A place is a member of its owner. A change within a power of two is a comparison; beyond that it moves to the end of
+// another list. Holders of less than `bytesMin` are in no list.
 #pragma once
 #include <array>
 #include <bit>
@@ -30,10 +30,10 @@ class Ranking {
   Ranking(const Ranking&) = delete;
   Ranking& operator=(const Ranking&) = delete;
 
-  // What all of them hold.
+  // Sum over all holders.
   size_t bytes() const { return bytes_; }
 
-  // The owner, of which the place is a part, holds so much now. With 0 bytes it may be freed.
+  // The owner, of which the place is a member, holds this much now. With 0 bytes it may be freed.
   void set(Owner& owner, Place& place, size_t bytes, uint64_t nowMs) {
     bytes_ += bytes - place.bytes;
     place.bytes = bytes;
@@ -45,7 +45,7 @@ class Ranking {
     place.bucket = bucket;
     if (bucket != 0) link(place);
   }
-  // Counts as if it had only now come to hold so much.
+  // Counts as if it had only just come to hold this much.
   void touch(Place& place, uint64_t nowMs) {
     if (place.bucket == 0) return;
     place.sinceMs = nowMs;
@@ -53,12 +53,12 @@ class Ranking {
     link(place);
   }
 
-  // The power of two below which it holds; 0: it is in no list.
+  // The power of two that its bytes are below; 0: it is in no list.
   uint8_t bucketOf(size_t bytes) const { return bytes < bytesMin_ ? uint8_t(0) : uint8_t(std::bit_width(bytes)); }
 
-  // One of those that hold most, within a factor of two: the one that has for longest. nullptr: nobody is in a list.
+  // One of the largest, within a factor of two: the one that has been so for longest. nullptr: no list has any.
   Owner* largest() const { return used_ == 0 ? nullptr : buckets_[highest(used_)].first->owner; }
-  // At most `max` of those that hold most, by lists: `visit(owner)`.
+  // At most `max` of the largest, by lists: `visit(owner)`.
   template <class Visit>
   void eachLargest(size_t max, Visit&& visit) const {
     for (uint64_t left = used_; left != 0;) {
@@ -70,7 +70,7 @@ class Ranking {
       }
     }
   }
-  // The one that has held most for longest: bytes times milliseconds, compared among the oldest of each list.
+  // The one with the largest product of bytes and milliseconds, compared among the oldest of each list.
   Owner* worst(uint64_t nowMs) const {
     const Place* worst = nullptr;
     double most = -1;

@@ -2,9 +2,8 @@
 //
 //   consumed_ <= written_ <= staged_ <= consumed_ + capacity      (free-running 64-bit counts)
 //
-// The producer stages records and publishes them together with commit(), one release store a batch.
-// Each side keeps a copy of the other's index on its own cache line and looks again only when the
-// copy says "full" or "empty".
+// The producer stages records and publishes them together with commit(), one release store per batch. Each side keeps
+// a copy of the other's index on its own cache line and reads it again only when the copy says "full" or "empty".
 #pragma once
 #include <atomic>
 #include <bit>
@@ -45,7 +44,7 @@ class Ring {
     return mask_ + 1 - size_t(staged_ - consumedSeen_) >= count;
   }
 
-  // True when the consumer has taken all that was pushed.
+  // True when the consumer has taken everything that was pushed.
   bool isSettled() const { return staged_ == consumed_.load(std::memory_order_acquire); }
 
   // Consumer. Calls `take(record)` for at most `most` records, or until it gives false; gives how many.

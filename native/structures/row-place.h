@@ -1,4 +1,4 @@
-// Where an element of rows is that may share it (shared-rows.h), as the element itself notes it.
+// The place of an element in rows that may share it (shared-rows.h), as noted by the element itself.
 #pragma once
 #include <cstdint>
 

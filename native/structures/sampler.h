@@ -1,10 +1,10 @@
-// Which of many messages are looked at more closely: each of them as long as they are few, then about so many in a
-// second (perSecond), at random distances, so that messages that come in turns are met alike. Each stands for all those
-// since the one before, so what is added up is right on average.
+// Samples messages: all of them while they are few, otherwise about perSecond of them a second, at random distances,
+// so that messages that alternate are sampled alike. Each sample represents all messages since the previous one, so
+// sums are right on average.
 //
 //   stride 1   x x x x x x        stride 4   . . x . . . . x . x . . . . . x        distance: 1 to 2 * stride - 1
 //
-// Of a message that is passed over it costs a subtraction and a test.
+// A message that is skipped costs a subtraction and a test.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -15,17 +15,17 @@ class Sampler {
  public:
   static constexpr uint32_t perSecond = 500;
 
-  // Of each message. True: this one is to be looked at; take() has to follow.
+  // For each message. True: this one is sampled; take() must follow.
   bool isDue() { return --left_ == 0; }
 
-  // Whether it was so of the last one, and take() has not been called yet.
+  // Whether the last one was sampled and take() has not been called yet.
   bool isTaking() const { return left_ == 0; }
 
-  // Gives how many messages this one stands for.
+  // Gives the number of messages that this one represents.
   uint32_t take() {
     const uint32_t messages = stride_;
     seen_ += messages;
-    // There are far more in this second than in the one before.
+    // There are far more in this second than in the previous one.
     if (++taken_ % perSecond == 0) stride_ = std::min(stride_ * burstFactor, strideMax);
     left_ = distance();
     return messages;

@@ -1,18 +1,18 @@
-// Rows of elements of which many are the same: 100,000 sessions that wait for the same messages. An element that
-// follows the same one in several rows is there once, and a row is a few runs.
+// Rows of elements, many of them the same: 100,000 sessions that wait for the same messages. An element that follows
+// the same one in several rows is stored once, and a row is a few runs.
 //
-//   chain 1    [ a | b | c | d | e ]          each element with the number of rows that have it
+//   chain 1    [ a | b | c | d | e ]          each element with the number of rows that contain it
 //   chain 2    [ x ]
 //
-//   row        (1: a to e)                    one run, however long
+//   row        (1: a to e)                    one run, of any length
 //   row        (1: c to d) (2: x) (1: e)      x came between
 //
-// Where an element was put last is known by itself (`placeOf`), so a row that gets it too finds it there: the next one
-// of its chain, or the beginning of a run. What many have in common and what is for one alone is not told: an element
-// begins a chain of its own, and is added to the one that many are in when half of them have got it. The others come
-// back with the next element (`follow`), so that rows which meet go on together.
+// An element notes where it was put last (`placeOf`), so the next row that gets it finds it there: as the next one of
+// its chain, or as the beginning of a run. Elements that many rows share are not known in advance: an element begins
+// its own chain, and is added to the chain that many rows are in when half of them have received it. The others return
+// with the next element (`follow`), so that rows which meet continue together.
 //
-// T has isSameAs(). A place may be out of date: it is looked at before it is believed.
+// T has isSameAs(). A noted place may be out of date, and is checked before use.
 #pragma once
 #include "fifo.h"
 #include "row-place.h"
@@ -36,7 +36,7 @@ class SharedRows {
     uint32_t runs = 0;
     uint32_t used = 0;  // of the slots
 
-    // Most of it is room between a row that stands still and others that have gone on.
+    // Most of it is a gap between a row that does not move and others that have gone on.
     bool isSparse() const { return slots.size() > sparseSlots && slots.size() / 2 > used; }
   };
   static constexpr size_t sparseSlots = 256;
@@ -46,8 +46,8 @@ class SharedRows {
   };
 
  public:
-  // It belongs to the rows that have filled it, and has to be emptied by them; without that it may be forgotten
-  // together with all others.
+  // It belongs to the rows that have filled it, which have to empty it; otherwise it may be dropped together with all
+  // others.
   class Row {
    public:
     Row() = default;
@@ -60,9 +60,9 @@ class SharedRows {
 
     bool isEmpty() const { return size_ == 0; }
     size_t size() const { return size_; }
-    // Of the heap, what is its own.
+    // Heap bytes of the row itself.
     size_t bytes() const { return runs_.bytes(); }
-    // Gives back what it keeps while it is empty.
+    // Frees what it keeps while it is empty.
     void trim() { runs_.trim(); }
 
    private:
@@ -71,15 +71,15 @@ class SharedRows {
     size_t size_ = 0;
   };
 
-  // What all rows have in common.
+  // Heap bytes shared by all rows.
   size_t bytes() const { return bytes_; }
-  // What one more element in the row adds to that and to the row, if no other row has it.
+  // The most that one more element in the row adds to that and to the row, if no other row has it.
   size_t growthBytes(Row& row) {
     const size_t chainBytes = sizeof(Chain) + Fifo<Slot>().growthBytes();
     const size_t own = row.runs_.isEmpty() ? 0 : chains_[row.runs_.back().chain].slots.growthBytes();
     return row.runs_.growthBytes() + std::max(chainBytes, own);
   }
-  // The element at this place; nullptr: there is none any more.
+  // The element at this place; nullptr: it is gone.
   T* stored(const RowPlace& place) {
     const uint64_t number = numberOf(place);
     return number == noNumber || chains_[place.chain].slots[number].uses == 0
@@ -96,7 +96,7 @@ class SharedRows {
     });
   }
 
-  // At the end of the row. True: no other row has it. `dropped`: told of an element that was there twice.
+  // Appends to the row. True: no other row has it. `dropped`: called for an element that was stored twice.
   template <class PlaceOf, class Dropped>
   bool push(Row& row, T&& value, PlaceOf&& placeOf, Dropped&& dropped) {
     RowPlace& known = placeOf(value);
@@ -132,7 +132,7 @@ class SharedRows {
     const Run& first = row.runs_.front();
     return chains_[first.chain].slots[first.first].value;
   }
-  // The oldest or the newest element; the row has some. True: no other row had it.
+  // Removes the oldest or the newest element of a non-empty row. True: no other row had it.
   bool takeFront(Row& row, T& value) {
     Run& run = row.runs_.front();
     const bool isLast = release(run.chain, run.first, value);
@@ -159,7 +159,7 @@ class SharedRows {
     return isLast;
   }
 
-  // The first element that `isMeant`, and its number in the row; nullptr: there is none.
+  // The first element that `isMeant`, and its index in the row; nullptr: there is none.
   template <class IsMeant>
   const T* find(Row& row, IsMeant&& isMeant, size_t& at) {
     at = 0;
@@ -172,7 +172,7 @@ class SharedRows {
     }
     return nullptr;
   }
-  // From the first one on, with its place, until `visit` gives true.
+  // Visits elements from the first on, with their places, until `visit` gives true.
   template <class Visit>
   void eachUntil(Row& row, Visit&& visit) {
     for (uint64_t each = row.runs_.first(); each != row.runs_.end(); each++) {
@@ -183,8 +183,7 @@ class SharedRows {
       }
     }
   }
-  // Takes out the element with this number, or puts another in its place that no other row is to share. True: no other
-  // row had it.
+  // Removes the element with this index, or replaces it with one that no other row shares. True: no other row had it.
   bool takeAt(Row& row, size_t at) {
     T taken;
     return at == 0 ? takeFront(row, taken) : change(row, at, nullptr);
@@ -210,7 +209,7 @@ class SharedRows {
   static bool isThere(const Slot& slot, const T& value) { return slot.uses > 0 && slot.value.isSameAs(value); }
 
   static constexpr uint64_t noNumber = UINT64_MAX;
-  // In the chain that it names.
+  // In the chain named by the place.
   uint64_t numberOf(const RowPlace& place) {
     if (!chains_.isUsed(place.chain)) return noNumber;
     const Fifo<Slot>& slots = chains_[place.chain].slots;
@@ -223,9 +222,9 @@ class SharedRows {
     return {known.chain, number};
   }
 
-  // Whether a row that is at the end of its chain adds to it what is `found` elsewhere, or nowhere. The first ones of
-  // a chain that many are in do not: it may be for them alone. When half of them have it, it is for all.
-  // Nothing is added to a chain that is sparse, so that it ends with the row that stands still.
+  // Whether a row at the end of its chain adds an element to it that is `found` elsewhere, or nowhere. The first rows
+  // of a chain with many do not: it may be for them only. When half of them have it, it is for all. Nothing is added
+  // to a sparse chain, so that it ends with the row that does not move.
   bool addsTo(uint32_t own, const Found& found) {
     if (chains_[own].isSparse()) return false;
     const uint32_t runs = chains_[own].runs;
@@ -233,7 +232,7 @@ class SharedRows {
     const uint32_t others = chains_[found.chain].runs;
     return found.chain == own || (others < runs && others >= runs / 2);
   }
-  // If the last element was put into a chain since that more rows are in, the row goes on there.
+  // If the last element has been put into a chain with more rows, the row continues there.
   template <class PlaceOf, class Dropped>
   void follow(Row& row, PlaceOf&& placeOf, Dropped&& dropped) {
     if (row.runs_.isEmpty()) return;
@@ -256,7 +255,7 @@ class SharedRows {
     }
     begin(row, found);
   }
-  // Behind what the row has; it is counted there already.
+  // After the row's elements; it is counted already.
   void begin(Row& row, Found found) {
     if (!row.runs_.isEmpty()) {
       Run& last = row.runs_.back();
@@ -328,7 +327,7 @@ class SharedRows {
     chains_[run.chain].runs++;
     row.runs_.push(std::move(run));
   }
-  // Drops what nobody has at its ends.
+  // Drops elements at its ends that no row has.
   void trim(uint32_t id) {
     Fifo<Slot>& slots = chains_[id].slots;
     const size_t before = slots.bytes();

@@ -1,4 +1,4 @@
-// A list that mostly has one element: that one lies in the place of the pointer to more.
+// A list that usually has one element, which is stored in place of the pointer to more.
 #pragma once
 #include <cstdint>
 #include <cstdlib>
@@ -47,7 +47,7 @@ class ShortList {
     if (size_ == capacity_) grow();
     data()[size_++] = copy;
   }
-  // Gives memory back when it is three quarters empty.
+  // Frees memory when it is three quarters empty.
   void pop_back() {
     RALLY_ASSERT(size_ > 0);
     size_--;

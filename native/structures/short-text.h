@@ -1,4 +1,4 @@
-// A text that is mostly short: up to eight bytes lie in the place of the pointer to longer ones.
+// A text that is usually short: up to eight bytes are stored in place of the pointer to longer ones.
 #pragma once
 #include <cstdlib>
 #include <cstring>
@@ -31,7 +31,7 @@ class ShortText {
   }
 
   Bytes bytes() const { return {isLong() ? block() : raw_, size_}; }
-  // What a text of so many bytes costs beside the object.
+  // Heap bytes of a text of this length.
   static constexpr size_t costOf(size_t bytes) { return bytes > sizeof raw_ ? blockBytes(bytes) : 0; }
 
  private:

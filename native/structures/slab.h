@@ -1,11 +1,11 @@
-// Objects of one type under stable 32-bit identifiers and stable addresses, in chunks that are never moved.
-// Identifier 0 is never given out, so it can stand for "none".
+// Objects of one type under stable 32-bit identifiers and stable addresses, in chunks that are never moved. Identifier
+// 0 is never used, so it can mean "none".
 //
 //   chunks_ -> [1024 objects][1024 objects][freed]...      roomy_ = chunks with room; the first is filled first
-//   uses_   -> [a bit each  ][a bit each  ][-    ]...      freed_ = places of chunks that are no more
+//   uses_   -> [a bit each  ][a bit each  ][-    ]...      freed_ = places of freed chunks
 //
-// A chunk is freed when its last object is removed and there is room elsewhere, so what is removed must not be looked
-// at again: isUsed() tells.
+// A chunk is freed when its last object is removed and there is room elsewhere, so a removed object must not be
+// accessed: isUsed() tells.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -44,11 +44,11 @@ class Slab {
   const T& operator[](uint32_t id) const { return chunks_[id / chunkSize][id % chunkSize]; }
 
   bool isUsed(uint32_t id) const { return id != 0 && id < end_ && uses_[id / chunkSize].has(id % chunkSize); }
-  // One more than the largest identifier ever given out.
+  // One more than the largest identifier so far.
   uint32_t end() const { return end_; }
   size_t size() const { return size_; }
 
-  // Calls `visit(object)` for each that is in use, and may remove it or others meanwhile; of those added since some.
+  // Calls `visit(object)` for each object in use, and may remove objects meanwhile; added ones may be visited or not.
   template <class Visit>
   void each(Visit&& visit) {
     for (uint32_t chunk = 0; chunk < uses_.size(); chunk++) {

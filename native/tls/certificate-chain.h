@@ -1,4 +1,4 @@
-// Certificates as a text in PEM has them.
+// Certificates in PEM text.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,14 +7,14 @@
 
 namespace rally {
 
-// What needs a password has none here; without this OpenSSL would ask the terminal.
+// There are no passwords; without this OpenSSL would ask on the terminal.
 inline int noPassword(char*, int, int, void*) { return -1; }
 
 inline BioPointer reading(const std::string& text) {
   return BioPointer(BIO_new_mem_buf(text.data(), int(text.size())));
 }
 
-// The certificates of a text, in their order.
+// The certificates of a text, in order.
 inline std::vector<CertificatePointer> certificatesOf(const std::string& text) {
   std::vector<CertificatePointer> certificates;
   const BioPointer bio = reading(text);

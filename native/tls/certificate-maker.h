@@ -1,4 +1,4 @@
-// Makes certificates for trying things out: an authority of one's own, and what it signs. On the main thread.
+// Makes test certificates: an authority, and certificates signed by it. On the main thread.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -24,7 +24,7 @@ struct CertificateRequest {
 
 class CertificateMaker {
  public:
-  // False: OpenSSL refuses, and `error` says why.
+  // False: OpenSSL refuses, and `error` has the reason.
   static bool make(const CertificateRequest& request, CertifiedKey& made, std::string& error);
 };
 

@@ -1,4 +1,4 @@
-// What a client's certificate says about whose it is: exact texts, none of them put together from others.
+// The identities in a client's certificate: exact texts, none of them composed of others.
 #pragma once
 #include <string>
 #include <string_view>
@@ -9,9 +9,9 @@ namespace rally {
 
 class ClientCertificate {
  public:
-  // Common names, host names, mail addresses and URIs, with tabs between, and the SHA-256 of the certificate in
-  // hexadecimal digits: a line each, the last without its end. A name with a control character is left out: nobody has
-  // such a one, and somebody might read it in another way.
+  // Common names, host names, mail addresses and URIs, separated by tabs, and the SHA-256 of the certificate in
+  // hexadecimal digits: a line each, the last without its end. A name with a control character is left out: it is not
+  // a valid name, and might be read differently elsewhere.
   static std::string describe(X509& certificate);
 
   static bool isPlain(std::string_view text);

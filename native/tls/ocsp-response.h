@@ -1,5 +1,5 @@
-// What the authority of a certificate says about it at the moment (OCSP, RFC 6960), as its file has it in DER. It is
-// shown to clients in the handshake (stapled), so that they need not ask the authority themselves.
+// An OCSP response (RFC 6960): the authority's current statement about a certificate, in DER. It is stapled to the
+// handshake, so that clients need not ask the authority themselves.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -15,8 +15,8 @@ struct OcspTimes {
 
 class OcspResponse {
  public:
-  // Whether it is signed by the issuer of the chain's first certificate, or for it, and says that this one is good.
-  // False: `error` says why it is of no use. `chain`: PEM, with the issuer behind the certificate.
+  // Whether it is signed by the issuer of the chain's first certificate, or on its behalf, and says that this
+  // certificate is good. False: `error` has the reason. `chain`: PEM, with the issuer after the certificate.
   static bool check(Bytes response, const std::string& chain, OcspTimes& times, std::string& error);
 };
 

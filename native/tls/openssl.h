@@ -1,4 +1,4 @@
-// OpenSSL as this broker uses it: the one that Node.js has and exports, or of the machine in the C++ tests.
+// OpenSSL: the one that Node.js contains and exports, or that of the machine in the C++ tests.
 #pragma once
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -30,7 +30,7 @@ inline void forgetOpensslErrors() {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
-// Of the last error, in OpenSSL's words.
+// The text of the last OpenSSL error.
 inline std::string opensslReason() {
   const char* reason = ERR_reason_error_string(ERR_peek_last_error());
   ERR_clear_error();

@@ -1,5 +1,5 @@
-// Keys that clients share with the broker in place of certificates (TLS-PSK, RFC 4279 and RFC 8446 2.2), by the
-// identity that a client gives. They never change; a reload makes others.
+// Keys that clients share with the broker instead of certificates (TLS-PSK, RFC 4279 and RFC 8446 2.2), by the
+// identity that a client gives. Immutable; a reload makes new ones.
 #pragma once
 #include <openssl/crypto.h>
 
@@ -22,7 +22,7 @@ struct PreSharedKey {
 
 class PreSharedKeys {
  public:
-  // OpenSSL gives no more room for one.
+  // OpenSSL has room for no more.
   static constexpr size_t keyBytesMax = 256;
 
   explicit PreSharedKeys(const std::vector<PreSharedKey>& keys) {
@@ -39,7 +39,7 @@ class PreSharedKeys {
 
   bool isEmpty() const { return byIdentity_.empty(); }
 
-  // Empty: nobody has that identity.
+  // Empty: the identity is unknown.
   Bytes find(std::string_view identity) const {
     const auto found = byIdentity_.find(std::string(identity));
     return found == byIdentity_.end() ? Bytes() : Bytes(found->second);

@@ -1,5 +1,5 @@
-// The keys of session tickets (RFC 5077, RFC 8446 4.6.1). All workers have the same, so that a client resumes on any of
-// them; the main thread makes a new one now and then, and the older ones still open the tickets that they have sealed.
+// The keys of session tickets (RFC 5077, RFC 8446 4.6.1). All workers have the same, so that a client resumes on any
+// of them; the main thread rotates them, and older ones still open their own tickets.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -20,17 +20,17 @@ static_assert(sizeof(TicketKey) == 80);
 
 class TicketKeys {
  public:
-  // The newest first, one behind the other.
+  // Newest first, one after the other.
   void set(Bytes bytes) {
     RALLY_ASSERT(bytes.size() % sizeof(TicketKey) == 0);
     keys_.resize(bytes.size() / sizeof(TicketKey));
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<uint8_t*>(keys_.data()));
   }
 
-  // The one that seals; nullptr: there is none, and no tickets.
+  // The key for new tickets; nullptr: there is none, and no tickets.
   const TicketKey* newest() const { return keys_.empty() ? nullptr : &keys_.front(); }
 
-  // The one that has sealed a ticket; `name` has 16 bytes.
+  // The key of a ticket; `name` has 16 bytes.
   const TicketKey* find(const uint8_t* name) const {
     for (const TicketKey& key : keys_) {
       if (std::equal(key.name.begin(), key.name.end(), name)) return &key;

@@ -1,4 +1,4 @@
-// What OpenSSL asks of a channel during its handshake.
+// OpenSSL's callbacks during the handshake of a channel.
 #pragma once
 #include "openssl.h"
 #include "tls-channel.h"
@@ -13,10 +13,10 @@ struct TlsCallbacks {
                          const unsigned char* offered, unsigned int offeredBytes, void* context);
   static int onTicketKey(SSL* ssl, unsigned char* name, unsigned char* vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                          int isSealing);
-  // Of TLS 1.2, and of TLS 1.3.
+  // For TLS 1.2, and for TLS 1.3.
   static unsigned int onPreSharedKey(SSL* ssl, const char* identity, unsigned char* key, unsigned int keyBytesMax);
   static int onPreSharedSession(SSL* ssl, const unsigned char* identity, size_t size, SSL_SESSION** session);
-  // Who has proven to know a key; empty: nobody has.
+  // The identity of the client's key; empty: it has used none.
   static std::string preSharedIdentity(const SSL* ssl);
   static int onStatus(SSL* ssl, void* staple);
 

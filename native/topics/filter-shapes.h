@@ -1,17 +1,17 @@
-// How far the filters with wildcards branch: what bounds the work of matching a topic, whatever clients subscribe to.
+// The branching of filters with wildcards, which bounds the work of matching a topic, whatever clients subscribe to.
 //
-//   filters   site/+/state   site/+/value/#   +/1/state         The shape of a filter says of each level whether it is
-//   shapes    l s l          l s l            s l l             `+` (s) or a text (l).
+//   filters   site/+/state   site/+/value/#   +/1/state         The shape of a filter has `+` (s) or text (l) for
+//   shapes    l s l          l s l            s l l             each level.
 //
-//   branches  (l)-(s)-(l)        A topic reaches, of all filters whose shapes begin alike, at most one node of the
+//   branches  (l)-(s)-(l)        Of all filters whose shapes begin alike, a topic reaches at most one node of the
 //             (s)-(l)-(l)        filter tree. So it never reaches more nodes than there are branches here: 6.
 //
-// Filters in the ten thousands mostly have a handful of shapes. 17 levels of "a or +" have 131,072, and without a bound
-// every topic of that depth would pay for them.
+// Tens of thousands of filters usually have a handful of shapes. 17 levels of "a or +" have 131,072, and without a
+// limit every topic of that depth would pay for them.
 //
-// The shapes that nearly everybody uses are few: any with 4 levels, two `+` in 8, one `+` in 16 have 242 branches in
-// all. There is always room for these, whoever else is there. Any other branch is rare: it is charged to the session
-// that needed it first, and each session may have a small part of what there may be.
+// Common shapes are few: any with 4 levels, two `+` in 8, one `+` in 16 have 242 branches together. There is always
+// room for these. Any other branch is rare: it is charged to the session that needed it first, and each session may
+// have a small part of them.
 #pragma once
 #include <algorithm>
 #include <unordered_map>
@@ -27,7 +27,7 @@ class FilterShapes {
  public:
   FilterShapes() { branches_.add(); }
 
-  // Branches that need no room: as many as there are at most.
+  // Branches that are never refused: the number of common ones.
   static constexpr size_t commonMax() {
     size_t count = 0;
     for (size_t levels = 1; levels <= levelsWithOne; levels++) {
@@ -39,10 +39,10 @@ class FilterShapes {
   }
 
   size_t branches() const { return branches_.size() - 1; }
-  // Of those, the rare ones.
+  // The rare ones among those.
   size_t rare() const { return rare_; }
 
-  // How many rare branches the filter would add.
+  // The number of rare branches that the filter would add.
   size_t lacking(Bytes filter) const {
     uint32_t at = root;
     size_t count = 0;
@@ -53,7 +53,7 @@ class FilterShapes {
     return count;
   }
 
-  // `session`: whom new branches are charged to, if they are rare; 0: nobody here.
+  // `session`: the one that new rare branches are charged to; 0: none here.
   void add(Bytes filter, uint64_t session) {
     uint32_t at = root;
     eachStep(filter, [&](unsigned step, bool isRare) {
@@ -94,15 +94,15 @@ class FilterShapes {
     const auto found = charges_.find(session);
     return found == charges_.end() ? 0 : found->second;
   }
-  // Whether the session may be charged for `lacking` rare ones more, of `branchesMax` in all: it gets one part of eight
-  // at most, and no more than it leaves for others (fair-share.h).
+  // Whether the session may be charged for `lacking` more rare branches, of `branchesMax` in all: at most an eighth,
+  // and no more than it leaves for others (fair-share.h).
   bool hasRoom(uint64_t session, size_t lacking, size_t branchesMax) const {
     if (lacking == 0) return true;
     const size_t rareMax = branchesMax - std::min(branchesMax, commonMax());
     const size_t own = chargeOf(session);
     return own + lacking <= rareMax / 8 && leavesAsMuch(own, rare_, lacking, rareMax);
   }
-  // The session is no more here. What others use of its branches is nobody's.
+  // The session is gone. Branches of it that others use are charged to nobody.
   void forget(uint64_t session) { charges_.erase(session); }
 
  private:
@@ -116,7 +116,7 @@ class FilterShapes {
   };
 
   static constexpr uint32_t root = 1;
-  // Levels that a common shape may have: with any number of `+`, with two, with one.
+  // The levels of a common shape: with any number of `+`, with two, with one.
   static constexpr uint32_t levelsWithAny = 4;
   static constexpr uint32_t levelsWithTwo = 8;
   static constexpr uint32_t levelsWithOne = 16;

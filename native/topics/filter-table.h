@@ -1,11 +1,10 @@
-// All topic filters that this worker knows: as a shard, which workers have subscribers of a filter
-// (the route table); as a front end, which of its own sessions subscribe (the subscriber table). One
-// look-up of a topic serves both.
+// All topic filters that this worker knows: as a shard, which workers have subscribers of a filter (the route table);
+// as a front end, which of its own sessions subscribe (the subscriber table). One look-up of a topic serves both.
 //
 //   no wildcard:  hash of the whole filter -> Filter          wildcards:  FilterTree
 //
-// A shared filter has two entries: its own, under its whole text, whose subscribers are the members here,
-// and that of its filter proper, which a match finds and which leads to its shares (share.h).
+// A shared filter has two entries: one for its whole text, whose subscribers are the members here, and one for the
+// filter inside it, which a match finds and which leads to its shares (share.h).
 #pragma once
 #include <unordered_map>
 #include <vector>
@@ -22,17 +21,17 @@ class FilterTable {
   explicit FilterTable(const HashKeys& keys) : keys_(keys), tree_(keys.tables, filters_) {}
 
   size_t size() const { return filters_.size(); }
-  // Once a turn: finishes what has grown or shrunk.
+  // Once a turn: continues resizing.
   void proceed() {
     byText_.proceed();
     tree_.proceed();
   }
 
-  // What all filters take: they, their entries of the index, the inner nodes of the tree, and shares.
+  // Bytes of all filters: themselves, their index entries, the inner nodes of the tree, and shares.
   size_t bytes() const {
     return filters_.size() * filterBytes + textBytes_ + tree_.bytes() + shares_.size() * shareBytes;
   }
-  // What a filter takes at most, if it has nothing in common with others but the nodes that lead to it.
+  // The most that a filter can take, if it shares only the nodes that lead to it.
   static size_t bytesOf(Bytes text) {
     size_t bytes = filterBytes + ShortText::costOf(text.size());
     if (isSharedFilter(text)) return bytes + shareBytes + bytesOf(unsharedFilter(text));
@@ -43,7 +42,7 @@ class FilterTable {
     });
     return bytes;
   }
-  // The same as bytes(), counted one by one.
+  // The same as bytes(), computed from scratch.
   size_t countBytes() const {
     size_t bytes = 0;
     for (uint32_t id = 1; id < filters_.end(); id++) {
@@ -54,16 +53,16 @@ class FilterTable {
     return bytes;
   }
 
-  // How far the filters here branch.
+  // The branching of the filters here.
   FilterShapes& shapes() { return shapes_; }
-  // How many branches would be needed to acquire a filter that may not be there.
+  // The number of branches needed to acquire a filter, which may be new.
   size_t branchesLacking(Bytes text) {
     if (find(text)) return 0;
     const Bytes base = isSharedFilter(text) ? unsharedFilter(text) : text;
     return hasWildcard(base) ? shapes_.lacking(base) : 0;
   }
 
-  // The filter with this text, made if it is not there. `session`: which one here wants it; 0: another worker.
+  // The filter with this text, added if it is new. `session`: the one here that wants it; 0: another worker.
   Filter& acquire(Bytes text, uint64_t session = 0) {
     if (Filter* known = find(text)) return *known;
     const uint32_t id = filters_.add();
@@ -85,7 +84,7 @@ class FilterTable {
     return id != 0 ? &filters_[id] : nullptr;
   }
 
-  // Forgets a filter that nobody needs any more.
+  // Removes a filter that nobody needs any more.
   void releaseIfUnused(Filter& filter) {
     if (filter.routes != 0 || !filter.subscribers.isEmpty()) return;
     if (filter.share != 0 && (!filter.isShared || !shares_[filter.share].routes.empty())) return;
@@ -110,8 +109,8 @@ class FilterTable {
     return found == shareKeys_.end() ? nullptr : &shares_[found->second];
   }
 
-  // Visits filters in steps: from `next` (0: the beginning) on, and looks at `most` places at most, which is what is
-  // left of it then. True at the end. `visit` may release the filter.
+  // Visits filters in steps: from `next` (0: the beginning) on, at most `most` places, of which the rest is returned.
+  // True at the end. `visit` may release the filter.
   template <class Visit>
   bool eachFrom(uint32_t& next, size_t& most, Visit&& visit) {
     for (next = std::max(next, uint32_t(1)); most > 0 && next < filters_.end(); next++, most--) {
@@ -120,7 +119,7 @@ class FilterTable {
     return next >= filters_.end();
   }
 
-  // Tells the slot of a topic (slot.h).
+  // For the slot of a topic (slot.h).
   uint64_t hashOf(Bytes topic) const { return hashBytes(topic, keys_.topics); }
 
   // Appends to `matches` every filter that matches the topic name (4.7), each once.
@@ -132,13 +131,13 @@ class FilterTable {
 
  private:
   static constexpr size_t filterBytes = sizeof(Filter) + indexEntryBytes;
-  // With its entry among the keys, a route and a key of another worker.
+  // With its index entry, a route and a key of another worker.
   static constexpr size_t shareBytes = sizeof(Share) + 3 * blockBytes(24);
 
-  // Nothing matches a shared filter itself.
+  // A shared filter itself matches nothing.
   static bool isInTree(Bytes text) { return hasWildcard(text) && !isSharedFilter(text); }
 
-  // The key of topics outlives the process and is shared, that of tables is not.
+  // The key of topics is stored and shared in a cluster, that of tables is not.
   uint64_t inTable(uint64_t topicHash) const { return foldedMultiply(topicHash ^ keys_.tables, hashMultiplier); }
 
   uint32_t findId(Bytes text) const { return isInTree(text) ? tree_.find(text) : findByText(text, hashOf(text)); }

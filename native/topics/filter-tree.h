@@ -1,13 +1,13 @@
-// The filters with wildcards, in a tree whose edges are levels and that is only as deep as filters have levels in
-// common: an edge leads to an inner node, or straight to a filter, whose own text tells its remaining levels.
+// The filters with wildcards, in a tree whose edges are levels and that is only as deep as filters share levels: an
+// edge leads to an inner node, or straight to a filter, whose own text has its remaining levels.
 //
 //   site/1/+/value/#        root --"site"--> (2) --"1"--> (3) --"+"--> (4) --"value"--> filter  site/1/+/value/#
 //   site/1/+/state                            |                        `---"state"--> filter  site/1/+/state
 //   site/2/+/value/#                          `--"2"--> filter  site/2/+/value/#
 //
-// Edges with text are found through one hash index over (inner node, level). What hangs under `+`, the filter that
-// ends with `#` below a node and the one that ends at it stand in the node itself. So a filter that shares nothing
-// costs one entry of the index, and where two have the same edge a node takes their place.
+// Edges with text are found through one hash index over (inner node, level). The edge for `+`, the filter that ends
+// with `#` below a node and the filter that ends at it are stored in the node itself. So a filter that shares nothing
+// costs one index entry, and where two have the same edge a node replaces it.
 #pragma once
 #include <vector>
 
@@ -28,13 +28,13 @@ class FilterTree {
   bool isEmpty() const { return count_ == 0; }
   // Once a turn.
   void proceed() { index_.proceed(); }
-  // Inner nodes, with the root.
+  // The number of inner nodes, with the root.
   size_t nodes() const { return nodes_.size(); }
-  // What the inner nodes take, with their entries of the index.
+  // Bytes of the inner nodes, with their index entries.
   size_t bytes() const { return (nodes_.size() - 1) * nodeBytes + levelBytes_; }
-  // What the node behind a level takes.
+  // Bytes of the node after a level.
   static size_t bytesOf(Bytes level) { return nodeBytes + ShortText::costOf(level.size()); }
-  // Calls `visit(level)` for each inner node but the root, with the level of the edge that leads there.
+  // Calls `visit(level)` for each inner node except the root, with the level of its edge.
   template <class Visit>
   void eachNode(Visit&& visit) const {
     for (uint32_t id = root + 1; id < nodes_.end(); id++) {
@@ -56,7 +56,7 @@ class FilterTree {
     }
   }
 
-  // Adds a filter that is not there, and notes in it where it hangs.
+  // Adds a new filter, and notes its place in it.
   void add(uint32_t id) {
     const Bytes text = filters_[id].text();
     uint32_t node = root;
@@ -83,14 +83,14 @@ class FilterTree {
     }
   }
 
-  // Calls `visit(id)` for each filter that matches the topic name (4.7). Goes level by level with the set of nodes
-  // reached so far, so it neither recurses nor goes deeper than filters have levels in common, whatever the topic.
+  // Calls `visit(id)` for each filter that matches the topic name (4.7). Proceeds level by level with the set of nodes
+  // reached so far, so it neither recurses nor goes deeper than filters share levels, whatever the topic.
   template <class Visit>
   void match(Bytes topic, Visit&& visit) {
     reached_.assign(1, root);
     size_t start = 0;
     eachLevel(topic, [&](Bytes level) {
-      // Wildcards of the first level do not match a name that begins with $ [MQTT-4.7.2-1].
+      // Wildcards in the first level do not match a name that begins with $ [MQTT-4.7.2-1].
       const bool wildcardsMatch = start > 0 || level.empty() || level[0] != '$';
       next_.clear();
       const auto follow = [&](const Node& node, uint32_t edge) {
@@ -158,7 +158,7 @@ class FilterTree {
     });
   }
 
-  // Hangs a filter at the node that its text leads to, if its place there is free.
+  // Attaches a filter to the node of its text, if its place there is free.
   bool hang(uint32_t node, uint32_t id) {
     Filter& filter = filters_[id];
     if (endsAt(node, filter.text())) {
@@ -174,7 +174,7 @@ class FilterTree {
     return true;
   }
 
-  // Puts an inner node between `parent` and a filter that hangs there.
+  // Inserts an inner node between `parent` and a filter attached to it.
   uint32_t split(uint32_t parent, uint32_t id) {
     const Bytes level = levelBelow(parent, filters_[id].text());
     unlink(parent, level, edgeTo(id));
@@ -206,7 +206,7 @@ class FilterTree {
     nodes_[node].edges--;
   }
 
-  // Whether what is left of a topic name matches what is left of a filter, from the beginning of a level.
+  // Whether the rest of a topic name matches the rest of a filter, from the beginning of a level.
   static bool restMatches(Bytes filter, Bytes topic) {
     size_t at = 0;
     size_t topicAt = 0;

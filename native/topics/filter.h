@@ -1,5 +1,5 @@
-// A topic filter that this worker knows: as a shard, which workers have subscribers of it; as a front end, which
-// of its own sessions subscribe.
+// A topic filter that this worker knows: as a shard, with the workers that have subscribers; as a front end, with its
+// own sessions that subscribe.
 #pragma once
 #include "../structures/short-list.h"
 #include "../structures/short-text.h"
@@ -8,13 +8,13 @@ namespace rally {
 
 struct Session;
 
-// One session's subscription to a filter, at the front end that has the session.
+// One session's subscription to a filter, at the session's front end.
 struct Subscriber {
   Session* session = nullptr;
   uint32_t indexInSession : 30 = 0;  // where the session refers back to it
   bool isPartial : 1 = false;        // not all that the filter matches is allowed: each delivery is asked about
-  // Takes messages only from shards that know it; what others send was published before it and came here
-  // for somebody else. Its retained messages come in between.
+  // Accepts messages only from shards that know it; others have sent theirs before the subscription, for other
+  // subscribers here. Its retained messages come in between.
   bool isNew : 1 = false;
   uint32_t subscriptionId : 28 = 0;  // 0: none (5.0, 3.8.2.1.2); at most varintMax
   uint8_t qos : 2 = 0;               // maximum QoS

@@ -1,5 +1,5 @@
-// The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree (topic-tree.h). All that
-// they take is counted: their blocks, and the nodes of the tree.
+// The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree (topic-tree.h). All of
+// their memory is counted: messages and nodes of the tree.
 #pragma once
 #include <algorithm>
 #include <unordered_map>
@@ -24,7 +24,7 @@ class RetainedStore {
   size_t size() const { return count_; }
   size_t bytes() const { return messageBytes_ + tree_.bytes(); }
   size_t nodes() const { return tree_.size(); }  // of the tree
-  // The same as bytes(), counted one by one.
+  // The same as bytes(), computed from scratch.
   size_t countBytes() const {
     size_t bytes = 0;
     for (uint32_t node = root + 1; node < tree_.end(); node++) {
@@ -36,16 +36,16 @@ class RetainedStore {
     return bytes;
   }
 
-  // What a message takes, beside the nodes of its topic.
+  // Bytes of a message, without the nodes of its topic.
   static size_t bytesOf(const MessageRef& message) { return blockBytes(message->size()); }
 
-  // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS that are the
-  // broker's own, a few dozen, are not refused; of them only the nodes are counted.
+  // Keeps `message` as its topic's retained message. False when the store is full. The broker's own on $SYS, a few
+  // dozen, are not refused; only their nodes are counted.
   bool set(MessageRef message) { return set(std::move(message), true); }
-  // The same for one that another worker's store has had: there is always room for it.
+  // The same for one from another worker's store: there is always room for it.
   void adopt(MessageRef message) { set(std::move(message), false); }
 
-  // The topic's retained message, or none. It is forgotten if it has expired.
+  // The topic's retained message, or none. An expired one is removed.
   MessageRef find(Bytes topic, uint64_t nowMs) {
     const uint32_t node = tree_.find(topic);
     if (node == 0 || !tree_.value(node).message || hasLeft(node)) return {};
@@ -56,7 +56,7 @@ class RetainedStore {
   }
   uint64_t changes() const { return changes_; }
 
-  // Forgets the topic's retained message [MQTT-3.3.1-6]. False: there was none.
+  // Removes the topic's retained message [MQTT-3.3.1-6]. False: there was none.
   bool remove(Bytes topic) {
     const uint32_t node = tree_.find(topic);
     if (node == 0 || !tree_.value(node).message || hasLeft(node)) return false;
@@ -72,8 +72,8 @@ class RetainedStore {
     }
   }
 
-  // The same in steps: from `node` (0: the beginning) on `nodes` of them, after which `node` is where to go on. True at
-  // the end. A message keeps its node, so those are visited that are there all the time.
+  // The same in steps: `nodes` nodes from `node` (0: the beginning) on, which is then the next one. True at the end. A
+  // message keeps its node, so all that stay are visited.
   template <class Visit>
   bool eachFrom(uint32_t& node, size_t nodes, Visit&& visit) {
     for (node = std::max(node, uint32_t(root)); nodes > 0 && node < tree_.end(); node++, nodes--) {
@@ -82,8 +82,8 @@ class RetainedStore {
     return node >= tree_.end();
   }
 
-  // Gives away, in steps as above, the messages for which `isMeant(message)`. Who looks for them from now on finds
-  // none; walks that have begun still find them, until dropLeft().
+  // Gives away, in steps as above, the messages for which `isMeant(message)`. Later look-ups do not find them; walks
+  // that have begun still do, until dropLeft().
   template <class IsMeant, class Give>
   bool giveAway(uint32_t& node, size_t& nodes, IsMeant&& isMeant, Give&& give) {
     for (node = std::max(node, uint32_t(root)); nodes > 0 && node < tree_.end(); node++, nodes--) {
@@ -96,7 +96,7 @@ class RetainedStore {
     }
     return node >= tree_.end();
   }
-  // What was given away behind that change, and is meant, is here again.
+  // Takes back those given away after that change that `isMeant`.
   template <class IsMeant>
   void takeBack(uint64_t change, IsMeant&& isMeant) {
     std::erase_if(left_, [&](const auto& each) {
@@ -107,7 +107,7 @@ class RetainedStore {
     });
   }
   bool hasLeft() const { return !left_.empty(); }
-  // Forgets what was given away up to that change: there is no walk any more that has begun before.
+  // Frees those given away up to that change: no walk from before it is left.
   void dropLeft(uint64_t change) {
     std::vector<uint32_t> nodes;
     for (const auto& [node, left] : left_) {
@@ -116,7 +116,7 @@ class RetainedStore {
     for (const uint32_t node : nodes) forget(node);
   }
 
-  // Looks at the next `nodes` nodes of the tree and forgets what has expired there.
+  // Checks the next `nodes` nodes of the tree and removes expired messages.
   void sweep(uint64_t nowMs, size_t nodes) {
     if (expiring_ == 0) return;
     for (; nodes > 0; nodes--) {
@@ -139,7 +139,7 @@ class RetainedStore {
 
   bool hasLeft(uint32_t node) const { return !left_.empty() && left_.contains(node); }
 
-  // Keeps it, unless it is bounded and the store is full.
+  // Keeps it, unless it counts and the store is full.
   bool set(MessageRef message, bool isBounded) {
     const bool isCounted = !isReservedTopic(message->topic());
     uint32_t node = tree_.find(message->topic());
@@ -174,14 +174,14 @@ class RetainedStore {
     prune(node);
   }
 
-  // Whether a walk that began at that change finds nothing there any more.
+  // Whether a walk that began at that change does not find the message any more.
   bool hadLeft(uint32_t node, uint64_t begun) const {
     if (left_.empty()) return false;
     const auto left = left_.find(node);
     return left != left_.end() && left->second <= begun;
   }
 
-  // A walk that has stopped at a node keeps it in the tree. The root stays anyway.
+  // A walk that has stopped at a node keeps it in the tree. The root always stays.
   void pin(uint32_t node) {
     if (node != root) pins_[node]++;
   }
@@ -192,7 +192,7 @@ class RetainedStore {
     pins_.erase(found);
     prune(node);
   }
-  // Takes the node out of the tree, and those above it, as far as nothing needs them.
+  // Removes the node from the tree, and those above it that are not needed.
   void prune(uint32_t node) {
     while (node != root && !tree_.value(node).message && !pins_.contains(node)) {
       const uint32_t child = tree_.firstChild(node);
@@ -215,8 +215,8 @@ class RetainedStore {
   std::unordered_map<uint32_t, uint64_t> left_;  // node whose message was given away -> the change at which it was
 };
 
-// The retained messages that match a filter, visited in steps of any size. Between them the store may change:
-// visited is what was there at the beginning and has not been replaced or removed since.
+// The retained messages that match a filter, visited in steps of any size. Between them the store may change: the walk
+// visits messages that were there at its beginning and have not been replaced or removed.
 class RetainedStore::Walk {
  public:
   Walk(RetainedStore& store, std::vector<uint8_t> filter)
@@ -236,8 +236,8 @@ class RetainedStore::Walk {
   Bytes filter() const { return cursor_.filter(); }
   uint64_t begun() const { return begun_; }
 
-  // Looks at up to `nodes` nodes of the tree, takes their number off it (one with many levels counts for more), and
-  // calls `visit(message)` for each message. Forgets those that have expired. True when the walk is at its end.
+  // Checks up to `nodes` nodes of the tree, subtracts their number (one with many levels counts for more), and calls
+  // `visit(message)` for each message. Removes expired ones. True at the end of the walk.
   template <class Visit>
   bool step(uint64_t nowMs, size_t& nodes, Visit&& visit) {
     const uint32_t before = cursor_.node();

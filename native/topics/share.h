@@ -1,5 +1,5 @@
-// A share: the subscribers of `$share/{name}/{filter}`, of whom one gets each message (5.0, 4.8.2). The shard
-// that owns the topic chooses a worker, by how many members it has; that worker's front end chooses the member.
+// A share: the subscribers of `$share/{name}/{filter}`, one of which gets each message (5.0, 4.8.2). The shard that
+// owns the topic chooses a worker, weighted by its members; that worker's front end chooses the member.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace rally {
 
 struct Filter;
 
-// A worker with members of a share, as a shard knows it. The members may be others by now.
+// A worker with members of a share, as known by a shard. The members may have changed.
 struct ShareRoute {
   uint32_t key = 0;        // of the share there
   uint32_t connected = 0;  // members with a connection ...
@@ -73,12 +73,12 @@ struct Share {
     return false;
   }
 
-  // The worker to ask next, and in `search` for what; nullptr: all have refused. Of those that it may ask, it takes the
-  // one whose turn it is (smooth weighted round robin).
+  // The worker to ask next, and in `search` for what; nullptr: all have refused. Among those that may be asked it
+  // takes turns (smooth weighted round robin).
   //
-  // A message is never on its way for ever: each refusal sets one more bit, and when none is left to set, the level
-  // grows. So a worker refuses it at most three times, which makes 3 x workers hops. (A worker whose share has ended
-  // meanwhile does not refuse, but its route is gone by then, and a new one costs a new member.)
+  // The search ends: each refusal sets one more bit, and when none is left to set, the level grows. So a worker
+  // refuses a message at most three times, which makes 3 x workers hops. (A worker whose share has ended meanwhile
+  // does not refuse, but its route is gone by then, and a new one needs a new member.)
   ShareRoute* choose(ShareSearch& search, ShareKind kind) {
     if (routes.size() == 1) return only(search);
     const ShareLevel last = kind == ShareKind::qos0 ? ShareLevel::waiting
@@ -91,7 +91,7 @@ struct Share {
   }
 
  private:
-  // Nobody else can do better: it is asked for any member at once, so that the messages of one topic stay in order.
+  // The only worker with members is asked for any of them at once, so that the messages of one topic stay in order.
   ShareRoute* only(ShareSearch& search) {
     ShareRoute& route = routes.front();
     const bool hasRefused = search.level == ShareLevel::away && (search.refused >> route.worker & 1) != 0;
@@ -100,7 +100,7 @@ struct Share {
     return &route;
   }
 
-  // What a shard knows of a worker may be old. The last level asks all that have members, whatever is known of them.
+  // A shard's knowledge of a worker may be old. The last level asks all that have members, whatever is known of them.
   static uint32_t weightOf(const ShareRoute& route, const ShareSearch& search, ShareKind kind) {
     if ((search.refused >> route.worker & 1) != 0) return 0;
     if (search.level == ShareLevel::ready) return route.isFull[size_t(kind)] ? 0 : route.connected;

@@ -1,11 +1,11 @@
-// Which workers there are, and which of them owns which slot (slot.h), as one worker knows it: others may know it a
-// moment earlier or later. Alone, the slots are dealt out evenly to the workers of the broker, once and for all. In a
-// cluster workers come and go, and slots change owners (front-end/slot-moves.h).
+// The workers, and the owners of slots (slot.h), as known to one worker: others may know a moment earlier or later. On
+// a single node the slots are distributed evenly to the workers, once. In a cluster workers come and go, and slots
+// change owners (front-end/slot-moves.h).
 //
-//   owners_   [ 0  0  1  1  2  2 ]   who has served the slot last
-//   takers_   [ -  -  2  -  -  - ]   who is about to serve it; -: nobody
-//   servers_  [ 0  0  -  1  2  2 ]   where its messages go; -: nowhere yet, they are held
-//   claims_   [ 0  0  9  0  0  7 ]   the number of the last move of the slot: an older one is over
+//   owners_   [ 0  0  1  1  2  2 ]   the last worker that served the slot
+//   takers_   [ -  -  2  -  -  - ]   the worker that is about to serve it; -: none
+//   servers_  [ 0  0  -  1  2  2 ]   the receiver of its messages; -: none yet, they are held
+//   claims_   [ 0  0  9  0  0  7 ]   the number of the slot's last move: older ones are void
 #pragma once
 #include <algorithm>
 #include <array>
@@ -53,57 +53,57 @@ class SlotMap {
  public:
   static constexpr uint8_t nobody = 0xff;
 
-  // Of worker `own` of `workers`, who are all there.
+  // For worker `own` of `workers`, all present.
   SlotMap(unsigned own, unsigned workers) : own_(own), present_(UINT64_MAX >> (workersMax - workers)) {
     RALLY_ASSERT(own < workers && workers <= workersMax);
     takers_.fill(nobody);
     for (unsigned slot = 0; slot < slotCount; slot++) owners_[slot] = servers_[slot] = dealtTo(slot, workers);
   }
 
-  // Whose a slot is when nothing but the number of workers is known.
+  // The owner of a slot when only the number of workers is known.
   static uint8_t dealtTo(unsigned slot, unsigned workers) { return uint8_t(slot * workers / slotCount); }
 
   unsigned own() const { return own_; }
-  // The workers that are there, this one too, ...
+  // The present workers, including this one, ...
   uint64_t present() const { return present_; }
   uint64_t others() const { return present_ & ~bitOf(own_); }
-  // ... and those that are gone for good.
+  // ... and those that are lost for good.
   uint64_t gone() const { return gone_; }
   bool isGone(unsigned worker) const { return (gone_ & bitOf(worker)) != 0; }
 
-  // By the hash of a topic: who has served it last, where its messages go now, and who may own it, now or soon.
+  // By the hash of a topic: its last server, the present receiver of its messages, and possible owners, now or soon.
   unsigned ownerOf(uint64_t topicHash) const { return owners_[slotOf(topicHash)]; }
   unsigned serverOf(uint64_t topicHash) const { return servers_[slotOf(topicHash)]; }
   uint64_t ownersOf(uint64_t topicHash) const {
     return bitOf(owners_[slotOf(topicHash)]) | bitOf(takers_[slotOf(topicHash)]);
   }
 
-  // Whether any slot has ever changed its owner, as far as is known here.
+  // Whether any slot has ever changed its owner, as known here.
   bool haveMoved() const { return haveMoved_; }
   bool isHeld(unsigned slot) const { return servers_[slot] == nobody; }
   bool isAnyHeld() const { return held_ > 0; }
   unsigned owner(unsigned slot) const { return owners_[slot]; }
   uint64_t claim(unsigned slot) const { return claims_[slot]; }
-  // Takes the slots out of the set that a later move is about.
+  // Removes slots with a later move from the set.
   void keepClaimed(SlotSet& slots, uint64_t move) const {
     const SlotSet all = slots;
     all.each([&](unsigned slot) {
       if (claims_[slot] > move) slots.remove(slot);
     });
   }
-  // Takes the slots out of the set that this worker serves as far as is known here.
+  // Removes slots that this worker serves, as known here, from the set.
   void keepUnknown(SlotSet& slots, unsigned worker) const {
     const SlotSet all = slots;
     all.each([&](unsigned slot) {
       if (servers_[slot] == worker) slots.remove(slot);
     });
   }
-  // Whether filters of this slot are told to this worker.
+  // Whether this worker is told filters of this slot.
   bool mayOwn(unsigned slot) const { return owners_[slot] == own_ || takers_[slot] == own_; }
 
-  // --- what changes it ------------------------------------------------------------------------------
+  // --- changes --------------------------------------------------------------------------------------
 
-  // Before anything else: who is there, and what is known of the slots.
+  // Before anything else: the present workers, and the known owners of slots.
   void start(uint64_t present, const SlotOwners& owners) {
     present_ = present | bitOf(own_);
     haveMoved_ = true;
@@ -116,7 +116,7 @@ class SlotMap {
     present_ |= bitOf(worker);
     gone_ &= ~bitOf(worker);
   }
-  // Its slots wait for whoever takes them.
+  // Its slots wait for their next owner.
   void remove(unsigned worker) {
     present_ &= ~bitOf(worker);
     gone_ |= bitOf(worker);
@@ -127,7 +127,7 @@ class SlotMap {
       serve(slot, nobody);
     }
   }
-  // The move is about these slots, but for those that a later one is about: they are taken out of the set.
+  // The move covers these slots, except those with a later move: they are removed from the set.
   void hold(SlotSet& slots, unsigned taker, uint64_t move) {
     haveMoved_ = true;
     keepClaimed(slots, move);
@@ -137,7 +137,7 @@ class SlotMap {
       serve(slot, nobody);
     });
   }
-  // The worker serves these slots, as the end of the move, or because it has said so.
+  // The worker serves these slots, at the end of the move, or because it has announced it.
   void open(const SlotSet& slots, unsigned worker, uint64_t move) {
     haveMoved_ = true;
     slots.each([&](unsigned slot) {

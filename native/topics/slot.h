@@ -1,7 +1,7 @@
-// A slot: a 1,024th of all topics, by the keyed hash of the topic's name. Each belongs to a worker, so that the owner
-// of a topic follows from its name alone (slot-map.h).
+// A slot: a 1,024th of all topics, by the keyed hash of the topic's name. Each slot belongs to a worker, so that the
+// owner of a topic follows from its name alone (slot-map.h).
 //
-//   topic --hash, with a key that nobody outside knows--> 64 bits --first ten--> slot --> worker
+//   topic --hash with a secret key--> 64 bits --first ten--> slot --> worker
 #pragma once
 #include <cstdint>
 

@@ -1,13 +1,12 @@
-// How many messages the topics of a worker get, as a tree of their levels. It is bounded: when it is full the topics go
-// of which nothing was heard for longest. What they had stays counted in the levels above them.
+// The message rates of a worker's topics, as a tree of their levels. Its size is limited: when it is full the topics
+// that have been idle longest are removed, but still count towards the levels above them.
 //
 //   root --"site"--> 2 --"1"--> 3 --"temp"--> 4      node = { parent, one level, messages, rates }
 //                     `--"2"--> 5
 //
-//   used    root 2 3 4 5        the order of their last messages, newest first: no node is older than those below it,
-//                               so the oldest is always a leaf
+//   used    root 2 3 4 5        newest message first: no node is older than those below it, so the oldest is a leaf
 //
-// A rate fades by e^(-time/10 s), and is made up for while the node is young: it is right from the first second on.
+// A rate decays by e^(-time/10 s), and is corrected while the node is young, so it is right from the first second on.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -32,13 +31,13 @@ class TopicRates {
     uint64_t firstMs = 0;
   };
 
-  // Further levels are counted in the last of these.
+  // Deeper levels count towards the last of these.
   static constexpr size_t levelsMax = 32;
 
   // bytesMax 0: nothing is counted.
   TopicRates(size_t bytesMax, uint64_t seed) : bytesMax_(bytesMax), seed_(seed) { nodes_.add(); }
 
-  // A message that stands for so many.
+  // A message that represents this many.
   void add(Bytes topic, uint32_t messages, size_t payloadBytes, uint64_t nowMs) {
     if (bytesMax_ == 0) return;
     path_.clear();
@@ -59,7 +58,7 @@ class TopicRates {
 
   size_t bytes() const { return bytes_; }
 
-  // The node of a topic, or of the levels that topics begin with; 0: there is none.
+  // The node of a topic, or of the first levels of topics; 0: there is none.
   uint32_t find(Bytes levels) const {
     uint32_t node = root;
     eachLevel(levels, [&](Bytes level) {
@@ -69,7 +68,7 @@ class TopicRates {
     return node;
   }
 
-  // The levels below a node behind the one called `after` (nullptr: from the first on), in the order of their bytes, at
+  // The levels below a node after the one called `after` (nullptr: from the first on), in the order of their bytes, at
   // most `max`: `visit(level, figures, whether there are levels below it)`.
   template <class Visit>
   void eachBelow(uint32_t node, const Bytes* after, size_t max, uint64_t nowMs, Visit&& visit) {

@@ -1,15 +1,16 @@
-// Topics in a tree that has a node for each of them and for each place where they part, so at most two for a topic,
-// however many levels it has.
+// Topics in a tree with a node for each topic and for each place where topics diverge, so at most two nodes for a
+// topic, however many levels it has.
 //
 //   site/1/temp        root (1) --"site"--> 2 --"1/temp"--> 3        node = { parent, its levels, Value }
 //   site/2/temp                             `---"2"-------> 4 (a topic itself, site/2)
 //   site/2                                                  `--"temp"--> 5
 //
-// The nodes below one begin with different levels. They are found through one hash index over (parent, first level);
-// siblings are chained so that all children of a node can be visited.
+// The children of a node begin with different levels. They are found through one hash index over (parent, first
+// level); siblings are chained so that all children of a node can be visited.
 //
-// A node keeps its place: where topics part within its levels a node comes between it and its parent (split), and a
-// node that is needed no more leaves its levels to its only child (join), which takes its place among its siblings.
+// A node keeps its identifier: where topics diverge within its levels a node is inserted between it and its parent
+// (split), and a node that is not needed any more leaves its levels to its only child (join), which takes its place
+// among its siblings.
 #pragma once
 #include <vector>
 
@@ -33,18 +34,18 @@ class TopicTree {
   uint32_t parent(uint32_t node) const { return nodes_[node].parent; }
   uint32_t firstChild(uint32_t node) const { return nodes_[node].firstChild; }
   uint32_t nextSibling(uint32_t node) const { return nodes_[node].nextSibling; }
-  // The levels between the parent and the node, with slashes between, and how many they are.
+  // The levels between the parent and the node, separated by slashes, and their number.
   Bytes text(uint32_t node) const { return nodes_[node].text.bytes(); }
   uint32_t levels(uint32_t node) const { return nodes_[node].levels; }
 
   size_t size() const { return nodes_.size(); }
-  // What all nodes but the root cost, with their texts and entries of the index.
+  // Bytes of all nodes except the root, with their texts and index entries.
   size_t bytes() const { return (nodes_.size() - 1) * nodeBytes + textBytes_; }
-  // What a node costs beside a long text.
+  // Bytes of a node without a long text.
   static constexpr size_t nodeBytesOf(size_t textBytes) { return nodeBytes + ShortText::costOf(textBytes); }
 
   bool isUsed(uint32_t node) const { return nodes_.isUsed(node); }
-  // One more than the largest node there has been.
+  // One more than the largest node so far.
   uint32_t end() const { return nodes_.end(); }
 
   // The child of `parent` whose levels begin with this one, or 0.
@@ -68,7 +69,7 @@ class TopicTree {
     }
   }
 
-  // The node of a topic, made if it is not there.
+  // The node of a topic, added if it is new.
   uint32_t add(Bytes topic) {
     uint32_t node = root;
     for (size_t start = 0;;) {
@@ -82,7 +83,7 @@ class TopicTree {
     }
   }
 
-  // Takes out a node without children. Gives its parent.
+  // Removes a node without children. Gives its parent.
   uint32_t remove(uint32_t id) {
     Node& node = nodes_[id];
     RALLY_ASSERT(id != root && node.firstChild == 0);
@@ -95,7 +96,7 @@ class TopicTree {
     return above;
   }
 
-  // Takes out a node with one child, which takes its place.
+  // Removes a node with one child, which takes its place.
   void join(uint32_t id) {
     const uint32_t child = nodes_[id].firstChild;
     RALLY_ASSERT(id != root && child != 0 && nodes_[child].nextSibling == 0);
@@ -123,7 +124,7 @@ class TopicTree {
 
   uint64_t hashOf(uint32_t parent, Bytes level) const { return hashBytes(level, seed_ + parent * hashMultiplier); }
 
-  // How many bytes the whole levels have that both texts begin with.
+  // The bytes of the complete levels with which both texts begin.
   static size_t commonBytes(Bytes a, Bytes b) {
     const size_t size = std::min(a.size(), b.size());
     const size_t same = size_t(std::mismatch(a.begin(), a.begin() + std::ptrdiff_t(size), b.begin()).first - a.begin());
@@ -149,7 +150,7 @@ class TopicTree {
     return id;
   }
 
-  // Puts a node between another and its parent, which gets the first `common` bytes of its levels.
+  // Inserts a node between another and its parent; it gets the first `common` bytes of the levels.
   uint32_t split(uint32_t id, size_t common) {
     const uint32_t added = nodes_.add();
     const Bytes levels = text(id);
@@ -166,7 +167,7 @@ class TopicTree {
     return added;
   }
 
-  // Puts `id` where `before` is, among its siblings and in the index. Both begin with the same level.
+  // Replaces `before` with `id` among its siblings and in the index. Both begin with the same level.
   void replace(uint32_t before, uint32_t id) {
     const Node& old = nodes_[before];
     Node& node = nodes_[id];

@@ -1,11 +1,11 @@
-// A walk over the nodes of a topic tree that a topic filter leads to (4.7), depth first, a node at a time.
+// A walk over the nodes of a topic tree that a topic filter leads to (4.7), depth first, one node at a time.
 //
-//   filter  site / + / #          next(): down by the filter's next level, else to the next sibling if the
-//   node    site / 7    depth 2   level was a wildcard, else up and on from there
+//   filter  site / + / #          next(): down by the filter's next level; or to the next sibling if the
+//   node    site / 7    depth 2   level was a wildcard; or up, and continue from there
 //
-// It also comes to nodes whose further levels turn out not to fit; below them it does not go. It knows no more than the
-// node where it is, and its depth in levels. Between two calls the tree may change, as long as that node stays. What is
-// added meanwhile may be visited or not.
+// It also reaches nodes whose further levels turn out not to match, but goes no deeper. It knows only its node and its
+// depth in levels. Between two calls the tree may change, as long as that node stays. Added nodes may be visited or
+// not.
 #pragma once
 #include <vector>
 
@@ -24,10 +24,10 @@ class TreeCursor {
   Bytes filter() const { return filter_; }
   uint32_t node() const { return node_; }
 
-  // Whether the filter matches the topic name of the node where the cursor is.
+  // Whether the filter matches the topic name of the current node.
   bool isMatch() const { return fits_ && (hasMulti_ ? depth_ + 1 >= levels_.size() : depth_ == levels_.size()); }
 
-  // Goes on to the next node, which need not match. False when there is none: it is then at the root.
+  // Moves to the next node, which need not match. False when there is none: it is then at the root.
   bool next(const Tree& tree) {
     if (levels_.empty()) cut();
     work_ = 1;
@@ -41,7 +41,7 @@ class TreeCursor {
     fits_ = true;
     return false;
   }
-  // What the last step took, in nodes of one level.
+  // The cost of the last step, in nodes of one level.
   size_t work() const { return work_; }
 
  private:
@@ -49,10 +49,10 @@ class TreeCursor {
     uint32_t start;
     uint32_t bytes;
   };
-  // Levels that are compared in the time that it takes to come to a node.
+  // Levels that are compared in the time needed to reach a node.
   static constexpr size_t levelsPerWork = 8;
 
-  // Only once it begins: many walks wait.
+  // Allocated when it begins: many walks wait.
   void cut() {
     eachLevel(filter_, [&](Bytes level) {
       levels_.push_back({uint32_t(level.data() - filter_.data()), uint32_t(level.size())});
@@ -63,7 +63,7 @@ class TreeCursor {
 
   Bytes levelAt(size_t index) const { return Bytes(filter_).subspan(levels_[index].start, levels_[index].bytes); }
   bool isInMulti(size_t index) const { return hasMulti_ && index + 1 >= levels_.size(); }
-  // The levels below `#` are all its own. Behind the last level nothing fits: a node may have come in between there.
+  // All levels below `#` match. After the last level nothing does: a node may have been inserted in between.
   bool isWildcard(size_t index) const {
     return isInMulti(index) || (index < levels_.size() && isLevel(levelAt(index), '+'));
   }
@@ -73,7 +73,7 @@ class TreeCursor {
     return isWildcard(depth_) ? tree.firstChild(node_) : tree.child(node_, levelAt(depth_));
   }
 
-  // Goes to the node below `above` levels, if there is one.
+  // Moves to the node below `above` levels, if there is one.
   bool enter(const Tree& tree, uint32_t node, size_t above) {
     if (node == 0) return false;
     node_ = node;
@@ -82,9 +82,9 @@ class TreeCursor {
     return true;
   }
 
-  // Whether the levels of the node where the cursor is are what the filter has behind `above` of them.
+  // Whether the levels of the current node match those of the filter after `above` levels.
   bool fit(Bytes text, size_t above) {
-    // Under a wildcard of the first level, topics that begin with $ are left out [MQTT-4.7.2-1].
+    // A wildcard in the first level leaves out topics that begin with $ [MQTT-4.7.2-1].
     if (above == 0 && isWildcard(0) && !text.empty() && text[0] == '$') return false;
     if (depth_ > levels_.size() && !hasMulti_) return false;
     size_t index = above;
