@@ -1,9 +1,9 @@
-// Faults that a soak puts into the data plane on purpose, to see that it finds them. Only an addon that is built with
-// -DRALLYMQ_FAULTS has them (test/soak/broker/faulty-addon.ts); the one that is shipped knows nothing of them.
+// Faults that a soak puts into the data plane on purpose, to see that it finds them. Only an addon built with
+// -DRALLYMQ_FAULTS has them (test/soak/broker/faulty-addon.ts); the released one does not.
 //
-//   RALLYMQ_FAULT=lane-drop             what goes wrong: (lane|delivery)-(drop|double|reorder)
-//   RALLYMQ_FAULT_ONE_IN=10000          with one message of so many
-//   RALLYMQ_LANE_DELAY_PERCENT=30       of the times that a lane is handed over, how many are put off
+//   RALLYMQ_FAULT=lane-drop             the fault: (lane|delivery)-(drop|double|reorder)
+//   RALLYMQ_FAULT_ONE_IN=10000          for one message of this many
+//   RALLYMQ_LANE_DELAY_PERCENT=30       how often the commit of a lane is delayed
 //   RALLYMQ_FAULT_SEED=7
 #pragma once
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace rally::faults {
 enum class Fault : uint8_t { none, drop, twice, reorder };
 enum class Place : uint8_t { lane, delivery };
 
-// What the environment asks for, read once.
+// The settings of the environment, read once.
 class FaultPlan {
  public:
   static const FaultPlan& instance() {
@@ -29,9 +29,9 @@ class FaultPlan {
   uint64_t oneIn() const { return oneIn_; }
   uint64_t laneDelayPercent() const { return laneDelayPercent_; }
   uint64_t seed() const { return seed_; }
-  // So that the same seed has the same worker own a topic.
+  // So that the same seed assigns topics to the same workers.
   HashKeys hashKeys() const { return {.topics = seed_, .tables = seed_}; }
-  // Tells the places of a process apart. They are made by one thread, in the same order each time.
+  // Distinguishes the places of a process. They are created by one thread, always in the same order.
   uint64_t nextPlace() const { return ++places_; }
 
  private:
@@ -59,7 +59,7 @@ class FaultPlan {
   mutable uint64_t places_ = 0;
 };
 
-// The throws of the dice at one place in one worker: the same ones for the same seed.
+// The random numbers of one place in one worker: the same ones for the same seed.
 class Dice {
  public:
   Dice() : state_(mix(FaultPlan::instance().seed() ^ mix(FaultPlan::instance().nextPlace()))) {}
@@ -68,7 +68,7 @@ class Dice {
     state_ += 0x9e3779b97f4a7c15;
     return mix(state_) % end;
   }
-  // The fault of this place, once in a while.
+  // Whether the fault occurs here now.
   Fault next(Place place) {
     const FaultPlan& plan = FaultPlan::instance();
     const Fault fault = plan.faultAt(place);

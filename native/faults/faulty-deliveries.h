@@ -1,5 +1,4 @@
-// Deliveries to sessions of which one is lost, comes twice or changes places with the next one now and then
-// (fault-plan.h).
+// Deliveries to sessions, of which one is now and then lost, doubled or swapped with the next (fault-plan.h).
 #pragma once
 #include <optional>
 
@@ -10,8 +9,8 @@ namespace rally::faults {
 
 class FaultyDeliveries {
  public:
-  // Takes what is to be delivered to a session, and calls `outbound.deliver()` with what the session gets instead.
-  // False for those calls: they go their usual way.
+  // Takes a delivery to a session, and calls `outbound.deliver()` with what the session gets instead. False for those
+  // calls: they proceed as usual.
   template <class Outbound, class Session>
   bool takes(Outbound& outbound, Session& session, Publication& publication, uint8_t qos, bool retain,
              const SubscriptionIds& ids, uint32_t share) {
@@ -32,7 +31,7 @@ class FaultyDeliveries {
   }
 
  private:
-  // A message that comes behind the next one of its session.
+  // A message that comes after the next one of its session.
   struct Held {
     uint64_t session = 0;
     Delivery delivery;

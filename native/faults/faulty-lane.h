@@ -1,4 +1,4 @@
-// A lane that loses, doubles or swaps a message now and then, and is handed over late (fault-plan.h).
+// A lane that now and then loses, doubles or swaps a message, and is committed late (fault-plan.h).
 #pragma once
 #include <optional>
 
@@ -49,7 +49,7 @@ class FaultyLane : public Lane<R> {
   }
 
  private:
-  // A worker goes through so many turns at most before it hands over what it was to.
+  // The most turns by which a worker delays a commit.
   static constexpr uint64_t turnsLateMax = 200;
 
   template <class Each>
@@ -62,7 +62,7 @@ class FaultyLane : public Lane<R> {
     record.visit([&]<class Each>(const Each&) { isMessage = isMessageKind<Each>; });
     return isMessage;
   }
-  // The same once more, with a reference of its own.
+  // A copy with its own reference.
   static R again(const R& record) {
     R copy = record;
     record.visit([&]<class Each>(const Each& each) {
@@ -77,7 +77,7 @@ class FaultyLane : public Lane<R> {
     return copy;
   }
 
-  // The message that was to change places with the next one.
+  // The message to be swapped with the next one.
   void pushHeld() {
     if (!held_) return;
     Lane<R>::push(*held_);

@@ -1,7 +1,7 @@
-// What the topic aliases of all connections of a worker take, those of clients and those towards them.
+// The memory of the topic aliases of all connections of a worker, those set by clients and those set by the broker.
 //
-// When it is too much the connection whose client has set the most is to go: nobody else pays for it. Ours are never
-// worth a connection: they may have half of the room, and what does not fit is sent in full.
+// When it is too much, the connection whose client has set the most has to end: nobody else pays for it. The broker's
+// own aliases never cost a connection: they may use half of the room, and topics beyond it are sent in full.
 #pragma once
 #include <algorithm>
 #include <set>
@@ -17,7 +17,7 @@ class AliasAccount {
 
   size_t bytes() const { return bytes_; }
 
-  // The client sets an alias. Gives the connection that has to go for it, or nullptr: release() it then.
+  // The client sets an alias. Gives the connection that has to end for it, or nullptr; then call release() for it.
   Connection* set(Connection& connection, uint16_t alias, Bytes topic) {
     if (!connection.aliases) connection.aliases = std::make_unique<IncomingAliases>();
     IncomingAliases& aliases = *connection.aliases;
@@ -29,7 +29,7 @@ class AliasAccount {
     return bytes_ > bytesMax_ ? holders_.rbegin()->second : nullptr;
   }
 
-  // Whether the broker may set one more alias towards a client.
+  // Whether the broker may set one more alias for a client.
   bool hasRoomForOurs(Bytes topic) const { return bytes_ + OutgoingAliases::bytesOf(topic) <= bytesMax_ / 2; }
   void setOurs(Connection& connection, uint16_t alias, Bytes topic, uint64_t hash) {
     const size_t before = connection.outgoingAliases->bytes();
@@ -37,7 +37,7 @@ class AliasAccount {
     bytes_ += connection.outgoingAliases->bytes() - before;
   }
 
-  // The connection needs none any more.
+  // The connection's aliases are gone.
   void release(Connection& connection) {
     if (connection.aliases) {
       bytes_ -= connection.aliases->bytes();

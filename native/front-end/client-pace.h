@@ -1,5 +1,5 @@
-// How fast a client may send: a bucket of messages and one of bytes, which fill with time and hold what may come within
-// a second. Whoever has emptied one is not read for a moment; nothing of what it sends is dropped.
+// The rate limit of a client: a bucket of messages and one of bytes, which fill with time and hold the allowance of
+// one second. A client that has emptied one is not read for a while; nothing that it sends is dropped.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -13,7 +13,7 @@ class ClientPace {
   ClientPace(uint32_t messagesPerSecond, uint32_t bytesPerSecond, uint64_t nowMs)
       : messages_(messagesPerSecond), bytes_(bytesPerSecond), atMs_(nowMs) {}
 
-  // Takes a packet. False: it has to wait. A packet may be larger than what is left, and the next waits for longer.
+  // Takes a packet. False: it has to wait. A packet may exceed the rest, and then the next waits longer.
   bool take(bool isMessage, size_t packetBytes, uint64_t nowMs, bool isHalved) {
     fill(nowMs, isHalved);
     if (!mayTake()) return false;
@@ -22,7 +22,7 @@ class ClientPace {
     return true;
   }
 
-  // A message that was taken comes again.
+  // A message that was counted is offered again.
   void giveBack(size_t packetBytes) {
     messages_.giveBack(1);
     bytes_.giveBack(packetBytes);
@@ -35,7 +35,7 @@ class ClientPace {
   }
 
  private:
-  // In thousandths, so that a millisecond of a slow pace counts.
+  // In thousandths, so that a millisecond counts at a slow rate.
   class Bucket {
    public:
     explicit Bucket(uint32_t perSecond) : perSecond_(perSecond), milliunits_(int64_t(perSecond) * 1'000) {}
@@ -55,7 +55,7 @@ class ClientPace {
     }
 
    private:
-    // No debt takes longer: that of the largest packet at the slowest pace.
+    // The longest debt: that of the largest packet at the slowest rate.
     static constexpr uint64_t longestMs = uint64_t(1) << 30;
     uint32_t perSecond_;
     int64_t milliunits_;

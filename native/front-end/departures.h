@@ -1,12 +1,12 @@
-// What is left to do when a session has lost its connection, when its will is due, or when it ends.
+// The work that is left when a session has lost its connection, when its will is due, or when it ends.
 //
 //   the client's last PUBLISH --> its will --> barrier at every shard that got any of it --> departed()
 //                  (same lanes, in this order)     (Barrier, Passed)                        the directory is told
 //
-// So whoever is told that a connection is over may let the client in on any worker: what it sends now comes behind.
-// Nobody is kept waiting where everything stayed on this worker. Departures take their turn in bounded slices, and
-// those with a will wait while the lanes are crowded, and keep to a pace: when a network with 100,000 clients is lost,
-// whoever watches them can take what comes, and no will is dropped in its queue.
+// When the directory is told that a connection has ended, it may accept the client on any worker: its new messages
+// follow all old ones. There is no wait if everything stayed on this worker. Departures are handled in bounded slices;
+// those with a will wait while the lanes are crowded, and are limited in rate: when a network with 100,000 clients is
+// lost, subscribers can keep up, and no will is dropped from their queues.
 #pragma once
 #include <algorithm>
 #include <memory>
@@ -47,12 +47,12 @@ struct Departure {
   void giveWill(Session& from) {
     will = std::move(from.will);
     if (!will) return;
-    // Nobody knows whose it was if the broker was started again since: it is what everyone may publish.
+    // After a restart of the broker its client is unknown: the will is published if everyone may publish it.
     access = from.rights ? from.rights->access : std::make_shared<const Access>();
   }
 };
 
-// Hears of every session that has lost its connection, in the middle of whatever goes on.
+// Notes every session that has lost its connection, at any moment.
 class DepartureSink {
  public:
   virtual ~DepartureSink() = default;
@@ -86,11 +86,11 @@ class Departures : public DepartureSink {
 
   void add(Departure departure) override { (departure.will ? withWill_ : withoutWill_).push(std::move(departure)); }
 
-  // Whether nothing is under way.
+  // Whether there are no departures.
   bool isIdle() const { return withWill_.isEmpty() && withoutWill_.isEmpty() && barriers_.empty(); }
-  // Whether proceed() would get on now, ...
+  // Whether proceed() could continue now, ...
   bool hasWork() { return !withoutWill_.isEmpty() || mayPublishNext(); }
-  // ... or in some milliseconds.
+  // ... or within a few milliseconds.
   bool isPaced() const { return !withWill_.isEmpty() && !hasPace(); }
 
   // Once a turn, outside of any delivery.
@@ -103,7 +103,7 @@ class Departures : public DepartureSink {
     }
   }
 
-  // The worker is gone for good: its shard passes everything.
+  // The worker is lost: its shard counts as passed.
   void onGone(unsigned worker) {
     std::vector<uint64_t> tokens;
     for (const auto& [token, barrier] : barriers_) {
@@ -112,7 +112,7 @@ class Departures : public DepartureSink {
     for (const uint64_t token : tokens) onPassed(token, worker);
   }
 
-  // A shard has taken all that stood before the barrier.
+  // A shard has handled everything before the barrier.
   void onPassed(uint64_t token, unsigned shard) {
     const auto found = barriers_.find(token);
     RALLY_ASSERT(found != barriers_.end());

@@ -1,9 +1,9 @@
-// What a front end has for owners of topics while their slots change hands (slot-moves.h), in the order in which it
-// came. When a slot has its new owner, what is for it goes there.
+// A front end's requests for owners of topics while their slots change owners (slot-moves.h), in order. When a slot
+// has its new owner, its requests are sent there.
 //
-//   entries_  [ publish, slot 7 ][ publish, slot 9 ][ what waits for both ][ publish, slot 7 ]
+//   entries_  [ publish, slot 7 ][ publish, slot 9 ][ a callback for both ][ publish, slot 7 ]
 //
-// PUBLISH waits at its connection when there is much here already, as when a lane is crowded.
+// When there are many here, PUBLISH waits at its connection, as for a crowded lane.
 #pragma once
 #include <deque>
 #include <functional>
@@ -33,17 +33,17 @@ class HeldRequests {
     bytes_ += messageBytes(request);
     entries_.push_back({slot, request, {}});
   }
-  // In front of all that is here, in this order.
+  // Inserts these before all others, in this order.
   void addFirst(const std::vector<std::pair<unsigned, Request>>& requests) {
     for (size_t i = requests.size(); i > 0; i--) {
       bytes_ += messageBytes(requests[i - 1].second);
       entries_.push_front({requests[i - 1].first, requests[i - 1].second, {}});
     }
   }
-  // Calls `then` when nothing is left of what is here now.
+  // Calls `then` when all current entries have been sent.
   void behind(std::function<void()> then) { entries_.push_back({0, {}, std::move(then)}); }
 
-  // Calls `send(slot, request)` for what is held no longer.
+  // Calls `send(slot, request)` for requests that are no longer held.
   template <class IsHeld, class Send>
   void release(IsHeld&& isHeld, Send&& send) {
     std::deque<Entry> entries = std::exchange(entries_, {});
@@ -59,7 +59,7 @@ class HeldRequests {
         send(entry.slot, entry.request);
       }
     }
-    // What came meanwhile is behind what stays.
+    // New entries follow those that stay.
     for (Entry& entry : entries_) kept.push_back(std::move(entry));
     entries_ = std::move(kept);
   }

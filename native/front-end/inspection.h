@@ -1,5 +1,5 @@
-// What operators ask about the sessions and retained messages of a worker. It only reads, one bounded piece at a time:
-// whoever asks for more asks again.
+// Operators' questions about the sessions and retained messages of a worker. They only read, in bounded pieces: for
+// more, ask again.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -28,7 +28,7 @@ class Inspection {
  public:
   // Of one question.
   static constexpr size_t rowsMax = 1'000;
-  // Nodes of the tree of retained messages: some 2 ms.
+  // Nodes of the tree of retained messages: about 2 ms.
   static constexpr size_t retainedNodesMax = 20'000;
 
   static SessionFigures figuresOf(const Session& session) {
@@ -44,8 +44,8 @@ class Inspection {
             .keepAliveMs = connection ? connection->keepAliveMs : 0};
   }
 
-  // Sessions for which most waits, and those whose sockets take nothing, at most `max` of either, some of them twice:
-  // `visit(session, since when its socket takes nothing; 0: it takes)`.
+  // The sessions with the largest queues, and those whose sockets accept nothing, at most `max` of each, some of them
+  // twice: `visit(session, time since its socket accepts nothing; 0: it does)`.
   template <class Visit>
   static void eachSlow(const Accounts& accounts, size_t max, Visit&& visit) {
     const auto take = [&](const Session& session) {
@@ -69,8 +69,8 @@ class Inspection {
     }
   }
 
-  // The subscriptions of this worker that match a topic name, shared ones too, at most `max`: `visit(filter,
-  // subscriber)`. Gives how many there are.
+  // The subscriptions of this worker that match a topic name, including shared ones, at most `max`: `visit(filter,
+  // subscriber)`. Gives the number of all.
   template <class Visit>
   static size_t eachMatch(FilterTable& filters, Bytes topic, size_t max, Visit&& visit) {
     std::vector<Filter*> matches;
@@ -109,9 +109,8 @@ class Inspection {
     return false;
   }
 
-  // How many messages the topics of this worker get: the levels below `above` (nullptr: the first levels) that follow
-  // `after` (nullptr: all) in the order of their bytes, at most `max`: `visit(level, figures, whether there are more
-  // below)`.
+  // The message counts of this worker's topics: the levels below `above` (nullptr: the first levels) after `after`
+  // (nullptr: all) in the order of their bytes, at most `max`: `visit(level, figures, whether there are more below)`.
   template <class Visit>
   static void eachTopicLevel(TopicRates& rates, const Bytes* above, const Bytes* after, size_t max, uint64_t nowMs,
                              Visit&& visit) {

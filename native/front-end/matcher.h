@@ -1,6 +1,5 @@
-// From a publication to the sessions of this worker that subscribe to it: each once, whatever number
-// of its filters match, with the highest QoS of them and all their subscription identifiers
-// [MQTT-3.3.4-2], [MQTT-3.3.4-4].
+// From a publication to the sessions of this worker that subscribe to it: each once, however many of its filters
+// match, with their highest QoS and all their subscription identifiers [MQTT-3.3.4-2], [MQTT-3.3.4-4].
 #pragma once
 #include <vector>
 

@@ -1,10 +1,10 @@
-// The way out of a front end: deliveries into sessions, packets into outboxes, outboxes to sockets.
+// Sending of a front end: deliveries into sessions, packets into outboxes, outboxes to sockets.
 //
 //   deliver(session) --caught up, window and outbox have room--> outbox --end of turn--> transport
 //          \--otherwise--> session.queue --pump(): acknowledgement, socket writable--> outbox
 //
-// Everything that goes to one session passes its queue in order, or finds it empty: there is no
-// overtaking. A connection that takes nothing holds back only its own outbox and queue.
+// Everything sent to a session passes through its queue in order, or finds it empty: nothing is overtaken. A
+// connection that accepts nothing blocks only its own outbox and queue.
 #pragma once
 #include <vector>
 
@@ -29,9 +29,9 @@ class Outbound {
   class ConnectionEnder {
    public:
     virtual ~ConnectionEnder() = default;
-    // The stream cannot go on.
+    // The stream cannot continue.
     virtual void end(Connection& connection, Reason reason) = 0;
-    // All that was to go out before the end has gone out.
+    // Everything before the end has been sent.
     virtual void written(Connection& connection) = 0;
   };
 
@@ -57,10 +57,10 @@ class Outbound {
   void removeTransport(Transport& transport) { std::erase(transports_, &transport); }
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
   bool isDirty() const { return dirty_.hasAny(); }
-  // How many were ever tried: what packets and records cost beside themselves.
+  // The number of attempts so far, by which packets and records are charged for deliveries.
   uint64_t deliveries() const { return deliveries_; }
 
-  // Any packet but PUBLISH. One that the client does not take ends its connection, since it waits for it.
+  // Any packet except PUBLISH. If the client does not accept it, its connection ends, since it waits for it.
   void send(Connection& connection, Bytes packet) {
     if (connection.phase >= Phase::closing || connection.isSevered) return;
     if (connection.maximumPacketSize != 0 && packet.size() > connection.maximumPacketSize) {  // [MQTT-3.1.2-24]
@@ -78,7 +78,7 @@ class Outbound {
     markDirty(connection);
   }
 
-  // What is sent from now on goes out when this turn of the journal is committed.
+  // Further packets are sent only after this turn of the journal is committed.
   void hold(Connection& connection, uint64_t turn) {
     if (journal_.isCommitted(turn)) return;
     if (!connection.held) {
@@ -91,19 +91,19 @@ class Outbound {
   void holdFor(Session& session) {
     if (session.connection && session.durable) hold(*session.connection, session.durable->turn);
   }
-  // Once a turn: what may go out now.
+  // Once a turn: sends the packets that may now be sent.
   void releaseHeld() {
     std::erase_if(holding_, [&](Connection* connection) { return releaseHeld(*connection); });
   }
   Journal& journal() { return journal_; }
-  // What the session had sent under this packet identifier has come to its end.
+  // The exchange under this packet identifier is complete.
   void settle(Session& session, const Delivery& delivery, uint16_t packetId) {
     const bool isNumbered = delivery.qos == 2 && session.durable && journal_.isOn();
     if (!isNumbered || delivery.share != 0) journal_.settle(session, delivery);
     if (isNumbered) journal_.completed(session, packetId);
   }
 
-  // Starts on a publication; deliver() and the rest of the turn refer to it.
+  // Begins a publication; deliver() and the rest of the turn refer to it.
   void begin(const Publication& publication) {
     isWatched_ = watch_.watches(publication);
     timedLeft_ = timedMax;
@@ -111,7 +111,7 @@ class Outbound {
     topicHash_ = 0;
   }
 
-  // `share`: as Delivery says.
+  // `share`: as in Delivery.
   void deliver(Session& session, Publication& publication, uint8_t maximumQos, bool retain, const SubscriptionIds& ids,
                uint32_t share = 0) {
     if (isWatched_) [[unlikely]]
@@ -119,8 +119,8 @@ class Outbound {
     else deliverNow(session, publication, maximumQos, retain, ids, share);
   }
 
-  // What deliver() would do with a message of a share, as far as that does not depend on its size: when the memory of
-  // all outboxes or sessions is used up, no member could do better than another.
+  // What deliver() would do with a message of a share, apart from its size: when the memory of all outboxes or
+  // sessions is used up, every member would do the same.
   ShareLevel levelOf(Session& session, uint8_t qos) {
     Connection* connection = session.connection;
     const bool hasPlace = connection && hasPlaceIn(*connection);
@@ -132,18 +132,18 @@ class Outbound {
     if (connection && !connection->isSevered) return ShareLevel::waiting;
     return connection || session.isPersistent() ? ShareLevel::away : ShareLevel::full;
   }
-  // The session holds less. It may do better than when a share passed it over: takeImproved() tells.
+  // The session holds less, and may do better than when a share passed it over: takeImproved() returns it.
   void noteRoom(Session& session) {
     sessions_.settle(session);
     if (session.isPassedOver) improved_.push_back(session.key);
     session.isPassedOver = false;
   }
   bool hasImproved() const { return !improved_.empty(); }
-  // Swaps the sessions that noteRoom() has been told of for an empty list.
+  // Swaps the list of sessions from noteRoom() for an empty one.
   void takeImproved(std::vector<uint64_t>& sessions) { improved_.swap(sessions); }
 
-  // A retained message for a new subscription. It waits in the session's queue, however long that is: the shards
-  // send no more than a step at a time (retained-walks.h).
+  // A retained message for a new subscription. It waits in the session's queue, however long that is: the shards send
+  // only one step at a time (retained-walks.h).
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
     if (!session.connection && !session.isPersistent()) return;
     if (!hasRoomInAll(session, session.queue.growthBytes(held()) + message->blockBytes())) return;
@@ -157,7 +157,7 @@ class Outbound {
     push(session, std::move(delivery));
   }
 
-  // Sends what is waiting for as long as the window and the outbox have room.
+  // Sends the queue as long as the window and the outbox have room.
   void pump(Session& session) {
     if (session.hasWaiting() && !session.isHeld()) sendWaiting(session);
     noteRoom(session);
@@ -170,7 +170,7 @@ class Outbound {
   bool hasAsking() const { return !asking_.empty(); }
   std::vector<uint64_t> takeAsking() { return std::exchange(asking_, {}); }
 
-  // The socket has taken everything that was handed to it.
+  // The socket has accepted everything that was written.
   void unblocked(Connection& connection) {
     connection.isBlocked = false;
     connection.unsentBytes = 0;
@@ -180,7 +180,7 @@ class Outbound {
     if (connection.session) pump(*connection.session);
   }
 
-  // The socket has taken some of it.
+  // The socket has accepted some of it.
   void progressed(Connection& connection, size_t unsentBytes) {
     connection.unsentBytes = unsentBytes;
     rank(connection);
@@ -189,8 +189,8 @@ class Outbound {
 
   void markDirty(Connection& connection) { dirty_.add(connection, connection.dirtyPlace); }
 
-  // Writes all outboxes that have something. A session that was waiting for room goes on, so a few
-  // rounds may be needed; what is left then is for the next turn.
+  // Writes all non-empty outboxes. Sessions that waited for room continue, so a few rounds may be needed; the rest
+  // waits for the next turn.
   void flush() {
     for (int round = 0; round < roundsMax && dirty_.hasAny(); round++) {
       const auto& written = dirty_.drain(&Connection::dirtyPlace, [&](Connection& connection) {
@@ -205,7 +205,7 @@ class Outbound {
     if (watch_.hasUnwritten()) watch_.settle();
   }
 
-  // Ends a connection that has made the worker keep most for longest.
+  // Ends the connection that has made the worker hold most for longest.
   void cut(Connection& connection) {
     counters_.add(Counter::connectionsCut);
     ender_.end(connection, Reason::quotaExceeded);
@@ -223,11 +223,11 @@ class Outbound {
 
  private:
   static constexpr int roundsMax = 16;
-  // Deliveries of a sampled publication: those to the others take as long.
+  // Deliveries of a publication that are sampled: the others take as long.
   static constexpr uint32_t timedMax = 4;
-  // More than the head of a PUBLISH has beside topic and properties, with many subscription identifiers.
+  // The most that the head of a PUBLISH has besides topic and properties, with many subscription identifiers.
   static constexpr size_t headBytesMax = 1'024;
-  // Retained messages fill half of an outbox, so that they leave room for what is published meanwhile.
+  // Retained messages fill half of an outbox at most, which leaves room for new ones.
   enum class Part : uint8_t { half, whole };
   static constexpr uint64_t aliasSeed = 0x9ae16a3b2f90404f;
 
@@ -271,7 +271,8 @@ class Outbound {
               [&] { deliverNow(session, publication, maximumQos, retain, ids, share); });
   }
 
-  // What became of a message is seen by what was counted meanwhile: whoever decides about it need not tell.
+  // The fate of a message is derived from the counters that have changed, so that the code that decides need not
+  // report it.
   template <class Send>
   [[gnu::noinline]] void watchSent(Session& session, Publication& publication, uint8_t qos, bool retain, Send&& send) {
     constexpr std::array<std::pair<Counter, DropReason>, 4> drops = {
@@ -343,7 +344,7 @@ class Outbound {
 
   void noteLost(const Session& session, const Delivery& delivery, DropReason why) {
     if (!watch_.hasTraces()) return;
-    // What a stub stands for is in the log alone, its topic too.
+    // A stub's content is only in the log, including its topic.
     const bool isStub = delivery.message->isStub;
     const Publication lost = isStub ? Publication{} : Publication::of(delivery.message, 0);
     watch_.onDelivery(RecordKind::dropped, session, lost, delivery.qos, delivery.retain, why);
@@ -368,7 +369,7 @@ class Outbound {
     return connection.outbox.bytes() + (connection.held ? connection.held->bytes() : 0) + connection.unsentBytes;
   }
 
-  // Where the next bytes go.
+  // The destination of the next bytes.
   static Outbox& lastOf(Connection& connection) {
     return connection.held ? connection.held->parts.back().outbox : connection.outbox;
   }
@@ -393,7 +394,8 @@ class Outbound {
     std::erase(holding_, &connection);
   }
 
-  // True when this part of the outbox takes one more message. A full one is written early, if the socket takes it.
+  // True when this part of the outbox has room for one more message. A full one is written early, if the socket
+  // accepts it.
   bool hasRoom(Connection& connection, size_t messageBytes, Part part = Part::whole) {
     const size_t bytes = messageBytes + headBytesMax;
     if (hasPlaceIn(connection, part) && hasMemory(connection, bytes)) return true;
@@ -402,19 +404,19 @@ class Outbound {
     if (!connection.isSevered && !hasMemory(connection, bytes)) starve(connection);
     return false;
   }
-  // When the memory of all outboxes runs short, what is left of it is for those whose sockets take something.
+  // When the memory of all outboxes runs short, the rest is for those whose sockets accept something.
   bool hasMemory(const Connection& connection, size_t bytes) const {
     if (!arena_.hasRoom(bytes)) return false;
     const size_t waitingMax = arena_.size() / 16'384;  // of 4,096 at once in the last quarter
     return !connection.isBlocked || !arena_.isCrowded() ||
            connection.outbox.bytes() + connection.unsentBytes < waitingMax;
   }
-  // The same but for the memory of all outboxes.
+  // The same without the memory of all outboxes.
   bool hasPlaceIn(Connection& connection, Part part = Part::whole) {
     if (connection.isSevered) return false;
     return fits(connection, part) || (writeEarly(connection) && fits(connection, part));
   }
-  // False when there is nothing to write, or the socket is gone.
+  // False when there is nothing to write, or the socket has closed.
   bool writeEarly(Connection& connection) {
     if (connection.isSevered || connection.isBlocked || connection.outbox.isEmpty()) return false;
     write(connection);
@@ -422,7 +424,7 @@ class Outbound {
     return !connection.isSevered;
   }
 
-  // The memory of all outboxes is used up: the session goes on when others have been written.
+  // The memory of all outboxes is used up: the session continues when others have been written.
   void starve(Connection& connection) { starved_.add(connection, connection.starvedPlace); }
   void rank(Connection& connection) {
     const size_t bytes = connection.isBlocked && !connection.isSevered
@@ -484,8 +486,8 @@ class Outbound {
     appendPublish(connection, *head, publication, use);
   }
 
-  // What stands before the payload for this connection; nullptr when the packet is too large for its client, or of
-  // another tenant.
+  // The part before the payload for this connection; nullptr when the packet is too large for its client, or belongs
+  // to another tenant.
   PublishWriter::Head* headFor(Connection& connection, const Publication& publication, uint8_t qos,
                                const SubscriptionIds& ids, AliasUse& use) {
     const Bytes prefix = connection.topicPrefix ? bytesOfText(*connection.topicPrefix) : Bytes();
@@ -531,7 +533,7 @@ class Outbound {
       send(connection, writeAcknowledgement(PacketType::pubrel, packetId, Reason::success, connection.version));
     } else if (entry.state == Window::State::sent) {
       const Delivery& delivery = entry.delivery;
-      // The session was not to outlive its connection, or has held too much; or it may not have it any more.
+      // The session does not outlive its connection, or has held too much, or may not receive the message any more.
       if (!delivery.message || isWithheld(session, delivery)) {
         settle(session, delivery, packetId);
         session.window.finish(entry, sessions_.held());
@@ -561,8 +563,7 @@ class Outbound {
   // Whether a message that is sent with QoS 1 or 2 is kept until it is acknowledged.
   static bool keepsSent(const Session& session, uint32_t share) { return session.isPersistent() || share != 0; }
 
-  // Whether window and queue take so many bytes more, for which they grow; counts the message as dropped if they do
-  // not.
+  // Whether window and queue have room for this many bytes more; if not, counts the message as dropped.
   bool mayKeep(Session& session, size_t bytes, size_t growthBytes, uint8_t qos, uint32_t share) {
     if (sessions_.fits(session, bytes, share != 0)) return hasRoomInAll(session, bytes + growthBytes);
     counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
@@ -571,7 +572,7 @@ class Outbound {
   bool hasRoomInAll(Session& session, size_t bytes) {
     return sessions_.hasRoom(bytes) || findRoomInAll(session, bytes);
   }
-  // The sessions of the worker hold too much together: the one that holds most pays, if that is another.
+  // The sessions of the worker hold too much together: the largest one pays, if that is another.
   bool findRoomInAll(Session& session, size_t bytes) {
     Session* const payer = sessions_.payerFor(session, bytes);
     if (payer) {
@@ -582,7 +583,7 @@ class Outbound {
     counters_.add(Counter::droppedTotalFull);
     return false;
   }
-  // A retained message was not counted in the session while it waited. One at a time goes into the window all the same.
+  // A retained message does not count in the session while it waits. One at a time enters the window in any case.
   bool hasRoomInWindow(const Session& session, const Delivery& next) const {
     if (!session.window.hasRoom(session.connection->inflightMax)) return false;
     return !next.isFromStore || !session.isPersistent() || session.window.isEmpty() ||
@@ -599,14 +600,14 @@ class Outbound {
     counters_.add(qos == 0 ? Counter::droppedQos0 : Counter::droppedQueueFull);
     if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
   }
-  // Whether the rules have changed since the message came, and do not let the session have it any more.
+  // Whether the rules have changed since the message was queued, and no longer allow it.
   bool isWithheld(const Session& session, const Delivery& delivery) {
     if (session.queueEpoch == gate_.epoch()) return false;
     if (gate_.mayReceive(session, delivery.message->topic())) return false;
     counters_.add(Counter::withheld);
     return true;
   }
-  // Before something is added that the rules of now have let through.
+  // Before adding a message that the current rules have allowed.
   void noteJudged(Session& session) const {
     if (session.queue.isEmpty() && session.window.isEmpty()) session.queueEpoch = gate_.epoch();
   }

@@ -1,4 +1,4 @@
-// Why a connection's frames wait, or its socket is not read: a set, since one reason may go while another stays.
+// Why a connection's frames wait, or its socket is not read: a set, since one reason may end while another remains.
 #pragma once
 #include <cstdint>
 
@@ -19,11 +19,11 @@ class PauseReasons {
   bool has(PausedBy reason) const { return (bits_ & uint8_t(reason)) != 0; }
   void add(PausedBy reason) { bits_ = uint8_t(bits_ | uint8_t(reason)); }
   void remove(PausedBy reason) { bits_ = uint8_t(bits_ & ~uint8_t(reason)); }
-  // Whether its frames wait for something that goes on with them.
+  // Whether its frames wait for an event that continues them.
   bool holdFrames() const {
     return has(PausedBy::stalled) || has(PausedBy::spent) || has(PausedBy::fast) || has(PausedBy::asked);
   }
-  // Nothing more comes, or nothing more counts.
+  // Nothing more arrives, or nothing more is handled.
   bool isOver() const { return has(PausedBy::ended) || has(PausedBy::finished); }
   bool allowReading() const { return !isOver() && !has(PausedBy::full) && !has(PausedBy::fast); }
 

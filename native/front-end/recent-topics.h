@@ -1,6 +1,6 @@
-// The topic names that were published to last: a client that goes on with the same one, as most do, has it checked and
-// hashed once. What was found is a property of the name alone, so it does not matter whose entry it is: connections
-// share the entries, and one whose entry another has overwritten only checks and hashes again.
+// The topic names published to last: most clients repeat one, which is then validated and hashed once. The result
+// depends on the name alone, so connections share the entries, and one whose entry was overwritten validates and
+// hashes again.
 #pragma once
 #include <array>
 
@@ -23,7 +23,7 @@ class RecentTopics {
       epoch_ = 0;
     }
 
-    // Whether a connection may publish to it, as it was answered under the rules of this epoch, which is never 0.
+    // Whether a connection may publish to it, by the rules of this epoch, which is never 0.
     bool hasAnswer(uint32_t generation, uint32_t epoch) const { return epoch_ == epoch && generation_ == generation; }
     bool isAllowed() const { return isAllowed_; }
     void setAnswer(uint32_t generation, uint32_t epoch, bool isAllowed) {

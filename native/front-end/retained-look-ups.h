@@ -1,5 +1,5 @@
-// A retained message is looked up by its topic, without a subscription: asks the topic's shard, and tells packet
-// control what it has found.
+// Looks up the retained message of a topic, without a subscription: asks the topic's shard, and tells packet control
+// the result.
 //
 //   ask(topic, token) --request::LookUp--> the topic's shard
 //   event lookedUp <--delivery::LookedUp-- onLookedUp()
@@ -26,7 +26,7 @@ class RetainedLookUps {
     send(topic, token);
   }
 
-  // A worker is gone for good: its slots have no owner. What it was asked is asked again.
+  // A worker is lost: its slots have no owner. Its questions are asked again.
   void onGone() {
     for (const auto& [token, topic] : asked_) {
       if (slots_.ownerOf(filters_.hashOf(topic)) == SlotMap::nobody) send(topic, token);
@@ -43,7 +43,7 @@ class RetainedLookUps {
   }
 
  private:
-  // Nobody answers it, but with QoS 1 and 2 a PUBLISH has a packet identifier.
+  // It is never acknowledged, but with QoS 1 and 2 a PUBLISH has a packet identifier.
   static constexpr uint16_t anyPacketId = 1;
 
   void send(Bytes topic, uint64_t token) {

@@ -1,8 +1,8 @@
-// The subscriptions of sessions are judged again: of all of them when the rules are others, of one when its client is
-// another or when it has come from another worker. A slice in each turn; until then every delivery is asked about.
+// Checks the subscriptions of sessions again: of all sessions when the rules change, of one when its client's identity
+// changes or when it has come from another worker. A slice in each turn; until then every delivery is checked.
 //
-// What would be granted now stays, in whole or in part; what would be refused goes, and its client is not told: MQTT
-// has no packet for it.
+// Subscriptions that would be granted now stay, in whole or in part; those that would be refused end, and the client
+// is not told: MQTT has no packet for it.
 #pragma once
 #include "../security/gate.h"
 #include "../structures/fifo.h"
@@ -15,7 +15,7 @@ class Reviews {
   Reviews(const Limits& limits, Gate& gate, SessionTable& sessions, Subscriptions& subscriptions)
       : limits_(limits), gate_(gate), sessions_(sessions), subscriptions_(subscriptions) {}
 
-  // The rules are others.
+  // The rules have changed.
   void beginAll() {
     sessions_.each([&](Session& session) {
       if (session.rights) gate_.noteUnjudged(session.key);
@@ -30,7 +30,7 @@ class Reviews {
     for (size_t left = limits_.subscriptionsPerTurn; left > 0 && !waiting_.isEmpty(); left--) {
       Review& review = waiting_.front();
       Session* const session = sessions_.find(review.session);
-      // One that leaves, or is on its way here, is judged where it is going, or once it is here.
+      // A session that leaves, or is moving here, is checked at its new worker, or once it has arrived.
       if (!session || !session->rights || session->move || session->subscriptionsEpoch == gate_.epoch() ||
           isDone(review, *session))
         waiting_.pop();
@@ -44,7 +44,7 @@ class Reviews {
     uint32_t epoch = 0;  // by which the others were
   };
 
-  // Judges one subscription, from the last to the first: what takes the place of one that goes was judged before.
+  // Checks one subscription, from the last to the first: the one that replaces a removed one was checked before.
   bool isDone(Review& review, Session& session) {
     if (review.epoch != gate_.epoch()) review = {session.key, SIZE_MAX, gate_.epoch()};
     review.left = std::min(review.left, session.subscriptions.size());

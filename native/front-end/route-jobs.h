@@ -1,12 +1,12 @@
-// What has to be done with all filters of a worker when workers join or leave and slots change owners, in slices, so
-// that no turn takes longer: a million filters are looked at in a few hundred turns.
+// Work on all filters of a worker when workers join or leave and slots change owners, in slices, so that no turn is
+// long: a million filters take a few hundred turns.
 //
 //   tell wildcards   to a worker that has joined: every filter with wildcards that has subscribers here
 //   tell slots       to the worker that takes slots: every other filter of theirs that has subscribers here
-//   forget slots     whose owner is another worker now: what others want of their filters
-//   forget worker    that is gone for good: what it wanted
+//   forget slots     of another owner: the interest of others in their filters
+//   forget worker    that is lost: its interest
 //
-// Jobs are done one after the other, so what is told to a worker is told in the order in which it was to be.
+// Jobs are done one after the other, so a worker is told everything in order.
 #pragma once
 #include <deque>
 #include <functional>
@@ -33,7 +33,7 @@ class RouteJobs {
       : slots_(slots), filters_(filters), sharing_(sharing), requests_(requests) {}
 
   void add(RouteJob job) { jobs_.push_back(std::move(job)); }
-  // Nothing is told to it any more; what waited for that goes on.
+  // Ends the jobs that tell this worker; whatever waited for them continues.
   void dropFor(unsigned worker) {
     for (RouteJob& job : jobs_) {
       const bool tells = job.kind == RouteJob::Kind::tellWildcards || job.kind == RouteJob::Kind::tellSlots;
@@ -56,7 +56,7 @@ class RouteJobs {
  private:
   static constexpr size_t filtersPerTurn = 4'096;  // some 0.3 ms
 
-  // The filter that topics are matched with.
+  // The filter without `$share/{name}/`.
   const Filter& baseOf(const Filter& filter) { return filter.isShared ? *filters_.share(filter.share).base : filter; }
   unsigned slotOfFilter(const Filter& filter) { return slotOf(filters_.hashOf(baseOf(filter).text())); }
 
@@ -77,7 +77,7 @@ class RouteJobs {
     }
   }
 
-  // That it has subscribers here, if it has. The own shard knows it, but for the members of shares.
+  // Tells that it has subscribers here, if it has. The own shard knows, except members of shares.
   void tell(const Filter& filter, unsigned worker) {
     if (filter.subscribers.isEmpty()) return;
     if (filter.isShared) {

@@ -1,9 +1,9 @@
-// What the subscribers of a worker want of a filter, told to whoever owns topics that it matches. Here those are the
-// shards of the other workers, over the lanes; beyond one process they are other nodes, which answer late.
+// The interest of a worker's subscribers in filters, told to the owners of matching topics: to the shards of the other
+// workers, over the lanes, and in a cluster to other nodes, which answer late.
 //
 //   set(filter, live) set(filter, durable) ... areKnown(token)? --no--> Subscriptions::onRoutesKnown(token)
 //
-// A SUBSCRIBE is finished when all who were told know its filters: what is published behind its SUBACK comes.
+// A SUBSCRIBE is complete when all of them know its filters: messages published after its SUBACK are delivered.
 #pragma once
 #include "../lanes/requests.h"
 #include "../topics/filter-table.h"
@@ -15,10 +15,10 @@ namespace rally {
 class Routes {
  public:
   virtual ~Routes() = default;
-  // From now on. Told again when it changes: also when a session that subscribes becomes durable, or is not any more.
+  // From now on. Repeated when it changes, also when a subscribed session becomes durable or ceases to be.
   virtual void set(const Filter& filter, Interest interest) = 0;
-  // Whether all who were told of the filters of the SUBSCRIBE that `token` names know them, or will before anything
-  // that follows over the lanes. False: onRoutesKnown() follows, once.
+  // Whether all know the filters of the SUBSCRIBE that `token` names, or will before anything that follows over the
+  // lanes. False: onRoutesKnown() follows, once.
   virtual bool areKnown(uint64_t token) = 0;
 };
 
@@ -28,7 +28,7 @@ class LaneRoutes : public Routes {
   LaneRoutes(const SlotMap& slots, const FilterTable& filters, ShardRequests& requests)
       : slots_(slots), filters_(filters), requests_(requests) {}
 
-  // The other shards that may own a topic which this filter matches: one, or with wildcards all.
+  // The other shards that may own a topic matching this filter: one, or with wildcards all.
   void set(const Filter& filter, Interest interest) override {
     eachWorker(toTell(filter) & slots_.others(), [&](unsigned worker) {
       requests_.toShard(worker,
@@ -37,7 +37,7 @@ class LaneRoutes : public Routes {
   }
   bool areKnown(uint64_t) override { return true; }
 
-  // Who may own a topic that the filter matches, or is about to.
+  // The workers that may own a matching topic, or are about to.
   uint64_t toTell(const Filter& filter) const {
     if (slots_.others() == 0) return slots_.present();
     return filter.hasWildcards() ? slots_.present() : slots_.ownersOf(filters_.hashOf(filter.text()));

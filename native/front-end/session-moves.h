@@ -1,20 +1,20 @@
 // Sessions that change workers, because their client has come back on another one.
 //
-//   new front end  --fetchSession-->   old front end               the next of your subscriptions, please
+//   new front end  --fetchSession-->   old front end               asks for the next subscriptions
 //   old front end  --subscriptions-->  new front end               a slice of them, until all are there
-//   new front end  --moveSession-->    each shard  --departing-->  old front end   no more from me
-//                                                  --arriving-->   new front end   from now on from me
-//   old front end  --flush-->          each shard  --flushed-->    old front end   has taken all the client sent
-//   old front end  --parcel-->         new front end               what the session holds
+//   new front end  --moveSession-->    each shard  --departing-->  old front end   no more from this shard
+//                                                  --arriving-->   new front end   from now on from this shard
+//   old front end  --flush-->          each shard  --flushed-->    old front end   everything of the client is handled
+//   old front end  --parcel-->         new front end               the contents of the session
 //
-// Departing and arriving come in order with the deliveries of their shard. The flush is there so that a publisher
-// does not overtake itself, and the answers to a SUBSCRIBE still find the session. The new worker puts the parcel in
-// front of what has come since: nothing is lost, doubled or out of order. All of it is in engines, which outlive their
-// threads: whichever thread ends, a move goes on when its worker runs again.
+// Departing and arriving are in order with the deliveries of their shard. The flush prevents that a publisher
+// overtakes itself, and lets the answers to a SUBSCRIBE still reach the session. The new worker puts the parcel before
+// what has arrived since: nothing is lost, doubled or out of order. All of it is in engines, which outlive their
+// threads: whichever thread ends, a move continues when its worker runs again.
 //
-// The next move of a session may begin before this one is over. Moves are numbered in the order in which they begin,
-// all over the broker. For each worker a session is a row of stays, one after the other; move n takes it away from the
-// stay with the last arrival before n, which does not begin to send before it is complete itself (`settled`).
+// The next move of a session may begin before this one has finished. Moves are numbered in the order of their
+// beginning, across the broker. At each worker a session has a row of stays, one after the other; move n ends the stay
+// with the last arrival before n, which does not begin to send before it is complete itself (`settled`).
 //
 //               begin        fetch            slice           arriving   parcel     departing  flushed   abandon
 //   (none)      fetching (1) nothing          -               -          undone (7) -          -         -
@@ -29,19 +29,19 @@
 //   flushing    later stay   nothing          -               -          undone     -          counted,  ended
 //                                                                                              (none) (8)
 //
-//   -  A record of a move that is no longer on here: left alone.
-//   1  The session is made and worker `from` asked. At its own worker it is there: arrived at once, or when it arrives.
-//   2  Behind the last slice. If worker `from` has nothing: settled, as it is.
-//   3  If it is to leave. A client that is still connected is ended, unless a later stay has it.
-//   4  In a later stay: what is here under the key has ended where it came from, and is taken apart.
-//   5  With the last `arriving` too: settled, event sessionArrived; a departure that was noted begins.
-//   6  Of a departure: this stay ends, and what it holds. If it is the last one, the session is destroyed.
-//   7  What it holds goes where it goes when a session is destroyed.
-//   8  The parcel is out. The next stay begins to fetch, if there is one.
+//   -  A record of a move that is no longer in progress here: ignored.
+//   1  The session is created and worker `from` asked. At its own worker: arrived at once, or when it arrives.
+//   2  After the last slice. If worker `from` has nothing: settled, unchanged.
+//   3  If it has to leave. A client that is still connected is disconnected, unless a later stay has it.
+//   4  In a later stay: the session with this key has ended at its origin, and is taken apart.
+//   5  With the last `arriving` too: settled, event sessionArrived; a noted departure begins.
+//   6  Of a departure: this stay ends, with its contents. If it is the last one, the session is destroyed.
+//   7  Its contents are treated as those of a destroyed session.
+//   8  The parcel is sent. The next stay begins to fetch, if there is one.
 //
-// A session that is destroyed (by the session directory) tells both sides: `abandon` goes to where it was to come from,
-// an empty parcel, or a slice that says `nothing`, to where it was to go. So whatever happens to a session no worker
-// waits for it for ever, and each begin() is followed by sessionArrived.
+// A session that is destroyed (by the session directory) tells both sides: `abandon` goes to its origin, and an empty
+// parcel, or a slice with `nothing`, to its destination. So whatever happens to a session no worker waits for it for
+// ever, and each begin() is followed by sessionArrived.
 #pragma once
 #include <deque>
 #include <memory>
@@ -53,7 +53,7 @@
 
 namespace rally {
 
-// What the session directory has to know of a session.
+// The facts about a session that the session directory needs.
 enum class SessionState : uint8_t {
   absent,     // there is none
   settled,    // here
@@ -70,10 +70,10 @@ class SessionMoves {
     virtual uint64_t nextMove() = 0;
     // A move with this number has been heard of.
     virtual void seeMove(uint64_t number) = 0;
-    // One that packet control has not made itself.
+    // An end that packet control has not requested itself.
     virtual Session& createSession(uint64_t key) = 0;
     virtual void destroySession(Session& session) = 0;
-    // The session is no more here; its connection and its move have been taken from it.
+    // The session is gone from here; its connection and its move have been taken from it.
     virtual void retire(std::unique_ptr<Session> session) = 0;
   };
 
@@ -88,8 +88,8 @@ class SessionMoves {
         counters_(counters),
         outlet_(outlet) {}
 
-  // The session comes here from worker `from`. Event sessionArrived follows when everything is here. Gives the number
-  // of the move; 0: it is here already.
+  // The session moves here from worker `from`. Event sessionArrived follows when everything has arrived. Gives the
+  // number of the move; 0: it is here already.
   uint64_t begin(uint64_t key, unsigned from) {
     RALLY_ASSERT(from < workersMax);
     Session* session = sessions_.find(key);
@@ -126,7 +126,7 @@ class SessionMoves {
     }
   }
 
-  // The worker is gone for good: nothing more comes from it, and nobody there waits for anything.
+  // The worker is lost: nothing more comes from it, and nobody there waits for anything.
   void onGone(unsigned worker) {
     std::vector<uint64_t> keys;
     sessions_.each([&](const Session& session) {
@@ -146,7 +146,7 @@ class SessionMoves {
     return hasArrived ? SessionState::settled : SessionState::arriving;
   }
 
-  // --- what other front ends say --------------------------------------------------------------------
+  // --- records of other front ends ------------------------------------------------------------------
 
   void take(const request::FetchSession& asked, unsigned from) {
     outlet_.seeMove(asked.move);
@@ -198,7 +198,7 @@ class SessionMoves {
     if (session->move->acceptsAll()) unpack(*session);
   }
 
-  // --- what shards say ------------------------------------------------------------------------------
+  // --- records of shards ----------------------------------------------------------------------------
 
   void onDeparting(const delivery::Departing& from, unsigned shard) {
     Session* session = sessions_.find(from.session);
@@ -269,12 +269,12 @@ class SessionMoves {
     return move.stay.arrival < number ? &move.stay : nullptr;
   }
 
-  // Where it was to come from, it has ended.
+  // For its origin, the move has ended.
   void giveUpArrival(uint64_t key, const Stay& stay) {
     outlet_.toShard(stay.from, request::AbandonMove{.session = key, .move = stay.arrival});
     announce(key);
   }
-  // Where it was to go, nobody has to wait for it.
+  // For its destination, there is nothing to wait for.
   void giveUpDeparture(uint64_t key, const Stay& stay) {
     if (stay.departure == 0) return;
     auto slice = std::make_unique<SubscriptionSlice>();
@@ -284,7 +284,7 @@ class SessionMoves {
     outlet_.toShard(stay.to, request::SubscriptionsOfSession{.carried = Carried(std::move(slice))});
   }
 
-  // --- when a worker is gone ------------------------------------------------------------------------
+  // --- lost workers ---------------------------------------------------------------------------------
 
   void keepWhatWasToGo(Session& session, unsigned worker) {
     SessionMove& move = *session.move;
@@ -314,7 +314,7 @@ class SessionMoves {
       if (session && session->move) onNothing(*session, number);
     }
   }
-  // Half of its subscriptions would be worse than none, and all of them are better without what waited for it.
+  // Half of its subscriptions would be worse than none, and all of them are useful even without the queue.
   void endArrival(Session& session) {
     SessionMove& move = *session.move;
     if (move.state == SessionMove::State::fetching && session.subscriptions.empty()) {
@@ -385,7 +385,7 @@ class SessionMoves {
     }
   }
 
-  // Gives how many subscriptions were sent.
+  // Gives the number of subscriptions sent.
   size_t sendSlice(uint64_t key, uint64_t number) {
     Session* session = sessions_.find(key);
     if (!session || !isIn(*session, SessionMove::State::sending) || session->move->stay.departure != number) return 0;
@@ -436,7 +436,7 @@ class SessionMoves {
     outlet_.toShard(stay.to, request::Parcel{.carried = Carried(std::move(parcel))});
   }
 
-  // The stay is over, and what is left of it goes. The next one begins, with the client that waits for it.
+  // The stay has ended, and its remains are removed. The next one begins, with the client that waits for it.
   Session& advance(Session& ended) {
     RALLY_ASSERT(ended.move && !ended.move->later.empty());
     const uint64_t key = ended.key;
@@ -494,7 +494,7 @@ class SessionMoves {
                          .from = move.stay.from, .session = arriving.key, .move = move.stay.arrival, .shards = shards});
   }
 
-  // Where the session was to come from there is none.
+  // There is no session at its origin.
   void onNothing(Session& session, uint64_t number) {
     SessionMove& move = *session.move;
     if (move.stay.arrival == number && move.state == SessionMove::State::fetching) {
@@ -541,7 +541,7 @@ class SessionMoves {
     settle(session);
   }
 
-  // A client that was accepted before may have made it durable here already.
+  // A client that was accepted before may have made it durable already.
   static void takeDurable(Session& session, std::unique_ptr<DurableSession> durable) {
     if (!durable) return;
     session.durable = std::move(durable);
@@ -549,7 +549,7 @@ class SessionMoves {
     session.isDurable = true;
   }
 
-  // Everything is here.
+  // Everything has arrived.
   void settle(Session& session) {
     SessionMove& move = *session.move;
     move.state = SessionMove::State::settled;
@@ -565,7 +565,7 @@ class SessionMoves {
     }
   }
 
-  // A parcel that nobody waits for: its session has ended.
+  // A parcel without a receiver: its session has ended.
   void undo(SessionParcel& parcel) {
     auto session = std::make_unique<Session>();
     session->key = parcel.key;

@@ -1,4 +1,4 @@
-// What the session directory is told of a session, in the clear words of the one who has it.
+// The facts about a session for the session directory, from the worker that has it.
 //
 //   [ key 8 | SessionState 1 | expiry s 4 | has will 1 | will delay s 4 | ms without a connection 4 ]   big endian
 //

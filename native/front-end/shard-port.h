@@ -1,4 +1,4 @@
-// The way from a front end to the shards: to the one of the same worker at once, to others over lanes.
+// The interface from a front end to the shards: to the one of the same worker at once, to others over lanes.
 #pragma once
 #include "../messages/message.h"
 #include "../messages/source.h"
@@ -9,13 +9,13 @@ namespace rally {
 class ShardPort {
  public:
   virtual ~ShardPort() = default;
-  // How many there are.
+  // The number of shards.
   virtual unsigned workers() const = 0;
   // Gives a bit set of the shards of other workers that get it (bit s: shard s); 0 when it was taken here.
   virtual uint64_t publish(Publication& publication, const Source& source) = 0;
-  // True when shards cannot take more now. FrontEnd::resumeStalled() follows.
+  // True when shards have no room now. FrontEnd::resumeStalled() follows.
   virtual bool isCrowded() = 0;
-  // True when clients are not to publish for a moment. FrontEnd::resumeStalled() follows.
+  // True when clients must not publish for the moment. FrontEnd::resumeStalled() follows.
   virtual bool isPausing() = 0;
   virtual uint64_t topicHash(Bytes topic) = 0;
   // The session has got or lost its connection.

@@ -1,18 +1,18 @@
-// The members of all shares at a front end, by what each could do with the next message: the next one that can take it
-// is found at once, however many there are that cannot.
+// The members of all shares at a front end, by what each could do with the next message: the next one that can accept
+// it is found at once, however many cannot.
 //
 //   share.rings[kind]  ready:   place <-> place <-> place      for each kind of message;
 //                      waiting: place <-> place                the first place is next, then it goes to the end
 //                      away:    place
 //                      (full:   in no ring)
 //
-// A place is at the level that its member had when it was last looked at, or at a better one: whoever turns out to do
-// worse goes down, and is not looked at again there. Places below `ready` are also listed at their session:
+// A place is at the level of its member when it was last checked, or at a better one: a member that does worse moves
+// down, and is not checked again there. Places below `ready` are also listed at their session:
 //
 //   standing.passedOver[q]  waiting, away, full: place <-> place         q: as which QoS its messages come
 //
-// When the session does better (Outbound::noteRoom() tells), these go up. So what choose() looks at beyond the one that
-// it finds has been paid for: a place goes down once for each time that it has gone up.
+// When the session does better (Outbound::noteRoom()), these move up. So the members that choose() checks in vain are
+// paid for: a place moves down once for each time that it has moved up.
 #pragma once
 #include <algorithm>
 
@@ -27,7 +27,7 @@ class ShareMembers {
   static constexpr size_t memberBytes = 128;  // what a member takes, and its session as one
 
   // The place of the session in the share, for remove() and update(). `levelOf(session, qos)`, here and below: what it
-  // could do with a message that comes with this QoS, 0 or more.
+  // could do with a message of this QoS, 0 or more.
   template <class LevelOf>
   uint32_t add(Share& share, const Subscriber& subscriber, LevelOf&& levelOf) {
     const uint32_t id = members_.add();
@@ -39,7 +39,7 @@ class ShareMembers {
     return id;
   }
 
-  // The subscription has other options.
+  // The options of the subscription have changed.
   template <class LevelOf>
   void update(uint32_t id, const Subscriber& subscriber, LevelOf&& levelOf) {
     takeBoth(id);
@@ -60,8 +60,8 @@ class ShareMembers {
     session.isPassedOver = false;
   }
 
-  // The member whose turn it is among the best that may have the message, none worse than `worst`; nullptr: there is
-  // none. `mayHave(session)`: where it says no, the next one is asked, each at most once at its level.
+  // The next member in turn among the best that may have the message, none worse than `worst`; nullptr: there is none.
+  // If `mayHave(session)` is false, the next one is asked, each at most once at its level.
   template <class LevelOf, class MayHave>
   const Subscriber* choose(Share& share, ShareKind kind, ShareLevel worst, LevelOf&& levelOf, MayHave&& mayHave) {
     for (auto level = ShareLevel::ready; level <= worst && level != ShareLevel::full; level = below(level)) {
@@ -132,12 +132,12 @@ class ShareMembers {
   static ShareKind kindOf(uint32_t place) { return ShareKind(place & 1); }
   Member& memberOf(uint32_t place) { return members_[place >> 1]; }
   Place& at(uint32_t place) { return memberOf(place).places[size_t(kindOf(place))]; }
-  // As which QoS, 0 or more, messages of its kind come to the member.
+  // The QoS, 0 or more, with which messages of its kind come to the member.
   static uint8_t qosOf(const Member& member, ShareKind kind) {
     return kind == ShareKind::qos0 || member.subscriber.qos == 0 ? 0 : 1;
   }
 
-  // The first place of a ring whose member is at its level still; those before it go down.
+  // The first place of a ring whose member is still at its level; those before it move down.
   template <class LevelOf>
   uint32_t firstAt(Share& share, ShareKind kind, ShareLevel level, LevelOf&& levelOf) {
     const uint32_t& first = share.rings[size_t(kind)][size_t(level)];
@@ -152,7 +152,7 @@ class ShareMembers {
     return 0;
   }
 
-  // The member has had its turn, whichever kind of message it was.
+  // The member has had its turn, for any kind of message.
   void turn(uint32_t place) {
     goLast(place);
     goLast(place ^ 1);

@@ -1,13 +1,12 @@
 // The members of shared subscriptions at a front end (5.0, 4.8.2).
 //
-//   shard --deliverShared--> the next member that is good enough for the level that is asked
-//         <----reshare------ there is none: the shard asks the next worker, and in the end for less (topics/share.h)
-//         <---shareReady---- after it has refused: a member is ready again
+//   shard --deliverShared--> the next member that is suitable at the requested level
+//         <----reshare------ there is none: the shard asks the next worker, and finally for less (topics/share.h)
+//         <---shareReady---- after a refusal: a member is ready again
 //
-// A member that leaves hands over what it has not got: when its session ends, all that waits and what is
-// unacknowledged with QoS 1; when it loses its connection, the same, if another member is connected (the shard
-// knows: memberLeft -> handOver); when it unsubscribes, what waits. QoS 2 that was sent once stays with its
-// session [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+// A member that leaves gives back its messages: when its session ends, the queue and unacknowledged QoS 1; when it
+// loses its connection, the same, if another member is connected (the shard knows: memberLeft -> handOver); when it
+// unsubscribes, the queue. QoS 2 that was sent once stays with its session [MQTT-4.8.2-4], [MQTT-4.8.2-5].
 #pragma once
 #include <algorithm>
 #include <unordered_set>
@@ -54,7 +53,7 @@ class Sharing {
     tellOwners(share);
   }
 
-  // Its subscription has other options.
+  // The options of its subscription have changed.
   void update(Session& session, Filter& filter) {
     const uint32_t member = SessionTable::memberOf(session, filter);
     const Subscriber& subscriber = *SessionTable::find(session, filter);
@@ -84,7 +83,7 @@ class Sharing {
     tellOwners(share);
   }
 
-  // Visits the sessions that are members or have something of a share, and others that had: for a checkpoint.
+  // Visits the sessions that are members or hold messages of a share, and others that did: for a checkpoint.
   template <class Visit>
   void eachSharer(Visit&& visit) {
     std::erase_if(sharers_, [&](uint64_t key) {
@@ -99,15 +98,15 @@ class Sharing {
     if (outbound_.journal().isOn() && holdsShared(session)) noteSharer(session);
   }
 
-  // The session of a member has got a connection, which the shards learn at once, or lost it: what follows from that
-  // waits for settle(), since it may come in the middle of a delivery.
+  // A member's session has got a connection, which the shards learn at once, or lost it, the effects of which wait for
+  // settle(), since it may happen in the middle of a delivery.
   void noteChange(const Session& session) {
     if (session.shares == 0) return;
     if (session.connection) updatePresence(*sessions_.find(session.key));
     else changed_.push_back(session.key);
   }
 
-  // Which members a share has here.
+  // The members of a share here.
   void tell(const Share& share, unsigned worker) {
     requests_.toShard(worker, request::ShareRoute{.isOver = share.own->subscribers.isEmpty(),
                                                   .senderShare = share.key,
@@ -163,7 +162,7 @@ class Sharing {
     return ShareOutcome::taken;
   }
 
-  // The same for what another worker's shard sends, who gets it back if nobody takes it.
+  // The same for a message of another worker's shard, which gets it back if no member accepts it.
   void receive(Publication& publication, const delivery::DeliverShared& sent, unsigned shard) {
     const ShareOutcome outcome = deliver(publication, sent.share, shard, sent.senderShare, sent.level);
     if (outcome == ShareOutcome::taken) return;
@@ -183,14 +182,14 @@ class Sharing {
                  [&](const Delivery& delivery) { return delivery.share == shardKey && ownerOf(delivery) == shard; }));
   }
 
-  // What waits for the session through this filter, which it is about to leave, for reshare() afterwards.
+  // The session's queued messages of this filter, which it is about to leave, for reshare() afterwards.
   std::vector<Delivery> takeQueued(Session& session, const Filter& filter) {
     const Share& share = filters_.share(filter.share);
     return take(session, false, [&](const Delivery& delivery) {
       return delivery.share != 0 && delivery.share == share.keyAt(ownerOf(delivery));
     });
   }
-  // What the session, which is about to end, has not got.
+  // The messages that a session about to end has not received.
   std::vector<Delivery> takeAll(Session& session) {
     sharers_.erase(session.key);
     return take(session, true, [](const Delivery& delivery) { return delivery.share != 0; });
@@ -206,7 +205,7 @@ class Sharing {
     uint32_t share;
     ShareKind kind;
   };
-  // What a session could do with a message that comes with this QoS.
+  // What a session could do with a message of this QoS.
   struct LevelOf {
     Outbound& outbound;
     ShareLevel operator()(Session& session, uint8_t qos) const { return outbound.levelOf(session, qos); }
@@ -223,7 +222,7 @@ class Sharing {
     return holds;
   }
 
-  // A shared subscription is allowed as a whole, or there is none. The rules may have changed since it was judged.
+  // A shared subscription is allowed as a whole or not at all. The rules may have changed since it was checked.
   bool isWithheld(const Session& session, Bytes topic) {
     return session.subscriptionsEpoch != gate_.epoch() && !gate_.mayReceive(session, topic);
   }
@@ -259,7 +258,7 @@ class Sharing {
     eachWorker(told, [&](unsigned worker) { tell(share, worker); });
   }
 
-  // Asks the shards whose messages the session holds whether somebody else could take them.
+  // Asks the shards of the session's messages whether other members could take them.
   void askForHeirs(Session& session) {
     std::vector<std::pair<unsigned, uint32_t>> asked;
     const auto ask = [&](const Delivery& delivery) {
@@ -286,7 +285,7 @@ class Sharing {
     return taken;
   }
 
-  // Members that have been passed over and may do better now are asked again.
+  // Members that were passed over and may do better now are checked again.
   void raiseImproved() {
     if (!outbound_.hasImproved()) return;
     outbound_.takeImproved(improved_);

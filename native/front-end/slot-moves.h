@@ -1,23 +1,23 @@
-// Slots that change owners, workers that join and workers that are gone for good, as each worker sees them. Workers of
-// one node and of others are the same here: all of it is records on lanes.
+// Slots that change owners, workers that join and workers that are lost, as seen by each worker. Workers of one node
+// and of others are the same here: everything is records on lanes.
 //
-//   taker  --holdSlots-----> each worker    you send nothing more for these slots to anybody; what comes is held
-//   worker --setInterest---> taker          the filters without wildcards of these slots that have subscribers here
-//   worker --slotBarrier---> each shard --slotsPassed--> worker    has taken all that I sent, its deliveries too
-//   worker --slotsHeld-----> taker          nothing of mine is on its way to a shard
+//   taker  --holdSlots-----> each worker    send nothing more for these slots to anybody, but hold it
+//   worker --setInterest---> taker          its filters without wildcards of these slots that have subscribers
+//   worker --slotBarrier---> each shard --slotsPassed--> worker    its requests, and their deliveries, are handled
+//   worker --slotsHeld-----> taker          nothing of it is in transit to a shard
 //
 //   taker  --collectSlots--> each worker    nobody sends anything
-//   worker --retainedMoves-> taker          the retained messages of these slots that are here
-//   worker --slotBarrier---> each shard --slotsPassed--> worker    all that shards had for me has come
-//   worker --slotsDrained--> taker          nothing is on its way to me
+//   worker --retainedMoves-> taker          its retained messages of these slots
+//   worker --slotBarrier---> each shard --slotsPassed--> worker    everything from shards has arrived
+//   worker --slotsDrained--> taker          nothing is in transit to it
 //
-//   taker  --slotsOpen-----> each worker    I serve these slots; what was held goes to me
+//   taker  --slotsOpen-----> each worker    the taker serves these slots; held requests go to it
 //
-// So the old owner need not know that it is one: whoever has something of the slots hands it over. Between the last
-// message by the old owner and the first by the new one all lanes have been empty of the slots' messages: nothing is
-// lost, doubled or out of order.
+// So the old owner need not know that it is one: every worker sends what it has of the slots. Between the last message
+// by the old owner and the first by the new one all lanes have been empty of the slots' messages: nothing is lost,
+// doubled or out of order.
 //
-// What a worker does with the move of a taker, itself included:
+// A worker's states for the move of a taker, including its own:
 //
 //              hold     all told   passed by all    collect   all given   open          taker gone
 //   (none)     telling  -          -                -         -           serve (1)     -
@@ -29,24 +29,25 @@
 //                                  slotsDrained
 //   drained    -        -          -                -         -           (none) (1)    (none) (3)
 //
-//   1  The messages that were held go to the taker; what others want of filters of these slots is forgotten here.
+//   1  Held messages are sent to the taker; the interest of others in filters of these slots is forgotten here.
 //   2  The slots stay held until another worker takes them.
-//   3  The same, and what was given away is here again.
+//   3  The same, and given-away messages are restored here.
 //
-// What a taker does:
+// The taker's states:
 //
 //              held by all   drained by all                     worker gone
-//   holding    collecting    -                                  it is waited for no more
+//   holding    collecting    -                                  no longer waited for
 //   collecting -             (none), slotsOpen, event slotsTaken   likewise
 //
-// Moves are numbered as those of sessions are. Two takers of a slot: the higher number gets it, also what has come to
-// the other by then, and the other serves what is left of its slots. A worker that a taker does not know yet is known
-// to whoever has told it of a slot: slotsHeld says whom its sender knows, and the taker waits until it knows them too.
+// Moves are numbered like those of sessions. Of two takers of a slot the higher number gets it, including what the
+// other has received by then, and the other serves the rest of its slots. A worker that a taker does not know yet is
+// known to whoever it has told of a slot: slotsHeld names the workers known to its sender, and the taker waits until
+// it knows them too.
 //
-// A worker that joins is told the filters with wildcards that have subscribers here, and which slots are served here;
-// it tells what has been subscribed to there meanwhile, before it sends anything for these slots. One that is gone:
-// what had come from it is taken, its filters and its members of shares are forgotten, its slots are held until
-// somebody takes them, and nobody waits for it any more.
+// A worker that joins receives the filters with wildcards that have subscribers here, and the slots that are served
+// here; it tells its own subscriptions before it sends anything for these slots. For a lost worker: what has arrived
+// from it is handled, its filters and its members of shares are forgotten, its slots are held until another worker
+// takes them, and nobody waits for it any more.
 #pragma once
 #include <map>
 
@@ -66,14 +67,14 @@ class SlotMoves {
     // A move with this number has been heard of.
     virtual void seeMove(uint64_t number) = 0;
     virtual void answer(unsigned worker, const ShardRecord& record) = 0;
-    // Slots that were held have an owner.
+    // Held slots have an owner.
     virtual void slotsServed() = 0;
   };
 
   SlotMoves(SlotMap& slots, Shard& shard, RouteJobs& jobs, Fifo<Event>& events, ShardRequests& requests, Outlet& outlet)
       : slots_(slots), shard_(shard), jobs_(jobs), events_(events), requests_(requests), outlet_(outlet) {}
 
-  // This worker is to own the slots. Event slotsTaken follows, with the number of the move, which this gives.
+  // This worker is to own the slots. Event slotsTaken follows, with the returned number of the move.
   uint64_t take(const SlotSet& slots) {
     const uint64_t number = outlet_.nextMove();
     Taking& taking = takings_[number];
@@ -94,7 +95,7 @@ class SlotMoves {
     advanceTakings();
   }
 
-  // The worker is gone for good: the slot map says so.
+  // The worker is lost: the slot map knows.
   void onGone(unsigned worker) {
     jobs_.dropFor(worker);
     for (const uint64_t number : numbersOf(moves_)) {
@@ -114,7 +115,7 @@ class SlotMoves {
     if (giving_ == 0) giveNext();
   }
 
-  // --- what other workers say -----------------------------------------------------------------------
+  // --- records of other workers ---------------------------------------------------------------------
 
   void take(const delivery::HoldSlots& asked, unsigned taker) {
     outlet_.seeMove(asked.move);
@@ -164,7 +165,7 @@ class SlotMoves {
     advance(by.move);
   }
 
-  // Whether messages have been given away that nobody serves yet.
+  // Whether given-away messages are not served yet.
   bool isGiving() const {
     return std::any_of(moves_.begin(), moves_.end(),
                        [](const auto& each) { return each.second.state >= State::giving; });
@@ -200,7 +201,7 @@ class SlotMoves {
     bool isCollecting = false;
   };
 
-  // Nodes of the retained store that are looked at in a turn: about a millisecond's work.
+  // Nodes of the retained store that are visited in a turn: about a millisecond's work.
   static constexpr size_t nodesPerTurn = 5'000;
 
   template <class All>
@@ -218,7 +219,7 @@ class SlotMoves {
     if (owner != slots_.own()) jobs_.add({.kind = RouteJob::Kind::forgetSlots, .slots = slots});
     outlet_.slotsServed();
   }
-  // This worker has joined, and hears from an owner what is served there: what is subscribed to here is told first.
+  // This worker has joined, and an owner announces its slots: subscriptions here are told first.
   void learn(SlotSet slots, unsigned owner, uint64_t number) {
     slots_.keepUnknown(slots, owner);
     if (slots.isEmpty()) return;
@@ -257,7 +258,7 @@ class SlotMoves {
     }
   }
 
-  // Chooses the move that is to give next, if there is one. What comes to this worker by an earlier move goes along.
+  // Chooses the move that gives next, if there is one. Messages that arrive by an earlier move are included.
   void giveNext() {
     giving_ = 0;
     for (const auto& [number, move] : moves_) {
@@ -312,7 +313,7 @@ class SlotMoves {
     }
   }
 
-  // By value: nothing is left of the move behind this.
+  // By value: the move is removed below.
   void open(uint64_t number, SlotSet slots) {
     takings_.erase(number);
     slots_.keepClaimed(slots, number);

@@ -1,12 +1,12 @@
-// What the sessions of a front end subscribe to: the filters with their subscribers, the routes by which the
-// shards know of them, and the retained messages for new ones.
+// The subscriptions of a front end's sessions: the filters with their subscribers, the routes that tell the shards of
+// them, and the retained messages for new ones.
 //
 //   subscribe() ... finishSubscribe() --routes, then one SubscribeRequest--> every shard
 //        event subscribed (SUBACK) <-- when all have answered: onSubscribed()
 //                    <--retained messages, step by step: onRetainedState(), askForRetained()
 //
-// When a session has ended its subscriptions take nothing any more; they are taken apart over the next turns, so that
-// nobody has to wait while a million of them are.
+// When a session ends, its subscriptions accept nothing more; they are removed over the next turns, so that nobody
+// waits while a million of them are.
 #pragma once
 #include <atomic>
 #include <deque>
@@ -41,14 +41,14 @@ class Subscriptions {
         requests_(requests),
         totalBytes_(totalBytes) {}
 
-  // Before anybody subscribes: others to tell.
+  // Before there are subscriptions: further receivers of routes.
   void useRoutes(Routes& routes) { routes_ = &routes; }
 
   // Names a SUBSCRIBE; never used twice in the life of the engine.
   uint64_t nextToken() { return ++tokens_; }
 
-  // Whether the session may subscribe to the filter. What others subscribe to must neither use up the memory nor make
-  // every publication slow. What it subscribes to already it may subscribe to again.
+  // Whether the session may subscribe to the filter. Other sessions' filters must neither use up the memory nor slow
+  // down every publication. Existing subscriptions may be repeated.
   bool hasRoomFor(Session& session, Bytes text) {
     const bool hasBranches = filters_.shapes().hasRoom(session.key, filters_.branchesLacking(text),
                                                        limits_.filterBranchesMax);
@@ -56,14 +56,14 @@ class Subscriptions {
            (!rightsOf(session.kind).isHeldToBounds || hasQuota(session, text) || isSubscribed(session, text));
   }
 
-  // What the rules say of a filter for the session. A shared one is allowed as a whole or not at all: what one member
-  // may not have would have to look for another.
+  // The rules' answer for the filter and the session. A shared one is allowed as a whole or not at all: messages
+  // denied to one member would have to look for another.
   FilterVerdict judge(Session& session, Bytes text) {
     if (!isSharedFilter(text)) return gate_.judge(session, text);
     const FilterVerdict verdict = gate_.judge(session, unsharedFilter(text));
     return verdict == FilterVerdict::covered ? verdict : FilterVerdict::refused;
   }
-  // Its subscription with this index is judged again: it stays, in whole or in part, or goes.
+  // Checks its subscription with this index again: it stays, in whole or in part, or ends.
   void review(Session& session, size_t index) {
     Filter& filter = *session.subscriptions[index].filter;
     const FilterVerdict verdict = judge(session, filter.text());
@@ -73,12 +73,12 @@ class Subscriptions {
     unsubscribe(session, text);
   }
 
-  // What the subscriptions here take, and all filters that this worker knows.
+  // Bytes of the subscriptions here, and of all filters that this worker knows.
   size_t bytes() const {
     return filters_.bytes() + counters_.get(Counter::subscriptions) * subscriptionBytes +
            counters_.get(Counter::sharedSubscriptions) * memberBytes;
   }
-  // Once a turn, and before it is asked: the account of all workers.
+  // Once a turn, and before a decision: updates the account of all workers.
   void settleAccount() {
     const size_t now = bytes();
     if (now == toldBytes_) return;
@@ -89,15 +89,15 @@ class Subscriptions {
     return subscriptionBytes + FilterTable::bytesOf(text) + (isSharedFilter(text) ? memberBytes : 0);
   }
 
-  // The disk is full, and the session's subscriptions would have to be stored. Counts it.
+  // The disk is full, and the session's subscriptions would have to be stored. Counts the refusal.
   bool isRefusing(const Session& session) {
     if (!session.durable || !journal_.isRefusing()) return false;
     counters_.add(Counter::storageRefused);
     return true;
   }
 
-  // Adds a subscription of the SUBSCRIBE that `token` names. True when it replaced one. Of a session that is leaving
-  // nothing changes any more.
+  // Adds a subscription of the SUBSCRIBE that `token` names. True when it replaced one. A session that is leaving is
+  // not changed.
   bool subscribe(Session& session, Bytes text, const SubscriptionOptions& options, uint64_t token) {
     if (session.move) return false;
     if (isSharedFilter(text)) journal_.copyFirst(session);
@@ -114,7 +114,7 @@ class Subscriptions {
     return existed;
   }
 
-  // It has come from another worker with all that it holds, which may be of shares that it has left.
+  // It has come from another worker with its messages, which may belong to shares that it has left.
   void noteArrival(Session& session) { sharing_.noteArrival(session); }
 
   // Adds a subscription that the session has had on another worker. True when it replaced one.
@@ -122,9 +122,9 @@ class Subscriptions {
     return add(session, addFilter(text, session.key), options, false);
   }
 
-  // All subscriptions of `token` are added: Event subscribed follows when every shard knows them and has begun to
-  // send its retained messages. What comes for the session meanwhile waits in its queue.
-  // While slots change owners it waits for that: one shard has what is retained there then, and not two or none.
+  // All subscriptions of `token` are added: event subscribed follows when every shard knows them and has begun to send
+  // its retained messages. Until then messages for the session wait in its queue. While slots change owners this
+  // waits, so that exactly one shard has the retained messages.
   void finishSubscribe(Session& session, uint64_t token) {
     SubscribeProgress& progress = progressOf(session, token);
     progress.areRoutesKnown = routes_->areKnown(token);
@@ -145,7 +145,7 @@ class Subscriptions {
       }
     }
   }
-  // The worker is gone for good: its shard is asked no more.
+  // The worker is lost: its shard is not asked any more.
   void onGone(unsigned worker) {
     std::vector<uint64_t> tokens;
     for (const auto& [token, progress] : progress_) {
@@ -159,8 +159,8 @@ class Subscriptions {
     });
   }
 
-  // Behind event subscribed, the SUBACK is in the outbox or has nobody to go to: what has waited behind it follows, if
-  // no other SUBSCRIBE holds it back (5.0, 3.8.4).
+  // After event subscribed, with the SUBACK in the outbox or the client gone: releases what has waited for it, unless
+  // another SUBSCRIBE holds it (5.0, 3.8.4).
   void endSubscribe(Session& session, uint64_t token) {
     const auto found = progress_.find(token);
     if (found == progress_.end() || found->second.session != &session || !isKnownToAll(found->second)) return;
@@ -193,8 +193,8 @@ class Subscriptions {
     return true;
   }
 
-  // The session has ended: from now on nothing is delivered to it. `heritage` goes to other members of shares once it
-  // is a member of none.
+  // The session has ended: nothing more is delivered to it. `heritage` goes to other members of shares once it is a
+  // member of none.
   void end(std::unique_ptr<Session> session, std::vector<Delivery> heritage) {
     RALLY_ASSERT(!session->connection && !session->move);
     filters_.shapes().forget(session->key);
@@ -227,7 +227,7 @@ class Subscriptions {
   }
 
   bool hasWork() const { return !ending_.empty(); }
-  // Once a turn: takes subscriptions of sessions apart that have ended.
+  // Once a turn: removes subscriptions of sessions that have ended.
   void proceed() {
     for (size_t left = limits_.subscriptionsPerTurn; left > 0 && !ending_.empty();) {
       Session& session = *ending_.front().session;
@@ -239,7 +239,7 @@ class Subscriptions {
     }
   }
 
-  // The connections that have sent a SUBSCRIBE are gone with their thread.
+  // The thread has ended, and with it the connections that have sent a SUBSCRIBE.
   void abandonPending() {
     for (auto& [token, progress] : progress_) {
       if (!progress.session) continue;
@@ -249,7 +249,7 @@ class Subscriptions {
     progress_.clear();
   }
 
-  // --- what shards say ----------------------------------------------------------------------------
+  // --- records of shards ----------------------------------------------------------------------------
 
   void onSubscribed(uint64_t token, unsigned shard) {
     const auto found = progress_.find(token);
@@ -258,7 +258,7 @@ class Subscriptions {
     announceIfKnown(found);
   }
 
-  // As Routes::areKnown() has promised.
+  // As promised by Routes::areKnown().
   void onRoutesKnown(uint64_t token) {
     const auto found = progress_.find(token);
     if (found == progress_.end()) return;
@@ -290,7 +290,7 @@ class Subscriptions {
     frontEnd_.outbound().pump(*session);
   }
 
-  // At the end of a turn: for the sessions that have sent the retained messages they had got.
+  // At the end of a turn: for the sessions that have sent the retained messages of their last step.
   void askForRetained() {
     for (const uint64_t key : frontEnd_.outbound().takeAsking()) {
       Session* session = sessions_.find(key);
@@ -301,14 +301,14 @@ class Subscriptions {
   }
 
  private:
-  // In the session and in the filter, each in a list that is twice as long at most when it has grown.
+  // In the session and in the filter, each in a list that is at most twice as long when it has grown.
   static constexpr size_t subscriptionBytes = sizeof(SubscriptionRef) + 2 * sizeof(Subscriber);
   static constexpr size_t memberBytes = ShareMembers::memberBytes;
 
   // Of filters that are subscribed to again while their retained messages still wait.
   static constexpr size_t repeatsMax = 16;
 
-  // What is left of a session that has ended.
+  // The remains of a session that has ended.
   struct Ending {
     std::unique_ptr<Session> session;
     std::vector<Delivery> heritage;
@@ -320,7 +320,7 @@ class Subscriptions {
     const size_t bytes = bytesOf(text);
     const size_t own = session.subscriptionBytes;
     if (own + bytes > limits_.subscriptionBytesPerSessionMax) return false;
-    // Half of the room is set apart: of it every session that there may be has the same part, whatever others do.
+    // Half of the room is reserved, in equal parts for all possible sessions, whatever others do.
     const size_t half = limits_.subscriptionsTotalBytesMax / 2;
     if (own + bytes <= half / limits_.sessionsMax) return true;
     settleAccount();
@@ -359,7 +359,7 @@ class Subscriptions {
     }
     progress.newFilters.clear();
   }
-  // The session has ended: a SUBSCRIBE that shards have not all answered is still told to packet control then.
+  // The session has ended: packet control is still told of SUBSCRIBEs that not all shards have answered.
   void leaveProgress(Session& session) {
     for (SubscribeProgress* progress : session.subscribing) {
       progress->session = nullptr;
@@ -425,7 +425,7 @@ class Subscriptions {
   }
 
   static bool isDurable(const Subscriber& subscriber) { return subscriber.session->isDurable && subscriber.qos > 0; }
-  // Of a filter that is not shared: the shards learn of the first durable subscriber, and when there is none any more.
+  // For an unshared filter: the shards are told of the first durable subscriber, and when the last is gone.
   void countDurable(Filter& filter, const Subscriber& subscriber) {
     if (filter.isShared || !isDurable(subscriber) || filter.durable++ > 0) return;
     filter.durableRoutes |= bitOf(slots_.own());
@@ -445,7 +445,7 @@ class Subscriptions {
     Filter& filter = SessionTable::unsubscribeLast(session);
     onRemoved(session, filter, member);
   }
-  // `member`: of a shared filter, the place that the session had in the share.
+  // `member`: the place in the share, for a shared filter.
   void onRemoved(Session& session, Filter& filter, uint32_t member) {
     counters_.subtract(Counter::subscriptions);
     session.subscriptionBytes -= bytesOf(filter.text());

@@ -1,5 +1,5 @@
-// What a program has decided about the topics that a client publishes to: kept for as long as it has said, so that it
-// is asked once for each topic and not for each message.
+// Decisions of a program about the topics that a client publishes to, cached for the time that the program gives, so
+// that it is asked once for each topic and not for each message.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -15,7 +15,7 @@ class TopicDecisions {
  public:
   enum class Answer : uint8_t { unknown, allowed, denied };
 
-  // `hash`: of the topic, with the broker's key. One that was to count once is forgotten by this.
+  // `hash`: of the topic, with the broker's key. This removes a decision that counts only once.
   Answer take(Bytes topic, uint64_t hash, uint8_t kind, uint64_t nowMs) {
     const auto found = decisions_.find(hash ^ kind);
     if (found == decisions_.end() || found->second.topic != textOf(topic) || found->second.kind != kind)
@@ -44,11 +44,11 @@ class TopicDecisions {
     decisions_.insert_or_assign(askedHash_, std::move(asked_));
   }
 
-  // The client is somebody else, or may do other things. What is asked is still answered.
+  // The client's identity or rights have changed. Open questions are still answered.
   void forget() { decisions_.clear(); }
 
  private:
-  // Of one connection. Whoever publishes to more topics is asked about more often; then all are forgotten.
+  // For one connection. A client that publishes to more topics causes more questions; beyond this all are forgotten.
   static constexpr size_t decisionsMax = 256;
 
   struct Decision {

@@ -1,13 +1,13 @@
-// How much of a turn the packets of one connection may take. A client may send a hundred thousand of them in one piece:
-// whoever has spent its part goes on in the next turn, behind the sockets of all. What is spent is a unit for about 0.1
-// us of work at least:
+// The share of a turn that the packets of one connection may use. A client may send a hundred thousand of them in one
+// piece: when its share is used up it continues in the next turn, after the sockets of all clients. A unit is about
+// 0.1 us of work or more:
 //
-//   any packet            1 for itself, 1 for each 16 bytes, and 1 for each delivery that it brings about
+//   any packet            1 for itself, 1 for each 16 bytes, and 1 for each delivery that it causes
 //   PUBLISH               4 more
 //   for packet control    200 more, and 2 for each byte: it costs JavaScript
 //
-// Once all connections together have had much of a turn, each of the others gets little of what is left: a hundred
-// floods at once are slow, and a client that sends a few packets is served all the same.
+// Once all connections together have used much of a turn, each of the others gets little: a hundred floods at once are
+// slow, and a client that sends a few packets is still served.
 #pragma once
 #include <cstddef>
 #include <cstdint>

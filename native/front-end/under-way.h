@@ -1,6 +1,6 @@
-// The PUBLISH packets with QoS 1 and 2 that are with owners of topics on other nodes, who may be lost with them: each
-// is kept until it is acknowledged, and goes to the next owner otherwise. A shard acknowledges in the order in which it
-// was asked, so the oldest is the one.
+// QoS 1 and 2 PUBLISH packets that were sent to owners of topics on other nodes, which may be lost: each is kept until
+// it is acknowledged, or else sent to the next owner. A shard acknowledges in order, so an acknowledgement is for the
+// oldest.
 #pragma once
 #include <array>
 
@@ -24,7 +24,7 @@ class UnderWay {
   void watch(uint64_t workers) { watched_ |= workers; }
   bool isWatched(unsigned worker) const { return (watched_ & bitOf(worker)) != 0; }
 
-  // It is sent to the worker, whose acknowledgement settles it.
+  // Sent to the worker, whose acknowledgement removes it.
   void add(unsigned worker, request::Publish asked, const MessageRef& message) {
     asked.carried = Carried(message);
     sent_[worker].push(request::Publish(asked));

@@ -1,14 +1,14 @@
-// What is looked at more closely, of all that a worker's clients send and get:
+// Observation of a worker's messages:
 //
-//   sampled   some messages, all of them while they are few: how long they take to their subscribers' sockets
-//   spans     messages of a trace of OpenTelemetry, or a part of the others: that they are published and delivered
-//   traces    what an operator has asked for: messages of some sessions, or that a topic filter matches
+//   sampled   some messages, all of them while they are few: their times to the subscribers' sockets
+//   spans     messages of an OpenTelemetry trace, or a part of the others: publication and deliveries
+//   traces    requested by an operator: messages of some sessions, or that match a topic filter
 //
 //   PUBLISH --isDue()--> onPublish(): its Mark --> shards, lanes --> Outbound: watches() --> onDelivery()
 //                                                                     onSent() -> unwritten -> settle(): time taken
 //
-// Of what is not looked at it costs a test for each PUBLISH and one for each delivery. What is seen goes to JavaScript
-// as an event `traced`; more than so many in a second are only counted. core/tracing/trace-record.ts reads the records.
+// An unobserved message costs a test for its PUBLISH and one for each delivery. Records go to JavaScript as an event
+// `traced`; those above a limit per second are only counted. core/tracing/trace-record.ts reads them.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -34,14 +34,14 @@ enum class DropReason : uint8_t { none, outboxFull, queueFull, allQueuesFull, to
 class Watch {
  public:
   static constexpr unsigned tracesMax = 8;
-  // To JavaScript in a second, for traces and for spans.
+  // Records for JavaScript in a second, for traces and for spans.
   static constexpr uint32_t recordsPerSecond = 1'000;
 
   Watch(Counters& counters, Fifo<Event>& events) : counters_(counters), events_(events), random_(randomSeed() | 1) {}
 
-  // --- what is asked for ----------------------------------------------------------------------------
+  // --- settings -------------------------------------------------------------------------------------
 
-  // `filter`: empty: sessions alone (Session::traces).
+  // `filter`: empty for sessions only (Session::traces).
   void trace(unsigned index, Bytes filter, uint32_t payloadBytesMax) {
     RALLY_ASSERT(index < tracesMax);
     traces_[index] = {true, {filter.begin(), filter.end()}, payloadBytesMax};
@@ -52,7 +52,7 @@ class Watch {
     traces_[index] = {};
     settleOn();
   }
-  // `ratio`: of the messages that no trace has come with; of all, unless their parent decides.
+  // `ratio`: of the messages without a trace of their own; of all, unless their parent decides.
   void makeSpans(bool areMade, bool followsParent, double ratio) {
     makesSpans_ = areMade;
     followsParent_ = followsParent;
@@ -70,9 +70,9 @@ class Watch {
     recordsLeft_ = spansLeft_ = recordsPerSecond;
   }
 
-  // --- what clients publish -------------------------------------------------------------------------
+  // --- publications ---------------------------------------------------------------------------------
 
-  // Of each PUBLISH that is taken. True: onPublish() is to see it.
+  // For each accepted PUBLISH. True: call onPublish().
   bool isDue() { return sampler_.isDue() || isOn_; }
   void onPublish(Publication& publication, const Session& session) {
     mark_ = {};
@@ -83,7 +83,7 @@ class Watch {
     if (mark_.messages != 0 || mark_.span != 0) publication.mark = reinterpret_cast<const uint8_t*>(&mark_);
     if (hasTraces_) note(RecordKind::published, session, publication, publication.qos, publication.retain);
   }
-  // The shard has it, or it is on its way there.
+  // The shard has it, or it is in transit.
   void afterPublish(const Publication& publication, const Session& session) {
     if (publication.mark && mark_.span != 0)
       span(RecordKind::publishSpan, mark_, publication, session.key, monotonicNs(), parent_.span);
@@ -100,10 +100,10 @@ class Watch {
                                    .payload = publish.payload});
   }
 
-  // --- what they get --------------------------------------------------------------------------------
+  // --- deliveries -----------------------------------------------------------------------------------
 
   bool watches(const Publication& publication) const { return publication.mark || hasTraces_; }
-  // Whether that goes for all its deliveries, however many there are.
+  // Whether all its deliveries are observed, however many there are.
   bool watchesAll(const Publication& publication) const {
     return hasTraces_ || (makesSpans_ && publication.mark && publication.readMark().span != 0);
   }
@@ -120,7 +120,7 @@ class Watch {
         {&connection, session.key, mark, mark.span != 0 ? MessageRef(publication.keep()) : MessageRef()});
   }
   bool hasUnwritten() const { return !unwritten_.empty(); }
-  // The outboxes have been written: takes the time of the messages that their sockets have.
+  // The outboxes have been written: takes the time of the messages that their sockets have accepted.
   void settle() {
     const uint64_t nowNs = monotonicNs();
     std::erase_if(unwritten_, [&](Unwritten& each) {
@@ -131,7 +131,7 @@ class Watch {
       return true;
     });
     if (unwritten_.size() <= blockedMax) return;
-    // Sockets that take nothing: those that wait for longest are counted as they are.
+    // Sockets that accept nothing: those that have waited longest are counted with their time so far.
     const auto end = unwritten_.begin() + std::ptrdiff_t(unwritten_.size() - blockedMax);
     for (auto each = unwritten_.begin(); each != end; ++each) written(*each, nowNs);
     unwritten_.erase(unwritten_.begin(), end);
@@ -153,7 +153,7 @@ class Watch {
     Mark mark;
     MessageRef message;  // for the span
   };
-  // What JavaScript is told; the fields that it has no use for are 0.
+  // A record for JavaScript; unused fields are 0.
   struct Record {
     uint8_t traces = 0;
     Reason reason = Reason::success;
@@ -215,9 +215,8 @@ class Watch {
     return most;
   }
 
-  // [ kind | traces | reason | why | QoS, 4: retain | 3 of nothing | payload bytes 4 | topic bytes 4 | session 8 |
-  // origin 8 |
-  //   nanoseconds 8 | topic | payload, what is asked for of it ]
+  //   [ kind | traces | reason | why | QoS, 4: retain | 3 unused | payload bytes 4 | topic bytes 4 | session 8 |
+  //     origin 8 | nanoseconds 8 | topic | requested part of the payload ]
   void push(RecordKind kind, const Record& record) {
     std::vector<uint8_t> bytes = {uint8_t(kind),
                                   record.traces,
@@ -245,7 +244,7 @@ class Watch {
 
   // --- spans ----------------------------------------------------------------------------------------
 
-  // Whether the message is one of a trace, and of which.
+  // Whether the message belongs to a trace, and to which.
   void decideSpan(const Publication& publication) {
     if (isReservedTopic(publication.topic) || spansLeft_ == 0) return;
     const bool hasParent = readTraceParent(userProperty(publication.properties, "traceparent"), parent_);
@@ -261,7 +260,7 @@ class Watch {
     const bool isTaken = hasParent && followsParent_ ? parent_.isSampled : randomnessOf(mark_.traceId) < spansBelow_;
     if (isTaken) mark_.span = nextRandom();
   }
-  // Of a trace's identifier, the same wherever it is asked for: its last 7 bytes.
+  // Derived from the trace's identifier, so that all decide alike: its last 7 bytes.
   static uint64_t randomnessOf(const std::array<uint8_t, 16>& traceId) {
     uint64_t number = 0;
     for (size_t i = 9; i < 16; i++) number = number << 8 | traceId[i];
@@ -285,9 +284,8 @@ class Watch {
     span(RecordKind::deliverSpan, each.mark, publication, each.session, nowNs, parent);
   }
 
-  // [ kind | 3 of nothing | QoS | 3 of nothing | payload bytes 4 | topic bytes 4 | session 8 | origin 8 | start 8 | end
-  // 8 |
-  //   trace 16 | span 8 | parent 8, 0: none | topic ]
+  //   [ kind | 3 unused | QoS | 3 unused | payload bytes 4 | topic bytes 4 | session 8 | origin 8 | start 8 |
+  //     end 8 | trace 16 | span 8 | parent 8, 0: none | topic ]
   void span(RecordKind kind, const Mark& mark, const Publication& publication, uint64_t session, uint64_t endNs,
             const std::array<uint8_t, 8>& parent) {
     if (spansLeft_ == 0) return;

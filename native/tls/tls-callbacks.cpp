@@ -23,7 +23,7 @@ int TlsCallbacks::onServerName(SSL* ssl, int*, void*) {
   return SSL_TLSEXT_ERR_OK;
 }
 
-// The first of what the client offers that this port speaks. None: that is an error by RFC 7301, 3.2.
+// The first protocol offered by the client that this port speaks. None is an error (RFC 7301, 3.2).
 int TlsCallbacks::onProtocols(SSL* ssl, const unsigned char** chosen, unsigned char* chosenBytes,
                               const unsigned char* offered, unsigned int offeredBytes, void*) {
   const Protocols spoken = channelOf(ssl).offered_;
@@ -74,7 +74,7 @@ unsigned int TlsCallbacks::onPreSharedKey(SSL* ssl, const char* identity, unsign
   return static_cast<unsigned int>(found.size());
 }
 
-// The session carries the identity: it is the connection's only if the client proves to know the key of this very
+// A session carries the identity: the connection gets it only if the client proves that it knows the key of this very
 // session. There is no ticket for it, which would outlive the key.
 int TlsCallbacks::onPreSharedSession(SSL* ssl, const unsigned char* identity, size_t size, SSL_SESSION** session) {
   constexpr int failed = 0;

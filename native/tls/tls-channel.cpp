@@ -12,13 +12,13 @@
 namespace rally {
 namespace {
 
-// A client that makes us answer and does not read is cut: of what it asks for (key updates) each answer is small.
+// A client that causes answers and does not read is disconnected: each answer to its requests (key updates) is small.
 constexpr size_t unsentBytesMax = 4 * TlsChannel::outBytes;
 
 bool isTemporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
-// The next bytes that go into one record, where they lie or put together in `into`; takes them off the pieces, of the
-// first of which `at` bytes are gone.
+// The next bytes for one record, in place or copied together into `into`; removes them from the pieces, of the first
+// of which `at` bytes are used.
 Bytes takeRecord(std::span<const iovec>& pieces, size_t& at, std::vector<uint8_t>& into) {
   into.clear();
   while (!pieces.empty()) {
@@ -77,7 +77,7 @@ Transferred TlsChannel::receive(std::span<uint8_t> into) {
     hasToldFailure_ = state_ == State::failed;
     return {streamState()};
   }
-  // There is more to say, of which the socket knows nothing: from now on it is readable.
+  // There is more to read that the socket does not know of: from now on it counts as readable.
   if (state_ != State::established) shutdown(fd_, SHUT_RD);
   return {StreamState::open, size};
 }
@@ -115,7 +115,7 @@ void TlsChannel::onResult(int result) {
   }
 }
 
-// The alert is in what goes out next.
+// The alert is in the next bytes that are sent.
 void TlsChannel::fail() {
   if (state_ == State::handshake) thread_.counters.add(Counter::tlsFailed);
   state_ = State::failed;
@@ -230,7 +230,7 @@ bool TlsChannel::writeRaw(Bytes bytes) {
   return true;
 }
 
-// --- what is known of the client ------------------------------------------------------------------
+// --- facts about the client -----------------------------------------------------------------------
 
 Protocols TlsChannel::protocols() const {
   const unsigned char* name = nullptr;

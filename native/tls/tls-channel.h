@@ -1,13 +1,13 @@
-// TLS of one connection, on the thread of its worker. OpenSSL reads from the socket through a BIO of ours, ahead as
-// far as there is room, and what it writes is collected and leaves in one piece:
+// TLS of one connection, on the thread of its worker. OpenSSL reads from the socket through our BIO, ahead as far as
+// there is room, and what it writes is collected and sent in one piece:
 //
 //   socket --recv--> OpenSSL --SSL_read--> the caller's buffer
 //   the caller's pieces --SSL_write, one record for up to 16 KiB--> thread.out --send--> socket
-//                                                                        \--what it does not take--> unsent
+//                                                                        \--not accepted--> unsent
 //
-// Behind receive() OpenSSL never holds a complete record, and what it has to say is with the socket: so the socket
-// alone says when there is more. What was taken by send() is on its way, though a part of it may be in `unsent`, and
-// nothing more is taken before that has gone.
+// After receive() OpenSSL never holds a complete record, and everything it writes is passed to the socket, so the
+// socket alone tells whether there is more. Bytes accepted by send() are in transit, though a part may be in `unsent`,
+// and nothing more is accepted until that is sent.
 #pragma once
 #include <sys/uio.h>
 
@@ -27,7 +27,7 @@ struct ssl_st;
 
 namespace rally {
 
-// What the TLS connections of a worker share.
+// Shared by the TLS connections of a worker.
 struct TlsThread {
   explicit TlsThread(Counters& countersOf) : counters(countersOf) {}
 
@@ -40,44 +40,44 @@ struct TlsThread {
 
 class TlsChannel {
  public:
-  // Up to so many bytes of a caller become one record.
+  // The most plain bytes in one record.
   static constexpr size_t recordPayloadMax = 16'384;
-  // The largest record as it is sent: 5 bytes of header and at most 256 that encryption adds.
+  // The largest record on the wire: 5 bytes of header and at most 256 added by encryption.
   static constexpr size_t recordBytesMax = 16'384 + 5 + 256;
-  // A caller's buffer has room for what is read ahead and for the rest of a record.
+  // A caller's buffer has room for the bytes read ahead and for the rest of a record.
   static constexpr size_t inputBytesMin = 2 * recordBytesMax;
-  // More than so much is not encrypted for a socket that may not take it.
+  // The most bytes that are encrypted for a socket that may not accept them.
   static constexpr size_t outBytes = 32'768;
-  // Most that a record of these ciphers is longer than what is in it.
+  // The most that a record of these ciphers exceeds its content.
   static constexpr size_t overheadBytesMax = 64;
 
-  // `before`: of the client's bytes, what was read before it was known to be TLS.
+  // `before`: bytes of the client that were read before TLS was recognised.
   TlsChannel(TlsThread& thread, std::shared_ptr<const TlsContext> context, int fd, Protocols protocols,
              std::vector<uint8_t> before);
   ~TlsChannel();
   TlsChannel(const TlsChannel&) = delete;
   TlsChannel& operator=(const TlsChannel&) = delete;
 
-  // As of a socket. While the handshake is under way nothing comes.
+  // As for a socket. During the handshake there are none.
   Transferred receive(std::span<uint8_t> into);
   Transferred send(std::span<const iovec> pieces);
-  // What was left. False: the socket is broken.
+  // Sends the unsent bytes. False: the socket is broken.
   bool flush();
   bool hasUnsent() const { return !unsent_.empty(); }
   size_t unsentBytes() const { return unsent_.size() - unsentAt_; }
-  // The peer is told that nothing follows (close_notify).
+  // Tells the peer that nothing follows (close_notify).
   void endWriting();
 
   bool isEstablished() const { return state_ == State::established; }
   // Bytes of the socket.
   uint64_t sentBytes() const { return sentBytes_; }
-  // What the client has agreed to speak; everything if it has named nothing.
+  // The protocol that the client has agreed to; all of them if it has named none.
   Protocols protocols() const;
-  // For packet control, a line each: version, name of the host, common names, host names, mail addresses and
-  // URIs of the client's certificate (with tabs between), its SHA-256 in hexadecimal digits, and the identity of its
+  // For packet control, on separate lines: version, host name, common names, host names, mail addresses and URIs of
+  // the client's certificate (separated by tabs), its SHA-256 in hexadecimal digits, and the identity of its
   // pre-shared key.
   std::string facts() const;
-  // Why it has failed; empty if it has not.
+  // Why the handshake has failed; empty if it has not.
   const std::string& failure() const { return failure_; }
 
  private:
@@ -85,7 +85,7 @@ class TlsChannel {
   friend struct TlsCallbacks;
 
   bool shakeHands();
-  // SSL_read or SSL_do_handshake has given `result`: why. Sets the state.
+  // Handles a `result` of SSL_read or SSL_do_handshake, and sets the state.
   void onResult(int result);
   void fail();
   Transferred discard(std::span<uint8_t> into);

@@ -13,11 +13,11 @@ namespace {
 constexpr const char* ciphers =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-// The same for those who share a key with the broker, which OpenSSL has in one suite only, and for what small devices
-// have, without forward secrecy. They go first: who offers one has a key.
+// The same for clients with a pre-shared key, which OpenSSL has in one suite only, and for the suites of small
+// devices, without forward secrecy. They come first: a client that offers one has a key.
 constexpr const char* pskCiphers =
     "ECDHE-PSK-CHACHA20-POLY1305:PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CCM:PSK-AES128-CCM8:";
-// A key of 128 bits is enough, and costs less: by the clients' order it would mostly be one of 256.
+// A key of 128 bits is enough, and costs less: clients would mostly prefer 256.
 constexpr const char* suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr long ticketSeconds = 7'200;
 constexpr unsigned char sessionContext[] = "rallymq";
@@ -30,10 +30,10 @@ void setRules(SSL_CTX* context, bool hasPreSharedKeys) {
     SSL_CTX_set_psk_server_callback(context, TlsCallbacks::onPreSharedKey);
     SSL_CTX_set_psk_find_session_callback(context, TlsCallbacks::onPreSharedSession);
   }
-  // A client may end without close_notify, as most do: packets and requests say themselves where they end.
+  // A client may end without close_notify, as most do: packets and requests have their own ends.
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                    SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  // What the file has is the chain: the authorities of clients are no part of it.
+  // The file contains the whole chain: the authorities of clients are not part of it.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -132,7 +132,7 @@ bool TlsContext::add(const TlsCertificate& certificate, const TlsSettings& setti
   contexts_.push_back(context);
   setRules(context, !preSharedKeys_.isEmpty());
   const bool asks = settings.clients != ClientCertificates::off;
-  // A ticket would still open the door for a certificate that has been revoked.
+  // A ticket would still admit a client whose certificate has been revoked.
   setTickets(context, !asks);
   if (!use(context, certificate, error) || (asks && !askForCertificates(context, settings, error))) return false;
   if (!certificate.ocspResponse.empty()) {

@@ -1,5 +1,5 @@
-// What all TLS connections of a worker have in common: protocol versions, ciphers, certificates, and who has to show
-// one. It never changes. A reload makes another one, and the connections that are there keep theirs.
+// The common settings of a worker's TLS connections: protocol versions, ciphers, certificates, and whether clients
+// must present one. Immutable. A reload makes another one, and existing connections keep theirs.
 #pragma once
 #include <memory>
 #include <string>
@@ -33,7 +33,7 @@ struct TlsSettings {
   std::vector<PreSharedKey> preSharedKeys;
 };
 
-// What clients are shown that ask about the state of the certificate.
+// Sent to clients that ask for the status of the certificate.
 struct Staple {
   std::vector<uint8_t> response;
   int64_t untilSeconds;
@@ -41,7 +41,7 @@ struct Staple {
 
 class TlsContext {
  public:
-  // nullptr: it cannot be made, and `error` says why. The keys have to outlive it.
+  // nullptr: it cannot be made, and `error` has the reason. The keys must outlive it.
   static std::shared_ptr<const TlsContext> make(const TlsSettings& settings, const TicketKeys& keys,
                                                 std::string& error);
   ~TlsContext();
@@ -49,7 +49,7 @@ class TlsContext {
   TlsContext& operator=(const TlsContext&) = delete;
 
   ssl_ctx_st* standard() const { return contexts_.front(); }
-  // The certificate for a host that a client has named; the first if there is none of its own.
+  // The certificate for the host that a client has named, or the first one.
   ssl_ctx_st* forHost(std::string_view name) const;
   const TicketKeys& ticketKeys() const { return ticketKeys_; }
   const PreSharedKeys& preSharedKeys() const { return preSharedKeys_; }
