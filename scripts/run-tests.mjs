@@ -1,7 +1,8 @@
 // Runs the compiled tests with node:test and prints what fails, in full, and a summary; what passes is
 // silent. `node scripts/run-tests.mjs` runs all, `node scripts/run-tests.mjs test/unit test/e2e/page` those
-// whose path begins so. The sources say which tests there are, so that no stale one in dist/ is run and
-// none that was not compiled is left out.
+// whose path begins with one of these; `--together` first: only those of them that may run beside others, `--alone`:
+// only those that may not. The sources say which tests there are, so that no stale one in dist/ is run and none that
+// was not compiled is left out.
 //
 // On a machine that others slow down a test may wait in vain. In CI the files of a few failed tests are run
 // once more; what passes then is still printed as FAILED, is counted as unsteady, and is a fault to be found.
@@ -15,6 +16,8 @@ const root = resolve(import.meta.dirname, '..');
 const fileTimeoutMs = 450_000; // the soak plays two minutes, behind a build of its own
 // Those that start browsers, fill both cores or measure get the machine for themselves.
 const alone = ['test/attack/', 'test/e2e/bench/', 'test/e2e/browser/', 'test/e2e/load/', 'test/e2e/web/'];
+// Most tests wait more than they compute.
+const filesTogether = 3;
 // These take minutes, and begin before the others.
 const long = ['test/soak/', 'test/fault/'];
 
@@ -24,24 +27,32 @@ const filesAgainMax = process.env.CI === 'true' ? 3 : 0;
 const results = new Map();
 let unsteady = 0;
 
-const sources = testSources(process.argv.slice(2));
-if (sources.length === 0) fail(`no test begins with ${process.argv.slice(2).join(' or ') || 'test/'}`);
+const [first, ...rest] = process.argv.slice(2);
+const part = first === '--together' || first === '--alone' ? first : undefined;
+const prefixes = part === undefined ? process.argv.slice(2) : rest;
+const [aloneSources, togetherSources] = partition(testSources(), beginsWith(alone));
+const sources = [
+  ...(part === '--alone' ? [] : togetherSources),
+  ...(part === '--together' ? [] : aloneSources),
+];
+if (sources.length === 0) fail(`no test begins with ${prefixes.join(' or ') || 'test/'}`);
 const uncompiled = sources.filter((source) => !existsSync(compiledFrom(source)));
 if (uncompiled.length > 0) fail(`not compiled, run npm run build first: ${uncompiled.join(' ')}`);
 
 // Each file is a process of its own, whose errors should show the lines of the sources.
 process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --enable-source-maps`.trim();
 const startMs = performance.now();
-const [aloneSources, besideOthers] = partition(sources, beginsWith(alone));
-const [longSources, shortSources] = partition(besideOthers, beginsWith(long));
-await runFiles([...longSources.toReversed(), ...shortSources], 2);
-await runFiles(aloneSources, 1);
+if (part !== '--alone') {
+  const [longSources, shortSources] = partition(togetherSources, beginsWith(long));
+  await runFiles([...longSources.toReversed(), ...shortSources], filesTogether);
+}
+if (part !== '--together') await runFiles(aloneSources, 1);
 await runFailedAgain();
 const counts = totals();
 summarise();
 process.exitCode = counts.fail > 0 || counts.tests === 0 ? 1 : 0;
 
-function testSources(prefixes) {
+function testSources() {
   return readdirSync(resolve(root, 'test'), { recursive: true })
     .map((path) => `test/${path}`)
     .filter((path) => path.endsWith('.test.ts'))
