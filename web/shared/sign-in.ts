@@ -1,11 +1,12 @@
 /**
- * Signing in, where the broker asks for credentials: a form above the content of any page. They are kept for this tab, and
- * all pages of it use them.
+ * Signing in, if the broker requires credentials: a form above the content of any page. They are kept for this tab, and
+ * all pages of it use them. A token is sent as the password, without a user name.
  */
 import { make, setText } from './dom.ts';
 
 interface KeptCredentials {
-  readonly username: string;
+  /** Absent with a token. */
+  readonly username?: string;
   readonly password: string;
 }
 
@@ -19,20 +20,20 @@ export function keptCredentials(): Partial<KeptCredentials> {
   }
 }
 
-/** `place` is emptied; `why` is what the broker has said. */
+/** `place` is emptied; `why` is the broker's reason. */
 export function offerSignIn(place: HTMLElement, why: string): void {
-  const wasRefused = keptCredentials().username !== undefined;
+  const wasRefused = keptCredentials().password !== undefined;
   sessionStorage.removeItem(key);
-  const field = (id: string, label: string, type: string, autocomplete: AutoFill) => {
-    const input = make('input', { id, type, autocomplete, required: true, autocapitalize: 'none' });
+  const field = (id: string, label: string, type: string, autocomplete: AutoFill, required: boolean) => {
+    const input = make('input', { id, type, autocomplete, required, autocapitalize: 'none' });
     return { input, element: make('div', { class: 'field grow' }, make('label', { for: id }, label), input) };
   };
-  const username = field('sign-in-user', 'User name', 'text', 'username');
-  const password = field('sign-in-password', 'Password', 'password', 'current-password');
+  const username = field('sign-in-user', 'User name', 'text', 'username', false);
+  const password = field('sign-in-password', 'Password or token', 'password', 'current-password', true);
   const heading = make('p', { class: 'all' }, '');
   setText(
     heading,
-    wasRefused ? `Not signed in: ${why}.` : 'This broker requires a user name and a password.',
+    wasRefused ? `Not signed in: ${why}.` : 'This broker requires a user name and a password, or a token.',
   );
   const form = make(
     'form',
@@ -44,9 +45,13 @@ export function offerSignIn(place: HTMLElement, why: string): void {
   );
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    const kept: KeptCredentials = { username: username.input.value, password: password.input.value };
+    const { value } = username.input;
+    const kept: KeptCredentials = {
+      ...(value === '' ? {} : { username: value }),
+      password: password.input.value,
+    };
     sessionStorage.setItem(key, JSON.stringify(kept));
-    location.reload(); // the page begins anew, as somebody
+    location.reload(); // the page starts again, signed in
   });
   place.classList.add('asks');
   place.replaceChildren(form);

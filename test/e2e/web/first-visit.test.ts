@@ -20,11 +20,11 @@ async function seriousFaults(page: Page): Promise<unknown> {
 
 test('where the broker needs credentials a page asks for them, and keeps them for the tab', async (t) => {
   const { port } = await startBroker(t, {
-    authenticate: ({ username, password }) =>
-      username === 'umpire' && Buffer.from(password ?? []).toString() === 'secret',
+    authenticate: ({ username = 'a token', password }) =>
+      ['umpire secret', 'a token of lee'].includes(`${username} ${Buffer.from(password ?? []).toString()}`),
   });
   const page = await visit(t, `http://127.0.0.1:${port}/demos/centre-court/`, { viewport: 'phone' });
-  await reads(page.locator('#outage p'), 'This broker requires a user name and a password.');
+  await reads(page.locator('#outage p'), 'This broker requires a user name and a password, or a token.');
   await reads(page.locator('#link-state'), 'Signed out');
   assert.deepEqual(await seriousFaults(page), []);
   await page.fill('#sign-in-user', 'umpire');
@@ -36,6 +36,11 @@ test('where the broker needs credentials a page asks for them, and keeps them fo
   await page.getByRole('button', { name: 'Sign in' }).click();
   await isLive(page);
   await page.getByRole('link', { name: 'Rooms' }).click();
+  await isLive(page);
+  await page.evaluate('sessionStorage.clear()');
+  await page.reload();
+  await page.fill('#sign-in-password', 'of lee');
+  await page.getByRole('button', { name: 'Sign in' }).click();
   await isLive(page);
 });
 
