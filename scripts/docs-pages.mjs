@@ -1,5 +1,5 @@
-// Makes pages of the documents that somebody needs who uses the broker: `docs/tls.md` becomes `docs/tls/`. The broker
-// serves them, so that they are at hand where it runs.
+// Makes pages from the documents for users of the broker: `docs/tls.md` becomes `docs/tls/`. The broker
+// serves them, so that they match its version.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -16,6 +16,8 @@ const names = [
   'tls',
   'proxies',
   'storage',
+  'log',
+  'clustering',
   'operating',
   'api',
   'embedding',
@@ -25,7 +27,7 @@ const names = [
   'demos',
 ].filter((name) => existsSync(join(root, `docs/${name}.md`)));
 
-/** Pages by path: a title, a description, and the text as HTML. Images are copied by whoever asks. */
+/** Pages by path: a title, a description, and the text as HTML. Images are copied by the caller. */
 export function docsPages() {
   const documents = names.map((name) => {
     const text = readFileSync(join(root, `docs/${name}.md`), 'utf8');
@@ -58,6 +60,10 @@ function rendered(text) {
         const shown = this.parser.parseInline(tokens);
         const target = targetOf(href);
         return target === undefined ? shown : `<a href="${escaped(target)}">${shown}</a>`;
+      },
+      codespan({ text: code }) {
+        const breakable = escaped(code).replaceAll(/[/_](?=[\w{])/g, '$&<wbr>'); // long paths and variables
+        return `<code>${breakable}</code>`;
       },
       image({ href, text: alt }) {
         return `<img src="../${escaped(href)}" alt="${escaped(alt)}" loading="lazy">`;
