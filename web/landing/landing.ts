@@ -40,6 +40,8 @@ async function start(): Promise<void> {
     setText(byId('pulse-note'), 'This broker requires credentials, so its figures are not public.');
   } else {
     const rally = openRally();
+    rally.on('connected', () => setText(byId('pulse-title'), 'This broker, now'));
+    rally.on('reconnecting', () => setText(byId('pulse-title'), 'This broker, when last seen'));
     showPulse(rally);
     showTeasers(rally);
   }
