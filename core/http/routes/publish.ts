@@ -88,13 +88,14 @@ export const publishBulk: Route = {
 };
 
 function once(
-  { question, key, body }: RouteRequest,
+  { question, caller, body }: RouteRequest,
   { idempotency }: RouteContext,
   work: () => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
   const { path, idempotencyKey } = question;
   if (idempotencyKey === '') return work();
-  return idempotency.once({ caller: key?.name ?? '', path, key: idempotencyKey, body }, work);
+  const asker = caller === undefined ? '' : `${caller.user === undefined ? 'key' : 'user'} ${caller.name}`;
+  return idempotency.once({ caller: asker, path, key: idempotencyKey, body }, work);
 }
 
 function messagesOf(body: unknown): readonly ApiMessage[] {
@@ -103,11 +104,11 @@ function messagesOf(body: unknown): readonly ApiMessage[] {
   return body.map((each, index) => messageOf(each, `Message ${index + 1}`));
 }
 
-function assertAllowed({ topic }: ApiMessage, { key }: RouteRequest, { source }: RouteContext): void {
-  if (key !== undefined && source.mayPublish(key, topic)) return;
+function assertAllowed({ topic }: ApiMessage, { caller }: RouteRequest, { source }: RouteContext): void {
+  if (caller !== undefined && source.mayPublish(caller, topic)) return;
   throw new RequestFault(
     403,
-    `The rules do not let the user '${key?.name}' publish to '${topic.slice(0, 100)}'.`,
+    `The rules do not let the user '${caller?.name}' publish to '${topic.slice(0, 100)}'.`,
   );
 }
 
