@@ -1,6 +1,16 @@
 /** The file of API keys, and the command that writes it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -74,6 +84,21 @@ test('rallymq api-key adds, lists and removes', () => {
   assert.match(rest, /^# mine\nadmin:/);
   assert.equal(ApiKeys.parse(rest, path).find(key), undefined);
   assert.equal(ApiKeys.parse(rest, path).find(admin)?.name, 'admin');
+});
+
+test('a file that root changes stays that of its owner, with its rights, and a link to it stays a link', {
+  skip: process.getuid?.() !== 0 && 'only root may change the files of others',
+}, () => {
+  const [path, link] = [join(folder, 'owned'), join(folder, 'link')];
+  apiKeyCommand(['add', path, 'shop', '--scopes', 'read']);
+  chownSync(path, 65_534, 65_533);
+  chmodSync(path, 0o640);
+  symlinkSync(path, link);
+  apiKeyCommand(['add', link, 'admin', '--scopes', 'all']);
+  const { uid, gid, mode } = statSync(path);
+  assert.deepEqual([uid, gid, mode & 0o777], [65_534, 65_533, 0o640]);
+  assert.ok(lstatSync(link).isSymbolicLink());
+  assert.match(readFileSync(path, 'utf8'), /^shop:.*\nadmin:/);
 });
 
 test('rallymq api-key in a wrong way changes nothing', () => {
