@@ -172,7 +172,7 @@ test('Chromium shows its certificate for the page and for wss, and is refused on
   const { tlsPort, broker, heard } = await startAsking(t, { clientCertificates: 'required', clientCrl });
   const browser = await startChromium(t, seven);
   const page = await browser.newPage();
-  await page.goto(`https://localhost:${tlsPort}/`);
+  await page.goto(`https://localhost:${tlsPort}/demos/rooms/#lobby`);
   await page.locator('#link-state', { hasText: 'Live' }).waitFor();
   assert.deepEqual(
     heard.map(({ transport, tls }) => [transport, tls?.identity]),
