@@ -56,7 +56,7 @@ export class TraceView implements View {
 
   async refresh(): Promise<void> {
     const { data } = await ask<{ data: readonly Trace[] }>('traces');
-    byId('traces-table').hidden = data.length === 0;
+    this.#rows.hidden = data.length === 0;
     byId('traces-none').hidden = data.length > 0;
     const watched = data.find(({ id }) => id === this.#watched?.id);
     byId('trace-stop').hidden = watched?.status !== 'running';
@@ -97,7 +97,7 @@ export class TraceView implements View {
     return 'The trace is deleted.';
   }
 
-  #row(trace: Trace): HTMLTableRowElement {
+  #row(trace: Trace): HTMLLIElement {
     const { status, ended_by: endedBy = '', ends_at: endsAt, lines } = trace;
     const button = (title: string, onClick: () => void): HTMLButtonElement => {
       const label = `${title} the trace of the ${nameOf(trace)}`;
@@ -108,14 +108,14 @@ export class TraceView implements View {
     const left = shownDuration(Math.max(0, (Date.parse(endsAt) - Date.now()) / 1_000));
     const state = status === 'running' ? `running, ${left} left` : (ends[endedBy] ?? 'ended');
     return make(
-      'tr',
+      'li',
       {},
-      make('th', { scope: 'row' }, make('span', { class: 'mono' }, nameOf(trace))),
-      make('td', {}, make('span', { class: status === 'running' ? 'tag live' : 'tag off' }, state)),
-      make('td', { class: 'number' }, shownCount(lines)),
+      make('span', { class: 'mono grow' }, nameOf(trace)),
+      make('span', { class: status === 'running' ? 'tag live' : 'tag off' }, state),
+      make('span', { class: 'number small quiet' }, lines === 1 ? '1 event' : `${shownCount(lines)} events`),
       make(
-        'td',
-        { class: 'action' },
+        'span',
+        { class: 'row' },
         button('Watch', () => this.#watch(trace)),
         button('Download', () => this.#act(trace, download)),
         button('Delete', () => this.#act(trace, (each) => this.#delete(each))),

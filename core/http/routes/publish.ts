@@ -1,6 +1,7 @@
 /** Messages over HTTP: one, or many at once. The rules hold for them, and an Idempotency-Key makes trying again safe. */
 import { randomUUID } from 'node:crypto';
 import { BrokerError } from '../../broker-error.ts';
+import type { ApiCaller } from '../../security/api-caller.ts';
 import { ReasonCode } from '../../wire/reason-code.ts';
 import { reasonCodeName } from '../../wire/reason-code-name.ts';
 import type { HttpAnswer } from '../answer.ts';
@@ -108,8 +109,16 @@ function assertAllowed({ topic }: ApiMessage, { caller }: RouteRequest, { source
   if (caller !== undefined && source.mayPublish(caller, topic)) return;
   throw new RequestFault(
     403,
-    `The rules do not let the user '${caller?.name}' publish to '${topic.slice(0, 100)}'.`,
+    `The rules do not let ${shownCaller(caller)} publish to '${topic.slice(0, 100)}'.`,
   );
+}
+
+/** Such as: the key 'shop', which has the rights of the user of this name. */
+export function shownCaller(caller: ApiCaller | undefined): string {
+  if (caller === undefined) return 'anybody';
+  return caller.user === undefined
+    ? `the key '${caller.name}', which has the rights of the user of this name,`
+    : `the user '${caller.name}'`;
 }
 
 interface Outcome {

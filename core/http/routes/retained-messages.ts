@@ -5,7 +5,7 @@ import { contentSchema, messageOf, objectOf, retainedSchema, shownMessage } from
 import { count, oneOf, page, record, text } from '../operation.ts';
 import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
 import type { Route, RouteContext, RouteRequest } from '../route.ts';
-import { publishOne } from './publish.ts';
+import { publishOne, shownCaller } from './publish.ts';
 
 const path = '/api/v1/retained/{topic+}';
 const noMessage = 'No message is retained there';
@@ -112,6 +112,6 @@ function topicOf(
   if (caller !== undefined && source[right](caller, topic)) return topic;
   throw new RequestFault(
     403,
-    `The rules do not give the user '${caller?.name}' the topic '${topic.slice(0, 100)}'.`,
+    `The rules do not give ${shownCaller(caller)} the topic '${topic.slice(0, 100)}'.`,
   );
 }

@@ -188,7 +188,7 @@ test('a client is traced: seen live, cut short, taken as a file, and gone', asyn
     ['15-0'],
   );
   await page.click('#trace-close');
-  await reads(page.locator('#traces-rows'), /client court\/1stopped1/);
+  await reads(page.locator('#traces-rows'), /client court\/1stopped1 event/);
   await page.click('#traces-rows button:text-is("Delete")');
   await page.locator('#traces-none').waitFor();
 });
