@@ -6,6 +6,7 @@ import { BenchError } from './bench-error.ts';
 import { runBrowser } from './browser/run.ts';
 import { type CommandLine, readCommandLine, type Subcommand, usage } from './command-line.ts';
 import { runHandOver } from './hand-over/run.ts';
+import { runLists } from './http/lists.ts';
 import { runHttp } from './http/run.ts';
 import { runAuthorised } from './load/authorised.ts';
 import { runDurable } from './load/durable.ts';
@@ -17,6 +18,7 @@ import { runPeers } from './peers/run.ts';
 import { runSoak } from './peers/soak.ts';
 import { publish, report } from './report/report.ts';
 import { runStart } from './start/run.ts';
+import { runTls } from './tls/run.ts';
 
 /** Each gives whether all was well. */
 const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolean>>> = {
@@ -27,8 +29,10 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   },
   micro: runMicro,
   http: runHttp,
+  lists: runLists,
   log: runLog,
   logins: runLogins,
+  tls: runTls,
   start: runStart,
   browser: runBrowser,
   load: (command) => {

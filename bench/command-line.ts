@@ -6,12 +6,15 @@ export const subcommands = {
   all: 'micro, http, peers, hand-over and browser, one after the other; what runs without a subcommand',
   micro: 'single functions against rivals from npm (benchmark)',
   http: 'the HTTP endpoints (autocannon)',
+  lists:
+    'the lists of the HTTP API and a scrape beside 10,000 clients, 100,000 with --full: each within its bound',
   load: 'the scenarios against this broker alone; --only authorised: 10,000 rules against none, durable: disk against memory',
   peers: 'the scenarios against this broker and others, interleaved',
   'hand-over': 'this broker with 1, 2 and 4 workers, and what its lanes count meanwhile',
   log: 'the log alone: acknowledgements with 1 to 2,000 records in flight, on this disk and a slow one',
   logins:
     'logins with tokens and passwords, a storm of them, renewals, and rules that are loaded; --only rules, tokenLogins, passwordLogins, storm, renewal',
+  tls: 'what TLS costs, and what a storm of handshakes does to the deliveries of others; --full writes the table of docs/tls.md',
   start: 'how long a start on a large store takes: 1 million sessions and 10 million messages with --full',
   browser: 'a page of Chromium that gets its own messages back, with our client and with MQTT.js',
   soak: 'mixed load with churn for --minutes; checks memory, loss and order',

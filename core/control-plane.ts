@@ -32,7 +32,7 @@ import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
 import type { SiteSource } from './http/route.ts';
 import { EventStreams } from './http/sse/event-streams.ts';
-import type { ApiKey } from './security/api-keys.ts';
+import type { ApiCaller } from './security/api-caller.ts';
 import type { Bans } from './security/ban-keeper.ts';
 import { Gatekeeper, type SecurityHooks } from './security/gatekeeper.ts';
 import { ClientHistory } from './sessions/client-history.ts';
@@ -160,7 +160,7 @@ export class ControlPlane {
       audit: this.#audit,
       find: (clientId) => this.#directory.find(clientId),
       clientIdOf: (session) => this.#directory.clientIdOf(session),
-      mayReceive: (key, topic) => this.#gatekeeper.mayKeyReceive(key, topic),
+      mayReceive: (caller, topic) => this.#gatekeeper.mayReceive(caller, topic),
       broadcast: (message) => this.#dataPlane.broadcast(message),
       assertRunning: () => this.assertRunning(),
       onSpan: (span) => this.#telemetry?.span(span),
@@ -235,7 +235,10 @@ export class ControlPlane {
       adoptRules: (worker, adopted) =>
         this.#asks.ask(worker, 'adoptRules', undefined, (answer) => answer && adopted()),
       connected: (clientId) => this.#directory.connected(clientId),
-      endClients: (isOver, reasonCode) => this.#directory.endClients(isOver, reasonCode),
+      endClients: (isOver, reasonCode) => {
+        this.#directory.endClients(isOver, reasonCode);
+        this.#streams.endAll(); // they come back, and are judged anew
+      },
       isOverloaded: () => this.#overload.state !== 'normal',
       onFailed: (err, sentence, fields) => this.logger.error({ err, ...fields }, sentence),
     });
@@ -650,7 +653,7 @@ export class ControlPlane {
     else if (told?.kind === 'liftBan') this.bans.remove(told.of, told.value);
   }
 
-  async #reloadAll({ name: by }: ApiKey): ReturnType<SiteSource['reload']> {
+  async #reloadAll({ name: by }: ApiCaller): ReturnType<SiteSource['reload']> {
     const reloaded = await this.reload(by, this.#events.readConfig);
     return {
       ...reloaded,

@@ -71,6 +71,7 @@ const dashboardViews = {
   '#clients': 'Clients',
   '#topics': 'Topics',
   '#slow': 'Slow',
+  '#traces': 'Traces',
   '#bans': 'Bans',
   '#publish': 'Publish',
   '#settings': 'Config',

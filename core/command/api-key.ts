@@ -9,6 +9,7 @@ import {
   type ApiScope,
   apiKeyLine,
   apiScopes,
+  apiUserLine,
   hashOfApiKey,
   isApiKeyName,
   isApiScope,
@@ -17,7 +18,7 @@ import {
 import { replaceFile } from '../security/replace-file.ts';
 
 export const apiKeyUsage = [
-  'Usage: rallymq api-key add FILE NAME --scopes LIST',
+  'Usage: rallymq api-key add FILE NAME --scopes LIST [--user]',
   '       rallymq api-key list FILE',
   '       rallymq api-key remove FILE NAME',
   '',
@@ -25,6 +26,7 @@ export const apiKeyUsage = [
   'The file contains hashes only: a new key is printed once and cannot be recovered.',
   '',
   `  --scopes LIST  some of ${apiScopes.join(', ')}, with ',' between, or all`,
+  '  --user         makes no key: NAME is a user of the broker, who signs in with the password or token for MQTT',
   '',
   'A broker that runs reads the file again when it gets SIGHUP.',
   '',
@@ -32,37 +34,41 @@ export const apiKeyUsage = [
 
 /** Returns the text to print. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
 export function apiKeyCommand(args: readonly string[]): string {
-  const { action, path, name, scopes } = readRequest(args);
+  const { action, path, name, scopes, isUser } = readRequest(args);
   const before = existsSync(path) ? readAccessFile(path) : '';
   if (before === '' && action !== 'add') throw invalid(`${path} has no keys: nothing was changed.`);
-  const keys = ApiKeys.parse(before, path).all;
-  if (action === 'list') return keys.map(shown).join('');
-  return action === 'add' ? add(path, before, keys, name, scopes) : remove(path, before, keys, name);
+  const keys = ApiKeys.parse(before, path);
+  if (action === 'list') return keys.all.map((line) => shown(line, keys.isUser(line.name))).join('');
+  if (action === 'remove') return remove(path, before, keys.all, name);
+  if (keys.all.some((line) => line.name === name))
+    throw invalid(`${path} has a line for '${name}' already: remove it first, or take another name.`);
+  const added = { name, scopes: new Set(scopes) };
+  return isUser ? addUser(path, before, added) : addKey(path, before, added);
 }
 
-function shown({ name, scopes }: ApiKey): string {
-  return `${name}  ${[...scopes].join(',')}\n`;
+function shown({ name, scopes }: ApiKey, isUser: boolean): string {
+  return `${name}  ${[...scopes].join(',')}${isUser ? '  user' : ''}\n`;
 }
 
-function add(
-  path: string,
-  before: string,
-  keys: readonly ApiKey[],
-  name: string,
-  scopes: readonly ApiScope[],
-): string {
-  if (keys.some((key) => key.name === name))
-    throw invalid(`${path} has a key '${name}' already: remove it first, or take another name.`);
+function addKey(path: string, before: string, added: ApiKey): string {
   const key = newApiKey();
-  const line = apiKeyLine({ name, scopes: new Set(scopes) }, hashOfApiKey(key));
-  replaceFile(path, `${before === '' || before.endsWith('\n') ? before : `${before}\n`}${line}\n`);
+  addLine(path, before, apiKeyLine(added, hashOfApiKey(key)));
   return `${key}\n`;
+}
+
+function addUser(path: string, before: string, added: ApiKey): string {
+  addLine(path, before, apiUserLine(added));
+  return `The user ${added.name} has ${[...added.scopes].join(', ')} now.\n`;
+}
+
+function addLine(path: string, before: string, line: string): void {
+  replaceFile(path, `${before === '' || before.endsWith('\n') ? before : `${before}\n`}${line}\n`);
 }
 
 /** All other lines, comments too, stay as they are. */
 function remove(path: string, before: string, keys: readonly ApiKey[], name: string): string {
   if (!keys.some((key) => key.name === name))
-    throw invalid(`${path} has no key '${name}': nothing was changed.`);
+    throw invalid(`${path} has no line for '${name}': nothing was changed.`);
   const lines = before.split('\n').filter((line) => !line.startsWith(`${name}:`));
   replaceFile(path, lines.join('\n'));
   return `${name} was taken out.\n`;
@@ -73,6 +79,7 @@ interface Request {
   readonly path: string;
   readonly name: string;
   readonly scopes: readonly ApiScope[];
+  readonly isUser: boolean;
 }
 
 function readRequest(args: readonly string[]): Request {
@@ -85,12 +92,15 @@ function readRequest(args: readonly string[]): Request {
     throw invalid("A name has at most 100 characters and no ':', and begins with neither space nor '#'.");
   if ((values.scopes === undefined) !== (action !== 'add'))
     throw invalid(`--scopes LIST belongs to add: give some of ${apiScopes.join(', ')}, or all.`);
-  return { action, path, name: name ?? '', scopes: readScopes(values.scopes) };
+  const { user: isUser = false } = values;
+  if (isUser && action !== 'add') throw invalid('--user belongs to add.');
+  return { action, path, name: name ?? '', scopes: readScopes(values.scopes), isUser };
 }
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: { scopes: { type: 'string' } }, allowPositionals: true });
+    const options = { scopes: { type: 'string' }, user: { type: 'boolean' } } as const;
+    return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (cause) {
     const reason = cause instanceof Error ? (cause.message.split('.')[0] ?? '') : String(cause);
     throw new BrokerError('FLAG_UNKNOWN', `${reason}: see rallymq api-key --help.`, { cause });

@@ -6,15 +6,16 @@ export type Transport = 'ws' | 'tcp';
 
 /** A client that wants to connect, as an {@link Authenticate} hook and an {@link AuthenticationMethod} see it. */
 export interface ConnectingClient {
-  /** As the client sent it, or as the broker assigned it. */
+  /** As the client sent it, or as the broker assigned it; empty over HTTP, where there is none. */
   readonly clientId: string;
   readonly username?: string;
   readonly password?: Uint8Array;
-  /** The token that came with the opening of the WebSocket. */
+  /** The token that came with the opening of the WebSocket, or with a request over HTTP. */
   readonly token?: string;
   /** The IP address of the peer. */
   readonly remoteAddress: string;
-  readonly transport: Transport;
+  /** 'http': a user signs in to the HTTP API, the dashboard or a stream of messages. */
+  readonly transport: Transport | 'http';
   /** Of a connection over TLS. */
   readonly tls?: ClientTls;
 }

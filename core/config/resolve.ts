@@ -26,6 +26,7 @@ import {
   workersMax,
 } from './options.ts';
 import { serialisedOrigin } from './origin-text.ts';
+import { settings } from './settings.ts';
 
 /**
  * Resolves the options of `createBroker`, or those that the command put together. Throws a BrokerError:
@@ -133,7 +134,7 @@ function rulesOf({ rulesFile, aclFile, ...options }: BrokerOptions): ResolvedRul
 export function checkOptions(input: unknown, place: string): BrokerOptions {
   const options = presentValues(input, place);
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(optionRules, name)) throw unknownName(name, optionNames, place);
+    if (!Object.hasOwn(optionRules, name)) throw unknownName(name, optionNames, place, optionOfFlag(name));
     const rule = optionRules[name as OptionName];
     if (!rule.accepts(value)) throw valueRefused(`${name} in ${place}`, value, rule.allowed);
   }
@@ -394,8 +395,13 @@ function valueRefused(
   return new BrokerError(code, `${shown} is ${given}: give ${allowed}.`);
 }
 
-function unknownName(name: string, known: readonly string[], place: string): BrokerError {
-  const nearest = nearestName(name, known);
+/** Flags and options have different names, and both are in the documents: `--data` is `dataDirectory`. */
+function optionOfFlag(name: string): string | undefined {
+  return settings.find(({ flag }) => flag === name.replace(/^--/, ''))?.option;
+}
+
+function unknownName(name: string, known: readonly string[], place: string, meant?: string): BrokerError {
+  const nearest = meant ?? nearestName(name, known);
   const advice = nearest === undefined ? `use one of ${known.join(', ')}` : `did you mean '${nearest}'?`;
   const given = inspect(name, { maxStringLength: 60 });
   return new BrokerError(

@@ -4,7 +4,7 @@
  */
 import type { AskedSubscription } from '../front-end/subscribe.ts';
 import type { SiteSource } from '../http/route.ts';
-import type { ApiKey } from '../security/api-keys.ts';
+import type { ApiCaller } from '../security/api-caller.ts';
 import type { Bans } from '../security/ban-keeper.ts';
 import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
 import type { ClientEventKind, ClientHistory } from '../sessions/client-history.ts';
@@ -33,7 +33,7 @@ export class ClientRequests {
   async subscribe(
     { worker, session, client: { clientId } }: ClientState,
     asked: Omit<AskedSubscription, 'session'>,
-    { name: by }: ApiKey,
+    { name: by }: ApiCaller,
   ): Promise<number | undefined> {
     const answer = await this.#options.inspections.call(worker, 'subscribe', { session, ...asked });
     if (answer === undefined) return undefined;
@@ -50,7 +50,7 @@ export class ClientRequests {
   async unsubscribe(
     { worker, session, client: { clientId } }: ClientState,
     topicFilter: string,
-    { name: by }: ApiKey,
+    { name: by }: ApiCaller,
   ): Promise<boolean> {
     const isEnded = await this.#options.inspections.call(worker, 'unsubscribe', { session, topicFilter });
     if (!isEnded) return false;
@@ -61,7 +61,7 @@ export class ClientRequests {
   }
 
   /** False: there is no such client, or no connection of one whose session is kept. */
-  disconnect(clientId: string, keepsSession: boolean, { name: by }: ApiKey): boolean {
+  disconnect(clientId: string, keepsSession: boolean, { name: by }: ApiCaller): boolean {
     const { directory, audit } = this.#options;
     const before = clientState(directory.find(clientId));
     if (!directory.dismiss(clientId, keepsSession)) return false;
@@ -70,7 +70,7 @@ export class ClientRequests {
     return true;
   }
 
-  ban(request: BanRequest, { name: by }: ApiKey): Ban {
+  ban(request: BanRequest, { name: by }: ApiCaller): Ban {
     const { bans, audit } = this.#options;
     const former = bans.list();
     const ban = bans.add(request);
@@ -80,7 +80,7 @@ export class ClientRequests {
   }
 
   /** False: there is no such ban. */
-  liftBan(kind: BanKind, value: string, { name: by }: ApiKey): boolean {
+  liftBan(kind: BanKind, value: string, { name: by }: ApiCaller): boolean {
     const { bans, audit } = this.#options;
     const before = shownBan(bans.list(), kind, value);
     const isLifted = bans.remove(kind, value);

@@ -49,8 +49,9 @@ export function siteSourceOf(options: SiteSourceOptions): SiteSource {
     retained: options.retained,
     mayAnyoneReceive: (topic) => gatekeeper.mayAnyoneReceive(topic),
     apiKeys: () => gatekeeper.apiKeys,
-    mayPublish: (key, topic) => gatekeeper.mayKeyPublish(key, topic),
-    mayReceive: (key, topic) => gatekeeper.mayKeyReceive(key, topic),
+    signIn: (credentials) => gatekeeper.signIn(credentials),
+    mayPublish: (caller, topic) => gatekeeper.mayPublish(caller, topic),
+    mayReceive: (caller, topic) => gatekeeper.mayReceive(caller, topic),
     publish: (topic, payload, published) => {
       options.assertRunning();
       return host.publish(topic, payload, published);

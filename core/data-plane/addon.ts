@@ -114,6 +114,32 @@ export const counterNames = [
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
+/** What a trace tells of a message. In the order of `RecordKind` in native/front-end/watch.h; loadAddon() compares. */
+export const recordKinds = [
+  'published',
+  'refused',
+  'delivered',
+  'queued',
+  'dropped',
+  'missed',
+  'publishSpan',
+  'deliverSpan',
+] as const;
+export type RecordKind = (typeof recordKinds)[number];
+
+/** Why a client does not get a message. In the order of `DropReason` in native/front-end/watch.h; loadAddon() compares. */
+export const dropReasons = [
+  'none',
+  'outboxFull',
+  'queueFull',
+  'allQueuesFull',
+  'tooLarge',
+  'expired',
+  'withheld',
+  'unreadable',
+] as const;
+export type DropReason = (typeof dropReasons)[number];
+
 /** What is measured in buckets. In the order of `Time` in native/node/brokers.h, where each is explained; loadAddon() compares. */
 const timeNames = ['loopLag', 'deliveryTime', 'logCommit'] as const;
 export type TimeName = (typeof timeNames)[number];
@@ -575,6 +601,8 @@ export interface Addon {
   readonly sessionStateNames: readonly string[];
   readonly closeCauseNames: readonly string[];
   readonly frameOutcomeNames: readonly string[];
+  readonly recordKindNames: readonly string[];
+  readonly dropReasonNames: readonly string[];
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
   /** Throws a TypeError that names a rule which is missing or out of range, or a RangeError about the place. */
   createBroker(workers: number, rules: DataPlaneRules, place?: ClusterPlace): number;
@@ -701,8 +729,10 @@ function hasOurTables(addon: Addon): boolean {
       addon.noticeNames,
       addon.counterNames,
       addon.timeNames,
+      addon.recordKindNames,
+      addon.dropReasonNames,
     ],
-    [...tables, sessionStates, closeCauses, noticeNames, counterNames, timeNames],
+    [...tables, sessionStates, closeCauses, noticeNames, counterNames, timeNames, recordKinds, dropReasons],
   );
 }
 

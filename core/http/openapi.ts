@@ -9,8 +9,8 @@ const problemContent = { 'application/problem+json': { schema: { $ref: '#/compon
 
 const malformedPath = 'The path is not UTF-8, percent-encoded';
 const common = {
-  401: 'There is no key, or nobody has this one',
-  403: 'The API is closed, or the key may not do this',
+  401: 'There are no credentials, or they are wrong',
+  403: 'The API is closed, or the caller may not do this',
   503: 'The broker is busy, or stops',
 } as const satisfies Partial<Record<Status, string>>;
 
@@ -28,7 +28,7 @@ export function openApiOf(routes: readonly Route[], version: string): Readonly<R
       version,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description:
-        'The HTTP API of RallyMQ, an MQTT broker for the web. Start the broker with `--api-keys FILE`; `rallymq api-key add FILE NAME --scopes LIST` makes a key.',
+        'The HTTP API of RallyMQ, an MQTT broker for the web. Start the broker with `--api-keys FILE`; `rallymq api-key add FILE NAME --scopes LIST` makes a key, and with `--user` gives the scopes to a user of the broker.',
     },
     servers: [{ url: '/' }],
     paths,
@@ -37,7 +37,12 @@ export function openApiOf(routes: readonly Route[], version: string): Readonly<R
         key: {
           type: 'http',
           scheme: 'bearer',
-          description: `A key has some of the scopes ${apiScopes.join(', ')}. Each operation says which it needs.`,
+          description: `An API key, or the token (JWT) of a user. It has some of the scopes ${apiScopes.join(', ')}. Each operation says which it needs.`,
+        },
+        user: {
+          type: 'http',
+          scheme: 'basic',
+          description: 'The name and password of a user of the broker.',
         },
       },
       schemas: { Problem: problemSchema },
@@ -83,7 +88,7 @@ function described(
       ? {}
       : { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
     responses: Object.fromEntries(Object.entries(all).map(responseOf)),
-    security: isOpen ? [] : [{ key: [] }],
+    security: isOpen ? [] : [{ key: [] }, { user: [] }],
   };
 }
 

@@ -12,8 +12,10 @@ import type {
 } from '../data-plane/inspection.ts';
 import type { AskedSubscription } from '../front-end/subscribe.ts';
 import type { HostMessage, PublishOptions } from '../host/host-message.ts';
-import type { ApiKey, ApiKeys, ApiScope } from '../security/api-keys.ts';
+import type { ApiCaller } from '../security/api-caller.ts';
+import type { ApiKeys, ApiScope } from '../security/api-keys.ts';
 import type { Ban, BanKind, BanRequest } from '../security/bans.ts';
+import type { HttpCredentials, SignInRefusal } from '../security/sign-in.ts';
 import type { ClientEvent } from '../sessions/client-history.ts';
 import type { ClientPage, ClientQuery, ClientState } from '../sessions/client-list.ts';
 import type { Trace, TraceRequest } from '../tracing/traces.ts';
@@ -49,8 +51,10 @@ export interface SiteSource {
   mayAnyoneReceive(topic: string): boolean;
   /** Undefined: there is no file of keys, and nobody has one. */
   apiKeys(): ApiKeys | undefined;
-  mayPublish(key: ApiKey, topic: string): boolean;
-  mayReceive(key: ApiKey, topic: string): boolean;
+  /** A user of the broker asks, with its password or token. Does not reject. */
+  signIn(credentials: HttpCredentials): Promise<ApiCaller | SignInRefusal>;
+  mayPublish(caller: ApiCaller, topic: string): boolean;
+  mayReceive(caller: ApiCaller, topic: string): boolean;
   /** Resolves to the reason code when the broker has the message. Errors: as Broker.publish(). */
   publish(topic: string, payload: Uint8Array, options: PublishOptions): Promise<number>;
   clients(query: ClientQuery): ClientPage<ClientState>;
@@ -60,7 +64,7 @@ export interface SiteSource {
   subscriptions(client: ClientState, from: number, max: number): Promise<readonly SubscriptionRow[]>;
   events(clientId: string): readonly ClientEvent[] | undefined;
   /** False: there is no such client, or no connection of one whose session is kept. */
-  disconnect(clientId: string, keepsSession: boolean, by: ApiKey): boolean;
+  disconnect(clientId: string, keepsSession: boolean, by: ApiCaller): boolean;
   /**
    * Subscribes a client that is connected or away, and resolves to the reason code; undefined: its session is not on the
    * worker, as while it moves.
@@ -68,18 +72,18 @@ export interface SiteSource {
   subscribe(
     client: ClientState,
     asked: Omit<AskedSubscription, 'session'>,
-    by: ApiKey,
+    by: ApiCaller,
   ): Promise<number | undefined>;
   /** False: there was no such subscription. */
-  unsubscribe(client: ClientState, topicFilter: string, by: ApiKey): Promise<boolean>;
+  unsubscribe(client: ClientState, topicFilter: string, by: ApiCaller): Promise<boolean>;
   /** Undefined: the broker is not in a cluster. */
   cluster(): ClusterFigures | undefined;
   bans(): readonly Ban[];
   isBanned(remoteAddress: string): boolean;
   /** Errors: as Bans.add(). */
-  ban(request: BanRequest, by: ApiKey): Ban;
+  ban(request: BanRequest, by: ApiCaller): Ban;
   /** False: there was no such ban. Errors: as Bans.remove(). */
-  liftBan(kind: BanKind, value: string, by: ApiKey): boolean;
+  liftBan(kind: BanKind, value: string, by: ApiCaller): boolean;
   /** Clients for which most waits, those first whose connection takes nothing for longest. */
   slow(max: number): Promise<readonly (SlowRow & { readonly clientId: string })[]>;
   matches(
@@ -101,17 +105,17 @@ export interface SiteSource {
   traces(): readonly Trace[];
   trace(id: string): Trace | undefined;
   /** Undefined: there are as many as there can be. */
-  startTrace(request: Omit<TraceRequest, 'mayReceive'>, by: ApiKey): Trace | undefined;
+  startTrace(request: Omit<TraceRequest, 'mayReceive'>, by: ApiCaller): Trace | undefined;
   /** False: there is no such trace. */
-  stopTrace(id: string, by: ApiKey): boolean;
-  deleteTrace(id: string, by: ApiKey): boolean;
+  stopTrace(id: string, by: ApiCaller): boolean;
+  deleteTrace(id: string, by: ApiCaller): boolean;
   /** Its lines, from this one on; undefined: there is no room for another stream. */
   streamTrace(trace: Trace, next: number): StreamedBody | undefined;
   /** Gives how many clients are there to be told to go. */
-  drain(by: ApiKey): number;
+  drain(by: ApiCaller): number;
   /** Reads the configuration, and the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
   reload(
-    by: ApiKey,
+    by: ApiCaller,
   ): Promise<Reloaded & { readonly certificates: 'reloaded' | 'unchanged' | 'refused' | 'none' }>;
   /** Options for which the last reload has found another value, which counts after a restart. */
   needsRestart(): readonly string[];
@@ -134,15 +138,16 @@ export interface RouteRequest {
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   /** Who asks; undefined where everyone may. */
-  readonly key: ApiKey | undefined;
+  readonly caller: ApiCaller | undefined;
   /** Of a route that takes one: what JSON.parse() has made of it. */
   readonly body: unknown;
 }
 
 /**
  * Who may ask: `everyone` who reaches the port; `client`: only where everyone may connect, since the answer tells what a
- * client could find out by connecting; `observer`: whoever has a key with the scope `read`, and everyone who could read as
- * much from $SYS as a client. A scope: whoever has a key with it; `subscribe`: and everyone where everyone may connect.
+ * client could find out by connecting; `observer`: callers with the scope `read`, and everyone who could read as much from
+ * $SYS as a client. A scope: callers who have it, by an API key or as a user; `subscribe`: and everyone where everyone may
+ * connect.
  */
 export type Right = 'everyone' | 'client' | 'observer' | ApiScope;
 

@@ -1,5 +1,5 @@
 /**
- * All that HTTP has here: the routes of routes.ts, and the pages. A request goes to its route if whoever asks has the right
+ * All that HTTP has here: the routes of routes.ts, and the pages. A request goes to its route if the caller has the right
  * to it and there is room, else to the page of its path.
  *
  *     question -> route -> right -> room -> body, if the route takes one -> handler -> answer, counted until it is taken
@@ -8,9 +8,11 @@ import { isUtf8 } from 'node:buffer';
 import type { BrokerConfig } from '../config/options.ts';
 import type { HostMessage } from '../host/host-message.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
+import { type Admission, ApiGate } from './api-gate.ts';
+import { ExpiringStream } from './expiring-stream.ts';
 import { giveBack } from './give-back.ts';
 import { Idempotency } from './idempotency.ts';
-import { KeyGate } from './key-gate.ts';
+
 import { loadPages, type Pages, pageAnswer } from './pages.ts';
 import { problem, RequestFault } from './problem.ts';
 import type { ListeningPorts, RouteRequest, SiteSource } from './route.ts';
@@ -31,7 +33,7 @@ export class Site {
   readonly #config: BrokerConfig;
   readonly #version: string;
   readonly #source: SiteSource;
-  readonly #gate: KeyGate;
+  readonly #gate: ApiGate;
   readonly #routes: RouteTable;
   readonly #pages: Pages;
   readonly #lookUps = new Turns(lookUpsAtOnce);
@@ -47,7 +49,7 @@ export class Site {
       ...source,
       retained: (topic) => this.#lookUps.take(() => this.#lookUp(source, topic)),
     };
-    this.#gate = new KeyGate(source, config);
+    this.#gate = new ApiGate(source, config);
     this.#routes = new RouteTable(config.pages ? [...operatingRoutes, ...pageRoutes] : operatingRoutes);
     this.#pages = config.pages ? loadPages(config.path) : new Map();
     this.ports = { ...config, port: config.port || 0 };
@@ -65,19 +67,52 @@ export class Site {
     return pageAnswer(this.#pages, question) ?? notFound(path);
   }
 
-  #handle({ route, path, values }: Found, question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
-    const admission = this.#gate.admit(route.right, question);
+  #handle(found: Found, question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
+    const admission = this.#gate.admit(found.route.right, question);
+    return admission instanceof Promise
+      ? this.#whenAdmitted(found, question, admission)
+      : this.#admitted(found, question, admission);
+  }
+
+  /** The body has to be asked for at once, and counts as what is held while it is decided whether the user may ask. */
+  async #whenAdmitted(
+    found: Found,
+    question: HttpQuestion,
+    admission: Promise<Admission>,
+  ): Promise<HttpAnswer> {
+    const { takesBody = false } = found.route;
+    const bytes = takesBody ? question.contentLength || unknownBodyBytes : 0;
+    if (this.#isFull || !this.#hasRoomFor(bytes)) return busy();
+    const body = takesBody ? question.readBody() : undefined;
+    body?.catch(() => {}); // whoever waits for it hears of it
+    this.#pending += 1;
+    this.#heldBytes += bytes;
+    const admitted = await admission.finally(() => {
+      this.#pending -= 1;
+      this.#heldBytes -= bytes;
+    });
+    return this.#admitted(
+      found,
+      body === undefined ? question : { ...question, readBody: () => body },
+      admitted,
+    );
+  }
+
+  #admitted(
+    { route, path, values }: Found,
+    question: HttpQuestion,
+    admission: Admission,
+  ): HttpAnswer | Promise<HttpAnswer> {
     if ('refusal' in admission) return admission.refusal;
     const parameters = decodedParameters(path.parameters, values);
     if (parameters === undefined) return problem(400, 'The path is not UTF-8, percent-encoded.');
-    const { httpPendingMax, httpAnswersBytesMax } = this.#config.limits;
-    if (this.#pending >= httpPendingMax || this.#heldBytes >= httpAnswersBytesMax) return busy();
-    const { key } = admission;
+    if (this.#isFull) return busy();
+    const { caller } = admission;
     const request = {
       question,
       parameters,
       query: question.query === '' ? noQuery : new URLSearchParams(question.query),
-      key,
+      caller,
       body: undefined,
     };
     const { ports } = this;
@@ -92,10 +127,21 @@ export class Site {
       const answer = route.takesBody
         ? this.#withBody(request, (withBody) => route.handle(withBody, context))
         : route.handle(request, context);
-      return answer instanceof Promise ? this.#settle(answer) : this.#hold(answer);
+      const expiresAtMs = caller?.user?.expiresAtMs;
+      return answer instanceof Promise ? this.#settle(answer, expiresAtMs) : this.#hold(answer, expiresAtMs);
     } catch (error) {
       return faultOf(error);
     }
+  }
+
+  get #isFull(): boolean {
+    const { httpPendingMax, httpAnswersBytesMax } = this.#config.limits;
+    return this.#pending >= httpPendingMax || this.#heldBytes >= httpAnswersBytesMax;
+  }
+
+  /** What is larger than all may be goes alone. */
+  #hasRoomFor(bytes: number): boolean {
+    return this.#heldBytes === 0 || this.#heldBytes + bytes <= this.#config.limits.httpAnswersBytesMax;
   }
 
   /** The body counts as what is held for as long as it is worked on. */
@@ -105,8 +151,7 @@ export class Site {
   ): Promise<HttpAnswer> {
     const { question } = request;
     let bytes = question.contentLength || unknownBodyBytes;
-    if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#config.limits.httpAnswersBytesMax)
-      return busy();
+    if (!this.#hasRoomFor(bytes)) return busy();
     this.#heldBytes += bytes;
     try {
       const read = await question.readBody();
@@ -124,10 +169,10 @@ export class Site {
     return await source.retained(topic);
   }
 
-  async #settle(answer: Promise<HttpAnswer>): Promise<HttpAnswer> {
+  async #settle(answer: Promise<HttpAnswer>, expiresAtMs: number | undefined): Promise<HttpAnswer> {
     this.#pending += 1;
     try {
-      return this.#hold(await answer);
+      return this.#hold(await answer, expiresAtMs);
     } catch (error) {
       return faultOf(error);
     } finally {
@@ -135,12 +180,17 @@ export class Site {
     }
   }
 
-  /** Counts the answer for as long as it is there for one client. One that is larger than all may be goes alone. */
-  #hold(answer: HttpAnswer): HttpAnswer {
+  /** Counts the answer for as long as it is there for one client. */
+  #hold(answer: HttpAnswer, expiresAtMs: number | undefined): HttpAnswer {
     const { body, stream } = answer;
     const { length } = body;
-    if (stream !== undefined) return answer; // it keeps to bounds of its own
-    if (this.#heldBytes > 0 && this.#heldBytes + length > this.#config.limits.httpAnswersBytesMax) {
+    if (stream !== undefined) {
+      // It keeps to bounds of its own, and ends with the rights of the caller.
+      return expiresAtMs === undefined
+        ? answer
+        : { ...answer, stream: new ExpiringStream(stream, expiresAtMs - Date.now()) };
+    }
+    if (!this.#hasRoomFor(length)) {
       giveBack(body);
       return busy();
     }

@@ -10,7 +10,7 @@ import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type Access, encodeAccess, type Identity } from './access.ts';
 import { type AccessFiles, readAccessFiles } from './access-files.ts';
-import type { ApiKey, ApiKeys } from './api-keys.ts';
+import type { ApiKeys } from './api-keys.ts';
 import { Backend } from './backend.ts';
 import { BackendProvider } from './backend-provider.ts';
 import { CertificateProvider } from './certificate-provider.ts';
@@ -225,24 +225,18 @@ export class AccessControl {
     return this.#rules.mayPublish(access, willTopic) ? undefined : ReasonCode.notAuthorized;
   }
 
-  /** Whether somebody without a user name, and without a connection, may have the messages of a topic. */
-  mayAnyoneReceive(topic: string): boolean {
-    const access = this.describe({}, '');
-    return access === undefined || this.#rules === undefined || this.#rules.mayReceive(access, topic);
-  }
-
   /** Undefined: no file is configured, so there are no keys. */
   get apiKeys(): ApiKeys | undefined {
     return this.#files.apiKeys;
   }
 
-  /** Rules apply to a key as to the user of the same name. */
-  mayKeyPublish({ name }: ApiKey, topic: string): boolean {
-    const access = this.describe({ username: name }, '');
+  /** Whether the rules let somebody without a connection publish to a topic, or have its messages. */
+  mayPublish(who: Access, topic: string): boolean {
+    const access = this.describe(who, who.clientId ?? '');
     return access === undefined || this.#rules === undefined || this.#rules.mayPublish(access, topic);
   }
-  mayKeyReceive({ name }: ApiKey, topic: string): boolean {
-    const access = this.describe({ username: name }, '');
+  mayReceive(who: Access, topic: string): boolean {
+    const access = this.describe(who, who.clientId ?? '');
     return access === undefined || this.#rules === undefined || this.#rules.mayReceive(access, topic);
   }
 

@@ -83,6 +83,11 @@ export class Admission {
     return isFull ? ReasonCode.quotaExceeded : undefined;
   }
 
+  /** Of somebody who only asks, over HTTP, and takes no connection. */
+  isBanned(client: LoginAttempt): boolean {
+    return this.#options.bans.find(client) !== undefined;
+  }
+
   /** A client has failed to authenticate. Returns the delay of its refusal, in milliseconds. */
   failed(client: LoginAttempt): number {
     return this.#failures.add(client);

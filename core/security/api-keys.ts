@@ -1,21 +1,22 @@
 /**
  * The keys of the HTTP API, as the file of `apiKeysFile` has them: `name:scopes:hash` in each line. A key is 32 random
- * bytes, so its SHA-256 tells nobody what it is, and there is nothing to guess that a slow hash would protect.
+ * bytes, so its SHA-256 tells nobody what it is, and there is nothing to guess that a slow hash would protect. A line
+ * `name:scopes:user` gives the scopes to the user of the broker with this name.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { accessFileFault, linesOf } from './access-file.ts';
+import type { ApiCaller } from './api-caller.ts';
 
 /** What a key may do: look; publish and set retained messages; get messages; end clients; reload the configuration. */
 export const apiScopes = ['read', 'publish', 'subscribe', 'clients', 'config'] as const;
 export type ApiScope = (typeof apiScopes)[number];
 
-export interface ApiKey {
-  /** In the audit lines, and to the rules the user name. */
-  readonly name: string;
-  readonly scopes: ReadonlySet<ApiScope>;
-}
+/** A line of the file. */
+export type ApiKey = Pick<ApiCaller, 'name' | 'scopes'>;
 
 const keyPrefix = 'rmq_';
+/** In place of a hash. */
+const userMark = 'user';
 const keyBytes = 32;
 const hashPattern = /^[\w-]{43}$/;
 const namePattern = /^[^:#\s\p{C}][^:\p{C}]{0,99}$/u;
@@ -36,6 +37,15 @@ export function hashOfApiKey(key: string): string {
   return createHash('sha256').update(key).digest('base64url');
 }
 
+/** Whether it looks like a key: no token does. */
+export function isApiKey(text: string): boolean {
+  return text.startsWith(keyPrefix);
+}
+
+export function apiUserLine(user: ApiKey): string {
+  return apiKeyLine(user, userMark);
+}
+
 export function apiKeyLine({ name, scopes }: ApiKey, hash: string): string {
   return `${name}:${[...scopes].join(',')}:${hash}`;
 }
@@ -45,36 +55,51 @@ const recentMax = 64;
 
 export class ApiKeys {
   readonly #byHash: ReadonlyMap<string, ApiKey>;
+  readonly #users: ReadonlyMap<string, ApiKey>;
   /** By themselves, those that were found lately. */
   readonly #recent = new Map<string, ApiKey>();
 
-  constructor(byHash: ReadonlyMap<string, ApiKey>) {
+  /** `users`: by their names. */
+  constructor(byHash: ReadonlyMap<string, ApiKey>, users: ReadonlyMap<string, ApiKey> = new Map()) {
     this.#byHash = byHash;
+    this.#users = users;
   }
 
   /** `path` is for errors, which never show a hash. Errors: ACCESS_FILE_INVALID. */
   static parse(text: string, path: string): ApiKeys {
     const byHash = new Map<string, ApiKey>();
+    const users = new Map<string, ApiKey>();
     const names = new Set<string>();
     for (const { number, text: line } of linesOf(text)) {
       const [name = '', scopes = '', hash = '', ...more] = line.split(':');
       const fault = faultOf(name, scopes, hash, more.length > 0, names);
       if (fault !== undefined) throw accessFileFault(path, number, 1, fault);
       names.add(name);
-      byHash.set(hash, { name, scopes: new Set(scopesOf(scopes).filter(isApiScope)) });
+      const caller = { name, scopes: new Set(scopesOf(scopes).filter(isApiScope)) };
+      if (hash === userMark) users.set(name, caller);
+      else byHash.set(hash, caller);
     }
-    return new ApiKeys(byHash);
+    return new ApiKeys(byHash, users);
   }
 
   get all(): readonly ApiKey[] {
-    return [...this.#byHash.values()];
+    return [...this.#byHash.values(), ...this.#users.values()];
+  }
+
+  /** The scopes of a user of the broker; none, unless the file names the user. */
+  scopesOfUser(username: string): ReadonlySet<ApiScope> {
+    return this.#users.get(username)?.scopes ?? new Set();
+  }
+
+  isUser(name: string): boolean {
+    return this.#users.has(name);
   }
 
   /** Undefined: there is no such key. */
   find(key: string): ApiKey | undefined {
     const known = this.#recent.get(key);
     if (known !== undefined) return known;
-    const found = key.startsWith(keyPrefix) ? this.#byHash.get(hashOfApiKey(key)) : undefined;
+    const found = isApiKey(key) ? this.#byHash.get(hashOfApiKey(key)) : undefined;
     if (found === undefined) return undefined;
     if (this.#recent.size >= recentMax) this.#recent.clear();
     this.#recent.set(key, found);
@@ -93,9 +118,9 @@ function faultOf(
   hasMore: boolean,
   names: ReadonlySet<string>,
 ): string | undefined {
-  if (hasMore || !isApiKeyName(name) || !hashPattern.test(hash))
-    return "give a name, ':', scopes, ':' and a hash, as `rallymq api-key add` writes them.";
-  if (names.has(name)) return `the key '${name}' stands here for the second time.`;
+  if (hasMore || !isApiKeyName(name) || !(hash === userMark || hashPattern.test(hash)))
+    return "give a name, ':', scopes, ':' and a hash or 'user', as `rallymq api-key add` writes them.";
+  if (names.has(name)) return `the name '${name}' stands here for the second time.`;
   const unknown = scopesOf(scopes).find((scope) => !isApiScope(scope));
   if (unknown === undefined) return undefined;
   const isWord = /^[a-z]{0,20}$/i.test(unknown); // or it may be a piece of a hash

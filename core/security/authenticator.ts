@@ -58,6 +58,16 @@ interface Pending {
   abandon(): void;
 }
 
+/** In the place of a worker, of whoever has no connection. */
+const overHttp = -1;
+
+/** The reasons of a failed login, as an attacker who guesses passwords gets them. */
+export const failedLoginReasons: readonly number[] = [
+  ReasonCode.badUserNameOrPassword,
+  ReasonCode.notAuthorized,
+  ReasonCode.badAuthenticationMethod,
+];
+
 const letIn: Verdict = { reasonCode: ReasonCode.success, access: {} };
 const notAuthorized: Verdict = { reasonCode: ReasonCode.notAuthorized };
 const unavailable: Verdict = { reasonCode: ReasonCode.serverUnavailable, isUndecided: true };
@@ -68,6 +78,7 @@ export class Authenticator {
   readonly #methods: ReadonlyMap<string, AuthenticationMethod>;
   /** By worker and connection. */
   readonly #pending = new Map<string, Pending>();
+  #nextAlone = 0;
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
@@ -92,6 +103,12 @@ export class Authenticator {
         this.#options.sendChallenge(worker, connection, challengeData);
       return runExchange(method.begin(client), data, pending, challenge);
     });
+  }
+
+  /** The same of somebody who asks over HTTP: without a method of enhanced authentication. */
+  async decideAlone(client: ConnectingClient): Promise<Verdict> {
+    const verdict = await this.#decidePlain(overHttp, this.#nextAlone++, client, false);
+    return verdict ?? unavailable;
   }
 
   /** The client has answered a challenge. */

@@ -17,6 +17,7 @@ export interface FailedLoginsOptions {
 /** The client that has failed. */
 export interface LoginAttempt {
   readonly remoteAddress: string;
+  /** Empty over HTTP: there is none. */
   readonly clientId: string;
   readonly username?: string | undefined;
 }
@@ -44,10 +45,14 @@ export class FailedLogins {
   add({ remoteAddress, clientId, username }: LoginAttempt): number {
     const { failedLoginsPerAddressMax, failedLoginsPerNameMax, failedLoginDelayMsMax } = this.#options.limits;
     const address = addressKey(remoteAddress);
-    const counts = [this.#byAddress.add(address), this.#byClientId.add(clientId)];
+    const counts = [this.#byAddress.add(address)];
     // A proxy on this machine that is not in trustedProxies represents all its clients: it is slowed down, not banned.
     if (!isOwnMachine(remoteAddress)) this.#banAt(counts[0], failedLoginsPerAddressMax, 'address', address);
-    this.#banAt(counts[1], failedLoginsPerNameMax, 'clientId', clientId);
+    if (clientId !== '') {
+      const count = this.#byClientId.add(clientId);
+      counts.push(count);
+      this.#banAt(count, failedLoginsPerNameMax, 'clientId', clientId);
+    }
     if (username !== undefined) {
       const count = this.#byUsername.add(username);
       counts.push(count);

@@ -26,11 +26,18 @@ import { reasonCodeName } from '../wire/reason-code-name.ts';
 import type { Access, Identity } from './access.ts';
 import { AccessControl, type RulesInForce } from './access-control.ts';
 import { Admission } from './admission.ts';
-import type { ApiKey, ApiKeys } from './api-keys.ts';
-import { type AuthenticationRequest, Authenticator, type Verdict } from './authenticator.ts';
+import { type ApiCaller, accessOfCaller } from './api-caller.ts';
+import type { ApiKeys } from './api-keys.ts';
+import {
+  type AuthenticationRequest,
+  Authenticator,
+  failedLoginReasons,
+  type Verdict,
+} from './authenticator.ts';
 import { Authorizer } from './authorizer.ts';
 import { BanKeeper, type Bans } from './ban-keeper.ts';
 import type { Ban } from './bans.ts';
+import { type HttpCredentials, SignIn, type SignInRefusal } from './sign-in.ts';
 
 /** The options that are functions: they are not part of the configuration. */
 export type SecurityHooks = Pick<
@@ -71,6 +78,7 @@ export class Gatekeeper {
   readonly #authenticator: Authenticator;
   readonly #admission: Admission;
   readonly #authorizer: Authorizer;
+  readonly #signIn: SignIn;
   readonly #bans: BanKeeper;
   /** Clients that are connected, by the place of their listener. */
   readonly #byListener = new Map<number, number>();
@@ -121,6 +129,21 @@ export class Gatekeeper {
       clock,
       onFailed: (error) =>
         options.onFailed(error, 'an authorization hook or back end has failed; the client is denied'),
+    });
+    this.#signIn = this.#newSignIn();
+  }
+
+  #newSignIn(): SignIn {
+    const { config, clock, audit } = this.#options;
+    const hasTenants = config.listeners.some(({ topicPrefix }) => topicPrefix !== '');
+    return new SignIn({
+      clock,
+      audit,
+      authenticate: (client) => this.#authenticator.decideAlone(client),
+      admission: this.#admission,
+      prefixOf: (username) => this.#access.prefixOf(username),
+      scopesOf: (username) => this.#access.apiKeys?.scopesOfUser(username),
+      maySubscribe: !hasTenants && !this.#authorizer.asksToSubscribe,
     });
   }
 
@@ -220,7 +243,7 @@ export class Gatekeeper {
     request: ConnectRequest,
     { reasonCode, isUndecided = false }: Verdict,
   ): ConnectVerdict | Promise<ConnectVerdict> {
-    const isFailedLogin = !isUndecided && failures.includes(reasonCode);
+    const isFailedLogin = !isUndecided && failedLoginReasons.includes(reasonCode);
     const heldBackMs = isFailedLogin ? this.#admission.failed(request) : 0;
     const verdict = this.#refused(request, reasonCode, heldBackMs);
     if (heldBackMs === 0) return verdict;
@@ -369,7 +392,7 @@ export class Gatekeeper {
 
   /** Whether somebody without a user name, and without a connection, may have the messages of a topic. */
   mayAnyoneReceive(topic: string): boolean {
-    return this.#access.mayAnyoneReceive(topic);
+    return this.#access.mayReceive({}, topic);
   }
 
   /** Undefined: no file of API keys is configured, so there are none. */
@@ -377,12 +400,19 @@ export class Gatekeeper {
     return this.#access.apiKeys;
   }
 
-  mayKeyPublish(key: ApiKey, topic: string): boolean {
-    return this.#access.mayKeyPublish(key, topic);
+  /** A user of the broker who asks over HTTP: see SignIn. */
+  signIn(credentials: HttpCredentials): Promise<ApiCaller | SignInRefusal> {
+    return this.#signIn.decide(credentials);
   }
 
-  mayKeyReceive(key: ApiKey, topic: string): boolean {
-    return this.#access.mayKeyReceive(key, topic);
+  /** Where a program has a say about topics, the rules alone give users nothing. */
+  mayPublish(caller: ApiCaller, topic: string): boolean {
+    if (caller.user !== undefined && this.#authorizer.asksToPublish) return false;
+    return this.#access.mayPublish(accessOfCaller(caller), topic);
+  }
+  mayReceive(caller: ApiCaller, topic: string): boolean {
+    if (caller.user !== undefined && this.#authorizer.asksToSubscribe) return false;
+    return this.#access.mayReceive(accessOfCaller(caller), topic);
   }
 
   #newBanKeeper(): BanKeeper {
@@ -421,13 +451,6 @@ export class Gatekeeper {
     return [...Array(this.#options.config.workers).keys()];
   }
 }
-
-/** The reasons of a failed login, as an attacker who guesses passwords gets them. */
-const failures: readonly number[] = [
-  ReasonCode.badUserNameOrPassword,
-  ReasonCode.notAuthorized,
-  ReasonCode.badAuthenticationMethod,
-];
 
 /** A grant may name the client identifier that it is for: as the client sees it. */
 function hasClientId(

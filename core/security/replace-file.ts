@@ -1,10 +1,13 @@
 /** Replaces the content of a file atomically: a reader sees either the old or the new one. */
 import {
-  chmodSync,
   closeSync,
   existsSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   openSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -12,22 +15,32 @@ import {
 } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
 
-/** Only its owner may read a new one; one that is there keeps its rights. Errors: ACCESS_FILE_UNREADABLE. */
+/**
+ * Only its owner may read a new one; one that is there keeps its owner and its rights, so that root can change a file of the
+ * broker's user, and a link to it stays. Errors: ACCESS_FILE_UNREADABLE.
+ */
 export function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const target = existsSync(path) ? realpathSync(path) : path;
+  const temporary = `${target}.${process.pid}.tmp`;
   try {
     const descriptor = openSync(temporary, 'wx', 0o600);
     try {
+      if (existsSync(target)) keepOwner(descriptor, target);
       writeSync(descriptor, text);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
-    if (existsSync(path)) chmodSync(temporary, statSync(path).mode & 0o777);
-    renameSync(temporary, path);
+    renameSync(temporary, target);
   } catch (cause) {
     rmSync(temporary, { force: true });
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new BrokerError('ACCESS_FILE_UNREADABLE', `${path} cannot be written: ${reason}.`, { cause });
   }
+}
+
+function keepOwner(descriptor: number, path: string): void {
+  const [own, { uid, gid, mode }] = [fstatSync(descriptor), statSync(path)];
+  if (own.uid !== uid || own.gid !== gid) fchownSync(descriptor, uid, gid);
+  fchmodSync(descriptor, mode & 0o777);
 }

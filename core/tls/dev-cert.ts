@@ -117,7 +117,7 @@ function report(folder: string, names: readonly string[], isNew: boolean): strin
     `  NODE_EXTRA_CA_CERTS=${ca} node program.mjs`,
     'and start the broker with',
     `  rallymq --tls-cert ${cert} --tls-key ${key}`,
-    `It is for trying things out. Whoever has ${join(folder, files.caKey)} can pretend to be any host to whom trusts the authority.`,
+    `Use it for tests only: anyone who has ${join(folder, files.caKey)} can pretend to be any host to clients that trust the authority.`,
     '',
   ].join('\n');
 }

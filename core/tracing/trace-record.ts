@@ -1,30 +1,6 @@
 /** What the data plane tells of what is looked at more closely, as native/front-end/watch.h writes it. */
+import { type DropReason, dropReasons, type RecordKind, recordKinds } from '../data-plane/addon.ts';
 import type { QoS } from '../wire/packets.ts';
-
-/** In the order of `RecordKind` in native/front-end/watch.h. */
-const recordKinds = [
-  'published',
-  'refused',
-  'delivered',
-  'queued',
-  'dropped',
-  'missed',
-  'publishSpan',
-  'deliverSpan',
-] as const;
-type RecordKind = (typeof recordKinds)[number];
-
-/** In the order of `DropReason` there, in the words of the metrics. */
-export const dropReasons = [
-  'none',
-  'outbox_full',
-  'queue_full',
-  'all_queues_full',
-  'too_large',
-  'expired',
-  'withheld',
-  'unreadable',
-] as const;
 
 interface Common {
   readonly qos: QoS;
@@ -41,7 +17,7 @@ export interface TraceRecord extends Common {
   /** Bit t: it is for the trace with the index t. */
   readonly traces: number;
   readonly reasonCode: number;
-  readonly why: (typeof dropReasons)[number];
+  readonly why: DropReason;
   readonly retain: boolean;
   /** When, on the clock of process.hrtime(). */
   readonly atNs: bigint;

@@ -9,6 +9,7 @@
  * until it is deleted, or a new trace needs the room; an hour at most.
  */
 import { randomBytes } from 'node:crypto';
+import type { DropReason } from '../data-plane/addon.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
 import { reasonCodeName } from '../wire/reason-code-name.ts';
 import { type TraceRecord, wallClockMs } from './trace-record.ts';
@@ -184,7 +185,7 @@ export class Traces {
       retain,
       payload_size: payloadBytes,
       ...(kind === 'refused' ? { reason: reasonCodeName(reasonCode) } : {}),
-      ...(why === 'none' ? {} : { reason: why }),
+      ...(why === 'none' ? {} : { reason: shownReason(why) }),
       ...(request.payloadBytesMax > 0 && request.mayReceive(topic)
         ? shownPayload(record.payload.subarray(0, request.payloadBytesMax))
         : {}),
@@ -229,6 +230,11 @@ export class Traces {
     const taken = new Set(all.map(({ index }) => index));
     return Array.from({ length: tracesMax }, (_, index) => index).find((index) => !taken.has(index));
   }
+}
+
+/** In the words of the metrics: outbox_full. */
+function shownReason(why: DropReason): string {
+  return why.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -6,7 +6,7 @@ import type { AuditLog } from '../control/audit-log.ts';
 import type { ToMain, ToWorker } from '../control/messages.ts';
 import type { SiteSource } from '../http/route.ts';
 import { TraceStream } from '../http/sse/trace-stream.ts';
-import type { ApiKey } from '../security/api-keys.ts';
+import type { ApiCaller } from '../security/api-caller.ts';
 import type { ClientState } from '../sessions/client-list.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -20,7 +20,7 @@ export interface TracingOptions {
   readonly audit: Pick<AuditLog, 'add'>;
   find(clientId: string): ClientState | undefined;
   clientIdOf(session: number): string | undefined;
-  mayReceive(key: ApiKey, topic: string): boolean;
+  mayReceive(key: ApiCaller, topic: string): boolean;
   broadcast(message: Extract<ToWorker, { type: 'trace' | 'endTrace' }>): void;
   /** Errors: NOT_RUNNING. */
   assertRunning(): void;
@@ -100,7 +100,7 @@ export class Tracing {
     this.#traces.close();
   }
 
-  #start(request: Parameters<TraceSite['startTrace']>[0], by: ApiKey): Trace | undefined {
+  #start(request: Parameters<TraceSite['startTrace']>[0], by: ApiCaller): Trace | undefined {
     const { assertRunning, audit, mayReceive } = this.#options;
     assertRunning();
     const trace = this.#traces.start({ ...request, mayReceive: (topic) => mayReceive(by, topic) });
@@ -108,7 +108,7 @@ export class Tracing {
     return trace;
   }
 
-  #end(isKnown: boolean, id: string, { name: by }: ApiKey): boolean {
+  #end(isKnown: boolean, id: string, { name: by }: ApiCaller): boolean {
     if (isKnown) this.#options.audit.add('traceEndAsked', { by, trace: id });
     return isKnown;
   }

@@ -25,11 +25,31 @@
 
 namespace rally {
 
-// In the order of `recordKinds` in core/tracing/trace-record.ts.
-enum class RecordKind : uint8_t { published, refused, delivered, queued, dropped, missed, publishSpan, deliverSpan };
+// In the order of `recordKinds` in core/data-plane/addon.ts, which compares the names when it loads the addon.
+enum class RecordKind : uint8_t {
+  published,
+  refused,
+  delivered,
+  queued,
+  dropped,
+  missed,
+  publishSpan,
+  deliverSpan,
+  count,
+};
 
-// In the order of `dropReasons` there.
-enum class DropReason : uint8_t { none, outboxFull, queueFull, allQueuesFull, tooLarge, expired, withheld, unreadable };
+// In the order of `dropReasons` there, likewise compared.
+enum class DropReason : uint8_t {
+  none,
+  outboxFull,
+  queueFull,
+  allQueuesFull,
+  tooLarge,
+  expired,
+  withheld,
+  unreadable,
+  count,
+};
 
 class Watch {
  public:

@@ -78,6 +78,8 @@ napi_value initialise(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "closeCauseNames", toTexts(env, enumNames<CloseCause, CloseCause::count>()));
   napi_set_named_property(env, exports, "frameOutcomeNames",
                           toTexts(env, enumNames<cluster::FrameOutcome, cluster::FrameOutcome::count>()));
+  napi_set_named_property(env, exports, "recordKindNames", toTexts(env, enumNames<RecordKind, RecordKind::count>()));
+  napi_set_named_property(env, exports, "dropReasonNames", toTexts(env, enumNames<DropReason, DropReason::count>()));
   napi_value bounds = nullptr;
   napi_create_array(env, &bounds);
   for (uint32_t i = 0; i < uint32_t(Time::count); i++) napi_set_element(env, bounds, i, boundsOf(env, Time(i)));

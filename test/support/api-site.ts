@@ -37,6 +37,7 @@ export const quietSource: SiteSource = {
   retained: () => Promise.resolve(undefined),
   mayAnyoneReceive: () => true,
   apiKeys: () => apiKeys,
+  signIn: () => Promise.resolve('refused'),
   mayPublish: () => true,
   mayReceive: () => true,
   publish: () => Promise.resolve(0),
@@ -102,6 +103,8 @@ export interface AskOptions {
   readonly method?: string;
   /** Undefined: no key is sent. */
   readonly key?: string | undefined;
+  /** In place of a key. */
+  readonly authorization?: string;
   readonly body?: unknown;
   readonly idempotencyKey?: string;
   readonly remoteAddress?: string;
@@ -122,7 +125,7 @@ export async function ask(site: Site, url: string, options: AskOptions = {}): Pr
     idempotencyKey,
     remoteAddress,
     origin,
-    authorization: key === undefined ? '' : `Bearer ${key}`,
+    authorization: options.authorization ?? (key === undefined ? '' : `Bearer ${key}`),
     contentLength: text.length,
     readBody: () => Promise.resolve(Buffer.from(text)),
   });

@@ -22,9 +22,10 @@ export async function seriousFaults(page: Page): Promise<string[]> {
 }
 
 export async function fitsSmallPhone(page: Page, path: string): Promise<void> {
-  await page.setViewportSize({ width: 360, height: 740 });
-  const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-  assert.ok(Number(overflow) <= 0, `${path} is ${overflow} pixels wider than a small phone`);
+  const width = 360;
+  await page.setViewportSize({ width, height: 740 });
+  const needed = Number(await page.evaluate('document.documentElement.scrollWidth')); // innerWidth grows with what is too wide
+  assert.ok(needed <= width, `${path} is ${needed - width} pixels wider than a small phone`);
   // Fingers hit what is 44 pixels high; browsers zoom into an input with smaller letters than 16 pixels.
   const small = await page.evaluate(`[...document.querySelectorAll('button, select, input, textarea')]
     .filter((one) => one.checkVisibility() && one.type !== 'checkbox')

@@ -34,9 +34,10 @@ export async function visit(test: TestContext, url: string, options: VisitorOpti
   const { host } = new URL(url);
   page.on('pageerror', (error) => faults.push(`${test.name}: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
-    // What cannot be reached while a broker is away is told by the browser too, what is not retained, and who has ended.
+    // What cannot be reached while a broker is away is told by the browser too, what is not retained, who has ended, and
+    // what somebody may not do.
     const isExpected =
-      /ERR_CONNECTION|WebSocket connection to/.test(message.text()) ||
+      /ERR_CONNECTION|WebSocket connection to|status of 40[13]/.test(message.text()) ||
       /\/api\/(retained|v1\/clients)\//.test(message.location().url);
     if (message.type() === 'error' && !isExpected) faults.push(`${test.name}: ${message.text()}`);
   });

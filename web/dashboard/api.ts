@@ -1,7 +1,8 @@
-/** The HTTP API of this broker, with the key that the visitor has signed in with. It is kept for this tab alone. */
+/** The HTTP API of this broker, with the credentials that the visitor has signed in with. They are kept for this tab alone. */
 import { siteRoot } from '../shared/statistics.ts';
 
-const storageKey = 'rallymq-api-key';
+/** The header Authorization. */
+const storageKey = 'rallymq-authorization';
 
 export class ApiError extends Error {
   readonly status: number;
@@ -12,13 +13,16 @@ export class ApiError extends Error {
   }
 }
 
-export function keptKey(): string | null {
-  return sessionStorage.getItem(storageKey);
+export function isSignedIn(): boolean {
+  return sessionStorage.getItem(storageKey) !== null;
 }
-export function keepKey(key: string): void {
-  sessionStorage.setItem(storageKey, key);
+/** `username`: empty with an API key or a token. */
+export function keepCredentials(username: string, secret: string): void {
+  const bytes = new TextEncoder().encode(`${username}:${secret}`);
+  const header = username === '' ? `Bearer ${secret}` : `Basic ${btoa(String.fromCharCode(...bytes))}`;
+  sessionStorage.setItem(storageKey, header);
 }
-export function forgetKey(): void {
+export function forgetCredentials(): void {
   sessionStorage.removeItem(storageKey);
 }
 
@@ -33,10 +37,22 @@ export async function askMetrics(): Promise<string> {
   return await (await request('metrics', 'GET')).text();
 }
 
-async function request(path: string, method: string, body?: unknown): Promise<Response> {
+/** A file or a stream. Errors: as ask(). */
+export async function open(path: string, headers = {}, signal?: AbortSignal): Promise<Response> {
+  return await request(`api/v1/${path}`, 'GET', undefined, headers, signal);
+}
+
+async function request(
+  path: string,
+  method: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+  signal: AbortSignal | null = null,
+): Promise<Response> {
   const response = await fetch(new URL(path, siteRoot), {
     method,
-    headers: { authorization: `Bearer ${keptKey() ?? ''}` },
+    headers: { ...headers, authorization: sessionStorage.getItem(storageKey) ?? '' },
+    signal,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   if (response.ok) return response;

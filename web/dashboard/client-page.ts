@@ -61,6 +61,7 @@ export class ClientPage implements View {
     for (const id of ['client-facts', 'client-events', 'client-subscriptions']) byId(id).replaceChildren();
     for (const id of ['client-disconnect', 'client-end']) byId(id).hidden = true;
     byId<HTMLAnchorElement>('client-ban').href = `#bans/clientid/${encodeURIComponent(detail)}`;
+    byId<HTMLAnchorElement>('client-trace').href = `#traces/clientid/${encodeURIComponent(detail)}`;
   }
 
   async refresh(): Promise<void> {

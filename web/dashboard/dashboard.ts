@@ -1,7 +1,7 @@
 /** The dashboard: signs in, shows the view that the address names, and keeps it fresh while somebody looks. */
 import './dashboard.css';
 import { byId, setText } from '../shared/dom.ts';
-import { ApiError, ask, forgetKey, keepKey, keptKey, sentenceOf } from './api.ts';
+import { ApiError, ask, forgetCredentials, isSignedIn, keepCredentials, sentenceOf } from './api.ts';
 import { BanView } from './bans.ts';
 import { ClientPage } from './client-page.ts';
 import { Clients } from './clients.ts';
@@ -11,6 +11,7 @@ import { Publish } from './publish.ts';
 import { Settings } from './settings.ts';
 import { Slow } from './slow.ts';
 import { Topics } from './topics.ts';
+import { TraceView } from './traces.ts';
 
 const refreshMs = 2_000;
 
@@ -20,6 +21,7 @@ const views: Readonly<Record<string, View>> = {
   client: new ClientPage(onFailed),
   topics: new Topics(onFailed),
   slow: new Slow(),
+  traces: new TraceView(onFailed),
   bans: new BanView(onFailed),
   publish: new Publish(),
   settings: new Settings(),
@@ -49,6 +51,7 @@ function decoded(text: string): string {
 function showRoute(isMove: boolean): void {
   if (signedIn.hidden) return;
   const { name, detail } = route();
+  if (name !== shown) views[shown]?.hide?.();
   shown = name;
   for (const each of Object.keys(views)) byId(`view-${each}`).hidden = each !== name;
   for (const link of document.querySelectorAll<HTMLAnchorElement>('.top nav a')) {
@@ -105,7 +108,8 @@ async function trySignIn(): Promise<void> {
 
 function signOut(sentence: string): void {
   clearTimeout(timer);
-  forgetKey();
+  forgetCredentials();
+  views[shown]?.hide?.();
   signedIn.hidden = true;
   signIn.hidden = false;
   document.documentElement.classList.remove('is-signed-in');
@@ -115,14 +119,18 @@ function signOut(sentence: string): void {
 
 byId('sign-in-form').addEventListener('submit', (event) => {
   event.preventDefault();
-  const input = byId<HTMLInputElement>('key');
-  keepKey(input.value.trim());
-  input.value = '';
+  const username = byId<HTMLInputElement>('user');
+  const secret = byId<HTMLInputElement>('key');
+  keepCredentials(username.value, username.value === '' ? secret.value.trim() : secret.value);
+  secret.value = '';
   void trySignIn();
 });
-byId('sign-out').addEventListener('click', () => signOut(''));
+byId('sign-out').addEventListener('click', () => {
+  forgetCredentials();
+  location.reload(); // nothing of what was shown stays in the page
+});
 addEventListener('hashchange', () => showRoute(true));
 document.addEventListener('visibilitychange', () => void refresh());
 
-if (keptKey() === null) signOut('');
-else void trySignIn();
+if (isSignedIn()) void trySignIn();
+else signOut('');

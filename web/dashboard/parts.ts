@@ -8,6 +8,8 @@ export interface View {
   show(detail: string): void;
   /** Now and then while it is shown. Errors are those of the API. */
   refresh(): Promise<void>;
+  /** Another view is shown. */
+  hide?(): void;
 }
 
 export function say(element: HTMLElement, text: string, isBad = false): void {

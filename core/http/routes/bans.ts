@@ -69,8 +69,8 @@ export const addBan: Route = {
       422: 'The file of bans cannot be written',
     },
   },
-  handle: ({ body, key }, { source }) => {
-    if (key === undefined) return problem(403, 'Nobody asks.');
+  handle: ({ body, caller }, { source }) => {
+    if (caller === undefined) return problem(403, 'Nobody asks.');
     const given = objectOf(body, 'The body');
     const { as, who, reason = '', until } = given;
     const unknown = Object.keys(given).find((name) => !['as', 'who', 'reason', 'until'].includes(name));
@@ -82,7 +82,7 @@ export const addBan: Route = {
       throw new RequestFault(400, 'who and reason are texts.');
     const expiresAt = until === undefined ? {} : { expiresAt: timeOf(until) };
     return changed(() =>
-      apiAnswer(200, shownBan(source.ban({ kind: kinds[as], value: who, reason, ...expiresAt }, key))),
+      apiAnswer(200, shownBan(source.ban({ kind: kinds[as], value: who, reason, ...expiresAt }, caller))),
     );
   },
 };
@@ -99,10 +99,10 @@ export const deleteBan: Route = {
       422: 'The file of bans cannot be written',
     },
   },
-  handle: ({ parameters, key }, { source }) => {
-    if (key === undefined) return problem(403, 'Nobody asks.');
+  handle: ({ parameters, caller }, { source }) => {
+    if (caller === undefined) return problem(403, 'Nobody asks.');
     const { as = '', who = '' } = parameters;
-    const isLifted = (): boolean => isShownKind(as) && source.liftBan(kinds[as], who, key);
+    const isLifted = (): boolean => isShownKind(as) && source.liftBan(kinds[as], who, caller);
     return changed(() => (isLifted() ? noContent() : problem(404, `No ${as} '${who}' is banned.`)));
   },
 };

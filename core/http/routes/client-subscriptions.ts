@@ -39,12 +39,12 @@ export const subscribeClient: Route = {
     },
   },
   handle: async (request, context) => {
-    const { key } = request;
-    if (key === undefined) return problem(403, 'Nobody asks.');
+    const { caller } = request;
+    if (caller === undefined) return problem(403, 'Nobody asks.');
     const asked = askedOf(request);
     const state = stateOf(request, context);
     assertDecidable(context);
-    const reasonCode = await context.source.subscribe(state, asked, key);
+    const reasonCode = await context.source.subscribe(state, asked, caller);
     if (reasonCode === undefined) return moving();
     if (reasonCode < ReasonCode.unspecifiedError)
       return apiAnswer(200, { topic: asked.topicFilter, qos: reasonCode });
@@ -69,13 +69,13 @@ export const unsubscribeClient: Route = {
     },
   },
   handle: async (request, context) => {
-    const { query, key } = request;
-    if (key === undefined) return problem(403, 'Nobody asks.');
+    const { query, caller } = request;
+    if (caller === undefined) return problem(403, 'Nobody asks.');
     assertKnown(query, deleteQuery);
     const topicFilter = query.get('topic') ?? '';
     if (!isValidTopicFilter(topicFilter)) throw new RequestFault(400, 'Give topic, a topic filter.');
     const state = stateOf(request, context);
-    if (await context.source.unsubscribe(state, topicFilter, key)) return noContent();
+    if (await context.source.unsubscribe(state, topicFilter, caller)) return noContent();
     return problem(404, `The client does not subscribe to '${topicFilter}'.`);
   },
 };

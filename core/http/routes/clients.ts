@@ -146,11 +146,11 @@ export const deleteClient: Route = {
     query: deleteQuery,
     answers: { 204: 'It ends', 400: 'A parameter is not right', 404: noSuchClient },
   },
-  handle: ({ parameters, query, key }, { source }) => {
+  handle: ({ parameters, query, caller }, { source }) => {
     assertKnown(query, deleteQuery);
     const { clientid = '' } = parameters;
     const keepsSession = truthOf(query, 'keep_session');
-    if (key !== undefined && source.disconnect(clientid, keepsSession, key)) return noContent();
+    if (caller !== undefined && source.disconnect(clientid, keepsSession, caller)) return noContent();
     return problem(404, `No client '${clientid}' ${keepsSession ? 'is connected' : 'has a session'}.`);
   },
 };

@@ -2,6 +2,7 @@
 import type { BrokerConfig } from '../../config/options.ts';
 import { isLoopback } from '../../config/resolve.ts';
 import { isAllowedOrigin } from '../../front-end/origin.ts';
+import { rightsOf } from '../../security/api-caller.ts';
 import { hasWildcards, isSharedFilter, isValidTopicFilter, levelCount } from '../../wire/topic.ts';
 import type { Header, HttpAnswer, HttpQuestion, StreamedBody } from '../answer.ts';
 import { assertKnown } from '../list-query.ts';
@@ -21,7 +22,7 @@ const query = {
     schema: oneOf('message', 'topic'),
   },
   last_event_id: { description: 'As Last-Event-ID, for the first request of a page', schema: text },
-  access_token: { description: 'The key, where a page can set no header', schema: text },
+  access_token: { description: 'The key or token, where a page can set no header', schema: text },
 };
 
 export const events: Route = {
@@ -31,7 +32,7 @@ export const events: Route = {
   operation: {
     summary: 'Get messages as they come',
     description:
-      'A stream of Server-Sent Events that does not end: what is retained, and what is published from now on, or from Last-Event-ID on. Where everyone may connect no key is needed.',
+      'A stream of Server-Sent Events that does not end: what is retained, and what is published from now on, or from Last-Event-ID on. Where everyone may connect no key is needed. Users get what the rules let them have; the stream of a token ends when the token expires.',
     query,
     headers: { 'Last-Event-ID': { description: 'The last event that has come', schema: text } },
     answers: {
@@ -44,7 +45,7 @@ export const events: Route = {
       400: 'A parameter is not right',
     },
   },
-  handle: ({ question, query: asked, key }, { config, source }) => {
+  handle: ({ question, query: asked, caller }, { config, source }) => {
     assertKnown(asked, query);
     const cors = corsOf(question, config);
     if (cors === undefined) return refusedOrigin(question);
@@ -53,9 +54,9 @@ export const events: Route = {
       filters: filtersOf(asked, config),
       isNamed: isNamed(asked),
       lastEventId: question.lastEventId || (asked.get('last_event_id') ?? ''),
-      rights: key === undefined ? '' : `key ${key.name}`,
+      rights: caller === undefined ? '' : rightsOf(caller),
       mayReceive: (topic) =>
-        key === undefined ? source.mayAnyoneReceive(topic) : source.mayReceive(key, topic),
+        caller === undefined ? source.mayAnyoneReceive(topic) : source.mayReceive(caller, topic),
     });
     return stream instanceof Promise
       ? stream.then((opened) => streamAnswer(opened, cors))

@@ -85,10 +85,10 @@ export const reload: Route = {
       422: 'The configuration or a file is wrong: everything stays as it was',
     },
   },
-  handle: async ({ key }, { source }) => {
-    if (key === undefined) return problem(403, 'Nobody asks.');
+  handle: async ({ caller }, { source }) => {
+    if (caller === undefined) return problem(403, 'Nobody asks.');
     try {
-      return apiAnswer(200, { reloaded: true, ...(await source.reload(key)) });
+      return apiAnswer(200, { reloaded: true, ...(await source.reload(caller)) });
     } catch (error) {
       if (error instanceof BrokerError && wrongInput.includes(error.code)) return problem(422, error.message);
       throw error;
@@ -106,6 +106,6 @@ export const drain: Route = {
       'As SIGUSR2 does: who connects is refused, /readyz answers 503, clients are told to go, drainClientsPerSecond of them, and then the broker stops.',
     answers: { 202: { description: 'It begins', schema: record({ clients: count }) } },
   },
-  handle: ({ key }, { source }) =>
-    key === undefined ? problem(403, 'Nobody asks.') : apiAnswer(202, { clients: source.drain(key) }),
+  handle: ({ caller }, { source }) =>
+    caller === undefined ? problem(403, 'Nobody asks.') : apiAnswer(202, { clients: source.drain(caller) }),
 };

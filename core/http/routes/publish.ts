@@ -1,6 +1,7 @@
 /** Messages over HTTP: one, or many at once. The rules hold for them, and an Idempotency-Key makes trying again safe. */
 import { randomUUID } from 'node:crypto';
 import { BrokerError } from '../../broker-error.ts';
+import type { ApiCaller } from '../../security/api-caller.ts';
 import { ReasonCode } from '../../wire/reason-code.ts';
 import { reasonCodeName } from '../../wire/reason-code-name.ts';
 import type { HttpAnswer } from '../answer.ts';
@@ -88,13 +89,14 @@ export const publishBulk: Route = {
 };
 
 function once(
-  { question, key, body }: RouteRequest,
+  { question, caller, body }: RouteRequest,
   { idempotency }: RouteContext,
   work: () => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
   const { path, idempotencyKey } = question;
   if (idempotencyKey === '') return work();
-  return idempotency.once({ caller: key?.name ?? '', path, key: idempotencyKey, body }, work);
+  const asker = caller === undefined ? '' : `${caller.user === undefined ? 'key' : 'user'} ${caller.name}`;
+  return idempotency.once({ caller: asker, path, key: idempotencyKey, body }, work);
 }
 
 function messagesOf(body: unknown): readonly ApiMessage[] {
@@ -103,12 +105,20 @@ function messagesOf(body: unknown): readonly ApiMessage[] {
   return body.map((each, index) => messageOf(each, `Message ${index + 1}`));
 }
 
-function assertAllowed({ topic }: ApiMessage, { key }: RouteRequest, { source }: RouteContext): void {
-  if (key !== undefined && source.mayPublish(key, topic)) return;
+function assertAllowed({ topic }: ApiMessage, { caller }: RouteRequest, { source }: RouteContext): void {
+  if (caller !== undefined && source.mayPublish(caller, topic)) return;
   throw new RequestFault(
     403,
-    `The rules do not let the user '${key?.name}' publish to '${topic.slice(0, 100)}'.`,
+    `The rules do not let ${shownCaller(caller)} publish to '${topic.slice(0, 100)}'.`,
   );
+}
+
+/** Such as: the key 'shop', which has the rights of the user of this name. */
+export function shownCaller(caller: ApiCaller | undefined): string {
+  if (caller === undefined) return 'anybody';
+  return caller.user === undefined
+    ? `the key '${caller.name}', which has the rights of the user of this name,`
+    : `the user '${caller.name}'`;
 }
 
 interface Outcome {

@@ -5,7 +5,7 @@ import { contentSchema, messageOf, objectOf, retainedSchema, shownMessage } from
 import { count, oneOf, page, record, text } from '../operation.ts';
 import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
 import type { Route, RouteContext, RouteRequest } from '../route.ts';
-import { publishOne } from './publish.ts';
+import { publishOne, shownCaller } from './publish.ts';
 
 const path = '/api/v1/retained/{topic+}';
 const noMessage = 'No message is retained there';
@@ -33,7 +33,7 @@ export const retainedList: Route = {
       400: 'A parameter is not right',
     },
   },
-  handle: async ({ query: given, key }, { source }) => {
+  handle: async ({ query: given, caller }, { source }) => {
     assertKnown(given, query);
     const limit = limitOf(given);
     const filter = given.get('topic') ?? '#';
@@ -41,7 +41,7 @@ export const retainedList: Route = {
       throw new RequestFault(400, 'topic is a topic filter, such as sensors/+/temperature.');
     const { areAll, rows } = await source.retainedTopics(filter, limit);
     const data = rows
-      .filter(({ topic }) => key !== undefined && source.mayReceive(key, topic))
+      .filter(({ topic }) => caller !== undefined && source.mayReceive(caller, topic))
       .map(({ topic, payloadBytes, qos }) => ({ topic, payload_size: payloadBytes, qos }));
     return apiAnswer(200, { data, meta: { limit, hasnext: !areAll } });
   },
@@ -102,16 +102,16 @@ export const deleteRetained: Route = {
 };
 
 function topicOf(
-  { parameters, key }: RouteRequest,
+  { parameters, caller }: RouteRequest,
   { source }: RouteContext,
   right: 'mayReceive' | 'mayPublish',
 ): string {
   const { topic = '' } = parameters;
   const isRight = isValidTopicName(topic) && (right === 'mayReceive' || !isReservedTopic(topic));
   if (!isRight) throw new RequestFault(400, 'Give a topic name, percent-encoded where a URL needs it.');
-  if (key !== undefined && source[right](key, topic)) return topic;
+  if (caller !== undefined && source[right](caller, topic)) return topic;
   throw new RequestFault(
     403,
-    `The rules do not give the user '${key?.name}' the topic '${topic.slice(0, 100)}'.`,
+    `The rules do not give ${shownCaller(caller)} the topic '${topic.slice(0, 100)}'.`,
   );
 }

@@ -1,5 +1,5 @@
 import { jsonAnswer, textAnswer } from '../answer.ts';
-import { sysTopic } from '../key-gate.ts';
+import { sysTopic } from '../api-gate.ts';
 import type { Route } from '../route.ts';
 
 /**

@@ -25,7 +25,7 @@ export const topics: Route = {
     query,
     answers: {
       200: {
-        description: 'The levels below prefix. A key whose rules hide a topic does not see it.',
+        description: 'The levels below prefix. A caller whose rules hide a topic does not see it.',
         schema: page(
           record({
             topic: { ...text, description: 'with the levels above' },
@@ -42,7 +42,7 @@ export const topics: Route = {
       400: 'A parameter is not right',
     },
   },
-  handle: async ({ query: given, key }, { source }) => {
+  handle: async ({ query: given, caller }, { source }) => {
     assertKnown(given, query);
     const limit = limitOf(given);
     const prefix = given.get('prefix') ?? undefined;
@@ -55,7 +55,9 @@ export const topics: Route = {
     const isLast = rows.length <= limit;
     const data = shown
       .map((row) => shownLevel(row, prefix))
-      .filter(({ topic, children }) => children || (key !== undefined && source.mayReceive(key, topic)));
+      .filter(
+        ({ topic, children }) => children || (caller !== undefined && source.mayReceive(caller, topic)),
+      );
     const cursor = isLast ? {} : { cursor: shown.at(-1)?.level };
     return apiAnswer(200, { data, meta: { limit, hasnext: !isLast, ...cursor } });
   },

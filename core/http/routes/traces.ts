@@ -66,7 +66,7 @@ export const startTrace: Route = {
           minimum: 0,
           maximum: payloadBytesLimit,
           default: 0,
-          description: 'so much of each payload is shown, where the rules let the key have it',
+          description: 'so much of each payload is shown, where the rules let the caller have it',
         },
       },
       ...Object.keys(targetSchemas),
@@ -79,13 +79,13 @@ export const startTrace: Route = {
       409: 'There are as many traces as there can be',
     },
   },
-  handle: ({ body, key }, { source }) => {
+  handle: ({ body, caller }, { source }) => {
     const given = objectOf(body, 'The body');
     const seconds = numberOf(given, 'seconds', 1, secondsMax, secondsDefault);
     const payloadBytesMax = numberOf(given, 'payload_bytes', 0, payloadBytesLimit, 0);
     const target = targetOf(given);
-    if (key === undefined) return problem(403, 'Nobody asks.');
-    const trace = source.startTrace({ target, seconds, payloadBytesMax }, key);
+    if (caller === undefined) return problem(403, 'Nobody asks.');
+    const trace = source.startTrace({ target, seconds, payloadBytesMax }, caller);
     if (trace === undefined) return problem(409, 'Eight traces run: stop one of them first.');
     return apiAnswer(200, shownTrace(trace));
   },
@@ -111,8 +111,8 @@ export const stopTrace: Route = {
     description: 'What was written stays for an hour, or until a new trace needs the room.',
     answers: { 204: 'It has ended', 404: noSuchTrace },
   },
-  handle: ({ parameters, key }, { source }) =>
-    key !== undefined && source.stopTrace(parameters['id'] ?? '', key)
+  handle: ({ parameters, caller }, { source }) =>
+    caller !== undefined && source.stopTrace(parameters['id'] ?? '', caller)
       ? noContent()
       : problem(404, `${noSuchTrace}.`),
 };
@@ -125,8 +125,8 @@ export const deleteTrace: Route = {
     summary: 'End a trace, and delete what was written',
     answers: { 204: 'It is gone', 404: noSuchTrace },
   },
-  handle: ({ parameters, key }, { source }) =>
-    key !== undefined && source.deleteTrace(parameters['id'] ?? '', key)
+  handle: ({ parameters, caller }, { source }) =>
+    caller !== undefined && source.deleteTrace(parameters['id'] ?? '', caller)
       ? noContent()
       : problem(404, `${noSuchTrace}.`),
 };

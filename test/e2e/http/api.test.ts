@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
-import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
-import { accessFolder } from '../../support/access-files.ts';
+import {
+  apiKeyLine,
+  apiScopes,
+  apiUserLine,
+  hashOfApiKey,
+  newApiKey,
+} from '../../../core/security/api-keys.ts';
+import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { openClient } from '../../support/raw-client.ts';
@@ -127,6 +133,40 @@ test('rules hold for keys, and a reload brings new ones', async (t) => {
   assert.equal(refused.status, 422);
   assert.match(JSON.stringify(refused.body), /rules, line 1/);
   assert.equal((await api('publish', 'POST', { topic: 'bank/1' })).status, 200);
+});
+
+test('rules hold for users, and where a program decides about topics they get nothing over HTTP', async (t) => {
+  const folder = accessFolder(t);
+  const scopes = new Set(['read', 'publish'] as const);
+  const options = {
+    passwordFile: folder.write('users', passwordLines({ ada: 'sesame' })),
+    rulesFile: folder.write('rules', {
+      roles: { shop: { allow: { publish: 'shop/#', subscribe: 'shop/#' } } },
+      users: { ada: 'shop' },
+    }),
+    apiKeysFile: folder.write('keys', `${apiUserLine({ name: 'ada', scopes })}\n`),
+  };
+  const authorization = `Basic ${Buffer.from('ada:sesame').toString('base64')}`;
+  const statusesOf = async (port: number): Promise<number[]> => {
+    const status = async (path: string, body?: object): Promise<number> => {
+      const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+      const headers = { authorization };
+      return (await fetch(`http://127.0.0.1:${port}/${path}`, { headers, ...init })).status;
+    };
+    return [
+      await status('api/v1/publish', { topic: 'shop/1', retain: true }),
+      await status('api/v1/publish', { topic: 'bank/1' }),
+      await status('api/v1/retained/shop%2F1'),
+      await status('api/v1/retained/bank%2F1'),
+      await status('metrics'),
+      await status('api/v1/config'),
+    ];
+  };
+  const byRules = await startBroker(t, options);
+  assert.deepEqual(await statusesOf(byRules.port), [200, 403, 404, 403, 200, 403]);
+  const asks = { authorizePublish: () => true, authorizeSubscribe: () => true };
+  const byProgram = await startBroker(t, { ...options, ...asks });
+  assert.deepEqual(await statusesOf(byProgram.port), [403, 403, 403, 403, 200, 403]);
 });
 
 test('a body that is too large is refused at the door', async (t) => {

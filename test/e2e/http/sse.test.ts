@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { SignJWT } from 'jose';
 import { apiKeyLine, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
-import { accessFolder } from '../../support/access-files.ts';
+import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { isOverTls, plainOnly } from '../../support/secure.ts';
@@ -14,6 +15,7 @@ import { until, within } from '../../support/wait.ts';
 interface Opened {
   readonly status: number;
   text(): string;
+  hasEnded(): boolean;
   close(): void;
 }
 
@@ -31,7 +33,12 @@ function open(
         text += chunk;
       });
       response.on('error', () => {}); // it was cut, as some tests want
-      resolve({ status: response.statusCode ?? 0, text: () => text, close: () => response.destroy() });
+      resolve({
+        status: response.statusCode ?? 0,
+        text: () => text,
+        hasEnded: () => response.complete,
+        close: () => response.destroy(),
+      });
     });
     asked.on('error', reject);
     t.after(() => asked.destroy());
@@ -116,4 +123,45 @@ test('rules hold for each message, and a key that is gone has no stream', { skip
   folder.write('keys', '# nobody\n');
   await broker.reload();
   assert.equal((await open(t, port, `/sse?topic=%23&access_token=${key}`)).status, 401);
+});
+
+test('a user of the broker reads what its rules give it, by password and by a token until that expires', {
+  skip: isOverTls,
+}, async (t) => {
+  const folder = accessFolder(t);
+  const secret = 'a secret of more than thirty-two bytes';
+  const { broker, port } = await startBroker(t, {
+    passwordFile: folder.write('users', passwordLines({ ada: 'sesame' })),
+    tokenSecretFile: folder.write('secret', secret),
+    rulesFile: folder.write('rules.json', {
+      roles: { ada: { allow: { subscribe: ['ada/#'] } } },
+      users: { ada: 'ada' },
+    }),
+  });
+  const basic = (password: string): Record<string, string> => ({
+    authorization: `Basic ${Buffer.from(`ada:${password}`).toString('base64')}`,
+  });
+  const exp = Math.floor(Date.now() / 1_000) + 2;
+  const token = await new SignJWT({ sub: 'lee', exp, acl: { subscribe: ['lee/#'] } })
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(Buffer.from(secret));
+  const ada = await open(t, port, '/sse?topic=%23', basic('sesame'));
+  const lee = await open(t, port, `/sse?topic=%23&access_token=${token}`);
+  assert.deepEqual([ada.status, lee.status], [200, 200]);
+  for (const [path, headers] of [
+    ['/sse?topic=a', {}],
+    ['/sse?topic=a', basic('guess')],
+    [`/sse?topic=a&access_token=${token}x`, {}],
+  ] as const)
+    assert.equal((await open(t, port, path, headers)).status, 401);
+  await broker.publish('lee/1', 'for lee');
+  await broker.publish('ada/1', 'for ada');
+  await until('both have theirs', () => [ada, lee].every((stream) => payloadsOf(stream).length > 0));
+  assert.deepEqual([ada, lee].map(payloadsOf), [['for ada'], ['for lee']]);
+  await until('the end of the token', () => lee.hasEnded(), 4_000);
+  assert.ok(Date.now() / 1_000 >= exp && Date.now() / 1_000 < exp + 1.5);
+  assert.equal(ada.hasEnded(), false);
+  broker.bans.add({ kind: 'username', value: 'ada' });
+  await until('the end of a user who is banned', () => ada.hasEnded());
+  assert.equal((await open(t, port, '/sse?topic=a', basic('sesame'))).status, 403);
 });

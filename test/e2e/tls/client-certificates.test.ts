@@ -1,9 +1,10 @@
 /** Certificates that clients show: asked for, required, revoked, and what `authenticate` is told of them. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { type Browser, chromium } from 'playwright-core';
 import type { BrokerOptions, ConnectingClient } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
 import { Authority, type CertifiedFiles, folder } from '../../support/secure.ts';
@@ -119,6 +120,70 @@ test('a certificate that is revoked while the broker runs comes in no more, also
   writeFileSync(clientCrl, 'nothing');
   assert.equal(await broker.reloadCertificates(), 'refused');
   assert.equal(await comesIn(t, tlsPort, showing(seven)), false);
+});
+
+/** Why no Chromium can show certificates here; undefined: it can. */
+function whyNoChromium(): string | undefined {
+  if (!existsSync('/usr/bin/certutil')) return 'libnss3-tools is not installed';
+  const { status } = spawnSync('unshare', ['--mount', 'true']);
+  return status === 0 ? undefined : 'only root may show Chromium a policy of its own';
+}
+
+/**
+ * Chromium with a home of its own, where it finds the authority to trust and a certificate to show, and a policy that it
+ * shows it without asking anybody. The policy is in /etc, of which it sees another one.
+ */
+async function startChromium(t: TestContext, shown: CertifiedFiles): Promise<Browser> {
+  const home = mkdtempSync(join(folder(), 'home-'));
+  const etc = join(home, 'etc');
+  const database = join(home, '.pki', 'nssdb');
+  mkdirSync(join(etc, 'policies', 'managed'), { recursive: true });
+  mkdirSync(database, { recursive: true });
+  const choice = JSON.stringify({ pattern: 'https://localhost', filter: {} });
+  const policy = JSON.stringify({ AutoSelectCertificateForUrls: [choice] });
+  writeFileSync(join(etc, 'policies', 'managed', 'certificates.json'), policy);
+  const [bundle, launcher] = [join(home, 'shown.p12'), join(home, 'chromium')];
+  const secret = 'pass:secret';
+  const pair = ['-in', shown.certFile, '-inkey', shown.keyFile];
+  execFileSync('openssl', ['pkcs12', '-export', ...pair, '-out', bundle, '-passout', secret]);
+  const at = ['-d', `sql:${database}`];
+  execFileSync('certutil', ['-N', ...at, '--empty-password']);
+  execFileSync('certutil', ['-A', ...at, '-n', 'servers', '-t', 'C,,', '-i', servers.own.certFile]);
+  execFileSync('pk12util', ['-i', bundle, ...at, '-W', 'secret']);
+  const script = [
+    '#!/bin/sh',
+    '[ "$1" = --inside ] || exec unshare --mount "$0" --inside "$@"',
+    'shift',
+    `mount --bind '${etc}' /etc/chromium && exec /usr/bin/chromium "$@"`,
+  ];
+  writeFileSync(launcher, `${script.join('\n')}\n`);
+  chmodSync(launcher, 0o755);
+  const env = { ...process.env, HOME: home };
+  const browser = await chromium.launch({ executablePath: launcher, args: ['--no-sandbox'], env });
+  t.after(() => browser.close());
+  return browser;
+}
+
+test('Chromium shows its certificate for the page and for wss, and is refused once that is revoked', {
+  skip: whyNoChromium() ?? false,
+}, async (t) => {
+  const clientCrl = join(mkdtempSync(join(folder(), 'list-')), 'crl.pem');
+  writeFileSync(clientCrl, revocations([]));
+  const { tlsPort, broker, heard } = await startAsking(t, { clientCertificates: 'required', clientCrl });
+  const browser = await startChromium(t, seven);
+  const page = await browser.newPage();
+  await page.goto(`https://localhost:${tlsPort}/demos/rooms/#lobby`);
+  await page.locator('#link-state', { hasText: 'Live' }).waitFor();
+  assert.deepEqual(
+    heard.map(({ transport, tls }) => [transport, tls?.identity]),
+    [['ws', 'device 7']],
+  );
+  writeFileSync(clientCrl, revocations([seven]));
+  assert.equal(await broker.reloadCertificates(), 'reloaded');
+  await until('the list is known', async () => !(await comesIn(t, tlsPort, showing(seven))));
+  await page.close();
+  const other = await (await browser.newContext()).newPage();
+  await assert.rejects(other.goto(`https://localhost:${tlsPort}/`), /net::ERR_/);
 });
 
 test('by option the identity is the user, without asking anybody, and no other certificate comes in so', async (t) => {

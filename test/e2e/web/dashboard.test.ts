@@ -1,9 +1,17 @@
 /** The dashboard in Chromium, on a phone and at a desk: signs in, finds, explains, ends, publishes, reloads. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { SignJWT } from 'jose';
 import type { Page } from 'playwright-core';
-import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
-import { accessFolder } from '../../support/access-files.ts';
+import {
+  apiKeyLine,
+  apiScopes,
+  apiUserLine,
+  hashOfApiKey,
+  newApiKey,
+} from '../../../core/security/api-keys.ts';
+import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { fitsSmallPhone, seriousFaults } from '../../support/axe.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
@@ -36,12 +44,25 @@ async function signIn(t: TestContext, { port, key }: Stage, viewport: ViewportNa
   return page;
 }
 
+/** Starts a trace, in the view of traces, with the first bytes of payloads. */
+async function startTrace(page: Page, kind: string, target: string): Promise<void> {
+  await page.evaluate("location.hash = '#traces'");
+  await page.selectOption('#trace-kind', kind);
+  await page.fill('#trace-target', target);
+  await page.selectOption('#trace-payload', '100');
+  await page.click('#trace-form button');
+  await page.locator('#trace-live').waitFor();
+}
+
+const desk = { width: 1_440, height: 900 };
+
 const views = [
   'overview',
   'clients',
   'client/court%2F1',
   'topics',
   'slow',
+  'traces',
   'bans',
   'publish',
   'settings',
@@ -52,6 +73,7 @@ const arrived: Readonly<Record<(typeof views)[number], readonly [selector: strin
   'client/court%2F1': ['#client-subscriptions', /scores\/\+/],
   topics: ['#retained-rows', /scores\/1/],
   slow: ['#slow-none', /Everyone keeps up/],
+  traces: ['#traces-rows', /topic filter scores/],
   bans: ['#bans-rows', /kim/],
   publish: ['#publish-title', /Publish/],
   settings: ['#options', /127\.0\.0\.1/],
@@ -66,6 +88,18 @@ async function open(page: Page, view: (typeof views)[number]): Promise<void> {
 test('axe finds nothing serious in any view, on a phone in light and at a desk in dark, and a small phone shows all', async (t) => {
   const stage = await startStage(t);
   const page = await signIn(t, stage, 'phone');
+  await startTrace(page, 'topic', 'scores/#');
+  await stage.broker.publish('scores/1', '40-40');
+  await reads(page.locator('#trace-lines'), /delivered.*court\/\d.*scores\/1/);
+  for (const [viewport, colorScheme] of [
+    [viewports.phone, 'dark'],
+    [desk, 'light'],
+  ] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize(viewport);
+    assert.deepEqual(await seriousFaults(page), [], `a trace, ${colorScheme}`);
+    await fitsSmallPhone(page, 'a trace');
+  }
   for (const view of views) {
     await page.emulateMedia({ colorScheme: 'light' });
     await page.setViewportSize(viewports.phone);
@@ -73,7 +107,7 @@ test('axe finds nothing serious in any view, on a phone in light and at a desk i
     assert.deepEqual(await seriousFaults(page), [], `${view} on a phone`);
     await fitsSmallPhone(page, view);
     await page.emulateMedia({ colorScheme: 'dark' });
-    await page.setViewportSize(viewports.desktop);
+    await page.setViewportSize(desk);
     assert.deepEqual(await seriousFaults(page), [], `${view} at a desk`);
   }
   await page.click('#sign-out');
@@ -130,4 +164,74 @@ test('who gets a topic, what is retained, and a message to all of them', async (
   await page.click('nav a[href="#settings"]');
   await page.click('#reload');
   await reads(page.locator('#reload-said'), 'What the files say is in force.');
+});
+
+test('a client is traced: seen live, cut short, taken as a file, and gone', async (t) => {
+  const stage = await startStage(t);
+  const page = await signIn(t, stage, 'desktop');
+  await page.evaluate("location.hash = '#client/court%2F1'");
+  await page.click('#client-trace');
+  assert.equal(await page.inputValue('#trace-target'), 'court/1');
+  await startTrace(page, 'clientid', 'court/1');
+  await stage.broker.publish('scores/1', '15-0', { qos: 1 });
+  await reads(page.locator('#trace-lines'), /deliveredcourt\/1scores\/1QoS 1 · 4 B15-0/);
+  await reads(page.locator('#trace-live-state'), 'One event.');
+  await page.click('#trace-stop');
+  await reads(page.locator('#trace-live-state'), 'Stopped. One event.');
+  await stage.broker.publish('scores/1', '30-0', { qos: 1 });
+  const download = page.waitForEvent('download');
+  await page.click('#trace-download');
+  const file = readFileSync(await (await download).path(), 'utf8');
+  const lines = file.trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { payload: string }).payload),
+    ['15-0'],
+  );
+  await page.click('#trace-close');
+  await reads(page.locator('#traces-rows'), /client court\/1stopped1 event/);
+  await page.click('#traces-rows button:text-is("Delete")');
+  await page.locator('#traces-none').waitFor();
+});
+
+test('a user signs in with its password or a token, does what its scopes let it, and signs out', async (t) => {
+  const folder = accessFolder(t);
+  const secret = 'a secret of more than thirty-two bytes';
+  const scopes = new Set(['read'] as const);
+  const running = await startBroker(t, {
+    passwordFile: folder.write('users', passwordLines({ ada: 'sésame', kim: 'sesame' })),
+    tokenSecretFile: folder.write('secret', secret),
+    apiKeysFile: folder.write('keys', `${apiUserLine({ name: 'ada', scopes })}\n`),
+  });
+  const exp = Math.floor(Date.now() / 1_000) + 60;
+  const token = await new SignJWT({ sub: 'ada', exp })
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(Buffer.from(secret));
+  const page = await visit(t, `http://127.0.0.1:${running.port}/dashboard/`);
+  const tryAs = async (user: string, key: string): Promise<void> => {
+    await page.fill('#user', user);
+    await page.fill('#key', key);
+    await page.click('#sign-in-form button');
+  };
+  const said = page.locator('#sign-in-said');
+  await tryAs('ada', 'guess');
+  await reads(said, 'The user name, password or token is wrong.');
+  await tryAs('kim', 'sesame');
+  await reads(said, /^The user 'kim' lacks the scope read/);
+  await tryAs('', `${token}x`);
+  await reads(said, 'The user name, password or token is wrong.');
+  for (const [user, key] of [
+    ['ada', 'sésame'],
+    ['', token],
+  ] as const) {
+    await tryAs(user, key);
+    await reads(page.locator('#link-state'), 'Live');
+    await page.evaluate("location.hash = '#publish'");
+    await page.fill('#publish-topic', 'a');
+    await page.click('#publish-form button');
+    await reads(page.locator('#publish-said'), /^The user 'ada' lacks the scope publish/);
+    await page.click('#sign-out');
+    await page.locator('#sign-in-form').waitFor();
+    assert.equal(await page.evaluate('sessionStorage.length'), 0);
+    assert.equal(await page.locator('#publish-said').textContent(), '');
+  }
 });

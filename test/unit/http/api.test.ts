@@ -5,7 +5,9 @@ import { BrokerError } from '../../../core/broker-error.ts';
 import type { PublishOptions } from '../../../core/host/host-message.ts';
 import { routePathOf } from '../../../core/http/route-path.ts';
 import { apiRoutes } from '../../../core/http/routes.ts';
+import type { ApiCaller } from '../../../core/security/api-caller.ts';
 import { apiScopes } from '../../../core/security/api-keys.ts';
+import type { HttpCredentials, SignInRefusal } from '../../../core/security/sign-in.ts';
 import type { ClientQuery, ClientState } from '../../../core/sessions/client-list.ts';
 import { ask, keyWith, siteWith } from '../../support/api-site.ts';
 
@@ -185,6 +187,68 @@ test('whoever tries keys is slowed down, and others are not', async () => {
     assert.equal((await ask(site, '/api/v1/stats', { key: `rmq_${tries}` })).status, 401);
   assert.equal((await ask(site, '/api/v1/stats')).status, 429);
   assert.equal((await ask(site, '/api/v1/stats', { remoteAddress: '192.0.2.9' })).status, 200);
+});
+
+const basic = (name: string, password: string): string =>
+  `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
+
+test('a user asks with its password or token, and has its scopes; whoever is refused is told why', async () => {
+  const asked: HttpCredentials[] = [];
+  const users: Readonly<Record<string, ApiCaller | SignInRefusal>> = {
+    ada: { name: 'ada', scopes: new Set(['read', 'publish']), user: { username: 'ada' } },
+    kim: 'banned',
+    lee: 'tenant',
+    ann: 'unavailable',
+  };
+  const published: string[] = [];
+  const source = {
+    signIn: (credentials: HttpCredentials) => {
+      asked.push(credentials);
+      return Promise.resolve(users[credentials.username ?? credentials.token ?? ''] ?? 'refused');
+    },
+    publish: (topic: string) => {
+      published.push(topic);
+      return Promise.resolve(0);
+    },
+    mayPublish: ({ user }: ApiCaller, topic: string) => user?.username === 'ada' && topic !== 'closed',
+  };
+  const site = siteWith({ passwordFile: 'users' }, source);
+  const statusOf = async (path: string, authorization: string, body?: unknown) => {
+    const method = body === undefined ? 'get' : 'post';
+    return (await ask(site, path, { method, body, authorization })).status;
+  };
+  assert.equal(await statusOf('/api/v1/stats', basic('ada', 'a:secret')), 200);
+  const { username, password, token } = asked[0] ?? {};
+  assert.deepEqual([username, `${password}`, token], ['ada', 'a:secret', undefined]);
+  assert.equal(await statusOf('/api/v1/stats', 'bearer ada'), 200);
+  assert.deepEqual(asked[1], { remoteAddress: '127.0.0.1', token: 'ada' });
+  assert.equal(await statusOf('/api/v1/config', basic('ada', '')), 403);
+  assert.equal(await statusOf('/api/v1/publish', basic('ada', ''), { topic: 'open' }), 200);
+  assert.equal(await statusOf('/api/v1/publish', basic('ada', ''), { topic: 'closed' }), 403);
+  assert.equal(await statusOf('/api/v1/publish', basic('bob', ''), { topic: 'open' }), 401);
+  assert.deepEqual(published, ['open']);
+  assert.equal(await statusOf('/api/v1/stats', basic('kim', '')), 403);
+  assert.equal(await statusOf('/api/v1/stats', basic('lee', '')), 403);
+  assert.equal(await statusOf('/api/v1/stats', basic('ann', '')), 503);
+  const before = asked.length;
+  for (const authorization of ['Basic', 'Basic YQ==', 'Digest YTpi', 'Bearer a b'])
+    assert.equal(await statusOf('/api/v1/stats', authorization), 401, authorization);
+  assert.equal(await statusOf('/api/v1/stats', 'Bearer rmq_x'), 401);
+  assert.equal(asked.length, before, 'a key is no token');
+  const { answer } = await ask(site, '/api/v1/stats', { authorization: basic('bob', '') });
+  const challenges = answer.headers.filter(([name]) => name === 'www-authenticate').map(([, value]) => value);
+  assert.match(challenges.join(), /^Bearer /, 'no browser asks for a password');
+});
+
+test('whoever guesses passwords is slowed down, and a broker without users asks nobody', async () => {
+  const site = siteWith({ passwordFile: 'users' });
+  const authorization = basic('bob', 'guess');
+  for (let tries = 0; tries < 20; tries++)
+    assert.equal((await ask(site, '/api/v1/stats', { authorization })).status, 401);
+  assert.equal((await ask(site, '/api/v1/stats', { authorization })).status, 429);
+  const open = siteWith({}, { signIn: () => assert.fail('it has no users') });
+  assert.equal((await ask(open, '/api/v1/stats', { authorization })).status, 401);
+  assert.equal((await ask(open, '/sse?topic=a', { authorization })).status, 401);
 });
 
 test('a message is published with all that it has', async () => {

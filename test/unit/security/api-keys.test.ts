@@ -1,6 +1,16 @@
 /** The file of API keys, and the command that writes it. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -18,6 +28,13 @@ test('a key is found by what its holder sends, and by nothing else', () => {
     assert.equal(keys.find(other), undefined);
 });
 
+test('a user has the scopes of its line, and a line is no key', () => {
+  const keys = ApiKeys.parse('ada:read,config:user\n', 'keys');
+  assert.deepEqual([...keys.scopesOfUser('ada')], ['read', 'config']);
+  assert.equal(keys.scopesOfUser('kim').size, 0);
+  for (const text of ['user', 'ada', 'rmq_user']) assert.equal(keys.find(text), undefined);
+});
+
 test('a file with a mistake says where, and shows no hash', () => {
   const hash = hashOfApiKey('rmq_x');
   const faults: [string, RegExp][] = [
@@ -28,6 +45,8 @@ test('a file with a mistake says where, and shows no hash', () => {
     [`shop:write:${hash}`, /'write' is not a scope/],
     [`shop::${hash}`, /'' is not a scope/],
     [`a:read:${hash}\n\na:read:${hash}`, /line 3.*second time/],
+    [`a:read:${hash}\na:read:user`, /line 2.*second time/],
+    ['a:read:users', /line 1.*'user'/],
   ];
   for (const [text, message] of faults) {
     assert.throws(
@@ -56,11 +75,30 @@ test('rallymq api-key adds, lists and removes', () => {
     apiKeyCommand(['list', path]),
     'shop  publish,read\nadmin  read,publish,subscribe,clients,config\n',
   );
+  const added = apiKeyCommand(['add', path, 'ada', '--user', '--scopes', 'read,config']);
+  assert.equal(added, 'The user ada has read, config now.\n');
+  assert.match(apiKeyCommand(['list', path]), /^ada {2}read,config {2}user$/m);
+  assert.equal(apiKeyCommand(['remove', path, 'ada']), 'ada was taken out.\n');
   assert.equal(apiKeyCommand(['remove', path, 'shop']), 'shop was taken out.\n');
   const rest = readFileSync(path, 'utf8');
   assert.match(rest, /^# mine\nadmin:/);
   assert.equal(ApiKeys.parse(rest, path).find(key), undefined);
   assert.equal(ApiKeys.parse(rest, path).find(admin)?.name, 'admin');
+});
+
+test('a file that root changes stays that of its owner, with its rights, and a link to it stays a link', {
+  skip: process.getuid?.() !== 0 && 'only root may change the files of others',
+}, () => {
+  const [path, link] = [join(folder, 'owned'), join(folder, 'link')];
+  apiKeyCommand(['add', path, 'shop', '--scopes', 'read']);
+  chownSync(path, 65_534, 65_533);
+  chmodSync(path, 0o640);
+  symlinkSync(path, link);
+  apiKeyCommand(['add', link, 'admin', '--scopes', 'all']);
+  const { uid, gid, mode } = statSync(path);
+  assert.deepEqual([uid, gid, mode & 0o777], [65_534, 65_533, 0o640]);
+  assert.ok(lstatSync(link).isSymbolicLink());
+  assert.match(readFileSync(path, 'utf8'), /^shop:.*\nadmin:/);
 });
 
 test('rallymq api-key in a wrong way changes nothing', () => {
@@ -76,6 +114,8 @@ test('rallymq api-key in a wrong way changes nothing', () => {
     [['list', path], 'FLAG_VALUE_INVALID', /has no keys/],
     [['remove', path, 'a'], 'FLAG_VALUE_INVALID', /has no keys/],
     [['list', path, 'a'], 'FLAG_VALUE_INVALID', /list FILE/],
+    [['add', path, 'a', '--user'], 'FLAG_VALUE_INVALID', /--scopes/],
+    [['list', path, '--user'], 'FLAG_VALUE_INVALID', /--user belongs to add/],
   ];
   for (const [args, code, message] of faults)
     assert.throws(() => apiKeyCommand(args), { code, message }, args.join(' '));
@@ -84,6 +124,6 @@ test('rallymq api-key in a wrong way changes nothing', () => {
   apiKeyCommand(['add', there, 'a', '--scopes', 'read']);
   const before = readFileSync(there, 'utf8');
   assert.throws(() => apiKeyCommand(['add', there, 'a', '--scopes', 'read']), /already/);
-  assert.throws(() => apiKeyCommand(['remove', there, 'b']), /no key 'b'/);
+  assert.throws(() => apiKeyCommand(['remove', there, 'b']), /no line for 'b'/);
   assert.equal(readFileSync(there, 'utf8'), before);
 });

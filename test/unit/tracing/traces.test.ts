@@ -59,7 +59,7 @@ test('a trace has what it is about, with as much of payloads as was asked for an
   traces.client({ clientId: 'bob', remoteAddress: '::1' }, 'connected', {});
   traces.record(record);
   traces.record({ ...record, traces: 2 });
-  traces.record({ ...record, topic: 'secret', kind: 'dropped', why: 'queue_full', origin: 0 });
+  traces.record({ ...record, topic: 'secret', kind: 'dropped', why: 'queueFull', origin: 0 });
   traces.record({ ...record, kind: 'missed', payloadBytes: 12 });
   traces.record({
     ...record,

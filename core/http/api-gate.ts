@@ -1,0 +1,192 @@
+/**
+ * Who may ask for what: whether a request has the right of its route, by its API key, as a user of the broker, or since
+ * everybody has it. An address that tries credentials which are wrong is slowed down.
+ *
+ *     Authorization: Bearer rmq_...  a key, of the file of API keys
+ *                    Bearer ...      the token (JWT) of a user
+ *                    Basic ...       the name and password of a user
+ */
+import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
+import type { BrokerConfig } from '../config/options.ts';
+import type { ApiCaller } from '../security/api-caller.ts';
+import { type ApiScope, isApiKey } from '../security/api-keys.ts';
+import type { SignInRefusal } from '../security/sign-in.ts';
+import { type Header, type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
+import { problem } from './problem.ts';
+import type { Right, SiteSource } from './route.ts';
+
+/** Whoever could read the topics of $SYS as a client may read as much over HTTP. */
+export const sysTopic = '$SYS/broker/uptime';
+
+const failuresMax = 20;
+const failuresMs = 60_000;
+const addressesMax = 10_000;
+
+interface Failures {
+  readonly sinceMs: number;
+  count: number;
+}
+
+export type Admission = { readonly caller: ApiCaller | undefined } | { readonly refusal: HttpAnswer };
+
+type Credentials =
+  | { readonly key: string }
+  | { readonly token: string }
+  | { readonly username: string; readonly password: Uint8Array };
+
+export class ApiGate {
+  readonly #source: SiteSource;
+  readonly #config: BrokerConfig;
+  readonly #nowMs: () => number;
+  readonly #failures = new Map<string, Failures>();
+
+  constructor(source: SiteSource, config: BrokerConfig, nowMs: () => number = () => performance.now()) {
+    this.#source = source;
+    this.#config = config;
+    this.#nowMs = nowMs;
+  }
+
+  /** At once, except of users. Does not reject. */
+  admit(right: Right, question: HttpQuestion): Admission | Promise<Admission> {
+    if (right === 'everyone') return { caller: undefined };
+    if (right === 'subscribe') return this.#subscriber(question);
+    if (right !== 'client' && right !== 'observer') return this.#byCredentials(right, question);
+    const whyClosed = this.#whyClosed(question);
+    if (right === 'client')
+      return whyClosed === undefined ? { caller: undefined } : { refusal: closed(whyClosed) };
+    const isOpen = whyClosed === undefined && this.#source.mayAnyoneReceive(sysTopic);
+    return isOpen && question.authorization === ''
+      ? { caller: undefined }
+      : this.#byCredentials('read', question);
+  }
+
+  /**
+   * A page can give its EventSource no header: its key or token is in the query. Where clients of a listener see the topics
+   * of their tenant only, nobody sees all without credentials.
+   */
+  #subscriber(question: HttpQuestion): Admission | Promise<Admission> {
+    const token = new URLSearchParams(question.query).get('access_token');
+    const authorization = token === null ? question.authorization : `Bearer ${token}`;
+    const hasTenants = this.#config.listeners.some(({ topicPrefix }) => topicPrefix !== '');
+    const isOpen = this.#whyClosed(question) === undefined && !hasTenants;
+    if (authorization === '' && isOpen) return { caller: undefined };
+    return this.#byCredentials('subscribe', { ...question, authorization });
+  }
+
+  /** Why somebody who could not connect is not told what clients could find out; undefined: everybody may connect. */
+  #whyClosed({ forwardedBy }: HttpQuestion): string | undefined {
+    if (this.#config.authenticates) return 'Only a broker that lets everyone connect says so over HTTP.';
+    if (forwardedBy === undefined || !isLocalOnly(this.#config)) return undefined;
+    return forwardedSentence(forwardedBy);
+  }
+
+  #byCredentials(scope: ApiScope, question: HttpQuestion): Admission | Promise<Admission> {
+    const { authorization, remoteAddress } = question;
+    const keys = this.#source.apiKeys();
+    const mayBeUser = scope === 'subscribe' && this.#config.authenticates;
+    if (keys === undefined && !mayBeUser) {
+      const how =
+        'The API is closed: `rallymq api-key add FILE NAME --scopes LIST` makes a key, and the broker takes those of --api-keys FILE.';
+      return { refusal: problem(403, how) };
+    }
+    if (this.#isSlowedDown(remoteAddress)) {
+      const detail = 'Too many wrong credentials came from this address: try again in a minute.';
+      return { refusal: problem(429, detail, ['retry-after', '60']) };
+    }
+    const credentials = credentialsOf(authorization);
+    if (credentials === undefined) {
+      const others = this.#config.authenticates
+        ? ', or a token, or the name and password of a user by Basic'
+        : '';
+      const detail = `Send the header Authorization: Bearer KEY${others}.`;
+      return { refusal: problem(401, detail, challenge()) };
+    }
+    if (!('key' in credentials)) return this.#byUser(scope, remoteAddress, credentials);
+    const key = keys?.find(credentials.key);
+    if (key !== undefined) return withScope(key, scope);
+    this.#noteFailure(remoteAddress);
+    return { refusal: problem(401, 'Nobody has this key.', challenge('invalid_token')) };
+  }
+
+  async #byUser(
+    scope: ApiScope,
+    remoteAddress: string,
+    credentials: Exclude<Credentials, { readonly key: string }>,
+  ): Promise<Admission> {
+    if (!this.#config.authenticates) {
+      this.#noteFailure(remoteAddress);
+      const detail =
+        'token' in credentials ? 'Nobody has this key.' : 'This broker has no users: use an API key.';
+      return { refusal: problem(401, detail, challenge('invalid_token')) };
+    }
+    const caller = await this.#source.signIn({ remoteAddress, ...credentials });
+    if (typeof caller !== 'string') return withScope(caller, scope);
+    if (caller === 'refused') this.#noteFailure(remoteAddress);
+    return { refusal: refusalOf(caller) };
+  }
+
+  #isSlowedDown(address: string): boolean {
+    const failures = this.#failures.get(address);
+    if (failures === undefined || failures.count < failuresMax) return false;
+    if (this.#nowMs() - failures.sinceMs < failuresMs) return true;
+    this.#failures.delete(address);
+    return false;
+  }
+
+  #noteFailure(address: string): void {
+    const known = this.#failures.get(address);
+    if (known !== undefined && this.#nowMs() - known.sinceMs < failuresMs) {
+      known.count++;
+      return;
+    }
+    this.#failures.delete(address);
+    for (const oldest of this.#failures.keys()) {
+      if (this.#failures.size < addressesMax) break;
+      this.#failures.delete(oldest);
+    }
+    this.#failures.set(address, { sinceMs: this.#nowMs(), count: 1 });
+  }
+}
+
+/** Undefined: there are none that can be read. */
+function credentialsOf(authorization: string): Credentials | undefined {
+  const [, scheme = '', given = ''] = /^(bearer|basic) +(\S+)$/i.exec(authorization) ?? [];
+  if (given === '') return undefined;
+  if (scheme.toLowerCase() === 'bearer') return isApiKey(given) ? { key: given } : { token: given };
+  const bytes = Buffer.from(given, 'base64');
+  const colon = bytes.indexOf(':');
+  if (colon < 0) return undefined;
+  return { username: bytes.toString('utf8', 0, colon), password: bytes.subarray(colon + 1) };
+}
+
+function withScope(caller: ApiCaller, scope: ApiScope): Admission {
+  if (caller.scopes.has(scope)) return { caller };
+  const { name, user } = caller;
+  const detail =
+    user === undefined
+      ? `The key '${name}' lacks the scope ${scope}.`
+      : `The user '${name}' lacks the scope ${scope}: \`rallymq api-key add FILE NAME --user\` gives it.`;
+  return { refusal: problem(403, detail) };
+}
+
+function refusalOf(refusal: SignInRefusal): HttpAnswer {
+  switch (refusal) {
+    case 'refused':
+      return problem(401, 'The user name, password or token is wrong.', challenge('invalid_token'));
+    case 'banned':
+      return problem(403, 'This user or address is banned.');
+    case 'tenant':
+      return problem(403, 'The user belongs to a tenant, and the API has the topics of all: use an API key.');
+    case 'unavailable':
+      return problem(503, 'The broker cannot check credentials now: try again later.', ['retry-after', '5']);
+  }
+}
+
+/** Never Basic: browsers would ask for a password themselves, remember it, and send it whatever page asks. */
+function challenge(error?: string): Header {
+  return ['www-authenticate', `Bearer realm="rallymq"${error === undefined ? '' : `, error="${error}"`}`];
+}
+
+function closed(sentence: string): HttpAnswer {
+  return textAnswer('403 Forbidden', `${sentence}\n`);
+}

@@ -1,0 +1,23 @@
+/** The caller of the HTTP API: an API key, or a user of the broker. */
+import { type Access, encodeAccess } from './access.ts';
+import type { ApiScope } from './api-keys.ts';
+
+export interface ApiCaller {
+  /** Of the key or the user, for the audit lines. */
+  readonly name: string;
+  readonly scopes: ReadonlySet<ApiScope>;
+  /** Of a user: the identity that its password or token has proven. Absent: the caller is a key. */
+  readonly user?: Access;
+}
+
+/** The identity that the rules judge: a key has the rights of the user of its name. */
+export function accessOfCaller({ name, user }: ApiCaller): Access {
+  return user ?? { username: name };
+}
+
+/** Callers with the same text have the same rights to topics. */
+export function rightsOf({ name, user }: ApiCaller): string {
+  return user === undefined
+    ? `key ${name}`
+    : `user ${Buffer.from(encodeAccess(user, user.clientId ?? '')).toString('latin1')}`;
+}

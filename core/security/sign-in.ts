@@ -1,0 +1,103 @@
+/**
+ * Users of the broker who ask over HTTP (main thread). A user signs in with the password or token that it connects with,
+ * is judged by the same providers, and fails at the same cost: delays, then bans. The file of API keys says which scopes
+ * it has; `subscribe` it has in any case, since the rules limit what it gets.
+ */
+import type { ConnectingClient } from '../config/authentication.ts';
+import type { AuditLog } from '../control/audit-log.ts';
+import type { Clock } from '../sessions/timers.ts';
+import { ReasonCode } from '../wire/reason-code.ts';
+import { reasonCodeName } from '../wire/reason-code-name.ts';
+import type { Access } from './access.ts';
+import type { Admission } from './admission.ts';
+import type { ApiCaller } from './api-caller.ts';
+import type { ApiScope } from './api-keys.ts';
+import { failedLoginReasons, type Verdict } from './authenticator.ts';
+
+export interface HttpCredentials {
+  readonly remoteAddress: string;
+  /** Without a user name and a password. */
+  readonly token?: string;
+  readonly username?: string;
+  readonly password?: Uint8Array;
+}
+
+/**
+ * `refused`: the credentials are wrong; `banned`; `tenant`: the user has a topic prefix, and the API shows the topics of
+ * all; `unavailable`: nobody can say now.
+ */
+export type SignInRefusal = 'refused' | 'banned' | 'tenant' | 'unavailable';
+
+export interface SignInOptions {
+  readonly clock: Clock;
+  readonly audit: Pick<AuditLog, 'add'>;
+  authenticate(client: ConnectingClient): Promise<Verdict>;
+  readonly admission: Pick<Admission, 'isBanned' | 'failed'>;
+  prefixOf(username: string): string;
+  /** Undefined: there is no file of API keys. */
+  scopesOf(username: string): ReadonlySet<ApiScope> | undefined;
+  /** Users get streams of messages: neither a listener nor a program decides what they may have. */
+  readonly maySubscribe: boolean;
+}
+
+export class SignIn {
+  readonly #options: SignInOptions;
+
+  constructor(options: SignInOptions) {
+    this.#options = options;
+  }
+
+  async decide(credentials: HttpCredentials): Promise<ApiCaller | SignInRefusal> {
+    const { admission, authenticate } = this.#options;
+    const attempt = { ...credentials, clientId: '' };
+    if (admission.isBanned(attempt)) return this.#refused(attempt, ReasonCode.banned, 'banned');
+    const { reasonCode, isUndecided, access } = await authenticate({ ...attempt, transport: 'http' });
+    if (failedLoginReasons.includes(reasonCode) && isUndecided !== true)
+      return await this.#failed(attempt, reasonCode);
+    if (reasonCode !== ReasonCode.success) {
+      const refusal = reasonCode === ReasonCode.banned ? 'banned' : 'unavailable';
+      return this.#refused(attempt, reasonCode, refusal);
+    }
+    const { username } = access ?? {};
+    if (access === undefined || username === undefined)
+      return await this.#failed(attempt, ReasonCode.notAuthorized); // whoever has no name is no user
+    if (admission.isBanned({ ...attempt, username }))
+      return this.#refused({ ...attempt, username }, ReasonCode.banned, 'banned');
+    return this.#callerOf(username, access);
+  }
+
+  #callerOf(username: string, access: Access): ApiCaller | SignInRefusal {
+    const { prefixOf, scopesOf, maySubscribe } = this.#options;
+    if ((access.topicPrefix ?? prefixOf(username)) !== '') return 'tenant';
+    const scopes = new Set(scopesOf(username) ?? []);
+    if (maySubscribe) scopes.add('subscribe');
+    return { name: username, scopes, user: access };
+  }
+
+  /** Later, the more have failed: as a CONNACK comes later. */
+  async #failed(attempt: Attempt, reasonCode: number): Promise<SignInRefusal> {
+    const { admission, clock } = this.#options;
+    const heldBackMs = admission.failed(attempt);
+    const refusal = this.#refused(attempt, reasonCode, 'refused', heldBackMs);
+    if (heldBackMs > 0) await new Promise<void>((resolve) => clock.after(heldBackMs, resolve));
+    return refusal;
+  }
+
+  #refused(
+    { username, remoteAddress }: Attempt,
+    reasonCode: number,
+    refusal: SignInRefusal,
+    heldBackMs = 0,
+  ): SignInRefusal {
+    this.#options.audit.add('loginRefused', {
+      ...(username === undefined ? {} : { username }),
+      remoteAddress,
+      transport: 'http',
+      reason: reasonCodeName(reasonCode),
+      ...(heldBackMs === 0 ? {} : { heldBackMs }),
+    });
+    return refusal;
+  }
+}
+
+type Attempt = Pick<HttpCredentials, 'remoteAddress' | 'username'> & { readonly clientId: string };

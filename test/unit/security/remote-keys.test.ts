@@ -1,0 +1,88 @@
+/** The keys of a JWKS: rotated, kept while the server is down, and never taken from an answer that is none. */
+import assert from 'node:assert/strict';
+import { createServer, type ServerResponse } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { KeysUnavailable, RemoteKeys } from '../../../core/security/token-keys.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { listen } from '../../support/listen.ts';
+
+interface Stage {
+  asked: number;
+  answer(response: ServerResponse): void;
+}
+
+async function start(t: TestContext) {
+  const clock = new FakeClock();
+  const stage: Stage = { asked: 0, answer: (response) => response.end() };
+  const server = createServer((_, response) => {
+    stage.asked++;
+    stage.answer(response);
+  });
+  const keys = new RemoteKeys(await listen(t, server), clock);
+  const isGood = async (token: string): Promise<boolean | 'unavailable'> => {
+    try {
+      await jwtVerify(token, keys.find, { algorithms: [...keys.algorithms] });
+      return true;
+    } catch (error) {
+      return error instanceof KeysUnavailable ? 'unavailable' : false;
+    }
+  };
+  return { clock, stage, isGood };
+}
+
+async function pair(kid: string) {
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const token = await new SignJWT({ sub: 'lee' }).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey);
+  return { jwk: { ...(await exportJWK(publicKey)), kid, alg: 'ES256' }, token };
+}
+
+const showing =
+  (...keys: readonly object[]) =>
+  (response: ServerResponse): void =>
+    void response.end(JSON.stringify({ keys }));
+
+test('keys are rotated: a new one counts when a token names it, an old one until it is taken out', async (t) => {
+  const { clock, stage, isGood } = await start(t);
+  const [old, young] = [await pair('1'), await pair('2')];
+  stage.answer = showing(old.jwk);
+  assert.equal(await isGood(old.token), true);
+  stage.answer = showing(old.jwk, young.jwk);
+  assert.equal(
+    await isGood(young.token),
+    false,
+    'anybody can invent a key: it is asked for every 30 s at most',
+  );
+  clock.advance(30_000);
+  assert.deepEqual([await isGood(young.token), await isGood(old.token)], [true, true]);
+  stage.answer = showing(young.jwk);
+  clock.advance(3_600_001);
+  assert.equal(await isGood(old.token), false);
+  assert.equal(await isGood(young.token), true);
+});
+
+test('a server that is down changes nothing for an hour; then, and for an answer that is none, nobody is let in', async (t) => {
+  const { clock, stage, isGood } = await start(t);
+  const { jwk, token } = await pair('1');
+  const other = await pair('1'); // of the same name, which whoever answers could give
+  stage.answer = showing(jwk);
+  assert.equal(await isGood(token), true);
+  const bad: ((response: ServerResponse) => void)[] = [
+    (response) => response.writeHead(500).end(),
+    (response) => response.writeHead(302, { location: '/other' }).end(),
+    (response) => response.end('<html>'),
+    (response) => response.end('{"keys":{}}'),
+    (response) => response.end(`{"keys":[],"x":"${'x'.repeat(1_100_000)}"}`),
+  ];
+  stage.answer = (response) => response.destroy();
+  clock.advance(3_600_000);
+  assert.equal(await isGood(token), true);
+  assert.equal(await isGood(other.token), false);
+  clock.advance(1);
+  for (const answer of bad) {
+    stage.answer = answer;
+    assert.equal(await isGood(token), 'unavailable');
+  }
+  stage.answer = showing(jwk);
+  assert.equal(await isGood(token), true);
+});
