@@ -1,6 +1,6 @@
 /**
  * The command `npm run bench`. Exit status: 0 if it ran, 1 if a load found faults or the suite itself failed,
- * 2 if it was started in a wrong way or something that it needs is not there.
+ * 2 for a usage error or a missing requirement.
  */
 import { BenchError } from './bench-error.ts';
 import { runBrowser } from './browser/run.ts';

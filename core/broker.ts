@@ -191,7 +191,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   }
 
   /**
-   * Empties the broker, and stops it: who connects is refused, `/readyz` says 503, and clients are told to go,
+   * Empties the broker, and stops it: new clients are refused, `/readyz` says 503, and clients are told to go,
    * `drainClientsPerSecond` of them, with 0x8B or, where there is a `serverReference`, with 0x9C and that. Resolves when
    * it has stopped. Errors: NOT_RUNNING.
    */

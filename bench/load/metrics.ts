@@ -232,7 +232,7 @@ export function metricsOf(kind: Kind): readonly Metric[] {
   return metrics[kind];
 }
 
-/** What went wrong, in words; empty if nothing did. */
+/** The errors in a sentence; empty if there are none. */
 export function faultsOf(result: LoadResult): string {
   const { lost, undelivered } = result.faults;
   const faults = shownCounts(result.faults);
@@ -291,7 +291,7 @@ function bytesPerSubscription(name: 'exact' | 'wildcard'): Metric {
   };
 }
 
-/** Ballast clients stand in the order of their stages. */
+/** Ballast clients are in the order of their stages. */
 function ballastOf(result: LoadResult, name: string): readonly Ballast[] {
   let first = 0;
   for (const stage of result.stages.slice(1)) {

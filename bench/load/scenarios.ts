@@ -1,6 +1,6 @@
 /**
  * The loads of the suite, named as in the Open MQTT Benchmark suite and scaled to the machine. What the flags
- * mean stands in bench/load/generator/options.h.
+ * mean is in bench/load/generator/options.h.
  */
 import type { Flags } from './generator.ts';
 

@@ -161,7 +161,7 @@ function match(): MicroGroup {
   };
 }
 
-/** Trying all filters takes long: one topic of so many stands for all. */
+/** Trying all filters takes long: one topic of this many represents all. */
 const topicsPerSample = 100;
 
 function matchEach(isMatch: (filter: string, topic: string) => boolean): number {

@@ -1,4 +1,4 @@
-/** A certificate for the brokers of a run, for as long as it lasts: ECDSA, as it is recommended to have. */
+/** An ECDSA certificate for the brokers of a run, valid as long as the run. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -27,7 +27,7 @@ const settings = [
 /** Debian's mosquitto. Errors: BenchError if it is not installed. */
 export async function mosquitto(): Promise<Peer> {
   const command = await find();
-  // It prints its version with its help, and says so with a status of 3.
+  // It prints its version with its help, and exits with 3.
   const { stdout } = await promisify(execFile)(command, ['-h']).catch((error: { stdout: string }) => error);
   const version = /version (\S+)/.exec(stdout)?.[1] ?? 'of unknown version';
   return {

@@ -1,6 +1,6 @@
 /**
  * Horizontal bars in groups. Each group has its own scale, since scenarios differ by orders of magnitude: a
- * bar is as long as its share of the longest in its group, and its value stands behind it.
+ * bar is as long as its share of the longest in its group, followed by its value.
  */
 import { shortNumber } from '../progress.ts';
 import { element, picture, seriesClass } from './svg.ts';

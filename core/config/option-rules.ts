@@ -306,14 +306,14 @@ function isKeyUrl(value: unknown): boolean {
   return username === '' && (protocol === 'https:' || (protocol === 'http:' && isHere));
 }
 
-/** In clear over a network of one's own, if one has to: `rallymq check-config` says what that means. */
+/** Unencrypted over a private network, if necessary: `rallymq check-config` explains the risk. */
 function isBackendUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !URL.canParse(value)) return false;
   const { protocol, username, password } = new URL(value);
   return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '';
 }
 
-/** Who may come in stands in a file: a command line is no place for a password. */
+/** Credentials are in a file: a command line is no place for a password. */
 function isNatsUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !/^(nats|tls):\/\//.test(value) || !URL.canParse(value)) return false;
   const { hostname, username, password, pathname, search } = new URL(value);

@@ -84,7 +84,7 @@ export function checkTogether(config: BrokerConfig): void {
   checkClosedByDefault(config);
 }
 
-/** They have no default, and stand in the configuration all the same. */
+/** Options without a default that are part of the configuration nevertheless. */
 const optionalOptions = {
   responseTopicPrefix: undefined,
   serverReference: undefined,

@@ -1,5 +1,5 @@
 /**
- * Empties the broker before it stops (main thread): who connects is refused from now on, and those who are connected are
+ * Empties the broker before it stops (main thread): new clients are refused, and connected ones are
  * told to go in slices, so that wherever they go next they do not all come at once.
  *
  *     begin() --> a slice every 100 ms --> all are told --> the last has gone, or graceMs have passed --> done

@@ -26,14 +26,14 @@ export interface WorkerStart {
   readonly cluster: WorkerCluster | undefined;
 }
 
-/** Where a worker stands in a cluster. */
+/** The place of a worker in a cluster. */
 export interface WorkerCluster {
   readonly incarnation: number;
   /** The number of this node's first worker among all. */
   readonly firstWorker: number;
   /** The last one. */
   readonly view: ClusterView;
-  /** The last one that the data plane of this worker has done with, before its thread was started again. */
+  /** The last one that the data plane of this worker has applied, before its thread was restarted. */
   readonly applied: ClusterView | undefined;
 }
 
@@ -198,7 +198,7 @@ export type ToWorker =
   /** Moves of sessions and slots that begin from now on have larger numbers than this. */
   | { readonly type: 'noteMove'; readonly number: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
-  /** The host client has done with so much of what it was sent in PUBLISH packets. */
+  /** The host client has processed this much of its PUBLISH packets. */
   | { readonly type: 'hostProcessed'; readonly bytes: number; readonly messages: number }
   /** `reply` follows. */
   | AskMessage
@@ -246,7 +246,7 @@ export type ToMain =
       readonly reasonCode: number;
       readonly row: SessionRow;
     }
-  /** What the directory has asked for has been done with the session, or it is not there. */
+  /** The directory's request for the session has been carried out, or there is no such session. */
   | { readonly type: 'settled'; readonly session: number; readonly row: SessionRow }
   | { readonly type: 'arrived'; readonly session: number; readonly row: SessionRow }
   /** A program is to say whether the client may do this. `authorized` follows unless it has left. */

@@ -1,8 +1,8 @@
-/** What the host program and the audit are told of a client that was not let in. */
+/** A refused client, as the host program and the audit are told. */
 import type { ClientTls, Transport } from '../config/authentication.ts';
 import type { ProtocolVersion } from '../wire/packets.ts';
 
-/** A client that was refused, as far as it is known. */
+/** What is known of a refused client. */
 export interface RefusedClient {
   /** The client identifier of its CONNECT, which nobody has verified; empty if none could be read. */
   readonly clientId: string;

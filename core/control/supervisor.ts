@@ -12,7 +12,7 @@ import type { ListenerPlace, ToMain, ToWorker, WorkerCluster, WorkerStart } from
 import { Outgoing } from './outgoing.ts';
 import { UnixSocket } from './unix-socket.ts';
 
-/** What the supervisor hands on. */
+/** Events of the workers. */
 export interface WorkerEvents {
   onMessage(worker: number, message: ToMain): void;
   /** The worker has ended, and its clients' connections with it. */
@@ -45,7 +45,7 @@ export interface ListenerAddress {
   readonly socket?: string;
 }
 
-/** What workers need for TLS, as it is now. */
+/** The workers' current TLS material. */
 export interface TlsSource {
   readonly material: TlsMaterial | undefined;
   readonly ticketKeys: Uint8Array;

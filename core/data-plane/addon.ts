@@ -53,7 +53,7 @@ export const FrameOutcome = {
 } as const;
 export type FrameOutcome = (typeof FrameOutcome)[keyof typeof FrameOutcome];
 
-/** What is worth a line in the log. In the order of `Notice` in native/front-end/events.h; loadAddon() compares. */
+/** Conditions worth a line in the log. In the order of `Notice` in native/front-end/events.h; loadAddon() compares. */
 export const noticeNames = [
   'outOfDescriptors',
   'tlsOnPlainPort',
@@ -140,19 +140,19 @@ export const dropReasons = [
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
-/** What is measured in buckets. In the order of `Time` in native/node/brokers.h, where each is explained; loadAddon() compares. */
+/** The histograms. In the order of `Time` in native/node/brokers.h, where each is explained; loadAddon() compares. */
 const timeNames = ['loopLag', 'deliveryTime', 'logCommit'] as const;
 export type TimeName = (typeof timeNames)[number];
 
-/** How often something took how long. */
+/** A histogram of durations. */
 export interface Times {
-  /** Of the buckets; one more has none. */
+  /** The upper bounds of the buckets; one more bucket has none. */
   readonly boundsUs: readonly number[];
   /** Of each worker, or of the broker: a number for each bucket, and the seconds of all together. Empty: it is not measured. */
   readonly distributions: readonly { readonly counts: readonly number[]; readonly sumSeconds: number }[];
 }
 
-/** What the data plane keeps to, by the names in native/limits.h: it takes what it knows of them. */
+/** The settings of the data plane, by the names in native/limits.h: it ignores the others. */
 export type DataPlaneRules = Limits & BrokerConfig;
 
 /** All texts are PEM. */
@@ -176,7 +176,7 @@ export interface TlsMaterial {
   readonly preSharedKeys: readonly PreSharedKey[];
 }
 
-/** What a client knows in place of having a certificate. */
+/** A client's key, used instead of a certificate. */
 export interface PreSharedKey {
   readonly identity: string;
   readonly key: Uint8Array;
@@ -187,15 +187,15 @@ export interface CertifiedKey {
   readonly key: string;
 }
 
-/** What a certificate is to say that is made here. */
+/** The contents of a new certificate. */
 export interface CertificateWish {
   readonly commonName: string;
   /** Of hosts, and IP addresses. */
   readonly names: readonly string[];
   readonly isAuthority: boolean;
-  /** Else it is a server's. */
+  /** Otherwise it is for servers. */
   readonly isForClients: boolean;
-  /** From when to when it holds, counted from now. */
+  /** Its validity, relative to now. */
   readonly fromSeconds: number;
   readonly untilSeconds: number;
   /** Undefined: it signs itself. */
@@ -215,11 +215,11 @@ export interface EngineHandlers {
     value: number,
     bytes: Uint8Array<ArrayBuffer>,
   ): void;
-  /** A client asks for a WebSocket; the fields of its request as core/front-end/opening.ts reads them. */
+  /** A client asks for a WebSocket; the fields of its request are for core/front-end/opening.ts. */
   onOpening(opening: number, listener: number, fields: string): void;
-  /** What the connection of the host program is sent: nobody else has these bytes. */
+  /** Bytes for the host program's connection, which the receiver owns. */
   onHostBytes(bytes: Uint8Array<ArrayBuffer>): void;
-  /** So many bytes more of the host program's stream were taken, at the end of a turn. */
+  /** At the end of a turn: this many more bytes of the host program's stream were taken. */
   onHostTaken(bytes: number): void;
   /**
    * Needed for links. A frame for a worker of another node, at the end of a turn: nobody else has its bytes. Frames for one
@@ -228,7 +228,7 @@ export interface EngineHandlers {
   onFrame?(worker: number, bytes: Uint8Array<ArrayBuffer>): void;
 }
 
-/** What makes the workers of a process those of a node of a cluster. */
+/** The place of a process's workers in a cluster. */
 export interface ClusterPlace {
   /** Of its workers, in place of 0, 1, 2 ... */
   readonly numbers: readonly number[];
@@ -272,9 +272,9 @@ export interface Engine {
   openHost(session: number): number;
   /** Bytes of the host program's stream, in order. Their buffer is detached. */
   receiveFromHost(bytes: Uint8Array): void;
-  /** The host program has done with so much of what it was sent in PUBLISH packets. */
+  /** The host program has processed this much of its PUBLISH packets. */
   hostProcessed(bytes: number, messages: number): void;
-  /** Goes on with the frames behind a packet event. */
+  /** Continues with the frames after a packet event. */
   resume(slot: number): void;
   /** Queues one packet for the client. */
   send(slot: number, packet: Uint8Array): void;
@@ -286,7 +286,7 @@ export interface Engine {
    */
   disconnect(slot: number, cause: number, reason: number, expirySeconds: number): void;
   /**
-   * Ends a connection whose client did nothing wrong: what it has sent until now is taken first, a DISCONNECT too.
+   * Ends a connection through no fault of its client: everything received is handled first, even a DISCONNECT.
    * The event `ended` with this reason follows, unless the client ends it.
    */
   finish(slot: number, reason: number): void;

@@ -270,7 +270,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     const client = this.#bySerial.get(connection);
     const isWaiting = client !== undefined;
     if (isNew && isWaiting) this.engine.createSession(session);
-    if (client !== undefined) this.#traces.connecting(client, session); // what waits for it goes out at once
+    if (client !== undefined) this.#traces.connecting(client, session); // its queue is sent at once
     if (client?.accept(message)) return;
     if (isNew && isWaiting) this.engine.endSession(session);
     const row = this.#rowOf(session);

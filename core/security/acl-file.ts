@@ -1,5 +1,5 @@
 /**
- * mosquitto's acl_file as it is.
+ * mosquitto's acl_file, unchanged.
  *
  *     topic read scores/#              of clients without a user name
  *     user umpire

@@ -1,6 +1,6 @@
 /**
  * The file of `banFile` (--ban-file): who is banned by hand. `rallymq ban` writes it, and so does the broker where a
- * program bans somebody. A value with white space in it stands in quotes, as in JSON.
+ * program bans somebody. A value with white space is in quotes, as in JSON.
  *
  *     address 203.0.113.0/24
  *     username lee 2026-11-28T09:00:00.000Z      until then

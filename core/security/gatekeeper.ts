@@ -1,6 +1,6 @@
 /**
  * All that decides whether a client may come in and stay (main thread): bans and limits, who it is, what it may do. What it
- * decides goes to the session directory; what it refuses stands in the audit lines of the log.
+ * decides goes to the session directory; its refusals are in the audit lines of the log.
  *
  *   CONNECT -> admission -> authenticator (who is it?) -> admission -> rules -> will -> admitted with its rights
  *   AUTH    -> authenticator -> rules -> renewed

@@ -1,6 +1,6 @@
 /**
  * Sends JSON to a collector of OpenTelemetry (main thread), in order, one request at a time. A collector that is down costs
- * a line in the log, and another one when it is back: what waits is bounded, and the oldest goes.
+ * a line in the log, and another one when it is back: the queue is bounded, and the oldest is dropped.
  *
  *     send() --> waiting, a few --> POST --200--> done
  *                                    |--429, 502, 503, 504, no answer--> again, later and later, five times

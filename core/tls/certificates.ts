@@ -1,5 +1,5 @@
 /**
- * Certificates as they stand in files: what the data plane gets of them, checked before it does. What is wrong is
+ * Certificates in files, checked before the data plane gets them. Errors are
  * said in a sentence that names the file.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';

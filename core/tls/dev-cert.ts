@@ -1,5 +1,5 @@
 /**
- * `rallymq dev-cert`: makes an authority of one's own and a certificate of it, so that wss can be tried on this machine and
+ * `rallymq dev-cert`: makes a test authority and a certificate signed by it, so that wss can be tried on this machine and
  * in its network. The authority is made once and kept: what trusts it trusts the next certificate too.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

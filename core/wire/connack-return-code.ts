@@ -1,6 +1,6 @@
 /**
- * What a CONNACK says in MQTT 3.1 and 3.1.1 (v3.1.1 section 3.2.2.3), and how it translates: inside the
- * broker and the client every refusal is an MQTT 5 reason code, whatever the connection speaks.
+ * The return codes of CONNACK in MQTT 3.1 and 3.1.1 (v3.1.1 section 3.2.2.3), and their translation: inside the
+ * broker and the client every refusal is an MQTT 5 reason code, whatever the version.
  */
 import { ReasonCode } from './reason-code.ts';
 
@@ -16,7 +16,7 @@ export const ConnackReturnCode = {
 export type ConnackReturnCode = (typeof ConnackReturnCode)[keyof typeof ConnackReturnCode];
 
 /**
- * The return code that says to a 3.x client what `reasonCode` says to a version 5 client.
+ * The return code for a 3.x client that corresponds to `reasonCode` of version 5.
  * Undefined if there is none: then the connection is closed without a CONNACK.
  */
 export function returnCodeOf(reasonCode: number): ConnackReturnCode | undefined {

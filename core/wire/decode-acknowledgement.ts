@@ -1,4 +1,4 @@
-/** What a client reads in answer to what it sent (sections 3.4 to 3.7, 3.9, 3.11 and 3.13). */
+/** The answers to a client's packets (sections 3.4 to 3.7, 3.9, 3.11 and 3.13). */
 
 import { decodeProperties, decodeReason } from './decode-properties.ts';
 import { type AcknowledgementType, PacketType } from './packet-type.ts';
@@ -22,7 +22,7 @@ export function decodeAcknowledgement(
 
 /**
  * A SUBACK or UNSUBACK: the one whose type `header` has. Before version 5 an UNSUBACK has no reason codes.
- * `body` is all behind the remaining length.
+ * `body` is everything after the remaining length.
  */
 export function decodeSubscriptionAnswer(
   header: number,
@@ -40,7 +40,7 @@ export function decodeSubscriptionAnswer(
   });
 }
 
-/** An error if the PINGREQ or PINGRESP, whichever `header` says, is not as it must be. */
+/** An error if the PINGREQ or PINGRESP that `header` names is invalid. */
 export function checkPing(
   header: number,
   body: Uint8Array,

@@ -1,13 +1,13 @@
 /**
- * What a server takes of the names in one packet. It is checked before objects are made of them: until a client is let
- * in anybody may send a packet, and one of 128 KiB has room for 26,000 properties or 65 KB of an identifier.
+ * A server's limits on the names in one packet. They are checked before objects are made of them: before authentication
+ * anybody may send a packet, and one of 128 KiB has room for 26,000 properties or an identifier of 65 KB.
  */
 import type { ConnectPacket } from './packets.ts';
 import type { ProtocolError } from './protocol-error.ts';
 import type { Reader } from './reader.ts';
 import { ReasonCode } from './reason-code.ts';
 
-/** By the names that they have in core/config/limits.ts, with their reasons. */
+/** By their names in core/config/limits.ts, which has the reasons. */
 export interface DecodeBounds {
   readonly clientIdBytesMax: number;
   readonly usernameBytesMax: number;
@@ -16,7 +16,7 @@ export interface DecodeBounds {
   readonly filtersPerPacketMax: number;
 }
 
-/** Of the fields of a CONNECT: which bound, and the reason code for what is beyond it. */
+/** For the fields of a CONNECT: the limit, and the reason code beyond it. */
 const fieldBounds = {
   clientId: ['clientIdBytesMax', ReasonCode.clientIdentifierNotValid, 'client identifier'],
   username: ['usernameBytesMax', ReasonCode.badUserNameOrPassword, 'user name'],
@@ -35,7 +35,7 @@ export function fieldFault(
   return { reasonCode, why: `the ${name} has more than ${bytesMax} bytes` };
 }
 
-/** An error if a packet has more user properties than `count`, those before included. */
+/** An error if a packet has more than `count` user properties in all. */
 export function userPropertiesFault(reader: Reader): ProtocolError | undefined {
   reader.userProperties = (reader.userProperties ?? 0) + 1;
   const countMax = reader.bounds?.userPropertiesPerPacketMax;
@@ -43,7 +43,7 @@ export function userPropertiesFault(reader: Reader): ProtocolError | undefined {
   return { reasonCode: ReasonCode.quotaExceeded, why: `more than ${countMax} user properties` };
 }
 
-/** An error if more topic filters than are taken are left in `body`; behind each are `optionBytes`. */
+/** An error if `body` contains too many topic filters; each is followed by `optionBytes`. */
 export function filtersFault(
   reader: Reader,
   body: Uint8Array,

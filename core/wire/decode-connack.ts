@@ -11,7 +11,7 @@ import { checkHeader, Reader } from './reader.ts';
 const reasonCodeOf: readonly number[] = [0x00, 0x84, 0x85, 0x88, 0x86, 0x87];
 const unspecifiedError = 0x80;
 
-/** `header` is the first byte of the frame, `body` all behind its remaining length. */
+/** `header` is the first byte of the frame, `body` everything after its remaining length. */
 export function decodeConnack(
   header: number,
   body: Uint8Array,

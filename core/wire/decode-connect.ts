@@ -13,9 +13,9 @@ import { isValidTopicName } from './topic.ts';
 
 export interface ConnectError extends ProtocolError {
   /**
-   * The version in which to answer. Absent if this is not MQTT as far as one can tell: then the connection
-   * is closed without an answer. With an MQTT version that does not exist it is the 3.x of that protocol
-   * name, because 3.1.1 demands an answer and version 5 leaves it open.
+   * The version in which to answer. Absent if this does not look like MQTT: then the connection
+   * is closed without an answer. For an MQTT version that does not exist it is the 3.x of that protocol
+   * name, because 3.1.1 requires an answer and version 5 does not forbid it.
    */
   readonly protocolVersion?: ProtocolVersion;
 }
@@ -31,12 +31,12 @@ const connectFlag = {
 } as const;
 
 /**
- * Not of the specification: the bridge of mosquitto sets this bit of the level of MQTT 3.1 and 3.1.1 (its
+ * Not in the specification: mosquitto's bridge sets this bit of the level of MQTT 3.1 and 3.1.1 (its
  * `try_private`), which have no other way to ask for what MQTT 5 calls No Local and Retain As Published.
  */
 const bridgeBit = 0x80;
 
-/** `header` is the first byte of the frame, `body` all behind its remaining length. */
+/** `header` is the first byte of the frame, `body` everything after its remaining length. */
 export function decodeConnect(
   header: number,
   body: Uint8Array,
@@ -54,7 +54,7 @@ export function decodeConnect(
   return packet;
 }
 
-/** The level of a version that exists, with or without the bridge bit. */
+/** The level of an existing version, with or without the bridge bit. */
 function decodeLevel(reader: Reader): number | ConnectError {
   const name = reader.string();
   const level = reader.uint8();
@@ -106,7 +106,7 @@ function decodeBehindVersion(
   return reader.finish(packet);
 }
 
-/** MQTT 3.1 does not use the reserved flag, nor the flags of a will which is not there. */
+/** MQTT 3.1 ignores the reserved flag, and the flags of a missing will. */
 function connectFlagsError(flags: number, version: ProtocolVersion): ProtocolError | undefined {
   // [MQTT-3.1.2-12] [v3 MQTT-3.1.2-14]
   if ((flags & connectFlag.willQoS) === connectFlag.willQoS) return malformedPacket('the will QoS is 3');

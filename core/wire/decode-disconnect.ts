@@ -57,7 +57,7 @@ export function decodeAuth(
   bounds?: DecodeBounds,
 ): AuthPacket | ProtocolError {
   const packet = decodeServerAuth(header, body, version, bounds);
-  // [MQTT-3.15.2-1]: continue or start again; success is the server's to say.
+  // [MQTT-3.15.2-1]: continue or start again; only the server reports success.
   if (!isProtocolError(packet) && packet.reasonCode !== 0x18 && packet.reasonCode !== 0x19) {
     return protocolViolation('a reason code that a client does not send with AUTH');
   }

@@ -20,7 +20,7 @@ export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Prop
       const [, name, encoding, isList] = row;
       if (isStrict && name === 'userProperties') reader.fail(userPropertiesFault(reader));
       const value = reader[encoding]();
-      // What lies behind the properties is no part of a value.
+      // A value must not extend beyond the properties.
       if (reader.remaining < behind) reader.fail(malformedPacket(`${name} is cut off`));
       if (isStrict) reader.fail(propertyFault(carrier, row, value, values[name]));
       if (isList) values[name] ??= [];
@@ -32,7 +32,7 @@ export function decodeProperties(reader: Reader, carrier: PropertyCarrier): Prop
   return values as Properties;
 }
 
-/** A reason code and the properties behind it, both of which may be left out (sections 3.4.2 and 3.14.2). */
+/** A reason code followed by properties, both of which may be left out (sections 3.4.2 and 3.14.2). */
 export function decodeReason(
   reader: Reader,
   carrier: PropertyCarrier,

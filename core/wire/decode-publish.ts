@@ -21,7 +21,7 @@ export function decodePublish(
   const dup = (header & 0x08) !== 0;
   // [MQTT-3.3.1-4]
   if (isStrict && qos === 3) reader.fail(malformedPacket('QoS 3'));
-  // [MQTT-3.3.1-2]; 3.1 says nothing of it.
+  // [MQTT-3.3.1-2]; 3.1 does not forbid it.
   if (isStrict && isAtLeast(version, 4) && dup && qos === 0) reader.fail(malformedPacket('DUP with QoS 0'));
   // [MQTT-3.3.2-1]
   const topic = reader.string();

@@ -1,7 +1,7 @@
 /**
- * SUBSCRIBE and UNSUBSCRIBE as a server reads them (sections 3.8 and 3.10). A topic filter that is not formed as it
- * must be makes the packet malformed: 0x8F is for one that is formed correctly (3.14.2.1). Whether such a filter is
- * allowed is the caller's to say, for each alone.
+ * SUBSCRIBE and UNSUBSCRIBE as a server reads them (sections 3.8 and 3.10). An invalid topic filter makes the packet
+ * malformed: 0x8F is for one that is formed correctly (3.14.2.1). The caller decides whether each valid filter is
+ * allowed.
  */
 
 import { type DecodeBounds, filtersFault } from './decode-bounds.ts';
@@ -19,7 +19,7 @@ import { malformedPacket, type ProtocolError, protocolViolation } from './protoc
 import { checkHeader, Reader } from './reader.ts';
 import { isSharedFilter, isValidTopicFilter } from './topic.ts';
 
-/** `header` is the first byte of the frame, `body` all behind its remaining length. */
+/** `header` is the first byte of the frame, `body` everything after its remaining length. */
 export function decodeSubscribe(
   header: number,
   body: Uint8Array,
@@ -42,7 +42,7 @@ export function decodeSubscribe(
   return reader.finish(packet);
 }
 
-/** `header` is the first byte of the frame, `body` all behind its remaining length. */
+/** `header` is the first byte of the frame, `body` everything after its remaining length. */
 export function decodeUnsubscribe(
   header: number,
   body: Uint8Array,

@@ -1,4 +1,4 @@
-/** The packets that answer another (sections 3.4 to 3.7, 3.9 and 3.11). */
+/** Acknowledgements (sections 3.4 to 3.7, 3.9 and 3.11). */
 
 import { encodeProperties, encodeReason } from './encode-properties.ts';
 import { type AcknowledgementType, PacketType } from './packet-type.ts';
@@ -6,7 +6,7 @@ import type { AcknowledgementPacket, ProtocolVersion, SubackPacket, UnsubackPack
 import { isAtLeast } from './profile.ts';
 import { frame, packetId } from './write.ts';
 
-/** PUBACK, PUBREC, PUBREL or PUBCOMP, in the shortest form that says it. */
+/** PUBACK, PUBREC, PUBREL or PUBCOMP, in the shortest form. */
 export function encodeAcknowledgement(
   type: AcknowledgementType,
   packet: AcknowledgementPacket,

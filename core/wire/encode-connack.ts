@@ -6,7 +6,7 @@ import { isAtLeast } from './profile.ts';
 import { frame } from './write.ts';
 
 /**
- * CONNACK (section 3.2). In 3.1 and 3.1.1 the reason code becomes a return code; where there is none for it
+ * CONNACK (section 3.2). In 3.1 and 3.1.1 the reason code becomes a return code; if there is none for it
  * the frame is empty, because nothing may be sent: the connection is closed.
  */
 export function encodeConnack(packet: ConnackPacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {

@@ -5,7 +5,7 @@ import { isAtLeast } from './profile.ts';
 import { frame } from './write.ts';
 
 /**
- * DISCONNECT (section 3.14), in the shortest form that says it. Before version 5 it has no content and only
+ * DISCONNECT (section 3.14), in the shortest form. Before version 5 it has no content and only
  * a client sends it.
  */
 export function encodeDisconnect(
@@ -20,7 +20,7 @@ export function encodeDisconnect(
 export function encodeAuth(packet: AuthPacket): Uint8Array<ArrayBuffer> {
   const { reasonCode, properties } = packet;
   const type = PacketType.auth;
-  // Only AUTH cannot end behind its reason code.
+  // Only AUTH cannot end after its reason code.
   return frame(
     type << 4,
     reasonCode ? [[reasonCode], encodeProperties(type, properties)] : encodeReason(type, packet),

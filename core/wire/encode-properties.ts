@@ -11,7 +11,7 @@ export function encodeProperties(carrier: PropertyCarrier, properties: Propertie
   const present = propertyTable.filter(([, name]) => properties[name] !== undefined);
   const parts = present.flatMap(([identifier, name, encoding]): Bytes[] => {
     if (isStrict && isMisplaced(carrier, name)) throw new RangeError(`${name} is not for this packet`);
-    // What may be there more than once is a list.
+    // A property that may occur more than once is a list.
     const values: unknown[] = [properties[name]].flat();
     return values.flatMap((value) => [[identifier], write[encoding](value as never)]);
   });
@@ -21,8 +21,8 @@ export function encodeProperties(carrier: PropertyCarrier, properties: Propertie
 }
 
 /**
- * A reason code and the properties behind it, in the shortest form that says it: success without properties
- * needs none of both.
+ * A reason code followed by properties, in the shortest form: success without properties
+ * needs neither.
  */
 export function encodeReason(
   carrier: PropertyCarrier,

@@ -1,9 +1,9 @@
 import type { Properties } from './properties.ts';
 
 /**
- * The frame that `encode` makes of `properties`, or of fewer if with all of them it would exceed what the
- * receiver takes: the user properties go first, then the reason string, then the server reference, which a
- * server need not send (section 4.11). The rest is sent as it is.
+ * The frame that `encode` makes of `properties`, or of fewer if it would exceed the receiver's maximum: the
+ * user properties are dropped first, then the reason string, then the server reference, which a
+ * server need not send (section 4.11). The rest is always sent.
  * `maximumPacketSize` is in bytes; without one there is no limit.
  */
 export function encodeWithin(

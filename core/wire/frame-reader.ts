@@ -2,7 +2,7 @@
  * Splits a stream into frames. Chunks may cut it anywhere: a frame may span many and a chunk hold many.
  *
  * Nothing is written into a chunk, so a frame's body stays a view of it. Chunks are joined, and thereby
- * copied, only when all of a frame that spans them is there.
+ * copied, only when a frame that spans them is complete.
  */
 
 import type { ProtocolVersion } from './packets.ts';
@@ -15,7 +15,7 @@ import { byteCountOf, concat } from './write.ts';
 export interface Frame {
   /** The first byte: packet type and flags. */
   readonly header: number;
-  /** All behind the remaining length. A view: what outlives the chunk must be copied. */
+  /** Everything after the remaining length. A view: what outlives the chunk must be copied. */
   readonly body: Uint8Array;
 }
 
@@ -23,10 +23,10 @@ export interface Frame {
 export const packetSizeMax = 5 + 0x0fff_ffff;
 
 export class FrameReader {
-  /** What only a strict reader looks at. */
+  /** Used by a strict reader only. */
   readonly #rules: { version: ProtocolVersion; maximumPacketSize: number } | undefined;
   #chunks: Uint8Array[] = [];
-  /** How many bytes must be there before it is worth looking again. */
+  /** The number of bytes needed before it is worth trying again. */
   #neededBytes = 0;
 
   /** `maximumPacketSize` is in bytes and counts the fixed header, as the property of that name does. */
@@ -66,7 +66,7 @@ export class FrameReader {
   }
 }
 
-/** Whether the remaining length still goes on. Five bytes are enough for any fixed header. */
+/** Whether the remaining length is incomplete. Five bytes are enough for any fixed header. */
 function isUnended(bytes: Uint8Array): boolean {
   return bytes.subarray(1).every((byte) => byte > 0x7f);
 }

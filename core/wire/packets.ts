@@ -21,7 +21,7 @@ export interface ConnectPacket {
   /** Clean session in 3.1 and 3.1.1. */
   cleanStart: boolean;
   keepAliveSeconds: number;
-  /** Of another broker, which says so by the highest bit of its protocol level. Only a server reads it. */
+  /** Another broker, which sets the highest bit of its protocol level. Only a server reads it. */
   isBridge?: true;
   clientId: string;
   will?: Will;
@@ -37,7 +37,7 @@ export interface ConnackPacket {
 }
 
 export interface PublishPacket {
-  /** Empty if a topic alias stands for it. */
+  /** Empty if there is a topic alias for it. */
   topic: string;
   payload: Uint8Array;
   qos: QoS;
@@ -71,7 +71,7 @@ export interface SubscribePacket {
 
 export interface SubackPacket {
   packetId: number;
-  /** One for each subscription, in their order: the granted QoS or a failure. */
+  /** One for each subscription, in order: the granted QoS or a failure. */
   reasonCodes: number[];
   properties: Properties;
 }
@@ -84,7 +84,7 @@ export interface UnsubscribePacket {
 
 export interface UnsubackPacket {
   packetId: number;
-  /** One for each topic filter, in their order; empty when received in 3.1 and 3.1.1. */
+  /** One for each topic filter, in order; empty when received in 3.1 and 3.1.1. */
   reasonCodes: number[];
   properties: Properties;
 }

@@ -1,4 +1,4 @@
-/** What `profile.ts` is in the client library for pages: MQTT 5 alone, and no check that a page does without. */
+/** Replaces `profile.ts` in the client library for pages: MQTT 5 only, without the checks that a page does not need. */
 import type * as whole from './profile.ts';
 
 export const isStrict: typeof whole.isStrict = false;

@@ -1,13 +1,13 @@
 /**
- * The properties of MQTT 5 (section 2.2.2): one table says how each is written. The decoder and the encoder
- * are driven by it and know no property by themselves; what is allowed stands in property-rules.ts.
+ * The properties of MQTT 5 (section 2.2.2): one table of their encodings. The decoder and the encoder
+ * are driven by it and know no property by themselves; property-rules.ts has the rules.
  */
 import type { PacketType } from './packet-type.ts';
 
 /** A Session Expiry Interval: the session does not expire (3.1.2.11.2). */
 export const neverExpires = 4_294_967_295;
 
-/** Names as in the specification. Intervals are in seconds, sizes in bytes; 0 or 1 stands for no or yes. */
+/** Names as in the specification. Intervals are in seconds, sizes in bytes; 0 or 1 mean no or yes. */
 export interface Properties {
   payloadFormatIndicator?: number;
   messageExpiryInterval?: number;
@@ -40,7 +40,7 @@ export interface Properties {
   sharedSubscriptionAvailable?: number;
 }
 
-/** What carries properties: a packet, or the will inside a CONNECT, which takes the unused packet type 0. */
+/** The carrier of properties: a packet, or the will inside a CONNECT, which takes the unused packet type 0. */
 export type PropertyCarrier = PacketType | typeof willProperties;
 export const willProperties = 0;
 

@@ -1,6 +1,6 @@
 /**
- * What the specification allows of properties: which packets may carry them (section 2.2.2.2), which may
- * repeat, and which values they may have. Only strict builds check it: profile.ts.
+ * The specification's rules for properties: which packets may carry them (section 2.2.2.2), which may
+ * repeat, and their valid values. Only strict builds check it: profile.ts.
  */
 import { PacketType } from './packet-type.ts';
 import type { Properties, PropertyCarrier, PropertyRow } from './properties.ts';
@@ -61,7 +61,7 @@ export function isMisplaced(carrier: PropertyCarrier, name: keyof Properties): b
   return (carriers[name] & (1 << carrier)) === 0;
 }
 
-/** What is wrong with a property of `carrier` that was read; `former` is what it had read of it before. */
+/** The error in a property of `carrier`, if any; `former` is its value so far. */
 export function propertyFault(
   carrier: PropertyCarrier,
   [identifier, name, encoding, isList]: PropertyRow,
@@ -69,7 +69,7 @@ export function propertyFault(
   former: unknown,
 ): ProtocolError | undefined {
   if (isMisplaced(carrier, name)) return malformedPacket(`property ${identifier} is not for this packet`);
-  // Of several subscriptions, a PUBLISH has several identifiers; a SUBSCRIBE has one.
+  // A PUBLISH may have the identifiers of several subscriptions; a SUBSCRIBE has one.
   const mayRepeat = isList && !(name === 'subscriptionIdentifiers' && carrier === PacketType.subscribe);
   if (former !== undefined && !mayRepeat) return protocolViolation(`${name} occurs twice`);
   // Every property of one byte is a no or a yes.
@@ -88,7 +88,7 @@ export function propertyFault(
   return undefined;
 }
 
-/** What is wrong with the properties of a packet together. */
+/** The error in the combination of a packet's properties, if any. */
 export function propertiesFault(properties: Properties): ProtocolError | undefined {
   return properties.authenticationData !== undefined && properties.authenticationMethod === undefined
     ? protocolViolation('authentication data without a method')

@@ -1,7 +1,7 @@
 /**
  * Reads the body of a frame. Every bound is checked here and nowhere else. The first error sticks: from
  * then on nothing remains and every read gives an empty value, so a decoder reads straight through and
- * asks once, at its end, with `finish`. What stands behind `isStrict` is not in the client for pages: profile.ts.
+ * asks once, at its end, with `finish`. Code under `isStrict` is not in the client for pages: profile.ts.
  */
 
 import type { DecodeBounds } from './decode-bounds.ts';
@@ -17,9 +17,9 @@ export class Reader {
   fault: ProtocolError | undefined;
   /** Integers may have more bytes than they need. */
   takesLongIntegers?: boolean;
-  /** What a server takes; undefined: everything that MQTT allows. */
+  /** A server's limits; undefined: those of MQTT. */
   bounds?: DecodeBounds | undefined;
-  /** How many there were until now. */
+  /** The number of them so far. */
   userProperties?: number;
   readonly #bytes: Uint8Array;
   #offset = 0;
@@ -32,14 +32,14 @@ export class Reader {
     return this.#bytes.length - this.#offset;
   }
 
-  /** Notes the error, if there is one and none before. */
+  /** Records the error, if there is one and it is the first. */
   fail(error: ProtocolError | undefined): void {
     if (isStrict && !error) return;
     this.fault ??= error;
     this.#offset = this.#bytes.length;
   }
 
-  /** What a decoder returns: `packet` if all went well and every byte was read. */
+  /** The result of a decoder: `packet` if there was no error and every byte was read. */
   finish<Packet>(packet: Packet): Packet | ProtocolError {
     if (isStrict && this.remaining > 0) this.fail(malformedPacket('bytes after the end'));
     return this.fault ?? packet;

@@ -23,8 +23,8 @@ export function isValidTopicName(topic: string): boolean {
 }
 
 /**
- * Whether clients may not publish to `topic`: below $SYS, which is the broker's own but for the topics on which bridges
- * of mosquitto say whether they are connected, or below $share, which has no subscribers.
+ * Whether `topic` is closed to clients: below $SYS, which belongs to the broker except for the topics of
+ * mosquitto bridges, or below $share, which has no subscribers.
  */
 export function isReservedTopic(topic: string): boolean {
   return /^\$(SYS(?!\/broker\/connection\/[^/]*\/state$)|share)(\/|$)/.test(topic);

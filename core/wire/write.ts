@@ -1,6 +1,6 @@
 import { isStrict } from './profile.ts';
 /**
- * Writes values as the bytes that MQTT has for them (section 1.5), and puts bytes together to frames. Values
+ * Writes values in MQTT's encodings (section 1.5), and assembles frames. Values
  * that do not fit their field are bugs of the caller and throw a RangeError.
  */
 export type Bytes = Uint8Array | readonly number[];
@@ -19,7 +19,7 @@ export const write = {
   binary,
 };
 
-/** The bytes of all parts, one behind the other, copied. */
+/** Copies all parts into one array. */
 export function concat(parts: readonly Bytes[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(byteCountOf(parts));
   let offset = 0;

@@ -51,10 +51,10 @@ export class PowerCutDisk {
     }
   }
 
-  /** Power is cut under the process, which stands still meanwhile: what it has told clients until now was true. */
+  /** Cuts the power under the process, which is suspended: everything it has told clients so far must hold. */
   async cut(pid: number): Promise<void> {
     process.kill(pid, 'SIGSTOP');
-    await until('the broker stands still', () => hasStopped(pid));
+    await until('the broker is suspended', () => hasStopped(pid));
     run('cp', '--reflink=always', this.#image, this.#cutImage);
   }
 

@@ -191,7 +191,7 @@ class Client {
     send(connectPacket(terms_));
   }
 
-  // Reads once. What is left of an incomplete packet stands before the new bytes.
+  // Reads once. The rest of an incomplete packet precedes the new bytes.
   void receive(size_t most) {
     if (state_ == State::closed) return;
     std::vector<uint8_t>& scratch = loop_.scratch;

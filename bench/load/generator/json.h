@@ -1,4 +1,4 @@
-// JSON text, written as it is told: the caller opens and closes what it begins.
+// Writes JSON text: the caller opens and closes objects and arrays.
 #pragma once
 #include <cmath>
 #include <cstdio>

@@ -1,6 +1,6 @@
 /**
  * What the scenarios need from a real client, whichever program or library it is. One implementation per
- * client stands beside this file; scenarios.ts and scenarios-v5.ts say what must hold with each of them.
+ * client is beside this file; scenarios.ts and scenarios-v5.ts say what must hold with each of them.
  */
 import type { TestContext } from 'node:test';
 import type { QoS } from '../../../core/wire/packets.ts';
@@ -12,7 +12,7 @@ export interface MessageProperties {
   readonly contentType?: string;
   readonly responseTopic?: string;
   readonly correlationData?: Buffer;
-  /** In the order in which they stand in the packet, as far as the client tells. */
+  /** In the order of the packet, as far as the client tells. */
   readonly userProperties?: readonly (readonly [name: string, value: string])[];
   readonly subscriptionIdentifiers?: readonly number[];
 }

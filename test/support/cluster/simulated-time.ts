@@ -1,4 +1,4 @@
-/** One time for many nodes: what is to happen, in order, each of it on a node that may stand still or be gone. */
+/** A shared clock for many nodes: events in order, each on a node that may be suspended or gone. */
 import type { Clock, Timer } from '../../../core/sessions/timers.ts';
 
 interface Due {
@@ -9,7 +9,7 @@ interface Due {
   isCancelled: boolean;
 }
 
-/** A process: what happens on it waits while it stands still, and never happens once it is gone. */
+/** A process: its events wait while it is suspended, and never happen once it is gone. */
 export class Actor {
   isGone = false;
   #isPaused = false;
