@@ -71,6 +71,7 @@ const dashboardViews = {
   '#clients': 'Clients',
   '#topics': 'Topics',
   '#slow': 'Slow',
+  '#nodes': 'Nodes',
   '#bans': 'Bans',
   '#publish': 'Publish',
   '#settings': 'Config',

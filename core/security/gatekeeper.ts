@@ -377,6 +377,11 @@ export class Gatekeeper {
     return this.#access.apiKeys;
   }
 
+  /** Why somebody may not have this will; undefined if he may. */
+  willRefusal(access: Uint8Array | undefined, topic: string): number | undefined {
+    return this.#access.willRefusal(access, topic);
+  }
+
   mayKeyPublish(key: ApiKey, topic: string): boolean {
     return this.#access.mayKeyPublish(key, topic);
   }
