@@ -4,6 +4,7 @@
  */
 import { BenchError } from './bench-error.ts';
 import { runBrowser } from './browser/run.ts';
+import { runCluster } from './cluster/run.ts';
 import { type CommandLine, readCommandLine, type Subcommand, usage } from './command-line.ts';
 import { runHandOver } from './hand-over/run.ts';
 import { runLists } from './http/lists.ts';
@@ -42,6 +43,7 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   },
   peers: runPeers,
   'hand-over': runHandOver,
+  cluster: runCluster,
   soak: runSoak,
   report,
   publish,

@@ -11,6 +11,8 @@ export const subcommands = {
   load: 'the scenarios against this broker alone; --only authorised: 10,000 rules against none, durable: disk against memory',
   peers: 'the scenarios against this broker and others, interleaved',
   'hand-over': 'this broker with 1, 2 and 4 workers, and what its lanes count meanwhile',
+  cluster:
+    'nodes over NATS against one alone; --only local, between, takeover, killed, connects, exact, wildcards, shared, rolling',
   log: 'the log alone: acknowledgements with 1 to 2,000 records in flight, on this disk and a slow one',
   logins:
     'logins with tokens and passwords, a storm of them, renewals, and rules that are loaded; --only rules, tokenLogins, passwordLogins, storm, renewal',
@@ -67,7 +69,8 @@ ${Object.entries(subcommands)
   --rate R           messages a second of the soak (default 2000)
   -h, --help         show this text
 
-Results go to bench/results/. Debian's mosquitto must be installed, or left out with --peers; Chromium for browser.
+Results go to bench/results/. Debian's mosquitto must be installed, or left out with --peers; Chromium
+for browser; nats-server for cluster.
 `;
 
 /** Errors: BenchError for what it does not know. */

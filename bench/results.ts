@@ -116,6 +116,31 @@ export interface HandOverFile extends Header {
   readonly noMemoryTraffic?: string;
 }
 
+/** What was measured of a cluster, as it is shown. */
+export interface ClusterFigure {
+  readonly title: string;
+  readonly value: string;
+  readonly goal: string;
+  readonly isMet: boolean;
+  readonly note: string;
+}
+
+/** Of a message that goes from one node to another, in µs of CPU. */
+export interface ClusterCosts {
+  /** Of both brokers, and of one that has both clients. */
+  readonly remoteUs: number;
+  readonly localUs: number;
+  readonly natsUs: number;
+}
+
+export interface ClusterFile extends Header {
+  /** The version of nats-server. */
+  readonly nats: string;
+  readonly figures: readonly ClusterFigure[];
+  /** Missing where `between` was not measured. */
+  readonly costs?: ClusterCosts;
+}
+
 export interface ResultFiles {
   readonly micro: MicroFile;
   readonly http: HttpFile;
@@ -125,6 +150,7 @@ export interface ResultFiles {
   readonly load: PeersFile;
   readonly soak: SoakFile;
   readonly handOver: HandOverFile;
+  readonly cluster: ClusterFile;
 }
 
 export type ResultKind = keyof ResultFiles;
@@ -135,6 +161,7 @@ export const reportedKinds = [
   'browser',
   'peers',
   'handOver',
+  'cluster',
   'soak',
 ] as const satisfies readonly ResultKind[];
 

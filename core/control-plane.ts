@@ -4,8 +4,10 @@
  */
 import { BrokerError } from './broker-error.ts';
 import { readNews } from './cluster/news.ts';
-import type { BrokerConfig } from './config/options.ts';
-import { tlsFiles } from './config/reload.ts';
+import type { ToldWill } from './cluster/node-messages.ts';
+import { hostedWill, toldWill } from './cluster/told-will.ts';
+import type { BrokerConfig, LogLevel } from './config/options.ts';
+import { takeOver, tlsFiles } from './config/reload.ts';
 import { Asks } from './control/asks.ts';
 import { AuditLog } from './control/audit-log.ts';
 import { ClientEvents, type ClientListener } from './control/client-events.ts';
@@ -30,6 +32,7 @@ import type { HostClient } from './host/host-client.ts';
 import type { HostMessage } from './host/host-message.ts';
 import { RetainedLookUps } from './host/retained-look-ups.ts';
 import { HttpFrontEnd } from './http/http-front-end.ts';
+import type { OtherNodes } from './http/other-nodes.ts';
 import type { SiteSource } from './http/route.ts';
 import { EventStreams } from './http/sse/event-streams.ts';
 import type { ApiCaller } from './security/api-caller.ts';
@@ -69,6 +72,9 @@ const storeTroubles: Readonly<Record<Exclude<StoreState, 'open'>, string>> = {
 /** Proxies cut what is silent for 60 s. */
 const heartbeatMsMax = 15_000;
 
+/** Clients that are told to go in one turn when a node of a cluster stops. */
+const clientsToldAtOnce = 1_000;
+
 export class ControlPlane {
   readonly logger: Logger;
   readonly #config: BrokerConfig;
@@ -101,6 +107,8 @@ export class ControlPlane {
   readonly #cluster: ClusterControl | undefined;
   #drain: Drain | undefined;
   #isRunning = false;
+  /** It has begun to stop: its sessions go to other nodes. */
+  #isLeaving = false;
   /** What clients ask for while other workers start; undefined once the broker has started. */
   #early: (readonly [worker: number, message: ToMain])[] | undefined = [];
 
@@ -257,6 +265,7 @@ export class ControlPlane {
       authenticate: (worker, connection, request) =>
         this.#gatekeeper.authenticate(worker, connection, request),
       onSessionsFull: (refused) => this.#notices.sessionsFull(this.#config.limits.sessionsMax, refused),
+      onWill: (clientId, will) => this.#cluster?.setWill(clientId, will && toldWill(will)),
       onRefused: (clientId, reasonCode) => this.#clients.connectRefused(clientId, reasonCode),
       onConnected: (client) => this.#clients.connected(client),
       onDisconnected: (client, cause, reasonCode) => this.#clients.disconnected(client, cause, reasonCode),
@@ -294,6 +303,8 @@ export class ControlPlane {
       broadcast: (message) => this.#dataPlane.broadcast(message),
       onEvicted: () => void this.#dataPlane.joinAgain(),
       onNews: (news) => this.#onNews(news),
+      onQuestion: (question) => this.#http.answerNode(question),
+      publishWill: (will) => this.#publishWillOfLost(will),
     });
   }
 
@@ -383,8 +394,30 @@ export class ControlPlane {
     });
   }
 
-  /** Says goodbye to the clients and stops the workers. Resolves within stopMs. */
+  /** In a cluster: clients are told to go, and their sessions go to other nodes, for some seconds at most. */
+  async #giveSessions(): Promise<void> {
+    if (this.#cluster?.hasOthers !== true || !this.#isRunning) return;
+    this.#isLeaving = true;
+    const isElsewhere = this.#config.serverReference !== undefined;
+    const { useAnotherServer, serverUnavailable, serverShuttingDown } = ReasonCode;
+    const [refused, told] = isElsewhere
+      ? [useAnotherServer, useAnotherServer]
+      : [serverUnavailable, serverShuttingDown];
+    this.#directory.close(refused);
+    this.#streams.endAll();
+    const left = await this.#cluster.giveSessions(() => {
+      const { connected, total } = this.#directory.counts;
+      // Again from the first one: somebody may have been on the way in.
+      if (connected > 0 && this.#directory.tellNext(clientsToldAtOnce, told) === 0)
+        this.#directory.close(refused);
+      return total;
+    });
+    if (left > 0) this.logger.warn({ sessions: left }, 'sessions could not be given to other nodes in time');
+  }
+
+  /** Says goodbye to the clients and stops the workers. Resolves within stopMs, and in a cluster 10 s. */
   async stop(): Promise<void> {
+    await this.#giveSessions();
     this.#isRunning = false;
     this.#streams.close();
     this.#tracing.close();
@@ -505,6 +538,9 @@ export class ControlPlane {
       case 'linkBroken':
         this.#cluster?.linkBroken(message.worker);
         break;
+      case 'links':
+        this.#cluster?.linksTold(worker, message.figures);
+        break;
       case 'authorize':
         void this.#gatekeeper.authorize(worker, message);
         break;
@@ -618,6 +654,7 @@ export class ControlPlane {
   #siteSource(): SiteSource {
     return siteSourceOf({
       audit: this.#audit,
+      config: this.#config,
       cluster: this.#cluster,
       directory: this.#directory,
       figures: this.#figures,
@@ -633,6 +670,8 @@ export class ControlPlane {
       unreadiness: () => this.#unreadiness,
       retained: (topic) => this.retained(topic),
       reload: (by) => this.#reloadAll(by),
+      nodes: () => this.#otherNodes(),
+      onLogLevel: (level) => this.#setLogLevel(level),
       assertRunning: () => this.assertRunning(),
       isDraining: () => this.#drain !== undefined,
       onDrainAsked: () => this.#events.onDrainAsked(),
@@ -640,10 +679,21 @@ export class ControlPlane {
   }
 
   get #unreadiness(): string | undefined {
-    if (!this.#isRunning) return 'the broker starts or stops';
+    if (!this.#isRunning || this.#isLeaving) return 'the broker starts or stops';
     const unreadiness = this.#cluster?.unreadiness;
     if (unreadiness !== undefined) return unreadiness;
     return this.#drain === undefined ? undefined : 'the broker is being drained';
+  }
+
+  /** Of a client whose node is lost, if its client still may publish it. */
+  #publishWillOfLost(told: ToldWill): void {
+    const will = hostedWill(told);
+    const access = told.access === undefined ? undefined : Buffer.from(told.access, 'base64');
+    if (will === undefined || this.#gatekeeper.willRefusal(access, will.topic) !== undefined) return;
+    const { topic, payload, qos, retain, properties } = will;
+    this.host.publish(topic, payload, { qos, retain, properties }).catch((err: unknown) => {
+      this.logger.error({ err, topic }, 'the will of a client whose node is lost could not be published');
+    });
   }
 
   /** What an operator has asked for on another node. */
@@ -651,6 +701,21 @@ export class ControlPlane {
     const told = readNews(news);
     if (told?.kind === 'ban') this.bans.add(told.ban);
     else if (told?.kind === 'liftBan') this.bans.remove(told.of, told.value);
+    else if (told?.kind === 'logLevel') this.#setLogLevel(told.level);
+  }
+
+  #setLogLevel(logLevel: LogLevel): void {
+    takeOver(this.#config, { ...this.#config, logLevel });
+    this.logger.level = logLevel;
+    this.#dataPlane.broadcast({ type: 'reconfigure', config: this.#config });
+  }
+
+  #otherNodes(): OtherNodes | undefined {
+    const cluster = this.#cluster;
+    const here = this.#config.nodeName;
+    return cluster && here !== undefined
+      ? { here, ask: (question, node) => cluster.ask(question, node) }
+      : undefined;
   }
 
   async #reloadAll({ name: by }: ApiCaller): ReturnType<SiteSource['reload']> {

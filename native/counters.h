@@ -47,6 +47,7 @@ enum class Counter : uint8_t {
   sharedSubscriptions,  // of those
   retained,
   queued,
+  topicFilters,  // that a worker knows: those of its own subscribers, and those of others for the topics of its slots
   count,
   gauges = connections,
 };

@@ -64,7 +64,7 @@ class Engine : private ShardPort,
         lookUps_(slots_, filters_, frontEnd_.events(), *this),
         matcher_(frontEnd_.outbound(), gate_, counters_),
         shard_(slots_, lanes.workersHere(), filters_, limits_, keys.tables, counters_, journal_, *this),
-        routeJobs_(slots_, filters_, sharing_, *this),
+        routeJobs_(slots_, filters_, sharing_, routes_, *this),
         slotMoves_(slots_, shard_, routeJobs_, frontEnd_.events(), *this, *this) {
     if (!lanes.isClustered()) return;
     remote_ = std::make_unique<cluster::RemoteEnds>(index, lanes);
@@ -163,6 +163,7 @@ class Engine : private ShardPort,
     frontEnd_.tick();
     frontEnd_.outbound().arena().tick();
     shard_.tick();
+    counters_.set(Counter::topicFilters, filters_.size());
     if (!slotMoves_.isGiving()) shard_.dropLeft();
     noteFullStore();
     if (journal_.isOn()) tickJournal();
@@ -266,6 +267,9 @@ class Engine : private ShardPort,
   // Before anything else, in a cluster: the present workers, and the known owners of slots. The owners of the others
   // (SlotMap::nobody) announce themselves.
   void startCluster(uint64_t present, const SlotOwners& owners) {
+    routes_.cover([this](LaneRoutes::Text text) {
+      routeJobs_.add({.kind = RouteJob::Kind::uncover, .then = [this, text] { routes_.retire(text); }});
+    });
     slots_.start(present, owners);
     countLanes();
   }

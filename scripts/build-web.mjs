@@ -72,6 +72,7 @@ const dashboardViews = {
   '#topics': 'Topics',
   '#slow': 'Slow',
   '#traces': 'Traces',
+  '#nodes': 'Nodes',
   '#bans': 'Bans',
   '#publish': 'Publish',
   '#settings': 'Config',

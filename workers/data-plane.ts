@@ -144,6 +144,7 @@ async function joinCluster({ incarnation, firstWorker, view, applied }: WorkerCl
     place,
     (epoch, lastMove) => post({ type: 'viewApplied', epoch, lastMove }),
     (worker) => post({ type: 'linkBroken', worker }),
+    (figures) => post({ type: 'links', figures }),
   );
   control.links = links;
   await links.open(start.config, view, applied);

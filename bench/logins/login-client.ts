@@ -47,6 +47,15 @@ export class LoginClient {
     if (body.at(-1) !== qos) throw new BenchError(`The broker does not grant ${topicFilter}.`);
   }
 
+  /** With QoS 0, in one packet. */
+  async subscribeAll(topicFilters: readonly string[]): Promise<void> {
+    const options = { qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const;
+    const subscriptions = topicFilters.map((topicFilter) => ({ topicFilter, ...options }));
+    const { body } = await this.#ask(encodeSubscribe({ packetId: 1, properties: {}, subscriptions }, 5));
+    if (body.subarray(-topicFilters.length).some((reasonCode) => reasonCode !== 0))
+      throw new BenchError('The broker does not grant a subscription.');
+  }
+
   send(packet: Uint8Array): void {
     this.#socket.write(packet);
   }

@@ -46,7 +46,7 @@ export async function logInOnce({ tcp }: RunningPeer, who: Partial<ConnectPacket
 }
 
 /** What all threads of a process have taken. */
-async function cpuSecondsOf(pid: number): Promise<number> {
+export async function cpuSecondsOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8');
   // Behind the name, which may have spaces: state, parent and so on; the 12th and 13th are user and system time.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

@@ -3,13 +3,16 @@
  * computed from the costs of one delivery and one connection that were measured. A plan on paper: no machine of
  * those sizes was measured.
  */
+
+import { beatMs } from '../../core/cluster/membership.ts';
+import { clusterWorkersMax, slotCount } from '../../core/cluster/slots.ts';
 import { limitRanges } from '../../core/config/limits.ts';
 import { workersMax } from '../../core/config/options.ts';
 import { crossingCostUs } from '../hand-over/figures.ts';
 import { metricsOf } from '../load/metrics.ts';
 import { ours } from '../peers/peer.ts';
 import { shortNumber } from '../progress.ts';
-import type { HandOverFile, PeersFile } from '../results.ts';
+import type { ClusterCosts, ClusterFile, HandOverFile, PeersFile } from '../results.ts';
 import { spreadOf } from '../statistics.ts';
 import { markdownTable, provenance } from './markdown.ts';
 
@@ -164,7 +167,7 @@ export function limitsOf(costs: Costs, cores: number): readonly Limit[] {
   return limits.sort((a, b) => a.connections - b.connections);
 }
 
-export function capacityPage(file: PeersFile, handOver?: HandOverFile): string {
+export function capacityPage(file: PeersFile, handOver?: HandOverFile, cluster?: ClusterFile): string {
   const costs = costsOf(file, handOver);
   const introduction = [
     '# Capacity',
@@ -182,7 +185,7 @@ export function capacityPage(file: PeersFile, handOver?: HandOverFile): string {
     return `${[...introduction, missing].join('\n\n')}\n`;
   }
   const machines = [1, 8, 64].map((cores) => machinePart(costs, cores));
-  return `${[...introduction, costsPart(costs), assumptionsPart(), ...machines, tenMillionPart(costs)].join('\n\n')}\n`;
+  return `${[...introduction, costsPart(costs), assumptionsPart(), ...machines, tenMillionPart(costs), ...(cluster?.costs ? [clusterPart(cluster.costs)] : [])].join('\n\n')}\n`;
 }
 
 function costsPart(costs: Costs): string {
@@ -248,8 +251,61 @@ function tenMillionPart(costs: Costs): string {
     '## Ten million connections',
     `They take ${whole(memoryGib)} GiB, and to come back within ${assumptions.reconnectSeconds} s they need ${whole(wanted / assumptions.reconnectSeconds)} CONNECTs a second.` +
       ` The table gives the number of ${cores}-core nodes that each limit requires; the largest decides. With the settings raised that is **${first?.name}**: ${Math.ceil(wanted / (first?.connections ?? wanted))}.` +
-      ' RallyMQ runs on one machine so far, so what nodes would tell each other is not in these numbers.',
+      ' What nodes tell each other is not in these numbers: see below.',
     markdownTable(['limit', 'nodes', 'what would move it'], rows),
+  ].join('\n\n');
+}
+
+/** Of NATS and of a node; what the plan takes for granted. */
+const clusterAssumptions = {
+  cores: 8,
+  /** Of a message with its head in a frame between two nodes. */
+  frameBytes: 130,
+} as const;
+
+function clusterPart({ remoteUs, localUs, natsUs }: ClusterCosts): string {
+  const { utilisation, gbitPerCore } = assumptions;
+  const { cores, frameBytes } = clusterAssumptions;
+  const rows = [10, 100, 1_000].map((nodes) => {
+    const crossings = crossingsOf(nodes);
+    const perMessageUs = localUs + crossings * Math.max(0, remoteUs - localUs);
+    const perSecond = (nodes * workersOf(cores) * utilisation * 1e6) / perMessageUs;
+    const crossed = perSecond * crossings;
+    const byCpu = (crossed * natsUs) / (cores * utilisation * 1e6);
+    const byNetwork = (crossed * frameBytes * 8) / (cores * gbitPerCore * 1e9);
+    return [
+      whole(nodes),
+      shortNumber(perMessageUs),
+      whole(perSecond),
+      `${Math.ceil(Math.max(byCpu, byNetwork))}`,
+      whole((nodes * nodes * 1_000) / beatMs),
+      `${(slotCount / nodes).toFixed(slotCount / nodes < 10 ? 1 : 0)}`,
+    ];
+  });
+  const head = [
+    'nodes',
+    'CPU of the brokers a message, µs',
+    'messages a second',
+    'servers of NATS',
+    'heartbeats delivered a second',
+    'slots of a node',
+  ];
+  return [
+    '## Many nodes',
+    `Nodes of ${cores} cores joined by NATS on machines of ${cores} cores, each message to one subscriber. A message goes from its publisher's node` +
+      ` to the owner of its topic and on to its subscriber's: with many nodes it crosses NATS nearly twice. Measured between two nodes: ${shortNumber(remoteUs)} µs of both brokers` +
+      ` for a message that crosses once, ${shortNumber(localUs)} µs on one node, ${shortNumber(natsUs)} µs of NATS; ${frameBytes} bytes in a frame.`,
+    markdownTable(head, rows),
+    [
+      '**Where it ends, and what then:**',
+      '',
+      `- **${clusterWorkersMax} workers in all** is the limit of today: who has subscribers of a filter is one 64-bit number. So a cluster has ${Math.floor(clusterWorkersMax / workersOf(cores))} nodes of ${workersOf(cores)} workers, or ${clusterWorkersMax} of one. The lines for 100 and 1,000 nodes say what the rest would carry if that number were a list.`,
+      '- **One server of NATS** carries what the table divides by. Several are a cluster of NATS, in which a message between clients of two servers is the work of both: twice as many servers for the same load. Workers connect to any of them.',
+      `- **${slotCount.toLocaleString('en')} slots** divide well among tens of nodes. With 1,000 nodes each has one on average, so some have none and some four: more slots would be needed, and a view that is not one value.`,
+      '- **Heartbeats** go to all, so they grow with the square of the nodes: nothing with 100, and with 1,000 more than messages of many a broker. They would have to go to a few watchers instead.',
+      '- **Filters with wildcards** are known to every worker of every node: the memory for them does not shrink with more nodes.',
+      '- Beyond some tens of nodes the answer is several clusters, each with its NATS: by region or by tenant, with leaf nodes of NATS between them for what both need, rather than one that is larger.',
+    ].join('\n'),
   ].join('\n\n');
 }
 

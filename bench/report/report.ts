@@ -17,7 +17,7 @@ import { capacityPage } from './capacity.ts';
 import { compareSection } from './compare-section.ts';
 import { handOverSection } from './hand-over-section.ts';
 import { peersSection, type Section } from './peers-section.ts';
-import { browserSection, httpSection, microSection, soakSection } from './small-sections.ts';
+import { browserSection, clusterSection, httpSection, microSection, soakSection } from './small-sections.ts';
 import { summarySection } from './summary-section.ts';
 
 type Results = { readonly [Kind in (typeof reportedKinds)[number]]: ResultFiles[Kind] | undefined };
@@ -45,6 +45,7 @@ export async function reportFiles(folder: string): Promise<ReadonlyMap<string, s
     browser: await readResult(folder, 'browser'),
     peers: await readResult(folder, 'peers'),
     handOver: await readResult(folder, 'handOver'),
+    cluster: await readResult(folder, 'cluster'),
     soak: await readResult(folder, 'soak'),
   };
   const sections = sectionsOf(results);
@@ -66,7 +67,8 @@ export async function reportFiles(folder: string): Promise<ReadonlyMap<string, s
   for (const { plots } of sections) {
     for (const [name, svg] of Object.entries(plots)) files.set(`docs/plots/${name}`, svg);
   }
-  if (results.peers) files.set('docs/capacity.md', capacityPage(results.peers, results.handOver));
+  if (results.peers)
+    files.set('docs/capacity.md', capacityPage(results.peers, results.handOver, results.cluster));
   return files;
 }
 
@@ -90,11 +92,12 @@ async function copy<Kind extends keyof ResultFiles>(kind: Kind): Promise<void> {
   if (result) await writeResult(publishedFolder, kind, result);
 }
 
-function sectionsOf({ peers, browser, handOver, soak, micro, http }: Results): Section[] {
+function sectionsOf({ peers, browser, handOver, cluster, soak, micro, http }: Results): Section[] {
   return [
     ...(peers ? [peersSection(peers)] : []),
     ...(browser ? [browserSection(browser)] : []),
     ...(handOver ? [handOverSection(handOver)] : []),
+    ...(cluster ? [clusterSection(cluster)] : []),
     ...(soak ? [soakSection(soak)] : []),
     ...(http ? [httpSection(http)] : []),
     ...(micro ? [microSection(micro)] : []),

@@ -3,7 +3,7 @@ import { browserHead, browserRows } from '../browser/figures.ts';
 import { laneGroup, microGroups } from '../micro/groups.ts';
 import { soakFaults, soakRows } from '../peers/soak-verdict.ts';
 import { shortNumber } from '../progress.ts';
-import type { BrowserFile, HttpFile, MicroFile, SoakFile } from '../results.ts';
+import type { BrowserFile, ClusterFile, HttpFile, MicroFile, SoakFile } from '../results.ts';
 import { lineChart } from './line-chart.ts';
 import { capitalised, markdownTable, provenance } from './markdown.ts';
 import type { Section } from './peers-section.ts';
@@ -54,6 +54,24 @@ export function browserSection(file: BrowserFile): Section {
     );
   const parts = ['## In a browser', provenance(file), intro, markdownTable(browserHead, browserRows(file))];
   return { markdown: [...parts, ...(lost.length > 0 ? [lost.join('\n')] : [])].join('\n\n'), plots: {} };
+}
+
+export function clusterSection(file: ClusterFile): Section {
+  const intro = [
+    `Nodes of one worker each, one nats-server ${file.nats}, and all clients share the cores. Goals that are not met stand in bold.`,
+    'What each line measures is in `bench/cluster/figures.ts`.',
+  ].join(' ');
+  const rows = file.figures.map(({ title, value, goal, isMet, note }) => [
+    title,
+    isMet ? value : `**${value}**`,
+    goal,
+    note,
+  ]);
+  const head = ['', 'measured', 'goal', ''];
+  return {
+    markdown: ['## Cluster', provenance(file), intro, markdownTable(head, rows)].join('\n\n'),
+    plots: {},
+  };
 }
 
 const soakExplanation = [

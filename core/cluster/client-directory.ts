@@ -29,6 +29,8 @@ export interface SessionHolder {
   yield(clientId: string, isClean: boolean, done: (session: LentSession | undefined) => boolean): void;
   /** Ends a session that was lent to a node which is lost. */
   endLent(session: LentSession): void;
+  /** Another node stops: its session of this client comes to this worker, counted from 0, to wait for its client. */
+  adopt(clientId: string, worker: number): void;
   /** Of all its sessions; also of those that are being claimed. */
   clientIds(): Iterable<string>;
 }
@@ -42,6 +44,8 @@ export interface ClientDirectoryOptions {
   isReached(): boolean;
   /** The epoch that is applied has changed. */
   onApplied(): void;
+  /** Somebody wants an identifier that this node is the directory of. */
+  onClaimed(clientId: string): void;
 }
 
 /** What the owner knows of a client identifier. */
@@ -109,6 +113,15 @@ export class ClientDirectory implements Directory {
   get applied(): number {
     return this.#applied;
   }
+  /** Whether somebody has it, or has claimed it, as far as this node is its directory. */
+  isClaimed(clientId: string): boolean {
+    const isHeld = this.#held.some(([, held]) => held === clientId);
+    return isHeld || this.#entries[this.#slotOf(clientId)]?.has(clientId) === true;
+  }
+  /** Sessions that other nodes have been given, and have not here yet. */
+  get lent(): number {
+    return this.#lent.size;
+  }
   /** Client identifiers that this node is the directory of. */
   get size(): number {
     return this.#entries.reduce((sum, entries) => sum + (entries?.size ?? 0), 0);
@@ -121,6 +134,7 @@ export class ClientDirectory implements Directory {
     const slot = this.#slotOf(clientId);
     const entries = this.#entries[slot];
     if (entries !== undefined && this.#isReady(slot) && !entries.has(clientId)) {
+      this.#options.onClaimed(clientId);
       entries.set(clientId, this.#newEntry(this.#options.incarnation));
       this.#lent.delete(clientId);
       return true;
@@ -221,6 +235,7 @@ export class ClientDirectory implements Directory {
     const slot = this.#slotOf(clientId);
     const entries = this.#entries[slot];
     if (entries === undefined) return; // its sender will know, and claim it again
+    this.#options.onClaimed(clientId);
     if (!this.#isReady(slot)) {
       this.#held.push([slot, clientId, claim]);
       return;
@@ -420,7 +435,7 @@ export class ClientDirectory implements Directory {
     return slotOfClientId(clientId, this.#options.key);
   }
 
-  /** News are somebody else's. */
+  /** News, questions, answers and wills are somebody else's. */
   onMessage(from: number, message: NodeMessage): void {
     const isEarly = 'epoch' in message && message.epoch > this.#epoch;
     if (isEarly || this.#early.some(([sender]) => sender === from)) {
@@ -457,6 +472,12 @@ export class ClientDirectory implements Directory {
       case 'heldAll':
         this.#onHeldAll(from, message.epoch);
         break;
+      case 'adopt':
+      case 'will':
+      case 'willOver':
+      case 'willDue':
+      case 'asked':
+      case 'answered':
       case 'news':
         break;
     }

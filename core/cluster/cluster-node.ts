@@ -13,6 +13,7 @@ import { Cluster } from './cluster.ts';
 import type { JoinRefusal } from './membership.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
 import { openRegister } from './nats-register.ts';
+import type { NodeAnswer, NodeQuestion, ToldWill } from './node-messages.ts';
 import { Subjects } from './ports.ts';
 import { clusterWorkersMax } from './slots.ts';
 import { type View, workersOf } from './view.ts';
@@ -25,6 +26,8 @@ export interface ClusterNodeEvents {
   onEvicted(): void;
   onReach(isReached: boolean): void;
   onNews(news: Readonly<Record<string, unknown>>): void;
+  onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
+  publishWill(will: ToldWill): void;
 }
 
 /** What the data plane of a node is made with. */

@@ -7,7 +7,11 @@ import type { Claimed, Directory } from '../sessions/directory.ts';
 import { ClientDirectory, type SessionHolder } from './client-directory.ts';
 import { type JoinRefusal, Membership, type MembershipOptions } from './membership.ts';
 import { Messenger } from './messenger.ts';
-import { liveNodes, type NodeEntry, nodeOf, slotsOf, type View } from './view.ts';
+import type { NodeAnswer, NodeMessage, NodeQuestion, ToldWill } from './node-messages.ts';
+import { Questions } from './questions.ts';
+import { slotOfClientId } from './slots.ts';
+import { liveNodes, type NodeEntry, nodeOf, ownerOfSlot, slotsOf, type View, withoutNode } from './view.ts';
+import { Wills } from './wills.ts';
 
 export interface ClusterOptions extends Omit<MembershipOptions, 'applied' | 'lastMove'> {
   /** Later, before time passes: setImmediate. */
@@ -15,6 +19,10 @@ export interface ClusterOptions extends Omit<MembershipOptions, 'applied' | 'las
   sessions(): SessionHolder;
   /** What another node has told everyone. */
   onNews(news: Readonly<Record<string, unknown>>): void;
+  /** Another node asks for an operator. */
+  onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
+  /** Of a client whose node is lost. */
+  publishWill(will: ToldWill): void;
 }
 
 /** A node as operators see it. */
@@ -32,11 +40,19 @@ export class Cluster implements Directory {
   readonly #membership: Membership;
   #messenger: Messenger | undefined;
   #directory: ClientDirectory | undefined;
+  readonly #questions: Questions;
+  #wills: Wills | undefined;
+  #adopted = 0;
   #dataPlaneApplied = 0;
   #lastMove = 0;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
+    this.#questions = new Questions({
+      clock: options.clock,
+      send: (to, message) => this.#messenger?.send(to, message),
+      onQuestion: (question) => options.onQuestion(question),
+    });
     this.#membership = new Membership({
       ...options,
       lastMove: () => this.#lastMove,
@@ -56,11 +72,14 @@ export class Cluster implements Directory {
 
   /** Calls back when this node is in the cluster no more, and its slots are the others'. */
   leave(left: () => void): void {
+    this.#wills?.leave();
     this.#membership.leave(left);
   }
 
   stop(): void {
     this.#membership.stop();
+    this.#questions.stop();
+    this.#wills?.stop();
     this.#messenger?.stop();
   }
 
@@ -125,6 +144,50 @@ export class Cluster implements Directory {
       if (incarnation !== node?.incarnation) this.#messenger?.send(incarnation, { type: 'news', news });
   }
 
+  /** What other nodes answer, by name: each, or one of them. Undefined: it does not answer. */
+  async ask(question: NodeQuestion, name?: string): Promise<ReadonlyMap<string, NodeAnswer | undefined>> {
+    const { view, node } = this;
+    const others = view === undefined ? [] : liveNodes(view);
+    const asked = others
+      .filter((each) => each.incarnation !== node?.incarnation && (name === undefined || each.name === name))
+      .map(async (each) => [each.name, await this.#questions.ask(each.incarnation, question)] as const);
+    return new Map(await Promise.all(asked));
+  }
+
+  /** Before this node stops: the sessions of these clients, which are away, go to others. False: there is no other. */
+  giveSessions(clientIds: Iterable<string>): boolean {
+    const { view, node } = this;
+    if (view === undefined || node === undefined) return false;
+    const serving = liveNodes(view).filter(
+      ({ state, incarnation }) => state === 'serving' && incarnation !== node.incarnation,
+    );
+    if (serving.length === 0) return false;
+    const without = withoutNode(view, node.incarnation);
+    const key = Buffer.from(view.keys, 'hex');
+    for (const clientId of clientIds) {
+      const slot = slotOfClientId(clientId, key);
+      const owner = ownerOfSlot(without, slot)?.incarnation;
+      const taker =
+        serving.find(({ incarnation }) => incarnation === owner) ?? serving[slot % serving.length];
+      if (taker !== undefined) this.#messenger?.send(taker.incarnation, { type: 'adopt', clientId });
+    }
+    return true;
+  }
+  /** Sessions that are on their way to others. */
+  get sessionsLent(): number {
+    return this.#directory?.lent ?? 0;
+  }
+
+  /** A client of this node has this will, or has none any more. */
+  setWill(clientId: string, will: ToldWill | undefined): void {
+    if (will === undefined) this.#wills?.clear(clientId);
+    else this.#wills?.set(clientId, will);
+  }
+  /** Wills of clients of other nodes. */
+  get willsKept(): number {
+    return this.#wills?.kept ?? 0;
+  }
+
   claim(clientId: string, isClean: boolean, later: (outcome: Claimed) => void): boolean | undefined {
     return this.#directory === undefined ? false : this.#directory.claim(clientId, isClean, later);
   }
@@ -140,6 +203,7 @@ export class Cluster implements Directory {
     this.#messenger?.setPeers(liveNodes(view).map(({ incarnation }) => incarnation));
     this.#options.onView(view, before);
     this.#directory?.onView(view);
+    this.#wills?.onView(view);
   }
 
   #begin(view: View): void {
@@ -153,18 +217,50 @@ export class Cluster implements Directory {
       subjects,
       incarnation,
       soon,
-      onMessage: (from, message) => {
-        if (message.type === 'news') this.#options.onNews(message.news);
-        else this.#directory?.onMessage(from, message);
-      },
+      onMessage: (from, message) => this.#onMessage(from, message),
+    });
+    const key = Buffer.from(view.keys, 'hex');
+    const send = (to: number, message: NodeMessage): void => this.#messenger?.send(to, message);
+    this.#wills = new Wills({
+      clock,
+      incarnation,
+      key,
+      send,
+      publish: (will) => this.#options.publishWill(will),
+      isClaimed: (clientId) => this.#directory?.isClaimed(clientId) ?? false,
     });
     this.#directory = new ClientDirectory({
       incarnation,
-      key: Buffer.from(view.keys, 'hex'),
-      send: (to, message) => this.#messenger?.send(to, message),
+      key,
+      send,
+      onClaimed: (clientId) => this.#wills?.claimed(clientId),
       isReached: () => this.isReached,
       onApplied: () => this.#membership.beatNow(),
     });
     this.#directory.serve(this.#options.sessions());
+  }
+
+  #onMessage(from: number, message: NodeMessage): void {
+    switch (message.type) {
+      case 'news':
+        this.#options.onNews(message.news);
+        break;
+      case 'adopt':
+        this.#options.sessions().adopt(message.clientId, this.#adopted++ % this.#options.workers);
+        break;
+      case 'asked':
+        void this.#questions.onAsked(from, message);
+        break;
+      case 'answered':
+        this.#questions.onAnswered(from, message);
+        break;
+      case 'will':
+      case 'willOver':
+      case 'willDue':
+        this.#wills?.onMessage(from, message);
+        break;
+      default:
+        this.#directory?.onMessage(from, message);
+    }
   }
 }

@@ -1,10 +1,12 @@
 /** What operators ask for on one node and all have to do. */
 import { isRecord } from '../config/option-rules.ts';
+import { type LogLevel, logLevels } from '../config/options.ts';
 import { type BanKind, type BanRequest, banKinds } from '../security/bans.ts';
 
 export type News =
   | { readonly kind: 'ban'; readonly ban: BanRequest }
-  | { readonly kind: 'liftBan'; readonly of: BanKind; readonly value: string };
+  | { readonly kind: 'liftBan'; readonly of: BanKind; readonly value: string }
+  | { readonly kind: 'logLevel'; readonly level: LogLevel };
 
 /** As JSON has it. */
 export function writeNews(news: News): Readonly<Record<string, unknown>> {
@@ -21,6 +23,10 @@ export function readNews(value: Readonly<Record<string, unknown>>): News | undef
     case 'liftBan': {
       const { of, value: whom } = value;
       return isBanKind(of) && typeof whom === 'string' ? { kind: 'liftBan', of, value: whom } : undefined;
+    }
+    case 'logLevel': {
+      const level = logLevels.find((each) => each === value['level']);
+      return level && { kind: 'logLevel', level };
     }
     default:
       return undefined;

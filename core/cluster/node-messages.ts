@@ -7,6 +7,34 @@ export interface LentSession {
   readonly worker: number;
 }
 
+/** A request of the HTTP API, of whoever has this key: method in lower case, query without '?'. */
+export interface NodeQuestion {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly by: { readonly name: string; readonly scopes: readonly string[] };
+  /** As JSON has it. */
+  readonly body?: unknown;
+}
+
+/** The status of HTTP, and the body; 0: it has not what was asked about. */
+export interface NodeAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** The will of a client, as another node can publish it. */
+export interface ToldWill {
+  /** A PUBLISH of MQTT 5, in base64. */
+  readonly packet: string;
+  /** Goes before its topic. */
+  readonly topicPrefix: string;
+  /** Who has it, to the rules: of encodeAccess(), in base64; undefined where there are none. */
+  readonly access?: string;
+  /** Until it goes out when its client is lost. */
+  readonly delayMs: number;
+}
+
 /**
  * `epoch`: of the sender's view; whoever knows an older one only waits until it knows it. `claim` names the claim in its
  * answer, `turn` the request to yield in its answer.
@@ -58,6 +86,23 @@ export type NodeMessage =
     }
   /** That was all. */
   | { readonly type: 'heldAll'; readonly epoch: number }
+  /** The sender stops: its session of this client is to come here, to wait for its client. */
+  | { readonly type: 'adopt'; readonly clientId: string }
+  /** To the keeper of wills (wills.ts): a client of the sender has this one. */
+  | { readonly type: 'will'; readonly clientId: string; readonly will: ToldWill }
+  | { readonly type: 'willOver'; readonly clientId: string }
+  /** To the owner of the identifier's slot: the will of a client whose node is lost goes out then. */
+  | { readonly type: 'willDue'; readonly clientId: string; readonly will: ToldWill; readonly inMs: number }
+  /** An operator asks; `ask` names the question in its answer. */
+  | { readonly type: 'asked'; readonly ask: number; readonly question: NodeQuestion }
+  /** A part of the answer. */
+  | {
+      readonly type: 'answered';
+      readonly ask: number;
+      readonly status: number;
+      readonly text: string;
+      readonly isLast: boolean;
+    }
   /** Something that is to be done on every node; core/cluster/news.ts reads it. */
   | { readonly type: 'news'; readonly news: Readonly<Record<string, unknown>> };
 
@@ -68,6 +113,22 @@ const isNumber: Check = (value) => isWholeNumber(value, 0, Number.MAX_SAFE_INTEG
 const areTexts: Check = (value) => Array.isArray(value) && value.every(isText);
 const isSession: Check = (value) =>
   value === undefined || (isRecord(value) && isNumber(value['key']) && isNumber(value['worker']));
+
+const isQuestion: Check = (value) =>
+  isRecord(value) &&
+  isText(value['method']) &&
+  isText(value['path']) &&
+  isText(value['query']) &&
+  isRecord(value['by']) &&
+  isText(value['by']['name']) &&
+  areTexts(value['by']['scopes']);
+
+const isWill: Check = (value) =>
+  isRecord(value) &&
+  isText(value['packet']) &&
+  isText(value['topicPrefix']) &&
+  (value['access'] === undefined || isText(value['access'])) &&
+  isNumber(value['delayMs']);
 
 const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, Check>> } = {
   claim: { epoch: isNumber, clientId: isText, claim: isNumber, isClean: isTruth },
@@ -80,6 +141,12 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   taken: { clientId: isText, key: isNumber },
   held: { epoch: isNumber, clientIds: areTexts, lent: areTexts },
   heldAll: { epoch: isNumber },
+  adopt: { clientId: isText },
+  will: { clientId: isText, will: isWill },
+  willOver: { clientId: isText },
+  willDue: { clientId: isText, will: isWill, inMs: isNumber },
+  asked: { ask: isNumber, question: isQuestion },
+  answered: { ask: isNumber, status: isNumber, text: isText, isLast: isTruth },
   news: { news: isRecord },
 };
 

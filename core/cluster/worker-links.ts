@@ -10,6 +10,7 @@ import { type Engine, FrameOutcome } from '../data-plane/addon.ts';
 import { connectToNats, type NatsPost, type NatsSettings } from './nats-connection.ts';
 import { Subjects, type WorkerAddress } from './ports.ts';
 
+const figuresMs = 1_000;
 /** The main thread is connected already, or the worker would not be there. */
 const connectMs = 10_000;
 
@@ -30,6 +31,8 @@ export class WorkerLinks {
   readonly #subjects: Subjects;
   readonly #onApplied: (epoch: number, lastMove: number) => void;
   readonly #onBroken: (worker: number) => void;
+  readonly #onFigures: (figures: readonly number[]) => void;
+  #figuresTimer: NodeJS.Timeout | undefined;
   #post: NatsPost | undefined;
   /** By worker. */
   readonly #links = new Map<number, Link>();
@@ -39,13 +42,18 @@ export class WorkerLinks {
   /** Workers that are lost. */
   readonly #forgetting = new Set<number>();
 
-  /** `onBroken`: the worker has sent what none would; this node can go on only as another one. */
+  /**
+   * `onBroken`: the worker has sent what none would; this node can go on only as another one. `onFigures`: each second, as
+   * readLinkFigures() reads them.
+   */
   constructor(
     engine: Engine,
     place: WorkerPlace,
     onApplied: (epoch: number, lastMove: number) => void,
     onBroken: (worker: number) => void,
+    onFigures: (figures: readonly number[]) => void,
   ) {
+    this.#onFigures = onFigures;
     this.#onBroken = onBroken;
     this.#engine = engine;
     this.#place = place;
@@ -65,11 +73,13 @@ export class WorkerLinks {
     });
     post.subscribe(this.#subjects.frames(this.#place), (bytes, subject) => this.#receive(bytes, subject));
     this.#post = post;
+    this.#figuresTimer = setInterval(() => this.#onFigures(this.#engine.linkFigures()), figuresMs).unref();
     if (applied !== undefined) this.#goOn(applied);
     this.apply(view);
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#figuresTimer);
     await this.#post?.close();
   }
 

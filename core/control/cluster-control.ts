@@ -6,8 +6,11 @@
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
 import type { ClusterNode, JoinedPlace } from '../cluster/cluster-node.ts';
+import { type LaneFigures, lanesByNode } from '../cluster/lane-figures.ts';
+import type { NodeAnswer, NodeQuestion, ToldWill } from '../cluster/node-messages.ts';
 import { liveNodes, type View, workersOf } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { type LinkFigures, readLinkFigures } from '../data-plane/addon.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import type { Logger } from './logger.ts';
 import type { ClusterView, ToWorker, WorkerCluster } from './messages.ts';
@@ -22,12 +25,25 @@ export interface ClusterControlOptions {
   onEvicted(): void;
   /** What has to be done on every node was asked for on another one. */
   onNews(news: Readonly<Record<string, unknown>>): void;
+  /** Another node asks for an operator. */
+  onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
+  /** Of a client whose node is lost. */
+  publishWill(will: ToldWill): void;
 }
 
 /** The session directory. */
 export interface ClusterSessions extends SessionHolder {
   otherWorkersLost(workers: ReadonlySet<number>): void;
+  /** Of sessions that wait for their clients. */
+  awayClientIds(): Iterable<string>;
 }
+
+/** For the sessions of a node that stops to go to others. */
+const giveSessionsMs = 5_000;
+/** So many in a look, in turns; whoever was given away and is still there is given away again, but not sooner than this. */
+const givenAtOnce = 1_000;
+const giveAgainMs = 250;
+const lookMs = 20;
 
 /** Of the metrics and of `$SYS`. */
 export interface ClusterFigures {
@@ -37,6 +53,8 @@ export interface ClusterFigures {
   readonly isSettled: boolean;
   readonly clientIdentifiers: number;
   readonly messagesResent: number;
+  /** To other nodes, by name. */
+  readonly lanes: ReadonlyMap<string, LaneFigures>;
 }
 
 export class ClusterControl implements Directory {
@@ -49,6 +67,8 @@ export class ClusterControl implements Directory {
   /** By worker: the last one that it has applied. */
   #applied: (ClusterView | undefined)[] = [];
   #isEvicted = false;
+  /** By worker: what it has said last of its links. */
+  readonly #links = new Map<number, readonly LinkFigures[]>();
 
   constructor(options: ClusterControlOptions) {
     this.#options = options;
@@ -61,6 +81,7 @@ export class ClusterControl implements Directory {
     this.#place = undefined;
     this.#view = undefined;
     this.#views.clear();
+    this.#links.clear();
     this.#applied = new Array<undefined>(config.workers).fill(undefined);
     const { ClusterNode } = await import('../cluster/cluster-node.ts');
     this.#node = await ClusterNode.connect(config, logger, {
@@ -70,12 +91,43 @@ export class ClusterControl implements Directory {
       onEvicted: () => this.#onEvicted(),
       onReach: (isReached) => this.#onReach(isReached),
       onNews: (news) => this.#options.onNews(news),
+      onQuestion: (question) => this.#options.onQuestion(question),
+      publishWill: (will) => this.#options.publishWill(will),
     });
     this.#place = await this.#node.join();
     this.#isEvicted = false;
     const { incarnation, firstWorker } = this.#place;
     logger.info({ node: config.nodeName, incarnation, firstWorker }, 'joined the cluster');
     return this.#place;
+  }
+
+  /**
+   * Gives sessions whose clients have left to other nodes, as far as they take them in time. `left`: how many sessions there
+   * are still; called again and again. Gives how many stay here.
+   */
+  async giveSessions(left: () => number): Promise<number> {
+    const sessions = this.#options.sessions();
+    const cluster = this.#node?.cluster;
+    if (cluster === undefined) return left();
+    const endMs = performance.now() + giveSessionsMs;
+    let away = sessions.awayClientIds()[Symbol.iterator]();
+    let begunAtMs = performance.now();
+    while (performance.now() < endMs) {
+      if (left() === 0 && cluster.sessionsLent === 0) return 0;
+      const given = nextOf(away, givenAtOnce);
+      if (!cluster.giveSessions(given)) break;
+      if (given.length < givenAtOnce && performance.now() - begunAtMs > giveAgainMs) {
+        away = sessions.awayClientIds()[Symbol.iterator]();
+        begunAtMs = performance.now();
+      }
+      await new Promise((resolve) => setTimeout(resolve, lookMs));
+    }
+    return left();
+  }
+
+  /** Whether other nodes can have what this one has. */
+  get hasOthers(): boolean {
+    return this.#isReached && (this.#node?.cluster.giveSessions([]) ?? false);
   }
 
   /** Gives the slots to the others, and ends. */
@@ -102,6 +154,7 @@ export class ClusterControl implements Directory {
       isSettled: cluster?.isSettled ?? false,
       clientIdentifiers: cluster?.clientIdentifiers ?? 0,
       messagesResent: cluster?.messagesResent ?? 0,
+      lanes: lanesByNode(cluster?.nodes ?? [], [...this.#links.values()].flat()),
     };
   }
   /** Why no client should be sent here; undefined: they are welcome. */
@@ -120,6 +173,21 @@ export class ClusterControl implements Directory {
     const last = this.#view?.epoch ?? 0;
     for (const known of this.#views.keys()) if (known < byAll && known !== last) this.#views.delete(known);
     this.#node?.cluster.dataPlaneApplied(byAll, lastMove);
+  }
+
+  /** Of the links of a worker, as readLinkFigures() reads them. */
+  linksTold(worker: number, figures: readonly number[]): void {
+    this.#links.set(worker, readLinkFigures(figures));
+  }
+
+  /** A client of this node has this will, or has none any more. */
+  setWill(clientId: string, will: ToldWill | undefined): void {
+    if (!this.#isEvicted) this.#node?.cluster.setWill(clientId, will);
+  }
+
+  /** What other nodes answer, by name: each, or one of them. Undefined: it does not answer. */
+  async ask(question: NodeQuestion, node?: string): Promise<ReadonlyMap<string, NodeAnswer | undefined>> {
+    return (await this.#node?.cluster.ask(question, node)) ?? new Map();
   }
 
   /** Tells all other nodes what has to be done there too. */
@@ -173,6 +241,16 @@ export class ClusterControl implements Directory {
     if (isReached) logger.info('the node hears its cluster again');
     else logger.error('the node is cut off from its cluster: who connects is refused');
   }
+}
+
+function nextOf<Item>(items: Iterator<Item>, most: number): Item[] {
+  const taken: Item[] = [];
+  while (taken.length < most) {
+    const { value, done } = items.next();
+    if (done === true) break;
+    taken.push(value);
+  }
+  return taken;
 }
 
 function planeView(view: View): ClusterView {

@@ -49,7 +49,7 @@ export interface ClusterView {
   readonly owners: readonly number[];
 }
 
-/** A CONNECT on its way to the session directory; its will stays with the worker. */
+/** A CONNECT on its way to the session directory; its will stays with the worker, and in a cluster others keep it too. */
 export interface ConnectRequest {
   readonly clientId: string;
   readonly protocolVersion: ProtocolVersion;
@@ -69,6 +69,8 @@ export interface ConnectRequest {
   readonly willTopic: string | undefined;
   readonly willQos?: 0 | 1 | 2 | undefined;
   readonly willRetain?: boolean | undefined;
+  /** In a cluster: the will as a PUBLISH of MQTT 5, and its delay. */
+  readonly will?: { readonly packet: Uint8Array<ArrayBuffer>; readonly delaySeconds: number } | undefined;
   /** Undefined if it is plain. */
   readonly tls: ClientTls | undefined;
 }
@@ -226,6 +228,8 @@ export type ToMain =
   | { readonly type: 'viewApplied'; readonly epoch: number; readonly lastMove: number }
   /** A worker of another node has sent what none would send. */
   | { readonly type: 'linkBroken'; readonly worker: number }
+  /** Each second: as readLinkFigures() reads them. */
+  | { readonly type: 'links'; readonly figures: readonly number[] }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }
   /** The client has answered a challenge. */

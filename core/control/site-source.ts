@@ -1,6 +1,7 @@
 /** What HTTP asks of the broker, and which part of the control plane answers it (main thread). */
 
 import { writeNews } from '../cluster/news.ts';
+import type { BrokerConfig, LogLevel } from '../config/options.ts';
 import type { HostClient } from '../host/host-client.ts';
 import type { SiteSource } from '../http/route.ts';
 import type { EventStreams } from '../http/sse/event-streams.ts';
@@ -17,8 +18,9 @@ import type { Inspections } from './inspections.ts';
 import type { Reloads } from './reloads.ts';
 
 export interface SiteSourceOptions
-  extends Pick<SiteSource, 'trouble' | 'unreadiness' | 'retained' | 'reload'> {
+  extends Pick<SiteSource, 'trouble' | 'unreadiness' | 'retained' | 'reload' | 'nodes'> {
   readonly audit: AuditLog;
+  readonly config: BrokerConfig;
   readonly cluster: ClusterControl | undefined;
   readonly directory: SessionDirectory;
   readonly figures: Figures;
@@ -34,6 +36,8 @@ export interface SiteSourceOptions
   assertRunning(): void;
   /** Clients are being told to go. */
   isDraining(): boolean;
+  /** An operator sets it, for this node. */
+  onLogLevel(level: LogLevel): void;
   /** An operator wants the broker drained. */
   onDrainAsked(): void;
 }
@@ -66,6 +70,7 @@ export function siteSourceOf(options: SiteSourceOptions): SiteSource {
     subscribe: (client, asked, by) => requests.subscribe(client, asked, by),
     unsubscribe: (client, topicFilter, by) => requests.unsubscribe(client, topicFilter, by),
     cluster: () => cluster?.figures,
+    nodes: options.nodes,
     bans: () => gatekeeper.bans.list(),
     isBanned: (remoteAddress) => gatekeeper.isBanned(remoteAddress),
     ban: (request, by) => {
@@ -91,6 +96,11 @@ export function siteSourceOf(options: SiteSourceOptions): SiteSource {
     openStream: (request) => {
       options.assertRunning();
       return options.isDraining() ? undefined : streams.open(request);
+    },
+    setLogLevel: (level, { name: by }) => {
+      audit.add('logLevelAsked', { by, before: options.config.logLevel, after: level });
+      options.onLogLevel(level);
+      cluster?.tell(writeNews({ kind: 'logLevel', level }));
     },
     drain: ({ name: by }) => {
       audit.add('drainAsked', { by, before: 'running', after: 'draining' });

@@ -111,6 +111,7 @@ export const counterNames = [
   'sharedSubscriptions',
   'retained',
   'queued',
+  'topicFilters',
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 

@@ -30,9 +30,10 @@ import { decodeConnect } from '../wire/decode-connect.ts';
 import { decodeAuth, decodeDisconnect } from '../wire/decode-disconnect.ts';
 import { encodeConnack } from '../wire/encode-connack.ts';
 import { encodeAuth, encodeDisconnect } from '../wire/encode-disconnect.ts';
+import { encodePublish } from '../wire/encode-publish.ts';
 import { encodeWithin } from '../wire/encode-within.ts';
 import { PacketType } from '../wire/packet-type.ts';
-import type { AuthPacket, ConnectPacket, ProtocolVersion } from '../wire/packets.ts';
+import type { AuthPacket, ConnectPacket, ProtocolVersion, Will } from '../wire/packets.ts';
 import type { Properties } from '../wire/properties.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -463,6 +464,7 @@ export class ClientConnection implements Subscriber {
       willTopic: connect.will?.topic,
       willQos: connect.will?.qos,
       willRetain: connect.will?.retain,
+      will: config.cluster === undefined || connect.will === undefined ? undefined : willOf(connect.will),
       token: this.#token,
     });
     this.#token = undefined;
@@ -585,4 +587,11 @@ export class ClientConnection implements Subscriber {
   get #listener(): ListenerConfig | undefined {
     return this.#context.config.listeners[this.peer.listener - 1];
   }
+}
+
+/** For the nodes that keep it: bytes of its own, as they go to another thread. */
+function willOf({ topic, payload, qos, retain, properties }: Will): NonNullable<ConnectRequest['will']> {
+  const { willDelayInterval = 0, ...others } = properties;
+  const packet = { topic, payload, qos, retain, dup: false, packetId: 1, properties: others };
+  return { packet: encodePublish(packet, 5), delaySeconds: willDelayInterval };
 }

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
+import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
 import type { ListeningPorts, SiteSource } from './route.ts';
@@ -56,6 +57,11 @@ export class HttpFrontEnd {
   get description(): { readonly http: string; readonly reason?: string } {
     const http = this.#server?.name ?? 'none';
     return this.#reason === undefined ? { http } : { http, reason: this.#reason };
+  }
+
+  /** As Site.answerNode(). */
+  answerNode(question: NodeQuestion): Promise<NodeAnswer> {
+    return this.#site.answerNode(question);
   }
 
   /** The ports that clients can use, for the page that says so. */

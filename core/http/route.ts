@@ -1,5 +1,6 @@
 /** What a route is: a row of the table in routes.ts. Each resource has a file of its own in routes/. */
-import type { BrokerConfig } from '../config/options.ts';
+import type { NodeAnswer } from '../cluster/node-messages.ts';
+import type { BrokerConfig, LogLevel } from '../config/options.ts';
 import type { ClusterFigures } from '../control/cluster-control.ts';
 import type { Reloaded } from '../control/reloads.ts';
 import type {
@@ -22,6 +23,7 @@ import type { Trace, TraceRequest } from '../tracing/traces.ts';
 import type { HttpAnswer, HttpQuestion, StreamedBody } from './answer.ts';
 import type { Idempotency } from './idempotency.ts';
 import type { Operation } from './operation.ts';
+import type { OtherNodes } from './other-nodes.ts';
 import type { StreamRequest } from './sse/event-streams.ts';
 
 export interface ListeningPorts {
@@ -78,6 +80,8 @@ export interface SiteSource {
   unsubscribe(client: ClientState, topicFilter: string, by: ApiCaller): Promise<boolean>;
   /** Undefined: the broker is not in a cluster. */
   cluster(): ClusterFigures | undefined;
+  /** Undefined: it is not in a cluster, or another node asks. */
+  nodes(): OtherNodes | undefined;
   bans(): readonly Ban[];
   isBanned(remoteAddress: string): boolean;
   /** Errors: as Bans.add(). */
@@ -111,6 +115,8 @@ export interface SiteSource {
   deleteTrace(id: string, by: ApiCaller): boolean;
   /** Its lines, from this one on; undefined: there is no room for another stream. */
   streamTrace(trace: Trace, next: number): StreamedBody | undefined;
+  /** On all nodes, until the configuration is read again. */
+  setLogLevel(level: LogLevel, by: ApiCaller): void;
   /** Gives how many clients are there to be told to go. */
   drain(by: ApiCaller): number;
   /** Reads the configuration, and the files of users, rules, keys and certificates again. Errors: as Broker.reload(). */
@@ -162,4 +168,6 @@ export interface Route {
   /** What the API says of it. */
   readonly operation?: Operation;
   handle(request: RouteRequest, context: RouteContext): HttpAnswer | Promise<HttpAnswer>;
+  /** Other nodes may ask for it, too (other-nodes.ts). */
+  answersNodes?(request: RouteRequest, context: RouteContext): Promise<NodeAnswer>;
 }

@@ -10,7 +10,7 @@ import { health, liveness, readiness } from './routes/health.ts';
 import { metrics } from './routes/metrics.ts';
 import { nodes } from './routes/nodes.ts';
 import { openApi } from './routes/openapi.ts';
-import { configuration, drain, reload, stats } from './routes/operations.ts';
+import { configuration, drain, logLevel, reload, stats } from './routes/operations.ts';
 import { publish, publishBulk } from './routes/publish.ts';
 import { retained } from './routes/retained.ts';
 import { deleteRetained, putRetained, retainedList, retainedMessage } from './routes/retained-messages.ts';
@@ -53,6 +53,7 @@ export const apiRoutes: readonly Route[] = [
   stats,
   configuration,
   reload,
+  logLevel,
   drain,
   openApi(() => apiRoutes),
 ];

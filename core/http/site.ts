@@ -5,17 +5,19 @@
  *     question -> route -> right -> room -> body, if the route takes one -> handler -> answer, counted until it is taken
  */
 import { isUtf8 } from 'node:buffer';
+import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { HostMessage } from '../host/host-message.ts';
+import { isApiScope } from '../security/api-keys.ts';
 import { type HttpAnswer, type HttpQuestion, textAnswer } from './answer.ts';
 import { type Admission, ApiGate } from './api-gate.ts';
 import { ExpiringStream } from './expiring-stream.ts';
 import { giveBack } from './give-back.ts';
 import { Idempotency } from './idempotency.ts';
-
+import { httpQuestionOf, nodeAnswerOf, notHere } from './other-nodes.ts';
 import { loadPages, type Pages, pageAnswer } from './pages.ts';
 import { problem, RequestFault } from './problem.ts';
-import type { ListeningPorts, RouteRequest, SiteSource } from './route.ts';
+import type { ListeningPorts, RouteContext, RouteRequest, SiteSource } from './route.ts';
 import { decodedParameters } from './route-path.ts';
 import { eventsPath, eventsPreflight } from './routes/events.ts';
 import { type Found, operatingRoutes, pageRoutes, RouteTable } from './routes.ts';
@@ -115,14 +117,7 @@ export class Site {
       caller,
       body: undefined,
     };
-    const { ports } = this;
-    const context = {
-      config: this.#config,
-      version: this.#version,
-      ports,
-      source: this.#source,
-      idempotency: this.#idempotency,
-    };
+    const context = this.#context(this.#source);
     try {
       const answer = route.takesBody
         ? this.#withBody(request, (withBody) => route.handle(withBody, context))
@@ -142,6 +137,41 @@ export class Site {
   /** What is larger than all may be goes alone. */
   #hasRoomFor(bytes: number): boolean {
     return this.#heldBytes === 0 || this.#heldBytes + bytes <= this.#config.limits.httpAnswersBytesMax;
+  }
+
+  #context(source: SiteSource): RouteContext {
+    const { ports } = this;
+    return {
+      config: this.#config,
+      version: this.#version,
+      ports,
+      source,
+      idempotency: this.#idempotency,
+    };
+  }
+
+  /** Another node asks for an operator, whose right it has seen; what this broker cannot answer is not here. */
+  async answerNode(asked: NodeQuestion): Promise<NodeAnswer> {
+    const found = this.#routes.find(asked.method, asked.path);
+    if (found === undefined || !('route' in found)) return notHere;
+    const { route, path, values } = found;
+    const parameters = decodedParameters(path.parameters, values);
+    const { right } = route;
+    const isAllowed = asked.by.scopes.includes(right);
+    if (route.answersNodes === undefined || parameters === undefined || !isAllowed) return notHere;
+    const { name, scopes } = asked.by;
+    const request = {
+      question: httpQuestionOf(asked),
+      parameters,
+      query: new URLSearchParams(asked.query),
+      caller: { name, scopes: new Set(scopes.filter(isApiScope)) },
+      body: asked.body,
+    };
+    try {
+      return await route.answersNodes(request, this.#context({ ...this.#source, nodes: () => undefined }));
+    } catch (error) {
+      return nodeAnswerOf(faultOf(error));
+    }
   }
 
   /** The body counts as what is held for as long as it is worked on. */

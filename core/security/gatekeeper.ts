@@ -405,6 +405,11 @@ export class Gatekeeper {
     return this.#signIn.decide(credentials);
   }
 
+  /** Why somebody may not have this will; undefined if he may. */
+  willRefusal(access: Uint8Array | undefined, topic: string): number | undefined {
+    return this.#access.willRefusal(access, topic);
+  }
+
   /** Where a program has a say about topics, the rules alone give users nothing. */
   mayPublish(caller: ApiCaller, topic: string): boolean {
     if (caller.user !== undefined && this.#authorizer.asksToPublish) return false;

@@ -53,6 +53,8 @@ export interface DirectoryOptions {
   readonly isStoreFull: () => boolean;
   /** Why clients are refused for want of room. */
   fullReasonCode(): number;
+  /** A client has this will, or has none any more: in a cluster others keep it. */
+  onWill(clientId: string, will: ArrivingWill | undefined): void;
   /** Why every client is refused; undefined if they are not. */
   readonly closedReasonCode: number | undefined;
   /** Decides whether a client is let in; undefined if it has left meanwhile. */
@@ -67,6 +69,12 @@ export interface DirectoryOptions {
   onRefused(clientId: string, reasonCode: number): void;
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
+}
+
+/** Of a client that is let in. */
+export interface ArrivingWill extends NonNullable<ConnectRequest['will']> {
+  readonly sessionExpirySeconds: number;
+  readonly admission: Admission | undefined;
 }
 
 /** How many clients there are and were. */
@@ -112,6 +120,8 @@ interface SessionRecord {
   sinceSeconds: number;
   /** It is to end when its connection is over. */
   isDismissed: boolean;
+  /** Other nodes keep its will. */
+  isWillKept: boolean;
   /** Who waits for it: a client here, ... */
   waiting: WaitingArrival | undefined;
   /** ... or another node. */
@@ -334,6 +344,23 @@ export class SessionDirectory {
     record.yielding = { isClean, done };
     if (record.state === 'away') this.#giveUp(record, record.yielding);
     else this.#step(record, 'wantedElsewhere');
+  }
+
+  /** As core/cluster/client-directory.ts says. */
+  adopt(clientId: string, worker: number): void {
+    const { directory, limits } = this.#options;
+    const isFull = this.#byKey.size >= limits.sessionsMax;
+    if (this.#closedReasonCode !== undefined || isFull || this.#byClientId.has(clientId)) return;
+    const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
+    const record = newRecord(this.nextKey(), 'claiming', worker, client);
+    const isOurs = directory.claim(clientId, false, (outcome) => this.#claimed(record, outcome));
+    if (isOurs === undefined) this.#add(record);
+    else if (isOurs) directory.release(clientId); // there is no session
+  }
+
+  /** Of sessions that wait for their clients. */
+  *awayClientIds(): Iterable<string> {
+    for (const { state, client } of this.#byKey.values()) if (state === 'away') yield client.clientId;
   }
 
   /** Ends a session of a worker here that was another node's. */
@@ -610,7 +637,8 @@ export class SessionDirectory {
     });
   }
 
-  #connected(record: SessionRecord, { connection, client, identity }: Arrival): void {
+  #connected(record: SessionRecord, arrival: Arrival): void {
+    const { connection, client, identity } = arrival;
     record.client = client;
     record.identity = identity;
     record.connection = connection;
@@ -619,7 +647,20 @@ export class SessionDirectory {
     this.#connections++;
     this.#accepted++;
     this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#connections);
+    const { will, sessionExpirySeconds } = arrival.request;
+    if (will === undefined) this.#willIsOver(record);
+    else {
+      record.isWillKept = true;
+      this.#options.onWill(client.clientId, { ...will, sessionExpirySeconds, admission: arrival.admission });
+    }
     this.#options.onConnected(client);
+  }
+
+  /** It has gone out, or never will. */
+  #willIsOver(record: SessionRecord): void {
+    if (!record.isWillKept) return;
+    record.isWillKept = false;
+    this.#options.onWill(record.client.clientId, undefined);
   }
 
   // --- the table --------------------------------------------------------------------------------------
@@ -729,6 +770,7 @@ export class SessionDirectory {
       return;
     }
     const { expirySeconds, willDelaySeconds } = row;
+    if (willDelaySeconds === undefined && row.state !== 'leaving') this.#willIsOver(record);
     const leftAtMs = this.#options.clock.nowMs() - row.awayMs;
     record.sinceSeconds = Math.floor(leftAtMs / 1_000);
     record.expiresAtMs = expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
@@ -803,6 +845,7 @@ export class SessionDirectory {
 
   #remove(record: SessionRecord): void {
     record.state = 'gone';
+    this.#willIsOver(record);
     record.timer?.cancel();
     this.#byKey.delete(record.key);
     const { clientId } = record.client;
@@ -830,6 +873,7 @@ function newRecord(key: number, state: SessionStateName, worker: number, client:
     connection: undefined,
     sinceSeconds: 0,
     isDismissed: false,
+    isWillKept: false,
     waiting: undefined,
     yielding: undefined,
     willAtMs: undefined,

@@ -18,10 +18,31 @@ export class ClusterTopics {
   /** All nodes that were ever seen, so that nothing is retained of one that is gone. */
   readonly #names = new Set<string>();
 
-  /** None unless this node speaks for the cluster. */
-  messages({ nodes, epoch, isSettled, isReached }: ClusterFigures): SysMessage[] {
+  /** Of its own lanes each node tells, of all else the one that speaks for the cluster. */
+  messages(figures: ClusterFigures): SysMessage[] {
+    const { nodes, isReached } = figures;
     for (const { name } of nodes) this.#names.add(name);
-    if (!isReached || nodes[0]?.isHere !== true) return [];
+    if (!isReached) return [];
+    return [...this.#lanes(figures), ...(nodes[0]?.isHere === true ? this.#cluster(figures) : [])];
+  }
+
+  #lanes({ nodes, lanes }: ClusterFigures): SysMessage[] {
+    const here = nodes.find(({ isHere }) => isHere)?.name;
+    if (here === undefined) return [];
+    return [...this.#names]
+      .filter((name) => name !== here)
+      .flatMap((name) => {
+        const figures = lanes.get(name);
+        return laneNames.map(
+          ([topic, figure]): SysMessage => [
+            `$SYS/cluster/nodes/${here}/lanes/${name}/${topic}`,
+            figures === undefined ? '' : `${figures[figure]}`,
+          ],
+        );
+      });
+  }
+
+  #cluster({ nodes, epoch, isSettled }: ClusterFigures): SysMessage[] {
     const values: SysMessage[] = [
       ['$SYS/cluster/epoch', `${epoch}`],
       ['$SYS/cluster/settled', isSettled ? '1' : '0'],
@@ -31,10 +52,26 @@ export class ClusterTopics {
       values.push(...ofNode(name, { state, slots: `${slots}`, workers: `${workers}` }));
     const here = new Set(nodes.map(({ name }) => name));
     for (const name of this.#names)
-      if (!here.has(name)) values.push(...ofNode(name, { state: '', slots: '', workers: '' }));
+      if (!here.has(name))
+        values.push(...ofNode(name, { state: '', slots: '', workers: '' }), ...this.#noLanes(name));
     return values;
   }
+
+  /** Of a node that is gone. */
+  #noLanes(from: string): SysMessage[] {
+    return [...this.#names]
+      .filter((name) => name !== from)
+      .flatMap((name) =>
+        laneNames.map(([topic]): SysMessage => [`$SYS/cluster/nodes/${from}/lanes/${name}/${topic}`, '']),
+      );
+  }
 }
+
+const laneNames = [
+  ['waiting_bytes', 'waitingBytes'],
+  ['waiting_ms', 'waitingMs'],
+  ['frames_resent', 'framesResent'],
+] as const;
 
 function ofNode(name: string, values: Readonly<Record<string, string>>): SysMessage[] {
   return Object.entries(values).map(([what, value]) => [`$SYS/cluster/nodes/${name}/${what}`, value]);

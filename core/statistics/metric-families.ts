@@ -1,4 +1,5 @@
 /** What Prometheus is told, by name. Nothing is told by client or by topic: there may be millions. */
+import type { LaneFigures } from '../cluster/lane-figures.ts';
 import type { ClusterFigures } from '../control/cluster-control.ts';
 import type { CounterName, Times } from '../data-plane/addon.ts';
 import type { DirectoryCounts } from '../sessions/session-directory.ts';
@@ -81,6 +82,12 @@ const plain: readonly Plain[] = [
   ['gauge', 'rallymq_sessions', 'sessions', 'Sessions, of clients that are connected or away.'],
   ['gauge', 'rallymq_subscriptions', 'subscriptions', 'Subscriptions of all sessions.'],
   ['gauge', 'rallymq_shared_subscriptions', 'sharedSubscriptions', 'Those of them that are shared.'],
+  [
+    'gauge',
+    'rallymq_topic_filters',
+    'topicFilters',
+    'Topic filters that the workers know, each of them its own.',
+  ],
   ['gauge', 'rallymq_retained_messages', 'retained', 'Retained messages, but those of $SYS.'],
   ['gauge', 'rallymq_messages_queued', 'queued', 'Messages that wait in sessions.'],
 ];
@@ -220,7 +227,7 @@ function certificate({ certificateExpirySeconds }: MetricsSample): Family[] {
 
 function cluster({ cluster: figures }: MetricsSample): Family[] {
   if (figures === undefined) return [];
-  const { nodes, epoch, isReached, isSettled, clientIdentifiers, messagesResent } = figures;
+  const { nodes, epoch, isReached, isSettled, clientIdentifiers, messagesResent, lanes } = figures;
   const slots = nodes.map(({ name, slots: value }) => ({ labels: { node: name }, value }));
   return [
     gauge('rallymq_cluster_reached', '0: the node is cut off from its cluster.', [
@@ -238,6 +245,44 @@ function cluster({ cluster: figures }: MetricsSample): Family[] {
     counter('rallymq_cluster_messages_resent', 'Messages to other main threads that were sent again.', [
       { value: messagesResent },
     ]),
+    ...laneFamilies(lanes),
+  ];
+}
+
+function laneFamilies(lanes: ReadonlyMap<string, LaneFigures>): Family[] {
+  const of = (figure: (figures: LaneFigures) => number): Sample[] =>
+    [...lanes].map(([node, figures]) => ({ labels: { node }, value: figure(figures) }));
+  return [
+    gauge(
+      'rallymq_cluster_lane_waiting_bytes',
+      'Bytes for another node that are not acknowledged, or not sent yet.',
+      of(({ waitingBytes }) => waitingBytes),
+    ),
+    gauge(
+      'rallymq_cluster_lane_waiting_seconds',
+      'For how long the oldest of those bytes has waited.',
+      of(({ waitingMs }) => waitingMs / 1_000),
+    ),
+    counter(
+      'rallymq_cluster_lane_frames_sent',
+      'Frames to another node.',
+      of(({ framesSent }) => framesSent),
+    ),
+    counter(
+      'rallymq_cluster_lane_frames_resent',
+      'Frames to another node that were sent again.',
+      of(({ framesResent }) => framesResent),
+    ),
+    counter(
+      'rallymq_cluster_lane_sent_bytes',
+      'Bytes to another node.',
+      of(({ bytesSent }) => bytesSent),
+    ),
+    counter(
+      'rallymq_cluster_lane_received_bytes',
+      'Bytes from another node.',
+      of(({ bytesReceived }) => bytesReceived),
+    ),
   ];
 }
 

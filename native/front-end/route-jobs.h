@@ -3,6 +3,7 @@
 //
 //   tell wildcards   to a worker that has joined: every filter with wildcards that has subscribers here
 //   tell slots       to the worker that takes slots: every other filter of theirs that has subscribers here
+//   uncover          filters that the one with this text has covered: all others, and that it is gone
 //   forget slots     of another owner: the interest of others in their filters
 //   forget worker    that is lost: its interest
 //
@@ -14,13 +15,14 @@
 #include "../lanes/requests.h"
 #include "../topics/filter-table.h"
 #include "../topics/slot-map.h"
+#include "routes.h"
 #include "shard-requests.h"
 #include "sharing.h"
 
 namespace rally {
 
 struct RouteJob {
-  enum class Kind : uint8_t { tellWildcards, tellSlots, forgetSlots, forgetWorker };
+  enum class Kind : uint8_t { tellWildcards, tellSlots, uncover, forgetSlots, forgetWorker };
   Kind kind = Kind::tellWildcards;
   unsigned worker = 0;
   SlotSet slots = {};
@@ -29,8 +31,8 @@ struct RouteJob {
 
 class RouteJobs {
  public:
-  RouteJobs(const SlotMap& slots, FilterTable& filters, Sharing& sharing, ShardRequests& requests)
-      : slots_(slots), filters_(filters), sharing_(sharing), requests_(requests) {}
+  RouteJobs(const SlotMap& slots, FilterTable& filters, Sharing& sharing, LaneRoutes& routes, ShardRequests& requests)
+      : slots_(slots), filters_(filters), sharing_(sharing), routes_(routes), requests_(requests) {}
 
   void add(RouteJob job) { jobs_.push_back(std::move(job)); }
   // Ends the jobs that tell this worker; whatever waited for them continues.
@@ -69,6 +71,7 @@ class RouteJobs {
       case RouteJob::Kind::tellSlots:
         if (!hasWildcards && job.slots.has(slotOfFilter(filter))) tell(filter, job.worker);
         break;
+      case RouteJob::Kind::uncover: routes_.uncover(filter); break;
       case RouteJob::Kind::forgetSlots:
         if (hasWildcards || !job.slots.has(slotOfFilter(filter)) || slots_.mayOwn(slotOfFilter(filter))) break;
         forget(filter, UINT64_MAX);
@@ -83,7 +86,8 @@ class RouteJobs {
     if (filter.isShared) {
       sharing_.tell(filters_.share(filter.share), worker);
     } else if (worker != slots_.own()) {
-      const Interest interest = filter.durable > 0 ? Interest::durable : Interest::live;
+      const Interest interest = LaneRoutes::interestOf(filter);
+      if (filter.isCovered && routes_.isCovered(filter, interest)) return;
       requests_.toShard(worker,
                         request::SetInterest{.interest = interest, .carried = Carried(toFilterText(filter.text()))});
     }
@@ -104,6 +108,7 @@ class RouteJobs {
   const SlotMap& slots_;
   FilterTable& filters_;
   Sharing& sharing_;
+  LaneRoutes& routes_;
   ShardRequests& requests_;
   std::deque<RouteJob> jobs_;
   uint32_t next_ = 0;  // filter that the first job goes on with

@@ -1,6 +1,7 @@
 // A topic filter that this worker knows: as a shard, with the workers that have subscribers; as a front end, with its
 // own sessions that subscribe.
 #pragma once
+#include "../messages/interest.h"
 #include "../structures/short-list.h"
 #include "../structures/short-text.h"
 
@@ -28,10 +29,14 @@ struct Filter {
   uint64_t durableRoutes = 0;  // bit w: worker w has one that the log has to keep messages for
   ShortList<Subscriber> subscribers;
   ShortText bytes;
-  bool isShared = false;  // the text is that of a shared filter
-  uint32_t node = 0;      // of the tree, where it hangs (filter-tree.h); 0: no wildcard
-  uint32_t share = 0;     // the first of its shares, or of a shared filter its own; 0: none
-  uint32_t durable = 0;   // of the subscribers here, those that the log has to keep messages for
+  bool isShared : 1 = false;  // the text is that of a shared filter
+  // Of a filter with wildcards in a cluster: what other workers are told that the subscribers here want, and whether
+  // that is nothing since another one covers it (front-end/routes.h).
+  bool isCovered : 1 = false;
+  Interest told : 2 = Interest::none;
+  uint32_t node = 0;     // of the tree, where it hangs (filter-tree.h); 0: no wildcard
+  uint32_t share = 0;    // the first of its shares, or of a shared filter its own; 0: none
+  uint32_t durable = 0;  // of the subscribers here, those that the log has to keep messages for
 
   Bytes text() const { return bytes.bytes(); }
   bool hasWildcards() const { return node != 0; }

@@ -13,7 +13,7 @@ class FarRoutes : public Routes {
     engine.subscriptions().useRoutes(*this);
   }
 
-  void set(const Filter& filter, Interest interest) override {
+  void set(Filter& filter, Interest interest) override {
     engine_.routes().set(filter, interest);
     told_.push_back({textOf(filter.text()), interest, 0});
   }
@@ -167,5 +167,70 @@ TEST("routes: whatever clients do, everybody is told in the end what there is, a
         CHECK_EQ(far.known[worker].contains(text), isThere);
       }
     }
+  });
+}
+
+TEST("routes: of filters that others cover other nodes are told the covering ones alone") {
+  HandDrivenBroker broker(std::vector<unsigned>{1, 1});
+  Client& reader = broker.connected("reader", 0);
+  const size_t before = broker.engine(1).filters().size();
+  for (int site = 0; site < 5; site++) reader.subscribe(("site/" + std::to_string(site) + "/#").c_str());
+  for (int unit = 0; unit < 200; unit++)
+    reader.subscribe(("site/" + std::to_string(unit % 5) + "/+/unit" + std::to_string(unit)).c_str());
+  CHECK(broker.settle());
+  CHECK_EQ(broker.engine(1).filters().size(), before + 5);
+  reader.unsubscribe("site/3/#");
+  CHECK(broker.settle());
+  CHECK_EQ(broker.engine(1).filters().size(), before + 4 + 40);
+  reader.drop();
+  CHECK(broker.settle());
+}
+
+TEST("routes: whatever covers whatever, what matches comes, and once nobody subscribes nobody knows a filter") {
+  check::eachSeed(30, [](check::Random& random) {
+    HandDrivenBroker broker(std::vector<unsigned>{1, 1, 1});
+    const auto filtersOf = [&](unsigned worker) { return broker.engine(worker).filters().size(); };
+    const std::vector<size_t> before{filtersOf(0), filtersOf(1), filtersOf(2)};
+    std::vector<Client*> readers;
+    std::vector<std::set<std::string>> wanted(3);
+    for (unsigned n = 0; n < 3; n++)
+      readers.push_back(&broker.connected("reader" + std::to_string(n), n / 2, {.isPersistent = false}));
+    Client& publisher = broker.connected("publisher", 2);
+    const std::vector<std::string> levels{"a", "b", "", "+", "$x"};
+    const auto randomFilter = [&] {
+      std::string text;
+      for (uint64_t depth = random.below(4); depth > 0; depth--)
+        text += levels[random.below(text.empty() ? 5 : 4)] + (depth > 1 ? "/" : "");
+      if (text.empty() || random.below(3) == 0) text += text.empty() ? "#" : "/#";
+      return text;
+    };
+    for (int step = 0; step < 60; step++) {
+      const size_t n = random.below(3);
+      if (!wanted[n].empty() && random.below(2) == 0) {
+        const std::string filter = *std::next(wanted[n].begin(), std::ptrdiff_t(random.below(wanted[n].size())));
+        readers[n]->unsubscribe(filter);
+        wanted[n].erase(filter);
+      } else {
+        const std::string filter = randomFilter();
+        readers[n]->subscribe(filter.c_str());
+        wanted[n].insert(filter);
+      }
+      if (random.below(4) != 0) continue;
+      CHECK(broker.settle());
+      for (const std::string topic : {"a", "b", "a/b", "a/a", "/a", "a//b", "b/a/b", "$x/a", "$x/a/b"}) {
+        std::vector<size_t> counts;
+        for (const Client* reader : readers) counts.push_back(reader->received.size());
+        publisher.publish(topic, "x");
+        CHECK(broker.settle());
+        for (size_t reader = 0; reader < 3; reader++) {
+          const bool isWanted = std::any_of(wanted[reader].begin(), wanted[reader].end(),
+                                            [&](const std::string& filter) { return matchesByTheBook(filter, topic); });
+          CHECK_EQ(readers[reader]->received.size() - counts[reader], size_t(isWanted));
+        }
+      }
+    }
+    for (Client* reader : readers) reader->drop();
+    CHECK(broker.settle());
+    for (unsigned worker = 0; worker < 3; worker++) CHECK_EQ(filtersOf(worker), before[worker]);
   });
 }

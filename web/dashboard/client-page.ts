@@ -88,6 +88,7 @@ export class ClientPage implements View {
     const { expiry_interval: expiry, keepalive_ms: keepAlive = 0 } = client;
     showFacts(byId('client-facts'), {
       state: `${client.connected ? 'connected' : 'away'} for ${shownAge(client.connected_at ?? client.disconnected_at ?? '')}`,
+      node: client.node,
       user: client.username ?? 'nobody has verified one',
       address: client.ip_address,
       speaks: `MQTT ${versions[client.proto_ver]} over ${roadOf(client)}`,

@@ -2,10 +2,13 @@
 import { byId, make } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownAge } from './format.ts';
+import type { ClusterNode } from './nodes.ts';
 import { clientLink, debounced, type View } from './parts.ts';
 
 export interface Client {
   readonly clientid: string;
+  /** Of a cluster. */
+  readonly node?: string;
   readonly connected: boolean;
   readonly username: string | null;
   readonly ip_address: string;
@@ -23,6 +26,7 @@ export const versions = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const;
 export class Clients implements View {
   readonly #search = byId<HTMLInputElement>('clients-search');
   readonly #state = byId<HTMLSelectElement>('clients-state');
+  readonly #node = byId<HTMLSelectElement>('clients-node');
   readonly #rows = byId('clients-rows');
   readonly #more = byId('clients-more');
   #cursor: string | undefined;
@@ -40,11 +44,22 @@ export class Clients implements View {
     });
     this.#search.addEventListener('input', debounced(look));
     this.#state.addEventListener('change', look);
+    this.#node.addEventListener('change', look);
     this.#more.addEventListener('click', () => void this.#showMore().catch(onFailed));
   }
 
   show(): void {
     this.#isLonger = false;
+  }
+
+  /** Of a cluster: whose clients are listed can be chosen. */
+  showNodes(nodes: readonly ClusterNode[]): void {
+    byId('clients-of').hidden = nodes.length < 2;
+    this.#node.replaceChildren(
+      ...nodes.map(({ name, isHere }) =>
+        make('option', { value: isHere ? '' : name, ...(isHere ? { selected: '' } : {}) }, name),
+      ),
+    );
   }
 
   async refresh(): Promise<void> {
@@ -79,6 +94,7 @@ export class Clients implements View {
     const query = new URLSearchParams({ limit: `${rowsPerPage}` });
     if (this.#search.value !== '') query.set('like_clientid', this.#search.value);
     if (this.#state.value !== '') query.set('conn_state', this.#state.value);
+    if (this.#node.value !== '') query.set('node', this.#node.value);
     if (cursor !== undefined) query.set('cursor', cursor);
     return ask(`clients?${query}`);
   }

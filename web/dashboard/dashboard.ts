@@ -5,6 +5,7 @@ import { ApiError, ask, forgetCredentials, isSignedIn, keepCredentials, sentence
 import { BanView } from './bans.ts';
 import { ClientPage } from './client-page.ts';
 import { Clients } from './clients.ts';
+import { askCluster, Nodes } from './nodes.ts';
 import { Overview } from './overview.ts';
 import { say, type View } from './parts.ts';
 import { Publish } from './publish.ts';
@@ -15,13 +16,15 @@ import { TraceView } from './traces.ts';
 
 const refreshMs = 2_000;
 
+const clients = new Clients(onFailed);
 const views: Readonly<Record<string, View>> = {
   overview: new Overview(),
-  clients: new Clients(onFailed),
+  clients,
   client: new ClientPage(onFailed),
   topics: new Topics(onFailed),
   slow: new Slow(),
   traces: new TraceView(onFailed),
+  nodes: new Nodes(),
   bans: new BanView(onFailed),
   publish: new Publish(),
   settings: new Settings(),
@@ -97,6 +100,7 @@ async function trySignIn(): Promise<void> {
   say(said, '');
   try {
     await ask('stats');
+    await showCluster();
     signIn.hidden = true;
     signedIn.hidden = false;
     document.documentElement.classList.add('is-signed-in');
@@ -104,6 +108,14 @@ async function trySignIn(): Promise<void> {
   } catch (error) {
     signOut(sentenceOf(error));
   }
+}
+
+/** What is of a cluster alone is shown in one alone. */
+async function showCluster(): Promise<void> {
+  const cluster = await askCluster();
+  const link = document.querySelector<HTMLAnchorElement>('.top nav a[href="#nodes"]');
+  if (link !== null) link.hidden = cluster === undefined;
+  clients.showNodes(cluster?.nodes ?? []);
 }
 
 function signOut(sentence: string): void {

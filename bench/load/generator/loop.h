@@ -47,7 +47,8 @@ struct Target {
 
 struct Shared {
   Target target;
-  Target tcp;  // another way to the same broker; the same one where there is none
+  Target tcp;                 // another way to the same broker; the same one where there is none
+  std::vector<Target> nodes;  // of several brokers that are one; empty: there is only one
   std::atomic<Moment> moment{Moment{}};
   std::atomic<uint64_t> readyClients{0};
   std::atomic<uint64_t> faultCount{0};

@@ -19,6 +19,7 @@ struct Options {
   std::string transport = "ws";  // or tcp, wss
   uint64_t port = 0;
   uint64_t tcpport = 0;  // of the same broker: a part of the clients of `soak` go there over TCP; 0: none
+  std::string nodes;     // ports of brokers that are one, with + between: clients take turns; empty: there is only one
   uint64_t version = 5;  // or 4, which is MQTT 3.1.1
   uint64_t pid = 0;      // of its process, to see its CPU and memory; 0: do not look
   // The load.
@@ -68,7 +69,8 @@ inline Options readOptions(int count, char** arguments) {
   const Word words[] = {{"--scenario", &options.scenario},
                         {"--host", &options.host},
                         {"--path", &options.path},
-                        {"--transport", &options.transport}};
+                        {"--transport", &options.transport},
+                        {"--nodes", &options.nodes}};
   const Number numbers[] = {{"--port", &options.port},
                             {"--tcpport", &options.tcpport},
                             {"--version", &options.version},

@@ -410,8 +410,12 @@ class Plan {
     roles_.push_back(std::move(role));
     return made;
   }
-  // The two transports take turns, but not in step with QoS or with who has wildcards.
-  const Target& targetOf(uint64_t n) const { return n / 6 % 2 == 0 ? shared_.target : shared_.tcp; }
+  // Of several brokers the next one: a publisher and its subscriber are on different ones. The two transports take
+  // turns, but not in step with QoS or with who has wildcards.
+  const Target& targetOf(uint64_t n) const {
+    if (!shared_.nodes.empty()) return shared_.nodes[n % shared_.nodes.size()];
+    return n / 6 % 2 == 0 ? shared_.target : shared_.tcp;
+  }
 
   Client& open(Stage& stage, Loop& loop, Role& role, const char* kind) {
     return open(stage, loop, role, kind, shared_.target);

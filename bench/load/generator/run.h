@@ -61,10 +61,23 @@ class Run {
     target.upgradeRequest = upgradeRequest(options_.host, uint16_t(options_.port), options_.path);
     target.version = uint8_t(options_.version);
     shared_.tcp = target;
+    setNodes();
     if (options_.tcpport == 0) return;
     shared_.tcp.address.sin_port = htons(uint16_t(options_.tcpport));
     shared_.tcp.isWebSocket = false;
     shared_.tcp.isSecure = false;
+  }
+
+  void setNodes() {
+    for (size_t at = 0; at < options_.nodes.size();) {
+      const size_t end = std::min(options_.nodes.find('+', at), options_.nodes.size());
+      const uint64_t port = std::strtoull(options_.nodes.substr(at, end - at).c_str(), nullptr, 10);
+      if (port == 0 || port > 65'535) refuse("--nodes are ports with + between");
+      Target& node = shared_.nodes.emplace_back(shared_.target);
+      node.address.sin_port = htons(uint16_t(port));
+      node.upgradeRequest = upgradeRequest(options_.host, uint16_t(port), options_.path);
+      at = end + 1;
+    }
   }
 
   // As many open files as the system lets us have.

@@ -6,9 +6,10 @@ import { isSharedFilter, isValidTopicFilter } from '../../wire/topic.ts';
 import { assertKnown } from '../list-query.ts';
 import { objectOf } from '../message-body.ts';
 import { oneOf, record, text } from '../operation.ts';
+import { whereverItIs } from '../other-nodes.ts';
 import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
 import type { Route, RouteContext, RouteRequest } from '../route.ts';
-import { stateOf } from './clients.ts';
+import { hasSession, stateOf } from './clients.ts';
 
 const optionSchemas = {
   qos: { enum: [0, 1, 2], default: 0 },
@@ -20,65 +21,71 @@ const optionNames = Object.keys(optionSchemas) as (keyof typeof optionSchemas)[]
 
 const path = '/api/v1/clients/{clientid}/subscriptions';
 
-export const subscribeClient: Route = {
-  method: 'post',
-  path,
-  right: 'clients',
-  takesBody: true,
-  operation: {
-    summary: 'Subscribe a client',
-    description:
-      'As if it had asked for it itself, connected or away. The rules of the client hold. Its tenant is part of the topic filter.',
-    body: record({ topic: text, ...optionSchemas }, ...optionNames),
-    answers: {
-      200: { description: 'It is subscribed', schema: record({ topic: text, qos: oneOf(0, 1, 2) }) },
-      400: 'The body is not right',
-      404: 'There is no such client',
-      409: 'A program decides who may subscribe to what, and is not asked here',
-      422: 'The client may not, or cannot, subscribe to this',
+export const subscribeClient: Route = whereverItIs(
+  {
+    method: 'post',
+    path,
+    right: 'clients',
+    takesBody: true,
+    operation: {
+      summary: 'Subscribe a client',
+      description:
+        'As if it had asked for it itself, connected or away. The rules of the client hold. Its tenant is part of the topic filter.',
+      body: record({ topic: text, ...optionSchemas }, ...optionNames),
+      answers: {
+        200: { description: 'It is subscribed', schema: record({ topic: text, qos: oneOf(0, 1, 2) }) },
+        400: 'The body is not right',
+        404: 'There is no such client',
+        409: 'A program decides who may subscribe to what, and is not asked here',
+        422: 'The client may not, or cannot, subscribe to this',
+      },
+    },
+    handle: async (request, context) => {
+      const { caller } = request;
+      if (caller === undefined) return problem(403, 'Nobody asks.');
+      const asked = askedOf(request);
+      const state = stateOf(request, context);
+      assertDecidable(context);
+      const reasonCode = await context.source.subscribe(state, asked, caller);
+      if (reasonCode === undefined) return moving();
+      if (reasonCode < ReasonCode.unspecifiedError)
+        return apiAnswer(200, { topic: asked.topicFilter, qos: reasonCode });
+      const why = reasonSentence(reasonCode) ?? `The broker refused it: ${reasonCodeName(reasonCode)}.`;
+      return problem(422, why);
     },
   },
-  handle: async (request, context) => {
-    const { caller } = request;
-    if (caller === undefined) return problem(403, 'Nobody asks.');
-    const asked = askedOf(request);
-    const state = stateOf(request, context);
-    assertDecidable(context);
-    const reasonCode = await context.source.subscribe(state, asked, caller);
-    if (reasonCode === undefined) return moving();
-    if (reasonCode < ReasonCode.unspecifiedError)
-      return apiAnswer(200, { topic: asked.topicFilter, qos: reasonCode });
-    const why = reasonSentence(reasonCode) ?? `The broker refused it: ${reasonCodeName(reasonCode)}.`;
-    return problem(422, why);
-  },
-};
+  hasSession,
+);
 
 const deleteQuery = { topic: { description: 'The topic filter, percent-encoded', schema: text } };
 
-export const unsubscribeClient: Route = {
-  method: 'delete',
-  path,
-  right: 'clients',
-  operation: {
-    summary: 'End a subscription of a client',
-    query: deleteQuery,
-    answers: {
-      204: 'It is ended',
-      400: 'A parameter is not right',
-      404: 'There is no such client, or no such subscription',
+export const unsubscribeClient: Route = whereverItIs(
+  {
+    method: 'delete',
+    path,
+    right: 'clients',
+    operation: {
+      summary: 'End a subscription of a client',
+      query: deleteQuery,
+      answers: {
+        204: 'It is ended',
+        400: 'A parameter is not right',
+        404: 'There is no such client, or no such subscription',
+      },
+    },
+    handle: async (request, context) => {
+      const { query, caller } = request;
+      if (caller === undefined) return problem(403, 'Nobody asks.');
+      assertKnown(query, deleteQuery);
+      const topicFilter = query.get('topic') ?? '';
+      if (!isValidTopicFilter(topicFilter)) throw new RequestFault(400, 'Give topic, a topic filter.');
+      const state = stateOf(request, context);
+      if (await context.source.unsubscribe(state, topicFilter, caller)) return noContent();
+      return problem(404, `The client does not subscribe to '${topicFilter}'.`);
     },
   },
-  handle: async (request, context) => {
-    const { query, caller } = request;
-    if (caller === undefined) return problem(403, 'Nobody asks.');
-    assertKnown(query, deleteQuery);
-    const topicFilter = query.get('topic') ?? '';
-    if (!isValidTopicFilter(topicFilter)) throw new RequestFault(400, 'Give topic, a topic filter.');
-    const state = stateOf(request, context);
-    if (await context.source.unsubscribe(state, topicFilter, caller)) return noContent();
-    return problem(404, `The client does not subscribe to '${topicFilter}'.`);
-  },
-};
+  hasSession,
+);
 
 /** Errors: RequestFault. */
 function askedOf({ body }: RouteRequest) {

@@ -1,6 +1,7 @@
 /** Clients: who is connected or away, how each is, why it was cut, and its end. In EMQX's words, where it has some. */
 import type { SubscriptionRow } from '../../data-plane/inspection.ts';
 import type { ClientState } from '../../sessions/client-list.ts';
+import type { HttpAnswer } from '../answer.ts';
 import {
   assertKnown,
   cursorOf,
@@ -12,11 +13,15 @@ import {
   wholeNumber,
 } from '../list-query.ts';
 import { count, list, oneOf, page, record, text, time, truth } from '../operation.ts';
+import { nodeAnswerOf, notHere, ofNode, questionOf, whereverItIs } from '../other-nodes.ts';
 import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
-import type { Route, RouteContext, RouteRequest } from '../route.ts';
+import type { Route, RouteContext, RouteRequest, SiteSource } from '../route.ts';
+
+const nodeSchema = { ...text, description: 'of a cluster, that has it' };
 
 const clientSchemas = {
   clientid: text,
+  node: nodeSchema,
   connected: truth,
   username: { type: ['string', 'null'], description: 'as it was verified; null: nobody has' },
   ip_address: text,
@@ -27,7 +32,7 @@ const clientSchemas = {
   disconnected_at: time,
   session_ends_at: { ...time, description: 'if it stays away; absent: never, or not known' },
 };
-const optional = ['connected_at', 'disconnected_at', 'session_ends_at'];
+const optional = ['node', 'connected_at', 'disconnected_at', 'session_ends_at'];
 const clientSchema = record(clientSchemas, ...optional);
 
 const figureSchemas = {
@@ -61,7 +66,7 @@ const listQuery = {
   proto_ver: { description: 'Its version of MQTT', schema: oneOf(3, 4, 5) },
 };
 
-export const clients: Route = {
+export const clients: Route = ofNode({
   method: 'get',
   path: '/api/v1/clients',
   right: 'read',
@@ -71,7 +76,7 @@ export const clients: Route = {
     query: listQuery,
     answers: { 200: { description: 'A page', schema: page(clientSchema) }, 400: 'A parameter is not right' },
   },
-  handle: ({ query }, { source }) => {
+  handle: ({ query }, { source, config }) => {
     assertKnown(query, listQuery);
     const limit = limitOf(query);
     const { rows, cursor } = source.clients({
@@ -83,9 +88,16 @@ export const clients: Route = {
       isConnected: connectedOf(query.get('conn_state')),
       protocolVersion: versionOf(query.get('proto_ver')),
     });
-    return apiAnswer(200, pageBody(rows.map(shownClient), limit, cursor));
+    return apiAnswer(
+      200,
+      pageBody(
+        rows.map((row) => shownClient(row, config.nodeName)),
+        limit,
+        cursor,
+      ),
+    );
   },
-};
+});
 
 function connectedOf(state: string | null): boolean | undefined {
   if (state === null) return undefined;
@@ -100,88 +112,97 @@ function versionOf(given: string | null): number | undefined {
   throw new RequestFault(400, 'proto_ver is 3, 4 (3.1.1) or 5.');
 }
 
-export const client: Route = {
-  method: 'get',
-  path: '/api/v1/clients/{clientid}',
-  right: 'read',
-  operation: {
-    summary: 'How a client is',
-    answers: {
-      200: {
-        description: 'The client, with what waits for it',
-        schema: record({ ...clientSchemas, ...figureSchemas }, ...optional, ...Object.keys(figureSchemas)),
+export const client: Route = whereverItIs(
+  {
+    method: 'get',
+    path: '/api/v1/clients/{clientid}',
+    right: 'read',
+    operation: {
+      summary: 'How a client is',
+      answers: {
+        200: {
+          description: 'The client, with what waits for it',
+          schema: record({ ...clientSchemas, ...figureSchemas }, ...optional, ...Object.keys(figureSchemas)),
+        },
+        404: noSuchClient,
       },
-      404: noSuchClient,
+    },
+    handle: async (request, context) => {
+      const state = stateOf(request, context);
+      const figures = await context.source.figures(state);
+      if (figures === undefined) return apiAnswer(200, shownClient(state, context.config.nodeName));
+      return apiAnswer(200, {
+        ...shownClient(state, context.config.nodeName),
+        subscriptions_cnt: figures.subscriptions,
+        mqueue_len: figures.queued,
+        inflight_cnt: figures.inFlight,
+        held_bytes: figures.heldBytes,
+        awaiting_rel_cnt: figures.qos2Pending,
+        unsent_bytes: figures.unsentBytes,
+        expiry_interval: figures.expirySeconds,
+        keepalive_ms: figures.keepAliveMs,
+      });
     },
   },
-  handle: async (request, context) => {
-    const state = stateOf(request, context);
-    const figures = await context.source.figures(state);
-    if (figures === undefined) return apiAnswer(200, shownClient(state));
-    return apiAnswer(200, {
-      ...shownClient(state),
-      subscriptions_cnt: figures.subscriptions,
-      mqueue_len: figures.queued,
-      inflight_cnt: figures.inFlight,
-      held_bytes: figures.heldBytes,
-      awaiting_rel_cnt: figures.qos2Pending,
-      unsent_bytes: figures.unsentBytes,
-      expiry_interval: figures.expirySeconds,
-      keepalive_ms: figures.keepAliveMs,
-    });
-  },
-};
+  hasSession,
+);
 
 const deleteQuery = {
   keep_session: { description: 'Only its connection ends; default: its session too', schema: truth },
 };
 
-export const deleteClient: Route = {
-  method: 'delete',
-  path: '/api/v1/clients/{clientid}',
-  right: 'clients',
-  operation: {
-    summary: 'End a client',
-    description: 'Its connection ends with 0x98, administrative action; its will goes out.',
-    query: deleteQuery,
-    answers: { 204: 'It ends', 400: 'A parameter is not right', 404: noSuchClient },
+export const deleteClient: Route = whereverItIs(
+  {
+    method: 'delete',
+    path: '/api/v1/clients/{clientid}',
+    right: 'clients',
+    operation: {
+      summary: 'End a client',
+      description: 'Its connection ends with 0x98, administrative action; its will goes out.',
+      query: deleteQuery,
+      answers: { 204: 'It ends', 400: 'A parameter is not right', 404: noSuchClient },
+    },
+    handle: ({ parameters, query, caller }, { source }) => {
+      assertKnown(query, deleteQuery);
+      const { clientid = '' } = parameters;
+      const keepsSession = truthOf(query, 'keep_session');
+      if (caller !== undefined && source.disconnect(clientid, keepsSession, caller)) return noContent();
+      return problem(404, `No client '${clientid}' ${keepsSession ? 'is connected' : 'has a session'}.`);
+    },
   },
-  handle: ({ parameters, query, caller }, { source }) => {
-    assertKnown(query, deleteQuery);
-    const { clientid = '' } = parameters;
-    const keepsSession = truthOf(query, 'keep_session');
-    if (caller !== undefined && source.disconnect(clientid, keepsSession, caller)) return noContent();
-    return problem(404, `No client '${clientid}' ${keepsSession ? 'is connected' : 'has a session'}.`);
-  },
-};
+  hasSession,
+);
 
 const pageQuery = { limit: limitParameter, cursor: cursorParameter };
 
-export const clientSubscriptions: Route = {
-  method: 'get',
-  path: '/api/v1/clients/{clientid}/subscriptions',
-  right: 'read',
-  operation: {
-    summary: 'What a client subscribes to',
-    query: pageQuery,
-    answers: {
-      200: { description: 'A page', schema: page(record(subscriptionSchemas)) },
-      400: 'A parameter is not right',
-      404: noSuchClient,
+export const clientSubscriptions: Route = whereverItIs(
+  {
+    method: 'get',
+    path: '/api/v1/clients/{clientid}/subscriptions',
+    right: 'read',
+    operation: {
+      summary: 'What a client subscribes to',
+      query: pageQuery,
+      answers: {
+        200: { description: 'A page', schema: page(record(subscriptionSchemas)) },
+        400: 'A parameter is not right',
+        404: noSuchClient,
+      },
+    },
+    handle: async (request, context) => {
+      const { query } = request;
+      assertKnown(query, pageQuery);
+      const limit = limitOf(query);
+      const from = cursorOf(query);
+      const state = stateOf(request, context);
+      // One more than is shown, to know whether there is another page.
+      const rows = await context.source.subscriptions(state, from, limit + 1);
+      const cursor = rows.length > limit ? from + limit : undefined;
+      return apiAnswer(200, pageBody(rows.slice(0, limit).map(shownSubscription), limit, cursor));
     },
   },
-  handle: async (request, context) => {
-    const { query } = request;
-    assertKnown(query, pageQuery);
-    const limit = limitOf(query);
-    const from = cursorOf(query);
-    const state = stateOf(request, context);
-    // One more than is shown, to know whether there is another page.
-    const rows = await context.source.subscriptions(state, from, limit + 1);
-    const cursor = rows.length > limit ? from + limit : undefined;
-    return apiAnswer(200, pageBody(rows.slice(0, limit).map(shownSubscription), limit, cursor));
-  },
-};
+  hasSession,
+);
 
 export const clientEvents: Route = {
   method: 'get',
@@ -190,30 +211,63 @@ export const clientEvents: Route = {
   operation: {
     summary: 'What has happened to a client',
     description:
-      'Its last 32 events, the newest first; of one that has left for an hour, or as long as there is room.',
+      'Its last 32 events on each node, the newest first; of one that has left for an hour, or as long as there is room.',
     answers: {
       200: {
         description: 'The events',
         schema: record({
-          data: list(record({ at: time, event: text, reason: text, detail: text }, 'reason')),
+          data: list(
+            record({ at: time, event: text, reason: text, detail: text, node: nodeSchema }, 'reason', 'node'),
+          ),
         }),
       },
       404: 'Nothing is known of this client',
     },
   },
-  handle: ({ parameters }, { source }) => {
-    const { clientid = '' } = parameters;
-    const events = source.events(clientid);
-    if (events === undefined) return problem(404, `Nothing has happened to a client '${clientid}' lately.`);
-    const data = events.map(({ atMs, kind, reason, detail }) => ({
+  answersNodes: (request, context) =>
+    Promise.resolve(
+      context.source.events(request.parameters['clientid'] ?? '') === undefined
+        ? notHere
+        : nodeAnswerOf(apiAnswer(200, { data: ownEvents(request, context) })),
+    ),
+  handle: (request, context) => {
+    const others = context.source.nodes();
+    const own = ownEvents(request, context);
+    if (others === undefined) return eventsAnswer(request, own);
+    return others.ask(questionOf(request)).then((answers) => {
+      const elsewhere = [...answers.values()].flatMap((answer) =>
+        answer?.status === 200 ? (JSON.parse(answer.text) as { data: ShownEvent[] }).data : [],
+      );
+      return eventsAnswer(request, [...own, ...elsewhere]);
+    });
+  },
+};
+
+interface ShownEvent {
+  readonly at: string;
+  readonly [name: string]: string;
+}
+
+function eventsAnswer({ parameters }: RouteRequest, events: readonly ShownEvent[]): HttpAnswer {
+  const { clientid = '' } = parameters;
+  if (events.length === 0) return problem(404, `Nothing has happened to a client '${clientid}' lately.`);
+  // The later of one moment stands first, as it does on one node.
+  return apiAnswer(200, { data: events.toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)) });
+}
+
+/** The newest first. */
+function ownEvents({ parameters }: RouteRequest, { source, config }: RouteContext): ShownEvent[] {
+  const events = source.events(parameters['clientid'] ?? '') ?? [];
+  return events
+    .map(({ atMs, kind, reason, detail }) => ({
       at: new Date(atMs).toISOString(),
       event: kind,
       ...(reason === undefined ? {} : { reason }),
       detail,
-    }));
-    return apiAnswer(200, { data: data.reverse() });
-  },
-};
+      ...(config.nodeName === undefined ? {} : { node: config.nodeName }),
+    }))
+    .reverse();
+}
 
 /** Errors: RequestFault. */
 export function stateOf({ parameters }: RouteRequest, { source }: RouteContext): ClientState {
@@ -223,16 +277,21 @@ export function stateOf({ parameters }: RouteRequest, { source }: RouteContext):
   return state;
 }
 
-export function shownClient({
-  client,
-  isConnected,
-  forMs,
-  endsInMs,
-}: ClientState): Readonly<Record<string, unknown>> {
+/** Whether this node has its session. */
+export function hasSession({ parameters }: RouteRequest, source: SiteSource): boolean {
+  return source.client(parameters['clientid'] ?? '') !== undefined;
+}
+
+/** `node`: of a cluster. */
+export function shownClient(
+  { client, isConnected, forMs, endsInMs }: ClientState,
+  node: string | undefined,
+): Readonly<Record<string, unknown>> {
   const nowMs = Date.now();
   const since = isoSecond(nowMs - forMs);
   return {
     clientid: client.clientId,
+    ...(node === undefined ? {} : { node }),
     connected: isConnected,
     username: client.username ?? null,
     ip_address: client.remoteAddress,

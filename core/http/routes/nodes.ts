@@ -1,9 +1,10 @@
 /** The nodes of the cluster, as this one sees them. */
 import { count, list, oneOf, record, text, truth } from '../operation.ts';
+import { ofNode } from '../other-nodes.ts';
 import { apiAnswer, problem } from '../problem.ts';
 import type { Route } from '../route.ts';
 
-export const nodes: Route = {
+export const nodes: Route = ofNode({
   method: 'get',
   path: '/api/v1/nodes',
   right: 'read',
@@ -19,14 +20,28 @@ export const nodes: Route = {
           isReached: truth,
           isSettled: truth,
           nodes: list(
-            record({
-              name: text,
-              incarnation: count,
-              isHere: truth,
-              state: oneOf('serving', 'leaving', 'suspect'),
-              workers: count,
-              slots: count,
-            }),
+            record(
+              {
+                name: text,
+                incarnation: count,
+                isHere: truth,
+                state: oneOf('serving', 'leaving', 'suspect'),
+                workers: count,
+                slots: count,
+                lanes: {
+                  ...record({
+                    waitingBytes: { ...count, description: 'not acknowledged, or not sent yet' },
+                    waitingMs: { ...count, description: 'for which the oldest of them has waited' },
+                    framesSent: count,
+                    framesResent: count,
+                    bytesSent: count,
+                    bytesReceived: count,
+                  }),
+                  description: 'from the node that is asked to this one; absent: it is the same',
+                },
+              },
+              'lanes',
+            ),
           ),
         }),
       },
@@ -36,7 +51,11 @@ export const nodes: Route = {
   handle: (_, { source }) => {
     const figures = source.cluster();
     if (figures === undefined) return problem(404, 'This broker is not in a cluster.');
-    const { epoch, isReached, isSettled, nodes: seen } = figures;
-    return apiAnswer(200, { epoch, isReached, isSettled, nodes: seen });
+    const { epoch, isReached, isSettled, nodes: seen, lanes } = figures;
+    const shown = seen.map((node) => {
+      const toIt = lanes.get(node.name);
+      return toIt === undefined || node.isHere ? node : { ...node, lanes: toIt };
+    });
+    return apiAnswer(200, { epoch, isReached, isSettled, nodes: shown });
   },
-};
+});

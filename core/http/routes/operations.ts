@@ -1,11 +1,14 @@
 /** The broker as a whole: figures, configuration, and its reload. */
 import { BrokerError, type BrokerErrorCode } from '../../broker-error.ts';
+import { logLevels } from '../../config/options.ts';
 import { shownOptions } from '../../config/shown-config.ts';
+import { objectOf } from '../message-body.ts';
 import { count, oneOf, record, text, truth } from '../operation.ts';
-import { apiAnswer, problem } from '../problem.ts';
+import { ofNode } from '../other-nodes.ts';
+import { apiAnswer, problem, RequestFault } from '../problem.ts';
 import type { Route } from '../route.ts';
 
-export const stats: Route = {
+export const stats: Route = ofNode({
   method: 'get',
   path: '/api/v1/stats',
   right: 'read',
@@ -19,7 +22,7 @@ export const stats: Route = {
     },
   },
   handle: (_, { source }) => apiAnswer(200, source.statistics()),
-};
+});
 
 const namesOfOptions = { type: 'array', items: text } as const;
 
@@ -93,6 +96,32 @@ export const reload: Route = {
       if (error instanceof BrokerError && wrongInput.includes(error.code)) return problem(422, error.message);
       throw error;
     }
+  },
+};
+
+export const logLevel: Route = {
+  method: 'put',
+  path: '/api/v1/log-level',
+  right: 'config',
+  takesBody: true,
+  operation: {
+    summary: 'Set the log level',
+    description:
+      'On all nodes of a cluster, until the configuration is read again or the broker is started again.',
+    body: record({ level: oneOf(...logLevels) }),
+    answers: {
+      200: { description: 'It is in force', schema: record({ level: oneOf(...logLevels) }) },
+      400: 'The body is not right',
+    },
+  },
+  handle: ({ body, caller }, { source }) => {
+    if (caller === undefined) return problem(403, 'Nobody asks.');
+    const given = objectOf(body, 'The body');
+    const level = logLevels.find((each) => each === given['level']);
+    if (level === undefined || Object.keys(given).length > 1)
+      throw new RequestFault(400, `The body has level, one of ${logLevels.join(', ')}, and nothing else.`);
+    source.setLogLevel(level, caller);
+    return apiAnswer(200, { level });
   },
 };
 

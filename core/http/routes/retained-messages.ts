@@ -3,6 +3,7 @@ import { isReservedTopic, isSharedFilter, isValidTopicFilter, isValidTopicName }
 import { assertKnown, limitOf, limitParameter } from '../list-query.ts';
 import { contentSchema, messageOf, objectOf, retainedSchema, shownMessage } from '../message-body.ts';
 import { count, oneOf, page, record, text } from '../operation.ts';
+import { ofNode, whereverItIs } from '../other-nodes.ts';
 import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
 import type { Route, RouteContext, RouteRequest } from '../route.ts';
 import { publishOne, shownCaller } from './publish.ts';
@@ -16,7 +17,7 @@ const query = {
   limit: limitParameter,
 };
 
-export const retainedList: Route = {
+export const retainedList: Route = ofNode({
   method: 'get',
   path: '/api/v1/retained',
   right: 'read',
@@ -45,9 +46,9 @@ export const retainedList: Route = {
       .map(({ topic, payloadBytes, qos }) => ({ topic, payload_size: payloadBytes, qos }));
     return apiAnswer(200, { data, meta: { limit, hasnext: !areAll } });
   },
-};
+});
 
-export const retainedMessage: Route = {
+export const retainedMessage: Route = whereverItIs({
   method: 'get',
   path,
   right: 'read',
@@ -60,7 +61,7 @@ export const retainedMessage: Route = {
     const message = await context.source.retained(topic);
     return message === undefined ? problem(404, `${noMessage}.`) : apiAnswer(200, shownMessage(message));
   },
-};
+});
 
 export const putRetained: Route = {
   method: 'put',

@@ -1,12 +1,13 @@
 /** Who is too slow for what it subscribes to. */
 import { assertKnown, limitOf, limitParameter } from '../list-query.ts';
 import { count, list, record, text } from '../operation.ts';
+import { ofNode } from '../other-nodes.ts';
 import { apiAnswer } from '../problem.ts';
 import type { Route } from '../route.ts';
 
 const query = { limit: limitParameter };
 
-export const slowSubscriptions: Route = {
+export const slowSubscriptions: Route = ofNode({
   method: 'get',
   path: '/api/v1/slow-subscriptions',
   right: 'read',
@@ -43,4 +44,4 @@ export const slowSubscriptions: Route = {
     }));
     return apiAnswer(200, { data });
   },
-};
+});

@@ -2,6 +2,7 @@
 import { isValidTopicName } from '../../wire/topic.ts';
 import { assertKnown, limitOf, limitParameter } from '../list-query.ts';
 import { page, record, text } from '../operation.ts';
+import { ofNode } from '../other-nodes.ts';
 import { apiAnswer, RequestFault } from '../problem.ts';
 import type { Route } from '../route.ts';
 import { shownSubscription, subscriptionSchemas } from './clients.ts';
@@ -11,7 +12,7 @@ const query = {
   limit: limitParameter,
 };
 
-export const subscriptions: Route = {
+export const subscriptions: Route = ofNode({
   method: 'get',
   path: '/api/v1/subscriptions',
   right: 'read',
@@ -38,4 +39,4 @@ export const subscriptions: Route = {
     const data = rows.map((row) => ({ clientid: row.clientId ?? null, ...shownSubscription(row) }));
     return apiAnswer(200, { data, meta: { limit, hasnext: count > rows.length, count } });
   },
-};
+});

@@ -3,6 +3,7 @@ import type { TopicLevelRow } from '../../data-plane/inspection.ts';
 import { isValidTopicName } from '../../wire/topic.ts';
 import { assertKnown, cursorParameter, limitOf, limitParameter } from '../list-query.ts';
 import { count, page, record, text, time, truth } from '../operation.ts';
+import { ofNode } from '../other-nodes.ts';
 import { apiAnswer, RequestFault } from '../problem.ts';
 import type { Route } from '../route.ts';
 
@@ -14,7 +15,7 @@ const query = {
 
 const rate = { type: 'number', minimum: 0 };
 
-export const topics: Route = {
+export const topics: Route = ofNode({
   method: 'get',
   path: '/api/v1/topics',
   right: 'read',
@@ -61,7 +62,7 @@ export const topics: Route = {
     const cursor = isLast ? {} : { cursor: shown.at(-1)?.level };
     return apiAnswer(200, { data, meta: { limit, hasnext: !isLast, ...cursor } });
   },
-};
+});
 
 function shownLevel(row: TopicLevelRow, prefix: string | undefined) {
   return {

@@ -210,6 +210,9 @@ test('a ban by the API of one node holds on all, and each tells of the others', 
   assert.deepEqual([nodes.map(({ name }) => name), isReached], [['node-0', 'node-1'], true]);
   const { text } = await b.get('/metrics');
   assert.match(text, /rallymq_cluster_nodes 2/);
+  await until('what the lanes have carried', async () =>
+    /rallymq_cluster_lane_frames_sent_total\{node="node-0"\} [1-9]/.test((await b.get('/metrics')).text),
+  );
   const watcher = await connected(cluster, a);
   await watcher.subscribe('$SYS/#', 0);
   const topics = (): string[] => watcher.handed.map(({ topic }) => topic);
@@ -217,4 +220,23 @@ test('a ban by the API of one node holds on all, and each tells of the others', 
     ['$SYS/nodes/node-0/uptime', '$SYS/nodes/node-1/uptime'].every((topic) => topics().includes(topic)),
   );
   assert.ok(!topics().some((topic) => topic.startsWith('$SYS/broker/')));
+});
+
+test('what is asked of one node about clients of another, and the log level for all', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2);
+  const [a, b] = [cluster.broker(0), cluster.broker(1)];
+  const { client } = await openConnected(t, 'tcp', b.ports, { clientId: 'there' });
+  const found = await a.get('/api/v1/clients/there');
+  assert.deepEqual([found.status, (JSON.parse(found.text) as { node: string }).node], [200, 'node-1']);
+  assert.match((await a.get('/api/v1/clients?node=node-1')).text, /"clientid":"there"/);
+  assert.doesNotMatch((await a.get('/api/v1/clients')).text, /"clientid":"there"/);
+  assert.equal(await a.send('PUT', '/api/v1/log-level', { level: 'debug' }), 200);
+  await until('the other node has it, too', async () => {
+    await openConnected(t, 'tcp', b.ports, { clientId: 'seen' });
+    return /"clientId":"seen".*"msg":"connected"/.test(b.command.stdout + b.command.stderr);
+  });
+  assert.equal(await a.send('DELETE', '/api/v1/clients/there'), 204);
+  await client.closed();
+  assert.equal((await a.get('/api/v1/clients/there')).status, 404);
+  assert.match((await a.get('/api/v1/clients/there/events')).text, /administrativeAction.*"node":"node-1"/);
 });

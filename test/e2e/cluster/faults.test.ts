@@ -48,15 +48,35 @@ test('a node that is killed: the others take its slots within five seconds, and 
   await assertServed(cluster, a, b);
   const shared = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
   for (const member of shared) await member.subscribe('$share/team/work', 1);
+  const watcher = await connected(cluster, a);
+  await watcher.subscribe('wills/#', 1);
+  for (const [name, willDelayInterval] of [
+    ['at once', 0],
+    ['later', 1],
+    ['back', 3_600],
+  ] as const)
+    await openConnected(t, 'tcp', c.ports, {
+      clientId: name,
+      properties: { sessionExpiryInterval: 3_600 },
+      will: {
+        topic: `wills/${name}`,
+        payload: Buffer.from(name),
+        qos: 1,
+        retain: false,
+        properties: { willDelayInterval },
+      },
+    });
   const killedAt = performance.now();
   cluster.remove(c);
   c.command.kill('SIGKILL');
   await c.command.exited();
   await cluster.settled();
   t.diagnostic(`the slots have owners ${Math.round(performance.now() - killedAt)} ms after the kill`);
+  await openConnected(t, 'tcp', b.ports, { clientId: 'back' });
   await assertServed(cluster, a, b);
   await assertServed(cluster, b, a);
   await assertAllGetIn(t, a, 'after');
+  await until('the wills', () => watcher.handed.length >= 2);
   const publisher = await connected(cluster, b);
   for (let number = 0; number < 20; number++) publisher.publish('work', `${number}`, 1);
   const handed = (): number => shared.slice(0, 2).reduce((sum, member) => sum + member.handed.length, 0);
@@ -66,6 +86,7 @@ test('a node that is killed: the others take its slots within five seconds, and 
   await cluster.settled();
   await assertServed(cluster, c, a);
   await assertServed(cluster, b, c);
+  assert.deepEqual(watcher.handed.map(({ text }) => text).sort(), ['at once', 'later']);
 });
 
 test('a node that stands still is taken out, and joins again by itself', async (t) => {

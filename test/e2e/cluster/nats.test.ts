@@ -52,6 +52,7 @@ async function member(test: TestContext, url: string, name: string): Promise<Mem
       sessions: () => ({
         yield: (_id, _isClean, done) => void done(undefined),
         endLent: () => {},
+        adopt: () => {},
         clientIds: () => [],
       }),
       onView: (view) => told.cluster.dataPlaneApplied(view.epoch, 0),
@@ -61,6 +62,8 @@ async function member(test: TestContext, url: string, name: string): Promise<Mem
       onMove: () => {},
       onReach: () => {},
       onNews: () => {},
+      onQuestion: () => Promise.resolve({ status: 0, text: '' }),
+      publishWill: () => {},
       onNote: () => {},
     }),
   };

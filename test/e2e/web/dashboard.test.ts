@@ -14,7 +14,9 @@ import {
 import { accessFolder, passwordLines } from '../../support/access-files.ts';
 import { fitsSmallPhone, seriousFaults } from '../../support/axe.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
+import { BrokerCluster } from '../../support/cluster/broker-cluster.ts';
 import { connectRally } from '../../support/rally.ts';
+import { openConnected } from '../../support/raw-client.ts';
 import { reads, type ViewportName, viewports, visit } from '../../support/visitor.ts';
 
 interface Stage extends RunningBroker {
@@ -36,7 +38,11 @@ async function startStage(t: TestContext): Promise<Stage> {
   return { ...running, key };
 }
 
-async function signIn(t: TestContext, { port, key }: Stage, viewport: ViewportName): Promise<Page> {
+async function signIn(
+  t: TestContext,
+  { port, key }: Pick<Stage, 'port' | 'key'>,
+  viewport: ViewportName,
+): Promise<Page> {
   const page = await visit(t, `http://127.0.0.1:${port}/dashboard/`, { viewport });
   await page.fill('#key', key);
   await page.click('#sign-in-form button');
@@ -64,6 +70,7 @@ const views = [
   'slow',
   'traces',
   'bans',
+  'nodes',
   'publish',
   'settings',
 ] as const;
@@ -75,6 +82,7 @@ const arrived: Readonly<Record<(typeof views)[number], readonly [selector: strin
   slow: ['#slow-none', /Everyone keeps up/],
   traces: ['#traces-rows', /topic filter scores/],
   bans: ['#bans-rows', /kim/],
+  nodes: ['#nodes-said', /not in a cluster/],
   publish: ['#publish-title', /Publish/],
   settings: ['#options', /127\.0\.0\.1/],
 };
@@ -234,4 +242,28 @@ test('a user signs in with its password or a token, does what its scopes let it,
     assert.equal(await page.evaluate('sessionStorage.length'), 0);
     assert.equal(await page.locator('#publish-said').textContent(), '');
   }
+});
+
+test('nodes of a cluster and the lanes between them; clients of another node are listed, shown and cut', async (t) => {
+  const cluster = await BrokerCluster.start(t, 2);
+  const { port } = cluster.broker(0).ports;
+  const { client } = await openConnected(t, 'tcp', cluster.broker(1).ports, { clientId: 'there' });
+  const page = await signIn(t, { port, key: cluster.apiKey }, 'phone');
+  await page.click('nav a[href="#nodes"]');
+  await reads(page.locator('#nodes-rows tr:nth-child(1)'), /node-0 this one\s*serving/);
+  await reads(page.locator('#nodes-rows tr:nth-child(2)'), /node-1\s*serving/);
+  await reads(page.locator('#nodes-said'), /All nodes have done with it/);
+  assert.deepEqual(await seriousFaults(page), []);
+  await fitsSmallPhone(page, 'nodes');
+  await page.setViewportSize(viewports.desktop);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  assert.deepEqual(await seriousFaults(page), [], 'at a desk');
+  await page.click('nav a[href="#clients"]');
+  await page.selectOption('#clients-node', 'node-1');
+  await reads(page.locator('#clients-rows a'), 'there');
+  await page.click('#clients-rows a');
+  await reads(page.locator('#client-facts'), /node-1/);
+  await page.click('#client-disconnect');
+  await client.closed();
+  await reads(page.locator('#client-events'), /administrativeAction/);
 });

@@ -47,7 +47,7 @@ export class ClusterBroker {
     return { status: answer.status, text: await answer.text() };
   }
 
-  async send(method: 'POST' | 'DELETE', path: string, body?: object): Promise<number> {
+  async send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<number> {
     const answer = await fetch(`http://127.0.0.1:${this.ports.port}${path}`, {
       method,
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
@@ -70,6 +70,8 @@ export class ClusterBroker {
 
 export class BrokerCluster {
   readonly nats: NatsServer;
+  /** May do all. */
+  readonly apiKey = apiKey;
   readonly brokers: ClusterBroker[] = [];
   readonly #test: TestContext;
   readonly #folder: string;

@@ -4,6 +4,7 @@
  */
 import { Cluster } from '../../../core/cluster/cluster.ts';
 import { Subjects } from '../../../core/cluster/ports.ts';
+import { toldWill } from '../../../core/cluster/told-will.ts';
 import { liveNodes, type View, workersOf } from '../../../core/cluster/view.ts';
 import { defaultLimits } from '../../../core/config/limits.ts';
 import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
@@ -34,6 +35,8 @@ export interface Stage {
   onRefused(node: SimulatedNode, connection: number): void;
   onClosed(node: SimulatedNode, connection: number): void;
   onEvicted(node: SimulatedNode): void;
+  /** A node publishes the will of a client of another one. */
+  onWill(node: SimulatedNode, text: string): void;
 }
 
 interface Client {
@@ -74,9 +77,12 @@ export class SimulatedNode {
       sessions: () => ({
         yield: (...wanted) => this.directory.yield(...wanted),
         endLent: (session) => this.directory.endLent(session),
+        adopt: (...wanted) => this.directory.adopt(...wanted),
         clientIds: () => this.directory.clientIds(),
       }),
       onView: (view, before) => this.#onView(view, before),
+      onQuestion: () => Promise.resolve({ status: 0, text: '' }),
+      publishWill: ({ packet }) => stage.onWill(this, Buffer.from(packet, 'base64').toString()),
       onEvicted: () => stage.onEvicted(this),
       onMove: () => {},
       onReach: () => {},
@@ -94,6 +100,7 @@ export class SimulatedNode {
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),
       onSessionsFull: () => {},
+      onWill: (clientId, will) => this.cluster.setWill(clientId, will && toldWill(will)),
       onRefused: () => {},
       onConnected: () => {},
       onDisconnected: () => {},
@@ -123,8 +130,28 @@ export class SimulatedNode {
       if (session.incarnation === this.incarnation) this.#stage.sessions.delete(key);
   }
 
+  /** It stops in order, as core/control-plane.ts does it: sessions go to others, and then its slots. */
+  stop(ended: () => void): void {
+    const { clock } = this.actor;
+    const endMs = clock.nowMs() + 5_000;
+    const look = (): void => {
+      this.directory.close(0x8b); // also who was on his way in
+      this.directory.tellNext(1_000, 0x8b);
+      const away = [...this.directory.awayClientIds()];
+      const isAnyLeft = this.directory.counts.total > 0 || this.cluster.sessionsLent > 0;
+      if (isAnyLeft && clock.nowMs() < endMs && this.cluster.giveSessions(away)) clock.after(250, look);
+      else this.cluster.leave(ended);
+    };
+    look();
+  }
+
   /** A client comes; gives its connection. */
-  connect(clientId: string, cleanStart: boolean, sessionExpirySeconds: number): number {
+  connect(
+    clientId: string,
+    cleanStart: boolean,
+    sessionExpirySeconds: number,
+    will?: { readonly text: string; readonly delaySeconds: number },
+  ): number {
     const connection = ++this.#connections;
     const request: ConnectRequest = {
       clientId,
@@ -140,6 +167,7 @@ export class SimulatedNode {
       listener: 0,
       token: undefined,
       willTopic: undefined,
+      will: will && { packet: Buffer.from(will.text), delaySeconds: will.delaySeconds },
       tls: undefined,
     };
     const worker = this.#stage.random.below(this.workers);

@@ -1,244 +1,29 @@
-/**
- * Nodes come, stand still, are cut off, killed and stopped, while clients come and go on all of them; on one simulated time,
- * from seeds that replay. A model watches: nobody is connected twice among the nodes that are in the last view, and when
- * everything has healed all agree, every slot has an owner, no session is left over, and every client gets in.
- */
+/** Some schedules of a simulated cluster (test/support/cluster/schedules.ts); `npm run simulate` plays 10,000. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { slotCount } from '../../../core/cluster/slots.ts';
-import { decodeView, liveNodes, nodeOf, ownerOfSlot, type View } from '../../../core/cluster/view.ts';
-import type { ConnectRequest } from '../../../core/control/messages.ts';
-import { SimulatedNats } from '../../support/cluster/simulated-nats.ts';
-import { type PlayedSession, SimulatedNode, type Stage } from '../../support/cluster/simulated-node.ts';
-import { SimulatedTime } from '../../support/cluster/simulated-time.ts';
-import { Random, replayOf, seeds } from '../../support/random.ts';
+import { playSchedule, type ScheduleName } from '../../support/cluster/schedules.ts';
+import { seeds } from '../../support/random.ts';
 
-const clientIds = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
-
-interface Connected {
-  readonly node: SimulatedNode;
-  readonly connection: number;
-}
-
-class Play implements Stage {
-  readonly time = new SimulatedTime();
-  readonly random: Random;
-  readonly nats: SimulatedNats;
-  readonly sessions = new Map<number, PlayedSession>();
-  nodes: SimulatedNode[] = [];
-  readonly refused = new Set<string>();
-  accepted = 0;
-  resumed = 0;
-  moved = 0;
-  readonly #connected = new Map<string, Connected[]>();
-  #names = 0;
-
-  constructor(seed: number) {
-    this.random = new Random(seed);
-    this.nats = new SimulatedNats(this.time, this.random);
-  }
-
-  start(name = `node-${++this.#names}`): SimulatedNode {
-    const node = new SimulatedNode(this, name, 1 + this.random.below(2));
-    this.nodes.push(node);
-    node.join();
-    return node;
-  }
-
-  end(node: SimulatedNode): void {
-    node.end();
-    this.nodes = this.nodes.filter((each) => each !== node);
-  }
-
-  /** The last one. */
-  get view(): View {
-    const view = decodeView(this.nats.written);
-    return typeof view === 'string' ? assert.fail(view) : view;
-  }
-
-  onAccepted(
-    node: SimulatedNode,
-    connection: number,
-    { clientId, cleanStart }: ConnectRequest,
-    isNew: boolean,
-  ): void {
-    const { view } = this;
-    this.#connected.set(clientId, [...this.#of(clientId), { node, connection }]);
-    if (nodeOf(view, node.incarnation) === undefined) return; // its clients are lost once it knows that it is out
-    const others = this.#of(clientId).filter(
-      (each) => each.node !== node && nodeOf(view, each.node.incarnation) !== undefined,
-    );
-    assert.deepEqual(
-      others.map((each) => each.node.name),
-      [],
-      `${clientId} is accepted on ${node.name} and connected elsewhere`,
-    );
-    if (cleanStart) assert.ok(isNew, `${clientId} wanted a new session`);
-    this.accepted++;
-    if (!isNew) this.resumed++;
-  }
-  onRefused(node: SimulatedNode, connection: number): void {
-    this.refused.add(`${node.name} ${node.incarnation} ${connection}`);
-  }
-  onClosed(node: SimulatedNode, connection: number): void {
-    for (const [clientId, all] of this.#connected)
-      this.#connected.set(
-        clientId,
-        all.filter((each) => each.node !== node || each.connection !== connection),
-      );
-  }
-  /** Its process starts again, as a node with the same name. */
-  onEvicted(node: SimulatedNode): void {
-    this.end(node);
-    this.time.after(this.random.below(3_000), () => this.start(node.name));
-  }
-
-  #of(clientId: string): Connected[] {
-    return this.#connected.get(clientId) ?? [];
-  }
-  isConnected(node: SimulatedNode, connection: number): boolean {
-    return [...this.#connected.values()]
-      .flat()
-      .some((each) => each.node === node && each.connection === connection);
-  }
-
-  /** Something happens to a client or, less often, to a node. */
-  step(hasFaults: boolean): void {
-    const { random } = this;
-    if (this.nodes.length === 0) return; // all are being started again
-    const node = random.pick(this.nodes);
-    const roll = random.below(100);
-    if (roll < 60 || !hasFaults) {
-      if (node.hasJoined && !node.actor.isGone) {
-        const connections = [...node.clients.keys()];
-        if (connections.length > 0 && random.below(3) === 0) node.leave(random.pick(connections));
-        else node.connect(random.pick(clientIds), random.below(4) === 0, random.pick([0, 100, 100]));
-      }
-      return;
-    }
-    if (roll < 70) {
-      node.actor.pause();
-      this.time.after(random.below(8_000), () => node.actor.resume());
-    } else if (roll < 80) {
-      this.nats.cut(node.actor);
-      this.time.after(random.below(10_000), () => this.nats.heal(node.actor));
-    } else if (roll < 88 && this.nodes.length > 1) {
-      this.end(node);
-      this.time.after(random.below(6_000), () => this.start(random.below(2) === 0 ? node.name : undefined));
-    } else if (roll < 90) {
-      this.outage(random.below(8_000));
-    } else if (roll < 93 && node.hasJoined) {
-      node.cluster.leave(() => {
-        if (this.nodes.includes(node)) this.end(node);
-        this.start();
-      });
-    } else if (this.nodes.length < 5) {
-      this.start();
-    }
-  }
-
-  /** NATS is away. */
-  outage(ms: number): void {
-    const actors = this.nodes.map(({ actor }) => actor);
-    for (const actor of actors) this.nats.cut(actor);
-    this.time.after(ms, () => {
-      for (const actor of actors) this.nats.heal(actor);
-    });
-  }
-
-  /** Everything is whole again for long enough. */
-  heal(): void {
-    for (const node of this.nodes) {
-      node.actor.resume();
-      this.nats.heal(node.actor);
-    }
-    this.time.run(60_000);
-  }
-
-  assertSettled(): void {
-    const { view } = this;
-    assert.deepEqual(
-      liveNodes(view)
-        .map(({ name }) => name)
-        .sort(),
-      this.nodes.map(({ name }) => name).sort(),
-    );
-    for (const node of this.nodes) {
-      assert.equal(node.cluster.view?.epoch, view.epoch, `${node.name} has another view`);
-      assert.ok(node.cluster.isSettled, `${node.name} is not settled`);
-    }
-    for (let slot = 0; slot < slotCount; slot++)
-      assert.ok(ownerOfSlot(view, slot), `slot ${slot} is nobody's`);
-    const seen = new Map<string, number>();
-    for (const [key, { clientId, incarnation }] of this.sessions) {
-      const node = this.nodes.find((each) => each.incarnation === incarnation);
-      assert.equal(node?.directory.clientIdOf(key), clientId, `session ${key} of ${clientId} is left over`);
-      assert.ok(!seen.has(clientId), `${clientId} has two sessions`);
-      seen.set(clientId, key);
-    }
-  }
-
-  /** Every client gets in, on any node, and where it was away gets its session. */
-  assertOpen(): void {
-    for (const clientId of clientIds) {
-      const had = [...this.sessions].find(([, session]) => session.clientId === clientId);
-      const mark = 1 + this.random.below(1_000_000);
-      if (had !== undefined) had[1].notes = mark;
-      const node = this.random.pick(this.nodes);
-      const { resumed } = this;
-      const connection = node.connect(clientId, false, 100);
-      this.time.run(3_000);
-      assert.ok(this.isConnected(node, connection), `${clientId} does not get in on ${node.name}`);
-      const keeps = had !== undefined && had[1].expirySeconds > 0;
-      if (keeps) assert.equal(this.resumed, resumed + 1, `${clientId} has lost its session`);
-      const session = [...this.sessions.values()].find((each) => each.clientId === clientId);
-      if (keeps) assert.equal(session?.notes, mark);
-    }
-  }
-}
-
-function play(seed: number, hasFaults: boolean): Play {
-  const stage = new Play(seed);
-  try {
-    for (let node = 0; node < 3; node++) stage.start();
-    stage.time.run(8_000);
-    for (let step = 0; step < 60; step++) {
-      stage.step(hasFaults);
-      stage.time.run(stage.random.below(hasFaults ? 500 : 40));
-    }
-    stage.heal();
-    stage.assertSettled();
-    stage.assertOpen();
-    stage.assertSettled();
-  } catch (error) {
-    throw new Error(`${error instanceof Error ? error.stack : error}\n${replayOf(seed)}`);
-  }
-  return stage;
+function playAll(name: ScheduleName, count: number): number {
+  return seeds(count).reduce((sum, seed) => sum + playSchedule(name, seed), 0);
 }
 
 test('clients go from node to node, and no session is lost or doubled', () => {
-  let resumed = 0;
-  for (const seed of seeds(40)) resumed += play(seed, false).resumed;
-  assert.ok(resumed > 0);
+  assert.ok(playAll('roaming', 40) > 0);
 });
 
 test('nodes stand still, are cut off, killed and stopped, and all is well when it has healed', () => {
-  for (const seed of seeds(60)) play(seed, true);
+  playAll('faults', 60);
+});
+
+test('nodes stop in order and are started again, and no session is lost', () => {
+  assert.ok(playAll('stops', 10) > 0);
 });
 
 test('nobody is taken out while NATS is away, however long', () => {
-  for (const seed of seeds(5)) {
-    const stage = new Play(seed);
-    for (let node = 0; node < 3; node++) stage.start();
-    stage.time.run(8_000);
-    const names = liveNodes(stage.view).map(({ incarnation }) => incarnation);
-    stage.outage(20_000);
-    stage.time.run(30_000);
-    assert.deepEqual(
-      liveNodes(stage.view).map(({ incarnation }) => incarnation),
-      names,
-      replayOf(seed),
-    );
-    stage.assertSettled();
-  }
+  playAll('outage', 5);
+});
+
+test('wills of clients whose node is killed go out once, after their delay, unless the client has come back', () => {
+  assert.ok(playAll('wills', 6) > 0);
 });

@@ -75,7 +75,11 @@ const full = {
   persistence: { storageClass: 'fast' },
   ingress: { enabled: true, className: 'nginx' },
   serviceMonitor: { enabled: true },
+  nats: { enabled: true, authSecret: 'auth' },
+  cluster: { urls: 'nats://mqtt-nats:4222', credentialsSecret: 'nats' },
+  dataDirectory: 'none',
 };
+const clustered = load(read('deploy/helm/rallymq/cluster-values.yaml')) as Record<string, unknown>;
 
 interface Container {
   readonly env: readonly { readonly name: string; readonly value: string }[];
@@ -85,6 +89,7 @@ interface Container {
 
 for (const [name, values] of [
   ['as it comes', {}],
+  ['for a cluster', clustered],
   ['with everything', full],
 ] as const) {
   test(`the Helm chart ${name} renders to what Kubernetes and the broker take`, () => {
@@ -92,7 +97,8 @@ for (const [name, values] of [
     for (const [file, document] of documents) {
       if (document === undefined || document === null) continue;
       const { apiVersion, kind, metadata } = document as Record<string, Record<string, unknown>>;
-      assert.ok(apiVersion && kind && metadata?.['name'] === 'mqtt' && metadata['labels'], file);
+      const expectedName = file.startsWith('nats-') ? 'mqtt-nats' : 'mqtt';
+      assert.ok(apiVersion && kind && metadata?.['name'] === expectedName && metadata['labels'], file);
     }
     const config = documents.get('configmap.yaml') as { data: Record<string, string> };
     resolveConfig({ ...JSON.parse(config.data['rallymq.json'] ?? ''), allowAnonymous: true });
@@ -116,5 +122,24 @@ for (const [name, values] of [
     const isShown = (file: string): boolean => (documents.get(file) ?? null) !== null;
     assert.equal(isShown('ingress.yaml'), values === full);
     assert.equal(isShown('servicemonitor.yaml'), values === full);
+    assert.equal(isShown('nats-statefulset.yaml'), values === full || values === clustered);
   });
 }
+
+test('the servers of NATS in the chart find each other, and each mount is a volume', () => {
+  const documents = renderChart(join(root, 'deploy/helm/rallymq'), full);
+  const { spec } = documents.get('nats-statefulset.yaml') as {
+    spec: { replicas: number; template: { spec: Record<string, unknown> } };
+  };
+  const { containers, volumes } = spec.template.spec;
+  const [container] = containers as readonly Container[];
+  const claimed = ['data', ...(volumes as readonly { name: string }[]).map((volume) => volume.name)];
+  assert.deepEqual(container?.volumeMounts.map((mount) => mount.name).sort(), claimed.sort());
+  const { data } = documents.get('nats-configmap.yaml') as { data: Record<string, string> };
+  for (let server = 0; server < spec.replicas; server++)
+    assert.ok(data['nats.conf']?.includes(`nats://mqtt-nats-${server}.mqtt-nats:6222`));
+  assert.match(data['nats.conf'] ?? '', /^include \/auth\/auth\.conf$/m);
+  const urls = (clustered['cluster'] as { urls: string }).urls;
+  const service = documents.get('nats-service.yaml') as { spec: { ports: { port: number }[] } };
+  assert.equal(urls, `nats://mqtt-nats:${service.spec.ports[0]?.port}`);
+});

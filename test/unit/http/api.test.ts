@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BrokerError } from '../../../core/broker-error.ts';
+import type { NodeQuestion } from '../../../core/cluster/node-messages.ts';
 import type { PublishOptions } from '../../../core/host/host-message.ts';
+import type { OtherNodes } from '../../../core/http/other-nodes.ts';
+import type { SiteSource } from '../../../core/http/route.ts';
 import { routePathOf } from '../../../core/http/route-path.ts';
 import { apiRoutes } from '../../../core/http/routes.ts';
+import type { Site } from '../../../core/http/site.ts';
 import type { ApiCaller } from '../../../core/security/api-caller.ts';
 import { apiScopes } from '../../../core/security/api-keys.ts';
 import type { HttpCredentials, SignInRefusal } from '../../../core/security/sign-in.ts';
@@ -88,6 +92,7 @@ const examples: Readonly<Record<string, readonly [path: string, body?: unknown]>
   'get /api/v1/stats': ['/api/v1/stats'],
   'get /api/v1/config': ['/api/v1/config'],
   'post /api/v1/config/reload': ['/api/v1/config/reload'],
+  'put /api/v1/log-level': ['/api/v1/log-level', { level: 'debug' }],
   'post /api/v1/drain': ['/api/v1/drain'],
   'get /api/v1/openapi.json': ['/api/v1/openapi.json'],
 };
@@ -98,6 +103,9 @@ const inTwo = {
   isSettled: true,
   clientIdentifiers: 3,
   messagesResent: 0,
+  lanes: new Map([
+    ['b', { waitingBytes: 1, waitingMs: 2, framesSent: 3, framesResent: 4, bytesSent: 5, bytesReceived: 6 }],
+  ]),
   nodes: [
     { name: 'a', incarnation: 1, isHere: true, state: 'serving', workers: 2, slots: 517 },
     { name: 'b', incarnation: 2, isHere: false, state: 'suspect', workers: 2, slots: 507 },
@@ -692,9 +700,102 @@ test('slow clients are listed as they come', async () => {
 test('the nodes of a cluster are told, and that there is none', async () => {
   const { status, body } = await ask(siteWith({}, helpful), '/api/v1/nodes');
   assert.equal(status, 200);
-  const { epoch, isReached, isSettled, nodes } = inTwo;
-  assert.deepEqual(body, { epoch, isReached, isSettled, nodes });
+  const { epoch, isReached, isSettled, nodes, lanes } = inTwo;
+  const [a, b] = nodes;
+  const shown = [a, { ...b, lanes: lanes.get('b') }];
+  assert.deepEqual(body, { epoch, isReached, isSettled, nodes: shown });
   assert.equal((await ask(siteWith(), '/api/v1/nodes')).status, 404);
+});
+
+/** A node of a cluster whose others answer as these sites do; null: not at all. */
+function nodeSite(name: string, changed: Partial<SiteSource>, others: Readonly<Record<string, Site | null>>) {
+  const asked = async (question: NodeQuestion, site: Site | null) =>
+    site === null ? undefined : await site.answerNode(JSON.parse(JSON.stringify(question)) as NodeQuestion);
+  const nodes: OtherNodes = {
+    here: name,
+    ask: async (question, node) => {
+      const all = Object.entries(others).filter(([other]) => node === undefined || node === other);
+      return new Map(
+        await Promise.all(all.map(async ([other, site]) => [other, await asked(question, site)] as const)),
+      );
+    },
+  };
+  const options = { cluster: ['nats://127.0.0.1:1'], nodeName: name, dataDirectory: false };
+  return siteWith(options, { ...changed, nodes: () => nodes });
+}
+
+test('a client of another node is found, ended and explained there, and who lists clients may name the node', async () => {
+  const ended: unknown[] = [];
+  const b = nodeSite(
+    'b',
+    { ...helpful, disconnect: (id, keeps, { name }) => ended.push([id, keeps, name]) > 0 },
+    {},
+  );
+  const here = {
+    events: (id: string) =>
+      id === 'ada/1' ? [{ atMs: 1_000, kind: 'disconnected', detail: 'To b.' } as const] : undefined,
+  };
+  const a = nodeSite('a', here, { b, c: nodeSite('c', {}, {}) });
+  const found = await ask(a, '/api/v1/clients/ada%2F1');
+  assert.deepEqual([found.status, (found.body as { node: string }).node], [200, 'b']);
+  assert.equal((await ask(a, '/api/v1/clients/ada%2F1/subscriptions')).status, 200);
+  const subscribe = { method: 'post', body: { topic: 'a', qos: 1 } };
+  const subscribed = await ask(a, '/api/v1/clients/ada%2F1/subscriptions', subscribe);
+  assert.deepEqual(subscribed.body, { topic: 'a', qos: 1 });
+  const wrong = { method: 'post', body: { topic: 'a', qos: 3 } };
+  assert.equal((await ask(a, '/api/v1/clients/ada%2F1/subscriptions', wrong)).status, 400);
+  const url = '/api/v1/clients/ada%2F1?keep_session=true';
+  assert.equal((await ask(a, url, { method: 'delete' })).status, 204);
+  assert.deepEqual(ended, [['ada/1', true, 'admin']]);
+  const events = (await ask(a, '/api/v1/clients/ada%2F1/events')).body as {
+    data: { event: string; node: string }[];
+  };
+  assert.deepEqual(
+    events.data.map(({ event, node }) => [event, node]),
+    [
+      ['disconnected', 'a'],
+      ['connected', 'b'],
+    ],
+  );
+  assert.equal((await ask(a, '/api/v1/clients/nobody')).status, 404);
+  assert.equal((await ask(a, '/api/v1/clients/nobody/events')).status, 404);
+  assert.equal((await ask(a, '/api/v1/retained/a/b')).status, 200);
+  assert.equal((await ask(a, '/api/v1/retained/a/c')).status, 404);
+  const listed = (await ask(a, '/api/v1/clients?node=b&limit=1')).body as { data: { clientid: string }[] };
+  assert.deepEqual(
+    listed.data.map(({ clientid }) => clientid),
+    ['ada/1'],
+  );
+  assert.deepEqual(((await ask(a, '/api/v1/clients?node=a')).body as { data: unknown[] }).data, []);
+  assert.equal((await ask(a, '/api/v1/clients?node=b&limit=0')).status, 400);
+  assert.equal((await ask(a, '/api/v1/clients?node=d')).status, 404);
+  assert.equal((await ask(siteWith(), '/api/v1/clients?node=a')).status, 404);
+});
+
+test('a node that does not answer, and one that is asked what nodes may not ask', async () => {
+  const a = nodeSite('a', {}, { b: null });
+  for (const url of ['/api/v1/clients/ada%2F1', '/api/v1/clients?node=b'])
+    assert.equal((await ask(a, url)).status, 503, url);
+  const b = nodeSite('b', helpful, {});
+  const question = { method: 'get', path: '/api/v1/clients', query: '', by: { name: 'x', scopes: ['read'] } };
+  assert.equal((await b.answerNode(question)).status, 200);
+  for (const other of [
+    { ...question, by: { name: 'x', scopes: ['publish'] } },
+    { ...question, path: '/api/v1/config', by: { name: 'x', scopes: ['config'] } },
+    { ...question, path: '/nothing' },
+    { ...question, path: '/api/v1/clients/%ff' },
+  ])
+    assert.equal((await b.answerNode(other)).status, 0, other.path);
+});
+
+test('the log level is set', async () => {
+  const levels: unknown[] = [];
+  const site = siteWith({}, { setLogLevel: (level, { name }) => levels.push([level, name]) });
+  const put = (body: object) => ask(site, '/api/v1/log-level', { method: 'put', body });
+  assert.deepEqual((await put({ level: 'debug' })).body, { level: 'debug' });
+  for (const wrong of [{}, { level: 'loud' }, { level: 'info', more: 1 }])
+    assert.equal((await put(wrong)).status, 400);
+  assert.deepEqual(levels, [['debug', 'admin']]);
 });
 
 test('levels of topics come a page at a time, and a key does not see a topic that its rules hide', async () => {

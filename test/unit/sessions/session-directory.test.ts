@@ -35,6 +35,7 @@ class Stage {
       closedReasonCode: undefined,
       authenticate: () => ({ reasonCode: 0 }),
       onSessionsFull: (refused) => void this.events.push(`sessions full ${refused}`),
+      onWill: (clientId, will) => void this.events.push(`will ${clientId} ${will?.delaySeconds ?? 'over'}`),
       onRefused: (clientId, reasonCode) => void this.refused.push(`${clientId} 0x${reasonCode.toString(16)}`),
       onConnected: ({ clientId }) => void this.events.push(`connected ${clientId}`),
       onDisconnected: ({ clientId }, cause) => void this.events.push(`disconnected ${clientId} ${cause}`),

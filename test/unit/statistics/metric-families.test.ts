@@ -64,6 +64,19 @@ const sample: MetricsSample = {
     isSettled: false,
     clientIdentifiers: 14,
     messagesResent: 15,
+    lanes: new Map([
+      [
+        'b',
+        {
+          waitingBytes: 16,
+          waitingMs: 1_700,
+          framesSent: 18,
+          framesResent: 19,
+          bytesSent: 20,
+          bytesReceived: 21,
+        },
+      ],
+    ]),
   },
 };
 const families = metricFamilies(sample);
@@ -91,6 +104,10 @@ test('what is counted stands there once, under its name', () => {
     'rallymq_cluster_slots{node="b"} 24',
     'rallymq_cluster_settled 0',
     'rallymq_cluster_messages_resent_total 15',
+    'rallymq_cluster_lane_waiting_bytes{node="b"} 16',
+    'rallymq_cluster_lane_waiting_seconds{node="b"} 1.7',
+    'rallymq_cluster_lane_frames_resent_total{node="b"} 19',
+    'rallymq_cluster_lane_received_bytes_total{node="b"} 21',
   ])
     assert.ok(text.split('\n').includes(line), line);
   const names = families.map(({ name }) => name);
@@ -100,7 +117,7 @@ test('what is counted stands there once, under its name', () => {
   const withoutLog = metricFamilies({ ...sample, logCommit: { boundsUs: [50], distributions: [] } });
   assert.equal(withoutLog.length, families.length - 1);
   const alone = metricFamilies({ ...sample, cluster: undefined });
-  assert.equal(alone.length, families.length - 7);
+  assert.equal(alone.length, families.length - 13);
 });
 
 test('names and helps keep to the conventions of Prometheus', () => {

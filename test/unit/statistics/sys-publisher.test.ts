@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ClusterFigures } from '../../../core/control/cluster-control.ts';
 import { type CounterName, counterNames } from '../../../core/data-plane/addon.ts';
 import type { Clock } from '../../../core/sessions/timers.ts';
+import { ClusterTopics } from '../../../core/statistics/cluster-topics.ts';
 import { LoadAverages } from '../../../core/statistics/load-averages.ts';
 import { SysPublisher } from '../../../core/statistics/sys-publisher.ts';
 
@@ -189,4 +191,41 @@ test('after forget() everything is published again, and after stop() nothing', (
   publisher.stop();
   clock.advance(1_000);
   assert.deepEqual(taken(), {});
+});
+
+test('a node of a cluster tells of its own lanes, and the longest there of the nodes; what is gone is cleared', () => {
+  const lanes = {
+    waitingBytes: 1,
+    waitingMs: 2,
+    framesSent: 3,
+    framesResent: 4,
+    bytesSent: 5,
+    bytesReceived: 6,
+  };
+  const node = (name: string, isHere: boolean) =>
+    ({ name, incarnation: 1, isHere, state: 'serving', workers: 1, slots: 512 }) as const;
+  const figures = (here: string, ...names: string[]): ClusterFigures => ({
+    nodes: names.map((name) => node(name, name === here)),
+    epoch: 7,
+    isReached: true,
+    isSettled: true,
+    clientIdentifiers: 0,
+    messagesResent: 0,
+    lanes: new Map(names.filter((name) => name !== here).map((name) => [name, lanes])),
+  });
+  const [first, second] = [new ClusterTopics(), new ClusterTopics()];
+  const told = new Map(first.messages(figures('a', 'a', 'b')));
+  assert.equal(told.get('$SYS/cluster/epoch'), '7');
+  assert.equal(told.get('$SYS/cluster/nodes/b/slots'), '512');
+  assert.equal(told.get('$SYS/cluster/nodes/a/lanes/b/waiting_ms'), '2');
+  assert.ok(!told.has('$SYS/cluster/nodes/b/lanes/a/waiting_ms'));
+  assert.deepEqual(
+    second.messages(figures('b', 'a', 'b')).map(([topic]) => topic),
+    ['waiting_bytes', 'waiting_ms', 'frames_resent'].map((name) => `$SYS/cluster/nodes/b/lanes/a/${name}`),
+  );
+  const after = new Map(first.messages(figures('a', 'a')));
+  assert.equal(after.get('$SYS/cluster/nodes/b/state'), '');
+  assert.equal(after.get('$SYS/cluster/nodes/a/lanes/b/waiting_bytes'), '');
+  assert.equal(after.get('$SYS/cluster/nodes/b/lanes/a/frames_resent'), '');
+  assert.deepEqual(first.messages({ ...figures('a', 'a'), isReached: false }), []);
 });

@@ -1,0 +1,150 @@
+/**
+ * Routes of a node in a cluster that other nodes answer, too: about something that is on one node alone, such as a client,
+ * or about the node that is asked for. A node asks the others with the name and scopes of the caller, and they do not ask further.
+ */
+import type { NodeAnswer, NodeQuestion } from '../cluster/node-messages.ts';
+import type { HttpAnswer, HttpQuestion } from './answer.ts';
+import { text } from './operation.ts';
+import { bodyAnswer, noContent, problem, type Status, statusTexts } from './problem.ts';
+import type { Route, RouteContext, RouteRequest, SiteSource } from './route.ts';
+
+/** The other nodes of the cluster. */
+export interface OtherNodes {
+  readonly here: string;
+  /** By name: what each answers; undefined: nothing in time. `node`: of this one alone. */
+  ask(question: NodeQuestion, node?: string): Promise<ReadonlyMap<string, NodeAnswer | undefined>>;
+}
+
+/** It has not what was asked about: another node may. */
+export const notHere: NodeAnswer = { status: 0, text: '' };
+
+export function questionOf({ question, caller, body }: RouteRequest, query = question.query): NodeQuestion {
+  const by = { name: caller?.name ?? '', scopes: [...(caller?.scopes ?? [])] };
+  const { method, path } = question;
+  return { method, path, query, by, ...(body === undefined ? {} : { body }) };
+}
+
+/** A question of another node, as if it had come by HTTP. */
+export function httpQuestionOf({ method, path, query }: NodeQuestion): HttpQuestion {
+  return {
+    method,
+    path,
+    query,
+    host: '',
+    acceptEncoding: '',
+    ifNoneMatch: '',
+    accept: '',
+    authorization: '',
+    idempotencyKey: '',
+    origin: '',
+    lastEventId: '',
+    contentLength: 0,
+    headBytes: 0,
+    remoteAddress: '',
+    readBody: () => Promise.resolve(new Uint8Array()),
+  };
+}
+
+/** About something that is on one node: where it is not here, the others are asked. `isHere`: default, no answer is 404. */
+export function whereverItIs(
+  route: Route,
+  isHere?: (request: RouteRequest, source: SiteSource) => boolean,
+): Route {
+  return {
+    ...route,
+    answersNodes: async (request, context) => {
+      if (isHere?.(request, context.source) === false) return notHere;
+      const answer = nodeAnswerOf(await route.handle(request, context));
+      return answer.status === 404 && isHere === undefined ? notHere : answer;
+    },
+    handle: (request, context) => {
+      const others = context.source.nodes();
+      if (others === undefined || isHere?.(request, context.source) === true)
+        return route.handle(request, context);
+      return isHere === undefined
+        ? hereOrElsewhere(route, others, request, context)
+        : elsewhere(route, others, request, context);
+    },
+  };
+}
+
+async function hereOrElsewhere(
+  route: Route,
+  others: OtherNodes,
+  request: RouteRequest,
+  context: RouteContext,
+): Promise<HttpAnswer> {
+  const answer = await route.handle(request, context);
+  return answer.status === statusLine(404) ? await elsewhere(route, others, request, context) : answer;
+}
+
+/** Where nobody has it, it is as here: not found. */
+async function elsewhere(
+  route: Route,
+  others: OtherNodes,
+  request: RouteRequest,
+  context: RouteContext,
+): Promise<HttpAnswer> {
+  const answers = await others.ask(questionOf(request));
+  const found = [...answers.values()].find((answer) => answer !== undefined && answer.status !== 0);
+  if (found !== undefined) return httpAnswerOf(found);
+  const silent = [...answers].find(([, answer]) => answer === undefined);
+  return silent === undefined ? await route.handle(request, context) : noAnswer(silent[0]);
+}
+
+const nodeParameter = {
+  description: 'Of a cluster: the node that is to answer; absent: the one that is asked',
+  schema: text,
+};
+
+/** About what is on the node that is asked, or on another one that is named. */
+export function ofNode(route: Route): Route {
+  const { operation } = route;
+  return {
+    ...route,
+    ...(operation === undefined
+      ? {}
+      : { operation: { ...operation, query: { ...operation.query, node: nodeParameter } } }),
+    answersNodes: async (request, context) => nodeAnswerOf(await route.handle(request, context)),
+    handle: (request, context) => {
+      const node = request.query.get('node');
+      if (node === null) return route.handle(request, context);
+      const query = new URLSearchParams(request.query);
+      query.delete('node');
+      const others = context.source.nodes();
+      if (others === undefined) return problem(404, 'This broker is not in a cluster: leave out node.');
+      if (node === others.here) return route.handle({ ...request, query }, context);
+      return askNode(others, node, questionOf(request, `${query}`));
+    },
+  };
+}
+
+async function askNode(others: OtherNodes, node: string, question: NodeQuestion): Promise<HttpAnswer> {
+  const answers = await others.ask(question, node);
+  if (!answers.has(node)) return problem(404, `There is no node '${node.slice(0, 100)}' in the cluster.`);
+  const answer = answers.get(node);
+  return answer === undefined ? noAnswer(node) : httpAnswerOf(answer);
+}
+
+export function noAnswer(node: string): HttpAnswer {
+  return problem(503, `The node '${node}' does not answer: ask once more.`, ['retry-after', '1']);
+}
+
+export function nodeAnswerOf({ status, body }: HttpAnswer): NodeAnswer {
+  return { status: Number.parseInt(status, 10), text: Buffer.from(body).toString() };
+}
+
+function httpAnswerOf({ status, text: body }: NodeAnswer): HttpAnswer {
+  if (status === 204) return noContent();
+  const known: Status = isStatus(status) ? status : 503;
+  const contentType = status < 300 ? 'application/json' : 'application/problem+json';
+  return bodyAnswer(known, contentType, body);
+}
+
+function isStatus(status: number): status is Status {
+  return Object.hasOwn(statusTexts, status);
+}
+
+function statusLine(status: Status): string {
+  return `${status} ${statusTexts[status]}`;
+}

@@ -1,0 +1,336 @@
+/**
+ * Schedules of a simulated cluster, each from a seed that replays. Nodes come, stand still, are cut off, killed and stopped,
+ * while clients come and go on all of them. A model watches: nobody is connected twice among the nodes that are in the last
+ * view, and when everything has healed all agree, every slot has an owner, no session is left over, every client gets in,
+ * and wills of clients whose node was killed have gone out once.
+ */
+import assert from 'node:assert/strict';
+import { slotCount } from '../../../core/cluster/slots.ts';
+import { decodeView, liveNodes, nodeOf, ownerOfSlot, type View } from '../../../core/cluster/view.ts';
+import type { ConnectRequest } from '../../../core/control/messages.ts';
+import { Random, replayOf } from '../random.ts';
+import { SimulatedNats } from './simulated-nats.ts';
+import { type PlayedSession, SimulatedNode, type Stage } from './simulated-node.ts';
+import { SimulatedTime } from './simulated-time.ts';
+
+const clientIds = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+
+interface Connected {
+  readonly node: SimulatedNode;
+  readonly connection: number;
+}
+
+class Play implements Stage {
+  readonly time = new SimulatedTime();
+  readonly random: Random;
+  readonly nats: SimulatedNats;
+  readonly sessions = new Map<number, PlayedSession>();
+  nodes: SimulatedNode[] = [];
+  readonly refused = new Set<string>();
+  readonly wills: string[] = [];
+  accepted = 0;
+  resumed = 0;
+  moved = 0;
+  readonly #connected = new Map<string, Connected[]>();
+  #names = 0;
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+    this.nats = new SimulatedNats(this.time, this.random);
+  }
+
+  start(name = `node-${++this.#names}`): SimulatedNode {
+    const node = new SimulatedNode(this, name, 1 + this.random.below(2));
+    this.nodes.push(node);
+    node.join();
+    return node;
+  }
+
+  end(node: SimulatedNode): void {
+    node.end();
+    this.nodes = this.nodes.filter((each) => each !== node);
+  }
+
+  /** The last one. */
+  get view(): View {
+    const view = decodeView(this.nats.written);
+    return typeof view === 'string' ? assert.fail(view) : view;
+  }
+
+  onAccepted(
+    node: SimulatedNode,
+    connection: number,
+    { clientId, cleanStart }: ConnectRequest,
+    isNew: boolean,
+  ): void {
+    const { view } = this;
+    this.#connected.set(clientId, [...this.#of(clientId), { node, connection }]);
+    if (nodeOf(view, node.incarnation) === undefined) return; // its clients are lost once it knows that it is out
+    const others = this.#of(clientId).filter(
+      (each) => each.node !== node && nodeOf(view, each.node.incarnation) !== undefined,
+    );
+    assert.deepEqual(
+      others.map((each) => each.node.name),
+      [],
+      `${clientId} is accepted on ${node.name} and connected elsewhere`,
+    );
+    if (cleanStart) assert.ok(isNew, `${clientId} wanted a new session`);
+    this.accepted++;
+    if (!isNew) this.resumed++;
+  }
+  onRefused(node: SimulatedNode, connection: number): void {
+    this.refused.add(`${node.name} ${node.incarnation} ${connection}`);
+  }
+  onClosed(node: SimulatedNode, connection: number): void {
+    for (const [clientId, all] of this.#connected)
+      this.#connected.set(
+        clientId,
+        all.filter((each) => each.node !== node || each.connection !== connection),
+      );
+  }
+  /** Its process starts again, as a node with the same name. */
+  onEvicted(node: SimulatedNode): void {
+    this.end(node);
+    this.time.after(this.random.below(3_000), () => this.start(node.name));
+  }
+
+  onWill(_node: SimulatedNode, text: string): void {
+    this.wills.push(text);
+  }
+
+  #of(clientId: string): Connected[] {
+    return this.#connected.get(clientId) ?? [];
+  }
+  isConnected(node: SimulatedNode, connection: number): boolean {
+    return [...this.#connected.values()]
+      .flat()
+      .some((each) => each.node === node && each.connection === connection);
+  }
+
+  /** Something happens to a client or, less often, to a node. */
+  step(hasFaults: boolean): void {
+    const { random } = this;
+    if (this.nodes.length === 0) return; // all are being started again
+    const node = random.pick(this.nodes);
+    const roll = random.below(100);
+    if (roll < 60 || !hasFaults) {
+      if (node.hasJoined && !node.actor.isGone) {
+        const connections = [...node.clients.keys()];
+        if (connections.length > 0 && random.below(3) === 0) node.leave(random.pick(connections));
+        else node.connect(random.pick(clientIds), random.below(4) === 0, random.pick([0, 100, 100]));
+      }
+      return;
+    }
+    if (roll < 70) {
+      node.actor.pause();
+      this.time.after(random.below(8_000), () => node.actor.resume());
+    } else if (roll < 80) {
+      this.nats.cut(node.actor);
+      this.time.after(random.below(10_000), () => this.nats.heal(node.actor));
+    } else if (roll < 88 && this.nodes.length > 1) {
+      this.end(node);
+      this.time.after(random.below(6_000), () => this.start(random.below(2) === 0 ? node.name : undefined));
+    } else if (roll < 90) {
+      this.outage(random.below(8_000));
+    } else if (roll < 93 && node.hasJoined) {
+      node.cluster.leave(() => {
+        if (this.nodes.includes(node)) this.end(node);
+        this.start();
+      });
+    } else if (this.nodes.length < 5) {
+      this.start();
+    }
+  }
+
+  /** NATS is away. */
+  outage(ms: number): void {
+    const actors = this.nodes.map(({ actor }) => actor);
+    for (const actor of actors) this.nats.cut(actor);
+    this.time.after(ms, () => {
+      for (const actor of actors) this.nats.heal(actor);
+    });
+  }
+
+  /** Everything is whole again for long enough. */
+  heal(): void {
+    for (const node of this.nodes) {
+      node.actor.resume();
+      this.nats.heal(node.actor);
+    }
+    this.time.run(60_000);
+  }
+
+  assertSettled(): void {
+    const { view } = this;
+    assert.deepEqual(
+      liveNodes(view)
+        .map(({ name }) => name)
+        .sort(),
+      this.nodes.map(({ name }) => name).sort(),
+    );
+    for (const node of this.nodes) {
+      assert.equal(node.cluster.view?.epoch, view.epoch, `${node.name} has another view`);
+      assert.ok(node.cluster.isSettled, `${node.name} is not settled`);
+    }
+    for (let slot = 0; slot < slotCount; slot++)
+      assert.ok(ownerOfSlot(view, slot), `slot ${slot} is nobody's`);
+    const seen = new Map<string, number>();
+    for (const [key, { clientId, incarnation }] of this.sessions) {
+      const node = this.nodes.find((each) => each.incarnation === incarnation);
+      assert.equal(node?.directory.clientIdOf(key), clientId, `session ${key} of ${clientId} is left over`);
+      assert.ok(!seen.has(clientId), `${clientId} has two sessions`);
+      seen.set(clientId, key);
+    }
+  }
+
+  /** Every client gets in, on any node, and where it was away gets its session. */
+  assertOpen(): void {
+    for (const clientId of clientIds) {
+      const had = [...this.sessions].find(([, session]) => session.clientId === clientId);
+      const mark = 1 + this.random.below(1_000_000);
+      if (had !== undefined) had[1].notes = mark;
+      const node = this.random.pick(this.nodes);
+      const { resumed } = this;
+      const connection = node.connect(clientId, false, 100);
+      this.time.run(3_000);
+      assert.ok(this.isConnected(node, connection), `${clientId} does not get in on ${node.name}`);
+      const keeps = had !== undefined && had[1].expirySeconds > 0;
+      if (keeps) assert.equal(this.resumed, resumed + 1, `${clientId} has lost its session`);
+      const session = [...this.sessions.values()].find((each) => each.clientId === clientId);
+      if (keeps) assert.equal(session?.notes, mark);
+    }
+  }
+}
+
+/** Gives how many sessions were resumed. Errors: with the seed. */
+function play(seed: number, hasFaults: boolean): number {
+  const stage = new Play(seed);
+  for (let node = 0; node < 3; node++) stage.start();
+  stage.time.run(8_000);
+  for (let step = 0; step < 60; step++) {
+    stage.step(hasFaults);
+    stage.time.run(stage.random.below(hasFaults ? 500 : 40));
+  }
+  stage.heal();
+  stage.assertSettled();
+  stage.assertOpen();
+  stage.assertSettled();
+  return stage.resumed;
+}
+
+/** Nodes stop in order, one after the other, and are started again: no session is lost. */
+function playStops(seed: number): number {
+  const stage = new Play(seed);
+  const { random } = stage;
+  for (let node = 0; node < 3; node++) stage.start();
+  stage.time.run(8_000);
+  let kept = 0;
+  for (let round = 0; round < 3; round++) {
+    for (const clientId of clientIds) {
+      const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+      const connection = node.connect(clientId, false, 100);
+      stage.time.run(random.below(300));
+      if (random.below(2) === 0) node.leave(connection);
+    }
+    stage.time.run(random.pick([0, 3_000]));
+    if (random.below(4) === 0) stage.start(); // slots move meanwhile
+    for (const session of stage.sessions.values()) session.notes = 1 + random.below(1_000_000);
+    const before = [...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`);
+    const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+    let hasEnded = false;
+    node.stop(() => {
+      hasEnded = true;
+      stage.end(node);
+    });
+    stage.time.run(30_000);
+    assert.ok(hasEnded, `${node.name} does not end`);
+    const after = new Set([...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`));
+    for (const session of before) assert.ok(after.has(session), `the session of ${session} is lost`);
+    kept += before.length;
+    stage.start(node.name);
+    stage.time.run(20_000);
+    stage.assertSettled();
+  }
+  stage.assertOpen();
+  return kept;
+}
+
+/** NATS is away for longer than a node may be silent: nobody is taken out. */
+function playOutage(seed: number): number {
+  const stage = new Play(seed);
+  for (let node = 0; node < 3; node++) stage.start();
+  stage.time.run(8_000);
+  const names = liveNodes(stage.view).map(({ incarnation }) => incarnation);
+  stage.outage(20_000);
+  stage.time.run(30_000);
+  assert.deepEqual(
+    liveNodes(stage.view).map(({ incarnation }) => incarnation),
+    names,
+  );
+  stage.assertSettled();
+  return 0;
+}
+
+/** Nodes are killed, whose clients have wills. */
+function playWills(seed: number): number {
+  const stage = new Play(seed);
+  const { random } = stage;
+  for (let node = 0; node < 3; node++) stage.start();
+  stage.time.run(8_000);
+  const expected: string[] = [];
+  for (let round = 0; round < 4; round++) {
+    const doomed = random.pick(stage.nodes);
+    const atOnce: string[] = [];
+    const later: string[] = [];
+    for (const clientId of clientIds) {
+      const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+      const delaySeconds = random.pick([0, 30]);
+      const text = `${clientId} ${round}`;
+      const connection = node.connect(clientId, false, 100, { text, delaySeconds });
+      for (let waits = 0; waits < 50 && !stage.isConnected(node, connection); waits++) stage.time.run(100);
+      assert.ok(stage.isConnected(node, connection), `${clientId} does not get in`);
+      stage.time.run(300); // its keeper knows its will
+      const fate = random.below(4);
+      if (fate === 0) node.leave(connection);
+      if (fate === 1) stage.start(); // slots move, and so do keepers
+      if (fate === 0 || node !== doomed) continue;
+      if (delaySeconds === 0) atOnce.push(text);
+      else later.push(clientId);
+    }
+    stage.time.run(random.pick([300, 8_000]));
+    stage.end(doomed);
+    expected.push(...atOnce);
+    stage.time.run(12_000);
+    assert.deepEqual(stage.wills.toSorted(), expected.toSorted(), 'at once');
+    for (const clientId of later) {
+      const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+      if (random.below(2) === 0) node.connect(clientId, false, 100);
+      else expected.push(`${clientId} ${round}`);
+    }
+    stage.time.run(10_000);
+    if (random.below(2) === 0) stage.start(); // what is due goes to another node
+    stage.time.run(30_000);
+    assert.deepEqual(stage.wills.toSorted(), expected.toSorted(), 'later');
+    while (stage.nodes.length < 3) stage.start();
+    stage.time.run(20_000);
+  }
+  return stage.wills.length;
+}
+
+export const schedules = {
+  roaming: (seed: number) => play(seed, false),
+  faults: (seed: number) => play(seed, true),
+  stops: playStops,
+  outage: playOutage,
+  wills: playWills,
+} as const;
+export type ScheduleName = keyof typeof schedules;
+
+/** Gives how much of what it is about has happened. Errors: what was wrong, and how to see it again. */
+export function playSchedule(name: ScheduleName, seed: number): number {
+  try {
+    return schedules[name](seed);
+  } catch (error) {
+    throw new Error(`${name}: ${error instanceof Error ? error.stack : error}\n${replayOf(seed)}`);
+  }
+}

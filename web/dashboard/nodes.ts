@@ -1,0 +1,75 @@
+/** The nodes of the cluster, as this one sees them, and the lanes from it to each other one. */
+import { byId, make, setText } from '../shared/dom.ts';
+import { ApiError, ask } from './api.ts';
+import { shownBytes, shownCount, shownDuration } from './format.ts';
+import type { View } from './parts.ts';
+
+export interface ClusterNode {
+  readonly name: string;
+  readonly isHere: boolean;
+  readonly state: 'serving' | 'leaving' | 'suspect';
+  readonly workers: number;
+  readonly slots: number;
+  readonly lanes?: {
+    readonly waitingBytes: number;
+    readonly waitingMs: number;
+    readonly framesResent: number;
+  };
+}
+
+export interface ClusterState {
+  readonly epoch: number;
+  readonly isReached: boolean;
+  readonly isSettled: boolean;
+  readonly nodes: readonly ClusterNode[];
+}
+
+/** Undefined: the broker is not in a cluster. Errors: as ask(). */
+export async function askCluster(): Promise<ClusterState | undefined> {
+  try {
+    return await ask<ClusterState>('nodes');
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+export class Nodes implements View {
+  show(): void {}
+
+  async refresh(): Promise<void> {
+    const cluster = await askCluster();
+    byId('nodes-table').hidden = cluster === undefined;
+    setText(
+      byId('nodes-said'),
+      cluster === undefined ? 'This broker is not in a cluster.' : sentenceOf(cluster),
+    );
+    byId('nodes-rows').replaceChildren(...(cluster?.nodes ?? []).map(rowOf));
+  }
+}
+
+function sentenceOf({ epoch, isReached, isSettled }: ClusterState): string {
+  if (!isReached) return 'This node is cut off from the others: it shows what it knew last.';
+  return `Epoch ${epoch}. ${isSettled ? 'All nodes have done with it.' : 'Slots move.'}`;
+}
+
+function rowOf({ name, isHere, state, workers, slots, lanes }: ClusterNode): HTMLTableRowElement {
+  const tag = state === 'serving' ? 'tag on' : state === 'suspect' ? 'tag bad' : 'tag off';
+  const here = isHere ? make('span', { class: 'small quiet' }, ' this one') : undefined;
+  const oldest = lanes === undefined || lanes.waitingMs === 0 ? '–' : shownAge(lanes.waitingMs);
+  return make(
+    'tr',
+    {},
+    make('th', { scope: 'row', class: 'mono' }, name, here),
+    make('td', {}, make('span', { class: tag }, state)),
+    make('td', { class: 'number' }, shownCount(slots)),
+    make('td', { class: 'number' }, `${workers}`),
+    make('td', { class: 'number' }, lanes === undefined ? '–' : shownBytes(lanes.waitingBytes)),
+    make('td', { class: 'number' }, oldest),
+    make('td', { class: 'number' }, lanes === undefined ? '–' : shownCount(lanes.framesResent)),
+  );
+}
+
+function shownAge(ms: number): string {
+  return ms < 1_000 ? `${ms} ms` : shownDuration(ms / 1_000);
+}
