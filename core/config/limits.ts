@@ -479,9 +479,9 @@ export const limitRanges = {
   logSegmentBytes: { default: 64 * MiB, min: 1 * MiB, max: 1 * GiB, powerOfTwo: true, reload: 'restart' },
   /**
    * Bytes of the log that a start would have to read, below which no checkpoint is written; it is due at twice the state
-   * too. Default 256 * MiB: less than a second to read, and written once in a million messages.
+   * too. Default 64 * MiB: a quarter of a second to read, and the directory of a small store stays small.
    */
-  checkpointBytesMin: { default: 256 * MiB, min: 64 * KiB, max: 1 * TiB, reload: 'restart' },
+  checkpointBytesMin: { default: 64 * MiB, min: 64 * KiB, max: 1 * TiB, reload: 'restart' },
   /**
    * Clients that are told to go in a second when the broker is drained. Default 1_000: ten thousand have gone in ten
    * seconds, and wherever they connect next takes that many at once.
