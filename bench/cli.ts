@@ -4,6 +4,7 @@
  */
 import { BenchError } from './bench-error.ts';
 import { runBrowser } from './browser/run.ts';
+import { runCatchUp } from './catch-up/run.ts';
 import { type CommandLine, readCommandLine, type Subcommand, usage } from './command-line.ts';
 import { runHandOver } from './hand-over/run.ts';
 import { runHttp } from './http/run.ts';
@@ -17,6 +18,8 @@ import { runPeers } from './peers/run.ts';
 import { runSoak } from './peers/soak.ts';
 import { publish, report } from './report/report.ts';
 import { runStart } from './start/run.ts';
+import { runBackup } from './upkeep/backup.ts';
+import { runChurn } from './upkeep/churn.ts';
 
 /** Each gives whether all was well. */
 const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolean>>> = {
@@ -30,6 +33,9 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   log: runLog,
   logins: runLogins,
   start: runStart,
+  'catch-up': runCatchUp,
+  churn: runChurn,
+  backup: runBackup,
   browser: runBrowser,
   load: (command) => {
     if (command.only?.includes('authorised')) return runAuthorised(command);
