@@ -4,6 +4,7 @@
  */
 import { BenchError } from './bench-error.ts';
 import { runBrowser } from './browser/run.ts';
+import { runCatchUp } from './catch-up/run.ts';
 import { runCluster } from './cluster/run.ts';
 import { type CommandLine, readCommandLine, type Subcommand, usage } from './command-line.ts';
 import { runHandOver } from './hand-over/run.ts';
@@ -20,6 +21,8 @@ import { runSoak } from './peers/soak.ts';
 import { publish, report } from './report/report.ts';
 import { runStart } from './start/run.ts';
 import { runTls } from './tls/run.ts';
+import { runBackup } from './upkeep/backup.ts';
+import { runChurn } from './upkeep/churn.ts';
 
 /** Each gives whether all was well. */
 const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolean>>> = {
@@ -35,6 +38,9 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   logins: runLogins,
   tls: runTls,
   start: runStart,
+  'catch-up': runCatchUp,
+  churn: runChurn,
+  backup: runBackup,
   browser: runBrowser,
   load: (command) => {
     if (command.only?.includes('authorised')) return runAuthorised(command);

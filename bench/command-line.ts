@@ -18,6 +18,12 @@ export const subcommands = {
     'logins with tokens and passwords, a storm of them, renewals, and rules that are loaded; --only rules, tokenLogins, passwordLogins, storm, renewal',
   tls: 'what TLS costs, and what a storm of handshakes does to the deliveries of others; --full writes the table of docs/tls.md',
   start: 'how long a start on a large store takes: 1 million sessions and 10 million messages with --full',
+  'catch-up':
+    'sessions that were away come back at once to what was published meanwhile: 10,000 with --full; a live pair beside them',
+  churn:
+    'sessions and retained messages come and go for --minutes; what the data directory takes, and what is alive in it',
+  backup:
+    'a backup of a store while its broker runs, and the round trips of a client meanwhile: of 5 GB with --full',
   browser: 'a page of Chromium that gets its own messages back, with our client and with MQTT.js',
   soak: 'mixed load with churn for --minutes; checks memory, loss and order',
   report: 'docs/benchmarks.md, docs/capacity.md and their plots, from bench/published/',
@@ -65,8 +71,8 @@ ${Object.entries(subcommands)
   --seconds S        that a load is measured
   --version 4|5      MQTT 3.1.1 or 5.0 (default 5)
   --threads N        of the load generator (default 1)
-  --minutes M        of the soak (default 1, with --full 30)
-  --rate R           messages a second of the soak (default 2000)
+  --minutes M        of the soak and the churn (default 1, with --full 30)
+  --rate R           messages a second of the soak and the churn (default 2000)
   -h, --help         show this text
 
 Results go to bench/results/. Debian's mosquitto must be installed, or left out with --peers; Chromium

@@ -4,6 +4,7 @@ import { loadAddon } from '../core/data-plane/addon.ts';
 import { backUp, restore, withCopyOf } from '../core/storage/backup.ts';
 import { exportStore, importStore } from '../core/storage/export.ts';
 import type { StoreAnswer, StoreTask } from '../core/storage/store-command.ts';
+import { isSystemError, systemReason } from '../core/system-reason.ts';
 
 /** `progress[0]` is the percentage, for the thread that shows it. */
 export async function runStoreTask({
@@ -19,6 +20,10 @@ export async function runStoreTask({
   try {
     return { result: await resultOf(task, progress, told) };
   } catch (error) {
+    if (isSystemError(error)) {
+      const message = `${error.path ?? task.directory} cannot be used: ${systemReason(error)}.`;
+      return { refused: { code: 'STORE_NOT_USABLE', message } };
+    }
     if (!(error instanceof BrokerError)) throw error;
     return { refused: { code: error.code, message: error.message } }; // an error's class is lost between threads
   }

@@ -2,19 +2,19 @@
  * The subcommand `start`: how long a broker takes to listen that has a large store, and what it holds then. A tenth of the
  * goal of 1 million sessions, each with a subscription, and 10 million messages; all of it with --full.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { BenchError } from '../bench-error.ts';
 import { endWithUs } from '../children.ts';
 import type { CommandLine } from '../command-line.ts';
-import { compile } from '../load/compile.ts';
 import { clear, say, showStep, table } from '../progress.ts';
 import { root } from '../root.ts';
+import { benchFolder, writeStore } from './write-store.ts';
 
 const messagesPerSession = 10;
+const payloadBytes = 64;
 
 interface Start {
   readonly seconds: number;
@@ -26,13 +26,10 @@ interface Start {
 export async function runStart({ full }: CommandLine): Promise<boolean> {
   const sessions = full ? 1_000_000 : 100_000;
   const messages = sessions * messagesPerSession;
-  const program = await compile({ name: 'start', main: 'bench/start/store.cpp', includes: ['native'] });
-  // Beside the sources: the system's folder for temporary files may be in memory.
-  await mkdir(join(root, 'build', 'bench'), { recursive: true });
-  const folder = await mkdtemp(join(root, 'build', 'bench', 'start-store-'));
+  const folder = await benchFolder('start-store');
   try {
     showStep(`a store with ${sessions} sessions and ${messages} messages`);
-    await promisify(execFile)(program, ['write', folder, `${sessions}`, `${messages}`]);
+    await writeStore(folder, { sessions, messages, payloadBytes });
     showStep('the start');
     const start = await startOn(folder);
     clear();

@@ -1,6 +1,7 @@
 // Writes and reads stores of any size, to see what a start takes: the part of it that is native, without Node.js.
 //
-//   store write DIRECTORY SESSIONS MESSAGES    MESSAGES / SESSIONS wait for each session, which has one subscription
+//   store write DIRECTORY SESSIONS MESSAGES PAYLOAD_BYTES
+//                                              MESSAGES / SESSIONS wait for each session, which has one subscription
 //   store read DIRECTORY WORKERS               a JSON object: what it took
 #include <malloc.h>
 
@@ -33,7 +34,6 @@ using namespace rally;
 
 namespace {
 
-constexpr size_t payloadBytes = 64;
 constexpr uint64_t checkpointBytesMin = 256u << 20;  // the broker's default
 constexpr unsigned owners = 2;                       // of topics: as many workers have written it
 
@@ -61,7 +61,7 @@ struct NoRecords final : log::Visitor {
 Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
 // As the broker logs it: sessions with a subscription each, and then what is published to them, one after the other.
-int write(const char* directory, uint64_t sessions, uint64_t messages) {
+int write(const char* directory, uint64_t sessions, uint64_t messages, size_t payloadBytes) {
   const std::unique_ptr<log::Log> log = opened(optionsFor(directory, 1));
   NoRecords nobody;
   log->recover(nobody);
@@ -130,9 +130,9 @@ int read(const char* directory, unsigned workers) {
 
 int main(int count, char** arguments) {
   const std::string what = count > 1 ? arguments[1] : "";
-  if (what == "write" && count == 5)
-    return write(arguments[2], std::strtoull(arguments[3], nullptr, 10), std::strtoull(arguments[4], nullptr, 10));
+  const auto number = [&](int at) { return std::strtoull(arguments[at], nullptr, 10); };
+  if (what == "write" && count == 6) return write(arguments[2], number(3), number(4), number(5));
   if (what == "read" && count == 4) return read(arguments[2], unsigned(std::atoi(arguments[3])));
-  std::fprintf(stderr, "store write DIRECTORY SESSIONS MESSAGES | store read DIRECTORY WORKERS\n");
+  std::fprintf(stderr, "store write DIRECTORY SESSIONS MESSAGES PAYLOAD_BYTES | store read DIRECTORY WORKERS\n");
   return 2;
 }

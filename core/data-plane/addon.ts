@@ -473,7 +473,7 @@ export type StoreState = 'open' | 'scarce' | 'full' | 'failed';
 
 /** A part of the store that cannot be read any more. */
 export interface StoreDamage {
-  readonly what: 'bytes' | 'segmentHeader' | 'segmentMissing' | 'groupsMissing' | 'foreign';
+  readonly what: 'bytes' | 'segmentHeader' | 'segmentMissing' | 'groupsMissing' | 'foreign' | 'unreadable';
   readonly segment: number;
   readonly offset: number;
   readonly bytes: number;

@@ -13,12 +13,16 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
+  readdirSync,
   readSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
-import { copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFile, link, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
+import { isSystemError, systemReason } from '../system-reason.ts';
+import { makeDirectory } from './make-directory.ts';
 import { isSegment, segmentsOf } from './store-files.ts';
 
 export interface BackupOutcome {
@@ -38,7 +42,16 @@ type Progress = (done: number, total: number) => void;
 
 /** Errors: STORE_NOT_USABLE. */
 export async function backUp(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
-  await makeEmpty(folder, 'backup');
+  await segmentsOf(directory); // says so where there is no store
+  if (`${resolve(folder)}${sep}`.startsWith(`${resolve(directory)}${sep}`))
+    throw new BrokerError(
+      'STORE_NOT_USABLE',
+      `${folder} is in the data directory itself, and would be lost with it: give another folder.`,
+    );
+  return await whole(folder, 'backup', () => copyTo(directory, folder, progress));
+}
+
+async function copyTo(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
   const done = new Set<string>();
   let links = 0;
   for (;;) {
@@ -71,7 +84,7 @@ export async function withCopyOf<Result>(
   await removeLeftCopies(directory);
   const folder = join(directory, `${copyPrefix}${process.pid}`);
   try {
-    await backUp(directory, folder, () => {});
+    await whole(folder, 'copy', () => copyTo(directory, folder, () => {}));
     return look(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -97,7 +110,15 @@ function isRunning(pid: number): boolean {
 /** Errors: STORE_NOT_USABLE. */
 export async function restore(directory: string, folder: string, progress: Progress): Promise<BackupOutcome> {
   const segments = await segmentsOf(folder);
-  await makeEmpty(directory, 'data directory');
+  return await whole(directory, 'data directory', () => copyBack(directory, folder, segments, progress));
+}
+
+async function copyBack(
+  directory: string,
+  folder: string,
+  segments: readonly string[],
+  progress: Progress,
+): Promise<BackupOutcome> {
   for (const [at, name] of segments.entries()) {
     const path = join(directory, name);
     await copyFile(join(folder, name), path);
@@ -111,14 +132,35 @@ export async function restore(directory: string, folder: string, progress: Progr
   return await outcomeOf(directory, 0);
 }
 
+/** Fills a folder that is empty or made for it. A part of what should be in it is not left there. */
+async function whole(
+  folder: string,
+  what: string,
+  fill: () => Promise<BackupOutcome>,
+): Promise<BackupOutcome> {
+  await makeEmpty(folder, what);
+  try {
+    return await fill();
+  } catch (error) {
+    removeContent(folder);
+    if (!isSystemError(error)) throw error;
+    const sentence = `${error.path ?? folder} cannot be copied to ${folder}: ${systemReason(error)}. Nothing is left of it.`;
+    throw new BrokerError('STORE_NOT_USABLE', sentence, { cause: error });
+  }
+}
+
+/** The folder itself stays: it may have been there before. */
+export function removeContent(folder: string): void {
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+}
+
+/** Errors: STORE_NOT_USABLE. */
 export async function makeEmpty(folder: string, what: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeDirectory(folder);
     if ((await readdir(folder)).length === 0) return;
   } catch (cause) {
-    throw new BrokerError('STORE_NOT_USABLE', `${folder} cannot be made: ${(cause as Error).message}.`, {
-      cause,
-    });
+    throw new BrokerError('STORE_NOT_USABLE', `${folder} cannot be made: ${systemReason(cause)}.`, { cause });
   }
   throw new BrokerError('STORE_NOT_USABLE', `${folder} is not empty: a ${what} needs a folder of its own.`);
 }

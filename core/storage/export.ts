@@ -3,9 +3,10 @@ import { closeSync, fstatSync, fsyncSync, openSync, readSync, rmSync, writeSync 
 import { StringDecoder } from 'node:string_decoder';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import type { Addon, StoreFault, StoreItem, StoreRefusal } from '../data-plane/addon.ts';
-import { makeEmpty } from './backup.ts';
+import { isSystemError, systemReason } from '../system-reason.ts';
+import { makeEmpty, removeContent } from './backup.ts';
 import { filesOf } from './store-files.ts';
-import { LineFault, LineReader, lineOf } from './store-lines.ts';
+import { endLine, LineFault, LineReader, lineOf } from './store-lines.ts';
 
 export interface TransferOutcome {
   readonly messages: number;
@@ -28,6 +29,7 @@ export async function exportStore(
   const target = opened(file, 'wx');
   const count = new Counts();
   let waiting = '';
+  let lines = 0;
   const flush = (): void => {
     writeAll(target, waiting);
     waiting = '';
@@ -36,15 +38,21 @@ export async function exportStore(
     const outcome = addon.exportStore(directory, progress, (item) => {
       count.note(item);
       waiting += `${lineOf(item)}\n`;
+      lines++;
       if (waiting.length >= chunkBytes) flush();
     });
     if ('fault' in outcome) throw refusalOf(directory, outcome);
+    waiting += `${endLine(lines)}\n`;
     flush();
     if (fstatSync(target).isFile()) fsyncSync(target);
     return { ...count.outcome, damaged: outcome.damaged };
   } catch (error) {
     if (fstatSync(target).isFile()) rmSync(file);
-    throw error;
+    throw isSystemError(error)
+      ? new BrokerError('STORE_NOT_USABLE', `${file} cannot be written: ${systemReason(error)}.`, {
+          cause: error,
+        })
+      : error;
   } finally {
     closeSync(target);
   }
@@ -62,23 +70,32 @@ export async function importStore(
   const lines = linesOf(source, told);
   let number = 0;
   try {
+    const found = fstatSync(source);
+    if (found.isFile() && found.size === 0)
+      throw new BrokerError('STORE_NOT_USABLE', `${file} is empty. Nothing was imported.`);
     await makeEmpty(directory, 'data directory');
     const next = (): StoreItem | undefined => {
-      const { done, value } = lines.next();
-      if (done) return undefined;
       number++;
+      const { done, value } = lines.next();
+      if (done) return void reader.finish();
       const item = reader.read(value);
+      if (item === undefined) return next(); // nothing stands behind the last line
       count.note(item);
       return item;
     };
     const first = next();
-    if (first === undefined) throw new LineFault('the file is empty');
-    const items = [first];
+    const items = first === undefined ? [] : [first];
     const outcome = addon.importStore(directory, () => items.pop() ?? next());
     if ('fault' in outcome) throw refusalOf(directory, outcome as StoreRefusal);
     return { ...count.outcome, damaged: 0 };
   } catch (error) {
-    if (number > 0) rmSync(directory, { recursive: true, force: true }); // it was empty, and has a part of it
+    if (number > 0) removeContent(directory); // it was empty, and has a part of it
+    if (isSystemError(error))
+      throw new BrokerError(
+        'STORE_NOT_USABLE',
+        `${file} cannot be read: ${systemReason(error)}. Nothing was imported.`,
+        { cause: error },
+      );
     if (!(error instanceof LineFault)) throw error;
     const sentence = `${file}, line ${number}: ${error.message}. Nothing was imported.`;
     throw new BrokerError('STORE_NOT_USABLE', sentence, { cause: error });
@@ -117,8 +134,8 @@ function opened(file: string, flags: string): number {
   try {
     return openSync(file, flags === 'wx' && file === '/dev/stdout' ? 'w' : flags, 0o600);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why = code === 'EEXIST' ? 'it is there already' : message;
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === 'EEXIST' ? 'it is there already' : systemReason(cause);
     throw new BrokerError('STORE_NOT_USABLE', `${file} cannot be opened: ${why}.`, { cause });
   }
 }

@@ -12,6 +12,7 @@ import { refusalOf, type TransferOutcome } from './export.ts';
 import { showProgress } from './progress-bar.ts';
 import { filesOf, type StoreFiles } from './store-files.ts';
 import {
+  plural,
   shownBytes,
   textOfBackup,
   textOfCheck,
@@ -181,7 +182,7 @@ async function backup({ directory, folder, isJson }: StoreRequest): Promise<Stor
 async function restore({ directory, folder, isJson }: StoreRequest): Promise<StoreOutcome> {
   const copied = await inThread<BackupOutcome>({ kind: 'restore', directory, folder }, 'Copying');
   const report = await checked(directory, false);
-  const text = `${directory} has the ${copied.files} files of ${folder}, ${shownBytes(copied.bytes)}.\n`;
+  const text = `${directory} has the ${plural(copied.files, 'file')} of ${folder}, ${shownBytes(copied.bytes)}.\n`;
   return {
     text: isJson ? json({ directory, ...copied, ...report }) : text + textOfCheck(directory, report, false),
     isSound: report.damage.length === 0,

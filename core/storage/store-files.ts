@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
+import { systemReason } from '../system-reason.ts';
 
 export interface StoreFiles {
   readonly directory: string;
@@ -54,7 +55,7 @@ async function namesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (cause) {
-    throw notAStore(directory, (cause as Error).message, cause);
+    throw notAStore(directory, systemReason(cause), cause);
   }
 }
 

@@ -6,6 +6,7 @@
  *   {"retained":64}
  *   {"session":...,"clientId":"phone","subscriptions":[...],"waiting":[...]}
  *   {"unclaimed":64,"share":"$share/workers/jobs"}      no member of the share has it
+ *   {"end":5}                                           the last one: how many stand before it
  *
  * Bytes are text where they can be read, otherwise {"base64":"..."}. Properties have their names in MQTT 5. What has its
  * default (nothing, 0, false) is left out.
@@ -27,6 +28,11 @@ type Line = Readonly<Record<string, unknown>>;
 
 export function lineOf(item: StoreItem): string {
   return JSON.stringify(readable(item));
+}
+
+/** The last one. */
+export function endLine(linesBefore: number): string {
+  return JSON.stringify({ end: linesBefore });
 }
 
 function readable(item: StoreItem): Line {
@@ -140,15 +146,15 @@ export class LineFault extends Error {}
 export class LineReader {
   readonly #messages = new Set<number>();
   readonly #sessions = new Set<string>();
-  #hasBegun = false;
+  #lines = 0;
+  #hasEnded = false;
 
-  /** Throws a LineFault. */
-  read(text: string): StoreItem {
+  /** Undefined for the last line. Throws a LineFault. */
+  read(text: string): StoreItem | undefined {
     const line = parsed(text);
-    if (!this.#hasBegun) {
-      this.#hasBegun = true;
-      return storeOf(line);
-    }
+    if (this.#hasEnded) throw new LineFault('it stands behind the last line of the export');
+    if ('end' in line) return this.#end(line);
+    if (this.#lines++ === 0) return storeOf(line);
     if ('message' in line) return this.#message(line);
     if ('retained' in line) return { kind: 'retained', message: this.#known(line, 'retained') };
     if ('session' in line) return this.#session(line);
@@ -156,6 +162,18 @@ export class LineReader {
     return { kind: 'unclaimed', message: this.#known(line, 'unclaimed'), share: filterIn(line, 'share') };
   }
 
+  /** Behind the last line that there is. Throws a LineFault where the export goes on. */
+  finish(): void {
+    if (this.#hasEnded) return;
+    throw new LineFault('the last line of the export, {"end":...}, does not follow: the file is cut off');
+  }
+
+  #end(line: Line): undefined {
+    const lines = integerIn(line, 'end', 0, Number.MAX_SAFE_INTEGER);
+    if (lines !== this.#lines)
+      throw new LineFault(`${lines} lines should stand before it, not ${this.#lines}`);
+    this.#hasEnded = true;
+  }
   #message(line: Line): StoreItem {
     const number = integerIn(line, 'message', 1, Number.MAX_SAFE_INTEGER);
     if (this.#messages.has(number)) throw new LineFault(`message ${number} is there twice`);

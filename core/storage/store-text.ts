@@ -49,6 +49,8 @@ function textOfDamage({ what, segment, offset, bytes, setAside }: StoreDamage): 
       return `segment ${segment} is missing, and all that was in it`;
     case 'groupsMissing':
       return `segment ${segment}: records are missing at ${offset}`;
+    case 'unreadable':
+      return `segment ${segment}: the disk gives an error for ${shownBytes(bytes)} from ${offset} on`;
     case 'foreign':
       return `${setAside} belongs to another store and is left alone`;
   }
@@ -72,6 +74,6 @@ export function textOfCompact(directory: string, bytesBefore: number, bytes: num
   return `${directory} takes ${shownBytes(bytes)} now, and took ${shownBytes(bytesBefore)}.\n`;
 }
 
-function plural(count: number, noun: string): string {
+export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

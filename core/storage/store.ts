@@ -2,12 +2,13 @@
  * The store of a broker: its data directory, opened and read before the workers start. What is in it and how it is kept
  * is native (native/log/, native/durable/); here is what becomes of it for people: sentences, progress and log lines.
  */
-import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Logger } from '../control/logger.ts';
 import type { Addon, RecoveredStore, StoreFault, StoreState } from '../data-plane/addon.ts';
+import { systemReason } from '../system-reason.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** What has been read while a broker starts. */
 export interface RecoveryProgress {
@@ -67,9 +68,9 @@ export class Store {
   open(): void {
     const { durability, limits, workers } = this.#config;
     try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      makeDirectory(this.#directory);
     } catch (cause) {
-      throw new BrokerError('STORE_NOT_USABLE', this.#sentence('notUsable', (cause as Error).message), {
+      throw new BrokerError('STORE_NOT_USABLE', this.#sentence('notUsable', systemReason(cause)), {
         cause,
       });
     }

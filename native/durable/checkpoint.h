@@ -42,7 +42,7 @@ class CheckpointPart : private SessionCopier {
   // Whether there is something to do now, but what has to wait for a connection to be over.
   bool hasMore() {
     if (hasRetained()) return true;
-    return hasSessions() && (place_ > 0 || hasReadableNow() || hasSettledNow() || isOver());
+    return hasSessions() && (mayVisit() || hasReadableNow() || hasSettledNow() || isOver());
   }
 
   // Writes retained messages for about so many bytes; all of them have been written when hasRetained() is false.
@@ -65,13 +65,14 @@ class CheckpointPart : private SessionCopier {
     const SessionTable& sessions = engine_.sessionTable();
     const Copying copying(journal_);
     place_ = std::min(place_, sessions.size());
-    if (place_ > 0) noteTaken();
+    if (mayVisit()) noteTaken();
     const uint64_t end = journal_.appendedBytes() + bytesMax;
     walked_ = 0;
-    while (place_ > 0 && journal_.appendedBytes() + walked_ < end) visit(sessions.at(--place_));
+    while (mayVisit() && journal_.appendedBytes() + walked_ < end) visit(sessions.at(--place_));
     if (place_ == 0) retryDeferred();
     copyRead();
     settlePlaces();
+    putToSleep();
     askForWanted();
     if (isOver()) finish();
   }
@@ -154,7 +155,8 @@ class CheckpointPart : private SessionCopier {
     journal_.taken(taken_);
     journal_.endCheckpoint();
     copied_ = {};
-    RALLY_ASSERT(!hasWanted());
+    RALLY_ASSERT(!hasWanted() && sleepers_.isEmpty());
+    wants_ = settledWants_ = 0;
     wantedNow_ = {};
     lastList_ = {};
     step_ = Step::none;
@@ -185,6 +187,17 @@ class CheckpointPart : private SessionCopier {
     const bool isThere = journal_.locate(stub->logPlace(), at) == Journal::Whereabouts::known;
     if (isThere || stub->logPlace().isUnreadable() || !wantedNow_.insert(stub.get()).second) return;
     wanted_.push(MessageRef(stub));
+    wants_++;
+  }
+  // Not while there is much to read back: it takes memory.
+  bool mayVisit() const { return place_ > 0 && wanted_.size() + settling_.size() < wantedMax; }
+  // Sessions whose stubs stand for what lies behind the beginning of the checkpoint.
+  void putToSleep() {
+    if (readingBytes_ == 0 && settling_.isEmpty()) settledWants_ = wants_ - wanted_.size();
+    for (; !sleepers_.isEmpty() && sleepers_.front().wants <= settledWants_; sleepers_.pop()) {
+      Session* const session = engine_.findSession(sleepers_.front().session);
+      if (session && !session->connection && !session->move) session->queue.sleep(engine_.accounts().sessions.held());
+    }
   }
   bool hasWanted() const { return !wanted_.isEmpty() || readingBytes_ > 0 || !settling_.isEmpty(); }
   bool isOver() const { return place_ == 0 && deferred_.empty() && !hasWanted(); }
@@ -194,13 +207,16 @@ class CheckpointPart : private SessionCopier {
   bool hasSettledNow() { return !settling_.isEmpty() && journal_.isCommitted(settling_.front().ticket); }
 
   void askForWanted() {
-    if (readingBytes_ > 0 || wanted_.isEmpty()) return;
+    if (readingBytes_ > 0 || wanted_.isEmpty() || !settling_.isEmpty()) return;
     Fetch fetch;
     while (!wanted_.isEmpty() && readingBytes_ < readBytesMax) {
       readingBytes_ += wanted_.front()->blockBytes();
       fetch.stubs.push_back(wanted_.front());
       wanted_.pop();
     }
+    std::sort(fetch.stubs.begin(), fetch.stubs.end(), [](const MessageRef& one, const MessageRef& other) {
+      return one->logPlace().value() < other->logPlace().value();
+    });
     fetching().ask(engine_.index(), Fetching::Box::checkpoint, std::move(fetch));
   }
   void copyRead() {
@@ -227,6 +243,7 @@ class CheckpointPart : private SessionCopier {
 
   template <class WriteShared>
   void write(Session& session, HeldMessages& held, const WriteShared& writeShared) {
+    const bool wasAsleep = session.queue.isAsleep();
     session.durable->checkpoint = number_;
     journal_.flushDone(session);
     journal_.session(session);
@@ -247,6 +264,7 @@ class CheckpointPart : private SessionCopier {
     session.queue.each(held, [&](const Delivery& delivery) { wait(session, delivery, writeShared); });
     endRun(session);
     journal_.copied(session);
+    if (wasAsleep) sleepers_.push({session.key, wants_});
   }
   // In its place: it was sent behind what stands before it.
   void sent(Session& session, uint16_t packetId, const Window::Entry& entry) {
@@ -260,7 +278,10 @@ class CheckpointPart : private SessionCopier {
   template <class WriteShared>
   void wait(Session& session, const Delivery& delivery, const WriteShared& writeShared) {
     walked_ += entryCost;
-    if (!isLogged(delivery)) return;
+    if (!isLogged(delivery)) {  // with QoS 0 it is not written, but has to stay in the log
+      if (Backlog::isAway(delivery)) want(delivery.message);
+      return;
+    }
     if (delivery.share != 0) {
       endRun(session);
       writeShared(delivery);
@@ -287,6 +308,12 @@ class CheckpointPart : private SessionCopier {
 
   // Of stubs, read at once.
   static constexpr size_t readBytesMax = 1'048'576;
+  // Stubs that are read back, or will be.
+  static constexpr size_t wantedMax = 16'384;
+  struct Sleeper {
+    uint64_t session = 0;
+    uint64_t wants = 0;  // that have to be settled before
+  };
   struct Settling {
     MessageRef stub;
     log::Ticket ticket;  // of the copy
@@ -304,6 +331,9 @@ class CheckpointPart : private SessionCopier {
   Fifo<MessageRef> wanted_;
   size_t readingBytes_ = 0;  // 0: nothing is being read
   Fifo<Settling> settling_;
+  Fifo<Sleeper> sleepers_;
+  uint64_t wants_ = 0;         // stubs that were wanted since the beginning ...
+  uint64_t settledWants_ = 0;  // ... and of those, the ones that are settled or cannot be read
   std::vector<uint64_t> taken_;
   size_t walked_ = 0;
   const Delivery* run_ = nullptr;  // the first of those that will be one record

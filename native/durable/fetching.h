@@ -54,9 +54,9 @@ class StubReader {
     publication.properties = record.properties;
     publication.payload = record.payload;
     publication.originSession = record.origin;
-    publication.expiresAtMs = stub.expiresAtMs;
+    publication.expiresAtMs = record.expiresAtMs == 0 ? 0 : toEngineClock(record.expiresAtMs);
     publication.qos = record.qos;
-    publication.retain = stub.retain;
+    publication.retain = (record.flags & records::Message::isRetainMarked) != 0;
     publication.workers = stub.workers;
     publication.logId = record.id;
     publication.logPlace = place;

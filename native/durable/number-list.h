@@ -1,11 +1,10 @@
-// Numbers of messages, in few bytes: each as its distance from the one before, which is short where they are close.
-//
-//   number - before, zigzag, 7 bits a byte, the high bit says that another byte follows
+// Numbers of messages, in few bytes: each as its distance from the one before, which is short where they are close
+// (structures/short-number.h).
 #pragma once
 #include <cstdint>
 #include <vector>
 
-#include "../structures/bytes.h"
+#include "../structures/short-number.h"
 
 namespace rally {
 
@@ -15,11 +14,8 @@ class NumberList {
   Bytes bytes() const { return bytes_; }
 
   void add(uint64_t number) {
-    const auto distance = int64_t(number - last_);
+    putShort(bytes_, toZigzag(int64_t(number - last_)));
     last_ = number;
-    auto left = (uint64_t(distance) << 1) ^ uint64_t(distance >> 63);
-    for (; left >= 0x80; left >>= 7) bytes_.push_back(uint8_t(left | 0x80));
-    bytes_.push_back(uint8_t(left));
   }
   void clear() {
     bytes_.clear();
@@ -35,14 +31,9 @@ class NumberList {
   static bool each(Bytes bytes, Visit&& visit) {
     uint64_t last = 0;
     for (size_t at = 0; at < bytes.size();) {
-      uint64_t read = 0;
-      bool isOver = false;
-      for (unsigned shift = 0; !isOver; shift += 7) {
-        if (at == bytes.size() || shift > 63) return false;
-        read |= uint64_t(bytes[at] & 0x7f) << shift;
-        isOver = (bytes[at++] & 0x80) == 0;
-      }
-      last += (read >> 1) ^ (~(read & 1) + 1);
+      uint64_t distance = 0;
+      if (!takeShort(bytes, at, distance)) return false;
+      last += fromZigzag(distance);
       visit(last);
     }
     return true;

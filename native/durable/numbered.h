@@ -2,6 +2,7 @@
 // each other lie in one page, and most that are asked for next lie in the page of the last.
 //
 //   number   count | owner (6 bits)          page   [ 16 values that follow each other ]
+//                                            block  [ 32 pages that follow each other, as far as they are there ]
 #pragma once
 #include <array>
 #include <cstdint>
@@ -42,20 +43,28 @@ class Numbered {
 
   template <class Visit>
   void each(Visit&& visit) {
-    for (auto& [name, page] : pages_) visitPage(*page, [&](T& value, uint16_t) { visit(value); });
+    for (auto& [name, block] : blocks_) {
+      for (const auto& page : block->pages)
+        if (page) visitPage(*page, [&](T& value, uint16_t) { visit(value); });
+    }
   }
   template <class IsMeant>
   void eraseIf(IsMeant&& isMeant) {
     last_ = {};
-    std::erase_if(pages_, [&](auto& entry) {
-      Page& page = *entry.second;
-      visitPage(page, [&](T& value, uint16_t bit) {
-        if (!isMeant(value)) return;
-        value = T();
-        page.used &= uint16_t(~bit);
-        size_--;
-      });
-      return page.used == 0;
+    std::erase_if(blocks_, [&](auto& entry) {
+      bool isEmpty = true;
+      for (std::unique_ptr<Page>& page : entry.second->pages) {
+        if (!page) continue;
+        visitPage(*page, [&](T& value, uint16_t bit) {
+          if (!isMeant(value)) return;
+          value = T();
+          page->used &= uint16_t(~bit);
+          size_--;
+        });
+        if (page->used == 0) page.reset();
+        isEmpty = isEmpty && !page;
+      }
+      return isEmpty;
     });
   }
 
@@ -73,33 +82,45 @@ class Numbered {
     T& at(uint64_t number) { return values[indexOf(number)]; }
   };
   struct Last {
-    uint64_t name = UINT64_MAX;
+    uint64_t number = UINT64_MAX;  // of the page
     Page* page = nullptr;
   };
 
-  static uint64_t nameOf(uint64_t number) {
-    return number >> (ownerBits + pageBits) << ownerBits | (number & ((1u << ownerBits) - 1));
-  }
+  static constexpr unsigned blockBits = 5;
+  struct Block {
+    std::array<std::unique_ptr<Page>, size_t(1) << blockBits> pages;
+  };
+
+  static uint64_t pageNumberOf(uint64_t number) { return number >> (ownerBits + pageBits); }
   static size_t ownerOf(uint64_t number) { return number & ((1u << ownerBits) - 1); }
+  static size_t placeOf(uint64_t number) { return pageNumberOf(number) & ((1u << blockBits) - 1); }
+  static uint64_t nameOf(uint64_t number) {
+    return number >> (ownerBits + pageBits + blockBits) << ownerBits | ownerOf(number);
+  }
 
   Page* pageOf(uint64_t number) {
-    const uint64_t name = nameOf(number);
     Last& last = last_[ownerOf(number)];
-    if (last.name == name) return last.page;
-    const auto found = pages_.find(name);
-    if (found == pages_.end()) return nullptr;
-    last = {name, found->second.get()};
-    return last.page;
+    if (last.number == pageNumberOf(number)) return last.page;
+    const auto found = blocks_.find(nameOf(number));
+    Page* const page = found == blocks_.end() ? nullptr : found->second->pages[placeOf(number)].get();
+    if (page) last = {pageNumberOf(number), page};
+    return page;
   }
   Page* addPage(uint64_t number) {
-    const uint64_t name = nameOf(number);
-    Page* const page = (pages_[name] = std::make_unique<Page>()).get();
-    last_[ownerOf(number)] = {name, page};
-    return page;
+    std::unique_ptr<Block>& block = blocks_[nameOf(number)];
+    if (!block) block = std::make_unique<Block>();
+    std::unique_ptr<Page>& page = block->pages[placeOf(number)];
+    page = std::make_unique<Page>();
+    last_[ownerOf(number)] = {pageNumberOf(number), page.get()};
+    return page.get();
   }
   void dropPage(uint64_t number) {
     last_[ownerOf(number)] = {};
-    pages_.erase(nameOf(number));
+    const auto found = blocks_.find(nameOf(number));
+    found->second->pages[placeOf(number)].reset();
+    for (const auto& page : found->second->pages)
+      if (page) return;
+    blocks_.erase(found);
   }
   template <class Visit>
   static void visitPage(Page& page, Visit&& visit) {
@@ -109,7 +130,7 @@ class Numbered {
     }
   }
 
-  std::unordered_map<uint64_t, std::unique_ptr<Page>> pages_;
+  std::unordered_map<uint64_t, std::unique_ptr<Block>> blocks_;
   std::array<Last, size_t(1) << ownerBits> last_{};
   size_t size_ = 0;
 };

@@ -4,6 +4,7 @@
 //   messages_   number -> message, for as long as something refers to it
 //   sessions    key    -> subscriptions, what waits (in order), packet identifiers
 //   rows        what waits: entries that many sessions have in common are there once
+//   asleep      behind them, of a large store: what waits for a session alone, and nothing has referred to since
 //   groups_     shares with durable members: the messages that no member has done with, and who has them now
 //   retained    topic  -> message
 //
@@ -25,6 +26,7 @@
 #include <vector>
 
 #include "../messages/delivery.h"
+#include "../sessions/sleeping-deliveries.h"
 #include "../sessions/will.h"
 #include "../structures/shared-rows.h"
 #include "../topics/filter-table.h"
@@ -47,16 +49,16 @@ class RecoveredState {
   struct Entry {
     uint64_t message = 0;  // 0: released
     uint64_t share = 0;    // the hash of its filter
-    uint8_t qos = 0;
-    bool retain = false;
-    bool isFromStore = false;
-    uint16_t packetId = 0;   // 0: it was not sent with QoS 2
-    uint64_t sentOrder = 0;  // among those that were
-    SubscriptionIds subscriptionIds;
+    uint8_t qos : 2 = 0;
+    bool retain : 1 = false;
+    bool isFromStore : 1 = false;
     // The log has the order of each owner of topics. Between owners the order in which they came to the session is
     // known only where one was sent before another, or at the beginning of an epoch.
-    uint32_t epoch = 0;
     uint8_t owner = 0;
+    uint16_t packetId = 0;  // 0: it was not sent with QoS 2
+    uint32_t epoch = 0;
+    uint64_t sentOrder = 0;  // among those that were
+    SubscriptionIds subscriptionIds;
 
     // One that was sent is nobody else's.
     bool isSameAs(const Entry& other) const {
@@ -65,6 +67,7 @@ class RecoveredState {
              epoch == other.epoch && owner == other.owner && subscriptionIds == other.subscriptionIds;
     }
   };
+  static_assert(sizeof(Entry) == 40, "a large store has many millions");
   using Rows = SharedRows<Entry>;
   struct Session {
     uint64_t key = 0;
@@ -75,6 +78,7 @@ class RecoveredState {
     std::unique_ptr<Will> will;
     std::unordered_map<std::string, Subscription> subscriptions;
     Rows::Row entries;
+    std::unique_ptr<SleepingDeliveries> asleep;  // behind them; what they stand for is not among the messages
     std::unordered_set<uint16_t> received;
     uint32_t ownEpochs = 0;   // that have begun for it alone: with a copy in a checkpoint
     uint64_t matchEpoch = 0;  // the message that it was last matched for ...
@@ -102,8 +106,22 @@ class RecoveredState {
   std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
   // nullptr: what was left of it has been lost with a damaged part of the log.
   MessageRef messageOf(uint64_t number) {
+    Held* const held = state_->messages.find(number);
+    if (!held) return {};
+    if (!held->message && held->isKnown()) held->message = stubFor(workers_, number, held->at, held->contentBytes);
+    return held->message;
+  }
+  // The content of some was left in the log.
+  bool isLarge() const { return isLarge_; }
+  // Where one lies that a single session waits for, and nobody else; nothing: others do, or it has been lost.
+  struct Whereabouts {
+    log::Position at;
+    size_t contentBytes = 0;
+  };
+  std::optional<Whereabouts> whereaboutsOf(uint64_t number) {
     const Held* const held = state_->messages.find(number);
-    return held ? held->message : MessageRef();
+    if (!held || held->uses != 1 || !held->isKnown()) return {};
+    return Whereabouts{held->at.position(), held->contentBytes};
   }
 
   // The whole filter of a share; empty: there is none.
@@ -146,15 +164,19 @@ class RecoveredState {
 
  private:
   struct Held {
-    MessageRef message;
-    uint32_t uses = 0;
-    bool isCopy = false;
+    MessageRef message;  // absent: its content is in the log alone, or nothing is known of it but that it is needed
+    LogPlace at;
+    uint32_t contentBytes = 0;
+    uint32_t uses : 31 = 0;
+    bool isCopy : 1 = false;
     RowPlace place;
 
+    bool isKnown() const { return message || !at.isNowhere(); }
+    bool hasContent() const { return message && !message->isStub; }
     // Of content in memory.
-    size_t bytes() const { return message && !message->isStub ? message->blockBytes() : 0; }
+    size_t bytes() const { return hasContent() ? message->blockBytes() : 0; }
   };
-  static_assert(sizeof(Held) == 24, "a large store has many millions");
+  static_assert(sizeof(Held) == 32, "a large store has many millions");
   struct Subscriber {
     Session* session;
     Subscription options;
@@ -312,11 +334,11 @@ class RecoveredState {
       if (isSharedFilter(text) || !filterMatches(text, message.topic())) continue;
       if (options.noLocal && message.originSession == session.key) continue;
       isMatch = true;
-      entry.qos = std::max(entry.qos, options.qos);
+      entry.qos = std::max<uint8_t>(entry.qos, options.qos) & 3;
       entry.retain = entry.retain || (options.retainAsPublished && message.retain);
       entry.subscriptionIds.add(options.subscriptionId);
     }
-    entry.qos = std::min<uint8_t>(entry.qos, message.qos);
+    entry.qos = std::min<uint8_t>(entry.qos, message.qos) & 3;
     if (!isMatch || entry.qos == 0) return;
     held->uses++;
     entry.message = number;
@@ -338,8 +360,10 @@ class RecoveredState {
     const bool isRetained = (record.flags & retains) != 0 && !hasExpired;
     if (hasExpired && (record.flags & retains) != 0) clearRetained(textOf(record.topic));
     if (hasExpired && !isCheckpointRecord_) return;  // who waits for it in a checkpoint is not to miss it
+    if ((record.flags & isForSessions) != 0) match(record);
+    if (record.flags == isForSessions && sleeps(record)) return;
     Held& held = state_->messages[record.id];
-    if (!held.message || (isRetained && held.message->isStub)) keep(held, record, isRetained);
+    if (!held.isKnown() || (isRetained && !held.hasContent())) keep(held, record, isRetained);
     held.isCopy = held.isCopy || (record.flags & isCopy) != 0;
     if (isRetained) {
       held.uses++;
@@ -349,7 +373,7 @@ class RecoveredState {
       if (before != 0) drop(before);
     }
     if ((record.flags & isForSessions) != 0) {
-      match(record, held);
+      addTo(record, held);
       if (state_->isCheckpoint) {
         held.uses++;
         state_->recent[record.id % workersMax].push_back(record.id);
@@ -364,8 +388,10 @@ class RecoveredState {
     const bool isOnItsWay = state_->isCheckpoint && (record.flags & records::Message::isForSessions) != 0;
     const Publication publication = publicationOf(record);
     const size_t bytes = publication.blockBytes();
+    held.at = publication.logPlace;
+    held.contentBytes = uint32_t(publication.size());
     if (messageBytes_ + bytes > messageBytesMax_ && !isRetained && position_ && !isOnItsWay) {
-      held.message = stubOf(publication);
+      isLarge_ = true;
       return;
     }
     held.message = Publication(publication).keep();
@@ -408,10 +434,53 @@ class RecoveredState {
     state_->messages.erase(number);
   }
 
-  // Who gets it, each session once (as native/front-end/matcher.h).
-  void match(const records::Message& record, Held& held) {
+  // A message for one session, which is away, of a store of which memory does not hold all.
+  bool sleeps(const records::Message& record) {
+    if (state_->isCheckpoint || !position_ || !targetGroups_.empty() || targets_.size() != 1) return false;
+    const auto [session, entry] = targets_.front();
+    const size_t contentBytes = record.topic.size() + record.properties.size() + record.payload.size();
+    const bool isBeyond = messageBytes_ + Message::blockBytes(workers_, contentBytes) > messageBytesMax_;
+    if (!isBeyond || session->leftAtMs == 0 || state_->messages.find(record.id)) return false;
+    const uint8_t qos = std::min<uint8_t>(entry.qos, record.qos);
+    if (qos == 0) return false;
+    isLarge_ = true;
+    if (!session->asleep) session->asleep = std::make_unique<SleepingDeliveries>(workers_);
+    session->asleep->add({.message = record.id,
+                          .at = position_,
+                          .contentBytes = contentBytes,
+                          .qos = qos,
+                          .retain = entry.retain,
+                          .epoch = entriesEpoch_ + session->ownEpochs,
+                          .ids = entry.subscriptionIds});
+    return true;
+  }
+  // They are entries as all others from now on.
+  void wake(Session& session) {
+    const std::unique_ptr<SleepingDeliveries> asleep = std::move(session.asleep);
+    if (!asleep) return;
+    asleep->each([&](const SleepingDelivery& each) {
+      Held& held = state_->messages[each.message];
+      if (!held.isKnown()) {
+        held.at = LogPlace(each.at);
+        held.contentBytes = uint32_t(each.contentBytes);
+      }
+      held.uses++;
+      Entry entry;
+      entry.message = each.message;
+      entry.qos = each.qos & 3;
+      entry.retain = each.retain;
+      entry.owner = uint8_t(each.message % workersMax);
+      entry.epoch = each.epoch;
+      entry.subscriptionIds = each.ids;
+      addToRow(session, std::move(entry));
+    });
+  }
+
+  // Who gets it, each session once (as native/front-end/matcher.h): targets_ and targetGroups_.
+  void match(const records::Message& record) {
     matches_.clear();
     targets_.clear();
+    targetGroups_.clear();
     epoch_++;
     state_->filters.match(record.topic, state_->filters.hashOf(record.topic), matches_);
     for (const Filter* filter : matches_) {
@@ -423,12 +492,17 @@ class RecoveredState {
       }
       for (const uint64_t hash : interest.groups) {
         Group& group = state_->groups[hash];
-        if (!group.members.empty() && group.holders.try_emplace(record.id, 0).second) held.uses++;
+        if (!group.members.empty()) targetGroups_.push_back(&group);
       }
+    }
+  }
+  void addTo(const records::Message& record, Held& held) {
+    for (Group* group : targetGroups_) {
+      if (group->holders.try_emplace(record.id, 0).second) held.uses++;
     }
     for (Target& target : targets_) {
       target.entry.message = record.id;
-      target.entry.qos = std::min(target.entry.qos, record.qos);
+      target.entry.qos = std::min<uint8_t>(target.entry.qos, record.qos) & 3;
       if (target.entry.qos == 0) continue;
       held.uses++;
       target.entry.owner = uint8_t(record.id % workersMax);
@@ -436,7 +510,11 @@ class RecoveredState {
     }
   }
   void push(Session& session, Entry entry) {
+    wake(session);
     entry.epoch = entriesEpoch_ + session.ownEpochs;
+    addToRow(session, std::move(entry));
+  }
+  void addToRow(Session& session, Entry entry) {
     const auto placeOf = [&](const Entry& each) -> RowPlace& {
       Held* const held = state_->messages.find(each.message);
       return held ? held->place : noPlace_ = {};
@@ -453,7 +531,7 @@ class RecoveredState {
     Session& session = *subscriber.session;
     if (session.matchEpoch == epoch_) {
       Target& target = targets_[session.matchIndex];
-      target.entry.qos = std::max(target.entry.qos, options.qos);
+      target.entry.qos = std::max<uint8_t>(target.entry.qos, options.qos) & 3;
       target.entry.retain = target.entry.retain || retain;
       target.entry.subscriptionIds.add(options.subscriptionId);
       return;
@@ -461,7 +539,7 @@ class RecoveredState {
     session.matchEpoch = epoch_;
     session.matchIndex = targets_.size();
     Entry entry;
-    entry.qos = options.qos;
+    entry.qos = options.qos & 3;
     entry.retain = retain;
     entry.subscriptionIds = SubscriptionIds(options.subscriptionId);
     targets_.push_back({subscriber.session, std::move(entry)});
@@ -609,6 +687,7 @@ class RecoveredState {
   }
   // Gives its share.
   uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
+    wake(session);
     size_t at = 0;
     const Entry* found = state_->rows.find(
         session.entries, [&](const Entry& each) { return each.message == number && (each.share != 0) == isOfShare; },
@@ -633,7 +712,7 @@ class RecoveredState {
     Entry entry;
     entry.message = record.message;
     entry.share = record.share;
-    entry.qos = record.qos;
+    entry.qos = record.qos & 3;
     entry.retain = (record.flags & records::Queued::retain) != 0;
     entry.isFromStore = (record.flags & records::Queued::isFromStore) != 0;
     addIds(record.subscriptionIds, entry.subscriptionIds);
@@ -655,7 +734,7 @@ class RecoveredState {
     Session* session = find(record.session);
     if (!session || record.qos == 0) return;
     Entry like;
-    like.qos = record.qos;
+    like.qos = record.qos & 3;
     like.retain = (record.flags & retain) != 0;
     like.isFromStore = (record.flags & isFromStore) != 0;
     like.owner = anyOwner;
@@ -680,7 +759,7 @@ class RecoveredState {
     Held* const held = state_->messages.find(record.message);
     if (group == state_->groups.end() || !held) return;
     const auto [place, isNew] = group->second.holders.try_emplace(record.message, 0);
-    held->uses += isNew;
+    if (isNew) held->uses++;
     if (Session* before = find(place->second)) removeEntry(*before, record.message, true);
     place->second = record.session;
     if (!find(record.session)) state_->guests[record.session][record.message] = record.share;
@@ -717,7 +796,7 @@ class RecoveredState {
     // It is released already; or the message has been lost with a damaged part of the log: the client may have it, so
     // it has to be released.
     push(*session,
-         {.qos = 2, .packetId = record.packetId, .sentOrder = ++sent_, .subscriptionIds = {}, .owner = anyOwner});
+         {.qos = 2, .owner = anyOwner, .packetId = record.packetId, .sentOrder = ++sent_, .subscriptionIds = {}});
   }
   void take(const records::Released& record) {
     Session* session = find(record.session);
@@ -739,6 +818,7 @@ class RecoveredState {
     state_->rows.takeAt(session->entries, at);
   }
   const Entry* entryUnder(Session& session, uint16_t packetId, size_t& at) {
+    wake(session);
     return state_->rows.find(
         session.entries, [&](const Entry& entry) { return entry.packetId == packetId; }, at);
   }
@@ -750,6 +830,7 @@ class RecoveredState {
   const HashKeys keys_;
   const size_t messageBytesMax_;
   size_t messageBytes_ = 0;
+  bool isLarge_ = false;
   log::Position position_;  // of the record that is being applied
   bool isCheckpointRecord_ = false;
   const uint64_t startMs_ = wallClockMs();
@@ -757,6 +838,7 @@ class RecoveredState {
   std::unique_ptr<State> next_;  // the checkpoint that is being read
   std::vector<Filter*> matches_;
   std::vector<Target> targets_;
+  std::vector<Group*> targetGroups_;
   RowPlace noPlace_;
   uint64_t epoch_ = 0;
   uint32_t entriesEpoch_ = 0;

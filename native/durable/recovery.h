@@ -34,6 +34,7 @@ class Recovery {
     }
     dropOlderTwins();
     recovered_.reserve(state_.sessions().size());
+    eachEngine([&](Engine& engine) { engine.sessionTable().reserve(state_.sessions().size() / broker_.workers()); });
     for (auto& [key, session] : state_.sessions()) addSession(session);
     settleLanes();
     for (auto& [key, session] : state_.sessions()) addDeliveries(session);
@@ -60,12 +61,17 @@ class Recovery {
 
   // A client identifier has one session: the newest. The end of another one may not have come into the log.
   void dropOlderTwins() {
-    std::unordered_map<std::string, uint64_t> newest;
+    std::unordered_map<std::string_view, uint64_t> newest;
+    newest.reserve(state_.sessions().size());
+    std::vector<uint64_t> older;
     for (const auto& [key, session] : state_.sessions()) {
-      uint64_t& known = newest[session.clientId];
-      known = std::max(known, key);
+      const auto [known, isFirst] = newest.try_emplace(session.clientId, key);
+      if (isFirst) continue;
+      older.push_back(std::min(known->second, key));
+      known->second = std::max(known->second, key);
     }
-    std::erase_if(state_.sessions(), [&](const auto& each) { return newest[each.second.clientId] != each.first; });
+    newest = {};
+    for (const uint64_t key : older) state_.sessions().erase(key);
   }
 
   void addSession(RecoveredState::Session& from) {
@@ -117,7 +123,12 @@ class Recovery {
       if (session.window.canRestore(packetId)) session.window.restore(packetId, std::move(delivery), state, held);
       else if (delivery.message) queue.push_back(std::move(delivery));
     }
-    for (const RecoveredState::Entry* entry : order.waiting) queue.push_back(deliveryOf(*entry, entry->share != 0));
+    std::span<const RecoveredState::Entry* const> waiting(order.waiting);
+    if (state_.isLarge() && queue.empty()) waiting = waiting.subspan(putToSleep(session, waiting, from.asleep, held));
+    for (const RecoveredState::Entry* entry : waiting) queue.push_back(deliveryOf(*entry, entry->share != 0));
+    if (from.asleep)
+      from.asleep->each([&](const SleepingDelivery& each) { queue.push_back(from.asleep->awake(each)); });
+    from.asleep.reset();
     for (Delivery& delivery : queue) {
       if (!delivery.message) continue;
       if (delivery.share != 0) engine.noteSharer(session);
@@ -126,6 +137,45 @@ class Recovery {
     }
     engine.accounts().sessions.settle(session);
     state_.rows().clear(from.entries);  // their memory is that of the next ones
+  }
+
+  using Sleeping = std::unique_ptr<SleepingDeliveries>;
+
+  // The first of them, as long as nobody else waits for them, and `behind` if it comes to that. Gives how many.
+  size_t putToSleep(Session& session, std::span<const RecoveredState::Entry* const> waiting, Sleeping& behind,
+                    HeldMessages& held) {
+    Sleeping asleep;
+    if (waiting.empty() && behind && behind->size() <= DeliveryQueue::asleepMax) asleep.swap(behind);
+    else asleep = asleepOf(waiting);
+    const size_t count = std::min(asleep->size(), waiting.size());
+    const bool hasRoom = behind && asleep->size() + behind->size() <= DeliveryQueue::asleepMax;
+    if (count == waiting.size() && hasRoom) {
+      behind->each([&](SleepingDelivery each) {
+        each.epoch = 0;
+        asleep->add(std::move(each));
+      });
+      behind.reset();
+    }
+    if (asleep->size() == 0) return 0;
+    asleep->trim();
+    homeOf(session.key).counters().add(Counter::queued, asleep->size());
+    session.queue.begin(std::move(asleep), held);
+    return count;
+  }
+  Sleeping asleepOf(std::span<const RecoveredState::Entry* const> waiting) {
+    auto asleep = std::make_unique<SleepingDeliveries>(broker_.workers());
+    for (const RecoveredState::Entry* entry : waiting) {
+      if (entry->share != 0 || entry->isFromStore || asleep->size() == DeliveryQueue::asleepMax) break;
+      const std::optional<RecoveredState::Whereabouts> message = state_.whereaboutsOf(entry->message);
+      if (!message) break;
+      asleep->add({.message = entry->message,
+                   .at = message->at,
+                   .contentBytes = message->contentBytes,
+                   .qos = entry->qos,
+                   .retain = entry->retain,
+                   .ids = entry->subscriptionIds});
+    }
+    return asleep;
   }
 
   Delivery deliveryOf(const RecoveredState::Entry& entry, bool isWhole) {

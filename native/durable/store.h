@@ -95,7 +95,10 @@ class Store {
   class Reading : public log::Visitor {
    public:
     Reading(Store& store, RecoveredState& state) : store_(store), state_(state) {}
-    void record(const log::Found& found) override { state_.apply(found); }
+    void record(const log::Found& found) override {
+      store_.recordBytes_ += log::framedBytes(found.body.size());
+      state_.apply(found);
+    }
     void damage(const log::Damage& damage) override { store_.damage_.parts.push_back(damage); }
     void progress(uint64_t bytesDone, uint64_t bytesTotal) override {
       store_.bytesDone_.store(bytesDone, std::memory_order_relaxed);
@@ -124,7 +127,7 @@ class Store {
     }
     for (unsigned worker = 0; worker < broker_->workers(); worker++) broker_->engine(worker).journal().submit();
     // It is written while clients are there already.
-    if (bytesTotal_.load(std::memory_order_relaxed) >= checkpointBytesMin_) checkpointer_->ask();
+    if (recordBytes_ >= checkpointBytesMin_) checkpointer_->ask();
   }
 
   std::unique_ptr<log::Log> log_;
@@ -134,6 +137,7 @@ class Store {
   std::unique_ptr<Fetching> fetching_;
   std::atomic<uint64_t> bytesDone_{0};
   std::atomic<uint64_t> bytesTotal_{0};
+  uint64_t recordBytes_ = 0;  // that were read
   std::vector<RecoveredSession> sessions_;
   Damage damage_;
   uint64_t run_ = 0;

@@ -616,6 +616,8 @@ class Outbound {
     session.queue.push(std::move(delivery), sessions_.held());
     sessions_.settle(session);
     counters_.add(Counter::queued);
+    if (!session.connection && session.queue.size() % sleepEvery == 0)
+      session.queue.sleep(sessions_.held(), 2 * sleepEvery);
   }
   uint16_t add(Session& session, Delivery&& delivery) {
     noteJudged(session);
@@ -631,6 +633,10 @@ class Outbound {
     if (connection.phase == Phase::ending && connection.outbox.isEmpty() && !connection.held)
       ender_.written(connection);
   }
+
+  // Messages for a session that is away until those before them are looked at, whether they are in the log alone by
+  // now.
+  static constexpr size_t sleepEvery = 16;
 
   const Limits& limits_;
   Counters& counters_;

@@ -69,6 +69,7 @@ struct Damage {
     segmentMissing,  // the file is gone, and all that was in it
     groupsMissing,   // groups of records between two that are there
     foreign,         // the file belongs to another log
+    unreadable,      // pages of a segment for which the disk gives an error
   };
 
   What what{};

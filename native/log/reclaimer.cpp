@@ -11,6 +11,7 @@ void Reclaimer::begin(const Segment& victim) {
   next_ = uint32_t(pageBytes);
   found_.clear();
   taken_ = 0;
+  hasFailed_ = false;
 }
 
 void Reclaimer::copy(std::vector<uint8_t>& records, std::vector<Copy>& copies, size_t bytesMax) {
@@ -65,12 +66,18 @@ void Reclaimer::readOn(const Segment& victim) {
   } sink(found_);
   if (readAll(*victim.file, next_, window_) == 0) {
     scanSegment({.bytes = window_, .from = next_, .log = log_, .number = victim_, .knownEnd = to}, sink);
+  } else {
+    hasFailed_ = true;
   }
   next_ = to;
 }
 
 void Reclaimer::finish() {
-  finished_ = std::exchange(victim_, 0);
+  // What the disk cannot read now it may read at the next start: the segment stays.
+  Segment* const kept = hasFailed_ ? space_.find(victim_) : nullptr;
+  if (kept) kept->isUnreadable = true;
+  finished_ = kept ? 0 : victim_;
+  victim_ = 0;
   window_ = {};
   found_ = {};
   taken_ = 0;

@@ -32,9 +32,10 @@ class Reclaimer {
 
   Space& space_;
   const LogId& log_;
-  uint32_t victim_ = 0;    // 0: none
-  uint32_t finished_ = 0;  // all of it is copied, but not committed
-  uint32_t next_ = 0;      // what to read of it next
+  uint32_t victim_ = 0;     // 0: none
+  uint32_t finished_ = 0;   // all of it is copied, but not committed
+  uint32_t next_ = 0;       // what to read of it next
+  bool hasFailed_ = false;  // the disk could not read a part of it
   std::vector<uint8_t> window_;
 
   struct FoundRecord {

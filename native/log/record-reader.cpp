@@ -9,7 +9,9 @@ namespace rally::log {
 
 namespace {
 
-constexpr size_t blockBytes = 64 * 1'024;
+// What is read at once: little where records are asked for here and there, and more with each that follows the last.
+constexpr size_t blockBytesMin = 2 * 1'024;
+constexpr size_t blockBytesMax = 64 * 1'024;
 
 }  // namespace
 
@@ -36,14 +38,14 @@ bool RecordReader::readAt(const Space::Located& located, RecordHead& head, Bytes
   const bool wasInBlock = isInBlock(located.at, recordHeadBytes);
   for (int attempt = wasInBlock ? 0 : 1; attempt < 2; attempt++) {
     // A block may be older than what has been written since at its end.
-    if (attempt == 1 && !load(located, blockBytes)) return false;
+    if (attempt == 1 && !load(located, nextBlockBytes(located.at))) return false;
     for (int size = 0; size < 2; size++) {
       const Bytes bytes = Bytes(block_).subspan(located.at.value - blockAt_.value);
       if (readRecord(bytes, log_, located.at, head, body)) return true;
       const bool isCut = bytes.size() >= recordHeadBytes &&
                          head.check == headCheck(head, hashOfPlace(log_, located.at)) &&
                          head.bodyBytes > bytes.size() - recordHeadBytes;
-      if (!isCut || !load(located, std::max(blockBytes, framedBytes(head.bodyBytes)))) break;
+      if (!isCut || !load(located, framedBytes(head.bodyBytes))) break;
     }
   }
   return false;
@@ -54,6 +56,13 @@ bool RecordReader::isInBlock(Position at, size_t bytes) const {
          at.offset() + bytes <= blockAt_.offset() + block_.size();
 }
 
+size_t RecordReader::nextBlockBytes(Position at) const {
+  const uint64_t end = blockAt_.value + block_.size();
+  const bool isNext = blockAt_ && at.segment() == blockAt_.segment() && at >= blockAt_ &&
+                      at.value < end + block_.size();
+  return isNext ? std::clamp(2 * block_.size(), blockBytesMin, blockBytesMax) : blockBytesMin;
+}
+
 bool RecordReader::load(const Space::Located& located, size_t bytes) {
   block_.resize(bytes);
   blockAt_ = {};
@@ -61,8 +70,8 @@ bool RecordReader::load(const Space::Located& located, size_t bytes) {
   while (done < bytes) {
     size_t count = 0;
     const std::span<uint8_t> left = std::span(block_).subspan(done);
-    if (located.file->read(located.at.offset() + done, left, count) != 0) return false;
-    if (count == 0) break;
+    // What lies before a page that the disk cannot read is there.
+    if (located.file->read(located.at.offset() + done, left, count) != 0 || count == 0) break;
     done += count;
   }
   block_.resize(done);

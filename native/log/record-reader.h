@@ -15,6 +15,7 @@ class RecordReader final : public Reader {
  private:
   bool readAt(const Space::Located& located, RecordHead& head, Bytes& body);
   bool isInBlock(Position at, size_t bytes) const;
+  size_t nextBlockBytes(Position at) const;
   bool load(const Space::Located& located, size_t bytes);
 
   const Space& space_;

@@ -86,56 +86,83 @@ std::optional<uint32_t> Recovery::knownEndOf(size_t index) const {
   return {};
 }
 
+// A page that the disk cannot read costs what lies in it, and no more.
 void Recovery::load(Source& source) {
   source.content.resize(source.bytes);
-  source.error = readAll(*source.file, 0, source.content);
+  if (readAll(*source.file, 0, source.content) == 0) return;
+  for (size_t at = 0; at < source.content.size(); at += pageBytes) {
+    const std::span<uint8_t> whole(source.content);
+    const std::span<uint8_t> page = whole.subspan(at, std::min(pageBytes, whole.size() - at));
+    if (readAll(*source.file, at, page) == 0) continue;
+    std::fill(page.begin(), page.end(), uint8_t(0));
+    source.unreadableBytes += page.size();
+    if (source.unreadableAt == 0) source.unreadableAt = uint32_t(at);
+  }
 }
 
 // --- reading ---
 
-// What a segment's scan finds, on its way to the visitor.
-class Recovery::Sink final : public ScanSink {
+class Recovery::Collector final : public ScanSink {
  public:
-  Sink(Recovery& recovery, const Source& source, Visitor& visitor)
-      : recovery_(recovery), source_(source), visitor_(visitor) {}
+  explicit Collector(std::vector<Part>& parts) : parts_(parts) {}
 
   void record(Position at, const RecordHead& head, Bytes body) override {
-    if (head.kind == Kind::recycled) {
-      recovery_.recycled_.push_back(Decoder(body).number<uint32_t>());
-    } else if (head.kind == Kind::copied) {
-      copied(at, framedBytes(head.bodyBytes), body);
-    } else if (!isOfLog(head.kind)) {
-      recovery_.space_.placed(at, framedBytes(head.bodyBytes));
-      if (isEnd(head.kind)) recovery_.ends_.push_back(at);
-      visitor_.record({at, head.kind, head.version, body});
-    }
+    parts_.push_back({.from = at.offset(), .head = head, .body = body});
   }
-
   void damage(uint32_t from, uint32_t to) override {
-    recovery_.damaged_[source_.number].push_back({from, to});
-    const Bytes content = source_.content;
-    const size_t available = std::min<size_t>(to, content.size());
-    const Bytes bytes = from < available ? content.subspan(from, available - from) : Bytes();
-    recovery_.setAside(
-        visitor_, {.what = Damage::What::bytes, .at = Position::of(source_.number, from), .bytes = to - from}, bytes);
+    parts_.push_back({.from = from, .to = to, .head = {}, .body = {}});
   }
 
  private:
-  void copied(Position at, size_t bytes, Bytes body) {
-    CopiedRecord copied;
-    if (!copied.read(body)) return;
-    recovery_.space_.placed(at, bytes);
-    if (recovery_.wasGiven(copied.name)) return recovery_.space_.moved(copied.name, at);
-    recovery_.givenCopies_.insert(copied.name.value);
-    recovery_.space_.foundCopy(copied.name, at);
-    if (isEnd(copied.kind)) recovery_.ends_.push_back(copied.name);
-    visitor_.record({copied.name, copied.kind, copied.version, copied.body});
-  }
-
-  Recovery& recovery_;
-  const Source& source_;
-  Visitor& visitor_;
+  std::vector<Part>& parts_;
 };
+
+// Reads and checks the segment: on any thread, since it changes nothing else.
+void Recovery::prepare(size_t index, Scanned& scanned) {
+  Source& source = sources_[index];
+  load(source);
+  scanned.parts.clear();
+  scanned.knownEnd = knownEndOf(index);
+  const size_t header = std::min(pageBytes, source.content.size());
+  Collector collector(scanned.parts);
+  scanned.result = scanSegment({.bytes = Bytes(source.content).subspan(header),
+                                .from = uint32_t(pageBytes),
+                                .log = log_,
+                                .number = source.number,
+                                .knownEnd = scanned.knownEnd},
+                               collector);
+}
+
+void Recovery::takeRecord(Position at, const RecordHead& head, Bytes body, Visitor& visitor) {
+  if (head.kind == Kind::recycled) {
+    recycled_.push_back(Decoder(body).number<uint32_t>());
+  } else if (head.kind == Kind::copied) {
+    takeCopied(at, framedBytes(head.bodyBytes), body, visitor);
+  } else if (!isOfLog(head.kind)) {
+    space_.placed(at, framedBytes(head.bodyBytes));
+    if (isEnd(head.kind)) ends_.push_back(at);
+    visitor.record({at, head.kind, head.version, body});
+  }
+}
+
+void Recovery::takeCopied(Position at, size_t bytes, Bytes body, Visitor& visitor) {
+  CopiedRecord copied;
+  if (!copied.read(body)) return;
+  space_.placed(at, bytes);
+  if (wasGiven(copied.name)) return space_.moved(copied.name, at);
+  givenCopies_.insert(copied.name.value);
+  space_.foundCopy(copied.name, at);
+  if (isEnd(copied.kind)) ends_.push_back(copied.name);
+  visitor.record({copied.name, copied.kind, copied.version, copied.body});
+}
+
+void Recovery::takeDamage(const Source& source, uint32_t from, uint32_t to, Visitor& visitor) {
+  damaged_[source.number].push_back({from, to});
+  const Bytes content = source.content;
+  const size_t available = std::min<size_t>(to, content.size());
+  const Bytes bytes = from < available ? content.subspan(from, available - from) : Bytes();
+  setAside(visitor, {.what = Damage::What::bytes, .at = Position::of(source.number, from), .bytes = to - from}, bytes);
+}
 
 // Whether the record of this name has been given to the visitor: from the place where it was appended, if that is there
 // and readable, or from another copy.
@@ -158,19 +185,27 @@ int Recovery::run(Visitor& visitor) {
     visitor.damage(
         {.what = Damage::What::foreign, .at = Position::of(segmentOfName(name).value_or(0), 0), .setAside = name});
   }
-  if (!sources_.empty()) load(sources_[0]);
+  Scanned scanned;
+  Scanned scannedAhead;
+  if (!sources_.empty()) prepare(0, scanned);
   for (size_t index = 0; index < sources_.size(); index++) {
+    const bool hasNext = index + 1 < sources_.size();
     std::thread ahead;
-    Source* next = index + 1 < sources_.size() ? &sources_[index + 1] : nullptr;
-    const bool isAhead = next && next->bytes >= readAheadBytesMin;
-    if (isAhead) ahead = std::thread([next] { load(*next); });
-    take(index, visitor);
+    const bool isAhead = hasNext && sources_[index + 1].bytes >= readAheadBytesMin;
+    if (isAhead) {
+      // In the memory of the last one.
+      if (index > 0) sources_[index + 1].content = std::move(sources_[index - 1].content);
+      ahead = std::thread([&] { prepare(index + 1, scannedAhead); });
+    }
+    take(index, scanned, visitor);
+    if (index > 0) sources_[index - 1].content = {};
     done += sources_[index].bytes;
-    sources_[index].content = {};
     visitor.progress(done, total);
     if (isAhead) ahead.join();
-    else if (next) load(*next);
+    else if (hasNext) prepare(index + 1, scannedAhead);
+    std::swap(scanned, scannedAhead);
   }
+  if (!sources_.empty()) sources_.back().content = {};
   reportMissing(last_, visitor);
   for (const Position end : ends_) space_.noteEnd(end);
   givenCopies_ = {};
@@ -178,27 +213,25 @@ int Recovery::run(Visitor& visitor) {
   return 0;
 }
 
-void Recovery::take(size_t index, Visitor& visitor) {
-  Source& source = sources_[index];
+void Recovery::take(size_t index, const Scanned& scanned, Visitor& visitor) {
+  const Source& source = sources_[index];
   Segment& segment = space_.add(source.number, source.file);
-  Sink sink(*this, source, visitor);
-  if (source.error != 0) {  // the disk cannot read it
-    visitor.damage({.what = Damage::What::bytes, .at = Position::of(source.number, 0), .bytes = source.bytes});
+  if (source.unreadableBytes > 0) {
+    visitor.damage({.what = Damage::What::unreadable,
+                    .at = Position::of(source.number, source.unreadableAt),
+                    .bytes = source.unreadableBytes});
   }
   if (source.state != HeaderState::valid) {
     const Bytes page = Bytes(source.content).first(std::min(pageBytes, source.content.size()));
     setAside(visitor, {.what = Damage::What::segmentHeader, .at = Position::of(source.number, 0), .bytes = page.size()},
              page);
   }
-  const std::optional<uint32_t> knownEnd = knownEndOf(index);
-  const size_t header = std::min(pageBytes, source.content.size());
-  last_ = scanSegment({.bytes = Bytes(source.content).subspan(header),
-                       .from = uint32_t(pageBytes),
-                       .log = log_,
-                       .number = source.number,
-                       .knownEnd = knownEnd},
-                      sink);
-  segment.end = knownEnd ? *knownEnd : last_.end;
+  for (const Part& part : scanned.parts) {
+    if (part.to != 0) takeDamage(source, part.from, part.to, visitor);
+    else takeRecord(Position::of(source.number, part.from), part.head, part.body, visitor);
+  }
+  last_ = scanned.result;
+  segment.end = scanned.knownEnd ? *scanned.knownEnd : last_.end;
   lastGroup_ = std::max(lastGroup_, last_.lastGroup);
   if (last_.sealed) highest_ = std::max(highest_, last_.sealed->nextSegment);
   if (index + 1 < sources_.size()) space_.seal(segment);

@@ -4,6 +4,8 @@
 //   1  the names of the files; the first page of each segment          whose log it is, where each one ends
 //   2  each segment in order: read, checked, given to the visitor      what is damaged is set aside
 //   3  the segments that the last one names and that are not there     are lost
+//
+// While the visitor is given one segment, a thread reads and checks the next.
 #pragma once
 #include <map>
 #include <optional>
@@ -40,15 +42,32 @@ class Recovery {
     HeaderState state = HeaderState::damaged;
     SegmentHeader header;
     std::vector<uint8_t> content;
-    int error = 0;
+    uint64_t unreadableBytes = 0;  // that the disk gives an error for ...
+    uint32_t unreadableAt = 0;     // ... from here on
   };
-  class Sink;
+  // What the scan of a segment has found, in order; the bodies lie in the content of its source.
+  struct Part {
+    uint32_t from = 0;
+    uint32_t to = 0;  // of damage; 0: a record
+    RecordHead head;
+    Bytes body;
+  };
+  struct Scanned {
+    std::vector<Part> parts;
+    ScanResult result;
+    std::optional<uint32_t> knownEnd;
+  };
+  class Collector;
 
   int lookAt(const std::string& name, uint32_t number);
   void identify();
   std::optional<uint32_t> knownEndOf(size_t index) const;
   static void load(Source& source);
-  void take(size_t index, Visitor& visitor);
+  void prepare(size_t index, Scanned& scanned);
+  void take(size_t index, const Scanned& scanned, Visitor& visitor);
+  void takeRecord(Position at, const RecordHead& head, Bytes body, Visitor& visitor);
+  void takeCopied(Position at, size_t bytes, Bytes body, Visitor& visitor);
+  void takeDamage(const Source& source, uint32_t from, uint32_t to, Visitor& visitor);
   void reportMissing(const ScanResult& last, Visitor& visitor);
   void setAside(Visitor& visitor, Damage damage, Bytes bytes);
   bool wasGiven(Position at) const;

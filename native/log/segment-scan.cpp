@@ -46,7 +46,7 @@ class Scanner {
     const uint32_t first = at + uint32_t(groupHeaderBytes);
     const uint64_t end = uint64_t(first) + group->recordBytes;
     const uint32_t next = uint32_t(std::min<uint64_t>(pageAligned(end), limit_));
-    if (!isWhole(first, end) && !scan_.knownEnd && !nextGroup(next)) {
+    if (!scan_.knownEnd && !nextGroup(next) && !isWhole(first, end)) {
       result_.tornBytes = uint32_t(std::min<uint64_t>(end, limit_)) - at;
       return limit_;
     }

@@ -139,7 +139,7 @@ Segment* Space::sparsest() {
   double share = 0.75;  // of what is alive: more is not worth it
   for (auto& [number, segment] : segments_) {
     const double own = double(segment.liveBytes()) / double(segment.fileBytes);
-    if (!segment.isSealed || own >= share) continue;
+    if (!segment.isSealed || segment.isUnreadable || own >= share) continue;
     share = own;
     found = &segment;
   }

@@ -26,7 +26,8 @@ struct Segment {
   uint64_t fileBytes = 0;
   uint32_t end = uint32_t(pageBytes);  // of what is committed
   bool isSealed = false;
-  uint32_t records = 0;  // of the broker, dead ones too
+  bool isUnreadable = false;  // the disk has given an error: it is not copied forward
+  uint32_t records = 0;       // of the broker, dead ones too
   uint64_t recordBytes = 0;
   std::vector<uint32_t> dead;       // their offsets
   std::vector<Position> guardedBy;  // records whose guard begins here

@@ -202,5 +202,15 @@ inline MessageRef stubOf(const Publication& publication) {
   stub->isStub = true;
   return MessageRef(stub);
 }
+// All that has to be known of it; the record has the rest.
+inline MessageRef stubFor(unsigned workers, uint64_t logId, LogPlace place, size_t contentBytes) {
+  RALLY_ASSERT(logId != 0);
+  Message* stub = Message::make(workers, 0);
+  stub->payloadBytes = uint32_t(contentBytes);
+  stub->logId = logId;
+  stub->setLogPlace(place);
+  stub->isStub = true;
+  return MessageRef(stub);
+}
 
 }  // namespace rally

@@ -280,7 +280,7 @@ class StateReader {
     each(get(object, "waiting"), [&](napi_value item) {
       RecoveredState::Entry entry;
       entry.message = integer(item, "message");
-      entry.qos = uint8_t(integer(item, "qos"));
+      entry.qos = uint8_t(integer(item, "qos")) & 3;
       entry.retain = truth(item, "retain");
       entry.isFromStore = truth(item, "isFromStore");
       entry.packetId = uint16_t(integer(item, "packetId"));

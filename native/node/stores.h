@@ -110,7 +110,8 @@ inline napi_value toObject(napi_env env, const RecoveredSession& session) {
 }
 
 inline napi_value toObject(napi_env env, const log::Damage& damage) {
-  constexpr std::array<const char*, 5> names = {"bytes", "segmentHeader", "segmentMissing", "groupsMissing", "foreign"};
+  constexpr std::array<const char*, 6> names = {"bytes",         "segmentHeader", "segmentMissing",
+                                                "groupsMissing", "foreign",       "unreadable"};
   napi_value object = nullptr;
   napi_create_object(env, &object);
   setText(env, object, "what", names[size_t(damage.what)]);

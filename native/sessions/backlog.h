@@ -9,6 +9,7 @@
 // the log in steps, in order; new messages wait behind that in its queue. Sessions that want the same messages share
 // one read.
 #pragma once
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -106,6 +107,7 @@ class Backlog {
   // What a session requests at once, and all of them together.
   static constexpr size_t fetchedMessagesMax = 256;
   static constexpr size_t fetchedBytesMax = 1'048'576;
+  static constexpr size_t fetchedBytesMin = 4'096;
   static constexpr size_t readingBytesMax = size_t(8) << 20;
   // Sessions that try again when something has been read.
   static constexpr size_t delayedAtOnce = 64;
@@ -121,6 +123,9 @@ class Backlog {
 
   void ask(Session& session) {
     Fetch fetch{.number = ++fetches_, .stubs = {}, .places = {}, .messages = {}};
+    // What does not fit in beside what others have asked for would be parked again before it is sent.
+    const size_t share = limits_.queuedMemoryBytesMax / (waiting_.size() + 1);
+    const size_t bytesMax = std::clamp(share, fetchedBytesMin, fetchedBytesMax);
     size_t messages = 0;
     size_t bytes = 0;
     session.queue.eachUntil(held_, [&](const Delivery& delivery, RowPlace place) {
@@ -130,7 +135,7 @@ class Backlog {
       bytes += delivery.message->blockBytes();
       fetch.stubs.push_back(delivery.message);
       fetch.places.push_back(place);
-      return messages >= fetchedMessagesMax || bytes >= fetchedBytesMax;
+      return messages >= fetchedMessagesMax || bytes >= bytesMax;
     });
     readingBytes_ += bytes;
     readers_[fetch.number].push_back(session.key);

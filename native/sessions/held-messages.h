@@ -73,6 +73,16 @@ class HeldMessages {
     unparked_.push({place, delivery->message->logId});
   }
 
+  // Whether the entry at this place can go to sleep (sleeping-deliveries.h): it is in the log alone and for nobody
+  // else.
+  bool maySleep(const Delivery& delivery, const RowPlace& place) {
+    const Message* const message = delivery.message.get();
+    if (!message || !message->isStub || delivery.share != 0 || delivery.isFromStore) return false;
+    const LogPlace at = message->logPlace();
+    return !at.isNowhere() && !at.isTicket() && !at.isUnreadable() && rows_.isAlone(place) &&
+           message->references.load(std::memory_order_relaxed) == 1;
+  }
+
   // An entry begins or ceases to hold it.
   void take(const Delivery& delivery) {
     if (delivery.message) take(*delivery.message.get(), delivery.subscriptionIds.bytes());

@@ -22,6 +22,11 @@ class SessionTable {
     return found == sessions_.end() ? nullptr : found->second.get();
   }
 
+  // About so many are about to come.
+  void reserve(size_t count) {
+    sessions_.reserve(count);
+    row_.reserve(count);
+  }
   // There must be none with this key.
   Session& create(uint64_t key) {
     std::unique_ptr<Session>& session = sessions_[key];

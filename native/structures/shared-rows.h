@@ -86,6 +86,11 @@ class SharedRows {
                ? nullptr
                : &chains_[place.chain].slots[number].value;
   }
+  // Whether a single row has it.
+  bool isAlone(const RowPlace& place) {
+    const uint64_t number = numberOf(place);
+    return number != noNumber && chains_[place.chain].slots[number].uses == 1;
+  }
   // Elements, each once.
   template <class Visit>
   void eachStored(Visit&& visit) {

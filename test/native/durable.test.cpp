@@ -564,6 +564,76 @@ TEST("durable: a checkpoint copies what is in the log alone, and tells where it 
   }
 }
 
+TEST("durable: what waits for one session alone takes few bytes while that is away, and comes in order") {
+  constexpr int sinkCount = 4;
+  constexpr int each = 320;
+  for (const unsigned workers : {1u, 2u}) {
+    KeptDisk disk;
+    HandDrivenBroker broker(disk, workers, nothingInMemory());
+    std::vector<Client*> sinks;
+    for (int i = 0; i < sinkCount; i++) {
+      sinks.push_back(&broker.connected("s" + std::to_string(i), unsigned(i) % workers, durable()));
+      sinks.back()->subscribe({{.filter = "a/" + std::to_string(i) + "/#", .qos = 1, .id = uint32_t(i)}});
+      broker.settle();
+      sinks.back()->drop();
+    }
+    Client& source = broker.connected("source", 0, fleeting());
+    const auto publish = [&](int from, int to) {
+      for (int number = from; number < to; number++) {
+        for (int i = 0; i < sinkCount; i++)
+          source.publish("a/" + std::to_string(i) + "/" + std::to_string(number % 3), longText(number), 1);
+        broker.settle();
+      }
+    };
+    const auto check = [&](int messages) {
+      size_t bytes = 0;
+      for (unsigned worker = 0; worker < workers; worker++) bytes += broker.engine(worker).accounts().sessions.bytes();
+      if (!CHECK(bytes < size_t(40 * sinkCount * messages)))
+        std::printf("   %zu bytes for each\n", bytes / size_t(sinkCount * messages));
+      CHECK_EQ(broker.total(Counter::queued), sinkCount * messages);
+    };
+    const auto checkpoint = [&] {
+      CHECK(beginCheckpoint(broker));
+      broker.settle();
+      CHECK(!broker.store().checkpointer().isUnderWay());
+    };
+    publish(0, each);
+    check(each);
+    checkpoint();
+    check(each);
+    broker.crash(workers);
+    check(each);
+    source.connect(0);
+    publish(each, 2 * each);
+    check(2 * each);
+    broker.crash(workers);  // some before the checkpoint's end, some behind it
+    check(2 * each);
+    checkpoint();
+    check(2 * each);
+    for (int i = 0; i < sinkCount; i++) {
+      sinks[size_t(i)]->connect(unsigned(i + 1) % workers);
+      broker.settle();
+      const Client& sink = *sinks[size_t(i)];
+      CHECK_EQ(sink.received.size(), 2 * each);
+      std::map<std::string, int> last;
+      for (const SentPublish& got : sink.received) {
+        const int number = std::stoi(got.payload);
+        CHECK(got.payload == longText(number) && got.topic.ends_with(std::to_string(number % 3)));
+        if (const auto before = last.find(got.topic); before != last.end()) CHECK(before->second == number - 3);
+        last[got.topic] = number;
+      }
+    }
+    CHECK_EQ(broker.total(Counter::queued), 0);
+    broker.advanceTime(1'000);
+    broker.settle();
+    broker.crash(1);
+    for (Client* sink : sinks) sink->connect(0);
+    broker.settle();
+    for (const Client* sink : sinks) CHECK_EQ(sink->received.size(), 2 * each);
+    CHECK_EQ(broker.total(Counter::droppedUnreadable), 0);
+  }
+}
+
 TEST("durable: what cannot be read back is counted, and what is behind it comes") {
   KeptDisk disk;
   HandDrivenBroker broker(disk, 1, nothingInMemory());

@@ -4,13 +4,15 @@
 //   a thread per engine    its clients act -> drain lanes, events -> end of turn -> sleep until the doorbell rings
 //   between the threads    the lanes, and a box in which a session that moves comes to its next worker
 //
-// A client and its socket belong to the worker that it is connected to. What it got must be in order.
+// A client and its socket belong to the worker that it is connected to. What it got must be in order. With a store,
+// what waits is read back by a thread of its own, and checkpoints are written meanwhile.
 #include <poll.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -18,7 +20,7 @@
 #include "fake-transport.h"
 #include "sent-publish.h"
 
-#include "../../native/broker.h"
+#include "../../native/durable/store.h"
 
 namespace {
 
@@ -60,6 +62,14 @@ class Worker {
         transport_(engine_.frontEnd(), FakeTransport::Kind::tcp),
         random_(index + 1) {}
 
+  // All of them begin anew. `contentBytes`: of each message, about.
+  static void reset(size_t contentBytes) {
+    padding = std::string(contentBytes, '.');
+    isResting = isOver = false;
+    moves = deliveries = disorder = keys = busyTurns = 0;
+    for (auto& turns : idleTurns) turns = 0;
+  }
+
   void run() {
     engine_.attach();
     engine_.beginTurn(nowMs());
@@ -88,6 +98,7 @@ class Worker {
   static inline std::atomic<uint64_t> deliveries{0};
   static inline std::atomic<uint64_t> disorder{0};
   static inline std::atomic<uint64_t> keys{0};
+  static inline std::string padding;
   // Turns in which a worker had something to do.
   static inline std::atomic<uint64_t> busyTurns{0};
   // Turns of each worker in which it had looked at everything and found nothing.
@@ -131,7 +142,7 @@ class Worker {
     const std::string& topic = random_.pick(topics);
     for (size_t i = random_.between(1, 6); i > 0 && visitor.unanswered.size() < unansweredMax; i--) {
       SentPublish publish{.topic = topic, .qos = uint8_t(random_.below(3))};
-      publish.payload = std::to_string(visitor.key) + ":" + std::to_string(++visitor.published);
+      publish.payload = std::to_string(visitor.key) + ":" + std::to_string(++visitor.published) + padding;
       publish.retain = topic[0] == 'r';
       if (publish.retain && random_.chance(10)) publish.payload.clear();
       if (publish.qos > 0) {
@@ -187,6 +198,8 @@ class Worker {
     terms.version = version;
     terms.receiveMaximum = uint16_t(random_.between(1, 20));
     terms.sessionExpirySeconds = visitor.isLasting ? 3'600 : 0;
+    const std::string clientId = "c" + std::to_string(visitor.key);
+    terms.clientId = bytesOf(clientId);
     engine_.frontEnd().accept(connection, *engine_.findSession(visitor.key), std::move(terms), {});
   }
 
@@ -398,18 +411,16 @@ bool comeToRest() {
   return false;
 }
 
-}  // namespace
-
-TEST("engines on threads: a load of everything at once") {
-  rally::Broker broker(engineCount, {.inflightMax = 20, .outboxMessagesMax = 50, .laneRecords = 1'024},
-                       rally::HashKeys{.topics = 42, .tables = 43});
+// Until so much has happened, and `meanwhile` gives true.
+template <class Meanwhile>
+void runLoad(rally::Broker& broker, uint64_t deliveriesWanted, uint64_t movesWanted, Meanwhile&& meanwhile) {
   std::vector<std::unique_ptr<Worker>> workers;
   for (unsigned i = 0; i < engineCount; i++) workers.push_back(std::make_unique<Worker>(broker, i, workers));
   std::vector<std::thread> threads;
   for (const auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
   const auto end = Clock::now() + loadTimeMax;
-  const auto isEnough = [] { return Worker::moves > movesMin && Worker::deliveries > deliveriesMin; };
-  while (!isEnough() && Clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const auto isEnough = [&] { return Worker::moves > movesWanted && Worker::deliveries > deliveriesWanted; };
+  while (!(meanwhile() && isEnough()) && Clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   CHECK(isEnough());
   Worker::isResting = true;
   CHECK(comeToRest());
@@ -417,8 +428,60 @@ TEST("engines on threads: a load of everything at once") {
   for (std::thread& thread : threads) thread.join();
   for (const auto& worker : workers) CHECK_EQ(worker->unanswered(), 0);
   CHECK_EQ(Worker::disorder.load(), 0);
+}
+
+const rally::Limits smallLimits{.inflightMax = 20, .outboxMessagesMax = 50, .laneRecords = 1'024};
+
+}  // namespace
+
+TEST("engines on threads: a load of everything at once") {
+  Worker::reset(0);
+  rally::Broker broker(engineCount, smallLimits, rally::HashKeys{.topics = 42, .tables = 43});
+  runLoad(broker, deliveriesMin, movesMin, [] { return true; });
   CHECK(broker.total(rally::Counter::handedOver) > 1'000);
   std::printf("# engines on threads: %llu deliveries, %llu moves\n",
               static_cast<unsigned long long>(Worker::deliveries.load()),
               static_cast<unsigned long long>(Worker::moves.load()));
+}
+
+TEST("engines on threads: the same with a store, of which the disk has most, and checkpoints") {
+  Worker::reset(150);
+  char folder[] = "/tmp/rallymq-engines-XXXXXX";
+  CHECK(mkdtemp(folder) != nullptr);
+  {
+    rally::log::Options options;
+    options.directory = std::string(folder) + "/store";
+    options.durability = rally::log::Durability::os;  // what threads share is the same, and disks are slow
+    options.workers = engineCount;
+    options.segmentBytes = 1u << 20;
+    options.copiesForward = false;
+    options.softFreeBytesMin = options.hardFreeBytesMin = 0;
+    rally::log::OpenFault fault;
+    rally::Store store(rally::log::openLog(options, fault), 64 * 1'024);
+    rally::Limits limits = smallLimits;
+    limits.queuedMemoryBytesMax = 10'000;
+    rally::Broker& broker = store.recover(engineCount, limits, 43);
+    store.fetching().start();
+    Worker::keys = store.run() << 32;
+    // The load pauses until one has begun, and goes on while it is written.
+    runLoad(broker, deliveriesMin / 20, movesMin / 10, [&] {
+      const bool isEnough = store.checkpointer().written() >= 1;
+      if (store.checkpointer().isUnderWay()) return isEnough;
+      Worker::isResting = true;
+      store.checkpointer().ask();
+      const auto patienceEnd = Clock::now() + std::chrono::seconds(5);
+      while (!store.checkpointer().isUnderWay() && store.checkpointer().isAsked() && Clock::now() < patienceEnd)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      Worker::isResting = false;
+      return isEnough;
+    });
+    std::printf("# engines on threads: %llu parked, %llu read back, %llu checkpoints\n",
+                static_cast<unsigned long long>(broker.total(rally::Counter::parked)),
+                static_cast<unsigned long long>(broker.total(rally::Counter::readBack)),
+                static_cast<unsigned long long>(store.checkpointer().written()));
+    CHECK(broker.total(rally::Counter::readBack) > 100 && store.checkpointer().written() >= 1);
+    CHECK_EQ(broker.total(rally::Counter::droppedUnreadable), 0);
+    store.close();
+  }
+  std::filesystem::remove_all(folder);
 }

@@ -42,7 +42,7 @@ struct KeptDisk {
     for (; batches > 0 && !pending.empty(); batches--) {
       Batch batch = std::move(pending.front());
       pending.pop_front();
-      const rally::log::Position at{written + 1};
+      const rally::log::Position at{written + 4};  // a multiple of 4, as on a disk
       const rally::log::Placement placement{batch.from, batch.upTo, at};
       for (Record& record : batch.records) {
         record.position = placement.of(record.ticket).value;

@@ -105,6 +105,59 @@ TEST("log: of a store in which any single byte is damaged, at most that record i
   CHECK(told > bytes / 10 && bytes > 60'000);
 }
 
+TEST("log: of a store in which any single page cannot be read, only what is in it is lost, and that is told") {
+  const std::unique_ptr<Life> life = smallStore(5);
+  size_t pages = 0;
+  size_t lossy = 0;
+  for (const std::string& name : life->disk().names()) {
+    const std::optional<uint32_t> number = log::segmentOfName(name);
+    if (!number) continue;
+    const uint64_t count = life->disk().bytesOf(name).size() / readPageBytes;
+    for (uint64_t page = 0; page < count; page++, pages++) {
+      std::unique_ptr<SimDisk> broken = life->disk().copy();
+      broken->badPagesOf(name).insert(page);
+      const Findings findings = Life::findingsOf(std::move(broken));
+      const std::string verdict = life->verdictOn(findings, [&](const ModelMessage& message) {
+        const log::Position at = life->store().locate(message.position);
+        const uint64_t end = at.offset() + log::framedBytes(message.bytes) + 64;  // with what the model adds
+        return at.segment() == *number && at.offset() / readPageBytes <= page && page * readPageBytes < end;
+      });
+      if (!verdict.empty()) FAIL(verdict.c_str());
+      const bool isTold = std::any_of(findings.damage.begin(), findings.damage.end(), [&](const log::Damage& each) {
+        return each.what == log::Damage::What::unreadable &&
+               each.at == log::Position::of(*number, uint32_t(page * 4'096));
+      });
+      CHECK(isTold);
+      lossy += life->lossOf(findings) > 0;
+    }
+  }
+  std::printf("# log: %zu pages unreadable in turn, %zu of them with records\n", pages, lossy);
+  CHECK(pages > 20 && lossy > 10);
+}
+
+TEST("log: what the disk cannot read while it is copied forward stays where it is") {
+  size_t copied = 0;
+  for (uint64_t seed = 1; seed <= 19; seed += 2) {  // of those that copy
+    Life life(seed);
+    life.lookPercent = 0;
+    life.open(std::make_unique<SimDisk>());
+    for (int i = 0; i < 300; i++) {
+      life.disk().faults.failsToRead = i % 60 >= 30;
+      life.appendBatch();
+      life.step();
+    }
+    life.disk().faults.failsToRead = false;
+    life.settle();
+    copied += life.store().figures().copiedBytes > 0;
+    life.closeInOrder();
+    const Findings findings = Life::findingsOf(life.disk().copy());
+    const std::string verdict = life.verdictOn(findings);
+    if (!verdict.empty()) FAIL(verdict.c_str());
+    CHECK(findings.damage.empty());
+  }
+  CHECK(copied > 3);
+}
+
 TEST("log: of a store in which any single segment is missing, nothing else is lost, and that is told") {
   for (uint64_t seed = 1; seed <= 20; seed++) {
     const std::unique_ptr<Life> life = smallStore(seed);

@@ -1,8 +1,9 @@
-// native/durable/number-list.h
+// native/durable/number-list.h, native/sessions/sleeping-deliveries.h
 #include "check.h"
 #include "octets.h"
 
 #include "../../native/durable/number-list.h"
+#include "../../native/sessions/sleeping-deliveries.h"
 
 using rally::NumberList;
 
@@ -32,4 +33,41 @@ TEST("number list: neighbours take a byte each, and what is no number is refused
   CHECK(list.bytes().size() <= 199 + 1);
   const Octets endless(11, 0x80);
   CHECK(!NumberList::each(Exact(endless), [](uint64_t) {}));
+}
+
+TEST("sleeping deliveries: give back what was put in, in order") {
+  check::eachSeed(100, [](check::Random& random) {
+    rally::SleepingDeliveries asleep(2);
+    std::vector<rally::SleepingDelivery> all;
+    size_t heldBytes = 0;
+    uint32_t epoch = 0;
+    for (size_t count = random.below(40); count > 0; count--) {
+      rally::SleepingDelivery each;
+      each.message = 1 + (random.chance(20) ? random.below(SIZE_MAX / 2) : random.below(10'000));
+      each.at.value = (random.below(1u << 20) << 32) + random.below(1u << 20) * 4 + 4;
+      each.contentBytes = random.below(100'000);
+      each.qos = uint8_t(random.between(1, 2));
+      each.retain = random.chance(10);
+      each.epoch = epoch += uint32_t(random.chance(10));
+      for (size_t ids = random.below(4); ids > 0; ids--) each.ids.add(uint32_t(random.between(1, 268'435'455)));
+      heldBytes += asleep.awake(each).bytes();
+      all.push_back(each);
+      asleep.add(each);
+      if (random.chance(10)) asleep.trim();
+    }
+    CHECK_EQ(asleep.size(), all.size());
+    CHECK_EQ(asleep.heldBytes(), heldBytes);
+    size_t at = 0;
+    asleep.each([&](const rally::SleepingDelivery& each) {
+      const rally::SleepingDelivery& expected = all[at++];
+      CHECK(each.message == expected.message && each.at == expected.at && each.contentBytes == expected.contentBytes);
+      CHECK(each.qos == expected.qos && each.retain == expected.retain && each.epoch == expected.epoch);
+      CHECK(each.ids == expected.ids);
+      const rally::Delivery delivery = asleep.awake(each);
+      CHECK(delivery.message->isStub && delivery.message->logId == expected.message && delivery.qos == expected.qos);
+      CHECK(delivery.message->logPlace().position() == expected.at);
+      CHECK_EQ(delivery.message->contentBytes(), expected.contentBytes);
+    });
+    CHECK_EQ(at, all.size());
+  });
 }

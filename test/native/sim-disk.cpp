@@ -61,6 +61,13 @@ class SimFile final : public rally::log::File {
   int read(uint64_t offset, std::span<uint8_t> into, size_t& count) const override {
     const std::vector<uint8_t>& content = *inode_->current;
     count = offset >= content.size() ? 0 : std::min<size_t>(into.size(), content.size() - offset);
+    if (disk_.faults.failsToRead) return EIO;
+    // As the system does: what comes before a bad page is read, and the error is that of the next call.
+    const auto bad = inode_->badPages.lower_bound(offset / readPageBytes);
+    if (bad != inode_->badPages.end() && *bad * readPageBytes < offset + count) {
+      if (*bad * readPageBytes <= offset) return EIO;
+      count = *bad * readPageBytes - offset;
+    }
     if (count > 0) std::memcpy(into.data(), content.data() + offset, count);
     return 0;
   }

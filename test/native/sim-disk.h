@@ -7,6 +7,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <set>
 
 #include "../../native/log/disk.h"
 #include "random.h"
@@ -16,6 +17,7 @@ namespace sim {
 using rally::Bytes;
 
 inline constexpr size_t sectorBytes = 512;
+inline constexpr size_t readPageBytes = 4'096;  // what a disk cannot read, it cannot read in whole
 
 struct Pending {
   enum class What : uint8_t { write, resize };
@@ -31,6 +33,7 @@ struct Inode {
   Content current = std::make_shared<std::vector<uint8_t>>();
   std::vector<Pending> pending;
   uint64_t reservedBytes = 0;
+  std::set<uint64_t> badPages;  // their numbers: reading one gives EIO
 };
 
 struct NameChange {
@@ -43,6 +46,7 @@ struct Faults {
   uint64_t failAt = 0;     // the number of the call; 0: none
   int failWith = 0;        // ENOSPC at what takes room, EIO at what waits for the disk; -1: a short write
   uint64_t roomBytes = 0;  // 0: without end
+  bool failsToRead = false;
 };
 
 class SimDisk final : public rally::log::Disk {
@@ -71,6 +75,7 @@ class SimDisk final : public rally::log::Disk {
   std::vector<std::string> names() const;
   std::vector<uint8_t>& bytesOf(const std::string& name);
   void remove(const std::string& name) { names_.erase(name); }
+  std::set<uint64_t>& badPagesOf(const std::string& name) { return names_.at(name)->badPages; }
 
   // --- for its files ---
   int change(bool takesRoom, bool waits, bool& isShort);

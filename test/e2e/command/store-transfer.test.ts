@@ -139,7 +139,10 @@ test('what is no export is refused with its line, and leaves nothing', async (t)
   const first = '{"rallymq":"store","version":1,"run":1,"lastMessage":64}';
   const session = '{"session":1,"clientId":"a","expirySeconds":9';
   const wrong: [string, RegExp][] = [
-    ['', /line 0: the file is empty/],
+    ['', /wrong is empty/],
+    [first, /line 2: the last line of the export, .* does not follow: the file is cut off/],
+    [`${first}\n{"end":2}`, /line 2: 2 lines should stand before it, not 1/],
+    [`${first}\n{"end":1}\n{"message":64,"topic":"a","qos":1}`, /line 3: it stands behind the last line/],
     ['{}', /line 1: it is not the first line/],
     ['{"rallymq":"store","version":2}', /line 1: version 2 is of a newer RallyMQ/],
     [`${first}\nnonsense`, /line 2: it is not JSON/],

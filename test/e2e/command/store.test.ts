@@ -144,20 +144,38 @@ test('a store is checked while its broker runs, at a bounded rate', async (t) =>
 
 test('what is wrong is said in one sentence', async (t) => {
   const folder = await folderFor(t);
+  const data = await storeIn(t, await folderFor(t));
+  const exported = import.meta.filename; // any file that is there
   const wrong: [string[], RegExp, number][] = [
     [[], /needs one of info, check, backup, restore, export, import, compact/, 2],
     [['look'], /needs one of info/, 2],
     [['check', 'folder'], /takes no folder/, 2],
     [['backup'], /Give one folder: rallymq store backup FOLDER/, 2],
     [['export'], /Give one file: rallymq store export FILE/, 2],
-    [['import', join(folder, 'nothing'), '--data', folder], /nothing cannot be opened: ENOENT/, 2],
+    [
+      ['import', join(folder, 'nothing'), '--data', folder],
+      /nothing cannot be opened: no such file or directory\./,
+      2,
+    ],
     [['export', folder, '--data', folder], /is not a data directory: it has no segments/, 2],
     [['info', '--repair'], /--repair is for rallymq store check/, 2],
     [['info', '--rate', '1'], /--rate is for rallymq store check/, 2],
     [['check', '--rate', '0'], /--rate is a whole number of megabytes/, 2],
     [['info', '--nonsense'], /--help lists the flags/, 2],
-    [['info', '--data', join(folder, 'nowhere')], /is not a data directory: ENOENT/, 2],
+    [
+      ['info', '--data', join(folder, 'nowhere')],
+      /nowhere is not a data directory: no such file or directory\./,
+      2,
+    ],
     [['check', '--data', folder], /is not a data directory: it has no segments/, 2],
+    [
+      ['import', folder, '--data', join(folder, 'new')],
+      /cannot be read: illegal operation on a directory\. Nothing/,
+      2,
+    ],
+    [['import', exported, '--data', '/proc/x'], /\/proc\/x cannot be made: no such file or directory\./, 2],
+    [['backup', join(data, 'b'), '--data', data], /is in the data directory itself/, 2],
+    [['backup', join(folder, 'b'), '--data', folder], /is not a data directory: it has no segments/, 2],
   ];
   for (const [args, sentence, code] of wrong) {
     const exit = await store(...args);
@@ -165,5 +183,6 @@ test('what is wrong is said in one sentence', async (t) => {
     assert.match(exit.stderr, /^rallymq: [^\n]+\n$/);
     assert.equal(exit.code, code, args.join(' '));
   }
+  assert.deepEqual(await readdir(folder), ['new'], 'nothing is left of what was not made');
   assert.match((await store('--help')).stdout, /^Usage: rallymq store info/);
 });

@@ -1,0 +1,53 @@
+/** A client that publishes to itself, again and again, and says how long that took. */
+import { connect, type MqttClient } from 'mqtt';
+
+const pauseMs = 1;
+const topic = 'bench/round-trips';
+
+export class RoundTrips {
+  readonly #client: MqttClient;
+  #times: number[] = [];
+  #sentAtMs = 0;
+  #isOver = false;
+
+  private constructor(client: MqttClient) {
+    this.#client = client;
+    client.on('message', () => {
+      this.#times.push(performance.now() - this.#sentAtMs);
+      setTimeout(() => this.#send(), pauseMs);
+    });
+  }
+
+  static async start(port: number): Promise<RoundTrips> {
+    const client = connect({ host: '127.0.0.1', port, reconnectPeriod: 0 });
+    const trips = new RoundTrips(client);
+    await new Promise((resolve, reject) => client.once('connect', resolve).once('error', reject));
+    await client.subscribeAsync(topic);
+    trips.#send();
+    return trips;
+  }
+
+  /** Since the last call: how many, and the median, the 99th percentile and the longest in milliseconds. */
+  take(): string[] {
+    const times = this.#times.sort((a, b) => a - b);
+    this.#times = [];
+    const shown = (value: number | undefined) => (value ?? 0).toFixed(2);
+    return [
+      `${times.length}`,
+      shown(times[Math.floor(times.length * 0.5)]),
+      shown(times[Math.floor(times.length * 0.99)]),
+      shown(times.at(-1)),
+    ];
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#client.end(true);
+  }
+
+  #send(): void {
+    if (this.#isOver) return;
+    this.#sentAtMs = performance.now();
+    this.#client.publish(topic, 'x');
+  }
+}
