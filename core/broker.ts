@@ -147,7 +147,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     if (filesNotice !== undefined) this.#control.logger.warn({ openFilesMax: openFilesMax() }, filesNotice);
     this.#control.logger.info(
       { workers, bytesMax: accountsBytesMax(limits, workers), accounts: accountsOf(limits, workers) },
-      'what clients can make the broker keep, when every account is full (docs/architecture.md, Bounds)',
+      'the most memory that clients can make the broker use, in bytes (docs/architecture.md, Bounds)',
     );
     this.#control.logger.info({ ...this.#address, workers, version, ...this.#control.http }, 'ready');
   }

@@ -344,10 +344,10 @@ function checkTokens(config: BrokerConfig): void {
     )
   )
     return;
-  const advice = 'say with tokenSecretFile, tokenKeyFile or tokenJwksUrl which keys tokens are verified with';
+  const advice = 'give tokenSecretFile, tokenKeyFile or tokenJwksUrl';
   throw new BrokerError(
     'CONFIG_INVALID',
-    `There is an option about tokens, and none that takes them: ${advice}.`,
+    `There are options for tokens, but none to verify them with: ${advice}.`,
   );
 }
 

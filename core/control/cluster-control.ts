@@ -216,7 +216,7 @@ export class ClusterControl implements Directory {
       if (before !== undefined && !known.has(incarnation))
         logger.info({ node: name, incarnation }, 'a node has joined the cluster');
     for (const { name, incarnation } of lost)
-      logger.warn({ node: name, incarnation }, 'a node is in the cluster no more');
+      logger.warn({ node: name, incarnation }, 'a node is no longer in the cluster');
     if (lost.length > 0) this.#options.sessions().otherWorkersLost(new Set(lost.flatMap(workersOf)));
     const told = planeView(view);
     this.#views.set(view.epoch, told);
@@ -232,14 +232,14 @@ export class ClusterControl implements Directory {
   #onEvicted(): void {
     if (this.#isEvicted) return;
     this.#isEvicted = true;
-    this.#options.logger.error('this node is in the cluster no more, and joins it as a new one');
+    this.#options.logger.error('the cluster has removed this node, which joins again as a new one');
     this.#options.onEvicted();
   }
 
   #onReach(isReached: boolean): void {
     const { logger } = this.#options;
-    if (isReached) logger.info('the node hears its cluster again');
-    else logger.error('the node is cut off from its cluster: who connects is refused');
+    if (isReached) logger.info('the node has reached its cluster again');
+    else logger.error('the node is cut off from its cluster: new clients are refused');
   }
 }
 

@@ -39,7 +39,7 @@ export class Inspections {
       this.#asks.ask(worker, call, ask, (answer) => {
         this.#open.delete(reject);
         if (answer !== undefined) resolve(answer.reply);
-        else reject(new BrokerError('WORKER_FAILED', 'A worker is being started again; ask once more.'));
+        else reject(new BrokerError('WORKER_FAILED', 'A worker is restarting; try again.'));
       });
     });
   }

@@ -64,7 +64,8 @@ export function publicationOf(
 
 /** Errors: `code`. */
 export function assertQos(qos: unknown, code: 'HOST_PUBLISH_INVALID' | 'HOST_SUBSCRIBE_INVALID'): void {
-  if (qos !== 0 && qos !== 1 && qos !== 2) throw new BrokerError(code, `A QoS is 0, 1 or 2, not ${qos}.`);
+  if (qos !== 0 && qos !== 1 && qos !== 2)
+    throw new BrokerError(code, `The QoS must be 0, 1 or 2, not ${qos}.`);
 }
 
 function checkProperties(properties: Properties): void {

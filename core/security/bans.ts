@@ -79,7 +79,7 @@ export class BanList {
       if (origin !== 'hand') return ban;
       throw new BrokerError(
         'BAN_INVALID',
-        'There are as many bans as there may be: remove some, or raise bansMax.',
+        'The number of bans has reached bansMax: remove some, or raise it.',
       );
     }
     this.#bans.set(keyOf(ban), ban);
@@ -157,9 +157,9 @@ function keyOf({ kind, value }: Pick<Ban, 'kind' | 'value'>): string {
 function canonicalValue({ kind, value, expiresAt, reason }: BanRequest): string {
   const isText = typeof value === 'string' && value !== '' && value.length <= valueLengthMax;
   if (!banKinds.includes(kind) || !isText)
-    throw new BrokerError('BAN_INVALID', `A ban has a kind (${banKinds.join(', ')}) and a value: give both.`);
+    throw new BrokerError('BAN_INVALID', `A ban needs a kind (${banKinds.join(', ')}) and a value.`);
   if (expiresAt !== undefined && !(expiresAt instanceof Date && Number.isFinite(expiresAt.getTime())))
-    throw new BrokerError('BAN_INVALID', 'The end of a ban is a time: give expiresAt a valid Date.');
+    throw new BrokerError('BAN_INVALID', 'The end of a ban must be a time: give expiresAt a valid Date.');
   if (reason !== undefined && (typeof reason !== 'string' || reason.length > valueLengthMax))
     throw new BrokerError(
       'BAN_INVALID',
