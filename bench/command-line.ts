@@ -16,7 +16,7 @@ export const subcommands = {
   log: 'the log alone: acknowledgements with 1 to 2,000 records in flight, on this disk and a slow one',
   logins:
     'logins with tokens and passwords, a storm of them, renewals, and rules that are loaded; --only rules, tokenLogins, passwordLogins, storm, renewal',
-  tls: 'what TLS costs, and what a storm of handshakes does to the deliveries of others; --full writes the table of docs/tls.md',
+  tls: 'what TLS costs, and what a storm of handshakes does to the deliveries of others; --full writes the table of docs/tls.md, --only handshakes: the storm alone',
   start: 'how long a start on a large store takes: 1 million sessions and 10 million messages with --full',
   'catch-up':
     'sessions that were away come back at once to what was published meanwhile: 10,000 with --full; a live pair beside them',

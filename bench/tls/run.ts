@@ -31,6 +31,11 @@ type Row = readonly [what: string, plain: string, tls: string];
 /** Gives whether all bounds were kept to and nothing was lost. */
 export async function runTls(command: CommandLine): Promise<boolean> {
   const generator = await compileGenerator();
+  if (command.only?.includes('handshakes')) {
+    const storm = await besideHandshakes(generator);
+    say(stormSentence(storm));
+    return storm.p99Ms < p99MsMax;
+  }
   const names = ['fan-out', 'p2p', 'idle-connections'].flatMap((name) => [name, `${name}-wss`]);
   const rounds = command.rounds ?? (command.full ? 3 : 1);
   const played = await interleave({
