@@ -96,6 +96,10 @@ test('what is no answer refuses with 0x88, and is told without a secret in it', 
 test('one that takes too long refuses with 0x88, and one that is asked too much with 0x89', async (t) => {
   const slow = await start(t, () => {}, { timeoutMs: 20 }); // which may be over before the question is there
   assert.deepEqual(await slow.provider.decide(lee), { reasonCode: 0x88 });
+  const endless = await start(t, (_, response) => void response.writeHead(200).write('{"result":'), {
+    timeoutMs: 100,
+  });
+  assert.deepEqual(await endless.provider.decide(lee), { reasonCode: 0x88 });
   const waiting: ServerResponse[] = [];
   const crowded = await start(t, (_, response) => waiting.push(response), { pendingMax: 1 });
   const first = crowded.provider.decide(lee);
