@@ -14,8 +14,8 @@ export interface WeaknessInput {
 }
 
 export function weaknessesOf(input: WeaknessInput): string[] {
-  return [whoComesIn, whatTheyMay, whatCrossesTheNetwork, files, certificates, bounds].flatMap((look) =>
-    look(input),
+  return [whoComesIn, apiUsers, whatTheyMay, whatCrossesTheNetwork, files, certificates, bounds].flatMap(
+    (look) => look(input),
   );
 }
 
@@ -38,6 +38,20 @@ function whoComesIn({ config }: WeaknessInput): string[] {
       .filter((network) => network.endsWith('/0'))
       .map((network) => `trustedProxies has ${network}: everybody may claim any address. Name your proxies.`),
   ];
+}
+
+/** Lines of the file of API keys that are of no use: nobody can sign in by them. */
+function apiUsers({ config, files: { users, apiKeys } }: WeaknessInput): string[] {
+  const { authUrl, tokenSecretFile, tokenKeyFile, tokenJwksUrl } = config;
+  const others = [authUrl, tokenSecretFile, tokenKeyFile, tokenJwksUrl].some((one) => one !== undefined);
+  if (others) return [];
+  const unknown = (apiKeys?.all ?? []).filter(
+    ({ name }) => apiKeys?.isUser(name) && users?.has(name) !== true,
+  );
+  return unknown.map(
+    ({ name }) =>
+      `apiKeysFile gives scopes to the user '${name}', whom the password file does not have: nobody can sign in with that name.`,
+  );
 }
 
 function whatTheyMay({ config, files: { rules } }: WeaknessInput): string[] {

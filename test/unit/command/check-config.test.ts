@@ -55,6 +55,10 @@ test('what is weak is named with what to do', async (t) => {
   ])
     assert.match(open, weak);
   assert.match(open, /is in order, and 8 things in it are weak\.\n$/);
+  const keys = folder.write('keys', 'lee:read:user\nkim:read:user\n');
+  const named = await run('--password-file', users, '--rules', rules, '--api-keys', keys);
+  assert.match(named, /scopes to the user 'kim', whom/);
+  assert.doesNotMatch(named, /user 'lee'/);
   const ruled = await run('--password-file', users, '--rules', rules, '--auth-url', 'http://auth.example/x');
   assert.match(ruled, /everybody publish to '#'/);
   assert.match(ruled, /everybody subscribe to '#'/);
