@@ -388,32 +388,49 @@ async function measureWildcards(_: string, { filters }: Sizes): Promise<ClusterF
 }
 
 async function measureShared(generator: string, sizes: Sizes): Promise<ClusterFigure[]> {
+  const { shares: onOne } = await withAlone((alone) => shareOfUnshared(generator, [alone], sizes));
   return await withCluster(3, async (cluster) => {
-    const nodes = [...cluster.nodes.values()];
-    const shared: LoadResult[] = [];
-    const plain: LoadResult[] = [];
-    for (let round = 0; round < sizes.rounds; round++) {
-      shared.push(await play(generator, group, nodes, sizes));
-      plain.push(await play(generator, acknowledged, nodes, sizes));
-    }
-    const rate = (each: LoadResult): number | undefined => rateOf(last(each));
-    const spread = ratios(shared.map(rate), plain.map(rate));
+    const { shares, rates, faults } = await shareOfUnshared(generator, [...cluster.nodes.values()], sizes);
     return [
       {
         title:
           'a shared subscription with members on three nodes, QoS 1: of the rate of subscriptions that are not shared',
         goal: 'at least 0.9',
-        value: shownSpread(spread),
-        isMet: (spread?.median ?? 0) >= 0.9,
+        value: shownSpread(shares),
+        isMet: (shares?.median ?? 0) >= 0.9,
         note: [
-          `${shownSpread(spreadOf(shared.flatMap((each) => rate(each) ?? [])))} messages a second`,
-          faultNote([...shared, ...plain]),
+          `${shownSpread(rates)} messages a second; on one node without a cluster ${shownSpread(onOne)}`,
+          faults,
         ]
           .filter((each) => each !== '')
           .join('; '),
       },
     ];
   });
+}
+
+async function withAlone<Value>(use: (alone: RunningPeer) => Promise<Value>): Promise<Value> {
+  const alone = await rallymq(1).start();
+  try {
+    return await use(alone);
+  } finally {
+    await alone.stop();
+  }
+}
+
+async function shareOfUnshared(generator: string, nodes: readonly RunningPeer[], sizes: Sizes) {
+  const shared: LoadResult[] = [];
+  const plain: LoadResult[] = [];
+  for (let round = 0; round < sizes.rounds; round++) {
+    shared.push(await play(generator, group, nodes, sizes));
+    plain.push(await play(generator, acknowledged, nodes, sizes));
+  }
+  const rate = (each: LoadResult): number | undefined => rateOf(last(each));
+  return {
+    shares: ratios(shared.map(rate), plain.map(rate)),
+    rates: spreadOf(shared.flatMap((each) => rate(each) ?? [])),
+    faults: faultNote([...shared, ...plain]),
+  };
 }
 
 const rollingTopics = 64;
