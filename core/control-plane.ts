@@ -292,7 +292,7 @@ export class ControlPlane {
       logger: this.logger,
       sessions: () => this.#directory,
       broadcast: (message) => this.#dataPlane.broadcast(message),
-      onEvicted: () => void this.#dataPlane.joinAgain(),
+      onEvicted: () => void this.#joinAgain(),
       onNews: (news) => this.#onNews(news),
     });
   }
@@ -331,6 +331,13 @@ export class ControlPlane {
     this.#tellSampler();
     // Behind whatever the program does as soon as start() has resolved, such as to listen to events.
     setImmediate(() => this.#letEarlyIn());
+  }
+
+  /** Clients wait until the other nodes have heard what it brings. */
+  async #joinAgain(): Promise<void> {
+    this.#early ??= [];
+    await this.#dataPlane.joinAgain();
+    this.#letEarlyIn();
   }
 
   #letEarlyIn(): void {

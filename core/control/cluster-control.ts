@@ -5,7 +5,8 @@
 
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
-import type { ClusterNode, JoinedPlace } from '../cluster/cluster-node.ts';
+import type { ClusterNode, JoinedPlace, NodeData } from '../cluster/cluster-node.ts';
+import { usedStamp } from '../cluster/node-messages.ts';
 import { liveNodes, type View, workersOf } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
@@ -25,7 +26,8 @@ export interface ClusterControlOptions {
 }
 
 /** The session directory. */
-export interface ClusterSessions extends SessionHolder {
+export interface ClusterSessions extends Omit<SessionHolder, 'stampOf'> {
+  restoredStampOf(clientId: string): number | undefined;
   otherWorkersLost(workers: ReadonlySet<number>): void;
 }
 
@@ -49,13 +51,18 @@ export class ClusterControl implements Directory {
   /** By worker: the last one that it has applied. */
   #applied: (ClusterView | undefined)[] = [];
   #isEvicted = false;
+  #heard = Promise.resolve();
+  #outdated = 0;
 
   constructor(options: ClusterControlOptions) {
     this.#options = options;
   }
 
-  /** Joins, again after an eviction. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. */
-  async join(): Promise<JoinedPlace> {
+  /**
+   * Joins, again after an eviction, with what is on the disk. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED,
+   * CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE.
+   */
+  async join(data: NodeData | undefined): Promise<JoinedPlace> {
     const { config, logger } = this.#options;
     await this.#node?.close();
     this.#place = undefined;
@@ -63,8 +70,14 @@ export class ClusterControl implements Directory {
     this.#views.clear();
     this.#applied = new Array<undefined>(config.workers).fill(undefined);
     const { ClusterNode } = await import('../cluster/cluster-node.ts');
-    this.#node = await ClusterNode.connect(config, logger, {
-      sessions: () => this.#options.sessions(),
+    let heard = (): void => {};
+    this.#heard = new Promise((resolve) => {
+      heard = resolve;
+    });
+    const sessions = this.#sessionHolder();
+    this.#node = await ClusterNode.connect(config, logger, data, {
+      sessions: () => sessions,
+      onHeard: () => heard(),
       onView: (view, before) => this.#onView(view, before),
       onMove: (number) => this.#options.broadcast({ type: 'noteMove', number }),
       onEvicted: () => this.#onEvicted(),
@@ -76,6 +89,29 @@ export class ClusterControl implements Directory {
     const { incarnation, firstWorker } = this.#place;
     logger.info({ node: config.nodeName, incarnation, firstWorker }, 'joined the cluster');
     return this.#place;
+  }
+
+  #sessionHolder(): SessionHolder {
+    const sessions = this.#options.sessions();
+    return {
+      yield: (clientId, isClean, done) => sessions.yield(clientId, isClean, done),
+      endLent: (session) => sessions.endLent(session),
+      clientIds: () => sessions.clientIds(),
+      stampOf: (clientId) => sessions.restoredStampOf(clientId) ?? usedStamp,
+      endOutdated: (clientId) => {
+        this.#outdated++;
+        this.#options.logger.warn(
+          { clientId, outdated: this.#outdated },
+          'a session from the disk ends, with what waits for it: its client has had a later one on another node',
+        );
+        sessions.endOutdated(clientId);
+      },
+    };
+  }
+
+  /** All nodes have heard which sessions this one has brought: from then on clients may come. */
+  get heard(): Promise<void> {
+    return this.#heard;
   }
 
   /** Gives the slots to the others, and ends. */
@@ -132,6 +168,9 @@ export class ClusterControl implements Directory {
   }
   release(clientId: string): void {
     if (!this.#isEvicted) this.#node?.cluster.release(clientId);
+  }
+  used(clientId: string): void {
+    this.#node?.cluster.used(clientId);
   }
   isLent(key: number): boolean {
     return this.#node?.cluster.isLent(key) ?? false;

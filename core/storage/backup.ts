@@ -19,7 +19,7 @@ import {
 import { copyFile, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
-import { isSegment, segmentsOf } from './store-files.ts';
+import { clusterFileName, isSegment, segmentsOf } from './store-files.ts';
 
 export interface BackupOutcome {
   readonly files: number;
@@ -55,6 +55,7 @@ export async function backUp(directory: string, folder: string, progress: Progre
     if ((await segmentsOf(directory)).at(-1) === newest) break;
     await rm(join(folder, newest));
   }
+  await copyClusterFile(directory, folder);
   syncFolder(folder);
   progress(1, 1);
   return await outcomeOf(folder, links);
@@ -106,9 +107,20 @@ export async function restore(directory: string, folder: string, progress: Progr
     closeSync(file);
     progress(at + 1, segments.length);
   }
+  await copyClusterFile(folder, directory);
   syncFolder(directory);
   syncFolder(dirname(join(directory, '.')));
   return await outcomeOf(directory, 0);
+}
+
+/** Which cluster the data is of, if it is (core/cluster/cluster-memory.ts). */
+async function copyClusterFile(from: string, to: string): Promise<void> {
+  const path = join(from, clusterFileName);
+  if (!existsSync(path)) return;
+  await copyFile(path, join(to, clusterFileName));
+  const file = openSync(join(to, clusterFileName), 'r+');
+  fsyncSync(file);
+  closeSync(file);
 }
 
 export async function makeEmpty(folder: string, what: string): Promise<void> {

@@ -53,6 +53,8 @@ async function member(test: TestContext, url: string, name: string): Promise<Mem
         yield: (_id, _isClean, done) => void done(undefined),
         endLent: () => {},
         clientIds: () => [],
+        stampOf: () => 0,
+        endOutdated: () => {},
       }),
       onView: (view) => told.cluster.dataPlaneApplied(view.epoch, 0),
       onEvicted: () => {

@@ -9,7 +9,12 @@ import { slotCount } from '../../../core/cluster/slots.ts';
 import { decodeView, liveNodes, nodeOf, ownerOfSlot, type View } from '../../../core/cluster/view.ts';
 import type { ConnectRequest } from '../../../core/control/messages.ts';
 import { SimulatedNats } from '../../support/cluster/simulated-nats.ts';
-import { type PlayedSession, SimulatedNode, type Stage } from '../../support/cluster/simulated-node.ts';
+import {
+  type Disk,
+  type PlayedSession,
+  SimulatedNode,
+  type Stage,
+} from '../../support/cluster/simulated-node.ts';
 import { SimulatedTime } from '../../support/cluster/simulated-time.ts';
 import { Random, replayOf, seeds } from '../../support/random.ts';
 
@@ -31,23 +36,32 @@ class Play implements Stage {
   resumed = 0;
   moved = 0;
   readonly #connected = new Map<string, Connected[]>();
+  /** By the name of the node; undefined: nobody has one. */
+  readonly #disks: Map<string, Disk> | undefined;
   #names = 0;
+  #stamps = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, hasData = false) {
+    this.#disks = hasData ? new Map() : undefined;
     this.random = new Random(seed);
     this.nats = new SimulatedNats(this.time, this.random);
   }
 
   start(name = `node-${++this.#names}`): SimulatedNode {
-    const node = new SimulatedNode(this, name, 1 + this.random.below(2));
+    const node = new SimulatedNode(this, name, 1 + this.random.below(2), this.#disks?.get(name));
     this.nodes.push(node);
     node.join();
     return node;
   }
 
   end(node: SimulatedNode): void {
-    node.end();
+    const disk = node.end();
+    this.#disks?.set(node.name, disk);
     this.nodes = this.nodes.filter((each) => each !== node);
+  }
+
+  nextStamp(): number {
+    return ++this.#stamps;
   }
 
   /** The last one. */
@@ -124,13 +138,14 @@ class Play implements Stage {
       this.time.after(random.below(10_000), () => this.nats.heal(node.actor));
     } else if (roll < 88 && this.nodes.length > 1) {
       this.end(node);
-      this.time.after(random.below(6_000), () => this.start(random.below(2) === 0 ? node.name : undefined));
+      const isAgain = this.#disks !== undefined || random.below(2) === 0;
+      this.time.after(random.below(6_000), () => this.start(isAgain ? node.name : undefined));
     } else if (roll < 90) {
       this.outage(random.below(8_000));
     } else if (roll < 93 && node.hasJoined) {
       node.cluster.leave(() => {
         if (this.nodes.includes(node)) this.end(node);
-        this.start();
+        this.start(this.#disks && node.name);
       });
     } else if (this.nodes.length < 5) {
       this.start();
@@ -197,8 +212,8 @@ class Play implements Stage {
   }
 }
 
-function play(seed: number, hasFaults: boolean): Play {
-  const stage = new Play(seed);
+function play(seed: number, hasFaults: boolean, hasData = false): Play {
+  const stage = new Play(seed, hasData);
   try {
     for (let node = 0; node < 3; node++) stage.start();
     stage.time.run(8_000);
@@ -224,6 +239,31 @@ test('clients go from node to node, and no session is lost or doubled', () => {
 
 test('nodes stand still, are cut off, killed and stopped, and all is well when it has healed', () => {
   for (const seed of seeds(60)) play(seed, true);
+});
+
+test('nodes with data that come back bring their sessions, and of two the later one stays', () => {
+  for (const seed of seeds(20)) play(seed, true, true);
+});
+
+test('a session is there again when all nodes have been killed, on whichever it was last', () => {
+  for (const seed of seeds(10)) {
+    const stage = play(seed, false, true);
+    for (const node of stage.nodes) for (const connection of [...node.clients.keys()]) node.leave(connection);
+    stage.time.run(1_000);
+    const keys = (): string[] =>
+      [...stage.sessions]
+        .filter(([, { expirySeconds }]) => expirySeconds > 0)
+        .map(([key, { clientId }]) => `${clientId} ${key}`)
+        .sort();
+    const before = keys();
+    const names = stage.nodes.map(({ name }) => name);
+    for (const node of stage.nodes) stage.end(node);
+    for (const name of names.toReversed()) stage.start(name);
+    stage.heal();
+    stage.assertSettled();
+    assert.deepEqual(keys(), before, replayOf(seed));
+    stage.assertOpen();
+  }
 });
 
 test('nobody is taken out while NATS is away, however long', () => {
