@@ -301,7 +301,7 @@ export class ControlPlane {
       logger: this.logger,
       sessions: () => this.#directory,
       broadcast: (message) => this.#dataPlane.broadcast(message),
-      onEvicted: () => void this.#dataPlane.joinAgain(),
+      onEvicted: () => void this.#joinAgain(),
       onNews: (news) => this.#onNews(news),
       onQuestion: (question) => this.#http.answerNode(question),
       publishWill: (will) => this.#publishWillOfLost(will),
@@ -342,6 +342,13 @@ export class ControlPlane {
     this.#tellSampler();
     // Behind whatever the program does as soon as start() has resolved, such as to listen to events.
     setImmediate(() => this.#letEarlyIn());
+  }
+
+  /** Clients wait until the other nodes have heard what it brings. */
+  async #joinAgain(): Promise<void> {
+    this.#early ??= [];
+    await this.#dataPlane.joinAgain();
+    this.#letEarlyIn();
   }
 
   #letEarlyIn(): void {

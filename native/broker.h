@@ -34,7 +34,11 @@ class Broker {
     return *engines_[lanes_.rowOf(worker)];
   }
 
-  // The rules; the workers are told when they change.
+  // By its place among them.
+  Engine& engineAt(unsigned row) { return *engines_[row]; }
+  bool isClustered() const { return lanes_.isClustered(); }
+
+  // What clients may do; the workers are told when it is another one.
   RuleShelf& rules() { return rules_; }
 
   // The memory of the subscriptions and filters of all workers, as reported at the end of their turns.

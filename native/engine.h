@@ -14,6 +14,7 @@
 #include "accounts.h"
 #include "cluster/remote-ends.h"
 #include "durable/turn-gate.h"
+#include "durable/whole-session.h"
 #include "front-end/front-end.h"
 #include "front-end/held-requests.h"
 #include "front-end/matcher.h"
@@ -52,7 +53,7 @@ class Engine : private ShardPort,
         gate_(limits_.grantsBroadFilters),
         filters_(keys),
         departures_(slots_, lanes.workersHere(), limits_, counters_, gate_, *this, *this, *this),
-        journal_(index),
+        journal_(lanes.rowOf(index)),
         accounts_(lanes.rowOf(index), limits_, counters_, journal_),
         frontEnd_(limits_, counters_, accounts_, journal_, *this, departures_, gate_),
         sharing_(slots_, filters_, sessions_, frontEnd_.outbound(), gate_, counters_, *this),
@@ -73,8 +74,15 @@ class Engine : private ShardPort,
     startCluster(lanes.here(), nobody);
   }
 
+  ~Engine() override {
+    isEnding_ = true;
+    unlanded_.clear();
+  }
+
   unsigned index() const { return index_; }
-  // The workers of this process.
+  // Its place among the workers of this process.
+  unsigned row() const { return lanes_.rowOf(index_); }
+  // Of this process.
   unsigned workers() const override { return lanes_.workersHere(); }
   // All workers of the cluster have numbers below this.
   unsigned numbersEnd() const { return workers_; }
@@ -132,6 +140,7 @@ class Engine : private ShardPort,
   }
   void setClock(uint64_t nowMs) {
     nowMs_ = nowMs;
+    if (remote_) journal_.setStamp(lanes_.lastMove());
     frontEnd_.setNow(nowMs);
     shard_.setNow(nowMs);
     departures_.setNow(nowMs);
@@ -164,7 +173,7 @@ class Engine : private ShardPort,
     frontEnd_.outbound().arena().tick();
     shard_.tick();
     counters_.set(Counter::topicFilters, filters_.size());
-    if (!slotMoves_.isGiving()) shard_.dropLeft();
+    if (!slotMoves_.isGiving()) shard_.dropLeft([this](uint64_t topicHash) { return isElsewhere(topicHash); });
     noteFullStore();
     if (journal_.isOn()) tickJournal();
     if (remote_) remote_->tick();
@@ -172,15 +181,20 @@ class Engine : private ShardPort,
 
   // Before the workers run: durable state is logged from now on.
   void openJournal(log::Log& log, uint64_t lastMessage, TurnGate& gate) {
-    journal_.open(log, lastMessage, gate.floor);
+    journal_.open(log, lastMessage, gate.floor, lanes_.isClustered());
     turnGate_ = &gate;
   }
 
-  // Whether it has nothing to do that others wait for, and nothing in transit to them: every message and session is
-  // where it belongs. Connections may be closing.
+  // Whether it has nothing to do that others wait for, and nothing on its way to them: no message and no session is
+  // anywhere but where it belongs. Connections may be on their way out.
+  //
+  // In a cluster each worker logs what is its own, and a lane to another node is never empty for long: what is on its
+  // way matters only if this node's log alone still has it.
   bool isAtRest() {
-    bool isAtRest = !hasSlices() && held_.isEmpty() && !journal_.isHolding() && !journal_.hasOpenTurn();
+    bool isAtRest = !hasSlices() && held_.isEmpty() && !journal_.isHolding() && !journal_.hasOpenTurn() &&
+                    departed_.empty() && offersLeft_ == 0;
     eachOther([&](unsigned worker) {
+      if (lanes_.isRemote(worker)) return;
       isAtRest = isAtRest && lanes_.requests(index_, worker).isSettled() &&
                  lanes_.deliveries(index_, worker).isSettled();
     });
@@ -277,6 +291,7 @@ class Engine : private ShardPort,
   // The present workers, including those that have joined. Those that are `elsewhere` may be lost.
   void setPresent(uint64_t present, uint64_t elsewhere) {
     underWay_.watch(elsewhere);
+    const bool isFirst = !std::exchange(isPresent_, true);
     eachWorker(present & ~slots_.present(), [&](unsigned worker) {
       RALLY_ASSERT(worker < workers_ && (leaving_ & bitOf(worker)) == 0);
       clearLanesTo(worker);  // of one that had its number before
@@ -284,6 +299,14 @@ class Engine : private ShardPort,
       countLanes();
       slotMoves_.onJoined(worker);
     });
+    if (isFirst) sendOffers();
+  }
+
+  // Before the workers run, in a cluster: a retained message that this node's log has. It goes to the owner of its
+  // topic, whoever that is, who takes it unless there is a later one.
+  void offer(MessageRef message, uint64_t stamp) {
+    offers_.push_back({std::move(message), stamp});
+    offersLeft_++;
   }
 
   // Whether a worker is lost and its removal is not complete.
@@ -314,6 +337,8 @@ class Engine : private ShardPort,
     slotMoves_.onGone(worker);
     subscriptions_.onGone(worker);
     moves_.onGone(worker);
+    std::erase_if(departed_, [&](const auto& each) { return each.second.to == worker; });
+    if (offersLeft_ > 0) sendOffers();  // those that it had not stored
     departures_.onGone(worker);
     lookUps_.onGone();
     routeJobs_.add({.kind = RouteJob::Kind::forgetWorker, .worker = worker, .then = [this, worker] {
@@ -409,6 +434,7 @@ class Engine : private ShardPort,
   uint64_t nextMove() override { return lanes_.nextMove(index_); }
   void seeMove(uint64_t number) override { lanes_.seeMove(number); }
   void retire(std::unique_ptr<Session> session) override {
+    unlanded_.erase(session->key);
     if (session->durable) journal_.ended(*session);
     std::vector<Delivery> heritage = sharing_.takeAll(*session);
     counters_.subtract(Counter::queued, session->queue.size());
@@ -434,7 +460,10 @@ class Engine : private ShardPort,
 
   uint64_t topicHash(Bytes topic) override { return filters_.hashOf(topic); }
   void presenceChanged(const Session& session) override { sharing_.noteChange(session); }
-  void becameDurable(Session& session) override { subscriptions_.noteDurable(session); }
+  void becameDurable(Session& session) override {
+    if (session.isDurable) logWhole(journal_, session, frontEnd_.outbound().held());
+    else subscriptions_.noteDurable(session);
+  }
   bool isCrowded() override {
     return isCrowded(&Lanes::requests) || isCrowded(&Lanes::deliveries) || journal_.isCrowded() || held_.isCrowded();
   }
@@ -480,7 +509,8 @@ class Engine : private ShardPort,
 
   void takeRequest(const Request& request, unsigned from) {
     request.visit([&](const auto& asked) {
-      if constexpr (requires { moves_.take(asked, from); }) moves_.take(asked, from);
+      if constexpr (std::is_same_v<std::decay_t<decltype(asked)>, request::SessionLanded>) take(asked);
+      else if constexpr (requires { moves_.take(asked, from); }) moves_.take(asked, from);
       else if constexpr (requires { slotMoves_.take(asked, from); }) slotMoves_.take(asked, from);
       else shard_.take(asked, from);
     });
@@ -488,8 +518,8 @@ class Engine : private ShardPort,
 
   // --- shards -> front end ------------------------------------------------------------------------
 
-  void deliverHere(const std::vector<Filter*>& filters, Publication& publication) override {
-    matcher_.deliver(filters, publication, index_);
+  void deliverHere(const std::vector<Filter*>& filters, Publication& publication, bool isLogged) override {
+    matcher_.deliver(filters, publication, index_, isLogged);
   }
 
   ShareOutcome deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey, ShareLevel worst) override {
@@ -513,7 +543,24 @@ class Engine : private ShardPort,
     if (waits) journal_.hold(worker, told);
     else answer(worker, told);
   }
+  void acknowledgeStored(unsigned worker, const Source& source, Reason reason) override {
+    if (source.qos == 0 || slots_.isGone(worker)) return;
+    if (worker == index_) acknowledge(source, reason, true);
+    else
+      answer(worker, delivery::Acknowledge{.qos = source.qos,
+                                           .packetId = source.packetId,
+                                           .connection = source.connection,
+                                           .generation = source.generation,
+                                           .reason = reason,
+                                           .isLogged = true,
+                                           .session = source.session});
+  }
   void answerBehind(unsigned worker, const ShardRecord& record) override {
+    if (shard_.confirmations().isEmpty()) answerStored(worker, record);
+    else shard_.confirmations().behind(worker, record);
+  }
+  void answerStored(unsigned worker, const ShardRecord& record) override {
+    if (slots_.isGone(worker)) return discard(record);
     if (journal_.isHolding()) journal_.hold(worker, record);
     else answer(worker, record);
   }
@@ -528,8 +575,14 @@ class Engine : private ShardPort,
   void noteReceived(const Source& source) {
     Session* session = sessions_.find(source.session);
     if (!session || !session->durable) return;
-    if (session->received.contains(source.packetId)) session->durable->receivedLogged.add(source.packetId);
-    else journal_.forget(*session, source.packetId);  // its PUBREL was quicker
+    const bool isOpen = session->received.contains(source.packetId);
+    if (isOpen && journal_.isClustered()) {  // the message is in another log
+      if (session->durable->receivedLogged.contains(source.packetId)) return;
+      journal_.receivedNow(*session, source.packetId);
+      frontEnd_.outbound().holdFor(*session);
+    }
+    if (isOpen) session->durable->receivedLogged.add(source.packetId);
+    else if (!journal_.isClustered()) journal_.forget(*session, source.packetId);  // its PUBREL was quicker
   }
 
   void answer(unsigned worker, const ShardRecord& record) override {
@@ -544,21 +597,44 @@ class Engine : private ShardPort,
   void take(const delivery::Deliver& each, unsigned shard) {
     Publication publication = Publication::of(each.carried.take(), each.topicHash);
     if (publication.logId != 0) taken_[shard] = publication.logId;
-    if (isLate(publication)) return;
-    matches_.clear();
-    filters_.match(publication.topic, publication.topicHash, matches_);
-    matcher_.deliver(matches_, publication, shard);
+    const bool isRefused = each.token != 0 && journal_.isRefusing();
+    if (isRefused) counters_.add(Counter::storageRefused);
+    else if (!isLate(publication)) {
+      matches_.clear();
+      filters_.match(publication.topic, publication.topicHash, matches_);
+      matcher_.deliver(matches_, publication, shard, each.token != 0 && journal_.isClustered());
+    }
+    if (each.token != 0) confirm(shard, each.token, isRefused);
   }
   void take(const delivery::DeliverShared& each, unsigned shard) {
     Publication publication = Publication::of(each.carried.take(), 0);
     if (!isLate(publication)) sharing_.receive(publication, each, shard);
+    if (each.token != 0) confirm(shard, each.token, false);
+  }
+  // What was logged until now is all that the message has brought, but for sessions that are about to come: they are
+  // logged with what they have got here.
+  void confirm(unsigned shard, uint32_t token, bool isRefused) {
+    if (isRefused) return toShard(shard, request::Stored{.isRefused = true, .token = token});
+    if (journal_.hasUnlanded()) [[unlikely]]
+      return confirmWhenLanded(shard, token);
+    journal_.whenCommitted([this, shard, token] { toShard(shard, request::Stored{.token = token}); });
+  }
+  void confirmHere(uint32_t token) override { confirm(index_, token, false); }
+  void confirmWhenLanded(unsigned shard, uint32_t token) {
+    const std::vector<uint64_t> sessions = journal_.takeUnlanded();
+    const auto confirmed = std::make_shared<Unconfirmed>(*this, shard, token);
+    for (const uint64_t key : sessions) {
+      const Session* session = sessions_.find(key);
+      if (session && session->move && session->move->isArriving()) unlanded_[key].push_back(confirmed);
+    }
   }
   void take(const delivery::HandOver& each, unsigned shard) {
     sharing_.handOver(each.session, shard, each.senderShare);
   }
   void take(const delivery::Acknowledge& each, unsigned shard) {
-    if (underWay_.isWatched(shard)) underWay_.settle(shard);
-    acknowledge({each.connection, each.generation, each.packetId, each.qos, each.session}, each.reason, each.isLogged);
+    const Source source{each.connection, each.generation, each.packetId, each.qos, each.session};
+    if (underWay_.isWatched(shard)) underWay_.settle(shard, source);
+    acknowledge(source, each.reason, each.isLogged);
   }
   void take(const delivery::Subscribed& each, unsigned shard) { subscriptions_.onSubscribed(each.token, shard); }
   void take(const delivery::RetainedFound& each, unsigned shard) {
@@ -592,6 +668,68 @@ class Engine : private ShardPort,
   void take(const delivery::SlotsPassed& each, unsigned worker) { slotMoves_.take(each, worker); }
   void take(const delivery::CollectSlots& each, unsigned worker) { slotMoves_.take(each, worker); }
   void take(const delivery::SlotsOpen& each, unsigned worker) { slotMoves_.take(each, worker); }
+  void take(const delivery::RetainedTaken& each, unsigned worker) { onOfferTaken(each.token, worker); }
+
+  // --- what this node's log has and another one is to have ----------------------------------------
+
+  void whenCommitted(std::function<void()> then) override { journal_.whenCommitted(std::move(then)); }
+
+  void sessionDeparted(uint64_t key, unsigned to, uint64_t move) override {
+    if (lanes_.isRemote(to)) departed_[key] = {move, to};
+  }
+  void sessionLanding(Session& session, unsigned from) override {
+    if (!journal_.isOn()) session.durable = nullptr;
+    if (!journal_.isClustered() || lanes_.isRemote(from) || !session.durable) return;
+    session.queue.each(frontEnd_.outbound().held(), [&](const Delivery& delivery) {
+      if (delivery.qos == 0 || !delivery.message || isReservedTopic(delivery.message->topic())) return;
+      Publication publication = Publication::of(delivery.message, 0);
+      BroughtTargets targets;
+      targets.add(session.key, delivery.qos, delivery.retain, delivery.isFromStore, delivery.subscriptionIds);
+      journal_.bring(publication, targets);
+    });
+  }
+  void sessionLanded(Session& session, unsigned from, uint64_t move) override {
+    const auto confirmed = unlanded_.extract(session.key);  // behind what follows
+    if (!lanes_.isRemote(from)) return;
+    if (session.durable) logWhole(journal_, session, frontEnd_.outbound().held());
+    departed_.erase(session.key);
+    sessionOver(session.key, from, move);
+  }
+  void sessionSettled(uint64_t key) override { unlanded_.erase(key); }
+  void sessionOver(uint64_t key, unsigned from, uint64_t move) override {
+    if (!lanes_.isRemote(from)) return;
+    const request::SessionLanded told{.session = key, .move = move};
+    journal_.whenCommitted([this, from, told] { toShard(from, told); });
+  }
+  void take(const request::SessionLanded& told) {
+    const auto found = departed_.find(told.session);
+    if (found == departed_.end() || found->second.move != told.move) return;
+    departed_.erase(found);
+    journal_.append(records::SessionEnd{told.session});
+  }
+
+  // Whether no worker of this node has the topic, or is about to have it.
+  bool isElsewhere(uint64_t topicHash) const {
+    const uint64_t owners = slots_.ownersOf(topicHash);
+    return owners != 0 && (owners & lanes_.here()) == 0;
+  }
+  // Those that nobody has stored. One that is sent twice is the same.
+  void sendOffers() {
+    for (size_t i = 0; i < offers_.size(); i++) {
+      const Offer& offer = offers_[i];
+      if (!offer.message) continue;
+      toOwner(filters_.hashOf(offer.message->topic()),
+              request::RetainedMoves{
+                  .token = uint32_t(i + 1), .carried = Carried(MessageRef(offer.message)), .stamp = offer.stamp});
+    }
+  }
+  void onOfferTaken(uint32_t token, unsigned worker) {
+    if (token == 0 || token > offers_.size() || !offers_[token - 1].message) return;
+    const MessageRef message = std::move(offers_[token - 1].message);
+    if (lanes_.isRemote(worker) && isElsewhere(filters_.hashOf(message->topic())))
+      journal_.retainedCleared(message->topic());
+    if (--offersLeft_ == 0) offers_ = {};
+  }
 
   void depart(Departure::Kind kind, Session& session) {
     session.departures++;
@@ -635,6 +773,7 @@ class Engine : private ShardPort,
     journal_.update();
     unsigned worker = 0;
     for (ShardRecord record; journal_.takeReady(worker, record);) answer(worker, record);
+    journal_.callReady();
     frontEnd_.outbound().releaseHeld();
   }
 
@@ -792,6 +931,31 @@ class Engine : private ShardPort,
   SlotMoves slotMoves_;
   UnderWay underWay_;
   uint64_t leaving_ = 0;  // workers that are gone and not forgotten
+  struct Departed {
+    uint64_t move = 0;
+    unsigned to = 0;
+  };
+  // Confirms when nobody needs it any more.
+  struct Unconfirmed {
+    Unconfirmed(Engine& own, unsigned from, uint32_t named) : engine(own), shard(from), token(named) {}
+    Unconfirmed(const Unconfirmed&) = delete;
+    ~Unconfirmed() {
+      if (!engine.isEnding_) engine.confirm(shard, token, false);
+    }
+    Engine& engine;
+    const unsigned shard;
+    const uint32_t token;
+  };
+  struct Offer {
+    MessageRef message;  // none: it was taken
+    uint64_t stamp = 0;
+  };
+  std::unordered_map<uint64_t, std::vector<std::shared_ptr<Unconfirmed>>> unlanded_;  // by session that is to come
+  std::unordered_map<uint64_t, Departed> departed_;  // sessions that another node does not have in its log yet
+  std::vector<Offer> offers_;
+  size_t offersLeft_ = 0;
+  bool isPresent_ = false;  // the others are known
+  bool isEnding_ = false;
   std::unique_ptr<cluster::RemoteEnds> remote_;
   std::vector<Filter*> matches_;
   std::array<uint64_t, 64> taken_{};               // by worker, as takenOf() says

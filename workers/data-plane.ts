@@ -7,7 +7,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { BrokerError } from '../core/broker-error.ts';
 import { type Answers, answerAsk } from '../core/control/asks.ts';
-import type { ToMain, ToWorker, WorkerCluster, WorkerStart } from '../core/control/messages.ts';
+import type { ClusterView, ToMain, ToWorker, WorkerCluster, WorkerStart } from '../core/control/messages.ts';
 import { Outgoing } from '../core/control/outgoing.ts';
 import { loadAddon, type TlsMaterial } from '../core/data-plane/addon.ts';
 import { inspect } from '../core/data-plane/inspection.ts';
@@ -78,6 +78,7 @@ function take(message: ToWorker): void {
       control.engine.forgetDecisions(0);
       break;
     case 'clusterView':
+      lastView = message.view;
       control.links?.apply(message.view);
       break;
     case 'noteMove':
@@ -121,6 +122,9 @@ process.on('uncaughtException', (error) => {
   leave(1);
 });
 
+/** Of those that came while the worker ran. */
+let lastView: ClusterView | undefined;
+
 type Listen = Extract<ToWorker, { type: 'listen' }>;
 
 async function joinAndListen(message: Listen): Promise<void> {
@@ -148,6 +152,7 @@ async function joinCluster({ incarnation, firstWorker, view, applied }: WorkerCl
   );
   control.links = links;
   await links.open(start.config, view, applied);
+  if (lastView !== undefined) links.apply(lastView); // it has come meanwhile
 }
 
 function joinFault(error: unknown): { code: string; message: string } {

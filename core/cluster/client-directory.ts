@@ -11,11 +11,16 @@
  *   a view changes the owner: everyone --held, held, heldAll--> the new owner, who answers once all have told it;
  *   claims that have no answer yet are made again there
  *
+ * A node that starts with a data directory has sessions that others may have had anew meanwhile. Of two sessions of an
+ * identifier one that a client has used since its node has started counts, and otherwise the one that was used later;
+ * the owner tells the holder of the other one that it is `outdated`. Until all have `heard` what a node has brought, no
+ * client gets in there.
+ *
  * One owner at a time: whoever claims believes only the owner of its own view, and a new owner waits for all who are in
  * its view, so nobody among them has still an answer of the last one under way.
  */
 import type { Claimed, Directory } from '../sessions/directory.ts';
-import type { LentSession, NodeMessage } from './node-messages.ts';
+import { type LentSession, type NodeMessage, usedStamp } from './node-messages.ts';
 import { slotCount, slotOfClientId } from './slots.ts';
 import { liveNodes, nodeOf, ownerOfSlot, type View } from './view.ts';
 
@@ -33,6 +38,10 @@ export interface SessionHolder {
   adopt(clientId: string, worker: number): void;
   /** Of all its sessions; also of those that are being claimed. */
   clientIds(): Iterable<string>;
+  /** As in the message `held`. */
+  stampOf(clientId: string): number;
+  /** Ends a session, and its connection: another node has a later one. */
+  endOutdated(clientId: string): void;
 }
 
 export interface ClientDirectoryOptions {
@@ -46,11 +55,15 @@ export interface ClientDirectoryOptions {
   onApplied(): void;
   /** Somebody wants an identifier that this node is the directory of. */
   onClaimed(clientId: string): void;
+  /** All have heard what this node has brought; once. */
+  onHeard(): void;
 }
 
 /** What the owner knows of a client identifier. */
 interface Entry {
   holder: number;
+  /** Of its session, as in the message `held`. */
+  stamp: number;
   /** The holder has lent its session, and nobody has said that it has it. */
   isLent: boolean;
   /** The last request to yield before the holder got it: answers to those are old. */
@@ -90,6 +103,9 @@ export class ClientDirectory implements Directory {
   readonly #entries: (Map<string, Entry> | undefined)[] = new Array(slotCount).fill(undefined);
   /** By node: the epoch of which it has told all that it holds. */
   readonly #told = new Map<number, number>();
+  /** By node: the epoch of which it has heard all that this node holds. */
+  readonly #heard = new Map<number, number>();
+  #isHeard = false;
   /** Claims for slots of which not everyone has told yet. */
   #held: (readonly [slot: number, clientId: string, claim: Claim])[] = [];
   /** For a view that is not here yet, and what their senders have sent behind it. */
@@ -143,6 +159,10 @@ export class ClientDirectory implements Directory {
     this.#pending.set(clientId, pending);
     this.#ask(clientId, pending);
     return undefined;
+  }
+
+  used(clientId: string): void {
+    this.#toOwner(clientId, { type: 'used', epoch: this.#epoch, clientId });
   }
 
   release(clientId: string): void {
@@ -258,8 +278,8 @@ export class ClientDirectory implements Directory {
     this.#options.send(entry.holder, { type: 'yield', clientId, turn: ++this.#turns, to, isClean });
   }
 
-  #newEntry(holder: number, isLent = false): Entry {
-    return { holder, isLent, since: this.#turns, waiter: undefined, askedFor: undefined };
+  #newEntry(holder: number, isLent = false, stamp = usedStamp): Entry {
+    return { holder, stamp, isLent, since: this.#turns, waiter: undefined, askedFor: undefined };
   }
 
   #onYielded(from: number, { clientId, turn, session }: Extract<NodeMessage, { type: 'yielded' }>): void {
@@ -304,19 +324,65 @@ export class ClientDirectory implements Directory {
     this.#options.send(from, { type: 'denied', clientId, claim });
   }
 
-  #onHeld(from: number, clientIds: readonly string[], areLent: boolean): void {
-    for (const clientId of clientIds) {
+  #onHeld(
+    from: number,
+    clientIds: readonly string[],
+    areLent: boolean,
+    stamps: readonly number[] = [],
+  ): void {
+    for (const [index, clientId] of clientIds.entries()) {
       const entries = this.#entries[this.#slotOf(clientId)];
-      const entry = entries?.get(clientId);
+      if (entries === undefined) continue;
+      const entry = entries.get(clientId);
+      const stamp = stamps[index] ?? usedStamp;
       // Whoever has lent a session knows less than whoever has it.
-      if (entries !== undefined && (entry === undefined || (entry.isLent && !areLent)))
-        entries.set(clientId, this.#newEntry(from, areLent));
+      const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
+      if (entry === undefined || isBetter) entries.set(clientId, this.#newEntry(from, areLent, stamp));
+      else if (!areLent) this.#choose(clientId, entry, from, stamp);
     }
+  }
+
+  /** Two nodes have a session of the identifier. */
+  #choose(clientId: string, entry: Entry, from: number, stamp: number): void {
+    const { holder } = entry;
+    if (holder === from) {
+      entry.stamp = Math.max(entry.stamp, stamp);
+      return;
+    }
+    const isLater = !entry.isLent && stamp > entry.stamp;
+    this.#options.send(isLater ? holder : from, { type: 'outdated', epoch: this.#epoch, clientId });
+    if (!isLater) return;
+    const chosen = this.#newEntry(from, false, stamp);
+    chosen.waiter = entry.waiter;
+    this.#entries[this.#slotOf(clientId)]?.set(clientId, chosen);
+    if (chosen.waiter !== undefined) this.#askToYield(clientId, chosen, chosen.waiter);
+  }
+
+  #onUsed(from: number, clientId: string): void {
+    const entry = this.#entries[this.#slotOf(clientId)]?.get(clientId);
+    if (entry?.holder === from) entry.stamp = usedStamp;
   }
 
   #onHeldAll(from: number, epoch: number): void {
     this.#told.set(from, Math.max(this.#told.get(from) ?? 0, epoch));
+    this.#options.send(from, { type: 'heard', epoch: this.#epoch });
     this.#goOn();
+  }
+
+  #onHeard(from: number, epoch: number): void {
+    this.#heard.set(from, epoch);
+    this.#noteHeard();
+  }
+  #noteHeard(): void {
+    const view = this.#view;
+    if (this.#isHeard || view === undefined) return;
+    if (!liveNodes(view).every(({ incarnation }) => this.#heard.has(incarnation))) return;
+    this.#isHeard = true;
+    this.#options.onHeard();
+  }
+
+  #onOutdated(from: number, clientId: string): void {
+    if (this.#ownerOf(clientId) === from) this.#sessions?.endOutdated(clientId);
   }
 
   /** Everyone has told what it holds of the slot. */
@@ -350,6 +416,7 @@ export class ClientDirectory implements Directory {
     const early = this.#early;
     this.#early = [];
     for (const [from, message] of early) this.onMessage(from, message);
+    this.#noteHeard();
     this.#goOn();
   }
 
@@ -395,6 +462,7 @@ export class ClientDirectory implements Directory {
       const batch = held.get(owner) ?? newBatch();
       held.set(owner, batch);
       batch[list].push(clientId);
+      if (list === 'clientIds') batch.stamps.push(this.#sessions?.stampOf(clientId) ?? usedStamp);
       batch.bytes += clientId.length;
       if (batch.bytes < heldBytesMax) return;
       this.#sendHeld(view, owner, batch);
@@ -408,8 +476,8 @@ export class ClientDirectory implements Directory {
       this.#options.send(incarnation, { type: 'heldAll', epoch: view.epoch });
   }
 
-  #sendHeld(view: View, owner: number, { clientIds, lent }: Batch): void {
-    this.#options.send(owner, { type: 'held', epoch: view.epoch, clientIds, lent });
+  #sendHeld(view: View, owner: number, { clientIds, stamps, lent }: Batch): void {
+    this.#options.send(owner, { type: 'held', epoch: view.epoch, clientIds, stamps, lent });
   }
 
   /** Claims that have waited, and whether the view is applied. */
@@ -466,11 +534,20 @@ export class ClientDirectory implements Directory {
         this.#onTaken(message);
         break;
       case 'held':
-        this.#onHeld(from, message.clientIds, false);
+        this.#onHeld(from, message.clientIds, false, message.stamps);
         this.#onHeld(from, message.lent, true);
         break;
       case 'heldAll':
         this.#onHeldAll(from, message.epoch);
+        break;
+      case 'heard':
+        this.#onHeard(from, message.epoch);
+        break;
+      case 'used':
+        this.#onUsed(from, message.clientId);
+        break;
+      case 'outdated':
+        this.#onOutdated(from, message.clientId);
         break;
       case 'adopt':
       case 'will':
@@ -486,12 +563,13 @@ export class ClientDirectory implements Directory {
 
 interface Batch {
   readonly clientIds: string[];
+  readonly stamps: number[];
   readonly lent: string[];
   bytes: number;
 }
 
 function newBatch(): Batch {
-  return { clientIds: [], lent: [], bytes: 0 };
+  return { clientIds: [], stamps: [], lent: [], bytes: 0 };
 }
 
 function hasWorker(

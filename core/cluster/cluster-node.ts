@@ -10,6 +10,7 @@ import type { ClusterPlace } from '../data-plane/addon.ts';
 import { systemClock } from '../sessions/timers.ts';
 import type { SessionHolder } from './client-directory.ts';
 import { Cluster } from './cluster.ts';
+import { type KnownCluster, writeKnownCluster } from './cluster-memory.ts';
 import type { JoinRefusal } from './membership.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
 import { openRegister } from './nats-register.ts';
@@ -25,9 +26,17 @@ export interface ClusterNodeEvents {
   onMove(number: number): void;
   onEvicted(): void;
   onReach(isReached: boolean): void;
+  onHeard(): void;
   onNews(news: Readonly<Record<string, unknown>>): void;
   onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
   publishWill(will: ToldWill): void;
+}
+
+/** What the node has on its disk, and joins with. */
+export interface NodeData {
+  readonly directory: string;
+  /** Undefined: nothing yet. */
+  readonly known: KnownCluster | undefined;
 }
 
 /** What the data plane of a node is made with. */
@@ -58,9 +67,18 @@ export class ClusterNode {
   static async connect(
     config: BrokerConfig,
     logger: Logger,
+    data: NodeData | undefined,
     events: ClusterNodeEvents,
   ): Promise<ClusterNode> {
     const { nodeName = '', clusterName, workers } = config;
+    const remember = ({ keys, epoch, lastIncarnation }: View): void => {
+      if (data === undefined) return;
+      try {
+        writeKnownCluster(data.directory, { clusterName, keys, epoch, incarnation: lastIncarnation });
+      } catch (err) {
+        logger.error({ err }, 'the node cannot note how far its cluster is');
+      }
+    };
     const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, {
       onUp: () => {},
       onWait: (reason) => logger.warn({ reason }, 'NATS cannot be reached yet'),
@@ -68,6 +86,11 @@ export class ClusterNode {
     try {
       const cluster = new Cluster({
         ...events,
+        onView: (view, before) => {
+          remember(view);
+          events.onView(view, before);
+        },
+        known: data?.known,
         clock: systemClock,
         post,
         register: await openRegister(post.connection, clusterName),
@@ -121,6 +144,10 @@ function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: Br
   switch (refusal.why) {
     case 'nameTaken':
       return `The cluster ${clusterName} has a node ${nodeName} that lives: give this one another nodeName.`;
+    case 'otherCluster':
+      return refusal.known.keys === undefined
+        ? `The data directory is of a broker that was never in the cluster ${clusterName}, which is there already: let it be the first node of a new cluster, or give an empty directory.`
+        : `The data directory belongs to another cluster, ${refusal.known.clusterName}, or NATS has lost the state of this one and a node without data has begun it anew: give the clusterName that it belongs to, or an empty dataDirectory.`;
     case 'full':
       return `The cluster ${clusterName} has no room for ${workers} workers: all nodes together have at most ${clusterWorkersMax}.`;
     case 'viewNotReadable':

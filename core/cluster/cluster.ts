@@ -17,6 +17,8 @@ export interface ClusterOptions extends Omit<MembershipOptions, 'applied' | 'las
   /** Later, before time passes: setImmediate. */
   soon(action: () => void): void;
   sessions(): SessionHolder;
+  /** All nodes have heard which sessions this one has brought: clients may come. */
+  onHeard?(): void;
   /** What another node has told everyone. */
   onNews(news: Readonly<Record<string, unknown>>): void;
   /** Another node asks for an operator. */
@@ -194,6 +196,9 @@ export class Cluster implements Directory {
   release(clientId: string): void {
     this.#directory?.release(clientId);
   }
+  used(clientId: string): void {
+    this.#directory?.used(clientId);
+  }
   isLent(key: number): boolean {
     return this.#directory?.isLent(key) ?? false;
   }
@@ -236,6 +241,7 @@ export class Cluster implements Directory {
       onClaimed: (clientId) => this.#wills?.claimed(clientId),
       isReached: () => this.isReached,
       onApplied: () => this.#membership.beatNow(),
+      onHeard: () => this.#options.onHeard?.(),
     });
     this.#directory.serve(this.#options.sessions());
   }

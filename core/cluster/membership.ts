@@ -11,6 +11,7 @@
  */
 import { isRecord } from '../config/option-rules.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
+import type { KnownCluster } from './cluster-memory.ts';
 import type { Post, Register, Subjects } from './ports.ts';
 import {
   decodeView,
@@ -26,6 +27,7 @@ import {
   withNode,
   withNodeLeaving,
   withoutNode,
+  withPast,
 } from './view.ts';
 
 export interface MembershipOptions {
@@ -39,6 +41,8 @@ export interface MembershipOptions {
   readonly id: string;
   /** Of a cluster that begins with this node. */
   makeKeys(): string;
+  /** What the node has on its disk belongs to; undefined: it has nothing. */
+  readonly known?: KnownCluster | undefined;
   /** The epoch that the data plane and the directory of this node have done with. */
   applied(): number;
   /** The largest number of a move of a session or of slots that this node knows. */
@@ -57,6 +61,8 @@ export interface MembershipOptions {
 export type JoinRefusal =
   | { readonly why: 'nameTaken' }
   | { readonly why: 'full' }
+  /** What this node has on its disk belongs to another cluster, or was never in one. */
+  | { readonly why: 'otherCluster'; readonly known: KnownCluster }
   | { readonly why: 'viewNotReadable'; readonly sentence: string };
 
 export const beatMs = 500;
@@ -154,12 +160,20 @@ export class Membership {
         again(retryMs);
         return;
       }
-      const found = written.revision === 0 ? firstView(this.#options.makeKeys()) : decodeView(written.bytes);
-      if (typeof found === 'string') {
-        done({ why: 'viewNotReadable', sentence: found });
+      const { name, id, workers, known } = this.#options;
+      const read =
+        written.revision === 0
+          ? firstView(known?.keys ?? this.#options.makeKeys())
+          : decodeView(written.bytes);
+      if (typeof read === 'string') {
+        done({ why: 'viewNotReadable', sentence: read });
         return;
       }
-      const { name, id, workers } = this.#options;
+      if (known !== undefined && written.revision !== 0 && known.keys !== read.keys) {
+        done({ why: 'otherCluster', known });
+        return;
+      }
+      const found = known === undefined ? read : withPast(read, known.epoch, known.incarnation);
       const own = liveNodes(found).find((node) => node.id === id);
       if (own !== undefined) {
         this.#node = own;

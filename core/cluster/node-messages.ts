@@ -1,6 +1,9 @@
 /** What the main threads of the nodes tell each other. Who owns what is said by the view (view.ts). */
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 
+/** Of a session that a client has used since its node has started: later than all that come from a disk. */
+export const usedStamp = Number.MAX_SAFE_INTEGER;
+
 /** A session that goes to another node: its key, and the worker that has it, by its number in the cluster. */
 export interface LentSession {
   readonly key: number;
@@ -77,11 +80,15 @@ export type NodeMessage =
   | { readonly type: 'passed'; readonly clientId: string; readonly key: number; readonly to: number }
   /** To the node that has lent the session: the sender has it. */
   | { readonly type: 'taken'; readonly clientId: string; readonly key: number }
-  /** To the new owner of slots: which identifiers of theirs the sender has, and which it has lent. */
+  /**
+   * To the new owner of slots: which identifiers of theirs the sender has, and which it has lent. `stamps`: when a client
+   * has used the session last, of each of `clientIds`; `usedStamp` since its node has started.
+   */
   | {
       readonly type: 'held';
       readonly epoch: number;
       readonly clientIds: readonly string[];
+      readonly stamps: readonly number[];
       readonly lent: readonly string[];
     }
   /** That was all. */
@@ -103,6 +110,12 @@ export type NodeMessage =
       readonly text: string;
       readonly isLast: boolean;
     }
+  /** The answer to heldAll: the sender knows it, and has said whatever follows from it. */
+  | { readonly type: 'heard'; readonly epoch: number }
+  /** To the owner: a client uses the session that the sender had from its disk. */
+  | { readonly type: 'used'; readonly epoch: number; readonly clientId: string }
+  /** To the node that has it: another one has a later session of the identifier, and this one is to end. */
+  | { readonly type: 'outdated'; readonly epoch: number; readonly clientId: string }
   /** Something that is to be done on every node; core/cluster/news.ts reads it. */
   | { readonly type: 'news'; readonly news: Readonly<Record<string, unknown>> };
 
@@ -110,6 +123,7 @@ type Check = (value: unknown) => boolean;
 const isText: Check = (value) => typeof value === 'string';
 const isTruth: Check = (value) => typeof value === 'boolean';
 const isNumber: Check = (value) => isWholeNumber(value, 0, Number.MAX_SAFE_INTEGER);
+const areNumbers: Check = (value) => Array.isArray(value) && value.every(isNumber);
 const areTexts: Check = (value) => Array.isArray(value) && value.every(isText);
 const isSession: Check = (value) =>
   value === undefined || (isRecord(value) && isNumber(value['key']) && isNumber(value['worker']));
@@ -139,7 +153,7 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   yielded: { clientId: isText, turn: isNumber, session: isSession },
   passed: { clientId: isText, key: isNumber, to: isNumber },
   taken: { clientId: isText, key: isNumber },
-  held: { epoch: isNumber, clientIds: areTexts, lent: areTexts },
+  held: { epoch: isNumber, clientIds: areTexts, stamps: areNumbers, lent: areTexts },
   heldAll: { epoch: isNumber },
   adopt: { clientId: isText },
   will: { clientId: isText, will: isWill },
@@ -147,6 +161,9 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   willDue: { clientId: isText, will: isWill, inMs: isNumber },
   asked: { ask: isNumber, question: isQuestion },
   answered: { ask: isNumber, status: isNumber, text: isText, isLast: isTruth },
+  heard: { epoch: isNumber },
+  used: { epoch: isNumber, clientId: isText },
+  outdated: { epoch: isNumber, clientId: isText },
   news: { news: isRecord },
 };
 

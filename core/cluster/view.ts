@@ -98,6 +98,12 @@ export function withNode(view: View, node: Pick<NodeEntry, 'name' | 'id' | 'work
   return liveNodes(view).length === 0 ? withSlotsDealt(next, slotCount) : advanced(next);
 }
 
+/** NATS may have forgotten views that a node has seen: epochs and incarnations go on behind them. */
+export function withPast(view: View, epoch: number, incarnation: number): View {
+  const lastIncarnation = Math.max(view.lastIncarnation, incarnation);
+  return { ...view, epoch: Math.max(view.epoch, epoch), lastIncarnation };
+}
+
 /** Without a node, whose slots the others get at once. */
 export function withoutNode(view: View, incarnation: number): View {
   const nodes = view.nodes.map((node) =>

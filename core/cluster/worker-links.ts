@@ -14,6 +14,9 @@ const figuresMs = 1_000;
 /** The main thread is connected already, or the worker would not be there. */
 const connectMs = 10_000;
 
+/** More than begin before the next one. */
+const movesPerEpoch = 2 ** 32;
+
 export interface WorkerPlace extends WorkerAddress {
   readonly clusterName: string;
   readonly nodeName: string;
@@ -94,6 +97,8 @@ export class WorkerLinks {
     if (this.#post === undefined || view.epoch <= (this.#view?.epoch ?? 0)) return;
     const before = this.#view;
     this.#view = view;
+    // What happens in this view is later than all that has happened in those before, also on nodes that are lost.
+    this.#engine.noteMove(view.epoch * movesPerEpoch);
     const incarnations = workersOf(view);
     for (const [worker, { incarnation }] of this.#links)
       if (incarnations.get(worker) !== incarnation) this.#lose(worker);

@@ -290,9 +290,9 @@ export interface BrokerOptions {
    */
   readonly reasonStrings?: ReasonStrings;
   /**
-   * Joins other brokers over NATS, at these servers: 'nats://a:4222', or 'tls://…'. All nodes of the cluster share client
-   * identifiers, topics, retained messages and shared subscriptions. Everything is kept in memory. Default: none, and
-   * NATS is not loaded. See docs/clustering.md.
+   * Joins other brokers over NATS, at these servers: 'nats://a:4222', or 'tls://…'. Client identifiers, topics, retained
+   * messages and shared subscriptions are those of the cluster then. Each node has a dataDirectory of its own, or keeps
+   * everything in memory. Default: none, and NATS is not even loaded. See docs/clustering.md.
    */
   readonly cluster?: readonly string[];
   /** The name of this node, unique in the cluster. Default: the name of the host. */

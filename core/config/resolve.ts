@@ -293,14 +293,8 @@ export function nodeNameOf(host: string): string {
 }
 
 /** The name has a default, and alone it changes nothing. */
-function checkCluster({ cluster, dataDirectory, ...config }: BrokerConfig): void {
-  if (cluster !== undefined) {
-    if (dataDirectory === false) return;
-    throw new BrokerError(
-      'CONFIG_INVALID',
-      'cluster keeps everything in memory, and there is a dataDirectory: give it false (--data none).',
-    );
-  }
+function checkCluster({ cluster, ...config }: BrokerConfig): void {
+  if (cluster !== undefined) return;
   const { nodeName, clusterCredentials, clusterTlsCa } = config;
   const alone = Object.entries({ nodeName, clusterCredentials, clusterTlsCa }).find(
     ([, value]) => value !== undefined,

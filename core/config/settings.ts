@@ -258,7 +258,7 @@ export const settings: readonly Setting[] = [
     flag: 'cluster',
     placeholder: 'URLS',
     variable: 'RALLYMQ_CLUSTER',
-    help: 'NATS servers that join brokers, needs --data none',
+    help: 'NATS servers that join brokers',
   },
   {
     option: 'nodeName',

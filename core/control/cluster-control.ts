@@ -5,9 +5,9 @@
 
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
-import type { ClusterNode, JoinedPlace } from '../cluster/cluster-node.ts';
+import type { ClusterNode, JoinedPlace, NodeData } from '../cluster/cluster-node.ts';
 import { type LaneFigures, lanesByNode } from '../cluster/lane-figures.ts';
-import type { NodeAnswer, NodeQuestion, ToldWill } from '../cluster/node-messages.ts';
+import { type NodeAnswer, type NodeQuestion, type ToldWill, usedStamp } from '../cluster/node-messages.ts';
 import { liveNodes, type View, workersOf } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { type LinkFigures, readLinkFigures } from '../data-plane/addon.ts';
@@ -32,7 +32,8 @@ export interface ClusterControlOptions {
 }
 
 /** The session directory. */
-export interface ClusterSessions extends SessionHolder {
+export interface ClusterSessions extends Omit<SessionHolder, 'stampOf'> {
+  restoredStampOf(clientId: string): number | undefined;
   otherWorkersLost(workers: ReadonlySet<number>): void;
   /** Of sessions that wait for their clients. */
   awayClientIds(): Iterable<string>;
@@ -69,13 +70,18 @@ export class ClusterControl implements Directory {
   #isEvicted = false;
   /** By worker: what it has said last of its links. */
   readonly #links = new Map<number, readonly LinkFigures[]>();
+  #heard = Promise.resolve();
+  #outdated = 0;
 
   constructor(options: ClusterControlOptions) {
     this.#options = options;
   }
 
-  /** Joins, again after an eviction. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. */
-  async join(): Promise<JoinedPlace> {
+  /**
+   * Joins, again after an eviction, with what is on the disk. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED,
+   * CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE.
+   */
+  async join(data: NodeData | undefined): Promise<JoinedPlace> {
     const { config, logger } = this.#options;
     await this.#node?.close();
     this.#place = undefined;
@@ -84,8 +90,14 @@ export class ClusterControl implements Directory {
     this.#links.clear();
     this.#applied = new Array<undefined>(config.workers).fill(undefined);
     const { ClusterNode } = await import('../cluster/cluster-node.ts');
-    this.#node = await ClusterNode.connect(config, logger, {
-      sessions: () => this.#options.sessions(),
+    let heard = (): void => {};
+    this.#heard = new Promise((resolve) => {
+      heard = resolve;
+    });
+    const sessions = this.#sessionHolder();
+    this.#node = await ClusterNode.connect(config, logger, data, {
+      sessions: () => sessions,
+      onHeard: () => heard(),
       onView: (view, before) => this.#onView(view, before),
       onMove: (number) => this.#options.broadcast({ type: 'noteMove', number }),
       onEvicted: () => this.#onEvicted(),
@@ -128,6 +140,30 @@ export class ClusterControl implements Directory {
   /** Whether other nodes can have what this one has. */
   get hasOthers(): boolean {
     return this.#isReached && (this.#node?.cluster.giveSessions([]) ?? false);
+  }
+
+  #sessionHolder(): SessionHolder {
+    const sessions = this.#options.sessions();
+    return {
+      yield: (clientId, isClean, done) => sessions.yield(clientId, isClean, done),
+      endLent: (session) => sessions.endLent(session),
+      adopt: (clientId, worker) => sessions.adopt(clientId, worker),
+      clientIds: () => sessions.clientIds(),
+      stampOf: (clientId) => sessions.restoredStampOf(clientId) ?? usedStamp,
+      endOutdated: (clientId) => {
+        this.#outdated++;
+        this.#options.logger.warn(
+          { clientId, outdated: this.#outdated },
+          'a session from the disk ends, with what waits for it: its client has had a later one on another node',
+        );
+        sessions.endOutdated(clientId);
+      },
+    };
+  }
+
+  /** All nodes have heard which sessions this one has brought: from then on clients may come. */
+  get heard(): Promise<void> {
+    return this.#heard;
   }
 
   /** Gives the slots to the others, and ends. */
@@ -200,6 +236,9 @@ export class ClusterControl implements Directory {
   }
   release(clientId: string): void {
     if (!this.#isEvicted) this.#node?.cluster.release(clientId);
+  }
+  used(clientId: string): void {
+    this.#node?.cluster.used(clientId);
   }
   isLent(key: number): boolean {
     return this.#node?.cluster.isLent(key) ?? false;

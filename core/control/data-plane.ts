@@ -5,6 +5,7 @@
  *   rules -> join the cluster | open and read the store -> addon.createBroker() -> Supervisor -> workers listen
  */
 import { BrokerError } from '../broker-error.ts';
+import { type KnownCluster, readKnownCluster } from '../cluster/cluster-memory.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { takeOver } from '../config/reload.ts';
 import { type Addon, loadAddon, type StoreState } from '../data-plane/addon.ts';
@@ -142,7 +143,9 @@ export class DataPlane {
     );
     this.#supervisor = supervisor;
     this.#options.onSupervisor(supervisor);
-    return await supervisor.start(numericHost, httpSocket, listenerHosts);
+    const address = await supervisor.start(numericHost, httpSocket, listenerHosts);
+    await cluster?.heard;
+    return address;
   }
 
   /** Makes the broker in the addon, from its store if it has one. Errors: as Store.open(), ClusterControl.join(). */
@@ -151,18 +154,21 @@ export class DataPlane {
     const { limits, port, workers } = config;
     const rules = this.#options.firstRules(); // wrong files are no reason to read a store
     const dataPlaneRules = { ...config, ...limits };
-    if (cluster !== undefined) {
-      const place = await cluster.join();
+    if (cluster !== undefined && !keepsData(config)) {
+      const place = await cluster.join(undefined);
       directory.restore(place.incarnation, []);
       this.#options.onJoined();
       return addon.createBroker(workers, dataPlaneRules, place);
     }
     if (!keepsData(config)) return addon.createBroker(workers, dataPlaneRules);
     const store = new Store(addon, config, logger, (error) => events.onFatal(error));
+    const known = readKnownCluster(store.directory);
+    if (known !== undefined && cluster === undefined) throw ofCluster(store.directory, known);
     store.open();
     this.#store = store;
     const server = port === false ? undefined : await serveRecovering(host, port, () => store.progress);
     try {
+      if (cluster !== undefined) return await this.#recoverNode(store, known, rules, cluster);
       const { broker, recovered } = await store.recover(rules);
       directory.restore(recovered.run, recovered.sessions);
       return broker;
@@ -170,6 +176,37 @@ export class DataPlane {
       if (server !== undefined) await closeRecovering(server);
     }
   }
+
+  /** The node joins with what it has, which is read before: nobody is to wait for that. */
+  async #recoverNode(
+    store: Store,
+    known: KnownCluster | undefined,
+    rules: Uint8Array | undefined,
+    cluster: ClusterControl,
+  ): Promise<number> {
+    const { config, directory } = this.#options;
+    try {
+      const { runs, sessions } = await store.read();
+      directory.restore(0, sessions); // the others are told of them as soon as it has joined
+      const alone = { clusterName: config.clusterName, keys: undefined, epoch: 0, incarnation: runs };
+      const data = { directory: store.directory, known: known ?? (runs > 0 ? alone : undefined) };
+      const place = await cluster.join(data);
+      directory.setRun(place.incarnation);
+      const { broker } = await store.recover(rules, place);
+      this.#options.onJoined();
+      return broker;
+    } catch (error) {
+      store.abandon();
+      throw error;
+    }
+  }
+}
+
+function ofCluster(directory: string, { clusterName }: KnownCluster): BrokerError {
+  return new BrokerError(
+    'STORE_NOT_USABLE',
+    `The data directory ${directory} is that of a node of the cluster ${clusterName}: give cluster too, or another directory, and the sessions and messages with rallymq store export and import.`,
+  );
 }
 
 /** The same ports as before. */

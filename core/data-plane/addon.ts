@@ -488,6 +488,8 @@ export interface RecoveredSession {
   readonly session: number;
   readonly worker: number;
   readonly clientId: string;
+  /** In a cluster: the later of two sessions of a client identifier has the larger one. */
+  readonly stamp: number;
 }
 
 export interface RecoveredStore {
@@ -625,7 +627,17 @@ export interface Addon {
     workers: number,
     rules: DataPlaneRules,
     access: Uint8Array | undefined,
+    place?: ClusterPlace,
   ): Promise<RecoveredStore>;
+  /**
+   * Before recoverStore(), of a node of a cluster: reads the store. `runs`: how often a broker has started with it, 0: it is
+   * new. Throws as createBroker().
+   */
+  readStore(
+    broker: number,
+    workers: number,
+    rules: DataPlaneRules,
+  ): Promise<{ readonly runs: number; readonly sessions: readonly RecoveredSession[] }>;
   storeProgress(broker: number): { readonly bytesDone: number; readonly bytesTotal: number };
   /** Its workers have ended. What it has stored is safe when this returns. */
   destroyBroker(broker: number): void;

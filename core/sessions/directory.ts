@@ -11,6 +11,8 @@ export interface Directory {
   claim(clientId: string, isClean: boolean, later: (outcome: Claimed) => void): boolean | undefined;
   /** This node does not need the client identifier any more. */
   release(clientId: string): void;
+  /** A client uses a session that was restored at the start, for the first time. */
+  used(clientId: string): void;
   /** Whether a session that a worker of this node has belongs to another one, which is taking it. */
   isLent(key: number): boolean;
 }
@@ -28,4 +30,9 @@ export interface MovingSession {
 }
 
 /** There is no other node. */
-export const thisNodeAlone: Directory = { claim: () => true, release: () => {}, isLent: () => false };
+export const thisNodeAlone: Directory = {
+  claim: () => true,
+  release: () => {},
+  used: () => {},
+  isLent: () => false,
+};

@@ -131,6 +131,8 @@ interface SessionRecord {
   expiresAtMs: number | undefined;
   /** While it is away: for the first of the two. */
   timer: Timer | undefined;
+  /** Of a session that was restored at the start and that no client has used since: RecoveredSession. */
+  stamp: number | undefined;
 }
 
 /** Where a client is. */
@@ -197,11 +199,20 @@ export class SessionDirectory {
    * are. From now on keys are of this run of the broker, and nobody else has had them.
    */
   restore(run: number, sessions: readonly RecoveredSession[]): void {
-    this.#keys = run * keysPerRun;
-    for (const { session: key, worker, clientId } of sessions.toSorted((a, b) => a.session - b.session)) {
+    this.setRun(run);
+    // Of an incarnation of this node that is over.
+    for (const record of [...this.#byKey.values()]) if (record.state === 'lost') this.#remove(record);
+    for (const each of sessions.toSorted((a, b) => a.session - b.session)) {
+      const { session: key, worker, clientId, stamp } = each;
       const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
-      this.#add(newRecord(key, 'lost', worker, client));
+      const record = newRecord(key, 'lost', worker, client);
+      record.stamp = stamp;
+      this.#add(record);
     }
+  }
+
+  setRun(run: number): void {
+    this.#keys = run * keysPerRun;
   }
 
   get counts(): DirectoryCounts {
@@ -330,6 +341,16 @@ export class SessionDirectory {
   /** Of all sessions, also of those whose identifiers are being claimed. */
   clientIds(): Iterable<string> {
     return this.#byClientId.keys();
+  }
+
+  /** The same of one of them: of a session that was restored, and not used since. */
+  restoredStampOf(clientId: string): number | undefined {
+    return this.#byClientId.get(clientId)?.stamp;
+  }
+
+  /** Another node has a later session of this client. */
+  endOutdated(clientId: string): void {
+    if (this.#byClientId.has(clientId)) this.yield(clientId, true, () => true);
   }
 
   /** As core/cluster/client-directory.ts says. */
@@ -644,6 +665,8 @@ export class SessionDirectory {
     record.connection = connection;
     record.sinceSeconds = this.#nowSeconds();
     record.isDismissed = false;
+    if (record.stamp !== undefined) this.#options.directory.used(client.clientId);
+    record.stamp = undefined;
     this.#connections++;
     this.#accepted++;
     this.#connectionsPeak = Math.max(this.#connectionsPeak, this.#connections);
@@ -879,6 +902,7 @@ function newRecord(key: number, state: SessionStateName, worker: number, client:
     willAtMs: undefined,
     expiresAtMs: undefined,
     timer: undefined,
+    stamp: undefined,
   };
 }
 

@@ -23,7 +23,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
 import { isSystemError, systemReason } from '../system-reason.ts';
 import { makeDirectory } from './make-directory.ts';
-import { isSegment, segmentsOf } from './store-files.ts';
+import { clusterFileName, isSegment, segmentsOf } from './store-files.ts';
 
 export interface BackupOutcome {
   readonly files: number;
@@ -68,6 +68,7 @@ async function copyTo(directory: string, folder: string, progress: Progress): Pr
     if ((await segmentsOf(directory)).at(-1) === newest) break;
     await rm(join(folder, newest));
   }
+  await copyClusterFile(directory, folder);
   syncFolder(folder);
   progress(1, 1);
   return await outcomeOf(folder, links);
@@ -127,9 +128,20 @@ async function copyBack(
     closeSync(file);
     progress(at + 1, segments.length);
   }
+  await copyClusterFile(folder, directory);
   syncFolder(directory);
   syncFolder(dirname(join(directory, '.')));
   return await outcomeOf(directory, 0);
+}
+
+/** Which cluster the data is of, if it is (core/cluster/cluster-memory.ts). */
+async function copyClusterFile(from: string, to: string): Promise<void> {
+  const path = join(from, clusterFileName);
+  if (!existsSync(path)) return;
+  await copyFile(path, join(to, clusterFileName));
+  const file = openSync(join(to, clusterFileName), 'r+');
+  fsyncSync(file);
+  closeSync(file);
 }
 
 /** Fills a folder that is empty or made for it. A part of what should be in it is not left there. */

@@ -14,6 +14,9 @@ export interface StoreFiles {
   readonly setAside: readonly string[];
 }
 
+/** Of the data directory of a node of a cluster: core/cluster/cluster-memory.ts. */
+export const clusterFileName = 'cluster.json';
+
 const segmentPattern = /^\d{10}\.seg$/;
 
 export function isSegment(name: string): boolean {

@@ -6,7 +6,14 @@ import { resolve } from 'node:path';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Logger } from '../control/logger.ts';
-import type { Addon, RecoveredStore, StoreFault, StoreState } from '../data-plane/addon.ts';
+import type {
+  Addon,
+  ClusterPlace,
+  RecoveredSession,
+  RecoveredStore,
+  StoreFault,
+  StoreState,
+} from '../data-plane/addon.ts';
 import { systemReason } from '../system-reason.ts';
 import { makeDirectory } from './make-directory.ts';
 
@@ -85,26 +92,46 @@ export class Store {
     if (warning !== undefined) this.#logger.warn({ directory: this.#directory }, warning);
   }
 
-  /** Reads what is there, with a line a second while it lasts. `rules`: of encodeRuleBook(). */
-  async recover(rules: Uint8Array | undefined): Promise<OpenStore> {
+  get directory(): string {
+    return this.#directory;
+  }
+
+  /** For a node of a cluster, before it joins: reads what is there. `runs`: how often a broker has started with it. */
+  async read(): Promise<{ readonly runs: number; readonly sessions: readonly RecoveredSession[] }> {
+    const { workers, limits } = this.#config;
+    return await this.#withProgress(() =>
+      this.#addon.readStore(this.#broker, workers, { ...this.#config, ...limits }),
+    );
+  }
+
+  /** Reads what is there, unless that is done, and makes the broker. `rules`: of encodeRuleBook(). */
+  async recover(rules: Uint8Array | undefined, place?: ClusterPlace): Promise<OpenStore> {
     const { workers, limits } = this.#config;
     const startedAtMs = performance.now();
+    const dataPlaneRules = { ...this.#config, ...limits };
+    const recovered = await this.#withProgress(() =>
+      this.#addon.recoverStore(this.#broker, workers, dataPlaneRules, rules, place),
+    );
+    this.#tell(recovered, performance.now() - startedAtMs);
+    return { broker: this.#broker, recovered };
+  }
+
+  /** With a line a second while it lasts. */
+  async #withProgress<Result>(read: () => Promise<Result>): Promise<Result> {
     const timer = setInterval(() => {
       const { bytesDone, bytesTotal } = this.progress;
       this.#logger.info({ bytesDone, bytesTotal }, 'reading the store');
     }, progressMs);
     try {
-      const recovered = await this.#addon.recoverStore(
-        this.#broker,
-        workers,
-        { ...this.#config, ...limits },
-        rules,
-      );
-      this.#tell(recovered, performance.now() - startedAtMs);
-      return { broker: this.#broker, recovered };
+      return await read();
     } finally {
       clearInterval(timer);
     }
+  }
+
+  /** It was opened, and no broker is made of it. */
+  abandon(): void {
+    this.#addon.destroyBroker(this.#broker);
   }
 
   #tell({ sessions, damage, lostDeliveries, unknownRecords }: RecoveredStore, tookMs: number): void {

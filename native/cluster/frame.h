@@ -19,7 +19,7 @@
 namespace rally::cluster {
 
 // Goes up when the head or a record has another form. Both ends must have the same one.
-inline constexpr uint8_t linkVersion = 1;
+inline constexpr uint8_t linkVersion = 2;
 
 // The two lanes in each direction. Neither waits for the other (lanes/lane.h).
 enum class Channel : uint8_t { requests, deliveries, count };

@@ -141,9 +141,19 @@ class RecordReader {
     get(awayMs);
     get(will);
     get(rights);
+    get(durable);
     if (!ok_) return;
     queue = DeliveryQueue::travellingWith(std::move(waiting));
     leftAtMs = nowMs_ - ageMs_ - awayMs;
+  }
+
+  void get(DurableSession& durable) {
+    const Bytes clientId = raw(size());
+    expect(!clientId.empty() && clientId.size() <= UINT16_MAX);
+    get(durable.access);
+    Reader reader(durable.access);
+    expect(durable.access.empty() || (parseAccess(reader) && reader.remaining() == 0));
+    if (ok_) durable.clientId = ShortText(clientId);
   }
 
  private:

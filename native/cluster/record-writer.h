@@ -56,7 +56,7 @@ class RecordWriter {
   void put(const Message& message) {
     const auto& [references, payloadBytes, propertiesBytes, topicBytes, workers, qos, retain, isStub, isMarked,
                  originSession, expiresAtMs, logId, placeInLog] = message;  // a mark is of this node's clock
-    RALLY_ASSERT(logId == 0 && !isStub);                                    // there is no log beside a cluster
+    RALLY_ASSERT(!isStub);                                                  // and its log is another one
     put(uint8_t(qos | (retain ? retainFlag : 0) | (expiresAtMs != 0 ? expiresFlag : 0)));
     if (expiresAtMs != 0) put(hasPassed(expiresAtMs, nowMs_) ? uint64_t(0) : expiresAtMs - nowMs_);
     put(originSession);
@@ -79,7 +79,6 @@ class RecordWriter {
 
   void put(SessionParcel& parcel) {
     auto& [key, move, window, queue, received, retainedShards, expirySeconds, leftAtMs, will, rights, durable] = parcel;
-    RALLY_ASSERT(!durable);  // likewise
     put(key);
     put(move);
     put(window);
@@ -92,6 +91,13 @@ class RecordWriter {
     put(nowMs_ - leftAtMs);
     put(will);
     put(rights);
+    put(durable);
+  }
+  // Its log begins with what the parcel has.
+  void put(const DurableSession& durable) {
+    size(durable.clientId.bytes().size());
+    raw(durable.clientId.bytes());
+    put(durable.access);
   }
 
   static constexpr uint8_t qosBits = 3, retainFlag = 4, expiresFlag = 8;

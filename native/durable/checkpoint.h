@@ -49,10 +49,12 @@ class CheckpointPart : private SessionCopier {
   void writeRetained(size_t bytesMax) {
     const Copying copying(journal_);
     for (size_t cost = 0; cost < bytesMax;) {
-      const bool isOver = engine_.shard().eachRetainedFrom(node_, nodesAtOnce, [&](const MessageRef& message) {
-        if (message->logId != 0) journal_.copy(message, records::Message::retains | records::Message::isCopy);
-        cost += message->size();
-      });
+      const bool isOver = engine_.shard().eachRetainedFrom(
+          node_, nodesAtOnce, [&](const MessageRef& message, uint64_t stamp) {
+            if (message->logId != 0 && stamp != 0) journal_.retainedStamp(message->topic(), stamp);
+            if (message->logId != 0) journal_.copy(message, records::Message::retains | records::Message::isCopy);
+            cost += message->size();
+          });
       cost += nodesAtOnce * nodeCost;
       journal_.submitSome();
       if (!isOver) continue;
@@ -132,8 +134,9 @@ class CheckpointPart : private SessionCopier {
   void visit(Session& session) {
     walked_ += sessionCost;
     if (!session.durable) wantStubsOf(session);
-    // One that is on its way has been written before, or is a place that waits for it.
-    if (!session.durable || session.durable->checkpoint == number_ || session.move) return;
+    // A place that waits for a session is written when that has come, or where it comes from.
+    const bool isAwaited = session.move && session.move->isArriving();
+    if (!session.durable || session.durable->checkpoint == number_ || isAwaited) return;
     if (session.departures > 0) {
       deferred_.push_back(session.key);
       return;
@@ -145,7 +148,7 @@ class CheckpointPart : private SessionCopier {
     std::erase_if(deferred_, [&](uint64_t key) {
       Session* session = engine_.findSession(key);
       if (session && session->departures > 0 && !session->move) return false;
-      if (session && session->durable && !session->move) copyFirst(*session);
+      if (session && session->durable && !(session->move && session->move->isArriving())) copyFirst(*session);
       return true;
     });
   }
@@ -202,7 +205,7 @@ class CheckpointPart : private SessionCopier {
   bool hasWanted() const { return !wanted_.isEmpty() || readingBytes_ > 0 || !settling_.isEmpty(); }
   bool isOver() const { return place_ == 0 && deferred_.empty() && !hasWanted(); }
   bool hasReadableNow() const {
-    return readingBytes_ > 0 && fetching().hasAny(engine_.index(), Fetching::Box::checkpoint);
+    return readingBytes_ > 0 && fetching().hasAny(engine_.row(), Fetching::Box::checkpoint);
   }
   bool hasSettledNow() { return !settling_.isEmpty() && journal_.isCommitted(settling_.front().ticket); }
 
@@ -217,12 +220,12 @@ class CheckpointPart : private SessionCopier {
     std::sort(fetch.stubs.begin(), fetch.stubs.end(), [](const MessageRef& one, const MessageRef& other) {
       return one->logPlace().value() < other->logPlace().value();
     });
-    fetching().ask(engine_.index(), Fetching::Box::checkpoint, std::move(fetch));
+    fetching().ask(engine_.row(), Fetching::Box::checkpoint, std::move(fetch));
   }
   void copyRead() {
     if (!hasReadableNow()) return;
     Fetch fetch;
-    fetching().take(engine_.index(), Fetching::Box::checkpoint, fetch);
+    fetching().take(engine_.row(), Fetching::Box::checkpoint, fetch);
     readingBytes_ = 0;
     for (size_t i = 0; i < fetch.stubs.size(); i++) {
       if (!fetch.messages[i]) continue;  // whoever wants to send it will know

@@ -50,7 +50,7 @@ class Checkpointer : public TurnGate {
   }
 
   void pass(Engine& engine) override {
-    if (writer_ == engine.index() && hasEnded_) giveUpOld(engine);
+    if (writer_ == engine.row() && hasEnded_) giveUpOld(engine);
     if (!isAsked()) return;
     engine.journal().submit();  // what is in the state already stands before the checkpoint
     if (!engine.isAtRest()) return;
@@ -70,7 +70,7 @@ class Checkpointer : public TurnGate {
 
   // All workers are at rest.
   void begin(Engine& engine) {
-    writer_ = engine.index();
+    writer_ = engine.row();
     hasEnded_ = false;
     number_++;
     partBytes_.store(0, std::memory_order_relaxed);
@@ -105,9 +105,9 @@ class Checkpointer : public TurnGate {
 
   void proceed(Engine& engine) override {
     if (!isUnderWay()) return;
-    CheckpointPart& part = *parts_[engine.index()];
+    CheckpointPart& part = *parts_[engine.row()];
     Journal& journal = engine.journal();
-    if (writer_ == engine.index() && floor.keptFrom.load(std::memory_order_relaxed) == UINT64_MAX) noteBegun(journal);
+    if (writer_ == engine.row() && floor.keptFrom.load(std::memory_order_relaxed) == UINT64_MAX) noteBegun(journal);
     const bool isBusy = journal.isBusy();
     const uint64_t bytesBefore = journal.appendedBytes();
     const size_t bytesMax = engine.limits().checkpointBytesPerTurn;
@@ -121,14 +121,14 @@ class Checkpointer : public TurnGate {
       if (!part.hasSessions()) pass(journal, partsLeft_);
     }
     const bool isWritten = partsLeft_.load(std::memory_order_acquire) == 0;
-    if (isWritten && writer_ == engine.index() && !hasEnded_) end(engine);
+    if (isWritten && writer_ == engine.row() && !hasEnded_) end(engine);
   }
   bool hasWork(Engine& engine) override {
     if (!isUnderWay()) return false;
-    CheckpointPart& part = *parts_[engine.index()];
+    CheckpointPart& part = *parts_[engine.row()];
     const bool isTurn = part.hasRetained() || partsWithRetained_.load(std::memory_order_acquire) == 0;
     if (isTurn && part.hasMore() && !engine.journal().isBusy()) return true;
-    return writer_ == engine.index() && !hasEnded_ && partsLeft_.load(std::memory_order_acquire) == 0;
+    return writer_ == engine.row() && !hasEnded_ && partsLeft_.load(std::memory_order_acquire) == 0;
   }
 
  private:
@@ -139,7 +139,7 @@ class Checkpointer : public TurnGate {
 
   template <class Visit>
   void eachWorker(Visit&& visit) {
-    for (unsigned worker = 0; worker < broker_.workers(); worker++) visit(broker_.engine(worker));
+    for (unsigned row = 0; row < broker_.workers(); row++) visit(broker_.engineAt(row));
   }
   void ringAll() {
     eachWorker([](Engine& engine) { engine.doorbell().ring(); });
@@ -184,6 +184,7 @@ class Checkpointer : public TurnGate {
 
   // The hash of its whole filter; all workers are at rest.
   uint64_t shareOf(const Delivery& delivery) {
+    if (broker_.isClustered()) return 0;  // to the log it is the session's own
     const Bytes topic = delivery.message->topic();
     FilterTable& table = broker_.engine(0).filterTable();
     FilterTable& filters = broker_.engine(broker_.engine(0).slots().ownerOf(table.hashOf(topic))).filterTable();

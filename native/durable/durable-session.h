@@ -15,6 +15,7 @@ struct DurableSession {
   PacketIdSet receivedLogged;   // of Session::received, those that the log knows
   std::vector<uint64_t> done;   // messages that it has done with and the log does not know of yet
   uint64_t checkpoint = 0;      // the last one that has it, or behind whose beginning all of it stands
+  uint64_t stamp = 0;           // in a cluster: as records::SessionStamp says
 };
 
 }  // namespace rally

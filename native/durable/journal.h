@@ -9,10 +9,14 @@
 //
 // Without a log (`isOn()` is false) nothing is durable, and all of this costs one test.
 #pragma once
+#include <deque>
+#include <functional>
+
 #include "../lanes/deliveries.h"
 #include "../messages/source.h"
 #include "../sessions/session.h"
 #include "../structures/fifo.h"
+#include "brought-targets.h"
 #include "log-floor.h"
 #include "records.h"
 #include "wall-clock.h"
@@ -28,13 +32,16 @@ class SessionCopier {
 
 class Journal {
  public:
+  // Of a worker by its place among those of the process.
   explicit Journal(unsigned worker) : worker_(worker) {}
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  // From now on the log is written. `lastMessage`: the highest number of a message that is in it.
-  void open(log::Log& log, uint64_t lastMessage, const LogFloor& floor) {
+  // From now on the log is written. `lastMessage`: the highest number of a message that is in it. In a cluster each
+  // worker logs what comes for its own sessions (bring()), since owners of topics have other logs.
+  void open(log::Log& log, uint64_t lastMessage, const LogFloor& floor, bool isClustered = false) {
     log_ = &log;
+    isClustered_ = isClustered;
     floor_ = &floor;
     appender_ = &log.appender(worker_);
     messages_ = lastMessage >> workerBits;
@@ -43,11 +50,17 @@ class Journal {
   void close() {
     log_ = nullptr;
     appender_ = nullptr;
+    isClustered_ = false;
   }
 
   uint64_t lastMessage() const { return messages_ << workerBits | worker_; }
 
   bool isOn() const { return appender_ != nullptr; }
+  // It is on, and that of a node of a cluster.
+  bool isClustered() const { return isClustered_; }
+  // Of what is used from now on (records::SessionStamp).
+  uint64_t stamp() const { return stamp_; }
+  void setStamp(uint64_t stamp) { stamp_ = stamp; }
   // Nothing more may be taken in that would have to be logged, for now.
   bool isCrowded() const { return appender_ && appender_->isFull(); }
   // The disk is full: what would have to be stored is refused.
@@ -150,13 +163,30 @@ class Journal {
     return true;
   }
 
+  // Calls `then` when all that was appended until now is committed: mostly later, at once if it is.
+  void whenCommitted(std::function<void()> then) {
+    const uint64_t last = turn();
+    if (!isOn() || (isCommitted(last) && waiting_.empty())) then();
+    else waiting_.push_back({last, std::move(then)});
+  }
+  void callReady() {
+    while (!waiting_.empty() && isCommitted(waiting_.front().turn)) {
+      const std::function<void()> then = std::move(waiting_.front().then);
+      waiting_.pop_front();
+      then();
+    }
+  }
+
   // --- messages (the shard) -------------------------------------------------------------------------
 
-  // Gives the publication its number.
+  // Gives the publication a number, under which workers of this node log it.
+  void number(Publication& publication) { publication.setInLog(++messages_ << workerBits | worker_, {}); }
+  // Gives the publication its number, unless it has one.
   void message(Publication& publication, uint8_t flags, const Source& source) {
-    publication.logId = ++messages_ << workerBits | worker_;
+    if (publication.logId == 0) publication.logId = ++messages_ << workerBits | worker_;
     if (publication.retain) flags |= records::Message::isRetainMarked;
-    const uint16_t receivedPacketId = source.qos == 2 && source.isDurable ? source.packetId : uint16_t(0);
+    const bool isReceived = source.qos == 2 && source.isDurable && !isClustered_;
+    const uint16_t receivedPacketId = isReceived ? source.packetId : uint16_t(0);
     publication.setInLog(publication.logId, placeOf(copyOf(publication, flags, receivedPacketId)));
   }
   // The message as it is, for a checkpoint. It lies there from now on.
@@ -172,6 +202,32 @@ class Journal {
   // Of what this worker has appended.
   LogPlace placeOf(log::Ticket ticket) const { return {worker_, ticket}; }
   void retainedCleared(Bytes topic) { append(records::RetainedClear{topic}); }
+  void retainedStamp(Bytes topic, uint64_t stamp) { append(records::RetainedStamp{stamp, topic}); }
+  // A retained message that another node has had.
+  void adopted(const MessageRef& message, uint64_t stamp) {
+    Publication publication = Publication::of(message, 0);
+    retainedStamp(publication.topic, stamp);
+    this->message(publication, records::Message::retains, {});
+  }
+
+  // A durable session is to have a message that is not logged for it: it is about to come here, and is logged then.
+  void noteUnlanded(const Session& session) { unlanded_.push_back(session.key); }
+  bool hasUnlanded() const { return !unlanded_.empty(); }
+  std::vector<uint64_t> takeUnlanded() { return std::exchange(unlanded_, {}); }
+
+  // The message is for these sessions of this worker. It gets a number unless it has one of this node.
+  void bring(Publication& publication, const BroughtTargets& targets) {
+    if (publication.logId == 0) number(publication);
+    append(records::Brought{.id = publication.logId,
+                            .isRetainMarked = publication.retain,
+                            .qos = publication.qos,
+                            .origin = publication.originSession,
+                            .expiresAtMs = publication.expiresAtMs == 0 ? 0 : toWallClock(publication.expiresAtMs),
+                            .topic = publication.topic,
+                            .properties = publication.properties,
+                            .payload = publication.payload,
+                            .targets = targets.bytes()});
+  }
 
   // --- sessions (the front end) ---------------------------------------------------------------------
 
@@ -192,6 +248,7 @@ class Journal {
       record.willPayload = will->message->payload();
     }
     append(record);
+    if (isClustered_) append(records::SessionStamp{session.key, session.durable->stamp});
     note(session);
   }
   void left(Session& session, bool keepsWill) {
@@ -254,7 +311,7 @@ class Journal {
   // The session has done with a message: it was acknowledged, has expired or is dropped. The log learns it later.
   void settle(Session& session, uint64_t message, bool isOfShare) {
     if (message == 0 || !isOn()) return;
-    if (isOfShare) {
+    if (isOfShare && !isClustered_) {
       append(records::ShareDone{session.key, message});
       return;
     }
@@ -281,8 +338,13 @@ class Journal {
     note(session);
   }
   void received(const Session& session, uint16_t packetId) { append(records::Received{session.key, packetId}); }
+  // The same, and the client learns of it when it is committed.
+  void receivedNow(Session& session, uint16_t packetId) {
+    received(session, packetId);
+    note(session);
+  }
   void sent(Session& session, uint16_t packetId, uint64_t message, bool isOfShare) {
-    append(records::Sent{session.key, packetId, message, isOfShare});
+    append(records::Sent{session.key, packetId, message, isOfShare && !isClustered_});
     note(session);
   }
   void released(Session& session, uint16_t packetId) {
@@ -315,6 +377,10 @@ class Journal {
     uint64_t turn = 0;
     uint8_t worker = 0;
     ShardRecord answer;
+  };
+  struct Waiting {
+    uint64_t turn = 0;
+    std::function<void()> then;
   };
 
   template <class Number>
@@ -354,10 +420,14 @@ class Journal {
   log::Position watchedAt_;
   Fifo<Submitted> submitted_;
   Fifo<Held> held_;
+  std::deque<Waiting> waiting_;
+  bool isClustered_ = false;
+  uint64_t stamp_ = 0;
   uint64_t checkpoint_ = 0;
   SessionCopier* copier_ = nullptr;
   bool isCopying_ = false;
   std::vector<uint64_t> unsaid_;
+  std::vector<uint64_t> unlanded_;
   std::vector<uint32_t> ids_;
 };
 

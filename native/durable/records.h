@@ -350,4 +350,57 @@ struct Waiting {
   }
 };
 
+// In a cluster, where each worker logs what comes for the sessions that it has: a message, and for whom it is.
+struct Brought {
+  static constexpr log::Kind kind = kindOf(23);
+
+  uint64_t id = 0;
+  uint8_t isRetainMarked = 0;
+  uint8_t qos = 0;
+  uint64_t origin = 0;
+  uint64_t expiresAtMs = 0;  // 0: never
+  Bytes topic;
+  Bytes properties;
+  Bytes payload;
+  Bytes targets;  // BroughtTargets
+
+  void visit(auto& body) {
+    body.number(id);
+    body.number(isRetainMarked);
+    body.number(qos);
+    body.number(origin);
+    body.number(expiresAtMs);
+    body.short_(topic);
+    body.long_(properties);
+    body.long_(payload);
+    body.long_(targets);
+  }
+};
+
+// In a cluster: when a client has used the session last, as the moves are numbered (lanes/lanes.h). Of two sessions of
+// a client identifier the later one counts.
+struct SessionStamp {
+  static constexpr log::Kind kind = kindOf(24);
+  uint64_t session = 0;
+  uint64_t stamp = 0;
+
+  void visit(auto& body) {
+    body.number(session);
+    body.number(stamp);
+  }
+};
+
+// In a cluster: the move by which the owner of the topic had it when its retained message was published or cleared. Of
+// two retained messages of a topic the later one counts.
+struct RetainedStamp {
+  static constexpr log::Kind kind = kindOf(25);
+  uint64_t stamp = 0;
+  Bytes topic;
+
+  void visit(auto& body) {
+    body.number(stamp);
+    body.short_(topic);
+  }
+};
+
 }  // namespace rally::records

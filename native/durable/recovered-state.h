@@ -30,6 +30,7 @@
 #include "../sessions/will.h"
 #include "../structures/shared-rows.h"
 #include "../topics/filter-table.h"
+#include "brought-targets.h"
 #include "number-list.h"
 #include "numbered.h"
 #include "records.h"
@@ -74,6 +75,7 @@ class RecoveredState {
     std::string clientId;
     uint32_t expirySeconds = 0;
     uint64_t leftAtMs = 0;  // 0: its client was connected
+    uint64_t stamp = 0;     // as records::SessionStamp says
     std::vector<uint8_t> access;
     std::unique_ptr<Will> will;
     std::unordered_map<std::string, Subscription> subscriptions;
@@ -104,6 +106,11 @@ class RecoveredState {
   std::unordered_map<uint64_t, Session>& sessions() { return state_->sessions; }
   Rows& rows() { return state_->rows; }
   std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
+  // As records::RetainedStamp says; 0: it was published outside a cluster.
+  uint64_t retainedStampOf(const std::string& topic) const {
+    const auto found = state_->retainedStamps.find(topic);
+    return found == state_->retainedStamps.end() ? 0 : found->second;
+  }
   // nullptr: what was left of it has been lost with a damaged part of the log.
   MessageRef messageOf(uint64_t number) {
     Held* const held = state_->messages.find(number);
@@ -201,6 +208,7 @@ class RecoveredState {
     std::unordered_map<uint64_t, Session> sessions;
     std::unordered_map<uint64_t, Group> groups;
     std::unordered_map<std::string, MessageRef> retained;
+    std::unordered_map<std::string, uint64_t> retainedStamps;
     std::unordered_map<uint64_t, std::unordered_map<uint64_t, uint64_t>> guests;  // not durable -> message -> group
 
     // Of a checkpoint that is being read: messages for sessions since its beginning, by owner, which are on their way
@@ -225,7 +233,8 @@ class RecoveredState {
         applyAs<records::Clock, records::Message, records::RetainedClear, records::Session, records::Left,
                 records::WillOver, records::SessionEnd, records::Subscribe, records::Unsubscribe, records::Done,
                 records::Queued, records::ShareDone, records::Received, records::Forget, records::Sent,
-                records::Released, records::Completed, records::Taken, records::Copied, records::Waiting>(found);
+                records::Released, records::Completed, records::Taken, records::Copied, records::Waiting,
+                records::Brought, records::SessionStamp, records::RetainedStamp>(found);
     unknown_ += !isKnown;
   }
   template <class... Records>
@@ -381,7 +390,43 @@ class RecoveredState {
     }
     dropUnused(record.id);
   }
-  void take(const records::RetainedClear& record) { clearRetained(textOf(record.topic)); }
+  void take(const records::RetainedClear& record) {
+    clearRetained(textOf(record.topic));
+    state_->retainedStamps.erase(textOf(record.topic));
+  }
+  void take(const records::RetainedStamp& record) { state_->retainedStamps[textOf(record.topic)] = record.stamp; }
+  void take(const records::Brought& record) {
+    lastMessage = std::max(lastMessage, record.id);
+    if (record.expiresAtMs != 0 && record.expiresAtMs <= startMs_ && !isCheckpointRecord_) return;
+    Held& held = state_->messages[record.id];
+    if (!held.message) {
+      keep(held,
+           {.id = record.id,
+            .flags = uint8_t(record.isRetainMarked != 0 ? records::Message::isRetainMarked : 0),
+            .qos = record.qos,
+            .origin = record.origin,
+            .expiresAtMs = record.expiresAtMs,
+            .topic = record.topic,
+            .properties = record.properties,
+            .payload = record.payload},
+           false);
+    }
+    const bool areTargets = BroughtTargets::each(record.targets, [&](BroughtTarget& target) {
+      Session* session = find(target.session);
+      if (!session || target.qos == 0) return;
+      state_->messages[record.id].uses++;
+      Entry entry;
+      entry.message = record.id;
+      entry.qos = target.qos;
+      entry.retain = target.retain;
+      entry.isFromStore = target.isFromStore;
+      entry.subscriptionIds = std::move(target.subscriptionIds);
+      entry.owner = anyOwner;
+      push(*session, std::move(entry));
+    });
+    unknown_ += !areTargets;
+    dropUnused(record.id);
+  }
 
   void keep(Held& held, const records::Message& record, bool isRetained) {
     // Its topic will be asked for.
@@ -575,6 +620,9 @@ class RecoveredState {
     publication.workers = uint8_t(workers_);
     will->message = publication.keep();
     return will;
+  }
+  void take(const records::SessionStamp& record) {
+    if (Session* session = find(record.session)) session->stamp = record.stamp;
   }
   void take(const records::Left& record) {
     lastMs = std::max(lastMs, record.atMs);

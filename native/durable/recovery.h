@@ -5,6 +5,9 @@
 //   deliveries into windows and queues, with journals that are not open yet: nothing of it is logged again
 //   orphans    messages of shares that nobody has: to their shares, which is logged
 //
+// In a cluster the owners of topics may be other nodes: retained messages are offered to them when they are known, and
+// what a share has brought is the session's own.
+//
 // All on one thread.
 #pragma once
 #include "../broker.h"
@@ -15,9 +18,10 @@ namespace rally {
 // A session that is there again, for the session directory.
 struct RecoveredSession {
   uint64_t key = 0;
-  unsigned worker = 0;
+  unsigned worker = 0;  // by its place in this process
   std::string clientId;
   bool wasConnected = false;
+  uint64_t stamp = 0;  // as records::SessionStamp says
 };
 
 class Recovery {
@@ -29,10 +33,16 @@ class Recovery {
     const uint64_t nowMs = engineClockMs();
     eachEngine([&](Engine& engine) { engine.setClock(nowMs); });
     for (auto& [topic, message] : state_.retained()) {
+      if (broker_.isClustered()) {
+        const uint64_t stamp = state_.retainedStampOf(topic);
+        broker_.engineAt(0).noteMove(stamp);
+        broker_.engineAt(unsigned(topic.size() % broker_.workers())).offer(message, stamp);
+        continue;
+      }
       Engine& engine = ownerOf(message->topic());
       if (!engine.shard().restore(message)) lost_++;
     }
-    dropOlderTwins();
+    dropOlderTwins(state_);
     recovered_.reserve(state_.sessions().size());
     eachEngine([&](Engine& engine) { engine.sessionTable().reserve(state_.sessions().size() / broker_.workers()); });
     for (auto& [key, session] : state_.sessions()) addSession(session);
@@ -45,6 +55,19 @@ class Recovery {
     settleLanes();
   }
 
+  // Where a session goes, among so many workers.
+  static unsigned rowOf(uint64_t key, unsigned workers) { return unsigned(key % workers); }
+  // A client identifier has one session: the newest. The end of another one may not have come into the log.
+  static void dropOlderTwins(RecoveredState& state) {
+    std::unordered_map<std::string, std::pair<uint64_t, uint64_t>> newest;  // stamp, key
+    for (const auto& [key, session] : state.sessions()) {
+      std::pair<uint64_t, uint64_t>& known = newest[session.clientId];
+      known = std::max(known, {session.stamp, key});
+    }
+    std::erase_if(state.sessions(),
+                  [&](const auto& each) { return newest[each.second.clientId].second != each.first; });
+  }
+
   std::vector<RecoveredSession> takeSessions() { return std::move(recovered_); }
   // Messages and deliveries for which there was no room.
   uint64_t lost() const { return lost_; }
@@ -52,12 +75,12 @@ class Recovery {
  private:
   template <class Visit>
   void eachEngine(Visit&& visit) {
-    for (unsigned worker = 0; worker < broker_.workers(); worker++) visit(broker_.engine(worker));
+    for (unsigned row = 0; row < broker_.workers(); row++) visit(broker_.engineAt(row));
   }
   Engine& ownerOf(Bytes topic) {
     return broker_.engine(broker_.engine(0).slots().ownerOf(broker_.engine(0).filters().hashOf(topic)));
   }
-  Engine& homeOf(uint64_t key) { return broker_.engine(unsigned(key % broker_.workers())); }
+  Engine& homeOf(uint64_t key) { return broker_.engineAt(rowOf(key, broker_.workers())); }
 
   // A client identifier has one session: the newest. The end of another one may not have come into the log.
   void dropOlderTwins() {
@@ -85,6 +108,8 @@ class Recovery {
     session.isDurable = true;
     session.durable = std::make_unique<DurableSession>();
     session.durable->clientId = ShortText(bytesOf(from.clientId));
+    session.durable->stamp = from.stamp;
+    if (broker_.isClustered()) engine.noteMove(from.stamp);
     if (!from.access.empty()) {
       Reader reader(from.access);
       engine.frontEnd().setRights(session, readAccess(reader));
@@ -103,7 +128,7 @@ class Recovery {
     }
     // What it may have is judged by the rules of now.
     if (session.rights) session.subscriptionsEpoch = session.queueEpoch = 0;
-    recovered_.push_back({from.key, engine.index(), from.clientId, from.leftAtMs == 0});
+    recovered_.push_back({from.key, engine.row(), from.clientId, from.leftAtMs == 0, from.stamp});
   }
 
   // What was sent with QoS 2 keeps its packet identifier.
@@ -186,7 +211,7 @@ class Recovery {
       return {};
     }
     uint32_t share = 0;
-    if (entry.share != 0) share = shareKey(message->topic(), entry.share);
+    if (entry.share != 0 && !broker_.isClustered()) share = shareKey(message->topic(), entry.share);
     return {.message = std::move(message),
             .subscriptionIds = entry.subscriptionIds,
             .qos = entry.qos,
@@ -209,6 +234,10 @@ class Recovery {
   }
 
   void adopt(RecoveredState::Orphan orphan) {
+    if (broker_.isClustered()) {
+      lost_++;  // of a broker that was alone: the members of the share are not known yet
+      return;
+    }
     if (orphan.message->isStub) orphan.message = stubs_.read(*orphan.message.get());
     if (!orphan.message) {
       lost_++;

@@ -22,8 +22,10 @@ class StateWriter {
     journal_.setCopying(true);
   }
 
-  void message(const MessageRef& message, bool isRetained) {
+  // `stamp`: of a retained one, as records::RetainedStamp says.
+  void message(const MessageRef& message, bool isRetained, uint64_t stamp = 0) {
     using enum records::Message::Flag;
+    if (stamp != 0) journal_.retainedStamp(message->topic(), stamp);
     journal_.copy(message, uint8_t(isCopy | (isRetained ? retains : 0)));
     makeRoom();
   }
@@ -35,6 +37,7 @@ class StateWriter {
                             .access = session.access};
     if (session.will) addWill(*session.will, record);
     journal_.append(record);
+    if (session.stamp != 0) journal_.append(records::SessionStamp{session.key, session.stamp});
     for (const auto& [filter, options] : session.subscriptions) {
       using enum records::Subscribe::Flag;
       journal_.append(records::Subscribe{

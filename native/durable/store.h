@@ -1,7 +1,8 @@
 // What a broker keeps in its data directory, from the opening of the log to its close.
 //
 //   open()     the directory is ours                        (the thread that starts the broker)
-//   recover()  the log is read, and a broker made of it     (any thread; progress() from any other)
+//   read()     the log is read                              (any thread; progress() from any other)
+//   recover()  a broker is made of it                       (any thread)
 //   close()    everything is committed                      (when the workers have ended)
 #pragma once
 #include <thread>
@@ -43,35 +44,34 @@ class Store {
   const Damage& damage() const { return damage_; }
   uint64_t run() const { return run_; }
 
-  // `rules`: what clients may have; nullptr: everything.
+  // `isWhole`: for a node of a cluster, where all content of messages is in memory, and sessions() are known before it
+  // joins.
+  void read(unsigned workers, const Limits& limits, uint64_t tableKey, bool isWhole = false) {
+    const HashKeys keys{.topics = log_->identity()[0], .tables = tableKey};
+    state_ = std::make_unique<RecoveredState>(workers, keys,
+                                              isWhole ? SIZE_MAX : workers * limits.queuedMemoryBytesMax);
+    Reading reading(*this, *state_);
+    log_->recover(reading);
+    state_->finish();
+    run_ = state_->run + 1;
+    if (isWhole) listSessions(workers);
+  }
+  // The last one that was there before.
+  uint64_t lastRun() const { return run_ - 1; }
+
+  // `rules`: what clients may have; nullptr: everything. Reads the log unless that is done.
   Broker& recover(unsigned workers, const Limits& limits, uint64_t tableKey,
                   const std::shared_ptr<const RuleBook>& rules = nullptr) {
+    if (!state_) read(workers, limits, tableKey);
     const HashKeys keys{.topics = log_->identity()[0], .tables = tableKey};
-    auto read = std::make_unique<RecoveredState>(workers, keys, workers * limits.queuedMemoryBytesMax);
-    RecoveredState& state = *read;
-    Reading reading(*this, state);
-    log_->recover(reading);
-    state.finish();
-    run_ = state.run + 1;
-    broker_ = std::make_unique<Broker>(workers, limits, keys);
-    if (rules) broker_->rules().put(rules);
-    for (unsigned worker = 0; worker < workers; worker++) broker_->engine(worker).adoptRules();
-    fetching_ = std::make_unique<Fetching>(*log_, workers);
-    for (unsigned worker = 0; worker < workers; worker++) {
-      Engine& engine = broker_->engine(worker);
-      if (log_->isKeeping()) engine.accounts().backlog.open(*fetching_);
-      fetching_->setBell(worker, engine.doorbell());
-    }
-    Recovery recovery(*broker_, state, *log_);
-    recovery.install();
-    sessions_ = recovery.takeSessions();
-    begin(state.lastMessage);
-    recovery.adoptOrphans();
-    damage_.lostDeliveries = recovery.lost();
-    damage_.unknownRecords = state.unknownRecords();
-    // Of a large store that takes seconds, for which nobody should wait.
-    cleaner_ = std::thread([garbage = std::move(read)]() mutable { garbage.reset(); });
-    return *broker_;
+    return recover(std::make_unique<Broker>(workers, limits, keys), rules);
+  }
+  // As a node of a cluster.
+  Broker& recover(const ClusterPlace& place, const Limits& limits, const HashKeys& keys,
+                  const std::shared_ptr<const RuleBook>& rules = nullptr) {
+    if (!state_) read(unsigned(__builtin_popcountll(place.here)), limits, keys.tables, true);
+    run_ = std::max(run_, place.incarnation);  // keys of sessions begin with it
+    return recover(std::make_unique<Broker>(place, limits, keys), rules);
   }
 
   // Reads back what waits in the log alone. Its thread is begun with start(), or it is driven by a test.
@@ -81,8 +81,8 @@ class Store {
   void close() {
     if (!broker_) return;
     fetching_->stop();
-    for (unsigned worker = 0; worker < broker_->workers(); worker++) {
-      Engine& engine = broker_->engine(worker);
+    for (unsigned row = 0; row < broker_->workers(); row++) {
+      Engine& engine = broker_->engineAt(row);
       engine.eachSession([&](Session& session) { engine.journal().flushDone(session); });
       engine.journal().submit();
     }
@@ -110,28 +110,61 @@ class Store {
     RecoveredState& state_;
   };
 
+  void listSessions(unsigned workers) {
+    Recovery::dropOlderTwins(*state_);
+    sessions_.reserve(state_->sessions().size());
+    for (const auto& [key, session] : state_->sessions())
+      sessions_.push_back({key, Recovery::rowOf(key, workers), session.clientId, session.leftAtMs == 0, session.stamp});
+  }
+
+  Broker& recover(std::unique_ptr<Broker> broker, const std::shared_ptr<const RuleBook>& rules) {
+    broker_ = std::move(broker);
+    if (rules) broker_->rules().put(rules);
+    fetching_ = std::make_unique<Fetching>(*log_, broker_->workers());
+    for (unsigned row = 0; row < broker_->workers(); row++) {
+      Engine& engine = broker_->engineAt(row);
+      engine.adoptRules();
+      // A session goes to other nodes with all that waits for it.
+      if (log_->isKeeping() && !broker_->isClustered()) engine.accounts().backlog.open(*fetching_);
+      fetching_->setBell(row, engine.doorbell());
+    }
+    std::unique_ptr<RecoveredState> read = std::move(state_);
+    RecoveredState& state = *read;
+    Recovery recovery(*broker_, state, *log_);
+    recovery.install();
+    sessions_ = recovery.takeSessions();
+    begin(state.lastMessage);
+    recovery.adoptOrphans();
+    damage_.lostDeliveries = recovery.lost();
+    damage_.unknownRecords = state.unknownRecords();
+    // Of a large store that takes seconds, for which nobody should wait.
+    cleaner_ = std::thread([garbage = std::move(read)]() mutable { garbage.reset(); });
+    return *broker_;
+  }
+
   // The log is written from now on. What a start has found out is in it: when clients have left that were connected.
   void begin(uint64_t lastMessage) {
     checkpointer_ = std::make_unique<Checkpointer>(*broker_, *log_, run_, checkpointBytesMin_);
-    for (unsigned worker = 0; worker < broker_->workers(); worker++) {
-      Engine& engine = broker_->engine(worker);
+    for (unsigned row = 0; row < broker_->workers(); row++) {
+      Engine& engine = broker_->engineAt(row);
       engine.openJournal(*log_, lastMessage, *checkpointer_);
-      log_->appender(worker).onCommit([](void* bell) { static_cast<Doorbell*>(bell)->ring(); }, &engine.doorbell());
+      log_->appender(row).onCommit([](void* bell) { static_cast<Doorbell*>(bell)->ring(); }, &engine.doorbell());
     }
     log_->start();
-    Journal& journal = broker_->engine(0).journal();
+    Journal& journal = broker_->engineAt(0).journal();
     journal.append(records::Started{.run = run_, .atMs = wallClockMs()});
     for (const RecoveredSession& each : sessions_) {
-      Engine& engine = broker_->engine(each.worker);
+      Engine& engine = broker_->engineAt(each.worker);
       if (each.wasConnected) engine.journal().session(*engine.findSession(each.key));
     }
-    for (unsigned worker = 0; worker < broker_->workers(); worker++) broker_->engine(worker).journal().submit();
+    for (unsigned row = 0; row < broker_->workers(); row++) broker_->engineAt(row).journal().submit();
     // It is written while clients are there already.
     if (recordBytes_ >= checkpointBytesMin_) checkpointer_->ask();
   }
 
   std::unique_ptr<log::Log> log_;
   const uint64_t checkpointBytesMin_;
+  std::unique_ptr<RecoveredState> state_;  // between read() and recover()
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<Fetching> fetching_;

@@ -38,7 +38,7 @@ class StoredState : private log::Visitor {
         writer.message(message, false);
     };
     for (const auto& [topic, message] : state_->retained()) {
-      writer.message(message, true);
+      writer.message(message, true, state_->retainedStampOf(topic));
       written.insert(message->logId);
     }
     for (auto& [key, session] : state_->sessions()) {

@@ -396,8 +396,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
     }
     if (!session.durable) return;
     session.durable->access.assign(terms.accessBytes.begin(), terms.accessBytes.end());
+    session.durable->stamp = journal_.stamp();
     journal_.session(session);
-    if (isNew && !session.isDurable) shards_.becameDurable(session);  // behind it: its subscriptions are of a session
+    // Behind it: its subscriptions are of a session. One that has come from a node without a log has some already.
+    if (isNew && (!session.isDurable || journal_.isClustered())) shards_.becameDurable(session);
   }
 
   // The contents of the session are sent, and counted, again.

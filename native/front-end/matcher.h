@@ -12,8 +12,10 @@ class Matcher {
  public:
   Matcher(Outbound& outbound, Gate& gate, Counters& counters) : outbound_(outbound), gate_(gate), counters_(counters) {}
 
-  // `shard`: the worker that owns the topic.
-  void deliver(const std::vector<Filter*>& filters, Publication& publication, unsigned shard) {
+  // `shard`: the worker that owns the topic. `isLogged`: for the durable sessions among them, before they have it.
+  void deliver(const std::vector<Filter*>& filters, Publication& publication, unsigned shard, bool isLogged = false) {
+    if (isLogged) [[unlikely]]
+      return deliverLogged(filters, publication, shard);
     outbound_.begin(publication);
     if (filters.size() == 1) {
       for (const Subscriber& subscriber : filters[0]->subscribers) {
@@ -31,12 +33,37 @@ class Matcher {
   }
 
  private:
+  // A record with more for whom it is would make the others wait.
+  static constexpr size_t targetBytesMax = 65'536;
+
   struct Target {
     Session* session;
     uint8_t qos;
     bool retain;
     SubscriptionIds ids;
   };
+
+  [[gnu::noinline]] void deliverLogged(const std::vector<Filter*>& filters, Publication& publication, unsigned shard) {
+    collect(filters, publication, shard);
+    Journal& journal = outbound_.journal();
+    brought_.clear();
+    for (const Target& target : targets_) {
+      const uint8_t qos = std::min(target.qos, publication.qos);
+      if (qos == 0) continue;
+      if (!target.session->durable) {
+        if (target.session->isDurable) journal.noteUnlanded(*target.session);
+        continue;
+      }
+      brought_.add(target.session->key, qos, target.retain, false, target.ids);
+      if (brought_.size() < targetBytesMax) continue;
+      journal.bring(publication, brought_);
+      brought_.clear();
+    }
+    if (!brought_.isEmpty()) journal.bring(publication, brought_);
+    outbound_.begin(publication);
+    for (const Target& target : targets_)
+      outbound_.deliver(*target.session, publication, target.qos, target.retain, target.ids);
+  }
 
   bool isFor(const Subscriber& subscriber, Filter& filter, const Publication& publication, unsigned shard) {
     const Session& session = *subscriber.session;
@@ -79,6 +106,7 @@ class Matcher {
   Gate& gate_;
   Counters& counters_;
   std::vector<Target> targets_;
+  BroughtTargets brought_;
   uint64_t epoch_ = 0;
 };
 

@@ -153,7 +153,8 @@ class Outbound {
                       .qos = qos,
                       .retain = true,
                       .isFromStore = true};
-    if (qos > 0 && session.durable && delivery.message->logId != 0) journal_.queued(session.key, delivery, 0);
+    if (qos > 0 && session.durable && journal_.isClustered()) bringRetained(session, delivery);
+    else if (qos > 0 && session.durable && delivery.message->logId != 0) journal_.queued(session.key, delivery, 0);
     push(session, std::move(delivery));
   }
 
@@ -230,6 +231,15 @@ class Outbound {
   // Retained messages fill half of an outbox at most, which leaves room for new ones.
   enum class Part : uint8_t { half, whole };
   static constexpr uint64_t aliasSeed = 0x9ae16a3b2f90404f;
+
+  // It may have come from another node.
+  void bringRetained(const Session& session, const Delivery& delivery) {
+    Publication publication = Publication::of(delivery.message, 0);
+    if (isReservedTopic(publication.topic)) return;
+    BroughtTargets targets;
+    targets.add(session.key, delivery.qos, delivery.retain, delivery.isFromStore, delivery.subscriptionIds);
+    journal_.bring(publication, targets);
+  }
 
   void deliverNow(Session& session, Publication& publication, uint8_t maximumQos, bool retain,
                   const SubscriptionIds& ids, uint32_t share) {

@@ -75,6 +75,15 @@ class SessionMoves {
     virtual void destroySession(Session& session) = 0;
     // The session is gone from here; its connection and its move have been taken from it.
     virtual void retire(std::unique_ptr<Session> session) = 0;
+    // A durable session has gone to worker `to` by this move. sessionLanded() follows there.
+    virtual void sessionDeparted(uint64_t key, unsigned to, uint64_t move) = 0;
+    // The queue of a session which comes from worker `from` has what was sent to it here. All that it has is here ...
+    virtual void sessionLanding(Session& session, unsigned from) = 0;
+    virtual void sessionLanded(Session& session, unsigned from, uint64_t move) = 0;
+    // ... or there is no more of it than what is here, ...
+    virtual void sessionSettled(uint64_t key) = 0;
+    // ... or it has come, and has ended.
+    virtual void sessionOver(uint64_t key, unsigned from, uint64_t move) = 0;
   };
 
   SessionMoves(const SlotMap& slots, const Limits& limits, SessionTable& sessions, Subscriptions& subscriptions,
@@ -185,13 +194,15 @@ class SessionMoves {
     if (stay == &move.stay && !move.isArriving()) advance(*session);
   }
 
-  void take(const request::Parcel& asked, unsigned) {
+  void take(const request::Parcel& asked, unsigned from) {
     std::unique_ptr<SessionParcel> parcel = asked.carried.take();
     Session* session = sessions_.find(parcel->key);
     const bool isAwaited = session && session->move && session->move->isArriving() &&
                            session->move->stay.arrival == parcel->move;
     if (!isAwaited) {
+      const uint64_t key = parcel->key;
       undo(*parcel);
+      outlet_.sessionOver(key, from, parcel->move);
       return;
     }
     session->move->parcel = std::move(parcel);  // an empty one may be quicker than the last slice is added
@@ -376,6 +387,8 @@ class SessionMoves {
   }
   void handOverIfFlushed(Session& session) {
     if (session.move->flushingShards != 0) return;
+    frontEnd_.outbound().journal().copyFirst(session);  // a checkpoint may have begun meanwhile
+    if (session.durable) outlet_.sessionDeparted(session.key, session.move->stay.to, session.move->stay.departure);
     sendParcel(session.key, session.move->stay, contentOf(session));
     if (session.move->later.empty()) {
       session.move.reset();
@@ -525,6 +538,7 @@ class SessionMoves {
     account_.settlePacketIds(session);
     session.retainedShards = parcel->retainedShards;
     takeDurable(session, std::move(parcel->durable));
+    outlet_.sessionLanding(session, session.move->stay.from);
     if (!session.connection) {
       session.expirySeconds = parcel->expirySeconds;
       session.leftAtMs = parcel->leftAtMs;
@@ -538,6 +552,7 @@ class SessionMoves {
     session.queue.append(std::move(later), account_.held());
     account_.settle(session);
     subscriptions_.noteArrival(session);
+    outlet_.sessionLanded(session, session.move->stay.from, session.move->stay.arrival);
     settle(session);
   }
 
@@ -555,6 +570,7 @@ class SessionMoves {
     move.state = SessionMove::State::settled;
     move.acceptedShards = UINT64_MAX;
     announce(session.key);
+    outlet_.sessionSettled(session.key);
     if (move.stay.isAbandoned) {
       advance(session);
     } else if (move.stay.departure != 0) {

@@ -150,7 +150,9 @@ class Sharing {
     }
     const bool retain = member->retainAsPublished && publication.retain;
     const SubscriptionIds ids(member->subscriptionId);
-    if (publication.logId != 0 && outbound_.journal().isOn()) {
+    if (outbound_.journal().isClustered()) {
+      bring(publication, *member, retain, ids);
+    } else if (publication.logId != 0 && outbound_.journal().isOn()) {
       const uint8_t qos = std::min<uint8_t>(publication.qos, member->qos);
       outbound_.journal().queued(
           member->session->key,
@@ -213,6 +215,22 @@ class Sharing {
 
   unsigned ownerOf(const Delivery& delivery) const {
     return slots_.ownerOf(filters_.hashOf(delivery.message->topic()));
+  }
+
+  // In a cluster the log knows the message as the session's own.
+  void bring(Publication& publication, const Subscriber& member, bool retain, const SubscriptionIds& ids) {
+    const uint8_t qos = std::min<uint8_t>(publication.qos, member.qos);
+    if (qos == 0 || isReservedTopic(publication.topic)) return;
+    if (!member.session->durable) {
+      if (member.session->isDurable) outbound_.journal().noteUnlanded(*member.session);
+      return;
+    }
+    // The owner, on this node, did not know of a durable member yet; others may have the message already.
+    const bool isShared = publication.kept && publication.kept->references.load(std::memory_order_relaxed) > 1;
+    if (publication.logId == 0 && isShared) return;
+    BroughtTargets targets;
+    targets.add(member.session->key, qos, retain, false, ids);
+    outbound_.journal().bring(publication, targets);
   }
 
   bool holdsShared(Session& session) {
@@ -281,6 +299,12 @@ class Sharing {
     const size_t before = session.queue.size();
     session.queue.take(isMeant, taken, outbound_.held());
     counters_.subtract(Counter::queued, before - session.queue.size());
+    // Where the log does not know of shares, it is not the session's any more. It learns that later than whoever gets
+    // it.
+    Journal& journal = outbound_.journal();
+    if (journal.isClustered()) {
+      for (const Delivery& delivery : taken) journal.settle(session, delivery);
+    }
     outbound_.noteRoom(session);
     return taken;
   }

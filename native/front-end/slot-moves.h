@@ -39,10 +39,11 @@
 //   holding    collecting    -                                  no longer waited for
 //   collecting -             (none), slotsOpen, event slotsTaken   likewise
 //
-// Moves are numbered like those of sessions. Of two takers of a slot the higher number gets it, including what the
-// other has received by then, and the other serves the rest of its slots. A worker that a taker does not know yet is
-// known to whoever it has told of a slot: slotsHeld names the workers known to its sender, and the taker waits until
-// it knows them too.
+// With a log slotsOpen waits until what has come is in it: who has given it away may forget it then, in its log too.
+//
+// Moves are numbered as those of sessions are. Two takers of a slot: the higher number gets it, also what has come to
+// the other by then, and the other serves what is left of its slots. A worker that a taker does not know yet is known
+// to whoever has told it of a slot: slotsHeld says whom its sender knows, and the taker waits until it knows them too.
 //
 // A worker that joins receives the filters with wildcards that have subscribers here, and the slots that are served
 // here; it tells its own subscriptions before it sends anything for these slots. For a lost worker: what has arrived
@@ -69,6 +70,8 @@ class SlotMoves {
     virtual void answer(unsigned worker, const ShardRecord& record) = 0;
     // Held slots have an owner.
     virtual void slotsServed() = 0;
+    // Later, if there is a log: what was logged until now is committed.
+    virtual void whenCommitted(std::function<void()> then) = 0;
   };
 
   SlotMoves(SlotMap& slots, Shard& shard, RouteJobs& jobs, Fifo<Event>& events, ShardRequests& requests, Outlet& outlet)
@@ -199,6 +202,7 @@ class SlotMoves {
     uint64_t known = 0;    // workers that somebody knows of who was asked
     uint64_t awaited = 0;  // those that have not said that they hold, or that they have drained
     bool isCollecting = false;
+    bool isOpening = false;
   };
 
   // Nodes of the retained store that are visited in a turn: about a millisecond's work.
@@ -274,9 +278,11 @@ class SlotMoves {
   bool give(uint64_t number, Move& move, size_t& left) {
     const bool isOwn = move.taker == slots_.own();
     slots_.keepClaimed(move.slots, number);
-    const bool isAll = isOwn || shard_.giveAway(move.node, left, move.slots, [&](const MessageRef& message) {
-      requests_.toShard(move.taker, request::RetainedMoves{.carried = Carried(message)});
-    });
+    const bool isAll = isOwn ||
+                       shard_.giveAway(move.node, left, move.slots, [&](const MessageRef& message, uint64_t stamp) {
+                         requests_.toShard(move.taker,
+                                           request::RetainedMoves{.carried = Carried(message), .stamp = stamp});
+                       });
     if (isAll) raiseBarrier(number, move, State::draining);
     return isAll;
   }
@@ -308,8 +314,11 @@ class SlotMoves {
       taking.isCollecting = true;
       const uint64_t workers = taking.awaited = taking.asked & slots_.present();
       eachWorker(workers, [&](unsigned worker) { outlet_.answer(worker, delivery::CollectSlots{.move = number}); });
-    } else if (taking.awaited == 0) {
-      open(number, taking.slots);
+    } else if (taking.awaited == 0 && !taking.isOpening) {
+      taking.isOpening = true;
+      outlet_.whenCommitted([this, number] {
+        if (const auto opening = takings_.find(number); opening != takings_.end()) open(number, opening->second.slots);
+      });
     }
   }
 

@@ -1,11 +1,13 @@
-// QoS 1 and 2 PUBLISH packets that were sent to owners of topics on other nodes, which may be lost: each is kept until
-// it is acknowledged, or else sent to the next owner. A shard acknowledges in order, so an acknowledgement is for the
-// oldest.
+// The PUBLISH packets with QoS 1 and 2 that are with owners of topics on other nodes, who may be lost with them: each
+// is kept until it is acknowledged, and goes to the next owner otherwise. A shard acknowledges mostly in the order in
+// which it was asked, but for what waits for a log.
 #pragma once
+#include <algorithm>
 #include <array>
+#include <deque>
 
 #include "../lanes/requests.h"
-#include "../structures/fifo.h"
+#include "../messages/source.h"
 #include "../topics/slot-map.h"
 
 namespace rally {
@@ -15,8 +17,8 @@ class UnderWay {
   UnderWay() = default;
   UnderWay(const UnderWay&) = delete;
   ~UnderWay() {
-    for (Fifo<request::Publish>& sent : sent_) {
-      for (; !sent.isEmpty(); sent.pop()) sent.front().carried.take();
+    for (const std::deque<request::Publish>& sent : sent_) {
+      for (const request::Publish& each : sent) each.carried.take();
     }
   }
 
@@ -27,23 +29,28 @@ class UnderWay {
   // Sent to the worker, whose acknowledgement removes it.
   void add(unsigned worker, request::Publish asked, const MessageRef& message) {
     asked.carried = Carried(message);
-    sent_[worker].push(request::Publish(asked));
+    sent_[worker].push_back(asked);
   }
-  void settle(unsigned worker) {
-    if (sent_[worker].isEmpty()) return;
-    sent_[worker].front().carried.take();
-    sent_[worker].pop();
+  void settle(unsigned worker, const Source& source) {
+    std::deque<request::Publish>& sent = sent_[worker];
+    const auto found = std::find_if(sent.begin(), sent.end(), [&](const request::Publish& each) {
+      return each.connection == source.connection && each.generation == source.generation &&
+             each.packetId == source.packetId && each.qos == source.qos;
+    });
+    if (found == sent.end()) return;
+    found->carried.take();
+    sent.erase(found);
   }
   // The worker is lost: calls `visit(publish)` for each that it has not acknowledged, in order.
   template <class Visit>
   void lose(unsigned worker, Visit&& visit) {
     watched_ &= ~bitOf(worker);
-    for (; !sent_[worker].isEmpty(); sent_[worker].pop()) visit(request::Publish(sent_[worker].front()));
+    for (const request::Publish& each : std::exchange(sent_[worker], {})) visit(request::Publish(each));
   }
 
  private:
   uint64_t watched_ = 0;
-  std::array<Fifo<request::Publish>, workersMax> sent_;
+  std::array<std::deque<request::Publish>, workersMax> sent_;
 };
 
 }  // namespace rally

@@ -9,20 +9,23 @@ namespace rally {
 
 namespace delivery {
 
-// A message for the sessions of that worker whose filters match.
+// A message for the sessions there whose filters match. With a token, which names it at the sender, it is to be logged
+// for those that are durable: a Stored follows.
 struct Deliver {
   uint8_t kind = 0;
+  uint32_t token = 0;
   Carried<Message> carried;
   uint64_t topicHash = 0;
 };
 
-// A message for one member of a share at that worker.
+// A message for one member of a share there. A token as with Deliver.
 struct DeliverShared {
   uint8_t kind = 0;
   ShareLevel level = ShareLevel::ready;  // as ShareSearch says ...
   bool isWithheld = false;
   uint32_t share = 0;
   uint32_t senderShare = 0;
+  uint32_t token = 0;
   Carried<Message> carried;
   uint64_t refused = 0;  // ... and comes back with a Reshare
 };
@@ -135,12 +138,18 @@ struct SlotsOpen {
   Carried<SlotSet> carried;
 };
 
+// The answer to a RetainedMoves with a token: it is in the log there.
+struct RetainedTaken {
+  uint8_t kind = 0;
+  uint32_t token = 0;
+};
+
 }  // namespace delivery
 
-using ShardRecord =
-    RecordOf<delivery::Deliver, delivery::Acknowledge, delivery::DeliverShared, delivery::HandOver,
-             delivery::Subscribed, delivery::RetainedFound, delivery::RetainedWaits, delivery::RetainedDone,
-             delivery::Departing, delivery::Arriving, delivery::Flushed, delivery::Passed, delivery::LookedUp,
-             delivery::HoldSlots, delivery::SlotsPassed, delivery::CollectSlots, delivery::SlotsOpen>;
+using ShardRecord = RecordOf<delivery::Deliver, delivery::Acknowledge, delivery::DeliverShared, delivery::HandOver,
+                             delivery::Subscribed, delivery::RetainedFound, delivery::RetainedWaits,
+                             delivery::RetainedDone, delivery::Departing, delivery::Arriving, delivery::Flushed,
+                             delivery::Passed, delivery::LookedUp, delivery::HoldSlots, delivery::SlotsPassed,
+                             delivery::CollectSlots, delivery::SlotsOpen, delivery::RetainedTaken>;
 
 }  // namespace rally

@@ -170,10 +170,13 @@ struct SlotsDrained {
   uint64_t move = 0;
 };
 
-// A retained message for the new owner of its topic.
+// A retained message for the new owner of its topic, who takes it unless it has a later one. With a token a
+// RetainedTaken follows.
 struct RetainedMoves {
   uint8_t kind = 0;
+  uint32_t token = 0;
   Carried<Message> carried;
+  uint64_t stamp = 0;  // as records::RetainedStamp says
 };
 
 // For a new subscription: a shard has found a retained message on the topic, which it does not own any more.
@@ -186,13 +189,28 @@ struct RetainedAgain {
   uint64_t content = 0;  // a hash of what was found: another one since has come as it was published
 };
 
+// The answer to a Deliver with a token: it is in the log for all durable sessions here that it is for, or there was no
+// room for it.
+struct Stored {
+  uint8_t kind = 0;
+  bool isRefused = false;
+  uint32_t token = 0;
+};
+
+// A session that has come here by this move is in the log.
+struct SessionLanded {
+  uint8_t kind = 0;
+  uint64_t session = 0;
+  uint64_t move = 0;
+};
+
 }  // namespace request
 
-using Request =
-    RecordOf<request::Publish, request::SetInterest, request::Subscribe, request::RetainedMore, request::RetainedStop,
-             request::MoveSession, request::Flush, request::Barrier, request::LookUp, request::ShareRoute,
-             request::Reshare, request::ShareReady, request::MemberLeft, request::FetchSession,
-             request::SubscriptionsOfSession, request::AbandonMove, request::Parcel, request::SlotBarrier,
-             request::SlotsHeld, request::SlotsDrained, request::RetainedMoves, request::RetainedAgain>;
+using Request = RecordOf<request::Publish, request::SetInterest, request::Subscribe, request::RetainedMore,
+                         request::RetainedStop, request::MoveSession, request::Flush, request::Barrier, request::LookUp,
+                         request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft,
+                         request::FetchSession, request::SubscriptionsOfSession, request::AbandonMove, request::Parcel,
+                         request::SlotBarrier, request::SlotsHeld, request::SlotsDrained, request::RetainedMoves,
+                         request::RetainedAgain, request::Stored, request::SessionLanded>;
 
 }  // namespace rally

@@ -53,6 +53,7 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"readTimes", readTimes},
                                Method{"setRules", setRules},
                                Method{"openStore", openStore},
+                               Method{"readStore", readStore},
                                Method{"recoverStore", recoverStore},
                                Method{"storeProgress", storeProgress},
                                Method{"mayPublish", askRules<&RuleBook::mayPublish>},

@@ -234,8 +234,7 @@ inline napi_value readTimes(napi_env env, napi_callback_info info) {
       if (time == Time::deliveryTime) putTimes(list, counters.deliveryTime);
     });
   }
-  const bool mayHaveLog = broker && broker->hasWorker(0);  // a node of a cluster has none
-  const Latencies* commits = mayHaveLog ? broker->engine(0).journal().commitTimes() : nullptr;
+  const Latencies* commits = broker ? broker->engineAt(0).journal().commitTimes() : nullptr;
   if (time == Time::logCommit && commits) putTimes(list, *commits);
   return toNumbers(env, list);
 }

@@ -52,6 +52,7 @@ class StateTeller {
       setNumber(env_, object, "lastMs", double(state.lastMs));
     });
     for (const auto& [topic, message] : state.retained()) {
+      if (RetainedStore::isMark(message)) continue;
       const uint64_t id = message->logId;
       tellMessage(id);
       tell("retained", [&](napi_value object) { setNumber(env_, object, "message", double(id)); });

@@ -1,6 +1,7 @@
 // The store of a broker, opened and read by JavaScript. Types and meanings: core/data-plane/addon.ts.
 //
-//   openStore() -> number of the future broker      recoverStore() -> promise, read on its own thread
+//   openStore() -> number of the broker that will be      recoverStore() -> promise, read on a thread of its own
+//   readStore() -> promise, before that: what a node joins its cluster with
 #pragma once
 #include <node_api.h>
 
@@ -95,6 +96,7 @@ struct Recovering {
   unsigned workers = 0;
   Limits limits;
   HashKeys keys;
+  ClusterPlace place;  // incarnation 0: alone
   std::shared_ptr<const RuleBook> rules;
   napi_async_work work = nullptr;
   napi_deferred deferred = nullptr;
@@ -106,6 +108,7 @@ inline napi_value toObject(napi_env env, const RecoveredSession& session) {
   setNumber(env, object, "session", double(session.key));
   setNumber(env, object, "worker", session.worker);
   setText(env, object, "clientId", session.clientId);
+  setNumber(env, object, "stamp", double(session.stamp));
   return object;
 }
 
@@ -147,15 +150,57 @@ inline void onRecovered(napi_env env, napi_status, void* data) {
   napi_delete_async_work(env, recovering->work);
 }
 
+inline void onRead(napi_env env, napi_status, void* data) {
+  const std::unique_ptr<Recovering> reading(static_cast<Recovering*>(data));
+  Store& store = *registry().findStore(reading->id);
+  napi_value result = nullptr;
+  napi_create_object(env, &result);
+  setNumber(env, result, "runs", double(store.lastRun()));
+  napi_set_named_property(env, result, "sessions", toList(env, store.sessions()));
+  napi_resolve_deferred(env, reading->deferred, result);
+  napi_delete_async_work(env, reading->work);
+}
+
+inline napi_value readStore(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  std::array<napi_value, 3> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  auto reading = std::make_unique<Recovering>();
+  reading->id = uint32_t(integerOf(env, arguments[0]));
+  reading->workers = unsigned(integerOf(env, arguments[1]));
+  reading->keys = randomKeys();
+  if (!readLimits(env, arguments[2], reading->limits)) return nullptr;
+  napi_value promise = nullptr;
+  napi_value name = nullptr;
+  napi_create_promise(env, &reading->deferred, &promise);
+  napi_create_string_utf8(env, "rallymq-reading", NAPI_AUTO_LENGTH, &name);
+  Recovering* data = reading.release();
+  napi_create_async_work(
+      env, nullptr, name,
+      [](napi_env, void* work) {
+        const auto& asked = *static_cast<Recovering*>(work);
+        registry().findStore(asked.id)->read(asked.workers, asked.limits, asked.keys.tables, true);
+      },
+      onRead, data, &data->work);
+  napi_queue_async_work(env, data->work);
+  return promise;
+}
+
 inline napi_value recoverStore(napi_env env, napi_callback_info info) {
-  size_t count = 4;
-  std::array<napi_value, 4> arguments{};
+  size_t count = 5;
+  std::array<napi_value, 5> arguments{};
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
   auto recovering = std::make_unique<Recovering>();
   recovering->id = uint32_t(integerOf(env, arguments[0]));
   recovering->workers = unsigned(integerOf(env, arguments[1]));
   recovering->keys = randomKeys();
   if (!readLimits(env, arguments[2], recovering->limits)) return nullptr;
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, arguments[4], &type);
+  if (type == napi_object && !readPlace(env, arguments[4], recovering->workers, recovering->place, recovering->keys)) {
+    napi_throw_range_error(env, "ERR_RALLYMQ_CLUSTER_PLACE", "the data plane has no such place in a cluster");
+    return nullptr;
+  }
   bool hasRules = false;
   napi_is_typedarray(env, arguments[3], &hasRules);
   if (hasRules) recovering->rules = RuleBook::read(bytesOf(env, arguments[3]));
@@ -169,7 +214,9 @@ inline napi_value recoverStore(napi_env env, napi_callback_info info) {
       [](napi_env, void* work) {
         const auto& asked = *static_cast<Recovering*>(work);
         Store& store = *registry().findStore(asked.id);
-        Broker& broker = store.recover(asked.workers, asked.limits, asked.keys.tables, asked.rules);
+        Broker& broker = asked.place.incarnation == 0
+                             ? store.recover(asked.workers, asked.limits, asked.keys.tables, asked.rules)
+                             : store.recover(asked.place, asked.limits, asked.keys, asked.rules);
         store.fetching().start();
         registry().setBroker(asked.id, broker);
       },

@@ -16,23 +16,26 @@
 #include "../structures/sampler.h"
 #include "../topics/filter-table.h"
 #include "../topics/topic-rates.h"
+#include "confirmations.h"
 #include "retained-walks.h"
 
 namespace rally {
 
-// The receivers of a shard's results: the front end of the same worker at once, others over lanes.
-class FrontEndPort : public RetainedWalks::Outlet {
+// Where a shard's results go: to the front end of the same worker at once, to others over lanes.
+class FrontEndPort : public RetainedWalks::Outlet, public Confirmations::Outlet {
  public:
-  virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication) = 0;
-  // To a member, here, of the share with this key, none worse than `worst`; `shardKey` is the share's key in the
-  // shard.
+  // `isLogged`: for the durable sessions among them.
+  virtual void deliverHere(const std::vector<Filter*>& filters, Publication& publication, bool isLogged) = 0;
+  // To a member of the share with this key here, none worse than `worst`; `shardKey` names the share in the shard.
   virtual ShareOutcome deliverSharedHere(Publication& publication, uint32_t key, uint32_t shardKey,
                                          ShareLevel worst) = 0;
   // `isLogged`: after the commit of everything that the shard has logged so far.
   virtual void acknowledge(unsigned worker, const Source& source, Reason reason, bool isLogged = false) = 0;
   // Like answer(), after all acknowledgements that wait for a commit.
   virtual void answerBehind(unsigned worker, const ShardRecord& record) = 0;
-  // The owner of the topic with this hash takes the request instead of this shard.
+  // The shard's Confirmations get to know when all that was logged here until now is committed.
+  virtual void confirmHere(uint32_t token) = 0;
+  // Whoever owns the topic with this hash takes the request in place of this shard.
   virtual void toOwner(uint64_t topicHash, const Request& request) = 0;
 };
 
@@ -50,7 +53,8 @@ class Shard {
         rates_(limits.topicRatesBytesMax / workers, tableKey),
         counters_(counters),
         journal_(journal),
-        frontEnds_(frontEnds) {}
+        frontEnds_(frontEnds),
+        confirmations_(frontEnds) {}
 
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
   const RetainedStore& retained() const { return retained_; }
@@ -107,7 +111,9 @@ class Shard {
     }
     const bool mayLog = journal_.isOn() && !isReservedTopic(publication.topic);
     const bool isForLog = mayLog && publication.qos > 0 && (durableRoutes != 0 || hasDurableMembers());
-    // The disk is full. A message that clears a retained one makes room.
+    if (isForLog && journal_.isClustered()) [[unlikely]]
+      return publishStored(publication, source, from, routes, durableRoutes);
+    // The disk is full. What clears a retained message makes room.
     const bool isForStore = publication.retain && !publication.payload.empty();
     const bool isRefused = journal_.isRefusing() && (isForLog || (mayLog && isForStore));
     if (isRefused) counters_.add(Counter::storageRefused);
@@ -122,9 +128,9 @@ class Shard {
       return;
     }
     const bool isLogged = mayLog && logFlags != 0;
-    if (isLogged) journal_.message(publication, logFlags, source);
+    if (isLogged) logRetained(publication, logFlags, source);
     const uint64_t ownBit = uint64_t(1) << index_;
-    if (routes & ownBit) frontEnds_.deliverHere(matches_, publication);
+    if (routes & ownBit) frontEnds_.deliverHere(matches_, publication, false);
     for (uint64_t others = routes & ~ownBit; others != 0; others &= others - 1) {
       const auto worker = unsigned(__builtin_ctzll(others));
       counters_.add(Counter::handedOver);
@@ -195,10 +201,21 @@ class Shard {
   void take(const request::SlotBarrier& asked, unsigned from) {
     frontEnds_.answerBehind(from, delivery::SlotsPassed{.move = asked.move});
   }
-  void take(const request::RetainedMoves& asked, unsigned) {
-    retained_.adopt(asked.carried.take());
+  void take(const request::RetainedMoves& asked, unsigned from) {
+    MessageRef message = asked.carried.take();
+    if (!journal_.isClustered()) {
+      retained_.adopt(std::move(message));
+    } else if (retained_.adoptLater(message, asked.stamp) && message->logId == 0 &&
+               !isReservedTopic(message->topic())) {
+      journal_.adopted(message, asked.stamp);  // another node has had it
+    }
     counters_.set(Counter::retained, retained_.size());
+    if (asked.token == 0) return;
+    journal_.whenCommitted([this, from, token = asked.token] {
+      if (!slots_.isGone(from)) frontEnds_.answer(from, delivery::RetainedTaken{.token = token});
+    });
   }
+  void take(const request::Stored& by, unsigned from) { confirmations_.take(by.token, from, by.isRefused); }
   void take(const request::RetainedAgain& asked, unsigned from) {
     MessageRef message = retained_.find(*asked.carried.take(), nowMs_);
     if (!message || filters_.hashOf(message->payload()) != asked.content) return;
@@ -225,12 +242,22 @@ class Shard {
                        [&](const MessageRef& message) { return slots.has(slotOf(filters_.hashOf(message->topic()))); });
     counters_.set(Counter::retained, retained_.size());
   }
-  // Given-away messages that will not be taken back: they are freed once no walk is left that may find them.
-  void dropLeft() {
-    if (retained_.hasLeft()) retained_.dropLeft(walks_.oldest());
+  // What was given away and is not to be taken back: it is forgotten once no walk is left that may find it.
+  // `isElsewhere(topic hash)`: another node has it in its log now.
+  template <class IsElsewhere>
+  void dropLeft(IsElsewhere&& isElsewhere) {
+    if (!retained_.hasLeft()) return;
+    retained_.dropLeft(walks_.oldest(), [&](const MessageRef& message) {
+      const bool isInLog = journal_.isClustered() && message->logId != 0;
+      if (isInLog && isElsewhere(filters_.hashOf(message->topic()))) journal_.retainedCleared(message->topic());
+    });
   }
-  // The worker is lost.
-  void onGone(unsigned worker) { walks_.onGone(worker); }
+  // The worker is gone for good.
+  void onGone(unsigned worker) {
+    walks_.onGone(worker);
+    confirmations_.onGone(worker);
+  }
+  Confirmations& confirmations() { return confirmations_; }
 
   void take(const request::LookUp& asked, unsigned from) {
     MessageRef found = retained_.find(*asked.carried.take(), nowMs_);
@@ -298,13 +325,81 @@ class Shard {
       rates_.add(publication.topic, messages, publication.payload.size(), nowMs_);
   }
 
-  // `logFlags`: set to the flags for the log.
+  // In a cluster with logs, for a message that durable sessions are to have: each worker logs it for its own, and the
+  // acknowledgement waits for all of them.
+  [[gnu::noinline]] void publishStored(Publication& publication, const Source& source, unsigned from, uint64_t routes,
+                                       uint64_t durableRoutes) {
+    const bool isRefused = journal_.isRefusing();
+    if (isRefused) counters_.add(Counter::storageRefused);
+    if (isRefused && source.qos > 0) {
+      frontEnds_.acknowledge(from, source, Reason::quotaExceeded, true);
+      return;
+    }
+    uint8_t logFlags = 0;
+    Reason reason = publication.retain && !isRefused ? retain(publication, logFlags) : Reason::success;
+    if (isError(reason) && source.qos > 0) {
+      frontEnds_.acknowledge(from, source, reason);
+      return;
+    }
+    journal_.number(publication);  // the same for all workers of this node
+    const uint32_t token = confirmations_.begin();
+    const uint64_t ownBit = uint64_t(1) << index_;
+    if (logFlags != 0) logRetained(publication, logFlags, source);
+    if (routes & ownBit) frontEnds_.deliverHere(matches_, publication, (durableRoutes & ownBit) != 0);
+    for (uint64_t others = routes & ~ownBit; others != 0; others &= others - 1) {
+      const auto worker = unsigned(__builtin_ctzll(others));
+      const bool isStoredThere = (durableRoutes & bitOf(worker)) != 0;
+      counters_.add(Counter::handedOver);
+      if (isStoredThere) confirmations_.expect(token, worker);
+      frontEnds_.answer(worker, delivery::Deliver{.token = isStoredThere ? token : 0,
+                                                  .carried = Carried(publication.keep()),
+                                                  .topicHash = publication.topicHash});
+    }
+    bool isTaken = routes != 0;
+    for (const Filter* filter : matches_) {
+      for (uint32_t id = filter->share; id != 0; id = filters_.share(id).next) {
+        Share& share = filters_.share(id);
+        if (!share.hasAbleMembers()) continue;
+        isTaken = true;
+        send(share, publication, {}, share.hasDurableMembers() ? token : 0);
+      }
+    }
+    confirmations_.expect(token, index_);  // all that was logged here
+    if (!isTaken && reason == Reason::success) reason = Reason::noMatchingSubscribers;
+    confirmations_.finish(token, from, source, reason);
+    frontEnds_.confirmHere(token);
+  }
+
+  void logRetained(Publication& publication, uint8_t logFlags, const Source& source) {
+    if (journal_.isClustered()) journal_.retainedStamp(publication.topic, stampOf(publication));
+    journal_.message(publication, logFlags, source);
+  }
+  uint64_t stampOf(const Publication& publication) const { return slots_.claim(slotOf(publication.topicHash)); }
+
+  // In place of what was retained: whoever comes back with that is told that it is over.
+  void mark(const Publication& publication) {
+    Publication mark;
+    mark.topic = publication.topic;
+    mark.topicHash = publication.topicHash;
+    mark.expiresAtMs = nowMs_ + markMs;
+    mark.retain = true;
+    mark.workers = publication.workers;
+    if (retained_.set(mark.keep(), stampOf(publication))) {
+      if (journal_.isOn() && !isReservedTopic(publication.topic)) logRetained(mark, records::Message::retains, {});
+    } else if (retained_.remove(publication.topic) && !isReservedTopic(publication.topic)) {
+      journal_.retainedCleared(publication.topic);
+    }
+  }
+
+  // `logFlags`: gets what the log has to know of it.
   Reason retain(Publication& publication, uint8_t& logFlags) {
     bool isKept = true;
-    if (publication.payload.empty()) {
+    if (publication.payload.empty() && journal_.isClustered()) {
+      mark(publication);
+    } else if (publication.payload.empty()) {
       if (retained_.remove(publication.topic)) logFlags |= records::Message::clearsRetained;
     } else {
-      isKept = retained_.set(publication.keep());
+      isKept = retained_.set(publication.keep(), journal_.isClustered() ? stampOf(publication) : 0);
       if (isKept) logFlags |= records::Message::retains;
     }
     counters_.set(Counter::retained, retained_.size());
@@ -326,22 +421,25 @@ class Shard {
   void expire(const Publication& publication) {
     counters_.add(Counter::droppedExpired);
     if (!publication.retain) return;
-    const bool isRemoved = retained_.remove(publication.topic);
+    if (journal_.isClustered()) mark(publication);
+    const bool isRemoved = !journal_.isClustered() && retained_.remove(publication.topic);
     if (isRemoved && journal_.isOn() && !isReservedTopic(publication.topic))
       journal_.retainedCleared(publication.topic);
     counters_.set(Counter::retained, retained_.size());
   }
 
-  // Sends a message to the next worker that may have a member of the share for it.
-  void send(Share& share, Publication& publication, ShareSearch search) {
+  // Sends a message to the next worker that may have a member of the share who takes it. `token`: as Deliver says.
+  void send(Share& share, Publication& publication, ShareSearch search, uint32_t token = 0) {
     const ShareKind kind = shareKindOf(publication.qos);
     while (const ShareRoute* route = share.choose(search, kind)) {
       if (route->worker != index_) {
         counters_.add(Counter::handedOver);
+        if (token != 0) confirmations_.expect(token, route->worker);
         frontEnds_.answer(route->worker, delivery::DeliverShared{.level = search.level,
                                                                  .isWithheld = search.isWithheld,
                                                                  .share = route->key,
                                                                  .senderShare = share.key,
+                                                                 .token = token,
                                                                  .carried = Carried(publication.keep()),
                                                                  .refused = search.refused});
         return;
@@ -373,6 +471,9 @@ class Shard {
     if (route) route->isFull[size_t(kind)] = isFull;
   }
 
+  // How long a topic that was cleared is known as such.
+  static constexpr uint64_t markMs = 24 * 3'600'000;
+
   const unsigned index_;
   const SlotMap& slots_;
   FilterTable& filters_;
@@ -383,6 +484,7 @@ class Shard {
   Counters& counters_;
   Journal& journal_;
   FrontEndPort& frontEnds_;
+  Confirmations confirmations_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;
 };

@@ -1,5 +1,9 @@
-// The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree (topic-tree.h). All of
-// their memory is counted: messages and nodes of the tree.
+// The retained messages of the topics that a shard owns (5.0, 3.3.1.3), by topic, in a tree (topic-tree.h). All that
+// they take is counted: their blocks, and the nodes of the tree.
+//
+// In a cluster with logs each has a stamp (records::RetainedStamp), and a topic that was cleared keeps a message
+// without payload for a while, its *mark*: a node that comes back may still have what was cleared. Nobody is given a
+// mark but other owners and the log.
 #pragma once
 #include <algorithm>
 #include <unordered_map>
@@ -35,20 +39,29 @@ class RetainedStore {
     }
     return bytes;
   }
+  static bool isMark(const MessageRef& message) { return message->payloadBytes == 0; }
 
   // Bytes of a message, without the nodes of its topic.
   static size_t bytesOf(const MessageRef& message) { return blockBytes(message->size()); }
 
-  // Keeps `message` as its topic's retained message. False when the store is full. The broker's own on $SYS, a few
-  // dozen, are not refused; only their nodes are counted.
-  bool set(MessageRef message) { return set(std::move(message), true); }
-  // The same for one from another worker's store: there is always room for it.
-  void adopt(MessageRef message) { set(std::move(message), false); }
+  // Keeps `message` as its topic's retained message. False when the store is full. Those of $SYS that are the
+  // broker's own, a few dozen, are not refused; of them only the nodes are counted.
+  bool set(MessageRef message, uint64_t stamp = 0) { return set(std::move(message), stamp, true); }
+  // The same for one that another worker's store has had: there is always room for it.
+  void adopt(MessageRef message, uint64_t stamp = 0) { set(std::move(message), stamp, false); }
+  // The same unless what is here is as late as that, or later. False: it is.
+  bool adoptLater(MessageRef message, uint64_t stamp) {
+    const uint32_t node = tree_.find(message->topic());
+    const bool isThere = node != 0 && tree_.value(node).message && !hasLeft(node);
+    if (isThere && stampOf(node) >= stamp) return false;
+    set(std::move(message), stamp, false);
+    return true;
+  }
 
   // The topic's retained message, or none. An expired one is removed.
   MessageRef find(Bytes topic, uint64_t nowMs) {
     const uint32_t node = tree_.find(topic);
-    if (node == 0 || !tree_.value(node).message || hasLeft(node)) return {};
+    if (node == 0 || !tree_.value(node).message || hasLeft(node) || isMark(tree_.value(node).message)) return {};
     MessageRef message = tree_.value(node).message;
     if (!hasPassed(message->expiresAtMs, nowMs)) return message;
     remove(topic);
@@ -77,7 +90,10 @@ class RetainedStore {
   template <class Visit>
   bool eachFrom(uint32_t& node, size_t nodes, Visit&& visit) {
     for (node = std::max(node, uint32_t(root)); nodes > 0 && node < tree_.end(); node++, nodes--) {
-      if (tree_.isUsed(node) && tree_.value(node).message && !hasLeft(node)) visit(tree_.value(node).message);
+      if (!tree_.isUsed(node) || !tree_.value(node).message || hasLeft(node)) continue;
+      if constexpr (requires { visit(tree_.value(node).message, uint64_t()); })
+        visit(tree_.value(node).message, stampOf(node));
+      else visit(tree_.value(node).message);
     }
     return node >= tree_.end();
   }
@@ -90,9 +106,9 @@ class RetainedStore {
       if (!tree_.isUsed(node) || !tree_.value(node).message || hasLeft(node)) continue;
       const MessageRef& message = tree_.value(node).message;
       if (!isMeant(message)) continue;
-      give(message);
+      give(message, stampOf(node));
       left_[node] = ++changes_;
-      count_ -= !isReservedTopic(message->topic());
+      count_ -= isCounted(message);
     }
     return node >= tree_.end();
   }
@@ -102,18 +118,25 @@ class RetainedStore {
     std::erase_if(left_, [&](const auto& each) {
       const MessageRef& message = tree_.value(each.first).message;
       const bool isBack = each.second > change && isMeant(message);
-      if (isBack) count_ += !isReservedTopic(message->topic());
+      if (isBack) count_ += isCounted(message);
       return isBack;
     });
   }
   bool hasLeft() const { return !left_.empty(); }
-  // Frees those given away up to that change: no walk from before it is left.
-  void dropLeft(uint64_t change) {
+  // Forgets what was given away up to that change: there is no walk any more that has begun before.
+  template <class Visit>
+  void dropLeft(uint64_t change, Visit&& visit) {
     std::vector<uint32_t> nodes;
     for (const auto& [node, left] : left_) {
       if (left <= change) nodes.push_back(node);
     }
-    for (const uint32_t node : nodes) forget(node);
+    for (const uint32_t node : nodes) {
+      visit(tree_.value(node).message);
+      forget(node);
+    }
+  }
+  void dropLeft(uint64_t change) {
+    dropLeft(change, [](const MessageRef&) {});
   }
 
   // Checks the next `nodes` nodes of the tree and removes expired messages.
@@ -138,24 +161,31 @@ class RetainedStore {
   static constexpr uint32_t root = TopicTree<Kept>::root;
 
   bool hasLeft(uint32_t node) const { return !left_.empty() && left_.contains(node); }
+  static bool isCounted(const MessageRef& message) { return !isReservedTopic(message->topic()) && !isMark(message); }
+  uint64_t stampOf(uint32_t node) const {
+    if (stamps_.empty()) return 0;
+    const auto found = stamps_.find(node);
+    return found == stamps_.end() ? 0 : found->second;
+  }
 
-  // Keeps it, unless it counts and the store is full.
-  bool set(MessageRef message, bool isBounded) {
-    const bool isCounted = !isReservedTopic(message->topic());
+  // Keeps it, unless it is bounded and the store is full.
+  bool set(MessageRef message, uint64_t stamp, bool isBounded) {
+    const bool isHeld = !isReservedTopic(message->topic());
     uint32_t node = tree_.find(message->topic());
     const bool isNew = node == 0 || !tree_.value(node).message;
     const bool hadLeft = !isNew && hasLeft(node);
-    if (isBounded && isCounted && isNew && count_ >= limits_.messagesMax) return false;
+    if (isBounded && isHeld && isNew && count_ >= limits_.messagesMax) return false;
     node = tree_.add(message->topic());
     const size_t before = isNew ? 0 : bytesOf(tree_.value(node).message);
-    if (isBounded && isCounted && bytes() - before + bytesOf(message) > limits_.bytesMax) {
+    if (isBounded && isHeld && bytes() - before + bytesOf(message) > limits_.bytesMax) {
       prune(node);
       return false;
     }
-    if (isCounted) {
-      count_ += isNew || hadLeft;
-      messageBytes_ += bytesOf(message) - before;
-    }
+    if (isHeld) messageBytes_ += bytesOf(message) - before;
+    count_ += isCounted(message);
+    if (!isNew && !hadLeft) count_ -= isCounted(tree_.value(node).message);
+    if (stamp != 0) stamps_[node] = stamp;
+    else if (!stamps_.empty()) stamps_.erase(node);
     Kept& kept = tree_.value(node);
     if (!isNew) expiring_ -= kept.message->expiresAtMs != 0;
     expiring_ += message->expiresAtMs != 0;
@@ -166,10 +196,9 @@ class RetainedStore {
   void forget(uint32_t node) {
     const MessageRef message = std::exchange(tree_.value(node).message, {});
     const bool hadLeft = !left_.empty() && left_.erase(node) > 0;
-    if (!isReservedTopic(message->topic())) {
-      count_ -= !hadLeft;
-      messageBytes_ -= bytesOf(message);
-    }
+    if (!stamps_.empty()) stamps_.erase(node);
+    if (!hadLeft) count_ -= isCounted(message);
+    if (!isReservedTopic(message->topic())) messageBytes_ -= bytesOf(message);
     expiring_ -= message->expiresAtMs != 0;
     prune(node);
   }
@@ -211,8 +240,9 @@ class RetainedStore {
   size_t expiring_ = 0;    // messages that will expire
   uint32_t swept_ = root;  // the node that sweep() last looked at
   uint64_t changes_ = 0;
-  std::unordered_map<uint32_t, uint32_t> pins_;  // node -> walks that have stopped there
-  std::unordered_map<uint32_t, uint64_t> left_;  // node whose message was given away -> the change at which it was
+  std::unordered_map<uint32_t, uint32_t> pins_;    // node -> walks that have stopped there
+  std::unordered_map<uint32_t, uint64_t> stamps_;  // node -> stamp, if it has one
+  std::unordered_map<uint32_t, uint64_t> left_;    // node whose message was given away -> the change at which it was
 };
 
 // The retained messages that match a filter, visited in steps of any size. Between them the store may change: the walk
@@ -247,7 +277,8 @@ class RetainedStore::Walk {
       isOver = !cursor_.next(store_->tree_);
       nodes -= std::min(nodes, cursor_.work());
       const Kept& kept = store_->tree_.value(cursor_.node());
-      if (!kept.message || !cursor_.isMatch() || kept.change > begun_ || store_->hadLeft(cursor_.node(), begun_))
+      if (!kept.message || !cursor_.isMatch() || kept.change > begun_ || store_->hadLeft(cursor_.node(), begun_) ||
+          isMark(kept.message))
         continue;
       if (hasPassed(kept.message->expiresAtMs, nowMs)) expired.push_back(kept.message);
       else visit(kept.message);

@@ -657,3 +657,186 @@ TEST("durable: what cannot be read back is counted, and what is behind it comes"
   CHECK_EQ(sink.received.size(), 1);
   CHECK_EQ(broker.total(Counter::queued), 0);
 }
+
+// --- nodes of a cluster, each with its log ----------------------------------------------------------
+
+namespace {
+
+using Nodes = std::vector<unsigned>;
+
+// Settles although what is logged becomes safe only when it is committed.
+void settleAndCommit(HandDrivenBroker& broker, std::deque<KeptDisk>& disks) {
+  for (int round = 0; round < 30; round++) {
+    broker.settle();
+    const bool isQuiet = std::all_of(disks.begin(), disks.end(), [](const auto& disk) { return disk.pending.empty(); });
+    if (isQuiet) return;
+    for (KeptDisk& disk : disks) disk.commit();
+  }
+  FAIL("the logs do not come to rest");
+}
+
+Nodes someNodes(check::Random& random, size_t count) {
+  Nodes nodes;
+  for (size_t i = 0; i < count; i++) nodes.push_back(unsigned(random.between(1, 2)));
+  return nodes;
+}
+
+}  // namespace
+
+TEST("durable cluster: PUBACK waits for the logs of the nodes that have the subscribers, and for no other") {
+  std::deque<KeptDisk> disks(3);
+  HandDrivenBroker broker(disks, Nodes{1, 1, 1});
+  Client& near = broker.connected("near", 1, durable());
+  near.subscribe("a/#", 1);
+  Client& far = broker.connected("far", 2, durable());
+  far.subscribe("b/#", 2);
+  Client& publisher = broker.connected("p", 0, fleeting());
+  broker.settle();
+  for (KeptDisk& disk : disks) disk.commitsAtOnce = false;
+  publisher.publish(broker.ownedBy(0, "a/x"), "1", 1);
+  publisher.publish(broker.ownedBy(2, "b/x"), "2", 2);
+  publisher.publish("c", "3", 1);  // nobody's
+  broker.settle();
+  CHECK_EQ(near.received.size(), 1);  // as with one node: what is acknowledged is stored, what is seen need not be
+  CHECK_EQ(publisher.unacknowledged.size(), 3);  // answers come in order
+  disks[0].commit();
+  disks[2].commit();
+  broker.settle();
+  CHECK_EQ(publisher.unacknowledged.size(), 3);
+  disks[1].commit();
+  broker.settle();
+  CHECK_EQ(publisher.unacknowledged.size(), 0);
+  settleAndCommit(broker, disks);
+  broker.crash(Nodes{2, 1, 1});
+  near.connect(0);
+  far.connect(3);
+  settleAndCommit(broker, disks);
+  publisher.connect(1);
+  publisher.publish("a/x", "4", 1);
+  settleAndCommit(broker, disks);
+  CHECK_EQ(near.texts().back(), std::string("a/x=4"));
+}
+
+TEST("durable cluster: what is retained, and what was cleared, is so again on whatever nodes its topics come to") {
+  std::deque<KeptDisk> disks(2);
+  HandDrivenBroker broker(disks, Nodes{1, 1});
+  Client& publisher = broker.connected("p", 0, fleeting());
+  for (int i = 0; i < 20; i++) publisher.publish("r/" + std::to_string(i), "old", 1, true);
+  broker.settle();
+  for (int i = 0; i < 20; i += 2) publisher.publish("r/" + std::to_string(i), i % 4 == 0 ? "" : "new", 1, true);
+  broker.settle();
+  for (const Nodes& nodes : {Nodes{2, 1}, Nodes{1, 2}, Nodes{1, 1}}) {
+    broker.crash(nodes);
+    CHECK(broker.settle());
+    Client& reader = broker.connected("reader" + std::to_string(nodes[0]) + std::to_string(nodes[1]), 1, fleeting());
+    reader.subscribe("r/#", 1);
+    broker.settle();
+    std::map<std::string, std::string> found;
+    for (const SentPublish& each : reader.received) found[each.topic] = each.payload;
+    for (int i = 0; i < 20; i++) {
+      const auto at = found.find("r/" + std::to_string(i));
+      CHECK_EQ(at == found.end() ? std::string("none") : at->second, std::string(i % 4 == 0   ? "none"
+                                                                                 : i % 2 == 0 ? "new"
+                                                                                              : "old"));
+    }
+    for (unsigned worker = 0; worker < broker.workers(); worker++) CHECK(broker.engine(worker).isAtRest());
+    CHECK_EQ(broker.total(Counter::retained), 15);
+  }
+}
+
+TEST("durable cluster: a session goes to another node, whose log has it before the other one forgets it") {
+  std::deque<KeptDisk> disks(2);
+  HandDrivenBroker broker(disks, Nodes{1, 1});
+  Client& sink = broker.connected("sink", 0, durable());
+  sink.subscribe("a/#", 2);
+  broker.settle();
+  sink.drop();
+  Client& source = broker.connected("source", 1, durable());
+  for (int i = 0; i < 6; i++) source.publish("a/" + std::to_string(i % 2), longText(i), 1 + i % 2);
+  broker.settle();
+  sink.answersAtOnce = false;
+  for (const bool isCommitted : {false, true}) {
+    disks[1].commitsAtOnce = isCommitted;
+    sink.connect(1);
+    broker.settle();
+    CHECK_EQ(sink.isConnected, isCommitted);  // CONNACK waits too
+    broker.crash(Nodes{1, 1});
+    disks[1].commitsAtOnce = true;
+    broker.settle();
+    CHECK(broker.engine(isCommitted ? 1 : 0).findSession(broker.sessionOf(sink)->key) != nullptr);
+    size_t waiting = broker.sessionOf(sink)->queue.size();
+    broker.sessionOf(sink)->window.each(
+        [&](const rally::Window::Entry& entry) { waiting += bool(entry.delivery.message); });
+    CHECK_EQ(waiting, 6);
+  }
+  sink.answersAtOnce = true;
+  sink.connect(0);
+  broker.settle();
+  CHECK_EQ(sink.received.size() >= 6, true);
+  CHECK(!broker.engine(1).findSession(broker.sessionOf(sink)->key));
+}
+
+TEST("durable cluster: whatever happens and whenever all nodes end, nothing acknowledged is lost") {
+  check::eachSeed(150, [](check::Random& random) {
+    const size_t count = random.between(2, 3);
+    std::deque<KeptDisk> disks(count);
+    HandDrivenBroker broker(disks, someNodes(random, count), smallSlices(random));
+    std::vector<Client*> sinks, sources;
+    const auto somewhere = [&] { return unsigned(random.below(broker.workers())); };
+    for (const char* name : {"s0", "s1", "s2"}) {
+      sinks.push_back(&broker.connected(name, somewhere(), durable()));
+      sinks.back()->subscribe("t/#", int(random.between(1, 2)));
+      broker.settle();
+    }
+    for (const char* name : {"p0", "p1"}) sources.push_back(&broker.connected(name, somewhere(), durable()));
+    broker.settle();
+    for (KeptDisk& disk : disks) disk.commitsAtOnce = false;
+    int number = 0;
+    std::vector<std::string> ways;  // by number: topic and publisher
+    std::set<std::string> mayRepeat;
+    for (int round = 0; round < 4; round++) {
+      for (int steps = int(random.between(20, 400)); steps > 0; steps--) {
+        broker.step(random);
+        if (random.chance(10)) disks[random.below(count)].commit(random.between(1, 3));
+        if (random.chance(8)) {
+          const size_t from = random.below(2);
+          const std::string topic = "t/" + std::to_string(random.below(3));
+          ways.push_back(topic + " of " + sources[from]->name());
+          sources[from]->publish(topic, longText(number++), int(random.between(1, 2)));
+        }
+        if (random.chance(2)) sinks[random.below(sinks.size())]->connect(somewhere());
+      }
+      // Whether a publisher's node has stored that it had the message is not known where the subscribers are.
+      for (const Client* source : sources) {
+        for (const auto& [publish, isReceived] : source->unacknowledged) mayRepeat.insert(publish.payload);
+      }
+      broker.crash(someNodes(random, count));
+      for (Client* client : sinks) client->connect(somewhere());
+      for (Client* client : sources) client->connect(somewhere());
+    }
+    for (KeptDisk& disk : disks) {
+      disk.commit();
+      disk.commitsAtOnce = true;
+    }
+    broker.settle();
+    for (Client* source : sources) CHECK_EQ(source->unacknowledged.size(), 0);
+    for (Client* sink : sinks) {
+      std::map<std::string, int> times;
+      std::map<std::string, int> last;
+      for (const SentPublish& each : sink->received) {
+        const int got = std::stoi(each.payload);
+        if (times[each.payload]++ == 0) {
+          const auto [before, isFirst] = last.try_emplace(ways[size_t(got)], got);
+          if (!isFirst && !CHECK(before->second < got))
+            std::fprintf(stderr, "%s got %d behind %d\n", sink->name().c_str(), got, before->second);
+          before->second = got;
+        }
+        if (each.qos == 2 && !mayRepeat.contains(each.payload)) CHECK_EQ(times[each.payload], 1);
+      }
+      for (int i = 0; i < number; i++) {
+        if (!CHECK(times[longText(i)] > 0))
+          std::fprintf(stderr, "%s lacks %d of %d\n", sink->name().c_str(), i, number);
+      }
+    }
+  });
+}

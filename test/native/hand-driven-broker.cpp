@@ -133,17 +133,23 @@ HandDrivenBroker::HandDrivenBroker(KeptDisk& disk, unsigned workers, const rally
     : disk_(&disk), limits_(limits) {
   openStore(workers);
 }
+HandDrivenBroker::HandDrivenBroker(std::deque<KeptDisk>& disks, const std::vector<unsigned>& nodes,
+                                   const rally::Limits& limits)
+    : disks_(&disks), limits_(limits), topicsKey_(hashKeys.topics) {
+  openNodes(nodes);
+}
 HandDrivenBroker::~HandDrivenBroker() {
   for (unsigned i = 0; i < workers(); i++) {
     if (engine(i).remote()) engine(i).remote()->setSink(nullptr);
   }
   workers_.clear();
   if (store_) store_->close();
+  for (const auto& store : stores_) store->close();
 }
 
 void HandDrivenBroker::addWorkers() {
-  if (!store_) broker_ = own_.front().get();
-  brokers_ = {broker_};
+  if (!store_ && stores_.empty()) broker_ = own_.front().get();
+  if (stores_.empty()) brokers_ = {broker_};
   for (size_t node = 1; node < own_.size(); node++) brokers_.push_back(own_[node].get());
   unsigned count = 0;
   for (const rally::Broker* broker : brokers_) count += broker->workers();
@@ -163,7 +169,7 @@ unsigned HandDrivenBroker::nodeOf(unsigned worker) const {
 void HandDrivenBroker::openLinks() {
   for (unsigned a = 0; a < workers(); a++) {
     for (unsigned b = 0; b < workers(); b++) {
-      if (nodeOf(a) != nodeOf(b)) CHECK(engine(a).openLink(b, nodeOf(b) + 1));
+      if (nodeOf(a) != nodeOf(b)) CHECK(engine(a).openLink(b, incarnations_ + nodeOf(b) + 1));
     }
   }
 }
@@ -221,6 +227,67 @@ void HandDrivenBroker::openStore(unsigned workers) {
   }
   nowMs = rally::engineClockMs();
   addWorkers();
+}
+
+// As core/control-plane.ts and core/cluster/ do it: each is read and joins, what it has is offered, and of two sessions
+// of a client the later one stays.
+void HandDrivenBroker::openNodes(const std::vector<unsigned>& nodes) {
+  rally::ClusterPlace place;
+  for (const unsigned workers : nodes) place.workers += workers;
+  incarnations_ += nodes.size();
+  nowMs = rally::engineClockMs();
+  lastKey_ = (incarnations_ + nodes.size()) << 32;
+  unsigned first = 0;
+  std::map<std::string, rally::RecoveredSession> latest;
+  std::vector<rally::RecoveredSession> outdated;
+  for (size_t node = 0; node < nodes.size(); node++) {
+    place.here = ((uint64_t(1) << nodes[node]) - 1) << first;
+    place.incarnation = incarnations_ + node + 1;
+    KeptDisk& disk = (*disks_)[node];
+    stores_.push_back(
+        std::make_unique<rally::Store>(std::make_unique<KeptLog>(disk, nodes[node]), disk.checkpointBytesMin));
+    brokers_.push_back(&stores_.back()->recover(place, limits_, hashKeys, rules_));
+    for (rally::RecoveredSession each : stores_.back()->sessions()) {
+      each.worker += first;
+      const auto [known, isNew] = latest.try_emplace(each.clientId, each);
+      if (isNew) continue;
+      if (known->second.stamp < each.stamp) std::swap(known->second, each);
+      outdated.push_back(each);
+    }
+    first += nodes[node];
+  }
+  broker_ = brokers_.front();
+  addWorkers();
+  openLinks();
+  for (const auto& [clientId, session] : latest) {
+    directory_[clientId].key = session.key;
+    directory_[clientId].worker = session.worker;
+  }
+  for (const rally::RecoveredSession& each : outdated)
+    engine(each.worker).destroySession(*engine(each.worker).findSession(each.key));
+  present_ = UINT64_MAX >> (64 - place.workers);
+  for (unsigned worker = 0; worker < place.workers; worker++) {
+    rally::SlotSet slots;
+    for (unsigned slot = worker; slot < rally::slotCount; slot += place.workers) slots.add(slot);
+    engine(worker).noteMove(incarnations_ << 32);
+    engine(worker).setPresent(present_, present_);
+    engine(worker).takeSlots(slots);
+    workers_[worker]->isPolled = true;
+  }
+}
+
+void HandDrivenBroker::crash(const std::vector<unsigned>& nodes) {
+  for (KeptDisk& disk : *disks_) disk.crash();
+  for (const auto& client : clients_) client->drop();
+  links_.clear();
+  directory_.clear();
+  ways_.clear();
+  for (unsigned i = 0; i < workers(); i++) engine(i).remote()->setSink(nullptr);
+  workers_.clear();
+  brokers_.clear();
+  for (const auto& store : stores_) store->close();
+  stores_.clear();
+  openNodes(nodes);
 }
 
 void HandDrivenBroker::crash(unsigned workers) {

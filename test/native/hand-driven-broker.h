@@ -122,8 +122,13 @@ class HandDrivenBroker {
   HandDrivenBroker(KeptDisk& disk, unsigned workers, const rally::Limits& limits = {});
   ~HandDrivenBroker();
 
+  // A cluster whose nodes have stores on these disks, as many as nodes.
+  HandDrivenBroker(std::deque<KeptDisk>& disks, const std::vector<unsigned>& nodes, const rally::Limits& limits = {});
+
   // The process ends at once, and starts again with what is on the disk: clients find their connections gone.
   void crash(unsigned workers);
+  // The same of all nodes of a cluster.
+  void crash(const std::vector<unsigned>& nodes);
   rally::Store& store() { return *store_; }
   size_t subscriptionBytes() { return broker_->subscriptionBytes(); }
 
@@ -242,6 +247,7 @@ class HandDrivenBroker {
   void begin(uint64_t key, unsigned from, unsigned to);
 
   void openStore(unsigned workers);
+  void openNodes(const std::vector<unsigned>& nodes);
   void addWorkers();
 
   struct Way;
@@ -252,6 +258,9 @@ class HandDrivenBroker {
   static constexpr uint64_t skewMs = 123'456'789;
 
   KeptDisk* disk_ = nullptr;
+  std::deque<KeptDisk>* disks_ = nullptr;  // of the nodes
+  std::vector<std::unique_ptr<rally::Store>> stores_;
+  uint64_t incarnations_ = 0;
   std::shared_ptr<const rally::RuleBook> rules_;  // the last ones, which a start begins with
   const rally::Limits limits_;
   const FakeTransport::Kind kind_ = FakeTransport::Kind::webSocket;

@@ -132,6 +132,10 @@ class RandomRecord {
       fill(*parcel.will);
     }
     if (random_.chance(50)) parcel.rights = std::make_unique<rally::Rights>(access());
+    if (!random_.chance(50)) return;
+    parcel.durable = std::make_unique<rally::DurableSession>();
+    parcel.durable->clientId = rally::ShortText(bytesOf("c" + random_.text(random_.below(30), "abc")));
+    if (random_.chance(50)) parcel.durable->access = rally::encodeAccess(*access());
   }
 
   std::shared_ptr<const rally::Access> access() {

@@ -54,6 +54,8 @@ async function member(test: TestContext, url: string, name: string): Promise<Mem
         endLent: () => {},
         adopt: () => {},
         clientIds: () => [],
+        stampOf: () => 0,
+        endOutdated: () => {},
       }),
       onView: (view) => told.cluster.dataPlaneApplied(view.epoch, 0),
       onEvicted: () => {

@@ -76,6 +76,7 @@ export class BrokerCluster {
   readonly #test: TestContext;
   readonly #folder: string;
   #sessions = 0;
+  #hasData = false;
 
   private constructor(test: TestContext, nats: NatsServer, folder: string) {
     this.#test = test;
@@ -83,14 +84,15 @@ export class BrokerCluster {
     this.#folder = folder;
   }
 
-  /** Resolves when all have their part of the slots. */
-  static async start(test: TestContext, count: number, workers = 1): Promise<BrokerCluster> {
+  /** Resolves when all have their part of the slots. `hasData`: each has a data directory of its own. */
+  static async start(test: TestContext, count: number, workers = 1, hasData = false): Promise<BrokerCluster> {
     const nats = await NatsServer.start(test);
     const folder = await mkdtemp(join(tmpdir(), 'rallymq-cluster-'));
     test.after(() => rm(folder, { recursive: true, force: true }));
     const key = apiKeyLine({ name: 'test', scopes: new Set(apiScopes) }, hashOfApiKey(apiKey));
     await writeFile(join(folder, 'keys'), `${key}\n`);
     const cluster = new BrokerCluster(test, nats, folder);
+    cluster.#hasData = hasData;
     for (let index = 0; index < count; index++) await cluster.add(`node-${index}`, workers);
     await cluster.settled();
     return cluster;
@@ -114,7 +116,12 @@ export class BrokerCluster {
     await broker.ready();
   }
 
+  dataOf(name: string): string {
+    return join(this.#folder, `data-${name}`);
+  }
+
   #run(name: string, proxy: TcpProxy, workers: number): Command {
+    const data = this.#hasData ? ['--data', this.dataOf(name)] : [];
     const flags = [
       '--cluster',
       `nats://127.0.0.1:${proxy.port}`,
@@ -124,9 +131,17 @@ export class BrokerCluster {
       `${workers}`,
     ];
     const keys = ['--api-keys', join(this.#folder, 'keys')];
-    const command = new Command(['--port', '0', '--tcp-port', '0', ...flags, ...keys]);
+    const command = new Command(['--port', '0', '--tcp-port', '0', ...flags, ...keys, ...data]);
     this.#test.after(() => command.kill('SIGKILL'));
     return command;
+  }
+
+  /** All processes end at once, and begin again. */
+  async killAll(workers = 1): Promise<void> {
+    for (const { command } of this.brokers) command.kill('SIGKILL');
+    await Promise.all(this.brokers.map(({ command }) => command.exited()));
+    await Promise.all(this.brokers.map((broker) => this.again(broker, workers)));
+    await this.settled();
   }
 
   remove(broker: ClusterBroker): void {

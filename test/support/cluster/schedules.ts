@@ -10,7 +10,7 @@ import { decodeView, liveNodes, nodeOf, ownerOfSlot, type View } from '../../../
 import type { ConnectRequest } from '../../../core/control/messages.ts';
 import { Random, replayOf } from '../random.ts';
 import { SimulatedNats } from './simulated-nats.ts';
-import { type PlayedSession, SimulatedNode, type Stage } from './simulated-node.ts';
+import { type Disk, type PlayedSession, SimulatedNode, type Stage } from './simulated-node.ts';
 import { SimulatedTime } from './simulated-time.ts';
 
 const clientIds = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
@@ -32,23 +32,32 @@ class Play implements Stage {
   resumed = 0;
   moved = 0;
   readonly #connected = new Map<string, Connected[]>();
+  /** By the name of the node; undefined: nobody has one. */
+  readonly #disks: Map<string, Disk> | undefined;
   #names = 0;
+  #stamps = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, hasData = false) {
+    this.#disks = hasData ? new Map() : undefined;
     this.random = new Random(seed);
     this.nats = new SimulatedNats(this.time, this.random);
   }
 
   start(name = `node-${++this.#names}`): SimulatedNode {
-    const node = new SimulatedNode(this, name, 1 + this.random.below(2));
+    const node = new SimulatedNode(this, name, 1 + this.random.below(2), this.#disks?.get(name));
     this.nodes.push(node);
     node.join();
     return node;
   }
 
   end(node: SimulatedNode): void {
-    node.end();
+    const disk = node.end();
+    this.#disks?.set(node.name, disk);
     this.nodes = this.nodes.filter((each) => each !== node);
+  }
+
+  nextStamp(): number {
+    return ++this.#stamps;
   }
 
   /** The last one. */
@@ -129,13 +138,14 @@ class Play implements Stage {
       this.time.after(random.below(10_000), () => this.nats.heal(node.actor));
     } else if (roll < 88 && this.nodes.length > 1) {
       this.end(node);
-      this.time.after(random.below(6_000), () => this.start(random.below(2) === 0 ? node.name : undefined));
+      const isAgain = this.#disks !== undefined || random.below(2) === 0;
+      this.time.after(random.below(6_000), () => this.start(isAgain ? node.name : undefined));
     } else if (roll < 90) {
       this.outage(random.below(8_000));
     } else if (roll < 93 && node.hasJoined) {
       node.cluster.leave(() => {
         if (this.nodes.includes(node)) this.end(node);
-        this.start();
+        this.start(this.#disks && node.name);
       });
     } else if (this.nodes.length < 5) {
       this.start();
@@ -202,9 +212,8 @@ class Play implements Stage {
   }
 }
 
-/** Gives how many sessions were resumed. Errors: with the seed. */
-function play(seed: number, hasFaults: boolean): number {
-  const stage = new Play(seed);
+function play(seed: number, hasFaults: boolean, hasData = false): Play {
+  const stage = new Play(seed, hasData);
   for (let node = 0; node < 3; node++) stage.start();
   stage.time.run(8_000);
   for (let step = 0; step < 60; step++) {
@@ -215,7 +224,28 @@ function play(seed: number, hasFaults: boolean): number {
   stage.assertSettled();
   stage.assertOpen();
   stage.assertSettled();
-  return stage.resumed;
+  return stage;
+}
+
+/** All nodes are killed and started again with their data: each session is there, on whichever it was last. */
+function playRestart(seed: number): number {
+  const stage = play(seed, false, true);
+  for (const node of stage.nodes) for (const connection of [...node.clients.keys()]) node.leave(connection);
+  stage.time.run(1_000);
+  const keys = (): string[] =>
+    [...stage.sessions]
+      .filter(([, { expirySeconds }]) => expirySeconds > 0)
+      .map(([key, { clientId }]) => `${clientId} ${key}`)
+      .sort();
+  const before = keys();
+  const names = stage.nodes.map(({ name }) => name);
+  for (const node of stage.nodes) stage.end(node);
+  for (const name of names.toReversed()) stage.start(name);
+  stage.heal();
+  stage.assertSettled();
+  assert.deepEqual(keys(), before);
+  stage.assertOpen();
+  return before.length;
 }
 
 /** Nodes stop in order, one after the other, and are started again: no session is lost. */
@@ -318,8 +348,10 @@ function playWills(seed: number): number {
 }
 
 export const schedules = {
-  roaming: (seed: number) => play(seed, false),
-  faults: (seed: number) => play(seed, true),
+  roaming: (seed: number) => play(seed, false).resumed,
+  faults: (seed: number) => play(seed, true).resumed,
+  data: (seed: number) => play(seed, true, true).resumed,
+  restart: playRestart,
   stops: playStops,
   outage: playOutage,
   wills: playWills,

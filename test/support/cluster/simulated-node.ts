@@ -3,6 +3,7 @@
  * played. Sessions are in a data plane that all nodes share, as the lanes would carry them.
  */
 import { Cluster } from '../../../core/cluster/cluster.ts';
+import { usedStamp } from '../../../core/cluster/node-messages.ts';
 import { Subjects } from '../../../core/cluster/ports.ts';
 import { toldWill } from '../../../core/cluster/told-will.ts';
 import { liveNodes, type View, workersOf } from '../../../core/cluster/view.ts';
@@ -23,7 +24,12 @@ export interface PlayedSession {
   connection: number | undefined;
   /** What its client has put into it. */
   notes: number;
+  /** The later of two has the larger one. */
+  stamp: number;
 }
+
+/** What a node has had when it ended, by key. */
+export type Disk = ReadonlyMap<number, PlayedSession>;
 
 /** What the nodes have in common, and who watches them. */
 export interface Stage {
@@ -31,6 +37,8 @@ export interface Stage {
   readonly nats: SimulatedNats;
   readonly random: Random;
   readonly sessions: Map<number, PlayedSession>;
+  /** Of the next use of a session. */
+  nextStamp(): number;
   onAccepted(node: SimulatedNode, connection: number, request: ConnectRequest, isNew: boolean): void;
   onRefused(node: SimulatedNode, connection: number): void;
   onClosed(node: SimulatedNode, connection: number): void;
@@ -54,12 +62,17 @@ export class SimulatedNode {
   readonly name: string;
   readonly workers: number;
   readonly clients = new Map<number, Client>();
+  /** And clients may come. */
   hasJoined = false;
   #connections = 0;
   readonly #stage: Stage;
+  readonly #disk: Disk;
+  /** From its disk, under keys that another node has meanwhile. */
+  readonly #twins = new Map<number, PlayedSession>();
 
-  constructor(stage: Stage, name: string, workers: number) {
+  constructor(stage: Stage, name: string, workers: number, disk: Disk = new Map()) {
     this.#stage = stage;
+    this.#disk = disk;
     this.name = name;
     this.workers = workers;
     this.actor = new Actor(stage.time);
@@ -79,11 +92,16 @@ export class SimulatedNode {
         endLent: (session) => this.directory.endLent(session),
         adopt: (...wanted) => this.directory.adopt(...wanted),
         clientIds: () => this.directory.clientIds(),
+        stampOf: (clientId) => this.directory.restoredStampOf(clientId) ?? usedStamp,
+        endOutdated: (clientId) => this.directory.endOutdated(clientId),
       }),
       onView: (view, before) => this.#onView(view, before),
       onQuestion: () => Promise.resolve({ status: 0, text: '' }),
       publishWill: ({ packet }) => stage.onWill(this, Buffer.from(packet, 'base64').toString()),
       onEvicted: () => stage.onEvicted(this),
+      onHeard: () => {
+        this.hasJoined = true;
+      },
       onMove: () => {},
       onReach: () => {},
       onNote: () => {},
@@ -115,19 +133,31 @@ export class SimulatedNode {
   }
 
   join(): void {
+    const restored = [...this.#disk].map(([session, { clientId, stamp }], index) => ({
+      session,
+      worker: index % this.workers,
+      clientId,
+      stamp,
+    }));
+    this.directory.restore(0, restored);
     this.cluster.join((refusal) => {
       if (refusal !== undefined) throw new Error(`${this.name} may not join: ${JSON.stringify(refusal)}`);
-      this.hasJoined = true;
     });
   }
 
-  /** The process ends, and its connections. */
-  end(): void {
+  /** The process ends, and its connections. Gives what is on its disk, if it has one. */
+  end(): Disk {
     this.actor.isGone = true;
     this.#stage.nats.forget(this.actor);
     for (const connection of [...this.clients.keys()]) this.#lose(connection);
-    for (const [key, session] of this.#stage.sessions)
-      if (session.incarnation === this.incarnation) this.#stage.sessions.delete(key);
+    if (this.incarnation === 0) return this.#disk; // it has never got so far
+    const disk = new Map(this.#twins);
+    for (const [key, session] of this.#stage.sessions) {
+      if (session.incarnation !== this.incarnation) continue;
+      if (session.expirySeconds > 0 && session.clientId !== '') disk.set(key, session);
+      this.#stage.sessions.delete(key);
+    }
+    return disk;
   }
 
   /** It stops in order, as core/control-plane.ts does it: sessions go to others, and then its slots. */
@@ -236,7 +266,8 @@ export class SimulatedNode {
         this.#move(worker, message.session, message.from);
         break;
       case 'endSession':
-        if (this.#isHere(message.session)) this.#stage.sessions.delete(message.session);
+        if (!this.#twins.delete(message.session) && this.#isHere(message.session))
+          this.#stage.sessions.delete(message.session);
         this.#later(() => this.directory.settled(message.session, this.#rowOf(message.session)));
         break;
       default:
@@ -254,11 +285,12 @@ export class SimulatedNode {
     const { clientId, sessionExpirySeconds: expirySeconds } = client.request;
     if (isNew) {
       const place = { incarnation: this.incarnation, worker: this.firstWorker + worker };
-      this.#stage.sessions.set(key, { clientId, ...place, expirySeconds, connection, notes: 0 });
+      this.#stage.sessions.set(key, { clientId, ...place, expirySeconds, connection, notes: 0, stamp: 0 });
     }
     const session = this.#stage.sessions.get(key);
     if (session === undefined || !this.#isHere(key)) throw new Error(`${clientId}: its session is not here`);
     session.connection = connection;
+    session.stamp = this.#stage.nextStamp();
     session.expirySeconds = expirySeconds;
     client.session = key;
     this.#stage.onAccepted(this, connection, client.request, isNew);
@@ -276,10 +308,11 @@ export class SimulatedNode {
       if (session !== undefined && session.worker === from) {
         session.worker = this.firstWorker + worker;
         session.incarnation = this.incarnation;
+        session.stamp = this.#stage.nextStamp();
       } else if (session === undefined) {
         // Its node is lost: an empty one, as the data plane makes.
         const place = { incarnation: this.incarnation, worker: this.firstWorker + worker };
-        const rest = { expirySeconds: 100, connection: undefined, notes: 0 };
+        const rest = { expirySeconds: 100, connection: undefined, notes: 0, stamp: 0 };
         this.#stage.sessions.set(key, { clientId: '', ...place, ...rest });
       }
       this.directory.arrived(worker, key, this.#rowOf(key));
@@ -292,7 +325,7 @@ export class SimulatedNode {
   }
 
   #rowOf(key: number): SessionRow {
-    const session = this.#isHere(key) ? this.#stage.sessions.get(key) : undefined;
+    const session = this.#isHere(key) ? this.#stage.sessions.get(key) : this.#twins.get(key);
     return {
       session: key,
       state: session === undefined ? 'absent' : 'settled',
@@ -302,13 +335,29 @@ export class SimulatedNode {
     };
   }
 
+  #restore(): void {
+    this.directory.setRun(this.incarnation);
+    for (const [index, [key, session]] of [...this.#disk].entries()) {
+      const worker = this.firstWorker + (index % this.workers);
+      const restored = { ...session, incarnation: this.incarnation, worker, connection: undefined };
+      (this.#stage.sessions.has(key) ? this.#twins : this.#stage.sessions).set(key, restored);
+    }
+    this.#later(() => {
+      for (let worker = 0; worker < this.workers; worker++)
+        this.directory.workerStarted(
+          worker,
+          [...this.#disk.keys()].map((key) => this.#rowOf(key)),
+        );
+    });
+  }
+
   // --- views --------------------------------------------------------------------------------------------
 
   #onView(view: View, before: View | undefined): void {
     const stays = new Set(liveNodes(view).map(({ incarnation }) => incarnation));
     const lost = before === undefined ? [] : liveNodes(before).filter((node) => !stays.has(node.incarnation));
     this.directory.otherWorkersLost(new Set(lost.flatMap(workersOf)));
-    if (before === undefined) this.directory.restore(this.incarnation, []);
+    if (before === undefined) this.#restore();
     this.actor.clock.after(this.#stage.random.below(50), () => this.cluster.dataPlaneApplied(view.epoch, 0));
   }
 }

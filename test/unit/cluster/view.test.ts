@@ -1,6 +1,10 @@
 /** The views of a cluster, and how slots are dealt. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
 import { test } from 'node:test';
+import { clusterFileOf, readKnownCluster, writeKnownCluster } from '../../../core/cluster/cluster-memory.ts';
 import { bestWorkerOf, slotCount, slotOfClientId } from '../../../core/cluster/slots.ts';
 import {
   decodeView,
@@ -14,6 +18,7 @@ import {
   withNode,
   withNodeLeaving,
   withoutNode,
+  withPast,
 } from '../../../core/cluster/view.ts';
 
 function join(view: View, name: string, workers = 1): View {
@@ -91,6 +96,30 @@ test('a view is read as it was written, and what is none is refused with a reaso
     const read = decodeView(bytes);
     assert.ok(typeof read === 'string' && reason.test(read), `${read}`);
   }
+});
+
+test('what a node has seen is behind the next view, though NATS has forgotten it', () => {
+  const view = join(withPast(empty, 40, 7), 'a');
+  assert.deepEqual([view.epoch, view.lastIncarnation, liveNodes(view)[0]?.incarnation], [41, 8, 8]);
+  const later = join(withPast(view, 3, 2), 'b');
+  assert.deepEqual([later.epoch, later.lastIncarnation], [42, 9]);
+});
+
+test('a node remembers its cluster in its data directory, and what is malformed there is an error', (t) => {
+  const directory = mkdtempSync(joinPath(tmpdir(), 'rallymq-known-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  assert.equal(readKnownCluster(directory), undefined);
+  const known = { clusterName: 'c', keys: 'ab'.repeat(32), epoch: 4, incarnation: 2 };
+  writeKnownCluster(directory, known);
+  writeKnownCluster(directory, { ...known, epoch: 5 });
+  assert.deepEqual(readKnownCluster(directory), { ...known, epoch: 5 });
+  assert.deepEqual(readdirSync(directory), ['cluster.json']);
+  const wrong = ['', '[]', '{"format":2}', JSON.stringify({ format: 1, ...known, epoch: -1 })];
+  for (const text of wrong) {
+    writeFileSync(clusterFileOf(directory), text);
+    assert.throws(() => readKnownCluster(directory), { code: 'STORE_NOT_USABLE', message: /cluster\.json/ });
+  }
+  assert.throws(() => writeKnownCluster(joinPath(directory, 'none'), known), { code: 'STORE_NOT_USABLE' });
 });
 
 test('client identifiers are spread over all slots, differently with another key', () => {

@@ -382,7 +382,7 @@ test('options of TLS that do not go together are refused, with what is missing',
   refused({ ...certificate, clientCa: 'ca.pem' }, /are for clientCertificates/);
 });
 
-test('a cluster keeps everything in memory, and its other options need it', () => {
+test('a cluster has its name and the name of the node, with or without data, and its other options need it', () => {
   const cluster = ['nats://10.0.0.1:4222', 'tls://nats.example'];
   const { nodeName, clusterName } = resolveConfig({ cluster, nodeName: 'a.b', clusterName: 'c-1' });
   assert.deepEqual([nodeName, clusterName], ['a.b', 'c-1']);
@@ -393,7 +393,7 @@ test('a cluster keeps everything in memory, and its other options need it', () =
     'x'.repeat(64),
     'node',
   ]);
-  refused({ cluster, dataDirectory: 'data' }, /in memory.*--data none/);
+  assert.equal(resolveConfig({ cluster, dataDirectory: 'data' }).dataDirectory, 'data');
   refused({ nodeName: 'a' }, /nodeName is for a cluster: give cluster too/);
   refused({ clusterTlsCa: 'ca.pem' }, /clusterTlsCa is for a cluster/);
   const wrong = [['10.0.0.1:4222'], ['http://a'], ['nats://user:word@a'], ['nats://a/path'], ['nats://']];

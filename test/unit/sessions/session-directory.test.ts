@@ -336,6 +336,10 @@ class FarDirectory implements Directory {
   release(clientId: string): void {
     assert.ok(this.ours.delete(clientId), `${clientId} is released and was not ours`);
   }
+  readonly told: string[] = [];
+  used(clientId: string): void {
+    this.told.push(clientId);
+  }
   isLent(key: number): boolean {
     return this.lent.has(key);
   }
@@ -396,6 +400,7 @@ test('an identifier that cannot be had is refused, and may be asked for again', 
   const closed = new Stage({
     claim: () => false,
     release: () => assert.fail('it was never ours'),
+    used: () => {},
     isLent: () => false,
   });
   closed.connect(0, 1);
@@ -650,7 +655,7 @@ test('a broker that stops publishes no will and ends no session', () => {
 test('sessions that have outlived the process are served when their workers have said how they are', () => {
   const stage = new Stage();
   const key = 3 * 2 ** 32 + 5;
-  stage.directory.restore(4, [{ session: key, worker: 1, clientId: 'a' }]);
+  stage.directory.restore(4, [{ session: key, worker: 1, clientId: 'a', stamp: 0 }]);
   stage.connect(0, 1); // before the worker has spoken
   assert.deepEqual(stage.sent(), []);
   stage.directory.workerStarted(1, [row('settled', {}, key)]);
@@ -664,7 +669,7 @@ test('sessions that have outlived the process are served when their workers have
 test('a session that has expired while the broker was down ends, and its client gets a new one', () => {
   const stage = new Stage();
   const key = 2 ** 32 + 1;
-  stage.directory.restore(2, [{ session: key, worker: 0, clientId: 'a' }]);
+  stage.directory.restore(2, [{ session: key, worker: 0, clientId: 'a', stamp: 0 }]);
   stage.directory.workerStarted(0, [row('settled', { awayMs: 100_000 }, key)]);
   assert.deepEqual(stage.sent(), [`0 endSession ${key}`]);
   stage.connect(0, 1);

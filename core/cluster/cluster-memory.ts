@@ -1,0 +1,68 @@
+/**
+ * What a node with a data directory remembers of its cluster, beside its log: which cluster that is, and how far it had
+ * come. What the log has is worth something only there, and NATS may have lost what it knew.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BrokerError } from '../broker-error.ts';
+import { isRecord, isWholeNumber } from '../config/option-rules.ts';
+import { replaceFile } from '../security/replace-file.ts';
+import { clusterFileName } from '../storage/store-files.ts';
+
+/** Of a file; a node that reads a higher number is too old for it. */
+const fileFormat = 1;
+
+export interface KnownCluster {
+  readonly clusterName: string;
+  /** Of the views (view.ts). Undefined: what the directory has was never in a cluster. */
+  readonly keys: string | undefined;
+  /** The last ones that it has seen. */
+  readonly epoch: number;
+  readonly incarnation: number;
+}
+
+export function clusterFileOf(directory: string): string {
+  return join(directory, clusterFileName);
+}
+
+/** Undefined: there is no such file. Errors: STORE_NOT_USABLE. */
+export function readKnownCluster(directory: string): KnownCluster | undefined {
+  const path = clusterFileOf(directory);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw unusable(path, (cause as Error).message, cause);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw unusable(path, 'it is not JSON', cause);
+  }
+  const { format, clusterName, keys, epoch, incarnation } = isRecord(value) ? value : {};
+  if (format !== fileFormat)
+    throw unusable(path, `it has the format ${JSON.stringify(format)}, and this version knows ${fileFormat}`);
+  if (typeof clusterName !== 'string' || typeof keys !== 'string' || !isCount(epoch) || !isCount(incarnation))
+    throw unusable(path, 'something is missing in it');
+  return { clusterName, keys, epoch, incarnation };
+}
+
+/** Errors: STORE_NOT_USABLE. */
+export function writeKnownCluster(directory: string, known: KnownCluster): void {
+  const path = clusterFileOf(directory);
+  try {
+    replaceFile(path, `${JSON.stringify({ format: fileFormat, ...known })}\n`);
+  } catch (cause) {
+    throw unusable(path, (cause as Error).message, cause);
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return isWholeNumber(value, 0, Number.MAX_SAFE_INTEGER);
+}
+
+function unusable(path: string, why: string, cause?: unknown): BrokerError {
+  return new BrokerError('STORE_NOT_USABLE', `${path} cannot be used: ${why}.`, { cause });
+}

@@ -1,0 +1,109 @@
+// Acknowledgements of a shard in a cluster with logs, which wait until all workers that have durable sessions for the
+// message have it in their logs.
+//
+//   begin()               -> token        of the message
+//   expect(token, worker)                 it goes there, to be stored
+//   finish(token, who asked)              that was all
+//   take(token, worker) ...               it is stored there: the last one answers
+//
+//   entries_   [ done ][ 2 awaited ][ done ][ behind ][ 1 awaited ]      first_: the token of the first one
+//
+// An entry that is done is answered at once, whatever stands before it; what is `behind` waits for all of that.
+#pragma once
+#include <deque>
+#include <vector>
+
+#include "../lanes/deliveries.h"
+#include "../messages/source.h"
+
+namespace rally {
+
+class Confirmations {
+ public:
+  class Outlet {
+   public:
+    virtual ~Outlet() = default;
+    // Everyone has stored it; with an error somebody could not.
+    virtual void acknowledgeStored(unsigned worker, const Source& source, Reason reason) = 0;
+    // What was behind all that is stored now.
+    virtual void answerStored(unsigned worker, const ShardRecord& record) = 0;
+  };
+
+  explicit Confirmations(Outlet& outlet) : outlet_(outlet) {}
+
+  bool isEmpty() const { return entries_.empty(); }
+
+  // Never 0.
+  uint32_t begin() {
+    if (first_ + uint32_t(entries_.size()) == 0) entries_.push_back({.isDone = true});  // that token is none
+    entries_.emplace_back();
+    return first_ + uint32_t(entries_.size()) - 1;
+  }
+  void expect(uint32_t token, unsigned worker) { find(token)->awaited.push_back(uint8_t(worker)); }
+  void finish(uint32_t token, unsigned worker, const Source& source, Reason reason) {
+    Entry& entry = *find(token);
+    entry.worker = uint8_t(worker);
+    entry.source = source;
+    entry.reason = reason;
+    entry.isFinished = true;
+    settle(entry);
+    pop();
+  }
+  void behind(unsigned worker, const ShardRecord& record) {
+    entries_.push_back({.worker = uint8_t(worker), .isBehind = true, .record = record});
+  }
+
+  void take(uint32_t token, unsigned worker, bool isRefused) {
+    Entry* entry = find(token);
+    if (!entry) return;
+    const auto found = std::find(entry->awaited.begin(), entry->awaited.end(), worker);
+    if (found == entry->awaited.end()) return;
+    entry->awaited.erase(found);
+    if (isRefused) entry->reason = Reason::quotaExceeded;
+    settle(*entry);
+    pop();
+  }
+  // The worker is gone for good, and what it had with it.
+  void onGone(unsigned worker) {
+    for (Entry& entry : entries_) {
+      if (std::erase(entry.awaited, worker) > 0) settle(entry);
+    }
+    pop();
+  }
+
+ private:
+  struct Entry {
+    uint8_t worker = 0;  // who asked
+    Reason reason = Reason::success;
+    bool isFinished = false;
+    bool isDone = false;
+    bool isBehind = false;
+    Source source = {};
+    std::vector<uint8_t> awaited = {};
+    ShardRecord record = {};  // of one that is behind
+  };
+
+  Entry* find(uint32_t token) {
+    const uint32_t index = token - first_;
+    return index < entries_.size() ? &entries_[index] : nullptr;
+  }
+  void settle(Entry& entry) {
+    if (entry.isDone || !entry.isFinished || !entry.awaited.empty()) return;
+    entry.isDone = true;
+    outlet_.acknowledgeStored(entry.worker, entry.source, entry.reason);
+  }
+  void pop() {
+    while (!entries_.empty() && (entries_.front().isDone || entries_.front().isBehind)) {
+      const Entry first = std::move(entries_.front());
+      entries_.pop_front();
+      first_++;
+      if (first.isBehind) outlet_.answerStored(first.worker, first.record);
+    }
+  }
+
+  Outlet& outlet_;
+  std::deque<Entry> entries_;
+  uint32_t first_ = 1;
+};
+
+}  // namespace rally

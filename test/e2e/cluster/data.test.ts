@@ -1,0 +1,160 @@
+/** Nodes with a data directory that are killed, one or all, and come back with what they had. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  BrokerCluster,
+  type ClusterBroker,
+  type RoamingSession,
+} from '../../support/cluster/broker-cluster.ts';
+import { runCommand, startCommand } from '../../support/command.ts';
+import { until } from '../../support/wait.ts';
+
+const topics = Array.from({ length: 12 }, (_, index) => `kept/${index}`);
+
+async function connected(
+  cluster: BrokerCluster,
+  broker: ClusterBroker,
+  clientId?: string,
+): Promise<RoamingSession> {
+  const session = cluster.session(broker, clientId);
+  await session.connectTo(broker);
+  return session;
+}
+
+async function allAnswered(publisher: RoamingSession): Promise<void> {
+  await until('all are answered', () => publisher.unanswered.size === 0);
+}
+
+/** What is retained below `prefix`, as a new client on the broker gets it. */
+async function retainedOn(
+  cluster: BrokerCluster,
+  broker: ClusterBroker,
+  prefix: string,
+  count: number,
+): Promise<Record<string, string>> {
+  const reader = await connected(cluster, broker);
+  await reader.subscribe(`${prefix}/#`, 1);
+  await until(`${count} retained messages on ${broker.name}`, () => reader.handed.length >= count);
+  await reader.roundTrip();
+  reader.disconnect();
+  return Object.fromEntries(reader.handed.map(({ topic, text }) => [topic, text]));
+}
+
+/** Each topic has all numbers once and in order. */
+function assertWhole(session: RoamingSession, count: number): void {
+  for (const topic of topics) {
+    const numbers = session.handed.filter((each) => each.topic === topic).map(({ text }) => Number(text));
+    const expected = Array.from({ length: count }, (_, index) => index);
+    assert.deepEqual(numbers, expected, `${session.clientId}: ${topic}`);
+  }
+}
+
+test('all nodes are killed: what was acknowledged is there again, and goes along to other nodes', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3, 1, true);
+  const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
+  const away = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
+  for (const [index, session] of away.entries()) {
+    await session.subscribe('kept/+', index === 0 ? 1 : 2);
+    session.disconnect();
+    await until('it is gone', () => session.client?.isClosed === true);
+  }
+  let sent = 0;
+  const publish = async (broker: ClusterBroker, count: number): Promise<void> => {
+    const publisher = await connected(cluster, broker);
+    for (let number = sent; number < sent + count; number++)
+      for (const topic of topics) publisher.publish(topic, `${number}`, number % 2 === 0 ? 1 : 2, true);
+    sent += count;
+    await allAnswered(publisher);
+    publisher.disconnect();
+  };
+  await publish(a, 10);
+  await cluster.killAll(2); // with other numbers of workers
+  await publish(b, 10);
+  for (const broker of cluster.brokers) {
+    const retained = await retainedOn(cluster, broker, 'kept', topics.length);
+    assert.deepEqual(retained, Object.fromEntries(topics.map((topic) => [topic, `${sent - 1}`])));
+  }
+  // One comes back where it was, the others elsewhere.
+  await away[0]?.connectTo(a);
+  await away[1]?.connectTo(c);
+  await away[2]?.connectTo(b);
+  for (const session of away) {
+    assert.ok(session.isSessionPresent, session.clientId);
+    await until('all messages', () => session.handed.length >= sent * topics.length);
+    await session.roundTrip();
+    assertWhole(session, sent);
+  }
+});
+
+test('a node that comes back: what others have had later counts, the rest is offered', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3, 1, true);
+  const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
+  const publisher = await connected(cluster, a);
+  for (const kind of ['same', 'changed', 'cleared'])
+    for (let index = 0; index < 12; index++) publisher.publish(`old/${kind}/${index}`, 'old', 1, true);
+  await allAnswered(publisher);
+  const same = await connected(cluster, c, 'only-on-c');
+  await same.subscribe('old/changed/+', 1);
+  await until('retained', () => same.handed.length === 12);
+  same.disconnect();
+  const moved = await connected(cluster, c, 'anew-on-a');
+  await moved.subscribe('moved', 1);
+  cluster.remove(c);
+  c.command.kill('SIGKILL');
+  await c.command.exited();
+  await cluster.settled();
+  await moved.connectTo(a);
+  assert.equal(moved.isSessionPresent, false);
+  await moved.subscribe('moved/anew', 1);
+  for (let index = 0; index < 12; index++) {
+    publisher.publish(`old/changed/${index}`, 'new', 1, true);
+    publisher.publish(`old/cleared/${index}`, '', 1, true);
+  }
+  await allAnswered(publisher);
+  await cluster.again(c, 2);
+  cluster.brokers.push(c);
+  await cluster.settled();
+  const expected: Record<string, string> = {};
+  for (let index = 0; index < 12; index++) {
+    expected[`old/same/${index}`] = 'old';
+    expected[`old/changed/${index}`] = 'new';
+  }
+  for (const broker of cluster.brokers)
+    assert.deepEqual(await retainedOn(cluster, broker, 'old', 24), expected, broker.name);
+  // The client that has gone on elsewhere is not disturbed, and finds its later session on the node that is back.
+  assert.ok(moved.client?.isClosed === false);
+  await moved.connectTo(c);
+  assert.ok(moved.isSessionPresent);
+  publisher.publish('moved/anew', 'x', 1);
+  publisher.publish('moved', 'x', 1);
+  await until('of the later session', () => moved.handed.length > 0);
+  await moved.roundTrip();
+  assert.deepEqual(
+    moved.handed.map(({ topic }) => topic),
+    ['moved/anew'],
+  );
+  // And one that has stayed away is still there, from any node.
+  await same.connectTo(b);
+  assert.ok(same.isSessionPresent);
+  assert.match(c.command.stdout + c.command.stderr, /a session from the disk ends/);
+});
+
+test('data of one cluster is of no use to another one, nor to a broker alone', async (t) => {
+  const cluster = await BrokerCluster.start(t, 1, 1, true);
+  const a = cluster.broker(0);
+  a.command.kill('SIGTERM');
+  await a.command.exited();
+  const args = ['--port', '0', '--data', cluster.dataOf(a.name)];
+  const alone = await runCommand(args);
+  assert.equal(alone.code, 2);
+  assert.match(alone.stdout + alone.stderr, /is that of a node of the cluster rallymq/);
+  const nats = `nats://127.0.0.1:${cluster.nats.port}`;
+  const other = ['--cluster', nats, '--cluster-name', 'other'];
+  const first = startCommand(t, [...other, '--data', 'none', '--node-name', 'x']);
+  await first.ready();
+  const refused = await runCommand([...args, ...other, '--node-name', 'y']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stdout + refused.stderr, /belongs to another cluster, rallymq/);
+  first.kill('SIGTERM');
+  await first.exited();
+});
