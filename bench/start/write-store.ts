@@ -17,7 +17,7 @@ export interface StoreSize {
 /** A folder for a benchmark, beside the sources: the system's folder for temporary files may be in memory. */
 export async function benchFolder(name: string): Promise<string> {
   await mkdir(join(root, 'build', 'bench'), { recursive: true });
-  return await mkdtemp(join(root, 'build', 'bench', `${name}-`));
+  return await mkdtemp(join(root, 'build', 'bench', `data-of-${name}-`));
 }
 
 export async function writeStore(
