@@ -2,7 +2,7 @@
  * The subcommand `churn`: for --minutes, devices come, subscribe, leave, are sent what waits for them until they are back, and some
  * sessions end for good, while retained messages are replaced all the time. What the data directory takes on the disk is
  * looked at each second; what is alive at the end is what a compacted copy of it has. Fails if the directory ever took
- * more than twice what is alive and 256 MB.
+ * more than twice what is alive and 256 MiB.
  */
 import { execFile } from 'node:child_process';
 import { readdir, rm, stat } from 'node:fs/promises';
@@ -24,7 +24,7 @@ const stepMs = 20;
 const roundsAway = 6;
 const roundMs = 2_000;
 const endsInPercent = 10;
-const boundMegabytes = 256;
+const boundBytes = 256 * 2 ** 20;
 
 export async function runChurn({ minutes, rate }: CommandLine): Promise<boolean> {
   const folder = await benchFolder('churn-store');
@@ -53,7 +53,7 @@ export async function runChurn({ minutes, rate }: CommandLine): Promise<boolean>
     await store('compact', folder);
     const { recordBytes } = JSON.parse(await store('check', folder)) as { readonly recordBytes: number };
     const peak = Math.max(...sizes);
-    const bound = 2 * recordBytes + boundMegabytes * 1e6;
+    const bound = 2 * recordBytes + boundBytes;
     clear();
     say(
       table([
