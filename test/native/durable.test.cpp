@@ -634,6 +634,34 @@ TEST("durable: what waits for one session alone takes few bytes while that is aw
   }
 }
 
+TEST("durable: what waits with QoS 0 for a slow client is in the log behind a checkpoint too") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1, nothingInMemory());
+  Client& away = broker.connected("away", 0, durable());
+  away.subscribe("a", 1);
+  Client& slow = broker.connected("slow", 0, {.isPersistent = true, .receiveMaximum = 1});
+  slow.subscribe({{.filter = "a", .qos = 0}, {.filter = "first", .qos = 1}});
+  broker.settle();
+  away.drop();
+  slow.answersAtOnce = false;  // what comes waits behind the second
+  Client& source = broker.connected("source", 0, fleeting());
+  for (int i = 0; i < 2; i++) source.publish("first", longText(i), 1);
+  const int all = 60;
+  for (int i = 0; i < all; i++) {
+    source.publish("a", longText(i), 1);
+    broker.settle();
+  }
+  CHECK(broker.total(Counter::parked) > all);  // both have some in the log alone
+  CHECK(beginCheckpoint(broker));
+  broker.settle();
+  CHECK(!broker.store().checkpointer().isUnderWay());
+  slow.answersAtOnce = true;
+  slow.answer();
+  broker.settle();
+  CHECK_EQ(slow.received.size(), all + 2);
+  CHECK_EQ(broker.total(Counter::droppedUnreadable), 0);
+}
+
 TEST("durable: what cannot be read back is counted, and what is behind it comes") {
   KeptDisk disk;
   HandDrivenBroker broker(disk, 1, nothingInMemory());
