@@ -501,7 +501,8 @@ class Outbound {
   PublishWriter::Head* headFor(Connection& connection, const Publication& publication, uint8_t qos,
                                const SubscriptionIds& ids, AliasUse& use) {
     const Bytes prefix = connection.topicPrefix ? bytesOfText(*connection.topicPrefix) : Bytes();
-    if (!beginsWith(publication.topic, prefix)) [[unlikely]] {  // its session had another one before
+    // Its session had another prefix before, or nothing is left for the client to see, which would be no topic.
+    if (!goesOnBehind(publication.topic, prefix)) [[unlikely]] {
       counters_.add(Counter::withheld);
       return nullptr;
     }

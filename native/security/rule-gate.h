@@ -53,11 +53,11 @@ class RuleGate : public Gate {
   }
 
  private:
-  // The rules apply to the topic as the client sees it. False: it is not its tenant's.
+  // The rules apply to the topic as the client sees it. False: it is not of its tenant, or the prefix alone: no topic.
   static bool strip(const Access& access, Bytes& topic) {
     const Bytes prefix = bytesOfText(access.topicPrefix);
     if (prefix.empty()) return true;
-    if (!beginsWith(topic, prefix)) return false;
+    if (!goesOnBehind(topic, prefix)) return false;
     topic = topic.subspan(prefix.size());
     return true;
   }

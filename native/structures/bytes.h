@@ -20,6 +20,11 @@ inline bool beginsWith(Bytes bytes, Bytes prefix) {
   return bytes.size() >= prefix.size() && std::memcmp(bytes.data(), prefix.data(), prefix.size()) == 0;
 }
 
+// Whether it begins so and goes on.
+inline bool goesOnBehind(Bytes bytes, Bytes prefix) {
+  return bytes.size() > prefix.size() && beginsWith(bytes, prefix);
+}
+
 inline bool areEqual(Bytes a, Bytes b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }

@@ -61,7 +61,8 @@ struct NaiveRules {
   bool mayReceive(const NaiveClient& client, const std::string& topic) const { return isAllowed(client, topic, false); }
   // Of a topic of the broker, of which a client of a tenant sees what stands behind its prefix.
   bool mayReceiveWhole(const NaiveClient& client, const std::string& topic) const {
-    return topic.starts_with(client.prefix) && mayReceive(client, topic.substr(client.prefix.size()));
+    const std::string seen = topic.starts_with(client.prefix) ? topic.substr(client.prefix.size()) : "";
+    return !seen.empty() && mayReceive(client, seen);
   }
 
   std::vector<NaiveRule> rulesOf(const NaiveClient& client) const {

@@ -224,6 +224,16 @@ test('tenants see their own topics alone, and none sees the prefix: live, retain
     assert.equal(await late.nextHex(), hexOf('40 02 0001'));
     others.send(publishFrame('ping', 'p', {}));
     assert.deepEqual([await received(others), await received(others)], ['ping=p', 'ping=p']);
+    await broker.publish('tenants/red/', 'no topic', { retain: true });
+    await broker.publish('tenants/red/x', 'of red', { qos: 1 });
+    for (let next = ''; next !== 'x=of red'; next = await received(client))
+      assert.doesNotMatch(next, /^=/, 'the prefix alone is no topic that a client could see');
+    const later = await openClient(t, transport, red, { clientId: 'later' });
+    await subscribed(later, '#');
+    await broker.publish('tenants/red/x', 'again', { qos: 1 });
+    assert.equal(await received(later), 'x=again');
+    later.destroy();
+    await broker.publish('tenants/red/', '', { retain: true });
     await until('what the host has', () => seen.includes('tenants/red/last=will'));
     for (const each of [client, aliased, away, back, late, others]) each.destroy();
   }
