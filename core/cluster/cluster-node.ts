@@ -17,7 +17,7 @@ import { openRegister } from './nats-register.ts';
 import type { NodeAnswer, NodeQuestion, ToldWill } from './node-messages.ts';
 import { Subjects } from './ports.ts';
 import { clusterWorkersMax } from './slots.ts';
-import { type View, workersOf } from './view.ts';
+import { liveNodes, type View, workersOf } from './view.ts';
 
 export interface ClusterNodeEvents {
   sessions(): SessionHolder;
@@ -42,6 +42,8 @@ export interface NodeData {
 /** What the data plane of a node is made with. */
 export interface JoinedPlace extends ClusterPlace {
   readonly firstWorker: number;
+  /** Nodes that were there when this one was there last, and since: they have its wills (wills.ts). */
+  readonly hasSurvivors: boolean;
 }
 
 /** For NATS that starts at the same time. */
@@ -57,7 +59,11 @@ export class ClusterNode {
   readonly #post: NatsPost;
   readonly #config: BrokerConfig;
 
-  private constructor(post: NatsPost, cluster: Cluster, config: BrokerConfig) {
+  /** That this node has seen before. */
+  readonly #lastIncarnation: number;
+
+  private constructor(post: NatsPost, cluster: Cluster, config: BrokerConfig, lastIncarnation: number) {
+    this.#lastIncarnation = lastIncarnation;
     this.#post = post;
     this.cluster = cluster;
     this.#config = config;
@@ -102,7 +108,7 @@ export class ClusterNode {
         soon: (action) => void setImmediate(action),
         onNote: (level, fields, sentence) => logger[level](fields, sentence),
       });
-      return new ClusterNode(post, cluster, config);
+      return new ClusterNode(post, cluster, config, data?.known?.incarnation ?? 0);
     } catch (error) {
       await post.close();
       throw error;
@@ -120,7 +126,11 @@ export class ClusterNode {
       clientIdKeyBytes,
       clientIdKeyBytes + hashKeyBytes,
     );
-    return { incarnation, firstWorker, numbers: workersOf(node), numbersEnd: clusterWorkersMax, hashKeys };
+    const hasSurvivors = liveNodes(view).some(
+      (each) => each.incarnation !== incarnation && each.incarnation <= this.#lastIncarnation,
+    );
+    const numbers = workersOf(node);
+    return { incarnation, firstWorker, numbers, numbersEnd: clusterWorkersMax, hashKeys, hasSurvivors };
   }
 
   /** Gives the slots to the others, as far as they take them in time, and ends. */

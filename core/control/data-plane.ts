@@ -191,7 +191,7 @@ export class DataPlane {
       const alone = { clusterName: config.clusterName, keys: undefined, epoch: 0, incarnation: runs };
       const data = { directory: store.directory, known: known ?? (runs > 0 ? alone : undefined) };
       const place = await cluster.join(data);
-      directory.setRun(place.incarnation);
+      directory.setRun(place.incarnation, place.hasSurvivors);
       const { broker } = await store.recover(rules, place);
       this.#options.onJoined();
       return broker;

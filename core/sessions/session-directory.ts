@@ -180,6 +180,7 @@ export class SessionDirectory {
   #sessionsRefused = 0;
   #storageRefused = 0;
   #isStopped = false;
+  #areWillsKept = false;
   #closedReasonCode: number | undefined;
   /** Those who have not been told yet that they have to go. */
   #leaving: IterableIterator<SessionRecord> | undefined;
@@ -211,7 +212,9 @@ export class SessionDirectory {
     }
   }
 
-  setRun(run: number): void {
+  /** `areWillsKept`: other nodes publish the wills of sessions that were restored. */
+  setRun(run: number, areWillsKept = false): void {
+    this.#areWillsKept = areWillsKept;
     this.#keys = run * keysPerRun;
   }
 
@@ -798,8 +801,9 @@ export class SessionDirectory {
     record.sinceSeconds = Math.floor(leftAtMs / 1_000);
     record.expiresAtMs = expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
     // After its delay, or when the session ends if that is sooner (3.1.3.2.2).
+    const isElsewhere = record.stamp !== undefined && this.#areWillsKept;
     record.willAtMs =
-      willDelaySeconds === undefined
+      willDelaySeconds === undefined || isElsewhere
         ? undefined
         : leftAtMs + Math.min(willDelaySeconds, expirySeconds) * 1_000;
     if (row.state === 'leaving') record.state = 'settling';

@@ -413,11 +413,11 @@ class RecoveredState {
     }
     const bool areTargets = BroughtTargets::each(record.targets, [&](BroughtTarget& target) {
       Session* session = find(target.session);
-      if (!session || target.qos == 0) return;
+      if (!session || target.qos == 0 || target.qos > 2) return;
       state_->messages[record.id].uses++;
       Entry entry;
       entry.message = record.id;
-      entry.qos = target.qos;
+      entry.qos = target.qos & 3;
       entry.retain = target.retain;
       entry.isFromStore = target.isFromStore;
       entry.subscriptionIds = std::move(target.subscriptionIds);

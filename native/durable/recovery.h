@@ -82,21 +82,6 @@ class Recovery {
   }
   Engine& homeOf(uint64_t key) { return broker_.engineAt(rowOf(key, broker_.workers())); }
 
-  // A client identifier has one session: the newest. The end of another one may not have come into the log.
-  void dropOlderTwins() {
-    std::unordered_map<std::string_view, uint64_t> newest;
-    newest.reserve(state_.sessions().size());
-    std::vector<uint64_t> older;
-    for (const auto& [key, session] : state_.sessions()) {
-      const auto [known, isFirst] = newest.try_emplace(session.clientId, key);
-      if (isFirst) continue;
-      older.push_back(std::min(known->second, key));
-      known->second = std::max(known->second, key);
-    }
-    newest = {};
-    for (const uint64_t key : older) state_.sessions().erase(key);
-  }
-
   void addSession(RecoveredState::Session& from) {
     Engine& engine = homeOf(from.key);
     Session& session = engine.createSession(from.key, ConnectionKind::client);
