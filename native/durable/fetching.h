@@ -48,7 +48,7 @@ class StubReader {
     if (reader_->read(place.position(), found) != log::ReadStatus::found) return {};
     if (records::isInCheckpoint(found.kind)) found.kind = records::outsideCheckpoint(found.kind);
     records::Message record;
-    if (!log::decode(found, record) || record.id != stub.logId) return {};
+    if (!decodeMessage(found, record) || record.id != stub.logId) return {};
     Publication publication;
     publication.topic = record.topic;
     publication.properties = record.properties;
@@ -62,6 +62,21 @@ class StubReader {
     publication.logPlace = place;
     MessageRef message = publication.keep();
     return message->blockBytes() == stub.blockBytes() ? message : MessageRef();
+  }
+
+  // Of either record that has one.
+  static bool decodeMessage(const log::Found& found, records::Message& record) {
+    records::Brought brought;
+    if (!log::decode(found, brought)) return log::decode(found, record);
+    record.id = brought.id;
+    record.flags = brought.isRetainMarked != 0 ? records::Message::isRetainMarked : 0;
+    record.qos = brought.qos;
+    record.origin = brought.origin;
+    record.expiresAtMs = brought.expiresAtMs;
+    record.topic = brought.topic;
+    record.properties = brought.properties;
+    record.payload = brought.payload;
+    return true;
   }
 
   const std::unique_ptr<log::Reader> reader_;

@@ -399,7 +399,7 @@ class RecoveredState {
     lastMessage = std::max(lastMessage, record.id);
     if (record.expiresAtMs != 0 && record.expiresAtMs <= startMs_ && !isCheckpointRecord_) return;
     Held& held = state_->messages[record.id];
-    if (!held.message) {
+    if (!held.isKnown()) {
       keep(held,
            {.id = record.id,
             .flags = uint8_t(record.isRetainMarked != 0 ? records::Message::isRetainMarked : 0),
