@@ -74,11 +74,6 @@ class Engine : private ShardPort,
     startCluster(lanes.here(), nobody);
   }
 
-  ~Engine() override {
-    isEnding_ = true;
-    unlanded_.clear();
-  }
-
   unsigned index() const { return index_; }
   // Its place among the workers of this process.
   unsigned row() const { return lanes_.rowOf(index_); }
@@ -434,7 +429,6 @@ class Engine : private ShardPort,
   uint64_t nextMove() override { return lanes_.nextMove(index_); }
   void seeMove(uint64_t number) override { lanes_.seeMove(number); }
   void retire(std::unique_ptr<Session> session) override {
-    unlanded_.erase(session->key);
     if (session->durable) journal_.ended(*session);
     std::vector<Delivery> heritage = sharing_.takeAll(*session);
     counters_.subtract(Counter::queued, session->queue.size());
@@ -611,23 +605,13 @@ class Engine : private ShardPort,
     if (!isLate(publication)) sharing_.receive(publication, each, shard);
     if (each.token != 0) confirm(shard, each.token, false);
   }
-  // What was logged until now is all that the message has brought, but for sessions that are about to come: they are
-  // logged with what they have got here.
+  // What was logged until now is all that the message has brought. Sessions that are about to come are logged with what
+  // they have got here when they are here.
   void confirm(unsigned shard, uint32_t token, bool isRefused) {
     if (isRefused) return toShard(shard, request::Stored{.isRefused = true, .token = token});
-    if (journal_.hasUnlanded()) [[unlikely]]
-      return confirmWhenLanded(shard, token);
     journal_.whenCommitted([this, shard, token] { toShard(shard, request::Stored{.token = token}); });
   }
   void confirmHere(uint32_t token) override { confirm(index_, token, false); }
-  void confirmWhenLanded(unsigned shard, uint32_t token) {
-    const std::vector<uint64_t> sessions = journal_.takeUnlanded();
-    const auto confirmed = std::make_shared<Unconfirmed>(*this, shard, token);
-    for (const uint64_t key : sessions) {
-      const Session* session = sessions_.find(key);
-      if (session && session->move && session->move->isArriving()) unlanded_[key].push_back(confirmed);
-    }
-  }
   void take(const delivery::HandOver& each, unsigned shard) {
     sharing_.handOver(each.session, shard, each.senderShare);
   }
@@ -689,13 +673,11 @@ class Engine : private ShardPort,
     });
   }
   void sessionLanded(Session& session, unsigned from, uint64_t move) override {
-    const auto confirmed = unlanded_.extract(session.key);  // behind what follows
     if (!lanes_.isRemote(from)) return;
     if (session.durable) logWhole(journal_, session, frontEnd_.outbound().held());
     departed_.erase(session.key);
     sessionOver(session.key, from, move);
   }
-  void sessionSettled(uint64_t key) override { unlanded_.erase(key); }
   void sessionOver(uint64_t key, unsigned from, uint64_t move) override {
     if (!lanes_.isRemote(from)) return;
     const request::SessionLanded told{.session = key, .move = move};
@@ -935,27 +917,14 @@ class Engine : private ShardPort,
     uint64_t move = 0;
     unsigned to = 0;
   };
-  // Confirms when nobody needs it any more.
-  struct Unconfirmed {
-    Unconfirmed(Engine& own, unsigned from, uint32_t named) : engine(own), shard(from), token(named) {}
-    Unconfirmed(const Unconfirmed&) = delete;
-    ~Unconfirmed() {
-      if (!engine.isEnding_) engine.confirm(shard, token, false);
-    }
-    Engine& engine;
-    const unsigned shard;
-    const uint32_t token;
-  };
   struct Offer {
     MessageRef message;  // none: it was taken
     uint64_t stamp = 0;
   };
-  std::unordered_map<uint64_t, std::vector<std::shared_ptr<Unconfirmed>>> unlanded_;  // by session that is to come
   std::unordered_map<uint64_t, Departed> departed_;  // sessions that another node does not have in its log yet
   std::vector<Offer> offers_;
   size_t offersLeft_ = 0;
   bool isPresent_ = false;  // the others are known
-  bool isEnding_ = false;
   std::unique_ptr<cluster::RemoteEnds> remote_;
   std::vector<Filter*> matches_;
   std::array<uint64_t, 64> taken_{};               // by worker, as takenOf() says

@@ -210,11 +210,6 @@ class Journal {
     this->message(publication, records::Message::retains, {});
   }
 
-  // A durable session is to have a message that is not logged for it: it is about to come here, and is logged then.
-  void noteUnlanded(const Session& session) { unlanded_.push_back(session.key); }
-  bool hasUnlanded() const { return !unlanded_.empty(); }
-  std::vector<uint64_t> takeUnlanded() { return std::exchange(unlanded_, {}); }
-
   // The message is for these sessions of this worker. It gets a number unless it has one of this node.
   void bring(Publication& publication, const BroughtTargets& targets) {
     if (publication.logId == 0) number(publication);
@@ -427,7 +422,6 @@ class Journal {
   SessionCopier* copier_ = nullptr;
   bool isCopying_ = false;
   std::vector<uint64_t> unsaid_;
-  std::vector<uint64_t> unlanded_;
   std::vector<uint32_t> ids_;
 };
 

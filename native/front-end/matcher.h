@@ -49,11 +49,7 @@ class Matcher {
     brought_.clear();
     for (const Target& target : targets_) {
       const uint8_t qos = std::min(target.qos, publication.qos);
-      if (qos == 0) continue;
-      if (!target.session->durable) {
-        if (target.session->isDurable) journal.noteUnlanded(*target.session);
-        continue;
-      }
+      if (qos == 0 || !target.session->durable) continue;
       brought_.add(target.session->key, qos, target.retain, false, target.ids);
       if (brought_.size() < targetBytesMax) continue;
       journal.bring(publication, brought_);

@@ -80,8 +80,6 @@ class SessionMoves {
     // The queue of a session which comes from worker `from` has what was sent to it here. All that it has is here ...
     virtual void sessionLanding(Session& session, unsigned from) = 0;
     virtual void sessionLanded(Session& session, unsigned from, uint64_t move) = 0;
-    // ... or there is no more of it than what is here, ...
-    virtual void sessionSettled(uint64_t key) = 0;
     // ... or it has come, and has ended.
     virtual void sessionOver(uint64_t key, unsigned from, uint64_t move) = 0;
   };
@@ -570,7 +568,6 @@ class SessionMoves {
     move.state = SessionMove::State::settled;
     move.acceptedShards = UINT64_MAX;
     announce(session.key);
-    outlet_.sessionSettled(session.key);
     if (move.stay.isAbandoned) {
       advance(session);
     } else if (move.stay.departure != 0) {
