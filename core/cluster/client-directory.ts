@@ -108,6 +108,8 @@ export class ClientDirectory implements Directory {
   #isHeard = false;
   /** Claims for slots of which not everyone has told yet. */
   #held: (readonly [slot: number, clientId: string, claim: Claim])[] = [];
+  /** Of such slots, too: sessions that were lent to nodes which are lost. */
+  #unclaimed: (readonly [from: number, message: Extract<NodeMessage, { type: 'unclaimed' }>])[] = [];
   /** For a view that is not here yet, and what their senders have sent behind it. */
   #early: Early[] = [];
   readonly #pending = new Map<string, Pending>();
@@ -152,7 +154,7 @@ export class ClientDirectory implements Directory {
     if (entries !== undefined && this.#isReady(slot) && !entries.has(clientId)) {
       this.#options.onClaimed(clientId);
       entries.set(clientId, this.#newEntry(this.#options.incarnation));
-      this.#lent.delete(clientId);
+      this.#endLent(clientId);
       return true;
     }
     const pending: Pending = { claim: ++this.#claims, isClean, later };
@@ -190,8 +192,7 @@ export class ClientDirectory implements Directory {
     const pending = this.#pending.get(clientId);
     if (pending?.claim !== claim || this.#ownerOf(clientId) !== from) return; // it was claimed again
     this.#pending.delete(clientId);
-    // Whoever was lent its session has had it, though that has not been heard yet.
-    if (message.type === 'granted') this.#lent.delete(clientId);
+    if (message.type === 'granted') this.#endLent(clientId);
     if (message.type === 'denied') pending.later('denied');
     else pending.later(this.#sessionOf(clientId, message.session));
   }
@@ -242,11 +243,32 @@ export class ClientDirectory implements Directory {
 
   #onPassed({ clientId, key, to }: Extract<NodeMessage, { type: 'passed' }>): void {
     const lent = this.#lent.get(clientId);
-    if (lent?.key === key) lent.to = to;
+    if (lent?.key !== key) return;
+    lent.to = to;
+    this.#askIfUnclaimed(clientId, lent);
+  }
+
+  /** Where it is lost who was to have the session: the owner may have passed it on to another node, or be about to. */
+  #askIfUnclaimed(clientId: string, { key, to }: Lent): void {
+    if (!this.#isThere(to)) this.#toOwner(clientId, { type: 'unclaimed', epoch: this.#epoch, clientId, key });
   }
 
   #onTaken({ clientId, key }: Extract<NodeMessage, { type: 'taken' }>): void {
     if (this.#lent.get(clientId)?.key === key) this.#lent.delete(clientId);
+  }
+
+  #onUnwanted(from: number, { clientId, key }: Extract<NodeMessage, { type: 'unwanted' }>): void {
+    const lent = this.#lent.get(clientId);
+    if (lent?.key !== key || this.#isThere(lent.to) || this.#ownerOf(clientId) !== from) return;
+    this.#endLent(clientId);
+  }
+
+  /** The identifier is another session's. Whoever was lent this one has had it, if not heard of yet, unless it is lost. */
+  #endLent(clientId: string): void {
+    const lent = this.#lent.get(clientId);
+    if (lent === undefined) return;
+    this.#lent.delete(clientId);
+    if (!this.#isThere(lent.to)) this.#sessions?.endLent(lent);
   }
 
   // --- as the owner of slots ----------------------------------------------------------------------------
@@ -322,6 +344,23 @@ export class ClientDirectory implements Directory {
 
   #deny(clientId: string, { from, claim }: Claim): void {
     this.#options.send(from, { type: 'denied', clientId, claim });
+  }
+
+  #onUnclaimed(from: number, message: Extract<NodeMessage, { type: 'unclaimed' }>): void {
+    const { clientId, key } = message;
+    const slot = this.#slotOf(clientId);
+    const entries = this.#entries[slot];
+    if (entries === undefined) return; // its sender will know, and ask again
+    if (!this.#isReady(slot)) {
+      this.#unclaimed.push([from, message]);
+      return;
+    }
+    const entry = entries.get(clientId);
+    if (entry?.holder === from && entry.isLent) {
+      if (entry.waiter !== undefined) return; // the holder is asked to yield, and lends it again
+      entries.delete(clientId);
+    }
+    this.#options.send(from, { type: 'unwanted', clientId, key });
   }
 
   #onHeld(
@@ -430,6 +469,7 @@ export class ClientDirectory implements Directory {
     for (const [from] of this.#told) if (isLost(from)) this.#told.delete(from);
     this.#early = this.#early.filter(([from]) => !isLost(from));
     this.#held = this.#held.filter(([, , { from }]) => !isLost(from));
+    this.#unclaimed = this.#unclaimed.filter(([from]) => !isLost(from));
     for (const entries of this.#entries) {
       for (const [clientId, entry] of entries ?? []) {
         if (entry.waiter !== undefined && isLost(entry.waiter.from)) {
@@ -441,12 +481,7 @@ export class ClientDirectory implements Directory {
         else this.#passOn(clientId, entry, undefined);
       }
     }
-    for (const [clientId, lent] of this.#lent) {
-      if (!isLost(lent.to)) continue;
-      this.#lent.delete(clientId);
-      this.#sessions?.endLent(lent);
-      if (!this.#pending.has(clientId)) this.release(clientId); // what it claims it is about to have
-    }
+    for (const [clientId, lent] of this.#lent) this.#askIfUnclaimed(clientId, lent);
   }
 
   /** Tells the new owners of slots what this node has of them, and everyone that it has done so. */
@@ -486,7 +521,10 @@ export class ClientDirectory implements Directory {
     if (view === undefined) return;
     const held = this.#held;
     this.#held = [];
+    const unclaimed = this.#unclaimed;
+    this.#unclaimed = [];
     for (const [, clientId, claim] of held) this.#onClaim(clientId, claim);
+    for (const [from, message] of unclaimed) this.#onUnclaimed(from, message);
     const applied = Math.min(view.epoch, ...liveNodes(view).map((node) => this.#toldBy(node.incarnation)));
     if (applied <= this.#applied) return;
     this.#applied = applied;
@@ -532,6 +570,12 @@ export class ClientDirectory implements Directory {
         break;
       case 'taken':
         this.#onTaken(message);
+        break;
+      case 'unclaimed':
+        this.#onUnclaimed(from, message);
+        break;
+      case 'unwanted':
+        this.#onUnwanted(from, message);
         break;
       case 'held':
         this.#onHeld(from, message.clientIds, false, message.stamps);

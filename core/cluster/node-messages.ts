@@ -80,6 +80,10 @@ export type NodeMessage =
   | { readonly type: 'passed'; readonly clientId: string; readonly key: number; readonly to: number }
   /** To the node that has lent the session: the sender has it. */
   | { readonly type: 'taken'; readonly clientId: string; readonly key: number }
+  /** To the owner: the sender has lent the session to a node that is lost. */
+  | { readonly type: 'unclaimed'; readonly epoch: number; readonly clientId: string; readonly key: number }
+  /** The answer, where the session does not go to another node: it is to end. */
+  | { readonly type: 'unwanted'; readonly clientId: string; readonly key: number }
   /**
    * To the new owner of slots: which identifiers of theirs the sender has, and which it has lent. `stamps`: when a client
    * has used the session last, of each of `clientIds`; `usedStamp` since its node has started.
@@ -153,6 +157,8 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   yielded: { clientId: isText, turn: isNumber, session: isSession },
   passed: { clientId: isText, key: isNumber, to: isNumber },
   taken: { clientId: isText, key: isNumber },
+  unclaimed: { epoch: isNumber, clientId: isText, key: isNumber },
+  unwanted: { clientId: isText, key: isNumber },
   held: { epoch: isNumber, clientIds: areTexts, stamps: areNumbers, lent: areTexts },
   heldAll: { epoch: isNumber },
   adopt: { clientId: isText },
