@@ -32,7 +32,8 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined; // who opens the directory says what is wrong with it
     throw unusable(path, (cause as Error).message, cause);
   }
   let value: unknown;

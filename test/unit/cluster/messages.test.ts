@@ -129,13 +129,15 @@ test('messages are what their type says', () => {
     { type: 'claim', epoch: 1, clientId: 'a', claim: 2, isClean: false },
     { type: 'granted', epoch: 1, clientId: 'a', claim: 2 },
     { type: 'granted', epoch: 1, clientId: 'a', claim: 2, session },
-    { type: 'held', epoch: 1, clientIds: ['a'], lent: [] },
+    { type: 'held', epoch: 1, clientIds: ['a'], stamps: [7], lent: [] },
+    { type: 'heard', epoch: 1 },
   ])
     assert.deepEqual(readNodeMessage(message), message);
   for (const message of [
     { type: 'claim', epoch: 1, clientId: 'a', claim: 2 },
     { type: 'granted', epoch: 1, clientId: 'a', claim: 2, session: { key: 5 } },
-    { type: 'held', epoch: 1, clientIds: [1], lent: [] },
+    { type: 'held', epoch: 1, clientIds: [1], stamps: [7], lent: [] },
+    { type: 'held', epoch: 1, clientIds: ['a'], stamps: ['7'], lent: [] },
     { type: 'news', news: [] },
   ])
     assert.equal(readNodeMessage(message), undefined);
