@@ -132,7 +132,7 @@ export const drain: Route = {
   operation: {
     summary: 'Drain the broker, and stop it',
     description:
-      'As SIGUSR2 does: who connects is refused, /readyz answers 503, clients are told to go, drainClientsPerSecond of them, and then the broker stops.',
+      'Like SIGUSR2: new clients are refused, /readyz answers 503, connected clients are told to go, drainClientsPerSecond a second, and then the broker stops.',
     answers: { 202: { description: 'It begins', schema: record({ clients: count }) } },
   },
   handle: ({ caller }, { source }) =>
