@@ -474,11 +474,25 @@ export class ControlPlane {
   async #onConfigChanged(names: ReadonlySet<string>): Promise<void> {
     if (names.size === 0) return;
     this.logger.level = this.#config.logLevel;
-    this.#dataPlane.broadcast({ type: 'reconfigure', config: this.#config });
+    const reconfigured = this.#reconfigure();
     if (names.has('limits.connectionsPerAddressMax') || names.has('limits.connectionsPerUserMax'))
       this.#gatekeeper.recount(this.#directory.connectedClients());
     if (names.has('sysIntervalSeconds')) this.#sys.restart();
     if (tlsFiles.some((name) => names.has(name))) await this.#tls?.reload();
+    await reconfigured;
+  }
+
+  /** Resolves when all workers that run keep to the configuration. */
+  async #reconfigure(): Promise<void> {
+    const workers = Array.from({ length: this.#config.workers }, (_, worker) => worker);
+    await Promise.all(
+      workers.map(
+        (worker) =>
+          new Promise<void>((resolve) => {
+            this.#asks.ask(worker, 'reconfigure', this.#config, () => resolve());
+          }),
+      ),
+    );
   }
 
   /** Who may not connect. */
@@ -714,7 +728,7 @@ export class ControlPlane {
   #setLogLevel(logLevel: LogLevel): void {
     takeOver(this.#config, { ...this.#config, logLevel });
     this.logger.level = logLevel;
-    this.#dataPlane.broadcast({ type: 'reconfigure', config: this.#config });
+    void this.#reconfigure();
   }
 
   #otherNodes(): OtherNodes | undefined {

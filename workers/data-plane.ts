@@ -28,6 +28,10 @@ const answers: Answers = {
     control.engine.adoptRules();
     reply(undefined);
   },
+  reconfigure: (config, reply) => {
+    control.reconfigure(config);
+    reply(undefined);
+  },
   lag: (_, reply) => reply(undefined),
   subscribe: (asked, reply) => reply(subscribeSession(control.engine, control.pending, start.config, asked)),
   unsubscribe: ({ session, topicFilter }, reply) => reply(control.engine.unsubscribe(session, topicFilter)),
@@ -86,9 +90,6 @@ function take(message: ToWorker): void {
       break;
     case 'halvePaces':
       control.engine.halvePaces(message.isHalved);
-      break;
-    case 'reconfigure':
-      control.reconfigure(message.config);
       break;
     case 'trace':
       control.trace(message);

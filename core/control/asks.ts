@@ -12,6 +12,7 @@
  * (`connect`, `renew`, `authorize`). The session directory asks nothing: what it tells a worker is answered by whichever thread runs the worker by then, as
  * the table of session-states.ts says.
  */
+import type { BrokerConfig } from '../config/options.ts';
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import type { Inspection, InspectionAnswer } from '../data-plane/inspection.ts';
 import type { AskedSubscription, SubscriptionAnswer } from '../front-end/subscribe.ts';
@@ -22,6 +23,8 @@ export interface Calls {
   readonly retained: { readonly ask: { readonly topic: string }; readonly reply: Uint8Array<ArrayBuffer> };
   /** To keep to the rules that were set last. */
   readonly adoptRules: { readonly ask: undefined; readonly reply: undefined };
+  /** To keep to this configuration, in what is live. */
+  readonly reconfigure: { readonly ask: BrokerConfig; readonly reply: undefined };
   /** Nothing: how long the answer takes says how much the worker has to do. */
   readonly lag: { readonly ask: undefined; readonly reply: undefined };
   /** What operators want to know of its sessions and retained messages. */
@@ -74,6 +77,7 @@ export class Asks {
   readonly #pending: AllPending = {
     retained: new Map(),
     adoptRules: new Map(),
+    reconfigure: new Map(),
     lag: new Map(),
     inspect: new Map(),
     subscribe: new Map(),

@@ -178,8 +178,6 @@ export type ToWorker =
   | { readonly type: 'forgetDecisions' }
   /** The broker has more to do than it can: clients with a pace may send half as fast, or again as fast as before. */
   | { readonly type: 'halvePaces'; readonly isHalved: boolean }
-  /** The configuration has changed while the broker runs: in what is live. */
-  | { readonly type: 'reconfigure'; readonly config: BrokerConfig }
   /**
    * What happens to a target is told from now on, for the trace with this index. `away`: the session of a client that is
    * not connected; 0: none.

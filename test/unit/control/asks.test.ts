@@ -21,6 +21,7 @@ class FakeWorkers {
   readonly #asked: { readonly worker: number; readonly message: AskMessage }[] = [];
   readonly #answers: Answers = {
     retained: ({ topic }, reply) => reply(Buffer.from(`the message of ${topic}`)),
+    reconfigure: (_, reply) => reply(undefined),
     adoptRules: (_, reply) => reply(undefined),
     lag: (_, reply) => reply(undefined),
     inspect: (_, reply) => reply(undefined),
