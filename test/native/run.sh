@@ -44,12 +44,20 @@ build() {
   "$compiler" $own -pthread -o "$out/$name" "${objects[@]}" -Wl,--as-needed -lssl -lcrypto
 }
 
+declare -A running=()
+# Starts a test binary; the next one is built meanwhile.
+start() {
+  timeout 900 "$out/$1" "${@:2}" >"$out/$1.log" 2>&1 &
+  running[$1]=$!
+}
+
 passed=0
 failed=0
-# Runs a test binary and counts its cases; shows what is not "ok".
-run() {
+# Waits for a test binary, if it was started, and counts its cases; shows what is not "ok".
+finish() {
+  [[ -n ${running[$1]:-} ]] || return 0
   local log=$out/$1.log status=0
-  timeout 900 "$out/$1" "${@:2}" >"$log" 2>&1 || status=$?
+  wait "${running[$1]}" || status=$?
   local ok bad
   ok=$(grep -c '^ok ' "$log" || true)
   bad=$(grep -c '^failed ' "$log" || true)
@@ -73,23 +81,25 @@ mapfile -t fuzzers < <(having test/fuzz/replay.cpp test/fuzz/*.fuzz.cpp)
 if ((${#tests[@]} + ${#fuzzers[@]} > 0)); then
   build address "-fsanitize=address,undefined -fno-sanitize-recover=all" "${common[@]}" "${tests[@]}" "${fuzzers[@]}" \
     "${linked[@]}" native/tls/*.cpp
-  run address "$text"
+  start address "$text"
 fi
 mapfile -t tests < <(having test/native/lanes.test.cpp test/native/engines.test.cpp test/native/log.test.cpp)
 if ((${#tests[@]} > 0)); then
   build thread "-fsanitize=thread -fno-sanitize-recover=all" test/native/main.cpp "${tests[@]}" "${linked[@]}"
-  run thread "$text"
+  start thread "$text"
 fi
 mapfile -t costs < <(having test/native/subscription-cost.cpp test/native/mass-wills.cpp)
 if ((${#costs[@]} > 0)); then
   build cost -O2 "${common[@]}" "${costs[@]}" "${linked[@]}"
-  run cost "$text"
+  start cost "$text"
 fi
 mapfile -t crashes < <(having test/native/log-crash.cpp)
 if ((${#crashes[@]} > 0)); then
   build crash "-O2 -DRALLYMQ_FAULTS" test/native/main.cpp "${crashes[@]}" "${linked[@]}"
-  run crash "$text"
+  start crash "$text"
 fi
+
+for name in address thread cost crash; do finish "$name"; done
 
 echo "native: $passed passed, $failed failed"
 ((failed == 0 && passed > 0))
