@@ -6,6 +6,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { isRecord } from '../config/option-rules.ts';
 import type { Clock } from '../sessions/timers.ts';
+import { textWithin } from './bounded-answer.ts';
 import type { Secret } from './secret.ts';
 
 export interface BackendOptions {
@@ -136,17 +137,6 @@ function parsed(text: string): unknown {
   } catch {
     throw new BackendUnavailable('its answer is no JSON'); // which may have secrets in it
   }
-}
-
-async function textWithin(response: Response, bytesMax: number): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const part of response.body ?? []) {
-    bytes += part.length;
-    if (bytes > bytesMax) throw new BackendUnavailable('its answer is too long');
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString('utf8');
 }
 
 /** `max-age`, unless caching is forbidden. */

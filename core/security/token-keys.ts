@@ -7,6 +7,7 @@ import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } f
 import { BrokerError } from '../broker-error.ts';
 import type { Clock } from '../sessions/timers.ts';
 import { readAccessFile } from './access-file.ts';
+import { textWithin } from './bounded-answer.ts';
 
 export interface TokenKeys {
   readonly algorithms: readonly string[];
@@ -126,8 +127,7 @@ export class RemoteKeys implements TokenKeys {
         redirect: 'error',
       });
       if (!response.ok) throw new Error(`it answers with ${response.status}`);
-      const text = await response.text();
-      if (text.length > answerBytesMax) throw new Error('its answer is too long');
+      const text = await textWithin(response, answerBytesMax);
       this.#find = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
       this.#fetchedMs = this.#clock.nowMs();
     } catch (cause) {

@@ -86,3 +86,22 @@ test('a server that is down changes nothing for an hour; then, and for an answer
   stage.answer = showing(jwk);
   assert.equal(await isGood(token), true);
 });
+
+test('an answer that does not end is given up at 1 MiB, and its connection is cut', async (t) => {
+  const { stage, isGood } = await start(t);
+  let written = 0;
+  const closed = new Promise<void>((resolve) => {
+    stage.answer = (response) => {
+      const more = (): void => {
+        if (response.destroyed) return;
+        written += 65_536;
+        response.write(' '.repeat(65_536), () => setImmediate(more));
+      };
+      response.on('close', resolve);
+      more();
+    };
+  });
+  assert.equal(await isGood((await pair('1')).token), 'unavailable');
+  await closed;
+  assert.ok(written < 16 * 1_048_576, `${written} bytes were taken`);
+});
