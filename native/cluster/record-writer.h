@@ -1,6 +1,8 @@
 // One record to bytes, field by field (record-codec.h).
 #pragma once
+#include <algorithm>
 #include <bit>
+#include <vector>
 
 #include "../lanes/deliveries.h"
 #include "../lanes/requests.h"
@@ -72,9 +74,14 @@ class RecordWriter {
     ids.each([&](uint32_t id) { put(id); });
   }
   void put(const Rights& rights) { put(encodeAccess(*rights.access)); }
+  // Sorted, so that the same set has the same bytes: its own order differs from process to process.
   void put(const PacketIdSet& ids) {
-    size(ids.size());
-    ids.each([&](uint16_t id) { put(id); });
+    std::vector<uint16_t> sorted;
+    sorted.reserve(ids.size());
+    ids.each([&](uint16_t id) { sorted.push_back(id); });
+    std::sort(sorted.begin(), sorted.end());
+    size(sorted.size());
+    for (const uint16_t id : sorted) put(id);
   }
 
   void put(SessionParcel& parcel) {
