@@ -56,7 +56,9 @@ async function play(t: TestContext, viewport: ViewportName): Promise<void> {
   await reads(page.locator('#client-events'), /administrativeAction/);
 
   await page.click('#client-ban');
-  assert.equal(await page.inputValue('#ban-who'), crowd.nameOf(8_080));
+  await page.waitForFunction(
+    `document.getElementById('ban-who').value === ${JSON.stringify(crowd.nameOf(8_080))}`,
+  );
   await page.fill('#ban-who', crowd.nameOf(42));
   await page.fill('#ban-reason', 'too loud');
   const banned = within('the end of whom is banned', once(crowd.sockets[42] ?? assert.fail(), 'close'));
