@@ -14,8 +14,17 @@ import { inspect } from 'node:util';
 
 const root = resolve(import.meta.dirname, '..');
 const fileTimeoutMs = 450_000; // the soak plays two minutes, behind a build of its own
-// Those that start browsers, fill both cores or measure get the machine for themselves.
+// Those that start browsers, fill both cores or measure get the machine for themselves ...
 const alone = ['test/attack/', 'test/e2e/bench/', 'test/e2e/browser/', 'test/e2e/load/', 'test/e2e/web/'];
+// ... but of those with browsers two at a time, unless they measure.
+const browsers = ['test/e2e/browser/', 'test/e2e/web/'];
+const measuring = [
+  'browser/hidden-tab',
+  'web/budget',
+  'web/current-cost',
+  'web/dashboard-crowd',
+  'web/push-or-poll',
+];
 // Most tests wait more than they compute.
 const filesTogether = 3;
 // These take minutes, and begin before the others.
@@ -46,7 +55,12 @@ if (part !== '--alone') {
   const [longSources, shortSources] = partition(togetherSources, beginsWith(long));
   await runFiles([...longSources.toReversed(), ...shortSources], filesTogether);
 }
-if (part !== '--together') await runFiles(aloneSources, 1);
+if (part !== '--together') {
+  const [measured, others] = partition(aloneSources, beginsWith(measuring.map((name) => `test/e2e/${name}`)));
+  const [pages, rest] = partition(others, beginsWith(browsers));
+  await runFiles(pages, 2);
+  await runFiles([...rest, ...measured], 1);
+}
 await runFailedAgain();
 const counts = totals();
 summarise();

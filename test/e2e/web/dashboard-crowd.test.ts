@@ -9,7 +9,7 @@ import { startCommand } from '../../support/command.ts';
 import { joinCrowd } from '../../support/crowd.ts';
 import { publishFrame } from '../../support/frames.ts';
 import { openClient } from '../../support/raw-client.ts';
-import { reads, type ViewportName, visit } from '../../support/visitor.ts';
+import { reads, untilAsync, type ViewportName, visit } from '../../support/visitor.ts';
 import { within } from '../../support/wait.ts';
 
 const crowdSize = 10_000;
@@ -56,8 +56,9 @@ async function play(t: TestContext, viewport: ViewportName): Promise<void> {
   await reads(page.locator('#client-events'), /administrativeAction/);
 
   await page.click('#client-ban');
-  await page.waitForFunction(
-    `document.getElementById('ban-who').value === ${JSON.stringify(crowd.nameOf(8_080))}`,
+  await untilAsync(
+    'who is to be banned',
+    async () => (await page.inputValue('#ban-who')) === crowd.nameOf(8_080),
   );
   await page.fill('#ban-who', crowd.nameOf(42));
   await page.fill('#ban-reason', 'too loud');

@@ -17,7 +17,7 @@ import { type RunningBroker, startBroker } from '../../support/broker.ts';
 import { BrokerCluster } from '../../support/cluster/broker-cluster.ts';
 import { connectRally } from '../../support/rally.ts';
 import { openConnected } from '../../support/raw-client.ts';
-import { reads, type ViewportName, viewports, visit } from '../../support/visitor.ts';
+import { reads, untilAsync, type ViewportName, viewports, visit } from '../../support/visitor.ts';
 
 interface Stage extends RunningBroker {
   readonly key: string;
@@ -179,7 +179,10 @@ test('a client is traced: seen live, cut short, taken as a file, and gone', asyn
   const page = await signIn(t, stage, 'desktop');
   await page.evaluate("location.hash = '#client/court%2F1'");
   await page.click('#client-trace[href$="court%2F1"]'); // the page shows another client until it is there
-  await page.waitForFunction("document.getElementById('trace-target').value === 'court/1'");
+  await untilAsync(
+    'what is to be traced',
+    async () => (await page.inputValue('#trace-target')) === 'court/1',
+  );
   await startTrace(page, 'clientid', 'court/1');
   await stage.broker.publish('scores/1', '15-0', { qos: 1 });
   await reads(page.locator('#trace-lines'), /deliveredcourt\/1scores\/1QoS 1 · 4 B15-0/);
