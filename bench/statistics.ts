@@ -17,6 +17,12 @@ export function spreadOf(values: readonly number[]): Spread | undefined {
   return { min, median: (lower + upper) / 2, max };
 }
 
+/** The value that this part of them is not above. Undefined: there are none. */
+export function quantileOf(values: readonly number[], part: number): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+}
+
 /** Of the values that are there. */
 export function medianOf(values: readonly (number | undefined)[]): number | undefined {
   return spreadOf(values.flatMap((value) => value ?? []))?.median;

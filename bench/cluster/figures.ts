@@ -5,11 +5,11 @@ import type { CommandLine } from '../command-line.ts';
 import { generate, type LoadResult } from '../load/generator.ts';
 import { faultsOf, last, rateOf } from '../load/metrics.ts';
 import { LoginClient } from '../logins/login-client.ts';
-import { cpuSecondsOf } from '../logins/rates.ts';
 import type { RunningPeer } from '../peers/peer.ts';
 import { rallymq } from '../peers/rallymq.ts';
+import { cpuSecondsOf } from '../process-figures.ts';
 import type { ClusterCosts, ClusterFigure } from '../results.ts';
-import { medianOf, ratios, shownSpread, spreadOf } from '../statistics.ts';
+import { medianOf, quantileOf, ratios, shownSpread, spreadOf } from '../statistics.ts';
 import { ClusterUnderTest, portsOf, tcpOf } from './nodes.ts';
 
 export interface Sizes {
@@ -227,8 +227,7 @@ async function measureTakeover(_: string, { takeovers }: Sizes): Promise<Cluster
       earlier.end();
       later.end();
     }
-    const sorted = times.sort((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
+    const at = (part: number): number => quantileOf(times, part) ?? Number.NaN;
     return [
       {
         title: 'from CONNECT to CONNACK for a client that is connected to another node, p50',

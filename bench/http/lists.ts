@@ -2,13 +2,14 @@
  * The subcommand `lists`: how long the lists of the HTTP API and a scrape of the metrics take beside 10,000 clients, or
  * 100,000 with --full. A tenth of them is connected, the others are away; each subscribes to a topic of its own and one of all.
  */
-import { readFileSync } from 'node:fs';
 import { BenchError } from '../bench-error.ts';
 import type { CommandLine } from '../command-line.ts';
 import { LoginClient } from '../logins/login-client.ts';
 import type { Endpoint } from '../peers/peer.ts';
 import { rallymqWith } from '../peers/rallymq.ts';
+import { memoryMbOf } from '../process-figures.ts';
 import { clear, say, shortNumber, showStep, table } from '../progress.ts';
+import { quantileOf } from '../statistics.ts';
 import { benchApiKey } from './api-key.ts';
 
 const listMsMax = 50;
@@ -46,7 +47,7 @@ export async function runLists({ full, workers }: CommandLine): Promise<boolean>
   const connected: LoginClient[] = [];
   try {
     const api = new Api(http, key);
-    const before = residentMb(pid);
+    const before = await memoryMbOf(pid);
     connected.push(...(await join(tcp, clients)));
     await retain(api);
     showStep('lists');
@@ -54,7 +55,9 @@ export async function runLists({ full, workers }: CommandLine): Promise<boolean>
     const events = await eventsOf(api, clients);
     clear();
     say(shown(rows, clients));
-    say(`\nThe broker has ${before} MB without clients and ${residentMb(pid)} MB with them, lists and all.`);
+    say(
+      `\nThe broker has ${before} MB without clients and ${await memoryMbOf(pid)} MB with them, lists and all.`,
+    );
     say(
       `Events are kept of the last ${shortNumber(events)} of ${shortNumber(clients)} clients (clientEventsMax).`,
     );
@@ -165,8 +168,7 @@ async function time(
     bytes = Buffer.byteLength(await api.ask(path));
     times.push(performance.now() - startMs);
   }
-  times.sort((a, b) => a - b);
-  const at = (part: number): number => times[Math.floor((times.length - 1) * part)] ?? 0;
+  const at = (part: number): number => quantileOf(times, part) ?? 0;
   const timed = { title, p50Ms: at(0.5), p95Ms: at(0.95), mostMs: at(1), bytes };
   return { ...timed, isGood: isGood(timed) };
 }
@@ -190,11 +192,6 @@ async function eventsOf(api: Api, clients: number): Promise<number> {
     else gone = middle;
   }
   return clients - kept;
-}
-
-function residentMb(pid: number): number {
-  const [, kilobytes = '0'] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Math.round(Number(kilobytes) / 1_024);
 }
 
 function shown(rows: readonly Timed[], clients: number): string {

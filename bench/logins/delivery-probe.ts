@@ -5,6 +5,7 @@ import type { ConnectPacket } from '../../core/wire/packets.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import { BenchError } from '../bench-error.ts';
 import type { RunningPeer } from '../peers/peer.ts';
+import { quantileOf } from '../statistics.ts';
 import { LoginClient } from './login-client.ts';
 
 const messageEveryMs = 2;
@@ -43,8 +44,7 @@ export class DeliveryProbe {
   async p99Of(play: Promise<unknown>): Promise<number> {
     this.#delays = [];
     await play;
-    const sorted = this.#delays.sort((a, b) => a - b);
-    const p99 = sorted[Math.floor(sorted.length * 0.99)];
+    const p99 = quantileOf(this.#delays, 0.99);
     if (p99 === undefined) throw new BenchError('No message has arrived.');
     return p99;
   }

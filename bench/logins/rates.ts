@@ -1,8 +1,8 @@
 /** How many clients a second a broker lets in. */
-import { readFile } from 'node:fs/promises';
 import type { ConnectPacket } from '../../core/wire/packets.ts';
 import { BenchError } from '../bench-error.ts';
 import type { RunningPeer } from '../peers/peer.ts';
+import { cpuSecondsOf } from '../process-figures.ts';
 import { inLoops, LoginClient } from './login-client.ts';
 
 export interface LoginRate {
@@ -13,8 +13,6 @@ export interface LoginRate {
 
 /** Clients that log in at the same time. */
 const loops = 32;
-/** Of /proc: Linux has 100 in a second. */
-const ticksPerSecond = 100;
 
 /** Connects, logs in and leaves, again and again. `next` says who comes. */
 export async function loginRate(
@@ -43,12 +41,4 @@ export async function logInOnce({ tcp }: RunningPeer, who: Partial<ConnectPacket
   const reasonCode = await client.logIn(who);
   client.end();
   if (reasonCode !== 0) throw new BenchError(`A login was refused with 0x${reasonCode.toString(16)}.`);
-}
-
-/** What all threads of a process have taken. */
-export async function cpuSecondsOf(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-  // Behind the name, which may have spaces: state, parent and so on; the 12th and 13th are user and system time.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }

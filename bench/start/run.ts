@@ -4,11 +4,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BenchError } from '../bench-error.ts';
 import { endWithUs } from '../children.ts';
 import type { CommandLine } from '../command-line.ts';
+import { cpuSecondsOf, memoryMbOf } from '../process-figures.ts';
 import { clear, say, showStep, table } from '../progress.ts';
 import { root } from '../root.ts';
 import { benchFolder, writeStore } from './write-store.ts';
@@ -65,17 +66,10 @@ async function startOn(folder: string): Promise<Start> {
   }
   if (!said.includes('  Page ')) throw new BenchError('The broker has not started on that store.');
   const seconds = (performance.now() - startedAtMs) / 1_000;
-  const start = { seconds, ...(await figuresOf(broker.pid ?? 0)) };
+  const pid = broker.pid ?? 0;
+  const start = { seconds, cpuSeconds: await cpuSecondsOf(pid), megabytes: await memoryMbOf(pid) };
   const exited = once(broker, 'exit');
   broker.kill('SIGKILL');
   await exited;
   return start;
-}
-
-async function figuresOf(pid: number): Promise<Omit<Start, 'seconds'>> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const ticks = Number(fields[11]) + Number(fields[12]); // user and system, in hundredths of a second
-  const resident = /VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'latin1'))?.[1];
-  return { cpuSeconds: ticks / 100, megabytes: Math.round(Number(resident) / 1_024) };
 }
