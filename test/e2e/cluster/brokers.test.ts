@@ -2,11 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  BrokerCluster,
-  type ClusterBroker,
-  type RoamingSession,
-} from '../../support/cluster/broker-cluster.ts';
+import { BrokerCluster, type RoamingSession } from '../../support/cluster/broker-cluster.ts';
 import { connectFrame } from '../../support/frames.ts';
 import { assertAllInOrder } from '../../support/mqtt-session.ts';
 import { Random, replayOf, seeds } from '../../support/random.ts';
@@ -14,16 +10,6 @@ import { openConnected, RawClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
 const [seed = 0] = seeds(1);
-
-async function connected(
-  cluster: BrokerCluster,
-  broker: ClusterBroker,
-  clientId?: string,
-): Promise<RoamingSession> {
-  const session = cluster.session(broker, clientId);
-  await session.connectTo(broker);
-  return session;
-}
 
 for (const workers of [1, 2]) {
   test(`subscribers on three nodes of ${workers} see one order per topic, with QoS 0, 1 and 2`, async (t) => {
@@ -36,13 +22,13 @@ for (const workers of [1, 2]) {
         ['news/#', 1],
         ['#', 0],
       ] as const) {
-        const session = await connected(cluster, broker);
+        const session = await cluster.connected(broker);
         await session.subscribe(filter, qos);
         subscribers.push(session);
       }
-    const exact = await connected(cluster, cluster.broker(1));
+    const exact = await cluster.connected(cluster.broker(1));
     await exact.subscribe('news/3/today', 1);
-    const publishers = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
+    const publishers = await Promise.all(cluster.brokers.map((broker) => cluster.connected(broker)));
     const count = 40;
     for (let number = 0; number < count; number++)
       for (const [index, publisher] of publishers.entries())
@@ -73,18 +59,18 @@ for (const workers of [1, 2]) {
 
 test('what is retained on one node is found on the others, and is there when a node has left in order', async (t) => {
   const cluster = await BrokerCluster.start(t, 3);
-  const publisher = await connected(cluster, cluster.broker(0));
+  const publisher = await cluster.connected(cluster.broker(0));
   for (let number = 0; number < 300; number++) publisher.publish(`kept/${number}`, `${number}`, 1, true);
   await until('all are answered', () => publisher.unanswered.size === 0);
   const texts = ({ handed }: RoamingSession): number[] =>
     handed.map(({ text }) => Number(text)).sort((a, b) => a - b);
   const all = Array.from({ length: 300 }, (_, number) => number);
   for (const broker of cluster.brokers) {
-    const reader = await connected(cluster, broker);
+    const reader = await cluster.connected(broker);
     await reader.subscribe('kept/+', 1);
     await until('what is retained', () => reader.handed.length >= 300);
     assert.deepEqual(texts(reader), all);
-    const one = await connected(cluster, broker);
+    const one = await cluster.connected(broker);
     await one.subscribe('kept/17', 1);
     await until('one of it', () => one.handed.length === 1);
   }
@@ -93,7 +79,7 @@ test('what is retained on one node is found on the others, and is there when a n
   leaving.command.kill('SIGTERM');
   assert.equal((await leaving.command.exited()).code, 0);
   await cluster.settled();
-  const reader = await connected(cluster, cluster.broker(1));
+  const reader = await cluster.connected(cluster.broker(1));
   await reader.subscribe('kept/#', 1);
   await until('what is retained still', () => reader.handed.length >= 300);
   assert.deepEqual(texts(reader), all);
@@ -102,10 +88,10 @@ test('what is retained on one node is found on the others, and is there when a n
 test('members of a share on three nodes get each message once', async (t) => {
   const cluster = await BrokerCluster.start(t, 3);
   const members = await Promise.all(
-    cluster.brokers.flatMap((broker) => [0, 1].map(() => connected(cluster, broker))),
+    cluster.brokers.flatMap((broker) => [0, 1].map(() => cluster.connected(broker))),
   );
   for (const member of members) await member.subscribe('$share/team/work/#', 1);
-  const publisher = await connected(cluster, cluster.broker(0));
+  const publisher = await cluster.connected(cluster.broker(0));
   const count = 600;
   for (let number = 0; number < count; number++) publisher.publish(`work/${number % 20}`, `${number}`, 1);
   const handed = (): number => members.reduce((sum, member) => sum + member.handed.length, 0);
@@ -124,10 +110,10 @@ for (const qos of [1, 2] as const) {
     const cluster = await BrokerCluster.start(t, 3);
     const random = new Random(seed + qos);
     const sessions = await Promise.all(
-      [0, 1].map((index) => connected(cluster, random.pick(cluster.brokers), `roamer-${index}`)),
+      [0, 1].map((index) => cluster.connected(random.pick(cluster.brokers), `roamer-${index}`)),
     );
     for (const session of sessions) await session.subscribe('news/+', qos);
-    const publisher = await connected(cluster, cluster.broker(0), 'publisher');
+    const publisher = await cluster.connected(cluster.broker(0), 'publisher');
     const count = 600;
     let published = 0;
     const publishSome = (most: number): void => {
@@ -163,7 +149,7 @@ test('a client identifier is connected once in the cluster, and a clean start be
   assert.equal(await earlier.client.nextHex(), 'e0018e'); // session taken over
   await earlier.client.closed();
   assert.ok(!later.connack.sessionPresent);
-  const session = await connected(cluster, cluster.broker(0), 'two');
+  const session = await cluster.connected(cluster.broker(0), 'two');
   await session.subscribe('a', 1);
   session.disconnect();
   const anew = await openConnected(t, 'tcp', cluster.broker(2).ports, {
@@ -176,7 +162,7 @@ test('a client identifier is connected once in the cluster, and a clean start be
 
 test('a will goes out once to all nodes', async (t) => {
   const cluster = await BrokerCluster.start(t, 3);
-  const watchers = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
+  const watchers = await Promise.all(cluster.brokers.map((broker) => cluster.connected(broker)));
   for (const watcher of watchers) await watcher.subscribe('wills/#', 1);
   for (const [index, broker] of cluster.brokers.entries()) {
     const will = {
@@ -213,7 +199,7 @@ test('a ban by the API of one node holds on all, and each tells of the others', 
   await until('what the lanes have carried', async () =>
     /rallymq_cluster_lane_frames_sent_total\{node="node-0"\} [1-9]/.test((await b.get('/metrics')).text),
   );
-  const watcher = await connected(cluster, a);
+  const watcher = await cluster.connected(a);
   await watcher.subscribe('$SYS/#', 0);
   const topics = (): string[] => watcher.handed.map(({ topic }) => topic);
   await until('what both tell of themselves', () =>

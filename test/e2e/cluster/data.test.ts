@@ -11,16 +11,6 @@ import { until } from '../../support/wait.ts';
 
 const topics = Array.from({ length: 12 }, (_, index) => `kept/${index}`);
 
-async function connected(
-  cluster: BrokerCluster,
-  broker: ClusterBroker,
-  clientId?: string,
-): Promise<RoamingSession> {
-  const session = cluster.session(broker, clientId);
-  await session.connectTo(broker);
-  return session;
-}
-
 async function allAnswered(publisher: RoamingSession): Promise<void> {
   await until('all are answered', () => publisher.unanswered.size === 0);
 }
@@ -32,7 +22,7 @@ async function retainedOn(
   prefix: string,
   count: number,
 ): Promise<Record<string, string>> {
-  const reader = await connected(cluster, broker);
+  const reader = await cluster.connected(broker);
   await reader.subscribe(`${prefix}/#`, 1);
   await until(`${count} retained messages on ${broker.name}`, () => reader.handed.length >= count);
   await reader.roundTrip();
@@ -52,7 +42,7 @@ function assertWhole(session: RoamingSession, count: number): void {
 test('all nodes are killed: what was acknowledged is there again, and goes along to other nodes', async (t) => {
   const cluster = await BrokerCluster.start(t, 3, 1, true);
   const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
-  const away = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
+  const away = await Promise.all(cluster.brokers.map((broker) => cluster.connected(broker)));
   for (const [index, session] of away.entries()) {
     await session.subscribe('kept/+', index === 0 ? 1 : 2);
     session.disconnect();
@@ -60,7 +50,7 @@ test('all nodes are killed: what was acknowledged is there again, and goes along
   }
   let sent = 0;
   const publish = async (broker: ClusterBroker, count: number): Promise<void> => {
-    const publisher = await connected(cluster, broker);
+    const publisher = await cluster.connected(broker);
     for (let number = sent; number < sent + count; number++)
       for (const topic of topics) publisher.publish(topic, `${number}`, number % 2 === 0 ? 1 : 2, true);
     sent += count;
@@ -89,15 +79,15 @@ test('all nodes are killed: what was acknowledged is there again, and goes along
 test('a node that comes back: what others have had later counts, the rest is offered', async (t) => {
   const cluster = await BrokerCluster.start(t, 3, 1, true);
   const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
-  const publisher = await connected(cluster, a);
+  const publisher = await cluster.connected(a);
   for (const kind of ['same', 'changed', 'cleared'])
     for (let index = 0; index < 12; index++) publisher.publish(`old/${kind}/${index}`, 'old', 1, true);
   await allAnswered(publisher);
-  const same = await connected(cluster, c, 'only-on-c');
+  const same = await cluster.connected(c, 'only-on-c');
   await same.subscribe('old/changed/+', 1);
   await until('retained', () => same.handed.length === 12);
   same.disconnect();
-  const moved = await connected(cluster, c, 'anew-on-a');
+  const moved = await cluster.connected(c, 'anew-on-a');
   await moved.subscribe('moved', 1);
   cluster.remove(c);
   c.command.kill('SIGKILL');

@@ -1,32 +1,18 @@
 /** Nodes that are killed, stand still or are cut off from NATS, and NATS that is killed: nobody has to do anything about it. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import {
-  BrokerCluster,
-  type ClusterBroker,
-  type RoamingSession,
-} from '../../support/cluster/broker-cluster.ts';
+import { BrokerCluster, type ClusterBroker } from '../../support/cluster/broker-cluster.ts';
 import { connectFrame } from '../../support/frames.ts';
 import { openConnected, RawClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
 
 const topics = Array.from({ length: 20 }, (_, index) => `alive/${index}`);
 
-async function connected(
-  cluster: BrokerCluster,
-  broker: ClusterBroker,
-  clientId?: string,
-): Promise<RoamingSession> {
-  const session = cluster.session(broker, clientId);
-  await session.connectTo(broker);
-  return session;
-}
-
 /** A message to each of many topics, so to all slots that matter, comes from the one node to the other, in time. */
 async function assertServed(cluster: BrokerCluster, from: ClusterBroker, to: ClusterBroker): Promise<void> {
-  const subscriber = await connected(cluster, to);
+  const subscriber = await cluster.connected(to);
   await subscriber.subscribe('alive/+', 1);
-  const publisher = await connected(cluster, from);
+  const publisher = await cluster.connected(from);
   for (const topic of topics) publisher.publish(topic, 'x', 1);
   await until(
     'a message of each topic',
@@ -46,9 +32,9 @@ test('a node that is killed: the others take its slots within five seconds, and 
   const cluster = await BrokerCluster.start(t, 3);
   const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
   await assertServed(cluster, a, b);
-  const shared = await Promise.all(cluster.brokers.map((broker) => connected(cluster, broker)));
+  const shared = await Promise.all(cluster.brokers.map((broker) => cluster.connected(broker)));
   for (const member of shared) await member.subscribe('$share/team/work', 1);
-  const watcher = await connected(cluster, a);
+  const watcher = await cluster.connected(a);
   await watcher.subscribe('wills/#', 1);
   for (const [name, willDelayInterval] of [
     ['at once', 0],
@@ -77,7 +63,7 @@ test('a node that is killed: the others take its slots within five seconds, and 
   await assertServed(cluster, b, a);
   await assertAllGetIn(t, a, 'after');
   await until('the wills', () => watcher.handed.length >= 2);
-  const publisher = await connected(cluster, b);
+  const publisher = await cluster.connected(b);
   for (let number = 0; number < 20; number++) publisher.publish('work', `${number}`, 1);
   const handed = (): number => shared.slice(0, 2).reduce((sum, member) => sum + member.handed.length, 0);
   await until('all that is shared', () => handed() === 20);
@@ -110,9 +96,9 @@ test('a node that stands still is taken out, and joins again by itself', async (
 test('a node that is cut off for a moment loses nothing with QoS 1 and 2, and keeps the order', async (t) => {
   const cluster = await BrokerCluster.start(t, 2);
   const [a, b] = [cluster.broker(0), cluster.broker(1)];
-  const subscriber = await connected(cluster, b);
+  const subscriber = await cluster.connected(b);
   await subscriber.subscribe('news/#', 2);
-  const publisher = await connected(cluster, a);
+  const publisher = await cluster.connected(a);
   const count = 2_000;
   for (let number = 0; number < count; number++) {
     publisher.publish(`news/${number % 4}`, `${number}`, number % 8 < 4 ? 1 : 2);

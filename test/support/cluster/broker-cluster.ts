@@ -168,6 +168,12 @@ export class BrokerCluster {
   session(broker: ClusterBroker, clientId = `session-${++this.#sessions}`): RoamingSession {
     return new RoamingSession(this.#test, broker, clientId);
   }
+
+  async connected(broker: ClusterBroker, clientId?: string): Promise<RoamingSession> {
+    const session = this.session(broker, clientId);
+    await session.connectTo(broker);
+    return session;
+  }
 }
 
 /** A client that goes from broker to broker. */
