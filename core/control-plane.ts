@@ -484,9 +484,9 @@ export class ControlPlane {
 
   /** Resolves when all workers that run keep to the configuration. */
   async #reconfigure(): Promise<void> {
-    const workers = Array.from({ length: this.#config.workers }, (_, worker) => worker);
+    const { running = [] } = this.#dataPlane.supervisor ?? {};
     await Promise.all(
-      workers.map(
+      running.map(
         (worker) =>
           new Promise<void>((resolve) => {
             this.#asks.ask(worker, 'reconfigure', this.#config, () => resolve());

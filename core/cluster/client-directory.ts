@@ -446,7 +446,7 @@ export class ClientDirectory implements Directory {
       if (isOurs && (isNew || this.#entries[slot] === undefined)) this.#entries[slot] = new Map();
       else if (!isOurs) this.#entries[slot] = undefined;
     }
-    this.#forgetLost(view);
+    this.#forgetLost();
     this.#tellHeld(view, before);
     this.#held = this.#held.filter(([slot]) => this.#entries[slot] !== undefined);
     for (const [clientId, pending] of this.#pending)
@@ -464,8 +464,8 @@ export class ClientDirectory implements Directory {
   }
 
   /** Those who held identifiers, waited for them or were lent sessions, and are in the cluster no more. */
-  #forgetLost(view: View): void {
-    const isLost = (incarnation: number): boolean => nodeOf(view, incarnation) === undefined;
+  #forgetLost(): void {
+    const isLost = (incarnation: number): boolean => !this.#isThere(incarnation);
     for (const [from] of this.#told) if (isLost(from)) this.#told.delete(from);
     this.#early = this.#early.filter(([from]) => !isLost(from));
     this.#held = this.#held.filter(([, , { from }]) => !isLost(from));
