@@ -1,6 +1,7 @@
 /** A broker on free ports for one test, stopped when the test ends. */
 import type { TestContext } from 'node:test';
 import { type Broker, type BrokerOptions, createBroker } from '../../core/broker.ts';
+import { atEnd } from './at-end.ts';
 import { isOverTls, standardTls } from './secure.ts';
 
 export interface RunningBroker {
@@ -14,7 +15,7 @@ const testOptions = { port: 0, tcpPort: 0, workers: 1, ...(isOverTls ? standardT
 
 export async function startBroker(test: TestContext, options: BrokerOptions = {}): Promise<RunningBroker> {
   const broker = createBroker({ ...testOptions, ...options });
-  test.after(() => broker.stop());
+  atEnd(test, () => broker.stop());
   await broker.start();
   const { host, port, tcpPort, tlsPort, mqttsPort, path } = broker.address();
   if (isOverTls) {

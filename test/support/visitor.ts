@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
+import { atEnd } from './at-end.ts';
 import { deadlineMsDefault } from './wait.ts';
 
 export const viewports = {
@@ -45,7 +46,7 @@ export async function visit(test: TestContext, url: string, options: VisitorOpti
     if (new URL(request.url()).host !== host && host !== '')
       faults.push(`${test.name}: asked for ${request.url()}`);
   });
-  test.after(() => context.close());
+  atEnd(test, () => context.close());
   await page.goto(url);
   return page;
 }
