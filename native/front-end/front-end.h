@@ -636,6 +636,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
       case PacketType::pingreq:
         if ((first & 0x0f) != 0 || !body.empty()) return fail(connection, Reason::malformedPacket);
         outbound_.send(connection, pingresp);  // [MQTT-3.12.4-1]
+        budget_.spendOnPing(connection);
         return Flow::next;
       case PacketType::subscribe:
       case PacketType::unsubscribe:

@@ -4,6 +4,8 @@
 //
 //   any packet            1 for itself, 1 for each 16 bytes, and 1 for each delivery that it causes
 //   PUBLISH               4 more
+//   PINGREQ               5,000 more of its connection's share alone: one at a time is all that a client needs, and
+//                         one that sends a million at once should not have a million answers to read
 //   for packet control    200 more, and 2 for each byte: it costs JavaScript
 //
 // Once all connections together have used much of a turn, each of the others gets little: a hundred floods at once are
@@ -30,11 +32,11 @@ class TurnBudget {
   }
 
   void spend(Connection& connection, size_t units) {
-    if (connection.spentInTurn != turn_) connection.spent = 0;
-    connection.spentInTurn = turn_;
-    connection.spent += units;
+    spendShare(connection, units);
     spent_ += units;
   }
+
+  void spendOnPing(Connection& connection) { spendShare(connection, 5'000); }
 
   bool isSpent(const Connection& connection) const {
     if (connection.spentInTurn != turn_) return false;
@@ -42,6 +44,12 @@ class TurnBudget {
   }
 
  private:
+  void spendShare(Connection& connection, size_t units) {
+    if (connection.spentInTurn != turn_) connection.spent = 0;
+    connection.spentInTurn = turn_;
+    connection.spent += units;
+  }
+
   static constexpr size_t unitsPerConnection = 10'000;  // 1 ms
   static constexpr size_t unitsOfAll = 50'000;          // in a turn, before little is left
   static constexpr size_t unitsWhenLate = 500;
