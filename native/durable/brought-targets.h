@@ -1,4 +1,4 @@
-// For whom a message is that a worker logs for its own sessions (records::Brought), one behind the other:
+// The sessions that a message logged by their own worker is for (records::Brought), one after another:
 //
 //   [ session, 8 bytes | qos | flags of records::Queued | count of identifiers, 2 bytes | 4 bytes each ]
 #pragma once
@@ -35,7 +35,7 @@ class BroughtTargets {
     ids.each([&](uint32_t id) { put(id); });
   }
 
-  // False: the bytes are none of these.
+  // False: the bytes are malformed.
   template <class Visit>
   static bool each(Bytes bytes, Visit&& visit) {
     while (!bytes.empty()) {

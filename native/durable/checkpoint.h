@@ -1,20 +1,20 @@
-// What a worker writes for a checkpoint: the durable state that is its own, a little in each turn, while everything
-// goes on.
+// One worker's part of a checkpoint: it writes its durable state, a little in each turn, while the broker goes on
+// working.
 //
-//   begun at rest           sessions that are or were members of shares, of all workers
-//   turn by turn            retained messages, of all workers  ->  the other sessions
+//   workers paused          sessions that are or were members of shares, of all workers
+//   turn by turn            all workers' retained messages, then their other sessions
 //
-// A session is written whole in one turn. From then on its records in the log say what becomes of it; those before are
-// of a session that is not there, and change nothing. So each needs to be written once, wherever in the log that is.
-// What was on its way to it from other workers then is found by the numbers of messages (records::Taken): those of an
-// owner of topics come in order.
+// A session is written in a single turn. The records that follow it in the log describe how it changes; earlier ones
+// concern a session that the checkpoint does not have yet, and are ignored. So each session is written once, anywhere
+// in the log. Messages that were on their way to it from other workers are identified by their numbers
+// (records::Taken), since those of one topic owner arrive in order.
 //
-// A session that is about to go to another worker, or to become a member of a share, is written before (copyFirst()).
-// One that has begun since has all its records behind the beginning. One whose last connection is not over yet
-// (departures.h) is written when it is, since its will is in nobody's session.
+// A session that is about to move to another worker, or to become a member of a share, is written first (copyFirst()).
+// A session created after the checkpoint began has all its records in it anyway. A session whose last connection is
+// still ending (departures.h) is written afterwards, because until then its will is stored in no session.
 //
-// What stubs stand for is read back beside that (fetching.h), and may come into the log behind the sessions that wait
-// for it: the checkpoint is not over before it is there. From then on they tell where it is now.
+// The content of stubs is read back meanwhile (fetching.h), and may be written after the sessions that wait for it. The
+// checkpoint ends only when it is there, and the stubs then point to the new copies.
 #pragma once
 #include <unordered_map>
 #include <unordered_set>
@@ -28,7 +28,7 @@ class CheckpointPart : private SessionCopier {
  public:
   explicit CheckpointPart(Engine& engine) : engine_(engine), journal_(engine.journal()) {}
 
-  // What happens from now on is behind its beginning in the log. No worker is in a turn.
+  // Everything logged from now on comes after the checkpoint's beginning. Call it while no worker is in a turn.
   void begin(uint64_t number) {
     number_ = number;
     node_ = 0;
@@ -39,13 +39,13 @@ class CheckpointPart : private SessionCopier {
   }
   bool hasRetained() const { return step_ == Step::retained; }
   bool hasSessions() const { return step_ == Step::sessions; }
-  // Whether there is something to do now, but what has to wait for a connection to be over.
+  // Whether there is work to do now, apart from sessions whose connection is still ending.
   bool hasMore() {
     if (hasRetained()) return true;
     return hasSessions() && (mayVisit() || hasReadableNow() || hasSettledNow() || isOver());
   }
 
-  // Writes retained messages for about so many bytes; all of them have been written when hasRetained() is false.
+  // Writes about this many bytes of retained messages. When hasRetained() is false, all of them have been written.
   void writeRetained(size_t bytesMax) {
     const Copying copying(journal_);
     for (size_t cost = 0; cost < bytesMax;) {
@@ -62,7 +62,7 @@ class CheckpointPart : private SessionCopier {
       return;
     }
   }
-  // The same for sessions, when all workers have written their retained messages.
+  // The same for sessions, once all workers have written their retained messages.
   void writeSessions(size_t bytesMax) {
     const SessionTable& sessions = engine_.sessionTable();
     const Copying copying(journal_);
@@ -79,8 +79,8 @@ class CheckpointPart : private SessionCopier {
     if (isOver()) finish();
   }
 
-  // Of any worker, while none is in a turn: into this one's journal. `shareOf`: the hash of the whole filter of the
-  // share that has brought a delivery.
+  // Writes a session of any worker into this one's journal, while none is in a turn. `shareOf`: the hash of the share's
+  // complete filter for a delivery.
   template <class ShareOf>
   void writeSharer(Session& session, HeldMessages& held, const ShareOf& shareOf) {
     const Copying copying(journal_);
@@ -114,7 +114,7 @@ class CheckpointPart : private SessionCopier {
   };
 
   static constexpr size_t nodesAtOnce = 64;
-  // What it takes to look at a node of the tree, or at an entry of a queue, as bytes that are encoded.
+  // The cost of visiting a tree node, a queue entry or a session, in bytes of encoded output.
   static constexpr size_t nodeCost = 16;
   static constexpr size_t entryCost = 4;
   static constexpr size_t sessionCost = 128;
@@ -122,7 +122,7 @@ class CheckpointPart : private SessionCopier {
   static bool isLogged(const Delivery& delivery) {
     return delivery.qos > 0 && delivery.message && delivery.message->logId != 0;
   }
-  // Whoever has some was written at the beginning, or has come since.
+  // Sessions with shared deliveries were written at the beginning, or have arrived since.
   static void neverShared(const Delivery&) {}
 
   void noteTaken() {
@@ -134,7 +134,7 @@ class CheckpointPart : private SessionCopier {
   void visit(Session& session) {
     walked_ += sessionCost;
     if (!session.durable) wantStubsOf(session);
-    // A place that waits for a session is written when that has come, or where it comes from.
+    // A session that is still arriving is written once it is here, or by the worker it comes from.
     const bool isAwaited = session.move && session.move->isArriving();
     if (!session.durable || session.durable->checkpoint == number_ || isAwaited) return;
     if (session.departures > 0) {
@@ -152,7 +152,7 @@ class CheckpointPart : private SessionCopier {
       return true;
     });
   }
-  // What others may still hold back is behind everything that is on its way.
+  // Messages that others still hold back come after everything that is in transit.
   void finish() {
     taken_.assign(engine_.workers(), UINT64_MAX);
     journal_.taken(taken_);
@@ -167,7 +167,7 @@ class CheckpointPart : private SessionCopier {
 
   void copy(const MessageRef& message) {
     if (message->isStub) return want(message);
-    // Nobody else has it: it cannot come again.
+    // No other session has it, so it is copied only once.
     if (message->references.load(std::memory_order_relaxed) == 1) {
       journal_.copy(message, records::Message::isCopy);
       return;
@@ -179,7 +179,7 @@ class CheckpointPart : private SessionCopier {
 
   // --- stubs ----------------------------------------------------------------------------------------
 
-  // A session that is not durable is not written, but what it waits for has to stay in the log.
+  // A session that is not durable is not written, but the messages it waits for must stay in the log.
   void wantStubsOf(Session& session) {
     session.queue.each(engine_.accounts().sessions.held(), [&](const Delivery& delivery) {
       if (Backlog::isAway(delivery)) want(delivery.message);
@@ -192,9 +192,9 @@ class CheckpointPart : private SessionCopier {
     wanted_.push(MessageRef(stub));
     wants_++;
   }
-  // Not while there is much to read back: it takes memory.
+  // Not while much is waiting to be read back, since that takes memory.
   bool mayVisit() const { return place_ > 0 && wanted_.size() + settling_.size() < wantedMax; }
-  // Sessions whose stubs stand for what lies behind the beginning of the checkpoint.
+  // Sessions whose stubs now point into the checkpoint.
   void putToSleep() {
     if (readingBytes_ == 0 && settling_.isEmpty()) settledWants_ = wants_ - wanted_.size();
     for (; !sleepers_.isEmpty() && sleepers_.front().wants <= settledWants_; sleepers_.pop()) {
@@ -228,13 +228,13 @@ class CheckpointPart : private SessionCopier {
     fetching().take(engine_.row(), Fetching::Box::checkpoint, fetch);
     readingBytes_ = 0;
     for (size_t i = 0; i < fetch.stubs.size(); i++) {
-      if (!fetch.messages[i]) continue;  // whoever wants to send it will know
+      if (!fetch.messages[i]) continue;  // whoever wants to send it will find out
       const auto [known, isNew] = copied_.try_emplace(fetch.stubs[i]->logId);
       if (isNew) known->second = journal_.copy(fetch.messages[i], records::Message::isCopy);
       settling_.push({std::move(fetch.stubs[i]), known->second});
     }
   }
-  // Until its copy is committed a stub stands for what lies before the checkpoint.
+  // Until its copy is committed, a stub points to the old place, before the checkpoint.
   void settlePlaces() {
     for (; hasSettledNow(); settling_.pop()) {
       const Settling& oldest = settling_.front();
@@ -269,7 +269,7 @@ class CheckpointPart : private SessionCopier {
     journal_.copied(session);
     if (wasAsleep) sleepers_.push({session.key, wants_});
   }
-  // In its place: it was sent behind what stands before it.
+  // Written at this position because it was sent after the entries before it.
   void sent(Session& session, uint16_t packetId, const Window::Entry& entry) {
     if (entry.delivery.qos != 2) return;
     endRun(session);
@@ -277,11 +277,11 @@ class CheckpointPart : private SessionCopier {
     journal_.sent(session, packetId, isSent ? entry.delivery.message->logId : 0, entry.delivery.share != 0);
   }
 
-  // Those that follow each other and differ in nothing but the message are one record.
+  // Consecutive deliveries that differ only in their message become one record.
   template <class WriteShared>
   void wait(Session& session, const Delivery& delivery, const WriteShared& writeShared) {
     walked_ += entryCost;
-    if (!isLogged(delivery)) {  // with QoS 0 it is not written, but has to stay in the log
+    if (!isLogged(delivery)) {  // a QoS 0 delivery is not written, but its message must stay in the log
       if (Backlog::isAway(delivery)) want(delivery.message);
       return;
     }
@@ -309,13 +309,13 @@ class CheckpointPart : private SessionCopier {
            one.subscriptionIds == other.subscriptionIds;
   }
 
-  // Of stubs, read at once.
+  // Bytes of stubs that are read at once.
   static constexpr size_t readBytesMax = 1'048'576;
-  // Stubs that are read back, or will be.
+  // The maximum number of stubs that are being read back or are to be.
   static constexpr size_t wantedMax = 16'384;
   struct Sleeper {
     uint64_t session = 0;
-    uint64_t wants = 0;  // that have to be settled before
+    uint64_t wants = 0;  // stubs that have to be settled first
   };
   struct Settling {
     MessageRef stub;
@@ -326,20 +326,20 @@ class CheckpointPart : private SessionCopier {
   Journal& journal_;
   uint64_t number_ = 0;
   Step step_ = Step::none;
-  uint32_t node_ = 0;                                 // of the tree of retained messages, where to go on
-  size_t place_ = 0;                                  // in the row of sessions: those before it are left
-  std::vector<uint64_t> deferred_;                    // sessions whose connection is not over
-  std::unordered_map<uint64_t, log::Ticket> copied_;  // messages that several hold
+  uint32_t node_ = 0;                                 // of the tree of retained messages: where to continue
+  size_t place_ = 0;                                  // in the session table: those before it are still to be visited
+  std::vector<uint64_t> deferred_;                    // sessions whose connection is still ending
+  std::unordered_map<uint64_t, log::Ticket> copied_;  // messages that several sessions wait for
   std::unordered_set<const Message*> wantedNow_;      // stubs that are not settled yet, or cannot be read
   Fifo<MessageRef> wanted_;
   size_t readingBytes_ = 0;  // 0: nothing is being read
   Fifo<Settling> settling_;
   Fifo<Sleeper> sleepers_;
-  uint64_t wants_ = 0;         // stubs that were wanted since the beginning ...
-  uint64_t settledWants_ = 0;  // ... and of those, the ones that are settled or cannot be read
+  uint64_t wants_ = 0;         // stubs to read back since the beginning ...
+  uint64_t settledWants_ = 0;  // ... and how many of them are settled or unreadable
   std::vector<uint64_t> taken_;
   size_t walked_ = 0;
-  const Delivery* run_ = nullptr;  // the first of those that will be one record
+  const Delivery* run_ = nullptr;  // the first delivery of the next record
   NumberList list_;
   NumberList lastList_;
 };

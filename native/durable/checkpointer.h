@@ -1,11 +1,11 @@
-// Writes a checkpoint when a start would have to read much of the log that is not needed any more.
+// Writes a checkpoint when much of what a start would have to read is no longer needed.
 //
 //   tick(): due  ->  isAsked(): PUBLISH waits, lanes become empty  ->  all workers in pass()  ->  begun by the last one
 //   ->  they go on, and each writes its part, turn by turn  ->  ended by the one that has begun it  ->  its end is
 //   committed: what stands before its beginning is given up
 //
-// The workers stand still for as long as it takes to write the members of shares, with what waits for them. All else is
-// written while they work (checkpoint.h). If the process ends before the end is committed, nothing has changed.
+// The workers pause only while the members of shares and their queues are written. Everything else is written while
+// they work (checkpoint.h). If the process ends before the end of the checkpoint is committed, nothing has changed.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -18,21 +18,21 @@ namespace rally {
 
 class Checkpointer : public TurnGate {
  public:
-  // `bytesMin`: of the log, below which it is never due.
+  // `bytesMin`: the size of the log below which no checkpoint is due.
   Checkpointer(Broker& broker, log::Log& log, uint64_t run, uint64_t bytesMin)
       : broker_(broker), log_(log), run_(run), bytesMin_(bytesMin) {
     eachWorker([&](Engine& engine) { parts_.push_back(std::make_unique<CheckpointPart>(engine)); });
   }
 
   bool isAsked() const override { return isAsked_.load(std::memory_order_relaxed); }
-  // How many have been written, to the end.
+  // The number of checkpoints completed.
   uint64_t written() const { return written_.load(std::memory_order_relaxed); }
-  // One has begun, and what it makes superfluous is not given up yet.
+  // A checkpoint has begun, and the segments it replaces have not been given up yet.
   bool isUnderWay() const { return isUnderWay_.load(std::memory_order_acquire); }
 
   void tick() override {
     if (isAsked()) {
-      // Somebody does not come to rest: clients are not to wait for it.
+      // Some worker does not come to rest: do not keep clients waiting for it.
       isAsked_.store(false, std::memory_order_relaxed);
       restTicks_ = restTicksAfter;
       return;
@@ -43,7 +43,7 @@ class Checkpointer : public TurnGate {
     if (bytes < bytesMin_ || bytes < 2 * stateBytes_.load(std::memory_order_relaxed)) return;
     ask();
   }
-  // One is wanted as soon as the workers come to rest.
+  // A checkpoint is to begin as soon as the workers come to rest.
   void ask() {
     isAsked_.store(true, std::memory_order_relaxed);
     ringAll();
@@ -52,7 +52,7 @@ class Checkpointer : public TurnGate {
   void pass(Engine& engine) override {
     if (writer_ == engine.row() && hasEnded_) giveUpOld(engine);
     if (!isAsked()) return;
-    engine.journal().submit();  // what is in the state already stands before the checkpoint
+    engine.journal().submit();  // the state already includes it, so it belongs before the checkpoint
     if (!engine.isAtRest()) return;
     std::unique_lock lock(mutex_);
     if (++arrived_ < broker_.workers()) {
@@ -68,7 +68,7 @@ class Checkpointer : public TurnGate {
     gathered_.notify_all();
   }
 
-  // All workers are at rest.
+  // Called when all workers are at rest.
   void begin(Engine& engine) {
     writer_ = engine.row();
     hasEnded_ = false;
@@ -85,7 +85,7 @@ class Checkpointer : public TurnGate {
     journal.watch(journal.append(records::CheckpointBegin{run_, wallClockMs(), lastMessage}));
     for (const std::unique_ptr<CheckpointPart>& part : parts_) part->begin(number_);
     CheckpointPart& own = *parts_[writer_];
-    // The shares are there before what others hold of them.
+    // The shares are written before the deliveries that refer to them.
     for (const bool areMembers : {true, false}) {
       eachWorker([&](Engine& each) {
         each.eachSharer([&](Session& session) {
@@ -132,9 +132,9 @@ class Checkpointer : public TurnGate {
   }
 
  private:
-  // That a worker waits for the others before it takes another turn.
+  // How long a worker waits for the others before it takes another turn.
   static constexpr std::chrono::milliseconds patience{5};
-  // Seconds until the next attempt, when one could not begin within a second.
+  // Seconds until the next attempt after one could not begin within a second.
   static constexpr int restTicksAfter = 5;
 
   template <class Visit>
@@ -150,7 +150,7 @@ class Checkpointer : public TurnGate {
     return areAtRest;
   }
 
-  // What a worker has written is in the log before the others hear of it.
+  // What a worker has written must be in the log before the others hear of it.
   void pass(Journal& journal, std::atomic<unsigned>& left) {
     journal.submit();
     if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) ringAll();
@@ -166,7 +166,7 @@ class Checkpointer : public TurnGate {
     stateBytes_.store(partBytes_.load(std::memory_order_relaxed), std::memory_order_relaxed);
     written_.fetch_add(1, std::memory_order_relaxed);
   }
-  // What lies behind its beginning stays.
+  // Everything from the beginning of the checkpoint is kept.
   void noteBegun(Journal& journal) {
     if (const log::Position begunAt = journal.watchedAt())
       floor.keptFrom.store(begunAt.value, std::memory_order_relaxed);
@@ -182,9 +182,9 @@ class Checkpointer : public TurnGate {
     isUnderWay_.store(false, std::memory_order_release);
   }
 
-  // The hash of its whole filter; all workers are at rest.
+  // The hash of the share's complete filter. Called while all workers are at rest.
   uint64_t shareOf(const Delivery& delivery) {
-    if (broker_.isClustered()) return 0;  // to the log it is the session's own
+    if (broker_.isClustered()) return 0;  // in a cluster the log treats it as the session's own
     const Bytes topic = delivery.message->topic();
     FilterTable& table = broker_.engine(0).filterTable();
     FilterTable& filters = broker_.engine(broker_.engine(0).slots().ownerOf(table.hashOf(topic))).filterTable();
@@ -199,14 +199,14 @@ class Checkpointer : public TurnGate {
   std::vector<std::unique_ptr<CheckpointPart>> parts_;  // by worker
   std::atomic<bool> isAsked_{false};
   std::atomic<bool> isUnderWay_{false};
-  std::atomic<unsigned> partsWithRetained_{0};  // that have not written all of them
+  std::atomic<unsigned> partsWithRetained_{0};  // that have not written all of them yet
   std::atomic<unsigned> partsLeft_{0};
-  std::atomic<uint64_t> partBytes_{0};   // of the one that is under way
+  std::atomic<uint64_t> partBytes_{0};   // of the checkpoint being written
   std::atomic<uint64_t> stateBytes_{0};  // of the last one
   std::atomic<uint64_t> written_{0};
   uint64_t number_ = 0;
   int restTicks_ = 0;    // of the worker that ticks
-  unsigned writer_ = 0;  // that has begun it; the next two are this worker's
+  unsigned writer_ = 0;  // the worker that began it; it also writes the next two
   bool hasEnded_ = false;
   uint64_t turn_ = 0;
   std::mutex mutex_;

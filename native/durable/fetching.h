@@ -1,9 +1,10 @@
-// Reads messages back from the log for the workers, on a thread of its own: a disk that is slow holds up nobody but
-// those who wait for it.
+// Reads messages back from the log, on a separate thread: a slow disk delays only the sessions that wait for these
+// messages.
 //
 //   worker --ask(stubs)--> asked_ --thread: read, check, decode--> done_ of the worker, whose bell is rung --take()-->
 //
-// A worker has two boxes: what its sessions wait for (sessions/backlog.h), and what a checkpoint copies (checkpoint.h).
+// A worker has two boxes: one for the messages its sessions wait for (sessions/backlog.h), one for what a checkpoint
+// copies (checkpoint.h).
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -19,22 +20,22 @@
 namespace rally {
 
 struct Fetch {
-  uint64_t number = 0;  // for whoever has asked
+  uint64_t number = 0;  // chosen by the caller
   std::vector<MessageRef> stubs;
-  std::vector<RowPlace> places;      // of each in the queues, if it waits there
-  std::vector<MessageRef> messages;  // of each; absent: it cannot be read
+  std::vector<RowPlace> places;      // of each one in the queues, if it is queued
+  std::vector<MessageRef> messages;  // of each one; absent: it cannot be read
 };
 
-// Reads one message, on the thread that has made it.
+// Reads one message. Belongs to the thread that created it.
 class StubReader {
  public:
   explicit StubReader(log::Log& log) : reader_(log.makeReader()) {}
 
-  // Nothing: it cannot be read, or is not what the stub stands for.
+  // Empty: the message cannot be read, or is not the one that the stub stands for.
   MessageRef read(const Message& stub) {
     for (LogPlace place = stub.logPlace();;) {
       if (MessageRef message = readAt(stub, place)) return message;
-      // A checkpoint may have copied it meanwhile, and what stood before have been given up.
+      // A checkpoint may have copied it and given up the old place in the meantime.
       const LogPlace now = stub.logPlace();
       if (now == place) return {};
       place = now;
@@ -97,7 +98,7 @@ class Fetching {
   void start() {
     thread_ = std::thread([this] { run(); });
   }
-  // What is asked for from now on is not read any more.
+  // Nothing that is asked for from now on will be read.
   void stop() {
     {
       const std::lock_guard lock(mutex_);
@@ -126,7 +127,7 @@ class Fetching {
   }
   bool hasAny(unsigned worker, Box box) { return doneIn(worker, box).isAny.load(std::memory_order_acquire); }
 
-  // Without a thread, for tests: reads what was asked for first. False: nothing was.
+  // For tests, without a thread: reads the oldest request. False: there was none.
   bool step() {
     Asked next;
     {

@@ -1,13 +1,14 @@
-// What a worker says to the log (native/log/), and who waits until that is committed.
+// How a worker writes to the log (native/log/), and holds back answers until their records are committed.
 //
 //   turn n     message() session() sent() ...  -->  submit()  ==>  the log
 //              hold(answer), Outbound::hold(connection, n)
 //   later      update(): turn n is committed  -->  takeReady(answer), Outbound::releaseHeld()
 //
-// Whatever a turn has appended is handed over before the turn's lanes are: no other worker hears of anything before it
-// is in the log behind its causes. So what is committed is always a state that the broker was in.
+// Everything appended in a turn is handed to the log before the turn's lanes are handed over: no other worker learns of
+// anything before it is in the log, after its causes. So whatever is committed is always a state that the broker was
+// in.
 //
-// Without a log (`isOn()` is false) nothing is durable, and all of this costs one test.
+// Without a log (`isOn()` is false) nothing is durable, and all of this costs a single test.
 #pragma once
 #include <deque>
 #include <functional>
@@ -23,7 +24,7 @@
 
 namespace rally {
 
-// Writes a session for the checkpoint that is under way, unless it has it (checkpoint.h).
+// Writes a session for the checkpoint in progress, unless that already contains it (checkpoint.h).
 class SessionCopier {
  public:
   virtual ~SessionCopier() = default;
@@ -32,13 +33,13 @@ class SessionCopier {
 
 class Journal {
  public:
-  // Of a worker by its place among those of the process.
+  // `worker`: its index in this process.
   explicit Journal(unsigned worker) : worker_(worker) {}
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  // From now on the log is written. `lastMessage`: the highest number of a message that is in it. In a cluster each
-  // worker logs what comes for its own sessions (bring()), since owners of topics have other logs.
+  // From now on the log is written. `lastMessage`: the highest message number in it. In a cluster each worker logs the
+  // messages for its own sessions (bring()), since the owners of topics have other logs.
   void open(log::Log& log, uint64_t lastMessage, const LogFloor& floor, bool isClustered = false) {
     log_ = &log;
     isClustered_ = isClustered;
@@ -46,7 +47,7 @@ class Journal {
     appender_ = &log.appender(worker_);
     messages_ = lastMessage >> workerBits;
   }
-  // The log is about to be closed.
+  // Call it before the log is closed.
   void close() {
     log_ = nullptr;
     appender_ = nullptr;
@@ -56,24 +57,24 @@ class Journal {
   uint64_t lastMessage() const { return messages_ << workerBits | worker_; }
 
   bool isOn() const { return appender_ != nullptr; }
-  // It is on, and that of a node of a cluster.
+  // It is on, and belongs to a node of a cluster.
   bool isClustered() const { return isClustered_; }
-  // Of what is used from now on (records::SessionStamp).
+  // The stamp of sessions used from now on (records::SessionStamp).
   uint64_t stamp() const { return stamp_; }
   void setStamp(uint64_t stamp) { stamp_ = stamp; }
-  // Nothing more may be taken in that would have to be logged, for now.
+  // For now, accept nothing more that would have to be logged.
   bool isCrowded() const { return appender_ && appender_->isFull(); }
-  // The disk is full: what would have to be stored is refused.
   // nullptr: there is no log.
   const Latencies* commitTimes() const { return log_ ? &log_->commitTimes() : nullptr; }
+  // The disk is full: whatever would have to be stored is refused.
   bool isRefusing() const { return log_ && log_->state() == log::State::full; }
 
   enum class Whereabouts : uint8_t {
     known,
-    pending,  // it is not committed, or is being copied to another place
-    gone,     // it is not in the log, or will not be for long
+    pending,  // it is not committed yet, or is being copied to another place
+    gone,     // it is not in the log, or soon will not be
   };
-  // From now on `at` stays where it is until the next checkpoint begins.
+  // Until the next checkpoint begins, the record stays at `at`.
   Whereabouts locate(LogPlace place, log::Position& at) const {
     if (!log_ || place.isNowhere() || place.isUnreadable()) return Whereabouts::gone;
     at = place.position();
@@ -89,19 +90,19 @@ class Journal {
 
   // --- turns ----------------------------------------------------------------------------------------
 
-  // What is appended now is committed when isCommitted(turn()).
+  // What is appended now is committed once isCommitted(turn()).
   uint64_t turn() const { return isDirty_ ? turn_ : turn_ - 1; }
   bool isCommitted(uint64_t turn) const { return turn <= committedTurn_; }
   bool isCommitted(log::Ticket record) const { return appender_->isCommitted(record); }
 
-  // Before the lanes are handed over.
+  // Call it before the lanes are handed over.
   void submit() {
     if (!isDirty_) return;
     appender_->flush();
     submitted_.push({turn_++, last_});
     isDirty_ = false;
   }
-  // Once a turn: sees how far the log has come.
+  // Once a turn: sees how far the log has got.
   void update() {
     if (!appender_) return;
     for (log::Placement placement; appender_->next(placement);) {
@@ -112,47 +113,47 @@ class Journal {
       submitted_.pop();
     }
   }
-  // Where a record will lie that was appended just now; none as long as update() has not seen it committed.
+  // Observes where the record just appended will be stored; unknown until update() has seen it committed.
   void watch(log::Ticket record) {
     watched_ = record;
     watchedAt_ = {};
     isWatching_ = true;
   }
   log::Position watchedAt() const { return watchedAt_; }
-  // What stands in the log before this is not needed any more.
+  // The log before this position is no longer needed.
   void dropBefore(log::Position first) {
     appender_->dropBefore(first);
     isDirty_ = true;
   }
 
-  // --- a checkpoint that is under way ---------------------------------------------------------------
+  // --- the checkpoint in progress -------------------------------------------------------------------
 
   void beginCheckpoint(uint64_t number, SessionCopier* copier) {
     checkpoint_ = number;
     copier_ = copier;
   }
   void endCheckpoint() { copier_ = nullptr; }
-  // The last one that has begun.
+  // The last one that began.
   uint64_t checkpoint() const { return checkpoint_; }
-  // The session is about to leave the worker, or to become a member of a share.
+  // Call it when the session is about to leave the worker, or to become a member of a share.
   void copyFirst(Session& session) {
     if (copier_) copier_->copyFirst(session);
   }
-  // What is appended belongs to the checkpoint, and what clients are told does not wait for it.
+  // What is appended belongs to the checkpoint, and answers to clients do not wait for it.
   void setCopying(bool isCopying) { isCopying_ = isCopying; }
-  // Between the records of a checkpoint: lets the log begin with what there is.
+  // Between the records of a checkpoint: lets the log start writing what there is.
   void submitSome() { appender_->flushIfLarge(); }
-  // So much waits for the disk that a checkpoint should not add to it.
+  // So much is waiting for the disk that a checkpoint should not add to it.
   bool isBusy() const { return appender_->pendingBytes() > busyBytes; }
-  // About so many bytes, until now.
+  // About this many bytes so far.
   uint64_t appendedBytes() const { return last_.value; }
-  // Whether update() would see anything.
+  // Whether update() would find anything new.
   bool hasNews() { return !submitted_.isEmpty() && appender_->isCommitted(submitted_.front().last); }
   bool hasOpenTurn() const { return isDirty_; }
 
-  // --- answers that wait ----------------------------------------------------------------------------
+  // --- answers held back ----------------------------------------------------------------------------
 
-  // An answer of the shard for the front end of `worker`, behind everything that was appended until now.
+  // Holds an answer of the shard to the front end of `worker` until everything appended so far is committed.
   void hold(unsigned worker, const ShardRecord& answer) { held_.push({turn(), uint8_t(worker), answer}); }
   bool isHolding() const { return !held_.isEmpty(); }
   bool takeReady(unsigned& worker, ShardRecord& answer) {
@@ -163,7 +164,7 @@ class Journal {
     return true;
   }
 
-  // Calls `then` when all that was appended until now is committed: mostly later, at once if it is.
+  // Calls `then` once everything appended so far is committed: usually later, immediately if it already is.
   void whenCommitted(std::function<void()> then) {
     const uint64_t last = turn();
     if (!isOn() || (isCommitted(last) && waiting_.empty())) then();
@@ -179,9 +180,9 @@ class Journal {
 
   // --- messages (the shard) -------------------------------------------------------------------------
 
-  // Gives the publication a number, under which workers of this node log it.
+  // Gives the publication a number, under which the workers of this node log it.
   void number(Publication& publication) { publication.setInLog(++messages_ << workerBits | worker_, {}); }
-  // Gives the publication its number, unless it has one.
+  // Logs the publication, and gives it a number unless it has one.
   void message(Publication& publication, uint8_t flags, const Source& source) {
     if (publication.logId == 0) publication.logId = ++messages_ << workerBits | worker_;
     if (publication.retain) flags |= records::Message::isRetainMarked;
@@ -189,7 +190,7 @@ class Journal {
     const uint16_t receivedPacketId = isReceived ? source.packetId : uint16_t(0);
     publication.setInLog(publication.logId, placeOf(copyOf(publication, flags, receivedPacketId)));
   }
-  // The message as it is, for a checkpoint. It lies there from now on.
+  // Copies the message for a checkpoint; from then on that copy is its place in the log.
   log::Ticket copy(const MessageRef& message, uint8_t flags) {
     const Publication publication = Publication::of(message, 0);
     if (publication.retain) flags |= records::Message::isRetainMarked;
@@ -197,20 +198,20 @@ class Journal {
     message->setLogPlace(placeOf(ticket));
     return ticket;
   }
-  // Where it lies, once it is committed.
+  // Where the record is, once it is committed.
   log::Position positionOf(log::Ticket record) const { return appender_->positionOf(record); }
-  // Of what this worker has appended.
+  // Of a record that this worker has appended.
   LogPlace placeOf(log::Ticket ticket) const { return {worker_, ticket}; }
   void retainedCleared(Bytes topic) { append(records::RetainedClear{topic}); }
   void retainedStamp(Bytes topic, uint64_t stamp) { append(records::RetainedStamp{stamp, topic}); }
-  // A retained message that another node has had.
+  // A retained message that another node had before.
   void adopted(const MessageRef& message, uint64_t stamp) {
     Publication publication = Publication::of(message, 0);
     retainedStamp(publication.topic, stamp);
     this->message(publication, records::Message::retains, {});
   }
 
-  // The message is for these sessions of this worker. It gets a number unless it has one of this node.
+  // The message is for these sessions of this worker. It gets a number unless it already has one of this node.
   void bring(Publication& publication, const BroughtTargets& targets) {
     if (publication.logId == 0) number(publication);
     append(records::Brought{.id = publication.logId,
@@ -271,9 +272,9 @@ class Journal {
 
   // --- deliveries (the front end) -------------------------------------------------------------------
 
-  // `share`: the hash of the whole filter of the share that chose the session; 0: none.
+  // `share`: the hash of the complete filter of the share that chose the session; 0: none.
   void queued(uint64_t session, const Delivery& delivery, uint64_t share) {
-    // A retained message may be known to the checkpoint only later.
+    // The checkpoint may not have this retained message yet.
     if (copier_ && delivery.isFromStore) {
       const bool before = std::exchange(isCopying_, true);
       copy(delivery.message, records::Message::isCopy);
@@ -303,7 +304,7 @@ class Journal {
   }
   void taken(const std::vector<uint64_t>& messages) { append(records::Taken{uint8_t(worker_), bytesOf(messages)}); }
   void copied(const Session& session) { append(records::Copied{session.key, uint8_t(worker_)}); }
-  // The session has done with a message: it was acknowledged, has expired or is dropped. The log learns it later.
+  // The session is finished with a message: it was acknowledged, has expired or was dropped. The log is told later.
   void settle(Session& session, uint64_t message, bool isOfShare) {
     if (message == 0 || !isOn()) return;
     if (isOfShare && !isClustered_) {
@@ -325,7 +326,7 @@ class Journal {
     append(records::Done{session.key, bytesOf(session.durable->done)});
     session.durable->done.clear();
   }
-  // The sessions that settle() was told of, since they were taken last.
+  // The sessions passed to settle() since the last call.
   std::vector<uint64_t> takeUnsaid() { return std::exchange(unsaid_, {}); }
 
   void forget(Session& session, uint16_t packetId) {
@@ -333,7 +334,7 @@ class Journal {
     note(session);
   }
   void received(const Session& session, uint16_t packetId) { append(records::Received{session.key, packetId}); }
-  // The same, and the client learns of it when it is committed.
+  // The same, and the client is told once it is committed.
   void receivedNow(Session& session, uint16_t packetId) {
     received(session, packetId);
     note(session);
@@ -348,7 +349,7 @@ class Journal {
   }
   void completed(const Session& session, uint16_t packetId) { append(records::Completed{session.key, packetId}); }
 
-  // Now and then, so that a start knows about when the broker was still there.
+  // Called now and then, so that a start knows roughly when the broker was last running.
   void clock() { append(records::Clock{wallClockMs()}); }
 
   template <class Record>
@@ -359,9 +360,9 @@ class Journal {
   }
 
  private:
-  static constexpr unsigned workerBits = 6;  // of 64 workers
+  static constexpr unsigned workerBits = 6;  // for up to 64 workers
   static constexpr size_t doneMax = 256;
-  // As much as the disk takes in some milliseconds.
+  // About what the disk writes within some milliseconds.
   static constexpr size_t busyBytes = 2u << 20;
 
   struct Submitted {
@@ -383,7 +384,7 @@ class Journal {
     return {reinterpret_cast<const uint8_t*>(numbers.data()), numbers.size() * sizeof(Number)};
   }
 
-  // What the session's client is told from now on waits for this turn.
+  // Answers to the session's client from now on wait for this turn.
   void note(Session& session) {
     if (session.durable && !isCopying_) session.durable->turn = turn_;
   }

@@ -1,4 +1,4 @@
-// Up to where the log is given up by checkpoints. Of all workers; it rises while they are at rest.
+// From where on the log is kept; checkpoints raise it while the workers are at rest. Shared by all workers.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -6,8 +6,8 @@
 namespace rally {
 
 struct LogFloor {
-  std::atomic<uint64_t> keptFrom{0};  // the position of what stays; UINT64_MAX: of a checkpoint that has just begun
-  std::atomic<bool> isMoving{false};  // what lies before is being copied, and still there
+  std::atomic<uint64_t> keptFrom{0};  // the position of what is kept; UINT64_MAX: a checkpoint has just begun
+  std::atomic<bool> isMoving{false};  // records before it are being copied, and still there
 };
 
 }  // namespace rally

@@ -1,4 +1,4 @@
-// Numbers of messages, in few bytes: each as its distance from the one before, which is short where they are close
+// Message numbers in few bytes: each as the difference to the previous one, which is short when they are close
 // (structures/short-number.h).
 #pragma once
 #include <cstdint>
@@ -26,7 +26,7 @@ class NumberList {
     std::swap(last_, other.last_);
   }
 
-  // False where the bytes end within a number, or are none.
+  // False: the bytes end within a number, or are malformed.
   template <class Visit>
   static bool each(Bytes bytes, Visit&& visit) {
     uint64_t last = 0;

@@ -1,8 +1,8 @@
-// Things by the numbers of messages, which each owner of topics counts up (journal.h): those of one owner that follow
-// each other lie in one page, and most that are asked for next lie in the page of the last.
+// A map from message numbers, which each owner of topics counts up (journal.h). Consecutive numbers of one owner share
+// a page, and most look-ups hit the page of the previous one.
 //
-//   number   count | owner (6 bits)          page   [ 16 values that follow each other ]
-//                                            block  [ 32 pages that follow each other, as far as they are there ]
+//   number   count | owner (6 bits)          page   [ 16 consecutive values ]
+//                                            block  [ 32 consecutive pages, as far as they exist ]
 #pragma once
 #include <array>
 #include <cstdint>
@@ -16,12 +16,12 @@ namespace rally {
 template <class T>
 class Numbered {
  public:
-  // nullptr: there is none.
+  // nullptr: not found.
   T* find(uint64_t number) {
     Page* const page = pageOf(number);
     return page && page->has(number) ? &page->at(number) : nullptr;
   }
-  // Made if it is not there.
+  // Created if missing.
   T& operator[](uint64_t number) {
     Page* page = pageOf(number);
     if (!page) page = addPage(number);

@@ -1,18 +1,18 @@
-// What the broker logs: a struct for each kind of record, with what is written and read, in order. Clocks are wall
-// clocks, so that intervals go on while the broker is down. Sessions have keys that are never used again.
+// The records that the broker logs: a struct for each kind, with its fields in order. Times are wall-clock times, so
+// that intervals continue while the broker is down. Session keys are never reused.
 //
-// A replay in the order of the log gives the state again (recovered-state.h). A checkpoint is the whole state as
-// ordinary records behind a mark, among those of what happens meanwhile; when its end is there, what stands before it
-// is not needed any more (checkpoint.h).
+// Replaying the log in order gives the state again (recovered-state.h). A checkpoint is the complete state as ordinary
+// records after a mark, interleaved with the records of what happens meanwhile; once its end is there, everything
+// before it is no longer needed (checkpoint.h).
 #pragma once
 #include "../log/records.h"
 
 namespace rally::records {
 
-// Behind those of the log itself. Their numbers are on disks: they never change, and none is used again.
+// They follow those of the log itself. The numbers are on disks: never change or reuse one.
 constexpr log::Kind kindOf(uint8_t number) { return log::Kind(uint8_t(64 + number)); }
 
-// The same record as part of a checkpoint: it says what is, and not that anything has happened.
+// The same record as part of a checkpoint: it describes the state, and does not mean that anything happened.
 constexpr log::Kind inCheckpoint(log::Kind kind) { return log::Kind(uint8_t(uint8_t(kind) + 32)); }
 constexpr bool isInCheckpoint(log::Kind kind) { return uint8_t(kind) >= 96 && uint8_t(kind) < 128; }
 constexpr log::Kind outsideCheckpoint(log::Kind kind) { return log::Kind(uint8_t(uint8_t(kind) - 32)); }
@@ -20,7 +20,7 @@ constexpr log::Kind outsideCheckpoint(log::Kind kind) { return log::Kind(uint8_t
 // The broker has started.
 struct Started {
   static constexpr log::Kind kind = kindOf(0);
-  uint64_t run = 0;  // the how-manieth time
+  uint64_t run = 0;  // how often the broker has started on this log
   uint64_t atMs = 0;
 
   void visit(auto& body) {
@@ -29,7 +29,7 @@ struct Started {
   }
 };
 
-// It was still there at that time.
+// It was still running at that time.
 struct Clock {
   static constexpr log::Kind kind = kindOf(1);
   uint64_t atMs = 0;
@@ -40,17 +40,17 @@ struct Clock {
 struct Message {
   static constexpr log::Kind kind = kindOf(2);
   enum Flag : uint8_t {
-    retains = 1,          // it is the retained message of its topic
-    clearsRetained = 2,   // its topic has none any more
-    isForSessions = 4,    // of durable subscriptions that match
-    isCopy = 8,           // in a checkpoint: it is needed by what refers to it, before it or behind it
+    retains = 1,          // it becomes the retained message of its topic
+    clearsRetained = 2,   // its topic has no retained message any more
+    isForSessions = 4,    // it is for durable subscriptions that match
+    isCopy = 8,           // in a checkpoint: other records, before or after it, refer to it
     isRetainMarked = 16,  // it was published with RETAIN
   };
 
   uint64_t id = 0;
   uint8_t flags = 0;
   uint8_t qos = 0;
-  uint16_t receivedPacketId = 0;  // QoS 2: the publisher's, which is taken from now on; 0: none
+  uint16_t receivedPacketId = 0;  // QoS 2: the publisher's, in use from now on; 0: none
   uint64_t origin = 0;            // the session that published it
   uint64_t expiresAtMs = 0;       // 0: never
   Bytes topic;
@@ -77,7 +77,7 @@ struct RetainedClear {
   void visit(auto& body) { body.short_(topic); }
 };
 
-// A durable session begins, or its client has connected again.
+// A durable session begins, or its client has reconnected.
 struct Session {
   static constexpr log::Kind kind = kindOf(4);
   enum Flag : uint8_t { hasWill = 1, willExpires = 2, willRetains = 4 };
@@ -86,7 +86,7 @@ struct Session {
   Bytes clientId;
   uint32_t expirySeconds = 0;
   uint64_t leftAtMs = 0;  // 0: the client is connected
-  Bytes access = {};      // who it is to the rules, as security/access.h reads it; empty: there are none
+  Bytes access = {};      // the client's identity for the access rules, as security/access.h reads it; empty: no rules
   uint8_t flags = 0;
   uint8_t willQos = 0;
   uint32_t willDelaySeconds = 0;
@@ -111,13 +111,13 @@ struct Session {
   }
 };
 
-// Its client has left.
+// Its client has disconnected.
 struct Left {
   static constexpr log::Kind kind = kindOf(5);
   uint64_t session = 0;
   uint32_t expirySeconds = 0;
   uint64_t atMs = 0;
-  uint8_t keepsWill = 0;  // which is still to be published
+  uint8_t keepsWill = 0;  // the will is still to be published
 
   void visit(auto& body) {
     body.number(session);
@@ -172,7 +172,7 @@ struct Unsubscribe {
   }
 };
 
-// The session has done with these messages: acknowledged, expired or dropped.
+// The session is finished with these messages: acknowledged, expired or dropped.
 struct Done {
   static constexpr log::Kind kind = kindOf(10);
   uint64_t session = 0;
@@ -184,15 +184,15 @@ struct Done {
   }
 };
 
-// A message waits for the session that no subscription of its own brings it: a member of a share was chosen for it, it
-// was retained, or it is in a checkpoint.
+// A message is queued for the session that does not follow from its own subscriptions: the session was chosen as the
+// member of a share, the message was retained, or this is part of a checkpoint.
 struct Queued {
   static constexpr log::Kind kind = kindOf(11);
   enum Flag : uint8_t { retain = 1, isFromStore = 2 };
 
   uint64_t session = 0;
   uint64_t message = 0;
-  uint64_t share = 0;  // the hash of its whole filter; 0: none
+  uint64_t share = 0;  // the hash of the share's complete filter; 0: none
   uint8_t qos = 0;
   uint8_t flags = 0;
   Bytes subscriptionIds;  // 4 bytes each
@@ -207,7 +207,7 @@ struct Queued {
   }
 };
 
-// The same as Done, for one message that a share has brought.
+// Like Done, for one message that came through a share.
 struct ShareDone {
   static constexpr log::Kind kind = kindOf(12);
   uint64_t session = 0;
@@ -219,7 +219,7 @@ struct ShareDone {
   }
 };
 
-// QoS 2 from the client: the packet identifier is taken, which only checkpoints say ...
+// QoS 2 from the client: the packet identifier is in use (only in checkpoints) ...
 struct Received {
   static constexpr log::Kind kind = kindOf(13);
   uint64_t session = 0;
@@ -243,12 +243,12 @@ struct Forget {
   }
 };
 
-// QoS 2 to the client: a message that waits for it has a packet identifier, ...
+// QoS 2 to the client: a queued message gets a packet identifier, ...
 struct Sent {
   static constexpr log::Kind kind = kindOf(15);
   uint64_t session = 0;
   uint16_t packetId = 0;
-  uint64_t message = 0;  // 0: it is released already, which only checkpoints say
+  uint64_t message = 0;  // 0: already released (only in checkpoints)
   uint8_t isOfShare = 0;
 
   void visit(auto& body) {
@@ -259,7 +259,7 @@ struct Sent {
   }
 };
 
-// ... its PUBREC has come, ...
+// ... its PUBREC has arrived, ...
 struct Released {
   static constexpr log::Kind kind = kindOf(16);
   uint64_t session = 0;
@@ -285,9 +285,9 @@ struct Completed {
 
 struct CheckpointBegin {
   static constexpr log::Kind kind = kindOf(18);
-  uint64_t run = 0;  // in which it was written
+  uint64_t run = 0;  // in which run it was written
   uint64_t atMs = 0;
-  uint64_t lastMessage = 0;  // the highest number that was given
+  uint64_t lastMessage = 0;  // the highest message number given so far
 
   void visit(auto& body) {
     body.number(run);
@@ -303,8 +303,8 @@ struct CheckpointEnd {
   void visit(auto& body) { body.number(run); }
 };
 
-// What the workers had taken of each owner of topics when one of them wrote the sessions that follow: the highest
-// numbers of messages, 8 bytes each.
+// What a worker had taken from each owner of topics when it wrote the sessions that follow: the highest message
+// numbers, 8 bytes each.
 struct Taken {
   static constexpr log::Kind kind = kindOf(20);
   uint8_t worker = 0;
@@ -316,7 +316,7 @@ struct Taken {
   }
 };
 
-// The session is whole here, as this worker had it at its last `Taken`.
+// The session is now complete, as this worker had it at its last `Taken`.
 struct Copied {
   static constexpr log::Kind kind = kindOf(21);
   uint64_t session = 0;
@@ -328,7 +328,7 @@ struct Copied {
   }
 };
 
-// As Queued, for many messages that no share has brought.
+// Like Queued, for many messages that came through no share.
 struct Waiting {
   static constexpr log::Kind kind = kindOf(22);
   enum Flag : uint8_t { retain = 1, isFromStore = 2, isSame = 4 };
@@ -338,7 +338,7 @@ struct Waiting {
   uint8_t qos = 0;
   uint8_t flags = 0;
   Bytes subscriptionIds;  // 4 bytes each
-  Bytes messages;         // NumberList; with isSame: those of the last such record of this worker
+  Bytes messages;         // NumberList; with isSame: the list of this worker's previous such record
 
   void visit(auto& body) {
     body.number(session);
@@ -350,7 +350,7 @@ struct Waiting {
   }
 };
 
-// In a cluster, where each worker logs what comes for the sessions that it has: a message, and for whom it is.
+// In a cluster, where each worker logs the messages for its own sessions: a message, and the sessions that it is for.
 struct Brought {
   static constexpr log::Kind kind = kindOf(23);
 
@@ -377,8 +377,8 @@ struct Brought {
   }
 };
 
-// In a cluster: when a client has used the session last, as the moves are numbered (lanes/lanes.h). Of two sessions of
-// a client identifier the later one counts.
+// In a cluster: when a client last used the session, as the number of a move (lanes/lanes.h). Of two sessions of a
+// client identifier the one with the higher number wins.
 struct SessionStamp {
   static constexpr log::Kind kind = kindOf(24);
   uint64_t session = 0;
@@ -390,8 +390,8 @@ struct SessionStamp {
   }
 };
 
-// In a cluster: the move by which the owner of the topic had it when its retained message was published or cleared. Of
-// two retained messages of a topic the later one counts.
+// In a cluster: the move by which the owner had the topic when its retained message was published or cleared. Of two
+// retained messages of a topic the one with the higher number wins.
 struct RetainedStamp {
   static constexpr log::Kind kind = kindOf(25);
   uint64_t stamp = 0;

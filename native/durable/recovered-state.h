@@ -1,18 +1,18 @@
-// The durable state of a broker as its log tells it: every record is applied once, in the order of the log. What is
-// left at the end is given to the engines (recovery.h).
+// The durable state of a broker, rebuilt from its log: every record is applied once, in log order. The result is given
+// to the engines (recovery.h).
 //
 //   messages_   number -> message, for as long as something refers to it
-//   sessions    key    -> subscriptions, what waits (in order), packet identifiers
-//   rows        what waits: entries that many sessions have in common are there once
-//   asleep      behind them, of a large store: what waits for a session alone, and nothing has referred to since
-//   groups_     shares with durable members: the messages that no member has done with, and who has them now
+//   sessions    key    -> subscriptions, queue (in order), packet identifiers
+//   rows        the queues: entries that many sessions have in common are stored once
+//   asleep      the rest of a queue in a large store: messages for one session alone that no later record mentions
+//   groups_     shares with durable members: unfinished messages, and which session has each
 //   retained    topic  -> message
 //
-// A checkpoint is a state of its own, which begins empty. While it is read its sessions appear one after the other,
-// each whole, among the records of what happens meanwhile (checkpoint.h): those of a session that is not there yet
-// change nothing, since they are in what will be said of it. When its end is there it takes the place of what was
-// before; if it is not, the broker ended in the middle of writing it, and what was before has to learn of what has
-// happened since: so both are told.
+// A checkpoint is a separate state, which begins empty. Its sessions appear one by one, each complete, among the
+// records of what happens meanwhile (checkpoint.h). Records of a session that is not there yet are ignored, since the
+// session will be written with their effects. When the checkpoint's end is found, it replaces the previous state. If it
+// is missing, the broker ended while writing the checkpoint, and the previous state is the one that counts. So records
+// are applied to both.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -46,22 +46,22 @@ class RecoveredState {
     bool retainAsPublished = false;
     uint32_t subscriptionId = 0;
   };
-  // A message that waits for a session, or that was sent to it with QoS 2.
+  // A message in a session's queue, or one that was sent to it with QoS 2.
   struct Entry {
     uint64_t message = 0;  // 0: released
-    uint64_t share = 0;    // the hash of its filter
+    uint64_t share = 0;    // the hash of the share's filter
     uint8_t qos : 2 = 0;
     bool retain : 1 = false;
     bool isFromStore : 1 = false;
-    // The log has the order of each owner of topics. Between owners the order in which they came to the session is
-    // known only where one was sent before another, or at the beginning of an epoch.
+    // The log has the messages of each owner of topics in order. The order in which messages of different owners
+    // reached the session is known only where one was sent before another, or between epochs.
     uint8_t owner = 0;
-    uint16_t packetId = 0;  // 0: it was not sent with QoS 2
+    uint16_t packetId = 0;  // 0: not sent with QoS 2
     uint32_t epoch = 0;
-    uint64_t sentOrder = 0;  // among those that were
+    uint64_t sentOrder = 0;  // among those that were sent
     SubscriptionIds subscriptionIds;
 
-    // One that was sent is nobody else's.
+    // An entry that was sent belongs to its session alone.
     bool isSameAs(const Entry& other) const {
       return message == other.message && message != 0 && share == other.share && qos == other.qos &&
              retain == other.retain && isFromStore == other.isFromStore && packetId == 0 && other.packetId == 0 &&
@@ -75,52 +75,53 @@ class RecoveredState {
     std::string clientId;
     uint32_t expirySeconds = 0;
     uint64_t leftAtMs = 0;  // 0: its client was connected
-    uint64_t stamp = 0;     // as records::SessionStamp says
+    uint64_t stamp = 0;     // see records::SessionStamp
     std::vector<uint8_t> access;
     std::unique_ptr<Will> will;
     std::unordered_map<std::string, Subscription> subscriptions;
     Rows::Row entries;
-    std::unique_ptr<SleepingDeliveries> asleep;  // behind them; what they stand for is not among the messages
+    std::unique_ptr<SleepingDeliveries> asleep;  // the rest of the queue; its messages are not in `messages`
     std::unordered_set<uint16_t> received;
-    uint32_t ownEpochs = 0;   // that have begun for it alone: with a copy in a checkpoint
-    uint64_t matchEpoch = 0;  // the message that it was last matched for ...
+    uint32_t ownEpochs = 0;   // epochs that began for this session alone: with its copy in a checkpoint
+    uint64_t matchEpoch = 0;  // the message it was last matched for ...
     size_t matchIndex = 0;    // ... and its place among the targets
   };
-  // A message of a share that nobody has.
+  // A message of a share that no session has.
   struct Orphan {
     std::string filter;
     MessageRef message;
   };
 
-  // Of the broker that has written the log, however many this one has.
+  // Workers of the broker that wrote the log, however many this one has.
   static constexpr uint8_t workersMax = 64;
 
-  // Beyond so many bytes of messages the others are stubs, whose content stays in the log.
+  // Beyond this many bytes of messages, the rest are stubs, whose content stays in the log.
   RecoveredState(unsigned workers, const HashKeys& keys, size_t messageBytesMax = SIZE_MAX)
       : workers_(workers), keys_(keys), messageBytesMax_(messageBytesMax), state_(std::make_unique<State>(keys)) {}
 
   uint64_t run = 0;          // the last one
   uint64_t lastMessage = 0;  // the highest number
-  uint64_t lastMs = 0;       // when the broker was certainly there
+  uint64_t lastMs = 0;       // when the broker was last known to run
 
   std::unordered_map<uint64_t, Session>& sessions() { return state_->sessions; }
   Rows& rows() { return state_->rows; }
   std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
-  // As records::RetainedStamp says; 0: it was published outside a cluster.
+  // See records::RetainedStamp; 0: it was published outside a cluster.
   uint64_t retainedStampOf(const std::string& topic) const {
     const auto found = state_->retainedStamps.find(topic);
     return found == state_->retainedStamps.end() ? 0 : found->second;
   }
-  // nullptr: what was left of it has been lost with a damaged part of the log.
+  // nullptr: its record was lost with a damaged part of the log.
   MessageRef messageOf(uint64_t number) {
     Held* const held = state_->messages.find(number);
     if (!held) return {};
     if (!held->message && held->isKnown()) held->message = stubFor(workers_, number, held->at, held->contentBytes);
     return held->message;
   }
-  // The content of some was left in the log.
+  // The content of some messages was left in the log.
   bool isLarge() const { return isLarge_; }
-  // Where one lies that a single session waits for, and nobody else; nothing: others do, or it has been lost.
+  // Where the record of a message is that a single session waits for. Empty: other sessions wait for it too, or it was
+  // lost.
   struct Whereabouts {
     log::Position at;
     size_t contentBytes = 0;
@@ -131,7 +132,7 @@ class RecoveredState {
     return Whereabouts{held->at.position(), held->contentBytes};
   }
 
-  // The whole filter of a share; empty: there is none.
+  // The complete filter of a share; empty: there is no such share.
   std::string shareOf(uint64_t hash) {
     const auto found = state_->groups.find(hash);
     return found == state_->groups.end() ? std::string() : found->second.filter;
@@ -153,11 +154,11 @@ class RecoveredState {
     if (next_) inNext([&] { applyToState(found); });
     unknown_ = unknown;  // counted once
   }
-  // Behind the last record.
+  // Call it after the last record.
   void finish() { dropNext(); }
   uint64_t unknownRecords() const { return unknown_; }
 
-  // The messages of shares that no session has which is here.
+  // The messages of shares whose session is gone, or that no session had.
   std::vector<Orphan> orphans() {
     std::vector<Orphan> orphans;
     for (auto& [hash, group] : state_->groups) {
@@ -171,7 +172,7 @@ class RecoveredState {
 
  private:
   struct Held {
-    MessageRef message;  // absent: its content is in the log alone, or nothing is known of it but that it is needed
+    MessageRef message;  // absent: its content is in the log alone, or only references to it are known so far
     LogPlace at;
     uint32_t contentBytes = 0;
     uint32_t uses : 31 = 0;
@@ -180,7 +181,7 @@ class RecoveredState {
 
     bool isKnown() const { return message || !at.isNowhere(); }
     bool hasContent() const { return message && !message->isStub; }
-    // Of content in memory.
+    // Of the content in memory.
     size_t bytes() const { return hasContent() ? message->blockBytes() : 0; }
   };
   static_assert(sizeof(Held) == 32, "a large store has many millions");
@@ -193,7 +194,7 @@ class RecoveredState {
     std::unordered_set<uint64_t> members;  // durable sessions, QoS above 0
     std::map<uint64_t, uint64_t> holders;  // message -> session; 0: none
   };
-  // Of a topic filter: who gets what matches, and the shares of it.
+  // For a topic filter: its subscribers and its shares.
   struct Interest {
     std::vector<Subscriber> subscribers;
     std::vector<uint64_t> groups;
@@ -211,17 +212,17 @@ class RecoveredState {
     std::unordered_map<std::string, uint64_t> retainedStamps;
     std::unordered_map<uint64_t, std::unordered_map<uint64_t, uint64_t>> guests;  // not durable -> message -> group
 
-    // Of a checkpoint that is being read: messages for sessions since its beginning, by owner, which are on their way
-    // to those that are not there yet, ...
+    // While a checkpoint is read: messages published since its beginning, by owner, which may be in transit to sessions
+    // that are not there yet, ...
     bool isCheckpoint = false;
     std::array<std::deque<uint64_t>, workersMax> recent;
-    std::unordered_map<uint8_t, std::vector<uint64_t>> taken;  // ... what has come to each worker of them ...
-    std::unordered_map<uint8_t, std::vector<uint64_t>> lists;  // ... the last list of each worker ...
+    std::unordered_map<uint8_t, std::vector<uint64_t>> taken;  // ... what each worker had taken of them ...
+    std::unordered_map<uint8_t, std::vector<uint64_t>> lists;  // ... each worker's last list ...
     // ... and packet identifiers of publishers that are not there yet.
     std::unordered_map<uint64_t, std::unordered_set<uint16_t>> early;
   };
 
-  // What `apply` does is done to the checkpoint that is being read.
+  // Applies `apply` to the checkpoint that is being read.
   template <class Apply>
   void inNext(Apply&& apply) {
     state_.swap(next_);
@@ -300,7 +301,7 @@ class RecoveredState {
     next_.reset();
   }
 
-  // What the workers had taken of each owner: what all of them have is on its way to nobody.
+  // What the workers had taken from each owner: what all of them have taken is no longer in transit.
   void take(const records::Taken& record) {
     std::vector<uint64_t>& known = state_->taken[record.worker];
     known.resize(std::min<size_t>(record.messages.size() / 8, workersMax));
@@ -318,20 +319,20 @@ class RecoveredState {
   void take(const records::Copied& record) {
     Session* session = find(record.session);
     if (!session) return;
-    session->ownEpochs++;  // what comes now was sent behind all that is there
+    session->ownEpochs++;  // what comes now was sent after everything queued so far
     if (const auto early = state_->early.find(record.session); early != state_->early.end()) {
       session->received.merge(early->second);
       state_->early.erase(early);
     }
     const auto taken = state_->taken.find(record.worker);
-    if (taken == state_->taken.end()) return;  // nothing was on its way
+    if (taken == state_->taken.end()) return;  // nothing was in transit
     for (size_t owner = 0; owner < taken->second.size(); owner++) {
       const std::deque<uint64_t>& recent = state_->recent[owner];
       const auto first = std::upper_bound(recent.begin(), recent.end(), taken->second[owner]);
       for (auto each = first; each != recent.end(); ++each) catchUp(*session, *each, uint8_t(owner));
     }
   }
-  // The message was on its way to the session.
+  // The message was in transit to the session.
   void catchUp(Session& session, uint64_t number, uint8_t owner) {
     Held* const held = state_->messages.find(number);
     if (!held || !held->message) return;
@@ -368,7 +369,7 @@ class RecoveredState {
     const bool hasExpired = record.expiresAtMs != 0 && record.expiresAtMs <= startMs_;
     const bool isRetained = (record.flags & retains) != 0 && !hasExpired;
     if (hasExpired && (record.flags & retains) != 0) clearRetained(textOf(record.topic));
-    if (hasExpired && !isCheckpointRecord_) return;  // who waits for it in a checkpoint is not to miss it
+    if (hasExpired && !isCheckpointRecord_) return;  // sessions in a checkpoint that wait for it must find it
     if ((record.flags & isForSessions) != 0) match(record);
     if (record.flags == isForSessions && sleeps(record)) return;
     Held& held = state_->messages[record.id];
@@ -429,7 +430,7 @@ class RecoveredState {
   }
 
   void keep(Held& held, const records::Message& record, bool isRetained) {
-    // Its topic will be asked for.
+    // The topic will be needed to match it.
     const bool isOnItsWay = state_->isCheckpoint && (record.flags & records::Message::isForSessions) != 0;
     const Publication publication = publicationOf(record);
     const size_t bytes = publication.blockBytes();
@@ -465,7 +466,7 @@ class RecoveredState {
     drop(number);
   }
 
-  // One use of the message less.
+  // Removes one reference to the message.
   void drop(uint64_t number) {
     Held* const held = state_->messages.find(number);
     if (!held) return;
@@ -479,7 +480,7 @@ class RecoveredState {
     state_->messages.erase(number);
   }
 
-  // A message for one session, which is away, of a store of which memory does not hold all.
+  // A message for a single, disconnected session, in a store that does not fit into memory.
   bool sleeps(const records::Message& record) {
     if (state_->isCheckpoint || !position_ || !targetGroups_.empty() || targets_.size() != 1) return false;
     const auto [session, entry] = targets_.front();
@@ -499,7 +500,7 @@ class RecoveredState {
                           .ids = entry.subscriptionIds});
     return true;
   }
-  // They are entries as all others from now on.
+  // From now on these are ordinary entries.
   void wake(Session& session) {
     const std::unique_ptr<SleepingDeliveries> asleep = std::move(session.asleep);
     if (!asleep) return;
@@ -521,7 +522,7 @@ class RecoveredState {
     });
   }
 
-  // Who gets it, each session once (as native/front-end/matcher.h): targets_ and targetGroups_.
+  // Finds the recipients, each session once (as native/front-end/matcher.h does): targets_ and targetGroups_.
   void match(const records::Message& record) {
     matches_.clear();
     targets_.clear();
@@ -646,7 +647,7 @@ class RecoveredState {
     }
     state_->sessions.erase(record.session);
   }
-  // The entry is no more. One of a share is somebody else's now.
+  // The entry is removed. One of a share goes to another member now.
   void leaveEntry(const Entry& entry, uint64_t session) {
     if (entry.share != 0) {
       const auto group = state_->groups.find(entry.share);
@@ -700,7 +701,7 @@ class RecoveredState {
     std::erase(interest.groups, found->first);
     state_->groups.erase(found);
   }
-  // In what the filter matches, or the filter of the share.
+  // The interest in the filter, or in the filter of the share.
   Interest& interestIn(Bytes filter) {
     Filter& known = state_->filters.acquire(isSharedFilter(filter) ? unsharedFilter(filter) : filter);
     if (known.routes == 0) {
@@ -733,7 +734,7 @@ class RecoveredState {
     if (group == state_->groups.end()) return;
     if (group->second.holders.erase(record.message) > 0) drop(record.message);
   }
-  // Gives its share.
+  // Returns its share.
   uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
     wake(session);
     size_t at = 0;
@@ -768,7 +769,7 @@ class RecoveredState {
     entry.owner = anyOwner;
     push(*session, std::move(entry));
   }
-  // What a checkpoint names may come behind that, when it had to be read back.
+  // A checkpoint may name a message before its record, if that had to be read back.
   Held* heldFor(uint64_t number) {
     return isCheckpointRecord_ ? &state_->messages[number] : state_->messages.find(number);
   }
@@ -801,7 +802,7 @@ class RecoveredState {
       to.add(id);
     }
   }
-  // A member of the share has it now, and nobody else.
+  // From now on this member of the share has the message.
   void handTo(const records::Queued& record) {
     const auto group = state_->groups.find(record.share);
     Held* const held = state_->messages.find(record.message);
@@ -828,7 +829,8 @@ class RecoveredState {
     size_t at = 0;
     const Entry* before = entryUnder(*session, record.packetId, at);
     if (before && record.message != 0 && before->message == record.message) return;
-    if (before) take(records::Completed{record.session, record.packetId});  // it has been taken for another message
+    if (before)
+      take(records::Completed{record.session, record.packetId});  // the identifier has been reused for another message
     const auto isMeant = [&](const Entry& entry) {
       return entry.message == record.message && (entry.share != 0) == (record.isOfShare != 0) && entry.packetId == 0;
     };
@@ -841,8 +843,8 @@ class RecoveredState {
       state_->rows.replace(session->entries, at, std::move(entry));
       return;
     }
-    // It is released already; or the message has been lost with a damaged part of the log: the client may have it, so
-    // it has to be released.
+    // It is already released, or the message was lost with a damaged part of the log. The client may have received it,
+    // so it has to be released.
     push(*session,
          {.qos = 2, .owner = anyOwner, .packetId = record.packetId, .sentOrder = ++sent_, .subscriptionIds = {}});
   }
@@ -871,7 +873,7 @@ class RecoveredState {
         session.entries, [&](const Entry& entry) { return entry.packetId == packetId; }, at);
   }
 
-  // Of what a session got in the order in which the log says so: from shares, from the store, or in a checkpoint.
+  // For entries that a session got in log order: from shares, retained messages, or a checkpoint.
   static constexpr uint8_t anyOwner = workersMax;
 
   const unsigned workers_;

@@ -1,32 +1,32 @@
-// Gives the engines of a broker what its log has told (recovered-state.h), before their workers run.
+// Gives the state from the log (recovered-state.h) to the engines of a broker, before their workers run.
 //
-//   sessions   to the worker that their key falls to, with their subscriptions; their clients fetch them from there
-//   lanes      are drained by turns until every shard knows every route
-//   deliveries into windows and queues, with journals that are not open yet: nothing of it is logged again
-//   orphans    messages of shares that nobody has: to their shares, which is logged
+//   sessions   to the worker that their key selects, with their subscriptions; clients fetch them from there
+//   lanes      turns are taken until every shard knows every route
+//   deliveries into windows and queues; journals are still closed, so nothing is logged again
+//   orphans    messages of shares that no session has: to their shares, which is logged
 //
-// In a cluster the owners of topics may be other nodes: retained messages are offered to them when they are known, and
-// what a share has brought is the session's own.
+// In a cluster other nodes may own the topics: retained messages are offered to their owners when these are known, and
+// messages that came through a share belong to the session.
 //
-// All on one thread.
+// Everything runs on one thread.
 #pragma once
 #include "../broker.h"
 #include "sending-order.h"
 
 namespace rally {
 
-// A session that is there again, for the session directory.
+// A recovered session, for the session directory.
 struct RecoveredSession {
   uint64_t key = 0;
-  unsigned worker = 0;  // by its place in this process
+  unsigned worker = 0;  // its index in this process
   std::string clientId;
   bool wasConnected = false;
-  uint64_t stamp = 0;  // as records::SessionStamp says
+  uint64_t stamp = 0;  // see records::SessionStamp
 };
 
 class Recovery {
  public:
-  // `log`: for what is a stub in the state, and is needed now.
+  // `log`: to read stubs whose content is needed now.
   Recovery(Broker& broker, RecoveredState& state, log::Log& log) : broker_(broker), state_(state), stubs_(log) {}
 
   void install() {
@@ -55,9 +55,9 @@ class Recovery {
     settleLanes();
   }
 
-  // Where a session goes, among so many workers.
+  // The index of a session's worker, among this many.
   static unsigned rowOf(uint64_t key, unsigned workers) { return unsigned(key % workers); }
-  // A client identifier has one session: the newest. The end of another one may not have come into the log.
+  // A client identifier has one session: the newest. The end of an older one may be missing in the log.
   static void dropOlderTwins(RecoveredState& state) {
     std::unordered_map<std::string, std::pair<uint64_t, uint64_t>> newest;  // stamp, key
     for (const auto& [key, session] : state.sessions()) {
@@ -69,7 +69,7 @@ class Recovery {
   }
 
   std::vector<RecoveredSession> takeSessions() { return std::move(recovered_); }
-  // Messages and deliveries for which there was no room.
+  // Messages and deliveries for which there was no memory.
   uint64_t lost() const { return lost_; }
 
  private:
@@ -86,7 +86,7 @@ class Recovery {
     Engine& engine = homeOf(from.key);
     Session& session = engine.createSession(from.key, ConnectionKind::client);
     session.expirySeconds = from.expirySeconds;
-    // Its client was there until shortly after the last that is known of the broker.
+    // Its client was connected until shortly after the broker was last known to run.
     const uint64_t leftAtMs = from.leftAtMs != 0 ? from.leftAtMs : std::min(wallClockMs(), state_.lastMs + lastNotesMs);
     session.leftAtMs = toEngineClock(leftAtMs);
     session.will = std::move(from.will);
@@ -111,7 +111,7 @@ class Recovery {
                                   .retainAsPublished = options.retainAsPublished,
                                   .subscriptionId = options.subscriptionId});
     }
-    // What it may have is judged by the rules of now.
+    // The current rules decide what it may receive.
     if (session.rights) session.subscriptionsEpoch = session.queueEpoch = 0;
     recovered_.push_back({from.key, engine.row(), from.clientId, from.leftAtMs == 0, from.stamp});
   }
@@ -146,12 +146,13 @@ class Recovery {
       engine.counters().add(Counter::queued);
     }
     engine.accounts().sessions.settle(session);
-    state_.rows().clear(from.entries);  // their memory is that of the next ones
+    state_.rows().clear(from.entries);  // their memory is reused for the next ones
   }
 
   using Sleeping = std::unique_ptr<SleepingDeliveries>;
 
-  // The first of them, as long as nobody else waits for them, and `behind` if it comes to that. Gives how many.
+  // Puts the first entries to sleep, as long as no other session waits for them, and `behind` too if possible. Returns
+  // how many.
   size_t putToSleep(Session& session, std::span<const RecoveredState::Entry* const> waiting, Sleeping& behind,
                     HeldMessages& held) {
     Sleeping asleep;
@@ -205,7 +206,7 @@ class Recovery {
             .share = share};
   }
 
-  // The key of the share at the owner of the topic; 0: it has no members any more.
+  // The key of the share at the owner of the topic; 0: it no longer has members.
   uint32_t shareKey(Bytes topic, uint64_t hash) {
     std::vector<Filter*> matches;
     FilterTable& filters = ownerOf(topic).filterTable();
@@ -220,7 +221,7 @@ class Recovery {
 
   void adopt(RecoveredState::Orphan orphan) {
     if (broker_.isClustered()) {
-      lost_++;  // of a broker that was alone: the members of the share are not known yet
+      lost_++;  // from a broker outside a cluster: the members of the share are not known yet
       return;
     }
     if (orphan.message->isStub) orphan.message = stubs_.read(*orphan.message.get());
@@ -244,7 +245,7 @@ class Recovery {
 
   static Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
-  // A broker that is there says so every ten seconds.
+  // A running broker logs the time every ten seconds.
   static constexpr uint64_t lastNotesMs = 10'000;
 
   Broker& broker_;

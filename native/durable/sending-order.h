@@ -1,15 +1,15 @@
-// In which order a session was sent what it has not acknowledged, as far as the log tells.
+// The order in which a session's unacknowledged messages were sent, as far as the log tells.
 //
-//   QoS 2   has its packet identifier in the log, and so its place among all others
-//   QoS 1   has not: but what one owner of topics has brought was sent in the order of the log
+//   QoS 2   packet identifiers are in the log, and so is their order
+//   QoS 1   they are not; but messages of one owner of topics were sent in log order
 //
-//   sent        4 . . 7 8 . 11           packet identifiers of QoS 2; those between were of QoS 1, and some are done
-//   owner a     x  >  7                  x was sent before 7 and after what stands before it: 5 or 6
-//   owner b     y  >  8 > z > 11         y before 8, z behind 8: 9 or 10
+//   sent        4 . . 7 8 . 11           packet identifiers of QoS 2; those between were of QoS 1, some are finished
+//   owner a     x  >  7                  x was sent before 7, and after the entries before it: 5 or 6
+//   owner b     y  >  8 > z > 11         y before 8, z after 8: 9 or 10
 //
-// Each of QoS 1 that stands before one of QoS 2 takes a packet identifier that is free where it may have been, the most
-// urgent first. So everything is sent again in an order in which it may have been sent, and none under one that was
-// another's.
+// Each QoS 1 message that was sent before a QoS 2 message gets a free packet identifier from the range it may have had,
+// the most constrained first. So everything is resent in a possible order, and no message under an identifier that was
+// another one's.
 #pragma once
 #include <algorithm>
 #include <map>
@@ -25,15 +25,15 @@ struct SendingOrder {
     const RecoveredState::Entry* entry;
     uint16_t packetId;
   };
-  std::vector<Sent> window;                           // by packet identifiers
-  std::vector<const RecoveredState::Entry*> waiting;  // behind it
-  std::vector<RecoveredState::Entry> entries;         // its own, unless nothing was sent
+  std::vector<Sent> window;                           // by packet identifier
+  std::vector<const RecoveredState::Entry*> waiting;  // after the window
+  std::vector<RecoveredState::Entry> entries;         // the session's own, unless nothing was sent
 };
 
 inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Rows::Row& own) {
   using Entry = RecoveredState::Entry;
   constexpr int64_t packetIds = 65'535;
-  // Of QoS 1 of one owner, sent between two places.
+  // QoS 1 messages of one owner, sent between two places.
   struct Row {
     uint32_t epoch = 0;
     int64_t after = 0;
@@ -58,7 +58,7 @@ inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Ro
   }
   std::sort(sent.begin(), sent.end(), [](const Entry* a, const Entry* b) { return a->sentOrder < b->sentOrder; });
 
-  // Places: like packet identifiers, but they go on where those begin again.
+  // Places: packet identifiers that do not wrap around.
   std::map<const Entry*, int64_t> places;
   std::map<int64_t, SendingOrder::Sent> taken;
   std::map<uint32_t, int64_t> firstOfEpoch;
@@ -79,7 +79,7 @@ inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Ro
     auto [found, isNew] = open.try_emplace({entry.epoch, entry.owner});
     Row& row = found->second;
     if (isNew) {
-      const auto later = lastOfEpoch.lower_bound(entry.epoch);  // behind all that was sent of earlier ones
+      const auto later = lastOfEpoch.lower_bound(entry.epoch);  // after everything sent in earlier epochs
       row.epoch = entry.epoch;
       row.after = later == lastOfEpoch.begin() ? beginning : std::prev(later)->second;
     }
@@ -91,7 +91,7 @@ inline SendingOrder sendingOrderOf(RecoveredState::Rows& all, RecoveredState::Ro
     if (!row.entries.empty()) rows.push_back(std::move(row));
     row = {.epoch = entry.epoch, .after = places[&entry], .before = 0, .entries = {}};
   }
-  for (auto& [key, row] : open) {  // all of an epoch was sent before what came later
+  for (auto& [key, row] : open) {  // an epoch was sent completely before anything later
     const auto later = firstOfEpoch.upper_bound(key.first);
     if (row.entries.empty() || later == firstOfEpoch.end()) continue;
     row.before = later->second;

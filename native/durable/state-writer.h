@@ -1,8 +1,8 @@
-// Writes a state into a log that no broker uses, as one checkpoint: for an import, and to compact a store.
+// Writes a state into a log that no broker uses, as a single checkpoint: for an import, and to compact a store.
 //
 //   begin()  message()  retained()  session()  unclaimed() ...  finish()
 //
-// What refers to a message comes behind it. The log is written by the time finish() returns.
+// A message comes before anything that refers to it. When finish() returns, the log is complete.
 #pragma once
 #include <chrono>
 #include <thread>
@@ -14,7 +14,7 @@ namespace rally {
 
 class StateWriter {
  public:
-  // The log is started. `lastMs`: when the broker was there last.
+  // Starts the log. `lastMs`: when the broker was last running.
   StateWriter(log::Log& log, uint64_t run, uint64_t lastMessage, uint64_t lastMs)
       : log_(log), keys_{.topics = log.identity()[0], .tables = randomSeed()}, filters_(keys_), run_(run) {
     journal_.open(log, lastMessage, floor_);
@@ -22,7 +22,7 @@ class StateWriter {
     journal_.setCopying(true);
   }
 
-  // `stamp`: of a retained one, as records::RetainedStamp says.
+  // `stamp`: for a retained message, see records::RetainedStamp.
   void message(const MessageRef& message, bool isRetained, uint64_t stamp = 0) {
     using enum records::Message::Flag;
     if (stamp != 0) journal_.retainedStamp(message->topic(), stamp);
@@ -49,7 +49,7 @@ class StateWriter {
     }
     for (const uint16_t packetId : session.received) journal_.append(records::Received{session.key, packetId});
   }
-  // What waits for it, in order. `share`: the whole filter, or empty.
+  // Its queue, in order. `share`: the complete filter, or empty.
   void waits(uint64_t session, const RecoveredState::Entry& entry, const std::string& share) {
     if (entry.message != 0) {
       std::vector<uint32_t> ids;
@@ -75,7 +75,7 @@ class StateWriter {
     journal_.append(records::Queued{
         .message = message, .share = filters_.hashOf(bytesOf(share)), .qos = qos, .subscriptionIds = {}});
   }
-  // False: the disk has failed, or is full. Then what was there before is still there.
+  // False: the disk has failed or is full. Then the previous contents are still there.
   bool finish() {
     journal_.setCopying(false);
     journal_.append(records::CheckpointEnd{run_});
@@ -104,7 +104,7 @@ class StateWriter {
     record.willPayload = will.message->payload();
   }
 
-  // No more is in memory than the log takes at once.
+  // Keeps no more in memory than the log accepts at once.
   void makeRoom() {
     journal_.submitSome();
     while (journal_.isBusy() && log_.state() < log::State::full) rest();

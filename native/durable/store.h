@@ -1,9 +1,9 @@
-// What a broker keeps in its data directory, from the opening of the log to its close.
+// The contents of a broker's data directory, from the opening of the log to its close.
 //
-//   open()     the directory is ours                        (the thread that starts the broker)
-//   read()     the log is read                              (any thread; progress() from any other)
-//   recover()  a broker is made of it                       (any thread)
-//   close()    everything is committed                      (when the workers have ended)
+//   open()     locks the directory                          (the thread that starts the broker)
+//   read()     reads the log                                (any thread; progress() from any other)
+//   recover()  gives its contents to a broker               (any thread)
+//   close()    commits everything                           (when the workers have ended)
 #pragma once
 #include <thread>
 

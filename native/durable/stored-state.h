@@ -1,4 +1,4 @@
-// The state in a data directory that no broker uses: read to be shown (an export), or written anew (compacted).
+// The state in a data directory that no broker uses: read for an export, or rewritten to compact it.
 #pragma once
 #include <functional>
 
@@ -10,7 +10,7 @@ class StoredState : private log::Visitor {
  public:
   using Progress = std::function<void(uint64_t bytesDone, uint64_t bytesTotal)>;
 
-  // With `writes`, what is damaged is set aside, and the log may be written.
+  // With `writes`, damaged parts are set aside, and the log may be written.
   StoredState(const std::string& directory, bool writes, Progress told) : told_(std::move(told)) {
     log::Options options;
     options.directory = directory;
@@ -23,12 +23,12 @@ class StoredState : private log::Visitor {
     state_->finish();
   }
 
-  // The rest is for one that could be read.
+  // The rest applies only if it could be read.
   const log::OpenFault& fault() const { return fault_; }
   RecoveredState& state() { return *state_; }
   uint64_t damaged() const { return damaged_; }
 
-  // The whole state once more, after which nothing else is needed. False: the disk is full or has failed.
+  // Writes the complete state again, so that nothing before is needed. False: the disk is full or has failed.
   bool compact() {
     log_->start();
     StateWriter writer(*log_, state_->run, state_->lastMessage, state_->lastMs);

@@ -1,4 +1,4 @@
-// What the workers of a broker do together beside their work, between and at the end of turns (checkpointer.h).
+// Work that the workers of a broker do together, between turns and at their end (checkpointer.h).
 #pragma once
 #include "log-floor.h"
 
@@ -9,13 +9,13 @@ class Engine;
 class TurnGate {
  public:
   virtual ~TurnGate() = default;
-  // From any thread: clients are not to publish, so that the workers come to rest.
+  // From any thread: clients may not publish, so that the workers come to rest.
   virtual bool isAsked() const = 0;
-  // At the beginning of a turn of the engine.
+  // At the beginning of an engine's turn.
   virtual void pass(Engine& engine) = 0;
-  // At the end of a turn, before what it has logged is handed over.
+  // At the end of a turn, before its log records are handed over.
   virtual void proceed(Engine& engine) = 0;
-  // Whether proceed() has something to do now.
+  // Whether proceed() has work to do now.
   virtual bool hasWork(Engine& engine) = 0;
   // Once a second, by one of the workers.
   virtual void tick() = 0;

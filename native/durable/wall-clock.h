@@ -1,4 +1,4 @@
-// The two clocks: engines count milliseconds since whenever, and the log has those of the calendar.
+// The two clocks: engines count milliseconds from an arbitrary start, the log uses calendar time.
 #pragma once
 #include <time.h>
 
@@ -15,10 +15,10 @@ inline uint64_t readClockMs(clockid_t clock) {
 }  // namespace detail
 
 inline uint64_t wallClockMs() { return detail::readClockMs(CLOCK_REALTIME); }
-// What the event loops of libuv call now.
+// The time as libuv's event loops count it.
 inline uint64_t engineClockMs() { return detail::readClockMs(CLOCK_MONOTONIC); }
 
-// A time of the one clock on the other.
+// Converts a time from one clock to the other.
 inline uint64_t toWallClock(uint64_t engineMs) { return wallClockMs() + (engineMs - engineClockMs()); }
 inline uint64_t toEngineClock(uint64_t wallMs) { return engineClockMs() + (wallMs - wallClockMs()); }
 

@@ -1,5 +1,5 @@
-// Writes a session whole into the log, with all that waits for it: when it has come from another node, whose log is
-// another one. What the log may still know of it from an earlier stay is over.
+// Writes a complete session into the log, with its queue, when it has arrived from another node, which has a log of its
+// own. Records of an earlier stay in this log no longer apply.
 #pragma once
 #include "../sessions/session-table.h"
 #include "journal.h"
