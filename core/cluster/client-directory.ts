@@ -1,23 +1,24 @@
 /**
- * Which node has which client identifier (main thread). The node that owns the slot of an identifier is its directory; all
- * nodes claim it there. Nothing of it is written down: a new owner is told by all what they have.
+ * Which node has which client identifier (main thread). The node that owns the slot of an identifier is its
+ * directory; all nodes claim identifiers there. The directory is not stored: all nodes report to a new owner
+ * what they have.
  *
  *   A  --claim--> owner: nobody has it -----------------------------------> granted
  *                        B has it  --yield--> B ends its connection there
  *                                  <--yielded, with its session, which B has lent
  *                 <--granted, with the session--
- *   A moves the session over the lanes, and says `taken` to B
+ *   A moves the session over the lanes, and sends `taken` to B
  *
- *   a view changes the owner: everyone --held, held, heldAll--> the new owner, who answers once all have told it;
- *   claims that have no answer yet are made again there
+ *   a view changes the owner: everyone --held, held, heldAll--> the new owner, which answers once all have reported;
+ *   claims without an answer are repeated there
  *
- * A node that starts with a data directory has sessions that others may have had anew meanwhile. Of two sessions of an
- * identifier one that a client has used since its node has started counts, and otherwise the one that was used later;
- * the owner tells the holder of the other one that it is `outdated`. Until all have `heard` what a node has brought, no
- * client gets in there.
+ * A node that starts with a data directory has sessions that other nodes may have newer versions of. Of two
+ * sessions of an identifier, one that a client has used since its node started wins, otherwise the one used
+ * later; the owner tells the holder of the other one that it is `outdated`. Until all nodes have `heard` what
+ * a node has brought, that node accepts no clients.
  *
- * One owner at a time: whoever claims believes only the owner of its own view, and a new owner waits for all who are in
- * its view, so nobody among them has still an answer of the last one under way.
+ * There is one owner at a time: a claiming node believes only the owner of its own view, and a new owner
+ * waits for all nodes of its view, so none of them can still have an answer of the previous owner in transit.
  */
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import { type LentSession, type NodeMessage, usedStamp } from './node-messages.ts';
@@ -27,49 +28,52 @@ import { liveNodes, nodeOf, ownerOfSlot, type View } from './view.ts';
 /** The sessions of this node: session-directory.ts. */
 export interface SessionHolder {
   /**
-   * Gives up a client identifier, at once or later: ends its connection, and its session too if it is clean. Else the
-   * session stays where it is, and belongs to whoever is told of it, unless `done` gives false: then it goes on here.
-   * Undefined: there is none.
+   * Gives up a client identifier, now or later: ends its connection, and its session too if it is clean.
+   * Otherwise the session stays where it is and belongs to the node that is told of it, unless `done` returns
+   * false: then it continues here. Undefined: there is none.
    */
   yield(clientId: string, isClean: boolean, done: (session: LentSession | undefined) => boolean): void;
-  /** Ends a session that was lent to a node which is lost. */
+  /** Ends a session that was lent to a node that is lost. */
   endLent(session: LentSession): void;
-  /** Another node stops: its session of this client comes to this worker, counted from 0, to wait for its client. */
+  /**
+   * Another node is stopping: its session of this client moves to this worker (counted from 0), to wait for
+   * its client.
+   */
   adopt(clientId: string, worker: number): void;
-  /** Of all its sessions; also of those that are being claimed. */
+  /** All its sessions, including those being claimed. */
   clientIds(): Iterable<string>;
   /** As in the message `held`. */
   stampOf(clientId: string): number;
-  /** Ends a session, and its connection: another node has a later one. */
+  /** Ends a session and its connection: another node has a newer one. */
   endOutdated(clientId: string): void;
 }
 
 export interface ClientDirectoryOptions {
   readonly incarnation: number;
   readonly key: Uint8Array;
-  /** In order; to this node itself too, but never at once. */
+  /** In order; to this node itself too, but never synchronously. */
   send(to: number, message: NodeMessage): void;
-  /** False: cut off from the others, and nobody can be asked. */
+  /** False: cut off from the others, so nobody can be asked. */
   isReached(): boolean;
-  /** The epoch that is applied has changed. */
+  /** A new epoch has been applied. */
   onApplied(): void;
-  /** Somebody wants an identifier that this node is the directory of. */
+  /** Another node wants an identifier that this node is the directory of. */
   onClaimed(clientId: string): void;
-  /** All have heard what this node has brought; once. */
+  /** All nodes have heard what this node has brought; called once. */
   onHeard(): void;
 }
 
 /** What the owner knows of a client identifier. */
 interface Entry {
   holder: number;
-  /** Of its session, as in the message `held`. */
+  /** The stamp of its session, as in the message `held`. */
   stamp: number;
-  /** The holder has lent its session, and nobody has said that it has it. */
+  /** The holder has lent its session, and nobody has confirmed to have it. */
   isLent: boolean;
-  /** The last request to yield before the holder got it: answers to those are old. */
+  /** The last yield request before the holder got it: answers to earlier ones are outdated. */
   readonly since: number;
   waiter: Claim | undefined;
-  /** For whom the holder was asked to yield; undefined: nobody has asked. */
+  /** The node for which the holder was asked to yield; undefined: none. */
   askedFor: number | undefined;
 }
 
@@ -92,25 +96,25 @@ interface Lent extends LentSession {
 
 type Early = readonly [from: number, message: NodeMessage];
 
-/** Of identifiers, in one message. */
+/** The most identifiers in one message. */
 const heldBytesMax = 64 * 1_024;
 
 export class ClientDirectory implements Directory {
   readonly #options: ClientDirectoryOptions;
   #sessions: SessionHolder | undefined;
   #view: View | undefined;
-  /** By slot, of those that this node owns. */
+  /** By slot, for the slots that this node owns. */
   readonly #entries: (Map<string, Entry> | undefined)[] = new Array(slotCount).fill(undefined);
-  /** By node: the epoch of which it has told all that it holds. */
+  /** By node: the epoch for which it has reported everything it holds. */
   readonly #told = new Map<number, number>();
-  /** By node: the epoch of which it has heard all that this node holds. */
+  /** By node: the epoch for which it has heard everything this node holds. */
   readonly #heard = new Map<number, number>();
   #isHeard = false;
-  /** Claims for slots of which not everyone has told yet. */
+  /** Claims for slots that not everyone has reported on yet. */
   #held: (readonly [slot: number, clientId: string, claim: Claim])[] = [];
-  /** Of such slots, too: sessions that were lent to nodes which are lost. */
+  /** For such slots too: sessions that were lent to nodes that are lost. */
   #unclaimed: (readonly [from: number, message: Extract<NodeMessage, { type: 'unclaimed' }>])[] = [];
-  /** For a view that is not here yet, and what their senders have sent behind it. */
+  /** For a view that has not arrived here, with everything their senders sent after it. */
   #early: Early[] = [];
   readonly #pending = new Map<string, Pending>();
   readonly #lent = new Map<string, Lent>();
@@ -127,16 +131,16 @@ export class ClientDirectory implements Directory {
     this.#sessions = sessions;
   }
 
-  /** The epoch of which everyone has told this node everything. */
+  /** The epoch for which everyone has reported everything to this node. */
   get applied(): number {
     return this.#applied;
   }
-  /** Whether somebody has it, or has claimed it, as far as this node is its directory. */
+  /** Whether a node has the identifier or has claimed it, if this node is its directory. */
   isClaimed(clientId: string): boolean {
     const isHeld = this.#held.some(([, held]) => held === clientId);
     return isHeld || this.#entries[this.#slotOf(clientId)]?.has(clientId) === true;
   }
-  /** Sessions that other nodes have been given, and have not here yet. */
+  /** Sessions that other nodes have been given and have not received yet. */
   get lent(): number {
     return this.#lent.size;
   }
@@ -145,7 +149,7 @@ export class ClientDirectory implements Directory {
     return this.#entries.reduce((sum, entries) => sum + (entries?.size ?? 0), 0);
   }
 
-  // --- as one that wants an identifier --------------------------------------------------------------------
+  // --- claiming an identifier ----------------------------------------------------------------------------
 
   claim(clientId: string, isClean: boolean, later: (outcome: Claimed) => void): boolean | undefined {
     if (!this.#options.isReached() || this.#view === undefined) return false;
@@ -169,7 +173,7 @@ export class ClientDirectory implements Directory {
 
   release(clientId: string): void {
     const { incarnation } = this.#options;
-    // At once: a claim that follows must not be taken back by it.
+    // Immediately: it must not undo a claim that follows.
     if (this.#ownerOf(clientId) === incarnation) this.#onRelease(incarnation, clientId);
     else this.#toOwner(clientId, { type: 'release', epoch: this.#epoch, clientId });
   }
@@ -211,7 +215,7 @@ export class ClientDirectory implements Directory {
     };
   }
 
-  // --- as one that has it -------------------------------------------------------------------------------
+  // --- holding an identifier ------------------------------------------------------------------------------
 
   #onYield(from: number, { clientId, turn, to, isClean }: Extract<NodeMessage, { type: 'yield' }>): void {
     const answer = (session: LentSession | undefined): boolean => {
@@ -219,12 +223,12 @@ export class ClientDirectory implements Directory {
         if (session === undefined) this.release(clientId); // the new owner was told that it is here
         return false;
       }
-      if (session !== undefined && !this.#isThere(to)) return false; // who wanted it is lost
+      if (session !== undefined && !this.#isThere(to)) return false; // the node that wanted it is lost
       if (session !== undefined) this.#lent.set(clientId, { ...session, to });
       this.#options.send(from, { type: 'yielded', clientId, turn, ...(session && { session }) });
       return true;
     };
-    if (this.#ownerOf(clientId) !== from) return; // whoever wants it asks the new owner
+    if (this.#ownerOf(clientId) !== from) return; // the claiming node asks the new owner
     const lent = this.#lent.get(clientId);
     if (lent === undefined) this.#sessions?.yield(clientId, isClean, answer);
     else if (!isClean && to !== this.#options.incarnation) answer({ key: lent.key, worker: lent.worker });
@@ -235,7 +239,7 @@ export class ClientDirectory implements Directory {
     }
   }
 
-  /** Whether a session belongs to another node though its worker is here. */
+  /** Whether a session belongs to another node although it is still with a worker here. */
   isLent(key: number): boolean {
     for (const lent of this.#lent.values()) if (lent.key === key) return true;
     return false;
@@ -248,7 +252,9 @@ export class ClientDirectory implements Directory {
     this.#askIfUnclaimed(clientId, lent);
   }
 
-  /** Where it is lost who was to have the session: the owner may have passed it on to another node, or be about to. */
+  /**
+   * For when the node that was to get the session is lost: the owner may have passed it on, or be about to.
+   */
   #askIfUnclaimed(clientId: string, { key, to }: Lent): void {
     if (!this.#isThere(to)) this.#toOwner(clientId, { type: 'unclaimed', epoch: this.#epoch, clientId, key });
   }
@@ -263,7 +269,10 @@ export class ClientDirectory implements Directory {
     this.#endLent(clientId);
   }
 
-  /** The identifier is another session's. Whoever was lent this one has had it, if not heard of yet, unless it is lost. */
+  /**
+   * Another session has the identifier now. The node that this one was lent to has had it, unless that node
+   * is lost.
+   */
   #endLent(clientId: string): void {
     const lent = this.#lent.get(clientId);
     if (lent === undefined) return;
@@ -271,12 +280,12 @@ export class ClientDirectory implements Directory {
     if (!this.#isThere(lent.to)) this.#sessions?.endLent(lent);
   }
 
-  // --- as the owner of slots ----------------------------------------------------------------------------
+  // --- owning slots --------------------------------------------------------------------------------------
 
   #onClaim(clientId: string, claim: Claim): void {
     const slot = this.#slotOf(clientId);
     const entries = this.#entries[slot];
-    if (entries === undefined) return; // its sender will know, and claim it again
+    if (entries === undefined) return; // the sender will notice, and claim it again
     this.#options.onClaimed(clientId);
     if (!this.#isReady(slot)) {
       this.#held.push([slot, clientId, claim]);
@@ -318,11 +327,11 @@ export class ClientDirectory implements Directory {
     else this.#passOn(clientId, entry, undefined);
   }
 
-  /** Nobody has it any more but who waits for it. */
+  /** Nobody has it any more, except the node that waits for it. */
   #passOn(clientId: string, entry: Entry, session: LentSession | undefined): void {
     const { waiter, holder, askedFor } = entry;
     if (waiter === undefined) {
-      entry.isLent = true; // who has waited is lost
+      entry.isLent = true; // the node that waited is lost
       return;
     }
     this.#entries[this.#slotOf(clientId)]?.set(clientId, this.#newEntry(waiter.from));
@@ -350,7 +359,7 @@ export class ClientDirectory implements Directory {
     const { clientId, key } = message;
     const slot = this.#slotOf(clientId);
     const entries = this.#entries[slot];
-    if (entries === undefined) return; // its sender will know, and ask again
+    if (entries === undefined) return; // the sender will notice, and ask again
     if (!this.#isReady(slot)) {
       this.#unclaimed.push([from, message]);
       return;
@@ -374,7 +383,7 @@ export class ClientDirectory implements Directory {
       if (entries === undefined) continue;
       const entry = entries.get(clientId);
       const stamp = stamps[index] ?? usedStamp;
-      // Whoever has lent a session knows less than whoever has it.
+      // A node that has a session knows more than the one that lent it.
       const isBetter = entry?.isLent === true && !areLent && stamp === usedStamp;
       if (entry === undefined || isBetter) entries.set(clientId, this.#newEntry(from, areLent, stamp));
       else if (!areLent) this.#choose(clientId, entry, from, stamp);
@@ -424,7 +433,7 @@ export class ClientDirectory implements Directory {
     if (this.#ownerOf(clientId) === from) this.#sessions?.endOutdated(clientId);
   }
 
-  /** Everyone has told what it holds of the slot. */
+  /** Everyone has reported what it holds of the slot. */
   #isReady(slot: number): boolean {
     const view = this.#view;
     const since = view?.since[slot] ?? 0;
@@ -463,7 +472,7 @@ export class ClientDirectory implements Directory {
     return this.#view !== undefined && nodeOf(this.#view, incarnation) !== undefined;
   }
 
-  /** Those who held identifiers, waited for them or were lent sessions, and are in the cluster no more. */
+  /** Nodes that held identifiers, waited for them or were lent sessions, and have left the cluster. */
   #forgetLost(): void {
     const isLost = (incarnation: number): boolean => !this.#isThere(incarnation);
     for (const [from] of this.#told) if (isLost(from)) this.#told.delete(from);
@@ -484,7 +493,7 @@ export class ClientDirectory implements Directory {
     for (const [clientId, lent] of this.#lent) this.#askIfUnclaimed(clientId, lent);
   }
 
-  /** Tells the new owners of slots what this node has of them, and everyone that it has done so. */
+  /** Reports to the new owners of slots what this node has, and tells everyone when it has done so. */
   #tellHeld(view: View, before: View | undefined): void {
     const isNew = (clientId: string): boolean => {
       const slot = this.#slotOf(clientId);
@@ -541,7 +550,7 @@ export class ClientDirectory implements Directory {
     return slotOfClientId(clientId, this.#options.key);
   }
 
-  /** News, questions, answers and wills are somebody else's. */
+  /** News, questions, answers and wills are handled elsewhere. */
   onMessage(from: number, message: NodeMessage): void {
     const isEarly = 'epoch' in message && message.epoch > this.#epoch;
     if (isEarly || this.#early.some(([sender]) => sender === from)) {

@@ -1,6 +1,6 @@
 /**
- * What a node with a data directory remembers of its cluster, beside its log: which cluster that is, and how far it had
- * come. What the log has is worth something only there, and NATS may have lost what it knew.
+ * What a node with a data directory remembers about its cluster, besides its log: which cluster it is, and
+ * its last epoch. The log is valid only in that cluster, and NATS may have lost its state.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import { replaceFile } from '../security/replace-file.ts';
 import { clusterFileName } from '../storage/store-files.ts';
 
-/** Of a file; a node that reads a higher number is too old for it. */
+/** The version of the file; a node that reads a higher one is too old for it. */
 const fileFormat = 1;
 
 export interface KnownCluster {
   readonly clusterName: string;
-  /** Of the views (view.ts). Undefined: what the directory has was never in a cluster. */
+  /** Of the views (view.ts). Undefined: the data in the directory was never in a cluster. */
   readonly keys: string | undefined;
-  /** The last ones that it has seen. */
+  /** The last ones that the node has seen. */
   readonly epoch: number;
   readonly incarnation: number;
 }
@@ -33,7 +33,7 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined; // who opens the directory says what is wrong with it
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined; // opening the directory reports what is wrong with it
     throw unusable(path, (cause as Error).message, cause);
   }
   let value: unknown;

@@ -1,6 +1,6 @@
 /**
- * This node of a cluster over NATS (main thread): the connection, the register and the Cluster on them. What it joins with
- * is what the data plane is made with. One of these is for one incarnation.
+ * This node of a cluster over NATS (main thread): the connection, the register, and the Cluster on top of
+ * them. Joining provides what the data plane is created with. An object is for one incarnation.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { BrokerError } from '../broker-error.ts';
@@ -21,7 +21,7 @@ import { liveNodes, type View, workersOf } from './view.ts';
 
 export interface ClusterNodeEvents {
   sessions(): SessionHolder;
-  /** From the first one that this node is in. */
+  /** Starting with the first one that this node is in. */
   onView(view: View, before: View | undefined): void;
   onMove(number: number): void;
   onEvicted(): void;
@@ -32,26 +32,26 @@ export interface ClusterNodeEvents {
   publishWill(will: ToldWill): void;
 }
 
-/** What the node has on its disk, and joins with. */
+/** What the node has on its disk and joins with. */
 export interface NodeData {
   readonly directory: string;
   /** Undefined: nothing yet. */
   readonly known: KnownCluster | undefined;
 }
 
-/** What the data plane of a node is made with. */
+/** What the data plane of a node is created with. */
 export interface JoinedPlace extends ClusterPlace {
   readonly firstWorker: number;
-  /** Nodes that were there when this one was there last, and since: they have its wills (wills.ts). */
+  /** Nodes that were running when this one last ran, and have run since: they have its wills (wills.ts). */
   readonly hasSurvivors: boolean;
 }
 
-/** For NATS that starts at the same time. */
+/** Allows for NATS being started at the same time. */
 const connectMs = 30_000;
-/** Of slotOfClientId(), and behind them those of HashKeys (native/structures/hash.h). */
+/** The key of slotOfClientId(), followed by those of HashKeys (native/structures/hash.h). */
 const clientIdKeyBytes = 8;
 const hashKeyBytes = 16;
-/** For the others to take this node's slots. */
+/** Time for the others to take this node's slots. */
 const leaveMs = 5_000;
 
 export class ClusterNode {

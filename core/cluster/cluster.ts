@@ -1,7 +1,6 @@
 /**
- * This node among the others (main thread): membership, the directory of client identifiers and what nodes tell each
- * other, put together over any post and register. What becomes of a view is for the data plane to do, which says when it
- * has done it.
+ * This node among the others (main thread): membership, the directory of client identifiers and the messages
+ * between nodes, on top of any post and register. The data plane applies each view, and reports when it has.
  */
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import { ClientDirectory, type SessionHolder } from './client-directory.ts';
@@ -14,16 +13,16 @@ import { liveNodes, type NodeEntry, nodeOf, ownerOfSlot, slotsOf, type View, wit
 import { Wills } from './wills.ts';
 
 export interface ClusterOptions extends Omit<MembershipOptions, 'applied' | 'lastMove'> {
-  /** Later, before time passes: setImmediate. */
+  /** Runs it later, but before timers: setImmediate. */
   soon(action: () => void): void;
   sessions(): SessionHolder;
-  /** All nodes have heard which sessions this one has brought: clients may come. */
+  /** All nodes have heard which sessions this one has brought: clients are accepted from now on. */
   onHeard?(): void;
-  /** What another node has told everyone. */
+  /** Another node has announced something to everyone. */
   onNews(news: Readonly<Record<string, unknown>>): void;
-  /** Another node asks for an operator. */
+  /** Another node forwards an operator's request. */
   onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
-  /** Of a client whose node is lost. */
+  /** The will of a client whose node is lost. */
   publishWill(will: ToldWill): void;
 }
 
@@ -72,7 +71,7 @@ export class Cluster implements Directory {
     this.#membership.join(done);
   }
 
-  /** Calls back when this node is in the cluster no more, and its slots are the others'. */
+  /** Calls back when this node has left the cluster, and the others have its slots. */
   leave(left: () => void): void {
     this.#wills?.leave();
     this.#membership.leave(left);
@@ -96,7 +95,7 @@ export class Cluster implements Directory {
   get isReached(): boolean {
     return this.#membership.isReached;
   }
-  /** All nodes have done with the last view. */
+  /** All nodes have applied the last view. */
   get isSettled(): boolean {
     const { view } = this;
     return view !== undefined && liveNodes(view).every((node) => this.#hasApplied(node, view));
@@ -130,7 +129,7 @@ export class Cluster implements Directory {
     return this.#membership.appliedBy(incarnation) >= view.epoch;
   }
 
-  /** The data plane has done what the view of this epoch asks for, and knows moves up to this number. */
+  /** The data plane has applied the view of this epoch, and knows moves up to this number. */
   dataPlaneApplied(epoch: number, lastMove: number): void {
     this.#lastMove = Math.max(this.#lastMove, lastMove);
     if (epoch <= this.#dataPlaneApplied) return;
@@ -146,7 +145,7 @@ export class Cluster implements Directory {
       if (incarnation !== node?.incarnation) this.#messenger?.send(incarnation, { type: 'news', news });
   }
 
-  /** What other nodes answer, by name: each, or one of them. Undefined: it does not answer. */
+  /** The answers of other nodes, by name: of all, or of one. Undefined: no answer. */
   async ask(question: NodeQuestion, name?: string): Promise<ReadonlyMap<string, NodeAnswer | undefined>> {
     const { view, node } = this;
     const others = view === undefined ? [] : liveNodes(view);
@@ -156,7 +155,10 @@ export class Cluster implements Directory {
     return new Map(await Promise.all(asked));
   }
 
-  /** Before this node stops: the sessions of these clients, which are away, go to others. False: there is no other. */
+  /**
+   * Before this node stops: moves the sessions of these clients, which are disconnected, to others. False:
+   * there is no other node.
+   */
   giveSessions(clientIds: Iterable<string>): boolean {
     const { view, node } = this;
     if (view === undefined || node === undefined) return false;
@@ -175,17 +177,17 @@ export class Cluster implements Directory {
     }
     return true;
   }
-  /** Sessions that are on their way to others. */
+  /** Sessions on their way to other nodes. */
   get sessionsLent(): number {
     return this.#directory?.lent ?? 0;
   }
 
-  /** A client of this node has this will, or has none any more. */
+  /** A client of this node has this will, or no longer has one. */
   setWill(clientId: string, will: ToldWill | undefined): void {
     if (will === undefined) this.#wills?.clear(clientId);
     else this.#wills?.set(clientId, will);
   }
-  /** Wills of clients of other nodes. */
+  /** The wills kept for clients of other nodes. */
   get willsKept(): number {
     return this.#wills?.kept ?? 0;
   }

@@ -1,8 +1,8 @@
-/** What goes over the lanes from this node to each other one, of all pairs of workers together. */
+/** The traffic over the lanes from this node to each other one, for all pairs of workers together. */
 import type { LinkFigures } from '../data-plane/addon.ts';
 
 export interface LaneFigures {
-  /** Sent and not acknowledged, or not sent yet, and for how long the oldest of it. */
+  /** Sent and not acknowledged, or not sent yet, and the age of the oldest of it. */
   readonly waitingBytes: number;
   readonly waitingMs: number;
   /** Since the links were opened. */
@@ -21,7 +21,7 @@ const none: LaneFigures = {
   bytesReceived: 0,
 };
 
-/** By name, of all nodes but this one. */
+/** By node name, without this node. */
 export function lanesByNode(
   nodes: readonly { readonly name: string; readonly incarnation: number; readonly isHere: boolean }[],
   links: readonly LinkFigures[],

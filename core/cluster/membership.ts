@@ -1,13 +1,15 @@
 /**
- * This node's part in the cluster (main thread): it joins, keeps up with the views, tells the others that it lives, and
- * takes those out that do not.
+ * This node's membership in the cluster (main thread): it joins, follows the views, tells the others that it
+ * is alive, and removes nodes that are not.
  *
- *   beat, each 500 ms --post--> everyone, itself too: only who hears itself may say of others that they are silent
+ *   beat, each 500 ms --post--> everyone, itself too: only a node that hears itself may judge that others are
+ * silent
  *   a later epoch in a beat --> the view is read --> onView
- *   silent for 3 s          --> a view without the node, by compare-and-set: who cannot write takes nobody out
+ *   silent for 3 s          --> a view without the node, by compare-and-set: without writing, no node is
+ * removed
  *
- * All time is measured in beats of its own that have come back, so a node that stood still, or was cut off, does not take
- * its own silence for that of the others.
+ * Time is measured in the node's own beats that have come back, so a node that was paused or cut off does not
+ * mistake its own silence for that of the others.
  */
 import { isRecord } from '../config/option-rules.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
@@ -37,23 +39,23 @@ export interface MembershipOptions {
   readonly subjects: Subjects;
   readonly name: string;
   readonly workers: number;
-  /** Nobody else's. */
+  /** Unique to this node. */
   readonly id: string;
-  /** Of a cluster that begins with this node. */
+  /** For a cluster that begins with this node. */
   makeKeys(): string;
-  /** What the node has on its disk belongs to; undefined: it has nothing. */
+  /** The cluster that the node's data belongs to; undefined: it has no data. */
   readonly known?: KnownCluster | undefined;
-  /** The epoch that the data plane and the directory of this node have done with. */
+  /** The epoch that this node's data plane and directory have applied. */
   applied(): number;
-  /** The largest number of a move of a session or of slots that this node knows. */
+  /** The highest number of a session or slot move that this node knows. */
   lastMove(): number;
-  /** Another node knows a larger one: moves that begin here from now on have still larger ones. */
+  /** Another node knows a higher one: moves that begin here from now on must have even higher ones. */
   onMove(number: number): void;
-  /** A view has come that this node is in; the first one when it has joined. */
+  /** A new view that this node is in; the first one when it has joined. */
   onView(view: View, before: View | undefined): void;
-  /** The others have taken this node out, whose incarnation is over. */
+  /** The others have removed this node: its incarnation is over. */
   onEvicted(): void;
-  /** It hears itself no more, or again. */
+  /** The node no longer hears itself, or does again. */
   onReach(isReached: boolean): void;
   onNote(level: 'info' | 'warn', fields: object, sentence: string): void;
 }
@@ -61,24 +63,26 @@ export interface MembershipOptions {
 export type JoinRefusal =
   | { readonly why: 'nameTaken' }
   | { readonly why: 'full' }
-  /** What this node has on its disk belongs to another cluster, or was never in one. */
+  /** The node's data belongs to another cluster, or was never in one. */
   | { readonly why: 'otherCluster'; readonly known: KnownCluster }
   | { readonly why: 'viewNotReadable'; readonly sentence: string };
 
 export const beatMs = 500;
-/** Beats of its own that a node hears without one of another: that one is suspect, and lost. */
+/** Own beats heard without one of another node, until that node is suspect, and lost. */
 const suspectBeats = 4;
 const lostBeats = 6;
-/** Without a beat of its own for so long it is cut off. */
+/** After this long without hearing its own beat, the node is cut off. */
 const cutOffMs = lostBeats * beatMs;
-/** The view is read so often though nobody says that there is a new one: who wrote it may have ended in that moment. */
+/**
+ * How often the view is read even if nobody announces a new one: its writer may have ended in that moment.
+ */
 const beatsPerRead = 10;
 /** Between two attempts to read or write. */
 const retryMs = 100;
 
 interface Beat {
   readonly from: number;
-  /** How many it has sent, but for those that only tell of something new. */
+  /** How many it has sent, without those that only announce something new. */
   readonly tick: number;
   readonly epoch: number;
   readonly applied: number;
@@ -86,7 +90,7 @@ interface Beat {
 }
 
 interface Peer {
-  /** How many own ticks had come back when it was heard last. */
+  /** How many own beats had come back when it was last heard. */
   heardAt: number;
   applied: number;
 }
@@ -99,13 +103,13 @@ export class Membership {
   #node: NodeEntry | undefined;
   #isOver = false;
   #isLeaving = false;
-  /** Own ticks that have come back, and the last one of them. */
+  /** Own beats that have come back, and the last of them. */
   #beats = 0;
   #tickHeard = 0;
   #ticks = 0;
   #heardMs = 0;
   #wasReached = true;
-  /** Of the view that needs no further step. */
+  /** The epoch of the view that needs no further step. */
   #finalEpoch = 0;
   #isReading = false;
   #isWriting = false;
@@ -116,7 +120,7 @@ export class Membership {
     this.#options = options;
   }
 
-  /** The last one that this node was in. */
+  /** The last view that this node was in. */
   get view(): View | undefined {
     return this.#view;
   }
@@ -124,7 +128,7 @@ export class Membership {
   get node(): NodeEntry | undefined {
     return this.#node;
   }
-  /** False: it is cut off, or has just come to itself after a standstill. */
+  /** False: it is cut off, or has just resumed after a pause. */
   get isReached(): boolean {
     return this.#options.clock.nowMs() - this.#heardMs < cutOffMs;
   }
@@ -138,7 +142,7 @@ export class Membership {
 
   // --- joining and leaving ------------------------------------------------------------------------------
 
-  /** Calls back once: undefined when it has joined. Tries for as long as the register cannot be reached. */
+  /** Calls back once: undefined when it has joined. Keeps trying while the register cannot be reached. */
   join(done: (refusal: JoinRefusal | undefined) => void): void {
     this.#heardMs = this.#options.clock.nowMs();
     this.#options.post.subscribe(this.#options.subjects.beats, (bytes) => this.#onBeat(bytes));
@@ -189,7 +193,7 @@ export class Membership {
       }
       if (namesake !== undefined && waitedMs < cutOffMs) {
         noteOnce('waits until the node that has had this name before is known to be lost');
-        again(beatMs); // it may be this node as it was before, whose end nobody has seen yet
+        again(beatMs); // it may be this node's previous incarnation, whose end nobody has noticed yet
         return;
       }
       const others = namesake === undefined ? found : withoutNode(found, namesake.incarnation);
@@ -199,14 +203,14 @@ export class Membership {
         return;
       }
       if (next === undefined) {
-        again(beatMs); // until everyone has let go of those that are gone
+        again(beatMs); // until everyone has released the nodes that are gone
         return;
       }
-      this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next reading tells
+      this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next read tells
     });
   }
 
-  /** Gives its slots to the others, and calls back when it is not in the cluster any more. */
+  /** Gives away the node's slots, and calls back when it has left the cluster. */
   leave(left: () => void): void {
     if (this.#isOver || this.#node === undefined) {
       left();
@@ -224,7 +228,7 @@ export class Membership {
 
   // --- beats ------------------------------------------------------------------------------------------
 
-  /** The others should know at once: this node has applied a view, or written one. */
+  /** The others should know immediately: this node has applied or written a view. */
   beatNow(): void {
     if (!this.#isOver && this.#node !== undefined) this.#sendBeat();
   }
@@ -312,13 +316,13 @@ export class Membership {
     this.beatNow();
   }
 
-  /** Whoever is in the view has been heard, in a way: silence begins now. */
+  /** Counts the nodes in the view as heard: their silence begins now. */
   #greet(incarnation: number): void {
     if (incarnation !== this.#node?.incarnation && !this.#peers.has(incarnation))
       this.#peers.set(incarnation, { heardAt: this.#beats, applied: 0 });
   }
 
-  /** Takes the next step that is this node's to take, one at a time. */
+  /** Takes the next step that this node is responsible for, one at a time. */
   #tend(): void {
     const view = this.#view;
     const node = this.#node;
@@ -363,7 +367,7 @@ export class Membership {
     );
   }
 
-  /** Who speaks for the cluster: the node that is there longest. The others follow if it does not. */
+  /** The node that acts for the cluster: the oldest. If it does not act, the others follow. */
   #isFirst(view: View, node: NodeEntry): boolean {
     return this.#rankOf(view, node, 0) === 0;
   }

@@ -1,7 +1,7 @@
 /**
- * Messages between the main threads of two nodes: each once and in order, for as long as both are in the view, though the
- * post may lose what it carries. What is sent within a turn goes as one frame; what is not acknowledged in time is
- * sent again, and what comes twice or too early is dropped.
+ * Messages between the main threads of two nodes: each exactly once and in order, for as long as both are in
+ * the view, although the post may lose what it carries. The messages of one turn are sent as one frame. What
+ * is not acknowledged in time is resent; duplicates and frames that come too early are dropped.
  */
 import { isRecord } from '../config/option-rules.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
@@ -15,24 +15,24 @@ export interface MessengerOptions {
   readonly subjects: Subjects;
   /** Of this node. */
   readonly incarnation: number;
-  /** Later, before time passes: setImmediate. */
+  /** Runs it later, but before timers: setImmediate. */
   soon(action: () => void): void;
   onMessage(from: number, message: NodeMessage): void;
 }
 
-/** Between two looks at what is not acknowledged. */
+/** Between two checks for what is not acknowledged. */
 const resendMs = 250;
-/** In one frame: far below the 1 MiB that NATS carries. */
+/** In one frame: far below the 1 MiB that NATS allows. */
 const frameBytesMax = 256 * 1_024;
 
 interface Line {
-  /** Sent, or to be sent, and not acknowledged; `first` is the number of the first of them. */
+  /** Sent or to be sent, and not acknowledged; `first` is the number of the first one. */
   waiting: string[];
   first: number;
   /** How many of them were sent. */
   sent: number;
   isStuck: boolean;
-  /** The number of the last one that came. */
+  /** The number of the last one received. */
   received: number;
   isFlushDue: boolean;
 }
@@ -53,14 +53,16 @@ export class Messenger {
     return this.#resent;
   }
 
-  /** With whom messages are exchanged; what waits for others is given up. */
+  /** The nodes to exchange messages with; whatever waits for others is dropped. */
   setPeers(incarnations: readonly number[]): void {
     const peers = new Set(incarnations.filter((each) => each !== this.#options.incarnation));
     for (const peer of this.#lines.keys()) if (!peers.has(peer)) this.#lines.delete(peer);
     for (const peer of peers) if (!this.#lines.has(peer)) this.#lines.set(peer, newLine());
   }
 
-  /** Nothing if it is none of the peers, or not any more. What is for this node itself comes in order, but later. */
+  /**
+   * Does nothing if it is not a peer, or no longer. Messages to this node itself arrive in order, but later.
+   */
   send(to: number, message: NodeMessage): void {
     if (to === this.#options.incarnation) {
       this.#options.soon(() => this.#options.onMessage(to, message));
@@ -100,7 +102,7 @@ export class Messenger {
     });
   }
 
-  /** All that was not sent, and how much has come. */
+  /** Everything not sent yet, and how much has arrived. */
   #flush(peer: number, line: Line): void {
     do {
       const messages: string[] = [];
@@ -128,7 +130,7 @@ export class Messenger {
       line.received++;
       const message = readNodeMessage(value);
       if (message !== undefined) this.#options.onMessage(frame.from, message);
-      if (this.#lines.get(frame.from) !== line) return; // a view has come meanwhile
+      if (this.#lines.get(frame.from) !== line) return; // a view has arrived meanwhile
     }
     this.#flushSoon(frame.from, line);
   }

@@ -1,6 +1,7 @@
 /**
- * A connection to NATS: the post of the cluster. It comes back by itself, for ever; what is published meanwhile is lost, as
- * messages may be. NATS is loaded here and in nats-register.ts, which are loaded only where there is a cluster.
+ * A connection to NATS: the post of the cluster. It reconnects by itself, indefinitely; what is published
+ * meanwhile is lost, which the post is allowed to do. NATS is loaded only here and in nats-register.ts, and
+ * only in a cluster.
  */
 import { readFile } from 'node:fs/promises';
 import {
@@ -15,16 +16,16 @@ import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Post } from './ports.ts';
 
-/** What a connection is made with. */
+/** What a connection is created with. */
 export type NatsSettings = Pick<BrokerConfig, 'cluster' | 'clusterCredentials' | 'clusterTlsCa'>;
 
 const attemptMs = 2_000;
 const pauseMs = 500;
 const reconnectPauseMs = 250;
-/** A connection whose other end says nothing for two of them is cut. */
+/** A connection is cut if nothing arrives for two of these intervals. */
 const pingMs = 1_500;
 const pingsUnanswered = 1;
-/** The first version whose compare-and-set and heartbeats this is tested with. */
+/** The first version whose compare-and-set and heartbeats were tested. */
 const oldest = [2, 9] as const;
 
 export class NatsPost implements Post {
@@ -65,17 +66,17 @@ export class NatsPost implements Post {
   }
 }
 
-/** Who hears of a connection. */
+/** Callbacks for the state of a connection. */
 export interface NatsListener {
   /** It is connected again. */
   onUp(): void;
-  /** The first attempt has failed, and others follow. */
+  /** The first attempt has failed; more will follow. */
   onWait(reason: string): void;
 }
 
 /**
- * Connects, and tries for `waitMs`. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED where NATS does not let this node in or is
- * too old, CLUSTER_FILE_UNREADABLE.
+ * Connects, trying for `waitMs`. Errors: CLUSTER_NOT_REACHABLE; CLUSTER_REFUSED if NATS does not accept this
+ * node or is too old; CLUSTER_FILE_UNREADABLE.
  */
 export async function connectToNats(
   settings: NatsSettings,
@@ -143,7 +144,7 @@ async function optionsOf(
   };
 }
 
-/** A file of NATS (.creds), or one with a line `user:password`. */
+/** A NATS credentials file (.creds), or one with a line `user:password`. */
 function authenticatorOf(text: string): Authenticator {
   if (text.includes('-----BEGIN NATS USER JWT-----')) return credsAuthenticator(Buffer.from(text));
   const line = text.trim();

@@ -7,12 +7,12 @@ import type { Register } from './ports.ts';
 
 const key = 'view';
 const requestMs = 2_000;
-/** JetStream keeps so many copies where NATS is a cluster, so that the loss of one of its servers stops nothing. */
+/** The number of copies if NATS is a cluster, so that losing one of its servers stops nothing. */
 const copies = 3;
-/** That another revision is the last one. */
+/** The error for a compare-and-set with an outdated revision. */
 const wrongSequence = 10_071;
 
-/** Makes the bucket if it is not there. Errors: CLUSTER_REFUSED. */
+/** Creates the bucket if missing. Errors: CLUSTER_REFUSED. */
 export async function openRegister(connection: NatsConnection, clusterName: string): Promise<Register> {
   const bucket = `rally-${clusterName}`;
   try {
@@ -34,7 +34,7 @@ async function openBucket(connection: NatsConnection, bucket: string): Promise<K
   try {
     return await buckets.create(bucket, options);
   } catch (error) {
-    // It may be there with other settings, or there are fewer servers than copies.
+    // It may exist with other settings, or there are fewer servers than copies.
     if (!(error instanceof JetStreamApiError)) throw error;
     return await buckets.create(bucket, { history: 1, replicas: 1 }).catch(() => buckets.open(bucket));
   }

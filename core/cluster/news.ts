@@ -1,4 +1,4 @@
-/** What operators ask for on one node and all have to do. */
+/** What operators request on one node and all nodes have to do. */
 import { isRecord } from '../config/option-rules.ts';
 import { type LogLevel, logLevels } from '../config/options.ts';
 import { type BanKind, type BanRequest, banKinds } from '../security/bans.ts';
@@ -13,7 +13,7 @@ export function writeNews(news: News): Readonly<Record<string, unknown>> {
   return JSON.parse(JSON.stringify(news)) as Readonly<Record<string, unknown>>;
 }
 
-/** Undefined: it is none that this version knows. */
+/** Undefined: not one that this version knows. */
 export function readNews(value: Readonly<Record<string, unknown>>): News | undefined {
   switch (value['kind']) {
     case 'ban': {

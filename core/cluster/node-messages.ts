@@ -1,16 +1,16 @@
-/** What the main threads of the nodes tell each other. Who owns what is said by the view (view.ts). */
+/** The messages between the main threads of the nodes. The view says who owns what (view.ts). */
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 
-/** Of a session that a client has used since its node has started: later than all that come from a disk. */
+/** For a session that a client has used since its node started: later than any that comes from a disk. */
 export const usedStamp = Number.MAX_SAFE_INTEGER;
 
-/** A session that goes to another node: its key, and the worker that has it, by its number in the cluster. */
+/** A session that moves to another node: its key, and its worker, numbered across the cluster. */
 export interface LentSession {
   readonly key: number;
   readonly worker: number;
 }
 
-/** A request of the HTTP API, of whoever has this key: method in lower case, query without '?'. */
+/** A request of the HTTP API, with the rights of this key: method in lower case, query without '?'. */
 export interface NodeQuestion {
   readonly method: string;
   readonly path: string;
@@ -20,30 +20,30 @@ export interface NodeQuestion {
   readonly body?: unknown;
 }
 
-/** The status of HTTP, and the body; 0: it has not what was asked about. */
+/** The HTTP status, and the body; 0: the node does not have what was asked for. */
 export interface NodeAnswer {
   readonly status: number;
   readonly text: string;
 }
 
-/** The will of a client, as another node can publish it. */
+/** The will of a client, in the form in which another node can publish it. */
 export interface ToldWill {
   /** A PUBLISH of MQTT 5, in base64. */
   readonly packet: string;
-  /** Goes before its topic. */
+  /** Prepended to its topic. */
   readonly topicPrefix: string;
-  /** Who has it, to the rules: of encodeAccess(), in base64; undefined where there are none. */
+  /** The client's identity for the access rules: encodeAccess() in base64; undefined without rules. */
   readonly access?: string;
-  /** Until it goes out when its client is lost. */
+  /** How long after the loss of its client it is published. */
   readonly delayMs: number;
 }
 
 /**
- * `epoch`: of the sender's view; whoever knows an older one only waits until it knows it. `claim` names the claim in its
- * answer, `turn` the request to yield in its answer.
+ * `epoch`: that of the sender's view; a receiver with an older view waits until it has this one. `claim` and
+ * `turn` name in the answer the claim or the yield request that it answers.
  */
 export type NodeMessage =
-  /** To the owner of the identifier's slot: the sender wants it, for a client that wants a new session or not. */
+  /** To the owner of the identifier's slot: the sender wants it, with a new session or not. */
   | {
       readonly type: 'claim';
       readonly epoch: number;
@@ -58,11 +58,11 @@ export type NodeMessage =
       readonly claim: number;
       readonly session?: LentSession;
     }
-  /** Somebody else wants it too, and came later. */
+  /** Another node wants it too, and came later. */
   | { readonly type: 'denied'; readonly clientId: string; readonly claim: number }
-  /** To the owner: the sender does not need it any more. */
+  /** To the owner: the sender no longer needs it. */
   | { readonly type: 'release'; readonly epoch: number; readonly clientId: string }
-  /** To the node that has it: to is to have it; its session with it, unless that is to end. */
+  /** To the node that has it: it goes to `to`, with its session unless that is to end. */
   | {
       readonly type: 'yield';
       readonly clientId: string;
@@ -76,17 +76,18 @@ export type NodeMessage =
       readonly turn: number;
       readonly session?: LentSession;
     }
-  /** To the node that has lent the session: it went to another one than it was asked for. */
+  /** To the node that has lent the session: it went to a node other than requested. */
   | { readonly type: 'passed'; readonly clientId: string; readonly key: number; readonly to: number }
   /** To the node that has lent the session: the sender has it. */
   | { readonly type: 'taken'; readonly clientId: string; readonly key: number }
   /** To the owner: the sender has lent the session to a node that is lost. */
   | { readonly type: 'unclaimed'; readonly epoch: number; readonly clientId: string; readonly key: number }
-  /** The answer, where the session does not go to another node: it is to end. */
+  /** The answer if the session does not go to another node because it is to end. */
   | { readonly type: 'unwanted'; readonly clientId: string; readonly key: number }
   /**
-   * To the new owner of slots: which identifiers of theirs the sender has, and which it has lent. `stamps`: when a client
-   * has used the session last, of each of `clientIds`; `usedStamp` since its node has started.
+   * To the new owner of slots: the identifiers of these slots that the sender has, and those it has lent.
+   * `stamps`: when a client last used the session, for each of `clientIds`; `usedStamp` since its node
+   * started.
    */
   | {
       readonly type: 'held';
@@ -95,16 +96,18 @@ export type NodeMessage =
       readonly stamps: readonly number[];
       readonly lent: readonly string[];
     }
-  /** That was all. */
+  /** Everything has been reported. */
   | { readonly type: 'heldAll'; readonly epoch: number }
-  /** The sender stops: its session of this client is to come here, to wait for its client. */
+  /** The sender is stopping: its session of this client is to come here, to wait for its client. */
   | { readonly type: 'adopt'; readonly clientId: string }
   /** To the keeper of wills (wills.ts): a client of the sender has this one. */
   | { readonly type: 'will'; readonly clientId: string; readonly will: ToldWill }
   | { readonly type: 'willOver'; readonly clientId: string }
-  /** To the owner of the identifier's slot: the will of a client whose node is lost goes out then. */
+  /**
+   * To the owner of the identifier's slot: the will of a client whose node is lost is to be published by it.
+   */
   | { readonly type: 'willDue'; readonly clientId: string; readonly will: ToldWill; readonly inMs: number }
-  /** An operator asks; `ask` names the question in its answer. */
+  /** An operator's request; `ask` names it in the answer. */
   | { readonly type: 'asked'; readonly ask: number; readonly question: NodeQuestion }
   /** A part of the answer. */
   | {
@@ -114,13 +117,13 @@ export type NodeMessage =
       readonly text: string;
       readonly isLast: boolean;
     }
-  /** The answer to heldAll: the sender knows it, and has said whatever follows from it. */
+  /** The answer to heldAll: the sender knows everything, and has sent what follows from it. */
   | { readonly type: 'heard'; readonly epoch: number }
-  /** To the owner: a client uses the session that the sender had from its disk. */
+  /** To the owner: a client uses the session that the sender loaded from its disk. */
   | { readonly type: 'used'; readonly epoch: number; readonly clientId: string }
-  /** To the node that has it: another one has a later session of the identifier, and this one is to end. */
+  /** To the node that has it: another node has a newer session of the identifier, so this one must end. */
   | { readonly type: 'outdated'; readonly epoch: number; readonly clientId: string }
-  /** Something that is to be done on every node; core/cluster/news.ts reads it. */
+  /** Something to be done on every node; core/cluster/news.ts reads it. */
   | { readonly type: 'news'; readonly news: Readonly<Record<string, unknown>> };
 
 type Check = (value: unknown) => boolean;
@@ -173,7 +176,7 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   news: { news: isRecord },
 };
 
-/** Undefined: it is none that this version knows. */
+/** Undefined: not one that this version knows. */
 export function readNodeMessage(value: unknown): NodeMessage | undefined {
   if (!isRecord(value) || typeof value['type'] !== 'string' || !Object.hasOwn(fields, value['type']))
     return undefined;

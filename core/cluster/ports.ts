@@ -1,6 +1,7 @@
 /**
- * What the cluster needs from the engine that joins its nodes: a post that carries messages, at most once and each sender's
- * in order, and one register that is written by compare-and-set. nats.ts has both; the simulation of the tests too.
+ * What the cluster needs from the engine that joins its nodes: a post that carries messages at most once and
+ * in each sender's order, and a single register written by compare-and-set. nats-connection.ts and
+ * nats-register.ts provide them, and so does the simulation of the tests.
  */
 
 export interface Post {
@@ -16,9 +17,9 @@ export interface Written {
 }
 
 export interface Register {
-  /** Undefined: it cannot be reached. What is read may be old. */
+  /** Undefined: the register cannot be reached. The value may be outdated. */
   read(told: (written: Written | undefined) => void): void;
-  /** Writes if `revision` is the last one. 'unknown': it may have been written. */
+  /** Writes if `revision` is the latest one. 'unknown': it may have been written. */
   write(bytes: Uint8Array, revision: number, told: (outcome: 'written' | 'outrun' | 'unknown') => void): void;
 }
 
@@ -34,18 +35,18 @@ export class Subjects {
   get beats(): string {
     return `${this.#prefix}.beat`;
   }
-  /** What the main thread of a node is told. */
+  /** Messages to the main thread of a node. */
   node(incarnation: number): string {
     return `${this.#prefix}.node.${incarnation}`;
   }
-  /** Frames of a worker's lanes; the last two levels say from whom. */
+  /** Frames of a worker's lanes; the last two levels name the sender. */
   frames(to: WorkerAddress, from?: WorkerAddress): string {
     const source = from === undefined ? '>' : `${from.incarnation}.${from.worker}`;
     return `${this.#prefix}.lane.${to.incarnation}.${to.worker}.${source}`;
   }
 }
 
-/** A worker of a node, by its number in the cluster. */
+/** A worker of a node, numbered across the cluster. */
 export interface WorkerAddress {
   readonly incarnation: number;
   readonly worker: number;

@@ -1,6 +1,7 @@
 /**
- * What one node asks another for an operator (main thread): a request of the HTTP API, and its answer. Who does not answer
- * in time is lost, stands still, or is of a version that knows no questions.
+ * An operator's request that one node passes to another (main thread): a request of the HTTP API, and its
+ * answer. A node that does not answer in time is lost, paused, or of a version that does not know such
+ * requests.
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 import type { NodeAnswer, NodeMessage, NodeQuestion } from './node-messages.ts';
@@ -13,7 +14,7 @@ export interface QuestionsOptions {
 }
 
 const answerMs = 2_000;
-/** An answer goes in parts: a message has to fit into what NATS carries. */
+/** An answer is sent in parts, since a message must fit into what NATS carries. */
 const partLength = 65_536;
 
 interface Asked {

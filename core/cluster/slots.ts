@@ -1,23 +1,27 @@
 /**
- * The slots of a cluster: each is a 1,024th of all topics and client identifiers, and has one owner, a worker. Topics are
- * dealt to slots by the data plane, client identifiers here; both with the keys of the cluster, which nobody outside
- * knows, so that nobody can aim at one node.
+ * The slots of a cluster: each is a 1,024th of all topics and client identifiers, and is owned by one worker.
+ * The data plane assigns topics to slots, and client identifiers are assigned here. Both use the keys of the
+ * cluster, which are secret, so nobody can direct load at one node on purpose.
  *
- * Rendezvous hashing says which worker a slot should have: when one comes or goes, no slot moves between the others.
+ * Rendezvous hashing selects the worker of each slot: when one comes or goes, no slot moves between the
+ * others.
  */
 export const slotCount = 1_024;
 
-/** The most workers in all: the workers that have subscribers of a filter are the bits of a 64-bit number. */
+/** The most workers in total: the workers with subscribers of a filter are the bits of a 64-bit number. */
 export const clusterWorkersMax = 64;
 
-/** Whom a slot may be given. */
+/** A worker that may own slots. */
 export interface SlotWorker {
   readonly worker: number;
-  /** Of its node: a worker that takes the place of another one is somebody else. */
+  /** Of its node: a worker that replaces another one has a different incarnation. */
   readonly incarnation: number;
 }
 
-/** SipHash-2-4 with words of 32 bits (HalfSipHash), over the code units of the text; `key` has eight bytes at least. */
+/**
+ * SipHash-2-4 with 32-bit words (HalfSipHash), over the code units of the text; `key` has at least eight
+ * bytes.
+ */
 export function slotOfClientId(clientId: string, key: Uint8Array): number {
   const [k0, k1] = [wordOf(key, 0), wordOf(key, 4)];
   const state: SipState = { v0: k0, v1: k1, v2: k0 ^ 0x6c79_6765, v3: k1 ^ 0x7465_6462 };
@@ -84,7 +88,7 @@ export function bestWorkerOf(slot: number, workers: readonly SlotWorker[]): Slot
   return best;
 }
 
-/** The same on every node, and as good as random: the finaliser of MurmurHash3. */
+/** The same on every node, and evenly distributed: the finaliser of MurmurHash3. */
 function weightOf(slot: number, { worker, incarnation }: SlotWorker): number {
   let mixed = mix(slot ^ 0x5bd1_e995);
   mixed = mix(mixed ^ (incarnation >>> 0));

@@ -1,4 +1,4 @@
-/** A will as one node tells another of it. */
+/** A will in the form in which nodes exchange it. */
 import { type HostMessage, hostMessageOf } from '../host/host-message.ts';
 import type { ArrivingWill } from '../sessions/session-directory.ts';
 import { decodePublish } from '../wire/decode-publish.ts';
@@ -19,7 +19,7 @@ export function toldWill({ packet, delaySeconds, sessionExpirySeconds, admission
   };
 }
 
-/** Undefined: it is none that could be published. */
+/** Undefined: it cannot be published. */
 export function hostedWill({ packet, topicPrefix }: ToldWill): HostMessage | undefined {
   const frames = new FrameReader(protocolVersion);
   frames.push(Buffer.from(packet, 'base64'));

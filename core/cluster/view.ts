@@ -1,28 +1,29 @@
 /**
- * The view of a cluster: who is in it and who has which slot. It is one value in a register that is written by
- * compare-and-set, so there is one sequence of views, numbered by their epochs, that all nodes agree on. It is written
- * when nodes come and go, and never for a client.
+ * The view of a cluster: which nodes are in it, and who owns which slot. It is a single value in a register
+ * written by compare-and-set, so there is one sequence of views, numbered by epochs, that all nodes agree on.
+ * It is written when nodes come and go, never for a client.
  *
- *   joining a node:  serving, without slots --slots in steps, each once all have applied the last--> its part of them
- *   a node is lost:  gone, its slots are others' in the same view --all have applied it--> no entry
+ *   a node joins:    serving, without slots --slots in steps, the next once all have applied the last--> its share
+ *   a node is lost:  gone, others own its slots in the same view --all have applied it--> no entry
  *
- * The entry of a node that is gone stays until everyone has let go of its workers, so that nobody takes their places before.
+ * The entry of a lost node stays until all nodes have released its workers, so that nobody takes their
+ * numbers before.
  */
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
 import { bestWorkerOf, clusterWorkersMax, type SlotWorker, slotCount } from './slots.ts';
 
-/** What a node writes and reads; one that reads a higher number is too old for its cluster. */
+/** The version written; a node that reads a higher one is too old for its cluster. */
 export const viewFormat = 1;
 
 export type NodeState = 'serving' | 'leaving' | 'gone';
 
 export interface NodeEntry {
-  /** A number that no other node of the cluster has had; one that comes back has another one. */
+  /** A number that no other node of the cluster has had; a node that comes back gets a new one. */
   readonly incarnation: number;
   readonly name: string;
-  /** That the node has made up, to know its own entry again. */
+  /** Made up by the node, to recognise its own entry. */
   readonly id: string;
-  /** Of its workers, among all of the cluster; they stand in a row. */
+  /** Its workers' numbers among all of the cluster; they are consecutive. */
   readonly firstWorker: number;
   readonly workers: number;
   readonly state: NodeState;
@@ -30,16 +31,16 @@ export interface NodeEntry {
 
 export interface View {
   readonly epoch: number;
-  /** Of the data plane's hashes and of slotOfClientId(), in hexadecimal digits. */
+  /** For the data plane's hashes and slotOfClientId(), in hexadecimal digits. */
   readonly keys: string;
   readonly lastIncarnation: number;
   readonly nodes: readonly NodeEntry[];
-  /** By slot: the worker that owns it, and the epoch since when. */
+  /** By slot: the worker that owns it, and since which epoch. */
   readonly owners: readonly number[];
   readonly since: readonly number[];
 }
 
-/** Slots that move at once. */
+/** Slots that move in one step. */
 const slotsPerStep = 128;
 
 export function firstView(keys: string): View {
@@ -47,7 +48,7 @@ export function firstView(keys: string): View {
   return { epoch: 0, keys, lastIncarnation: 0, nodes: [], owners: nobody, since: nobody };
 }
 
-/** The nodes that are not gone, the longest there first. */
+/** The nodes that are not gone, oldest first. */
 export function liveNodes(view: View): NodeEntry[] {
   return view.nodes.filter(({ state }) => state !== 'gone');
 }
@@ -56,10 +57,10 @@ export function nodeOf(view: View, incarnation: number): NodeEntry | undefined {
   return view.nodes.find((node) => node.incarnation === incarnation && node.state !== 'gone');
 }
 
-/** By slot, of each view that was asked about. */
+/** By slot, for each view that was asked about. */
 const slotOwners = new WeakMap<View, readonly (NodeEntry | undefined)[]>();
 
-/** The node that owns the slot; undefined before the first node has come. */
+/** The node that owns the slot; undefined before there is a node. */
 export function ownerOfSlot(view: View, slot: number): NodeEntry | undefined {
   let owners = slotOwners.get(view);
   if (owners === undefined) {
@@ -80,14 +81,14 @@ export function slotsOf(view: View, { firstWorker, workers }: NodeEntry): number
   return view.owners.filter((owner) => owner >= firstWorker && owner < firstWorker + workers).length;
 }
 
-/** Workers of a node, by their numbers in the cluster. */
+/** The workers of a node, numbered across the cluster. */
 export function workersOf({ firstWorker, workers }: NodeEntry): number[] {
   return Array.from({ length: workers }, (_, index) => firstWorker + index);
 }
 
 // --- the next view ----------------------------------------------------------------------------------
 
-/** With one node more; undefined if there is no room for its workers. The first node gets all slots. */
+/** Adds a node; undefined if there is no room for its workers. The first node gets all slots. */
 export function withNode(view: View, node: Pick<NodeEntry, 'name' | 'id' | 'workers'>): View | undefined {
   const firstWorker = freeWorkers(view, node.workers);
   if (firstWorker === undefined) return undefined;
@@ -98,13 +99,13 @@ export function withNode(view: View, node: Pick<NodeEntry, 'name' | 'id' | 'work
   return liveNodes(view).length === 0 ? withSlotsDealt(next, slotCount) : advanced(next);
 }
 
-/** NATS may have forgotten views that a node has seen: epochs and incarnations go on behind them. */
+/** NATS may have lost views that a node has seen: epochs and incarnations continue after them. */
 export function withPast(view: View, epoch: number, incarnation: number): View {
   const lastIncarnation = Math.max(view.lastIncarnation, incarnation);
   return { ...view, epoch: Math.max(view.epoch, epoch), lastIncarnation };
 }
 
-/** Without a node, whose slots the others get at once. */
+/** Removes a node; the others get its slots immediately. */
 export function withoutNode(view: View, incarnation: number): View {
   const nodes = view.nodes.map((node) =>
     node.incarnation === incarnation ? { ...node, state: 'gone' as const } : node,
@@ -112,7 +113,7 @@ export function withoutNode(view: View, incarnation: number): View {
   return withSlotsDealt({ ...view, nodes }, 0);
 }
 
-/** The node gives its slots away, step by step. */
+/** The node gives away its slots, step by step. */
 export function withNodeLeaving(view: View, incarnation: number): View {
   const nodes = view.nodes.map((node) =>
     node.incarnation === incarnation && node.state === 'serving'
@@ -122,7 +123,9 @@ export function withNodeLeaving(view: View, incarnation: number): View {
   return advanced({ ...view, nodes });
 }
 
-/** The next step towards what the view should be once everyone has applied it; undefined: there is none to take. */
+/**
+ * The next step towards the desired view, once everyone has applied this one; undefined: no step is needed.
+ */
 export function nextStepOf(view: View): View | undefined {
   const isAnyGone = view.nodes.some(({ state }) => state === 'gone');
   const pruned = isAnyGone ? { ...view, nodes: liveNodes(view) } : view;
@@ -131,7 +134,7 @@ export function nextStepOf(view: View): View | undefined {
   return isMoved || isAnyGone ? dealt : undefined;
 }
 
-/** Slots without an owner get one; of the others `most` move to the worker that should have them. */
+/** Slots without an owner get one; of the others, `most` move to the worker that should have them. */
 function withSlotsDealt(view: View, most: number): View {
   const next = advanced(view);
   const candidates = slotWorkersOf(view);
@@ -152,7 +155,7 @@ function withSlotsDealt(view: View, most: number): View {
   return { ...next, owners, since };
 }
 
-/** Who may have slots: all that do not leave, or all if there is nobody else. */
+/** The nodes that may own slots: all that are not leaving, or all if there are no others. */
 function slotWorkersOf(view: View): SlotWorker[] {
   const live = liveNodes(view);
   const serving = live.filter(({ state }) => state === 'serving');
@@ -179,7 +182,7 @@ export function encodeView(view: View): Uint8Array {
   return Buffer.from(JSON.stringify({ format: viewFormat, ...view }));
 }
 
-/** What is wrong with a text is a sentence. */
+/** A text that is wrong yields a sentence that says why. */
 export function decodeView(bytes: Uint8Array): View | string {
   const value = parsed(bytes);
   if (!isRecord(value)) return 'it is not an object of JSON';

@@ -1,15 +1,16 @@
 /**
- * The wills of clients whose node is lost (main thread). A node tells each will to another one, its keeper: the node that
- * owns the slot of the client identifier, or would if this one were lost. So when it is lost, the keeper has the will and
- * is the directory of the identifier: it sees whether the client comes back within the will's delay.
+ * The wills of clients whose node is lost (main thread). A node gives a copy of each will to another node,
+ * its keeper: the node that owns the slot of the client identifier, or would own it without this node. So
+ * when the node is lost, the keeper has the will and is the directory of the identifier: it knows whether the
+ * client comes back within the will delay.
  *
  *   A  --will--> keeper      a client has connected with a will
- *      --willOver-->         its will has gone out, or never will
- *   a view has no A any more: the keeper publishes what it keeps of A, each after its delay
- *   a view gives a slot to another node: A tells the new keeper, and wills that are due later go there too
+ *      --willOver-->         its will has been published, or never will be
+ *   a view without A:        the keeper publishes A's wills, each after its delay
+ *   a view moves a slot:     A tells the new keeper, and delayed wills move there too
  *
- * A will goes out once as far as nodes see each other's ends: where a node is lost in the moment in which it publishes a
- * will, or tells it to another keeper, the will may come twice, or be lost.
+ * A will is published once, as long as nodes notice each other's end. If a node is lost at the moment in
+ * which it publishes a will or hands it to another keeper, the will may be published twice or lost.
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 import type { NodeMessage, ToldWill } from './node-messages.ts';
@@ -22,7 +23,7 @@ export interface WillsOptions {
   readonly key: Uint8Array;
   send(to: number, message: NodeMessage): void;
   publish(will: ToldWill): void;
-  /** Somebody has the client identifier, or is about to have it. */
+  /** Some node has the client identifier, or is about to. */
   isClaimed(clientId: string): boolean;
 }
 
@@ -39,21 +40,21 @@ interface Due {
 
 export class Wills {
   readonly #options: WillsOptions;
-  /** Of clients that are here. */
+  /** The wills of clients of this node. */
   readonly #own = new Map<string, Own>();
-  /** By incarnation of the node that has the client. */
+  /** By incarnation of the client's node. */
   readonly #kept = new Map<number, Map<string, ToldWill>>();
-  /** Of nodes that are lost. */
+  /** The wills of lost nodes. */
   readonly #due = new Map<string, Due>();
   #view: View | undefined;
-  /** The last view as it would be if this node were lost. */
+  /** The last view as it would be without this node. */
   #without: View | undefined;
 
   constructor(options: WillsOptions) {
     this.#options = options;
   }
 
-  /** A client that is here has this will from now on. */
+  /** A client of this node has this will from now on. */
   set(clientId: string, will: ToldWill): void {
     const before = this.#own.get(clientId);
     const keeper = this.#keeperOf(clientId);
@@ -62,7 +63,7 @@ export class Wills {
     this.#tell(clientId, will, keeper);
   }
 
-  /** Its will has gone out, or never will. */
+  /** Its will has been published, or never will be. */
   clear(clientId: string): void {
     const own = this.#own.get(clientId);
     if (own === undefined) return;
@@ -70,7 +71,7 @@ export class Wills {
     this.#tellOver(clientId, own.keeper);
   }
 
-  /** This node leaves in order, and a broker that stops publishes no wills. */
+  /** This node is being stopped, and a broker that stops publishes no wills. */
   leave(): void {
     for (const clientId of [...this.#own.keys()]) this.clear(clientId);
   }
@@ -80,7 +81,7 @@ export class Wills {
     this.#due.clear();
   }
 
-  /** A client has come back, to any node: a will that is due later is no more [MQTT-3.1.3-9]. */
+  /** A client has come back, to any node: its delayed will is cancelled [MQTT-3.1.3-9]. */
   claimed(clientId: string): void {
     const due = this.#due.get(clientId);
     due?.timer.cancel();
@@ -99,7 +100,7 @@ export class Wills {
     else kept.delete(clientId);
   }
 
-  /** Behind the directory, which knows then who is lost. */
+  /** Called after the directory, which then knows which nodes are lost. */
   onView(view: View): void {
     const { incarnation } = this.#options;
     this.#view = view;

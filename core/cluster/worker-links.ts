@@ -1,9 +1,10 @@
 /**
- * One worker here among those of other nodes (worker thread): a connection to NATS of its own carries the frames that the
- * data plane makes and reads, and each view is done in the data plane. Order, repetition and how much may be under way are
- * the data plane's (native/cluster/link.h), and so is the move of a slot (native/front-end/slot-moves.h).
+ * The links of one worker to those of other nodes (worker thread): its own connection to NATS carries the
+ * frames that the data plane creates and reads, and each view is applied to the data plane. Order, repetition
+ * and the amount in transit are up to the data plane (native/cluster/link.h), and so is the move of a slot
+ * (native/front-end/slot-moves.h).
  *
- *   view --> workers that are lost, workers that have come, slots that this worker is to take --slotsTaken--> applied
+ *   view --> lost workers, new workers, slots that this worker is to take --slotsTaken--> applied
  */
 import type { ClusterView } from '../control/messages.ts';
 import { type Engine, FrameOutcome } from '../data-plane/addon.ts';
@@ -11,10 +12,10 @@ import { connectToNats, type NatsPost, type NatsSettings } from './nats-connecti
 import { Subjects, type WorkerAddress } from './ports.ts';
 
 const figuresMs = 1_000;
-/** The main thread is connected already, or the worker would not be there. */
+/** The main thread is already connected, or there would be no worker. */
 const connectMs = 10_000;
 
-/** More than begin before the next one. */
+/** At most this many are started at the same time. */
 const movesPerEpoch = 2 ** 32;
 
 export interface WorkerPlace extends WorkerAddress {
@@ -24,7 +25,7 @@ export interface WorkerPlace extends WorkerAddress {
 
 interface Link {
   readonly incarnation: number;
-  /** Of its frames from here. */
+  /** Where its frames are sent. */
   readonly subject: string;
 }
 
@@ -42,12 +43,12 @@ export class WorkerLinks {
   #view: ClusterView | undefined;
   /** Moves of slots to this worker. */
   readonly #takings = new Set<number>();
-  /** Workers that are lost. */
+  /** Lost workers. */
   readonly #forgetting = new Set<number>();
 
   /**
-   * `onBroken`: the worker has sent what none would; this node can go on only as another one. `onFigures`: each second, as
-   * readLinkFigures() reads them.
+   * `onBroken`: a worker has sent what none would, so this node can only continue as a new one. `onFigures`:
+   * each second, as readLinkFigures() returns them.
    */
   constructor(
     engine: Engine,
@@ -65,8 +66,8 @@ export class WorkerLinks {
   }
 
   /**
-   * Connects, and does the view: what clients send goes where it belongs from then on. `applied`: what the data plane has
-   * done already, whose worker is started again. Errors: as connectToNats().
+   * Connects and applies the view: from then on, clients' packets go where they belong. `applied`: what the
+   * data plane has already done, if its worker is being restarted. Errors: those of connectToNats().
    */
   async open(settings: NatsSettings, view: ClusterView, applied: ClusterView | undefined): Promise<void> {
     const { nodeName, worker } = this.#place;
@@ -92,12 +93,12 @@ export class WorkerLinks {
     if (link !== undefined) this.#post?.publish(link.subject, frame);
   }
 
-  /** Older ones, and what comes before open() is done, change nothing. */
+  /** Older views change nothing, nor do views before open() has finished. */
   apply(view: ClusterView): void {
     if (this.#post === undefined || view.epoch <= (this.#view?.epoch ?? 0)) return;
     const before = this.#view;
     this.#view = view;
-    // What happens in this view is later than all that has happened in those before, also on nodes that are lost.
+    // Whatever happens in this view is later than everything in earlier ones, also on lost nodes.
     this.#engine.noteMove(view.epoch * movesPerEpoch);
     const incarnations = workersOf(view);
     for (const [worker, { incarnation }] of this.#links)
@@ -143,7 +144,7 @@ export class WorkerLinks {
     this.#tellApplied();
   }
 
-  /** Nothing is left in the data plane of a worker that is lost. */
+  /** The data plane has nothing left of a lost worker. */
   workerForgotten(worker: number): void {
     this.#forgetting.delete(worker);
     this.#tellApplied();

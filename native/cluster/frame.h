@@ -1,4 +1,4 @@
-// What two workers of different nodes send each other (link.h): a head, and a piece of the stream of one channel.
+// The frames that two workers of different nodes exchange (link.h): a head, and a piece of one channel's byte stream.
 //
 //   0  "RL" | version 1 | flags 1 | from worker 1 | to worker 1 | channel 1 | 0
 //   8  incarnation of the sender 8 | of the receiver 8
@@ -18,28 +18,28 @@
 
 namespace rally::cluster {
 
-// Goes up when the head or a record has another form. Both ends must have the same one.
+// Increase it when the head or a record changes its format. Both ends must have the same version.
 inline constexpr uint8_t linkVersion = 2;
 
 // The two lanes in each direction. Neither waits for the other (lanes/lane.h).
 enum class Channel : uint8_t { requests, deliveries, count };
 inline constexpr size_t channels = size_t(Channel::count);
 
-// What has become of a frame that has come. In the order of `frameOutcomes` in core/data-plane/addon.ts, which compares
-// the names when it loads the addon.
+// What happened to a received frame. In the order of `frameOutcomes` in core/data-plane/addon.ts, which compares the
+// names when it loads the addon.
 enum class FrameOutcome : uint8_t {
   taken,
-  repeated,        // it was there already
-  early,           // others are missing before it: they are asked for
-  damaged,         // the bytes are not a frame, or not as they were sent
+  repeated,        // it had already arrived
+  early,           // frames before it are missing, and are requested
+  damaged,         // not a frame, or changed on its way
   foreignVersion,  // of another version of RallyMQ
-  foreignSender,   // no link is open to who has sent it, or it was for somebody before us
-  malformed,       // no worker would send it: the link is broken, and nothing more goes over it
+  foreignSender,   // no link is open to its sender, or it was for an earlier incarnation
+  malformed,       // no worker would send it: the link is broken and carries nothing more
   count,
 };
 
 struct FrameHead {
-  enum Flag : uint8_t { wantsMissing = 1 };  // what follows `acknowledged` is to be sent again
+  enum Flag : uint8_t { wantsMissing = 1 };  // resend everything after `acknowledged`
 
   uint8_t version = linkVersion;
   uint8_t flags = 0;
@@ -57,9 +57,9 @@ struct FrameHead {
 
   static constexpr size_t bytes = 72;
 
-  // Into the first bytes of a frame. `pieceCrc`: of what stands behind them.
+  // Writes the first bytes of a frame. `pieceCrc`: the CRC of what follows them.
   void write(std::span<uint8_t> to, uint32_t pieceCrc) const;
-  // taken: `piece` is what stands behind it.
+  // If the result is `taken`, `piece` is what follows the head.
   static FrameOutcome read(Bytes frame, FrameHead& head, Bytes& piece);
 };
 

@@ -25,7 +25,7 @@ void Link::cut(Channel channel, uint64_t nowMs, FrameSink& sink) {
     out.sent += size;
     start += size;
     unacknowledged_.push_back(std::move(frame));
-    if (!sendsAgain_) send(unacknowledged_.back(), nowMs, sink);  // else it goes out behind the others
+    if (!sendsAgain_) send(unacknowledged_.back(), nowMs, sink);  // otherwise it is sent after the others
   }
   out.staged.erase(out.staged.begin(), out.staged.begin() + std::ptrdiff_t(start));
   out.isLeftOver = !out.staged.empty();
@@ -66,7 +66,7 @@ void Link::reconnect() {
   wantsMissing_ = true;
 }
 
-// Whether something is to come from the other end.
+// Whether something is expected from the other end.
 bool Link::isWaiting() const {
   return !unacknowledged_.empty() ||
          std::any_of(out_.begin(), out_.end(), [](const Outgoing& out) { return out.sent != out.taken; });
@@ -90,7 +90,7 @@ void Link::send(Sent& frame, uint64_t nowMs, FrameSink& sink) {
   sink.onFrame(ends_.peer, frame.bytes);
 }
 
-// With all that there is to tell.
+// Adds everything there is to report.
 void Link::write(std::span<uint8_t> frame, FrameHead head, uint32_t pieceCrc) {
   head.flags = std::exchange(wantsMissing_, false) ? uint8_t(FrameHead::wantsMissing) : uint8_t(0);
   head.from = ends_.own;
@@ -99,7 +99,7 @@ void Link::write(std::span<uint8_t> frame, FrameHead head, uint32_t pieceCrc) {
   head.toIncarnation = ends_.peerIncarnation;
   head.acknowledged = acknowledgedTold_ = lastReceived_;
   for (size_t i = 0; i < channels; i++) head.taken[i] = in_[i].takenTold = in_[i].taken;
-  // A probe is about all that was sent before it.
+  // A probe covers everything that was sent before it.
   const bool isLast = head.number == 0 || head.number == lastSent_;
   head.probe = isLast && std::exchange(isProbeDue_, false) ? probe_ : 0;
   head.answer = std::exchange(answer_, 0);
@@ -117,7 +117,7 @@ FrameOutcome Link::fail() {
   return FrameOutcome::malformed;
 }
 
-// Whether the piece of the frame is the next one; takes what else it says.
+// Whether the frame's piece is the next one. Takes in everything else that the frame reports.
 FrameOutcome Link::note(const FrameHead& head, Bytes piece) {
   if (isBroken_) return FrameOutcome::malformed;
   figures_.framesReceived++;

@@ -1,18 +1,18 @@
-// The way between a worker here and one of another node, as a protocol on bytes: frames out, frames in, and a clock.
-// What carries the frames keeps their order, and may lose any number of them, as NATS does when a connection breaks.
+// The connection between a worker here and one of another node, as a protocol on bytes: frames out, frames in, and a
+// clock. The transport keeps frames in order but may lose any number of them, as NATS does when a connection breaks.
 //
 //   add(record) ... cut() --frame n--> receive(): next?    its records, in order
-//                 kept until                      before?  dropped: it was there already
-//   acknowledged <-- with the next frame back --  beyond?  dropped: those between are asked for
+//                 kept until                      before?  dropped: it had already arrived
+//   acknowledged <-- with the next frame back --  beyond?  dropped: the missing ones are requested
 //
-// Each frame has a piece of the stream of one channel, [ size 5 | record ] [ size 5 | record ] ..., so a record may be
-// larger than a frame. The two channels take nothing from each other: of each, `windowBytes` may be on their way that
-// the worker there has not taken from its lane. So what a link holds is bounded at both ends, and a lane whose link has
-// no room fills up and is crowded, as between workers of one node.
+// Each frame has a piece of one channel's stream, [ size 5 | record ] [ size 5 | record ] ..., so a record may be
+// larger than a frame. The two channels are independent: of each, at most `windowBytes` may be in transit, until the
+// other worker has taken them from its lane. So what a link holds is bounded at both ends, and a lane whose link has no
+// room fills up and is crowded, as between workers of one node.
 //
-// Acknowledgements and credit go with frames that go back anyway, or alone when much waits for them, or once a second.
-// Who waits for either in vain sends a probe: its answer comes behind all frames that were sent before it, so what is
-// not acknowledged then is lost and is sent again.
+// Acknowledgements and credit travel with frames that go back anyway, or alone when enough is waiting for them, or once
+// a second. An end that waits for either in vain sends a probe. The answer comes after all frames that were sent before
+// the probe, so whatever is not acknowledged by then is lost and is resent.
 #pragma once
 #include <deque>
 
@@ -21,14 +21,14 @@
 
 namespace rally::cluster {
 
-// Who takes frames, at once.
+// Takes frames, synchronously.
 class FrameSink {
  public:
   virtual ~FrameSink() = default;
   virtual void onFrame(unsigned worker, Bytes frame) = 0;
 };
 
-// Of one link, since it was opened.
+// The figures of one link since it was opened.
 struct LinkFigures {
   uint64_t framesSent = 0;
   uint64_t bytesSent = 0;
@@ -36,7 +36,7 @@ struct LinkFigures {
   uint64_t bytesReceived = 0;
   uint64_t framesResent = 0;
   uint64_t waitingBytes = 0;  // sent and not acknowledged, or not sent yet
-  uint64_t waitingMs = 0;     // for how long the oldest of them has waited
+  uint64_t waitingMs = 0;     // the age of the oldest of them
 };
 
 class Link {
@@ -50,15 +50,15 @@ class Link {
 
   // 1 MiB for each direction of a pair of workers; 63 of them are less than lanesTotalBytesMax by default.
   static constexpr size_t windowBytes = 524'288;
-  // NATS carries frames of 8 to 32 KiB best: a frame is cut when it has the first, and a record that is larger than the
-  // second comes in pieces.
+  // NATS works best with frames of 8 to 32 KiB: a frame is cut when it reaches the first size, and a record larger than
+  // the second is sent in pieces.
   static constexpr size_t frameBytes = 16'384;
   static constexpr size_t pieceBytesMax = 32'768;
 
   explicit Link(const Ends& ends) : ends_(ends) {}
 
   const Ends& ends() const { return ends_; }
-  // Something came that no worker would send: nothing more goes over it, in either direction.
+  // Something arrived that no worker would send: the link carries nothing more, in either direction.
   bool isBroken() const { return isBroken_; }
   LinkFigures figures(uint64_t nowMs) const;
 
@@ -66,7 +66,7 @@ class Link {
 
   // Whether the next record of the channel may be added.
   bool mayAdd(Channel channel) const { return !isBroken_ && !out_[size_t(channel)].isLeftOver && credit(channel) > 0; }
-  // `encode(bytes)` appends the record. True: more is to be cut first.
+  // `encode(bytes)` appends the record. True: cut() is due before more is added.
   template <class Encode>
   bool add(Channel channel, uint64_t nowMs, Encode&& encode) {
     Outgoing& out = out_[size_t(channel)];
@@ -79,19 +79,20 @@ class Link {
     std::memcpy(out.staged.data() + start, &size, sizeBytes);
     return out.staged.size() >= frameBytes;
   }
-  // Sends what was added, as far as the channel has credit.
+  // Sends what was added, as far as the channel's credit allows.
   void cut(Channel channel, uint64_t nowMs, FrameSink& sink);
 
-  // At the end of a turn: sends what else there is to say.
+  // At the end of a turn: sends whatever else there is to report.
   void finish(uint64_t nowMs, FrameSink& sink);
   // Once a second.
   void tick();
-  // Frames may have been lost: what is not acknowledged goes out again, and the other end does the same.
+  // Frames may have been lost: resends what is not acknowledged, and makes the other end do the same.
   void reconnect();
 
   // --- in -------------------------------------------------------------------------------------------
 
-  // A frame whose head was read. `take(channel, record, ageMs)` gets each record, and gives false if it is none.
+  // Takes a frame whose head was read. `take(channel, record, ageMs)` gets each record, and returns false if it is
+  // malformed.
   template <class Take>
   FrameOutcome receive(const FrameHead& head, Bytes piece, uint64_t nowMs, Take&& take) {
     FrameOutcome outcome = note(head, piece);
@@ -99,12 +100,12 @@ class Link {
     if (!append(in_[size_t(head.channel)], head, piece, nowMs, take)) outcome = fail();
     return outcome;
   }
-  // The worker has taken so many bytes more of what receive() has given.
+  // The worker has taken this many more of the bytes that receive() delivered.
   void noteTaken(Channel channel, uint64_t bytes) { in_[size_t(channel)].taken += bytes; }
 
  private:
   static constexpr size_t sizeBytes = 5;  // a record may be as large as a session (sessionQueueBytesMax)
-  // Frames that may come, and bytes that may be taken, before that is told without a frame that goes back anyway.
+  // How many frames may arrive, and bytes be taken, before that is reported in a frame of its own.
   static constexpr uint64_t untoldFramesMax = 16;
   static constexpr uint64_t untoldBytesMax = windowBytes / 4;
   // Ticks without an answer before a probe goes out.
@@ -112,16 +113,16 @@ class Link {
 
   struct Outgoing {
     std::vector<uint8_t> staged;  // of the stream, not sent yet
-    bool isLeftOver = false;      // cut() has found no credit for it
+    bool isLeftOver = false;      // cut() had no credit for it
     uint64_t stagedSinceMs = 0;
     uint64_t sent = 0;   // bytes of the stream ...
-    uint64_t taken = 0;  // ... and those that the worker there has taken
+    uint64_t taken = 0;  // ... and how many of them the other worker has taken
   };
   struct Incoming {
     std::vector<uint8_t> partial;  // the beginning of a record
     uint64_t partialSinceMs = 0;
     uint64_t received = 0;  // bytes of the stream ...
-    uint64_t taken = 0;     // ... those that the worker here has taken ...
+    uint64_t taken = 0;     // ... how many of them this worker has taken ...
     uint64_t takenTold = 0;
   };
   struct Sent {
@@ -179,7 +180,7 @@ class Link {
 
   uint64_t lastReceived_ = 0;
   uint64_t acknowledgedTold_ = 0;
-  uint64_t askedBehind_ = UINT64_MAX;  // what follows this one was asked for
+  uint64_t askedBehind_ = UINT64_MAX;  // everything after this number has been requested
   bool wantsMissing_ = false;
   uint32_t answer_ = 0;
   bool isTellDue_ = false;

@@ -25,11 +25,11 @@ void encodeRecord(const R& record, uint64_t nowMs, std::vector<uint8_t>& to) {
   record.visit([&](const auto& each) { eachOwnField(each, [&](const auto& field) { writer.put(field); }); });
 }
 
-// Those that may come with nothing to carry.
+// Records that may come without anything carried.
 template <class Kind>
 constexpr bool mayBeEmpty = std::is_same_v<Kind, request::RetainedStop> || std::is_same_v<Kind, delivery::LookedUp>;
 
-// What the fields of the record do not say one by one. What it carries is looked at, and still carried.
+// Checks what the individual fields cannot. Looks at what the record carries without taking it.
 template <class Kind>
 bool isSound(const Kind& each) {
   if constexpr (requires { each.qos; }) {

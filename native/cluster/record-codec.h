@@ -1,13 +1,13 @@
-// The records of the lanes (lanes/requests.h, deliveries.h) as bytes, for workers of other nodes: all of a record, and
-// all that it carries.
+// Encodes the records of the lanes (lanes/requests.h, deliveries.h) as bytes for workers of other nodes, with
+// everything they carry.
 //
-//   [ kind 1 | fields in their order ]     numbers little-endian; sizes in 7 bits a byte; what may be absent: 0 or 1
+//   [ kind 1 | fields in order ]     numbers little-endian; sizes in 7 bits a byte; optional values after a 0 or 1
 //
-// Fields are not listed here but found (structures/fields.h), so that none can be forgotten. A record that has other
-// fields is another format: test/native/record-codec.test.cpp has the bytes of each, and `linkVersion` in frame.h goes
-// up with them.
+// Fields are not listed here but found (structures/fields.h), so none can be forgotten. Changing a record's fields
+// changes the format: test/native/record-codec.test.cpp has the bytes of each, and `linkVersion` in frame.h must be
+// increased with them.
 //
-// The clocks of two nodes have nothing in common, so times travel as durations.
+// The clocks of two nodes are unrelated, so times are sent as durations.
 #pragma once
 #include <vector>
 
@@ -16,18 +16,18 @@
 
 namespace rally::cluster {
 
-// Where a record comes to.
+// Where a record arrives.
 struct Arrival {
   uint64_t nowMs = 0;    // on the clock of the engine
-  uint64_t ageMs = 0;    // since the record was encoded
-  unsigned workers = 1;  // of this node, which may hold its messages
+  uint64_t ageMs = 0;    // time since the record was encoded
+  unsigned workers = 1;  // of this node: they may hold its messages
 };
 
-// Appends the record, which is used up.
+// Appends the record, and takes over what it carries.
 void encode(const Request& record, uint64_t nowMs, std::vector<uint8_t>& to);
 void encode(const ShardRecord& record, uint64_t nowMs, std::vector<uint8_t>& to);
 
-// False: the bytes are not exactly one record, or say what no worker would; then there is none.
+// False: the bytes are not exactly one record, or contain what no worker would send; then there is no record.
 [[nodiscard]] bool decode(Bytes bytes, const Arrival& arrival, Request& record);
 [[nodiscard]] bool decode(Bytes bytes, const Arrival& arrival, ShardRecord& record);
 

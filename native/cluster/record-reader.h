@@ -1,12 +1,12 @@
-// One record from bytes, field by field (record-codec.h). It believes nothing: the first thing that no worker would
-// have written is a sticky error, after which all reads give zeros.
+// Reads one record from bytes, field by field (record-codec.h). It trusts nothing: after the first value that no worker
+// would have written, it has a sticky error, and all reads return zeros.
 #pragma once
 #include "../wire/topic.h"
 #include "record-writer.h"
 
 namespace rally::cluster {
 
-// The largest value of each enumeration that stands in records.
+// The largest value of each enumeration used in records.
 constexpr Interest lastOf(Interest) { return Interest::durable; }
 constexpr ShareOutcome lastOf(ShareOutcome) { return ShareOutcome::over; }
 constexpr ShareLevel lastOf(ShareLevel) { return ShareLevel::full; }
@@ -19,7 +19,7 @@ class RecordReader {
   RecordReader(Bytes bytes, uint64_t nowMs, uint64_t ageMs, unsigned workers)
       : left_(bytes), nowMs_(nowMs), ageMs_(ageMs), workers_(workers) {}
 
-  // Whether all was sound until now, and there is no more.
+  // Whether everything was valid so far, and nothing is left.
   bool isDone() const { return ok_ && left_.empty(); }
 
   template <class T>
@@ -157,7 +157,7 @@ class RecordReader {
   }
 
  private:
-  // --- what a field alone does not say -------------------------------------------------------------
+  // --- checks beyond a single field ----------------------------------------------------------------
 
   template <class T>
   static bool isSound(const T& each) {
@@ -183,7 +183,7 @@ class RecordReader {
     return areAll;
   }
 
-  // As if it had left a worker of this node.
+  // As if it had come from a worker of this node.
   void get(Window& window) {
     HeldMessages between(0);
     for (size_t left = size(); left > 0 && ok_; left--) {
@@ -215,7 +215,7 @@ class RecordReader {
     get(isThere);
     return isThere;
   }
-  // Of something that has no more elements or bytes than there are bytes left.
+  // The size of something that has no more elements or bytes than bytes are left.
   size_t size() {
     size_t value = 0;
     for (unsigned shift = 0; ok_; shift += 7) {

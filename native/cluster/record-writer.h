@@ -1,4 +1,4 @@
-// One record to bytes, field by field (record-codec.h).
+// Writes one record as bytes, field by field (record-codec.h).
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -39,7 +39,7 @@ class RecordWriter {
     else
       for (const T& each : all) put(each);
   }
-  // It has been given away.
+  // Its content has been given away.
   template <class T>
   void put(const Carried<T>& carried) {
     const auto owned = carried.take();
@@ -58,7 +58,7 @@ class RecordWriter {
   void put(const Message& message) {
     const auto& [references, payloadBytes, propertiesBytes, topicBytes, workers, qos, retain, isStub, isMarked,
                  originSession, expiresAtMs, logId, placeInLog] = message;  // a mark is of this node's clock
-    RALLY_ASSERT(!isStub);                                                  // and its log is another one
+    RALLY_ASSERT(!isStub);                                                  // and it has a different log
     put(uint8_t(qos | (retain ? retainFlag : 0) | (expiresAtMs != 0 ? expiresFlag : 0)));
     if (expiresAtMs != 0) put(hasPassed(expiresAtMs, nowMs_) ? uint64_t(0) : expiresAtMs - nowMs_);
     put(originSession);
@@ -74,7 +74,7 @@ class RecordWriter {
     ids.each([&](uint32_t id) { put(id); });
   }
   void put(const Rights& rights) { put(encodeAccess(*rights.access)); }
-  // Sorted, so that the same set has the same bytes: its own order differs from process to process.
+  // Sorted, so that the same set always has the same bytes: its own order differs between processes.
   void put(const PacketIdSet& ids) {
     std::vector<uint16_t> sorted;
     sorted.reserve(ids.size());
@@ -100,7 +100,7 @@ class RecordWriter {
     put(rights);
     put(durable);
   }
-  // Its log begins with what the parcel has.
+  // The log of the receiving node begins with what the parcel has.
   void put(const DurableSession& durable) {
     size(durable.clientId.bytes().size());
     raw(durable.clientId.bytes());

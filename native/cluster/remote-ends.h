@@ -1,10 +1,10 @@
-// The workers of other nodes, as one worker of this node sees them: each stands at the other end of the usual lanes, of
-// which this worker is both ends, and a link (link.h) carries what goes through them.
+// The workers of other nodes, as one worker of this node sees them: each is the other end of the usual lanes. This
+// worker handles both ends of those lanes, and a link (link.h) carries the records.
 //
 //   this engine --push--> lane --endTurn()--> link --frames--> link there --receive()--> lane --> the engine there
 //
-// So an engine knows no difference. What a link has no room for stays in its lane, which is crowded then; what comes is
-// bounded by the credit that was given for it.
+// So to an engine they are like workers of its own node. What a link has no room for stays in its lane, which is then
+// crowded; what arrives is limited by the credit given for it.
 #pragma once
 #include <array>
 #include <memory>
@@ -20,15 +20,15 @@ class RemoteEnds {
  public:
   RemoteEnds(unsigned index, Lanes& lanes) : index_(index), lanes_(lanes) {}
 
-  // Who takes the frames from now on, or nobody. It does not call this object back.
+  // Who takes the frames from now on, or nobody. It must not call this object back.
   void setSink(FrameSink* sink) { sink_ = sink; }
 
-  // The worker is there, in a process with this number: its lanes take records from now on. One that is open already is
-  // reconnected. False: there can be no such worker, or another one is still open in its place.
+  // The worker exists, in a process with this incarnation: its lanes take records from now on. A link that is already
+  // open reconnects. False: there can be no such worker, or another one is still open in its place.
   bool open(unsigned worker, uint64_t incarnation);
-  // Frames may have been lost: sends again what is not acknowledged. False, as below: no link is open.
+  // Frames may have been lost: resends what is not acknowledged. False, here and below: no link is open.
   bool reconnect(unsigned worker);
-  // The worker is gone for good. What lies in its lanes is dropped, and what is still pushed to it.
+  // The worker is gone for good. What is in its lanes is dropped, and so is whatever is still pushed.
   bool close(unsigned worker);
 
   FrameOutcome receive(unsigned worker, Bytes frame, uint64_t nowMs);
@@ -37,10 +37,10 @@ class RemoteEnds {
   void endTurn(uint64_t nowMs);
   // Once a second.
   void tick();
-  // Whether what has come finds room in a lane now.
+  // Whether what has arrived now fits into a lane.
   bool hasWork();
 
-  // Of the links that are open: visit(worker, incarnation, figures).
+  // For each open link: visit(worker, incarnation, figures).
   template <class Visit>
   void eachLink(uint64_t nowMs, Visit&& visit) const {
     for (unsigned worker = 0; worker < ends_.size(); worker++) {
@@ -51,9 +51,9 @@ class RemoteEnds {
   }
 
  private:
-  // What came in one frame and lies in a lane.
+  // The records of one frame, while they are in a lane.
   struct Untaken {
-    uint64_t end = 0;  // records of the lane, the last one of the frame too
+    uint64_t end = 0;  // counts records of the lane, up to the last of the frame
     uint64_t bytes = 0;
   };
   struct Inbound {
