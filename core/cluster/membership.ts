@@ -2,11 +2,9 @@
  * This node's membership in the cluster (main thread): it joins, follows the views, tells the others that it
  * is alive, and removes nodes that are not.
  *
- *   beat, each 500 ms --post--> everyone, itself too: only a node that hears itself may judge that others are
- * silent
+ *   beat, each 500 ms --post--> everyone, itself too: only a node that hears itself may judge that others are silent
  *   a later epoch in a beat --> the view is read --> onView
- *   silent for 3 s          --> a view without the node, by compare-and-set: without writing, no node is
- * removed
+ *   silent for 3 s          --> a view without the node, by compare-and-set: without writing, no node is removed
  *
  * Time is measured in the node's own beats that have come back, so a node that was paused or cut off does not
  * mistake its own silence for that of the others.
