@@ -1,6 +1,7 @@
 /**
- * The control plane (main thread): makes its parts, hands each message of a worker to the part it concerns, and starts and
- * stops them all. The parts are in core/control/ and in the folders of what they do.
+ * The control plane (main thread): creates its parts, passes each message of a worker to the part that
+ * handles it, and starts and stops them all. The parts are in core/control/ and in the folders of their
+ * subjects.
  */
 import { BrokerError } from './broker-error.ts';
 import { readNews } from './cluster/news.ts';
@@ -52,27 +53,27 @@ import { type ReloadOutcome, TlsKeeper } from './tls/tls-keeper.ts';
 import { Tracing } from './tracing/tracing.ts';
 import { ReasonCode } from './wire/reason-code.ts';
 
-/** Whom the control plane tells what the host program should know. */
+/** Callbacks for what the host program should know. */
 export interface ControlPlaneEvents extends ClientListener {
-  /** Whoever operates the broker wants it drained. */
+  /** An operator wants the broker drained. */
   onDrainAsked(): void;
-  /** The configuration as it is now; undefined: it is in the program, and does not change. */
+  /** The current configuration; undefined: it is given by the program, and does not change. */
   readonly readConfig: (() => BrokerConfig) | undefined;
-  /** It cannot go on: the broker must stop. */
+  /** A fatal error: the broker must stop. */
   onFatal(error: BrokerError): void;
 }
 
-/** What `/healthz` says of the store. */
+/** What `/healthz` reports about the store. */
 const storeTroubles: Readonly<Record<Exclude<StoreState, 'open'>, string>> = {
   scarce: 'the disk of the data directory is almost full',
   full: 'the disk of the data directory is full: what would have to be stored is refused',
   failed: 'the disk of the data directory has failed',
 };
 
-/** Proxies cut what is silent for 60 s. */
+/** Proxies cut connections that are silent for 60 s. */
 const heartbeatMsMax = 15_000;
 
-/** Clients that are told to go in one turn when a node of a cluster stops. */
+/** How many clients are disconnected in one turn when a node of a cluster stops. */
 const clientsToldAtOnce = 1_000;
 
 export class ControlPlane {
@@ -107,9 +108,9 @@ export class ControlPlane {
   readonly #cluster: ClusterControl | undefined;
   #drain: Drain | undefined;
   #isRunning = false;
-  /** It has begun to stop: its sessions go to other nodes. */
+  /** It is stopping: its sessions move to other nodes. */
   #isLeaving = false;
-  /** What clients ask for while other workers start; undefined once the broker has started. */
+  /** Requests of clients while other workers start; undefined once the broker has started. */
   #early: (readonly [worker: number, message: ToMain])[] | undefined = [];
 
   constructor(config: BrokerConfig, version: string, hooks: SecurityHooks, events: ControlPlaneEvents) {
@@ -245,7 +246,7 @@ export class ControlPlane {
       connected: (clientId) => this.#directory.connected(clientId),
       endClients: (isOver, reasonCode) => {
         this.#directory.endClients(isOver, reasonCode);
-        this.#streams.endAll(); // they come back, and are judged anew
+        this.#streams.endAll(); // they reconnect, and are authorised again
       },
       isOverloaded: () => this.#overload.state !== 'normal',
       onFailed: (err, sentence, fields) => this.logger.error({ err, ...fields }, sentence),
@@ -289,7 +290,7 @@ export class ControlPlane {
       isRunning: () => this.#isRunning,
       firstRules: () => this.#gatekeeper.firstRules(),
       onJoined: () => {
-        this.#host.session = this.#directory.nextKey(); // others have one too
+        this.#host.session = this.#directory.nextKey(); // other nodes have one too
       },
       onSupervisor: (supervisor) => this.#gatekeeper.open(supervisor),
     });
@@ -308,7 +309,7 @@ export class ControlPlane {
     });
   }
 
-  /** Why clients are refused for want of room. */
+  /** Why clients are refused when a limit is reached. */
   get #fullReasonCode(): number {
     return this.#config.serverReference ? ReasonCode.useAnotherServer : ReasonCode.quotaExceeded;
   }
@@ -324,12 +325,12 @@ export class ControlPlane {
     return this.#host.client;
   }
 
-  /** Which package serves HTTP. */
+  /** The package that serves HTTP. */
   get http(): HttpFrontEnd['description'] {
     return this.#http.description;
   }
 
-  /** Opens the host program's connection, behind start(). */
+  /** Opens the host program's connection after start(). */
   run(): void {
     this.#isRunning = true;
     this.#figures.start();
@@ -340,11 +341,11 @@ export class ControlPlane {
     this.#tls?.start();
     this.#telemetry?.start();
     this.#tellSampler();
-    // Behind whatever the program does as soon as start() has resolved, such as to listen to events.
+    // After whatever the program does as soon as start() has resolved, such as adding event listeners.
     setImmediate(() => this.#letEarlyIn());
   }
 
-  /** Clients wait until the other nodes have heard what it brings. */
+  /** Clients wait until the other nodes have heard which sessions it brings. */
   async #joinAgain(): Promise<void> {
     this.#early ??= [];
     await this.#dataPlane.joinAgain();
@@ -358,7 +359,7 @@ export class ControlPlane {
     for (const [worker, message] of early) this.#onMessage(worker, message);
   }
 
-  /** Reads the certificates again. Errors: NOT_RUNNING, and TLS_NOT_CONFIGURED where there are none. */
+  /** Reads the certificates again. Errors: NOT_RUNNING, and TLS_NOT_CONFIGURED if there are none. */
   async reloadCertificates(): Promise<ReloadOutcome> {
     this.assertRunning();
     if (this.#tls !== undefined) return await this.#tls.reload();
@@ -376,7 +377,10 @@ export class ControlPlane {
     });
   }
 
-  /** Nobody is let in any more, and clients are told to go in slices. Resolves when they have gone. Errors: NOT_RUNNING. */
+  /**
+   * Refuses new clients, and disconnects the others in slices. Resolves when they have left. Errors:
+   * NOT_RUNNING.
+   */
   async drain(): Promise<void> {
     this.assertRunning();
     const { drainClientsPerSecond: clientsPerSecond, stopMs: graceMs } = this.#config.limits;
@@ -401,7 +405,7 @@ export class ControlPlane {
     });
   }
 
-  /** In a cluster: clients are told to go, and their sessions go to other nodes, for some seconds at most. */
+  /** In a cluster: disconnects clients and moves their sessions to other nodes, for a few seconds at most. */
   async #giveSessions(): Promise<void> {
     if (this.#cluster?.hasOthers !== true || !this.#isRunning) return;
     this.#isLeaving = true;
@@ -414,7 +418,7 @@ export class ControlPlane {
     this.#streams.endAll();
     const left = await this.#cluster.giveSessions(() => {
       const { connected, total } = this.#directory.counts;
-      // Again from the first one: somebody may have been on the way in.
+      // Starts again with the first one, since a client may have been connecting.
       if (connected > 0 && this.#directory.tellNext(clientsToldAtOnce, told) === 0)
         this.#directory.close(refused);
       return total;
@@ -451,15 +455,16 @@ export class ControlPlane {
     return this.#figures.statistics();
   }
 
-  /** The message that is retained on a topic, a valid topic name. Errors: NOT_RUNNING. */
+  /** The message retained on a topic, a valid topic name. Errors: NOT_RUNNING. */
   async retained(topic: string): Promise<HostMessage | undefined> {
     this.assertRunning();
     return await this.#lookUps.lookUp(topic);
   }
 
   /**
-   * Reads the configuration, and the files of users and rules, again. `by`: who wants it; `read` gives the configuration as it is
-   * now. Errors: NOT_RUNNING, those of `read`, CONFIG_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID.
+   * Reads the configuration, and the files of users and rules, again. `by`: who requested it; `read` returns
+   * the current configuration. Errors: NOT_RUNNING, those of `read`, CONFIG_INVALID, ACCESS_FILE_UNREADABLE,
+   * ACCESS_FILE_INVALID.
    */
   async reload(by: string, read: (() => BrokerConfig) | undefined): Promise<Reloaded> {
     this.assertRunning();
@@ -468,7 +473,7 @@ export class ControlPlane {
 
   async #reloadAccess(): Promise<void> {
     await this.#gatekeeper.reload();
-    this.#streams.endAll(); // whoever may still have messages comes back, and misses none
+    this.#streams.endAll(); // streams that are still allowed reconnect, and miss nothing
   }
 
   async #onConfigChanged(names: ReadonlySet<string>): Promise<void> {
@@ -482,7 +487,7 @@ export class ControlPlane {
     await reconfigured;
   }
 
-  /** Resolves when all workers that run keep to the configuration. */
+  /** Resolves when all running workers have applied the configuration. */
   async #reconfigure(): Promise<void> {
     const { running = [] } = this.#dataPlane.supervisor ?? {};
     await Promise.all(
@@ -495,7 +500,7 @@ export class ControlPlane {
     );
   }
 
-  /** Who may not connect. */
+  /** The current bans. */
   get bans(): Bans {
     return this.#gatekeeper.bans;
   }
@@ -595,7 +600,7 @@ export class ControlPlane {
     }
   }
 
-  /** One that ends gets them when it starts again. */
+  /** A worker that ends gets them when it starts again. */
   #renewCertificates(tls: TlsMaterial): void {
     for (const worker of this.#dataPlane.supervisor?.running ?? []) {
       this.#asks.ask(worker, 'renewCertificates', tls, (answer) => {
@@ -606,7 +611,7 @@ export class ControlPlane {
     }
   }
 
-  /** A connected client authenticates again: it stays, or is ended (MQTT 5, 4.12.1). */
+  /** A connected client reauthenticates: it stays, or is disconnected (MQTT 5, 4.12.1). */
   async #renew(worker: number, connection: number, renewal: RenewalRequest): Promise<void> {
     const verdict = await this.#gatekeeper.renew(worker, connection, renewal);
     if (verdict === undefined) return;
@@ -706,7 +711,7 @@ export class ControlPlane {
     return this.#drain === undefined ? undefined : 'the broker is being drained';
   }
 
-  /** Of a client whose node is lost, if its client still may publish it. */
+  /** The will of a client whose node is lost, if the client is still allowed to publish it. */
   #publishWillOfLost(told: ToldWill): void {
     const will = hostedWill(told);
     const access = told.access === undefined ? undefined : Buffer.from(told.access, 'base64');
@@ -717,7 +722,7 @@ export class ControlPlane {
     });
   }
 
-  /** What an operator has asked for on another node. */
+  /** What an operator has requested on another node. */
   #onNews(news: Readonly<Record<string, unknown>>): void {
     const told = readNews(news);
     if (told?.kind === 'ban') this.bans.add(told.ban);

@@ -1,41 +1,45 @@
 /**
- * What the main thread asks its workers, each question with the type of its answer. The one way of asking between
- * threads; what is told without waiting for an answer is a message of its own (messages.ts).
+ * The questions that the main thread asks its workers, each with the type of its answer. This is the only
+ * kind of request between threads; anything that needs no answer is a message of its own (messages.ts).
  *
  *   main thread  Asks.ask(worker, call, ask, told) --ask--> worker  Answers[call](ask, reply)
  *                told(reply)                       <--reply--
  *
- * `told` is called once, within the message that brings the answer, so that the order of messages holds; with undefined
- * if the worker does not run or ends before it has answered. Then another worker may be asked, or the one that follows.
+ * `told` is called exactly once, while the message with the answer is handled, so that the order of messages
+ * is kept. It gets undefined if the worker does not run or ends before it has answered; then the caller may
+ * ask another worker, or this one's successor.
  *
- * What a client waits for is addressed by its connection, which may be over before the answer: messages of their own
- * (`connect`, `renew`, `authorize`). The session directory asks nothing: what it tells a worker is answered by whichever thread runs the worker by then, as
- * the table of session-states.ts says.
+ * What a client waits for is addressed to its connection, which may end before the answer, so those are
+ * messages of their own (`connect`, `renew`, `authorize`). The session directory asks no questions: whichever
+ * thread runs the worker by then answers, according to the table in session-states.ts.
  */
 import type { BrokerConfig } from '../config/options.ts';
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import type { Inspection, InspectionAnswer } from '../data-plane/inspection.ts';
 import type { AskedSubscription, SubscriptionAnswer } from '../front-end/subscribe.ts';
 
-/** What can be asked, and what comes back. */
+/** The questions and their answers. */
 export interface Calls {
-  /** The message that is retained on a topic: as a PUBLISH, or nothing. */
+  /** The message retained on a topic: as a PUBLISH, or nothing. */
   readonly retained: { readonly ask: { readonly topic: string }; readonly reply: Uint8Array<ArrayBuffer> };
-  /** To keep to the rules that were set last. */
+  /** Apply the rules that were set last. */
   readonly adoptRules: { readonly ask: undefined; readonly reply: undefined };
-  /** To keep to this configuration, in what is live. */
+  /** Apply the live options of this configuration. */
   readonly reconfigure: { readonly ask: BrokerConfig; readonly reply: undefined };
-  /** Nothing: how long the answer takes says how much the worker has to do. */
+  /** No content: the time until the answer shows how busy the worker is. */
   readonly lag: { readonly ask: undefined; readonly reply: undefined };
-  /** What operators want to know of its sessions and retained messages. */
+  /** What operators ask about its sessions and retained messages. */
   readonly inspect: { readonly ask: Inspection; readonly reply: InspectionAnswer };
-  /** To subscribe a session to a topic filter, or end that. Undefined: the session is not here. */
+  /** Subscribe a session to a topic filter, or unsubscribe it. Undefined: the session is not here. */
   readonly subscribe: { readonly ask: AskedSubscription; readonly reply: SubscriptionAnswer | undefined };
   readonly unsubscribe: {
     readonly ask: { readonly session: number; readonly topicFilter: string };
     readonly reply: boolean;
   };
-  /** To use these certificates for handshakes from now on. Why the data plane refuses them: the old ones stay. */
+  /**
+   * Use these certificates for new handshakes. The answer says why the data plane refuses them: then the old
+   * ones stay.
+   */
   readonly renewCertificates: {
     readonly ask: TlsMaterial;
     readonly reply: { readonly refusal: string | undefined };
@@ -59,7 +63,9 @@ export interface ReplyMessage<Name extends CallName = CallName> {
   readonly reply: Calls[Name]['reply'];
 }
 
-/** Gets the answer in an envelope, since an answer may be undefined; undefined if there is none. */
+/**
+ * Gets the answer in an envelope, since an answer may be undefined. Without an envelope there is no answer.
+ */
 export type Told<Name extends CallName> = (
   answer: { readonly reply: Calls[Name]['reply'] } | undefined,
 ) => void;
@@ -86,7 +92,7 @@ export class Asks {
   };
   #ids = 0;
 
-  /** `send` gives false if the worker does not run. */
+  /** `send` returns false if the worker does not run. */
   constructor(send: (worker: number, message: AskMessage) => boolean) {
     this.#send = send;
   }
@@ -103,7 +109,7 @@ export class Asks {
     return false;
   }
 
-  /** An answer has come. One of a worker that is taken for lost comes too late. */
+  /** An answer has arrived. If its worker was already given up, it comes too late. */
   answered<Name extends CallName>(worker: number, { call, id, reply }: ReplyMessage<Name>): void {
     const pending: AllPending[Name] = this.#pending[call];
     const asked = pending.get(id);
@@ -112,7 +118,7 @@ export class Asks {
     asked.told({ reply });
   }
 
-  /** The worker has ended: what it has not answered it never will. */
+  /** The worker has ended: its open questions will not be answered. */
   workerLost(worker: number): void {
     for (const call of Object.keys(this.#pending) as CallName[]) this.#lose(call, worker);
   }
@@ -125,7 +131,7 @@ export class Asks {
   }
 }
 
-/** How a worker answers: at once or later. `moved`: bytes of the answer that it has no use for afterwards. */
+/** How a worker answers, now or later. `moved`: buffers of the answer that it no longer needs. */
 export type Answers = {
   readonly [Name in CallName]: (
     ask: Calls[Name]['ask'],

@@ -1,7 +1,7 @@
 /**
- * What whoever keeps the broker safe wants to read later (main thread): a line for each refused login, refused right, ban
- * and reload, with `audit` in it. Those that strangers can bring about are bounded: of each kind so many a second, and
- * how many there were beside them.
+ * The audit log (main thread): a line, marked with `audit`, for each refused login, refused action, ban and
+ * reload. Lines that strangers can cause are limited: a number per second of each kind, and a count of the
+ * rest.
  */
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from '../sessions/timers.ts';
@@ -60,7 +60,7 @@ const lines: Readonly<Record<AuditKind, readonly [AuditLevel, sentence: string]>
 interface Second {
   startedMs: number;
   lines: number;
-  /** That were not written since the last line. */
+  /** How many were left out since the last line. */
   withheld: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What happens to clients (main thread): they connect, disconnect or are refused. Each is counted, kept in the client's
- * history, traced, logged, and told to the host program.
+ * What happens to clients (main thread): they connect, disconnect or are refused. Each event is counted, kept
+ * in the client's history, traced, logged, and passed to the host program.
  */
 import type { CloseCause } from '../data-plane/addon.ts';
 import {
@@ -20,7 +20,7 @@ import type { AuditLog } from './audit-log.ts';
 import type { Logger } from './logger.ts';
 import type { RefusalReason, RefusedClient } from './refusals.ts';
 
-/** Who else wants to know: the host program. */
+/** Further listeners: the host program. */
 export interface ClientListener {
   onConnected(client: ClientInfo): void;
   onDisconnected(client: ClientInfo, cause: CloseCause, reasonCode: number): void;
@@ -36,7 +36,7 @@ export interface ClientEventsOptions {
   readonly counts: ClientCounts;
   readonly tracing: Tracing;
   readonly listener: ClientListener;
-  /** Why clients are refused for want of room. */
+  /** Why clients are refused when a limit is reached. */
   fullReasonCode(): number;
 }
 
@@ -75,14 +75,14 @@ export class ClientEvents {
     listener.onDisconnected(client, cause, reasonCode);
   }
 
-  /** A worker has refused a client. The gatekeeper has told the audit of those that it has refused itself. */
+  /** A worker has refused a client. Those that the gatekeeper refused are already in the audit log. */
   refused(client: RefusedClient, refusal: RefusalReason, isDecidedByWorker: boolean): void {
     const { tracing, audit, listener } = this.#options;
     const { clientId, remoteAddress, transport } = client;
     const { reasonCode, why } = refusal;
     const reason = reasonCodeName(reasonCode);
     this.#refusedCount++;
-    if (isDecidedByWorker) this.connectRefused(clientId, reasonCode); // the directory tells of all others
+    if (isDecidedByWorker) this.connectRefused(clientId, reasonCode); // the directory reports all others
     tracing.client(client, 'refused', { reason, detail: why });
     if (isDecidedByWorker || reasonCode === this.#options.fullReasonCode())
       audit.add('connectionRefused', { clientId, remoteAddress, transport, reason, why });

@@ -1,6 +1,6 @@
 /**
- * What operators ask about clients, and for them (main thread). Whatever changes something leaves a line in the audit, with
- * what was before and what is after; what is done to a client is also one of its events.
+ * What operators ask about clients and do to them (main thread). Every change is logged in the audit log with
+ * the state before and after, and is also one of the client's events.
  */
 import type { AskedSubscription } from '../front-end/subscribe.ts';
 import type { SiteSource } from '../http/route.ts';
@@ -29,7 +29,7 @@ export class ClientRequests {
     this.#options = options;
   }
 
-  /** Undefined: the session is not on the worker, as while it moves. */
+  /** Undefined: the session is not on the worker, for example while it moves. */
   async subscribe(
     { worker, session, client: { clientId } }: ClientState,
     asked: Omit<AskedSubscription, 'session'>,
@@ -60,7 +60,7 @@ export class ClientRequests {
     return true;
   }
 
-  /** False: there is no such client, or no connection of one whose session is kept. */
+  /** False: there is no such client, or its session is kept but it has no connection. */
   disconnect(clientId: string, keepsSession: boolean, { name: by }: ApiCaller): boolean {
     const { directory, audit } = this.#options;
     const before = clientState(directory.find(clientId));
@@ -98,7 +98,7 @@ export class ClientRequests {
     };
   }
 
-  /** Those that read nothing first, for longest; then those for which most waits. */
+  /** Clients that do not read first, longest first; then those with the longest queues. */
   async slow(max: number): ReturnType<SiteSource['slow']> {
     const { inspections, directory } = this.#options;
     const answers = await inspections.askAll<'slow'>({ about: 'slow', max });
@@ -127,7 +127,7 @@ interface BanTerms {
   readonly until: string | null;
 }
 
-/** Null: there is none. */
+/** Null: no such client. */
 function shownBan(bans: readonly Ban[], kind: BanKind, value: string): BanTerms | null {
   const found = bans.find((ban) => ban.kind === kind && ban.value === value);
   return found === undefined ? null : banTerms(found);

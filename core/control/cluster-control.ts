@@ -1,6 +1,6 @@
 /**
- * The cluster as the control plane sees it (main thread): joins it, tells the workers each view, and the others when they
- * have applied it. Of NATS nothing is loaded before join().
+ * The control plane's part in the cluster (main thread): joins it, passes each view to the workers, and tells
+ * the other nodes when they have applied it. Nothing of NATS is loaded before join().
  */
 
 import type { SessionHolder } from '../cluster/client-directory.ts';
@@ -21,13 +21,13 @@ export interface ClusterControlOptions {
   sessions(): ClusterSessions;
   /** To all workers that run. */
   broadcast(message: ToWorker): void;
-  /** The others have taken this node out: it has to join again, as another one. */
+  /** The others have removed this node: it has to join again, as a new one. */
   onEvicted(): void;
-  /** What has to be done on every node was asked for on another one. */
+  /** Another node has announced something that every node has to do. */
   onNews(news: Readonly<Record<string, unknown>>): void;
-  /** Another node asks for an operator. */
+  /** Another node forwards an operator's request. */
   onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
-  /** Of a client whose node is lost. */
+  /** The will of a client whose node is lost. */
   publishWill(will: ToldWill): void;
 }
 
@@ -35,18 +35,21 @@ export interface ClusterControlOptions {
 export interface ClusterSessions extends Omit<SessionHolder, 'stampOf'> {
   restoredStampOf(clientId: string): number | undefined;
   otherWorkersLost(workers: ReadonlySet<number>): void;
-  /** Of sessions that wait for their clients. */
+  /** For sessions whose clients are disconnected. */
   awayClientIds(): Iterable<string>;
 }
 
-/** For the sessions of a node that stops to go to others. */
+/** How long the sessions of a stopping node may take to move to others. */
 const giveSessionsMs = 5_000;
-/** So many in a look, in turns; whoever was given away and is still there is given away again, but not sooner than this. */
+/**
+ * How many are looked at in one turn. A session that was given away and is still here is given away again,
+ * but not before this time.
+ */
 const givenAtOnce = 1_000;
 const giveAgainMs = 250;
 const lookMs = 20;
 
-/** Of the metrics and of `$SYS`. */
+/** For the metrics and `$SYS`. */
 export interface ClusterFigures {
   readonly nodes: readonly NodeFigures[];
   readonly epoch: number;
@@ -63,12 +66,12 @@ export class ClusterControl implements Directory {
   #node: ClusterNode | undefined;
   #place: JoinedPlace | undefined;
   #view: View | undefined;
-  /** By epoch: what the workers were told, and not all have applied. */
+  /** By epoch: views that the workers were told and not all have applied. */
   readonly #views = new Map<number, ClusterView>();
-  /** By worker: the last one that it has applied. */
+  /** By worker: the last epoch that it has applied. */
   #applied: (ClusterView | undefined)[] = [];
   #isEvicted = false;
-  /** By worker: what it has said last of its links. */
+  /** By worker: its last report on its links. */
   readonly #links = new Map<number, readonly LinkFigures[]>();
   #heard = Promise.resolve();
   #outdated = 0;
@@ -78,8 +81,8 @@ export class ClusterControl implements Directory {
   }
 
   /**
-   * Joins, again after an eviction, with what is on the disk. Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED,
-   * CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE.
+   * Joins, or joins again after an eviction, with the data on the disk. Errors: CLUSTER_NOT_REACHABLE,
+   * CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE, STORE_NOT_USABLE.
    */
   async join(data: NodeData | undefined): Promise<JoinedPlace> {
     const { config, logger } = this.#options;
@@ -114,8 +117,8 @@ export class ClusterControl implements Directory {
   }
 
   /**
-   * Gives sessions whose clients have left to other nodes, as far as they take them in time. `left`: how many sessions there
-   * are still; called again and again. Gives how many stay here.
+   * Moves sessions of disconnected clients to other nodes, as far as they take them in time. `left` is called
+   * repeatedly and returns how many sessions are left. Returns how many stay here.
    */
   async giveSessions(left: () => number): Promise<number> {
     const sessions = this.#options.sessions();
@@ -137,7 +140,7 @@ export class ClusterControl implements Directory {
     return left();
   }
 
-  /** Whether other nodes can have what this one has. */
+  /** Whether other nodes can take over what this node has. */
   get hasOthers(): boolean {
     return this.#isReached && (this.#node?.cluster.giveSessions([]) ?? false);
   }
@@ -161,17 +164,17 @@ export class ClusterControl implements Directory {
     };
   }
 
-  /** All nodes have heard which sessions this one has brought: from then on clients may come. */
+  /** All nodes have heard which sessions this one has brought: clients are accepted from now on. */
   get heard(): Promise<void> {
     return this.#heard;
   }
 
-  /** Gives the slots to the others, and ends. */
+  /** Gives the slots to the other nodes, and ends. */
   async leave(): Promise<void> {
     await this.#node?.leave();
   }
 
-  /** With what a worker is started. */
+  /** The data that a worker is started with. */
   workerStart(worker: number): WorkerCluster | undefined {
     const view = this.#views.get(this.#view?.epoch ?? 0);
     if (this.#place === undefined || view === undefined) return undefined;
@@ -193,7 +196,7 @@ export class ClusterControl implements Directory {
       lanes: lanesByNode(cluster?.nodes ?? [], [...this.#links.values()].flat()),
     };
   }
-  /** Why no client should be sent here; undefined: they are welcome. */
+  /** Why no client should be sent here; undefined: clients are accepted. */
   get unreadiness(): string | undefined {
     if (this.#place === undefined || this.#isEvicted) return 'the node joins its cluster';
     return this.#isReached ? undefined : 'the node is cut off from its cluster';
@@ -202,7 +205,7 @@ export class ClusterControl implements Directory {
     return !this.#isEvicted && (this.#node?.cluster.isReached ?? false);
   }
 
-  /** A worker has done what a view asks for. */
+  /** A worker has applied a view. */
   viewApplied(worker: number, epoch: number, lastMove: number): void {
     this.#applied[worker] = this.#views.get(epoch) ?? this.#applied[worker];
     const byAll = Math.min(...this.#applied.map((view) => view?.epoch ?? 0));
@@ -211,22 +214,22 @@ export class ClusterControl implements Directory {
     this.#node?.cluster.dataPlaneApplied(byAll, lastMove);
   }
 
-  /** Of the links of a worker, as readLinkFigures() reads them. */
+  /** The links of a worker, as readLinkFigures() returns them. */
   linksTold(worker: number, figures: readonly number[]): void {
     this.#links.set(worker, readLinkFigures(figures));
   }
 
-  /** A client of this node has this will, or has none any more. */
+  /** A client of this node has this will, or no longer has one. */
   setWill(clientId: string, will: ToldWill | undefined): void {
     if (!this.#isEvicted) this.#node?.cluster.setWill(clientId, will);
   }
 
-  /** What other nodes answer, by name: each, or one of them. Undefined: it does not answer. */
+  /** The answers of other nodes, by name: of all, or of one. Undefined: no answer. */
   async ask(question: NodeQuestion, node?: string): Promise<ReadonlyMap<string, NodeAnswer | undefined>> {
     return (await this.#node?.cluster.ask(question, node)) ?? new Map();
   }
 
-  /** Tells all other nodes what has to be done there too. */
+  /** Announces to all other nodes what has to be done there too. */
   tell(news: Readonly<Record<string, unknown>>): void {
     this.#node?.cluster.tell(news);
   }
@@ -262,7 +265,7 @@ export class ClusterControl implements Directory {
     this.#options.broadcast({ type: 'clusterView', view: told });
   }
 
-  /** What was on its way is lost: the node can only begin anew. */
+  /** Whatever was in transit is lost: the node can only start again. */
   linkBroken(worker: number): void {
     this.#options.logger.error({ worker }, 'a worker of another node has sent something malformed');
     this.#onEvicted();

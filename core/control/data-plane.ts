@@ -1,6 +1,7 @@
 /**
- * The data plane as the main thread has it: its broker in the addon, made from the store or as a node of a cluster, and the
- * supervisor of its workers. A node that its cluster has evicted makes both again.
+ * The data plane from the main thread's point of view: its broker in the addon, created from the store or as
+ * a node of a cluster, and the supervisor of its workers. When a cluster evicts its node, both are created
+ * again.
  *
  *   rules -> join the cluster | open and read the store -> addon.createBroker() -> Supervisor -> workers listen
  */
@@ -27,20 +28,23 @@ export interface DataPlaneOptions {
   readonly directory: SessionDirectory;
   readonly cluster: ClusterControl | undefined;
   readonly events: WorkerEvents;
-  /** The broker runs, and is not being stopped. */
+  /** The broker is running, and not being stopped. */
   isRunning(): boolean;
-  /** As encodeRuleBook() makes them; undefined: there are none. Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
+  /**
+   * As encodeRuleBook() returns them; undefined: no rules. Errors: ACCESS_FILE_UNREADABLE,
+   * ACCESS_FILE_INVALID.
+   */
   firstRules(): Uint8Array | undefined;
   /** The node has joined its cluster, and the keys of its sessions have changed. */
   onJoined(): void;
-  /** There is a supervisor, whose workers are about to be started. */
+  /** There is a supervisor; its workers are about to be started. */
   onSupervisor(supervisor: Supervisor): void;
 }
 
 /** Where the workers listen. */
 export interface ListeningPlace {
   readonly numericHost: string;
-  /** Of the configured listeners, numeric. */
+  /** The configured listeners' addresses, numeric. */
   readonly listenerHosts: readonly string[];
   readonly httpSocket: string;
 }
@@ -50,7 +54,7 @@ export class DataPlane {
   #supervisor: Supervisor | undefined;
   #store: Store | undefined;
   #place: ListeningPlace | undefined;
-  /** With the ports that were chosen. */
+  /** With the ports that were assigned. */
   #address: Address | undefined;
   /** Of all workers so far. */
   #starts = 0;
@@ -59,7 +63,7 @@ export class DataPlane {
     this.#options = options;
   }
 
-  /** Undefined: no worker was started yet, or the node joins its cluster again. */
+  /** Undefined: no worker has been started yet, or the node is joining its cluster again. */
   get supervisor(): Supervisor | undefined {
     return this.#supervisor;
   }
@@ -68,7 +72,7 @@ export class DataPlane {
     return this.#store?.state ?? 'open';
   }
 
-  /** As Supervisor.send(). */
+  /** See Supervisor.send(). */
   send(worker: number, message: ToWorker, moved?: Uint8Array<ArrayBuffer>): boolean {
     return this.#supervisor?.send(worker, message, moved) ?? false;
   }
@@ -78,7 +82,7 @@ export class DataPlane {
     this.#supervisor?.broadcast(message);
   }
 
-  /** Resolves when clients can connect. Errors: as Broker.start(). */
+  /** Resolves when clients can connect. Errors: those of Broker.start(). */
   async start(place: ListeningPlace): Promise<Address> {
     const address = await this.#startWorkers(place);
     this.#place = place;
@@ -91,8 +95,8 @@ export class DataPlane {
   }
 
   /**
-   * The workers of this incarnation are gone for the others, and its sessions with them: clients are told to go, and find
-   * a node that has joined anew when they come back.
+   * To the other nodes, this incarnation's workers and sessions no longer exist. So clients are disconnected,
+   * and find a node that has joined anew when they come back.
    */
   async joinAgain(): Promise<void> {
     const { config, logger, events, isRunning } = this.#options;
@@ -148,11 +152,14 @@ export class DataPlane {
     return address;
   }
 
-  /** Makes the broker in the addon, from its store if it has one. Errors: as Store.open(), ClusterControl.join(). */
+  /**
+   * Creates the broker in the addon, from its store if it has one. Errors: those of Store.open() and
+   * ClusterControl.join().
+   */
   async #openBroker(addon: Addon, host: string): Promise<number> {
     const { config, logger, directory, cluster, events } = this.#options;
     const { limits, port, workers } = config;
-    const rules = this.#options.firstRules(); // wrong files are no reason to read a store
+    const rules = this.#options.firstRules(); // invalid files are found before the store is read
     const dataPlaneRules = { ...config, ...limits };
     if (cluster !== undefined && !keepsData(config)) {
       const place = await cluster.join(undefined);
@@ -177,7 +184,7 @@ export class DataPlane {
     }
   }
 
-  /** The node joins with what it has, which is read before: nobody is to wait for that. */
+  /** The node joins with its data, which it reads first so that the others need not wait for that. */
   async #recoverNode(
     store: Store,
     known: KnownCluster | undefined,
@@ -187,7 +194,7 @@ export class DataPlane {
     const { config, directory } = this.#options;
     try {
       const { runs, sessions } = await store.read();
-      directory.restore(0, sessions); // the others are told of them as soon as it has joined
+      directory.restore(0, sessions); // the others hear of them as soon as it has joined
       const alone = { clusterName: config.clusterName, keys: undefined, epoch: 0, incarnation: runs };
       const data = { directory: store.directory, known: known ?? (runs > 0 ? alone : undefined) };
       const place = await cluster.join(data);

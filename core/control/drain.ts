@@ -1,17 +1,17 @@
 /**
  * Empties the broker before it stops (main thread): new clients are refused, and connected ones are
- * told to go in slices, so that wherever they go next they do not all come at once.
+ * disconnected in slices, so that they do not all reach their next broker at once.
  *
- *     begin() --> a slice every 100 ms --> all are told --> the last has gone, or graceMs have passed --> done
+ *     begin() --> a slice every 100 ms --> all told to go --> all gone, or graceMs have passed --> done
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 
 export interface DrainOptions {
   readonly clock: Clock;
   readonly clientsPerSecond: number;
-  /** That clients may take to go, once all were told. */
+  /** How long clients may take to leave once all were told. */
   readonly graceMs: number;
-  /** Tells so many more clients to go, and gives how many it has told. */
+  /** Tells this many more clients to leave, and returns how many were told. */
   tellNext(count: number): number;
   connected(): number;
   done(): void;
@@ -45,7 +45,7 @@ export class Drain {
     else this.#timer = clock.after(sliceMs, () => this.#proceed());
   }
 
-  /** As many as are due by now, at least one. True when there are no more. */
+  /** Tells as many as are due by now, at least one. True when none are left. */
   #tellSlice(nowMs: number): boolean {
     const { clientsPerSecond, tellNext } = this.#options;
     const due = Math.ceil(((nowMs - this.#beganMs + sliceMs) / 1_000) * clientsPerSecond);

@@ -1,6 +1,6 @@
 /**
- * The figures of the broker (main thread): what the data plane, the session directory and the streams have counted, for the
- * embedding API, the API, the metrics and `$SYS`.
+ * The figures of the broker (main thread): the counts of the data plane, the session directory and the
+ * streams, for the embedding API, the HTTP API, the metrics and `$SYS`.
  */
 import { getHeapStatistics } from 'node:v8';
 import { type CounterName, counterNames } from '../data-plane/addon.ts';
@@ -16,16 +16,16 @@ import type { ClusterControl } from './cluster-control.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /**
- * What the data plane has counted since the start; each is explained in native/counters.h. And how many clients were
- * refused, for whatever reason, and how many of them for `sessionsMax`.
+ * What the data plane has counted since the start, as explained in native/counters.h. Also the number of
+ * clients refused for any reason, and of those refused because of `sessionsMax`.
  */
 export type Statistics = Readonly<
   Record<CounterName | 'clientsRefused' | 'sessionsRefused' | CertificateFigure, number>
 >;
 
 /**
- * How often certificates were renewed while the broker runs, and how often new ones were no good. The days that are left
- * until the first one expires, negative when it has; 0 without TLS.
+ * How often certificates were renewed while the broker was running, and how often new ones were rejected. The
+ * days until the first one expires, negative if it has; 0 without TLS.
  */
 type CertificateFigure = 'certificateReloads' | 'certificateReloadsRefused' | 'certificateDaysLeft';
 
@@ -45,7 +45,7 @@ export interface FiguresOptions {
   /** Errors: NOT_RUNNING. */
   running(): Supervisor;
   clientsRefused(): number;
-  /** It runs and cannot do all that it should. */
+  /** The broker runs but cannot do everything it should. */
   isDegraded(): boolean;
 }
 
@@ -78,7 +78,7 @@ export class Figures {
     } as Statistics;
   }
 
-  /** What `/api/statistics` and `/api/v1/stats` say. Errors: NOT_RUNNING. */
+  /** The content of `/api/statistics` and `/api/v1/stats`. Errors: NOT_RUNNING. */
   shown(): Record<string, number> {
     const { user, system } = process.cpuUsage();
     const uptimeMs = Math.round(performance.now() - this.#startedAtMs);
@@ -88,7 +88,7 @@ export class Figures {
     return { ...this.statistics(), ...clients, memoryBytes, uptimeMs, cpuUs: user + system };
   }
 
-  /** All that Prometheus is told. Errors: NOT_RUNNING. */
+  /** Everything for Prometheus. Errors: NOT_RUNNING. */
   metrics(format: MetricsFormat): string {
     return metricsText(this.families(), format);
   }
@@ -118,7 +118,7 @@ export class Figures {
     });
   }
 
-  /** What `$SYS` says. Errors: NOT_RUNNING. */
+  /** The content of `$SYS`. Errors: NOT_RUNNING. */
   sample(): BrokerSample {
     const { version, directory } = this.#options;
     return {

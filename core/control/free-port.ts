@@ -1,7 +1,7 @@
 /**
- * Whether an address can be listened on. The workers share their ports (SO_REUSEPORT), so they would not
- * notice another broker on the same port: this asks for it exclusively, once, before they start, and keeps
- * other RallyMQs away for as long as the broker runs.
+ * Whether an address is free. The workers share their ports (SO_REUSEPORT), so they would not notice another
+ * broker on the same port. So before they start, the port is opened exclusively, once; and a claim keeps
+ * other RallyMQs away from it for as long as the broker runs.
  */
 import { lookup } from 'node:dns/promises';
 import { createServer, type Server } from 'node:net';
@@ -20,7 +20,9 @@ export async function numericAddress(host: string): Promise<string> {
   }
 }
 
-/** Errors: ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED. `option` is named in the sentence. */
+/**
+ * Errors: ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, ADDRESS_NOT_PERMITTED, with `option` named in the message.
+ */
 export function assertPortIsFree(host: string, port: number, option: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
@@ -35,8 +37,8 @@ export interface PortClaim {
 }
 
 /**
- * Claims a port among the RallyMQs of this machine, by a name in Linux's abstract socket space, which goes
- * with the process. Errors: ADDRESS_IN_USE.
+ * Claims a port among the RallyMQs of this machine, by a name in Linux's abstract socket namespace, which
+ * disappears with the process. Errors: ADDRESS_IN_USE.
  */
 export function claimPort(host: string, port: number, option: string): Promise<PortClaim> {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
- * The host program's client and its connection, which worker 0 carries (main thread). The connection is opened when that
- * worker runs, and again when it has ended.
+ * The host program's client and its connection, which belongs to worker 0 (main thread). The connection is
+ * opened when that worker runs, and again after a restart.
  */
 import { BrokerError } from '../broker-error.ts';
 import type { Limits } from '../config/limits.ts';
@@ -9,16 +9,16 @@ import { reasonCodeName } from '../wire/reason-code-name.ts';
 import type { Logger } from './logger.ts';
 import type { ToWorker } from './messages.ts';
 
-/** The worker that carries it. */
+/** The worker with the connection. */
 export const hostWorker = 0;
 
-/** Before a connection that has failed is opened again. */
+/** How long to wait before a failed connection is opened again. */
 const pauseMs = 1_000;
 
 export interface HostConnectionOptions {
   readonly limits: Limits;
   readonly logger: Logger;
-  /** To the worker that carries it. */
+  /** To the worker with the connection. */
   send(message: ToWorker, moved?: Uint8Array<ArrayBuffer>): void;
 }
 
@@ -42,13 +42,13 @@ export class HostConnection {
     this.client.resume();
   }
 
-  /** The worker is gone; open() follows when it runs again. */
+  /** The worker has ended; open() is called when it runs again. */
   workerLost(): void {
     clearTimeout(this.#timer);
     this.client.lost();
   }
 
-  /** What it had not answered may be what it broke on. Clients do not notice. */
+  /** A packet it had not answered may have broken it. Clients do not notice. */
   ended(reasonCode: number): void {
     const reason = reasonCodeName(reasonCode);
     this.#options.logger.error({ reason }, "the host program's connection has ended, and is opened again");

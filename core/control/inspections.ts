@@ -1,6 +1,6 @@
 /**
- * What operators ask the workers (main thread): asks one worker, or all, and gives a promise. One whose worker does not
- * run, or ends before it has answered, fails.
+ * What operators ask the workers (main thread), one or all, with a promise for the answers. It rejects if a
+ * worker does not run, or ends before it has answered.
  */
 import { BrokerError } from '../broker-error.ts';
 import type { Inspection, InspectionAnswers } from '../data-plane/inspection.ts';
@@ -11,7 +11,7 @@ type About = Inspection['about'];
 export class Inspections {
   readonly #workers: number;
   readonly #asks: Pick<Asks, 'ask'>;
-  /** Those that wait, to be told that the broker stops. */
+  /** Pending requests, which fail when the broker stops. */
   readonly #open = new Set<(error: unknown) => void>();
 
   constructor(workers: number, asks: Pick<Asks, 'ask'>) {
@@ -28,7 +28,7 @@ export class Inspections {
     return (await this.call(worker, 'inspect', asked)) as InspectionAnswers[Kind];
   }
 
-  /** What is done for an operator. Errors: WORKER_FAILED. */
+  /** Does something for an operator. Errors: WORKER_FAILED. */
   call<Name extends CallName>(
     worker: number,
     call: Name,
@@ -51,7 +51,7 @@ export class Inspections {
     return Promise.all(Array.from({ length: this.#workers }, (_, worker) => this.ask<Kind>(worker, asked)));
   }
 
-  /** Nothing will be answered any more. */
+  /** Nothing will be answered from now on. */
   close(error: unknown): void {
     for (const reject of this.#open) reject(error);
     this.#open.clear();

@@ -1,6 +1,7 @@
 /**
- * The log: lines on standard error, by pino, of JSON or of text. A log that cannot be written never ends the broker: lines
- * wait while a disk is full, and are dropped once nobody can read them, such as behind a closed pipe or terminal.
+ * The log: lines on standard error, written by pino, as JSON or text. A log that cannot be written never ends
+ * the broker: while the disk is full lines wait, and when nobody can read them, as with a closed pipe or
+ * terminal, they are dropped.
  */
 import { destination, type Logger as PinoLogger, pino } from 'pino';
 import type { LogFormat, LogLevel } from '../config/options.ts';
@@ -8,7 +9,7 @@ import { textLine } from './text-line.ts';
 
 export type Logger = PinoLogger;
 
-/** Of lines that wait for a disk with room, in bytes; more are dropped. */
+/** Bytes of lines that wait while the disk is full; more are dropped. */
 const waitingBytesMax = 1_048_576;
 
 const closedCodes: readonly (string | undefined)[] = ['EPIPE', 'EIO', 'EBADF'];

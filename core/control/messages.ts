@@ -1,7 +1,7 @@
 /**
- * What the main thread and its workers tell each other: their only channel. Everything is plain data, posted in order,
- * an array for each turn (outgoing.ts). What is asked and answered is in asks.ts. No application message passes here but
- * those of the host program.
+ * The messages between the main thread and its workers, their only channel. Everything is plain data, posted
+ * in order, as one array per turn (outgoing.ts). Questions and answers are in asks.ts. No application
+ * messages pass here, except those of the host program.
  */
 
 import type { ClientTls, Quotas, Transport } from '../config/authentication.ts';
@@ -14,13 +14,13 @@ import type { ProtocolVersion } from '../wire/packets.ts';
 import type { AskMessage, ReplyMessage } from './asks.ts';
 import type { RefusalReason, RefusedClient } from './refusals.ts';
 
-/** What a worker is started with. */
+/** The data that a worker is started with. */
 export interface WorkerStart {
   readonly broker: number;
   readonly worker: number;
   readonly version: string;
   readonly config: BrokerConfig;
-  /** How many workers were started before, so that no two connections ever have the same number. */
+  /** How many workers were started before, so that no two connections ever share a number. */
   readonly startedBefore: number;
   /** Undefined: this is not a node of a cluster. */
   readonly cluster: WorkerCluster | undefined;
@@ -29,15 +29,15 @@ export interface WorkerStart {
 /** The place of a worker in a cluster. */
 export interface WorkerCluster {
   readonly incarnation: number;
-  /** The number of this node's first worker among all. */
+  /** The number of this node's first worker in the cluster. */
   readonly firstWorker: number;
-  /** The last one. */
+  /** The latest one. */
   readonly view: ClusterView;
-  /** The last one that the data plane of this worker has applied, before its thread was restarted. */
+  /** The latest one that this worker's data plane had applied before its thread was restarted. */
   readonly applied: ClusterView | undefined;
 }
 
-/** What the data plane has to know of a view (core/cluster/view.ts). */
+/** The part of a view (core/cluster/view.ts) that the data plane needs. */
 export interface ClusterView {
   readonly epoch: number;
   readonly nodes: readonly {
@@ -49,7 +49,10 @@ export interface ClusterView {
   readonly owners: readonly number[];
 }
 
-/** A CONNECT on its way to the session directory; its will stays with the worker, and in a cluster others keep it too. */
+/**
+ * A CONNECT on its way to the session directory. Its will stays with the worker; in a cluster another node
+ * keeps a copy.
+ */
 export interface ConnectRequest {
   readonly clientId: string;
   readonly protocolVersion: ProtocolVersion;
@@ -61,21 +64,21 @@ export interface ConnectRequest {
   readonly authenticationData: Uint8Array | undefined;
   readonly remoteAddress: string;
   readonly transport: Transport;
-  /** Where it has come in: of `config.listeners`, from 1; 0: on one of the broker's own ports. */
+  /** The listener it came in on: one of `config.listeners`, from 1; 0: one of the broker's own ports. */
   readonly listener: number;
-  /** That came with the opening of its WebSocket. */
+  /** From the request that opened its WebSocket. */
   readonly token: string | undefined;
-  /** The topic of its will, and how it is to be published. */
+  /** The topic of its will, and how to publish it. */
   readonly willTopic: string | undefined;
   readonly willQos?: 0 | 1 | 2 | undefined;
   readonly willRetain?: boolean | undefined;
   /** In a cluster: the will as a PUBLISH of MQTT 5, and its delay. */
   readonly will?: { readonly packet: Uint8Array<ArrayBuffer>; readonly delaySeconds: number } | undefined;
-  /** Undefined if it is plain. */
+  /** Undefined for a plain connection. */
   readonly tls: ClientTls | undefined;
 }
 
-/** A connected client that authenticates again (MQTT 5, 4.12.1). */
+/** A connected client that reauthenticates (MQTT 5, 4.12.1). */
 export interface RenewalRequest {
   readonly clientId: string;
   readonly remoteAddress: string;
@@ -86,34 +89,34 @@ export interface RenewalRequest {
   readonly data: Uint8Array | undefined;
 }
 
-/** What a client is let in with. */
+/** What a client is granted. */
 export interface Admission {
-  /** Who it is to the rules: of encodeAccess(). Undefined where there are none. */
+  /** Its identity for the access rules: encodeAccess(). Undefined without rules. */
   readonly access: Uint8Array | undefined;
-  /** When the connection ends unless it is renewed, of the wall clock. */
+  /** When the connection ends unless it is renewed, in wall-clock time. */
   readonly expiresAtMs: number | undefined;
-  /** That the broker makes for the client. */
+  /** Subscriptions that the broker makes for the client. */
   readonly subscriptions: readonly ServerSubscription[];
-  /** How fast the client may send; undefined: as all may. */
+  /** How fast the client may send; undefined: the general limits. */
   readonly quotas?: Quotas | undefined;
-  /** Goes before all its topics; undefined: nothing. */
+  /** Prepended to all its topics; undefined: nothing. */
   readonly topicPrefix?: string | undefined;
 }
 
-/** What a client wants to do with a topic, or a topic filter. */
+/** An operation of a client on a topic or topic filter. */
 export interface AskedTopic {
   readonly topic: string;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
 }
 
-/** `keptMs`: for how long it counts; 0: once. */
+/** `keptMs`: how long the answer is valid; 0: only once. */
 export interface DecidedTopic {
   readonly isAllowed: boolean;
   readonly keptMs: number;
 }
 
-/** Where a listener listens: on a port, or on a Unix socket that is bound. */
+/** The address of a listener: a port, or a bound Unix socket. */
 export interface ListenerPlace {
   readonly host: string;
   readonly port: number;
@@ -132,24 +135,24 @@ export type ToWorker =
       /** For the ports with TLS. */
       readonly tls: TlsMaterial | undefined;
       readonly ticketKeys: Uint8Array;
-      /** Where the HTTP server listens, in the file system. */
+      /** The Unix socket on which the HTTP server listens. */
       readonly httpSocket: string;
       /** In the order of the configuration. */
       readonly listeners: readonly ListenerPlace[];
     }
   | { readonly type: 'ticketKeys'; readonly keys: Uint8Array }
-  /** `closed` follows in the end. */
+  /** `closed` follows eventually. */
   | {
       readonly type: 'accept';
       readonly connection: number;
       readonly session: number;
-      /** The session is made now. Else it is here. */
+      /** Creates the session. Otherwise it is already here. */
       readonly isNew: boolean;
-      /** The last one of an enhanced authentication. */
+      /** The last data of an enhanced authentication. */
       readonly authenticationData: Uint8Array | undefined;
       readonly admission: Admission | undefined;
     }
-  /** Of a CONNECT, or of a connected client that may not stay. */
+  /** Answers a CONNECT, or ends a connected client. */
   | { readonly type: 'refuse'; readonly connection: number; readonly reasonCode: number }
   /** The client has to answer with AUTH. */
   | { readonly type: 'challenge'; readonly connection: number; readonly data: Uint8Array }
@@ -159,28 +162,31 @@ export type ToWorker =
       readonly data: Uint8Array | undefined;
       readonly admission: Admission | undefined;
     }
-  /** The client has connected again: ends its connection, if it is there still. `closed` follows. */
+  /** The client has reconnected: ends its old connection, if there still is one. `closed` follows. */
   | { readonly type: 'evict'; readonly connection: number; readonly reasonCode: number }
   /** Takes the session over from another worker. `arrived` follows. */
   | { readonly type: 'moveHere'; readonly session: number; readonly from: number }
-  /** Ends a session whose client is not connected. `settled` follows. */
+  /** Ends a session whose client is disconnected. `settled` follows. */
   | { readonly type: 'endSession'; readonly session: number }
   /** The delay of its will has passed. `settled` follows. */
   | { readonly type: 'publishWill'; readonly session: number }
-  /** Of each topic that was asked about, in their order. */
+  /** For each topic that was asked about, in order. */
   | {
       readonly type: 'authorized';
       readonly connection: number;
       readonly request: number;
       readonly decided: readonly DecidedTopic[];
     }
-  /** What programs have decided about topics counts no more. */
+  /** Earlier decisions of programs about topics are no longer valid. */
   | { readonly type: 'forgetDecisions' }
-  /** The broker has more to do than it can: clients with a pace may send half as fast, or again as fast as before. */
+  /**
+   * The broker is overloaded, or has recovered: clients with a rate limit may send half as fast, or as fast
+   * as before.
+   */
   | { readonly type: 'halvePaces'; readonly isHalved: boolean }
   /**
-   * What happens to a target is told from now on, for the trace with this index. `away`: the session of a client that is
-   * not connected; 0: none.
+   * Events of a target are reported from now on, for the trace with this index. `away`: the session of a
+   * disconnected client; 0: none.
    */
   | {
       readonly type: 'trace';
@@ -190,31 +196,31 @@ export type ToWorker =
       readonly away: number;
     }
   | { readonly type: 'endTrace'; readonly index: number }
-  /** Spans of OpenTelemetry: as Engine.makeSpans(). */
+  /** Spans of OpenTelemetry; see Engine.makeSpans(). */
   | { readonly type: 'makeSpans'; readonly followsParent: boolean; readonly ratio: number }
   | { readonly type: 'openHost'; readonly session: number }
-  /** `viewApplied` follows, unless a later one comes before that. */
+  /** `viewApplied` follows, unless a later view arrives first. */
   | { readonly type: 'clusterView'; readonly view: ClusterView }
-  /** Moves of sessions and slots that begin from now on have larger numbers than this. */
+  /** Moves of sessions and slots that begin from now on must have higher numbers than this. */
   | { readonly type: 'noteMove'; readonly number: number }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
-  /** The host client has processed this much of its PUBLISH packets. */
+  /** The host client has processed this many bytes of its PUBLISH packets. */
   | { readonly type: 'hostProcessed'; readonly bytes: number; readonly messages: number }
   /** `reply` follows. */
   | AskMessage
   | { readonly type: 'stop'; readonly reasonCode: number };
 
 export type ToMain =
-  /** A client was not let in: by the worker itself, or as the main thread has decided. */
+  /** A client was refused, by the worker or as the main thread decided. */
   | {
       readonly type: 'refused';
       readonly client: RefusedClient;
       readonly refusal: RefusalReason;
       readonly isDecidedByWorker: boolean;
     }
-  /** A web page of this origin may not open a WebSocket. */
+  /** A web page of this origin was refused a WebSocket. */
   | { readonly type: 'originRefused'; readonly origin: string }
-  /** `reason`: more than the notice says; may be empty. */
+  /** `reason`: details beyond the notice; may be empty. */
   | {
       readonly type: 'noticed';
       readonly notice: Notice;
@@ -222,24 +228,24 @@ export type ToMain =
       readonly reason: string;
     }
   | { readonly type: 'listening' }
-  /** The data plane has done what the view of this epoch asks for. `lastMove`: the largest number of a move that it knows. */
+  /** The data plane has applied the view of this epoch. `lastMove`: the highest move number that it knows. */
   | { readonly type: 'viewApplied'; readonly epoch: number; readonly lastMove: number }
-  /** A worker of another node has sent what none would send. */
+  /** A worker of another node has sent what no worker would. */
   | { readonly type: 'linkBroken'; readonly worker: number }
-  /** Each second: as readLinkFigures() reads them. */
+  /** Each second: see readLinkFigures(). */
   | { readonly type: 'links'; readonly figures: readonly number[] }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'connect'; readonly connection: number; readonly connect: ConnectRequest }
   /** The client has answered a challenge. */
   | { readonly type: 'answered'; readonly connection: number; readonly data: Uint8Array | undefined }
   | { readonly type: 'renew'; readonly connection: number; readonly renewal: RenewalRequest }
-  /** The client has left before it was let in, or while it authenticated again. */
+  /** The client left before it was accepted, or while it reauthenticated. */
   | { readonly type: 'abandoned'; readonly connection: number; readonly clientId: string }
   /** The sessions that the worker has when it starts, as bytes for readSessionRows(). */
   | { readonly type: 'sessions'; readonly rows: Uint8Array }
   /**
-   * A connection that was accepted is over, or was over before. What its client has published and its will are with
-   * their shards: whatever comes from it now comes behind.
+   * An accepted connection has ended, perhaps before this message. The client's messages and its will have
+   * reached their shards: whatever comes from the client now comes after them.
    */
   | {
       readonly type: 'closed';
@@ -251,7 +257,7 @@ export type ToMain =
   /** The directory's request for the session has been carried out, or there is no such session. */
   | { readonly type: 'settled'; readonly session: number; readonly row: SessionRow }
   | { readonly type: 'arrived'; readonly session: number; readonly row: SessionRow }
-  /** A program is to say whether the client may do this. `authorized` follows unless it has left. */
+  /** Asks whether a program allows this to the client. `authorized` follows unless it has left. */
   | {
       readonly type: 'authorize';
       readonly connection: number;
@@ -260,7 +266,7 @@ export type ToMain =
       readonly action: 'publish' | 'subscribe';
       readonly topics: readonly AskedTopic[];
     }
-  /** A client has done what it may not, and was told so. */
+  /** A client was refused an action, and was told so. */
   | {
       readonly type: 'rightRefused';
       readonly action: 'publish' | 'subscribe';
@@ -268,11 +274,11 @@ export type ToMain =
       readonly topic: string;
     }
   | { readonly type: 'hostBytes'; readonly bytes: Uint8Array }
-  /** So many bytes more of the host client's were taken. */
+  /** This many more bytes of the host client were taken. */
   | { readonly type: 'hostTaken'; readonly bytes: number }
-  /** The host client's connection is over, which is a fault of ours: it is to be opened again. */
+  /** The host client's connection has ended, because of a bug of ours: it is to be reopened. */
   | { readonly type: 'hostEnded'; readonly reasonCode: number }
-  /** A connected client may not subscribe to these, or cannot: `reasonCode` is that of the first. */
+  /** A connected client was refused these subscriptions: `reasonCode` is that of the first. */
   | {
       readonly type: 'subscriptionRefused';
       readonly clientId: string;
@@ -281,7 +287,7 @@ export type ToMain =
     }
   /** For traces and spans: readTraceRecord() reads it. */
   | { readonly type: 'traced'; readonly record: Uint8Array }
-  /** For traces: what a SUBSCRIBE or UNSUBSCRIBE was answered. `traces`: a bit for each. */
+  /** For traces: the answer to a SUBSCRIBE or UNSUBSCRIBE. `traces`: a bit for each. */
   | {
       readonly type: 'subscriptionTraced';
       readonly traces: number;

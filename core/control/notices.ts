@@ -1,4 +1,7 @@
-/** What the log says about what clients do again and again: notices of the data plane, refused origins, too many sessions. */
+/**
+ * Log lines about what clients do again and again: notices of the data plane, refused origins, too many
+ * sessions.
+ */
 import type { Notice } from '../data-plane/addon.ts';
 import { Pace } from './pace.ts';
 
@@ -23,18 +26,18 @@ const noticeSentences: Readonly<Record<Notice, string>> = {
     'a message of a client, or a will, is not retained, since the store is full: raise retainedMessagesMax or retainedBytesMax',
 };
 
-/** Origins of refused pages that are logged; anybody can make up more. */
+/** How many origins of refused pages are logged; anyone can make up more. */
 const refusedOriginsMax = 100;
 
-/** Notices with their reasons that are logged; the reasons are OpenSSL's, some dozens in practice. */
+/** How many notices with reasons are logged; the reasons are OpenSSL's, some dozens in practice. */
 const noticesMax = 200;
 
-/** Between two lines of the log about too many sessions: clients that are refused try again and again. */
+/** Between two log lines about too many sessions, since refused clients try again and again. */
 const sessionsFullNoticeMs = 60_000;
 
 export type Warn = (fields: Readonly<Record<string, unknown>>, sentence: string) => void;
 
-/** What the log says once, or seldom: whoever causes it does so again and again. */
+/** Logs only once, or rarely, what the same client causes again and again. */
 export class Notices {
   readonly #warn: Warn;
   readonly #refusedOrigins = new Set<string>();
@@ -56,7 +59,7 @@ export class Notices {
     this.#warn({ origin }, `${advice} (allowedOrigins, --allowed-origins)`);
   }
 
-  /** Once for each notice; where it has a reason, for each reason. Empty: there is no address, or no reason. */
+  /** Once for each notice, or for each notice and reason. An empty address or reason is unknown. */
   noticed(notice: Notice, remoteAddress: string, reason: string): void {
     const said = `${notice} ${reason}`;
     if (this.#noticed.has(said) || this.#noticed.size >= noticesMax) return;

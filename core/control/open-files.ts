@@ -1,18 +1,21 @@
 /**
- * How many files and connections this process may have open. Node.js raises its own limit as far as it may when it
- * starts (`ulimit -Hn`); what is left is the operator's to raise.
+ * How many files and connections this process may have open. Node.js raises its own limit as far as allowed
+ * at the start (`ulimit -Hn`); only the operator can raise it further.
  */
 import { readFileSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
 
-/** What the broker opens besides the connections of clients, without and with each worker. With one third more than was measured. */
+/**
+ * Files the broker opens besides clients' connections, without workers and per worker: a third more than was
+ * measured.
+ */
 const filesOfBroker = 36;
 const filesOfWorker = 10;
 
-/** Below so many clients it is worth a line in the log. */
+/** If there is room for fewer clients, the broker logs a warning. */
 const clientsFew = 1_000;
 
-/** Undefined where there is no limit, or no /proc to read it from. */
+/** Undefined if there is no limit, or no /proc to read it from. */
 export function openFilesMax(): number | undefined {
   try {
     const limits = readFileSync('/proc/self/limits', 'latin1');
@@ -24,8 +27,8 @@ export function openFilesMax(): number | undefined {
 }
 
 /**
- * A sentence for the log where only few clients fit, and fewer than `connectionsMax`. Errors: TOO_FEW_FILES, where not
- * even the broker itself fits.
+ * A sentence for the log if there is room for only a few clients, and fewer than `connectionsMax`. Errors:
+ * TOO_FEW_FILES if there is not even room for the broker itself.
  */
 export function openFilesNotice(
   filesMax: number | undefined,

@@ -1,6 +1,6 @@
 /**
- * What one thread tells another in a turn of its event loop, in order and posted as one array: a post costs
- * many times what a message in it does, and in a storm of CONNECT there are three for each client.
+ * The messages of one thread to another within a turn of its event loop, in order, posted as one array: a
+ * post costs many times more than a message in it, and a storm of CONNECTs sends three for each client.
  */
 export class Outgoing<Message> {
   readonly #post: (messages: Message[], moved: ArrayBuffer[]) => void;
@@ -11,7 +11,9 @@ export class Outgoing<Message> {
     this.#post = post;
   }
 
-  /** `moved`: bytes of the message that it may take along instead of a copy; the sender has no use for them. */
+  /**
+   * `moved`: buffers of the message that are transferred instead of copied; the sender no longer uses them.
+   */
   send(message: Message, moved?: Uint8Array<ArrayBuffer>): void {
     if (moved !== undefined) this.#moved.push(moved.buffer);
     if (this.#waiting.push(message) === 1) setImmediate(() => this.#flush());

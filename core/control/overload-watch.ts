@@ -1,9 +1,9 @@
 /**
- * Whether the broker has more to do than it can (main thread): how long a worker takes to answer, and how much memory
- * the process has taken of what it may have. First new clients are refused, then those that are here may send half as
- * fast; nobody is ended.
+ * Whether the broker is overloaded (main thread): measures how long a worker takes to answer, and the
+ * process's share of the memory it may use. First new clients are refused, then connected ones may send only
+ * half as fast; none is disconnected.
  *
- *   normal --too much for a second--> refusing --still too much--> slowing --enough room for some seconds--> normal
+ *   normal --overload for a second--> refusing --still overload--> slowing --enough room for some seconds--> normal
  */
 import type { Limits } from '../config/limits.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
@@ -15,22 +15,25 @@ export interface OverloadWatchOptions {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly workers: number;
-  /** Asks a worker for an answer(); false if it does not run. */
+  /** Sends a worker a question that answer() answers; false if it does not run. */
   ask(worker: number): boolean;
-  /** Of the process, and what it may have. */
+  /** The memory of the process, and its maximum. */
   memory(): { readonly usedBytes: number; readonly availableBytes: number };
   onState(state: LoadState, reason: string): void;
 }
 
 const lookMs = 500;
-/** So long it must have been too much before those that are here are slowed, and enough before all is well. */
+/**
+ * How long an overload lasts before connected clients are slowed, and how long it must be over before all is
+ * normal.
+ */
 const patienceMs = 5_000;
-/** A look that comes so much later finds that the process stood still, which says nothing of the load. */
+/** A check that is this late means that the process was paused, which says nothing about the load. */
 const stoodStillMs = 2_000;
 
 export class OverloadWatch {
   readonly #options: OverloadWatchOptions;
-  /** When each worker was asked what it has not answered. */
+  /** When each worker was sent the question it has not answered yet. */
   readonly #askedMs: (number | undefined)[] = [];
   #state: LoadState = 'normal';
   #changedMs = 0;

@@ -1,4 +1,4 @@
-/** How often something that may happen all the time is spoken of. */
+/** Limits how often something that may happen all the time is reported. */
 export class Pace {
   readonly #intervalMs: number;
   #nextMs = Number.NEGATIVE_INFINITY;
@@ -7,7 +7,7 @@ export class Pace {
     this.#intervalMs = intervalMs;
   }
 
-  /** Whether it is time; then the next time is `intervalMs` later. */
+  /** Whether it is time; if so, the next time is `intervalMs` later. */
   isDue(nowMs: number): boolean {
     if (nowMs < this.#nextMs) return false;
     this.#nextMs = nowMs + this.#intervalMs;

@@ -1,10 +1,10 @@
-/** A refused client, as the host program and the audit are told. */
+/** A refused client, as reported to the host program and the audit log. */
 import type { ClientTls, Transport } from '../config/authentication.ts';
 import type { ProtocolVersion } from '../wire/packets.ts';
 
 /** What is known of a refused client. */
 export interface RefusedClient {
-  /** The client identifier of its CONNECT, which nobody has verified; empty if none could be read. */
+  /** The client identifier of its CONNECT, unverified; empty if none could be read. */
   readonly clientId: string;
   /** Undefined if no CONNECT could be read. */
   readonly protocolVersion: ProtocolVersion | undefined;
@@ -17,6 +17,6 @@ export interface RefusedClient {
 export interface RefusalReason {
   /** Of MQTT 5, whatever version the client speaks. */
   readonly reasonCode: number;
-  /** The same in a sentence. */
+  /** A sentence with the same meaning. */
   readonly why: string;
 }

@@ -2,33 +2,33 @@
  * Reloads (main thread): the files of users and rules, the configuration, and the certificates it names, one reload
  * after the other. Everything is read and checked before anything changes.
  *
- *   read the configuration -> what differs -> read the files of users and rules, put them in force -> take over what is live
+ *   read the configuration -> compare -> read the files of users and rules, apply them -> apply live options
  */
 import type { BrokerConfig } from '../config/options.ts';
 import { type ConfigChange, changesOf, takeOver, withLive } from '../config/reload.ts';
 import { shownValue } from '../config/shown-config.ts';
 import type { AuditLog } from './audit-log.ts';
 
-/** What a reload has changed, by the names of options; those of limits begin with `limits.`. */
+/** The options that a reload has changed, by name; limits begin with `limits.`. */
 export interface Reloaded {
-  /** They count from now on. */
+  /** In force from now on. */
   readonly changed: readonly string[];
-  /** They have another value in the configuration that was read last, which counts after a restart. */
+  /** Changed in the configuration that was read last, and in force after a restart. */
   readonly needsRestart: readonly string[];
 }
 
-/** How many there are, by kind. */
+/** How many there are of each kind. */
 export type AccessCounts = Readonly<Record<string, number>>;
 
 export interface ReloadsOptions {
-  /** It is changed where it lies. */
+  /** Changed in place. */
   readonly config: BrokerConfig;
   readonly audit: AuditLog;
   /** What the files of users and rules say. */
   accessCounts(): AccessCounts;
-  /** Reads them again, and resolves when they are in force. Then nothing has changed if it rejects. */
+  /** Reads them again, and resolves when they are in force. If it rejects, nothing has changed. */
   reloadAccess(): Promise<void>;
-  /** Tells everyone who does not look at the configuration each time. */
+  /** Tells every part that does not read the configuration each time. */
   onChanged(names: ReadonlySet<string>): Promise<void>;
   warn(fields: Readonly<Record<string, unknown>>, sentence: string): void;
 }
@@ -48,8 +48,9 @@ export class Reloads {
   }
 
   /**
-   * `by`: who wants it. `read` gives the configuration as it is now; undefined: it cannot have changed. Errors: those of
-   * `read`, CONFIG_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID: then nothing has changed.
+   * `by`: who requested it. `read` returns the current configuration; undefined: it cannot have changed.
+   * Errors: those of `read`, CONFIG_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID; then nothing has
+   * changed.
    */
   reload(by: string, read: (() => BrokerConfig) | undefined): Promise<Reloaded> {
     const next = this.#last.then(() => this.#reload(by, read));

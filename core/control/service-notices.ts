@@ -1,29 +1,32 @@
 /**
- * What systemd is told (sd_notify): that the broker is ready, reads its files again, stops, and lives. Nothing, where the
- * environment names no socket for it.
+ * Messages to systemd (sd_notify): the broker is ready, reloading, stopping, alive. Nothing is sent if the
+ * environment names no socket.
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 
 export interface ServiceNoticesOptions {
-  /** Of the process; what is meant for this process is taken out, so that no other one speaks for it. */
+  /**
+   * The environment of the process. The variables meant for this process are removed, so that no child
+   * process uses them.
+   */
   readonly environment: Record<string, string | undefined>;
   readonly pid: number;
   readonly clock: Clock;
   /** Of CLOCK_MONOTONIC, in microseconds. */
   monotonicUs(): bigint;
-  /** False: nobody takes it there. */
+  /** False: nobody receives it. */
   send(socket: string, text: string): boolean;
   warn(sentence: string): void;
 }
 
-/** A store may take minutes to be read; systemd waits for so long from the last time it was asked to. */
+/** Reading a store may take minutes; systemd waits this long after each request for more time. */
 const extensionUs = 60_000_000;
 const extensionMs = 20_000;
 
 export class ServiceNotices {
   readonly #options: ServiceNoticesOptions;
   readonly #socket: string;
-  /** Between two signs of life; 0: none are wanted. */
+  /** The interval of watchdog messages; 0: none are wanted. */
   readonly #beatMs: number;
   #timer: Timer | undefined;
   #isReachable = true;
@@ -42,7 +45,7 @@ export class ServiceNotices {
     this.#extend();
   }
 
-  /** The broker starts: systemd must not take it for hung. */
+  /** The broker is starting: systemd must not consider it hung. */
   #extend(): void {
     if (!this.#send(`EXTEND_TIMEOUT_USEC=${extensionUs}`)) return;
     this.#timer = this.#options.clock.after(extensionMs, () => this.#extend());
@@ -69,7 +72,7 @@ export class ServiceNotices {
     this.#send('STATUS=Clients are told to go.');
   }
 
-  /** It is watched until it has ended, and has the time for that which TimeoutStopSec says. */
+  /** It is watched until it has ended; for that it has the time that TimeoutStopSec= allows. */
   stopping(): void {
     this.#send('STOPPING=1\nSTATUS=The broker stops.');
   }

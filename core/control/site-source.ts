@@ -1,4 +1,4 @@
-/** What HTTP asks of the broker, and which part of the control plane answers it (main thread). */
+/** What HTTP needs from the broker, and which part of the control plane provides it (main thread). */
 
 import { writeNews } from '../cluster/news.ts';
 import type { BrokerConfig, LogLevel } from '../config/options.ts';
@@ -34,9 +34,9 @@ export interface SiteSourceOptions
   readonly tracing: Tracing;
   /** Errors: NOT_RUNNING. */
   assertRunning(): void;
-  /** Clients are being told to go. */
+  /** Clients are being disconnected because of a drain. */
   isDraining(): boolean;
-  /** An operator sets it, for this node. */
+  /** An operator has set it, on this node. */
   onLogLevel(level: LogLevel): void;
   /** An operator wants the broker drained. */
   onDrainAsked(): void;

@@ -1,6 +1,6 @@
 /**
- * Starts, restarts and stops the workers (main thread). A worker that has ended in order is started again
- * and takes over its sessions, subscriptions and retained messages, which outlive it in the data plane.
+ * Starts, restarts and stops the workers (main thread). A worker that ended in an orderly way is started
+ * again and takes over its sessions, subscriptions and retained messages, which survive in the data plane.
  */
 import { Worker } from 'node:worker_threads';
 import { BrokerError, type BrokerErrorCode, isBrokerErrorCode } from '../broker-error.ts';
@@ -25,18 +25,18 @@ export interface WorkerEvents {
 
 export interface Address {
   readonly host: string;
-  /** 0: it listens on none. */
+  /** 0: it listens on no port. */
   readonly port: number;
   readonly tcpPort: number | false;
   /** Of wss, https and mqtts. */
   readonly tlsPort: number | false;
-  /** Of mqtts alone. */
+  /** For mqtts alone. */
   readonly mqttsPort: number | false;
   /** In the order of the configuration. */
   readonly listeners: readonly ListenerAddress[];
 }
 
-/** Where a listener is: a port, or a Unix socket. */
+/** The address of a listener: a port, or a Unix socket. */
 export interface ListenerAddress {
   readonly name: string;
   readonly tls: boolean;
@@ -59,13 +59,13 @@ export interface WorkerThread {
   once(event: 'exit', listener: () => void): this;
 }
 
-/** Restarts of one worker within a minute after which something is wrong that a restart does not mend. */
+/** After this many restarts of one worker within a minute, the fault is one that restarts do not cure. */
 const restartsPerMinuteMax = 5;
 
 /**
- * A worker's JavaScript makes little garbage, and all of it in storms of CONNECT: a nursery as large as V8
- * would let it become is memory that no connection gives back. `npm start` and the command set the same for
- * the main thread.
+ * A worker's JavaScript creates little garbage, nearly all of it in storms of CONNECTs. With the nursery size
+ * that V8 would choose, memory would grow and never be returned. `npm start` and the command set the same
+ * size for the main thread.
  */
 const maxYoungGenerationSizeMb = 3;
 
@@ -89,7 +89,7 @@ export class Supervisor {
   #places: readonly ListenerPlace[] = [];
   readonly #sockets: UnixSocket[] = [];
 
-  /** `broker`: of the addon, which the supervisor destroys in the end. */
+  /** `broker`: of the addon; the supervisor destroys it in the end. */
   constructor(
     addon: Addon,
     broker: number,
@@ -114,11 +114,11 @@ export class Supervisor {
     this.#broker = broker;
   }
 
-  /** Of encodeRuleBook(). In force once the workers have adopted them. */
+  /** From encodeRuleBook(). In force once the workers have adopted them. */
   setRules(rules: Uint8Array): void {
     this.#addon.setRules(this.#broker, rules);
   }
-  /** Whether a client, of encodeAccess(), may by the last rules that were set. */
+  /** Whether the last rules allow this to a client, identified by encodeAccess(). */
   mayPublish(access: Uint8Array, topic: string): boolean {
     return this.#addon.mayPublish(this.#broker, access, topic);
   }
@@ -135,8 +135,9 @@ export class Supervisor {
   }
 
   /**
-   * Starts all workers on `host`, a numeric address, with the HTTP server behind them on `httpSocket`. `listenerHosts`: of the
-   * configured listeners, numeric too. Errors: as the workers report, ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE.
+   * Starts all workers on `host`, a numeric address, with the HTTP server behind them on `httpSocket`.
+   * `listenerHosts`: numeric addresses of the configured listeners. Errors: those the workers report,
+   * ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE.
    */
   async start(host: string, httpSocket: string, listenerHosts: readonly string[] = []): Promise<Address> {
     this.#httpSocket = httpSocket;
@@ -187,8 +188,8 @@ export class Supervisor {
   }
 
   /**
-   * False if the worker does not run. A message to one that ends is lost; the one that follows says which sessions it
-   * has, which is the time to make up for it. `moved`: as for Outgoing.
+   * False if the worker does not run. A message to a worker that is ending is lost; its successor reports
+   * which sessions it has, and then the caller can repeat the message. `moved`: see Outgoing.
    */
   send(worker: number, message: ToWorker, moved?: Uint8Array<ArrayBuffer>): boolean {
     if (this.#workers[worker] === undefined) return false;
@@ -196,7 +197,7 @@ export class Supervisor {
     return true;
   }
 
-  /** Workers that were ever started, for the supervisor that follows. */
+  /** How many workers were ever started, for the next supervisor. */
   get starts(): number {
     return this.#starts;
   }
@@ -210,7 +211,7 @@ export class Supervisor {
     for (const worker of this.#workers.keys()) this.send(worker, message);
   }
 
-  /** Stops all workers in order; those that take longer than stopMs are left to the end of the process. */
+  /** Stops all workers in an orderly way; those that take longer than stopMs end with the process. */
   async stop(reasonCode: number): Promise<void> {
     this.#isStopping = true;
     const { stopMs } = this.#config.limits;
@@ -275,7 +276,7 @@ export class Supervisor {
   #onExit(index: number, worker: WorkerThread): void {
     if (this.#workers[index] !== worker) return;
     this.#workers[index] = undefined;
-    if (this.#isStopping || this.#address === undefined) return; // while it starts, start() sees to it
+    if (this.#isStopping || this.#address === undefined) return; // while the broker starts, start() handles this
     this.#lose(index, this.#address);
   }
 
@@ -296,7 +297,8 @@ export class Supervisor {
     }
     try {
       const worker = await this.#startWorker(index, address);
-      // It may have ended in the turn in which it said that it listens: the next one is being started then.
+      // It may have ended in the turn in which it reported that it listens: then its successor is already being
+      // started.
       if (this.#workers[index] !== worker) return;
       this.#logger.warn({ worker: index }, 'a worker was started again');
       this.#events.onWorkerRestarted(index);
@@ -316,13 +318,13 @@ function startThread(start: WorkerStart): WorkerThread {
     workerData: start,
     resourceLimits: { maxYoungGenerationSizeMb },
     name: `rallymq-${start.worker}`,
-    // Workers inherit the flags of Node, but one: the worker is a file, whatever the program is. (A list of
-    // flags that is given here may not have those of V8 and of the process, so there is no filtering.)
+    // Workers inherit Node's flags, except one: the worker is a file, whatever the program is. (A list of flags given
+    // here may not contain those of V8 and of the process, so they cannot be filtered.)
     ...(process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}),
   });
 }
 
-/** A BrokerError comes out of a thread as a plain Error that has its code. */
+/** A BrokerError thrown in a thread arrives as a plain Error with its code. */
 function startError(worker: number, cause: Error & { code?: unknown }): BrokerError {
   if (isBrokerErrorCode(cause.code)) return new BrokerError(cause.code, cause.message, { cause });
   return new BrokerError('WORKER_FAILED', `Worker ${worker} did not start: ${cause.message}`, { cause });

@@ -1,6 +1,6 @@
 /**
- * A line of the log for people: `2026-11-28T16:00:00.000Z warn  a connection was refused  clientId=eve reason="bad user"`. An
- * error is followed by its stack. What a client has made up cannot begin a line of its own.
+ * The log line in text form: `2026-11-28T16:00:00.000Z warn  a connection was refused  clientId=eve
+ * reason="bad user"`. An error is followed by its stack. Text from a client cannot start a line of its own.
  */
 import { pino } from 'pino';
 

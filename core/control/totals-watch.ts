@@ -1,6 +1,6 @@
 /**
- * Says in the log that clients have reached a total of the data plane and who has paid, once a minute for each kind
- * (main thread). What is counted: native/counters.h.
+ * Logs that clients have reached a total of the data plane, and who was affected, once a minute for each kind
+ * (main thread). The counters are in native/counters.h.
  */
 import type { CounterName } from '../data-plane/addon.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';

@@ -1,6 +1,6 @@
 /**
- * A Unix socket that the workers listen on (main thread): bound once, of mode 660, and gone when the broker stops. One
- * that a process has left behind which is no more is taken away first.
+ * A Unix socket for the workers to listen on (main thread): bound once, with mode 660, and removed when the
+ * broker stops. A socket left behind by a process that has ended is removed first.
  */
 import { lstatSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -39,7 +39,7 @@ export class UnixSocket {
   }
 }
 
-/** What is no socket, or one that somebody listens on, stays. */
+/** A file that is not a socket, or a socket that somebody listens on, stays. */
 async function removeStale(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
