@@ -8,7 +8,7 @@ namespace rally::log {
 
 namespace {
 
-// The checksums of what the caller has filled in by now.
+// The checksums of the records whose bodies the caller has filled in by now.
 void addChecksums(std::span<uint8_t> records) {
   while (!records.empty()) {
     addChecksum(records.data());
@@ -28,7 +28,7 @@ std::span<uint8_t> Appender::append(Kind kind, size_t bodyBytes, Ticket& ticket)
 void Appender::flush() {
   if (open_.isEmpty()) return;
   if (!sink_) {
-    // Nothing is kept, but positions are names: those of the memory log tell worker and ticket.
+    // Nothing is kept, but positions serve as names: those of the memory log encode worker and ticket.
     const Position at{(uint64_t(worker_) + 1) << 48 | open_.from.value};
     taken_.push_back({open_.from, next_, at});
     open_.records.clear();

@@ -1,12 +1,12 @@
-// One worker's way into the log. It belongs to that worker's thread; only committed() may be read by others too.
+// One worker's access to the log. It belongs to that worker's thread; only committed() may be read by others.
 //
 //   append() ... append()  release() ...  flush()  ==>  the writer thread  ==>  committed() moves, the bell is rung
 //      into the open batch                 once a turn of the worker's loop          next() tells where each run lies
 //
-//   batch   [ record | record | record ... ]  and what of the log is dead from here on
+//   batch   [ record | record | record ... ]  and which records are dead from here on
 //
-// Records are committed in the order in which they were appended, and those of a batch together or not at all: what
-// belongs together is appended between two flushes, each part as a record with a life of its own.
+// Records are committed in the order in which they were appended, and those of a batch all together or not at all. So
+// records that belong together are appended between two flushes.
 #pragma once
 #include <atomic>
 #include <cstring>
@@ -21,11 +21,11 @@
 
 namespace rally::log {
 
-// Of a body: the largest PUBLISH of MQTT, and what is added to it.
+// Of a body: the largest PUBLISH of MQTT, plus some bytes for the fields added to it.
 inline constexpr size_t recordBytesMax = size_t(257) << 20;
 inline constexpr size_t largeBatchBytes = 128 * 1'024;
 
-// What is dead, and which record says so.
+// A dead record, and the record that replaces or ends it.
 struct Ending {
   enum class Name : uint8_t { none, position, ticket, allBefore };
 
@@ -39,16 +39,16 @@ struct Batch {
   std::vector<uint8_t> records;
   std::vector<Ending> endings;
   Ticket from;                   // of its first record
-  uint64_t placementsTaken = 0;  // of the worker, when it handed the batch over
+  uint64_t placementsTaken = 0;  // the worker's count when it handed over the batch
 
   bool isEmpty() const { return records.empty() && endings.empty(); }
 };
 
-// Where batches go: the writer, or nowhere.
+// Where batches go: to the writer, or nowhere.
 class BatchSink {
  public:
   virtual ~BatchSink() = default;
-  // Takes what is in the batch and leaves an empty one, with memory to use again if there is some.
+  // Takes the contents of the batch and leaves an empty one, with memory to reuse if available.
   virtual void take(unsigned worker, Batch& batch) = 0;
 };
 
@@ -60,16 +60,16 @@ class Appender {
   Appender(const Appender&) = delete;
   Appender& operator=(const Appender&) = delete;
 
-  // Called by the writer's thread after committed() has moved, once a commit. What it rings must decide by itself
-  // whether the worker sleeps (lanes/doorbell.h does). Set it before the log is started.
+  // Called by the writer's thread after each commit, once committed() has moved. The bell has to decide whether the
+  // worker needs waking (lanes/doorbell.h does). Set it before the log is started.
   void onCommit(void (*ring)(void* context), void* context) {
     ring_ = ring;
     ringContext_ = context;
   }
 
-  // A new record with a body of so many bytes, which the caller fills in at once, before it calls anything else here.
-  // It never fails: whoever takes in what becomes a record asks isFull() before (as with a lane that is crowded).
-  // Records that end something or move a cursor are appended in any case, since they make room.
+  // Adds a record with a body of this many bytes, which the caller fills in before it calls anything else here. It
+  // never fails: callers check isFull() before they accept anything that becomes a record (as with a crowded lane).
+  // Records that end something or advance a cursor are always appended, since they free space.
   std::span<uint8_t> append(Kind kind, size_t bodyBytes, Ticket& ticket);
   Ticket append(Kind kind, Bytes body) {
     Ticket ticket;
@@ -78,46 +78,50 @@ class Appender {
     return ticket;
   }
 
-  // As much is pending as may be (logPendingBytesMax): take in nothing more that has to be logged.
+  // The limit of pending bytes is reached (logPendingBytesMax): accept nothing more that has to be logged.
   bool isFull() const { return pendingBytes() >= pendingBytesMax_; }
   size_t pendingBytes() const { return size_t(next_.value - committed_.load(std::memory_order_relaxed)); }
 
-  // The record is dead: nobody will read it, and it means nothing at the next start either, whether its bytes are still
-  // there or not (a message that all cursors have passed; a cursor that a later one replaces).
+  // The record is dead: nobody will read it, and it has no effect at the next start, whether its bytes still exist or
+  // not (a message that all cursors have passed; a cursor replaced by a later one).
   void release(Position dead) { end({Ending::Name::position, Ending::Name::none, dead.value, 0}); }
-  // The same for a record of this worker whose position has not been told yet by next().
+  // The same for a record of this worker whose position next() has not returned yet.
   void release(Ticket dead) { end({Ending::Name::ticket, Ending::Name::none, dead.value, 0}); }
-  // The record is dead because `by` replaces or ends it (a new retained message of the topic, a session's end). The log
-  // keeps `by` for as long as bytes of what it ended are on the disk, so that these cannot come back at a start, also
-  // when `by` is itself superseded or released. Call it in the turn in which `by` is appended: not after a flush().
+  // The record is dead because `by` replaces or ends it (a newer retained message of the topic, the end of a session).
+  // The log keeps `by` for as long as bytes of the dead record are on the disk, so that it cannot reappear at a start,
+  // even when `by` itself is superseded or released. Call it in the turn in which `by` is appended, before flush().
   void supersede(Position dead, Ticket by) {
     end({Ending::Name::position, Ending::Name::ticket, dead.value, by.value});
   }
   void supersede(Ticket dead, Ticket by) { end({Ending::Name::ticket, Ending::Name::ticket, dead.value, by.value}); }
 
-  // All records in the segments before that of this position are dead: a checkpoint that begins there says everything
-  // again.
+  // All records in the segments before the one of this position are dead: a checkpoint that begins there repeats
+  // everything.
   void dropBefore(Position first) { end({Ending::Name::allBefore, Ending::Name::none, first.value, 0}); }
 
-  // Hands over what has been appended: one batch. At the end of each turn of the worker's loop.
+  // Hands over everything appended since the last call as one batch. Call it at the end of each turn of the worker's
+  // loop.
   void flush();
-  // Between things that do not belong together: hands over a batch that is large enough for the writer to begin with.
+  // Between records that do not belong together: hands over the batch if it is large enough for the writer to start on
+  // it.
   void flushIfLarge() {
     if (open_.records.size() >= largeBatchBytes) flush();
   }
 
-  // The ticket that comes next.
+  // The next ticket to be given.
   Ticket nextTicket() const { return next_; }
-  // All records with a ticket below are where the durability says. One atomic load, from any thread.
+  // All records with lower tickets are as safe as the durability promises. One atomic load, from any thread.
   Ticket committed() const { return {committed_.load(std::memory_order_acquire)}; }
   bool isCommitted(Ticket ticket) const { return ticket < committed(); }
 
-  // Where a record of this worker lies; none: it is not committed, or lies before what was forgotten. From any thread.
+  // Where a record of this worker is stored; none if it is not committed, or before what was forgotten. From any
+  // thread.
   Position positionOf(Ticket ticket) const;
-  // From any thread: nobody will ask for what lies before this.
+  // From any thread: nobody will ask for anything before this.
   void forgetBefore(Position first);
 
-  // The next run of committed records, in order; false: none so far. Take them all in each turn: they take memory.
+  // The next run of committed records, in order; false if there is none yet. Take all of them in each turn, since they
+  // use memory.
   bool next(Placement& placement);
 
   // The writer's thread: these runs are committed.
@@ -143,8 +147,8 @@ class Appender {
 
   alignas(64) std::atomic<uint64_t> committed_{0};
   mutable std::mutex placementsMutex_;
-  std::vector<Placement> placements_;  // that next() has not given
-  std::deque<Placement> placed_;       // for positionOf(); those that go on where the last ends are one
+  std::vector<Placement> placements_;  // not returned by next() yet
+  std::deque<Placement> placed_;       // for positionOf(); adjacent runs are merged
   std::atomic<bool> hasPlacements_{false};
 };
 

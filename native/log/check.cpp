@@ -32,7 +32,7 @@ Report checkLog(const std::string& directory, bool repairs, const std::function<
   Options options;
   options.directory = directory;
   options.setsAside = repairs;
-  options.copiesForward = false;  // what is alive is known to the broker alone
+  options.copiesForward = false;  // only the broker knows what is alive
   const std::unique_ptr<Log> log = openLog(options, report.fault);
   if (!log) return report;
   Counter counter(report, progress);

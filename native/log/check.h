@@ -1,4 +1,4 @@
-// Reads a whole log that nobody uses, and counts what is in it.
+// Reads a complete log that nobody uses, and counts its contents.
 #pragma once
 #include <map>
 
@@ -12,12 +12,12 @@ struct Report {
   uint64_t bytes = 0;  // of segments
   uint64_t records = 0;
   uint64_t recordBytes = 0;
-  uint64_t tornBytes = 0;  // of a group that was being written when a process or a machine stopped
+  uint64_t tornBytes = 0;  // of a group that was being written when a process or machine stopped
   std::vector<Damage> damage;
 };
 
-// With `repairs`, what is damaged is set aside and the log gets an orderly end; without, nothing is changed. Told of
-// its progress: how much of all bytes is done.
+// With `repairs`, damaged parts are set aside and the log gets a proper end; without, nothing is changed. Reports its
+// progress as a fraction of all bytes.
 Report checkLog(const std::string& directory, bool repairs, const std::function<void(uint64_t, uint64_t)>& progress);
 
 }  // namespace rally::log

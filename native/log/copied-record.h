@@ -1,4 +1,4 @@
-// A record that lies in another place than where it was appended. Its body:
+// A record stored at another place than where it was appended. Its body:
 //
 //   name u64 | kind u8 | version u8 | the record's own body
 #pragma once

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t polynomial = 0x82f63b78;  // reflected
 
-// tables[k][b]: what the byte b does to the checksum when k more bytes follow it in the same step.
+// tables[k][b]: the effect of byte b on the checksum when k more bytes follow it in the same step.
 using Tables = std::array<std::array<uint32_t, 256>, 8>;
 
 constexpr Tables makeTables() {

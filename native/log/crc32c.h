@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli), with the instruction of SSE4.2 where the processor has it.
+// CRC-32C (Castagnoli), with the SSE4.2 instruction if the processor has it.
 #pragma once
 #include <cstdint>
 
@@ -6,9 +6,9 @@
 
 namespace rally::log {
 
-// Of `bytes`, going on from that of what stands before them.
+// Of `bytes`, continuing from the checksum of the bytes before them.
 uint32_t crc32c(Bytes bytes, uint32_t before = 0);
-// The same without the instruction: what crc32c() is where there is none.
+// The same without the instruction, as crc32c() computes it where there is none.
 uint32_t crc32cPortable(Bytes bytes, uint32_t before = 0);
 
 }  // namespace rally::log

@@ -48,7 +48,7 @@ int DirectoryLock::take(const std::string& directory) {
     holder_ = contentOf(fd_);
     return error;
   }
-  // Whoever is refused reads it; nothing depends on it.
+  // For information: other processes that are refused read it, but nothing depends on it.
   const std::string name = ownName() + "\n";
   if (ftruncate(fd_, 0) != 0 || pwrite(fd_, name.data(), name.size(), 0) < 0) holder_.clear();
   return 0;

@@ -1,5 +1,5 @@
-// One process at a time on a directory: the file `lock` there, which says who holds it. The system lets go of it when
-// the process ends, however it does.
+// Lets one process at a time use a directory: it locks the file `lock` there and writes into it who it is. The system
+// releases the lock when the process ends, in whatever way.
 #pragma once
 #include <string>
 
@@ -12,7 +12,7 @@ class DirectoryLock {
   DirectoryLock(const DirectoryLock&) = delete;
   DirectoryLock& operator=(const DirectoryLock&) = delete;
 
-  // 0, EWOULDBLOCK: another process holds it, or the errno.
+  // Returns 0; EWOULDBLOCK: another process holds the lock; or another errno.
   int take(const std::string& directory);
   // What the holder has written: `process 4711 on host since 2026-11-28T09:00:00Z`.
   const std::string& holder() const { return holder_; }

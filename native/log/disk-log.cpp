@@ -12,8 +12,7 @@ namespace rally::log {
 
 namespace {
 
-// The writer looks after the disk this often when nobody hands it anything, or tries again what the disk had no room
-// for.
+// How often the writer checks the disk when it gets no batches, or retries when the disk was full.
 constexpr std::chrono::milliseconds idleWait{500};
 constexpr std::chrono::milliseconds stuckWait{50};
 
@@ -42,7 +41,7 @@ DiskLog::~DiskLog() { close(); }
 
 bool DiskLog::look(OpenFault& fault) {
   int error = syncParent(*disk_, SyncSite::directory);
-  // The directory was there before, and its parent is somebody else's.
+  // The directory already existed, and its parent is not ours to sync.
   if (error == EACCES || error == EPERM) error = 0;
   if (error == 0) error = recovery_.look();
   if (error != 0) {

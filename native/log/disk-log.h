@@ -1,4 +1,4 @@
-// The log in a directory: puts its parts together. See log.h for how it is used.
+// The log in a directory: combines its parts. See log.h for its use.
 #pragma once
 #include <thread>
 
@@ -10,11 +10,11 @@ namespace rally::log {
 
 class DiskLog final : public Log {
  public:
-  // The disk has to be a directory that look() has been asked for.
+  // look() must have been called for the disk's directory.
   DiskLog(const Options& options, std::unique_ptr<Disk> disk, std::unique_ptr<DirectoryLock> lock, Warning warning);
   ~DiskLog() override;
 
-  // Whether the log that is there can be used.
+  // Whether the existing log can be used.
   bool look(OpenFault& fault);
 
   bool isKeeping() const override { return true; }
@@ -29,7 +29,7 @@ class DiskLog final : public Log {
   std::unique_ptr<Reader> makeReader() override;
   Figures figures() const override { return writer_.figures(); }
 
-  // Without a thread of its own, for tests: start() but for the thread, and what the thread does.
+  // For tests, without a thread: start() apart from the thread, and the thread's steps.
   bool begin(uint64_t nowMs);
   Writer& writer() { return writer_; }
   Position locate(Position name) const { return space_.locate(name).at; }
@@ -38,7 +38,7 @@ class DiskLog final : public Log {
   void run();
 
   const Options options_;
-  const std::unique_ptr<DirectoryLock> lock_;  // let go of last
+  const std::unique_ptr<DirectoryLock> lock_;  // released last
   const std::unique_ptr<Disk> disk_;
   const Warning warning_;
   LogId id_{};

@@ -1,7 +1,7 @@
-// The disk as the log sees it: files of one directory. Nothing in the log asks the system for files in another way,
-// so that a simulated disk (test/native/sim-disk.h) can lose, tear and refuse whatever a real one may.
+// The disk as the log sees it: the files of one directory. All file access of the log goes through it, so that a
+// simulated disk (test/native/sim-disk.h) can lose, tear and refuse anything that a real one may.
 //
-// Functions that can fail give 0 or the errno. A file that is let go of is closed, which does not sync it.
+// Functions that can fail return 0 or the errno. Destroying a file closes it, without a sync.
 #pragma once
 #include <memory>
 #include <span>
@@ -17,16 +17,16 @@ class File {
   virtual ~File() = default;
 
   virtual uint64_t size() const = 0;
-  // May write less than all of it, then without an error.
+  // May write only a part, without an error.
   virtual int write(uint64_t offset, std::span<const Bytes> parts, size_t& written) = 0;
-  // May read less than that where the file ends. From any thread.
+  // May read less at the end of the file. From any thread.
   virtual int read(uint64_t offset, std::span<uint8_t> into, size_t& count) const = 0;
-  // What was written outlives a loss of power, and that the file is so long (fdatasync).
+  // Makes written data and the file's length survive a power failure (fdatasync).
   virtual int sync() = 0;
-  // Makes the file so long, and has the disk keep room for it. EOPNOTSUPP: this one cannot promise that.
+  // Sets the file's length, and has the disk reserve the space. EOPNOTSUPP: the disk cannot promise that.
   virtual int preallocate(uint64_t bytes) = 0;
   virtual int truncate(uint64_t bytes) = 0;
-  // It has another name too, in a backup: it must not be written to again.
+  // It also has another name, in a backup: it must not be written to again.
   virtual bool isShared() const = 0;
 };
 
@@ -41,22 +41,22 @@ class Disk {
 
   // Makes the directory if it is missing.
   virtual int makeDirectory() = 0;
-  // That the directory is there outlives a loss of power.
+  // Makes the directory's existence survive a power failure.
   virtual int syncParent() = 0;
-  // Opens for reading and writing; makes the file if it is missing and that is wanted.
+  // Opens for reading and writing; creates the file if it is missing and `mayCreate` is set.
   virtual int open(const std::string& name, bool mayCreate, std::shared_ptr<File>& file) = 0;
-  // In the place of a file of the new name, if there is one.
+  // Replaces a file of the new name, if there is one.
   virtual int rename(const std::string& from, const std::string& to) = 0;
   virtual int unlink(const std::string& name) = 0;
-  // New, renamed and removed names outlive a loss of power.
+  // Makes new, changed and removed names survive a power failure.
   virtual int syncDirectory() = 0;
   virtual int list(std::vector<std::string>& names) = 0;
   virtual int space(DiskSpace& space) = 0;
 };
 
-// Writes all of it, however the system cuts it. ENOSPC where nothing is taken any more.
+// Writes everything, even if the system writes it in parts. ENOSPC if the disk accepts no more.
 int writeAll(File& file, uint64_t offset, std::vector<Bytes> parts);
-// Reads all of it; EIO where the file is shorter.
+// Reads everything; EIO if the file is shorter.
 int readAll(const File& file, uint64_t offset, std::span<uint8_t> into);
 
 }  // namespace rally::log

@@ -1,7 +1,7 @@
-// Numbers and byte strings as they stand in the log: little-endian, without padding, lengths before bytes.
+// The encoding of numbers and byte strings in the log: little-endian, without padding, lengths before bytes.
 //
-// The first read past the end sets a sticky error, after which all reads give zeros and empty spans. What is left over
-// at the end is skipped: fields that a later version has added.
+// The first read past the end sets a sticky error, after which all reads return zeros and empty spans. Bytes left over
+// at the end are skipped: they are fields that a later version has added.
 #pragma once
 #include <bit>
 #include <cstring>

@@ -1,4 +1,4 @@
-// How the log is, for every thread, and who is told when that changes.
+// The state of the log, for all threads, and a callback for changes.
 #pragma once
 #include <functional>
 
@@ -14,7 +14,7 @@ class Health {
   State state() const { return state_.load(std::memory_order_relaxed); }
   bool isFailed() const { return state() == State::failed; }
 
-  // Nothing comes back from `failed`.
+  // The state `failed` is final.
   void set(State state, const std::string& why) {
     if (state == this->state() || isFailed()) return;
     state_.store(state, std::memory_order_release);

@@ -1,4 +1,4 @@
-// What the workers have handed over and the writer has not taken yet.
+// Batches that workers have handed over and the writer has not taken yet.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -26,14 +26,14 @@ class Inbox final : public BatchSink {
     if (isWriterAsleep_) wake_.notify_one();
   }
 
-  // Adds what there is to `batches`.
+  // Appends everything there is to `batches`.
   void collect(std::vector<HandedBatch>& batches) {
     const std::lock_guard lock(mutex_);
     for (HandedBatch& each : handed_) batches.push_back(std::move(each));
     handed_.clear();
   }
 
-  // A batch that is done with, to be filled again.
+  // An emptied batch, to be filled again.
   void giveBack(Batch batch) {
     if (batch.records.capacity() > batchBytesKept) return;
     batch.records.clear();
@@ -42,7 +42,7 @@ class Inbox final : public BatchSink {
     if (memory_.size() < batchesKept) memory_.push_back(std::move(batch));
   }
 
-  // Sleeps until there is something, or for so long.
+  // Sleeps until something arrives, or for this long.
   void wait(std::chrono::milliseconds longest) {
     std::unique_lock lock(mutex_);
     if (!handed_.empty() || isStopping_) return;

@@ -1,4 +1,4 @@
-// The log that keeps nothing: what is flushed is committed at once, and there is nothing to read.
+// A log that keeps nothing: whatever is flushed is committed immediately, and there is nothing to read.
 #pragma once
 #include "log.h"
 

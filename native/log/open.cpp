@@ -27,7 +27,7 @@ Warning warningFor(const std::string& directory) {
   }
 }
 
-// The directory is there, and nobody else uses it.
+// The directory exists, and nobody else uses it.
 int prepare(RealDisk& disk, DirectoryLock& lock, const std::string& directory) {
   const int error = disk.makeDirectory();
   return error == 0 ? lock.take(directory) : error;

@@ -1,10 +1,10 @@
-// Where a record is in the log, and how it is called before it has a place there.
+// Where a record is in the log, and how it is identified before it is stored.
 //
-//   Position   segment number (32 bits) | offset in the segment (32 bits): in the order of the log, across all segments
-//   Ticket     offset in what one worker has appended since the start: in the order in which that worker appended
+//   Position   segment number (32 bits) | offset in the segment (32 bits): ordered as the log, across all segments
+//   Ticket     offset in what one worker has appended since the start: ordered as that worker appended
 //
-// A position is also the name of a record for as long as the record lives. When a record is copied to another place
-// to reclaim space, it keeps its name, and the log finds it. Segment numbers are never used again.
+// A position is also the name of a record as long as the record lives. A record that is copied to reclaim space keeps
+// its name, and the log finds it. Segment numbers are never reused.
 #pragma once
 #include <compare>
 #include <cstdint>
@@ -12,7 +12,7 @@
 namespace rally::log {
 
 struct Position {
-  uint64_t value = 0;  // 0: none, since segments count from 1
+  uint64_t value = 0;  // 0: none, since segment numbers start at 1
 
   static Position of(uint32_t segment, uint32_t offset) { return {uint64_t(segment) << 32 | offset}; }
   uint32_t segment() const { return uint32_t(value >> 32); }
@@ -26,7 +26,7 @@ struct Ticket {
   auto operator<=>(const Ticket&) const = default;
 };
 
-// Where a run of a worker's records came to lie: `to` is the ticket behind the last one.
+// Where a run of a worker's records is stored: `to` is the ticket after the last one.
 struct Placement {
   Ticket from;
   Ticket to;

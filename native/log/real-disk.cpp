@@ -17,12 +17,12 @@ namespace rally::log {
 
 namespace {
 
-// Of one pwritev. The system takes 1,024.
+// For one pwritev. The system accepts 1,024.
 constexpr size_t partsMax = 256;
 
 int errorOf(int result) { return result == 0 ? 0 : errno; }
 
-// Calls again what a signal has interrupted.
+// Repeats calls that a signal has interrupted.
 template <class Call>
 auto uninterrupted(Call&& call) {
   for (;;) {
@@ -58,7 +58,7 @@ class RealFile final : public File {
     return 0;
   }
 
-  // Never again after an error: the system may have forgotten what it could not write.
+  // Never again after an error: the system may have discarded what it could not write.
   int sync() override {
     return errorOf(uninterrupted([&] { return fdatasync(fd_); }));
   }

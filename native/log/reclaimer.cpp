@@ -16,13 +16,13 @@ void Reclaimer::begin(const Segment& victim) {
 
 void Reclaimer::copy(std::vector<uint8_t>& records, std::vector<Copy>& copies, size_t bytesMax) {
   Segment* victim = space_.find(victim_);
-  if (!victim) return finish();  // the last of it has died, and it is recycled
+  if (!victim) return finish();  // its last live record has died, so it gets recycled
   const size_t end = records.size() + bytesMax;
   size_t readBytes = 0;
   while (records.size() < end) {
     if (taken_ == found_.size()) {
       if (next_ >= victim->end) return finish();
-      if (readBytes >= bytesMax) return;  // many groups that are almost dead, each with a page of its own
+      if (readBytes >= bytesMax) return;  // many groups that are almost dead, each on its own page
       readOn(*victim);
       readBytes += window_.size();
       continue;
@@ -43,7 +43,7 @@ void Reclaimer::copy(std::vector<uint8_t>& records, std::vector<Copy>& copies, s
   }
 }
 
-// The next group, or what is damaged before it.
+// Continues with the next group, or with damage before it.
 void Reclaimer::readOn(const Segment& victim) {
   found_.clear();
   taken_ = 0;
@@ -73,7 +73,7 @@ void Reclaimer::readOn(const Segment& victim) {
 }
 
 void Reclaimer::finish() {
-  // What the disk cannot read now it may read at the next start: the segment stays.
+  // The disk may be able to read it at the next start: the segment stays.
   Segment* const kept = hasFailed_ ? space_.find(victim_) : nullptr;
   if (kept) kept->isUnreadable = true;
   finished_ = kept ? 0 : victim_;
@@ -85,7 +85,7 @@ void Reclaimer::finish() {
 
 void Reclaimer::committed() {
   Segment* segment = space_.find(std::exchange(finished_, 0));
-  // What is alive in there and was not copied cannot be read.
+  // Its live records that were not copied cannot be read.
   if (segment && segment->liveRecords() > 0) space_.giveUp(*segment);
 }
 

@@ -1,5 +1,5 @@
-// Copies what is alive in sparse segments forward, a little with each group, until nothing in them is. Of the writer's
-// thread.
+// Copies the live records of sparse segments forward, some with each group, until nothing in those segments is alive.
+// Belongs to the writer's thread.
 #pragma once
 #include "copied-record.h"
 #include "segment-scan.h"
@@ -9,10 +9,10 @@ namespace rally::log {
 
 class Reclaimer {
  public:
-  // A copy in the group that is being made.
+  // A copy in the group being built.
   struct Copy {
     Position name;
-    uint32_t at = 0;  // offset in the records that it was appended to
+    uint32_t at = 0;  // offset in the records it was appended to
     uint32_t bytes = 0;
   };
 
@@ -20,9 +20,9 @@ class Reclaimer {
 
   bool isBusy() const { return victim_ != 0; }
   void begin(const Segment& victim);
-  // Appends copies of about so many bytes, and reads no more than that.
+  // Appends copies of about this many bytes, and reads no more than that.
   void copy(std::vector<uint8_t>& records, std::vector<Copy>& copies, size_t bytesMax);
-  // What was copied is committed, and moved() has been told.
+  // The copies are committed, and moved() has been called for them.
   void committed();
   uint64_t copiedBytes() const { return copiedBytes_; }
 
@@ -33,8 +33,8 @@ class Reclaimer {
   Space& space_;
   const LogId& log_;
   uint32_t victim_ = 0;     // 0: none
-  uint32_t finished_ = 0;   // all of it is copied, but not committed
-  uint32_t next_ = 0;       // what to read of it next
+  uint32_t finished_ = 0;   // completely copied, but not committed yet
+  uint32_t next_ = 0;       // the offset to read next
   bool hasFailed_ = false;  // the disk could not read a part of it
   std::vector<uint8_t> window_;
 

@@ -1,15 +1,15 @@
-// A record as it lies in a batch and on the disk, at offsets that are multiples of 4:
+// The frame of a record in a batch and on the disk, at offsets that are multiples of 4:
 //
 //   0  body bytes   u32
 //   4  kind         u8
 //   5  version      u8    of the body
-//   6  head check   u16   of the four fields, for this place: lengths are not believed without it
+//   6  head check   u16   of the four fields, for this place: without it, lengths are not trusted
 //   8  checksum     u32   CRC-32C of the body and of the first 6 bytes, for this place
 //  12  body               and zeros up to the next multiple of 4
 //
-// "For this place": mixed with a hash of the log's identity, the segment and the offset, so that old bytes of a
-// segment that is used again, and bytes that were written to a wrong place, are not taken for a record. The worker
-// computes the checksum when it hands over; the writer mixes the place in when it knows it.
+// "For this place": mixed with a hash of the log's identity, the segment and the offset. So neither old bytes of a
+// reused segment nor bytes written to the wrong place can be taken for a record. The worker computes the checksum when
+// it hands over; the writer adds the place when it is known.
 #pragma once
 #include <array>
 #include <span>
@@ -48,12 +48,12 @@ struct RecordHead {
 };
 static_assert(sizeof(RecordHead) == recordHeadBytes);
 
-// Without a place yet.
+// Not bound to a place yet.
 inline uint32_t checksumOf(const uint8_t* record, size_t bodyBytes) {
   return crc32c({record + recordHeadBytes, bodyBytes}, crc32c({record, 6}));
 }
 
-// Adds a record without a place and without its body, which is to be filled in before addChecksum().
+// Adds a record without a place and without its body, which the caller fills in before addChecksum().
 inline std::span<uint8_t> appendFrame(std::vector<uint8_t>& records, Kind kind, size_t bodyBytes) {
   const size_t at = records.size();
   records.resize(at + framedBytes(bodyBytes));
@@ -68,7 +68,7 @@ inline void addChecksum(uint8_t* record) {
   head.writeTo(record);
 }
 
-// Adds a whole record without a place. Gives the bytes that it takes.
+// Adds a complete record without a place. Returns the bytes it takes.
 inline uint32_t appendFramed(std::vector<uint8_t>& records, Kind kind, Bytes body) {
   const size_t at = records.size();
   const std::span<uint8_t> space = appendFrame(records, kind, body.size());
@@ -86,7 +86,7 @@ inline uint16_t headCheck(const RecordHead& head, uint64_t placeHash) {
   return uint16_t(foldedMultiply(fields ^ placeHash, hashMultiplier) >> 16);
 }
 
-// Binds a record whose checksum is there to its place.
+// Binds a record that has its checksum to its place.
 inline void place(uint8_t* record, const LogId& log, Position at) {
   const uint64_t hash = hashOfPlace(log, at);
   RecordHead head = RecordHead::at(record);
@@ -95,7 +95,7 @@ inline void place(uint8_t* record, const LogId& log, Position at) {
   head.writeTo(record);
 }
 
-// The body of the record that is whole at the beginning of `bytes`, which lie at this place; false: there is none.
+// The body of the complete record at the beginning of `bytes`, which are stored at this place; false: there is none.
 inline bool readRecord(Bytes bytes, const LogId& log, Position at, RecordHead& head, Bytes& body) {
   if (bytes.size() < recordHeadBytes) return false;
   head = RecordHead::at(bytes.data());

@@ -9,7 +9,7 @@ namespace rally::log {
 
 namespace {
 
-// What is read at once: little where records are asked for here and there, and more with each that follows the last.
+// The bytes to read at once: few for scattered records, and more with each one that follows the last.
 constexpr size_t blockBytesMin = 2 * 1'024;
 constexpr size_t blockBytesMax = 64 * 1'024;
 
@@ -27,7 +27,7 @@ ReadStatus RecordReader::read(Position name, Found& found) {
       found = {copied.name, copied.kind, copied.version, copied.body};
       return ReadStatus::found;
     }
-    // It may have been copied meanwhile, and its segment be in use again.
+    // It may have been copied meanwhile, and its segment reused.
     const Space::Located before = std::exchange(located, space_.locate(name));
     if (located.at == before.at) return ReadStatus::damaged;
   }
@@ -37,7 +37,7 @@ ReadStatus RecordReader::read(Position name, Found& found) {
 bool RecordReader::readAt(const Space::Located& located, RecordHead& head, Bytes& body) {
   const bool wasInBlock = isInBlock(located.at, recordHeadBytes);
   for (int attempt = wasInBlock ? 0 : 1; attempt < 2; attempt++) {
-    // A block may be older than what has been written since at its end.
+    // The end of a block may be older than what has been written since.
     if (attempt == 1 && !load(located, nextBlockBytes(located.at))) return false;
     for (int size = 0; size < 2; size++) {
       const Bytes bytes = Bytes(block_).subspan(located.at.value - blockAt_.value);
@@ -70,7 +70,7 @@ bool RecordReader::load(const Space::Located& located, size_t bytes) {
   while (done < bytes) {
     size_t count = 0;
     const std::span<uint8_t> left = std::span(block_).subspan(done);
-    // What lies before a page that the disk cannot read is there.
+    // Bytes before a page that the disk cannot read are still valid.
     if (located.file->read(located.at.offset() + done, left, count) != 0 || count == 0) break;
     done += count;
   }

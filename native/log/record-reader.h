@@ -1,5 +1,5 @@
-// Reads records by name, from any thread; each reader belongs to one. What it read last it keeps as a block, since the
-// next record that is asked for mostly lies behind the last.
+// Reads records by name, from any thread; each reader belongs to one. It keeps the block that it read last, since the
+// next record usually follows the last.
 #pragma once
 #include "log.h"
 #include "space.h"

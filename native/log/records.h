@@ -1,4 +1,4 @@
-// Records as structs: each says in visit() once what is written and read, in order. Views in what was decoded point
+// Records as structs: visit() lists the fields that are written and read, in order. Views in a decoded struct point
 // into the record.
 //
 //   struct Seen {

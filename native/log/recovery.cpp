@@ -11,7 +11,7 @@ namespace rally::log {
 
 namespace {
 
-// Below, another thread costs more than it saves.
+// Below this size a second thread costs more than it saves.
 constexpr uint64_t readAheadBytesMin = 1u << 20;
 
 }  // namespace
@@ -50,13 +50,13 @@ int Recovery::lookAt(const std::string& name, uint32_t number) {
   return 0;
 }
 
-// The log is that of most segments; the first time, a new one.
+// The identity is that of most segments; on the first start it is new.
 void Recovery::identify() {
   std::map<LogId, size_t> votes;
   for (Source& source : sources_) {
     if (source.state == HeaderState::valid) votes[source.header.log]++;
   }
-  if (votes.empty()) {  // each header is damaged: the groups tell it too
+  if (votes.empty()) {  // all headers are damaged: take it from the groups
     for (Source& source : sources_) {
       load(source);
       if (const auto log = logOfGroups(source.content, source.number)) votes[*log]++;
@@ -76,7 +76,7 @@ void Recovery::identify() {
                 [&](const Source& each) { return each.state == HeaderState::valid && each.header.log != log_; });
 }
 
-// Where the segment ends, if the next one says so.
+// Where the segment ends, if the next one states it.
 std::optional<uint32_t> Recovery::knownEndOf(size_t index) const {
   for (size_t next = index + 1; next < sources_.size(); next++) {
     const SegmentHeader& header = sources_[next].header;
@@ -86,7 +86,7 @@ std::optional<uint32_t> Recovery::knownEndOf(size_t index) const {
   return {};
 }
 
-// A page that the disk cannot read costs what lies in it, and no more.
+// A page that the disk cannot read costs only its own contents.
 void Recovery::load(Source& source) {
   source.content.resize(source.bytes);
   if (readAll(*source.file, 0, source.content) == 0) return;
@@ -117,7 +117,7 @@ class Recovery::Collector final : public ScanSink {
   std::vector<Part>& parts_;
 };
 
-// Reads and checks the segment: on any thread, since it changes nothing else.
+// Reads and checks the segment, on any thread: it changes nothing else.
 void Recovery::prepare(size_t index, Scanned& scanned) {
   Source& source = sources_[index];
   load(source);
@@ -164,8 +164,8 @@ void Recovery::takeDamage(const Source& source, uint32_t from, uint32_t to, Visi
   setAside(visitor, {.what = Damage::What::bytes, .at = Position::of(source.number, from), .bytes = to - from}, bytes);
 }
 
-// Whether the record of this name has been given to the visitor: from the place where it was appended, if that is there
-// and readable, or from another copy.
+// Whether the visitor has seen the record of this name: at the place where it was appended, if that is readable, or as
+// another copy.
 bool Recovery::wasGiven(Position at) const {
   if (givenCopies_.contains(at.value)) return true;
   const auto source = std::find_if(sources_.begin(), sources_.end(),
@@ -193,7 +193,7 @@ int Recovery::run(Visitor& visitor) {
     std::thread ahead;
     const bool isAhead = hasNext && sources_[index + 1].bytes >= readAheadBytesMin;
     if (isAhead) {
-      // In the memory of the last one.
+      // Reuses the memory of the previous one.
       if (index > 0) sources_[index + 1].content = std::move(sources_[index - 1].content);
       ahead = std::thread([&] { prepare(index + 1, scannedAhead); });
     }
@@ -238,7 +238,7 @@ void Recovery::take(size_t index, const Scanned& scanned, Visitor& visitor) {
   if (last_.tornBytes > 0) visitor.tornTail({Position::of(source.number, last_.end), last_.tornBytes});
 }
 
-// What the last segment names, and what it says itself to be continued in.
+// The segments that the last one names, and the one it says it continues in.
 void Recovery::reportMissing(const ScanResult& last, Visitor& visitor) {
   if (sources_.empty()) return;
   const auto isThere = [&](uint32_t number) {
@@ -257,7 +257,7 @@ void Recovery::reportMissing(const ScanResult& last, Visitor& visitor) {
   if (last.sealed) report(last.sealed->nextSegment);
 }
 
-// Keeps the bytes in a file of their own, unless an earlier start has done so.
+// Keeps the bytes in a separate file, unless an earlier start has done so.
 void Recovery::setAside(Visitor& visitor, Damage damage, Bytes bytes) {
   const std::string name = segmentName(damage.at.segment()) + "-" + std::to_string(damage.at.offset()) + ".damaged";
   std::shared_ptr<File> file;

@@ -1,9 +1,9 @@
-// Finds what is in the directory of a log, whatever has become of it. Runs before the writer does, on the thread that
-// opens the log.
+// Finds the contents of a log's directory, whatever state it is in. Runs before the writer, on the thread that opens
+// the log.
 //
-//   1  the names of the files; the first page of each segment          whose log it is, where each one ends
-//   2  each segment in order: read, checked, given to the visitor      what is damaged is set aside
-//   3  the segments that the last one names and that are not there     are lost
+//   1  file names, and the first page of each segment               to which log it belongs, where each one ends
+//   2  each segment in order: read, checked, given to the visitor   damage is set aside
+//   3  segments that the last one names and that are missing        are reported as lost
 //
 // While the visitor is given one segment, a thread reads and checks the next.
 #pragma once
@@ -21,15 +21,15 @@ class Recovery {
  public:
   Recovery(Disk& disk, Space& space, const Options& options) : disk_(disk), space_(space), options_(options) {}
 
-  // Steps 1. 0, or the errno; the log can be used unless `newerVersion` is set.
+  // Step 1. Returns 0 or the errno; the log can be used unless `newerVersion` is set.
   int look();
   uint32_t newerVersion() const { return newerVersion_; }
   const LogId& identity() const { return log_; }
 
-  // Steps 2 and 3. An errno: a directory that cannot be read at all.
+  // Steps 2 and 3. An errno means that the directory cannot be read at all.
   int run(Visitor& visitor);
 
-  // Where the log goes on, and what there is to go on with.
+  // Where the log continues, and the spare files it can use.
   SegmentFiles::Start start() const;
   const std::vector<std::string>& spareNames() const { return spareNames_; }
 
@@ -42,13 +42,13 @@ class Recovery {
     HeaderState state = HeaderState::damaged;
     SegmentHeader header;
     std::vector<uint8_t> content;
-    uint64_t unreadableBytes = 0;  // that the disk gives an error for ...
+    uint64_t unreadableBytes = 0;  // for which the disk returns an error ...
     uint32_t unreadableAt = 0;     // ... from here on
   };
-  // What the scan of a segment has found, in order; the bodies lie in the content of its source.
+  // What the scan of a segment has found, in order; the bodies are in the content of its source.
   struct Part {
     uint32_t from = 0;
-    uint32_t to = 0;  // of damage; 0: a record
+    uint32_t to = 0;  // end of damage; 0: a record
     RecordHead head;
     Bytes body;
   };
@@ -75,7 +75,7 @@ class Recovery {
   Disk& disk_;
   Space& space_;
   const Options& options_;
-  std::vector<Source> sources_;  // in the order of their numbers
+  std::vector<Source> sources_;  // ordered by number
   std::vector<std::string> spareNames_;
   std::vector<std::string> foreign_;
   std::vector<std::string> names_;
@@ -87,7 +87,7 @@ class Recovery {
   std::vector<Position> ends_;  // records that only end others
   std::vector<uint32_t> recycled_;
   ScanResult last_;
-  uint32_t highest_ = 0;  // number of a segment that there is or was
+  uint32_t highest_ = 0;  // the highest number of any segment, past or present
   uint64_t lastGroup_ = 0;
 };
 

@@ -11,10 +11,10 @@ namespace rally::log {
 
 namespace {
 
-// Spare segments: made ahead, and held back from what the disk has left, so that what makes room can be logged when it
-// is full. What is reclaimed becomes one while there are fewer.
+// Spare segments: created in advance. They also reserve disk space, so that a full disk can still log what frees space.
+// While there are fewer than this, reclaimed segments become spare ones.
 constexpr size_t sparesWanted = 2;
-// How far zeros are written ahead of the groups: as far as a busy writer comes in some milliseconds.
+// How far ahead zeros are written: as far as a busy writer gets in some milliseconds.
 constexpr uint64_t zerosAhead = 4u << 20;
 constexpr uint64_t zerosAheadBusy = 1u << 20;
 constexpr uint64_t zerosAtOnce = 256u << 10;
@@ -78,7 +78,7 @@ int SegmentFiles::openNext(uint64_t groupBytes, uint64_t nowMs) {
   return 0;
 }
 
-// Gives the spare file its header and then its name.
+// Writes the spare file's header and then renames it.
 int SegmentFiles::name(Spare& spare, uint64_t nowMs) {
   SegmentHeader header{.log = log(), .segment = start_.segment, .createdAtMs = nowMs};
   header.previousEnd = start_.previousEnd;
@@ -93,7 +93,7 @@ int SegmentFiles::name(Spare& spare, uint64_t nowMs) {
   if (error == 0) error = sync(*spare.file, SyncSite::segmentHeader);
   if (error == 0) error = disk_.rename(spare.name, segmentName(start_.segment));
   if (error == 0) error = syncDirectory(disk_, SyncSite::segmentName);
-  return error == ENOSPC ? EIO : error;  // its room was there
+  return error == ENOSPC ? EIO : error;  // its space was reserved
 }
 
 int SegmentFiles::seal(Segment& segment, uint32_t nextSegment, uint64_t groupNumber, uint64_t nowMs) {
@@ -146,7 +146,7 @@ bool SegmentFiles::prepare(bool isBusy) {
   const uint64_t ahead = isBusy ? zerosAheadBusy : zerosAhead;
   if (zeroedTo_ < std::min<uint64_t>(active_->fileBytes, active_->end + ahead)) {
     const size_t count = size_t(std::min(zerosAtOnce, active_->fileBytes - zeroedTo_));
-    // Where it cannot be done, the groups find out.
+    // If that is impossible, writing the groups will report it.
     if (writeAll(*active_->file, zeroedTo_, {Bytes(zeros()).first(count)}) != 0) zeroedTo_ = active_->fileBytes;
     else zeroedTo_ += count;
     return true;

@@ -1,11 +1,10 @@
-// The files of the segments: the one that is written to, spare ones, and what becomes of those that are reclaimed. Of
-// the writer's thread.
+// The segment files: the current one, spare ones, and the reuse of reclaimed ones. Belongs to the writer's thread.
 //
 //   spare-3 --header, sync--> spare-3 --rename, sync of the directory--> 0000000042.seg --recycled: rename, sync-->
 //   spare-7
 //
-// A segment has its header on the disk before it has its name, and its name before anything in it is acknowledged; its
-// records are out of reach before anything that guards against them goes.
+// A segment's header is on the disk before the file gets its name, and its name before anything in it is acknowledged.
+// Its records become unreachable before anything that guards against them is removed.
 #pragma once
 #include "log.h"
 #include "space.h"
@@ -17,13 +16,13 @@ class SegmentFiles {
  public:
   SegmentFiles(Disk& disk, Space& space, const Options& options) : disk_(disk), space_(space), options_(options) {}
 
-  // Where a log goes on.
+  // Where a log continues.
   struct Start {
     LogId log{};
-    uint32_t segment = 1;  // of which there is none yet
+    uint32_t segment = 1;  // the number of a segment that does not exist yet
     uint64_t group = 1;
-    Position previousEnd{};  // none: there is nothing before
-    uint32_t unsealed = 0;   // the segment before that one, if a crash may have kept it from being sealed
+    Position previousEnd{};  // none: nothing comes before it
+    uint32_t unsealed = 0;   // the previous segment, if a crash may have left it unsealed
   };
   void begin(const Start& start, std::vector<std::string> spareNames);
 
@@ -32,28 +31,28 @@ class SegmentFiles {
 
   bool isOpen() const { return active_ != nullptr; }
   Segment& active() { return *active_; }
-  // Whether a group of so many bytes fits into the one that is written to, and the one that seals it.
+  // Whether a group of this many bytes fits into the current segment, with the group that seals it.
   bool hasRoomFor(uint64_t bytes) const;
   int openFirst(uint64_t nowMs);
-  // Goes on to the next one. ENOSPC: there is no room, nothing has changed. Any other error is for good.
+  // Starts the next segment. ENOSPC: there is no space, and nothing has changed. Any other error is final.
   int openNext(uint64_t groupBytes, uint64_t nowMs);
 
-  // A step of what is done ahead, or only of what is urgent. False: there is nothing to do.
+  // Takes a step of the work done in advance, or only of urgent work. False: nothing to do.
   bool prepare(bool isBusy);
-  // The disk may have room again.
+  // The disk may have space again.
   void retry() { isOutOfSpace_ = false; }
   bool isOutOfSpace() const { return isOutOfSpace_; }
   size_t spares() const { return spares_.size(); }
   uint64_t spareBytes() const { return spares_.size() * options_.segmentBytes; }
 
-  // Nothing in it is alive, and a record says that it is gone.
+  // Nothing in it is alive, and a record states that it was reclaimed.
   int recycle(uint32_t number);
 
  private:
   struct Spare {
     std::string name;
     std::shared_ptr<File> file;
-    bool isWritten = false;  // all over: writing there again changes nothing about the file
+    bool isWritten = false;  // completely: writing to it again does not change the file's metadata
   };
 
   int makeSpare(uint64_t bytes, Spare& spare);
@@ -68,10 +67,10 @@ class SegmentFiles {
   const Options& options_;
   Start start_;
   Segment* active_ = nullptr;
-  uint64_t zeroedTo_ = 0;  // of the one that is written to
+  uint64_t zeroedTo_ = 0;  // of the current segment
   std::vector<Spare> spares_;
   uint32_t nextSpare_ = 1;
-  bool isOutOfSpace_ = false;  // the last spare could not be made
+  bool isOutOfSpace_ = false;  // the last spare segment could not be created
 };
 
 }  // namespace rally::log

@@ -6,7 +6,7 @@ namespace rally::log {
 
 namespace {
 
-// Behind magic, version and checksum.
+// After magic, version and checksum.
 constexpr size_t headerFieldsAt = 16;
 constexpr size_t rangesMax = (pageBytes - 128) / sizeof(SegmentRange);
 

@@ -1,17 +1,16 @@
-// How segments and groups lie on the disk. All numbers are little-endian.
+// The layout of segments and groups on the disk. All numbers are little-endian.
 //
 //   0000000042.seg
 //   0 KiB    [ segment header                                     ]  one page
-//   4 KiB    [ group header | record | record ... | unused        ]  a commit of the writer: starts on a page of its
-//   20 KiB   [ group header | record                     | unused ]  own, so that a torn write cannot hurt what was
-//   ...                                                              committed before
-//   last     [ group header | sealed record              | unused ]  which segment goes on
-//   rest     what was there before: zeros, or an earlier segment of which checksums do not let anything through
+//   4 KiB    [ group header | record | record ... | unused        ]  a commit of the writer: starts on its own page,
+//   20 KiB   [ group header | record                     | unused ]  so a torn write cannot damage earlier
+//   ...                                                              commits
+//   last     [ group header | sealed record              | unused ]  names the next segment
+//   rest     old contents: zeros, or an earlier segment, which the checksums reject
 //
-// A segment's header says where the segment before it ended: what is behind that was never committed. It also says
-// which segments there are, so that a missing one is noticed; those that are reclaimed later are told by `recycled`
-// records in the segment itself. Magic, version and checksum of a segment header stay where they are in all versions
-// of the format.
+// A segment's header states where the previous segment ended: anything after that was never committed. It also lists
+// the existing segments, so that a missing one is noticed; segments reclaimed later are named by `recycled` records in
+// the segment itself. Magic, version and checksum of a segment header stay in place in all versions of the format.
 #pragma once
 #include <optional>
 #include <string>
@@ -41,7 +40,7 @@ struct SegmentHeader {
   uint64_t createdAtMs = 0;
   Position previousEnd{};  // none: it is the first
   uint64_t nextGroup = 0;  // the number of its first group
-  // Which segments there were when it was made. What does not fit in is left out, oldest first.
+  // The segments that existed when it was created. If they do not fit, the oldest are left out.
   std::vector<SegmentRange> present{};
 
   void write(std::span<uint8_t, pageBytes> page) const;
@@ -49,20 +48,20 @@ struct SegmentHeader {
 
 enum class HeaderState : uint8_t { valid, damaged, newer };
 
-// `newer`: a whole header of a later version of the format, which is `version`.
+// `newer`: a complete header of a later version of the format, `version`.
 HeaderState readSegmentHeader(Bytes page, SegmentHeader& header, uint32_t& version);
 
 struct GroupHeader {
   uint32_t recordBytes = 0;  // of all its records
   uint32_t records = 0;
-  uint64_t number = 0;  // counts up by one
+  uint64_t number = 0;  // increases by one
   uint64_t writtenAtMs = 0;
   LogId log{};
 
   void write(std::span<uint8_t> space, Position at) const;
 };
 
-// The group that begins with these bytes; nothing: none does. With a log identity, only groups of that log.
+// The group that begins with these bytes, if any. With a log identity, only groups of that log.
 std::optional<GroupHeader> readGroupHeader(Bytes bytes, Position at, const LogId* log);
 
 // The body of `sealed`.

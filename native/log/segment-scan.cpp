@@ -31,7 +31,7 @@ class Scanner {
     return readGroupHeader(bytes(offset, limit_), position(offset), &scan_.log);
   }
 
-  // The next page at or behind this offset on which a group begins.
+  // The first page at or after this offset on which a group begins.
   std::optional<uint32_t> nextGroup(uint32_t offset) const {
     for (uint64_t at = pageAligned(offset); at < limit_; at += pageBytes) {
       if (groupAt(uint32_t(at))) return uint32_t(at);
@@ -39,7 +39,7 @@ class Scanner {
     return {};
   }
 
-  // What should be a group: gives where the next one should be.
+  // Reads what should be a group, and returns where the next one should be.
   uint32_t takeGroup(uint32_t at) {
     const std::optional<GroupHeader> group = groupAt(at);
     if (!group) return skipUnknown(at);
@@ -56,13 +56,13 @@ class Scanner {
     return next;
   }
 
-  // There is no group: gives where one is.
+  // There is no group here: returns where one is.
   uint32_t skipUnknown(uint32_t at) {
     const std::optional<uint32_t> next = nextGroup(at);
     if (!next && !scan_.knownEnd) return limit_;
     const uint32_t to = next ? *next : limit_;
     const uint32_t end = takeRecords(at, to, false);
-    // What lies between the last record of a group and the next page was never written to.
+    // The space between the last record of a group and the next page was never written to.
     if (end == at || pageAligned(end) < to) sink_.damage(end, to);
     result_.end = to;
     return to;
@@ -75,7 +75,7 @@ class Scanner {
     result_.lastGroup = number;
   }
 
-  // Whether records stand one behind the other from here to there.
+  // Whether records follow each other without gaps from here to there.
   bool isWhole(uint32_t at, uint64_t end) const {
     if (end > limit_) return false;
     for (uint64_t next = at; next < end;) {
@@ -99,8 +99,8 @@ class Scanner {
     return taken;
   }
 
-  // Gives the records from here to there to the sink, and tells what is between them. Gives where the last one ends;
-  // what is behind it is told only if `isDamageBehind`.
+  // Gives the records between the two offsets to the sink, and reports what is between them. Returns where the last one
+  // ends; what follows it is reported only if `isDamageBehind`.
   uint32_t takeRecords(uint32_t from, uint32_t to, bool isDamageBehind = true) {
     uint32_t end = from;
     for (uint32_t at = from; at < to && !isDone_;) {

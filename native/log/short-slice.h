@@ -1,9 +1,9 @@
 // Has the system wake this thread sooner.
 //
-// A thread that waits for the disk is woken when that is done, but on a machine whose cores are busy with other threads
-// the scheduler lets these finish their slice first: milliseconds, where the disk took microseconds. A thread that says
-// that it needs the processor only briefly goes before them, for which it needs no right and gets no larger share.
-// Linux 6.12 and later; before that, and where it is forbidden, nothing changes.
+// A thread that waits for the disk is woken when the disk is done. But on a machine with busy cores the scheduler first
+// lets other threads finish their time slice: milliseconds, where the disk took microseconds. A thread that asks for
+// short slices goes first; this needs no privilege and gives it no larger share. Linux 6.12 and later; before that, or
+// where it is forbidden, nothing changes.
 #pragma once
 #include <sched.h>
 #include <sys/syscall.h>
@@ -13,7 +13,7 @@
 
 namespace rally::log {
 
-// As the system reads it (sched_setattr(2)).
+// The structure that the system reads (sched_setattr(2)).
 struct SchedulingAttributes {
   uint32_t size = sizeof(SchedulingAttributes);
   uint32_t policy = 0;
@@ -25,17 +25,17 @@ struct SchedulingAttributes {
   uint64_t periodNs = 0;
 };
 
-// About what the writer takes for a group, and the least that the system knows.
+// About the time the writer takes for a group, and the minimum that the system accepts.
 inline constexpr uint64_t shortSliceNs = 100'000;
 
-// Of this thread. False: it cannot be told.
+// For this thread. False: it cannot be set.
 inline bool readScheduling(SchedulingAttributes& attributes) {
   return syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) == 0;
 }
 
 inline void takeShortSlices() {
   SchedulingAttributes own;
-  if (!readScheduling(own) || own.policy != SCHED_OTHER) return;  // somebody has decided about it
+  if (!readScheduling(own) || own.policy != SCHED_OTHER) return;  // somebody has chosen another policy
   own.size = sizeof own;
   own.sliceNs = shortSliceNs;
   syscall(SYS_sched_setattr, 0, &own, 0);

@@ -65,7 +65,7 @@ void Space::supersede(Position name, Position by) {
   const Position at = locationOf(name);
   const Position byAt = locationOf(by);
   Guard added{UINT32_MAX, 0, false};
-  // Not every segment in between has bytes of it, but those that a copy was copied from are not remembered.
+  // Not every segment in this range has bytes of it, but which ones a copy came from is not recorded.
   if (at) added = {firstFrom(name.segment()), at.segment(), false};
   const auto before = guards_.find(name.value);
   if (before != guards_.end()) {
@@ -74,7 +74,7 @@ void Space::supersede(Position name, Position by) {
     guards_.erase(before);
   }
   if (byAt) {
-    // What lies in the same segment goes with it.
+    // Everything in the same segment is affected too.
     added.last = std::min(added.last, byAt.segment() - 1);
     if (added.first <= added.last) guard(by, added);
   }
@@ -115,7 +115,7 @@ Segment* Space::recyclable() {
   if (!mayHaveRecyclable_) return nullptr;
   for (auto& [number, segment] : segments_) {
     if (!segment.isSealed || segment.liveRecords() > 0) continue;
-    // Nothing may be lost because somebody released a record twice.
+    // A record may be released twice without losing anything.
     std::sort(segment.dead.begin(), segment.dead.end());
     segment.dead.erase(std::unique(segment.dead.begin(), segment.dead.end()), segment.dead.end());
     if (segment.liveRecords() == 0) return &segment;
@@ -136,7 +136,7 @@ void Space::giveUp(Segment& segment) {
 
 Segment* Space::sparsest() {
   Segment* found = nullptr;
-  double share = 0.75;  // of what is alive: more is not worth it
+  double share = 0.75;  // of live bytes: with more, copying is not worth it
   for (auto& [number, segment] : segments_) {
     const double own = double(segment.liveBytes()) / double(segment.fileBytes);
     if (!segment.isSealed || segment.isUnreadable || own >= share) continue;
@@ -154,7 +154,7 @@ void Space::drop(uint32_t number) {
   }
   for (const Position name : guarding) {
     const auto found = guards_.find(name.value);
-    if (found == guards_.end() || found->second.first != number) continue;  // its duty has passed on
+    if (found == guards_.end() || found->second.first != number) continue;  // its duty has been passed on
     Guard& guard = found->second;
     guard.first = firstFrom(number);
     if (guard.first <= guard.last) {
@@ -167,7 +167,7 @@ void Space::drop(uint32_t number) {
   }
 }
 
-// The first segment that there is from this number on; UINT32_MAX: none.
+// The first existing segment from this number on; UINT32_MAX: none.
 uint32_t Space::firstFrom(uint32_t number) const {
   const auto found = segments_.lower_bound(number);
   return found == segments_.end() ? UINT32_MAX : found->first;

@@ -1,14 +1,14 @@
-// What of the log is alive, where it lies, and what may be recycled. Of the thread that recovers, then of the writer;
-// locate() and figures() are for every thread.
+// Which records of the log are alive, where they are, and what can be recycled. Belongs to the recovering thread, then
+// to the writer; locate() and figures() are for all threads.
 //
-//   segment 3   [ a | b | c | d ]    dead: b, c          a and d are copied to segment 9, keep their names, and then
-//   segment 9   [ ... | a' | d' ]                        nothing in segment 3 is alive: its file is used again
+//   segment 3   [ a | b | c | d ]    dead: b, c          a and d are copied to segment 9 and keep their names; then
+//   segment 9   [ ... | a' | d' ]                        nothing in segment 3 is alive: its file is reused
 //
 //   moved   a -> 9:..., d -> 9:...
 //
-// A record that ends or replaces others has to outlive their bytes, or they would be alive again at the next start.
-// Such a record *guards* the segments from the first to the last that may have bytes of theirs: it counts as alive
-// until none of these is left. When it is superseded itself, its duty passes on.
+// A record that ends or replaces others must outlive their bytes, or they would be alive again at the next start. Such
+// a record *guards* the segments from the first to the last that may contain those bytes: it counts as alive until none
+// of these segments is left. When it is superseded itself, its duty passes on.
 #pragma once
 #include <map>
 #include <mutex>
@@ -24,10 +24,10 @@ struct Segment {
   uint32_t number = 0;
   std::shared_ptr<File> file;
   uint64_t fileBytes = 0;
-  uint32_t end = uint32_t(pageBytes);  // of what is committed
+  uint32_t end = uint32_t(pageBytes);  // end of the committed part
   bool isSealed = false;
-  bool isUnreadable = false;  // the disk has given an error: it is not copied forward
-  uint32_t records = 0;       // of the broker, dead ones too
+  bool isUnreadable = false;  // the disk has returned an error: it is not copied forward
+  uint32_t records = 0;       // of the broker, including dead ones
   uint64_t recordBytes = 0;
   std::vector<uint32_t> dead;       // their offsets
   std::vector<Position> guardedBy;  // records whose guard begins here
@@ -41,37 +41,37 @@ class Space {
  public:
   struct Located {
     std::shared_ptr<File> file;
-    Position at;  // none: it is gone
+    Position at;  // none: the record is gone
   };
 
   Segment& add(uint32_t number, std::shared_ptr<File> file);
   Segment* find(uint32_t number);
   std::map<uint32_t, Segment>& segments() { return segments_; }
 
-  // A record of the broker lies there.
+  // A record of the broker is stored there.
   void placed(Position at, uint64_t bytes);
-  // The record of this name lies there now, where it was placed() anew, and is dead where it was before. If it was
-  // dead, it is dead there too.
+  // The record of this name is now stored there, where it was placed() again, and its old copy is dead. If the record
+  // was dead, its new copy is too.
   void moved(Position name, Position to);
-  // In a recovery: a copy of what has not been seen elsewhere.
+  // During recovery: a copy whose original has not been seen.
   void foundCopy(Position name, Position at);
   void release(Position name);
   void supersede(Position name, Position by);
   // Nothing in the segments before this one is alive.
   void dropBefore(uint32_t number);
-  // After all that was said about a record that only ends others: it is dead unless it guards something.
+  // Call it once everything is known about a record that only ends others: it is dead unless it guards something.
   void noteEnd(Position name);
   bool isDead(Position at);
 
   void seal(Segment& segment);
-  // What is still alive in it cannot be read.
+  // Its live records cannot be read any more.
   void giveUp(Segment& segment);
 
-  // A segment without anything alive in it; nullptr: there is none.
+  // A segment without live records; nullptr: none.
   Segment* recyclable();
-  // The sealed segment that gives most room for what has to be copied; nullptr: none does.
+  // The sealed segment that frees most space for the bytes to copy; nullptr: none is worth it.
   Segment* sparsest();
-  // It is gone from the disk.
+  // Its file has been removed or reused.
   void drop(uint32_t number);
 
   Located locate(Position name) const;
@@ -94,7 +94,7 @@ class Space {
 
   mutable std::mutex mutex_;  // of the two maps
   std::map<uint32_t, Segment> segments_;
-  std::unordered_map<uint64_t, Position> moved_;  // by name, of those that are alive
+  std::unordered_map<uint64_t, Position> moved_;  // live records by name
   std::unordered_map<uint64_t, Guard> guards_;
   bool mayHaveRecyclable_ = false;
 };

@@ -1,5 +1,5 @@
-// Every place where the log waits for the disk. A build with -DRALLYMQ_FAULTS can leave one of them out, to see that
-// the crash harness (test/native/log-crash.cpp) notices each.
+// Every place where the log waits for the disk. A build with -DRALLYMQ_FAULTS can leave one out, to verify that the
+// crash harness (test/native/log-crash.cpp) notices each.
 #pragma once
 #include "disk.h"
 
@@ -7,12 +7,12 @@ namespace rally::log {
 
 enum class SyncSite : uint8_t {
   none,
-  group,            // what is acknowledged
+  group,            // before its records are acknowledged
   segmentHeader,    // before the segment gets its name
   segmentName,      // before anything in it is acknowledged
-  segmentEnd,       // says that there is a later segment, should that be lost
-  segmentRecycled,  // before what guarded against its records goes
-  directory,        // that it exists
+  segmentEnd,       // records that there is a later segment, in case that one gets lost
+  segmentRecycled,  // before anything that guarded against its records is removed
+  directory,        // the directory's existence
 };
 
 #ifdef RALLYMQ_FAULTS

@@ -12,10 +12,10 @@ namespace rally::log {
 
 namespace {
 
-// More is not faster, and makes those wait who come first.
+// More is not faster, and delays the first ones.
 constexpr uint64_t groupBytesMax = 4u << 20;
-// Copied with a group: as much as the workers have handed over, so that reclaiming keeps up with them, but no less
-// than this. Without them more.
+// How much is copied with each group: as much as the workers have handed over, so that reclaiming keeps up, but at
+// least this. More if there are no batches.
 constexpr uint64_t copyBytesMin = 64u << 10;
 constexpr uint64_t copyBytesIdle = 256u << 10;
 constexpr uint64_t measureEveryMs = 1'000;
@@ -114,7 +114,7 @@ bool Writer::makeRoom(uint64_t nowMs) {
 }
 
 void Writer::placeGroup(uint64_t nowMs) {
-  if (group_.isPlaced) return;  // the last try found no room
+  if (group_.isPlaced) return;  // the last attempt found no space
   const Position at = Position::of(files_.active().number, files_.active().end);
   uint64_t offset = groupHeaderBytes;
   group_.records = placeRecords(std::span(group_.own).subspan(groupHeaderBytes), Position{at.value + offset});
@@ -133,7 +133,7 @@ void Writer::placeGroup(uint64_t nowMs) {
   group_.isPlaced = true;
 }
 
-// Gives how many there are.
+// Returns how many there are.
 uint32_t Writer::placeRecords(std::span<uint8_t> records, Position at) {
   uint32_t count = 0;
   while (!records.empty()) {
@@ -151,14 +151,14 @@ uint32_t Writer::placeRecords(std::span<uint8_t> records, Position at) {
 int Writer::writeGroup() {
   std::vector<Bytes> parts{Bytes(group_.own)};
   for (const HandedBatch& handed : group_.batches) parts.push_back(Bytes(handed.batch.records));
-  // Whole pages, so that the system does not have to read what else is in the last one.
+  // Whole pages, so that the system need not read the rest of the last one.
   parts.push_back(Bytes(zeroPage).first(pageAligned(group_.bytes) - group_.bytes));
   Segment& segment = files_.active();
   const int error = writeAll(*segment.file, segment.end, std::move(parts));
   if (error != 0 || options_.durability != Durability::fsync) return error;
   counts_.syncs.fetch_add(1, std::memory_order_relaxed);
   const int failure = sync(*segment.file, SyncSite::group);
-  return failure == ENOSPC || failure == EDQUOT ? EIO : failure;  // what was not written is not known any more
+  return failure == ENOSPC || failure == EDQUOT ? EIO : failure;  // it is unknown what was written
 }
 
 // --- what follows from a commit ---
@@ -169,7 +169,7 @@ void Writer::acknowledge() {
   for (size_t i = 0; i < group_.batches.size();) {
     const unsigned worker = group_.batches[i].worker;
     placements.clear();
-    // Those of one worker come one after the other where they can.
+    // A worker's runs are joined where possible.
     for (; i < group_.batches.size() && group_.batches[i].worker == worker; i++) {
       const Batch& batch = group_.batches[i].batch;
       const Ticket to{batch.from.value + batch.records.size()};
@@ -236,7 +236,7 @@ void Writer::apply(unsigned worker, const Ending& ending) {
 Position Writer::resolve(unsigned worker, Ending::Name name, uint64_t value) const {
   if (name == Ending::Name::position) return {value};
   const std::deque<Placement>& placements = recent_[worker].placements;
-  // The latest are at the end, and asked for most.
+  // The latest ones are at the end, and most often asked for.
   for (auto each = placements.rbegin(); each != placements.rend(); ++each) {
     if (each->contains(Ticket{value})) return each->of(Ticket{value});
   }
@@ -275,7 +275,7 @@ void Writer::measureSpace(uint64_t nowMs) {
   hasChanged_ = true;
 }
 
-// As soon as the segments are close to twice of what is alive in them.
+// Starts when the segments approach twice the size of the live records.
 void Writer::chooseVictim() {
   hasChanged_ = false;
   if (!options_.copiesForward) return;

@@ -1,10 +1,10 @@
-// Writes what the workers hand over: everything that has come since the last time in one group, one write, one sync.
-// Of one thread, which calls step() (writer-thread.h, or a test).
+// Writes the workers' batches: everything since the last time as one group, with one write and one sync. Belongs to the
+// thread that calls step() (writer-thread.h, or a test).
 //
 //   inbox --> waiting --> group [ recycled? | copies | batch | batch ... ] --write, sync--> committed, bells rung
 //
-// What is released or superseded counts from the moment at which the batch that says so is committed; copies stand
-// before the batches of their group. So a copy of a record never stands behind what ends it.
+// Releases and supersedings take effect when the batch that contains them is committed. Copies come before the batches
+// of their group, so a copy of a record never comes after what ends it.
 #pragma once
 #include <deque>
 
@@ -23,29 +23,29 @@ class Writer {
   Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health,
          Latencies& commitTimes);
 
-  // False: the first segment cannot be made, and health says why.
+  // False: the first segment cannot be created; health has the reason.
   bool begin(const SegmentFiles::Start& start, std::vector<std::string> spareNames, uint64_t nowMs);
-  // Commits what has been handed over, or does a little of what is done ahead. False: there is nothing to do, or it
-  // cannot be done now.
+  // Commits what has been handed over, or does some work in advance. False: there is nothing to do, or nothing is
+  // possible now.
   bool step(uint64_t nowMs);
-  // Marks an orderly end. Everything that was handed over is committed, or cannot be.
+  // Marks an orderly end. Everything that was handed over is committed, unless it cannot be.
   void finish(uint64_t nowMs);
 
   const SegmentFiles& files() const { return files_; }
-  // The disk has no room for what is to be written.
+  // The disk has no space for what is to be written.
   bool isStuck() const { return isStuck_; }
   // Of counts, free space; for every thread.
   Figures figures() const;
 
  private:
   struct Group {
-    std::vector<uint8_t> own;  // header, and records that no worker has handed over
+    std::vector<uint8_t> own;  // the header, and records that no worker has handed over
     std::vector<HandedBatch> batches;
     std::vector<Reclaimer::Copy> copies;
     uint32_t recycled = 0;  // the segment
     uint64_t bytes = 0;
     uint32_t records = 0;
-    bool isPlaced = false;  // and so in the segment that is written to now
+    bool isPlaced = false;  // it has a place in the current segment
     std::vector<Position> ends;
     std::vector<uint64_t> batchOffsets;
 
@@ -72,7 +72,7 @@ class Writer {
   void failed(const char* what, int error);
   bool outOfSpace(const char* what);
 
-  // The latest placements of a worker, those that it had not seen when it last handed over.
+  // The latest placements of a worker, which it had not seen when it last handed over a batch.
   struct Recent {
     std::deque<Placement> placements;
     uint64_t first = 0;  // how many came before
@@ -93,7 +93,7 @@ class Writer {
   Group group_;
   uint64_t measuredAtMs_ = 0;
   bool hasChanged_ = false;  // there may be something to reclaim
-  bool isStuck_ = false;     // the disk has no room for the group
+  bool isStuck_ = false;     // the disk has no space for the group
 
   struct Counts {
     std::atomic<uint64_t> segments{0}, bytes{0}, liveBytes{0}, liveRecords{0}, freeBytes{0};
