@@ -77,5 +77,5 @@ export interface Page<Row> {
 
 export function sentenceOf(error: unknown): string {
   if (error instanceof ApiError) return error.message;
-  return 'The broker cannot be reached. This page goes on by itself as soon as it can.';
+  return 'The broker cannot be reached. Reconnecting…';
 }

@@ -100,14 +100,14 @@ export class BanView implements View {
     byId<HTMLFormElement>('ban-form').reset();
     this.#isLonger = false;
     await this.refresh();
-    return `${ban.who} may not connect any more.`;
+    return `${ban.who} can no longer connect.`;
   }
 
   async #lift({ as, who }: Ban): Promise<string> {
     await ask(`banned/${as}/${encodeURIComponent(who)}`, 'DELETE');
     this.#isLonger = false;
     await this.refresh();
-    return `${who} may connect again.`;
+    return `${who} can connect again.`;
   }
 
   #row(ban: Ban): HTMLTableRowElement {
@@ -128,7 +128,7 @@ export class BanView implements View {
         make('span', { class: 'small quiet more' }, `${kindNames[as]}, by ${origins[by] ?? by}`),
         reason === '' ? undefined : make('span', { class: 'small more' }, reason),
       ),
-      make('td', {}, until === undefined ? 'for good' : `for ${shownDuration(secondsUntil(until))}`),
+      make('td', {}, until === undefined ? 'permanent' : `for ${shownDuration(secondsUntil(until))}`),
       make('td', { class: 'action' }, lift),
     );
   }

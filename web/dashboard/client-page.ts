@@ -89,17 +89,16 @@ export class ClientPage implements View {
     showFacts(byId('client-facts'), {
       state: `${client.connected ? 'connected' : 'away'} for ${shownAge(client.connected_at ?? client.disconnected_at ?? '')}`,
       node: client.node,
-      user: client.username ?? 'nobody has verified one',
+      user: client.username ?? 'not authenticated',
       address: client.ip_address,
       speaks: `MQTT ${versions[client.proto_ver]} over ${roadOf(client)}`,
-      'messages that wait': counted(client.mqueue_len),
+      'queued messages': counted(client.mqueue_len),
       'not acknowledged': counted(client.inflight_cnt),
-      'bytes of those': client.held_bytes === undefined ? undefined : shownBytes(client.held_bytes),
-      'not taken by its socket':
-        client.unsent_bytes === undefined ? undefined : shownBytes(client.unsent_bytes),
-      'is cut after silence of':
-        keepAlive === 0 ? 'nothing: it asks for no keep alive' : shownDuration(keepAlive / 1_000),
-      'its session stays for':
+      'bytes queued': client.held_bytes === undefined ? undefined : shownBytes(client.held_bytes),
+      'unsent in its socket': client.unsent_bytes === undefined ? undefined : shownBytes(client.unsent_bytes),
+      'disconnected if silent for':
+        keepAlive === 0 ? 'no limit: keep alive is 0' : shownDuration(keepAlive / 1_000),
+      'session expiry':
         expiry === undefined ? undefined : expiry === forEver ? 'ever' : shownDuration(expiry),
     });
   }
@@ -117,7 +116,7 @@ export class ClientPage implements View {
   }
 
   async #end(keepsSession: boolean): Promise<void> {
-    const question = `End the session of ${this.#clientId}, with all that waits for it?`;
+    const question = `End the session of ${this.#clientId}, with its queued messages?`;
     if (!keepsSession && !confirm(question)) return;
     await attempt(this.#said, async () => {
       await ask(`${this.#path()}?keep_session=${keepsSession}`, 'DELETE');

@@ -27,8 +27,8 @@ const rowsMax = 500;
 const retryMs = 1_000;
 
 const ends: Readonly<Record<string, string>> = {
-  time: 'Ended after its time.',
-  size: 'Ended: it has as many bytes as a trace may have.',
+  time: 'Ended: its time was over.',
+  size: 'Ended: it has reached its maximum size.',
   asked: 'Stopped.',
 };
 
@@ -50,7 +50,7 @@ export class LiveTrace {
   open(id: string, title: string): void {
     this.close();
     setText(byId('trace-live-title'), title);
-    setText(this.#state, 'Nothing has happened yet.');
+    setText(this.#state, 'No events yet.');
     this.#card.hidden = false;
     this.#reading = new AbortController();
     void this.#read(id, this.#reading);

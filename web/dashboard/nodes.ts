@@ -46,8 +46,8 @@ export class Nodes implements View {
 }
 
 function sentenceOf({ epoch, isReached, isSettled }: ClusterState): string {
-  if (!isReached) return 'This node is cut off from the others: it shows what it knew last.';
-  return `Epoch ${epoch}. ${isSettled ? 'All nodes have done with it.' : 'Slots move.'}`;
+  if (!isReached) return 'This node is cut off from the others. This is the last state it knew.';
+  return `Epoch ${epoch}. ${isSettled ? 'All nodes have applied it.' : 'Slots are moving.'}`;
 }
 
 function rowOf({ name, isHere, state, workers, slots, lanes }: ClusterNode): HTMLTableRowElement {

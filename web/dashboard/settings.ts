@@ -18,7 +18,7 @@ interface Reloaded {
 const certificates: Readonly<Record<string, string>> = {
   reloaded: ' New certificates are in use.',
   unchanged: ' The certificates have not changed.',
-  refused: ' The new certificates are no good: the old ones stay. The log says why.',
+  refused: ' The new certificates are invalid, so the old ones stay in use. The log says why.',
 };
 
 export class Settings implements View {
@@ -28,7 +28,7 @@ export class Settings implements View {
         const outcome = await ask<Reloaded>('config/reload', 'POST');
         await this.refresh();
         const changed = outcome.changed.length === 0 ? '' : ` Changed: ${outcome.changed.join(', ')}.`;
-        return `What the files say is in force.${changed}${certificates[outcome.certificates] ?? ''}`;
+        return `The files are in force.${changed}${certificates[outcome.certificates] ?? ''}`;
       });
     });
   }
@@ -40,7 +40,7 @@ export class Settings implements View {
       const { version, options, limits, needsRestart } = await ask<Configuration>('config');
       const notice = byId('needs-restart');
       notice.hidden = needsRestart.length === 0;
-      setText(notice, `After a restart, these will have other values: ${needsRestart.join(', ')}.`);
+      setText(notice, `Changed, and in force after a restart: ${needsRestart.join(', ')}.`);
       showFacts(byId('options'), { version, ...shownValues(options) });
       showFacts(byId('limits'), shownValues(limits));
     } catch (error) {

@@ -30,7 +30,7 @@ export class Topics implements View {
     onSubmit('match-form', () => attempt(byId('match-said'), look));
     onSubmit('retained-form', () => attempt(byId('retained-said'), lookRetained));
     byId('retained-delete').addEventListener('click', () => {
-      if (!confirm(`Delete the message that is retained on ${this.#topic}?`)) return;
+      if (!confirm(`Delete the retained message of ${this.#topic}?`)) return;
       void attempt(byId('retained-said'), () => this.#delete());
     });
   }
@@ -88,13 +88,13 @@ export class Topics implements View {
     byId('retained-one').hidden = false;
     setText(byId('retained-topic'), topic);
     setText(byId('retained-payload'), message.payload);
-    return message.payload_encoding === 'base64' ? 'The payload is no text; it is shown in base64.' : '';
+    return message.payload_encoding === 'base64' ? 'The payload is not text, so it is shown in base64.' : '';
   }
 
   async #delete(): Promise<string> {
     await ask(`retained/${encodeURIComponent(this.#topic)}`, 'DELETE');
     await this.#lookRetained();
-    return 'It is deleted.';
+    return 'Deleted.';
   }
 }
 

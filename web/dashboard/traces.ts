@@ -17,8 +17,8 @@ export interface Trace extends Readonly<Partial<Record<Kind, string>>> {
 }
 
 const ends: Readonly<Record<string, string>> = {
-  time: 'ended after its time',
-  size: 'ended: it is full',
+  time: 'ended: time over',
+  size: 'ended: maximum size',
   asked: 'stopped',
 };
 
@@ -94,7 +94,7 @@ export class TraceView implements View {
   async #delete(trace: Trace): Promise<string> {
     await ask(`traces/${trace.id}`, 'DELETE');
     if (trace.id === this.#watched?.id) this.hide();
-    return 'The trace is deleted.';
+    return 'Trace deleted.';
   }
 
   #row(trace: Trace): HTMLLIElement {
@@ -126,7 +126,7 @@ export class TraceView implements View {
 
 async function stop({ id }: Trace): Promise<string> {
   await ask(`traces/${id}/stop`, 'POST');
-  return 'The trace is stopped.';
+  return 'Trace stopped.';
 }
 
 async function download({ id }: Trace): Promise<string> {

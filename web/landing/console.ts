@@ -97,7 +97,7 @@ class Console {
   #follow(rally: Rally): void {
     rally.on('connected', () => this.#say('connected', `connected as ${rally.clientId}`));
     rally.on('reconnecting', ({ error, delayMs }) => {
-      const why = error === undefined ? 'the broker has said goodbye' : errorText(error);
+      const why = error === undefined ? 'the broker closed the connection' : errorText(error);
       this.#say('reconnecting', `${why}; next attempt in ${(delayMs / 1_000).toFixed(1)} s`);
     });
     rally.on('closed', ({ error }) =>
@@ -208,7 +208,7 @@ class Console {
       const payload = payloadInForm();
       const rally = await this.#connect();
       const qos = qosOf('publish-qos');
-      setText(said, rally.status === 'connected' ? '…' : 'waits for the connection…');
+      setText(said, rally.status === 'connected' ? '…' : 'waiting for the connection…');
       const answer = await rally.publish(textIn('topic'), payload, {
         qos,
         retain: byId<HTMLInputElement>('retain').checked,
@@ -246,7 +246,7 @@ function payloadInForm(): string | Uint8Array {
   const text = byId<HTMLTextAreaElement>('payload').value;
   if (byId<HTMLSelectElement>('payload-format').value === 'text') return text;
   const bytes = bytesFromHex(text);
-  if (bytes === undefined) throw new Error('that is no hex: two digits a byte, such as 0a ff');
+  if (bytes === undefined) throw new Error('not hex: write two digits per byte, such as 0a ff');
   return bytes;
 }
 

@@ -113,7 +113,7 @@ export class MessageList {
     if (error !== undefined) setText(ticks, `not sent: ${errorText(error)}`);
     else if (readers.length > 0) setText(ticks, `✓✓ read by ${this.#namesOf(readers)}`);
     else if (receipts.size > 0) setText(ticks, `✓✓ delivered to ${this.#namesOf([...receipts.keys()])}`);
-    else setText(ticks, isSent ? '✓ sent' : 'waits for the broker');
+    else setText(ticks, isSent ? '✓ sent' : 'waiting for the broker');
   }
 
   #namesOf(clients: readonly string[]): string {

@@ -67,7 +67,7 @@ async function play(t: TestContext, viewport: ViewportName): Promise<void> {
   await banned;
   await reads(page.locator('#bans-rows'), /court\/00042.*an operator.*too loud.*for (59 min|1 h)/s);
   await page.click('#bans-rows button');
-  await reads(page.locator('#bans-said'), `${crowd.nameOf(42)} may connect again.`);
+  await reads(page.locator('#bans-said'), `${crowd.nameOf(42)} can connect again.`);
   await page.locator('#bans-none').waitFor();
 
   const publisher = await openClient(t, 'tcp', ports);
@@ -84,7 +84,7 @@ async function play(t: TestContext, viewport: ViewportName): Promise<void> {
   await go('settings');
   folder.write('config', { logLevel: 'debug', path: '/other' });
   await page.click('#reload');
-  await reads(page.locator('#reload-said'), 'What the files say is in force. Changed: logLevel.');
+  await reads(page.locator('#reload-said'), 'The files are in force. Changed: logLevel.');
   await reads(page.locator('#needs-restart'), 'After a restart, these will have other values: path.');
 }
 

@@ -79,7 +79,7 @@ const arrived: Readonly<Record<(typeof views)[number], readonly [selector: strin
   clients: ['#clients-rows', /court\/1/],
   'client/court%2F1': ['#client-subscriptions', /scores\/\+/],
   topics: ['#retained-rows', /scores\/1/],
-  slow: ['#slow-none', /Everyone keeps up/],
+  slow: ['#slow-none', /All clients keep up/],
   traces: ['#traces-rows', /topic filter scores/],
   bans: ['#bans-rows', /kim/],
   nodes: ['#nodes-said', /not in a cluster/],
@@ -154,7 +154,7 @@ test('who gets a topic, what is retained, and a message to all of them', async (
   await reads(page.locator('#retained-payload'), '40-30');
   page.once('dialog', (dialog) => void dialog.accept());
   await page.click('#retained-delete');
-  await reads(page.locator('#retained-said'), 'It is deleted.');
+  await reads(page.locator('#retained-said'), 'Deleted.');
   await page.click('nav a[href="#publish"]');
   await page.fill('#publish-topic', 'nobody/listens');
   await page.click('#publish-form button');
@@ -171,7 +171,7 @@ test('who gets a topic, what is retained, and a message to all of them', async (
   assert.equal(await heard, 'game');
   await page.click('nav a[href="#settings"]');
   await page.click('#reload');
-  await reads(page.locator('#reload-said'), 'What the files say is in force.');
+  await reads(page.locator('#reload-said'), 'The files are in force.');
 });
 
 test('a client is traced: seen live, cut short, taken as a file, and gone', async (t) => {

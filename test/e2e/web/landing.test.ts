@@ -154,7 +154,7 @@ test('the console shows JSON, text and bytes, filters, pauses, and gives a messa
   assert.deepEqual([...(heard[0]?.payload ?? [])], [10, 255, 254]);
   await page.fill('#payload', 'no hex');
   await page.click('#publish');
-  await reads(page.locator('#published.failed'), /^that is no hex/);
+  await reads(page.locator('#published.failed'), /^not hex/);
   await page.click('#clear');
   assert.equal(await page.locator('.message').count(), 0);
 });
