@@ -1,4 +1,4 @@
-/** Something that whoever runs the suite can put right: the message says what to do. */
+/** An error that the person who runs the suite can fix: the message says how. */
 export class BenchError extends Error {
   override readonly name = 'BenchError';
 }

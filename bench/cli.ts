@@ -24,7 +24,7 @@ import { runTls } from './tls/run.ts';
 import { runBackup } from './upkeep/backup.ts';
 import { runChurn } from './upkeep/churn.ts';
 
-/** Each gives whether all was well. */
+/** Each returns whether everything went well. */
 const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolean>>> = {
   all: async (command) => {
     const sound = [await runMicro(command), await runHttp(command), await runPeers(command)];
@@ -72,7 +72,7 @@ async function listScenarios({ full }: CommandLine): Promise<boolean> {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => process.exit(1)); // what it has started ends with it
+  process.once(signal, () => process.exit(1)); // child processes end with it
 }
 
 main().catch((error: unknown) => {

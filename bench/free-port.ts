@@ -1,6 +1,7 @@
 /**
- * A port of loopback for a program that can only be told one: chosen here, bound there. In between nobody else may take
- * it, neither the kernel, which gives sockets of clients any port of its range, nor another test or benchmark.
+ * A loopback port for a program that must be told its port. It is chosen here and bound there; in between
+ * nobody else may take it, neither the kernel, which gives client sockets any port of its range, nor another
+ * test or benchmark.
  */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -9,8 +10,8 @@ import { createServer, type ListenOptions } from 'node:net';
 const lowest = 10_000;
 
 /**
- * Two calls give two ports, in whatever processes: each is below the range of the kernel, and marked for as long as this
- * process lives, by a socket with its number in Linux's abstract name space.
+ * Two calls always return two ports, even in different processes: each is below the kernel's ephemeral range,
+ * and is reserved as long as this process lives, by a socket with its number in Linux's abstract namespace.
  */
 export async function freePort(host: string): Promise<number> {
   const end = Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s/)[0]);
@@ -29,7 +30,7 @@ async function listens(options: ListenOptions, until: 'for good' | 'for a moment
   try {
     await once(server, 'listening');
   } catch {
-    return false; // somebody else does
+    return false; // another process has reserved it
   }
   if (until === 'for good') {
     server.unref();

@@ -9,7 +9,7 @@ export function say(line: string): void {
   stdout.write(`${line}\n`);
 }
 
-/** The current step; shown on a terminal until the next one. */
+/** The current step; on a terminal it is shown until the next one. */
 export function showStep(step: string): void {
   if (!stderr.isTTY) return;
   clear();
@@ -40,7 +40,7 @@ export function table(rows: readonly (readonly string[])[]): string {
   return lines.join('\n');
 }
 
-/** With three figures that count, and separators: 1,230,000, 12.3, 0.0123. */
+/** With three significant digits and separators: 1,230,000, 12.3, 0.0123. */
 export function shortNumber(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return `${value}`;
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));

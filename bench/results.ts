@@ -18,7 +18,7 @@ export interface Header {
   readonly machine: Machine;
 }
 
-/** One load of one peer: what came out, or why nothing did. */
+/** One load on one peer: its results, or why there are none. */
 export interface Played {
   readonly scenario: string;
   readonly peer: string;
@@ -31,7 +31,7 @@ export interface Played {
 export interface PeerEntry {
   readonly name: string;
   readonly description: string;
-  /** It ran already and was not started afresh. */
+  /** It was already running and was not restarted. */
   readonly isExternal?: true;
 }
 
@@ -48,7 +48,7 @@ export interface MicroCase {
   readonly perSecond: number;
   /** Of the rate, plus or minus. */
   readonly errorPercent?: number;
-  /** It is the group's own, not a rival. */
+  /** It is the group's own implementation, not a rival. */
   readonly isOurs: boolean;
 }
 
@@ -92,7 +92,7 @@ export interface SoakFile extends Header {
   readonly samples: readonly Sample[];
 }
 
-/** Counters of the broker (native/counters.h) that tell how its workers hand over to each other. */
+/** Counters of the broker (native/counters.h) that show how its workers hand over to each other. */
 export const laneCounters = ['publishSent', 'handedOver', 'laneBatches', 'laneRecords', 'doorbells'] as const;
 export type LaneCounts = Readonly<Record<(typeof laneCounters)[number], number>>;
 
@@ -102,7 +102,7 @@ export interface HandOverPlayed {
   readonly workers: number;
   readonly round: number;
   readonly result: LoadResult;
-  /** From before its first client came until after the last had left. */
+  /** From before its first client connected until after the last had left. */
   readonly lanes: LaneCounts;
   readonly cacheMisses?: number;
 }
@@ -116,7 +116,7 @@ export interface HandOverFile extends Header {
   readonly noMemoryTraffic?: string;
 }
 
-/** What was measured of a cluster, as it is shown. */
+/** The figures of a cluster, as they are shown. */
 export interface ClusterFigure {
   readonly title: string;
   readonly value: string;
@@ -125,9 +125,9 @@ export interface ClusterFigure {
   readonly note: string;
 }
 
-/** Of a message that goes from one node to another, in µs of CPU. */
+/** For a message from one node to another, in µs of CPU. */
 export interface ClusterCosts {
-  /** Of both brokers, and of one that has both clients. */
+  /** Of both brokers, and of a single one with both clients. */
   readonly remoteUs: number;
   readonly localUs: number;
   readonly natsUs: number;
@@ -146,7 +146,7 @@ export interface ResultFiles {
   readonly http: HttpFile;
   readonly browser: BrowserFile;
   readonly peers: PeersFile;
-  /** This broker alone; it is not part of the report. */
+  /** This broker alone; not part of the report. */
   readonly load: PeersFile;
   readonly soak: SoakFile;
   readonly handOver: HandOverFile;
@@ -154,7 +154,7 @@ export interface ResultFiles {
 }
 
 export type ResultKind = keyof ResultFiles;
-/** What the report is made from. */
+/** The source of the report. */
 export const reportedKinds = [
   'micro',
   'http',
@@ -184,7 +184,7 @@ export async function writeResult<Kind extends ResultKind>(
   return path;
 }
 
-/** Nothing if there was no such run. */
+/** Undefined if there was no such run. */
 export async function readResult<Kind extends ResultKind>(
   folder: string,
   kind: Kind,

@@ -1,4 +1,6 @@
-/** Where this broker is first, and where another one is: over all scenarios and figures in which brokers are compared. */
+/**
+ * Where this broker is first, and where another one is, over all scenarios and figures that compare brokers.
+ */
 import type { LoadResult } from './load/generator.ts';
 import { faultsOf, type Metric, metricsOf } from './load/metrics.ts';
 import type { Scenario } from './load/scenarios.ts';
@@ -13,7 +15,7 @@ export interface Behind {
   readonly metric: Metric;
   readonly ours: number;
   readonly best: { readonly peer: string; readonly value: number };
-  /** Of ours to the other's, round by round. */
+  /** Ours relative to the other's, round by round. */
   readonly ratio: Spread;
 }
 
@@ -23,7 +25,7 @@ export interface Standings {
   readonly behind: readonly Behind[];
 }
 
-/** Medians are compared. A run in which messages were lost, doubled or out of order is no merit and does not count. */
+/** Compares medians. Runs in which messages were lost, duplicated or reordered do not count. */
 export function standingsOf(file: PeersFile): Standings {
   let lines = 0;
   const behind: Behind[] = [];
@@ -50,7 +52,7 @@ export function standingsOf(file: PeersFile): Standings {
   return { lines, behind };
 }
 
-/** One row for each line; a figure in which another is better nearly everywhere is one row for all. */
+/** One row for each line; a figure in which another broker is better nearly everywhere is a single row. */
 export function behindRows({ behind }: Standings): string[][] {
   const titles = [...new Set(behind.map(({ metric }) => titleOf(metric)))];
   return titles.flatMap((title) => {
@@ -90,7 +92,7 @@ export function titleOf({ title, unit }: Metric): string {
   return unit === '' ? title : `${title}, ${unit}`;
 }
 
-/** Of each round; nothing where there is none. */
+/** Of each round; undefined if missing. */
 export function valuesOf(
   file: PeersFile,
   scenario: Scenario,

@@ -7,7 +7,7 @@ export interface Spread {
   readonly max: number;
 }
 
-/** Nothing of nothing. */
+/** Undefined for no values. */
 export function spreadOf(values: readonly number[]): Spread | undefined {
   const sorted = [...values].sort((a, b) => a - b);
   const [min, max] = [sorted[0], sorted.at(-1)];
@@ -17,7 +17,7 @@ export function spreadOf(values: readonly number[]): Spread | undefined {
   return { min, median: (lower + upper) / 2, max };
 }
 
-/** The value that this part of them is not above. Undefined: there are none. */
+/** The smallest value that at least this part of them does not exceed. Undefined for no values. */
 export function quantileOf(values: readonly number[], part: number): number | undefined {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
@@ -29,8 +29,8 @@ export function medianOf(values: readonly (number | undefined)[]): number | unde
 }
 
 /**
- * How often `of` is `to`, run by run, so that what slows the machine for a while slows both. A run that lacks
- * one of the two does not count.
+ * The ratio of `of` to `to`, run by run, so that anything that slows the machine for a while slows both. A
+ * run that lacks one of the two does not count.
  */
 export function ratios(
   of: readonly (number | undefined)[],
@@ -44,7 +44,7 @@ export function ratios(
   );
 }
 
-/** The median, with the smallest and the largest where they differ; `-` for nothing. */
+/** The median, with the smallest and the largest if they differ; `-` for no values. */
 export function shownSpread(spread: Spread | undefined, unit = ''): string {
   if (!spread) return '-';
   const { min, median, max } = spread;

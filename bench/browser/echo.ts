@@ -1,6 +1,6 @@
 /**
- * What runs in the page: it publishes and gets its own messages back, so many on the way at a time. Nothing else
- * counts them, so it is the same for every broker and every client library.
+ * Runs in the page: it publishes and receives its own messages, a given number in flight at a time. Only this
+ * code counts them, so it is the same for every broker and client library.
  */
 
 export interface EchoOptions {
@@ -19,7 +19,7 @@ export interface EchoResult {
   /** From `publish` to the listener. */
   readonly p50Us: number;
   readonly p99Us: number;
-  /** What had not come back a few seconds after the last was sent. */
+  /** Messages that had not come back a few seconds after the last one was sent. */
   readonly lost: number;
 }
 

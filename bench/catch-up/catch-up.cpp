@@ -1,12 +1,12 @@
-// Sessions that were away come back all at once to what many messages have been published meanwhile (MQTT 3.1.1, QoS
+// Sessions that were disconnected come back all at once to many messages that were published meanwhile (MQTT 3.1.1, QoS
 // 1).
 //
 //   catch-up PORT SESSIONS MESSAGES PAYLOAD_BYTES
 //
-//   1  the sessions subscribe to one filter and leave          2  a publisher publishes for them
+//   1  the sessions subscribe to one filter and disconnect     2  a publisher publishes for them
 //   3  a live pair on another topic: round trips at rest       4  all come back; round trips meanwhile
 //
-// The live pair has a thread of its own. Prints a JSON object; exit status 1 if anything is missing, double or out of
+// The live pair has its own thread. Prints a JSON object; exit status 1 if anything is missing, duplicated or out of
 // order.
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -95,7 +95,7 @@ struct Packet {
   const char* body = nullptr;
   size_t bytes = 0;
 };
-// The packet at `at`, which is behind it then; false: it is not complete.
+// The packet at `at`, which is advanced past it; false: it is incomplete.
 bool nextPacket(const Octets& in, size_t& at, Packet& packet) {
   size_t length = 0;
   size_t next = at + 1;
@@ -128,7 +128,7 @@ class Simple {
       at += size_t(count);
     }
   }
-  // The next packet of this type; what comes before is not for us.
+  // The next packet of this type; earlier packets are skipped.
   Octets wait(int type) {
     for (;;) {
       Packet packet;

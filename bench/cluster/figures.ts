@@ -1,4 +1,7 @@
-/** What is measured of a cluster, each with its goal: nodes of one worker, nats-server and the clients on the same cores. */
+/**
+ * The measurements of a cluster, each with its goal: nodes of one worker, nats-server and the clients on the
+ * same cores.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { CommandLine } from '../command-line.ts';
@@ -58,7 +61,7 @@ const quiet = { scenario: 'p2p', publishers: 50, rate: quietRate } as const;
 
 type Load = Readonly<Record<string, string | number>>;
 
-/** `nodes`: clients take turns among them. */
+/** `nodes`: clients are distributed over them in turn. */
 async function play(
   generator: string,
   load: Load,
@@ -91,7 +94,7 @@ async function withCluster<Value>(
   }
 }
 
-/** One node in a cluster, and one in none, in turns. */
+/** One node in a cluster and one outside, in turn. */
 async function measureLocal(generator: string, sizes: Sizes): Promise<ClusterFigure[]> {
   const alone = await rallymq(1).start();
   try {
@@ -186,7 +189,10 @@ async function measureBetween(
   }
 }
 
-/** What two groups of processes take for a message of a load, in µs: over all of it, also while it warms up. */
+/**
+ * The CPU time that two groups of processes take for a message of a load, in µs: over the whole load,
+ * including its warm-up.
+ */
 async function costOf(
   [brokers, nats]: readonly [readonly number[], readonly number[]],
   { duration }: Sizes,
@@ -242,7 +248,10 @@ async function measureTakeover(_: string, { takeovers }: Sizes): Promise<Cluster
 
 const probeTopics = 500;
 
-/** One of three is killed; what is published to topics of all slots in that moment, QoS 1, has to come. */
+/**
+ * One of three nodes is killed; QoS 1 messages published at that moment, to topics of all slots, have to
+ * arrive.
+ */
 async function measureKilled(_: string, { kills }: Sizes): Promise<ClusterFigure[]> {
   const times: number[] = [];
   for (let kill = 0; kill < kills; kill++)
@@ -436,8 +445,8 @@ const rollingTopics = 64;
 const rollingPerSecond = 1_000;
 
 /**
- * Three nodes are stopped with SIGTERM and started again, one after the other, while clients publish and subscribe with
- * QoS 1; clients that are told to go come back on the next node.
+ * Three nodes are stopped with SIGTERM and restarted, one after another, while clients publish and subscribe
+ * with QoS 1; disconnected clients go to the next node.
  */
 async function measureRolling(): Promise<ClusterFigure[]> {
   return await withCluster(3, async (cluster) => {
@@ -492,13 +501,13 @@ async function measureRolling(): Promise<ClusterFigure[]> {
     } finally {
       clearInterval(timer);
     }
-    await delay(3_000); // for those that are on their way
+    await delay(3_000); // for messages that are still in transit
     const subscribers = servers.map((_, index) => index);
     const lost = acked.filter((number) =>
       subscribers.some((index) => !seen.has(`${index} ${number}`)),
     ).length;
     for (const client of clients) {
-      client.options.reconnectPeriod = 0; // else one that is on its way back goes on
+      client.options.reconnectPeriod = 0; // otherwise a client that is reconnecting continues
       client.end(true);
     }
     return [

@@ -13,7 +13,7 @@ import type { Endpoint, Peer, RunningPeer } from '../peers/peer.ts';
 import { rallymqWith } from '../peers/rallymq.ts';
 
 const host = '127.0.0.1';
-/** Debian's package puts it where not every PATH leads. */
+/** Debian installs it in a folder that may not be in PATH. */
 const candidates = ['nats-server', '/usr/sbin/nats-server'];
 const settleMs = 60_000;
 
@@ -60,7 +60,7 @@ export class ClusterUnderTest {
     return cluster;
   }
 
-  /** A node that is started by somebody else. */
+  /** A node that was started elsewhere. */
   peer(name: string, flags: readonly string[] = []): Peer {
     const own = ['--cluster', this.#natsUrl, '--node-name', name, '--api-keys', this.#apiKey.file];
     return rallymqWith(name, [...own, ...flags], 'in a cluster');
@@ -78,7 +78,7 @@ export class ClusterUnderTest {
     return node;
   }
 
-  /** Resolves when its process has ended: SIGTERM, so it gives its slots to the others. */
+  /** Resolves when its process has ended: SIGTERM, so that it gives its slots to the others. */
   async leave(name: string): Promise<void> {
     const pid = this.nodes.get(name)?.pid;
     this.nodes.delete(name);
@@ -97,7 +97,7 @@ export class ClusterUnderTest {
     if (pid !== undefined) process.kill(pid, 'SIGKILL');
   }
 
-  /** All nodes see each other, have done with the last change, and each has its part of the slots. */
+  /** All nodes see each other, have applied the last change, and each has its share of the slots. */
   async settled(): Promise<void> {
     const endMs = performance.now() + settleMs;
     const names = [...this.nodes.keys()].sort().join();

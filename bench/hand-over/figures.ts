@@ -23,10 +23,10 @@ const perSecond = ofMetric('perSecond');
 const crossings = ({ lanes }: HandOverPlayed): number | undefined =>
   quotient(lanes.handedOver, lanes.publishSent);
 
-/** Lanes crossed for each delivery below which a difference says nothing of them. */
+/** With fewer lane crossings per delivery, a difference says nothing about them. */
 const crossingsMin = 0.1;
 
-/** Nothing where no lane was crossed, as with one worker. */
+/** Undefined if no lane was crossed, as with one worker. */
 const laneFigures: readonly Figure[] = [
   { title: 'lanes crossed for each delivery', of: crossings },
   {
@@ -74,8 +74,8 @@ export function handOverRows(file: HandOverFile, scenario: Scenario): string[][]
 }
 
 /**
- * By how many µs of CPU a delivery costs more than with one worker in the same round, for each lane that a message
- * crosses. Nothing where messages cross none, or too few to tell.
+ * The additional CPU time of a delivery, in µs, compared with one worker in the same round, for each lane
+ * that a message crosses. Undefined if messages cross none, or too few to tell.
  */
 export function crossingCostUs(file: HandOverFile, scenario: string, workers: number): Spread | undefined {
   const own = file.played.filter((each) => each.scenario === scenario);
@@ -92,7 +92,7 @@ export function crossingCostUs(file: HandOverFile, scenario: string, workers: nu
   );
 }
 
-/** Why a figure is missing, in a sentence; empty where none is. */
+/** Why a figure is missing, as a sentence; empty if none is. */
 export function memoryTrafficNote({ noMemoryTraffic }: HandOverFile): string {
   return noMemoryTraffic === undefined
     ? ''

@@ -1,7 +1,7 @@
 /**
- * The subcommand `hand-over`: the same load with 1, 2 and 4 workers, and what the broker counts of its lanes
- * meanwhile. The kernel deals the connections out to the workers and the topics are dealt out by a hash, so
- * publisher, owner and subscriber are on different workers as often as chance has it; how often that was is counted.
+ * The subcommand `hand-over`: the same load with 1, 2 and 4 workers, and the broker's counters of its lanes
+ * during that. The kernel distributes the connections, and a hash the topics, so it is a matter of chance how
+ * often publisher, owner and subscriber are on different workers; the counters show it.
  */
 import { BenchError } from '../bench-error.ts';
 import type { CommandLine } from '../command-line.ts';

@@ -1,4 +1,4 @@
-/** Clients that are connected and silent, for as long as something else is measured: the load generator's. */
+/** Clients that stay connected and silent while something else is measured: the load generator's. */
 import { spawnSync } from 'node:child_process';
 import { setTimeout } from 'node:timers/promises';
 import { BenchError } from '../bench-error.ts';
@@ -8,17 +8,17 @@ import type { RunningPeer } from '../peers/peer.ts';
 /** Files that a process may open beside its connections. */
 const otherFiles = 500;
 const openMsMax = 300_000;
-/** Until it is ended, which comes sooner. */
+/** A limit; it is normally ended sooner. */
 const stayMs = 3_600_000;
 
-/** As many of `wanted` as a process here may have files open. */
+/** As many of `wanted` as this machine lets a process have open. */
 export function clientsOf(wanted: number): number {
   const { stdout } = spawnSync('bash', ['-c', 'ulimit -n'], { encoding: 'utf8' });
   const files = Number(stdout.trim());
   return Number.isInteger(files) ? Math.min(wanted, files - otherFiles) : wanted;
 }
 
-/** Does `work` while so many are connected; `connected` says how many are. */
+/** Runs `work` while this many are connected; `connected` is the actual number. */
 export async function besideClients<Result>(
   { ws, pid }: Pick<RunningPeer, 'ws' | 'pid'>,
   clients: number,

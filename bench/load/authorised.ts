@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- load --only authorised`: what rules cost. The same loads are played against this broker without
- * rules and with 10,000 of them for 1,000 users, in turns, and the ratio of each pair of rounds is shown.
+ * `npm run bench -- load --only authorised`: the cost of access rules. The same loads are played against this
+ * broker without rules and with 10,000 rules for 1,000 users, in turn; the result is the ratio of each pair
+ * of rounds.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -46,7 +47,7 @@ export async function runAuthorised(command: CommandLine): Promise<boolean> {
   }
 }
 
-/** How much of the figures without rules is left with them, as the median of the ratios of each round. */
+/** The part of the figures without rules that remains with them: the median of each round's ratio. */
 function rowOf(played: readonly Played[], scenario: string): string[] {
   const ratios = (figureOf: (entry: Played) => number | undefined): string => {
     const each = played.flatMap((entry) => {

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- load --only durable`: what it costs to keep everything. The same loads, with sessions that outlive
- * their connections, are played against this broker in memory and with a data directory (fsync), in turns; the ratio of each
- * pair of rounds is shown, and what a sync of this disk takes.
+ * `npm run bench -- load --only durable`: the cost of durability. The same loads, with sessions that outlive
+ * their connections, are played against this broker in memory and with a data directory (fsync), in turn. The
+ * result is the ratio of each pair of rounds, and the duration of a sync on this disk.
  */
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

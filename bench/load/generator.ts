@@ -15,7 +15,7 @@ export interface Times {
   readonly max: number;
 }
 
-/** What the broker's process has used; missing where its process is not known. */
+/** The resources of the broker's process; missing if the process is not known. */
 export interface BrokerUsage {
   /** While the stage was measured, and while its clients connected. */
   readonly cpuSeconds: number;
@@ -58,21 +58,21 @@ export interface StageResult {
   readonly generator: {
     readonly cpuSeconds: number;
     readonly busiestThread: number;
-    /** A thread of the generator had no time left, and none of the broker's was that busy. */
+    /** A thread of the generator was saturated, and none of the broker's was as busy. */
     readonly wasTheLimit: boolean;
   };
   readonly broker?: BrokerUsage;
 }
 
 export interface Faults {
-  /** Never came, though later ones of the same topic did. */
+  /** Never arrived, though later ones of the same topic did. */
   readonly lost: number;
-  /** Nothing later of the same topic came either. */
+  /** Never arrived, and nothing later of the same topic did either. */
   readonly undelivered: number;
   readonly duplicates: number;
-  /** Came late: behind later ones of the same topic. */
+  /** Arrived after later ones of the same topic. */
   readonly outOfOrder: number;
-  /** Came late or twice, behind more gaps in its topic than the generator remembers. */
+  /** Arrived late or twice, after more gaps in its topic than the generator remembers. */
   readonly unclear: number;
   readonly corrupt: number;
   readonly refused: number;
@@ -90,7 +90,10 @@ export interface LoadResult {
   readonly scenario: string;
   readonly stages: readonly StageResult[];
   readonly faults: Faults;
-  /** What the broker counted as dropped meanwhile, by counter, for slow subscribers too; missing where it does not say. */
+  /**
+   * What the broker counted as dropped during the load, by counter, including slow subscribers; missing if it
+   * does not tell.
+   */
   readonly dropped?: Readonly<Record<string, number>>;
   readonly firstFault?: string;
   /** How many messages were retained. */
@@ -99,7 +102,7 @@ export interface LoadResult {
   readonly ballast?: readonly Ballast[];
 }
 
-/** A look at the load while it runs; what grows is from its beginning. */
+/** A sample of the running load; counters are since its beginning. */
 export interface Sample {
   readonly seconds: number;
   readonly delivered: number;
@@ -116,8 +119,8 @@ export async function compileGenerator(): Promise<string> {
 }
 
 /**
- * Plays one load; `flags` are those of bench/load/generator/options.h without their dashes. `stop` ends it. Errors:
- * BenchError with what the generator says of a broker that it could not play to the end.
+ * Plays one load; `flags` are those of bench/load/generator/options.h without their dashes. `stop` ends it.
+ * Errors: BenchError with the generator's explanation if the broker could not play it to the end.
  */
 export async function generate(
   program: string,

@@ -1,4 +1,4 @@
-/** What is of interest in the result of a scenario: the figures of the tables, each with its unit. */
+/** The interesting figures of a scenario's result, for the tables, each with its unit. */
 import type { Ballast, LoadResult, StageResult } from './generator.ts';
 import type { Kind } from './scenarios.ts';
 
@@ -7,11 +7,11 @@ export interface Metric {
   readonly title: string;
   /** Times in µs or ms, memory in bytes, KB or MB. */
   readonly unit: string;
-  /** What the memory grows by, which only a process that was started for the scenario shows. */
+  /** The growth of memory, which is known only for a process started for the scenario. */
   readonly isGrowth?: true;
   /** Which brokers are compared by it; none: it is only shown. */
   readonly better?: 'more' | 'less';
-  /** Nothing where the result does not say. */
+  /** Undefined if the result does not have it. */
   readonly of: (result: LoadResult) => number | undefined;
 }
 
@@ -57,7 +57,7 @@ const messages = [
   memory,
 ];
 
-/** At a fixed rate throughput is no merit: what was not delivered is a fault. */
+/** At a fixed rate, throughput is no achievement: whatever was not delivered is a fault. */
 const paced: readonly Metric[] = [
   {
     name: 'duePerSecond',
@@ -239,9 +239,11 @@ export function faultsOf(result: LoadResult): string {
   return lost + undelivered > 0 ? `${faults}${shownDrops(result)}` : faults;
 }
 
-/** Whether the broker knows of what did not arrive: what it has dropped is no secret, what it has lost is a bug. */
+/**
+ * Whether the broker accounts for what did not arrive: dropped messages are legitimate, lost ones are a bug.
+ */
 function shownDrops({ faults, dropped }: LoadResult): string {
-  if (dropped === undefined) return ''; // it does not say
+  if (dropped === undefined) return ''; // it does not tell
   const droppedCount = sum(Object.values(dropped), (count) => count);
   const uncounted = faults.lost + faults.undelivered - droppedCount;
   if (droppedCount === 0) return '; the broker counted none of it as dropped';

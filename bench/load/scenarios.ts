@@ -24,13 +24,16 @@ export interface Scenario {
   readonly kind: Kind;
   readonly flags: Flags;
   readonly shareOf?: ShareOf;
-  /** It takes long, and few rounds say enough. */
+  /** It takes long, so it is played in few rounds. */
   readonly roundsMax?: number;
   /** Left out of a quick run, unless asked for. */
   readonly isLong?: boolean;
 }
 
-/** The rate is this share of what was reached in another scenario of the same run, as the median of its rounds. */
+/**
+ * The rate is this share of the rate reached in another scenario of the same run, as the median of its
+ * rounds.
+ */
 export interface ShareOf {
   readonly scenario: string;
   readonly share: number;
@@ -123,9 +126,9 @@ function messages(sized: Sized): Scenario[] {
 }
 
 /**
- * Latency at half of the maximum rate. Half of whose? The same load for all is the fair question, and one that another
- * broker can carry the fair load; half of this broker's shows who can carry it at all; half of each one's own, how
- * much room each keeps below its own limit, at loads that differ by what they carry.
+ * Latency at half of the maximum rate. Half of whose? The same load for all is the fair comparison, with a
+ * load that another broker can also carry; half of this broker's rate shows which ones can carry it at all;
+ * half of each one's own rate shows how much reserve each has below its own limit.
  */
 function halfLoads(): Scenario[] {
   const whose = [
@@ -304,7 +307,7 @@ export function soakOf(minutes: number, rate: number): Scenario {
       transport: 'ws',
       publishers: 50,
       subscribers: 200,
-      frozen: 8, // those over WebSocket are cut off when they answer no ping, those over TCP stay
+      frozen: 8, // over WebSocket they are disconnected when they answer no ping; over TCP they stay
       slow: 8,
       slowbytes: 20_000,
       churn: 100,

@@ -1,5 +1,5 @@
-// How fast the log acknowledges: a worker, as the broker has it, appends records, sleeps at its doorbell, and appends
-// another one for each that is committed. And what a sync of this disk takes by itself.
+// How fast the log acknowledges: a worker, as in the broker, appends records, sleeps at its doorbell, and appends
+// another record for each one that is committed. Also measures a sync of this disk by itself.
 //
 //   log DIRECTORY MILLISECONDS SYNC_DELAY_MS    a JSON object a line
 #include <fcntl.h>
@@ -169,7 +169,7 @@ void measureLog(const std::string& directory, size_t inFlight, unsigned ms, unsi
     while (waiting.size() < inFlight) append(now);
     log::Placement placement;
     while (appender.next(placement)) {
-      // A message is acknowledged by its only subscriber at once.
+      // A message is acknowledged by its only subscriber immediately.
       for (log::Ticket at = placement.from; at < placement.to; at.value += log::framedBytes(bodyBytes), placed++) {
         appender.release(placement.of(at));
       }

@@ -1,4 +1,4 @@
-/** The subcommand `log`: how fast the log alone acknowledges, beside what a sync of this disk takes. */
+/** The subcommand `log`: how fast the log alone acknowledges, compared with a sync of this disk. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,13 +19,13 @@ interface Row {
   readonly bytesPerRecord: number;
 }
 
-/** The slow disk of the goals: each sync takes so much longer. */
+/** The slow disk of the goals: how much longer each sync takes. */
 const slowSyncMs = 2;
 
 export async function runLog(command: CommandLine): Promise<boolean> {
   const ms = Math.round((command.seconds ?? (command.full ? 5 : 1)) * 1_000);
   const program = await compile({ name: 'log', main: 'bench/log/log.cpp', includes: ['native'] });
-  // Beside the sources: the system's folder for temporary files may be in memory.
+  // Next to the sources, since the system's folder for temporary files may be in memory.
   await mkdir(join(root, 'build', 'bench'), { recursive: true });
   const folder = await mkdtemp(join(root, 'build', 'bench', 'log-store-'));
   try {

@@ -1,4 +1,4 @@
-/** A publisher and a subscriber who are connected: how long their messages take while something else happens. */
+/** A connected publisher and subscriber: how long their messages take while something else happens. */
 import { decodePublish } from '../../core/wire/decode-publish.ts';
 import { encodePublish } from '../../core/wire/encode-publish.ts';
 import type { ConnectPacket } from '../../core/wire/packets.ts';
@@ -30,7 +30,7 @@ export class DeliveryProbe {
     }, messageEveryMs);
   }
 
-  /** `who`: both log in so. */
+  /** `who`: the credentials of both. */
   static async open({ tcp }: RunningPeer, who: Partial<ConnectPacket>): Promise<DeliveryProbe> {
     if (tcp === undefined) throw new BenchError('The broker has no TCP.');
     const [publisher, subscriber] = [await LoginClient.open(tcp), await LoginClient.open(tcp)];

@@ -1,6 +1,6 @@
 /**
- * The subcommand `logins`: what it takes to let clients in, to renew their tokens and to load rules, beside the goal of
- * each. Gives whether nothing was lost and no login failed; the figures depend on the machine.
+ * The subcommand `logins`: the cost of logins, of renewing tokens and of loading rules, compared with their
+ * goals. Returns whether nothing was lost and no login failed; the figures depend on the machine.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -46,7 +46,7 @@ export async function runLogins(command: CommandLine): Promise<boolean> {
   return !rows.some(([, figure]) => figure.includes('FAULT'));
 }
 
-/** From the file to the workers that keep to it. */
+/** From the file to the workers that apply it. */
 async function rules(_: CommandLine, folder: string): Promise<Row[]> {
   const rulesFile = join(folder, 'rules.json');
   await writeFile(rulesFile, JSON.stringify(manyRules()));
@@ -152,7 +152,7 @@ async function secretFlags(folder: string): Promise<string[]> {
   return ['--token-secret-file', path];
 }
 
-/** All have the same hash: it is verified for each of them. */
+/** All have the same hash, which is verified for each of them. */
 async function userFlags(folder: string, users: number): Promise<string[]> {
   const path = join(folder, 'users');
   const hash = hashPassword(password);

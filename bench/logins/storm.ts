@@ -1,4 +1,4 @@
-/** What a storm of logins, each of which takes an Argon2id, does to the messages of those who are in. */
+/** How a storm of logins, each of which takes an Argon2id, affects the messages of connected clients. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectPacket } from '../../core/wire/packets.ts';
 import { ReasonCode } from '../../core/wire/reason-code.ts';
@@ -15,7 +15,9 @@ export interface StormRound {
 }
 
 const loops = 32;
-/** Too many wait, or it was not verified within connectTimeoutMs: on a machine without time left for it. */
+/**
+ * Too many were waiting, or it was not verified within connectTimeoutMs: the machine had no time left for it.
+ */
 const passing: readonly number[] = [ReasonCode.serverBusy, ReasonCode.notAuthorized];
 const settleMs = 200;
 
@@ -24,7 +26,7 @@ export interface StormTerms {
   /** Of each of the two parts of a round. */
   readonly seconds: number;
   readonly probe: Partial<ConnectPacket>;
-  /** Somebody whose password the broker has not seen. */
+  /** A user whose password the broker has not seen yet. */
   readonly next: () => Partial<ConnectPacket>;
 }
 
@@ -47,7 +49,7 @@ export async function stormRounds(broker: RunningPeer, terms: StormTerms): Promi
         else if (!passing.includes(reasonCode)) throw new BenchError('A right password was refused.');
       };
       const storm = inLoops(loops, seconds, logIn);
-      // Without the end, at which those that are still waiting are verified.
+      // Without the end, when the logins still waiting are verified.
       const stormP99Ms = await probe.p99Of(Promise.race([storm, delay(seconds * 1_000)]));
       await storm;
       played.push({ calmP99Ms, stormP99Ms, verified });

@@ -1,6 +1,6 @@
 /**
- * The rivals, group by group. Each case does the whole work of its group once and gives a number that must be
- * the group's `expected`, so that no rival is fast because it does something else.
+ * The rivals, group by group. Each case does the complete work of its group once and returns a number that
+ * must equal the group's `expected`, so that no rival is fast because it does something else.
  */
 import { isUtf8 } from 'node:buffer';
 import mqttPacket from 'mqtt-packet';

@@ -54,7 +54,7 @@ void print(const char* group, const char* name, double perSecond, uint64_t found
               static_cast<unsigned long long>(found));
 }
 
-// `work()` does `operations` and gives what it found.
+// `work()` does `operations` and returns what it found.
 template <class Work>
 void measure(const char* group, const char* name, size_t operations, int ms, Work&& work) {
   const auto start = Clock::now();

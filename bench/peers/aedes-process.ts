@@ -12,7 +12,7 @@ const webServer = createHttpServer();
 const webSockets = new WebSocketServer({ server: webServer, perMessageDeflate: false });
 webSockets.on('connection', (socket, request) => {
   const stream = createWebSocketStream(socket);
-  stream.on('error', () => {}); // a client that has gone; aedes hears of it too
+  stream.on('error', () => {}); // a client that has left; aedes is told as well
   broker.handle(stream, request);
 });
 const tcpServer = createServer((socket) => {

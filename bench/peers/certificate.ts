@@ -11,12 +11,12 @@ export interface CertificatePaths {
 
 let made: CertificatePaths | undefined;
 
-/** The files, which go with the process. */
+/** The files, which are removed when the process ends. */
 export function benchCertificate(): CertificatePaths {
   if (made !== undefined) return made;
   const folder = mkdtempSync(join(tmpdir(), 'bench-certificate-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  chmodSync(folder, 0o755); // mosquitto reads it as a user of its own, if root starts it
+  chmodSync(folder, 0o755); // mosquitto reads it as another user, if root starts it
   const { certificate, key } = loadAddon().makeCertificate({
     commonName: 'localhost',
     names: ['localhost', '127.0.0.1'],

@@ -1,16 +1,16 @@
-/** What RallyMQ says that it has dropped: its counters `dropped...`, over HTTP. */
+/** The messages that RallyMQ reports as dropped: its counters `dropped...`, over HTTP. */
 import type { Endpoint } from './peer.ts';
 
 export type DropCounts = Readonly<Record<string, number>>;
 
 const patienceMs = 5_000;
 
-/** Missing where the broker does not say. */
+/** Missing if the broker does not tell. */
 export async function readDrops(http: Endpoint | undefined): Promise<DropCounts | undefined> {
   if (http === undefined) return undefined;
   const url = `http://${http.host}:${http.port}/api/statistics`;
   const response = await fetch(url, { signal: AbortSignal.timeout(patienceMs) }).catch(() => undefined);
-  if (response?.ok !== true) return undefined; // it is not reached, or tells strangers nothing
+  if (response?.ok !== true) return undefined; // not reachable, or closed to anonymous requests
   return dropsOf(await response.json());
 }
 

@@ -1,4 +1,6 @@
-/** Brokers that run already: `--peer name=url[,pid]`, where a name may come once for each transport. */
+/**
+ * Brokers that are already running: `--peer name=url[,pid]`, where a name may appear once for each transport.
+ */
 import { lookup } from 'node:dns/promises';
 import { BenchError } from '../bench-error.ts';
 import { accepts } from './child.ts';
@@ -29,7 +31,7 @@ export async function externalPeers(texts: readonly string[]): Promise<Peer[]> {
   }
   return [...byName].map(([name, reached]) => ({
     name,
-    description: `${reached.urls.join(' and ')}, as it ran; not started afresh, so what its memory grows by is not shown`,
+    description: `${reached.urls.join(' and ')}, as it was running; not restarted, so the growth of its memory is not shown`,
     isExternal: true,
     start: () => reach(name, reached),
   }));

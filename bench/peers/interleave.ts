@@ -1,8 +1,8 @@
 /**
  * Plays scenarios against several brokers, interleaved: in a round each plays the same scenario, one after
- * the other, and the next round begins with another of them. So what happens on the machine happens to all.
+ * another, and the next round begins with another broker. So disturbances of the machine affect all of them.
  *
- * A broker that is ours to start is started afresh for each scenario, and for each round of those that are about
+ * Brokers that the suite starts are restarted for each scenario, and for each round of scenarios about
  * memory. Only one is under load at a time.
  */
 import { BenchError } from '../bench-error.ts';
@@ -58,7 +58,7 @@ async function stopAll(running: Running): Promise<void> {
   await Promise.all(running.map(([, target]) => target.stop()));
 }
 
-/** What a round before has used and freed would be used again, and look like nothing. */
+/** Memory that an earlier round used and freed would be reused, and look like no growth. */
 function isAboutMemory({ kind }: Scenario): boolean {
   return kind === 'connections' || kind === 'upgrades' || kind === 'subscriptions' || kind === 'retained';
 }
@@ -81,7 +81,7 @@ async function playOnce(
   }
 }
 
-/** Errors: BenchError if the broker cannot play it to its end, or is not known over its transport. */
+/** Errors: BenchError if the broker cannot play it to the end, or its transport is unknown. */
 export async function play(
   generator: string,
   scenario: Scenario,

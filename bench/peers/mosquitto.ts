@@ -12,8 +12,8 @@ import type { Peer, RunningPeer } from './peer.ts';
 const host = '127.0.0.1';
 
 /**
- * What is not its default: its queues have no bound, as it must lose nothing under load; it sends without
- * Nagle's algorithm, as all others do; and it keeps nothing on disk.
+ * Its settings that are not defaults: unlimited queues, as it must lose nothing under load; no Nagle's
+ * algorithm, like all others; and nothing on disk.
  */
 const settings = [
   'allow_anonymous true',

@@ -1,4 +1,4 @@
-/** What this broker with one worker is called; with several its name begins so. */
+/** The name of this broker with one worker; with several, its name begins like this. */
 export const ours = 'rallymq';
 
 /** A broker that takes part, and where it listens once it runs. */
@@ -26,11 +26,11 @@ export interface Peer {
   readonly name: string;
   /** What it is, in which version and with which settings, for the report. */
   readonly description: string;
-  /** It runs already: it is not started afresh, and its memory has seen earlier loads. */
+  /** It was already running: it is not restarted, and its memory has seen earlier loads. */
   readonly isExternal?: true;
-  /** It speaks MQTT 3.1.1 and not 5.0, whatever was asked for. */
+  /** It speaks MQTT 3.1.1 but not 5.0, whatever was asked for. */
   readonly isVersion4?: boolean;
-  /** Errors: BenchError if it does not come up. */
+  /** Errors: BenchError if it does not start. */
   start(): Promise<RunningPeer>;
 }
 

@@ -11,7 +11,7 @@ const readyLines =
 
 const host = '127.0.0.1';
 
-/** This broker as `npm start` starts it, but that it keeps nothing on a disk, as the others do not either. */
+/** This broker as `npm start` starts it, except that, like the others, it keeps nothing on a disk. */
 export function rallymq(workers: number): Peer {
   return {
     name: workers === 1 ? ours : `${ours}-${workers}`,

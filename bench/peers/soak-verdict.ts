@@ -1,18 +1,18 @@
-/** Whether a soak was sound: what the issue of it is, in sentences; none if there is nothing to say against it. */
+/** Whether a soak found problems: one sentence for each, none if all is well. */
 import type { LoadResult, Sample } from '../load/generator.ts';
 import { faultsOf } from '../load/metrics.ts';
 import { shortNumber } from '../progress.ts';
 import { spreadOf } from '../statistics.ts';
 
 /**
- * Its memory may grow by so much after the first quarter. V8 gives back late what it has: with 800 connections a second
- * the broker grew to 149 MB and went back to 135 while they went on. A leak of a kilobyte for each of the 50 connections a
- * second that a soak makes is 45 MB in the fifteen minutes between the two quarters of half an hour.
+ * How much its memory may grow after the first quarter. V8 returns memory late: with 800 connections a second
+ * the broker grew to 149 MB and went back to 135 while they continued. A leak of a kilobyte for each of the
+ * 50 connections a second of a soak is 45 MB in the fifteen minutes between the two quarters of half an hour.
  */
 const growthBytesMax = 24 * 1_024 * 1_024;
 const bytesPerMb = 1_024 * 1_024;
 
-/** A soak in which nothing of a kind happened says nothing about it, so that is a fault of the soak. */
+/** If something never happened, the soak says nothing about it, so that counts as a problem of the soak. */
 export function soakFaults({
   result,
   samples,
@@ -40,7 +40,9 @@ export function soakFaults({
   return said.flatMap(([isSo, sentence]) => (isSo ? [sentence] : []));
 }
 
-/** By how many bytes the median of the last quarter is above that of the second; nothing of too few samples. */
+/**
+ * How many bytes the median of the last quarter is above that of the second; undefined for too few samples.
+ */
 export function memoryGrowth(samples: readonly Sample[]): number | undefined {
   const quarter = Math.floor(samples.length / 4);
   const medianOf = (part: readonly Sample[]): number | undefined =>

@@ -1,7 +1,7 @@
 /**
- * docs/capacity.md: what machines of 1, 8 and 64 cores can carry, and what ten million connections need,
- * computed from the costs of one delivery and one connection that were measured. A plan on paper: no machine of
- * those sizes was measured.
+ * docs/capacity.md: what machines with 1, 8 and 64 cores can carry, and what ten million connections need,
+ * computed from the measured costs of a delivery and a connection. It is a plan: no machine of those sizes
+ * was measured.
  */
 
 import { beatMs } from '../../core/cluster/membership.ts';
@@ -33,7 +33,7 @@ export interface Costs {
   readonly quietCrossing: number | undefined;
 }
 
-/** What the plan takes for granted; everything else is measured. */
+/** The assumptions of the plan; everything else is measured. */
 const assumptions = {
   /** Of the CPU, so that bursts and reconnects find room. */
   utilisation: 0.7,
@@ -43,9 +43,9 @@ const assumptions = {
   memoryShare: 0.5,
   /** In which all clients must have come back after an outage. */
   reconnectSeconds: 60,
-  /** What Linux lets a process open unless fs.nr_open is raised. */
+  /** The maximum that Linux lets a process open unless fs.nr_open is raised. */
   descriptors: 1_048_576,
-  /** After which a silent WebSocket is pinged, as native/net/sockets.h has it. */
+  /** The silence after which a WebSocket is pinged, as in native/net/sockets.h. */
   pingSeconds: 30,
   /** What a network card gives for each core, as clouds sell them. */
   gbitPerCore: 0.5,
@@ -61,14 +61,14 @@ export interface Limit {
   /** Connections at which it is reached. */
   readonly connections: number;
   readonly moves: string;
-  /** It is a number in a configuration, which whoever needs more raises first. */
+  /** It is a configuration value, which is raised first if needed. */
   readonly isSetting?: boolean;
 }
 
 const gib = 2 ** 30;
 const bytesPerKb = 1_024;
 
-/** Nothing where a scenario that it needs was not measured. */
+/** Undefined if a scenario that it needs was not measured. */
 export function costsOf(file: PeersFile, handOver?: HandOverFile): Costs | undefined {
   const busy = metric(file, 'p2p', 'rallymq', 'cpuPerDelivery');
   const quiet = metric(file, 'quiet', 'rallymq', 'cpuPerDelivery');
@@ -251,12 +251,12 @@ function tenMillionPart(costs: Costs): string {
     '## Ten million connections',
     `They take ${whole(memoryGib)} GiB, and to come back within ${assumptions.reconnectSeconds} s they need ${whole(wanted / assumptions.reconnectSeconds)} CONNECTs a second.` +
       ` The table gives the number of ${cores}-core nodes that each limit requires; the largest decides. With the settings raised that is **${first?.name}**: ${Math.ceil(wanted / (first?.connections ?? wanted))}.` +
-      ' What nodes tell each other is not in these numbers: see below.',
+      ' These numbers do not include the traffic between nodes; see below.',
     markdownTable(['limit', 'nodes', 'what would move it'], rows),
   ].join('\n\n');
 }
 
-/** Of NATS and of a node; what the plan takes for granted. */
+/** For NATS and for a node; the assumptions of the plan. */
 const clusterAssumptions = {
   cores: 8,
   /** Of a message with its head in a frame between two nodes. */
@@ -292,19 +292,19 @@ function clusterPart({ remoteUs, localUs, natsUs }: ClusterCosts): string {
   ];
   return [
     '## Many nodes',
-    `Nodes of ${cores} cores joined by NATS on machines of ${cores} cores, each message to one subscriber. A message goes from its publisher's node` +
-      ` to the owner of its topic and on to its subscriber's: with many nodes it crosses NATS nearly twice. Measured between two nodes: ${shortNumber(remoteUs)} µs of both brokers` +
+    `Nodes with ${cores} cores, connected by NATS on machines with ${cores} cores; each message has one subscriber. A message goes from its publisher's node` +
+      ` to the owner of its topic and on to its subscriber's: with many nodes it crosses NATS nearly twice. Measured between two nodes: ${shortNumber(remoteUs)} µs of CPU on both brokers` +
       ` for a message that crosses once, ${shortNumber(localUs)} µs on one node, ${shortNumber(natsUs)} µs of NATS; ${frameBytes} bytes in a frame.`,
     markdownTable(head, rows),
     [
-      '**Where it ends, and what then:**',
+      '**The limits, and what would move them:**',
       '',
-      `- **${clusterWorkersMax} workers in all** is the limit of today: who has subscribers of a filter is one 64-bit number. So a cluster has ${Math.floor(clusterWorkersMax / workersOf(cores))} nodes of ${workersOf(cores)} workers, or ${clusterWorkersMax} of one. The lines for 100 and 1,000 nodes say what the rest would carry if that number were a list.`,
-      '- **One server of NATS** carries what the table divides by. Several are a cluster of NATS, in which a message between clients of two servers is the work of both: twice as many servers for the same load. Workers connect to any of them.',
-      `- **${slotCount.toLocaleString('en')} slots** divide well among tens of nodes. With 1,000 nodes each has one on average, so some have none and some four: more slots would be needed, and a view that is not one value.`,
-      '- **Heartbeats** go to all, so they grow with the square of the nodes: nothing with 100, and with 1,000 more than messages of many a broker. They would have to go to a few watchers instead.',
+      `- **${clusterWorkersMax} workers in total** is the current limit: the workers with subscribers of a filter are stored as one 64-bit number. So a cluster has ${Math.floor(clusterWorkersMax / workersOf(cores))} nodes of ${workersOf(cores)} workers, or ${clusterWorkersMax} of one. The lines for 100 and 1,000 nodes show what would be possible if that number were a list.`,
+      '- **NATS servers**: the table divides the load by what one server carries. In a NATS cluster, a message between clients of two servers costs both of them: the same load needs twice as many servers. Workers connect to any of them.',
+      `- **${slotCount.toLocaleString('en')} slots** are enough for tens of nodes. With 1,000 nodes each has one on average, so some have none and some four: more slots would be needed, and a view that is more than a single value.`,
+      '- **Heartbeats** go to all nodes, so they grow with the square of their number: negligible with 100, but with 1,000 more than the messages of many brokers. They would have to go to a few watchers instead.',
       '- **Filters with wildcards** are known to every worker of every node: the memory for them does not shrink with more nodes.',
-      '- Beyond some tens of nodes the answer is several clusters, each with its NATS: by region or by tenant, with leaf nodes of NATS between them for what both need, rather than one that is larger.',
+      '- **Beyond some tens of nodes**, use several clusters, each with its own NATS, by region or tenant, with NATS leaf nodes between them for shared topics, rather than a larger one.',
     ].join('\n'),
   ].join('\n\n');
 }

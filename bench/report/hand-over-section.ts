@@ -6,12 +6,12 @@ import { markdownTable, provenance } from './markdown.ts';
 import type { Section } from './peers-section.ts';
 
 const explanation = [
-  'The same loads with several workers on the same cores, which they share with the load generator. The kernel deals the',
-  'connections out to the workers and a hash deals out the topics: a message crosses a lane from its publisher to its',
+  'The same loads with several workers on the same cores, which they share with the load generator. The kernel assigns',
+  'connections to workers, and a hash assigns topics: a message crosses a lane from its publisher to its',
   'owner if those are two workers, and another one from the owner to each other worker that has subscribers. *CPU of a',
   'crossing* is what a delivery costs more than with one worker, by the lanes that it crossed: writing and reading the',
   'record, keeping the message, waking the reader, and batches that are smaller because the work is divided. A *batch* is',
-  'what one worker shows another at once. The doorbell is rung only if the reader sleeps.',
+  'what one worker hands to another at once. The doorbell is rung only if the reader sleeps.',
 ].join('\n');
 
 export function handOverSection(file: HandOverFile): Section {

@@ -72,8 +72,8 @@ function roundsSentence({ rounds, scenarios }: PeersFile): string {
   const exceptions = fewer.map(({ name, roundsMax }) => `${name} ${roundsMax} times`).join(', ');
   return [
     `Each broker played each scenario ${times}${exceptions === '' ? '' : ` (${exceptions})`}, in turns. A figure is the median`,
-    `${rounds === 1 ? '' : ', with the smallest and the largest in brackets'}. Below it stands how often RallyMQ's is the`,
-    ` other's, as the median of the ratios of each round${rounds === 1 ? '' : ', with the smallest and the largest'}.`,
+    `${rounds === 1 ? '' : ', with the smallest and the largest in brackets'}. Below it is the factor by which RallyMQ's differs from the`,
+    ` other's, as the median of the rounds' ratios${rounds === 1 ? '' : ', with the smallest and the largest'}.`,
     ' MQTT 5.0 unless a broker or a scenario says otherwise, 64 bytes of payload. A broker that this suite starts is',
     ' started afresh for each scenario, all of them without TLS and without authentication.',
   ].join('');
@@ -129,7 +129,7 @@ function playedBy(file: PeersFile, scenario: Scenario, peer: string): readonly P
   return file.played.filter((each) => each.scenario === scenario.name && each.peer === peer);
 }
 
-/** What went wrong, as it must not be lost in a median. */
+/** What went wrong, since a median would hide it. */
 function notesOf(file: PeersFile, scenario: Scenario, peer: string): string[] {
   const played = playedBy(file, scenario, peer);
   const errors = new Set(played.flatMap(({ error }) => error ?? []));

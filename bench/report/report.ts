@@ -24,17 +24,17 @@ type Results = { readonly [Kind in (typeof reportedKinds)[number]]: ResultFiles[
 
 const introduction = `# Benchmarks
 
-This page is written by \`npm run bench -- report\` from the results in \`bench/published/\`; nothing in it is
-typed by hand. [docs/capacity.md](capacity.md) computes from the same results what a machine can carry.`;
+This page is written by \`npm run bench -- report\` from the results in \`bench/published/\`; none of it is
+written by hand. [docs/capacity.md](capacity.md) derives from the same results what a machine can carry.`;
 
 const method = `## How it is measured
 
-The load generator is \`bench/load/generator\`, in C++: its clients are raw sockets with packets that were encoded
-before, and it says so when it was itself the limit. It runs on the same machine as the broker, so both share the
+The load generator is \`bench/load/generator\`, in C++. Its clients are raw sockets that send packets encoded in
+advance, and it reports when it was the limit itself. It runs on the same machine as the broker, so both share the
 cores. In a *closed loop* a publisher has at most \`window\` messages that have not reached all their subscribers; in
-an *open loop* (at a fixed rate) latency counts from the moment at which a message was due. Every message carries
-a number: what was lost, came twice or out of order is counted, and stands below its table. Broker CPU is that of
-the whole process, all threads, and its memory is what is resident, both from \`/proc\`. Latency is kept in a histogram of
+an *open loop* (at a fixed rate) latency counts from the moment at which a message was due. Every message has
+a number: lost, duplicate and reordered ones are counted, and listed below the table. Broker CPU is that of
+the whole process, with all threads, and memory is what is resident, both from \`/proc\`. Latencies are kept in a histogram with
 64 steps for each power of two (HdrHistogram), so a percentile is at most 1.6 % too high.`;
 
 /** All files of the report by their path from the root. Errors: BenchError if there are no results. */

@@ -22,7 +22,7 @@ export function microSection(file: MicroFile): Section {
     return `### ${title}\n\n${markdownTable(['', `${operation} a second`, 'of the slowest'], rows)}`;
   });
   const intro =
-    "RallyMQ's own stand in bold: `native` is the data plane in C++, `core/wire` what control packets and the browser use.";
+    "RallyMQ's own are in bold: `native` is the data plane in C++, `core/wire` the code for control packets and browsers.";
   return { markdown: ['## Single functions', provenance(file), intro, ...groups].join('\n\n'), plots: {} };
 }
 
@@ -58,7 +58,7 @@ export function browserSection(file: BrowserFile): Section {
 
 export function clusterSection(file: ClusterFile): Section {
   const intro = [
-    `Nodes of one worker each, one nats-server ${file.nats}, and all clients share the cores. Goals that are not met stand in bold.`,
+    `Nodes of one worker each, one nats-server ${file.nats}, and all clients share the cores. Goals that are not met are in bold.`,
     'What each line measures is in `bench/cluster/figures.ts`.',
   ].join(' ');
   const rows = file.figures.map(({ title, value, goal, isMet, note }) => [

@@ -1,6 +1,7 @@
 /**
- * The subcommand `start`: how long a broker takes to listen that has a large store, and what it holds then. A tenth of the
- * goal of 1 million sessions, each with a subscription, and 10 million messages; all of it with --full.
+ * The subcommand `start`: how long a broker with a large store takes until it listens, and what it has then.
+ * A tenth of the goal, which is 1 million sessions with a subscription each and 10 million messages; all of
+ * it with --full.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +20,7 @@ const payloadBytes = 64;
 
 interface Start {
   readonly seconds: number;
-  /** Of the process: what it has computed until then. */
+  /** CPU time of the process until then. */
   readonly cpuSeconds: number;
   readonly megabytes: number;
 }

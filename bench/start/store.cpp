@@ -1,4 +1,4 @@
-// Writes and reads stores of any size, to see what a start takes: the part of it that is native, without Node.js.
+// Writes and reads stores of any size, to measure a start: the part of it that is native, without Node.js.
 //
 //   store write DIRECTORY SESSIONS MESSAGES PAYLOAD_BYTES
 //                                              MESSAGES / SESSIONS wait for each session, which has one subscription
@@ -60,7 +60,7 @@ struct NoRecords final : log::Visitor {
 
 Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
-// As the broker logs it: sessions with a subscription each, and then what is published to them, one after the other.
+// In the broker's order: sessions with a subscription each, then the messages published to them, one after another.
 int write(const char* directory, uint64_t sessions, uint64_t messages, size_t payloadBytes) {
   const std::unique_ptr<log::Log> log = opened(optionsFor(directory, 1));
   NoRecords nobody;
@@ -117,7 +117,7 @@ int read(const char* directory, unsigned workers) {
   };
   Limits limits;
   Store store(opened(optionsFor(directory, workers)), checkpointBytesMin);
-  // As in the broker, where it is not the main thread.
+  // As in the broker, where this is not the main thread.
   std::thread([&] { store.recover(workers, limits, randomSeed()); }).join();
   const double readyMs = ms();
   std::printf("{\"sessions\":%zu,\"readyMs\":%.0f,\"lost\":%" PRIu64 ",\"megabytes\":%zu}\n", store.sessions().size(),

@@ -1,4 +1,7 @@
-/** Stores for benchmarks, written as a broker would have written them (bench/start/store.cpp). */
+/**
+ * Stores for benchmarks, written in the form in which a broker would have written them
+ * (bench/start/store.cpp).
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +17,10 @@ export interface StoreSize {
   readonly payloadBytes: number;
 }
 
-/** A folder for a benchmark, beside the sources: the system's folder for temporary files may be in memory. */
+/**
+ * A folder for a benchmark, next to the sources, since the system's folder for temporary files may be in
+ * memory.
+ */
 export async function benchFolder(name: string): Promise<string> {
   await mkdir(join(root, 'build', 'bench'), { recursive: true });
   return await mkdtemp(join(root, 'build', 'bench', `data-of-${name}-`));

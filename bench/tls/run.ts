@@ -1,6 +1,6 @@
 /**
- * The subcommand `tls`: what TLS costs beside plain connections, and how long the deliveries of others take while as many
- * handshakes are made as one worker can. With --full it writes the table of docs/tls.md.
+ * The subcommand `tls`: the cost of TLS compared with plain connections, and how long other deliveries take
+ * while one worker does as many handshakes as it can. With --full it writes the table of docs/tls.md.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
@@ -25,13 +25,13 @@ const calmMs = 3_000;
 const handshakes = 10_000;
 const p99MsMax = 20;
 const idleKbMax = 20;
-/** Of other programs, as a load average: with more, latencies are theirs. */
+/** A load average from other programs; above it, they determine the latencies. */
 const idleLoadMax = 0.5;
 const [beginning, end] = ['<!-- written by npm run bench -- tls --full -->', '<!-- end -->'];
 
 type Row = readonly [what: string, plain: string, tls: string];
 
-/** Gives whether all bounds were kept to and nothing was lost. */
+/** Returns whether all limits were kept and nothing was lost. */
 export async function runTls(command: CommandLine): Promise<boolean> {
   const generator = await compileGenerator();
   if (command.only?.includes('handshakes')) {
@@ -82,7 +82,7 @@ interface Storm {
   readonly p99Ms: number;
 }
 
-/** One worker; all of the handshakes are whole ones, with a CONNECT behind each. */
+/** One worker; all handshakes are full ones, each followed by a CONNECT. */
 async function besideHandshakes(generator: string): Promise<Storm> {
   const broker = await rallymq(1).start();
   const { wss, pid } = broker;

@@ -1,6 +1,6 @@
 /**
- * The subcommand `backup`: `rallymq store backup` of a store that a broker uses, and what a client of that broker notices of
- * it. A store of 5 GB with --full. A checkpoint would rewrite the store meanwhile, so there is none.
+ * The subcommand `backup`: `rallymq store backup` of a store in use, and its effect on a client of the
+ * broker. A store of 5 GB with --full. Checkpoints are off, since one would rewrite the store meanwhile.
  */
 import { execFile } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
- * The subcommand `churn`: for --minutes, devices come, subscribe, leave, are sent what waits for them until they are back, and some
- * sessions end for good, while retained messages are replaced all the time. What the data directory takes on the disk is
- * looked at each second; what is alive at the end is what a compacted copy of it has. Fails if the directory ever took
- * more than twice what is alive and 256 MiB.
+ * The subcommand `churn`: for --minutes, devices connect, subscribe, leave, and receive their queued messages
+ * when they are back; some sessions end for good, and retained messages are replaced all the time. The size
+ * of the data directory is checked each second; the live data at the end are those of a compacted copy. Fails
+ * if the directory was ever larger than twice the live data plus 256 MiB.
  */
 import { execFile } from 'node:child_process';
 import { readdir, rm, stat } from 'node:fs/promises';
@@ -20,7 +20,7 @@ const devices = 300;
 const retainedTopics = 5_000;
 const payload = 'x'.repeat(1_024);
 const stepMs = 20;
-/** A device is there in one of so many rounds, and stays away in the others. */
+/** A device is connected in one of this many rounds, and disconnected in the others. */
 const roundsAway = 6;
 const roundMs = 2_000;
 const endsInPercent = 10;
@@ -121,7 +121,7 @@ async function beThere(port: number, device: number): Promise<void> {
   await client.endAsync(false, isLast ? { properties: { sessionExpiryInterval: 0 } } : {});
 }
 
-/** What the disk has given to all files, each once. */
+/** The disk space of all files, each counted once. */
 async function bytesOnDisk(folder: string): Promise<number> {
   let bytes = 0;
   for (const name of await readdir(folder)) {

@@ -1,4 +1,4 @@
-/** A client that publishes to itself, again and again, and says how long that took. */
+/** A client that publishes to itself continuously, and reports how long that took. */
 import { connect, type MqttClient } from 'mqtt';
 import { quantileOf } from '../statistics.ts';
 

@@ -39,13 +39,17 @@ function introduction(): string {
   return `# Attacks
 
 Written by \`npm run attack -- --docs\`, on a machine with ${availableParallelism()} cores that broker, attackers and canary share. Each
-attack has a broker of its own on loopback, with limits that it can reach in a second or two, and reaches one line of the
-[table of bounds](architecture.md#bounds), or does as much as it may of what no single bound is about.
+attack has its own broker on loopback, with limits that it can reach in a second or two. It reaches one line of the
+[table of bounds](architecture.md#bounds), or uses to the full what no single bound limits.
 
-It fails if the broker does anything else than the table says; if the process grows by more than the account of the
-attack, 10 % of it, and 40 MB that a busy process takes anyway; if the canary, a client that pings and publishes to
-itself each 10 ms, waits for 50 ms or longer for one answer of a hundred, or is cut; or if within 30 s of the attackers'
-leave connections, sessions, subscriptions, messages and memory are not what they were, and a new client gets in.
+An attack fails if one of these happens:
+
+- The broker does anything else than the table says.
+- The process grows by more than the attack's own budget, 10 % of it, and 40 MB that a busy process takes anyway.
+- The canary, a client that pings and publishes to itself every 10 ms, waits 50 ms or longer for one answer in a hundred,
+  or is disconnected.
+- 30 s after the attackers have left, the numbers of connections, sessions, subscriptions and messages or the memory have
+  not returned to their earlier values, or a new client cannot connect.
 `;
 }
 
