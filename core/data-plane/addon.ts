@@ -324,15 +324,13 @@ export interface Engine {
   nextToken(): number;
   /**
    * `refused`: there is no room for its branches (filterBranchesMax), or no such session, or it is leaving; `denied`: by
-   * the rules. `token` names the SUBSCRIBE it belongs to.
+   * the rules. `options`: as in a SUBSCRIBE of MQTT 5 (optionsByte()); `subscriptionId` 0: none; `token` names the
+   * SUBSCRIBE that it belongs to.
    */
   subscribe(
     session: number,
-    filter: string,
-    qos: number,
-    noLocal: boolean,
-    retainAsPublished: boolean,
-    retainHandling: number,
+    topicFilter: string,
+    options: number,
     subscriptionId: number,
     token: number,
   ): Subscribed;

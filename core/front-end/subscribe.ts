@@ -12,8 +12,15 @@ import { type Engine, Subscribed } from '../data-plane/addon.ts';
 import type { ServerSubscription } from '../security/access.ts';
 import { decodeSubscribe, decodeUnsubscribe } from '../wire/decode-subscribe.ts';
 import { encodeSuback, encodeUnsuback } from '../wire/encode-acknowledgement.ts';
+import { optionsByte } from '../wire/encode-subscribe.ts';
 import { encodeWithin } from '../wire/encode-within.ts';
-import type { ProtocolVersion, SubackPacket, SubscribePacket } from '../wire/packets.ts';
+import type {
+  ProtocolVersion,
+  QoS,
+  SubackPacket,
+  SubscribePacket,
+  SubscriptionOptions,
+} from '../wire/packets.ts';
 import { isProtocolError, type ProtocolError } from '../wire/protocol-error.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { hasWildcards, isSharedFilter, levelCount, unsharedFilter } from '../wire/topic.ts';
@@ -165,13 +172,9 @@ export function subscribeFor(subscriber: Subscriber, granted: readonly ServerSub
 }
 
 /** What an operator subscribes a session to. */
-export interface AskedSubscription {
+export interface AskedSubscription extends Readonly<SubscriptionOptions> {
   readonly session: number;
   readonly topicFilter: string;
-  readonly qos: 0 | 1 | 2;
-  readonly noLocal: boolean;
-  readonly retainAsPublished: boolean;
-  readonly retainHandling: 0 | 1 | 2;
 }
 
 export interface SubscriptionAnswer {
@@ -193,19 +196,22 @@ export function subscribeSession(
   const wasSubscribed = engine.isSubscribed(session, topicFilter);
   const refusal = refusalOf(topicFilter, available);
   if (refusal !== undefined) return { reasonCode: refusal, wasSubscribed };
-  const { noLocal, retainAsPublished, retainHandling } = options;
-  const qos = Math.min(options.qos, available.limits.maximumQoS);
+  const granted = grantedOf(options, available);
   let outcome: Subscribed = Subscribed.refused;
   pending.begin(
     engine,
     session,
     (token) => {
-      const terms = [noLocal, retainAsPublished, retainHandling, 0, token] as const;
-      outcome = engine.subscribe(session, topicFilter, qos, ...terms);
+      outcome = engine.subscribe(session, topicFilter, optionsByte(granted), 0, token);
     },
     (token) => engine.endSubscribe(session, token),
   );
-  return { reasonCode: reasonCodeOf(outcome, qos), wasSubscribed };
+  return { reasonCode: reasonCodeOf(outcome, granted.qos), wasSubscribed };
+}
+
+/** With no higher QoS than there is [MQTT-3.2.2-10]. */
+function grantedOf(options: SubscriptionOptions, { limits }: BrokerConfig): SubscriptionOptions {
+  return options.qos <= limits.maximumQoS ? options : { ...options, qos: limits.maximumQoS as QoS };
 }
 
 function reasonCodeOf(outcome: Subscribed, qos: number): number {
@@ -297,25 +303,15 @@ function subscribe(
   isAllowed: readonly boolean[] | undefined,
 ): number[] {
   const { engine, session, available } = subscriber;
-  const { maximumQoS } = available.limits;
   const subscriptionId = properties.subscriptionIdentifiers?.[0] ?? 0;
-  return subscriptions.map(({ noLocal, retainAsPublished, retainHandling, ...asked }, index) => {
+  return subscriptions.map((asked, index) => {
     const topicFilter = withPrefix(asked.topicFilter, subscriber);
     if (isAllowed !== undefined && isAllowed[index] !== true) return ReasonCode.notAuthorized;
     const refusal = refusalOf(topicFilter, available);
     if (refusal !== undefined) return refusal;
-    const qos = Math.min(asked.qos, maximumQoS); // [MQTT-3.2.2-10]
-    const outcome = engine.subscribe(
-      session,
-      topicFilter,
-      qos,
-      noLocal,
-      retainAsPublished,
-      retainHandling,
-      subscriptionId,
-      token,
-    );
-    return reasonCodeOf(outcome, qos);
+    const granted = grantedOf(asked, available);
+    const outcome = engine.subscribe(session, topicFilter, optionsByte(granted), subscriptionId, token);
+    return reasonCodeOf(outcome, granted.qos);
   });
 }
 

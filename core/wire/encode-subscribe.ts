@@ -1,6 +1,6 @@
 import { encodeProperties } from './encode-properties.ts';
 import { PacketType } from './packet-type.ts';
-import type { ProtocolVersion, SubscribePacket, UnsubscribePacket } from './packets.ts';
+import type { ProtocolVersion, SubscribePacket, SubscriptionOptions, UnsubscribePacket } from './packets.ts';
 import { isAtLeast } from './profile.ts';
 import { frame, packetId, write } from './write.ts';
 
@@ -9,11 +9,17 @@ export function encodeSubscribe(packet: SubscribePacket, version: ProtocolVersio
   return frame((PacketType.subscribe << 4) | 2, [
     packetId(packet.packetId),
     isAtLeast(version, 5) ? encodeProperties(PacketType.subscribe, packet.properties) : [],
-    ...packet.subscriptions.flatMap(({ topicFilter, qos, noLocal, retainAsPublished, retainHandling }) => {
-      const options = (noLocal ? 0x04 : 0) | (retainAsPublished ? 0x08 : 0) | (retainHandling << 4);
-      return [write.string(topicFilter), [isAtLeast(version, 5) ? qos | options : qos]];
-    }),
+    ...packet.subscriptions.flatMap((each) => [
+      write.string(each.topicFilter),
+      [isAtLeast(version, 5) ? optionsByte(each) : each.qos],
+    ]),
   ]);
+}
+
+/** The byte Subscription Options (section 3.8.3.1). */
+export function optionsByte(options: SubscriptionOptions): number {
+  const { qos, noLocal, retainAsPublished, retainHandling } = options;
+  return qos | (noLocal ? 0x04 : 0) | (retainAsPublished ? 0x08 : 0) | (retainHandling << 4);
 }
 
 /** UNSUBSCRIBE (section 3.10). */

@@ -55,12 +55,15 @@ export interface AcknowledgementPacket {
   properties: Properties;
 }
 
-export interface SubscriptionRequest {
-  topicFilter: string;
+export interface SubscriptionOptions {
   qos: QoS;
   noLocal: boolean;
   retainAsPublished: boolean;
   retainHandling: 0 | 1 | 2;
+}
+
+export interface SubscriptionRequest extends SubscriptionOptions {
+  topicFilter: string;
 }
 
 export interface SubscribePacket {

@@ -14,6 +14,14 @@ struct SubscriptionOptions {
   uint8_t retainHandling = 0;
   uint32_t subscriptionId = 0;
   bool isPartial = false;  // as Subscriber says; judged again where the session goes
+
+  // From the byte Subscription Options (5.0: 3.8.3.1), which has been validated.
+  static SubscriptionOptions of(uint8_t byte) {
+    return {.qos = uint8_t(byte & 3),
+            .noLocal = (byte & 4) != 0,
+            .retainAsPublished = (byte & 8) != 0,
+            .retainHandling = uint8_t(byte >> 4)};
+  }
 };
 
 // A new subscription that wants the retained messages of its filter.

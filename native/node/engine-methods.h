@@ -179,22 +179,19 @@ inline napi_value nextToken(napi_env env, napi_callback_info info) {
 enum class Subscribed : uint8_t { added, replaced, refused, denied, count };
 
 inline napi_value subscribe(napi_env env, napi_callback_info info) {
-  const Call<8> call(env, info);
+  const Call<5> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
   if (!session || session->move) return toNumber(env, double(Subscribed::refused));
   const std::string filter = call.text(1);
   Subscriptions& subscriptions = call.host->engine.subscriptions();
   const FilterVerdict verdict = subscriptions.judge(*session, bytesOf(filter));
   if (verdict == FilterVerdict::refused) return toNumber(env, double(Subscribed::denied));
-  const SubscriptionOptions options{uint8_t(call.integer(2)),
-                                    call.truth(3),
-                                    call.truth(4),
-                                    uint8_t(call.integer(5)),
-                                    uint32_t(call.integer(6)),
-                                    verdict == FilterVerdict::partly};
+  SubscriptionOptions options = SubscriptionOptions::of(uint8_t(call.integer(2)));
+  options.subscriptionId = uint32_t(call.integer(3));
+  options.isPartial = verdict == FilterVerdict::partly;
   if (!subscriptions.hasRoomFor(*session, bytesOf(filter)) || subscriptions.isRefusing(*session))
     return toNumber(env, double(Subscribed::refused));
-  const bool isReplaced = subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(7));
+  const bool isReplaced = subscriptions.subscribe(*session, bytesOf(filter), options, call.integer(4));
   return toNumber(env, double(isReplaced ? Subscribed::replaced : Subscribed::added));
 }
 

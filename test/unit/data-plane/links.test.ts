@@ -66,7 +66,7 @@ class Node {
 
   async subscribe(session: number, filter: string): Promise<void> {
     const token = this.engine.nextToken();
-    this.engine.subscribe(session, filter, 0, false, false, 0, 0, token);
+    this.engine.subscribe(session, filter, 0, 0, token);
     this.engine.finishSubscribe(session, token);
     await until('subscribed', () => this.#subscribed.has(token));
     this.engine.endSubscribe(session, token);
