@@ -85,7 +85,7 @@ async function play(t: TestContext, viewport: ViewportName): Promise<void> {
   folder.write('config', { logLevel: 'debug', path: '/other' });
   await page.click('#reload');
   await reads(page.locator('#reload-said'), 'The files are in force. Changed: logLevel.');
-  await reads(page.locator('#needs-restart'), 'After a restart, these will have other values: path.');
+  await reads(page.locator('#needs-restart'), 'Changed, and in force after a restart: path.');
 }
 
 for (const viewport of ['phone', 'desktop'] as const) {

@@ -255,7 +255,7 @@ test('nodes of a cluster and the lanes between them; clients of another node are
   await page.click('nav a[href="#nodes"]');
   await reads(page.locator('#nodes-rows tr:nth-child(1)'), /node-0 this one\s*serving/);
   await reads(page.locator('#nodes-rows tr:nth-child(2)'), /node-1\s*serving/);
-  await reads(page.locator('#nodes-said'), /All nodes have done with it/);
+  await reads(page.locator('#nodes-said'), /All nodes have applied it/);
   assert.deepEqual(await seriousFaults(page), []);
   await fitsSmallPhone(page, 'nodes');
   await page.setViewportSize(viewports.desktop);
