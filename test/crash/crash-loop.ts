@@ -6,11 +6,12 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QoS } from '../../core/wire/packets.ts';
+import type { Ends } from '../support/at-end.ts';
 import { publishOf, subscribeFrame, textOf } from '../support/frames.ts';
 import type { KillableBroker } from '../support/killable-broker.ts';
 import { MqttSession } from '../support/mqtt-session.ts';
 import { Random } from '../support/random.ts';
-import { type Ends, openConnected, type TransportName, transports } from '../support/raw-client.ts';
+import { openConnected, type TransportName, transports } from '../support/raw-client.ts';
 import { until } from '../support/wait.ts';
 
 interface Sink {

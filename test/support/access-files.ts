@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { atEnd } from './at-end.ts';
 
 export interface AccessFolder {
   /** Writes a file, and gives its path. */
@@ -12,7 +13,7 @@ export interface AccessFolder {
 
 export function accessFolder(test: TestContext): AccessFolder {
   const folder = mkdtempSync(join(tmpdir(), 'rallymq-access-'));
-  test.after(() => rmSync(folder, { recursive: true }));
+  atEnd(test, () => rmSync(folder, { recursive: true }));
   return {
     write: (name, content) => {
       const path = join(folder, name);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { TestContext } from 'node:test';
+import { atEnd } from './at-end.ts';
 
 export type AnswerQuestion = (
   question: Record<string, unknown>,
@@ -17,7 +18,7 @@ export async function startBackEnd(test: TestContext, answer: AnswerQuestion): P
     for await (const part of request) parts.push(part);
     answer(JSON.parse(Buffer.concat(parts).toString()), response, request);
   });
-  test.after(() => {
+  atEnd(test, () => {
     server.closeAllConnections();
     server.close();
   });

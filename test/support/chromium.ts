@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { TestContext } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { atEnd } from './at-end.ts';
 import { listen } from './listen.ts';
 
 const clientFolder = new URL('../../client/', import.meta.url);
@@ -20,7 +21,7 @@ export async function startChromium(test: TestContext): Promise<Browser> {
       '--no-first-run',
     ],
   });
-  test.after(() => browser.close());
+  atEnd(test, () => browser.close());
   return browser;
 }
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { freePort } from '../../bench/free-port.ts';
+import { atEnd } from './at-end.ts';
 import { until, within } from './wait.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -56,6 +57,12 @@ export class Command {
     this.#process.kill(signal);
   }
 
+  /** Kills it, and waits until it has ended: what it has open can be removed then. */
+  async end(): Promise<void> {
+    this.kill('SIGKILL');
+    await this.exited();
+  }
+
   /** Waits for the line that says that clients can connect. */
   async ready(): Promise<{ port: number; tcpPort: number }> {
     await until('the ready line', () => this.#hasExited || this.stdout.includes('  Page '));
@@ -83,7 +90,7 @@ export function startCommand(
   folder?: string,
 ): Command {
   const command = new Command(['--port', '0', '--tcp-port', '0', ...args], environment, folder);
-  test.after(() => command.kill('SIGKILL'));
+  atEnd(test, () => command.end());
   return command;
 }
 

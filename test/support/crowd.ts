@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { atEnd } from './at-end.ts';
 import { connectFrame } from './frames.ts';
 import { within } from './wait.ts';
 
@@ -24,7 +25,7 @@ export async function joinCrowd(
 ): Promise<Crowd> {
   const nameOf = (index: number): string => `${name}/${String(index).padStart(5, '0')}`;
   const sockets: Socket[] = [];
-  test.after(() => {
+  atEnd(test, () => {
     for (const socket of sockets) socket.destroy();
   });
   for (let first = 0; first < count; first += atOnce) {

@@ -1,6 +1,7 @@
 /** QoS 1 from end to end with MQTT.js, as programs use it: what a publisher was told is safe, and what a subscriber has got. */
 import type { TestContext } from 'node:test';
 import mqtt, { type MqttClient } from 'mqtt';
+import { atEnd } from './at-end.ts';
 import { within } from './wait.ts';
 
 const reconnectPeriod = 200;
@@ -20,7 +21,7 @@ export class Publisher {
     this.#topic = topic;
     this.#client = mqtt.connect(`mqtt://127.0.0.1:${port}`, { clientId: name, clean: true, reconnectPeriod });
     this.#client.on('error', () => {}); // it tries again
-    test.after(() => this.#client.end(true));
+    atEnd(test, () => this.#client.end(true));
     this.#loops = Array.from({ length: inFlight }, () => this.#publish(name));
   }
 
@@ -54,7 +55,7 @@ export class Subscriber {
     });
     this.client.on('error', () => {});
     this.client.on('message', (_topic, payload) => void this.received.add(payload.toString()));
-    test.after(() => this.client.end(true));
+    atEnd(test, () => this.client.end(true));
   }
 
   static async open(test: TestContext, port: number, name: string, filter: string): Promise<Subscriber> {

@@ -8,6 +8,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { TestContext } from 'node:test';
 import { FrameReader } from '../../core/wire/frame-reader.ts';
 import { PacketType } from '../../core/wire/packet-type.ts';
+import { atEnd } from './at-end.ts';
 
 export type Fault = 'drop' | 'double' | 'swap' | 'delay' | 'shorten' | 'stray';
 
@@ -42,7 +43,7 @@ export class FaultyRelay {
 
   static async start(test: TestContext, options: RelayOptions = {}): Promise<FaultyRelay> {
     const relay = new FaultyRelay(options);
-    test.after(() => relay.#stop());
+    atEnd(test, () => relay.#stop());
     relay.#server.listen(0, '127.0.0.1');
     await once(relay.#server, 'listening');
     return relay;

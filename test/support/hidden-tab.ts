@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
+import { atEnd } from './at-end.ts';
 
 interface BrowserSocket {
   on(event: string, listener: (data: Buffer) => void): void;
@@ -56,14 +57,14 @@ export class HidableTab {
       `--user-data-dir=${profile}`,
     ]);
     const ended = new Promise<void>((resolve) => browser.once('exit', () => resolve()));
-    test.after(async () => {
+    atEnd(test, async () => {
       browser.kill();
       await ended;
       await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     });
     const socket = new WebSocket(await debuggerUrl(browser.stderr));
     await new Promise<void>((resolve) => socket.on('open', () => resolve()));
-    test.after(() => socket.close());
+    atEnd(test, () => socket.close());
     const tab = new HidableTab(socket);
     tab.#other = (await tab.#ask('Target.createTarget', { url: 'about:blank' })).targetId;
     tab.#tab = (await tab.#ask('Target.createTarget', { url })).targetId;

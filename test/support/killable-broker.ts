@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Limits } from '../../core/broker.ts';
+import { atEnd, type Ends } from './at-end.ts';
 import { Command, type Exit } from './command.ts';
 import type { PowerCutDisk } from './power-cut-disk.ts';
 
@@ -76,11 +77,8 @@ export class KillableBroker {
 }
 
 /** For one test: removed when it ends. */
-export async function killableBroker(
-  test: { after(action: () => Promise<void>): void },
-  limits: Partial<Limits> = {},
-): Promise<KillableBroker> {
+export async function killableBroker(test: Ends, limits: Partial<Limits> = {}): Promise<KillableBroker> {
   const broker = await KillableBroker.create(limits);
-  test.after(() => broker.remove());
+  atEnd(test, () => broker.remove());
   return broker;
 }

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { atEnd } from './at-end.ts';
 import { unusedPort } from './command.ts';
 import { until, within } from './wait.ts';
 
@@ -48,7 +49,7 @@ export async function runMosquitto(
     mosquitto.kill('SIGKILL');
     await within('the end of mosquitto', exit);
   };
-  test.after(async () => {
+  atEnd(test, async () => {
     await kill();
     await rm(folder, { recursive: true });
   });

@@ -2,11 +2,13 @@
  * The client side of one persistent session over many connections, as a correct client has it: it answers
  * QoS 1 and 2, sends again what was not answered, and notes what it was handed and in which order.
  */
+
 import assert from 'node:assert/strict';
 import { decodeAcknowledgement } from '../../core/wire/decode-acknowledgement.ts';
 import { PacketType } from '../../core/wire/packet-type.ts';
 import type { ConnectPacket, QoS } from '../../core/wire/packets.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
+import type { Ends } from './at-end.ts';
 import {
   disconnectFrame,
   frame,
@@ -21,7 +23,6 @@ import {
   textOf,
 } from './frames.ts';
 import {
-  type Ends,
   openConnected,
   type Ports,
   type RawClient,

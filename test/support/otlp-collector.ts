@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { atEnd } from './at-end.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -26,7 +27,7 @@ export async function startCollector(t: TestContext, port = 0) {
     server.closeAllConnections();
     server.close();
   };
-  t.after(close);
+  atEnd(t, close);
   return { received, close, port: (server.address() as AddressInfo).port };
 }
 

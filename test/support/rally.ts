@@ -2,6 +2,7 @@
 import type { TestContext } from 'node:test';
 import { WebSocket } from 'ws';
 import { Rally, type RallyOptions, type WebSocketConstructor } from '../../client/rally.ts';
+import { atEnd } from './at-end.ts';
 
 export async function connectRally(
   test: TestContext,
@@ -9,7 +10,7 @@ export async function connectRally(
   options: RallyOptions = {},
 ): Promise<Rally> {
   const rally = new Rally(url, { WebSocket: WebSocket as unknown as WebSocketConstructor, ...options });
-  test.after(() => rally.close());
+  atEnd(test, () => rally.close());
   await rally.ready;
   return rally;
 }

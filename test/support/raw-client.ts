@@ -8,6 +8,7 @@ import { decodeConnack } from '../../core/wire/decode-connack.ts';
 import { FrameReader } from '../../core/wire/frame-reader.ts';
 import type { ConnackPacket, ConnectPacket, ProtocolVersion } from '../../core/wire/packets.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
+import { atEnd, type Ends } from './at-end.ts';
 import { connectFrame, toHex } from './frames.ts';
 import { openSocket, socketConnected } from './secure.ts';
 import { deadlineMsDefault, until, within } from './wait.ts';
@@ -19,11 +20,6 @@ import {
   opcode,
   ServerFrames,
 } from './websocket-link.ts';
-
-/** What a test, or a program that is not one, does when it ends. */
-export interface Ends {
-  after(end: () => void): void;
-}
 
 export type TransportName = 'tcp' | 'ws';
 export const transports = ['tcp', 'ws'] as const;
@@ -252,7 +248,7 @@ export async function openConnected(
   connectPacket: Partial<ConnectPacket> = {},
 ): Promise<ConnectedClient> {
   const client = await RawClient.open(transport, ports);
-  test.after(() => client.destroy());
+  atEnd(test, () => client.destroy());
   client.send(connectFrame(connectPacket));
   const { header, body } = await client.nextPacket();
   const version: ProtocolVersion = connectPacket.protocolVersion ?? 5;

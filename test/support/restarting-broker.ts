@@ -1,6 +1,7 @@
 /** A broker that is stopped and started again, on the same port, whenever `runtimes/restart` is published. */
 import type { TestContext } from 'node:test';
 import { type Broker, createBroker } from '../../core/broker.ts';
+import { atEnd } from './at-end.ts';
 import { unusedPort } from './command.ts';
 
 /** Returns the URL of its WebSocket. */
@@ -20,7 +21,7 @@ export async function startRestartingBroker(context: TestContext): Promise<strin
     broker = await start(port);
   };
   let broker = await start(await unusedPort());
-  context.after(async () => {
+  atEnd(context, async () => {
     await restarting;
     await broker.stop();
   });

@@ -1,6 +1,7 @@
 /** A network between a page and the broker, which the test cuts and mends. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { atEnd } from './at-end.ts';
 
 export class TcpProxy {
   readonly port: number;
@@ -35,7 +36,7 @@ export class TcpProxy {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const proxy = new TcpProxy(server, sockets);
-    test.after(() => {
+    atEnd(test, () => {
       proxy.cut();
       server.close();
     });

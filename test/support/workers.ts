@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
+import { atEnd } from './at-end.ts';
 import { until, within } from './wait.ts';
 
 export class Workers {
@@ -28,6 +29,6 @@ export function watchWorkers(test: TestContext): Workers {
   const workers = new Workers();
   const add = (worker: Worker): void => void workers.all.push(worker);
   process.on('worker', add);
-  test.after(() => process.off('worker', add));
+  atEnd(test, () => process.off('worker', add));
   return workers;
 }

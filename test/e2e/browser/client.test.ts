@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { connect } from '../../../client/rally.ts';
 import { type Broker, type BrokerOptions, createBroker } from '../../../core/broker.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { inPage, servePage, startChromium } from '../../support/chromium.ts';
 import { unusedPort } from '../../support/command.ts';
@@ -69,7 +70,7 @@ test('the network is cut: messages of the meantime come, in order, and nothing t
   const page = await openPage(context);
   await inPage(page, startClient, { url: `ws://127.0.0.1:${proxy.port}/mqtt`, topicFilter: 'a' });
   const publisher = await connect(wsUrl, { WebSocket });
-  context.after(() => publisher.close());
+  atEnd(context, () => publisher.close());
   await publisher.publish('a', '1', { qos: 2 });
   await untilInPage(page, 'texts.length === 1');
   proxy.cut();
@@ -110,7 +111,7 @@ test('a hidden tab whose timers stand still stays connected as long as messages 
   // Chromium slows timers only after minutes; here they stand still at once.
   await inPage(page, 'globalThis.setInterval = () => 0; globalThis.setTimeout = () => 0;');
   const publisher = await connect(wsUrl, { WebSocket });
-  context.after(() => publisher.close());
+  atEnd(context, () => publisher.close());
   const texts = Array.from({ length: 20 }, (_, index) => `${index}`);
   await withTimeEnough(async (keepAliveSeconds, inTime) => {
     const options = { properties: { sessionExpiryInterval: 0 }, keepAliveSeconds };
@@ -136,7 +137,7 @@ test('the page is reloaded: with a client identifier of its own it finds its ses
   await inPage(page, startClient, { url: wsUrl, topicFilter: 'a', options });
   await inPage(page, `await rally.publish('ready', '')`);
   const publisher = await connect(wsUrl, { WebSocket });
-  context.after(() => publisher.close());
+  atEnd(context, () => publisher.close());
   await page.goto('about:blank');
   await publisher.publish('a', 'while reloading', { qos: 1 });
   await page.goBack();
@@ -158,7 +159,7 @@ test('the broker is restarted: the page comes back by itself, with its subscript
   await first.stop();
   await untilInPage(page, `events.includes('reconnecting')`);
   const second = await start({ port });
-  context.after(() => second.stop());
+  atEnd(context, () => second.stop());
   await untilInPage(page, `rally.status === 'connected'`);
   await inPage(page, `await rally.publish('a', 'once', { qos: 1 })`);
   await untilInPage(page, 'texts.length > 0');
@@ -171,7 +172,7 @@ test('the outbox survives a reload, and leaves alone what another tab is sending
   const [browser, pageUrl] = [await startChromium(context), await servePage(context)];
   const tabs = await browser.newContext();
   const watcher = await connect(wsUrl, { WebSocket });
-  context.after(() => watcher.close());
+  atEnd(context, () => watcher.close());
   const texts: string[] = [];
   await watcher.subscribe('out', (message) => texts.push(message.text())).ready;
   const openOutbox = `

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { connect } from '../../../client/rally.ts';
 import { scramCredentials, scramSha256 } from '../../../core/broker.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { inPage, servePage, startChromium } from '../../support/chromium.ts';
 import { WebSocket } from '../../support/node-websocket.ts';
@@ -35,7 +36,7 @@ async function setUp(context: TestContext, html = ''): Promise<{ page: Page; url
     ],
   });
   const publisher = await connect(url, { WebSocket });
-  context.after(() => publisher.close());
+  atEnd(context, () => publisher.close());
   await publisher.publish('scores/court/1', { home: 40, away: 15 }, { qos: 1, retain: true });
   await publisher.publish('scores/1', '40-15', { qos: 1, retain: true });
   const [browser, pageUrl] = [

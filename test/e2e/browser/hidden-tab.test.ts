@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '../../../client/rally.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { servePage } from '../../support/chromium.ts';
 import { HidableTab } from '../../support/hidden-tab.ts';
@@ -42,7 +43,7 @@ test('a hidden tab with throttled timers stays connected while messages come, an
   const tab = await HidableTab.open(context, await servePage(context));
   await untilInTab(tab, `location.protocol === 'http:' && document.readyState === 'complete'`);
   const publisher = await connect(wsUrl, { WebSocket });
-  context.after(() => publisher.close());
+  atEnd(context, () => publisher.close());
   await tab.run('globalThis.ticks = 0; setInterval(() => ticks++, 100)');
   await tab.hide();
   await untilInTab(tab, 'document.hidden');

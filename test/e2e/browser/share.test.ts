@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import type { BrowserContext, Page } from 'playwright-core';
 import { connect } from '../../../client/rally.ts';
 import { type Broker, type BrokerOptions, createBroker } from '../../../core/broker.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { inPage, servePage, startChromium } from '../../support/chromium.ts';
 import { unusedPort } from '../../support/command.ts';
 import { WebSocket } from '../../support/node-websocket.ts';
@@ -77,7 +78,7 @@ test('three tabs, one connection: retained for the late one, one is killed, the 
 
   await first.stop();
   const second = await startAt(port);
-  context.after(() => second.stop());
+  atEnd(context, () => second.stop());
   const published = inPage(one, `await rally.publish('a', 'after the restart', { qos: 1 })`);
   await within('published', published);
   for (const page of [one, two]) await untilTexts(page, ['kept', 'after the crash', 'after the restart']);
@@ -93,14 +94,14 @@ test('three tabs, one connection: retained for the late one, one is killed, the 
 test('the process of the worker crashes with the tab that began, and the others go on', async (context) => {
   const { tabs, pageUrl } = await setUp(context);
   const broker = await startAt(0);
-  context.after(() => broker.stop());
+  atEnd(context, () => broker.stop());
   const url = `ws://127.0.0.1:${broker.address().port}/mqtt`;
   const [first, second] = [await openTab(tabs, pageUrl, url), await openTab(tabs, pageUrl, url)];
   const killer = await tabs.newCDPSession(first);
   void killer.send('Page.crash').catch(() => {}); // the answer dies with the page
   await within('the crash', first.waitForEvent('crash'));
   const publisher = await connect(url, { WebSocket });
-  context.after(() => publisher.close());
+  atEnd(context, () => publisher.close());
   await within('the tab publishes', inPage(second, `await rally.publish('b', '', { qos: 1 })`));
   await within('its subscription', inPage(second, `await rally.subscribe('b').ready`));
   await publisher.publish('a', 'once', { qos: 1 });
@@ -116,7 +117,7 @@ test('a script around the worker, as docs/client.md has it, speaks MQTT 3.1.1', 
     await servePage(context, { 'worker-3.js': script }),
   ];
   const broker = await startAt(0);
-  context.after(() => broker.stop());
+  atEnd(context, () => broker.stop());
   const url = `ws://127.0.0.1:${broker.address().port}/mqtt`;
   const tab = await browser.newPage();
   await tab.goto(pageUrl);
@@ -126,7 +127,7 @@ test('a script around the worker, as docs/client.md has it, speaks MQTT 3.1.1', 
     `await rally.subscribe('b', ({ properties }) => texts.push(Object.keys(properties).join())).ready`,
   );
   const publisher = await connect(url, { WebSocket });
-  context.after(() => publisher.close());
+  atEnd(context, () => publisher.close());
   await publisher.publish('a', 'translated', { qos: 1 });
   await publisher.publish('b', '', { qos: 1, properties: { contentType: 'none that 3.1.1 could have' } });
   await untilTexts(tab, ['translated', '']);

@@ -7,6 +7,7 @@ import { scoreTopic } from '../../../web/centre-court/topics.ts';
 import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { runHouse } from '../../../web/demo/house.ts';
 import { pointsFromText, stateOf } from '../../../web/tennis/record.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { fitsSmallPhone, seriousFaults } from '../../support/axe.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
@@ -94,9 +95,9 @@ async function leaveTraces(demo: Rally): Promise<void> {
 test('axe finds nothing serious on a phone in light, and at a desk in dark', async (t) => {
   const { port, wsUrl } = await startBroker(t);
   const demo = await connectRally(t, wsUrl);
-  t.after(playOnAllCourts(demo, 0.01));
+  atEnd(t, playOnAllCourts(demo, 0.01));
   const endHouse = runHouse(demo);
-  t.after(endHouse);
+  atEnd(t, endHouse);
   await leaveTraces(demo);
   await forEachVisit(stops, async ({ path, arrive }) => {
     const page = await visit(t, `http://127.0.0.1:${port}/${path}`, { viewport: 'phone' });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { runHouse } from '../../../web/demo/house.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { forEachVisit, isLive, untilAsync, visit } from '../../support/visitor.ts';
@@ -50,8 +51,8 @@ const shifted = `new Promise((resolve) => {
 test('the first paint of every page needs less than 30 KB, and nothing jumps when its data come', async (t) => {
   const { port, wsUrl } = await startBroker(t);
   const demo = await connectRally(t, wsUrl);
-  t.after(playOnAllCourts(demo, 5));
-  t.after(runHouse(demo));
+  atEnd(t, playOnAllCourts(demo, 5));
+  atEnd(t, runHouse(demo));
   // What is retained is there before the first visitor: a page that finds nothing says so, and then changes.
   for (const filter of ['demos/centre-court/+/score', 'demos/current-cost/recent']) {
     await new Promise((resolve) => demo.subscribe(filter, resolve));

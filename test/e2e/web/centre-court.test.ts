@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { playOnAllCourts } from '../../../web/demo/courts.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { isLive, reads, untilAsync, type ViewportName, viewports, visit } from '../../support/visitor.ts';
@@ -176,7 +177,7 @@ test('whatever else is published there changes nothing on the page', async (t) =
 test('the demo plays on three courts, point by point', async (t) => {
   const { port, wsUrl } = await startBroker(t);
   const stop = playOnAllCourts(await connectRally(t, wsUrl), 50);
-  t.after(stop);
+  atEnd(t, stop);
   const list = await visit(t, `http://127.0.0.1:${port}/demos/centre-court/`);
   await reads(list.locator('.match h2'), 'Centre Court\nCourt 1\nCourt 2');
   const scores = async (): Promise<string> => (await list.locator('.match tbody').allTextContents()).join();

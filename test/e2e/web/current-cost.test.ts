@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runHouse } from '../../../web/demo/house.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { type RunningBroker, startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { reads, untilAsync, type ViewportName, viewports, visit } from '../../support/visitor.ts';
@@ -10,7 +11,7 @@ type Test = Parameters<typeof visit>[0];
 
 async function startHouse(t: Test): Promise<RunningBroker> {
   const running = await startBroker(t);
-  t.after(runHouse(await connectRally(t, running.wsUrl)));
+  atEnd(t, runHouse(await connectRally(t, running.wsUrl)));
   return running;
 }
 

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { servePage } from '../../support/chromium.ts';
 import { isLive, reads, visit } from '../../support/visitor.ts';
@@ -96,7 +97,7 @@ async function belowPath(t: TestContext, port: number): Promise<string> {
       broker.write(bytes.toString('latin1').replaceAll('GET /broker/', 'GET /'), 'latin1'),
     );
     broker.pipe(socket);
-    t.after(() => socket.destroy());
+    atEnd(t, () => socket.destroy());
     for (const [one, other] of [
       [socket, broker],
       [broker, socket],
@@ -104,7 +105,7 @@ async function belowPath(t: TestContext, port: number): Promise<string> {
       one.on('close', () => other.destroy()).on('error', () => {});
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  t.after(() => server.close());
+  atEnd(t, () => server.close());
   server.unref();
   const address = server.address();
   assert.ok(address !== null && typeof address === 'object');

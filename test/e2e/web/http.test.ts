@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { until } from '../../support/wait.ts';
 
@@ -209,7 +210,7 @@ test('a reader who takes little at a time gets a large file whole', async (t) =>
   const large = 'x'.repeat(900_000);
   await broker.publish('large', large, { retain: true });
   const socket = connect({ host: '127.0.0.1', port });
-  t.after(() => socket.destroy());
+  atEnd(t, () => socket.destroy());
   socket.write('GET /api/retained/large HTTP/1.1\r\nhost: localhost\r\n\r\n');
   let received = '';
   socket.on('data', (chunk) => {

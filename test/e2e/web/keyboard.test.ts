@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { runHouse } from '../../../web/demo/house.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { forEachVisit, isLive, reads, visit } from '../../support/visitor.ts';
@@ -52,8 +53,8 @@ async function stopsReached(page: Page, count: number): Promise<Set<string>> {
 test('the Tab key reaches every control of every page, and the focus is seen', async (t) => {
   const { port, wsUrl } = await startBroker(t);
   const demo = await connectRally(t, wsUrl);
-  t.after(playOnAllCourts(demo, 0.01));
-  t.after(runHouse(demo));
+  atEnd(t, playOnAllCourts(demo, 0.01));
+  atEnd(t, runHouse(demo));
   await forEachVisit(pages, async ([path, ready]) => {
     const page = await visit(t, `http://127.0.0.1:${port}/${path}`);
     await isLive(page);
@@ -111,7 +112,7 @@ test('a point is read out once, and politely', async (t) => {
 
 test('meters that tick are not read out', async (t) => {
   const { port, wsUrl } = await startBroker(t);
-  t.after(runHouse(await connectRally(t, wsUrl)));
+  atEnd(t, runHouse(await connectRally(t, wsUrl)));
   const page = await visit(t, `http://127.0.0.1:${port}/demos/current-cost/`);
   await reads(page.locator('#appliance-lights .watts'), /\d/);
   await page.evaluate(listen);

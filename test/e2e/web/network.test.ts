@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { scoreTopic } from '../../../web/centre-court/topics.ts';
 import { playOnAllCourts } from '../../../web/demo/courts.ts';
 import { pointsFromText, stateOf } from '../../../web/tennis/record.ts';
+import { atEnd } from '../../support/at-end.ts';
 import { startBroker } from '../../support/broker.ts';
 import { startCommand, unusedPort } from '../../support/command.ts';
 import { listen } from '../../support/listen.ts';
@@ -82,7 +83,7 @@ test('on a slow network a page is there, and live', async (t) => {
 
 test('back to a page that was left, and it is live again', async (t) => {
   const { broker, port, wsUrl } = await startBroker(t);
-  t.after(playOnAllCourts(await connectRally(t, wsUrl), 0.01));
+  atEnd(t, playOnAllCourts(await connectRally(t, wsUrl), 0.01));
   await broker.publish(scoreTopic('m'), scoreAfter('0w'), { retain: true });
   const page = await visit(t, `http://127.0.0.1:${port}/demos/centre-court/`);
   await page.locator('#match-m .more').click();

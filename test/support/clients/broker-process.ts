@@ -8,6 +8,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type BrokerOptions, createBroker, type Statistics } from '../../../core/broker.ts';
+import { atEnd } from '../at-end.ts';
 import { within } from '../wait.ts';
 
 type Answer = { readonly port: number; readonly tcpPort: number } | Statistics;
@@ -25,7 +26,7 @@ export class BrokerProcess {
 
   static async start(test: TestContext, options: BrokerOptions): Promise<BrokerProcess> {
     const process = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)]);
-    test.after(() => process.disconnect());
+    atEnd(test, () => process.disconnect());
     const address = (await nextAnswer(process)) as { port: number; tcpPort: number };
     return new BrokerProcess(process, address.port, address.tcpPort);
   }

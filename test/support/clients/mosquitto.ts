@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import { atEnd } from '../at-end.ts';
 import type { RunningBroker } from '../broker.ts';
 import { until, within } from '../wait.ts';
 
@@ -53,7 +54,7 @@ export class Mosquitto {
   #run(program: string, args: readonly string[]): MosquittoRun {
     // What -d prints would wait in the C library's buffer.
     const run = new MosquittoRun(spawn('stdbuf', ['-oL', program, ...this.#common, ...args]));
-    this.#test.after(() => run.process.kill('SIGKILL'));
+    atEnd(this.#test, () => run.process.kill('SIGKILL'));
     return run;
   }
 }

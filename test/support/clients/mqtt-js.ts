@@ -1,6 +1,7 @@
 /** MQTT.js, the client most web pages and Node.js programs have. */
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { QoS } from '../../../core/wire/packets.ts';
+import { atEnd } from '../at-end.ts';
 import type { RunningBroker } from '../broker.ts';
 import { within } from '../wait.ts';
 import type {
@@ -22,7 +23,7 @@ export function mqttJs(version: 3 | 4 | 5, transport: 'ws' | 'tcp'): ClientKind 
     tellsDisconnectReason: version === 5,
     async connect(test, broker, options) {
       const client = new MqttJsClient(connectOptions(version, transport, broker, options));
-      test.after(() => client.drop());
+      atEnd(test, () => client.drop());
       await client.connected();
       return client;
     },

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { QoS } from '../../../core/wire/packets.ts';
+import { atEnd } from '../at-end.ts';
 import { within } from '../wait.ts';
 import type {
   ClientKind,
@@ -71,7 +72,7 @@ export class PahoHost {
   static start(test: TestContext): PahoHost {
     assertPahoIsInstalled();
     const process = spawn(python, [script]);
-    test.after(() => process.kill('SIGKILL'));
+    atEnd(test, () => process.kill('SIGKILL'));
     return new PahoHost(process);
   }
 
@@ -84,7 +85,7 @@ export class PahoHost {
         const number = this.#clients.size + 1;
         const client = new PahoClient(this, number);
         this.#clients.set(number, client);
-        test.after(() => client.drop());
+        atEnd(test, () => client.drop());
         const address = { port: transport === 'tcp' ? tcpPort : port, transport, version };
         client.isSessionPresent =
           (await client.tell('connect', { ...address, ...withDefaults(options) })) === true;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { slotCount } from '../../../core/cluster/slots.ts';
 import { apiKeyLine, apiScopes, hashOfApiKey } from '../../../core/security/api-keys.ts';
+import { atEnd } from '../at-end.ts';
 import { Command } from '../command.ts';
 import { MqttSession } from '../mqtt-session.ts';
 import { TcpProxy } from '../tcp-proxy.ts';
@@ -88,7 +89,7 @@ export class BrokerCluster {
   static async start(test: TestContext, count: number, workers = 1, hasData = false): Promise<BrokerCluster> {
     const nats = await NatsServer.start(test);
     const folder = await mkdtemp(join(tmpdir(), 'rallymq-cluster-'));
-    test.after(() => rm(folder, { recursive: true, force: true }));
+    atEnd(test, () => rm(folder, { recursive: true, force: true }));
     const key = apiKeyLine({ name: 'test', scopes: new Set(apiScopes) }, hashOfApiKey(apiKey));
     await writeFile(join(folder, 'keys'), `${key}\n`);
     const cluster = new BrokerCluster(test, nats, folder);
@@ -132,7 +133,7 @@ export class BrokerCluster {
     ];
     const keys = ['--api-keys', join(this.#folder, 'keys')];
     const command = new Command(['--port', '0', '--tcp-port', '0', ...flags, ...keys, ...data]);
-    this.#test.after(() => command.kill('SIGKILL'));
+    atEnd(this.#test, () => command.end());
     return command;
   }
 

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { atEnd } from '../at-end.ts';
 import { unusedPort } from '../command.ts';
 import { until } from '../wait.ts';
 
@@ -24,7 +25,7 @@ export class NatsServer {
   static async start(test: TestContext, flags: readonly string[] = ['-js']): Promise<NatsServer> {
     const folder = await mkdtemp(join(tmpdir(), 'rallymq-nats-'));
     const server = new NatsServer(await unusedPort(), folder, flags);
-    test.after(async () => {
+    atEnd(test, async () => {
       await server.kill();
       await rm(folder, { recursive: true, force: true });
     });
