@@ -317,7 +317,9 @@ export class ControlPlane {
   get #trouble(): string | undefined {
     const state = this.#dataPlane.storeState;
     if (state !== 'open') return storeTroubles[state];
-    return this.#overload.state === 'normal' ? undefined : 'there is too much to do: new clients are refused';
+    return this.#overload.state === 'normal'
+      ? undefined
+      : 'the broker is overloaded: new clients are refused';
   }
 
   /** The host program's MQTT client. */
@@ -423,7 +425,7 @@ export class ControlPlane {
         this.#directory.close(refused);
       return total;
     });
-    if (left > 0) this.logger.warn({ sessions: left }, 'sessions could not be given to other nodes in time');
+    if (left > 0) this.logger.warn({ sessions: left }, 'sessions could not be moved to other nodes in time');
   }
 
   /** Says goodbye to the clients and stops the workers. Resolves within stopMs, and in a cluster 10 s. */
@@ -705,7 +707,7 @@ export class ControlPlane {
   }
 
   get #unreadiness(): string | undefined {
-    if (!this.#isRunning || this.#isLeaving) return 'the broker starts or stops';
+    if (!this.#isRunning || this.#isLeaving) return 'the broker is starting or stopping';
     const unreadiness = this.#cluster?.unreadiness;
     if (unreadiness !== undefined) return unreadiness;
     return this.#drain === undefined ? undefined : 'the broker is being drained';

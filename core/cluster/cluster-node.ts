@@ -82,7 +82,7 @@ export class ClusterNode {
       try {
         writeKnownCluster(data.directory, { clusterName, keys, epoch, incarnation: lastIncarnation });
       } catch (err) {
-        logger.error({ err }, 'the node cannot note how far its cluster is');
+        logger.error({ err }, 'the node cannot save the epoch of its cluster');
       }
     };
     const post = await connectToNats(config, `rallymq ${nodeName}`, connectMs, {
@@ -153,11 +153,11 @@ export class ClusterNode {
 function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: BrokerConfig): string {
   switch (refusal.why) {
     case 'nameTaken':
-      return `The cluster ${clusterName} has a node ${nodeName} that lives: give this one another nodeName.`;
+      return `The cluster ${clusterName} already has a running node ${nodeName}: choose another nodeName.`;
     case 'otherCluster':
       return refusal.known.keys === undefined
-        ? `The data directory is of a broker that was never in the cluster ${clusterName}, which is there already: let it be the first node of a new cluster, or give an empty directory.`
-        : `The data directory belongs to another cluster, ${refusal.known.clusterName}, or NATS has lost the state of this one and a node without data has begun it anew: give the clusterName that it belongs to, or an empty dataDirectory.`;
+        ? `The data directory belongs to a broker that was never in the cluster ${clusterName}, which already exists: start a new cluster with it, or use an empty directory.`
+        : `The data directory belongs to another cluster, ${refusal.known.clusterName}, or NATS has lost the state of this one and a node without data has started it again: set the clusterName that the data belong to, or use an empty dataDirectory.`;
     case 'full':
       return `The cluster ${clusterName} has no room for ${workers} workers: all nodes together have at most ${clusterWorkersMax}.`;
     case 'viewNotReadable':

@@ -190,7 +190,7 @@ export class Membership {
         return;
       }
       if (namesake !== undefined && waitedMs < cutOffMs) {
-        noteOnce('waits until the node that has had this name before is known to be lost');
+        noteOnce('waiting until the previous node of this name is known to be lost');
         again(beatMs); // it may be this node's previous incarnation, whose end nobody has noticed yet
         return;
       }
@@ -337,11 +337,7 @@ export class Membership {
   #nextView(view: View, node: NodeEntry): View | undefined {
     const lost = this.#lostNode(view, node);
     if (lost !== undefined) {
-      this.#options.onNote(
-        'warn',
-        { node: lost.name },
-        'a node is silent: its slots are dealt to the others',
-      );
+      this.#options.onNote('warn', { node: lost.name }, 'a node is silent: the others get its slots');
       return withoutNode(view, lost.incarnation);
     }
     if (this.#isLeaving) {

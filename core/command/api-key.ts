@@ -22,13 +22,13 @@ export const apiKeyUsage = [
   '       rallymq api-key list FILE',
   '       rallymq api-key remove FILE NAME',
   '',
-  'Looks after the keys of the HTTP API and the dashboard, for a broker that is started with --api-keys FILE.',
+  'Manages the keys of the HTTP API and the dashboard, for a broker started with --api-keys FILE.',
   'The file contains hashes only: a new key is printed once and cannot be recovered.',
   '',
   `  --scopes LIST  some of ${apiScopes.join(', ')}, with ',' between, or all`,
-  '  --user         makes no key: NAME is a user of the broker, who signs in with the password or token for MQTT',
+  '  --user         creates no key: NAME is a user of the broker, who signs in with the password or token used for MQTT',
   '',
-  'A broker that runs reads the file again when it gets SIGHUP.',
+  'A running broker reads the file again on SIGHUP.',
   '',
 ].join('\n');
 

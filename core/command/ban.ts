@@ -11,8 +11,8 @@ import { type Ban, type BanKind, BanList, banKinds } from '../security/bans.ts';
 import { replaceFile } from '../security/replace-file.ts';
 
 export const banUsage = [
-  'Usage: rallymq ban FILE                          lists who is banned',
-  '       rallymq ban FILE KIND VALUE [flags]       bans somebody',
+  'Usage: rallymq ban FILE                          lists the bans',
+  '       rallymq ban FILE KIND VALUE [flags]       adds a ban',
   '       rallymq ban FILE KIND VALUE --delete      lifts a ban',
   '',
   'The file is that of --ban-file. KIND is one of',
@@ -21,10 +21,10 @@ export const banUsage = [
   '  username  a user name',
   '  clientId  a client identifier',
   '',
-  '  --minutes N    until then (default: for good)',
-  '  --reason TEXT  for those who read the list',
+  '  --minutes N    how long it lasts (default: permanent)',
+  '  --reason TEXT  shown in the list',
   '',
-  'A broker that runs sees it within a second, and ends who is connected.',
+  'A running broker applies it within a second, and disconnects banned clients.',
   '',
 ].join('\n');
 

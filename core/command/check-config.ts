@@ -20,8 +20,8 @@ import { weaknessesOf } from './weaknesses.ts';
 export const checkConfigUsage = [
   'Usage: rallymq check-config [flags of rallymq]',
   '',
-  'Reads the configuration and all files that it names, and says what a start would refuse, and what is',
-  'weak. Status 0 if the broker would start, 2 if not. It listens on nothing and changes nothing.',
+  'Reads the configuration and all files that it names, and reports what would prevent a start, and weak',
+  'settings. Exit status 0 if the broker would start, 2 if not. It opens no port and changes nothing.',
   '',
 ].join('\n');
 

@@ -4,8 +4,8 @@ import { apiFlagsUsage, askApi, readApiRequest } from './api-request.ts';
 export const drainUsage = [
   'Usage: rallymq drain [flags]',
   '',
-  'A broker that runs lets nobody in any more, tells its clients to go, drainClientsPerSecond of them in a',
-  'second, and stops.',
+  'Makes a running broker refuse new clients, disconnect the others, drainClientsPerSecond of them each',
+  'second, and stop.',
   '',
   ...apiFlagsUsage,
   '',

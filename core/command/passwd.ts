@@ -13,12 +13,12 @@ import { readPassword } from './read-password.ts';
 export const passwdUsage = [
   'Usage: rallymq passwd FILE USER [--delete] [--batch]',
   '',
-  'Sets the password of a user in a password file, which is made if it is not there.',
+  'Sets the password of a user in a password file, which is created if missing.',
   '',
-  '  --delete  take the user out',
-  '  --batch   read the password from the first line of standard input, and ask nothing',
+  '  --delete  remove the user',
+  '  --batch   read the password from the first line of standard input, without asking',
   '',
-  'A broker that runs reads the file again when it gets SIGHUP.',
+  'A running broker reads the file again on SIGHUP.',
   '',
 ].join('\n');
 

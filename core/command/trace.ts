@@ -6,16 +6,16 @@ import { type ApiRequest, apiFlagsUsage, askApi, openApi, readApiRequest } from 
 export const traceUsage = [
   'Usage: rallymq trace (--client ID | --topic FILTER | --address IP) [flags]',
   '',
-  'Shows what happens, as it comes: connects, subscriptions, messages in and out, drops, disconnects.',
-  'Until Ctrl-C, or as long as --seconds says.',
+  'Shows events live: connections, subscriptions, messages in and out, drops, disconnections.',
+  'It ends with Ctrl-C, or after --seconds.',
   '',
   ...apiFlagsUsage,
-  '  --seconds N      ends by itself, from 1 to 3600 (default 600)',
+  '  --seconds N      ends after N seconds, from 1 to 3600 (default 600)',
   '  --payload N      shows the first N bytes of payloads, to 4096 (default 0: none)',
-  '  --output FILE    writes lines of JSON to FILE, too; it goes on with one that is there',
+  '  --output FILE    also appends lines of JSON to FILE',
   '  --json           shows lines of JSON',
   '',
-  'The key needs the scopes read and clients. Payloads are shown where the rules let its user have them.',
+  'The key needs the scopes read and clients. Payloads are shown if the rules let its user read them.',
   '',
 ].join('\n');
 
@@ -58,9 +58,9 @@ export async function trace(
 }
 
 const endings: Readonly<Record<string, string>> = {
-  time: 'its time is over',
-  size: 'it has as many bytes as it may (traceBytesMax)',
-  asked: 'somebody has ended it',
+  time: 'its time was over',
+  size: 'it has reached its maximum size (traceBytesMax)',
+  asked: 'it was stopped by request',
 };
 
 function bodyOf(values: Readonly<Record<string, unknown>>): Line {

@@ -24,7 +24,7 @@ function whoComesIn({ config }: WeaknessInput): string[] {
   return [
     ...said(
       isReachable && config.allowAnonymous,
-      `everyone who reaches ${config.host} may connect (allowAnonymous): give users a password file or tokens, or rules for clients without a user name.`,
+      `everyone who can reach ${config.host} may connect (allowAnonymous): use a password file or tokens, or rules for clients without a user name.`,
     ),
     ...said(
       config.allowedOrigins.includes('*'),
@@ -36,7 +36,7 @@ function whoComesIn({ config }: WeaknessInput): string[] {
     ),
     ...config.trustedProxies
       .filter((network) => network.endsWith('/0'))
-      .map((network) => `trustedProxies has ${network}: everybody may claim any address. Name your proxies.`),
+      .map((network) => `trustedProxies has ${network}: anyone can claim any address. Name your proxies.`),
   ];
 }
 
@@ -65,7 +65,7 @@ function whatTheyMay({ config, files: { rules } }: WeaknessInput): string[] {
   return [
     ...said(
       !config.hasRules && !config.asksToPublish && (config.authenticates || !isLoopback(config.host)),
-      'there are no rules: everyone who is let in may publish and subscribe to everything. Give rulesFile (--rules).',
+      'there are no rules: every client may publish and subscribe to everything. Set rulesFile (--rules).',
     ),
     ...said(open('publish'), "the rules let everybody publish to '#': say which topics."),
     ...said(open('subscribe'), "the rules let everybody subscribe to '#': say which topics."),
@@ -78,13 +78,11 @@ function whatCrossesTheNetwork({ config }: WeaknessInput): string[] {
   return [
     ...said(
       hasPlainPort && config.authenticates,
-      `passwords, tokens and messages cross the network in clear on the plain ports of ${config.host}: let clients in over TLS alone, or listen on 127.0.0.1 behind a proxy that has it.`,
+      `passwords, tokens and messages are sent unencrypted on the plain ports of ${config.host}: accept clients over TLS only, or listen on 127.0.0.1 behind a proxy with TLS.`,
     ),
     ...backends
       .filter((url) => url.startsWith('http:') && !isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, '')))
-      .map(
-        (url) => `${new URL(url).origin} is asked in clear, with passwords in the question: give it https.`,
-      ),
+      .map((url) => `${new URL(url).origin} gets passwords unencrypted: use https.`),
   ];
 }
 
@@ -99,7 +97,7 @@ function files({ config, files: { users } }: WeaknessInput): string[] {
   return [
     ...said(
       old > 0,
-      `${old} ${old === 1 ? 'user has a password' : 'users have passwords'} with a hash of SHA-512 once ($6$), which is quick to guess at: set them again with rallymq passwd.`,
+      `${old} ${old === 1 ? 'user has a password' : 'users have passwords'} hashed with SHA-512 only once ($6$), which is quick to guess: set them again with rallymq passwd.`,
     ),
     ...secrets
       .filter((path) => path !== undefined)

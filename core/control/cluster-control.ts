@@ -157,7 +157,7 @@ export class ClusterControl implements Directory {
         this.#outdated++;
         this.#options.logger.warn(
           { clientId, outdated: this.#outdated },
-          'a session from the disk ends, with what waits for it: its client has had a later one on another node',
+          'a session from the disk ends, with its queued messages: its client has a newer one on another node',
         );
         sessions.endOutdated(clientId);
       },
@@ -198,7 +198,7 @@ export class ClusterControl implements Directory {
   }
   /** Why no client should be sent here; undefined: clients are accepted. */
   get unreadiness(): string | undefined {
-    if (this.#place === undefined || this.#isEvicted) return 'the node joins its cluster';
+    if (this.#place === undefined || this.#isEvicted) return 'the node is joining its cluster';
     return this.#isReached ? undefined : 'the node is cut off from its cluster';
   }
   get #isReached(): boolean {

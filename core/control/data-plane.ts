@@ -212,7 +212,7 @@ export class DataPlane {
 function ofCluster(directory: string, { clusterName }: KnownCluster): BrokerError {
   return new BrokerError(
     'STORE_NOT_USABLE',
-    `The data directory ${directory} is that of a node of the cluster ${clusterName}: give cluster too, or another directory, and the sessions and messages with rallymq store export and import.`,
+    `The data directory ${directory} belongs to a node of the cluster ${clusterName}: set the option cluster, or use another directory and transfer the data with rallymq store export and import.`,
   );
 }
 

@@ -52,7 +52,7 @@ export class HostConnection {
   ended(reasonCode: number): void {
     const reason = reasonCodeName(reasonCode);
     this.#options.logger.error({ reason }, "the host program's connection has ended, and is opened again");
-    this.client.lost(new BrokerError('HOST_PUBLISH_REFUSED', `The broker has refused it: ${reason}.`));
+    this.client.lost(new BrokerError('HOST_PUBLISH_REFUSED', `The broker refused the message: ${reason}.`));
     this.#timer = setTimeout(() => this.open(), pauseMs);
   }
 

@@ -8,22 +8,18 @@ import { Pace } from './pace.ts';
 const noticeSentences: Readonly<Record<Notice, string>> = {
   outOfDescriptors:
     'too few file descriptors: no new connection is accepted until some are free; raise the limit of open files (ulimit -n)',
-  tlsOnPlainPort:
-    'a client speaks TLS (wss, mqtts, https) on a port that is plain: it needs ws, mqtt or http',
+  tlsOnPlainPort: 'a client uses TLS (wss, mqtts, https) on a plain port: it needs ws, mqtt or http',
   httpOnMqttPort:
-    'a client speaks HTTP or WebSocket on the port of MQTT over TCP: it needs the other port (--port)',
+    'a client uses HTTP or WebSocket on the port for MQTT over TCP: it needs the other port (--port)',
   mqttOnHttpPort:
-    'a client speaks MQTT over TCP on the port of HTTP and WebSocket: it needs the other port (--tcp-port)',
-  plainOnTlsPort:
-    'a client does not speak TLS on a port that has it: it needs wss, mqtts or https, or a plain port',
-  tlsFailed:
-    'a client could not agree with the broker on TLS: see the reason (docs/tls.md says what each means)',
+    'a client uses MQTT over TCP on the port for HTTP and WebSocket: it needs the other port (--tcp-port)',
+  plainOnTlsPort: 'a client without TLS uses a TLS port: it needs wss, mqtts or https, or a plain port',
+  tlsFailed: 'a TLS handshake failed: see the reason (docs/tls.md explains each of them)',
   proxyNotTrusted:
-    'a header of the PROXY protocol comes from an address that is not in trustedProxies (--trusted-proxies): it is not believed, and the connection ends',
-  proxyHeaderMalformed:
-    'a trusted proxy has sent a header of the PROXY protocol that is not formed as it must be: its connection ends',
+    'a PROXY protocol header comes from an address that is not in trustedProxies (--trusted-proxies): the connection is ended',
+  proxyHeaderMalformed: 'a trusted proxy has sent a malformed PROXY protocol header: the connection is ended',
   retainedStoreFull:
-    'a message of a client, or a will, is not retained, since the store is full: raise retainedMessagesMax or retainedBytesMax',
+    'a message or will is not retained, because the store of retained messages is full: raise retainedMessagesMax or retainedBytesMax',
 };
 
 /** How many origins of refused pages are logged; anyone can make up more. */

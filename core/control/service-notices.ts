@@ -63,13 +63,13 @@ export class ServiceNotices {
 
   reloaded(isRefused: boolean): void {
     const status = isRefused
-      ? 'A file is wrong and was not taken: see the log.'
+      ? 'A file is invalid and was not applied: see the log.'
       : 'Clients can connect; the files were read again.';
     this.#send(`READY=1\nSTATUS=${status}`);
   }
 
   draining(): void {
-    this.#send('STATUS=Clients are told to go.');
+    this.#send('STATUS=Disconnecting clients.');
   }
 
   /** It is watched until it has ended; for that it has the time that TimeoutStopSec= allows. */
@@ -87,7 +87,7 @@ export class ServiceNotices {
     if (this.#socket === '' || !this.#isReachable) return false;
     const { send, warn } = this.#options;
     this.#isReachable = send(this.#socket, text);
-    if (!this.#isReachable) warn('the service manager cannot be told anything: see NOTIFY_SOCKET');
+    if (!this.#isReachable) warn('the service manager cannot be notified: see NOTIFY_SOCKET');
     return this.#isReachable;
   }
 }

@@ -17,13 +17,13 @@ const saidAgainMs = 60_000;
 
 const sentences = {
   connectionsCut:
-    'connections that took nothing, sent no packet to its end or set many topic aliases held most of what all may hold, and are cut: raise outboxTotalBytesMax, inputTotalBytesMax or topicAliasesTotalBytesMax if these clients are welcome',
+    'connections that do not read, leave packets unfinished or set many topic aliases use most of the memory for all, and are ended: raise outboxTotalBytesMax, inputTotalBytesMax or topicAliasesTotalBytesMax if these clients are welcome',
   droppedTotalFull:
-    'all sessions hold as much as they may, and those that hold most lose messages: raise sessionsTotalBytesMax, or lower sessionQueueBytesMax or sessionExpiryIntervalMax',
+    'all sessions together have reached their limit, and the largest ones lose messages: raise sessionsTotalBytesMax, or lower sessionQueueBytesMax or sessionExpiryIntervalMax',
   droppedUnreadable:
-    'messages that waited in the log alone cannot be read back, and the sessions that waited for them lose them: see to the disk, and check the store when the broker is stopped (rallymq store check)',
+    'queued messages cannot be read back from the log, and their sessions lose them: check the disk, and the store (rallymq store check)',
   sessionsCut:
-    'clients hold many packet identifiers of QoS 2 that they do not release, and the sessions that hold most end: raise packetIdsTotalBytesMax if these clients are welcome',
+    'clients do not release their QoS 2 packet identifiers, and the sessions with the most of them are ended: raise packetIdsTotalBytesMax if these clients are welcome',
 } as const satisfies Readonly<Partial<Record<CounterName, string>>>;
 
 export class TotalsWatch {

@@ -52,8 +52,8 @@ type Plain = readonly [type: 'counter' | 'gauge', name: string, counter: Counter
 const plain: readonly Plain[] = [
   ['counter', 'rallymq_messages_received', 'publishReceived', 'PUBLISH packets from clients.'],
   ['counter', 'rallymq_messages_sent', 'publishSent', 'PUBLISH packets to clients.'],
-  ['counter', 'rallymq_packets_received', 'otherReceived', 'Packets from clients but PUBLISH.'],
-  ['counter', 'rallymq_packets_sent', 'otherSent', 'Packets to clients but PUBLISH.'],
+  ['counter', 'rallymq_packets_received', 'otherReceived', 'Packets from clients, except PUBLISH.'],
+  ['counter', 'rallymq_packets_sent', 'otherSent', 'Packets to clients, except PUBLISH.'],
   ['counter', 'rallymq_received_bytes', 'bytesReceived', 'Bytes of MQTT from clients.'],
   ['counter', 'rallymq_sent_bytes', 'bytesSent', 'Bytes of MQTT to clients.'],
   ['counter', 'rallymq_messages_withheld', 'withheld', 'Deliveries that the rules did not allow.'],
@@ -62,24 +62,19 @@ const plain: readonly Plain[] = [
     'counter',
     'rallymq_connections_cut',
     'connectionsCut',
-    'Connections that were cut since all held too much.',
+    'Connections ended because all of them held too much.',
   ],
-  ['counter', 'rallymq_sessions_cut', 'sessionsCut', 'Sessions that were ended since all held too much.'],
-  [
-    'counter',
-    'rallymq_messages_parked',
-    'parked',
-    'Messages that wait in queues whose content was left to the log.',
-  ],
+  ['counter', 'rallymq_sessions_cut', 'sessionsCut', 'Sessions ended because all of them held too much.'],
+  ['counter', 'rallymq_messages_parked', 'parked', 'Queued messages whose content was left to the log.'],
   [
     'counter',
     'rallymq_messages_read_back',
     'readBack',
-    'Messages that wait in queues whose content was read from the log again.',
+    'Queued messages whose content was read back from the log.',
   ],
   ['counter', 'rallymq_messages_handed_over', 'handedOver', 'Messages that went from worker to worker.'],
   ['counter', 'rallymq_tls_handshakes_resumed', 'tlsResumed', 'TLS handshakes by a ticket.'],
-  ['gauge', 'rallymq_sessions', 'sessions', 'Sessions, of clients that are connected or away.'],
+  ['gauge', 'rallymq_sessions', 'sessions', 'Sessions, of connected and disconnected clients.'],
   ['gauge', 'rallymq_subscriptions', 'subscriptions', 'Subscriptions of all sessions.'],
   ['gauge', 'rallymq_shared_subscriptions', 'sharedSubscriptions', 'Those of them that are shared.'],
   [
@@ -89,14 +84,14 @@ const plain: readonly Plain[] = [
     'Topic filters that the workers know, each of them its own.',
   ],
   ['gauge', 'rallymq_retained_messages', 'retained', 'Retained messages, but those of $SYS.'],
-  ['gauge', 'rallymq_messages_queued', 'queued', 'Messages that wait in sessions.'],
+  ['gauge', 'rallymq_messages_queued', 'queued', 'Messages queued in sessions.'],
 ];
 
 export function metricFamilies(sample: MetricsSample): Family[] {
   const { counters, clients, counts } = sample;
   return [
     gauge('rallymq_build_info', 'Which version runs.', [{ labels: { version: sample.version }, value: 1 }]),
-    gauge('rallymq_degraded', '1: the broker cannot do all that it should; /healthz says why.', [
+    gauge('rallymq_degraded', '1: the broker is impaired; /healthz says why.', [
       { value: sample.isDegraded ? 1 : 0 },
     ]),
     gauge(
@@ -107,7 +102,7 @@ export function metricFamilies(sample: MetricsSample): Family[] {
         value: count,
       })),
     ),
-    counter('rallymq_connects', 'CONNECT packets, by what became of them.', [
+    counter('rallymq_connects', 'CONNECT packets, by result.', [
       { labels: { result: 'accepted' }, value: clients.accepted },
       ...counts.refused.map(({ reason, count }) => ({ labels: { result: reason }, value: count })),
     ]),
@@ -116,7 +111,7 @@ export function metricFamilies(sample: MetricsSample): Family[] {
       'Ends of connections, by reason.',
       counts.disconnected.map(({ reason, count }) => ({ labels: { reason }, value: count })),
     ),
-    counter('rallymq_sessions_expired', 'Sessions whose client stayed away.', [{ value: clients.expired }]),
+    counter('rallymq_sessions_expired', 'Sessions that have expired.', [{ value: clients.expired }]),
     counter(
       'rallymq_messages_dropped',
       'Messages that did not reach a subscriber.',
@@ -124,7 +119,7 @@ export function metricFamilies(sample: MetricsSample): Family[] {
     ),
     counter(
       'rallymq_messages_refused',
-      'Messages that were not taken, or not retained.',
+      'Messages that were refused, or not retained.',
       byReason(refusalReasons, counters),
     ),
     counter('rallymq_tls_handshakes', 'TLS handshakes, by result.', [
@@ -146,7 +141,7 @@ export function metricFamilies(sample: MetricsSample): Family[] {
       { value: sample.streams.missed },
     ]),
     ...times(sample),
-    counter('rallymq_main_thread_busy_seconds', 'That the thread which serves CONNECT and HTTP has worked.', [
+    counter('rallymq_main_thread_busy_seconds', 'Busy time of the thread that serves CONNECT and HTTP.', [
       { value: sample.mainThreadSeconds },
     ]),
     ...certificate(sample),
@@ -194,7 +189,7 @@ function times({ loopLag, deliveryTime, logCommit }: MetricsSample): Family[] {
       : [
           histogram(
             'rallymq_log_commit_seconds',
-            'How long the disk takes for what is stored together, with the sync where durability is fsync.',
+            'How long the disk takes for one commit, including the sync with durability fsync.',
             logCommit,
             [together(logCommit)],
           ),
@@ -233,7 +228,7 @@ function cluster({ cluster: figures }: MetricsSample): Family[] {
     gauge('rallymq_cluster_reached', '0: the node is cut off from its cluster.', [
       { value: isReached ? 1 : 0 },
     ]),
-    gauge('rallymq_cluster_settled', '1: all nodes have done with the last change.', [
+    gauge('rallymq_cluster_settled', '1: all nodes have applied the last change.', [
       { value: isSettled ? 1 : 0 },
     ]),
     gauge('rallymq_cluster_epoch', 'How often the cluster has changed.', [{ value: epoch }]),
@@ -242,7 +237,7 @@ function cluster({ cluster: figures }: MetricsSample): Family[] {
     gauge('rallymq_cluster_client_identifiers', 'Client identifiers that this node is the directory of.', [
       { value: clientIdentifiers },
     ]),
-    counter('rallymq_cluster_messages_resent', 'Messages to other main threads that were sent again.', [
+    counter('rallymq_cluster_messages_resent', 'Messages to other main threads that were resent.', [
       { value: messagesResent },
     ]),
     ...laneFamilies(lanes),
@@ -260,7 +255,7 @@ function laneFamilies(lanes: ReadonlyMap<string, LaneFigures>): Family[] {
     ),
     gauge(
       'rallymq_cluster_lane_waiting_seconds',
-      'For how long the oldest of those bytes has waited.',
+      'The age of the oldest of those bytes.',
       of(({ waitingMs }) => waitingMs / 1_000),
     ),
     counter(
@@ -270,7 +265,7 @@ function laneFamilies(lanes: ReadonlyMap<string, LaneFigures>): Family[] {
     ),
     counter(
       'rallymq_cluster_lane_frames_resent',
-      'Frames to another node that were sent again.',
+      'Frames to another node that were resent.',
       of(({ framesResent }) => framesResent),
     ),
     counter(

@@ -294,10 +294,10 @@ test('who speaks another protocol than the port is told, and the log says so onc
     mqtt.send(connectFrame());
     await mqtt.closed();
   }
-  await until('the lines', () => linesWith(command, 'speaks MQTT over TCP on the port of HTTP') > 0);
+  await until('the lines', () => linesWith(command, 'uses MQTT over TCP on the port for HTTP') > 0);
   for (const text of [
-    'speaks MQTT over TCP on the port of HTTP',
-    'speaks HTTP or WebSocket on the port',
+    'uses MQTT over TCP on the port for HTTP',
+    'uses HTTP or WebSocket on the port',
     'speaks TLS',
   ]) {
     assert.equal(linesWith(command, text), 1, text);

@@ -49,7 +49,7 @@ test('what is weak is named with what to do', async (t) => {
     /opened as files/,
     /trustedProxies has 0\.0\.0\.0\/0/,
     /there are no rules/,
-    /in clear on the plain ports/,
+    /unencrypted on the plain ports/,
     /1 user has a password with a hash of SHA-512/,
     /may read .*users/,
   ])

@@ -45,7 +45,7 @@ test('it is told that the broker starts, is ready, lives, reads files again and 
       'WATCHDOG=1',
       'RELOADING=1',
       'READY=1',
-      'STATUS=Clients are told to go.',
+      'STATUS=Disconnecting clients.',
       'STOPPING=1',
     ],
   );
