@@ -36,7 +36,7 @@ export class Nodes implements View {
 
   async refresh(): Promise<void> {
     const cluster = await askCluster();
-    byId('nodes-table').hidden = cluster === undefined;
+    for (const id of ['nodes-table', 'nodes-note']) byId(id).hidden = cluster === undefined;
     setText(
       byId('nodes-said'),
       cluster === undefined ? 'This broker is not in a cluster.' : sentenceOf(cluster),

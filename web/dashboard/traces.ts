@@ -17,7 +17,7 @@ export interface Trace extends Readonly<Partial<Record<Kind, string>>> {
 }
 
 const ends: Readonly<Record<string, string>> = {
-  time: 'ended: time over',
+  time: 'ended: its time was over',
   size: 'ended: maximum size',
   asked: 'stopped',
 };
