@@ -298,7 +298,7 @@ test('who speaks another protocol than the port is told, and the log says so onc
   for (const text of [
     'uses MQTT over TCP on the port for HTTP',
     'uses HTTP or WebSocket on the port',
-    'speaks TLS',
+    'uses TLS',
   ]) {
     assert.equal(linesWith(command, text), 1, text);
   }
