@@ -139,7 +139,7 @@ test('headers that are not believed, or not formed as they must be, end the conn
   const trusting = startCommand(t, ['--trusted-proxies', '127.0.0.1']);
   const doubting = startCommand(t, ['--trusted-proxies', '10.0.0.0/8,fd00::/8']);
   for (const [command, bytes, sentence] of [
-    [trusting, Buffer.from('PROXY TCP4 1.2.3.4\r\n'), /not formed as it must be/],
+    [trusting, Buffer.from('PROXY TCP4 1.2.3.4\r\n'), /malformed PROXY protocol header/],
     [doubting, version2, /not in trustedProxies/],
   ] as const) {
     const { port, tcpPort } = await command.ready();
