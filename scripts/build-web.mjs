@@ -91,7 +91,7 @@ const frames = {
     navLabel: 'Dashboard',
     nav: () => Object.entries(dashboardViews).map(linkOf).join('\n'),
     tools: '<button type="button" class="plain" id="sign-out">Sign out</button>',
-    foot: `Served by <a href="{{root}}">RallyMQ</a>, from its <a href="{{root}}api/v1/openapi.json">HTTP API</a>. <a href="{{root}}docs/operating/">What all this means</a>`,
+    foot: `Served by <a href="{{root}}">RallyMQ</a>, from its <a href="{{root}}api/v1/openapi.json">HTTP API</a>. <a href="{{root}}docs/operating/">About the dashboard</a>`,
   },
 };
 const layout = readFileSync(join(root, 'web/layout.html'), 'utf8');

@@ -110,9 +110,9 @@ function rowOf(client: Client): HTMLTableRowElement {
     {},
     make('th', { scope: 'row' }, clientLink(clientid)),
     make('td', {}, state, age),
-    make('td', {}, username ?? '–'),
-    make('td', { class: 'mono' }, address),
-    make('td', {}, `${versions[version]} ${roadOf(client)}`),
+    make('td', { 'data-label': 'User' }, username ?? '–'),
+    make('td', { 'data-label': 'Address', class: 'mono' }, address),
+    make('td', { 'data-label': 'MQTT' }, `${versions[version]} ${roadOf(client)}`),
   );
 }
 

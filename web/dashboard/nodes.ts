@@ -59,12 +59,17 @@ function rowOf({ name, isHere, state, workers, slots, lanes }: ClusterNode): HTM
     {},
     make('th', { scope: 'row', class: 'mono' }, name, here),
     make('td', {}, make('span', { class: tag }, state)),
-    make('td', { class: 'number' }, shownCount(slots)),
-    make('td', { class: 'number' }, `${workers}`),
-    make('td', { class: 'number' }, lanes === undefined ? '–' : shownBytes(lanes.waitingBytes)),
-    make('td', { class: 'number' }, oldest),
-    make('td', { class: 'number' }, lanes === undefined ? '–' : shownCount(lanes.framesResent)),
+    figure('Slots', shownCount(slots)),
+    figure('Workers', `${workers}`),
+    figure('Unacknowledged', lanes === undefined ? '–' : shownBytes(lanes.waitingBytes)),
+    figure('Oldest', oldest),
+    figure('Resent', lanes === undefined ? '–' : shownCount(lanes.framesResent)),
   );
+}
+
+/** `label`: the head of its column, which a phone shows beside it. */
+function figure(label: string, value: string): HTMLTableCellElement {
+  return make('td', { class: 'number', 'data-label': label }, value);
 }
 
 function shownAge(ms: number): string {
