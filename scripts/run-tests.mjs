@@ -14,17 +14,19 @@ import { inspect } from 'node:util';
 
 const root = resolve(import.meta.dirname, '..');
 const fileTimeoutMs = 450_000; // the soak plays two minutes, behind a build of its own
-// Those that start browsers, fill both cores or measure get the machine for themselves ...
+// Those that start browsers, fill both cores or measure run after the others ...
 const alone = ['test/attack/', 'test/e2e/bench/', 'test/e2e/browser/', 'test/e2e/load/', 'test/e2e/web/'];
-// ... but of those with browsers two at a time, unless they measure.
-const browsers = ['test/e2e/browser/', 'test/e2e/web/'];
-const measuring = [
-  'browser/hidden-tab',
-  'web/budget',
-  'web/current-cost',
-  'web/dashboard-crowd',
-  'web/push-or-poll',
+// ... two at a time, unless they measure time or fill both cores: these run one by one.
+const oneByOne = [
+  'test/e2e/bench/scenarios',
+  'test/e2e/load/',
+  'test/e2e/web/budget',
+  'test/e2e/web/current-cost',
+  'test/e2e/web/dashboard-crowd',
+  'test/e2e/web/push-or-poll',
 ];
+// A minute of waiting for a throttled timer, which holds up nobody.
+const idle = ['test/e2e/browser/hidden-tab'];
 // Most tests wait more than they compute.
 const filesTogether = 3;
 // These take minutes, and begin before the others.
@@ -56,10 +58,10 @@ if (part !== '--alone') {
   await runFiles([...longSources.toReversed(), ...shortSources], filesTogether);
 }
 if (part !== '--together') {
-  const [measured, others] = partition(aloneSources, beginsWith(measuring.map((name) => `test/e2e/${name}`)));
-  const [pages, rest] = partition(others, beginsWith(browsers));
-  await runFiles(pages, 2);
-  await runFiles([...rest, ...measured], 1);
+  const [last, others] = partition(aloneSources, beginsWith(oneByOne));
+  const [waiting, busy] = partition(others, beginsWith(idle));
+  await Promise.all([runFiles(waiting, 1), runFiles(busy, 2)]);
+  await runFiles(last, 1);
 }
 await runFailedAgain();
 const counts = totals();

@@ -110,7 +110,7 @@ function noTcp(flag: Flag, flags: readonly Flag[]): false {
 
 function unknownFlag({ name, shown }: Flag): BrokerError {
   if (name === '') {
-    return new BrokerError('FLAG_UNKNOWN', `'${shown}' is not a flag: give flags only, see rallymq --help.`);
+    return new BrokerError('FLAG_UNKNOWN', `'${shown}' is neither a flag nor a command: see rallymq --help.`);
   }
   const nearest = nearestName(name, flagNames);
   const advice = nearest === undefined ? 'see rallymq --help.' : `did you mean --${nearest}?`;

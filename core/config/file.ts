@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
+import { systemReason } from '../system-reason.ts';
 import { jsonFault } from './json-fault.ts';
 import type { BrokerOptions } from './options.ts';
 import { checkOptions } from './resolve.ts';
@@ -19,8 +20,8 @@ function read(path: string): string {
     // Some editors put a byte order mark in front, which is not JSON.
     return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `The configuration file cannot be read (${reason}): give the path of a file that this user may read.`;
+    const reason = systemReason(cause);
+    const message = `The configuration file ${path} cannot be read (${reason}): give the path of a file that this user may read.`;
     throw new BrokerError('CONFIG_FILE_UNREADABLE', message, { cause });
   }
 }

@@ -375,7 +375,7 @@ function openWithoutAuthentication(what: string, host: string): BrokerError {
   return new BrokerError(
     'OPEN_WITHOUT_AUTHENTICATION',
     `${what} is ${inspect(host)}, which others can reach, and clients need no credentials: listen on 127.0.0.1, ` +
-      'give a passwordFile, give createBroker() an authenticate function, or let everyone in with allowAnonymous.',
+      'configure authentication, such as a passwordFile (in a program also the function authenticate), or let everyone in with allowAnonymous.',
   );
 }
 

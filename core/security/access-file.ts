@@ -2,15 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { TextDecoder } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
+import { systemReason } from '../system-reason.ts';
 
 /** The text of a file. Errors: ACCESS_FILE_UNREADABLE. */
 export function readAccessFile(path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (cause) {
-    const isText = !(cause instanceof TypeError);
-    const reason = isText && cause instanceof Error ? cause.message : 'it is not UTF-8';
-    const message = `${path} cannot be read (${reason}): give the path of a file that this user may read.`;
+    const reason = cause instanceof TypeError ? 'it is not UTF-8' : systemReason(cause);
+    const message = `The file ${path} cannot be read (${reason}): give the path of a file that this user may read.`;
     throw new BrokerError('ACCESS_FILE_UNREADABLE', message, { cause });
   }
 }

@@ -10,6 +10,7 @@ import type { BrokerConfig } from '../config/options.ts';
 import { clientCertificateSettings } from '../config/options.ts';
 import type { TlsMaterial } from '../data-plane/addon.ts';
 import type { Clock, Timer } from '../sessions/timers.ts';
+import { systemReason } from '../system-reason.ts';
 import {
   type CertificateFacts,
   CertificateFault,
@@ -81,7 +82,7 @@ export class TlsKeeper {
     try {
       this.#take(await this.#readAll(), undefined);
     } catch (cause) {
-      throw new BrokerError('CERTIFICATE_INVALID', `TLS cannot begin: ${sentenceOf(cause)}.`, { cause });
+      throw new BrokerError('CERTIFICATE_INVALID', `TLS cannot start: ${sentenceOf(cause)}.`, { cause });
     }
     this.#turnTicketKeys();
   }
@@ -206,8 +207,7 @@ export class TlsKeeper {
     try {
       return { path, text: (await this.#read(path)).toString() };
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new CertificateFault(`${path} cannot be read (${reason})`, { cause });
+      throw new CertificateFault(`${path} cannot be read (${systemReason(cause)})`, { cause });
     }
   }
 

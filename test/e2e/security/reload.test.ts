@@ -80,7 +80,7 @@ test('a broker does not start with a file that is wrong, or not there', async (t
   });
   await assert.rejects(startBroker(t, { passwordFile: '/nowhere/users' }), {
     code: 'ACCESS_FILE_UNREADABLE',
-    message: /^\/nowhere\/users cannot be read \(ENOENT/,
+    message: /^The file \/nowhere\/users cannot be read \(no such file or directory\)/,
   });
 });
 

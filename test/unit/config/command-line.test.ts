@@ -98,8 +98,8 @@ test('an unknown flag is refused with the nearest known one', () => {
 });
 
 test('an argument that is no flag is refused', () => {
-  refused(['start'], 'FLAG_UNKNOWN', "'start' is not a flag: give flags only, see rallymq --help.");
-  refused(['--', '--port'], 'FLAG_UNKNOWN', /^'--port' is not a flag/);
+  refused(['start'], 'FLAG_UNKNOWN', "'start' is neither a flag nor a command: see rallymq --help.");
+  refused(['--', '--port'], 'FLAG_UNKNOWN', /^'--port' is neither a flag/);
 });
 
 test('a flag without the value that it needs is refused', () => {
@@ -195,9 +195,9 @@ test('a file that cannot be read is refused with the reason', () => {
   refused(
     ['--config', path],
     'CONFIG_FILE_UNREADABLE',
-    /ENOENT.+absent\.json.+: give the path of a file .+\.$/,
+    /absent\.json cannot be read \(no such file or directory\): give the path of a file .+\.$/,
   );
-  refused(['--config', folder], 'CONFIG_FILE_UNREADABLE', /EISDIR/);
+  refused(['--config', folder], 'CONFIG_FILE_UNREADABLE', /illegal operation on a directory/);
 });
 
 test('a file that is not JSON is refused with the line and the column', () => {

@@ -150,7 +150,7 @@ test('what cannot be used at the start is a BrokerError with the file', async ()
   texts.set('cert', 'nothing');
   await assert.rejects(keeper.load(), {
     code: 'CERTIFICATE_INVALID',
-    message: /TLS cannot begin: cert has no/,
+    message: /TLS cannot start: cert has no/,
   });
 });
 
