@@ -4,6 +4,11 @@ import type { ProtocolVersion, SubscribePacket, SubscriptionOptions, Unsubscribe
 import { isAtLeast } from './profile.ts';
 import { frame, packetId, write } from './write.ts';
 
+/** The byte Subscription Options (section 3.8.3.1). */
+export function optionsByte(each: SubscriptionOptions): number {
+  return each.qos | (+each.noLocal << 2) | (+each.retainAsPublished << 3) | (each.retainHandling << 4);
+}
+
 /** SUBSCRIBE (section 3.8). Before version 5 only the QoS of a subscription is sent. */
 export function encodeSubscribe(packet: SubscribePacket, version: ProtocolVersion): Uint8Array<ArrayBuffer> {
   return frame((PacketType.subscribe << 4) | 2, [
@@ -14,12 +19,6 @@ export function encodeSubscribe(packet: SubscribePacket, version: ProtocolVersio
       [isAtLeast(version, 5) ? optionsByte(each) : each.qos],
     ]),
   ]);
-}
-
-/** The byte Subscription Options (section 3.8.3.1). */
-export function optionsByte(options: SubscriptionOptions): number {
-  const { qos, noLocal, retainAsPublished, retainHandling } = options;
-  return qos | (noLocal ? 0x04 : 0) | (retainAsPublished ? 0x08 : 0) | (retainHandling << 4);
 }
 
 /** UNSUBSCRIBE (section 3.10). */
