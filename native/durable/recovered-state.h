@@ -5,8 +5,8 @@
 //   sessions    key    -> subscriptions, queue (in order), packet identifiers
 //   rows        the queues: entries that many sessions have in common are stored once
 //   asleep      the rest of a queue in a large store: messages for one session alone that no later record mentions
-//   groups_     shares with durable members: unfinished messages, and which session has each
-//   retained    topic  -> message
+//   interests   recipients by topic filter; shares with durable members: unfinished messages, and which session has
+//   each retained    topic  -> message
 //
 // A checkpoint is a separate state, which begins empty. Its sessions appear one by one, each complete, among the
 // records of what happens meanwhile (checkpoint.h). Records of a session that is not there yet are ignored, since the
@@ -25,67 +25,20 @@
 #include <unordered_set>
 #include <vector>
 
-#include "../messages/delivery.h"
-#include "../sessions/sleeping-deliveries.h"
-#include "../sessions/will.h"
-#include "../structures/shared-rows.h"
-#include "../topics/filter-table.h"
 #include "brought-targets.h"
 #include "number-list.h"
 #include "numbered.h"
-#include "records.h"
+#include "recovered-interests.h"
 #include "wall-clock.h"
 
 namespace rally {
 
 class RecoveredState {
  public:
-  struct Subscription {
-    uint8_t qos = 0;
-    bool noLocal = false;
-    bool retainAsPublished = false;
-    uint32_t subscriptionId = 0;
-  };
-  // A message in a session's queue, or one that was sent to it with QoS 2.
-  struct Entry {
-    uint64_t message = 0;  // 0: released
-    uint64_t share = 0;    // the hash of the share's filter
-    uint8_t qos : 2 = 0;
-    bool retain : 1 = false;
-    bool isFromStore : 1 = false;
-    // The log has the messages of each owner of topics in order. The order in which messages of different owners
-    // reached the session is known only where one was sent before another, or between epochs.
-    uint8_t owner = 0;
-    uint16_t packetId = 0;  // 0: not sent with QoS 2
-    uint32_t epoch = 0;
-    uint64_t sentOrder = 0;  // among those that were sent
-    SubscriptionIds subscriptionIds;
-
-    // An entry that was sent belongs to its session alone.
-    bool isSameAs(const Entry& other) const {
-      return message == other.message && message != 0 && share == other.share && qos == other.qos &&
-             retain == other.retain && isFromStore == other.isFromStore && packetId == 0 && other.packetId == 0 &&
-             epoch == other.epoch && owner == other.owner && subscriptionIds == other.subscriptionIds;
-    }
-  };
-  static_assert(sizeof(Entry) == 40, "a large store has many millions");
-  using Rows = SharedRows<Entry>;
-  struct Session {
-    uint64_t key = 0;
-    std::string clientId;
-    uint32_t expirySeconds = 0;
-    uint64_t leftAtMs = 0;  // 0: its client was connected
-    uint64_t stamp = 0;     // see records::SessionStamp
-    std::vector<uint8_t> access;
-    std::unique_ptr<Will> will;
-    std::unordered_map<std::string, Subscription> subscriptions;
-    Rows::Row entries;
-    std::unique_ptr<SleepingDeliveries> asleep;  // the rest of the queue; its messages are not in `messages`
-    std::unordered_set<uint16_t> received;
-    uint32_t ownEpochs = 0;   // epochs that began for this session alone: with its copy in a checkpoint
-    uint64_t matchEpoch = 0;  // the message it was last matched for ...
-    size_t matchIndex = 0;    // ... and its place among the targets
-  };
+  using Subscription = LoggedSubscription;
+  using Entry = LoggedEntry;
+  using Rows = LoggedRows;
+  using Session = LoggedSession;
   // A message of a share that no session has.
   struct Orphan {
     std::string filter;
@@ -134,8 +87,8 @@ class RecoveredState {
 
   // The complete filter of a share; empty: there is no such share.
   std::string shareOf(uint64_t hash) {
-    const auto found = state_->groups.find(hash);
-    return found == state_->groups.end() ? std::string() : found->second.filter;
+    const RecoveredInterests::Group* const group = state_->interests.find(hash);
+    return group ? group->filter : std::string();
   }
 
   void apply(const log::Found& found) {
@@ -154,6 +107,11 @@ class RecoveredState {
     if (next_) inNext([&] { applyToState(found); });
     unknown_ = unknown;  // counted once
   }
+  // The record comes soon.
+  void soon(const log::Found& found) {
+    records::Message record;
+    if (found.kind == records::Message::kind && log::decode(found, record)) state_->interests.soon(record.topic);
+  }
   // Call it after the last record.
   void finish() { dropNext(); }
   uint64_t unknownRecords() const { return unknown_; }
@@ -161,12 +119,12 @@ class RecoveredState {
   // The messages of shares whose session is gone, or that no session had.
   std::vector<Orphan> orphans() {
     std::vector<Orphan> orphans;
-    for (auto& [hash, group] : state_->groups) {
+    state_->interests.each([&](const RecoveredInterests::Group& group) {
       for (const auto& [number, holder] : group.holders) {
         if (state_->sessions.contains(holder)) continue;
         if (MessageRef message = messageOf(number)) orphans.push_back({group.filter, std::move(message)});
       }
-    }
+    });
     return orphans;
   }
 
@@ -185,29 +143,13 @@ class RecoveredState {
     size_t bytes() const { return hasContent() ? message->blockBytes() : 0; }
   };
   static_assert(sizeof(Held) == 32, "a large store has many millions");
-  struct Subscriber {
-    Session* session;
-    Subscription options;
-  };
-  struct Group {
-    std::string filter;
-    std::unordered_set<uint64_t> members;  // durable sessions, QoS above 0
-    std::map<uint64_t, uint64_t> holders;  // message -> session; 0: none
-  };
-  // For a topic filter: its subscribers and its shares.
-  struct Interest {
-    std::vector<Subscriber> subscribers;
-    std::vector<uint64_t> groups;
-  };
   struct State {
-    explicit State(const HashKeys& keys) : filters(keys) {}
+    explicit State(const HashKeys& keys) : interests(keys) {}
 
-    FilterTable filters;  // Filter::routes: index in interests + 1
-    std::vector<Interest> interests;
+    RecoveredInterests interests;
     Numbered<Held> messages;
     Rows rows;
     std::unordered_map<uint64_t, Session> sessions;
-    std::unordered_map<uint64_t, Group> groups;
     std::unordered_map<std::string, MessageRef> retained;
     std::unordered_map<std::string, uint64_t> retainedStamps;
     std::unordered_map<uint64_t, std::unordered_map<uint64_t, uint64_t>> guests;  // not durable -> message -> group
@@ -370,7 +312,7 @@ class RecoveredState {
     const bool isRetained = (record.flags & retains) != 0 && !hasExpired;
     if (hasExpired && (record.flags & retains) != 0) clearRetained(textOf(record.topic));
     if (hasExpired && !isCheckpointRecord_) return;  // sessions in a checkpoint that wait for it must find it
-    if ((record.flags & isForSessions) != 0) match(record);
+    if ((record.flags & isForSessions) != 0) state_->interests.match(record);
     if (record.flags == isForSessions && sleeps(record)) return;
     Held& held = state_->messages[record.id];
     if (!held.isKnown() || (isRetained && !held.hasContent())) keep(held, record, isRetained);
@@ -482,8 +424,10 @@ class RecoveredState {
 
   // A message for a single, disconnected session, in a store that does not fit into memory.
   bool sleeps(const records::Message& record) {
-    if (state_->isCheckpoint || !position_ || !targetGroups_.empty() || targets_.size() != 1) return false;
-    const auto [session, entry] = targets_.front();
+    const RecoveredInterests& interests = state_->interests;
+    const bool isForOne = interests.groups().empty() && interests.targets().size() == 1;
+    if (state_->isCheckpoint || !position_ || !isForOne) return false;
+    const auto& [session, entry] = interests.targets().front();
     const size_t contentBytes = record.topic.size() + record.properties.size() + record.payload.size();
     const bool isBeyond = messageBytes_ + Message::blockBytes(workers_, contentBytes) > messageBytesMax_;
     if (!isBeyond || session->leftAtMs == 0 || state_->messages.find(record.id)) return false;
@@ -522,31 +466,11 @@ class RecoveredState {
     });
   }
 
-  // Finds the recipients, each session once (as native/front-end/matcher.h does): targets_ and targetGroups_.
-  void match(const records::Message& record) {
-    matches_.clear();
-    targets_.clear();
-    targetGroups_.clear();
-    epoch_++;
-    state_->filters.match(record.topic, state_->filters.hashOf(record.topic), matches_);
-    for (const Filter* filter : matches_) {
-      if (filter->routes == 0) continue;
-      const Interest& interest = state_->interests[filter->routes - 1];
-      for (const Subscriber& subscriber : interest.subscribers) {
-        if (subscriber.options.noLocal && subscriber.session->key == record.origin) continue;
-        addTarget(subscriber, (record.flags & records::Message::isRetainMarked) != 0);
-      }
-      for (const uint64_t hash : interest.groups) {
-        Group& group = state_->groups[hash];
-        if (!group.members.empty()) targetGroups_.push_back(&group);
-      }
-    }
-  }
   void addTo(const records::Message& record, Held& held) {
-    for (Group* group : targetGroups_) {
+    for (RecoveredInterests::Group* group : state_->interests.groups()) {
       if (group->holders.try_emplace(record.id, 0).second) held.uses++;
     }
-    for (Target& target : targets_) {
+    for (RecoveredInterests::Target& target : state_->interests.targets()) {
       target.entry.message = record.id;
       target.entry.qos = std::min<uint8_t>(target.entry.qos, record.qos) & 3;
       if (target.entry.qos == 0) continue;
@@ -567,30 +491,6 @@ class RecoveredState {
     };
     state_->rows.push(session.entries, std::move(entry), placeOf, [](const Entry&) {});
   }
-  struct Target {
-    Session* session;
-    Entry entry;
-  };
-  void addTarget(const Subscriber& subscriber, bool isRetainMarked) {
-    const Subscription& options = subscriber.options;
-    const bool retain = options.retainAsPublished && isRetainMarked;
-    Session& session = *subscriber.session;
-    if (session.matchEpoch == epoch_) {
-      Target& target = targets_[session.matchIndex];
-      target.entry.qos = std::max<uint8_t>(target.entry.qos, options.qos) & 3;
-      target.entry.retain = target.entry.retain || retain;
-      target.entry.subscriptionIds.add(options.subscriptionId);
-      return;
-    }
-    session.matchEpoch = epoch_;
-    session.matchIndex = targets_.size();
-    Entry entry;
-    entry.qos = options.qos & 3;
-    entry.retain = retain;
-    entry.subscriptionIds = SubscriptionIds(options.subscriptionId);
-    targets_.push_back({subscriber.session, std::move(entry)});
-  }
-
   // --- sessions -------------------------------------------------------------------------------------
 
   void take(const records::Session& record) {
@@ -650,11 +550,8 @@ class RecoveredState {
   // The entry is removed. One of a share goes to another member now.
   void leaveEntry(const Entry& entry, uint64_t session) {
     if (entry.share != 0) {
-      const auto group = state_->groups.find(entry.share);
-      const auto holder = group == state_->groups.end() ? std::map<uint64_t, uint64_t>::iterator()
-                                                        : group->second.holders.find(entry.message);
-      if (group != state_->groups.end() && holder != group->second.holders.end() && holder->second == session)
-        holder->second = 0;
+      RecoveredInterests::Group* const group = state_->interests.find(entry.share);
+      if (group) group->leave(entry.message, session);
     }
     drop(entry.message);
   }
@@ -663,52 +560,24 @@ class RecoveredState {
     Session* session = find(record.session);
     if (!session) return;
     const std::string filter = textOf(record.filter);
-    if (session->subscriptions.contains(filter)) unsubscribe(*session, filter);
     using enum records::Subscribe::Flag;
     const Subscription options{.qos = record.qos,
                                .noLocal = (record.flags & noLocal) != 0,
                                .retainAsPublished = (record.flags & retainAsPublished) != 0,
                                .subscriptionId = record.subscriptionId};
-    session->subscriptions[filter] = options;
-    Interest& interest = interestIn(record.filter);
-    if (!isSharedFilter(record.filter)) {
-      interest.subscribers.push_back({session, options});
-      return;
+    if (const auto known = session->subscriptions.find(filter); known != session->subscriptions.end()) {
+      if (known->second == options) return;  // clients subscribe again and again
+      unsubscribe(*session, filter);
     }
-    const uint64_t hash = state_->filters.hashOf(record.filter);
-    Group& group = state_->groups[hash];
-    group.filter = filter;
-    if (std::find(interest.groups.begin(), interest.groups.end(), hash) == interest.groups.end())
-      interest.groups.push_back(hash);
-    if (options.qos > 0) group.members.insert(session->key);
+    session->subscriptions[filter] = options;
+    state_->interests.add(*session, filter, options);
   }
   void take(const records::Unsubscribe& record) {
     if (Session* session = find(record.session)) unsubscribe(*session, textOf(record.filter));
   }
   void unsubscribe(Session& session, std::string filter) {
     if (session.subscriptions.erase(filter) == 0) return;
-    Interest& interest = interestIn(bytesOf(filter));
-    if (!isSharedFilter(bytesOf(filter))) {
-      std::erase_if(interest.subscribers, [&](const Subscriber& each) { return each.session == &session; });
-      return;
-    }
-    const auto found = state_->groups.find(state_->filters.hashOf(bytesOf(filter)));
-    if (found == state_->groups.end()) return;
-    Group& group = found->second;
-    group.members.erase(session.key);
-    if (!group.members.empty()) return;
-    for (const auto& [number, holder] : group.holders) drop(number);
-    std::erase(interest.groups, found->first);
-    state_->groups.erase(found);
-  }
-  // The interest in the filter, or in the filter of the share.
-  Interest& interestIn(Bytes filter) {
-    Filter& known = state_->filters.acquire(isSharedFilter(filter) ? unsharedFilter(filter) : filter);
-    if (known.routes == 0) {
-      state_->interests.emplace_back();
-      known.routes = state_->interests.size();
-    }
-    return state_->interests[known.routes - 1];
+    for (const auto& [number, holder] : state_->interests.remove(session, filter)) drop(number);
   }
 
   // --- deliveries -----------------------------------------------------------------------------------
@@ -730,9 +599,8 @@ class RecoveredState {
       if (held != guest->second.end()) share = held->second;
       if (share != 0) guest->second.erase(held);
     }
-    const auto group = state_->groups.find(share);
-    if (group == state_->groups.end()) return;
-    if (group->second.holders.erase(record.message) > 0) drop(record.message);
+    RecoveredInterests::Group* const group = state_->interests.find(share);
+    if (group && group->holders.erase(record.message) > 0) drop(record.message);
   }
   // Returns its share.
   uint64_t removeEntry(Session& session, uint64_t number, bool isOfShare) {
@@ -804,10 +672,10 @@ class RecoveredState {
   }
   // From now on this member of the share has the message.
   void handTo(const records::Queued& record) {
-    const auto group = state_->groups.find(record.share);
+    RecoveredInterests::Group* const group = state_->interests.find(record.share);
     Held* const held = state_->messages.find(record.message);
-    if (group == state_->groups.end() || !held) return;
-    const auto [place, isNew] = group->second.holders.try_emplace(record.message, 0);
+    if (!group || !held) return;
+    const auto [place, isNew] = group->holders.try_emplace(record.message, 0);
     if (isNew) held->uses++;
     if (Session* before = find(place->second)) removeEntry(*before, record.message, true);
     place->second = record.session;
@@ -886,11 +754,7 @@ class RecoveredState {
   const uint64_t startMs_ = wallClockMs();
   std::unique_ptr<State> state_;
   std::unique_ptr<State> next_;  // the checkpoint that is being read
-  std::vector<Filter*> matches_;
-  std::vector<Target> targets_;
-  std::vector<Group*> targetGroups_;
   RowPlace noPlace_;
-  uint64_t epoch_ = 0;
   uint32_t entriesEpoch_ = 0;
   uint64_t sent_ = 0;
   uint64_t unknown_ = 0;

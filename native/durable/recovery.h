@@ -8,8 +8,13 @@
 // In a cluster other nodes may own the topics: retained messages are offered to their owners when these are known, and
 // messages that came through a share belong to the session.
 //
-// Everything runs on one thread.
+// Everything runs on one thread, except that the sessions of a large store are added by one thread for each worker,
+// which uses only that worker's engine.
 #pragma once
+#include <atomic>
+#include <barrier>
+#include <thread>
+
 #include "../broker.h"
 #include "sending-order.h"
 
@@ -43,11 +48,13 @@ class Recovery {
       if (!engine.shard().restore(message)) lost_++;
     }
     dropOlderTwins(state_);
-    recovered_.reserve(state_.sessions().size());
-    eachEngine([&](Engine& engine) { engine.sessionTable().reserve(state_.sessions().size() / broker_.workers()); });
-    for (auto& [key, session] : state_.sessions()) addSession(session);
+    const std::vector<RecoveredState::Session*> sessions = inOrder(state_);
+    list(sessions);
+    if (sessions.size() >= threadsMin && broker_.workers() > 1) addSessionsByThreads(sessions);
+    else
+      for (RecoveredState::Session* session : sessions) addSession(homeOf(session->key), *session);
     settleLanes();
-    for (auto& [key, session] : state_.sessions()) addDeliveries(session);
+    for (RecoveredState::Session* session : sessions) addDeliveries(*session);
     settleLanes();
   }
   void adoptOrphans() {
@@ -57,15 +64,38 @@ class Recovery {
 
   // The index of a session's worker, among this many.
   static unsigned rowOf(uint64_t key, unsigned workers) { return unsigned(key % workers); }
+  // By their keys, which is about how they lie in memory.
+  static std::vector<RecoveredState::Session*> inOrder(RecoveredState& state) {
+    std::vector<std::pair<uint64_t, RecoveredState::Session*>> byKey;
+    byKey.reserve(state.sessions().size());
+    for (auto& [key, session] : state.sessions()) byKey.emplace_back(key, &session);
+    std::sort(byKey.begin(), byKey.end());
+    std::vector<RecoveredState::Session*> sessions;
+    sessions.reserve(byKey.size());
+    for (const auto& [key, session] : byKey) sessions.push_back(session);
+    return sessions;
+  }
   // A client identifier has one session: the newest. The end of an older one may be missing in the log.
   static void dropOlderTwins(RecoveredState& state) {
-    std::unordered_map<std::string, std::pair<uint64_t, uint64_t>> newest;  // stamp, key
-    for (const auto& [key, session] : state.sessions()) {
-      std::pair<uint64_t, uint64_t>& known = newest[session.clientId];
-      known = std::max(known, {session.stamp, key});
-    }
-    std::erase_if(state.sessions(),
-                  [&](const auto& each) { return newest[each.second.clientId].second != each.first; });
+    struct Named {
+      uint64_t hash;
+      RecoveredState::Session* session;
+
+      // Those of one name are side by side, the newest of them first.
+      bool operator<(const Named& other) const {
+        if (hash != other.hash) return hash < other.hash;
+        if (const int order = session->clientId.compare(other.session->clientId); order != 0) return order < 0;
+        return std::tie(session->stamp, session->key) > std::tie(other.session->stamp, other.session->key);
+      }
+    };
+    std::vector<Named> named;
+    named.reserve(state.sessions().size());
+    for (auto& [key, session] : state.sessions()) named.push_back({hashBytes(bytesOf(session.clientId), 0), &session});
+    std::sort(named.begin(), named.end());
+    std::vector<uint64_t> older;
+    for (size_t i = 1; i < named.size(); i++)
+      if (named[i].session->clientId == named[i - 1].session->clientId) older.push_back(named[i].session->key);
+    for (const uint64_t key : older) state.sessions().erase(key);
   }
 
   std::vector<RecoveredSession> takeSessions() { return std::move(recovered_); }
@@ -82,8 +112,33 @@ class Recovery {
   }
   Engine& homeOf(uint64_t key) { return broker_.engineAt(rowOf(key, broker_.workers())); }
 
-  void addSession(RecoveredState::Session& from) {
-    Engine& engine = homeOf(from.key);
+  void list(const std::vector<RecoveredState::Session*>& sessions) {
+    recovered_.reserve(sessions.size());
+    for (const RecoveredState::Session* each : sessions)
+      recovered_.push_back(
+          {each->key, rowOf(each->key, broker_.workers()), each->clientId, each->leftAtMs == 0, each->stamp});
+    eachEngine([&](Engine& engine) { engine.sessionTable().reserve(sessions.size() / broker_.workers()); });
+  }
+  // Each worker's on a thread of its own, until every shard knows every route.
+  void addSessionsByThreads(const std::vector<RecoveredState::Session*>& sessions) {
+    std::atomic<bool> isAny{false};
+    bool isOver = false;
+    std::barrier rounds(ptrdiff_t(broker_.workers()), [&]() noexcept { isOver = !isAny.exchange(false); });
+    std::vector<std::thread> threads;
+    for (unsigned row = 0; row < broker_.workers(); row++) {
+      threads.emplace_back([&, row] {
+        Engine& engine = broker_.engineAt(row);
+        for (RecoveredState::Session* session : sessions)
+          if (rowOf(session->key, broker_.workers()) == row) addSession(engine, *session);
+        do {
+          if (engine.settleLanes()) isAny = true;
+          rounds.arrive_and_wait();
+        } while (!isOver);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  void addSession(Engine& engine, RecoveredState::Session& from) {
     Session& session = engine.createSession(from.key, ConnectionKind::client);
     session.expirySeconds = from.expirySeconds;
     // Its client was connected until shortly after the broker was last known to run.
@@ -113,7 +168,6 @@ class Recovery {
     }
     // The current rules decide what it may receive.
     if (session.rights) session.subscriptionsEpoch = session.queueEpoch = 0;
-    recovered_.push_back({from.key, engine.row(), from.clientId, from.leftAtMs == 0, from.stamp});
   }
 
   // What was sent with QoS 2 keeps its packet identifier.
@@ -245,6 +299,8 @@ class Recovery {
 
   static Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
+  // Fewer sessions are not worth threads.
+  static constexpr size_t threadsMin = 10'000;
   // A running broker logs the time every ten seconds.
   static constexpr uint64_t lastNotesMs = 10'000;
 

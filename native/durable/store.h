@@ -99,6 +99,7 @@ class Store {
       store_.recordBytes_ += log::framedBytes(found.body.size());
       state_.apply(found);
     }
+    void soon(const log::Found& found) override { state_.soon(found); }
     void damage(const log::Damage& damage) override { store_.damage_.parts.push_back(damage); }
     void progress(uint64_t bytesDone, uint64_t bytesTotal) override {
       store_.bytesDone_.store(bytesDone, std::memory_order_relaxed);
@@ -113,8 +114,9 @@ class Store {
   void listSessions(unsigned workers) {
     Recovery::dropOlderTwins(*state_);
     sessions_.reserve(state_->sessions().size());
-    for (const auto& [key, session] : state_->sessions())
-      sessions_.push_back({key, Recovery::rowOf(key, workers), session.clientId, session.leftAtMs == 0, session.stamp});
+    for (const RecoveredState::Session* each : Recovery::inOrder(*state_))
+      sessions_.push_back(
+          {each->key, Recovery::rowOf(each->key, workers), each->clientId, each->leftAtMs == 0, each->stamp});
   }
 
   Broker& recover(std::unique_ptr<Broker> broker, const std::shared_ptr<const RuleBook>& rules) {

@@ -102,7 +102,7 @@ class Subscriptions {
     if (session.move) return false;
     if (isSharedFilter(text)) journal_.copyFirst(session);
     SubscribeProgress& progress = progressOf(session, token);
-    Filter& filter = addFilter(text, session.key);
+    Filter& filter = addFilter(text, session, options.qos);
     const bool isNew = slots_.others() != 0 && !filter.isShared;
     const bool existed = add(session, filter, options, isNew);
     if (session.durable) journal_.subscribed(session, text, options);
@@ -119,7 +119,7 @@ class Subscriptions {
 
   // Adds a subscription that the session has had on another worker. True when it replaced one.
   bool add(Session& session, Bytes text, const SubscriptionOptions& options) {
-    return add(session, addFilter(text, session.key), options, false);
+    return add(session, addFilter(text, session, options.qos), options, false);
   }
 
   // All subscriptions of `token` are added: event subscribed follows when every shard knows them and has begun to send
@@ -416,10 +416,12 @@ class Subscriptions {
     });
   }
 
-  Filter& addFilter(Bytes text, uint64_t session) {
-    Filter& filter = filters_.acquire(text, session);
-    if (filter.isShared) return filter;  // Sharing::join() tells them
-    if (filter.subscribers.isEmpty()) routes_->set(filter, Interest::live);
+  // For a subscription of the session with this QoS, which add() adds now.
+  Filter& addFilter(Bytes text, const Session& session, uint8_t qos) {
+    Filter& filter = filters_.acquire(text, session.key);
+    if (filter.isShared) return filter;                   // Sharing::join() tells them
+    const bool isDurable = session.isDurable && qos > 0;  // countDurable() tells them
+    if (filter.subscribers.isEmpty() && !isDurable) routes_->set(filter, Interest::live);
     filter.routes |= bitOf(slots_.own());
     return filter;
   }

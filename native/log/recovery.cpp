@@ -13,6 +13,8 @@ namespace {
 
 // Below this size a second thread costs more than it saves.
 constexpr uint64_t readAheadBytesMin = 1u << 20;
+// How many records before its turn the visitor hears of one.
+constexpr size_t soonRecords = 24;
 
 }  // namespace
 
@@ -226,7 +228,13 @@ void Recovery::take(size_t index, const Scanned& scanned, Visitor& visitor) {
     setAside(visitor, {.what = Damage::What::segmentHeader, .at = Position::of(source.number, 0), .bytes = page.size()},
              page);
   }
-  for (const Part& part : scanned.parts) {
+  for (size_t i = 0; i < scanned.parts.size(); i++) {
+    if (i + soonRecords < scanned.parts.size()) {
+      const Part& soon = scanned.parts[i + soonRecords];
+      if (soon.to == 0 && !isOfLog(soon.head.kind))
+        visitor.soon({Position::of(source.number, soon.from), soon.head.kind, soon.head.version, soon.body});
+    }
+    const Part& part = scanned.parts[i];
     if (part.to != 0) takeDamage(source, part.from, part.to, visitor);
     else takeRecord(Position::of(source.number, part.from), part.head, part.body, visitor);
   }

@@ -38,9 +38,10 @@ class SessionTable {
     return *session;
   }
 
+  // None may come or go meanwhile.
   template <class Visit>
   void each(Visit&& visit) {
-    for (const auto& entry : sessions_) visit(*entry.second);
+    for (Session* session : row_) visit(*session);
   }
   size_t size() const { return row_.size(); }
   Session& at(size_t place) const { return *row_[place]; }

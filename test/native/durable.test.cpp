@@ -245,6 +245,43 @@ TEST("durable: the end of a session, a cleared retained message and a will are r
     CHECK(!broker.engine(each.worker).findSession(each.key)->will);
 }
 
+TEST("durable: at a start a message is for those who had subscribed when it came, however often that has changed") {
+  KeptDisk disk;
+  HandDrivenBroker broker(disk, 1);
+  Client& source = broker.connected("source", 0, fleeting());
+  Client& always = broker.connected("always", 0, durable());
+  Client& sometimes = broker.connected("sometimes", 0, durable());
+  int number = 0;
+  const auto publishSome = [&] {
+    for (int i = 0; i < 3; i++) source.publish("t", std::to_string(number++), 1);
+    broker.settle();
+  };
+  const auto visit = [&](auto&& change) {
+    sometimes.connect(0);
+    broker.settle();
+    change();
+    broker.settle();
+    sometimes.drop();
+    broker.settle();
+    publishSome();
+  };
+  always.subscribe("t", 1);
+  broker.settle();
+  always.drop();
+  broker.settle();
+  publishSome();                                                              // 0 to 2: one gets it, again and again
+  visit([&] { sometimes.subscribe("+", 1); });                                // 3 to 5: two do
+  visit([&] { sometimes.unsubscribe("+"); });                                 // 6 to 8: one again
+  visit([&] { sometimes.subscribe({{.filter = "t", .qos = 1, .id = 7}}); });  // 9 to 11: one filter, two do
+  CHECK_EQ(joined(sometimes), std::string("t=3 t=4 t=5"));
+  broker.crash(1);
+  always.connect(0);
+  sometimes.connect(0);
+  broker.settle();
+  CHECK_EQ(joined(always), std::string("t=0 t=1 t=2 t=3 t=4 t=5 t=6 t=7 t=8 t=9 t=10 t=11"));
+  CHECK_EQ(joined(sometimes), std::string("t=3 t=4 t=5 t=9 t=10 t=11"));
+}
+
 TEST("durable: a member of a share gets after a crash what no member has acknowledged") {
   for (const unsigned workers : {1u, 3u}) {
     KeptDisk disk;

@@ -1,0 +1,64 @@
+// Who gets the messages of a topic, of topics whose messages one subscription alone gets: from the last message of the
+// topic, as long as no subscription has changed. To match a topic in a large store is some ten cache misses, and a
+// start does it ten million times; here it is one, and soon() takes that out of the way.
+//
+//   slots_[ hash of the topic & mask ]    one topic takes the place of another
+//
+// A topic is known by its hash alone, whose key is secret: that another one has the same 64 bits does not happen.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace rally {
+
+template <class Session>
+class MatchMemo {
+ public:
+  struct Match {
+    Session* session = nullptr;
+    uint32_t subscriptionId = 0;
+    uint8_t qos = 0;
+    bool retainAsPublished = false;
+  };
+
+  // A subscription has changed.
+  void forget() { version_++; }
+  // nullptr: it is not known.
+  const Match* find(uint64_t hash) const {
+    if (slots_.empty()) return nullptr;
+    const Slot& slot = slots_[hash & (slots_.size() - 1)];
+    return slot.hash == hash && slot.version == version_ ? &slot.match : nullptr;
+  }
+  void put(uint64_t hash, const Match& match) {
+    if (++added_ > slots_.size() / 2) grow();
+    slots_[hash & (slots_.size() - 1)] = {hash, version_, match};
+  }
+  // find() is called for it soon. Inlined, since GCC takes a function that only prefetches for one that does nothing.
+  [[gnu::always_inline]] void soon(uint64_t hash) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+  }
+
+ private:
+  struct Slot {
+    uint64_t hash = 0;
+    uint64_t version = 0;  // 0: it is empty
+    Match match;
+  };
+  static_assert(sizeof(Slot) == 32, "two in a cache line");
+
+  // 64 MiB: more would rarely be in use, and is not there for long.
+  static constexpr size_t slotsMax = size_t(1) << 21;
+  static constexpr size_t slotsMin = 64;
+
+  // What it knows is learnt again.
+  void grow() {
+    added_ = 0;
+    if (slots_.size() < slotsMax) slots_.assign(slots_.empty() ? slotsMin : slots_.size() * 8, {});
+  }
+
+  std::vector<Slot> slots_;
+  size_t added_ = 0;
+  uint64_t version_ = 1;
+};
+
+}  // namespace rally

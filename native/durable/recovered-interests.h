@@ -1,0 +1,197 @@
+// The recipients of messages in the state from the log (recovered-state.h): the subscriptions of durable sessions by
+// topic filter, and shares with such members.
+//
+//   match()   finds the recipients of a message: targets() and groups()
+//   soon()    announces that match() will be called for a topic
+#pragma once
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "../topics/filter-table.h"
+#include "logged-session.h"
+#include "match-memo.h"
+#include "records.h"
+
+namespace rally {
+
+class RecoveredInterests {
+ public:
+  struct Group {
+    std::string filter;
+    std::unordered_set<uint64_t> members;  // durable sessions, QoS above 0
+    std::map<uint64_t, uint64_t> holders;  // message -> session; 0: none
+
+    // The session does not have the message any more.
+    void leave(uint64_t message, uint64_t session) {
+      const auto holder = holders.find(message);
+      if (holder != holders.end() && holder->second == session) holder->second = 0;
+    }
+  };
+  struct Target {
+    LoggedSession* session;
+    LoggedEntry entry;
+  };
+
+  explicit RecoveredInterests(const HashKeys& keys) : filters_(keys) {}
+
+  // The share whose filter has this hash; nullptr: it has no members.
+  Group* find(uint64_t hash) {
+    const auto found = groups_.find(hash);
+    return found == groups_.end() ? nullptr : &found->second;
+  }
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (const auto& [hash, group] : groups_) visit(group);
+  }
+
+  // A new subscription.
+  void add(LoggedSession& session, const std::string& filter, const LoggedSubscription& options) {
+    memo_.forget();
+    Interest& interest = interestIn(bytesOf(filter));
+    if (!isSharedFilter(bytesOf(filter))) {
+      interest.subscribers.push_back({&session, options});
+      return;
+    }
+    const uint64_t hash = filters_.hashOf(bytesOf(filter));
+    Group& group = groups_[hash];
+    group.filter = filter;
+    if (std::find(interest.groups.begin(), interest.groups.end(), hash) == interest.groups.end())
+      interest.groups.push_back(hash);
+    if (options.qos > 0) group.members.insert(session.key);
+  }
+  // Gives what a share had that has no members any more.
+  std::map<uint64_t, uint64_t> remove(const LoggedSession& session, const std::string& filter) {
+    memo_.forget();
+    Interest& interest = interestIn(bytesOf(filter));
+    if (!isSharedFilter(bytesOf(filter))) {
+      std::erase_if(interest.subscribers, [&](const Subscriber& each) { return each.session == &session; });
+      return {};
+    }
+    const auto found = groups_.find(filters_.hashOf(bytesOf(filter)));
+    if (found == groups_.end()) return {};
+    found->second.members.erase(session.key);
+    if (!found->second.members.empty()) return {};
+    std::map<uint64_t, uint64_t> holders = std::move(found->second.holders);
+    std::erase(interest.groups, found->first);
+    groups_.erase(found);
+    return holders;
+  }
+
+  // Finds the recipients, each session once (as native/front-end/matcher.h does).
+  void match(const records::Message& record) {
+    matches_.clear();
+    targets_.clear();
+    targetGroups_.clear();
+    epoch_++;
+    const bool isRetainMarked = (record.flags & records::Message::isRetainMarked) != 0;
+    const uint64_t topicHash = filters_.hashOf(record.topic);
+    if (const auto* known = memo_.find(topicHash)) {
+      addTarget(
+          {known->session,
+           {.qos = known->qos, .retainAsPublished = known->retainAsPublished, .subscriptionId = known->subscriptionId}},
+          isRetainMarked);
+      return;
+    }
+    size_t subscribers = 0;
+    Subscriber last{};
+    filters_.match(record.topic, topicHash, matches_);
+    for (const Filter* filter : matches_) {
+      if (filter->routes == 0) continue;
+      const Interest& interest = interests_[filter->routes - 1];
+      subscribers += interest.subscribers.size();
+      if (!interest.subscribers.empty()) last = interest.subscribers.back();
+      for (const Subscriber& subscriber : interest.subscribers) {
+        if (subscriber.options.noLocal && subscriber.session->key == record.origin) continue;
+        addTarget(subscriber, isRetainMarked);
+      }
+      for (const uint64_t hash : interest.groups) {
+        Group& group = groups_[hash];
+        if (!group.members.empty()) targetGroups_.push_back(&group);
+      }
+    }
+    if (subscribers != 1 || !targetGroups_.empty() || last.options.noLocal) return;
+    memo_.put(topicHash, {.session = last.session,
+                          .subscriptionId = last.options.subscriptionId,
+                          .qos = last.options.qos,
+                          .retainAsPublished = last.options.retainAsPublished});
+  }
+  std::vector<Target>& targets() { return targets_; }
+  const std::vector<Target>& targets() const { return targets_; }
+  const std::vector<Group*>& groups() const { return targetGroups_; }
+
+  // What match() needs is brought into the cache meanwhile, in steps, since each is found by the one before.
+  void soon(Bytes topic) {
+    const auto before = [&](size_t steps) { return soon_[(soonCount_ - steps) % soon_.size()]; };
+    soon_[soonCount_ % soon_.size()] = filters_.hashOf(topic);
+    memo_.soon(before(0));
+    if (const auto* match = memo_.find(before(soonStep))) {
+      __builtin_prefetch(&match->session->leftAtMs);
+      __builtin_prefetch(&match->session->asleep);
+    }
+    if (const auto* match = memo_.find(before(2 * soonStep)); match && match->session->asleep)
+      match->session->asleep->soon();
+    soonCount_++;
+  }
+
+ private:
+  struct Subscriber {
+    LoggedSession* session = nullptr;
+    LoggedSubscription options;
+  };
+  struct Interest {
+    std::vector<Subscriber> subscribers;
+    std::vector<uint64_t> groups;
+  };
+
+  static Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+
+  void addTarget(const Subscriber& subscriber, bool isRetainMarked) {
+    const LoggedSubscription& options = subscriber.options;
+    const bool retain = options.retainAsPublished && isRetainMarked;
+    LoggedSession& session = *subscriber.session;
+    if (session.matchEpoch == epoch_) {
+      Target& target = targets_[session.matchIndex];
+      target.entry.qos = std::max<uint8_t>(target.entry.qos, options.qos) & 3;
+      target.entry.retain = target.entry.retain || retain;
+      target.entry.subscriptionIds.add(options.subscriptionId);
+      return;
+    }
+    session.matchEpoch = epoch_;
+    session.matchIndex = targets_.size();
+    LoggedEntry entry;
+    entry.qos = options.qos & 3;
+    entry.retain = retain;
+    entry.subscriptionIds = SubscriptionIds(options.subscriptionId);
+    targets_.push_back({subscriber.session, std::move(entry)});
+  }
+
+  // The interest in the filter, or in the filter of the share.
+  Interest& interestIn(Bytes filter) {
+    Filter& known = filters_.acquire(isSharedFilter(filter) ? unsharedFilter(filter) : filter);
+    if (known.routes == 0) {
+      interests_.emplace_back();
+      known.routes = interests_.size();
+    }
+    return interests_[known.routes - 1];
+  }
+
+  static constexpr size_t soonStep = 8;
+
+  FilterTable filters_;  // Filter::routes: index in interests_ + 1
+  std::vector<Interest> interests_;
+  std::unordered_map<uint64_t, Group> groups_;
+  MatchMemo<LoggedSession> memo_;
+  std::array<uint64_t, 3 * soonStep> soon_{};  // hashes of topics that come
+  size_t soonCount_ = 2 * soonStep;
+  uint64_t epoch_ = 0;  // of the last match
+  std::vector<Filter*> matches_;
+  std::vector<Target> targets_;
+  std::vector<Group*> targetGroups_;
+};
+
+}  // namespace rally
