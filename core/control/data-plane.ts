@@ -163,7 +163,7 @@ export class DataPlane {
     const dataPlaneRules = { ...config, ...limits };
     if (cluster !== undefined && !keepsData(config)) {
       const place = await cluster.join(undefined);
-      directory.restore(place.incarnation, []);
+      directory.restore(place.incarnation);
       this.#options.onJoined();
       return addon.createBroker(workers, dataPlaneRules, place);
     }

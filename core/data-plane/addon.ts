@@ -481,19 +481,22 @@ export interface StoreDamage {
   readonly isKnown: boolean;
 }
 
-/** A session that has outlived the process. */
-export interface RecoveredSession {
-  readonly session: number;
-  readonly worker: number;
-  readonly clientId: string;
+/** Sessions that have outlived the process: columns, in the order of the keys. */
+export interface RecoveredSessions {
+  readonly keys: Float64Array;
+  readonly workers: Uint8Array;
   /** In a cluster: the later of two sessions of a client identifier has the larger one. */
-  readonly stamp: number;
+  readonly stamps: Float64Array;
+  /** The client identifiers in UTF-8, one behind the other, ... */
+  readonly clientIds: Uint8Array;
+  /** ... and where each ends. */
+  readonly ends: Float64Array;
 }
 
 export interface RecoveredStore {
   /** The how-manieth time the store is opened. */
   readonly run: number;
-  readonly sessions: readonly RecoveredSession[];
+  readonly sessions: RecoveredSessions;
   readonly damage: readonly StoreDamage[];
   readonly lostDeliveries: number;
   readonly unknownRecords: number;
@@ -635,7 +638,7 @@ export interface Addon {
     broker: number,
     workers: number,
     rules: DataPlaneRules,
-  ): Promise<{ readonly runs: number; readonly sessions: readonly RecoveredSession[] }>;
+  ): Promise<{ readonly runs: number; readonly sessions: RecoveredSessions }>;
   storeProgress(broker: number): { readonly bytesDone: number; readonly bytesTotal: number };
   /** Its workers have ended. What it has stored is safe when this returns. */
   destroyBroker(broker: number): void;

@@ -15,10 +15,10 @@ export interface SessionRow {
 
 const rowBytes = 22;
 
-/** The rows that lie one behind the other in `bytes`. */
-export function readSessionRows(bytes: Uint8Array): SessionRow[] {
+/** The rows that lie one behind the other in `bytes`, which may be very many. */
+export function* readSessionRows(bytes: Uint8Array): Iterable<SessionRow> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / rowBytes }, (_, index) => readRow(view, index * rowBytes));
+  for (let at = 0; at < bytes.length; at += rowBytes) yield readRow(view, at);
 }
 
 export function readSessionRow(bytes: Uint8Array): SessionRow {

@@ -12,13 +12,14 @@
 import type { ClientTls, Transport } from '../config/authentication.ts';
 import type { Limits } from '../config/limits.ts';
 import type { Admission, ConnectRequest, ToWorker } from '../control/messages.ts';
-import type { CloseCause, RecoveredSession } from '../data-plane/addon.ts';
+import type { CloseCause, RecoveredSessions } from '../data-plane/addon.ts';
 import type { SessionRow } from '../data-plane/session-row.ts';
 import type { Identity } from '../security/access.ts';
 import { neverExpires } from '../wire/properties.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { type ClientPage, type ClientQuery, type ClientState, pageOf } from './client-list.ts';
 import type { Claimed, Directory, MovingSession } from './directory.ts';
+import { type RestingSession, RestingSessions } from './resting-sessions.ts';
 import { type SessionEvent, type SessionStateName, stepOf } from './session-states.ts';
 import type { Clock, Timer } from './timers.ts';
 
@@ -131,7 +132,7 @@ interface SessionRecord {
   expiresAtMs: number | undefined;
   /** While it is away: for the first of the two. */
   timer: Timer | undefined;
-  /** Of a session that was restored at the start and that no client has used since: RecoveredSession. */
+  /** Of a session that was restored at the start and that no client has used since: RecoveredSessions. */
   stamp: number | undefined;
 }
 
@@ -166,10 +167,24 @@ interface WaitingArrival {
 /** More than a broker deals out in its life. */
 const keysPerRun = 2 ** 32;
 
+const noSessions: RecoveredSessions = {
+  keys: new Float64Array(),
+  workers: new Uint8Array(),
+  stamps: new Float64Array(),
+  clientIds: new Uint8Array(),
+  ends: new Float64Array(),
+};
+/** How often it is looked whether a resting session is due, at most, and how many begin to be at once. */
+const restingLookMs = 1_000;
+const restingDueMax = 10_000;
+
 export class SessionDirectory {
   readonly #options: DirectoryOptions;
   readonly #byClientId = new Map<string, SessionRecord>();
   readonly #byKey = new Map<number, SessionRecord>();
+  /** Those of the start that have no record yet. */
+  #resting = new RestingSessions(noSessions);
+  #restingTimer: Timer | undefined;
   /** Workers that have ended and have not said yet which sessions they have. */
   readonly #lostWorkers = new Set<number>();
   #keys = 0;
@@ -199,17 +214,12 @@ export class SessionDirectory {
    * Sessions that have outlived the process, before the first client comes: their workers are about to say how they
    * are. From now on keys are of this run of the broker, and nobody else has had them.
    */
-  restore(run: number, sessions: readonly RecoveredSession[]): void {
+  restore(run: number, sessions: RecoveredSessions = noSessions): void {
     this.setRun(run);
     // Of an incarnation of this node that is over.
     for (const record of [...this.#byKey.values()]) if (record.state === 'lost') this.#remove(record);
-    for (const each of sessions.toSorted((a, b) => a.session - b.session)) {
-      const { session: key, worker, clientId, stamp } = each;
-      const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
-      const record = newRecord(key, 'lost', worker, client);
-      record.stamp = stamp;
-      this.#add(record);
-    }
+    this.#restingTimer?.cancel();
+    this.#resting = new RestingSessions(sessions);
   }
 
   /** `areWillsKept`: other nodes publish the wills of sessions that were restored. */
@@ -218,10 +228,14 @@ export class SessionDirectory {
     this.#keys = run * keysPerRun;
   }
 
+  get #total(): number {
+    return this.#byKey.size + this.#resting.size;
+  }
+
   get counts(): DirectoryCounts {
     return {
       connected: this.#connections,
-      total: this.#byKey.size,
+      total: this.#total,
       maximum: this.#connectionsPeak,
       expired: this.#expired,
       accepted: this.#accepted,
@@ -262,18 +276,18 @@ export class SessionDirectory {
 
   /** A session's connection is over. */
   closed(key: number, cause: CloseCause, reasonCode: number, row: SessionRow): void {
-    const record = this.#byKey.get(key);
+    const record = this.#recordOfKey(key);
     if (record !== undefined) this.#step(record, 'closed', { cause, reasonCode, row });
   }
 
   /** A session's will has gone out, or the session has ended. */
   settled(key: number, row: SessionRow): void {
-    const record = this.#byKey.get(key);
+    const record = this.#recordOfKey(key);
     if (record !== undefined) this.#step(record, 'settled', { row });
   }
 
   arrived(worker: number, key: number, row: SessionRow): void {
-    const record = this.#byKey.get(key);
+    const record = this.#recordOfKey(key);
     if (record === undefined) this.#options.link.send(worker, { type: 'endSession', session: key });
     else this.#step(record, 'arrived', { row });
   }
@@ -281,6 +295,7 @@ export class SessionDirectory {
   /** A worker has ended, and all its connections with it; its sessions live on. */
   workerLost(worker: number): void {
     this.#lostWorkers.add(worker);
+    this.#resting.workerLost(worker);
     for (const record of this.#byKey.values()) {
       if (record.waiting?.arrival.worker === worker) takeWaiting(record);
       if (record.worker === worker) this.#step(record, 'workerLost');
@@ -288,10 +303,11 @@ export class SessionDirectory {
   }
 
   /** The worker has started, and has these sessions. */
-  workerStarted(worker: number, rows: readonly SessionRow[]): void {
+  workerStarted(worker: number, rows: Iterable<SessionRow>): void {
     this.#lostWorkers.delete(worker);
     const there = new Set<number>();
     for (const row of rows) {
+      if (this.#restsAt(worker, row)) continue;
       const record = this.#byKey.get(row.session);
       if (record === undefined) {
         // One that goes to another worker ends there.
@@ -307,6 +323,8 @@ export class SessionDirectory {
       const isMissing = record.worker === worker && record.state === 'lost' && !there.has(record.key);
       if (isMissing) this.#step(record, 'missing');
     }
+    for (const place of this.#resting.lostWith(worker)) this.#step(this.#wake(place), 'missing');
+    this.#watchResting();
   }
 
   /** Ends the connections of these clients; their sessions stay as long as they would have. */
@@ -343,22 +361,27 @@ export class SessionDirectory {
 
   /** Of all sessions, also of those whose identifiers are being claimed. */
   clientIds(): Iterable<string> {
-    return this.#byClientId.keys();
+    return this.#clientIds();
+  }
+  *#clientIds(): Iterable<string> {
+    yield* this.#byClientId.keys();
+    for (const place of this.#resting.here()) yield this.#resting.clientIdOf(place);
   }
 
   /** The same of one of them: of a session that was restored, and not used since. */
   restoredStampOf(clientId: string): number | undefined {
-    return this.#byClientId.get(clientId)?.stamp;
+    const place = this.#resting.find(clientId);
+    return place === undefined ? this.#byClientId.get(clientId)?.stamp : this.#resting.stampOf(place);
   }
 
   /** Another node has a later session of this client. */
   endOutdated(clientId: string): void {
-    if (this.#byClientId.has(clientId)) this.yield(clientId, true, () => true);
+    if (this.#has(clientId)) this.yield(clientId, true, () => true);
   }
 
   /** As core/cluster/client-directory.ts says. */
   yield(clientId: string, isClean: boolean, done: Yielding['done']): void {
-    const record = this.#byClientId.get(clientId);
+    const record = this.#recordOf(clientId);
     if (record === undefined || record.state === 'claiming') {
       done(undefined);
       return;
@@ -373,8 +396,8 @@ export class SessionDirectory {
   /** As core/cluster/client-directory.ts says. */
   adopt(clientId: string, worker: number): void {
     const { directory, limits } = this.#options;
-    const isFull = this.#byKey.size >= limits.sessionsMax;
-    if (this.#closedReasonCode !== undefined || isFull || this.#byClientId.has(clientId)) return;
+    const isFull = this.#total >= limits.sessionsMax;
+    if (this.#closedReasonCode !== undefined || isFull || this.#has(clientId)) return;
     const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
     const record = newRecord(this.nextKey(), 'claiming', worker, client);
     const isOurs = directory.claim(clientId, false, (outcome) => this.#claimed(record, outcome));
@@ -385,6 +408,7 @@ export class SessionDirectory {
   /** Of sessions that wait for their clients. */
   *awayClientIds(): Iterable<string> {
     for (const { state, client } of this.#byKey.values()) if (state === 'away') yield client.clientId;
+    for (const place of this.#resting.resting()) yield this.#resting.clientIdOf(place);
   }
 
   /** Ends a session of a worker here that was another node's. */
@@ -415,22 +439,35 @@ export class SessionDirectory {
 
   /** A page of the clients with a session, the oldest first. */
   list(query: ClientQuery): ClientPage<ClientState> {
-    const { rows, cursor } = pageOf(this.#byKey.values(), query);
+    const { rows, cursor } = pageOf(this.#behind(query.after), query);
     return { rows: rows.map((record) => this.#stateOf(record)), cursor };
   }
 
   find(clientId: string): ClientState | undefined {
-    const record = this.#byClientId.get(clientId);
+    const record = this.#recordOf(clientId);
     return record === undefined ? undefined : this.#stateOf(record);
   }
 
   clientIdOf(session: number): string | undefined {
-    return this.#byKey.get(session)?.client.clientId;
+    const place = this.#resting.findKey(session);
+    return place === undefined ? this.#byKey.get(session)?.client.clientId : this.#resting.clientIdOf(place);
+  }
+
+  /** The sessions behind this key, in the order of their keys. */
+  *#behind(key: number): Iterable<SessionRecord> {
+    const before = this.#resting;
+    for (let place = before.firstFrom(key + 1); place < before.places; place++) {
+      const record = before.isHere(place)
+        ? restingRecord(before.at(place))
+        : this.#byKey.get(before.keyOf(place));
+      if (record !== undefined) yield record;
+    }
+    for (const record of this.#byKey.values()) if (!before.hadKey(record.key)) yield record;
   }
 
   /** Ends the connection of a client, with 0x98, and unless it is kept its session. False: there is none. */
   dismiss(clientId: string, keepsSession: boolean): boolean {
-    const record = this.#byClientId.get(clientId);
+    const record = this.#recordOf(clientId);
     if (record === undefined || (keepsSession && record.connection === undefined)) return false;
     if (!keepsSession) record.isDismissed = true;
     if (record.connection !== undefined)
@@ -479,6 +516,7 @@ export class SessionDirectory {
   /** From now on no will is published and no session ended. */
   stop(): void {
     this.#isStopped = true;
+    this.#restingTimer?.cancel();
     for (const record of this.#byKey.values()) {
       record.timer?.cancel();
       takeWaiting(record);
@@ -495,12 +533,12 @@ export class SessionDirectory {
 
   /** Whether it would need a session more than there may be. */
   #lacksSession({ clientId }: ConnectRequest): boolean {
-    return this.#byKey.size >= this.#options.limits.sessionsMax && !this.#byClientId.has(clientId);
+    return this.#total >= this.#options.limits.sessionsMax && !this.#has(clientId);
   }
 
   /** Whether it would need a session that cannot be stored now. One that is there goes on. */
   #lacksStorage({ clientId, sessionExpirySeconds }: ConnectRequest): boolean {
-    return sessionExpirySeconds > 0 && this.#options.isStoreFull() && !this.#byClientId.has(clientId);
+    return sessionExpirySeconds > 0 && this.#options.isStoreFull() && !this.#has(clientId);
   }
 
   #refuseForRoom(where: Place, request: ConnectRequest): void {
@@ -531,7 +569,7 @@ export class SessionDirectory {
     const { data: authenticationData, identity = {}, admission } = verdict;
     const client = clientOf(request, identity.username);
     const arrival: Arrival = { worker, connection, request, client, authenticationData, identity, admission };
-    const record = this.#byClientId.get(request.clientId);
+    const record = this.#recordOf(request.clientId);
     // In a storm of new clients nobody waits for anything: no promise, no timer and little garbage.
     if (record === undefined) this.#acceptNew(arrival);
     else this.#want(record, arrival);
@@ -689,6 +727,60 @@ export class SessionDirectory {
     this.#options.onWill(record.client.clientId, undefined);
   }
 
+  // --- sessions of the start --------------------------------------------------------------------------
+
+  #has(clientId: string): boolean {
+    return this.#byClientId.has(clientId) || this.#resting.find(clientId) !== undefined;
+  }
+  #recordOf(clientId: string): SessionRecord | undefined {
+    const record = this.#byClientId.get(clientId);
+    if (record !== undefined) return record;
+    const place = this.#resting.find(clientId);
+    return place === undefined ? undefined : this.#wake(place);
+  }
+  #recordOfKey(key: number): SessionRecord | undefined {
+    const record = this.#byKey.get(key);
+    if (record !== undefined) return record;
+    const place = this.#resting.findKey(key);
+    return place === undefined ? undefined : this.#wake(place);
+  }
+
+  /** It has a record from now on, and with it what is due. */
+  #wake(place: number): SessionRecord {
+    const record = restingRecord(this.#resting.at(place));
+    this.#resting.take(place);
+    this.#add(record);
+    if (record.state === 'away') this.#rest(record);
+    return record;
+  }
+
+  /** A worker has said how a session is: whether it goes on without a record. */
+  #restsAt(worker: number, { session, state, expirySeconds, willDelaySeconds, awayMs }: SessionRow): boolean {
+    const place = this.#resting.findKey(session);
+    if (place === undefined) return false;
+    if (this.#resting.workerOf(place) !== worker) return true;
+    if (state !== 'settled') {
+      this.#wake(place);
+      return false;
+    }
+    const leftAtMs = this.#options.clock.nowMs() - awayMs;
+    const willAtMs = this.#areWillsKept ? undefined : willDueMs(leftAtMs, willDelaySeconds, expirySeconds);
+    this.#resting.rest(place, leftAtMs, endMs(leftAtMs, expirySeconds), willAtMs);
+    return true;
+  }
+
+  /** Those that are due soon get a record, and a timer with it. */
+  #watchResting(): void {
+    this.#restingTimer?.cancel();
+    if (this.#isStopped) return;
+    const { clock } = this.#options;
+    const { places, nextMs } = this.#resting.dueUntil(clock.nowMs() + restingLookMs, restingDueMax);
+    for (const place of places) this.#wake(place);
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.max(restingLookMs / 2, nextMs - restingLookMs - clock.nowMs());
+    this.#restingTimer = clock.after(waitMs, () => this.#watchResting());
+  }
+
   // --- the table --------------------------------------------------------------------------------------
 
   #step(record: SessionRecord, event: SessionEvent, details: StepDetails = {}): void {
@@ -799,13 +891,9 @@ export class SessionDirectory {
     if (willDelaySeconds === undefined && row.state !== 'leaving') this.#willIsOver(record);
     const leftAtMs = this.#options.clock.nowMs() - row.awayMs;
     record.sinceSeconds = Math.floor(leftAtMs / 1_000);
-    record.expiresAtMs = expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
-    // After its delay, or when the session ends if that is sooner (3.1.3.2.2).
     const isElsewhere = record.stamp !== undefined && this.#areWillsKept;
-    record.willAtMs =
-      willDelaySeconds === undefined || isElsewhere
-        ? undefined
-        : leftAtMs + Math.min(willDelaySeconds, expirySeconds) * 1_000;
+    record.expiresAtMs = endMs(leftAtMs, expirySeconds);
+    record.willAtMs = isElsewhere ? undefined : willDueMs(leftAtMs, willDelaySeconds, expirySeconds);
     if (row.state === 'leaving') record.state = 'settling';
     else this.#rest(record);
   }
@@ -908,6 +996,32 @@ function newRecord(key: number, state: SessionStateName, worker: number, client:
     timer: undefined,
     stamp: undefined,
   };
+}
+
+function restingRecord(session: RestingSession): SessionRecord {
+  const { key, worker, clientId, stamp, isLost, leftAtMs } = session;
+  const client: ClientInfo = { clientId, protocolVersion: 5, transport: 'tcp', remoteAddress: '' };
+  const record = newRecord(key, isLost ? 'lost' : 'away', worker, client);
+  record.stamp = stamp;
+  if (isLost) return record;
+  record.sinceSeconds = Math.floor(leftAtMs / 1_000);
+  record.expiresAtMs = session.expiresAtMs;
+  record.willAtMs = session.willAtMs;
+  return record;
+}
+
+/** When a session ends that left then, on the clock; undefined: never. */
+function endMs(leftAtMs: number, expirySeconds: number): number | undefined {
+  return expirySeconds === neverExpires ? undefined : leftAtMs + expirySeconds * 1_000;
+}
+
+/** When its will is due: after its delay, or when the session ends if that is sooner (3.1.3.2.2). */
+function willDueMs(
+  leftAtMs: number,
+  delaySeconds: number | undefined,
+  expirySeconds: number,
+): number | undefined {
+  return delaySeconds === undefined ? undefined : leftAtMs + Math.min(delaySeconds, expirySeconds) * 1_000;
 }
 
 function wantOf(record: SessionRecord, { request, worker }: Arrival): SessionEvent {

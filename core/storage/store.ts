@@ -9,7 +9,7 @@ import type { Logger } from '../control/logger.ts';
 import type {
   Addon,
   ClusterPlace,
-  RecoveredSession,
+  RecoveredSessions,
   RecoveredStore,
   StoreFault,
   StoreState,
@@ -97,7 +97,7 @@ export class Store {
   }
 
   /** For a node of a cluster, before it joins: reads what is there. `runs`: how often a broker has started with it. */
-  async read(): Promise<{ readonly runs: number; readonly sessions: readonly RecoveredSession[] }> {
+  async read(): Promise<{ readonly runs: number; readonly sessions: RecoveredSessions }> {
     const { workers, limits } = this.#config;
     return await this.#withProgress(() =>
       this.#addon.readStore(this.#broker, workers, { ...this.#config, ...limits }),
@@ -149,7 +149,7 @@ export class Store {
     if (unknownRecords > 0)
       this.#logger.warn({ unknownRecords }, 'records of the store are not understood, and left out');
     const { durability } = this.#config;
-    const details = { directory, durability, sessions: sessions.length, tookMs: Math.round(tookMs) };
+    const details = { directory, durability, sessions: sessions.keys.length, tookMs: Math.round(tookMs) };
     this.#logger.info(details, 'the store is open');
   }
 

@@ -5,7 +5,9 @@
 #pragma once
 #include <node_api.h>
 
+#include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "brokers.h"
@@ -102,14 +104,43 @@ struct Recovering {
   napi_deferred deferred = nullptr;
 };
 
-inline napi_value toObject(napi_env env, const RecoveredSession& session) {
-  napi_value object = nullptr;
-  napi_create_object(env, &object);
-  setNumber(env, object, "session", double(session.key));
-  setNumber(env, object, "worker", session.worker);
-  setText(env, object, "clientId", session.clientId);
-  setNumber(env, object, "stamp", double(session.stamp));
-  return object;
+// A typed array of JavaScript whose elements `fill` writes.
+template <class Element, class Fill>
+napi_value toArray(napi_env env, napi_typedarray_type type, size_t count, Fill&& fill) {
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  napi_value array = nullptr;
+  napi_create_arraybuffer(env, count * sizeof(Element), &data, &buffer);
+  fill(std::span(static_cast<Element*>(data), count));
+  napi_create_typedarray(env, type, count, buffer, 0, &array);
+  return array;
+}
+
+// Columns, since there may be a million.
+inline napi_value toColumns(napi_env env, const std::vector<RecoveredSession>& sessions) {
+  napi_value columns = nullptr;
+  napi_create_object(env, &columns);
+  const auto setNumbers = [&](const char* name, auto&& valueOf) {
+    const auto fill = [&](std::span<double> numbers) {
+      for (size_t i = 0; i < sessions.size(); i++) numbers[i] = double(valueOf(sessions[i]));
+    };
+    napi_set_named_property(env, columns, name, toArray<double>(env, napi_float64_array, sessions.size(), fill));
+  };
+  const auto setOctets = [&](const char* name, size_t count, auto&& fill) {
+    napi_set_named_property(env, columns, name, toArray<uint8_t>(env, napi_uint8_array, count, fill));
+  };
+  size_t end = 0;
+  setNumbers("keys", [](const RecoveredSession& each) { return each.key; });
+  setNumbers("stamps", [](const RecoveredSession& each) { return each.stamp; });
+  setNumbers("ends", [&](const RecoveredSession& each) { return end += each.clientId.size(); });
+  setOctets("workers", sessions.size(), [&](std::span<uint8_t> workers) {
+    for (size_t i = 0; i < sessions.size(); i++) workers[i] = uint8_t(sessions[i].worker);
+  });
+  setOctets("clientIds", end, [&](std::span<uint8_t> bytes) {
+    auto next = bytes.begin();
+    for (const RecoveredSession& each : sessions) next = std::copy(each.clientId.begin(), each.clientId.end(), next);
+  });
+  return columns;
 }
 
 inline napi_value toObject(napi_env env, const log::Damage& damage) {
@@ -141,7 +172,7 @@ inline void onRecovered(napi_env env, napi_status, void* data) {
   napi_value result = nullptr;
   napi_create_object(env, &result);
   setNumber(env, result, "run", double(store.run()));
-  napi_set_named_property(env, result, "sessions", toList(env, store.sessions()));
+  napi_set_named_property(env, result, "sessions", toColumns(env, store.sessions()));
   store.forgetSessions();
   napi_set_named_property(env, result, "damage", toList(env, store.damage().parts));
   setNumber(env, result, "lostDeliveries", double(store.damage().lostDeliveries));
@@ -156,7 +187,7 @@ inline void onRead(napi_env env, napi_status, void* data) {
   napi_value result = nullptr;
   napi_create_object(env, &result);
   setNumber(env, result, "runs", double(store.lastRun()));
-  napi_set_named_property(env, result, "sessions", toList(env, store.sessions()));
+  napi_set_named_property(env, result, "sessions", toColumns(env, store.sessions()));
   napi_resolve_deferred(env, reading->deferred, result);
   napi_delete_async_work(env, reading->work);
 }

@@ -12,6 +12,7 @@ import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts
 import type { SessionRow } from '../../../core/data-plane/session-row.ts';
 import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
 import type { Random } from '../random.ts';
+import { recoveredSessions } from '../recovered-sessions.ts';
 import type { SimulatedNats } from './simulated-nats.ts';
 import { Actor, type SimulatedTime } from './simulated-time.ts';
 
@@ -139,7 +140,7 @@ export class SimulatedNode {
       clientId,
       stamp,
     }));
-    this.directory.restore(0, restored);
+    this.directory.restore(0, recoveredSessions(restored));
     this.cluster.join((refusal) => {
       if (refusal !== undefined) throw new Error(`${this.name} may not join: ${JSON.stringify(refusal)}`);
     });

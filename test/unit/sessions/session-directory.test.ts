@@ -12,6 +12,7 @@ import {
 } from '../../../core/sessions/directory.ts';
 import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { recoveredSessions } from '../../support/recovered-sessions.ts';
 
 /** Keeps what the directory sends, as "worker type number", and what the host program hears. */
 class Stage {
@@ -655,7 +656,7 @@ test('a broker that stops publishes no will and ends no session', () => {
 test('sessions that have outlived the process are served when their workers have said how they are', () => {
   const stage = new Stage();
   const key = 3 * 2 ** 32 + 5;
-  stage.directory.restore(4, [{ session: key, worker: 1, clientId: 'a', stamp: 0 }]);
+  stage.directory.restore(4, recoveredSessions([{ session: key, worker: 1, clientId: 'a', stamp: 0 }]));
   stage.connect(0, 1); // before the worker has spoken
   assert.deepEqual(stage.sent(), []);
   stage.directory.workerStarted(1, [row('settled', {}, key)]);
@@ -669,13 +670,97 @@ test('sessions that have outlived the process are served when their workers have
 test('a session that has expired while the broker was down ends, and its client gets a new one', () => {
   const stage = new Stage();
   const key = 2 ** 32 + 1;
-  stage.directory.restore(2, [{ session: key, worker: 0, clientId: 'a', stamp: 0 }]);
+  stage.directory.restore(2, recoveredSessions([{ session: key, worker: 0, clientId: 'a', stamp: 0 }]));
   stage.directory.workerStarted(0, [row('settled', { awayMs: 100_000 }, key)]);
   assert.deepEqual(stage.sent(), [`0 endSession ${key}`]);
   stage.connect(0, 1);
   stage.directory.settled(key, row('absent', {}, key));
   assert.deepEqual(stage.sent(), [`0 accept 1 new session ${2 * 2 ** 32 + 1}`]);
   assert.equal(stage.directory.counts.expired, 1);
+});
+
+/** Sessions of clients c0, c1, ... on worker 0, away for so long, with a will that is due after 50 s. */
+function restoredStage(count: number, awayMs = 0): Stage {
+  const stage = new Stage();
+  const sessions = Array.from({ length: count }, (_, index) => ({
+    session: 2 ** 32 + index + 1,
+    worker: 0,
+    clientId: `c${index}`,
+    stamp: 0,
+  }));
+  stage.directory.restore(2, recoveredSessions(sessions));
+  stage.directory.workerStarted(
+    0,
+    sessions.map(({ session }) => row('settled', { willDelaySeconds: 50, awayMs }, session)),
+  );
+  return stage;
+}
+
+test('restored sessions take one timer together until somebody asks for them, and then one each', () => {
+  const stage = restoredStage(1_000);
+  assert.equal(stage.clock.timers, 1);
+  assert.equal(stage.directory.counts.total, 1_000);
+  assert.equal(stage.directory.find('c700')?.session, 2 ** 32 + 701);
+  assert.equal(stage.clock.timers, 2);
+  assert.equal(stage.directory.counts.total, 1_000);
+  assert.equal(stage.directory.find('c1000'), undefined);
+  stage.connect(0, 1, false, 'c3');
+  assert.deepEqual(stage.sent(), [`0 accept 1 session ${2 ** 32 + 4}`]);
+});
+
+test('wills of restored sessions are due and they end when that is, whether somebody has asked for them or not', () => {
+  const stage = restoredStage(3, 40_000);
+  stage.directory.find('c1');
+  stage.clock.advance(9_999);
+  assert.deepEqual(stage.sent(), []);
+  stage.clock.advance(1);
+  const keys = [1, 2, 3].map((index) => 2 ** 32 + index);
+  assert.deepEqual(
+    stage.sent().toSorted(),
+    keys.map((key) => `0 publishWill ${key}`),
+  );
+  for (const key of keys) stage.directory.settled(key, row('settled', { awayMs: 50_000 }, key));
+  stage.clock.advance(50_000);
+  assert.deepEqual(
+    stage.sent().toSorted(),
+    keys.map((key) => `0 endSession ${key}`),
+  );
+  assert.equal(stage.directory.counts.expired, 3);
+});
+
+test('a restored session that nobody has asked for is served after its worker was started again, or is gone with it', () => {
+  const stage = restoredStage(3);
+  stage.directory.workerLost(0);
+  stage.connect(0, 1, false, 'c0'); // before the worker has spoken
+  assert.deepEqual(stage.sent(), []);
+  const key = (index: number) => 2 ** 32 + index + 1;
+  stage.directory.workerStarted(0, [row('settled', {}, key(0)), row('settled', {}, key(2))]);
+  assert.deepEqual(stage.sent(), [`0 accept 1 session ${key(0)}`]);
+  assert.equal(stage.directory.find('c1'), undefined);
+  assert.equal(stage.directory.counts.total, 2);
+  stage.restart(0, row('leaving', {}, key(2)));
+  assert.deepEqual(stage.sent(), []);
+  stage.directory.settled(key(2), row('absent', {}, key(2)));
+  assert.equal(stage.directory.find('c2'), undefined);
+});
+
+test('restored sessions are listed by age with all others, and another node gets theirs', () => {
+  const stage = restoredStage(3);
+  stage.directory.find('c1');
+  stage.connect(0, 1, false, 'new');
+  const listed = (after: number) =>
+    stage.directory.list({ after, limit: 2 }).rows.map(({ client }) => client.clientId);
+  assert.deepEqual(listed(0), ['c0', 'c1']);
+  assert.deepEqual(listed(2 ** 32 + 2), ['c2', 'new']);
+  assert.deepEqual([...stage.directory.clientIds()].toSorted(), ['c0', 'c1', 'c2', 'new']);
+  assert.deepEqual([...stage.directory.awayClientIds()].toSorted(), ['c0', 'c1', 'c2']);
+  let given: number | undefined;
+  stage.directory.yield('c2', false, (session) => {
+    given = session?.key;
+    return true;
+  });
+  assert.equal(given, 2 ** 32 + 3);
+  assert.equal(stage.directory.counts.total, 3);
 });
 
 // --- what operators want --------------------------------------------------------------------------------

@@ -1,0 +1,195 @@
+/**
+ * Sessions that were restored at the start and that nobody has asked for since (main thread): columns in place of an object
+ * each, since a store may have a million of them. The session directory makes a record of one that it is asked for, and
+ * takes it from here.
+ *
+ *   place     of a session: they are in the order of their keys
+ *   columns   key, worker, stamp, client identifier       as the store gives them
+ *             when it left, when it ends, its will is due as its worker says
+ *   table     hash of a client identifier -> place + 1
+ *
+ *   lost  --its worker has said how it is-->  resting  --take()-->  taken
+ *      \<--the worker has ended------------/
+ */
+import { randomBytes } from 'node:crypto';
+import type { RecoveredSessions } from '../data-plane/addon.ts';
+import { type HashKey, halfSipHash } from './half-sip-hash.ts';
+
+const never = Number.POSITIVE_INFINITY;
+const states = { lost: 0, resting: 1, taken: 2 } as const;
+
+export interface RestingSession {
+  readonly key: number;
+  readonly worker: number;
+  readonly clientId: string;
+  /** In a cluster: RecoveredSessions. */
+  readonly stamp: number;
+  /** Its worker has not said yet how it is: nothing else is known of it. */
+  readonly isLost: boolean;
+  /** When it left, when it ends and when its will is due, on the clock; undefined: never. */
+  readonly leftAtMs: number;
+  readonly expiresAtMs: number | undefined;
+  readonly willAtMs: number | undefined;
+}
+
+export class RestingSessions {
+  readonly #sessions: RecoveredSessions;
+  readonly #clientIds: Buffer;
+  readonly #states: Uint8Array;
+  readonly #leftAtMs: Float64Array;
+  readonly #expiresAtMs: Float64Array;
+  readonly #willAtMs: Float64Array;
+  readonly #hashKey: HashKey;
+  readonly #table: Uint32Array;
+  #size: number;
+
+  constructor(sessions: RecoveredSessions) {
+    const count = sessions.keys.length;
+    const { buffer, byteOffset, byteLength } = sessions.clientIds;
+    const secret = randomBytes(8);
+    this.#sessions = sessions;
+    this.#clientIds = Buffer.from(buffer, byteOffset, byteLength);
+    this.#states = new Uint8Array(count);
+    this.#leftAtMs = new Float64Array(count);
+    this.#expiresAtMs = new Float64Array(count);
+    this.#willAtMs = new Float64Array(count);
+    this.#hashKey = { k0: secret.readInt32LE(0), k1: secret.readInt32LE(4) };
+    this.#table = new Uint32Array(count === 0 ? 0 : 2 ** Math.ceil(Math.log2(2 * count)));
+    this.#size = count;
+    for (let place = 0; place < count; place++) this.#table[this.#freeSlotFor(place)] = place + 1;
+  }
+
+  /** Those that are still here. */
+  get size(): number {
+    return this.#size;
+  }
+  /** Those that were here once: places are below this. */
+  get places(): number {
+    return this.#states.length;
+  }
+  isHere(place: number): boolean {
+    return this.#states[place] !== states.taken;
+  }
+  keyOf(place: number): number {
+    return this.#sessions.keys[place] ?? 0;
+  }
+  workerOf(place: number): number {
+    return this.#sessions.workers[place] ?? 0;
+  }
+  clientIdOf(place: number): string {
+    return this.#clientIds.toString('utf8', this.#startOf(place), this.#endOf(place));
+  }
+  stampOf(place: number): number {
+    return this.#sessions.stamps[place] ?? 0;
+  }
+  at(place: number): RestingSession {
+    return {
+      key: this.keyOf(place),
+      worker: this.workerOf(place),
+      clientId: this.clientIdOf(place),
+      stamp: this.stampOf(place),
+      isLost: this.#states[place] === states.lost,
+      leftAtMs: this.#leftAtMs[place] ?? 0,
+      expiresAtMs: orNever(this.#expiresAtMs[place]),
+      willAtMs: orNever(this.#willAtMs[place]),
+    };
+  }
+
+  /** The place of the one that is here; undefined: there is none. */
+  find(clientId: string): number | undefined {
+    if (this.#size === 0) return undefined;
+    const bytes = Buffer.from(clientId);
+    const mask = this.#table.length - 1;
+    let slot = halfSipHash(bytes, 0, bytes.length, this.#hashKey) & mask;
+    for (;;) {
+      const place = (this.#table[slot] ?? 0) - 1;
+      if (place < 0) return undefined;
+      const isMeant =
+        this.isHere(place) &&
+        this.#clientIds.compare(bytes, 0, bytes.length, this.#startOf(place), this.#endOf(place)) === 0;
+      if (isMeant) return place;
+      slot = (slot + 1) & mask;
+    }
+  }
+  findKey(key: number): number | undefined {
+    const place = this.firstFrom(key);
+    return this.hadKey(key) && this.isHere(place) ? place : undefined;
+  }
+  /** Whether it is here, or was. */
+  hadKey(key: number): boolean {
+    return this.#sessions.keys[this.firstFrom(key)] === key;
+  }
+  /** The first place whose key is not below this one. */
+  firstFrom(key: number): number {
+    const { keys } = this.#sessions;
+    let low = 0;
+    let high = keys.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((keys[middle] ?? 0) < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The places of those that are here. */
+  *here(): Iterable<number> {
+    for (let place = 0; place < this.places; place++) if (this.isHere(place)) yield place;
+  }
+  /** Likewise of those whose workers have said how they are. */
+  *resting(): Iterable<number> {
+    for (let place = 0; place < this.places; place++) if (this.#states[place] === states.resting) yield place;
+  }
+  /** Likewise of those of a worker that has not. */
+  *lostWith(worker: number): Iterable<number> {
+    for (let place = 0; place < this.places; place++)
+      if (this.#states[place] === states.lost && this.#sessions.workers[place] === worker) yield place;
+  }
+
+  /** Its worker has said how it is; times are on the clock, undefined: never. */
+  rest(place: number, leftAtMs: number, expiresAtMs: number | undefined, willAtMs: number | undefined): void {
+    this.#states[place] = states.resting;
+    this.#leftAtMs[place] = leftAtMs;
+    this.#expiresAtMs[place] = expiresAtMs ?? never;
+    this.#willAtMs[place] = willAtMs ?? never;
+  }
+  workerLost(worker: number): void {
+    for (const place of this.resting())
+      if (this.#sessions.workers[place] === worker) this.#states[place] = states.lost;
+  }
+  /** From now on it is somewhere else. */
+  take(place: number): void {
+    this.#states[place] = states.taken;
+    this.#size--;
+  }
+
+  /** The places of those that are due until then, not more than `most`, and when the next one is; Infinity: never. */
+  dueUntil(untilMs: number, most: number): { readonly places: readonly number[]; readonly nextMs: number } {
+    const places: number[] = [];
+    let nextMs = never;
+    for (let place = 0; place < this.places; place++) {
+      if (this.#states[place] !== states.resting) continue;
+      const dueAtMs = Math.min(this.#expiresAtMs[place] ?? 0, this.#willAtMs[place] ?? 0);
+      if (dueAtMs <= untilMs && places.length < most) places.push(place);
+      else if (dueAtMs < nextMs) nextMs = dueAtMs;
+    }
+    return { places, nextMs };
+  }
+
+  #startOf(place: number): number {
+    return place === 0 ? 0 : this.#endOf(place - 1);
+  }
+  #endOf(place: number): number {
+    return this.#sessions.ends[place] ?? 0;
+  }
+  #freeSlotFor(place: number): number {
+    const mask = this.#table.length - 1;
+    let slot = halfSipHash(this.#clientIds, this.#startOf(place), this.#endOf(place), this.#hashKey) & mask;
+    while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
+    return slot;
+  }
+}
+
+function orNever(atMs: number | undefined): number | undefined {
+  return atMs === never ? undefined : atMs;
+}
