@@ -254,9 +254,10 @@ class Engine : private ShardPort,
   bool isPaced() { return departures_.isPaced() || frontEnd_.isPaced(); }
 
   bool hasWork() {
-    bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() ||
-                   frontEnd_.hasDrained() || frontEnd_.hasSpent() || !frontEnd_.events().isEmpty() ||
-                   departures_.hasWork() || (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
+    bool hasWork = frontEnd_.outbound().isDirty() || frontEnd_.outbound().hasLine() ||
+                   frontEnd_.outbound().hasAsking() || frontEnd_.hasLeft() || frontEnd_.hasDrained() ||
+                   frontEnd_.hasSpent() || !frontEnd_.events().isEmpty() || departures_.hasWork() ||
+                   (frontEnd_.hasStalled() && !isCrowded() && !isPausing()) ||
                    frontEnd_.outbound().arena().hasToGiveBack() || isPausing() || journal_.hasNews() ||
                    journal_.hasOpenTurn() || accounts_.backlog.hasWork() || (turnGate_ && turnGate_->hasWork(*this)) ||
                    (remote_ && remote_->hasWork());
@@ -759,14 +760,15 @@ class Engine : private ShardPort,
     frontEnd_.outbound().releaseHeld();
   }
 
-  // Sessions whose next messages have been read back from the log.
+  // Sessions for which there was no time in the last turn, and those whose next messages have been read back from the
+  // log.
   void catchUp() {
     Backlog& backlog = accounts_.backlog;
     backlog.hear();
-    const uint64_t end = frontEnd_.outbound().deliveries() + laneDeliveriesPerTurn;
-    while (backlog.hasReady() && frontEnd_.outbound().deliveries() < end) {
-      if (Session* session = sessions_.find(backlog.takeReady())) frontEnd_.outbound().pump(*session);
+    while (backlog.hasReady()) {
+      if (Session* session = sessions_.find(backlog.takeReady())) frontEnd_.outbound().standInLine(*session);
     }
+    frontEnd_.outbound().continueLine([this](uint64_t key) { return sessions_.find(key); });
   }
 
   // Once a second.

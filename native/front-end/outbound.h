@@ -5,6 +5,10 @@
 //
 // Everything sent to a session passes through its queue in order, or finds it empty: nothing is overtaken. A
 // connection that accepts nothing blocks only its own outbox and queue.
+//
+// A turn sends only so much of what waits in queues, and where several sessions have much, a little of each in turn.
+// Those for which nothing is left stand in line for the next turn, so that thousands which catch up together delay
+// nobody else by more than one such part.
 #pragma once
 #include <vector>
 
@@ -56,9 +60,32 @@ class Outbound {
   void addTransport(Transport& transport) { transports_.push_back(&transport); }
   void removeTransport(Transport& transport) { std::erase(transports_, &transport); }
   void setNow(uint64_t nowMs) { nowMs_ = nowMs; }
+
+  // The next turn begins: sessions that stand in line come first.
+  template <class Find>
+  void continueLine(Find&& find) {
+    messagesLeft_ = lineMessagesPerTurn;
+    bytesLeft_ = lineBytesPerTurn;
+    while (!line_.isEmpty() && !isTurnSpent()) {
+      const uint64_t key = line_.front();
+      line_.pop();
+      Session* const session = find(key);
+      if (!session) continue;
+      session->isInLine = false;
+      pump(*session);
+    }
+  }
+  void standInLine(Session& session) {
+    if (std::exchange(session.isInLine, true)) return;
+    line_.push(uint64_t(session.key));
+  }
+  bool hasLine() const { return !line_.isEmpty(); }
+
   bool isDirty() const { return dirty_.hasAny(); }
   // The number of attempts so far, by which packets and records are charged for deliveries.
   uint64_t deliveries() const { return deliveries_; }
+  // What waits for a session has come or gone with it: as much work as to deliver it.
+  void charge(size_t deliveries) { deliveries_ += deliveries; }
 
   // Any packet except PUBLISH. If the client does not accept it, its connection ends, since it waits for it.
   void send(Connection& connection, Bytes packet) {
@@ -224,6 +251,12 @@ class Outbound {
 
  private:
   static constexpr int roundsMax = 16;
+  // What a turn sends from queues: some tenths of a millisecond of work.
+  static constexpr size_t lineMessagesPerTurn = 1'000;
+  static constexpr size_t lineBytesPerTurn = 524'288;
+  // Of that, for one session while others wait.
+  static constexpr size_t messagesAtOnce = 64;
+  static constexpr size_t bytesAtOnce = 65'536;
   // Deliveries of a publication that are sampled: the others take as long.
   static constexpr uint32_t timedMax = 4;
   // The most that the head of a PUBLISH has besides topic and properties, with many subscription identifiers.
@@ -310,7 +343,11 @@ class Outbound {
   }
 
   void sendWaiting(Session& session) {
+    const size_t messagesBefore = messagesLeft_;
+    const size_t bytesBefore = bytesLeft_;
     while (session.connection && session.connection->phase == Phase::connected && session.hasWaiting()) {
+      const bool hadMuch = messagesBefore - messagesLeft_ >= messagesAtOnce || bytesBefore - bytesLeft_ >= bytesAtOnce;
+      if (isTurnSpent() || (hadMuch && hasLine())) return standInLine(session);
       Connection& connection = *session.connection;
       const bool isResending = session.window.isResending();
       const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front(held());
@@ -318,6 +355,7 @@ class Outbound {
         return;
       if (isResending) {
         if (!session.window.mayResend(connection.inflightMax)) return;
+        spend(next);
         resendOldest(connection, session);
         continue;
       }
@@ -326,6 +364,7 @@ class Outbound {
       const bool hasExpired = hasPassed(next.message->expiresAtMs, nowMs_);
       if (!hasExpired && Backlog::isAway(next)) return accounts_.backlog.fetch(session);
       deliveries_++;
+      spend(next);
       const Delivery delivery = session.queue.take(sessions_.held());
       counters_.subtract(Counter::queued);
       if (hasExpired || isLost) {
@@ -350,6 +389,12 @@ class Outbound {
         watchSent(session, publication, delivery.qos, delivery.retain, send);
       else send();
     }
+  }
+
+  bool isTurnSpent() const { return messagesLeft_ == 0 || bytesLeft_ == 0; }
+  void spend(const Delivery& next) {
+    messagesLeft_--;
+    bytesLeft_ -= std::min(bytesLeft_, next.message ? next.message->size() : 0);
   }
 
   void noteLost(const Session& session, const Delivery& delivery, DropReason why) {
@@ -666,6 +711,9 @@ class Outbound {
   std::vector<Connection*> holding_;
   std::vector<uint64_t> asking_;
   std::vector<uint64_t> improved_;
+  Fifo<uint64_t> line_;  // sessions that something waits for, for which the turn had nothing left
+  size_t messagesLeft_ = lineMessagesPerTurn;
+  size_t bytesLeft_ = lineBytesPerTurn;
   uint64_t deliveries_ = 0;
   bool isWatched_ = false;  // the publication
   uint32_t timedLeft_ = 0;  // of its deliveries, that are timed

@@ -428,6 +428,7 @@ class SessionMoves {
 
   SessionParcel contentOf(Session& session) {
     counters_.subtract(Counter::queued, session.queue.size());
+    frontEnd_.outbound().charge(session.queue.size());
     frontEnd_.outbound().journal().flushDone(session);
     account_.depart(session);
     return {.window = std::exchange(session.window, {}),
@@ -546,6 +547,7 @@ class SessionMoves {
     }
     session.subscriptionsEpoch = session.queueEpoch = session.rights ? 0 : Gate::firstEpoch;
     counters_.add(Counter::queued, parcel->queue.size());
+    frontEnd_.outbound().charge(parcel->queue.size());
     DeliveryQueue later = std::exchange(session.queue, std::move(parcel->queue));
     session.queue.append(std::move(later), account_.held());
     account_.settle(session);

@@ -38,6 +38,7 @@ struct Session {
   uint32_t standing = 0;               // ... where they have passed it over (front-end/share-members.h) ...
   Presence presence = Presence::none;  // ... as which it counts there
   bool isPassedOver = false;           // one of them could do with more than it had room for
+  bool isInLine = false;               // something waits, and goes out in one of the next turns (front-end/outbound.h)
   uint8_t traces = 0;                  // bit t: trace t is of this session (front-end/watch.h)
   Window window;
   DeliveryQueue queue;                          // waits for room in the window or the outbox

@@ -89,6 +89,40 @@ TEST("flow: a reader that keeps up gets any number of messages in one turn, what
   }
 }
 
+TEST("flow: many sessions with much waiting get a part in each turn, and what is live waits for no more than that") {
+  constexpr int sessions = 20;
+  constexpr int messages = 500;
+  HandDrivenBroker broker(1);
+  Client& publisher = broker.connected("p", 0);
+  Client& live = broker.connected("live", 0);
+  live.subscribe("live", 1);
+  std::vector<Client*> away;
+  for (int i = 0; i < sessions; i++) {
+    away.push_back(&broker.connected("away" + std::to_string(i), 0));
+    away.back()->subscribe("t", 1);
+  }
+  broker.settle();
+  for (Client* client : away) client->drop();
+  broker.settle();
+  for (int i = 0; i < messages; i++) publisher.publish("t", std::to_string(i), 1);
+  broker.settle();
+  for (Client* client : away) client->connect(0);
+  uint64_t most = 0;
+  for (int turns = 0; broker.total(Counter::queued) > 0 && CHECK(turns < 100); turns++) {
+    const uint64_t before = broker.total(Counter::publishSent);
+    const size_t received = live.received.size();
+    publisher.publish("live", "x", 1);
+    broker.turn(0);
+    live.read();
+    for (Client* client : away) client->read();
+    CHECK_EQ(live.received.size(), received + 1);
+    most = std::max(most, broker.total(Counter::publishSent) - before);
+  }
+  CHECK(most <= 3'100);  // in two turns and a poll
+  broker.settle();
+  for (Client* client : away) CHECK(client->texts() == numbered("t", 0, messages));
+}
+
 TEST("flow: QoS 1 waits in the session's queue within its bounds, then comes in order") {
   for (const FakeTransport::Kind kind : kinds) {
     for (const unsigned workers : {1u, 2u}) {
