@@ -5,7 +5,6 @@
 //            once a second tick(), after everything received was read: unread bytes are not silence
 //   prepare  turn() again for the results of timers and promises; then sleep, unless work is left
 #pragma once
-#include <malloc.h>
 #include <node_api.h>
 #include <uv.h>
 
@@ -18,6 +17,7 @@
 #include "../trim-watch.h"
 #include "host-transport.h"
 #include "script.h"
+#include "trim.h"
 
 namespace rally::node {
 
@@ -121,7 +121,7 @@ class EngineHost : private cluster::FrameSink {
   void trimWhenDue() {
     const uint64_t turnover = engine.counters().get(Counter::connectionsOpened) +
                               engine.counters().get(Counter::connectionsClosed);
-    if (trimWatch_.isDue(engine.heldBytes(), turnover)) malloc_trim(0);
+    if (trimWatch_.isDue(engine.heldBytes(), turnover)) trimMemory(env_);
   }
 
   void onCheck() {
