@@ -86,7 +86,7 @@ export async function importStore(
     const first = next();
     const items = first === undefined ? [] : [first];
     const outcome = addon.importStore(directory, () => items.pop() ?? next());
-    if ('fault' in outcome) throw refusalOf(directory, outcome as StoreRefusal);
+    if ('fault' in outcome) throw refusalOf(directory, outcome as StoreRefusal, ' Nothing was imported.');
     return { ...count.outcome, damaged: 0 };
   } catch (error) {
     if (number > 0) removeContent(directory); // it was empty, and has a part of it
@@ -110,14 +110,14 @@ const refusalCodes: Readonly<Record<StoreFault, BrokerErrorCode>> = {
   notUsable: 'STORE_NOT_USABLE',
 };
 
-/** Why a command cannot use a store. */
-export function refusalOf(directory: string, { fault, detail }: StoreRefusal): BrokerError {
+/** Why a command cannot use a store. `behind`: another sentence. */
+export function refusalOf(directory: string, { fault, detail }: StoreRefusal, behind = ''): BrokerError {
   const sentences: Readonly<Record<StoreFault, string>> = {
     held: `${directory} is in use by ${detail}; stop that broker first, or use a backup.`,
     newerFormat: `${directory} has format ${detail}, which this version does not know; use the newer RallyMQ.`,
     notUsable: `${directory} cannot be used: ${detail}.`,
   };
-  return new BrokerError(refusalCodes[fault], sentences[fault]);
+  return new BrokerError(refusalCodes[fault], sentences[fault] + behind);
 }
 
 class Counts {

@@ -346,7 +346,7 @@ inline napi_value importStore(napi_env env, napi_callback_info info) {
     }
     napi_valuetype type = napi_undefined;
     napi_typeof(env, item, &type);
-    hasEnded = type != napi_object;
+    hasEnded = type != napi_object || log->state() >= log::State::full;  // finish() says that it is
     if (!hasEnded) reader.take(item);
     napi_close_handle_scope(env, scope);
   }

@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { startCommand } from '../support/command.ts';
+import { runCommand, startCommand } from '../support/command.ts';
 import { connectFrame, publishFrame, publishOf, subscribeFrame, textOf, toHex } from '../support/frames.ts';
 import { MqttSession } from '../support/mqtt-session.ts';
 import { openClient, openConnected, RawClient } from '../support/raw-client.ts';
@@ -52,7 +52,8 @@ class SmallDisk {
   }
 }
 
-const folder = process.getuid?.() === 0 ? smallDisk() : undefined;
+const isRoot = process.getuid?.() === 0;
+const folder = isRoot ? smallDisk() : undefined;
 const skip = folder === undefined && 'only root may mount a small disk';
 
 test('a full disk refuses what would have to be stored, all else goes on, and storing too when there is room', {
@@ -126,4 +127,33 @@ test('a full disk refuses what would have to be stored, all else goes on, and st
   await until('what was acknowledged', () => sink.handed.some(({ text }) => text === 'after'));
   await sink.roundTrip();
   assert.ok(!sink.handed.some(({ text }) => text === 'no'));
+});
+
+test('an export or import for which the disk has no room says so, and leaves nothing', {
+  skip,
+}, async (t) => {
+  const disk = new SmallDisk(t, smallDisk() ?? '');
+  const elsewhere = mkdtempSync(join(tmpdir(), 'rallymq-lines-'));
+  t.after(() => rmSync(elsewhere, { recursive: true }));
+  const lines = [JSON.stringify({ rallymq: 'store', version: 1, run: 1, lastMessage: 64 })];
+  for (let number = 1; number <= 20; number++) {
+    const message = { message: number * 64, topic: `large/${number}`, payload: 'x'.repeat(100_000), qos: 1 };
+    lines.push(JSON.stringify({ ...message, retain: true }), JSON.stringify({ retained: number * 64 }));
+  }
+  const file = join(elsewhere, 'lines');
+  writeFileSync(file, `${[...lines, JSON.stringify({ end: lines.length })].join('\n')}\n`);
+  const data = join(elsewhere, 'data');
+  const imported = await runCommand(['store', 'import', file, '--data', data]);
+  assert.equal(imported.code, 0, imported.stderr);
+
+  disk.fill();
+  const target = join(disk.folder, 'lines');
+  const exported = await runCommand(['store', 'export', target, '--data', data]);
+  assert.equal(exported.code, 2);
+  assert.match(exported.stderr, /^rallymq: .*lines cannot be written: .*no space left.*\.\n$/i);
+  assert.ok(!existsSync(target));
+  const full = await runCommand(['store', 'import', file, '--data', join(disk.folder, 'data')]);
+  assert.equal(full.code, 2);
+  assert.match(full.stderr, /^rallymq: .*data cannot be used: .*\. Nothing was imported\.\n$/);
+  assert.deepEqual(readdirSync(join(disk.folder, 'data')), []);
 });
