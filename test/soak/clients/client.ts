@@ -145,7 +145,7 @@ export class Client {
         `was let in, and connection ${former.number} stays`,
       );
     }
-    if (link.connection.isClosed) return;
+    if (link.isDead || link.connection.isClosed) return; // given up meanwhile
     this.#attach(link);
   }
 
