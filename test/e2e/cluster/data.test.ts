@@ -137,7 +137,7 @@ test('data of one cluster is of no use to another one, nor to a broker alone', a
   const args = ['--port', '0', '--data', cluster.dataOf(a.name)];
   const alone = await runCommand(args);
   assert.equal(alone.code, 2);
-  assert.match(alone.stdout + alone.stderr, /is that of a node of the cluster rallymq/);
+  assert.match(alone.stdout + alone.stderr, /belongs to a node of the cluster rallymq/);
   const nats = `nats://127.0.0.1:${cluster.nats.port}`;
   const other = ['--cluster', nats, '--cluster-name', 'other'];
   const first = startCommand(t, [...other, '--data', 'none', '--node-name', 'x']);
