@@ -1,6 +1,9 @@
 /** The HTTP API with a broker that runs, on two workers, with real clients. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import {
   apiKeyLine,
@@ -237,6 +240,57 @@ test('promtool finds nothing wrong with the metrics', {
   const input = await (await fetch(`${origin}/metrics`)).text();
   const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
   assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
+});
+
+/** Prometheus, with the alert rules of the docs, and this broker to scrape each second. Resolves to its address. */
+async function startPrometheus(t: TestContext, target: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'rallymq-prometheus-'));
+  copyFileSync(resolve('docs/operating/alerts.yml'), join(folder, 'alerts.yml'));
+  const config = {
+    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+    rule_files: ['alerts.yml'],
+    scrape_configs: [{ job_name: 'rallymq', static_configs: [{ targets: [target] }] }],
+  };
+  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config)); // which is YAML
+  const files = [
+    `--config.file=${join(folder, 'prometheus.yml')}`,
+    `--storage.tsdb.path=${join(folder, 'data')}`,
+  ];
+  const prometheus = spawn('prometheus', [...files, '--web.listen-address=127.0.0.1:0'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let log = '';
+  prometheus.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+  const ended = new Promise((over) => prometheus.once('exit', over));
+  t.after(async () => {
+    prometheus.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true });
+  });
+  const listening = /Listening on" address=(\S+)/;
+  await until('Prometheus', () => log.includes('Server is ready to receive web requests'));
+  return `http://${listening.exec(log)?.[1]}/api/v1`;
+}
+
+test('Prometheus scrapes the broker, and its alerts are quiet', {
+  skip: spawnSync('prometheus', ['--version']).status === 0 ? false : 'no prometheus here',
+}, async (t) => {
+  const { port, wsUrl } = await startApi(t);
+  await connectRally(t, wsUrl);
+  const prometheus = await startPrometheus(t, `127.0.0.1:${port}`);
+  const ask = async (path: string): Promise<Record<string, never[]>> =>
+    ((await (await fetch(`${prometheus}/${path}`)).json()) as { data: Record<string, never[]> }).data;
+  await until('a scrape', async () => {
+    const { result } = await ask('query?query=rallymq_connections');
+    return JSON.stringify(result).includes('"protocol":"5.0","transport":"ws"');
+  });
+  let rules = '';
+  await until('its rules', async () => {
+    rules = JSON.stringify((await ask('rules'))['groups']);
+    return !rules.includes('"health":"unknown"');
+  });
+  assert.match(rules, /"RallyMQDown"/);
+  assert.doesNotMatch(rules, /"health":"err"|"state":"firing"/);
 });
 
 test("metrics count what has happened, and each worker's loop is measured", async (t) => {
