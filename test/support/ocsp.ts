@@ -1,8 +1,11 @@
 /** What an authority of the tests says about a certificate (OCSP), by the command of OpenSSL. */
 import { execFileSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { listen } from './listen.ts';
 import { type Authority, type CertifiedFiles, folder } from './secure.ts';
 
 export interface OcspWish {
@@ -27,4 +30,40 @@ export function ocspResponse(authority: Authority, about: CertifiedFiles, wish: 
   const files = ['-reqin', path('request'), '-respout', path('response')];
   execFileSync('openssl', ['ocsp', ...sign, ...times, ...files], { stdio: 'ignore' });
   return readFileSync(path('response'));
+}
+
+/** A certificate for localhost that names the OCSP server of its authority, which says this about it. */
+export async function certifiedOnline(
+  t: TestContext,
+  authority: Authority,
+  wish: OcspWish = {},
+): Promise<CertifiedFiles> {
+  let response: Uint8Array | undefined;
+  const server = createServer((_, answer) => {
+    answer.writeHead(200, { 'content-type': 'application/ocsp-response' }).end(response);
+  });
+  const own = mkdtempSync(join(folder(), 'online-'));
+  const [certFile, keyFile, request, extensions] = ['cert', 'key', 'request', 'extensions'].map((name) =>
+    join(own, name),
+  ) as [string, string, string, string];
+  const lines = [
+    'subjectAltName=DNS:localhost',
+    'basicConstraints=CA:FALSE',
+    'extendedKeyUsage=serverAuth',
+    `authorityInfoAccess=OCSP;URI:${await listen(t, server)}`,
+  ];
+  writeFileSync(extensions, lines.join('\n'));
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile];
+  openssl('req', '-new', ...key, '-subj', '/CN=localhost', '-out', request);
+  const ca = ['-CA', authority.own.certFile, '-CAkey', authority.own.keyFile];
+  const serial = ['-set_serial', `0x01${randomBytes(8).toString('hex')}`, '-days', '30'];
+  openssl('x509', '-req', '-in', request, ...ca, ...serial, '-extfile', extensions, '-out', certFile);
+  const made = { certFile, keyFile, certificate: readText(certFile), key: readText(keyFile) };
+  response = ocspResponse(authority, made, wish);
+  return made;
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8');
 }

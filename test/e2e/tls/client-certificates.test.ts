@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { type Browser, chromium } from 'playwright-core';
 import type { BrokerOptions, ConnectingClient } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
+import { certifiedOnline } from '../../support/ocsp.ts';
 import { Authority, type CertifiedFiles, folder } from '../../support/secure.ts';
 import { until } from '../../support/wait.ts';
 import { secureClient } from './secure-client.ts';
@@ -140,7 +141,10 @@ async function startChromium(t: TestContext, shown: CertifiedFiles): Promise<Bro
   mkdirSync(join(etc, 'policies', 'managed'), { recursive: true });
   mkdirSync(database, { recursive: true });
   const choice = JSON.stringify({ pattern: 'https://localhost', filter: {} });
-  const policy = JSON.stringify({ AutoSelectCertificateForUrls: [choice] });
+  const policy = JSON.stringify({
+    AutoSelectCertificateForUrls: [choice],
+    RequireOnlineRevocationChecksForLocalAnchors: true, // as it does for others only by lists of its own
+  });
   writeFileSync(join(etc, 'policies', 'managed', 'certificates.json'), policy);
   const [bundle, launcher] = [join(home, 'shown.p12'), join(home, 'chromium')];
   const secret = 'pass:secret';
@@ -164,12 +168,21 @@ async function startChromium(t: TestContext, shown: CertifiedFiles): Promise<Bro
   return browser;
 }
 
-test('Chromium shows its certificate for the page and for wss, and is refused once that is revoked', {
+test('Chromium shows its certificate for the page and for wss until it is revoked, and goes to no broker whose own is', {
   skip: whyNoChromium() ?? false,
 }, async (t) => {
   const clientCrl = join(mkdtempSync(join(folder(), 'list-')), 'crl.pem');
   writeFileSync(clientCrl, revocations([]));
-  const { tlsPort, broker, heard } = await startAsking(t, { clientCertificates: 'required', clientCrl });
+  const [good, revoked] = [
+    await certifiedOnline(t, servers),
+    await certifiedOnline(t, servers, { isRevoked: true }),
+  ];
+  const { tlsPort, broker, heard } = await startAsking(t, {
+    clientCertificates: 'required',
+    clientCrl,
+    tlsCert: good.certFile,
+    tlsKey: good.keyFile,
+  });
   const browser = await startChromium(t, seven);
   const page = await browser.newPage();
   await page.goto(`https://localhost:${tlsPort}/demos/rooms/#lobby`);
@@ -184,6 +197,12 @@ test('Chromium shows its certificate for the page and for wss, and is refused on
   await page.close();
   const other = await (await browser.newContext()).newPage();
   await assert.rejects(other.goto(`https://localhost:${tlsPort}/`), /net::ERR_/);
+  const third = await startAsking(t, {
+    clientCertificates: 'asked',
+    tlsCert: revoked.certFile,
+    tlsKey: revoked.keyFile,
+  });
+  await assert.rejects(other.goto(`https://localhost:${third.tlsPort}/`), /net::ERR_CERT_REVOKED/);
 });
 
 test('by option the identity is the user, without asking anybody, and no other certificate comes in so', async (t) => {
