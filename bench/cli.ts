@@ -10,6 +10,7 @@ import { type CommandLine, readCommandLine, type Subcommand, usage } from './com
 import { runHandOver } from './hand-over/run.ts';
 import { runLists } from './http/lists.ts';
 import { runHttp } from './http/run.ts';
+import { runStreams } from './http/streams.ts';
 import { runAuthorised } from './load/authorised.ts';
 import { runDurable } from './load/durable.ts';
 import { scenariosOf } from './load/scenarios.ts';
@@ -34,6 +35,7 @@ const runs: Readonly<Record<Subcommand, (command: CommandLine) => Promise<boolea
   micro: runMicro,
   http: runHttp,
   lists: runLists,
+  streams: runStreams,
   log: runLog,
   logins: runLogins,
   tls: runTls,
