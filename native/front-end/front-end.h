@@ -19,8 +19,8 @@ namespace rally {
 
 class FrontEnd : public Outbound::ConnectionEnder {
  public:
-  FrontEnd(const Limits& limits, Counters& counters, Accounts& accounts, Journal& journal, ShardPort& shards,
-           DepartureSink& departures, Gate& gate)
+  FrontEnd(const Limits& limits, Counters& counters, Accounts& accounts, FilterTable& filters, Journal& journal,
+           ShardPort& shards, DepartureSink& departures, Gate& gate)
       : limits_(limits),
         counters_(counters),
         inputs_(accounts.inputs),
@@ -29,7 +29,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
         departures_(departures),
         gate_(gate),
         watch_(counters, events_),
-        outbound_(limits, counters, accounts, gate, journal, watch_, *this),
+        outbound_(limits, counters, accounts, filters, gate, journal, watch_, *this),
         incoming_(limits, counters, shards, gate, watch_, outbound_, *this) {}
 
   Connection& open(Transport& transport, ConnectionKind kind = ConnectionKind::client) {

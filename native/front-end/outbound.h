@@ -21,6 +21,7 @@
 #include "../wire/publish-writer.h"
 #include "alias-account.h"
 #include "connection.h"
+#include "tenant-topics.h"
 #include "watch.h"
 #ifdef RALLYMQ_FAULTS
 #include "../faults/faulty-deliveries.h"
@@ -39,12 +40,13 @@ class Outbound {
     virtual void written(Connection& connection) = 0;
   };
 
-  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, Gate& gate, Journal& journal, Watch& watch,
-           ConnectionEnder& ender)
+  Outbound(const Limits& limits, Counters& counters, Accounts& accounts, FilterTable& filters, Gate& gate,
+           Journal& journal, Watch& watch, ConnectionEnder& ender)
       : limits_(limits),
         counters_(counters),
         accounts_(accounts),
         sessions_(accounts.sessions),
+        tenantTopics_(filters),
         gate_(gate),
         journal_(journal),
         watch_(watch),
@@ -520,7 +522,7 @@ class Outbound {
   void sendPublish(Connection& connection, Session& session, Publication& publication, uint8_t qos, bool retain,
                    const SubscriptionIds& ids, uint32_t share) {
     AliasUse use;
-    PublishWriter::Head* head = headFor(connection, publication, qos, ids, use);
+    PublishWriter::Head* head = headFor(connection, session, publication, qos, ids, use);
     if (!head) {
       if (qos > 0 || share != 0) journal_.settle(session, publication.logId, share != 0);
       return;
@@ -541,13 +543,12 @@ class Outbound {
     appendPublish(connection, *head, publication, use);
   }
 
-  // The part before the payload for this connection; nullptr when the packet is too large for its client, or belongs
-  // to another tenant.
-  PublishWriter::Head* headFor(Connection& connection, const Publication& publication, uint8_t qos,
+  // The part before the payload for this connection; nullptr when the packet is too large for its client, or the topic
+  // is not for it to see.
+  PublishWriter::Head* headFor(Connection& connection, Session& session, const Publication& publication, uint8_t qos,
                                const SubscriptionIds& ids, AliasUse& use) {
     const Bytes prefix = connection.topicPrefix ? bytesOfText(*connection.topicPrefix) : Bytes();
-    // Its session had another prefix before, or nothing is left for the client to see, which would be no topic.
-    if (!goesOnBehind(publication.topic, prefix)) [[unlikely]] {
+    if (!prefix.empty() && tenantTopics_.isHidden(session, prefix, publication.topic)) [[unlikely]] {
       counters_.add(Counter::withheld);
       return nullptr;
     }
@@ -601,7 +602,8 @@ class Outbound {
       if (isWatched_)
         watch_.onDelivery(RecordKind::delivered, session, publication, delivery.qos, delivery.retain, DropReason::none);
       AliasUse use;
-      PublishWriter::Head* head = headFor(connection, publication, delivery.qos, delivery.subscriptionIds, use);
+      PublishWriter::Head* head = headFor(connection, session, publication, delivery.qos, delivery.subscriptionIds,
+                                          use);
       if (!head) {
         settle(session, delivery, packetId);
         session.window.finish(entry, sessions_.held());
@@ -698,6 +700,7 @@ class Outbound {
   Counters& counters_;
   Accounts& accounts_;
   SessionAccount& sessions_;
+  TenantTopics tenantTopics_;
   Gate& gate_;
   Journal& journal_;
   Watch& watch_;

@@ -138,7 +138,7 @@ class Sharing {
     const ShareKind kind = shareKindOf(publication.qos);
     bool isWithheldFromSome = false;
     const auto mayHave = [&](const Session& session) {
-      const bool isMeant = !isWithheld(session, publication.topic);
+      const bool isMeant = !isWithheld(session, publication.topic) && !isHidden(session, *share, publication.topic);
       isWithheldFromSome = isWithheldFromSome || !isMeant;
       return isMeant;
     };
@@ -239,6 +239,11 @@ class Sharing {
   // A shared subscription is allowed as a whole or not at all. The rules may have changed since it was checked.
   bool isWithheld(const Session& session, Bytes topic) {
     return session.subscriptionsEpoch != gate_.epoch() && !gate_.mayReceive(session, topic);
+  }
+  // Of members that are away the prefix is not known: what they must not see ends when they are back.
+  static bool isHidden(const Session& session, const Share& share, Bytes topic) {
+    const std::string* prefix = session.connection ? session.connection->topicPrefix.get() : nullptr;
+    return prefix && TenantTopics::isHiddenFromWildcard(share.base->text(), bytesOfText(*prefix), topic);
   }
   static bool isDurable(const Subscriber& subscriber) { return subscriber.session->isDurable && subscriber.qos > 0; }
 

@@ -108,6 +108,12 @@ struct NaiveRules {
   static bool filterMatches(const std::string& filter, const std::string& topic) {
     return matches({.filter = filter}, {}, topic);
   }
+  // The same as a client of a tenant sees both, without its prefix.
+  static bool filterMatchesFor(const NaiveClient& client, const std::string& filter, const std::string& topic) {
+    const size_t hidden = client.prefix.size();
+    return filter.starts_with(client.prefix) && topic.starts_with(client.prefix) && filter.size() > hidden &&
+           topic.size() > hidden && filterMatches(filter.substr(hidden), topic.substr(hidden));
+  }
 
   // As the control plane writes it.
   Octets encoded() const {
@@ -182,7 +188,8 @@ inline const std::vector<std::string> clientNames = {"a",
 
 inline std::string randomTopic(check::Random& random) {
   std::string topic = random.chance(10) ? "$SYS" : topicLevels[random.below(4)];
-  for (size_t more = random.below(3); more > 0; more--) topic += "/" + topicLevels[random.below(4)];
+  for (size_t more = random.below(3); more > 0; more--)
+    topic += "/" + (random.chance(10) ? "$b" : topicLevels[random.below(4)]);
   return topic.empty() ? "a" : topic;
 }
 
@@ -194,7 +201,7 @@ inline std::string randomFilter(check::Random& random, bool hasPlaceholders) {
     const size_t kind = random.below(10);
     if (kind < 2) filter += '+';
     else if (kind < 5 && hasPlaceholders) filter += std::vector<std::string>{"%u", "%c", "%{team}"}[random.below(3)];
-    else if (kind == 5 && filter.empty()) filter += "$SYS";
+    else if (kind == 5) filter += filter.empty() && random.chance(50) ? "$SYS" : "$b";
     else filter += topicLevels[random.below(3)];
   }
   if (random.chance(35)) filter = random.chance(20) ? "#" : filter + "/#";

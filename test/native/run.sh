@@ -5,7 +5,7 @@
 # a disk that loses power. Quiet about what passes.
 #
 #   run.sh              all
-#   run.sh TEXT         the cases whose title contains TEXT
+#   run.sh TEXT         the cases whose title contains TEXT; shows how far long ones are
 #   SEED=n run.sh TEXT  random tests with the seed that failed
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -57,6 +57,8 @@ failed=0
 finish() {
   [[ -n ${running[$1]:-} ]] || return 0
   local log=$out/$1.log status=0
+  # How far a long run is.
+  [[ -z $text ]] || tail -n +1 -f --pid="${running[$1]}" "$log" | grep --line-buffered '^\.\.\. ' || true
   wait "${running[$1]}" || status=$?
   local ok bad
   ok=$(grep -c '^ok ' "$log" || true)
@@ -64,7 +66,7 @@ finish() {
   if ((status != 0 && bad == 0)); then bad=1; fi # it crashed
   passed=$((passed + ok))
   failed=$((failed + bad))
-  if ((bad > 0)); then grep -v '^ok ' "$log"; elif [[ $1 != address ]]; then grep '^#' "$log" || true; fi
+  if ((bad > 0)); then grep -v -e '^ok ' -e '^\.\.\. ' "$log"; elif [[ $1 != address ]]; then grep '^#' "$log" || true; fi
 }
 
 # Of some sources, those that hold the text that was asked for.

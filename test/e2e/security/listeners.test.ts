@@ -243,6 +243,40 @@ test('tenants see their own topics alone, and none sees the prefix: live, retain
   );
 });
 
+test('wildcards do not match topics that begin with $ for a tenant, whoever publishes them [MQTT-4.7.2-1]', async (t) => {
+  const broker = await start(t, {
+    port: 0,
+    workers: 1,
+    listeners: [{ port: 0, topicPrefix: 'tenants/red/' }],
+  });
+  const { port, tcpPort } = broker.address();
+  const outsider = await openClient(t, 'tcp', { port, tcpPort: Number(tcpPort) }, { clientId: 'outsider' });
+  await subscribed(outsider, '$share/g/tenants/red/#');
+  for (const topic of ['tenants/red/$SYS/x', 'tenants/red/$x'])
+    await broker.publish(topic, 'kept', { qos: 1, retain: true });
+  for (const topic of ['$SYS/x', '$x']) assert.equal(await received(outsider), `tenants/red/${topic}=kept`);
+  const away = { clientId: 'away', cleanStart: false, properties: { sessionExpiryInterval: 600 } } as const;
+  const absent = await openClient(t, 'tcp', at(broker, 0), away);
+  await subscribed(absent, '#', '+/x');
+  absent.send(disconnectFrame);
+  await absent.closed();
+  const red = await openClient(t, 'tcp', at(broker, 0), { clientId: 'red' });
+  await subscribed(red, '#', '+/x', '$share/g/#', '$share/h/+/x');
+  const literal = await openClient(t, 'tcp', at(broker, 0), { clientId: 'literal' });
+  await subscribed(literal, '$x/#', '$share/k/$SYS/+');
+  assert.equal(await received(literal), '$x=kept', 'retained, and not for a share');
+  for (const topic of ['$SYS/x', '$x'])
+    outsider.send(publishFrame(`tenants/red/${topic}`, 'live', { qos: 1, packetId: 7 }));
+  const ofLiteral = [await received(literal), await received(literal)];
+  assert.deepEqual(ofLiteral.sort(), ['$SYS/x=live', '$x=live']);
+  outsider.send(disconnectFrame);
+  await outsider.closed();
+  await broker.publish('tenants/red/end', 'seen', { qos: 1 });
+  assert.deepEqual([await received(red), await received(red)], ['end=seen', 'end=seen']);
+  const back = await openClient(t, 'tcp', at(broker, 0), away);
+  assert.equal(await received(back), 'end=seen');
+});
+
 test('rules, grants, users and claims: the rules are about what the client sees', async (t) => {
   const folder = accessFolder(t);
   const rules = {
