@@ -64,6 +64,7 @@ class Stage {
   Limits limits() const {
     Limits limits;
     limits.grantsBroadFilters = grantsBroadFilters_;
+    limits.laneRecords = 256;  // all of which is written at the start
     return limits;
   }
 
