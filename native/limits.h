@@ -56,7 +56,7 @@ struct Limits {
   uint32_t httpIdleTimeoutMs = 60'000;
   uint32_t webSocketPingMs = 30'000;
   uint32_t webSocketSilenceMs = 45'000;
-  uint32_t tlsHandshakesPerTurnMax = 16;
+  uint32_t tlsHandshakesPerTurnMax = 4;
   // Nodes of the tree of retained messages that are visited by a SUBSCRIBE, by a step of a session that has asked for
   // more, and by all of them in a turn of a shard: 0.1 us each, and as much again for each message found.
   size_t retainedNodesAtOnce = 256;

@@ -457,10 +457,10 @@ export const limitRanges = {
    */
   authorizationMemoryMs: { default: 60_000, min: 0, max: 86_400_000, reload: 'restart' },
   /**
-   * TLS handshakes that a worker begins in one turn of its event loop; more wait for the next. Default 16: 5 to 10 ms
-   * of work, so that connected clients are still served when all others connect at once.
+   * TLS handshakes that a worker begins in one turn of its event loop; more wait for the next. Default 4: about 2 ms of
+   * work, so that connected clients are served as before when all others connect at once.
    */
-  tlsHandshakesPerTurnMax: { default: 16, min: 1, max: 65_536, reload: 'live' },
+  tlsHandshakesPerTurnMax: { default: 4, min: 1, max: 65_536, reload: 'live' },
   /**
    * Milliseconds between two checks whether certificate files have changed. Default 10_000: a new one is noticed
    * soon, and a check reads a few small files.

@@ -15,6 +15,10 @@ namespace {
 // A client that causes answers and does not read is disconnected: each answer to its requests (key updates) is small.
 constexpr size_t unsentBytesMax = 4 * TlsChannel::outBytes;
 
+// OpenSSL makes a buffer for each record that it writes, of the largest that there may be, and frees it: most records
+// are small, and so are these buffers then, which the allocator has at hand. No less is possible.
+constexpr size_t smallRecordBytes = 512;
+
 bool isTemporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
 // The next bytes for one record, in place or copied together into `into`; removes them from the pieces, of the first
@@ -151,6 +155,7 @@ Transferred TlsChannel::send(std::span<const iovec> pieces) {
     const Bytes record = takeRecord(pieces, at, thread_.plain);
     size_t written = 0;
     if (record.empty()) continue;
+    if ((record.size() <= smallRecordBytes) != writesSmallRecords_) changeRecords();
     forgetOpensslErrors();
     if (SSL_write_ex(ssl_, record.data(), record.size(), &written) != 1) {
       thread_.out.clear();
@@ -163,6 +168,13 @@ Transferred TlsChannel::send(std::span<const iovec> pieces) {
   }
   if (!flush()) return {StreamState::broken};
   return {StreamState::open, taken};
+}
+
+void TlsChannel::changeRecords() {
+  writesSmallRecords_ = !writesSmallRecords_;
+  const size_t most = writesSmallRecords_ ? smallRecordBytes : recordPayloadMax;
+  SSL_set_max_send_fragment(ssl_, most);
+  SSL_set_split_send_fragment(ssl_, most);
 }
 
 void TlsChannel::endWriting() {

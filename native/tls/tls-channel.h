@@ -89,7 +89,7 @@ class TlsChannel {
   void onResult(int result);
   void fail();
   Transferred discard(std::span<uint8_t> into);
-  bool writeRecord(std::span<const iovec>& pieces, size_t& skipped, size_t& taken);
+  void changeRecords();
   StreamState streamState() const;
 
   // Of the BIO. 0: not now, or the end; -1: it is broken.
@@ -107,6 +107,7 @@ class TlsChannel {
   bool hasRawEnd_ = false;    // the socket sends no more
   bool isCutShort_ = false;   // an error of the socket
   bool hasToldFailure_ = false;
+  bool writesSmallRecords_ = false;
   size_t readLeft_ = 0;  // of the socket, in this call
   std::vector<uint8_t> before_;
   std::vector<uint8_t> unsent_;  // what the socket has not taken

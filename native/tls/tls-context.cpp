@@ -32,7 +32,8 @@ void setRules(SSL_CTX* context, bool hasPreSharedKeys) {
   }
   // A client may end without close_notify, as most do: packets and requests have their own ends.
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                   SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
+                                   SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF |
+                                   SSL_OP_DONT_INSERT_EMPTY_FRAGMENTS);  // there is no old suite that needs them
   // The file contains the whole chain: the authorities of clients are not part of it.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_read_ahead(context, 1);
