@@ -81,7 +81,7 @@ class Exchange {
     return new Promise((resolve, reject) => {
       this.#rejectBody = reject;
       this.response.onData((chunk, isLast) => {
-        chunks.push(Buffer.from(chunk.slice(0)));
+        chunks.push(Buffer.from(new Uint8Array(chunk))); // a copy, in Node's pool if it is short
         if (isLast) resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
       });
     });

@@ -57,8 +57,9 @@ class HttpServerLink final : public StreamOwner {
     return {.link = opened};
   }
 
-  // A request begins: its head, and the form of its response to the client.
-  void begin(Bytes head, bool isHead, bool takesChunks, bool keepsAlive) {
+  // A request begins: its head, and the form of its response to the client. `hasBody`: the head leaves with the first
+  // bytes of the body, or with flush(): the server is woken once for both.
+  void begin(Bytes head, bool isHead, bool takesChunks, bool keepsAlive, bool hasBody) {
     isBusy_ = true;
     isHead_ = isHead;
     takesChunks_ = takesChunks;
@@ -66,18 +67,36 @@ class HttpServerLink final : public StreamOwner {
     hasBegun_ = false;
     answerHead_.clear();
     isInBody_ = false;
-    send(head);
+    if (!hasBody || !unsent_.empty()) {
+      send(head);
+    } else if (!isGone_) {
+      unsent_.append(asText(head));
+      isHeldBack_ = true;
+    }
   }
 
   // More of the request.
   void send(Bytes bytes) {
     if (isGone_) return;
+    if (isHeldBack_) {
+      unsent_.append(asText(bytes));
+      flush();
+      return;
+    }
     if (unsent_.empty()) {
       const Transferred sent = stream_.send(bytes);
       if (sent.state != StreamState::open) return;  // it is found out when it is read
       bytes = bytes.subspan(sent.bytes);
     }
     unsent_.append(asText(bytes));
+    watch();
+  }
+  // No more of the request is there now.
+  void flush() {
+    if (isGone_ || !std::exchange(isHeldBack_, false)) return;
+    const Transferred sent = stream_.send(asBytes(unsent_));
+    if (sent.state != StreamState::open) return;  // as above
+    unsent_.erase(0, sent.bytes);
     watch();
   }
   // False: further bytes wait for the server.
@@ -108,6 +127,7 @@ class HttpServerLink final : public StreamOwner {
   }
 
   void onWritable() override {
+    isHeldBack_ = false;
     const Transferred sent = stream_.send(asBytes(unsent_));
     if (sent.state != StreamState::open) {
       fail();
@@ -215,6 +235,7 @@ class HttpServerLink final : public StreamOwner {
   HttpBody body_;
   bool isBusy_ = false;  // a request was sent and is not answered
   bool isGone_ = false;
+  bool isHeldBack_ = false;  // what is unsent waits for more
   bool isReading_ = true;
   bool isHead_ = false;
   bool takesChunks_ = true;

@@ -193,6 +193,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
   }
 
   void watch() {
+    if (link_) link_->flush();
     const bool isFed = stage_ == Stage::answering && !body_.isComplete() ? !link_ || link_->hasRoom()
                                                                          : held.size() < heldBytesMax;
     stream.watch(!hasEnded_ && isFed, !unsent_.empty());
@@ -425,7 +426,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     }
     setStage(Stage::answering);
     if (std::exchange(expectsContinue_, false)) write(asBytes(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")));
-    if (link_) link_->begin(asBytes(forwarded_), isHead_, takesChunks_, mayKeepAlive_);
+    if (link_) link_->begin(asBytes(forwarded_), isHead_, takesChunks_, mayKeepAlive_, !body_.isComplete());
   }
 
   // Gives the bytes after the body. Body bytes that arrive after the response are dropped, or sent to the server if it
