@@ -119,6 +119,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
       readConfig,
       onDrainAsked: () => void this.drain().catch(() => {}), // it stops already
       onFatal: (error) => void this.#onFatal(error),
+      makeStandIn: (standIn) => standInOf(standIn, hooks),
     });
   }
 
@@ -214,6 +215,11 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#control.logger.info('stopped');
   }
 
+  /** @internal Of one that goes on with the log of a lost node: resolves when other nodes have all that it had. */
+  async giveAll(): Promise<void> {
+    await this.#control.giveAll();
+  }
+
   /** The package that serves HTTP: 'uWebSockets.js' where its binary loads, else 'node:http'. */
   get http(): string {
     return this.#control.http.http;
@@ -300,6 +306,12 @@ export class Broker extends EventEmitter<BrokerEvents> {
  */
 export function createBroker(options: BrokerOptions = {}): Broker {
   return new Broker(resolveConfig(options), options);
+}
+
+function standInOf(config: BrokerConfig, hooks: SecurityHooks): Broker {
+  const broker = new Broker(config, hooks);
+  broker.on('error', () => {}); // it is in the log, and whoever waits for giveAll() hears that it does not run
+  return broker;
 }
 
 /** For the command, which has resolved its configuration already, and can do so again. */

@@ -6,6 +6,7 @@
 import { BrokerError } from './broker-error.ts';
 import { readNews } from './cluster/news.ts';
 import type { ToldWill } from './cluster/node-messages.ts';
+import type { StandInBroker } from './cluster/stand-in.ts';
 import { hostedWill, toldWill } from './cluster/told-will.ts';
 import type { BrokerConfig, LogLevel } from './config/options.ts';
 import { takeOver, tlsFiles } from './config/reload.ts';
@@ -61,6 +62,8 @@ export interface ControlPlaneEvents extends ClientListener {
   readonly readConfig: (() => BrokerConfig) | undefined;
   /** A fatal error: the broker must stop. */
   onFatal(error: BrokerError): void;
+  /** A broker that goes on with the log of a lost node of the cluster. */
+  makeStandIn(config: BrokerConfig): StandInBroker;
 }
 
 /** What `/healthz` reports about the store. */
@@ -72,6 +75,9 @@ const storeTroubles: Readonly<Record<Exclude<StoreState, 'open'>, string>> = {
 
 /** Proxies cut connections that are silent for 60 s. */
 const heartbeatMsMax = 15_000;
+
+/** Between two attempts to give away what is left. */
+const giveAgainMs = 250;
 
 /** How many clients are disconnected in one turn when a node of a cluster stops. */
 const clientsToldAtOnce = 1_000;
@@ -260,7 +266,7 @@ export class ControlPlane {
       firstWorker: () => this.#cluster?.firstWorker ?? 0,
       clock: systemClock,
       limits: this.#config.limits,
-      isStoreFull: () => this.#dataPlane.storeState === 'full',
+      isStoreFull: () => this.#dataPlane.storeState === 'full' || this.#cluster?.isBehind === true,
       fullReasonCode: () => this.#fullReasonCode,
       closedReasonCode: this.#config.serverMoved ? ReasonCode.serverMoved : undefined,
       authenticate: (worker, connection, request) =>
@@ -306,6 +312,11 @@ export class ControlPlane {
       onNews: (news) => this.#onNews(news),
       onQuestion: (question) => this.#http.answerNode(question),
       publishWill: (will) => this.#publishWillOfLost(will),
+      makeStandIn: (config) => this.#events.makeStandIn(config),
+      onReplicationFailed: (cause) => {
+        const message = 'The thread that replicates the log has ended; see the log above.';
+        this.#events.onFatal(new BrokerError('WORKER_FAILED', message, { cause }));
+      },
     });
   }
 
@@ -317,6 +328,8 @@ export class ControlPlane {
   get #trouble(): string | undefined {
     const state = this.#dataPlane.storeState;
     if (state !== 'open') return storeTroubles[state];
+    if (this.#cluster?.isBehind === true)
+      return 'JetStream is far behind: messages that would have to be stored are refused';
     return this.#overload.state === 'normal'
       ? undefined
       : 'the broker is overloaded: new clients are refused';
@@ -349,6 +362,11 @@ export class ControlPlane {
 
   /** Clients wait until the other nodes have heard which sessions it brings. */
   async #joinAgain(): Promise<void> {
+    if (this.#config.standsFor !== undefined) {
+      const message = 'The cluster has removed the node that went on with the log of a lost one.';
+      this.#events.onFatal(new BrokerError('CLUSTER_REFUSED', message));
+      return;
+    }
     this.#early ??= [];
     await this.#dataPlane.joinAgain();
     this.#letEarlyIn();
@@ -426,6 +444,19 @@ export class ControlPlane {
       return total;
     });
     if (left > 0) this.logger.warn({ sessions: left }, 'sessions could not be moved to other nodes in time');
+  }
+
+  /** Of one that goes on with the log of a lost node. Errors: NOT_RUNNING. */
+  async giveAll(): Promise<void> {
+    for (;;) {
+      this.assertRunning();
+      await this.#giveSessions();
+      const offered = await new Promise<number>((resolve) => {
+        this.#asks.ask(0, 'offersLeft', undefined, (answer) => resolve(answer?.reply ?? 1));
+      });
+      if (offered === 0 && this.#directory.counts.total === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, giveAgainMs));
+    }
   }
 
   /** Says goodbye to the clients and stops the workers. Resolves within stopMs, and in a cluster 10 s. */

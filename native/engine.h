@@ -187,7 +187,7 @@ class Engine : private ShardPort,
   // way matters only if this node's log alone still has it.
   bool isAtRest() {
     bool isAtRest = !hasSlices() && held_.isEmpty() && !journal_.isHolding() && !journal_.hasOpenTurn() &&
-                    departed_.empty() && offersLeft_ == 0;
+                    departed_.empty() && offersLeft_ == 0 && !shard_.isWaiting();
     eachOther([&](unsigned worker) {
       if (lanes_.isRemote(worker)) return;
       isAtRest = isAtRest && lanes_.requests(index_, worker).isSettled() &&
@@ -298,12 +298,18 @@ class Engine : private ShardPort,
     if (isFirst) sendOffers();
   }
 
+  // The worker will be present next, with durable sessions of one that is lost: what they may be for waits until their
+  // filters are known here.
+  void awaitFilters(unsigned worker) { slotMoves_.await(worker); }
+
   // Before the workers run, in a cluster: a retained message that this node's log has. It goes to the owner of its
   // topic, whoever that is, who takes it unless there is a later one.
   void offer(MessageRef message, uint64_t stamp) {
     offers_.push_back({std::move(message), stamp});
     offersLeft_++;
   }
+
+  size_t offersLeft() const { return offersLeft_; }
 
   // Whether a worker is lost and its removal is not complete.
   bool isLeaving(uint64_t workers) const { return (leaving_ & workers) != 0; }

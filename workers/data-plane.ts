@@ -33,6 +33,7 @@ const answers: Answers = {
     reply(undefined);
   },
   lag: (_, reply) => reply(undefined),
+  offersLeft: (_, reply) => reply(control.engine.offersLeft()),
   subscribe: (asked, reply) => reply(subscribeSession(control.engine, control.pending, start.config, asked)),
   unsubscribe: ({ session, topicFilter }, reply) => reply(control.engine.unsubscribe(session, topicFilter)),
   inspect: (asked, reply) => reply(inspect(control.engine, asked)),

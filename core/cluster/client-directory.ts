@@ -475,6 +475,9 @@ export class ClientDirectory implements Directory {
   /** Nodes that held identifiers, waited for them or were lent sessions, and have left the cluster. */
   #forgetLost(): void {
     const isLost = (incarnation: number): boolean => !this.#isThere(incarnation);
+    const heirs = new Map<number, number>();
+    for (const { incarnation, standsFor } of this.#view === undefined ? [] : liveNodes(this.#view))
+      if (standsFor !== undefined) heirs.set(standsFor, incarnation);
     for (const [from] of this.#told) if (isLost(from)) this.#told.delete(from);
     this.#early = this.#early.filter(([from]) => !isLost(from));
     this.#held = this.#held.filter(([, , { from }]) => !isLost(from));
@@ -486,6 +489,13 @@ export class ClientDirectory implements Directory {
           entry.askedFor = undefined;
         }
         if (!isLost(entry.holder)) continue;
+        const heir = heirs.get(entry.holder);
+        if (heir !== undefined) {
+          entry.holder = heir;
+          entry.askedFor = undefined;
+          if (entry.waiter !== undefined) this.#askToYield(clientId, entry, entry.waiter);
+          continue;
+        }
         if (entry.waiter === undefined) entries?.delete(clientId);
         else this.#passOn(clientId, entry, undefined);
       }

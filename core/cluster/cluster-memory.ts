@@ -19,6 +19,8 @@ export interface KnownCluster {
   /** The last ones that the node has seen. */
   readonly epoch: number;
   readonly incarnation: number;
+  /** The second copy of its log (log-streams.ts). Undefined: it has none. */
+  readonly stream?: string | undefined;
 }
 
 export function clusterFileOf(directory: string): string {
@@ -42,12 +44,13 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
   } catch (cause) {
     throw unusable(path, 'it is not JSON', cause);
   }
-  const { format, clusterName, keys, epoch, incarnation } = isRecord(value) ? value : {};
+  const { format, clusterName, keys, epoch, incarnation, stream } = isRecord(value) ? value : {};
   if (format !== fileFormat)
     throw unusable(path, `it has the format ${JSON.stringify(format)}, and this version knows ${fileFormat}`);
   if (typeof clusterName !== 'string' || typeof keys !== 'string' || !isCount(epoch) || !isCount(incarnation))
     throw unusable(path, 'something is missing in it');
-  return { clusterName, keys, epoch, incarnation };
+  if (stream !== undefined && typeof stream !== 'string') throw unusable(path, 'its stream is no text');
+  return { clusterName, keys, epoch, incarnation, stream };
 }
 
 /** Errors: STORE_NOT_USABLE. */

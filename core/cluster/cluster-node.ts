@@ -11,13 +11,15 @@ import { systemClock } from '../sessions/timers.ts';
 import type { SessionHolder } from './client-directory.ts';
 import { Cluster } from './cluster.ts';
 import { type KnownCluster, writeKnownCluster } from './cluster-memory.ts';
+import { isWholeFrom, LogStreams, ownerOf } from './log-streams.ts';
 import type { JoinRefusal } from './membership.ts';
 import { connectToNats, type NatsPost } from './nats-connection.ts';
 import { openRegister } from './nats-register.ts';
 import type { NodeAnswer, NodeQuestion, ToldWill } from './node-messages.ts';
 import { Subjects } from './ports.ts';
 import { clusterWorkersMax } from './slots.ts';
-import { liveNodes, type View, workersOf } from './view.ts';
+import { Superseded } from './superseded.ts';
+import { liveNodes, type NodeEntry, type View, workersOf } from './view.ts';
 
 export interface ClusterNodeEvents {
   sessions(): SessionHolder;
@@ -30,6 +32,8 @@ export interface ClusterNodeEvents {
   onNews(news: Readonly<Record<string, unknown>>): void;
   onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
   publishWill(will: ToldWill): void;
+  /** As in MembershipOptions. */
+  takeOver(lost: NodeEntry, failed: () => void): void;
 }
 
 /** What the node has on its disk and joins with. */
@@ -37,6 +41,19 @@ export interface NodeData {
   readonly directory: string;
   /** Undefined: nothing yet. */
   readonly known: KnownCluster | undefined;
+  /** As Addon.openStore() names it. */
+  readonly log: string;
+  /** Nothing is in the log. */
+  readonly isEmpty: boolean;
+}
+
+/** Where the second copy of a node's log goes. */
+export interface LogPlace {
+  readonly stream: string;
+  /** The sequence of the last that is there; 0: nothing. */
+  readonly base: number;
+  /** All that the log has is there. */
+  readonly isWhole: boolean;
 }
 
 /** What the data plane of a node is created with. */
@@ -56,31 +73,47 @@ const leaveMs = 5_000;
 
 export class ClusterNode {
   readonly cluster: Cluster;
+  /** Of the second copies. Undefined: this node has none. */
+  readonly streams: LogStreams | undefined;
+  readonly logPlace: LogPlace | undefined;
   readonly #post: NatsPost;
   readonly #config: BrokerConfig;
 
   /** That this node has seen before. */
   readonly #lastIncarnation: number;
 
-  private constructor(post: NatsPost, cluster: Cluster, config: BrokerConfig, lastIncarnation: number) {
+  private constructor(
+    post: NatsPost,
+    cluster: Cluster,
+    config: BrokerConfig,
+    lastIncarnation: number,
+    streams: LogStreams | undefined,
+    logPlace: LogPlace | undefined,
+  ) {
+    this.streams = streams;
+    this.logPlace = logPlace;
     this.#lastIncarnation = lastIncarnation;
     this.#post = post;
     this.cluster = cluster;
     this.#config = config;
   }
 
-  /** Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. */
+  /**
+   * Errors: CLUSTER_NOT_REACHABLE, CLUSTER_REFUSED, CLUSTER_FILE_UNREADABLE. Superseded: what is on the disk counts no more.
+   */
   static async connect(
     config: BrokerConfig,
     logger: Logger,
     data: NodeData | undefined,
     events: ClusterNodeEvents,
   ): Promise<ClusterNode> {
-    const { nodeName = '', clusterName, workers } = config;
+    const { nodeName = '', clusterName, workers, standsFor } = config;
+    let logPlace: LogPlace | undefined;
     const remember = ({ keys, epoch, lastIncarnation }: View): void => {
       if (data === undefined) return;
       try {
-        writeKnownCluster(data.directory, { clusterName, keys, epoch, incarnation: lastIncarnation });
+        const { stream } = logPlace ?? {};
+        writeKnownCluster(data.directory, { clusterName, keys, epoch, incarnation: lastIncarnation, stream });
       } catch (err) {
         logger.error({ err }, 'the node cannot save the epoch of its cluster');
       }
@@ -90,6 +123,14 @@ export class ClusterNode {
       onWait: (reason) => logger.warn({ reason }, 'NATS cannot be reached yet'),
     });
     try {
+      const register = await openRegister(post.connection, clusterName);
+      const isReplicated = config.replicas > 1;
+      const needsStreams = isReplicated || data?.known?.stream !== undefined;
+      const streams = needsStreams
+        ? await LogStreams.open(post.connection, clusterName, config.limits.logCopies)
+        : undefined;
+      if (streams !== undefined && data !== undefined)
+        logPlace = await logPlaceOf(streams, data, isReplicated);
       const cluster = new Cluster({
         ...events,
         onView: (view, before) => {
@@ -99,7 +140,10 @@ export class ClusterNode {
         known: data?.known,
         clock: systemClock,
         post,
-        register: await openRegister(post.connection, clusterName),
+        register,
+        stream: logPlace?.stream,
+        standsFor,
+        takeOver: isReplicated && standsFor === undefined ? events.takeOver : undefined,
         subjects: new Subjects(clusterName),
         name: nodeName,
         workers,
@@ -108,7 +152,15 @@ export class ClusterNode {
         soon: (action) => void setImmediate(action),
         onNote: (level, fields, sentence) => logger[level](fields, sentence),
       });
-      return new ClusterNode(post, cluster, config, data?.known?.incarnation ?? 0);
+      const lastIncarnation = data?.known?.incarnation ?? 0;
+      return new ClusterNode(
+        post,
+        cluster,
+        config,
+        lastIncarnation,
+        isReplicated ? streams : undefined,
+        logPlace,
+      );
     } catch (error) {
       await post.close();
       throw error;
@@ -148,6 +200,28 @@ export class ClusterNode {
     this.cluster.stop();
     await this.#post.close();
   }
+}
+
+/** Undefined: the log is not replicated any more. Errors: Superseded, CLUSTER_REFUSED, as JetStream's. */
+async function logPlaceOf(
+  streams: LogStreams,
+  { known, log, isEmpty }: NodeData,
+  isReplicated: boolean,
+): Promise<LogPlace | undefined> {
+  const stream = known?.stream ?? log;
+  const last = await streams.last(stream);
+  if (last !== undefined && ownerOf(last.chunk) !== log) throw new Superseded();
+  if (last === undefined && (await streams.hasEnded(stream))) throw new Superseded();
+  if (!isReplicated) {
+    if (last !== undefined) await streams.end(stream);
+    return undefined;
+  }
+  if (last === undefined) {
+    await streams.create(stream);
+    return { stream, base: 0, isWhole: isEmpty };
+  }
+  const first = await streams.first(stream);
+  return { stream, base: last.sequence, isWhole: first !== undefined && isWholeFrom(first.chunk) };
 }
 
 function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: BrokerConfig): string {

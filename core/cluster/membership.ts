@@ -39,6 +39,9 @@ export interface MembershipOptions {
   readonly workers: number;
   /** Unique to this node. */
   readonly id: string;
+  /** As in its entry in the view. */
+  readonly stream?: string | undefined;
+  readonly standsFor?: number | undefined;
   /** For a cluster that begins with this node. */
   makeKeys(): string;
   /** The cluster that the node's data belongs to; undefined: it has no data. */
@@ -51,6 +54,11 @@ export interface MembershipOptions {
   onMove(number: number): void;
   /** A new view that this node is in; the first one when it has joined. */
   onView(view: View, before: View | undefined): void;
+  /**
+   * A node whose log is replicated is lost. This node is to start a stand-in, which joins and removes the lost node in the same
+   * view; `failed` is called if there will be none. Undefined: this node cannot.
+   */
+  takeOver?: ((lost: NodeEntry, failed: () => void) => void) | undefined;
   /** The others have removed this node: its incarnation is over. */
   onEvicted(): void;
   /** The node no longer hears itself, or does again. */
@@ -113,6 +121,9 @@ export class Membership {
   #isWriting = false;
   #timer: Timer | undefined;
   #left: (() => void) | undefined;
+  /** Nodes that are lost: whose logs go on here, or will, and those of which that cannot be. */
+  readonly #takenOver = new Set<number>();
+  readonly #notTaken = new Set<number>();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -194,8 +205,16 @@ export class Membership {
         again(beatMs); // it may be this node's previous incarnation, whose end nobody has noticed yet
         return;
       }
-      const others = namesake === undefined ? found : withoutNode(found, namesake.incarnation);
-      const next = withNode(others, { name, id, workers });
+      const { stream, standsFor } = this.#options;
+      const lost = namesake?.incarnation ?? (standsFor ? nodeOf(found, standsFor)?.incarnation : undefined);
+      const others = lost === undefined ? found : withoutNode(found, lost);
+      const next = withNode(others, {
+        name,
+        id,
+        workers,
+        ...(stream !== undefined && { stream }),
+        ...(standsFor !== undefined && { standsFor }),
+      });
       if (next === undefined && found.nodes.every(({ state }) => state !== 'gone')) {
         done({ why: 'full' });
         return;
@@ -336,6 +355,7 @@ export class Membership {
 
   #nextView(view: View, node: NodeEntry): View | undefined {
     const lost = this.#lostNode(view, node);
+    if (lost !== undefined && this.#isTakenOver(view, node, lost)) return undefined;
     if (lost !== undefined) {
       this.#options.onNote('warn', { node: lost.name }, 'a node is silent: the others get its slots');
       return withoutNode(view, lost.incarnation);
@@ -353,7 +373,32 @@ export class Membership {
     return next;
   }
 
+  /** Whether it is to stay in the view until another node goes on with its log. The node that is longest there sees to that. */
+  #isTakenOver(view: View, node: NodeEntry, lost: NodeEntry): boolean {
+    const { takeOver, onNote } = this.#options;
+    const { incarnation } = lost;
+    if (lost.stream === undefined || takeOver === undefined || this.#notTaken.has(incarnation)) return false;
+    if (this.#rankOf(view, node, incarnation) > 0 || this.#takenOver.has(incarnation)) return true;
+    this.#takenOver.add(incarnation);
+    // It may have left: whoever leaves writes the last view, and nobody else may have heard of it.
+    this.#options.register.read((written) => {
+      if (this.#isOver) return;
+      if (written === undefined || written.revision > this.#revision) {
+        this.#takenOver.delete(incarnation);
+        this.#read();
+        return;
+      }
+      onNote('warn', { node: lost.name }, 'a node is silent: its log goes on here');
+      takeOver(lost, () => {
+        this.#notTaken.add(incarnation);
+        this.#tend();
+      });
+    });
+    return true;
+  }
+
   #lostNode(view: View, node: NodeEntry): NodeEntry | undefined {
+    if (node.standsFor !== undefined) return undefined; // who has made it says so
     return liveNodes(view).find(
       ({ incarnation }) =>
         incarnation !== node.incarnation &&
@@ -368,8 +413,10 @@ export class Membership {
 
   #rankOf(view: View, node: NodeEntry, besides: number): number {
     const able = liveNodes(view).filter(
-      ({ incarnation }) =>
-        incarnation !== besides && (incarnation === node.incarnation || !this.isSuspect(incarnation)),
+      ({ incarnation, standsFor }) =>
+        standsFor === undefined &&
+        incarnation !== besides &&
+        (incarnation === node.incarnation || !this.isSuspect(incarnation)),
     );
     return able.findIndex(({ incarnation }) => incarnation === node.incarnation);
   }

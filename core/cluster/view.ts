@@ -27,7 +27,14 @@ export interface NodeEntry {
   readonly firstWorker: number;
   readonly workers: number;
   readonly state: NodeState;
+  /** The second copy of its log (log-streams.ts), which another node goes on with when it is lost. Undefined: it has none. */
+  readonly stream?: string;
+  /** The incarnation of the node whose log this one goes on with, to give what is in it to the others. */
+  readonly standsFor?: number;
 }
+
+/** What a node joins with. */
+export type JoiningNode = Pick<NodeEntry, 'name' | 'id' | 'workers' | 'stream' | 'standsFor'>;
 
 export interface View {
   readonly epoch: number;
@@ -88,13 +95,16 @@ export function workersOf({ firstWorker, workers }: NodeEntry): number[] {
 
 // --- the next view ----------------------------------------------------------------------------------
 
-/** Adds a node; undefined if there is no room for its workers. The first node gets all slots. */
-export function withNode(view: View, node: Pick<NodeEntry, 'name' | 'id' | 'workers'>): View | undefined {
+/**
+ * Adds a node; undefined if there is no room for its workers. The first node gets all slots. A stand-in gets none, as it will
+ * leave soon.
+ */
+export function withNode(view: View, node: JoiningNode): View | undefined {
   const firstWorker = freeWorkers(view, node.workers);
   if (firstWorker === undefined) return undefined;
   const incarnation = view.lastIncarnation + 1;
-  const { name, id, workers } = node;
-  const entry: NodeEntry = { incarnation, name, id, firstWorker, workers, state: 'serving' };
+  const state = node.standsFor === undefined ? 'serving' : 'leaving';
+  const entry: NodeEntry = { ...node, incarnation, firstWorker, state };
   const next = { ...view, lastIncarnation: incarnation, nodes: [...view.nodes, entry] };
   return liveNodes(view).length === 0 ? withSlotsDealt(next, slotCount) : advanced(next);
 }
@@ -207,14 +217,16 @@ function parsed(bytes: Uint8Array): unknown {
 
 function isNode(value: unknown): value is NodeEntry {
   if (!isRecord(value)) return false;
-  const { incarnation, name, id, firstWorker, workers, state } = value;
+  const { incarnation, name, id, firstWorker, workers, state, stream, standsFor } = value;
   return (
     isCount(incarnation) &&
     typeof name === 'string' &&
     typeof id === 'string' &&
     isWholeNumber(firstWorker, 0, clusterWorkersMax - 1) &&
     isWholeNumber(workers, 1, clusterWorkersMax - firstWorker) &&
-    (state === 'serving' || state === 'leaving' || state === 'gone')
+    (state === 'serving' || state === 'leaving' || state === 'gone') &&
+    (stream === undefined || typeof stream === 'string') &&
+    (standsFor === undefined || isCount(standsFor))
   );
 }
 

@@ -106,9 +106,23 @@ export class WorkerLinks {
     for (const [worker, incarnation] of incarnations)
       if (incarnation !== this.#place.incarnation && !this.#links.has(worker))
         this.#open(worker, incarnation);
+    if (before !== undefined) this.#awaitStandIns(view, before);
     this.#engine.setPresent([...incarnations.keys()], [...this.#links.keys()]);
     this.#takeSlots(view, before);
     this.#tellApplied();
+  }
+
+  /** What is published for the sessions that they have waits for them. */
+  #awaitStandIns(view: ClusterView, before: ClusterView): void {
+    const known = workersOf(before);
+    const come = view.nodes
+      .filter(({ standsIn, incarnation }) => standsIn && incarnation !== this.#place.incarnation)
+      .flatMap(({ firstWorker, workers, incarnation }) =>
+        Array.from({ length: workers }, (_, index) => firstWorker + index).filter(
+          (worker) => known.get(worker) !== incarnation,
+        ),
+      );
+    this.#engine.awaitFilters(come);
   }
 
   #goOn(applied: ClusterView): void {

@@ -482,6 +482,11 @@ export const limitRanges = {
    */
   checkpointBytesMin: { default: 64 * MiB, min: 64 * KiB, max: 1 * TiB, reload: 'restart' },
   /**
+   * Copies of the log of a node with `replicas` 3 that JetStream keeps. Default 3: one of its servers may fail. 1 is for trials
+   * with a single server of NATS.
+   */
+  logCopies: { default: 3, min: 1, max: 5, reload: 'restart' },
+  /**
    * Clients that are disconnected in a second when the broker is drained. Default 1_000: ten thousand leave in ten
    * seconds, and the next broker can accept them at that rate.
    */

@@ -280,6 +280,11 @@ export const optionRules: Readonly<Record<OptionName, OptionRule>> = {
   clusterName: restart(nameRule),
   clusterCredentials: restart(fileRule),
   clusterTlsCa: restart(fileRule),
+  replicas: restart({
+    allowed: '1 or 3',
+    accepts: (value) => value === 1 || value === 3,
+    fromText: wholeNumber,
+  }),
   limits: {
     reload: 'live',
     allowed: 'an object with limits by name',

@@ -303,6 +303,12 @@ export interface BrokerOptions {
   readonly clusterCredentials?: string;
   /** The file of the authorities, in PEM, that sign the certificate of NATS, which turns on TLS. Default: Node's own. */
   readonly clusterTlsCa?: string;
+  /**
+   * In how many places what is acknowledged is kept: 1, on the disk of its node, or 3, with JetStream too, so that the other
+   * nodes go on with the sessions and retained messages of one that is lost. 3 needs `cluster`, a `dataDirectory` and three
+   * servers of NATS; give all nodes the same. Default 1. See docs/clustering.md.
+   */
+  readonly replicas?: number;
   /** The limits that differ from `defaultLimits`. */
   readonly limits?: Partial<Limits>;
 }
@@ -339,6 +345,7 @@ export const defaultOptions = {
   identityAsUser: false,
   pages: true,
   clusterName: 'rallymq',
+  replicas: 1,
 } as const satisfies BrokerOptions;
 
 /** If there are certificates. */
@@ -382,6 +389,8 @@ export type BrokerConfig = {
   /** `broadFilters` and `deniedPublish`, for the data plane. */
   readonly grantsBroadFilters: boolean;
   readonly endsDeniedPublishers: boolean;
+  /** The incarnation of a node whose log this one goes on with; 0: of none that is in the cluster. No option. */
+  readonly standsFor: number | undefined;
   readonly limits: Limits;
   readonly tlsPort: number | false;
   /** All, the standard one first. */

@@ -64,6 +64,7 @@ export function resolveConfig(options: unknown = {}, logLevelDefault: LogLevel =
     allowedOrigins: (values.allowedOrigins ?? []).map((origin) => serialisedOrigin(origin) ?? origin),
     ...tlsOf(given),
     listeners: listeners.map((listener) => resolveListener(listener, values.host ?? defaultOptions.host)),
+    standsFor: undefined,
     nodeName: values.nodeName ?? (values.cluster && nodeNameOf(hostname())),
     limits: { ...defaultLimits, ...limits },
   };
@@ -294,6 +295,12 @@ export function nodeNameOf(host: string): string {
 
 /** The name has a default, and alone it changes nothing. */
 function checkCluster({ cluster, ...config }: BrokerConfig): void {
+  const keepsData = config.dataDirectory !== false && config.durability !== 'memory';
+  if (config.replicas > 1 && (cluster === undefined || !keepsData))
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      `replicas is ${config.replicas}: give cluster, and a dataDirectory without durability memory.`,
+    );
   if (cluster !== undefined) return;
   const { nodeName, clusterCredentials, clusterTlsCa } = config;
   const alone = Object.entries({ nodeName, clusterCredentials, clusterTlsCa }).find(

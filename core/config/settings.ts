@@ -288,6 +288,13 @@ export const settings: readonly Setting[] = [
     variable: 'RALLYMQ_CLUSTER_TLS_CA',
     help: 'authorities that sign the certificate of NATS, in PEM',
   },
+  {
+    option: 'replicas',
+    flag: 'replicas',
+    placeholder: 'COUNT',
+    variable: 'RALLYMQ_REPLICAS',
+    help: `1: on the disk of each node, 3: with JetStream too (default ${defaultOptions.replicas})`,
+  },
 ];
 
 export const configFileVariable = 'RALLYMQ_CONFIG';

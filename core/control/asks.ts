@@ -28,6 +28,8 @@ export interface Calls {
   readonly reconfigure: { readonly ask: BrokerConfig; readonly reply: undefined };
   /** No content: the time until the answer shows how busy the worker is. */
   readonly lag: { readonly ask: undefined; readonly reply: undefined };
+  /** How many retained messages of its log have not been taken by the owners of their topics yet. */
+  readonly offersLeft: { readonly ask: undefined; readonly reply: number };
   /** What operators ask about its sessions and retained messages. */
   readonly inspect: { readonly ask: Inspection; readonly reply: InspectionAnswer };
   /** Subscribe a session to a topic filter, or unsubscribe it. Undefined: the session is not here. */
@@ -85,6 +87,7 @@ export class Asks {
     adoptRules: new Map(),
     reconfigure: new Map(),
     lag: new Map(),
+    offersLeft: new Map(),
     inspect: new Map(),
     subscribe: new Map(),
     unsubscribe: new Map(),

@@ -8,9 +8,11 @@ import type { NodeFigures } from '../cluster/cluster.ts';
 import type { ClusterNode, JoinedPlace, NodeData } from '../cluster/cluster-node.ts';
 import { type LaneFigures, lanesByNode } from '../cluster/lane-figures.ts';
 import { type NodeAnswer, type NodeQuestion, type ToldWill, usedStamp } from '../cluster/node-messages.ts';
-import { liveNodes, type View, workersOf } from '../cluster/view.ts';
+import { Replication } from '../cluster/replication.ts';
+import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
+import { liveNodes, type NodeEntry, type View, workersOf } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import { type LinkFigures, readLinkFigures } from '../data-plane/addon.ts';
+import { type LinkFigures, type ReplicaFigures, readLinkFigures } from '../data-plane/addon.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import type { Logger } from './logger.ts';
 import type { ClusterView, ToWorker, WorkerCluster } from './messages.ts';
@@ -29,6 +31,10 @@ export interface ClusterControlOptions {
   onQuestion(question: NodeQuestion): Promise<NodeAnswer>;
   /** The will of a client whose node is lost. */
   publishWill(will: ToldWill): void;
+  /** One that goes on with the log of a node that is lost. */
+  makeStandIn(config: BrokerConfig): StandInBroker;
+  /** The log cannot be replicated any more: the broker has to end. */
+  onReplicationFailed(error: Error): void;
 }
 
 /** The session directory. */
@@ -49,6 +55,10 @@ const givenAtOnce = 1_000;
 const giveAgainMs = 250;
 const lookMs = 20;
 
+/** Between two searches for logs without a node, and in how many of them a log is found before it gets a stand-in. */
+const orphansMs = 5_000;
+const orphanLooksMax = 6;
+
 /** For the metrics and `$SYS`. */
 export interface ClusterFigures {
   readonly nodes: readonly NodeFigures[];
@@ -59,6 +69,12 @@ export interface ClusterFigures {
   readonly messagesResent: number;
   /** To other nodes, by name. */
   readonly lanes: ReadonlyMap<string, LaneFigures>;
+  /** Undefined: the log of this node is not replicated. */
+  readonly replication?: ReplicationFigures | undefined;
+}
+
+export interface ReplicationFigures extends ReplicaFigures {
+  readonly chunksResent: number;
 }
 
 export class ClusterControl implements Directory {
@@ -75,6 +91,16 @@ export class ClusterControl implements Directory {
   readonly #links = new Map<number, readonly LinkFigures[]>();
   #heard = Promise.resolve();
   #outdated = 0;
+  #data: NodeData | undefined;
+  #replication: Replication | undefined;
+  #replicationFigures: ReplicationFigures | undefined;
+  #onWhole: (() => void) | undefined;
+  #whole = Promise.resolve();
+  /** By stream. */
+  readonly #standIns = new Map<string, StandIn>();
+  /** By stream: in how many looks it was nobody's. */
+  readonly #orphans = new Map<string, number>();
+  #orphansTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ClusterControlOptions) {
     this.#options = options;
@@ -108,12 +134,147 @@ export class ClusterControl implements Directory {
       onNews: (news) => this.#options.onNews(news),
       onQuestion: (question) => this.#options.onQuestion(question),
       publishWill: (will) => this.#options.publishWill(will),
+      takeOver: (lost, failed) => this.#takeOver(lost, failed),
     });
+    this.#data = data;
     this.#place = await this.#node.join();
     this.#isEvicted = false;
     const { incarnation, firstWorker } = this.#place;
     logger.info({ node: config.nodeName, incarnation, firstWorker }, 'joined the cluster');
     return this.#place;
+  }
+
+  /** From now on the log of this broker of the addon is stored elsewhere too, if that is wanted. */
+  async replicate(broker: number): Promise<void> {
+    const { config, onReplicationFailed } = this.#options;
+    const { cluster, clusterCredentials, clusterTlsCa, clusterName, nodeName = '', limits } = config;
+    const place = this.#node?.logPlace;
+    if (place === undefined) return;
+    if (!place.isWhole)
+      this.#whole = new Promise((resolve) => {
+        this.#onWhole = resolve;
+      });
+    const { stream, base } = place;
+    const settings = { cluster, clusterCredentials, clusterTlsCa };
+    this.#replication = await Replication.start(
+      { settings, clusterName, nodeName, copies: limits.logCopies, stream, base, broker },
+      {
+        onFigures: (figures, chunksResent) => this.#onReplication({ ...figures, chunksResent }),
+        onDeposed: () => this.#onEvicted(),
+        onFailed: onReplicationFailed,
+      },
+    );
+    if (config.standsFor === undefined)
+      this.#orphansTimer = setInterval(() => void this.#lookForOrphans(), orphansMs).unref();
+  }
+
+  /** The log is closed: what was in it to the end is stored, if that can be done soon. */
+  async stopReplication(): Promise<void> {
+    clearInterval(this.#orphansTimer);
+    await this.#replication?.stop();
+    this.#replication = undefined;
+    this.#replicationFigures = undefined;
+  }
+
+  #onReplication(figures: ReplicationFigures): void {
+    const { logger } = this.#options;
+    const wasBehind = this.#replicationFigures?.isBehind ?? false;
+    if (figures.isBehind && !wasBehind)
+      logger.error({ ...figures }, 'JetStream is far behind: messages that have to be stored are refused');
+    else if (wasBehind && !figures.isBehind) logger.info('JetStream has caught up');
+    this.#replicationFigures = figures;
+    if (figures.droppable > 0) this.#onWhole?.();
+  }
+
+  /** Why what would have to be stored is refused. */
+  get isBehind(): boolean {
+    return this.#replicationFigures?.isBehind ?? false;
+  }
+
+  // --- the logs of nodes that are lost --------------------------------------------------------------------
+
+  #takeOver(lost: NodeEntry, failed: () => void): void {
+    const { stream, name } = lost;
+    if (stream === undefined || this.#standIns.has(stream)) {
+      failed();
+      return;
+    }
+    this.#standFor(stream, lost).catch((err: unknown) => {
+      this.#options.logger.error({ err, node: name }, 'nobody goes on with the log of a lost node for now');
+      failed();
+    });
+  }
+
+  /** Resolves when the sessions of the log are in the cluster. */
+  async #standFor(stream: string, lost: NodeEntry | undefined): Promise<void> {
+    const { config, logger, makeStandIn } = this.#options;
+    const node = this.#node;
+    const view = this.#view;
+    const data = this.#data;
+    if (node?.streams === undefined || view === undefined || data === undefined)
+      throw new Error('it has left');
+    const { clusterName } = config;
+    const { keys, epoch, lastIncarnation } = view;
+    const standIn = new StandIn({
+      config,
+      directory: data.directory,
+      stream,
+      lost,
+      known: { clusterName, keys, epoch, incarnation: lastIncarnation },
+      makeBroker: makeStandIn,
+    });
+    this.#standIns.set(stream, standIn);
+    try {
+      await standIn.start();
+    } catch (error) {
+      await standIn.stop();
+      this.#standIns.delete(stream);
+      throw error;
+    }
+    const fields = { node: lost?.name, stream };
+    logger.info(fields, 'the log of a lost node goes on here: its sessions are there again');
+    void this.#giveAll(standIn, stream, fields);
+  }
+
+  async #giveAll(standIn: StandIn, stream: string, fields: object): Promise<void> {
+    const { logger } = this.#options;
+    try {
+      await standIn.giveAll();
+      await this.#node?.streams?.end(stream);
+      logger.info(fields, 'all that a lost node had is with other nodes');
+    } catch (err) {
+      logger.warn({ err, ...fields }, 'what a lost node had could not all be given to other nodes');
+      await standIn.stop().catch(() => {}); // it has ended already
+    }
+    this.#standIns.delete(stream);
+  }
+
+  /** Logs that nobody goes on with: their nodes have left, or were lost when nobody could. */
+  async #lookForOrphans(): Promise<void> {
+    const streams = this.#node?.streams;
+    const view = this.#view;
+    const first = view && liveNodes(view).find(({ state }) => state === 'serving');
+    const isOurs = first !== undefined && first.incarnation === this.#place?.incarnation;
+    if (streams === undefined || view === undefined || !isOurs || !this.#isReached) return;
+    let ids: readonly string[];
+    try {
+      ids = await streams.ids();
+    } catch (err) {
+      this.#options.logger.debug({ err }, 'JetStream does not tell which logs there are');
+      return;
+    }
+    const owned = new Set(liveNodes(this.#view ?? view).map(({ stream }) => stream));
+    for (const id of this.#orphans.keys()) if (!ids.includes(id) || owned.has(id)) this.#orphans.delete(id);
+    for (const id of ids) {
+      if (owned.has(id) || this.#standIns.has(id)) continue;
+      const looks = (this.#orphans.get(id) ?? 0) + 1;
+      this.#orphans.set(id, looks);
+      if (looks < orphanLooksMax) continue;
+      this.#orphans.delete(id);
+      await this.#standFor(id, undefined).catch((err: unknown) => {
+        this.#options.logger.error({ err, stream: id }, 'nobody goes on with the log of a lost node for now');
+      });
+    }
   }
 
   /**
@@ -169,8 +330,14 @@ export class ClusterControl implements Directory {
     return this.#heard;
   }
 
+  /** Resolves when the whole log is replicated, if it is to be: clients may connect then. */
+  get whole(): Promise<void> {
+    return this.#whole;
+  }
+
   /** Gives the slots to the other nodes, and ends. */
   async leave(): Promise<void> {
+    await Promise.all([...this.#standIns.values()].map((standIn) => standIn.stop()));
     await this.#node?.leave();
   }
 
@@ -194,6 +361,7 @@ export class ClusterControl implements Directory {
       clientIdentifiers: cluster?.clientIdentifiers ?? 0,
       messagesResent: cluster?.messagesResent ?? 0,
       lanes: lanesByNode(cluster?.nodes ?? [], [...this.#links.values()].flat()),
+      replication: this.#replicationFigures,
     };
   }
   /** Why no client should be sent here; undefined: clients are accepted. */
@@ -296,10 +464,11 @@ function nextOf<Item>(items: Iterator<Item>, most: number): Item[] {
 }
 
 function planeView(view: View): ClusterView {
-  const nodes = liveNodes(view).map(({ incarnation, firstWorker, workers }) => ({
+  const nodes = liveNodes(view).map(({ incarnation, firstWorker, workers, standsFor }) => ({
     incarnation,
     firstWorker,
     workers,
+    standsIn: standsFor !== undefined,
   }));
   return { epoch: view.epoch, nodes, owners: view.owners };
 }

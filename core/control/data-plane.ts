@@ -7,6 +7,7 @@
  */
 import { BrokerError } from '../broker-error.ts';
 import { type KnownCluster, readKnownCluster } from '../cluster/cluster-memory.ts';
+import { Superseded, setLogAside } from '../cluster/superseded.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { takeOver } from '../config/reload.ts';
 import { type Addon, loadAddon, type StoreState } from '../data-plane/addon.ts';
@@ -92,6 +93,7 @@ export class DataPlane {
 
   async stop(reasonCode: number): Promise<void> {
     await this.#supervisor?.stop(reasonCode);
+    await this.#options.cluster?.stopReplication();
   }
 
   /**
@@ -124,6 +126,7 @@ export class DataPlane {
     const { config, events } = this.#options;
     const supervisor = this.#supervisor;
     await supervisor?.stop(ReasonCode.serverShuttingDown);
+    await this.#options.cluster?.stopReplication();
     this.#starts = supervisor?.starts ?? 0;
     this.#supervisor = undefined;
     for (let worker = 0; worker < config.workers; worker++) events.onWorkerLost(worker);
@@ -149,6 +152,7 @@ export class DataPlane {
     this.#options.onSupervisor(supervisor);
     const address = await supervisor.start(numericHost, httpSocket, listenerHosts);
     await cluster?.heard;
+    await cluster?.whole;
     return address;
   }
 
@@ -179,9 +183,17 @@ export class DataPlane {
       const { broker, recovered } = await store.recover(rules);
       directory.restore(recovered.run, recovered.sessions);
       return broker;
+    } catch (error) {
+      if (!(error instanceof Superseded)) throw error;
+      logger.warn(
+        { directory: store.directory },
+        'other nodes have gone on with what is in the data directory: this one begins with an empty one',
+      );
+      setLogAside(store.directory);
     } finally {
       if (server !== undefined) await closeRecovering(server);
     }
+    return await this.#openBroker(addon, host);
   }
 
   /** The node joins with its data, which it reads first so that the others need not wait for that. */
@@ -196,10 +208,16 @@ export class DataPlane {
       const { runs, sessions } = await store.read();
       directory.restore(0, sessions); // the others hear of them as soon as it has joined
       const alone = { clusterName: config.clusterName, keys: undefined, epoch: 0, incarnation: runs };
-      const data = { directory: store.directory, known: known ?? (runs > 0 ? alone : undefined) };
+      const data = {
+        directory: store.directory,
+        known: known ?? (runs > 0 ? alone : undefined),
+        log: store.log,
+        isEmpty: runs === 0,
+      };
       const place = await cluster.join(data);
       directory.setRun(place.incarnation, place.hasSurvivors);
       const { broker } = await store.recover(rules, place);
+      await cluster.replicate(broker);
       this.#options.onJoined();
       return broker;
     } catch (error) {

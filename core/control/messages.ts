@@ -44,6 +44,8 @@ export interface ClusterView {
     readonly incarnation: number;
     readonly firstWorker: number;
     readonly workers: number;
+    /** It has the sessions of a node that is lost. */
+    readonly standsIn: boolean;
   }[];
   /** By slot: the worker. */
   readonly owners: readonly number[];

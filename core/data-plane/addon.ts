@@ -320,6 +320,13 @@ export interface Engine {
   moveSessionHere(session: number, from: number): number;
   subscriptionCount(session: number): number;
 
+  /**
+   * These workers will be present next, with durable sessions of lost ones: QoS 1 and 2 of all topics here wait until their
+   * filters are known here.
+   */
+  awaitFilters(workers: readonly number[]): void;
+  /** Retained messages of its log that the owners of their topics do not have yet. */
+  offersLeft(): number;
   /** Names a SUBSCRIBE. */
   nextToken(): number;
   /**
@@ -592,7 +599,39 @@ export interface StoreRefusal {
 
 /** What the log keeps to, and who hears of its state. */
 export interface StoreRules extends Limits {
+  /** What is committed has to be stored elsewhere too: openReplica(). */
+  readonly isReplicated: boolean;
   onStoreState(state: StoreState, why: string): void;
+}
+
+/** native/log/replica.h. */
+export interface Replica {
+  /** The next chunk; undefined: there is none now, and onChunk follows. */
+  take(): Uint8Array | undefined;
+  /** So many chunks have been stored, of all that were taken. */
+  stored(chunks: number): void;
+  figures(): ReplicaFigures;
+  close(): void;
+}
+
+export interface ReplicaFigures {
+  /** Of what is on the disk and not stored elsewhere yet. */
+  readonly waitingBytes: number;
+  readonly waitingMs: number;
+  /** So many of the first chunks nobody needs any more. */
+  readonly droppable: number;
+  /** So much waits that nothing more is taken in that would have to be stored. */
+  readonly isBehind: boolean;
+}
+
+/** native/durable/log-copy.h. */
+export interface LogCopy {
+  /** False: the chunk is damaged, or the disk has failed or is full. */
+  take(chunk: Uint8Array): boolean;
+  /** A chunk that says: this log goes on from here. */
+  mark(): Uint8Array;
+  /** False: the disk has failed or is full. */
+  finish(): boolean;
 }
 
 export interface Addon {
@@ -617,8 +656,20 @@ export interface Addon {
     workers: number,
     rules: StoreRules,
   ):
-    | { readonly broker: number; readonly warning: string }
+    | {
+        readonly broker: number;
+        readonly warning: string;
+        /** Which log it is: 16 hexadecimal digits. */
+        readonly log: string;
+      }
     | { readonly fault: StoreFault; readonly detail: string };
+  /**
+   * The second copy of the broker's log, whose store was opened with `isReplicated`. For one thread, which closes it in the
+   * end. `onChunk`: there is a chunk again. Undefined: there is no such store any more.
+   */
+  openReplica(broker: number, onChunk: () => void): Replica | undefined;
+  /** Makes a log in a directory, which may be missing, of the second copy of another one. Blocks while the disk is slow. */
+  copyLog(directory: string): LogCopy | StoreRefusal;
   /**
    * Reads the store, once, on a thread of its own. `access`: the rules of clients that are in force from the beginning, of
    * encodeRuleBook(). Throws as createBroker().

@@ -23,7 +23,8 @@ export class ClusterTopics {
     const { nodes, isReached } = figures;
     for (const { name } of nodes) this.#names.add(name);
     if (!isReached) return [];
-    return [...this.#lanes(figures), ...(nodes[0]?.isHere === true ? this.#cluster(figures) : [])];
+    const own = [...this.#lanes(figures), ...replicationTopics(figures)];
+    return [...own, ...(nodes[0]?.isHere === true ? this.#cluster(figures) : [])];
   }
 
   #lanes({ nodes, lanes }: ClusterFigures): SysMessage[] {
@@ -65,6 +66,17 @@ export class ClusterTopics {
         laneNames.map(([topic]): SysMessage => [`$SYS/cluster/nodes/${from}/lanes/${name}/${topic}`, '']),
       );
   }
+}
+
+/** How far the second copy of this node's log is behind. */
+function replicationTopics({ nodes, replication }: ClusterFigures): SysMessage[] {
+  const here = nodes.find(({ isHere }) => isHere)?.name;
+  if (here === undefined || replication === undefined) return [];
+  const { waitingBytes, waitingMs } = replication;
+  return [
+    [`$SYS/cluster/nodes/${here}/log/waiting_bytes`, `${waitingBytes}`],
+    [`$SYS/cluster/nodes/${here}/log/waiting_ms`, `${waitingMs}`],
+  ];
 }
 
 const laneNames = [

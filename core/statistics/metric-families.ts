@@ -1,6 +1,6 @@
 /** What Prometheus is told, by name. Nothing is told by client or by topic: there may be millions. */
 import type { LaneFigures } from '../cluster/lane-figures.ts';
-import type { ClusterFigures } from '../control/cluster-control.ts';
+import type { ClusterFigures, ReplicationFigures } from '../control/cluster-control.ts';
 import type { CounterName, Times } from '../data-plane/addon.ts';
 import type { DirectoryCounts } from '../sessions/session-directory.ts';
 import type { ClientCounts } from './client-counts.ts';
@@ -222,7 +222,8 @@ function certificate({ certificateExpirySeconds }: MetricsSample): Family[] {
 
 function cluster({ cluster: figures }: MetricsSample): Family[] {
   if (figures === undefined) return [];
-  const { nodes, epoch, isReached, isSettled, clientIdentifiers, messagesResent, lanes } = figures;
+  const { nodes, epoch, isReached, isSettled, clientIdentifiers, messagesResent, lanes, replication } =
+    figures;
   const slots = nodes.map(({ name, slots: value }) => ({ labels: { node: name }, value }));
   return [
     gauge('rallymq_cluster_reached', '0: the node is cut off from its cluster.', [
@@ -241,6 +242,24 @@ function cluster({ cluster: figures }: MetricsSample): Family[] {
       { value: messagesResent },
     ]),
     ...laneFamilies(lanes),
+    ...replicationFamilies(replication),
+  ];
+}
+
+function replicationFamilies(figures: ReplicationFigures | undefined): Family[] {
+  if (figures === undefined) return [];
+  return [
+    gauge(
+      'rallymq_cluster_log_waiting_bytes',
+      'Bytes of the log of this node that JetStream has not acknowledged.',
+      [{ value: figures.waitingBytes }],
+    ),
+    gauge('rallymq_cluster_log_waiting_seconds', 'For how long the oldest of those bytes has waited.', [
+      { value: figures.waitingMs / 1_000 },
+    ]),
+    counter('rallymq_cluster_log_chunks_resent', 'Parts of the log that were sent to JetStream again.', [
+      { value: figures.chunksResent },
+    ]),
   ];
 }
 

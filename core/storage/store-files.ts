@@ -17,10 +17,19 @@ export interface StoreFiles {
 /** Of the data directory of a node of a cluster: core/cluster/cluster-memory.ts. */
 export const clusterFileName = 'cluster.json';
 
+/** There too: a log that other nodes have gone on with (core/cluster/superseded.ts), and logs that this one goes on with. */
+export const supersededFolderName = 'superseded';
+export const standInFolderName = 'stand-in';
+
 const segmentPattern = /^\d{10}\.seg$/;
 
 export function isSegment(name: string): boolean {
   return segmentPattern.test(name);
+}
+
+/** All that is in a log, and nothing else. */
+export function isLogFile(name: string): boolean {
+  return isSegment(name) || name.startsWith('spare-') || name.endsWith('.damaged');
 }
 
 /** In the order in which they were written. Errors: STORE_NOT_USABLE where there is no store. */

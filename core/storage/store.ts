@@ -52,6 +52,7 @@ export class Store {
   readonly #directory: string;
   readonly #onFailed: (error: BrokerError) => void;
   #broker = 0;
+  #log = '';
   #state: StoreState = 'open';
 
   /** `onFailed`: the disk has failed, and nothing more is acknowledged: the process has to end. */
@@ -83,13 +84,24 @@ export class Store {
     }
     const opened = this.#addon.openStore(this.#directory, durability, workers, {
       ...limits,
+      isReplicated: this.#config.replicas > 1,
       onStoreState: (state, why) => this.#onState(state, why),
     });
     if ('fault' in opened)
       throw new BrokerError(faultCodes[opened.fault], this.#sentence(opened.fault, opened.detail));
     this.#broker = opened.broker;
+    this.#log = opened.log;
     const warning = warnings[opened.warning];
     if (warning !== undefined) this.#logger.warn({ directory: this.#directory }, warning);
+  }
+
+  /** The number of the broker in the addon. */
+  get broker(): number {
+    return this.#broker;
+  }
+  /** Which log it is: Addon.openStore(). */
+  get log(): string {
+    return this.#log;
   }
 
   get directory(): string {

@@ -14,6 +14,7 @@
 #include <functional>
 
 #include "../lanes/deliveries.h"
+#include "../log/replica.h"
 #include "../messages/source.h"
 #include "../sessions/session.h"
 #include "../structures/fifo.h"
@@ -66,8 +67,12 @@ class Journal {
   bool isCrowded() const { return appender_ && appender_->isFull(); }
   // nullptr: there is no log.
   const Latencies* commitTimes() const { return log_ ? &log_->commitTimes() : nullptr; }
-  // The disk is full: whatever would have to be stored is refused.
-  bool isRefusing() const { return log_ && log_->state() == log::State::full; }
+  // The disk is full, or the replica of the log is too far behind: whatever would have to be stored is refused.
+  bool isRefusing() const {
+    return log_ && (log_->state() == log::State::full || (log_->replica() && log_->replica()->isBehind()));
+  }
+  // An acknowledged message outlives the node.
+  bool isReplicated() const { return log_ && log_->replica(); }
 
   enum class Whereabouts : uint8_t {
     known,

@@ -146,6 +146,7 @@ class Store {
 
   // The log is written from now on. What a start has found out is in it: when clients have left that were connected.
   void begin(uint64_t lastMessage) {
+    if (log_->replica()) log_->replica()->begin(recordBytes_ == 0);
     checkpointer_ = std::make_unique<Checkpointer>(*broker_, *log_, run_, checkpointBytesMin_);
     for (unsigned row = 0; row < broker_->workers(); row++) {
       Engine& engine = broker_->engineAt(row);
@@ -160,8 +161,8 @@ class Store {
       if (each.wasConnected) engine.journal().session(*engine.findSession(each.key));
     }
     for (unsigned row = 0; row < broker_->workers(); row++) broker_->engineAt(row).journal().submit();
-    // It is written while clients are there already.
-    if (recordBytes_ >= checkpointBytesMin_) checkpointer_->ask();
+    // It is written while clients are there already. The second copy may lack what this log had at its end.
+    if (recordBytes_ >= checkpointBytesMin_ || (log_->replica() && recordBytes_ > 0)) checkpointer_->ask();
   }
 
   std::unique_ptr<log::Log> log_;

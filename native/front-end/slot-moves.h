@@ -46,9 +46,10 @@
 // to whoever has told it of a slot: slotsHeld says whom its sender knows, and the taker waits until it knows them too.
 //
 // A worker that joins receives the filters with wildcards that have subscribers here, and the slots that are served
-// here; it tells its own subscriptions before it sends anything for these slots. For a lost worker: what has arrived
-// from it is handled, its filters and its members of shares are forgotten, its slots are held until another worker
-// takes them, and nobody waits for it any more.
+// here; it tells its own subscriptions before it sends anything for these slots, and slotsHeld with the number 0 behind
+// them: messages for the sessions of one that comes in the place of a lost worker wait for that. For a lost worker:
+// what has arrived from it is handled, its filters and its members of shares are forgotten, its slots are held until
+// another worker takes them, and nobody waits for it any more.
 #pragma once
 #include <map>
 
@@ -86,12 +87,22 @@ class SlotMoves {
     return number;
   }
 
+  // The worker is about to join, with durable sessions of one that is lost.
+  void await(unsigned worker) {
+    awaited_[worker] = 0;
+    shard_.awaitFilters(worker);
+  }
+
   // The worker has joined.
   void onJoined(unsigned worker) {
     jobs_.add({.kind = RouteJob::Kind::tellWildcards, .worker = worker});
     std::map<uint64_t, SlotSet> served;  // by claim
     for (unsigned slot = 0; slot < slotCount; slot++) {
       if (slots_.owner(slot) == slots_.own() && !slots_.isHeld(slot)) served[slots_.claim(slot)].add(slot);
+    }
+    if (const auto awaited = awaited_.find(worker); awaited != awaited_.end()) {
+      awaited->second = served.size();
+      if (served.empty()) shard_.filtersTold(worker);
     }
     for (const auto& [claim, slots] : served)
       outlet_.answer(worker, delivery::SlotsOpen{.move = claim, .carried = Carried(std::make_unique<SlotSet>(slots))});
@@ -101,6 +112,7 @@ class SlotMoves {
   // The worker is lost: the slot map knows.
   void onGone(unsigned worker) {
     jobs_.dropFor(worker);
+    if (awaited_.erase(worker) > 0) shard_.filtersTold(worker);
     for (const uint64_t number : numbersOf(moves_)) {
       const auto found = moves_.find(number);
       if (found == moves_.end()) continue;
@@ -154,6 +166,7 @@ class SlotMoves {
   }
 
   void take(const request::SlotsHeld& by, unsigned from) {
+    if (by.move == 0) return onFiltersTold(from);
     const auto found = takings_.find(by.move);
     if (found == takings_.end()) return;
     found->second.known |= by.present;
@@ -226,12 +239,19 @@ class SlotMoves {
   // This worker has joined, and an owner announces its slots: subscriptions here are told first.
   void learn(SlotSet slots, unsigned owner, uint64_t number) {
     slots_.keepUnknown(slots, owner);
-    if (slots.isEmpty()) return;
     slots_.hold(slots, owner, number);
     jobs_.add(
         {.kind = RouteJob::Kind::tellSlots, .worker = owner, .slots = slots, .then = [this, slots, owner, number] {
-           if (!slots_.isGone(owner)) serve(slots, owner, number);
+           if (slots_.isGone(owner)) return;
+           serve(slots, owner, number);
+           requests_.toShard(owner, request::SlotsHeld{.move = 0, .present = slots_.present()});
          }});
+  }
+  void onFiltersTold(unsigned worker) {
+    const auto found = awaited_.find(worker);
+    if (found == awaited_.end() || --found->second > 0) return;
+    awaited_.erase(found);
+    shard_.filtersTold(worker);
   }
 
   void onAllTold(uint64_t number) {
@@ -343,7 +363,9 @@ class SlotMoves {
   Outlet& outlet_;
   std::map<uint64_t, Move> moves_;      // by number
   std::map<uint64_t, Taking> takings_;  // by number
-  uint64_t giving_ = 0;                 // the move whose messages are given away; 0: none
+  std::map<unsigned, size_t>
+      awaited_;          // workers that come in the place of lost ones: how often they have still to tell
+  uint64_t giving_ = 0;  // the move whose messages are given away; 0: none
 };
 
 }  // namespace rally

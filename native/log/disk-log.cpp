@@ -50,6 +50,10 @@ bool DiskLog::look(OpenFault& fault) {
     fault = {OpenFault::Code::newerFormat, std::to_string(recovery_.newerVersion())};
   }
   id_ = recovery_.identity();
+  if (options_.isReplicated) {
+    replica_ = std::make_shared<Replica>(id_, appenders_);
+    writer_.replicate(*replica_);
+  }
   return fault.code == OpenFault::Code::none;
 }
 
@@ -75,6 +79,7 @@ void DiskLog::close() {
   if (!thread_.joinable()) return;
   inbox_.stop();
   thread_.join();
+  if (replica_) replica_->close();
 }
 
 std::unique_ptr<Reader> DiskLog::makeReader() { return std::make_unique<RecordReader>(space_, id_); }

@@ -26,6 +26,8 @@
 
 namespace rally::log {
 
+class Replica;
+
 // When a record counts as committed.
 enum class Durability : uint8_t {
   memory,  // immediately
@@ -49,6 +51,7 @@ struct Options {
   // Copies sparse segments forward. Not for logs whose order matters: those free space with dropBefore().
   bool copiesForward = true;
   bool setsAside = true;                          // damaged bytes, in separate files
+  bool isReplicated = false;                      // what is committed is also stored elsewhere (replica.h)
   uint64_t softFreeBytesMin = uint64_t(1) << 30;  // but at most 5 % of the disk ...
   uint64_t hardFreeBytesMin = 256u << 20;         // ... and 2 %
 };
@@ -158,6 +161,8 @@ class Log {
   virtual void close() = 0;
 
   State state() const { return state_.load(std::memory_order_acquire); }
+  // nullptr: it is not replicated. It may outlive the log.
+  const std::shared_ptr<Replica>& replica() const { return replica_; }
   Appender& appender(unsigned worker) { return *appenders_[worker]; }
   virtual std::unique_ptr<Reader> makeReader() = 0;
   virtual Figures figures() const = 0;
@@ -166,6 +171,7 @@ class Log {
 
  protected:
   std::atomic<State> state_{State::open};
+  std::shared_ptr<Replica> replica_;
   Latencies commitTimes_;
   std::vector<std::unique_ptr<Appender>> appenders_;
 };

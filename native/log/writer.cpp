@@ -98,7 +98,7 @@ bool Writer::commit(uint64_t nowMs) {
     if (error == ENOSPC || error == EDQUOT) return outOfSpace("the disk is full");
     if (error != 0) return failed("it cannot be written", error), false;
     isStuck_ = false;
-    acknowledge();
+    acknowledge(nowMs);
   }
   account();
   return !health_.isFailed();
@@ -163,9 +163,10 @@ int Writer::writeGroup() {
 
 // --- what follows from a commit ---
 
-void Writer::acknowledge() {
+void Writer::acknowledge(uint64_t nowMs) {
   Segment& segment = files_.active();
   std::vector<Placement> placements;
+  std::vector<Replica::Commit> commits;
   for (size_t i = 0; i < group_.batches.size();) {
     const unsigned worker = group_.batches[i].worker;
     placements.clear();
@@ -178,8 +179,18 @@ void Writer::acknowledge() {
           {batch.from, to, Position::of(segment.number, segment.end + uint32_t(group_.batchOffsets[i]))});
       recent_[worker].placements.push_back(placements.back());
     }
-    if (!placements.empty()) appenders_[worker]->commit(placements, placements.back().to);
+    if (placements.empty()) continue;
+    if (replica_) commits.push_back({worker, placements});
+    else appenders_[worker]->commit(placements, placements.back().to);
   }
+  if (replica_ && !commits.empty()) handToReplica(std::move(commits), nowMs);
+}
+
+void Writer::handToReplica(std::vector<Replica::Commit> commits, uint64_t nowMs) {
+  std::vector<Bytes> batches;
+  for (const HandedBatch& handed : group_.batches) batches.push_back(Bytes(handed.batch.records));
+  const Segment& segment = files_.active();
+  replica_->add(batches, std::move(commits), Position::of(segment.number, segment.end + uint32_t(group_.bytes)), nowMs);
 }
 
 void Writer::account() {
@@ -227,7 +238,10 @@ void Writer::accountBatch(const HandedBatch& handed, Position at) {
 }
 
 void Writer::apply(unsigned worker, const Ending& ending) {
-  if (ending.deadName == Ending::Name::allBefore) return space_.dropBefore(Position{ending.dead}.segment());
+  if (ending.deadName == Ending::Name::allBefore) {
+    if (replica_) replica_->dropBefore(Position{ending.dead});
+    return space_.dropBefore(Position{ending.dead}.segment());
+  }
   const Position dead = resolve(worker, ending.deadName, ending.dead);
   if (ending.byName == Ending::Name::none) space_.release(dead);
   else space_.supersede(dead, resolve(worker, ending.byName, ending.by));

@@ -12,6 +12,7 @@
 #include "health.h"
 #include "inbox.h"
 #include "reclaimer.h"
+#include "replica.h"
 #include "segment-files.h"
 
 namespace rally::log {
@@ -23,6 +24,8 @@ class Writer {
   Writer(Disk& disk, Space& space, const Options& options, Appenders& appenders, Inbox& inbox, Health& health,
          Latencies& commitTimes);
 
+  // The replica has to store what is written before it counts as committed. Call it before begin().
+  void replicate(Replica& replica) { replica_ = &replica; }
   // False: the first segment cannot be created; health has the reason.
   bool begin(const SegmentFiles::Start& start, std::vector<std::string> spareNames, uint64_t nowMs);
   // Commits what has been handed over, or does some work in advance. False: there is nothing to do, or nothing is
@@ -61,7 +64,8 @@ class Writer {
   void placeGroup(uint64_t nowMs);
   uint32_t placeRecords(std::span<uint8_t> records, Position at);
   int writeGroup();
-  void acknowledge();
+  void acknowledge(uint64_t nowMs);
+  void handToReplica(std::vector<Replica::Commit> commits, uint64_t nowMs);
   void account();
   void accountBatch(const HandedBatch& handed, Position at);
   void apply(unsigned worker, const Ending& ending);
@@ -85,6 +89,7 @@ class Writer {
   Inbox& inbox_;
   Health& health_;
   Latencies& commitTimes_;
+  Replica* replica_ = nullptr;
   SegmentFiles files_;
   Reclaimer reclaimer_;
   std::vector<Recent> recent_;

@@ -14,6 +14,7 @@
 #include "link-methods.h"
 #include "method.h"
 #include "ports.h"
+#include "replicas.h"
 #include "service-notice.h"
 #include "store-check.h"
 #include "store-state.h"
@@ -56,6 +57,8 @@ napi_value initialise(napi_env env, napi_value exports) {
                                Method{"readStore", readStore},
                                Method{"recoverStore", recoverStore},
                                Method{"storeProgress", storeProgress},
+                               Method{"openReplica", openReplica},
+                               Method{"copyLog", copyLog},
                                Method{"mayPublish", askRules<&RuleBook::mayPublish>},
                                Method{"mayReceive", askRules<&RuleBook::mayReceive>},
                                Method{"reservePort", reservePort},

@@ -50,6 +50,12 @@ class Registry {
     const auto found = entries_.find(id);
     return found == entries_.end() ? nullptr : found->second.store.get();
   }
+  // nullptr: there is none, or its log is not replicated.
+  std::shared_ptr<log::Replica> findReplica(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(id);
+    return found == entries_.end() || !found->second.store ? nullptr : found->second.store->log().replica();
+  }
   void remove(uint32_t id) {
     Entry entry;
     {

@@ -81,11 +81,22 @@ inline napi_value workerGone(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+inline napi_value awaitFilters(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  uint64_t workers = 0;
+  if (readWorkers(env, call.arguments[0], call.host->engine.numbersEnd(), workers))
+    eachWorker(workers, [&](unsigned worker) { call.host->engine.awaitFilters(worker); });
+  return nullptr;
+}
+
+inline napi_value offersLeft(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  return toNumber(env, double(call.host->engine.offersLeft()));
+}
+
 constexpr std::array clusterMethods = {
-    Method{"startCluster", startCluster},
-    Method{"setPresent", setPresent},
-    Method{"takeSlots", takeSlots},
-    Method{"workerGone", workerGone},
+    Method{"awaitFilters", awaitFilters}, Method{"offersLeft", offersLeft}, Method{"startCluster", startCluster},
+    Method{"setPresent", setPresent},     Method{"takeSlots", takeSlots},   Method{"workerGone", workerGone},
 };
 
 }  // namespace rally::node

@@ -30,6 +30,12 @@ inline void setNumber(napi_env env, napi_value object, const char* name, double 
   napi_set_named_property(env, object, name, toNumber(env, number));
 }
 
+inline std::string hexOf(uint64_t number) {
+  std::array<char, 17> text{};
+  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(number));
+  return text.data();
+}
+
 // Changes of the log's state come from the writer thread, and reach JavaScript by a thread-safe function.
 struct StateListener {
   struct Told {
@@ -74,6 +80,9 @@ inline napi_value openStore(napi_env env, napi_callback_info info) {
   options.segmentBytes = uint32_t(limitOf(env, arguments[3], "logSegmentBytes"));
   options.pendingBytesMax = size_t(limitOf(env, arguments[3], "logPendingBytesMax"));
   const auto checkpointBytesMin = uint64_t(limitOf(env, arguments[3], "checkpointBytesMin"));
+  napi_value isReplicated = nullptr;
+  napi_get_named_property(env, arguments[3], "isReplicated", &isReplicated);
+  options.isReplicated = truthOf(env, isReplicated);
   napi_value result = nullptr;
   napi_create_object(env, &result);
   log::OpenFault fault;
@@ -85,6 +94,7 @@ inline napi_value openStore(napi_env env, napi_callback_info info) {
   }
   constexpr std::array<const char*, 4> warnings = {"", "memoryFileSystem", "networkFileSystem", "overlayFileSystem"};
   setText(env, result, "warning", warnings[size_t(opened->warning())]);
+  setText(env, result, "log", hexOf(opened->identity()[0]));
   napi_value listener = nullptr;
   napi_get_named_property(env, arguments[3], "onStoreState", &listener);
   listen(env, listener, *opened);

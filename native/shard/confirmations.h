@@ -63,10 +63,13 @@ class Confirmations {
     settle(*entry);
     pop();
   }
-  // The worker is gone for good, and what it had with it.
-  void onGone(unsigned worker) {
+  // The worker is gone for good, and what it had with it; with `isKept` others have what was confirmed, and whoever has
+  // published what was not learns that.
+  void onGone(unsigned worker, bool isKept) {
     for (Entry& entry : entries_) {
-      if (std::erase(entry.awaited, worker) > 0) settle(entry);
+      if (std::erase(entry.awaited, worker) == 0) continue;
+      if (isKept) entry.reason = Reason::quotaExceeded;
+      settle(entry);
     }
     pop();
   }

@@ -13,6 +13,7 @@
 #include "../durable/journal.h"
 #include "../lanes/requests.h"
 #include "../messages/source.h"
+#include "../structures/fifo.h"
 #include "../structures/sampler.h"
 #include "../topics/filter-table.h"
 #include "../topics/topic-rates.h"
@@ -110,6 +111,9 @@ class Shard {
       durableRoutes |= filter->durableRoutes;
     }
     const bool mayLog = journal_.isOn() && !isReservedTopic(publication.topic);
+    if (mayLog && publication.qos > 0 && awaited_ != 0) [[unlikely]] {
+      if (wait(publication, source, from)) return;
+    }
     const bool isForLog = mayLog && publication.qos > 0 && (durableRoutes != 0 || hasDurableMembers());
     if (isForLog && journal_.isClustered()) [[unlikely]]
       return publishStored(publication, source, from, routes, durableRoutes);
@@ -191,15 +195,15 @@ class Shard {
   }
   void take(const request::Flush& asked, unsigned from) {
     walks_.suspend(asked.session, from);
-    frontEnds_.answerBehind(from, delivery::Flushed{.session = asked.session, .move = asked.move});
+    answerBehind(from, delivery::Flushed{.session = asked.session, .move = asked.move});
   }
 
   void take(const request::Barrier& asked, unsigned from) {
-    frontEnds_.answerBehind(from, delivery::Passed{.token = asked.token});
+    answerBehind(from, delivery::Passed{.token = asked.token});
   }
 
   void take(const request::SlotBarrier& asked, unsigned from) {
-    frontEnds_.answerBehind(from, delivery::SlotsPassed{.move = asked.move});
+    answerBehind(from, delivery::SlotsPassed{.move = asked.move});
   }
   void take(const request::RetainedMoves& asked, unsigned from) {
     MessageRef message = asked.carried.take();
@@ -255,8 +259,29 @@ class Shard {
   // The worker is gone for good.
   void onGone(unsigned worker) {
     walks_.onGone(worker);
-    confirmations_.onGone(worker);
+    confirmations_.onGone(worker, journal_.isReplicated());
   }
+
+  // --- a worker that comes with the durable sessions of a lost one ------------------------------------
+
+  // Its filters are not known here yet: what they may match waits.
+  void awaitFilters(unsigned worker) { awaited_ |= bitOf(worker); }
+  // They are, or it is lost.
+  void filtersTold(unsigned worker) {
+    awaited_ &= ~bitOf(worker);
+    while (awaited_ == 0 && !waiting_.isEmpty()) {
+      const Waiting first = std::move(waiting_.front());
+      waiting_.pop();
+      if (!first.message) {
+        frontEnds_.answerBehind(first.worker, first.answer);
+        continue;
+      }
+      waitingBytes_ -= first.message->size();
+      Publication publication = Publication::of(first.message, first.topicHash);
+      publish(publication, first.source, first.worker);
+    }
+  }
+  bool isWaiting() const { return !waiting_.isEmpty(); }
   Confirmations& confirmations() { return confirmations_; }
 
   void take(const request::LookUp& asked, unsigned from) {
@@ -368,6 +393,36 @@ class Shard {
     if (!isTaken && reason == Reason::success) reason = Reason::noMatchingSubscribers;
     confirmations_.finish(token, from, source, reason);
     frontEnds_.confirmHere(token);
+  }
+
+  // A PUBLISH, or an answer that is behind it.
+  struct Waiting {
+    unsigned worker = 0;  // who asked
+    Source source = {};
+    uint64_t topicHash = 0;
+    MessageRef message = {};
+    ShardRecord answer = {};
+  };
+  // That waits, in about as many bytes as a lane takes.
+  static constexpr size_t waitingBytesMax = 8u << 20;
+
+  // False: it does not.
+  [[gnu::noinline]] bool wait(Publication& publication, const Source& source, unsigned from) {
+    if (waitingBytes_ < waitingBytesMax) {
+      MessageRef message = publication.keep();
+      waitingBytes_ += message->size();
+      waiting_.push(
+          {.worker = from, .source = source, .topicHash = publication.topicHash, .message = std::move(message)});
+      return true;
+    }
+    if (source.qos == 0) return false;
+    counters_.add(Counter::storageRefused);
+    frontEnds_.acknowledge(from, source, Reason::quotaExceeded, true);
+    return true;
+  }
+  void answerBehind(unsigned worker, const ShardRecord& record) {
+    if (waiting_.isEmpty()) frontEnds_.answerBehind(worker, record);
+    else waiting_.push({.worker = worker, .answer = record});
   }
 
   void logRetained(Publication& publication, uint8_t logFlags, const Source& source) {
@@ -487,6 +542,9 @@ class Shard {
   Confirmations confirmations_;
   std::vector<Filter*> matches_;
   uint64_t nowMs_ = 0;
+  uint64_t awaited_ = 0;  // workers whose filters are not known here yet
+  Fifo<Waiting> waiting_;
+  size_t waitingBytes_ = 0;
 };
 
 }  // namespace rally

@@ -25,6 +25,10 @@ export const unreachable: Readonly<Record<string, string>> = {
   'passwords that are remembered, and for how long': "only right ones are, and those are the users' own",
   'bytes of a segment of the log': 'whoever stores anything fills them, one after the other',
   'room on the disk of the data directory': 'a disk that is full is simulated: test/native/durable.test.cpp',
+  'bytes of the log of a node with `replicas` 3 that JetStream has not acknowledged; it keeps `logCopies` of them':
+    'a JetStream that does not answer is played: test/native/log.test.cpp',
+  "bytes of QoS 1 and 2 that wait in a shard for a stand-in's filters":
+    'for as long as a node takes to join: test/native/durable.test.cpp',
   'time between two looks at the files of certificates': 'no client has a part in it',
   'restarts of a worker': 'no client can end one',
   'time that a request over HTTP waits until the HTTP server takes it':

@@ -782,6 +782,63 @@ TEST("durable cluster: PUBACK waits for the logs of the nodes that have the subs
   CHECK_EQ(near.texts().back(), std::string("a/x=4"));
 }
 
+TEST("durable cluster: QoS 1 and 2 wait for the filters of a worker that comes in the place of a lost one") {
+  for (const bool isLost : {false, true}) {
+    std::deque<KeptDisk> disks(3);
+    HandDrivenBroker broker(disks, Nodes{1, 1, 1});
+    Client& reader = broker.connected("reader", 1, durable());
+    reader.subscribe("#", 2);
+    Client& publisher = broker.connected("p", 1, fleeting());
+    broker.settle();
+    broker.engine(0).awaitFilters(2);
+    const std::string topic = broker.ownedBy(0, "a/x");
+    const std::string other = broker.ownedBy(1, "b/x");
+    for (int qos = 0; qos <= 2; qos++) publisher.publish(topic, std::to_string(qos), qos);
+    publisher.publish(other, "3", 1);
+    broker.settle();
+    CHECK_EQ(reader.received.size(), 2u);
+    CHECK_EQ(publisher.unacknowledged.size(), 3u);  // answers come in order
+    CHECK(!broker.engine(0).isAtRest());
+    if (isLost) broker.lose(2);
+    else broker.engine(0).shard().filtersTold(2);
+    broker.settle();
+    if (!CHECK_EQ(reader.received.size(), 4u)) return;
+    CHECK(reader.texts()[2] == topic + "=1" && reader.texts()[3] == topic + "=2");
+    CHECK(publisher.unacknowledged.empty());
+    CHECK(broker.engine(0).isAtRest());
+  }
+}
+
+TEST(
+    "durable cluster: what a lost node had not confirmed is refused where the logs are replicated, and taken for "
+    "stored elsewhere") {
+  using namespace rally;
+  struct Answers final : Confirmations::Outlet {
+    std::vector<Reason> reasons;
+    void acknowledgeStored(unsigned, const Source&, Reason reason) override { reasons.push_back(reason); }
+    void answerStored(unsigned, const ShardRecord&) override {}
+  };
+  for (const bool isKept : {false, true}) {
+    Answers answers;
+    Confirmations confirmations(answers);
+    for (int i = 0; i < 3; i++) {
+      const uint32_t token = confirmations.begin();
+      for (unsigned worker = 0; worker < 3; worker++) confirmations.expect(token, worker);
+      confirmations.finish(token, 0, {}, Reason::success);
+      confirmations.take(token, 0, false);
+      if (i > 0) confirmations.take(token, 1, false);
+      if (i > 1) confirmations.take(token, 2, false);
+    }
+    CHECK(answers.reasons == std::vector<Reason>{Reason::success});
+    confirmations.onGone(2, isKept);
+    const Reason reason = isKept ? Reason::quotaExceeded : Reason::success;
+    CHECK(answers.reasons == (std::vector<Reason>{Reason::success, reason}));
+    confirmations.take(1, 1, false);
+    CHECK(answers.reasons == (std::vector<Reason>{Reason::success, reason, reason}));
+    CHECK(confirmations.isEmpty());
+  }
+}
+
 TEST("durable cluster: what is retained, and what was cleared, is so again on whatever nodes its topics come to") {
   std::deque<KeptDisk> disks(2);
   HandDrivenBroker broker(disks, Nodes{1, 1});

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <deque>
 #include <filesystem>
 #include <mutex>
 #include <thread>
 
+#include "../../native/durable/log-copy.h"
 #include "../../native/log/crc32c.h"
 #include "../../native/log/records.h"
 #include "../../native/log/short-slice.h"
@@ -164,6 +166,164 @@ TEST("log: what stands before a checkpoint is recycled, and not there at the nex
   CHECK(found.damaged == 0 && !found.records.empty() && found.records.size() < 8);
   CHECK(found.records.back().first == placement.at);
   CHECK(again.begin(5'000));
+}
+
+TEST("log: a replica is of whole groups, and nothing is committed before it is stored there") {
+  check::eachSeed(8, [](check::Random& random) {
+    log::Options options;
+    options.workers = 2;
+    options.isReplicated = true;
+    options.segmentBytes = 1u << 20;
+    options.copiesForward = false;
+    log::DiskLog store(options, std::make_unique<sim::SimDisk>(), nullptr, log::Warning::none);
+    log::OpenFault fault;
+    Collected nothing;
+    CHECK(store.look(fault));
+    store.recover(nothing);
+    log::Replica& replica = *store.replica();
+    replica.begin(true);
+    CHECK(store.begin(1'000));
+    std::vector<uint8_t> chunk;
+    CHECK(replica.take(chunk));  // that the run begins
+    log::ChunkHead head;
+    Bytes records;
+    CHECK(log::ChunkHead::read(Bytes(chunk), head, records) && records.empty());
+    CHECK_EQ(head.flags, log::ChunkHead::beginsRun | log::ChunkHead::endsGroup | log::ChunkHead::beginsLog);
+    CHECK(!replica.take(chunk));
+    size_t rung = 0;
+    replica.onChunk([&] { rung++; });
+    Octets expected;
+    Octets seen;
+    std::deque<std::pair<unsigned, log::Ticket>> appended;  // in the order of the log
+    std::vector<size_t> bytesBehind{0};                     // of each chunk, all before it
+    uint64_t stored = 1;
+    for (int round = 0; round < 20; round++) {
+      for (unsigned worker = 0; worker < 2; worker++) {
+        for (size_t count = random.below(3); count > 0; count--) {
+          const Octets body = random.bytes(random.chance(5) ? 300'000 : random.below(2'000));
+          appended.push_back({worker, store.appender(worker).append(log::Kind(64 + worker), Bytes(body))});
+          expected.insert(expected.end(), body.begin(), body.end());
+        }
+        store.appender(worker).flush();
+      }
+      store.writer().step(2'000);
+      while (replica.take(chunk)) {
+        CHECK(log::ChunkHead::read(Bytes(chunk), head, records));
+        CHECK_EQ(head.number, bytesBehind.size());
+        CHECK_EQ(head.end != 0, (head.flags & log::ChunkHead::endsGroup) != 0);
+        CHECK(records.size() <= log::Replica::chunkBytesMax);
+        seen.insert(seen.end(), records.begin(), records.end());
+        bytesBehind.push_back(seen.size());
+      }
+      stored += random.below(bytesBehind.size() - stored + 1);
+      replica.stored(stored);
+      CHECK_EQ(replica.figures(2'000).waitingBytes, seen.size() - bytesBehind[stored - 1]);
+      size_t at = 0;
+      for (size_t i = 0; i < appended.size() && at < seen.size(); i++) {
+        at += log::framedBytes(log::RecordHead::at(seen.data() + at).bodyBytes);
+        const auto& [worker, ticket] = appended[i];
+        if (at > bytesBehind[stored - 1]) CHECK(!store.appender(worker).isCommitted(ticket));
+      }
+    }
+    CHECK(rung > 0);
+    replica.stored(bytesBehind.size());
+    Octets bodies;
+    for (Bytes rest = Bytes(seen); !rest.empty();) {
+      const log::RecordHead record = log::RecordHead::at(rest.data());
+      const Bytes body = rest.subspan(log::recordHeadBytes, record.bodyBytes);
+      bodies.insert(bodies.end(), body.begin(), body.end());
+      rest = rest.subspan(log::framedBytes(record.bodyBytes));
+    }
+    CHECK(bodies == expected);
+    for (const auto& [worker, ticket] : appended) CHECK(store.appender(worker).isCommitted(ticket));
+    // Behind a checkpoint what stands before it is dropped, in whole chunks.
+    CHECK_EQ(replica.droppable(), 0u);
+    const log::Ticket last = store.appender(0).append(log::Kind(70), {});
+    store.appender(0).flush();
+    store.writer().step(2'000);
+    CHECK(replica.take(chunk));
+    replica.stored(bytesBehind.size() + 1);
+    store.appender(0).dropBefore(store.appender(0).positionOf(last));
+    store.appender(0).flush();
+    store.writer().step(2'000);
+    CHECK_EQ(replica.droppable(), bytesBehind.size());
+    chunk[chunk.size() - 1] ^= 1;
+    CHECK(!log::ChunkHead::read(Bytes(chunk), head, records));
+  });
+}
+
+TEST("log: a log is made of the chunks of another one, but for a group that is not whole") {
+  log::Options options;
+  options.isReplicated = true;
+  options.segmentBytes = 2u << 20;
+  log::DiskLog store(options, std::make_unique<sim::SimDisk>(), nullptr, log::Warning::none);
+  log::OpenFault fault;
+  Collected nothing;
+  CHECK(store.look(fault));
+  store.recover(nothing);
+  CHECK(store.begin(1'000));
+  std::vector<std::vector<uint8_t>> chunks(1);
+  const auto takeAll = [&] {
+    while (store.replica()->take(chunks.back())) chunks.emplace_back();
+  };
+  for (uint8_t i = 0; i < 10; i++) {
+    store.appender(0).append(log::Kind(64 + i), Bytes(Octets(size_t(i) * 30'000, i)));
+    if (i % 3 == 0) store.appender(0).flush();
+    store.writer().step(2'000);
+  }
+  takeAll();
+  const size_t whole = chunks.size() - 1;
+  store.appender(0).append(log::Kind(80), Bytes(Octets(1'000'000, 1)));
+  store.appender(0).flush();
+  store.writer().step(2'000);
+  takeAll();
+  CHECK(chunks.size() > whole + 5);
+  const Folder folder;
+  std::unique_ptr<LogCopy> copy = LogCopy::open(folder.path(), fault);
+  if (!CHECK(copy)) return;
+  for (size_t i = 0; i < chunks.size() - 2; i++) CHECK(copy->take(Bytes(chunks[i])));
+  log::ChunkHead head;
+  Bytes records;
+  const std::vector<uint8_t> mark = copy->mark();
+  CHECK(log::ChunkHead::read(Bytes(mark), head, records) && records.empty());
+  CHECK(head.flags == (log::ChunkHead::beginsRun | log::ChunkHead::endsGroup));
+  chunks[1][40] ^= 1;
+  CHECK(!copy->take(Bytes(chunks[1])));
+  CHECK(copy->finish());
+  copy.reset();
+  Collected found;
+  options.directory = folder.path();
+  options.isReplicated = false;
+  const std::unique_ptr<log::Log> made = log::openLog(options, fault);
+  if (!CHECK(made)) return;
+  CHECK_EQ(made->identity()[0], head.owner);
+  made->recover(found);
+  if (!CHECK_EQ(found.records.size(), 10u)) return;
+  for (uint8_t i = 0; i < 10; i++) CHECK(found.records[i].second == Octets(size_t(i) * 30'000, i));
+}
+
+TEST("log: what would have to be stored is refused while the replica is far behind") {
+  log::Options options;
+  options.isReplicated = true;
+  options.segmentBytes = 2u << 20;
+  log::DiskLog store(options, std::make_unique<sim::SimDisk>(), nullptr, log::Warning::none);
+  log::OpenFault fault;
+  Collected nothing;
+  CHECK(store.look(fault));
+  store.recover(nothing);
+  CHECK(store.begin(1'000));
+  log::Replica& replica = *store.replica();
+  const Octets body(1u << 20, 7);
+  while (!replica.isBehind() && replica.figures(0).waitingBytes < 2 * log::Replica::behindBytes) {
+    store.appender(0).append(log::Kind(64), Bytes(body));
+    store.appender(0).flush();
+    store.writer().step(2'000);
+  }
+  CHECK(replica.isBehind() && replica.figures(0).waitingBytes > log::Replica::behindBytes);
+  CHECK_EQ(replica.figures(7'000).waitingMs, 5'000u);
+  std::vector<uint8_t> chunk;
+  for (uint64_t count = 1; replica.take(chunk); count++) replica.stored(count);
+  CHECK(!replica.isBehind() && replica.figures(0).waitingBytes == 0);
 }
 
 TEST("log: lives with crashes, full and failing disks") {

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { decodeAcknowledgement } from '../../core/wire/decode-acknowledgement.ts';
 import { PacketType } from '../../core/wire/packet-type.ts';
-import type { ConnectPacket, QoS } from '../../core/wire/packets.ts';
+import type { AcknowledgementPacket, ConnectPacket, QoS } from '../../core/wire/packets.ts';
 import { isProtocolError } from '../../core/wire/protocol-error.ts';
 import type { Ends } from './at-end.ts';
 import {
@@ -65,10 +65,15 @@ export class MqttSession {
   /** What the application got: QoS 2 once by its packet identifier, QoS 1 as often as it came. */
   readonly handed: Handed[] = [];
   readonly unanswered = new Map<number, Unanswered>();
+  /** What the broker did not take: reason codes from 0x80 on. */
+  readonly refused: { readonly topic: string; readonly text: string }[] = [];
   client: RawClient | undefined;
   isSessionPresent = false;
-  /** How many PINGRESPs have come. */
+  /** How many PINGRESPs and PUBRECs have come. */
   pongs = 0;
+  pubrecs = 0;
+  /** Whether it sends PUBREL for what a test has published by itself. */
+  answersUnknown = true;
   readonly #test: Ends;
   readonly #ports: Ports;
   readonly #packet: Partial<ConnectPacket>;
@@ -191,8 +196,9 @@ export class MqttSession {
   }
 
   #onComplete(packet: ReceivedPacket): void {
-    const packetId = packetIdOf(packet);
+    const { packetId, reasonCode } = acknowledgementOf(packet);
     const unanswered = this.unanswered.get(packetId);
+    if (packet.type === PacketType.puback && reasonCode >= 0x80) this.#refuse(packetId);
     // A late PUBCOMP for a packet identifier that is in use again is not for its new message.
     const isAwaited =
       packet.type === PacketType.puback ? unanswered?.qos === 1 : unanswered?.isReleased === true;
@@ -200,17 +206,33 @@ export class MqttSession {
   }
 
   #onPubrec(client: RawClient, packet: ReceivedPacket): void {
-    const packetId = packetIdOf(packet);
+    const { packetId, reasonCode } = acknowledgementOf(packet);
+    this.pubrecs++;
+    if (reasonCode >= 0x80) {
+      this.#refuse(packetId);
+      return;
+    }
     const unanswered = this.unanswered.get(packetId);
+    if (unanswered === undefined && !this.answersUnknown) return;
     if (unanswered !== undefined) unanswered.isReleased = true;
     this.#send(client, pubrelFrame(packetId));
   }
+
+  #refuse(packetId: number): void {
+    const unanswered = this.unanswered.get(packetId);
+    if (unanswered !== undefined) this.refused.push({ topic: unanswered.topic, text: unanswered.text });
+    this.unanswered.delete(packetId);
+  }
 }
 
-function packetIdOf({ header, body }: ReceivedPacket): number {
+function packetIdOf(packet: ReceivedPacket): number {
+  return acknowledgementOf(packet).packetId;
+}
+
+function acknowledgementOf({ header, body }: ReceivedPacket): AcknowledgementPacket {
   const packet = decodeAcknowledgement(header, body, 5);
   assert.ok(!isProtocolError(packet));
-  return packet.packetId;
+  return packet;
 }
 
 /**

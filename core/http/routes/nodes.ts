@@ -39,8 +39,17 @@ export const nodes: Route = ofNode({
                   }),
                   description: 'from the node that is asked to this one; absent: it is the same',
                 },
+                log: {
+                  ...record({
+                    waitingBytes: { ...count, description: 'that JetStream has not acknowledged' },
+                    waitingMs: { ...count, description: 'for which the oldest of them has waited' },
+                    isBehind: { ...truth, description: 'what would have to be stored is refused' },
+                  }),
+                  description: 'of the node that is asked, with `replicas` 3',
+                },
               },
               'lanes',
+              'log',
             ),
           ),
         }),
@@ -51,10 +60,13 @@ export const nodes: Route = ofNode({
   handle: (_, { source }) => {
     const figures = source.cluster();
     if (figures === undefined) return problem(404, 'This broker is not in a cluster.');
-    const { epoch, isReached, isSettled, nodes: seen, lanes } = figures;
+    const { epoch, isReached, isSettled, nodes: seen, lanes, replication } = figures;
     const shown = seen.map((node) => {
       const toIt = lanes.get(node.name);
-      return toIt === undefined || node.isHere ? node : { ...node, lanes: toIt };
+      if (!node.isHere) return toIt === undefined ? node : { ...node, lanes: toIt };
+      if (replication === undefined) return node;
+      const { waitingBytes, waitingMs, isBehind } = replication;
+      return { ...node, log: { waitingBytes, waitingMs, isBehind } };
     });
     return apiAnswer(200, { epoch, isReached, isSettled, nodes: shown });
   },

@@ -7,6 +7,7 @@ import {
   type RoamingSession,
 } from '../../support/cluster/broker-cluster.ts';
 import { runCommand, startCommand } from '../../support/command.ts';
+import { publishFrame } from '../../support/frames.ts';
 import { until } from '../../support/wait.ts';
 
 const topics = Array.from({ length: 12 }, (_, index) => `kept/${index}`);
@@ -147,4 +148,95 @@ test('data of one cluster is of no use to another one, nor to a broker alone', a
   assert.match(refused.stdout + refused.stderr, /belongs to another cluster, rallymq/);
   first.kill('SIGTERM');
   await first.exited();
+});
+
+test('three replicas: a node is lost for good, and all that it has acknowledged is served by the others', async (t) => {
+  const cluster = await BrokerCluster.start(t, 3, 1, true, 3);
+  const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
+  // On the node that will be lost: one that is away, one that is connected, and one that is about to release its message.
+  const away = await cluster.connected(c, 'away');
+  await away.subscribe('kept/+', 2);
+  away.disconnect();
+  const there = await cluster.connected(c, 'there');
+  await there.subscribe('kept/+', 1);
+  const publisher = await cluster.connected(a);
+  const expected = new Map(topics.map((topic): [string, string[]] => [topic, []]));
+  let number = 0;
+  const publish = async (count: number, retain = false): Promise<void> => {
+    for (let round = 0; round < count; round++, number++)
+      for (const topic of topics) publisher.publish(topic, `${number}`, number % 2 === 0 ? 1 : 2, retain);
+    await allAnswered(publisher);
+  };
+  await publish(5, true);
+  const halfway = await cluster.connected(c, 'halfway');
+  halfway.answersUnknown = false;
+  halfway.client?.send(publishFrame('kept/0', 'exactly once', { qos: 2, packetId: 7 }));
+  await until('its PUBREC', () => halfway.pubrecs > 0);
+  await until('what was published', () => there.handed.length === 5 * topics.length + 1);
+  cluster.remove(c);
+  c.command.kill('SIGKILL');
+  await c.command.exited();
+  // While nobody serves its sessions messages wait, or are refused; none is acknowledged that nobody has.
+  await publish(5);
+  await cluster.settled();
+  await publish(5);
+  for (let round = 0; round < number; round++)
+    for (const topic of topics) {
+      const isRefused = publisher.refused.some((each) => each.topic === topic && each.text === `${round}`);
+      if (!isRefused) expected.get(topic)?.push(`${round}`);
+    }
+  const isQos1 = (session: RoamingSession): boolean => session === there;
+  const check = (session: RoamingSession, what: string): void => {
+    for (const topic of topics) {
+      const refused = publisher.refused.filter((each) => each.topic === topic).map(({ text }) => text);
+      const texts = session.handed
+        .filter((each) => each.topic === topic && each.text !== 'exactly once')
+        .map(({ text }) => text);
+      const once = isQos1(session) ? texts.filter((text, index) => texts.indexOf(text) === index) : texts;
+      assert.deepEqual(
+        once.filter((text) => !refused.includes(text)),
+        expected.get(topic),
+        `${what}: ${topic}`,
+      );
+    }
+    const exact = session.handed.filter(({ text }) => text === 'exactly once');
+    // What was acknowledged with QoS 1 in the last second may come again.
+    assert.ok(exact.length === 1 || (isQos1(session) && exact.length > 1), `${what}: exactly once`);
+  };
+  await away.connectTo(a);
+  assert.ok(away.isSessionPresent, 'away');
+  await there.connectTo(b);
+  assert.ok(there.isSessionPresent, 'there');
+  await halfway.connectTo(b);
+  assert.ok(halfway.isSessionPresent, 'halfway');
+  halfway.client?.send(publishFrame('kept/0', 'exactly once', { qos: 2, packetId: 7, dup: true }));
+  await until('its PUBREC again', () => halfway.pubrecs > 1);
+  for (const session of [away, there]) {
+    await until(`all messages for ${session.clientId}`, () => {
+      const texts = new Set(session.handed.map(({ topic, text }) => `${topic} ${text}`));
+      return [...expected].every(([topic, all]) => all.every((text) => texts.has(`${topic} ${text}`)));
+    });
+    await session.roundTrip();
+    check(session, session.clientId);
+  }
+  for (const broker of cluster.brokers)
+    assert.deepEqual(
+      await retainedOn(cluster, broker, 'kept', topics.length),
+      Object.fromEntries(topics.map((topic) => [topic, '4'])),
+    );
+  // The node comes back with its disk: what was on it counts no more.
+  await cluster.again(c);
+  cluster.brokers.push(c);
+  await cluster.settled();
+  const before = away.handed.length;
+  await away.connectTo(c);
+  assert.ok(away.isSessionPresent);
+  await publish(1);
+  await until('the last ones', () => away.handed.length === before + topics.length);
+  await away.roundTrip();
+  assert.equal(away.handed.length, before + topics.length);
+  assert.match(
+    c.command.stdout + c.command.stderr,
+    /other nodes have gone on with what is in the data directory/,
+  );
 });

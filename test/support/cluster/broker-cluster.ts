@@ -70,7 +70,7 @@ export class ClusterBroker {
 }
 
 export class BrokerCluster {
-  readonly nats: NatsServer;
+  readonly #nats: readonly NatsServer[];
   /** May do all. */
   readonly apiKey = apiKey;
   readonly brokers: ClusterBroker[] = [];
@@ -78,25 +78,45 @@ export class BrokerCluster {
   readonly #folder: string;
   #sessions = 0;
   #hasData = false;
+  #replicas = 1;
 
-  private constructor(test: TestContext, nats: NatsServer, folder: string) {
+  private constructor(test: TestContext, nats: readonly NatsServer[], folder: string) {
     this.#test = test;
-    this.nats = nats;
+    this.#nats = nats;
     this.#folder = folder;
   }
 
-  /** Resolves when all have their part of the slots. `hasData`: each has a data directory of its own. */
-  static async start(test: TestContext, count: number, workers = 1, hasData = false): Promise<BrokerCluster> {
-    const nats = await NatsServer.start(test);
+  /**
+   * Resolves when all have their part of the slots. `hasData`: each has a data directory of its own. With three replicas
+   * JetStream keeps one copy of each log, on its only server, unless there are `servers` of it.
+   */
+  static async start(
+    test: TestContext,
+    count: number,
+    workers = 1,
+    hasData = false,
+    replicas: 1 | 3 = 1,
+    servers = 1,
+  ): Promise<BrokerCluster> {
+    const nats =
+      servers === 1 ? [await NatsServer.start(test)] : await NatsServer.startCluster(test, servers);
     const folder = await mkdtemp(join(tmpdir(), 'rallymq-cluster-'));
     atEnd(test, () => rm(folder, { recursive: true, force: true }));
     const key = apiKeyLine({ name: 'test', scopes: new Set(apiScopes) }, hashOfApiKey(apiKey));
     await writeFile(join(folder, 'keys'), `${key}\n`);
+    const limits = { logCopies: servers };
+    await writeFile(join(folder, 'config'), JSON.stringify({ replicas, limits }));
     const cluster = new BrokerCluster(test, nats, folder);
     cluster.#hasData = hasData;
+    cluster.#replicas = replicas;
     for (let index = 0; index < count; index++) await cluster.add(`node-${index}`, workers);
     await cluster.settled();
     return cluster;
+  }
+
+  /** The first one. */
+  get nats(): NatsServer {
+    return this.#nats[0] ?? assert.fail();
   }
 
   broker(index: number): ClusterBroker {
@@ -104,7 +124,8 @@ export class BrokerCluster {
   }
 
   async add(name: string, workers = 1): Promise<ClusterBroker> {
-    const proxy = await TcpProxy.start(this.#test, this.nats.port);
+    const { port } = this.#nats[this.brokers.length % this.#nats.length] ?? this.nats;
+    const proxy = await TcpProxy.start(this.#test, port);
     const broker = new ClusterBroker(name, proxy, this.#run(name, proxy, workers));
     await broker.ready();
     this.brokers.push(broker);
@@ -132,6 +153,7 @@ export class BrokerCluster {
       `${workers}`,
     ];
     const keys = ['--api-keys', join(this.#folder, 'keys')];
+    if (this.#replicas > 1) flags.push('--config', join(this.#folder, 'config'));
     const command = new Command(['--port', '0', '--tcp-port', '0', ...flags, ...keys, ...data]);
     atEnd(this.#test, () => command.end());
     return command;

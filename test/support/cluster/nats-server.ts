@@ -33,6 +33,24 @@ export class NatsServer {
     return server;
   }
 
+  /** So many as one, when they have agreed who leads. */
+  static async startCluster(test: TestContext, count: number): Promise<NatsServer[]> {
+    const routes: string[] = [];
+    for (let index = 0; index < count; index++) routes.push(`nats://127.0.0.1:${await unusedPort()}`);
+    const servers = await Promise.all(
+      routes.map((route, index) => {
+        const own = ['--name', `nats-${index}`, '--cluster_name', 'test', '--cluster', route];
+        return NatsServer.start(test, ['-js', ...own, '--routes', routes.join(',')]);
+      }),
+    );
+    await until(
+      'a leader of JetStream',
+      () => servers.some((server) => server.#said.includes('new metadata leader')),
+      30_000,
+    );
+    return servers;
+  }
+
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
   }

@@ -6,7 +6,14 @@
  */
 import assert from 'node:assert/strict';
 import { slotCount } from '../../../core/cluster/slots.ts';
-import { decodeView, liveNodes, nodeOf, ownerOfSlot, type View } from '../../../core/cluster/view.ts';
+import {
+  decodeView,
+  liveNodes,
+  type NodeEntry,
+  nodeOf,
+  ownerOfSlot,
+  type View,
+} from '../../../core/cluster/view.ts';
 import type { ConnectRequest } from '../../../core/control/messages.ts';
 import { Random, replayOf } from '../random.ts';
 import { SimulatedNats } from './simulated-nats.ts';
@@ -293,6 +300,113 @@ function playStops(seed: number): number {
   return kept;
 }
 
+/** Nodes whose logs have second copies, and what goes on with those. */
+class ReplicatedPlay extends Play {
+  /** By stream: what a node has had when it was killed. */
+  readonly #copies = new Map<string, Disk>();
+  readonly #streams = new Map<SimulatedNode, string>();
+  readonly #hosts = new Map<SimulatedNode, SimulatedNode>();
+  standIns: SimulatedNode[] = [];
+
+  startReplicated(name: string): SimulatedNode {
+    const stream = `log of ${name}`;
+    const node = new SimulatedNode(this, name, 1 + this.random.below(2), new Map(), {
+      stream,
+      takeOver: (host, lost, failed) => this.#takeOver(host, lost, failed),
+    });
+    this.#streams.set(node, stream);
+    this.nodes.push(node);
+    node.join();
+    return node;
+  }
+
+  kill(node: SimulatedNode): void {
+    this.#copies.set(this.#streams.get(node) ?? '', node.end());
+    this.nodes = this.nodes.filter((each) => each !== node);
+    this.standIns = this.standIns.filter((each) => each !== node);
+    for (const [standIn, host] of this.#hosts) if (host === node) this.kill(standIn);
+    this.#hosts.delete(node);
+  }
+
+  #takeOver(host: SimulatedNode, { name, incarnation, stream = '' }: NodeEntry, failed: () => void): void {
+    this.time.after(
+      this.random.below(2_000),
+      () => {
+        const copy = this.#copies.get(stream);
+        if (copy === undefined) {
+          failed();
+          return;
+        }
+        const replicated = { stream, standsFor: incarnation };
+        const standIn = new SimulatedNode(this, `for ${name} ${incarnation}`, 1, copy, replicated);
+        this.#streams.set(standIn, stream);
+        this.#hosts.set(standIn, host);
+        this.standIns.push(standIn);
+        standIn.join();
+        this.#giveAll(standIn);
+      },
+      host.actor,
+    );
+  }
+
+  #giveAll(standIn: SimulatedNode): void {
+    const look = (): void => {
+      if (!standIn.hasJoined) {
+        this.time.after(100, look, standIn.actor);
+        return;
+      }
+      standIn.stop(() => {
+        standIn.end();
+        this.#copies.delete(this.#streams.get(standIn) ?? '');
+        this.#hosts.delete(standIn);
+        this.standIns = this.standIns.filter((each) => each !== standIn);
+      });
+    };
+    this.time.after(this.random.below(1_000), look, standIn.actor);
+  }
+}
+
+/** Nodes are killed for good, also those that stand in for others: no session is lost, whenever its client comes back. */
+function playTakeovers(seed: number): number {
+  const stage = new ReplicatedPlay(seed);
+  const { random } = stage;
+  let names = 0;
+  for (let node = 0; node < 4; node++) stage.startReplicated(`node-${++names}`);
+  stage.time.run(12_000);
+  let kept = 0;
+  for (let round = 0; round < 3; round++) {
+    for (const clientId of clientIds) {
+      const node = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+      const connection = node.connect(clientId, false, 100);
+      stage.time.run(500);
+      if (random.below(2) === 0) node.leave(connection);
+    }
+    stage.time.run(3_000); // no session is on its way to another node
+    for (const session of stage.sessions.values()) session.notes = 1 + random.below(1_000_000);
+    const before = [...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`);
+    stage.kill(random.pick(stage.nodes));
+    for (let step = 0; step < 20; step++) {
+      stage.time.run(random.below(800));
+      const node = random.pick(stage.nodes);
+      if (step === 10 && random.below(2) === 0) {
+        stage.time.run(3_000);
+        stage.kill(node);
+      } else if (random.below(2) === 0) node.connect(random.pick(clientIds), false, 100);
+    }
+    stage.time.run(40_000);
+    assert.deepEqual(stage.standIns, [], 'a stand-in does not end');
+    const after = new Set([...stage.sessions.values()].map(({ clientId, notes }) => `${clientId} ${notes}`));
+    for (const session of before) assert.ok(after.has(session), `the session of ${session} is lost`);
+    kept += before.length;
+    stage.assertSettled();
+    while (stage.nodes.length < 4) stage.startReplicated(`node-${++names}`);
+    stage.time.run(20_000);
+    stage.assertSettled();
+  }
+  stage.assertOpen();
+  return kept;
+}
+
 /** NATS is away for longer than a node may be silent: nobody is taken out. */
 function playOutage(seed: number): number {
   const stage = new Play(seed);
@@ -363,6 +477,7 @@ export const schedules = {
   stops: playStops,
   outage: playOutage,
   wills: playWills,
+  takeovers: playTakeovers,
 } as const;
 export type ScheduleName = keyof typeof schedules;
 

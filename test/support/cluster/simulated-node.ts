@@ -6,7 +6,7 @@ import { Cluster } from '../../../core/cluster/cluster.ts';
 import { usedStamp } from '../../../core/cluster/node-messages.ts';
 import { Subjects } from '../../../core/cluster/ports.ts';
 import { toldWill } from '../../../core/cluster/told-will.ts';
-import { liveNodes, type View, workersOf } from '../../../core/cluster/view.ts';
+import { liveNodes, type NodeEntry, type View, workersOf } from '../../../core/cluster/view.ts';
 import { defaultLimits } from '../../../core/config/limits.ts';
 import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
 import type { SessionRow } from '../../../core/data-plane/session-row.ts';
@@ -54,6 +54,13 @@ interface Client {
   session: number | undefined;
 }
 
+/** A node whose log has a second copy, and one that goes on with the log of a lost one. */
+export interface Replicated {
+  readonly stream: string;
+  readonly standsFor?: number;
+  takeOver?(node: SimulatedNode, lost: NodeEntry, failed: () => void): void;
+}
+
 let ids = 0;
 
 export class SimulatedNode {
@@ -71,7 +78,8 @@ export class SimulatedNode {
   /** From its disk, under keys that another node has meanwhile. */
   readonly #twins = new Map<number, PlayedSession>();
 
-  constructor(stage: Stage, name: string, workers: number, disk: Disk = new Map()) {
+  constructor(stage: Stage, name: string, workers: number, disk: Disk = new Map(), replicated?: Replicated) {
+    const { stream, standsFor, takeOver } = replicated ?? {};
     this.#stage = stage;
     this.#disk = disk;
     this.name = name;
@@ -86,6 +94,9 @@ export class SimulatedNode {
       name,
       workers,
       id: `${name}-${++ids}`,
+      stream,
+      standsFor,
+      takeOver: takeOver && ((lost, failed) => takeOver(this, lost, failed)),
       makeKeys: () => '00112233'.repeat(8),
       soon: (action) => void clock.after(0, action),
       sessions: () => ({

@@ -35,3 +35,7 @@ test('nobody is taken out while NATS is away, however long', () => {
 test('wills of clients whose node is killed go out once, after their delay, unless the client has come back', () => {
   assert.ok(playAll('wills', 6) > 0);
 });
+
+test('nodes are killed for good, also those that stand in for others, and no session is lost', () => {
+  assert.ok(playAll('takeovers', 6) > 0);
+});

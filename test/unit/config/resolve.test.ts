@@ -62,6 +62,8 @@ const defaults = {
   clusterName: 'rallymq',
   clusterCredentials: undefined,
   clusterTlsCa: undefined,
+  replicas: 1,
+  standsFor: undefined,
   broadFilters: 'refuse',
   deniedPublish: 'refuse',
   grantsBroadFilters: false,
@@ -394,6 +396,12 @@ test('a cluster has its name and the name of the node, with or without data, and
     'node',
   ]);
   assert.equal(resolveConfig({ cluster, dataDirectory: 'data' }).dataDirectory, 'data');
+  assert.equal(resolveConfig({ cluster, dataDirectory: 'data', replicas: 3 }).replicas, 3);
+  for (const replicas of [0, 2, 4, 1.5]) refused({ cluster, dataDirectory: 'data', replicas }, /1 or 3/);
+  const alone = /replicas is 3: give cluster, and a dataDirectory without durability memory/;
+  refused({ dataDirectory: 'data', replicas: 3 }, alone);
+  refused({ cluster, replicas: 3 }, alone);
+  refused({ cluster, dataDirectory: 'data', durability: 'memory', replicas: 3 }, alone);
   refused({ nodeName: 'a' }, /nodeName is for a cluster: give cluster too/);
   refused({ clusterTlsCa: 'ca.pem' }, /clusterTlsCa is for a cluster/);
   const wrong = [['10.0.0.1:4222'], ['http://a'], ['nats://user:word@a'], ['nats://a/path'], ['nats://']];

@@ -24,6 +24,7 @@ class FakeWorkers {
     reconfigure: (_, reply) => reply(undefined),
     adoptRules: (_, reply) => reply(undefined),
     lag: (_, reply) => reply(undefined),
+    offersLeft: (_, reply) => reply(0),
     inspect: (_, reply) => reply(undefined),
     subscribe: ({ qos }, reply) => reply({ reasonCode: qos, wasSubscribed: false }),
     unsubscribe: (_, reply) => reply(true),

@@ -64,6 +64,7 @@ const sample: MetricsSample = {
     isSettled: false,
     clientIdentifiers: 14,
     messagesResent: 15,
+    replication: { waitingBytes: 22, waitingMs: 2_300, droppable: 0, isBehind: false, chunksResent: 24 },
     lanes: new Map([
       [
         'b',
@@ -104,6 +105,9 @@ test('what is counted stands there once, under its name', () => {
     'rallymq_cluster_slots{node="b"} 24',
     'rallymq_cluster_settled 0',
     'rallymq_cluster_messages_resent_total 15',
+    'rallymq_cluster_log_waiting_bytes 22',
+    'rallymq_cluster_log_waiting_seconds 2.3',
+    'rallymq_cluster_log_chunks_resent_total 24',
     'rallymq_cluster_lane_waiting_bytes{node="b"} 16',
     'rallymq_cluster_lane_waiting_seconds{node="b"} 1.7',
     'rallymq_cluster_lane_frames_resent_total{node="b"} 19',
@@ -117,7 +121,7 @@ test('what is counted stands there once, under its name', () => {
   const withoutLog = metricFamilies({ ...sample, logCommit: { boundsUs: [50], distributions: [] } });
   assert.equal(withoutLog.length, families.length - 1);
   const alone = metricFamilies({ ...sample, cluster: undefined });
-  assert.equal(alone.length, families.length - 13);
+  assert.equal(alone.length, families.length - 16);
 });
 
 test('names and helps keep to the conventions of Prometheus', () => {

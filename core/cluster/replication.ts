@@ -1,0 +1,78 @@
+/** The thread that replicates this node's log, as the main thread has it (workers/replication.ts). */
+import { Worker } from 'node:worker_threads';
+import type { ReplicaFigures } from '../data-plane/addon.ts';
+import type { NatsSettings } from './nats-connection.ts';
+
+/** What the thread is started with. */
+export interface ReplicationStart {
+  readonly settings: NatsSettings;
+  readonly clusterName: string;
+  readonly nodeName: string;
+  /** That JetStream keeps. */
+  readonly copies: number;
+  /** Of the log (log-streams.ts). */
+  readonly stream: string;
+  /** The sequence behind which this log goes on. */
+  readonly base: number;
+  /** Of the addon. */
+  readonly broker: number;
+}
+
+export type FromReplication =
+  | { readonly type: 'started' }
+  | { readonly type: 'figures'; readonly figures: ReplicaFigures; readonly resent: number }
+  /** Another node goes on with the log. */
+  | { readonly type: 'deposed' };
+
+export interface ReplicationEvents {
+  onFigures(figures: ReplicaFigures, resent: number): void;
+  onDeposed(): void;
+  /** The thread has ended, which it never should. */
+  onFailed(error: Error): void;
+}
+
+/** For the last chunks, and to end. */
+const stopMs = 4_000;
+
+export class Replication {
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+  #isStopping = false;
+
+  private constructor(worker: Worker, events: ReplicationEvents) {
+    this.#worker = worker;
+    this.#ended = new Promise((resolve) => worker.once('exit', () => resolve()));
+    worker.on('message', (message: FromReplication) => {
+      if (this.#isStopping) return;
+      if (message.type === 'figures') events.onFigures(message.figures, message.resent);
+      else if (message.type === 'deposed') events.onDeposed();
+    });
+    worker.once('error', (error) => {
+      if (!this.#isStopping) events.onFailed(error);
+    });
+  }
+
+  /** Resolves when it works. Rejects with what has kept it from that. */
+  static async start(start: ReplicationStart, events: ReplicationEvents): Promise<Replication> {
+    const worker = new Worker(new URL('../../workers/replication.js', import.meta.url), {
+      workerData: start,
+    });
+    await new Promise<void>((resolve, reject) => {
+      worker.once('error', reject);
+      worker.once('message', () => {
+        worker.off('error', reject);
+        resolve();
+      });
+    });
+    return new Replication(worker, events);
+  }
+
+  /** The log is closed. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#worker.postMessage('stop');
+    const late = setTimeout(() => void this.#worker.terminate(), stopMs);
+    await this.#ended;
+    clearTimeout(late);
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * A node that goes on with the log of one that is lost (main thread): a broker in this process that nobody connects to, made
+ * of the second copy of that log. It joins the cluster in the place of the lost node, with its sessions, and gives all that it
+ * has to the others.
+ *
+ *   copy --workers/stand-in.ts--> a data directory below that of this node, which nobody else appends for any more
+ *   start    it joins, and the lost node is out       what is published for its sessions is stored again
+ *   giveAll  sessions and retained messages to the others
+ *   stop     it leaves, and the stream is no more
+ *
+ * If it ends before that, the next node goes on with the same stream.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { BrokerConfig } from '../config/options.ts';
+import { standInFolderName } from '../storage/store-files.ts';
+import { type KnownCluster, writeKnownCluster } from './cluster-memory.ts';
+import type { NatsSettings } from './nats-connection.ts';
+
+/** A broker, as far as a stand-in needs one. */
+export interface StandInBroker {
+  start(): Promise<void>;
+  /** Gives all sessions and retained messages to other nodes; resolves when it has none. */
+  giveAll(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** What the thread that makes the directory is started with. */
+export interface CopyStart {
+  readonly settings: NatsSettings;
+  readonly clusterName: string;
+  readonly nodeName: string;
+  readonly copies: number;
+  readonly stream: string;
+  readonly directory: string;
+}
+
+/** Undefined: all is there. Else a sentence. */
+export interface Copied {
+  readonly refusal: string | undefined;
+}
+
+export interface StandInOptions {
+  readonly config: BrokerConfig;
+  /** Of this node. */
+  readonly directory: string;
+  readonly stream: string;
+  /** The node that is lost: its name and incarnation, if it is in the cluster still. */
+  readonly lost: { readonly name: string; readonly incarnation: number } | undefined;
+  readonly known: KnownCluster;
+  makeBroker(config: BrokerConfig): StandInBroker;
+}
+
+export class StandIn {
+  readonly #options: StandInOptions;
+  readonly #directory: string;
+  #broker: StandInBroker | undefined;
+  #isStopped = false;
+
+  constructor(options: StandInOptions) {
+    this.#options = options;
+    this.#directory = join(options.directory, standInFolderName, options.stream);
+  }
+
+  /** Resolves when it is in the cluster. Rejects: there will be none. */
+  async start(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+    await this.#copy();
+    const { known, stream, makeBroker } = this.#options;
+    writeKnownCluster(this.#directory, { ...known, stream });
+    this.#assertRuns();
+    const broker = makeBroker(this.#config());
+    this.#broker = broker;
+    await broker.start();
+  }
+
+  /** Resolves when nothing is left. Rejects: it has ended before. */
+  async giveAll(): Promise<void> {
+    await this.#broker?.giveAll();
+    this.#assertRuns();
+    await this.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#broker?.stop();
+  }
+
+  #assertRuns(): void {
+    if (this.#isStopped) throw new Error('it was stopped');
+  }
+
+  async #copy(): Promise<void> {
+    const { config, stream } = this.#options;
+    const { clusterName, nodeName = '', limits } = config;
+    const start: CopyStart = {
+      settings: {
+        cluster: config.cluster,
+        clusterCredentials: config.clusterCredentials,
+        clusterTlsCa: config.clusterTlsCa,
+      },
+      clusterName,
+      nodeName,
+      copies: limits.logCopies,
+      stream,
+      directory: this.#directory,
+    };
+    const worker = new Worker(new URL('../../workers/stand-in.js', import.meta.url), { workerData: start });
+    const { refusal } = await new Promise<Copied>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+      worker.once('exit', () => reject(new Error('the thread that copies the log has ended')));
+    });
+    if (refusal !== undefined) throw new Error(refusal);
+  }
+
+  /** Nobody connects to it. */
+  #config(): BrokerConfig {
+    const { config, lost, stream } = this.#options;
+    const of = lost === undefined ? stream : `${lost.name.slice(0, 40)}-${lost.incarnation}`;
+    return {
+      ...config,
+      port: false,
+      tcpPort: false,
+      tlsPort: false,
+      mqttsPort: false,
+      listeners: [],
+      tlsCertificates: [],
+      workers: 1,
+      nodeName: `stand-in-${of}`,
+      dataDirectory: this.#directory,
+      banFile: undefined,
+      sysIntervalSeconds: 0,
+      standsFor: lost?.incarnation ?? 0,
+    };
+  }
+}

@@ -1,0 +1,97 @@
+// A log that is made of the second copy of another one (log/replica.h): the same records in a directory of their own.
+//
+//   open()  mark(), which is stored behind the copy: from then on it goes on with this log  take(chunk) ...  finish()
+//
+// What belongs together is written whole or not at all: the end of the copy may be a part of a group.
+#pragma once
+#include <chrono>
+#include <thread>
+
+#include "../log/log.h"
+#include "../log/replica.h"
+
+namespace rally {
+
+class LogCopy : private log::Visitor {
+ public:
+  // nullptr: `fault` says why.
+  static std::unique_ptr<LogCopy> open(const std::string& directory, log::OpenFault& fault) {
+    log::Options options;
+    options.directory = directory;
+    options.copiesForward = false;
+    std::unique_ptr<log::Log> log = log::openLog(options, fault);
+    if (!log) return nullptr;
+    return std::unique_ptr<LogCopy>(new LogCopy(std::move(log)));
+  }
+  LogCopy(const LogCopy&) = delete;
+  LogCopy& operator=(const LogCopy&) = delete;
+  ~LogCopy() override { log_->close(); }
+
+  // A chunk that says that this log goes on.
+  std::vector<uint8_t> mark() const {
+    log::Replica::Appenders nobody;
+    log::Replica replica(log_->identity(), nobody);
+    std::vector<uint8_t> chunk;
+    replica.take(chunk);
+    return chunk;
+  }
+
+  // False: it is damaged, or the disk has failed or is full.
+  bool take(Bytes chunk) {
+    log::ChunkHead head;
+    Bytes records;
+    if (!log::ChunkHead::read(chunk, head, records)) return false;
+    using Flag = log::ChunkHead::Flag;
+    if ((head.flags & Flag::beginsRun) != 0) group_.clear();  // whoever has begun before has not finished it
+    group_.insert(group_.end(), records.begin(), records.end());
+    if ((head.flags & Flag::endsGroup) == 0) return true;
+    const bool isWhole = append(Bytes(group_));
+    group_.clear();
+    return isWhole && makeRoom(pendingBytesMax);
+  }
+  // Everything is on the disk. False: the disk has failed or is full.
+  bool finish() {
+    const bool isWritten = makeRoom(0);
+    log_->close();
+    return isWritten;
+  }
+
+ private:
+  static constexpr size_t pendingBytesMax = 4u << 20;
+
+  explicit LogCopy(std::unique_ptr<log::Log> log) : log_(std::move(log)) {
+    log_->recover(*this);
+    log_->start();
+  }
+  // The directory is new.
+  void record(const log::Found&) override {}
+  void damage(const log::Damage&) override {}
+
+  bool append(Bytes records) {
+    log::Appender& appender = log_->appender(0);
+    while (!records.empty()) {
+      if (records.size() < log::recordHeadBytes) return false;
+      const log::RecordHead head = log::RecordHead::at(records.data());
+      const size_t bytes = log::framedBytes(head.bodyBytes);
+      if (bytes > records.size() || head.version != log::recordVersion) return false;
+      appender.append(head.kind, records.subspan(log::recordHeadBytes, head.bodyBytes));
+      records = records.subspan(bytes);
+    }
+    appender.flush();
+    return true;
+  }
+  bool makeRoom(size_t pendingBytes) {
+    log::Appender& appender = log_->appender(0);
+    for (log::Placement placement;;) {
+      while (appender.next(placement)) {}
+      if (appender.pendingBytes() <= pendingBytes) return true;
+      if (log_->state() >= log::State::full) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  std::unique_ptr<log::Log> log_;
+  std::vector<uint8_t> group_;  // that has begun
+};
+
+}  // namespace rally

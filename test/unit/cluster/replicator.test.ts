@@ -1,0 +1,169 @@
+/** The second copy of a log, over a stream that loses answers, and that others append to. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Appended, ChunkPlace, StoredChunk } from '../../../core/cluster/log-streams.ts';
+import { isWholeFrom, ownerOf } from '../../../core/cluster/log-streams.ts';
+import { type LogStream, Replicator } from '../../../core/cluster/replicator.ts';
+import { Random } from '../../support/random.ts';
+
+/** A stream in memory: each append is answered in one of the next turns, or is lost on its way there or back. */
+class FakeStream implements LogStream {
+  readonly chunks: Uint8Array[];
+  #lastName = '';
+  readonly #random: Random;
+  readonly #lossPercent: number;
+  #first = 1;
+
+  constructor(random: Random, lossPercent: number, before: number) {
+    this.#random = random;
+    this.#lossPercent = lossPercent;
+    this.chunks = Array.from({ length: before }, (_, index) => Buffer.from(`before ${index}`));
+  }
+
+  async #someTurns(): Promise<void> {
+    for (let count = this.#random.below(4); count > 0; count--) await turn();
+  }
+  #isLost(): boolean {
+    return this.#random.below(100) < this.#lossPercent;
+  }
+
+  addOfAnother(): void {
+    this.chunks.push(Buffer.from('of another one'));
+    this.#lastName = 'of another one';
+  }
+
+  async append(chunk: Uint8Array, { behind, name, nameBefore }: ChunkPlace): Promise<Appended> {
+    const isLost = this.#isLost();
+    const isLast = behind === this.chunks.length && (nameBefore ?? this.#lastName) === this.#lastName;
+    const appended: Appended = isLost ? 'unknown' : isLast ? 'stored' : 'outrun';
+    if (appended === 'stored') {
+      this.chunks.push(chunk);
+      this.#lastName = name;
+    }
+    await this.#someTurns();
+    return this.#isLost() ? 'unknown' : appended;
+  }
+  async last(): Promise<StoredChunk | undefined> {
+    await this.#someTurns();
+    if (this.#isLost()) throw new Error('no answer');
+    const chunk = this.chunks.at(-1);
+    return chunk === undefined ? undefined : { sequence: this.chunks.length, chunk };
+  }
+  async dropBefore(sequence: number): Promise<void> {
+    await turn();
+    this.#first = sequence;
+  }
+  get first(): number {
+    return this.#first;
+  }
+}
+
+/** Some chunks, which come now and then. */
+class FakeReplica {
+  readonly count: number;
+  readonly made: Uint8Array[] = [];
+  stored_ = 0;
+  droppable = 0;
+  #available = 1;
+
+  constructor(count: number) {
+    this.count = count;
+  }
+  more(count: number): void {
+    this.#available = Math.min(this.#available + count, this.count);
+  }
+  take(): Uint8Array | undefined {
+    if (this.made.length >= this.#available) return undefined;
+    const chunk = Buffer.alloc(40_000, `chunk ${this.made.length} `).fill(1, 0, 32);
+    this.made.push(chunk);
+    return chunk;
+  }
+  stored(chunks: number): void {
+    assert.ok(chunks > this.stored_ && chunks <= this.made.length);
+    this.stored_ = chunks;
+  }
+  figures(): { waitingBytes: number; waitingMs: number; droppable: number; isBehind: boolean } {
+    return { waitingBytes: 0, waitingMs: 0, droppable: this.droppable, isBehind: false };
+  }
+}
+
+const soon = { nowMs: () => 0, after: (_: number, action: () => void) => timerOf(setImmediate(action)) };
+function timerOf(immediate: NodeJS.Immediate): { cancel(): void } {
+  return { cancel: () => clearImmediate(immediate) };
+}
+
+test('replicator: whatever is lost on the way, the stream has each chunk once and in order', async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = new Random(seed);
+    const base = random.below(3);
+    const stream = new FakeStream(random, seed % 4 === 0 ? 0 : 15, base);
+    const replica = new FakeReplica(60);
+    const replicator = new Replicator({
+      replica,
+      stream,
+      clock: soon,
+      base,
+      onDeposed: () => assert.fail(`seed ${seed}: deposed`),
+    });
+    replicator.start();
+    for (let turns = 0; replica.stored_ < replica.count; turns++) {
+      assert.ok(turns < 20_000, `seed ${seed}: it does not end`);
+      replica.more(random.below(5));
+      replicator.pump();
+      await turn();
+      assert.ok(base + replica.stored_ <= stream.chunks.length, `seed ${seed}: told before it was stored`);
+    }
+    const kept = stream.chunks.slice(base).map((chunk) => chunk.toString());
+    assert.deepEqual(
+      kept,
+      replica.made.map((chunk) => chunk.toString()),
+      `seed ${seed}`,
+    );
+    replica.droppable = 17;
+    for (let turns = 0; stream.first !== base + 18; turns++) {
+      assert.ok(turns < 100, 'nothing is dropped');
+      await turn();
+    }
+    replicator.stop();
+  }
+});
+
+test('replicator: who finds the chunk of another one in the stream stores nothing any more', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = new Random(seed);
+    const stream = new FakeStream(random, 10, 1);
+    const replica = new FakeReplica(60);
+    let deposed = 0;
+    const replicator = new Replicator({ replica, stream, clock: soon, base: 1, onDeposed: () => deposed++ });
+    replicator.start();
+    replica.more(20 + random.below(10));
+    replicator.pump();
+    while (replica.stored_ < 10) await turn();
+    stream.addOfAnother();
+    const count = stream.chunks.length;
+    replica.more(30);
+    replicator.pump();
+    for (let turns = 0; deposed === 0; turns++) {
+      assert.ok(turns < 20_000, `seed ${seed}: it goes on`);
+      await turn();
+    }
+    for (let turns = 0; turns < 20; turns++) await turn();
+    assert.equal(deposed, 1);
+    assert.equal(stream.chunks.length, count, `seed ${seed}: it has appended behind the other one`);
+    assert.ok(replica.stored_ + 1 < count, `seed ${seed}: told more than was stored`);
+  }
+});
+
+test('replicator: the head of a chunk says whose it is, and what it begins', () => {
+  const chunk = Buffer.alloc(32);
+  chunk[0] = 1;
+  chunk.writeBigUInt64LE(0x0123456789abcdefn, 8);
+  assert.equal(ownerOf(chunk), '0123456789abcdef');
+  assert.equal(ownerOf(chunk.subarray(0, 31)), undefined);
+  assert.ok(isWholeFrom(chunk));
+  chunk[1] = 3; // a run begins, with a log that is not empty
+  assert.ok(!isWholeFrom(chunk));
+  chunk[1] = 7;
+  assert.ok(isWholeFrom(chunk));
+});

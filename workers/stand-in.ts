@@ -1,0 +1,49 @@
+/**
+ * A thread that makes a data directory of the second copy of a log (core/cluster/stand-in.ts). From the mark on that it leaves
+ * in the stream nobody else can append to it.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { isWholeFrom, LogStreams, ownerOf } from '../core/cluster/log-streams.ts';
+import { connectToNats } from '../core/cluster/nats-connection.ts';
+import type { Copied, CopyStart } from '../core/cluster/stand-in.ts';
+import { loadAddon } from '../core/data-plane/addon.ts';
+import { makeDirectory } from '../core/storage/make-directory.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('workers/stand-in is the entry of a worker thread');
+const { settings, clusterName, nodeName, copies, stream: id, directory } = workerData as CopyStart;
+
+const connectMs = 5_000;
+
+/** Undefined: it is there. Else a sentence. */
+async function copyLog(): Promise<string | undefined> {
+  const nats = await connectToNats(settings, `rallymq ${nodeName} stand-in`, connectMs, {
+    onUp: () => {},
+    onWait: () => {},
+  });
+  try {
+    const streams = await LogStreams.open(nats.connection, clusterName, copies);
+    makeDirectory(directory);
+    const copy = loadAddon().copyLog(directory);
+    if ('fault' in copy) return `${directory} cannot be used: ${copy.detail}`;
+    const last = await streams.last(id);
+    if (last === undefined) return 'there is no second copy of its log';
+    const mark = copy.mark();
+    const name = `${ownerOf(mark)}-mark`;
+    const place = { behind: last.sequence, name, nameBefore: undefined };
+    const marked = await streams.append(id, mark, place);
+    if (marked !== 'stored') return 'its log was appended to meanwhile';
+    let isFirst = true;
+    for await (const { chunk } of streams.read(id, last.sequence)) {
+      if (isFirst && !isWholeFrom(chunk)) return 'the second copy of its log was not whole yet';
+      isFirst = false;
+      if (!copy.take(chunk)) return 'the second copy of its log is damaged, or the disk here is full';
+    }
+    return copy.finish() ? undefined : 'the disk here is full or has failed';
+  } finally {
+    await nats.close();
+  }
+}
+
+const copied: Copied = { refusal: await copyLog() };
+port.postMessage(copied);
