@@ -3,6 +3,8 @@
  * the other nodes when they have applied it. Nothing of NATS is loaded before join().
  */
 
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
 import type { ClusterNode, JoinedPlace, NodeData } from '../cluster/cluster-node.ts';
@@ -14,6 +16,7 @@ import { liveNodes, type NodeEntry, type View, workersOf } from '../cluster/view
 import type { BrokerConfig } from '../config/options.ts';
 import { type LinkFigures, type ReplicaFigures, readLinkFigures } from '../data-plane/addon.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
+import { standInFolderName } from '../storage/store-files.ts';
 import type { Logger } from './logger.ts';
 import type { ClusterView, ToWorker, WorkerCluster } from './messages.ts';
 
@@ -136,6 +139,9 @@ export class ClusterControl implements Directory {
       publishWill: (will) => this.#options.publishWill(will),
       takeOver: (lost, failed) => this.#takeOver(lost, failed),
     });
+    // What stand-ins have left that ended with an earlier process.
+    if (this.#data === undefined && data !== undefined)
+      await rm(join(data.directory, standInFolderName), { recursive: true, force: true });
     this.#data = data;
     this.#place = await this.#node.join();
     this.#isEvicted = false;

@@ -39,6 +39,19 @@ interface Sent {
   isRefused: boolean;
 }
 
+/** While a node is being replaced its clients may be asked to come back later (0x88). */
+async function connectAtLast(session: RoamingSession, broker: ClusterBroker): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await session.connectTo(broker);
+      return;
+    } catch (error) {
+      if (attempt === 10) throw error;
+      await delay(1_000);
+    }
+  }
+}
+
 /** A node with its clients. */
 class Place {
   readonly broker: ClusterBroker;
@@ -62,7 +75,7 @@ class Place {
   }
 
   async again(broker = this.broker): Promise<void> {
-    for (const session of [...this.sinks, this.source]) await session.connectTo(broker);
+    for (const session of [...this.sinks, this.source]) await connectAtLast(session, broker);
     for (const sink of this.sinks) assert.ok(sink.isSessionPresent, `${sink.clientId} has lost its session`);
   }
 
