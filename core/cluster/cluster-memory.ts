@@ -50,7 +50,7 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
   if (typeof clusterName !== 'string' || typeof keys !== 'string' || !isCount(epoch) || !isCount(incarnation))
     throw unusable(path, 'something is missing in it');
   if (stream !== undefined && typeof stream !== 'string') throw unusable(path, 'its stream is no text');
-  return { clusterName, keys, epoch, incarnation, stream };
+  return { clusterName, keys, epoch, incarnation, ...(stream !== undefined && { stream }) };
 }
 
 /** Errors: STORE_NOT_USABLE. */
