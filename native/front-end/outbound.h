@@ -351,6 +351,8 @@ class Outbound {
       const bool hadMuch = messagesBefore - messagesLeft_ >= messagesAtOnce || bytesBefore - bytesLeft_ >= bytesAtOnce;
       if (isTurnSpent() || (hadMuch && hasLine())) return standInLine(session);
       Connection& connection = *session.connection;
+      // In the queue it is there once for all sessions, in the outbox for this one alone: unblocked() continues.
+      if (connection.isBlocked) return;
       const bool isResending = session.window.isResending();
       const Delivery& next = isResending ? session.window.resent().delivery : session.queue.front(held());
       if (!hasRoom(connection, next.message ? next.message->size() : 0, next.isFromStore ? Part::half : Part::whole))
