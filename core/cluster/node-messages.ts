@@ -104,9 +104,16 @@ export type NodeMessage =
   | { readonly type: 'will'; readonly clientId: string; readonly will: ToldWill }
   | { readonly type: 'willOver'; readonly clientId: string }
   /**
-   * To the owner of the identifier's slot: the will of a client whose node is lost is to be published by it.
+   * To the owner of the identifier's slot: the will of a client whose node is lost is to be published by it. `epoch`: of
+   * the view without that node.
    */
-  | { readonly type: 'willDue'; readonly clientId: string; readonly will: ToldWill; readonly inMs: number }
+  | {
+      readonly type: 'willDue';
+      readonly epoch?: number;
+      readonly clientId: string;
+      readonly will: ToldWill;
+      readonly inMs: number;
+    }
   /** An operator's request; `ask` names it in the answer. */
   | { readonly type: 'asked'; readonly ask: number; readonly question: NodeQuestion }
   /** A part of the answer. */
@@ -130,6 +137,7 @@ type Check = (value: unknown) => boolean;
 const isText: Check = (value) => typeof value === 'string';
 const isTruth: Check = (value) => typeof value === 'boolean';
 const isNumber: Check = (value) => isWholeNumber(value, 0, Number.MAX_SAFE_INTEGER);
+const isNumberOrAbsent: Check = (value) => value === undefined || isNumber(value);
 const areNumbers: Check = (value) => Array.isArray(value) && value.every(isNumber);
 const areTexts: Check = (value) => Array.isArray(value) && value.every(isText);
 const isSession: Check = (value) =>
@@ -167,7 +175,7 @@ const fields: { readonly [Type in NodeMessage['type']]: Readonly<Record<string, 
   adopt: { clientId: isText },
   will: { clientId: isText, will: isWill },
   willOver: { clientId: isText },
-  willDue: { clientId: isText, will: isWill, inMs: isNumber },
+  willDue: { epoch: isNumberOrAbsent, clientId: isText, will: isWill, inMs: isNumber },
   asked: { ask: isNumber, question: isQuestion },
   answered: { ask: isNumber, status: isNumber, text: isText, isLast: isTruth },
   heard: { epoch: isNumber },

@@ -1,16 +1,17 @@
 /**
  * The wills of clients whose node is lost (main thread). A node gives a copy of each will to another node,
- * its keeper: the node that owns the slot of the client identifier, or would own it without this node. So
- * when the node is lost, the keeper has the will and is the directory of the identifier: it knows whether the
- * client comes back within the will delay.
+ * its keeper: the node that owns the slot of the client identifier, or would own it without this node. The
+ * directory of the identifier knows whether the client comes back within the will delay.
  *
  *   A  --will--> keeper      a client has connected with a will
  *      --willOver-->         its will has been published, or never will be
  *   a view without A:        the keeper publishes A's wills, each after its delay
- *   a view moves a slot:     A tells the new keeper, and delayed wills move there too
+ *   the keeper stops:        A tells another one. Until then it stays the keeper, even if the slot moves: a node
+ *                            that has just joined may not receive messages yet
+ *   a view moves a slot:     delayed wills of lost nodes move to its new owner
  *
  * A will is published once, as long as nodes notice each other's end. If a node is lost at the moment in
- * which it publishes a will or hands it to another keeper, the will may be published twice or lost.
+ * which it publishes a will, or in which its keeper stops, the will may be published twice or lost.
  */
 import type { Clock, Timer } from '../sessions/timers.ts';
 import type { NodeMessage, ToldWill } from './node-messages.ts';
@@ -46,6 +47,8 @@ export class Wills {
   readonly #kept = new Map<number, Map<string, ToldWill>>();
   /** The wills of lost nodes. */
   readonly #due = new Map<string, Due>();
+  /** For a view that is not here yet. */
+  #early: Extract<NodeMessage, { type: 'willDue' }>[] = [];
   #view: View | undefined;
   /** The last view as it would be without this node. */
   #without: View | undefined;
@@ -91,7 +94,8 @@ export class Wills {
   onMessage(from: number, message: Extract<NodeMessage, { type: 'will' | 'willOver' | 'willDue' }>): void {
     const { clientId } = message;
     if (message.type === 'willDue') {
-      this.#await(clientId, message.will, message.inMs);
+      if ((message.epoch ?? 0) > (this.#view?.epoch ?? 0)) this.#early.push(message);
+      else this.#await(clientId, message.will, message.inMs);
       return;
     }
     const kept = this.#kept.get(from) ?? new Map<string, ToldWill>();
@@ -106,6 +110,7 @@ export class Wills {
     this.#view = view;
     this.#without = liveNodes(view).length > 1 ? withoutNode(view, incarnation) : undefined;
     for (const [clientId, own] of this.#own) {
+      if (own.keeper !== undefined && nodeOf(view, own.keeper)?.state === 'serving') continue;
       const keeper = this.#keeperOf(clientId);
       if (keeper === own.keeper) continue;
       this.#tellOver(clientId, own.keeper);
@@ -118,6 +123,9 @@ export class Wills {
       for (const [clientId, will] of kept) this.#await(clientId, will, will.delayMs);
     }
     for (const [clientId, due] of this.#due) this.#passOn(clientId, due);
+    const early = this.#early;
+    this.#early = [];
+    for (const message of early) this.onMessage(0, message);
   }
 
   get kept(): number {
@@ -149,7 +157,8 @@ export class Wills {
     if (owner === undefined || owner === this.#options.incarnation) return;
     const inMs = Math.max(0, Math.round(atMs - this.#options.clock.nowMs()));
     this.claimed(clientId);
-    this.#options.send(owner, { type: 'willDue', clientId, will, inMs });
+    const epoch = this.#view?.epoch ?? 0;
+    this.#options.send(owner, { type: 'willDue', epoch, clientId, will, inMs });
   }
 
   #tell(clientId: string, will: ToldWill, keeper: number | undefined): void {

@@ -39,3 +39,7 @@ test('wills of clients whose node is killed go out once, after their delay, unle
 test('nodes are killed for good, also those that stand in for others, and no session is lost', () => {
   assert.ok(playAll('takeovers', 6) > 0);
 });
+
+test('a will is not lost where its node is killed while the slots of its client move to a node that does not hear yet', () => {
+  assert.ok(playSchedule('wills', 20_262_647) > 0);
+});
