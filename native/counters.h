@@ -24,6 +24,7 @@ enum class Counter : uint8_t {
   droppedTooLarge,   // larger than the subscriber's Maximum Packet Size
   droppedExpired,    // its Message Expiry Interval had passed
   droppedUnreadable,  // it waited in the log alone and could not be read back: a broken disk
+  droppedOutdated,    // it waited for a session that ends since its client has had a later one on another node
   retainedRefused,    // the store of retained messages was full
   storageRefused,     // the disk was full: messages and subscriptions that would have to be stored
   publishRefused,     // a client may not publish it: by the rules, to $SYS, or text that is not UTF-8

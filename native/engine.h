@@ -111,9 +111,8 @@ class Engine : private ShardPort,
   // nullptr: this is not a node of a cluster.
   cluster::RemoteEnds* remote() { return remote_.get(); }
   // As RemoteEnds::open().
-  bool openLink(unsigned worker, uint64_t incarnation) {
-    if (!remote_ || !remote_->open(worker, incarnation)) return false;
-    return true;
+  bool openLink(unsigned worker, uint64_t incarnation, uint8_t version = cluster::linkVersion) {
+    return remote_ && remote_->open(worker, incarnation, version);
   }
 
   // A move that begins here now has a larger number than those known here, as in lanes/lanes.h. Nodes between which
@@ -340,6 +339,7 @@ class Engine : private ShardPort,
     subscriptions_.onGone(worker);
     moves_.onGone(worker);
     std::erase_if(departed_, [&](const auto& each) { return each.second.to == worker; });
+    std::erase_if(unstored_, [&](const auto& each) { return each.second.shard == worker; });
     if (offersLeft_ > 0) sendOffers();  // those that it had not stored
     departures_.onGone(worker);
     lookUps_.onGone();
@@ -385,6 +385,13 @@ class Engine : private ShardPort,
     session.expirySeconds = 0;
     sharing_.noteChange(session);
     depart(Departure::Kind::session, session);
+  }
+
+  // The session is about to end though messages wait for it: its client has had a later one on another node.
+  void noteOutdated(Session& session) {
+    size_t waiting = session.queue.size();
+    session.window.eachUnreceived([&](const Delivery&) { waiting++; });
+    counters_.add(Counter::droppedOutdated, waiting);
   }
 
   // The delay of its will has passed. Event settled follows.
@@ -557,7 +564,7 @@ class Engine : private ShardPort,
                                            .session = source.session});
   }
   void answerBehind(unsigned worker, const ShardRecord& record) override {
-    if (shard_.confirmations().isEmpty()) answerStored(worker, record);
+    if (shard_.confirmations().isOpen()) answerStored(worker, record);
     else shard_.confirmations().behind(worker, record);
   }
   void answerStored(unsigned worker, const ShardRecord& record) override {
@@ -612,11 +619,37 @@ class Engine : private ShardPort,
     if (!isLate(publication)) sharing_.receive(publication, each, shard);
     if (each.token != 0) confirm(shard, each.token, false);
   }
-  // What was logged until now is all that the message has brought. Sessions that are about to come are logged with what
-  // they have got here when they are here.
+  // What was logged until now is all that the message has brought, but for sessions that are about to come: they are
+  // logged with what they have got here when they are here.
   void confirm(unsigned shard, uint32_t token, bool isRefused) {
     if (isRefused) return toShard(shard, request::Stored{.isRefused = true, .token = token});
+    if (awaitsSessions(shard, token)) return toShard(shard, request::StoredLater{.token = token});
     journal_.whenCommitted([this, shard, token] { toShard(shard, request::Stored{.token = token}); });
+  }
+  bool awaitsSessions(unsigned shard, uint32_t token) {
+    const std::vector<uint64_t> arriving = frontEnd_.outbound().takeArriving();
+    const bool isUnderstood = !lanes_.isRemote(shard) ||
+                              remote_->versionOf(shard) >= cluster::sinceVersion<request::StoredLater>;
+    if (!isUnderstood) return false;
+    Unstored message{.shard = shard, .token = token};
+    for (const uint64_t key : arriving) {
+      Session* session = sessions_.find(key);
+      if (!session || !session->move || !session->move->isArriving()) continue;
+      session->move->unstored.push_back(lastUnstored_ + 1);
+      message.sessions++;
+    }
+    if (message.sessions > 0) unstored_[++lastUnstored_] = message;
+    return message.sessions > 0;
+  }
+  void noteStored(const std::vector<uint64_t>& messages) override {
+    for (const uint64_t number : messages) {
+      const auto found = unstored_.find(number);
+      if (found == unstored_.end() || --found->second.sessions > 0)
+        continue;  // its shard is gone, or others are to come
+      const Unstored message = found->second;
+      unstored_.erase(found);
+      journal_.whenCommitted([this, message] { toShard(message.shard, request::Stored{.token = message.token}); });
+    }
   }
   void confirmHere(uint32_t token) override { confirm(index_, token, false); }
   void take(const delivery::HandOver& each, unsigned shard) {
@@ -921,6 +954,12 @@ class Engine : private ShardPort,
   SlotMoves slotMoves_;
   UnderWay underWay_;
   uint64_t leaving_ = 0;  // workers that are gone and not forgotten
+  // A message that its shard wants to be stored, and that waits for sessions which are on their way here.
+  struct Unstored {
+    unsigned shard = 0;
+    uint32_t token = 0;
+    size_t sessions = 0;
+  };
   struct Departed {
     uint64_t move = 0;
     unsigned to = 0;
@@ -930,6 +969,8 @@ class Engine : private ShardPort,
     uint64_t stamp = 0;
   };
   std::unordered_map<uint64_t, Departed> departed_;  // sessions that another node does not have in its log yet
+  std::unordered_map<uint64_t, Unstored> unstored_;
+  uint64_t lastUnstored_ = 0;
   std::vector<Offer> offers_;
   size_t offersLeft_ = 0;
   bool isPresent_ = false;  // the others are known

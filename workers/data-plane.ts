@@ -70,6 +70,9 @@ function take(message: ToWorker): void {
     case 'moveHere':
       control.moveHere(message);
       break;
+    case 'noteOutdated':
+      control.engine.noteOutdated(message.session);
+      break;
     case 'endSession':
       control.endSession(message.session);
       break;

@@ -6,7 +6,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { BrokerError } from '../broker-error.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import type { Logger } from '../control/logger.ts';
-import type { ClusterPlace } from '../data-plane/addon.ts';
+import { type ClusterPlace, linkVersions } from '../data-plane/addon.ts';
 import { systemClock } from '../sessions/timers.ts';
 import type { SessionHolder } from './client-directory.ts';
 import { Cluster } from './cluster.ts';
@@ -147,6 +147,8 @@ export class ClusterNode {
         subjects: new Subjects(clusterName),
         name: nodeName,
         workers,
+        keepsData: data !== undefined,
+        links: linkVersions,
         id: randomUUID(),
         makeKeys: () => randomBytes(clientIdKeyBytes + hashKeyBytes).toString('hex'),
         soon: (action) => void setImmediate(action),
@@ -224,6 +226,10 @@ async function logPlaceOf(
   return { stream, base: last.sequence, isWhole: first !== undefined && isWholeFrom(first.chunk) };
 }
 
+function versionsOf([oldest, newest]: readonly [number, number] = [2, 2]): string {
+  return oldest === newest ? `${oldest}` : `${oldest} and ${newest}`;
+}
+
 function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: BrokerConfig): string {
   switch (refusal.why) {
     case 'nameTaken':
@@ -232,6 +238,12 @@ function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: Br
       return refusal.known.keys === undefined
         ? `The data directory belongs to a broker that was never in the cluster ${clusterName}, which already exists: start a new cluster with it, or use an empty directory.`
         : `The data directory belongs to another cluster, ${refusal.known.clusterName}, or NATS has lost the state of this one and a node without data has started it again: set the clusterName that the data belong to, or use an empty dataDirectory.`;
+    case 'otherStorage':
+      return refusal.node.keepsData === true
+        ? `The nodes of the cluster ${clusterName} have data directories, as ${refusal.node.name}, and this one has none: give it one (dataDirectory), or a cluster of its own (clusterName).`
+        : `The nodes of the cluster ${clusterName} have no data directories, as ${refusal.node.name}, and this one has: start it without (--data none), or give it a cluster of its own (clusterName).`;
+    case 'otherVersion':
+      return `The node ${refusal.node.name} of the cluster ${clusterName} speaks the versions ${versionsOf(refusal.node.links)} of frames, and this version of RallyMQ ${versionsOf(linkVersions)}: upgrade the nodes step by step, by releases that have one in common.`;
     case 'full':
       return `The cluster ${clusterName} has no room for ${workers} workers: all nodes together have at most ${clusterWorkersMax}.`;
     case 'viewNotReadable':

@@ -18,7 +18,9 @@ import {
   encodeView,
   firstView,
   isCount,
+  linkVersionOf,
   liveNodes,
+  type Newcomer,
   type NodeEntry,
   nextStepOf,
   nodeOf,
@@ -37,6 +39,8 @@ export interface MembershipOptions {
   readonly subjects: Subjects;
   readonly name: string;
   readonly workers: number;
+  readonly keepsData: boolean;
+  readonly links: readonly [oldest: number, newest: number];
   /** Unique to this node. */
   readonly id: string;
   /** As in its entry in the view. */
@@ -71,6 +75,10 @@ export type JoinRefusal =
   | { readonly why: 'full' }
   /** The node's data belongs to another cluster, or was never in one. */
   | { readonly why: 'otherCluster'; readonly known: KnownCluster }
+  /** This node keeps data and that one does not, or the other way round. */
+  | { readonly why: 'otherStorage'; readonly node: NodeEntry }
+  /** No version of frames in common. */
+  | { readonly why: 'otherVersion'; readonly node: NodeEntry }
   | { readonly why: 'viewNotReadable'; readonly sentence: string };
 
 export const beatMs = 500;
@@ -173,7 +181,7 @@ export class Membership {
         again(retryMs);
         return;
       }
-      const { name, id, workers, known } = this.#options;
+      const { name, id, workers, links, keepsData, known } = this.#options;
       const read =
         written.revision === 0
           ? firstView(known?.keys ?? this.#options.makeKeys())
@@ -208,13 +216,21 @@ export class Membership {
       const { stream, standsFor } = this.#options;
       const lost = namesake?.incarnation ?? (standsFor ? nodeOf(found, standsFor)?.incarnation : undefined);
       const others = lost === undefined ? found : withoutNode(found, lost);
-      const next = withNode(others, {
+      const newcomer: Newcomer = {
         name,
         id,
         workers,
+        links,
+        keepsData,
         ...(stream !== undefined && { stream }),
         ...(standsFor !== undefined && { standsFor }),
-      });
+      };
+      const refusal = refusalOf(newcomer, liveNodes(others));
+      if (refusal !== undefined) {
+        done(refusal);
+        return;
+      }
+      const next = withNode(others, newcomer);
       if (next === undefined && found.nodes.every(({ state }) => state !== 'gone')) {
         done({ why: 'full' });
         return;
@@ -424,6 +440,16 @@ export class Membership {
   #isSettled(view: View): boolean {
     return liveNodes(view).every(({ incarnation }) => this.appliedBy(incarnation) >= view.epoch);
   }
+}
+
+/** Why the newcomer cannot be with these nodes. */
+function refusalOf(newcomer: Newcomer, nodes: readonly NodeEntry[]): JoinRefusal | undefined {
+  for (const node of nodes) {
+    if (linkVersionOf(newcomer, node) === undefined) return { why: 'otherVersion', node };
+    if (node.keepsData !== undefined && node.keepsData !== newcomer.keepsData)
+      return { why: 'otherStorage', node };
+  }
+  return undefined;
 }
 
 function readBeat(bytes: Uint8Array): Beat | undefined {

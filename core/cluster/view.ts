@@ -27,14 +27,21 @@ export interface NodeEntry {
   readonly firstWorker: number;
   readonly workers: number;
   readonly state: NodeState;
+  /** The oldest and the newest version of frames that it speaks; a node that does not say so speaks the first one. */
+  readonly links?: readonly [oldest: number, newest: number];
+  /** Whether it has a data directory; a node that does not say so may be in any cluster. */
+  readonly keepsData?: boolean;
   /** The second copy of its log (log-streams.ts), which another node goes on with when it is lost. Undefined: it has none. */
   readonly stream?: string;
   /** The incarnation of the node whose log this one goes on with, to give what is in it to the others. */
   readonly standsFor?: number;
 }
 
-/** What a node joins with. */
-export type JoiningNode = Pick<NodeEntry, 'name' | 'id' | 'workers' | 'stream' | 'standsFor'>;
+/** What a node says of itself when it joins. */
+export type Newcomer = Pick<
+  NodeEntry,
+  'name' | 'id' | 'workers' | 'links' | 'keepsData' | 'stream' | 'standsFor'
+>;
 
 export interface View {
   readonly epoch: number;
@@ -46,6 +53,9 @@ export interface View {
   readonly owners: readonly number[];
   readonly since: readonly number[];
 }
+
+/** Of nodes that do not say which they speak. */
+const firstLinks: readonly [number, number] = [2, 2];
 
 /** Slots that move in one step. */
 const slotsPerStep = 128;
@@ -95,11 +105,19 @@ export function workersOf({ firstWorker, workers }: NodeEntry): number[] {
 
 // --- the next view ----------------------------------------------------------------------------------
 
+/** The version of frames between two nodes; undefined: they have none in common. */
+export function linkVersionOf(a: Pick<NodeEntry, 'links'>, b: Pick<NodeEntry, 'links'>): number | undefined {
+  const [oldestOfA, newestOfA] = a.links ?? firstLinks;
+  const [oldestOfB, newestOfB] = b.links ?? firstLinks;
+  const version = Math.min(newestOfA, newestOfB);
+  return version >= Math.max(oldestOfA, oldestOfB) ? version : undefined;
+}
+
 /**
  * Adds a node; undefined if there is no room for its workers. The first node gets all slots. A stand-in gets none, as it will
  * leave soon.
  */
-export function withNode(view: View, node: JoiningNode): View | undefined {
+export function withNode(view: View, node: Newcomer): View | undefined {
   const firstWorker = freeWorkers(view, node.workers);
   if (firstWorker === undefined) return undefined;
   const incarnation = view.lastIncarnation + 1;
@@ -217,7 +235,7 @@ function parsed(bytes: Uint8Array): unknown {
 
 function isNode(value: unknown): value is NodeEntry {
   if (!isRecord(value)) return false;
-  const { incarnation, name, id, firstWorker, workers, state, stream, standsFor } = value;
+  const { incarnation, name, id, firstWorker, workers, state, links, keepsData, stream, standsFor } = value;
   return (
     isCount(incarnation) &&
     typeof name === 'string' &&
@@ -225,6 +243,8 @@ function isNode(value: unknown): value is NodeEntry {
     isWholeNumber(firstWorker, 0, clusterWorkersMax - 1) &&
     isWholeNumber(workers, 1, clusterWorkersMax - firstWorker) &&
     (state === 'serving' || state === 'leaving' || state === 'gone') &&
+    (links === undefined || (Array.isArray(links) && links.length === 2 && links.every(isCount))) &&
+    (keepsData === undefined || typeof keepsData === 'boolean') &&
     (stream === undefined || typeof stream === 'string') &&
     (standsFor === undefined || isCount(standsFor))
   );

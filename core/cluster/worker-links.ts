@@ -23,6 +23,8 @@ export interface WorkerPlace extends WorkerAddress {
   readonly nodeName: string;
 }
 
+type PlaneNode = ClusterView['nodes'][number];
+
 interface Link {
   readonly incarnation: number;
   /** Where its frames are sent. */
@@ -100,26 +102,25 @@ export class WorkerLinks {
     this.#view = view;
     // Whatever happens in this view is later than everything in earlier ones, also on lost nodes.
     this.#engine.noteMove(view.epoch * movesPerEpoch);
-    const incarnations = workersOf(view);
+    const nodes = nodesByWorker(view);
     for (const [worker, { incarnation }] of this.#links)
-      if (incarnations.get(worker) !== incarnation) this.#lose(worker);
-    for (const [worker, incarnation] of incarnations)
-      if (incarnation !== this.#place.incarnation && !this.#links.has(worker))
-        this.#open(worker, incarnation);
+      if (nodes.get(worker)?.incarnation !== incarnation) this.#lose(worker);
+    for (const [worker, node] of nodes)
+      if (node.incarnation !== this.#place.incarnation && !this.#links.has(worker)) this.#open(worker, node);
     if (before !== undefined) this.#awaitStandIns(view, before);
-    this.#engine.setPresent([...incarnations.keys()], [...this.#links.keys()]);
+    this.#engine.setPresent([...nodes.keys()], [...this.#links.keys()]);
     this.#takeSlots(view, before);
     this.#tellApplied();
   }
 
   /** What is published for the sessions that they have waits for them. */
   #awaitStandIns(view: ClusterView, before: ClusterView): void {
-    const known = workersOf(before);
+    const known = nodesByWorker(before);
     const come = view.nodes
       .filter(({ standsIn, incarnation }) => standsIn && incarnation !== this.#place.incarnation)
       .flatMap(({ firstWorker, workers, incarnation }) =>
         Array.from({ length: workers }, (_, index) => firstWorker + index).filter(
-          (worker) => known.get(worker) !== incarnation,
+          (worker) => known.get(worker)?.incarnation !== incarnation,
         ),
       );
     this.#engine.awaitFilters(come);
@@ -127,14 +128,14 @@ export class WorkerLinks {
 
   #goOn(applied: ClusterView): void {
     this.#view = applied;
-    for (const [worker, incarnation] of workersOf(applied))
-      if (incarnation !== this.#place.incarnation) this.#open(worker, incarnation);
+    for (const [worker, node] of nodesByWorker(applied))
+      if (node.incarnation !== this.#place.incarnation) this.#open(worker, node);
   }
 
-  #open(worker: number, incarnation: number): void {
+  #open(worker: number, { incarnation, linkVersion }: PlaneNode): void {
     const subject = this.#subjects.frames({ incarnation, worker }, this.#place);
     this.#links.set(worker, { incarnation, subject });
-    this.#engine.openLink(worker, incarnation);
+    this.#engine.openLink(worker, incarnation, linkVersion);
   }
 
   #lose(worker: number): void {
@@ -180,11 +181,11 @@ export class WorkerLinks {
   }
 }
 
-/** All workers of a view, with the incarnations of their nodes. */
-function workersOf({ nodes }: ClusterView): Map<number, number> {
-  const incarnations = new Map<number, number>();
-  for (const { incarnation, firstWorker, workers } of nodes)
-    for (let worker = firstWorker; worker < firstWorker + workers; worker++)
-      incarnations.set(worker, incarnation);
-  return incarnations;
+/** All workers of a view, with their nodes. */
+function nodesByWorker({ nodes }: ClusterView): Map<number, PlaneNode> {
+  const byWorker = new Map<number, PlaneNode>();
+  for (const node of nodes)
+    for (let worker = node.firstWorker; worker < node.firstWorker + node.workers; worker++)
+      byWorker.set(worker, node);
+  return byWorker;
 }

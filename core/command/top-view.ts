@@ -12,6 +12,7 @@ const dropped = [
   'droppedTooLarge',
   'droppedExpired',
   'droppedUnreadable',
+  'droppedOutdated',
 ];
 
 export function shownFigures(url: string, before: Figures, now: Figures): string {

@@ -12,9 +12,9 @@ import { type LaneFigures, lanesByNode } from '../cluster/lane-figures.ts';
 import { type NodeAnswer, type NodeQuestion, type ToldWill, usedStamp } from '../cluster/node-messages.ts';
 import { Replication } from '../cluster/replication.ts';
 import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
-import { liveNodes, type NodeEntry, type View, workersOf } from '../cluster/view.ts';
+import { linkVersionOf, liveNodes, type NodeEntry, type View, workersOf } from '../cluster/view.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import { type LinkFigures, type ReplicaFigures, readLinkFigures } from '../data-plane/addon.ts';
+import { type LinkFigures, linkVersions, type ReplicaFigures, readLinkFigures } from '../data-plane/addon.ts';
 import type { Claimed, Directory } from '../sessions/directory.ts';
 import { standInFolderName } from '../storage/store-files.ts';
 import type { Logger } from './logger.ts';
@@ -434,7 +434,7 @@ export class ClusterControl implements Directory {
     for (const { name, incarnation } of lost)
       logger.warn({ node: name, incarnation }, 'a node is no longer in the cluster');
     if (lost.length > 0) this.#options.sessions().otherWorkersLost(new Set(lost.flatMap(workersOf)));
-    const told = planeView(view);
+    const told = planeView(view, linkVersions);
     this.#views.set(view.epoch, told);
     this.#options.broadcast({ type: 'clusterView', view: told });
   }
@@ -469,12 +469,13 @@ function nextOf<Item>(items: Iterator<Item>, most: number): Item[] {
   return taken;
 }
 
-function planeView(view: View): ClusterView {
-  const nodes = liveNodes(view).map(({ incarnation, firstWorker, workers, standsFor }) => ({
-    incarnation,
-    firstWorker,
-    workers,
-    standsIn: standsFor !== undefined,
+function planeView(view: View, links: readonly [number, number]): ClusterView {
+  const nodes = liveNodes(view).map((node) => ({
+    incarnation: node.incarnation,
+    firstWorker: node.firstWorker,
+    workers: node.workers,
+    linkVersion: linkVersionOf({ links }, node) ?? links[0],
+    standsIn: node.standsFor !== undefined,
   }));
   return { epoch: view.epoch, nodes, owners: view.owners };
 }

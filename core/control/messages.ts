@@ -46,6 +46,8 @@ export interface ClusterView {
     readonly workers: number;
     /** It has the sessions of a node that is lost. */
     readonly standsIn: boolean;
+    /** Of frames to its workers. */
+    readonly linkVersion: number;
   }[];
   /** By slot: the worker. */
   readonly owners: readonly number[];
@@ -170,6 +172,8 @@ export type ToWorker =
   | { readonly type: 'moveHere'; readonly session: number; readonly from: number }
   /** Ends a session whose client is disconnected. `settled` follows. */
   | { readonly type: 'endSession'; readonly session: number }
+  /** It is about to end: another node has a later one of its client. */
+  | { readonly type: 'noteOutdated'; readonly session: number }
   /** The delay of its will has passed. `settled` follows. */
   | { readonly type: 'publishWill'; readonly session: number }
   /** For each topic that was asked about, in order. */

@@ -40,6 +40,9 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 export const Subscribed = { added: 0, replaced: 1, refused: 2, denied: 3 } as const;
 export type Subscribed = (typeof Subscribed)[keyof typeof Subscribed];
 
+/** The oldest and the newest version of frames between nodes that this one speaks (native/cluster/frame.h); loadAddon() compares. */
+export const linkVersions = [2, 3] as const;
+
 /** In the order of `FrameOutcome` in native/cluster/frame.h, where each is explained; loadAddon() compares. */
 export const FrameOutcome = {
   taken: 0,
@@ -88,6 +91,7 @@ export const counterNames = [
   'droppedTooLarge',
   'droppedExpired',
   'droppedUnreadable',
+  'droppedOutdated',
   'retainedRefused',
   'storageRefused',
   'publishRefused',
@@ -309,6 +313,8 @@ export interface Engine {
    * there is none.
    */
   endSession(session: number): boolean;
+  /** What waits for the session, which is about to end, counts as dropped since its client has had a later one. */
+  noteOutdated(session: number): void;
   /** Publishes a delayed will. The event `settled` follows. False if there is no such session. */
   publishWill(session: number): boolean;
   /**
@@ -375,11 +381,11 @@ export interface Engine {
    */
   workerGone(worker: number): void;
   /**
-   * From now on messages for a worker of another node go by onFrame, and its own come by receiveFrame. If the link is open
-   * already it is reconnected. False: the number is none of another node, another incarnation is open there still, or there
-   * is no onFrame.
+   * From now on messages for a worker of another node go by onFrame, and its own come by receiveFrame, in this one of
+   * `linkVersions`. If the link is open already it is reconnected. False: the number is none of another node, another
+   * incarnation is open there still, the version is none, or there is no onFrame.
    */
-  openLink(worker: number, incarnation: number): boolean;
+  openLink(worker: number, incarnation: number, version: number): boolean;
   /** A frame from this worker. Its bytes may be used again. Anything but `malformed` leaves the link as it was. */
   receiveFrame(worker: number, bytes: Uint8Array): FrameOutcome;
   /** Frames may have been lost: what is not acknowledged is sent again, by both ends. False: no link is open. */
@@ -644,6 +650,7 @@ export interface Addon {
   readonly sessionStateNames: readonly string[];
   readonly closeCauseNames: readonly string[];
   readonly frameOutcomeNames: readonly string[];
+  readonly linkVersions: readonly number[];
   readonly recordKindNames: readonly string[];
   readonly dropReasonNames: readonly string[];
   createEngine(broker: number, worker: number, handlers: EngineHandlers): Engine;
@@ -789,6 +796,7 @@ function hasOurTables(addon: Addon): boolean {
       addon.eventKindNames,
       addon.subscribedNames,
       addon.frameOutcomeNames,
+      addon.linkVersions,
       addon.sessionStateNames,
       addon.closeCauseNames,
       addon.noticeNames,
@@ -797,7 +805,17 @@ function hasOurTables(addon: Addon): boolean {
       addon.recordKindNames,
       addon.dropReasonNames,
     ],
-    [...tables, sessionStates, closeCauses, noticeNames, counterNames, timeNames, recordKinds, dropReasons],
+    [
+      ...tables,
+      linkVersions,
+      sessionStates,
+      closeCauses,
+      noticeNames,
+      counterNames,
+      timeNames,
+      recordKinds,
+      dropReasons,
+    ],
   );
 }
 

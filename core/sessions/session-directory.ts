@@ -376,7 +376,10 @@ export class SessionDirectory {
 
   /** Another node has a later session of this client. */
   endOutdated(clientId: string): void {
-    if (this.#has(clientId)) this.yield(clientId, true, () => true);
+    const record = this.#recordOf(clientId);
+    if (record === undefined) return;
+    this.#options.link.send(record.worker, { type: 'noteOutdated', session: record.key });
+    this.yield(clientId, true, () => true);
   }
 
   /** As core/cluster/client-directory.ts says. */

@@ -39,6 +39,7 @@ const dropReasons = {
   droppedTooLarge: 'too_large',
   droppedExpired: 'expired',
   droppedUnreadable: 'unreadable',
+  droppedOutdated: 'outdated',
 } as const satisfies Partial<Record<CounterName, string>>;
 
 const refusalReasons = {

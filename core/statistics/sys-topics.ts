@@ -75,6 +75,7 @@ export function totalsOf({ counters, clients }: BrokerSample): Readonly<Record<L
     droppedTooLarge,
     droppedExpired,
     droppedUnreadable,
+    droppedOutdated,
   } = counters;
   return {
     connections: clients.accepted,
@@ -89,7 +90,8 @@ export function totalsOf({ counters, clients }: BrokerSample): Readonly<Record<L
       droppedTotalFull +
       droppedTooLarge +
       droppedExpired +
-      droppedUnreadable,
+      droppedUnreadable +
+      droppedOutdated,
     'bytes/received': counters.bytesReceived,
     'bytes/sent': counters.bytesSent,
   };

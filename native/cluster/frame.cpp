@@ -25,7 +25,7 @@ FrameOutcome FrameHead::read(Bytes frame, FrameHead& head, Bytes& piece) {
   if (frame.size() < bytes || !areEqual(frame.first(sizeof magic), magic)) return FrameOutcome::damaged;
   log::Decoder body(frame.subspan(sizeof magic));
   head.version = body.number<uint8_t>();
-  if (head.version != linkVersion) return FrameOutcome::foreignVersion;
+  if (head.version < oldestLinkVersion || head.version > linkVersion) return FrameOutcome::foreignVersion;
   head.flags = body.number<uint8_t>();
   head.from = body.number<uint8_t>();
   head.to = body.number<uint8_t>();

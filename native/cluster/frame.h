@@ -18,8 +18,11 @@
 
 namespace rally::cluster {
 
-// Increase it when the head or a record changes its format. Both ends must have the same version.
-inline constexpr uint8_t linkVersion = 2;
+// Increase it when the head or a record changes its format, or a record is added. Two nodes use the lower of their
+// versions; each speaks its own and the previous one.
+inline constexpr uint8_t linkVersion = 3;
+inline constexpr uint8_t oldestLinkVersion = 2;
+static_assert(linkVersion - oldestLinkVersion == 1);
 
 // The two lanes in each direction. Neither waits for the other (lanes/lane.h).
 enum class Channel : uint8_t { requests, deliveries, count };
@@ -32,7 +35,7 @@ enum class FrameOutcome : uint8_t {
   repeated,        // it had already arrived
   early,           // frames before it are missing, and are requested
   damaged,         // not a frame, or changed on its way
-  foreignVersion,  // of another version of RallyMQ
+  foreignVersion,  // not of the version that the two nodes use
   foreignSender,   // no link is open to its sender, or it was for an earlier incarnation
   malformed,       // no worker would send it: the link is broken and carries nothing more
   count,

@@ -93,6 +93,7 @@ void Link::send(Sent& frame, uint64_t nowMs, FrameSink& sink) {
 // Adds everything there is to report.
 void Link::write(std::span<uint8_t> frame, FrameHead head, uint32_t pieceCrc) {
   head.flags = std::exchange(wantsMissing_, false) ? uint8_t(FrameHead::wantsMissing) : uint8_t(0);
+  head.version = ends_.version;
   head.from = ends_.own;
   head.to = ends_.peer;
   head.fromIncarnation = ends_.ownIncarnation;

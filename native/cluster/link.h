@@ -46,6 +46,7 @@ class Link {
     uint64_t peerIncarnation = 0;
     uint8_t own = 0;  // worker
     uint8_t peer = 0;
+    uint8_t version = linkVersion;  // that both speak
   };
 
   // 1 MiB for each direction of a pair of workers; 63 of them are less than lanesTotalBytesMax by default.

@@ -58,6 +58,7 @@ bool decodeRecord(Bytes bytes, const Arrival& arrival, R& record) {
   RecordReader reader(bytes.subspan(1), arrival.nowMs, arrival.ageMs, arrival.workers);
   bool isRecord = false;
   R::visitKind(bytes[0], [&]<class Kind>(Kind each) {
+    if (arrival.version < sinceVersion<Kind>) return;
     eachOwnField(each, [&](auto& field) { reader.get(field); });
     isRecord = reader.isDone() && isSound(each);
     if (isRecord) {

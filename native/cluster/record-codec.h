@@ -8,19 +8,36 @@
 // increased with them.
 //
 // The clocks of two nodes are unrelated, so times are sent as durations.
+//
+// New records are added at the end of their list, and sent only over links whose version has them.
 #pragma once
 #include <vector>
 
 #include "../lanes/deliveries.h"
 #include "../lanes/requests.h"
+#include "frame.h"
 
 namespace rally::cluster {
+
+// The version of links that introduced the record.
+template <class Kind>
+inline constexpr uint8_t sinceVersion = oldestLinkVersion;
+template <>
+inline constexpr uint8_t sinceVersion<request::StoredLater> = 3;
+
+template <class R>
+bool isInVersion(const R& record, uint8_t version) {
+  bool isIn = false;
+  record.visit([&]<class Kind>(const Kind&) { isIn = version >= sinceVersion<Kind>; });
+  return isIn;
+}
 
 // Where a record arrives.
 struct Arrival {
   uint64_t nowMs = 0;    // on the clock of the engine
   uint64_t ageMs = 0;    // time since the record was encoded
   unsigned workers = 1;  // of this node: they may hold its messages
+  uint8_t version = linkVersion;
 };
 
 // Appends the record, and takes over what it carries.

@@ -11,16 +11,17 @@ void drop(WorkerLane<R>& lane) {
 
 }  // namespace
 
-bool RemoteEnds::open(unsigned worker, uint64_t incarnation) {
+bool RemoteEnds::open(unsigned worker, uint64_t incarnation, uint8_t version) {
   checkNotInTurn();
-  if (!lanes_.isRemote(worker)) return false;
+  if (!lanes_.isRemote(worker) || version < oldestLinkVersion || version > linkVersion) return false;
   if (isOpen(worker)) {
     const bool isSame = ends_[worker]->link->ends().peerIncarnation == incarnation;
     return isSame && reconnect(worker);
   }
   lanes_.open(index_, worker);
   auto end = std::make_unique<RemoteEnd>();
-  end->link = std::make_unique<Link>(Link::Ends{lanes_.incarnation(), incarnation, uint8_t(index_), uint8_t(worker)});
+  end->link = std::make_unique<Link>(
+      Link::Ends{lanes_.incarnation(), incarnation, uint8_t(index_), uint8_t(worker), version});
   end->inbound[size_t(Channel::requests)].pushed = lanes_.requests(worker, index_).drained();
   end->inbound[size_t(Channel::deliveries)].pushed = lanes_.deliveries(worker, index_).drained();
   ends_[worker] = std::move(end);
@@ -53,12 +54,13 @@ FrameOutcome RemoteEnds::receive(unsigned worker, Bytes frame, uint64_t nowMs) {
   const Link::Ends& ends = end.link->ends();
   if (head.fromIncarnation != ends.peerIncarnation || head.toIncarnation != ends.ownIncarnation)
     return FrameOutcome::foreignSender;
+  if (head.version != ends.version) return FrameOutcome::foreignVersion;
 
   Inbound& inbound = end.inbound[size_t(head.channel)];
   const uint64_t pushedBefore = inbound.pushed;
   const FrameOutcome outcome = end.link->receive(
       head, piece, nowMs, [&](Channel channel, Bytes record, uint64_t ageMs) {
-        const Arrival arrival{nowMs, ageMs, lanes_.workersHere()};
+        const Arrival arrival{nowMs, ageMs, lanes_.workersHere(), ends.version};
         return channel == Channel::requests ? take(record, arrival, lanes_.requests(worker, index_), inbound)
                                             : take(record, arrival, lanes_.deliveries(worker, index_), inbound);
       });
@@ -112,6 +114,7 @@ void RemoteEnds::endTurn(uint64_t nowMs) {
 template <class R>
 void RemoteEnds::carry(Link& link, Channel channel, WorkerLane<R>& lane, uint64_t nowMs) {
   const auto add = [&](const R& record) {
+    RALLY_ASSERT(isInVersion(record, link.ends().version));
     return !link.add(channel, nowMs, [&](std::vector<uint8_t>& to) { encode(record, nowMs, to); });
   };
   while (link.mayAdd(channel) && lane.drain(SIZE_MAX, add) > 0) link.cut(channel, nowMs, *sink_);

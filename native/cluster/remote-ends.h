@@ -23,9 +23,14 @@ class RemoteEnds {
   // Who takes the frames from now on, or nobody. It must not call this object back.
   void setSink(FrameSink* sink) { sink_ = sink; }
 
-  // The worker exists, in a process with this incarnation: its lanes take records from now on. A link that is already
-  // open reconnects. False: there can be no such worker, or another one is still open in its place.
-  bool open(unsigned worker, uint64_t incarnation);
+  // The worker exists, in a process with this incarnation, and both speak this version: its lanes take records from now
+  // on. A link that is already open reconnects. False: there can be no such worker, the version is not supported, or
+  // another worker is still open in its place.
+  bool open(unsigned worker, uint64_t incarnation, uint8_t version = linkVersion);
+  // Of an open link; otherwise the newest.
+  uint8_t versionOf(unsigned worker) const {
+    return isOpen(worker) ? ends_[worker]->link->ends().version : linkVersion;
+  }
   // Frames may have been lost: resends what is not acknowledged. False, here and below: no link is open.
   bool reconnect(unsigned worker);
   // The worker is gone for good. What is in its lanes is dropped, and so is whatever is still pushed.

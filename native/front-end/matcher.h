@@ -49,6 +49,7 @@ class Matcher {
     brought_.clear();
     for (const Target& target : targets_) {
       const uint8_t qos = std::min(target.qos, publication.qos);
+      if (qos > 0) outbound_.noteIfArriving(*target.session);
       if (qos == 0 || !target.session->durable) continue;
       brought_.add(target.session->key, qos, target.retain, false, target.ids);
       if (brought_.size() < targetBytesMax) continue;

@@ -171,6 +171,13 @@ class Outbound {
   // Swaps the list of sessions from noteRoom() for an empty one.
   void takeImproved(std::vector<uint64_t>& sessions) { improved_.swap(sessions); }
 
+  // In a cluster with logs: the session is to have a message that its log will get when it is here: takeArriving()
+  // returns it.
+  void noteIfArriving(const Session& session) {
+    if (session.isDurable && session.move && session.move->isArriving()) arriving_.push_back(session.key);
+  }
+  std::vector<uint64_t> takeArriving() { return std::exchange(arriving_, {}); }
+
   // A retained message for a new subscription. It waits in the session's queue, however long that is: the shards send
   // only one step at a time (retained-walks.h).
   void deliverRetained(Session& session, MessageRef message, uint8_t maximumQos, uint32_t subscriptionId) {
@@ -716,6 +723,7 @@ class Outbound {
   std::vector<Connection*> holding_;
   std::vector<uint64_t> asking_;
   std::vector<uint64_t> improved_;
+  std::vector<uint64_t> arriving_;
   Fifo<uint64_t> line_;  // sessions that something waits for, for which the turn had nothing left
   size_t messagesLeft_ = lineMessagesPerTurn;
   size_t bytesLeft_ = lineBytesPerTurn;

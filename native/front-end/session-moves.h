@@ -82,6 +82,8 @@ class SessionMoves {
     virtual void sessionLanded(Session& session, unsigned from, uint64_t move) = 0;
     // ... or it has come, and has ended.
     virtual void sessionOver(uint64_t key, unsigned from, uint64_t move) = 0;
+    // Messages that had come for it before are stored with it, or need not be any more.
+    virtual void noteStored(const std::vector<uint64_t>& messages) = 0;
   };
 
   SessionMoves(const SlotMap& slots, const Limits& limits, SessionTable& sessions, Subscriptions& subscriptions,
@@ -122,6 +124,7 @@ class SessionMoves {
   void abandon(Session& session) {
     if (!session.move) return;
     const std::unique_ptr<SessionMove> move = std::move(session.move);
+    outlet_.noteStored(move->unstored);
     if (move->isArriving()) giveUpArrival(session.key, move->stay);
     const bool isParcelAwaited = move->state == SessionMove::State::leaving ||
                                  move->state == SessionMove::State::flushing;
@@ -453,6 +456,7 @@ class SessionMoves {
     RALLY_ASSERT(ended.move && !ended.move->later.empty());
     const uint64_t key = ended.key;
     std::unique_ptr<SessionMove> move = std::move(ended.move);
+    outlet_.noteStored(move->unstored);
     Connection* connection = std::exchange(ended.connection, nullptr);
     const uint32_t expirySeconds = ended.expirySeconds;
     std::unique_ptr<Will> will = connection ? std::move(ended.will) : nullptr;
@@ -553,6 +557,7 @@ class SessionMoves {
     account_.settle(session);
     subscriptions_.noteArrival(session);
     outlet_.sessionLanded(session, session.move->stay.from, session.move->stay.arrival);
+    outlet_.noteStored(std::exchange(session.move->unstored, {}));
     settle(session);
   }
 

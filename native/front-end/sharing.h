@@ -220,6 +220,7 @@ class Sharing {
   // In a cluster the log knows the message as the session's own.
   void bring(Publication& publication, const Subscriber& member, bool retain, const SubscriptionIds& ids) {
     const uint8_t qos = std::min<uint8_t>(publication.qos, member.qos);
+    if (qos > 0) outbound_.noteIfArriving(*member.session);
     if (qos == 0 || !member.session->durable || isReservedTopic(publication.topic)) return;
     // The owner, on this node, did not know of a durable member yet; others may have the message already.
     const bool isShared = publication.kept && publication.kept->references.load(std::memory_order_relaxed) > 1;

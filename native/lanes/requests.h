@@ -204,6 +204,12 @@ struct SessionLanded {
   uint64_t move = 0;
 };
 
+// The message is for a session that is on its way here, with which it will be stored: a Stored follows then.
+struct StoredLater {
+  uint8_t kind = 0;
+  uint32_t token = 0;
+};
+
 }  // namespace request
 
 using Request = RecordOf<request::Publish, request::SetInterest, request::Subscribe, request::RetainedMore,
@@ -211,6 +217,6 @@ using Request = RecordOf<request::Publish, request::SetInterest, request::Subscr
                          request::ShareRoute, request::Reshare, request::ShareReady, request::MemberLeft,
                          request::FetchSession, request::SubscriptionsOfSession, request::AbandonMove, request::Parcel,
                          request::SlotBarrier, request::SlotsHeld, request::SlotsDrained, request::RetainedMoves,
-                         request::RetainedAgain, request::Stored, request::SessionLanded>;
+                         request::RetainedAgain, request::Stored, request::SessionLanded, request::StoredLater>;
 
 }  // namespace rally

@@ -82,6 +82,11 @@ napi_value initialise(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "closeCauseNames", toTexts(env, enumNames<CloseCause, CloseCause::count>()));
   napi_set_named_property(env, exports, "frameOutcomeNames",
                           toTexts(env, enumNames<cluster::FrameOutcome, cluster::FrameOutcome::count>()));
+  napi_value linkVersions = nullptr;
+  napi_create_array(env, &linkVersions);
+  napi_set_element(env, linkVersions, 0, toNumber(env, cluster::oldestLinkVersion));
+  napi_set_element(env, linkVersions, 1, toNumber(env, cluster::linkVersion));
+  napi_set_named_property(env, exports, "linkVersions", linkVersions);
   napi_set_named_property(env, exports, "recordKindNames", toTexts(env, enumNames<RecordKind, RecordKind::count>()));
   napi_set_named_property(env, exports, "dropReasonNames", toTexts(env, enumNames<DropReason, DropReason::count>()));
   napi_value bounds = nullptr;

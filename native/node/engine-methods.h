@@ -141,6 +141,13 @@ inline napi_value endSession(napi_env env, napi_callback_info info) {
   return toBoolean(env, session != nullptr);
 }
 
+inline napi_value noteOutdated(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  Session* session = call.host->engine.findSession(call.integer(0));
+  if (session) call.host->engine.noteOutdated(*session);
+  return nullptr;
+}
+
 inline napi_value publishWill(napi_env env, napi_callback_info info) {
   const Call<1> call(env, info);
   Session* session = call.host->engine.findSession(call.integer(0));
@@ -350,6 +357,7 @@ constexpr std::array engineMethods = {
     Method{"accept", accept},
     Method{"createSession", createSession},
     Method{"endSession", endSession},
+    Method{"noteOutdated", noteOutdated},
     Method{"publishWill", publishWill},
     Method{"sessionRow", sessionRow},
     Method{"sessions", sessions},

@@ -5,10 +5,11 @@
 namespace rally::node {
 
 inline napi_value openLink(napi_env env, napi_callback_info info) {
-  const Call<2> call(env, info);
+  const Call<3> call(env, info);
   call.host->updateNow();
-  return toBoolean(
-      env, call.host->script.takesFrames() && call.host->engine.openLink(unsigned(call.integer(0)), call.integer(1)));
+  const auto version = uint8_t(std::min<uint64_t>(call.integer(2), UINT8_MAX));
+  return toBoolean(env, call.host->script.takesFrames() &&
+                            call.host->engine.openLink(unsigned(call.integer(0)), call.integer(1), version));
 }
 
 // Without a cluster there are no links.

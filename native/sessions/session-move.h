@@ -27,7 +27,8 @@ struct SessionMove {
   size_t sent = 0;                        // sending: subscriptions that are on their way
   uint64_t departingShards = 0;           // leaving: those that say when they have switched over; 0: not known yet
   uint64_t flushingShards = 0;            // flushing: those that may not have taken all its client sent
-  std::unique_ptr<SessionParcel> parcel;  // switching: what came from the other worker
+  std::unique_ptr<SessionParcel> parcel;  // switching: what came from the other worker ...
+  std::vector<uint64_t> unstored;         // ... and the engine's numbers of what has come since, to be stored with it
 
   bool accepts(unsigned shard) const { return (acceptedShards >> shard & 1) != 0; }
   bool acceptsAll() const { return acceptedShards == UINT64_MAX; }

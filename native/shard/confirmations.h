@@ -4,12 +4,16 @@
 //   begin()               -> token        of the message
 //   expect(token, worker)                 it goes there, to be stored
 //   finish(token, who asked)              that was all
+//   takeLater(token, worker)              it will be stored there, with a session that is on its way to that worker
 //   take(token, worker) ...               it is stored there: the last one answers
 //
-//   entries_   [ done ][ 2 awaited ][ done ][ behind ][ 1 awaited ]      first_: the token of the first one
+//   entries_   [ done ][ 2 later ][ done ][ behind ][ 1 awaited ][ behind ]      first_: the token of the first one
+//                                                   ^ open_: nothing is behind what stands before it any more
 //
-// An entry that is done is answered at once, whatever stands before it; what is `behind` waits for all of that.
+// An entry that is done is answered at once, whatever stands before it; what is `behind` waits for all of that, but not
+// for what is stored later: the session comes only when its old worker has an answer that is behind everything.
 #pragma once
+#include <algorithm>
 #include <deque>
 #include <vector>
 
@@ -31,7 +35,8 @@ class Confirmations {
 
   explicit Confirmations(Outlet& outlet) : outlet_(outlet) {}
 
-  bool isEmpty() const { return entries_.empty(); }
+  // What is asked for now is behind nothing.
+  bool isOpen() const { return open_ == entries_.size(); }
 
   // Never 0.
   uint32_t begin() {
@@ -53,12 +58,22 @@ class Confirmations {
     entries_.push_back({.worker = uint8_t(worker), .isBehind = true, .record = record});
   }
 
-  void take(uint32_t token, unsigned worker, bool isRefused) {
+  void takeLater(uint32_t token, unsigned worker) {
     Entry* entry = find(token);
     if (!entry) return;
     const auto found = std::find(entry->awaited.begin(), entry->awaited.end(), worker);
     if (found == entry->awaited.end()) return;
-    entry->awaited.erase(found);
+    *found |= isLater;
+    pop();
+  }
+  void take(uint32_t token, unsigned worker, bool isRefused) {
+    Entry* entry = find(token);
+    if (!entry) return;
+    std::vector<uint8_t>& awaited = entry->awaited;
+    auto found = std::find(awaited.begin(), awaited.end(), worker);
+    if (found == awaited.end()) found = std::find(awaited.begin(), awaited.end(), worker | isLater);
+    if (found == awaited.end()) return;
+    awaited.erase(found);
     if (isRefused) entry->reason = Reason::quotaExceeded;
     settle(*entry);
     pop();
@@ -67,7 +82,8 @@ class Confirmations {
   // published what was not learns that.
   void onGone(unsigned worker, bool isKept) {
     for (Entry& entry : entries_) {
-      if (std::erase(entry.awaited, worker) == 0) continue;
+      const auto isThere = [&](uint8_t each) { return (each & ~isLater) == worker; };
+      if (std::erase_if(entry.awaited, isThere) == 0) continue;
       if (isKept) entry.reason = Reason::quotaExceeded;
       settle(entry);
     }
@@ -75,6 +91,9 @@ class Confirmations {
   }
 
  private:
+  static constexpr uint8_t isLater = 0x80;  // beside the number of a worker
+  static_assert(workersMax <= isLater);
+
   struct Entry {
     uint8_t worker = 0;  // who asked
     Reason reason = Reason::success;
@@ -84,6 +103,11 @@ class Confirmations {
     Source source = {};
     std::vector<uint8_t> awaited = {};
     ShardRecord record = {};  // of one that is behind
+
+    bool holdsUp() const {
+      if (isDone || isBehind) return false;
+      return !isFinished || std::any_of(awaited.begin(), awaited.end(), [](uint8_t each) { return each < isLater; });
+    }
   };
 
   Entry* find(uint32_t token) {
@@ -96,17 +120,23 @@ class Confirmations {
     outlet_.acknowledgeStored(entry.worker, entry.source, entry.reason);
   }
   void pop() {
-    while (!entries_.empty() && (entries_.front().isDone || entries_.front().isBehind)) {
-      const Entry first = std::move(entries_.front());
+    while (open_ < entries_.size() && !entries_[open_].holdsUp()) {
+      Entry& entry = entries_[open_++];
+      if (!entry.isBehind) continue;
+      entry.isBehind = false;
+      entry.isDone = true;
+      outlet_.answerStored(entry.worker, ShardRecord(entry.record));
+    }
+    for (; !entries_.empty() && entries_.front().isDone; open_--) {
       entries_.pop_front();
       first_++;
-      if (first.isBehind) outlet_.answerStored(first.worker, first.record);
     }
   }
 
   Outlet& outlet_;
   std::deque<Entry> entries_;
   uint32_t first_ = 1;
+  size_t open_ = 0;
 };
 
 }  // namespace rally

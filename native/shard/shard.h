@@ -220,6 +220,7 @@ class Shard {
     });
   }
   void take(const request::Stored& by, unsigned from) { confirmations_.take(by.token, from, by.isRefused); }
+  void take(const request::StoredLater& by, unsigned from) { confirmations_.takeLater(by.token, from); }
   void take(const request::RetainedAgain& asked, unsigned from) {
     MessageRef message = retained_.find(*asked.carried.take(), nowMs_);
     if (!message || filters_.hashOf(message->payload()) != asked.content) return;

@@ -314,10 +314,15 @@ TEST(
   cluster::RemoteEnds& ends = *broker.engine(1).remote();
   CHECK(!broker.engine(1).openLink(0, 77));  // the one that is there is open still
   CHECK(!broker.engine(1).openLink(1, 77) && !broker.engine(1).openLink(64, 77));
+  for (const int version : {cluster::oldestLinkVersion - 1, cluster::linkVersion + 1})
+    CHECK(!broker.engine(0).openLink(1, 77, uint8_t(version)));
   CHECK(ends.close(0) && !ends.close(0) && !ends.reconnect(0));
   CHECK(broker.receiveFrame(0, 1, frame) == FrameOutcome::foreignSender);
   CHECK(broker.engine(1).openLink(0, 77));
   CHECK(broker.receiveFrame(0, 1, frame) == FrameOutcome::foreignSender);  // another incarnation
+  CHECK(ends.close(0) && broker.engine(1).openLink(0, 1, cluster::oldestLinkVersion));
+  CHECK(broker.receiveFrame(0, 1, frame) == FrameOutcome::foreignVersion);  // not the one they have agreed on
+  CHECK(ends.close(0) && broker.engine(1).openLink(0, 77));
 
   // What is for a worker that is gone takes no room.
   CHECK(broker.engine(0).remote()->close(1));

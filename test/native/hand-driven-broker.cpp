@@ -169,7 +169,10 @@ unsigned HandDrivenBroker::nodeOf(unsigned worker) const {
 void HandDrivenBroker::openLinks() {
   for (unsigned a = 0; a < workers(); a++) {
     for (unsigned b = 0; b < workers(); b++) {
-      if (nodeOf(a) != nodeOf(b)) CHECK(engine(a).openLink(b, incarnations_ + nodeOf(b) + 1));
+      if (nodeOf(a) == nodeOf(b)) continue;
+      const bool isOlder = olderNodes.contains(nodeOf(a)) || olderNodes.contains(nodeOf(b));
+      const uint8_t version = isOlder ? rally::cluster::oldestLinkVersion : rally::cluster::linkVersion;
+      CHECK(engine(a).openLink(b, incarnations_ + nodeOf(b) + 1, version));
     }
   }
 }

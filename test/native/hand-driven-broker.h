@@ -145,6 +145,8 @@ class HandDrivenBroker {
   void hold(unsigned from, unsigned to, bool isHeld);
   const std::deque<Octets>& framesOnTheWay(unsigned from, unsigned to);
   rally::cluster::FrameOutcome receiveFrame(unsigned from, unsigned to, const Octets& frame);
+  // From the next crash() on these nodes speak the version of frames before.
+  std::set<unsigned> olderNodes;
   size_t framesLost = 0;
   bool areWaysSound = true;  // until the first cut() or lose()
 

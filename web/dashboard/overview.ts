@@ -27,6 +27,7 @@ const drops = [
   'droppedTooLarge',
   'droppedExpired',
   'droppedUnreadable',
+  'droppedOutdated',
 ];
 
 const figures: readonly Figure[] = [

@@ -90,6 +90,10 @@ test('a node that comes back: what others have had later counts, the rest is off
   same.disconnect();
   const moved = await cluster.connected(c, 'anew-on-a');
   await moved.subscribe('moved', 1);
+  moved.disconnect();
+  await until('it is away', () => moved.client?.isClosed === true);
+  publisher.publish('moved', 'old', 1);
+  await allAnswered(publisher);
   cluster.remove(c);
   c.command.kill('SIGKILL');
   await c.command.exited();
@@ -128,6 +132,8 @@ test('a node that comes back: what others have had later counts, the rest is off
   await same.connectTo(b);
   assert.ok(same.isSessionPresent);
   assert.match(c.command.stdout + c.command.stderr, /a session from the disk ends/);
+  const outdated = /messages_dropped_total\{reason="outdated"\} 1\n/;
+  await until('the dropped message is counted', async () => outdated.test((await c.get('/metrics')).text));
 });
 
 test('data of one cluster is of no use to another one, nor to a broker alone', async (t) => {
@@ -146,6 +152,10 @@ test('data of one cluster is of no use to another one, nor to a broker alone', a
   const refused = await runCommand([...args, ...other, '--node-name', 'y']);
   assert.equal(refused.code, 1);
   assert.match(refused.stdout + refused.stderr, /belongs to another cluster, rallymq/);
+  const empty = ['--port', '0', '--data', cluster.dataOf('new'), '--node-name', 'z'];
+  const mixed = await runCommand([...empty, ...other]);
+  assert.equal(mixed.code, 1);
+  assert.match(mixed.stdout + mixed.stderr, /have no data directories, as x, and this one has/);
   first.kill('SIGTERM');
   await first.exited();
 });

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { BrokerError } from '../../../core/broker-error.ts';
-import { Cluster } from '../../../core/cluster/cluster.ts';
+import { Cluster, type ClusterOptions } from '../../../core/cluster/cluster.ts';
 import { connectToNats, type NatsPost, type NatsSettings } from '../../../core/cluster/nats-connection.ts';
 import { openRegister } from '../../../core/cluster/nats-register.ts';
 import { Subjects } from '../../../core/cluster/ports.ts';
-import { slotCount } from '../../../core/cluster/slots.ts';
-import { slotsOf } from '../../../core/cluster/view.ts';
+import { clusterWorkersMax, slotCount } from '../../../core/cluster/slots.ts';
+import { linkVersionOf, liveNodes, slotsOf } from '../../../core/cluster/view.ts';
+import { linkVersions } from '../../../core/data-plane/addon.ts';
 import { systemClock } from '../../../core/sessions/timers.ts';
 import { NatsServer } from '../../support/cluster/nats-server.ts';
 import { Authority } from '../../support/secure.ts';
@@ -35,7 +36,12 @@ interface Member {
   isEvicted: boolean;
 }
 
-async function member(test: TestContext, url: string, name: string): Promise<Member> {
+async function member(
+  test: TestContext,
+  url: string,
+  name: string,
+  own: Partial<ClusterOptions> = {},
+): Promise<Member> {
   const post = await connected(test, url);
   const told: Member = {
     isEvicted: false,
@@ -46,6 +52,8 @@ async function member(test: TestContext, url: string, name: string): Promise<Mem
       subjects: new Subjects('test'),
       name,
       workers: 1,
+      keepsData: false,
+      links: linkVersions,
       id: randomUUID(),
       makeKeys: () => '0f'.repeat(32),
       soon: (action) => void setImmediate(action),
@@ -67,6 +75,7 @@ async function member(test: TestContext, url: string, name: string): Promise<Mem
       onQuestion: () => Promise.resolve({ status: 0, text: '' }),
       publishWill: () => {},
       onNote: () => {},
+      ...own,
     }),
   };
   test.after(() => told.cluster.stop());
@@ -133,6 +142,21 @@ test('a name that a living node has is refused, and the name of one that is lost
   const again = await member(test, nats.url, 'a');
   assert.equal(again.cluster.node?.incarnation, 2);
   assert.equal(slots(again), slotCount);
+});
+
+test('a node that does not fit to the others is refused, and one of the version before is not', async (test) => {
+  const nats = await NatsServer.start(test);
+  const [oldest, newest] = linkVersions;
+  await member(test, nats.url, 'a', { links: [oldest - 1, oldest] });
+  await assert.rejects(member(test, nats.url, 'b', { keepsData: true }), /otherStorage/);
+  await assert.rejects(member(test, nats.url, 'b', { links: [newest, newest + 1] }), /otherVersion/);
+  await assert.rejects(member(test, nats.url, 'b', { workers: clusterWorkersMax }), /full/);
+  const b = await member(test, nats.url, 'b');
+  const [older, own] = liveNodes(b.cluster.view ?? assert.fail('there is no view'));
+  assert.ok(older !== undefined && own !== undefined);
+  assert.equal(linkVersionOf(own, older), oldest);
+  assert.equal(linkVersionOf(own, own), newest);
+  await assert.rejects(member(test, nats.url, 'c', { links: [newest + 1, newest + 2] }), /otherVersion/);
 });
 
 test('a register takes a value only from who knows the last one', async (test) => {

@@ -9,6 +9,7 @@ import { toldWill } from '../../../core/cluster/told-will.ts';
 import { liveNodes, type NodeEntry, type View, workersOf } from '../../../core/cluster/view.ts';
 import { defaultLimits } from '../../../core/config/limits.ts';
 import type { ConnectRequest, ToWorker } from '../../../core/control/messages.ts';
+import { linkVersions } from '../../../core/data-plane/addon.ts';
 import type { SessionRow } from '../../../core/data-plane/session-row.ts';
 import { SessionDirectory } from '../../../core/sessions/session-directory.ts';
 import type { Random } from '../random.ts';
@@ -93,6 +94,8 @@ export class SimulatedNode {
       subjects: new Subjects('test'),
       name,
       workers,
+      keepsData: true,
+      links: linkVersions,
       id: `${name}-${++ids}`,
       stream,
       standsFor,
@@ -276,6 +279,8 @@ export class SimulatedNode {
       }
       case 'moveHere':
         this.#move(worker, message.session, message.from);
+        break;
+      case 'noteOutdated':
         break;
       case 'endSession':
         if (!this.#twins.delete(message.session) && this.#isHere(message.session))

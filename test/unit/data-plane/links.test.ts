@@ -11,6 +11,7 @@ import {
   type EngineHandlers,
   EventKind,
   FrameOutcome,
+  linkVersions,
   loadAddon,
   readLinkFigures,
 } from '../../../core/data-plane/addon.ts';
@@ -21,6 +22,7 @@ const config = resolveConfig();
 const rules = { ...config, ...config.limits };
 const hashKeys = new Uint8Array(16).fill(7);
 const hostSession = 1;
+const [oldest, newest] = linkVersions;
 /** Every second slot is of either node. */
 const owners = Uint8Array.from({ length: 1_024 }, (_, slot) => slot % 2);
 
@@ -94,8 +96,9 @@ function carry(a: Node, b: Node, delivers: (frame: Uint8Array) => boolean): () =
 
 test('messages go from node to node in frames; what is lost comes again after reconnectLink()', async () => {
   const [a, b] = [new Node(0), new Node(1)];
-  assert.equal(a.engine.openLink(1, 101), true);
-  assert.equal(b.engine.openLink(0, 100), true);
+  for (const version of [oldest - 1, newest + 1]) assert.equal(a.engine.openLink(1, 101, version), false);
+  assert.equal(a.engine.openLink(1, 101, newest), true);
+  assert.equal(b.engine.openLink(0, 100, newest), true);
   let isCut = false;
   let lost = 0;
   const stop = carry(a, b, () => {
@@ -160,9 +163,9 @@ test('a place that is none is refused, and a worker without onFrame opens no lin
   const mute = { onEvent: () => {}, onOpening: () => {}, onHostBytes: () => {}, onHostTaken: () => {} };
   assert.throws(() => addon.createEngine(broker, 1, mute), { code: 'ERR_RALLYMQ_NO_BROKER' });
   const engine = addon.createEngine(broker, 0, mute);
-  assert.equal(engine.openLink(1, 101), false);
+  assert.equal(engine.openLink(1, 101, newest), false);
   const alone = addon.createEngine(addon.createBroker(1, rules), 0, mute);
-  assert.equal(alone.openLink(1, 101), false);
+  assert.equal(alone.openLink(1, 101, newest), false);
   assert.equal(alone.receiveFrame(1, new Uint8Array(72)), FrameOutcome.foreignSender);
   assert.deepEqual(alone.linkFigures(), []);
 });
