@@ -70,11 +70,8 @@ function take(message: ToWorker): void {
     case 'moveHere':
       control.moveHere(message);
       break;
-    case 'noteOutdated':
-      control.engine.noteOutdated(message.session);
-      break;
     case 'endSession':
-      control.endSession(message.session);
+      control.endSession(message);
       break;
     case 'publishWill':
       control.publishWill(message.session);

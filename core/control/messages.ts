@@ -171,9 +171,8 @@ export type ToWorker =
   /** Takes the session over from another worker. `arrived` follows. */
   | { readonly type: 'moveHere'; readonly session: number; readonly from: number }
   /** Ends a session whose client is disconnected. `settled` follows. */
-  | { readonly type: 'endSession'; readonly session: number }
-  /** It is about to end: another node has a later one of its client. */
-  | { readonly type: 'noteOutdated'; readonly session: number }
+  /** `isOutdated`: another node has a later one of its client. */
+  | { readonly type: 'endSession'; readonly session: number; readonly isOutdated?: boolean }
   /** The delay of its will has passed. `settled` follows. */
   | { readonly type: 'publishWill'; readonly session: number }
   /** For each topic that was asked about, in order. */

@@ -281,7 +281,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     this.engine.moveSessionHere(session, from);
   }
 
-  endSession(session: number): void {
+  endSession({ session, isOutdated }: Extract<ToWorker, { type: 'endSession' }>): void {
+    if (isOutdated === true) this.engine.noteOutdated(session);
     if (!this.engine.endSession(session)) this.#post({ type: 'settled', session, row: this.#rowOf(session) });
   }
 

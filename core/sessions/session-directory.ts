@@ -157,6 +157,8 @@ interface Yielding {
   readonly isClean: boolean;
   /** Gives false if it does not want it any more. */
   done(session: { readonly key: number; readonly worker: number } | undefined): boolean;
+  /** Another node has a later session of the client. */
+  readonly isOutdated: boolean;
 }
 
 interface WaitingArrival {
@@ -376,14 +378,11 @@ export class SessionDirectory {
 
   /** Another node has a later session of this client. */
   endOutdated(clientId: string): void {
-    const record = this.#recordOf(clientId);
-    if (record === undefined) return;
-    this.#options.link.send(record.worker, { type: 'noteOutdated', session: record.key });
-    this.yield(clientId, true, () => true);
+    if (this.#has(clientId)) this.yield(clientId, true, () => true, true);
   }
 
   /** As core/cluster/client-directory.ts says. */
-  yield(clientId: string, isClean: boolean, done: Yielding['done']): void {
+  yield(clientId: string, isClean: boolean, done: Yielding['done'], isOutdated = false): void {
     const record = this.#recordOf(clientId);
     if (record === undefined || record.state === 'claiming') {
       done(undefined);
@@ -391,7 +390,7 @@ export class SessionDirectory {
     }
     const earlier = takeWaiting(record);
     if (earlier !== undefined) this.#turnAway(earlier, earlier.request, ReasonCode.serverBusy);
-    record.yielding = { isClean, done };
+    record.yielding = { isClean, done, isOutdated };
     if (record.state === 'away') this.#giveUp(record, record.yielding);
     else this.#step(record, 'wantedElsewhere');
   }
@@ -808,8 +807,10 @@ export class SessionDirectory {
         });
         break;
       case 'publishWill':
-      case 'endSession':
         this.#tell(record, { type: action, session });
+        break;
+      case 'endSession':
+        this.#tell(record, { type: action, session, isOutdated: record.yielding?.isOutdated === true });
         break;
       case 'moveHere':
         this.#move(record);

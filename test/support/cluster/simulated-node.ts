@@ -280,8 +280,6 @@ export class SimulatedNode {
       case 'moveHere':
         this.#move(worker, message.session, message.from);
         break;
-      case 'noteOutdated':
-        break;
       case 'endSession':
         if (!this.#twins.delete(message.session) && this.#isHere(message.session))
           this.#stage.sessions.delete(message.session);
