@@ -112,6 +112,8 @@ for (const [name, values] of [
     assertEnvironment(
       Object.fromEntries(container.env.map(({ name: variable, value }) => [variable, value])),
     );
+    const replicas = container.env.find(({ name: variable }) => variable === 'RALLYMQ_REPLICAS')?.value;
+    assert.equal(replicas, values === clustered ? '3' : values === full ? '1' : undefined);
     const expected = values === full ? [...ports, tlsPortDefault] : ports;
     assert.deepEqual(
       container.ports.map(({ containerPort }) => containerPort),
