@@ -836,7 +836,7 @@ TEST(
     CHECK(answers.reasons == (std::vector<Reason>{Reason::success, reason}));
     confirmations.take(1, 1, false);
     CHECK(answers.reasons == (std::vector<Reason>{Reason::success, reason, reason}));
-    CHECK(confirmations.isEmpty());
+    CHECK(confirmations.isOpen());
   }
 }
 

@@ -142,11 +142,12 @@ TEST("front end: a CONNECT that is too large is answered if its version is 5 and
     Counters counters;
     Journal journal(0);
     Accounts accounts(0, limits, counters, journal);
+    FilterTable filters({1, 2});
     NoRouter shards;
     NoTransport transport;
     NoDepartures departures;
     RuleGate gate(false);
-    FrontEnd frontEnd(limits, counters, accounts, journal, shards, departures, gate);
+    FrontEnd frontEnd(limits, counters, accounts, filters, journal, shards, departures, gate);
     Connection& connection = frontEnd.open(transport);
     frontEnd.receive(connection, Bytes(fromHex(hex)));
     CHECK(connection.phase == Phase::ending);
@@ -199,8 +200,9 @@ TEST("front end: a client whose CONNECT is never answered is ended, also when it
   NoDepartures departures;
   Journal journal(0);
   Accounts accounts(0, limits, counters, journal);
+  FilterTable filters({1, 2});
   RuleGate gate(false);
-  FrontEnd frontEnd(limits, counters, accounts, journal, shards, departures, gate);
+  FrontEnd frontEnd(limits, counters, accounts, filters, journal, shards, departures, gate);
   frontEnd.setNow(1'000);
   Connection& connection = frontEnd.open(transport);
   frontEnd.receive(connection, Bytes(fromHex("100d 00044d515454 05 02 0000 00 0000")));

@@ -222,8 +222,13 @@ class Kills {
 
 test('nodes are killed in turn under load', async (t) => {
   const cluster = isReplicated
-    ? await BrokerCluster.start(t, 3, 2, true, 3, Number(values['nats-servers']))
-    : await BrokerCluster.start(t, 3, 2, true);
+    ? await BrokerCluster.start(t, 3, {
+        workers: 2,
+        hasData: true,
+        replicas: 3,
+        servers: Number(values['nats-servers']),
+      })
+    : await BrokerCluster.start(t, 3, { workers: 2, hasData: true });
   const kills = new Kills(t, cluster);
   await kills.run();
   kills.check();

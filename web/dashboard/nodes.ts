@@ -15,6 +15,12 @@ export interface ClusterNode {
     readonly waitingMs: number;
     readonly framesResent: number;
   };
+  /** Of the node that is asked, with three replicas. */
+  readonly log?: {
+    readonly waitingBytes: number;
+    readonly waitingMs: number;
+    readonly isBehind: boolean;
+  };
 }
 
 export interface ClusterState {
@@ -45,9 +51,17 @@ export class Nodes implements View {
   }
 }
 
-function sentenceOf({ epoch, isReached, isSettled }: ClusterState): string {
+function sentenceOf({ epoch, isReached, isSettled, nodes }: ClusterState): string {
   if (!isReached) return 'This node is cut off from the others. This is the last state it knew.';
-  return `Epoch ${epoch}. ${isSettled ? 'All nodes have applied it.' : 'Slots are moving.'}`;
+  const applied = isSettled ? 'All nodes have applied it.' : 'Slots are moving.';
+  const log = nodes.find(({ isHere }) => isHere)?.log;
+  return `Epoch ${epoch}. ${applied}${log === undefined ? '' : ` ${replicaOf(log)}`}`;
+}
+
+function replicaOf({ waitingBytes, waitingMs, isBehind }: NonNullable<ClusterNode['log']>): string {
+  if (waitingBytes === 0) return 'JetStream has the log of this node.';
+  const waiting = `JetStream has the log of this node but for ${shownBytes(waitingBytes)}, which have waited for ${shownAge(waitingMs)}`;
+  return isBehind ? `${waiting}: what would have to be stored is refused.` : `${waiting}.`;
 }
 
 function rowOf({ name, isHere, state, workers, slots, lanes }: ClusterNode): HTMLTableRowElement {

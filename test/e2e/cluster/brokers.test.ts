@@ -13,7 +13,7 @@ const [seed = 0] = seeds(1);
 
 for (const workers of [1, 2]) {
   test(`subscribers on three nodes of ${workers} see one order per topic, with QoS 0, 1 and 2`, async (t) => {
-    const cluster = await BrokerCluster.start(t, 3, workers);
+    const cluster = await BrokerCluster.start(t, 3, { workers });
     const topics = Array.from({ length: 12 }, (_, index) => `news/${index}/today`);
     const subscribers: RoamingSession[] = [];
     for (const broker of cluster.brokers)

@@ -41,7 +41,7 @@ function assertWhole(session: RoamingSession, count: number): void {
 }
 
 test('all nodes are killed: what was acknowledged is there again, and goes along to other nodes', async (t) => {
-  const cluster = await BrokerCluster.start(t, 3, 1, true);
+  const cluster = await BrokerCluster.start(t, 3, { hasData: true });
   const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
   const away = await Promise.all(cluster.brokers.map((broker) => cluster.connected(broker)));
   for (const [index, session] of away.entries()) {
@@ -78,7 +78,7 @@ test('all nodes are killed: what was acknowledged is there again, and goes along
 });
 
 test('a node that comes back: what others have had later counts, the rest is offered', async (t) => {
-  const cluster = await BrokerCluster.start(t, 3, 1, true);
+  const cluster = await BrokerCluster.start(t, 3, { hasData: true });
   const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
   const publisher = await cluster.connected(a);
   for (const kind of ['same', 'changed', 'cleared'])
@@ -137,7 +137,7 @@ test('a node that comes back: what others have had later counts, the rest is off
 });
 
 test('data of one cluster is of no use to another one, nor to a broker alone', async (t) => {
-  const cluster = await BrokerCluster.start(t, 1, 1, true);
+  const cluster = await BrokerCluster.start(t, 1, { hasData: true });
   const a = cluster.broker(0);
   a.command.kill('SIGTERM');
   await a.command.exited();
@@ -161,7 +161,7 @@ test('data of one cluster is of no use to another one, nor to a broker alone', a
 });
 
 test('three replicas: a node is lost for good, and all that it has acknowledged is served by the others', async (t) => {
-  const cluster = await BrokerCluster.start(t, 3, 1, true, 3);
+  const cluster = await BrokerCluster.start(t, 3, { hasData: true, replicas: 3 });
   const [a, b, c] = [cluster.broker(0), cluster.broker(1), cluster.broker(2)];
   // On the node that will be lost: one that is away, one that is connected, and one that is about to release its message.
   const away = await cluster.connected(c, 'away');

@@ -248,14 +248,14 @@ test('a user signs in with its password or a token, does what its scopes let it,
 });
 
 test('nodes of a cluster and the lanes between them; clients of another node are listed, shown and cut', async (t) => {
-  const cluster = await BrokerCluster.start(t, 2);
+  const cluster = await BrokerCluster.start(t, 2, { hasData: true, replicas: 3 });
   const { port } = cluster.broker(0).ports;
   const { client } = await openConnected(t, 'tcp', cluster.broker(1).ports, { clientId: 'there' });
   const page = await signIn(t, { port, key: cluster.apiKey }, 'phone');
   await page.click('nav a[href="#nodes"]');
   await reads(page.locator('#nodes-rows tr:nth-child(1)'), /node-0 this one\s*serving/);
   await reads(page.locator('#nodes-rows tr:nth-child(2)'), /node-1\s*serving/);
-  await reads(page.locator('#nodes-said'), /All nodes have applied it/);
+  await reads(page.locator('#nodes-said'), /All nodes have applied it\. JetStream has the log of this node/);
   assert.deepEqual(await seriousFaults(page), []);
   await fitsSmallPhone(page, 'nodes');
   await page.setViewportSize(viewports.desktop);

@@ -69,6 +69,17 @@ export class ClusterBroker {
   }
 }
 
+export interface ClusterTerms {
+  /** Of each broker. Default 1. */
+  readonly workers?: number;
+  /** Each broker has a data directory of its own. Default false. */
+  readonly hasData?: boolean;
+  /** With 3 JetStream keeps a copy of each log on each of its servers. Default 1. */
+  readonly replicas?: 1 | 3;
+  /** Of NATS. Default 1. */
+  readonly servers?: number;
+}
+
 export class BrokerCluster {
   readonly #nats: readonly NatsServer[];
   /** May do all. */
@@ -86,17 +97,11 @@ export class BrokerCluster {
     this.#folder = folder;
   }
 
-  /**
-   * Resolves when all have their part of the slots. `hasData`: each has a data directory of its own. With three replicas
-   * JetStream keeps one copy of each log, on its only server, unless there are `servers` of it.
-   */
+  /** Resolves when all have their part of the slots. */
   static async start(
     test: TestContext,
     count: number,
-    workers = 1,
-    hasData = false,
-    replicas: 1 | 3 = 1,
-    servers = 1,
+    { workers = 1, hasData = false, replicas = 1, servers = 1 }: ClusterTerms = {},
   ): Promise<BrokerCluster> {
     const nats =
       servers === 1 ? [await NatsServer.start(test)] : await NatsServer.startCluster(test, servers);
