@@ -30,7 +30,8 @@ inline uint64_t randomSeed() {
   return seed;
 }
 
-inline uint64_t hashBytes(Bytes bytes, uint64_t seed) {
+// Inlined always: as a function of its own it cost a PUBLISH 7 %, once enough others used it.
+[[gnu::always_inline]] inline uint64_t hashBytes(Bytes bytes, uint64_t seed) {
   constexpr uint64_t k1 = 0xd6e8feb86659fd93;
   uint64_t hash = seed ^ (hashMultiplier * (bytes.size() + 1));
   const uint8_t* at = bytes.data();
