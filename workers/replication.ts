@@ -4,7 +4,6 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { LogStreams } from '../core/cluster/log-streams.ts';
-import { connectToNats } from '../core/cluster/nats-connection.ts';
 import type { FromReplication, ReplicationStart } from '../core/cluster/replication.ts';
 import { Replicator } from '../core/cluster/replicator.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
@@ -13,18 +12,14 @@ import { systemClock } from '../core/sessions/timers.ts';
 const port = parentPort;
 if (port === null) throw new Error('workers/replication is the entry of a worker thread');
 const post = (message: FromReplication): void => port.postMessage(message);
-const { settings, clusterName, nodeName, copies, stream: id, base, broker } = workerData as ReplicationStart;
+const { access, stream: id, base, broker } = workerData as ReplicationStart;
 
 const connectMs = 10_000;
 const figuresMs = 500;
 /** For what is there when the node stops. */
 const lastMs = 2_000;
 
-const nats = await connectToNats(settings, `rallymq ${nodeName} log`, connectMs, {
-  onUp: () => {},
-  onWait: () => {},
-});
-const streams = await LogStreams.open(nats.connection, clusterName, copies);
+const { nats, streams } = await LogStreams.reach(access, 'log', connectMs);
 let replicator: Replicator | undefined;
 const replica = loadAddon().openReplica(broker, () => replicator?.pump());
 if (replica === undefined) throw new Error('there is no log to replicate');

@@ -4,25 +4,20 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { isWholeFrom, LogStreams, ownerOf } from '../core/cluster/log-streams.ts';
-import { connectToNats } from '../core/cluster/nats-connection.ts';
 import type { Copied, CopyStart } from '../core/cluster/stand-in.ts';
 import { loadAddon } from '../core/data-plane/addon.ts';
 import { makeDirectory } from '../core/storage/make-directory.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('workers/stand-in is the entry of a worker thread');
-const { settings, clusterName, nodeName, copies, stream: id, directory } = workerData as CopyStart;
+const { access, stream: id, directory } = workerData as CopyStart;
 
 const connectMs = 5_000;
 
 /** Undefined: it is there. Else a sentence. */
 async function copyLog(): Promise<string | undefined> {
-  const nats = await connectToNats(settings, `rallymq ${nodeName} stand-in`, connectMs, {
-    onUp: () => {},
-    onWait: () => {},
-  });
+  const { nats, streams } = await LogStreams.reach(access, 'stand-in', connectMs);
   try {
-    const streams = await LogStreams.open(nats.connection, clusterName, copies);
     makeDirectory(directory);
     const copy = loadAddon().copyLog(directory);
     if ('fault' in copy) return `${directory} cannot be used: ${copy.detail}`;

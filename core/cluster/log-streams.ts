@@ -18,6 +18,8 @@ import {
 import { type KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { BrokerError } from '../broker-error.ts';
+import type { LogAccess } from './log-access.ts';
+import { connectToNats, type NatsPost } from './nats-connection.ts';
 
 /** The last of a stream. */
 export interface StoredChunk {
@@ -62,6 +64,24 @@ export class LogStreams {
     this.#buckets = buckets;
     this.#clusterName = clusterName;
     this.#copies = copies;
+  }
+
+  /** On a connection of its own, which the caller closes. Errors: as connectToNats(), as open(). */
+  static async reach(
+    { settings, clusterName, nodeName, copies }: LogAccess,
+    purpose: string,
+    waitMs: number,
+  ): Promise<{ readonly nats: NatsPost; readonly streams: LogStreams }> {
+    const nats = await connectToNats(settings, `rallymq ${nodeName} ${purpose}`, waitMs, {
+      onUp: () => {},
+      onWait: () => {},
+    });
+    try {
+      return { nats, streams: await LogStreams.open(nats.connection, clusterName, copies) };
+    } catch (error) {
+      await nats.close();
+      throw error;
+    }
   }
 
   /** The bucket of the cluster is there. Errors: as JetStream's. */

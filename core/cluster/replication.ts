@@ -1,15 +1,11 @@
 /** The thread that replicates this node's log, as the main thread has it (workers/replication.ts). */
 import { Worker } from 'node:worker_threads';
 import type { ReplicaFigures } from '../data-plane/addon.ts';
-import type { NatsSettings } from './nats-connection.ts';
+import type { LogAccess } from './log-access.ts';
 
 /** What the thread is started with. */
 export interface ReplicationStart {
-  readonly settings: NatsSettings;
-  readonly clusterName: string;
-  readonly nodeName: string;
-  /** That JetStream keeps. */
-  readonly copies: number;
+  readonly access: LogAccess;
   /** Of the log (log-streams.ts). */
   readonly stream: string;
   /** The sequence behind which this log goes on. */

@@ -6,6 +6,8 @@
  * Rendezvous hashing selects the worker of each slot: when one comes or goes, no slot moves between the
  * others.
  */
+import { HalfSipHash } from '../sessions/half-sip-hash.ts';
+
 export const slotCount = 1_024;
 
 /** The most workers in total: the workers with subscribers of a filter are the bits of a 64-bit number. */
@@ -19,56 +21,17 @@ export interface SlotWorker {
 }
 
 /**
- * SipHash-2-4 with 32-bit words (HalfSipHash), over the code units of the text; `key` has at least eight
+ * HalfSipHash-2-4 over the code units of the text; `key` has at least eight
  * bytes.
  */
 export function slotOfClientId(clientId: string, key: Uint8Array): number {
-  const [k0, k1] = [wordOf(key, 0), wordOf(key, 4)];
-  const state: SipState = { v0: k0, v1: k1, v2: k0 ^ 0x6c79_6765, v3: k1 ^ 0x7465_6462 };
+  const hash = new HalfSipHash(wordOf(key, 0), wordOf(key, 4), 2);
   const pairs = clientId.length & ~1;
   for (let index = 0; index < pairs; index += 2)
-    takeWord(state, clientId.charCodeAt(index) | (clientId.charCodeAt(index + 1) << 16));
+    hash.takeWord(clientId.charCodeAt(index) | (clientId.charCodeAt(index + 1) << 16));
   const last = pairs < clientId.length ? clientId.charCodeAt(pairs) : 0;
-  takeWord(state, (clientId.length << 24) | last);
-  state.v2 ^= 0xff;
-  for (let round = 0; round < 4; round++) sipRound(state);
-  return ((state.v1 ^ state.v3) >>> 0) % slotCount;
-}
-
-interface SipState {
-  v0: number;
-  v1: number;
-  v2: number;
-  v3: number;
-}
-
-function takeWord(state: SipState, word: number): void {
-  state.v3 ^= word;
-  sipRound(state);
-  sipRound(state);
-  state.v0 ^= word;
-}
-
-function sipRound(state: SipState): void {
-  let { v0, v1, v2, v3 } = state;
-  v0 = (v0 + v1) | 0;
-  v1 = rotated(v1, 5) ^ v0;
-  v0 = rotated(v0, 16);
-  v2 = (v2 + v3) | 0;
-  v3 = rotated(v3, 8) ^ v2;
-  v0 = (v0 + v3) | 0;
-  v3 = rotated(v3, 7) ^ v0;
-  v2 = (v2 + v1) | 0;
-  v1 = rotated(v1, 13) ^ v2;
-  v2 = rotated(v2, 16);
-  state.v0 = v0;
-  state.v1 = v1;
-  state.v2 = v2;
-  state.v3 = v3;
-}
-
-function rotated(word: number, bits: number): number {
-  return (word << bits) | (word >>> (32 - bits));
+  hash.takeWord((clientId.length << 24) | last);
+  return hash.end(4) % slotCount;
 }
 
 function wordOf(bytes: Uint8Array, at: number): number {

@@ -16,7 +16,7 @@ import { Worker } from 'node:worker_threads';
 import type { BrokerConfig } from '../config/options.ts';
 import { standInFolderName } from '../storage/store-files.ts';
 import { type KnownCluster, writeKnownCluster } from './cluster-memory.ts';
-import type { NatsSettings } from './nats-connection.ts';
+import { type LogAccess, logAccessOf } from './log-access.ts';
 
 /** A broker, as far as a stand-in needs one. */
 export interface StandInBroker {
@@ -28,10 +28,7 @@ export interface StandInBroker {
 
 /** What the thread that makes the directory is started with. */
 export interface CopyStart {
-  readonly settings: NatsSettings;
-  readonly clusterName: string;
-  readonly nodeName: string;
-  readonly copies: number;
+  readonly access: LogAccess;
   readonly stream: string;
   readonly directory: string;
 }
@@ -94,19 +91,7 @@ export class StandIn {
 
   async #copy(): Promise<void> {
     const { config, stream } = this.#options;
-    const { clusterName, nodeName = '', limits } = config;
-    const start: CopyStart = {
-      settings: {
-        cluster: config.cluster,
-        clusterCredentials: config.clusterCredentials,
-        clusterTlsCa: config.clusterTlsCa,
-      },
-      clusterName,
-      nodeName,
-      copies: limits.logCopies,
-      stream,
-      directory: this.#directory,
-    };
+    const start: CopyStart = { access: logAccessOf(config), stream, directory: this.#directory };
     const worker = new Worker(new URL('../../workers/stand-in.js', import.meta.url), { workerData: start });
     const { refusal } = await new Promise<Copied>((resolve, reject) => {
       worker.once('message', resolve);

@@ -9,6 +9,7 @@ import type { SessionHolder } from '../cluster/client-directory.ts';
 import type { NodeFigures } from '../cluster/cluster.ts';
 import type { ClusterNode, JoinedPlace, NodeData } from '../cluster/cluster-node.ts';
 import { type LaneFigures, lanesByNode } from '../cluster/lane-figures.ts';
+import { logAccessOf } from '../cluster/log-access.ts';
 import { type NodeAnswer, type NodeQuestion, type ToldWill, usedStamp } from '../cluster/node-messages.ts';
 import { Replication } from '../cluster/replication.ts';
 import { StandIn, type StandInBroker } from '../cluster/stand-in.ts';
@@ -153,7 +154,6 @@ export class ClusterControl implements Directory {
   /** From now on the log of this broker of the addon is stored elsewhere too, if that is wanted. */
   async replicate(broker: number): Promise<void> {
     const { config, onReplicationFailed } = this.#options;
-    const { cluster, clusterCredentials, clusterTlsCa, clusterName, nodeName = '', limits } = config;
     const place = this.#node?.logPlace;
     if (place === undefined) return;
     if (!place.isWhole)
@@ -161,9 +161,8 @@ export class ClusterControl implements Directory {
         this.#onWhole = resolve;
       });
     const { stream, base } = place;
-    const settings = { cluster, clusterCredentials, clusterTlsCa };
     this.#replication = await Replication.start(
-      { settings, clusterName, nodeName, copies: limits.logCopies, stream, base, broker },
+      { access: logAccessOf(config), stream, base, broker },
       {
         onFigures: (figures, chunksResent) => this.#onReplication({ ...figures, chunksResent }),
         onDeposed: () => this.#onEvicted(),

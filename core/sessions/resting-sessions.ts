@@ -13,7 +13,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { RecoveredSessions } from '../data-plane/addon.ts';
-import { type HashKey, halfSipHash } from './half-sip-hash.ts';
+import { HalfSipHash } from './half-sip-hash.ts';
 
 const never = Number.POSITIVE_INFINITY;
 const states = { lost: 0, resting: 1, taken: 2 } as const;
@@ -39,21 +39,20 @@ export class RestingSessions {
   readonly #leftAtMs: Float64Array;
   readonly #expiresAtMs: Float64Array;
   readonly #willAtMs: Float64Array;
-  readonly #hashKey: HashKey;
+  readonly #k0 = randomBytes(4).readInt32LE();
+  readonly #k1 = randomBytes(4).readInt32LE();
   readonly #table: Uint32Array;
   #size: number;
 
   constructor(sessions: RecoveredSessions) {
     const count = sessions.keys.length;
     const { buffer, byteOffset, byteLength } = sessions.clientIds;
-    const secret = randomBytes(8);
     this.#sessions = sessions;
     this.#clientIds = Buffer.from(buffer, byteOffset, byteLength);
     this.#states = new Uint8Array(count);
     this.#leftAtMs = new Float64Array(count);
     this.#expiresAtMs = new Float64Array(count);
     this.#willAtMs = new Float64Array(count);
-    this.#hashKey = { k0: secret.readInt32LE(0), k1: secret.readInt32LE(4) };
     this.#table = new Uint32Array(count === 0 ? 0 : 2 ** Math.ceil(Math.log2(2 * count)));
     this.#size = count;
     for (let place = 0; place < count; place++) this.#table[this.#freeSlotFor(place)] = place + 1;
@@ -100,7 +99,7 @@ export class RestingSessions {
     if (this.#size === 0) return undefined;
     const bytes = Buffer.from(clientId);
     const mask = this.#table.length - 1;
-    let slot = halfSipHash(bytes, 0, bytes.length, this.#hashKey) & mask;
+    let slot = this.#hashOf(bytes, 0, bytes.length) & mask;
     for (;;) {
       const place = (this.#table[slot] ?? 0) - 1;
       if (place < 0) return undefined;
@@ -184,9 +183,19 @@ export class RestingSessions {
   }
   #freeSlotFor(place: number): number {
     const mask = this.#table.length - 1;
-    let slot = halfSipHash(this.#clientIds, this.#startOf(place), this.#endOf(place), this.#hashKey) & mask;
+    let slot = this.#hashOf(this.#clientIds, this.#startOf(place), this.#endOf(place)) & mask;
     while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
     return slot;
+  }
+  /** HalfSipHash-1-3. */
+  #hashOf(bytes: Buffer, start: number, end: number): number {
+    const hash = new HalfSipHash(this.#k0, this.#k1, 1);
+    let at = start;
+    for (; at + 4 <= end; at += 4) hash.takeWord(bytes.readInt32LE(at));
+    let last = (end - start) << 24;
+    for (let shift = 0; at < end; at++, shift += 8) last |= (bytes[at] ?? 0) << shift;
+    hash.takeWord(last);
+    return hash.end(3);
   }
 }
 

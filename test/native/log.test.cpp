@@ -62,6 +62,22 @@ std::unique_ptr<log::Log> openedLog(const log::Options& options, log::Visitor& v
   return log;
 }
 
+log::Options replicatedOptions() {
+  log::Options options;
+  options.isReplicated = true;
+  options.segmentBytes = 2u << 20;
+  return options;
+}
+
+// Its first life: its disk is empty.
+void begin(log::DiskLog& store) {
+  log::OpenFault fault;
+  Collected nothing;
+  CHECK(store.look(fault));
+  store.recover(nothing);
+  CHECK(store.begin(1'000));
+}
+
 struct Example {
   static constexpr log::Kind kind = log::Kind(70);
   uint64_t session = 0;
@@ -135,11 +151,7 @@ TEST("log: what stands before a checkpoint is recycled, and not there at the nex
   auto first = std::make_unique<sim::SimDisk>();
   disk = first.get();
   log::DiskLog store(options, std::move(first), nullptr, log::Warning::none);
-  log::OpenFault fault;
-  Collected nothing;
-  CHECK(store.look(fault));
-  store.recover(nothing);
-  CHECK(store.begin(1'000));
+  begin(store);
   log::Appender& appender = store.appender(0);
   const std::vector<uint8_t> body(3'000, 7);
   log::Placement placement;
@@ -161,6 +173,7 @@ TEST("log: what stands before a checkpoint is recycled, and not there at the nex
   store.writer().finish(4'000);
   Collected found;
   log::DiskLog again(options, disk->copy(), nullptr, log::Warning::none);
+  log::OpenFault fault;
   CHECK(again.look(fault));
   again.recover(found);
   CHECK(found.damaged == 0 && !found.records.empty() && found.records.size() < 8);
@@ -253,15 +266,9 @@ TEST("log: a replica is of whole groups, and nothing is committed before it is s
 }
 
 TEST("log: a log is made of the chunks of another one, but for a group that is not whole") {
-  log::Options options;
-  options.isReplicated = true;
-  options.segmentBytes = 2u << 20;
+  log::Options options = replicatedOptions();
   log::DiskLog store(options, std::make_unique<sim::SimDisk>(), nullptr, log::Warning::none);
-  log::OpenFault fault;
-  Collected nothing;
-  CHECK(store.look(fault));
-  store.recover(nothing);
-  CHECK(store.begin(1'000));
+  begin(store);
   std::vector<std::vector<uint8_t>> chunks(1);
   const auto takeAll = [&] {
     while (store.replica()->take(chunks.back())) chunks.emplace_back();
@@ -279,6 +286,7 @@ TEST("log: a log is made of the chunks of another one, but for a group that is n
   takeAll();
   CHECK(chunks.size() > whole + 5);
   const Folder folder;
+  log::OpenFault fault;
   std::unique_ptr<LogCopy> copy = LogCopy::open(folder.path(), fault);
   if (!CHECK(copy)) return;
   for (size_t i = 0; i < chunks.size() - 2; i++) CHECK(copy->take(Bytes(chunks[i])));
@@ -303,15 +311,9 @@ TEST("log: a log is made of the chunks of another one, but for a group that is n
 }
 
 TEST("log: what would have to be stored is refused while the replica is far behind") {
-  log::Options options;
-  options.isReplicated = true;
-  options.segmentBytes = 2u << 20;
+  log::Options options = replicatedOptions();
   log::DiskLog store(options, std::make_unique<sim::SimDisk>(), nullptr, log::Warning::none);
-  log::OpenFault fault;
-  Collected nothing;
-  CHECK(store.look(fault));
-  store.recover(nothing);
-  CHECK(store.begin(1'000));
+  begin(store);
   log::Replica& replica = *store.replica();
   const Octets body(1u << 20, 7);
   while (!replica.isBehind() && replica.figures(0).waitingBytes < 2 * log::Replica::behindBytes) {
