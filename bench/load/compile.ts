@@ -17,7 +17,9 @@ export interface Program {
   readonly name: string;
   /** The source that is compiled, from the root of the repository. */
   readonly main: string;
-  /** The folders with all that it includes. */
+  /** Folders whose .cpp files are compiled with it. Default: none. */
+  readonly linked?: readonly string[];
+  /** The folders with all that it includes, or is linked with. */
   readonly includes: readonly string[];
   /** It speaks TLS where the headers of OpenSSL are. */
   readonly mayHaveTls?: boolean;
@@ -27,16 +29,24 @@ const opensslHeader = '/usr/include/openssl/ssl.h';
 const tlsFlags = ['-DLOAD_HAS_TLS', '-lssl', '-lcrypto'];
 
 /** The path of the program. Errors: BenchError if there is no compiler, or it fails. */
-export async function compile({ name, main, includes, mayHaveTls = false }: Program): Promise<string> {
+export async function compile({
+  name,
+  main,
+  linked = [],
+  includes,
+  mayHaveTls = false,
+}: Program): Promise<string> {
   const { CXX: compiler = 'g++' } = process.env;
   const own = mayHaveTls && (await exists(opensslHeader)) ? tlsFlags : [];
-  const hash = await hashOf([compiler, ...flags, ...own], [main, ...(await headersIn(includes))]);
+  const hash = await hashOf([compiler, ...flags, ...own, ...linked], [main, ...(await sourcesIn(includes))]);
   const path = join(folder, `${name}-${hash}`);
   if (await exists(path)) return path;
   await mkdir(folder, { recursive: true });
   const unfinished = `${path}.${process.pid}`;
   try {
-    await promisify(execFile)(compiler, [...flags, '-o', unfinished, join(root, main), ...own]);
+    const others = (await sourcesIn(linked)).filter((path) => path.endsWith('.cpp'));
+    const sources = [main, ...others].map((path) => join(root, path));
+    await promisify(execFile)(compiler, [...flags, '-o', unfinished, ...sources, ...own]);
   } catch (error) {
     const { stderr = '' } = error as { stderr?: string };
     throw new BenchError(
@@ -54,7 +64,7 @@ export async function compile({ name, main, includes, mayHaveTls = false }: Prog
   return path;
 }
 
-async function headersIn(folders: readonly string[]): Promise<string[]> {
+async function sourcesIn(folders: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const each of folders) {
     for (const entry of await readdir(join(root, each), { withFileTypes: true, recursive: true })) {

@@ -24,7 +24,12 @@ const slowSyncMs = 2;
 
 export async function runLog(command: CommandLine): Promise<boolean> {
   const ms = Math.round((command.seconds ?? (command.full ? 5 : 1)) * 1_000);
-  const program = await compile({ name: 'log', main: 'bench/log/log.cpp', includes: ['native'] });
+  const program = await compile({
+    name: 'log',
+    main: 'bench/log/log.cpp',
+    linked: ['native/log'],
+    includes: ['native'],
+  });
   // Next to the sources, since the system's folder for temporary files may be in memory.
   await mkdir(join(root, 'build', 'bench'), { recursive: true });
   const folder = await mkdtemp(join(root, 'build', 'bench', 'log-store-'));

@@ -13,22 +13,6 @@
 #include <thread>
 
 #include "../../native/durable/store.h"
-#include "../../native/log/appender.cpp"
-#include "../../native/log/crc32c.cpp"
-#include "../../native/log/directory-lock.cpp"
-#include "../../native/log/disk-log.cpp"
-#include "../../native/log/disk.cpp"
-#include "../../native/log/memory-log.cpp"
-#include "../../native/log/open.cpp"
-#include "../../native/log/real-disk.cpp"
-#include "../../native/log/reclaimer.cpp"
-#include "../../native/log/record-reader.cpp"
-#include "../../native/log/recovery.cpp"
-#include "../../native/log/segment-files.cpp"
-#include "../../native/log/segment-format.cpp"
-#include "../../native/log/segment-scan.cpp"
-#include "../../native/log/space.cpp"
-#include "../../native/log/writer.cpp"
 
 using namespace rally;
 

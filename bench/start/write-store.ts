@@ -30,6 +30,11 @@ export async function writeStore(
   folder: string,
   { sessions, messages, payloadBytes }: StoreSize,
 ): Promise<void> {
-  const program = await compile({ name: 'start', main: 'bench/start/store.cpp', includes: ['native'] });
+  const program = await compile({
+    name: 'start',
+    main: 'bench/start/store.cpp',
+    linked: ['native/log'],
+    includes: ['native'],
+  });
   await promisify(execFile)(program, ['write', folder, `${sessions}`, `${messages}`, `${payloadBytes}`]);
 }
