@@ -15,6 +15,7 @@
 
 #include "../../native/lanes/doorbell.h"
 #include "../../native/log/disk-log.h"
+#include "../../native/log/real-disk.h"
 
 using namespace rally;
 using Clock = std::chrono::steady_clock;
