@@ -4,7 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../core/security/api-keys.ts';
 
-export function benchApiKey(): { readonly key: string; readonly file: string } {
+interface ApiKeyFile {
+  readonly key: string;
+  readonly file: string;
+}
+
+let made: ApiKeyFile | undefined;
+
+/** The same for all brokers of the process. */
+export function benchApiKey(): ApiKeyFile {
+  made ??= make();
+  return made;
+}
+
+function make(): ApiKeyFile {
   const folder = mkdtempSync(join(tmpdir(), 'rallymq-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const key = newApiKey();
