@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include "background.h"
 #include "brokers.h"
 
 namespace rally::node {
@@ -102,18 +103,6 @@ inline napi_value openStore(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// Reads one store, on a thread of libuv's pool.
-struct Recovering {
-  uint32_t id = 0;
-  unsigned workers = 0;
-  Limits limits;
-  HashKeys keys;
-  ClusterPlace place;  // incarnation 0: alone
-  std::shared_ptr<const RuleBook> rules;
-  napi_async_work work = nullptr;
-  napi_deferred deferred = nullptr;
-};
-
 // A typed array of JavaScript whose elements `fill` writes.
 template <class Element, class Fill>
 napi_value toArray(napi_env env, napi_typedarray_type type, size_t count, Fill&& fill) {
@@ -176,9 +165,30 @@ napi_value toList(napi_env env, const Items& items) {
   return list;
 }
 
-inline void onRecovered(napi_env env, napi_status, void* data) {
-  const std::unique_ptr<Recovering> recovering(static_cast<Recovering*>(data));
-  Store& store = *registry().findStore(recovering->id);
+inline napi_value readStore(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  std::array<napi_value, 3> arguments{};
+  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
+  const auto id = uint32_t(integerOf(env, arguments[0]));
+  const auto workers = unsigned(integerOf(env, arguments[1]));
+  Limits limits;
+  if (!readLimits(env, arguments[2], limits)) return nullptr;
+  return promiseInBackground(
+      env, "rallymq-reading",
+      [id, workers, limits, keys = randomKeys()] {
+        registry().findStore(id)->read(workers, limits, keys.tables, true);
+      },
+      [id](napi_env here) {
+        const Store& store = *registry().findStore(id);
+        napi_value result = nullptr;
+        napi_create_object(here, &result);
+        setNumber(here, result, "runs", double(store.lastRun()));
+        napi_set_named_property(here, result, "sessions", toColumns(here, store.sessions()));
+        return result;
+      });
+}
+
+inline napi_value toRecovered(napi_env env, Store& store) {
   napi_value result = nullptr;
   napi_create_object(env, &result);
   setNumber(env, result, "run", double(store.run()));
@@ -187,83 +197,39 @@ inline void onRecovered(napi_env env, napi_status, void* data) {
   napi_set_named_property(env, result, "damage", toList(env, store.damage().parts));
   setNumber(env, result, "lostDeliveries", double(store.damage().lostDeliveries));
   setNumber(env, result, "unknownRecords", double(store.damage().unknownRecords));
-  napi_resolve_deferred(env, recovering->deferred, result);
-  napi_delete_async_work(env, recovering->work);
-}
-
-inline void onRead(napi_env env, napi_status, void* data) {
-  const std::unique_ptr<Recovering> reading(static_cast<Recovering*>(data));
-  Store& store = *registry().findStore(reading->id);
-  napi_value result = nullptr;
-  napi_create_object(env, &result);
-  setNumber(env, result, "runs", double(store.lastRun()));
-  napi_set_named_property(env, result, "sessions", toColumns(env, store.sessions()));
-  napi_resolve_deferred(env, reading->deferred, result);
-  napi_delete_async_work(env, reading->work);
-}
-
-inline napi_value readStore(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  std::array<napi_value, 3> arguments{};
-  napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
-  auto reading = std::make_unique<Recovering>();
-  reading->id = uint32_t(integerOf(env, arguments[0]));
-  reading->workers = unsigned(integerOf(env, arguments[1]));
-  reading->keys = randomKeys();
-  if (!readLimits(env, arguments[2], reading->limits)) return nullptr;
-  napi_value promise = nullptr;
-  napi_value name = nullptr;
-  napi_create_promise(env, &reading->deferred, &promise);
-  napi_create_string_utf8(env, "rallymq-reading", NAPI_AUTO_LENGTH, &name);
-  Recovering* data = reading.release();
-  napi_create_async_work(
-      env, nullptr, name,
-      [](napi_env, void* work) {
-        const auto& asked = *static_cast<Recovering*>(work);
-        registry().findStore(asked.id)->read(asked.workers, asked.limits, asked.keys.tables, true);
-      },
-      onRead, data, &data->work);
-  napi_queue_async_work(env, data->work);
-  return promise;
+  return result;
 }
 
 inline napi_value recoverStore(napi_env env, napi_callback_info info) {
   size_t count = 5;
   std::array<napi_value, 5> arguments{};
   napi_get_cb_info(env, info, &count, arguments.data(), nullptr, nullptr);
-  auto recovering = std::make_unique<Recovering>();
-  recovering->id = uint32_t(integerOf(env, arguments[0]));
-  recovering->workers = unsigned(integerOf(env, arguments[1]));
-  recovering->keys = randomKeys();
-  if (!readLimits(env, arguments[2], recovering->limits)) return nullptr;
+  const auto id = uint32_t(integerOf(env, arguments[0]));
+  const auto workers = unsigned(integerOf(env, arguments[1]));
+  Limits limits;
+  if (!readLimits(env, arguments[2], limits)) return nullptr;
+  HashKeys keys = randomKeys();
+  ClusterPlace place;  // incarnation 0: alone
   napi_valuetype type = napi_undefined;
   napi_typeof(env, arguments[4], &type);
-  if (type == napi_object && !readPlace(env, arguments[4], recovering->workers, recovering->place, recovering->keys)) {
+  if (type == napi_object && !readPlace(env, arguments[4], workers, place, keys)) {
     napi_throw_range_error(env, "ERR_RALLYMQ_CLUSTER_PLACE", "the data plane has no such place in a cluster");
     return nullptr;
   }
+  std::shared_ptr<const RuleBook> rules;
   bool hasRules = false;
   napi_is_typedarray(env, arguments[3], &hasRules);
-  if (hasRules) recovering->rules = RuleBook::read(bytesOf(env, arguments[3]));
-  napi_value promise = nullptr;
-  napi_value name = nullptr;
-  napi_create_promise(env, &recovering->deferred, &promise);
-  napi_create_string_utf8(env, "rallymq-recovery", NAPI_AUTO_LENGTH, &name);
-  Recovering* data = recovering.release();
-  napi_create_async_work(
-      env, nullptr, name,
-      [](napi_env, void* work) {
-        const auto& asked = *static_cast<Recovering*>(work);
-        Store& store = *registry().findStore(asked.id);
-        Broker& broker = asked.place.incarnation == 0
-                             ? store.recover(asked.workers, asked.limits, asked.keys.tables, asked.rules)
-                             : store.recover(asked.place, asked.limits, asked.keys, asked.rules);
+  if (hasRules) rules = RuleBook::read(bytesOf(env, arguments[3]));
+  return promiseInBackground(
+      env, "rallymq-recovery",
+      [id, workers, limits, keys, place, rules] {
+        Store& store = *registry().findStore(id);
+        Broker& broker = place.incarnation == 0 ? store.recover(workers, limits, keys.tables, rules)
+                                                : store.recover(place, limits, keys, rules);
         store.fetching().start();
-        registry().setBroker(asked.id, broker);
+        registry().setBroker(id, broker);
       },
-      onRecovered, data, &data->work);
-  napi_queue_async_work(env, data->work);
-  return promise;
+      [id](napi_env here) { return toRecovered(here, *registry().findStore(id)); });
 }
 
 inline napi_value storeProgress(napi_env env, napi_callback_info info) {
