@@ -194,18 +194,19 @@ export class Broker extends EventEmitter<BrokerEvents> {
   /**
    * Empties the broker, and stops it: new clients are refused, `/readyz` says 503, and clients are told to go,
    * `drainClientsPerSecond` of them, with 0x8B or, where there is a `serverReference`, with 0x9C and that. Resolves when
-   * it has stopped. Errors: NOT_RUNNING.
+   * it has stopped; stop() cuts it short. Errors: NOT_RUNNING.
    */
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
+    if (this.#drained === undefined) this.#control.assertRunning(); // too early is not for ever
     this.#drained ??= this.#drain();
-    return this.#drained;
+    await this.#drained;
   }
 
   async #drain(): Promise<void> {
-    this.#control.assertRunning();
     await this.#control.drain();
+    const isCutShort = this.#state === 'stopped';
     await this.stop();
-    this.emit('drained');
+    if (!isCutShort) this.emit('drained');
   }
 
   async #stop(): Promise<void> {

@@ -32,8 +32,10 @@ export class Drain {
     this.#proceed();
   }
 
+  /** The broker stops: it is done, whoever is left. */
   stop(): void {
     this.#timer?.cancel();
+    this.#options.done();
   }
 
   #proceed(): void {

@@ -59,6 +59,8 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   #hostSlot = 0;
   #hostEndedBy: number = ReasonCode.unspecifiedError;
   #onEmpty: (() => void) | undefined;
+  /** The broker stops, and clients are told so; undefined: it does not. */
+  #endedBy: number | undefined;
   #serials: number;
 
   constructor(
@@ -192,6 +194,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     const connection = new ClientConnection(this, slot, ++this.#serials, peer, token);
     this.#connections[slot] = connection;
     this.#bySerial.set(connection.serial, connection);
+    if (this.#endedBy !== undefined) connection.finish(this.#endedBy); // it was accepted before the doors closed
   }
 
   #removeConnection(slot: number): void {
@@ -371,6 +374,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   /** Says goodbye to all clients, some in each turn of the loop, and calls back when the last one has gone. */
   endAll(reasonCode: number, onEmpty: () => void): void {
     this.#onEmpty = onEmpty;
+    this.#endedBy = reasonCode;
     this.engine.withholdWills();
     const left = [...this.#bySerial];
     const finishSome = (): void => {

@@ -11,7 +11,7 @@ import { createBroker } from '../../../core/broker.ts';
 import { startBroker } from '../../support/broker.ts';
 import { Command, unusedPort } from '../../support/command.ts';
 import { openClient, type RawClient } from '../../support/raw-client.ts';
-import { until } from '../../support/wait.ts';
+import { until, within } from '../../support/wait.ts';
 
 test('retainedMessagesMax: 0 retains nothing', async (t) => {
   for (const workers of [1, 4]) {
@@ -97,6 +97,28 @@ test('every stop() resolves when it has stopped', async (t) => {
   await running.broker.stop();
   assert.ok(hasStopped);
   await first;
+});
+
+test('drain() before start() is too early, and works afterwards', async (t) => {
+  const broker = createBroker({ port: 0, tcpPort: 0, workers: 1 });
+  t.after(() => broker.stop());
+  await assert.rejects(broker.drain(), { code: 'NOT_RUNNING' });
+  await broker.start();
+  let drained = 0;
+  broker.on('drained', () => {
+    drained++;
+  });
+  await Promise.all([broker.drain(), broker.drain()]);
+  assert.equal(drained, 1);
+  assert.throws(() => broker.statistics(), { code: 'NOT_RUNNING' });
+});
+
+test('stop() cuts a drain short, and both resolve', async (t) => {
+  const running = await startBroker(t, { limits: { drainClientsPerSecond: 1 } });
+  for (const clientId of ['a', 'b', 'c']) await openClient(t, 'tcp', running, { clientId });
+  const drained = running.broker.drain();
+  await running.broker.stop();
+  await within('the end of the drain', drained);
 });
 
 test('two RallyMQ that start at the same moment', async (t) => {

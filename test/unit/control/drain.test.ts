@@ -52,9 +52,10 @@ test('without clients it is done at once, and with some that stay after a while'
   assert.equal(stage.isDone, true);
 });
 
-test('a broker that stops meanwhile drains no more', () => {
+test('a broker that stops meanwhile drains no more, and nobody waits for it any longer', () => {
   const { stage, drain } = newStage(1_000);
   drain().stop();
+  assert.ok(stage.isDone);
   stage.clock.advance(60_000);
-  assert.deepEqual([stage.told, stage.isDone], [10, false]);
+  assert.equal(stage.told, 10);
 });

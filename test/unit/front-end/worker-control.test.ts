@@ -67,3 +67,19 @@ test('a SUBSCRIBE of a session that has ended meanwhile is forgotten', () => {
   control.onEvent(EventKind.subscribed, 0, 0, 0, 1, nothing);
   assert.deepEqual(calls, []);
 });
+
+test('a connection that was accepted just before the broker stops ends with the others', () => {
+  const { control, calls } = connected();
+  let hasEnded = false;
+  control.endAll(0x8b, () => {
+    hasEnded = true;
+  });
+  const late = slot + 1;
+  control.onEvent(EventKind.opened, late, 0, 0, 0, Buffer.from('127.0.0.1'));
+  assert.deepEqual(calls, ['withholdWills', 'finish', 'close']);
+  control.onEvent(EventKind.packet, late, 0x10, 0, 0, Buffer.from('00044d5154540502000000000162', 'hex'));
+  control.onEvent(EventKind.gone, slot, 0, 0, 0, nothing);
+  assert.ok(!hasEnded);
+  control.onEvent(EventKind.gone, late, 0, 0, 0, nothing);
+  assert.ok(hasEnded);
+});
