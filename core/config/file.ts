@@ -3,13 +3,14 @@
 import { readFileSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
 import { systemReason } from '../system-reason.ts';
+import { JsonError, parseAnnotatedJson, placeOf } from './annotated-json.ts';
 import { jsonFault } from './json-fault.ts';
 import type { BrokerOptions } from './options.ts';
 import { checkOptions } from './resolve.ts';
 
 /**
  * The options of the file, each checked by itself. Throws CONFIG_FILE_UNREADABLE, or CONFIG_INVALID with
- * the line and column where the file is not JSON.
+ * the line and column where the file is not JSON, or has a name twice.
  */
 export function readConfigFile(path: string): BrokerOptions {
   return checkOptions(parse(read(path), path), path);
@@ -27,10 +28,25 @@ function read(path: string): string {
 }
 
 function parse(text: string, path: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new BrokerError('CONFIG_INVALID', whyNotJson(text, path), { cause });
+  }
+  assertOnce(text, path);
+  return value;
+}
+
+/** JSON.parse() takes the last of several values with one name, whichever was meant. */
+function assertOnce(text: string, path: string): void {
+  try {
+    parseAnnotatedJson(text);
+  } catch (cause) {
+    if (!(cause instanceof JsonError)) throw cause;
+    const { line, column } = placeOf(text, cause.offset);
+    const message = `${path} at line ${line}, column ${column}: ${cause.message}.`;
+    throw new BrokerError('CONFIG_INVALID', message, { cause });
   }
 }
 
