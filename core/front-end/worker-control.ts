@@ -7,7 +7,6 @@ import type { WorkerLinks } from '../cluster/worker-links.ts';
 import { forwardedSentence } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { takeOver } from '../config/reload.ts';
-import { isLoopback } from '../config/resolve.ts';
 import type { ConnectRequest, RenewalRequest, ToMain, ToWorker, WorkerStart } from '../control/messages.ts';
 import type { RefusalReason, RefusedClient } from '../control/refusals.ts';
 import {
@@ -19,6 +18,7 @@ import {
   noticeNames,
 } from '../data-plane/addon.ts';
 import { readSessionRow, type SessionRow } from '../data-plane/session-row.ts';
+import { isOwnMachine } from '../security/address-key.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
 import { ClientConnection, type ConnectionContext, type Peer, type Question } from './client-connection.ts';
 import { clientTlsOf } from './client-tls.ts';
@@ -222,7 +222,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   /** Only the PROXY protocol gives an address that does not reach a broker on loopback. */
   peerRefusal({ transport, remoteAddress }: Peer): string | undefined {
-    const isForwarded = this.#mayBeForwarded && transport === 'tcp' && !isLoopback(remoteAddress);
+    const isForwarded = this.#mayBeForwarded && transport === 'tcp' && !isOwnMachine(remoteAddress);
     return isForwarded ? forwardedSentence('PROXY') : undefined;
   }
 
