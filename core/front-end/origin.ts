@@ -33,6 +33,16 @@ export function isAllowedOrigin(origin: string, host: string, rules: OriginRules
   return serialisedOrigin(`${url.protocol}//${host}`) === serialised;
 }
 
+/**
+ * Whether the header `Host` names this machine. A page may give its own name the address of this machine (DNS rebinding);
+ * its browser then takes the broker for the page's server, and sends requests without an `Origin`. Without the header: a
+ * program.
+ */
+export function isLocalHost(host: string): boolean {
+  const url = `http://${host}`;
+  return host === '' || (URL.canParse(url) && isLocalName(new URL(url).hostname));
+}
+
 function isLocalName(hostname: string): boolean {
   return hostname.endsWith('.localhost') || isLoopback(hostname.replace(/^\[|\]$/g, ''));
 }

@@ -6,8 +6,10 @@
  *                    Bearer ...      the token (JWT) of a user
  *                    Basic ...       the name and password of a user
  */
+import { isIP } from 'node:net';
 import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
+import { isLocalHost } from '../front-end/origin.ts';
 import type { ApiCaller } from '../security/api-caller.ts';
 import { type ApiScope, isApiKey } from '../security/api-keys.ts';
 import type { SignInRefusal } from '../security/sign-in.ts';
@@ -21,6 +23,8 @@ export const sysTopic = '$SYS/broker/uptime';
 const failuresMax = 20;
 const failuresMs = 60_000;
 const addressesMax = 10_000;
+/** Characters of a host that are shown. */
+const hostShownMax = 100;
 
 interface Failures {
   readonly sinceMs: number;
@@ -68,16 +72,20 @@ export class ApiGate {
     const token = new URLSearchParams(question.query).get('access_token');
     const authorization = token === null ? question.authorization : `Bearer ${token}`;
     const hasTenants = this.#config.listeners.some(({ topicPrefix }) => topicPrefix !== '');
-    const isOpen = this.#whyClosed(question) === undefined && !hasTenants;
-    if (authorization === '' && isOpen) return { caller: undefined };
+    const whyClosed = this.#whyClosed(question);
+    if (authorization === '' && whyClosed === undefined && !hasTenants) return { caller: undefined };
+    if (authorization === '' && whyClosed !== undefined && isLocalOnly(this.#config))
+      return { refusal: closed(whyClosed) };
     return this.#byCredentials('subscribe', { ...question, authorization });
   }
 
   /** Why somebody who could not connect is not told what clients could find out; undefined: everybody may connect. */
-  #whyClosed({ forwardedBy }: HttpQuestion): string | undefined {
+  #whyClosed({ forwardedBy, host, remoteAddress }: HttpQuestion): string | undefined {
     if (this.#config.authenticates) return 'Only a broker that lets everyone connect says so over HTTP.';
-    if (forwardedBy === undefined || !isLocalOnly(this.#config)) return undefined;
-    return forwardedSentence(forwardedBy);
+    if (!isLocalOnly(this.#config)) return undefined;
+    if (forwardedBy !== undefined) return forwardedSentence(forwardedBy);
+    if (isLocalHost(host) || isIP(remoteAddress) === 0) return undefined; // no browser asks by a Unix socket
+    return `This broker is for its own machine: ask for localhost, not for ${host.slice(0, hostShownMax)}.`;
   }
 
   #byCredentials(scope: ApiScope, question: HttpQuestion): Admission | Promise<Admission> {

@@ -67,6 +67,24 @@ test('where clients must authenticate, what they could find out is not told', as
   }
 });
 
+test('a broker of this machine tells a page nothing whose name leads to this machine', async () => {
+  const site = siteWith();
+  const statusFor = async (path: string, host: string, more: object = {}): Promise<number> => {
+    const { status } = await site.answer({ ...plainQuestion, path, query: 'topic=a', host, ...more });
+    return Number.parseInt(status, 10);
+  };
+  for (const path of ['/sse', '/api/statistics', '/api/retained/a/b%20%C3%A4']) {
+    for (const host of ['localhost:8080', 'LOCALHOST', 'app.localhost', '127.0.0.1:8080', '[::1]:8080', ''])
+      assert.equal(await statusFor(path, host), 200, `${path} ${host}`);
+    for (const host of ['evil.example:8080', 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1'])
+      assert.equal(await statusFor(path, host), 403, `${path} ${host}`);
+    assert.equal(await statusFor(path, 'broker', { remoteAddress: 'unix' }), 200, path);
+  }
+  const open = siteWith({ host: '0.0.0.0', allowAnonymous: true });
+  const { status } = await open.answer({ ...plainQuestion, path: '/api/statistics', host: 'broker.example' });
+  assert.equal(status, '200 OK');
+});
+
 test('without pages only what operators need is there', async () => {
   const site = siteWith({ pages: false });
   assert.equal(await statusOf(site, '/healthz'), 200);
