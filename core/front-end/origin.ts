@@ -7,6 +7,7 @@
  * such frames. A broker on loopback does, for pages that were just written and opened; one that
  * others can reach does not, unless `null` is allowed explicitly.
  */
+import { isIP } from 'node:net';
 import { serialisedOrigin } from '../config/origin-text.ts';
 import { isLoopback } from '../config/resolve.ts';
 
@@ -34,13 +35,15 @@ export function isAllowedOrigin(origin: string, host: string, rules: OriginRules
 }
 
 /**
- * Whether the header `Host` names this machine. A page may give its own name the address of this machine (DNS rebinding);
- * its browser then takes the broker for the page's server, and sends requests without an `Origin`. Without the header: a
- * program.
+ * Whether the header `Host` may be a public name that is not of this machine. Whoever owns such a name can give it the
+ * address of this machine (DNS rebinding): a browser then takes the broker for the server of his pages, and sends their
+ * requests without an `Origin`. An address, and a name without a dot, cannot be had like that.
  */
-export function isLocalHost(host: string): boolean {
+export function isPublicName(host: string): boolean {
   const url = `http://${host}`;
-  return host === '' || (URL.canParse(url) && isLocalName(new URL(url).hostname));
+  if (host === '' || !URL.canParse(url)) return false;
+  const { hostname } = new URL(url);
+  return hostname.includes('.') && isIP(hostname) === 0 && !isLocalName(hostname);
 }
 
 function isLocalName(hostname: string): boolean {

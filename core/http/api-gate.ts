@@ -9,7 +9,7 @@
 import { isIP } from 'node:net';
 import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
-import { isLocalHost } from '../front-end/origin.ts';
+import { isPublicName } from '../front-end/origin.ts';
 import type { ApiCaller } from '../security/api-caller.ts';
 import { type ApiScope, isApiKey } from '../security/api-keys.ts';
 import type { SignInRefusal } from '../security/sign-in.ts';
@@ -84,7 +84,7 @@ export class ApiGate {
     if (this.#config.authenticates) return 'Only a broker that lets everyone connect says so over HTTP.';
     if (!isLocalOnly(this.#config)) return undefined;
     if (forwardedBy !== undefined) return forwardedSentence(forwardedBy);
-    if (isLocalHost(host) || isIP(remoteAddress) === 0) return undefined; // no browser asks by a Unix socket
+    if (!isPublicName(host) || isIP(remoteAddress) === 0) return undefined; // no browser asks by a Unix socket
     return `This broker is for its own machine: ask for localhost, not for ${host.slice(0, hostShownMax)}.`;
   }
 
