@@ -67,8 +67,9 @@ export class Idempotency {
     for (const [name, { atMs, answer }] of this.#firsts) {
       const hasRoom = this.#firsts.size < keptMax && this.#bytes <= keptBytesMax;
       if (nowMs - atMs < keptMs && hasRoom) return;
+      if (answer === undefined) continue; // it would be done twice; there are no more than httpPendingMax
       this.#firsts.delete(name);
-      this.#bytes -= answer?.body.length ?? 0;
+      this.#bytes -= answer.body.length;
     }
   }
 }

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { BrokerError } from '../../../core/broker-error.ts';
 import type { NodeQuestion } from '../../../core/cluster/node-messages.ts';
 import type { PublishOptions } from '../../../core/host/host-message.ts';
+import { textAnswer } from '../../../core/http/answer.ts';
+import { Idempotency } from '../../../core/http/idempotency.ts';
 import type { OtherNodes } from '../../../core/http/other-nodes.ts';
 import type { SiteSource } from '../../../core/http/route.ts';
 import { routePathOf } from '../../../core/http/route-path.ts';
@@ -390,6 +392,26 @@ test('an Idempotency-Key publishes once, also of two at the same time', async ()
   assert.deepEqual(third.body, first.body);
   assert.equal((await send({ topic: 'b' })).status, 422);
   assert.equal(published.length, 1);
+});
+
+test('a request with an Idempotency-Key that takes long is not forgotten before it is answered', async () => {
+  let nowMs = 0;
+  const idempotency = new Idempotency(() => nowMs);
+  const request = { caller: 'key shop', path: '/api/v1/publish', body: {} };
+  const answer = textAnswer('200 OK', 'done');
+  let finish = (): void => {};
+  const slow = idempotency.once({ ...request, key: 'slow' }, async () => {
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    return answer;
+  });
+  nowMs = 700_000;
+  await idempotency.once({ ...request, key: 'other' }, async () => answer);
+  const again = await idempotency.once({ ...request, key: 'slow' }, () => assert.fail('done twice'));
+  assert.match(again.status, /^409 /);
+  finish();
+  assert.deepEqual((await slow).body, answer.body);
 });
 
 test('lists have filters, limits and a cursor', async () => {
