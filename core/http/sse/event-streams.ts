@@ -129,7 +129,7 @@ export class EventStreams {
     try {
       await Promise.all(filters.map(({ ready }) => ready));
     } catch (error) {
-      for (const filter of filters) this.#release(filter);
+      for (const filter of filters) void this.#releaseWhenReady(filter);
       throw error;
     } finally {
       this.#opening -= 1;
@@ -216,6 +216,12 @@ export class EventStreams {
     filter.lingering?.cancel();
     filter.lingering = undefined;
     this.#lingering.delete(filter);
+  }
+
+  /** One that the broker has not answered yet would be subscribed, and nobody would know of it. */
+  async #releaseWhenReady(filter: Filter): Promise<void> {
+    await filter.ready.catch(() => {}); // it was refused, as whoever has asked hears
+    this.#release(filter);
   }
 
   #release(filter: Filter): void {

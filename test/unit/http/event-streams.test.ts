@@ -16,11 +16,14 @@ function messageOn(topic: string, payload: string, retain = false): HostMessage 
 class FakeBroker {
   readonly listeners = new Map<string, MessageListener>();
   readonly retained: HostMessage[] = [];
+  /** Until then the filter `slow` is not answered. */
+  slow = Promise.resolve();
 
   subscribe(filter: string, listener: MessageListener): Promise<() => Promise<void>> {
     if (filter === 'refused') return Promise.reject(new Error('refused'));
     this.listeners.set(filter, listener);
-    return Promise.resolve(() => {
+    const answered = filter === 'slow' ? this.slow : Promise.resolve();
+    return answered.then(() => () => {
       this.listeners.delete(filter);
       return Promise.resolve();
     });
@@ -209,6 +212,20 @@ test('streams beat, have a bound, end all at once, and a refused filter leaves n
   clock.advance(20_000);
   assert.equal(broker.listeners.size, 0);
   assert.equal(clock.timers, 0);
+});
+
+test('a filter that is still asked for when another one is refused is given up once it is there', async () => {
+  const { broker, clock, open } = played();
+  let answer = (): void => {};
+  broker.slow = new Promise((resolve) => {
+    answer = resolve;
+  });
+  await assert.rejects(open({ filters: ['slow', 'refused'] }));
+  answer();
+  await turn();
+  assert.ok(broker.listeners.has('slow')); // for whoever comes back
+  clock.advance(20_000);
+  assert.deepEqual([...broker.listeners.keys()], []);
 });
 
 test('GET /sse: parameters, keys in the query, and origins', async () => {
