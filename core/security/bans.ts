@@ -77,10 +77,7 @@ export class BanList {
     if (known !== undefined) this.#delete(known);
     if (!this.#makesRoom()) {
       if (origin !== 'hand') return ban;
-      throw new BrokerError(
-        'BAN_INVALID',
-        'The number of bans has reached bansMax: remove some, or raise it.',
-      );
+      throw tooMany();
     }
     this.#bans.set(keyOf(ban), ban);
     if (kind === 'address' && ban.value.includes('/') && !ban.value.endsWith('::/64'))
@@ -96,10 +93,16 @@ export class BanList {
     return !this.#isOver(ban);
   }
 
-  /** In place of all that were made by hand. */
+  /** In place of all that were made by hand. Errors: BAN_INVALID; then nothing has changed. */
   replaceByHand(requests: readonly BanRequest[]): void {
+    const nowMs = this.#options.nowMs();
+    const inForce = requests.filter(
+      ({ expiresAt }) => expiresAt === undefined || expiresAt.getTime() > nowMs,
+    );
+    const keys = new Set(inForce.map((each) => keyOf({ kind: each.kind, value: canonicalValue(each) })));
+    if (keys.size > this.#options.bansMax) throw tooMany();
     for (const ban of this.#bans.values()) if (ban.origin === 'hand') this.#delete(ban);
-    for (const request of requests) this.add(request);
+    for (const request of inForce) this.add(request);
   }
 
   /** The ban that keeps a client out; undefined if there is none. */
@@ -147,6 +150,10 @@ export class BanList {
     this.#bans.delete(keyOf(ban));
     this.#networks.delete(keyOf(ban));
   }
+}
+
+function tooMany(): BrokerError {
+  return new BrokerError('BAN_INVALID', 'The number of bans has reached bansMax: remove some, or raise it.');
 }
 
 function keyOf({ kind, value }: Pick<Ban, 'kind' | 'value'>): string {

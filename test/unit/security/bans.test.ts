@@ -127,6 +127,22 @@ test('the file says what it was told, whatever the names are', () => {
   assert.ok(!banFileText(bans.list()).includes('own'));
 });
 
+test('a file with more bans than there may be leaves the previous ones in force', () => {
+  const now = { ms: 0 };
+  const bans = listAt(now, 2);
+  bans.replaceByHand([{ kind: 'clientId', value: 'c1' }]);
+  const three = ['a', 'b', 'c'].map((value) => ({ kind: 'clientId', value }) as const);
+  assert.throws(() => bans.replaceByHand(three), { code: 'BAN_INVALID' });
+  assert.equal(bans.find(somebody)?.value, 'c1');
+  assert.equal(bans.list().length, 1);
+  const over = { kind: 'clientId', value: 'd', expiresAt: new Date(0) } as const;
+  bans.replaceByHand([three[0], three[1], three[1], over].flatMap((each) => each ?? []));
+  assert.deepEqual(
+    bans.list().map(({ value }) => value),
+    ['a', 'b'],
+  );
+});
+
 test('a line that is wrong is named with its place', () => {
   for (const [text, message] of [
     ['# one\n\nuser lee', /^bans, line 3, column 1: give address, username, clientId/],
