@@ -23,10 +23,10 @@ export interface Bans {
   list(): readonly Ban[];
   /**
    * Keeps somebody out, and ends who is connected, with 0x98. It is written to the `banFile`, if there is one. Errors:
-   * BAN_INVALID, ACCESS_FILE_UNREADABLE.
+   * BAN_INVALID, ACCESS_FILE_UNREADABLE; then nothing has changed.
    */
   add(request: BanRequest): Ban;
-  /** False if there was no such ban. Errors: ACCESS_FILE_UNREADABLE. */
+  /** False if there was no such ban. Errors: ACCESS_FILE_UNREADABLE; then it stays. */
   remove(kind: BanKind, value: string): boolean;
 }
 
@@ -61,16 +61,18 @@ export class BanKeeper implements Bans {
   }
 
   add(request: BanRequest): Ban {
+    const before = this.#bans.list();
     const ban = this.#bans.add(request);
-    this.#write();
+    this.#write(before);
     this.#options.onBanned(ban);
     return ban;
   }
 
   remove(kind: BanKind, value: string): boolean {
+    const before = this.#bans.list();
     const isRemoved = this.#bans.remove(kind, value);
     if (!isRemoved) return false;
-    this.#write();
+    this.#write(before);
     this.#options.onLifted(kind, value);
     return true;
   }
@@ -119,10 +121,16 @@ export class BanKeeper implements Bans {
     }
   }
 
-  #write(): void {
+  /** Where that fails, those from before are in force again. */
+  #write(before: readonly Ban[]): void {
     const { path } = this.#options;
     if (path === undefined) return;
-    replaceFile(path, banFileText(this.#bans.list()));
+    try {
+      replaceFile(path, banFileText(this.#bans.list()));
+    } catch (error) {
+      this.#bans.restore(before);
+      throw error;
+    }
     this.#seen = stampOf(path);
   }
 }

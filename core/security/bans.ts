@@ -79,10 +79,15 @@ export class BanList {
       if (origin !== 'hand') return ban;
       throw tooMany();
     }
-    this.#bans.set(keyOf(ban), ban);
-    if (kind === 'address' && ban.value.includes('/') && !ban.value.endsWith('::/64'))
-      this.#networks.set(keyOf(ban), { ban, network: networkOf(ban.value) });
+    this.#set(ban);
     return ban;
+  }
+
+  /** In place of all: those that list() has given before. */
+  restore(bans: readonly Ban[]): void {
+    this.#bans.clear();
+    this.#networks.clear();
+    for (const ban of bans) this.#set(ban);
   }
 
   /** False if there was none. */
@@ -114,6 +119,13 @@ export class BanList {
       (username === undefined ? undefined : this.#get('username', username)) ??
       this.#networkBan(remoteAddress)
     );
+  }
+
+  #set(ban: Ban): void {
+    const { kind, value } = ban;
+    this.#bans.set(keyOf(ban), ban);
+    if (kind === 'address' && value.includes('/') && !value.endsWith('::/64'))
+      this.#networks.set(keyOf(ban), { ban, network: networkOf(value) });
   }
 
   #get(kind: BanKind, value: string): Ban | undefined {

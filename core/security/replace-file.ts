@@ -11,7 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
 
@@ -26,7 +26,7 @@ export function replaceFile(path: string, text: string): void {
     const descriptor = openSync(temporary, 'wx', 0o600);
     try {
       if (existsSync(target)) keepOwner(descriptor, target);
-      writeSync(descriptor, text);
+      writeFileSync(descriptor, text); // all of it: a disk that is almost full takes a part
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

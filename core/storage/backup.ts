@@ -215,7 +215,8 @@ function copyFromItsEnd(from: string, to: string): void {
     ftruncateSync(target, size);
     for (let at = Math.floor((size - 1) / pageBytes) * pageBytes; at >= 0; at -= pageBytes) {
       const count = readSync(source, page, 0, pageBytes, at);
-      if (!page.subarray(0, count).equals(zeros.subarray(0, count))) writeSync(target, page, 0, count, at);
+      if (page.subarray(0, count).equals(zeros.subarray(0, count))) continue;
+      for (let done = 0; done < count; ) done += writeSync(target, page, done, count - done, at + done);
     }
     fsyncSync(target);
   } finally {

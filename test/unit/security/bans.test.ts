@@ -1,6 +1,6 @@
 /** Bans: whom they keep out, until when, and the file that they stand in. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { ban as banCommand } from '../../../core/command/ban.ts';
 import { addressKey, canonicalNetwork, isOwnMachine } from '../../../core/security/address-key.ts';
@@ -203,6 +203,20 @@ test('the keeper reads its file again when it changes, keeps what it had if that
   assert.deepEqual(told, [], 'its own change is no news');
   keeper.close();
   assert.equal(clock.timers, 0);
+});
+
+test('where the file cannot be written nothing changes', (t) => {
+  const { keeper, path, told } = keeperOf(t, 'username lee\n');
+  keeper.load();
+  told.length = 0;
+  rmSync(path);
+  mkdirSync(path); // which no file can replace
+  const code = 'ACCESS_FILE_UNREADABLE';
+  assert.throws(() => keeper.add({ kind: 'address', value: '198.51.100.0/24' }), { code });
+  assert.throws(() => keeper.remove('username', 'lee'), { code });
+  assert.deepEqual(told, []);
+  assert.equal(keeper.find(somebody)?.value, 'lee');
+  assert.equal(keeper.find({ remoteAddress: '198.51.100.7', clientId: 'c' }), undefined);
 });
 
 function keeperOf(t: TestContext, text: string) {
