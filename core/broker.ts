@@ -130,7 +130,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
    */
   async start(): Promise<void> {
     if (this.#state !== 'new')
-      throw new BrokerError('ALREADY_STARTED', 'A broker starts once; make another one.');
+      throw new BrokerError('ALREADY_STARTED', 'A broker can be started only once: create another one.');
     this.#state = 'started';
     let filesNotice: string | undefined;
     try {
@@ -178,7 +178,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   #assertNotStopped(): void {
     if (this.#state === 'stopped')
-      throw new BrokerError('NOT_RUNNING', 'The broker was stopped while it started.');
+      throw new BrokerError('NOT_RUNNING', 'The broker was stopped while it was starting.');
   }
 
   #release(): void {
@@ -229,7 +229,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
   /** Where it listens, with the ports that were chosen for 0. Errors: NOT_RUNNING. */
   address(): Address & { readonly path: string } {
     if (this.#address === undefined)
-      throw new BrokerError('NOT_RUNNING', 'The broker is not started; await start() first.');
+      throw new BrokerError('NOT_RUNNING', 'The broker has not been started: await start() first.');
     return { ...this.#address, path: this.#config.path };
   }
 

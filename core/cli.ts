@@ -13,7 +13,7 @@ import { passwd, passwdUsage, readPasswdRequest } from './command/passwd.ts';
 import { mintToken, tokenUsage } from './command/token.ts';
 import { top, topUsage } from './command/top.ts';
 import { trace, traceUsage } from './command/trace.ts';
-import { type CommandLine, readCommandLine } from './config/command-line.ts';
+import { type CommandLine, commandNames, readCommandLine } from './config/command-line.ts';
 import { unknownVariables } from './config/environment.ts';
 import { withFlags } from './config/flag-names.ts';
 import type { BrokerConfig } from './config/options.ts';
@@ -24,7 +24,7 @@ import { loadAddon } from './data-plane/addon.ts';
 import { systemClock } from './sessions/timers.ts';
 import { keepsData } from './storage/keeps-data.ts';
 import { readStoreRequest, storeCommand, storeUsage } from './storage/store-command.ts';
-import { devCert } from './tls/dev-cert.ts';
+import { devCert, devCertUsage } from './tls/dev-cert.ts';
 
 const exitFailed = 1;
 const exitWrongUse = 2;
@@ -42,18 +42,24 @@ const failures: readonly BrokerErrorCode[] = [
 
 async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
-  if (first === 'passwd') await runPasswd(rest);
-  else if (first === 'ban') runBan(rest);
-  else if (first === 'check-config') await runCheckConfig(rest);
-  else if (first === 'drain') await runDrain(rest);
-  else if (first === 'top') await runTop(rest);
-  else if (first === 'trace') await runTrace(rest);
-  else if (first === 'store') await runStore(rest);
-  else if (first === 'dev-cert') process.stdout.write(devCert(rest));
-  else if (first === 'token') await runToken(rest);
-  else if (first === 'api-key') runApiKey(rest);
-  else await runBroker();
+  const name = commandNames.find((each) => each === first);
+  await (name === undefined ? runBroker() : commands[name](rest));
 }
+
+const commands: Readonly<
+  Record<(typeof commandNames)[number], (args: readonly string[]) => void | Promise<void>>
+> = {
+  'check-config': runCheckConfig,
+  passwd: runPasswd,
+  ban: runBan,
+  'dev-cert': runDevCert,
+  token: runToken,
+  'api-key': runApiKey,
+  top: runTop,
+  trace: runTrace,
+  drain: runDrain,
+  store: runStore,
+};
 
 function asksForHelp(args: readonly string[]): boolean {
   return args.some((each) => each === '--help' || each === '-h');
@@ -96,6 +102,10 @@ async function runToken(args: readonly string[]): Promise<void> {
   process.stdout.write(asksForHelp(args) ? tokenUsage : await mintToken(args, Date.now()));
 }
 
+function runDevCert(args: readonly string[]): void {
+  process.stdout.write(asksForHelp(args) ? devCertUsage : devCert(args));
+}
+
 function runApiKey(args: readonly string[]): void {
   process.stdout.write(asksForHelp(args) ? apiKeyUsage : apiKeyCommand(args));
 }
@@ -119,7 +129,7 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
   for (const variable of unknownVariables(process.env)) {
     createLogger(config.logLevel, config.logFormat).warn(
       { variable },
-      'this variable is not one of rallymq, and changes nothing',
+      'RallyMQ does not know this variable, and ignores it',
     );
   }
   const broker = brokerOf(config, configNow);
@@ -209,7 +219,7 @@ function greeting(broker: Broker, config: BrokerConfig): string {
     ...listeners.map((listener) => `  Listener             ${shownListener(listener)}`),
     keepsData(config)
       ? `  Data                 ${dataDirectory} (${durability})`
-      : '  Data                 in memory only, it ends with the broker',
+      : '  Data                 in memory only, lost when the broker stops',
   ];
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
 }

@@ -69,7 +69,7 @@ export interface ControlPlaneEvents extends ClientListener {
 /** What `/healthz` reports about the store. */
 const storeTroubles: Readonly<Record<Exclude<StoreState, 'open'>, string>> = {
   scarce: 'the disk of the data directory is almost full',
-  full: 'the disk of the data directory is full: what would have to be stored is refused',
+  full: 'the disk of the data directory is full: messages that would have to be stored are refused',
   failed: 'the disk of the data directory has failed',
 };
 
@@ -363,7 +363,7 @@ export class ControlPlane {
   /** Clients wait until the other nodes have heard which sessions it brings. */
   async #joinAgain(): Promise<void> {
     if (this.#config.standsFor !== undefined) {
-      const message = 'The cluster has removed the node that went on with the log of a lost one.';
+      const message = 'The cluster has removed the node that had taken over the log of a lost one.';
       this.#events.onFatal(new BrokerError('CLUSTER_REFUSED', message));
       return;
     }
@@ -443,7 +443,8 @@ export class ControlPlane {
         this.#directory.close(refused);
       return total;
     });
-    if (left > 0) this.logger.warn({ sessions: left }, 'sessions could not be moved to other nodes in time');
+    if (left > 0)
+      this.logger.warn({ sessions: left }, 'some some sessions could not be moved to other nodes in time');
   }
 
   /** Of one that goes on with the log of a lost node. Errors: NOT_RUNNING. */

@@ -27,10 +27,10 @@ async function copyLog(): Promise<string | undefined> {
     const name = `${ownerOf(mark)}-mark`;
     const place = { behind: last.sequence, name, nameBefore: undefined };
     const marked = await streams.append(id, mark, place);
-    if (marked !== 'stored') return 'its log was appended to meanwhile';
+    if (marked !== 'stored') return 'its log was extended in the meantime';
     let isFirst = true;
     for await (const { chunk } of streams.read(id, last.sequence)) {
-      if (isFirst && !isWholeFrom(chunk)) return 'the second copy of its log was not whole yet';
+      if (isFirst && !isWholeFrom(chunk)) return 'the second copy of its log was not complete yet';
       isFirst = false;
       if (!copy.take(chunk)) return 'the second copy of its log is damaged, or the disk here is full';
     }

@@ -46,10 +46,10 @@ export function readKnownCluster(directory: string): KnownCluster | undefined {
   }
   const { format, clusterName, keys, epoch, incarnation, stream } = isRecord(value) ? value : {};
   if (format !== fileFormat)
-    throw unusable(path, `it has the format ${JSON.stringify(format)}, and this version knows ${fileFormat}`);
+    throw unusable(path, `it has format ${JSON.stringify(format)}, but this version knows ${fileFormat}`);
   if (typeof clusterName !== 'string' || typeof keys !== 'string' || !isCount(epoch) || !isCount(incarnation))
-    throw unusable(path, 'something is missing in it');
-  if (stream !== undefined && typeof stream !== 'string') throw unusable(path, 'its stream is no text');
+    throw unusable(path, 'a field is missing');
+  if (stream !== undefined && typeof stream !== 'string') throw unusable(path, 'its stream is not a string');
   return { clusterName, keys, epoch, incarnation, ...(stream !== undefined && { stream }) };
 }
 

@@ -174,7 +174,7 @@ export class ClusterNode {
     const refusal = await new Promise<JoinRefusal | undefined>((done) => this.cluster.join(done));
     if (refusal !== undefined) throw new BrokerError('CLUSTER_REFUSED', sentenceOf(refusal, this.#config));
     const { node, view } = this.cluster;
-    if (node === undefined || view === undefined) throw new Error('a node has joined that is nowhere');
+    if (node === undefined || view === undefined) throw new Error('a node without an address has joined');
     const { incarnation, firstWorker } = node;
     const hashKeys = Buffer.from(view.keys, 'hex').subarray(
       clientIdKeyBytes,
@@ -243,7 +243,7 @@ function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: Br
         ? `The nodes of the cluster ${clusterName} have data directories, as ${refusal.node.name}, and this one has none: give it one (dataDirectory), or a cluster of its own (clusterName).`
         : `The nodes of the cluster ${clusterName} have no data directories, as ${refusal.node.name}, and this one has: start it without (--data none), or give it a cluster of its own (clusterName).`;
     case 'otherVersion':
-      return `The node ${refusal.node.name} of the cluster ${clusterName} speaks the versions ${versionsOf(refusal.node.links)} of frames, and this version of RallyMQ ${versionsOf(linkVersions)}: upgrade the nodes step by step, by releases that have one in common.`;
+      return `The node ${refusal.node.name} of the cluster ${clusterName} speaks versions ${versionsOf(refusal.node.links)} of the frame format, this version of RallyMQ ${versionsOf(linkVersions)}: upgrade the nodes step by step, through releases that have a version in common.`;
     case 'full':
       return `The cluster ${clusterName} has no room for ${workers} workers: all nodes together have at most ${clusterWorkersMax}.`;
     case 'viewNotReadable':

@@ -404,7 +404,7 @@ export class Membership {
         this.#read();
         return;
       }
-      onNote('warn', { node: lost.name }, 'a node is silent: its log goes on here');
+      onNote('warn', { node: lost.name }, 'a node is silent: this node takes over its log');
       takeOver(lost, () => {
         this.#notTaken.add(incarnation);
         this.#tend();

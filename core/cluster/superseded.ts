@@ -21,7 +21,7 @@ export function setLogAside(directory: string): void {
       if (isLogFile(name)) renameSync(join(directory, name), join(folder, name));
     forgetStream(directory);
   } catch (cause) {
-    const sentence = `${directory} cannot be emptied, whose log other nodes go on with: ${systemReason(cause)}.`;
+    const sentence = `${directory}, whose log other nodes have taken over, cannot be emptied: ${systemReason(cause)}.`;
     throw new BrokerError('STORE_NOT_USABLE', sentence, { cause });
   }
 }

@@ -216,7 +216,7 @@ export function decodeView(bytes: Uint8Array): View | string {
   if (!isRecord(value)) return 'it is not an object of JSON';
   const { format, epoch, keys, lastIncarnation, nodes, owners, since } = value;
   if (format !== viewFormat)
-    return `it has the format ${JSON.stringify(format)}, and this version of RallyMQ knows ${viewFormat}`;
+    return `it has format ${JSON.stringify(format)}, but this version of RallyMQ knows ${viewFormat}`;
   if (!isCount(epoch) || !isCount(lastIncarnation)) return 'it has no epoch';
   if (typeof keys !== 'string' || !/^[0-9a-f]{48,512}$/.test(keys)) return 'it has no keys';
   if (!Array.isArray(nodes) || !nodes.every(isNode)) return 'an entry of a node is wrong';

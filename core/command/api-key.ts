@@ -1,7 +1,7 @@
 /** `rallymq api-key add|list|remove`: looks after the file of `--api-keys`. A key is shown once, when it is made. */
 import { existsSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
+import { readArguments } from '../config/arguments.ts';
 import { readAccessFile } from '../security/access-file.ts';
 import {
   type ApiKey,
@@ -35,8 +35,9 @@ export const apiKeyUsage = [
 /** Returns the text to print. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
 export function apiKeyCommand(args: readonly string[]): string {
   const { action, path, name, scopes, isUser } = readRequest(args);
-  const before = existsSync(path) ? readAccessFile(path) : '';
-  if (before === '' && action !== 'add') throw invalid(`${path} has no keys: nothing was changed.`);
+  const before = action !== 'add' || existsSync(path) ? readAccessFile(path) : '';
+  if (before === '' && action !== 'add')
+    throw invalid(`There are no keys in ${path}: add one with rallymq api-key add.`);
   const keys = ApiKeys.parse(before, path);
   if (action === 'list') return keys.all.map((line) => shown(line, keys.isUser(line.name))).join('');
   if (action === 'remove') return remove(path, before, keys.all, name);
@@ -58,7 +59,7 @@ function addKey(path: string, before: string, added: ApiKey): string {
 
 function addUser(path: string, before: string, added: ApiKey): string {
   addLine(path, before, apiUserLine(added));
-  return `The user ${added.name} has ${[...added.scopes].join(', ')} now.\n`;
+  return `The user ${added.name} now has ${[...added.scopes].join(', ')}.\n`;
 }
 
 function addLine(path: string, before: string, line: string): void {
@@ -71,7 +72,7 @@ function remove(path: string, before: string, keys: readonly ApiKey[], name: str
     throw invalid(`${path} has no line for '${name}': nothing was changed.`);
   const lines = before.split('\n').filter((line) => !line.startsWith(`${name}:`));
   replaceFile(path, lines.join('\n'));
-  return `${name} was taken out.\n`;
+  return `${name} was removed.\n`;
 }
 
 interface Request {
@@ -83,28 +84,18 @@ interface Request {
 }
 
 function readRequest(args: readonly string[]): Request {
-  const { values, positionals } = parse(args);
-  const [action, path, name, ...more] = positionals;
+  const { flags, operands } = readArguments('rallymq api-key', args, { scopes: 'text', user: 'switch' });
+  const [action, path, name, ...more] = operands;
   const isKnown = action === 'add' || action === 'list' || action === 'remove';
   if (!isKnown || path === undefined || more.length > 0 || (name === undefined) !== (action === 'list'))
     throw invalid('Give add FILE NAME, list FILE or remove FILE NAME: see rallymq api-key --help.');
   if (name !== undefined && !isApiKeyName(name))
     throw invalid("A name has at most 100 characters and no ':', and begins with neither space nor '#'.");
-  if ((values.scopes === undefined) !== (action !== 'add'))
-    throw invalid(`--scopes LIST belongs to add: give some of ${apiScopes.join(', ')}, or all.`);
-  const { user: isUser = false } = values;
-  if (isUser && action !== 'add') throw invalid('--user belongs to add.');
-  return { action, path, name: name ?? '', scopes: readScopes(values.scopes), isUser };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    const options = { scopes: { type: 'string' }, user: { type: 'boolean' } } as const;
-    return parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (cause) {
-    const reason = cause instanceof Error ? (cause.message.split('.')[0] ?? '') : String(cause);
-    throw new BrokerError('FLAG_UNKNOWN', `${reason}: see rallymq api-key --help.`, { cause });
-  }
+  if (action === 'add' && flags.scopes === undefined)
+    throw invalid(`Give --scopes LIST: some of ${apiScopes.join(', ')}, or all.`);
+  if (action !== 'add' && (flags.scopes !== undefined || flags.user === true))
+    throw invalid(`--scopes and --user are for rallymq api-key add.`);
+  return { action, path, name: name ?? '', scopes: readScopes(flags.scopes), isUser: flags.user === true };
 }
 
 function readScopes(text: string | undefined): readonly ApiScope[] {

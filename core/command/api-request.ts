@@ -2,9 +2,8 @@
  * How commands talk to a running broker: over its HTTP API, with a key from a file or the environment, never from the
  * command line, which everyone on the machine can see.
  */
-import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
+import { readAccessFile } from '../security/access-file.ts';
 
 export const apiFlagsUsage = [
   '  --url URL        of the broker (default http://127.0.0.1:8080)',
@@ -19,44 +18,36 @@ export interface ApiRequest {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `more`: flags beside those of every command. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
-export function readApiRequest(args: readonly string[], environment: Environment, more: Options) {
-  const values = parsed(args, { url: { type: 'string' }, 'key-file': { type: 'string' }, ...more });
-  const url = `${values['url'] ?? environment['RALLYMQ_URL'] ?? 'http://127.0.0.1:8080'}`;
-  if (!/^https?:\/\/[^/?#]+\/?$/.test(url) || !URL.canParse(url))
+/** Of every command that uses the API. */
+export const apiFlags = { url: 'text', 'key-file': 'text' } as const;
+
+/** `command`: as the user calls it. Errors: FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE. */
+export function apiRequestOf(
+  command: string,
+  flags: { readonly url?: string; readonly 'key-file'?: string },
+  environment: Environment,
+): ApiRequest {
+  const url = flags.url ?? environment['RALLYMQ_URL'] ?? 'http://127.0.0.1:8080';
+  if (!/^https?:\/\/[^/?#]+\/?$/.test(url) || !URL.canParse(url)) {
+    const name = flags.url === undefined ? 'RALLYMQ_URL' : '--url';
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
-      `--url is an address such as https://broker.example, not '${url}'.`,
+      `${name} is '${url}': give an address such as https://broker.example.`,
     );
-  const path = values['key-file'];
-  const key = (path === undefined ? environment['RALLYMQ_API_KEY'] : keyOf(`${path}`))?.trim() ?? '';
-  if (!/^\S+$/.test(key))
+  }
+  const path = flags['key-file'];
+  const key = (path === undefined ? environment['RALLYMQ_API_KEY'] : readAccessFile(path))?.trim() ?? '';
+  if (key === '' && path === undefined)
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
-      'This needs a key of the HTTP API: give --key-file FILE or RALLYMQ_API_KEY (`rallymq api-key add` makes one).',
+      `${command} needs a key of the HTTP API: give --key-file FILE or RALLYMQ_API_KEY (rallymq api-key add makes one).`,
     );
-  return { request: { url: url.replace(/\/$/, ''), key }, values };
-}
-
-type Options = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>;
-
-function parsed(
-  args: readonly string[],
-  options: Options,
-): Readonly<Record<string, string | boolean | undefined>> {
-  try {
-    return parseArgs({ args: [...args], options }).values as Readonly<Record<string, string | boolean>>;
-  } catch (error) {
-    throw new BrokerError('FLAG_UNKNOWN', `${error instanceof Error ? error.message : error}`);
-  }
-}
-
-function keyOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new BrokerError('ACCESS_FILE_UNREADABLE', `The key in ${path} cannot be read.`, { cause });
-  }
+  if (!/^[\x21-\x7e]+$/.test(key))
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      `${path ?? 'RALLYMQ_API_KEY'} contains no key: give the line that rallymq api-key add has printed.`,
+    );
+  return { url: url.replace(/\/$/, ''), key };
 }
 
 /** `path`: behind /api/v1/. Errors: BROKER_NOT_REACHED, API_REFUSED with what the broker says. */
@@ -104,7 +95,7 @@ function reasonOf(error: unknown): string {
 function detailOf(text: string): string {
   try {
     const { detail } = JSON.parse(text) as { readonly detail?: string };
-    return detail ?? 'it does not say why.';
+    return detail ?? 'it gives no reason.';
   } catch {
     return text.slice(0, 200).trim(); // a proxy speaks, or an older broker
   }

@@ -3,8 +3,8 @@
  * A broker that runs with the file sees the change within a second.
  */
 import { existsSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
+import { readArguments } from '../config/arguments.ts';
 import { readAccessFile } from '../security/access-file.ts';
 import { banFileText, parseBanFile } from '../security/ban-file.ts';
 import { type Ban, type BanKind, BanList, banKinds } from '../security/bans.ts';
@@ -38,12 +38,17 @@ export function ban(args: readonly string[], nowMs: number): string {
   bans.replaceByHand(existsSync(path) ? parseBanFile(readAccessFile(path), path) : []);
   if (kind === undefined) return listed(bans.list());
   if (deletes && !bans.remove(kind, value))
-    throw new BrokerError('FLAG_VALUE_INVALID', `${path} bans no ${kind} '${value}': nothing was changed.`);
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      `${path} has no ban of ${kind} '${value}': nothing was changed.`,
+    );
   const expiresAt = minutes === undefined ? {} : { expiresAt: new Date(nowMs + minutes * 60_000) };
   const shown = deletes ? value : bans.add({ kind, value, reason, ...expiresAt }).value;
   replaceFile(path, banFileText(bans.list()));
   return `${kind} ${shown} ${deletes ? 'may connect again' : 'is banned'}.\n`;
 }
+
+const kinds = { minutes: 'text', reason: 'text', delete: 'switch' } as const;
 
 interface BanCommand {
   readonly path: string;
@@ -55,43 +60,29 @@ interface BanCommand {
 }
 
 function read(args: readonly string[]): BanCommand {
-  const { values, positionals } = parse(args);
-  const [path, kind, value, ...more] = positionals;
-  const flags = [values.minutes, values.reason, values.delete].filter((each) => each !== undefined);
+  const { flags, operands } = readArguments('rallymq ban', args, kinds);
+  const [path, kind, value, ...more] = operands;
+  const count = Object.keys(flags).length;
   if (path === undefined || more.length > 0 || (kind === undefined) !== (value === undefined))
     throw invalid('Give a file, and for a ban its kind and value: rallymq ban FILE KIND VALUE.');
-  if (kind === undefined && flags.length > 0) throw invalid('Give KIND and VALUE with a flag.');
+  if (kind === undefined && count > 0)
+    throw invalid('Flags are for a ban: rallymq ban FILE KIND VALUE [flags].');
   const known = banKinds.find((each) => each === kind);
   if (kind !== undefined && known === undefined)
-    throw invalid(`'${kind}' is no kind of ban: give one of ${banKinds.join(', ')}.`);
-  const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+    throw invalid(`'${kind}' is not a kind of ban: give one of ${banKinds.join(', ')}.`);
+  const minutes = flags.minutes === undefined ? undefined : Number(flags.minutes);
   if (minutes !== undefined && !(minutes > 0 && minutes <= minutesMax))
-    throw invalid(`--minutes is a number above 0, at most ${minutesMax}.`);
-  const deletes = values.delete === true;
-  if (deletes && flags.length > 1) throw invalid('--delete goes with no other flag.');
-  return { path, kind: known, value: value ?? '', minutes, reason: values.reason ?? '', deletes };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: { minutes: { type: 'string' }, reason: { type: 'string' }, delete: { type: 'boolean' } },
-    });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BrokerError('FLAG_UNKNOWN', `${reason.replace(/[.]?$/, '.')} See rallymq ban --help.`, {
-      cause,
-    });
-  }
+    throw invalid(`--minutes is '${flags.minutes}': give a number above 0, at most ${minutesMax}.`);
+  const deletes = flags.delete === true;
+  if (deletes && count > 1) throw invalid('--delete takes no other flags.');
+  return { path, kind: known, value: value ?? '', minutes, reason: flags.reason ?? '', deletes };
 }
 
 function listed(bans: readonly Ban[]): string {
   if (bans.length === 0) return 'Nobody is banned.\n';
   return bans
     .map(({ kind, value, expiresAt, reason }) => {
-      const end = expiresAt === undefined ? 'for good' : `until ${expiresAt.toISOString()}`;
+      const end = expiresAt === undefined ? 'permanently' : `until ${expiresAt.toISOString()}`;
       return `${kind.padEnd(8)}  ${value}  ${end}${reason === '' ? '' : `  ${reason}`}\n`;
     })
     .join('');

@@ -4,7 +4,8 @@
  * directory is unused is not checked, because a broker may be running with this very configuration.
  */
 
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { BrokerError } from '../broker-error.ts';
 import { readCommandLine } from '../config/command-line.ts';
 import type { Environment } from '../config/environment.ts';
@@ -14,6 +15,9 @@ import { readAccessFile } from '../security/access-file.ts';
 import { readAccessFiles } from '../security/access-files.ts';
 import { parseBanFile } from '../security/ban-file.ts';
 import { systemClock } from '../sessions/timers.ts';
+import { keepsData } from '../storage/keeps-data.ts';
+import { unusableDirectory } from '../storage/store.ts';
+import { systemReason } from '../system-reason.ts';
 import { TlsKeeper } from '../tls/tls-keeper.ts';
 import { weaknessesOf } from './weaknesses.ts';
 
@@ -38,12 +42,13 @@ export async function checkConfig(
   await numericAddress(config.host);
   const files = readAccessFiles(config);
   checkBans(config);
+  checkDirectory(config);
   const expiresAtMs = await certificatesExpiryMs(config, nowMs);
   const warnings = weaknessesOf({ config, files, expiresAtMs, nowMs });
   const source = configFile === undefined ? 'The configuration' : configFile;
   return [
     ...warnings.map((sentence) => `weak: ${sentence}`),
-    `${source} is in order${weakPart(warnings.length)}.`,
+    `${source} is valid${weakPart(warnings.length)}.`,
     '',
   ].join('\n');
 }
@@ -51,6 +56,20 @@ export async function checkConfig(
 /** Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
 function checkBans({ banFile }: BrokerConfig): void {
   if (banFile !== undefined && existsSync(banFile)) parseBanFile(readAccessFile(banFile), banFile);
+}
+
+/** A start makes the directory if it is missing, and what is above it. Errors: STORE_NOT_USABLE. */
+function checkDirectory(config: BrokerConfig): void {
+  if (!keepsData(config)) return;
+  const directory = resolve(`${config.dataDirectory}`);
+  let found = directory;
+  while (!existsSync(found)) found = dirname(found);
+  try {
+    readdirSync(found);
+    accessSync(found, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new BrokerError('STORE_NOT_USABLE', unusableDirectory(directory, systemReason(cause)), { cause });
+  }
 }
 
 /** When the first certificate expires; undefined without TLS. Errors: CERTIFICATE_INVALID. */
@@ -70,5 +89,5 @@ async function certificatesExpiryMs(config: BrokerConfig, nowMs: number): Promis
 
 function weakPart(count: number): string {
   if (count === 0) return '';
-  return `, and ${count} ${count === 1 ? 'thing in it is' : 'things in it are'} weak`;
+  return `, with ${count} weak ${count === 1 ? 'setting' : 'settings'}`;
 }

@@ -1,5 +1,6 @@
 /** `rallymq drain`: empties a running broker over its API; it stops when the last client has disconnected. */
-import { apiFlagsUsage, askApi, readApiRequest } from './api-request.ts';
+import { readFlags } from '../config/arguments.ts';
+import { apiFlags, apiFlagsUsage, apiRequestOf, askApi } from './api-request.ts';
 
 export const drainUsage = [
   'Usage: rallymq drain [flags]',
@@ -13,12 +14,13 @@ export const drainUsage = [
   '',
 ].join('\n');
 
-/** Returns the text to print. Errors: as readApiRequest() and askApi(). */
+/** Returns the text to print. Errors: as readFlags(), apiRequestOf() and askApi(). */
 export async function drainCommand(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
-  const { request } = readApiRequest(args, environment, {});
+  const flags = readFlags('rallymq drain', args, apiFlags);
+  const request = apiRequestOf('rallymq drain', flags, environment);
   const { clients } = (await askApi(request, 'POST', 'drain')) as { readonly clients: number };
   return `The broker disconnects ${clients} ${clients === 1 ? 'client' : 'clients'} and then stops.\n`;
 }

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
+import { readArguments } from '../config/arguments.ts';
 import { readAccessFile } from '../security/access-file.ts';
 import { parsePasswordFile } from '../security/password-file.ts';
 import { hashPassword } from '../security/password-hash.ts';
@@ -31,33 +32,27 @@ export interface PasswdRequest {
 
 /** Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID. */
 export function readPasswdRequest(args: readonly string[]): PasswdRequest {
-  const flags = args.filter((each) => each.startsWith('-'));
-  const unknown = flags.find((each) => each !== '--delete' && each !== '--batch');
-  if (unknown !== undefined)
-    throw new BrokerError(
-      'FLAG_UNKNOWN',
-      `${unknown} is not a flag of rallymq passwd: there are --delete and --batch.`,
-    );
-  const [path, username, ...more] = args.filter((each) => !each.startsWith('-'));
+  const { flags, operands } = readArguments('rallymq passwd', args, { delete: 'switch', batch: 'switch' });
+  const [path, username, ...more] = operands;
   if (path === undefined || username === undefined || more.length > 0)
     throw new BrokerError('FLAG_VALUE_INVALID', 'Give a file and a user name: rallymq passwd FILE USER.');
   if (!/^[^:\0\r\n#\s][^:\0\r\n]*$/.test(username) || username !== username.trimEnd())
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
-      "A user name of a password file has no ':' and no line break in it, and begins and ends with neither space nor '#'.",
+      "A user name in a password file may not contain ':' or a line break, begin with '#', or begin or end with a space.",
     );
-  return { path, username, deletes: flags.includes('--delete'), isBatch: flags.includes('--batch') };
+  return { path, username, deletes: flags.delete === true, isBatch: flags.batch === true };
 }
 
 /** Errors: ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID, FLAG_VALUE_INVALID. */
 export async function passwd({ path, username, deletes, isBatch }: PasswdRequest): Promise<string> {
-  const before = existsSync(path) ? readAccessFile(path) : '';
+  const before = deletes || existsSync(path) ? readAccessFile(path) : '';
   const isKnown = parsePasswordFile(before, path).has(username);
   if (deletes && !isKnown)
     throw new BrokerError('FLAG_VALUE_INVALID', `${path} has no user '${username}': nothing was changed.`);
   const line = deletes ? undefined : `${username}:${hashPassword(await readPassword(isBatch, username))}`;
   replaceFile(path, withLine(before, username, line));
-  return `${username} ${deletes ? 'was taken out' : isKnown ? 'has a new password' : 'was added'}.\n`;
+  return `${username} ${deletes ? 'was removed' : isKnown ? 'has a new password' : 'was added'}.\n`;
 }
 
 /** All other lines, comments too, stay as they are. */

@@ -18,7 +18,7 @@ export async function readPassword(isBatch: boolean, username: string): Promise<
   if (bytes.length === 0 || bytes.length > bytesMax)
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
-      `A password has from 1 to ${bytesMax} bytes: nothing was changed.`,
+      `A password must have 1 to ${bytesMax} bytes: nothing was changed.`,
     );
   return bytes;
 }

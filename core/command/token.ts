@@ -1,7 +1,7 @@
 /** `rallymq token`: mints a token to try with, signed with the broker's secret. A back end mints its own. */
-import { parseArgs } from 'node:util';
 import { SignJWT } from 'jose';
 import { BrokerError } from '../broker-error.ts';
+import { readFlags } from '../config/arguments.ts';
 import { filterFault, placeholderFault } from '../security/rules.ts';
 import { secretOf } from '../security/token-keys.ts';
 
@@ -21,12 +21,13 @@ export const tokenUsage = [
 
 /** Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ACCESS_FILE_UNREADABLE, ACCESS_FILE_INVALID. */
 export async function mintToken(args: readonly string[], nowMs: number): Promise<string> {
-  const flags = parse(args);
+  const flags = readFlags('rallymq token', args, kinds);
   const { user } = flags;
-  if (flags['secret-file'] === undefined || user === undefined || user === '')
-    throw invalid('Give --secret-file FILE and --user NAME.');
+  if (flags['secret-file'] === undefined || user === undefined)
+    throw invalid('Give --secret-file FILE and --user NAME: see rallymq token --help.');
   const minutes = Number(flags.minutes ?? 60);
-  if (!(minutes > 0 && minutes <= minutesMax)) throw invalid(`--minutes is from 1 to ${minutesMax}.`);
+  if (!(minutes > 0 && minutes <= minutesMax))
+    throw invalid(`--minutes is '${flags.minutes}': give a number above 0, at most ${minutesMax}.`);
   const publish = filters('--publish', flags.publish);
   const subscribe = filters('--subscribe', flags.subscribe);
   const seconds = Math.floor(nowMs / 1_000);
@@ -48,30 +49,16 @@ export async function mintToken(args: readonly string[], nowMs: number): Promise
 /** A year. */
 const minutesMax = 525_600;
 
-function parse(args: readonly string[]) {
-  const text = { type: 'string' } as const;
-  const texts = { type: 'string', multiple: true } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        'secret-file': text,
-        user: text,
-        minutes: text,
-        issuer: text,
-        audience: text,
-        publish: texts,
-        subscribe: texts,
-        role: texts,
-      },
-    }).values;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BrokerError('FLAG_UNKNOWN', `${reason.replace(/[.]?$/, '.')} See rallymq token --help.`, {
-      cause,
-    });
-  }
-}
+const kinds = {
+  'secret-file': 'text',
+  user: 'text',
+  minutes: 'text',
+  issuer: 'text',
+  audience: 'text',
+  publish: 'texts',
+  subscribe: 'texts',
+  role: 'texts',
+} as const;
 
 function filters(flag: string, given: readonly string[] = []): readonly string[] {
   for (const filter of given) {

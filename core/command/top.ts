@@ -1,7 +1,8 @@
 /** `rallymq top`: shows the activity of a broker in a terminal and keeps it up to date, over its API. */
 import { setTimeout } from 'node:timers/promises';
 import { BrokerError } from '../broker-error.ts';
-import { type ApiRequest, apiFlagsUsage, askApi, readApiRequest } from './api-request.ts';
+import { readFlags } from '../config/arguments.ts';
+import { type ApiRequest, apiFlags, apiFlagsUsage, apiRequestOf, askApi } from './api-request.ts';
 import { type Figures, shownFigures } from './top-view.ts';
 
 export const topUsage = [
@@ -25,25 +26,28 @@ export interface Terminal {
 const intervalSecondsMax = 3_600;
 const clear = '\x1b[H\x1b[2J';
 
-/** Errors: as readApiRequest() and askApi(). */
+/** Errors: as readFlags(), apiRequestOf() and askApi(). */
 export async function top(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
   terminal: Terminal,
   pause: (ms: number) => Promise<unknown> = setTimeout,
 ): Promise<void> {
-  const more = { interval: { type: 'string' }, once: { type: 'boolean' } } as const;
-  const { request, values } = readApiRequest(args, environment, more);
-  const seconds = Number(values['interval'] ?? 2);
+  const flags = readFlags('rallymq top', args, { ...apiFlags, interval: 'text', once: 'switch' });
+  const seconds = Number(flags.interval ?? 2);
   if (!(seconds >= 1 && seconds <= intervalSecondsMax))
-    throw new BrokerError('FLAG_VALUE_INVALID', `--interval is from 1 to ${intervalSecondsMax} seconds.`);
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      `--interval is '${flags.interval}': give a number of seconds from 1 to ${intervalSecondsMax}.`,
+    );
+  const request = apiRequestOf('rallymq top', flags, environment);
   let before = await look(request);
   do {
     await pause(seconds * 1_000);
     const now = await look(request);
     terminal.write(`${terminal.isTTY === true ? clear : ''}${shownFigures(request.url, before, now)}`);
     before = now;
-  } while (values['once'] !== true);
+  } while (flags.once !== true);
 }
 
 async function look(request: ApiRequest): Promise<Figures> {

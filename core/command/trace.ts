@@ -1,7 +1,9 @@
 /** `rallymq trace`: what happens to a client, an address or the messages of a topic filter, as it comes, over the API. */
 import { appendFileSync } from 'node:fs';
 import { BrokerError } from '../broker-error.ts';
-import { type ApiRequest, apiFlagsUsage, askApi, openApi, readApiRequest } from './api-request.ts';
+import { type Arguments, readFlags } from '../config/arguments.ts';
+import { systemReason } from '../system-reason.ts';
+import { type ApiRequest, apiFlags, apiFlagsUsage, apiRequestOf, askApi, openApi } from './api-request.ts';
 
 export const traceUsage = [
   'Usage: rallymq trace (--client ID | --topic FILTER | --address IP) [flags]',
@@ -19,29 +21,34 @@ export const traceUsage = [
   '',
 ].join('\n');
 
-const flags = {
-  client: { type: 'string' },
-  topic: { type: 'string' },
-  address: { type: 'string' },
-  seconds: { type: 'string' },
-  payload: { type: 'string' },
-  output: { type: 'string' },
-  json: { type: 'boolean' },
+const kinds = {
+  ...apiFlags,
+  client: 'text',
+  topic: 'text',
+  address: 'text',
+  seconds: 'text',
+  payload: 'text',
+  output: 'text',
+  json: 'switch',
 } as const;
+
+type Flags = Arguments<typeof kinds>['flags'];
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** `stop`: whoever calls has had enough. Errors: as readApiRequest() and askApi(). */
+/** `stop` ends it early. Errors: as readFlags(), apiRequestOf() and askApi(). */
 export async function trace(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
   write: (text: string) => unknown,
   stop: AbortSignal,
 ): Promise<void> {
-  const { request, values } = readApiRequest(args, environment, flags);
-  const body = bodyOf(values);
-  const output = values['output'];
-  const keep = typeof output === 'string' ? (line: string) => appendLine(output, line) : () => {};
+  const flags = readFlags('rallymq trace', args, kinds);
+  const body = bodyOf(flags);
+  const { output } = flags;
+  const keep = (text: string): void => (output === undefined ? undefined : append(output, text));
+  keep(''); // before anything begins, if it cannot be written
+  const request = apiRequestOf('rallymq trace', flags, environment);
   const { id } = (await askApi(request, 'POST', 'traces', body)) as { readonly id: string };
   try {
     for await (const { event, data } of eventsOf(request, id, stop)) {
@@ -49,8 +56,8 @@ export async function trace(
         write(`The trace has ended: ${endings[(JSON.parse(data) as { readonly by: string }).by] ?? data}.\n`);
         break;
       }
-      keep(data);
-      write(values['json'] === true ? `${data}\n` : `${shownLine(JSON.parse(data) as Line)}\n`);
+      keep(`${data}\n`);
+      write(flags.json ? `${data}\n` : `${shownLine(JSON.parse(data) as Line)}\n`);
     }
   } finally {
     await askApi(request, 'DELETE', `traces/${id}`).catch(() => {}); // it has gone with its broker
@@ -58,35 +65,41 @@ export async function trace(
 }
 
 const endings: Readonly<Record<string, string>> = {
-  time: 'its time was over',
+  time: 'its time has run out',
   size: 'it has reached its maximum size (traceBytesMax)',
   asked: 'it was stopped by request',
 };
 
-function bodyOf(values: Readonly<Record<string, unknown>>): Line {
-  const { client, topic, address, seconds, payload } = values;
+function bodyOf({ client, topic, address, seconds, payload }: Flags): Line {
   if ([client, topic, address].filter((each) => each !== undefined).length !== 1)
-    throw new BrokerError('FLAG_VALUE_INVALID', 'Give one of --client, --topic and --address.');
+    throw new BrokerError(
+      'FLAG_VALUE_INVALID',
+      'Give one of --client, --topic and --address: see rallymq trace --help.',
+    );
   return {
     ...(client === undefined ? {} : { clientid: client }),
     ...(topic === undefined ? {} : { topic }),
     ...(address === undefined ? {} : { ip_address: address }),
-    ...(seconds === undefined ? {} : { seconds: wholeNumberOf('seconds', seconds) }),
-    ...(payload === undefined ? {} : { payload_bytes: wholeNumberOf('payload', payload) }),
+    ...(seconds === undefined ? {} : { seconds: wholeNumberOf('--seconds', seconds, 1, 3_600) }),
+    ...(payload === undefined ? {} : { payload_bytes: wholeNumberOf('--payload', payload, 0, 4_096) }),
   };
 }
 
-/** What it may be the broker says. */
-function wholeNumberOf(flag: string, value: unknown): number {
-  if (/^\d{1,9}$/.test(`${value}`)) return Number(value);
-  throw new BrokerError('FLAG_VALUE_INVALID', `--${flag} is a whole number.`);
+function wholeNumberOf(flag: string, text: string, min: number, max: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  if (value >= min && value <= max) return value;
+  throw new BrokerError(
+    'FLAG_VALUE_INVALID',
+    `${flag} is '${text}': give a whole number from ${min} to ${max}.`,
+  );
 }
 
-function appendLine(file: string, line: string): void {
+function append(file: string, text: string): void {
   try {
-    appendFileSync(file, `${line}\n`);
+    appendFileSync(file, text);
   } catch (cause) {
-    throw new BrokerError('FLAG_VALUE_INVALID', `--output: ${file} cannot be written.`, { cause });
+    const sentence = `${file} cannot be written (${systemReason(cause)}): name another file with --output.`;
+    throw new BrokerError('FLAG_VALUE_INVALID', sentence, { cause });
   }
 }
 
@@ -133,7 +146,7 @@ function shownLine(line: Line): string {
     from === undefined ? undefined : `from ${from ?? '(the host program)'}`,
     reason,
     detail,
-    line['messages'] === undefined ? undefined : `${line['messages']} messages were left out`,
+    line['messages'] === undefined ? undefined : `${line['messages']} messages were omitted`,
     line['payload'] === undefined ? undefined : JSON.stringify(line['payload']),
   ];
   return parts.filter((part) => part !== undefined).join('  ');

@@ -28,7 +28,7 @@ function whoComesIn({ config }: WeaknessInput): string[] {
     ),
     ...said(
       config.allowedOrigins.includes('*'),
-      "pages of every origin may connect (allowedOrigins '*'): a foreign page can act with the rights of its visitor. Name your origins.",
+      "pages of every origin may connect (allowedOrigins '*'): any page can act with the rights of its visitor. Name your origins.",
     ),
     ...said(
       isReachable && config.allowedOrigins.includes('null'),
@@ -50,7 +50,7 @@ function apiUsers({ config, files: { users, apiKeys } }: WeaknessInput): string[
   );
   return unknown.map(
     ({ name }) =>
-      `apiKeysFile gives scopes to the user '${name}', whom the password file does not have: nobody can sign in with that name.`,
+      `apiKeysFile gives scopes to the user '${name}', who is not in the password file: nobody can sign in with that name.`,
   );
 }
 
@@ -67,8 +67,8 @@ function whatTheyMay({ config, files: { rules } }: WeaknessInput): string[] {
       !config.hasRules && !config.asksToPublish && (config.authenticates || !isLoopback(config.host)),
       'there are no rules: every client may publish and subscribe to everything. Set rulesFile (--rules).',
     ),
-    ...said(open('publish'), "the rules let everybody publish to '#': say which topics."),
-    ...said(open('subscribe'), "the rules let everybody subscribe to '#': say which topics."),
+    ...said(open('publish'), "the rules let everybody publish to '#': list the topics."),
+    ...said(open('subscribe'), "the rules let everybody subscribe to '#': list the topics."),
   ];
 }
 
@@ -97,12 +97,12 @@ function files({ config, files: { users } }: WeaknessInput): string[] {
   return [
     ...said(
       old > 0,
-      `${old} ${old === 1 ? 'user has a password' : 'users have passwords'} hashed with SHA-512 only once ($6$), which is quick to guess: set them again with rallymq passwd.`,
+      `${old} ${old === 1 ? 'user has a password' : 'users have passwords'} hashed with SHA-512 only once ($6$), which makes them quick to guess: set them again with rallymq passwd.`,
     ),
     ...secrets
       .filter((path) => path !== undefined)
       .filter((path) => (statSync(path).mode & 0o007) !== 0)
-      .map((path) => `everybody on this machine may read ${path}: chmod o= it.`),
+      .map((path) => `everybody on this machine can read ${path}: run chmod o= on it.`),
   ];
 }
 

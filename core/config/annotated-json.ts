@@ -103,7 +103,7 @@ class Parser {
       const token = this.#token(stringToken);
       if (token === undefined) throw this.#expected('a name in double quotes');
       const name: string = JSON.parse(token);
-      if (members.has(name)) throw new JsonError(offset, `${token} stands here for the second time`);
+      if (members.has(name)) throw new JsonError(offset, `${token} occurs a second time`);
       if (!this.#takes(':')) throw this.#expected("':'");
       members.set(name, { offset, node: this.#node() });
     } while (this.#takes(','));

@@ -47,6 +47,20 @@ interface Flag {
   readonly value: string | undefined;
 }
 
+/** The first argument that is no flag names another command than the broker. */
+export const commandNames = [
+  'check-config',
+  'passwd',
+  'ban',
+  'dev-cert',
+  'token',
+  'api-key',
+  'top',
+  'trace',
+  'drain',
+  'store',
+] as const;
+
 const flagNames = [...settings.map(({ flag }) => flag), 'config', 'no-tcp', 'help', 'version'];
 
 const parsedOptions = {
@@ -110,7 +124,11 @@ function noTcp(flag: Flag, flags: readonly Flag[]): false {
 
 function unknownFlag({ name, shown }: Flag): BrokerError {
   if (name === '') {
-    return new BrokerError('FLAG_UNKNOWN', `'${shown}' is neither a flag nor a command: see rallymq --help.`);
+    if (shown === 'start')
+      return new BrokerError('FLAG_UNKNOWN', "'start' is not a command: rallymq alone starts the broker.");
+    const command = nearestName(shown, commandNames);
+    const advice = command === undefined ? 'see rallymq --help.' : `did you mean rallymq ${command}?`;
+    return new BrokerError('FLAG_UNKNOWN', `'${shown}' is neither a flag nor a command: ${advice}`);
   }
   const nearest = nearestName(name, flagNames);
   const advice = nearest === undefined ? 'see rallymq --help.' : `did you mean --${nearest}?`;

@@ -54,11 +54,13 @@ function whyNotJson(text: string, path: string): string {
   if (looksLikeMosquitto(text)) {
     return `${path} is not JSON but looks like a configuration of mosquitto: docs/migrating.md has the name of each option here.`;
   }
+  if (text.trim() === '') return `${path} is empty: give a JSON object, {} for the defaults.`;
   const fault = jsonFault(text);
   if (fault === undefined) return `${path} is not JSON.`;
   const place = `line ${fault.line}, column ${fault.column}`;
-  if (fault.isComment) return `${path} has a comment at ${place}: JSON has none, so take it out.`;
-  return `${path} is not JSON at ${place}: put ${fault.expected} there.`;
+  if (fault.isComment) return `${path} has a comment at ${place}: JSON has no comments, so remove it.`;
+  const advice = fault.isBehindEnd ? 'remove what follows' : `put ${fault.expected} there`;
+  return `${path} is not JSON at ${place}: ${advice}.`;
 }
 
 /** Lines of a name in small letters and a value; comments and empty lines apart. */

@@ -9,6 +9,8 @@ export interface JsonFault {
   readonly expected: string;
   /** It is a comment, which JSON does not have. */
   readonly isComment: boolean;
+  /** The text before it is complete. */
+  readonly isBehindEnd: boolean;
 }
 
 type State = 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'colon' | 'afterItem' | 'afterMember' | 'end';
@@ -91,5 +93,6 @@ function faultAt(text: string, offset: number, state: State): JsonFault {
     column: (before.at(-1) ?? '').length + 1,
     expected: expectations[state],
     isComment: /^(\/\/|\/\*|#)/.test(text.slice(offset)),
+    isBehindEnd: state === 'end',
   };
 }

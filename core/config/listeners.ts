@@ -74,16 +74,16 @@ export function resolveListener(options: ListenerOptions, host: string): Listene
 
 /** What is wrong with a listener, as the end of a sentence; undefined if nothing is. */
 export function listenerFault(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'is no object';
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'is not an object';
   for (const [name, given] of Object.entries(value)) {
     if (!Object.hasOwn(checks, name))
-      return `has '${name}', which is not known: use ${Object.keys(checks).join(', ')}`;
+      return `has an unknown field '${name}': use ${Object.keys(checks).join(', ')}`;
     const [accepts, allowed] = checks[name as keyof ListenerOptions];
     if (given !== undefined && !accepts(given)) return `has a wrong '${name}': give ${allowed}`;
   }
   const { port, socket, host } = value as ListenerOptions;
   if ((port === undefined) === (socket === undefined)) return "needs one of 'port' and 'socket'";
-  if (socket !== undefined && host !== undefined) return "has a 'host', which a Unix socket has not";
+  if (socket !== undefined && host !== undefined) return "has a 'host', which a Unix socket does not have";
   return undefined;
 }
 

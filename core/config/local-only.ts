@@ -15,6 +15,6 @@ export function isLocalOnly(
 export function forwardedSentence(sign: string): string {
   return (
     `The connection comes through a proxy (${sign}), and clients need no credentials: ` +
-    'configure authentication, or set allowAnonymous to let everyone in.'
+    'configure authentication, or set allowAnonymous to let everyone connect.'
   );
 }

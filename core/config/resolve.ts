@@ -186,7 +186,7 @@ loopback.addAddress('::1', 'ipv6');
 
 function presentValues(input: unknown, place: string): Record<string, unknown> {
   if (!isRecord(input))
-    throw valueRefused(`what stands in ${place}`, input, 'an object with options by name');
+    throw valueRefused(`the content of ${place}`, input, 'an object with options by name');
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
 }
 
@@ -258,13 +258,13 @@ function checkTls(config: BrokerConfig): void {
   if (secure.some((one) => one === port || one === tcpPort) || (tlsPort === mqttsPort && secure.length > 0)) {
     throw new BrokerError(
       'CONFIG_INVALID',
-      'A port with TLS is also another port: give tlsPort and mqttsPort numbers of their own.',
+      'A TLS port has the number of another port: give tlsPort and mqttsPort numbers of their own.',
     );
   }
   if (clientCertificates !== 'off' && clientCa === undefined) {
     throw new BrokerError(
       'CONFIG_INVALID',
-      `clientCertificates is '${clientCertificates}': say with clientCa who signs them.`,
+      `clientCertificates is '${clientCertificates}': give clientCa, the authorities that sign them.`,
     );
   }
   if (clientCertificates === 'off' && (clientCa !== undefined || config.clientCrl !== undefined)) {
@@ -277,7 +277,7 @@ function checkTls(config: BrokerConfig): void {
     throw new BrokerError(
       'CONFIG_INVALID',
       isSecure
-        ? "pskFile lets clients in that have no certificate, and clientCertificates is 'required': make it 'asked'."
+        ? "pskFile admits clients without a certificate, but clientCertificates is 'required': make it 'asked'."
         : 'pskFile is for ports with TLS, and there is none: give tlsPort.',
     );
   }
@@ -312,7 +312,7 @@ function checkCluster({ cluster, ...config }: BrokerConfig): void {
 
 function checkServerReference({ serverMoved, serverReference }: BrokerConfig): void {
   if (!serverMoved || serverReference !== undefined) return;
-  throw new BrokerError('CONFIG_INVALID', 'serverMoved is true: say with serverReference where to.');
+  throw new BrokerError('CONFIG_INVALID', 'serverMoved is true: give the new server as serverReference.');
 }
 
 function checkRuleFiles({ rulesFile, aclFile }: BrokerConfig): void {
@@ -382,7 +382,7 @@ function openWithoutAuthentication(what: string, host: string): BrokerError {
   return new BrokerError(
     'OPEN_WITHOUT_AUTHENTICATION',
     `${what} is ${inspect(host)}, which others can reach, and clients need no credentials: listen on 127.0.0.1, ` +
-      'configure authentication, such as a passwordFile (in a program also the function authenticate), or let everyone in with allowAnonymous.',
+      'configure authentication, such as a passwordFile or, in a program, the function authenticate, or let everyone connect with allowAnonymous.',
   );
 }
 

@@ -40,7 +40,7 @@ export class ClientRequests {
     const { reasonCode, wasSubscribed } = answer;
     if (reasonCode >= ReasonCode.unspecifiedError) return reasonCode;
     const { topicFilter } = asked;
-    this.#note(clientId, 'subscribeAsked', `'${topicFilter}': asked for with the API key '${by}'.`);
+    this.#note(clientId, 'subscribeAsked', `'${topicFilter}': requested with the API key '${by}'.`);
     const change = { before: subscriptionState(wasSubscribed), after: `subscribed with QoS ${reasonCode}` };
     this.#options.audit.add('subscribeAsked', { by, clientId, topicFilter, ...change });
     return reasonCode;
@@ -54,7 +54,7 @@ export class ClientRequests {
   ): Promise<boolean> {
     const isEnded = await this.#options.inspections.call(worker, 'unsubscribe', { session, topicFilter });
     if (!isEnded) return false;
-    this.#note(clientId, 'unsubscribeAsked', `'${topicFilter}': asked for with the API key '${by}'.`);
+    this.#note(clientId, 'unsubscribeAsked', `'${topicFilter}': requested with the API key '${by}'.`);
     const change = { before: subscriptionState(true), after: subscriptionState(false) };
     this.#options.audit.add('unsubscribeAsked', { by, clientId, topicFilter, ...change });
     return true;
@@ -65,7 +65,7 @@ export class ClientRequests {
     const { directory, audit } = this.#options;
     const before = clientState(directory.find(clientId));
     if (!directory.dismiss(clientId, keepsSession)) return false;
-    this.#note(clientId, 'disconnectAsked', `Asked for with the API key '${by}'.`);
+    this.#note(clientId, 'disconnectAsked', `Requested with the API key '${by}'.`);
     audit.add('clientEnded', { by, clientId, before, after: keepsSession ? 'away' : 'gone' });
     return true;
   }

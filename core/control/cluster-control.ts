@@ -205,7 +205,7 @@ export class ClusterControl implements Directory {
       return;
     }
     this.#standFor(stream, lost).catch((err: unknown) => {
-      this.#options.logger.error({ err, node: name }, 'nobody goes on with the log of a lost node for now');
+      this.#options.logger.error({ err, node: name }, 'no node can take over the log of a lost node yet');
       failed();
     });
   }
@@ -237,7 +237,7 @@ export class ClusterControl implements Directory {
       throw error;
     }
     const fields = { node: lost?.name, stream };
-    logger.info(fields, 'the log of a lost node goes on here: its sessions are there again');
+    logger.info(fields, 'this node has taken over the log of a lost node: its sessions are available again');
     void this.#giveAll(standIn, stream, fields);
   }
 
@@ -246,9 +246,9 @@ export class ClusterControl implements Directory {
     try {
       await standIn.giveAll();
       await this.#node?.streams?.end(stream);
-      logger.info(fields, 'all that a lost node had is with other nodes');
+      logger.info(fields, 'other nodes now have everything that a lost node had');
     } catch (err) {
-      logger.warn({ err, ...fields }, 'what a lost node had could not all be given to other nodes');
+      logger.warn({ err, ...fields }, 'not everything that a lost node had could be given to other nodes');
       await standIn.stop().catch(() => {}); // it has ended already
     }
     this.#standIns.delete(stream);
@@ -265,7 +265,7 @@ export class ClusterControl implements Directory {
     try {
       ids = await streams.ids();
     } catch (err) {
-      this.#options.logger.debug({ err }, 'JetStream does not tell which logs there are');
+      this.#options.logger.debug({ err }, 'JetStream does not list the logs');
       return;
     }
     const owned = new Set(liveNodes(this.#view ?? view).map(({ stream }) => stream));
@@ -277,7 +277,7 @@ export class ClusterControl implements Directory {
       if (looks < orphanLooksMax) continue;
       this.#orphans.delete(id);
       await this.#standFor(id, undefined).catch((err: unknown) => {
-        this.#options.logger.error({ err, stream: id }, 'nobody goes on with the log of a lost node for now');
+        this.#options.logger.error({ err, stream: id }, 'no node can take over the log of a lost node yet');
       });
     }
   }
@@ -440,14 +440,14 @@ export class ClusterControl implements Directory {
 
   /** Whatever was in transit is lost: the node can only start again. */
   linkBroken(worker: number): void {
-    this.#options.logger.error({ worker }, 'a worker of another node has sent something malformed');
+    this.#options.logger.error({ worker }, 'a worker of another node has sent malformed data');
     this.#onEvicted();
   }
 
   #onEvicted(): void {
     if (this.#isEvicted) return;
     this.#isEvicted = true;
-    this.#options.logger.error('the cluster has removed this node, which joins again as a new one');
+    this.#options.logger.error('the cluster has removed this node; it joins again as a new one');
     this.#options.onEvicted();
   }
 

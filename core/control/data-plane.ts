@@ -187,7 +187,7 @@ export class DataPlane {
       if (!(error instanceof Superseded)) throw error;
       logger.warn(
         { directory: store.directory },
-        'other nodes have gone on with what is in the data directory: this one begins with an empty one',
+        'other nodes have taken over what is in the data directory: this node starts with an empty one',
       );
       setLogAside(store.directory);
     } finally {

@@ -51,7 +51,7 @@ export class HostConnection {
   /** A packet it had not answered may have broken it. Clients do not notice. */
   ended(reasonCode: number): void {
     const reason = reasonCodeName(reasonCode);
-    this.#options.logger.error({ reason }, "the host program's connection has ended, and is opened again");
+    this.#options.logger.error({ reason }, "the host program's connection has ended and is reopened");
     this.client.lost(new BrokerError('HOST_PUBLISH_REFUSED', `The broker refused the message: ${reason}.`));
     this.#timer = setTimeout(() => this.open(), pauseMs);
   }

@@ -40,7 +40,7 @@ export function openFilesNotice(
   if (filesMax < needed) {
     throw new BrokerError(
       'TOO_FEW_FILES',
-      `The limit of open files is ${filesMax}, and the broker needs ${needed} before the first client: ` +
+      `The limit of open files is ${filesMax}, but the broker needs ${needed} before the first client: ` +
         'raise it (ulimit -n, or LimitNOFILE of systemd), or start fewer workers.',
     );
   }

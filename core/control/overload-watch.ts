@@ -102,7 +102,7 @@ export class OverloadWatch {
     if (overloadMemoryPercent === 0) return undefined;
     const { usedBytes, availableBytes } = this.#options.memory();
     const percent = (usedBytes / availableBytes) * 100;
-    return percent < overloadMemoryPercent ? undefined : `${Math.round(percent)} % of the memory is taken`;
+    return percent < overloadMemoryPercent ? undefined : `${Math.round(percent)} % of the memory is in use`;
   }
 
   #judge(nowMs: number, trouble: string | undefined): void {
@@ -112,7 +112,7 @@ export class OverloadWatch {
     else if (trouble !== undefined && this.#state === 'refusing' && isPatient)
       this.#become('slowing', nowMs, trouble);
     else if (this.#state !== 'normal' && nowMs - this.#troubleMs >= patienceMs)
-      this.#become('normal', nowMs, 'there is room again');
+      this.#become('normal', nowMs, 'memory is available again');
   }
 
   #become(state: LoadState, nowMs: number, reason: string): void {

@@ -74,7 +74,7 @@ export class ServiceNotices {
 
   /** It is watched until it has ended; for that it has the time that TimeoutStopSec= allows. */
   stopping(): void {
-    this.#send('STOPPING=1\nSTATUS=The broker stops.');
+    this.#send('STOPPING=1\nSTATUS=The broker is stopping.');
   }
 
   #beat(): void {

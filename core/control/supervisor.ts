@@ -258,7 +258,7 @@ export class Supervisor {
         reject(startError(index, err));
       });
       worker.once('exit', () => {
-        reject(new BrokerError('WORKER_FAILED', `Worker ${index} ended while it started.`));
+        reject(new BrokerError('WORKER_FAILED', `Worker ${index} ended while it was starting.`));
         this.#onExit(index, worker);
       });
       const { material: tls, ticketKeys } = this.#tls;
@@ -300,10 +300,10 @@ export class Supervisor {
       // It may have ended in the turn in which it reported that it listens: then its successor is already being
       // started.
       if (this.#workers[index] !== worker) return;
-      this.#logger.warn({ worker: index }, 'a worker was started again');
+      this.#logger.warn({ worker: index }, 'a worker was restarted');
       this.#events.onWorkerRestarted(index);
     } catch (cause) {
-      this.#logger.error({ worker: index, err: cause }, 'a worker could not be started again');
+      this.#logger.error({ worker: index, err: cause }, 'a worker could not be restarted');
     }
   }
 }

@@ -17,13 +17,13 @@ const saidAgainMs = 60_000;
 
 const sentences = {
   connectionsCut:
-    'connections that do not read, leave packets unfinished or set many topic aliases use most of the memory for all, and are ended: raise outboxTotalBytesMax, inputTotalBytesMax or topicAliasesTotalBytesMax if these clients are welcome',
+    'connections that do not read, leave packets unfinished or set many topic aliases use most of the memory for all connections, and are closed: raise outboxTotalBytesMax, inputTotalBytesMax or topicAliasesTotalBytesMax if these clients are legitimate',
   droppedTotalFull:
     'all sessions together have reached their limit, and the largest ones lose messages: raise sessionsTotalBytesMax, or lower sessionQueueBytesMax or sessionExpiryIntervalMax',
   droppedUnreadable:
     'queued messages cannot be read back from the log, and their sessions lose them: check the disk, and the store (rallymq store check)',
   sessionsCut:
-    'clients do not release their QoS 2 packet identifiers, and the sessions with the most of them are ended: raise packetIdsTotalBytesMax if these clients are welcome',
+    'clients do not release their QoS 2 packet identifiers, and the sessions with the most of them are ended: raise packetIdsTotalBytesMax if these clients are legitimate',
 } as const satisfies Readonly<Partial<Record<CounterName, string>>>;
 
 export class TotalsWatch {

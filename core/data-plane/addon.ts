@@ -832,6 +832,6 @@ function load(path: string, root: string): Addon {
 function addonMissing(what: string, root: string, cause?: unknown): BrokerError {
   const message =
     `The native part of RallyMQ ${what}: run \`npm run install\` in ${root}. ` +
-    'If that changes nothing, docs/node-versions.md says why.';
+    'If that changes nothing, see docs/node-versions.md.';
   return new BrokerError('ADDON_MISSING', message, { cause });
 }

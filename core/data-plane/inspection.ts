@@ -40,7 +40,7 @@ export interface SessionFigures {
   readonly heldBytes: number;
   /** Packet identifiers of QoS 2 that the client has not released. */
   readonly qos2Pending: number;
-  /** To the client, that its socket has not taken. */
+  /** To the client, bytes that its socket has not accepted. */
   readonly unsentBytes: number;
   readonly expirySeconds: number;
   readonly keepAliveMs: number;
@@ -70,7 +70,7 @@ export interface SlowRow {
   readonly session: number;
   /** Messages for it that wait, or are not acknowledged. */
   readonly waiting: number;
-  /** Of those, and that its socket has not taken. */
+  /** Of those, and bytes that its socket has not accepted. */
   readonly waitingBytes: number;
   /** For how long its socket takes nothing; 0: it takes, or there is none. */
   readonly blockedMs: number;

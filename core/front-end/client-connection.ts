@@ -514,7 +514,7 @@ export class ClientConnection implements Subscriber {
     }
     const expiry = disconnect.properties.sessionExpiryInterval;
     if (expiry !== undefined && expiry > 0 && this.#expirySeconds === 0 && this.#state === 'connected') {
-      this.end(ReasonCode.protocolError, 'The session was to end with the connection.'); // 3.14.2.2.2
+      this.end(ReasonCode.protocolError, 'The session ended with the connection.'); // 3.14.2.2.2
       return;
     }
     const isNormal = disconnect.reasonCode === ReasonCode.normalDisconnection; // [MQTT-3.14.4-3]

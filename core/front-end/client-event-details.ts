@@ -29,9 +29,9 @@ export function disconnectReason(cause: CloseCause, reasonCode: number): string 
 }
 
 export function disconnectedDetail(cause: CloseCause, reasonCode: number): string {
-  if (cause === 'disconnected') return 'The client said goodbye.';
+  if (cause === 'disconnected') return 'The client disconnected.';
   if (cause === 'disconnectedWithWill')
-    return `The client left and asked for its will to be published (${reasonCodeName(reasonCode)}).`;
+    return `The client disconnected and asked for its will to be published (${reasonCodeName(reasonCode)}).`;
   if (reasonCode === ReasonCode.success)
     return 'The connection was lost: the client, a proxy or the network closed it without a DISCONNECT.';
   return sentence(reasonCode);

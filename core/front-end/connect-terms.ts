@@ -64,7 +64,10 @@ export function willError({ will }: ConnectPacket, config: BrokerConfig): Protoc
   }
   const isText = will.properties.payloadFormatIndicator === 1;
   if (config.checksPayloadFormat && isText && !isUtf8(will.payload)) {
-    return { reasonCode: ReasonCode.payloadFormatInvalid, why: 'The will is not UTF-8, as it says.' };
+    return {
+      reasonCode: ReasonCode.payloadFormatInvalid,
+      why: 'The will is not UTF-8, although its Payload Format Indicator says so.',
+    };
   }
   return undefined;
 }

@@ -21,7 +21,7 @@ export function authError(
   }
   if (isUnderWay === (reasonCode === ReasonCode.continueAuthentication)) return undefined;
   return protocolViolation(
-    isUnderWay ? 'an authentication is under way already' : 'no authentication is under way',
+    isUnderWay ? 'an authentication is already in progress' : 'no authentication is in progress',
   );
 }
 

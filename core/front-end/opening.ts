@@ -74,12 +74,12 @@ export function readOpening(fields: string): OpeningRequest {
 export function decideOpening(request: OpeningRequest, rules: OpeningRules): OpeningVerdict {
   const { origin, host, version, key, forwardedBy, subprotocols } = request;
   if (version !== webSocketVersion) {
-    const hint = `This server speaks version ${webSocketVersion} of WebSocket.\n`;
+    const hint = `This server supports version ${webSocketVersion} of WebSocket.\n`;
     const headers = [`sec-websocket-version: ${webSocketVersion}`, 'upgrade: websocket'];
     return refused('426 Upgrade Required', ReasonCode.protocolError, hint, ...headers);
   }
   if (!keyForm.test(key)) {
-    const hint = 'The Sec-WebSocket-Key is 16 bytes in Base64.\n';
+    const hint = 'The Sec-WebSocket-Key must be 16 bytes in Base64.\n';
     return refused('400 Bad Request', ReasonCode.protocolError, hint);
   }
   if (rules.isLocalOnly && forwardedBy !== '') {

@@ -149,7 +149,7 @@ export class HostClient {
     if (typeof filter !== 'string' || !isValidTopicFilter(filter) || isSharedFilter(filter)) {
       throw new BrokerError(
         'HOST_SUBSCRIBE_INVALID',
-        `"${`${filter}`.slice(0, 80)}" is not a topic filter that the host can use.`,
+        `"${`${filter}`.slice(0, 80)}" is not a topic filter that the host program can use.`,
       );
     }
     assertQos(qos, 'HOST_SUBSCRIBE_INVALID');

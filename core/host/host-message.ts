@@ -47,7 +47,7 @@ export function publicationOf(
     throw invalid(`"${`${topic}`.slice(0, 80)}" is not a topic name that can be published to.`);
   }
   if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
-    throw invalid('A payload is a string or a Uint8Array.');
+    throw invalid('A payload must be a string or a Uint8Array.');
   }
   assertQos(qos, 'HOST_PUBLISH_INVALID');
   if (Object.keys(properties).length > 0) checkProperties(properties);
@@ -70,7 +70,7 @@ export function assertQos(qos: unknown, code: 'HOST_PUBLISH_INVALID' | 'HOST_SUB
 
 function checkProperties(properties: Properties): void {
   for (const name of ['topicAlias', 'subscriptionIdentifiers'] as const) {
-    if (properties[name] !== undefined) throw invalid(`The property ${name} is not for the host program.`);
+    if (properties[name] !== undefined) throw invalid(`The host program cannot set the property ${name}.`);
   }
   const problem = problemOf(properties);
   if (problem !== undefined) throw invalid(`The properties cannot be published: ${problem}.`);
@@ -79,7 +79,7 @@ function checkProperties(properties: Properties): void {
 /** The decoder knows what a worker accepts. */
 function problemOf(properties: Properties): string | undefined {
   const { correlationData = new Uint8Array() } = properties;
-  if (!(correlationData instanceof Uint8Array)) return 'correlationData is a Uint8Array';
+  if (!(correlationData instanceof Uint8Array)) return 'correlationData must be a Uint8Array';
   const nothing = new Uint8Array();
   try {
     const packet = { topic: 't', payload: nothing, qos: 0, retain: false, dup: false, properties } as const;
@@ -95,7 +95,7 @@ export function decodedPublish(bytes: Uint8Array) {
   const reader = new FrameReader(5);
   reader.push(bytes);
   const frame = reader.next();
-  if (frame === undefined) throw new RangeError('a packet that is not whole');
+  if (frame === undefined) throw new RangeError('an incomplete packet');
   return isProtocolError(frame) ? frame : decodePublish(frame.header, frame.body, 5);
 }
 

@@ -81,7 +81,7 @@ export class ApiGate {
 
   /** Why somebody who could not connect is not told what clients could find out; undefined: everybody may connect. */
   #whyClosed({ forwardedBy, host, remoteAddress }: HttpQuestion): string | undefined {
-    if (this.#config.authenticates) return 'Only a broker that lets everyone connect says so over HTTP.';
+    if (this.#config.authenticates) return 'Only a broker that lets everyone connect answers this over HTTP.';
     if (!isLocalOnly(this.#config)) return undefined;
     if (forwardedBy !== undefined) return forwardedSentence(forwardedBy);
     if (!isPublicName(host) || isIP(remoteAddress) === 0) return undefined; // no browser asks by a Unix socket
@@ -94,11 +94,11 @@ export class ApiGate {
     const mayBeUser = scope === 'subscribe' && this.#config.authenticates;
     if (keys === undefined && !mayBeUser) {
       const how =
-        'The API is closed: `rallymq api-key add FILE NAME --scopes LIST` makes a key, and the broker takes those of --api-keys FILE.';
+        'The API is closed: `rallymq api-key add FILE NAME --scopes LIST` creates a key; start the broker with --api-keys FILE.';
       return { refusal: problem(403, how) };
     }
     if (this.#isSlowedDown(remoteAddress)) {
-      const detail = 'Too many wrong credentials came from this address: try again in a minute.';
+      const detail = 'Too many invalid credentials from this address: try again in a minute.';
       return { refusal: problem(429, detail, ['retry-after', '60']) };
     }
     const credentials = credentialsOf(authorization);
@@ -113,7 +113,7 @@ export class ApiGate {
     const key = keys?.find(credentials.key);
     if (key !== undefined) return withScope(key, scope);
     this.#noteFailure(remoteAddress);
-    return { refusal: problem(401, 'Nobody has this key.', challenge('invalid_token')) };
+    return { refusal: problem(401, 'The key is not valid.', challenge('invalid_token')) };
   }
 
   async #byUser(
@@ -124,7 +124,7 @@ export class ApiGate {
     if (!this.#config.authenticates) {
       this.#noteFailure(remoteAddress);
       const detail =
-        'token' in credentials ? 'Nobody has this key.' : 'This broker has no users: use an API key.';
+        'token' in credentials ? 'The key is not valid.' : 'This broker has no users: use an API key.';
       return { refusal: problem(401, detail, challenge('invalid_token')) };
     }
     const caller = await this.#source.signIn({ remoteAddress, ...credentials });
@@ -184,7 +184,10 @@ function refusalOf(refusal: SignInRefusal): HttpAnswer {
     case 'banned':
       return problem(403, 'This user or address is banned.');
     case 'tenant':
-      return problem(403, 'The user belongs to a tenant, and the API has the topics of all: use an API key.');
+      return problem(
+        403,
+        'The user belongs to a tenant, but the API shows the topics of all tenants: use an API key.',
+      );
     case 'unavailable':
       return problem(503, 'The broker cannot check credentials now: try again later.', ['retry-after', '5']);
   }

@@ -47,7 +47,7 @@ export class HttpFrontEnd {
       this.close();
       throw new BrokerError(
         'HTTP_NOT_AVAILABLE',
-        `No socket for HTTP can be made in ${tmpdir()}: name a folder that can be written with TMPDIR.`,
+        `No socket for HTTP can be created in ${tmpdir()}: set TMPDIR to a folder that can be written.`,
         { cause },
       );
     }

@@ -76,9 +76,9 @@ export class Idempotency {
 
 function again({ digest, answer }: First, asked: string): HttpAnswer {
   if (digest !== asked)
-    return problem(422, 'This Idempotency-Key was used for another body: take a new one.');
+    return problem(422, 'This Idempotency-Key was used with another body: use a new one.');
   if (answer === undefined)
-    return problem(409, 'The first request with this Idempotency-Key is not answered yet.');
+    return problem(409, 'The first request with this Idempotency-Key has not been answered yet.');
   return copyOf(answer);
 }
 

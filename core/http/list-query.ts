@@ -10,7 +10,7 @@ export const limitParameter: Parameter = {
   schema: { type: 'integer', minimum: 1, maximum: limitMax, default: limitDefault },
 };
 export const cursorParameter: Parameter = {
-  description: 'meta.cursor of the page before; absent: the first page',
+  description: 'meta.cursor of the previous page; absent: the first page',
   schema: text,
 };
 /** Errors: RequestFault, also for a parameter that is not in `known`. */
@@ -19,7 +19,7 @@ export function assertKnown(query: URLSearchParams, known: Readonly<Record<strin
     if (!Object.hasOwn(known, name))
       throw new RequestFault(
         400,
-        `There is no parameter '${name.slice(0, 40)}' here: there are ${Object.keys(known).join(', ')}.`,
+        `There is no parameter '${name.slice(0, 40)}': use ${Object.keys(known).join(', ')}.`,
       );
   }
 }
@@ -28,21 +28,24 @@ export function assertKnown(query: URLSearchParams, known: Readonly<Record<strin
 export function limitOf(query: URLSearchParams): number {
   const limit = wholeNumber(query.get('limit') ?? `${limitDefault}`);
   if (limit !== undefined && limit >= 1 && limit <= limitMax) return limit;
-  throw new RequestFault(400, `limit is from 1 to ${limitMax}.`);
+  throw new RequestFault(400, `limit must be from 1 to ${limitMax}.`);
 }
 
 /** 0 for the first page. Errors: RequestFault. */
 export function cursorOf(query: URLSearchParams): number {
   const cursor = wholeNumber(query.get('cursor') ?? '0');
   if (cursor !== undefined) return cursor;
-  throw new RequestFault(400, 'cursor is meta.cursor of the page before; leave it out for the first page.');
+  throw new RequestFault(
+    400,
+    'cursor must be meta.cursor of the previous page; leave it out for the first page.',
+  );
 }
 
 /** Errors: RequestFault. */
 export function truthOf(query: URLSearchParams, name: string): boolean {
   const value = query.get(name) ?? 'false';
   if (value === 'true' || value === 'false') return value === 'true';
-  throw new RequestFault(400, `${name} is true or false.`);
+  throw new RequestFault(400, `${name} must be true or false.`);
 }
 
 export function wholeNumber(text: string): number | undefined {

@@ -58,7 +58,7 @@ export function messageOf(body: unknown, where = 'The body'): ApiMessage {
   if (unknown !== undefined)
     throw new RequestFault(
       400,
-      `${where} has '${unknown.slice(0, 40)}': a message has ${[...messageNames].join(', ')}.`,
+      `${where} has an unknown field '${unknown.slice(0, 40)}': use ${[...messageNames].join(', ')}.`,
     );
   const {
     topic,
@@ -82,7 +82,8 @@ export function messageOf(body: unknown, where = 'The body'): ApiMessage {
 }
 
 function payloadOf(payload: unknown, encoding: unknown, where: string): Uint8Array {
-  if (typeof payload !== 'string') throw new RequestFault(400, `${where} has a payload that is not a text.`);
+  if (typeof payload !== 'string')
+    throw new RequestFault(400, `${where} has a payload that is not a string.`);
   if (encoding === 'plain') return Buffer.from(payload);
   if (encoding !== 'base64')
     throw new RequestFault(400, `${where} has a payload_encoding that is neither plain nor base64.`);
@@ -136,7 +137,7 @@ function propertiesOf(given: unknown, where: string): Properties {
     if (known === undefined || read === undefined)
       throw new RequestFault(
         400,
-        `${where} has a property '${shown.slice(0, 40)}' that is unknown or has a value that it cannot have: there are ${Object.keys(propertyNames).join(', ')}.`,
+        `${where} has a property '${shown.slice(0, 40)}' that is unknown or has an invalid value: the properties are ${Object.keys(propertyNames).join(', ')}.`,
       );
     properties[known.name] = read;
   }
@@ -154,7 +155,7 @@ function userPropertiesOf(value: unknown): [string, string][] | undefined {
 export function objectOf(value: unknown, where: string): Readonly<Record<string, unknown>> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Readonly<Record<string, unknown>>;
-  throw new RequestFault(400, `${where} has to be a JSON object.`);
+  throw new RequestFault(400, `${where} must be a JSON object.`);
 }
 
 /** As GET answers it: in plain where the payload is UTF-8. */

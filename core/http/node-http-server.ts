@@ -78,7 +78,7 @@ function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.once('end', () => resolve(Buffer.concat(chunks)));
-    request.once('close', () => reject(new Error('the client has gone before its request was there')));
+    request.once('close', () => reject(new Error('the client left before its request was complete')));
   });
 }
 

@@ -9,9 +9,9 @@ const problemContent = { 'application/problem+json': { schema: { $ref: '#/compon
 
 const malformedPath = 'The path is not UTF-8, percent-encoded';
 const common = {
-  401: 'There are no credentials, or they are wrong',
+  401: 'There are no credentials, or they are invalid',
   403: 'The API is closed, or the caller may not do this',
-  503: 'The broker is busy, or stops',
+  503: 'The broker is busy or stopping',
 } as const satisfies Partial<Record<Status, string>>;
 
 export function openApiOf(routes: readonly Route[], version: string): Readonly<Record<string, unknown>> {
@@ -28,7 +28,7 @@ export function openApiOf(routes: readonly Route[], version: string): Readonly<R
       version,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description:
-        'The HTTP API of RallyMQ, an MQTT broker for the web. Start the broker with `--api-keys FILE`; `rallymq api-key add FILE NAME --scopes LIST` makes a key, and with `--user` gives the scopes to a user of the broker.',
+        'The HTTP API of RallyMQ, an MQTT broker for the web. Start the broker with `--api-keys FILE`; `rallymq api-key add FILE NAME --scopes LIST` creates a key; with `--user` it gives scopes to a user of the broker.',
     },
     servers: [{ url: '/' }],
     paths,
@@ -37,7 +37,7 @@ export function openApiOf(routes: readonly Route[], version: string): Readonly<R
         key: {
           type: 'http',
           scheme: 'bearer',
-          description: `An API key, or the token (JWT) of a user. It has some of the scopes ${apiScopes.join(', ')}. Each operation says which it needs.`,
+          description: `An API key, or the token (JWT) of a user. It has some of the scopes ${apiScopes.join(', ')}. Each operation names the one that it needs.`,
         },
         user: {
           type: 'http',

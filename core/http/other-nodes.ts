@@ -93,7 +93,7 @@ async function elsewhere(
 }
 
 const nodeParameter = {
-  description: 'Of a cluster: the node that is to answer; absent: the one that is asked',
+  description: 'In a cluster: the node that answers; absent: the one that receives the request',
   schema: text,
 };
 
@@ -112,7 +112,7 @@ export function ofNode(route: Route): Route {
       const query = new URLSearchParams(request.query);
       query.delete('node');
       const others = context.source.nodes();
-      if (others === undefined) return problem(404, 'This broker is not in a cluster: leave out node.');
+      if (others === undefined) return problem(404, 'This broker is not in a cluster: leave node out.');
       if (node === others.here) return route.handle({ ...request, query }, context);
       return askNode(others, node, questionOf(request, `${query}`));
     },
@@ -127,7 +127,7 @@ async function askNode(others: OtherNodes, node: string, question: NodeQuestion)
 }
 
 export function noAnswer(node: string): HttpAnswer {
-  return problem(503, `The node '${node}' does not answer: ask once more.`, ['retry-after', '1']);
+  return problem(503, `The node '${node}' does not answer: try again.`, ['retry-after', '1']);
 }
 
 export function nodeAnswerOf({ status, body }: HttpAnswer): NodeAnswer {

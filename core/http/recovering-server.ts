@@ -27,7 +27,7 @@ export function serveRecovering(
       'retry-after': '1',
       connection: 'close',
     });
-    response.end(isHealth ? body : 'The broker reads its store; try again in a moment.\n');
+    response.end(isHealth ? body : 'The broker is reading its store; try again in a moment.\n');
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -247,7 +247,7 @@ function parsed(body: Uint8Array): unknown {
   } catch {
     // It is no JSON.
   }
-  throw new RequestFault(400, 'The body has to be JSON, in UTF-8.');
+  throw new RequestFault(400, 'The body must be JSON, in UTF-8.');
 }
 
 /** The door adds what is of the connection alone. */
@@ -258,12 +258,12 @@ function upgradeRequired(): HttpAnswer {
 
 function methodNotAllowed(methods: readonly string[]): HttpAnswer {
   const allowed = methods.map((method) => method.toUpperCase()).join(', ');
-  return textAnswer('405 Method Not Allowed', `There is only ${allowed} here.\n`, ['allow', allowed]);
+  return textAnswer('405 Method Not Allowed', `Only ${allowed} is supported here.\n`, ['allow', allowed]);
 }
 
 function notFound(path: string): HttpAnswer {
   if (path.startsWith('/api/v1/'))
-    return problem(404, 'There is no such route: /api/v1/openapi.json has those that there are.');
+    return problem(404, 'There is no such route: /api/v1/openapi.json lists all routes.');
   return textAnswer('404 Not Found', 'There is nothing here.\n');
 }
 

@@ -69,7 +69,7 @@ class Exchange {
     this.#isListening = true;
     this.response.onAborted(() => {
       this.isAborted = true;
-      this.#rejectBody?.(new Error('the client has gone before its request was there'));
+      this.#rejectBody?.(new Error('the client left before its request was complete'));
       this.onOver?.();
     });
   }

@@ -27,7 +27,7 @@ export function parseAclFile(text: string, path: string): RuleBook {
     const { keyword, rest, column } = readKeyword(line);
     switch (keyword) {
       case 'user':
-        if (rest === '') throw accessFileFault(path, line.number, column, "give a user name behind 'user'.");
+        if (rest === '') throw accessFileFault(path, line.number, column, "give a user name after 'user'.");
         current = `user ${rest}`;
         users.set(rest, [current]);
         if (!roles.has(current)) roles.set(current, []);
@@ -43,7 +43,7 @@ export function parseAclFile(text: string, path: string): RuleBook {
           path,
           line.number,
           1,
-          `a line begins with 'user', 'topic' or 'pattern', not '${keyword}'.`,
+          `a line must begin with 'user', 'topic' or 'pattern', not '${keyword}'.`,
         );
     }
   }
@@ -73,7 +73,7 @@ function readRules(line: FileLine, rest: string, column: number, path: string, i
       path,
       line.number,
       column,
-      `'${word}' is no access: give one of ${accesses.join(', ')}.`,
+      `'${word}' is not an access: give one of ${accesses.join(', ')}.`,
     );
   const filter = hasAccess ? behind : word;
   const at = hasAccess ? column + word.length + space.length : column;

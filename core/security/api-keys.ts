@@ -120,7 +120,7 @@ function faultOf(
 ): string | undefined {
   if (hasMore || !isApiKeyName(name) || !(hash === userMark || hashPattern.test(hash)))
     return "give a name, ':', scopes, ':' and a hash or 'user', as `rallymq api-key add` writes them.";
-  if (names.has(name)) return `the name '${name}' stands here for the second time.`;
+  if (names.has(name)) return `the name '${name}' occurs a second time.`;
   const unknown = scopesOf(scopes).find((scope) => !isApiScope(scope));
   if (unknown === undefined) return undefined;
   const isWord = /^[a-z]{0,20}$/i.test(unknown); // or it may be a piece of a hash

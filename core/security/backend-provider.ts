@@ -36,7 +36,7 @@ export class BackendProvider implements Provider {
   }
 
   #accessOf(client: ConnectingClient, { result, ...grant }: Readonly<Record<string, unknown>>): Decision {
-    if (!isGrant(grant)) throw new BackendUnavailable('its answer is no grant that can be read');
+    if (!isGrant(grant)) throw new BackendUnavailable('its answer is not a valid grant');
     try {
       return accessOf(client.username === undefined ? grant : { username: client.username, ...grant });
     } catch (error) {

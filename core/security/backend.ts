@@ -122,7 +122,7 @@ async function answerOf(response: Response): Promise<BackendAnswer> {
   if (response.status === 204) return { result: 'allow', fields: {}, keptMs };
   if (response.status !== 200) {
     await response.body?.cancel();
-    throw new BackendUnavailable(`it answers with ${response.status}`);
+    throw new BackendUnavailable(`its answer has status ${response.status}`);
   }
   const fields = parsed(await textWithin(response, answerBytesMax));
   const result = isRecord(fields) ? fields['result'] : undefined;
@@ -135,7 +135,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new BackendUnavailable('its answer is no JSON'); // which may have secrets in it
+    throw new BackendUnavailable('its answer is not JSON'); // which may have secrets in it
   }
 }
 

@@ -47,7 +47,7 @@ function requestOf({ number, text }: FileLine, path: string): BanRequest {
       path,
       number,
       1,
-      `give ${banKinds.join(', ')} and a value, then until when ('-': for good) and why, if you like.`,
+      `give ${banKinds.join(', ')} and a value, then the end of the ban ('-': permanent) and, if you like, a reason.`,
     );
   const expiresAt = time === '-' ? undefined : new Date(time);
   if (expiresAt !== undefined && (!/^\d{4}-/.test(time) || Number.isNaN(expiresAt.getTime())))
@@ -55,7 +55,7 @@ function requestOf({ number, text }: FileLine, path: string): BanRequest {
       path,
       number,
       Math.max(1, text.indexOf(time) + 1),
-      `'${time}' is no time like 2026-11-28T09:00:00Z.`,
+      `'${time}' is not a time such as 2026-11-28T09:00:00Z.`,
     );
   return { kind, value, reason, ...(expiresAt === undefined ? {} : { expiresAt }) };
 }

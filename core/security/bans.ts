@@ -182,7 +182,7 @@ function canonicalValue({ kind, value, expiresAt, reason }: BanRequest): string 
   if (reason !== undefined && (typeof reason !== 'string' || reason.length > valueLengthMax))
     throw new BrokerError(
       'BAN_INVALID',
-      `The reason of a ban is a text of at most ${valueLengthMax} characters.`,
+      `The reason of a ban must have at most ${valueLengthMax} characters.`,
     );
   const canonical = kind === 'address' ? canonicalNetwork(value) : value;
   if (canonical !== undefined) return canonical;

@@ -430,7 +430,7 @@ export class Gatekeeper {
       onBanned: (ban) => this.#onBanned(ban),
       onLifted: (kind, value) => audit.add('banLifted', { kind, value }),
       onFileFault: (error) =>
-        onFailed(error, 'the file of bans has a mistake: the previous bans stay in force'),
+        onFailed(error, 'the file of bans contains an error: the previous bans stay in force'),
     });
   }
 

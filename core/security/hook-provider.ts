@@ -19,7 +19,7 @@ export class HookProvider implements Provider {
     if (isRefusal(answer)) return answer;
     if (!isGrant(answer))
       throw new TypeError(
-        "authenticate() has answered with neither true, nor false, nor 'unknown', nor a refusal, nor a grant that can be read",
+        "authenticate() must answer with true, false, 'unknown', a refusal or a valid grant",
       );
     return accessOf(client.username === undefined ? answer : { username: client.username, ...answer });
   }

@@ -24,9 +24,9 @@ export function hashPassword(password: Uint8Array): string {
 export function hashFault(hash: string): string | undefined {
   if (hash.startsWith('$argon2id$')) return argon2Fault(hash);
   if (hash.startsWith('$7$'))
-    return pbkdf2Of(hash) === undefined ? 'is no $7$iterations$salt$hash' : undefined;
-  if (hash.startsWith('$6$')) return sha512Of(hash) === undefined ? 'is no $6$salt$hash' : undefined;
-  return 'has no hash of a kind that is known ($argon2id$, $7$ or $6$): make one with rallymq passwd';
+    return pbkdf2Of(hash) === undefined ? 'is not $7$iterations$salt$hash' : undefined;
+  if (hash.startsWith('$6$')) return sha512Of(hash) === undefined ? 'is not $6$salt$hash' : undefined;
+  return 'is not a hash of a known kind ($argon2id$, $7$ or $6$): make one with rallymq passwd';
 }
 
 /** `hash` must be without fault. */
@@ -46,7 +46,7 @@ function argon2Fault(hash: string): string | undefined {
   const match = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}$/.exec(
     hash,
   );
-  if (match === null) return 'is no $argon2id$v=19$m=...,t=...,p=...$salt$hash';
+  if (match === null) return 'is not $argon2id$v=19$m=...,t=...,p=...$salt$hash';
   const [memory = 0, time = 0, lanes = 0] = match.slice(1).map(Number);
   const isBounded = memory <= memoryCostMax && time <= timeCostMax && lanes <= 64;
   if (!isBounded || time < 1 || lanes < 1 || memory < 8 * lanes)

@@ -44,6 +44,6 @@ function secondsOf(time: string | undefined, path: string, number: number, line:
     path,
     number,
     line.indexOf(time) + 1,
-    `'${time}' is no time like 2026-11-28T09:00:00Z.`,
+    `'${time}' is not a time such as 2026-11-28T09:00:00Z.`,
   );
 }

@@ -109,9 +109,9 @@ class RuleFile {
   #texts(node: JsonNode): Text[] {
     const { value, offset } = node;
     if (typeof value === 'string') return [{ text: value, offset }];
-    if (!Array.isArray(value)) throw this.#fault(offset, 'give a text, or a list of texts.');
+    if (!Array.isArray(value)) throw this.#fault(offset, 'give a string, or a list of strings.');
     return value.map((item: JsonNode) => {
-      if (typeof item.value !== 'string') throw this.#fault(item.offset, 'give a text.');
+      if (typeof item.value !== 'string') throw this.#fault(item.offset, 'give a string.');
       return { text: item.value, offset: item.offset };
     });
   }

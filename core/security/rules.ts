@@ -24,9 +24,9 @@ export interface RuleBook {
 /** The fault of a rule's filter, as the end of a sentence; undefined if there is none. */
 export function filterFault(filter: string): string | undefined {
   if (isSharedFilter(filter))
-    return "begins with '$share/': give the filter alone, which shares are judged by";
+    return "begins with '$share/': give the filter without it; it applies to shared subscriptions too";
   if (!isValidTopicFilter(filter))
-    return "is no topic filter: '+' and '#' stand alone in their level, '#' last";
+    return "is not a topic filter: '+' and '#' must be alone in their level, and '#' the last level";
   return undefined;
 }
 
@@ -39,7 +39,7 @@ export function placeholderFault(filter: string, known: Placeholders): string | 
   const level = filter.split('/').find((each) => within.test(each) && !alone.test(each));
   return level === undefined
     ? undefined
-    : `has '${level}': a placeholder (${shown}) stands alone in its level`;
+    : `has '${level}': a placeholder (${shown}) must be alone in its level`;
 }
 
 /** With placeholders as native/security/placeholders.h has them: levels that begin with U+0000. */

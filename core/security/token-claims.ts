@@ -38,7 +38,7 @@ export function readClaims(
 function prefixOf(tenant: string): string {
   const prefix = `${tenant}/`;
   if (tenant.includes('/') || !isTopicPrefix(prefix))
-    throw new TokenError('its tenant is no level of a topic');
+    throw new TokenError('its tenant is not a level of a topic');
   return prefix;
 }
 
@@ -64,7 +64,7 @@ function readAcl(acl: unknown): NonNullable<Grant['allow']> | undefined {
 function readSubscriptions(subs: unknown): NonNullable<Grant['subscriptions']> {
   if (subs === undefined) return [];
   if (!Array.isArray(subs) || subs.length > filtersMax)
-    throw new TokenError("'subs' is no list, or too long");
+    throw new TokenError("'subs' is not a list, or too long");
   return subs.map((each) => {
     if (typeof each === 'string') return { topicFilter: each };
     const { filter, qos = 0 } = recordOf(each, 'subs');
@@ -78,7 +78,7 @@ function texts(value: unknown, name: string): string[] {
   const list = typeof value === 'string' ? [value] : value;
   if (Array.isArray(list) && list.length <= filtersMax && list.every((each) => typeof each === 'string'))
     return list;
-  throw new TokenError(`'${name}' is no list of texts, or too long`);
+  throw new TokenError(`'${name}' is not a list of strings, or too long`);
 }
 
 /** Claims that can be values of `%{name}`. */
@@ -93,5 +93,5 @@ function textClaims(payload: Readonly<Record<string, unknown>>): Record<string, 
 function recordOf(value: unknown, name: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
-  throw new TokenError(`'${name}' is no object`);
+  throw new TokenError(`'${name}' is not an object`);
 }

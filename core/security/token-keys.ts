@@ -34,7 +34,7 @@ export function secretKeys(path: string): TokenKeys {
 export function secretOf(path: string): Uint8Array {
   const secret = Buffer.from(readAccessFile(path).trim());
   if (secret.length >= secretBytesMin) return secret;
-  const message = `${path}: a secret for tokens has at least ${secretBytesMin} bytes: make one with openssl rand -hex 32.`;
+  const message = `${path}: a secret for tokens must have at least ${secretBytesMin} bytes: make one with openssl rand -hex 32.`;
   throw new BrokerError('ACCESS_FILE_INVALID', message);
 }
 
@@ -49,7 +49,7 @@ function publicKeyOf(path: string, text: string): KeyObject {
   if (text.includes('PRIVATE KEY'))
     throw new BrokerError(
       'ACCESS_FILE_INVALID',
-      `${path} is a private key: give its public key, which is all that is needed here.`,
+      `${path} is a private key: give the public key, which is enough.`,
     );
   try {
     return createPublicKey(text);
@@ -65,7 +65,7 @@ function algorithmsOf(path: string, { asymmetricKeyType, asymmetricKeyDetails }:
   if (asymmetricKeyType === 'ed25519') return ['EdDSA'];
   throw new BrokerError(
     'ACCESS_FILE_INVALID',
-    `${path}: give a key of RSA with 2048 bits or more, P-256 or Ed25519.`,
+    `${path}: give an RSA key of at least 2048 bits, or one of P-256 or Ed25519.`,
   );
 }
 
@@ -126,12 +126,12 @@ export class RemoteKeys implements TokenKeys {
         signal: AbortSignal.timeout(fetchTimeoutMs),
         redirect: 'error',
       });
-      if (!response.ok) throw new Error(`it answers with ${response.status}`);
+      if (!response.ok) throw new Error(`its answer has status ${response.status}`);
       const text = await textWithin(response, answerBytesMax);
       this.#find = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
       this.#fetchedMs = this.#clock.nowMs();
     } catch (cause) {
-      throw new KeysUnavailable(`the keys of ${this.#url} cannot be had`, { cause });
+      throw new KeysUnavailable(`the keys of ${this.#url} cannot be fetched`, { cause });
     }
   }
 }

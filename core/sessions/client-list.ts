@@ -22,7 +22,7 @@ export interface ClientQuery {
   readonly limit: number;
   readonly isConnected?: boolean | undefined;
   readonly username?: string | undefined;
-  /** That the client identifier contains, in any case. */
+  /** A part of the client identifier, ignoring case. */
   readonly clientIdPart?: string | undefined;
   readonly remoteAddress?: string | undefined;
   readonly protocolVersion?: number | undefined;

@@ -9,7 +9,7 @@
  *                              \-> settling (Clean Start: it ends) -> gone: a new session is connected
  *   connected -> wanted by another client -> closing -> away or gone
  *
- * A cell that is empty changes nothing: the message is of a time before a worker was started again.
+ * A cell that is empty changes nothing: the message is of a time before a worker was restarted.
  */
 
 export type SessionStateName =

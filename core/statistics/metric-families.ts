@@ -63,9 +63,14 @@ const plain: readonly Plain[] = [
     'counter',
     'rallymq_connections_cut',
     'connectionsCut',
-    'Connections ended because all of them held too much.',
+    'Connections closed because all together held too much memory.',
   ],
-  ['counter', 'rallymq_sessions_cut', 'sessionsCut', 'Sessions ended because all of them held too much.'],
+  [
+    'counter',
+    'rallymq_sessions_cut',
+    'sessionsCut',
+    'Sessions ended because all together held too much memory.',
+  ],
   ['counter', 'rallymq_messages_parked', 'parked', 'Queued messages whose content was left to the log.'],
   [
     'counter',
@@ -73,8 +78,8 @@ const plain: readonly Plain[] = [
     'readBack',
     'Queued messages whose content was read back from the log.',
   ],
-  ['counter', 'rallymq_messages_handed_over', 'handedOver', 'Messages that went from worker to worker.'],
-  ['counter', 'rallymq_tls_handshakes_resumed', 'tlsResumed', 'TLS handshakes by a ticket.'],
+  ['counter', 'rallymq_messages_handed_over', 'handedOver', 'Messages passed from worker to worker.'],
+  ['counter', 'rallymq_tls_handshakes_resumed', 'tlsResumed', 'TLS handshakes that resumed a session.'],
   ['gauge', 'rallymq_sessions', 'sessions', 'Sessions, of connected and disconnected clients.'],
   ['gauge', 'rallymq_subscriptions', 'subscriptions', 'Subscriptions of all sessions.'],
   ['gauge', 'rallymq_shared_subscriptions', 'sharedSubscriptions', 'Those of them that are shared.'],
@@ -82,16 +87,18 @@ const plain: readonly Plain[] = [
     'gauge',
     'rallymq_topic_filters',
     'topicFilters',
-    'Topic filters that the workers know, each of them its own.',
+    'Topic filters that the workers know; each worker counts its own.',
   ],
-  ['gauge', 'rallymq_retained_messages', 'retained', 'Retained messages, but those of $SYS.'],
+  ['gauge', 'rallymq_retained_messages', 'retained', 'Retained messages, except those of $SYS.'],
   ['gauge', 'rallymq_messages_queued', 'queued', 'Messages queued in sessions.'],
 ];
 
 export function metricFamilies(sample: MetricsSample): Family[] {
   const { counters, clients, counts } = sample;
   return [
-    gauge('rallymq_build_info', 'Which version runs.', [{ labels: { version: sample.version }, value: 1 }]),
+    gauge('rallymq_build_info', 'The version that runs.', [
+      { labels: { version: sample.version }, value: 1 },
+    ]),
     gauge('rallymq_degraded', '1: the broker is impaired; /healthz says why.', [
       { value: sample.isDegraded ? 1 : 0 },
     ]),
@@ -109,7 +116,7 @@ export function metricFamilies(sample: MetricsSample): Family[] {
     ]),
     counter(
       'rallymq_disconnects',
-      'Ends of connections, by reason.',
+      'Connections that have ended, by reason.',
       counts.disconnected.map(({ reason, count }) => ({ labels: { reason }, value: count })),
     ),
     counter('rallymq_sessions_expired', 'Sessions that have expired.', [{ value: clients.expired }]),
@@ -149,7 +156,7 @@ export function metricFamilies(sample: MetricsSample): Family[] {
     ...cluster(sample),
     counter('process_cpu_seconds', 'CPU time of the process.', [{ value: sample.cpuSeconds }]),
     gauge('process_resident_memory_bytes', 'Memory of the process.', [{ value: sample.memoryBytes }]),
-    gauge('process_start_time_seconds', 'When the broker started, since 1970.', [
+    gauge('process_start_time_seconds', 'When the broker started, in seconds since 1970.', [
       { value: sample.startedAtSeconds },
     ]),
     gauge('rallymq_main_thread_heap_bytes', "The main thread's heap in use.", [{ value: sample.heapBytes }]),
@@ -175,13 +182,13 @@ function times({ loopLag, deliveryTime, logCommit }: MetricsSample): Family[] {
   return [
     histogram(
       'rallymq_loop_lag_seconds',
-      "How long turns of a worker's event loop take: for so long it serves nobody else.",
+      "Duration of the turns of a worker's event loop; its other clients wait that long.",
       loopLag,
       lag,
     ),
     histogram(
       'rallymq_delivery_seconds',
-      'From the reading of a PUBLISH until it is written to the socket of a subscriber; of sampled messages.',
+      'Time from reading a PUBLISH to writing it to the socket of a subscriber, for sampled messages.',
       deliveryTime,
       [together(deliveryTime)],
     ),
@@ -190,7 +197,7 @@ function times({ loopLag, deliveryTime, logCommit }: MetricsSample): Family[] {
       : [
           histogram(
             'rallymq_log_commit_seconds',
-            'How long the disk takes for one commit, including the sync with durability fsync.',
+            'Duration of one commit to the disk, including the sync with durability fsync.',
             logCommit,
             [together(logCommit)],
           ),
@@ -217,7 +224,7 @@ function histogram(
 
 function certificate({ certificateExpirySeconds }: MetricsSample): Family[] {
   if (certificateExpirySeconds === undefined) return [];
-  const help = 'When the first certificate expires, since 1970.';
+  const help = 'When the first certificate expires, in seconds since 1970.';
   return [gauge('rallymq_certificate_expiry_timestamp_seconds', help, [{ value: certificateExpirySeconds }])];
 }
 
@@ -252,10 +259,10 @@ function replicationFamilies(figures: ReplicationFigures | undefined): Family[] 
   return [
     gauge(
       'rallymq_cluster_log_waiting_bytes',
-      'Bytes of the log of this node that JetStream has not acknowledged.',
+      'Bytes of the log of this node not acknowledged by JetStream.',
       [{ value: figures.waitingBytes }],
     ),
-    gauge('rallymq_cluster_log_waiting_seconds', 'For how long the oldest of those bytes has waited.', [
+    gauge('rallymq_cluster_log_waiting_seconds', 'The age of the oldest of those bytes.', [
       { value: figures.waitingMs / 1_000 },
     ]),
     counter('rallymq_cluster_log_chunks_resent', 'Parts of the log that were sent to JetStream again.', [

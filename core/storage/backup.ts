@@ -15,6 +15,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  rmdirSync,
   rmSync,
   writeSync,
 } from 'node:fs';
@@ -150,29 +151,31 @@ async function whole(
   what: string,
   fill: () => Promise<BackupOutcome>,
 ): Promise<BackupOutcome> {
-  await makeEmpty(folder, what);
+  const { takeBack } = await makeEmpty(folder, what);
   try {
     return await fill();
   } catch (error) {
-    removeContent(folder);
+    takeBack();
     if (!isSystemError(error)) throw error;
     const sentence = `${error.path ?? folder} cannot be copied to ${folder}: ${systemReason(error)}. Nothing is left of it.`;
     throw new BrokerError('STORE_NOT_USABLE', sentence, { cause: error });
   }
 }
 
-/** The folder itself stays: it may have been there before. */
-export function removeContent(folder: string): void {
-  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
-}
-
-/** Errors: STORE_NOT_USABLE. */
-export async function makeEmpty(folder: string, what: string): Promise<void> {
+/** `takeBack` restores what was there before: an empty folder, or none. Errors: STORE_NOT_USABLE. */
+export async function makeEmpty(folder: string, what: string): Promise<{ readonly takeBack: () => void }> {
+  const isNew = !existsSync(folder);
+  const takeBack = (): void => {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+    if (isNew) rmdirSync(folder);
+  };
   try {
     makeDirectory(folder);
-    if ((await readdir(folder)).length === 0) return;
+    if ((await readdir(folder)).length === 0) return { takeBack };
   } catch (cause) {
-    throw new BrokerError('STORE_NOT_USABLE', `${folder} cannot be made: ${systemReason(cause)}.`, { cause });
+    throw new BrokerError('STORE_NOT_USABLE', `${folder} cannot be created: ${systemReason(cause)}.`, {
+      cause,
+    });
   }
   throw new BrokerError('STORE_NOT_USABLE', `${folder} is not empty: a ${what} needs a folder of its own.`);
 }

@@ -4,7 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
 import type { Addon, StoreFault, StoreItem, StoreRefusal } from '../data-plane/addon.ts';
 import { isSystemError, systemReason } from '../system-reason.ts';
-import { makeEmpty, removeContent } from './backup.ts';
+import { makeEmpty } from './backup.ts';
 import { filesOf } from './store-files.ts';
 import { endLine, LineFault, LineReader, lineOf } from './store-lines.ts';
 
@@ -69,11 +69,12 @@ export async function importStore(
   const reader = new LineReader();
   const lines = linesOf(source, told);
   let number = 0;
+  let takeBack = (): void => {};
   try {
     const found = fstatSync(source);
     if (found.isFile() && found.size === 0)
       throw new BrokerError('STORE_NOT_USABLE', `${file} is empty. Nothing was imported.`);
-    await makeEmpty(directory, 'data directory');
+    ({ takeBack } = await makeEmpty(directory, 'data directory'));
     const next = (): StoreItem | undefined => {
       number++;
       const { done, value } = lines.next();
@@ -89,7 +90,7 @@ export async function importStore(
     if ('fault' in outcome) throw refusalOf(directory, outcome as StoreRefusal, ' Nothing was imported.');
     return { ...count.outcome, damaged: 0 };
   } catch (error) {
-    if (number > 0) removeContent(directory); // it was empty, and has a part of it
+    takeBack();
     if (isSystemError(error))
       throw new BrokerError(
         'STORE_NOT_USABLE',
@@ -135,7 +136,7 @@ function opened(file: string, flags: string): number {
     return openSync(file, flags === 'wx' && file === '/dev/stdout' ? 'w' : flags, 0o600);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const why = code === 'EEXIST' ? 'it is there already' : systemReason(cause);
+    const why = code === 'EEXIST' ? 'it already exists' : systemReason(cause);
     throw new BrokerError('STORE_NOT_USABLE', `${file} cannot be opened: ${why}.`, { cause });
   }
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Nothing where it is there already. Throws what the system says. Not with Node's own `recursive`: for `/proc/x` and its
+ * Nothing where it already exists. Throws what the system says. Not with Node's own `recursive`: for `/proc/x` and its
  * like, which can never be made below a folder that is there, Node.js 20 tries without end.
  */
 export function makeDirectory(directory: string): void {

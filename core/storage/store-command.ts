@@ -2,9 +2,9 @@
  * `rallymq store info|check|backup|restore|export|import|compact`: what an operator does with a data directory. What takes long runs in a thread
  * beside this one (workers/storage.ts), which shows how far it is.
  */
-import { parseArgs } from 'node:util';
 import { Piscina } from 'piscina';
 import { BrokerError, type BrokerErrorCode } from '../broker-error.ts';
+import { readArguments } from '../config/arguments.ts';
 import { commandDataDirectory } from '../config/options.ts';
 import type { StoreRefusal, StoreReport } from '../data-plane/addon.ts';
 import type { BackupOutcome } from './backup.ts';
@@ -45,7 +45,7 @@ export const storeUsage = [
   '',
   `  --data DIR  the data directory (default ${commandDataDirectory}, or RALLYMQ_DATA)`,
   '  --repair    set damaged parts aside; the broker must not be running',
-  `  --rate MB   megabytes that a check reads in a second (default ${onlineRate} while the broker runs, else no bound)`,
+  `  --rate MB   megabytes that a check reads in a second (default ${onlineRate} while the broker runs, otherwise no limit)`,
   '  --json      print JSON',
   '',
 ].join('\n');
@@ -59,6 +59,8 @@ const operands: Readonly<Partial<Record<StoreRequest['action'], 'FOLDER' | 'FILE
   export: 'FILE',
   import: 'FILE',
 };
+
+const kinds = { data: 'text', repair: 'switch', rate: 'text', json: 'switch' } as const;
 
 export interface StoreRequest {
   readonly action: (typeof actions)[number];
@@ -81,12 +83,12 @@ export function readStoreRequest(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): StoreRequest {
-  const { values, positionals } = parse(args);
-  const [action, folder, ...more] = positionals;
+  const { flags, operands: given } = readArguments('rallymq store', args, kinds);
+  const [action, folder, ...more] = given;
   if (!isAction(action)) {
     throw new BrokerError(
       'FLAG_UNKNOWN',
-      `rallymq store needs one of ${actions.join(', ')}; --help says more.`,
+      `rallymq store needs one of ${actions.join(', ')}: see rallymq store --help.`,
     );
   }
   const operand = operands[action];
@@ -98,17 +100,17 @@ export function readStoreRequest(
         : `Give one ${operand.toLowerCase()}: rallymq store ${action} ${operand}.`,
     );
   }
-  if (values.repair && action !== 'check') {
+  if (flags.repair === true && action !== 'check') {
     throw new BrokerError('FLAG_VALUE_INVALID', '--repair is for rallymq store check.');
   }
-  const bytesPerSecond = bytesPerSecondOf(values.rate, action);
+  const bytesPerSecond = bytesPerSecondOf(flags.rate, action);
   return {
     action,
-    directory: directoryOf(values.data, environment['RALLYMQ_DATA']),
+    directory: directoryOf(flags.data, environment['RALLYMQ_DATA']),
     folder: folder ?? '',
-    repairs: values.repair ?? false,
+    repairs: flags.repair === true,
     bytesPerSecond,
-    isJson: values.json ?? false,
+    isJson: flags.json === true,
   };
 }
 
@@ -118,7 +120,7 @@ function bytesPerSecondOf(rate: string | undefined, action: string): number | un
   if (/^[1-9]\d{0,5}$/.test(rate)) return Number(rate) * 1e6;
   throw new BrokerError(
     'FLAG_VALUE_INVALID',
-    '--rate is a whole number of megabytes a second, from 1 to 999999.',
+    `--rate is '${rate}': give a whole number of megabytes a second, from 1 to 999999.`,
   );
 }
 
@@ -127,29 +129,6 @@ function directoryOf(flag: string | undefined, variable: string | undefined): st
   const chosen = flag ?? (variable || commandDataDirectory);
   if (chosen !== '' && chosen !== 'none') return chosen;
   throw new BrokerError('FLAG_VALUE_INVALID', 'There is no data directory: give one with --data DIR.');
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        data: { type: 'string' },
-        repair: { type: 'boolean' },
-        rate: { type: 'string' },
-        json: { type: 'boolean' },
-      },
-    });
-  } catch (cause) {
-    throw new BrokerError(
-      'FLAG_UNKNOWN',
-      `${(cause as Error).message} rallymq store --help lists the flags.`,
-      {
-        cause,
-      },
-    );
-  }
 }
 
 function isAction(text: string | undefined): text is StoreRequest['action'] {

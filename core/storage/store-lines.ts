@@ -152,13 +152,14 @@ export class LineReader {
   /** Undefined for the last line. Throws a LineFault. */
   read(text: string): StoreItem | undefined {
     const line = parsed(text);
-    if (this.#hasEnded) throw new LineFault('it stands behind the last line of the export');
+    if (this.#hasEnded) throw new LineFault('it follows the last line of the export');
     if ('end' in line) return this.#end(line);
     if (this.#lines++ === 0) return storeOf(line);
     if ('message' in line) return this.#message(line);
     if ('retained' in line) return { kind: 'retained', message: this.#known(line, 'retained') };
     if ('session' in line) return this.#session(line);
-    if (!('unclaimed' in line)) throw new LineFault('it is no message, session or other part of an export');
+    if (!('unclaimed' in line))
+      throw new LineFault('it is not a message, a session or another part of an export');
     return { kind: 'unclaimed', message: this.#known(line, 'unclaimed'), share: filterIn(line, 'share') };
   }
 
@@ -171,12 +172,12 @@ export class LineReader {
   #end(line: Line): undefined {
     const lines = integerIn(line, 'end', 0, Number.MAX_SAFE_INTEGER);
     if (lines !== this.#lines)
-      throw new LineFault(`${lines} lines should stand before it, not ${this.#lines}`);
+      throw new LineFault(`there should be ${lines} lines before it, not ${this.#lines}`);
     this.#hasEnded = true;
   }
   #message(line: Line): StoreItem {
     const number = integerIn(line, 'message', 1, Number.MAX_SAFE_INTEGER);
-    if (this.#messages.has(number)) throw new LineFault(`message ${number} is there twice`);
+    if (this.#messages.has(number)) throw new LineFault(`message ${number} occurs twice`);
     this.#messages.add(number);
     return {
       kind: 'message',
@@ -188,14 +189,14 @@ export class LineReader {
   }
   #known(line: Line, name: string): number {
     const number = integerIn(line, name, 1, Number.MAX_SAFE_INTEGER);
-    if (!this.#messages.has(number)) throw new LineFault(`message ${number} does not stand before it`);
+    if (!this.#messages.has(number)) throw new LineFault(`there is no message ${number} before it`);
     return number;
   }
 
   #session(line: Line): StoreItem {
     const clientId = textIn(line, 'clientId');
     if (clientId === '' || this.#sessions.has(clientId))
-      throw new LineFault(`clientId: '${clientId}' is empty, or there twice`);
+      throw new LineFault(`clientId: '${clientId}' is empty, or occurs twice`);
     this.#sessions.add(clientId);
     const { will } = line;
     return {
@@ -243,7 +244,8 @@ function parsed(text: string): Line {
 function storeOf(line: Line): StoreItem {
   if (line['rallymq'] !== 'store') throw new LineFault('it is not the first line of an export of RallyMQ');
   const version = integerIn(line, 'version', 1, Number.MAX_SAFE_INTEGER);
-  if (version > linesVersion) throw new LineFault(`version ${version} is of a newer RallyMQ: use that`);
+  if (version > linesVersion)
+    throw new LineFault(`version ${version} was written by a newer RallyMQ: use that`);
   return {
     kind: 'store',
     run: integerIn(line, 'run', 0, 1_048_576),
@@ -339,7 +341,7 @@ function truthIn(line: Line, name: string): boolean {
 function textIn(line: Line, name: string): string {
   const value = line[name];
   if (typeof value === 'string' && isWellFormed(value) && Buffer.byteLength(value) <= 65_535) return value;
-  throw new LineFault(`${name} is not a text of at most 65535 bytes`);
+  throw new LineFault(`${name} is not a string of at most 65535 bytes`);
 }
 
 /** Without halves of surrogate pairs, which UTF-8 does not have. */

@@ -33,7 +33,7 @@ export function textOfCheck(directory: string, report: StoreReport, repairs: boo
     ...damage.map((each) => `  ${textOfDamage(each)}`),
     damage.length === 0
       ? 'Nothing is damaged.'
-      : `${plural(damage.length, 'place')} damaged; the broker starts with the rest${repairs ? ', and has what could not be read set aside' : ''}.`,
+      : `${plural(damage.length, 'place')} damaged; the broker starts with the rest${repairs ? ', and what could not be read was set aside' : ''}.`,
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -50,7 +50,7 @@ function textOfDamage({ what, segment, offset, bytes, setAside }: StoreDamage): 
     case 'groupsMissing':
       return `segment ${segment}: records are missing at ${offset}`;
     case 'unreadable':
-      return `segment ${segment}: the disk gives an error for ${shownBytes(bytes)} from ${offset} on`;
+      return `segment ${segment}: the disk reports an error for ${shownBytes(bytes)} at ${offset}`;
     case 'foreign':
       return `${setAside} belongs to another store and is left alone`;
   }
@@ -71,7 +71,7 @@ export function textOfTransfer(
 }
 
 export function textOfCompact(directory: string, bytesBefore: number, bytes: number): string {
-  return `${directory} takes ${shownBytes(bytes)} now, and took ${shownBytes(bytesBefore)}.\n`;
+  return `${directory} takes ${shownBytes(bytes)} now, down from ${shownBytes(bytesBefore)}.\n`;
 }
 
 export function plural(count: number, noun: string): string {

@@ -32,11 +32,10 @@ export interface OpenStore {
 const progressMs = 1_000;
 
 const warnings: Readonly<Record<string, string>> = {
-  memoryFileSystem: 'the data directory is in memory (tmpfs): what is stored there ends with the machine',
-  networkFileSystem:
-    'the data directory is on a network file system: locks and syncs may not mean what they say',
+  memoryFileSystem: 'the data directory is in memory (tmpfs): its contents are lost when the machine stops',
+  networkFileSystem: 'the data directory is on a network file system: locks and syncs may not be reliable',
   overlayFileSystem:
-    'the data directory is in a layer of a container: mount a volume, or it ends with the container',
+    'the data directory is in a layer of a container: mount a volume, or it is lost with the container',
 };
 
 const faultCodes: Readonly<Record<StoreFault, BrokerErrorCode>> = {
@@ -156,10 +155,10 @@ export class Store {
     if (lostDeliveries > 0)
       this.#logger.error(
         { lostDeliveries },
-        'messages that waited for sessions are lost, or there is no room for them',
+        'queued messages of sessions are lost, or there is no room for them',
       );
     if (unknownRecords > 0)
-      this.#logger.warn({ unknownRecords }, 'records of the store are not understood, and left out');
+      this.#logger.warn({ unknownRecords }, 'some records of the store are unknown and were skipped');
     const { durability } = this.#config;
     const details = { directory, durability, sessions: sessions.keys.length, tookMs: Math.round(tookMs) };
     this.#logger.info(details, 'the store is open');
@@ -176,7 +175,7 @@ export class Store {
         ),
       );
     } else if (state === 'open') {
-      this.#logger.info({ directory, why }, 'there is room on the disk again');
+      this.#logger.info({ directory, why }, 'the disk has free space again');
     } else if (state === 'scarce') {
       this.#logger.warn({ directory, why }, 'the disk is almost full');
     } else {
@@ -192,7 +191,11 @@ export class Store {
       case 'newerFormat':
         return `The data directory ${directory} was written by a newer version of RallyMQ (${detail}); use that, or another directory with the option dataDirectory.`;
       case 'notUsable':
-        return `The data directory ${directory} cannot be used (${detail}); give another one with the option dataDirectory, or turn it off to keep everything in memory.`;
+        return unusableDirectory(directory, detail);
     }
   }
+}
+
+export function unusableDirectory(directory: string, detail: string): string {
+  return `The data directory ${directory} cannot be used (${detail}); give another one with the option dataDirectory, or turn it off to keep everything in memory.`;
 }

@@ -98,7 +98,7 @@ export class OtlpSender {
       const afterSeconds = Number(answer.headers.get('retry-after') ?? Number.NaN);
       return {
         isTaken: false,
-        reason: `it answers ${answer.status}`,
+        reason: `its answer has status ${answer.status}`,
         mayTryAgain: worthAnotherTry.has(answer.status),
         afterMs: afterSeconds >= 0 ? afterSeconds * 1_000 : undefined,
       };
@@ -122,14 +122,17 @@ export class OtlpSender {
   #noteDown(reason: string): void {
     if (this.#isDown || this.#isClosed) return;
     this.#isDown = true;
-    this.#options.warn({ url: shownUrl(this.#options.target.url), reason }, 'the collector takes nothing');
+    this.#options.warn(
+      { url: shownUrl(this.#options.target.url), reason },
+      'the collector does not accept exports',
+    );
   }
 
   #noteUp(): void {
     if (!this.#isDown) return;
     this.#isDown = false;
     const fields = { url: shownUrl(this.#options.target.url), dropped: this.#dropped };
-    this.#options.info(fields, 'the collector takes what it is sent again');
+    this.#options.info(fields, 'the collector accepts exports again');
   }
 }
 

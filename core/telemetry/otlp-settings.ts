@@ -69,7 +69,7 @@ function targetOf(signal: string, path: string, read: Read, warn: Warn): OtlpTar
   if (url === '') return undefined;
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
     warn(
-      `${own === '' ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`} is no address of HTTP.`,
+      `${own === '' ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`} is not an HTTP address.`,
     );
     return undefined;
   }
@@ -84,7 +84,7 @@ function milliseconds(name: string, otherwise: number, read: Read, warn: Warn): 
   const text = read(name);
   if (text === '') return otherwise;
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  warn(`${name} is a number of milliseconds; it is left at ${otherwise}.`);
+  warn(`${name} must be a number of milliseconds; ${otherwise} is used.`);
   return otherwise;
 }
 
@@ -139,6 +139,6 @@ function samplerOf(read: Read, warn: Warn): SpanSampler {
 function ratioOf(text: string, warn: Warn): number {
   const ratio = text === '' ? 1 : Number(text);
   if (ratio >= 0 && ratio <= 1) return ratio;
-  warn('OTEL_TRACES_SAMPLER_ARG is from 0 to 1; it is taken for 1.');
+  warn('OTEL_TRACES_SAMPLER_ARG must be from 0 to 1; 1 is used.');
   return 1;
 }

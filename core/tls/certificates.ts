@@ -42,7 +42,7 @@ const hostForm = /^(\*\.)?[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])
 export function checkCertificate({ cert, key }: CertificateTexts, nowMs: number | undefined): Checked {
   const chain = certificatesOf(cert);
   const [own] = chain;
-  if (own === undefined) throw new CertificateFault(`${cert.path} has no certificate in PEM`);
+  if (own === undefined) throw new CertificateFault(`${cert.path} contains no certificate in PEM`);
   if (!own.checkPrivateKey(privateKeyOf(key))) {
     throw new CertificateFault(`the key in ${key.path} is not that of the certificate in ${cert.path}`);
   }
@@ -63,11 +63,12 @@ export function checkCertificate({ cert, key }: CertificateTexts, nowMs: number 
 
 /** Throws a CertificateFault: with these no client could be checked. */
 export function checkAuthorities(ca: NamedText, crl: NamedText | undefined): void {
-  if (certificatesOf(ca).length === 0) throw new CertificateFault(`${ca.path} has no certificate in PEM`);
+  if (certificatesOf(ca).length === 0)
+    throw new CertificateFault(`${ca.path} contains no certificate in PEM`);
   checkWithOpenssl({ ca: ca.text }, ca.path);
   if (crl === undefined) return;
   if (!crl.text.includes('-----BEGIN X509 CRL-----')) {
-    throw new CertificateFault(`${crl.path} has no list of revoked certificates in PEM`);
+    throw new CertificateFault(`${crl.path} contains no list of revoked certificates in PEM`);
   }
   checkWithOpenssl({ crl: crl.text }, crl.path);
 }
@@ -86,8 +87,8 @@ function privateKeyOf({ path, text }: NamedText): KeyObject {
   } catch (cause) {
     const isEncrypted = /ENCRYPTED/.test(text);
     const what = isEncrypted
-      ? 'needs a password: give one without'
-      : `is no private key in PEM (${reasonOf(cause)})`;
+      ? 'has a password: give a key without one'
+      : `is not a private key in PEM (${reasonOf(cause)})`;
     throw new CertificateFault(`the key in ${path} ${what}`, { cause });
   }
 }
@@ -98,7 +99,7 @@ function checkTimes(own: X509Certificate, path: string, nowMs: number): void {
   }
   if (nowMs < Date.parse(own.validFrom)) {
     throw new CertificateFault(
-      `the certificate in ${path} does not hold before ${own.validFrom}: is the clock right?`,
+      `the certificate in ${path} is not valid before ${own.validFrom}: is the clock right?`,
     );
   }
 }
@@ -110,7 +111,7 @@ function checkOrder(chain: readonly X509Certificate[], path: string): void {
     if (issuer === undefined) return;
     if (certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)) continue;
     throw new CertificateFault(
-      `in ${path} certificate ${index + 2} has not signed the one before it: its own comes first, then each issuer's`,
+      `in ${path} certificate ${index + 2} has not signed the one before it: put the server's own first, then that of each issuer`,
     );
   }
 }
@@ -120,7 +121,7 @@ function checkWithOpenssl(options: Parameters<typeof createSecureContext>[0], pa
   try {
     createSecureContext(options);
   } catch (cause) {
-    throw new CertificateFault(`what is in ${path} cannot be used (${reasonOf(cause)})`, { cause });
+    throw new CertificateFault(`the content of ${path} cannot be used (${reasonOf(cause)})`, { cause });
   }
 }
 

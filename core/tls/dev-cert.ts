@@ -6,8 +6,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { BrokerError } from '../broker-error.ts';
+import { readArguments } from '../config/arguments.ts';
 import { type CertifiedKey, loadAddon } from '../data-plane/addon.ts';
 
 const files = {
@@ -23,9 +23,19 @@ const certificateDays = 397;
 /** Clocks of a network differ. */
 const skewSeconds = -3_600;
 
+export const devCertUsage = [
+  'Usage: rallymq dev-cert [--out FOLDER] [NAME...]',
+  '',
+  'Makes a certificate to try TLS with, for this machine and for further host names and IP addresses, and an',
+  'authority that signs it. An authority that is already in the folder is used again.',
+  '',
+  '  --out FOLDER  where to write the files (default: the working directory)',
+  '',
+].join('\n');
+
 /** Returns the text to print. Errors: FLAG_UNKNOWN, FLAG_VALUE_INVALID, ADDON_MISSING, DEV_CERT_FAILED. */
 export function devCert(args: readonly string[]): string {
-  const { folder, names } = readArguments(args);
+  const { folder, names } = readRequest(args);
   const path = (name: string): string => join(folder, name);
   try {
     mkdirSync(folder, { recursive: true });
@@ -50,25 +60,18 @@ export function devCert(args: readonly string[]): string {
   }
 }
 
-function readArguments(args: readonly string[]): { folder: string; names: string[] } {
-  const options = { out: { type: 'string' } } as const;
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (cause) {
-    const message = 'rallymq dev-cert takes --out FOLDER and the names of hosts: see rallymq --help.';
-    throw new BrokerError('FLAG_UNKNOWN', message, { cause });
-  }
+function readRequest(args: readonly string[]): { folder: string; names: string[] } {
+  const { flags, operands } = readArguments('rallymq dev-cert', args, { out: 'text' });
   const own = ['localhost', hostname().toLowerCase(), '127.0.0.1', '::1'];
-  for (const name of parsed.positionals) {
+  for (const name of operands) {
     if (isName(name)) continue;
     throw new BrokerError(
       'FLAG_VALUE_INVALID',
-      `'${name}' is no name of a host: give names and IP addresses, such as broker.example or 192.168.1.5.`,
+      `'${name}' is not a host name: give names and IP addresses, such as broker.example or 192.168.1.5.`,
     );
   }
-  const given = parsed.positionals.map((name) => name.toLowerCase());
-  return { folder: parsed.values.out ?? '.', names: [...new Set([...given, ...own.filter(isName)])] };
+  const given = operands.map((name) => name.toLowerCase());
+  return { folder: flags.out ?? '.', names: [...new Set([...given, ...own.filter(isName)])] };
 }
 
 function isName(name: string): boolean {
@@ -107,10 +110,10 @@ function writePrivate(path: string, text: string): void {
 function report(folder: string, names: readonly string[], isNew: boolean): string {
   const [cert, key, ca] = [files.cert, files.key, files.ca].map((name) => join(folder, name));
   return [
-    `A certificate for ${names.join(', ')}, which holds for ${certificateDays} days:`,
+    `A certificate for ${names.join(', ')}, valid for ${certificateDays} days:`,
     `  ${cert}`,
     `  ${key}`,
-    isNew ? 'It is signed by a new authority:' : 'It is signed by the authority that was there:',
+    isNew ? 'It is signed by a new authority:' : 'It is signed by the existing authority:',
     `  ${ca}`,
     'Let your browser and your clients trust the authority, for example',
     `  mosquitto_sub --cafile ${ca} -p 8443 -t '#' -v`,

@@ -20,10 +20,10 @@ export function checkStaple(response: Uint8Array, chain: string, nowMs: number):
   const { fromSeconds, untilSeconds } = loadAddon().checkOcspResponse(response, chain);
   const staple = { ocspResponse: response, ocspUntilSeconds: untilSeconds };
   if (!holds(staple, nowMs)) {
-    throw new Error(`it held until ${new Date(untilSeconds * 1_000).toISOString()}`);
+    throw new Error(`it was valid until ${new Date(untilSeconds * 1_000).toISOString()}`);
   }
   if (fromSeconds - skewSeconds > nowMs / 1_000) {
-    throw new Error(`it does not hold before ${new Date(fromSeconds * 1_000).toISOString()}`);
+    throw new Error(`it is not valid before ${new Date(fromSeconds * 1_000).toISOString()}`);
   }
   return staple;
 }

@@ -18,7 +18,7 @@ export function parsePreSharedKeys({ path, text }: NamedText): PreSharedKey[] {
     const fault = (what: string): CertificateFault =>
       new CertificateFault(`line ${index + 1} of ${path} ${what}`);
     const key = parseLine(line, fault);
-    if (keys.has(key.identity)) throw fault('has an identity that a line before it has');
+    if (keys.has(key.identity)) throw fault('repeats the identity of an earlier line');
     keys.set(key.identity, key);
   }
   return [...keys.values()];
@@ -31,7 +31,7 @@ export function areStrong(keys: readonly PreSharedKey[]): boolean {
 /** Messages never contain the key. */
 function parseLine(line: string, fault: (what: string) => CertificateFault): PreSharedKey {
   const colon = line.indexOf(':');
-  if (colon < 1) throw fault("has no identity and ':' before the key");
+  if (colon < 1) throw fault("lacks an identity and ':' before the key");
   const identity = line.slice(0, colon);
   if (/[\u0000-\u001f\u007f]/.test(identity)) throw fault('has a control character in the identity');
   if (Buffer.byteLength(identity) > identityBytesMax) {

@@ -114,7 +114,7 @@ export class TlsKeeper {
     return Buffer.concat(this.#ticketKeys);
   }
 
-  /** When the first certificate expires, since 1970. */
+  /** When the first certificate expires, in seconds since 1970. */
   get firstExpirySeconds(): number | undefined {
     const firstMs = Math.min(...this.#facts.map(({ expiresAtMs }) => expiresAtMs));
     return this.#facts.length === 0 ? undefined : Math.floor(firstMs / 1_000);
@@ -183,7 +183,7 @@ export class TlsKeeper {
     if (!isAsked && (!isSettled || attempt === this.#reported)) return;
     this.#reported = attempt;
     this.#counts.certificateReloadsRefused += 1;
-    this.#options.log('error', { reason }, 'the new certificates are no good: the old ones stay in use');
+    this.#options.log('error', { reason }, 'the new certificates are invalid: the old ones stay in use');
   }
 
   async #readAll(): Promise<TlsTexts> {
@@ -272,17 +272,15 @@ export class TlsKeeper {
     for (const [index, certificate] of (this.#material?.certificates ?? []).entries()) {
       const path = tlsCertificates[index]?.ocsp;
       if (path === undefined || certificate.ocspResponse.length === 0) continue;
-      if (!holds(certificate, this.#options.now())) this.#sayOfStaple(path, 'it holds no more', false);
+      if (!holds(certificate, this.#options.now())) this.#sayOfStaple(path, 'it is no longer valid', false);
     }
   }
 
   #sayOfStaple(path: string, reason: string, isKept: boolean): void {
     if (this.#saidOfStaples.get(path) === reason) return;
     this.#saidOfStaples.set(path, reason);
-    const consequence = isKept
-      ? 'the one from before is shown as long as it holds'
-      : 'clients are shown none';
-    this.#options.log('error', { path, reason }, `an OCSP response is of no use: ${consequence}`);
+    const consequence = isKept ? 'the previous one is sent as long as it is valid' : 'none is sent';
+    this.#options.log('error', { path, reason }, `an OCSP response is unusable: ${consequence}`);
   }
 }
 

@@ -22,42 +22,42 @@ export const attacks: readonly Attack[] = [
 
 /** Rows of the table that no client can reach, and why. */
 export const unreachable: Readonly<Record<string, string>> = {
-  'passwords that are remembered, and for how long': "only right ones are, and those are the users' own",
-  'bytes of a segment of the log': 'whoever stores anything fills them, one after the other',
-  'room on the disk of the data directory': 'a disk that is full is simulated: test/native/durable.test.cpp',
-  'bytes of the log of a node with `replicas` 3 that JetStream has not acknowledged; it keeps `logCopies` of them':
-    'a JetStream that does not answer is played: test/native/log.test.cpp',
-  "bytes of QoS 1 and 2 that wait in a shard for a stand-in's filters":
+  'remembered passwords, and for how long': 'only correct ones are remembered, and those belong to users',
+  'bytes of a log segment': 'every stored message fills them, one after the other',
+  'free space on the disk of the data directory': 'a full disk is simulated: test/native/durable.test.cpp',
+  'log bytes of a node with `replicas` 3 that JetStream has not acknowledged; it keeps `logCopies` copies':
+    'a JetStream that does not answer is simulated: test/native/log.test.cpp',
+  'bytes of QoS 1 and 2 messages waiting in a shard for the filters of a stand-in':
     'for as long as a node takes to join: test/native/durable.test.cpp',
-  'time between two looks at the files of certificates': 'no client has a part in it',
+  'time between two checks of the certificate files': 'clients have no influence on it',
   'restarts of a worker': 'no client can end one',
-  'time that a request over HTTP waits until the HTTP server takes it':
-    'only a main thread that gets no turn keeps it waiting: test/e2e/wire/door.test.ts',
-  'clients that are told to go in a second when the broker is drained': 'no client has a part in it',
-  'events of clients that are remembered':
-    'the oldest go, which nobody notices: test/unit/sessions/client-history.test.ts',
-  'traces at once': 'only operators start them: test/unit/tracing/traces.test.ts',
-  'bytes that a trace writes': 'it ends, which only operators notice: test/unit/tracing/traces.test.ts',
-  'records of traces, and spans, that a worker tells in a second':
-    'only operators have them made: test/native/watch.test.cpp',
-  'streams of traces over HTTP at once': 'only operators open them: test/e2e/http/traces.test.ts',
-  'topics whose messages are counted':
-    'the oldest go, which only the API shows: test/native/topic-rates.test.cpp',
-  'time in which the last packets of a client are taken':
-    'only an overloaded broker needs more than milliseconds',
+  'time until the HTTP server accepts a request':
+    'only a blocked main thread makes it wait: test/e2e/wire/door.test.ts',
+  'clients disconnected per second while the broker is drained': 'clients have no influence on it',
+  'remembered events of clients':
+    'the oldest are forgotten, which clients cannot notice: test/unit/sessions/client-history.test.ts',
+  'traces running at once': 'only operators start them: test/unit/tracing/traces.test.ts',
+  'bytes of a trace': 'it ends, which only operators can notice: test/unit/tracing/traces.test.ts',
+  'records of traces, and spans, of a worker per second':
+    'only operators request them: test/native/watch.test.cpp',
+  'HTTP streams of traces at once': 'only operators open them: test/e2e/http/traces.test.ts',
+  'topics with message counts':
+    'the oldest are forgotten, which only the API shows: test/native/topic-rates.test.cpp',
+  'time for handling the last packets of a client': 'only an overloaded broker needs more than milliseconds',
   'bytes of the messages in the lanes of a worker to the others':
-    'only a worker that gets no turn lets them fill: test/native/flow.test.cpp',
-  'bytes on the way between a worker and one of another node, in either direction':
-    'only a node that takes nothing lets them wait: test/native/cluster.test.cpp',
-  'deliveries that records of the lanes bring about in a turn':
-    'the others only notice that they are served meanwhile: test/native/turn-budget.test.cpp',
-  "topics of a connection of which a program's answer is remembered":
-    'only a program is asked more often: test/native/pace.test.cpp',
-  'names that are counted so': 'the oldest go, which nobody notices: test/unit/security/bans.test.ts',
+    'they fill only if a worker is blocked: test/native/flow.test.cpp',
+  'bytes in transit between a worker and one of another node, in either direction':
+    'they wait only if a node accepts nothing: test/native/cluster.test.cpp',
+  'deliveries caused by the records of the lanes in a turn':
+    'other clients are served in the meantime: test/native/turn-budget.test.cpp',
+  'topics of a connection with a remembered answer of a program':
+    'a program is asked again: test/native/pace.test.cpp',
+  'names counted in this way':
+    'the oldest are forgotten, which clients cannot notice: test/unit/security/bans.test.ts',
   'lag of a worker, memory of the process':
-    'with a clock and figures of its own: test/unit/control/overload-watch.test.ts',
-  'time that a back end takes, and its answers are good for':
-    'it takes a back end: test/unit/security/backend.test.ts',
-  'questions to a back end, and its answers': 'it takes a back end: test/unit/security/backend.test.ts',
-  'lines of the audit in a second': 'only the log shows it: test/unit/control/audit-log.test.ts',
+    'simulated, with its own clock and figures: test/unit/control/overload-watch.test.ts',
+  'response time of a back end, and lifetime of its answers':
+    'it needs a back end: test/unit/security/backend.test.ts',
+  'questions to a back end, and its answers': 'it needs a back end: test/unit/security/backend.test.ts',
+  'audit lines per second': 'only the log shows it: test/unit/control/audit-log.test.ts',
 };

@@ -39,7 +39,7 @@ export async function play(attack: Attack, { hasCanary }: PlayOptions): Promise<
       faults.push(`not reached: ${error instanceof Error ? error.message : error}`);
       return '';
     });
-    const isOver = attack.bounds.includes('time a stop may take');
+    const isOver = attack.bounds.includes('duration of a stop');
     const sung = isOver ? undefined : await canary?.report();
     const grownBytes = isOver ? 0 : Math.max(0, target.peakBytes - residentBytes);
     const grownBytesMax = (attack.accountBytes ?? 0) * 1.1 + busyBytes;

@@ -39,13 +39,13 @@ function introduction(): string {
   return `# Attacks
 
 Written by \`npm run attack -- --docs\`, on a machine with ${availableParallelism()} cores that broker, attackers and canary share. Each
-attack has its own broker on loopback, with limits that it can reach in a second or two. It reaches one line of the
-[table of bounds](architecture.md#bounds), or uses to the full what no single bound limits.
+attack has its own broker on loopback, with limits that it can reach in a second or two. It reaches one row of the
+[table of bounds](architecture.md#bounds), or exploits something that no single bound limits.
 
 An attack fails if one of these happens:
 
-- The broker does anything else than the table says.
-- The process grows by more than the attack's own budget, 10 % of it, and 40 MB that a busy process takes anyway.
+- The broker does anything other than what the table says.
+- The process grows by more than the attack's own budget, plus 10 %, plus 40 MB that a busy process takes anyway.
 - The canary, a client that pings and publishes to itself every 10 ms, waits 50 ms or longer for one answer in a hundred,
   or is disconnected.
 - 30 s after the attackers have left, the numbers of connections, sessions, subscriptions and messages or the memory have

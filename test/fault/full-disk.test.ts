@@ -126,7 +126,7 @@ test('a full disk refuses what would have to be stored, all else goes on, and st
   reader.destroy();
 
   disk.empty();
-  await until('the line in the log', () => first.stderr.includes('there is room on the disk again'));
+  await until('the line in the log', () => first.stderr.includes('the disk has free space again'));
   assert.equal(await told(publishFrame('kept', 'after', { qos: 1, packetId: 5 })), '40020005');
   assert.equal(first.stderr.split('the disk is full').length, 2, 'said once');
   first.kill('SIGKILL');

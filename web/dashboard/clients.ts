@@ -2,7 +2,7 @@
 import { byId, make } from '../shared/dom.ts';
 import { ask, type Page } from './api.ts';
 import { shownAge } from './format.ts';
-import type { ClusterNode } from './nodes.ts';
+import { askNodes, type ClusterNode } from './nodes.ts';
 import { clientLink, debounced, type View } from './parts.ts';
 
 export interface Client {
@@ -29,6 +29,7 @@ export class Clients implements View {
   readonly #node = byId<HTMLSelectElement>('clients-node');
   readonly #rows = byId('clients-rows');
   readonly #more = byId('clients-more');
+  #isInCluster = false;
   #cursor: string | undefined;
   /** More pages than the first are shown: then nothing is refreshed by itself. */
   #isLonger = false;
@@ -52,17 +53,23 @@ export class Clients implements View {
     this.#isLonger = false;
   }
 
-  /** Of a cluster: whose clients are listed can be chosen. */
-  showNodes(nodes: readonly ClusterNode[]): void {
-    byId('clients-of').hidden = nodes.length < 2;
-    this.#node.replaceChildren(
-      ...nodes.map(({ name, isHere }) =>
-        make('option', { value: isHere ? '' : name, ...(isHere ? { selected: '' } : {}) }, name),
-      ),
-    );
+  /**
+   * The nodes whose clients can be listed; undefined: the broker is not in a cluster. If the chosen one has left, it is
+   * the node that serves this page.
+   */
+  showNodes(nodes: readonly ClusterNode[] | undefined): void {
+    this.#isInCluster = nodes !== undefined;
+    byId('clients-of').hidden = nodes === undefined || nodes.length < 2;
+    const choices = (nodes ?? []).map(({ name, isHere }) => ({ name, value: isHere ? '' : name }));
+    const known = [...this.#node.options].map(({ text, value }) => ({ name: text, value }));
+    if (JSON.stringify(choices) === JSON.stringify(known)) return; // replacing them would close an open list
+    const { value: chosen } = this.#node;
+    this.#node.replaceChildren(...choices.map(({ name, value }) => make('option', { value }, name)));
+    this.#node.value = choices.some(({ value }) => value === chosen) ? chosen : '';
   }
 
   async refresh(): Promise<void> {
+    if (this.#isInCluster) this.showNodes((await askNodes()).nodes);
     if (!this.#isLonger) await this.#look();
   }
 

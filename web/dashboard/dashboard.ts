@@ -1,4 +1,4 @@
-/** The dashboard: signs in, shows the view that the address names, and keeps it fresh while somebody looks. */
+/** The dashboard: signs in, shows the view that the address names, and keeps it fresh while the page is visible. */
 import './dashboard.css';
 import { byId, setText } from '../shared/dom.ts';
 import { ApiError, ask, forgetCredentials, isSignedIn, keepCredentials, sentenceOf } from './api.ts';
@@ -110,12 +110,12 @@ async function trySignIn(): Promise<void> {
   }
 }
 
-/** What is of a cluster alone is shown in one alone. */
+/** The view of the nodes, and the choice of one, are shown in a cluster only. */
 async function showCluster(): Promise<void> {
   const cluster = await askCluster();
   const link = document.querySelector<HTMLAnchorElement>('.top nav a[href="#nodes"]');
   if (link !== null) link.hidden = cluster === undefined;
-  clients.showNodes(cluster?.nodes ?? []);
+  clients.showNodes(cluster?.nodes);
 }
 
 function signOut(sentence: string): void {

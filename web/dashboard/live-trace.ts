@@ -27,7 +27,7 @@ const rowsMax = 500;
 const retryMs = 1_000;
 
 const ends: Readonly<Record<string, string>> = {
-  time: 'Ended: its time was over.',
+  time: 'Ended: its time has run out.',
   size: 'Ended: it has reached its maximum size.',
   asked: 'Stopped.',
 };
@@ -147,7 +147,7 @@ function detailsOf(line: Line): string {
     retain === true ? 'retained' : undefined,
     bytes === undefined ? undefined : shownBytes(bytes),
     reason,
-    messages === undefined ? undefined : `${shownCount(messages)} messages were left out`,
+    messages === undefined ? undefined : `${shownCount(messages)} messages were omitted`,
   ];
   return details.filter((one) => one !== undefined).join(' · ');
 }

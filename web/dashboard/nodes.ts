@@ -34,7 +34,12 @@ export interface ClusterState {
 export async function askCluster(): Promise<ClusterState | undefined> {
   // A request that is answered with 404 would be an error in the console of the browser.
   if (!/^rallymq_cluster_nodes /m.test(await askMetrics())) return undefined;
-  return await ask<ClusterState>('nodes');
+  return await askNodes();
+}
+
+/** In a cluster. Errors: as ask(). */
+export function askNodes(): Promise<ClusterState> {
+  return ask<ClusterState>('nodes');
 }
 
 export class Nodes implements View {
@@ -60,8 +65,8 @@ function sentenceOf({ epoch, isReached, isSettled, nodes }: ClusterState): strin
 
 function replicaOf({ waitingBytes, waitingMs, isBehind }: NonNullable<ClusterNode['log']>): string {
   if (waitingBytes === 0) return 'JetStream has the log of this node.';
-  const waiting = `JetStream has the log of this node but for ${shownBytes(waitingBytes)}, which have waited for ${shownAge(waitingMs)}`;
-  return isBehind ? `${waiting}: what would have to be stored is refused.` : `${waiting}.`;
+  const waiting = `JetStream has the log of this node except ${shownBytes(waitingBytes)}, the oldest of which has waited for ${shownAge(waitingMs)}`;
+  return isBehind ? `${waiting}: messages that would have to be stored are refused.` : `${waiting}.`;
 }
 
 function rowOf({ name, isHere, state, workers, slots, lanes }: ClusterNode): HTMLTableRowElement {

@@ -17,7 +17,7 @@ export interface Trace extends Readonly<Partial<Record<Kind, string>>> {
 }
 
 const ends: Readonly<Record<string, string>> = {
-  time: 'ended: its time was over',
+  time: 'ended: its time has run out',
   size: 'ended: maximum size',
   asked: 'stopped',
 };

@@ -18,10 +18,10 @@ const shownKinds = Object.keys(kinds) as readonly ShownKind[];
 const banSchema = record(
   {
     as: oneOf(...shownKinds),
-    who: { ...text, description: 'of a peerhost an address, or a network such as 203.0.113.0/24' },
-    by: { ...oneOf('hand', 'failedLogins', 'flapping'), description: 'the broker itself, or by hand' },
+    who: { ...text, description: 'for a peerhost an address, or a network such as 203.0.113.0/24' },
+    by: { ...oneOf('hand', 'failedLogins', 'flapping'), description: 'the broker itself, or the operator' },
     reason: text,
-    until: { ...time, description: 'absent: for good' },
+    until: { ...time, description: 'absent: permanent' },
   },
   'until',
 );
@@ -38,10 +38,10 @@ export const bans: Route = {
   path: '/api/v1/banned',
   right: 'read',
   operation: {
-    summary: 'List who may not connect',
-    description: 'Banned by hand, in the file or here, or by the broker itself.',
+    summary: 'List bans',
+    description: 'Bans set by an operator, in the file or here, and by the broker itself.',
     query,
-    answers: { 200: { description: 'A page', schema: page(banSchema) }, 400: 'A parameter is not right' },
+    answers: { 200: { description: 'A page', schema: page(banSchema) }, 400: 'A parameter is invalid' },
   },
   handle: ({ query: asked }, { source }) => {
     assertKnown(asked, query);
@@ -59,13 +59,13 @@ export const addBan: Route = {
   right: 'clients',
   takesBody: true,
   operation: {
-    summary: 'Ban somebody',
+    summary: 'Add a ban',
     description:
-      'Whoever is connected is ended with 0x98. It is written to the file of --ban-file, if there is one.',
+      'Connected clients that it concerns are disconnected with 0x98. It is written to the file of --ban-file, if there is one.',
     body: givenSchema,
     answers: {
       200: { description: 'The ban', schema: banSchema },
-      400: 'The body is not right',
+      400: 'The body is invalid',
       422: 'The file of bans cannot be written',
     },
   },
@@ -75,11 +75,14 @@ export const addBan: Route = {
     const { as, who, reason = '', until } = given;
     const unknown = Object.keys(given).find((name) => !['as', 'who', 'reason', 'until'].includes(name));
     if (unknown !== undefined)
-      throw new RequestFault(400, `A ban has as, who, reason and until, and no '${unknown.slice(0, 40)}'.`);
+      throw new RequestFault(
+        400,
+        `A ban has no field '${unknown.slice(0, 40)}': use as, who, reason and until.`,
+      );
     if (typeof as !== 'string' || !isShownKind(as))
-      throw new RequestFault(400, `as is one of ${shownKinds.join(', ')}.`);
+      throw new RequestFault(400, `as must be one of ${shownKinds.join(', ')}.`);
     if (typeof who !== 'string' || typeof reason !== 'string')
-      throw new RequestFault(400, 'who and reason are texts.');
+      throw new RequestFault(400, 'who and reason must be strings.');
     const expiresAt = until === undefined ? {} : { expiresAt: timeOf(until) };
     return changed(() =>
       apiAnswer(200, shownBan(source.ban({ kind: kinds[as], value: who, reason, ...expiresAt }, caller))),
@@ -94,7 +97,7 @@ export const deleteBan: Route = {
   operation: {
     summary: 'Lift a ban',
     answers: {
-      204: 'It is lifted',
+      204: 'The ban is lifted',
       404: 'There is no such ban',
       422: 'The file of bans cannot be written',
     },
@@ -103,7 +106,7 @@ export const deleteBan: Route = {
     if (caller === undefined) return problem(403, 'Nobody asks.');
     const { as = '', who = '' } = parameters;
     const isLifted = (): boolean => isShownKind(as) && source.liftBan(kinds[as], who, caller);
-    return changed(() => (isLifted() ? noContent() : problem(404, `No ${as} '${who}' is banned.`)));
+    return changed(() => (isLifted() ? noContent() : problem(404, `There is no ban of ${as} '${who}'.`)));
   },
 };
 
@@ -126,7 +129,7 @@ function isShownKind(value: string): value is ShownKind {
 function timeOf(until: unknown): Date {
   const date = new Date(typeof until === 'string' ? until : Number.NaN);
   if (!(date.getTime() > Date.now()))
-    throw new RequestFault(400, 'until is a time to come, such as 2130-01-01T00:00:00Z.');
+    throw new RequestFault(400, 'until must be a time in the future, such as 2130-01-01T00:00:00Z.');
   return date;
 }
 

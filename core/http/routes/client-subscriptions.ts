@@ -30,14 +30,17 @@ export const subscribeClient: Route = whereverItIs(
     operation: {
       summary: 'Subscribe a client',
       description:
-        'As if it had asked for it itself, connected or away. The rules of the client hold. Its tenant is part of the topic filter.',
+        'As if it had subscribed itself, connected or away. The rules of the client apply. The topic filter includes the prefix of its tenant.',
       body: record({ topic: text, ...optionSchemas }, ...optionNames),
       answers: {
-        200: { description: 'It is subscribed', schema: record({ topic: text, qos: oneOf(0, 1, 2) }) },
-        400: 'The body is not right',
+        200: {
+          description: 'The client is subscribed',
+          schema: record({ topic: text, qos: oneOf(0, 1, 2) }),
+        },
+        400: 'The body is invalid',
         404: 'There is no such client',
-        409: 'A program decides who may subscribe to what, and is not asked here',
-        422: 'The client may not, or cannot, subscribe to this',
+        409: 'A program decides about subscriptions, and cannot be asked here',
+        422: 'The client may not subscribe to this, or cannot',
       },
     },
     handle: async (request, context) => {
@@ -68,8 +71,8 @@ export const unsubscribeClient: Route = whereverItIs(
       summary: 'End a subscription of a client',
       query: deleteQuery,
       answers: {
-        204: 'It is ended',
-        400: 'A parameter is not right',
+        204: 'The subscription is ended',
+        400: 'A parameter is invalid',
         404: 'There is no such client, or no such subscription',
       },
     },
@@ -81,7 +84,7 @@ export const unsubscribeClient: Route = whereverItIs(
       if (!isValidTopicFilter(topicFilter)) throw new RequestFault(400, 'Give topic, a topic filter.');
       const state = stateOf(request, context);
       if (await context.source.unsubscribe(state, topicFilter, caller)) return noContent();
-      return problem(404, `The client does not subscribe to '${topicFilter}'.`);
+      return problem(404, `The client has no subscription to '${topicFilter}'.`);
     },
   },
   hasSession,
@@ -93,18 +96,21 @@ function askedOf({ body }: RouteRequest) {
   const known = ['topic', ...optionNames];
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw new RequestFault(400, `A subscription has ${known.join(', ')}, and no '${unknown.slice(0, 40)}'.`);
+    throw new RequestFault(
+      400,
+      `A subscription has no field '${unknown.slice(0, 40)}': use ${known.join(', ')}.`,
+    );
   const { topic } = given;
   if (typeof topic !== 'string' || !isValidTopicFilter(topic))
     throw new RequestFault(400, 'The body needs topic, a topic filter.');
   const numberOf = <Value extends number>(name: (typeof optionNames)[number], values: readonly Value[]) => {
     const value = values.find((each) => each === (given[name] ?? 0));
-    if (value === undefined) throw new RequestFault(400, `${name} is one of ${values.join(', ')}.`);
+    if (value === undefined) throw new RequestFault(400, `${name} must be one of ${values.join(', ')}.`);
     return value;
   };
   const noLocal = numberOf('nl', [0, 1]) === 1;
   // [MQTT-3.8.3-4]
-  if (noLocal && isSharedFilter(topic)) throw new RequestFault(400, 'A shared subscription has no nl.');
+  if (noLocal && isSharedFilter(topic)) throw new RequestFault(400, 'A shared subscription cannot have nl.');
   return {
     topicFilter: topic,
     qos: numberOf('qos', [0, 1, 2]),
@@ -119,13 +125,10 @@ function assertDecidable({ config }: RouteContext): void {
   if (config.asksToSubscribe)
     throw new RequestFault(
       409,
-      'A program decides what clients may subscribe to (authorizeSubscribe, authorizeUrl): let the client ask.',
+      'A program decides what clients may subscribe to (authorizeSubscribe, authorizeUrl): let the client subscribe itself.',
     );
 }
 
 function moving() {
-  return problem(503, 'The session goes to another worker at this moment: ask once more.', [
-    'retry-after',
-    '1',
-  ]);
+  return problem(503, 'The session is moving to another worker: try again.', ['retry-after', '1']);
 }

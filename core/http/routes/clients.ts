@@ -17,20 +17,20 @@ import { nodeAnswerOf, notHere, ofNode, questionOf, whereverItIs } from '../othe
 import { apiAnswer, noContent, problem, RequestFault } from '../problem.ts';
 import type { Route, RouteContext, RouteRequest, SiteSource } from '../route.ts';
 
-const nodeSchema = { ...text, description: 'of a cluster, that has it' };
+const nodeSchema = { ...text, description: 'the node of the cluster that has it' };
 
 const clientSchemas = {
   clientid: text,
   node: nodeSchema,
   connected: truth,
-  username: { type: ['string', 'null'], description: 'as it was verified; null: nobody has' },
+  username: { type: ['string', 'null'], description: 'as verified; null: none' },
   ip_address: text,
   transport: oneOf('ws', 'tcp'),
   tls: truth,
   proto_ver: oneOf(3, 4, 5),
   connected_at: time,
   disconnected_at: time,
-  session_ends_at: { ...time, description: 'if it stays away; absent: never, or not known' },
+  session_ends_at: { ...time, description: 'unless it returns; absent: never, or unknown' },
 };
 const optional = ['node', 'connected_at', 'disconnected_at', 'session_ends_at'];
 const clientSchema = record(clientSchemas, ...optional);
@@ -40,10 +40,10 @@ const figureSchemas = {
   mqueue_len: { ...count, description: 'messages that wait' },
   inflight_cnt: { ...count, description: 'QoS 1 and 2, sent and not acknowledged' },
   held_bytes: { ...count, description: 'of those' },
-  awaiting_rel_cnt: { ...count, description: 'of QoS 2 from the client' },
-  unsent_bytes: { ...count, description: 'that its socket has not taken' },
-  expiry_interval: { ...count, description: 'in seconds; 4294967295: for ever' },
-  keepalive_ms: { ...count, description: 'of silence that ends it; 0: none' },
+  awaiting_rel_cnt: { ...count, description: 'QoS 2 identifiers of the client, not released' },
+  unsent_bytes: { ...count, description: 'bytes that its socket has not accepted' },
+  expiry_interval: { ...count, description: 'in seconds; 4294967295: forever' },
+  keepalive_ms: { ...count, description: 'seconds of silence after which it is disconnected; 0: none' },
 };
 
 export const subscriptionSchemas = {
@@ -59,11 +59,11 @@ const noSuchClient = 'There is no such client';
 const listQuery = {
   limit: limitParameter,
   cursor: cursorParameter,
-  like_clientid: { description: 'That the client identifier contains, in any case', schema: text },
-  username: { description: 'Its user name', schema: text },
+  like_clientid: { description: 'A part of the client identifier, ignoring case', schema: text },
+  username: { description: 'The user name', schema: text },
   ip_address: { description: 'Its address', schema: text },
   conn_state: { description: 'connected, or away', schema: oneOf('connected', 'disconnected') },
-  proto_ver: { description: 'Its version of MQTT', schema: oneOf(3, 4, 5) },
+  proto_ver: { description: 'The version of MQTT', schema: oneOf(3, 4, 5) },
 };
 
 export const clients: Route = ofNode({
@@ -72,9 +72,9 @@ export const clients: Route = ofNode({
   right: 'read',
   operation: {
     summary: 'List clients',
-    description: 'Whoever has a session, connected or away, the oldest session first.',
+    description: 'All clients that have a session, connected or away, the oldest session first.',
     query: listQuery,
-    answers: { 200: { description: 'A page', schema: page(clientSchema) }, 400: 'A parameter is not right' },
+    answers: { 200: { description: 'A page', schema: page(clientSchema) }, 400: 'A parameter is invalid' },
   },
   handle: ({ query }, { source, config }) => {
     assertKnown(query, listQuery);
@@ -102,14 +102,14 @@ export const clients: Route = ofNode({
 function connectedOf(state: string | null): boolean | undefined {
   if (state === null) return undefined;
   if (state === 'connected' || state === 'disconnected') return state === 'connected';
-  throw new RequestFault(400, 'conn_state is connected or disconnected.');
+  throw new RequestFault(400, 'conn_state must be connected or disconnected.');
 }
 
 function versionOf(given: string | null): number | undefined {
   if (given === null) return undefined;
   const version = wholeNumber(given);
   if (version === 3 || version === 4 || version === 5) return version;
-  throw new RequestFault(400, 'proto_ver is 3, 4 (3.1.1) or 5.');
+  throw new RequestFault(400, 'proto_ver must be 3, 4 (3.1.1) or 5.');
 }
 
 export const client: Route = whereverItIs(
@@ -118,10 +118,10 @@ export const client: Route = whereverItIs(
     path: '/api/v1/clients/{clientid}',
     right: 'read',
     operation: {
-      summary: 'How a client is',
+      summary: 'Get a client',
       answers: {
         200: {
-          description: 'The client, with what waits for it',
+          description: 'The client, with its queue',
           schema: record({ ...clientSchemas, ...figureSchemas }, ...optional, ...Object.keys(figureSchemas)),
         },
         404: noSuchClient,
@@ -148,7 +148,7 @@ export const client: Route = whereverItIs(
 );
 
 const deleteQuery = {
-  keep_session: { description: 'Only its connection ends; default: its session too', schema: truth },
+  keep_session: { description: 'Only the connection ends; default: the session too', schema: truth },
 };
 
 export const deleteClient: Route = whereverItIs(
@@ -157,10 +157,10 @@ export const deleteClient: Route = whereverItIs(
     path: '/api/v1/clients/{clientid}',
     right: 'clients',
     operation: {
-      summary: 'End a client',
-      description: 'Its connection ends with 0x98, administrative action; its will goes out.',
+      summary: 'Disconnect a client',
+      description: 'Its connection ends with 0x98, administrative action, and its will is published.',
       query: deleteQuery,
-      answers: { 204: 'It ends', 400: 'A parameter is not right', 404: noSuchClient },
+      answers: { 204: 'It ends', 400: 'A parameter is invalid', 404: noSuchClient },
     },
     handle: ({ parameters, query, caller }, { source }) => {
       assertKnown(query, deleteQuery);
@@ -181,11 +181,11 @@ export const clientSubscriptions: Route = whereverItIs(
     path: '/api/v1/clients/{clientid}/subscriptions',
     right: 'read',
     operation: {
-      summary: 'What a client subscribes to',
+      summary: 'List the subscriptions of a client',
       query: pageQuery,
       answers: {
         200: { description: 'A page', schema: page(record(subscriptionSchemas)) },
-        400: 'A parameter is not right',
+        400: 'A parameter is invalid',
         404: noSuchClient,
       },
     },
@@ -209,9 +209,9 @@ export const clientEvents: Route = {
   path: '/api/v1/clients/{clientid}/events',
   right: 'read',
   operation: {
-    summary: 'What has happened to a client',
+    summary: 'List the events of a client',
     description:
-      'Its last 32 events on each node, the newest first; of one that has left for an hour, or as long as there is room.',
+      'Its last 32 events on each node, newest first. They are kept for an hour after the client has left, if there is room.',
     answers: {
       200: {
         description: 'The events',
@@ -221,7 +221,7 @@ export const clientEvents: Route = {
           ),
         }),
       },
-      404: 'Nothing is known of this client',
+      404: 'The client is unknown',
     },
   },
   answersNodes: (request, context) =>
@@ -250,7 +250,7 @@ interface ShownEvent {
 
 function eventsAnswer({ parameters }: RouteRequest, events: readonly ShownEvent[]): HttpAnswer {
   const { clientid = '' } = parameters;
-  if (events.length === 0) return problem(404, `Nothing has happened to a client '${clientid}' lately.`);
+  if (events.length === 0) return problem(404, `There are no recent events of a client '${clientid}'.`);
   // The later of one moment stands first, as it does on one node.
   return apiAnswer(200, { data: events.toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)) });
 }

@@ -18,11 +18,14 @@ const topicsMax = 16;
 const query = {
   topic: { description: `A topic filter, percent-encoded; up to ${topicsMax} times`, schema: text },
   events: {
-    description: 'topic: the name of an event is its topic; default: message',
+    description: 'topic: the topic of a message is the name of its event; default: message',
     schema: oneOf('message', 'topic'),
   },
-  last_event_id: { description: 'As Last-Event-ID, for the first request of a page', schema: text },
-  access_token: { description: 'The key or token, where a page can set no header', schema: text },
+  last_event_id: {
+    description: 'Like the header Last-Event-ID, for the first request of a page',
+    schema: text,
+  },
+  access_token: { description: 'The key or token, for pages, which cannot set a header', schema: text },
 };
 
 export const events: Route = {
@@ -30,19 +33,19 @@ export const events: Route = {
   path: eventsPath,
   right: 'subscribe',
   operation: {
-    summary: 'Get messages as they come',
+    summary: 'Stream messages',
     description:
-      'A stream of Server-Sent Events that does not end: what is retained, and what is published from now on, or from Last-Event-ID on. Where everyone may connect no key is needed. Users get what the rules let them have; the stream of a token ends when the token expires.',
+      'An endless stream of Server-Sent Events: retained messages, then those that are published from now on, or since Last-Event-ID. No key is needed if everyone may connect. Users get what the rules allow them; a stream that was opened with a token ends when the token expires.',
     query,
-    headers: { 'Last-Event-ID': { description: 'The last event that has come', schema: text } },
+    headers: { 'Last-Event-ID': { description: 'The last event received', schema: text } },
     answers: {
       200: {
         description:
-          'The stream. The data of an event is a message as JSON; an event `missed` says that some were missed',
+          'The stream. The data of an event is a message as JSON; an event `missed` means that messages were lost',
         schema: text,
         contentType: 'text/event-stream',
       },
-      400: 'A parameter is not right',
+      400: 'A parameter is invalid',
     },
   },
   handle: ({ question, query: asked, caller }, { config, source }) => {
@@ -66,7 +69,7 @@ export const events: Route = {
 
 function streamAnswer(stream: StreamedBody | undefined, cors: readonly Header[]): HttpAnswer {
   if (stream === undefined)
-    return problem(503, 'There is no room for another stream here: try again later.', ['retry-after', '5']);
+    return problem(503, 'Too many streams are open: try again later.', ['retry-after', '5']);
   return { status: '200 OK', headers: [...streamHeaders, ...cors], body: new Uint8Array(), stream };
 }
 
@@ -87,7 +90,8 @@ function filtersOf(asked: URLSearchParams, config: BrokerConfig): string[] {
       isValidTopicFilter(filter) &&
       !isSharedFilter(filter) &&
       levelCount(filter) <= config.limits.topicLevelsMax;
-    if (!isGood) throw new RequestFault(400, `'${filter.slice(0, 80)}' is no topic filter for a stream.`);
+    if (!isGood)
+      throw new RequestFault(400, `'${filter.slice(0, 80)}' is not a topic filter that a stream can have.`);
     if (!config.wildcardSubscriptionAvailable && hasWildcards(filter))
       throw new RequestFault(400, 'Topic filters with wildcards are not available here.');
   }
@@ -98,7 +102,7 @@ function filtersOf(asked: URLSearchParams, config: BrokerConfig): string[] {
 function isNamed(asked: URLSearchParams): boolean {
   const events = asked.get('events') ?? 'message';
   if (events === 'message' || events === 'topic') return events === 'topic';
-  throw new RequestFault(400, 'events is message or topic.');
+  throw new RequestFault(400, 'events must be message or topic.');
 }
 
 /** The headers for the page that asks; undefined: it may not. */

@@ -9,12 +9,12 @@ export const nodes: Route = ofNode({
   path: '/api/v1/nodes',
   right: 'read',
   operation: {
-    summary: 'The nodes of the cluster',
+    summary: 'List the nodes of the cluster',
     description:
-      'As the node that is asked sees them. `isReached` is false while it is cut off from the others; `isSettled`, while slots move. A node that is `suspect` has not been heard for two seconds.',
+      'As seen by the node that answers. `isReached` is false while it is cut off from the others; `isSettled`, while slots move. A node that is `suspect` has been silent for two seconds.',
     answers: {
       200: {
-        description: 'The longest there first',
+        description: 'The oldest first',
         schema: record({
           epoch: count,
           isReached: truth,
@@ -31,21 +31,21 @@ export const nodes: Route = ofNode({
                 lanes: {
                   ...record({
                     waitingBytes: { ...count, description: 'not acknowledged, or not sent yet' },
-                    waitingMs: { ...count, description: 'for which the oldest of them has waited' },
+                    waitingMs: { ...count, description: 'age of the oldest of them' },
                     framesSent: count,
                     framesResent: count,
                     bytesSent: count,
                     bytesReceived: count,
                   }),
-                  description: 'from the node that is asked to this one; absent: it is the same',
+                  description: 'from the answering node to this one; absent for itself',
                 },
                 log: {
                   ...record({
-                    waitingBytes: { ...count, description: 'that JetStream has not acknowledged' },
-                    waitingMs: { ...count, description: 'for which the oldest of them has waited' },
-                    isBehind: { ...truth, description: 'what would have to be stored is refused' },
+                    waitingBytes: { ...count, description: 'not acknowledged by JetStream' },
+                    waitingMs: { ...count, description: 'age of the oldest of them' },
+                    isBehind: { ...truth, description: 'messages that would have to be stored are refused' },
                   }),
-                  description: 'of the node that is asked, with `replicas` 3',
+                  description: 'of the answering node, with `replicas` 3',
                 },
               },
               'lanes',

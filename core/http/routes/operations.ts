@@ -13,10 +13,10 @@ export const stats: Route = ofNode({
   path: '/api/v1/stats',
   right: 'read',
   operation: {
-    summary: 'What the broker has counted since it started',
+    summary: 'Get the counters of the broker',
     answers: {
       200: {
-        description: 'Figures by name; those of Broker.statistics(), with more of the process',
+        description: 'Figures by name: those of Broker.statistics(), and of the process',
         schema: { type: 'object', additionalProperties: { type: 'number' } },
       },
     },
@@ -31,12 +31,12 @@ export const configuration: Route = {
   path: '/api/v1/config',
   right: 'config',
   operation: {
-    summary: 'The configuration in force',
-    description: 'With the paths of files, and nothing that is in them; without the query of a URL.',
+    summary: 'Get the configuration in force',
+    description: 'With the paths of files, but not their contents; without the query of a URL.',
     answers: {
       200: {
         description:
-          'Options and limits by name; `needsRestart`: those for which the last reload found another value that needs a restart',
+          'Options and limits by name; `needsRestart`: those that the last reload found changed, and that take effect after a restart',
         schema: record({
           version: text,
           options: { type: 'object' },
@@ -74,10 +74,10 @@ export const reload: Route = {
   operation: {
     summary: 'Read the configuration and the files of users, rules, keys and certificates again',
     description:
-      'As SIGHUP does. Of options and limits that have another value, those in `changed` count from now on, and those in `needsRestart` after a restart. Where something is wrong nothing changes but certificates, and the answer says why.',
+      'Like SIGHUP. Of the options and limits that have changed, those in `changed` take effect now, those in `needsRestart` after a restart. If anything is invalid, nothing changes except certificates, and the response gives the reason.',
     answers: {
       200: {
-        description: 'What the files say is in force on all workers',
+        description: 'The files are in force on all workers',
         schema: record({
           reloaded: truth,
           certificates: oneOf('reloaded', 'unchanged', 'refused', 'none'),
@@ -85,7 +85,7 @@ export const reload: Route = {
           needsRestart: namesOfOptions,
         }),
       },
-      422: 'The configuration or a file is wrong: everything stays as it was',
+      422: 'The configuration or a file is invalid: nothing has changed',
     },
   },
   handle: async ({ caller }, { source }) => {
@@ -106,12 +106,11 @@ export const logLevel: Route = {
   takesBody: true,
   operation: {
     summary: 'Set the log level',
-    description:
-      'On all nodes of a cluster, until the configuration is read again or the broker is started again.',
+    description: 'On all nodes of a cluster, until the configuration is read again or the broker restarts.',
     body: record({ level: oneOf(...logLevels) }),
     answers: {
-      200: { description: 'It is in force', schema: record({ level: oneOf(...logLevels) }) },
-      400: 'The body is not right',
+      200: { description: 'The level is in force', schema: record({ level: oneOf(...logLevels) }) },
+      400: 'The body is invalid',
     },
   },
   handle: ({ body, caller }, { source }) => {
@@ -119,7 +118,10 @@ export const logLevel: Route = {
     const given = objectOf(body, 'The body');
     const level = logLevels.find((each) => each === given['level']);
     if (level === undefined || Object.keys(given).length > 1)
-      throw new RequestFault(400, `The body has level, one of ${logLevels.join(', ')}, and nothing else.`);
+      throw new RequestFault(
+        400,
+        `The body must have level, one of ${logLevels.join(', ')}, and nothing else.`,
+      );
     source.setLogLevel(level, caller);
     return apiAnswer(200, { level });
   },
@@ -132,7 +134,7 @@ export const drain: Route = {
   operation: {
     summary: 'Drain the broker, and stop it',
     description:
-      'Like SIGUSR2: new clients are refused, /readyz answers 503, connected clients are told to go, drainClientsPerSecond a second, and then the broker stops.',
+      'Like SIGUSR2: new clients are refused, /readyz answers 503, connected clients are disconnected, drainClientsPerSecond of them a second, and then the broker stops.',
     answers: { 202: { description: 'It begins', schema: record({ clients: count }) } },
   },
   handle: ({ caller }, { source }) =>

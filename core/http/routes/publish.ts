@@ -16,7 +16,7 @@ const unmatched = record({ id: text, reason_code: text, message: text });
 const headers = {
   'Idempotency-Key': {
     description:
-      'A request with a key that has come within ten minutes is answered as then, and not done again.',
+      'A request whose key was used within the last ten minutes gets the earlier answer, and is not processed again.',
     schema: text,
   },
 };
@@ -29,15 +29,15 @@ export const publish: Route = {
   operation: {
     summary: 'Publish a message',
     description:
-      'Answered when the broker has the message: with QoS 1 and 2 as safe as one that a client has published. Whether somebody subscribes to it is known with QoS 1 and 2 only.',
+      'Answered when the broker has the message; with QoS 1 and 2 it is as safe as one that a client has published. Whether the topic has subscribers is known with QoS 1 and 2 only.',
     headers,
     body: messageSchema,
     answers: {
       200: { description: 'Published', schema: published },
-      202: { description: 'Published, and nobody subscribes to it', schema: unmatched },
-      400: 'The message is not right',
-      409: 'The first request with this Idempotency-Key is being worked on',
-      422: 'The Idempotency-Key was used for another body',
+      202: { description: 'Published; the topic has no subscribers', schema: unmatched },
+      400: 'The message is invalid',
+      409: 'The first request with this Idempotency-Key is in progress',
+      422: 'The Idempotency-Key was used with another body',
     },
   },
   handle: (request, context) =>
@@ -56,22 +56,22 @@ export const publishBulk: Route = {
   takesBody: true,
   operation: {
     summary: 'Publish up to 1,000 messages',
-    description: 'In their order. If one of them is not right none is published.',
+    description: 'In order. If one of them is invalid, none is published.',
     headers,
     body: { ...list(messageSchema), maxItems: messagesMax },
     answers: {
       200: { description: 'All are published', schema: list({ anyOf: [published, unmatched] }) },
       202: {
-        description: 'All are published, and nobody subscribes to any of them',
+        description: 'All are published; none of the topics has subscribers',
         schema: list(unmatched),
       },
       207: {
         description: 'The broker has refused some',
         schema: list({ anyOf: [published, unmatched, record({ reason_code: text, message: text })] }),
       },
-      400: 'A message is not right',
-      409: 'The first request with this Idempotency-Key is being worked on',
-      422: 'The Idempotency-Key was used for another body',
+      400: 'A message is invalid',
+      409: 'The first request with this Idempotency-Key is in progress',
+      422: 'The Idempotency-Key was used with another body',
     },
   },
   handle: (request, context) =>
@@ -109,7 +109,7 @@ function assertAllowed({ topic }: ApiMessage, { caller }: RouteRequest, { source
   if (caller !== undefined && source.mayPublish(caller, topic)) return;
   throw new RequestFault(
     403,
-    `The rules do not let ${shownCaller(caller)} publish to '${topic.slice(0, 100)}'.`,
+    `The rules do not allow ${shownCaller(caller)} to publish to '${topic.slice(0, 100)}'.`,
   );
 }
 
@@ -133,7 +133,7 @@ export async function publishOne(
   const reasonCode = await source.publish(topic, payload, options).catch(assertPublished);
   const id = randomUUID();
   if (reasonCode !== ReasonCode.noMatchingSubscribers) return { status: 200, body: { id } };
-  const body = { id, reason_code: reasonCodeName(reasonCode), message: 'Nobody subscribes to this topic.' };
+  const body = { id, reason_code: reasonCodeName(reasonCode), message: 'The topic has no subscribers.' };
   return { status: 202, body };
 }
 

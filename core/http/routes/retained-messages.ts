@@ -10,7 +10,7 @@ import { publishOne, shownCaller } from './publish.ts';
 
 const path = '/api/v1/retained/{topic+}';
 const noMessage = 'No message is retained there';
-const notAllowed = 'The topic is not right';
+const notAllowed = 'The topic is invalid';
 
 const query = {
   topic: { description: "A topic filter; default '#'", schema: text },
@@ -24,14 +24,14 @@ export const retainedList: Route = ofNode({
   operation: {
     summary: 'List retained messages',
     description:
-      'Without their payloads. meta.hasnext says that there are more, or that the look took too long: give a filter that matches fewer.',
+      'Without their payloads. meta.hasnext: there are more, or the search took too long; use a filter that matches fewer.',
     query,
     answers: {
       200: {
         description: 'Topics',
         schema: page(record({ topic: text, payload_size: count, qos: oneOf(0, 1, 2) })),
       },
-      400: 'A parameter is not right',
+      400: 'A parameter is invalid',
     },
   },
   handle: async ({ query: given, caller }, { source }) => {
@@ -39,7 +39,7 @@ export const retainedList: Route = ofNode({
     const limit = limitOf(given);
     const filter = given.get('topic') ?? '#';
     if (!isValidTopicFilter(filter) || isSharedFilter(filter))
-      throw new RequestFault(400, 'topic is a topic filter, such as sensors/+/temperature.');
+      throw new RequestFault(400, 'topic must be a topic filter, such as sensors/+/temperature.');
     const { areAll, rows } = await source.retainedTopics(filter, limit);
     const data = rows
       .filter(({ topic }) => caller !== undefined && source.mayReceive(caller, topic))
@@ -53,7 +53,7 @@ export const retainedMessage: Route = whereverItIs({
   path,
   right: 'read',
   operation: {
-    summary: 'The message that is retained on a topic',
+    summary: 'Get the retained message of a topic',
     answers: { 200: { description: 'The message', schema: retainedSchema }, 400: notAllowed, 404: noMessage },
   },
   handle: async (request, context) => {
@@ -70,16 +70,16 @@ export const putRetained: Route = {
   takesBody: true,
   operation: {
     summary: 'Publish a retained message',
-    description: 'Subscribers get it too. QoS 1 unless qos says otherwise.',
+    description: 'Subscribers get it too. The default QoS is 1.',
     body: contentSchema,
-    answers: { 204: 'It is retained', 400: 'The message is not right' },
+    answers: { 204: 'The message is retained', 400: 'The message is invalid' },
   },
   handle: async (request, context) => {
     const topic = topicOf(request, context, 'mayPublish');
     const given = objectOf(request.body, 'The body');
     const message = messageOf({ qos: 1, ...given, topic, retain: true });
     if (message.payload.length === 0)
-      throw new RequestFault(400, 'An empty payload retains nothing: DELETE takes the message away.');
+      throw new RequestFault(400, 'An empty payload retains nothing: use DELETE to remove the message.');
     await publishOne(message, context);
     return noContent();
   },
@@ -90,9 +90,9 @@ export const deleteRetained: Route = {
   path,
   right: 'publish',
   operation: {
-    summary: 'Take the retained message of a topic away',
-    description: 'By an empty retained message, which subscribers get too.',
-    answers: { 204: 'Nothing is retained there any more', 400: notAllowed, 404: noMessage },
+    summary: 'Delete the retained message of a topic',
+    description: 'With an empty retained message, which subscribers get too.',
+    answers: { 204: 'Nothing is retained there now', 400: notAllowed, 404: noMessage },
   },
   handle: async (request, context) => {
     const topic = topicOf(request, context, 'mayPublish');
@@ -113,6 +113,6 @@ function topicOf(
   if (caller !== undefined && source[right](caller, topic)) return topic;
   throw new RequestFault(
     403,
-    `The rules do not give ${shownCaller(caller)} the topic '${topic.slice(0, 100)}'.`,
+    `The rules do not allow ${shownCaller(caller)} to read the topic '${topic.slice(0, 100)}'.`,
   );
 }

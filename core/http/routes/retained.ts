@@ -13,7 +13,7 @@ export const retained: Route = {
       return textAnswer('400 Bad Request', 'Give a topic name, percent-encoded where a URL needs it.\n');
     }
     if (!source.mayAnyoneReceive(topic))
-      return textAnswer('403 Forbidden', 'The rules do not let everybody have this topic.\n');
+      return textAnswer('403 Forbidden', 'The rules do not allow everyone to read this topic.\n');
     return answerOf((await source.retained(topic))?.payload, question);
   },
 };

@@ -14,23 +14,26 @@ export const slowSubscriptions: Route = ofNode({
   operation: {
     summary: 'Find slow clients',
     description:
-      'Clients whose connection takes nothing, the one that has for longest first, then those for which most waits, away or connected.',
+      'Clients whose connection accepts nothing, the longest blocked first, then those with the most messages waiting, connected or away.',
     query,
     answers: {
       200: {
-        description: 'At most limit of them; who is as it should be is not among them',
+        description: 'At most limit of them; only clients that are behind',
         schema: record({
           data: list(
             record({
               clientid: text,
-              waiting: { ...count, description: 'messages that wait, or are not acknowledged' },
-              waiting_bytes: { ...count, description: 'of those, and that its socket has not taken' },
-              blocked_ms: { ...count, description: 'for which its socket takes nothing; 0: it takes' },
+              waiting: { ...count, description: 'messages that are queued or not acknowledged' },
+              waiting_bytes: {
+                ...count,
+                description: 'of those, and bytes that its socket has not accepted',
+              },
+              blocked_ms: { ...count, description: 'since its socket last accepted anything; 0: it accepts' },
             }),
           ),
         }),
       },
-      400: 'A parameter is not right',
+      400: 'A parameter is invalid',
     },
   },
   handle: async ({ query: asked }, { source }) => {

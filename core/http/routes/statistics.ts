@@ -13,5 +13,5 @@ export const statistics: Route = {
   handle: (_, { source }) =>
     source.mayAnyoneReceive(sysTopic)
       ? jsonAnswer(source.statistics())
-      : textAnswer('403 Forbidden', 'The rules do not let everybody have $SYS.\n'),
+      : textAnswer('403 Forbidden', 'The rules do not allow everyone to read $SYS.\n'),
 };

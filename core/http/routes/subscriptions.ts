@@ -17,16 +17,16 @@ export const subscriptions: Route = ofNode({
   path: '/api/v1/subscriptions',
   right: 'read',
   operation: {
-    summary: 'Who gets a topic',
+    summary: 'Find the subscribers of a topic',
     description:
-      'The subscriptions that match match_topic, shared ones too, those of clients that are away too. meta.count says how many there are, also beyond the limit.',
+      'The subscriptions that match match_topic, including shared ones and those of clients that are away. meta.count is their number, also beyond the limit.',
     query,
     answers: {
       200: {
         description: 'The subscriptions. clientid is null for the program that embeds the broker.',
         schema: page(record({ clientid: { type: ['string', 'null'] }, ...subscriptionSchemas })),
       },
-      400: 'A parameter is not right',
+      400: 'A parameter is invalid',
     },
   },
   handle: async ({ query: given }, { source }) => {

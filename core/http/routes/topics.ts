@@ -20,9 +20,9 @@ export const topics: Route = ofNode({
   path: '/api/v1/topics',
   right: 'read',
   operation: {
-    summary: 'Which topics get how many messages',
+    summary: 'Get the message rates of topics',
     description:
-      'One level of the tree of topics, in the order of their bytes. Up to 500 messages a second each worker counts all, of more a part, chosen at random. Topics of which nothing was heard for longest go when there is no room (topicRatesBytesMax); what they had stays counted in the levels above.',
+      'One level of the topic tree, sorted by bytes. Each worker counts every message up to 500 a second, and beyond that a random sample. If there is no room (topicRatesBytesMax), the topics that have been idle longest are forgotten; the levels above still count them.',
     query,
     answers: {
       200: {
@@ -32,15 +32,18 @@ export const topics: Route = ofNode({
             topic: { ...text, description: 'with the levels above' },
             level: text,
             children: { ...truth, description: 'there are levels below it' },
-            messages: { ...count, description: 'of this level and all below it, since it is in the tree' },
+            messages: {
+              ...count,
+              description: 'of this level and all below it, since it was added to the tree',
+            },
             topic_messages: { ...count, description: 'of those, on this topic itself' },
-            messages_per_second: { ...rate, description: 'over the last ten seconds, about' },
+            messages_per_second: { ...rate, description: 'over about the last ten seconds' },
             bytes_per_second: { ...rate, description: 'of payloads' },
             last_message_at: time,
           }),
         ),
       },
-      400: 'A parameter is not right',
+      400: 'A parameter is invalid',
     },
   },
   handle: async ({ query: given, caller }, { source }) => {
@@ -49,7 +52,10 @@ export const topics: Route = ofNode({
     const prefix = given.get('prefix') ?? undefined;
     // An empty level is a topic level, too: that of the topics that begin with a slash.
     if (prefix !== undefined && prefix !== '' && !isValidTopicName(prefix))
-      throw new RequestFault(400, 'prefix is the beginning of a topic name, without a slash at its end.');
+      throw new RequestFault(
+        400,
+        'prefix must be the beginning of a topic name, without a slash at the end.',
+      );
     // One more than is shown, to know whether there is another page.
     const rows = await source.topicLevels(prefix, given.get('cursor') ?? undefined, limit + 1);
     const shown = rows.slice(0, limit);

@@ -17,9 +17,9 @@ const clientIdBytesMax = 65_535;
 const noSuchTrace = 'There is no such trace';
 
 const targetSchemas = {
-  clientid: { ...text, description: 'all that this client does and gets' },
+  clientid: { ...text, description: 'everything that this client sends and receives' },
   topic: { ...text, description: 'messages that this topic filter matches' },
-  ip_address: { ...text, description: 'all that the clients of this address do and get' },
+  ip_address: { ...text, description: 'everything that the clients of this address send and receive' },
 };
 const traceSchema = record(
   {
@@ -56,7 +56,7 @@ export const startTrace: Route = {
   operation: {
     summary: 'Start a trace',
     description:
-      'Of one client, one topic filter or one address. It ends after its time, when it has traceBytesMax bytes, or when it is stopped. Eight can go on at once.',
+      'Of one client, one topic filter or one address. It ends after the given time, at traceBytesMax bytes, or when it is stopped. Eight can run at once.',
     body: record(
       {
         ...targetSchemas,
@@ -66,7 +66,7 @@ export const startTrace: Route = {
           minimum: 0,
           maximum: payloadBytesLimit,
           default: 0,
-          description: 'so much of each payload is shown, where the rules let the caller have it',
+          description: 'bytes of each payload to show, if the rules allow the caller to read the topic',
         },
       },
       ...Object.keys(targetSchemas),
@@ -75,8 +75,8 @@ export const startTrace: Route = {
     ),
     answers: {
       200: { description: 'It runs', schema: traceSchema },
-      400: 'The body is not right',
-      409: 'There are as many traces as there can be',
+      400: 'The body is invalid',
+      409: 'Too many traces are running',
     },
   },
   handle: ({ body, caller }, { source }) => {
@@ -96,7 +96,7 @@ export const trace: Route = {
   path: '/api/v1/traces/{id}',
   right: 'read',
   operation: {
-    summary: 'How a trace is',
+    summary: 'Get a trace',
     answers: { 200: { description: 'The trace', schema: traceSchema }, 404: noSuchTrace },
   },
   handle: (request, context) => apiAnswer(200, shownTrace(traceOf(request, context))),
@@ -108,8 +108,8 @@ export const stopTrace: Route = {
   right: 'clients',
   operation: {
     summary: 'End a trace',
-    description: 'What was written stays for an hour, or until a new trace needs the room.',
-    answers: { 204: 'It has ended', 404: noSuchTrace },
+    description: 'Its log is kept for an hour, or until a new trace needs the room.',
+    answers: { 204: 'The trace has ended', 404: noSuchTrace },
   },
   handle: ({ parameters, caller }, { source }) =>
     caller !== undefined && source.stopTrace(parameters['id'] ?? '', caller)
@@ -122,8 +122,8 @@ export const deleteTrace: Route = {
   path: '/api/v1/traces/{id}',
   right: 'clients',
   operation: {
-    summary: 'End a trace, and delete what was written',
-    answers: { 204: 'It is gone', 404: noSuchTrace },
+    summary: 'End a trace and delete its log',
+    answers: { 204: 'The trace is deleted', 404: noSuchTrace },
   },
   handle: ({ parameters, caller }, { source }) =>
     caller !== undefined && source.deleteTrace(parameters['id'] ?? '', caller)
@@ -136,7 +136,7 @@ export const traceLog: Route = {
   path: '/api/v1/traces/{id}/log',
   right: 'clients',
   operation: {
-    summary: 'What a trace has written, as a file',
+    summary: 'Get the log of a trace as a file',
     answers: {
       200: {
         description: 'A line of JSON for each event',
@@ -158,10 +158,10 @@ export const traceEvents: Route = {
   path: '/api/v1/traces/{id}/events',
   right: 'clients',
   operation: {
-    summary: 'What a trace writes, as it comes',
+    summary: 'Stream the log of a trace',
     description:
-      'A stream of Server-Sent Events: what was written already, or what follows Last-Event-ID, then what comes. The event `end` says why the trace has ended.',
-    headers: { 'Last-Event-ID': { description: 'The last event that has come', schema: text } },
+      'A stream of Server-Sent Events: the log so far, or what follows Last-Event-ID, then each new event. The event `end` gives the reason why the trace has ended.',
+    headers: { 'Last-Event-ID': { description: 'The last event received', schema: text } },
     answers: {
       200: {
         description: 'The stream. The data of an event is a line of JSON',
@@ -181,7 +181,7 @@ export const traceEvents: Route = {
       ['x-accel-buffering', 'no'],
     ];
     if (stream === undefined)
-      return problem(503, 'There is no room for another stream here: try again later.', ['retry-after', '5']);
+      return problem(503, 'Too many streams are open: try again later.', ['retry-after', '5']);
     return { status: '200 OK', headers, body: new Uint8Array(), stream };
   },
 };
@@ -202,23 +202,23 @@ function targetOf(given: Readonly<Record<string, unknown>>): TraceTarget {
   if (unknown !== undefined)
     throw new RequestFault(
       400,
-      `The body has '${unknown.slice(0, 40)}': a trace has ${bodyNames.join(', ')}.`,
+      `The body has an unknown field '${unknown.slice(0, 40)}': use ${bodyNames.join(', ')}.`,
     );
   const [name, ...more] = targetNames.filter((each) => given[each] !== undefined);
   const value = name === undefined ? undefined : given[name];
   if (name === undefined || more.length > 0 || typeof value !== 'string')
-    throw new RequestFault(400, 'Give one of clientid, topic and ip_address, as a text.');
+    throw new RequestFault(400, 'Give one of clientid, topic and ip_address, as a string.');
   switch (name) {
     case 'clientid':
       if (value === '' || Buffer.byteLength(value) > clientIdBytesMax)
-        throw new RequestFault(400, 'clientid is a client identifier.');
+        throw new RequestFault(400, 'clientid must be a client identifier.');
       return { kind: 'client', clientId: value };
     case 'topic':
       if (!isValidTopicFilter(value) || isSharedFilter(value))
-        throw new RequestFault(400, 'topic is a topic filter, such as sensors/+/temperature.');
+        throw new RequestFault(400, 'topic must be a topic filter, such as sensors/+/temperature.');
       return { kind: 'topic', topicFilter: value };
     case 'ip_address':
-      if (isIP(value) === 0) throw new RequestFault(400, 'ip_address is an IPv4 or IPv6 address.');
+      if (isIP(value) === 0) throw new RequestFault(400, 'ip_address must be an IPv4 or IPv6 address.');
       return { kind: 'address', remoteAddress: value };
   }
 }
@@ -233,7 +233,7 @@ function numberOf(
 ): number {
   const value = given[name] === undefined ? otherwise : given[name];
   if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new RequestFault(400, `${name} is from ${min} to ${max}.`);
+  throw new RequestFault(400, `${name} must be from ${min} to ${max}.`);
 }
 
 function shownTrace(trace: Trace): Readonly<Record<string, unknown>> {

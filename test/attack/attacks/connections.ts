@@ -13,7 +13,7 @@ const { length: connectBytes } = connectFrame();
 export const connectionAttacks: readonly Attack[] = [
   {
     name: 'connections',
-    bounds: ['clients that are connected'],
+    bounds: ['connected clients'],
     options: { limits: { connectionsMax: 20 } },
     run: async (target) => {
       const all = await target.connectMany(30);
@@ -24,7 +24,7 @@ export const connectionAttacks: readonly Attack[] = [
   },
   {
     name: 'sessions',
-    bounds: ['sessions, of clients that are connected or away'],
+    bounds: ['sessions, of connected and absent clients'],
     options: { limits: { sessionsMax: 50, sessionExpiryIntervalMax: 10 } },
     run: async (target) => {
       let refused = 0;
@@ -47,7 +47,7 @@ export const connectionAttacks: readonly Attack[] = [
     run: async (target) => {
       await Promise.all(Array.from({ length: 150 }, () => target.open()));
       await until('the line in the log', () => target.log.includes('too few file descriptors'), 30_000);
-      return 'no more is accepted, said once';
+      return 'no further connection is accepted; logged once';
     },
   },
   {
@@ -58,29 +58,29 @@ export const connectionAttacks: readonly Attack[] = [
       const all = await Promise.all(Array.from({ length: 100 }, () => target.open()));
       for (const { raw } of all) raw.send(connectFrame().subarray(0, connectBytes - 1));
       await Promise.all(all.map((client) => client.ended()));
-      return '100 halves of a CONNECT ended';
+      return '100 connections with half a CONNECT ended';
     },
   },
   {
     name: 'late-authentication',
-    bounds: ['time that an authentication takes, with all its steps'],
+    bounds: ['duration of an authentication, with all its steps'],
     host: 'authenticates',
     options: { limits: { connectTimeoutMs: 4_000 } },
     run: async (target) => {
       const all = await target.connectMany(50, (index) => ({ clientId: `unknown-${index}` }));
       for (const { connack } of all) assert.equal(connack.reasonCode, 0x89);
-      return '50 clients that are never decided on refused with 0x89';
+      return '50 clients whose authentication never ends refused with 0x89';
     },
   },
   {
     name: 'late-session',
-    bounds: ['time that a client waits for its session', 'wills that go out in a second'],
+    bounds: ['time that a client waits for its session', 'wills published per second'],
     isPaced: true,
     options: { limits: { willsPerSecond: 1_000, sessionWaitMs: 100 } },
     run: async (target) => {
       const last = await comeBackBehindWills(target, 3_000);
       assert.equal(last.reason, 0x88);
-      return `3,000 wills at once, 1,000 a second go out; who comes back before its own is told 0x88`;
+      return `3,000 wills at once, 1,000 a second are published; a client that returns before its own will gets 0x88`;
     },
   },
   {
@@ -92,7 +92,7 @@ export const connectionAttacks: readonly Attack[] = [
     run: async (target) => {
       const last = await comeBackBehindWills(target, 6_000);
       assert.equal(last.reason, 0x88);
-      return `who waits for longer than 2 s is told 0x88`;
+      return `clients that wait longer than 2 s get 0x88`;
     },
   },
   {
@@ -103,7 +103,7 @@ export const connectionAttacks: readonly Attack[] = [
       const all = await target.connectMany(50);
       for (const { connack } of all) assert.equal(connack.properties.serverKeepAlive, 1);
       for (const client of all) assert.equal(await client.ended(), 0x8d);
-      return '50 silent clients that asked for none ended with 0x8D';
+      return '50 silent clients without a keep alive ended with 0x8D';
     },
   },
   {
@@ -117,7 +117,7 @@ export const connectionAttacks: readonly Attack[] = [
       }));
       for (const { connack } of all) assert.equal(connack.properties.sessionExpiryInterval, 1);
       target.withdraw();
-      return '50 sessions for ever last for a second';
+      return '50 sessions that ask to last forever last a second';
     },
   },
   {
@@ -151,7 +151,7 @@ export const connectionAttacks: readonly Attack[] = [
   },
   {
     name: 'stop',
-    bounds: ['time a stop may take'],
+    bounds: ['duration of a stop'],
     options: { limits: { stopMs: 500 } },
     run: async (target) => {
       const readers = await target.connectMany(20);
@@ -164,7 +164,7 @@ export const connectionAttacks: readonly Attack[] = [
       for (let index = 0; index < 100; index++) publisher.raw.send(publishFrame('fill', payload));
       await target.untilCounted('full outboxes', ({ droppedQos0 }) => droppedQos0 > 0);
       assert.equal(await target.stop(), 0);
-      return 'ends beside 20 clients that read nothing';
+      return 'the broker stops despite 20 clients that read nothing';
     },
   },
 ];

@@ -22,7 +22,7 @@ export const furtherAttacks: readonly Attack[] = [
         publishFrame('p', '', { properties: { userProperties } }),
       );
       await rounds(client, 100, batch);
-      return '20,000 messages with 64 user properties each, to and fro';
+      return '20,000 messages with 64 user properties each, in and out';
     },
   },
   {
@@ -37,7 +37,7 @@ export const furtherAttacks: readonly Attack[] = [
         );
         await rounds(client, 1, batch);
       }
-      return '40,000 topics through 64 aliases, both ways';
+      return '40,000 topics through 64 aliases, in and out';
     },
   },
   {
@@ -54,7 +54,7 @@ export const furtherAttacks: readonly Attack[] = [
         );
         await client.untilCount(PacketType.unsuback, round + 1);
       }
-      return '10,000 filters with wildcards in a SUBSCRIBE, and gone again, 5 times';
+      return '10,000 filters with wildcards subscribed and unsubscribed, 5 times';
     },
   },
   {
@@ -71,7 +71,7 @@ export const furtherAttacks: readonly Attack[] = [
         await rounds(client, 1, batch);
       }
       await target.untilCounted('that they expire', ({ retained }) => retained === 0);
-      return '20,000 retained messages for a second have gone after it';
+      return '20,000 retained messages that expire after a second are gone then';
     },
   },
   {
@@ -85,7 +85,7 @@ export const furtherAttacks: readonly Attack[] = [
       const publisher = await target.connect();
       for (let round = 0; round < 50; round++) await publisher.publishAll(['t'], '');
       for (const client of all) await client.untilCount(PacketType.publish, 64 * 50);
-      return '50 messages for 1,280 shares of a topic each';
+      return '50 messages to a topic with 1,280 shared subscriptions';
     },
   },
   {
@@ -106,12 +106,12 @@ export const furtherAttacks: readonly Attack[] = [
       const { publishSent: before } = await target.statistics();
       for (const client of await target.connectMany(200, () => ({ will }))) client.raw.destroy();
       await target.untilCounted('wills', ({ publishSent }) => publishSent >= before + 200);
-      return '1,700 clients with wills of 2 KB, 200 lost at once, the others at the end';
+      return '1,700 clients with wills of 2 KB: 200 lost at once, then all others';
     },
   },
   {
     name: 'held-identifiers',
-    bounds: ['packet identifiers of QoS 2 that clients of a worker have not released'],
+    bounds: ['QoS 2 packet identifiers that the clients of a worker have not released'],
     options: { limits: { sessionExpiryIntervalMax: 60, packetIdsTotalBytesMax: 512 * 1_024 } },
     accountBytes: MiB,
     run: async (target) => {
@@ -120,7 +120,7 @@ export const furtherAttacks: readonly Attack[] = [
       assert.ok(sessionsCut >= 20 && sessions <= 100 - sessionsCut + 2);
       for (let index = 0; index < 100; index++)
         await target.connect({ clientId: `held-${index}`, protocolVersion: 4, cleanStart: true });
-      return `${sessionsCut} of 100 sessions of MQTT 3.1.1 that are away and hold 4,000 identifiers each end`;
+      return `${sessionsCut} of 100 absent MQTT 3.1.1 sessions with 4,000 identifiers each ended`;
     },
   },
   {
@@ -134,7 +134,7 @@ export const furtherAttacks: readonly Attack[] = [
       for (const { raw } of all.slice(100, 200))
         raw.sendRaw(Uint8Array.of(0x82, 0xff, 0, 0, 0, 0, 0, 15, 0, 0)); // of 983 KB
       await Promise.all(all.map((client) => client.ended()));
-      return '300 that send nothing, or the beginning of a frame, ended';
+      return '300 that send nothing or half a frame ended';
     },
   },
   {
@@ -146,12 +146,12 @@ export const furtherAttacks: readonly Attack[] = [
       const message = publishFrame('fragments', new Uint8Array(20_000));
       for (let round = 0; round < 5; round++) client.raw.sendRaw(fragments(message));
       await client.untilCount(PacketType.publish, 5);
-      return '5 messages of 20 KB in frames of one byte arrive';
+      return '5 messages of 20 KB in one-byte frames arrive';
     },
   },
   {
     name: 'pings',
-    bounds: ['work that the packets of a connection bring about in a turn'],
+    bounds: ['work caused by the packets of a connection in a turn'],
     run: async (target) => {
       const client = await target.connect();
       await rounds(
@@ -173,7 +173,7 @@ export const furtherAttacks: readonly Attack[] = [
         200,
         Array.from({ length: 500 }, () => publishFrame('0', '')),
       );
-      return '100,000 messages without a payload, to and fro';
+      return '100,000 messages without a payload, in and out';
     },
   },
   {
@@ -193,7 +193,7 @@ export const furtherAttacks: readonly Attack[] = [
       };
       const accepted = await Promise.all(Array.from({ length: 4 }, storm));
       await target.connect({ clientId: 'wanted', cleanStart: true });
-      return `4 clients take a session of 2,000 subscriptions from each other, 200 times (${accepted.reduce((a, b) => a + b)} answered)`;
+      return `4 clients take a session with 2,000 subscriptions from each other, 200 times (${accepted.reduce((a, b) => a + b)} answered)`;
     },
   },
   {
@@ -209,12 +209,12 @@ export const furtherAttacks: readonly Attack[] = [
         await client.untilCount(PacketType.publish, round * topics.length);
       }
       await client.publishAll(topics, '', true);
-      return '2,000 retained messages asked for again and again, 30 times';
+      return '2,000 retained messages requested 30 times';
     },
   },
   {
     name: 'departures',
-    bounds: ['time that JavaScript has for the events of a turn'],
+    bounds: ['time for JavaScript to handle the events of a turn'],
     accountBytes: 16 * MiB,
     run: async (target) => {
       const all = await target.connectMany(2_000);
@@ -225,7 +225,7 @@ export const furtherAttacks: readonly Attack[] = [
         ...Array.from({ length: 5 }, () => publishFrame('everybody', new Uint8Array(1_000))),
       );
       for (const { raw } of all) raw.destroy();
-      return '2,000 subscribers leave in the middle of a message';
+      return '2,000 subscribers disconnect during the delivery of a message';
     },
   },
 ];

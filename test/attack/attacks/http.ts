@@ -14,7 +14,7 @@ const get = (path: string, ...headers: string[]): string =>
 export const httpAttacks: readonly Attack[] = [
   {
     name: 'http-pending',
-    bounds: ['requests over HTTP that wait for the data plane'],
+    bounds: ['HTTP requests waiting for the data plane'],
     options: { limits: { httpPendingMax: 1 } },
     run: async (target) => {
       let refused = 0;
@@ -30,7 +30,7 @@ export const httpAttacks: readonly Attack[] = [
   },
   {
     name: 'http-head',
-    bounds: ['the head of a request over HTTP'],
+    bounds: ['the head of an HTTP request'],
     run: async (target) => {
       assert.equal(await ask(target, get('/', `Cookie: ${'x'.repeat(17_000)}`)), 431);
       const many = Array.from({ length: 91 }, (_, index) => `X-${index}: x`);
@@ -56,12 +56,12 @@ export const httpAttacks: readonly Attack[] = [
       };
       await Promise.all([drip(), ...[...silent, ...slow].map(ended)]);
       for (const text of await Promise.all(texts)) assert.match(text, /^HTTP\/1\.1 408 /);
-      return '50 silent ones ended, 50 that send a byte at a time with 408';
+      return '50 silent connections ended; 50 that send byte by byte get 408';
     },
   },
   {
     name: 'http-body',
-    bounds: ['the body of a request over HTTP'],
+    bounds: ['the body of an HTTP request'],
     options: { limits: { httpBodyBytesMax: 1_000 } },
     run: async (target) => {
       const head = 'POST / HTTP/1.1\r\nHost: localhost\r\n';
@@ -71,26 +71,26 @@ export const httpAttacks: readonly Attack[] = [
         await ask(target, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk}${chunk}0\r\n\r\n`),
         413,
       );
-      return '1,001 bytes, said or in chunks: 413';
+      return '1,001 bytes, announced or in chunks: 413';
     },
   },
   {
     name: 'http-pipeline',
-    bounds: ['what comes behind a request that is being served'],
+    bounds: ['bytes that follow an HTTP request in progress'],
     accountBytes: 10 * 160 * 1_024,
     run: async (target) => {
       const sockets = await Promise.all(Array.from({ length: 10 }, () => target.socket()));
       const requests = get('/api/statistics').repeat(1_000_000 / 50);
       for (const socket of sockets) for (let more = 0; more < 16; more++) socket.write(requests);
       await stalled(sockets);
-      return '10 pipelines of 16 MB without a reader are not read any more';
+      return '10 clients that send 16 MB of requests and read no answer are no longer read';
     },
   },
   {
     name: 'http-answers',
     bounds: [
-      'what a client has not taken of an answer, or the HTTP server of a request',
-      'answers over HTTP made for one client that clients have not taken',
+      'unread bytes of an HTTP request or answer',
+      'HTTP answers made for single clients, not yet read',
     ],
     options: { limits: { httpAnswersBytesMax: 10_000_000 } },
     accountBytes: 10_000_000 + 2 * 16 * 1_000_000 + 50 * 160 * 1_024, // 16 look-ups at once, each there twice for a moment
@@ -103,26 +103,26 @@ export const httpAttacks: readonly Attack[] = [
       for (const socket of sockets) socket.destroy();
       await until('an answer', async () => (await ask(target, get('/api/retained/page'))) === 200, 30_000);
       await publisher.publishAll(['page'], '', true);
-      return '50 clients take nothing of 20 MB each: 503 until they have gone';
+      return '50 clients read nothing of 20 MB each: others get 503 until they have left';
     },
   },
   {
     name: 'http-idle',
-    bounds: ['time in which nothing moves on a connection of HTTP'],
+    bounds: ['idle time of an HTTP connection'],
     options: { limits: { httpIdleTimeoutMs: 1_000 } },
     run: async (target) => {
       const sockets = await Promise.all(Array.from({ length: 50 }, () => target.socket()));
       for (const socket of sockets) socket.resume().write(get('/api/statistics'));
       await Promise.all(sockets.map(ended));
-      return '50 connections that are kept and not used ended';
+      return '50 idle connections ended';
     },
   },
   {
     name: 'event-streams',
     bounds: [
-      'streams of messages over HTTP at once',
-      'topic filters that all streams over HTTP have',
-      'topic filters that nobody has any more, kept for 20 s for those who come back',
+      'HTTP streams of messages at once',
+      'topic filters of all HTTP streams',
+      'topic filters of ended streams, kept for 20 s in case they reconnect',
     ],
     options: { limits: { eventStreamsMax: 150, subscriptionsPerSessionMax: 4_000 } },
     run: async (target) => {
@@ -145,7 +145,7 @@ export const httpAttacks: readonly Attack[] = [
   },
   {
     name: 'event-history',
-    bounds: ['messages that are kept for all streams over HTTP'],
+    bounds: ['messages kept for all HTTP streams'],
     options: { limits: { eventHistoryBytesMax: 65_536 } },
     accountBytes: 65_536 + 10 * 160 * 1_024 + 64 * 1_024 * 1_024, // so many bytes of buffers wait for a collection
     run: async (target) => {
@@ -155,7 +155,7 @@ export const httpAttacks: readonly Attack[] = [
       await publisher.publishAll(repeated('a', 3_000), new Uint8Array(10_000));
       for (const { socket } of streams) socket.resume();
       await until('all are told', () => streams.every(({ isTold }) => isTold()), 30_000);
-      return '10 streams that read nothing of 30 MB are told that they have missed some';
+      return '10 streams that read nothing of 30 MB are told that they have missed messages';
     },
   },
 ];

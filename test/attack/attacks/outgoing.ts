@@ -14,7 +14,7 @@ const smallPackets = { maximumPacketSizeBytes: 64 * KiB } as const;
 export const outgoingAttacks: readonly Attack[] = [
   {
     name: 'outbox-bytes',
-    bounds: ["bytes that a connection's socket has not taken"],
+    bounds: ["bytes that a connection's socket has not accepted"],
     options: { limits: { ...smallPackets, outboxBytesMax: 256 * KiB } },
     accountBytes: 256 * KiB,
     run: async (target) => {
@@ -25,7 +25,7 @@ export const outgoingAttacks: readonly Attack[] = [
   },
   {
     name: 'outbox-messages',
-    bounds: ['messages likewise'],
+    bounds: ['messages that it has not accepted'],
     options: { limits: { outboxMessagesMax: 10 } },
     accountBytes: MiB,
     run: async (target) => {
@@ -49,7 +49,7 @@ export const outgoingAttacks: readonly Attack[] = [
         for (let more = 0; more < 32; more++) raw.send(pings);
       }
       await target.untilCounted('that they end', ({ connectionsClosed }) => connectionsClosed >= before + 10);
-      return '10 that ask and read no answer end with 0x97';
+      return '10 clients that read no answers ended with 0x97';
     },
   },
   {
@@ -66,12 +66,12 @@ export const outgoingAttacks: readonly Attack[] = [
         await publisher.publishAll(repeated('fill', 20), payload);
         cut = (await target.statistics()).connectionsCut;
       }
-      return 'the frozen reader that holds most for longest is cut, 40 there are';
+      return 'of 40 frozen readers, the one that holds most for longest is cut';
     },
   },
   {
     name: 'inflight',
-    bounds: ['QoS 1 and 2 to a client, not acknowledged by it'],
+    bounds: ['QoS 1 and 2 messages that a client has not acknowledged'],
     options: { limits: { inflightMax: 10 } },
     run: async (target) => {
       const reader = await target.connect();
@@ -86,7 +86,7 @@ export const outgoingAttacks: readonly Attack[] = [
   },
   {
     name: 'queue-messages',
-    bounds: ['messages that wait in a session'],
+    bounds: ['queued messages of a session'],
     options: { limits: { sessionQueueMessagesMax: 100, sessionExpiryIntervalMax: 30 } },
     run: async (target) => {
       await away(target, 1);
@@ -100,7 +100,7 @@ export const outgoingAttacks: readonly Attack[] = [
   {
     name: 'queue-bytes',
     bounds: [
-      'bytes of what waits in a session and of what it has not acknowledged, with subscription identifiers and entries',
+      "bytes of a session's queued and unacknowledged messages, with subscription identifiers and entries",
     ],
     options: { limits: { ...smallPackets, sessionQueueBytesMax: MiB, sessionExpiryIntervalMax: 30 } },
     accountBytes: 2 * MiB,
@@ -112,7 +112,7 @@ export const outgoingAttacks: readonly Attack[] = [
       const { droppedQueueFull } = await target.statistics();
       assert.ok(droppedQueueFull >= 140);
       await comeBack(target, 1);
-      return `${droppedQueueFull} of 200 with 20 KB dropped, of one that is away and may lose none`;
+      return `${droppedQueueFull} of 200 with 20 KB for an absent session dropped`;
     },
   },
   {
@@ -135,7 +135,7 @@ export const outgoingAttacks: readonly Attack[] = [
       const { droppedTotalFull } = await target.statistics();
       assert.ok(droppedTotalFull > 0);
       await comeBack(target, 20);
-      return `${droppedTotalFull} of 4,000 with 10 KB for 20 sessions dropped, of those that hold most`;
+      return `${droppedTotalFull} of 4,000 with 10 KB for 20 sessions dropped, from those that hold most`;
     },
   },
 ];

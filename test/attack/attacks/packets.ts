@@ -15,7 +15,7 @@ const levels = (count: number): string => Array.from({ length: count }, () => 'x
 export const packetAttacks: readonly Attack[] = [
   {
     name: 'large-connect',
-    bounds: ['a packet before CONNECT is accepted'],
+    bounds: ['the first packet, before CONNECT is accepted'],
     run: async (target) => {
       const reason = await refusal(target, { clientId: 'large', password: new Uint8Array(40_000) });
       assert.equal(reason, 0x95);
@@ -80,7 +80,7 @@ export const packetAttacks: readonly Attack[] = [
   },
   {
     name: 'receive-maximum',
-    bounds: ['QoS 1 and 2 of an MQTT 5 client, not acknowledged by us'],
+    bounds: ['QoS 1 and 2 messages of an MQTT 5 client that the broker has not acknowledged'],
     options: { limits: { receiveMaximum: 100 } },
     run: async (target) => {
       const client = await target.connect();
@@ -98,7 +98,7 @@ export const packetAttacks: readonly Attack[] = [
       assert.deepEqual(await client.subscribe(['x'], 2), [1]);
       client.raw.send(publishFrame('x', '', { qos: 2 }));
       assert.equal(await client.ended(), 0x9b);
-      return 'QoS 2: 1 is granted, and a PUBLISH ends its connection with 0x9B';
+      return 'SUBSCRIBE with QoS 2 is granted 1; a PUBLISH with QoS 2 ends the connection with 0x9B';
     },
   },
   {
@@ -139,7 +139,7 @@ export const packetAttacks: readonly Attack[] = [
   },
   {
     name: 'unfinished-packets',
-    bounds: ['packets that are not complete, and frames that wait, of all connections of a worker'],
+    bounds: ['incomplete packets and waiting frames of all connections of a worker'],
     options: { limits: { inputTotalBytesMax: 16 * MiB } },
     accountBytes: 16 * MiB,
     run: async (target) => {
@@ -152,7 +152,7 @@ export const packetAttacks: readonly Attack[] = [
   },
   {
     name: 'early-packets',
-    bounds: ['bytes that wait while a connection is paused or held'],
+    bounds: ['bytes waiting while a connection is paused or held'],
     host: 'authenticates',
     options: { limits: { connectTimeoutMs: 8_000 } },
     accountBytes: 10 * 4 * MiB,
@@ -163,7 +163,7 @@ export const packetAttacks: readonly Attack[] = [
       for (const [index, { raw }] of clients.entries())
         raw.send(connectFrame({ clientId: `unknown-${index}` }), flood);
       for (const client of clients) assert.equal(await client.ended(), 0x89);
-      return '10 clients with 16 MB behind a CONNECT that is not decided are not read';
+      return '10 clients with 16 MB behind a pending CONNECT are not read';
     },
   },
   {

@@ -18,7 +18,7 @@ export const rateAttacks: readonly Attack[] = [
   },
   {
     name: 'connect-rate',
-    bounds: ['CONNECTs a second, of all and of an address'],
+    bounds: ['CONNECTs per second, in all and of an address'],
     options: { limits: { connectsPerSecondPerAddressMax: 20 } },
     run: async (target) => {
       const all = await target.connectMany(200);
@@ -29,19 +29,19 @@ export const rateAttacks: readonly Attack[] = [
   },
   {
     name: 'flapping',
-    bounds: ['times that a client connects in a minute'],
+    bounds: ['CONNECTs of a client per minute'],
     options: { limits: { connectsPerMinutePerClientMax: 10 } },
     run: async (target) => {
       const reasons: number[] = [];
       for (let time = 0; time < 15; time++)
         reasons.push((await target.connect({ clientId: 'flapping' })).connack.reasonCode);
       assert.ok(reasons.includes(0x8a), `${reasons}`);
-      return 'who comes 10 times in a minute is refused with 0x8A';
+      return 'a client that connects 10 times in a minute is refused with 0x8A';
     },
   },
   {
     name: 'pace',
-    bounds: ['messages and bytes a second of a client'],
+    bounds: ['messages and bytes of a client per second'],
     options: { limits: { messagesPerSecondMax: 1_000 } },
     run: async (target) => {
       const client = await target.connect();
@@ -50,7 +50,7 @@ export const rateAttacks: readonly Attack[] = [
       await client.untilCount(13, 1);
       const tookMs = performance.now() - startMs;
       assert.ok(tookMs > 2_000, `${tookMs} ms`);
-      return '4,000 messages at once are taken at 1,000 a second';
+      return '4,000 messages sent at once are read at 1,000 a second';
     },
   },
   {
@@ -72,7 +72,7 @@ export const rateAttacks: readonly Attack[] = [
       for (const clientId of ['stranger-a', 'stranger-b', 'stranger-c']) await guessUntilBanned(clientId);
       assert.equal(await guess('stranger-b'), 0x8a);
       assert.notEqual(await guess('stranger-a'), 0x8a);
-      return 'who has failed 10 times is refused with 0x8A; of 2 bans the older one is lifted for a third';
+      return 'after 10 failed logins a client is refused with 0x8A; with room for 2 bans, a third replaces the oldest';
     },
   },
 ];

@@ -30,7 +30,7 @@ function newFolder(): string {
 export const storedAttacks: readonly Attack[] = [
   {
     name: 'password-checks',
-    bounds: ['passwords that wait to be verified'],
+    bounds: ['passwords waiting to be verified'],
     options: () => {
       const passwordFile = join(newFolder(), 'users');
       writeFileSync(passwordFile, passwordLines({ lee: 'secret' }));
@@ -60,7 +60,7 @@ export const storedAttacks: readonly Attack[] = [
   },
   {
     name: 'tls-handshakes',
-    bounds: ['handshakes of TLS that a worker begins in a turn'],
+    bounds: ['TLS handshakes that a worker begins in a turn'],
     options: () => {
       const { certFile, keyFile } = new Authority().issue();
       return {
@@ -82,15 +82,12 @@ export const storedAttacks: readonly Attack[] = [
         return (answer as Buffer)[0];
       });
       assert.deepEqual(new Set(await Promise.all(handshakes)), new Set([0x20]));
-      return '100 at once, one a turn: all get in';
+      return '100 at once, one per turn: all connect';
     },
   },
   {
     name: 'log',
-    bounds: [
-      'bytes of the log that a worker has handed over and that are not committed',
-      'bytes of the log that a start would have to read',
-    ],
+    bounds: ['log bytes of a worker that are not committed', 'log bytes that a start would have to read'],
     options: () => ({
       dataDirectory: newFolder(),
       limits: {
@@ -111,12 +108,12 @@ export const storedAttacks: readonly Attack[] = [
         publishers.map((each) => each.publishAll(repeated('stored', 2_000), new Uint8Array(1_000))),
       );
       await target.connect({ clientId: 'stored', cleanStart: true });
-      return '8,000 messages of 1 KB through 64 KB that may wait for the disk are all acknowledged';
+      return '8,000 messages of 1 KB are all acknowledged, with at most 64 KB waiting for the disk';
     },
   },
   {
     name: 'queues-in-the-log',
-    bounds: ['bytes of messages in the queues of a worker that are in its log too'],
+    bounds: ['bytes of queued messages of a worker that are also in its log'],
     options: () => ({
       dataDirectory: newFolder(),
       limits: { queuedMemoryBytesMax: MiB, sessionExpiryIntervalMax: 60 },
@@ -133,7 +130,7 @@ export const storedAttacks: readonly Attack[] = [
       assert.ok(parked >= 1_300);
       assert.equal(queued, 1_500);
       await target.connect({ clientId: 'stored', cleanStart: true });
-      return `the content of ${parked} of 1,500 messages of 10 KB for one that is away is in the log alone`;
+      return `the content of ${parked} of 1,500 messages of 10 KB for an absent session is in the log alone`;
     },
   },
 ];

@@ -20,7 +20,7 @@ export const subscriptionAttacks: readonly Attack[] = [
       assert.equal(refusedOf(await many.subscribe(numbered(600, (index) => `f/${index}`))), 100);
       const shared = await target.connect();
       assert.equal(refusedOf(await shared.subscribe(numbered(60, (index) => `$share/${index}/t`))), 10);
-      return 'the last 100 of 600 and 10 of 60 shared ones refused with 0x97';
+      return 'the last 100 of 600, and 10 of 60 shared ones, refused with 0x97';
     },
   },
   {
@@ -58,7 +58,7 @@ export const subscriptionAttacks: readonly Attack[] = [
   },
   {
     name: 'branches',
-    bounds: ['nodes of the filter tree that a topic can reach'],
+    bounds: ['nodes of the filter tree that one topic can reach'],
     accountBytes: 4 * MiB,
     run: async (target) => {
       const mixed = numbered(1 << 12, (shape) =>
@@ -106,8 +106,8 @@ export const subscriptionAttacks: readonly Attack[] = [
   {
     name: 'retained-waits',
     bounds: [
-      'retained messages that wait in a session for its new subscriptions',
-      'filters of a session whose retained messages wait, in a shard',
+      'retained messages waiting in a session for its new subscriptions',
+      'filters of a session whose retained messages wait in a shard',
     ],
     accountBytes: 40 * MiB,
     run: async (target) => {
@@ -122,7 +122,7 @@ export const subscriptionAttacks: readonly Attack[] = [
       }
       await target.untilCounted('all SUBSCRIBEs', ({ subscriptions }) => subscriptions >= 20 * 102);
       await publisher.publishAll(topics, '', true);
-      return '20 readers that take nothing ask for 4 MB of retained messages 100 times';
+      return '20 clients that read nothing request 4 MB of retained messages 100 times';
     },
   },
   {
@@ -139,12 +139,12 @@ export const subscriptionAttacks: readonly Attack[] = [
       await reader.untilCount(PacketType.publish, 600);
       aliases.delete(0);
       assert.equal(aliases.size, 64);
-      return '64 of 300 topics get one';
+      return '64 of 300 topics get an alias';
     },
   },
   {
     name: 'host-window',
-    bounds: ['bytes on the way between the host program and its worker, in either direction'],
+    bounds: ['bytes in transit between the host program and its worker, in either direction'],
     host: 'listensSlowly',
     options: { limits: { hostWindowBytes: 256 * KiB, sessionQueueBytesMax: 8 * MiB } },
     accountBytes: 8 * MiB + 512 * KiB,
@@ -161,7 +161,7 @@ export const subscriptionAttacks: readonly Attack[] = [
       const heard = await target.heardBytes();
       assert.ok(heard <= MiB, `${heard} bytes`);
       target.letHostGoOn();
-      return `${Math.round(heard / KiB)} KB of 20 MB are with a host program that is not done with any`;
+      return `${Math.round(heard / KiB)} KB of 20 MB are passed to a host program that has processed none`;
     },
   },
 ];

@@ -247,6 +247,6 @@ test('three replicas: a node is lost for good, and all that it has acknowledged 
   assert.equal(away.handed.length, before + topics.length);
   assert.match(
     c.command.stdout + c.command.stderr,
-    /other nodes have gone on with what is in the data directory/,
+    /other nodes have taken over what is in the data directory/,
   );
 });

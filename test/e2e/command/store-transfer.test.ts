@@ -152,7 +152,7 @@ test('what is no export is refused with its line, and leaves nothing', async (t)
     [`${first}\n{"retained":64}`, /line 2: message 64 does not stand before it/],
     [`${first}\n${session},"waiting":[{"message":3,"qos":1}]}`, /message 3 does not stand before it/],
     [`${first}\n${session},"leftAt":"soon"}`, /leftAt is not a time/],
-    [`${first}\n${session}}\n${session}}`, /line 3: clientId: 'a' is empty, or there twice/],
+    [`${first}\n${session}}\n${session}}`, /line 3: clientId: 'a' is empty, or occurs twice/],
   ];
   for (const [content, sentence] of wrong) {
     const file = join(folder, 'wrong');
@@ -161,6 +161,6 @@ test('what is no export is refused with its line, and leaves nothing', async (t)
     assert.equal(code, 2, stderr);
     assert.match(stderr, sentence);
     assert.match(stderr, /^rallymq: [^\n]+ Nothing was imported\.\n$/);
-    assert.ok(!existsSync(join(folder, 'data', '0000000001.seg')), content);
+    assert.ok(!existsSync(join(folder, 'data')), content);
   }
 });

@@ -160,8 +160,8 @@ test('what is wrong is said in one sentence', async (t) => {
     [['export', folder, '--data', folder], /is not a data directory: it has no segments/, 2],
     [['info', '--repair'], /--repair is for rallymq store check/, 2],
     [['info', '--rate', '1'], /--rate is for rallymq store check/, 2],
-    [['check', '--rate', '0'], /--rate is a whole number of megabytes/, 2],
-    [['info', '--nonsense'], /--help lists the flags/, 2],
+    [['check', '--rate', '0'], /--rate is '0': give a whole number of megabytes/, 2],
+    [['info', '--nonsense'], /--nonsense is not a flag of rallymq store: see rallymq store --help\./, 2],
     [
       ['info', '--data', join(folder, 'nowhere')],
       /nowhere is not a data directory: no such file or directory\./,
@@ -173,7 +173,11 @@ test('what is wrong is said in one sentence', async (t) => {
       /cannot be read: illegal operation on a directory\. Nothing/,
       2,
     ],
-    [['import', exported, '--data', '/proc/x'], /\/proc\/x cannot be made: no such file or directory\./, 2],
+    [
+      ['import', exported, '--data', '/proc/x'],
+      /\/proc\/x cannot be created: no such file or directory\./,
+      2,
+    ],
     [['backup', join(data, 'b'), '--data', data], /is in the data directory itself/, 2],
     [['backup', join(folder, 'b'), '--data', folder], /is not a data directory: it has no segments/, 2],
   ];
@@ -183,6 +187,6 @@ test('what is wrong is said in one sentence', async (t) => {
     assert.match(exit.stderr, /^rallymq: [^\n]+\n$/);
     assert.equal(exit.code, code, args.join(' '));
   }
-  assert.deepEqual(await readdir(folder), ['new'], 'nothing is left of what was not made');
+  assert.deepEqual(await readdir(folder), [], 'nothing is left of what was not made');
   assert.match((await store('--help')).stdout, /^Usage: rallymq store info/);
 });

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { commandNames } from '../../../core/config/command-line.ts';
 import { type Exit, runCommand, startCommand } from '../../support/command.ts';
 
 function assertWrongUse({ code, stdout, stderr }: Exit, sentence: RegExp): void {
@@ -26,6 +27,14 @@ test('--help and -h', async () => {
   }
 });
 
+test('every other command has its own --help', async () => {
+  const texts = await Promise.all(commandNames.map((name) => runCommand([name, '--help'])));
+  for (const [index, { code, stdout, stderr }] of texts.entries()) {
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+    assert.ok(stdout.startsWith(`Usage: rallymq ${commandNames[index]} `), stdout);
+  }
+});
+
 test('--version and -v', async () => {
   for (const flag of ['--version', '-v']) {
     const { code, stdout, stderr } = await runCommand([flag]);
@@ -37,6 +46,8 @@ test('--version and -v', async () => {
 test('flags that are wrong', async () => {
   assertWrongUse(await runCommand(['--prot', '1']), /--prot .*--port/);
   assertWrongUse(await runCommand(['start']), /'start'/);
+  assertWrongUse(await runCommand(['pasword']), /did you mean rallymq passwd\?/);
+  assertWrongUse(await runCommand(['top', '--key']), /--key is not a flag of rallymq top: did you mean/);
   assertWrongUse(await runCommand(['--port']), /--port/);
   assertWrongUse(await runCommand(['--port', '70000']), /--port.*70000/);
   assertWrongUse(await runCommand(['--workers', '0']), /--workers/);
@@ -67,7 +78,7 @@ test('configuration files that are wrong', async (t) => {
     ['{ "limits": { "maxPacketSize": 5 } }', /did you mean 'maximumPacketSizeBytes'\?/],
     ['{ "port": 1 } // the port', /has a comment at line 1, column 15/],
     ['# my broker\nlistener 1883\nallow_anonymous true\n', /looks like a configuration of mosquitto/],
-    ['', /line 1, column 1/],
+    ['', /is empty/],
   ];
   for (const [index, [text, sentence]] of wrong.entries()) {
     const path = join(folder, `${index}.json`);

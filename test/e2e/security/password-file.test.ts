@@ -62,7 +62,7 @@ test('rallymq passwd adds, changes and takes out, and leaves the rest of the fil
   assert.equal(await reasonOf(t, running, 'lee', 'sécret'), 0);
   assert.equal(await reasonOf(t, running, 'old', 'o'), 0);
   assert.equal((await passwd([path, 'lee', '--batch'], 'other')).output, 'lee has a new password.\n');
-  assert.equal((await passwd([path, 'old', '--delete'])).output, 'old was taken out.\n');
+  assert.equal((await passwd([path, 'old', '--delete'])).output, 'old was removed.\n');
   await running.broker.reload();
   assert.equal(await reasonOf(t, running, 'lee', 'other'), 0);
   assert.equal(await reasonOf(t, running, 'lee', 'sécret'), 0x86);
@@ -78,11 +78,12 @@ test('rallymq passwd refuses what it cannot do, and changes nothing then', async
   const expected: [string[], string, RegExp][] = [
     [[path], '', /Give a file and a user name/],
     [[path, 'a', 'b'], '', /Give a file and a user name/],
-    [[path, 'a:b', '--batch'], 'x', /has no ':'/],
-    [[path, ' a', '--batch'], 'x', /has no ':'/],
+    [[path, 'a:b', '--batch'], 'x', /may not contain ':'/],
+    [[path, ' a', '--batch'], 'x', /may not contain ':'/],
     [[path, 'a', '--bath'], '', /--bath is not a flag/],
     [[path, 'a', '--delete'], '', /has no user 'a'/],
-    [[path, 'a', '--batch'], '', /A password has from 1 to 65535 bytes/],
+    [['/nowhere/users', 'a', '--delete'], '', /no such file/],
+    [[path, 'a', '--batch'], '', /A password must have 1 to 65535 bytes/],
     [[path, 'a'], 'x', /no terminal to ask/],
     [['/nowhere/users', 'a', '--batch'], 'x', /cannot be written/],
     [[folder.write('broken', 'x'), 'a', '--batch'], 'x', /line 1, column 1/],

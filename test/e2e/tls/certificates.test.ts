@@ -179,7 +179,7 @@ test('at SIGHUP the command reads its certificates again, and says what has come
   await until('the new certificate', async () => (await nameShownTo(tlsPort)) === 'second');
   put({ certificate: first.certificate, key: second.key });
   command.kill('SIGHUP');
-  await until('the line', () => command.stderr.includes('no good: the old ones stay in use'));
+  await until('the line', () => command.stderr.includes('are invalid: the old ones stay in use'));
   assert.match(
     command.stderr,
     /"reason":"the key in .*key\.pem is not that of the certificate in .*cert\.pem"/,
@@ -251,7 +251,7 @@ test('dev-cert makes what a client that trusts its authority accepts, and keeps 
   ]);
   assert.match(stdout, /ok/);
   const again = await runCommand(['dev-cert', '--out', own]);
-  assert.match(again.stdout, /the authority that was there/);
+  assert.match(again.stdout, /the existing authority/);
   assert.match(check('localhost'), /OK/);
   for (const args of [['a b'], ['--nothing'], ['--out']])
     assert.equal((await runCommand(['dev-cert', ...args])).code, 2);

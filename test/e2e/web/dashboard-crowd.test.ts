@@ -79,7 +79,7 @@ async function play(t: TestContext, viewport: ViewportName): Promise<void> {
   await go('publish');
   await page.fill('#publish-topic', 'nobody/listens');
   await page.click('#publish-form button');
-  await reads(page.locator('#publish-said'), 'Published. Nobody subscribes to this topic.');
+  await reads(page.locator('#publish-said'), 'Published. The topic has no subscribers.');
 
   await go('settings');
   folder.write('config', { logLevel: 'debug', path: '/other' });

@@ -158,7 +158,7 @@ test('who gets a topic, what is retained, and a message to all of them', async (
   await page.click('nav a[href="#publish"]');
   await page.fill('#publish-topic', 'nobody/listens');
   await page.click('#publish-form button');
-  await reads(page.locator('#publish-said'), 'Published. Nobody subscribes to this topic.');
+  await reads(page.locator('#publish-said'), 'Published. The topic has no subscribers.');
   const watcher = await connectRally(t, stage.wsUrl);
   const heard = new Promise<string>((resolve) => {
     watcher.subscribe('scores/9', (message) => resolve(message.text()));
@@ -269,4 +269,12 @@ test('nodes of a cluster and the lanes between them; clients of another node are
   await page.click('#client-disconnect');
   await client.closed();
   await reads(page.locator('#client-events'), /administrativeAction/);
+  await page.click('nav a[href="#clients"]');
+  await page.selectOption('#clients-node', 'node-1');
+  await cluster.add('node-2');
+  await reads(page.locator('#clients-node'), 'node-0node-1node-2');
+  assert.equal(await page.inputValue('#clients-node'), 'node-1', 'the choice stays');
+  cluster.broker(1).command.kill('SIGTERM');
+  await reads(page.locator('#clients-node'), 'node-0node-2');
+  assert.equal(await page.inputValue('#clients-node'), '', 'the node that has left is not chosen any more');
 });

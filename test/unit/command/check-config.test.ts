@@ -1,6 +1,7 @@
 /** `rallymq check-config`: what a start would refuse, and what is weak. */
 import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkConfig } from '../../../core/command/check-config.ts';
 import { accessFolder, quickHash } from '../../support/access-files.ts';
@@ -8,13 +9,13 @@ import { accessFolder, quickHash } from '../../support/access-files.ts';
 const run = (...args: string[]): Promise<string> => checkConfig(args, {}, Date.now());
 
 test('what is in order is said to be, without a word more', async (t) => {
-  assert.equal(await run(), 'The configuration is in order.\n');
+  assert.equal(await run(), 'The configuration is valid.\n');
   const folder = accessFolder(t);
   const users = folder.write('users', `lee:${quickHash('x')}\n`);
   chmodSync(users, 0o600);
   const rules = folder.write('rules', { roles: { all: { allow: { subscribe: 'a/#' } } }, everyone: 'all' });
   const config = folder.write('rallymq.json', { passwordFile: users, rulesFile: rules });
-  assert.equal(await run('--config', config), `${config} is in order.\n`);
+  assert.equal(await run('--config', config), `${config} is valid.\n`);
 });
 
 test('what a start would refuse is refused, with the same sentence', async (t) => {
@@ -29,6 +30,8 @@ test('what a start would refuse is refused, with the same sentence', async (t) =
   await assert.rejects(run('--host', 'no-such-host.invalid', '--allow-anonymous'), {
     code: 'ADDRESS_NOT_AVAILABLE',
   });
+  for (const data of [folder.write('file', ''), join(folder.write('file', ''), 'below')])
+    await assert.rejects(run('--data', data), { code: 'STORE_NOT_USABLE', message: /cannot be used/ });
   await assert.rejects(run('--prot', '1'), { code: 'FLAG_UNKNOWN' });
 });
 
@@ -51,13 +54,13 @@ test('what is weak is named with what to do', async (t) => {
     /there are no rules/,
     /unencrypted on the plain ports/,
     /1 user has a password hashed with SHA-512/,
-    /may read .*users/,
+    /can read .*users/,
   ])
     assert.match(open, weak);
-  assert.match(open, /is in order, and 8 things in it are weak\.\n$/);
+  assert.match(open, /is valid, with 8 weak settings\.\n$/);
   const keys = folder.write('keys', 'lee:read:user\nkim:read:user\n');
   const named = await run('--password-file', users, '--rules', rules, '--api-keys', keys);
-  assert.match(named, /scopes to the user 'kim', whom/);
+  assert.match(named, /scopes to the user 'kim', who/);
   assert.doesNotMatch(named, /user 'lee'/);
   const ruled = await run('--password-file', users, '--rules', rules, '--auth-url', 'http://auth.example/x');
   assert.match(ruled, /everybody publish to '#'/);

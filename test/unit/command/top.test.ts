@@ -92,5 +92,19 @@ test('what is refused, and what cannot be asked, is said', async (t) => {
   await assert.rejects(drain('--key-file', '/nowhere'), { code: 'ACCESS_FILE_UNREADABLE' });
   const terminal = { write: () => assert.fail('nothing is shown') };
   for (const interval of ['0', 'x', '9999'])
-    await assert.rejects(top(['--interval', interval], key, terminal), { code: 'FLAG_VALUE_INVALID' });
+    await assert.rejects(top(['--interval', interval], {}, terminal), {
+      code: 'FLAG_VALUE_INVALID',
+      message: `--interval is '${interval}': give a number of seconds from 1 to 3600.`,
+    });
+  const sentences: readonly (readonly [args: string[], message: string])[] = [
+    [['--url'], '--url has no value: see rallymq drain --help.'],
+    [['--url', '--key-file', 'x'], '--url has no value: see rallymq drain --help.'],
+    [['--urls', 'x'], '--urls is not a flag of rallymq drain: did you mean --url?'],
+    [['--__proto__'], '--__proto__ is not a flag of rallymq drain: see rallymq drain --help.'],
+    [['now'], "rallymq drain takes flags only, not 'now': see rallymq drain --help."],
+  ];
+  for (const [args, message] of sentences) await assert.rejects(drain(...args), { message });
+  await assert.rejects(drainCommand([], { RALLYMQ_URL: 'x', ...key }), { message: /^RALLYMQ_URL is 'x'/ });
+  const empty = accessFolder(t).write('key', '\n');
+  await assert.rejects(drain('--key-file', empty), { message: /contains no key/ });
 });

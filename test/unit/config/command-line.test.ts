@@ -98,7 +98,7 @@ test('an unknown flag is refused with the nearest known one', () => {
 });
 
 test('an argument that is no flag is refused', () => {
-  refused(['start'], 'FLAG_UNKNOWN', "'start' is neither a flag nor a command: see rallymq --help.");
+  refused(['start'], 'FLAG_UNKNOWN', "'start' is not a command: rallymq alone starts the broker.");
   refused(['--', '--port'], 'FLAG_UNKNOWN', /^'--port' is neither a flag/);
 });
 
@@ -205,10 +205,11 @@ test('a file that is not JSON is refused with the line and the column', () => {
   const message = `${path} is not JSON at line 3, column 3: put a name in double quotes there.`;
   refused(['--config', path], 'CONFIG_INVALID', message);
   refused(
-    ['--config', file('empty.json', '')],
+    ['--config', file('empty.json', ' \n')],
     'CONFIG_INVALID',
-    /at line 1, column 1: put a value there\.$/,
+    /is empty: give a JSON object, \{\} for the defaults\.$/,
   );
+  refused(['--config', file('more.json', '{} x')], 'CONFIG_INVALID', /column 4: remove what follows\.$/);
 });
 
 test('a name that stands twice in a file is refused, since one of the two would not count', () => {
@@ -227,7 +228,7 @@ test('a file with a wrong key or value is refused by its name', () => {
   refused(
     ['--config', file('list.json', [])],
     'CONFIG_INVALID',
-    /^what stands in .+ is \[\]: give an object/,
+    /^the content of .+ is \[\]: give an object/,
   );
   refused(['--config', file('hook.json', { authenticate: 'x' })], 'CONFIG_INVALID', /calls createBroker\(\)/);
 });

@@ -232,7 +232,7 @@ test('an unknown key is refused with the nearest known one', () => {
 
 test('only an object is taken', () => {
   for (const options of [null, 1, 'port', [], true]) {
-    refused(options, /^what stands in the options is .+: give an object with options by name\.$/);
+    refused(options, /^the content of the options is .+: give an object with options by name\.$/);
   }
 });
 
@@ -331,7 +331,7 @@ test('closed by default: others are let in by a hook or by name only', () => {
 });
 
 test('a server that has moved has moved somewhere', () => {
-  refused({ serverMoved: true }, 'serverMoved is true: say with serverReference where to.');
+  refused({ serverMoved: true }, 'serverMoved is true: give the new server as serverReference.');
   assert.equal(resolveConfig({ serverMoved: true, serverReference: 'a:1 b:2' }).serverMoved, true);
 });
 
@@ -377,10 +377,10 @@ test('options of TLS that do not go together are refused, with what is missing',
   refused({ tlsKey: 'a' }, /tlsKey is given alone: give tlsCert too/);
   refused({ tlsPort: 8_443 }, /needs a certificate: give tlsCert and tlsKey; .*dev-cert/);
   refused({ mqttsPort: 8_883 }, /needs a certificate/);
-  refused({ ...certificate, tlsPort: 8_080 }, /is also another port/);
-  refused({ ...certificate, tlsPort: 1_883 }, /is also another port/);
-  refused({ ...certificate, mqttsPort: 8_443 }, /is also another port/);
-  refused({ ...certificate, clientCertificates: 'asked' }, /say with clientCa/);
+  refused({ ...certificate, tlsPort: 8_080 }, /has the number of another port/);
+  refused({ ...certificate, tlsPort: 1_883 }, /has the number of another port/);
+  refused({ ...certificate, mqttsPort: 8_443 }, /has the number of another port/);
+  refused({ ...certificate, clientCertificates: 'asked' }, /give clientCa/);
   refused({ ...certificate, clientCa: 'ca.pem' }, /are for clientCertificates/);
 });
 

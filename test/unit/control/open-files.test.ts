@@ -15,6 +15,6 @@ test('a limit that leaves room for few clients is named, with what to do', () =>
 });
 
 test('a limit in which the broker itself does not fit is an error', () => {
-  const expected = { code: 'TOO_FEW_FILES', message: /is 20, and the broker needs 46 .*LimitNOFILE/ };
+  const expected = { code: 'TOO_FEW_FILES', message: /is 20, but the broker needs 46 .*LimitNOFILE/ };
   assert.throws(() => openFilesNotice(20, 1, 10), expected);
 });

@@ -154,7 +154,7 @@ for (const [name, make] of servers) {
     });
     asked.on('error', () => {});
     asked.end();
-    await until('the client has gone', () => closed === 2);
+    await until('the client left', () => closed === 2);
     assert.equal(opened, 1);
   });
 
@@ -205,6 +205,6 @@ for (const [name, make] of servers) {
     client.pause();
     client.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
     client.once('readable', () => client.destroy());
-    await until('the client has gone', () => over === 2);
+    await until('the client left', () => over === 2);
   });
 }

@@ -76,10 +76,10 @@ test('rallymq api-key adds, lists and removes', () => {
     'shop  publish,read\nadmin  read,publish,subscribe,clients,config\n',
   );
   const added = apiKeyCommand(['add', path, 'ada', '--user', '--scopes', 'read,config']);
-  assert.equal(added, 'The user ada has read, config now.\n');
+  assert.equal(added, 'The user ada now has read, config.\n');
   assert.match(apiKeyCommand(['list', path]), /^ada {2}read,config {2}user$/m);
-  assert.equal(apiKeyCommand(['remove', path, 'ada']), 'ada was taken out.\n');
-  assert.equal(apiKeyCommand(['remove', path, 'shop']), 'shop was taken out.\n');
+  assert.equal(apiKeyCommand(['remove', path, 'ada']), 'ada was removed.\n');
+  assert.equal(apiKeyCommand(['remove', path, 'shop']), 'shop was removed.\n');
   const rest = readFileSync(path, 'utf8');
   assert.match(rest, /^# mine\nadmin:/);
   assert.equal(ApiKeys.parse(rest, path).find(key), undefined);
@@ -101,7 +101,7 @@ test('a file that root changes stays that of its owner, with its rights, and a l
   assert.match(readFileSync(path, 'utf8'), /^shop:.*\nadmin:/);
 });
 
-test('rallymq api-key in a wrong way changes nothing', () => {
+test('wrong use of rallymq api-key changes nothing', () => {
   const path = join(folder, 'wrong');
   const faults: [string[], string, RegExp][] = [
     [[], 'FLAG_VALUE_INVALID', /add FILE NAME/],
@@ -110,12 +110,16 @@ test('rallymq api-key in a wrong way changes nothing', () => {
     [['add', path, '--scopes', 'read'], 'FLAG_VALUE_INVALID', /add FILE NAME/],
     [['add', path, 'a:b', '--scopes', 'read'], 'FLAG_VALUE_INVALID', /no ':'/],
     [['add', path, 'a', '--scopes', 'write'], 'FLAG_VALUE_INVALID', /'write' is not a scope/],
-    [['add', path, 'a', '--scope', 'read'], 'FLAG_UNKNOWN', /--scope'/],
-    [['list', path], 'FLAG_VALUE_INVALID', /has no keys/],
-    [['remove', path, 'a'], 'FLAG_VALUE_INVALID', /has no keys/],
+    [
+      ['add', path, 'a', '--scope', 'read'],
+      'FLAG_UNKNOWN',
+      /--scope is not a flag of rallymq api-key: did you mean --scopes\?$/,
+    ],
+    [['list', path], 'ACCESS_FILE_UNREADABLE', /no such file/],
+    [['remove', path, 'a'], 'ACCESS_FILE_UNREADABLE', /no such file/],
     [['list', path, 'a'], 'FLAG_VALUE_INVALID', /list FILE/],
     [['add', path, 'a', '--user'], 'FLAG_VALUE_INVALID', /--scopes/],
-    [['list', path, '--user'], 'FLAG_VALUE_INVALID', /--user belongs to add/],
+    [['list', path, '--user'], 'FLAG_VALUE_INVALID', /are for rallymq api-key add/],
   ];
   for (const [args, code, message] of faults)
     assert.throws(() => apiKeyCommand(args), { code, message }, args.join(' '));

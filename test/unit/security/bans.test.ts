@@ -148,7 +148,7 @@ test('a line that is wrong is named with its place', () => {
     ['# one\n\nuser lee', /^bans, line 3, column 1: give address, username, clientId/],
     ['username', /line 1, column 1/],
     ['address lee', /line 1, column 1: 'lee' is not an address/],
-    ['username lee tomorrow', /line 1, column 14: 'tomorrow' is no time/],
+    ['username lee tomorrow', /line 1, column 14: 'tomorrow' is not a time/],
     ['username lee - "why" more', /line 1, column 1/],
   ] as const)
     assert.throws(() => parseBanFile(text, 'bans'), { code: 'ACCESS_FILE_INVALID', message });
@@ -162,12 +162,12 @@ test('rallymq ban writes the file, lists it and lifts a ban', (t) => {
   assert.equal(run('username', 'lee', '--reason', 'spam'), 'username lee is banned.\n');
   assert.equal(
     run(),
-    'address   203.0.113.0/24  until 1970-01-01T00:05:00.000Z\nusername  lee  for good  spam\n',
+    'address   203.0.113.0/24  until 1970-01-01T00:05:00.000Z\nusername  lee  permanently  spam\n',
   );
   assert.equal(run('username', 'lee', '--delete'), 'username lee may connect again.\n');
   assert.ok(!readFileSync(path, 'utf8').includes('lee'));
   assert.throws(() => run('username', 'lee', '--delete'), { code: 'FLAG_VALUE_INVALID' });
-  assert.throws(() => run('user', 'lee'), { code: 'FLAG_VALUE_INVALID', message: /'user' is no kind/ });
+  assert.throws(() => run('user', 'lee'), { code: 'FLAG_VALUE_INVALID', message: /'user' is not a kind/ });
   assert.throws(() => run('username', 'lee', '--minutes', '0'), { code: 'FLAG_VALUE_INVALID' });
   assert.throws(() => run('username'), { code: 'FLAG_VALUE_INVALID' });
   assert.throws(() => run('--minutes', '5'), { code: 'FLAG_VALUE_INVALID' });

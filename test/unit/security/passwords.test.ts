@@ -34,18 +34,18 @@ test('each kind of hash takes its password and no other', () => {
 
 test('hashes that nobody could verify, or that cost too much, are faults', () => {
   const expected: [string, RegExp][] = [
-    ['secret', /no hash of a kind that is known/],
-    ['', /no hash of a kind that is known/],
-    ['$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA', /no hash of a kind/],
-    ['$argon2id$v=19$m=8,t=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA', /is no \$argon2id/],
+    ['secret', /is not a hash of a known kind/],
+    ['', /is not a hash of a known kind/],
+    ['$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA', /is not a hash of a known kind/],
+    ['$argon2id$v=19$m=8,t=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA', /is not \$argon2id/],
     ['$argon2id$v=19$m=99999999,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA', /costs too much/],
     ['$argon2id$v=19$m=8,t=0,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA', /costs too much or too little/],
-    ['$7$0$c2FsdA==$aGFzaA==', /is no \$7/],
-    ['$7$99999999$c2FsdA==$aGFzaA==', /is no \$7/],
-    ['$7$101$c2Fsd$aGFzaA==', /is no \$7/],
-    ['$6$c2FsdA==', /is no \$6/],
-    ['$6$$aGFzaA==', /is no \$6/],
-    [`${sha512}$more`, /is no \$6/],
+    ['$7$0$c2FsdA==$aGFzaA==', /is not \$7/],
+    ['$7$99999999$c2FsdA==$aGFzaA==', /is not \$7/],
+    ['$7$101$c2Fsd$aGFzaA==', /is not \$7/],
+    ['$6$c2FsdA==', /is not \$6/],
+    ['$6$$aGFzaA==', /is not \$6/],
+    [`${sha512}$more`, /is not \$6/],
   ];
   for (const [hash, fault] of expected) assert.match(hashFault(hash) ?? '', fault, hash);
 });
@@ -86,7 +86,7 @@ test('a mistake in a password file is named by line and column, without the hash
     ['lee', /^the-file, line 1, column 1: give a user name, ':' and the hash/],
     [`:${sha512}`, /line 1, column 1/],
     [`${sha512}:${sha512.slice(0, -3)}`, /^[^$]*: what follows the user name/],
-    ['# \nlee:secret', /line 2, column 5: what follows the user name has no hash of a kind/],
+    ['# \nlee:secret', /line 2, column 5: what follows the user name is not a hash of a known kind/],
     [`lee:${sha512}\nlee:${sha512}`, /line 2, column 1: this user name is already in the file\.$/],
   ];
   for (const [text, message] of expected) {

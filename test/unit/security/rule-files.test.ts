@@ -68,22 +68,25 @@ test('a mistake in a rule file is named by line and column', () => {
       /column 21: "permit" is not known here: use one of "allow", "deny"\.$/,
     ],
     ['{ "roles": { "a": { "allow": { "read": [] } } } }', /column 32: "read" is not known here/],
-    ['{ "roles": { "a": { "allow": { "publish": [1] } } } }', /column 44: give a text\.$/],
-    ['{ "roles": { "a": { "allow": { "publish": 1 } } } }', /column 43: give a text, or a list of texts\.$/],
-    ['{ "roles": { "a": { "allow": { "publish": "a#" } } } }', /the filter "a#" is no topic filter/],
-    ['{ "roles": { "a": { "allow": { "publish": "" } } } }', /is no topic filter/],
+    ['{ "roles": { "a": { "allow": { "publish": [1] } } } }', /column 44: give a string\.$/],
+    [
+      '{ "roles": { "a": { "allow": { "publish": 1 } } } }',
+      /column 43: give a string, or a list of strings\.$/,
+    ],
+    ['{ "roles": { "a": { "allow": { "publish": "a#" } } } }', /the filter "a#" is not a topic filter/],
+    ['{ "roles": { "a": { "allow": { "publish": "" } } } }', /is not a topic filter/],
     ['{ "roles": { "a": { "allow": { "publish": "$share/g/a" } } } }', /begins with '\$share\/'/],
-    ['{ "roles": { "a": { "allow": { "publish": "a/x%u" } } } }', /has 'x%u': a placeholder .* stands alone/],
+    [
+      '{ "roles": { "a": { "allow": { "publish": "a/x%u" } } } }',
+      /has 'x%u': a placeholder .* must be alone/,
+    ],
     ['{ "roles": { "a": { "allow": { "publish": "a/%{}" } } } }', /has '%{}': a placeholder/],
     ['{ "users": { "lee": "umpire" } }', /column 21: there is no role "umpire"\.$/],
     [
       '{ "roles": { "viewer": {} }, "everyone": ["viewr"] }',
       /there is no role "viewr": did you mean "viewer"\?$/,
     ],
-    [
-      '{ "roles": { "a": {}, "a": {} } }',
-      /column 23: this is not JSON: "a" stands here for the second time\.$/,
-    ],
+    ['{ "roles": { "a": {}, "a": {} } }', /column 23: this is not JSON: "a" occurs a second time\.$/],
     ['{ "roles": {} ', /column 15: this is not JSON: put ',' or '}' there\.$/],
   ];
   for (const [text, message] of expected) refused(parseRuleFile, text, message);
@@ -128,13 +131,13 @@ test('a mistake in an acl_file is named by line and column, and opens nothing', 
   const expected: [string, RegExp][] = [
     [
       'topics a',
-      /^the-file, line 1, column 1: a line begins with 'user', 'topic' or 'pattern', not 'topics'\.$/,
+      /^the-file, line 1, column 1: a line must begin with 'user', 'topic' or 'pattern', not 'topics'\.$/,
     ],
     ['\nuser', /line 2, column 5: give a user name/],
     ['topic', /column 6: the topic is missing\.$/],
-    ['topic reads a', /column 7: 'reads' is no access: give one of read, write, readwrite, deny\.$/],
-    ['topic read a#', /column 12: the topic is no topic filter/],
-    ['pattern read a/dev-%c', /column 14: the topic has 'dev-%c': a placeholder \(%u or %c\) stands alone/],
+    ['topic reads a', /column 7: 'reads' is not an access: give one of read, write, readwrite, deny\.$/],
+    ['topic read a#', /column 12: the topic is not a topic filter/],
+    ['pattern read a/dev-%c', /column 14: the topic has 'dev-%c': a placeholder \(%u or %c\) must be alone/],
     ['topic read $share/g/a', /column 12: the topic begins with '\$share\/'/],
   ];
   for (const [text, message] of expected) refused(parseAclFile, text, message);

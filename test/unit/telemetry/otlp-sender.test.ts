@@ -61,7 +61,7 @@ test('a collector that is down is tried again, later and later, and costs two li
   await settle();
   assert.deepEqual(bodies, [1, 1, 1, 1, 2]);
   assert.equal(said.length, 2);
-  assert.match(said[0] ?? '', /takes nothing.*ECONNREFUSED/);
+  assert.match(said[0] ?? '', /does not accept exports.*ECONNREFUSED/);
   assert.ok(!said.join().includes('hunter2'));
 });
 

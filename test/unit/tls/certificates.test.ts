@@ -34,8 +34,8 @@ test('what does not belong together is refused, with the files', () => {
   const other = authority.issue();
   const stranger = new Authority();
   refused(() => check(server.certificate, other.key), /key in key\.pem is not that of .*cert\.pem/);
-  refused(() => check('', server.key), /cert\.pem has no certificate/);
-  refused(() => check(server.certificate, 'nothing'), /key\.pem is no private key/);
+  refused(() => check('', server.key), /cert\.pem contains no certificate/);
+  refused(() => check(server.certificate, 'nothing'), /key\.pem is not a private key/);
   refused(() => check(server.certificate.replace('MII', 'MIX'), server.key), /damaged/);
   refused(
     () => check(authority.own.certificate + server.certificate, authority.own.key),
@@ -53,14 +53,14 @@ test('a key with a password is refused in words', () => {
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' },
   });
-  refused(() => check(server.certificate, privateKey), /needs a password/);
+  refused(() => check(server.certificate, privateKey), /has a password/);
 });
 
 test('one that has expired, or does not hold yet, is refused where the time counts', () => {
   const expired = authority.issue({ fromSeconds: -100, untilSeconds: -1 });
   const early = authority.issue({ fromSeconds: 100, untilSeconds: 1_000 });
   refused(() => check(expired.certificate, expired.key), /has expired/);
-  refused(() => check(early.certificate, early.key), /does not hold before .* clock/);
+  refused(() => check(early.certificate, early.key), /is not valid before .* clock/);
   const { cert, key } = { cert: expired.certificate, key: expired.key };
   checkCertificate({ cert: { path: '', text: cert }, key: { path: '', text: key } }, undefined);
 });
@@ -68,8 +68,8 @@ test('one that has expired, or does not hold yet, is refused where the time coun
 test('authorities and lists of revoked certificates are looked at before they are used', () => {
   const ca = { path: 'ca.pem', text: authority.own.certificate };
   checkAuthorities(ca, undefined);
-  refused(() => checkAuthorities({ path: 'ca.pem', text: '' }, undefined), /ca\.pem has no certificate/);
-  refused(() => checkAuthorities(ca, { path: 'crl.pem', text: 'x' }), /crl\.pem has no list/);
+  refused(() => checkAuthorities({ path: 'ca.pem', text: '' }, undefined), /ca\.pem contains no certificate/);
+  refused(() => checkAuthorities(ca, { path: 'crl.pem', text: 'x' }), /crl\.pem contains no list/);
   const broken = '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n';
   refused(() => checkAuthorities(ca, { path: 'crl.pem', text: broken }), /crl\.pem cannot be used/);
 });

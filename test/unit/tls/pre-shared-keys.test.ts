@@ -19,11 +19,11 @@ test('a file as mosquitto has it: a line for each, with comments and empty ones 
 
 test('what is no key is said with its line, and without the key', () => {
   const faulty = {
-    seven: /line 1 of psk\.txt has no identity and ':'/,
-    ':abcd': /line 1 of psk\.txt has no identity and ':'/,
+    seven: /line 1 of psk\.txt lacks an identity and ':'/,
+    ':abcd': /line 1 of psk\.txt lacks an identity and ':'/,
     'a:ab\nb:': /line 2 of psk\.txt has a key that is not in hexadecimal digits/,
     'a:secret': /line 1 of psk\.txt has a key that is not in hexadecimal digits$/,
-    'a:ab\na:cd': /line 2 of psk\.txt has an identity that a line before it has/,
+    'a:ab\na:cd': /line 2 of psk\.txt repeats the identity of an earlier line/,
     'a\tb:ab': /line 1 of psk\.txt has a control character/,
     [`${'i'.repeat(129)}:ab`]: /line 1 of psk\.txt has an identity of more than 128 bytes/,
     [`a:${'ab'.repeat(257)}`]: /line 1 of psk\.txt has a key of more than 256 bytes/,

@@ -107,7 +107,7 @@ test('a certificate whose key has not come yet is not spoken of; if it does not 
   for (let times = 0; times < 4; times++) await look();
   assert.match(
     log.join('\n'),
-    /^error the new certificates are no good.*not that of the certificate in cert$/,
+    /^error the new certificates are invalid.*not that of the certificate in cert$/,
   );
   assert.deepEqual([materials.length, keeper.counts.certificateReloadsRefused], [2, 1]);
 });
@@ -116,7 +116,7 @@ test('who asks is told at once what is wrong, also of a file that is missing', a
   const { keeper, texts, materials, log } = await stage();
   texts.delete('key');
   assert.equal(await keeper.reload(), 'refused');
-  assert.match(log[0] ?? '', /no good.*key cannot be read/);
+  assert.match(log[0] ?? '', /invalid.*key cannot be read/);
   texts.set('key', first.key);
   assert.equal(await keeper.reload(), 'unchanged');
   const expired = authority.issue({ fromSeconds: -100, untilSeconds: -1 });
@@ -150,7 +150,7 @@ test('what cannot be used at the start is a BrokerError with the file', async ()
   texts.set('cert', 'nothing');
   await assert.rejects(keeper.load(), {
     code: 'CERTIFICATE_INVALID',
-    message: /TLS cannot start: cert has no/,
+    message: /TLS cannot start: cert contains no/,
   });
 });
 
@@ -164,7 +164,7 @@ test('an OCSP response is shown if it is for the certificate and holds; where it
   const { keeper, put, texts, materials, log, look } = await stage(withStaple, [['ocsp', good]]);
   const shown = (): number[] => materials.map((one) => one.certificates[0]?.ocspResponse.length ?? -1);
   assert.deepEqual(shown(), [0]);
-  assert.match(log.join(), /^error an OCSP response is of no use: clients are shown none without the issuer/);
+  assert.match(log.join(), /^error an OCSP response is unusable: none is sent without the issuer/);
   put(chained);
   await look();
   assert.deepEqual(shown(), [0, good.length]);
@@ -182,7 +182,7 @@ test('an OCSP response is shown if it is for the certificate and holds; where it
     texts.set('ocsp', response);
     await look();
     assert.match(log[0] ?? '', reason);
-    assert.match(log[0] ?? '', /the one from before is shown as long as it holds/);
+    assert.match(log[0] ?? '', /the previous one is sent as long as it is valid/);
     assert.equal(shown().at(-1), good.length);
   }
   texts.delete('ocsp');
@@ -205,7 +205,7 @@ test('an OCSP response that holds no more is spoken of once, and shown no more',
   clock.pass(86_400_000);
   await look();
   await look();
-  assert.deepEqual(log, ['error an OCSP response is of no use: clients are shown none it holds no more']);
+  assert.deepEqual(log, ['error an OCSP response is unusable: none is sent it is no longer valid']);
 });
 
 test('pre-shared keys are read again; what is wrong in the file leaves the ones from before', async () => {
