@@ -53,8 +53,7 @@ export const limitRanges = {
    */
   passwordBytesMax: { default: 16 * KiB, min: 12, max: 65_535, reload: 'live' },
   /**
-   * User properties of one packet, including those of its will; a CONNECT with more is refused with 0x97, a PUBLISH likewise
-   * and counted (`publishRefused`), any other packet ends its connection. Default 64: tracing and routing need a
+   * User properties of one packet, including those of its will; a CONNECT with more is refused with 0x97, so is a PUBLISH, which is also counted (`publishRefused`), any other packet ends its connection. Default 64: tracing and routing need a
    * dozen, while the largest packet has room for 200,000, each of which becomes an object somewhere.
    */
   userPropertiesPerPacketMax: { default: 64, min: 0, max: 1_000_000, reload: 'restart' },
@@ -352,32 +351,32 @@ export const limitRanges = {
   passwordMemoryMax: { default: 100_000, min: 0, max: 10_000_000, reload: 'restart' },
   /**
    * Connections from one address (of IPv6: from one network of 64 bits); a CONNECT beyond it is refused with 0x97. Default
-   * 0: any number, since all people of an office share an address, and so do all clients behind a proxy that
+   * 0: no limit, since all people of an office share an address, and so do all clients behind a proxy that
    * `trustedProxies` does not name.
    */
   connectionsPerAddressMax: { default: 0, min: 0, max: 100_000_000, reload: 'live' },
   /**
-   * Connections of one verified user name; a CONNECT beyond it is refused with 0x97. Default 0: any number, since
+   * Connections of one verified user name; a CONNECT beyond it is refused with 0x97. Default 0: no limit, since
    * a user may be a fleet of devices, or a person with many pages open.
    */
   connectionsPerUserMax: { default: 0, min: 0, max: 100_000_000, reload: 'live' },
   /**
-   * CONNECTs of all clients in a second; more are refused with 0x9F. Default 0: any number, since all clients
+   * CONNECTs of all clients in a second; more are refused with 0x9F. Default 0: no limit, since all clients
    * reconnect at once when a network recovers, and one worker accepts about ten thousand a second.
    */
   connectsPerSecondMax: { default: 0, min: 0, max: 1_000_000, reload: 'live' },
   /**
-   * The same from one address (of IPv6: from one network of 64 bits). Default 0: any number, for the reasons of
+   * The same from one address (of IPv6: from one network of 64 bits). Default 0: no limit, for the reasons of
    * connectionsPerAddressMax.
    */
   connectsPerSecondPerAddressMax: { default: 0, min: 0, max: 1_000_000, reload: 'live' },
   /**
    * PUBLISH packets of a client in a second; a client that sends more is not read for a while, and loses
-   * nothing. A grant may set another value for its client (`quotas`). Default 0: any number, since the data plane handles a
+   * nothing. A grant may set another value for its client (`quotas`). Default 0: no limit, since the data plane handles a
    * million, and what is too much depends on the application.
    */
   messagesPerSecondMax: { default: 0, min: 0, max: 4_294_967_295, reload: 'live' },
-  /** Bytes of packets of a client in a second, in the same way. Default 0: any number, likewise. */
+  /** Bytes of packets of a client in a second, in the same way. Default 0: no limit, for the same reason. */
   bytesPerSecondMax: { default: 0, min: 0, max: 4_294_967_295, reload: 'live' },
   /**
    * The longest delay of the refusal of a failed login, in milliseconds: none for the first three of an
@@ -400,7 +399,7 @@ export const limitRanges = {
    */
   failedLoginsPerNameMax: { default: 1_000, min: 0, max: 100_000_000, reload: 'live' },
   /**
-   * Times that a client may connect in a minute; then its identifier is banned for banMs. Default 0: any number, since
+   * Times that a client may connect in a minute; then its identifier is banned for banMs. Default 0: no limit, since
    * tests and short scripts may connect often; two devices with the same identifier do so about a thousand
    * times.
    */
@@ -412,7 +411,7 @@ export const limitRanges = {
   banMs: { default: 300_000, min: 0, max: 31_536_000_000, reload: 'live' },
   /**
    * Bans at once. Beyond it the oldest one set by the broker is lifted, and one set by hand is refused. Default 10_000: more
-   * than people can oversee.
+   * than people can keep track of.
    */
   bansMax: { default: 10_000, min: 1, max: 1_000_000, reload: 'restart' },
   /**
@@ -427,7 +426,7 @@ export const limitRanges = {
    */
   overloadLagMs: { default: 5_000, min: 0, max: 600_000, reload: 'restart' },
   /**
-   * Per cent of the memory available to the process (of its control group, or else of the machine), beyond which the same
+   * Percentage of the memory available to the process (of its control group, or else of the machine), beyond which the same
    * happens. Default 90: the operating system kills a process that takes all of it. 0: not checked.
    */
   overloadMemoryPercent: { default: 90, min: 0, max: 100, reload: 'live' },

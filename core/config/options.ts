@@ -295,18 +295,18 @@ export interface BrokerOptions {
    * everything in memory. Default: none, and NATS is not even loaded. See docs/clustering.md.
    */
   readonly cluster?: readonly string[];
-  /** The name of this node, unique in the cluster. Default: the name of the host. */
+  /** The name of this node, unique in the cluster. Default: the host name. */
   readonly nodeName?: string;
   /** The name of the cluster, since NATS may serve several. Default 'rallymq'. */
   readonly clusterName?: string;
   /** The path of a file with the credentials for NATS: a .creds file, or a line `user:password`. Default: none. */
   readonly clusterCredentials?: string;
-  /** The file of the authorities, in PEM, that sign the certificate of NATS, which turns on TLS. Default: Node's own. */
+  /** The file of the authorities, in PEM, that sign the NATS certificate; it turns on TLS. Default: Node's own. */
   readonly clusterTlsCa?: string;
   /**
-   * In how many places what is acknowledged is kept: 1, on the disk of its node, or 3, with JetStream too, so that the other
-   * nodes go on with the sessions and retained messages of one that is lost. 3 needs `cluster`, a `dataDirectory` and three
-   * servers of NATS; give all nodes the same. Default 1. See docs/clustering.md.
+   * Where acknowledged data are stored: 1, on the disk of their node, or 3, also in JetStream, so that the other nodes can
+   * take over the sessions and retained messages of a lost one. 3 needs `cluster`, a `dataDirectory` and three NATS
+   * servers; give all nodes the same value. Default 1. See docs/clustering.md.
    */
   readonly replicas?: number;
   /** The limits that differ from `defaultLimits`. */
