@@ -25,7 +25,7 @@ function follow(): void {
   shown = undefined;
   const id = matchIdOfPage();
   byId('match').hidden = true;
-  setText(byId('nothing'), id === '' ? 'No match selected.' : 'There is no score of this match yet.');
+  setText(byId('nothing'), id === '' ? 'No match selected.' : 'This match has no score yet.');
   noteIfEmpty();
   if (id === '') return;
   subscription = rally.subscribe(scoreTopic(id), (message) => show(readState(message)), { qos: 1 });

@@ -78,7 +78,7 @@ function follow(): void {
   sheet = undefined;
   byId('panel').hidden = true;
   byId('new').hidden = id !== '';
-  setText(byId('nothing'), 'There is no score of this match yet.');
+  setText(byId('nothing'), 'This match has no score yet.');
   noteIfEmpty();
   if (id === '') return;
   const kept = parseRecord(localStorage.getItem(keptKey(id)) ?? '');

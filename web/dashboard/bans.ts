@@ -23,7 +23,7 @@ const kindNames: Readonly<Record<Kind, string>> = {
 const origins: Readonly<Record<string, string>> = {
   hand: 'an operator',
   failedLogins: 'the broker, for failed logins',
-  flapping: 'the broker, since it came and went',
+  flapping: 'the broker, for connecting too often',
 };
 
 const rowsPerPage = 100;

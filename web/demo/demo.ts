@@ -14,11 +14,11 @@ const rally = new Rally(url, { clientId: `demo-${process.pid}`, ...(await withWe
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 rally.on('connected', () => say(`Playing at ${pageOf(url)} (Ctrl-C ends it)`));
 rally.on('reconnecting', ({ error }) =>
-  say(`No broker at ${url}: ${error?.message ?? 'it has gone'}. Start one with npm start.`),
+  say(`No broker at ${url}: ${error?.message ?? 'the connection ended'}. Start one with npm start.`),
 );
 rally.on('closed', ({ error }) => {
   if (error === undefined) return;
-  process.stderr.write(`demo: the broker refuses: ${error.message}\n`);
+  process.stderr.write(`demo: the broker refused the connection: ${error.message}\n`);
   process.exit(1);
 });
 

@@ -214,7 +214,7 @@ class Console {
         retain: byId<HTMLInputElement>('retain').checked,
         properties: publishProperties(),
       });
-      const noSubscriber = answer?.reasonCode === 0x10 ? '; nobody has subscribed to it' : '';
+      const noSubscriber = answer?.reasonCode === 0x10 ? '; nobody is subscribed to it' : '';
       setText(said, qos === 0 ? 'sent' : `the broker has it${noSubscriber}`);
     } catch (error) {
       said.classList.add('failed');
