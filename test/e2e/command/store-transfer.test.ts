@@ -126,7 +126,10 @@ test('a compacted store has the same in it, and is smaller', async (t) => {
   const segments = async (): Promise<number> =>
     JSON.parse(await store('info', '--data', data, '--json')).segments;
   assert.ok((await segments()) > 5);
-  assert.match(await store('compact', '--data', data), /data takes [\d.]+ MiB now, and took [\d.]+ MiB\.\n$/);
+  assert.match(
+    await store('compact', '--data', data),
+    /data takes [\d.]+ MiB now, down from [\d.]+ MiB\.\n$/,
+  );
   assert.ok((await segments()) <= 2);
   assert.deepEqual(await exportOf(data, join(folder, 'after')), before);
   assert.match(await store('check', '--data', data), /Nothing is damaged\.\n$/);
@@ -141,16 +144,16 @@ test('what is no export is refused with its line, and leaves nothing', async (t)
   const wrong: [string, RegExp][] = [
     ['', /wrong is empty/],
     [first, /line 2: the last line of the export, .* does not follow: the file is cut off/],
-    [`${first}\n{"end":2}`, /line 2: 2 lines should stand before it, not 1/],
-    [`${first}\n{"end":1}\n{"message":64,"topic":"a","qos":1}`, /line 3: it stands behind the last line/],
+    [`${first}\n{"end":2}`, /line 2: there should be 2 lines before it, not 1/],
+    [`${first}\n{"end":1}\n{"message":64,"topic":"a","qos":1}`, /line 3: it follows the last line/],
     ['{}', /line 1: it is not the first line/],
-    ['{"rallymq":"store","version":2}', /line 1: version 2 is of a newer RallyMQ/],
+    ['{"rallymq":"store","version":2}', /line 1: version 2 was written by a newer RallyMQ/],
     [`${first}\nnonsense`, /line 2: it is not JSON/],
     [`${first}\n{"message":64,"topic":"a/#","qos":1}`, /line 2: topic: 'a\/#' is not a topic name/],
     [`${first}\n{"message":64,"topic":"a","qos":3}`, /line 2: qos is not a whole number from 0 to 2/],
     [`${first}\n{"message":64,"topic":"a","qos":1,"properties":{"colour":1}}`, /there is no colour/],
-    [`${first}\n{"retained":64}`, /line 2: message 64 does not stand before it/],
-    [`${first}\n${session},"waiting":[{"message":3,"qos":1}]}`, /message 3 does not stand before it/],
+    [`${first}\n{"retained":64}`, /line 2: there is no message 64 before it/],
+    [`${first}\n${session},"waiting":[{"message":3,"qos":1}]}`, /there is no message 3 before it/],
     [`${first}\n${session},"leftAt":"soon"}`, /leftAt is not a time/],
     [`${first}\n${session}}\n${session}}`, /line 3: clientId: 'a' is empty, or occurs twice/],
   ];

@@ -46,8 +46,11 @@ test('--version and -v', async () => {
 test('flags that are wrong', async () => {
   assertWrongUse(await runCommand(['--prot', '1']), /--prot .*--port/);
   assertWrongUse(await runCommand(['start']), /'start'/);
-  assertWrongUse(await runCommand(['pasword']), /did you mean rallymq passwd\?/);
-  assertWrongUse(await runCommand(['top', '--key']), /--key is not a flag of rallymq top: did you mean/);
+  assertWrongUse(await runCommand(['paswd']), /did you mean rallymq passwd\?/);
+  assertWrongUse(
+    await runCommand(['top', '--keyfile']),
+    /--keyfile is not a flag of rallymq top: did you mean/,
+  );
   assertWrongUse(await runCommand(['--port']), /--port/);
   assertWrongUse(await runCommand(['--port', '70000']), /--port.*70000/);
   assertWrongUse(await runCommand(['--workers', '0']), /--workers/);
