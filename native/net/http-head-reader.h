@@ -25,7 +25,7 @@ class HttpHeadReader {
       if (size_ == bytesMax) return {at, {431, "The head of this request is too large.\n"}};
       size_++;
       const Step step = take(chunk[at]);
-      if (step == Step::refused) return {at, {400, "This is not a request of HTTP/1.1.\n"}};
+      if (step == Step::refused) return {at, {400, "This is not an HTTP/1.1 request.\n"}};
       if (step == Step::next) continue;
       append(chunk.first(at + 1));
       return {at + 1, {}, true};

@@ -103,15 +103,15 @@ class HttpHead {
   static HttpRefusal readRequestLine(std::string_view line, HttpRequest& request) {
     const size_t first = line.find(' ');
     const size_t last = line.rfind(' ');
-    if (first == std::string_view::npos || first == last) return bad("This is not a request of HTTP/1.1.\n");
+    if (first == std::string_view::npos || first == last) return bad("This is not an HTTP/1.1 request.\n");
     request.method = line.substr(0, first);
     request.target = line.substr(first + 1, last - first - 1);
     const std::string_view version = line.substr(last + 1);
     if (!isToken(request.method)) return bad("This request has no valid method.\n");
     if (version.size() != 8 || !version.starts_with("HTTP/") || version[6] != '.' || !isDigit(version[5]) ||
         !isDigit(version[7]))
-      return bad("This is not a request of HTTP/1.1.\n");
-    if (version[5] != '1') return {505, "This server speaks HTTP/1.1.\n"};
+      return bad("This is not an HTTP/1.1 request.\n");
+    if (version[5] != '1') return {505, "This server supports HTTP/1.1.\n"};
     request.isOlder = version[7] == '0';
     return readTarget(request);
   }
@@ -122,18 +122,18 @@ class HttpHead {
     std::string_view& target = request.target;
     for (const char character : target) {
       if (character <= ' ' || character > '~' || character == '#')
-        return bad("The target has to be percent-encoded.\n");
+        return bad("The request target must be percent-encoded.\n");
     }
-    if (request.method == "CONNECT") return {501, "This server is no proxy.\n"};
+    if (request.method == "CONNECT") return {501, "This server is not a proxy.\n"};
     if (target == "*" && request.method == "OPTIONS") target = "/";
     if (target.starts_with('/')) return {};
     // The absolute form, which is for proxies and must be understood (3.2.2): its host counts.
     const size_t scheme = beginsWithName(target, "http://") ? 7 : beginsWithName(target, "https://") ? 8 : 0;
-    if (scheme == 0) return bad("The target of a request begins with '/'.\n");
+    if (scheme == 0) return bad("The request target must begin with '/'.\n");
     const size_t end = std::min(target.find_first_of("/?", scheme), target.size());
     request.host = target.substr(scheme, end - scheme);
     target.remove_prefix(end);
-    if (request.host.empty() || target.starts_with('?')) return bad("The target of a request begins with '/'.\n");
+    if (request.host.empty() || target.starts_with('?')) return bad("The request target must begin with '/'.\n");
     if (target.empty()) target = "/";
     return {};
   }
@@ -142,7 +142,7 @@ class HttpHead {
     for (std::string_view line = nextLine(text); !line.empty(); line = nextLine(text)) {
       const size_t colon = line.find(':');
       if (colon == std::string_view::npos || !isToken(line.substr(0, colon)))
-        return bad("A header is a name, a colon and a value.\n");
+        return bad("A header must be a name, a colon and a value.\n");
       if (fields.size() == httpFieldsMax) return {431, "This request has too many headers.\n"};
       fields.push_back({line.substr(0, colon), trimmed(line.substr(colon + 1))});
     }
@@ -157,13 +157,13 @@ class HttpHead {
       if (host) return bad("This request names two hosts.\n");
       host = &field.value;
     }
-    if (!host && !request.isOlder) return bad("A request of HTTP/1.1 names its host.\n");
+    if (!host && !request.isOlder) return bad("An HTTP/1.1 request must name its host.\n");
     if (host && request.host.empty()) request.host = *host;
     for (const char character : request.host) {
       const char small = lower(character);
       const bool isPlain = (small >= 'a' && small <= 'z') || isDigit(small);
       if (!isPlain && std::string_view("-._~%!$&'()*+;=:[]").find(small) == std::string_view::npos)
-        return bad("This is not the name of a host.\n");
+        return bad("This is not a host name.\n");
     }
     return {};
   }
@@ -177,12 +177,12 @@ class HttpHead {
     for (const HttpField& field : request.fields) {
       if (isName(field.name, "content-length")) {
         if (hasLength || !readDecimal(field.value, request.contentLength))
-          return bad("The Content-Length of a request is one number.\n");
+          return bad("The Content-Length of a request must be a single number.\n");
         hasLength = true;
       } else if (isName(field.name, "transfer-encoding")) {
         if (request.isChunked || request.isOlder)
-          return bad("The Transfer-Encoding of a request is 'chunked', once.\n");
-        if (!isName(field.value, "chunked")) return {501, "The only Transfer-Encoding here is 'chunked'.\n"};
+          return bad("The Transfer-Encoding of a request must be 'chunked', once.\n");
+        if (!isName(field.value, "chunked")) return {501, "The only Transfer-Encoding supported here is 'chunked'.\n"};
         request.isChunked = true;
       } else if (isName(field.name, "connection")) {
         if (hasMember(field.value, "close")) request.keepsAlive = false;
@@ -190,12 +190,13 @@ class HttpHead {
       } else if (isName(field.name, "upgrade")) {
         namesWebSocket |= hasMember(field.value, "websocket");
       } else if (isName(field.name, "expect")) {
-        if (!isName(field.value, "100-continue")) return {417, "The only expectation here is '100-continue'.\n"};
+        if (!isName(field.value, "100-continue"))
+          return {417, "The only expectation supported here is '100-continue'.\n"};
         request.expectsContinue = !request.isOlder;
       }
     }
     if (hasLength && request.isChunked)
-      return bad("A request has a Content-Length or a Transfer-Encoding, not both.\n");
+      return bad("A request may have a Content-Length or a Transfer-Encoding, not both.\n");
     request.asksForWebSocket = isUpgrade && namesWebSocket && request.method == "GET" && !request.isOlder &&
                                !request.hasBody();
     return {};

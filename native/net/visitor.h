@@ -162,7 +162,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
           if (isIdle) leave();
         } else if (inStageMs >= limits.connectTimeoutMs) {
           if (head_.isEmpty()) leave();
-          else refuse({408, "The head of this request did not come in time.\n"});
+          else refuse({408, "The head of this request did not arrive in time.\n"});
         }
         break;
       case Stage::waiting:
@@ -309,8 +309,8 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
       leaveFor(Notice::plainOnTlsPort);
     } else if (held.size() >= methodBytes) {
       door_.note(Notice::plainOnTlsPort, *this);
-      refuse({400, protocols_.http ? "This port speaks TLS: ask for https:// or wss:// here.\n"
-                                   : "This port speaks MQTT over TLS: connect to it by mqtts://.\n"});
+      refuse({400, protocols_.http ? "This port speaks TLS: use https:// or wss:// here.\n"
+                                   : "This port speaks MQTT over TLS: use mqtts:// here.\n"});
     }
   }
 
@@ -438,9 +438,7 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     if (body_.isComplete()) HttpForward::appendEnd(forwarded_, body_.isChunked());
     if (body_.isBroken() || body_.dataBytes() > door_.limits().httpBodyBytesMax) {
       if (hasBegun_) leave();
-      else
-        refuse(body_.isBroken() ? HttpRefusal{400, "The chunks of this request are not formed as they must be.\n"}
-                                : tooLarge);
+      else refuse(body_.isBroken() ? HttpRefusal{400, "The chunks of this request are malformed.\n"} : tooLarge);
       return {};
     }
     if (link_ && !forwarded_.empty()) link_->send(asBytes(forwarded_));

@@ -25,7 +25,7 @@ BasicPointer basicOf(Bytes bytes, std::string& error) {
   const unsigned char* at = bytes.data();
   const ResponsePointer response(d2i_OCSP_RESPONSE(nullptr, &at, long(bytes.size())));
   if (!response || at != bytes.data() + bytes.size()) {
-    error = "it is no OCSP response in DER";
+    error = "it is not an OCSP response in DER";
     return nullptr;
   }
   if (const int status = OCSP_response_status(response.get()); status != OCSP_RESPONSE_STATUS_SUCCESSFUL) {

@@ -81,8 +81,9 @@ inline std::string_view refusalSentence(Reason reason) {
   switch (reason) {
     case Reason::notAuthorized: return "Clients may not publish to $SYS or $share.";
     case Reason::quotaExceeded:
-      return "No room for more retained messages, or more user properties than the broker takes.";
-    case Reason::payloadFormatInvalid: return "The payload is not UTF-8, as its Payload Format Indicator says.";
+      return "No room for more retained messages, or more user properties than the broker accepts.";
+    case Reason::payloadFormatInvalid:
+      return "The payload is not UTF-8, although its Payload Format Indicator says so.";
     default: return {};
   }
 }

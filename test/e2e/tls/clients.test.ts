@@ -130,7 +130,7 @@ test('curl is served, and is told why where it does not agree', async (t) => {
   assert.match((await curl('--http1.1', '--head', `https://localhost:${tlsPort}/`)).output, /200 OK/);
   assert.match((await curl(`https://localhost:${tlsPort}/mqtt`)).output, /426 Upgrade Required/);
   const plain = await curl(`http://localhost:${tlsPort}/healthz`);
-  assert.match(plain.output, /400 Bad Request.*This port speaks TLS: ask for https:\/\//s);
+  assert.match(plain.output, /400 Bad Request.*This port speaks TLS: use https:\/\//s);
   const secure = await curl(`https://localhost:${port}/healthz`);
   assert.deepEqual([secure.code, /alert handshake failure/.test(secure.output)], [35, true], secure.output);
   const old = await curl(

@@ -168,8 +168,8 @@ test('a client without TLS on a TLS port is told, and one log line says so', asy
   assert.match(command.stdout, new RegExp(`https://127\\.0\\.0\\.1:${tlsPort}/`));
   for (let round = 0; round < 2; round++) {
     for (const [port, sentence] of [
-      [tlsPort, /^HTTP\/1\.1 400 .*This port speaks TLS: ask for https:\/\/ or wss:\/\/ here\.\n$/s],
-      [mqttsPort, /^HTTP\/1\.1 400 .*This port speaks MQTT over TLS: connect to it by mqtts:\/\/\.\n$/s],
+      [tlsPort, /^HTTP\/1\.1 400 .*This port speaks TLS: use https:\/\/ or wss:\/\/ here\.\n$/s],
+      [mqttsPort, /^HTTP\/1\.1 400 .*This port speaks MQTT over TLS: use mqtts:\/\/ here\.\n$/s],
     ] as const) {
       const http = connectPlain(port, '127.0.0.1');
       for (const character of 'GET / HTTP/1.1\r\nHost: a\r\n\r\n') http.write(character);

@@ -170,8 +170,8 @@ test('an OCSP response is shown if it is for the certificate and holds; where it
   assert.deepEqual(shown(), [0, good.length]);
   const damaged = Buffer.from(good.toString('latin1').replace(/20(\d{12}Z)/, '19$1'), 'latin1');
   const useless = [
-    [Buffer.from('nothing'), /no OCSP response in DER/],
-    [good.subarray(0, good.length - 1), /no OCSP response in DER/],
+    [Buffer.from('nothing'), /not an OCSP response in DER/],
+    [good.subarray(0, good.length - 1), /not an OCSP response in DER/],
     [damaged, /has not signed it/],
     [ocspResponse(authority, second), /about another certificate/],
     [ocspResponse(authority, first, { isRevoked: true }), /says that the certificate is revoked/],
