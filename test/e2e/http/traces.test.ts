@@ -184,6 +184,10 @@ test('rallymq trace shows what comes, writes it to a file, and takes its trace a
     traceCommand(['--url', origin, ...more], { RALLYMQ_API_KEY: key }, () => {}, stop.signal);
   await assert.rejects(wrong([]), /one of --client, --topic and --address/);
   await assert.rejects(wrong(['--topic', 'a#']), /400.*topic filter/);
-  await assert.rejects(wrong(['--topic', 'a', '--seconds', '0']), /400: seconds is from/);
-  await assert.rejects(wrong(['--client', 'a', '--seconds', 'x']), /--seconds is a whole number/);
+  for (const seconds of ['0', 'x', '3601'])
+    await assert.rejects(
+      wrong(['--client', 'a', '--seconds', seconds]),
+      /: give a whole number from 1 to 3600/,
+    );
+  await assert.rejects(wrong(['--client', 'a', '--output', '/nowhere/x']), /no such file .*--output/);
 });
