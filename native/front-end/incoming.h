@@ -179,7 +179,8 @@ class Incoming {
     if (isAlias && publish.topic.empty()) return Reason::protocolError;
     RecentTopics::Topic& recent = recent_.of(connection.slot);
     const Bytes topic = fullTopic(connection, publish.topic);
-    if (!recent.is(topic)) {
+    const bool isPrefixAlone = connection.topicPrefix && publish.topic.empty();  // somebody else's topic, perhaps
+    if (isPrefixAlone || !recent.is(topic)) {
       if (!isTopicName(publish.topic, limits_.topicLevelsMax)) return faultOf(connection, publish.topic);
       if (topic.size() > UINT16_MAX) return Reason::topicNameInvalid;
       recent.set(topic, shards_.topicHash(topic));

@@ -103,6 +103,8 @@ class SocketTransport : public Transport {
   void abort(Connection& connection) override {
     if (!connection.socket) return;
     Socket& socket = socketOf(connection);
+    if (socket.webSocket && socket.webSocket->owesClose && connection.phase == Phase::closing && !socket.unsent)
+      sendClose(socket, socket.webSocket->close);
     connection.socket = nullptr;
     socket.connection = nullptr;
     if (socket.unsent) socket.unsent->outbox.clear(frontEnd_.outbound().arena());
@@ -133,6 +135,7 @@ class SocketTransport : public Transport {
   struct WebSocket {
     WebSocketReader reader;
     WebSocketClose close = WebSocketClose::normal;  // what we close it with
+    bool owesClose = false;                         // the client has sent a Close frame that is not answered yet
     bool isPinged = false;
     uint64_t lifeMs = 0;      // when it last gave a sign of life
     uint64_t takenBytes = 0;  // of what was sent, with a ping that stands behind it
@@ -215,7 +218,7 @@ class SocketTransport : public Transport {
     else frontEnd_.receive(*socket.connection, chunk);
   }
 
-  // The only place where the client's stream ends: its socket sends no more, or its Close frame was answered.
+  // The only place where the client's stream ends: its socket sends no more, or it has sent a Close frame.
   void onStreamEnd(Socket& socket) { frontEnd_.streamEnded(*socket.connection); }
 
   void receiveFrames(Socket& socket, std::span<uint8_t> chunk) {
@@ -232,7 +235,9 @@ class SocketTransport : public Transport {
   void endWebSocket(Socket& socket, const WebSocketReader::Result& result) {
     Connection& connection = *socket.connection;
     if (result.isFromClient) {
-      if (connection.phase < Phase::closing) sendClose(socket, result.close);
+      // The answer follows those to everything before it: no message may come behind a Close frame (5.5.1).
+      socket.webSocket->close = result.close;
+      socket.webSocket->owesClose = connection.phase < Phase::closing;
       onStreamEnd(socket);
     } else if (connection.phase < Phase::closing) {
       socket.webSocket->close = result.close;

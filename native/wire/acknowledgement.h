@@ -79,9 +79,9 @@ inline AcknowledgementFrame writeAcknowledgement(PacketType type, uint16_t packe
 // Why a message was refused, as a sentence; empty if the reason code says it all.
 inline std::string_view refusalSentence(Reason reason) {
   switch (reason) {
-    case Reason::notAuthorized: return "Clients may not publish to $SYS or $share.";
+    case Reason::notAuthorized: return "The client may not publish to this topic.";
     case Reason::quotaExceeded:
-      return "No room for more retained messages, or more user properties than the broker accepts.";
+      return "No room to store or retain the message, or more user properties than the broker accepts.";
     case Reason::payloadFormatInvalid:
       return "The payload is not UTF-8, although its Payload Format Indicator says so.";
     default: return {};

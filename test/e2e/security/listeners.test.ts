@@ -284,6 +284,23 @@ test('wildcards do not match topics that begin with $ for a tenant, whoever publ
   assert.equal(await received(back), 'end=seen');
 });
 
+test('an empty topic is none for a tenant, also where somebody else has just published to the prefix itself', async (t) => {
+  const broker = await start(t, { workers: 1, listeners: [{ port: 0, topicPrefix: 'tenants/red/' }] });
+  const { port, tcpPort } = broker.address();
+  for (const transport of ['tcp', 'ws'] as const) {
+    const outsider = await openClient(t, transport, { port, tcpPort: Number(tcpPort) });
+    outsider.send(publishFrame('tenants/red/', 'x', { qos: 1 }));
+    await outsider.nextPacket();
+    outsider.send(disconnectFrame);
+    await outsider.closed();
+    await until('its end', () => broker.statistics().connections === 0);
+    const red = await openClient(t, transport, at(broker, 0)); // on the same slot
+    red.send(publishFrame('', 'x', { qos: 1 }));
+    const { header, body } = await red.nextPacket();
+    assert.deepEqual([header, body[0]], [0xe0, 0x82], transport);
+  }
+});
+
 test('rules, grants, users and claims: the rules are about what the client sees', async (t) => {
   const folder = accessFolder(t);
   const rules = {

@@ -65,8 +65,8 @@ const sentences = {
   connack: 'The user name or password is wrong.',
   suback: 'A topic filter has too many levels.',
   unsuback: 'There was no subscription to a topic filter.',
-  puback: 'Clients may not publish to $SYS or $share.',
-  pubrec: 'Clients may not publish to $SYS or $share.',
+  puback: 'The client may not publish to this topic.',
+  pubrec: 'The client may not publish to this topic.',
   disconnect: 'A packet could not be read.',
 } as const satisfies Answers;
 const none: Answers = {

@@ -1,11 +1,18 @@
 /** What is WebSocket's own: the handshake with its sub-protocols, and frames that are not binary. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { startBroker } from '../../support/broker.ts';
-import { connectFrame, pingreqFrame, subscribeFrame } from '../../support/frames.ts';
+import { connectFrame, pingreqFrame, publishFrame, subscribeFrame } from '../../support/frames.ts';
 import { openClient, RawClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
-import { assertUpgraded, encodeFrame, handshake, opcode } from '../../support/websocket-link.ts';
+import {
+  assertUpgraded,
+  encodeFrame,
+  handshake,
+  opcode,
+  ServerFrames,
+} from '../../support/websocket-link.ts';
 
 const granted: readonly (readonly [offer: string, chosen: string])[] = [
   ['mqtt', 'mqtt'],
@@ -108,6 +115,33 @@ test('a close frame is answered with its own code, and the session ends', async 
     assert.equal((await client.closed()).code, code);
   }
   await until('the end of the connections', () => running.broker.statistics().connections === 0);
+});
+
+test('what came before a close frame is answered, and nothing follows the answer to it', async (t) => {
+  const { port } = await startBroker(t);
+  const { socket } = await handshake(port);
+  t.after(() => socket.destroy());
+  const frames = new ServerFrames();
+  const codes: number[] = [];
+  socket.on('data', (chunk: Buffer) => {
+    for (const { code } of frames.push(chunk)) codes.push(code);
+  });
+  socket.resume();
+  const messages = [
+    connectFrame(),
+    subscribeFrame('last/#', 1),
+    publishFrame('last/one', 'words', { qos: 1 }),
+    publishFrame('last/two', 'words', { qos: 2 }),
+  ];
+  const close = encodeFrame(opcode.close, Uint8Array.of(0x03, 0xe8));
+  socket.write(Buffer.concat([...messages.map((each) => encodeFrame(opcode.binary, each)), close]));
+  await once(socket, 'close');
+  assert.ok(codes.length > 1, String(codes));
+  assert.deepEqual(
+    codes.flatMap((code, index) => (code === opcode.close ? [index] : [])),
+    [codes.length - 1],
+    String(codes),
+  );
 });
 
 test('a close frame with a code that no client may send is answered with 1002', async (t) => {
