@@ -17,7 +17,7 @@ import { connectToNats, type NatsPost } from './nats-connection.ts';
 import { openRegister } from './nats-register.ts';
 import type { NodeAnswer, NodeQuestion, ToldWill } from './node-messages.ts';
 import { Subjects } from './ports.ts';
-import { clusterWorkersMax } from './slots.ts';
+import { clusterWorkersMax, standInWorkers } from './slots.ts';
 import { Superseded } from './superseded.ts';
 import { liveNodes, type NodeEntry, type View, workersOf } from './view.ts';
 
@@ -230,7 +230,10 @@ function versionsOf([oldest, newest]: readonly [number, number] = [2, 2]): strin
   return oldest === newest ? `${oldest}` : `${oldest} and ${newest}`;
 }
 
-function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: BrokerConfig): string {
+function sentenceOf(
+  refusal: JoinRefusal,
+  { nodeName, clusterName, workers, replicas }: BrokerConfig,
+): string {
   switch (refusal.why) {
     case 'nameTaken':
       return `The cluster ${clusterName} already has a running node ${nodeName}: choose another nodeName.`;
@@ -245,7 +248,9 @@ function sentenceOf(refusal: JoinRefusal, { nodeName, clusterName, workers }: Br
     case 'otherVersion':
       return `The node ${refusal.node.name} of the cluster ${clusterName} speaks versions ${versionsOf(refusal.node.links)} of the frame format, this version of RallyMQ ${versionsOf(linkVersions)}: upgrade the nodes step by step, through releases that have a version in common.`;
     case 'full':
-      return `The cluster ${clusterName} has no room for ${workers} workers: all nodes together have at most ${clusterWorkersMax}.`;
+      return replicas > 1
+        ? `The cluster ${clusterName} has no room for ${workers} workers with consecutive numbers: with replicas all nodes together have at most ${clusterWorkersMax - standInWorkers}, since whoever goes on with the log of a lost node needs one. Start with fewer workers.`
+        : `The cluster ${clusterName} has no room for ${workers} workers with consecutive numbers: all nodes together have at most ${clusterWorkersMax}. Start with fewer workers.`;
     case 'viewNotReadable':
       return `The state of the cluster ${clusterName} cannot be used: ${refusal.sentence}.`;
   }

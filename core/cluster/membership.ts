@@ -17,6 +17,7 @@ import {
   decodeView,
   encodeView,
   firstView,
+  haveRoomFor,
   isCount,
   linkVersionOf,
   liveNodes,
@@ -91,6 +92,8 @@ const cutOffMs = lostBeats * beatMs;
  * How often the view is read even if nobody announces a new one: its writer may have ended in that moment.
  */
 const beatsPerRead = 10;
+/** Whose beats they are who wait until there is room for them. */
+const nobody = 0;
 /** Between two attempts to read or write. */
 const retryMs = 100;
 
@@ -198,6 +201,7 @@ export class Membership {
       const own = liveNodes(found).find((node) => node.id === id);
       if (own !== undefined) {
         this.#node = own;
+        this.#tickHeard = this.#ticks; // of other newcomers too, until now
         this.#adopt(found, written.revision);
         this.#beat();
         done(undefined);
@@ -230,13 +234,19 @@ export class Membership {
         done(refusal);
         return;
       }
-      const next = withNode(others, newcomer);
-      if (next === undefined && found.nodes.every(({ state }) => state !== 'gone')) {
+      const heard = liveNodes(others).filter(({ incarnation }) => this.#isHeard(incarnation));
+      const isNobodyLeft = heard.length === 0 && this.#beats >= lostBeats;
+      const next = withNode(isNobodyLeft ? { ...others, nodes: [] } : others, newcomer);
+      // A stand-in does not wait: the lost node stays in the view, with its workers, until it is there.
+      if (next === undefined && (standsFor !== undefined || !haveRoomFor(heard, newcomer))) {
         done({ why: 'full' });
         return;
       }
       if (next === undefined) {
-        again(beatMs); // until everyone has released the nodes that are gone
+        noteOnce('waiting until it is known which nodes are lost, and their workers are released');
+        this.#ticks++;
+        this.#sendBeat(); // to know that it would hear the others
+        again(beatMs);
         return;
       }
       this.#options.register.write(encodeView(next), written.revision, () => again(0)); // the next read tells
@@ -278,7 +288,7 @@ export class Membership {
 
   #sendBeat(): void {
     const beat: Beat = {
-      from: this.#node?.incarnation ?? 0,
+      from: this.#node?.incarnation ?? nobody,
       tick: this.#ticks,
       epoch: this.#view?.epoch ?? 0,
       applied: this.#options.applied(),
@@ -290,7 +300,7 @@ export class Membership {
   #onBeat(bytes: Uint8Array): void {
     const beat = readBeat(bytes);
     if (beat === undefined || this.#isOver) return;
-    if (beat.from === this.#node?.incarnation) {
+    if (beat.from === (this.#node?.incarnation ?? nobody)) {
       if (beat.tick > this.#tickHeard) this.#beats++;
       this.#tickHeard = Math.max(this.#tickHeard, beat.tick);
       this.#heardMs = this.#options.clock.nowMs();
@@ -308,6 +318,10 @@ export class Membership {
     this.#wasReached = isReached;
     if (isReached) this.#read();
     this.#options.onReach(isReached);
+  }
+
+  #isHeard(incarnation: number): boolean {
+    return this.#peers.has(incarnation) && this.#silence(incarnation) < lostBeats;
   }
 
   #silence(incarnation: number): number {

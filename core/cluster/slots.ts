@@ -12,6 +12,8 @@ export const slotCount = 1_024;
 
 /** The most workers in total: the workers with subscribers of a filter are the bits of a 64-bit number. */
 export const clusterWorkersMax = 64;
+/** Of those, what stays free where logs have second copies: whoever goes on with the log of a lost node needs it. */
+export const standInWorkers = 1;
 
 /** A worker that may own slots. */
 export interface SlotWorker {

@@ -10,7 +10,7 @@
  * numbers before.
  */
 import { isRecord, isWholeNumber } from '../config/option-rules.ts';
-import { bestWorkerOf, clusterWorkersMax, type SlotWorker, slotCount } from './slots.ts';
+import { bestWorkerOf, clusterWorkersMax, type SlotWorker, slotCount, standInWorkers } from './slots.ts';
 
 /** The version written; a node that reads a higher one is too old for its cluster. */
 export const viewFormat = 1;
@@ -118,13 +118,18 @@ export function linkVersionOf(a: Pick<NodeEntry, 'links'>, b: Pick<NodeEntry, 'l
  * leave soon.
  */
 export function withNode(view: View, node: Newcomer): View | undefined {
-  const firstWorker = freeWorkers(view, node.workers);
+  const firstWorker = freeWorkers(view.nodes, node);
   if (firstWorker === undefined) return undefined;
   const incarnation = view.lastIncarnation + 1;
   const state = node.standsFor === undefined ? 'serving' : 'leaving';
   const entry: NodeEntry = { ...node, incarnation, firstWorker, state };
   const next = { ...view, lastIncarnation: incarnation, nodes: [...view.nodes, entry] };
   return liveNodes(view).length === 0 ? withSlotsDealt(next, slotCount) : advanced(next);
+}
+
+/** Whether these nodes leave room for the workers of another one. */
+export function haveRoomFor(nodes: readonly NodeEntry[], node: Newcomer): boolean {
+  return freeWorkers(nodes, node) !== undefined;
 }
 
 /** NATS may have lost views that a node has seen: epochs and incarnations continue after them. */
@@ -192,11 +197,15 @@ function slotWorkersOf(view: View): SlotWorker[] {
   );
 }
 
-function freeWorkers(view: View, count: number): number | undefined {
+function freeWorkers(nodes: readonly NodeEntry[], newcomer: Newcomer): number | undefined {
+  const { workers, stream, standsFor } = newcomer;
+  const isReplicated = stream !== undefined && standsFor === undefined;
   const isTaken = new Array<boolean>(clusterWorkersMax).fill(false);
-  for (const node of view.nodes) for (const worker of workersOf(node)) isTaken[worker] = true;
-  for (let first = 0; first + count <= clusterWorkersMax; first++)
-    if (!isTaken.slice(first, first + count).includes(true)) return first;
+  for (const node of nodes) for (const worker of workersOf(node)) isTaken[worker] = true;
+  const free = isTaken.filter((each) => !each).length;
+  if (free < workers + (isReplicated ? standInWorkers : 0)) return undefined;
+  for (let first = 0; first + workers <= clusterWorkersMax; first++)
+    if (!isTaken.slice(first, first + workers).includes(true)) return first;
   return undefined;
 }
 

@@ -5,7 +5,7 @@
  * and wills of clients whose node was killed have gone out once.
  */
 import assert from 'node:assert/strict';
-import { slotCount } from '../../../core/cluster/slots.ts';
+import { clusterWorkersMax, slotCount } from '../../../core/cluster/slots.ts';
 import {
   decodeView,
   liveNodes,
@@ -50,8 +50,8 @@ class Play implements Stage {
     this.nats = new SimulatedNats(this.time, this.random);
   }
 
-  start(name = `node-${++this.#names}`): SimulatedNode {
-    const node = new SimulatedNode(this, name, 1 + this.random.below(2), this.#disks?.get(name));
+  start(name = `node-${++this.#names}`, workers = 1 + this.random.below(2)): SimulatedNode {
+    const node = new SimulatedNode(this, name, workers, this.#disks?.get(name));
     this.nodes.push(node);
     node.join();
     return node;
@@ -469,6 +469,28 @@ function playWills(seed: number): number {
   return stage.wills.length;
 }
 
+/**
+ * All 64 numbers of workers are taken: nodes that are killed, some or all, find their places again, with the old names or new
+ * ones.
+ */
+function playFull(seed: number): number {
+  const stage = new Play(seed, true);
+  const { random } = stage;
+  for (let node = 0; node < 4; node++) stage.start(undefined, clusterWorkersMax / 4);
+  stage.time.run(12_000);
+  for (let round = 0; round < 2; round++) {
+    const killed = stage.nodes.slice(random.below(stage.nodes.length));
+    for (const node of killed) stage.end(node);
+    for (const { name, workers } of killed) {
+      const isNew = random.below(3) === 0;
+      stage.time.after(random.below(6_000), () => stage.start(isNew ? undefined : name, workers));
+    }
+    stage.time.run(40_000);
+    stage.assertSettled();
+  }
+  return stage.nodes.length;
+}
+
 export const schedules = {
   roaming: (seed: number) => play(seed, false),
   faults: (seed: number) => play(seed, true),
@@ -478,6 +500,7 @@ export const schedules = {
   outage: playOutage,
   wills: playWills,
   takeovers: playTakeovers,
+  full: playFull,
 } as const;
 export type ScheduleName = keyof typeof schedules;
 

@@ -40,6 +40,10 @@ test('nodes are killed for good, also those that stand in for others, and no ses
   assert.ok(playAll('takeovers', 6) > 0);
 });
 
+test('nodes find their places again where they take all numbers of workers, also when all were killed', () => {
+  playAll('full', 4);
+});
+
 test('a will is not lost where its node is killed while the slots of its client move to a node that does not hear yet', () => {
   assert.ok(playSchedule('wills', 20_262_647) > 0);
 });

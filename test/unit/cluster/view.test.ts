@@ -71,6 +71,15 @@ test('the workers of a node that is gone are free once all have let go of it', (
   assert.equal(withNode(full, { name: 'c', id: 'c', workers: 1 }), undefined);
 });
 
+test('one number of a worker stays free for whoever goes on with the log of a lost node', () => {
+  const replicated = { name: 'c', id: 'c', stream: 'log of c' };
+  const most = join(empty, 'a', 60);
+  assert.equal(withNode(most, { ...replicated, workers: 4 }), undefined);
+  const full = withNode(most, { ...replicated, workers: 3 }) ?? assert.fail('there is no place');
+  const standIn = { name: 'for a', id: 'for a', workers: 1, stream: 'log of a', standsFor: 1 };
+  assert.equal(withNode(full, standIn)?.nodes.at(-1)?.firstWorker, 63);
+});
+
 test('a node that leaves gives its slots away, unless it is alone', () => {
   const leaving = settle(withNodeLeaving(settle(join(join(empty, 'a'), 'b')), 1));
   assert.deepEqual(shares(leaving), [0, slotCount]);

@@ -214,7 +214,7 @@ test('a file that is not JSON is refused with the line and the column', () => {
 
 test('a name that stands twice in a file is refused, since one of the two would not count', () => {
   const path = file('twice.json', '{\n  "allowAnonymous": false,\n  "allowAnonymous": true\n}\n');
-  const message = `${path} at line 3, column 3: "allowAnonymous" stands here for the second time.`;
+  const message = `${path} at line 3, column 3: "allowAnonymous" occurs a second time.`;
   refused(['--config', path], 'CONFIG_INVALID', message);
   const inside = file('inside.json', '{"limits":{"stopMs":1,"stop\\u004ds":2}}');
   refused(['--config', inside], 'CONFIG_INVALID', /second time\.$/);
