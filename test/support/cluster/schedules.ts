@@ -32,6 +32,7 @@ class Play implements Stage {
   readonly random: Random;
   readonly nats: SimulatedNats;
   readonly sessions = new Map<number, PlayedSession>();
+  readonly leftBehind = new Map<number, Map<number, PlayedSession>>();
   nodes: SimulatedNode[] = [];
   readonly refused = new Set<string>();
   readonly wills: string[] = [];
@@ -407,6 +408,117 @@ function playTakeovers(seed: number): number {
   return kept;
 }
 
+/** What a client of QoS 2 knows of its session, and where it was last. */
+interface Exchange {
+  notes: number;
+  node: SimulatedNode;
+  connection: number;
+  isAccepted: boolean;
+  /** Its session was moving, or it was on its way in, when a node was killed: it may be lost. */
+  isExcused: boolean;
+}
+
+/**
+ * Clients with QoS 2 go from node to node, and put something new into their sessions wherever they are: identifiers of packets.
+ * Nodes are killed meanwhile. Whoever gets its session gets it as it was last, since an identifier that is there again
+ * swallows a message, and one that is not any more lets it through twice.
+ */
+class ExchangePlay extends ReplicatedPlay {
+  readonly #exchanges = new Map<string, Exchange>();
+  #notes = 0;
+  kept = 0;
+
+  override onAccepted(
+    node: SimulatedNode,
+    connection: number,
+    request: ConnectRequest,
+    isNew: boolean,
+  ): void {
+    super.onAccepted(node, connection, request, isNew);
+    const { clientId } = request;
+    const exchange = this.#exchanges.get(clientId);
+    if (exchange?.node !== node || exchange.connection !== connection) return; // it has gone on meanwhile
+    const session = this.#sessionOf(clientId, node);
+    // A new one may have begun for an earlier attempt of the client.
+    const isLost = isNew || (exchange.isExcused && session.notes === 0);
+    if (!isLost) {
+      assert.equal(session.notes, exchange.notes, `${clientId} gets its session as it was before`);
+      this.kept++;
+    } else if (exchange.notes > 0) assert.ok(exchange.isExcused, `the session of ${clientId} is lost`);
+    exchange.isAccepted = true;
+    exchange.isExcused = false;
+    exchange.notes = session.notes = ++this.#notes;
+  }
+
+  /** It goes on: what it has exchanged since is in its session, and in the log. */
+  exchange(clientId: string): void {
+    const exchange = this.#exchanges.get(clientId);
+    if (exchange?.isAccepted !== true || !this.isConnected(exchange.node, exchange.connection)) return;
+    exchange.notes = this.#sessionOf(clientId, exchange.node).notes = ++this.#notes;
+  }
+
+  roam(clientId: string): void {
+    const node = this.random.pick(this.nodes.filter(({ hasJoined }) => hasJoined));
+    const before = this.#exchanges.get(clientId);
+    const connection = node.connect(clientId, false, 1_000);
+    const { notes = 0, isExcused = false } = before ?? {};
+    this.#exchanges.set(clientId, { notes, node, connection, isAccepted: false, isExcused });
+    if (before !== undefined && this.random.below(2) === 0) before.node.leave(before.connection);
+  }
+
+  override kill(node: SimulatedNode): void {
+    for (const exchange of this.#exchanges.values()) if (!exchange.isAccepted) exchange.isExcused = true;
+    super.kill(node);
+  }
+
+  /** Its sessions are away until it is back with its disk; clients may begin anew. */
+  killWithoutReplicas(node: SimulatedNode): void {
+    for (const exchange of this.#exchanges.values()) exchange.isExcused = true;
+    this.end(node);
+    this.time.after(this.random.below(20_000), () => this.start(node.name));
+  }
+
+  #sessionOf(clientId: string, { incarnation }: SimulatedNode): PlayedSession {
+    const all = [...this.sessions.values()];
+    const session = all.find((each) => each.clientId === clientId && each.incarnation === incarnation);
+    return session ?? assert.fail(`the session of ${clientId} is nowhere`);
+  }
+}
+
+function playExchanges(seed: number, isReplicated: boolean): number {
+  const stage = new ExchangePlay(seed, !isReplicated);
+  const { random } = stage;
+  let names = 0;
+  const startMissing = (): void => {
+    while (stage.nodes.length < 4)
+      if (isReplicated) stage.startReplicated(`node-${++names}`);
+      else stage.start();
+  };
+  startMissing();
+  stage.time.run(12_000);
+  for (let round = 0; round < 3; round++) {
+    const killAt = 10 + random.below(20);
+    for (let step = 0; step < 60; step++) {
+      const clientId = random.pick(clientIds);
+      if (random.below(3) === 0) stage.roam(clientId);
+      else stage.exchange(clientId);
+      stage.time.run(random.pick([0, 10, 50, 300]));
+      if (step !== killAt) continue;
+      const doomed = random.pick(stage.nodes.filter(({ hasJoined }) => hasJoined));
+      if (isReplicated) stage.kill(doomed);
+      else stage.killWithoutReplicas(doomed);
+    }
+    stage.time.run(40_000);
+    stage.assertSettled();
+    startMissing();
+    stage.time.run(20_000);
+    stage.assertSettled();
+    for (const clientId of clientIds) stage.roam(clientId);
+    stage.time.run(6_000);
+  }
+  return stage.kept;
+}
+
 /** NATS is away for longer than a node may be silent: nobody is taken out. */
 function playOutage(seed: number): number {
   const stage = new Play(seed);
@@ -501,6 +613,8 @@ export const schedules = {
   wills: playWills,
   takeovers: playTakeovers,
   full: playFull,
+  exchanges: (seed: number) => playExchanges(seed, true),
+  exchangesWithData: (seed: number) => playExchanges(seed, false),
 } as const;
 export type ScheduleName = keyof typeof schedules;
 

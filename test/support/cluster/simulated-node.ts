@@ -39,6 +39,10 @@ export interface Stage {
   readonly nats: SimulatedNats;
   readonly random: Random;
   readonly sessions: Map<number, PlayedSession>;
+  /**
+   * By incarnation: sessions that have moved to another node, whose log has them, and that are in the log of this one still.
+   */
+  readonly leftBehind: Map<number, Map<number, PlayedSession>>;
   /** Of the next use of a session. */
   nextStamp(): number;
   onAccepted(node: SimulatedNode, connection: number, request: ConnectRequest, isNew: boolean): void;
@@ -166,7 +170,7 @@ export class SimulatedNode {
     this.#stage.nats.forget(this.actor);
     for (const connection of [...this.clients.keys()]) this.#lose(connection);
     if (this.incarnation === 0) return this.#disk; // it has never got so far
-    const disk = new Map(this.#twins);
+    const disk = new Map([...(this.#stage.leftBehind.get(this.incarnation) ?? []), ...this.#twins]);
     for (const [key, session] of this.#stage.sessions) {
       if (session.incarnation !== this.incarnation) continue;
       if (session.expirySeconds > 0 && session.clientId !== '') disk.set(key, session);
@@ -321,6 +325,7 @@ export class SimulatedNode {
         return;
       }
       if (session !== undefined && session.worker === from) {
+        if (session.incarnation !== this.incarnation) this.#leaveBehind(key, session);
         session.worker = this.firstWorker + worker;
         session.incarnation = this.incarnation;
         session.stamp = this.#stage.nextStamp();
@@ -333,6 +338,18 @@ export class SimulatedNode {
       this.directory.arrived(worker, key, this.#rowOf(key));
     };
     this.actor.clock.after(2 + this.#stage.random.below(20), arrive);
+  }
+
+  /** Its node forgets it when it has heard that it is stored here. */
+  #leaveBehind(key: number, session: PlayedSession): void {
+    const { leftBehind, time } = this.#stage;
+    const left = leftBehind.get(session.incarnation) ?? new Map<number, PlayedSession>();
+    leftBehind.set(session.incarnation, left);
+    const copy = { ...session };
+    left.set(key, copy);
+    time.after(5 + (key % 200), () => {
+      if (left.get(key) === copy) left.delete(key);
+    });
   }
 
   #isHere(key: number): boolean {

@@ -40,6 +40,14 @@ test('nodes are killed for good, also those that stand in for others, and no ses
   assert.ok(playAll('takeovers', 6) > 0);
 });
 
+test('a client with QoS 2 that goes from node to node, of which some are killed, gets its session as it was last', () => {
+  assert.ok(playAll('exchanges', 5) > 0);
+});
+
+test('the same without replicas, or it gets a new session', () => {
+  assert.ok(playAll('exchangesWithData', 5) > 0);
+});
+
 test('nodes find their places again where they take all numbers of workers, also when all were killed', () => {
   playAll('full', 4);
 });
