@@ -82,6 +82,7 @@ export const version: string = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
 ).version;
 
+/** An error of a listener is uncaught, and changes nothing for clients. */
 export interface BrokerEvents {
   clientConnected: [client: ClientInfo];
   /** `reasonCode`: the MQTT 5 reason code of the DISCONNECT, or of what broke the connection. */
@@ -112,10 +113,10 @@ export class Broker extends EventEmitter<BrokerEvents> {
     this.#config = config;
     this.#readConfig = readConfig;
     this.#control = new ControlPlane(config, version, hooks, {
-      onConnected: (client) => this.emit('clientConnected', client),
+      onConnected: (client) => this.#tell('clientConnected', client),
       onDisconnected: (client, cause, reasonCode) =>
-        this.emit('clientDisconnected', client, { cause, reasonCode }),
-      onRefused: (client, refusal) => this.emit('clientRefused', client, refusal),
+        this.#tell('clientDisconnected', client, { cause, reasonCode }),
+      onRefused: (client, refusal) => this.#tell('clientRefused', client, refusal),
       readConfig,
       onDrainAsked: () => void this.drain().catch(() => {}), // it stops already
       onFatal: (error) => void this.#onFatal(error),
@@ -206,7 +207,19 @@ export class Broker extends EventEmitter<BrokerEvents> {
     await this.#control.drain();
     const isCutShort = this.#state === 'stopped';
     await this.stop();
-    if (!isCutShort) this.emit('drained');
+    if (!isCutShort) this.#tell('drained');
+  }
+
+  /** An error of a listener becomes an uncaught error of the host program; it must not end our own work. */
+  #tell<Name extends Exclude<keyof BrokerEvents, 'error'>>(name: Name, ...about: BrokerEvents[Name]): void {
+    try {
+      // TypeScript does not see that a name and what it is about belong together.
+      (this.emit as (name: Name, ...about: BrokerEvents[Name]) => boolean).call(this, name, ...about);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   async #stop(): Promise<void> {

@@ -48,6 +48,30 @@ test('address(): the ports that were chosen for 0, and the path', async (t) => {
   assert.equal(without.address().tcpPort, false);
 });
 
+test('a listener of an event that throws is uncaught, and clients go on', async (t) => {
+  const { broker, ...ports } = await startBroker(t);
+  const errors: string[] = [];
+  // In place of those of the test runner.
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException').on('uncaughtException', ({ message }) => {
+    errors.push(message);
+  });
+  try {
+    for (const name of ['clientConnected', 'clientDisconnected'] as const)
+      broker.on(name, () => {
+        throw new Error(name);
+      });
+    await Promise.all(['a', 'b', 'c'].map((clientId) => openClient(t, 'tcp', ports, { clientId })));
+    await openClient(t, 'ws', ports, { clientId: 'a' }); // in the place of the other
+    await until('all errors', () => errors.length === 5);
+    assert.deepEqual(errors.sort(), [...Array(4).fill('clientConnected'), 'clientDisconnected']);
+  } finally {
+    broker.removeAllListeners();
+    process.removeAllListeners('uncaughtException');
+    for (const listener of others) process.on('uncaughtException', listener);
+  }
+});
+
 test('before start() and after stop() there is NOT_RUNNING', async () => {
   const broker = createBroker(anyPorts);
   assert.throws(() => broker.address(), { code: 'NOT_RUNNING' });
