@@ -14,6 +14,8 @@ import type { Endpoint } from '../peers/peer.ts';
 export class LoginClient {
   /** Called for each packet but CONNACK and SUBACK. */
   onFrame: (type: number, frame: Frame) => void = () => {};
+  /** The connection is over, and not by end(). */
+  onLost: () => void = () => {};
   readonly #socket: Socket;
   readonly #frames = new FrameReader(5);
   #answered: ((frame: Frame | undefined) => void) | undefined;
@@ -22,7 +24,10 @@ export class LoginClient {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', () => {}); // 'close' follows
-    socket.on('close', () => this.#answered?.(undefined));
+    socket.on('close', () => {
+      this.#answered?.(undefined);
+      this.onLost();
+    });
   }
 
   static async open({ host, port }: Endpoint): Promise<LoginClient> {
@@ -62,6 +67,7 @@ export class LoginClient {
 
   /** Ends the connection at once, which leaves no port behind that is in use for a minute. */
   end(): void {
+    this.onLost = () => {};
     this.#socket.resetAndDestroy();
   }
 

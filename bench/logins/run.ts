@@ -89,12 +89,9 @@ async function passwordLogins({ seconds = 5 }: CommandLine, folder: string): Pro
 }
 
 async function storm({ rounds = 5, seconds = 3 }: CommandLine, folder: string): Promise<Row[]> {
-  const flags = await userFlags(folder, usersOfStorm);
-  let at = 1;
-  const next = () => userOf(at++ % usersOfStorm);
-  const played = await withBroker(flags, (broker) =>
-    stormRounds(broker, { rounds, seconds, probe: userOf(0), next }),
-  );
+  const flags = [...(await userFlags(folder, usersOfStorm)), '--allow-anonymous'];
+  const terms = { rounds, seconds, users: usersOfStorm, password };
+  const played = await withBroker(flags, (broker) => stormRounds(broker, terms));
   const ratio = medianOf(played.map(({ calmP99Ms, stormP99Ms }) => stormP99Ms / calmP99Ms)) ?? 0;
   const [calm, stormy] = [
     medianOf(played.map(({ calmP99Ms }) => calmP99Ms)) ?? 0,
@@ -112,10 +109,11 @@ async function renewal({ full, seconds }: CommandLine, folder: string): Promise<
   const result = await withBroker(flags, (broker) => renewals(broker, terms));
   const wanted = terms.clients * terms.renewals;
   const sound = (isSound: boolean) => (isSound ? '' : ' FAULT');
-  const { renewed, messages, lost, lateRenewing, lateOthers, expiredOutMsMax } = result;
+  const { renewed, messages, lost, connectionsLost, lateRenewing, lateOthers, expiredOutMsMax } = result;
   return [
     ['renewals of 1,000 clients', `${renewed}${sound(renewed === wanted)}`, `${wanted}`],
     [`messages lost, of ${messages}`, `${lost}${sound(lost === 0)}`, '0'],
+    ['connections lost', `${connectionsLost}${sound(connectionsLost === 0)}`, '0'],
     [`messages to clients that renew, later than ${lateMs} ms`, `${lateRenewing}`, '0 more than the next'],
     [`messages to others at the same time, later than ${lateMs} ms`, `${lateOthers}`, ''],
     [
