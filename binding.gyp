@@ -7,6 +7,7 @@
         "native/tls/certificate-maker.cpp",
         "native/tls/client-certificate.cpp",
         "native/tls/ocsp-response.cpp",
+        "native/tls/record-writer.cpp",
         "native/tls/tls-callbacks.cpp",
         "native/tls/tls-channel.cpp",
         "native/tls/tls-context.cpp",

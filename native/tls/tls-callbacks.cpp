@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::string_view mqttName = "mqtt";
 constexpr std::string_view httpName = "http/1.1";
+// What is written before a certificate, if any, and Finished. The numbers of states differ between versions of OpenSSL.
+constexpr std::string_view encryptedExtensions = "TWEE";
+constexpr std::string_view secretLabel = "SERVER_TRAFFIC_SECRET_0 ";
+
+// Of a digit in lower case.
+uint8_t valueOf(char digit) { return uint8_t(digit <= '9' ? digit - '0' : digit - 'a' + 10); }
 
 }  // namespace
 
@@ -111,6 +117,32 @@ int TlsCallbacks::onStatus(SSL* ssl, void* context) {
   if (!copy) return SSL_TLSEXT_ERR_NOACK;
   SSL_set_tlsext_status_ocsp_resp(ssl, copy, long(staple.response.size()));  // which takes it
   return SSL_TLSEXT_ERR_OK;
+}
+
+void TlsCallbacks::onState(const SSL* ssl, int where, int) {
+  if (where != SSL_CB_ACCEPT_LOOP || SSL_state_string(ssl) != encryptedExtensions) return;
+  SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), onSecret);
+}
+
+void TlsCallbacks::onSecret(const SSL* ssl, const char* line) {
+  const std::string_view text(line);
+  const size_t random = text.find(' ');
+  const size_t space = text.rfind(' ');
+  if (!text.starts_with(secretLabel) || random == space) return;
+  std::array<uint8_t, EVP_MAX_MD_SIZE> secret{};
+  const std::string_view digits = text.substr(space + 1);
+  const size_t size = digits.size() / 2;
+  if (size > secret.size()) return;
+  for (size_t i = 0; i < size; i++) secret[i] = uint8_t(valueOf(digits[2 * i]) << 4 | valueOf(digits[2 * i + 1]));
+  TlsChannel& channel = channelOf(ssl);
+  channel.writer_ = RecordWriter::make(ssl, Bytes(secret).first(size), channel.thread_.recordsPerKeyMax);
+  OPENSSL_cleanse(secret.data(), secret.size());
+  SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), nullptr);
+}
+
+void TlsCallbacks::onMessage(int isWritten, int, int type, const void* bytes, size_t size, SSL* ssl, void*) {
+  if (isWritten == 0 || (type != SSL3_RT_ALERT && type != SSL3_RT_HANDSHAKE)) return;
+  channelOf(ssl).writeAside(RecordType(type), {static_cast<const uint8_t*>(bytes), size});
 }
 
 BIO* TlsCallbacks::newBio(TlsChannel& channel) {

@@ -19,6 +19,13 @@ struct TlsCallbacks {
   // The identity of the client's key; empty: it has used none.
   static std::string preSharedIdentity(const SSL* ssl);
   static int onStatus(SSL* ssl, void* staple);
+  // OpenSSL tells a secret of a connection only to programs that log them all (NSS key log format), in lines that cost
+  // a tenth of a handshake. So logging is on while the handshake is where the one of interest comes next. A context is
+  // used by one thread.
+  static void onState(const SSL* ssl, int where, int result);
+  static void onSecret(const SSL* ssl, const char* line);
+  // Of a channel that makes its records.
+  static void onMessage(int isWritten, int version, int type, const void* bytes, size_t size, SSL* ssl, void* argument);
 
   static BIO* newBio(TlsChannel& channel);
 

@@ -75,6 +75,7 @@ Transferred TlsChannel::receive(std::span<uint8_t> into) {
       onResult(result);
       break;
     }
+    if (makesRecords_ && state_ == State::established) answerKeyUpdate();
   }
   flush();
   if (size == 0) {
@@ -153,21 +154,46 @@ Transferred TlsChannel::send(std::span<const iovec> pieces) {
   size_t at = 0;
   while (!pieces.empty() && !hasUnsent()) {
     const Bytes record = takeRecord(pieces, at, thread_.plain);
-    size_t written = 0;
     if (record.empty()) continue;
-    if ((record.size() <= smallRecordBytes) != writesSmallRecords_) changeRecords();
-    forgetOpensslErrors();
-    if (SSL_write_ex(ssl_, record.data(), record.size(), &written) != 1) {
+    if (!writeRecord(record)) {
       thread_.out.clear();
       state_ = State::broken;
       return {StreamState::broken};
     }
-    RALLY_ASSERT(written == record.size());
-    taken += written;
+    taken += record.size();
     if (thread_.out.size() >= outBytes && !flush()) return {StreamState::broken};
   }
   if (!flush()) return {StreamState::broken};
   return {StreamState::open, taken};
+}
+
+bool TlsChannel::writeRecord(Bytes content) {
+  if (makesRecords_) return writer_->write(RecordType::application, content, thread_.out);
+  if ((content.size() <= smallRecordBytes) != writesSmallRecords_) changeRecords();
+  const size_t before = thread_.out.size();
+  size_t written = 0;
+  if (SSL_write_ex(ssl_, content.data(), content.size(), &written) != 1) return false;
+  RALLY_ASSERT(written == content.size());
+  if (writer_) takeOver(Bytes(thread_.out).subspan(before), content);
+  return true;
+}
+
+void TlsChannel::takeOver(Bytes record, Bytes content) {
+  makesRecords_ = writer_->goesOn(record, content);
+  if (makesRecords_) SSL_set_msg_callback(ssl_, TlsCallbacks::onMessage);
+  else writer_ = nullptr;
+}
+
+void TlsChannel::writeAside(RecordType type, Bytes content) {
+  std::vector<uint8_t>* out = roomFor(content.size() + RecordWriter::overheadBytes);
+  isCutShort_ |= !out || !writer_->write(type, content, *out);
+}
+
+// The client has changed its key, and wants us to do so too. OpenSSL would with the next record that it makes.
+void TlsChannel::answerKeyUpdate() {
+  if (SSL_get_key_update_type(ssl_) == SSL_KEY_UPDATE_NONE) return;
+  const bool isAnswered = SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl_) == 1;
+  if (!isAnswered || isCutShort_) state_ = State::broken;
 }
 
 void TlsChannel::changeRecords() {
@@ -236,10 +262,15 @@ ptrdiff_t TlsChannel::readRaw(std::span<uint8_t> into) {
 }
 
 bool TlsChannel::writeRaw(Bytes bytes) {
-  std::vector<uint8_t>& out = unsent_.empty() ? thread_.out : unsent_;
-  if (&out == &unsent_ && unsentBytes() + bytes.size() > unsentBytesMax) return false;
-  out.insert(out.end(), bytes.begin(), bytes.end());
-  return true;
+  if (makesRecords_) return true;  // writeAside() has it
+  std::vector<uint8_t>* out = roomFor(bytes.size());
+  if (out) out->insert(out->end(), bytes.begin(), bytes.end());
+  return out;
+}
+
+std::vector<uint8_t>* TlsChannel::roomFor(size_t bytes) {
+  if (unsent_.empty()) return &thread_.out;
+  return unsentBytes() + bytes <= unsentBytesMax ? &unsent_ : nullptr;
 }
 
 // --- facts about the client -----------------------------------------------------------------------

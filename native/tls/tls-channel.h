@@ -2,10 +2,11 @@
 // there is room, and what it writes is collected and sent in one piece:
 //
 //   socket --recv--> OpenSSL --SSL_read--> the caller's buffer
-//   the caller's pieces --SSL_write, one record for up to 16 KiB--> thread.out --send--> socket
-//                                                                        \--not accepted--> unsent
+//   the caller's pieces --RecordWriter, one record for up to 16 KiB--> thread.out --send--> socket
+//                                                                           \--not accepted--> unsent
 //
-// After receive() OpenSSL never holds a complete record, and everything it writes is passed to the socket, so the
+// OpenSSL (SSL_write) makes the first record, and all records of TLS 1.2 and of ciphers that RecordWriter does not
+// know. After receive() OpenSSL never holds a complete record, and everything it writes is passed to the socket, so the
 // socket alone tells whether there is more. Bytes accepted by send() are in transit, though a part may be in `unsent`,
 // and nothing more is accepted until that is sent.
 #pragma once
@@ -20,6 +21,7 @@
 #include "../counters.h"
 #include "../net/protocols.h"
 #include "../net/transferred.h"
+#include "record-writer.h"
 #include "tls-context.h"
 
 struct bio_st;
@@ -33,7 +35,8 @@ struct TlsThread {
 
   Counters& counters;
   TicketKeys ticketKeys;
-  size_t handshakesLeft = 0;   // that may begin in this turn of the loop
+  size_t handshakesLeft = 0;  // that may begin in this turn of the loop
+  uint64_t recordsPerKeyMax = RecordWriter::recordsPerKeyMax;
   std::vector<uint8_t> plain;  // pieces that go into one record
   std::vector<uint8_t> out;    // records that go out together; empty between two calls
 };
@@ -69,6 +72,8 @@ class TlsChannel {
   void endWriting();
 
   bool isEstablished() const { return state_ == State::established; }
+  // Its records are not made by OpenSSL any more.
+  bool makesRecords() const { return makesRecords_; }
   // Bytes of the socket.
   uint64_t sentBytes() const { return sentBytes_; }
   // The protocol that the client has agreed to; all of them if it has named none.
@@ -89,12 +94,22 @@ class TlsChannel {
   void onResult(int result);
   void fail();
   Transferred discard(std::span<uint8_t> into);
+  // Of plain bytes for one record. False: it cannot be made.
+  bool writeRecord(Bytes content);
   void changeRecords();
+  // OpenSSL has made a record of it, the first one.
+  void takeOver(Bytes record, Bytes content);
+  // An alert or a key update of OpenSSL, whose record for it is dropped.
+  void writeAside(RecordType type, Bytes content);
+  void answerKeyUpdate();
   StreamState streamState() const;
 
   // Of the BIO. 0: not now, or the end; -1: it is broken.
   ptrdiff_t readRaw(std::span<uint8_t> into);
   bool writeRaw(Bytes bytes);
+
+  // What is to be sent next goes there; nullptr: the client causes answers and does not read.
+  std::vector<uint8_t>* roomFor(size_t bytes);
 
   TlsThread& thread_;
   const std::shared_ptr<const TlsContext> context_;
@@ -105,10 +120,12 @@ class TlsChannel {
   bool hasAnswered_ = false;  // the first flight of ours, which costs most, is made
   bool hasDrained_ = false;   // the socket has nothing more for this call
   bool hasRawEnd_ = false;    // the socket sends no more
-  bool isCutShort_ = false;   // an error of the socket
+  bool isCutShort_ = false;   // an error of the socket, or of what should go there
   bool hasToldFailure_ = false;
   bool writesSmallRecords_ = false;
-  size_t readLeft_ = 0;  // of the socket, in this call
+  bool makesRecords_ = false;
+  std::unique_ptr<RecordWriter> writer_;  // while OpenSSL makes the records: that will do so
+  size_t readLeft_ = 0;                   // of the socket, in this call
   std::vector<uint8_t> before_;
   std::vector<uint8_t> unsent_;  // what the socket has not taken
   size_t unsentAt_ = 0;

@@ -41,6 +41,7 @@ void setRules(SSL_CTX* context, bool hasPreSharedKeys) {
   SSL_CTX_set_session_id_context(context, sessionContext, sizeof sessionContext - 1);
   SSL_CTX_set_tlsext_servername_callback(context, TlsCallbacks::onServerName);
   SSL_CTX_set_alpn_select_cb(context, TlsCallbacks::onProtocols, nullptr);
+  SSL_CTX_set_info_callback(context, TlsCallbacks::onState);
 }
 
 void setTickets(SSL_CTX* context, bool hasTickets) {

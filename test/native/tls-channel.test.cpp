@@ -232,6 +232,138 @@ bool resumes(Worker& worker, SSL_SESSION* session, int version) {
 
 }  // namespace
 
+namespace {
+
+// The channel sends texts of any size, and the client reads them.
+void exchange(Wire& wire, Client& client, check::Random& random) {
+  for (int turns = 0; turns < 20; turns++) {
+    const Octets bytes = someBytes(random.chance(20) ? random.between(1, 40'000) : random.between(1, 600));
+    client.read.clear();
+    for (size_t taken = 0; taken < bytes.size();) {
+      const iovec rest{const_cast<uint8_t*>(bytes.data()) + taken, bytes.size() - taken};
+      taken += wire.channel->send({&rest, 1}).bytes;
+      wire.toClient();
+      CHECK(wire.channel->flush());
+    }
+    wire.toClient();
+    CHECK(isSame(client.read, bytes));
+  }
+}
+
+// Of the channel, which the client has received.
+void countKeyUpdates(int isWritten, int, int type, const void* bytes, size_t size, SSL*, void* count) {
+  const bool isKeyUpdate = type == SSL3_RT_HANDSHAKE && size > 0 &&
+                           *static_cast<const uint8_t*>(bytes) == SSL3_MT_KEY_UPDATE;
+  if (isWritten == 0 && isKeyUpdate) ++*static_cast<int*>(count);
+}
+
+}  // namespace
+
+TEST("tls: records of each cipher are as OpenSSL makes them") {
+  check::eachSeed(3, [](check::Random& random) {
+    for (const char* suite :
+         {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS 1.2"}) {
+      const bool isNew = std::string_view(suite) != "TLS 1.2";
+      Worker worker;
+      Client client(isNew ? TLS1_3_VERSION : TLS1_2_VERSION);
+      if (isNew) CHECK_EQ(SSL_set_ciphersuites(client.ssl(), suite), 1);
+      Wire wire(worker, client);
+      wire.shakeHands();
+      exchange(wire, client, random);
+      CHECK_EQ(wire.channel->makesRecords(), isNew);
+      wire.channel->endWriting();
+      wire.toClient();
+      CHECK(client.hasEnd && client.failure.empty());
+    }
+  });
+}
+
+TEST("tls: a connection that has resumed a session, and one without tickets, make records too") {
+  Worker worker;
+  SSL_SESSION* session = sessionOf(worker, TLS1_3_VERSION);
+  TlsSettings asking;
+  asking.clients = ClientCertificates::asked;
+  asking.clientCas = authority().certificate();
+  Worker asks(1, asking);
+  for (Worker* each : {&worker, &asks}) {
+    Client client;
+    if (each == &worker) SSL_set_session(client.ssl(), session);
+    Wire wire(*each, client);
+    wire.shakeHands();
+    CHECK_EQ(SSL_session_reused(client.ssl()), each == &worker ? 1 : 0);
+    for (const char* text : {"one", "two", "three"}) sendText(*wire.channel, text);
+    wire.toClient();
+    CHECK(wire.channel->makesRecords());
+    CHECK_EQ(textOf(client.read), "onetwothree");
+  }
+  SSL_SESSION_free(session);
+}
+
+TEST("tls: keys change when the client wants it, and when they are used up") {
+  check::eachSeed(5, [](check::Random& random) {
+    Worker worker;
+    const bool usesUp = random.chance(50);
+    if (usesUp) worker.thread.recordsPerKeyMax = random.between(1, 10);
+    Client client;
+    Wire wire(worker, client);
+    wire.shakeHands();
+    int wishes = 0;
+    int changes = 0;
+    SSL_set_msg_callback(client.ssl(), countKeyUpdates);
+    SSL_set_msg_callback_arg(client.ssl(), &changes);
+    for (int turns = 0; turns < 5; turns++) {
+      exchange(wire, client, random);
+      CHECK(wire.channel->makesRecords());
+      const bool wishesChange = random.chance(70);
+      wishes += wishesChange;
+      CHECK_EQ(SSL_key_update(client.ssl(), wishesChange ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+      client.write(bytesOf("news"));
+      wire.read.clear();
+      CHECK(wire.toChannel() == StreamState::open);
+      CHECK_EQ(textOf(wire.read), "news");
+    }
+    exchange(wire, client, random);
+    CHECK(client.failure.empty());
+    CHECK(usesUp ? changes > wishes : changes == wishes);
+  });
+}
+
+TEST("tls: a client that wants a new key for each record and reads nothing is disconnected") {
+  Worker worker;
+  Client client;
+  Wire wire(worker, client);
+  wire.shakeHands();
+  sendText(*wire.channel, "one");
+  const Octets all = someBytes(3'000'000);
+  while (!wire.channel->hasUnsent()) {
+    const iovec piece{const_cast<uint8_t*>(all.data()), all.size()};
+    CHECK(wire.channel->send({&piece, 1}).state == StreamState::open);
+  }
+  StreamState state = StreamState::open;
+  for (int wishes = 0; wishes < 10'000 && state == StreamState::open; wishes++) {
+    SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED);
+    client.write(bytesOf("x"));
+    state = wire.toChannel();
+  }
+  CHECK(state == StreamState::broken);
+}
+
+TEST("tls: an alert is told by the records that the channel makes") {
+  Worker worker;
+  Client client;
+  Wire wire(worker, client);
+  wire.shakeHands();
+  for (const char* text : {"one", "two"}) sendText(*wire.channel, text);
+  CHECK(wire.channel->makesRecords());
+  client.write(bytesOf("bad"));
+  Octets bad = client.take();
+  bad.back() ^= 1;
+  CHECK(wire.toChannel(bad) == StreamState::refused);
+  wire.toClient();
+  CHECK_EQ(textOf(client.read), "onetwo");
+  CHECK(client.failure.find("bad record mac") != std::string::npos);
+}
+
 TEST("tls: a ticket is good on every worker with its key, and as long as the key is kept") {
   for (const int version : versions) {
     Worker first(1);
