@@ -4,7 +4,12 @@
 //   first                         end
 //     | ready | ready | waits | ready | waits |
 //       `-----+-----'  takeReady(), until the first that waits
+//
+// While one is slow, tens of thousands may be behind it. So the search for the next one begins behind the last one that
+// was found: most answers come in batches of one shard, in order.
 #pragma once
+#include <algorithm>
+
 #include "../structures/fifo.h"
 #include "../wire/packet.h"
 
@@ -29,21 +34,17 @@ class Answers {
     answers_.push({.packetId = packetId, .qos = qos, .isReady = true, .reason = reason});
   }
 
-  // An answer has arrived. It is for the first that waits, unless other shards are slower.
+  // An answer has arrived, for one that waits.
   void settle(uint16_t packetId, uint8_t qos, Reason reason) {
-    for (uint64_t at = answers_.first(); at != answers_.end(); at++) {
-      Answer& answer = answers_[at];
-      if (answer.isReady || answer.packetId != packetId || answer.qos != qos) continue;
-      answer.isReady = true;
-      answer.reason = reason;
-      return;
-    }
+    if (answers_.isEmpty()) return;
+    if (Answer& first = answers_.front(); isAwaited(first, packetId, qos)) [[likely]]
+      settle(first, reason);
+    else settleBehind(packetId, qos, reason);
   }
 
   bool expects(uint16_t packetId, uint8_t qos) {
     for (uint64_t at = answers_.first(); at != answers_.end(); at++) {
-      const Answer& answer = answers_[at];
-      if (!answer.isReady && answer.packetId == packetId && answer.qos == qos) return true;
+      if (isAwaited(answers_[at], packetId, qos)) return true;
     }
     return false;
   }
@@ -56,6 +57,10 @@ class Answers {
     }
   }
 
+  size_t size() const { return answers_.size(); }
+  // A client has no more packet identifiers than these: one of them has come again without its answer.
+  bool areTooMany() const { return answers_.size() > UINT16_MAX; }
+
   bool hasReady() { return !answers_.isEmpty() && answers_.front().isReady; }
   Answer takeReady() {
     const Answer answer = answers_.front();
@@ -64,7 +69,31 @@ class Answers {
   }
 
  private:
+  static bool isAwaited(const Answer& answer, uint16_t packetId, uint8_t qos) {
+    return !answer.isReady && answer.packetId == packetId && answer.qos == qos;
+  }
+  static void settle(Answer& answer, Reason reason) {
+    answer.isReady = true;
+    answer.reason = reason;
+  }
+  [[gnu::noinline]] void settleBehind(uint16_t packetId, uint8_t qos, Reason reason) {
+    const uint64_t start = std::max(behindLast_, answers_.first());
+    if (!settleIn(start, answers_.end(), packetId, qos, reason))
+      settleIn(answers_.first(), start, packetId, qos, reason);
+  }
+  bool settleIn(uint64_t from, uint64_t to, uint16_t packetId, uint8_t qos, Reason reason) {
+    for (uint64_t at = from; at != to; at++) {
+      Answer& answer = answers_[at];
+      if (!isAwaited(answer, packetId, qos)) continue;
+      settle(answer, reason);
+      behindLast_ = at + 1;
+      return true;
+    }
+    return false;
+  }
+
   Fifo<Answer> answers_;
+  uint64_t behindLast_ = 0;  // that settle() has found
 };
 
 }  // namespace rally

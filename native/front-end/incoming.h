@@ -65,6 +65,7 @@ class Incoming {
     }
     if (publish.qos > 0) {
       if (isAgain) {
+        if (connection.answers.areTooMany()) return fail(connection, Reason::receiveMaximumExceeded);
         answerAgain(connection, publish.packetId);
         return Flow::next;
       }
@@ -158,6 +159,7 @@ class Incoming {
   // A repeated QoS 2 message [MQTT-4.3.3-10]: the PUBREC was lost, or is still on its way from the owner of the topic,
   // who may refuse the message.
   void answerAgain(Connection& connection, uint16_t packetId) {
+    outbound_.charge(connection.answers.size() / 64);  // a search
     if (connection.answers.expects(packetId, 2)) return;
     if (connection.session->unanswered.contains(packetId)) connection.answers.expectAgain(packetId, 2);
     else connection.answers.add(packetId, 2, Reason::success);
@@ -243,6 +245,7 @@ class Incoming {
     if (watch_.hasTraces())
       watch_.onRefused(*connection.session, fullTopic(connection, publish.topic), publish, reason);
     if (publish.qos > 0) {
+      if (connection.answers.areTooMany()) return fail(connection, Reason::receiveMaximumExceeded);
       connection.answers.add(publish.packetId, publish.qos, reason);
       sendAnswers(connection);
       return Flow::next;

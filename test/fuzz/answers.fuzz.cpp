@@ -20,10 +20,12 @@ FUZZ("answers") {
     CHECK_EQ(answers.expects(packetId, qos), first != oracle.end());
     switch (input.below(6)) {
       case 0:
+        if (first != oracle.end()) break;  // which of two would be settled?
         answers.expect(packetId, qos);
         oracle.push_back({.packetId = packetId, .qos = qos, .isTaken = true});
         break;
       case 1:
+        if (first != oracle.end()) break;
         answers.expectAgain(packetId, qos);
         oracle.push_back({.packetId = packetId, .qos = qos});
         break;

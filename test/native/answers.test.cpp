@@ -65,3 +65,21 @@ TEST("answers: shards that answer at random, against a queue") {
     }
   });
 }
+
+TEST("answers: tens of thousands behind one that waits cost no more than their number") {
+  Answers answers;
+  constexpr uint16_t count = 60'000;
+  answers.expect(UINT16_MAX, 1);
+  for (uint16_t id = 1; id <= count; id++) {  // answered at once, as by this worker's shard
+    answers.expect(id, 1);
+    answers.settle(id, 1, Reason::success);
+  }
+  for (uint16_t id = 1; id <= count; id++) answers.expect(id, 2);
+  CHECK(answers.areTooMany());
+  for (uint16_t id = 1; id <= count; id++) answers.settle(id, 2, Reason::success);  // in one batch
+  CHECK(!answers.hasReady());
+  answers.settle(UINT16_MAX, 1, Reason::success);
+  size_t taken = 0;
+  for (; answers.hasReady(); taken++) answers.takeReady();
+  CHECK_EQ(taken, size_t(2) * count + 1);
+}

@@ -453,6 +453,26 @@ TEST("flow: a client that asks without reading the answers is ended, at twice it
   }
 }
 
+TEST("flow: refused messages behind one whose answer waits are no more than there are packet identifiers") {
+  Limits limits;
+  limits.inputBufferBytesMax = 10'000'000;
+  for (const uint8_t qos : {uint8_t(1), uint8_t(2)}) {
+    HandDrivenBroker broker(2, limits);
+    Client& greedy = broker.connected("greedy", 0, {.version = 4});
+    Octets sent = encode({.topic = broker.ownedBy(1, "t"), .payload = "x", .qos = 1, .packetId = 1}, 4);
+    for (uint32_t count = 0; count < 70'000; count++) {
+      const Octets refused = encode({.topic = "$SYS/x", .payload = "", .qos = qos, .packetId = 2}, 4);
+      sent.insert(sent.end(), refused.begin(), refused.end());
+    }
+    broker.receive(greedy, sent);
+    const Connection& connection = *greedy.link->connection;
+    // Worker 1 does nothing meanwhile.
+    for (int i = 0; i < 500 && connection.phase == Phase::connected; i++) broker.turn(0);
+    CHECK(connection.phase >= Phase::ending);
+    CHECK(connection.answers.size() <= UINT16_MAX + 1);
+  }
+}
+
 TEST("flow: when the memory of all outboxes is used up, QoS 1 waits, and who is cut gets all of it later") {
   check::eachSeed(8, [](check::Random& random) {
     Limits limits;
