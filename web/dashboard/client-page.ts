@@ -91,7 +91,7 @@ export class ClientPage implements View {
       node: client.node,
       user: client.username ?? 'not authenticated',
       address: client.ip_address,
-      speaks: `MQTT ${versions[client.proto_ver]} over ${roadOf(client)}`,
+      protocol: `MQTT ${versions[client.proto_ver]} over ${roadOf(client)}`,
       'queued messages': counted(client.mqueue_len),
       'not acknowledged': counted(client.inflight_cnt),
       'bytes queued': client.held_bytes === undefined ? undefined : shownBytes(client.held_bytes),

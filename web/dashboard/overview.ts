@@ -37,7 +37,7 @@ const figures: readonly Figure[] = [
   { title: 'Dropped', unit: 'a second', names: drops, isRate: true, shown: shownRate, isTrouble: true },
   { title: 'Bytes in', unit: 'a second', names: ['bytesReceived'], isRate: true, shown: shownBytes },
   { title: 'Bytes out', unit: 'a second', names: ['bytesSent'], isRate: true, shown: shownBytes },
-  { title: 'Waiting messages', names: ['queued'], isRate: false, shown: shownCount },
+  { title: 'Queued messages', names: ['queued'], isRate: false, shown: shownCount },
   { title: 'Memory', names: ['memoryBytes'], isRate: false, shown: shownBytes },
 ];
 
@@ -129,7 +129,7 @@ function showTotals(stats: Stats): void {
   showFacts(byId('totals'), {
     running: shownDuration((stats['uptimeMs'] ?? 0) / 1_000),
     'CPU time': shownDuration((stats['cpuUs'] ?? 0) / 1e6),
-    'most clients at once': count('clientsConnectedMost'),
+    'peak of clients': count('clientsConnectedMost'),
     sessions: count('sessions'),
     subscriptions: count('subscriptions'),
     'retained messages': count('retained'),

@@ -1,5 +1,5 @@
 /** The configuration in force, and how it is read again. */
-import { byId, setText } from '../shared/dom.ts';
+import { byId, numberFormat, setText } from '../shared/dom.ts';
 import { ApiError, ask } from './api.ts';
 import { attempt, say, showFacts, type View } from './parts.ts';
 
@@ -42,12 +42,19 @@ export class Settings implements View {
       notice.hidden = needsRestart.length === 0;
       setText(notice, `Changed, and in force after a restart: ${needsRestart.join(', ')}.`);
       showFacts(byId('options'), { version, ...shownValues(options) });
-      showFacts(byId('limits'), shownValues(limits));
+      showFacts(byId('limits'), shownLimits(limits));
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 403) throw error;
       say(byId('reload-said'), error.message, true); // this key may not see it
     }
   }
+}
+
+/** Their thousands grouped, which options such as ports have not. */
+function shownLimits(limits: Readonly<Record<string, number>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(limits).map(([name, value]) => [name, numberFormat.format(value)]),
+  );
 }
 
 function shownValues(values: Readonly<Record<string, unknown>>): Record<string, string> {

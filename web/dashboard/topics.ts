@@ -60,7 +60,7 @@ export class Topics implements View {
     );
     const count = meta.count ?? data.length;
     byId('matches-region').hidden = count === 0;
-    if (count === 0) return 'Nobody.';
+    if (count === 0) return 'No subscribers.';
     const one = count === 1 ? 'One subscription' : `${shownCount(count)} subscriptions`;
     return data.length < count ? `${one}; the first ${data.length}:` : `${one}:`;
   }
@@ -73,7 +73,7 @@ export class Topics implements View {
     if (data.length === 0) return 'Nothing is retained there.';
     return meta.hasnext
       ? `The first ${data.length}; a narrower filter shows others:`
-      : `${shownCount(data.length)}:`;
+      : `${shownCount(data.length)} ${data.length === 1 ? 'message' : 'messages'}:`;
   }
 
   #row({ topic, payload_size: bytes }: Retained): HTMLLIElement {
