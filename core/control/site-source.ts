@@ -58,7 +58,7 @@ export function siteSourceOf(options: SiteSourceOptions): SiteSource {
     mayReceive: (caller, topic) => gatekeeper.mayReceive(caller, topic),
     publish: (topic, payload, published) => {
       options.assertRunning();
-      return host.publish(topic, payload, published);
+      return host.send(topic, payload, published);
     },
     clients: (query) => directory.list(query),
     client: (clientId) => directory.find(clientId),

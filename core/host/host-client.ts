@@ -124,6 +124,40 @@ export class HostClient {
     }
   }
 
+  /**
+   * As publish(), but a message with QoS 0 that need not wait is sent now, without a promise: over HTTP there may be tens of
+   * thousands in a second. Throws the errors of publish(), or rejects with them.
+   */
+  send(topic: string, payload: string | Uint8Array, options: PublishOptions): number | Promise<number> {
+    const hasRoom = this.#waiting.size === 0 && this.#engine.requestCount < this.#window;
+    if (options.qos !== 0 || !hasRoom) return this.publish(topic, payload, options);
+    const packet = publicationOf(topic, payload, options, this.#limits);
+    let outcome: Promise<number> | number | undefined;
+    let settle: Asker | undefined;
+    this.#engine.publish(packet, {
+      succeed: () => {
+        outcome = ReasonCode.success;
+        settle?.succeed();
+        this.#askWaiting();
+      },
+      fail: (error) => {
+        outcome = Promise.reject(error instanceof Refusal ? this.#publishError(error) : error);
+        settle?.fail(outcome);
+        this.#askWaiting();
+      },
+    });
+    // The link may have no room: then the engine keeps it.
+    return (
+      outcome ??
+      new Promise((resolve) => {
+        settle = {
+          succeed: () => resolve(ReasonCode.success),
+          fail: (rejected) => resolve(rejected as Promise<number>),
+        };
+      })
+    );
+  }
+
   #publishError({ reasonCode }: Refusal): BrokerError {
     return reasonCode === ReasonCode.packetTooLarge
       ? new BrokerError(

@@ -26,11 +26,14 @@ export function routePathOf(pattern: string): RoutePath {
   return { shown, parameters, match: (path) => expression.exec(path)?.slice(1) };
 }
 
+const none = {};
+
 /** The values by name; undefined: one is not UTF-8, percent-encoded. */
 export function decodedParameters(
   names: readonly string[],
   values: readonly string[],
 ): Readonly<Record<string, string>> | undefined {
+  if (names.length === 0) return none;
   try {
     return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(values[index] ?? '')]));
   } catch {

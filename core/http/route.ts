@@ -57,8 +57,8 @@ export interface SiteSource {
   signIn(credentials: HttpCredentials): Promise<ApiCaller | SignInRefusal>;
   mayPublish(caller: ApiCaller, topic: string): boolean;
   mayReceive(caller: ApiCaller, topic: string): boolean;
-  /** Resolves to the reason code when the broker has the message. Errors: as Broker.publish(). */
-  publish(topic: string, payload: Uint8Array, options: PublishOptions): Promise<number>;
+  /** Gives the reason code when the broker has the message, with QoS 0 mostly at once. Errors: as Broker.publish(). */
+  publish(topic: string, payload: Uint8Array, options: PublishOptions): number | Promise<number>;
   clients(query: ClientQuery): ClientPage<ClientState>;
   client(clientId: string): ClientState | undefined;
   /** Undefined: the session is not on the worker, as while it moves. */

@@ -17,7 +17,7 @@ import { Idempotency } from './idempotency.ts';
 import { httpQuestionOf, nodeAnswerOf, notHere } from './other-nodes.ts';
 import { loadPages, type Pages, pageAnswer } from './pages.ts';
 import { problem, RequestFault } from './problem.ts';
-import type { ListeningPorts, RouteContext, RouteRequest, SiteSource } from './route.ts';
+import type { ListeningPorts, Route, RouteContext, RouteRequest, SiteSource } from './route.ts';
 import { decodedParameters } from './route-path.ts';
 import { eventsPath, eventsPreflight } from './routes/events.ts';
 import { type Found, operatingRoutes, pageRoutes, RouteTable } from './routes.ts';
@@ -33,20 +33,19 @@ export class Site {
   /** The ports that clients can use. */
   ports: ListeningPorts;
   readonly #config: BrokerConfig;
-  readonly #version: string;
   readonly #source: SiteSource;
   readonly #gate: ApiGate;
   readonly #routes: RouteTable;
   readonly #pages: Pages;
   readonly #lookUps = new Turns(lookUpsAtOnce);
   readonly #idempotency = new Idempotency();
+  readonly #context: RouteContext;
   #pending = 0;
   /** Of answers of this moment that clients have not taken, and of bodies that are worked on. */
   #heldBytes = 0;
 
   constructor(config: BrokerConfig, version: string, source: SiteSource) {
     this.#config = config;
-    this.#version = version;
     this.#source = {
       ...source,
       retained: (topic) => this.#lookUps.take(() => this.#lookUp(source, topic)),
@@ -55,6 +54,7 @@ export class Site {
     this.#routes = new RouteTable(config.pages ? [...operatingRoutes, ...pageRoutes] : operatingRoutes);
     this.#pages = config.pages ? loadPages(config.path) : new Map();
     this.ports = { ...config, port: config.port || 0 };
+    this.#context = contextOf(this, config, version, this.#source, this.#idempotency);
   }
 
   answer(question: HttpQuestion): HttpAnswer | Promise<HttpAnswer> {
@@ -117,12 +117,10 @@ export class Site {
       caller,
       body: undefined,
     };
-    const context = this.#context(this.#source);
+    const expiresAtMs = caller?.user?.expiresAtMs;
+    if (route.takesBody) return this.#withBody(route, request, expiresAtMs);
     try {
-      const answer = route.takesBody
-        ? this.#withBody(request, (withBody) => route.handle(withBody, context))
-        : route.handle(request, context);
-      const expiresAtMs = caller?.user?.expiresAtMs;
+      const answer = route.handle(request, this.#context);
       return answer instanceof Promise ? this.#settle(answer, expiresAtMs) : this.#hold(answer, expiresAtMs);
     } catch (error) {
       return faultOf(error);
@@ -137,17 +135,6 @@ export class Site {
   /** What is larger than all may be goes alone. */
   #hasRoomFor(bytes: number): boolean {
     return this.#heldBytes === 0 || this.#heldBytes + bytes <= this.#config.limits.httpAnswersBytesMax;
-  }
-
-  #context(source: SiteSource): RouteContext {
-    const { ports } = this;
-    return {
-      config: this.#config,
-      version: this.#version,
-      ports,
-      source,
-      idempotency: this.#idempotency,
-    };
   }
 
   /** Another node asks for an operator, whose right it has seen; what this broker cannot answer is not here. */
@@ -168,28 +155,34 @@ export class Site {
       body: asked.body,
     };
     try {
-      return await route.answersNodes(request, this.#context({ ...this.#source, nodes: () => undefined }));
+      const source = { ...this.#source, nodes: () => undefined };
+      return await route.answersNodes(request, { ...this.#context, source });
     } catch (error) {
       return nodeAnswerOf(faultOf(error));
     }
   }
 
   /** The body counts as what is held for as long as it is worked on. */
-  async #withBody(
-    request: RouteRequest,
-    handle: (request: RouteRequest) => ReturnType<(typeof operatingRoutes)[number]['handle']>,
-  ): Promise<HttpAnswer> {
+  async #withBody(route: Route, request: RouteRequest, expiresAtMs: number | undefined): Promise<HttpAnswer> {
     const { question } = request;
     let bytes = question.contentLength || unknownBodyBytes;
     if (!this.#hasRoomFor(bytes)) return busy();
     this.#heldBytes += bytes;
+    this.#pending += 1;
     try {
       const read = await question.readBody();
       this.#heldBytes += read.length - bytes;
       bytes = read.length;
-      return await handle({ ...request, body: parsed(read) });
+      const given = route.handle({ ...request, body: parsed(read) }, this.#context);
+      const answer = given instanceof Promise ? await given : given;
+      this.#heldBytes -= bytes;
+      bytes = 0;
+      return this.#hold(answer, expiresAtMs);
+    } catch (error) {
+      return faultOf(error);
     } finally {
       this.#heldBytes -= bytes;
+      this.#pending -= 1;
     }
   }
 
@@ -231,6 +224,25 @@ export class Site {
     };
     return { ...answer, onOver };
   }
+}
+
+/** The same for all requests; `ports` are those of the moment. */
+function contextOf(
+  site: Site,
+  config: BrokerConfig,
+  version: string,
+  source: SiteSource,
+  idempotency: Idempotency,
+): RouteContext {
+  return {
+    config,
+    version,
+    source,
+    idempotency,
+    get ports() {
+      return site.ports;
+    },
+  };
 }
 
 /** What a request has wrong is said; else the broker stops, or cannot say now. */

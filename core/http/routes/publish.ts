@@ -41,11 +41,11 @@ export const publish: Route = {
     },
   },
   handle: (request, context) =>
-    once(request, context, async () => {
+    once(request, context, () => {
       const message = messageOf(request.body);
       assertAllowed(message, request, context);
-      const outcome = await publishOne(message, context);
-      return apiAnswer(outcome.status, outcome.body);
+      const outcome = publishOne(message, context);
+      return outcome instanceof Promise ? outcome.then(answerOf) : answerOf(outcome);
     }),
 };
 
@@ -91,12 +91,12 @@ export const publishBulk: Route = {
 function once(
   { question, caller, body }: RouteRequest,
   { idempotency }: RouteContext,
-  work: () => Promise<HttpAnswer>,
-): Promise<HttpAnswer> {
+  work: () => HttpAnswer | Promise<HttpAnswer>,
+): HttpAnswer | Promise<HttpAnswer> {
   const { path, idempotencyKey } = question;
   if (idempotencyKey === '') return work();
   const asker = caller === undefined ? '' : `${caller.user === undefined ? 'key' : 'user'} ${caller.name}`;
-  return idempotency.once({ caller: asker, path, key: idempotencyKey, body }, work);
+  return idempotency.once({ caller: asker, path, key: idempotencyKey, body }, async () => work());
 }
 
 function messagesOf(body: unknown): readonly ApiMessage[] {
@@ -126,11 +126,24 @@ interface Outcome {
   readonly body: unknown;
 }
 
-export async function publishOne(
+/** With QoS 0 mostly at once. Throws what it would reject with. */
+export function publishOne(
   { topic, payload, options }: ApiMessage,
   { source }: RouteContext,
-): Promise<Outcome> {
-  const reasonCode = await source.publish(topic, payload, options).catch(assertPublished);
+): Outcome | Promise<Outcome> {
+  try {
+    const published = source.publish(topic, payload, options);
+    return published instanceof Promise ? published.then(outcomeOf, assertPublished) : outcomeOf(published);
+  } catch (error) {
+    return assertPublished(error);
+  }
+}
+
+function answerOf({ status, body }: Outcome): HttpAnswer {
+  return apiAnswer(status, body);
+}
+
+function outcomeOf(reasonCode: number): Outcome {
   const id = randomUUID();
   if (reasonCode !== ReasonCode.noMatchingSubscribers) return { status: 200, body: { id } };
   const body = { id, reason_code: reasonCodeName(reasonCode), message: 'The topic has no subscribers.' };
