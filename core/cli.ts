@@ -24,6 +24,7 @@ import { loadAddon } from './data-plane/addon.ts';
 import { systemClock } from './sessions/timers.ts';
 import { keepsData } from './storage/keeps-data.ts';
 import { readStoreRequest, storeCommand, storeUsage } from './storage/store-command.ts';
+import { systemReason } from './system-reason.ts';
 import { devCert, devCertUsage } from './tls/dev-cert.ts';
 
 const exitFailed = 1;
@@ -40,8 +41,12 @@ const failures: readonly BrokerErrorCode[] = [
   'API_REFUSED',
 ];
 
+/** What follows when standard output takes no more. */
+let onOutputLost = endWithOutput;
+
 async function main(): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
+  process.stdout.on('error', (error) => onOutputLost(error));
   const name = commandNames.find((each) => each === first);
   await (name === undefined ? runBroker() : commands[name](rest));
 }
@@ -60,6 +65,13 @@ const commands: Readonly<
   drain: runDrain,
   store: runStore,
 };
+
+/** Whoever has read enough, as `head` has, knows why it is the end. */
+function endWithOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit();
+  const sentence = `Standard output cannot be written: ${systemReason(error)}.`;
+  fail(new BrokerError('WORKER_FAILED', sentence, { cause: error }), exitFailed);
+}
 
 function asksForHelp(args: readonly string[]): boolean {
   return args.some((each) => each === '--help' || each === '-h');
@@ -95,6 +107,7 @@ async function runTrace(args: readonly string[]): Promise<void> {
   }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  onOutputLost = () => stop.abort();
   await trace(args, process.env, (text) => process.stdout.write(text), stop.signal);
 }
 
@@ -134,7 +147,7 @@ async function run({ config }: Extract<CommandLine, { action: 'start' }>): Promi
   }
   const broker = brokerOf(config, configNow);
   const notices = serviceNotices(config);
-  process.stdout.on('error', () => {}); // nobody reads it any more
+  onOutputLost = () => {}; // it goes on without
   reloadOnSignal(broker, config, notices);
   broker.on('error', (error) => fail(error, exitFailed));
   stopOnSignals(broker, notices);

@@ -101,6 +101,22 @@ test('a terminal that closes ends nothing', async (t) => {
   await healthy(port);
 });
 
+/** What a shell gives the command, which is its first argument, and what it says. */
+function inShell(line: string, ...args: readonly string[]): { status: number | null; stderr: string } {
+  const { status, stderr } = spawnSync('sh', ['-c', line, process.execPath, cli, ...args], {
+    encoding: 'utf8',
+  });
+  return { status, stderr };
+}
+
+test('a command whose output nobody reads any more ends without a word, one that cannot write it says so', () => {
+  assert.equal(inShell('"$0" "$@" | true', '--help').stderr, '');
+  assert.deepEqual(inShell('"$0" "$@" > /dev/full', '--help'), {
+    status: 1,
+    stderr: 'rallymq: Standard output cannot be written: no space left on device.\n',
+  });
+});
+
 test('too few open files are named: a sentence where not even the program fits, a line where few clients do', async (t) => {
   const run = (files: number): string[] => [
     '-c',

@@ -1,6 +1,9 @@
 /** Traces with a broker that runs, on two workers, with real clients; and the command `rallymq trace`. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { trace as traceCommand } from '../../../core/command/trace.ts';
 import { apiKeyLine, apiScopes, hashOfApiKey, newApiKey } from '../../../core/security/api-keys.ts';
@@ -9,6 +12,8 @@ import { startBroker } from '../../support/broker.ts';
 import { connectRally } from '../../support/rally.ts';
 import { openClient } from '../../support/raw-client.ts';
 import { until } from '../../support/wait.ts';
+
+const cli = resolve(import.meta.dirname, '../../../../dist/core/cli.js');
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -190,4 +195,25 @@ test('rallymq trace shows what comes, writes it to a file, and takes its trace a
       /: give a whole number from 1 to 3600/,
     );
   await assert.rejects(wrong(['--client', 'a', '--output', '/nowhere/x']), /no such file .*--output/);
+});
+
+test('rallymq trace whose output nobody reads any more takes its trace away, and ends', async (t) => {
+  const { origin, key, api, wsUrl } = await startApi(t);
+  const env = { ...process.env, RALLYMQ_API_KEY: key };
+  const args = [process.execPath, cli, 'trace', '--url', origin, '--topic', 'a/#'];
+  const shell = spawn('sh', ['-c', '"$0" "$@" | head -n 1', ...args], { env });
+  t.after(() => shell.kill('SIGKILL'));
+  let printed = '';
+  for (const output of [shell.stdout, shell.stderr])
+    output.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  const hasEnded = once(shell, 'close');
+  const traces = async () => JSON.parse((await api('traces')).text).data.length;
+  await until('its trace', async () => (await traces()) === 1);
+  const client = await connectRally(t, wsUrl, { clientId: 'ada' });
+  await until('no trace', async () => {
+    await client.publish('a/1', 'hello');
+    return (await traces()) === 0;
+  });
+  await hasEnded;
+  assert.match(printed, /^\S+ +published +ada {2}a\/1[^\n]*\n$/);
 });
