@@ -137,7 +137,7 @@ test('too few open files are named: a sentence where not even the program fits, 
     },
   );
   assert.equal(many.status, 1);
-  assert.match(many.stderr, /^rallymq: The limit of open files is 200, and the broker needs 676 /);
+  assert.match(many.stderr, /^rallymq: The limit of open files is 200, but the broker needs 676 /);
   const few = spawn('sh', [...run(150), '--port', '0', '--no-tcp', '--data', 'none', '--workers', '1']);
   killAtEnd(t, few);
   let log = '';

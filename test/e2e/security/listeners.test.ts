@@ -147,7 +147,7 @@ test('listeners that are wrong are named', () => {
     [[{}], /listeners\[0\] in the options needs one of 'port' and 'socket'/],
     [[{ port: 1, socket: '/x' }], /needs one of/],
     [[{ port: 0 }, { port: 70_000 }], /listeners\[1\] in the options has a wrong 'port'/],
-    [[{ prot: 1 }], /has 'prot', which is not known/],
+    [[{ prot: 1 }], /has an unknown field 'prot'/],
     [[{ socket: '/x', host: '::1' }], /Unix socket/],
     [[{ port: 0, protocols: [] }], /wrong 'protocols'/],
     [[{ port: 0, topicPrefix: 'red' }], /wrong 'topicPrefix': give a topic that ends with/],
