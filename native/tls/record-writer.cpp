@@ -27,11 +27,19 @@ const EVP_CIPHER* cipherOf(const SSL_CIPHER* suite) {
   }
 }
 
+// The client has no room for records of any size, and OpenSSL has agreed (RFC 6066, section 4).
+bool hasSmallFragments(const SSL* ssl) {
+  const SSL_SESSION* session = SSL_get_session(ssl);
+  if (!session) return false;
+  const int mode = SSL_SESSION_get_max_fragment_length(session);
+  return mode >= TLSEXT_max_fragment_length_512 && mode <= TLSEXT_max_fragment_length_4096;
+}
+
 }  // namespace
 
 std::unique_ptr<RecordWriter> RecordWriter::make(const SSL* ssl, Bytes secret, uint64_t recordsMax) {
   const SSL_CIPHER* suite = SSL_get_current_cipher(ssl);
-  if (!suite || SSL_version(ssl) != TLS1_3_VERSION) return nullptr;
+  if (!suite || SSL_version(ssl) != TLS1_3_VERSION || hasSmallFragments(ssl)) return nullptr;
   const EVP_CIPHER* cipher = cipherOf(suite);
   const EVP_MD* digest = SSL_CIPHER_get_handshake_digest(suite);
   if (!cipher || !digest || secret.size() != size_t(EVP_MD_get_size(digest)) || secret.size() > secretBytesMax)

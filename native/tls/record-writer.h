@@ -31,7 +31,8 @@ class RecordWriter {
   // RFC 8446, 5.5: AES-GCM is safe for 2^24.5 records of full size with one key.
   static constexpr uint64_t recordsPerKeyMax = uint64_t(1) << 24;
 
-  // `secret`: server_application_traffic_secret_0. nullptr: the cipher is none that it knows.
+  // `secret`: server_application_traffic_secret_0. nullptr: the cipher is none that it knows, or
+  // the client takes small records only.
   static std::unique_ptr<RecordWriter> make(const ssl_st* ssl, Bytes secret, uint64_t recordsMax = recordsPerKeyMax);
   ~RecordWriter();
   RecordWriter(const RecordWriter&) = delete;

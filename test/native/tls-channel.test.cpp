@@ -299,6 +299,23 @@ TEST("tls: a connection that has resumed a session, and one without tickets, mak
   SSL_SESSION_free(session);
 }
 
+TEST("tls: a client that agrees on small fragments gets no larger ones (RFC 6066, section 4)") {
+  for (const int version : versions) {
+    Worker worker;
+    Client client(version);
+    CHECK_EQ(SSL_set_tlsext_max_fragment_length(client.ssl(), TLSEXT_max_fragment_length_512), 1);
+    Wire wire(worker, client);
+    wire.shakeHands();
+    sendText(*wire.channel, "one");
+    const Octets all = someBytes(20'000);
+    const iovec piece{const_cast<uint8_t*>(all.data()), all.size()};
+    CHECK_EQ(wire.channel->send({&piece, 1}).bytes, all.size());
+    wire.toClient();
+    CHECK(client.failure.empty());
+    CHECK_EQ(client.read.size(), 3 + all.size());
+  }
+}
+
 TEST("tls: keys change when the client wants it, and when they are used up") {
   check::eachSeed(5, [](check::Random& random) {
     Worker worker;
