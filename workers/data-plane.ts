@@ -9,6 +9,7 @@ import { BrokerError } from '../core/broker-error.ts';
 import { type Answers, answerAsk } from '../core/control/asks.ts';
 import type { ClusterView, ToMain, ToWorker, WorkerCluster, WorkerStart } from '../core/control/messages.ts';
 import { Outgoing } from '../core/control/outgoing.ts';
+import { type Posted, readToWorker, writeToMain } from '../core/control/posted.ts';
 import { loadAddon, type TlsMaterial } from '../core/data-plane/addon.ts';
 import { inspect } from '../core/data-plane/inspection.ts';
 import { subscribeSession } from '../core/front-end/subscribe.ts';
@@ -17,7 +18,7 @@ import { WorkerControl } from '../core/front-end/worker-control.ts';
 const start = workerData as WorkerStart;
 const port = parentPort;
 if (port === null) throw new Error('workers/data-plane is the entry of a worker thread');
-const outgoing = new Outgoing<ToMain>((messages, moved) => port.postMessage(messages, moved));
+const outgoing = new Outgoing<ToMain>((posted, moved) => port.postMessage(posted, moved), writeToMain);
 const post = (message: ToMain, moved?: Uint8Array<ArrayBuffer>): void => outgoing.send(message, moved);
 
 const control = new WorkerControl(loadAddon(), start, post);
@@ -40,9 +41,7 @@ const answers: Answers = {
   renewCertificates: (tls, reply) => reply({ refusal: refusalOf(tls) }),
 };
 
-port.on('message', (messages: ToWorker[]) => {
-  for (const message of messages) take(message);
-});
+port.on('message', (posted: Posted<ToWorker>[]) => readToWorker(posted, take));
 
 function take(message: ToWorker): void {
   switch (message.type) {

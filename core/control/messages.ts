@@ -1,7 +1,7 @@
 /**
  * The messages between the main thread and its workers, their only channel. Everything is plain data, posted
- * in order, as one array per turn (outgoing.ts). Questions and answers are in asks.ts. No application
- * messages pass here, except those of the host program.
+ * in order, as one array per turn (outgoing.ts), partly as bytes (posted.ts). Questions and answers are in
+ * asks.ts. No application messages pass here, except those of the host program.
  */
 
 import type { ClientTls, Quotas, Transport } from '../config/authentication.ts';

@@ -2,28 +2,54 @@
  * The messages of one thread to another within a turn of its event loop, in order, posted as one array: a
  * post costs many times more than a message in it, and a storm of CONNECTs sends three for each client.
  */
-export class Outgoing<Message> {
-  readonly #post: (messages: Message[], moved: ArrayBuffer[]) => void;
-  #waiting: Message[] = [];
-  #moved: ArrayBuffer[] = [];
+import type { Posted } from './posted.ts';
+import { RecordWriter } from './record-bytes.ts';
 
-  constructor(post: (messages: Message[], moved: ArrayBuffer[]) => void) {
+export class Outgoing<Message> {
+  readonly #post: (posted: Posted<Message>[], moved: ArrayBuffer[]) => void;
+  readonly #write: (records: RecordWriter, message: Message) => boolean;
+  readonly #records = new RecordWriter();
+  #waiting: Posted<Message>[] = [];
+  #moved: ArrayBuffer[] = [];
+  #isScheduled = false;
+
+  /** `write`: writes a message that has a form in bytes, and gives whether it has one. */
+  constructor(
+    post: (posted: Posted<Message>[], moved: ArrayBuffer[]) => void,
+    write: (records: RecordWriter, message: Message) => boolean,
+  ) {
     this.#post = post;
+    this.#write = write;
   }
 
   /**
    * `moved`: buffers of the message that are transferred instead of copied; the sender no longer uses them.
    */
   send(message: Message, moved?: Uint8Array<ArrayBuffer>): void {
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      setImmediate(() => this.#flush());
+    }
+    if (this.#write(this.#records, message)) return;
+    this.#endRecords();
+    this.#waiting.push(message);
     if (moved !== undefined) this.#moved.push(moved.buffer);
-    if (this.#waiting.push(message) === 1) setImmediate(() => this.#flush());
+  }
+
+  #endRecords(): void {
+    if (this.#records.isEmpty) return;
+    const bytes = this.#records.take();
+    this.#waiting.push(bytes);
+    this.#moved.push(bytes.buffer);
   }
 
   #flush(): void {
-    const messages = this.#waiting;
+    this.#isScheduled = false;
+    this.#endRecords();
+    const posted = this.#waiting;
     const moved = this.#moved;
     this.#waiting = [];
     this.#moved = [];
-    this.#post(messages, moved);
+    this.#post(posted, moved);
   }
 }

@@ -10,6 +10,7 @@ import { type Addon, type TimeName, type Times, type TlsMaterial, timesOf } from
 import type { Logger } from './logger.ts';
 import type { ListenerPlace, ToMain, ToWorker, WorkerCluster, WorkerStart } from './messages.ts';
 import { Outgoing } from './outgoing.ts';
+import { type Posted, readToMain, writeToWorker } from './posted.ts';
 import { UnixSocket } from './unix-socket.ts';
 
 /** Events of the workers. */
@@ -53,8 +54,8 @@ export interface TlsSource {
 
 /** A worker's thread, as far as the supervisor knows it. */
 export interface WorkerThread {
-  postMessage(messages: ToWorker[], moved: ArrayBuffer[]): void;
-  on(event: 'message', listener: (messages: ToMain[]) => void): this;
+  postMessage(posted: Posted<ToWorker>[], moved: ArrayBuffer[]): void;
+  on(event: 'message', listener: (posted: Posted<ToMain>[]) => void): this;
   once(event: 'error', listener: (error: Error) => void): this;
   once(event: 'exit', listener: () => void): this;
 }
@@ -241,18 +242,20 @@ export class Supervisor {
       cluster: this.#cluster(index),
     });
     this.#workers[index] = worker;
-    this.#outgoing[index] = new Outgoing((messages, moved) => worker.postMessage(messages, moved));
+    this.#outgoing[index] = new Outgoing<ToWorker>(
+      (posted, moved) => worker.postMessage(posted, moved),
+      writeToWorker,
+    );
     return new Promise((resolve, reject) => {
-      worker.on('message', (messages: ToMain[]) => {
-        for (const message of messages) {
-          if (message.type === 'listening') resolve(worker);
-          if (message.type === 'failed') {
-            this.#logger.error({ worker: index, err: message.message }, 'a worker failed');
-            reject(new BrokerError(message.code as BrokerErrorCode, message.message));
-          }
-          this.#events.onMessage(index, message);
+      const take = (message: ToMain): void => {
+        if (message.type === 'listening') resolve(worker);
+        if (message.type === 'failed') {
+          this.#logger.error({ worker: index, err: message.message }, 'a worker failed');
+          reject(new BrokerError(message.code as BrokerErrorCode, message.message));
         }
-      });
+        this.#events.onMessage(index, message);
+      };
+      worker.on('message', (posted) => readToMain(posted, take));
       worker.once('error', (err) => {
         this.#logger.error({ worker: index, err }, 'a worker failed');
         reject(startError(index, err));
