@@ -107,6 +107,8 @@ export class ClientDirectory implements Directory {
   readonly #entries: (Map<string, Entry> | undefined)[] = new Array(slotCount).fill(undefined);
   /** By node: the epoch for which it has reported everything it holds. */
   readonly #told = new Map<number, number>();
+  /** The least of all nodes of the view. */
+  #toldByAll = 0;
   /** By node: the epoch for which it has heard everything this node holds. */
   readonly #heard = new Map<number, number>();
   #isHeard = false;
@@ -412,7 +414,8 @@ export class ClientDirectory implements Directory {
   }
 
   #onHeldAll(from: number, epoch: number): void {
-    this.#told.set(from, Math.max(this.#told.get(from) ?? 0, epoch));
+    this.#told.set(from, Math.max(this.#toldBy(from), epoch));
+    this.#noteTold();
     this.#options.send(from, { type: 'heard', epoch: this.#epoch });
     this.#goOn();
   }
@@ -435,9 +438,12 @@ export class ClientDirectory implements Directory {
 
   /** Everyone has reported what it holds of the slot. */
   #isReady(slot: number): boolean {
-    const view = this.#view;
-    const since = view?.since[slot] ?? 0;
-    return view !== undefined && liveNodes(view).every((node) => this.#toldBy(node.incarnation) >= since);
+    return this.#view !== undefined && this.#toldByAll >= (this.#view.since[slot] ?? 0);
+  }
+
+  #noteTold(): void {
+    const nodes = this.#view === undefined ? [] : liveNodes(this.#view);
+    this.#toldByAll = Math.min(...nodes.map((node) => this.#toldBy(node.incarnation)));
   }
 
   #toldBy(incarnation: number): number {
@@ -449,6 +455,7 @@ export class ClientDirectory implements Directory {
   onView(view: View): void {
     const before = this.#view;
     this.#view = view;
+    this.#noteTold();
     for (let slot = 0; slot < slotCount; slot++) {
       const isOurs = ownerOfSlot(view, slot)?.incarnation === this.#options.incarnation;
       const isNew = before?.since[slot] !== view.since[slot];
@@ -544,7 +551,7 @@ export class ClientDirectory implements Directory {
     this.#unclaimed = [];
     for (const [, clientId, claim] of held) this.#onClaim(clientId, claim);
     for (const [from, message] of unclaimed) this.#onUnclaimed(from, message);
-    const applied = Math.min(view.epoch, ...liveNodes(view).map((node) => this.#toldBy(node.incarnation)));
+    const applied = Math.min(view.epoch, this.#toldByAll);
     if (applied <= this.#applied) return;
     this.#applied = applied;
     this.#options.onApplied();

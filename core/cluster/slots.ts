@@ -37,7 +37,8 @@ export function slotOfClientId(clientId: string, key: Uint8Array): number {
 }
 
 function wordOf(bytes: Uint8Array, at: number): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at, true);
+  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 }
 
 /** The worker that should have the slot; undefined if there is none. */

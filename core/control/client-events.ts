@@ -70,7 +70,7 @@ export class ClientEvents {
     counts.onDisconnected(client, reason);
     history.add(client.clientId, 'disconnected', false, detail, reason);
     tracing.client(client, 'disconnected', { reason, detail });
-    logger.debug({ ...client, cause, reasonCode }, 'disconnected');
+    if (logger.isLevelEnabled('debug')) logger.debug({ ...client, cause, reasonCode }, 'disconnected');
     gatekeeper.disconnected(client);
     listener.onDisconnected(client, cause, reasonCode);
   }

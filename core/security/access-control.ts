@@ -215,8 +215,9 @@ export class AccessControl {
   }
 
   /** The encoded rights of a client for the data plane; undefined without rules. */
-  describe(access: Access, clientId: string): Uint8Array | undefined {
-    return this.#files.rules === undefined ? undefined : encodeAccess(access, clientId);
+  describe(access: Access, clientId: string, topicPrefix = access.topicPrefix): Uint8Array | undefined {
+    if (this.#files.rules === undefined) return undefined;
+    return encodeAccess(topicPrefix === access.topicPrefix ? access : { ...access, topicPrefix }, clientId);
   }
 
   /** Why a client may not come with this will; undefined if it may. */

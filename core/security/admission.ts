@@ -60,14 +60,13 @@ export class Admission {
     const { bans, limits, isOverloaded } = this.#options;
     if (bans.find(client) !== undefined) return ReasonCode.banned;
     if (isOverloaded()) return ReasonCode.serverBusy;
-    const address = addressKey(client.remoteAddress);
-    if (!this.#rates.take(address)) return ReasonCode.connectionRateExceeded;
-    const before = this.#options.connected(client.clientId);
-    const others = countOf(this.#byAddress, address, before && addressKey(before.remoteAddress));
+    if (!this.#rates.take(client.remoteAddress)) return ReasonCode.connectionRateExceeded;
     const { connectionsPerAddressMax } = limits;
-    return connectionsPerAddressMax > 0 && others >= connectionsPerAddressMax
-      ? ReasonCode.quotaExceeded
-      : undefined;
+    if (connectionsPerAddressMax === 0) return undefined;
+    const before = this.#options.connected(client.clientId);
+    const address = addressKey(client.remoteAddress);
+    const others = countOf(this.#byAddress, address, before && addressKey(before.remoteAddress));
+    return others >= connectionsPerAddressMax ? ReasonCode.quotaExceeded : undefined;
   }
 
   /** The same of one whose user name has been verified. */

@@ -4,6 +4,7 @@
  */
 import type { Limits } from '../config/limits.ts';
 import type { Clock } from '../sessions/timers.ts';
+import { addressKey } from './address-key.ts';
 
 export interface ConnectRatesOptions {
   readonly clock: Clock;
@@ -22,7 +23,7 @@ interface Bucket {
 export class ConnectRates {
   readonly #options: ConnectRatesOptions;
   readonly #all: Bucket;
-  /** In the order in which they were used last. */
+  /** By addressKey(), in the order in which they were used last. */
   readonly #byAddress = new Map<string, Bucket>();
 
   constructor(options: ConnectRatesOptions) {
@@ -30,11 +31,12 @@ export class ConnectRates {
     this.#all = { tokens: options.limits.connectsPerSecondMax, atMs: options.clock.nowMs() };
   }
 
-  /** Takes a CONNECT of an address, by its addressKey(). False: it came too soon. */
-  take(address: string): boolean {
+  /** Takes a CONNECT. False: it came too soon. */
+  take(remoteAddress: string): boolean {
     const { connectsPerSecondMax: connectsMax, connectsPerSecondPerAddressMax: perAddressMax } =
       this.#options.limits;
-    if (perAddressMax > 0 && !this.#take(this.#bucketOf(address), perAddressMax)) return false;
+    if (perAddressMax > 0 && !this.#take(this.#bucketOf(addressKey(remoteAddress)), perAddressMax))
+      return false;
     return connectsMax === 0 || this.#take(this.#all, connectsMax);
   }
 

@@ -218,7 +218,7 @@ export class Gatekeeper {
     if (refusal !== undefined) return this.#refused(request, refusal);
     const { willTopic } = request;
     const topicPrefix = this.#topicPrefixOf(access, listener);
-    const described = this.#access.describe({ ...access, topicPrefix }, clientId);
+    const described = this.#access.describe(access, clientId, topicPrefix);
     const willRefusal = this.#access.willRefusal(described, willTopic);
     if (willRefusal !== undefined) return this.#refused(request, willRefusal);
     const admitted = this.#admit(verdict, described, topicPrefix);
@@ -264,11 +264,8 @@ export class Gatekeeper {
   }
 
   /** The identity and rights of an accepted client. */
-  #admit(
-    { access = {}, ...verdict }: Verdict,
-    described: Uint8Array | undefined,
-    topicPrefix: string,
-  ): ConnectVerdict {
+  #admit(verdict: Verdict, described: Uint8Array | undefined, topicPrefix: string): ConnectVerdict {
+    const { reasonCode, data, access = {} } = verdict;
     const { username, tokenId, issuedAt, attributes, expiresAtMs, subscriptions = [], quotas } = access;
     const isPlain =
       described === undefined &&
@@ -278,12 +275,11 @@ export class Gatekeeper {
       topicPrefix === '';
     const admission: Admitted = { access: described, expiresAtMs, subscriptions, quotas, topicPrefix };
     const identity = { username, tokenId, issuedAt, attributes, topicPrefix };
-    const { reasonCode, data } = verdict;
     return { reasonCode, data, identity, admission: isPlain ? undefined : admission };
   }
 
   #listenerOf({ listener }: { readonly listener: number }): ListenerConfig | undefined {
-    return this.#options.config.listeners[listener - 1];
+    return listener === 0 ? undefined : this.#options.config.listeners[listener - 1];
   }
 
   /** Why a client is refused where it has come in; undefined if it is not. */
@@ -341,7 +337,7 @@ export class Gatekeeper {
     const topicPrefix = this.#topicPrefixOf(access, listener);
     const before = this.#options.connected(clientId)?.identity.topicPrefix ?? '';
     if (topicPrefix !== before) return { reasonCode: ReasonCode.notAuthorized };
-    return this.#admit(verdict, this.#access.describe({ ...access, topicPrefix }, clientId), topicPrefix);
+    return this.#admit(verdict, this.#access.describe(access, clientId, topicPrefix), topicPrefix);
   }
 
   /** Asks a program whether a client may publish or subscribe. The worker always gets an answer. */

@@ -528,9 +528,13 @@ export class SessionDirectory {
   // --- who is let in ----------------------------------------------------------------------------------
 
   #isFull(request: ConnectRequest): boolean {
-    const takesOver = this.#byClientId.get(request.clientId)?.connection !== undefined;
-    const hasNoPlace = this.#connections >= this.#options.limits.connectionsMax && !takesOver;
-    return hasNoPlace || this.#lacksSession(request) || this.#lacksStorage(request);
+    return this.#lacksPlace(request) || this.#lacksSession(request) || this.#lacksStorage(request);
+  }
+
+  /** Whether it would be a connection more than there may be. */
+  #lacksPlace({ clientId }: ConnectRequest): boolean {
+    const isFull = this.#connections >= this.#options.limits.connectionsMax;
+    return isFull && this.#byClientId.get(clientId)?.connection === undefined;
   }
 
   /** Whether it would need a session more than there may be. */

@@ -40,11 +40,21 @@ export class ClientCounts {
   }
 }
 
-const protocols = { 3: '3.1', 4: '3.1.1', 5: '5.0' } as const;
+/** Names that are made once, not for each client. */
+const kinds = {
+  ws: kindsOver('ws'),
+  wss: kindsOver('wss'),
+  tcp: kindsOver('tcp'),
+  tls: kindsOver('tls'),
+} as const;
+
+function kindsOver(shown: string): Readonly<Record<3 | 4 | 5, string>> {
+  return { 3: `${shown} 3.1`, 4: `${shown} 3.1.1`, 5: `${shown} 5.0` };
+}
 
 function kindOf({ transport, tls, protocolVersion }: ClientInfo): string {
   const shown = tls === undefined ? transport : transport === 'ws' ? 'wss' : 'tls';
-  return `${shown} ${protocols[protocolVersion]}`;
+  return kinds[shown][protocolVersion];
 }
 
 function raise<Key>(counts: Map<Key, number>, key: Key, by: number): void {
