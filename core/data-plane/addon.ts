@@ -22,7 +22,6 @@ export const EventKind = {
   gone: 3,
   subscribed: 4,
   sessionArrived: 5,
-  /** Comes by onOpening. */
   opening: 6,
   noticed: 7,
   closed: 8,
@@ -208,20 +207,8 @@ export interface CertificateWish {
 }
 
 export interface EngineHandlers {
-  /**
-   * `first`: the first byte of a packet, whether an ended connection was connected, the CloseCause of a closed one,
-   * or the index of a notice. Nobody else has `bytes`.
-   */
-  onEvent(
-    kind: EventKind,
-    slot: number,
-    first: number,
-    reason: number,
-    value: number,
-    bytes: Uint8Array<ArrayBuffer>,
-  ): void;
-  /** A client asks for a WebSocket; the fields of its request are for core/front-end/opening.ts. */
-  onOpening(opening: number, listener: number, fields: string): void;
+  /** Events, for an EventReader to read at once: the memory is used again. */
+  onEvents(events: ArrayBuffer, bytes: number): void;
   /** Bytes for the host program's connection, which the receiver owns. */
   onHostBytes(bytes: Uint8Array<ArrayBuffer>): void;
   /** At the end of a turn: this many more bytes of the host program's stream were taken. */
@@ -266,10 +253,11 @@ export type SessionState = (typeof sessionStates)[number];
 /** The data plane of one worker. It hooks the event loop of the thread that makes it, until that ends. */
 export interface Engine {
   /**
-   * Decides what an event `opening` asks, with the whole response. Gives the slot of the connection that it has
-   * become, without an event `opened`; 0: it was refused, or the client has gone.
+   * Decides what an event `opening` asks. `answer`: the sub-protocol, or the whole response that refuses it. What is
+   * accepted is accepted again without a question, until forgetOpenings().
    */
-  answerOpening(opening: number, isAccepted: boolean, response: string): number;
+  answerOpening(opening: number, isAccepted: boolean, answer: string): void;
+  forgetOpenings(): void;
   /**
    * The connection and session of the host program: it needs no CONNECT, may send everything and is not counted. Its
    * bytes come by `receiveFromHost` and go by `onHostBytes`. There is one at a time.
@@ -472,7 +460,7 @@ export interface Engine {
     hasTls: boolean,
     listener: number,
   ): void;
-  /** Takes no more connections, and ends those of HTTP that wait for no answer. */
+  /** Takes no more connections, and ends those of HTTP that wait for no answer, and those that have sent nothing. */
   stopDoor(): void;
 }
 

@@ -125,13 +125,13 @@ export class ClientConnection implements Subscriber {
   #isHost = false;
   /** Prepended to all topics of the client, which does not see it. */
   #topicPrefix = '';
-  /** Open questions to programs, by number. */
-  readonly #questions = new Map<number, (decided: readonly DecidedTopic[]) => void>();
+  /** Open questions to programs, by number. Undefined: there was none. */
+  #questions: Map<number, (decided: readonly DecidedTopic[]) => void> | undefined;
   #questionsAsked = 0;
   /** The token of the WebSocket request; while connecting. */
   #token: string | undefined;
-  /** Ends the connection unless it is renewed. */
-  readonly #expiry = new Expiry(() => this.end(ReasonCode.notAuthorized, 'The token has expired.'));
+  /** Ends the connection unless it is renewed. Undefined: it has never had an end. */
+  #expiry: Expiry | undefined;
   /** The authentication method of the CONNECT. */
   #method: string | undefined;
   /** The client is connected and authenticates again. */
@@ -223,8 +223,8 @@ export class ClientConnection implements Subscriber {
     }
     this.session = session;
     this.#state = 'connected';
-    this.#expiry.set(admission?.expiresAtMs);
-    subscribeFor(this, admission?.subscriptions ?? []);
+    this.#expireAt(admission?.expiresAtMs);
+    if (admission !== undefined) subscribeFor(this, admission.subscriptions);
     engine.resume(this.slot);
     return true;
   }
@@ -246,7 +246,7 @@ export class ClientConnection implements Subscriber {
     if (this.#state === 'over') return;
     if (admission?.access !== undefined) this.#context.engine.setAccess(this.slot, admission.access);
     this.#context.engine.forgetDecisions(this.slot);
-    this.#expiry.set(admission?.expiresAtMs);
+    this.#expireAt(admission?.expiresAtMs);
     subscribeFor(this, admission?.subscriptions ?? []);
     this.#isRenewing = false;
     this.#sendAuth(ReasonCode.success, data);
@@ -333,8 +333,8 @@ export class ClientConnection implements Subscriber {
 
   /** Programs have decided. */
   authorized(request: number, decided: readonly DecidedTopic[]): void {
-    const done = this.#questions.get(request);
-    this.#questions.delete(request);
+    const done = this.#questions?.get(request);
+    this.#questions?.delete(request);
     if (this.#state === 'connected') done?.(decided);
   }
 
@@ -344,6 +344,7 @@ export class ClientConnection implements Subscriber {
     done: (decided: readonly DecidedTopic[]) => void,
   ): void {
     const request = ++this.#questionsAsked;
+    this.#questions ??= new Map();
     this.#questions.set(request, done);
     this.#context.authorize(this, { request, action, topics });
   }
@@ -563,6 +564,13 @@ export class ClientConnection implements Subscriber {
     engine.resume(this.slot);
   }
 
+  /** When the credentials end; undefined: never. */
+  #expireAt(atMs: number | undefined): void {
+    if (atMs === undefined && this.#expiry === undefined) return;
+    this.#expiry ??= new Expiry(() => this.end(ReasonCode.notAuthorized, 'The token has expired.'));
+    this.#expiry.set(atMs);
+  }
+
   get #isAuthenticating(): boolean {
     return this.#state === 'connecting' || this.#isRenewing;
   }
@@ -571,10 +579,10 @@ export class ClientConnection implements Subscriber {
   #finish(): void {
     const awaitsDecision = this.#connect !== undefined || (this.#isRenewing && this.#state !== 'over');
     this.#connect = undefined;
-    this.#expiry.set(undefined);
+    this.#expireAt(undefined);
     this.#state = 'over';
     this.#isRenewing = false;
-    this.#questions.clear();
+    this.#questions = undefined;
     this.session = 0;
     if (awaitsDecision) this.#context.abandon(this);
   }
@@ -585,7 +593,8 @@ export class ClientConnection implements Subscriber {
 
   /** The client's listener, if it is one of `config.listeners`. */
   get #listener(): ListenerConfig | undefined {
-    return this.#context.config.listeners[this.peer.listener - 1];
+    const { listener } = this.peer;
+    return listener === 0 ? undefined : this.#context.config.listeners[listener - 1];
   }
 }
 

@@ -2,11 +2,18 @@
  * The token of a WebSocket request, which may be in the query, since pages cannot set headers there.
  * Of a request only the origin is ever logged.
  */
-import type { OpeningRequest } from './opening.ts';
+
+/** The parts of a request that may have a token; a missing header is empty. */
+export interface TokenPlaces {
+  readonly authorization: string;
+  /** Path and query; may be empty if it has no query. */
+  readonly target: string;
+  readonly cookie: string;
+}
 
 /** `Authorization: Bearer`, then `?access_token=`, then the cookie; undefined if there is none. */
 export function openingToken(
-  { authorization, target, cookie }: Pick<OpeningRequest, 'authorization' | 'target' | 'cookie'>,
+  { authorization, target, cookie }: TokenPlaces,
   cookieName: string | undefined,
 ): string | undefined {
   const bearer = /^bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1];

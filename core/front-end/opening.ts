@@ -1,28 +1,25 @@
 /**
  * The opening of a WebSocket: its request, and whether the data plane takes the connection (RFC 6455, 4.2).
  * The door (native/net/door.h) has read the request, and found that it is a GET for MQTT's path that asks
- * for a WebSocket.
+ * for a WebSocket. It remembers what is accepted: the decision depends on nothing but the rules and, of the
+ * request, `host`, `origin`, `version`, `forwardedBy` and `subprotocols` (native/net/known-openings.h).
  */
 import { forwardedSentence, isLocalOnly } from '../config/local-only.ts';
 import type { BrokerConfig } from '../config/options.ts';
 import { isLoopback } from '../config/resolve.ts';
 import type { RefusalReason } from '../control/refusals.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
-import { switchingProtocols } from './handshake.ts';
 import { isAllowedOrigin, type OriginRules } from './origin.ts';
 import { chooseSubprotocol } from './subprotocol.ts';
 
 /** A missing header is empty. */
 export interface OpeningRequest {
   readonly remoteAddress: string;
-  /** Path and query. */
-  readonly target: string;
+  /** Empty if it is not valid. */
+  readonly key: string;
   readonly host: string;
   readonly origin: string;
   readonly version: string;
-  readonly key: string;
-  readonly cookie: string;
-  readonly authorization: string;
   /** The name of the header that shows that a proxy has forwarded the request. */
   readonly forwardedBy: string;
   /** All those offered, separated by ','. */
@@ -38,8 +35,8 @@ export interface OpeningRules extends OriginRules {
 
 export interface OpeningVerdict {
   readonly isAccepted: boolean;
-  /** The complete response. */
-  readonly response: string;
+  /** The chosen sub-protocol, or the complete response that refuses it. */
+  readonly answer: string;
   /** The refused origin of a page. */
   readonly refusedOrigin?: string;
   /** Why it is refused. */
@@ -54,21 +51,9 @@ export function openingRulesOf(config: BrokerConfig): OpeningRules {
 /** `fields`: in the order of the event, a line each. */
 export function readOpening(fields: string): OpeningRequest {
   const lines = fields.split('\n');
-  const [remoteAddress = '', target = '', host = '', origin = '', version = '', key = ''] = lines;
-  const [cookie = '', authorization = '', forwardedBy = '', subprotocols = ''] = lines.slice(6);
-  return {
-    remoteAddress,
-    target,
-    host,
-    origin,
-    version,
-    key,
-    cookie,
-    authorization,
-    forwardedBy,
-    subprotocols,
-    tlsLines: lines.slice(10),
-  };
+  const [remoteAddress = '', key = '', host = '', origin = '', version = ''] = lines;
+  const [forwardedBy = '', subprotocols = ''] = lines.slice(5);
+  return { remoteAddress, key, host, origin, version, forwardedBy, subprotocols, tlsLines: lines.slice(7) };
 }
 
 export function decideOpening(request: OpeningRequest, rules: OpeningRules): OpeningVerdict {
@@ -78,7 +63,7 @@ export function decideOpening(request: OpeningRequest, rules: OpeningRules): Ope
     const headers = [`sec-websocket-version: ${webSocketVersion}`, 'upgrade: websocket'];
     return refused('426 Upgrade Required', ReasonCode.protocolError, hint, ...headers);
   }
-  if (!keyForm.test(key)) {
+  if (key === '') {
     const hint = 'The Sec-WebSocket-Key must be 16 bytes in Base64.\n';
     return refused('400 Bad Request', ReasonCode.protocolError, hint);
   }
@@ -97,11 +82,10 @@ export function decideOpening(request: OpeningRequest, rules: OpeningRules): Ope
     const hint = 'This is an MQTT endpoint: offer the WebSocket sub-protocol "mqtt".\n';
     return refused('400 Bad Request', ReasonCode.protocolError, hint); // [MQTT-6.0.0-3]
   }
-  return { isAccepted: true, response: switchingProtocols(key, subprotocol) };
+  return { isAccepted: true, answer: subprotocol };
 }
 
 const webSocketVersion = '13';
-const keyForm = /^[\da-z+/]{22}==$/i;
 
 /** Characters of a refused origin that are reported: no more than a host name can have. */
 const originShownMax = 300;
@@ -121,6 +105,6 @@ function refused(
     'connection: close',
     ...headers,
   ];
-  const response = `${lines.join('\r\n')}\r\n\r\n${hint}`;
-  return { isAccepted: false, response, refusal: { reasonCode, why: hint.trimEnd() } };
+  const answer = `${lines.join('\r\n')}\r\n\r\n${hint}`;
+  return { isAccepted: false, answer, refusal: { reasonCode, why: hint.trimEnd() } };
 }

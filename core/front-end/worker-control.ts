@@ -17,6 +17,7 @@ import {
   EventKind,
   noticeNames,
 } from '../data-plane/addon.ts';
+import { type EventHandler, EventReader } from '../data-plane/events.ts';
 import { readSessionRow, type SessionRow } from '../data-plane/session-row.ts';
 import { isOwnMachine } from '../security/address-key.ts';
 import { ReasonCode } from '../wire/reason-code.ts';
@@ -39,8 +40,9 @@ const serialsPerStart = 2 ** 32;
 /** Connections that are ended at once when the broker stops: a millisecond or two of work, so that the others are served meanwhile. */
 const endedPerTurn = 500;
 
-export class WorkerControl implements EngineHandlers, ConnectionContext {
+export class WorkerControl implements EngineHandlers, EventHandler, ConnectionContext {
   readonly engine: Engine;
+  readonly #events = new EventReader();
   readonly config: BrokerConfig;
   readonly #post: (message: ToMain, moved?: Uint8Array<ArrayBuffer>) => void;
   #openingRules: OpeningRules;
@@ -82,10 +84,15 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   reconfigure(config: BrokerConfig): void {
     takeOver(this.config, config);
     this.#openingRules = openingRulesOf(this.config);
+    this.engine.forgetOpenings();
     this.engine.setLimits({ ...this.config, ...this.config.limits });
   }
 
   // --- events of the data plane ---------------------------------------------------------------------
+
+  onEvents(events: ArrayBuffer, bytes: number): void {
+    this.#events.read(events, bytes, this);
+  }
 
   onEvent(
     kind: EventKind,
@@ -98,7 +105,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     if (slot !== 0 && slot === this.#hostSlot && this.#onHostEvent(kind, reason)) return;
     switch (kind) {
       case EventKind.opened:
-        this.#onOpened(slot, value, bytes);
+        this.#onOpened(slot, first !== 0, value, bytes);
         break;
       case EventKind.packet:
         this.#connections[slot]?.onPacket(first, bytes);
@@ -108,6 +115,9 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         break;
       case EventKind.gone:
         this.#removeConnection(slot);
+        break;
+      case EventKind.opening:
+        this.#onOpening(slot, latin1Of(bytes));
         break;
       case EventKind.subscribed:
         this.pending.finished(value);
@@ -137,16 +147,18 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
         this.#onNoticed(first, bytes);
         break;
       case EventKind.publishAsked:
-        this.#connections[slot]?.onPublishAsked(first, Buffer.from(bytes).toString('utf8'));
+        this.#connections[slot]?.onPublishAsked(first, textOf(bytes));
         break;
       case EventKind.publishDenied:
         this.#onPublishDenied(slot, bytes);
         break;
-      case EventKind.traced:
-        this.#post({ type: 'traced', record: bytes }, bytes);
+      case EventKind.traced: {
+        const record = bytes.slice();
+        this.#post({ type: 'traced', record }, record);
         break;
+      }
       case EventKind.lookedUp:
-        this.#lookUps.get(value)?.(bytes);
+        this.#lookUps.get(value)?.(bytes.slice());
         this.#lookUps.delete(value);
         break;
     }
@@ -154,26 +166,27 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
 
   #onPublishDenied(slot: number, topic: Uint8Array): void {
     const connection = this.#connections[slot];
-    if (connection !== undefined)
-      this.rightRefused(connection, 'publish', Buffer.from(topic).toString('utf8'));
+    if (connection !== undefined) this.rightRefused(connection, 'publish', textOf(topic));
   }
 
-  #onOpened(slot: number, listener: number, bytes: Uint8Array): void {
-    const [remoteAddress = '', ...tlsLines] = Buffer.from(bytes).toString('latin1').split('\n');
-    const tls = clientTlsOf(tlsLines, this.config.clientIdentity);
-    this.#addConnection(slot, { transport: 'tcp', listener, remoteAddress, tls });
+  #onOpened(slot: number, isWebSocket: boolean, listener: number, bytes: Uint8Array): void {
+    const lines = latin1Of(bytes).split('\n');
+    const [remoteAddress = '', target = '', cookie = '', authorization = ''] = lines;
+    const hasToken = target !== '' || cookie !== '' || authorization !== '';
+    const token = hasToken
+      ? openingToken({ authorization, target, cookie }, this.config.tokenCookie)
+      : undefined;
+    const tls = clientTlsOf(lines.slice(4), this.config.clientIdentity);
+    const transport = isWebSocket ? 'ws' : 'tcp';
+    this.#addConnection(slot, { transport, listener, remoteAddress, tls }, token);
   }
 
-  onOpening(opening: number, listener: number, fields: string): void {
+  #onOpening(opening: number, fields: string): void {
     const request = readOpening(fields);
-    const { isAccepted, response, refusedOrigin, refusal } = decideOpening(request, this.#openingRules);
+    const { isAccepted, answer, refusedOrigin, refusal } = decideOpening(request, this.#openingRules);
     if (refusedOrigin !== undefined) this.#post({ type: 'originRefused', origin: refusedOrigin });
     if (refusal !== undefined) this.#tellOpeningRefused(request, refusal);
-    const slot = this.engine.answerOpening(opening, isAccepted, response);
-    const token = openingToken(request, this.config.tokenCookie);
-    const { remoteAddress, tlsLines } = request;
-    const tls = clientTlsOf(tlsLines, this.config.clientIdentity);
-    if (slot !== 0) this.#addConnection(slot, { transport: 'ws', listener, remoteAddress, tls }, token);
+    this.engine.answerOpening(opening, isAccepted, answer);
   }
 
   /** There was no CONNECT yet. */
@@ -186,7 +199,7 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
   #onNoticed(index: number, bytes: Uint8Array): void {
     const notice = noticeNames[index];
     if (notice === undefined) throw new Error(`the data plane notices what is unknown here: ${index}`);
-    const [remoteAddress = '', reason = ''] = Buffer.from(bytes).toString('latin1').split('\n');
+    const [remoteAddress = '', reason = ''] = latin1Of(bytes).split('\n');
     this.#post({ type: 'noticed', notice, remoteAddress, reason });
   }
 
@@ -386,4 +399,15 @@ export class WorkerControl implements EngineHandlers, ConnectionContext {
     finishSome();
     if (this.#bySerial.size === 0) onEmpty();
   }
+}
+
+function latin1Of(bytes: Uint8Array): string {
+  return bufferOf(bytes).toString('latin1');
+}
+function textOf(utf8: Uint8Array): string {
+  return bufferOf(utf8).toString('utf8');
+}
+/** The bytes stay where they are. */
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
 }

@@ -63,6 +63,13 @@ struct HeldOutput {
   }
 };
 
+// What packet control is told of a connection before anything else: the event `opened`.
+struct Introduction {
+  std::string lines;
+  uint16_t listener = 0;
+  bool isWebSocket = false;
+};
+
 struct Connection {
   uint32_t slot = 0;
   uint32_t generation = 0;  // of the slot
@@ -101,6 +108,7 @@ struct Connection {
   std::unique_ptr<ClientPace> pace;                  // nullptr: it may send as fast as it likes
   std::unique_ptr<TopicDecisions> decisions;         // nullptr: no program is asked what it may publish
   std::unique_ptr<const std::string> topicPrefix;    // of all its topics, which the client does not see; nullptr: none
+  std::unique_ptr<Introduction> introduction;        // nullptr: packet control knows it
   void* socket = nullptr;                            // the transport's own
 };
 

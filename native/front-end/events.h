@@ -11,10 +11,11 @@ namespace rally {
 
 // In the order of `EventKind` in core/data-plane/addon.ts, which compares the names when it loads the addon.
 enum class EventKind : uint8_t {
-  opened,          // a client connected over TCP (slot; its address, and the facts of TLS: native/tls/tls-channel.h)
+  opened,          // a connection, before anything else of it (slot; first: whether it is a WebSocket; value: the
+                   // listener; lines: native/net/door.h); at the latest with its first packet
   packet,          // a packet for packet control (slot, first byte, body); frames wait until resume
   ended,           // the connection broke a rule or a bound (slot, reason); to be closed
-  gone,            // the socket is no more (slot)
+  gone,            // the socket is no more (slot); packet control hears of it if it knew the connection
   subscribed,      // all shards know the filters of a SUBSCRIBE (value: token)
   sessionArrived,  // a session is complete here (value: session)
   opening,         // a client asks for a WebSocket (slot: the opening; fields of its request, see native/net/door.h)

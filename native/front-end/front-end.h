@@ -45,6 +45,12 @@ class FrontEnd : public Outbound::ConnectionEnder {
     counters_.add(Counter::connections);
     return connection;
   }
+  // Packet control is told of the connection before anything else of it. What it keeps for itself of a long
+  // introduction it takes at once.
+  void introduceLater(Connection& connection, Introduction introduction) {
+    connection.introduction = std::make_unique<Introduction>(std::move(introduction));
+    if (connection.introduction->lines.size() > introductionBytesMax) introduce(connection);
+  }
   // By the slot that its events carry.
   Connection& connection(uint32_t slot) {
     RALLY_ASSERT(connections_.isUsed(slot));
@@ -263,6 +269,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
     events_ = {};
   }
 
+  // Closes connections that packet control does not know.
+  void closeUnknown() {
+    connections_.each([&](Connection& connection) {
+      if (connection.introduction) close(connection);
+    });
+  }
+
   // From now on no will is published: the broker stops.
   void withholdWills() { withholdsWills_ = true; }
 
@@ -386,6 +399,18 @@ class FrontEnd : public Outbound::ConnectionEnder {
     connection.phaseSinceMs = nowMs_;
   }
 
+  void introduce(Connection& connection) {
+    const std::unique_ptr<Introduction> introduction = std::move(connection.introduction);
+    if (!introduction) return;
+    const auto& [lines, listener, isWebSocket] = *introduction;
+    events_.push({EventKind::opened,
+                  uint8_t(isWebSocket),
+                  Reason::success,
+                  connection.slot,
+                  listener,
+                  {lines.begin(), lines.end()}});
+  }
+
   // The session outlives its connection, and so must be logged.
   void makeDurable(Session& session, const ConnectionTerms& terms) {
     const bool isNew = session.expirySeconds > 0 && !session.durable;
@@ -425,6 +450,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
         break;
       case PhaseAction::goodbye:
         depart(connection, CloseCause::lost, reason);
+        introduce(connection);
         events_.push({EventKind::ended, uint8_t(wasConnected), reason, connection.slot, 0, {}});
         if (connection.isSevered) severed_.push(nameOf(connection));
         break;
@@ -660,6 +686,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   Flow toPacketControl(Connection& connection, uint8_t first, Bytes body) {
     budget_.spend(connection, TurnBudget::ofControlPacket(body.size()));
+    introduce(connection);
     events_.push({EventKind::packet, first, Reason::success, connection.slot, 0, {body.begin(), body.end()}});
     return Flow::pause;
   }
@@ -683,6 +710,8 @@ class FrontEnd : public Outbound::ConnectionEnder {
     return isConnect && name.size() == 4 && std::memcmp(name.data(), "MQTT", 4) == 0 && reader.u8() == mqtt5;
   }
 
+  // Of an introduction that waits for the first packet.
+  static constexpr size_t introductionBytesMax = 512;
   // Connections with closed sockets that are handled in a turn.
   static constexpr size_t leavesPerTurn = 256;
   static constexpr std::array<uint8_t, 2> pingresp = {0xd0, 0};

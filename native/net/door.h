@@ -2,6 +2,8 @@
 // a Visitor recognise the protocol, and passes MQTT, plain or in a WebSocket, to the data plane.
 //
 //   Listener --accepted--> Visitor --MQTT, opening accepted--> SocketTransport
+//
+// Packet control decides on the opening of a WebSocket; what it has accepted once is accepted again without a question.
 #pragma once
 #include <fcntl.h>
 
@@ -13,6 +15,8 @@
 #include <vector>
 
 #include "../front-end/events.h"
+#include "known-openings.h"
+#include "opening-handshake.h"
 #include "socket-transport.h"
 #include "visitor.h"
 
@@ -88,28 +92,34 @@ class Door final : private ListenerOutlet, private VisitorPort {
     eachVisitor([&](Visitor& visitor) { visitor.forgive(gapMs); });
   }
 
-  // Packet control's answer to an opening, with the complete response. Gives the slot of the new connection; 0: it was
-  // refused, or the client has gone.
-  uint32_t answerOpening(uint32_t id, bool isAccepted, const std::string& response) {
+  // Packet control's answer to an opening: the sub-protocol, or the complete response that refuses it. Nothing if the
+  // client has gone.
+  void answerOpening(uint32_t id, bool isAccepted, const std::string& answer) {
     const auto found = openings_.find(id);
-    if (found == openings_.end()) return 0;
-    Visitor& visitor = *found->second;
-    forgetOpening(visitor);
+    if (found == openings_.end()) return;
+    const Opening opening = std::move(found->second);
+    forgetOpening(*opening.visitor);
     if (!isAccepted) {
-      visitor.refuse(asBytes(response));
-      return 0;
+      opening.visitor->refuse(asBytes(answer));
+      return;
     }
-    const std::vector<uint8_t> held = std::exchange(visitor.held, {});
-    const std::string before = visitor.takeUnsent() + response;
-    remove(visitor);
-    const SocketTransport::Taken taken = sockets_.take(visitor.stream, true);  // the visitor goes at the end of this
-    sockets_.sendBefore(taken.connection, before);
-    sockets_.receive(taken.connection, held);
-    return taken.connection.slot;
+    known_.add(opening.question, answer);
+    const std::vector<uint8_t> held = std::exchange(opening.visitor->held, {});
+    open(*opening.visitor, opening.key, answer, opening.introduction, held);
   }
+  // Its rules have changed.
+  void forgetOpenings() { known_.clear(); }
 
  private:
   static constexpr size_t inputBytes = 65'536;
+
+  // One that packet control decides about.
+  struct Opening {
+    Visitor* visitor = nullptr;
+    std::string question;
+    std::string key;
+    std::string introduction;
+  };
 
   template <class Visit>
   void eachVisitor(Visit&& visit) {
@@ -166,48 +176,62 @@ class Door final : private ListenerOutlet, private VisitorPort {
     events_.push({EventKind::noticed, uint8_t(notice), Reason::success, 0, 0, {text.begin(), text.end()}});
   }
 
-  // The relevant fields, in the order of `OpeningRequest` in core/front-end/opening.ts, separated by line feeds, which
-  // no field contains. Over TLS its facts follow.
-  void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) override {
-    visitor.openingId = ++openingIds_;
-    openings_[visitor.openingId] = &visitor;
-    std::vector<uint8_t> fields;
-    const auto add = [&](std::string_view text) { fields.insert(fields.end(), text.begin(), text.end()); };
-    add(client);
-    for (const std::string_view text :
-         {request.target, request.host, request.find("origin"), request.find("sec-websocket-version"),
-          request.find("sec-websocket-key"), request.find("cookie"), request.find("authorization"),
-          Forwarded::signOf(request)}) {
-      add("\n");
-      add(text);
-    }
-    std::string_view separator = "\n";  // the sub-protocols may come in several fields (RFC 6455, 11.3.4)
-    for (const HttpField& field : request.fields) {
-      if (!isName(field.name, "sec-websocket-protocol")) continue;
-      add(std::exchange(separator, ","));
-      add(field.value);
-    }
-    if (separator == "\n") add(separator);
-    if (visitor.stream.tls()) add(factsLine(visitor));
-    events_.push(
-        {EventKind::opening, 0, Reason::success, visitor.openingId, visitor.protocols().listener, std::move(fields)});
+  bool openKnown(Visitor& visitor, const HttpRequest& request, const std::string& client, Bytes rest) override {
+    question_.clear();
+    KnownOpenings::appendQuestion(question_, request);
+    const std::string_view key = request.find("sec-websocket-key");
+    const std::string* subprotocol = OpeningHandshake::isKey(key) ? known_.find(question_) : nullptr;
+    if (!subprotocol) return false;
+    open(visitor, key, *subprotocol, introductionOf(visitor, client, request), rest);
+    return true;
   }
 
-  static std::string factsLine(const Visitor& visitor) {
-    std::string line(1, '\n');
-    return line += visitor.stream.tls()->facts();
+  // The fields in the order of `OpeningRequest` in core/front-end/opening.ts, a line each. Over TLS its facts follow.
+  void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) override {
+    Opening opening;
+    opening.visitor = &visitor;
+    opening.introduction = introductionOf(visitor, client, request);
+    KnownOpenings::appendQuestion(opening.question, request);
+    const std::string_view key = request.find("sec-websocket-key");
+    if (OpeningHandshake::isKey(key)) opening.key = key;
+    std::string fields = client + "\n" + opening.key + "\n" + opening.question;
+    if (visitor.stream.tls()) fields.append("\n").append(visitor.stream.tls()->facts());
+    visitor.openingId = ++openingIds_;
+    openings_[visitor.openingId] = std::move(opening);
+    events_.push({EventKind::opening, 0, Reason::success, visitor.openingId, 0, {fields.begin(), fields.end()}});
+  }
+
+  // The lines of an event `opened`: whose connection it is, the parts of its request that may have a token, and the
+  // facts of TLS.
+  static std::string introductionOf(const Visitor& visitor, const std::string& client, const HttpRequest& request) {
+    const bool hasQuery = request.target.find('?') != std::string_view::npos;
+    std::string lines = client;
+    lines.append("\n").append(hasQuery ? request.target : std::string_view());
+    lines.append("\n").append(request.find("cookie")).append("\n").append(request.find("authorization"));
+    if (visitor.stream.tls()) lines.append("\n").append(visitor.stream.tls()->facts());
+    return lines;
+  }
+
+  // The visitor becomes a connection of the data plane, and is deleted.
+  void open(Visitor& visitor, std::string_view key, std::string_view subprotocol, const std::string& introduction,
+            Bytes rest) {
+    const std::string before = visitor.takeUnsent() + handshake_.accepted(key, subprotocol);
+    const uint16_t listener = visitor.protocols().listener;
+    remove(visitor);
+    const SocketTransport::Taken taken = sockets_.take(visitor.stream, true);
+    sockets_.introduce(taken.connection, {introduction, listener, true});
+    sockets_.sendBefore(taken.connection, before);
+    sockets_.receive(taken.connection, rest);
   }
 
   void toDataPlane(Visitor& visitor, Bytes first) override {
     remove(visitor);
-    std::string whose = visitor.remoteAddress;
-    if (visitor.stream.tls()) whose += factsLine(visitor);
+    const std::string introduction = introductionOf(visitor, visitor.remoteAddress, {});
     const uint64_t sinceMs = visitor.sinceMs();
     const uint16_t listener = visitor.protocols().listener;
     const SocketTransport::Taken taken = sockets_.take(visitor.stream, false);
     taken.connection.phaseSinceMs = sinceMs;
-    events_.push(
-        {EventKind::opened, 0, Reason::success, taken.connection.slot, listener, {whose.begin(), whose.end()}});
+    sockets_.introduce(taken.connection, {introduction, listener, false});
     sockets_.receive(taken.connection, first);
   }
 
@@ -240,8 +264,11 @@ class Door final : private ListenerOutlet, private VisitorPort {
   std::string serverPath_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Visitor*> visitors_;  // in no order
-  std::unordered_map<uint32_t, Visitor*> openings_;
+  std::unordered_map<uint32_t, Opening> openings_;
   uint32_t openingIds_ = 0;
+  KnownOpenings known_;
+  std::string question_;  // of the opening that is being looked at
+  OpeningHandshake handshake_;
   std::map<uint64_t, Visitor*> waiting_;  // for a link to the HTTP server, by their turn
   uint64_t turns_ = 0;
 };

@@ -39,6 +39,11 @@ class SocketTransport : public Transport {
     return {connection, stream.handOver(std::move(socket))};
   }
 
+  // Packet control is told of it with its first packet: until then it costs no JavaScript.
+  void introduce(Connection& connection, Introduction introduction) {
+    frontEnd_.introduceLater(connection, std::move(introduction));
+  }
+
   // Bytes to send before everything else: the end of HTTP.
   void sendBefore(Connection& connection, std::string_view text) {
     sendBehind(socketOf(connection), Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size()));

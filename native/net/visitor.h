@@ -57,7 +57,10 @@ class VisitorPort {
   virtual void stopWaiting(Visitor& visitor) = 0;
   // `reason`: details beyond the notice.
   virtual void note(Notice notice, const Visitor& visitor, std::string_view reason = {}) = 0;
-  // Asks packet control; answerOpening() follows. `client`: its address.
+  // The opening of a WebSocket, if it needs no question: passes the visitor to the data plane, which deletes it, with
+  // the bytes after the request. `client`: its address.
+  virtual bool openKnown(Visitor& visitor, const HttpRequest& request, const std::string& client, Bytes rest) = 0;
+  // Asks packet control; answerOpening() follows.
   virtual void askToOpen(Visitor& visitor, const HttpRequest& request, const std::string& client) = 0;
   // Passes the visitor to the data plane, which deletes it.
   virtual void toDataPlane(Visitor& visitor, Bytes first) = 0;
@@ -226,34 +229,37 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     else proceedWithHeld();
   }
 
-  void proceedWithHeld() {
+  bool proceedWithHeld() {
     const std::vector<uint8_t> bytes = std::exchange(held, {});
-    proceed(bytes);
+    return proceed(bytes);
   }
 
-  // Handles received bytes, as far as the stage allows. Afterwards this object may be deleted.
-  void proceed(Bytes bytes) {
+  // Handles received bytes, as far as the stage allows. False: this object may be deleted.
+  bool proceed(Bytes bytes) {
     while (!bytes.empty()) {
       switch (stage_) {
-        case Stage::before: hold(bytes); return;
+        case Stage::before: hold(bytes); return true;
         case Stage::greeting:
-          if (!greet(bytes)) return;
+          if (!greet(bytes)) return false;
           break;
-        case Stage::head: bytes = readHead(bytes); break;
+        case Stage::head:
+          if (!readHead(bytes)) return false;
+          break;
         case Stage::answering:
           if (!body_.isComplete()) bytes = readBody(bytes);
           if (stage_ == Stage::answering && body_.isComplete()) {
             hold(bytes);
-            return;
+            return true;
           }
           break;
         case Stage::opening:
-        case Stage::waiting: hold(bytes); return;
+        case Stage::waiting: hold(bytes); return true;
         case Stage::closing:
-        case Stage::gone: return;
+        case Stage::gone: return true;
       }
     }
     watch();
+    return true;
   }
 
   void hold(Bytes bytes) {
@@ -363,19 +369,20 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
 
   // --- requests -------------------------------------------------------------------------------------
 
-  // Gives the bytes after the head.
-  Bytes readHead(Bytes bytes) {
+  // Leaves the bytes after the head. False: the visitor has been passed to the data plane, and is deleted.
+  bool readHead(Bytes& bytes) {
     if (hasServed_ && head_.isEmpty()) sinceMs_ = door_.nowMs();
     const HttpHeadReader::Result result = head_.read(bytes, door_.limits().httpHeadBytesMax);
     if (result.refusal) {
       refuse(result.refusal);
-      return {};
+      bytes = {};
+      return true;
     }
-    if (result.isComplete) onHead();
-    return bytes.subspan(result.used);
+    bytes = bytes.subspan(result.used);
+    return !result.isComplete || onHead(bytes);
   }
 
-  void onHead() {
+  bool onHead(Bytes rest) {
     hasServed_ = true;
     HttpRequest& request = door_.request();
     const HttpRefusal refusal = HttpHead::parse(head_.bytes(), request);
@@ -384,14 +391,17 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
     } else if (request.contentLength > door_.limits().httpBodyBytesMax) {
       refuse(tooLarge);
     } else if (request.asksForWebSocket && door_.isMqttPath(request.path())) {
+      const std::string client = clientOf(request);
+      if (door_.openKnown(*this, request, client, rest)) return false;
       setStage(Stage::opening);
-      door_.askToOpen(*this, request, clientOf(request));
+      door_.askToOpen(*this, request, client);
       head_.clear();
       watch();
     } else {
       forward(request);
       head_.clear();
     }
+    return true;
   }
 
   // The address of the client.
@@ -468,8 +478,11 @@ class Visitor final : public StreamOwner, private HttpServerLinkOutlet {
       return;
     }
     next();
-    if (stage_ == Stage::head && !held.empty()) proceedWithHeld();
-    else watch();
+    if (stage_ == Stage::head && !held.empty()) {
+      if (!proceedWithHeld()) return;
+    } else {
+      watch();
+    }
     if (hasEnded_ && stage_ == Stage::head) finish();
   }
 

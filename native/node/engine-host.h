@@ -15,6 +15,7 @@
 #include "../engine.h"
 #include "../net/door.h"
 #include "../trim-watch.h"
+#include "event-records.h"
 #include "host-transport.h"
 #include "script.h"
 #include "trim.h"
@@ -73,6 +74,7 @@ class EngineHost : private cluster::FrameSink {
   static constexpr uint64_t tickMs = 1'000;
   static constexpr uint64_t paceMs = 2;
   static constexpr uint64_t eventsNsMax = 5'000'000;
+  static constexpr size_t eventsPerCall = 128;
   // A tick that is later than this means that the process was suspended, or had one long turn.
   static constexpr uint64_t tickLateMs = 2'000;
 
@@ -158,12 +160,25 @@ class EngineHost : private cluster::FrameSink {
   // Thousands of clients may connect or leave at once; the rest waits for the next turn.
   void dispatchEvents() {
     Fifo<Event>& events = engine.frontEnd().events();
-    for (const uint64_t endNs = uv_hrtime() + eventsNsMax; !events.isEmpty() && uv_hrtime() < endNs;) {
-      const Event event = std::move(events.front());
+    for (const uint64_t endNs = uv_hrtime() + eventsNsMax; !events.isEmpty() && uv_hrtime() < endNs;)
+      dispatchSome(events);
+  }
+
+  // As many as one call takes. Connections that are gone are released behind it.
+  void dispatchSome(Fifo<Event>& events) {
+    FrontEnd& frontEnd = engine.frontEnd();
+    EventRecords records(script.eventMemory(EventRecords::sizeOf(events.front())));
+    gone_.clear();
+    for (size_t left = eventsPerCall; left > 0 && !events.isEmpty(); left--) {
+      const Event& event = events.front();
+      const bool isGone = event.kind == EventKind::gone;
+      const bool isKnown = !isGone || !frontEnd.connection(event.slot).introduction;
+      if (isKnown && !records.add(event)) break;
+      if (isGone) gone_.push_back(event.slot);
       events.pop();
-      script.onEvent(event);
-      if (event.kind == EventKind::gone) engine.frontEnd().release(engine.frontEnd().connection(event.slot));
     }
+    if (records.bytes() > 0) script.onEvents(records.bytes());
+    for (const uint32_t slot : gone_) frontEnd.release(frontEnd.connection(slot));
   }
 
   // The thread ends: sockets and hooks are closed, the engine stays for the next thread.
@@ -216,6 +231,7 @@ class EngineHost : private cluster::FrameSink {
   uint64_t turnEndedNs_ = uv_hrtime();
   uint64_t idleNs_ = 0;  // that the loop has waited
   bool isTickDue_ = false;
+  std::vector<uint32_t> gone_;  // the slots of connections that packet control is told are gone
   uint64_t tickedMs_ = 0;
   TrimWatch trimWatch_;
 };

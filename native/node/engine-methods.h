@@ -49,7 +49,14 @@ struct Call {
 inline napi_value answerOpening(napi_env env, napi_callback_info info) {
   const Call<3> call(env, info);
   call.host->updateNow();
-  return toNumber(env, call.host->door.answerOpening(call.slot(0), call.truth(1), call.text(2)));
+  call.host->door.answerOpening(call.slot(0), call.truth(1), call.text(2));
+  return nullptr;
+}
+
+inline napi_value forgetOpenings(napi_env env, napi_callback_info info) {
+  const Call<0> call(env, info);
+  call.host->door.forgetOpenings();
+  return nullptr;
 }
 
 inline napi_value openHost(napi_env env, napi_callback_info info) {
@@ -339,12 +346,15 @@ inline napi_value listenOn(napi_env env, napi_callback_info info) {
 
 inline napi_value stopDoor(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
+  call.host->updateNow();
   call.host->door.stop();
+  call.frontEnd().closeUnknown();
   return nullptr;
 }
 
 constexpr std::array engineMethods = {
     Method{"answerOpening", answerOpening},
+    Method{"forgetOpenings", forgetOpenings},
     Method{"openHost", openHost},
     Method{"receiveFromHost", receiveFromHost},
     Method{"hostProcessed", hostProcessed},

@@ -2,11 +2,12 @@
 #pragma once
 #include <node_api.h>
 
+#include <algorithm>
 #include <array>
-#include <initializer_list>
+#include <span>
 #include <utility>
+#include <vector>
 
-#include "../front-end/events.h"
 #include "values.h"
 
 namespace rally::node {
@@ -18,43 +19,51 @@ class Script {
  public:
   Script(napi_env env, napi_value handlers) : env_(env) {
     napi_create_reference(env, handlers, 1, &handlers_);
-    onEvent_ = functionOf(handlers, "onEvent");
-    onOpening_ = functionOf(handlers, "onOpening");
+    onEvents_ = functionOf(handlers, "onEvents");
     onHostBytes_ = functionOf(handlers, "onHostBytes");
     onHostTaken_ = functionOf(handlers, "onHostTaken");
     onFrame_ = functionOf(handlers, "onFrame");
     napi_value name = nullptr;
     napi_create_string_utf8(env, "rallymq", NAPI_AUTO_LENGTH, &name);
     napi_async_init(env, handlers, name, &context_);
+    void* memory = nullptr;
+    napi_value buffer = nullptr;
+    napi_create_arraybuffer(env, eventBytes, &memory, &buffer);
+    napi_create_reference(env, buffer, 1, &eventBuffer_);
+    eventMemory_ = {static_cast<uint8_t*>(memory), eventBytes};
   }
   ~Script() {
     napi_async_destroy(env_, context_);
-    for (napi_ref reference : {handlers_, onEvent_, onOpening_, onHostBytes_, onHostTaken_, onFrame_}) {
+    for (napi_ref reference : {handlers_, eventBuffer_, onEvents_, onHostBytes_, onHostTaken_, onFrame_}) {
       if (reference) napi_delete_reference(env_, reference);
     }
   }
 
-  void onEvent(const Event& event) {
+  // Where the records of events are written, with room for so many bytes at least.
+  std::span<uint8_t> eventMemory(size_t bytes) {
+    large_.resize(bytes > eventBytes ? bytes : 0);
+    return large_.empty() ? eventMemory_ : large_;
+  }
+  // So many bytes of records lie there.
+  void onEvents(size_t bytes) {
     if (!callbackScope_) openScopes();
-    if (event.kind == EventKind::opening)
-      call(onOpening_, {double(event.slot), double(event.value)}, [&] { return toLatin1(env_, event.bytes); });
-    else
-      call(onEvent_,
-           {double(event.kind), double(event.slot), double(event.first), double(event.reason), double(event.value)},
-           [&] { return toBytes(env_, event.bytes); });
+    call(onEvents_, [&] {
+      return std::array{large_.empty() ? valueOf(eventBuffer_) : toBuffer(env_, large_), toNumber(env_, double(bytes))};
+    });
+    large_ = {};
   }
   void onHostBytes(Bytes bytes) {
-    call(onHostBytes_, {}, [&] { return toBytes(env_, bytes); });
+    call(onHostBytes_, [&] { return std::array{toBytes(env_, bytes)}; });
   }
   void onHostTaken(double bytes) {
-    call(onHostTaken_, {bytes}, [&] { return toNumber(env_, 0); });
+    call(onHostTaken_, [&] { return std::array{toNumber(env_, bytes)}; });
   }
 
   // Whether there is a function for the frames of links.
   bool takesFrames() const { return onFrame_ != nullptr; }
   void onFrame(unsigned worker, Bytes frame) {
     if (!callbackScope_) openScopes();
-    call(onFrame_, {double(worker)}, [&] { return toBytes(env_, frame); });
+    call(onFrame_, [&] { return std::array{toNumber(env_, worker), toBytes(env_, frame)}; });
   }
 
   void endTurn() {
@@ -64,6 +73,9 @@ class Script {
   }
 
  private:
+  // Room for a few hundred CONNECTs.
+  static constexpr size_t eventBytes = 65'536;
+
   // nullptr: there is none.
   napi_ref functionOf(napi_value handlers, const char* name) {
     napi_value function = nullptr;
@@ -77,26 +89,24 @@ class Script {
 
   void openScopes() {
     napi_open_handle_scope(env_, &handleScope_);
-    napi_value handlers = nullptr;
-    napi_get_reference_value(env_, handlers_, &handlers);
-    napi_open_callback_scope(env_, handlers, context_, &callbackScope_);
+    napi_open_callback_scope(env_, valueOf(handlers_), context_, &callbackScope_);
   }
 
-  // `last()` makes the last argument.
-  template <class Last>
-  void call(napi_ref reference, std::initializer_list<double> numbers, Last&& last) {
+  napi_value valueOf(napi_ref reference) {
+    napi_value value = nullptr;
+    napi_get_reference_value(env_, reference, &value);
+    return value;
+  }
+
+  // `make()` makes the arguments, which cannot be made while the thread is ending.
+  template <class Make>
+  void call(napi_ref function, Make&& make) {
     napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env_, &scope);
-    napi_value handlers = nullptr;
-    napi_value function = nullptr;
-    napi_get_reference_value(env_, handlers_, &handlers);
-    napi_get_reference_value(env_, reference, &function);
-    std::array<napi_value, 6> arguments{};
-    size_t count = 0;
-    for (const double number : numbers) arguments[count++] = toNumber(env_, number);
-    arguments[count++] = last();
-    if (arguments[count - 1] &&
-        napi_call_function(env_, handlers, function, count, arguments.data(), nullptr) == napi_pending_exception) {
+    const auto arguments = make();
+    const bool areMade = std::ranges::none_of(arguments, [](napi_value value) { return value == nullptr; });
+    if (areMade && napi_call_function(env_, valueOf(handlers_), valueOf(function), arguments.size(), arguments.data(),
+                                      nullptr) == napi_pending_exception) {
       napi_value error = nullptr;
       napi_get_and_clear_last_exception(env_, &error);
       napi_fatal_exception(env_, error);
@@ -106,8 +116,10 @@ class Script {
 
   const napi_env env_;
   napi_ref handlers_ = nullptr;
-  napi_ref onEvent_ = nullptr;
-  napi_ref onOpening_ = nullptr;
+  napi_ref eventBuffer_ = nullptr;
+  std::span<uint8_t> eventMemory_;  // of eventBuffer_
+  std::vector<uint8_t> large_;      // for an event that has no room there
+  napi_ref onEvents_ = nullptr;
   napi_ref onHostBytes_ = nullptr;
   napi_ref onHostTaken_ = nullptr;
   napi_ref onFrame_ = nullptr;

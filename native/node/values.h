@@ -64,19 +64,19 @@ inline napi_value toText(napi_env env, Bytes bytes) {
   napi_create_string_utf8(env, reinterpret_cast<const char*>(bytes.data()), bytes.size(), &value);
   return value;
 }
-// Likewise null while the thread is ending.
-inline napi_value toLatin1(napi_env env, Bytes bytes) {
-  napi_value value = nullptr;
-  napi_create_string_latin1(env, reinterpret_cast<const char*>(bytes.data()), bytes.size(), &value);
-  return value;
-}
 // Null while the thread is ending: there is no JavaScript any more.
-inline napi_value toBytes(napi_env env, Bytes bytes) {
+inline napi_value toBuffer(napi_env env, Bytes bytes) {
   void* data = nullptr;
   napi_value buffer = nullptr;
-  napi_value array = nullptr;
   if (napi_create_arraybuffer(env, bytes.size(), &data, &buffer) != napi_ok) return nullptr;
   if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
+  return buffer;
+}
+// Likewise.
+inline napi_value toBytes(napi_env env, Bytes bytes) {
+  const napi_value buffer = toBuffer(env, bytes);
+  napi_value array = nullptr;
+  if (!buffer) return nullptr;
   napi_create_typedarray(env, napi_uint8_array, bytes.size(), buffer, 0, &array);
   return array;
 }

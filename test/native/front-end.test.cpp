@@ -1,6 +1,8 @@
 // native/front-end.h: the life of a connection, and what ends it.
 #include "hand-driven-broker.h"
 
+#include "../../native/net/http-text.h"
+
 using namespace rally;
 
 namespace {
@@ -54,6 +56,27 @@ struct NoTransport : Transport {
 };
 struct NoDepartures : DepartureSink {
   void add(Departure) override {}
+};
+struct Alone {
+  explicit Alone(const Limits& own = {}) : limits(own) {}
+
+  NoRouter shards;
+  NoTransport transport;
+  Limits limits;
+  Counters counters;
+  NoDepartures departures;
+  Journal journal{0};
+  Accounts accounts{0, limits, counters, journal};
+  FilterTable filters{{1, 2}};
+  RuleGate gate{false};
+  FrontEnd frontEnd{limits, counters, accounts, filters, journal, shards, departures, gate};
+
+  // The kinds of events so far, which are taken.
+  std::vector<EventKind> kinds() {
+    std::vector<EventKind> kinds;
+    for (Fifo<Event>& events = frontEnd.events(); !events.isEmpty(); events.pop()) kinds.push_back(events.front().kind);
+    return kinds;
+  }
 };
 
 }  // namespace
@@ -192,19 +215,12 @@ TEST("front end: a client that never sends CONNECT is ended") {
 }
 
 TEST("front end: a client whose CONNECT is never answered is ended, also when it sends AUTH meanwhile") {
-  NoRouter shards;
-  NoTransport transport;
   Limits limits;
   limits.connectTimeoutMs = 5'000;
-  Counters counters;
-  NoDepartures departures;
-  Journal journal(0);
-  Accounts accounts(0, limits, counters, journal);
-  FilterTable filters({1, 2});
-  RuleGate gate(false);
-  FrontEnd frontEnd(limits, counters, accounts, filters, journal, shards, departures, gate);
+  Alone alone(limits);
+  FrontEnd& frontEnd = alone.frontEnd;
   frontEnd.setNow(1'000);
-  Connection& connection = frontEnd.open(transport);
+  Connection& connection = frontEnd.open(alone.transport);
   frontEnd.receive(connection, Bytes(fromHex("100d 00044d515454 05 02 0000 00 0000")));
   frontEnd.setNow(9'000);
   frontEnd.resume(connection);
@@ -218,7 +234,46 @@ TEST("front end: a client whose CONNECT is never answered is ended, also when it
   CHECK(connection.phase == Phase::ending);
   CHECK(frontEnd.events().back().kind == EventKind::ended &&
         frontEnd.events().back().reason == Reason::serverUnavailable);
-  CHECK_EQ(counters.get(Counter::otherReceived), 2);
+  CHECK_EQ(alone.counters.get(Counter::otherReceived), 2);
+}
+
+TEST("front end: packet control hears of a connection with its CONNECT, and of one that breaks a rule before that") {
+  Alone alone;
+  FrontEnd& frontEnd = alone.frontEnd;
+  Connection& first = frontEnd.open(alone.transport);
+  frontEnd.introduceLater(first, {"192.0.2.1", 7, true});
+  CHECK(frontEnd.events().isEmpty());
+  frontEnd.receive(first, Bytes(fromHex("100d 00044d515454 05 02 0000 00")));
+  CHECK(frontEnd.events().isEmpty());
+  frontEnd.receive(first, Bytes(fromHex("0000")));
+  const Event& opened = frontEnd.events().front();
+  CHECK(opened.kind == EventKind::opened && opened.slot == first.slot && opened.first == 1 && opened.value == 7);
+  CHECK_EQ(asText(opened.bytes), "192.0.2.1");
+  CHECK((alone.kinds() == std::vector{EventKind::opened, EventKind::packet}));
+  frontEnd.gone(first);
+  frontEnd.takeLeave();
+  CHECK(first.introduction == nullptr);
+  Connection& second = frontEnd.open(alone.transport);
+  frontEnd.introduceLater(second, {"192.0.2.2", 0, false});
+  frontEnd.receive(second, Bytes(fromHex("c000")));
+  CHECK((alone.kinds() == std::vector{EventKind::opened, EventKind::ended}));
+}
+
+TEST("front end: of a connection without a CONNECT packet control hears nothing, unless it is long") {
+  Alone alone;
+  FrontEnd& frontEnd = alone.frontEnd;
+  Connection& silent = frontEnd.open(alone.transport);
+  frontEnd.introduceLater(silent, {"192.0.2.1", 0, true});
+  Connection& withToken = frontEnd.open(alone.transport);
+  frontEnd.introduceLater(withToken, {std::string(4'000, 't'), 0, true});
+  CHECK((alone.kinds() == std::vector{EventKind::opened}));
+  frontEnd.closeUnknown();
+  CHECK(silent.phase == Phase::ending && withToken.phase == Phase::awaitingConnect);
+  frontEnd.written(silent);
+  frontEnd.gone(silent);
+  frontEnd.takeLeave();
+  CHECK(silent.phase == Phase::gone && silent.introduction);
+  CHECK((alone.kinds() == std::vector{EventKind::gone}));  // which only releases it
 }
 
 TEST("front end: keep alive counts from the last byte; 0 means for ever") {

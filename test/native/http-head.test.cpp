@@ -1,10 +1,13 @@
 // native/net/http-head-reader.h and http-head.h: one head gives the same request however it is cut, and what two
-// readers could understand in two ways is refused.
+// readers could understand in two ways is refused. known-openings.h and opening-handshake.h: what becomes of one that
+// asks for a WebSocket.
 #include "check.h"
 #include "octets.h"
 
 #include "../../native/net/http-head-reader.h"
 #include "../../native/net/http-head.h"
+#include "../../native/net/known-openings.h"
+#include "../../native/net/opening-handshake.h"
 
 using namespace rally;
 
@@ -193,4 +196,53 @@ TEST("http head: random bytes and random changes never break the reader") {
     CHECK_EQ(whole.isComplete, pieces.isComplete);
     CHECK_EQ(whole.request.target, pieces.request.target);
   });
+}
+
+TEST("http head: a key of a WebSocket is 16 bytes in Base64, and is answered as RFC 6455 says") {
+  const std::string_view key = "dGhlIHNhbXBsZSBub25jZQ==";
+  CHECK(OpeningHandshake::isKey(key));
+  for (const std::string_view none :
+       {"", "==", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25j===",
+        "dGhlIHNhbXBsZSBub25j-Q==", "dGhlIHNhbXBsZSBub25jZQ= "})
+    CHECK(!OpeningHandshake::isKey(none));
+  OpeningHandshake handshake;
+  for (int time = 0; time < 2; time++)
+    CHECK_EQ(handshake.accepted(key, "mqtt"),
+             std::string("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"));
+}
+
+TEST("http head: an opening is known if it is like one that was accepted") {
+  const auto questionOf = [](const std::string& text) {
+    Read read;
+    readInChunks(read, text, text.size());
+    CHECK(read.isComplete && !read.refusal);
+    std::string question;
+    KnownOpenings::appendQuestion(question, read.request);
+    return question;
+  };
+  const std::string first = request("Origin: o\r\nSec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: mqtt\r\n");
+  CHECK_EQ(questionOf(first), std::string("a\no\n\n\na,mqtt"));
+  KnownOpenings known;
+  known.add(questionOf(first), "mqtt");
+  CHECK(known.find(questionOf(first)) && *known.find(questionOf(first)) == "mqtt");
+  CHECK(known.find(questionOf(request("Cookie: c\r\nOrigin: o\r\nSec-WebSocket-Protocol: a,mqtt\r\n"))) != nullptr);
+  for (const std::string_view other :
+       {"Sec-WebSocket-Protocol: a,mqtt\r\n", "Origin: p\r\nSec-WebSocket-Protocol: a,mqtt\r\n",
+        "Origin: o\r\nSec-WebSocket-Protocol: mqtt\r\n", "Origin: o\r\n",
+        "Origin: o\r\nSec-WebSocket-Protocol: a,mqtt\r\nSec-WebSocket-Version: 13\r\n",
+        "Origin: o\r\nSec-WebSocket-Protocol: a,mqtt\r\nVia: x\r\n"})
+    CHECK(known.find(questionOf(request(other))) == nullptr);
+  known.clear();
+  CHECK(known.find(questionOf(first)) == nullptr);
+}
+
+TEST("http head: who makes up openings does not fill the memory") {
+  KnownOpenings known;
+  known.add("the first", "mqtt");
+  known.add(std::string(1'000, 'a'), "mqtt");
+  CHECK(known.find(std::string(1'000, 'a')) == nullptr);
+  for (int n = 0; n < 150; n++) known.add(std::to_string(n), "mqtt");
+  CHECK(known.find("the first") == nullptr);
+  CHECK(known.find("149") != nullptr);
 }

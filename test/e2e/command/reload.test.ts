@@ -73,6 +73,8 @@ test('what is live counts from then on, on all workers; what is not is named', a
   assert.deepEqual([...new Set(statuses)], [101]);
   await openClient(t, 'tcp', ports);
   await until('debug lines are written', () => command.stderr.includes('"connected"'));
+  await reload({ allowedOrigins: [] });
+  assert.equal(await openingStatus(ports.port), 403, 'although it was accepted before');
 });
 
 test('clients that are connected already are counted when there is a limit at last', async (t) => {

@@ -15,6 +15,7 @@ import {
   loadAddon,
   readLinkFigures,
 } from '../../../core/data-plane/addon.ts';
+import { type EventHandler, EventReader } from '../../../core/data-plane/events.ts';
 import { until } from '../../support/wait.ts';
 
 const addon = loadAddon();
@@ -38,11 +39,12 @@ class Node {
   readonly #subscribed = new Set<number>();
 
   constructor(number: number) {
+    const events = new EventReader();
+    const onEvent: EventHandler['onEvent'] = (kind, _slot, _first, _reason, value) => {
+      if (kind === EventKind.subscribed) this.#subscribed.add(value);
+    };
     const handlers: EngineHandlers = {
-      onEvent: (kind, _slot, _first, _reason, value) => {
-        if (kind === EventKind.subscribed) this.#subscribed.add(value);
-      },
-      onOpening: () => assert.fail('nobody opens'),
+      onEvents: (buffer, bytes) => events.read(buffer, bytes, { onEvent }),
       onHostBytes: (bytes) => void this.#received.push(Buffer.from(bytes)),
       onHostTaken: () => {},
       onFrame: (worker, bytes) => {
@@ -160,7 +162,7 @@ test('a place that is none is refused, and a worker without onFrame opens no lin
   }
   assert.throws(() => addon.createBroker(2, rules, { ...sound, numbers: [1, 1] }), RangeError);
   const broker = addon.createBroker(1, rules, sound);
-  const mute = { onEvent: () => {}, onOpening: () => {}, onHostBytes: () => {}, onHostTaken: () => {} };
+  const mute = { onEvents: () => {}, onHostBytes: () => {}, onHostTaken: () => {} };
   assert.throws(() => addon.createEngine(broker, 1, mute), { code: 'ERR_RALLYMQ_NO_BROKER' });
   const engine = addon.createEngine(broker, 0, mute);
   assert.equal(engine.openLink(1, 101, newest), false);
