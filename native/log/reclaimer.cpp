@@ -78,8 +78,8 @@ void Reclaimer::finish() {
   if (kept) kept->isUnreadable = true;
   finished_ = kept ? 0 : victim_;
   victim_ = 0;
-  window_ = {};
-  found_ = {};
+  std::vector<uint8_t>().swap(window_);
+  std::vector<FoundRecord>().swap(found_);
   taken_ = 0;
 }
 

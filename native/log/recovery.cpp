@@ -16,6 +16,9 @@ constexpr uint64_t readAheadBytesMin = 1u << 20;
 // How many records before its turn the visitor hears of one.
 constexpr size_t soonRecords = 24;
 
+// Frees it, which `content = {}` would not.
+void drop(std::vector<uint8_t>& content) { std::vector<uint8_t>().swap(content); }
+
 }  // namespace
 
 // --- what there is ---
@@ -62,7 +65,7 @@ void Recovery::identify() {
     for (Source& source : sources_) {
       load(source);
       if (const auto log = logOfGroups(source.content, source.number)) votes[*log]++;
-      source.content = {};
+      drop(source.content);
     }
   }
   log_ = {randomSeed(), randomSeed()};
@@ -108,12 +111,10 @@ class Recovery::Collector final : public ScanSink {
  public:
   explicit Collector(std::vector<Part>& parts) : parts_(parts) {}
 
-  void record(Position at, const RecordHead& head, Bytes body) override {
-    parts_.push_back({.from = at.offset(), .head = head, .body = body});
+  void record(Position at, const RecordHead& head, Bytes) override {
+    parts_.push_back({.from = at.offset(), .head = head});
   }
-  void damage(uint32_t from, uint32_t to) override {
-    parts_.push_back({.from = from, .to = to, .head = {}, .body = {}});
-  }
+  void damage(uint32_t from, uint32_t to) override { parts_.push_back({.from = from, .to = to, .head = {}}); }
 
  private:
   std::vector<Part>& parts_;
@@ -200,18 +201,18 @@ int Recovery::run(Visitor& visitor) {
       ahead = std::thread([&] { prepare(index + 1, scannedAhead); });
     }
     take(index, scanned, visitor);
-    if (index > 0) sources_[index - 1].content = {};
+    if (index > 0) drop(sources_[index - 1].content);
     done += sources_[index].bytes;
     visitor.progress(done, total);
     if (isAhead) ahead.join();
     else if (hasNext) prepare(index + 1, scannedAhead);
     std::swap(scanned, scannedAhead);
   }
-  if (!sources_.empty()) sources_.back().content = {};
+  if (!sources_.empty()) drop(sources_.back().content);
   reportMissing(last_, visitor);
   for (const Position end : ends_) space_.noteEnd(end);
-  givenCopies_ = {};
-  ends_ = {};
+  std::unordered_set<uint64_t>().swap(givenCopies_);
+  std::vector<Position>().swap(ends_);
   return 0;
 }
 
@@ -232,11 +233,12 @@ void Recovery::take(size_t index, const Scanned& scanned, Visitor& visitor) {
     if (i + soonRecords < scanned.parts.size()) {
       const Part& soon = scanned.parts[i + soonRecords];
       if (soon.to == 0 && !isOfLog(soon.head.kind))
-        visitor.soon({Position::of(source.number, soon.from), soon.head.kind, soon.head.version, soon.body});
+        visitor.soon(
+            {Position::of(source.number, soon.from), soon.head.kind, soon.head.version, soon.body(source.content)});
     }
     const Part& part = scanned.parts[i];
     if (part.to != 0) takeDamage(source, part.from, part.to, visitor);
-    else takeRecord(Position::of(source.number, part.from), part.head, part.body, visitor);
+    else takeRecord(Position::of(source.number, part.from), part.head, part.body(source.content), visitor);
   }
   last_ = scanned.result;
   segment.end = scanned.knownEnd ? *scanned.knownEnd : last_.end;

@@ -50,7 +50,8 @@ class Recovery {
     uint32_t from = 0;
     uint32_t to = 0;  // end of damage; 0: a record
     RecordHead head;
-    Bytes body;
+
+    Bytes body(Bytes content) const { return content.subspan(from + recordHeadBytes, head.bodyBytes); }
   };
   struct Scanned {
     std::vector<Part> parts;
