@@ -226,6 +226,7 @@ class Engine : private ShardPort,
   void endTurn() {
     if (shard_.hasWork() && !isCrowded(&Lanes::deliveries)) shard_.proceed();
     filters_.proceed();
+    sessions_.proceed();
     if (hasSlices() && !isLoaded()) {
       moves_.proceed();
       subscriptions_.proceed();
@@ -583,7 +584,7 @@ class Engine : private ShardPort,
   void noteReceived(const Source& source) {
     Session* session = sessions_.find(source.session);
     if (!session || !session->durable) return;
-    const bool isOpen = session->received.contains(source.packetId);
+    const bool isOpen = session->received->all.contains(source.packetId);
     if (isOpen && journal_.isClustered()) {  // the message is in another log
       if (session->durable->receivedLogged.contains(source.packetId)) return;
       journal_.receivedNow(*session, source.packetId);
@@ -750,7 +751,7 @@ class Engine : private ShardPort,
     const MessageRef message = std::move(offers_[token - 1].message);
     if (lanes_.isRemote(worker) && isElsewhere(filters_.hashOf(message->topic())))
       journal_.retainedCleared(message->topic());
-    if (--offersLeft_ == 0) offers_ = {};
+    if (--offersLeft_ == 0) std::vector<Offer>().swap(offers_);
   }
 
   void depart(Departure::Kind kind, Session& session) {

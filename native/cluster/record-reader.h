@@ -150,10 +150,12 @@ class RecordReader {
   void get(DurableSession& durable) {
     const Bytes clientId = raw(size());
     expect(!clientId.empty() && clientId.size() <= UINT16_MAX);
-    get(durable.access);
-    Reader reader(durable.access);
-    expect(durable.access.empty() || (parseAccess(reader) && reader.remaining() == 0));
-    if (ok_) durable.clientId = ShortText(clientId);
+    const Bytes access = raw(size());
+    Reader reader(access);
+    expect(access.empty() || (parseAccess(reader) && reader.remaining() == 0));
+    if (!ok_) return;
+    durable.access = ShortTextOf<8, uint32_t>(access);
+    durable.clientId = ShortTextOf<22>(clientId);
   }
 
  private:

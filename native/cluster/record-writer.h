@@ -104,7 +104,8 @@ class RecordWriter {
   void put(const DurableSession& durable) {
     size(durable.clientId.bytes().size());
     raw(durable.clientId.bytes());
-    put(durable.access);
+    size(durable.access.bytes().size());
+    raw(durable.access.bytes());
   }
 
   static constexpr uint8_t qosBits = 3, retainFlag = 4, expiresFlag = 8;

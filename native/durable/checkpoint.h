@@ -29,7 +29,7 @@ class CheckpointPart : private SessionCopier {
   explicit CheckpointPart(Engine& engine) : engine_(engine), journal_(engine.journal()) {}
 
   // Everything logged from now on comes after the checkpoint's beginning. Call it while no worker is in a turn.
-  void begin(uint64_t number) {
+  void begin(uint32_t number) {
     number_ = number;
     node_ = 0;
     place_ = engine_.sessionTable().size();
@@ -157,10 +157,10 @@ class CheckpointPart : private SessionCopier {
     taken_.assign(engine_.workers(), UINT64_MAX);
     journal_.taken(taken_);
     journal_.endCheckpoint();
-    copied_ = {};
+    decltype(copied_)().swap(copied_);
     RALLY_ASSERT(!hasWanted() && sleepers_.isEmpty());
     wants_ = settledWants_ = 0;
-    wantedNow_ = {};
+    decltype(wantedNow_)().swap(wantedNow_);
     lastList_ = {};
     step_ = Step::none;
   }
@@ -324,7 +324,7 @@ class CheckpointPart : private SessionCopier {
 
   Engine& engine_;
   Journal& journal_;
-  uint64_t number_ = 0;
+  uint32_t number_ = 0;
   Step step_ = Step::none;
   uint32_t node_ = 0;                                 // of the tree of retained messages: where to continue
   size_t place_ = 0;                                  // in the session table: those before it are still to be visited

@@ -89,7 +89,7 @@ class Checkpointer : public TurnGate {
     for (const bool areMembers : {true, false}) {
       eachWorker([&](Engine& each) {
         each.eachSharer([&](Session& session) {
-          if ((session.durable && session.shares > 0) != areMembers) return;
+          if ((session.durable && session.standing != 0) != areMembers) return;
           own.writeSharer(session, each.accounts().sessions.held(),
                           [&](const Delivery& delivery) { return shareOf(delivery); });
           journal.submitSome();
@@ -204,7 +204,7 @@ class Checkpointer : public TurnGate {
   std::atomic<uint64_t> partBytes_{0};   // of the checkpoint being written
   std::atomic<uint64_t> stateBytes_{0};  // of the last one
   std::atomic<uint64_t> written_{0};
-  uint64_t number_ = 0;
+  uint32_t number_ = 0;
   int restTicks_ = 0;    // of the worker that ticks
   unsigned writer_ = 0;  // the worker that began it; it also writes the next two
   bool hasEnded_ = false;

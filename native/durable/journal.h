@@ -133,13 +133,13 @@ class Journal {
 
   // --- the checkpoint in progress -------------------------------------------------------------------
 
-  void beginCheckpoint(uint64_t number, SessionCopier* copier) {
+  void beginCheckpoint(uint32_t number, SessionCopier* copier) {
     checkpoint_ = number;
     copier_ = copier;
   }
   void endCheckpoint() { copier_ = nullptr; }
   // The last one that began.
-  uint64_t checkpoint() const { return checkpoint_; }
+  uint32_t checkpoint() const { return checkpoint_; }
   // Call it when the session is about to leave the worker, or to become a member of a share.
   void copyFirst(Session& session) {
     if (copier_) copier_->copyFirst(session);
@@ -237,7 +237,7 @@ class Journal {
                             .clientId = session.durable->clientId.bytes(),
                             .expirySeconds = session.expirySeconds,
                             .leftAtMs = session.connection ? 0 : toWallClock(session.leftAtMs),
-                            .access = session.durable->access};
+                            .access = session.durable->access.bytes()};
     if (const Will* will = session.will.get()) {
       using enum records::Session::Flag;
       record.flags = uint8_t(hasWill | (will->expires ? willExpires : 0) | (will->message->retain ? willRetains : 0));
@@ -317,7 +317,7 @@ class Journal {
       return;
     }
     if (!session.durable) return;
-    std::vector<uint64_t>& done = session.durable->done;
+    std::vector<uint64_t>& done = session.durable->done.own();
     if (done.empty()) unsaid_.push_back(session.key);
     done.push_back(message);
     if (done.size() >= doneMax) flushDone(session);
@@ -327,9 +327,10 @@ class Journal {
       settle(session, delivery.message->logId, delivery.share != 0);
   }
   void flushDone(Session& session) {
-    if (!session.durable || session.durable->done.empty()) return;
-    append(records::Done{session.key, bytesOf(session.durable->done)});
-    session.durable->done.clear();
+    if (!session.durable || session.durable->done->empty()) return;
+    append(records::Done{session.key, bytesOf(session.durable->done.look())});
+    if (session.connection) session.durable->done.own().clear();
+    else session.durable->done.reset();
   }
   // The sessions passed to settle() since the last call.
   std::vector<uint64_t> takeUnsaid() { return std::exchange(unsaid_, {}); }
@@ -424,7 +425,7 @@ class Journal {
   std::deque<Waiting> waiting_;
   bool isClustered_ = false;
   uint64_t stamp_ = 0;
-  uint64_t checkpoint_ = 0;
+  uint32_t checkpoint_ = 0;
   SessionCopier* copier_ = nullptr;
   bool isCopying_ = false;
   std::vector<uint64_t> unsaid_;

@@ -1,8 +1,6 @@
 // A session in the state from the log (recovered-state.h): its subscriptions and its queue.
 #pragma once
 #include <memory>
-#include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -10,17 +8,9 @@
 #include "../sessions/sleeping-deliveries.h"
 #include "../sessions/will.h"
 #include "../structures/shared-rows.h"
+#include "logged-subscriptions.h"
 
 namespace rally {
-
-struct LoggedSubscription {
-  uint8_t qos = 0;
-  bool noLocal = false;
-  bool retainAsPublished = false;
-  uint32_t subscriptionId = 0;
-
-  bool operator==(const LoggedSubscription&) const = default;
-};
 
 // A message in a session's queue, or one that was sent to it with QoS 2.
 struct LoggedEntry {
@@ -49,19 +39,18 @@ using LoggedRows = SharedRows<LoggedEntry>;
 
 struct LoggedSession {
   uint64_t key = 0;
-  std::string clientId;
+  ShortTextOf<22> clientId;
   uint32_t expirySeconds = 0;
-  uint64_t leftAtMs = 0;  // 0: its client was connected
-  uint64_t stamp = 0;     // see records::SessionStamp
+  uint32_t ownEpochs = 0;   // epochs that began for this session alone: with its copy in a checkpoint
+  uint32_t matchIndex = 0;  // its place among the targets of a message, if it is there
+  uint64_t leftAtMs = 0;    // 0: its client was connected
+  uint64_t stamp = 0;       // see records::SessionStamp
   std::vector<uint8_t> access;
   std::unique_ptr<Will> will;
-  std::unordered_map<std::string, LoggedSubscription> subscriptions;
+  LoggedSubscriptions subscriptions;
   LoggedRows::Row entries;
   std::unique_ptr<SleepingDeliveries> asleep;  // the rest of the queue; its messages are not in `messages`
-  std::unordered_set<uint16_t> received;
-  uint32_t ownEpochs = 0;   // epochs that began for this session alone: with its copy in a checkpoint
-  uint64_t matchEpoch = 0;  // the message it was last matched for ...
-  size_t matchIndex = 0;    // ... and its place among the targets
+  Lazy<std::unordered_set<uint16_t>> received;
 };
 
 }  // namespace rally

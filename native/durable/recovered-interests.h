@@ -3,15 +3,18 @@
 //
 //   match()   finds the recipients of a message: targets() and groups()
 //   soon()    announces that match() will be called for a topic
+//   close()   nothing more will be matched
 #pragma once
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "../structures/lazy.h"
 #include "../topics/filter-table.h"
 #include "logged-session.h"
 #include "match-memo.h"
@@ -37,7 +40,7 @@ class RecoveredInterests {
     LoggedEntry entry;
   };
 
-  explicit RecoveredInterests(const HashKeys& keys) : filters_(keys) {}
+  explicit RecoveredInterests(const HashKeys& keys) : filters_(std::make_unique<FilterTable>(keys)) {}
 
   // The share whose filter has this hash; nullptr: it has no members.
   Group* find(uint64_t hash) {
@@ -49,35 +52,47 @@ class RecoveredInterests {
     for (const auto& [hash, group] : groups_) visit(group);
   }
 
+  // Everything has been matched: frees what that takes. The shares stay.
+  void close() {
+    filters_.reset();
+    interests_.clear();
+    memo_ = {};
+  }
+
   // A new subscription.
-  void add(LoggedSession& session, const std::string& filter, const LoggedSubscription& options) {
+  void add(LoggedSession& session, Bytes filter, const LoggedSubscription& options) {
     memo_.forget();
-    Interest& interest = interestIn(bytesOf(filter));
-    if (!isSharedFilter(bytesOf(filter))) {
+    Interest& interest = interestIn(filter);
+    if (!isSharedFilter(filter)) {
       interest.subscribers.push_back({&session, options});
       return;
     }
-    const uint64_t hash = filters_.hashOf(bytesOf(filter));
+    const uint64_t hash = filters_->hashOf(filter);
     Group& group = groups_[hash];
-    group.filter = filter;
-    if (std::find(interest.groups.begin(), interest.groups.end(), hash) == interest.groups.end())
-      interest.groups.push_back(hash);
+    group.filter = {filter.begin(), filter.end()};
+    if (std::find(interest.groups->begin(), interest.groups->end(), hash) == interest.groups->end())
+      interest.groups.own().push_back(hash);
     if (options.qos > 0) group.members.insert(session.key);
   }
   // Gives what a share had that has no members any more.
-  std::map<uint64_t, uint64_t> remove(const LoggedSession& session, const std::string& filter) {
+  std::map<uint64_t, uint64_t> remove(const LoggedSession& session, Bytes filter) {
     memo_.forget();
-    Interest& interest = interestIn(bytesOf(filter));
-    if (!isSharedFilter(bytesOf(filter))) {
-      std::erase_if(interest.subscribers, [&](const Subscriber& each) { return each.session == &session; });
+    Interest& interest = interestIn(filter);
+    if (!isSharedFilter(filter)) {
+      ShortList<Subscriber>& all = interest.subscribers;
+      for (size_t at = all.size(); at > 0; at--) {
+        if (all[at - 1].session != &session) continue;
+        all[at - 1] = all.back();
+        all.pop_back();
+      }
       return {};
     }
-    const auto found = groups_.find(filters_.hashOf(bytesOf(filter)));
+    const auto found = groups_.find(filters_->hashOf(filter));
     if (found == groups_.end()) return {};
     found->second.members.erase(session.key);
     if (!found->second.members.empty()) return {};
     std::map<uint64_t, uint64_t> holders = std::move(found->second.holders);
-    std::erase(interest.groups, found->first);
+    std::erase(interest.groups.own(), found->first);
     groups_.erase(found);
     return holders;
   }
@@ -87,9 +102,8 @@ class RecoveredInterests {
     matches_.clear();
     targets_.clear();
     targetGroups_.clear();
-    epoch_++;
     const bool isRetainMarked = (record.flags & records::Message::isRetainMarked) != 0;
-    const uint64_t topicHash = filters_.hashOf(record.topic);
+    const uint64_t topicHash = filters_->hashOf(record.topic);
     if (const auto* known = memo_.find(topicHash)) {
       addTarget(
           {known->session,
@@ -99,17 +113,17 @@ class RecoveredInterests {
     }
     size_t subscribers = 0;
     Subscriber last{};
-    filters_.match(record.topic, topicHash, matches_);
+    filters_->match(record.topic, topicHash, matches_);
     for (const Filter* filter : matches_) {
       if (filter->routes == 0) continue;
       const Interest& interest = interests_[filter->routes - 1];
       subscribers += interest.subscribers.size();
-      if (!interest.subscribers.empty()) last = interest.subscribers.back();
+      if (!interest.subscribers.isEmpty()) last = interest.subscribers[interest.subscribers.size() - 1];
       for (const Subscriber& subscriber : interest.subscribers) {
         if (subscriber.options.noLocal && subscriber.session->key == record.origin) continue;
         addTarget(subscriber, isRetainMarked);
       }
-      for (const uint64_t hash : interest.groups) {
+      for (const uint64_t hash : interest.groups.look()) {
         Group& group = groups_[hash];
         if (!group.members.empty()) targetGroups_.push_back(&group);
       }
@@ -127,7 +141,7 @@ class RecoveredInterests {
   // What match() needs is brought into the cache meanwhile, in steps, since each is found by the one before.
   void soon(Bytes topic) {
     const auto before = [&](size_t steps) { return soon_[(soonCount_ - steps) % soon_.size()]; };
-    soon_[soonCount_ % soon_.size()] = filters_.hashOf(topic);
+    soon_[soonCount_ % soon_.size()] = filters_->hashOf(topic);
     memo_.soon(before(0));
     if (const auto* match = memo_.find(before(soonStep))) {
       __builtin_prefetch(&match->session->leftAtMs);
@@ -144,25 +158,22 @@ class RecoveredInterests {
     LoggedSubscription options;
   };
   struct Interest {
-    std::vector<Subscriber> subscribers;
-    std::vector<uint64_t> groups;
+    ShortList<Subscriber> subscribers;
+    Lazy<std::vector<uint64_t>> groups;
   };
-
-  static Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
   void addTarget(const Subscriber& subscriber, bool isRetainMarked) {
     const LoggedSubscription& options = subscriber.options;
     const bool retain = options.retainAsPublished && isRetainMarked;
     LoggedSession& session = *subscriber.session;
-    if (session.matchEpoch == epoch_) {
+    if (session.matchIndex < targets_.size() && targets_[session.matchIndex].session == &session) {
       Target& target = targets_[session.matchIndex];
       target.entry.qos = std::max<uint8_t>(target.entry.qos, options.qos) & 3;
       target.entry.retain = target.entry.retain || retain;
       target.entry.subscriptionIds.add(options.subscriptionId);
       return;
     }
-    session.matchEpoch = epoch_;
-    session.matchIndex = targets_.size();
+    session.matchIndex = uint32_t(targets_.size());
     LoggedEntry entry;
     entry.qos = options.qos & 3;
     entry.retain = retain;
@@ -172,7 +183,7 @@ class RecoveredInterests {
 
   // The interest in the filter, or in the filter of the share.
   Interest& interestIn(Bytes filter) {
-    Filter& known = filters_.acquire(isSharedFilter(filter) ? unsharedFilter(filter) : filter);
+    Filter& known = filters_->acquire(isSharedFilter(filter) ? unsharedFilter(filter) : filter);
     if (known.routes == 0) {
       interests_.emplace_back();
       known.routes = interests_.size();
@@ -182,13 +193,12 @@ class RecoveredInterests {
 
   static constexpr size_t soonStep = 8;
 
-  FilterTable filters_;  // Filter::routes: index in interests_ + 1
-  std::vector<Interest> interests_;
+  std::unique_ptr<FilterTable> filters_;  // Filter::routes: index in interests_ + 1
+  std::deque<Interest> interests_;
   std::unordered_map<uint64_t, Group> groups_;
   MatchMemo<LoggedSession> memo_;
   std::array<uint64_t, 3 * soonStep> soon_{};  // hashes of topics that come
   size_t soonCount_ = 2 * soonStep;
-  uint64_t epoch_ = 0;  // of the last match
   std::vector<Filter*> matches_;
   std::vector<Target> targets_;
   std::vector<Group*> targetGroups_;

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "brought-targets.h"
+#include "logged-sessions.h"
 #include "number-list.h"
 #include "numbered.h"
 #include "recovered-interests.h"
@@ -56,7 +57,7 @@ class RecoveredState {
   uint64_t lastMessage = 0;  // the highest number
   uint64_t lastMs = 0;       // when the broker was last known to run
 
-  std::unordered_map<uint64_t, Session>& sessions() { return state_->sessions; }
+  LoggedSessions& sessions() { return state_->sessions; }
   Rows& rows() { return state_->rows; }
   std::unordered_map<std::string, MessageRef>& retained() { return state_->retained; }
   // See records::RetainedStamp; 0: it was published outside a cluster.
@@ -113,7 +114,10 @@ class RecoveredState {
     if (found.kind == records::Message::kind && log::decode(found, record)) state_->interests.soon(record.topic);
   }
   // Call it after the last record.
-  void finish() { dropNext(); }
+  void finish() {
+    dropNext();
+    state_->interests.close();
+  }
   uint64_t unknownRecords() const { return unknown_; }
 
   // The messages of shares whose session is gone, or that no session had.
@@ -121,7 +125,7 @@ class RecoveredState {
     std::vector<Orphan> orphans;
     state_->interests.each([&](const RecoveredInterests::Group& group) {
       for (const auto& [number, holder] : group.holders) {
-        if (state_->sessions.contains(holder)) continue;
+        if (find(holder)) continue;
         if (MessageRef message = messageOf(number)) orphans.push_back({group.filter, std::move(message)});
       }
     });
@@ -149,7 +153,7 @@ class RecoveredState {
     RecoveredInterests interests;
     Numbered<Held> messages;
     Rows rows;
-    std::unordered_map<uint64_t, Session> sessions;
+    LoggedSessions sessions;
     std::unordered_map<std::string, MessageRef> retained;
     std::unordered_map<std::string, uint64_t> retainedStamps;
     std::unordered_map<uint64_t, std::unordered_map<uint64_t, uint64_t>> guests;  // not durable -> message -> group
@@ -194,10 +198,7 @@ class RecoveredState {
 
   static Bytes bytesOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
   static std::string textOf(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
-  Session* find(uint64_t key) {
-    const auto found = state_->sessions.find(key);
-    return found == state_->sessions.end() ? nullptr : &found->second;
-  }
+  Session* find(uint64_t key) { return state_->sessions.find(key); }
 
   // --- the broker -----------------------------------------------------------------------------------
 
@@ -263,7 +264,7 @@ class RecoveredState {
     if (!session) return;
     session->ownEpochs++;  // what comes now was sent after everything queued so far
     if (const auto early = state_->early.find(record.session); early != state_->early.end()) {
-      session->received.merge(early->second);
+      session->received.own().merge(early->second);
       state_->early.erase(early);
     }
     const auto taken = state_->taken.find(record.worker);
@@ -282,7 +283,7 @@ class RecoveredState {
     Entry entry;
     bool isMatch = false;
     for (const auto& [filter, options] : session.subscriptions) {
-      const Bytes text = bytesOf(filter);
+      const Bytes text = filter.bytes();
       if (isSharedFilter(text) || !filterMatches(text, message.topic())) continue;
       if (options.noLocal && message.originSession == session.key) continue;
       isMatch = true;
@@ -304,7 +305,7 @@ class RecoveredState {
     lastMessage = std::max(lastMessage, record.id);
     using enum records::Message::Flag;
     if (record.receivedPacketId != 0) {
-      if (Session* publisher = find(record.origin)) publisher->received.insert(record.receivedPacketId);
+      if (Session* publisher = find(record.origin)) publisher->received.own().insert(record.receivedPacketId);
       else if (state_->isCheckpoint) state_->early[record.origin].insert(record.receivedPacketId);
     }
     if ((record.flags & clearsRetained) != 0) clearRetained(textOf(record.topic));
@@ -495,8 +496,7 @@ class RecoveredState {
 
   void take(const records::Session& record) {
     Session& session = state_->sessions[record.session];
-    session.key = record.session;
-    session.clientId = textOf(record.clientId);
+    session.clientId = ShortTextOf<22>(record.clientId);
     session.expirySeconds = record.expirySeconds;
     session.leftAtMs = record.leftAtMs;
     session.access.assign(record.access.begin(), record.access.end());
@@ -540,7 +540,10 @@ class RecoveredState {
     state_->early.erase(record.session);
     Session* session = find(record.session);
     if (!session) return;
-    while (!session->subscriptions.empty()) unsubscribe(*session, session->subscriptions.begin()->first);
+    while (!session->subscriptions.isEmpty()) {
+      const std::string filter = textOf(session->subscriptions.last().filter.bytes());
+      unsubscribe(*session, bytesOf(filter));
+    }
     for (Entry entry; !session->entries.isEmpty();) {
       state_->rows.takeFront(session->entries, entry);
       leaveEntry(entry, record.session);
@@ -559,24 +562,23 @@ class RecoveredState {
   void take(const records::Subscribe& record) {
     Session* session = find(record.session);
     if (!session) return;
-    const std::string filter = textOf(record.filter);
     using enum records::Subscribe::Flag;
     const Subscription options{.qos = record.qos,
                                .noLocal = (record.flags & noLocal) != 0,
                                .retainAsPublished = (record.flags & retainAsPublished) != 0,
                                .subscriptionId = record.subscriptionId};
-    if (const auto known = session->subscriptions.find(filter); known != session->subscriptions.end()) {
-      if (known->second == options) return;  // clients subscribe again and again
-      unsubscribe(*session, filter);
+    if (const LoggedSubscription* known = session->subscriptions.find(record.filter)) {
+      if (*known == options) return;  // clients subscribe again and again
+      unsubscribe(*session, record.filter);
     }
-    session->subscriptions[filter] = options;
-    state_->interests.add(*session, filter, options);
+    session->subscriptions.add(record.filter, options);
+    state_->interests.add(*session, record.filter, options);
   }
   void take(const records::Unsubscribe& record) {
-    if (Session* session = find(record.session)) unsubscribe(*session, textOf(record.filter));
+    if (Session* session = find(record.session)) unsubscribe(*session, record.filter);
   }
-  void unsubscribe(Session& session, std::string filter) {
-    if (session.subscriptions.erase(filter) == 0) return;
+  void unsubscribe(Session& session, Bytes filter) {
+    if (!session.subscriptions.remove(filter)) return;
     for (const auto& [number, holder] : state_->interests.remove(session, filter)) drop(number);
   }
 
@@ -683,10 +685,10 @@ class RecoveredState {
   }
 
   void take(const records::Received& record) {
-    if (Session* session = find(record.session)) session->received.insert(record.packetId);
+    if (Session* session = find(record.session)) session->received.own().insert(record.packetId);
   }
   void take(const records::Forget& record) {
-    if (Session* session = find(record.session)) session->received.erase(record.packetId);
+    if (Session* session = find(record.session)) session->received.own().erase(record.packetId);
     else if (const auto early = state_->early.find(record.session); early != state_->early.end())
       early->second.erase(record.packetId);
   }

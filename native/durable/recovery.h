@@ -68,7 +68,7 @@ class Recovery {
   static std::vector<RecoveredState::Session*> inOrder(RecoveredState& state) {
     std::vector<std::pair<uint64_t, RecoveredState::Session*>> byKey;
     byKey.reserve(state.sessions().size());
-    for (auto& [key, session] : state.sessions()) byKey.emplace_back(key, &session);
+    state.sessions().each([&](RecoveredState::Session& session) { byKey.emplace_back(session.key, &session); });
     std::sort(byKey.begin(), byKey.end());
     std::vector<RecoveredState::Session*> sessions;
     sessions.reserve(byKey.size());
@@ -84,17 +84,23 @@ class Recovery {
       // Those of one name are side by side, the newest of them first.
       bool operator<(const Named& other) const {
         if (hash != other.hash) return hash < other.hash;
-        if (const int order = session->clientId.compare(other.session->clientId); order != 0) return order < 0;
+        const Bytes name = session->clientId.bytes();
+        const Bytes otherName = other.session->clientId.bytes();
+        if (!areEqual(name, otherName))
+          return std::lexicographical_compare(name.begin(), name.end(), otherName.begin(), otherName.end());
         return std::tie(session->stamp, session->key) > std::tie(other.session->stamp, other.session->key);
       }
     };
     std::vector<Named> named;
     named.reserve(state.sessions().size());
-    for (auto& [key, session] : state.sessions()) named.push_back({hashBytes(bytesOf(session.clientId), 0), &session});
+    state.sessions().each([&](RecoveredState::Session& session) {
+      named.push_back({hashBytes(session.clientId.bytes(), 0), &session});
+    });
     std::sort(named.begin(), named.end());
     std::vector<uint64_t> older;
     for (size_t i = 1; i < named.size(); i++)
-      if (named[i].session->clientId == named[i - 1].session->clientId) older.push_back(named[i].session->key);
+      if (areEqual(named[i].session->clientId.bytes(), named[i - 1].session->clientId.bytes()))
+        older.push_back(named[i].session->key);
     for (const uint64_t key : older) state.sessions().erase(key);
   }
 
@@ -115,8 +121,8 @@ class Recovery {
   void list(const std::vector<RecoveredState::Session*>& sessions) {
     recovered_.reserve(sessions.size());
     for (const RecoveredState::Session* each : sessions)
-      recovered_.push_back(
-          {each->key, rowOf(each->key, broker_.workers()), each->clientId, each->leftAtMs == 0, each->stamp});
+      recovered_.push_back({each->key, rowOf(each->key, broker_.workers()), toString(each->clientId.bytes()),
+                            each->leftAtMs == 0, each->stamp});
     eachEngine([&](Engine& engine) { engine.sessionTable().reserve(sessions.size() / broker_.workers()); });
   }
   // Each worker's on a thread of its own, until every shard knows every route.
@@ -147,25 +153,26 @@ class Recovery {
     session.will = std::move(from.will);
     session.isDurable = true;
     session.durable = std::make_unique<DurableSession>();
-    session.durable->clientId = ShortText(bytesOf(from.clientId));
+    session.durable->clientId = ShortTextOf<22>(from.clientId.bytes());
     session.durable->stamp = from.stamp;
     if (broker_.isClustered()) engine.noteMove(from.stamp);
     if (!from.access.empty()) {
       Reader reader(from.access);
       engine.frontEnd().setRights(session, readAccess(reader));
     }
-    for (const uint16_t packetId : from.received) {
-      session.received.add(packetId);
-      session.receivedBefore.add(packetId);
+    for (const uint16_t packetId : from.received.look()) {
+      session.received.own().all.add(packetId);
+      session.received.own().before.add(packetId);
       session.durable->receivedLogged.add(packetId);
     }
     for (const auto& [filter, options] : from.subscriptions) {
-      engine.subscriptions().add(session, bytesOf(filter),
+      engine.subscriptions().add(session, filter.bytes(),
                                  {.qos = options.qos,
                                   .noLocal = options.noLocal,
                                   .retainAsPublished = options.retainAsPublished,
                                   .subscriptionId = options.subscriptionId});
     }
+    from.subscriptions.clear();  // their memory is reused for the next ones
     // The current rules decide what it may receive.
     if (session.rights) session.subscriptionsEpoch = session.queueEpoch = 0;
   }

@@ -31,7 +31,7 @@ class StateWriter {
   }
   void session(const RecoveredState::Session& session) {
     records::Session record{.session = session.key,
-                            .clientId = bytesOf(session.clientId),
+                            .clientId = session.clientId.bytes(),
                             .expirySeconds = session.expirySeconds,
                             .leftAtMs = session.leftAtMs,
                             .access = session.access};
@@ -45,9 +45,9 @@ class StateWriter {
           .qos = options.qos,
           .flags = uint8_t((options.noLocal ? noLocal : 0) | (options.retainAsPublished ? retainAsPublished : 0)),
           .subscriptionId = options.subscriptionId,
-          .filter = bytesOf(filter)});
+          .filter = filter.bytes()});
     }
-    for (const uint16_t packetId : session.received) journal_.append(records::Received{session.key, packetId});
+    for (const uint16_t packetId : session.received.look()) journal_.append(records::Received{session.key, packetId});
   }
   // Its queue, in order. `share`: the complete filter, or empty.
   void waits(uint64_t session, const RecoveredState::Entry& entry, const std::string& share) {

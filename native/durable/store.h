@@ -5,6 +5,8 @@
 //   recover()  gives its contents to a broker               (any thread)
 //   close()    commits everything                           (when the workers have ended)
 #pragma once
+#include <malloc.h>
+
 #include <thread>
 
 #include "checkpointer.h"
@@ -39,7 +41,7 @@ class Store {
   }
   const std::vector<RecoveredSession>& sessions() const { return sessions_; }
   // They have been told to whom they concern.
-  void forgetSessions() { sessions_ = {}; }
+  void forgetSessions() { std::vector<RecoveredSession>().swap(sessions_); }
   Checkpointer& checkpointer() { return *checkpointer_; }
   const Damage& damage() const { return damage_; }
   uint64_t run() const { return run_; }
@@ -115,8 +117,8 @@ class Store {
     Recovery::dropOlderTwins(*state_);
     sessions_.reserve(state_->sessions().size());
     for (const RecoveredState::Session* each : Recovery::inOrder(*state_))
-      sessions_.push_back(
-          {each->key, Recovery::rowOf(each->key, workers), each->clientId, each->leftAtMs == 0, each->stamp});
+      sessions_.push_back({each->key, Recovery::rowOf(each->key, workers), toString(each->clientId.bytes()),
+                           each->leftAtMs == 0, each->stamp});
   }
 
   Broker& recover(std::unique_ptr<Broker> broker, const std::shared_ptr<const RuleBook>& rules) {
@@ -140,7 +142,10 @@ class Store {
     damage_.lostDeliveries = recovery.lost();
     damage_.unknownRecords = state.unknownRecords();
     // Of a large store that takes seconds, for which nobody should wait.
-    cleaner_ = std::thread([garbage = std::move(read)]() mutable { garbage.reset(); });
+    cleaner_ = std::thread([garbage = std::move(read)]() mutable {
+      garbage.reset();
+      malloc_trim(0);
+    });
     return *broker_;
   }
 

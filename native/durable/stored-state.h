@@ -41,14 +41,14 @@ class StoredState : private log::Visitor {
       writer.message(message, true, state_->retainedStampOf(topic));
       written.insert(message->logId);
     }
-    for (auto& [key, session] : state_->sessions()) {
+    state_->sessions().each([&](RecoveredState::Session& session) {
       writer.session(session);
-      eachWaiting(*state_, session, [&, sessionKey = key](const RecoveredState::Entry& entry) {
+      eachWaiting(*state_, session, [&](const RecoveredState::Entry& entry) {
         write(entry.message);
-        writer.waits(sessionKey, entry, state_->shareOf(entry.share));
+        writer.waits(session.key, entry, state_->shareOf(entry.share));
       });
-      writer.isWhole(key);
-    }
+      writer.isWhole(session.key);
+    });
     for (const RecoveredState::Orphan& orphan : state_->orphans()) {
       write(orphan.message->logId);
       writer.unclaimed(orphan.message->logId, orphan.message->qos, orphan.filter);

@@ -27,7 +27,7 @@ inline void logWhole(Journal& journal, Session& session, HeldMessages& held) {
                         .retainAsPublished = subscriber.retainAsPublished,
                         .subscriptionId = subscriber.subscriptionId});
   }
-  session.received.each([&](uint16_t packetId) {
+  session.received->all.each([&](uint16_t packetId) {
     journal.received(session, packetId);
     if (!session.durable->receivedLogged.contains(packetId)) session.durable->receivedLogged.add(packetId);
   });

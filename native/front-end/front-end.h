@@ -181,7 +181,7 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (isSame) return;
     session.rights = access ? std::make_unique<Rights>(std::move(access)) : nullptr;
     if (session.connection) incoming_.forgetRights(*session.connection);
-    const bool hasNothing = session.subscriptions.empty() && !session.hasWaiting() && !session.move;
+    const bool hasNothing = session.subscriptions.isEmpty() && !session.hasWaiting() && !session.move;
     session.subscriptionsEpoch = session.queueEpoch = hasNothing ? gate_.epoch() : 0;
     if (!hasNothing) gate_.noteUnjudged(session.key);
   }
@@ -302,10 +302,12 @@ class FrontEnd : public Outbound::ConnectionEnder {
   // As above for QoS 2, when the connection has ended. A refused message is a new one when it is repeated; if it has
   // been repeated already, its new connection is told.
   void acknowledgeLate(Session& session, uint16_t packetId, Reason reason) {
-    if (!session.unanswered.remove(packetId)) return;
+    if (!session.received->unanswered.contains(packetId)) return;
+    ReceivedPacketIds& received = session.received.own();
+    received.unanswered.remove(packetId);
     if (isError(reason)) {
-      session.received.remove(packetId);
-      session.receivedBefore.remove(packetId);
+      received.all.remove(packetId);
+      received.before.remove(packetId);
     }
     outbound_.settlePacketIds(session);
     if (!session.connection) return;
@@ -416,11 +418,11 @@ class FrontEnd : public Outbound::ConnectionEnder {
     const bool isNew = session.expirySeconds > 0 && !session.durable;
     if (isNew) {
       session.durable = std::make_unique<DurableSession>();
-      session.durable->clientId = ShortText(terms.clientId);
+      session.durable->clientId = ShortTextOf<22>(terms.clientId);
       session.durable->checkpoint = journal_.checkpoint();
     }
     if (!session.durable) return;
-    session.durable->access.assign(terms.accessBytes.begin(), terms.accessBytes.end());
+    session.durable->access = ShortTextOf<8, uint32_t>(terms.accessBytes);
     session.durable->stamp = journal_.stamp();
     journal_.session(session);
     // Behind it: its subscriptions are of a session. One that has come from a node without a log has some already.
@@ -429,8 +431,10 @@ class FrontEnd : public Outbound::ConnectionEnder {
 
   // The contents of the session are sent, and counted, again.
   void restart(Session& session) {
-    session.receivedBefore = session.received;
-    outbound_.settlePacketIds(session);
+    if (session.received.isMade()) {
+      session.received.own().before = session.received->all;
+      outbound_.settlePacketIds(session);
+    }
     session.window.restart();
   }
 
@@ -474,14 +478,13 @@ class FrontEnd : public Outbound::ConnectionEnder {
     if (!connection.session) return;
     Session& session = *connection.session;
     connection.answers.eachTaken([&](const Answers::Answer& answer) {
-      if (!answer.isReady) session.unanswered.add(answer.packetId);
-      else if (isError(answer.reason)) session.received.remove(answer.packetId);
+      if (!answer.isReady) session.received.own().unanswered.add(answer.packetId);
+      else if (isError(answer.reason)) session.received.own().all.remove(answer.packetId);
     });
     outbound_.settlePacketIds(session);
     connection.session = nullptr;
     session.connection = nullptr;
-    session.window.trim();
-    session.queue.trim();
+    outbound_.trim(session);
     session.leftAtMs = nowMs_;
     session.departures++;
     Departure departure{.kind = Departure::Kind::connection,

@@ -42,7 +42,7 @@ class Incoming {
     if (!isError(reason) && rights.isHeldToAvailability) reason = checkAvailable(publish);
     if (isError(reason)) return fail(connection, reason);
     // A repetition goes nowhere, whatever its topic.
-    const bool isAgain = publish.qos == 2 && connection.session->received.contains(publish.packetId);
+    const bool isAgain = publish.qos == 2 && connection.session->received->all.contains(publish.packetId);
     const bool isReserved = isReservedTopic(publish.topic);
     const Bytes topic = fullTopic(connection, publish.topic);  // that of the broker
     bool isDenied = !isAgain && !mayPublish(connection, topic, topicHash);
@@ -75,7 +75,7 @@ class Incoming {
       connection.unacknowledged++;
       connection.answers.expect(publish.packetId, publish.qos);
       if (publish.qos == 2) {
-        connection.session->received.add(publish.packetId);
+        connection.session->received.own().all.add(publish.packetId);
         outbound_.settlePacketIds(*connection.session);
       }
     }
@@ -100,9 +100,10 @@ class Incoming {
     if (isError(reason)) return fail(connection, reason);
     Session& session = *connection.session;
     if (type == PacketType::pubrel) {
-      const bool isKnown = session.received.remove(ack.packetId);
-      session.unanswered.remove(ack.packetId);  // from now on it may stand for another message
-      if (isKnown && !session.receivedBefore.remove(ack.packetId)) connection.unacknowledged--;
+      ReceivedPacketIds& received = session.received.own();
+      const bool isKnown = received.all.remove(ack.packetId);
+      received.unanswered.remove(ack.packetId);  // from now on it may stand for another message
+      if (isKnown && !received.before.remove(ack.packetId)) connection.unacknowledged--;
       outbound_.settlePacketIds(session);
       if (session.durable && session.durable->receivedLogged.remove(ack.packetId)) {
         outbound_.journal().forget(session, ack.packetId);  // or it would swallow another message after a crash
@@ -132,7 +133,8 @@ class Incoming {
       const bool isRefused = isError(answer.reason);
       // A client that has sent PUBREL already is not waiting for anything.
       const bool isOver = answer.isTaken &&
-                          (answer.qos == 1 || (isRefused && connection.session->received.remove(answer.packetId)));
+                          (answer.qos == 1 ||
+                           (isRefused && connection.session->received.own().all.remove(answer.packetId)));
       if (isOver) connection.unacknowledged--;
       if (isOver && answer.qos == 2) outbound_.settlePacketIds(*connection.session);
       const PacketType type = answer.qos == 1 ? PacketType::puback : PacketType::pubrec;
@@ -161,7 +163,7 @@ class Incoming {
   void answerAgain(Connection& connection, uint16_t packetId) {
     outbound_.charge(connection.answers.size() / 64);  // a search
     if (connection.answers.expects(packetId, 2)) return;
-    if (connection.session->unanswered.contains(packetId)) connection.answers.expectAgain(packetId, 2);
+    if (connection.session->received->unanswered.contains(packetId)) connection.answers.expectAgain(packetId, 2);
     else connection.answers.add(packetId, 2, Reason::success);
     sendAnswers(connection);
   }

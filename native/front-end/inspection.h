@@ -38,7 +38,7 @@ class Inspection {
             .queued = session.queue.size(),
             .inFlight = session.window.inflight(),
             .heldBytes = session.heldBytes(),
-            .qos2Pending = session.received.size(),
+            .qos2Pending = session.received->all.size(),
             .unsentBytes = connection ? connection->outbox.bytes() + connection->unsentBytes : 0,
             .expirySeconds = session.expirySeconds,
             .keepAliveMs = connection ? connection->keepAliveMs : 0};
@@ -50,7 +50,7 @@ class Inspection {
   static void eachSlow(const Accounts& accounts, size_t max, Visit&& visit) {
     const auto take = [&](const Session& session) {
       const Connection* connection = session.connection;
-      visit(session, connection && connection->outboxPlace.bucket != 0 ? connection->outboxPlace.sinceMs : 0);
+      visit(session, connection ? connection->outboxPlace.sinceMs() : 0);
     };
     const size_t wanted = std::min(max, rowsMax);
     accounts.sessions.eachLargest(wanted, take);

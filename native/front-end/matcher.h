@@ -79,14 +79,13 @@ class Matcher {
 
   void collect(const std::vector<Filter*>& filters, const Publication& publication, unsigned shard) {
     targets_.clear();
-    epoch_++;
     for (Filter* filter : filters) {
       for (const Subscriber& subscriber : filter->subscribers) {
         if (!isFor(subscriber, *filter, publication, shard)) continue;
         Session& session = *subscriber.session;
         const bool retain = subscriber.retainAsPublished && publication.retain;
-        if (session.matchEpoch != epoch_) {
-          session.matchEpoch = epoch_;
+        const bool isFirst = session.matchIndex >= targets_.size() || targets_[session.matchIndex].session != &session;
+        if (isFirst) {
           session.matchIndex = uint32_t(targets_.size());
           targets_.push_back({&session, subscriber.qos, retain, SubscriptionIds(subscriber.subscriptionId)});
           continue;
@@ -104,7 +103,6 @@ class Matcher {
   Counters& counters_;
   std::vector<Target> targets_;
   BroughtTargets brought_;
-  uint64_t epoch_ = 0;
 };
 
 }  // namespace rally

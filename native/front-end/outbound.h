@@ -57,6 +57,12 @@ class Outbound {
   Arena& arena() { return arena_; }
   HeldMessages& held() { return sessions_.held(); }
   void settlePacketIds(Session& session) { sessions_.settlePacketIds(session); }
+  // The session loses its connection: frees what is empty.
+  void trim(Session& session) {
+    session.window.trim();
+    session.queue.trim();
+    sessions_.trimPacketIds(session);
+  }
   AliasAccount& aliases() { return aliases_; }
   const AliasAccount& aliases() const { return aliases_; }
   void addTransport(Transport& transport) { transports_.push_back(&transport); }
@@ -78,7 +84,8 @@ class Outbound {
     }
   }
   void standInLine(Session& session) {
-    if (std::exchange(session.isInLine, true)) return;
+    if (session.isInLine) return;
+    session.isInLine = true;
     line_.push(uint64_t(session.key));
   }
   bool hasLine() const { return !line_.isEmpty(); }
@@ -199,8 +206,8 @@ class Outbound {
     if (session.hasWaiting() && !session.isHeld()) sendWaiting(session);
     noteRoom(session);
     if (session.isHeld()) return;
-    const bool hasMore = (session.retainedShards & ~session.askedShards) != 0;
-    if (hasMore && session.queue.retained() == 0 && session.connection && hasRoom(*session.connection, 0, Part::half))
+    if (session.retained->hasUnasked() && session.queue.retained() == 0 && session.connection &&
+        hasRoom(*session.connection, 0, Part::half))
       asking_.push_back(session.key);
   }
   // The sessions that have sent their retained messages, if the shards have more for them.

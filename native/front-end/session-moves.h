@@ -329,7 +329,7 @@ class SessionMoves {
   // Half of its subscriptions would be worse than none, and all of them are useful even without the queue.
   void endArrival(Session& session) {
     SessionMove& move = *session.move;
-    if (move.state == SessionMove::State::fetching && session.subscriptions.empty()) {
+    if (move.state == SessionMove::State::fetching && session.subscriptions.isEmpty()) {
       settle(session);
     } else if (move.state == SessionMove::State::fetching) {
       Stay again = move.stay;
@@ -434,10 +434,12 @@ class SessionMoves {
     frontEnd_.outbound().charge(session.queue.size());
     frontEnd_.outbound().journal().flushDone(session);
     account_.depart(session);
+    PacketIdSet received;
+    if (session.received.isMade()) received = std::exchange(session.received.own().all, {});
     return {.window = std::exchange(session.window, {}),
             .queue = std::exchange(session.queue, {}),
-            .received = std::exchange(session.received, {}),
-            .retainedShards = std::exchange(session.retainedShards, 0),
+            .received = std::move(received),
+            .retainedShards = std::exchange(session.retained, {})->waiting,
             .expirySeconds = session.expirySeconds,
             .leftAtMs = session.leftAtMs,
             .will = session.connection ? nullptr : std::move(session.will),
@@ -496,7 +498,7 @@ class SessionMoves {
     Session& arriving = isOfNext && isInPlace ? advance(session) : session;
     SessionMove& move = *arriving.move;
     if (move.state != SessionMove::State::fetching || move.stay.arrival != slice.move) return;
-    if (arriving.subscriptions.empty()) arriving.subscriptions.reserve(slice.total);
+    if (arriving.subscriptions.isEmpty()) arriving.subscriptions.reserve(slice.total);
     arriving.isDurable = arriving.isDurable || slice.isDurable;
     slice.each([&](Bytes text, const SubscriptionOptions& options) { subscriptions_.add(arriving, text, options); });
     if (!slice.isLast) {
@@ -537,9 +539,10 @@ class SessionMoves {
     parcel->window.arrive(account_.held());
     parcel->queue.arrive(account_.held());
     session.window = std::move(parcel->window);
-    session.received = std::move(parcel->received);
+    if (parcel->received.size() > 0 || session.received.isMade())
+      session.received.own().all = std::move(parcel->received);
     account_.settlePacketIds(session);
-    session.retainedShards = parcel->retainedShards;
+    setRetained(session, parcel->retainedShards);
     takeDurable(session, std::move(parcel->durable));
     outlet_.sessionLanding(session, session.move->stay.from);
     if (!session.connection) {
@@ -561,6 +564,9 @@ class SessionMoves {
     settle(session);
   }
 
+  static void setRetained(Session& session, uint64_t shards) {
+    if (shards != 0 || session.retained.isMade()) session.retained.own().waiting = shards;
+  }
   // A client that was accepted before may have made it durable already.
   static void takeDurable(Session& session, std::unique_ptr<DurableSession> durable) {
     if (!durable) return;
@@ -593,7 +599,7 @@ class SessionMoves {
     session->queue = std::move(parcel.queue);
     session->window.arrive(account_.held());
     session->queue.arrive(account_.held());
-    session->retainedShards = parcel.retainedShards;
+    setRetained(*session, parcel.retainedShards);
     session->durable = std::move(parcel.durable);
     counters_.add(Counter::queued, session->queue.size());
     counters_.add(Counter::sessions);

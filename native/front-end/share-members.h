@@ -32,7 +32,8 @@ class ShareMembers {
   uint32_t add(Share& share, const Subscriber& subscriber, LevelOf&& levelOf) {
     const uint32_t id = members_.add();
     Session& session = *subscriber.session;
-    if (session.shares++ == 0) session.standing = standings_.add();
+    if (session.standing == 0) session.standing = standings_.add();
+    standings_[session.standing].shares++;
     members_[id].subscriber = subscriber;
     members_[id].share = &share;
     putBoth(id, levelOf);
@@ -47,14 +48,18 @@ class ShareMembers {
     putBoth(id, levelOf);
   }
 
+  // In how many shares it is a member.
+  size_t sharesOf(const Session& session) const {
+    return session.standing == 0 ? 0 : standings_[session.standing].shares;
+  }
   const Subscriber& subscriberOf(uint32_t id) { return members_[id].subscriber; }
 
   void remove(uint32_t id) {
     takeBoth(id);
     Session& session = *members_[id].subscriber.session;
     members_.remove(id);
-    RALLY_ASSERT(session.shares > 0);
-    if (--session.shares > 0) return;
+    RALLY_ASSERT(session.standing != 0);
+    if (--standings_[session.standing].shares > 0) return;
     standings_.remove(session.standing);
     session.standing = 0;
     session.isPassedOver = false;
@@ -119,6 +124,7 @@ class ShareMembers {
     std::array<Place, shareKinds> places;
   };
   struct Standing {
+    uint32_t shares = 0;
     std::array<std::array<uint32_t, 3>, 2> passedOver{};
   };
   static_assert(sizeof(Member) + sizeof(Standing) <= memberBytes);

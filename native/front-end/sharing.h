@@ -37,11 +37,14 @@ class Sharing {
 
   // --- members ------------------------------------------------------------------------------------
 
+  // In how many shares the session is a member.
+  size_t sharesOf(const Session& session) const { return members_.sharesOf(session); }
+
   // The session has a new subscription to this shared filter, its last one.
   void join(Session& session, Filter& filter) {
     SubscriptionRef& subscription = session.subscriptions.back();
     RALLY_ASSERT(subscription.filter == &filter && filter.isShared);
-    if (session.shares == 0) session.presence = presenceOf(session);
+    if (session.standing == 0) session.presence = presenceOf(session);
     noteSharer(session);
     counters_.add(Counter::sharedSubscriptions);
     Share& share = filters_.share(filter.share);
@@ -88,7 +91,7 @@ class Sharing {
   void eachSharer(Visit&& visit) {
     std::erase_if(sharers_, [&](uint64_t key) {
       Session* session = sessions_.find(key);
-      if (!session || (session->shares == 0 && !holdsShared(*session))) return true;
+      if (!session || (session->standing == 0 && !holdsShared(*session))) return true;
       visit(*session);
       return false;
     });
@@ -101,7 +104,7 @@ class Sharing {
   // A member's session has got a connection, which the shards learn at once, or lost it, the effects of which wait for
   // settle(), since it may happen in the middle of a delivery.
   void noteChange(const Session& session) {
-    if (session.shares == 0) return;
+    if (session.standing == 0) return;
     if (session.connection) updatePresence(*sessions_.find(session.key));
     else changed_.push_back(session.key);
   }
@@ -260,7 +263,7 @@ class Sharing {
   void updatePresence(Session& session) {
     const Presence before = session.presence;
     const Presence now = presenceOf(session);
-    if (session.shares == 0 || now == before) return;
+    if (session.standing == 0 || now == before) return;
     session.presence = now;
     for (const SubscriptionRef& subscription : session.subscriptions) {
       if (!subscription.filter->isShared) continue;

@@ -154,8 +154,9 @@ class Subscriptions {
     }
     for (const uint64_t token : tokens) onSubscribed(token, worker);
     sessions_.each([&](Session& session) {
-      session.retainedShards &= ~bitOf(worker);
-      session.askedShards &= ~bitOf(worker);
+      if (!session.retained.isMade()) return;
+      session.retained.own().waiting &= ~bitOf(worker);
+      session.retained.own().asked &= ~bitOf(worker);
     });
   }
 
@@ -164,7 +165,9 @@ class Subscriptions {
   void endSubscribe(Session& session, uint64_t token) {
     const auto found = progress_.find(token);
     if (found == progress_.end() || found->second.session != &session || !isKnownToAll(found->second)) return;
-    std::erase(session.subscribing, &found->second);
+    SubscribeProgress** link = &session.subscribing;
+    while (*link != &found->second) link = &(*link)->next;
+    *link = found->second.next;
     progress_.erase(found);
     frontEnd_.outbound().pump(session);
   }
@@ -187,7 +190,7 @@ class Subscriptions {
     SessionTable::unsubscribe(session, *filter);
     if (session.durable) journal_.unsubscribed(session, text);
     stopRetained(session, text);
-    for (SubscribeProgress* progress : session.subscribing) progress->newFilters.erase(filter);
+    for (SubscribeProgress* each = session.subscribing; each; each = each->next) each->newFilters.erase(filter);
     onRemoved(session, *filter, member);
     sharing_.reshare(heritage);
     return true;
@@ -205,7 +208,7 @@ class Subscriptions {
     session->move->acceptedShards = 0;
     ending_.push_back({std::move(session), std::move(heritage)});
     if (ending_.back().session->subscriptions.size() > limits_.subscriptionsPerSlice) return;
-    while (!ending_.back().session->subscriptions.empty()) removeLast(*ending_.back().session);
+    while (!ending_.back().session->subscriptions.isEmpty()) removeLast(*ending_.back().session);
     const Ending over = std::move(ending_.back());
     ending_.pop_back();
     sharing_.reshare(over.heritage);
@@ -231,8 +234,8 @@ class Subscriptions {
   void proceed() {
     for (size_t left = limits_.subscriptionsPerTurn; left > 0 && !ending_.empty();) {
       Session& session = *ending_.front().session;
-      for (; left > 0 && !session.subscriptions.empty(); left--) removeLast(session);
-      if (!session.subscriptions.empty()) return;
+      for (; left > 0 && !session.subscriptions.isEmpty(); left--) removeLast(session);
+      if (!session.subscriptions.isEmpty()) return;
       const Ending over = std::move(ending_.front());
       ending_.pop_front();
       sharing_.reshare(over.heritage);
@@ -244,7 +247,7 @@ class Subscriptions {
     for (auto& [token, progress] : progress_) {
       if (!progress.session) continue;
       settle(progress);
-      progress.session->subscribing.clear();
+      progress.session->subscribing = nullptr;
     }
     progress_.clear();
   }
@@ -285,8 +288,10 @@ class Subscriptions {
       return;
     }
     const uint64_t bit = bitOf(shard);
-    session->retainedShards = hasMore ? session->retainedShards | bit : session->retainedShards & ~bit;
-    session->askedShards &= ~bit;
+    RetainedShards& retained = session->retained.own();
+    retained.waiting = hasMore ? retained.waiting | bit : retained.waiting & ~bit;
+    retained.asked &= ~bit;
+    if (retained.waiting == 0) session->retained.reset();
     frontEnd_.outbound().pump(*session);
   }
 
@@ -295,7 +300,8 @@ class Subscriptions {
     for (const uint64_t key : frontEnd_.outbound().takeAsking()) {
       Session* session = sessions_.find(key);
       if (!session || session->queue.retained() > 0) continue;
-      const uint64_t shards = session->retainedShards & ~std::exchange(session->askedShards, session->retainedShards);
+      const uint64_t shards = session->retained->waiting & ~session->retained->asked;
+      if (shards != 0) session->retained.own().asked = session->retained->waiting;
       eachWorker(shards, [&](unsigned shard) { requests_.toShard(shard, request::RetainedMore{.session = key}); });
     }
   }
@@ -316,7 +322,7 @@ class Subscriptions {
 
   bool hasQuota(const Session& session, Bytes text) {
     if (session.subscriptions.size() >= limits_.subscriptionsPerSessionMax) return false;
-    if (isSharedFilter(text) && session.shares >= limits_.sharedSubscriptionsPerSessionMax) return false;
+    if (isSharedFilter(text) && sharing_.sharesOf(session) >= limits_.sharedSubscriptionsPerSessionMax) return false;
     const size_t bytes = bytesOf(text);
     const size_t own = session.subscriptionBytes;
     if (own + bytes > limits_.subscriptionBytesPerSessionMax) return false;
@@ -334,7 +340,9 @@ class Subscriptions {
     if (progress.token == 0) {
       progress.token = token;
       progress.session = &session;
-      session.subscribing.push_back(&progress);
+      SubscribeProgress** link = &session.subscribing;
+      while (*link) link = &(*link)->next;
+      *link = &progress;
     }
     RALLY_ASSERT(token != 0 && progress.session == &session);
     return progress;
@@ -361,11 +369,12 @@ class Subscriptions {
   }
   // The session has ended: packet control is still told of SUBSCRIBEs that not all shards have answered.
   void leaveProgress(Session& session) {
-    for (SubscribeProgress* progress : session.subscribing) {
+    for (SubscribeProgress* progress = std::exchange(session.subscribing, nullptr); progress;) {
+      SubscribeProgress* const next = progress->next;
       progress->session = nullptr;
       if (isKnownToAll(*progress)) progress_.erase(progress->token);
+      progress = next;
     }
-    session.subscribing.clear();
   }
 
   void askShards(SubscribeProgress& progress) {
@@ -410,7 +419,7 @@ class Subscriptions {
 
   // The session has ended, or with `filter` has left that filter.
   void stopRetained(const Session& session, Bytes filter) {
-    eachWorker(session.retainedShards, [&](unsigned shard) {
+    eachWorker(session.retained->waiting, [&](unsigned shard) {
       Carried<FilterText> text = filter.empty() ? Carried<FilterText>() : Carried(toFilterText(filter));
       requests_.toShard(shard, request::RetainedStop{.session = session.key, .carried = text});
     });
@@ -440,7 +449,7 @@ class Subscriptions {
   }
 
   void removeLast(Session& session) {
-    RALLY_ASSERT(!session.subscriptions.empty());
+    RALLY_ASSERT(!session.subscriptions.isEmpty());
     const SubscriptionRef& last = session.subscriptions.back();
     uncountDurable(*last.filter, last.filter->subscribers[last.position]);
     const uint32_t member = session.subscriptions.back().member;

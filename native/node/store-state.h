@@ -57,7 +57,7 @@ class StateTeller {
       tellMessage(id);
       tell("retained", [&](napi_value object) { setNumber(env_, object, "message", double(id)); });
     }
-    for (auto& [key, session] : state.sessions()) tellSession(session);
+    state.sessions().each([&](RecoveredState::Session& session) { tellSession(session); });
     for (const RecoveredState::Orphan& orphan : state.orphans()) {
       tellMessage(orphan.message->logId);
       tell("unclaimed", [&](napi_value object) {
@@ -106,7 +106,7 @@ class StateTeller {
                              [&](const RecoveredState::Entry& entry) { tellMessage(entry.message); });
     tell("session", [&](napi_value object) {
       setNumber(env_, object, "session", double(session.key));
-      setText(env_, object, "clientId", session.clientId);
+      setText(env_, object, "clientId", toString(session.clientId.bytes()));
       setNumber(env_, object, "expirySeconds", session.expirySeconds);
       setNumber(env_, object, "leftAtMs", double(session.leftAtMs));
       setBytes(env_, object, "access", session.access);
@@ -115,11 +115,12 @@ class StateTeller {
       napi_create_array(env_, &list);
       uint32_t count = 0;
       for (const auto& [filter, options] : session.subscriptions)
-        napi_set_element(env_, list, count++, toObject(filter, options));
+        napi_set_element(env_, list, count++, toObject(toString(filter.bytes()), options));
       napi_set_named_property(env_, object, "subscriptions", list);
       napi_create_array(env_, &list);
       count = 0;
-      for (const uint16_t packetId : session.received) napi_set_element(env_, list, count++, toNumber(env_, packetId));
+      for (const uint16_t packetId : session.received.look())
+        napi_set_element(env_, list, count++, toNumber(env_, packetId));
       napi_set_named_property(env_, object, "received", list);
       napi_create_array(env_, &list);
       count = 0;
@@ -263,20 +264,23 @@ class StateReader {
   void takeSession(napi_value object) {
     RecoveredState::Session session;
     session.key = integer(object, "session");
-    session.clientId = textOf(env_, get(object, "clientId"));
+    const std::string clientId = textOf(env_, get(object, "clientId"));
+    session.clientId = ShortTextOf<22>(bytesOf(clientId));
     session.expirySeconds = uint32_t(integer(object, "expirySeconds"));
     session.leftAtMs = integer(object, "leftAtMs");
     const Bytes access = bytesOf(env_, get(object, "access"));
     session.access.assign(access.begin(), access.end());
     session.will = willOf(get(object, "will"));
     each(get(object, "subscriptions"), [&](napi_value item) {
-      session.subscriptions[textOf(env_, get(item, "filter"))] = {
-          .qos = uint8_t(integer(item, "qos")),
-          .noLocal = truth(item, "noLocal"),
-          .retainAsPublished = truth(item, "retainAsPublished"),
-          .subscriptionId = uint32_t(integer(item, "subscriptionId"))};
+      const std::string filter = textOf(env_, get(item, "filter"));
+      session.subscriptions.remove(bytesOf(filter));
+      session.subscriptions.add(bytesOf(filter), {.qos = uint8_t(integer(item, "qos")),
+                                                  .noLocal = truth(item, "noLocal"),
+                                                  .retainAsPublished = truth(item, "retainAsPublished"),
+                                                  .subscriptionId = uint32_t(integer(item, "subscriptionId"))});
     });
-    each(get(object, "received"), [&](napi_value item) { session.received.insert(uint16_t(integerOf(env_, item))); });
+    each(get(object, "received"),
+         [&](napi_value item) { session.received.own().insert(uint16_t(integerOf(env_, item))); });
     writer_->session(session);
     each(get(object, "waiting"), [&](napi_value item) {
       RecoveredState::Entry entry;

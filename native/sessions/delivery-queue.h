@@ -5,8 +5,9 @@
 //   between two workers  depart()  -->  its own list  -->  arrive()
 //
 // Of a session that is away, the oldest may be asleep: in few bytes, in front of the row. They wake by themselves when
-// somebody asks for what waits.
+// somebody asks for what waits. Whatever a queue does not have costs a pointer.
 #pragma once
+#include "../structures/lazy.h"
 #include "held-messages.h"
 #include "sleeping-deliveries.h"
 
@@ -14,37 +15,39 @@ namespace rally {
 
 class DeliveryQueue {
  public:
-  bool isEmpty() const { return row_.isEmpty() && !asleep_; }
-  size_t size() const { return row_.size() + (asleep_ ? asleep_->size() : 0); }
-  size_t messages() const { return size() - retained_; }  // published since the session subscribed
-  size_t retained() const { return retained_; }           // retained messages for new subscriptions
+  bool isEmpty() const { return awake_->row.isEmpty() && !asleep_; }
+  size_t size() const { return awake_->row.size() + (asleep_ ? asleep_->size() : 0); }
+  size_t messages() const { return size() - retained(); }  // published since the session subscribed
+  size_t retained() const { return awake_->retained; }     // retained messages for new subscriptions
   bool isAsleep() const { return asleep_ != nullptr; }
   // Bytes of entries and what they hold: of published messages, and of retained ones.
-  size_t bytes() const { return contentBytes_ + messages() * sizeof(Delivery); }
-  size_t retainedBytes() const { return retainedContentBytes_ + retained_ * sizeof(Delivery); }
+  size_t bytes() const {
+    return awake_->contentBytes + (asleep_ ? asleep_->heldBytes() : 0) + messages() * sizeof(Delivery);
+  }
+  size_t retainedBytes() const { return awake_->retainedContentBytes + retained() * sizeof(Delivery); }
 
   const Delivery& front(HeldMessages& held) {
     wake(held);
-    return held.rows().front(row_);
+    return held.rows().front(awake_.own().row);
   }
 
   void push(Delivery&& delivery, HeldMessages& held) {
-    (delivery.isFromStore ? retainedContentBytes_ : contentBytes_) += delivery.bytes();
-    if (delivery.isFromStore) retained_++;
-    held.push(row_, std::move(delivery));
+    Awake& awake = awake_.own();
+    (delivery.isFromStore ? awake.retainedContentBytes : awake.contentBytes) += delivery.bytes();
+    if (delivery.isFromStore) awake.retained++;
+    held.push(awake.row, std::move(delivery));
   }
   Delivery take(HeldMessages& held) {
     wake(held);
-    return left(held.takeFront(row_));
+    return left(held.takeFront(awake_.own().row));
   }
   // The newest entry. There must be one.
   Delivery takeNewest(HeldMessages& held) {
-    if (row_.isEmpty()) wake(held);
-    return left(held.takeBack(row_));
+    if (awake_->row.isEmpty()) wake(held);
+    return left(held.takeBack(awake_.own().row));
   }
   void clear(HeldMessages& held) {
     if (asleep_) {
-      contentBytes_ -= asleep_->heldBytes();
       held.resize(asleep_->bytes(), 0);
       asleep_.reset();
     }
@@ -52,18 +55,20 @@ class DeliveryQueue {
     trim();
   }
   // Frees what it keeps while it is empty.
-  void trim() { row_.trim(); }
+  void trim() {
+    if (awake_->row.isEmpty()) awake_.reset();
+  }
 
   template <class Visit>
   void each(HeldMessages& held, Visit&& visit) {
     wake(held);
-    held.rows().each(row_, visit);
+    if (!isEmpty()) held.rows().each(awake_.own().row, visit);
   }
   // Visits entries from the oldest on, with their places, until `visit` gives true.
   template <class Visit>
   void eachUntil(HeldMessages& held, Visit&& visit) {
     wake(held);
-    held.rows().eachUntil(row_, visit);
+    if (!isEmpty()) held.rows().eachUntil(awake_.own().row, visit);
   }
   // Moves the entries that `isMeant` to `taken`, in order.
   template <class IsMeant>
@@ -84,16 +89,17 @@ class DeliveryQueue {
   // The session is away, and nothing waits for it yet.
   void begin(std::unique_ptr<SleepingDeliveries> asleep, HeldMessages& held) {
     RALLY_ASSERT(isEmpty());
-    contentBytes_ += asleep->heldBytes();
     held.resize(0, asleep->bytes());
     asleep_ = std::move(asleep);
   }
   // The session is away: the oldest that are awake go to sleep, as far as they may, and no more than `most`.
   void sleep(HeldMessages& held, size_t most = asleepMax) {
+    if (awake_->row.isEmpty()) return;
+    Awake& awake = awake_.own();
     most = std::min(most, asleepMax - std::min(asleepMax, asleep_ ? asleep_->size() : 0));
     size_t count = 0;
     unsigned workers = 0;
-    held.rows().eachUntil(row_, [&](const Delivery& delivery, RowPlace place) {
+    held.rows().eachUntil(awake.row, [&](const Delivery& delivery, RowPlace place) {
       if (count == most || !held.maySleep(delivery, place)) return true;
       workers = delivery.message->workers;
       count++;
@@ -103,7 +109,7 @@ class DeliveryQueue {
     const size_t before = asleep_ ? asleep_->bytes() : 0;
     if (!asleep_) asleep_ = std::make_unique<SleepingDeliveries>(workers);
     for (; count > 0; count--) {
-      const Delivery delivery = held.takeFront(row_);
+      const Delivery delivery = left(held.takeFront(awake.row));
       const Message& stub = *delivery.message.get();
       asleep_->add({.message = stub.logId,
                     .at = stub.logPlace().position(),
@@ -112,8 +118,9 @@ class DeliveryQueue {
                     .retain = delivery.retain,
                     .ids = delivery.subscriptionIds});
     }
-    row_.trim();
+    awake.row.trim();
     held.resize(before, asleep_->bytes());
+    trim();
   }
 
   // More wake at once for nobody, since that takes a millisecond or two.
@@ -122,51 +129,56 @@ class DeliveryQueue {
   // It moves to another worker unchanged, or has come from one.
   void depart(HeldMessages& held) {
     if (isEmpty()) return;
-    travelling_ = std::make_unique<std::vector<Delivery>>();
-    travelling_->reserve(size());
-    while (!isEmpty()) travelling_->push_back(take(held));
+    std::vector<Delivery> travelling;
+    travelling.reserve(size());
+    while (!isEmpty()) travelling.push_back(take(held));
     trim();
+    *this = travellingWith(std::move(travelling));
   }
   void arrive(HeldMessages& held) {
-    const std::unique_ptr<std::vector<Delivery>> arrived = std::move(travelling_);
-    if (!arrived) return;
-    for (Delivery& delivery : *arrived) push(std::move(delivery), held);
+    if (travelling().empty()) return;
+    std::vector<Delivery> arrived = std::move(awake_.own().travelling);
+    awake_.reset();
+    for (Delivery& delivery : arrived) push(std::move(delivery), held);
   }
   // Its contents, in order, while it is between two workers.
-  std::span<const Delivery> travelling() const {
-    return travelling_ ? std::span<const Delivery>(*travelling_) : std::span<const Delivery>();
-  }
+  std::span<const Delivery> travelling() const { return awake_->travelling; }
   static DeliveryQueue travellingWith(std::vector<Delivery> deliveries) {
     DeliveryQueue queue;
-    if (!deliveries.empty()) queue.travelling_ = std::make_unique<std::vector<Delivery>>(std::move(deliveries));
+    if (!deliveries.empty()) queue.awake_.own().travelling = std::move(deliveries);
     return queue;
   }
   // Its own memory, and the most that one more entry may add to that and to the shared memory.
-  size_t entryBytes() const { return row_.bytes() + (asleep_ ? asleep_->bytes() : 0); }
-  size_t growthBytes(HeldMessages& held) { return held.rows().growthBytes(row_); }
+  size_t entryBytes() const { return awake_->row.bytes() + (asleep_ ? asleep_->bytes() : 0); }
+  size_t growthBytes(HeldMessages& held) { return held.rows().growthBytes(awake_->row); }
 
  private:
+  struct Awake {
+    HeldMessages::Rows::Row row;
+    size_t contentBytes = 0;          // of published ones: blocks, each fully, and subscription identifiers
+    size_t retainedContentBytes = 0;  // likewise
+    size_t retained = 0;
+    std::vector<Delivery> travelling;
+  };
+
   void wake(HeldMessages& held) {
     if (!asleep_) [[likely]]
       return;
     const std::unique_ptr<SleepingDeliveries> asleep = std::move(asleep_);
     held.resize(asleep->bytes(), 0);
-    HeldMessages::Rows::Row behind = std::exchange(row_, {});
-    asleep->each([&](const SleepingDelivery& each) { held.push(row_, asleep->awake(each)); });
-    while (!behind.isEmpty()) held.push(row_, held.takeFront(behind));
+    DeliveryQueue behind = std::exchange(*this, {});
+    asleep->each([&](const SleepingDelivery& each) { push(asleep->awake(each), held); });
+    append(std::move(behind), held);
   }
   Delivery left(Delivery delivery) {
-    (delivery.isFromStore ? retainedContentBytes_ : contentBytes_) -= delivery.bytes();
-    if (delivery.isFromStore) retained_--;
+    Awake& awake = awake_.own();
+    (delivery.isFromStore ? awake.retainedContentBytes : awake.contentBytes) -= delivery.bytes();
+    if (delivery.isFromStore) awake.retained--;
     return delivery;
   }
 
-  HeldMessages::Rows::Row row_;
   std::unique_ptr<SleepingDeliveries> asleep_;  // in front of the row; not empty
-  std::unique_ptr<std::vector<Delivery>> travelling_;
-  size_t contentBytes_ = 0;          // of published ones: blocks, each fully, and subscription identifiers
-  size_t retainedContentBytes_ = 0;  // likewise
-  size_t retained_ = 0;
+  Lazy<Awake> awake_;
 };
 
 }  // namespace rally

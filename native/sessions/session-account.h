@@ -35,12 +35,16 @@ class SessionAccount {
   // The session holds more or less than before.
   void settle(Session& session) {
     const size_t bytes = session.heldBytes() + session.queue.retainedBytes();
-    if (bytes != session.place.bytes) ranking_.set(session, session.place, bytes, 0);
+    if (bytes != session.place.bytes()) ranking_.set(session, session.place, bytes, 0);
   }
   // The number of its packet identifiers has changed.
   void settlePacketIds(Session& session) {
-    const size_t bytes = session.packetIdBytes();
-    if (bytes != session.packetIdsPlace.bytes) packetIds_.set(session, session.packetIdsPlace, bytes, 0);
+    const size_t bytes = session.received->bytes();
+    if (bytes != session.received->place.bytes()) packetIds_.set(session, session.received.own().place, bytes, 0);
+  }
+  // Frees what it keeps while there are none.
+  void trimPacketIds(Session& session) {
+    if (session.received->isEmpty()) clearPacketIds(session);
   }
   size_t packetIdBytes() const { return packetIds_.bytes(); }
   // The session that has to end for them, or nullptr.
@@ -48,10 +52,11 @@ class SessionAccount {
     return packetIds_.bytes() > limits_.packetIdsTotalBytesMax ? packetIds_.largest() : nullptr;
   }
   void clearPacketIds(Session& session) {
-    session.received = {};
-    session.receivedBefore = {};
-    session.unanswered = {};
+    if (!session.received.isMade()) return;
+    ReceivedPacketIds& received = session.received.own();
+    received.all = received.before = received.unanswered = {};
     settlePacketIds(session);
+    session.received.reset();
   }
 
   // Its contents move to another worker, or have come from one.
@@ -77,9 +82,9 @@ class SessionAccount {
   bool hasRoom(size_t bytes) const { return held_.bytes() + bytes <= easyBytesMax(); }
   // If they are not: the session that pays for this one, or nullptr.
   Session* payerFor(const Session& session, size_t bytes) const {
-    const uint8_t bucket = ranking_.bucketOf(session.place.bytes + bytes);
+    const uint8_t bucket = ranking_.bucketOf(session.place.bytes() + bytes);
     Session* const largest = ranking_.largest();
-    return largest && (bucket == 0 || bucket + 1 < largest->place.bucket) ? largest : nullptr;
+    return largest && (bucket == 0 || bucket + 1 < largest->place.bucket()) ? largest : nullptr;
   }
   // The payer loses its newest messages, until the bytes fit or a number of entries are gone.
   void charge(Session& payer, size_t bytes) {
@@ -96,7 +101,7 @@ class SessionAccount {
   }
   // Whether it would still hold very little.
   bool isSmall(const Session& session, size_t bytes) const {
-    return ranking_.bucketOf(session.place.bytes + bytes) == 0;
+    return ranking_.bucketOf(session.place.bytes() + bytes) == 0;
   }
   // Whether this many bytes more are within the limit of all, for a small session.
   bool hasReserve(size_t bytes) const { return held_.bytes() + bytes <= limits_.sessionsTotalBytesMax; }

@@ -4,13 +4,16 @@
 //
 // Each side knows its place in the other, so that either is removed in constant time.
 //
-// The sessions are also in a row, so that all of them can be visited a few at a time while others come and go, from
-// the last to the first. The one that takes the place of a removed one was visited already, or is newer.
+// The sessions are in a row, so that all of them can be visited a few at a time while others come and go, from the last
+// to the first. The one that takes the place of a removed one was visited already, or is newer. They are found through
+// an index from their keys to places in the row.
 #pragma once
 #include <memory>
-#include <unordered_map>
+#include <vector>
 
 #include "../assert.h"
+#include "../structures/hash-index.h"
+#include "../structures/hash.h"
 #include "session.h"
 
 namespace rally {
@@ -18,43 +21,48 @@ namespace rally {
 class SessionTable {
  public:
   Session* find(uint64_t key) {
-    const auto found = sessions_.find(key);
-    return found == sessions_.end() ? nullptr : found->second.get();
+    const uint32_t id = index_.find(hashNumber(key), [&](uint32_t each) { return row_[each - 1]->key == key; });
+    return id == 0 ? nullptr : row_[id - 1].get();
   }
+  // Once a turn: continues resizing.
+  void proceed() { index_.proceed(); }
 
   // About so many are about to come.
   void reserve(size_t count) {
-    sessions_.reserve(count);
+    index_.reserve(count);
     row_.reserve(count);
   }
   // There must be none with this key.
   Session& create(uint64_t key) {
-    std::unique_ptr<Session>& session = sessions_[key];
-    RALLY_ASSERT(!session);
-    session = std::make_unique<Session>();
-    session->key = key;
-    session->rowPlace = row_.size();
-    row_.push_back(session.get());
-    return *session;
+    RALLY_ASSERT(!find(key) && row_.size() < UINT32_MAX - 1);
+    row_.push_back(std::make_unique<Session>());
+    Session& session = *row_.back();
+    session.key = key;
+    session.rowPlace = uint32_t(row_.size() - 1);
+    index_.add(hashNumber(key), session.rowPlace + 1);
+    return session;
   }
 
   // None may come or go meanwhile.
   template <class Visit>
   void each(Visit&& visit) {
-    for (Session* session : row_) visit(*session);
+    for (const std::unique_ptr<Session>& session : row_) visit(*session);
   }
   size_t size() const { return row_.size(); }
   Session& at(size_t place) const { return *row_[place]; }
 
   // Removes the session, which must exist, and releases its key. Its subscriptions must be removed before it is freed.
   std::unique_ptr<Session> take(Session& session) {
-    const auto found = sessions_.find(session.key);
-    RALLY_ASSERT(found != sessions_.end() && found->second.get() == &session);
-    std::unique_ptr<Session> taken = std::move(found->second);
-    sessions_.erase(found);
-    RALLY_ASSERT(row_[taken->rowPlace] == taken.get());
-    row_.back()->rowPlace = taken->rowPlace;
-    row_[taken->rowPlace] = row_.back();
+    const uint32_t place = session.rowPlace;
+    RALLY_ASSERT(place < row_.size() && row_[place].get() == &session);
+    std::unique_ptr<Session> taken = std::move(row_[place]);
+    index_.remove(hashNumber(taken->key), place + 1);
+    if (place + 1 < row_.size()) {
+      index_.remove(hashNumber(row_.back()->key), uint32_t(row_.size()));
+      index_.add(hashNumber(row_.back()->key), place + 1);
+      row_.back()->rowPlace = place;
+      row_[place] = std::move(row_.back());
+    }
     row_.pop_back();
     return taken;
   }
@@ -80,13 +88,12 @@ class SessionTable {
     const Subscriber* known = find(session, filter);
     if (!known) return false;
     removeAt(session, known->indexInSession);
-    shrink(session.subscriptions);
     return true;
   }
 
   // Removes the last of the session's subscriptions, of which there must be one; gives its filter.
   static Filter& unsubscribeLast(Session& session) {
-    RALLY_ASSERT(!session.subscriptions.empty());
+    RALLY_ASSERT(!session.subscriptions.isEmpty());
     Filter& filter = *session.subscriptions.back().filter;
     removeAt(session, uint32_t(session.subscriptions.size() - 1));
     return filter;
@@ -129,19 +136,10 @@ class SessionTable {
       last.filter->subscribers[last.position].indexInSession = index & subscriptionsMax;
   }
 
-  // Frees memory when it is three quarters empty.
-  static void shrink(std::vector<SubscriptionRef>& subscriptions) {
-    if (subscriptions.capacity() < 64 || subscriptions.size() > subscriptions.capacity() / 4) return;
-    std::vector<SubscriptionRef> smaller;
-    smaller.reserve(subscriptions.capacity() / 2);
-    smaller.assign(subscriptions.begin(), subscriptions.end());
-    subscriptions.swap(smaller);
-  }
-
   static constexpr uint32_t subscriptionsMax = (uint32_t(1) << 30) - 1;  // far beyond what memory has room for
 
-  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
-  std::vector<Session*> row_;
+  std::vector<std::unique_ptr<Session>> row_;
+  HashIndex index_;  // place in the row, + 1
 };
 
 }  // namespace rally

@@ -14,6 +14,7 @@ struct Session;
 struct SubscribeProgress {
   uint64_t token = 0;                   // names it
   Session* session = nullptr;           // nullptr: it has ended
+  SubscribeProgress* next = nullptr;    // of the session, later ones
   uint64_t awaitedShards = UINT64_MAX;  // bit s: shard s may not know the filters yet
   bool areRoutesKnown = false;          // by all who were told (front-end/routes.h)
   // The filters that are new to the session: it accepts their messages only from shards that know them.

@@ -42,6 +42,13 @@ class HashIndex {
     moveSome();
   }
 
+  // About so many are about to come.
+  void reserve(size_t count) {
+    size_t slots = std::max(slotsMin, slots_.size());
+    while (count * 4 > slots * 3) slots *= 2;
+    if (slots > slots_.size()) resize(slots);
+  }
+
   // The identifier must be in the index.
   void remove(uint64_t hash, uint32_t id) {
     RALLY_ASSERT(count_ > 0);

@@ -23,6 +23,9 @@ inline uint64_t foldedMultiply(uint64_t a, uint64_t b) {
   return uint64_t(product) ^ uint64_t(product >> 64);
 }
 
+// Of a number that nobody outside chooses, such as one that is counted up.
+inline uint64_t hashNumber(uint64_t number) { return foldedMultiply(number ^ 0x243f6a8885a308d3, hashMultiplier); }
+
 // For a table of this process only: nobody outside knows which of its keys collide.
 inline uint64_t randomSeed() {
   uint64_t seed;

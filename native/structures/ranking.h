@@ -3,12 +3,13 @@
 //   buckets_[b]  first <-> place <-> place <-> last      those with 2^(b-1) <= bytes < 2^b, oldest first
 //
 // A place is a member of its owner. A change within a power of two is a comparison; beyond that it moves to the end of
-// another list. Holders of less than `bytesMin` are in no list.
+// another list. Holders of less than `bytesMin` are in no list, and take 16 bytes.
 #pragma once
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "../assert.h"
 
@@ -16,14 +17,29 @@ namespace rally {
 
 template <class Owner>
 class Ranking {
- public:
-  struct Place {
+  // Of a place that is in a list.
+  struct Link {
     Owner* owner = nullptr;
-    Place* previous = nullptr;
-    Place* next = nullptr;
+    Link* previous = nullptr;
+    Link* next = nullptr;
     size_t bytes = 0;
-    uint64_t sinceMs = 0;  // in its list, without a touch()
-    uint8_t bucket = 0;    // 0: in none
+    uint64_t sinceMs = 0;
+    uint8_t bucket = 0;
+  };
+
+ public:
+  class Place {
+   public:
+    size_t bytes() const { return bytes_; }
+    // The power of two that these are below; 0: it is in no list.
+    uint8_t bucket() const { return link_ ? link_->bucket : uint8_t(0); }
+    // In its list, without a touch().
+    uint64_t sinceMs() const { return link_ ? link_->sinceMs : 0; }
+
+   private:
+    friend class Ranking;
+    size_t bytes_ = 0;
+    std::unique_ptr<Link> link_;
   };
 
   explicit Ranking(size_t bytesMin) : bytesMin_(bytesMin) {}
@@ -35,22 +51,26 @@ class Ranking {
 
   // The owner, of which the place is a member, holds this much now. With 0 bytes it may be freed.
   void set(Owner& owner, Place& place, size_t bytes, uint64_t nowMs) {
-    bytes_ += bytes - place.bytes;
-    place.bytes = bytes;
+    bytes_ += bytes - place.bytes_;
+    place.bytes_ = bytes;
+    if (place.link_) place.link_->bytes = bytes;
     const uint8_t bucket = bucketOf(bytes);
-    if (bucket == place.bucket) return;
-    place.owner = &owner;
-    place.sinceMs = nowMs;
-    if (place.bucket != 0) unlink(place);
-    place.bucket = bucket;
-    if (bucket != 0) link(place);
+    if (bucket == place.bucket()) return;
+    if (place.link_) unlink(*place.link_);
+    if (bucket == 0) {
+      place.link_.reset();
+      return;
+    }
+    if (!place.link_) place.link_ = std::make_unique<Link>();
+    *place.link_ = {.owner = &owner, .bytes = bytes, .sinceMs = nowMs, .bucket = bucket};
+    link(*place.link_);
   }
   // Counts as if it had only just come to hold this much.
   void touch(Place& place, uint64_t nowMs) {
-    if (place.bucket == 0) return;
-    place.sinceMs = nowMs;
-    unlink(place);
-    link(place);
+    if (!place.link_) return;
+    place.link_->sinceMs = nowMs;
+    unlink(*place.link_);
+    link(*place.link_);
   }
 
   // The power of two that its bytes are below; 0: it is in no list.
@@ -64,7 +84,7 @@ class Ranking {
     for (uint64_t left = used_; left != 0;) {
       const size_t bucket = highest(left);
       left &= ~(uint64_t(1) << bucket);
-      for (const Place* place = buckets_[bucket].first; place; place = place->next) {
+      for (const Link* place = buckets_[bucket].first; place; place = place->next) {
         if (max-- == 0) return;
         visit(*place->owner);
       }
@@ -72,10 +92,10 @@ class Ranking {
   }
   // The one with the largest product of bytes and milliseconds, compared among the oldest of each list.
   Owner* worst(uint64_t nowMs) const {
-    const Place* worst = nullptr;
+    const Link* worst = nullptr;
     double most = -1;
     for (uint64_t left = used_; left != 0; left &= left - 1) {
-      const Place* place = buckets_[size_t(std::countr_zero(left))].first;
+      const Link* place = buckets_[size_t(std::countr_zero(left))].first;
       const double burden = double(place->bytes) * double(nowMs - place->sinceMs + 1);
       if (burden < most) continue;
       worst = place;
@@ -86,13 +106,13 @@ class Ranking {
 
  private:
   struct List {
-    Place* first = nullptr;
-    Place* last = nullptr;
+    Link* first = nullptr;
+    Link* last = nullptr;
   };
 
   static size_t highest(uint64_t bits) { return size_t(63 - std::countl_zero(bits)); }
 
-  void link(Place& place) {
+  void link(Link& place) {
     List& list = buckets_[place.bucket];
     place.previous = list.last;
     place.next = nullptr;
@@ -101,7 +121,7 @@ class Ranking {
     list.last = &place;
     used_ |= uint64_t(1) << place.bucket;
   }
-  void unlink(Place& place) {
+  void unlink(Link& place) {
     List& list = buckets_[place.bucket];
     RALLY_ASSERT(place.previous ? place.previous->next == &place : list.first == &place);
     if (place.previous) place.previous->next = place.next;

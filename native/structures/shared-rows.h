@@ -74,9 +74,9 @@ class SharedRows {
   // Heap bytes shared by all rows.
   size_t bytes() const { return bytes_; }
   // The most that one more element in the row adds to that and to the row, if no other row has it.
-  size_t growthBytes(Row& row) {
+  size_t growthBytes(const Row& row) {
     const size_t chainBytes = sizeof(Chain) + Fifo<Slot>().growthBytes();
-    const size_t own = row.runs_.isEmpty() ? 0 : chains_[row.runs_.back().chain].slots.growthBytes();
+    const size_t own = row.runs_.isEmpty() ? 0 : chains_[row.runs_[row.runs_.end() - 1].chain].slots.growthBytes();
     return row.runs_.growthBytes() + std::max(chainBytes, own);
   }
   // The element at this place; nullptr: it is gone.

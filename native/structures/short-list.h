@@ -42,6 +42,13 @@ class ShortList {
   }
   T& back() { return (*this)[size_ - 1]; }
 
+  // About so many are to come.
+  void reserve(size_t count) {
+    RALLY_ASSERT(count <= UINT32_MAX);
+    if (count <= capacity_) return;
+    if (isLong()) resize(uint32_t(count));
+    else toMany(uint32_t(count));
+  }
   void push_back(const T& value) {
     const T copy = value;
     if (size_ == capacity_) grow();
@@ -67,13 +74,13 @@ class ShortList {
  private:
   bool isLong() const { return capacity_ > 1; }
   void grow() {
-    if (isLong()) {
-      resize(capacity_ * 2);
-      return;
-    }
+    if (isLong()) resize(capacity_ * 2);
+    else toMany(4);
+  }
+  void toMany(uint32_t capacity) {
     const T first = one_;
     many_ = nullptr;
-    resize(4);
+    resize(capacity);
     many_[0] = first;
   }
   void resize(uint32_t capacity) {

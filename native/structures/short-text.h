@@ -1,7 +1,9 @@
-// A text that is usually short: up to eight bytes are stored in place of the pointer to longer ones.
+// A text that is usually short: up to `inPlace` bytes are stored in place of the pointer to longer ones.
 #pragma once
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "../assert.h"
@@ -10,10 +12,15 @@
 
 namespace rally {
 
-class ShortText {
+// `Size`: of the length.
+template <size_t inPlace, class Size = uint16_t>
+class ShortTextOf {
+  static_assert(inPlace >= sizeof(void*));
+
  public:
-  ShortText() = default;
-  explicit ShortText(Bytes text) : size_(uint16_t(text.size())) {
+  ShortTextOf() = default;
+  explicit ShortTextOf(Bytes text) : size_(Size(text.size())) {
+    RALLY_ASSERT(text.size() <= std::numeric_limits<Size>::max());
     if (isLong()) {
       void* block = std::malloc(size_);
       RALLY_ASSERT(block);
@@ -21,34 +28,36 @@ class ShortText {
     }
     if (size_ > 0) std::memcpy(isLong() ? block() : raw_, text.data(), size_);
   }
-  ShortText(ShortText&& other) noexcept { swap(other); }
-  ShortText& operator=(ShortText other) noexcept {
+  ShortTextOf(ShortTextOf&& other) noexcept { swap(other); }
+  ShortTextOf& operator=(ShortTextOf other) noexcept {
     swap(other);
     return *this;
   }
-  ~ShortText() {
+  ~ShortTextOf() {
     if (isLong()) std::free(block());
   }
 
   Bytes bytes() const { return {isLong() ? block() : raw_, size_}; }
   // Heap bytes of a text of this length.
-  static constexpr size_t costOf(size_t bytes) { return bytes > sizeof raw_ ? blockBytes(bytes) : 0; }
+  static constexpr size_t costOf(size_t bytes) { return bytes > inPlace ? blockBytes(bytes) : 0; }
 
  private:
-  bool isLong() const { return size_ > sizeof raw_; }
+  bool isLong() const { return size_ > inPlace; }
   uint8_t* block() const {
     uint8_t* block;
     std::memcpy(&block, raw_, sizeof block);
     return block;
   }
-  void swap(ShortText& other) noexcept {
+  void swap(ShortTextOf& other) noexcept {
     std::swap(raw_, other.raw_);
     std::swap(size_, other.size_);
   }
 
-  uint8_t raw_[8] = {};
-  uint16_t size_ = 0;
+  uint8_t raw_[inPlace] = {};
+  Size size_ = 0;
 };
+
+using ShortText = ShortTextOf<8>;
 static_assert(sizeof(ShortText) == 10);
 
 }  // namespace rally

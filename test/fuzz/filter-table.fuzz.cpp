@@ -69,7 +69,7 @@ FUZZ("filter-table") {
       CHECK_EQ(filter.isShared, text.starts_with("$share/"));
       const bool existed = SessionTable::subscribe(session, filter, {.qos = uint8_t(input.below(3))});
       CHECK_EQ(existed, !oracle[text].insert(session.key).second);
-    } else if (!session.subscriptions.empty() && input.chance(60)) {
+    } else if (!session.subscriptions.isEmpty() && input.chance(60)) {
       Filter& filter = *session.subscriptions[input.below(session.subscriptions.size())].filter;
       const std::string left = textOf(filter.text());
       CHECK(SessionTable::unsubscribe(session, filter));

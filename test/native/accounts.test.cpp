@@ -478,7 +478,7 @@ TEST("accounts: of packet identifiers that are not released, the session that ho
   CHECK(!broker.sessionOf(away) && broker.sessionOf(next) && broker.sessionOf(last));
   next.goOnReading();
   broker.settle();
-  CHECK_EQ(broker.sessionOf(next)->received.size(), 0);
+  CHECK_EQ(broker.sessionOf(next)->received->all.size(), 0);
   CHECK(broker.engine(0).accounts().sessions.packetIdBytes() < 3 * 4'200);
   away.connect(0);
   broker.settle();
@@ -536,7 +536,7 @@ TEST("accounts: the ranking finds who holds most, and who has for longest") {
       CHECK_EQ(std::bit_width(largest->bytes), std::bit_width(most));
       for (const Holder& each : all) {
         const bool isRival = std::bit_width(each.bytes) == std::bit_width(most);
-        CHECK(!isRival || each.place.sinceMs >= largest->place.sinceMs);
+        CHECK(!isRival || each.place.sinceMs() >= largest->place.sinceMs());
       }
       CHECK(ranking.worst(nowMs) != nullptr);
       size_t listed = 0;

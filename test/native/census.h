@@ -27,7 +27,7 @@ inline bool checkSessions(HandDrivenBroker& broker, unsigned worker) {
   std::set<const Delivery*> queued;  // queues share them
   HeldMessages& account = broker.engine(worker).accounts().sessions.held();
   broker.engine(worker).eachSession([&](Session& session) {
-    packetIds += session.packetIdBytes();
+    packetIds += session.received->bytes();
     size_t held = 0;
     session.window.each([&](Window::Entry& entry) {
       census.add(entry.delivery);
@@ -40,7 +40,7 @@ inline bool checkSessions(HandDrivenBroker& broker, unsigned worker) {
     census.bytes += session.window.entryBytes() + session.queue.entryBytes();
     census.largest = std::max(census.largest, held);
     isSame = CHECK_EQ(session.heldBytes() + session.queue.retainedBytes(), held) && isSame;
-    isSame = CHECK_EQ(session.place.bytes, held) && isSame;
+    isSame = CHECK_EQ(session.place.bytes(), held) && isSame;
   });
   for (const Delivery* delivery : queued) census.add(*delivery);
   census.bytes += account.rows().bytes();

@@ -46,8 +46,9 @@ TEST("names: what subscriptions take is counted, whatever clients do, and nothin
       else if (what < 5) client.subscribe(randomFilter(random).c_str(), int(random.below(3)));
       else if (what < 8) {
         const Session* session = broker.sessionOf(client);
-        if (!session || session->subscriptions.empty()) continue;
-        client.unsubscribe(textOf(random.pick(session->subscriptions).filter->text()));
+        if (!session || session->subscriptions.isEmpty()) continue;
+        const size_t picked = random.below(session->subscriptions.size());
+        client.unsubscribe(textOf(session->subscriptions[picked].filter->text()));
       } else if (what == 8) client.drop();
       else client.disconnect();
       for (uint64_t i = random.below(20); i > 0; i--) broker.step(random);

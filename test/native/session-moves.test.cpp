@@ -232,7 +232,7 @@ TEST("session moves: of a session that the other worker does not have, an empty 
     broker.beginMove(key, from, 1);
     broker.settle();
     checkOnlyAt(broker, 1, key);
-    CHECK(broker.engine(1).findSession(key)->subscriptions.empty());
+    CHECK(broker.engine(1).findSession(key)->subscriptions.isEmpty());
   }
   CHECK_EQ(broker.total(Counter::sessions), 3);
 }

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "../../native/durable/logged-subscriptions.h"
 #include "../../native/sessions/session-table.h"
 
 using namespace rally;
@@ -65,6 +66,71 @@ TEST("session table: random subscriptions against a map") {
       for (const Filter* each : all) subscribers += each->subscribers.size();
       CHECK_EQ(subscriptions, oracle.size());
       CHECK_EQ(subscribers, oracle.size());
+    }
+  });
+}
+
+TEST("session table: the subscriptions of a logged session, against a map, few and many") {
+  check::eachSeed(60, [](check::Random& random) {
+    LoggedSubscriptions subscriptions;
+    std::map<std::string, LoggedSubscription> oracle;
+    const size_t filters = random.pick(std::vector<size_t>{3, 17, 60});
+    for (int step = 0; step < 500; step++) {
+      const size_t number = random.below(filters);
+      const std::string filter = std::string(number % 40, 'f') + std::to_string(number);
+      const LoggedSubscription* known = subscriptions.find(bytesOf(filter));
+      const auto expected = oracle.find(filter);
+      if (!CHECK_EQ(known != nullptr, expected != oracle.end())) return;
+      if (known) CHECK(*known == expected->second);
+      if (known || random.chance(20)) {
+        CHECK_EQ(subscriptions.remove(bytesOf(filter)), known != nullptr);
+        oracle.erase(filter);
+      } else {
+        const LoggedSubscription options{.qos = 1, .subscriptionId = uint32_t(step)};
+        subscriptions.add(bytesOf(filter), options);
+        oracle[filter] = options;
+      }
+      size_t count = 0;
+      for (const auto& [text, options] : subscriptions) {
+        const auto found = oracle.find(std::string(text.bytes().begin(), text.bytes().end()));
+        CHECK(found != oracle.end() && found->second == options);
+        count++;
+      }
+      CHECK_EQ(count, oracle.size());
+      CHECK_EQ(subscriptions.isEmpty(), oracle.empty());
+      if (!oracle.empty()) CHECK(subscriptions.find(subscriptions.last().filter.bytes()) != nullptr);
+    }
+    subscriptions.clear();
+    CHECK(subscriptions.isEmpty() && !subscriptions.find(bytesOf("f1")));
+  });
+}
+
+TEST("session table: sessions that come and go, against a map") {
+  check::eachSeed(40, [](check::Random& random) {
+    SessionTable table;
+    if (random.chance(50)) table.reserve(random.below(300));
+    std::map<uint64_t, Session*> oracle;
+    const uint64_t first = uint64_t(random.below(3)) << 32;
+    uint64_t keys = first;
+    for (int step = 0; step < 600; step++) {
+      table.proceed();
+      if (oracle.empty() || random.chance(55)) {
+        keys++;
+        oracle[keys] = &table.create(keys);
+      } else {
+        const auto gone = std::next(oracle.begin(), std::ptrdiff_t(random.below(oracle.size())));
+        CHECK(table.take(*gone->second).get() == gone->second);
+        CHECK(!table.find(gone->first));
+        oracle.erase(gone);
+      }
+      CHECK_EQ(table.size(), oracle.size());
+      const uint64_t key = first + random.below(keys - first + 2);
+      const auto expected = oracle.find(key);
+      CHECK(table.find(key) == (expected == oracle.end() ? nullptr : expected->second));
+    }
+    for (size_t place = 0; place < table.size(); place++) {
+      Session& session = table.at(place);
+      CHECK(oracle[session.key] == &session && session.rowPlace == place);
     }
   });
 }

@@ -1,0 +1,47 @@
+// The sessions of the state from the log, by key. They are in large blocks of memory of their own, which are given back
+// to the system when the state is no longer needed: what the engines make of them stays.
+#pragma once
+#include "../structures/hash-index.h"
+#include "../structures/hash.h"
+#include "../structures/slab.h"
+#include "logged-session.h"
+
+namespace rally {
+
+class LoggedSessions {
+ public:
+  size_t size() const { return sessions_.size(); }
+  // nullptr: there is none.
+  LoggedSession* find(uint64_t key) {
+    const uint32_t id = idOf(key);
+    return id == 0 ? nullptr : &sessions_[id];
+  }
+  // Created if missing.
+  LoggedSession& operator[](uint64_t key) {
+    if (LoggedSession* const known = find(key)) return *known;
+    const uint32_t id = sessions_.add();
+    sessions_[id].key = key;
+    index_.add(hashNumber(key), id);
+    return sessions_[id];
+  }
+  // It must be there.
+  void erase(uint64_t key) {
+    const uint32_t id = idOf(key);
+    index_.remove(hashNumber(key), id);
+    sessions_.remove(id);
+  }
+  template <class Visit>
+  void each(Visit&& visit) {
+    sessions_.each(visit);
+  }
+
+ private:
+  uint32_t idOf(uint64_t key) const {
+    return index_.find(hashNumber(key), [&](uint32_t id) { return sessions_[id].key == key; });
+  }
+
+  Slab<LoggedSession> sessions_;
+  HashIndex index_;
+};
+
+}  // namespace rally
