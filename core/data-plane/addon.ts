@@ -486,12 +486,12 @@ export interface StoreDamage {
 export interface RecoveredSessions {
   readonly keys: Float64Array;
   readonly workers: Uint8Array;
-  /** In a cluster: the later of two sessions of a client identifier has the larger one. */
+  /** In a cluster: the later of two sessions of a client identifier has the larger one. Outside of it empty: 0. */
   readonly stamps: Float64Array;
   /** The client identifiers in UTF-8, one behind the other, ... */
   readonly clientIds: Uint8Array;
   /** ... and where each ends. */
-  readonly ends: Float64Array;
+  readonly ends: Float64Array | Uint32Array;
 }
 
 export interface RecoveredStore {

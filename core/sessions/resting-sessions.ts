@@ -38,7 +38,8 @@ export class RestingSessions {
   readonly #states: Uint8Array;
   readonly #leftAtMs: Float64Array;
   readonly #expiresAtMs: Float64Array;
-  readonly #willAtMs: Float64Array;
+  /** Undefined: none has a will. */
+  #willAtMs: Float64Array | undefined;
   readonly #k0 = randomBytes(4).readInt32LE();
   readonly #k1 = randomBytes(4).readInt32LE();
   readonly #table: Uint32Array;
@@ -52,7 +53,6 @@ export class RestingSessions {
     this.#states = new Uint8Array(count);
     this.#leftAtMs = new Float64Array(count);
     this.#expiresAtMs = new Float64Array(count);
-    this.#willAtMs = new Float64Array(count);
     this.#table = new Uint32Array(count === 0 ? 0 : 2 ** Math.ceil(Math.log2(2 * count)));
     this.#size = count;
     for (let place = 0; place < count; place++) this.#table[this.#freeSlotFor(place)] = place + 1;
@@ -90,7 +90,7 @@ export class RestingSessions {
       isLost: this.#states[place] === states.lost,
       leftAtMs: this.#leftAtMs[place] ?? 0,
       expiresAtMs: orNever(this.#expiresAtMs[place]),
-      willAtMs: orNever(this.#willAtMs[place]),
+      willAtMs: orNever(this.#willAt(place)),
     };
   }
 
@@ -112,7 +112,7 @@ export class RestingSessions {
   }
   findKey(key: number): number | undefined {
     const place = this.firstFrom(key);
-    return this.hadKey(key) && this.isHere(place) ? place : undefined;
+    return this.#sessions.keys[place] === key && this.isHere(place) ? place : undefined;
   }
   /** Whether it is here, or was. */
   hadKey(key: number): boolean {
@@ -150,7 +150,8 @@ export class RestingSessions {
     this.#states[place] = states.resting;
     this.#leftAtMs[place] = leftAtMs;
     this.#expiresAtMs[place] = expiresAtMs ?? never;
-    this.#willAtMs[place] = willAtMs ?? never;
+    if (willAtMs !== undefined) this.#willAtMs ??= new Float64Array(this.places).fill(never);
+    if (this.#willAtMs !== undefined) this.#willAtMs[place] = willAtMs ?? never;
   }
   workerLost(worker: number): void {
     for (const place of this.resting())
@@ -168,13 +169,16 @@ export class RestingSessions {
     let nextMs = never;
     for (let place = 0; place < this.places; place++) {
       if (this.#states[place] !== states.resting) continue;
-      const dueAtMs = Math.min(this.#expiresAtMs[place] ?? 0, this.#willAtMs[place] ?? 0);
+      const dueAtMs = Math.min(this.#expiresAtMs[place] ?? 0, this.#willAt(place));
       if (dueAtMs <= untilMs && places.length < most) places.push(place);
       else if (dueAtMs < nextMs) nextMs = dueAtMs;
     }
     return { places, nextMs };
   }
 
+  #willAt(place: number): number {
+    return this.#willAtMs?.[place] ?? never;
+  }
   #startOf(place: number): number {
     return place === 0 ? 0 : this.#endOf(place - 1);
   }

@@ -170,10 +170,12 @@ inline napi_value sessionRow(napi_env env, napi_callback_info info) {
 // The rows of all sessions, one after the other.
 inline napi_value sessions(napi_env env, napi_callback_info info) {
   const Call<0> call(env, info);
+  Engine& engine = call.host->engine;
   std::vector<uint8_t> rows;
-  call.host->engine.eachSession([&](const Session& session) {
+  rows.reserve(engine.sessionTable().size() * sizeof(SessionRow));
+  engine.eachSession([&](const Session& session) {
     if (session.kind == ConnectionKind::host) return;
-    const SessionRow row = call.host->engine.sessionRow(session.key);
+    const SessionRow row = rowOf(session.key, &session, engine.nowMs());
     rows.insert(rows.end(), row.begin(), row.end());
   });
   return toBytes(env, rows);

@@ -128,16 +128,27 @@ inline napi_value toColumns(napi_env env, const std::vector<RecoveredSession>& s
   const auto setOctets = [&](const char* name, size_t count, auto&& fill) {
     napi_set_named_property(env, columns, name, toArray<uint8_t>(env, napi_uint8_array, count, fill));
   };
-  size_t end = 0;
   setNumbers("keys", [](const RecoveredSession& each) { return each.key; });
-  setNumbers("stamps", [](const RecoveredSession& each) { return each.stamp; });
-  setNumbers("ends", [&](const RecoveredSession& each) { return end += each.clientId.size(); });
+  const bool areStamped = std::any_of(sessions.begin(), sessions.end(),
+                                      [](const RecoveredSession& each) { return each.stamp != 0; });
+  if (areStamped) setNumbers("stamps", [](const RecoveredSession& each) { return each.stamp; });
+  else napi_set_named_property(env, columns, "stamps", toArray<double>(env, napi_float64_array, 0, [](auto) {}));
+  size_t end = 0;
+  for (const RecoveredSession& each : sessions) end += each.clientId.size();
+  size_t next = 0;
+  const auto setEnds = [&](auto numbers) {
+    using Number = typename decltype(numbers)::element_type;
+    for (size_t i = 0; i < sessions.size(); i++) numbers[i] = Number(next += sessions[i].clientId.size());
+  };
+  napi_set_named_property(env, columns, "ends",
+                          end <= UINT32_MAX ? toArray<uint32_t>(env, napi_uint32_array, sessions.size(), setEnds)
+                                            : toArray<double>(env, napi_float64_array, sessions.size(), setEnds));
   setOctets("workers", sessions.size(), [&](std::span<uint8_t> workers) {
     for (size_t i = 0; i < sessions.size(); i++) workers[i] = uint8_t(sessions[i].worker);
   });
   setOctets("clientIds", end, [&](std::span<uint8_t> bytes) {
-    auto next = bytes.begin();
-    for (const RecoveredSession& each : sessions) next = std::copy(each.clientId.begin(), each.clientId.end(), next);
+    auto to = bytes.begin();
+    for (const RecoveredSession& each : sessions) to = std::copy(each.clientId.begin(), each.clientId.end(), to);
   });
   return columns;
 }
